@@ -1,0 +1,95 @@
+/**
+ * The simulator's own HTTP interface, for `make demo-up` and for people: what is registered, who works, what was
+ * called, and what shall go wrong. Not GitHub's; only served when asked for.
+ *
+ *   GET    /_sim/runners                 registered runners
+ *   GET    /_sim/calls                   table of calls (text)
+ *   DELETE /_sim/calls                   forget them
+ *   GET    /_sim/journal                 what happened to runners, and to their pods where agents run
+ *   POST   /_sim/jobs/NAMESPACE/POD      give that pod's runner a job; ?durationMs=60000, else until ended
+ *   DELETE /_sim/jobs/NAMESPACE/POD      end it
+ *   PUT    /_sim/runners/ID/busy         the same by runner id, without agents
+ *   DELETE /_sim/runners/ID/busy
+ *   POST   /_sim/faults                  body: a FaultRule (see faults.ts)
+ *   DELETE /_sim/faults                  all is well again
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FaultRule } from './faults.ts';
+import type { GitHub } from './simulator.ts';
+
+/** What plays the runners (runner-agents.ts), where that runs in the same process. */
+export interface JobPlayer {
+	runJob(namespace: string, pod: string, options: { durationMs?: number }): Promise<{ id: string }>;
+	endJob(namespace: string, pod: string): Promise<void>;
+	readonly journal: readonly unknown[];
+}
+
+const players = new WeakMap<GitHub, JobPlayer>();
+
+/** Lets `/_sim/jobs` reach the agents. */
+export function connectJobPlayer(github: GitHub, player: JobPlayer): void {
+	players.set(github, player);
+}
+
+export async function serveAdmin(
+	github: GitHub,
+	request: IncomingMessage,
+	response: ServerResponse,
+): Promise<void> {
+	try {
+		const result = await act(github, request);
+		const text = typeof result === 'string' ? `${result}\n` : `${JSON.stringify(result, null, 2)}\n`;
+		const type = typeof result === 'string' ? 'text/plain' : 'application/json';
+		response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(text);
+	} catch (error) {
+		const words = error instanceof Error ? error.message : String(error);
+		response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' }).end(`${words}\n`);
+	}
+}
+
+async function act(github: GitHub, request: IncomingMessage): Promise<unknown> {
+	const url = new URL(request.url ?? '/', 'http://simulator');
+	const [what = '', first = '', second = ''] = url.pathname.slice('/_sim/'.length).split('/');
+	const player = players.get(github);
+	switch (`${request.method} ${what}`) {
+		case 'GET runners':
+			return github.runners();
+		case 'GET calls':
+			return github.callsTable();
+		case 'DELETE calls':
+			github.resetCalls();
+			return 'forgotten';
+		case 'GET journal':
+			return { github: github.journal, agents: player?.journal ?? [] };
+		case 'POST jobs': {
+			const duration = url.searchParams.get('durationMs');
+			return must(player).runJob(first, second, duration === null ? {} : { durationMs: Number(duration) });
+		}
+		case 'DELETE jobs':
+			await must(player).endJob(first, second);
+			return 'ended';
+		case 'PUT runners':
+		case 'DELETE runners':
+			github.setBusy(Number(first), request.method === 'PUT');
+			return 'done';
+		case 'POST faults':
+			github.fault(JSON.parse(await bodyOf(request)) as FaultRule);
+			return 'armed';
+		case 'DELETE faults':
+			github.clearFaults();
+			return 'cleared';
+		default:
+			throw new Error(`no ${request.method} ${url.pathname} here`);
+	}
+}
+
+function must(player: JobPlayer | undefined): JobPlayer {
+	if (player === undefined) throw new Error('no simulated runners here: start with --kubeconfig');
+	return player;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of request) chunks.push(chunk as Buffer);
+	return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,284 @@
+/** One simulated runner: actions/runner inside one pod. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endContainer } from './container-exit.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import type { Kube } from './kube.ts';
+import {
+	containerState,
+	type EphemeralRunnerItem,
+	noRegisterAnnotation,
+	type PodItem,
+	type RunnerFacts,
+	scopeOfOwner,
+} from './runner-pod.ts';
+import type { Scope } from './scope.ts';
+import type { GitHub } from './simulator.ts';
+
+export interface AgentContext {
+	kube: Kube;
+	github: GitHub;
+	journal: Journal;
+	registrationDelayMs: number;
+	jobStatusDelayMs: number;
+	checkTokens: boolean;
+}
+
+export interface Job {
+	id: string;
+	displayName: string;
+	workflowRunId: number;
+	startedAtMs: number;
+}
+
+let nextJob = 1;
+
+export class Agent {
+	/** GitHub's id while it is registered. */
+	runnerId: number | undefined;
+	job: Job | undefined;
+	online = false;
+
+	readonly name: string;
+	readonly #context: AgentContext;
+	readonly #facts: RunnerFacts;
+	#pod: PodItem;
+	#scope: Scope | undefined;
+	/** 'waiting' for the container, 'started' once it runs, 'dead' once it cannot run again. */
+	#process: 'waiting' | 'started' | 'dead' = 'waiting';
+	#restarts = 0;
+	#terminating = false;
+	#jobTimer: NodeJS.Timeout | undefined;
+	#exitTimer: NodeJS.Timeout | undefined;
+	/** A scale set's runner is registered, offline, before its pod runs; its JIT configuration works once. */
+	#jit: Promise<void> | undefined;
+
+	constructor(context: AgentContext, pod: PodItem, facts: RunnerFacts) {
+		this.#context = context;
+		this.#pod = pod;
+		this.#facts = facts;
+		this.name = facts.name;
+		this.#scope = facts.scope;
+		if (facts.scope !== undefined) context.github.addScope(facts.scope);
+	}
+
+	isFor(namespace: string, pod: string): boolean {
+		return this.#pod.metadata.namespace === namespace && this.#pod.metadata.name === pod;
+	}
+
+	/** Where GitHub has it, with which custom labels. */
+	get registration(): { scope: Scope | undefined; labels: readonly string[] } {
+		const runner = this.runnerId === undefined ? undefined : this.#context.github.runner(this.runnerId);
+		return { scope: this.#scope, labels: runner?.labels ?? [] };
+	}
+
+	/** The pod as the API server shows it now. */
+	observe(pod: PodItem): void {
+		this.#pod = pod;
+		if (this.#facts.kind === 'scale-set' && !pod.metadata.deletionTimestamp)
+			this.#jit ??= this.#configureJit();
+		if (pod.metadata.deletionTimestamp && !this.#terminating) {
+			this.#terminating = true;
+			this.#note('pod-terminating');
+			this.#terminated('SIGTERM: the pod has a deletionTimestamp');
+		}
+		const { word, restarts } = containerState(pod);
+		if (word === 'terminated' && this.#process === 'started') this.#containerStopped();
+		if (word !== 'running' || this.#terminating) return;
+		if (this.#process === 'waiting' || restarts > this.#restarts) {
+			if (this.job !== undefined) this.#killJob('the container was restarted');
+			this.#process = 'started';
+			this.#restarts = restarts;
+			this.#run(() => this.#register());
+		}
+	}
+
+	podGone(pod: PodItem): void {
+		if (!this.#terminating) this.#terminated('the pod vanished without a grace period');
+		this.#terminating = true;
+		this.#process = 'dead';
+		this.#pod = pod;
+		this.#note('pod-gone');
+		this.dispose();
+	}
+
+	startJob(durationMs?: number): Job {
+		const { github } = this.#context;
+		if (this.runnerId === undefined || !this.online) throw new Error(`${this.name} is not online at GitHub`);
+		if (this.job !== undefined) throw new Error(`${this.name} runs ${this.job.id} already`);
+		const number = nextJob++;
+		this.job = {
+			id: `job-${number}`,
+			displayName: 'build',
+			workflowRunId: 8_000_000 + number,
+			startedAtMs: Date.now(),
+		};
+		github.setBusy(this.runnerId, true);
+		this.#note('job-started', { job: this.job.id });
+		this.#run(() => this.#tellScaleSet(this.job));
+		if (durationMs !== undefined) {
+			this.#jobTimer = setTimeout(() => this.#run(() => this.endJob()), durationMs);
+		}
+		return this.job;
+	}
+
+	async endJob(): Promise<void> {
+		const { job } = this;
+		if (job === undefined) throw new Error(`${this.name} runs no job`);
+		this.#note('job-ended', { job: job.id });
+		this.#jobOver();
+		if (this.#facts.ephemeral) await this.#exit();
+	}
+
+	/** GitHub has answered 204 to a DELETE: this runner can get no job any more. */
+	removedByGitHub(): void {
+		this.#note('removed-by-github');
+		this.runnerId = undefined;
+		this.online = false;
+	}
+
+	exitAfter(delayMs: number): void {
+		this.#exitTimer = setTimeout(() => this.#run(() => this.#exit()), delayMs);
+	}
+
+	dispose(): void {
+		clearTimeout(this.#jobTimer);
+		clearTimeout(this.#exitTimer);
+	}
+
+	async #register(): Promise<void> {
+		const { github, registrationDelayMs, checkTokens } = this.#context;
+		if (this.#pod.metadata.annotations?.[noRegisterAnnotation] === 'true') return;
+		if (registrationDelayMs > 0) await sleep(registrationDelayMs, undefined, { ref: false });
+		await this.#jit;
+		if (this.#terminating || this.#process !== 'started' || this.#scope === undefined) return;
+		if (this.#facts.kind === 'scale-set') {
+			if (this.runnerId === undefined) {
+				this.#note('registration-failed', { detail: 'the JIT configuration has been used' });
+				return;
+			}
+			github.setStatus(this.runnerId, 'online');
+		} else {
+			const token = checkTokens ? await this.#registrationToken() : undefined;
+			if (checkTokens && (token === undefined || !github.registrationTokenWorks(token, this.#scope))) {
+				this.#note('registration-failed', { detail: 'RUNNER_TOKEN is missing, unknown or expired' });
+				return;
+			}
+			const { name, ephemeral, labels, kind } = this.#facts;
+			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind });
+		}
+		this.online = true;
+		this.#note('registered');
+	}
+
+	/** RUNNER_TOKEN, plain or from its Secret, as the kubelet would have put it into the container's env. */
+	async #registrationToken(): Promise<string | undefined> {
+		const { token, tokenSecret } = this.#facts;
+		if (token !== undefined || tokenSecret === undefined) return token;
+		const path = `/api/v1/namespaces/${this.#pod.metadata.namespace}/secrets/${tokenSecret.name}`;
+		const secret = await this.#context.kube.get<{ data?: Record<string, string> }>(path);
+		const data = secret.data?.[tokenSecret.key];
+		return data === undefined ? undefined : Buffer.from(data, 'base64').toString();
+	}
+
+	/** ARC registers a scale set's runner first and writes its id into the EphemeralRunner. */
+	async #configureJit(): Promise<void> {
+		const { github, kube } = this.#context;
+		try {
+			const owner = await kube.get<EphemeralRunnerItem>(this.#ownerPath());
+			this.#scope = scopeOfOwner(owner);
+			if (this.#scope === undefined) throw new Error(`${this.#facts.owner} has no githubConfigUrl`);
+			const { name, kind } = this.#facts;
+			this.runnerId = github.addRunner({
+				scope: this.#scope,
+				name,
+				kind,
+				ephemeral: true,
+				status: 'offline',
+			});
+			await this.#patchOwner({ runnerId: this.runnerId, runnerName: name, phase: 'Running', ready: true });
+		} catch (error) {
+			this.#trouble(error);
+		}
+	}
+
+	/** The scale set's listener writes the job into the EphemeralRunner's status when it starts, never when it ends. */
+	async #tellScaleSet(job: Job | undefined): Promise<void> {
+		if (this.#facts.kind !== 'scale-set' || job === undefined) return;
+		const { jobStatusDelayMs } = this.#context;
+		if (jobStatusDelayMs > 0) await sleep(jobStatusDelayMs, undefined, { ref: false });
+		await this.#patchOwner({
+			jobId: job.id,
+			jobDisplayName: job.displayName,
+			jobRepositoryName: this.#scope?.startsWith('repos/')
+				? this.#scope.slice('repos/'.length)
+				: 'octo-org/app',
+			workflowRunId: job.workflowRunId,
+		});
+	}
+
+	#patchOwner(status: object): Promise<unknown> {
+		return this.#context.kube.patch(`${this.#ownerPath()}/status`, { status });
+	}
+
+	#ownerPath(): string {
+		const { namespace } = this.#pod.metadata;
+		return `/apis/actions.github.com/v1alpha1/namespaces/${namespace}/ephemeralrunners/${this.#facts.owner}`;
+	}
+
+	/** The runner's process was told to stop, or is no more. */
+	#terminated(why: string): void {
+		if (this.job !== undefined) this.#killJob(why);
+		if (this.online && this.runnerId !== undefined) {
+			this.#context.github.setStatus(this.runnerId, 'offline');
+			this.online = false;
+			this.#note('offline');
+		}
+	}
+
+	/** actions/runner cancels its job on SIGTERM and says so to GitHub; an ephemeral runner is then done. */
+	#killJob(why: string): void {
+		const id = this.job?.id;
+		this.#note('job-killed', { detail: why, ...(id === undefined ? {} : { job: id }) });
+		this.#jobOver();
+	}
+
+	/** GitHub knows that the job is over, however it ended. */
+	#jobOver(): void {
+		const { github } = this.#context;
+		clearTimeout(this.#jobTimer);
+		this.job = undefined;
+		if (this.runnerId === undefined) return;
+		github.setBusy(this.runnerId, false);
+		if (!this.#facts.ephemeral) return;
+		const id = this.runnerId;
+		this.runnerId = undefined;
+		this.online = false;
+		github.removeRunner(id, 'ephemeral-done');
+	}
+
+	#containerStopped(): void {
+		this.#note('container-stopped');
+		this.#process = 'dead';
+		this.#terminated('the container stopped');
+	}
+
+	/** The runner's process exits by itself. */
+	async #exit(): Promise<void> {
+		if (this.#process !== 'dead') await endContainer(this.#context.kube, () => this.#pod);
+	}
+
+	#note(what: JournalEntry['what'], more: { job?: string; detail?: string } = {}): void {
+		const { name, namespace = '', uid } = this.#pod.metadata;
+		const runner = this.runnerId === undefined ? {} : { runnerId: this.runnerId };
+		this.#context.journal.add({ what, namespace, pod: name, uid, ...runner, ...more });
+	}
+
+	#run(work: () => Promise<void>): void {
+		work().catch((error: unknown) => this.#trouble(error));
+	}
+
+	#trouble(error: unknown): void {
+		if (error instanceof Error && error.name === 'AbortError') return; // stopped
+		this.#note('trouble', { detail: error instanceof Error ? error.message : String(error) });
+	}
+}

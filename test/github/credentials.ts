@@ -1,0 +1,166 @@
+/** Who may call: personal tokens, GitHub Apps and their installation tokens, and what GitHub says to anybody else. */
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, verify } from 'node:crypto';
+import {
+	type Answer,
+	badCredentials,
+	failure,
+	type forbiddenWords,
+	requiresAuthentication,
+} from './answer.ts';
+import { type Scope, scopeKey } from './scope.ts';
+
+/** A caller that GitHub knows. `id` names it in the call log and is what its rate limit hangs on. */
+export interface Caller {
+	id: string;
+	/** As the primary limit's message says it. */
+	words: string;
+	access: Access;
+}
+
+/** What a caller may administer, and how GitHub words its refusal of the rest. */
+export interface Access {
+	/** undefined: everything. */
+	scopes?: readonly Scope[];
+	who: keyof typeof forbiddenWords;
+}
+
+export function mayUse({ scopes }: Access, scope: Scope): boolean {
+	return scopes === undefined || scopes.some((own) => scopeKey(own) === scopeKey(scope));
+}
+
+export interface App {
+	appId: number;
+	installationId: number;
+	/** PEM, PKCS#1 as GitHub's download is. */
+	privateKey: string;
+	publicKey: KeyObject;
+	/** What its installation covers; undefined: everything. */
+	scopes?: readonly Scope[];
+}
+
+/** GitHub refuses a JWT whose `exp` is more than 10 minutes ahead (documentation, "Generating a JSON Web Token"). */
+const jwtMaxAheadS = 600;
+/** Clock drift that GitHub forgives. Its documentation asks for `iat` 60 s in the past because it forgives little. */
+const jwtDriftS = 30;
+
+export class Credentials {
+	/** Token -> caller, and for installation tokens the time they end. */
+	readonly #tokens = new Map<string, Caller & { expiresAtMs?: number }>();
+	readonly #apps = new Map<number, App>();
+	readonly #installationTokenTtlMs: number;
+
+	constructor(installationTokenTtlMs: number) {
+		this.#installationTokenTtlMs = installationTokenTtlMs;
+	}
+
+	/** A valid personal token; each token is its own user with its own rate limit. */
+	add(token: string, scopes?: readonly Scope[]): void {
+		const known = this.#tokens.size + 1;
+		const access: Access = { who: 'personal-token', ...(scopes === undefined ? {} : { scopes }) };
+		this.#tokens.set(token, { id: `user-${known}`, words: `user ID ${1000 + known}`, access });
+	}
+
+	revoke(token: string): void {
+		this.#tokens.delete(token);
+	}
+
+	/** Every installation token of the app stops working; the app can make new ones. */
+	revokeInstallationTokens(installationId: number): void {
+		for (const [token, caller] of this.#tokens) {
+			if (caller.id === `installation-${installationId}`) this.#tokens.delete(token);
+		}
+	}
+
+	/** A GitHub App with one installation and a new key pair. */
+	addApp(appId: number, installationId: number, scopes?: readonly Scope[]): App {
+		const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
+		const privateKey = pair.privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+		const publicKey = createPublicKey(pair.privateKey);
+		const app: App = {
+			appId,
+			installationId,
+			privateKey,
+			publicKey,
+			...(scopes === undefined ? {} : { scopes }),
+		};
+		this.#apps.set(appId, app);
+		return app;
+	}
+
+	removeApp(appId: number): void {
+		this.#apps.delete(appId);
+	}
+
+	/** The caller of an ordinary request, or GitHub's refusal. */
+	authenticate(authorization: string | undefined, nowMs: number): { caller: Caller } | { refusal: Answer } {
+		if (authorization === undefined) return { refusal: requiresAuthentication() };
+		const token = /^(?:token|bearer) +(.+)$/i.exec(authorization)?.[1] ?? '';
+		const caller = this.#tokens.get(token);
+		if (caller === undefined) return { refusal: badCredentials() };
+		if (caller.expiresAtMs !== undefined && nowMs >= caller.expiresAtMs) return { refusal: badCredentials() };
+		return { caller };
+	}
+
+	/** The app behind a JWT, or GitHub's refusal. */
+	authenticateApp(authorization: string | undefined, nowMs: number): { app: App } | { refusal: Answer } {
+		const undecodable = failure(401, 'A JSON web token could not be decoded');
+		if (authorization === undefined) return { refusal: undecodable };
+		const jwt = /^bearer +(.+)$/i.exec(authorization)?.[1] ?? '';
+		const claims = decodeJwt(jwt);
+		if (claims === undefined) return { refusal: undecodable };
+
+		const app = this.#apps.get(Number(claims.iss));
+		if (app === undefined || !signedBy(app.publicKey, jwt)) return { refusal: undecodable };
+		const nowS = nowMs / 1000;
+		if (typeof claims.iat !== 'number' || claims.iat > nowS + jwtDriftS) {
+			const words = `'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued`;
+			return { refusal: failure(401, words) };
+		}
+		if (typeof claims.exp !== 'number' || claims.exp < nowS) {
+			const words = `'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires`;
+			return { refusal: failure(401, words) };
+		}
+		if (claims.exp > nowS + jwtMaxAheadS + jwtDriftS) {
+			return { refusal: failure(401, `'Expiration time' claim ('exp') is too far in the future`) };
+		}
+		return { app };
+	}
+
+	/** A new installation token: valid for an hour on GitHub. */
+	issueInstallationToken(app: App, nowMs: number): { token: string; expiresAtMs: number } {
+		const token = `ghs_${randomBytes(27).toString('base64url')}`;
+		const expiresAtMs = nowMs + this.#installationTokenTtlMs;
+		const id = `installation-${app.installationId}`;
+		const access: Access = { who: 'app', ...(app.scopes === undefined ? {} : { scopes: app.scopes }) };
+		this.#tokens.set(token, { id, words: `installation ID ${app.installationId}`, access, expiresAtMs });
+		return { token, expiresAtMs };
+	}
+}
+
+interface Claims {
+	iss?: string | number;
+	iat?: number;
+	exp?: number;
+}
+
+function decodeJwt(jwt: string): Claims | undefined {
+	const [header, payload, signature] = jwt.split('.');
+	if (!header || !payload || !signature) return undefined;
+	try {
+		const head = JSON.parse(Buffer.from(header, 'base64url').toString()) as { alg?: string };
+		if (head.alg !== 'RS256') return undefined;
+		return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Claims;
+	} catch {
+		return undefined; // not JSON: GitHub says that it could not be decoded, and so does the caller
+	}
+}
+
+function signedBy(publicKey: KeyObject, jwt: string): boolean {
+	const cut = jwt.lastIndexOf('.');
+	return verify(
+		'RSA-SHA256',
+		Buffer.from(jwt.slice(0, cut)),
+		publicKey,
+		Buffer.from(jwt.slice(cut + 1), 'base64url'),
+	);
+}

@@ -1,0 +1,87 @@
+/** What a pod tells about the runner in it, read as actions/runner and its images would: from env and status. */
+import type { KubeItem } from './kube.ts';
+import { type Scope, scopeOfConfigUrl, scopeOfEnv } from './scope.ts';
+
+export interface ContainerStatus {
+	name: string;
+	ready?: boolean;
+	restartCount?: number;
+	state?: { waiting?: object; running?: object; terminated?: object };
+	[field: string]: unknown;
+}
+
+export interface PodItem extends KubeItem {
+	spec: {
+		nodeName?: string;
+		restartPolicy?: string;
+		containers: {
+			name: string;
+			env?: { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } }[];
+		}[];
+	};
+	status?: {
+		phase?: string;
+		containerStatuses?: ContainerStatus[];
+		conditions?: { type: string; status: string }[];
+	};
+}
+
+export interface EphemeralRunnerItem extends KubeItem {
+	spec?: { githubConfigUrl?: string };
+}
+
+export interface RunnerFacts {
+	kind: 'classic' | 'scale-set';
+	name: string;
+	ephemeral: boolean;
+	labels: string[];
+	/** Missing for a scale-set pod: its owner knows. */
+	scope?: Scope;
+	/** Name of the EphemeralRunner that owns a scale-set pod. */
+	owner?: string;
+	/** A plain RUNNER_TOKEN, or where it is kept. */
+	token?: string;
+	tokenSecret?: { name: string; key: string };
+}
+
+export const runnerContainer = 'runner';
+export const noRegisterAnnotation = 'test.runners/no-register';
+
+/** undefined: not a runner pod. */
+export function factsOf(pod: PodItem): RunnerFacts | undefined {
+	const container = pod.spec.containers.find((candidate) => candidate.name === runnerContainer);
+	if (container === undefined) return undefined;
+	const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? '']));
+	const owner = pod.metadata.ownerReferences?.find((reference) => reference.kind === 'EphemeralRunner');
+	if (owner !== undefined && env.has('ACTIONS_RUNNER_INPUT_JITCONFIG')) {
+		return { kind: 'scale-set', name: pod.metadata.name, ephemeral: true, labels: [], owner: owner.name };
+	}
+	const scope = scopeOfEnv(env);
+	if (scope === undefined) return undefined;
+	const token = env.get('RUNNER_TOKEN');
+	const tokenSecret = container.env?.find(({ name }) => name === 'RUNNER_TOKEN')?.valueFrom?.secretKeyRef;
+	return {
+		kind: 'classic',
+		name: env.get('RUNNER_NAME') || pod.metadata.name,
+		ephemeral: env.get('RUNNER_EPHEMERAL') !== 'false',
+		labels: (env.get('RUNNER_LABELS') ?? '').split(',').filter(Boolean),
+		scope,
+		...(token ? { token } : {}),
+		...(tokenSecret === undefined ? {} : { tokenSecret }),
+	};
+}
+
+export function scopeOfOwner(owner: EphemeralRunnerItem): Scope | undefined {
+	const url = owner.spec?.githubConfigUrl;
+	return url === undefined ? undefined : scopeOfConfigUrl(url);
+}
+
+export type ContainerWord = 'none' | 'waiting' | 'running' | 'terminated';
+
+export function containerState(pod: PodItem): { word: ContainerWord; restarts: number } {
+	const status = pod.status?.containerStatuses?.find((candidate) => candidate.name === runnerContainer);
+	const restarts = status?.restartCount ?? 0;
+	if (status?.state?.terminated) return { word: 'terminated', restarts };
+	if (status?.state?.running) return { word: 'running', restarts };
+	return { word: status === undefined ? 'none' : 'waiting', restarts };
+}
