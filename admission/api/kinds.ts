@@ -1,0 +1,88 @@
+/**
+ * The parts of Kubernetes objects that this project reads, as they are on the wire: times are RFC 3339 strings,
+ * and what may be absent is optional.
+ */
+
+export interface ObjectMeta {
+	name: string;
+	namespace?: string;
+	uid?: string;
+	resourceVersion?: string;
+	creationTimestamp?: string;
+	deletionTimestamp?: string;
+	labels?: Record<string, string>;
+	annotations?: Record<string, string>;
+	ownerReferences?: OwnerReference[];
+}
+
+export interface OwnerReference {
+	apiVersion: string;
+	kind: string;
+	name: string;
+	uid: string;
+	controller?: boolean;
+}
+
+export interface KubeObject {
+	apiVersion?: string;
+	kind?: string;
+	metadata: ObjectMeta;
+}
+
+export interface ContainerState {
+	waiting?: { reason?: string };
+	running?: { startedAt?: string };
+	terminated?: { exitCode?: number; reason?: string; finishedAt?: string };
+}
+
+export interface ContainerStatus {
+	name: string;
+	restartCount?: number;
+	state?: ContainerState;
+	lastState?: ContainerState;
+}
+
+export interface Condition {
+	type: string;
+	status: string;
+	reason?: string;
+	message?: string;
+	lastTransitionTime?: string;
+}
+
+export interface Container {
+	name: string;
+	image?: string;
+	env?: { name: string; value?: string; valueFrom?: unknown }[];
+}
+
+export interface Pod extends KubeObject {
+	spec?: { nodeName?: string; restartPolicy?: string; containers?: Container[] };
+	status?: {
+		phase?: string;
+		reason?: string;
+		conditions?: Condition[];
+		containerStatuses?: ContainerStatus[];
+	};
+}
+
+/** ARC's actions.github.com/v1alpha1 EphemeralRunner: the owner of a scale-set pod. */
+export interface EphemeralRunner extends KubeObject {
+	spec?: { githubConfigUrl?: string; githubConfigSecret?: string };
+	status?: {
+		runnerId?: number;
+		runnerName?: string;
+		jobId?: string;
+		jobDisplayName?: string;
+		jobRepositoryName?: string;
+		workflowRunId?: number;
+	};
+}
+
+/** Value of the annotation `record.options`: how the caller asked, to be replayed when the deletion is completed. */
+export interface RecordedOptions {
+	/** An eviction is completed as an eviction, so that a user's own PodDisruptionBudget has its say. */
+	via: 'delete' | 'eviction';
+	gracePeriodSeconds?: number;
+	propagationPolicy?: string;
+}

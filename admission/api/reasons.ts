@@ -1,0 +1,37 @@
+/**
+ * Why a verdict was given. Written once here; the log line, the metric label, the Event, the pod condition, the
+ * plugin, the tests and the runbook all use these words.
+ */
+
+/** The pod may be deleted. */
+export type AllowReason =
+	| 'not-a-runner'
+	| 'already-terminating'
+	| 'break-glass'
+	| 'never-started'
+	| 'runner-exited'
+	| 'node-gone'
+	| 'unregistered'
+	| 'never-registered';
+
+/** The pod may not be deleted now. */
+export type DenyReason =
+	| 'busy'
+	| 'registering'
+	| 'unregistering'
+	| 'scope-unknown'
+	| 'credentials-missing'
+	| 'credentials-invalid'
+	| 'forbidden'
+	| 'rate-limited'
+	| 'github-unavailable'
+	| 'github-slow'
+	| 'budget-spent'
+	| 'internal-error';
+
+export type Reason = AllowReason | DenyReason;
+
+/** `credentials-invalid` -> `CredentialsInvalid`, the form Kubernetes wants in conditions and Events. */
+export function camelCase(reason: Reason): string {
+	return reason.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
+}

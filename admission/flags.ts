@@ -1,0 +1,128 @@
+import { cli } from 'cleye';
+import { names } from './api/keys.ts';
+import type { LogFormat } from './log.ts';
+
+export interface Settings {
+	kubeconfig: string | undefined;
+	port: number;
+	healthPort: number;
+	tls: { certFile: string; keyFile: string } | undefined;
+	githubApiUrl: string;
+	namespace: string;
+	logLevel: string;
+	logFormat: LogFormat;
+	/** How long /readyz says no before the port closes, so that no new review is on its way to it. */
+	shutdownDelayMs: number;
+}
+
+/** A setting that can't be used; its message is for the one who started the server. */
+export class BadSetting extends Error {}
+
+/** What runs on the leader. `deletion` is the guard; the reconcilers join this list as they come. */
+const knownControllers = ['deletion'];
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+
+const flags = {
+	kubeconfig: {
+		type: String,
+		description: 'Kubeconfig file (KUBECONFIG; default in a pod: its service account)',
+		placeholder: 'FILE',
+	},
+	port: { type: String, description: 'Port of the admission endpoints, HTTPS (PORT; default 9443)' },
+	healthPort: {
+		type: String,
+		description: 'Port of /healthz, /readyz, /metrics, HTTP (HEALTH_PORT; default 8081)',
+	},
+	tlsCertFile: {
+		type: String,
+		description:
+			'Serving certificate, re-read when it changes (TLS_CERT_FILE; default: its own CA, kept in a Secret)',
+		placeholder: 'FILE',
+	},
+	tlsPrivateKeyFile: { type: String, description: 'Its key (TLS_PRIVATE_KEY_FILE)', placeholder: 'FILE' },
+	githubApiUrl: {
+		type: String,
+		description:
+			'Base that API paths are joined to; GHES: https://HOST/api/v3 (GITHUB_API_URL; default https://api.github.com)',
+		placeholder: 'URL',
+	},
+	controllers: {
+		type: String,
+		description: `What the leader runs, comma separated: ${knownControllers.join(', ')} or * (CONTROLLERS; default *)`,
+	},
+	namespace: {
+		type: String,
+		description: `Namespace of the server's own Secrets, Lease and Service (NAMESPACE; default ${names.namespace})`,
+	},
+	logLevel: { type: String, description: `${levels.join(', ')} (LOG_LEVEL; default info)` },
+	logFormat: { type: String, description: 'json or text (LOG_FORMAT; default json)' },
+	shutdownDelaySeconds: {
+		type: String,
+		description: 'Wait after SIGTERM before the port closes (SHUTDOWN_DELAY_SECONDS; default 3)',
+	},
+} as const;
+
+/** Flags win over the environment, which wins over the defaults. @throws BadSetting that names the flag. */
+export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: string): Settings {
+	const parsed = cli(
+		{
+			name: 'runners-admission',
+			version,
+			flags,
+			strictFlags: true,
+			help: {
+				description:
+					'Admission webhook and controllers that keep runner pods alive while they run a job.\n' +
+					'GitHub credentials: GITHUB_TOKEN, or GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY ' +
+					`(or GITHUB_APP_PRIVATE_KEY_FILE), or the Secret ${names.credentialsSecret}.`,
+			},
+		},
+		undefined,
+		argv,
+	);
+	if (parsed._.length > 0) throw new BadSetting(`unexpected argument ${parsed._[0]}`);
+	const setting = (name: keyof typeof flags): string | undefined => {
+		const variable = name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+		return parsed.flags[name] || env[variable] || undefined;
+	};
+	const number = (name: keyof typeof flags, fallback: number, most: number): number => {
+		const value = Number(setting(name) ?? fallback);
+		if (!Number.isInteger(value) || value < 0 || value > most)
+			throw new BadSetting(`${flagOf(name)}: ${setting(name)} is not a number from 0 to ${most}`);
+		return value;
+	};
+	const choice = <T extends string>(name: keyof typeof flags, fallback: T, choices: readonly T[]): T => {
+		const value = setting(name) ?? fallback;
+		if (!choices.includes(value as T))
+			throw new BadSetting(`${flagOf(name)}: ${value} is none of ${choices.join(', ')}`);
+		return value as T;
+	};
+
+	for (const controller of (setting('controllers') ?? '*').split(',')) {
+		if (controller !== '*' && !knownControllers.includes(controller))
+			throw new BadSetting(`--controllers: ${controller} is none of ${knownControllers.join(', ')}, *`);
+	}
+	const githubApiUrl = setting('githubApiUrl') ?? 'https://api.github.com';
+	if (!URL.canParse(githubApiUrl) || !/^https?:/.test(githubApiUrl))
+		throw new BadSetting(`--github-api-url: ${githubApiUrl} is not a URL`);
+	const certFile = setting('tlsCertFile');
+	const keyFile = setting('tlsPrivateKeyFile');
+	if ((certFile === undefined) !== (keyFile === undefined))
+		throw new BadSetting('--tls-cert-file and --tls-private-key-file go together');
+
+	return {
+		// KUBECONFIG may be a list of files, which only the default loading understands.
+		kubeconfig: parsed.flags.kubeconfig || undefined,
+		port: number('port', 9443, 65_535),
+		healthPort: number('healthPort', 8081, 65_535),
+		tls: certFile && keyFile ? { certFile, keyFile } : undefined,
+		githubApiUrl,
+		namespace: setting('namespace') ?? names.namespace,
+		logLevel: choice('logLevel', 'info', levels),
+		logFormat: choice('logFormat', 'json', ['json', 'text']),
+		shutdownDelayMs: number('shutdownDelaySeconds', 3, 300) * 1000,
+	};
+}
+
+const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -1,0 +1,209 @@
+import { names } from '../api/keys.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
+import { badSecretMaxAgeMs, secretForgottenMs, secretMaxAgeMs } from './policy.ts';
+import type { Registry } from './registry.ts';
+import type {
+	AccountState,
+	CallOptions,
+	CredentialsMissing,
+	RemoveOutcome,
+	Scope,
+	Trouble,
+} from './types.ts';
+import type { UnregisteringAccount } from './unregister.ts';
+import type { Unregistrations } from './unregistrations.ts';
+
+export interface AccountsOptions extends ConnectionOptions {
+	/** The controller-wide credential of the server's environment, if any. */
+	environment?: Credential | undefined;
+	/** Where the Secret `runners-github` is: the server's own namespace. */
+	namespace?: string | undefined;
+	/** A Secret's data (base64); undefined: there is none. Throws when it cannot be read. */
+	readSecret: (namespace: string, name: string) => Promise<Record<string, string> | undefined>;
+}
+
+/** Whose credentials a runner pod uses. */
+export interface CredentialsSource {
+	/** The pod's namespace. */
+	namespace: string;
+	/** Name of the Secret there; undefined: the controller's own credentials. */
+	credentialsSecret?: string | undefined;
+}
+
+/**
+ * How GitHub is addressed and paid for by some runner pods. It stays the same object with the same id when its
+ * Secret gets a new credential; accounts with the same credential share one budget and one list per scope.
+ */
+export class Account implements UnregisteringAccount {
+	/** 'environment' or 'namespace/secret-name'. */
+	readonly id: string;
+	readonly now: () => number;
+	connection: Connection;
+
+	constructor(id: string, connection: Connection, now: () => number) {
+		this.id = id;
+		this.connection = connection;
+		this.now = now;
+	}
+
+	get registry(): Registry {
+		return this.connection.registry;
+	}
+
+	get unregistrations(): Unregistrations {
+		return this.connection.unregistrations;
+	}
+
+	remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
+		return this.connection.remove(scope, runnerId, options);
+	}
+
+	/** What is known now, without a call, to make one for this scope useless. */
+	trouble(scope: Scope): Trouble | undefined {
+		return this.connection.trouble(scope);
+	}
+
+	state(): AccountState {
+		return this.connection.state();
+	}
+}
+
+interface CachedSecret {
+	readAtMs: number;
+	result: Account | CredentialsMissing;
+	reading?: Promise<Account | CredentialsMissing> | undefined;
+}
+
+export class Accounts {
+	readonly #options: AccountsOptions;
+	readonly #now: () => number;
+	readonly #environment: Account | undefined;
+	readonly #secrets = new Map<string, CachedSecret>();
+	readonly #accounts = new Map<string, Account>();
+	/** By fingerprint. */
+	readonly #connections = new Map<string, Connection>();
+
+	constructor(options: AccountsOptions) {
+		this.#options = options;
+		this.#now = options.now;
+		if (!/^https?:/.test(URL.parse(options.apiUrl)?.protocol ?? '')) {
+			throw new Error(`the GitHub API URL ${options.apiUrl} is not an http(s) URL`);
+		}
+		this.#environment = options.environment && this.#account('environment', options.environment);
+	}
+
+	/** The account that a pod's runner belongs to. */
+	async resolve(source: CredentialsSource): Promise<Account | CredentialsMissing> {
+		if (source.credentialsSecret) return this.#fromSecret(source.namespace, source.credentialsSecret);
+		const environment = this.#environment;
+		const refused = environment?.state().trouble?.kind === 'credentials-invalid';
+		if (environment && !refused) return environment;
+		const stored = await this.#fromSecret(
+			this.#options.namespace ?? names.namespace,
+			names.credentialsSecret,
+		);
+		if (!environment) return stored;
+		// The environment of a process cannot be mended while it runs, the Secret can.
+		const other = stored instanceof Account && stored.connection !== environment.connection;
+		return other ? stored : environment;
+	}
+
+	/** All accounts in use, for metrics and polling. */
+	list(): Account[] {
+		const stored = [...this.#secrets.values()].map(({ result }) => result);
+		return [this.#environment, ...stored].filter((account) => account instanceof Account);
+	}
+
+	/** Ends what is under way, for shutdown. */
+	close(): void {
+		for (const connection of this.#connections.values()) connection.close();
+	}
+
+	async #fromSecret(namespace: string, name: string): Promise<Account | CredentialsMissing> {
+		const id = `${namespace}/${name}`;
+		const cached = this.#secrets.get(id);
+		if (cached?.reading) return cached.reading;
+		if (cached && this.#now() - cached.readAtMs < maxAgeMs(cached.result)) return cached.result;
+
+		const readAtMs = this.#now();
+		const reading = this.#read(namespace, name, cached?.result).then(
+			(result) => {
+				this.#secrets.set(id, { readAtMs, result });
+				this.#prune();
+				return result;
+			},
+			(error: unknown) => {
+				this.#secrets.delete(id);
+				throw error;
+			},
+		);
+		const missing = { kind: 'credentials-missing', detail: `Secret ${id} is being read` } as const;
+		this.#secrets.set(id, { readAtMs, result: cached?.result ?? missing, reading });
+		return reading;
+	}
+
+	async #read(
+		namespace: string,
+		name: string,
+		before: Account | CredentialsMissing | undefined,
+	): Promise<Account | CredentialsMissing> {
+		const id = `${namespace}/${name}`;
+		let data: Record<string, string> | undefined;
+		try {
+			data = await this.#options.readSecret(namespace, name);
+		} catch (error) {
+			// What was there is still the best guess, and GitHub has the last word on it.
+			if (before instanceof Account) return before;
+			const why = error instanceof Error ? error.message : String(error);
+			return { kind: 'credentials-missing', detail: `Secret ${id} cannot be read: ${why.slice(0, 200)}` };
+		}
+		if (!data) {
+			const keys = 'github_token, or github_app_id, github_app_installation_id and github_app_private_key';
+			return { kind: 'credentials-missing', detail: `Secret ${id} does not exist; it needs ${keys}` };
+		}
+		const credential = credentialFromSecret(data, id);
+		if (credential.kind === 'credentials-missing') return credential;
+		return this.#account(id, credential);
+	}
+
+	/** The account of this id, holding this credential. */
+	#account(id: string, credential: Credential): Account {
+		const print = fingerprint(credential);
+		const known = this.#accounts.get(id);
+		const own = known?.connection.fingerprint === print ? known.connection : undefined;
+		const connection = this.#connections.get(print) ?? own ?? new Connection(credential, this.#options);
+		const account = known ?? new Account(id, connection, this.#now);
+		const before = account.connection;
+		before.users.delete(id);
+		account.connection = connection;
+		connection.users.add(id);
+		this.#connections.set(print, connection);
+		this.#accounts.set(id, account);
+		// A new credential is a new start: whoever logged the old one's trouble hears that it is over.
+		const [old, fresh] = [before.state(), connection.state()];
+		if (before !== connection && !old.healthy) this.#options.onStateChange?.(id, old, fresh);
+		return account;
+	}
+
+	/** What no account holds any more may finish its calls, and is forgotten. */
+	#prune(): void {
+		for (const [id, { readAtMs, reading }] of this.#secrets) {
+			if (reading || this.#now() - readAtMs < secretForgottenMs) continue;
+			this.#secrets.delete(id);
+			this.#accounts.delete(id);
+		}
+		const used = new Set([...this.#accounts.values()].map(({ connection }) => connection));
+		for (const [print, connection] of this.#connections) {
+			if (!used.has(connection)) this.#connections.delete(print);
+		}
+	}
+}
+
+/** Troubles that a new Secret may end are looked into more often. */
+function maxAgeMs(result: Account | CredentialsMissing): number {
+	if (!(result instanceof Account)) return badSecretMaxAgeMs;
+	const { trouble, forbidden } = result.state();
+	const refused = trouble?.kind === 'credentials-invalid' || Object.keys(forbidden).length > 0;
+	return refused ? badSecretMaxAgeMs : secretMaxAgeMs;
+}

@@ -1,0 +1,113 @@
+import { longestRateLimitMs, unknownRateLimitMs } from './policy.ts';
+import { type Quota, type Scope, scopeKey, type Trouble } from './types.ts';
+
+export type Headers = Record<string, string | number | undefined>;
+
+/** One HTTP answer as it came, whatever its status. */
+export interface HttpAnswer {
+	status: number;
+	headers: Headers;
+	/** Parsed JSON, or the text where it is none. */
+	body: unknown;
+}
+
+/** undefined without x-ratelimit headers: GitHub Enterprise Server sends none unless limits are switched on (F10). */
+export function readQuota(headers: Headers, nowMs: number): Quota | undefined {
+	const remaining = readNumber(headers, 'x-ratelimit-remaining');
+	const resetAtMs = resetTime(headers, nowMs);
+	if (remaining === undefined || resetAtMs === undefined) return undefined;
+	return { limit: readNumber(headers, 'x-ratelimit-limit'), remaining, resetAtMs };
+}
+
+/**
+ * What every status means that is not one of an endpoint's own: the caller has dealt with those (204, 404 and 422 of
+ * DELETE, 200 and 304 of a list) before it comes here. Statuses as GitHub documents them; whatever is unknown is
+ * "unavailable", a 2xx that nobody expects included.
+ */
+export function troubleOf(answer: HttpAnswer, what: string, permission: string, nowMs: number): Trouble {
+	const { status, headers } = answer;
+	const said = `${what}: GitHub answered ${status}${quote(answer.body)}`;
+
+	if (status === 401) return { kind: 'credentials-invalid', detail: said };
+	if (status === 429 || (status === 403 && isRateLimit(answer))) {
+		const retryAtMs = nowMs + rateLimitMs(headers, nowMs);
+		return {
+			kind: 'rate-limited',
+			detail: `${said}; calls resume at ${new Date(retryAtMs).toISOString()}`,
+			retryAtMs,
+		};
+	}
+	if (status === 403) {
+		const asks = headers['x-accepted-github-permissions'];
+		const sso = headers['x-github-sso'] ? '; the token must be authorized for SAML single sign-on' : '';
+		const needs = asks ? `${permission} (GitHub names: ${asks})` : permission;
+		return { kind: 'forbidden', detail: `${said}; the credential needs ${needs}${sso}` };
+	}
+	return { kind: 'github-unavailable', detail: said };
+}
+
+/** What a credential needs to list and remove runners: GitHub's REST reference, "self-hosted runners". */
+export function permissionFor(scope: Scope): string {
+	const at = scopeKey(scope);
+	switch (scope.kind) {
+		case 'repository':
+			return `"Administration" read and write on ${at} (classic token: repo)`;
+		case 'organization':
+			return `"Self-hosted runners" read and write on ${at} (classic token: admin:org)`;
+		case 'enterprise':
+			return `manage_runners:enterprise on ${scope.name} (classic token)`;
+	}
+}
+
+/** GitHub's own words from an error body; a proxy's HTML page is not quoted. */
+export function messageOf(body: unknown): string | undefined {
+	if (typeof body !== 'object' || body === null || !('message' in body)) return undefined;
+	return typeof body.message === 'string' ? body.message.replace(/\s+/g, ' ').slice(0, 200) : undefined;
+}
+
+function quote(body: unknown): string {
+	const message = messageOf(body);
+	return message ? ` "${message}"` : '';
+}
+
+/** 403 means two things; older GitHub Enterprise Servers say "abuse detection" for the secondary limit. */
+function isRateLimit({ headers, body }: HttpAnswer): boolean {
+	if (readNumber(headers, 'x-ratelimit-remaining') === 0) return true;
+	if (headers['retry-after'] !== undefined) return true;
+	return /rate limit|abuse detection/i.test(messageOf(body) ?? '');
+}
+
+/** The longer one of Retry-After and, where the primary quota is gone, its reset. */
+function rateLimitMs(headers: Headers, nowMs: number): number {
+	const waits: number[] = [];
+	const retryAfter = headers['retry-after'];
+	if (retryAfter !== undefined) {
+		const seconds = readNumber(headers, 'retry-after');
+		const byDate = Date.parse(String(retryAfter)) - serverNow(headers, nowMs);
+		waits.push(seconds === undefined ? byDate : seconds * 1000);
+	}
+	if (readNumber(headers, 'x-ratelimit-remaining') === 0 || waits.length === 0) {
+		const resetAtMs = resetTime(headers, nowMs);
+		if (resetAtMs !== undefined) waits.push(resetAtMs - nowMs);
+	}
+	const usable = waits.filter((ms) => Number.isFinite(ms));
+	if (usable.length === 0) return unknownRateLimitMs;
+	return Math.min(longestRateLimitMs, Math.max(1_000, ...usable));
+}
+
+/** x-ratelimit-reset is on GitHub's clock: its Date header takes the difference to ours out. */
+function resetTime(headers: Headers, nowMs: number): number | undefined {
+	const resetSeconds = readNumber(headers, 'x-ratelimit-reset');
+	if (resetSeconds === undefined) return undefined;
+	return nowMs + Math.min(longestRateLimitMs, resetSeconds * 1000 - serverNow(headers, nowMs));
+}
+
+function serverNow(headers: Headers, nowMs: number): number {
+	const date = Date.parse(String(headers.date ?? ''));
+	return Number.isNaN(date) ? nowMs : date;
+}
+
+function readNumber(headers: Headers, name: string): number | undefined {
+	const value = headers[name];
+	return value !== undefined && /^\d+$/.test(String(value)) ? Number(value) : undefined;
+}

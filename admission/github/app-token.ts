@@ -1,0 +1,88 @@
+import { createAppAuth } from '@octokit/auth-app';
+import { type readQuota, troubleOf } from './answers.ts';
+import type { Credential } from './credentials.ts';
+import type { Http } from './http.ts';
+import { callTimeoutMs } from './policy.ts';
+import type { Trouble } from './types.ts';
+import { waitFor } from './wait.ts';
+
+/** A token is renewed this long before its end, so that none ends on the way. */
+const renewBeforeMs = 5 * 60_000;
+
+/**
+ * Installation tokens of a GitHub App, one at a time. @octokit/auth-app signs the App's JWT; the exchange is made
+ * here, because its own hook repeats calls after a 401, shares pending exchanges between credentials with the same
+ * installation id, and lets the exchange's 404 look like the answer to the call itself (a "runner not found").
+ */
+export class AppTokens {
+	readonly #credential: Credential & { kind: 'app' };
+	readonly #http: Http;
+	readonly #secrets: Set<string>;
+	readonly #now: () => number;
+	#current: { token: string; untilMs: number } | undefined;
+	#pending: Promise<string | Trouble> | undefined;
+
+	constructor(
+		credential: Credential & { kind: 'app' },
+		http: Http,
+		options: { secrets: Set<string>; now: () => number },
+	) {
+		this.#credential = credential;
+		this.#http = http;
+		this.#secrets = options.secrets;
+		this.#now = options.now;
+	}
+
+	/** A usable token. Callers share one exchange; one of them giving up does not end it. */
+	async get(signal?: AbortSignal): Promise<string | Trouble | 'abandoned'> {
+		if (this.#current && this.#now() < this.#current.untilMs) return this.#current.token;
+		this.#pending ??= this.#exchange().finally(() => {
+			this.#pending = undefined;
+		});
+		return waitFor(this.#pending, { signal }, () => 'abandoned' as const);
+	}
+
+	/** GitHub refused the token before its time: the next call asks for another. */
+	discard(token: string): void {
+		if (this.#current?.token === token) this.#current = undefined;
+	}
+
+	async #exchange(): Promise<string | Trouble> {
+		const { appId, installationId, privateKey } = this.#credential;
+		const what = `GitHub App ${appId}, installation ${installationId}`;
+		const jwt = await createAppAuth({ appId, privateKey })({ type: 'app' }).then(
+			(app) => app.token,
+			() => undefined, // its error is about the key, which nothing may quote
+		);
+		if (!jwt) return { kind: 'credentials-invalid', detail: `${what}: the private key cannot sign` };
+		const answer = await this.#http.send({
+			route: 'POST /app/installations/{installation_id}/access_tokens',
+			parameters: { installation_id: installationId },
+			headers: { authorization: `Bearer ${jwt}` },
+			endpoint: 'installation-token',
+			timeoutMs: callTimeoutMs,
+		});
+		if ('trouble' in answer) return answer.trouble;
+		if (answer.status !== 201) {
+			const trouble = troubleOf(answer, what, 'an installation that is not suspended', this.#now());
+			// Of the whole credential, not of one scope: 404 is a wrong installation id, 403 a suspended one.
+			const refused = answer.status === 404 || trouble.kind === 'forbidden';
+			return refused ? { kind: 'credentials-invalid', detail: trouble.detail } : trouble;
+		}
+		return this.#keep(answer.body, answer.headers, what);
+	}
+
+	#keep(body: unknown, headers: Parameters<typeof readQuota>[0], what: string): string | Trouble {
+		const { token, expires_at: expiresAt } = (body ?? {}) as Record<string, unknown>;
+		if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
+			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer holds no token` };
+		}
+		if (this.#current) this.#secrets.delete(this.#current.token);
+		this.#secrets.add(token);
+		const date = Date.parse(String(headers.date ?? ''));
+		const lifetimeMs = Date.parse(String(expiresAt)) - (Number.isNaN(date) ? this.#now() : date);
+		const usableMs = Number.isFinite(lifetimeMs) ? lifetimeMs - renewBeforeMs : 0;
+		this.#current = { token, untilMs: this.#now() + usableMs };
+		return token;
+	}
+}

@@ -1,0 +1,187 @@
+import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './answers.ts';
+import { AppTokens } from './app-token.ts';
+import { type Credential, secretsOf } from './credentials.ts';
+import { Http, type HttpRequest, type HttpResult } from './http.ts';
+import { callTimeoutMs } from './policy.ts';
+import type {
+	Answer,
+	CallReport,
+	ListOutcome,
+	RemoveOutcome,
+	RunnerInfo,
+	RunnerPage,
+	Scope,
+	Trouble,
+} from './types.ts';
+import { isTrouble, scopeKey } from './types.ts';
+
+export interface ClientOptions {
+	apiUrl: string;
+	credential: Credential;
+	now: () => number;
+	userAgent?: string | undefined;
+	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
+}
+
+export interface CallLimits {
+	signal?: AbortSignal | undefined;
+	timeoutMs?: number | undefined;
+}
+
+export const perPage = 100;
+
+/** GitHub's REST API as this project uses it, for one credential. Answers are values, never exceptions. */
+export class GitHubClient {
+	readonly #http: Http;
+	readonly #token: string | AppTokens;
+	readonly #now: () => number;
+
+	constructor(options: ClientOptions) {
+		const secrets = new Set(secretsOf(options.credential));
+		const { apiUrl, credential, now, userAgent = 'runners-admission', onCall } = options;
+		this.#now = now;
+		this.#http = new Http({ apiUrl, userAgent, secrets, onCall });
+		this.#token =
+			credential.kind === 'token'
+				? credential.token
+				: new AppTokens(credential, this.#http, { secrets, now });
+	}
+
+	/** DELETE runner. Removed is 204 and nothing else: any other 2xx proves nothing. */
+	async removeRunner(
+		scope: Scope,
+		runnerId: number,
+		limits: CallLimits = {},
+	): Promise<Answer<RemoveOutcome>> {
+		const what = `remove runner ${runnerId} of ${scopeKey(scope)}`;
+		return this.#call(scope, what, limits, {
+			route: `DELETE ${pathOf(scope)}/{runner_id}`,
+			parameters: { ...parametersOf(scope), runner_id: runnerId },
+			headers: {},
+			endpoint: 'remove-runner',
+			read: ({ status, body }) => {
+				if (status === 204) return { kind: 'removed' };
+				if (status === 404) return { kind: 'not-found' };
+				if (status === 422) return { kind: 'busy', message: messageOf(body) ?? 'the runner runs a job' };
+				return undefined;
+			},
+		});
+	}
+
+	/** One page of the scope's runners. With `name`, GitHub is asked to filter; an old server may not. */
+	async listPage(
+		scope: Scope,
+		query: { page: number; name?: string | undefined; etag?: string | undefined },
+		limits: CallLimits = {},
+	): Promise<Answer<ListOutcome>> {
+		const what = `list runners of ${scopeKey(scope)}`;
+		return this.#call(scope, what, limits, {
+			route: `GET ${pathOf(scope)}`,
+			parameters: {
+				...parametersOf(scope),
+				per_page: perPage,
+				page: query.page,
+				...(query.name === undefined ? {} : { name: query.name }),
+			},
+			headers: query.etag === undefined ? {} : { 'if-none-match': query.etag },
+			endpoint: 'list-runners',
+			read: ({ status, body, headers }) => {
+				if (status === 304 && query.etag !== undefined) return { kind: 'not-modified' };
+				if (status === 404) {
+					const detail = `${what}: GitHub answered 404: it does not exist, or the credential needs ${permissionFor(scope)}`;
+					return { kind: 'forbidden', detail };
+				}
+				if (status !== 200) return undefined;
+				const page = readPage(body);
+				const broken = `${what}: GitHub's answer is not a list of runners`;
+				if (!page) return { kind: 'github-unavailable', detail: broken };
+				return { kind: 'page', page, etag: headers.etag === undefined ? undefined : String(headers.etag) };
+			},
+		});
+	}
+
+	async #call<Outcome>(
+		scope: Scope,
+		what: string,
+		limits: CallLimits,
+		request: Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> & {
+			read: (answer: HttpAnswer) => Outcome | Trouble | undefined;
+		},
+	): Promise<Answer<Outcome | Trouble>> {
+		const badName = whatIsWrongWithScope(scope);
+		if (badName) return { outcome: { kind: 'forbidden', detail: `${what}: ${badName}` } };
+		const token = typeof this.#token === 'string' ? this.#token : await this.#token.get(limits.signal);
+		if (token === 'abandoned') {
+			const detail = `${what}: GitHub had not given a token when the caller gave up`;
+			return { outcome: { kind: 'github-slow', detail }, abandoned: true };
+		}
+		if (isTrouble(token)) return { outcome: token };
+
+		const { read, ...rest } = request;
+		const result: HttpResult = await this.#http.send({
+			...rest,
+			headers: { accept: 'application/vnd.github+json', authorization: `token ${token}`, ...request.headers },
+			timeoutMs: limits.timeoutMs ?? callTimeoutMs,
+			signal: limits.signal,
+		});
+		if ('trouble' in result) {
+			const outcome = { ...result.trouble, detail: `${what}: ${result.trouble.detail}` };
+			return { outcome, abandoned: result.abandoned };
+		}
+		if (result.status === 401 && typeof this.#token !== 'string') this.#token.discard(token);
+		const outcome = read(result) ?? troubleOf(result, what, permissionFor(scope), this.#now());
+		if (isTrouble(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
+		return { outcome, quota: readQuota(result.headers, this.#now()) };
+	}
+}
+
+function pathOf(scope: Scope): string {
+	switch (scope.kind) {
+		case 'repository':
+			return '/repos/{owner}/{repo}/actions/runners';
+		case 'organization':
+			return '/orgs/{org}/actions/runners';
+		case 'enterprise':
+			return '/enterprises/{enterprise}/actions/runners';
+	}
+}
+
+function parametersOf(scope: Scope): Record<string, string> {
+	switch (scope.kind) {
+		case 'repository':
+			return { owner: scope.owner, repo: scope.name };
+		case 'organization':
+			return { org: scope.name };
+		case 'enterprise':
+			return { enterprise: scope.name };
+	}
+}
+
+/** Whoever writes a pod chooses its scope: it must not become another path of the API ("..", a slash). */
+function whatIsWrongWithScope(scope: Scope): string | undefined {
+	const names = scope.kind === 'repository' ? [scope.owner, scope.name] : [scope.name];
+	const bad = names.find((name) => !/^[\w.-]{1,100}$/.test(name) || /^\.+$/.test(name));
+	return bad === undefined ? undefined : 'GitHub has no such name';
+}
+
+/** undefined unless it is all there: half a list proves nothing. */
+function readPage(body: unknown): RunnerPage | undefined {
+	if (typeof body !== 'object' || body === null) return undefined;
+	const { total_count: totalCount, runners } = body as Record<string, unknown>;
+	if (typeof totalCount !== 'number' || !Array.isArray(runners)) return undefined;
+	const read = runners.map(readRunner);
+	return read.every((runner) => runner !== undefined) ? { totalCount, runners: read } : undefined;
+}
+
+function readRunner(value: unknown): RunnerInfo | undefined {
+	if (typeof value !== 'object' || value === null) return undefined;
+	const { id, name, busy, status, ephemeral } = value as Record<string, unknown>;
+	if (!Number.isSafeInteger(id) || typeof name !== 'string') return undefined;
+	return {
+		id: id as number,
+		name,
+		busy: busy !== false, // unknown is busy
+		status: typeof status === 'string' ? status : 'unknown',
+		...(typeof ephemeral === 'boolean' ? { ephemeral } : {}),
+	};
+}

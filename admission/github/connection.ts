@@ -1,0 +1,142 @@
+import { Budget, type Ticket } from './budget.ts';
+import { type CallLimits, GitHubClient } from './client.ts';
+import { type Credential, fingerprint } from './credentials.ts';
+import { concurrentCalls, lineWaitMs, sharedCallTimeoutMs } from './policy.ts';
+import { Registry } from './registry.ts';
+import type {
+	AccountState,
+	Answer,
+	CallKind,
+	CallOptions,
+	CallReport,
+	ListPage,
+	RemoveOutcome,
+	Scope,
+	Trouble,
+} from './types.ts';
+import { isTrouble, scopeKey } from './types.ts';
+import { Unregistrations } from './unregistrations.ts';
+import { eitherSignal, Gate, sleep } from './wait.ts';
+
+export interface ConnectionOptions {
+	apiUrl: string;
+	now: () => number;
+	random?: (() => number) | undefined;
+	userAgent?: string | undefined;
+	/** This process's share, where several replicas use one credential. */
+	deletesPerMinute?: number | undefined;
+	listsPerMinute?: number | undefined;
+	/** `account`: the ids of all accounts that use this credential. Once per change of state, never per call. */
+	onStateChange?: ((account: string, before: AccountState, after: AccountState) => void) | undefined;
+	onCall?: ((call: CallReport) => void) | undefined;
+}
+
+/** One credential at one API URL: its client, what it may spend, what it knows. Shared by all who hold the credential. */
+export class Connection {
+	readonly fingerprint: string;
+	/** Ids of the accounts that use it. */
+	readonly users = new Set<string>();
+	readonly registry: Registry;
+	readonly unregistrations: Unregistrations;
+	readonly #client: GitHubClient;
+	readonly #budget: Budget;
+	readonly #gate = new Gate(concurrentCalls);
+	readonly #closing = new AbortController();
+	readonly #now: () => number;
+
+	constructor(credential: Credential, options: ConnectionOptions) {
+		const { onStateChange, onCall, ...rest } = options;
+		const account = () => [...this.users].sort().join(',');
+		this.fingerprint = fingerprint(credential);
+		this.#now = options.now;
+		this.#client = new GitHubClient({
+			...rest,
+			credential,
+			onCall: onCall && ((call) => onCall({ ...call, account: account() })),
+		});
+		this.#budget = new Budget({
+			...rest,
+			onStateChange: onStateChange && ((before, after) => onStateChange(account(), before, after)),
+		});
+		this.registry = new Registry({ list: this.#list, now: options.now });
+		this.unregistrations = new Unregistrations(options.now);
+	}
+
+	/** DELETE runner, paid for. Without an AbortSignal it is heard for up to 30 s. */
+	async remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
+		const send = (limits: CallLimits) => this.#client.removeRunner(scope, runnerId, limits);
+		const outcome = await this.#pay('remove', scope, { priority: 'request', ...options }, send);
+		if (outcome.kind === 'removed') this.registry.forget(scope, runnerId);
+		return outcome;
+	}
+
+	/** What is known now, without a call, to make one useless. */
+	trouble(scope: Scope): Trouble | undefined {
+		return this.#budget.trouble(scopeKey(scope));
+	}
+
+	state(): AccountState {
+		return this.#budget.state();
+	}
+
+	/** Ends what is under way; calls from now on answer 'github-slow' at once. */
+	close(): void {
+		this.#closing.abort();
+	}
+
+	readonly #list: ListPage = (scope, query, options) =>
+		this.#pay('list', scope, { priority: 'background', ...options }, (limits) =>
+			this.#client.listPage(scope, query, limits),
+		);
+
+	async #pay<Outcome extends { kind: string }>(
+		call: CallKind,
+		scope: Scope,
+		{ signal, priority = 'request', maxWaitMs = 0 }: CallOptions,
+		send: (limits: CallLimits) => Promise<Answer<Outcome | Trouble>>,
+	): Promise<Outcome | Trouble> {
+		const key = scopeKey(scope);
+		const ticket = this.#budget.take(call, priority, key, maxWaitMs);
+		if (isTrouble(ticket)) return ticket;
+		const stop = eitherSignal(signal, this.#closing.signal);
+		const leave = await this.#start(ticket, stop.signal, Math.max(maxWaitMs, lineWaitMs));
+		if (typeof leave !== 'function') {
+			stop.unlink();
+			return leave;
+		}
+		try {
+			const answer = await send({ signal: stop.signal, timeoutMs: sharedCallTimeoutMs });
+			if (answer.abandoned) {
+				this.#budget.release(ticket);
+				return answer.outcome;
+			}
+			this.#budget.note(ticket, answer.outcome, answer.quota);
+			if (!isTrouble(answer.outcome)) return answer.outcome;
+			const retryAtMs = answer.outcome.retryAtMs ?? this.#budget.trouble(key)?.retryAtMs;
+			return { ...answer.outcome, retryAtMs };
+		} finally {
+			stop.unlink();
+			leave();
+		}
+	}
+
+	/** Waits for the ticket's time and for a free line. A function, to be called afterwards: the call may be sent. */
+	async #start(ticket: Ticket, signal: AbortSignal, maxWaitMs: number): Promise<Trouble | (() => void)> {
+		const untilMs = this.#now() + maxWaitMs;
+		const gaveUp = {
+			kind: 'budget-spent',
+			detail: 'GitHub was not asked: too many calls are waiting',
+		} as const;
+		while (!signal.aborted) {
+			await sleep(ticket.atMs - this.#now(), signal);
+			if (signal.aborted || !(await this.#gate.enter(Math.max(0, untilMs - this.#now()), signal))) break;
+			const started = this.#budget.start(ticket);
+			if (started === 'go') return () => this.#gate.leave();
+			this.#gate.leave();
+			if (started !== 'later') return started;
+			if (ticket.atMs > untilMs) break;
+		}
+		this.#budget.release(ticket);
+		return { ...gaveUp, retryAtMs: this.#now() + 1_000 };
+	}
+}

@@ -1,0 +1,136 @@
+import { Octokit } from '@octokit/rest';
+import type { HttpAnswer } from './answers.ts';
+import type { CallReport, Trouble } from './types.ts';
+
+export interface HttpOptions {
+	/** Base that paths are joined to: https://api.github.com, or https://HOST/api/v3 of an Enterprise Server. */
+	apiUrl: string;
+	userAgent: string;
+	/** Never to be printed; grows with the tokens that GitHub hands out. */
+	secrets: Set<string>;
+	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
+}
+
+export interface HttpRequest {
+	/** An Octokit route: 'DELETE /orgs/{org}/actions/runners/{runner_id}'. */
+	route: string;
+	parameters: Record<string, string | number>;
+	headers: Record<string, string>;
+	endpoint: CallReport['endpoint'];
+	timeoutMs: number;
+	signal?: AbortSignal | undefined;
+}
+
+export type HttpResult =
+	| HttpAnswer
+	| { abandoned: true; trouble: Trouble }
+	| { abandoned?: false; trouble: Trouble };
+
+const quiet = () => {};
+
+/**
+ * One HTTP call to GitHub's REST API as a value: an answer of whatever status, or why there is none. Octokit is
+ * assembled here and nowhere else; no retries, no hooks, no logging of its own (it would log every call).
+ */
+export class Http {
+	readonly #octokit: Octokit;
+	readonly #origin: string;
+	readonly #options: HttpOptions;
+
+	constructor(options: HttpOptions) {
+		const baseUrl = options.apiUrl.replace(/\/+$/, '');
+		this.#options = options;
+		this.#origin = new URL(baseUrl).origin;
+		this.#octokit = new Octokit({
+			baseUrl,
+			userAgent: options.userAgent,
+			log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+		});
+	}
+
+	async send(request: HttpRequest): Promise<HttpResult> {
+		const startedMs = performance.now();
+		const stop = new AbortController();
+		const abandon = () => stop.abort();
+		let timedOut = false;
+		const timer = setTimeout(() => {
+			timedOut = true;
+			stop.abort();
+		}, request.timeoutMs);
+		request.signal?.addEventListener('abort', abandon, { once: true });
+		if (request.signal?.aborted) abandon();
+
+		let status: CallReport['status'] = 'network';
+		try {
+			const answer = await this.#exchange(request, stop.signal);
+			// A body cut off by our own abort arrives as an empty one.
+			if (stop.signal.aborted && answer.status === 200 && answer.body === '') throw stop.signal.reason;
+			status = answer.status;
+			return answer;
+		} catch (error) {
+			if (timedOut) status = 'timeout';
+			else if (stop.signal.aborted) status = 'abandoned';
+			return this.#noAnswer(status, request.timeoutMs, error);
+		} finally {
+			clearTimeout(timer);
+			request.signal?.removeEventListener('abort', abandon);
+			this.#options.onCall?.({
+				endpoint: request.endpoint,
+				status,
+				ms: Math.round(performance.now() - startedMs),
+			});
+		}
+	}
+
+	async #exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+		const answer = await this.#octokit
+			.request(request.route, {
+				...request.parameters,
+				headers: request.headers,
+				request: { signal },
+			})
+			.catch((error: unknown) => responseOf(error));
+		// A redirect to another host (a proxy's login page) must not be believed, least of all a 204.
+		if (answer.url && new URL(answer.url).origin !== this.#origin) {
+			throw new Error(`redirected to ${new URL(answer.url).origin}`);
+		}
+		return { status: answer.status, headers: answer.headers, body: answer.data };
+	}
+
+	#noAnswer(status: CallReport['status'], timeoutMs: number, error: unknown): HttpResult {
+		if (status === 'abandoned') {
+			const trouble = {
+				kind: 'github-slow',
+				detail: 'GitHub had not answered when the caller gave up',
+			} as const;
+			return { abandoned: true, trouble };
+		}
+		if (status === 'timeout') {
+			return {
+				trouble: { kind: 'github-slow', detail: `GitHub did not answer within ${timeoutMs / 1000} s` },
+			};
+		}
+		const message = this.scrub(error instanceof Error ? error.message : String(error));
+		return { trouble: { kind: 'github-unavailable', detail: `GitHub cannot be reached: ${message}` } };
+	}
+
+	/** Takes secrets out of a text that is going to be printed. */
+	scrub(text: string): string {
+		let clean = text;
+		for (const secret of this.#options.secrets) clean = clean.replaceAll(secret, '***');
+		return clean;
+	}
+}
+
+/** Octokit throws answers of 300 and above; without an answer it is a network error, thrown on. */
+function responseOf(error: unknown): {
+	url: string;
+	status: number;
+	headers: HttpAnswer['headers'];
+	data: unknown;
+} {
+	if (typeof error === 'object' && error !== null && 'response' in error && error.response) {
+		return error.response as { url: string; status: number; headers: HttpAnswer['headers']; data: unknown };
+	}
+	throw error;
+}

@@ -1,0 +1,104 @@
+import { lookupMaxAgeMs, sharedCallTimeoutMs } from './policy.ts';
+import type { Registry } from './registry.ts';
+import type { CallOptions, RemoveOutcome, RunnerInfo, Scope, Trouble } from './types.ts';
+import { isTrouble, scopeKey } from './types.ts';
+import type {
+	RunnerToUnregister,
+	UnregisterLimits,
+	UnregisterOutcome,
+	Unregistrations,
+} from './unregistrations.ts';
+
+/** What unregistering needs of an account. */
+export interface UnregisteringAccount {
+	readonly registry: Registry;
+	readonly unregistrations: Unregistrations;
+	now(): number;
+	remove(scope: Scope, runnerId: number, options: CallOptions): Promise<RemoveOutcome>;
+}
+
+/** Of a caller's time, this much is kept for the call itself when the DELETE pace makes it wait. */
+const callItselfMs = 1_000;
+
+/**
+ * The only way a runner leaves GitHub. Callers for the same runner share one exchange; one that gives up (signal,
+ * `timeoutMs`) hears 'github-slow', and the exchange goes on for the others and for whoever asks next.
+ */
+export async function unregister(
+	account: UnregisteringAccount,
+	runner: RunnerToUnregister,
+	limits: UnregisterLimits = {},
+): Promise<UnregisterOutcome> {
+	const priority = limits.priority ?? 'request';
+	const maxWaitMs = Math.max(0, (limits.timeoutMs ?? sharedCallTimeoutMs) - callItselfMs);
+	return account.unregistrations.run(runner, limits, () =>
+		exchange(account, runner, { priority, maxWaitMs }),
+	);
+}
+
+async function exchange(
+	account: UnregisteringAccount,
+	runner: RunnerToUnregister,
+	options: CallOptions,
+): Promise<UnregisterOutcome> {
+	let id = runner.id;
+	if (id === undefined) {
+		const found = await findRunner(account, runner, options);
+		if (isTrouble(found)) return found;
+		if (found === 'absent') return { kind: 'not-registered' };
+		id = found.present.id;
+	}
+	const first = await account.remove(runner.scope, id, options);
+	if (first.kind !== 'not-found') return outcomeOf(first, id);
+
+	// 404 for the id is half of the proof: it may have registered again under another one.
+	const again = await confirm(account, runner, options);
+	if (isTrouble(again)) return again;
+	if (again === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: id };
+	const newId = again.present.id;
+	if (newId === id) return contradiction(runner, `it lists runner ${id} but answers 404 to its DELETE`);
+
+	const second = await account.remove(runner.scope, newId, options);
+	if (second.kind !== 'not-found') return outcomeOf(second, newId);
+	const last = await confirm(account, runner, options);
+	if (isTrouble(last)) return last;
+	if (last === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: newId };
+	return contradiction(runner, 'its id changes from call to call');
+}
+
+/** By name: from a list that may be a moment old, since finding it is only the way to ask. Absence needs a new one. */
+async function findRunner(
+	account: UnregisteringAccount,
+	runner: RunnerToUnregister,
+	{ priority }: CallOptions,
+): Promise<'absent' | { present: RunnerInfo } | Trouble> {
+	const notBeforeMs = account.now();
+	const snapshot = await account.registry.refresh(runner.scope, { maxAgeMs: lookupMaxAgeMs, priority });
+	if (isTrouble(snapshot)) return snapshot;
+	const present = snapshot.runners.get(runner.name);
+	if (present) return { present };
+	return account.registry.confirmAbsent(runner.scope, runner.name, { notBeforeMs, priority });
+}
+
+function confirm(account: UnregisteringAccount, runner: RunnerToUnregister, { priority }: CallOptions) {
+	return account.registry.confirmAbsent(runner.scope, runner.name, { notBeforeMs: account.now(), priority });
+}
+
+function outcomeOf(
+	answer: Exclude<RemoveOutcome, { kind: 'not-found' }>,
+	runnerId: number,
+): UnregisterOutcome {
+	switch (answer.kind) {
+		case 'removed':
+			return { kind: 'unregistered', proof: 'removed', runnerId };
+		case 'busy':
+			return { kind: 'busy', message: answer.message, runnerId };
+		default:
+			return answer;
+	}
+}
+
+function contradiction(runner: RunnerToUnregister, why: string): Trouble {
+	const detail = `GitHub contradicts itself about ${runner.name} of ${scopeKey(runner.scope)}: ${why}`;
+	return { kind: 'github-unavailable', detail };
+}

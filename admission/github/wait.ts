@@ -1,0 +1,95 @@
+/** Waits `ms`, or less when the signal is aborted. Resolves either way: the caller looks at its signal. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+	if (signal?.aborted || ms <= 0) return Promise.resolve();
+	return new Promise((resolve) => {
+		const done = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener('abort', done);
+			resolve();
+		};
+		const timer = setTimeout(done, ms);
+		signal?.addEventListener('abort', done, { once: true });
+	});
+}
+
+/**
+ * Shared work seen by one of its callers: who has waited long enough gets `gaveUp`, and the work goes on for the
+ * others.
+ */
+export async function waitFor<Value, Late>(
+	work: Promise<Value>,
+	limits: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+	gaveUp: () => Late,
+): Promise<Value | Late> {
+	if (!limits.signal && limits.timeoutMs === undefined) return work;
+	if (limits.signal?.aborted) return gaveUp();
+	const stop = new AbortController();
+	const onAbort = () => stop.abort();
+	limits.signal?.addEventListener('abort', onAbort, { once: true });
+	const timer = limits.timeoutMs === undefined ? undefined : setTimeout(onAbort, limits.timeoutMs);
+	try {
+		const late = new Promise<Late>((resolve) => {
+			stop.signal.addEventListener('abort', () => resolve(gaveUp()), { once: true });
+		});
+		return await Promise.race([work, late]);
+	} finally {
+		clearTimeout(timer);
+		limits.signal?.removeEventListener('abort', onAbort);
+	}
+}
+
+/**
+ * Aborted when one of the two is. Not AbortSignal.any: the second one lives as long as the process, and its links
+ * would pile up; `unlink` takes them away.
+ */
+export function eitherSignal(
+	first: AbortSignal | undefined,
+	second: AbortSignal,
+): { signal: AbortSignal; unlink: () => void } {
+	if (!first) return { signal: second, unlink: () => {} };
+	const controller = new AbortController();
+	const abort = () => controller.abort();
+	if (first.aborted || second.aborted) abort();
+	first.addEventListener('abort', abort, { once: true });
+	second.addEventListener('abort', abort, { once: true });
+	const unlink = () => {
+		first.removeEventListener('abort', abort);
+		second.removeEventListener('abort', abort);
+	};
+	return { signal: controller.signal, unlink };
+}
+
+/** At most `size` at once, first come first served. */
+export class Gate {
+	#free: number;
+	#queue: (() => void)[] = [];
+
+	constructor(size: number) {
+		this.#free = size;
+	}
+
+	/** True: come in, and `leave` afterwards. False: still full after `maxWaitMs`, or the signal was aborted. */
+	async enter(maxWaitMs: number, signal?: AbortSignal): Promise<boolean> {
+		if (this.#free > 0) {
+			this.#free--;
+			return true;
+		}
+		let admit = () => {};
+		const turn = new Promise<boolean>((resolve) => {
+			admit = () => resolve(true);
+		});
+		this.#queue.push(admit);
+		const admitted = await waitFor(turn, { signal, timeoutMs: maxWaitMs }, () => false);
+		if (admitted) return true;
+		const index = this.#queue.indexOf(admit);
+		if (index >= 0) this.#queue.splice(index, 1);
+		else this.leave(); // its turn came in the same moment as its end
+		return false;
+	}
+
+	leave(): void {
+		const next = this.#queue.shift();
+		if (next) next();
+		else this.#free++;
+	}
+}

@@ -1,0 +1,181 @@
+import http from 'node:http';
+import https from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+
+/**
+ * A thin client over @kubernetes/client-node's KubeConfig: the library's typed API turns times into Date objects in
+ * lists but not in watches or AdmissionReviews; here every object is as it is on the wire, and every call has a
+ * time limit.
+ */
+export interface KubeClient {
+	request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
+	/** Opens a response and calls `onLine` per line until it ends; resolves at the end, rejects on an error. */
+	stream(
+		path: string,
+		options: { query: Query; signal: AbortSignal; onLine: (line: string) => void },
+	): Promise<void>;
+	/** Namespace of the in-cluster service account, if that is how we got here. */
+	readonly server: string;
+}
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+export interface RequestOptions {
+	query?: Query;
+	body?: unknown;
+	/** Default application/json; a PATCH wants `patchType`. */
+	contentType?: string;
+	signal?: AbortSignal;
+	/** Default 10 s. */
+	timeoutMs?: number;
+}
+
+export const patchType = {
+	merge: 'application/merge-patch+json',
+	json: 'application/json-patch+json',
+	apply: 'application/apply-patch+yaml',
+} as const;
+
+/** The API server's own words: an HTTP status with a metav1.Status body. Code 0: no answer at all. */
+export class KubeError extends Error {
+	readonly code: number;
+	readonly reason: string;
+	constructor(code: number, reason: string, message: string) {
+		super(message);
+		this.name = 'KubeError';
+		this.code = code;
+		this.reason = reason;
+	}
+}
+
+export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
+export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
+
+/** Loads a kubeconfig: the file named, else the pod's service account, else KUBECONFIG and ~/.kube/config. */
+export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {
+	const config = new KubeConfig();
+	if (file) config.loadFromFile(file);
+	else if (env.KUBERNETES_SERVICE_HOST) config.loadFromCluster();
+	else config.loadFromDefault();
+	if (!config.getCurrentCluster()) throw new Error('no cluster in the kubeconfig: pass --kubeconfig FILE');
+	return config;
+}
+
+export function createKubeClient(config: KubeConfig, userAgent: string): KubeClient {
+	const cluster = config.getCurrentCluster();
+	if (!cluster) throw new Error('no cluster in the kubeconfig');
+	const base = new URL(cluster.server);
+	const transport = base.protocol === 'http:' ? http : https;
+	// KubeConfig's own agent does not keep connections, which costs a TLS handshake a call.
+	let agent: https.Agent | http.Agent | undefined;
+
+	async function send(
+		method: string,
+		path: string,
+		query: Query | undefined,
+		body: Buffer | undefined,
+		contentType: string | undefined,
+		signal: AbortSignal,
+	): Promise<http.IncomingMessage> {
+		const auth: https.RequestOptions = {};
+		await config.applyToHTTPSOptions(auth);
+		if (cluster?.proxyUrl) agent = auth.agent as https.Agent;
+		agent ??= base.protocol === 'http:' ? new http.Agent({ keepAlive: true }) : newAgent(auth);
+		const search = new URLSearchParams();
+		for (const [key, value] of Object.entries(query ?? {}))
+			if (value !== undefined) search.set(key, String(value));
+		const headers: http.OutgoingHttpHeaders = {
+			...(auth.headers as http.OutgoingHttpHeaders | undefined),
+			accept: 'application/json',
+			'user-agent': userAgent,
+		};
+		if (body) {
+			headers['content-type'] = contentType ?? 'application/json';
+			headers['content-length'] = body.length;
+		}
+		const prefix = base.pathname === '/' ? '' : base.pathname.replace(/\/$/, '');
+		return new Promise((resolve, reject) => {
+			const request = transport.request({
+				agent,
+				auth: auth.auth,
+				method,
+				host: base.hostname.replace(/^\[|\]$/g, ''),
+				port: base.port || (base.protocol === 'http:' ? 80 : 443),
+				path: `${prefix}${path}${search.size > 0 ? `?${search}` : ''}`,
+				headers,
+				signal,
+			});
+			request.once('response', resolve);
+			request.once('error', reject);
+			request.end(body);
+		});
+	}
+
+	function noAnswer(error: unknown, what: string): KubeError {
+		const reason = error instanceof Error ? error.message : String(error);
+		return new KubeError(0, 'NoAnswer', `${what}: ${reason}`);
+	}
+
+	return {
+		server: cluster.server,
+
+		async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+			const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
+			const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
+			const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+			let status: number;
+			let text: string;
+			try {
+				const response = await send(method, path, options.query, body, options.contentType, signal);
+				status = response.statusCode ?? 0;
+				text = await readText(response);
+			} catch (error) {
+				throw noAnswer(limit.aborted ? new Error('timed out') : error, `${method} ${path}`);
+			}
+			if (status >= 400) throw statusError(status, text);
+			return JSON.parse(text) as T;
+		},
+
+		async stream(path, { query, signal, onLine }) {
+			const response = await send('GET', path, query, undefined, undefined, signal).catch((error) => {
+				throw noAnswer(error, `GET ${path}`);
+			});
+			if ((response.statusCode ?? 0) >= 400)
+				throw statusError(response.statusCode ?? 0, await readText(response));
+			let rest = '';
+			response.setEncoding('utf8');
+			try {
+				for await (const chunk of response as AsyncIterable<string>) {
+					const lines = (rest + chunk).split('\n');
+					rest = lines.pop() ?? '';
+					for (const line of lines) if (line) onLine(line);
+				}
+			} catch (error) {
+				throw error instanceof KubeError ? error : noAnswer(error, `GET ${path}`);
+			}
+		},
+	};
+}
+
+function newAgent(auth: https.RequestOptions): https.Agent {
+	const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = auth;
+	const options: https.AgentOptions = { keepAlive: true, maxSockets: 64, ca, cert, key, pfx, passphrase };
+	if (rejectUnauthorized !== undefined) options.rejectUnauthorized = rejectUnauthorized;
+	if (servername) options.servername = servername;
+	return new https.Agent(options);
+}
+
+async function readText(response: http.IncomingMessage): Promise<string> {
+	const chunks: Buffer[] = [];
+	for await (const chunk of response) chunks.push(chunk as Buffer);
+	return Buffer.concat(chunks).toString('utf8');
+}
+
+function statusError(code: number, text: string): KubeError {
+	try {
+		const status = JSON.parse(text) as { reason?: string; message?: string };
+		return new KubeError(code, status.reason ?? '', status.message ?? `HTTP ${code}`);
+	} catch {
+		return new KubeError(code, '', `HTTP ${code}: ${text.slice(0, 200)}`);
+	}
+}

@@ -1,0 +1,84 @@
+/** What a reconcile answers: look again after so many ms, or not until something changes. */
+export type LookAgain = { afterMs: number } | undefined;
+
+export interface QueueOptions {
+	concurrency: number;
+	reconcile(key: string): Promise<LookAgain>;
+	onError(key: string, error: unknown, retryMs: number): void;
+}
+
+/**
+ * A keyed work queue: a key is worked on by one worker at a time, a key added meanwhile is worked on once more, and
+ * an error is retried after 100 ms doubling to 30 s.
+ */
+export class WorkQueue {
+	readonly #options: QueueOptions;
+	readonly #ready = new Set<string>();
+	readonly #running = new Set<string>();
+	readonly #delayed = new Map<string, { timer: NodeJS.Timeout; atMs: number }>();
+	readonly #failures = new Map<string, number>();
+	#stopped = false;
+
+	constructor(options: QueueOptions) {
+		this.#options = options;
+	}
+
+	/** Work on the key now. */
+	add(key: string): void {
+		if (this.#stopped) return;
+		this.#unschedule(key);
+		this.#ready.add(key);
+		this.#pump();
+	}
+
+	/** Work on the key after `ms`, or earlier if it is already due earlier. */
+	addAfter(key: string, ms: number): void {
+		if (this.#stopped || this.#ready.has(key)) return;
+		const atMs = Date.now() + ms;
+		const scheduled = this.#delayed.get(key);
+		if (scheduled && scheduled.atMs <= atMs) return;
+		this.#unschedule(key);
+		const timer = setTimeout(() => this.add(key), ms);
+		this.#delayed.set(key, { timer, atMs });
+	}
+
+	/** Nothing new is started; resolves when what runs has ended. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		this.#ready.clear();
+		for (const key of [...this.#delayed.keys()]) this.#unschedule(key);
+		while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+
+	#unschedule(key: string): void {
+		clearTimeout(this.#delayed.get(key)?.timer);
+		this.#delayed.delete(key);
+	}
+
+	#pump(): void {
+		for (const key of this.#ready) {
+			if (this.#running.size >= this.#options.concurrency) return;
+			if (this.#running.has(key)) continue;
+			this.#ready.delete(key);
+			this.#running.add(key);
+			void this.#work(key);
+		}
+	}
+
+	async #work(key: string): Promise<void> {
+		try {
+			const again = await this.#options.reconcile(key);
+			this.#failures.delete(key);
+			if (again) this.addAfter(key, again.afterMs);
+		} catch (error) {
+			const failures = (this.#failures.get(key) ?? 0) + 1;
+			this.#failures.set(key, failures);
+			const retryMs = Math.min(30_000, 100 * 2 ** (failures - 1));
+			this.#options.onError(key, error, retryMs);
+			this.addAfter(key, retryMs);
+		} finally {
+			this.#running.delete(key);
+			this.#pump();
+		}
+	}
+}

@@ -1,0 +1,75 @@
+import type { Account, Accounts } from './github/accounts.ts';
+import { isTrouble } from './github/types.ts';
+import { unregister } from './github/unregister.ts';
+import type { Proof } from './kube/proof.ts';
+import type { RunnerPods } from './kube/runner-pods.ts';
+import type { LookupOutcome, Ports, RunnerAccount } from './runner/release.ts';
+import type { RunnerPod } from './runner/runner-pod.ts';
+
+/** Connects `runner/` with Kubernetes and GitHub. `background` gets every exchange that must end before the process. */
+export function createPorts(dependencies: {
+	pods: RunnerPods;
+	accounts: Accounts;
+	proof: Proof;
+	self: string;
+	now: () => number;
+	background: (work: Promise<unknown>) => void;
+}): Ports {
+	const { pods, accounts, proof, self, now, background } = dependencies;
+
+	/** The runner pod in what the API server answered; 'gone' also where that is no runner pod any more. */
+	async function read(
+		written: Awaited<ReturnType<RunnerPods['patch']>>,
+	): Promise<RunnerPod | 'conflict' | 'gone'> {
+		if (typeof written === 'string') return written;
+		return (await pods.from(written)) ?? 'gone';
+	}
+
+	return {
+		self,
+		now,
+		background,
+		async account(pod) {
+			const account = await accounts.resolve(pod);
+			return 'kind' in account ? account : runnerAccount(account, pod);
+		},
+		async annotate(pod, annotations, onlyIfUnchanged = false) {
+			return read(await pods.patch(pod, { annotations }, onlyIfUnchanged ? pod.resourceVersion : undefined));
+		},
+		async reread(pod) {
+			const object = await pods.get(pod.namespace, pod.name);
+			if (object?.metadata.uid !== pod.uid) return 'gone';
+			return (await pods.from(object)) ?? 'gone';
+		},
+		sign: (pod, completedAt) => proof.sign(pod, completedAt),
+		async deleteEphemeralRunner(pod) {
+			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
+		},
+	};
+}
+
+function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
+	if (!scope) throw new Error('a pod without a scope has been denied before GitHub is asked');
+	return {
+		trouble: () => account.trouble(scope),
+		unregister: (pod, limits) =>
+			unregister(account, { scope, name: pod.runnerName, id: trustedId(account, pod) }, limits),
+		async lookup(pod, { timeoutMs, notBeforeMs }): Promise<LookupOutcome> {
+			const signal = AbortSignal.timeout(timeoutMs);
+			const answer = await account.registry.confirmAbsent(scope, pod.runnerName, {
+				notBeforeMs,
+				signal,
+				priority: 'request',
+			});
+			if (answer === 'absent') return { kind: 'not-registered' };
+			return isTrouble(answer) ? answer : { kind: 'present', busy: answer.present.busy };
+		},
+	};
+}
+
+/** The id on the pod, unless GitHub's list gives it to a runner of another name: then it is looked up by name. */
+function trustedId(account: Account, { scope, runnerId, runnerName }: RunnerPod): number | undefined {
+	if (!scope || runnerId === undefined) return undefined;
+	const listed = account.registry.latest(scope)?.byId.get(runnerId);
+	return listed && listed.name !== runnerName ? undefined : runnerId;
+}

@@ -1,0 +1,25 @@
+/** Every number that is a policy, with its reason. Times in ms. */
+
+/** An admission answer must be there within the webhook's 5 s timeout, whatever GitHub does (F8). */
+export const admissionBudgetMs = 3_000;
+
+/** A runner that is not at GitHub this long after its container started will not come: ARC's registrationTimeout (A7). */
+export const registrationTimeoutMs = 10 * 60_000;
+
+/** A busy static runner is asked about at most this often (invariant 5); jitter is added on top. */
+export const staticRetryMs = 30_000;
+
+/** A claim ("this replica asks GitHub now") older than this is a crashed replica's: backgroundBudgetMs plus slack. */
+export const claimMs = 35_000;
+
+/** A Node object missing this long is a node that is gone. Longer than the pod garbage collector's 40 s quarantine. */
+export const nodeGoneAfterMs = 60_000;
+
+/** How long one GitHub exchange may take outside of admission. */
+export const backgroundBudgetMs = 30_000;
+
+/** A runner that is still registering is looked for again after this. */
+export const registeringRetryMs = 10_000;
+
+/** Answered to the scheduler only: its preemption is otherwise a loop of 50 DELETEs a second (real-deleters S1-S4). */
+export const schedulerRetryAfterSeconds = 3;

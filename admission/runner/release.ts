@@ -1,0 +1,195 @@
+import type { DenyReason } from '../api/reasons.ts';
+import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './decide.ts';
+import { backgroundBudgetMs } from './policy.ts';
+import {
+	type Annotations,
+	busyAnswerOf,
+	claimOf,
+	type DeletionRequest,
+	recordOf,
+	unregisteredOf,
+} from './record.ts';
+import type { RunnerPod } from './runner-pod.ts';
+
+/** GitHub could not be asked, or gave no usable answer. */
+export interface Trouble {
+	kind: Exclude<DenyReason, 'busy' | 'registering' | 'unregistering' | 'scope-unknown' | 'internal-error'>;
+	detail: string;
+	retryAtMs?: number | undefined;
+}
+
+export type UnregisterOutcome =
+	| { kind: 'unregistered'; runnerId?: number | undefined }
+	| { kind: 'busy'; message: string }
+	| { kind: 'not-registered' }
+	| Trouble;
+
+export type LookupOutcome = { kind: 'present'; busy: boolean } | { kind: 'not-registered' } | Trouble;
+
+/** The GitHub credentials that one runner pod uses. */
+export interface RunnerAccount {
+	/** Known now, without a call, to be of no use: rate limit, outage, bad credentials. */
+	trouble(): Trouble | undefined;
+	/** The only way a runner leaves GitHub. Single flight per runner. */
+	unregister(pod: RunnerPod, options: { timeoutMs: number; priority: Priority }): Promise<UnregisterOutcome>;
+	/** Reads only. `notBeforeMs`: an answer older than this does not count. */
+	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
+}
+
+/** `background` calls leave half of the quota to what people wait for (F6). */
+export type Priority = 'request' | 'background';
+
+export interface Ports {
+	/** Names this replica. */
+	self: string;
+	now(): number;
+	account(pod: RunnerPod): Promise<RunnerAccount | Trouble>;
+	/** Sets annotations. With `onlyIfUnchanged` a pod that changed since it was read answers 'conflict'. */
+	annotate(
+		pod: RunnerPod,
+		annotations: Annotations,
+		onlyIfUnchanged?: boolean,
+	): Promise<RunnerPod | 'conflict' | 'gone'>;
+	/** Reads the pod from the API server, never from a cache. */
+	reread(pod: RunnerPod): Promise<RunnerPod | 'gone'>;
+	sign(pod: RunnerPod, completedAt: string): string;
+	/** A scale-set pod goes with its EphemeralRunner: one that merely vanishes is recreated with a used JIT config. */
+	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
+	/** A promise that must be kept before the process may end. */
+	background(work: Promise<unknown>): void;
+}
+
+export interface Released {
+	verdict: Verdict;
+	recorded: boolean | 'dry-run';
+	/** As it stands after our own writes. */
+	pod: RunnerPod;
+}
+
+/**
+ * May the pod be deleted now, and if GitHub has to be asked first: ask. The webhook and the deletion loop both come
+ * through here. A denied request is recorded before it is answered; a 204 is on the pod before it counts.
+ *
+ * Never throws for GitHub's sake; an error of the Kubernetes API is the caller's (it means: not recorded).
+ */
+export async function release(
+	pod: RunnerPod,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+	limits: { budgetMs: number; priority: Priority },
+): Promise<Released> {
+	const deadlineMs = ports.now() + limits.budgetMs;
+	let current = pod;
+
+	for (let attempt = 0; attempt < 4; attempt++) {
+		const decision = decide(current, ports.now(), ports.self);
+		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
+		if (decision.kind === 'deny') return denied(current, decision, request, ports);
+
+		const account = await ports.account(current);
+		if ('kind' in account) return denied(current, deny(account.kind, account.detail), request, ports);
+		const trouble = account.trouble();
+		if (trouble) return denied(current, deny(trouble.kind, trouble.detail), request, ports);
+
+		const timeoutMs = Math.max(100, deadlineMs - ports.now());
+		if (request?.dryRun || decision.kind === 'verify') {
+			const notBeforeMs = decision.kind === 'verify' ? decision.notBeforeMs : ports.now() - 10_000;
+			const found = await account.lookup(current, { timeoutMs, notBeforeMs });
+			const verdict = readLookup(current, found, decision.kind === 'verify', ports.now());
+			if (verdict?.kind === 'deny') return denied(current, verdict, request, ports);
+			if (verdict && request?.dryRun) return { verdict, recorded: 'dry-run', pod: current };
+			if (verdict) return finish(current, verdict, ports);
+			// GitHub contradicts the annotation: ask like for any other
+		}
+
+		const annotations = { ...recordOf(current, request, ports.now()), ...claimOf(ports.self, ports.now()) };
+		const claimed = await ports.annotate(current, annotations, true);
+		if (claimed === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
+		if (claimed === 'conflict') {
+			const fresh = await ports.reread(current);
+			if (fresh === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
+			current = fresh;
+			continue;
+		}
+		return unregister(claimed, account, ports, deadlineMs, limits.priority);
+	}
+	return denied(current, deny('internal-error', 'the pod keeps changing'), request, ports);
+}
+
+/** undefined: GitHub still has the runner although somebody wrote that it has not. */
+function readLookup(
+	pod: RunnerPod,
+	found: LookupOutcome,
+	verifying: boolean,
+	nowMs: number,
+): Verdict | undefined {
+	if (found.kind === 'present') {
+		if (found.busy) return deny('busy');
+		return verifying ? undefined : allow('unregistered');
+	}
+	if (found.kind !== 'not-registered') return deny(found.kind, found.detail);
+	return verifying ? allow('unregistered') : decideUnknownToGitHub(pod, nowMs);
+}
+
+/** GitHub may take longer than the caller can wait: the exchange goes on and its outcome is written all the same. */
+async function unregister(
+	pod: RunnerPod,
+	account: RunnerAccount,
+	ports: Ports,
+	deadlineMs: number,
+	priority: Priority,
+): Promise<Released> {
+	const exchange = account
+		.unregister(pod, { timeoutMs: backgroundBudgetMs, priority })
+		.then((outcome) => settle(pod, outcome, ports));
+	ports.background(exchange);
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<Released>((resolve) => {
+		timer = setTimeout(
+			() => resolve({ verdict: deny('github-slow', 'asked, waiting for the answer'), recorded: true, pod }),
+			Math.max(0, deadlineMs - ports.now()),
+		);
+	});
+	try {
+		return await Promise.race([exchange, late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports): Promise<Released> {
+	switch (outcome.kind) {
+		case 'unregistered':
+			return finish(pod, allow('unregistered'), ports);
+		case 'not-registered': {
+			const verdict = decideUnknownToGitHub(pod, ports.now());
+			return verdict.kind === 'allow' ? finish(pod, verdict, ports) : { verdict, recorded: true, pod };
+		}
+		case 'busy': {
+			const written = await ports.annotate(pod, busyAnswerOf(pod, outcome.message, ports.now()));
+			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
+		}
+		default:
+			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
+	}
+}
+
+/** Writes the proof, and only then lets go. */
+async function finish(pod: RunnerPod, verdict: Verdict, ports: Ports): Promise<Released> {
+	const written = await ports.annotate(pod, unregisteredOf(pod, ports.sign, ports.now()));
+	if (pod.owner?.found) await ports.deleteEphemeralRunner(pod);
+	return { verdict, recorded: false, pod: typeof written === 'string' ? pod : written };
+}
+
+async function denied(
+	pod: RunnerPod,
+	verdict: Verdict & { kind: 'deny' },
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod };
+	const annotations = recordOf(pod, request, ports.now());
+	if (Object.keys(annotations).length === 0) return { verdict, recorded: pod.record !== undefined, pod };
+	const written = await ports.annotate(pod, annotations);
+	return { verdict, recorded: true, pod: typeof written === 'string' ? pod : written };
+}

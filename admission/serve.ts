@@ -1,0 +1,241 @@
+import { randomUUID } from 'node:crypto';
+import { unwatchFile, watchFile } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:net';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { names } from './api/keys.ts';
+import { lead } from './controllers/lead.ts';
+import type { Settings } from './flags.ts';
+import { Accounts } from './github/accounts.ts';
+import { credentialFromEnvironment } from './github/credentials.ts';
+import { createHealthServer } from './health.ts';
+import { caBundleInformer, ensureCertificate, type ServingCertificate } from './kube/certificates.ts';
+import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
+import { Events } from './kube/events.ts';
+import { runAsLeader } from './kube/lease.ts';
+import { loadProof } from './kube/proof.ts';
+import { RunnerPods } from './kube/runner-pods.ts';
+import type { Log } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { createPorts } from './ports.ts';
+import { deletePods } from './webhook/delete-pods.ts';
+import { evictPods } from './webhook/evict-pods.ts';
+import { createWebhookServer } from './webhook/server.ts';
+import { updatePods } from './webhook/update-pods.ts';
+
+/** How often the managed certificate is looked at, and renewed when it is time. */
+const certificateCheckMs = 60 * 60_000;
+/** A certificate file is looked at this often: kubelet swaps a Secret's files without an inotify event on them. */
+const certificateFileCheckMs = 5_000;
+/** What is in flight at shutdown gets this long. */
+const drainMs = 30_000;
+
+/** Runs the server until `signal`; resolves when everything that was in flight is done. */
+export async function serve(
+	settings: Settings,
+	env: NodeJS.ProcessEnv,
+	version: string,
+	log: Log,
+	signal: AbortSignal,
+): Promise<void> {
+	const now = () => Date.now();
+	const self = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+	const userAgent = `runners-admission/${version}`;
+	const client = createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent);
+	const metrics = new Metrics();
+	const user = await whoAmI(client);
+	log.info({ version, server: client.server, user, replica: self }, 'starting');
+	const proof = await loadProof(client, settings.namespace);
+	let certificate = await readCertificate(client, settings, now());
+
+	const recovered: (() => void)[] = [];
+	const accounts = new Accounts({
+		apiUrl: settings.githubApiUrl,
+		userAgent,
+		now,
+		environment: credentialFromEnvironment(env),
+		namespace: settings.namespace,
+		readSecret: (namespace, name) => readSecret(client, namespace, name),
+		onStateChange(account, before, after) {
+			const facts = {
+				account,
+				remaining: after.remaining,
+				limit: after.limit,
+				trouble: after.trouble,
+				forbidden: Object.keys(after.forbidden),
+			};
+			log[after.healthy ? 'info' : 'warn'](
+				facts,
+				after.healthy ? 'GitHub can be asked' : 'GitHub can not be asked',
+			);
+			if (after.healthy && !before.healthy) for (const listener of recovered) listener();
+		},
+		onCall: (call) => metrics.githubCall(call),
+	});
+
+	const inBackground = new Set<Promise<unknown>>();
+	const background = (work: Promise<unknown>) => {
+		const settled = work.catch((error: unknown) =>
+			log.warn({ error: String(error) }, 'an exchange with GitHub could not be written down'),
+		);
+		inBackground.add(settled);
+		void settled.finally(() => inBackground.delete(settled));
+	};
+	const pods = new RunnerPods(client, proof, now);
+	const events = new Events(client, log, self);
+	const ports = createPorts({ pods, accounts, proof, self, now, background });
+	const guardDependencies = { pods, ports, events, metrics, log };
+	const webhook = createWebhookServer(
+		{
+			'/pods/delete': (request) => deletePods(request, guardDependencies),
+			'/pods/evict': (request) => evictPods(request, guardDependencies),
+			'/pods/update': (request) => updatePods(request, user),
+		},
+		certificate,
+		metrics,
+		log,
+	);
+
+	let notReady: string | undefined = 'starting';
+	const health = createHealthServer(metrics, () => notReady);
+	await Promise.all([listen(webhook.server, settings.port), listen(health, settings.healthPort)]);
+
+	// The loops outlive `signal` by the shutdown delay: they stop when this does.
+	const stop = new AbortController();
+	const useCertificate = (next: ServingCertificate) => {
+		if (next.cert === certificate.cert) return;
+		certificate = next;
+		webhook.server.setSecureContext(next);
+		log.info('serving certificate replaced');
+	};
+	const loops: Promise<unknown>[] = [
+		keepCertificate(client, settings, useCertificate, stop.signal, log),
+		runAsLeader(
+			{
+				client,
+				namespace: settings.namespace,
+				name: names.lease,
+				identity: self,
+				log,
+				lead: (leading) => {
+					recovered.length = 0;
+					return lead(
+						{
+							client,
+							accounts,
+							proof,
+							events,
+							metrics,
+							self,
+							now,
+							background,
+							log,
+							onGitHubRecovered: (listener) => recovered.push(listener),
+						},
+						leading,
+					);
+				},
+			},
+			stop.signal,
+		),
+	];
+	if (!settings.tls) loops.push(caBundleInformer(client, () => certificate.ca, log).run(stop.signal));
+
+	notReady = undefined;
+	log.info({ port: settings.port, healthPort: settings.healthPort }, 'ready');
+	await aborted(signal);
+
+	log.info('shutting down');
+	notReady = 'shutting down';
+	await sleep(settings.shutdownDelayMs);
+	webhook.server.close();
+	webhook.server.closeIdleConnections();
+	stop.abort();
+	const limit = sleep(drainMs, 'late', { ref: false });
+	const done = Promise.all([...loops, webhook.drained()]).then(() => Promise.all(inBackground));
+	if ((await Promise.race([done, limit])) === 'late') log.warn('not everything in flight could be finished');
+	accounts.close();
+	webhook.server.closeAllConnections();
+	health.close();
+	health.closeAllConnections();
+	log.info('stopped');
+}
+
+async function whoAmI(client: KubeClient): Promise<string> {
+	const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+	const review = await client.request<{ status: { userInfo: { username: string } } }>(
+		'POST',
+		'/apis/authentication.k8s.io/v1/selfsubjectreviews',
+		{ body },
+	);
+	return review.status.userInfo.username;
+}
+
+async function readSecret(
+	client: KubeClient,
+	namespace: string,
+	name: string,
+): Promise<Record<string, string> | undefined> {
+	try {
+		const secret = await client.request<{ data?: Record<string, string> }>(
+			'GET',
+			`/api/v1/namespaces/${namespace}/secrets/${name}`,
+			{ timeoutMs: 2_500 },
+		);
+		return secret.data ?? {};
+	} catch (error) {
+		if (isNotFound(error)) return undefined;
+		throw error;
+	}
+}
+
+async function readCertificate(
+	client: KubeClient,
+	settings: Settings,
+	nowMs: number,
+): Promise<ServingCertificate> {
+	if (!settings.tls) return ensureCertificate(client, settings.namespace, nowMs);
+	const [cert, key] = await Promise.all([
+		readFile(settings.tls.certFile, 'utf8'),
+		readFile(settings.tls.keyFile, 'utf8'),
+	]);
+	return { ca: '', cert, key };
+}
+
+/** Follows the certificate's files, or renews the managed one in time. */
+async function keepCertificate(
+	client: KubeClient,
+	settings: Settings,
+	use: (certificate: ServingCertificate) => void,
+	signal: AbortSignal,
+	log: Log,
+): Promise<void> {
+	const look = () =>
+		readCertificate(client, settings, Date.now()).then(use, (error: unknown) =>
+			log.error({ error: String(error) }, 'the serving certificate could not be read: the old one stays'),
+		);
+	const file = settings.tls?.certFile;
+	if (file) {
+		watchFile(file, { interval: certificateFileCheckMs }, look);
+		await aborted(signal);
+		unwatchFile(file, look);
+		return;
+	}
+	while (!signal.aborted) {
+		await sleep(certificateCheckMs, undefined, { signal }).catch(() => undefined);
+		if (!signal.aborted) await look();
+	}
+}
+
+function listen(server: Server, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen(port, () => resolve());
+	});
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+	if (signal.aborted) return Promise.resolve();
+	return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,112 @@
+import type { DenyReason } from '../api/reasons.ts';
+
+/** The parts of admission.k8s.io/v1 AdmissionReview that are read. */
+export interface AdmissionRequest {
+	uid: string;
+	/** Empty for deletecollection: the name is only in oldObject (api-server-facts). */
+	name?: string;
+	namespace?: string;
+	operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+	userInfo: { username?: string; groups?: string[] };
+	object?: unknown;
+	oldObject?: unknown;
+	options?: { gracePeriodSeconds?: number; propagationPolicy?: string; dryRun?: string[] } | null;
+	dryRun?: boolean;
+}
+
+export interface AdmissionResponse {
+	uid: string;
+	allowed: boolean;
+	warnings?: string[];
+	status?: {
+		status: 'Failure';
+		code: number;
+		reason: string;
+		message: string;
+		details: {
+			retryAfterSeconds?: number;
+			/** The verdict's reason, for programs: the API server passes it on as it is. */
+			causes: { reason: DenyReason; message: string; field: string }[];
+		};
+	};
+}
+
+export const allowed = (uid: string, warnings?: string[]): AdmissionResponse => ({
+	uid,
+	allowed: true,
+	...(warnings && warnings.length > 0 ? { warnings } : {}),
+});
+
+/** How a denial is put to the one who asks: see the callers for why each code. */
+export interface Refusal {
+	code: 403 | 409 | 429;
+	retryAfterSeconds?: number;
+}
+
+const statusReason = { 403: 'Forbidden', 409: 'Conflict', 429: 'TooManyRequests' } as const;
+
+export function refused(
+	uid: string,
+	refusal: Refusal,
+	reason: DenyReason,
+	message: string,
+): AdmissionResponse {
+	const { code, retryAfterSeconds } = refusal;
+	return {
+		uid,
+		allowed: false,
+		status: {
+			status: 'Failure',
+			code,
+			reason: statusReason[code],
+			message,
+			details: {
+				...(retryAfterSeconds ? { retryAfterSeconds } : {}),
+				causes: [{ reason, message, field: 'runner' }],
+			},
+		},
+	};
+}
+
+/** A body that is no AdmissionReview v1 request; `status` is the HTTP answer. */
+export class BadReview extends Error {
+	readonly status: 400 | 413 | 415;
+	constructor(status: 400 | 413 | 415, message: string) {
+		super(message);
+		this.status = status;
+	}
+}
+
+/** @throws BadReview that says what is wrong with the body. */
+export function parseReview(body: Buffer): AdmissionRequest {
+	let review: { apiVersion?: unknown; kind?: unknown; request?: Partial<AdmissionRequest> | null };
+	try {
+		review = JSON.parse(body.toString('utf8'));
+	} catch {
+		throw new BadReview(400, 'the body is not JSON');
+	}
+	if (typeof review !== 'object' || review === null || review.kind !== 'AdmissionReview') {
+		throw new BadReview(400, 'the body is not an AdmissionReview');
+	}
+	if (review.apiVersion !== 'admission.k8s.io/v1') {
+		throw new BadReview(
+			400,
+			`AdmissionReview ${String(review.apiVersion)} is not spoken here, only admission.k8s.io/v1`,
+		);
+	}
+	const { request } = review;
+	if (
+		typeof request?.uid !== 'string' ||
+		typeof request.operation !== 'string' ||
+		typeof request.userInfo !== 'object'
+	) {
+		throw new BadReview(400, 'the AdmissionReview has no complete request (uid, operation, userInfo)');
+	}
+	return request as AdmissionRequest;
+}
+
+export const reviewOf = (response: AdmissionResponse) => ({
+	apiVersion: 'admission.k8s.io/v1',
+	kind: 'AdmissionReview',
+	response,
+});

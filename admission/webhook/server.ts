@@ -1,0 +1,100 @@
+import { createServer, type Server } from 'node:https';
+import express, { type ErrorRequestHandler, type Request } from 'express';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { type AdmissionRequest, type AdmissionResponse, BadReview, parseReview, reviewOf } from './review.ts';
+
+/** Larger than any AdmissionReview of a pod: etcd holds objects up to 1.5 MiB, and an UPDATE carries two. */
+const bodyLimit = 3 * 1024 * 1024;
+
+export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise<AdmissionResponse>;
+
+export interface WebhookServer {
+	server: Server;
+	/** Resolves when no review is being answered any more. */
+	drained(): Promise<void>;
+}
+
+/**
+ * The admission endpoints: one handler a path. express on `https`, not http2: express 5 crashes there at the first
+ * request, and the API server speaks HTTP/1.1 as well (performance-probes section 3).
+ */
+export function createWebhookServer(
+	handlers: Record<string, Handler>,
+	tls: { cert: string; key: string },
+	metrics: Metrics,
+	log: Log,
+): WebhookServer {
+	const app = express().disable('x-powered-by').disable('etag');
+	let inFlight = 0;
+
+	for (const [path, handler] of Object.entries(handlers)) {
+		app.post(path, async (request, response) => {
+			inFlight += 1;
+			const answered = metrics.reviewStarted();
+			let allowed = false;
+			try {
+				const review = parseReview(await readBody(request));
+				const answer = await handler(review);
+				allowed = answer.allowed;
+				response.status(200).json(reviewOf(answer));
+			} finally {
+				inFlight -= 1;
+				answered(path, allowed);
+			}
+		});
+	}
+
+	const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
+		const status = error instanceof BadReview ? error.status : 500;
+		const message = error instanceof Error ? error.message : String(error);
+		metrics.badRequest(status);
+		log[status === 500 ? 'error' : 'warn'](
+			{ path: request.path, from: request.ip, status, error: message },
+			'request refused',
+		);
+		// What was not read of a body that is too large would be taken for the next request.
+		if (!request.complete) response.set('connection', 'close');
+		if (!response.headersSent) response.status(status).type('text/plain').send(`${message}\n`);
+	};
+	app.use(onError);
+
+	const server = createServer({ ...tls, minVersion: 'TLSv1.2', maxHeaderSize: 64 * 1024 }, app);
+	// client-go drops idle connections after 90 s. Node's own 5 s races with their reuse and fails deletions with 500
+	// (performance-probes section 5), so the caller has to be the one who closes.
+	server.keepAliveTimeout = 120_000;
+	server.headersTimeout = 125_000;
+	server.requestTimeout = 30_000;
+
+	return {
+		server,
+		async drained() {
+			while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+		},
+	};
+}
+
+/** @throws BadReview 415 and 413. */
+function readBody(request: Request): Promise<Buffer> {
+	const type = request.headers['content-type'] ?? '';
+	if (!/^application\/json\s*(;|$)/i.test(type)) {
+		return Promise.reject(new BadReview(415, `content type ${type || '(none)'} is not application/json`));
+	}
+	const tooLarge = new BadReview(413, `the body is over ${bodyLimit} bytes`);
+	if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return Promise.reject(tooLarge);
+	return new Promise((resolve, reject) => {
+		const chunks: Buffer[] = [];
+		let size = 0;
+		request.on('data', (chunk: Buffer) => {
+			size += chunk.length;
+			if (size <= bodyLimit) chunks.push(chunk);
+			else {
+				request.removeAllListeners('data').pause(); // not destroyed: the answer still has to get out
+				reject(tooLarge);
+			}
+		});
+		request.once('end', () => resolve(Buffer.concat(chunks)));
+		request.once('error', reject);
+		request.once('aborted', () => reject(new BadReview(400, 'the caller went away')));
+	});
+}

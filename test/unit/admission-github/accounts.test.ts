@@ -1,0 +1,217 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Account, Accounts, type AccountsOptions } from '../../../admission/github/accounts.ts';
+import type { CredentialsMissing, Scope } from '../../../admission/github/types.ts';
+import { unregister } from '../../../admission/github/unregister.ts';
+import { FakeGitHub } from './fake-github.ts';
+
+const scope: Scope = { kind: 'organization', name: 'octo-org' };
+
+/** A cluster's Secrets, a clock, and how often a Secret was read. */
+class Cluster {
+	nowMs = 1_800_000_000_000;
+	reads = 0;
+	broken = false;
+	readonly secrets = new Map<string, Record<string, string>>();
+	readonly lines: string[] = [];
+	readonly github: FakeGitHub;
+
+	constructor(github: FakeGitHub) {
+		this.github = github;
+	}
+
+	setToken(id: string, token: string): void {
+		this.secrets.set(id, { github_token: Buffer.from(token).toString('base64') });
+	}
+
+	accounts(options: Partial<AccountsOptions> = {}): Accounts {
+		return new Accounts({
+			apiUrl: this.github.url,
+			now: () => this.nowMs,
+			random: () => 1,
+			onStateChange: (account, _before, after) =>
+				this.lines.push(`${account}: ${after.trouble?.kind ?? 'healthy'}`),
+			readSecret: async (namespace, name) => {
+				this.reads++;
+				if (this.broken) throw new Error('connect ECONNREFUSED');
+				return this.secrets.get(`${namespace}/${name}`);
+			},
+			...options,
+		});
+	}
+}
+
+function account(found: Account | CredentialsMissing): Account {
+	if (!(found instanceof Account)) throw new Error(found.detail);
+	return found;
+}
+
+function missing(found: Account | CredentialsMissing): string {
+	if (found instanceof Account) throw new Error(`found ${found.id}`);
+	assert.is(found.kind, 'credentials-missing');
+	return found.detail;
+}
+
+const test = suite<{ github: FakeGitHub; cluster: Cluster }>('github accounts');
+test.before.each(async (context) => {
+	context.github = await FakeGitHub.start();
+	context.cluster = new Cluster(context.github);
+});
+test.after.each(({ github }) => github.stop());
+
+const environment = { kind: 'token', token: 'ghp_environment' } as const;
+
+test('controller-wide: the environment, else the Secret runners-github of our namespace', async ({
+	cluster,
+}) => {
+	cluster.setToken('runners-system/runners-github', 'ghp_secret');
+	const withEnvironment = cluster.accounts({ environment });
+	assert.is(account(await withEnvironment.resolve({ namespace: 'ci' })).id, 'environment');
+	assert.is(cluster.reads, 0);
+	const stored = account(await cluster.accounts().resolve({ namespace: 'ci' }));
+	assert.is(stored.id, 'runners-system/runners-github');
+});
+
+test("a pod's own Secret is read in the pod's namespace only", async ({ cluster, github }) => {
+	cluster.setToken('ci/team', 'ghp_team');
+	const accounts = cluster.accounts({ environment });
+	const found = account(await accounts.resolve({ namespace: 'ci', credentialsSecret: 'team' }));
+	assert.is(found.id, 'ci/team');
+	await found.remove(scope, 1);
+	assert.is(github.calls[0]?.headers.authorization, 'token ghp_team');
+	assert.match(
+		missing(await accounts.resolve({ namespace: 'other', credentialsSecret: 'team' })),
+		/Secret other\/team does not exist; it needs github_token, or github_app_id/,
+	);
+});
+
+test('a Secret is read at most every 30 s, a missing one every 5 s', async ({ cluster }) => {
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	await Promise.all(Array.from({ length: 20 }, () => accounts.resolve(source)));
+	assert.is(cluster.reads, 1);
+	cluster.nowMs += 5_000;
+	cluster.setToken('ci/team', 'ghp_1');
+	account(await accounts.resolve(source));
+	assert.is(cluster.reads, 2);
+	cluster.nowMs += 29_999;
+	await accounts.resolve(source);
+	assert.is(cluster.reads, 2);
+	cluster.nowMs += 1;
+	await accounts.resolve(source);
+	assert.is(cluster.reads, 3);
+});
+
+test('401, then the Secret changes: the same account works again at once (F4)', async ({
+	cluster,
+	github,
+}) => {
+	cluster.setToken('runners-system/runners-github', 'ghp_old');
+	github.add(1);
+	github.script = ({ headers }) =>
+		headers.authorization === 'token ghp_old'
+			? { status: 401, body: { message: 'Bad credentials' } }
+			: undefined;
+	const accounts = cluster.accounts();
+	const before = account(await accounts.resolve({ namespace: 'ci' }));
+	const runner = { scope, name: 'runner-1', id: 1 };
+	assert.is((await unregister(before, runner)).kind, 'credentials-invalid');
+	assert.is(before.trouble(scope)?.kind, 'credentials-invalid');
+
+	cluster.setToken('runners-system/runners-github', 'ghp_new');
+	cluster.nowMs += 5_000;
+	const after = account(await accounts.resolve({ namespace: 'ci' }));
+	assert.is(after, before);
+	assert.is(after.trouble(scope), undefined);
+	assert.is((await unregister(after, runner)).kind, 'unregistered');
+	assert.equal(cluster.lines, [
+		'runners-system/runners-github: credentials-invalid',
+		'runners-system/runners-github: healthy',
+	]);
+});
+
+test("the environment's token is refused and the Secret holds another one: that is used", async ({
+	cluster,
+	github,
+}) => {
+	github.script = ({ headers }) =>
+		headers.authorization === 'token ghp_environment' ? { status: 401 } : { status: 204 };
+	const accounts = cluster.accounts({ environment });
+	const first = account(await accounts.resolve({ namespace: 'ci' }));
+	await first.remove(scope, 1);
+	assert.is(account(await accounts.resolve({ namespace: 'ci' })).id, 'environment');
+
+	cluster.setToken('runners-system/runners-github', 'ghp_environment');
+	cluster.nowMs += 5_000;
+	assert.is(account(await accounts.resolve({ namespace: 'ci' })).id, 'environment');
+	cluster.setToken('runners-system/runners-github', 'ghp_secret');
+	cluster.nowMs += 5_000;
+	const second = account(await accounts.resolve({ namespace: 'ci' }));
+	assert.is(second.id, 'runners-system/runners-github');
+	assert.is((await second.remove(scope, 1)).kind, 'removed');
+});
+
+test('the API server cannot be read: the credential at hand is kept', async ({ cluster }) => {
+	cluster.setToken('ci/team', 'ghp_1');
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	const before = account(await accounts.resolve(source));
+	cluster.broken = true;
+	cluster.nowMs += 30_000;
+	assert.is(await accounts.resolve(source), before);
+	const unknown = await accounts.resolve({ namespace: 'ci', credentialsSecret: 'other' });
+	assert.match(missing(unknown), /Secret ci\/other cannot be read: connect ECONNREFUSED/);
+});
+
+test('a Secret that goes away is missing, and comes back as the same account', async ({ cluster }) => {
+	cluster.setToken('ci/team', 'ghp_1');
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	const before = account(await accounts.resolve(source));
+	cluster.secrets.clear();
+	cluster.nowMs += 30_000;
+	missing(await accounts.resolve(source));
+	assert.equal(accounts.list(), []);
+	cluster.setToken('ci/team', 'ghp_1');
+	cluster.nowMs += 5_000;
+	assert.is(await accounts.resolve(source), before);
+	assert.equal(accounts.list(), [before]);
+});
+
+test('one credential in two Secrets is one budget and one list', async ({ cluster, github }) => {
+	cluster.setToken('a/team', 'ghp_1');
+	cluster.setToken('b/team', 'ghp_1');
+	cluster.setToken('c/team', 'ghp_2');
+	const accounts = cluster.accounts();
+	const of = async (namespace: string) =>
+		account(await accounts.resolve({ namespace, credentialsSecret: 'team' }));
+	const [a, b, c] = [await of('a'), await of('b'), await of('c')];
+	assert.is(a.connection, b.connection);
+	assert.is.not(a.connection, c.connection);
+	github.script = () => ({ status: 429, headers: { 'retry-after': '60' } });
+	await a.remove(scope, 1);
+	assert.is(b.trouble(scope)?.kind, 'rate-limited');
+	assert.is(c.trouble(scope), undefined);
+	assert.equal(cluster.lines, ['a/team,b/team: rate-limited']);
+
+	cluster.setToken('b/team', 'ghp_3');
+	cluster.nowMs += 30_000;
+	assert.is((await of('b')).connection.fingerprint === a.connection.fingerprint, false);
+	assert.is((await of('b')).id, 'b/team');
+});
+
+test('no secret in a message or in a printed account', async ({ cluster }) => {
+	cluster.secrets.set('ci/bad', { github_token: Buffer.from('ghp hidden').toString('base64') });
+	const accounts = cluster.accounts({ environment });
+	const detail = missing(await accounts.resolve({ namespace: 'ci', credentialsSecret: 'bad' }));
+	assert.not.match(detail, /hidden/);
+	const printed = JSON.stringify(await accounts.resolve({ namespace: 'ci' }));
+	assert.not.match(printed, /ghp_environment/);
+});
+
+test('a wrong API URL is told at the start', ({ cluster }) => {
+	assert.throws(() => cluster.accounts({ apiUrl: 'github.example' }), /is not an http\(s\) URL/);
+	assert.throws(() => cluster.accounts({ apiUrl: 'file:///etc' }), /is not an http\(s\) URL/);
+});
+
+test.run();

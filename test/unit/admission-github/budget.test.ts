@@ -1,0 +1,372 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Budget, type Ticket } from '../../../admission/github/budget.ts';
+import type { AccountState, CallKind, Priority, Quota, Trouble } from '../../../admission/github/types.ts';
+import { isTrouble } from '../../../admission/github/types.ts';
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+/** A budget with a clock of its own. */
+class Bench {
+	nowMs = 1_800_000_000_000;
+	readonly changes: [AccountState, AccountState][] = [];
+	readonly budget = new Budget({
+		now: () => this.nowMs,
+		random: () => 1,
+		onStateChange: (before, after) => this.changes.push([before, after]),
+	});
+
+	/** Starts a call; the trouble, if it may not go. */
+	call(call: CallKind = 'remove', priority: Priority = 'request', scope = 'o/r'): Ticket | Trouble {
+		const ticket = this.budget.take(call, priority, scope);
+		if (isTrouble(ticket)) return ticket;
+		const started = this.budget.start(ticket);
+		return isTrouble(started) ? started : ticket;
+	}
+
+	/** Makes a call that GitHub answers at once. */
+	make(outcome: { kind: string } | Trouble, quota?: Quota, ...what: [CallKind?, Priority?, string?]): void {
+		this.budget.note(go(this.call(...what)), outcome, quota);
+	}
+
+	/** Asks every `stepMs` for `forMs` and has each call that may go answered; when they went. */
+	keepAsking(outcome: () => { kind: string } | Trouble, forMs: number, stepMs = 250): number[] {
+		const went: number[] = [];
+		const startMs = this.nowMs;
+		for (; this.nowMs - startMs <= forMs; this.nowMs += stepMs) {
+			const ticket = this.call();
+			if (isTrouble(ticket)) continue;
+			went.push(this.nowMs - startMs);
+			this.budget.note(ticket, outcome());
+		}
+		return went;
+	}
+}
+
+function go(ticket: Ticket | Trouble): Ticket {
+	if (isTrouble(ticket)) throw new Error(`refused: ${ticket.kind} ${ticket.detail}`);
+	return ticket;
+}
+
+function refused(ticket: Ticket | Trouble): Trouble {
+	if (!isTrouble(ticket)) throw new Error('it went');
+	return ticket;
+}
+
+const removed = { kind: 'removed' };
+const down: Trouble = { kind: 'github-unavailable', detail: '503' };
+const slow: Trouble = { kind: 'github-slow', detail: 'no answer' };
+const forbidden: Trouble = { kind: 'forbidden', detail: 'needs a permission' };
+const badCredentials: Trouble = { kind: 'credentials-invalid', detail: '401' };
+
+const test = suite('github budget');
+
+test('at most 150 DELETEs in any 60 s, and 200 are gone in under 3 min (C6)', () => {
+	const bench = new Bench();
+	const went = bench.keepAsking(() => removed, 3 * minute, 100);
+	for (const atMs of went) {
+		const inWindow = went.filter((other) => other >= atMs && other < atMs + minute).length;
+		assert.ok(inWindow <= 150, `${inWindow} in 60 s`);
+	}
+	assert.ok(Number(went[199]) < 3 * minute);
+	assert.ok(went.length >= 450);
+});
+
+test('over the pace: budget-spent with the time when it goes on; lists are not held up by DELETEs', () => {
+	const bench = new Bench();
+	for (let i = 0; i < 150; i++) bench.make(removed);
+	bench.nowMs += 20_000;
+	const trouble = refused(bench.call());
+	assert.is(trouble.kind, 'budget-spent');
+	assert.is(trouble.retryAtMs, bench.nowMs + 40_000);
+	go(bench.call('list'));
+});
+
+test('who may wait for the pace gets a later place, one each', () => {
+	const bench = new Bench();
+	for (let i = 0; i < 149; i++) bench.make(removed);
+	bench.nowMs += 59_000;
+	bench.make(removed);
+	const first = go(bench.budget.take('remove', 'request', 'o/r', 2_000));
+	assert.is(first.atMs, bench.nowMs + 1_000);
+	assert.is(bench.budget.start(first), 'later');
+	for (let i = 0; i < 148; i++) go(bench.budget.take('remove', 'request', 'o/r', 2_000));
+	assert.is(refused(bench.budget.take('remove', 'request', 'o/r', 2_000)).kind, 'budget-spent');
+	bench.nowMs += 1_000;
+	assert.is(bench.budget.start(first), 'go');
+	bench.budget.release(first);
+});
+
+test('a place that is given back is free again', () => {
+	const bench = new Bench();
+	for (let i = 0; i < 149; i++) bench.make(removed);
+	const ticket = go(bench.budget.take('remove', 'request', 'o/r'));
+	refused(bench.call());
+	bench.budget.release(ticket);
+	go(bench.call());
+});
+
+test('during a Retry-After nobody calls, whatever for, and one log line tells it (F2)', () => {
+	const bench = new Bench();
+	const tickets = Array.from({ length: 20 }, () => go(bench.call()));
+	for (const ticket of tickets) {
+		bench.budget.note(ticket, { kind: 'rate-limited', detail: '429', retryAtMs: bench.nowMs + 90_000 });
+	}
+	bench.nowMs += 89_999;
+	for (const call of ['remove', 'list'] as const) {
+		for (const priority of ['request', 'background'] as const) {
+			const trouble = refused(bench.call(call, priority, 'another/scope'));
+			assert.is(trouble.kind, 'rate-limited');
+			assert.is(trouble.retryAtMs, bench.nowMs + 1);
+		}
+	}
+	bench.nowMs += 1;
+	bench.make(removed);
+	go(bench.call());
+	assert.equal(
+		bench.changes.map(([, after]) => after.trouble?.kind),
+		['rate-limited', undefined],
+	);
+});
+
+test('a good answer that was on its way does not end a Retry-After', () => {
+	const bench = new Bench();
+	const early = go(bench.call());
+	bench.make({ kind: 'rate-limited', detail: '429', retryAtMs: bench.nowMs + 60_000 });
+	bench.budget.note(early, removed);
+	assert.is(refused(bench.call()).kind, 'rate-limited');
+});
+
+test('a longer Retry-After counts, a shorter one does not take time away', () => {
+	const bench = new Bench();
+	const [one, two] = [go(bench.call()), go(bench.call())];
+	bench.make({ kind: 'rate-limited', detail: '', retryAtMs: bench.nowMs + 60_000 });
+	bench.budget.note(one, { kind: 'rate-limited', detail: '', retryAtMs: bench.nowMs + 90_000 });
+	bench.budget.note(two, { kind: 'rate-limited', detail: '', retryAtMs: bench.nowMs + 10_000 });
+	assert.is(refused(bench.call()).retryAtMs, bench.nowMs + 90_000);
+});
+
+test('remaining 0 on a good answer: no call before the reset (F1)', () => {
+	const bench = new Bench();
+	const resetAtMs = bench.nowMs + 10 * minute;
+	bench.make(removed, { limit: 5000, remaining: 0, resetAtMs });
+	bench.nowMs = resetAtMs - 1;
+	const trouble = refused(bench.call());
+	assert.is(trouble.kind, 'rate-limited');
+	assert.is(trouble.retryAtMs, resetAtMs);
+	assert.match(trouble.detail, new Date(resetAtMs).toISOString());
+	bench.nowMs = resetAtMs;
+	go(bench.call());
+});
+
+test('calls on their way count against the last of the quota', () => {
+	const bench = new Bench();
+	bench.make(removed, { remaining: 3, resetAtMs: bench.nowMs + hour });
+	for (let i = 0; i < 3; i++) go(bench.call());
+	const trouble = refused(bench.call());
+	assert.is(trouble.kind, 'budget-spent');
+	assert.is(trouble.retryAtMs, bench.nowMs + 1_000);
+});
+
+test('answers overtake each other: the lowest remaining is the newest', () => {
+	const bench = new Bench();
+	const resetAtMs = bench.nowMs + hour;
+	bench.make(removed, { remaining: 10, resetAtMs });
+	bench.make(removed, { remaining: 8, resetAtMs: resetAtMs + 1_000 });
+	bench.make(removed, { remaining: 9, resetAtMs });
+	assert.is(bench.budget.state().remaining, 8);
+});
+
+test('outage: one probe at a time, at most 20 s apart, 1 s at first (F5)', () => {
+	const bench = new Bench();
+	bench.make(down);
+	const gaps = bench.keepAsking(() => down, 3 * minute).map((atMs, i, all) => atMs - (all[i - 1] ?? 0));
+	assert.equal(gaps.slice(0, 7), [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000]);
+
+	bench.nowMs += 20_000;
+	const probe = go(bench.call());
+	assert.is(refused(bench.call()).kind, 'github-unavailable');
+	bench.budget.note(probe, removed);
+	go(bench.call());
+	go(bench.call());
+});
+
+test('jitter only shortens a back-off', () => {
+	const budget = new Budget({ now: () => 0, random: () => 0 });
+	const ticket = go(budget.take('remove', 'request', 'o/r'));
+	budget.start(ticket);
+	budget.note(ticket, down);
+	assert.is(budget.trouble('o/r')?.retryAtMs, 750);
+});
+
+test('a probe that times out after 30 s is followed by the next within 1 s: 45 s after an outage all is well', () => {
+	const bench = new Bench();
+	bench.make(slow);
+	for (let i = 0; i < 8; i++) {
+		bench.nowMs = Number(bench.budget.trouble('o/r')?.retryAtMs);
+		const probe = go(bench.call());
+		bench.nowMs += 30_000;
+		bench.budget.note(probe, slow);
+	}
+	assert.is(bench.budget.trouble('o/r')?.retryAtMs, bench.nowMs + 1_000);
+});
+
+test('fifty calls that meet one outage back off as one, and log one line', () => {
+	const bench = new Bench();
+	const tickets = Array.from({ length: 50 }, () => go(bench.call()));
+	for (const [i, ticket] of tickets.entries()) bench.budget.note(ticket, i % 2 ? down : slow);
+	assert.is(bench.budget.trouble('o/r')?.retryAtMs, bench.nowMs + 1_000);
+	bench.keepAsking(() => (bench.nowMs % 2 ? down : slow), 30 * minute, 501);
+	assert.is(bench.changes.length, 1);
+	assert.is(bench.budget.state().healthy, false);
+});
+
+test('old news does not bring an outage back', () => {
+	const bench = new Bench();
+	const old = go(bench.call());
+	bench.make(down);
+	bench.nowMs += 1_000;
+	bench.make(removed);
+	bench.nowMs += 20_000;
+	bench.budget.note(old, slow);
+	go(bench.call());
+});
+
+test('a lost probe does not hold the account for ever', () => {
+	const bench = new Bench();
+	bench.make(down);
+	bench.nowMs += 1_000;
+	go(bench.call());
+	bench.nowMs += minute - 1;
+	refused(bench.call());
+	bench.nowMs += 1;
+	go(bench.call());
+});
+
+test('a probe whose caller gave up says nothing: the next call probes', () => {
+	const bench = new Bench();
+	bench.make(down);
+	bench.nowMs += 1_000;
+	bench.budget.release(go(bench.call()));
+	bench.make(removed);
+	assert.ok(bench.budget.state().healthy);
+});
+
+test('401: the whole account is asked about after 5 s, doubling to 60 s (F4)', () => {
+	const bench = new Bench();
+	bench.make(badCredentials);
+	const gaps = bench
+		.keepAsking(() => badCredentials, 5 * minute)
+		.map((atMs, i, all) => atMs - (all[i - 1] ?? 0));
+	assert.equal(gaps.slice(0, 6), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+	assert.is(refused(bench.call('list', 'request', 'another/scope')).kind, 'credentials-invalid');
+});
+
+test('403 for permission: only that scope waits, 5 s doubling to 60 s; others go on (F3)', () => {
+	const bench = new Bench();
+	bench.make(forbidden, undefined, 'remove', 'request', 'no/rights');
+	assert.is(refused(bench.call('remove', 'request', 'no/rights')).kind, 'forbidden');
+	go(bench.call('remove', 'request', 'good/scope'));
+	assert.ok(bench.budget.state().healthy);
+	assert.equal(Object.keys(bench.budget.state().forbidden), ['no/rights']);
+	bench.nowMs += 5_000;
+	bench.make(forbidden, undefined, 'remove', 'request', 'no/rights');
+	assert.is(refused(bench.call('remove', 'request', 'no/rights')).retryAtMs, bench.nowMs + 10_000);
+	bench.nowMs += 10_000;
+	bench.make({ kind: 'page' }, undefined, 'list', 'request', 'no/rights');
+	assert.equal(bench.budget.state().forbidden, {});
+	assert.is(bench.changes.length, 2);
+});
+
+test('404 to DELETE and 404 to the list, in turn, is one state and no stream of log lines (F9)', () => {
+	const bench = new Bench();
+	bench.make(forbidden, undefined, 'list', 'request', 'no/rights');
+	for (let i = 0; i < 200; i++) {
+		bench.nowMs += 1_000;
+		for (const call of ['remove', 'list'] as const) {
+			const ticket = bench.call(call, 'request', 'no/rights');
+			if (!isTrouble(ticket)) bench.budget.note(ticket, call === 'list' ? forbidden : { kind: 'not-found' });
+		}
+	}
+	assert.is(bench.changes.length, 1);
+});
+
+test('a 403 for permission shows that an outage is over', () => {
+	const bench = new Bench();
+	bench.make(down);
+	bench.nowMs += 1_000;
+	bench.make(forbidden, undefined, 'remove', 'request', 'no/rights');
+	assert.ok(bench.budget.state().healthy);
+});
+
+test('500 busy static runners for 1 h: repeats use at most half of what was left, requests the rest (F6)', () => {
+	const bench = new Bench();
+	const startMs = bench.nowMs;
+	const resetAtMs = startMs + hour;
+	let remaining = 4_000;
+	bench.make(removed, { limit: 5000, remaining, resetAtMs });
+	let background = 0;
+	for (; bench.nowMs < resetAtMs - 1_000; bench.nowMs += 250) {
+		const ticket = bench.call('remove', 'background');
+		if (isTrouble(ticket)) continue;
+		background++;
+		bench.budget.note(ticket, { kind: 'busy' }, { limit: 5000, remaining: --remaining, resetAtMs });
+	}
+	assert.is(background, 2_000);
+	const trouble = refused(bench.call('remove', 'background'));
+	assert.is(trouble.kind, 'budget-spent');
+	assert.is(trouble.retryAtMs, resetAtMs);
+	go(bench.call('remove', 'request'));
+	assert.equal(
+		bench.changes.map(([, after]) => after.backgroundSpent),
+		[true],
+	);
+});
+
+test('a new window gives repeats their half again; a list that did not change costs nothing', () => {
+	const bench = new Bench();
+	let resetAtMs = bench.nowMs + hour;
+	bench.make(removed, { remaining: 4, resetAtMs });
+	for (let i = 0; i < 10; i++) {
+		bench.make({ kind: 'not-modified' }, { remaining: 4, resetAtMs }, 'list', 'background');
+	}
+	bench.make(removed, { remaining: 3, resetAtMs }, 'remove', 'background');
+	bench.make(removed, { remaining: 2, resetAtMs }, 'remove', 'background');
+	refused(bench.call('remove', 'background'));
+	bench.nowMs = resetAtMs;
+	resetAtMs += hour;
+	bench.make(removed, { remaining: 5000, resetAtMs }, 'remove', 'background');
+	go(bench.call('remove', 'background'));
+});
+
+test('GitHub Enterprise Server without rate headers: only the pace counts (F10)', () => {
+	const bench = new Bench();
+	for (let hours = 0; hours < 2; hours++) {
+		for (let i = 0; i < 60; i++) {
+			for (let j = 0; j < 150; j++) bench.make({ kind: 'busy' }, undefined, 'remove', 'background');
+			bench.nowMs += minute;
+		}
+	}
+	assert.equal(bench.changes, []);
+	assert.is(bench.budget.state().remaining, undefined);
+});
+
+test('trouble between taking and sending: the call is not sent, its place is free', () => {
+	const bench = new Bench();
+	const ticket = go(bench.budget.take('remove', 'request', 'o/r'));
+	bench.make(down);
+	const started = bench.budget.start(ticket);
+	assert.ok(isTrouble(started) && started.kind === 'github-unavailable');
+});
+
+test('state tells limit, remaining and reset for metrics', () => {
+	const bench = new Bench();
+	const resetAtMs = bench.nowMs + hour;
+	bench.make(removed, { limit: 5000, remaining: 4321, resetAtMs });
+	const { healthy, limit, remaining } = bench.budget.state();
+	assert.equal({ healthy, limit, remaining }, { healthy: true, limit: 5000, remaining: 4321 });
+	assert.is(bench.budget.state().resetAtMs, resetAtMs);
+});
+
+test.run();

@@ -1,0 +1,56 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { type Facts, type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+
+/** A legacy runner pod whose container has run since 12:00. */
+export function pod(
+	change: {
+		metadata?: Partial<Pod['metadata']>;
+		spec?: Pod['spec'];
+		status?: Pod['status'];
+		env?: Record<string, string>;
+	} = {},
+): Pod {
+	const env = {
+		RUNNER_ORG: 'octo-org',
+		RUNNER_REPO: '',
+		RUNNER_ENTERPRISE: '',
+		RUNNER_NAME: 'r1',
+		RUNNER_EPHEMERAL: 'true',
+		...change.env,
+	};
+	return {
+		metadata: {
+			name: 'r1',
+			namespace: 'ci',
+			uid: 'uid-1',
+			resourceVersion: '7',
+			labels: { 'actions-runner': '' },
+			annotations: {},
+			...change.metadata,
+		},
+		spec: change.spec ?? {
+			nodeName: 'node-1',
+			containers: [
+				{
+					name: 'runner',
+					image: 'runner:1',
+					env: Object.entries(env).map(([name, value]) => ({ name, value })),
+				},
+			],
+		},
+		status: change.status ?? running(),
+	};
+}
+
+export const running = (startedAt = '2026-11-23T12:00:00Z'): Pod['status'] => ({
+	phase: 'Running',
+	containerStatuses: [{ name: 'runner', restartCount: 0, state: { running: { startedAt } } }],
+});
+
+export function runnerPod(change: Parameters<typeof pod>[0] = {}, facts: Facts = {}): RunnerPod {
+	const read = readRunnerPod(pod(change), facts);
+	if (!read) throw new Error('the fixture is no runner pod');
+	return read;
+}
+
+export const noon = Date.parse('2026-11-23T12:00:00Z');

@@ -1,0 +1,139 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod, jobOf, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { scopeFromConfigUrl } from '../../../admission/runner/scope.ts';
+import { pod, runnerPod } from './pods.ts';
+
+const test = suite('runner pods');
+
+test('recognised without any label, by its container and env (A13)', () => {
+	assert.ok(isRunnerPod(pod({ metadata: { labels: {} } })));
+});
+test('recognised by label where the env comes from elsewhere', () => {
+	const bare = pod({ spec: { containers: [{ name: 'runner' }] } });
+	assert.ok(isRunnerPod(bare));
+	assert.ok(
+		isRunnerPod({ ...bare, metadata: { name: 'x', labels: { 'actions-ephemeral-runner': 'True' } } }),
+	);
+	assert.not(
+		isRunnerPod({ ...bare, metadata: { name: 'x', labels: { 'actions-ephemeral-runner': 'False' } } }),
+	);
+	assert.not(isRunnerPod({ ...bare, metadata: { name: 'x' } }));
+});
+test('any other pod is none: a label on a pod without a runner container, an unrelated runner container (A16)', () => {
+	assert.not(isRunnerPod(pod({ spec: { containers: [{ name: 'web' }] } })));
+	assert.not(
+		isRunnerPod({
+			metadata: { name: 'x' },
+			spec: { containers: [{ name: 'runner', env: [{ name: 'PATH', value: '/' }] }] },
+		}),
+	);
+	assert.is(readRunnerPod({ metadata: { name: 'x' } }), undefined);
+});
+test('a repository wins over an organization over an enterprise', () => {
+	const env = { RUNNER_REPO: 'octo-org/app', RUNNER_ORG: 'octo-org', RUNNER_ENTERPRISE: 'octo' };
+	assert.equal(runnerPod({ env }).scope, { kind: 'repository', owner: 'octo-org', name: 'app' });
+	assert.equal(runnerPod({ env: { ...env, RUNNER_REPO: '' } }).scope, {
+		kind: 'organization',
+		name: 'octo-org',
+	});
+	assert.equal(runnerPod({ env: { RUNNER_ORG: '', RUNNER_ENTERPRISE: 'octo' } }).scope, {
+		kind: 'enterprise',
+		name: 'octo',
+	});
+});
+test('ephemeral unless it says otherwise', () => {
+	assert.ok(runnerPod().ephemeral);
+	assert.not(runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } }).ephemeral);
+});
+test('a record is ours only with who asked: ARC writes the timestamp alone', () => {
+	const annotations: Record<string, string> = {
+		'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:00Z',
+	};
+	assert.is(runnerPod({ metadata: { annotations } }).record, undefined);
+	annotations['actions-runner/deletion-requested-by'] = 'alice';
+	annotations['actions-runner/deletion-options'] = '{"via":"eviction","gracePeriodSeconds":5,"x":1}';
+	assert.equal(runnerPod({ metadata: { annotations } }).record, {
+		requestedAt: '2026-11-23T12:00:00Z',
+		requestedBy: 'alice',
+		options: { via: 'eviction', gracePeriodSeconds: 5 },
+	});
+});
+test('options that somebody broke count as a plain delete', () => {
+	for (const text of ['', 'null', '[', '{"via":"x","gracePeriodSeconds":"soon"}']) {
+		const annotations = {
+			'actions-runner/deletion-requested-by': 'alice',
+			'actions-runner/deletion-options': text,
+		};
+		assert.equal(runnerPod({ metadata: { annotations } }).record?.options, { via: 'delete' });
+	}
+});
+
+const owner = {
+	apiVersion: 'actions.github.com/v1alpha1',
+	kind: 'EphemeralRunner',
+	name: 'er',
+	uid: 'er-uid',
+};
+const scaleSetPod = (labels: Record<string, string>): Pod => ({
+	metadata: {
+		name: 'er',
+		namespace: 'ci',
+		labels: { 'actions-ephemeral-runner': 'True', ...labels },
+		ownerReferences: [owner],
+	},
+	spec: { containers: [{ name: 'runner', env: [{ name: 'ACTIONS_RUNNER_INPUT_JITCONFIG' }] }] },
+});
+const er: EphemeralRunner = {
+	metadata: { name: 'er' },
+	spec: { githubConfigUrl: 'https://github.com/octo-org/app', githubConfigSecret: 'creds' },
+	status: {
+		runnerId: 9,
+		jobId: 'j',
+		jobDisplayName: 'build',
+		jobRepositoryName: 'octo-org/app',
+		workflowRunId: 42,
+	},
+};
+
+test('a scale-set pod: scope, credentials, id, job from its EphemeralRunner (A18)', () => {
+	const read = readRunnerPod(scaleSetPod({}), { ephemeralRunner: er });
+	assert.is(read?.kind, 'scale-set');
+	assert.equal(read?.scope, { kind: 'repository', owner: 'octo-org', name: 'app' });
+	assert.is(read?.credentialsSecret, 'creds');
+	assert.is(read?.runnerId, 9);
+	assert.is(read?.busyHint?.job, 'build (octo-org/app, run 42)');
+	assert.ok(read?.ephemeral);
+});
+test('... without it: scope from the labels, but never from one that ARC has cut at 63 characters', () => {
+	const scope = (labels: Record<string, string>) => readRunnerPod(scaleSetPod(labels))?.scope;
+	const repo = 'actions.github.com/repository';
+	const org = 'actions.github.com/organization';
+	assert.equal(scope({ [org]: 'octo-org' }), { kind: 'organization', name: 'octo-org' });
+	assert.equal(scope({ [org]: 'octo-org', [repo]: 'app' }), {
+		kind: 'repository',
+		owner: 'octo-org',
+		name: 'app',
+	});
+	assert.is(scope({ [org]: 'octo-org', [repo]: 'a'.repeat(63) }), undefined);
+	assert.is(scope({}), undefined);
+});
+test('a job without a name is told by its id', () => {
+	assert.is(jobOf({ metadata: { name: 'er' }, status: { jobId: 'j-1' } }), 'j-1');
+	assert.is(jobOf({ metadata: { name: 'er' }, status: {} }), undefined);
+});
+test('config URLs of repositories, organizations, enterprises, also on GHES', () => {
+	assert.equal(scopeFromConfigUrl('https://ghes.example/octo-org/'), {
+		kind: 'organization',
+		name: 'octo-org',
+	});
+	assert.equal(scopeFromConfigUrl('https://github.com/enterprises/octo'), {
+		kind: 'enterprise',
+		name: 'octo',
+	});
+	assert.is(scopeFromConfigUrl('https://github.com/a/b/c'), undefined);
+	assert.is(scopeFromConfigUrl('not a url'), undefined);
+});
+
+test.run();
