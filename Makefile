@@ -1,0 +1,87 @@
+# `make help` lists every habit. Nothing but Node, npm, Go, make and git is needed; the rest is fetched once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# npm scripts and everything here run on the Node of devDependencies; a system Node that is new enough does as well.
+NODE := $(if $(wildcard node_modules/node/bin/node),node_modules/node/bin/node,node)
+SOURCES := $(shell find admission plugin scripts -type f 2>/dev/null) package.json
+# Only a KUBECONFIG given to make itself (make demo KUBECONFIG=...) means "that cluster": never the one in the environment.
+USE_CLUSTER := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm is needed (Node.js 20 or later brings it)" >&2; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+	@$(MAKE) --no-print-directory node-is-new-enough
+
+.PHONY: node-is-new-enough
+node-is-new-enough:
+	@$(NODE) -e 'const [a, b] = process.versions.node.split(".").map(Number); if (a < 22 || (a === 22 && b < 19)) { console.error(`error: Node $${process.versions.node} is too old and the one in devDependencies could not be installed: allow its install script (npm install-scripts approve node), or install Node >= 22.19`); process.exit(1) }'
+
+.PHONY: setup
+setup: node_modules/.package-lock.json ## Install the pinned npm packages
+
+dist/.built: node_modules/.package-lock.json $(SOURCES)
+	$(NODE) scripts/build.ts
+	@touch $@
+
+.PHONY: build
+build: dist/.built ## Bundle the server and the plugin into dist/
+
+.PHONY: check
+check: setup ## Type-check and lint
+	$(NODE) node_modules/typescript/bin/tsc -p .
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
+
+.PHONY: format
+format: setup ## Format, and fix what the linter can fix
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --write .
+
+.PHONY: controlplane
+controlplane: setup ## Build the embedded control plane (once: 5 min on 2 cores)
+	@$(NODE) test/cluster/cli.ts build
+
+.PHONY: test
+test: build controlplane ## All tests; FILES="..." for some
+	@$(NODE) test/run.ts $(FILES)
+
+.PHONY: test-unit
+test-unit: build ## The tests that need no cluster
+	@$(NODE) test/run.ts test/unit
+
+.PHONY: demo
+demo: build controlplane ## The main job as a story: a busy runner survives kubectl delete and drain
+	@$(NODE) test/demo/demo.ts $(USE_CLUSTER)
+
+.PHONY: demo-up
+demo-up: build controlplane ## The demo's stage, left running for you to try
+	@$(NODE) test/demo/up.ts
+
+.PHONY: demo-down
+demo-down: setup ## Take it down
+	@$(NODE) test/demo/down.ts
+
+.PHONY: cluster
+cluster: setup ## A local control plane, kubeconfig in .cluster/kubeconfig
+	@$(NODE) test/cluster/cli.ts up
+
+.PHONY: cluster-down
+cluster-down: setup ## Take it down
+	@$(NODE) test/cluster/cli.ts down
+
+.PHONY: bench
+bench: build controlplane ## Benchmarks, as ratios against something run beside; BENCH=name for one
+	@$(NODE) test/bench/run.ts $(BENCH)
+
+.PHONY: image
+image: ## Container image of the server
+	docker build -t runners-admission:$(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json) .
+
+.PHONY: clean
+clean: ## Remove what was built here (not the control plane's cache)
+	rm -rf dist node_modules

@@ -1,0 +1,74 @@
+import { Agent, request } from 'node:https';
+import type { ClusterAccess } from '../github/cluster-access.ts';
+
+/** What the API server answered, whatever the status; the body is the object or a metav1.Status. */
+export interface Answer {
+	status: number;
+	message: string;
+	body: Record<string, unknown>;
+	tookMs: number;
+}
+
+/** Sends any one request as any user, which kubectl can't (preconditions, grace periods, other controllers' names). */
+export type ApiCall = (
+	method: string,
+	path: string,
+	options?: { body?: object; as?: string },
+) => Promise<Answer>;
+
+/** `access` must be an admin's: `as` impersonates that user, with the rights of system:masters. */
+export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void } {
+	const { ca, cert, key } = access;
+	const agent = new Agent({ keepAlive: true, maxSockets: 64, ca, cert, key });
+	const call: ApiCall = (method, path, { body, as } = {}) =>
+		new Promise((resolve, reject) => {
+			const startedMs = performance.now();
+			const headers: Record<string, string> = { accept: 'application/json' };
+			if (body) headers['content-type'] = 'application/json';
+			if (as) Object.assign(headers, { 'impersonate-user': as, 'impersonate-group': 'system:masters' });
+			const sent = request(new URL(path, access.server), { method, agent, headers, timeout: 30_000 });
+			sent.once('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
+			sent.once('error', reject);
+			sent.once('response', async (response) => {
+				try {
+					const text = Buffer.concat(await response.toArray()).toString();
+					const parsed = JSON.parse(text || '{}') as Record<string, unknown>;
+					const tookMs = performance.now() - startedMs;
+					resolve({
+						status: response.statusCode ?? 0,
+						message: String(parsed.message ?? ''),
+						body: parsed,
+						tookMs,
+					});
+				} catch (error) {
+					reject(error);
+				}
+			});
+			sent.end(body && JSON.stringify(body));
+		});
+	return { call, stop: () => agent.destroy() };
+}
+
+/** An Eviction as drainers send it. */
+export function evict(
+	call: ApiCall,
+	namespace: string,
+	name: string,
+	deleteOptions: object = {},
+	as?: string,
+): Promise<Answer> {
+	const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions };
+	return call('POST', `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, as ? { body, as } : { body });
+}
+
+/** A plain DELETE with DeleteOptions. */
+export function remove(
+	call: ApiCall,
+	namespace: string,
+	name: string,
+	options: object = {},
+	as?: string,
+): Promise<Answer> {
+	const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...options };
+	return call('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, as ? { body, as } : { body });
+}

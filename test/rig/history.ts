@@ -1,0 +1,246 @@
+/**
+ * Checks design.md's invariants 1 to 5 and 8 over what witnesses wrote down: the simulated runners' journal, the
+ * calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows nothing of the product but the
+ * annotations of its contract.
+ */
+import { breakGlass, progress, record } from '../../admission/api/keys.ts';
+import { readKubeconfig } from '../github/cluster-access.ts';
+import { Kube } from '../github/kube.ts';
+import { containerState, factsOf, type PodItem } from '../github/runner-pod.ts';
+import { eventually } from './eventually.ts';
+import type { Rig } from './rig.ts';
+
+export interface Expected {
+	/** `namespace/name` of pods whose job may be lost: break-glass, a lost node. */
+	lost?: readonly string[];
+	/** Pods whose recorded deletion was taken back. */
+	cancelled?: readonly string[];
+	/** Everything has come to rest: no recorded deletion may be left over. Default true. */
+	settled?: boolean;
+}
+
+export interface History {
+	/** What contradicts the invariants, each with its number; empty when all is well. */
+	violations(expected?: Expected): string[];
+	/** Pods that carried a record at some time, as `namespace/name`. */
+	recorded(): string[];
+	/** Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). */
+	writesDuring(work: () => Promise<unknown>): Promise<string[]>;
+	/** Resolves when no recorded deletion is left over. */
+	settled(withinMs?: number): Promise<void>;
+	stop(): void;
+}
+
+/** One pod's life, by UID. */
+interface Life {
+	key: string;
+	runnerName: string;
+	ephemeral: boolean;
+	last: PodItem;
+	gone: boolean;
+	/** Every different record it carried, in order; '' for none after one. */
+	records: string[];
+	versions: number;
+	/** As it was when its deletionTimestamp was first seen. */
+	terminating?: { atMs: number; pod: PodItem };
+	/** Claimed unregistered, with a signature, while GitHub had it: when. */
+	falseProofMs?: number;
+}
+
+/** A watch may show a change this much later than it was. */
+const watchLagMs = 2_000;
+/** Invariant 5, static runners; a little less than the product's 30 s for clocks that tick apart. */
+const staticRetryMs = 29_000;
+/** A runner that has not registered so long after its start may go (A7). */
+const registrationTimeoutMs = 10 * 60_000;
+
+export async function startHistory(rig: Rig): Promise<History> {
+	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
+	const lives = new Map<string, Life>();
+	const { github, agents } = rig;
+
+	/** Did GitHub have a runner of this name at this time? undefined: it never had. */
+	function registeredAt(name: string, atMs: number): boolean | undefined {
+		const last = github.journal.findLast(
+			(entry) =>
+				entry.name === name && entry.atMs <= atMs && (entry.what === 'added' || entry.what === 'removed'),
+		);
+		return last && last.what === 'added';
+	}
+
+	function seen(pod: PodItem): void {
+		const facts = factsOf(pod);
+		if (!facts) return;
+		const annotations = pod.metadata.annotations ?? {};
+		const fresh = {
+			key: keyOf(pod),
+			runnerName: facts.name,
+			ephemeral: facts.ephemeral,
+			last: pod,
+			gone: false,
+			records: [],
+			versions: 0,
+		};
+		const life: Life = lives.get(pod.metadata.uid) ?? fresh;
+		lives.set(pod.metadata.uid, life);
+		if (life.last.metadata.resourceVersion !== pod.metadata.resourceVersion) life.versions++;
+		life.last = pod;
+		const written = recordIn(annotations);
+		if (written !== (life.records.at(-1) ?? '')) life.records.push(written);
+		if (pod.metadata.deletionTimestamp) life.terminating ??= { atMs: Date.now(), pod };
+		const claimed = annotations[progress.completedAt] && annotations[progress.proof];
+		if (claimed && registeredAt(life.runnerName, Date.now())) life.falseProofMs ??= Date.now();
+	}
+
+	await kube.watch<PodItem>('/api/v1/pods', {
+		seen,
+		gone(pod) {
+			const life = lives.get(pod.metadata.uid);
+			if (life) life.gone = true;
+		},
+	});
+
+	function busy(uid: string): boolean {
+		const started = agents.journal.findLast((entry) => entry.uid === uid && entry.what === 'job-started');
+		return (
+			started !== undefined &&
+			!agents.journal.some((entry) => entry.job === started.job && entry.what !== 'job-started')
+		);
+	}
+
+	const leftOver = () =>
+		[...lives]
+			.filter(
+				([uid, { gone, last, records }]) =>
+					!gone && !last.metadata.deletionTimestamp && records.at(-1) && !busy(uid),
+			)
+			.map(([, life]) => life);
+
+	function* releases(lost: readonly string[]): Generator<string> {
+		for (const life of lives.values()) {
+			const { terminating, key } = life;
+			if (!terminating || lost.includes(key)) continue;
+			if (terminating.pod.metadata.annotations?.[breakGlass]) continue;
+			if (containerState(terminating.pod).word !== 'running') continue; // never started, or stopped: proof enough
+			const registered = registeredAt(life.runnerName, terminating.atMs);
+			if (registered)
+				yield `1: ${key} is told to stop while it runs and GitHub has ${life.runnerName} registered`;
+			const young = terminating.atMs - startedMs(terminating.pod) < registrationTimeoutMs - watchLagMs;
+			if (registered === undefined && young) yield `2: ${key} is told to stop while it may be registering`;
+		}
+		for (const { key, falseProofMs } of lives.values()) {
+			if (falseProofMs)
+				yield `2: ${key} is said to be unregistered at ${time(falseProofMs)} while GitHub has it`;
+		}
+	}
+
+	function* records(cancelled: readonly string[], settled: boolean): Generator<string> {
+		for (const { key, records } of lives.values()) {
+			if (records.length > 1 && !cancelled.includes(key))
+				yield `4: ${key}: the record was changed: ${records.join(' -> ')}`;
+		}
+		if (!settled) return;
+		for (const { key, last } of leftOver()) {
+			yield `4: ${key}: the recorded deletion was never completed (${containerState(last).word}, ${JSON.stringify(last.metadata.annotations)})`;
+		}
+	}
+
+	function* calls(): Generator<string> {
+		const ephemeral = new Map([...lives.values()].map((life) => [life.runnerName, life.ephemeral]));
+		const names = new Map(github.journal.map((entry) => [entry.runnerId, entry.name]));
+		for (const [id, name] of names) {
+			const deletes = github.calls.filter((call) => call.endpoint === 'delete' && call.runnerId === id);
+			const refused = deletes.filter((call) => call.status === 422);
+			if (ephemeral.get(name) ?? true) {
+				if (refused.length > 1)
+					yield `5: ephemeral runner ${name}: ${refused.length} DELETE calls answered 422`;
+				const endedMs =
+					github.journal.find((entry) => entry.runnerId === id && entry.what === 'removed')?.atMs ?? Infinity;
+				const first = refused[0];
+				const more = first && deletes.filter((call) => call.atMs > first.atMs && call.atMs < endedMs);
+				if (more && more.length > 0)
+					yield `5: ephemeral runner ${name}: ${more.length} DELETE calls after its 422`;
+				continue;
+			}
+			for (const [index, call] of refused.entries()) {
+				const next = deletes.find((other) => other.atMs > call.atMs);
+				if (!next || next.atMs - call.atMs >= staticRetryMs) continue;
+				const idle = github.journal.some(
+					(entry) =>
+						entry.runnerId === id &&
+						entry.what === 'idle' &&
+						entry.atMs >= call.atMs &&
+						entry.atMs <= next.atMs,
+				);
+				if (!idle)
+					yield `5: static runner ${name}: DELETE ${index + 2} came ${next.atMs - call.atMs} ms after a 422 in the same job`;
+			}
+		}
+		for (const [id, name] of names) {
+			const removed = github.journal.find((entry) => entry.runnerId === id && entry.what === 'removed');
+			if (!removed) continue;
+			const late = github.calls.filter(
+				(call) =>
+					call.endpoint === 'delete' &&
+					call.runnerId === id &&
+					call.atMs > removed.atMs &&
+					call.status !== 204,
+			);
+			if (late.length > 1) yield `5: runner ${name}: ${late.length} DELETE calls after it was gone`;
+		}
+	}
+
+	return {
+		violations({ lost = [], cancelled = [], settled = true } = {}) {
+			const killed = agents.killedJobs().filter((entry) => !lost.includes(`${entry.namespace}/${entry.pod}`));
+			return [
+				...killed.map(
+					(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,
+				),
+				...releases(lost),
+				...records(cancelled, settled),
+				...calls(),
+			];
+		},
+		recorded: () => [...lives.values()].filter((life) => life.records.length > 0).map((life) => life.key),
+		async writesDuring(work) {
+			const before = new Map([...lives].map(([uid, { versions }]) => [uid, versions]));
+			const fromCall = github.calls.length;
+			await work();
+			await new Promise((resolve) => setTimeout(resolve, 300)); // the watch comes a moment later
+			const written = [...lives]
+				.filter(([uid, { versions }]) => versions !== before.get(uid))
+				.map(([, { key }]) => `8: ${key} was written`);
+			const called = github.calls.slice(fromCall).filter((call) => call.method !== 'GET');
+			return [...written, ...called.map((call) => `8: GitHub was called: ${call.method} ${call.template}`)];
+		},
+		async settled(withinMs = 30_000) {
+			const what = () =>
+				`recorded deletions are completed: ${leftOver()
+					.map((life) => life.key)
+					.join(', ')}`;
+			try {
+				await eventually('', () => leftOver().length === 0, { withinMs });
+			} catch {
+				throw new Error(`not within ${withinMs / 1000} s: ${what()}`);
+			}
+		},
+		stop: () => kube.stop(),
+	};
+}
+
+const keyOf = (pod: PodItem) => `${pod.metadata.namespace}/${pod.metadata.name}`;
+
+function recordIn(annotations: Record<string, string>): string {
+	if (!annotations[record.requestedBy]) return '';
+	return [record.requestedAt, record.requestedBy, record.options]
+		.map((key) => annotations[key] ?? '')
+		.join(' ');
+}
+
+function startedMs(pod: PodItem): number {
+	const running = pod.status?.containerStatuses?.find((status) => status.name === 'runner')?.state?.running;
+	return Date.parse((running as { startedAt?: string } | undefined)?.startedAt ?? '') || 0;
+}
+
+const time = (ms: number) => new Date(ms).toISOString();

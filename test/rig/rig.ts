@@ -1,0 +1,228 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { type Cluster, startCluster } from '../cluster/cluster.ts';
+import type { KubectlResult } from '../cluster/kubectl.ts';
+import { readKubeconfig } from '../github/cluster-access.ts';
+import { Kube, KubeError } from '../github/kube.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../github/pods.ts';
+import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../github/runner-agents.ts';
+import {
+	ephemeralRunner,
+	ephemeralRunnerCrd,
+	type ScaleSetOptions,
+	scaleSetPod,
+} from '../github/scale-set-pods.ts';
+import { type GitHub, type GitHubOptions, startGitHub } from '../github/simulator.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
+import { eventually } from './eventually.ts';
+import { type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
+
+/** What the rig needs of a cluster, its own or a given one. */
+export type RigCluster = Pick<
+	Cluster,
+	'folder' | 'kubeconfig' | 'kubectlPath' | 'kubectl' | 'serviceAccountKubeconfig' | 'addNode' | 'stop'
+>;
+
+export interface RigOptions {
+	/** Replicas of the server; default 1. 0: the webhooks are installed and nobody answers. */
+	replicas?: number;
+	/** Names of the nodes; default node-1 and node-2. */
+	nodes?: string[];
+	github?: GitHubOptions;
+	agents?: Partial<RunnerAgentsOptions>;
+	server?: Partial<ServerOptions>;
+	log?: (line: string) => void;
+}
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/**
+ * Everything real but GitHub and the kubelets: a control plane, the guard installed from manifests/ with exactly the
+ * shipped roles, its server processes, the GitHub simulator and the simulated runners.
+ */
+export function startRig(options: RigOptions = {}): Promise<Rig<Cluster>> {
+	const log = options.log ?? (() => {});
+	return startRigOn(startCluster({ log }), options);
+}
+
+/** The same on any cluster. */
+export async function startRigOn<C extends RigCluster>(
+	starting: Promise<C>,
+	options: RigOptions,
+): Promise<Rig<C>> {
+	const [cluster, github] = await Promise.all([starting, startGitHub(options.github)]);
+	const rig = new Rig(cluster, github, options);
+	try {
+		await rig.start();
+		return rig;
+	} catch (error) {
+		await rig.stop();
+		throw error;
+	}
+}
+
+export class Rig<C extends RigCluster = Cluster> {
+	readonly cluster: C;
+	readonly github: GitHub;
+	readonly kube: Kube;
+	agents!: RunnerAgents;
+	readonly servers: ServerProcess[] = [];
+	/** The kubeconfig that the servers run with: their service account's token. */
+	serverKubeconfig = '';
+	readonly #options: RigOptions;
+	#balancer: Balancer | undefined;
+
+	constructor(cluster: C, github: GitHub, options: RigOptions) {
+		this.cluster = cluster;
+		this.github = github;
+		this.#options = options;
+		this.kube = new Kube(readKubeconfig(cluster.kubeconfig));
+	}
+
+	async start(): Promise<void> {
+		const { nodes = ['node-1', 'node-2'], replicas = 1 } = this.#options;
+		this.#balancer = await startBalancer([]);
+		await Promise.all([
+			...nodes.map((node) => this.cluster.addNode(node)),
+			this.#install(this.#balancer.port),
+		]);
+		await this.ok(['apply', '-f', '-'], JSON.stringify(ephemeralRunnerCrd));
+		this.serverKubeconfig = await this.cluster.serviceAccountKubeconfig(
+			'runners-system',
+			'runners-admission',
+		);
+		this.agents = await startRunnerAgents({
+			cluster: this.cluster.kubeconfig,
+			github: this.github,
+			...this.#options.agents,
+		});
+		for (let replica = 0; replica < replicas; replica++) await this.addServer();
+		if (replicas > 0) await this.guarded();
+	}
+
+	/** As a user installs it: kustomize build of the local overlay, whose Service leads to our port. */
+	async #install(port: number): Promise<void> {
+		const folder = join(this.cluster.folder, 'overlay');
+		await mkdir(folder, { recursive: true });
+		const ports = [0, 1, 2, 3].map((index) => ({
+			op: 'replace',
+			path: `/webhooks/${index}/clientConfig/service/port`,
+			value: port,
+		}));
+		const kustomization = {
+			resources: [relative(folder, join(project, 'manifests/overlays/local'))],
+			patches: [{ target: { kind: 'ValidatingWebhookConfiguration' }, patch: JSON.stringify(ports) }],
+		};
+		await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+		await this.ok(['apply', '--server-side', '-k', folder]);
+	}
+
+	/** Starts one more replica behind the Service. */
+	async addServer(options: Partial<ServerOptions> = {}): Promise<ServerProcess> {
+		const base = { kubeconfig: this.serverKubeconfig, githubUrl: this.github.url };
+		const server = await startServer({ ...base, ...this.#options.server, ...options });
+		this.servers.push(server);
+		this.#balance();
+		void server.exited.then(() => {
+			this.servers.splice(this.servers.indexOf(server), 1);
+			this.#balance();
+		});
+		return server;
+	}
+
+	#balance(): void {
+		if (this.#balancer) this.#balancer.targets = this.servers.map((server) => server.port);
+	}
+
+	/** Resolves when the API server has the caBundle and the guard answers. */
+	async guarded(): Promise<void> {
+		const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
+		await eventually('the caBundle is patched in', async () => {
+			const found = await this.kube.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(path);
+			return found.webhooks.every((webhook) => webhook.clientConfig.caBundle);
+		});
+		await eventually(
+			'a replica leads',
+			() => this.servers.some((server) => server.log.some((line) => line.msg === 'leading')),
+			{ withinMs: 40_000 },
+		);
+	}
+
+	/** kubectl that must succeed. */
+	async ok(args: string[], input?: string): Promise<string> {
+		const result = await this.kubectl(args, input);
+		if (result.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${result.stderr || result.stdout}`);
+		return result.stdout;
+	}
+
+	kubectl(args: string[], input?: string, timeoutMs = 120_000): Promise<KubectlResult> {
+		return this.cluster.kubectl(args, { timeoutMs, ...(input === undefined ? {} : { input }) });
+	}
+
+	async apply(...objects: object[]): Promise<void> {
+		await this.ok(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+	}
+
+	/** Makes runner pods as ARC's RunnerSet would, and waits until their runners are registered. */
+	async runners(pods: LegacyPodOptions[]): Promise<void> {
+		await this.apply(...pods.map((pod) => runnerSetPod(pod)));
+		await this.agents.waitRegistered(
+			pods.map((pod) => pod.runnerName ?? pod.name),
+			30_000,
+		);
+	}
+
+	/** Makes scale-set pods with their EphemeralRunners, and waits until they are registered. */
+	async scaleSetRunners(pods: ScaleSetOptions[]): Promise<void> {
+		await this.apply(...pods.map((pod) => ephemeralRunner(pod)));
+		type Owner = { metadata: { name: string; namespace?: string; uid: string } };
+		const owners = await this.kube.get<{ items: Owner[] }>(
+			'/apis/actions.github.com/v1alpha1/ephemeralrunners',
+		);
+		const uids = new Map(
+			owners.items.map(({ metadata }) => [`${metadata.namespace}/${metadata.name}`, metadata.uid]),
+		);
+		const uidOf = (pod: ScaleSetOptions) => uids.get(`${pod.namespace ?? 'default'}/${pod.name}`) ?? '';
+		await this.apply(...pods.map((pod) => scaleSetPod({ ...pod, ownerUid: uidOf(pod) })));
+		await this.agents.waitRegistered(
+			pods.map((pod) => pod.name),
+			30_000,
+		);
+	}
+
+	async pod(name: string, namespace = 'default'): Promise<Pod | undefined> {
+		try {
+			return await this.kube.get<Pod>(`/api/v1/namespaces/${namespace}/pods/${name}`);
+		} catch (error) {
+			if (error instanceof KubeError && error.status === 404) return undefined;
+			throw error;
+		}
+	}
+
+	async pods(namespace = 'default'): Promise<Pod[]> {
+		return (await this.kube.get<{ items: Pod[] }>(`/api/v1/namespaces/${namespace}/pods`)).items;
+	}
+
+	gone(name: string, namespace = 'default', withinMs = 15_000): Promise<boolean> {
+		return eventually(
+			`pod ${namespace}/${name} is gone`,
+			async () => (await this.pod(name, namespace)) === undefined,
+			{ withinMs },
+		);
+	}
+
+	/** Log lines of all replicas. */
+	logs(matches: (line: ServerProcess['log'][number]) => boolean): ServerProcess['log'] {
+		return this.servers.flatMap((server) => server.log.filter(matches));
+	}
+
+	async stop(): Promise<void> {
+		this.agents?.stop();
+		this.kube.stop();
+		await Promise.all(this.servers.map((server) => server.stop()));
+		await this.#balancer?.stop();
+		await Promise.all([this.cluster.stop(), this.github.stop()]);
+	}
+}

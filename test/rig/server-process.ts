@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../cluster/free-port.ts';
+
+export interface ServerProcess {
+	port: number;
+	healthPort: number;
+	pid: number;
+	/** Every log line so far, parsed. */
+	log: LogLine[];
+	/** stderr that was no log line. */
+	noise: string[];
+	signal(name: NodeJS.Signals): void;
+	exited: Promise<number | null>;
+	/** /metrics, as text. */
+	metrics(): Promise<string>;
+	/** Resident memory now, MiB. */
+	rssMiB(): Promise<number>;
+	/** SIGTERM, then waits. */
+	stop(): Promise<void>;
+}
+
+export interface LogLine {
+	level: string;
+	time: string;
+	msg: string;
+	[field: string]: unknown;
+}
+
+export interface ServerOptions {
+	kubeconfig: string;
+	githubUrl: string;
+	/** Default GITHUB_TOKEN=test-token. */
+	env?: Record<string, string>;
+	args?: string[];
+}
+
+const readyWithinMs = 30_000;
+
+/** Starts dist/runners-admission as a person would, on free ports, and waits until it is ready. */
+export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+	const [port, healthPort] = await Promise.all([freePort(), freePort()]);
+	const args = [
+		...['--kubeconfig', options.kubeconfig, '--port', `${port}`, '--health-port', `${healthPort}`],
+		...['--github-api-url', options.githubUrl, '--shutdown-delay-seconds', '0', '--controllers', 'deletion'],
+		...['--log-level', 'debug', ...(options.args ?? [])],
+	];
+	const bin = new URL('../../dist/runners-admission', import.meta.url).pathname;
+	const env = {
+		PATH: process.env.PATH ?? '',
+		HOME: process.env.HOME ?? '',
+		...(options.env ?? { GITHUB_TOKEN: 'test-token' }),
+	};
+	const child = spawn(bin, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+	const server = watch(child, port, healthPort);
+	const deadline = Date.now() + readyWithinMs;
+	while (!(await answers(healthPort))) {
+		if (child.exitCode !== null || Date.now() > deadline) {
+			child.kill('SIGKILL');
+			const last = [...server.log.slice(-5).map((line) => JSON.stringify(line)), ...server.noise.slice(-20)];
+			throw new Error(`runners-admission is not ready:\n${last.join('\n')}`);
+		}
+		await sleep(50);
+	}
+	return server;
+}
+
+function watch(child: ChildProcess, port: number, healthPort: number): ServerProcess {
+	const log: LogLine[] = [];
+	const noise: string[] = [];
+	let rest = '';
+	child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+		const lines = (rest + chunk).split('\n');
+		rest = lines.pop() ?? '';
+		for (const line of lines) {
+			try {
+				log.push(JSON.parse(line) as LogLine);
+			} catch {
+				noise.push(line);
+			}
+		}
+	});
+	const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+	const endWithUs = () => child.kill('SIGKILL');
+	process.once('exit', endWithUs);
+	void exited.then(() => process.off('exit', endWithUs));
+	return {
+		port,
+		healthPort,
+		pid: child.pid ?? 0,
+		log,
+		noise,
+		exited,
+		signal: (name) => void child.kill(name),
+		metrics: async () => (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text(),
+		async rssMiB() {
+			const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+			return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+		},
+		async stop() {
+			if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+			const killed = setTimeout(() => child.kill('SIGKILL'), 45_000);
+			await exited;
+			clearTimeout(killed);
+		},
+	};
+}
+
+async function answers(healthPort: number): Promise<boolean> {
+	try {
+		return (await fetch(`http://127.0.0.1:${healthPort}/readyz`)).ok;
+	} catch {
+		return false; // not listening yet
+	}
+}
