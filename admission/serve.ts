@@ -144,7 +144,8 @@ export async function serve(
 
 	notReady = undefined;
 	log.info({ port: settings.port, healthPort: settings.healthPort }, 'ready');
-	await aborted(signal);
+	// A loop that fails ends the server, to be started anew: it would answer reviews and complete nothing.
+	await Promise.race([aborted(signal), ...loops]);
 
 	log.info('shutting down');
 	notReady = 'shutting down';

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Accounts } from '../github/accounts.ts';
@@ -6,9 +7,9 @@ import { isTrouble } from '../github/types.ts';
 import { WorkQueue } from '../kube/queue.ts';
 import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
-import { planMarks, type Sighting } from '../runner/marks.ts';
+import { looksOver, planMarks, type Sighting } from '../runner/marks.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
-import { scopeKey } from '../runner/scope.ts';
+import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Cache } from './cache.ts';
 
 /** How often it is looked which scopes are due. */
@@ -18,12 +19,16 @@ const troubleRetryMs = 10_000;
 /** A runner without an id is waited for at the faster pace this long after its container started. */
 const newcomerMs = 60_000;
 
+/** Live runners with the same credentials and scope: what one list answers for. */
 interface Group {
 	credentialsSecret: string | undefined;
 	namespace: string;
-	pods: RunnerPod[];
-	/** Somebody waits for a static runner's job to end, or a runner has just started. */
-	fast: boolean;
+	scope: Scope;
+	pods: { key: string; uid: string; runnerName: string }[];
+	/** Somebody waits for a static runner's job to end. */
+	awaited: boolean;
+	/** Until then a runner that has just started may still come. */
+	newcomerUntilMs: number;
 }
 
 interface Poll {
@@ -48,6 +53,10 @@ export class BusyMarks {
 	readonly #dependencies: BusyDependencies;
 	readonly #queue: WorkQueue;
 	readonly #polls = new Map<string, Poll>();
+	/** By pod UID: since when each list has shown its job to be over. */
+	readonly #overSinceMs = new Map<string, number>();
+	#groups = new Map<string, Group>();
+	#changed = true;
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
@@ -59,7 +68,9 @@ export class BusyMarks {
 				log.warn({ pod: key, error: String(error), retryMs }, 'busy marks not written, retrying'),
 		});
 		cache.onPod((change, pod) => {
-			if (change !== 'deleted') this.#queue.add(podKey(pod));
+			this.#changed = true;
+			if (change === 'deleted') this.#overSinceMs.delete(pod.metadata.uid ?? '');
+			else this.#queue.add(podKey(pod));
 		});
 		cache.onEphemeralRunner((_change, runner) => {
 			if (cache.pods.get(runner.metadata.namespace, runner.metadata.name)) this.#queue.add(podKey(runner));
@@ -67,42 +78,49 @@ export class BusyMarks {
 	}
 
 	async run(signal: AbortSignal): Promise<void> {
+		const { now } = this.#dependencies;
 		while (!signal.aborted) {
-			const groups = this.#groups();
-			for (const [key, group] of groups) {
+			for (const [key, group] of this.#freshGroups()) {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
 				this.#polls.set(key, poll);
-				const pages = poll.snapshot?.pages ?? 1;
-				if (group.fast)
-					poll.nextMs = Math.min(poll.nextMs, (poll.snapshot?.startedAtMs ?? 0) + nextPollMs(pages, true));
-				if (!poll.running && poll.nextMs <= this.#dependencies.now()) void this.#poll(key, group, poll);
+				const { snapshot } = poll;
+				const fastMs = (snapshot?.startedAtMs ?? 0) + nextPollMs(snapshot?.pages ?? 1, true);
+				if (group.awaited || now() < group.newcomerUntilMs) poll.nextMs = Math.min(poll.nextMs, fastMs);
+				if (!poll.running && poll.nextMs <= now()) void this.#poll(key, group, poll);
 			}
-			for (const key of this.#polls.keys()) if (!groups.has(key)) this.#polls.delete(key);
-			await new Promise((resolve) => setTimeout(resolve, tickMs));
+			await sleep(tickMs, undefined, { signal }).catch(() => undefined);
 		}
 		await this.#queue.stop();
 	}
 
-	/** Live runners by credentials and scope: what one list answers for. */
-	#groups(): Map<string, Group> {
-		const { cache, now } = this.#dependencies;
+	/** Sorted anew only when a pod has changed: thousands of pods would cost more than the polls. */
+	#freshGroups(): Map<string, Group> {
+		if (!this.#changed) return this.#groups;
+		this.#changed = false;
+		const { cache } = this.#dependencies;
 		const groups = new Map<string, Group>();
 		for (const object of cache.pods.values()) {
 			const pod = this.#read(object);
 			if (!pod?.scope || pod.terminating || pod.process.state !== 'running') continue;
+			const { credentialsSecret, namespace, scope } = pod;
 			const key = groupKey(pod);
 			const group = groups.get(key) ?? {
-				credentialsSecret: pod.credentialsSecret,
-				namespace: pod.namespace,
+				credentialsSecret,
+				namespace,
+				scope,
 				pods: [],
-				fast: false,
+				awaited: false,
+				newcomerUntilMs: 0,
 			};
-			group.pods.push(pod);
-			const newcomer = pod.runnerId === undefined && now() - (pod.process.sinceMs ?? 0) < newcomerMs;
-			const awaited = pod.record !== undefined && !pod.ephemeral;
-			group.fast ||= newcomer || awaited;
+			group.pods.push({ key: `${namespace}/${pod.name}`, uid: pod.uid, runnerName: pod.runnerName });
+			group.awaited ||= pod.record !== undefined && !pod.ephemeral;
+			if (pod.runnerId === undefined) {
+				group.newcomerUntilMs = Math.max(group.newcomerUntilMs, (pod.process.sinceMs ?? 0) + newcomerMs);
+			}
 			groups.set(key, group);
 		}
+		for (const key of this.#polls.keys()) if (!groups.has(key)) this.#polls.delete(key);
+		this.#groups = groups;
 		return groups;
 	}
 
@@ -112,16 +130,23 @@ export class BusyMarks {
 		poll.nextMs = now() + troubleRetryMs;
 		try {
 			const account = await accounts.resolve(group);
-			const scope = group.pods[0]?.scope;
-			if (!('registry' in account) || !scope) return;
-			const snapshot = await account.registry.refresh(scope, { maxAgeMs: 1_000, priority: 'background' });
+			if (!('registry' in account)) return;
+			const snapshot = await account.registry.refresh(group.scope, {
+				maxAgeMs: 1_000,
+				priority: 'background',
+			});
 			if (isTrouble(snapshot)) {
 				poll.nextMs = Math.max(poll.nextMs, snapshot.retryAtMs ?? 0);
 				return;
 			}
 			poll.snapshot = snapshot;
 			poll.nextMs = snapshot.startedAtMs + nextPollMs(snapshot.pages);
-			for (const pod of group.pods) this.#queue.add(`${pod.namespace}/${pod.name}`);
+			for (const pod of group.pods) {
+				const over = looksOver(seen(snapshot, pod.runnerName));
+				if (!over) this.#overSinceMs.delete(pod.uid);
+				else if (!this.#overSinceMs.has(pod.uid)) this.#overSinceMs.set(pod.uid, snapshot.startedAtMs);
+				this.#queue.add(pod.key);
+			}
 		} catch (error) {
 			log.warn({ scope: key, error: String(error) }, 'runners not listed, retrying');
 		} finally {
@@ -165,11 +190,8 @@ export class BusyMarks {
 		const startedMs = pod.process.state === 'running' ? (pod.process.sinceMs ?? 0) : 0;
 		// A list from before this runner's start may show an earlier one of the same name.
 		if (!snapshot || snapshot.startedAtMs < startedMs) return undefined;
-		return {
-			runner: snapshot.runners.get(pod.runnerName),
-			complete: snapshot.complete,
-			atMs: snapshot.startedAtMs,
-		};
+		const overSinceMs = this.#overSinceMs.get(pod.uid) ?? snapshot.startedAtMs;
+		return { ...seen(snapshot, pod.runnerName), overForMs: snapshot.startedAtMs - overSinceMs };
 	}
 
 	/** From the caches alone: no call for each of thousands of pods. */
@@ -180,6 +202,12 @@ export class BusyMarks {
 		});
 	}
 }
+
+const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs'> => ({
+	runner: snapshot.runners.get(runnerName),
+	complete: snapshot.complete,
+	atMs: snapshot.startedAtMs,
+});
 
 const groupKey = (pod: RunnerPod) =>
 	`${pod.credentialsSecret ? `${pod.namespace}/${pod.credentialsSecret}` : ''} ${pod.scope ? scopeKey(pod.scope) : ''}`;

@@ -31,7 +31,7 @@ export interface LeaderOptions {
 }
 
 /**
- * Runs `lead` in at most one process at a time, by a Lease, until `signal` ends. Whether the lease has expired is
+ * Runs `lead` in at most one process at a time, by a Lease, until `signal` ends; an error of `lead` is thrown. Whether the lease has expired is
  * measured on our own clock, from when its record last changed (clocks of machines differ). There is no fencing: a
  * paused leader can act late, so whatever `lead` does must be idempotent and carry UID preconditions.
  */
@@ -87,20 +87,21 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 		}
 		log.info({ identity }, 'leading');
 		const lost = new AbortController();
-		const work = options.lead(AbortSignal.any([signal, lost.signal]));
-		const ended = work.then(
-			() => undefined,
-			(error: unknown) => log.error({ error: String(error) }, 'the leader loops failed'),
-		);
+		let failure: { error: unknown } | undefined;
+		const ended = options.lead(AbortSignal.any([signal, lost.signal])).catch((error: unknown) => {
+			failure = { error };
+			lost.abort();
+		});
 		let renewedMs = Date.now();
-		while (!signal.aborted && Date.now() - renewedMs < renewDeadlineMs) {
-			await pause(retryMs, signal);
+		while (!signal.aborted && !lost.signal.aborted && Date.now() - renewedMs < renewDeadlineMs) {
+			await pause(retryMs, AbortSignal.any([signal, lost.signal]));
 			if (!signal.aborted && (await attempt())) renewedMs = Date.now();
 		}
 		lost.abort();
 		await ended;
-		if (signal.aborted) await release();
-		else log.warn({ identity }, 'no longer leading: the lease could not be renewed');
+		if (signal.aborted || failure) await release();
+		if (failure) throw failure.error; // a leader that leads nothing would keep others from it
+		if (!signal.aborted) log.warn({ identity }, 'no longer leading: the lease could not be renewed');
 	}
 
 	/** So that the next leader need not wait for the lease to expire. */

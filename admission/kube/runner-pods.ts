@@ -17,6 +17,9 @@ export interface Metadata {
 	annotations?: Annotations;
 }
 
+/** One call to the API server on the webhook's path, so that several fit into an admission. */
+const callWithinMs = 2_500;
+
 type PodAddress = Pick<RunnerPod, 'namespace' | 'name' | 'uid'>;
 
 /** Reads and writes runner pods at the API server, with the UID as precondition of every write. */
@@ -53,7 +56,9 @@ export class RunnerPods {
 
 	/** From the API server itself, never a cache. */
 	async get(namespace: string, name: string): Promise<Pod | undefined> {
-		return orUndefined(this.#client.request<Pod>('GET', podPath({ namespace, name }), { timeoutMs: 2_500 }));
+		return orUndefined(
+			this.#client.request<Pod>('GET', podPath({ namespace, name }), { timeoutMs: callWithinMs }),
+		);
 	}
 
 	/** 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is not the pod's resourceVersion any more. */
@@ -67,6 +72,7 @@ export class RunnerPods {
 			return await this.#client.request<Pod>('PATCH', podPath(pod), {
 				body: { metadata },
 				contentType: patchType.merge,
+				timeoutMs: callWithinMs,
 			});
 		} catch (error) {
 			if (isNotFound(error)) return 'gone';
@@ -123,7 +129,7 @@ export class RunnerPods {
 		try {
 			await this.#client.request('DELETE', ephemeralRunnerPath(namespace, owner.name), {
 				body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: owner.uid } },
-				timeoutMs: 2_500,
+				timeoutMs: callWithinMs,
 			});
 		} catch (error) {
 			if (!isNotFound(error) && !isConflict(error)) throw error;
@@ -136,7 +142,7 @@ export class RunnerPods {
 		const node = pod.spec?.nodeName;
 		if (!node || Number.isNaN(sinceMs) || this.#now() - sinceMs < nodeGoneAfterMs) return false;
 		const found = await orUndefined(
-			this.#client.request('GET', `/api/v1/nodes/${node}`, { timeoutMs: 2_500 }),
+			this.#client.request('GET', `/api/v1/nodes/${node}`, { timeoutMs: callWithinMs }),
 		);
 		return found === undefined;
 	}
@@ -148,7 +154,7 @@ export async function getEphemeralRunner(
 	name: string,
 ): Promise<EphemeralRunner | undefined> {
 	return orUndefined(
-		client.request<EphemeralRunner>('GET', ephemeralRunnerPath(namespace, name), { timeoutMs: 2_500 }),
+		client.request<EphemeralRunner>('GET', ephemeralRunnerPath(namespace, name), { timeoutMs: callWithinMs }),
 	);
 }
 

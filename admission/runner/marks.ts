@@ -1,13 +1,16 @@
 import { autoscalerMarks, busy, progress } from '../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../api/kinds.ts';
+import { jobOverMs } from './policy.ts';
 import { jobOf, type RunnerPod } from './runner-pod.ts';
 
 /** What GitHub's list says of a runner, and when that list was begun. */
 export interface Sighting {
-	runner: { id: number; busy: boolean } | undefined;
+	runner: { id: number; busy: boolean; status: string } | undefined;
 	/** The list held every runner of the scope, so that an absent one is absent. */
 	complete: boolean;
 	atMs: number;
+	/** For so long every list has shown it absent, or offline and idle: its job is over at GitHub. */
+	overForMs: number;
 }
 
 /** Labels and annotations to change; null takes one away. */
@@ -18,11 +21,18 @@ export interface MarkChange {
 	busy: boolean | undefined;
 }
 
+/** Is this what a runner looks like at GitHub whose job is over, though its container may still run? */
+export function looksOver(sighting: Omit<Sighting, 'overForMs'>): boolean {
+	const { runner, complete } = sighting;
+	return runner ? !runner.busy && runner.status === 'offline' : complete;
+}
+
 /**
  * Does the runner run a job, as far as is known? undefined: nothing new is known, leave the pod as it is.
  *
- * A 422 that is newer than the list wins over it; a list that lacks an ephemeral runner says nothing, since GitHub
- * removes one at its job's end, a moment before its container stops.
+ * A 422 that is newer than the list wins over it. A list that lacks an ephemeral runner says nothing at first, since
+ * GitHub removes one at its job's end, a moment before its container stops; a container that still runs a minute
+ * later hangs.
  */
 export function isBusy(
 	pod: RunnerPod,
@@ -34,6 +44,7 @@ export function isBusy(
 	const answered = pod.busyAnswer && (sighting === undefined || (pod.claim?.atMs ?? 0) > sighting.atMs);
 	if (answered) return true;
 	if (!sighting) return undefined;
+	if (sighting.overForMs >= jobOverMs) return false;
 	if (sighting.runner) return sighting.runner.busy;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
@@ -73,8 +84,9 @@ export function planMarks(
 		for (const key of [busy.since, busy.job, busy.marks, ...ours])
 			if (key in annotations) change.annotations[key] = null;
 	}
-	// Seen idle after the 422: the next try at once, not in half a minute.
-	if (now === false && pod.busyAnswer && !pod.ephemeral) {
+	// Seen idle after the 422: asked again at once. An ephemeral one only when its job is over beyond doubt (invariant 5).
+	const over = (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
+	if (now === false && pod.busyAnswer && (over || !pod.ephemeral)) {
 		for (const key of [progress.failureMessage, progress.completionWait, progress.claim]) {
 			if (key in annotations) change.annotations[key] = null;
 		}

@@ -15,6 +15,9 @@ export const claimMs = 35_000;
 /** A Node object missing this long is a node that is gone. Longer than the pod garbage collector's 40 s quarantine. */
 export const nodeGoneAfterMs = 60_000;
 
+/** An ephemeral runner that GitHub has not shown, or has shown offline and idle, for so long has no job any more. */
+export const jobOverMs = 60_000;
+
 /** How long one GitHub exchange may take outside of admission. */
 export const backgroundBudgetMs = 30_000;
 

@@ -1,6 +1,7 @@
+import type { Pod } from '../api/kinds.ts';
 import { optionsOf } from './delete-pods.ts';
 import { type GuardDependencies, guard } from './guard.ts';
-import { type AdmissionRequest, type AdmissionResponse, allowed } from './review.ts';
+import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from './review.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
@@ -27,7 +28,17 @@ export async function evictPods(
 	const namespace = request.namespace || eviction.metadata?.namespace;
 	if (!name || !namespace) return allowed(request.uid);
 
-	const pod = await dependencies.pods.get(namespace, name);
+	let pod: Pod | undefined;
+	try {
+		pod = await dependencies.pods.get(namespace, name);
+	} catch (error) {
+		// This entry ignores failures, so an error here would let the pod go, which may be a busy runner.
+		const why = error instanceof Error ? error.message : String(error);
+		dependencies.log.error({ pod: `${namespace}/${name}`, error: why }, 'eviction could not be judged');
+		dependencies.metrics.decision('deny', 'internal-error');
+		const message = `whether ${name} is a busy runner can not be seen (${why}): try again`;
+		return refused(request.uid, { code: 429 }, 'internal-error', message);
+	}
 	const wantedUid = eviction.deleteOptions?.preconditions?.uid;
 	if (!pod || (wantedUid && wantedUid !== pod.metadata.uid)) return allowed(request.uid); // the API server says so itself
 

@@ -39,7 +39,7 @@ export async function guard(
 			metrics.decision('allow', 'not-a-runner');
 			return allowed(uid);
 		}
-		released = await release(runnerPod, request, ports, { budgetMs: admissionBudgetMs, priority: 'request' });
+		released = await inTime(release(runnerPod, request, ports, limits));
 	} catch (error) {
 		released = await failed(pod, request, error, dependencies);
 	}
@@ -75,6 +75,26 @@ export async function guard(
 		log.debug(facts, 'deletion denied');
 	}
 	return refused(uid, refusal, verdict.reason, message);
+}
+
+const limits = { budgetMs: admissionBudgetMs, priority: 'request' } as const;
+
+/** Beyond GitHub's share of the time: the API server is slow to answer us. It must still hear from us in time. */
+const hardLimitMs = admissionBudgetMs + 1_000;
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_resolve, reject) => {
+		timer = setTimeout(
+			() => reject(new Error(`the API server did not answer within ${hardLimitMs} ms`)),
+			hardLimitMs,
+		);
+	});
+	try {
+		return await Promise.race([work, late]);
+	} finally {
+		clearTimeout(timer);
+	}
 }
 
 /** The API server did not answer us, or our own mistake: deny, and try to remember. */

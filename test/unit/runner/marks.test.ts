@@ -1,14 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planMarks, type Sighting } from '../../../admission/runner/marks.ts';
+import { looksOver, planMarks, type Sighting } from '../../../admission/runner/marks.ts';
 import { noon, pod, runnerPod } from './pods.ts';
 
 const test = suite('busy marks');
 const now = noon + 60_000;
 const sighting = (busy: boolean, atMs = now): Sighting => ({
-	runner: { id: 42, busy },
+	runner: { id: 42, busy, status: 'online' },
 	complete: true,
 	atMs,
+	overForMs: 0,
 });
 const plan = (change: Parameters<typeof pod>[0], seen?: Sighting, er?: Parameters<typeof planMarks>[2]) =>
 	planMarks(pod(change), runnerPod(change, { ephemeralRunner: er }), er, seen, now);
@@ -56,12 +57,34 @@ test('idle still: nothing but the id is written', () => {
 });
 test('nothing known: nothing is written', () => assert.is(plan({ metadata: marked }), undefined));
 test('an ephemeral runner missing from the list may be ending its job: its marks stay', () => {
-	assert.is(plan({ metadata: marked }, { runner: undefined, complete: true, atMs: now }), undefined);
+	assert.is(
+		plan({ metadata: marked }, { runner: undefined, complete: true, atMs: now, overForMs: 0 }),
+		undefined,
+	);
+});
+test('... but a container that still runs a minute after its job is over hangs: its marks and its 422 go', () => {
+	const over = { runner: undefined, complete: true, atMs: now, overForMs: 60_000 };
+	const answered = {
+		...marked,
+		annotations: { ...marked.annotations, 'actions-runner/unregistration-failure-message': 'busy' },
+	};
+	const change = plan({ metadata: answered }, over);
+	assert.is(change?.busy, false);
+	assert.is(change?.annotations['actions-runner/unregistration-failure-message'], null);
+	assert.is(plan({ metadata: answered }, { ...over, overForMs: 59_000 }), undefined);
+});
+test('what looks over: absent from a complete list, or offline and idle', () => {
+	const runner = { id: 1, busy: false, status: 'offline' };
+	assert.ok(looksOver({ runner, complete: false, atMs: now }));
+	assert.ok(looksOver({ runner: undefined, complete: true, atMs: now }));
+	assert.not(looksOver({ runner: undefined, complete: false, atMs: now }));
+	assert.not(looksOver({ runner: { ...runner, busy: true }, complete: true, atMs: now }));
+	assert.not(looksOver({ runner: { ...runner, status: 'online' }, complete: true, atMs: now }));
 });
 test('a static runner missing from a complete list is not busy', () => {
 	const change = plan(
 		{ metadata: marked, env: { RUNNER_EPHEMERAL: 'false' } },
-		{ runner: undefined, complete: true, atMs: now },
+		{ runner: undefined, complete: true, atMs: now, overForMs: 0 },
 	);
 	assert.is(change?.busy, false);
 });
