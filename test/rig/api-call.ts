@@ -23,16 +23,22 @@ export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void }
 	const call: ApiCall = (method, path, { body, as } = {}) =>
 		new Promise((resolve, reject) => {
 			const startedMs = performance.now();
-			const headers: Record<string, string> = { accept: 'application/json' };
-			if (body) headers['content-type'] = 'application/json';
+			const headers: Record<string, string | number> = { accept: 'application/json' };
+			const text = body ? JSON.stringify(body) : '';
+			// Node itself sends a DELETE's body without its length, and the server takes it for the next request.
+			if (body)
+				Object.assign(headers, {
+					'content-type': 'application/json',
+					'content-length': Buffer.byteLength(text),
+				});
 			if (as) Object.assign(headers, { 'impersonate-user': as, 'impersonate-group': 'system:masters' });
 			const sent = request(new URL(path, access.server), { method, agent, headers, timeout: 30_000 });
 			sent.once('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
 			sent.once('error', reject);
 			sent.once('response', async (response) => {
 				try {
-					const text = Buffer.concat(await response.toArray()).toString();
-					const parsed = JSON.parse(text || '{}') as Record<string, unknown>;
+					const answer = Buffer.concat(await response.toArray()).toString();
+					const parsed = JSON.parse(answer || '{}') as Record<string, unknown>;
 					const tookMs = performance.now() - startedMs;
 					resolve({
 						status: response.statusCode ?? 0,
@@ -44,7 +50,7 @@ export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void }
 					reject(error);
 				}
 			});
-			sent.end(body && JSON.stringify(body));
+			sent.end(text);
 		});
 	return { call, stop: () => agent.destroy() };
 }

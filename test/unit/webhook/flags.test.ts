@@ -1,0 +1,52 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readSettings } from '../../../admission/flags.ts';
+
+const test = suite('flags');
+const read = (argv: string[], env = {}) => readSettings(argv, env, '1');
+
+test('defaults', () => {
+	const { port, healthPort, namespace, githubApiUrl, logLevel, logFormat } = read([]);
+	assert.equal(
+		[port, healthPort, namespace, githubApiUrl, logLevel, logFormat],
+		[9443, 8081, 'runners-system', 'https://api.github.com', 'info', 'json'],
+	);
+});
+test('each flag has a twin in the environment, and wins over it', () => {
+	const env = {
+		PORT: '1',
+		HEALTH_PORT: '2',
+		GITHUB_API_URL: 'https://ghes/api/v3',
+		NAMESPACE: 'n',
+		LOG_LEVEL: 'debug',
+		LOG_FORMAT: 'text',
+		SHUTDOWN_DELAY_SECONDS: '0',
+	};
+	const settings = read(['--port', '7'], env);
+	assert.equal(
+		[
+			settings.port,
+			settings.healthPort,
+			settings.githubApiUrl,
+			settings.namespace,
+			settings.logLevel,
+			settings.logFormat,
+			settings.shutdownDelayMs,
+		],
+		[7, 2, 'https://ghes/api/v3', 'n', 'debug', 'text', 0],
+	);
+});
+test('a setting that can not be used is named', () => {
+	const wrong: [string[], RegExp][] = [
+		[['--port', 'abc'], /--port: abc/],
+		[['--port', '70000'], /--port/],
+		[['--github-api-url', 'nowhere'], /--github-api-url: nowhere/],
+		[['--log-level', 'loud'], /--log-level: loud is none of/],
+		[['--controllers', 'magic'], /--controllers: magic/],
+		[['--tls-cert-file', 'a'], /go together/],
+		[['extra'], /unexpected argument extra/],
+	];
+	for (const [argv, message] of wrong) assert.throws(() => read(argv), message);
+});
+
+test.run();
