@@ -31,7 +31,10 @@ const requireShim =
 	"import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);";
 
 /** dist/kubectl-runners and what belongs to it. Needs no server, no cluster, no network. */
-export async function buildPlugin(outFolder = join(root, 'dist')): Promise<void> {
+export async function buildPlugin(
+	outFolder = join(root, 'dist'),
+	log: (line: string) => void = console.log,
+): Promise<void> {
 	mkdirSync(outFolder, { recursive: true });
 	const plugin: BuildOptions = {
 		...shared,
@@ -63,7 +66,7 @@ export async function buildPlugin(outFolder = join(root, 'dist')): Promise<void>
 	copyFileSync(join(root, 'plugin/completion/kubectl_complete-runners'), completion);
 	makeExecutable(completion);
 
-	for (const file of [entry, verbs, auth, completion]) printSize(file);
+	for (const file of [entry, verbs, auth, completion]) log(sizeLine(file));
 	const size = statSync(entry).size;
 	if (size > pluginEntryLimit) {
 		throw new Error(
@@ -88,7 +91,7 @@ export async function buildAdmission(outFolder = join(root, 'dist')): Promise<vo
 	const launcher = join(outFolder, 'runners-admission');
 	copyFileSync(join(root, 'admission/bin/runners-admission'), launcher);
 	makeExecutable(launcher);
-	for (const file of [launcher, server]) printSize(file);
+	for (const file of [launcher, server]) console.log(sizeLine(file));
 }
 
 /**
@@ -116,9 +119,9 @@ function makeExecutable(file: string): void {
 	chmodSync(file, 0o755);
 }
 
-function printSize(file: string): void {
+function sizeLine(file: string): string {
 	const kilobytes = (statSync(file).size / 1000).toFixed(1);
-	console.log(`${kilobytes.padStart(8)} kB  ${file.replace(root, '')}`);
+	return `${kilobytes.padStart(8)} kB  ${file.replace(root, '')}`;
 }
 
 async function main(names: string[]): Promise<void> {

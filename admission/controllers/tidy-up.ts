@@ -67,7 +67,7 @@ export class TidyUp {
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
 		const snapshot = await account.registry.refresh(scope, {
-			maxAgeMs: nextLookMs / 2,
+			maxAgeMs: Math.min(nextLookMs / 2, now() - sinceMs),
 			priority: 'background',
 		});
 		if (isTrouble(snapshot) || snapshot.startedAtMs < sinceMs) return again;

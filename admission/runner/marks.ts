@@ -45,6 +45,7 @@ export function isBusy(
 	if (answered) return true;
 	if (!sighting) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
+	if (pod.busyAnswer && pod.ephemeral) return true; // it ends with its job: a list that says idle is a late one
 	if (sighting.runner) return sighting.runner.busy;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
@@ -84,9 +85,12 @@ export function planMarks(
 		for (const key of [busy.since, busy.job, busy.marks, ...ours])
 			if (key in annotations) change.annotations[key] = null;
 	}
-	// Seen idle after the 422: asked again at once. An ephemeral one only when its job is over beyond doubt (invariant 5).
-	const over = (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
-	if (now === false && pod.busyAnswer && (over || !pod.ephemeral)) {
+	// A list that shows the job takes the place of a static runner's 422: the list that shows it idle then has it asked
+	// at once. One that never showed the job is late, and waits for the next try (invariant 5). An ephemeral one is asked
+	// again only when its job is over beyond doubt.
+	const listed = !pod.ephemeral && sighting?.runner?.busy === true && sighting.atMs > (pod.claim?.atMs ?? 0);
+	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
+	if (pod.busyAnswer && (listed || over)) {
 		for (const key of [progress.failureMessage, progress.completionWait, progress.claim]) {
 			if (key in annotations) change.annotations[key] = null;
 		}

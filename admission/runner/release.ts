@@ -188,8 +188,15 @@ async function denied(
 	ports: Ports,
 ): Promise<Released> {
 	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod };
-	const annotations = recordOf(pod, request, ports.now());
-	if (Object.keys(annotations).length === 0) return { verdict, recorded: pod.record !== undefined, pod };
-	const written = await ports.annotate(pod, annotations);
-	return { verdict, recorded: true, pod: typeof written === 'string' ? pod : written };
+	let current = pod;
+	for (let attempt = 0; ; attempt++) {
+		const annotations = recordOf(current, request, ports.now());
+		if (Object.keys(annotations).length === 0) return { verdict, recorded: current.record !== undefined, pod: current };
+		// Of several who ask at once the first is remembered, on whichever replica (invariant 4).
+		const written = await ports.annotate(current, annotations, attempt < 3);
+		if (typeof written !== 'string') return { verdict, recorded: true, pod: written };
+		const fresh = written === 'gone' ? written : await ports.reread(current);
+		if (fresh === 'gone') return { verdict, recorded: true, pod: current };
+		current = fresh;
+	}
 }

@@ -99,17 +99,24 @@ test('a 422 that is newer than the list wins over it', () => {
 	};
 	assert.is(plan({ metadata: { annotations } }, sighting(false, now - 1_000))?.busy, true);
 });
-test('a static runner seen idle after its 422 may be asked at once (A9)', () => {
+test('a list that shows the job of a static runner takes the place of its 422: idle then, it is asked at once (A9)', () => {
 	const annotations = {
 		'actions-runner/id': '42',
 		'actions-runner/unregistration-failure-message': 'busy',
 		'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} me`,
 	};
-	const change = plan({ metadata: { annotations }, env: { RUNNER_EPHEMERAL: 'false' } }, sighting(false));
-	assert.equal(change?.annotations, {
+	const answered = { metadata: { labels: marked.labels, annotations }, env: { RUNNER_EPHEMERAL: 'false' } };
+	assert.equal(plan(answered, sighting(true))?.annotations, {
 		'actions-runner/unregistration-failure-message': null,
 		'actions-runner/unregistration-claim': null,
 	});
+	const late = plan(answered, sighting(false));
+	assert.is(late?.annotations['actions-runner/unregistration-claim'], undefined, 'never shown: in 30 s (invariant 5)');
+});
+test('an ephemeral runner that GitHub answered 422 for is busy, whatever a late list says', () => {
+	const annotations = { 'actions-runner/id': '42', 'actions-runner/unregistration-failure-message': 'busy' };
+	assert.is(plan({ metadata: { annotations } }, sighting(false))?.busy, true);
+	assert.is(plan({ metadata: { ...marked, annotations: { ...marked.annotations, ...annotations } } }, sighting(false)), undefined);
 });
 test("a scale set's job comes from its EphemeralRunner, before any list", () => {
 	const er = { metadata: { name: 'r1' }, status: { jobId: 'j', jobDisplayName: 'build', runnerId: 9 } };

@@ -1,0 +1,82 @@
+import { cli, type Flags, type TypeFlag } from 'cleye';
+import { exitCode } from '../errors.ts';
+import { print } from '../print/out.ts';
+import { type FlagShape, normaliseArgv } from './argv.ts';
+import { renderHelp } from './help.ts';
+
+/** What a verb's words name, for shell completion. */
+export type Completes = 'runner' | 'node' | 'shell' | 'verb';
+
+export interface VerbDescription {
+	name: string;
+	aliases?: string[];
+	/** One line, for the list of verbs. */
+	summary: string;
+	/** After `kubectl runners`: `delete POD... [flags]`. */
+	usage: string;
+	/** Paragraphs for `--help`. */
+	description?: string;
+	/** Pairs of what it does and what to type after `kubectl runners`. */
+	examples: readonly (readonly [string, string])[];
+	completes?: Completes;
+	/** For machines: not in the list of verbs. */
+	hidden?: boolean;
+}
+
+export interface Verb extends VerbDescription {
+	flags: Flags;
+	/** Runs with the arguments after the verb; its result is the exit code. */
+	run: (argv: readonly string[]) => Promise<number>;
+}
+
+interface VerbSpec<F extends Flags> extends VerbDescription {
+	flags: F;
+	run: (words: string[], flags: TypeFlag<F>['flags']) => Promise<number>;
+}
+
+const helpFlag = { type: Boolean, alias: 'h', description: 'Show this help' } as const;
+
+/** A verb out of its parts: parsing and `--help` are the same for all of them. */
+export function defineVerb<F extends Flags>(spec: VerbSpec<F>): Verb {
+	const flags: Flags = { ...spec.flags, help: helpFlag };
+	return {
+		...spec,
+		flags,
+		run: async (argv) => {
+			const { words, values } = parseArgv(argv, flags, `kubectl runners ${spec.name}`);
+			if (values.help) {
+				print(renderHelp({ ...spec, flags }));
+				return exitCode.done;
+			}
+			return spec.run(words, values as TypeFlag<F>['flags']);
+		},
+	};
+}
+
+/** Splits arguments into words and the flags' values. Throws on what a verb with these flags does not know. */
+export function parseArgv(
+	argv: readonly string[],
+	flags: Flags,
+	command: string,
+): { words: string[]; values: Record<string, unknown> } {
+	const { flagArgs, words } = normaliseArgv(argv, flagShapes(flags), command);
+	const parsed = cli({ flags, help: false }, undefined, flagArgs) as { flags: Record<string, unknown> };
+	return { words, values: parsed.flags };
+}
+
+/** The flags as they are typed. */
+export function flagShapes(flags: Flags): FlagShape[] {
+	return Object.entries(flags).map(([key, flag]) => {
+		const schema = flag as { type?: unknown; alias?: string; bareValue?: string };
+		return {
+			name: kebab(key),
+			short: schema.alias,
+			boolean: schema.type === Boolean,
+			bareValue: schema.bareValue,
+		};
+	});
+}
+
+export function kebab(camel: string): string {
+	return camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

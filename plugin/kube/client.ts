@@ -1,0 +1,171 @@
+import http, { type IncomingMessage, type RequestOptions } from 'node:http';
+import https from 'node:https';
+import { promisify } from 'node:util';
+import { printError } from '../print/out.ts';
+import type { Connection } from './connection.ts';
+import { apiError, UnreachableError, unreachable } from './failure.ts';
+
+export interface Call {
+	query?: Record<string, string | undefined>;
+	/** Sent as JSON. */
+	body?: unknown;
+	contentType?: string;
+	accept?: string;
+	/** For this call in place of the connection's own limit, ms; 0 is none. */
+	timeoutMs?: number;
+	signal?: AbortSignal;
+}
+
+export interface Answer {
+	body: Buffer;
+	contentType: string;
+	/** Texts of the answer's Warning headers: what admission webhooks want the caller to read. */
+	warnings: string[];
+}
+
+export const mergePatch = 'application/merge-patch+json';
+
+/** A connection that is neither made nor refused in this time is given up, as client-go does. */
+const connectTimeoutMs = 30_000;
+
+/** Speaks to the API server over one pool of kept-alive connections. */
+export class KubeClient {
+	readonly namespace: string;
+	/** Called for each Warning header; the default prints it as kubectl does. */
+	onWarning: (text: string) => void = (text) => printError(`Warning: ${text}`);
+	readonly #connection: Connection;
+	readonly #transport: typeof http | typeof https;
+	readonly #agent: http.Agent;
+
+	constructor(connection: Connection) {
+		this.namespace = connection.namespace;
+		this.#connection = connection;
+		this.#transport = connection.server.protocol === 'http:' ? http : https;
+		this.#agent =
+			connection.agent ?? new this.#transport.Agent({ keepAlive: true, maxSockets: 16, ...connection.tls });
+	}
+
+	/** A whole answer. Throws ApiError for an error of the server's, UnreachableError where there is no answer. */
+	async call(method: string, path: string, call: Call = {}): Promise<Answer> {
+		const response = await this.#send(method, path, call);
+		const body = await readAll(response, this.#connection.server);
+		if ((response.statusCode ?? 0) >= 400) throw apiError(response.statusCode ?? 0, body);
+		const warnings = warningTexts(response);
+		for (const text of warnings) this.onWarning(text);
+		return { body, contentType: response.headers['content-type'] ?? '', warnings };
+	}
+
+	/** `call` for answers in JSON. */
+	async json<T>(method: string, path: string, call: Call = {}): Promise<T> {
+		const { body } = await this.call(method, path, call);
+		return JSON.parse(body.toString()) as T;
+	}
+
+	/** An answer that goes on (a watch), as it comes; ends when the server, the signal or the network ends it. */
+	async *lines(path: string, call: Call = {}): AsyncGenerator<string> {
+		const response = await this.#send('GET', path, { ...call, timeoutMs: 0 }, 'identity');
+		if ((response.statusCode ?? 0) >= 400) {
+			throw apiError(response.statusCode ?? 0, await readAll(response, this.#connection.server));
+		}
+		response.setEncoding('utf8');
+		let unfinished = '';
+		try {
+			for await (const chunk of response) {
+				const lines = (unfinished + chunk).split('\n');
+				unfinished = lines.pop() ?? '';
+				yield* lines;
+			}
+		} catch (error) {
+			if (call.signal?.aborted) throw call.signal.reason;
+			throw unreachable(error as NodeJS.ErrnoException, this.#connection.server);
+		}
+	}
+
+	#send(method: string, path: string, call: Call, encoding = 'gzip'): Promise<IncomingMessage> {
+		const { server, headers } = this.#connection;
+		const url = new URL(path.replace(/^\//, ''), server);
+		for (const [name, value] of Object.entries(call.query ?? {})) {
+			if (value !== undefined) url.searchParams.set(name, value);
+		}
+		const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+		const options: RequestOptions = {
+			method,
+			agent: this.#agent,
+			signal: call.signal,
+			headers: {
+				accept: call.accept ?? 'application/json',
+				'user-agent': `kubectl-runners/${version} (${process.platform}/${process.arch})`,
+				...(body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+				...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+				'accept-encoding': encoding,
+				...headers,
+			},
+		};
+
+		return new Promise((resolve, reject) => {
+			const request = this.#transport.request(url, options, resolve);
+			const limits = limitTime(request, call.timeoutMs ?? this.#connection.requestTimeoutMs);
+			request.on('error', (error: NodeJS.ErrnoException) => {
+				if (call.signal?.aborted) reject(call.signal.reason);
+				// The server closed an idle connection just as we reused it: nothing was sent that it has seen.
+				else if (error.code === 'ECONNRESET' && request.reusedSocket)
+					resolve(this.#send(method, path, call, encoding));
+				else reject(error instanceof UnreachableError ? error : unreachable(error, server));
+			});
+			request.on('close', limits.clear);
+			request.end(body);
+		});
+	}
+}
+
+declare const __VERSION__: string | undefined;
+
+/** The plugin's version: put in by the bundler; sources run as they are have none. */
+export const version = typeof __VERSION__ === 'string' ? __VERSION__ : '0.0.0-dev';
+
+function limitTime(request: http.ClientRequest, requestTimeoutMs: number): { clear: () => void } {
+	const giveUp = (text: string) => () =>
+		request.destroy(new UnreachableError(`Unable to connect to the server: ${text}`));
+	const connecting = setTimeout(giveUp('dial tcp: i/o timeout'), connectTimeoutMs);
+	const whole =
+		requestTimeoutMs > 0
+			? setTimeout(
+					giveUp('net/http: request canceled (Client.Timeout exceeded while awaiting headers)'),
+					requestTimeoutMs,
+				)
+			: undefined;
+	request.on('socket', (socket) => {
+		if (!socket.connecting) clearTimeout(connecting);
+		else socket.once('connect', () => clearTimeout(connecting));
+	});
+	return {
+		clear: () => {
+			clearTimeout(connecting);
+			clearTimeout(whole);
+		},
+	};
+}
+
+async function readAll(response: IncomingMessage, server: URL): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	await new Promise<void>((resolve, reject) => {
+		response.on('data', (chunk: Buffer) => chunks.push(chunk));
+		response.on('end', resolve);
+		response.on('error', (error: NodeJS.ErrnoException) => {
+			reject(error instanceof UnreachableError ? error : unreachable(error, server));
+		});
+	});
+	const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+	if (response.headers['content-encoding'] !== 'gzip') return body;
+	// Only answers over 128 KiB come compressed, so that most runs never load zlib.
+	const { gunzip } = await import('node:zlib');
+	return promisify(gunzip)(body);
+}
+
+/** `299 - "text"`: RFC 7234; several warnings are joined by commas in one header. */
+function warningTexts(response: IncomingMessage): string[] {
+	const header = response.headers.warning;
+	if (header === undefined) return [];
+	const quoted = [...header.matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)];
+	return quoted.map((match) => match[1]!.replace(/\\(.)/g, '$1'));
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeClient } from './client.ts';
+import { ApiError, UnreachableError } from './failure.ts';
+import { listPods, type PodQuery, podsPath } from './pods.ts';
+
+/** What happens to the pods of a query, in order. */
+export interface PodObserver {
+	/** A pod is there, or has changed. */
+	seen: (pod: Pod) => void;
+	/** A pod is gone; as it was last seen. */
+	gone: (pod: Pod) => void;
+	/** A whole list has been told: what is not known by now does not exist. */
+	synced?: () => void;
+	/** The server cannot be reached or is failing; tried again by itself. Once for each row of failures. */
+	trouble?: (message: string) => void;
+}
+
+/** A watch is renewed after this time (s), so that a connection that died unnoticed is not waited on for ever. */
+const watchSeconds = 300;
+const graceMs = 15_000;
+const backoff = { firstMs: 500, mostMs: 10_000 };
+
+/**
+ * Tells the observer about every change of the pods in the query until the signal ends it (then it returns).
+ *
+ * Survives what ends watches: time limits, restarts of the API server, a history that was dropped (410, listed
+ * anew), lost connections. The first list is not retried, so that a wrong address or a missing right is an error
+ * at once; a right that is missing later is one, too.
+ */
+export async function followPods(
+	client: KubeClient,
+	query: PodQuery,
+	observer: PodObserver,
+	signal: AbortSignal,
+): Promise<void> {
+	const progress: Progress = { known: new Map(), version: '' };
+	let failures = 0;
+	let listedOnce = false;
+	let toldTrouble = false;
+
+	while (!signal.aborted) {
+		const startedAtMs = Date.now();
+		try {
+			if (progress.version === '') await relist(client, query, observer, progress, signal);
+			listedOnce = true;
+			await watchOnce(client, query, observer, progress, signal);
+			toldTrouble = false;
+		} catch (error) {
+			if (signal.aborted) return;
+			if (!listedOnce || !isPassing(error)) throw error;
+			if (error instanceof ApiError && error.code === 410) progress.version = '';
+			else if (!toldTrouble) {
+				observer.trouble?.((error as Error).message);
+				toldTrouble = true;
+			}
+		}
+		// A watch that lasted was a good one; a server that hangs up at once gets longer and longer rests.
+		failures = Date.now() - startedAtMs > backoff.mostMs ? 0 : failures + 1;
+		if (failures > 0) await pause(failures, signal);
+	}
+}
+
+interface Progress {
+	/** By uid: names are used again. */
+	known: Map<string, Pod>;
+	/** The resource version up to which everything was told; '' asks for a new list. */
+	version: string;
+}
+
+async function relist(
+	client: KubeClient,
+	query: PodQuery,
+	observer: PodObserver,
+	progress: Progress,
+	signal: AbortSignal,
+): Promise<void> {
+	const { pods, resourceVersion } = await listPods(client, query, signal);
+	const left = new Map(progress.known);
+	progress.known = new Map(pods.map((pod) => [pod.metadata.uid ?? '', pod]));
+	progress.version = resourceVersion;
+	for (const uid of progress.known.keys()) left.delete(uid);
+	// First who left, then who is there: a successor of the same name must be the last word about that name.
+	for (const pod of left.values()) observer.gone(pod);
+	for (const pod of pods) observer.seen(pod);
+	observer.synced?.();
+}
+
+interface WatchEvent {
+	type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+	object: Pod & { code?: number; message?: string };
+}
+
+/** One watch request, until it ends. */
+async function watchOnce(
+	client: KubeClient,
+	query: PodQuery,
+	observer: PodObserver,
+	progress: Progress,
+	signal: AbortSignal,
+): Promise<void> {
+	const limit = AbortSignal.timeout(watchSeconds * 1000 + graceMs);
+	const lines = client.lines(podsPath(query.namespace), {
+		query: {
+			watch: 'true',
+			allowWatchBookmarks: 'true',
+			resourceVersion: progress.version,
+			timeoutSeconds: String(watchSeconds),
+			labelSelector: query.labelSelector,
+			fieldSelector: query.fieldSelector,
+		},
+		signal: AbortSignal.any([signal, limit]),
+	});
+	try {
+		for await (const line of lines) {
+			if (line !== '') tell(JSON.parse(line) as WatchEvent, observer, progress);
+		}
+	} catch (error) {
+		if (!limit.aborted) throw error;
+	}
+}
+
+function tell({ type, object }: WatchEvent, observer: PodObserver, progress: Progress): void {
+	if (type === 'ERROR') throw new ApiError(object.code ?? 500, { message: object.message });
+	progress.version = object.metadata.resourceVersion ?? progress.version;
+	const uid = object.metadata.uid ?? '';
+	switch (type) {
+		case 'DELETED':
+			progress.known.delete(uid);
+			observer.gone(object);
+			break;
+		case 'ADDED':
+		case 'MODIFIED':
+			progress.known.set(uid, object);
+			observer.seen(object);
+	}
+}
+
+/** Worth another try? Not what the caller must change: rights, names, wrong requests. */
+function isPassing(error: unknown): boolean {
+	if (error instanceof UnreachableError) return true;
+	return error instanceof ApiError && (error.code === 410 || error.code === 429 || error.code >= 500);
+}
+
+async function pause(failures: number, signal: AbortSignal): Promise<void> {
+	const ms = Math.min(backoff.firstMs * 2 ** (failures - 1), backoff.mostMs);
+	try {
+		await sleep(ms * (0.75 + Math.random() / 2), undefined, { signal });
+	} catch {
+		// Ended by the signal: the caller's loop sees that.
+	}
+}

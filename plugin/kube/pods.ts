@@ -1,0 +1,114 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeClient } from './client.ts';
+import { ApiError } from './failure.ts';
+import { type PodPage, readContinueToken, readPodList } from './pod-protobuf.ts';
+import { protobuf } from './protobuf.ts';
+
+/** Which pods. No namespace means all of them. */
+export interface PodQuery {
+	namespace?: string;
+	labelSelector?: string;
+	fieldSelector?: string;
+}
+
+/** As kubectl's --chunk-size: keeps one answer small for the server and for us. */
+const pageSize = 500;
+
+export function podsPath(namespace: string | undefined): string {
+	return namespace === undefined
+		? '/api/v1/pods'
+		: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+}
+
+export function podPath(namespace: string, name: string): string {
+	return `${podsPath(namespace)}/${encodeURIComponent(name)}`;
+}
+
+export interface PodList {
+	pods: Pod[];
+	/** From where a watch takes over. */
+	resourceVersion: string;
+}
+
+/** All pods of the query, page by page in protobuf: only the fields that the plugin shows (see pod-protobuf.ts). */
+export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSignal): Promise<PodList> {
+	return fromStart(async (list) => {
+		const fetchPage = (token: string) =>
+			client.call('GET', podsPath(query.namespace), {
+				query: pageQuery(query, token),
+				// A proxy that does not know protobuf may ask for JSON instead.
+				accept: `${protobuf}, application/json`,
+				signal,
+			});
+		let next: ReturnType<typeof fetchPage> | undefined = fetchPage('');
+		while (next) {
+			const { body, contentType } = await next;
+			const binary = contentType.startsWith(protobuf);
+			const page: PodPage | undefined = binary ? undefined : readJsonPage(body);
+			const token: string = page ? page.continue : readContinueToken(body);
+			next = token === '' ? undefined : fetchPage(token);
+			// Its failure is reported when it is awaited; until then it must not count as unhandled.
+			next?.catch(() => undefined);
+			const { pods, resourceVersion } = page ?? readPodList(body);
+			list.pods.push(...pods);
+			list.resourceVersion = resourceVersion;
+		}
+	});
+}
+
+/** All pods of the query as the server has them, every field: for `-o json` and `-o yaml`. */
+export function listWholePods(client: KubeClient, query: PodQuery): Promise<PodList> {
+	return fromStart(async (list) => {
+		let token = '';
+		do {
+			const { body } = await client.call('GET', podsPath(query.namespace), {
+				query: pageQuery(query, token),
+			});
+			const page = readJsonPage(body);
+			list.pods.push(...page.pods);
+			list.resourceVersion = page.resourceVersion;
+			token = page.continue;
+		} while (token !== '');
+	});
+}
+
+export function getPod(client: KubeClient, namespace: string, name: string): Promise<Pod> {
+	return client.json<Pod>('GET', podPath(namespace, name));
+}
+
+function pageQuery(query: PodQuery, token: string): Record<string, string | undefined> {
+	return {
+		labelSelector: query.labelSelector,
+		fieldSelector: query.fieldSelector,
+		limit: String(pageSize),
+		continue: token || undefined,
+	};
+}
+
+function readJsonPage(body: Buffer): PodPage {
+	const list = JSON.parse(body.toString()) as {
+		metadata?: { continue?: string; resourceVersion?: string };
+		items?: Pod[];
+	};
+	return {
+		// Items of a list carry neither: they are given once for all of them.
+		pods: (list.items ?? []).map((pod) => ({ ...pod, apiVersion: 'v1', kind: 'Pod' })),
+		continue: list.metadata?.continue ?? '',
+		resourceVersion: list.metadata?.resourceVersion ?? '',
+	};
+}
+
+/** Pages are of one moment; when the server has forgotten that moment (410), the list begins again, once. */
+async function fromStart(fill: (list: PodList) => Promise<void>): Promise<PodList> {
+	const attempt = async () => {
+		const list: PodList = { pods: [], resourceVersion: '' };
+		await fill(list);
+		return list;
+	};
+	try {
+		return await attempt();
+	} catch (error) {
+		if (error instanceof ApiError && error.code === 410) return attempt();
+		throw error;
+	}
+}

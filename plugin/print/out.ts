@@ -1,0 +1,41 @@
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
+const stdout = 1;
+const stderr = 2;
+
+/** Writes results. Goes to the descriptor itself: setting up process.stdout costs a few ms of every start. */
+export function print(text: string): void {
+	writeAll(stdout, text);
+}
+
+/** Writes an error, a warning or a note, with its line end. */
+export function printError(text: string): void {
+	writeAll(stderr, `${text}\n`);
+}
+
+/** May we redraw and colour? Only on a terminal that can. */
+export function isTerminal(descriptor: 1 | 2 = stdout, env: NodeJS.ProcessEnv = process.env): boolean {
+	return isatty(descriptor) && env.TERM !== 'dumb';
+}
+
+/** Colours: a terminal, and nobody asked for none (https://no-color.org: set and not empty). */
+export function allowsColour(descriptor: 1 | 2 = stdout, env: NodeJS.ProcessEnv = process.env): boolean {
+	return isTerminal(descriptor, env) && !env.NO_COLOR;
+}
+
+function writeAll(descriptor: number, text: string): void {
+	let rest = Buffer.from(text);
+	while (rest.length > 0) {
+		try {
+			rest = rest.subarray(writeSync(descriptor, rest));
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			// The reader of the pipe has gone (`| head -1`): nobody is left to be told anything.
+			if (code === 'EPIPE') process.exit(descriptor === stdout ? 0 : 1);
+			if (code !== 'EAGAIN') throw error;
+			// The pipe was set non-blocking by whoever shares it, and is full.
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+		}
+	}
+}

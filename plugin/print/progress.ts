@@ -1,0 +1,109 @@
+import { humanSpan } from './age.ts';
+import { isTerminal, print } from './out.ts';
+import { printable } from './printable.ts';
+
+export interface WaitingLine {
+	text: string;
+	/** Since when, ms since 1970: shown as an age on a terminal, where it goes on counting. */
+	sinceMs?: number;
+}
+
+/** What a Progress draws on; the default is this process's stdout. */
+export interface Screen {
+	/** Can lines be redrawn? Otherwise each change is printed once, and nothing else. */
+	redraws: boolean;
+	columns: () => number;
+	rows: () => number;
+	write: (text: string) => void;
+}
+
+const redrawMs = 200; // at most five times a second
+const tickMs = 1000; // ages move by themselves
+
+const stdout: Screen = {
+	redraws: isTerminal(),
+	columns: () => process.stdout.columns || 80,
+	rows: () => process.stdout.rows || 24,
+	write: print,
+};
+
+/**
+ * Who is still waited for, one line each. On a terminal they are redrawn in place under the lines that stay; in a
+ * pipe (CI logs) a line is printed only when its text changes.
+ */
+export class Progress {
+	readonly #screen: Screen;
+	readonly #lines = new Map<string, WaitingLine>();
+	#drawnLines = 0;
+	#pending: NodeJS.Timeout | undefined;
+	#ticker: NodeJS.Timeout | undefined;
+
+	constructor(screen: Screen = stdout) {
+		this.#screen = screen;
+	}
+
+	/** `key` is waited for, for this reason. */
+	waiting(key: string, line: WaitingLine): void {
+		const clean = { ...line, text: printable(line.text) };
+		const isNew = this.#lines.get(key)?.text !== clean.text;
+		this.#lines.set(key, clean);
+		if (this.#screen.redraws) this.#schedule();
+		else if (isNew) this.#screen.write(`${clean.text}\n`);
+	}
+
+	/** `key` is no longer waited for. */
+	settled(key: string): void {
+		if (this.#lines.delete(key) && this.#screen.redraws) this.#schedule();
+	}
+
+	/** A line that stays. */
+	say(text: string): void {
+		if (!this.#screen.redraws) {
+			this.#screen.write(`${printable(text)}\n`);
+			return;
+		}
+		this.#screen.write(`${this.#eraser()}${printable(text)}\n`);
+		this.#draw();
+	}
+
+	/** Ends the redrawing; on a terminal the waiting lines are wiped away. */
+	close(): void {
+		clearTimeout(this.#pending);
+		clearInterval(this.#ticker);
+		this.#pending = undefined;
+		this.#ticker = undefined;
+		this.#lines.clear();
+		if (this.#drawnLines > 0) this.#screen.write(this.#eraser());
+	}
+
+	#schedule(): void {
+		this.#ticker ??= setInterval(() => this.#draw(), tickMs).unref();
+		this.#pending ??= setTimeout(() => {
+			this.#pending = undefined;
+			this.#draw();
+		}, redrawMs).unref();
+	}
+
+	#draw(): void {
+		const fits = Math.max(1, this.#screen.rows() - 2);
+		const lines = [...this.#lines.values()];
+		const shown = lines.slice(0, lines.length > fits ? fits - 1 : fits).map((line) => this.#render(line));
+		if (shown.length < lines.length) shown.push(`... and ${lines.length - shown.length} more`);
+		this.#screen.write(this.#eraser() + shown.map((line) => `${line}\n`).join(''));
+		this.#drawnLines = shown.length;
+	}
+
+	#render({ text, sinceMs }: WaitingLine): string {
+		const whole = sinceMs === undefined ? text : `${text}   ${humanSpan(Date.now() - sinceMs)}`;
+		const width = this.#screen.columns() - 1; // a full line would wrap and be counted wrong
+		return whole.length > width ? `${whole.slice(0, width - 1)}…` : whole;
+	}
+
+	/** Moves the cursor to the first drawn line and clears from there. */
+	#eraser(): string {
+		if (this.#drawnLines === 0) return '';
+		const up = `\u001b[${this.#drawnLines}A\r\u001b[J`;
+		this.#drawnLines = 0;
+		return up;
+	}
+}

@@ -1,0 +1,89 @@
+import { breakGlass } from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { type KubeClient, mergePatch } from '../kube/client.ts';
+import { ApiError } from '../kube/failure.ts';
+import { podPath } from '../kube/pods.ts';
+import { type Denial, guardDenial } from './denial.ts';
+
+export interface AskOptions {
+	/** Seconds; undefined leaves it to the pod. */
+	gracePeriodSeconds?: number;
+	/** Ask, but change nothing. */
+	dryRun?: boolean;
+}
+
+/** What came of asking the API server to delete or evict a pod. */
+export type Outcome =
+	| { kind: 'accepted' }
+	/** The guard said no for now; it has recorded the request and completes it. */
+	| { kind: 'recorded'; denial: Denial }
+	/** A PodDisruptionBudget (or the server's load) says not now, and nobody keeps the request. */
+	| { kind: 'try-again'; message: string }
+	| { kind: 'gone' }
+	| { kind: 'failed'; error: ApiError };
+
+/** DELETE of this very pod: a successor of the same name is left alone. */
+export function askDeletion(client: KubeClient, pod: Pod, options: AskOptions): Promise<Outcome> {
+	return outcomeOf(pod, () =>
+		client.call('DELETE', podPath(pod.metadata.namespace ?? '', pod.metadata.name), {
+			body: { apiVersion: 'v1', kind: 'DeleteOptions', ...deleteOptions(pod, options) },
+		}),
+	);
+}
+
+export function askEviction(client: KubeClient, pod: Pod, options: AskOptions): Promise<Outcome> {
+	const { namespace = '', name } = pod.metadata;
+	return outcomeOf(pod, () =>
+		client.call('POST', `${podPath(namespace, name)}/eviction`, {
+			query: { dryRun: options.dryRun ? 'All' : undefined },
+			body: {
+				apiVersion: 'policy/v1',
+				kind: 'Eviction',
+				metadata: { namespace, name },
+				deleteOptions: deleteOptions(pod, options),
+			},
+		}),
+	);
+}
+
+/** Marks the pod as one that may be deleted whatever it runs. The reason is for the audit. */
+export async function breakTheGlass(
+	client: KubeClient,
+	pod: Pod,
+	reason: string,
+	dryRun: boolean,
+): Promise<void> {
+	const { namespace = '', name, uid } = pod.metadata;
+	await client.call('PATCH', podPath(namespace, name), {
+		body: { metadata: { uid, annotations: { [breakGlass]: reason } } },
+		contentType: mergePatch,
+		query: { dryRun: dryRun ? 'All' : undefined },
+	});
+}
+
+function deleteOptions(pod: Pod, { gracePeriodSeconds, dryRun }: AskOptions): object {
+	return {
+		...(gracePeriodSeconds === undefined || gracePeriodSeconds < 0 ? {} : { gracePeriodSeconds }),
+		...(dryRun ? { dryRun: ['All'] } : {}),
+		preconditions: { uid: pod.metadata.uid },
+	};
+}
+
+async function outcomeOf(pod: Pod, ask: () => Promise<unknown>): Promise<Outcome> {
+	try {
+		await ask();
+		return { kind: 'accepted' };
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		const denial = guardDenial(error);
+		if (denial) return { kind: 'recorded', denial };
+		// 409 with the uid precondition: the name belongs to a successor, so the pod we meant is gone.
+		if (error.code === 404 || isSuccessor(error, pod)) return { kind: 'gone' };
+		if (error.code === 429) return { kind: 'try-again', message: error.message };
+		return { kind: 'failed', error };
+	}
+}
+
+function isSuccessor(error: ApiError, pod: Pod): boolean {
+	return error.code === 409 && error.message.includes(`UID in precondition: ${pod.metadata.uid}`);
+}

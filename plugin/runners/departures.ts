@@ -1,0 +1,123 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { followPods, type PodObserver } from '../kube/follow.ts';
+import type { PodQuery } from '../kube/pods.ts';
+import { isDeletionRecorded, isTerminating } from './state.ts';
+
+export interface DepartureEvents {
+	/** Still there; called for every change. */
+	waiting: (pod: Pod) => void;
+	gone: (pod: Pod) => void;
+	/** Its recorded deletion was taken back by somebody: it will not go by itself. */
+	takenBack: (pod: Pod) => void;
+	/** A pod of the query that was not added; the receiver may add it. */
+	other?: (pod: Pod) => void;
+	/** All that there was at the beginning has been told. */
+	listed?: () => void;
+	trouble?: (message: string) => void;
+}
+
+interface Leaving {
+	pod: Pod;
+	/** Its record was seen on the pod: if it is missing later, somebody took it back. */
+	wasRecorded: boolean;
+}
+
+export type WaitEnd = 'settled' | 'timeout' | 'interrupted';
+
+/** Follows pods until they are gone: by uid, because a set makes a successor of the same name at once. */
+export class Departures {
+	readonly #leaving = new Map<string, Leaving>();
+	readonly #events: DepartureEvents;
+	readonly #settled = new AbortController();
+	#listed = false;
+
+	constructor(events: DepartureEvents) {
+		this.#events = events;
+	}
+
+	add(pod: Pod): void {
+		this.#leaving.set(uidOf(pod), { pod, wasRecorded: isDeletionRecorded(pod) });
+	}
+
+	/** No longer waited for, whatever becomes of it. */
+	drop(pod: Pod): void {
+		this.#leaving.delete(uidOf(pod));
+		this.#settle();
+	}
+
+	get pods(): Pod[] {
+		return [...this.#leaving.values()].map(({ pod }) => pod);
+	}
+
+	/** Not yet recorded and not going: its request may have been lost, and is worth repeating. */
+	get unrecorded(): Pod[] {
+		return this.pods.filter((pod) => !isDeletionRecorded(pod) && !isTerminating(pod));
+	}
+
+	/** Waits until nobody is left, the time is over (0: never), or the person has had enough. */
+	async follow(
+		client: KubeClient,
+		query: PodQuery,
+		timeoutMs: number,
+		interrupt: AbortSignal,
+	): Promise<WaitEnd> {
+		const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+		const end = AbortSignal.any([this.#settled.signal, timeout, interrupt]);
+		await followPods(client, query, this.#observer(), end);
+		if (this.#settled.signal.aborted) return 'settled';
+		return interrupt.aborted ? 'interrupted' : 'timeout';
+	}
+
+	#observer(): PodObserver {
+		const inList = new Set<string>();
+		return {
+			seen: (pod) => {
+				inList.add(uidOf(pod));
+				this.#seen(pod);
+			},
+			gone: (pod) => this.#gone(pod),
+			synced: () => {
+				// Those that went between our asking and this list were never seen by it.
+				for (const [uid, { pod }] of this.#leaving) if (!inList.has(uid)) this.#gone(pod);
+				inList.clear();
+				if (!this.#listed) this.#events.listed?.();
+				this.#listed = true;
+				this.#settle();
+			},
+			trouble: this.#events.trouble,
+		};
+	}
+
+	#seen(pod: Pod): void {
+		const entry = this.#leaving.get(uidOf(pod));
+		if (!entry) {
+			this.#events.other?.(pod);
+			return;
+		}
+		entry.pod = pod;
+		const recorded = isDeletionRecorded(pod);
+		if (entry.wasRecorded && !recorded && !isTerminating(pod)) {
+			this.#leaving.delete(uidOf(pod));
+			this.#events.takenBack(pod);
+			this.#settle();
+			return;
+		}
+		entry.wasRecorded ||= recorded;
+		this.#events.waiting(pod);
+	}
+
+	#gone(pod: Pod): void {
+		if (!this.#leaving.delete(uidOf(pod))) return;
+		this.#events.gone(pod);
+		this.#settle();
+	}
+
+	#settle(): void {
+		if (this.#listed && this.#leaving.size === 0) this.#settled.abort();
+	}
+}
+
+function uidOf(pod: Pod): string {
+	return pod.metadata.uid ?? '';
+}

@@ -1,0 +1,66 @@
+import { type Callback, type Test, type uvu, suite as uvuSuite } from 'uvu';
+
+/**
+ * uvu's suite, but a hook that throws is a failure: uvu itself swallows what `before`, `before.each` or `after.each`
+ * throw, leaves the tests that follow out, and exits with 0 (seen with uvu 0.5.6).
+ */
+export function suite<T extends object>(name: string): Test<T> {
+	const inner = uvuSuite<T>(name);
+	const befores: Callback<T>[] = [];
+	const beforeEach: Callback<T>[] = [];
+	const afterEach: Callback<T>[] = [];
+	let broken: { error: unknown } | undefined;
+
+	const guarded =
+		(handler: Callback<T>): Callback<T> =>
+		async (context) => {
+			if (broken) throw broken.error;
+			let failed: { error: unknown } | undefined;
+			try {
+				for (const hook of beforeEach) await hook(context);
+				await handler(context);
+			} catch (error) {
+				failed = { error };
+			}
+			try {
+				for (const hook of afterEach) await hook(context);
+			} catch (error) {
+				failed ??= { error };
+			}
+			if (failed) throw failed.error;
+		};
+
+	inner.before(async (context) => {
+		try {
+			for (const hook of befores) await hook(context);
+		} catch (error) {
+			broken = { error };
+		}
+	});
+	const hooks = (list: Callback<T>[], each: Callback<T>[]): Test<T>['before'] =>
+		Object.assign((hook: Callback<T>) => void list.push(hook), {
+			each: (hook: Callback<T>) => void each.push(hook),
+		});
+	const after = Object.assign(
+		(hook: Callback<T>) =>
+			inner.after(async (context) => {
+				try {
+					await hook(context);
+				} catch (error) {
+					console.error(`${name}: clean-up failed:`, error);
+					process.once('exit', () => {
+						process.exitCode = 1; // uvu sets its own code after this hook
+					});
+				}
+			}),
+		{ each: (hook: Callback<T>) => void afterEach.push(hook) },
+	);
+	const test = (title: string, handler: Callback<T>) => inner(title, guarded(handler));
+	return Object.assign(test, {
+		only: (title: string, handler: Callback<T>) => inner.only(title, guarded(handler)),
+		skip: inner.skip,
+		before: hooks(befores, beforeEach),
+		after,
+		run: inner.run,
+	});
+}
