@@ -33,18 +33,20 @@ async function start(): Promise<void> {
 		stdio: ['ignore', log, log],
 	});
 	const startedMs = Date.now();
+	const what = 'starting cluster, GitHub simulator, guard, three runners';
+	if (!process.stderr.isTTY) console.error(`${what} ...`);
 	while (!(await read())) {
 		if (child.exitCode !== null || Date.now() - startedMs > withinMs) {
 			child.kill();
 			console.error(`error: it did not start:\n${readFileSync(join(folder, 'log'), 'utf8')}`);
 			process.exit(1);
 		}
-		process.stderr.write(
-			`\rstarting cluster, GitHub simulator, guard, three runners ... ${Math.round((Date.now() - startedMs) / 1000)}s`,
-		);
+		if (process.stderr.isTTY) {
+			process.stderr.write(`\r${what} ... ${Math.round((Date.now() - startedMs) / 1000)}s`);
+		}
 		await sleep(500);
 	}
-	process.stderr.write('\n');
+	if (process.stderr.isTTY) process.stderr.write('\n');
 	console.log((await read())?.text);
 	child.unref();
 }
