@@ -1,6 +1,7 @@
 import { cli } from 'cleye';
 import { names } from './api/keys.ts';
 import type { LogFormat } from './log.ts';
+import { defaultImages } from './sets/defaults.ts';
 
 export interface Settings {
 	kubeconfig: string | undefined;
@@ -8,6 +9,11 @@ export interface Settings {
 	healthPort: number;
 	tls: { certFile: string; keyFile: string } | undefined;
 	githubApiUrl: string;
+	/** What the leader runs. */
+	controllers: readonly Controller[];
+	/** Images of containers whose template names none. */
+	runnerImage: string;
+	dockerImage: string;
 	namespace: string;
 	logLevel: string;
 	logFormat: LogFormat;
@@ -18,8 +24,10 @@ export interface Settings {
 /** A setting that can't be used; its message is for the one who started the server. */
 export class BadSetting extends Error {}
 
-/** What runs on the leader. `deletion` is the guard; the reconcilers join this list as they come. */
-const knownControllers = ['deletion'];
+/** What runs on the leader. `deletion` is the guard; the others take ARC's place. */
+const knownControllers = ['deletion', 'runnerset', 'runnerdeployment'] as const;
+
+export type Controller = (typeof knownControllers)[number];
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
@@ -50,6 +58,14 @@ const flags = {
 	controllers: {
 		type: String,
 		description: `What the leader runs, comma separated: ${knownControllers.join(', ')} or * (CONTROLLERS; default *)`,
+	},
+	runnerImage: {
+		type: String,
+		description: `Image of runners whose template names none (RUNNER_IMAGE; default ${defaultImages.runnerImage})`,
+	},
+	dockerImage: {
+		type: String,
+		description: `Image of docker sidecars whose template names none (DOCKER_IMAGE; default ${defaultImages.dockerImage})`,
 	},
 	namespace: {
 		type: String,
@@ -99,10 +115,12 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		return value as T;
 	};
 
-	for (const controller of (setting('controllers') ?? '*').split(',')) {
-		if (controller !== '*' && !knownControllers.includes(controller))
-			throw new BadSetting(`--controllers: ${controller} is none of ${knownControllers.join(', ')}, *`);
-	}
+	const controllers = (setting('controllers') ?? '*').split(',').flatMap((name): readonly Controller[] => {
+		if (name === '*') return knownControllers;
+		const known = knownControllers.find((controller) => controller === name);
+		if (!known) throw new BadSetting(`--controllers: ${name} is none of ${knownControllers.join(', ')}, *`);
+		return [known];
+	});
 	const githubApiUrl = setting('githubApiUrl') ?? 'https://api.github.com';
 	if (!URL.canParse(githubApiUrl) || !/^https?:/.test(githubApiUrl))
 		throw new BadSetting(`--github-api-url: ${githubApiUrl} is not a URL`);
@@ -118,6 +136,9 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		healthPort: number('healthPort', 8081, 65_535),
 		tls: certFile && keyFile ? { certFile, keyFile } : undefined,
 		githubApiUrl,
+		controllers: [...new Set(controllers)],
+		runnerImage: setting('runnerImage') ?? defaultImages.runnerImage,
+		dockerImage: setting('dockerImage') ?? defaultImages.dockerImage,
 		namespace: setting('namespace') ?? names.namespace,
 		logLevel: choice('logLevel', 'info', levels),
 		logFormat: choice('logFormat', 'json', ['json', 'text']),

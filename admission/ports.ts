@@ -1,5 +1,6 @@
 import type { Account, Accounts } from './github/accounts.ts';
-import { isTrouble } from './github/types.ts';
+import { lookupMaxAgeMs } from './github/policy.ts';
+import { isTrouble, type Priority, type Trouble } from './github/types.ts';
 import { unregister } from './github/unregister.ts';
 import type { Proof } from './kube/proof.ts';
 import type { RunnerPods } from './kube/runner-pods.ts';
@@ -52,8 +53,11 @@ function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
 	if (!scope) throw new Error('a pod without a scope has been denied before GitHub is asked');
 	return {
 		trouble: () => account.trouble(scope),
-		unregister: (pod, limits) =>
-			unregister(account, { scope, name: pod.runnerName, id: trustedId(account, pod) }, limits),
+		async unregister(pod, { found, ...limits }) {
+			const id = await trustedId(account, pod, limits);
+			if (isTrouble(id)) return id;
+			return unregister(account, { scope, name: pod.runnerName, id, found }, limits);
+		},
 		async lookup(pod, { timeoutMs, notBeforeMs }): Promise<LookupOutcome> {
 			const signal = AbortSignal.timeout(timeoutMs);
 			const answer = await account.registry.confirmAbsent(scope, pod.runnerName, {
@@ -67,9 +71,26 @@ function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
 	};
 }
 
-/** The id on the pod, unless GitHub's list gives it to a runner of another name: then it is looked up by name. */
-function trustedId(account: Account, { scope, runnerId, runnerName }: RunnerPod): number | undefined {
+/**
+ * The id on the pod, unless GitHub's list gives it to a runner of another name, or has this one under another id: then
+ * it is looked up by name. Whoever edits pods could otherwise have somebody else's runner removed, and this pod released
+ * for it.
+ */
+async function trustedId(
+	account: Account,
+	{ scope, runnerId, runnerName }: RunnerPod,
+	limits: { timeoutMs: number; priority: Priority },
+): Promise<number | undefined | Trouble> {
 	if (!scope || runnerId === undefined) return undefined;
-	const listed = account.registry.latest(scope)?.byId.get(runnerId);
-	return listed && listed.name !== runnerName ? undefined : runnerId;
+	const known = account.registry.latest(scope)?.byId.get(runnerId);
+	if (known) return known.name === runnerName ? runnerId : undefined;
+
+	const { priority, timeoutMs } = limits;
+	const signal = AbortSignal.timeout(timeoutMs);
+	const snapshot = await account.registry.refresh(scope, { maxAgeMs: lookupMaxAgeMs, priority, signal });
+	if (isTrouble(snapshot)) return snapshot;
+	const listed = snapshot.byId.get(runnerId);
+	if (listed) return listed.name === runnerName ? runnerId : undefined;
+	// Neither is there: DELETE of the id tells whether it is gone or the list is late.
+	return snapshot.runners.has(runnerName) ? undefined : runnerId;
 }

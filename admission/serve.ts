@@ -19,9 +19,13 @@ import { RunnerPods } from './kube/runner-pods.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { createPorts } from './ports.ts';
+import { githubUrlOf } from './sets/defaults.ts';
+import { createPods } from './webhook/create-pods.ts';
 import { deletePods } from './webhook/delete-pods.ts';
 import { evictPods } from './webhook/evict-pods.ts';
+import { refuseSuccessor } from './webhook/exited-pods.ts';
 import { createWebhookServer } from './webhook/server.ts';
+import { setReplicas } from './webhook/set-replicas.ts';
 import { updatePods } from './webhook/update-pods.ts';
 
 /** How often the managed certificate is looked at, and renewed when it is time. */
@@ -86,11 +90,16 @@ export async function serve(
 	const events = new Events(client, log, self);
 	const ports = createPorts({ pods, accounts, proof, self, now, background });
 	const guardDependencies = { pods, ports, events, metrics, log };
+	const withRunnerSets = settings.controllers.includes('runnerset');
 	const webhook = createWebhookServer(
 		{
-			'/pods/delete': (request) => deletePods(request, guardDependencies),
+			'/pods/delete': async (request) =>
+				(withRunnerSets && (await refuseSuccessor(request, { client, metrics, log }))) ||
+				deletePods(request, guardDependencies),
 			'/pods/evict': (request) => evictPods(request, guardDependencies),
 			'/pods/update': (request) => updatePods(request, user),
+			'/pods/create': createPods,
+			'/sets/replicas': (request) => setReplicas(request, now()),
 		},
 		certificate,
 		metrics,
@@ -127,6 +136,12 @@ export async function serve(
 							proof,
 							events,
 							metrics,
+							controllers: settings.controllers,
+							templateDefaults: {
+								runnerImage: settings.runnerImage,
+								dockerImage: settings.dockerImage,
+								githubUrl: githubUrlOf(settings.githubApiUrl),
+							},
 							self,
 							now,
 							background,
@@ -140,7 +155,11 @@ export async function serve(
 			stop.signal,
 		),
 	];
-	if (!settings.tls) loops.push(caBundleInformer(client, () => certificate.ca, log).run(stop.signal));
+	if (!settings.tls) {
+		const ca = () => certificate.ca;
+		loops.push(caBundleInformer(client, 'validating', ca, log).run(stop.signal));
+		loops.push(caBundleInformer(client, 'mutating', ca, log).run(stop.signal));
+	}
 
 	notReady = undefined;
 	log.info({ port: settings.port, healthPort: settings.healthPort }, 'ready');

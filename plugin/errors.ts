@@ -14,8 +14,14 @@ export class CliError extends Error {
 
 	constructor(text: string, code: number = exitCode.error) {
 		super(text);
+		this.name = 'CliError';
 		this.code = code;
 	}
+}
+
+/** By name: each bundle has a class of its own, which `instanceof` takes for strangers. */
+export function isCliError(error: unknown): error is CliError {
+	return error instanceof Error && error.name === 'CliError';
 }
 
 /** A mistake in the command line, in kubectl's words: `error: ...`. */

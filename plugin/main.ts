@@ -1,15 +1,18 @@
 import { loadBeside } from './load-beside.ts';
 import { runToExitCode } from './run.ts';
-import { list } from './verbs/list.ts';
+import { defineList, meansSets } from './verbs/list.ts';
 import type * as verbsBundle from './verbs/main.ts';
 
+const list = defineList();
+
 /**
- * The entry. `list` is answered from here, as fast as Node starts; the other verbs, which wait for people and pods
- * anyway, are in a second bundle.
+ * The entry. `list` of pods is answered from here, as fast as Node starts; the rest, which waits for people and
+ * pods anyway, is in a second bundle.
  */
 async function main(argv: readonly string[]): Promise<number> {
 	const [name = '', ...rest] = argv;
-	if (name === list.name || list.aliases?.includes(name)) return list.run(rest);
+	const isList = name === list.name || list.aliases?.includes(name);
+	if (isList && !rest.some(meansSets)) return list.run(rest);
 	const verbs = await loadBeside<typeof verbsBundle>('kubectl-runners-verbs.mjs');
 	return verbs.main(argv);
 }

@@ -27,7 +27,9 @@ export type DenyReason =
 	| 'github-unavailable'
 	| 'github-slow'
 	| 'budget-spent'
-	| 'internal-error';
+	| 'internal-error'
+	/** It has ended, and its StatefulSet, which would make it again, is not gone yet. */
+	| 'owner-leaving';
 
 export type Reason = AllowReason | DenyReason;
 

@@ -18,6 +18,8 @@ const tickMs = 500;
 const troubleRetryMs = 10_000;
 /** A runner without an id is waited for at the faster pace this long after its container started. */
 const newcomerMs = 60_000;
+/** That pace: an id is on its pod within 3 s of its runner's registration, however many pages the list has. */
+const newcomerPollMs = 1_500;
 
 /** Live runners with the same credentials and scope: what one list answers for. */
 interface Group {
@@ -84,8 +86,10 @@ export class BusyMarks {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
 				this.#polls.set(key, poll);
 				const { snapshot } = poll;
-				const fastMs = (snapshot?.startedAtMs ?? 0) + nextPollMs(snapshot?.pages ?? 1, true);
-				if (group.awaited || now() < group.newcomerUntilMs) poll.nextMs = Math.min(poll.nextMs, fastMs);
+				const startedMs = snapshot?.startedAtMs ?? 0;
+				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
+				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, fastMs);
+				if (now() < group.newcomerUntilMs) poll.nextMs = Math.min(poll.nextMs, startedMs + newcomerPollMs);
 				if (!poll.running && poll.nextMs <= now()) void this.#poll(key, group, poll);
 			}
 			await sleep(tickMs, undefined, { signal }).catch(() => undefined);

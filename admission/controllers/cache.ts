@@ -6,16 +6,21 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
 
+interface Node extends KubeObject {
+	/** Cordoned. */
+	spec?: { unschedulable?: boolean | undefined };
+}
+
 type Listener<T> = (change: Change, object: T, before: T | undefined) => void;
 
 /** What the leader watches. Only runner pods are kept, and of each only what is read. */
 export class Cache {
 	readonly pods: Informer<Pod>;
-	readonly nodes: Informer<KubeObject>;
+	readonly nodes: Informer<Node>;
 	readonly namespaces: Informer<KubeObject>;
 	readonly ephemeralRunners: Informer<EphemeralRunner>;
 	readonly #podListeners: Listener<Pod>[] = [];
-	readonly #nodeListeners: Listener<KubeObject>[] = [];
+	readonly #nodeListeners: Listener<Node>[] = [];
 	readonly #namespaceListeners: Listener<KubeObject>[] = [];
 	readonly #ephemeralRunnerListeners: Listener<EphemeralRunner>[] = [];
 	readonly #client: KubeClient;
@@ -38,7 +43,7 @@ export class Cache {
 				log,
 			});
 		this.pods = watch('/api/v1/pods', this.#podListeners, trimPod);
-		this.nodes = watch('/api/v1/nodes', this.#nodeListeners, trimToMetadata);
+		this.nodes = watch('/api/v1/nodes', this.#nodeListeners, trimNode);
 		this.namespaces = watch('/api/v1/namespaces', this.#namespaceListeners, trimToMetadata);
 		this.ephemeralRunners = watch(
 			'/apis/actions.github.com/v1alpha1/ephemeralrunners',
@@ -48,7 +53,7 @@ export class Cache {
 	}
 
 	onPod = (listener: Listener<Pod>) => void this.#podListeners.push(listener);
-	onNode = (listener: Listener<KubeObject>) => void this.#nodeListeners.push(listener);
+	onNode = (listener: Listener<Node>) => void this.#nodeListeners.push(listener);
 	onNamespace = (listener: Listener<KubeObject>) => void this.#namespaceListeners.push(listener);
 	onEphemeralRunner = (listener: Listener<EphemeralRunner>) =>
 		void this.#ephemeralRunnerListeners.push(listener);
@@ -145,6 +150,11 @@ function trimEphemeralRunner(runner: EphemeralRunner): EphemeralRunner {
 }
 
 const trimToMetadata = (object: KubeObject): KubeObject => ({ metadata: trimMetadata(object.metadata) });
+
+const trimNode = ({ metadata, spec }: Node): Node => ({
+	metadata: trimMetadata(metadata),
+	spec: { unschedulable: spec?.unschedulable },
+});
 
 const trimMetadata = ({
 	name,

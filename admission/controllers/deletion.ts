@@ -59,8 +59,9 @@ export class DeletionLoop {
 			onError: (key, error, retryMs) =>
 				log.warn({ pod: key, error: String(error), retryMs }, 'deletion not completed, retrying'),
 		});
-		cache.onPod((change, pod) => {
+		cache.onPod((change, pod, before) => {
 			if (change === 'deleted') this.#forget(podKey(pod));
+			else if (before && onlyClaimed(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
 			else this.#forget(podKey(pod)); // taken back
 		});
@@ -107,8 +108,8 @@ export class DeletionLoop {
 		const guarded = { ...pod, breakGlass: undefined };
 		const released = await release(guarded, request, ports, { budgetMs: backgroundBudgetMs, priority });
 		if (released.verdict.kind === 'allow') {
-			// The exchange that ended here was begun in an admission: its caller deletes.
-			const begunMs = pod.unregistered ? undefined : pod.claim?.atMs;
+			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
+			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.claim?.atMs;
 			const joined = released.verdict.reason === 'unregistered' && ports.now() - (begunMs ?? 0) < claimMs;
 			return joined ? { afterMs: callersDeleteMs } : this.#complete(key, released.pod, released.verdict);
 		}
@@ -165,7 +166,7 @@ export class DeletionLoop {
 			);
 		}
 		this.#remember(key, verdict.reason);
-		return lookAgain(pod, verdict);
+		return lookAgain(pod, verdict, this.#dependencies.ports.now());
 	}
 
 	async #tell(
@@ -232,12 +233,33 @@ export class DeletionLoop {
 
 const isRecorded = (pod: Pod) => pod.metadata.annotations?.[record.requestedBy] !== undefined;
 
+/**
+ * Did nothing change but who asks GitHub? Each try writes that: were it news, a try that ends in "still registering"
+ * would be followed by the next at once, without end.
+ */
+function onlyClaimed(before: Pod, pod: Pod): boolean {
+	const rest = ({ metadata, spec, status }: Pod) => {
+		const { [progress.claim]: claim, ...annotations } = metadata.annotations ?? {};
+		return {
+			claim,
+			others: JSON.stringify([{ ...metadata, resourceVersion: '', annotations }, spec, status]),
+		};
+	};
+	const [was, is] = [rest(before), rest(pod)];
+	return was.claim !== is.claim && was.others === is.others;
+}
+
 /** When nothing wakes us earlier: a change of the pod, of GitHub's list, of the account. */
-function lookAgain(pod: RunnerPod, verdict: Deny): LookAgain {
+function lookAgain(pod: RunnerPod, verdict: Deny, nowMs: number): LookAgain {
 	const spread = 0.75 + Math.random() * 0.5;
 	switch (verdict.reason) {
-		case 'busy':
-			return pod.ephemeral ? undefined : { afterMs: staticRetryMs * (1 + Math.random() * 0.2) };
+		case 'busy': {
+			if (pod.ephemeral) return undefined;
+			// Half a minute from the last answer, not from the last look: a new leader, or any change of the pod, looks.
+			const pauseMs = staticRetryMs * (1 + Math.random() * 0.2);
+			const dueMs = (pod.busyAnswer ? (pod.claim?.atMs ?? 0) : 0) + pauseMs;
+			return { afterMs: dueMs > nowMs ? dueMs - nowMs : pauseMs };
+		}
 		case 'scope-unknown':
 			return undefined;
 		case 'registering':

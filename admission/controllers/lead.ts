@@ -1,3 +1,4 @@
+import type { Controller } from '../flags.ts';
 import type { Accounts } from '../github/accounts.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
@@ -6,10 +7,17 @@ import { getEphemeralRunner, RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createPorts } from '../ports.ts';
+import type { TemplateDefaults } from '../sets/defaults.ts';
 import { backstop } from './backstop.ts';
 import { BusyMarks } from './busy.ts';
 import { Cache } from './cache.ts';
 import { DeletionLoop } from './deletion.ts';
+import { RegistrationTokens } from './registration-tokens.ts';
+import { Runners } from './runners.ts';
+import { Sets } from './sets.ts';
+import { SetsCache } from './sets-cache.ts';
+import { runnerDeployments } from './sets-runner.ts';
+import { runnerSets } from './sets-statefulset.ts';
 import { TidyUp } from './tidy-up.ts';
 
 export interface LeadDependencies {
@@ -18,6 +26,9 @@ export interface LeadDependencies {
 	proof: Proof;
 	events: Events;
 	metrics: Metrics;
+	/** Which of the reconcilers run; the guard's loops always do. */
+	controllers: readonly Controller[];
+	templateDefaults: TemplateDefaults;
 	self: string;
 	now: () => number;
 	background: (work: Promise<unknown>) => void;
@@ -28,7 +39,7 @@ export interface LeadDependencies {
 
 /** Everything that only the leader does, until `signal` ends. */
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
-	const { client, accounts, proof, events, metrics, now, log } = dependencies;
+	const { client, accounts, proof, events, metrics, controllers, templateDefaults, now, log } = dependencies;
 	const cache = new Cache(client, metrics, log);
 	const pods = new RunnerPods(
 		client,
@@ -43,13 +54,25 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const busy = new BusyMarks({ cache, pods, accounts, now, log });
 	const tidyUp = new TidyUp({ cache, accounts, proof, now, log });
 	const guarded = backstop(client, cache, log);
-	dependencies.onGitHubRecovered(() => deletion.retryGitHub());
+	const setsCache = new SetsCache(client, metrics, log);
+	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, log });
+	const forSets = { client, cache, pods, ports, accounts, proof, events, now, log };
+	const sets = [
+		controllers.includes('runnerset') && new Sets(runnerSets(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerdeployment') &&
+			new Sets(runnerDeployments(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerdeployment') && new Runners({ ...forSets, setsCache, templateDefaults }),
+	].filter((one) => one !== false);
+	dependencies.onGitHubRecovered(() => {
+		deletion.retryGitHub();
+		tokens.retryGitHub();
+	});
 
 	metrics.leading(true);
 	try {
-		await Promise.all([cache.run(signal), busy.run(signal)]);
+		await Promise.all([cache.run(signal), setsCache.run(controllers, signal), busy.run(signal)]);
 	} finally {
 		metrics.leading(false);
-		await Promise.all([deletion.stop(), tidyUp.stop(), guarded.stop()]);
+		await Promise.all([deletion, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));
 	}
 }

@@ -9,6 +9,7 @@ import type {
 	CredentialsMissing,
 	RemoveOutcome,
 	Scope,
+	TokenOutcome,
 	Trouble,
 } from './types.ts';
 import type { UnregisteringAccount } from './unregister.ts';
@@ -57,6 +58,10 @@ export class Account implements UnregisteringAccount {
 
 	remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
 		return this.connection.remove(scope, runnerId, options);
+	}
+
+	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
+		return this.connection.registrationToken(scope, options);
 	}
 
 	/** What is known now, without a call, to make one for this scope useless. */

@@ -1,5 +1,5 @@
 import { Pace } from './pace.ts';
-import { deletesPerMinute, listsPerMinute, paceWindowMs } from './policy.ts';
+import { deletesPerMinute, listsPerMinute, paceWindowMs, tokensPerMinute } from './policy.ts';
 import { QuotaWindow } from './quota.ts';
 import { familyOf, Recovery } from './recovery.ts';
 import {
@@ -34,6 +34,8 @@ export interface BudgetOptions {
 	onStateChange?: ((before: AccountState, after: AccountState) => void) | undefined;
 }
 
+const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
+
 /** A scope in trouble that nobody has asked about for this long is forgotten. */
 const scopeForgottenMs = 3_600_000;
 
@@ -61,6 +63,7 @@ export class Budget {
 		this.#paces = {
 			remove: new Pace(options.deletesPerMinute ?? deletesPerMinute, paceWindowMs),
 			list: new Pace(options.listsPerMinute ?? listsPerMinute, paceWindowMs),
+			token: new Pace(tokensPerMinute, paceWindowMs),
 		};
 		this.#reported = this.state();
 	}
@@ -79,7 +82,7 @@ export class Budget {
 
 		const atMs = this.#paces[call].nextMs(nowMs);
 		if (atMs - nowMs > maxWaitMs) {
-			const detail = `this minute's ${call === 'remove' ? 'DELETE' : 'list'} calls are made; more at ${time(atMs)}`;
+			const detail = `this minute's ${callWords[call]} calls are made; more at ${time(atMs)}`;
 			return { kind: 'budget-spent', detail, retryAtMs: atMs };
 		}
 		this.#paces[call].reserve(atMs);

@@ -11,6 +11,7 @@ import type {
 	RunnerInfo,
 	RunnerPage,
 	Scope,
+	TokenOutcome,
 	Trouble,
 } from './types.ts';
 import { isTrouble, scopeKey } from './types.ts';
@@ -87,15 +88,32 @@ export class GitHubClient {
 			endpoint: 'list-runners',
 			read: ({ status, body, headers }) => {
 				if (status === 304 && query.etag !== undefined) return { kind: 'not-modified' };
-				if (status === 404) {
-					const detail = `${what}: GitHub answered 404: it does not exist, or the credential needs ${permissionFor(scope)}`;
-					return { kind: 'forbidden', detail };
-				}
+				if (status === 404) return notVisible(what, scope);
 				if (status !== 200) return undefined;
 				const page = readPage(body);
 				const broken = `${what}: GitHub's answer is not a list of runners`;
 				if (!page) return { kind: 'github-unavailable', detail: broken };
 				return { kind: 'page', page, etag: headers.etag === undefined ? undefined : String(headers.etag) };
+			},
+		});
+	}
+
+	/** A token with which runners of this scope register, for an hour. */
+	async registrationToken(scope: Scope, limits: CallLimits = {}): Promise<Answer<TokenOutcome>> {
+		const what = `make a registration token for ${scopeKey(scope)}`;
+		return this.#call(scope, what, limits, {
+			route: `POST ${pathOf(scope)}/registration-token`,
+			parameters: parametersOf(scope),
+			headers: {},
+			endpoint: 'registration-token',
+			read: ({ status, body }) => {
+				if (status === 404) return notVisible(what, scope);
+				if (status !== 201) return undefined;
+				const { token, expires_at: expiresAt } = (body ?? {}) as Record<string, unknown>;
+				const expiresAtMs = Date.parse(String(expiresAt));
+				if (typeof token === 'string' && token !== '' && !Number.isNaN(expiresAtMs))
+					return { kind: 'token', token, expiresAtMs };
+				return { kind: 'github-unavailable', detail: `${what}: GitHub's answer is not a token` };
 			},
 		});
 	}
@@ -133,6 +151,12 @@ export class GitHubClient {
 		if (isTrouble(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
 		return { outcome, quota: readQuota(result.headers, this.#now()) };
 	}
+}
+
+/** To whom may not see it, GitHub denies that it exists. */
+function notVisible(what: string, scope: Scope): Trouble {
+	const detail = `${what}: GitHub answered 404: it does not exist, or the credential needs ${permissionFor(scope)}`;
+	return { kind: 'forbidden', detail };
 }
 
 function pathOf(scope: Scope): string {

@@ -12,6 +12,7 @@ import type {
 	ListPage,
 	RemoveOutcome,
 	Scope,
+	TokenOutcome,
 	Trouble,
 } from './types.ts';
 import { isTrouble, scopeKey } from './types.ts';
@@ -68,6 +69,13 @@ export class Connection {
 		const outcome = await this.#pay('remove', scope, { priority: 'request', ...options }, send);
 		if (outcome.kind === 'removed') this.registry.forget(scope, runnerId);
 		return outcome;
+	}
+
+	/** POST registration-token, paid for: one serves all runners of the scope for an hour. */
+	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
+		return this.#pay('token', scope, { priority: 'request', ...options }, (limits) =>
+			this.#client.registrationToken(scope, limits),
+		);
 	}
 
 	/** What is known now, without a call, to make one useless. */

@@ -12,6 +12,8 @@ export const sharedCallTimeoutMs = 30_000;
  */
 export const deletesPerMinute = 150;
 export const listsPerMinute = 120;
+/** A registration token lasts an hour and serves all runners of a scope: more than these is a mistake of ours. */
+export const tokensPerMinute = 30;
 export const paceWindowMs = 60_000;
 
 /** GitHub allows 100 calls at once per user; other tools use the credential too. */
@@ -43,6 +45,11 @@ export const lookupMaxAgeMs = 2_000;
 
 /** An outcome is remembered this long: one DELETE of a pod is two or three admission reviews (api-server-facts). */
 export const rememberMs = 10_000;
+/**
+ * A "busy" for less: the list that shows the job and the one that shows its end come 2 s after it at the earliest, and
+ * then the runner is asked about anew.
+ */
+export const rememberBusyMs = 2_000;
 
 /** How often a scope's list is read: see nextPollMs. */
 export const poll = { everyMs: 10_000, perPageMs: 4_000, fastPerPageMs: 3_000, maxMs: 60_000 } as const;

@@ -71,6 +71,9 @@ export type ListOutcome =
 	| { kind: 'not-modified' }
 	| Trouble;
 
+/** What GitHub answered to POST registration-token. Never logged. */
+export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number } | Trouble;
+
 /** What GitHub's x-ratelimit headers say. GitHub Enterprise Server may send none (F10). */
 export interface Quota {
 	limit?: number | undefined;
@@ -85,7 +88,7 @@ export interface Answer<Outcome> {
 	abandoned?: boolean | undefined;
 }
 
-export type CallKind = 'remove' | 'list';
+export type CallKind = 'remove' | 'list' | 'token';
 
 /** `request`: somebody waits for it, or it is a first try. `background`: repeats, polls, tidying up (F6). */
 export type Priority = 'request' | 'background';
@@ -93,7 +96,7 @@ export type Priority = 'request' | 'background';
 /** One HTTP call, for metrics. */
 export interface CallReport {
 	account: string;
-	endpoint: 'remove-runner' | 'list-runners' | 'installation-token';
+	endpoint: 'remove-runner' | 'list-runners' | 'registration-token' | 'installation-token';
 	status: number | 'timeout' | 'network' | 'abandoned';
 	ms: number;
 }

@@ -47,6 +47,7 @@ async function exchange(
 		if (isTrouble(found)) return found;
 		if (found === 'absent') return { kind: 'not-registered' };
 		id = found.present.id;
+		await runner.found?.(id);
 	}
 	const first = await account.remove(runner.scope, id, options);
 	if (first.kind !== 'not-found') return outcomeOf(first, id);

@@ -1,4 +1,4 @@
-import { rememberMs } from './policy.ts';
+import { rememberBusyMs, rememberMs } from './policy.ts';
 import type { Priority, Scope, Trouble } from './types.ts';
 import { scopeKey } from './types.ts';
 import { waitFor } from './wait.ts';
@@ -7,6 +7,8 @@ export interface RunnerToUnregister {
 	scope: Scope;
 	name: string;
 	id?: number | undefined;
+	/** Called with the id that was looked up, before GitHub is asked to remove it; a rejection is the exchange's. */
+	found?: ((runnerId: number) => Promise<void>) | undefined;
 }
 
 export type UnregisterOutcome =
@@ -97,6 +99,7 @@ export class Unregistrations {
 		if (!entry) return undefined;
 		// Another id is another registration under the same name.
 		if (runner.id !== undefined && !entry.ids.has(runner.id)) return undefined;
+		if (entry.outcome.kind === 'busy' && this.#now() - entry.atMs >= rememberBusyMs) return undefined;
 		// Whoever asks again on purpose (the job has ended) gets a new answer, unless this one was never heard.
 		if (entry.outcome.kind === 'busy' && priority === 'background' && entry.heard) return undefined;
 		entry.heard = true;

@@ -71,10 +71,11 @@ export function daysLeft(certificate: string, nowMs: number): number {
 /** Keeps the caBundle of the webhook configurations right, from now on and whenever they are applied anew. */
 export function caBundleInformer(
 	client: KubeClient,
+	kind: 'validating' | 'mutating',
 	ca: () => string,
 	log: Log,
 ): Informer<WebhookConfiguration> {
-	const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+	const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;
 
 	async function inject(configuration: WebhookConfiguration): Promise<void> {
 		const caBundle = encode(ca());
@@ -91,7 +92,7 @@ export function caBundleInformer(
 			],
 			contentType: patchType.json,
 		});
-		log.info({ configuration: configuration.metadata.name }, 'caBundle set');
+		log.info({ kind, configuration: configuration.metadata.name }, 'caBundle set');
 	}
 
 	return new Informer<WebhookConfiguration>({

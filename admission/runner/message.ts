@@ -60,6 +60,8 @@ export function state(pod: RunnerPod, verdict: Deny, nowMs: number): string {
 			return `may be busy: GitHub has not answered yet${detail}`;
 		case 'internal-error':
 			return `may be busy: the guard failed${detail}`;
+		case 'owner-leaving':
+			return 'has ended, and its StatefulSet is being deleted';
 	}
 }
 
@@ -76,6 +78,7 @@ const afterwards: Record<DenyReason, string> = {
 	'github-unavailable': 'carried out when GitHub is back',
 	'github-slow': 'carried out when GitHub answers',
 	'internal-error': 'tried again',
+	'owner-leaving': 'carried out with the deletion of its StatefulSet',
 };
 
 function subject(pod: RunnerPod): string {

@@ -25,10 +25,14 @@ export function recordOf(pod: RunnerPod, request: DeletionRequest | undefined, n
 	};
 }
 
-/** "This replica asks GitHub now." */
-export const claimOf = (self: string, nowMs: number): Annotations => ({
+/** "This replica asks GitHub now": an answer of earlier is not this call's, and does not mark the runner busy. */
+export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
 	[progress.claim]: `${new Date(nowMs).toISOString()} ${self}`,
+	...(pod.busyAnswer ? { [progress.failureMessage]: null, [progress.completionWait]: null } : {}),
 });
+
+/** GitHub's id of the runner. */
+export const idOf = (runnerId: number): Annotations => ({ [progress.runnerId]: String(runnerId) });
 
 /** GitHub said 422. An ephemeral runner is not asked about again: it ends with its job (invariant 5). */
 export function busyAnswerOf(pod: RunnerPod, message: string, nowMs: number): Annotations {

@@ -1,11 +1,12 @@
 import type { DenyReason } from '../api/reasons.ts';
 import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './decide.ts';
-import { backgroundBudgetMs } from './policy.ts';
+import { admissionBudgetMs, backgroundBudgetMs } from './policy.ts';
 import {
 	type Annotations,
 	busyAnswerOf,
 	claimOf,
 	type DeletionRequest,
+	idOf,
 	recordOf,
 	unregisteredOf,
 } from './record.ts';
@@ -13,7 +14,10 @@ import type { RunnerPod } from './runner-pod.ts';
 
 /** GitHub could not be asked, or gave no usable answer. */
 export interface Trouble {
-	kind: Exclude<DenyReason, 'busy' | 'registering' | 'unregistering' | 'scope-unknown' | 'internal-error'>;
+	kind: Exclude<
+		DenyReason,
+		'busy' | 'registering' | 'unregistering' | 'scope-unknown' | 'internal-error' | 'owner-leaving'
+	>;
 	detail: string;
 	retryAtMs?: number | undefined;
 }
@@ -31,7 +35,15 @@ export interface RunnerAccount {
 	/** Known now, without a call, to be of no use: rate limit, outage, bad credentials. */
 	trouble(): Trouble | undefined;
 	/** The only way a runner leaves GitHub. Single flight per runner. */
-	unregister(pod: RunnerPod, options: { timeoutMs: number; priority: Priority }): Promise<UnregisterOutcome>;
+	unregister(
+		pod: RunnerPod,
+		options: {
+			timeoutMs: number;
+			priority: Priority;
+			/** Told the id that was looked up, before GitHub forgets it. */
+			found: (runnerId: number) => Promise<void>;
+		},
+	): Promise<UnregisterOutcome>;
 	/** Reads only. `notBeforeMs`: an answer older than this does not count. */
 	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
 }
@@ -102,7 +114,10 @@ export async function release(
 			// GitHub contradicts the annotation: ask like for any other
 		}
 
-		const annotations = { ...recordOf(current, request, ports.now()), ...claimOf(ports.self, ports.now()) };
+		const annotations = {
+			...recordOf(current, request, ports.now()),
+			...claimOf(current, ports.self, ports.now()),
+		};
 		const claimed = await ports.annotate(current, annotations, true);
 		if (claimed === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
 		if (claimed === 'conflict') {
@@ -111,9 +126,19 @@ export async function release(
 			current = fresh;
 			continue;
 		}
-		return unregister(claimed, account, ports, deadlineMs, limits.priority);
+		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits.priority);
 	}
 	return denied(current, deny('internal-error', 'the pod keeps changing'), request, ports);
+}
+
+/**
+ * Until when this caller waits for GitHub. The API server asks a second time where the pod has changed under its DELETE,
+ * as it does by our own claim: a second review that finds it goes on from the first one's time (F8).
+ */
+function answerByMs({ claim, busyAnswer }: RunnerPod, ports: Ports, budgetMs: number): number {
+	const nowMs = ports.now();
+	const begun = claim?.by === ports.self && !busyAnswer && nowMs - claim.atMs < admissionBudgetMs + 1_000;
+	return begun ? Math.max(nowMs + 100, claim.atMs + budgetMs) : nowMs + budgetMs;
 }
 
 /** undefined: GitHub still has the runner although somebody wrote that it has not. */
@@ -140,7 +165,12 @@ async function unregister(
 	priority: Priority,
 ): Promise<Released> {
 	const exchange = account
-		.unregister(pod, { timeoutMs: backgroundBudgetMs, priority })
+		.unregister(pod, {
+			timeoutMs: backgroundBudgetMs,
+			priority,
+			// Without its id on the pod a runner that GitHub removed for a server that then crashed looks like one to come.
+			found: async (runnerId) => void (await ports.annotate(pod, idOf(runnerId))),
+		})
 		.then((outcome) => settle(pod, outcome, ports));
 	ports.background(exchange);
 	let timer: NodeJS.Timeout | undefined;
@@ -162,7 +192,8 @@ async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports):
 		case 'unregistered':
 			return finish(pod, allow('unregistered'), ports);
 		case 'not-registered': {
-			const verdict = decideUnknownToGitHub(pod, ports.now());
+			// An id on the pod would have been asked about, were it not another runner's.
+			const verdict = decideUnknownToGitHub({ ...pod, runnerId: undefined }, ports.now());
 			return verdict.kind === 'allow' ? finish(pod, verdict, ports) : { verdict, recorded: true, pod };
 		}
 		case 'busy': {
@@ -191,7 +222,8 @@ async function denied(
 	let current = pod;
 	for (let attempt = 0; ; attempt++) {
 		const annotations = recordOf(current, request, ports.now());
-		if (Object.keys(annotations).length === 0) return { verdict, recorded: current.record !== undefined, pod: current };
+		if (Object.keys(annotations).length === 0)
+			return { verdict, recorded: current.record !== undefined, pod: current };
 		// Of several who ask at once the first is remembered, on whichever replica (invariant 4).
 		const written = await ports.annotate(current, annotations, attempt < 3);
 		if (typeof written !== 'string') return { verdict, recorded: true, pod: written };

@@ -18,6 +18,9 @@ export interface AdmissionResponse {
 	uid: string;
 	allowed: boolean;
 	warnings?: string[];
+	patchType?: 'JSONPatch';
+	/** The operations, as JSON, in base64. */
+	patch?: string;
 	status?: {
 		status: 'Failure';
 		code: number;
@@ -36,6 +39,26 @@ export const allowed = (uid: string, warnings?: string[]): AdmissionResponse => 
 	allowed: true,
 	...(warnings && warnings.length > 0 ? { warnings } : {}),
 });
+
+/** One operation of a JSON Patch (RFC 6902). */
+export type PatchOperation =
+	| { op: 'add' | 'replace' | 'test'; path: string; value: unknown }
+	| { op: 'remove'; path: string };
+
+/** Allowed, with these changes; none at all is a plain "allowed". */
+export const patched = (
+	uid: string,
+	operations: PatchOperation[],
+	warnings?: string[],
+): AdmissionResponse => ({
+	...allowed(uid, warnings),
+	...(operations.length > 0
+		? { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') }
+		: {}),
+});
+
+/** A label or annotation key as a part of a JSON Pointer (RFC 6901). */
+export const pointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** How a denial is put to the one who asks: see the callers for why each code. */
 export interface Refusal {
@@ -98,12 +121,28 @@ export function parseReview(body: Buffer): AdmissionRequest {
 	if (
 		typeof request?.uid !== 'string' ||
 		typeof request.operation !== 'string' ||
-		typeof request.userInfo !== 'object'
+		!isObject(request.userInfo)
 	) {
 		throw new BadReview(400, 'the AdmissionReview has no complete request (uid, operation, userInfo)');
 	}
+	for (const name of objectsOf[request.operation] ?? []) {
+		const object = request[name];
+		if (!isObject(object) || !isObject(object.metadata)) {
+			throw new BadReview(400, `the ${request.operation} request has no ${name} with metadata`);
+		}
+	}
 	return request as AdmissionRequest;
 }
+
+/** What the API server sends with each operation. */
+const objectsOf: Record<string, ('object' | 'oldObject')[]> = {
+	CREATE: ['object'],
+	UPDATE: ['object', 'oldObject'],
+	DELETE: ['oldObject'],
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null;
 
 export const reviewOf = (response: AdmissionResponse) => ({
 	apiVersion: 'admission.k8s.io/v1',

@@ -37,4 +37,4 @@ export const connectionFlags = {
 	},
 } as const;
 
-export type ConnectionFlags = TypeFlag<typeof connectionFlags>['flags'];
+export type ConnectionFlags = Partial<TypeFlag<typeof connectionFlags>['flags']>;

@@ -5,7 +5,7 @@ import { type FlagShape, normaliseArgv } from './argv.ts';
 import { renderHelp } from './help.ts';
 
 /** What a verb's words name, for shell completion. */
-export type Completes = 'runner' | 'node' | 'shell' | 'verb';
+export type Completes = 'runner' | 'set' | 'node-or-set' | 'shell' | 'verb';
 
 export interface VerbDescription {
 	name: string;

@@ -15,7 +15,7 @@ export interface Completion {
 }
 
 /** What names exist, in the cluster and in the kubeconfig; asked only where one of them may come next. */
-export type NameSource = (kind: NameKind, flags: Partial<ConnectionFlags>) => Promise<Candidate[]>;
+export type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
 
 const nothing: Completion = { candidates: [], files: false };
 
@@ -72,6 +72,11 @@ const fixedValues: Record<string, string[]> = {
 	for: ['delete', 'idle', 'busy'],
 };
 
+const formatsOf: Record<string, string[]> = {
+	list: ['wide', 'json', 'yaml', 'name'],
+	scale: ['name', 'json', 'yaml'],
+};
+
 const namedValues: Record<string, NameKind> = {
 	namespace: 'namespace',
 	context: 'context',
@@ -88,7 +93,7 @@ async function valuesOf(
 ): Promise<Completion> {
 	if (flag === 'kubeconfig' || flag === 'certificate-authority') return { candidates: [], files: true };
 	if (flag === 'output') {
-		const formats = verb.name === 'list' ? ['wide', 'json', 'yaml', 'name'] : ['json', 'yaml'];
+		const formats = formatsOf[verb.name] ?? ['json', 'yaml'];
 		return matching(
 			formats.map((value) => ({ value })),
 			word,
@@ -112,15 +117,29 @@ async function wordsOf(
 ): Promise<Completion> {
 	switch (verb.completes) {
 		case 'runner': {
+			const flags = connectionSoFar(verb, before);
+			if (verb.name === 'list' && resources.some(({ value }) => before.includes(value))) {
+				return matching(await sets(word, flags, names), word);
+			}
 			const taken = new Set(before);
-			const runners = await names('runner', connectionSoFar(verb, before));
+			const runners = await names('runner', flags);
+			const offered = verb.name === 'list' && before.length === 0 ? [...runners, ...resources] : runners;
 			return matching(
-				runners.filter(({ value }) => !taken.has(value)),
+				offered.filter(({ value }) => !taken.has(value)),
 				word,
 			);
 		}
-		case 'node':
-			return matching(await names('node', connectionSoFar(verb, before)), word);
+		case 'set':
+			return matching(await sets(word, connectionSoFar(verb, before), names), word);
+		case 'node-or-set': {
+			const flags = connectionSoFar(verb, before);
+			// A set is drained by kind and name; a name alone is a node's.
+			const found = await Promise.all([
+				names('node', flags).catch(() => []),
+				names('set', flags).catch(() => []),
+			]);
+			return matching(found.flat(), word);
+		}
 		case 'shell':
 			return matching(
 				['bash', 'zsh', 'fish'].map((value) => ({ value })),
@@ -131,10 +150,24 @@ async function wordsOf(
 	}
 }
 
+/** What `list` lists beside runner pods. */
+const resources: Candidate[] = [
+	{ value: 'sets', description: 'RunnerSets and RunnerDeployments' },
+	{ value: 'runnersets' },
+	{ value: 'runnerdeployments' },
+];
+
+/** Sets by name alone, as people type them, unless the word begins with a kind. */
+async function sets(word: string, flags: ConnectionFlags, names: NameSource): Promise<Candidate[]> {
+	const found = await names('set', flags);
+	if (word.includes('/')) return found;
+	return found.map(({ value, description }) => ({ value: value.split('/')[1] ?? value, description }));
+}
+
 /** Flags such as -n and --context that were typed already. What cannot be understood yet counts as not typed. */
-function connectionSoFar(verb: Verb, before: readonly string[]): Partial<ConnectionFlags> {
+function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags {
 	try {
-		return parseArgv(before, verb.flags, verb.name).values as Partial<ConnectionFlags>;
+		return parseArgv(before, verb.flags, verb.name).values as ConnectionFlags;
 	} catch {
 		return {};
 	}

@@ -5,24 +5,27 @@ import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import { listPods } from '../kube/pods.ts';
 import { isRunner } from '../runners/recognise.ts';
 import { stateOf } from '../runners/state.ts';
+import { allSets, refOf } from '../sets/api.ts';
+import { kinds, shortName } from '../sets/names.ts';
+import { countsOf } from '../sets/state.ts';
 import type { Candidate } from './candidates.ts';
 
-export type NameKind = 'runner' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
+export type NameKind = 'runner' | 'set' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
 
 /** Nobody waits longer for a Tab. */
 const limitMs = 3000;
 
 /** Names from the kubeconfig or the cluster. */
-export async function completeNames(kind: NameKind, flags: Partial<ConnectionFlags>): Promise<Candidate[]> {
+export async function completeNames(kind: NameKind, flags: ConnectionFlags): Promise<Candidate[]> {
 	if (kind === 'context' || kind === 'cluster' || kind === 'user')
 		return fromKubeconfig(kind, flags.kubeconfig);
-	const client = await connect({
-		...flags,
-		asGroup: flags.asGroup ?? [],
-		requestTimeout: limitMs,
-	} as ConnectionFlags);
+	const client = await connect({ ...flags, requestTimeout: limitMs });
 	if (kind === 'node') return firstColumn(client, '/api/v1/nodes');
 	if (kind === 'namespace') return firstColumn(client, '/api/v1/namespaces');
+	if (kind === 'set') {
+		const sets = await allSets(client, kinds, { namespace: client.namespace });
+		return sets.map((set) => ({ value: shortName(refOf(set)), description: countsOf(set) }));
+	}
 	const { pods } = await listPods(client, { namespace: client.namespace });
 	return pods
 		.filter(isRunner)

@@ -146,6 +146,9 @@ function limitTime(request: http.ClientRequest, requestTimeoutMs: number): { cle
 	};
 }
 
+/** Pages unpack to some 2 MB; in zlib's own 16 KiB steps that is a fifth of the time of a large list. */
+const gunzipChunkBytes = 1 << 20;
+
 async function readAll(response: IncomingMessage, server: URL): Promise<Buffer> {
 	const chunks: Buffer[] = [];
 	await new Promise<void>((resolve, reject) => {
@@ -159,7 +162,7 @@ async function readAll(response: IncomingMessage, server: URL): Promise<Buffer> 
 	if (response.headers['content-encoding'] !== 'gzip') return body;
 	// Only answers over 128 KiB come compressed, so that most runs never load zlib.
 	const { gunzip } = await import('node:zlib');
-	return promisify(gunzip)(body);
+	return promisify(gunzip)(body, { chunkSize: gunzipChunkBytes });
 }
 
 /** `299 - "text"`: RFC 7234; several warnings are joined by commas in one header. */

@@ -4,6 +4,7 @@ import type { ConnectionFlags } from '../cli/connection-flags.ts';
 import { usageError } from '../errors.ts';
 import { inClusterConfig } from './in-cluster.ts';
 import { type Cluster, type Kubeconfig, loadKubeconfig, type User } from './kubeconfig.ts';
+import { proxyFromEnvironment } from './proxy.ts';
 
 export interface TlsOptions {
 	ca?: string | Buffer;
@@ -38,15 +39,17 @@ export interface ExternalAuth {
 export function resolveConnection(flags: ConnectionFlags): Connection {
 	const config = loadKubeconfig(flags.kubeconfig);
 	const selected = select(config, flags) ?? { cluster: { server: 'http://localhost:8080' }, user: {} };
-	const { cluster, user } = selected;
+	const { user } = selected;
+	const server = parseServer(selected.cluster.server ?? '');
+	const proxy = selected.cluster['proxy-url'] || proxyFromEnvironment(server);
+	const cluster: Cluster = { ...selected.cluster, ...(proxy ? { 'proxy-url': proxy } : {}) };
 
 	const serverName = cluster['tls-server-name'];
 	const skipVerify = flags.insecureSkipTlsVerify || cluster['insecure-skip-tls-verify'] === true;
 	const tls: TlsOptions = {
-		ca: fileOrData(
-			flags.certificateAuthority ?? cluster['certificate-authority'],
-			cluster['certificate-authority-data'],
-		),
+		ca: flags.certificateAuthority
+			? readCredential(flags.certificateAuthority)
+			: fileOrData(cluster['certificate-authority'], cluster['certificate-authority-data']),
 		cert: fileOrData(user['client-certificate'], user['client-certificate-data']),
 		key: fileOrData(user['client-key'], user['client-key-data']),
 		...(skipVerify ? { rejectUnauthorized: false } : {}),
@@ -54,7 +57,7 @@ export function resolveConnection(flags: ConnectionFlags): Connection {
 	};
 
 	return {
-		server: parseServer(cluster.server ?? ''),
+		server,
 		tls,
 		headers: { ...authorization(flags, user), ...impersonation(flags, user) },
 		namespace: flags.namespace || selected.namespace || 'default',
@@ -85,7 +88,10 @@ function select(config: Kubeconfig, flags: ConnectionFlags): Selected | undefine
 	if (flags.user && !user) throw usageError(`auth info "${flags.user}" does not exist`);
 
 	if (!known && !flags.server) return inClusterConfig();
-	const cluster = flags.server ? { ...known, server: flags.server } : { ...known };
+	// Another server has another name: the one that belongs to the kubeconfig's is not expected of it.
+	const cluster = flags.server
+		? { ...known, server: flags.server, 'tls-server-name': undefined }
+		: { ...known };
 	return { cluster, user: user ?? {}, namespace: context?.namespace };
 }
 
@@ -111,7 +117,7 @@ function authorization(flags: ConnectionFlags, user: User): Record<string, strin
 
 function impersonation(flags: ConnectionFlags, user: User): Record<string, string | string[]> {
 	const as = flags.as ?? user.as;
-	const groups = flags.asGroup.length > 0 ? flags.asGroup : (user['as-groups'] ?? []);
+	const groups = flags.asGroup?.length ? flags.asGroup : (user['as-groups'] ?? []);
 	if (!as) {
 		if (groups.length > 0)
 			throw usageError('requesting groups without a user to impersonate: give --as as well');

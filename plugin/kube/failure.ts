@@ -1,4 +1,4 @@
-import { type CliError, CliError as Failure } from '../errors.ts';
+import { CliError, isCliError } from '../errors.ts';
 import { isProtobuf, readEnvelope } from './protobuf.ts';
 
 /** The API server's own account of an error (kind Status). */
@@ -56,12 +56,12 @@ function readStatus(body: Buffer): Status {
 
 /** What kubectl would print, or undefined for an error that is none of these. */
 export function asCliError(error: unknown): CliError | undefined {
-	if (error instanceof Failure) return error;
-	if (error instanceof UnreachableError) return new Failure(error.message);
+	if (isCliError(error)) return error;
+	if (error instanceof UnreachableError) return new CliError(error.message);
 	if (!(error instanceof ApiError)) return undefined;
-	if (error.code === 401) return new Failure('error: You must be logged in to the server (Unauthorized)');
+	if (error.code === 401) return new CliError('error: You must be logged in to the server (Unauthorized)');
 	const reason = error.status.reason ? ` (${error.status.reason})` : '';
-	return new Failure(`Error from server${reason}: ${error.message}`);
+	return new CliError(`Error from server${reason}: ${error.message}`);
 }
 
 const untrusted = new Set([

@@ -1,19 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
 import type { KubeClient } from './client.ts';
 import { ApiError, UnreachableError } from './failure.ts';
 import { listPods, type PodQuery, podsPath } from './pods.ts';
 
-/** What happens to the pods of a query, in order. */
-export interface PodObserver {
-	/** A pod is there, or has changed. */
-	seen: (pod: Pod) => void;
-	/** A pod is gone; as it was last seen. */
-	gone: (pod: Pod) => void;
+/** What happens to the objects of a query, in order. */
+export interface Observer<T> {
+	/** An object is there, or has changed. */
+	seen: (object: T) => void;
+	/** An object is gone; as it was last seen. */
+	gone: (object: T) => void;
 	/** A whole list has been told: what is not known by now does not exist. */
 	synced?: () => void;
 	/** The server cannot be reached or is failing; tried again by itself. Once for each row of failures. */
 	trouble?: (message: string) => void;
+}
+
+export type PodObserver = Observer<Pod>;
+
+/** One collection of the API server. */
+export interface Source<T> {
+	path: string;
+	labelSelector?: string;
+	fieldSelector?: string;
+	/** The whole of it, and from where a watch takes over. */
+	list: (signal: AbortSignal) => Promise<{ objects: T[]; resourceVersion: string }>;
 }
 
 /** A watch is renewed after this time (s), so that a connection that died unnoticed is not waited on for ever. */
@@ -21,20 +32,36 @@ const watchSeconds = 300;
 const graceMs = 15_000;
 const backoff = { firstMs: 500, mostMs: 10_000 };
 
-/**
- * Tells the observer about every change of the pods in the query until the signal ends it (then it returns).
- *
- * Survives what ends watches: time limits, restarts of the API server, a history that was dropped (410, listed
- * anew), lost connections. The first list is not retried, so that a wrong address or a missing right is an error
- * at once; a right that is missing later is one, too.
- */
-export async function followPods(
+/** `follow` for pods. */
+export function followPods(
 	client: KubeClient,
 	query: PodQuery,
 	observer: PodObserver,
 	signal: AbortSignal,
 ): Promise<void> {
-	const progress: Progress = { known: new Map(), version: '' };
+	const { labelSelector, fieldSelector } = query;
+	const list = async (until: AbortSignal) => {
+		const { pods, resourceVersion } = await listPods(client, query, until);
+		return { objects: pods, resourceVersion };
+	};
+	const source = { path: podsPath(query.namespace), labelSelector, fieldSelector, list };
+	return follow(client, source, observer, signal);
+}
+
+/**
+ * Tells the observer about every change of the objects in the query until the signal ends it (then it returns).
+ *
+ * Survives what ends watches: time limits, restarts of the API server, a history that was dropped (410, listed
+ * anew), lost connections. The first list is not retried, so that a wrong address or a missing right is an error
+ * at once; a right that is missing later is one, too.
+ */
+export async function follow<T extends KubeObject>(
+	client: KubeClient,
+	source: Source<T>,
+	observer: Observer<T>,
+	signal: AbortSignal,
+): Promise<void> {
+	const progress: Progress<T> = { known: new Map(), version: '' };
 	let failures = 0;
 	let listedOnce = false;
 	let toldTrouble = false;
@@ -42,9 +69,9 @@ export async function followPods(
 	while (!signal.aborted) {
 		const startedAtMs = Date.now();
 		try {
-			if (progress.version === '') await relist(client, query, observer, progress, signal);
+			if (progress.version === '') await relist(source, observer, progress, signal);
 			listedOnce = true;
-			await watchOnce(client, query, observer, progress, signal);
+			await watchOnce(client, source, observer, progress, signal);
 			toldTrouble = false;
 		} catch (error) {
 			if (signal.aborted) return;
@@ -61,66 +88,69 @@ export async function followPods(
 	}
 }
 
-interface Progress {
+interface Progress<T> {
 	/** By uid: names are used again. */
-	known: Map<string, Pod>;
+	known: Map<string, T>;
 	/** The resource version up to which everything was told; '' asks for a new list. */
 	version: string;
 }
 
-async function relist(
-	client: KubeClient,
-	query: PodQuery,
-	observer: PodObserver,
-	progress: Progress,
+async function relist<T extends KubeObject>(
+	source: Source<T>,
+	observer: Observer<T>,
+	progress: Progress<T>,
 	signal: AbortSignal,
 ): Promise<void> {
-	const { pods, resourceVersion } = await listPods(client, query, signal);
+	const { objects, resourceVersion } = await source.list(signal);
 	const left = new Map(progress.known);
-	progress.known = new Map(pods.map((pod) => [pod.metadata.uid ?? '', pod]));
+	progress.known = new Map(objects.map((object) => [object.metadata.uid ?? '', object]));
 	progress.version = resourceVersion;
 	for (const uid of progress.known.keys()) left.delete(uid);
 	// First who left, then who is there: a successor of the same name must be the last word about that name.
-	for (const pod of left.values()) observer.gone(pod);
-	for (const pod of pods) observer.seen(pod);
+	for (const object of left.values()) observer.gone(object);
+	for (const object of objects) observer.seen(object);
 	observer.synced?.();
 }
 
-interface WatchEvent {
+interface WatchEvent<T> {
 	type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-	object: Pod & { code?: number; message?: string };
+	object: T & { code?: number; message?: string };
 }
 
 /** One watch request, until it ends. */
-async function watchOnce(
+async function watchOnce<T extends KubeObject>(
 	client: KubeClient,
-	query: PodQuery,
-	observer: PodObserver,
-	progress: Progress,
+	source: Source<T>,
+	observer: Observer<T>,
+	progress: Progress<T>,
 	signal: AbortSignal,
 ): Promise<void> {
 	const limit = AbortSignal.timeout(watchSeconds * 1000 + graceMs);
-	const lines = client.lines(podsPath(query.namespace), {
+	const lines = client.lines(source.path, {
 		query: {
 			watch: 'true',
 			allowWatchBookmarks: 'true',
 			resourceVersion: progress.version,
 			timeoutSeconds: String(watchSeconds),
-			labelSelector: query.labelSelector,
-			fieldSelector: query.fieldSelector,
+			labelSelector: source.labelSelector,
+			fieldSelector: source.fieldSelector,
 		},
 		signal: AbortSignal.any([signal, limit]),
 	});
 	try {
 		for await (const line of lines) {
-			if (line !== '') tell(JSON.parse(line) as WatchEvent, observer, progress);
+			if (line !== '') tell(JSON.parse(line) as WatchEvent<T>, observer, progress);
 		}
 	} catch (error) {
 		if (!limit.aborted) throw error;
 	}
 }
 
-function tell({ type, object }: WatchEvent, observer: PodObserver, progress: Progress): void {
+function tell<T extends KubeObject>(
+	{ type, object }: WatchEvent<T>,
+	observer: Observer<T>,
+	progress: Progress<T>,
+): void {
 	if (type === 'ERROR') throw new ApiError(object.code ?? 500, { message: object.message });
 	progress.version = object.metadata.resourceVersion ?? progress.version;
 	const uid = object.metadata.uid ?? '';

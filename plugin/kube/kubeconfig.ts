@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { load } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { CliError, usageError } from '../errors.ts';
 
 /** The parts of a kubeconfig that are read, as they are spelt in the file. */
@@ -105,7 +105,11 @@ function addFile(merged: Kubeconfig, path: string, text: string): void {
 		absolutePaths(cluster, ['certificate-authority'], folder),
 	);
 	addNamed(merged.users, file.users, 'user', (user: User) =>
-		absolutePaths(user, ['client-certificate', 'client-key', 'tokenFile'], folder),
+		absolutePaths(
+			withAbsoluteCommand(user, folder),
+			['client-certificate', 'client-key', 'tokenFile'],
+			folder,
+		),
 	);
 	addNamed(merged.contexts, file.contexts, 'context', (context: Context) => context);
 }
@@ -120,11 +124,9 @@ interface KubeconfigFile {
 }
 
 function parseFile(path: string, text: string): KubeconfigFile {
-	// An empty file is an empty configuration (KUBECONFIG=/dev/null is a habit); the parser refuses it.
-	if (text.trim() === '') return {};
-	let parsed: unknown;
+	let parsed: unknown; // stays undefined for an empty file: KUBECONFIG=/dev/null is a habit
 	try {
-		parsed = load(text);
+		[parsed] = loadAll(text);
 	} catch (error) {
 		const firstLine = String((error as Error).message).split('\n')[0];
 		throw new CliError(`error: error loading config file "${path}": yaml: ${firstLine}`);
@@ -147,6 +149,13 @@ function addNamed<T extends object>(
 		if (typeof entry?.name !== 'string' || into.has(entry.name)) continue;
 		into.set(entry.name, prepare((entry[key] ?? {}) as T));
 	}
+}
+
+/** A credential program is looked up in PATH if it is a bare name; else it lies relative to the file, too. */
+function withAbsoluteCommand(user: User, folder: string): User {
+	const command = user.exec?.command;
+	if (!command?.includes('/')) return user;
+	return { ...user, exec: { ...user.exec, command: resolve(folder, command) } };
 }
 
 /** File names in a kubeconfig are relative to the file's own folder. */

@@ -6,6 +6,8 @@ export interface WaitingLine {
 	text: string;
 	/** Since when, ms since 1970: shown as an age on a terminal, where it goes on counting. */
 	sinceMs?: number;
+	/** Nothing new for somebody who reads a log: shown only where lines are redrawn. */
+	redrawnOnly?: boolean;
 }
 
 /** What a Progress draws on; the default is this process's stdout. */
@@ -17,10 +19,10 @@ export interface Screen {
 	write: (text: string) => void;
 }
 
-const redrawMs = 200; // at most five times a second
-const tickMs = 1000; // ages move by themselves
+export const redrawMs = 200; // at most five times a second
+export const tickMs = 1000; // ages move by themselves
 
-const stdout: Screen = {
+export const stdout: Screen = {
 	redraws: isTerminal(),
 	columns: () => process.stdout.columns || 80,
 	rows: () => process.stdout.rows || 24,
@@ -48,7 +50,7 @@ export class Progress {
 		const isNew = this.#lines.get(key)?.text !== clean.text;
 		this.#lines.set(key, clean);
 		if (this.#screen.redraws) this.#schedule();
-		else if (isNew) this.#screen.write(`${clean.text}\n`);
+		else if (isNew && !line.redrawnOnly) this.#screen.write(`${clean.text}\n`);
 	}
 
 	/** `key` is no longer waited for. */

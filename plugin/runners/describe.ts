@@ -8,7 +8,7 @@ import { isBusy, isTerminating, stateOf } from './state.ts';
 export function describeWaiting(pod: Pod, nowMs: number): WaitingLine {
 	const start = `waiting for ${podKey(pod)}: `;
 	if (isTerminating(pod)) {
-		return { text: `${start}terminating`, sinceMs: Date.parse(pod.metadata.deletionTimestamp ?? '') };
+		return { text: `${start}terminating` };
 	}
 	if (isBusy(pod)) {
 		const job = jobOf(pod);

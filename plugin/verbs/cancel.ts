@@ -3,7 +3,7 @@ import type { Pod } from '../../admission/api/kinds.ts';
 import { connectionFlags } from '../cli/connection-flags.ts';
 import { mapLimited } from '../cli/limited.ts';
 import { defineVerb } from '../cli/verb.ts';
-import { CliError, exitCode, usageError } from '../errors.ts';
+import { CliError, exitCode, isCliError, usageError } from '../errors.ts';
 import { type KubeClient, mergePatch } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
 import { ApiError } from '../kube/failure.ts';
@@ -33,7 +33,7 @@ export const cancel = defineVerb({
 			takeBack(client, pod).catch((error: unknown) => toCliError(error)),
 		);
 		for (const result of results) {
-			if (result instanceof CliError) errors.push(result);
+			if (isCliError(result)) errors.push(result);
 			else print(`${printable(result)}\n`);
 		}
 		printErrors(errors);

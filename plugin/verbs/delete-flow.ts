@@ -43,7 +43,11 @@ export async function removeRunners(
 		progress.say(deletedLine(pod));
 	};
 	const departures = new Departures({
-		waiting: (pod) => progress.waiting(uid(pod), describeWaiting(pod, Date.now())),
+		waiting: (pod) => {
+			// As kubectl: after "deleted" a pod takes its time to stop without another word.
+			const redrawnOnly = announced.has(pod.metadata.uid);
+			progress.waiting(uid(pod), { ...describeWaiting(pod, Date.now()), redrawnOnly });
+		},
 		gone: (pod) => {
 			progress.settled(uid(pod));
 			announce(pod);

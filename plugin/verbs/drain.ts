@@ -11,25 +11,30 @@ import { printable } from '../print/printable.ts';
 import { askEviction } from '../runners/ask.ts';
 import { podKey } from '../runners/describe.ts';
 import { isRunner } from '../runners/recognise.ts';
+import { namesSetsByKind } from '../sets/names.ts';
 import { NodeDrain, otherPodsLine, podsOn } from './drain-flow.ts';
+import { drainSet } from './drain-set.ts';
 import { cordon, getNode } from './node.ts';
 import { printErrors, requestsAtOnce, toCliError } from './targets.ts';
 
 export const drain = defineVerb({
 	name: 'drain',
-	summary: 'Empty a node of runners; busy ones finish their job first',
-	usage: 'drain NODE [--timeout DURATION] [flags]',
+	summary: 'Empty a node or a set of runners; busy ones finish their job first',
+	usage: 'drain (NODE | runnerset/NAME | runnerdeployment/NAME) [--timeout DURATION] [--replicas N] [flags]',
 	description: [
 		'Cordons the node, evicts its runner pods and shows whom it waits for. Only runner pods are touched: for the',
 		'rest there is kubectl drain, which can be run before, after or beside it.',
-		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. What is recorded by then goes on.',
+		'A set is scaled to zero, and the command waits until its last runner is gone. --replicas scales it again then,',
+		'for instance after a change of what its runners find on their nodes.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. What was asked for by then goes on.',
 	].join('\n'),
 	examples: [
 		['Empty a node, however long its jobs take', 'drain worker-1'],
 		['See who would be evicted, and who is busy', 'drain worker-1 --dry-run=server'],
 		['Give up after an hour (exit code 2)', 'drain worker-1 --timeout 1h'],
+		['Empty a set, then start five new runners', 'drain runnerset/example --replicas=5'],
 	],
-	completes: 'node',
+	completes: 'node-or-set',
 	flags: {
 		...connectionFlags,
 		timeout: {
@@ -42,6 +47,11 @@ export const drain = defineVerb({
 			placeholder: 'SECONDS',
 			description: "Time to stop, in place of each pod's own; -1 is the pod's own",
 		},
+		replicas: {
+			type: integerFlag('replicas'),
+			placeholder: 'N',
+			description: 'Of a set only: scale it to so many when it is empty',
+		},
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
@@ -50,6 +60,16 @@ export const drain = defineVerb({
 		},
 	},
 	run: async (words, flags) => {
+		if (namesSetsByKind(words)) {
+			if (flags.gracePeriod !== undefined) {
+				throw usageError(
+					'--grace-period is for nodes: the runners of a set take the time that their template gives',
+				);
+			}
+			const { replicas, timeout: timeoutMs = 0, dryRun = 'none' } = flags;
+			return drainSet(await connect(flags), words, { replicas, timeoutMs, dryRun });
+		}
+		if (flags.replicas !== undefined) throw usageError('--replicas is for sets, and this is a node');
 		const [node, ...more] = words.map((word) => word.replace(/^(nodes?|no)\//, ''));
 		if (!node) throw usageError('name the node to drain');
 		if (more.length > 0) throw usageError('one node at a time: each drain waits for its own jobs');

@@ -3,19 +3,24 @@ import { cancel } from './cancel.ts';
 import { completeVerb, completion } from './completion.ts';
 import { deleteVerb } from './delete.ts';
 import { drain } from './drain.ts';
-import { list } from './list.ts';
+import { defineList } from './list.ts';
+import { listSets } from './list-sets.ts';
+import { scale } from './scale.ts';
+import { status } from './status.ts';
 import { version } from './version.ts';
 import { wait } from './wait.ts';
 import { why } from './why.ts';
 
 /** Every verb, in the order of `kubectl runners --help`. */
 export const verbs: readonly Verb[] = [
-	list,
+	defineList(listSets),
+	status,
 	why,
 	deleteVerb,
 	wait,
 	cancel,
 	drain,
+	scale,
 	version,
 	completion,
 	completeVerb(() => verbs),

@@ -4,8 +4,8 @@ import { exitCode } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { followPods } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
-import { print, printError } from '../print/out.ts';
-import { columnWidths, table } from '../print/table.ts';
+import { printError } from '../print/out.ts';
+import { WatchedRows } from '../print/watched-rows.ts';
 import { type ColumnChoice, header, row } from '../runners/columns.ts';
 import { isRunner } from '../runners/recognise.ts';
 
@@ -16,69 +16,20 @@ export async function watchRunners(
 	names: ReadonlySet<string>,
 	options: ColumnChoice & { headers: boolean },
 ): Promise<number> {
-	const printer = new RowPrinter(options);
+	const rows = new WatchedRows(header(options), options.headers);
 	const interrupt = untilInterrupted();
 	const isMeant = (pod: Pod) => isRunner(pod) && (names.size === 0 || names.has(pod.metadata.name));
+	const uid = (pod: Pod) => pod.metadata.uid ?? '';
 	await followPods(
 		client,
 		query,
 		{
-			seen: (pod) => isMeant(pod) && printer.changed(pod),
-			gone: (pod) => isMeant(pod) && printer.gone(pod),
-			synced: () => printer.flush(),
+			seen: (pod) => isMeant(pod) && rows.changed(uid(pod), row(pod, options, Date.now())),
+			gone: (pod) => isMeant(pod) && rows.gone(uid(pod), row(pod, options, Date.now(), 'deleted')),
+			synced: () => rows.flush(),
 			trouble: (message) => printError(`Warning: ${message}; trying again`),
 		},
 		interrupt.signal,
 	);
 	return interrupt.interrupted ? exitCode.interrupted : exitCode.done;
-}
-
-/** Rows that line up: the first list decides the widths, later rows only ever widen them. */
-class RowPrinter {
-	readonly #options: ColumnChoice & { headers: boolean };
-	readonly #shown = new Map<string, string>();
-	#widths: number[] = [];
-	#waiting: string[][] | undefined;
-
-	constructor(options: ColumnChoice & { headers: boolean }) {
-		this.#options = options;
-		this.#waiting = options.headers ? [header(options)] : [];
-	}
-
-	changed(pod: Pod): void {
-		const cells = row(pod, this.#options, Date.now());
-		const uid = pod.metadata.uid ?? '';
-		const shown = this.#comparable(cells);
-		if (this.#shown.get(uid) === shown) return;
-		this.#shown.set(uid, shown);
-		this.#print(cells);
-	}
-
-	gone(pod: Pod): void {
-		this.#shown.delete(pod.metadata.uid ?? '');
-		this.#print(row(pod, this.#options, Date.now(), 'deleted'));
-	}
-
-	/** The first list is complete: print it as one table. */
-	flush(): void {
-		const rows = this.#waiting ?? [];
-		this.#waiting = undefined;
-		this.#widths = columnWidths([header(this.#options), ...rows]);
-		print(table(rows, this.#widths));
-	}
-
-	#print(cells: string[]): void {
-		if (this.#waiting) {
-			this.#waiting.push(cells);
-			return;
-		}
-		this.#widths = columnWidths([cells], this.#widths);
-		print(table([cells], this.#widths));
-	}
-
-	/** Times pass by themselves; they are no change. */
-	#comparable(cells: string[]): string {
-		const titles = header(this.#options);
-		return cells.filter((_, column) => titles[column] !== 'AGE' && titles[column] !== 'BUSY FOR').join('\0');
-	}
 }

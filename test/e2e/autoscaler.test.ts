@@ -1,5 +1,5 @@
 /** Group B: what autoscalers read on a runner pod, and what the scheduler's and the API server's budgets read. */
-import { suite } from '../rig/suite.ts';
+
 import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, names } from '../../admission/api/keys.ts';
 import { runnerSetPod, staticRunnerPod } from '../github/pods.ts';
@@ -7,6 +7,7 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
+import { suite } from '../rig/suite.ts';
 
 interface Context {
 	rig: Rig;
@@ -48,23 +49,39 @@ async function marksOf(rig: Rig, name: string) {
 
 async function marked(rig: Rig, name: string, withinMs: number): Promise<number> {
 	const fromMs = Date.now();
-	await eventually(`${name} is marked busy`, async () => {
-		const marks = await marksOf(rig, name);
-		return marks.label === 'true' && marks.doNotDisrupt === 'true' && marks.safeToEvict === 'false' && marks.condition === 'True' && marks.since;
-	}, { withinMs });
+	await eventually(
+		`${name} is marked busy`,
+		async () => {
+			const marks = await marksOf(rig, name);
+			return (
+				marks.label === 'true' &&
+				marks.doNotDisrupt === 'true' &&
+				marks.safeToEvict === 'false' &&
+				marks.condition === 'True' &&
+				marks.since
+			);
+		},
+		{ withinMs },
+	);
 	return Date.now() - fromMs;
 }
 
 async function unmarked(rig: Rig, name: string, withinMs: number): Promise<number> {
 	const fromMs = Date.now();
-	await eventually(`${name} has no marks left`, async () => {
-		const { condition, ...marks } = await marksOf(rig, name);
-		return condition === 'False' && Object.values(marks).every((mark) => mark === undefined);
-	}, { withinMs });
+	await eventually(
+		`${name} has no marks left`,
+		async () => {
+			const { condition, ...marks } = await marksOf(rig, name);
+			return condition === 'False' && Object.values(marks).every((mark) => mark === undefined);
+		},
+		{ withinMs },
+	);
 	return Date.now() - fromMs;
 }
 
-test('busy runners carry do-not-disrupt, safe-to-evict=false, label and condition within seconds, and lose them when idle (B5)', async ({ rig }) => {
+test('busy runners carry do-not-disrupt, safe-to-evict=false, label and condition within seconds, and lose them when idle (B5)', async ({
+	rig,
+}) => {
 	await rig.apply(
 		runnerSetPod({ name: 'ephemeral', namespace }),
 		runnerSetPod({ name: 'sidecar', namespace, dockerSidecar: true }),
@@ -78,7 +95,13 @@ test('busy runners carry do-not-disrupt, safe-to-evict=false, label and conditio
 	const scaleSetMs = await marked(rig, 'scale-set', scaleSetWithinMs);
 	const legacyMs = Math.max(...(await Promise.all(legacy.map((name) => marked(rig, name, legacyWithinMs)))));
 	console.log(`marked: scale set after ${scaleSetMs} ms, ARC runners after ${scaleSetMs + legacyMs} ms`);
-	assert.equal(await marksOf(rig, 'idle'), { label: undefined, doNotDisrupt: undefined, safeToEvict: undefined, since: undefined, condition: undefined });
+	assert.equal(await marksOf(rig, 'idle'), {
+		label: undefined,
+		doNotDisrupt: undefined,
+		safeToEvict: undefined,
+		since: undefined,
+		condition: undefined,
+	});
 
 	const job = (await rig.pod('scale-set', namespace))?.metadata.annotations?.[busy.job];
 	assert.match(job ?? '', /build \(octo-org\/app, run \d+\)/);
@@ -99,23 +122,39 @@ test("a user's own marks stay as they are when the job ends (B5)", async ({ rig 
 	await rig.agents.waitRegistered(['own-mark', 'other-mark'], 20_000);
 	for (const name of ['own-mark', 'other-mark']) await rig.agents.runJob(namespace, name);
 	for (const name of ['own-mark', 'other-mark']) {
-		await eventually(`${name} busy`, async () => (await marksOf(rig, name)).label === 'true', { withinMs: legacyWithinMs });
+		await eventually(`${name} busy`, async () => (await marksOf(rig, name)).label === 'true', {
+			withinMs: legacyWithinMs,
+		});
 	}
 	assert.is((await marksOf(rig, 'own-mark')).safeToEvict, 'false');
 	assert.is((await marksOf(rig, 'other-mark')).safeToEvict, 'true', "the user's word is not overruled");
 	for (const name of ['own-mark', 'other-mark']) await rig.agents.endJob(namespace, name);
 	for (const name of ['own-mark', 'other-mark']) {
-		await eventually(`${name} idle`, async () => (await marksOf(rig, name)).label === undefined, { withinMs: scaleSetWithinMs });
+		await eventually(`${name} idle`, async () => (await marksOf(rig, name)).label === undefined, {
+			withinMs: scaleSetWithinMs,
+		});
 	}
 	assert.equal(
-		[await marksOf(rig, 'own-mark'), await marksOf(rig, 'other-mark')].map((marks) => [marks.doNotDisrupt, marks.safeToEvict]),
-		[['true', undefined], [undefined, 'true']],
+		[await marksOf(rig, 'own-mark'), await marksOf(rig, 'other-mark')].map((marks) => [
+			marks.doNotDisrupt,
+			marks.safeToEvict,
+		]),
+		[
+			['true', undefined],
+			[undefined, 'true'],
+		],
 	);
 });
 
-test('the back-stop PodDisruptionBudget is in a namespace as soon as it has a runner (B5)', async ({ rig }) => {
-	const budget = async () => JSON.parse(await rig.ok(['-n', namespace, 'get', 'pdb', names.backstop, '-o', 'json']));
-	assert.equal((await budget()).spec, { minAvailable: 1_000_000, selector: { matchLabels: { [busy.label]: 'true' } } });
+test('the back-stop PodDisruptionBudget is in a namespace as soon as it has a runner (B5)', async ({
+	rig,
+}) => {
+	const budget = async () =>
+		JSON.parse(await rig.ok(['-n', namespace, 'get', 'pdb', names.backstop, '-o', 'json']));
+	assert.equal((await budget()).spec, {
+		minAvailable: 1_000_000,
+		selector: { matchLabels: { [busy.label]: 'true' } },
+	});
 });
 
 test.run();

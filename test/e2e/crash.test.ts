@@ -38,6 +38,9 @@ test.after.each(({ history, crashes }) => {
 	assert.equal(history.violations({ crashes }), []);
 });
 
+// Evictions are left out: the API server lets one pass that reaches a dying replica (failurePolicy Ignore), and then only
+// the back-stop budget protects, which needs the busy mark. See webhook-down.test.ts.
+
 const leaderOf = (rig: Rig): ServerProcess | undefined =>
 	rig.servers.find((server) => server.log.some((line) => line.msg === 'leading'));
 
@@ -50,25 +53,31 @@ async function kill9(context: Context, server: ServerProcess | undefined): Promi
 
 test('kill -9 of the leader while 50 runners are deleted: nothing lost, no job killed', async (context) => {
 	const { rig, history, call } = context;
-	const outcome = await storm(rig, call, dice, 'leader', async () => {
-		await sleep(dice.between(500, 7_000));
-		await kill9(context, leaderOf(rig));
-		await rig.addServer();
+	const outcome = await storm(rig, call, dice, 'leader', {
+		evictions: false,
+		disturb: async () => {
+			await sleep(dice.between(500, 7_000));
+			await kill9(context, leaderOf(rig));
+			await rig.addServer();
+		},
 	});
 	console.log(`leader killed: ${await aftermath(rig, history, 'leader', outcome)}`);
 });
 
 test('kill -9 of every replica while 50 runners are deleted: nothing lost, no job killed', async (context) => {
 	const { rig, history, call } = context;
-	const outcome = await storm(rig, call, dice, 'every', async () => {
-		const kills = [...rig.servers].map(async (server) => {
-			await sleep(dice.between(500, 6_000));
-			await kill9(context, server);
-		});
-		await Promise.all(kills);
-		await sleep(dice.between(0, 2_000));
-		await rig.addServer();
-		await rig.addServer();
+	const outcome = await storm(rig, call, dice, 'every', {
+		evictions: false,
+		disturb: async () => {
+			const kills = [...rig.servers].map(async (server) => {
+				await sleep(dice.between(500, 6_000));
+				await kill9(context, server);
+			});
+			await Promise.all(kills);
+			await sleep(dice.between(0, 2_000));
+			await rig.addServer();
+			await rig.addServer();
+		},
 	});
 	console.log(`every replica killed: ${await aftermath(rig, history, 'every', outcome)}`);
 });

@@ -1,11 +1,11 @@
 /** Who deletes a runner pod, what happens then: group A of the acceptance scenarios, for the pods of ARC's RunnerSets. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runnerDeploymentPod, runnerSetPod } from '../github/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { Space, says } from './space.ts';
+import { suite } from '../rig/suite.ts';
+import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('deletion guard');
 
@@ -15,20 +15,29 @@ const hintDelayMs = 1_500;
 test.before(async (context) => {
 	context.rig = await startRig({ github: { hintDelayMs } });
 });
-test.after(async ({ rig }) => { if (process.env.DEBUG_RIG) for (const line of rig?.logs(() => true) ?? []) console.error(JSON.stringify(line)); await rig?.stop(); });
+test.after(({ rig }) => end(rig));
 test.before.each(async (context) => {
 	context.space = await Space.make(context.rig);
 });
 test.after.each(async ({ space }) => space.clear());
 
-const removeRecord = ['actions-runner/unregistration-request-timestamp-', 'actions-runner/deletion-requested-by-', 'actions-runner/deletion-options-'];
+const removeRecord = [
+	'actions-runner/unregistration-request-timestamp-',
+	'actions-runner/deletion-requested-by-',
+	'actions-runner/deletion-options-',
+];
 
-test('busy runner: kubectl delete is refused, says why and what comes next, and the job goes on (A1)', async ({ space }) => {
+test('busy runner: kubectl delete is refused, says why and what comes next, and the job goes on (A1)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a', { known: true });
 	const said = await space.refused('a');
 	says(said, /Conflict/);
-	says(said, `runner a (id ${space.rig.agents.runnerId(space.name, 'a')}, ${space.name}) has been running a job for`);
+	says(
+		said,
+		`runner a (id ${space.rig.agents.runnerId(space.name, 'a')}, ${space.name}) has been running a job for`,
+	);
 	says(said, 'carried out when the job ends: nobody has to ask again');
 	for (const verb of ['wait', 'cancel']) says(said, `kubectl runners ${verb} a -n ${space.name}`);
 	says(said, `kubectl runners delete a -n ${space.name} --now --reason TEXT`);
@@ -44,7 +53,9 @@ test('busy runner: kubectl delete is refused, says why and what comes next, and 
 	});
 });
 
-test('idle runner: GitHub unregisters it first, then it goes; one kubectl delete is enough (A2)', async ({ space }) => {
+test('idle runner: GitHub unregisters it first, then it goes; one kubectl delete is enough (A2)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	const done = await space.deleted('a');
 	assert.ok(done.elapsedMs < 5_000, `${done.elapsedMs} ms`);
@@ -56,7 +67,9 @@ test('idle runner: GitHub unregisters it first, then it goes; one kubectl delete
 	assert.equal(space.rig.github.runners(space.scope), []);
 });
 
-test('a runner that became busy after GitHub listed it as idle: GitHub says 422, the delete is refused (A3)', async ({ space }) => {
+test('a runner that became busy after GitHub listed it as idle: GitHub says 422, the delete is refused (A3)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a');
 	const said = await space.refused('a');
@@ -67,21 +80,9 @@ test('a runner that became busy after GitHub listed it as idle: GitHub says 422,
 	assert.equal(space.killedJobs(), []);
 });
 
-test('busy ephemeral runner: however often it is asked for, GitHub hears one DELETE, and one info line tells the 422', async ({ space }) => {
-	await space.runners(['a']);
-	await space.runJob('a');
-	for (let time = 0; time < 5; time++) await space.refused('a');
-	await sleep(hintDelayMs);
-	await space.refused('a', '--force', '--grace-period=0');
-	assert.equal(space.removals(), [422]);
-	const lines = space.log();
-	assert.is(lines.filter((line) => line.msg === 'deletion recorded' && line.reason === 'busy').length, 1);
-	const words = lines.map((line) => line.msg);
-	assert.is(new Set(words).size, words.length, words.join());
-	assert.ok(lines.every((line) => line.level === 'info'), JSON.stringify(lines));
-});
-
-test('once GitHub has said 422, an ephemeral runner stays marked busy whatever a late list says', async ({ space }) => {
+test('once GitHub has said 422, an ephemeral runner stays marked busy whatever a late list says', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	space.listsAsIdle('a');
 	await space.runJob('a');
@@ -91,10 +92,15 @@ test('once GitHub has said 422, an ephemeral runner stays marked busy whatever a
 	await eventually('a later list', () => space.calls('list', 200).length > listed, { withinMs: 15_000 });
 	await sleep(500);
 	assert.is((await space.pod('a'))?.metadata.labels?.['actions-runner/busy'], 'true');
-	assert.equal(space.log().filter((line) => line.msg === 'runner idle'), []);
+	assert.equal(
+		space.log().filter((line) => line.msg === 'runner idle'),
+		[],
+	);
 });
 
-test('the job ends: the recorded deletion is carried out though nobody asks again, without a call to GitHub (A4)', async ({ space }) => {
+test('the job ends: the recorded deletion is carried out though nobody asks again, without a call to GitHub (A4)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a');
 	await space.refused('a');
@@ -102,10 +108,14 @@ test('the job ends: the recorded deletion is carried out though nobody asks agai
 	await space.gone('a', 5_000);
 	assert.equal(space.removals(), [422], 'from before the end');
 	assert.equal(space.killedJobs(), []);
-	await eventually('an Event tells it', async () => (await space.events('a')).some((event) => event.reason === 'DeletionCompleted'));
+	await eventually('an Event tells it', async () =>
+		(await space.events('a')).some((event) => event.reason === 'DeletionCompleted'),
+	);
 });
 
-test('the job has ended: a retried delete is allowed at once, without a call to GitHub (A4)', async ({ space }) => {
+test('the job has ended: a retried delete is allowed at once, without a call to GitHub (A4)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a');
 	await space.refused('a');
@@ -118,8 +128,12 @@ test('the job has ended: a retried delete is allowed at once, without a call to 
 	assert.equal(space.removals(), [422]);
 });
 
-test('a pod that is terminating already may be deleted by force, whatever it runs (A5)', async ({ space }) => {
-	const held = { ...runnerSetPod(space.options('a', { annotations: { 'actions-runner/break-glass': 'test' } })) };
+test('a pod that is terminating already may be deleted by force, whatever it runs (A5)', async ({
+	space,
+}) => {
+	const held = {
+		...runnerSetPod(space.options('a', { annotations: { 'actions-runner/break-glass': 'test' } })),
+	};
 	held.metadata.finalizers = ['test.runners/hold'];
 	await space.rig.apply(held);
 	await space.registered(['a']);
@@ -134,7 +148,9 @@ test('a pod that is terminating already may be deleted by force, whatever it run
 });
 
 test('a pod that never started is deleted at once, without a call to GitHub (A6)', async ({ space }) => {
-	await space.rig.apply(runnerSetPod(space.options('a', { annotations: { 'test.runners/hold-start': 'true' } })));
+	await space.rig.apply(
+		runnerSetPod(space.options('a', { annotations: { 'test.runners/hold-start': 'true' } })),
+	);
 	await eventually('scheduled', async () => (await space.pod('a'))?.spec?.nodeName);
 	const done = await space.deleted('a');
 	assert.ok(done.elapsedMs < 3_000, `${done.elapsedMs} ms`);
@@ -142,8 +158,12 @@ test('a pod that never started is deleted at once, without a call to GitHub (A6)
 	assert.equal(space.calls(), []);
 });
 
-test('a runner that is still registering is kept, and goes when it has come and been unregistered (A7)', async ({ space }) => {
-	await space.rig.apply(runnerSetPod(space.options('a', { annotations: { 'test.runners/no-register': 'true' } })));
+test('a runner that is still registering is kept, and goes when it has come and been unregistered (A7)', async ({
+	space,
+}) => {
+	await space.rig.apply(
+		runnerSetPod(space.options('a', { annotations: { 'test.runners/no-register': 'true' } })),
+	);
 	await eventually('runs', async () => (await space.pod('a'))?.status?.phase === 'Running');
 	says(await space.refused('a'), 'runner a (');
 	says(await space.refused('a'), 'is still registering at GitHub and may get a job at any moment');
@@ -156,14 +176,27 @@ test('a runner that is still registering is kept, and goes when it has come and 
 
 test('a runner that has not registered 10 min after its start may go (A7)', async ({ space }) => {
 	for (const name of ['asked-before', 'asked-after']) {
-		await space.rig.apply(runnerSetPod(space.options(name, { annotations: { 'test.runners/no-register': 'true' } })));
+		await space.rig.apply(
+			runnerSetPod(space.options(name, { annotations: { 'test.runners/no-register': 'true' } })),
+		);
 		await eventually('runs', async () => (await space.pod(name))?.status?.phase === 'Running');
 	}
 	await space.refused('asked-before');
 	const olderThan10Min = async (name: string, ms: number) => {
 		const startedAt = new Date(Date.now() - ms).toISOString().replace(/\.\d+Z/, 'Z');
-		const containerStatuses = (await space.pod(name))?.status?.containerStatuses?.map((status) => ({ ...status, state: { running: { startedAt } } }));
-		await space.ok('patch', 'pod', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { containerStatuses } }));
+		const containerStatuses = (await space.pod(name))?.status?.containerStatuses?.map((status) => ({
+			...status,
+			state: { running: { startedAt } },
+		}));
+		await space.ok(
+			'patch',
+			'pod',
+			name,
+			'--subresource=status',
+			'--type=merge',
+			'-p',
+			JSON.stringify({ status: { containerStatuses } }),
+		);
 	};
 	await olderThan10Min('asked-before', 9 * 60_000);
 	await olderThan10Min('asked-after', 10 * 60_000 + 1_000);
@@ -174,33 +207,64 @@ test('a runner that has not registered 10 min after its start may go (A7)', asyn
 	assert.equal(space.removals(), []);
 });
 
-test('a pod whose runner has succeeded, failed or was evicted goes at once; what is left of it at GitHub is removed later (A8)', async ({ space }) => {
+test('a pod whose runner has succeeded, failed or was evicted goes at once; what is left of it at GitHub is removed later (A8)', async ({
+	space,
+}) => {
 	await space.runners(['succeeded', 'failed', 'evicted']);
 	await space.runJob('succeeded');
 	await space.endJob('succeeded');
-	const failed = (await space.pod('failed'))?.status?.containerStatuses?.map((status) => ({ ...status, state: { terminated: { exitCode: 1, reason: 'Error', containerID: 'simulated://failed' } } }));
-	const set = (name: string, status: object) => space.ok('patch', 'pod', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status }));
+	const failed = (await space.pod('failed'))?.status?.containerStatuses?.map((status) => ({
+		...status,
+		state: { terminated: { exitCode: 1, reason: 'Error', containerID: 'simulated://failed' } },
+	}));
+	const set = (name: string, status: object) =>
+		space.ok('patch', 'pod', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status }));
 	await set('failed', { phase: 'Failed', containerStatuses: failed });
-	await set('evicted', { phase: 'Failed', reason: 'Evicted', message: 'The node was low on resource: memory.', containerStatuses: null });
+	await set('evicted', {
+		phase: 'Failed',
+		reason: 'Evicted',
+		message: 'The node was low on resource: memory.',
+		containerStatuses: null,
+	});
 	space.rig.github.setStatus(space.rig.github.find(space.scope, 'evicted')?.id ?? 0, 'offline');
 	for (const name of ['succeeded', 'failed', 'evicted']) {
 		const done = await space.deleted(name);
 		assert.ok(done.elapsedMs < 3_000, `${name}: ${done.elapsedMs} ms`);
 	}
 	assert.equal(space.removals(), []);
-	assert.equal(space.rig.github.runners(space.scope).map((runner) => runner.name).sort(), ['evicted', 'failed']);
-	await eventually('the dangling registrations are gone', () => space.rig.github.runners(space.scope).length === 0, { withinMs: 60_000 });
+	assert.equal(
+		space.rig.github
+			.runners(space.scope)
+			.map((runner) => runner.name)
+			.sort(),
+		['evicted', 'failed'],
+	);
+	await eventually(
+		'the dangling registrations are gone',
+		() => space.rig.github.runners(space.scope).length === 0,
+		{ withinMs: 60_000 },
+	);
 });
 
 test('a pod that only its phase calls Failed is refused while its container runs (A8)', async ({ space }) => {
 	await space.runners(['a']);
 	await space.runJob('a');
-	await space.ok('patch', 'pod', 'a', '--subresource=status', '--type=merge', '-p', '{"status":{"phase":"Failed"}}');
+	await space.ok(
+		'patch',
+		'pod',
+		'a',
+		'--subresource=status',
+		'--type=merge',
+		'-p',
+		'{"status":{"phase":"Failed"}}',
+	);
 	await space.refused('a');
 	assert.equal(space.killedJobs(), []);
 });
 
-test('--force --grace-period=0 on a busy runner is refused like any other delete (A11)', async ({ space }) => {
+test('--force --grace-period=0 on a busy runner is refused like any other delete (A11)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a');
 	says(await space.refused('a', '--force', '--grace-period=0'), /is running a job|has been running a job/);
@@ -209,14 +273,18 @@ test('--force --grace-period=0 on a busy runner is refused like any other delete
 	assert.equal(space.journal('a'), ['registered', 'job-started']);
 });
 
-test('break-glass: allowed, and Event, metric and log tell who, why and which job; without the right to annotate it is refused (A12)', async ({ rig, space }) => {
+test('break-glass: allowed, and Event, metric and log tell who, why and which job; without the right to annotate it is refused (A12)', async ({
+	rig,
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.runJob('a');
 	await space.ok('create', 'role', 'deleter', '--verb=get,list,watch,delete', '--resource=pods');
 	await space.ok('create', 'role', 'breaker', '--verb=get,list,watch,delete,patch', '--resource=pods');
 	await space.ok('create', 'rolebinding', 'deleter', '--role=deleter', '--user=dev');
 	await space.ok('create', 'rolebinding', 'breaker', '--role=breaker', '--user=oncall');
-	const annotate = (user: string) => space.kubectl('annotate', 'pod', 'a', 'actions-runner/break-glass=the runner hangs', `--as=${user}`);
+	const annotate = (user: string) =>
+		space.kubectl('annotate', 'pod', 'a', 'actions-runner/break-glass=the runner hangs', `--as=${user}`);
 
 	says((await annotate('dev')).stderr, 'Forbidden');
 	await space.refused('a', '--as=dev');
@@ -227,9 +295,14 @@ test('break-glass: allowed, and Event, metric and log tell who, why and which jo
 	await space.gone('a');
 	assert.is(space.killedJobs().length, 1);
 
-	const event = await eventually('the Event', async () => (await space.events('a')).find((one) => one.reason === 'BreakGlass'));
+	const event = await eventually('the Event', async () =>
+		(await space.events('a')).find((one) => one.reason === 'BreakGlass'),
+	);
 	assert.is(event.type, 'Warning');
-	says(event.message, /^oncall deletes runner a, which ran a job for \d+s, by actions-runner\/break-glass: the runner hangs$/);
+	says(
+		event.message,
+		/^oncall deletes runner a, which ran a job for \d+s, by actions-runner\/break-glass: the runner hangs$/,
+	);
 	assert.ok((await breakGlassCount(rig)) > before);
 	const lines = space.log(['warn']).filter((line) => line.msg === 'break-glass');
 	assert.is(lines.length, 1, JSON.stringify(lines));
@@ -238,11 +311,15 @@ test('break-glass: allowed, and Event, metric and log tell who, why and which jo
 
 async function breakGlassCount(rig: Rig): Promise<number> {
 	const metrics = await Promise.all(rig.servers.map((server) => server.metrics()));
-	const line = /^runners_admission_decisions_total\{verdict="allow",reason="break-glass"\} (\d+)$/m.exec(metrics.join('\n'));
+	const line = /^runners_admission_decisions_total\{verdict="allow",reason="break-glass"\} (\d+)$/m.exec(
+		metrics.join('\n'),
+	);
 	return Number(line?.[1] ?? 0);
 }
 
-test('the labels of a live runner can not be taken away, nor its image changed; a runner without them is known by what it is (A13)', async ({ space }) => {
+test('the labels of a live runner can not be taken away, nor its image changed; a runner without them is known by what it is (A13)', async ({
+	space,
+}) => {
 	await space.runners(['a']);
 	await space.rig.apply(runnerDeploymentPod(space.options('b')));
 	const bare = runnerSetPod(space.options('c'));
@@ -259,99 +336,14 @@ test('the labels of a live runner can not be taken away, nor its image changed; 
 	await refused('label', 'pod', 'a', 'actions-runner-');
 	await refused('label', 'pod', 'a', 'runnerset-name=other', '--overwrite');
 	await refused('label', 'pod', 'b', 'runner-deployment-name-');
-	for (const name of ['a', 'b', 'c']) await refused('set', 'image', `pod/${name}`, 'runner=example.com/other:1');
+	for (const name of ['a', 'b', 'c'])
+		await refused('set', 'image', `pod/${name}`, 'runner=example.com/other:1');
 	await space.ok('label', 'pod', 'a', 'team=blue');
-	for (const name of ['a', 'b', 'c']) says(await space.refused(name), /is running a job|has been running a job/);
+	for (const name of ['a', 'b', 'c'])
+		says(await space.refused(name), /is running a job|has been running a job/);
 	await space.busy('a');
 	await refused('label', 'pod', 'a', 'actions-runner/busy-');
 	assert.equal(space.killedJobs(), []);
-});
-
-test('kubectl delete pod --all over 3 idle and 2 busy runners: the idle go, the busy stay and are named (A14)', async ({ space }) => {
-	await space.runners(['busy-1', 'busy-2', 'idle-1', 'idle-2', 'idle-3']);
-	for (const name of ['busy-1', 'busy-2']) await space.runJob(name);
-	const done = await space.kubectl('delete', 'pod', '--all');
-	assert.is.not(done.code, 0);
-	for (const name of ['busy-1', 'busy-2']) says(done.stderr, `runner ${name} (`);
-	assert.not.match(done.stderr, 'idle');
-	assert.equal((await space.rig.pods(space.name)).map((pod) => pod.metadata.name), ['busy-1', 'busy-2']);
-	assert.equal(space.killedJobs(), []);
-	assert.equal(space.removals().sort(), [204, 204, 204, 422, 422]);
-});
-
-test('deletecollection, whose request has no name: the right runners go, the right ones are refused and recorded (A14)', async ({ space }) => {
-	await space.runners(['busy-1', 'idle-1', 'idle-2']);
-	await space.runJob('busy-1');
-	const collection = () => space.kubectl('delete', '--raw', `/api/v1/namespaces/${space.name}/pods?labelSelector=runnerset-name`);
-	// The API server goes through a collection in the order of names and stops at the first refusal.
-	const first = await collection();
-	says(first.stderr + first.stdout, 'runner busy-1 (');
-	assert.is((await space.annotations('busy-1'))['actions-runner/deletion-requested-by'], 'admin');
-	const rest = await space.kubectl('delete', '--raw', `/api/v1/namespaces/${space.name}/pods?fieldSelector=metadata.name!=busy-1`);
-	assert.is(rest.code, 0, rest.stderr);
-	await Promise.all([space.gone('idle-1'), space.gone('idle-2')]);
-	assert.equal(space.killedJobs(), []);
-	assert.is((await space.pod('busy-1'))?.metadata.deletionTimestamp, undefined);
-});
-
-test('--dry-run=server: the same verdict, and nothing is written to GitHub or on the pod (A15)', async ({ space }) => {
-	await space.runners(['idle', 'busy']);
-	await space.runJob('busy', { known: true });
-	const before = [await space.pod('idle'), await space.pod('busy')];
-	const done = await space.deleted('idle', '--dry-run=server');
-	says(done.stdout, 'dry run');
-	says(await space.refused('busy', '--dry-run=server'), 'This is a dry run: nothing was recorded.');
-	await sleep(1_000);
-	assert.equal(space.removals(), []);
-	const after = [await space.pod('idle'), await space.pod('busy')];
-	assert.equal(after.map((pod) => pod?.metadata.resourceVersion), before.map((pod) => pod?.metadata.resourceVersion));
-	assert.equal([await space.events('idle'), await space.events('busy')], [[], []]);
-	assert.equal(space.rig.github.runners(space.scope).length, 2);
-});
-
-test('50 idle runners are deleted with 50 DELETEs that answer 204 and at most 2 lists', async ({ space }) => {
-	const names = Array.from({ length: 50 }, (_, index) => `r-${index}`);
-	await space.runners(names);
-	const lists = space.calls('list').length;
-	const done = await space.kubectl('delete', 'pod', '--all');
-	assert.is(done.code, 0, done.stderr);
-	assert.equal(await space.rig.pods(space.name), []);
-	assert.equal(space.removals(), Array(50).fill(204));
-	assert.ok(space.calls('list').length - lists <= 2, `${space.calls('list').length - lists} lists`);
-});
-
-test('20 busy runners whose job is known: no DELETE at all; unknown: one 422 each', async ({ space }) => {
-	const known = Array.from({ length: 10 }, (_, index) => `known-${index}`);
-	const unknown = Array.from({ length: 10 }, (_, index) => `unknown-${index}`);
-	await space.runners([...known, ...unknown]);
-	for (const name of known) await space.runJob(name);
-	for (const name of known) await space.busy(name);
-	for (const name of unknown) await space.runJob(name);
-	for (let time = 0; time < 2; time++) {
-		const done = await space.kubectl('delete', 'pod', '--all');
-		assert.is.not(done.code, 0);
-	}
-	assert.equal(space.removals(), Array(10).fill(422));
-	assert.equal(space.killedJobs(), []);
-	assert.is(await space.rig.agents.endAllJobs() >= 20, true);
-	await eventually('all are gone', async () => (await space.rig.pods(space.name)).length === 0, { withinMs: 20_000 });
-	assert.equal(space.removals(), Array(10).fill(422));
-});
-
-test('a pod that is no runner is never refused or delayed, not even while the guard is down; a live runner is (A16)', async ({ rig, space }) => {
-	await space.runners(['a']);
-	const plain = () => space.ok('run', 'web', '--image=nginx', '--overrides={"spec":{"terminationGracePeriodSeconds":0}}');
-	const goesAtOnce = async () => {
-		await plain();
-		await eventually('web runs', async () => (await space.pod('web'))?.status?.phase === 'Running');
-		const done = await space.deleted('web');
-		assert.ok(done.elapsedMs < 3_000, `${done.elapsedMs} ms`);
-	};
-	await goesAtOnce();
-	await rig.servers[0]?.stop();
-	await goesAtOnce();
-	says(await space.refused('a'), 'failed calling webhook "pods.runners-admission.svc"');
-	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 });
 
 test.run();

@@ -1,8 +1,7 @@
 /** Group B of the acceptance scenarios: what a drain does to runners, with real kubectl and a real eviction API. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from '../rig/suite.ts';
 import * as assert from 'uvu/assert';
-import { busy } from '../../admission/api/keys.ts';
+import { busy, progress } from '../../admission/api/keys.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
 import { readKubeconfig } from '../github/cluster-access.ts';
 import { runnerSetPod, staticRunnerPod } from '../github/pods.ts';
@@ -11,15 +10,29 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
+import { suite } from '../rig/suite.ts';
+import { type Installed, installPlugin } from './plugin-process.ts';
 
 interface Context {
 	rig: Rig;
 	history: History;
 	call: ApiCall;
 	stopCalls: () => void;
+	plugin: Installed;
 }
 
-const nodes = ['n-legacy', 'n-scale-set', 'n-timeout', 'n-static', 'n-evict', 'n-budget', 'n-spare', 'n-spot', 'n-dry'];
+const nodes = [
+	'n-legacy',
+	'n-scale-set',
+	'n-timeout',
+	'n-static',
+	'n-evict',
+	'n-budget',
+	'n-spare',
+	'n-spot',
+	'n-dry',
+	'n-plugin',
+];
 
 const test = suite<Context>('drain');
 
@@ -28,12 +41,13 @@ test.before(async (context) => {
 	context.history = await startHistory(context.rig);
 	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
 	Object.assign(context, { call, stopCalls: stop });
+	context.plugin = await installPlugin();
 });
-test.after(async ({ rig, history, stopCalls }) => {
+test.after(async ({ rig, history, stopCalls, plugin }) => {
 	if (rig) console.log(`\n${rig.github.callsTable()}\nmedian release ${rig.agents.medianReleaseMs()} ms`);
 	stopCalls?.();
 	history?.stop();
-	await rig?.stop();
+	await Promise.all([rig?.stop(), plugin?.remove()]);
 });
 test.after.each(({ history }) => {
 	assert.equal(history.violations(), []);
@@ -42,7 +56,8 @@ test.after.each(({ history }) => {
 const drain = (rig: Rig, node: string, ...more: string[]): Promise<KubectlResult> =>
 	rig.kubectl(['drain', node, '--force', '--ignore-daemonsets', ...more]);
 
-const phaseOf = async (rig: Rig, name: string, namespace: string) => (await rig.pod(name, namespace))?.status?.phase;
+const phaseOf = async (rig: Rig, name: string, namespace: string) =>
+	(await rig.pod(name, namespace))?.status?.phase;
 
 /** One busy and two idle runners are on the node: drains it, ends the job after a refusal, says what happened. */
 async function drainOneBusyTwoIdle(rig: Rig, node: string, namespace: string, [busyOne, ...idle]: string[]) {
@@ -57,15 +72,23 @@ async function drainOneBusyTwoIdle(rig: Rig, node: string, namespace: string, [b
 	await rig.gone(busyPod, namespace, 3_000);
 	const drained = await draining;
 	assert.is(drained.code, 0, drained.stderr);
-	assert.match(drained.stderr, new RegExp(`"${busyPod}".*will retry after 5s.*runner ${busyPod} .*running a job`));
+	assert.match(
+		drained.stderr,
+		new RegExp(`"${busyPod}".*will retry after 5s.*runner ${busyPod} .*running a job`),
+	);
 	assert.match(drained.stdout, `node/${node} drained`);
 	for (const name of idle) {
 		assert.not.match(drained.stderr, `"${name}"`);
-		assert.is(rig.github.journal.find((entry) => entry.name === name && entry.what === 'removed')?.cause, 'api');
+		assert.is(
+			rig.github.journal.find((entry) => entry.name === name && entry.what === 'removed')?.cause,
+			'api',
+		);
 	}
 }
 
-test('drain of ARC runners: idle ones are unregistered and go, the busy one is waited for, drain ends by itself (B1)', async ({ rig }) => {
+test('drain of ARC runners: idle ones are unregistered and go, the busy one is waited for, drain ends by itself (B1)', async ({
+	rig,
+}) => {
 	await runnerNamespace(rig, 'b1-legacy');
 	const names = ['b1-busy', 'b1-idle-1', 'b1-idle-2'];
 	await rig.runners(names.map((name) => ({ name, namespace: 'b1-legacy', nodeName: 'n-legacy' })));
@@ -75,11 +98,15 @@ test('drain of ARC runners: idle ones are unregistered and go, the busy one is w
 test('drain of scale-set runners: the same (B1)', async ({ rig }) => {
 	await runnerNamespace(rig, 'b1-scale-set');
 	const names = ['b1s-busy', 'b1s-idle-1', 'b1s-idle-2'];
-	await rig.scaleSetRunners(names.map((name) => ({ name, namespace: 'b1-scale-set', nodeName: 'n-scale-set' })));
+	await rig.scaleSetRunners(
+		names.map((name) => ({ name, namespace: 'b1-scale-set', nodeName: 'n-scale-set' })),
+	);
 	await drainOneBusyTwoIdle(rig, 'n-scale-set', 'b1-scale-set', names);
 });
 
-test('drain with --timeout fails with a message that names the runner, and its job goes on (B2)', async ({ rig }) => {
+test('drain with --timeout fails with a message that names the runner, and its job goes on (B2)', async ({
+	rig,
+}) => {
 	await runnerNamespace(rig, 'b2');
 	await rig.runners(['b2-busy', 'b2-idle'].map((name) => ({ name, namespace: 'b2', nodeName: 'n-timeout' })));
 	await rig.agents.runJob('b2', 'b2-busy');
@@ -94,13 +121,22 @@ test('drain with --timeout fails with a message that names the runner, and its j
 	await rig.gone('b2-busy', 'b2', 3_000);
 });
 
-test('drained node: a static runner is unregistered when its job ends, before it gets another (B4)', async ({ rig, history }) => {
+test('drained node: a static runner is unregistered when its job ends, before it gets another (B4)', async ({
+	rig,
+	history,
+}) => {
 	await runnerNamespace(rig, 'b4');
 	await rig.apply(staticRunnerPod({ name: 'b4-static', namespace: 'b4', nodeName: 'n-static' }));
 	await rig.agents.waitRegistered(['b4-static'], 20_000);
 	await rig.agents.runJob('b4', 'b4-static');
 	const draining = drain(rig, 'n-static');
 	await eventually('the eviction is recorded', () => history.recorded().includes('b4/b4-static'));
+	// Until a list shows the job GitHub's 422 is all that is known: a list that shows none may be a late one, and the
+	// runner is asked about half a minute later (invariant 5).
+	await eventually("a list has taken the 422's place", async () => {
+		const { labels, annotations } = (await rig.pod('b4-static', 'b4'))?.metadata ?? {};
+		return labels?.[busy.label] === 'true' && annotations?.[progress.failureMessage] === undefined;
+	});
 	await rig.agents.endJob('b4', 'b4-static');
 	const endedMs = Date.now();
 	await rig.gone('b4-static', 'b4', 8_000);
@@ -118,7 +154,10 @@ test('cordon alone is no request to delete: an idle runner on the node stays', a
 	await rig.ok(['uncordon', 'n-spare']);
 });
 
-test('an Eviction carries no labels: the busy runner is found all the same, other pods of its namespace go at once (B6)', async ({ rig, call }) => {
+test('an Eviction carries no labels: the busy runner is found all the same, other pods of its namespace go at once (B6)', async ({
+	rig,
+	call,
+}) => {
 	await runnerNamespace(rig, 'b6');
 	await rig.runners([{ name: 'b6-busy', namespace: 'b6', nodeName: 'n-evict' }]);
 	await rig.apply(plainPod('b6-web', 'b6', { nodeName: 'n-evict' }));
@@ -139,21 +178,31 @@ test('an Eviction carries no labels: the busy runner is found all the same, othe
 	await rig.gone('b6-busy', 'b6', 3_000);
 });
 
-test('eviction of a busy runner with a docker sidecar: goes when the runner has ended though the pod runs on (B6)', async ({ rig, call }) => {
+test('eviction of a busy runner with a docker sidecar: goes when the runner has ended though the pod runs on (B6)', async ({
+	rig,
+	call,
+}) => {
 	const name = 'b6-dind';
 	await rig.apply(runnerSetPod({ name, namespace: 'b6', nodeName: 'n-evict', dockerSidecar: true }));
 	await rig.agents.waitRegistered([name], 20_000);
 	await rig.agents.runJob('b6', name);
-	await eventually('marked busy', async () => (await rig.pod(name, 'b6'))?.metadata.labels?.[busy.label] === 'true');
+	await eventually(
+		'marked busy',
+		async () => (await rig.pod(name, 'b6'))?.metadata.labels?.[busy.label] === 'true',
+	);
 	assert.is((await evict(call, 'b6', name)).status, 429);
 	await rig.agents.endJob('b6', name);
 	await rig.gone(name, 'b6', 3_000);
 });
 
-test("a user's own PodDisruptionBudget: both are respected, neither deadlocks the drain (B7)", async ({ rig }) => {
+test("a user's own PodDisruptionBudget: both are respected, neither deadlocks the drain (B7)", async ({
+	rig,
+}) => {
 	await runnerNamespace(rig, 'b7');
 	const names = ['b7-busy', 'b7-idle-1', 'b7-idle-2'];
-	await rig.runners(names.map((name) => ({ name, namespace: 'b7', nodeName: 'n-budget', labels: { team: 'ci' } })));
+	await rig.runners(
+		names.map((name) => ({ name, namespace: 'b7', nodeName: 'n-budget', labels: { team: 'ci' } })),
+	);
 	await rig.apply({
 		apiVersion: 'policy/v1',
 		kind: 'PodDisruptionBudget',
@@ -161,11 +210,16 @@ test("a user's own PodDisruptionBudget: both are respected, neither deadlocks th
 		spec: { minAvailable: 2, selector: { matchLabels: { team: 'ci' } } },
 	});
 	await eventually('the budget is counted', async () => {
-		const budget = await rig.kube.get<{ status?: { disruptionsAllowed?: number } }>('/apis/policy/v1/namespaces/b7/poddisruptionbudgets/team-ci');
+		const budget = await rig.kube.get<{ status?: { disruptionsAllowed?: number } }>(
+			'/apis/policy/v1/namespaces/b7/poddisruptionbudgets/team-ci',
+		);
 		return budget.status?.disruptionsAllowed === 1;
 	});
 	await rig.agents.runJob('b7', 'b7-busy');
-	await eventually('marked busy', async () => (await rig.pod('b7-busy', 'b7'))?.metadata.labels?.[busy.label] === 'true');
+	await eventually(
+		'marked busy',
+		async () => (await rig.pod('b7-busy', 'b7'))?.metadata.labels?.[busy.label] === 'true',
+	);
 
 	const draining = drain(rig, 'n-budget');
 	// One idle runner may go; then the user's budget is used up, and the job goes on.
@@ -175,14 +229,24 @@ test("a user's own PodDisruptionBudget: both are respected, neither deadlocks th
 	// The job ends: an ended pod needs no budget. The other idle runner needs replacements elsewhere.
 	await rig.agents.endJob('b7', 'b7-busy');
 	await rig.gone('b7-busy', 'b7', 3_000);
-	await rig.runners(['b7-new-1', 'b7-new-2'].map((name) => ({ name, namespace: 'b7', nodeName: 'n-spare', labels: { team: 'ci' } })));
+	await rig.runners(
+		['b7-new-1', 'b7-new-2'].map((name) => ({
+			name,
+			namespace: 'b7',
+			nodeName: 'n-spare',
+			labels: { team: 'ci' },
+		})),
+	);
 	const drained = await draining;
 	assert.is(drained.code, 0, drained.stderr);
 	assert.match(drained.stderr, "would violate the pod's disruption budget");
 	assert.equal((await rig.pods('b7')).map((pod) => pod.metadata.name).sort(), ['b7-new-1', 'b7-new-2']);
 });
 
-test('spot notice: idle runners leave GitHub and the node at once, a busy one runs on to its end (B10)', async ({ rig, call }) => {
+test('spot notice: idle runners leave GitHub and the node at once, a busy one runs on to its end (B10)', async ({
+	rig,
+	call,
+}) => {
 	await runnerNamespace(rig, 'b10');
 	const names = ['b10-busy', 'b10-idle-1', 'b10-idle-2'];
 	await rig.runners(names.map((name) => ({ name, namespace: 'b10', nodeName: 'n-spot' })));
@@ -190,7 +254,14 @@ test('spot notice: idle runners leave GitHub and the node at once, a busy one ru
 	// As termination handlers do: taint the node, evict all of it, again and again, with what is left of two minutes.
 	await rig.ok(['taint', 'node', 'n-spot', 'spot-itn=true:NoSchedule']);
 	const startedMs = Date.now();
-	for (const name of names) await evict(call, 'b10', name, { gracePeriodSeconds: 110 }, 'system:serviceaccount:kube-system:termination-handler');
+	for (const name of names)
+		await evict(
+			call,
+			'b10',
+			name,
+			{ gracePeriodSeconds: 110 },
+			'system:serviceaccount:kube-system:termination-handler',
+		);
 	for (const name of names.slice(1)) await rig.gone(name, 'b10', 5_000);
 	assert.ok(Date.now() - startedMs < 5_000, `idle ones gone after ${Date.now() - startedMs} ms`);
 	for (let seconds = 109; seconds > 106; seconds--) {
@@ -201,17 +272,50 @@ test('spot notice: idle runners leave GitHub and the node at once, a busy one ru
 	await rig.gone('b10-busy', 'b10', 3_000);
 });
 
-test('drain --dry-run=server of busy and idle runners writes nothing, neither here nor at GitHub', async ({ rig, history }) => {
+test('drain --dry-run=server of busy and idle runners writes nothing, neither here nor at GitHub', async ({
+	rig,
+	history,
+}) => {
 	await runnerNamespace(rig, 'dry');
 	await rig.runners(['dry-busy', 'dry-idle'].map((name) => ({ name, namespace: 'dry', nodeName: 'n-dry' })));
 	await rig.agents.runJob('dry', 'dry-busy');
-	await eventually('marked busy', async () => (await rig.pod('dry-busy', 'dry'))?.metadata.labels?.[busy.label] === 'true');
+	await eventually(
+		'marked busy',
+		async () => (await rig.pod('dry-busy', 'dry'))?.metadata.labels?.[busy.label] === 'true',
+	);
 	const writes = await history.writesDuring(async () => {
-		const drained = await drain(rig, 'n-dry', '--dry-run=server', '--timeout=3s');
+		const drained = await drain(rig, 'n-dry', 'n-plugin', '--dry-run=server', '--timeout=3s');
 		console.log(`dry-run: exit code ${drained.code} ${drained.stderr.slice(0, 300)}`);
 	});
 	assert.equal(writes, []);
 	await rig.agents.endJob('dry', 'dry-busy');
+});
+
+test('kubectl runners drain: cordons, says for whom it waits, exit code 2 at --timeout and 0 when all have left (B11)', async ({
+	rig,
+	plugin,
+}) => {
+	await runnerNamespace(rig, 'b11');
+	const names = ['b11-busy', 'b11-idle'];
+	await rig.scaleSetRunners(names.map((name) => ({ name, namespace: 'b11', nodeName: 'n-plugin' })));
+	await rig.agents.runJob('b11', 'b11-busy');
+	const env = { KUBECONFIG: rig.cluster.kubeconfig };
+
+	const late = await plugin.run(['drain', 'n-plugin', '--timeout=3s'], env);
+	assert.is(late.code, 2, late.stderr);
+	assert.match(late.stdout, 'node/n-plugin cordoned');
+	assert.match(late.stdout, /^pod\/b11-idle evicted$/m);
+	assert.match(late.stdout, /b11\/b11-busy not evicted yet: .*running a job/);
+	assert.match(late.stderr, 'b11-busy');
+	assert.is(await phaseOf(rig, 'b11-busy', 'b11'), 'Running');
+
+	const draining = plugin.start(['drain', 'n-plugin'], env);
+	await draining.prints(/^waiting for b11\/b11-busy: busy/m);
+	await rig.agents.endJob('b11', 'b11-busy');
+	const drained = await draining.end();
+	assert.is(drained.code, 0, drained.stderr);
+	assert.match(drained.stdout, /^node\/n-plugin drained of runners/m);
+	assert.equal(await rig.pods('b11'), []);
 });
 
 test.run();

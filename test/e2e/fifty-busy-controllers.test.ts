@@ -1,6 +1,5 @@
 /** The mass promise, what controllers do: over 50 busy runners against deleters that ask nobody and come again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from '../rig/suite.ts';
 import * as assert from 'uvu/assert';
 import { record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
@@ -11,6 +10,7 @@ import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, sum
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
+import { suite } from '../rig/suite.ts';
 
 interface Context {
 	rig: Rig;
@@ -33,7 +33,12 @@ test.before(async (context) => {
 	context.history = await startHistory(rig);
 	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
 	Object.assign(context, { call, stopCalls: stop });
-	await rig.apply({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'urgent' }, value: 1_000_000 });
+	await rig.apply({
+		apiVersion: 'scheduling.k8s.io/v1',
+		kind: 'PriorityClass',
+		metadata: { name: 'urgent' },
+		value: 1_000_000,
+	});
 	context.fleets = {
 		taint: await startFleet(rig, 'taint'),
 		preempt: await startFleet(rig, 'preempt', { fullNodes }),
@@ -55,7 +60,9 @@ test.after.each(({ rig, history }) => {
 
 async function ends({ rig }: Context, fleet: Fleet, names: readonly string[], how: string): Promise<void> {
 	const { medianMs, maxMs } = summary(await endJobs(rig, fleet, names));
-	console.log(`${how}: ${names.length} runners released ${medianMs} ms after their job (median; longest ${maxMs} ms)`);
+	console.log(
+		`${how}: ${names.length} runners released ${medianMs} ms after their job (median; longest ${maxMs} ms)`,
+	);
 	assert.ok(medianMs <= 2_000, `median ${medianMs} ms`);
 }
 
@@ -73,7 +80,10 @@ test('an urgent pod for each of 4 nodes full of busy runners: at most one refuse
 	const urgent = nodes.map((node) => `urgent-${node}`);
 	await rig.apply(
 		...nodes.map((node) =>
-			plainPod(`urgent-${node}`, namespace, { priorityClassName: 'urgent', nodeSelector: { 'kubernetes.io/hostname': node } }),
+			plainPod(`urgent-${node}`, namespace, {
+				priorityClassName: 'urgent',
+				nodeSelector: { 'kubernetes.io/hostname': node },
+			}),
 		),
 	);
 	await sleep(12_000);
@@ -83,20 +93,35 @@ test('an urgent pod for each of 4 nodes full of busy runners: at most one refuse
 	}
 	const seconds = (Date.now() - fromMs) / 1000;
 	const most = Math.ceil(seconds / 3) + 1;
-	console.log(`preemption: ${tries.size} victims, refused DELETEs each in ${seconds.toFixed(1)} s: ${[...tries.values()].join(' ')}`);
+	console.log(
+		`preemption: ${tries.size} victims, refused DELETEs each in ${seconds.toFixed(1)} s: ${[...tries.values()].join(' ')}`,
+	);
 	assert.is(tries.size, fullNodes);
-	for (const [pod, count] of tries) assert.ok(count <= most, `${pod}: ${count} refused DELETEs in ${seconds} s`);
+	for (const [pod, count] of tries)
+		assert.ok(count <= most, `${pod}: ${count} refused DELETEs in ${seconds} s`);
 
 	const alive = await rig.pods(namespace);
-	const victims = alive.filter((pod: Pod) => pod.metadata.annotations?.[record.requestedBy] === scheduler).map((pod) => pod.metadata.name);
+	const victims = alive
+		.filter((pod: Pod) => pod.metadata.annotations?.[record.requestedBy] === scheduler)
+		.map((pod) => pod.metadata.name);
 	assert.is(victims.length, fullNodes);
-	assert.is(alive.filter((pod) => names.includes(pod.metadata.name) && !pod.metadata.deletionTimestamp).length, names.length);
+	assert.is(
+		alive.filter((pod) => names.includes(pod.metadata.name) && !pod.metadata.deletionTimestamp).length,
+		names.length,
+	);
 	await ends(context, fleets.preempt, victims, 'preemption');
 	const endedMs = Date.now();
-	await eventually('the urgent pods run', async () => {
-		const pods = await rig.pods(namespace);
-		return pods.filter((pod) => urgent.includes(pod.metadata.name) && pod.status?.phase === 'Running').length === urgent.length;
-	}, { withinMs: 20_000 });
+	await eventually(
+		'the urgent pods run',
+		async () => {
+			const pods = await rig.pods(namespace);
+			return (
+				pods.filter((pod) => urgent.includes(pod.metadata.name) && pod.status?.phase === 'Running').length ===
+				urgent.length
+			);
+		},
+		{ withinMs: 20_000 },
+	);
 	console.log(`urgent pods run ${Date.now() - endedMs} ms later`);
 });
 
@@ -105,10 +130,14 @@ test('Karpenter past its terminationGracePeriod: evictions, then DELETEs with le
 	const { namespace, names } = fleets.karpenter;
 	const uids = new Map((await rig.pods(namespace)).map((pod) => [pod.metadata.name, pod.metadata.uid]));
 	const options = (name: string) => ({ preconditions: { uid: uids.get(name) } });
-	const evicted = await Promise.all(names.map((name) => evict(call, namespace, name, options(name), karpenter)));
+	const evicted = await Promise.all(
+		names.map((name) => evict(call, namespace, name, options(name), karpenter)),
+	);
 	assert.equal(new Set(evicted.map((answer) => answer.status)), new Set([429]));
 	for (const gracePeriodSeconds of [29, 20, 11, 5, 2, 1, 1]) {
-		const answers = await Promise.all(names.map((name) => remove(call, namespace, name, { ...options(name), gracePeriodSeconds }, karpenter)));
+		const answers = await Promise.all(
+			names.map((name) => remove(call, namespace, name, { ...options(name), gracePeriodSeconds }, karpenter)),
+		);
 		assert.equal(new Set(answers.map((answer) => answer.status)), new Set([409]));
 	}
 	await allRecorded(history, fleets.karpenter);

@@ -1,10 +1,11 @@
 /** The mass promise, what people do: over 50 busy runners and one command that would kill them all. */
-import { suite } from '../rig/suite.ts';
+
 import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, summary } from '../rig/fleet.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
+import { suite } from '../rig/suite.ts';
 
 interface Context {
 	rig: Rig;
@@ -38,12 +39,15 @@ async function allWait({ rig, history }: Context, fleet: Fleet, how: string): Pr
 	const untouched = await rig.pods(fleet.namespace);
 	assert.is(untouched.filter((pod) => !pod.metadata.deletionTimestamp).length, fleet.names.length);
 	const { medianMs, maxMs } = summary(await endJobs(rig, fleet, fleet.names));
-	console.log(`${how}: ${fleet.names.length} runners released ${medianMs} ms after their job (median; longest ${maxMs} ms)`);
+	console.log(
+		`${how}: ${fleet.names.length} runners released ${medianMs} ms after their job (median; longest ${maxMs} ms)`,
+	);
 	assert.ok(medianMs <= 2_000, `median ${medianMs} ms`);
 	assert.equal(history.violations(), []);
 }
 
-const deletesOf = (rig: Rig, { scopes }: Fleet) => scopes.reduce((sum, scope) => sum + rig.github.count({ endpoint: 'delete', scope }), 0);
+const deletesOf = (rig: Rig, { scopes }: Fleet) =>
+	scopes.reduce((sum, scope) => sum + rig.github.count({ endpoint: 'delete', scope }), 0);
 
 test('kubectl delete pod --all right after 52 jobs began: no job dies, at most one 422 each, all go when their job ends', async (context) => {
 	const { rig, fleets } = context;
@@ -52,7 +56,10 @@ test('kubectl delete pod --all right after 52 jobs began: no job dies, at most o
 	assert.is(deleted.code, 1);
 	assert.is(deleted.stderr.match(/running a job/g)?.length, fleets.all.names.length);
 	await allWait(context, fleets.all, 'delete pod --all');
-	assert.ok(deletesOf(rig, fleets.all) <= fleets.all.names.length, `${deletesOf(rig, fleets.all)} DELETE calls`);
+	assert.ok(
+		deletesOf(rig, fleets.all) <= fleets.all.names.length,
+		`${deletesOf(rig, fleets.all)} DELETE calls`,
+	);
 });
 
 test('kubectl drain of a node with 52 busy runners: no job dies, no GitHub DELETE, drain ends with the last job', async (context) => {
@@ -72,10 +79,21 @@ test('kubectl delete namespace with 52 busy runners: no job dies, the namespace 
 	await allWait(context, fleets.space, 'delete namespace');
 	assert.is(deletesOf(rig, fleets.space), 0);
 	const fromMs = Date.now();
-	await eventually('the namespace is gone', async () => {
-		const found = await rig.kubectl(['get', 'namespace', fleets.space.namespace, '--ignore-not-found', '-o', 'name']);
-		return found.code === 0 && found.stdout === '';
-	}, { withinMs: 60_000, everyMs: 500 });
+	await eventually(
+		'the namespace is gone',
+		async () => {
+			const found = await rig.kubectl([
+				'get',
+				'namespace',
+				fleets.space.namespace,
+				'--ignore-not-found',
+				'-o',
+				'name',
+			]);
+			return found.code === 0 && found.stdout === '';
+		},
+		{ withinMs: 60_000, everyMs: 500 },
+	);
 	console.log(`namespace gone ${Date.now() - fromMs} ms after its last runner`);
 });
 

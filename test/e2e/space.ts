@@ -1,11 +1,11 @@
-import { eventually } from '../rig/eventually.ts';
-import type { Rig } from '../rig/rig.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
 import type { Call } from '../github/calls.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../github/pods.ts';
-import type { FaultHandle } from '../github/simulator.ts';
 import type { JournalEntry } from '../github/runner-agents.ts';
+import type { FaultHandle } from '../github/simulator.ts';
+import { eventually } from '../rig/eventually.ts';
+import type { Rig } from '../rig/rig.ts';
 import type { LogLine } from '../rig/server-process.ts';
 
 let spaces = 0;
@@ -74,7 +74,12 @@ export class Space {
 	async scaleSetRunners(names: string[]): Promise<void> {
 		const githubConfigUrl = `https://github.com/${this.name}`;
 		await this.rig.scaleSetRunners(
-			names.map((name) => ({ name, namespace: this.name, githubConfigUrl, githubConfigSecret: credentialsSecret })),
+			names.map((name) => ({
+				name,
+				namespace: this.name,
+				githubConfigUrl,
+				githubConfigSecret: credentialsSecret,
+			})),
 		);
 		await this.registered(names);
 		await this.listed(names);
@@ -196,12 +201,31 @@ export class Space {
 	async events(name: string): Promise<{ reason: string; type: string; message: string; count?: number }[]> {
 		const path = `/api/v1/namespaces/${this.name}/events`;
 		const found = await this.rig.kube.get<{
-			items: { reason: string; type: string; message: string; count?: number; involvedObject: { name: string }; source?: { component?: string } }[];
+			items: {
+				reason: string;
+				type: string;
+				message: string;
+				count?: number;
+				involvedObject: { name: string };
+				source?: { component?: string };
+			}[];
 		}>(path);
-		return found.items.filter((event) => event.involvedObject.name === name && event.source?.component === 'runners-admission');
+		return found.items.filter(
+			(event) => event.involvedObject.name === name && event.source?.component === 'runners-admission',
+		);
 	}
 
-	condition(pod: Pod | undefined, type: string): { status: string; reason?: string; message?: string } | undefined {
+	condition(
+		pod: Pod | undefined,
+		type: string,
+	): { status: string; reason?: string; message?: string } | undefined {
 		return pod?.status?.conditions?.find((condition) => condition.type === `actions-runner/${type}`);
 	}
+}
+
+/** Ends a rig; with DEBUG_RIG set, first prints what its servers have logged. */
+export async function end(rig: Rig | undefined): Promise<void> {
+	if (process.env.DEBUG_RIG)
+		for (const line of rig?.logs(() => true) ?? []) console.error(JSON.stringify(line));
+	await rig?.stop();
 }

@@ -1,23 +1,25 @@
 /** Static (non-ephemeral) runners: asked once, retried at a bounded rate, gone when GitHub lets them go (A9). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { Space, says } from './space.ts';
+import { suite } from '../rig/suite.ts';
+import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('static runner');
 
 test.before(async (context) => {
 	context.rig = await startRig();
 });
-test.after(async ({ rig }) => rig?.stop());
+test.after(({ rig }) => end(rig));
 test.before.each(async (context) => {
 	context.space = await Space.make(context.rig);
 });
 test.after.each(async ({ space }) => space.clear());
 
-test('busy static runner: refused once, unregistered soon after its job ends, and gone though nobody asks again (A9)', async ({ space }) => {
+test('busy static runner: refused once, unregistered soon after its job ends, and gone though nobody asks again (A9)', async ({
+	space,
+}) => {
 	await space.runners(['a'], { ephemeral: false });
 	await space.runJob('a');
 	says(await space.refused('a'), 'carried out when the job ends');
@@ -32,7 +34,9 @@ test('busy static runner: refused once, unregistered soon after its job ends, an
 	assert.equal(space.killedJobs(), []);
 });
 
-test('static runner whose job GitHub’s list does not show: at most one DELETE in 30 s, one line in the log (A9)', async ({ space }) => {
+test('static runner whose job GitHub’s list does not show: at most one DELETE in 30 s, one line in the log (A9)', async ({
+	space,
+}) => {
 	await space.runners(['a'], { ephemeral: false });
 	const late = space.listsAsIdle('a');
 	await space.runJob('a');
@@ -44,10 +48,15 @@ test('static runner whose job GitHub’s list does not show: at most one DELETE 
 	await sleep(3_000);
 	const times = space.calls('delete').map((call) => call.atMs);
 	const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-	assert.ok(gaps.every((gap) => gap >= 30_000), `ms between DELETEs: ${gaps.join(', ') || '-'}`);
+	assert.ok(
+		gaps.every((gap) => gap >= 30_000),
+		`ms between DELETEs: ${gaps.join(', ') || '-'}`,
+	);
 	assert.ok(times.length <= 2, `${times.length} DELETEs`);
 	assert.equal(space.log(['warn', 'error']), []);
-	const told = space.log().filter((line) => line.msg === 'deletion recorded' || line.msg === 'recorded deletion waits');
+	const told = space
+		.log()
+		.filter((line) => line.msg === 'deletion recorded' || line.msg === 'recorded deletion waits');
 	assert.is(told.length, 2, told.map((line) => line.msg).join());
 	late.clear();
 	await space.endJob('a');
@@ -55,7 +64,9 @@ test('static runner whose job GitHub’s list does not show: at most one DELETE 
 	assert.equal(space.killedJobs(), []);
 });
 
-test('a static runner that takes job after job is asked about by every list, and is never interrupted (A9)', async ({ space }) => {
+test('a static runner that takes job after job is asked about by every list, and is never interrupted (A9)', async ({
+	space,
+}) => {
 	await space.runners(['a'], { ephemeral: false });
 	await space.runJob('a');
 	await space.refused('a');

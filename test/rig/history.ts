@@ -154,7 +154,7 @@ export async function startHistory(rig: Rig): Promise<History> {
 			const deletes = github.calls.filter((call) => call.endpoint === 'delete' && call.runnerId === id);
 			const refused = deletes.filter((call) => call.status === 422);
 			if (ephemeral.get(name) ?? true) {
-				if (refused.length > 1)
+				if (refused.length > 1 + crashes)
 					yield `5: ephemeral runner ${name}: ${refused.length} DELETE calls answered 422`;
 				const endedMs =
 					github.journal.find((entry) => entry.runnerId === id && entry.what === 'removed')?.atMs ?? Infinity;

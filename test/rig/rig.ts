@@ -33,6 +33,8 @@ export interface RigOptions {
 	github?: GitHubOptions;
 	agents?: Partial<RunnerAgentsOptions>;
 	server?: Partial<ServerOptions>;
+	/** RunnerSets and RunnerDeployments too: mutating webhooks and all controllers. Default: the guard alone. */
+	sets?: boolean;
 	log?: (line: string) => void;
 }
 
@@ -106,14 +108,32 @@ export class Rig<C extends RigCluster = Cluster> {
 	async #install(port: number): Promise<void> {
 		const folder = join(this.cluster.folder, 'overlay');
 		await mkdir(folder, { recursive: true });
-		const ports = [0, 1, 2, 3].map((index) => ({
-			op: 'replace',
-			path: `/webhooks/${index}/clientConfig/service/port`,
-			value: port,
+		const ports = (webhooks: number) =>
+			JSON.stringify(
+				Array.from({ length: webhooks }, (_, index) => ({
+					op: 'replace',
+					path: `/webhooks/${index}/clientConfig/service/port`,
+					value: port,
+				})),
+			);
+		// The guard alone, as overlay guard-only has it: a cluster of the user's may have ARC's own definitions.
+		const withoutSets = [
+			{ kind: 'MutatingWebhookConfiguration' },
+			{ kind: 'CustomResourceDefinition' },
+			{ kind: 'ClusterRole', name: 'runners-admission-sets|runners-view|runners-edit' },
+			{ kind: 'ClusterRoleBinding', name: 'runners-admission-sets' },
+		].map((target) => ({
+			target,
+			patch: JSON.stringify({ kind: target.kind, metadata: { name: 'all' }, $patch: 'delete' }),
 		}));
 		const kustomization = {
 			resources: [relative(folder, join(project, 'manifests/overlays/local'))],
-			patches: [{ target: { kind: 'ValidatingWebhookConfiguration' }, patch: JSON.stringify(ports) }],
+			patches: [
+				{ target: { kind: 'ValidatingWebhookConfiguration' }, patch: ports(4) },
+				...(this.#options.sets
+					? [{ target: { kind: 'MutatingWebhookConfiguration' }, patch: ports(2) }]
+					: withoutSets),
+			],
 		};
 		await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
 		await this.ok(['apply', '--server-side', '-k', folder]);
@@ -121,7 +141,11 @@ export class Rig<C extends RigCluster = Cluster> {
 
 	/** Starts one more replica behind the Service. */
 	async addServer(options: Partial<ServerOptions> = {}): Promise<ServerProcess> {
-		const base = { kubeconfig: this.serverKubeconfig, githubUrl: this.github.url };
+		const base = {
+			kubeconfig: this.serverKubeconfig,
+			githubUrl: this.github.url,
+			...(this.#options.sets ? { controllers: '*' } : {}),
+		};
 		const server = await startServer({ ...base, ...this.#options.server, ...options });
 		this.servers.push(server);
 		this.#balance();
@@ -138,11 +162,13 @@ export class Rig<C extends RigCluster = Cluster> {
 
 	/** Resolves when the API server has the caBundle and the guard answers. */
 	async guarded(): Promise<void> {
-		const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
-		await eventually('the caBundle is patched in', async () => {
-			const found = await this.kube.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(path);
-			return found.webhooks.every((webhook) => webhook.clientConfig.caBundle);
-		});
+		for (const kind of ['validating', ...(this.#options.sets ? ['mutating'] : [])]) {
+			const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/runners-admission`;
+			await eventually(`the caBundle of the ${kind} webhooks is patched in`, async () => {
+				const found = await this.kube.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(path);
+				return found.webhooks.every((webhook) => webhook.clientConfig.caBundle);
+			});
+		}
 		await eventually(
 			'a replica leads',
 			() => this.servers.some((server) => server.log.some((line) => line.msg === 'leading')),

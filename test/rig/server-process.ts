@@ -34,6 +34,8 @@ export interface ServerOptions {
 	/** Default GITHUB_TOKEN=test-token. */
 	env?: Record<string, string>;
 	args?: string[];
+	/** --controllers; default `deletion`: the guard alone. */
+	controllers?: string;
 }
 
 const readyWithinMs = 30_000;
@@ -43,7 +45,14 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 	const [port, healthPort] = await Promise.all([freePort(), freePort()]);
 	const args = [
 		...['--kubeconfig', options.kubeconfig, '--port', `${port}`, '--health-port', `${healthPort}`],
-		...['--github-api-url', options.githubUrl, '--shutdown-delay-seconds', '0', '--controllers', 'deletion'],
+		...[
+			'--github-api-url',
+			options.githubUrl,
+			'--shutdown-delay-seconds',
+			'0',
+			'--controllers',
+			options.controllers ?? 'deletion',
+		],
 		...['--log-level', 'debug', ...(options.args ?? [])],
 	];
 	const bin = new URL('../../dist/runners-admission', import.meta.url).pathname;

@@ -20,10 +20,17 @@ export interface Outcome {
 const sizes = { ephemeral: 20, idle: 20, static: 5, scaleSet: 5 };
 
 /**
- * 50 runners of all sorts, 30 of them busy. At random moments each is deleted or evicted, jobs end, and one idle
- * runner in four gets a job, while `disturb` runs. Resolves when all have been asked for and all jobs are over.
+ * 50 runners of all sorts, 30 of them busy. At random moments each is deleted (or, one in three, evicted), jobs end,
+ * and one idle runner in four gets a job, while `disturb` runs. Resolves when all have been asked for and all jobs are
+ * over.
  */
-export async function storm(rig: Rig, call: ApiCall, random: Random, namespace: string, disturb: () => Promise<void>): Promise<Outcome> {
+export async function storm(
+	rig: Rig,
+	call: ApiCall,
+	random: Random,
+	namespace: string,
+	{ evictions, disturb }: { evictions: boolean; disturb: () => Promise<void> },
+): Promise<Outcome> {
 	await runnerNamespace(rig, namespace);
 	const name = (kind: string) => (_: unknown, index: number) => `${namespace}-${kind}-${index}`;
 	const ephemeral = Array.from({ length: sizes.ephemeral }, name('busy'));
@@ -49,7 +56,7 @@ export async function storm(rig: Rig, call: ApiCall, random: Random, namespace: 
 		disturb(),
 		...random.shuffled([...busy, ...idle]).map((pod) =>
 			at(random.between(0, 7_000), async () => {
-				const asEviction = random.between(0, 3) === 0;
+				const asEviction = random.between(0, 3) === 0 && evictions;
 				sort(outcome, pod, await answerOf((asEviction ? evict : remove)(call, namespace, pod)));
 			}),
 		),
@@ -69,22 +76,35 @@ export async function storm(rig: Rig, call: ApiCall, random: Random, namespace: 
 }
 
 /** Everything that was promised happens, and what was not asked for stays. Returns a line for the test's output. */
-export async function aftermath(rig: Rig, history: History, namespace: string, outcome: Outcome): Promise<string> {
+export async function aftermath(
+	rig: Rig,
+	history: History,
+	namespace: string,
+	outcome: Outcome,
+): Promise<string> {
 	const fromMs = Date.now();
 	await history.settled(75_000);
 	const gone = async (pods: string[]) => {
 		const there = new Set((await rig.pods(namespace)).map((pod) => pod.metadata.name));
 		return pods.every((pod) => !there.has(pod));
 	};
-	await eventually('all that was allowed or promised is gone', () => gone([...outcome.allowed, ...outcome.promised]), { withinMs: 20_000 });
+	await eventually(
+		'all that was allowed or promised is gone',
+		() => gone([...outcome.allowed, ...outcome.promised]),
+		{ withinMs: 20_000 },
+	);
 	const { allowed, promised, failed } = outcome;
 	return `${allowed.length} allowed, ${promised.length} refused and recorded, ${failed.length} not answered; all settled ${Date.now() - fromMs} ms after the storm`;
 }
 
 async function endJob(rig: Rig, namespace: string, pod: string): Promise<void> {
-	void rig.agents.endJob(namespace, pod).catch((error: unknown) => {
-		if (!String(error).includes('runs no job')) throw error; // it was killed: the history tells
-	});
+	try {
+		void rig.agents.endJob(namespace, pod).catch((error: unknown) => {
+			if (!String(error).includes('runs no job')) throw error; // it was killed: the history tells
+		});
+	} catch {
+		return; // the pod is gone, its job with it: the history tells
+	}
 }
 
 async function answerOf(sent: Promise<Answer>): Promise<Answer | { error: string }> {

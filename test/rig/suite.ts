@@ -1,4 +1,4 @@
-import { type Callback, type Test, type uvu, suite as uvuSuite } from 'uvu';
+import { type Callback, type Test, suite as uvuSuite } from 'uvu';
 
 /**
  * uvu's suite, but a hook that throws is a failure: uvu itself swallows what `before`, `before.each` or `after.each`
@@ -25,6 +25,7 @@ export function suite<T extends object>(name: string): Test<T> {
 			try {
 				for (const hook of afterEach) await hook(context);
 			} catch (error) {
+				if (failed) console.error(`${name}: after a failed test:`, error);
 				failed ??= { error };
 			}
 			if (failed) throw failed.error;

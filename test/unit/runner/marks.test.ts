@@ -111,12 +111,22 @@ test('a list that shows the job of a static runner takes the place of its 422: i
 		'actions-runner/unregistration-claim': null,
 	});
 	const late = plan(answered, sighting(false));
-	assert.is(late?.annotations['actions-runner/unregistration-claim'], undefined, 'never shown: in 30 s (invariant 5)');
+	assert.is(
+		late?.annotations['actions-runner/unregistration-claim'],
+		undefined,
+		'never shown: in 30 s (invariant 5)',
+	);
 });
 test('an ephemeral runner that GitHub answered 422 for is busy, whatever a late list says', () => {
 	const annotations = { 'actions-runner/id': '42', 'actions-runner/unregistration-failure-message': 'busy' };
 	assert.is(plan({ metadata: { annotations } }, sighting(false))?.busy, true);
-	assert.is(plan({ metadata: { ...marked, annotations: { ...marked.annotations, ...annotations } } }, sighting(false)), undefined);
+	assert.is(
+		plan(
+			{ metadata: { ...marked, annotations: { ...marked.annotations, ...annotations } } },
+			sighting(false),
+		),
+		undefined,
+	);
 });
 test("a scale set's job comes from its EphemeralRunner, before any list", () => {
 	const er = { metadata: { name: 'r1' }, status: { jobId: 'j', jobDisplayName: 'build', runnerId: 9 } };

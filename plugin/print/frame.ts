@@ -1,0 +1,48 @@
+import { printable } from './printable.ts';
+import { redrawMs, type Screen, stdout, tickMs } from './progress.ts';
+
+/** Some lines that are drawn again in place: at most five times a second, and once a second so that ages move. */
+export class Frame {
+	readonly #render: () => readonly string[];
+	readonly #screen: Screen;
+	readonly #ticker: NodeJS.Timeout;
+	#pending: NodeJS.Timeout | undefined;
+	#drawnLines = 0;
+
+	constructor(render: () => readonly string[], screen: Screen = stdout) {
+		this.#render = render;
+		this.#screen = screen;
+		this.#draw();
+		this.#ticker = setInterval(() => this.changed(), tickMs);
+		this.#ticker.unref();
+	}
+
+	/** What `render` would say now is new. */
+	changed(): void {
+		this.#pending ??= setTimeout(() => this.#draw(), redrawMs);
+		this.#pending.unref();
+	}
+
+	/** Ends the redrawing; what was drawn last stays. */
+	close(): void {
+		clearTimeout(this.#pending);
+		clearInterval(this.#ticker);
+	}
+
+	#draw(): void {
+		this.#pending = undefined;
+		const lines = this.#render();
+		const fits = Math.max(1, this.#screen.rows() - 1);
+		const shown = lines.slice(0, lines.length > fits ? fits - 1 : fits);
+		if (shown.length < lines.length) shown.push(`... and ${lines.length - shown.length} more lines`);
+		const width = this.#screen.columns() - 1; // a full line would wrap and be counted wrong
+		const text = shown.map((line) => `${cut(printable(line), width)}\n`).join('');
+		const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\r\u001b[J` : '';
+		this.#drawnLines = shown.length;
+		this.#screen.write(up + text);
+	}
+}
+
+function cut(line: string, width: number): string {
+	return line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line;
+}

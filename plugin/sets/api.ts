@@ -1,0 +1,151 @@
+import type { KubeObject } from '../../admission/api/kinds.ts';
+import type { RunnerDeployment, RunnerSet } from '../../admission/api/sets.ts';
+import { apiVersion } from '../../admission/api/sets.ts';
+import { CliError, usageError } from '../errors.ts';
+import { type KubeClient, mergePatch } from '../kube/client.ts';
+import { ApiError } from '../kube/failure.ts';
+import { kinds, resourceOf, type SetKind, type SetRef, type SetWord, shortName } from './names.ts';
+
+export type RunnersSet = (RunnerSet | RunnerDeployment) & { kind: SetKind };
+
+export function setsPath(kind: SetKind, namespace: string | undefined): string {
+	const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+	return `/apis/${apiVersion}${scope}/${resourceOf(kind)}`;
+}
+
+function setPath({ kind, name }: SetRef, namespace: string): string {
+	return `${setsPath(kind, namespace)}/${encodeURIComponent(name)}`;
+}
+
+export function refOf(set: RunnersSet): SetRef {
+	return { kind: set.kind, name: set.metadata.name };
+}
+
+/** Runners wanted; one that says nothing wants one. */
+export function wantedOf(set: RunnersSet): number {
+	return set.spec.replicas ?? 1;
+}
+
+export async function getSet(client: KubeClient, ref: SetRef): Promise<RunnersSet> {
+	return knownKind(ref.kind, async () => {
+		const set = await client.json<RunnersSet>('GET', setPath(ref, client.namespace));
+		return { ...set, kind: ref.kind };
+	});
+}
+
+export interface SetList {
+	sets: RunnersSet[];
+	/** From where a watch takes over. */
+	resourceVersion: string;
+}
+
+/** All sets of one kind in a namespace, or in all of them. */
+export function listSets(
+	client: KubeClient,
+	kind: SetKind,
+	query: { namespace?: string; labelSelector?: string; fieldSelector?: string },
+	signal?: AbortSignal,
+): Promise<SetList> {
+	const { namespace, labelSelector, fieldSelector } = query;
+	return knownKind(kind, async () => {
+		const { items = [], metadata } = await client.json<{
+			items?: RunnersSet[];
+			metadata?: { resourceVersion?: string };
+		}>('GET', setsPath(kind, namespace), { query: { labelSelector, fieldSelector }, signal });
+		return {
+			sets: items.map((set) => ({ ...set, kind })),
+			resourceVersion: metadata?.resourceVersion ?? '',
+		};
+	});
+}
+
+/** All sets of these kinds, sorted; one kind may be installed without the other. */
+export async function allSets(
+	client: KubeClient,
+	wanted: readonly SetKind[],
+	query: { namespace?: string; labelSelector?: string },
+): Promise<RunnersSet[]> {
+	const unknown: UnknownKindError[] = [];
+	const lists = await Promise.all(
+		wanted.map(async (kind) => {
+			try {
+				return (await listSets(client, kind, query)).sets;
+			} catch (error) {
+				if (!(error instanceof UnknownKindError)) throw error;
+				unknown.push(error);
+				return [];
+			}
+		}),
+	);
+	if (unknown.length === wanted.length && unknown[0]) throw unknown[0];
+	return lists.flat().sort(byName);
+}
+
+/** By namespace, name and kind, as lists are sorted. */
+export function byName(left: KubeObject, right: KubeObject): number {
+	const key = ({ kind = '', metadata }: KubeObject) => [metadata.namespace, metadata.name, kind].join('\0');
+	return key(left) < key(right) ? -1 : 1;
+}
+
+/** The set of that name; one named without its kind may be either, but not both. */
+export async function findSet(client: KubeClient, { kind, name }: SetWord): Promise<RunnersSet> {
+	if (kind !== undefined) return getSet(client, { kind, name });
+	const answers = await Promise.allSettled(kinds.map((each) => getSet(client, { kind: each, name })));
+	const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+	const [set, other] = found;
+	if (set && other) {
+		throw usageError(
+			`there are ${shortName(refOf(set))} and ${shortName(refOf(other))}: name one of them so`,
+		);
+	}
+	if (set) return set;
+	const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
+	// A connection that failed, a missing right or a missing kind says more than that the other kind has no such set.
+	throw failures.find((error) => !isNotFound(error)) ?? failures[0];
+}
+
+/** What the scale subresource answers. */
+interface Scale {
+	metadata: { resourceVersion?: string };
+	spec?: { replicas?: number };
+}
+
+/** Sets the number of runners wanted. With a resource version only if nothing was written since: else Conflict. */
+export async function patchScale(
+	client: KubeClient,
+	ref: SetRef,
+	replicas: number,
+	{ resourceVersion, dryRun }: { resourceVersion?: string; dryRun?: boolean },
+): Promise<number> {
+	const scale = await client.json<Scale>('PATCH', `${setPath(ref, client.namespace)}/scale`, {
+		contentType: mergePatch,
+		body: { ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }), spec: { replicas } },
+		query: { dryRun: dryRun ? 'All' : undefined },
+	});
+	return scale.spec?.replicas ?? replicas;
+}
+
+/** No such object, but such a kind. */
+export function isNotFound(error: unknown): boolean {
+	return error instanceof ApiError && error.code === 404 && error.status.reason === 'NotFound';
+}
+
+/** A cluster without our custom resources. */
+export class UnknownKindError extends CliError {
+	constructor(kind: SetKind) {
+		super(
+			`error: the server doesn't have a resource type "${resourceOf(kind)}"\n` +
+				'The custom resources come with the server (manifests/crds); runner pods are listed without them: kubectl runners list',
+		);
+	}
+}
+
+/** The API server answers 404 for a kind that it does not know, too, but then says nothing about an object. */
+async function knownKind<T>(kind: SetKind, ask: () => Promise<T>): Promise<T> {
+	try {
+		return await ask();
+	} catch (error) {
+		const unknown = error instanceof ApiError && error.code === 404 && !error.status.details?.name;
+		throw unknown ? new UnknownKindError(kind) : error;
+	}
+}

@@ -1,0 +1,163 @@
+import { arc } from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { follow, followPods, type Observer, type Source } from '../kube/follow.ts';
+import type { PodQuery } from '../kube/pods.ts';
+import { isRunner } from '../runners/recognise.ts';
+import { byName, listSets, type RunnersSet, setsPath, UnknownKindError } from './api.ts';
+import { kinds, type SetKind, type SetRef } from './names.ts';
+
+/** Which sets. No namespace means all of them, no names means every set there is. */
+export interface SetScope {
+	namespace?: string;
+	named?: readonly SetRef[];
+	/** Only sets of these kinds; default both. */
+	kinds?: readonly SetKind[];
+	labelSelector?: string;
+}
+
+/** Tells about sets as they change, until the signal ends it. `synced` comes once, when each kind was listed. */
+export async function followSets(
+	client: KubeClient,
+	scope: SetScope,
+	observer: Observer<RunnersSet>,
+	signal: AbortSignal,
+): Promise<void> {
+	const { named, namespace, labelSelector } = scope;
+	const wanted = kinds.filter(
+		(kind) => (scope.kinds?.includes(kind) ?? true) && (named?.some((ref) => ref.kind === kind) ?? true),
+	);
+	const isMeant = (set: RunnersSet) =>
+		named?.some(({ kind, name }) => kind === set.kind && name === set.metadata.name) ?? true;
+	const synced = afterCalls(wanted.length, () => observer.synced?.());
+	const unknown: UnknownKindError[] = [];
+
+	await together(signal, (ended) =>
+		wanted.map(async (kind) => {
+			const names = named?.filter((ref) => ref.kind === kind) ?? [];
+			const fieldSelector = names.length === 1 ? `metadata.name=${names[0]?.name}` : undefined;
+			const query = { namespace, labelSelector, fieldSelector };
+			const list = async (until: AbortSignal) => {
+				const { sets, resourceVersion } = await listSets(client, kind, query, until);
+				return { objects: sets, resourceVersion };
+			};
+			const source: Source<RunnersSet> = {
+				path: setsPath(kind, namespace),
+				labelSelector,
+				fieldSelector,
+				list,
+			};
+			const tell = (to: (set: RunnersSet) => void) => (set: RunnersSet) => {
+				const whole = { ...set, kind };
+				if (isMeant(whole)) to(whole);
+			};
+			try {
+				await follow(
+					client,
+					source,
+					{ ...observer, seen: tell(observer.seen), gone: tell(observer.gone), synced: () => synced(kind) },
+					ended,
+				);
+			} catch (error) {
+				if (!(error instanceof UnknownKindError)) throw error;
+				// One kind may be installed without the other, as long as nobody asked for it.
+				unknown.push(error);
+				if (unknown.length === wanted.length) throw unknown[0];
+				synced(kind);
+			}
+		}),
+	);
+}
+
+/** A set and its runner pods, sorted by name. */
+export interface SetWithRunners {
+	set: RunnersSet;
+	runners: Pod[];
+}
+
+/** Sets with their runners, as they are now. */
+export class SetModel {
+	readonly #sets = new Map<string, RunnersSet>();
+	readonly #pods = new Map<string, Pod>();
+
+	/** Keeps the model up to date; `changed` is called for the first time when everything is known. */
+	async follow(
+		client: KubeClient,
+		scope: SetScope,
+		changed: () => void,
+		trouble: (message: string) => void,
+		signal: AbortSignal,
+	): Promise<void> {
+		let complete = false;
+		const synced = afterCalls(2, () => {
+			complete = true;
+			changed();
+		});
+		const keep = <T extends RunnersSet | Pod>(map: Map<string, T>, key: string): Observer<T> => ({
+			seen: (object) => {
+				map.set(object.metadata.uid ?? '', object);
+				if (complete) changed();
+			},
+			gone: (object) => {
+				if (map.delete(object.metadata.uid ?? '') && complete) changed();
+			},
+			synced: () => synced(key),
+			trouble,
+		});
+		await together(signal, (ended) => [
+			followSets(client, scope, keep(this.#sets, 'sets'), ended),
+			followPods(client, podsOf(scope), keep(this.#pods, 'pods'), ended),
+		]);
+	}
+
+	get sets(): SetWithRunners[] {
+		const runners = [...this.#pods.values()].filter(isRunner).sort(byName);
+		return [...this.#sets.values()]
+			.sort(byName)
+			.map((set) => ({ set, runners: runners.filter((pod) => belongsTo(pod, set)) }));
+	}
+}
+
+/** The pods of one set have its label; those of several sets have nothing in common that is theirs alone. */
+export function podsOf({ namespace, named }: SetScope): PodQuery {
+	const [only, ...more] = named ?? [];
+	if (!only || more.length > 0) return { namespace };
+	return { namespace, labelSelector: `${labelOf(only.kind)}=${only.name}` };
+}
+
+function belongsTo({ metadata }: Pod, set: RunnersSet): boolean {
+	return (
+		metadata.namespace === set.metadata.namespace &&
+		metadata.labels?.[labelOf(set.kind)] === set.metadata.name
+	);
+}
+
+function labelOf(kind: SetKind): string {
+	return kind === 'RunnerSet' ? arc.runnerSet : arc.runnerDeployment;
+}
+
+/** Runs followers until all have ended; the first failure ends the others, and is thrown. */
+async function together(signal: AbortSignal, start: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+	const failed = new AbortController();
+	const failures: unknown[] = [];
+	const all = start(AbortSignal.any([signal, failed.signal]));
+	await Promise.all(
+		all.map((one) =>
+			one.catch((error: unknown) => {
+				failures.push(error);
+				failed.abort();
+			}),
+		),
+	);
+	if (failures.length > 0) throw failures[0];
+}
+
+/** A function that calls back once: when it was called with so many different keys. */
+function afterCalls(count: number, done: () => void): (key: string) => void {
+	const keys = new Set<string>();
+	return (key) => {
+		if (keys.has(key)) return;
+		keys.add(key);
+		if (keys.size === count) done();
+	};
+}

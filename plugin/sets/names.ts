@@ -1,0 +1,77 @@
+import { group, setKinds } from '../../admission/api/sets.ts';
+import { usageError } from '../errors.ts';
+
+export type SetKind = 'RunnerSet' | 'RunnerDeployment';
+
+/** A set as a command line names it; without a kind it may be either. */
+export interface SetWord {
+	kind?: SetKind;
+	name: string;
+}
+
+export interface SetRef {
+	kind: SetKind;
+	name: string;
+}
+
+export const kinds: readonly SetKind[] = ['RunnerSet', 'RunnerDeployment'];
+
+/** The word in URLs: `runnersets`. */
+export function resourceOf(kind: SetKind): string {
+	return kind === 'RunnerSet' ? setKinds.runnerSet.resource : setKinds.runnerDeployment.resource;
+}
+
+/** For people: `runnerset/example`. */
+export function shortName({ kind, name }: SetRef): string {
+	return `${kind.toLowerCase()}/${name}`;
+}
+
+/** As kubectl prints it after a change and with `-o name`: `runnerset.actions.summerwind.dev/example`. */
+export function fullName({ kind, name }: SetRef): string {
+	return `${kind.toLowerCase()}.${group}/${name}`;
+}
+
+/**
+ * A resource as kubectl takes it: singular or plural, any case, with the group and the version or without.
+ * `sets` is both kinds; undefined: none of ours.
+ */
+export function resourceWord(word: string): SetKind | 'sets' | undefined {
+	const [resource = '', ...more] = word.toLowerCase().split('.');
+	if (more.length > 0 && more.join('.') !== group && more.slice(1).join('.') !== group) return undefined;
+	if (resource === 'sets' && more.length === 0) return 'sets';
+	return kinds.find((kind) => resource === resourceOf(kind) || resource === kind.toLowerCase());
+}
+
+/** Does the command line name sets by their kind (`runnerset/NAME`, `runnerset NAME`), and not by name alone? */
+export function namesSetsByKind([first = '', ...more]: readonly string[]): boolean {
+	const [resource = '', name] = first.split('/');
+	return resourceWord(resource) !== undefined && (name !== undefined || more.length > 0);
+}
+
+/** `NAME`, `KIND/NAME` and `KIND NAME...`, as kubectl takes them. */
+export function setWords(words: readonly string[]): SetWord[] {
+	const [first = '', ...more] = words;
+	const kind = more.length > 0 && !first.includes('/') ? resourceWord(first) : undefined;
+	if (kind === undefined) return words.map(setWord);
+	if (more.some((word) => word.includes('/'))) {
+		throw usageError(
+			'there is no need to specify a resource type as a separate argument when passing arguments in resource/name form',
+		);
+	}
+	return more.map((name) => (kind === 'sets' ? { name } : { kind, name }));
+}
+
+function setWord(word: string): SetWord {
+	const [resource = '', name, ...more] = word.split('/');
+	if (name === undefined && resource !== '') return { name: resource };
+	if (!resource || !name || more.length > 0) {
+		throw usageError(`"${word}" names no set: give NAME, runnerset/NAME or runnerdeployment/NAME`);
+	}
+	const kind = resourceWord(resource);
+	if (kind === undefined) {
+		throw usageError(
+			`"${resource}" is no kind of runner set: there are runnerset/NAME and runnerdeployment/NAME`,
+		);
+	}
+	return kind === 'sets' ? { name } : { kind, name };
+}

@@ -1,0 +1,169 @@
+/** Writes manifests/crds: `node scripts/crds/generate.ts`. A test compares what it makes with what is committed. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { dump } from 'js-yaml';
+import { group } from '../../admission/api/sets.ts';
+import { runnerDeploymentSpec, runnerSetSpec, runnerSpec, runnerStatus, setStatus } from './fields.ts';
+import { type Rule, rules, type Schema } from './schema.ts';
+
+interface Column {
+	name: string;
+	type: string;
+	jsonPath: string;
+	description: string;
+	/** Above 0: only with -o wide. */
+	priority?: number;
+}
+
+interface Kind {
+	kind: string;
+	plural: string;
+	shortNames?: string[];
+	description: string;
+	spec: Schema;
+	status: Schema;
+	columns: Column[];
+	scale: boolean;
+}
+
+const column = (name: string, jsonPath: string, description: string, more: Partial<Column> = {}): Column => ({
+	name,
+	type: 'integer',
+	jsonPath,
+	description,
+	...more,
+});
+const words = { type: 'string', priority: 1 };
+const age: Column = {
+	name: 'Age',
+	type: 'date',
+	jsonPath: '.metadata.creationTimestamp',
+	description: 'Age.',
+};
+
+const setColumns = (config: string): Column[] => [
+	column('Desired', '.spec.replicas', 'Runners wanted.'),
+	column('Current', '.status.replicas', 'Runners there are.'),
+	column('Idle', '.status.idleReplicas', 'Runners without a job.'),
+	column('Busy', '.status.busyReplicas', 'Runners with a job.'),
+	column('Draining', '.status.drainingReplicas', 'Busy runners that go when their job is done.'),
+	age,
+	column('Up-To-Date', '.status.updatedReplicas', 'Runners of the newest template.', { priority: 1 }),
+	column('Enterprise', `${config}.enterprise`, 'Where they are registered.', words),
+	column('Organization', `${config}.organization`, 'Where they are registered.', words),
+	column('Repository', `${config}.repository`, 'Where they are registered.', words),
+	column('Labels', `${config}.labels`, 'Their labels at GitHub.', words),
+];
+
+const kinds: Kind[] = [
+	{
+		kind: 'RunnerSet',
+		plural: 'runnersets',
+		description: 'GitHub Actions runners, each with a StatefulSet of its own, for volumes that outlive it.',
+		spec: runnerSetSpec,
+		status: setStatus,
+		columns: setColumns('.spec'),
+		scale: true,
+	},
+	{
+		kind: 'RunnerDeployment',
+		plural: 'runnerdeployments',
+		shortNames: ['rdeploy'],
+		description: 'GitHub Actions runners, each a Runner.',
+		spec: runnerDeploymentSpec,
+		status: setStatus,
+		columns: setColumns('.spec.template.spec'),
+		scale: true,
+	},
+	{
+		kind: 'Runner',
+		plural: 'runners',
+		description: 'One GitHub Actions runner and its pod.',
+		spec: runnerSpec,
+		status: runnerStatus,
+		columns: [
+			column('Enterprise', '.spec.enterprise', 'Where it is registered.', words),
+			column('Organization', '.spec.organization', 'Where it is registered.', words),
+			column('Repository', '.spec.repository', 'Where it is registered.', words),
+			column('Labels', '.spec.labels', 'Its labels at GitHub.', words),
+			column('Status', '.status.phase', "Its pod's phase.", { type: 'string' }),
+			column('Message', '.status.message', "Its pod's message.", { type: 'string' }),
+			column('Job', '.status.workflow.job', 'Its job, if the image tells.', { type: 'string' }),
+			age,
+		],
+		scale: false,
+	},
+];
+
+/** The set's name is a label of its pods. */
+const nameIsALabel: Rule = {
+	rule: 'size(self.metadata.name) <= 63',
+	message: 'metadata.name may have at most 63 characters',
+};
+
+/** File name (without folder) to content, of all custom resource definitions. */
+export function crdFiles(): Record<string, string> {
+	return Object.fromEntries(kinds.map((kind) => [`${kind.plural}.yaml`, render(kind)]));
+}
+
+function render(kind: Kind): string {
+	const definition = {
+		apiVersion: 'apiextensions.k8s.io/v1',
+		kind: 'CustomResourceDefinition',
+		metadata: { name: `${kind.plural}.${group}` },
+		spec: {
+			group,
+			scope: 'Namespaced',
+			names: {
+				kind: kind.kind,
+				listKind: `${kind.kind}List`,
+				plural: kind.plural,
+				singular: kind.kind.toLowerCase(),
+				...(kind.shortNames ? { shortNames: kind.shortNames } : {}),
+			},
+			versions: [
+				{
+					name: 'v1alpha1',
+					served: true,
+					storage: true,
+					additionalPrinterColumns: kind.columns,
+					subresources: {
+						status: {},
+						...(kind.scale
+							? {
+									scale: {
+										specReplicasPath: '.spec.replicas',
+										statusReplicasPath: '.status.replicas',
+										labelSelectorPath: '.status.selector',
+									},
+								}
+							: {}),
+					},
+					schema: {
+						openAPIV3Schema: {
+							type: 'object',
+							description: kind.description,
+							required: ['spec'],
+							...(kind.scale ? rules(nameIsALabel) : {}),
+							properties: {
+								apiVersion: { type: 'string' },
+								kind: { type: 'string' },
+								metadata: { type: 'object' },
+								spec: kind.spec,
+								status: kind.status,
+							},
+						},
+					},
+				},
+			],
+		},
+	};
+	const header = '# Made by scripts/crds/generate.ts.\n';
+	return header + dump(definition, { noRefs: true, lineWidth: -1, quoteStyle: 'double' });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const folder = fileURLToPath(new URL('../../manifests/crds', import.meta.url));
+	for (const [name, content] of Object.entries(crdFiles())) writeFileSync(join(folder, name), content);
+}

@@ -1,0 +1,70 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type FlagShape, normaliseArgv } from '../../../plugin/cli/argv.ts';
+import { nearest } from '../../../plugin/cli/nearest.ts';
+
+const test = suite('plugin: arguments, read as kubectl reads them');
+
+const flags: FlagShape[] = [
+	{ name: 'namespace', short: 'n', boolean: false },
+	{ name: 'output', short: 'o', boolean: false },
+	{ name: 'all-namespaces', short: 'A', boolean: true },
+	{ name: 'watch', short: 'w', boolean: true },
+	{ name: 'grace-period', boolean: false },
+	{ name: 'dry-run', boolean: false, bareValue: 'client' },
+];
+const read = (...argv: string[]) => normaliseArgv(argv, flags, 'kubectl runners list');
+
+for (const [argv, flagArgs, words] of [
+	[['-n', 'x', 'pod'], ['--namespace=x'], ['pod']],
+	[['-nx'], ['--namespace=x'], []],
+	[['-n=x'], ['--namespace=x'], []],
+	[['--namespace', '--odd'], ['--namespace=--odd'], []],
+	[['--namespace='], ['--namespace='], []],
+	[['-owide'], ['--output=wide'], []],
+	[['-Aw'], ['--all-namespaces=true', '--watch=true'], []],
+	[['-Aowide'], ['--all-namespaces=true', '--output=wide'], []],
+	[['-wA=false'], ['--watch=true', '--all-namespaces=false'], []],
+	[['--watch=F'], ['--watch=false'], []],
+	[['--watch', 'pod'], ['--watch=true'], ['pod']],
+	[['--grace-period', '-1'], ['--grace-period=-1'], []],
+	[['--dry-run', 'server'], ['--dry-run=client'], ['server']],
+	[['--dry-run=server'], ['--dry-run=server'], []],
+	[['a', '--', '-n', 'b'], [], ['a', '-n', 'b']],
+	[['-', '-o', 'a=b:c'], ['--output=a=b:c'], ['-']],
+] as const) {
+	test(argv.join(' '), () => assert.equal(read(...argv), { flagArgs, words }));
+}
+
+for (const [argv, words] of [
+	[['--foo'], "error: unknown flag: --foo; see 'kubectl runners list --help'"],
+	[
+		['--ouptut=x'],
+		"error: unknown flag: --ouptut (did you mean --output?); see 'kubectl runners list --help'",
+	],
+	[['-x'], "error: unknown shorthand flag: 'x' in -x; see 'kubectl runners list --help'"],
+	[['-wx'], "error: unknown shorthand flag: 'x' in -wx; see 'kubectl runners list --help'"],
+	[['-n'], "error: flag needs an argument: 'n' in -n"],
+	[['--namespace'], 'error: flag needs an argument: --namespace'],
+	[
+		['--watch=maybe'],
+		'error: invalid argument "maybe" for "--watch" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+	],
+] as const) {
+	test(`${argv.join(' ')} is refused`, () => {
+		assert.throws(
+			() => read(...argv),
+			(error: Error) => error.message === words,
+		);
+	});
+}
+
+test('suggestions are near or absent', () => {
+	const verbs = ['list', 'why', 'delete', 'wait', 'cancel', 'drain'];
+	assert.is(nearest('lst', verbs), 'list');
+	assert.is(nearest('delte', verbs), 'delete');
+	assert.is(nearest('frobnicate', verbs), undefined);
+	assert.is(nearest('x', verbs), undefined);
+});
+
+test.run();

@@ -1,0 +1,98 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { progress, record } from '../../../admission/api/keys.ts';
+import { type Installed, installPlugin } from '../../e2e/plugin-process.ts';
+import { fakeServer, sendJson } from './fake-server.ts';
+
+const test = suite<{ plugin: Installed }>('plugin: cancel against other writers');
+
+test.before(async (context) => {
+	context.plugin = await installPlugin();
+});
+test.after(async ({ plugin }) => plugin?.remove());
+
+const recorded = { [record.requestedAt]: '2026-11-23T12:00:00Z', [record.requestedBy]: 'alice' };
+
+/** Cancels while another writer changes the pod before each of our first `conflicts` patches. */
+async function cancel(plugin: Installed, conflicts: number, changedTo: Record<string, string>) {
+	let version = 1;
+	const patches: { metadata: { resourceVersion: string; uid: string; annotations: Record<string, null> } }[] =
+		[];
+	const server = await fakeServer((request, response) => {
+		const annotations = version === 1 ? recorded : changedTo;
+		const metadata = {
+			name: 'r-0',
+			namespace: 'default',
+			uid: 'u',
+			resourceVersion: String(version),
+			annotations,
+		};
+		const pod = { metadata, spec: { containers: [{ name: 'runner', env: [{ name: 'RUNNER_ORG' }] }] } };
+		if (request.method === 'GET') return sendJson(response, 200, pod);
+		let body = '';
+		request.on('data', (chunk) => {
+			body += chunk;
+		});
+		request.on('end', () => {
+			patches.push(JSON.parse(body));
+			const conflict = {
+				kind: 'Status',
+				code: 409,
+				reason: 'Conflict',
+				message: 'the object has been modified',
+			};
+			if (patches.length > conflicts) return sendJson(response, 200, pod);
+			version++;
+			sendJson(response, 409, conflict);
+		});
+	});
+	const finished = await plugin.run(['cancel', 'r-0', '-s', server.url], { KUBECONFIG: '/dev/null' });
+	await server.stop();
+	return { ...finished, patches };
+}
+
+test('the record goes in one patch, and only from the pod as it was seen', async ({ plugin }) => {
+	const { code, patches } = await cancel(plugin, 0, {});
+	assert.is(code, 0);
+	assert.equal(patches, [
+		{
+			metadata: {
+				uid: 'u',
+				resourceVersion: '1',
+				annotations: {
+					[record.requestedAt]: null,
+					[record.requestedBy]: null,
+					[record.options]: null,
+					[progress.claim]: null,
+				},
+			},
+		},
+	]);
+});
+
+test('a harmless write in between is no obstacle', async ({ plugin }) => {
+	const { code, patches } = await cancel(plugin, 1, recorded);
+	assert.equal([code, patches.map(({ metadata }) => metadata.resourceVersion)], [0, ['1', '2']]);
+});
+
+test('the server was faster: the runner is unregistered, and cancel says that it is too late', async ({
+	plugin,
+}) => {
+	const { code, stdout, stderr, patches } = await cancel(plugin, 1, {
+		...recorded,
+		[progress.completedAt]: 'now',
+	});
+	assert.equal([code, stdout, patches.length], [1, '', 1]);
+	assert.match(
+		stderr,
+		/^error: pod "r-0" cannot be taken back: its runner was unregistered from GitHub at now\n$/,
+	);
+});
+
+test('a pod that never holds still is given up after five tries', async ({ plugin }) => {
+	const { code, stderr, patches } = await cancel(plugin, 99, recorded);
+	assert.equal([code, patches.length], [1, 5]);
+	assert.is(stderr, 'Error from server (Conflict): the object has been modified\n');
+});
+
+test.run();

@@ -1,0 +1,165 @@
+import { gzipSync } from 'node:zlib';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { asCliError } from '../../../plugin/kube/failure.ts';
+import { listPods, listWholePods } from '../../../plugin/kube/pods.ts';
+import { type FakeServer, fakeServer, type Handler, pod, podList, sendJson } from './fake-server.ts';
+
+const test = suite<{ server?: FakeServer | undefined }>('plugin: client');
+
+test.after.each(async (context) => {
+	await context.server?.stop();
+	context.server = undefined;
+});
+
+async function serve(context: { server?: FakeServer | undefined }, handler: Handler): Promise<FakeServer> {
+	context.server = await fakeServer(handler);
+	return context.server;
+}
+
+/** What a person would read. */
+async function failure(call: Promise<unknown>): Promise<string> {
+	try {
+		await call;
+	} catch (error) {
+		return asCliError(error)?.message ?? `unexpected: ${error}`;
+	}
+	throw new Error('it did not fail');
+}
+
+test('a list is fetched in pages of 500, in JSON where the server does not speak protobuf', async (context) => {
+	const server = await serve(context, (_request, response, url) => {
+		const second = url.searchParams.get('continue') === 'more';
+		sendJson(response, 200, second ? podList(7, [pod('b', 2)]) : podList(7, [pod('a', 1)], 'more'));
+	});
+	const list = await listPods(server.client(), { namespace: 'ci', labelSelector: 'x=y' });
+	assert.equal(
+		list.pods.map(({ kind, metadata }) => [kind, metadata.name]),
+		[
+			['Pod', 'a'],
+			['Pod', 'b'],
+		],
+	);
+	assert.is(list.resourceVersion, '7');
+	assert.equal(server.requests, [
+		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=500',
+		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=500&continue=more',
+	]);
+});
+
+test('when the server has forgotten the pages (410), the list begins again', async (context) => {
+	let expired = false;
+	const server = await serve(context, (_request, response, url) => {
+		const token = url.searchParams.get('continue');
+		if (token === null) sendJson(response, 200, podList(7, [pod('a', 1)], expired ? '' : 'old'));
+		else {
+			expired = true;
+			sendJson(response, 410, { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' });
+		}
+	});
+	const { pods } = await listWholePods(server.client(), { namespace: 'ci' });
+	assert.equal(
+		pods.map(({ metadata }) => metadata.name),
+		['a'],
+	);
+	assert.is(server.requests.length, 3);
+});
+
+test('answers may come compressed', async (context) => {
+	const server = await serve(context, (request, response) => {
+		assert.is(request.headers['accept-encoding'], 'gzip');
+		response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+		response.end(gzipSync(JSON.stringify({ hello: 'world' })));
+	});
+	assert.equal(await server.client().json('GET', '/x'), { hello: 'world' });
+});
+
+test('warnings of admission webhooks reach the caller', async (context) => {
+	const server = await serve(context, (_request, response) => {
+		response.setHeader('Warning', ['299 - "first \\"quoted\\", with comma"', '299 - "second"']);
+		sendJson(response, 200, {});
+	});
+	const client = server.client();
+	const told: string[] = [];
+	client.onWarning = (text) => told.push(text);
+	await client.call('GET', '/x');
+	assert.equal(told, ['first "quoted", with comma', 'second']);
+});
+
+for (const [what, code, body, words] of [
+	[
+		'a Status',
+		403,
+		{ kind: 'Status', reason: 'Forbidden', message: 'no' },
+		'Error from server (Forbidden): no',
+	],
+	['a Status without reason', 500, { kind: 'Status', message: 'oops' }, 'Error from server: oops'],
+	[
+		'401',
+		401,
+		{ kind: 'Status', reason: 'Unauthorized' },
+		'error: You must be logged in to the server (Unauthorized)',
+	],
+	['no Status (a proxy)', 502, 'Bad Gateway\nmore', 'Error from server: "Bad Gateway\\nmore"'],
+	['nothing', 503, undefined, 'Error from server: the server answered with HTTP status 503'],
+] as const) {
+	test(`an error with ${what} is told in kubectl's words`, async (context) => {
+		const server = await serve(context, (_request, response) => {
+			if (body === undefined) response.writeHead(code).end();
+			else sendJson(response, code, body);
+		});
+		assert.is(await failure(server.client().call('GET', '/x')), words);
+	});
+}
+
+test('an error in protobuf is told in the same words', async (context) => {
+	const status = Buffer.from('\u001a\u0002no\u0022\u0009Forbidden', 'latin1'); // message (3), reason (4)
+	const envelope = Buffer.concat([
+		Buffer.from('k8s\0\u0012', 'latin1'),
+		Buffer.from([status.length]),
+		status,
+	]);
+	const server = await serve(context, (_request, response) => response.writeHead(403).end(envelope));
+	assert.is(await failure(listPods(server.client(), {})), 'Error from server (Forbidden): no');
+});
+
+test('a server that is not there is told in kubectl’s words', async (context) => {
+	const server = await serve(context, () => {});
+	const client = server.client();
+	await server.stop();
+	context.server = undefined;
+	assert.is(
+		await failure(client.call('GET', '/x')),
+		`The connection to the server ${server.url.slice(7)} was refused - did you specify the right host or port?`,
+	);
+});
+
+test('--request-timeout ends a request that gets no answer', async (context) => {
+	const server = await serve(context, () => {});
+	const words = await failure(server.client(50).call('GET', '/x'));
+	assert.match(words, /^Unable to connect to the server: .*Client.Timeout exceeded/);
+});
+
+test('a connection that breaks in the middle of an answer is an error', async (context) => {
+	const server = await serve(context, (_request, response) => {
+		response.writeHead(200, { 'content-length': '100' });
+		response.write('half');
+		setTimeout(() => response.destroy(), 20);
+	});
+	assert.match(await failure(server.client().call('GET', '/x')), /^Unable to connect to the server: /);
+});
+
+test('an idle connection that the server closed just now is no error: the request is sent again', async (context) => {
+	let requests = 0;
+	const server = await serve(context, (request, response) => {
+		requests++;
+		if (requests === 2) request.socket.destroy();
+		else sendJson(response, 200, {});
+	});
+	const client = server.client();
+	await client.call('GET', '/first');
+	await client.call('GET', '/second');
+	assert.equal(server.requests, ['GET /first', 'GET /second', 'GET /second']);
+});
+
+test.run();

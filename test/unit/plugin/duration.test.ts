@@ -1,0 +1,41 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseDurationMs } from '../../../plugin/duration.ts';
+
+const test = suite('plugin: Go durations');
+
+for (const [text, ms] of [
+	['0', 0],
+	['0s', 0],
+	['90s', 90_000],
+	['1h30m', 5_400_000],
+	['1.5h', 5_400_000],
+	['.5s', 500],
+	['2m3.5s', 123_500],
+	['300ms', 300],
+	['1us', 0.001],
+	['1µs', 0.001],
+	['-1s', -1000],
+	['+1s', 1000],
+] as const) {
+	test(`${text} is ${ms} ms`, () => assert.is(parseDurationMs(text), ms));
+}
+
+for (const [text, words] of [
+	['', 'time: invalid duration ""'],
+	['5', 'time: missing unit in duration "5"'],
+	['1h5', 'time: missing unit in duration "1h5"'],
+	['1d', 'time: unknown unit "d" in duration "1d"'],
+	['s', 'time: invalid duration "s"'],
+	['1s junk', 'time: unknown unit "s junk" in duration "1s junk"'],
+	['-', 'time: invalid duration "-"'],
+] as const) {
+	test(`${JSON.stringify(text)} is refused in Go's words`, () => {
+		assert.throws(
+			() => parseDurationMs(text),
+			(error: Error) => error.message === words,
+		);
+	});
+}
+
+test.run();

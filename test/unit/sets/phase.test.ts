@@ -1,0 +1,90 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { phaseOf } from '../../../admission/controllers/set-owners.ts';
+import { durationMs, surgeOf } from '../../../admission/controllers/set-status.ts';
+import { noon, pod, runnerPod, running } from '../runner/pods.ts';
+
+const test = suite('how far a runner is');
+const now = noon + 60_000;
+const exited = (exitCode: number, finishedAt = '2026-11-23T12:00:59Z') => ({
+	phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+	containerStatuses: [{ name: 'runner', state: { terminated: { exitCode, finishedAt } } }],
+});
+const known = { annotations: { 'actions-runner/id': '7' } };
+const busy = { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } };
+
+const table: [string, string, Parameters<typeof pod>[0], object?][] = [
+	['not started', 'pending', { status: { phase: 'Pending' } }],
+	['it runs, GitHub has not shown it', 'starting', {}],
+	['registered', 'idle', { metadata: known }],
+	['a job runs', 'busy', { metadata: busy }],
+	[
+		'GitHub said 422: a job runs',
+		'busy',
+		{ metadata: { annotations: { 'actions-runner/unregistration-failure-message': 'busy' } } },
+	],
+	['it ended well', 'completed', { status: exited(0) }],
+	['it ended badly after it was registered', 'completed', { metadata: known, status: exited(1) }],
+	['it ended before it was registered', 'failed', { status: exited(2) }],
+	['the kubelet rejected its pod', 'failed', { status: { phase: 'Failed' } }],
+	[
+		'somebody deleted its pod',
+		'stopping',
+		{ metadata: { ...known, deletionTimestamp: '2026-11-23T12:00:30Z' } },
+	],
+	[
+		'unregistered for good',
+		'stopping',
+		{
+			metadata: {
+				annotations: { 'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z' },
+			},
+		},
+		{ proven: true },
+	],
+	[
+		'somebody wrote that it is unregistered, without proof',
+		'idle',
+		{
+			metadata: {
+				annotations: {
+					...known.annotations,
+					'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+				},
+			},
+		},
+	],
+];
+for (const [promise, phase, change, facts] of table) {
+	test(promise, () => assert.is(phaseOf(pod(change), runnerPod(change, facts), now).phase, phase));
+}
+
+test('when it completed: finishedAt is cut to the second, and nothing ends in the future (D1)', () => {
+	const at = (finishedAt: string) =>
+		phaseOf(pod({ status: exited(0, finishedAt) }), runnerPod({ status: exited(0, finishedAt) }), now)
+			.sinceMs;
+	assert.is(at('2026-11-23T12:00:30Z'), noon + 31_000);
+	assert.is(at('2026-11-23T12:01:00Z'), now);
+});
+
+test('since when it starts', () =>
+	assert.is(phaseOf(pod({ status: running() }), runnerPod(), now).sinceMs, noon));
+
+test('durations and surges as annotations say them', () => {
+	assert.equal(['10m', '90s', '1h', '1.5m', '250ms', '', 'soon', '-1s'].map(durationMs), [
+		600_000,
+		90_000,
+		3_600_000,
+		90_000,
+		250,
+		undefined,
+		undefined,
+		undefined,
+	]);
+	assert.equal(
+		['3', '25%', '0', 'x'].map((text) => surgeOf(text, 10)),
+		[3, 3, 1, undefined],
+	);
+});
+
+test.run();

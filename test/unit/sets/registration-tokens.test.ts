@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { KubeObject } from '../../../admission/api/kinds.ts';
+import {
+	RegistrationTokens,
+	type RegistrationTokensOptions,
+} from '../../../admission/controllers/registration-tokens.ts';
+import type { TokenOutcome } from '../../../admission/github/types.ts';
+import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
+import { createLog } from '../../../admission/log.ts';
+import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
+
+const test = suite('registration tokens');
+
+const minute = 60_000;
+type Listener = (change: 'added' | 'modified' | 'deleted', object: KubeObject & { spec: object }) => void;
+
+/** The controller with a cluster that holds Secrets, a GitHub that answers as told, and a clock. */
+function setUp(answer: () => TokenOutcome) {
+	const clock = { nowMs: Date.parse('2026-03-01T12:00:00Z') };
+	const secrets = new Map<string, OwnedSecret>();
+	const calls: string[] = [];
+	const asked: string[] = [];
+	const listeners: Listener[] = [];
+	const client: Pick<KubeClient, 'request'> = {
+		async request<T>(method: string, path: string, options: { body?: unknown } = {}): Promise<T> {
+			calls.push(method);
+			if (method === 'PATCH') secrets.set(path, options.body as OwnedSecret);
+			const secret = secrets.get(path);
+			if (!secret) throw new KubeError(404, 'NotFound', path);
+			if (method === 'DELETE') secrets.delete(path);
+			return secret as T;
+		},
+	};
+	const accounts = {
+		async resolve({ credentialsSecret }: { credentialsSecret?: string }) {
+			if (credentialsSecret === 'missing')
+				return { kind: 'credentials-missing', detail: 'no Secret missing' };
+			return {
+				async registrationToken(scope: { name: string }) {
+					asked.push(scope.name);
+					return answer();
+				},
+			};
+		},
+	};
+	const watched = { on: (listener: Listener) => void listeners.push(listener) };
+	const unwatched = { on: () => undefined };
+	const tokens = new RegistrationTokens({
+		client,
+		cache: { runnerSets: watched, runnerDeployments: unwatched, runners: unwatched },
+		accounts,
+		now: () => clock.nowMs,
+		log: createLog('silent', 'json'),
+	} as unknown as RegistrationTokensOptions);
+	const set = (uid: string, spec: object = { organization: 'octo-org' }) => ({
+		metadata: { name: `set-${uid}`, namespace: 'default', uid },
+		spec: { template: {}, ...spec },
+	});
+	const tell = async (change: Parameters<Listener>[0], object: KubeObject & { spec: object }) => {
+		for (const listener of listeners) listener(change, object);
+		await sleep(90);
+	};
+	return { clock, secrets, calls, asked, tokens, set, tell };
+}
+
+const fresh = (nowMs: number, minutes = 60): TokenOutcome => ({
+	kind: 'token',
+	token: `token-of-${nowMs}`,
+	expiresAtMs: nowMs + minutes * minute,
+});
+
+test('sets of one scope share one token and one Secret, which goes with the last of them', async () => {
+	const world = setUp(() => fresh(world.clock.nowMs));
+	await world.tell('added', world.set('a'));
+	await world.tell('added', world.set('b'));
+	assert.is(world.asked.length, 1);
+	assert.is(world.secrets.size, 1);
+	const owners = () => [...world.secrets.values()][0]?.metadata.ownerReferences?.map(({ name }) => name);
+	assert.equal(owners(), ['set-a', 'set-b']);
+	await world.tell('deleted', world.set('a'));
+	assert.equal(owners(), ['set-b']);
+	await world.tell('deleted', world.set('b'));
+	assert.is(world.secrets.size, 0);
+	await world.tokens.stop();
+});
+
+test('a token with more than 30 of its 60 min left is used as it is, also by the next leader; then renewed', async () => {
+	const world = setUp(() => fresh(world.clock.nowMs));
+	await world.tell('added', world.set('a'));
+	world.clock.nowMs += 29 * minute;
+	await world.tell('added', world.set('b'));
+	assert.is(world.asked.length, 1);
+	world.clock.nowMs += 2 * minute;
+	await world.tell('added', world.set('c'));
+	assert.is(world.asked.length, 2);
+	const secret = [...world.secrets.values()][0];
+	assert.is(Buffer.from(secret?.data?.token ?? '', 'base64').toString(), `token-of-${world.clock.nowMs}`);
+	await world.tokens.stop();
+});
+
+test('GitHub can not be asked: the old token stays, the reason can be seen', async () => {
+	let down = false;
+	const world = setUp(() =>
+		down ? { kind: 'github-unavailable', detail: 'GitHub answered 503' } : fresh(world.clock.nowMs),
+	);
+	await world.tell('added', world.set('a'));
+	down = true;
+	world.clock.nowMs += 40 * minute;
+	await world.tell('added', world.set('b'));
+	assert.is(world.secrets.size, 1);
+	const problem = world.tokens.problem('default', { kind: 'organization', name: 'octo-org' }, undefined);
+	assert.is(problem?.kind, 'github-unavailable');
+	down = false;
+	world.tokens.retryGitHub();
+	await sleep(50);
+	assert.is(world.asked.length, 3);
+	assert.is(
+		world.tokens.problem('default', { kind: 'organization', name: 'octo-org' }, undefined),
+		undefined,
+	);
+	await world.tokens.stop();
+});
+
+test('a missing credential blocks nobody else', async () => {
+	const world = setUp(() => fresh(world.clock.nowMs));
+	const own = { organization: 'octo-org', githubAPICredentialsFrom: { secretRef: { name: 'missing' } } };
+	await world.tell('added', world.set('a', own));
+	await world.tell('added', world.set('b'));
+	assert.is(world.secrets.size, 1);
+	const scope = { kind: 'organization', name: 'octo-org' } as const;
+	assert.is(world.tokens.problem('default', scope, 'missing')?.kind, 'credentials-missing');
+	await world.tokens.stop();
+});
+
+test('a set that moves to another scope leaves no Secret behind', async () => {
+	const world = setUp(() => fresh(world.clock.nowMs));
+	await world.tell('added', world.set('a'));
+	await world.tell('modified', world.set('a', { repository: 'octo-org/app' }));
+	assert.equal(world.asked, ['octo-org', 'app']);
+	assert.is(world.secrets.size, 1);
+	await world.tokens.stop();
+});
+
+test('a Secret of that name that somebody else made is not touched', async () => {
+	const world = setUp(() => fresh(world.clock.nowMs));
+	await world.tell('added', world.set('a'));
+	const [path = ''] = world.secrets.keys();
+	world.secrets.set(path, { metadata: { name: 'theirs' } });
+	world.calls.length = 0;
+	await world.tell('added', world.set('b'));
+	assert.not.ok(world.calls.includes('PATCH'));
+	await world.tokens.stop();
+});
+
+test.run();
