@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { recordedProcesses } from '../cluster/processes.ts';
 import { eventually } from '../rig/eventually.ts';
+import { suite } from '../rig/suite.ts';
 
 const test = suite<{ first: Cluster; second: Cluster; scratch: string }>('embedded cluster');
 

@@ -1,8 +1,9 @@
 /** The plugin where the guard is installed: what a person sees of a refused, recorded, completed deletion. */
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { breakGlass, record } from '../../admission/api/keys.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
+import { suite } from '../rig/suite.ts';
 import { type Finished, type Installed, installPlugin, type Running } from './plugin-process.ts';
 import { Space } from './space.ts';
 

@@ -1,12 +1,12 @@
 /** The plugin against a real API server without the guard: what it must do everywhere. */
 import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { busy, progress, record } from '../../admission/api/keys.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../github/pods.ts';
 import { eventually } from '../rig/eventually.ts';
+import { suite } from '../rig/suite.ts';
 import { type Finished, type Installed, installPlugin, Running } from './plugin-process.ts';
 
 interface Context {

@@ -1,6 +1,5 @@
 /** The simulated runners on a real API server: the witness of all other tests must itself be right. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { readKubeconfig } from '../github/cluster-access.ts';
@@ -11,6 +10,7 @@ import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '
 import type { PodItem } from '../github/runner-pod.ts';
 import { ephemeralRunner, ephemeralRunnerCrd, scaleSetPod } from '../github/scale-set-pods.ts';
 import { type GitHub, startGitHub } from '../github/simulator.ts';
+import { suite } from '../rig/suite.ts';
 
 interface Rig {
 	cluster: Cluster;

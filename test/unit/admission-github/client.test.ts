@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GitHubClient } from '../../../admission/github/client.ts';
 import type { CallReport, RemoveOutcome, Scope, Trouble } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
+import { suite } from '../../rig/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
 const test = suite<{ github: FakeGitHub; client: GitHubClient; reports: Omit<CallReport, 'account'>[] }>(

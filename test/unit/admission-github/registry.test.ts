@@ -1,9 +1,9 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Connection } from '../../../admission/github/connection.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../../../admission/github/registry.ts';
 import type { Scope } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
+import { suite } from '../../rig/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
 const scope: Scope = { kind: 'organization', name: 'octo-org' };

@@ -4,10 +4,10 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withFileLock } from '../../cluster/file-lock.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../rig/suite.ts';
 
 const test = suite<{ folder: string; lock: string }>('file lock');
 

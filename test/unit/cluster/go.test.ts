@@ -1,9 +1,9 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { demandedGoVersion, isAtLeast, parseGoVersion, requireGo } from '../../cluster/go.ts';
+import { suite } from '../../rig/suite.ts';
 
 const test = suite<{ folder: string }>('go version');
 

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type App, type GitHub, startGitHub } from '../../github/simulator.ts';
+import { suite } from '../../rig/suite.ts';
 import { ask } from './caller.ts';
 import { appJwt } from './jwt.ts';
 

@@ -1,6 +1,6 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type GitHub, startGitHub } from '../../github/simulator.ts';
+import { suite } from '../../rig/suite.ts';
 import { addRunners, ask } from './caller.ts';
 
 const list = '/orgs/octo-org/actions/runners';

@@ -1,9 +1,9 @@
 /** The simulator's real answers against GitHub's own OpenAPI description (see scripts/openapi-extract.ts). */
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type GitHub, type Scope, startGitHub } from '../../github/simulator.ts';
+import { suite } from '../../rig/suite.ts';
 import { ask, runnersPath, scopes } from './caller.ts';
 import { appJwt } from './jwt.ts';
 

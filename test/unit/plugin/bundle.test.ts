@@ -2,9 +2,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Finished, type Installed, installPlugin } from '../../e2e/plugin-process.ts';
+import { suite } from '../../rig/suite.ts';
 import { type FakeServer, fakeServer, podList, sendJson } from './fake-server.ts';
 
 const test = suite<{ plugin: Installed; server: FakeServer; env: NodeJS.ProcessEnv }>(
@@ -149,7 +149,7 @@ test('into a pipe there are no colours and no control sequences, nor after a clo
 	const { plugin, env, server } = context;
 	const listed = await plugin.run(['list', '-s', server.url], env);
 	assert.not.ok(listed.stdout.includes('\u001b'));
-	const script = '"$0" "$@" | true; echo "${PIPESTATUS[0]}"';
+	const script = `"$0" "$@" | true; echo "\${PIPESTATUS[0]}"`;
 	const entry = join(plugin.folder, 'kubectl-runners');
 	const piped = spawnSync('bash', ['-c', script, entry, 'list', '--help'], {
 		env: { ...process.env, ...env },

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { asCliError } from '../../../plugin/kube/failure.ts';
 import { listPods, listWholePods } from '../../../plugin/kube/pods.ts';
+import { suite } from '../../rig/suite.ts';
 import { type FakeServer, fakeServer, type Handler, pod, podList, sendJson } from './fake-server.ts';
 
 const test = suite<{ server?: FakeServer | undefined }>('plugin: client');

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConnectionFlags } from '../../../plugin/cli/connection-flags.ts';
 import { resolveConnection } from '../../../plugin/kube/connection.ts';
 import { inClusterConfig } from '../../../plugin/kube/in-cluster.ts';
 import { proxyFromEnvironment } from '../../../plugin/kube/proxy.ts';
+import { suite } from '../../rig/suite.ts';
 
 const test = suite<{
 	folder: string;

@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { Metrics } from '../../../admission/metrics.ts';
@@ -9,6 +8,7 @@ import { evictPods } from '../../../admission/webhook/evict-pods.ts';
 import type { GuardDependencies } from '../../../admission/webhook/guard.ts';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
 import { updatePods } from '../../../admission/webhook/update-pods.ts';
+import { suite } from '../../rig/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 
 const test = suite('webhook handlers');
