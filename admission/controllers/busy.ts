@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Accounts } from '../github/accounts.ts';
+import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
 import { WorkQueue } from '../kube/queue.ts';
@@ -88,13 +89,22 @@ export class BusyMarks {
 				const { snapshot } = poll;
 				const startedMs = snapshot?.startedAtMs ?? 0;
 				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
-				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, fastMs);
-				if (now() < group.newcomerUntilMs) poll.nextMs = Math.min(poll.nextMs, startedMs + newcomerPollMs);
+				const shareMs = startedMs + this.#shareMs();
+				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
+				if (now() < group.newcomerUntilMs)
+					poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, startedMs + newcomerPollMs));
 				if (!poll.running && poll.nextMs <= now()) void this.#poll(key, group, poll);
 			}
 			await sleep(tickMs, undefined, { signal }).catch(() => undefined);
 		}
 		await this.#queue.stop();
+	}
+
+	/** Many scopes share one credential's list pace: polls take half of it, the rest is for what people wait for. */
+	#shareMs(): number {
+		let pages = 0;
+		for (const { snapshot } of this.#polls.values()) pages += snapshot?.pages ?? 1;
+		return (pages * 2 * paceWindowMs) / listsPerMinute;
 	}
 
 	/** Sorted anew only when a pod has changed: thousands of pods would cost more than the polls. */
@@ -144,7 +154,7 @@ export class BusyMarks {
 				return;
 			}
 			poll.snapshot = snapshot;
-			poll.nextMs = snapshot.startedAtMs + nextPollMs(snapshot.pages);
+			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), this.#shareMs());
 			for (const pod of group.pods) {
 				const over = looksOver(seen(snapshot, pod.runnerName));
 				if (!over) this.#overSinceMs.delete(pod.uid);

@@ -31,6 +31,9 @@ export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotation
 	...(pod.busyAnswer ? { [progress.failureMessage]: null, [progress.completionWait]: null } : {}),
 });
 
+/** Nobody asks GitHub any more. */
+export const unclaimed: Annotations = { [progress.claim]: null };
+
 /** GitHub's id of the runner. */
 export const idOf = (runnerId: number): Annotations => ({ [progress.runnerId]: String(runnerId) });
 

@@ -8,6 +8,7 @@ import {
 	type DeletionRequest,
 	idOf,
 	recordOf,
+	unclaimed,
 	unregisteredOf,
 } from './record.ts';
 import type { RunnerPod } from './runner-pod.ts';
@@ -201,6 +202,8 @@ async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports):
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
 		}
 		default:
+			// Nothing was learnt: whichever replica is asked next need not wait for this claim to run out.
+			await ports.annotate(pod, unclaimed);
 			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
 	}
 }

@@ -162,6 +162,14 @@ test('a 403, a 401, an outage deny: nothing but a 204 and a confirmed absence le
 		});
 	}
 });
+test('a call that taught nothing leaves no claim behind for other replicas to wait for', async () => {
+	const { ports, calls, pod } = world(undefined, {
+		unregister: { kind: 'github-unavailable', detail: '502' },
+	});
+	await release(pod(), alice, ports, limits);
+	assert.is(calls.at(-1), 'write unregistration-claim');
+	assert.is(pod().claim, undefined);
+});
 test('a dry run writes nothing, asks only what a read can tell, and gives the same verdict (A15)', async () => {
 	const dry = { ...alice, dryRun: true };
 	for (const [lookup, kind, reason] of [
