@@ -56,7 +56,8 @@ function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
 		async unregister(pod, { found, ...limits }) {
 			const id = await trustedId(account, pod, limits);
 			if (isTrouble(id)) return id;
-			return unregister(account, { scope, name: pod.runnerName, id, found }, limits);
+			const run = `${pod.uid}/${pod.restarts}`;
+			return unregister(account, { scope, name: pod.runnerName, run, id, found }, limits);
 		},
 		async lookup(pod, { timeoutMs, notBeforeMs }): Promise<LookupOutcome> {
 			const signal = AbortSignal.timeout(timeoutMs);

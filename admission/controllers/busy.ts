@@ -22,6 +22,10 @@ const newcomerMs = 60_000;
 /** That pace: an id is on its pod within 3 s of its runner's registration, however many pages the list has. */
 const newcomerPollMs = 1_500;
 
+/** Parts of the list pace: for all scopes' polls, and for those where a runner is waited for. The rest is for people. */
+const pollShare = 0.25;
+const fastShare = 0.5;
+
 /** Live runners with the same credentials and scope: what one list answers for. */
 interface Group {
 	credentialsSecret: string | undefined;
@@ -58,12 +62,14 @@ export class BusyMarks {
 	readonly #polls = new Map<string, Poll>();
 	/** By pod UID: since when each list has shown its job to be over. */
 	readonly #overSinceMs = new Map<string, number>();
+	/** By pod UID: when its container was first seen to run, by our clock. */
+	readonly #runsSinceMs = new Map<string, number>();
 	#groups = new Map<string, Group>();
 	#changed = true;
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, log } = dependencies;
+		const { cache, now, log } = dependencies;
 		this.#queue = new WorkQueue({
 			concurrency: 16,
 			reconcile: (key) => this.#mark(key),
@@ -72,8 +78,15 @@ export class BusyMarks {
 		});
 		cache.onPod((change, pod) => {
 			this.#changed = true;
-			if (change === 'deleted') this.#overSinceMs.delete(pod.metadata.uid ?? '');
-			else this.#queue.add(podKey(pod));
+			const { uid = '' } = pod.metadata;
+			if (change === 'deleted') {
+				this.#overSinceMs.delete(uid);
+				this.#runsSinceMs.delete(uid);
+				return;
+			}
+			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
+				this.#runsSinceMs.set(uid, now());
+			this.#queue.add(podKey(pod));
 		});
 		cache.onEphemeralRunner((_change, runner) => {
 			if (cache.pods.get(runner.metadata.namespace, runner.metadata.name)) this.#queue.add(podKey(runner));
@@ -83,13 +96,17 @@ export class BusyMarks {
 	async run(signal: AbortSignal): Promise<void> {
 		const { now } = this.#dependencies;
 		while (!signal.aborted) {
-			for (const [key, group] of this.#freshGroups()) {
+			const groups = this.#freshGroups();
+			const isFast = (group: Group | undefined) =>
+				group !== undefined && (group.awaited || now() < group.newcomerUntilMs);
+			const fastShareMs = this.#shareMs(fastShare, (key) => isFast(groups.get(key)));
+			for (const [key, group] of groups) {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
 				this.#polls.set(key, poll);
 				const { snapshot } = poll;
 				const startedMs = snapshot?.startedAtMs ?? 0;
 				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
-				const shareMs = startedMs + this.#shareMs();
+				const shareMs = startedMs + fastShareMs;
 				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
 				if (now() < group.newcomerUntilMs)
 					poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, startedMs + newcomerPollMs));
@@ -100,11 +117,11 @@ export class BusyMarks {
 		await this.#queue.stop();
 	}
 
-	/** Many scopes share one credential's list pace: polls take half of it, the rest is for what people wait for. */
-	#shareMs(): number {
+	/** How long until a scope's turn comes again, where many share this part of one credential's list pace. */
+	#shareMs(part: number, shares: (key: string) => boolean = () => true): number {
 		let pages = 0;
-		for (const { snapshot } of this.#polls.values()) pages += snapshot?.pages ?? 1;
-		return (pages * 2 * paceWindowMs) / listsPerMinute;
+		for (const [key, { snapshot }] of this.#polls) if (shares(key)) pages += snapshot?.pages ?? 1;
+		return (pages * paceWindowMs) / (part * listsPerMinute);
 	}
 
 	/** Sorted anew only when a pod has changed: thousands of pods would cost more than the polls. */
@@ -154,7 +171,7 @@ export class BusyMarks {
 				return;
 			}
 			poll.snapshot = snapshot;
-			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), this.#shareMs());
+			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), this.#shareMs(pollShare));
 			for (const pod of group.pods) {
 				const over = looksOver(seen(snapshot, pod.runnerName));
 				if (!over) this.#overSinceMs.delete(pod.uid);
@@ -201,9 +218,8 @@ export class BusyMarks {
 
 	#sighting(pod: RunnerPod): Sighting | undefined {
 		const snapshot = this.#polls.get(groupKey(pod))?.snapshot;
-		const startedMs = pod.process.state === 'running' ? (pod.process.sinceMs ?? 0) : 0;
-		// A list from before this runner's start may show an earlier one of the same name.
-		if (!snapshot || snapshot.startedAtMs < startedMs) return undefined;
+		// A list from before this runner's start may show an earlier one of the same name. By our clock, not the node's.
+		if (!snapshot || snapshot.startedAtMs < (this.#runsSinceMs.get(pod.uid) ?? 0)) return undefined;
 		const overSinceMs = this.#overSinceMs.get(pod.uid) ?? snapshot.startedAtMs;
 		return { ...seen(snapshot, pod.runnerName), overForMs: snapshot.startedAtMs - overSinceMs };
 	}

@@ -49,6 +49,8 @@ export class Owners {
 	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
 	/** UIDs of owners that were deleted and may still be in the cache. */
 	readonly #removed = new Set<string>();
+	/** UIDs of owners whose pod has come and gone. */
+	readonly #ended = new Set<string>();
 	/** By owner UID: not to be asked about again before. */
 	readonly #refused = new Map<string, number>();
 
@@ -68,6 +70,7 @@ export class Owners {
 			if (change === 'deleted') {
 				this.#removed.delete(uid);
 				this.#refused.delete(uid);
+				this.#ended.delete(uid);
 			}
 			if (!set) return;
 			const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
@@ -82,8 +85,11 @@ export class Owners {
 			const key = `${pod.metadata.namespace}/${set}`;
 			const known = this.#pods.get(key) ?? new Set<string>();
 			this.#pods.set(key, known);
-			if (change === 'deleted') known.delete(podKey(pod));
-			else known.add(podKey(pod));
+			if (change === 'deleted') {
+				known.delete(podKey(pod));
+				const owner = controllerOf(pod);
+				if (owner && this.#setOf.has(podKey(pod))) this.#ended.add(owner);
+			} else known.add(podKey(pod));
 			changed({ key });
 		});
 	}
@@ -146,11 +152,11 @@ export class Owners {
 
 	#read(object: OwnerObject, pod: Pod | undefined, nowMs: number): OwnedRunner {
 		const { metadata } = object;
+		const uid = metadata.uid ?? '';
 		const createdMs = Date.parse(metadata.creationTimestamp ?? '') || 0;
 		const runner = pod && this.#runner(pod);
 		const { phase, sinceMs } =
-			pod && runner ? phaseOf(pod, runner, nowMs) : this.#withoutPod(createdMs, nowMs);
-		const uid = metadata.uid ?? '';
+			pod && runner ? phaseOf(pod, runner, nowMs) : this.#withoutPod(uid, createdMs, nowMs);
 		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
 		return {
 			name: metadata.name,
@@ -161,6 +167,7 @@ export class Owners {
 			// kept it, because it had started, or got a job, since we looked.
 			phase: !gone ? phase : runner && isLive(runner) ? 'busy' : 'leaving',
 			onCordonedNode: this.#cordoned(pod),
+			departing: gone || runner?.record !== undefined,
 			sinceMs,
 			notBeforeMs: this.#refused.get(uid),
 			object,
@@ -169,8 +176,9 @@ export class Owners {
 		};
 	}
 
-	#withoutPod(createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
-		const over = !this.#options.makesItsPod && nowMs - createdMs > podWithinMs;
+	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
+		const over = !this.#options.makesItsPod && late;
 		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };
 	}
 
@@ -185,6 +193,8 @@ export class Owners {
 			templateHash: pod.metadata.labels?.[setKeys.templateHash] ?? '',
 			phase: 'busy',
 			onCordonedNode: false,
+			// One that was orphaned on purpose stays.
+			departing: runner.record !== undefined || controllerOf(pod) !== undefined,
 			object: undefined,
 			pod,
 			runner,
@@ -233,6 +243,7 @@ const expectedOwner = (name: string, templateHash: string, nowMs: number): Owned
 	templateHash,
 	phase: 'pending',
 	onCordonedNode: false,
+	departing: false,
 	object: undefined,
 	pod: undefined,
 	runner: undefined,

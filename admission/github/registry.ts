@@ -28,7 +28,12 @@ interface Known {
 	pages: { etag: string | undefined; page: RunnerPage }[];
 	snapshot?: Snapshot;
 	flight?: { startedAtMs: number; work: Promise<Snapshot | Trouble> };
+	/** Ids that GitHub has answered 204 for: a list that shows one is late. GitHub gives an id once. */
+	removed: Set<number>;
 }
+
+/** Of the ids that were removed, so many are kept in mind. */
+const mostRemoved = 10_000;
 
 /** How often a scope's list should be read, in ms. `fast`: somebody waits for a static runner's job to end. */
 export function nextPollMs(pages: number, fast = false): number {
@@ -89,7 +94,12 @@ export class Registry {
 
 	/** GitHub has removed the runner: no need to wait for the next list to know it. */
 	forget(scope: Scope, runnerId: number): void {
-		const snapshot = this.latest(scope);
+		const { removed, snapshot } = this.#of(scope);
+		for (const oldest of removed) {
+			if (removed.size < mostRemoved) break;
+			removed.delete(oldest);
+		}
+		removed.add(runnerId);
 		const gone = snapshot?.byId.get(runnerId);
 		if (!snapshot || !gone) return;
 		snapshot.byId.delete(runnerId);
@@ -146,7 +156,7 @@ export class Registry {
 			if (current.page.runners.length === 0 || seen === current.page.totalCount) break;
 		}
 		known.pages = pages;
-		known.snapshot = snapshotOf(pages, startedAtMs);
+		known.snapshot = snapshotOf(pages, startedAtMs, known.removed);
 		return known.snapshot;
 	}
 
@@ -173,22 +183,23 @@ export class Registry {
 
 	#of(scope: Scope): Known {
 		const key = scopeKey(scope);
-		const known = this.#known.get(key) ?? { pages: [] };
+		const known = this.#known.get(key) ?? { pages: [], removed: new Set() };
 		this.#known.set(key, known);
 		return known;
 	}
 }
 
-function snapshotOf(pages: Known['pages'], startedAtMs: number): Snapshot {
+function snapshotOf(pages: Known['pages'], startedAtMs: number, removed: Set<number>): Snapshot {
 	const all = pages.flatMap(({ page }) => page.runners);
+	const there = all.filter(({ id }) => !removed.has(id));
 	const first = pages[0]?.page;
 	return {
 		startedAtMs,
 		// A full page is not taken for the whole list, whatever its total_count says.
 		complete: pages.length === 1 && all.length === first?.totalCount && all.length < perPage,
 		pages: pages.length,
-		runners: new Map(all.map((runner) => [runner.name, runner])),
-		byId: new Map(all.map((runner) => [runner.id, runner])),
+		runners: new Map(there.map((runner) => [runner.name, runner])),
+		byId: new Map(there.map((runner) => [runner.id, runner])),
 	};
 }
 

@@ -6,6 +6,11 @@ import { waitFor } from './wait.ts';
 export interface RunnerToUnregister {
 	scope: Scope;
 	name: string;
+	/**
+	 * Which run of which pod's container it is. A StatefulSet's next pod has the same name and registers anew: what
+	 * GitHub said about the one before is not about it.
+	 */
+	run: string;
 	id?: number | undefined;
 	/** Called with the id that was looked up, before GitHub is asked to remove it; a rejection is the exchange's. */
 	found?: ((runnerId: number) => Promise<void>) | undefined;
@@ -54,7 +59,7 @@ export class Unregistrations {
 		limits: UnregisterLimits,
 		work: () => Promise<UnregisterOutcome>,
 	): Promise<UnregisterOutcome> {
-		const key = `${scopeKey(runner.scope)}#${runner.name}`;
+		const key = `${scopeKey(runner.scope)}#${runner.name}#${runner.run}`;
 		const remembered = this.#recall(key, runner, limits.priority ?? 'request');
 		if (remembered) return remembered;
 

@@ -23,6 +23,8 @@ export interface Owner {
 	templateHash: string;
 	phase: Phase;
 	onCordonedNode: boolean;
+	/** It goes by itself when it can: its deletion is recorded. It takes a place until then, and nobody else goes for it. */
+	departing: boolean;
 	/** starting: when its container started. completed: when it ended, as exactly as is known. */
 	sinceMs?: number | undefined;
 	/** It could not be unregistered, though not for a job: not asked about again before this. */
@@ -81,7 +83,8 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const outdated = active.filter((owner) => owner.templateHash !== set.templateHash);
 	const rolling = wanted > 0 && outdated.length > 0;
 	const most = rolling ? wanted + set.surge : wanted;
-	const victims = set.credentialsMissing ? [] : [...choose(active, wanted, most, set.templateHash, nowMs)];
+	const staying = active.filter(({ departing }) => !departing);
+	const victims = set.credentialsMissing ? [] : [...choose(staying, wanted, most, set.templateHash, nowMs)];
 	const release = victims.filter(({ notBeforeMs = 0 }) => notBeforeMs <= nowMs);
 
 	// A runner above the wanted number may not be counted as one that is missing (invariant 7).
@@ -92,7 +95,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const paused = set.deleting || set.credentialsMissing || accounting.nextStartMs > nowMs;
 	const create = paused ? 0 : Math.max(0, missing);
 
-	const surplus = active.length - wanted > victims.length;
+	const surplus = staying.length - wanted > victims.length;
 	const busy = active.some(({ phase }) => phase === 'busy');
 	const wait: Wait[] = [];
 	if (busy && (surplus || outdated.some(({ phase }) => phase === 'busy'))) wait.push('busy');

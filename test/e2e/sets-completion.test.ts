@@ -31,7 +31,8 @@ test.after.each(({ history, rig, sets }) => {
 		rig.logs(({ level }) => level === 'error'),
 		[],
 	);
-	for (const set of sets) assert.equal(set.reused(), [], 'a pod name was used twice (invariant 6)');
+	for (const set of sets)
+		if (set.ephemeral) assert.equal(set.reused(), [], 'a pod name was used twice (invariant 6)');
 });
 
 const delay = (time: string) => ({ 'actions-runner/recreation-delay': time });
@@ -111,7 +112,7 @@ for (const kind of kinds) {
 		);
 	});
 
-	test(`${kind} without an autoscaler: a completed runner is replaced at once, a static one that somebody deletes as well (D9)`, async (context) => {
+	test(`${kind} without an autoscaler: a completed runner is replaced at once, a static one that somebody deletes soon (D9)`, async (context) => {
 		const set = await make(context, { replicas: 3 });
 		await complete(set, set.known()[0] ?? '');
 		await eventually('it is replaced', () => set.uids.size === 4 && set.live().length === 3, {
@@ -119,11 +120,12 @@ for (const kind of kinds) {
 		});
 		const fixed = await make(context, { replicas: 2, config: { ephemeral: false } });
 		const [victim = ''] = fixed.known();
+		const uid = (await fixed.pod(victim))?.metadata.uid;
 		await context.rig.ok(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
-		await eventually('it is replaced', () => fixed.uids.size === 3 && fixed.live().length === 2, {
-			withinMs: 3_000,
-		});
-		assert.not.ok(fixed.live().includes(victim));
+		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.
+		await eventually('it is replaced', async () => (await fixed.pod(victim))?.metadata.uid !== uid);
+		await fixed.registered(2);
+		await fixed.stays(2);
 	});
 
 	test(`${kind}: 20 completions within a second, in a set of 20: all owners are gone in a moment, the count is right (E1, E2)`, async (context) => {

@@ -45,8 +45,8 @@ interface Life {
 	versions: number;
 	/** As it was when its deletionTimestamp was first seen. */
 	terminating?: { atMs: number; pod: PodItem };
-	/** Claimed unregistered, with a signature, while GitHub had it: when. */
-	falseProofMs?: number;
+	/** When it was first seen to be claimed unregistered, with a signature. */
+	claimedMs?: number;
 }
 
 /** A watch may show a change this much later than it was. */
@@ -61,13 +61,25 @@ export async function startHistory(rig: Rig): Promise<History> {
 	const lives = new Map<string, Life>();
 	const { github, agents } = rig;
 
-	/** Did GitHub have a runner of this name at this time? undefined: it never had. */
-	function registeredAt(name: string, atMs: number): boolean | undefined {
+	/**
+	 * Did GitHub have this pod's runner at this time? undefined: it never had. By GitHub's id, for a pod of the same
+	 * name may have registered since.
+	 */
+	function registeredAt(uid: string, atMs: number): boolean | undefined {
+		const id = agents.journal.findLast((entry) => entry.uid === uid && entry.runnerId)?.runnerId;
 		const last = github.journal.findLast(
-			(entry) =>
-				entry.name === name && entry.atMs <= atMs && (entry.what === 'added' || entry.what === 'removed'),
+			({ runnerId, what, cause, atMs: whenMs }) =>
+				runnerId === id &&
+				(what === 'added' || (what === 'removed' && !(cause === 'ephemeral-done' && whenMs === atMs))) &&
+				whenMs <= atMs,
 		);
 		return last && last.what === 'added';
+	}
+
+	/** The simulated runner may see before this watch does that its pod is told to stop; then it is gone from GitHub. */
+	function toldToStopMs(uid: string, seenMs: number): number {
+		const told = agents.journal.find((entry) => entry.uid === uid && entry.what === 'pod-terminating');
+		return Math.min(seenMs, told?.atMs ?? Infinity);
 	}
 
 	function seen(pod: PodItem): void {
@@ -90,8 +102,7 @@ export async function startHistory(rig: Rig): Promise<History> {
 		const written = recordIn(annotations);
 		if (written !== (life.records.at(-1) ?? '')) life.records.push(written);
 		if (pod.metadata.deletionTimestamp) life.terminating ??= { atMs: Date.now(), pod };
-		const claimed = annotations[progress.completedAt] && annotations[progress.proof];
-		if (claimed && registeredAt(life.runnerName, Date.now())) life.falseProofMs ??= Date.now();
+		if (annotations[progress.completedAt] && annotations[progress.proof]) life.claimedMs ??= Date.now();
 	}
 
 	await kube.watch<PodItem>('/api/v1/pods', {
@@ -119,20 +130,20 @@ export async function startHistory(rig: Rig): Promise<History> {
 			.map(([, life]) => life);
 
 	function* releases(lost: readonly string[]): Generator<string> {
-		for (const life of lives.values()) {
+		for (const [uid, life] of lives) {
 			const { terminating, key } = life;
 			if (!terminating || lost.includes(key)) continue;
 			if (terminating.pod.metadata.annotations?.[breakGlass]) continue;
 			if (containerState(terminating.pod).word !== 'running') continue; // never started, or stopped: proof enough
-			const registered = registeredAt(life.runnerName, terminating.atMs);
+			const registered = registeredAt(uid, toldToStopMs(uid, terminating.atMs));
 			if (registered)
 				yield `1: ${key} is told to stop while it runs and GitHub has ${life.runnerName} registered`;
 			const young = terminating.atMs - startedMs(terminating.pod) < registrationTimeoutMs - watchLagMs;
 			if (registered === undefined && young) yield `2: ${key} is told to stop while it may be registering`;
 		}
-		for (const { key, falseProofMs } of lives.values()) {
-			if (falseProofMs)
-				yield `2: ${key} is said to be unregistered at ${time(falseProofMs)} while GitHub has it`;
+		for (const [uid, { key, claimedMs }] of lives) {
+			if (claimedMs && registeredAt(uid, claimedMs))
+				yield `2: ${key} is said to be unregistered at ${time(claimedMs)} while GitHub has it`;
 		}
 	}
 

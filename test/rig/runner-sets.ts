@@ -30,6 +30,7 @@ export class SetUnderTest {
 	readonly kind: Kind;
 	readonly namespace: string;
 	readonly name = 'example';
+	readonly ephemeral: boolean;
 	readonly #kube: Kube;
 	/** Pods as the watch shows them, by name. */
 	readonly #pods = new Map<string, PodItem>();
@@ -38,15 +39,16 @@ export class SetUnderTest {
 	/** Most pods at a time that were neither terminating nor exited. */
 	most = 0;
 
-	private constructor(rig: Rig, kind: Kind) {
+	private constructor(rig: Rig, kind: Kind, { config }: SetOptions) {
 		this.rig = rig;
 		this.kind = kind;
+		this.ephemeral = config?.ephemeral !== false;
 		this.namespace = `octo-${kind.toLowerCase()}-${++made}`;
 		this.#kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	}
 
 	static async make(rig: Rig, kind: Kind, options: SetOptions = {}): Promise<SetUnderTest> {
-		const set = new SetUnderTest(rig, kind);
+		const set = new SetUnderTest(rig, kind, options);
 		await rig.cluster.createNamespace(set.namespace);
 		rig.github.addScope(set.scope);
 		await set.#kube.watch<PodItem>(`/api/v1/namespaces/${set.namespace}/pods`, {

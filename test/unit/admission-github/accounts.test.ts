@@ -114,7 +114,7 @@ test('401, then the Secret changes: the same account works again at once (F4)', 
 			: undefined;
 	const accounts = cluster.accounts();
 	const before = account(await accounts.resolve({ namespace: 'ci' }));
-	const runner = { scope, name: 'runner-1', id: 1 };
+	const runner = { scope, name: 'runner-1', run: 'pod-a/0', id: 1 };
 	assert.is((await unregister(before, runner)).kind, 'credentials-invalid');
 	assert.is(before.trouble(scope)?.kind, 'credentials-invalid');
 

@@ -41,8 +41,8 @@ test.before.each(async (context) => {
 });
 test.after.each(({ github }) => github.stop());
 
-const runner = (id: number) => ({ scope, name: `runner-${id}`, id });
-const unnamed = (name: string) => ({ scope, name });
+const runner = (id: number) => ({ scope, name: `runner-${id}`, run: 'pod-a/0', id });
+const unnamed = (name: string) => ({ scope, name, run: 'pod-a/0' });
 
 test('idle: one DELETE, 204, and that is the proof', async ({ github, account, reports }) => {
 	github.add(1);
@@ -78,21 +78,21 @@ test("busy: GitHub's 422 with its message", async ({ github, account }) => {
 
 test('404 and no runner of that name is proof; 404 alone is not', async ({ github, account }) => {
 	github.add(2);
-	const outcome = await unregister(account, { scope, name: 'gone', id: 99 });
+	const outcome = await unregister(account, { scope, name: 'gone', run: 'pod-a/0', id: 99 });
 	assert.equal(outcome, { kind: 'unregistered', proof: 'absent', runnerId: 99 });
 
 	github.script = ({ method }) => (method === 'GET' ? { status: 404 } : undefined);
-	const unproven = await unregister(account, { scope, name: 'gone-too', id: 98 });
+	const unproven = await unregister(account, { scope, name: 'gone-too', run: 'pod-a/0', id: 98 });
 	assert.ok(isTrouble(unproven) && unproven.kind === 'forbidden');
 });
 
 test('404, but the name is there under another id: that one is asked, once', async ({ github, account }) => {
 	github.add(1, 5, true);
-	const outcome = await unregister(account, { scope, name: 'runner-5', id: 4 });
+	const outcome = await unregister(account, { scope, name: 'runner-5', run: 'pod-a/0', id: 4 });
 	assert.is(outcome.kind, 'busy');
 	assert.is('runnerId' in outcome && outcome.runnerId, 5);
 	github.runners.get(5)!.busy = false;
-	const second = await unregister(account, { scope, name: 'runner-5', id: 3 });
+	const second = await unregister(account, { scope, name: 'runner-5', run: 'pod-a/0', id: 3 });
 	assert.equal(second, { kind: 'unregistered', proof: 'removed', runnerId: 5 });
 });
 
@@ -231,7 +231,27 @@ test('the same name with a new id is another registration: nothing is remembered
 	github.add(1);
 	assert.is((await unregister(account, runner(1))).kind, 'unregistered');
 	github.runners.set(2, { id: 2, name: 'runner-1', busy: true, status: 'online' });
-	assert.is((await unregister(account, { scope, name: 'runner-1', id: 2 })).kind, 'busy');
+	assert.is((await unregister(account, { scope, name: 'runner-1', run: 'pod-a/0', id: 2 })).kind, 'busy');
+});
+
+test("the next pod of the same name is asked about anew, though its runner's id is not known yet", async ({
+	github,
+	account,
+}) => {
+	github.add(1);
+	assert.is((await unregister(account, runner(1))).kind, 'unregistered');
+	const successor = { ...unnamed('runner-1'), run: 'pod-b/0' };
+	assert.is((await unregister(account, successor)).kind, 'not-registered');
+	github.runners.set(2, { id: 2, name: 'runner-1', busy: true, status: 'online' });
+	assert.is((await unregister(account, successor)).kind, 'busy');
+});
+
+test('a list that still shows a removed runner does not bring it back', async ({ github, account }) => {
+	github.add(1);
+	assert.is((await unregister(account, runner(1))).kind, 'unregistered');
+	github.add(1);
+	const late = await account.registry.refresh(scope, { maxAgeMs: 0 });
+	assert.ok(!isTrouble(late) && late.runners.size === 0 && late.byId.size === 0);
 });
 
 test('during a Retry-After nothing is sent for any runner, and one line is logged (F1, F2)', async ({

@@ -28,6 +28,7 @@ function owner(word: string, more: Partial<Owner> = {}): Owner {
 		templateHash: word.includes('old-') ? 'old' : 'new',
 		phase,
 		onCordonedNode: word.includes('cordoned-'),
+		departing: word.includes('departing-'),
 		...(phase === 'starting' ? { sinceMs: now - 5_000 } : {}),
 		...more,
 	};
@@ -71,6 +72,10 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 		3,
 		'remove completed completed',
 	],
+	['one that goes by itself takes a place, and nobody goes for it', 'departing-busy idle*2', 2, 'nothing'],
+	['one that goes by itself is not replaced before it is gone', 'departing-busy idle', 2, 'nothing'],
+	['scaled down to what remains: nothing to do', 'departing-busy busy idle', 2, 'nothing'],
+	['scaled down further: an idle one goes too', 'departing-busy busy idle', 1, 'release idle'],
 	['all busy and replicas back up: nothing to take back (C3)', 'busy*5', 5, 'nothing'],
 	[
 		'pending first, then idle, starting last (C4, C5)',
