@@ -1,6 +1,7 @@
 /** Static (non-ephemeral) runners: asked once, retried at a bounded rate, gone when GitHub lets them go (A9). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { runnerSetPod } from '../github/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
@@ -31,6 +32,23 @@ test('busy static runner: refused once, unregistered soon after its job ends, an
 	assert.equal(space.removals(), [422, 204]);
 	const order = space.journal('a');
 	assert.ok(order.indexOf('removed-by-github') < order.indexOf('pod-terminating'), order.join());
+	assert.equal(space.killedJobs(), []);
+});
+
+test('the next pod of a deleted one’s name is another runner: not released on what GitHub said of the first (A9)', async ({
+	space,
+}) => {
+	await space.runners(['a'], { ephemeral: false });
+	await space.deleted('a');
+	await space.rig.apply(runnerSetPod(space.options('a', { ephemeral: false })));
+	await space.registered(['a']);
+	await space.runJob('a'); // before any list shows it
+	const fromMs = Date.now();
+	await space.refused('a');
+	assert.ok(Date.now() - fromMs < 8_000, 'while the first answer is still remembered');
+	assert.equal(space.removals(), [204, 422]);
+	await space.endJob('a');
+	await space.gone('a', 45_000);
 	assert.equal(space.killedJobs(), []);
 });
 
