@@ -65,19 +65,20 @@ export async function allSets(
 	wanted: readonly SetKind[],
 	query: { namespace?: string; labelSelector?: string },
 ): Promise<RunnersSet[]> {
-	const unknown: UnknownKindError[] = [];
+	let unknown = 0;
 	const lists = await Promise.all(
 		wanted.map(async (kind) => {
 			try {
 				return (await listSets(client, kind, query)).sets;
 			} catch (error) {
 				if (!(error instanceof UnknownKindError)) throw error;
-				unknown.push(error);
+				unknown++;
 				return [];
 			}
 		}),
 	);
-	if (unknown.length === wanted.length && unknown[0]) throw unknown[0];
+	// Whichever answer came first, the same words.
+	if (unknown === wanted.length && wanted[0]) throw new UnknownKindError(wanted[0]);
 	return lists.flat().sort(byName);
 }
 
