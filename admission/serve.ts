@@ -168,6 +168,7 @@ export async function serve(
 
 	log.info('shutting down');
 	notReady = 'shutting down';
+	webhook.leave();
 	await sleep(settings.shutdownDelayMs);
 	webhook.server.close();
 	webhook.server.closeIdleConnections();

@@ -31,7 +31,7 @@ export interface DeletionDependencies {
 }
 
 /** An allowed DELETE has been carried out this long after its admission, with much to spare. */
-const callersDeleteMs = 1_000;
+const callersDeleteMs = 2_000;
 
 /** The namespace controller's request, where its deletecollection never got as far as this pod. */
 const namespaceDeletion: DeletionRequest = {
@@ -110,7 +110,7 @@ export class DeletionLoop {
 		if (released.verdict.kind === 'allow') {
 			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
 			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.claim?.atMs;
-			const joined = released.verdict.reason === 'unregistered' && ports.now() - (begunMs ?? 0) < claimMs;
+			const joined = endsExchange(released.verdict) && ports.now() - (begunMs ?? 0) < claimMs;
 			return joined ? { afterMs: callersDeleteMs } : this.#complete(key, released.pod, released.verdict);
 		}
 		const wait = await this.#wait(key, cached, released.pod, released.verdict);
@@ -230,6 +230,9 @@ export class DeletionLoop {
 		this.#dependencies.metrics.recordedDeletions(byReason);
 	}
 }
+
+/** Only GitHub's answer gives these: whoever asked it may be another one than we. */
+const endsExchange = ({ reason }: Allow) => reason === 'unregistered' || reason === 'never-registered';
 
 const isRecorded = (pod: Pod) => pod.metadata.annotations?.[record.requestedBy] !== undefined;
 

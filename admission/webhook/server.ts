@@ -11,6 +11,11 @@ export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise
 
 export interface WebhookServer {
 	server: Server;
+	/**
+	 * From now on each answer ends its connection. The API server keeps connections for a long time and goes on using
+	 * them when the Service leads elsewhere: closed under a review on its way, one would fail a deletion with 500.
+	 */
+	leave(): void;
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
 }
@@ -27,7 +32,12 @@ export function createWebhookServer(
 ): WebhookServer {
 	const app = express().disable('x-powered-by').disable('etag');
 	let inFlight = 0;
+	let leaving = false;
 
+	app.use((_request, response, next) => {
+		if (leaving) response.set('connection', 'close');
+		next();
+	});
 	for (const [path, handler] of Object.entries(handlers)) {
 		app.post(path, async (request, response) => {
 			inFlight += 1;
@@ -68,6 +78,9 @@ export function createWebhookServer(
 
 	return {
 		server,
+		leave() {
+			leaving = true;
+		},
 		async drained() {
 			while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 		},

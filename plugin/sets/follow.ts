@@ -30,7 +30,7 @@ export async function followSets(
 	const isMeant = (set: RunnersSet) =>
 		named?.some(({ kind, name }) => kind === set.kind && name === set.metadata.name) ?? true;
 	const synced = afterCalls(wanted.length, () => observer.synced?.());
-	const unknown: UnknownKindError[] = [];
+	let unknown = 0;
 
 	await together(signal, (ended) =>
 		wanted.map(async (kind) => {
@@ -61,8 +61,8 @@ export async function followSets(
 			} catch (error) {
 				if (!(error instanceof UnknownKindError)) throw error;
 				// One kind may be installed without the other, as long as nobody asked for it.
-				unknown.push(error);
-				if (unknown.length === wanted.length) throw unknown[0];
+				unknown++;
+				if (unknown === wanted.length) throw new UnknownKindError(wanted[0] ?? kind);
 				synced(kind);
 			}
 		}),

@@ -279,9 +279,10 @@ test('drain --dry-run=server of busy and idle runners writes nothing, neither he
 	await runnerNamespace(rig, 'dry');
 	await rig.runners(['dry-busy', 'dry-idle'].map((name) => ({ name, namespace: 'dry', nodeName: 'n-dry' })));
 	await rig.agents.runJob('dry', 'dry-busy');
-	await eventually(
-		'marked busy',
-		async () => (await rig.pod('dry-busy', 'dry'))?.metadata.labels?.[busy.label] === 'true',
+	await eventually('marked busy, the last of it the condition', async () =>
+		(await rig.pod('dry-busy', 'dry'))?.status?.conditions?.some(
+			({ type, status }) => type === busy.condition && status === 'True',
+		),
 	);
 	const writes = await history.writesDuring(async () => {
 		const drained = await drain(rig, 'n-dry', 'n-plugin', '--dry-run=server', '--timeout=3s');

@@ -22,7 +22,11 @@ interface Context {
 const test = suite<Context>('two replicas');
 
 test.before(async (context) => {
-	context.rig = await startRig({ nodes: ['node-1'], replicas: 2 });
+	context.rig = await startRig({
+		nodes: ['node-1'],
+		replicas: 2,
+		server: { args: ['--shutdown-delay-seconds', '1'] },
+	});
 	context.history = await startHistory(context.rig);
 	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
 	Object.assign(context, { call, stopCalls: stop });
@@ -149,8 +153,7 @@ test('SIGTERM of a replica during a storm of deletions: no admission call fails,
 	const leader = rig.servers.find(led);
 	assert.ok(leader);
 	const fromMs = Date.now();
-	leader.signal('SIGTERM');
-	assert.is(await leader.exited, 0);
+	assert.is(await rig.terminate(leader), 0);
 	console.log(`the leader stopped ${Date.now() - fromMs} ms after SIGTERM`);
 	await eventually('the other one leads', () => rig.servers.some(led), { withinMs: 20_000 });
 	console.log(`the other one leads ${Date.now() - fromMs} ms after SIGTERM`);

@@ -150,10 +150,18 @@ export class Rig<C extends RigCluster = Cluster> {
 		this.servers.push(server);
 		this.#balance();
 		void server.exited.then(() => {
-			this.servers.splice(this.servers.indexOf(server), 1);
+			if (this.servers.includes(server)) this.servers.splice(this.servers.indexOf(server), 1);
 			this.#balance();
 		});
 		return server;
+	}
+
+	/** As a deleted pod goes: out of the Service's endpoints, then SIGTERM. Resolves with its exit code. */
+	terminate(server: ServerProcess): Promise<number | null> {
+		this.servers.splice(this.servers.indexOf(server), 1);
+		this.#balance();
+		server.signal('SIGTERM');
+		return server.exited;
 	}
 
 	#balance(): void {
