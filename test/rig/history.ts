@@ -206,7 +206,7 @@ export async function startHistory(rig: Rig): Promise<History> {
 	return {
 		violations({ lost = [], cancelled = [], crashes = 0, settled = true } = {}) {
 			const killed = agents.killedJobs().filter((entry) => !lost.includes(`${entry.namespace}/${entry.pod}`));
-			return [
+			const found = [
 				...killed.map(
 					(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,
 				),
@@ -214,6 +214,8 @@ export async function startHistory(rig: Rig): Promise<History> {
 				...records(cancelled, settled),
 				...calls(crashes),
 			];
+			if (found.length > 0) console.error(`invariant violated:\n${found.join('\n')}`); // test/run.ts looks for it
+			return found;
 		},
 		recorded: () => [...lives.values()].filter((life) => life.records.length > 0).map((life) => life.key),
 		async writesDuring(work) {
