@@ -47,7 +47,8 @@ export async function givenCluster(kubeconfig: string, log: (line: string) => vo
 			// Webhooks first: nothing may be held up by a server that is not there any more.
 			await kubectl(['delete', 'validatingwebhookconfiguration', 'runners-admission', '--ignore-not-found']);
 			await kubectl(['delete', 'namespace', 'runners-system', 'demo', '--ignore-not-found']);
-			await kubectl(['delete', 'clusterrole,clusterrolebinding', 'runners-admission', '--ignore-not-found']);
+			const ours = ['-l', 'app.kubernetes.io/part-of=kubectl-runners'];
+			await kubectl(['delete', 'clusterrole,clusterrolebinding', ...ours, '--ignore-not-found']);
 			await rm(folder, { recursive: true, force: true });
 		},
 	};

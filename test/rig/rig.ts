@@ -104,39 +104,21 @@ export class Rig<C extends RigCluster = Cluster> {
 		if (replicas > 0) await this.guarded();
 	}
 
-	/** As a user installs it: kustomize build of the local overlay, whose Service leads to our port. */
+	/** As a user installs it, whose server is outside of the cluster, but with webhooks that lead to our port. */
 	async #install(port: number): Promise<void> {
 		const folder = join(this.cluster.folder, 'overlay');
 		await mkdir(folder, { recursive: true });
-		const ports = (webhooks: number) =>
-			JSON.stringify(
-				Array.from({ length: webhooks }, (_, index) => ({
-					op: 'replace',
-					path: `/webhooks/${index}/clientConfig/service/port`,
-					value: port,
-				})),
-			);
-		// The guard alone, as overlay guard-only has it: a cluster of the user's may have ARC's own definitions.
-		const withoutSets = [
-			{ kind: 'MutatingWebhookConfiguration' },
-			{ kind: 'CustomResourceDefinition' },
-			{ kind: 'ClusterRole', name: 'runners-admission-sets|runners-view|runners-edit' },
-			{ kind: 'ClusterRoleBinding', name: 'runners-admission-sets' },
-		].map((target) => ({
-			target,
-			patch: JSON.stringify({ kind: target.kind, metadata: { name: 'all' }, $patch: 'delete' }),
-		}));
-		const kustomization = {
-			resources: [relative(folder, join(project, 'manifests/overlays/local'))],
-			patches: [
-				{ target: { kind: 'ValidatingWebhookConfiguration' }, patch: ports(4) },
-				...(this.#options.sets
-					? [{ target: { kind: 'MutatingWebhookConfiguration' }, patch: ports(2) }]
-					: withoutSets),
-			],
-		};
+		const manifests = (name: string) => relative(folder, join(project, 'manifests', name));
+		// The guard alone: a cluster of the user's may have ARC's own definitions.
+		const kustomization = this.#options.sets
+			? { resources: [manifests('overlays/local')] }
+			: { resources: [manifests('base')], components: [manifests('components/external')] };
 		await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-		await this.ok(['apply', '--server-side', '-k', folder]);
+		const built = await this.ok(['kustomize', folder]);
+		await this.ok(
+			['apply', '--server-side', '-f', '-'],
+			built.replaceAll(/^(\s+port: )9443$/gm, `$1${port}`),
+		);
 	}
 
 	/** Starts one more replica behind the Service. */
