@@ -1,6 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuditOptions, auditFlags } from './audit.ts';
 import { ensureBuilt } from './build.ts';
 import { createAuthority, createTokenKey, issueClient, issueServer, type KeyPair } from './certificates.ts';
 import { type Component, componentArgs, componentUsers, files } from './components.ts';
@@ -17,6 +18,8 @@ export interface ClusterOptions {
 	log?: Log;
 	/** Flags added to a component's; the last one of a name counts. */
 	args?: Partial<Record<Component, string[]>>;
+	/** The API server writes down what it is asked, for readAudit. */
+	audit?: AuditOptions;
 	/** Lives on when this process ends, in this folder (which must not exist), until `removeCluster`. */
 	detachedIn?: string;
 }
@@ -71,7 +74,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 	if (!options.detachedIn) endWithUs(folder, processes);
 	try {
 		for (const name of ['bin', 'logs', 'kubeconfigs']) await mkdir(join(folder, name), { recursive: true });
-		const cluster = new RunningCluster(folder, processes, binaries, options.args ?? {});
+		const args = { ...options.args };
+		if (options.audit)
+			args['kube-apiserver'] = [
+				...(args['kube-apiserver'] ?? []),
+				...(await auditFlags(folder, options.audit)),
+			];
+		const cluster = new RunningCluster(folder, processes, binaries, args);
 		await cluster.start();
 		log(`cluster: ready in ${((Date.now() - startedMs) / 1000).toFixed(1)}s, ${cluster.server}`);
 		if (options.detachedIn) processes.release();

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { readAudit } from '../cluster/audit.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { recordedProcesses } from '../cluster/processes.ts';
 import { eventually } from '../rig/eventually.ts';
@@ -21,11 +22,8 @@ interface Pod {
 test.before(async (context) => {
 	const log = (line: string) => console.error(line);
 	context.scratch = await mkdtemp(join(tmpdir(), 'cluster-test-'));
-	const policy = join(context.scratch, 'audit-policy.yaml');
-	await writeFile(policy, 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n');
-	const audit = [`--audit-policy-file=${policy}`, `--audit-log-path=${join(context.scratch, 'audit.log')}`];
 	[context.first, context.second] = await Promise.all([
-		startCluster({ log, args: { 'kube-apiserver': audit } }),
+		startCluster({ log, audit: {} }),
 		startCluster({ log }),
 	]);
 	await Promise.all([context.first.addNode('node-1'), context.second.addNode('node-2')]);
@@ -203,7 +201,7 @@ test('a node whose kubelet has stopped starts and stops nothing until it is back
 	assert.is.not(await renewed(), before);
 });
 
-test('controllers, scheduler and kubelets are users of their own', async ({ first, scratch }) => {
+test('controllers, scheduler and kubelets are users of their own', async ({ first }) => {
 	await apply(first, {
 		apiVersion: 'apps/v1',
 		kind: 'ReplicaSet',
@@ -222,18 +220,14 @@ test('controllers, scheduler and kubelets are users of their own', async ({ firs
 	assert.is((await first.kubectl(['delete', 'replicaset', 'set'])).code, 0);
 
 	const did = async () => {
-		const log = await readFile(join(scratch, 'audit.log'), 'utf8');
-		const events = log
-			.split('\n')
-			.filter((line) => line.endsWith('}'))
-			.map((line) => JSON.parse(line));
+		const events = await readAudit(first.folder);
 		const pods = events.filter(
 			({ objectRef, stage }) => objectRef?.resource === 'pods' && stage === 'ResponseComplete',
 		);
 		return new Set(
 			pods.map(({ user, impersonatedUser, verb, objectRef }) => {
 				const { username } = impersonatedUser ?? user; // the pod-reaper acts as the pod's node
-				return `${verb} ${objectRef.subresource ?? ''} ${username}`;
+				return `${verb} ${objectRef?.subresource ?? ''} ${username}`;
 			}),
 		);
 	};

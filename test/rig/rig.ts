@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { type Cluster, startCluster } from '../cluster/cluster.ts';
+import { type Cluster, type ClusterOptions, startCluster } from '../cluster/cluster.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
 import { readKubeconfig } from '../github/cluster-access.ts';
 import { Kube, KubeError } from '../github/kube.ts';
@@ -30,6 +30,7 @@ export interface RigOptions {
 	replicas?: number;
 	/** Names of the nodes; default node-1 and node-2. */
 	nodes?: string[];
+	cluster?: Pick<ClusterOptions, 'args' | 'audit'>;
 	github?: GitHubOptions;
 	agents?: Partial<RunnerAgentsOptions>;
 	server?: Partial<ServerOptions>;
@@ -46,7 +47,7 @@ const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
  */
 export function startRig(options: RigOptions = {}): Promise<Rig<Cluster>> {
 	const log = options.log ?? (() => {});
-	return startRigOn(startCluster({ log }), options);
+	return startRigOn(startCluster({ ...options.cluster, log }), options);
 }
 
 /** The same on any cluster. */
