@@ -31,7 +31,7 @@ export interface LogLine {
 export interface ServerOptions {
 	kubeconfig: string;
 	githubUrl: string;
-	/** Default GITHUB_TOKEN=test-token. */
+	/** Default GITHUB_TOKEN=test-token. With PORT it serves there, else on a free port. */
 	env?: Record<string, string>;
 	args?: string[];
 	/** --controllers; default `deletion`: the guard alone. */
@@ -42,9 +42,11 @@ const readyWithinMs = 30_000;
 
 /** Starts dist/runners-admission as a person would, on free ports, and waits until it is ready. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-	const [port, healthPort] = await Promise.all([freePort(), freePort()]);
+	const given = options.env?.PORT;
+	const [port, healthPort] = await Promise.all([given ? Number(given) : freePort(), freePort()]);
 	const args = [
-		...['--kubeconfig', options.kubeconfig, '--port', `${port}`, '--health-port', `${healthPort}`],
+		...['--kubeconfig', options.kubeconfig, '--health-port', `${healthPort}`],
+		...(given ? [] : ['--port', `${port}`]),
 		...[
 			'--github-api-url',
 			options.githubUrl,
