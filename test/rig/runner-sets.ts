@@ -36,6 +36,8 @@ export class SetUnderTest {
 	readonly #pods = new Map<string, PodItem>();
 	/** UIDs that each pod name has had. */
 	readonly uids = new Map<string, Set<string>>();
+	/** When the watch first showed each pod with its runner's id, Unix ms, by name. */
+	readonly knownAtMs = new Map<string, number>();
 	/** Most pods at a time that were neither terminating nor exited. */
 	most = 0;
 
@@ -95,6 +97,8 @@ export class SetUnderTest {
 		const { name, uid } = pod.metadata;
 		this.#pods.set(name, pod);
 		this.uids.set(name, (this.uids.get(name) ?? new Set()).add(uid));
+		if (pod.metadata.annotations?.['actions-runner/id'] && !this.knownAtMs.has(name))
+			this.knownAtMs.set(name, Date.now());
 		this.most = Math.max(this.most, this.live().length);
 	}
 

@@ -1,0 +1,72 @@
+/**
+ * RunnerSet and RunnerDeployment in the runs that actions-runner-controller was measured in, ours beside its figures.
+ * `SIZES=50 RUNS=1 make bench BENCH=sets` for a part of it; `AGAIN=20` repeats 50 busy -> 0 so often. All of it takes
+ * some 25 minutes: 500 runners are unregistered at 150 a minute (GitHub's limit is 180, ARC did 236), StatefulSets are
+ * made at 5 a second.
+ *
+ * Not as in ARC's runs: the controller manager here may make 100 calls at once, not 30, before it is held to 20 a
+ * second, so RunnerSets are to be read beside the floor of the same run.
+ */
+import { availableParallelism } from 'node:os';
+import { type Kind, kinds } from '../rig/runner-sets.ts';
+import { table } from './figures.ts';
+import { floorSeconds } from './sets/floor.ts';
+import { busyToNoneRows, halfBusyRows, upAndDownRows } from './sets/report.ts';
+import { busyAgainAndAgain, busyToNone, halfBusy, type UpAndDown, upAndDown } from './sets/runs.ts';
+import { load, Stage } from './sets/stage.ts';
+
+const sizes = (process.env.SIZES ?? '50,200,500').split(',').map(Number);
+const times = Number(process.env.RUNS ?? 3);
+const again = Number(process.env.AGAIN ?? 0);
+const wantedKinds = kinds.filter((kind) => (process.env.KINDS ?? kind).split(',').includes(kind));
+/** More than these are run once, and only up and down: it takes minutes. */
+const mostRepeated = 50;
+
+const stage = await Stage.open();
+try {
+	console.log(`${availableParallelism()} cores, load ${load()} at the start`);
+	for (const count of sizes) {
+		for (const kind of wantedKinds) await upAndDownOf(kind, count);
+		if (count <= mostRepeated) for (const kind of wantedKinds) await busyOnesOf(kind, count);
+	}
+	if (again > 0)
+		for (const kind of wantedKinds) {
+			const runs = await busyAgainAndAgain(stage, kind, 50, again, ({ gone, killed, leaked }, time) =>
+				progress(`${kind} 50 busy -> 0, ${time} of ${again}: ${gone} s, ${killed} killed, ${leaked} leaked`),
+			);
+			print(`${kind}, ${again} times 50 busy -> 0`, busyToNoneRows(kind, 50, runs), runs);
+		}
+} finally {
+	await stage.close();
+}
+
+async function upAndDownOf(kind: Kind, count: number): Promise<void> {
+	const runs: UpAndDown[] = [];
+	const floors: number[] = [];
+	for (let run = 0; run < (count <= mostRepeated ? times : 1); run++) {
+		progress(`${kind} 0 -> ${count} -> 0, run ${run + 1}`);
+		runs.push(await upAndDown(stage, kind, count));
+		if (kind === 'RunnerSet') floors.push(await floorSeconds(stage.rig, count));
+	}
+	print(`${kind}, ${count} runners`, upAndDownRows(kind, count, runs, floors), runs);
+}
+
+async function busyOnesOf(kind: Kind, count: number): Promise<void> {
+	const mixed = [];
+	const busy = [];
+	for (let run = 0; run < times; run++) {
+		progress(`${kind} ${count} with busy ones, run ${run + 1}`);
+		mixed.push(await halfBusy(stage, kind, count));
+		busy.push(await busyToNone(stage, kind, count));
+	}
+	print(`${kind}, half of ${count} busy`, halfBusyRows(kind, count, mixed), mixed);
+	print(`${kind}, all of ${count} busy`, busyToNoneRows(kind, count, busy), busy);
+}
+
+function print(title: string, rows: string[][], runs: { load: string }[]): void {
+	console.log(`\n${title}; load ${runs.map((run) => run.load).join(', ')}\n${table(rows)}`);
+}
+
+function progress(line: string): void {
+	console.error(`${line} (load ${load()})`);
+}

@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../../rig/eventually.ts';
+import { type Rig, startRig } from '../../rig/rig.ts';
+import { type Kind, SetUnderTest } from '../../rig/runner-sets.ts';
+import { controllerRestsMs } from './floor.ts';
+
+/** Ticks of /proc/PID/stat a second, on every Linux that Node runs on. */
+const ticksPerSecond = 100;
+
+/** What one stretch of a run cost. */
+export interface Cost {
+	cpuSeconds: number;
+	githubCalls: number;
+	/** DELETE calls by status, as `50 x 204`. */
+	removals: string;
+	logLines: number;
+	/** Info and above: what a server that is not being debugged writes. */
+	infoLines: number;
+	errorLines: number;
+}
+
+/** The control plane, and a fresh server process for each run, as in the recorded runs of ARC. */
+export class Stage {
+	readonly rig: Rig;
+	#set: SetUnderTest | undefined;
+
+	private constructor(rig: Rig) {
+		this.rig = rig;
+	}
+
+	static async open(): Promise<Stage> {
+		return new Stage(await startRig({ sets: true, log: (line) => console.error(line) }));
+	}
+
+	/** A new server, GitHub's limits full, one set without runners. */
+	async fresh(kind: Kind): Promise<SetUnderTest> {
+		await this.#clear();
+		await Promise.all(this.rig.servers.slice().map((server) => server.stop()));
+		this.rig.github.resetLimits();
+		await this.rig.addServer();
+		await this.rig.guarded();
+		this.#set = await SetUnderTest.make(this.rig, kind);
+		await this.#set.conditionIs('Settled', 'True');
+		await sleep(controllerRestsMs);
+		return this.#set;
+	}
+
+	async #clear(): Promise<void> {
+		const set = this.#set;
+		this.#set = undefined;
+		if (!set) return;
+		await set.patch({ spec: { replicas: 0 } });
+		await this.rig.agents.endAllJobs();
+		await this.rig.ok(['delete', 'namespace', set.namespace, '--wait=false']);
+		await eventually(`${set.namespace} is empty`, () => set.all().length === 0, { withinMs: 400_000 });
+		set.stop();
+	}
+
+	/** Resident memory at its highest since the server started, MiB. */
+	async peakRssMiB(): Promise<number> {
+		const status = await readFile(`/proc/${this.#pid()}/status`, 'utf8');
+		return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+	}
+
+	/** Runs `work` and tells what it cost the server. */
+	async cost<T>(work: () => Promise<T>): Promise<{ value: T; cost: Cost }> {
+		const [server] = this.rig.servers;
+		if (!server) throw new Error('no server runs');
+		const { github } = this.rig;
+		const [calls, lines, cpu] = [github.calls.length, server.log.length, await this.#cpuSeconds()];
+		const value = await work();
+		const made = github.calls.slice(calls);
+		const written = server.log.slice(lines);
+		const statuses = made.filter(({ endpoint }) => endpoint === 'delete').map(({ status }) => status);
+		return {
+			value,
+			cost: {
+				cpuSeconds: (await this.#cpuSeconds()) - cpu,
+				githubCalls: made.length,
+				removals: [...new Set(statuses)]
+					.map((status) => `${statuses.filter((one) => one === status).length} x ${status}`)
+					.join(', '),
+				logLines: written.length,
+				infoLines: written.filter(({ level }) => level !== 'debug').length,
+				errorLines: written.filter(({ level }) => level === 'error' || level === 'fatal').length,
+			},
+		};
+	}
+
+	async close(): Promise<void> {
+		this.#set?.stop();
+		await this.rig.stop();
+	}
+
+	async #cpuSeconds(): Promise<number> {
+		const stat = await readFile(`/proc/${this.#pid()}/stat`, 'utf8');
+		// Behind the command's name, which may contain anything: state is field 3, utime and stime 14 and 15.
+		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+		return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+	}
+
+	#pid(): number {
+		return this.rig.servers[0]?.pid ?? 0;
+	}
+}
+
+/** Of the last minute: other work on the machine makes every figure worse. */
+export const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
