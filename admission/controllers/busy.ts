@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Accounts } from '../github/accounts.ts';
+import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
@@ -22,9 +23,13 @@ const newcomerMs = 60_000;
 /** That pace: an id is on its pod within 3 s of its runner's registration, however many pages the list has. */
 const newcomerPollMs = 1_500;
 
-/** Parts of the list pace: for all scopes' polls, and for those where a runner is waited for. The rest is for people. */
+/**
+ * Parts of the list pace: for all scopes' polls, for those where a runner is waited for, and for the first moments of a
+ * scale-up, whose hundreds of runners fill pages faster than an even share reads them. The rest is for people.
+ */
 const pollShare = 0.25;
-const fastShare = 0.5;
+const fastShare = 0.4;
+const burstShare = 0.25;
 
 /** Live runners with the same credentials and scope: what one list answers for. */
 interface Group {
@@ -64,6 +69,8 @@ export class BusyMarks {
 	readonly #overSinceMs = new Map<string, number>();
 	/** By pod UID: when its container was first seen to run, by our clock. */
 	readonly #runsSinceMs = new Map<string, number>();
+	/** Pages of polls that came before their even share's turn. */
+	readonly #burst = new Pace(burstShare * listsPerMinute, paceWindowMs);
 	#groups = new Map<string, Group>();
 	#changed = true;
 
@@ -108,9 +115,15 @@ export class BusyMarks {
 				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
 				const shareMs = startedMs + fastShareMs;
 				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
-				if (now() < group.newcomerUntilMs)
-					poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, startedMs + newcomerPollMs));
-				if (!poll.running && poll.nextMs <= now()) void this.#poll(key, group, poll);
+				const newcomers = now() < group.newcomerUntilMs;
+				if (newcomers) {
+					const turnMs = Math.min(shareMs, this.#burst.nextMs(now()));
+					poll.nextMs = Math.min(poll.nextMs, Math.max(turnMs, startedMs + newcomerPollMs));
+				}
+				if (poll.running || poll.nextMs > now()) continue;
+				if (newcomers && now() < shareMs)
+					for (let page = 0; page < (snapshot?.pages ?? 1); page++) this.#burst.reserve(now());
+				void this.#poll(key, group, poll);
 			}
 			await sleep(tickMs, undefined, { signal }).catch(() => undefined);
 		}

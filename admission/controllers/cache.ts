@@ -104,6 +104,7 @@ const keptVariables = [
 	'RUNNER_ORG',
 	'RUNNER_ENTERPRISE',
 	'RUNNER_NAME',
+	'RUNNER_TOKEN',
 	'RUNNER_EPHEMERAL',
 	'ACTIONS_RUNNER_INPUT_JITCONFIG',
 ];
@@ -123,6 +124,7 @@ function trimPod(pod: Pod): Pod | undefined {
 		},
 		spec: {
 			nodeName: spec?.nodeName,
+			restartPolicy: spec?.restartPolicy,
 			containers: spec?.containers
 				?.filter((container) => container.name === 'runner')
 				.map(({ name, env }) => ({

@@ -1,6 +1,7 @@
+import { apiVersion } from '../api/sets.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
 import { type Plan, refusedForMs } from '../runner/plan.ts';
-import { backgroundBudgetMs, setWritesAtOnce } from '../runner/policy.ts';
+import { backgroundBudgetMs, releaseRetryMs, setWritesAtOnce } from '../runner/policy.ts';
 import { release } from '../runner/release.ts';
 import { type Creator, newName, type RunnersSet, type SetKind } from './set-kind.ts';
 import type { OwnedRunner, Owners } from './set-owners.ts';
@@ -55,21 +56,37 @@ export class Hands<S extends RunnersSet> {
 
 	/** Unregisters, then deletes. Nothing is recorded on one that can not go now: the next pass may choose another. */
 	async #release(set: S, owner: OwnedRunner): Promise<void> {
-		const { pods, ports, now } = this.#dependencies;
+		const { pods, ports, accounts, now } = this.#dependencies;
 		if (!owner.object) return; // created a moment ago: the watch brings it
 		const runner = owner.pod && (await pods.from(owner.pod));
+		if (runner?.process.state === 'running') {
+			// Hundreds that waited for this minute's calls would keep the set from being looked at, and each try is written
+			// on its pod.
+			const account = await accounts.resolve(runner);
+			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
+			if (spentUntilMs !== undefined) return this.#owners.refused(owner, spentUntilMs);
+		}
 		if (runner) {
 			const { verdict } = await release(runner, undefined, ports, {
 				budgetMs: backgroundBudgetMs,
 				priority: 'request',
 			});
 			if (verdict.kind === 'deny') {
-				this.#owners.refused(owner, now() + refusedForMs(verdict.reason));
+				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
+				this.#owners.refused(owner, now() + waitMs);
 				this.#lookAgain(set, 500);
 				return;
 			}
 		}
 		await this.#remove(set, owner);
+	}
+
+	/** Once for each set: the cluster's configuration is at fault, not the set. */
+	#tellUnfit({ metadata }: S): void {
+		const message =
+			'a runner was made without the pod webhook (no RUNNER_NAME, no RUNNER_TOKEN, or restarted in place) and is replaced: is the MutatingWebhookConfiguration runners-admission there?';
+		const subject = { apiVersion, kind: this.#kind.kind, metadata };
+		this.#dependencies.events.send(subject, 'Warning', 'PodsNotInjected', 'Reconcile', message);
 	}
 
 	/**
@@ -101,6 +118,7 @@ export class Hands<S extends RunnersSet> {
 			{ [this.#kind.controller]: set.metadata.name, namespace, runner: owner.name, was: owner.phase },
 			'runner removed',
 		);
+		if (owner.unfit) this.#tellUnfit(set);
 	}
 }
 

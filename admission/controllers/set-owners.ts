@@ -4,6 +4,7 @@ import { setKeys } from '../api/sets.ts';
 import type { Proof } from '../kube/proof.ts';
 import type { Owner } from '../runner/plan.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { lacksInjection } from '../sets/injection.ts';
 import type { Cache } from './cache.ts';
 import type { OwnerObject, Watched } from './sets-cache.ts';
 
@@ -168,6 +169,7 @@ export class Owners {
 			phase: !gone ? phase : runner && isLive(runner) ? 'busy' : 'leaving',
 			onCordonedNode: this.#cordoned(pod),
 			departing: gone || runner?.record !== undefined,
+			unfit: pod && lacksInjection(pod),
 			sinceMs,
 			notBeforeMs: this.#refused.get(uid),
 			object,
@@ -230,7 +232,9 @@ export function phaseOf(pod: Pod, runner: RunnerPod, nowMs: number): Pick<Owner,
 		};
 	}
 	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
-	if (process.state === 'never-started') return { phase: 'pending', sinceMs: undefined };
+	// One that can not register is not waited for; the next comes after a pause, as after any failed start.
+	if (process.state === 'never-started')
+		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
 	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
 	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
 	return { phase: 'idle', sinceMs: undefined };

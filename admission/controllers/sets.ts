@@ -156,11 +156,9 @@ export class Sets<S extends RunnersSet> {
 		if (changed) await this.#writeStatus(set, found, memory, true);
 		await this.#hands.carryOut(set, planned, typeof creator === 'function' ? creator : undefined, hash);
 		const statusAgain = await this.#writeStatus(set, found, memory, false);
-		if (planned.create + planned.release.length > 0)
-			log.debug(
-				{ [this.#kind.controller]: key, create: planned.create, release: planned.release.length },
-				'reconciled',
-			);
+		const [release, remove] = [planned.release.length, planned.remove.length];
+		if (planned.create + release + remove > 0)
+			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
 		const more = planned.create > mostAtOnce || planned.release.length > mostAtOnce;
 		return soonest(
 			more ? { afterMs: 0 } : undefined,

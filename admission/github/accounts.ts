@@ -69,6 +69,11 @@ export class Account implements UnregisteringAccount {
 		return this.connection.trouble(scope);
 	}
 
+	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can go now. */
+	removalsSpentUntilMs(): number | undefined {
+		return this.connection.removalsSpentUntilMs();
+	}
+
 	state(): AccountState {
 		return this.connection.state();
 	}

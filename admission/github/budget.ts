@@ -74,17 +74,24 @@ export class Budget {
 		return this.#account.refusal(nowMs) ?? this.#scopes.get(scope)?.recovery.refusal(nowMs);
 	}
 
+	/** This minute's calls are made, and the next can not go within `maxWaitMs`. Takes no place. */
+	spent(call: CallKind, maxWaitMs = 0): (Trouble & { retryAtMs: number }) | undefined {
+		const nowMs = this.#now();
+		const atMs = this.#paces[call].nextMs(nowMs);
+		if (atMs - nowMs <= maxWaitMs) return undefined;
+		const detail = `this minute's ${callWords[call]} calls are made; more at ${time(atMs)}`;
+		return { kind: 'budget-spent', detail, retryAtMs: atMs };
+	}
+
 	/** Leave to make a call, or why not. Up to `maxWaitMs` the ticket may be for a later time (the pace). */
 	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | Trouble {
 		const nowMs = this.#now();
 		const refusal = this.trouble(scope) ?? this.#quotaRefusal(priority, nowMs);
 		if (refusal) return refusal;
 
+		const spent = this.spent(call, maxWaitMs);
+		if (spent) return spent;
 		const atMs = this.#paces[call].nextMs(nowMs);
-		if (atMs - nowMs > maxWaitMs) {
-			const detail = `this minute's ${callWords[call]} calls are made; more at ${time(atMs)}`;
-			return { kind: 'budget-spent', detail, retryAtMs: atMs };
-		}
 		this.#paces[call].reserve(atMs);
 		return {
 			kind: 'go',

@@ -83,6 +83,11 @@ export class Connection {
 		return this.#budget.trouble(scopeKey(scope));
 	}
 
+	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can go now. */
+	removalsSpentUntilMs(): number | undefined {
+		return this.#budget.spent('remove')?.retryAtMs;
+	}
+
 	state(): AccountState {
 		return this.#budget.state();
 	}

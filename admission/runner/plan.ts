@@ -25,6 +25,8 @@ export interface Owner {
 	onCordonedNode: boolean;
 	/** It goes by itself when it can: its deletion is recorded. It takes a place until then, and nobody else goes for it. */
 	departing: boolean;
+	/** Its pod was made without the pod webhook: it goes as soon as it can, but not from a job (E7). */
+	unfit?: boolean | undefined;
 	/** starting: when its container started. completed: when it ended, as exactly as is known. */
 	sinceMs?: number | undefined;
 	/** It could not be unregistered, though not for a job: not asked about again before this. */
@@ -133,7 +135,7 @@ function* choose(
 	for (const owner of idleOrNot) {
 		const useless = old(owner) && owner.phase !== 'idle'; // nobody waits for it, a new one is as near
 		const spare = old(owner) && owner.phase === 'idle' && most > wanted && available > wanted;
-		if (excess <= 0 && !useless && !spare && !isLost(owner, nowMs)) continue;
+		if (excess <= 0 && !useless && !spare && !owner.unfit && !isLost(owner, nowMs)) continue;
 		excess -= 1;
 		if (owner.phase === 'idle') available -= 1;
 		yield owner;
@@ -150,11 +152,13 @@ function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): bool
 	);
 }
 
-/** Outdated, never started, idle on a cordoned node, idle, starting: by what is lost with it, then the oldest. */
+/** Unfit or outdated, never started, idle on a cordoned node, idle, starting: by what is lost with it, then the oldest. */
 function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) => number {
 	const rank = (owner: Owner) => {
 		const phase = { pending: 0, idle: 2, starting: 3 }[owner.phase as 'pending' | 'idle' | 'starting'];
-		return (old(owner) ? 0 : 10) + phase - (owner.phase === 'idle' && owner.onCordonedNode ? 1 : 0);
+		return (
+			(old(owner) || owner.unfit ? 0 : 10) + phase - (owner.phase === 'idle' && owner.onCordonedNode ? 1 : 0)
+		);
 	};
 	// One that was tried and could not be unregistered yet comes first: its exchange may still succeed.
 	const tried = (owner: Owner) => (owner.notBeforeMs === undefined ? 1 : 0);

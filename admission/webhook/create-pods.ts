@@ -2,6 +2,7 @@ import { arc } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { scopeFromEnvironment } from '../runner/scope.ts';
+import { isGiven } from '../sets/injection.ts';
 import { tokenSecretName } from '../sets/token-secret.ts';
 import {
 	type AdmissionRequest,
@@ -21,7 +22,8 @@ import {
  *   register again under its name.
  *
  * Compatibility: the entry fails closed, for pods with that label only. A runner pod made without this would restart
- * in place and have no token; the StatefulSet controller tries again.
+ * in place and have no token; the StatefulSet controller tries again. One that was made all the same, while the
+ * configuration was not there, is found and replaced (sets/injection.ts).
  */
 export function createPods(request: AdmissionRequest): AdmissionResponse {
 	const pod = request.object as Pod;
@@ -64,12 +66,6 @@ const nameVariable = (name: string | undefined): Variable =>
 	name
 		? { name: 'RUNNER_NAME', value: name }
 		: { name: 'RUNNER_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } };
-
-/** An empty value is none, as in ARC. */
-function isGiven(container: Container, name: string): boolean {
-	const variable = container.env?.find((one) => one.name === name);
-	return Boolean(variable?.value || variable?.valueFrom);
-}
 
 function setVariable(container: Container, index: number, variable: Variable): PatchOperation[] {
 	const path = `/spec/containers/${index}/env`;

@@ -80,6 +80,8 @@ test('over the pace: budget-spent with the time when it goes on; lists are not h
 	const trouble = refused(bench.call());
 	assert.is(trouble.kind, 'budget-spent');
 	assert.is(trouble.retryAtMs, bench.nowMs + 40_000);
+	assert.is(bench.budget.spent('remove')?.retryAtMs, bench.nowMs + 40_000);
+	assert.is(bench.budget.spent('remove', 40_000), undefined, 'one that can wait so long may ask');
 	go(bench.call('list'));
 });
 

@@ -292,6 +292,18 @@ test('one that was started after the failures registers: starts fail no more', (
 	);
 });
 
+test('made without the pod webhook: released first and replaced, but never from a job (E7)', () => {
+	const unfit = (word: string) => owner(word, { unfit: true });
+	assert.is(words([owner('idle'), unfit('idle'), unfit('busy')], state(3)), 'release idle');
+	const [idle, unfitIdle] = [owner('idle'), unfit('idle')];
+	assert.equal(plan([idle, unfitIdle], state(1), now).release, [unfitIdle]);
+	assert.is(words([unfit('starting')], state(1)), 'release starting');
+	const later = plan([{ ...unfit('starting'), notBeforeMs: now + 5_000 }], state(1), now);
+	assert.equal([later.release, later.create, later.lookAgainMs], [[], 0, 5_000]);
+	assert.is(words([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
+	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
+});
+
 test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {
 	const lost = owner('starting', { sinceMs: now - 10 * minute });
 	assert.is(words([lost], state(1)), 'release starting');

@@ -11,10 +11,20 @@ const exited = (exitCode: number, finishedAt = '2026-11-23T12:00:59Z') => ({
 	containerStatuses: [{ name: 'runner', state: { terminated: { exitCode, finishedAt } } }],
 });
 const known = { annotations: { 'actions-runner/id': '7' } };
+const notInjected = (phase: 'Pending' | 'Running'): Parameters<typeof pod>[0] => ({
+	metadata: { labels: { 'actions-runner-controller/inject-registration-token': 'true' } },
+	status: phase === 'Pending' ? { phase } : running(),
+});
 const busy = { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } };
 
 const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	['not started', 'pending', { status: { phase: 'Pending' } }],
+	[
+		'not started, and made without the pod webhook: it can not register (E7)',
+		'failed',
+		notInjected('Pending'),
+	],
+	['it runs, made without the pod webhook', 'starting', notInjected('Running')],
 	['it runs, GitHub has not shown it', 'starting', {}],
 	['registered', 'idle', { metadata: known }],
 	['a job runs', 'busy', { metadata: busy }],

@@ -2,6 +2,7 @@ import jsonpatch from 'jsonpatch';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { lacksInjection } from '../../../admission/sets/injection.ts';
 import { createPods } from '../../../admission/webhook/create-pods.ts';
 
 const test = suite('runner pods at creation');
@@ -36,6 +37,7 @@ test('name, token by reference and restartPolicy are filled in', () => {
 test('a second pass changes nothing', () => {
 	const made = created(pod([{ name: 'RUNNER_ORG', value: 'octo-org' }]));
 	assert.is(createPods({ uid: 'u', operation: 'CREATE', userInfo: {}, object: made }).patch, undefined);
+	assert.not(lacksInjection(made), 'and it is not taken for one that was made without the webhook');
 });
 
 test('what the pod says itself stands, an empty value does not', () => {
