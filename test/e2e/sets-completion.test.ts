@@ -77,6 +77,28 @@ for (const kind of kinds) {
 		assert.is(set.uids.size, 4, 'one pod, not more');
 	});
 
+	test(`${kind} at its maximum with a backlog: one ends, its autoscaler still wants as many, the next starts at once (D11)`, async (context) => {
+		const { rig } = context;
+		const set = await make(context, { replicas: 3, annotations: delay('10m') });
+		rig.agents.queueJobs({ scope: set.scope, count: 5 });
+		const first = set.known();
+		await eventually('all three work', () => set.journal('job-started').length === 3);
+		await set.endJob(first[0] ?? '');
+		await set.reaches(2);
+		// As many as before: only effectiveTime tells that this word is newer than the completion.
+		const fromMs = Date.now();
+		await set.patch({ spec: { replicas: 3, effectiveTime: new Date().toISOString() } });
+		await eventually('the fourth job runs', () => set.journal('job-started').length === 4, { everyMs: 20 });
+		const tookMs = Date.now() - fromMs;
+		assert.ok(tookMs < 5_000, `${tookMs} ms`);
+		assert.is(rig.agents.queued(), 1);
+		await set.stays(3, 1_500);
+		rig.agents.clearQueue();
+		await set.scale(0);
+		await rig.agents.endAllJobs();
+		await set.reaches(0);
+	});
+
 	test(`${kind} that an autoscaler drives and says nothing: one correction when the delay has passed (D3)`, async (context) => {
 		const set = await make(context, { replicas: 2, annotations: delay('6s') });
 		const [first = ''] = set.known();
