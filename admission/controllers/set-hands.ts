@@ -64,7 +64,11 @@ export class Hands<S extends RunnersSet> {
 			// on its pod.
 			const account = await accounts.resolve(runner);
 			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
-			if (spentUntilMs !== undefined) return this.#owners.refused(owner, spentUntilMs);
+			if (spentUntilMs !== undefined) {
+				this.#owners.refused(owner, spentUntilMs);
+				this.#lookAgain(set, Math.max(100, spentUntilMs - now()));
+				return;
+			}
 		}
 		if (runner) {
 			const { verdict } = await release(runner, undefined, ports, {

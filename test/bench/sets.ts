@@ -1,6 +1,7 @@
 /**
  * RunnerSet and RunnerDeployment in the runs that actions-runner-controller was measured in, ours beside its figures.
- * `SIZES=50 RUNS=1 make bench BENCH=sets` for a part of it; `AGAIN=20` repeats 50 busy -> 0 so often. All of it takes
+ * `SIZES=50 RUNS=1 make bench BENCH=sets` for a part of it; `AGAIN=20` repeats 50 busy -> 0 so
+ * often; `PROFILES=FOLDER` has each server write a CPU profile. All of it takes
  * some 25 minutes: 500 runners are unregistered at 150 a minute (GitHub's limit is 180, ARC did 236), StatefulSets are
  * made at 5 a second.
  *
@@ -22,7 +23,7 @@ const wantedKinds = kinds.filter((kind) => (process.env.KINDS ?? kind).split(','
 /** More than these are run once, and only up and down: it takes minutes. */
 const mostRepeated = 50;
 
-const stage = await Stage.open();
+const stage = await Stage.open(process.env.PROFILES);
 try {
 	console.log(`${availableParallelism()} cores, load ${load()} at the start`);
 	for (const count of sizes) {

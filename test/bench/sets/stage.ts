@@ -30,8 +30,11 @@ export class Stage {
 		this.rig = rig;
 	}
 
-	static async open(): Promise<Stage> {
-		return new Stage(await startRig({ sets: true, log: (line) => console.error(line) }));
+	/** `profiles`: a folder for a CPU profile of each server, which costs some CPU itself. */
+	static async open(profiles: string | undefined): Promise<Stage> {
+		const env: Record<string, string> = { GITHUB_TOKEN: 'test-token' };
+		if (profiles) env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`;
+		return new Stage(await startRig({ sets: true, server: { env }, log: (line) => console.error(line) }));
 	}
 
 	/** A new server, GitHub's limits full, one set without runners. */
