@@ -1,7 +1,7 @@
 import { apiVersion } from '../api/sets.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
 import { type Plan, refusedForMs } from '../runner/plan.ts';
-import { backgroundBudgetMs, releaseRetryMs, setWritesAtOnce } from '../runner/policy.ts';
+import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from '../runner/policy.ts';
 import { release } from '../runner/release.ts';
 import { type Creator, newName, type RunnersSet, type SetKind } from './set-kind.ts';
 import type { OwnedRunner, Owners } from './set-owners.ts';
@@ -71,10 +71,8 @@ export class Hands<S extends RunnersSet> {
 			}
 		}
 		if (runner) {
-			const { verdict } = await release(runner, undefined, ports, {
-				budgetMs: backgroundBudgetMs,
-				priority: 'request',
-			});
+			const limits = { ...setReleaseBudget, priority: 'request' } as const;
+			const { verdict } = await release(runner, undefined, ports, limits);
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
 				this.#owners.refused(owner, now() + waitMs);

@@ -30,7 +30,8 @@ export async function unregister(
 	limits: UnregisterLimits = {},
 ): Promise<UnregisterOutcome> {
 	const priority = limits.priority ?? 'request';
-	const maxWaitMs = Math.max(0, (limits.timeoutMs ?? sharedCallTimeoutMs) - callItselfMs);
+	const { timeoutMs = sharedCallTimeoutMs, paceWaitMs = timeoutMs - callItselfMs } = limits;
+	const maxWaitMs = Math.max(0, paceWaitMs);
 	return account.unregistrations.run(runner, limits, () =>
 		exchange(account, runner, { priority, maxWaitMs }),
 	);

@@ -30,6 +30,8 @@ export interface UnregisterLimits {
 	priority?: Priority | undefined;
 	/** How long this caller waits, in ms. The exchange itself goes on. */
 	timeoutMs?: number | undefined;
+	/** How long the DELETE may wait for its turn in the pace, in ms; default nearly `timeoutMs`. */
+	paceWaitMs?: number | undefined;
 }
 
 interface Remembered {

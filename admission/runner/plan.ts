@@ -183,14 +183,16 @@ function account(
 					.slice(-Math.max(1, replicas));
 
 	let { failedStarts, nextStartMs } = before;
+	// creationTimestamp is cut to the second; those of before are 10 s older at least.
+	const sinceThen = ({ createdMs }: Owner) => createdMs > nextStartMs - 1_000;
 	// Those that were started together fail together, and count once.
-	if (owners.some(({ phase, createdMs }) => phase === 'failed' && createdMs >= nextStartMs)) {
+	if (owners.some((owner) => owner.phase === 'failed' && sinceThen(owner))) {
 		failedStarts += 1;
 		nextStartMs = nowMs + Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (failedStarts - 1));
 	} else if (failedStarts > 0) {
 		const registered = ({ phase }: Owner) => phase === 'idle' || phase === 'busy' || phase === 'completed';
 		// One that was started after the failure has come through.
-		if (owners.some((owner) => registered(owner) && owner.createdMs >= nextStartMs)) failedStarts = 0;
+		if (owners.some((owner) => registered(owner) && sinceThen(owner))) failedStarts = 0;
 	}
 
 	const oldestMs = completionsMs[0];

@@ -21,6 +21,9 @@ export const jobOverMs = 60_000;
 /** How long one GitHub exchange may take outside of admission. */
 export const backgroundBudgetMs = 30_000;
 
+/** How long a set's pass waits for one GitHub exchange, and the exchange for its turn: the set is to be looked at again. */
+export const setReleaseBudget = { budgetMs: 5_000, paceWaitMs: 500 } as const;
+
 /** A runner that is still registering is looked for again after this. */
 export const registeringRetryMs = 10_000;
 

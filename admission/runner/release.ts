@@ -40,6 +40,8 @@ export interface RunnerAccount {
 		pod: RunnerPod,
 		options: {
 			timeoutMs: number;
+			/** How long the DELETE may wait for its turn in the pace; default nearly `timeoutMs`. */
+			paceWaitMs?: number | undefined;
 			priority: Priority;
 			/** Told the id that was looked up, before GitHub forgets it. */
 			found: (runnerId: number) => Promise<void>;
@@ -89,7 +91,7 @@ export async function release(
 	pod: RunnerPod,
 	request: DeletionRequest | undefined,
 	ports: Ports,
-	limits: { budgetMs: number; priority: Priority },
+	limits: { budgetMs: number; priority: Priority; paceWaitMs?: number },
 ): Promise<Released> {
 	const deadlineMs = ports.now() + limits.budgetMs;
 	let current = pod;
@@ -127,7 +129,7 @@ export async function release(
 			current = fresh;
 			continue;
 		}
-		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits.priority);
+		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits);
 	}
 	return denied(current, deny('internal-error', 'the pod keeps changing'), request, ports);
 }
@@ -163,11 +165,12 @@ async function unregister(
 	account: RunnerAccount,
 	ports: Ports,
 	deadlineMs: number,
-	priority: Priority,
+	{ priority, paceWaitMs }: { priority: Priority; paceWaitMs?: number },
 ): Promise<Released> {
 	const exchange = account
 		.unregister(pod, {
 			timeoutMs: backgroundBudgetMs,
+			paceWaitMs,
 			priority,
 			// Without its id on the pod a runner that GitHub removed for a server that then crashed looks like one to come.
 			found: async (runnerId) => void (await ports.annotate(pod, idOf(runnerId))),

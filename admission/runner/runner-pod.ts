@@ -116,9 +116,7 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		process,
 		restarts: restartsOf(pod),
 		busyHint: readBusyHint(labels, annotations, er),
-		busyAnswer:
-			annotations[progress.failureMessage] !== undefined ||
-			annotations[progress.completionWait] !== undefined,
+		busyAnswer: hasBusyAnswer(process, annotations),
 		claim: readClaim(annotations[progress.claim]),
 		unregistered:
 			completedAt && (facts.proven || !startedAfter(process, completedAt))
@@ -150,6 +148,13 @@ function readProcess(pod: Pod): Process {
 
 export function restartsOf(pod: Pod): number {
 	return pod.status?.containerStatuses?.find((one) => one.name === 'runner')?.restartCount ?? 0;
+}
+
+/** An ephemeral runner that was restarted in place since (it should not be) is another one: it may be asked about. */
+function hasBusyAnswer(process: Process, annotations: Record<string, string>): boolean {
+	const { [progress.completionWait]: waitSince, [progress.failureMessage]: message } = annotations;
+	if (waitSince !== undefined && startedAfter(process, waitSince)) return false;
+	return waitSince !== undefined || message !== undefined;
 }
 
 /** A container that started after the runner was unregistered may have registered again. Both times are to the second. */

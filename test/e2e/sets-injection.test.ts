@@ -111,6 +111,7 @@ test('RunnerSet: of those that were made while we were away, an idle one is repl
 	await eventually('the idle one is replaced', async () => !(await unfit(set)).includes(idle), {
 		withinMs: 30_000,
 	});
+	await set.reaches(2);
 	await set.stays(2, 3_000);
 	assert.is((await set.pod(busy))?.metadata.uid, uid, 'the job goes on');
 	await set.endJob(busy);

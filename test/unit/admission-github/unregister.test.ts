@@ -304,6 +304,20 @@ test('an outage ends: the probe, then everybody, within the pace (F5)', async ({
 	assert.is(github.runners.size, 0);
 });
 
+test('over the pace: a caller that does not wait for it hears so at once (C6)', async ({
+	github,
+	account,
+}) => {
+	github.add(160);
+	const all = Array.from({ length: 160 }, (_, i) =>
+		unregister(account, runner(i + 1), { timeoutMs: 30_000, paceWaitMs: 500 }),
+	);
+	const kinds = (await Promise.all(all)).map(({ kind }) => kind);
+	assert.is(kinds.filter((kind) => kind === 'unregistered').length, 150);
+	assert.is(kinds.filter((kind) => kind === 'budget-spent').length, 10);
+	assert.is(github.count('DELETE'), 150);
+});
+
 test('never more than 60 calls at once', async ({ github, account }) => {
 	github.add(120);
 	let now = 0;

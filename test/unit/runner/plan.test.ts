@@ -286,6 +286,11 @@ test('one that was started after the failures registers: starts fail no more', (
 	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 3, nextStartMs: now - 5_000 };
 	const registered = [owner('idle', { createdMs: now - 4_000 })];
 	assert.is(plan(registered, state(1, { accounting }), now).accounting.failedStarts, 0);
+	// Made in the moment the pause was over: its creationTimestamp is cut to the second.
+	const cut = [owner('idle', { createdMs: now - 5_999 })];
+	assert.is(plan(cut, state(1, { accounting }), now).accounting.failedStarts, 0);
+	const again = [owner('failed', { createdMs: now - 5_999 })];
+	assert.is(plan(again, state(1, { accounting }), now).accounting.failedStarts, 4);
 	assert.is(
 		plan([owner('idle', { createdMs: now - 6_000 })], state(1, { accounting }), now).accounting.failedStarts,
 		3,

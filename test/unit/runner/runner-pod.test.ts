@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { isRunnerPod, jobOf, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { scopeFromConfigUrl } from '../../../admission/runner/scope.ts';
-import { pod, runnerPod } from './pods.ts';
+import { pod, runnerPod, running } from './pods.ts';
 
 const test = suite('runner pods');
 
@@ -46,6 +46,20 @@ test('a repository wins over an organization over an enterprise', () => {
 test('ephemeral unless it says otherwise', () => {
 	assert.ok(runnerPod().ephemeral);
 	assert.not(runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } }).ephemeral);
+});
+test('what GitHub said of an ephemeral runner is not about the one that was restarted in its place', () => {
+	const metadata = {
+		annotations: {
+			'actions-runner/unregistration-failure-message': 'busy',
+			'actions-runner/runner-completion-wait-start-timestamp': '2026-11-23T12:00:30.500Z',
+		},
+	};
+	assert.ok(runnerPod({ metadata }).busyAnswer);
+	assert.ok(
+		runnerPod({ metadata, status: running('2026-11-23T12:00:31Z') }).busyAnswer,
+		'in the same second',
+	);
+	assert.not(runnerPod({ metadata, status: running('2026-11-23T12:00:33Z') }).busyAnswer);
 });
 test('a record is ours only with who asked: ARC writes the timestamp alone', () => {
 	const annotations: Record<string, string> = {
