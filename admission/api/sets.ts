@@ -13,6 +13,8 @@ export const setKinds = {
 	runnerSet: { kind: 'RunnerSet', resource: 'runnersets' },
 	runnerDeployment: { kind: 'RunnerDeployment', resource: 'runnerdeployments' },
 	runner: { kind: 'Runner', resource: 'runners' },
+	/** ARC's, between a RunnerDeployment and its Runners. We make none. */
+	runnerReplicaSet: { kind: 'RunnerReplicaSet', resource: 'runnerreplicasets' },
 } as const;
 
 /**
@@ -49,6 +51,12 @@ export const setKeys = {
 
 /** Finalizer of RunnerSets, RunnerDeployments and Runners: held until the last busy runner is done. */
 export const drainFinalizer = 'actions-runner/drain';
+
+/** ARC's finalizers: on pods, and on Runners. Where ARC is gone nobody else takes them away. */
+export const arcFinalizers = {
+	pod: ['actions.summerwind.dev/runner-pod', 'actions.summerwind.dev/linked-resources'],
+	runner: ['runner.actions.summerwind.dev'],
+} as const;
 
 /** Key of the token in the Secret that the pods' RUNNER_TOKEN refers to. */
 export const tokenSecretKey = 'token';
@@ -265,10 +273,9 @@ export interface SetStatus {
 	conditions?: SetCondition[];
 }
 
-/** Metadata of a set also has finalizers and a generation. */
+/** Metadata of a set also has a generation. */
 export interface SetMeta extends ObjectMeta {
 	generation?: number;
-	finalizers?: string[];
 }
 
 export interface RunnerSet extends KubeObject {

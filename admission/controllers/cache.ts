@@ -120,7 +120,9 @@ function trimPod(pod: Pod): Pod | undefined {
 			annotations: Object.fromEntries(
 				keptAnnotations.flatMap((key) => (key in annotations ? [[key, annotations[key] ?? '']] : [])),
 			),
+			creationTimestamp: metadata.creationTimestamp,
 			ownerReferences: metadata.ownerReferences,
+			finalizers: metadata.finalizers,
 		},
 		spec: {
 			nodeName: spec?.nodeName,

@@ -8,6 +8,8 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createPorts } from '../ports.ts';
 import type { TemplateDefaults } from '../sets/defaults.ts';
+import { ArcFinalizers } from './arc-finalizers.ts';
+import { ArcReplicaSets } from './arc-replica-sets.ts';
 import { backstop } from './backstop.ts';
 import { BusyMarks } from './busy.ts';
 import { Cache } from './cache.ts';
@@ -62,6 +64,10 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		controllers.includes('runnerdeployment') &&
 			new Sets(runnerDeployments(client, setsCache, templateDefaults), forSets),
 		controllers.includes('runnerdeployment') && new Runners({ ...forSets, setsCache, templateDefaults }),
+		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, log }),
+		// Never beside a running ARC, which the guard alone is for.
+		controllers.some((controller) => controller !== 'deletion') &&
+			new ArcFinalizers({ client, cache, setsCache, pods, now, log }),
 	].filter((one) => one !== false);
 	dependencies.onGitHubRecovered(() => {
 		deletion.retryGitHub();

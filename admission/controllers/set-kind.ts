@@ -21,6 +21,8 @@ export interface SetKind<S extends RunnersSet> {
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	sets: Watched<S>;
 	owners: Watched<OwnerObject>;
+	/** What may stand between a set and its owners (ARC's RunnerReplicaSets): whose those are, their set owns. */
+	between?: Watched<OwnerObject>;
 	/** Collection of the owners: StatefulSets or Runners. */
 	ownersPath(namespace: string): string;
 	podName(owner: string): string;

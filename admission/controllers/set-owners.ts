@@ -1,6 +1,7 @@
 import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
-import { setKeys } from '../api/sets.ts';
+import { setKeys, setKinds } from '../api/sets.ts';
+import type { Change } from '../kube/informer.ts';
 import type { Proof } from '../kube/proof.ts';
 import type { Owner } from '../runner/plan.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
@@ -23,6 +24,8 @@ const podWithinMs = 20_000;
 export interface OwnersOptions {
 	cache: Cache;
 	owners: Watched<OwnerObject>;
+	/** See SetKind. */
+	between: Watched<OwnerObject> | undefined;
 	proof: Proof;
 	now: () => number;
 	/** Label on a pod with its set's name. */
@@ -57,28 +60,11 @@ export class Owners {
 
 	constructor(options: OwnersOptions) {
 		this.#options = options;
-		const { cache, owners, setLabel, changed } = options;
-		owners.on((change, owner) => {
-			const { name, uid = '' } = owner.metadata;
-			const key = podKey(owner);
-			const before = this.#setOf.get(key);
-			const set = change === 'deleted' ? undefined : controllerOf(owner);
-			if (before && before !== set) {
-				this.#owners.get(before)?.delete(name); // deleted, or orphaned
-				this.#setOf.delete(key);
-				changed({ uid: before });
-			}
-			if (change === 'deleted') {
-				this.#removed.delete(uid);
-				this.#refused.delete(uid);
-				this.#ended.delete(uid);
-			}
-			if (!set) return;
-			const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
-			this.#owners.set(set, known.set(name, owner));
-			this.#setOf.set(key, set);
-			this.#expected.get(set)?.delete(name);
-			changed({ uid: set });
+		const { cache, owners, between, setLabel, changed } = options;
+		owners.on((change, owner) => this.#note(change, owner));
+		between?.on((_change, { metadata }) => {
+			for (const owner of owners.informer.values())
+				if (controllerOf(owner) === metadata.uid) this.#note('modified', owner);
 		});
 		cache.onPod((change, pod) => {
 			const set = pod.metadata.labels?.[setLabel];
@@ -93,6 +79,38 @@ export class Owners {
 			} else known.add(podKey(pod));
 			changed({ key });
 		});
+	}
+
+	#note(change: Change, owner: OwnerObject): void {
+		const { changed } = this.#options;
+		const { name, uid = '' } = owner.metadata;
+		const key = podKey(owner);
+		const before = this.#setOf.get(key);
+		const set = change === 'deleted' ? undefined : this.#setUid(owner);
+		if (before && before !== set) {
+			this.#owners.get(before)?.delete(name); // deleted, or orphaned
+			this.#setOf.delete(key);
+			changed({ uid: before });
+		}
+		if (change === 'deleted') {
+			this.#removed.delete(uid);
+			this.#refused.delete(uid);
+			this.#ended.delete(uid);
+		}
+		if (!set) return;
+		const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
+		this.#owners.set(set, known.set(name, owner));
+		this.#setOf.set(key, set);
+		this.#expected.get(set)?.delete(name);
+		changed({ uid: set });
+	}
+
+	/** UID of the set that an owner belongs to, by way of what stands between them. */
+	#setUid(owner: OwnerObject): string | undefined {
+		const controller = owner.metadata.ownerReferences?.find((reference) => reference.controller);
+		if (controller?.kind !== setKinds.runnerReplicaSet.kind) return controller?.uid;
+		const through = this.#options.between?.informer.get(owner.metadata.namespace, controller.name);
+		return through?.metadata.uid === controller.uid ? controllerOf(through) : undefined;
 	}
 
 	get synced(): boolean {
@@ -138,8 +156,8 @@ export class Owners {
 		this.#expected.get(setUid)?.delete(name);
 	}
 
-	removed(owner: OwnedRunner): void {
-		if (this.#owners.get(controllerOf(owner.object) ?? '')?.has(owner.name)) this.#removed.add(owner.uid);
+	removed({ object, name, uid }: OwnedRunner): void {
+		if (object && this.#owners.get(this.#setUid(object) ?? '')?.has(name)) this.#removed.add(uid);
 	}
 
 	refused(owner: OwnedRunner, untilMs: number): void {
@@ -253,5 +271,5 @@ const expectedOwner = (name: string, templateHash: string, nowMs: number): Owned
 	runner: undefined,
 });
 
-const controllerOf = (object: KubeObject | undefined) =>
+export const controllerOf = (object: KubeObject | undefined) =>
 	object?.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;

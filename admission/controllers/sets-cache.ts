@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { arc } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
-import { apiVersion, type RunnerDeployment, type RunnerSet, type SetMeta, setKinds } from '../api/sets.ts';
+import {
+	apiVersion,
+	type RunnerDeployment,
+	type RunnerSet,
+	type SetMeta,
+	setKeys,
+	setKinds,
+} from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Change, Informer } from '../kube/informer.ts';
 import type { Log } from '../log.ts';
@@ -27,6 +33,8 @@ export class SetsCache {
 	readonly statefulSets: Watched<OwnerObject>;
 	readonly runnerDeployments: Watched<RunnerDeployment>;
 	readonly runners: Watched<OwnerObject>;
+	/** ARC's: served only where ARC was installed before. */
+	readonly runnerReplicaSets: Watched<OwnerObject>;
 	readonly #client: KubeClient;
 
 	constructor(client: KubeClient, metrics: Metrics, log: Log) {
@@ -57,8 +65,10 @@ export class SetsCache {
 			trimSet(setKinds.runnerDeployment.kind),
 		);
 		this.runners = watch<OwnerObject>(ours(setKinds.runner.resource), trimOwner);
+		this.runnerReplicaSets = watch<OwnerObject>(ours(setKinds.runnerReplicaSet.resource), trimOwner);
+		// ARC's StatefulSets carry this label too, and not the set's name.
 		this.statefulSets = watch<OwnerObject>('/apis/apps/v1/statefulsets', trimOwner, {
-			labelSelector: arc.runnerSet,
+			labelSelector: setKeys.templateHash,
 		});
 	}
 
@@ -69,6 +79,8 @@ export class SetsCache {
 				this.#whenServed(setKinds.runnerSet.resource, [this.runnerSets, this.statefulSets], signal),
 			controllers.includes('runnerdeployment') &&
 				this.#whenServed(setKinds.runnerDeployment.resource, [this.runnerDeployments, this.runners], signal),
+			controllers.includes('runnerdeployment') &&
+				this.#whenServed(setKinds.runnerReplicaSet.resource, [this.runnerReplicaSets], signal),
 		]);
 	}
 
@@ -119,5 +131,6 @@ const trimOwner = ({ metadata }: OwnerObject): OwnerObject => ({
 		deletionTimestamp: metadata.deletionTimestamp,
 		labels: metadata.labels,
 		ownerReferences: metadata.ownerReferences,
+		finalizers: metadata.finalizers,
 	},
 });

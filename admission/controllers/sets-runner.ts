@@ -18,6 +18,7 @@ export function runnerDeployments(
 		setLabel: arc.runnerDeployment,
 		sets: cache.runnerDeployments,
 		owners: cache.runners,
+		between: cache.runnerReplicaSets,
 		ownersPath: runnersPath,
 		podName: (owner) => owner,
 		makesItsPod: false,

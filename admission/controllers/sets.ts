@@ -71,10 +71,11 @@ export class Sets<S extends RunnersSet> {
 			else this.#keys.set(metadata.uid ?? '', key);
 			this.#queue.add(key);
 		});
-		const { owners, setLabel, podName, makesItsPod } = kind;
+		const { owners, between, setLabel, podName, makesItsPod } = kind;
 		this.#owners = new Owners({
 			cache,
 			owners,
+			between,
 			proof,
 			now,
 			setLabel,

@@ -18,6 +18,9 @@ export const nodeGoneAfterMs = 60_000;
 /** An ephemeral runner that GitHub has not shown, or has shown offline and idle, for so long has no job any more. */
 export const jobOverMs = 60_000;
 
+/** A container that was told to stop has been killed this long after its grace period, if its node lives at all. */
+export const killedAfterMs = 30_000;
+
 /** How long one GitHub exchange may take outside of admission. */
 export const backgroundBudgetMs = 30_000;
 
