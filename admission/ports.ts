@@ -42,6 +42,7 @@ export function createPorts(dependencies: {
 			if (object?.metadata.uid !== pod.uid) return 'gone';
 			return (await pods.from(object)) ?? 'gone';
 		},
+		nameTaken: (pod) => pods.nameTaken(pod),
 		sign: (pod, completedAt) => proof.sign(pod, completedAt),
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
@@ -88,10 +89,13 @@ async function trustedId(
 
 	const { priority, timeoutMs } = limits;
 	const signal = AbortSignal.timeout(timeoutMs);
-	const snapshot = await account.registry.refresh(scope, { maxAgeMs: lookupMaxAgeMs, priority, signal });
-	if (isTrouble(snapshot)) return snapshot;
-	const listed = snapshot.byId.get(runnerId);
-	if (listed) return listed.name === runnerName ? runnerId : undefined;
-	// Neither is there: DELETE of the id tells whether it is gone or the list is late.
-	return snapshot.runners.has(runnerName) ? undefined : runnerId;
+	// The second list is begun now: an id that somebody guessed may have been given out since the first.
+	for (const maxAgeMs of [lookupMaxAgeMs, 0]) {
+		const snapshot = await account.registry.refresh(scope, { maxAgeMs, priority, signal });
+		if (isTrouble(snapshot)) return snapshot;
+		const listed = snapshot.byId.get(runnerId);
+		if (listed) return listed.name === runnerName ? runnerId : undefined;
+		if (snapshot.runners.has(runnerName)) return undefined;
+	}
+	return runnerId; // neither is there: DELETE of the id tells whether it is gone or the list is late
 }

@@ -20,6 +20,8 @@ export type DenyReason =
 	| 'registering'
 	| 'unregistering'
 	| 'scope-unknown'
+	/** Another pod of the cluster is the runner of this name. */
+	| 'name-taken'
 	| 'credentials-missing'
 	| 'credentials-invalid'
 	| 'forbidden'

@@ -4,6 +4,7 @@ import { isTrouble } from '../github/types.ts';
 import type { Proof } from '../kube/proof.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../log.ts';
+import { sameRunner } from '../runner/name-holder.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Cache } from './cache.ts';
@@ -62,7 +63,8 @@ export class TidyUp {
 		const { pod, scope, sinceMs } = dangling;
 		const again = { afterMs: nextLookMs };
 		const done = (): undefined => void this.#dangling.delete(key);
-		if (now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod)) return done();
+		if (now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#isAnothers(pod))
+			return done();
 
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
@@ -83,6 +85,17 @@ export class TidyUp {
 			'dangling registration removed',
 		);
 		return done();
+	}
+
+	/** Another pod says that it is this runner: whichever it belongs to, it is not certain enough to remove it. */
+	#isAnothers(pod: RunnerPod): boolean {
+		const { cache } = this.#dependencies;
+		for (const object of cache.pods.values()) {
+			const ephemeralRunner = cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name);
+			const other = readRunnerPod(object, { ephemeralRunner });
+			if (other && sameRunner(other, pod)) return true;
+		}
+		return false;
 	}
 
 	#registeredAnew(cache: Cache, pod: RunnerPod): boolean {

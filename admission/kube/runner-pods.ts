@@ -1,5 +1,6 @@
 import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, Pod, RecordedOptions } from '../api/kinds.ts';
+import { holdsNameOf } from '../runner/name-holder.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { Annotations } from '../runner/record.ts';
 import {
@@ -59,6 +60,24 @@ export class RunnerPods {
 		return orUndefined(
 			this.#client.request<Pod>('GET', podPath({ namespace, name }), { timeoutMs: callWithinMs }),
 		);
+	}
+
+	/**
+	 * Is another pod of the cluster the runner of this name? Looked for among the pods that are called like it, as ARC
+	 * calls them: one call that the API server answers from its own cache.
+	 */
+	async nameTaken(pod: RunnerPod): Promise<boolean> {
+		const name = pod.runnerName.toLowerCase();
+		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return false; // no pod can be called so
+		const found = await this.#client.request<{ items: Pod[] }>('GET', '/api/v1/pods', {
+			query: { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' },
+			timeoutMs: callWithinMs,
+		});
+		for (const object of found.items) {
+			const other = object.metadata.uid === pod.uid ? undefined : await this.from(object);
+			if (other && holdsNameOf(other, pod)) return true;
+		}
+		return false;
 	}
 
 	/** 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is not the pod's resourceVersion any more. */

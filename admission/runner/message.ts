@@ -44,6 +44,8 @@ export function state(pod: RunnerPod, verdict: Deny, nowMs: number): string {
 			return pod.kind === 'scale-set'
 				? 'has no readable scope: neither its EphemeralRunner nor its labels tell the organization or repository, so GitHub can not be asked whether it is busy'
 				: 'has no scope: its container has none of RUNNER_REPO (owner/name), RUNNER_ORG, RUNNER_ENTERPRISE with a plain value, so GitHub can not be asked whether it is busy';
+		case 'name-taken':
+			return 'is not this pod as far as can be seen: another pod of the cluster is registered under that name, and would be unregistered in its place';
 		case 'credentials-missing':
 			return `may be busy: there are no GitHub credentials to ask with${detail}`;
 		case 'credentials-invalid':
@@ -70,6 +72,7 @@ const afterwards: Record<DenyReason, string> = {
 	registering: 'carried out once it is registered and unregistered again',
 	unregistering: 'carried out as soon as GitHub confirms',
 	'scope-unknown': 'carried out when the container has stopped',
+	'name-taken': 'carried out when the container has stopped or the other pod is gone',
 	'credentials-missing': 'carried out once there are credentials or the container has stopped',
 	'credentials-invalid': 'carried out once the credentials are mended or the container has stopped',
 	forbidden: 'carried out once the permission is given or the container has stopped',

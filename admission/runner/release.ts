@@ -17,7 +17,13 @@ import type { RunnerPod } from './runner-pod.ts';
 export interface Trouble {
 	kind: Exclude<
 		DenyReason,
-		'busy' | 'registering' | 'unregistering' | 'scope-unknown' | 'internal-error' | 'owner-leaving'
+		| 'busy'
+		| 'registering'
+		| 'unregistering'
+		| 'scope-unknown'
+		| 'name-taken'
+		| 'internal-error'
+		| 'owner-leaving'
 	>;
 	detail: string;
 	retryAtMs?: number | undefined;
@@ -67,6 +73,8 @@ export interface Ports {
 	): Promise<RunnerPod | 'conflict' | 'gone'>;
 	/** Reads the pod from the API server, never from a cache. */
 	reread(pod: RunnerPod): Promise<RunnerPod | 'gone'>;
+	/** Is another pod of the cluster the runner of this name? See name-holder.ts. */
+	nameTaken(pod: RunnerPod): Promise<boolean>;
 	sign(pod: RunnerPod, completedAt: string): string;
 	/** A scale-set pod goes with its EphemeralRunner: one that merely vanishes is recreated with a used JIT config. */
 	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
@@ -105,6 +113,8 @@ export async function release(
 		if ('kind' in account) return denied(current, deny(account.kind, account.detail), request, ports);
 		const trouble = account.trouble();
 		if (trouble) return denied(current, deny(trouble.kind, trouble.detail), request, ports);
+
+		if (await ports.nameTaken(current)) return denied(current, deny('name-taken'), request, ports);
 
 		const timeoutMs = Math.max(100, deadlineMs - ports.now());
 		if (request?.dryRun || decision.kind === 'verify') {

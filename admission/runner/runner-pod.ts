@@ -20,6 +20,8 @@ export interface RunnerPod {
 	name: string;
 	uid: string;
 	resourceVersion: string | undefined;
+	/** 0: not known. */
+	createdMs: number;
 	kind: 'legacy' | 'scale-set';
 	/** The name it registers under at GitHub. */
 	runnerName: string;
@@ -102,6 +104,7 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		name: pod.metadata.name,
 		uid: pod.metadata.uid ?? '',
 		resourceVersion: pod.metadata.resourceVersion,
+		createdMs: toMs(pod.metadata.creationTimestamp) ?? 0,
 		kind: scaleSet ? 'scale-set' : 'legacy',
 		runnerName: (scaleSet ? er?.status?.runnerName : env('RUNNER_NAME')) || pod.metadata.name,
 		runnerId: positiveInteger(annotations[progress.runnerId]) ?? positiveInteger(er?.status?.runnerId),

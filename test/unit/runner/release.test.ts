@@ -20,6 +20,7 @@ function world(
 		unregister?: UnregisterOutcome | Promise<UnregisterOutcome>;
 		lookup?: LookupOutcome;
 		trouble?: Trouble;
+		nameTaken?: boolean;
 	} = {},
 ) {
 	let object = start;
@@ -72,6 +73,7 @@ function world(
 			calls.push('reread');
 			return read();
 		},
+		nameTaken: async () => answers.nameTaken ?? false,
 		sign: (_pod, completedAt) => {
 			proofs.add(completedAt);
 			return 'signed';
@@ -232,5 +234,14 @@ test("the Kubernetes API failing is the caller's to see: nothing is allowed by i
 		assert.match(String(error), 'etcd is down');
 	}
 });
+
+for (const request of [alice, { ...alice, dryRun: true }, undefined]) {
+	test(`another pod is the runner of this name: GitHub is not even asked (${request ? `dry run: ${request.dryRun}` : 'from the leader'})`, async () => {
+		const { ports, calls, pod: current } = world(pod(), { nameTaken: true });
+		const { verdict } = await release(current(), request, ports, limits);
+		assert.equal(verdict, { kind: 'deny', reason: 'name-taken', detail: undefined });
+		assert.equal(calls, request?.dryRun === false ? [`write ${recorded}`] : []);
+	});
+}
 
 test.run();

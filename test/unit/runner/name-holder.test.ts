@@ -1,0 +1,77 @@
+/** Whose is a runner's name when two pods claim it? */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { holdsNameOf } from '../../../admission/runner/name-holder.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { pod, running } from './pods.ts';
+
+const test = suite('name holder');
+
+type Change = NonNullable<Parameters<typeof pod>[0]>;
+
+const early = '2026-11-23T10:00:00Z';
+const late = '2026-11-23T11:00:00Z';
+
+function claimant(name: string, creationTimestamp: string, { env, metadata, ...change }: Change = {}) {
+	const read = readRunnerPod(
+		pod({
+			status: running(),
+			...change,
+			env: { RUNNER_NAME: 'victim', ...env },
+			metadata: {
+				name,
+				namespace: name,
+				uid: `uid-${name}-${creationTimestamp}`,
+				creationTimestamp,
+				...metadata,
+			},
+		}),
+	);
+	assert.ok(read);
+	return read;
+}
+
+const victim = claimant('victim', early);
+
+for (const [what, other, self, holds] of [
+	['one that is called like its runner, before one that only says so', victim, claimant('evil', late), true],
+	['... though the spoofed one is older', claimant('victim', late), claimant('evil', early), true],
+	['... and not the other way round', claimant('evil', early), claimant('victim', late), false],
+	['of two of that name the older', victim, claimant('victim', late), true],
+	['... and not the younger', claimant('victim', late), victim, false],
+	['of two of the same second none is believed', victim, { ...victim, uid: 'other' }, true],
+	['the same pod', victim, victim, false],
+	[
+		'names are compared without regard to case',
+		victim,
+		claimant('evil', late, { env: { RUNNER_NAME: 'VICTIM' } }),
+		true,
+	],
+	['scopes too', victim, claimant('evil', late, { env: { RUNNER_ORG: 'Octo-Org' } }), true],
+	['another scope', victim, claimant('evil', late, { env: { RUNNER_ORG: 'evil-org' } }), false],
+	['another name', victim, claimant('evil', late, { env: { RUNNER_NAME: 'evil' } }), false],
+	[
+		'one that is on its way out',
+		claimant('victim', early, { metadata: { deletionTimestamp: late, name: 'victim', uid: 'gone' } }),
+		claimant('evil', late),
+		false,
+	],
+	[
+		'one that never started',
+		claimant('victim', early, { status: { phase: 'Pending' } }),
+		claimant('evil', late),
+		false,
+	],
+	[
+		'one that GitHub has unregistered',
+		{ ...victim, unregistered: { at: late, proven: true } },
+		claimant('evil', late),
+		false,
+	],
+] as const) {
+	test(`${what}: ${holds ? 'holds the name' : 'does not hold it'}`, () => {
+		assert.is(holdsNameOf(other, self), holds);
+	});
+}
+
+test.run();
