@@ -20,7 +20,10 @@ export function createLog(level: string, format: LogFormat): Log {
 function asText(line: string): string {
 	const { level, time, msg, ...rest } = JSON.parse(line) as { level: string; time: string; msg?: string };
 	const pairs = Object.entries(rest).map(
-		([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+		([key, value]) => `${key}=${isPlain(value) ? value : JSON.stringify(value)}`,
 	);
 	return `${[time.slice(11, 23), level.toUpperCase(), msg, ...pairs].filter(Boolean).join(' ')}\n`;
 }
+
+/** A line break in a value (an annotation's, say) would make a log line of anybody's choice. */
+const isPlain = (value: unknown): value is string => typeof value === 'string' && !/\p{Cc}/u.test(value);

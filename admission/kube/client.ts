@@ -48,6 +48,19 @@ export class KubeError extends Error {
 	}
 }
 
+/**
+ * Names in a path come from pods as well (the Secret that an annotation names, an owner reference), which may say
+ * anything: none of them leads to another object than the one that is meant. Names of Kubernetes objects have no such
+ * characters, and encoding them would not help: the API server decodes a path before it splits it.
+ */
+function refuseOddPath(path: string): void {
+	const odd = path
+		.split('/')
+		.some((part, index) => (part === '' && index > 0) || part === '.' || part === '..');
+	if (odd || /[^\x21-\x7e]|[%?#\\]/.test(path))
+		throw new KubeError(0, 'BadPath', `${JSON.stringify(path).slice(0, 300)} is not the path of an object`);
+}
+
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
 
@@ -120,6 +133,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 		server: cluster.server,
 
 		async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+			refuseOddPath(path);
 			const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
 			const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
 			const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));

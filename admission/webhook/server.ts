@@ -7,6 +7,15 @@ import { type AdmissionRequest, type AdmissionResponse, BadReview, parseReview, 
 /** Larger than any AdmissionReview of a pod: etcd holds objects up to 1.5 MiB, and an UPDATE carries two. */
 const bodyLimit = 3 * 1024 * 1024;
 
+/**
+ * Whoever reaches the port may open connections and send nothing, or a byte at a time. The API server sends its few KiB
+ * at once, or gives up with its webhook's timeout of 5 s.
+ */
+const firstBytesMs = 5_000;
+const wholeRequestMs = 10_000;
+/** The API server has one for each review that it waits for. Some 50 KiB each: so many fit into the memory limit. */
+const mostConnections = 1_000;
+
 export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise<AdmissionResponse>;
 
 export interface WebhookServer {
@@ -69,12 +78,22 @@ export function createWebhookServer(
 	};
 	app.use(onError);
 
-	const server = createServer({ ...tls, minVersion: 'TLSv1.2', maxHeaderSize: 64 * 1024 }, app);
+	const server = createServer(
+		{
+			...tls,
+			minVersion: 'TLSv1.2',
+			maxHeaderSize: 64 * 1024,
+			handshakeTimeout: firstBytesMs,
+			connectionsCheckingInterval: 2_000,
+		},
+		app,
+	);
+	server.maxConnections = mostConnections;
 	// client-go drops idle connections after 90 s. Node's own 5 s races with their reuse and fails deletions with 500
 	// (performance-probes section 5), so the caller has to be the one who closes.
 	server.keepAliveTimeout = 120_000;
-	server.headersTimeout = 125_000;
-	server.requestTimeout = 30_000;
+	server.headersTimeout = firstBytesMs;
+	server.requestTimeout = wholeRequestMs;
 
 	return {
 		server,
