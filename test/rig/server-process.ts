@@ -34,6 +34,8 @@ export interface ServerOptions {
 	/** Default GITHUB_TOKEN=test-token. With PORT it serves there, else on a free port. */
 	env?: Record<string, string>;
 	args?: string[];
+	/** Another build than dist/runners-admission. */
+	bin?: string;
 	/** --controllers; default `deletion`: the guard alone. */
 	controllers?: string;
 }
@@ -57,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 		],
 		...['--log-level', 'debug', ...(options.args ?? [])],
 	];
-	const bin = new URL('../../dist/runners-admission', import.meta.url).pathname;
+	const bin = options.bin ?? new URL('../../dist/runners-admission', import.meta.url).pathname;
 	const env = {
 		PATH: process.env.PATH ?? '',
 		HOME: process.env.HOME ?? '',

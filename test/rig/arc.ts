@@ -1,0 +1,225 @@
+/**
+ * What actions-runner-controller (ARC, legacy mode) leaves in a cluster, and the little of what it does that others have
+ * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As in the project's
+ * research on ARC, sections 1 and 2.
+ */
+import { readKubeconfig } from '../github/cluster-access.ts';
+import { Kube, KubeError, type KubeItem } from '../github/kube.ts';
+import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../github/pods.ts';
+import { containerState, type PodItem } from '../github/runner-pod.ts';
+import { eventually } from './eventually.ts';
+import type { Rig } from './rig.ts';
+
+const group = 'actions.summerwind.dev/v1alpha1';
+const podFinalizer = 'actions.summerwind.dev/runner-pod';
+/** ARC's hash of its own template, as the pods of test/github/pods.ts carry it. */
+const hash = '5f4d8c7b9d';
+const inject = { 'actions-runner-controller/inject-registration-token': 'true' };
+
+/** A RunnerSet or RunnerDeployment that exists. Its runners are of the organization of the namespace's name. */
+export interface ArcSet {
+	namespace: string;
+	name: string;
+	uid: string;
+	/** Labels of its template. */
+	labels?: Record<string, string>;
+}
+
+/** The least of ARC's CRD that RunnerReplicaSets need. */
+const replicaSetCrd = {
+	apiVersion: 'apiextensions.k8s.io/v1',
+	kind: 'CustomResourceDefinition',
+	metadata: { name: 'runnerreplicasets.actions.summerwind.dev' },
+	spec: {
+		group: 'actions.summerwind.dev',
+		scope: 'Namespaced',
+		names: {
+			kind: 'RunnerReplicaSet',
+			listKind: 'RunnerReplicaSetList',
+			plural: 'runnerreplicasets',
+			singular: 'runnerreplicaset',
+		},
+		versions: [
+			{
+				name: 'v1alpha1',
+				served: true,
+				storage: true,
+				subresources: { status: {} },
+				schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+			},
+		],
+	},
+};
+
+/** ARC's definitions: RunnerReplicaSet's and, where the guard is alone, those that we have in common. */
+export async function installArcCrds(rig: Rig, { common }: { common: boolean }): Promise<void> {
+	await rig.apply(replicaSetCrd);
+	const crds = new URL('../../manifests/crds', import.meta.url).pathname;
+	if (common) await rig.ok(['apply', '--server-side', '-k', crds]);
+	await rig.ok([
+		...['wait', '--for=condition=Established', '--timeout=30s'],
+		'crd/runnerreplicasets.actions.summerwind.dev',
+		'crd/runnersets.actions.summerwind.dev',
+	]);
+}
+
+/** So many one-pod StatefulSets of a RunnerSet, with their pods; returns the pods' names. */
+export async function statefulSetsOfArc(rig: Rig, set: ArcSet, count: number): Promise<string[]> {
+	const owners = names(set.name, count);
+	const pods = owners.map((owner) =>
+		runnerSetPod({ ...podOf(set, `${owner}-0`), labels: set.labels ?? {}, set: set.name }),
+	);
+	// The pods first: ARC's own webhook gives them what no StatefulSet can, and the StatefulSet adopts them.
+	await rig.apply(...pods);
+	await rig.apply(...owners.map((owner, index) => statefulSet(set, owner, pods[index])));
+	await eventually(`the StatefulSets of ${set.name} own their pods`, async () => {
+		const found = await rig.pods(set.namespace);
+		return found.filter((pod) => pod.metadata.ownerReferences?.[0]?.kind === 'StatefulSet').length >= count;
+	});
+	return pods.map((pod) => pod.metadata.name);
+}
+
+function statefulSet(set: ArcSet, name: string, pod: PodManifest | undefined): object {
+	const matchLabels = {
+		...set.labels,
+		...inject,
+		'runner-template-hash': hash,
+		'runnerset-name': set.name,
+	};
+	return {
+		apiVersion: 'apps/v1',
+		kind: 'StatefulSet',
+		metadata: {
+			name,
+			namespace: set.namespace,
+			labels: { 'runner-template-hash': hash },
+			annotations: { 'sync-time': new Date().toISOString() },
+			ownerReferences: [controlledBy(group, 'RunnerSet', set)],
+		},
+		spec: {
+			replicas: 1,
+			serviceName: set.name,
+			selector: { matchLabels },
+			updateStrategy: { type: 'OnDelete' },
+			template: {
+				metadata: { labels: { ...matchLabels, 'actions-runner': '' } },
+				spec: { containers: pod?.spec.containers },
+			},
+		},
+	};
+}
+
+/** A RunnerReplicaSet of a RunnerDeployment with so many Runners and their pods; returns the pods' names. */
+export async function runnersOfArc(rig: Rig, set: ArcSet, count: number): Promise<string[]> {
+	const { namespace } = set;
+	const labels = { ...set.labels, 'runner-deployment-name': set.name, 'runner-template-hash': hash };
+	const replicaSet = `${set.name}-k7xq2`;
+	const spec = { organization: namespace, dockerEnabled: false };
+	const meta = (name: string, owner: object) => ({ name, namespace, labels, ownerReferences: [owner] });
+	await rig.apply({
+		apiVersion: group,
+		kind: 'RunnerReplicaSet',
+		metadata: meta(replicaSet, controlledBy(group, 'RunnerDeployment', set)),
+		spec: { replicas: count, template: { metadata: { labels }, spec } },
+	});
+	const path = `/apis/${group}/namespaces/${namespace}`;
+	const made = await rig.kube.get<KubeItem>(`${path}/runnerreplicasets/${replicaSet}`);
+	const owner = controlledBy(group, 'RunnerReplicaSet', { name: replicaSet, uid: made.metadata.uid });
+	const runners = names(replicaSet, count);
+	await rig.apply(
+		...runners.map((name) => ({
+			apiVersion: group,
+			kind: 'Runner',
+			metadata: { ...meta(name, owner), finalizers: ['runner.actions.summerwind.dev'] },
+			spec,
+		})),
+	);
+	const { items } = await rig.kube.get<{ items: KubeItem[] }>(`${path}/runners`);
+	await rig.apply(
+		...runners.map((name) => {
+			const uid = items.find((runner) => runner.metadata.name === name)?.metadata.uid ?? '';
+			return runnerDeploymentPod({
+				...podOf(set, name),
+				labels,
+				set: set.name,
+				owner: controlledBy(group, 'Runner', { name, uid }),
+			});
+		}),
+	);
+	return runners;
+}
+
+const podOf = ({ namespace }: ArcSet, name: string) => ({
+	name,
+	namespace,
+	organization: namespace,
+	arcFinalizers: true,
+});
+
+const controlledBy = (apiVersion: string, kind: string, { name, uid }: { name: string; uid: string }) => ({
+	apiVersion,
+	kind,
+	name,
+	uid,
+	controller: true,
+	blockOwnerDeletion: true,
+});
+
+/** As generateName makes them, but the same at every run. */
+const names = (prefix: string, count: number) =>
+	Array.from({ length: count }, (_, index) => `${prefix}-${'bcdfghjklm'[index]}x2z${index}`);
+
+/**
+ * ARC's scale-down of one idle runner, its "termination process": the request is written on the pod, GitHub is asked,
+ * its 204 is written on the pod, the owner is deleted.
+ */
+export async function scaleDownByArc(
+	rig: Rig,
+	{ namespace }: { namespace: string },
+	pod: string,
+	ownerPath: string,
+): Promise<void> {
+	const path = `/api/v1/namespaces/${namespace}/pods/${pod}`;
+	const annotate = (key: string) =>
+		rig.kube.patch(path, {
+			metadata: { annotations: { [`actions-runner/unregistration-${key}-timestamp`]: rfc3339() } },
+		});
+	await annotate('request');
+	await annotate('start');
+	const id = rig.agents.runnerId(namespace, pod);
+	if (id === undefined || !rig.github.removeRunner(id, 'api')) throw new Error(`${pod} is not at GitHub`);
+	await annotate('complete');
+	await rig.ok(['delete', '--raw', ownerPath]);
+}
+
+/** Go's time.RFC3339, which ARC writes: without fractions of a second. */
+const rfc3339 = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+
+/**
+ * ARC's finalizer: it stays on a pod that is terminating until the runner is unregistered, has stopped or never started
+ * (ensureRunnerUnregistration, rows 1, 3, 4 and 6). Returns the pods that it has let go.
+ */
+export async function startArcFinalizer(rig: Rig): Promise<{ released: string[]; stop(): void }> {
+	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
+	const released: string[] = [];
+	await kube.watch<PodItem & { metadata: { finalizers?: string[] } }>('/api/v1/pods', {
+		seen(pod) {
+			const { name, namespace, uid, deletionTimestamp, finalizers = [], annotations = {} } = pod.metadata;
+			if (!deletionTimestamp || !finalizers.includes(podFinalizer)) return;
+			const complete = 'actions-runner/unregistration-complete-timestamp' in annotations;
+			if (!complete && containerState(pod).word === 'running') return;
+			const left = finalizers.filter((one) => one !== podFinalizer);
+			kube
+				.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { uid, finalizers: left } })
+				.then(
+					() => released.push(name),
+					(error: unknown) => {
+						const gone = error instanceof KubeError && [404, 409, 422].includes(error.status);
+						if (!gone) console.error(`ARC's finalizer on ${name}:`, error);
+					},
+				);
+		},
+		gone() {},
+	});
+	return { released, stop: () => kube.stop() };
+}
