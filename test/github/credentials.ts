@@ -47,6 +47,8 @@ export class Credentials {
 	/** Token -> caller, and for installation tokens the time they end. */
 	readonly #tokens = new Map<string, Caller & { expiresAtMs?: number }>();
 	readonly #apps = new Map<number, App>();
+	/** Every token there ever was, revoked ones too. */
+	readonly given: string[] = [];
 	readonly #installationTokenTtlMs: number;
 
 	constructor(installationTokenTtlMs: number) {
@@ -56,6 +58,7 @@ export class Credentials {
 	/** A valid personal token; each token is its own user with its own rate limit. */
 	add(token: string, scopes?: readonly Scope[]): void {
 		const known = this.#tokens.size + 1;
+		this.given.push(token);
 		const access: Access = { who: 'personal-token', ...(scopes === undefined ? {} : { scopes }) };
 		this.#tokens.set(token, { id: `user-${known}`, words: `user ID ${1000 + known}`, access });
 	}
@@ -130,6 +133,7 @@ export class Credentials {
 	issueInstallationToken(app: App, nowMs: number): { token: string; expiresAtMs: number } {
 		const token = `ghs_${randomBytes(27).toString('base64url')}`;
 		const expiresAtMs = nowMs + this.#installationTokenTtlMs;
+		this.given.push(token);
 		const id = `installation-${app.installationId}`;
 		const access: Access = { who: 'app', ...(app.scopes === undefined ? {} : { scopes: app.scopes }) };
 		this.#tokens.set(token, { id, words: `installation ID ${app.installationId}`, access, expiresAtMs });

@@ -38,6 +38,11 @@ export class Service {
 		this.#options = options;
 	}
 
+	/** Every registration and removal token that was given out. */
+	givenTokens(): string[] {
+		return [...this.#runnerTokens.keys()];
+	}
+
 	/** Whether a registration token works for a scope now; an agent asks this before it registers. */
 	registrationTokenWorks(token: string, scope: Scope, nowMs: number): boolean {
 		const known = this.#runnerTokens.get(token);

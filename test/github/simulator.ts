@@ -78,6 +78,8 @@ export interface GitHub {
 	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void;
 	/** Whether a registration token that this simulator gave out works for a scope now. */
 	registrationTokenWorks(token: string, scope: Scope): boolean;
+	/** Every token that it knows or has given out, for tests that look for them where none may be. */
+	secrets(): string[];
 	count(filter?: CallFilter): number;
 	callsTable(filter?: CallFilter): string;
 	resetCalls(): void;
@@ -194,6 +196,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		removeRunner: (id, cause = 'control') => registry.remove(id, cause),
 		onRemoved: (listener) => registry.onRemoved(listener),
 		registrationTokenWorks: (token, scope) => service.registrationTokenWorks(token, scope, now()),
+		secrets: () => [...credentials.given, ...service.givenTokens()],
 		count: (filter) => countCalls(calls, filter),
 		callsTable: (filter) => callsTable(calls, filter),
 		resetCalls: () => {
