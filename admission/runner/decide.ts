@@ -36,11 +36,22 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.busyAnswer && pod.claim && nowMs - pod.claim.atMs < staticRetryMs) return deny('busy');
 	if (!pod.scope) return deny('scope-unknown');
 
-	if (pod.unregistered) return { kind: 'verify', notBeforeMs: Date.parse(pod.unregistered.at) || nowMs };
+	if (pod.unregistered)
+		return { kind: 'verify', notBeforeMs: Math.min(nowMs, saidAtMs(pod.unregistered.at) ?? nowMs) };
 	const claim = pod.claim;
 	if (claim && claim.by !== self && !pod.busyAnswer && nowMs - claim.atMs < claimMs)
 		return deny('unregistering');
 	return { kind: 'ask' };
+}
+
+/**
+ * The latest moment that a time may mean. ARC cuts it to the second: a list that was begun within that second may be from
+ * before its 204, and would seem to contradict it.
+ */
+function saidAtMs(time: string): number | undefined {
+	const ms = Date.parse(time);
+	if (Number.isNaN(ms)) return undefined;
+	return ms % 1_000 === 0 ? ms + 999 : ms;
 }
 
 /** GitHub knows no runner of this pod's name: is it on its way, or will it never come (A7)? */

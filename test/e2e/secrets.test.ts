@@ -210,7 +210,7 @@ test('no secret in logs, metrics, objects, Events, annotations, process argument
 	for (const { what, forms } of secrets) assert.ok(forms.length > 0, what);
 	const marks = {
 		logs: 'deletion recorded',
-		objects: 'unregistration-proof',
+		objects: 'actions-runner/deletion-requested-by',
 		metrics: 'runners_github_calls_total',
 		plugin: 'runner',
 		'process arguments': '--kubeconfig',

@@ -1,5 +1,5 @@
 /** A new version of the server with other defaults takes over: nobody's runner notices (H6). */
-import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -53,6 +53,8 @@ async function nextVersion(rig: Rig): Promise<string> {
 	const renamed = bundle.replace(`version:"${manifest.version}"`, `version:"${next}"`);
 	assert.is.not(renamed, bundle, 'the version is in the bundle');
 	await writeFile(join(folder, 'runners-admission.mjs'), renamed);
+	// The launcher looks for the project's own Node beside its folder.
+	await symlink(new URL('../../node_modules', import.meta.url), join(folder, '..', 'node_modules'));
 	const bin = join(folder, 'runners-admission');
 	await copyFile(dist('runners-admission'), bin);
 	await chmod(bin, 0o755);

@@ -164,6 +164,18 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 for (const [name, expected, change, facts] of table)
 	test(name, () => assert.is(verdict(change, facts), expected));
 
+for (const [said, notBeforeMs] of [
+	['2026-11-23T12:00:30Z', noon + 30_999],
+	['2026-11-23T12:00:30.250Z', noon + 30_250],
+	['2026-11-23T12:01:00Z', now],
+	['2999-01-01T00:00:00Z', now],
+] as const) {
+	test(`said to be unregistered at ${said}: by a list of ${at(notBeforeMs)} or later (I2)`, () => {
+		const pod = runnerPod(annotated({ 'actions-runner/unregistration-complete-timestamp': said }));
+		assert.equal(decide(pod, now, 'me'), { kind: 'verify', notBeforeMs });
+	});
+}
+
 test('not at GitHub, young: it may get a job at any moment (A7)', () => {
 	assert.equal(decideUnknownToGitHub(runnerPod(), noon + 599_000).kind, 'deny');
 });
