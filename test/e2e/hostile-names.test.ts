@@ -1,6 +1,6 @@
 /**
- * What somebody with all of a namespace's rights (ClusterRole edit) can do with labels, annotations and env: at worst
- * hold up their own pods. The table in docs/security.md names these tests.
+ * Somebody with all of a namespace's rights (ClusterRole edit) claims another namespace's runner as their own pod's, to
+ * have GitHub unregister it: at worst they hold up their own pod. The table in docs/security.md names these tests.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,6 @@ import { ephemeralRunner, scaleSetPod } from '../github/scale-set-pods.ts';
 import { apiCalls, evict } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
 import { end, Space, says } from './space.ts';
 
@@ -21,7 +20,7 @@ interface Context {
 	evil: Space;
 }
 
-const test = suite<Context>('hostile namespace');
+const test = suite<Context>('hostile names');
 const taken = 'another pod of the cluster is registered under that name';
 
 test.before(async (context) => {
@@ -37,14 +36,11 @@ test.before.each(async (context) => {
 });
 test.after.each(async ({ rig, victim, evil }) => {
 	assert.equal(
-		rig.logs(({ level, msg }) => level === 'error' && !couldNot.includes(msg)),
+		rig.logs(({ level }) => level === 'error'),
 		[],
 	);
 	await Promise.all([victim.clear(), evil.clear()]);
 });
-
-/** Of a pod that the API server itself can hardly change. */
-const couldNot = ['deletion could not be judged', 'the deletion could not be recorded'];
 
 const mallory = (space: Space, ...args: string[]) => space.kubectl(...args, '--as=mallory');
 
@@ -156,114 +152,6 @@ test('a busy runner’s name on one’s own pod: the victim’s job and its reco
 	await sleep(1_000);
 	assert.equal([victim.killedJobs(), victim.removals()], [[], []]);
 	assert.is((await victim.pod('victim'))?.metadata.deletionTimestamp, undefined);
-	await victim.endJob('victim');
-});
-
-test('a Secret of another purpose, and names that lead elsewhere: nothing of them is told or read', async (context) => {
-	const { rig, evil } = context;
-	await evil.ok('create', 'secret', 'generic', 'database', '--from-literal=password=hunter2-hunter2');
-	const names = {
-		'other-purpose': ['database', 'it has neither github_token nor'],
-		up: ['../../runners-system/secrets/runners-admission-proof', 'is not the path of an object'],
-		query: ['database?watch=true', 'is not the path of an object'],
-		encoded: ['..%2f..%2frunners-system', 'is not the path of an object'],
-		newline: ['a\nb', 'is not the path of an object'],
-	} as const;
-	for (const [name, [credentialsSecret]] of Object.entries(names))
-		await rig.apply(runnerSetPod(evil.options(name, { credentialsSecret })));
-	await evil.registered(Object.keys(names));
-	for (const [name, [, said]] of Object.entries(names)) {
-		const { stderr } = await mallory(evil, 'delete', 'pod', name);
-		says(stderr, said);
-		assert.not.match(stderr, 'hunter2');
-	}
-	assert.equal(evil.removals(), []);
-});
-
-test('annotations up to the API server’s limit: that pod can not be marked or recorded and stays; everybody else’s go', async (context) => {
-	const { rig, evil } = context;
-	const pod = runnerSetPod(evil.options('full', { annotations: { filler: 'x'.repeat(262_000) } }));
-	await rig.apply(pod);
-	await evil.runners(['neighbour']);
-	await evil.registered(['full']);
-	const refused = await mallory(evil, 'delete', 'pod', 'full');
-	assert.is(refused.code, 1);
-	says(refused.stderr, 'metadata.annotations: Too long');
-	says(refused.stderr, 'The deletion could NOT be recorded');
-	assert.is((await mallory(evil, 'delete', 'pod', 'neighbour')).code, 0);
-	assert.ok(rig.github.find(evil.scope, 'full'), 'not unregistered without having been written down');
-	await evil.ok('annotate', 'pod', 'full', 'filler-');
-	assert.is((await mallory(evil, 'delete', 'pod', 'full')).code, 0);
-	await unharmed(context);
-});
-
-test('pods as large as they come against the CEL conditions: held up or let go by themselves, others are not', async (context) => {
-	const { rig, evil } = context;
-	const variables = Array.from({ length: 3_000 }, (_, index) => ({ name: `V${index}`, value: 'RUNNER_ORG' }));
-	const many = runnerSetPod(evil.options('many'));
-	const [runner] = many.spec.containers as { name: string; env: object[] }[];
-	runner?.env.unshift(...variables);
-	const wide = plainPod('wide', evil.name) as { spec: { containers: object[] } };
-	wide.spec.containers = Array.from({ length: 500 }, (_, index) => ({
-		name: `c${index}`,
-		image: 'nginx',
-		env: variables.slice(0, 40),
-	}));
-	await rig.apply(many, wide);
-	await evil.registered(['many']);
-	const held = await mallory(evil, 'delete', 'pod', 'many', '--wait=false');
-	console.log(`a runner with ${variables.length} variables: ${held.code} ${held.stderr.slice(0, 300)}`);
-	const plain = await mallory(evil, 'delete', 'pod', 'wide', '--wait=false');
-	console.log(`a plain pod with 500 containers: ${plain.code} ${plain.stderr.slice(0, 300)}`);
-	if (held.code !== 0) assert.ok(await evil.pod('many'), 'refused is refused');
-	await evil.ok('annotate', 'pod', 'many', 'actions-runner/break-glass=too large');
-	await evil.kubectl('delete', 'pod', 'many', '--wait=false', '--force', '--grace-period=0');
-	await evil.gone('many');
-	await unharmed(context);
-});
-
-test('the busy label and an autoscaler’s marks on pods that are no runners: deleted as ever', async ({
-	rig,
-	evil,
-}) => {
-	const pod = plainPod('web', evil.name) as { metadata: { labels: Record<string, string> } };
-	Object.assign(pod.metadata.labels, { 'actions-runner/busy': 'true', 'actions-runner': '' });
-	await rig.apply(pod);
-	await eventually('runs', async () => (await evil.pod('web'))?.status?.phase === 'Running');
-	assert.is((await mallory(evil, 'delete', 'pod', 'web')).code, 0);
-});
-
-test('break-glass takes patch and delete on the pod, no less: not for viewers, not across namespaces', async ({
-	victim,
-	evil,
-}) => {
-	await victim.ok('create', 'rolebinding', 'viewer', '--clusterrole=view', '--user=viewer');
-	await victim.runJob('victim', { known: true });
-	const glass = 'actions-runner/break-glass=I want it';
-	for (const user of ['viewer', 'mallory']) {
-		for (const args of [
-			['annotate', 'pod', 'victim', glass],
-			['label', 'pod', 'victim', 'actions-runner-'],
-			['delete', 'pod', 'victim'],
-		]) {
-			const done = await victim.kubectl(...args, `--as=${user}`);
-			assert.is(done.code, 1);
-			assert.match(done.stderr, 'Forbidden');
-		}
-	}
-	assert.is((await victim.pod('victim'))?.metadata.deletionTimestamp, undefined);
-	await evil.runners(['own']);
-	await evil.runJob('own');
-	// A reason as long as an annotation may be, with line breaks: one log line, one Event, no trouble.
-	const reason = `line one\nline two ${'x'.repeat(100_000)}`;
-	const body = { metadata: { annotations: { 'actions-runner/break-glass': reason } } };
-	await evil.ok('patch', 'pod', 'own', '--as=mallory', '--type=merge', '-p', JSON.stringify(body));
-	assert.is((await mallory(evil, 'delete', 'pod', 'own', '--wait=false')).code, 0);
-	await evil.gone('own');
-	const event = await eventually('the Event', async () =>
-		(await evil.events('own')).find((one) => one.reason === 'BreakGlass'),
-	);
-	says(event.message, 'mallory deletes runner own');
 	await victim.endJob('victim');
 });
 
