@@ -98,6 +98,20 @@ test('50 requests whose body comes byte by byte: closed after 10 s', async ({ po
 	await Promise.all(sockets.map((socket) => ended(socket, 20_000)));
 });
 
+test('a connection that has been used, as the API server’s: kept while it is idle, and used again', async ({
+	port,
+}) => {
+	const socket = await tls(port);
+	const answer = said(socket);
+	for (const times of [1, 2]) {
+		socket.write(`${head(2)}\r\n{}`);
+		await sleep(8_000);
+		assert.is(answer().match(/HTTP\/1\.1 400 /g)?.length, times, answer());
+		assert.not.ok(socket.destroyed);
+	}
+	socket.destroy();
+});
+
 test('headers over 64 KiB, in one or in many: 431, and the connection ends', async ({ port }) => {
 	const one = `X-Large: ${'x'.repeat(70 * 1024)}\r\n`;
 	const many = Array.from({ length: 5_000 }, (_, index) => `X-${index}: ${'y'.repeat(10)}\r\n`).join('');
