@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { names } from '../api/keys.ts';
 import type { ObjectMeta } from '../api/kinds.ts';
 import type { Log } from '../log.ts';
-import type { KubeClient } from './client.ts';
+import { isConflict, type KubeClient } from './client.ts';
 
 export type EventType = 'Normal' | 'Warning';
 
@@ -14,7 +15,13 @@ export interface Subject {
 /** How many (object, reason) pairs are remembered to keep an Event from being sent twice. */
 const remembered = 5_000;
 
-/** Sends each (object, reason, message) once: an Event tells a change, not a state. Never fails its caller. */
+/**
+ * Sends each (object, reason, message) once: an Event tells a change, not a state. Never fails its caller.
+ *
+ * Several replicas may see the same change: one DELETE is two or three reviews, each answered by any of them, and a new
+ * leader looks at everything anew. So an Event's name is made from what it tells, and the second one is refused by the
+ * API server as one that exists (for as long as Events are kept there, an hour by default).
+ */
 export class Events {
 	readonly #client: KubeClient;
 	readonly #log: Log;
@@ -27,11 +34,22 @@ export class Events {
 		this.#instance = instance;
 	}
 
-	send(subject: Subject, type: EventType, reason: string, action: string, message: string): void {
+	/**
+	 * `occasion`: what makes two Events of one object and reason the same; default the message. To be given where the
+	 * message has times in it, which no two replicas write alike.
+	 */
+	send(
+		subject: Subject,
+		type: EventType,
+		reason: string,
+		action: string,
+		message: string,
+		occasion = message,
+	): void {
 		const key = `${subject.metadata.uid}/${reason}`;
-		if (this.#last.get(key) === message) return;
+		if (this.#last.get(key) === occasion) return;
 		this.#last.delete(key);
-		this.#last.set(key, message);
+		this.#last.set(key, occasion);
 		const oldest = this.#last.keys().next().value;
 		if (this.#last.size > remembered && oldest !== undefined) this.#last.delete(oldest);
 
@@ -40,7 +58,7 @@ export class Events {
 		const body = {
 			apiVersion: 'v1',
 			kind: 'Event',
-			metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
+			metadata: { name: eventName(subject, reason, occasion), namespace },
 			involvedObject: {
 				apiVersion: subject.apiVersion,
 				kind: subject.kind,
@@ -62,9 +80,19 @@ export class Events {
 		};
 		this.#client
 			.request('POST', `/api/v1/namespaces/${namespace}/events`, { body, timeoutMs: 5_000 })
-			// In a namespace that is being deleted no Event can be made: what it says is in the log as well.
-			.catch((error: unknown) => this.#log.debug({ error: String(error), reason, name }, 'Event not sent'));
+			.catch((error: unknown) => {
+				if (isConflict(error)) return; // another replica was first
+				// In a namespace that is being deleted no Event can be made: what it says is in the log as well.
+				this.#log.debug({ error: String(error), reason, name }, 'Event not sent');
+			});
 	}
+}
+
+/** As kubectl and client-go name them, `<object>.<16 hex digits>`; an Event's name has at most 253 characters. */
+function eventName({ metadata }: Subject, reason: string, occasion: string): string {
+	const told = JSON.stringify([metadata.uid, reason, occasion]);
+	const hash = createHash('sha256').update(told).digest('hex').slice(0, 16);
+	return `${metadata.name.slice(0, 200)}.${hash}`;
 }
 
 export const podSubject = (pod: { namespace: string; name: string; uid: string }): Subject => ({

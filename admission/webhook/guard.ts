@@ -56,7 +56,8 @@ export async function guard(
 		dryRun: request.dryRun || undefined,
 	};
 	if (verdict.kind === 'allow') {
-		if (verdict.reason === 'break-glass' && !request.dryRun) tellBreakGlass(runnerPod, request, dependencies);
+		if (verdict.reason === 'break-glass' && !request.dryRun)
+			tellBreakGlass(pod, runnerPod, request, dependencies);
 		log.debug(facts, 'deletion allowed');
 		return allowed(uid);
 	}
@@ -70,6 +71,7 @@ export async function guard(
 			'DeletionRecorded',
 			'Delete',
 			`asked by ${request.user}: ${message}`,
+			occasionOf(pod, request),
 		);
 	} else {
 		log.debug(facts, 'deletion denied');
@@ -125,6 +127,7 @@ async function failed(
 }
 
 function tellBreakGlass(
+	object: Pod,
 	pod: RunnerPod,
 	request: DeletionRequest,
 	{ events, log, ports }: GuardDependencies,
@@ -148,5 +151,9 @@ function tellBreakGlass(
 		'BreakGlass',
 		'Delete',
 		`${request.user} deletes runner ${pod.runnerName}${job}, by ${breakGlass}: ${reason}`,
+		occasionOf(object, request),
 	);
 }
+
+/** The reviews of one DELETE, answered by whichever replica, show the same version of the pod. */
+const occasionOf = (pod: Pod, { user }: DeletionRequest) => `${pod.metadata.resourceVersion} ${user}`;

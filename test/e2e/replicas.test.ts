@@ -1,7 +1,7 @@
 /** Two replicas behind one Service: any of them answers, one of them acts, either may leave. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { record } from '../../admission/api/keys.ts';
+import { busy, record } from '../../admission/api/keys.ts';
 import { readKubeconfig } from '../github/cluster-access.ts';
 import { runnerSetPod } from '../github/pods.ts';
 import { type Answer, type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
@@ -78,6 +78,38 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 		shares.every((share) => share > 0),
 		'both replicas answer',
 	);
+});
+
+test('eight DELETEs at once of each of six busy runners, through both replicas: one Event each (F9)', async ({
+	rig,
+	call,
+}) => {
+	await runnerNamespace(rig, 'told');
+	const names = numbered(6, 'told');
+	await rig.runners(names.map((name) => ({ name, namespace: 'told', organization: 'org-told' })));
+	for (const name of names) await rig.agents.runJob('told', name);
+	await eventually(
+		'all are marked busy',
+		async () => (await rig.pods('told')).every((pod) => pod.metadata.labels?.[busy.label] === 'true'),
+		{ withinMs: 20_000 },
+	);
+	const answers = await Promise.all(
+		names.flatMap((name) => numbered(8, 'time').map(() => remove(call, 'told', name))),
+	);
+	assert.equal(new Set(answers.map(({ status }) => status)), new Set([409]));
+	const told = async () => {
+		type Event = { reason: string; involvedObject: { name: string } };
+		const { items } = await rig.kube.get<{ items: Event[] }>('/api/v1/namespaces/told/events');
+		return items
+			.filter(({ reason }) => reason === 'DeletionRecorded')
+			.map(({ involvedObject }) => involvedObject.name)
+			.sort();
+	};
+	await eventually('each has its Event', async () => (await told()).length >= names.length);
+	await sleep(1_000);
+	assert.equal(await told(), names);
+	for (const name of names) await rig.agents.endJob('told', name);
+	for (const name of names) await rig.gone(name, 'told');
 });
 
 test('only the leader acts: the other writes no marks, completes no deletion, lists nothing at GitHub', async ({
