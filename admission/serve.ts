@@ -8,11 +8,18 @@ import { names } from './api/keys.ts';
 import { lead } from './controllers/lead.ts';
 import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
+import { credentialReports } from './github/credential-report.ts';
 import { credentialFromEnvironment } from './github/credentials.ts';
 import { createHealthServer } from './health.ts';
-import { caBundleInformer, ensureCertificate, type ServingCertificate } from './kube/certificates.ts';
+import {
+	caBundleInformer,
+	endsAtMs,
+	ensureCertificate,
+	type ServingCertificate,
+} from './kube/certificates.ts';
 import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
 import { Events } from './kube/events.ts';
+import { GuardWatch } from './kube/guard-watch.ts';
 import { runAsLeader } from './kube/lease.ts';
 import { loadProof } from './kube/proof.ts';
 import { RunnerPods } from './kube/runner-pods.ts';
@@ -52,6 +59,7 @@ export async function serve(
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
 	const proof = await loadProof(client, settings.namespace);
 	let certificate = await readCertificate(client, settings, now());
+	tellEnds(certificate, metrics);
 
 	const recovered: (() => void)[] = [];
 	const accounts = new Accounts({
@@ -75,8 +83,9 @@ export async function serve(
 			);
 			if (after.healthy && !before.healthy) for (const listener of recovered) listener();
 		},
-		onCall: (call) => metrics.githubCall(call),
+		onCall: (call) => metrics.github.call(call),
 	});
+	metrics.github.credentials = () => credentialReports(accounts);
 
 	const inBackground = new Set<Promise<unknown>>();
 	const background = (work: Promise<unknown>) => {
@@ -110,15 +119,18 @@ export async function serve(
 	const health = createHealthServer(metrics, () => notReady);
 	await Promise.all([listen(webhook.server, settings.port), listen(health, settings.healthPort)]);
 
+	const guardWatch = new GuardWatch(client, metrics, log);
 	// The loops outlive `signal` by the shutdown delay: they stop when this does.
 	const stop = new AbortController();
 	const useCertificate = (next: ServingCertificate) => {
 		if (next.cert === certificate.cert) return;
 		certificate = next;
 		webhook.server.setSecureContext(next);
+		tellEnds(next, metrics);
 		log.info('serving certificate replaced');
 	};
 	const loops: Promise<unknown>[] = [
+		guardWatch.run(stop.signal),
 		keepCertificate(client, settings, useCertificate, stop.signal, log),
 		runAsLeader(
 			{
@@ -142,6 +154,9 @@ export async function serve(
 								dockerImage: settings.dockerImage,
 								githubUrl: githubUrlOf(settings.githubApiUrl),
 							},
+							version,
+							namespace: settings.namespace,
+							guardWatch,
 							self,
 							now,
 							background,
@@ -222,6 +237,11 @@ async function readCertificate(
 		readFile(settings.tls.keyFile, 'utf8'),
 	]);
 	return { ca: '', cert, key };
+}
+
+function tellEnds({ cert, ca }: ServingCertificate, metrics: Metrics): void {
+	metrics.certificate('serving', endsAtMs(cert));
+	if (ca) metrics.certificate('ca', endsAtMs(ca));
 }
 
 /** Follows the certificate's files, or renews the managed one in time. */

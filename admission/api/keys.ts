@@ -83,6 +83,11 @@ export const names = {
 	certificateSecret: 'runners-admission-tls',
 	proofSecret: 'runners-admission-proof',
 	lease: 'runners-admission',
+	/** ConfigMap with what the leader tells about itself; see report.ts. */
+	status: 'runners-admission-status',
 	backstop: 'runners-admission-busy',
 	fieldManager: 'runners-admission',
 } as const;
+
+/** The webhook that reviews the deletion of runner pods: the one that has to fail closed. */
+export const guardWebhook = 'pods.runners-admission.svc';

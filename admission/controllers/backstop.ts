@@ -1,7 +1,7 @@
 import { busy, names } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
-import { WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../log.ts';
 import type { Cache } from './cache.ts';
 
@@ -14,9 +14,16 @@ const recheckMs = 5 * 60_000;
  * the scheduler prefers other victims. An integer needs no scale subresource, so it works for scale-set pods too
  * (api-server-facts).
  */
-export function backstop(client: KubeClient, cache: Cache, log: Log): { stop(): Promise<void> } {
+export function backstop(
+	client: KubeClient,
+	cache: Cache,
+	metrics: ReconcileObserver,
+	log: Log,
+): { stop(): Promise<void> } {
 	const seen = new Set<string>();
 	const queue = new WorkQueue({
+		controller: 'backstop',
+		metrics,
 		concurrency: 2,
 		async reconcile(namespace) {
 			if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;

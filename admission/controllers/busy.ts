@@ -6,7 +6,7 @@ import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
-import { WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
 import { looksOver, planMarks, type Sighting } from '../runner/marks.ts';
@@ -54,6 +54,7 @@ export interface BusyDependencies {
 	pods: RunnerPods;
 	accounts: Accounts;
 	now: () => number;
+	metrics: ReconcileObserver;
 	log: Log;
 }
 
@@ -76,8 +77,10 @@ export class BusyMarks {
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, now, log } = dependencies;
+		const { cache, now, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: 'busy-marks',
+			metrics,
 			concurrency: 16,
 			reconcile: (key) => this.#mark(key),
 			onError: (key, error, retryMs) =>

@@ -30,6 +30,13 @@ export interface DeletionDependencies {
 	log: Log;
 }
 
+/** A recorded deletion that can't be carried out yet. */
+export interface WaitingDeletion {
+	reason: DenyReason | 'disruption-budget';
+	/** When it was asked for; one that a namespace's deletion asks for counts from when it was first seen. */
+	askedAtMs: number;
+}
+
 /** An allowed DELETE has been carried out this long after its admission, with much to spare. */
 const callersDeleteMs = 2_000;
 
@@ -47,13 +54,15 @@ const namespaceDeletion: DeletionRequest = {
 export class DeletionLoop {
 	readonly #queue: WorkQueue;
 	readonly #dependencies: DeletionDependencies;
-	/** Why each recorded deletion waits, by pod key: to tell changes, and for the metric. */
-	readonly #waiting = new Map<string, DenyReason | 'disruption-budget'>();
+	/** Why each recorded deletion waits, by pod key: to tell changes, for the metrics and the report. */
+	readonly #waiting = new Map<string, WaitingDeletion>();
 
 	constructor(dependencies: DeletionDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, log } = dependencies;
+		const { cache, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: 'deletion',
+			metrics,
 			concurrency: 16,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -81,9 +90,14 @@ export class DeletionLoop {
 
 	/** GitHub can be asked again: what waited for that goes on. */
 	retryGitHub(): void {
-		for (const [key, reason] of this.#waiting) {
+		for (const [key, { reason }] of this.#waiting) {
 			if (reason !== 'busy' && reason !== 'registering') this.#queue.addAfter(key, Math.random() * 2_000);
 		}
+	}
+
+	/** By pod key. */
+	get waiting(): ReadonlyMap<string, WaitingDeletion> {
+		return this.#waiting;
 	}
 
 	stop(): Promise<void> {
@@ -165,7 +179,7 @@ export class DeletionLoop {
 				`runner ${pod.runnerName} ${state(pod, verdict, this.#dependencies.ports.now())}`,
 			);
 		}
-		this.#remember(key, verdict.reason);
+		this.#remember(key, pod, verdict.reason);
 		return lookAgain(pod, verdict, this.#dependencies.ports.now());
 	}
 
@@ -176,8 +190,8 @@ export class DeletionLoop {
 		message: string,
 	): Promise<void> {
 		const { pods, log, events } = this.#dependencies;
-		if (this.#waiting.get(key) === reason) return;
-		this.#remember(key, reason);
+		if (this.#waiting.get(key)?.reason === reason) return;
+		this.#remember(key, pod, reason);
 		const named = reason === 'disruption-budget' ? 'DisruptionBudget' : camelCase(reason);
 		log.info({ pod: key, runner: pod.runnerName, reason }, 'recorded deletion waits');
 		const worrying = reason !== 'busy' && reason !== 'registering' && reason !== 'unregistering';
@@ -215,8 +229,10 @@ export class DeletionLoop {
 		for (const pod of this.#dependencies.cache.pods.values()) if (matches(pod)) this.#queue.add(podKey(pod));
 	}
 
-	#remember(key: string, reason: DenyReason | 'disruption-budget'): void {
-		this.#waiting.set(key, reason);
+	#remember(key: string, pod: RunnerPod, reason: WaitingDeletion['reason']): void {
+		const recordedMs = Date.parse(pod.record?.requestedAt ?? '');
+		const firstSeenMs = this.#waiting.get(key)?.askedAtMs ?? this.#dependencies.ports.now();
+		this.#waiting.set(key, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
 		this.#count();
 	}
 
@@ -226,8 +242,12 @@ export class DeletionLoop {
 
 	#count(): void {
 		const byReason = new Map<string, number>();
-		for (const reason of this.#waiting.values()) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
-		this.#dependencies.metrics.recordedDeletions(byReason);
+		let oldestMs: number | undefined;
+		for (const { reason, askedAtMs } of this.#waiting.values()) {
+			byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
+			oldestMs = Math.min(oldestMs ?? askedAtMs, askedAtMs);
+		}
+		this.#dependencies.metrics.recordedDeletions(byReason, oldestMs);
 	}
 }
 

@@ -1,7 +1,9 @@
 import type { Controller } from '../flags.ts';
 import type { Accounts } from '../github/accounts.ts';
+import { credentialReports } from '../github/credential-report.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
+import type { GuardWatch } from '../kube/guard-watch.ts';
 import type { Proof } from '../kube/proof.ts';
 import { getEphemeralRunner, RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
@@ -15,6 +17,7 @@ import { BusyMarks } from './busy.ts';
 import { Cache } from './cache.ts';
 import { DeletionLoop } from './deletion.ts';
 import { RegistrationTokens } from './registration-tokens.ts';
+import { writeReports } from './report-writer.ts';
 import { Runners } from './runners.ts';
 import { Sets } from './sets.ts';
 import { SetsCache } from './sets-cache.ts';
@@ -31,6 +34,10 @@ export interface LeadDependencies {
 	/** Which of the reconcilers run; the guard's loops always do. */
 	controllers: readonly Controller[];
 	templateDefaults: TemplateDefaults;
+	version: string;
+	/** The server's own namespace. */
+	namespace: string;
+	guardWatch: GuardWatch;
 	self: string;
 	now: () => number;
 	background: (work: Promise<unknown>) => void;
@@ -53,12 +60,12 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	);
 	const ports = createPorts({ ...dependencies, pods });
 	const deletion = new DeletionLoop({ cache, pods, ports, events, metrics, log });
-	const busy = new BusyMarks({ cache, pods, accounts, now, log });
-	const tidyUp = new TidyUp({ cache, accounts, proof, now, log });
-	const guarded = backstop(client, cache, log);
+	const busy = new BusyMarks({ cache, pods, accounts, now, metrics, log });
+	const tidyUp = new TidyUp({ cache, accounts, proof, now, metrics, log });
+	const guarded = backstop(client, cache, metrics, log);
 	const setsCache = new SetsCache(client, metrics, log);
-	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, log });
-	const forSets = { client, cache, pods, ports, accounts, proof, events, now, log };
+	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, metrics, log });
+	const forSets = { client, cache, pods, ports, accounts, proof, events, now, metrics, log };
 	const sets = [
 		controllers.includes('runnerset') && new Sets(runnerSets(client, setsCache, templateDefaults), forSets),
 		controllers.includes('runnerdeployment') &&
@@ -74,9 +81,30 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		tokens.retryGitHub();
 	});
 
+	const leadingSinceMs = now();
+	const reportFacts = () =>
+		cache.pods.synced
+			? {
+					version: dependencies.version,
+					replica: dependencies.self,
+					leadingSinceMs,
+					certificates: metrics.certificateEnds,
+					credentials: credentialReports(accounts),
+					pods: [...cache.pods.values()],
+					waiting: deletion.waiting,
+					guard: dependencies.guardWatch.sighting(),
+					unguardedMs: dependencies.guardWatch.unguardedMs,
+				}
+			: undefined;
+
 	metrics.leading(true);
 	try {
-		await Promise.all([cache.run(signal), setsCache.run(controllers, signal), busy.run(signal)]);
+		await Promise.all([
+			cache.run(signal),
+			setsCache.run(controllers, signal),
+			busy.run(signal),
+			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, now, log }, signal),
+		]);
 	} finally {
 		metrics.leading(false);
 		await Promise.all([deletion, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));

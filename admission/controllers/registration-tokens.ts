@@ -10,7 +10,7 @@ import {
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
 import { isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../log.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import { credentialsSecretOf, scopeOf } from '../sets/defaults.ts';
@@ -46,6 +46,7 @@ export interface RegistrationTokensOptions {
 	cache: Pick<SetsCache, 'runnerSets' | 'runnerDeployments' | 'runners'>;
 	accounts: Accounts;
 	now: () => number;
+	metrics: ReconcileObserver;
 	log: Log;
 }
 
@@ -63,8 +64,10 @@ export class RegistrationTokens {
 
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
-		const { cache, log } = options;
+		const { cache, metrics, log } = options;
 		this.#queue = new WorkQueue({
+			controller: 'registration-tokens',
+			metrics,
 			concurrency: 4,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, againMs) =>

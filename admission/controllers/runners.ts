@@ -1,7 +1,7 @@
 import { apiVersion, type Runner } from '../api/sets.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import type { Proof } from '../kube/proof.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
 import { startBackoff } from '../runner/policy.ts';
@@ -20,6 +20,7 @@ export interface RunnersDependencies {
 	proof: Proof;
 	templateDefaults: TemplateDefaults;
 	now: () => number;
+	metrics: ReconcileObserver;
 	log: Log;
 }
 
@@ -38,8 +39,10 @@ export class Runners {
 
 	constructor(dependencies: RunnersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, log } = dependencies;
+		const { cache, setsCache, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: 'runner',
+			metrics,
 			concurrency: 4,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>

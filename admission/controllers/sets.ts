@@ -3,7 +3,7 @@ import type { Accounts } from '../github/accounts.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import type { Events, Subject } from '../kube/events.ts';
 import type { Proof } from '../kube/proof.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
 import { type Accounting, plan } from '../runner/plan.ts';
@@ -26,6 +26,7 @@ export interface SetsDependencies {
 	proof: Proof;
 	events: Events;
 	now: () => number;
+	metrics: ReconcileObserver;
 	log: Log;
 }
 
@@ -58,8 +59,10 @@ export class Sets<S extends RunnersSet> {
 	constructor(kind: SetKind<S>, dependencies: SetsDependencies) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
-		const { cache, proof, now, log } = dependencies;
+		const { cache, proof, now, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: kind.controller,
+			metrics,
 			concurrency: 8,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>

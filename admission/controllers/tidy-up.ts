@@ -2,7 +2,7 @@ import type { Pod } from '../api/kinds.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isTrouble } from '../github/types.ts';
 import type { Proof } from '../kube/proof.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../log.ts';
 import { sameRunner } from '../runner/name-holder.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
@@ -21,6 +21,15 @@ interface Dangling {
 	sinceMs: number;
 }
 
+export interface TidyUpDependencies {
+	cache: Cache;
+	accounts: Accounts;
+	proof: Proof;
+	now: () => number;
+	metrics: ReconcileObserver;
+	log: Log;
+}
+
 /**
  * Removes the registrations of pods that are gone without having been unregistered: a runner that failed, a node that
  * was lost, a break-glass. Best effort: what a leader has not finished is not known to the next one.
@@ -28,12 +37,14 @@ interface Dangling {
 export class TidyUp {
 	readonly #dangling = new Map<string, Dangling>();
 	readonly #queue: WorkQueue;
-	readonly #dependencies: { cache: Cache; accounts: Accounts; proof: Proof; now: () => number; log: Log };
+	readonly #dependencies: TidyUpDependencies;
 
-	constructor(dependencies: { cache: Cache; accounts: Accounts; proof: Proof; now: () => number; log: Log }) {
+	constructor(dependencies: TidyUpDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, proof, now, log } = dependencies;
+		const { cache, proof, now, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: 'tidy-up',
+			metrics,
 			concurrency: 1,
 			reconcile: (key) => this.#tidy(key),
 			onError: (key, error, retryMs) =>

@@ -77,12 +77,19 @@ export class Account implements UnregisteringAccount {
 	state(): AccountState {
 		return this.connection.state();
 	}
+
+	/** Has GitHub ever answered a call with this credential? Until then its state is a hope. */
+	get answered(): boolean {
+		return this.connection.answered;
+	}
 }
 
 interface CachedSecret {
 	readAtMs: number;
 	result: Account | CredentialsMissing;
 	reading?: Promise<Account | CredentialsMissing> | undefined;
+	/** Read for the first time: its result is a stand-in. */
+	unread?: boolean;
 }
 
 export class Accounts {
@@ -125,6 +132,15 @@ export class Accounts {
 		return [this.#environment, ...stored].filter((account) => account instanceof Account);
 	}
 
+	/** Secrets that pods name and that hold no credential, by account id: why not. */
+	missing(): Map<string, CredentialsMissing> {
+		const found = new Map<string, CredentialsMissing>();
+		for (const [id, { result, unread }] of this.#secrets) {
+			if (!unread && !(result instanceof Account)) found.set(id, result);
+		}
+		return found;
+	}
+
 	/** Ends what is under way, for shutdown. */
 	close(): void {
 		for (const connection of this.#connections.values()) connection.close();
@@ -149,7 +165,7 @@ export class Accounts {
 			},
 		);
 		const missing = { kind: 'credentials-missing', detail: `Secret ${id} is being read` } as const;
-		this.#secrets.set(id, { readAtMs, result: cached?.result ?? missing, reading });
+		this.#secrets.set(id, { readAtMs, result: cached?.result ?? missing, reading, unread: !cached });
 		return reading;
 	}
 

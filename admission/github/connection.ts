@@ -39,6 +39,8 @@ export class Connection {
 	readonly users = new Set<string>();
 	readonly registry: Registry;
 	readonly unregistrations: Unregistrations;
+	/** Has GitHub ever given a good answer to this credential? */
+	answered = false;
 	readonly #client: GitHubClient;
 	readonly #budget: Budget;
 	readonly #gate = new Gate(concurrentCalls);
@@ -124,7 +126,10 @@ export class Connection {
 				return answer.outcome;
 			}
 			this.#budget.note(ticket, answer.outcome, answer.quota);
-			if (!isTrouble(answer.outcome)) return answer.outcome;
+			if (!isTrouble(answer.outcome)) {
+				this.answered = true;
+				return answer.outcome;
+			}
 			const retryAtMs = answer.outcome.retryAtMs ?? this.#budget.trouble(key)?.retryAtMs;
 			return { ...answer.outcome, retryAtMs };
 		} finally {

@@ -64,8 +64,13 @@ export async function ensureCertificate(
 	throw new Error(`Secret ${namespace}/${names.certificateSecret} keeps changing`);
 }
 
+/** ms since 1970. */
+export function endsAtMs(certificate: string): number {
+	return Date.parse(new X509Certificate(certificate).validTo);
+}
+
 export function daysLeft(certificate: string, nowMs: number): number {
-	return (Date.parse(new X509Certificate(certificate).validTo) - nowMs) / day;
+	return (endsAtMs(certificate) - nowMs) / day;
 }
 
 /** Keeps the caBundle of the webhook configurations right, from now on and whenever they are applied anew. */

@@ -1,7 +1,15 @@
 /** What a reconcile answers: look again after so many ms, or not until something changes. */
 export type LookAgain = { afterMs: number } | undefined;
 
+/** Whoever counts reconciles; see metrics.ts. */
+export interface ReconcileObserver {
+	reconciled(controller: string, tookMs: number, failed: boolean): void;
+}
+
 export interface QueueOptions {
+	/** Its name in the metrics. */
+	controller: string;
+	metrics: ReconcileObserver;
 	concurrency: number;
 	reconcile(key: string): Promise<LookAgain>;
 	onError(key: string, error: unknown, retryMs: number): void;
@@ -66,17 +74,22 @@ export class WorkQueue {
 	}
 
 	async #work(key: string): Promise<void> {
+		const { controller, metrics } = this.#options;
+		const startedMs = performance.now();
+		let failed = false;
 		try {
 			const again = await this.#options.reconcile(key);
 			this.#failures.delete(key);
 			if (again) this.addAfter(key, again.afterMs);
 		} catch (error) {
+			failed = true;
 			const failures = (this.#failures.get(key) ?? 0) + 1;
 			this.#failures.set(key, failures);
 			const retryMs = Math.min(30_000, 100 * 2 ** (failures - 1));
 			this.#options.onError(key, error, retryMs);
 			this.addAfter(key, retryMs);
 		} finally {
+			metrics.reconciled(controller, performance.now() - startedMs, failed);
 			this.#running.delete(key);
 			this.#pump();
 		}

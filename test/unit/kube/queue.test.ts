@@ -7,9 +7,13 @@ const test = suite('work queue');
 
 function queue(reconcile: (key: string) => Promise<LookAgain>, concurrency = 4) {
 	const errors: [string, number][] = [];
+	const reconciled: [string, number, boolean][] = [];
 	return {
 		errors,
+		reconciled,
 		queue: new WorkQueue({
+			controller: 'test',
+			metrics: { reconciled: (...facts) => void reconciled.push(facts) },
 			concurrency,
 			reconcile,
 			onError: (key, _error, retryMs) => void errors.push([key, retryMs]),
@@ -88,6 +92,25 @@ test('after stop nothing new is started, and what runs is waited for', async () 
 	work.add('c');
 	await sleep(60);
 	assert.is(done, 1);
+});
+
+test('each pass is counted with its controller, and whether it failed', async () => {
+	let runs = 0;
+	const { queue: work, reconciled } = queue(async () => {
+		if (++runs === 1) throw new Error('once');
+		await sleep(20);
+		return undefined;
+	});
+	work.add('a');
+	await sleep(200);
+	assert.equal(
+		reconciled.map(([controller, , failed]) => [controller, failed]),
+		[
+			['test', true],
+			['test', false],
+		],
+	);
+	assert.ok((reconciled[1]?.[1] ?? 0) >= 15, String(reconciled[1]));
 });
 
 test.run();

@@ -52,6 +52,7 @@ function setUp(answer: () => TokenOutcome) {
 		cache: { runnerSets: watched, runnerDeployments: unwatched, runners: unwatched },
 		accounts,
 		now: () => clock.nowMs,
+		metrics: { reconciled: () => undefined },
 		log: createLog('silent', 'json'),
 	} as unknown as RegistrationTokensOptions);
 	const set = (uid: string, spec: object = { organization: 'octo-org' }) => ({
