@@ -56,16 +56,22 @@ export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSign
 	});
 }
 
-/** All pods of the query as the server has them, every field: for `-o json` and `-o yaml`. */
-export function listWholePods(client: KubeClient, query: PodQuery): Promise<PodList> {
+/** The pods of the query that `keep` wants, as the server has them, every field: for `-o json` and `-o yaml`. */
+export function listWholePods(
+	client: KubeClient,
+	query: PodQuery,
+	keep: (pod: Pod) => boolean = () => true,
+	signal?: AbortSignal,
+): Promise<PodList> {
 	return fromStart(async (list) => {
 		let token = '';
 		do {
 			const { body } = await client.call('GET', podsPath(query.namespace), {
 				query: pageQuery(query, token),
+				signal,
 			});
 			const page = readJsonPage(body);
-			list.pods.push(...page.pods);
+			list.pods.push(...page.pods.filter(keep));
 			list.resourceVersion = page.resourceVersion;
 			token = page.continue;
 		} while (token !== '');

@@ -2,8 +2,8 @@ import { arc } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 
 /** Environment that makes a container named `runner` a GitHub Actions runner: a scope, or a ready-made registration. */
-const scopeVariables = ['RUNNER_REPO', 'RUNNER_ORG', 'RUNNER_ENTERPRISE'] as const;
-const jitVariable = 'ACTIONS_RUNNER_INPUT_JITCONFIG';
+export const scopeVariables = ['RUNNER_REPO', 'RUNNER_ORG', 'RUNNER_ENTERPRISE'] as const;
+export const jitVariable = 'ACTIONS_RUNNER_INPUT_JITCONFIG';
 
 /** Is this pod a runner? By what it is, or by the labels of ARC's two generations, as the guard sees it. */
 export function isRunner(pod: Pod): boolean {

@@ -2,6 +2,7 @@ import type { Verb } from '../cli/verb.ts';
 import { cancel } from './cancel.ts';
 import { completeVerb, completion } from './completion.ts';
 import { deleteVerb } from './delete.ts';
+import { doctor } from './doctor.ts';
 import { drain } from './drain.ts';
 import { defineList } from './list.ts';
 import { listSets } from './list-sets.ts';
@@ -21,6 +22,7 @@ export const verbs: readonly Verb[] = [
 	cancel,
 	drain,
 	scale,
+	doctor,
 	version,
 	completion,
 	completeVerb(() => verbs),

@@ -148,7 +148,7 @@ async function printObjects(
 	const runners =
 		names.length > 0
 			? await Promise.all(names.map((name) => getRunner(client, name)))
-			: (await listWholePods(client, query)).pods.filter(isRunner);
+			: (await listWholePods(client, query, isRunner)).pods;
 	print(formatObjects(runners, format, names.length === 1));
 	return exitCode.done;
 }

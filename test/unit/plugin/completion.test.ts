@@ -28,7 +28,7 @@ async function candidates(...argv: string[]): Promise<string[]> {
 }
 
 for (const [argv, expected] of [
-	[['d'], ['delete', 'drain']],
+	[['d'], ['delete', 'drain', 'doctor']],
 	[['help', 'wa'], ['wait']],
 	[
 		['delete', ''],

@@ -1,0 +1,53 @@
+/** What the API server says of a webhook that it could not ask, in words, and what to do. */
+export function explainCallFailure(message: string): { why: string; advice: string } {
+	for (const [pattern, why, advice] of causes) if (pattern.test(message)) return { why, advice };
+	const words = /failed calling webhook "[^"]*": (?:failed to call webhook: )?([\s\S]*)$/.exec(message);
+	return { why: (words?.[1] ?? message).slice(0, 300), advice: logs };
+}
+
+const logs = 'look at the server: kubectl logs -n runners-system -l app.kubernetes.io/name=runners-admission';
+const restart = 'the server writes its caBundle within seconds of its start; restart it if it does not';
+
+const causes: readonly (readonly [RegExp, string, string])[] = [
+	[
+		/certificate signed by unknown authority|x509: ECDSA verification failure/,
+		'its serving certificate is not signed by the CA in the caBundle (x509: unknown authority)',
+		`${restart}; with --tls-cert-file or cert-manager the caBundle is yours to set`,
+	],
+	[
+		/certificate has expired or is not yet valid/,
+		'its serving certificate has expired, or is not valid yet (x509)',
+		'renew it; a server that keeps its own does so when it starts. Are the clocks right?',
+	],
+	[
+		/x509: certificate is (?:valid for .*, not|not valid for)/,
+		"its serving certificate is for another name than the Service's (x509)",
+		'the certificate needs the name runners-admission.NAMESPACE.svc',
+	],
+	[/x509/, 'its serving certificate is not accepted (x509)', restart],
+	[
+		/no endpoints available for service/,
+		'no replica is ready behind its Service',
+		'kubectl get pods -n runners-system; while none is, break-glass works: see docs/runbook.md',
+	],
+	[
+		/service "[^"]*" not found/,
+		'its Service does not exist',
+		'kubectl runners install puts it back; or take the webhook away: kubectl runners uninstall',
+	],
+	[
+		/connection refused|EOF|connection reset/,
+		'nobody listens there (the connection is refused or cut)',
+		'no replica runs: start one; while none does, break-glass works: see docs/runbook.md',
+	],
+	[
+		/no such host/,
+		"the API server can't resolve its name",
+		'for a server outside of the cluster: is the Service an ExternalName that the API server knows?',
+	],
+	[
+		/deadline exceeded|timeout|timed out/i,
+		'it did not answer in time',
+		'is a firewall or NetworkPolicy between the API server and port 9443 of the server?',
+	],
+];

@@ -1,0 +1,63 @@
+import { X509Certificate } from 'node:crypto';
+import type { Check, WebhookConfiguration } from '../facts.ts';
+import { count } from '../finding.ts';
+
+/** That it fits the serving certificate is proven by the guard's being reached: the doctor reads no Secret. */
+export const caBundle: Check = (facts) => {
+	const check = 'ca-bundle';
+	const configurations = [facts.validating, facts.mutating].flatMap((one) =>
+		one.kind === 'found' ? [one.value] : [],
+	);
+	if (configurations.length === 0) return undefined;
+	const without = configurations.flatMap(withoutBundle);
+	if (without.length > 0) {
+		return {
+			check,
+			level: 'error',
+			message: `${count(without.length, 'webhook has', 'webhooks have')} no caBundle: the API server trusts no answer`,
+			details: without,
+			advice: ['the server writes it within seconds of its start: is one running?'],
+		};
+	}
+	const ends = configurations.map((configuration) => latestEnd(configuration));
+	if (ends.some((endMs) => endMs === undefined)) {
+		const advice = [
+			'the server writes its own within seconds of its start; with cert-manager look at its logs',
+		];
+		return { check, level: 'error', message: 'a caBundle holds no certificate', advice };
+	}
+	const endMs = Math.min(...ends.map((end) => end ?? 0));
+	if (endMs > facts.nowMs) return { check, level: 'ok', message: `present, valid until ${day(endMs)}` };
+	return {
+		check,
+		level: 'error',
+		message: `the CA in the caBundle has expired on ${day(endMs)}`,
+		advice: ['a server that keeps its own CA renews it: is one running?'],
+	};
+};
+
+function withoutBundle({ webhooks = [] }: WebhookConfiguration): string[] {
+	return webhooks.filter(({ clientConfig }) => !clientConfig?.caBundle).map(({ name }) => name);
+}
+
+/** A bundle holds two CAs while one takes over from the other: the later one counts. */
+function latestEnd({ webhooks = [] }: WebhookConfiguration): number | undefined {
+	const bundles = new Set(webhooks.map(({ clientConfig }) => clientConfig?.caBundle ?? ''));
+	const ends = [...bundles].map((bundle) => {
+		const text = Buffer.from(bundle, 'base64').toString();
+		const pems = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+		return Math.max(0, ...pems.map(endOf));
+	});
+	const first = Math.min(...ends);
+	return first > 0 ? first : undefined;
+}
+
+function endOf(pem: string): number {
+	try {
+		return Date.parse(new X509Certificate(pem).validTo);
+	} catch {
+		return 0; // not a certificate: counts as none
+	}
+}
+
+const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);

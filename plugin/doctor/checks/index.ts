@@ -1,0 +1,41 @@
+import type { Check, Facts } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { caBundle } from './ca-bundle.ts';
+import { apiServer, setKindsServed } from './cluster.ts';
+import { credentials, rateBudget } from './github.ts';
+import { evictions, guardedPods, stuckPods } from './pods.ts';
+import { reachable } from './reachable.ts';
+import { certificate, heartbeat, leader, replicas } from './server.ts';
+import { failurePolicies, isInstalled, present } from './webhooks.ts';
+
+/** In the order of the output: each is the ground for those after it. */
+const checks: readonly Check[] = [
+	apiServer,
+	present,
+	failurePolicies,
+	caBundle,
+	reachable,
+	certificate,
+	leader,
+	heartbeat,
+	replicas,
+	credentials,
+	rateBudget,
+	guardedPods,
+	evictions,
+	stuckPods,
+	setKindsServed,
+];
+
+/** All findings. Where nothing is installed, only that. */
+export function diagnose(facts: Facts): Finding[] {
+	if (!isInstalled(facts)) return [...[apiServer(facts)].filter((one) => one !== undefined), notInstalled];
+	return checks.map((check) => check(facts)).filter((one) => one !== undefined);
+}
+
+const notInstalled: Finding = {
+	check: 'installation',
+	level: 'error',
+	message: 'the guard is not installed in this cluster: a deletion stops a runner whatever it runs',
+	advice: ['kubectl runners install'],
+};

@@ -1,0 +1,120 @@
+import { breakGlass, guardWebhook } from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { setKeys } from '../../admission/api/sets.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ApiError } from '../kube/failure.ts';
+import { podPath, podsPath } from '../kube/pods.ts';
+import { guardDenial, isGuardUnreachable } from '../runners/denial.ts';
+import { podKey } from '../runners/describe.ts';
+import { isBusy, isTerminating } from '../runners/state.ts';
+import type { Facts, Reach, Webhook } from './facts.ts';
+import { layoutOf } from './layouts.ts';
+import { watches } from './selector.ts';
+
+/** A pod may go while we ask about it; then the next one is asked about. */
+const mostTries = 3;
+
+/**
+ * Does the API server reach the guard? Proven by a dry-run DELETE of a runner pod, which the API server puts to the
+ * guard and then forgets; where there is no runner pod, by a dry-run CREATE of one, which the sets' webhook sees.
+ */
+export async function probe(
+	client: KubeClient,
+	facts: Omit<Facts, 'reach'>,
+	signal: AbortSignal,
+): Promise<Reach> {
+	client.onWarning = () => undefined; // what the guard tells about one pod is no concern of the check
+	const guard = seenGuard(facts.validating);
+	if (!guard) return unproven(`the webhook ${guardWebhook} is not there`);
+	for (const pod of candidates(facts, guard).slice(0, mostTries)) {
+		const reach = await byDeletion(client, pod, guard, signal);
+		if (reach) return reach;
+	}
+	return (await byCreation(client, facts, signal)) ?? unproven('there is no live runner pod to ask about');
+}
+
+/** Live runner pods that the webhook sees; busy ones first: the guard answers for them without asking GitHub. */
+function candidates(facts: Omit<Facts, 'reach'>, guard: Webhook): Pod[] {
+	if (facts.pods.kind !== 'found') return [];
+	return facts.pods.value
+		.filter((pod) => layoutOf(pod)?.kind !== 'unknown' && !isTerminating(pod))
+		.filter((pod) => !pod.metadata.annotations?.[breakGlass])
+		.filter((pod) => watches(guard, pod.metadata.namespace ?? '', facts.namespaces))
+		.sort((a, b) => Number(isBusy(b)) - Number(isBusy(a)));
+}
+
+async function byDeletion(
+	client: KubeClient,
+	pod: Pod,
+	guard: Webhook,
+	signal: AbortSignal,
+): Promise<Reach | undefined> {
+	const { namespace = '', name, uid } = pod.metadata;
+	const by = `a dry-run delete of pod ${podKey(pod)}`;
+	try {
+		await client.call('DELETE', podPath(namespace, name), {
+			query: { dryRun: 'All' },
+			body: { apiVersion: 'v1', kind: 'DeleteOptions', dryRun: ['All'], preconditions: { uid } },
+			signal,
+		});
+		// A webhook that ignores failures lets it through whether it answered or not.
+		if (guard.failurePolicy !== 'Ignore') return { kind: 'answered', by: `${by}: allowed` };
+		return unproven(`${by} was allowed, which proves nothing where failures are ignored`);
+	} catch (error) {
+		const failed = unreached(error, signal, by);
+		if (failed) return failed;
+		if (!(error instanceof ApiError)) throw error;
+		const denial = guardDenial(error);
+		if (denial) return { kind: 'answered', by: `${by}: refused, ${denial.reason}` };
+		if (error.code === 404 || error.code === 409) return undefined; // it has gone
+		if (error.code === 403 && error.message.includes('cannot delete'))
+			return unproven(`you may not delete pods in namespace ${namespace}`);
+		return unproven(`${by} was refused before the guard was asked: ${error.message}`);
+	}
+}
+
+async function byCreation(
+	client: KubeClient,
+	facts: Omit<Facts, 'reach'>,
+	signal: AbortSignal,
+): Promise<Reach | undefined> {
+	const webhook = entry(facts.mutating, guardWebhook);
+	if (!webhook || webhook.failurePolicy === 'Ignore') return undefined;
+	if (!watches(webhook, client.namespace, facts.namespaces)) return undefined;
+	const by = `a dry-run creation of a runner pod in namespace ${client.namespace}`;
+	const body = {
+		apiVersion: 'v1',
+		kind: 'Pod',
+		metadata: { name: 'kubectl-runners-doctor', labels: { [setKeys.injectToken]: 'true' } },
+		spec: { containers: [{ name: 'runner', image: 'none' }] },
+	};
+	try {
+		await client.call('POST', podsPath(client.namespace), { query: { dryRun: 'All' }, body, signal });
+		return { kind: 'answered', by };
+	} catch (error) {
+		const failed = unreached(error, signal, by);
+		if (failed) return failed;
+		if (error instanceof ApiError) return undefined; // no right to, a quota, Pod Security: proves nothing
+		throw error;
+	}
+}
+
+function unreached(error: unknown, signal: AbortSignal, by: string): Reach | undefined {
+	if (signal.aborted) return unproven(`${by} had no answer in time`);
+	if (error instanceof ApiError && isGuardUnreachable(error))
+		return { kind: 'unreachable', message: error.message };
+	return undefined;
+}
+
+/** Where its configuration may not be read, it may ignore failures: then only a refusal proves anything. */
+function seenGuard(validating: Facts['validating']): Webhook | undefined {
+	const known = validating.kind === 'found' || validating.kind === 'not-found';
+	return known ? entry(validating, guardWebhook) : { name: guardWebhook, failurePolicy: 'Ignore' };
+}
+
+const entry = (configuration: Facts['validating'], name: string): Webhook | undefined =>
+	configuration.kind === 'found'
+		? configuration.value.webhooks?.find((webhook) => webhook.name === name)
+		: undefined;
+
+const unproven = (why: string): Reach => ({ kind: 'unproven', why });

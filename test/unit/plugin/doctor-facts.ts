@@ -1,0 +1,87 @@
+import type { KubeObject } from '../../../admission/api/kinds.ts';
+import type { Report } from '../../../admission/api/report.ts';
+import { diagnose } from '../../../plugin/doctor/checks/index.ts';
+import type { Budget, Facts, Fetched, Webhook } from '../../../plugin/doctor/facts.ts';
+import type { Finding } from '../../../plugin/doctor/finding.ts';
+import { shippedPolicies } from '../../../plugin/doctor/shipped.ts';
+import { createAuthority } from '../../cluster/certificates.ts';
+
+export const found = <T>(value: T): Fetched<T> => ({ kind: 'found', value });
+export const missing = { kind: 'not-found' } as const;
+export const notAllowed = { kind: 'forbidden', right: 'get it' } as const;
+const caBundle = Buffer.from((await createAuthority()).cert).toString('base64');
+export const nowMs = Date.now();
+export const ago = (seconds: number) => new Date(nowMs - seconds * 1000).toISOString();
+export const inDays = (days: number) => new Date(nowMs + days * 24 * 60 * 60_000 + 60_000).toISOString();
+
+const leftOut = {
+	matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['runners-system'] }],
+};
+
+export function webhooks(kind: 'validating' | 'mutating'): Webhook[] {
+	return Object.entries(shippedPolicies[kind]).map(([name, failurePolicy]) => ({
+		name,
+		failurePolicy,
+		namespaceSelector: leftOut,
+		clientConfig: { caBundle, service: { namespace: 'runners-system', name: 'runners-admission' } },
+	}));
+}
+
+export const configuration = (entries: Webhook[]) =>
+	found({ metadata: { name: 'runners-admission' }, webhooks: entries });
+
+export function report(more: Partial<Report> = {}): Report {
+	return {
+		version: '1.0.0',
+		replica: 'host-1',
+		leadingSince: ago(500),
+		updatedAt: ago(20),
+		certificates: [
+			{ name: 'serving', notAfter: inDays(89), daysLeft: 89 },
+			{ name: 'ca', notAfter: inDays(1_800), daysLeft: 1_800 },
+		],
+		credentials: [],
+		runners: { pods: 0, busy: 0 },
+		recordedDeletions: { count: 0, byReason: {} },
+		guard: { state: 'guarded', webhooks: [], unguardedSeconds: 0 },
+		...more,
+	};
+}
+
+/** A cluster where all is well, but for what is given. */
+export function facts(more: Partial<Facts> = {}): Facts {
+	return {
+		nowMs,
+		version: '1.0.0',
+		namespace: 'runners-system',
+		apiServer: found({ gitVersion: 'v1.36.3' }),
+		validating: configuration(webhooks('validating')),
+		mutating: configuration(webhooks('mutating')),
+		lease: lease({ holderIdentity: 'host-1', renewTime: ago(3) }),
+		report: found(report()),
+		deployment: deployment(2, 2),
+		namespaces: found([named('ci'), named('runners-system')]),
+		pods: found([]),
+		podsOf: undefined,
+		budgets: found([budget(1_000_000)]),
+		setResources: found(['runnersets', 'runnerdeployments', 'runners', 'runnersets/status']),
+		reach: { kind: 'answered', by: 'a dry-run delete of pod ci/r1: refused, busy' },
+		...more,
+	};
+}
+
+const named = (name: string): KubeObject => ({ metadata: { name } });
+export const budget = (minAvailable: number | string, label = 'actions-runner/busy'): Budget => ({
+	metadata: { name: 'runners-admission-busy', namespace: 'ci' },
+	spec: { minAvailable, selector: { matchLabels: { [label]: 'true' } } },
+});
+export const lease = (spec: object): Facts['lease'] =>
+	found({ metadata: { name: 'runners-admission' }, spec });
+export const deployment = (replicas: number, readyReplicas: number): Facts['deployment'] =>
+	found({ metadata: { name: 'runners-admission' }, spec: { replicas }, status: { readyReplicas } });
+
+export function check(name: string, more: Partial<Facts>): Finding {
+	const finding = diagnose(facts(more)).find((one) => one.check === name);
+	if (!finding) throw new Error(`no check ${name}`);
+	return finding;
+}

@@ -1,0 +1,130 @@
+import type { ServerResponse } from 'node:http';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { diagnose } from '../../../plugin/doctor/checks/index.ts';
+import { fetchFacts } from '../../../plugin/doctor/fetch.ts';
+import type { KubeClient } from '../../../plugin/kube/client.ts';
+import { runnerSetPod } from '../../github/pods.ts';
+import { configuration, webhooks } from './doctor-facts.ts';
+import { fakeServer, podList, sendJson } from './fake-server.ts';
+
+const test = suite('plugin: doctor, what it asks');
+
+/** How an API server answers this request; undefined: not found. */
+type Answer = (method: string, path: string) => number | object | 'never' | undefined;
+
+async function against(answer: Answer, look: (client: KubeClient, requests: string[]) => Promise<void>) {
+	const open: ServerResponse[] = [];
+	const server = await fakeServer((request, response, url) => {
+		const found = answer(request.method ?? '', url.pathname);
+		if (found === 'never') open.push(response);
+		else if (typeof found === 'object') sendJson(response, 200, found);
+		else sendJson(response, found ?? 404, { kind: 'Status', code: found ?? 404, message: 'cannot delete' });
+	});
+	try {
+		await look(server.client(), server.requests);
+	} finally {
+		await server.stop();
+	}
+}
+
+const guard = (policy = 'Fail') => {
+	const entries = webhooks('validating').map((one, index) =>
+		index === 0 ? { ...one, failurePolicy: policy } : one,
+	);
+	const fetched = configuration(entries);
+	return fetched.kind === 'found' ? fetched.value : {};
+};
+const pods = podList(1, [
+	runnerSetPod({ name: 'r-idle', namespace: 'ci' }),
+	runnerSetPod({ name: 'r-busy', namespace: 'ci', labels: { 'actions-runner/busy': 'true' } }),
+	runnerSetPod({ name: 'r-own', namespace: 'runners-system' }),
+]);
+const base: Answer = (_method, path) => {
+	if (path === '/version') return { gitVersion: 'v1.36.3' };
+	if (path.endsWith('/validatingwebhookconfigurations/runners-admission')) return guard();
+	if (path === '/api/v1/pods') return pods;
+	return undefined;
+};
+const soon = () => AbortSignal.timeout(5_000);
+
+test('nobody answers in time: an error like that of every verb', async () => {
+	await against(
+		() => 'never',
+		async (client) => {
+			try {
+				await fetchFacts(client, undefined, AbortSignal.timeout(200));
+				assert.unreachable();
+			} catch (error) {
+				assert.match(String(error), 'Unable to connect to the server: no answer within --timeout');
+			}
+		},
+	);
+});
+
+test('one list that never comes: only its check is an error, the others are made', async () => {
+	await against(
+		(method, path) => (path.includes('poddisruptionbudgets') ? 'never' : base(method, path)),
+		async (client) => {
+			const findings = diagnose(await fetchFacts(client, undefined, AbortSignal.timeout(3_000)));
+			const evictions = findings.find(({ check }) => check === 'evictions');
+			assert.is(evictions?.level, 'error');
+			assert.match(evictions?.message ?? '', 'could not be checked: no answer in time');
+			assert.is(findings.find(({ check }) => check === 'webhooks')?.level, 'ok');
+		},
+	);
+});
+
+test('a busy runner is asked about first, never one that the guard does not see; DELETE is a dry run', async () => {
+	await against(
+		(method, path) => (method === 'DELETE' ? {} : base(method, path)),
+		async (client, requests) => {
+			const { reach } = await fetchFacts(client, undefined, soon());
+			assert.equal(reach, { kind: 'answered', by: 'a dry-run delete of pod ci/r-busy: allowed' });
+			assert.equal(
+				requests.filter((request) => !request.startsWith('GET ')),
+				['DELETE /api/v1/namespaces/ci/pods/r-busy?dryRun=All'],
+			);
+		},
+	);
+});
+
+test('pods that have gone are passed over; what ignores failures proves nothing by allowing', async () => {
+	await against(base, async (client, requests) => {
+		const { reach } = await fetchFacts(client, undefined, soon());
+		assert.equal(reach, { kind: 'unproven', why: 'there is no live runner pod to ask about' });
+		assert.is(requests.filter((request) => request.startsWith('DELETE ')).length, 2);
+	});
+	await against(
+		(method, path) => {
+			if (method === 'DELETE') return {};
+			return path.includes('validatingwebhook') ? guard('Ignore') : base(method, path);
+		},
+		async (client) => {
+			const { reach } = await fetchFacts(client, undefined, soon());
+			assert.is(reach.kind, 'unproven');
+		},
+	);
+});
+
+test('without the right to delete pods the missing right is named', async () => {
+	await against(
+		(method, path) => (method === 'DELETE' ? 403 : base(method, path)),
+		async (client) => {
+			const { reach } = await fetchFacts(client, undefined, soon());
+			assert.equal(reach, { kind: 'unproven', why: 'you may not delete pods in namespace ci' });
+		},
+	);
+});
+
+test("the server's namespace is the one that the webhooks name, unless another is given", async () => {
+	await against(base, async (client, requests) => {
+		assert.is((await fetchFacts(client, undefined, soon())).namespace, 'runners-system');
+		assert.is((await fetchFacts(client, 'other', soon())).namespace, 'other');
+		assert.ok(
+			requests.includes('GET /apis/coordination.k8s.io/v1/namespaces/other/leases/runners-admission'),
+		);
+	});
+});
+
+test.run();

@@ -1,0 +1,135 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { record } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import type { Facts } from '../../../plugin/doctor/facts.ts';
+import { layoutOf } from '../../../plugin/doctor/layouts.ts';
+import { selects } from '../../../plugin/doctor/selector.ts';
+import { pod as runnerPod } from '../runner/pods.ts';
+import { ago, budget, check, found } from './doctor-facts.ts';
+
+const test = suite('plugin: doctor, runner pods');
+
+const podOf = (change: Parameters<typeof runnerPod>[0]): Facts['pods'] => found([runnerPod(change)]);
+const container = (name: string, variables: Record<string, string>): Pod['spec'] => ({
+	containers: [{ name, env: Object.entries(variables).map(([key, value]) => ({ name: key, value })) }],
+});
+const asked = (seconds: number) => ({
+	[record.requestedBy]: 'alice',
+	[record.requestedAt]: ago(seconds),
+});
+
+for (const [what, name, more, level, words] of [
+	['guarded', 'runner-pods', { pods: podOf({}) }, 'ok', ''],
+	[
+		'in a namespace that is left out',
+		'runner-pods',
+		{ pods: podOf({ metadata: { namespace: 'runners-system' } }) },
+		'warning',
+		'runners-system/r1: unguarded: the webhook leaves out namespace runners-system',
+	],
+	[
+		'without a scope',
+		'runner-pods',
+		{ pods: podOf({ env: { RUNNER_ORG: '' } }) },
+		'warning',
+		'ci/r1: no repository, organization or enterprise can be read: it can not be let go',
+	],
+	[
+		'its container has another name',
+		'runner-pods',
+		{ pods: podOf({ metadata: { labels: {} }, spec: container('agent', { RUNNER_ORG: 'o' }) }) },
+		'warning',
+		'ci/r1: not recognised as a runner, and unguarded: its container with a runner\'s env is named "agent"',
+	],
+	['back-stop there', 'evictions', { pods: podOf({}) }, 'ok', ''],
+	[
+		'back-stop missing',
+		'evictions',
+		{ pods: podOf({ metadata: { namespace: 'other' } }) },
+		'warning',
+		'namespace other has no PodDisruptionBudget runners-admission-busy, or one that somebody has changed',
+	],
+	['waits, not for long', 'deletions', { pods: podOf({ metadata: { annotations: asked(599) } }) }, 'ok', ''],
+	[
+		'waits too long',
+		'deletions',
+		{ pods: podOf({ metadata: { annotations: asked(600) } }) },
+		'warning',
+		'ci/r1: deletion asked for by alice 10m ago: nobody has said why',
+	],
+	[
+		'a job takes its time',
+		'deletions',
+		{
+			pods: podOf({
+				metadata: {
+					annotations: asked(21_599),
+					labels: { 'actions-runner': '', 'actions-runner/busy': 'true' },
+				},
+			}),
+		},
+		'ok',
+		'',
+	],
+	[
+		'does not end',
+		'deletions',
+		{ pods: podOf({ metadata: { deletionTimestamp: ago(700) } }) },
+		'warning',
+		'ci/r1: terminating, 11m past its time: a finalizer, or a node that is gone',
+	],
+] as [string, string, Partial<Facts>, string, string][])
+	test(`a runner pod, ${name}: ${what}: ${level}`, () => {
+		const finding = check(name, more);
+		assert.is(finding.level, level, JSON.stringify(finding));
+		assert.equal(finding.details ?? [], words ? [words] : []);
+	});
+
+test('a back-stop that somebody has changed is none', () => {
+	for (const changed of [budget('50%'), budget(1), budget(1_000_000, 'other')]) {
+		const { level, details } = check('evictions', { pods: podOf({}), budgets: found([changed]) });
+		assert.equal([level, details?.length], ['warning', 1]);
+	}
+});
+
+test('layouts: what the guard recognises, what it does not, and what is no runner at all (I5)', () => {
+	const kindOf = (change: Parameters<typeof runnerPod>[0]) => layoutOf(runnerPod(change))?.kind;
+	assert.is(kindOf({}), 'guarded');
+	assert.is(kindOf({ metadata: { labels: {} }, spec: container('web', { PATH: '/bin' }) }), undefined);
+	assert.is(kindOf({ metadata: { labels: {} }, spec: container('runner', { PATH: '/bin' }) }), undefined);
+	assert.is(kindOf({ spec: container('agent', {}) }), 'unknown');
+	assert.is(
+		kindOf({ metadata: { labels: {} }, spec: container('x', { ACTIONS_RUNNER_INPUT_JITCONFIG: '' }) }),
+		'unknown',
+	);
+	const owner = { apiVersion: 'actions.github.com/v1alpha1', kind: 'EphemeralRunner', name: 'r1', uid: 'u' };
+	const jit = container('runner', { ACTIONS_RUNNER_INPUT_JITCONFIG: 'x' });
+	assert.is(kindOf({ metadata: { labels: {} }, spec: jit }), 'no-scope');
+	assert.is(kindOf({ metadata: { labels: {}, ownerReferences: [owner] }, spec: jit }), 'guarded');
+});
+
+test("namespaceSelectors by the API server's rules", () => {
+	const labels = { team: 'ci' };
+	const matches = (operator: string, key: string, values?: string[]) =>
+		selects({ matchExpressions: [{ key, operator, ...(values ? { values } : {}) }] }, labels);
+	assert.equal(
+		[
+			selects(undefined, labels),
+			selects({ matchLabels: { team: 'ci' } }, labels),
+			selects({ matchLabels: { team: 'x' } }, labels),
+		],
+		[true, true, false],
+	);
+	assert.equal([matches('In', 'team', ['ci']), matches('In', 'none', ['ci'])], [true, false]);
+	assert.equal([matches('NotIn', 'team', ['ci']), matches('NotIn', 'none', ['ci'])], [false, true]);
+	assert.equal([matches('Exists', 'team'), matches('Exists', 'none')], [true, false]);
+	assert.equal([matches('DoesNotExist', 'team'), matches('DoesNotExist', 'none')], [false, true]);
+});
+
+test('what one may list only in part is said', () => {
+	const { message } = check('runner-pods', { pods: podOf({}), podsOf: 'ci' });
+	assert.is(message, '1 runner pod in namespace ci (you may not list those of others), all guarded');
+});
+
+test.run();

@@ -1,0 +1,57 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { explainCallFailure } from '../../../plugin/doctor/call-failure.ts';
+import { worst } from '../../../plugin/doctor/finding.ts';
+import { findingsText } from '../../../plugin/doctor/report-text.ts';
+
+const test = suite('plugin: doctor, in words');
+
+const called =
+	'Internal error occurred: failed calling webhook "pods.runners-admission.svc": failed to call webhook: ';
+for (const [message, words] of [
+	['tls: failed to verify certificate: x509: certificate signed by unknown authority', 'unknown authority'],
+	[
+		'tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time',
+		'has expired',
+	],
+	[
+		'tls: failed to verify certificate: x509: certificate is valid for a, not b',
+		"for another name than the Service's",
+	],
+	['no endpoints available for service "runners-admission"', 'no replica is ready'],
+	['service "runners-admission" not found', 'its Service does not exist'],
+	['Post "https://x": dial tcp 127.0.0.1:9443: connect: connection refused', 'nobody listens there'],
+	['Post "https://x": EOF', 'nobody listens there'],
+	['Post "https://x": context deadline exceeded', 'did not answer in time'],
+	['something new', 'something new'],
+] as const)
+	test(`not reached, in words: ${message.slice(0, 60)}`, () => {
+		const { why, advice } = explainCallFailure(`${called}${message}`);
+		assert.match(why, words);
+		assert.ok(advice);
+	});
+
+test('as text: a line a check, what it is about and what to do indented under it, the sum at the end', () => {
+	const details = Array.from({ length: 12 }, (_, index) => `ci/r${index}`);
+	const text = findingsText([
+		{ check: 'leader', level: 'ok', message: 'host-1' },
+		{ check: 'runner-pods', level: 'warning', message: 'odd\u001b[31m', details, advice: ['look'] },
+	]);
+	const lines = text.split('\n');
+	assert.equal(lines.slice(0, 4), [
+		'CHECK         STATUS    MESSAGE',
+		'leader        ok        host-1',
+		'runner-pods   warning   odd?[31m',
+		'  - ci/r0',
+	]);
+	assert.equal(lines.slice(-5), [
+		'  - ci/r9',
+		'  - and 2 more (-o json has all)',
+		'  next: look',
+		'0 errors, 1 warning, 1 ok',
+		'',
+	]);
+	assert.equal([worst([]), worst(['ok', 'warning']), worst(['error', 'ok'])], ['ok', 'warning', 'error']);
+});
+
+test.run();
