@@ -13,9 +13,10 @@ export const setKinds = {
 	runnerSet: { kind: 'RunnerSet', resource: 'runnersets' },
 	runnerDeployment: { kind: 'RunnerDeployment', resource: 'runnerdeployments' },
 	runner: { kind: 'Runner', resource: 'runners' },
-	/** ARC's, between a RunnerDeployment and its Runners. We make none. */
-	runnerReplicaSet: { kind: 'RunnerReplicaSet', resource: 'runnerreplicasets' },
 } as const;
+
+/** ARC's, between a RunnerDeployment and its Runners. We make none, and bring no definition of it. */
+export const arcReplicaSet = { kind: 'RunnerReplicaSet', resource: 'runnerreplicasets' } as const;
 
 /**
  * Labels and annotations of sets, their owners (StatefulSet, Runner) and their pods. The labels by which a pod is

@@ -3,6 +3,7 @@ import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/clie
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { finalizersStayForMs, withoutArcs } from '../runner/arc-finalizers.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Cache } from './cache.ts';
@@ -15,6 +16,7 @@ export interface ArcFinalizersDependencies {
 	setsCache: SetsCache;
 	pods: RunnerPods;
 	now: () => number;
+	metrics: Metrics;
 	log: Log;
 }
 
@@ -32,9 +34,11 @@ export class ArcFinalizers {
 
 	constructor(dependencies: ArcFinalizersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, log } = dependencies;
+		const { cache, setsCache, metrics, log } = dependencies;
 		const queue = (what: string, reconcile: (key: string) => Promise<LookAgain>) =>
 			new WorkQueue({
+				controller: 'arc-finalizers',
+				metrics,
 				concurrency: 4,
 				reconcile,
 				onError: (key, error, retryMs) =>

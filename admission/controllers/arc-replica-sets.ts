@@ -1,10 +1,19 @@
-import { apiVersion, setKinds } from '../api/sets.ts';
+import { apiVersion, arcReplicaSet } from '../api/sets.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import { controllerOf } from './set-owners.ts';
 import type { SetsCache } from './sets-cache.ts';
+
+export interface ArcReplicaSetsDependencies {
+	client: KubeClient;
+	setsCache: SetsCache;
+	now: () => number;
+	metrics: Metrics;
+	log: Log;
+}
 
 /** Its controller, if it runs after all, makes its Runners sooner. */
 const emptyForMs = 60_000;
@@ -14,13 +23,15 @@ const emptyForMs = 60_000;
  * set-owners.ts) and go with the rollout; what is left empty is taken away, or an ARC that comes back would fill it.
  */
 export class ArcReplicaSets {
-	readonly #dependencies: { client: KubeClient; setsCache: SetsCache; now: () => number; log: Log };
+	readonly #dependencies: ArcReplicaSetsDependencies;
 	readonly #queue: WorkQueue;
 
-	constructor(dependencies: { client: KubeClient; setsCache: SetsCache; now: () => number; log: Log }) {
+	constructor(dependencies: ArcReplicaSetsDependencies) {
 		this.#dependencies = dependencies;
-		const { setsCache, log } = dependencies;
+		const { setsCache, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
+			controller: 'arc-replica-sets',
+			metrics,
 			concurrency: 1,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -31,7 +42,7 @@ export class ArcReplicaSets {
 		});
 		setsCache.runners.on((change, runner) => {
 			const owner = runner.metadata.ownerReferences?.find(({ controller }) => controller);
-			if (change === 'deleted' && owner?.kind === setKinds.runnerReplicaSet.kind)
+			if (change === 'deleted' && owner?.kind === arcReplicaSet.kind)
 				this.#queue.add(`${runner.metadata.namespace}/${owner.name}`);
 		});
 	}
@@ -55,7 +66,7 @@ export class ArcReplicaSets {
 		const youngForMs = Date.parse(creationTimestamp ?? '') + emptyForMs - now();
 		if (youngForMs > 0) return { afterMs: youngForMs };
 
-		const path = `/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runnerReplicaSet.resource}/${name}`;
+		const path = `/apis/${apiVersion}/namespaces/${namespace}/${arcReplicaSet.resource}/${name}`;
 		try {
 			await client.request('DELETE', path, { body: { preconditions: { uid } } });
 			log.info(

@@ -71,10 +71,10 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		controllers.includes('runnerdeployment') &&
 			new Sets(runnerDeployments(client, setsCache, templateDefaults), forSets),
 		controllers.includes('runnerdeployment') && new Runners({ ...forSets, setsCache, templateDefaults }),
-		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, log }),
+		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, metrics, log }),
 		// Never beside a running ARC, which the guard alone is for.
 		controllers.some((controller) => controller !== 'deletion') &&
-			new ArcFinalizers({ client, cache, setsCache, pods, now, log }),
+			new ArcFinalizers({ client, cache, setsCache, pods, now, metrics, log }),
 	].filter((one) => one !== false);
 	dependencies.onGitHubRecovered(() => {
 		deletion.retryGitHub();

@@ -1,6 +1,6 @@
 import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
-import { setKeys, setKinds } from '../api/sets.ts';
+import { arcReplicaSet, setKeys } from '../api/sets.ts';
 import type { Change } from '../kube/informer.ts';
 import type { Proof } from '../kube/proof.ts';
 import type { Owner } from '../runner/plan.ts';
@@ -108,7 +108,7 @@ export class Owners {
 	/** UID of the set that an owner belongs to, by way of what stands between them. */
 	#setUid(owner: OwnerObject): string | undefined {
 		const controller = owner.metadata.ownerReferences?.find((reference) => reference.controller);
-		if (controller?.kind !== setKinds.runnerReplicaSet.kind) return controller?.uid;
+		if (controller?.kind !== arcReplicaSet.kind) return controller?.uid;
 		const through = this.#options.between?.informer.get(owner.metadata.namespace, controller.name);
 		return through?.metadata.uid === controller.uid ? controllerOf(through) : undefined;
 	}

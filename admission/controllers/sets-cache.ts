@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/kinds.ts';
 import {
 	apiVersion,
+	arcReplicaSet,
 	type RunnerDeployment,
 	type RunnerSet,
 	type SetMeta,
@@ -65,7 +66,7 @@ export class SetsCache {
 			trimSet(setKinds.runnerDeployment.kind),
 		);
 		this.runners = watch<OwnerObject>(ours(setKinds.runner.resource), trimOwner);
-		this.runnerReplicaSets = watch<OwnerObject>(ours(setKinds.runnerReplicaSet.resource), trimOwner);
+		this.runnerReplicaSets = watch<OwnerObject>(ours(arcReplicaSet.resource), trimOwner);
 		// ARC's StatefulSets carry this label too, and not the set's name.
 		this.statefulSets = watch<OwnerObject>('/apis/apps/v1/statefulsets', trimOwner, {
 			labelSelector: setKeys.templateHash,
@@ -80,7 +81,7 @@ export class SetsCache {
 			controllers.includes('runnerdeployment') &&
 				this.#whenServed(setKinds.runnerDeployment.resource, [this.runnerDeployments, this.runners], signal),
 			controllers.includes('runnerdeployment') &&
-				this.#whenServed(setKinds.runnerReplicaSet.resource, [this.runnerReplicaSets], signal),
+				this.#whenServed(arcReplicaSet.resource, [this.runnerReplicaSets], signal),
 		]);
 	}
 
