@@ -1,12 +1,21 @@
-FROM node:24-bookworm-slim AS build
+# The server: one bundled file on a distroless Node, not root, nothing to write to.
+# For a release pin both images: --build-arg BUILD_IMAGE=node@sha256:... --build-arg RUN_IMAGE=...@sha256:...
+# The bundle depends on the sources and package-lock.json alone (test/unit/release); with BuildKit's
+# --output type=image,rewrite-timestamp=true and SOURCE_DATE_EPOCH the image does as well.
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
-COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+COPY package.json package-lock.json .npmrc ./
+# The install script of `node` (a binary of its own for machines with an old Node) and of esbuild are not needed here.
+RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY . .
 RUN node scripts/build.ts admission
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot
-COPY --from=build /src/dist/runners-admission.mjs /app/runners-admission.mjs
+FROM ${RUN_IMAGE}
+LABEL org.opencontainers.image.title=runners-admission org.opencontainers.image.licenses=Apache-2.0
+COPY --from=build --chmod=0444 /src/dist/runners-admission.mjs /app/runners-admission.mjs
 # As admission/bin/runners-admission has it.
 ENV MALLOC_ARENA_MAX=2
 EXPOSE 9443 8081

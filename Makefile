@@ -34,9 +34,10 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 build: dist/.built ## Bundle the server and the plugin into dist/
 
 .PHONY: check
-check: setup ## Type-check and lint
+check: setup ## Type-check, lint, ask npm for known vulnerabilities
 	$(NODE) node_modules/typescript/bin/tsc -p .
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
+	@$(NODE) scripts/audit.ts
 
 .PHONY: format
 format: setup ## Format, and fix what the linter can fix
@@ -81,6 +82,10 @@ bench: build controlplane ## Benchmarks, as ratios against something run beside;
 .PHONY: image
 image: ## Container image of the server
 	docker build -t runners-admission:$(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json) .
+
+.PHONY: release
+release: build ## The plugin's archive, its krew manifest, SBOM and checksums in dist/release
+	@$(NODE) scripts/release/release.ts
 
 .PHONY: clean
 clean: ## Remove what was built here (not the control plane's cache)
