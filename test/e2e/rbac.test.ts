@@ -7,6 +7,7 @@ import { breakGlass } from '../../admission/api/keys.ts';
 import { type AuditEvent, readAudit } from '../cluster/audit.ts';
 import { readKubeconfig } from '../github/cluster-access.ts';
 import { type ApiCall, apiCalls, evict } from '../rig/api-call.ts';
+import { installArcCrds, runnersOfArc } from '../rig/arc.ts';
 import { eventually } from '../rig/eventually.ts';
 import { grantFor, grantsOf, inWords, usesOf } from '../rig/grants.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
@@ -30,6 +31,7 @@ interface Context {
 	call: ApiCall;
 	stopCalls: () => void;
 	nodeLost: Promise<void>;
+	takenOver: Promise<void>;
 	sets: SetUnderTest[];
 }
 
@@ -49,13 +51,28 @@ test.before(async (context) => {
 	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
 	Object.assign(context, { call, stopCalls: stop });
 	context.nodeLost = loseNode(context.rig);
-	context.nodeLost.catch(() => {}); // told by its test
+	context.takenOver = takeOver(context);
+	for (const slow of [context.nodeLost, context.takenOver]) slow.catch(() => {}); // told by its test
 });
 test.after(async ({ rig, sets, stopCalls }) => {
 	for (const set of sets ?? []) set.stop();
 	stopCalls?.();
 	await end(rig);
 });
+
+/** A RunnerDeployment's runner that ARC made goes, with ARC's finalizers; the RunnerReplicaSet a minute later. */
+async function takeOver({ rig, sets }: Context): Promise<void> {
+	await installArcCrds(rig, { common: false });
+	const set = await SetUnderTest.make(rig, 'RunnerDeployment');
+	sets.push(set);
+	const { metadata } = await set.object();
+	await runnersOfArc(rig, { namespace: set.namespace, name: set.name, uid: metadata.uid ?? '' }, 1);
+	const left = ['-n', set.namespace, 'get', 'runners,runnerreplicasets,pods', '-o', 'name'];
+	await eventually('nothing of it is left', async () => (await rig.ok(left)) === '', {
+		withinMs: 120_000,
+		everyMs: 1_000,
+	});
+}
 
 /** A busy runner's deletion is recorded, then its Node object goes: the guard lets the pod go a minute later. */
 async function loseNode(rig: Rig): Promise<void> {
@@ -179,6 +196,10 @@ test('another leader; a certificate that has to be made anew', async ({ rig }) =
 	});
 	await rig.addServer();
 	await rig.guarded();
+});
+
+test('what ARC left of a RunnerDeployment is taken over (I4)', async ({ takenOver }) => {
+	await takenOver;
 });
 
 test('the roles grant nothing that is not used, and the server asks for nothing that they do not grant', async ({
