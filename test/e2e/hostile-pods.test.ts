@@ -99,10 +99,11 @@ test('pods as large as they come against the CEL conditions: held up or let go b
 	console.log(`a runner with ${variables.length} variables: ${held.code} ${held.stderr.slice(0, 300)}`);
 	const plain = await mallory(evil, 'delete', 'pod', 'wide', '--wait=false');
 	console.log(`a plain pod with 500 containers: ${plain.code} ${plain.stderr.slice(0, 300)}`);
-	if (held.code !== 0) assert.ok(await evil.pod('many'), 'refused is refused');
-	await evil.ok('annotate', 'pod', 'many', 'actions-runner/break-glass=too large');
-	await evil.kubectl('delete', 'pod', 'many', '--wait=false', '--force', '--grace-period=0');
+	// Where it is held up, it is not for good.
+	await evil.kubectl('annotate', 'pod', 'many', 'actions-runner/break-glass=too large');
+	await evil.kubectl('delete', 'pod', 'many', '--wait=false', '--ignore-not-found');
 	await evil.gone('many');
+	await evil.gone('wide');
 });
 
 test('the busy label and an autoscaler’s marks on pods that are no runners: deleted as ever', async ({

@@ -215,7 +215,8 @@ export async function startArcFinalizer(rig: Rig): Promise<{ released: string[];
 					() => released.push(name),
 					(error: unknown) => {
 						const gone = error instanceof KubeError && [404, 409, 422].includes(error.status);
-						if (!gone) console.error(`ARC's finalizer on ${name}:`, error);
+						const stopped = error instanceof Error && error.name === 'AbortError';
+						if (!gone && !stopped) console.error(`ARC's finalizer on ${name}:`, error);
 					},
 				);
 		},
