@@ -24,6 +24,11 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
 		"its serving certificate is for another name than the Service's (x509)",
 		'the certificate needs the name runners-admission.NAMESPACE.svc',
 	],
+	[
+		/tls: (?:certificate required|bad certificate|unknown certificate authority)/,
+		'it wants a client certificate, and the API server shows none that it knows',
+		'it runs with --client-ca-file: set up the API server first, see docs/operations.md',
+	],
 	[/x509/, 'its serving certificate is not accepted (x509)', restart],
 	[
 		/no endpoints available for service/,

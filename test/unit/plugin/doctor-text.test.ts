@@ -23,6 +23,7 @@ for (const [message, words] of [
 	['Post "https://x": dial tcp 127.0.0.1:9443: connect: connection refused', 'nobody listens there'],
 	['Post "https://x": EOF', 'nobody listens there'],
 	['Post "https://x": context deadline exceeded', 'did not answer in time'],
+	['remote error: tls: certificate required', 'it wants a client certificate'],
 	['something new', 'something new'],
 ] as const)
 	test(`not reached, in words: ${message.slice(0, 60)}`, () => {
