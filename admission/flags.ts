@@ -1,5 +1,7 @@
 import { cli } from 'cleye';
 import { names } from './api/keys.ts';
+import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
+import { durationMs } from './duration.ts';
 import type { LogFormat } from './log.ts';
 import { defaultImages } from './sets/defaults.ts';
 
@@ -8,6 +10,10 @@ export interface Settings {
 	port: number;
 	healthPort: number;
 	tls: { certFile: string; keyFile: string } | undefined;
+	/** Of the certificates that it issues itself. */
+	lifetimes: Lifetimes;
+	/** Callers of the admission port need a certificate of this CA. */
+	clientCaFile: string | undefined;
 	githubApiUrl: string;
 	/** What the leader runs. */
 	controllers: readonly Controller[];
@@ -49,6 +55,22 @@ const flags = {
 		placeholder: 'FILE',
 	},
 	tlsPrivateKeyFile: { type: String, description: 'Its key (TLS_PRIVATE_KEY_FILE)', placeholder: 'FILE' },
+	certValidity: {
+		type: String,
+		description: 'How long a serving certificate of its own CA lasts: 90d, 24h (CERT_VALIDITY; default 90d)',
+		placeholder: 'DURATION',
+	},
+	caValidity: {
+		type: String,
+		description: 'How long its own CA lasts (CA_VALIDITY; default 1825d)',
+		placeholder: 'DURATION',
+	},
+	clientCaFile: {
+		type: String,
+		description:
+			'CA of the API server: admission connections without a certificate of it are refused (CLIENT_CA_FILE; default: none asked for)',
+		placeholder: 'FILE',
+	},
 	githubApiUrl: {
 		type: String,
 		description:
@@ -115,6 +137,16 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		return value as T;
 	};
 
+	const lifetime = (name: keyof typeof flags, fallbackMs: number): number => {
+		const text = setting(name);
+		const ms = text === undefined ? fallbackMs : durationMs(text);
+		if (ms === undefined)
+			throw new BadSetting(`${flagOf(name)}: ${text} is not a duration like 90d, 24h or 30m`);
+		if (ms < shortestLifetimeMs)
+			throw new BadSetting(`${flagOf(name)}: ${text} is less than ${shortestLifetimeMs / 1000}s`);
+		return ms;
+	};
+
 	const controllers = (setting('controllers') ?? '*').split(',').flatMap((name): readonly Controller[] => {
 		if (name === '*') return knownControllers;
 		const known = knownControllers.find((controller) => controller === name);
@@ -128,6 +160,12 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 	const keyFile = setting('tlsPrivateKeyFile');
 	if ((certFile === undefined) !== (keyFile === undefined))
 		throw new BadSetting('--tls-cert-file and --tls-private-key-file go together');
+	const servingMs = lifetime('certValidity', defaultLifetimes.servingMs);
+	const authorityMs = lifetime('caValidity', defaultLifetimes.authorityMs);
+	if (authorityMs < servingMs)
+		throw new BadSetting(
+			'--ca-validity is shorter than --cert-validity: a certificate can not outlive its CA',
+		);
 
 	return {
 		// KUBECONFIG may be a list of files, which only the default loading understands.
@@ -135,6 +173,8 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		port: number('port', 9443, 65_535),
 		healthPort: number('healthPort', 8081, 65_535),
 		tls: certFile && keyFile ? { certFile, keyFile } : undefined,
+		lifetimes: { servingMs, authorityMs },
+		clientCaFile: setting('clientCaFile'),
 		githubApiUrl,
 		controllers: [...new Set(controllers)],
 		runnerImage: setting('runnerImage') ?? defaultImages.runnerImage,

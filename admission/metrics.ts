@@ -63,7 +63,6 @@ export class Metrics {
 		labelNames: ['watch', 'why'],
 		registers: [this.registry],
 	});
-
 	readonly #certificate = new Gauge({
 		name: 'runners_certificate_not_after_seconds',
 		help: 'When the certificate that this replica serves ends, and the CA that issued it; seconds since 1970.',
@@ -129,5 +128,4 @@ export class Metrics {
 
 	watchRestarted(watch: string, why: string): void {
 		this.#restarts.inc({ watch, why });
-	}
-}
+	}}

@@ -1,22 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { unwatchFile, watchFile } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from './api/keys.ts';
+import { followFiles, readClientCa } from './certificates/files.ts';
+import { manageCertificate } from './certificates/managed.ts';
 import { lead } from './controllers/lead.ts';
 import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
 import { credentialReports } from './github/credential-report.ts';
 import { credentialFromEnvironment } from './github/credentials.ts';
 import { createHealthServer } from './health.ts';
-import {
-	caBundleInformer,
-	endsAtMs,
-	ensureCertificate,
-	type ServingCertificate,
-} from './kube/certificates.ts';
 import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
 import { Events } from './kube/events.ts';
 import { GuardWatch } from './kube/guard-watch.ts';
@@ -35,10 +29,6 @@ import { createWebhookServer } from './webhook/server.ts';
 import { setReplicas } from './webhook/set-replicas.ts';
 import { updatePods } from './webhook/update-pods.ts';
 
-/** How often the managed certificate is looked at, and renewed when it is time. */
-const certificateCheckMs = 60 * 60_000;
-/** A certificate file is looked at this often: kubelet swaps a Secret's files without an inotify event on them. */
-const certificateFileCheckMs = 5_000;
 /** What is in flight at shutdown gets this long. */
 const drainMs = 30_000;
 
@@ -58,8 +48,11 @@ export async function serve(
 	const user = await whoAmI(client);
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
 	const proof = await loadProof(client, settings.namespace);
-	let certificate = await readCertificate(client, settings, now());
-	tellEnds(certificate, metrics);
+	const { tls, namespace, lifetimes, clientCaFile } = settings;
+	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
+	const certificate = tls
+		? await followFiles(tls, metrics, log)
+		: await manageCertificate({ client, namespace, lifetimes, now, metrics, log });
 
 	const recovered: (() => void)[] = [];
 	const accounts = new Accounts({
@@ -110,7 +103,7 @@ export async function serve(
 			'/pods/create': createPods,
 			'/sets/replicas': (request) => setReplicas(request, now()),
 		},
-		certificate,
+		{ ...certificate.current, clientCa },
 		metrics,
 		log,
 	);
@@ -122,16 +115,9 @@ export async function serve(
 	const guardWatch = new GuardWatch(client, metrics, log);
 	// The loops outlive `signal` by the shutdown delay: they stop when this does.
 	const stop = new AbortController();
-	const useCertificate = (next: ServingCertificate) => {
-		if (next.cert === certificate.cert) return;
-		certificate = next;
-		webhook.server.setSecureContext(next);
-		tellEnds(next, metrics);
-		log.info('serving certificate replaced');
-	};
 	const loops: Promise<unknown>[] = [
 		guardWatch.run(stop.signal),
-		keepCertificate(client, settings, useCertificate, stop.signal, log),
+		certificate.run(webhook.useCertificate, stop.signal),
 		runAsLeader(
 			{
 				client,
@@ -170,12 +156,6 @@ export async function serve(
 			stop.signal,
 		),
 	];
-	if (!settings.tls) {
-		const ca = () => certificate.ca;
-		loops.push(caBundleInformer(client, 'validating', ca, log).run(stop.signal));
-		loops.push(caBundleInformer(client, 'mutating', ca, log).run(stop.signal));
-	}
-
 	notReady = undefined;
 	log.info({ port: settings.port, healthPort: settings.healthPort }, 'ready');
 	// A loop that fails ends the server, to be started anew: it would answer reviews and complete nothing.
@@ -223,49 +203,6 @@ async function readSecret(
 	} catch (error) {
 		if (isNotFound(error)) return undefined;
 		throw error;
-	}
-}
-
-async function readCertificate(
-	client: KubeClient,
-	settings: Settings,
-	nowMs: number,
-): Promise<ServingCertificate> {
-	if (!settings.tls) return ensureCertificate(client, settings.namespace, nowMs);
-	const [cert, key] = await Promise.all([
-		readFile(settings.tls.certFile, 'utf8'),
-		readFile(settings.tls.keyFile, 'utf8'),
-	]);
-	return { ca: '', cert, key };
-}
-
-function tellEnds({ cert, ca }: ServingCertificate, metrics: Metrics): void {
-	metrics.certificate('serving', endsAtMs(cert));
-	if (ca) metrics.certificate('ca', endsAtMs(ca));
-}
-
-/** Follows the certificate's files, or renews the managed one in time. */
-async function keepCertificate(
-	client: KubeClient,
-	settings: Settings,
-	use: (certificate: ServingCertificate) => void,
-	signal: AbortSignal,
-	log: Log,
-): Promise<void> {
-	const look = () =>
-		readCertificate(client, settings, Date.now()).then(use, (error: unknown) =>
-			log.error({ error: String(error) }, 'the serving certificate could not be read: the old one stays'),
-		);
-	const file = settings.tls?.certFile;
-	if (file) {
-		watchFile(file, { interval: certificateFileCheckMs }, look);
-		await aborted(signal);
-		unwatchFile(file, look);
-		return;
-	}
-	while (!signal.aborted) {
-		await sleep(certificateCheckMs, undefined, { signal }).catch(() => undefined);
-		if (!signal.aborted) await look();
 	}
 }
 

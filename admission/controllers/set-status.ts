@@ -173,14 +173,6 @@ function list(names: string[]): string {
 	return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
 
-/** `10m`, `90s`, `1h`; undefined: none, or not a duration. */
-export function durationMs(text: string | undefined): number | undefined {
-	const found = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text ?? '');
-	if (!found) return undefined;
-	const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as 'ms' | 's' | 'm' | 'h'];
-	return Number(found[1]) * unit;
-}
-
 /** `3` or `25%` of the wanted number, at least 1; undefined: it does not say. */
 export function surgeOf(text: string | undefined, replicas: number): number | undefined {
 	const found = /^(\d+)(%?)$/.exec(text ?? '');

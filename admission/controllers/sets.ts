@@ -1,4 +1,5 @@
 import { apiVersion, drainFinalizer, type SetConditionType, setKeys } from '../api/sets.ts';
+import { durationMs } from '../duration.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import type { Events, Subject } from '../kube/events.ts';
@@ -15,7 +16,7 @@ import type { Cache } from './cache.ts';
 import { Hands, mostAtOnce } from './set-hands.ts';
 import type { RunnersSet, SetKind } from './set-kind.ts';
 import { type OwnedRunner, Owners } from './set-owners.ts';
-import { durationMs, type Found, readAccounting, statusOf, surgeOf } from './set-status.ts';
+import { type Found, readAccounting, statusOf, surgeOf } from './set-status.ts';
 
 export interface SetsDependencies {
 	client: KubeClient;

@@ -25,6 +25,8 @@ export interface WebhookServer {
 	 * them when the Service leads elsewhere: closed under a review on its way, one would fail a deletion with 500.
 	 */
 	leave(): void;
+	/** Served to connections from now on; those that are open stay as they are. */
+	useCertificate(pair: { cert: string; key: string }): void;
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
 }
@@ -35,7 +37,7 @@ export interface WebhookServer {
  */
 export function createWebhookServer(
 	handlers: Record<string, Handler>,
-	tls: { cert: string; key: string },
+	tls: { cert: string; key: string; clientCa?: string | undefined },
 	metrics: Metrics,
 	log: Log,
 ): WebhookServer {
@@ -78,10 +80,15 @@ export function createWebhookServer(
 	};
 	app.use(onError);
 
+	// With a client CA a connection without a certificate that it signed ends in the handshake.
+	const { clientCa } = tls;
+	const asked = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+	const contextOf = ({ cert, key }: { cert: string; key: string }) =>
+		({ cert, key, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) }) as const;
 	const server = createServer(
 		{
-			...tls,
-			minVersion: 'TLSv1.2',
+			...contextOf(tls),
+			...asked,
 			maxHeaderSize: 64 * 1024,
 			handshakeTimeout: firstBytesMs,
 			connectionsCheckingInterval: 2_000,
@@ -89,6 +96,7 @@ export function createWebhookServer(
 		app,
 	);
 	server.maxConnections = mostConnections;
+	server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'TLS handshake failed'));
 	// client-go drops idle connections after 90 s. Node's own 5 s races with their reuse and fails deletions with 500
 	// (performance-probes section 5), so the caller has to be the one who closes.
 	server.keepAliveTimeout = 120_000;
@@ -100,6 +108,7 @@ export function createWebhookServer(
 		leave() {
 			leaving = true;
 		},
+		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
 		async drained() {
 			while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 		},

@@ -1,5 +1,16 @@
-import { generateKeyPairSync } from 'node:crypto';
-import { generate } from 'selfsigned';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import {
+	BasicConstraintsExtension,
+	ExtendedKeyUsage,
+	ExtendedKeyUsageExtension,
+	type Extension,
+	type JsonName,
+	KeyUsageFlags,
+	KeyUsagesExtension,
+	SubjectAlternativeNameExtension,
+	X509Certificate,
+} from '@peculiar/x509';
+import { newKeys, sign } from '../../admission/certificates/sign.ts';
 
 export interface KeyPair {
 	/** PEM. */
@@ -8,45 +19,41 @@ export interface KeyPair {
 	key: string;
 }
 
-const common = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
+const yearMs = 365 * 24 * 60 * 60_000;
+const life = () => ({ notBefore: new Date(), notAfter: new Date(Date.now() + yearMs) });
 
 /** One certificate authority signs everything in a test cluster: the server, and each user's client certificate. */
 export async function createAuthority(): Promise<KeyPair> {
-	const made = await generate([{ name: 'commonName', value: 'test-cluster' }], {
-		...common,
-		extensions: [
-			{ name: 'basicConstraints', cA: true, critical: true },
-			{ name: 'keyUsage', digitalSignature: true, keyCertSign: true, cRLSign: true, critical: true },
-		],
-	});
-	return { cert: made.cert, key: made.private };
+	const { publicKey, privateKey, pem } = newKeys();
+	const name = [{ CN: ['test-cluster'] }];
+	const { digitalSignature, keyCertSign, cRLSign } = KeyUsageFlags;
+	const extensions = [
+		new BasicConstraintsExtension(true, undefined, true),
+		new KeyUsagesExtension(digitalSignature | keyCertSign | cRLSign, true),
+	];
+	const unsigned = { subject: name, issuer: name, publicKey, ...life(), extensions };
+	return { cert: await sign(unsigned, privateKey), key: pem };
 }
 
 export async function issueServer(authority: KeyPair): Promise<KeyPair> {
 	return issue(
 		authority,
-		[{ name: 'commonName', value: 'kube-apiserver' }],
+		[{ CN: ['kube-apiserver'] }],
 		[
-			{ name: 'extKeyUsage', serverAuth: true },
-			{
-				name: 'subjectAltName',
-				altNames: [
-					{ type: 7, ip: '127.0.0.1' },
-					{ type: 2, value: 'localhost' },
-					{ type: 2, value: 'kubernetes.default.svc' },
-				],
-			},
+			new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+			new SubjectAlternativeNameExtension([
+				{ type: 'ip', value: '127.0.0.1' },
+				{ type: 'dns', value: 'localhost' },
+				{ type: 'dns', value: 'kubernetes.default.svc' },
+			]),
 		],
 	);
 }
 
 /** The API server takes the user from the common name and the groups from the organizations. */
 export async function issueClient(authority: KeyPair, user: string, groups: string[]): Promise<KeyPair> {
-	const names = [
-		{ name: 'commonName', value: escapeName(user) },
-		...groups.map((group) => ({ name: 'organizationName', value: escapeName(group) })),
-	];
-	return issue(authority, names, [{ name: 'extKeyUsage', clientAuth: true }]);
+	const name = [{ CN: [user] }, ...groups.map((group) => ({ O: [group] }))];
+	return issue(authority, name, [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])]);
 }
 
 /** The key that signs service account tokens. */
@@ -58,23 +65,18 @@ export function createTokenKey(): { publicKey: string; privateKey: string } {
 	});
 }
 
-type Names = { name: string; value: string }[];
-type Extensions = NonNullable<NonNullable<Parameters<typeof generate>[1]>['extensions']>;
-
-async function issue(authority: KeyPair, names: Names, extensions: Extensions): Promise<KeyPair> {
-	const made = await generate(names, {
-		...common,
-		ca: authority,
+async function issue(authority: KeyPair, subject: JsonName, extensions: Extension[]): Promise<KeyPair> {
+	const { publicKey, pem } = newKeys();
+	const unsigned = {
+		subject,
+		issuer: new X509Certificate(authority.cert).subjectName,
+		publicKey,
+		...life(),
 		extensions: [
-			{ name: 'basicConstraints', cA: false, critical: true },
-			{ name: 'keyUsage', digitalSignature: true, critical: true },
+			new BasicConstraintsExtension(false, undefined, true),
+			new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
 			...extensions,
 		],
-	});
-	return { cert: made.cert, key: made.private };
-}
-
-/** selfsigned writes a subject as one line of text, in which these characters mean something (RFC 4514). */
-function escapeName(value: string): string {
-	return value.replace(/[,+"\\<>;=]/g, '\\$&');
+	};
+	return { cert: await sign(unsigned, createPrivateKey(authority.key)), key: pem };
 }

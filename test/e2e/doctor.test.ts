@@ -2,10 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generate } from 'selfsigned';
 import * as assert from 'uvu/assert';
 import { guardWebhook, names } from '../../admission/api/keys.ts';
 import { type Report, reportKey } from '../../admission/api/report.ts';
+import { issueAuthority, issueServing } from '../../admission/certificates/issue.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
@@ -342,16 +342,11 @@ async function inNamespace(rig: Rig, namespace: string): Promise<string> {
 test('a certificate that ends soon, of a CA that the API server does not know: two errors in words (H4)', async (context) => {
 	const { rig, findings } = context;
 	const folder = await mkdtemp(join(tmpdir(), 'doctor-'));
-	const pems = await generate([{ name: 'commonName', value: 'runners-admission.runners-system.svc' }], {
-		keyType: 'ec',
-		curve: 'P-256',
-		notAfterDate: new Date(Date.now() + 50 * 60 * 60_000),
-		extensions: [
-			{ name: 'subjectAltName', altNames: [{ type: 2, value: 'runners-admission.runners-system.svc' }] },
-		],
-	});
+	const hour = 60 * 60_000;
+	const ca = await issueAuthority(1_000 * hour, Date.now());
+	const pems = await issueServing(ca, ['runners-admission.runners-system.svc'], 50 * hour, Date.now());
 	const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
-	await Promise.all([writeFile(cert, pems.cert), writeFile(key, pems.private)]);
+	await Promise.all([writeFile(cert, pems.cert), writeFile(key, pems.key)]);
 	await Promise.all([...rig.servers].map((server) => server.stop()));
 	const server = await rig.addServer({ args: ['--tls-cert-file', cert, '--tls-private-key-file', key] });
 	await reported(rig, 'the certificate of the file', ({ certificates }) => certificates[0]?.daysLeft === 2);

@@ -192,7 +192,7 @@ test('another leader; a certificate that has to be made anew', async ({ rig }) =
 	await rig.guarded();
 	await Promise.all([...rig.servers].map((server) => server.stop()));
 	await rig.kube.patch('/api/v1/namespaces/runners-system/secrets/runners-admission-tls', {
-		data: { 'ca.key': null },
+		data: { 'tls.key': 'bm9uZQ==' },
 	});
 	await rig.addServer();
 	await rig.guarded();

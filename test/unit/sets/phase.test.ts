@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { phaseOf } from '../../../admission/controllers/set-owners.ts';
-import { durationMs, surgeOf } from '../../../admission/controllers/set-status.ts';
+import { surgeOf } from '../../../admission/controllers/set-status.ts';
+import { durationMs } from '../../../admission/duration.ts';
 import { noon, pod, runnerPod, running } from '../runner/pods.ts';
 
 const test = suite('how far a runner is');

@@ -36,6 +36,13 @@ test('each flag has a twin in the environment, and wins over it', () => {
 		[7, 2, 'https://ghes/api/v3', 'n', 'debug', 'text', 0],
 	);
 });
+test('lifetimes of certificates, from flag or environment', () => {
+	const day = 86_400_000;
+	assert.equal(read([]).lifetimes, { servingMs: 90 * day, authorityMs: 1825 * day });
+	const settings = read(['--cert-validity', '24h'], { CERT_VALIDITY: '1h', CA_VALIDITY: '30d' });
+	assert.equal(settings.lifetimes, { servingMs: day, authorityMs: 30 * day });
+	assert.is(read([], { CLIENT_CA_FILE: '/ca.crt' }).clientCaFile, '/ca.crt');
+});
 test('a setting that can not be used is named', () => {
 	const wrong: [string[], RegExp][] = [
 		[['--port', 'abc'], /--port: abc/],
@@ -44,6 +51,9 @@ test('a setting that can not be used is named', () => {
 		[['--log-level', 'loud'], /--log-level: loud is none of/],
 		[['--controllers', 'magic'], /--controllers: magic/],
 		[['--tls-cert-file', 'a'], /go together/],
+		[['--cert-validity', 'long'], /--cert-validity: long is not a duration like 90d/],
+		[['--cert-validity', '1s'], /--cert-validity: 1s is less than 10s/],
+		[['--ca-validity', '24h'], /--ca-validity is shorter than --cert-validity/],
 		[['extra'], /unexpected argument extra/],
 	];
 	for (const [argv, message] of wrong) assert.throws(() => read(argv), message);

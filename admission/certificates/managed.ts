@@ -1,0 +1,205 @@
+import { X509Certificate } from 'node:crypto';
+import { names } from '../api/keys.ts';
+import type { KubeObject } from '../api/kinds.ts';
+import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { Informer } from '../kube/informer.ts';
+import { WorkQueue } from '../kube/queue.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { carryOut } from './carry-out.ts';
+import { type Change, planCertificates, type Served, type Why } from './plan.ts';
+import { type Lifetimes, lookAtLeastEveryMs, propagationMs } from './policy.ts';
+import { judgeSecret, secretKeys } from './secret.ts';
+import type { CertificateSource } from './source.ts';
+import { WebhookConfigurations } from './webhook-configurations.ts';
+import { endsAtMs, type KeyPair } from './x509.ts';
+
+interface Secret extends KubeObject {
+	type?: string;
+	data?: Record<string, string>;
+}
+
+export interface ManagedOptions {
+	client: KubeClient;
+	/** Of the Secret and the Service. */
+	namespace: string;
+	lifetimes: Lifetimes;
+	now: () => number;
+	metrics: Metrics;
+	log: Log;
+}
+
+/** Other replicas may write the Secret at the same time; each of them wins at most once. */
+const mostTries = 20;
+
+const messages: Record<Why, string> = {
+	mended: 'certificate Secret mended',
+	'served-ca-kept': 'certificate Secret: the CA of what is still served stays trusted',
+	'ca-announced': 'new CA announced',
+	'ca-replaced': 'CA replaced',
+	renewed: 'serving certificate renewed',
+};
+
+/**
+ * The serving certificate from the Secret that all replicas share. Whoever sees first that something is due writes it
+ * there; the others follow. The webhook configurations get the bundle that fits.
+ *
+ * @throws KubeError when the Secret can neither be read nor written at the start.
+ */
+export async function manageCertificate(options: ManagedOptions): Promise<CertificateSource> {
+	const managed = new ManagedCertificate(options);
+	await managed.start();
+	return managed;
+}
+
+class ManagedCertificate implements CertificateSource {
+	readonly #options: ManagedOptions;
+	readonly #path: string;
+	readonly #configurations: WebhookConfigurations;
+	#served: Served | undefined;
+	#onChange = () => {};
+	#use: (pair: KeyPair) => void = () => {};
+
+	constructor(options: ManagedOptions) {
+		const { client, namespace, now, metrics, log } = options;
+		this.#options = options;
+		this.#path = `/api/v1/namespaces/${namespace}/secrets`;
+		this.#configurations = new WebhookConfigurations({
+			client,
+			now,
+			onChange: () => this.#onChange(),
+			onRestart: (watch, why) => metrics.watchRestarted(watch, why),
+			log,
+		});
+	}
+
+	get current(): KeyPair {
+		if (!this.#served) throw new Error('not started');
+		return this.#served;
+	}
+
+	async start(): Promise<void> {
+		await this.#configurations.read().catch((error: unknown) => {
+			// What they hold already may do for a long time: deletions are answered meanwhile.
+			this.#options.log.warn({ error: String(error) }, 'webhook configurations not read, retrying');
+		});
+		await this.#look();
+	}
+
+	async run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
+		const { client, metrics, log, now } = this.#options;
+		const key = names.certificateSecret;
+		this.#use = use;
+		let failing = false;
+		const queue = new WorkQueue({
+			controller: 'certificates',
+			metrics,
+			concurrency: 1,
+			reconcile: async () => {
+				if (!this.#configurations.known) await this.#configurations.read();
+				const againAtMs = await this.#look();
+				failing = false;
+				return { afterMs: Math.min(againAtMs - now(), lookAtLeastEveryMs) };
+			},
+			onError: (_key, error) => {
+				const facts = { secret: key, error: String(error) };
+				log[failing ? 'debug' : 'warn'](facts, 'certificate not looked after, retrying');
+				failing = true;
+			},
+		});
+		this.#onChange = () => queue.add(key);
+		const secrets = new Informer<Secret>({
+			client,
+			path: this.#path,
+			query: { fieldSelector: `metadata.name=${names.certificateSecret}` },
+			trim: ({ metadata }) => ({ metadata }), // read anew when it is needed: a decision wants its newest state
+			onChange: this.#onChange,
+			onRestart: (why) => metrics.watchRestarted('certificate-secret', why),
+			log,
+		});
+		queue.add(key);
+		await Promise.all([this.#configurations.run(signal), secrets.run(signal)]);
+		await queue.stop();
+	}
+
+	/** Brings Secret, configurations and what is served in line; when to look again, ms since 1970. */
+	async #look(): Promise<number> {
+		const { lifetimes, namespace, now, metrics } = this.#options;
+		for (let attempt = 0; attempt < mostTries; attempt++) {
+			const secret = await this.#read();
+			const nowMs = now();
+			const found = judgeSecret(secret?.data, this.#hosts(), nowMs);
+			const configurations = this.#configurations;
+			const view = {
+				served: this.#served,
+				trustedSinceMs: (authority: string) => configurations.trustedSinceMs(authority),
+				bundled: configurations.bundled,
+			};
+			const plan = planCertificates(found, view, nowMs, propagationMs(lifetimes));
+			if ('change' in plan) {
+				await this.#write(secret, plan.change, nowMs);
+				continue; // what another replica wrote in the same moment counts as well
+			}
+			this.#serve(plan.serve);
+			metrics.certificate('serving', endsAtMs(plan.serve.cert));
+			metrics.certificate('ca', endsAtMs(plan.serve.authority.cert));
+			await configurations.inject(plan.bundle);
+			return plan.lookAgainAtMs;
+		}
+		throw new Error(`Secret ${namespace}/${names.certificateSecret} keeps changing`);
+	}
+
+	#serve(next: Served): void {
+		const before = this.#served;
+		if (before?.cert === next.cert && before.authority.cert === next.authority.cert) return;
+		this.#served = next;
+		if (before?.cert === next.cert) return;
+		const { validTo, issuer } = new X509Certificate(next.cert);
+		this.#use(next);
+		this.#options.log.info({ until: validTo, issuer }, before ? 'serving certificate replaced' : 'serving');
+	}
+
+	/** The Service of the manifests, and whatever name the webhook configurations call it by. */
+	#hosts(): string[] {
+		return [...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#configurations.hosts])];
+	}
+
+	async #read(): Promise<Secret | undefined> {
+		try {
+			const path = `${this.#path}/${names.certificateSecret}`;
+			return await this.#options.client.request<Secret>('GET', path);
+		} catch (error) {
+			if (isNotFound(error)) return undefined;
+			throw error;
+		}
+	}
+
+	/** Issues what is new and writes the Secret, unless somebody else has written it since it was read. */
+	async #write(secret: Secret | undefined, change: Change, nowMs: number): Promise<void> {
+		const { client, lifetimes, namespace, log } = this.#options;
+		const hosts = [...this.#hosts(), 'localhost'];
+		const kept = Object.entries(secret?.data ?? {}).filter(([key]) => !ours.has(key));
+		const body = {
+			apiVersion: 'v1',
+			kind: 'Secret',
+			type: secret?.type ?? 'kubernetes.io/tls', // can't be changed
+			metadata: secret?.metadata ?? { name: names.certificateSecret, namespace },
+			data: {
+				...Object.fromEntries(kept),
+				...(await carryOut(change, hosts, lifetimes, nowMs)),
+			},
+		};
+		try {
+			if (secret) await client.request('PUT', `${this.#path}/${names.certificateSecret}`, { body });
+			else await client.request('POST', this.#path, { body });
+		} catch (error) {
+			if (isConflict(error)) return; // another replica was first
+			throw error;
+		}
+		const facts = { secret: names.certificateSecret, ...(change.fault ? { fault: change.fault } : {}) };
+		if (!secret) log.info(facts, 'certificate Secret made');
+		else log[change.why === 'mended' ? 'warn' : 'info'](facts, messages[change.why]);
+	}
+}
+
+const ours = new Set<string>(Object.values(secretKeys));
