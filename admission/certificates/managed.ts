@@ -193,7 +193,7 @@ class ManagedCertificate implements CertificateSource {
 			if (secret) await client.request('PUT', `${this.#path}/${names.certificateSecret}`, { body });
 			else await client.request('POST', this.#path, { body });
 		} catch (error) {
-			if (isConflict(error)) return; // another replica was first
+			if (isConflict(error) || (secret && isNotFound(error))) return; // somebody was first
 			throw error;
 		}
 		const facts = { secret: names.certificateSecret, ...(change.fault ? { fault: change.fault } : {}) };

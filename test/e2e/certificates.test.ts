@@ -26,9 +26,10 @@ const namespace = 'certificates';
 const busy = ['cert-0', 'cert-1', 'cert-2', 'cert-3'];
 /** CAs live 48 s, are replaced after 34, and are trusted for 4 before they sign. */
 const lifetimes = ['--cert-validity', '20s', '--ca-validity', '48s'];
+const settings = [...lifetimes, '--shutdown-delay-seconds', '1'];
 
 test.before(async (context) => {
-	context.rig = await startRig({ nodes: ['node-1'], replicas: 0, sets: true, server: { args: lifetimes } });
+	context.rig = await startRig({ nodes: ['node-1'], replicas: 0, sets: true, server: { args: settings } });
 	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
 	Object.assign(context, { call, stopCalls: stop });
 });
@@ -75,8 +76,7 @@ test('1,000 admission calls while the CA is replaced twice and the leader change
 	await eventually('the CA is replaced once', replaced(1), { withinMs: 60_000 });
 	const leader = rig.servers.find((server) => server.log.some((line) => line.msg === 'leading'));
 	assert.ok(leader);
-	leader.signal('SIGTERM');
-	assert.is(await leader.exited, 0);
+	assert.is(await rig.terminate(leader), 0);
 	everyone.push(await rig.addServer());
 	await eventually(
 		'another leads',
