@@ -128,4 +128,5 @@ export class Metrics {
 
 	watchRestarted(watch: string, why: string): void {
 		this.#restarts.inc({ watch, why });
-	}}
+	}
+}

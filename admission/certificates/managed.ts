@@ -114,7 +114,7 @@ class ManagedCertificate implements CertificateSource {
 			query: { fieldSelector: `metadata.name=${names.certificateSecret}` },
 			trim: ({ metadata }) => ({ metadata }), // read anew when it is needed: a decision wants its newest state
 			onChange: this.#onChange,
-			onRestart: (why) => metrics.watchRestarted('certificate-secret', why),
+			onRestart: (why) => metrics.watchRestarted(this.#path, why),
 			log,
 		});
 		queue.add(key);

@@ -75,7 +75,7 @@ export class WebhookConfigurations {
 						this.#take(kind, change === 'deleted' ? undefined : configuration);
 						onChange();
 					},
-					onRestart: (why) => onRestart(`${kind}webhookconfigurations`, why),
+					onRestart: (why) => onRestart(pathOf(kind), why),
 					log,
 				}),
 		);
