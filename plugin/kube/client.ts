@@ -1,9 +1,10 @@
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { printError } from '../print/out.ts';
 import type { Connection } from './connection.ts';
-import { apiError, UnreachableError, unreachable } from './failure.ts';
+import { ApiError, apiError, UnreachableError, unreachable } from './failure.ts';
 
 export interface Call {
 	query?: Record<string, string | undefined>;
@@ -28,6 +29,9 @@ export const mergePatch = 'application/merge-patch+json';
 /** A connection that is neither made nor refused in this time is given up, as client-go does. */
 const connectTimeoutMs = 30_000;
 
+/** As client-go has it. */
+const readTries = 10;
+
 /** Speaks to the API server over one pool of kept-alive connections. */
 export class KubeClient {
 	readonly namespace: string;
@@ -45,12 +49,30 @@ export class KubeClient {
 			connection.agent ?? new this.#transport.Agent({ keepAlive: true, maxSockets: 16, ...connection.tls });
 	}
 
-	/** A whole answer. Throws ApiError for an error of the server's, UnreachableError where there is no answer. */
+	/**
+	 * A whole answer. A read that the server asks to repeat a little later (a kind that was defined a moment ago is
+	 * being set up) is repeated, as client-go does. Throws ApiError for an error of the server's, UnreachableError
+	 * where there is no answer.
+	 */
 	async call(method: string, path: string, call: Call = {}): Promise<Answer> {
+		for (let attempt = 1; ; attempt++) {
+			try {
+				return await this.#callOnce(method, path, call);
+			} catch (error) {
+				const afterMs = method === 'GET' && error instanceof ApiError ? retryAfterMs(error) : undefined;
+				if (afterMs === undefined || attempt === readTries) throw error;
+				await sleep(afterMs, undefined, { signal: call.signal });
+			}
+		}
+	}
+
+	async #callOnce(method: string, path: string, call: Call): Promise<Answer> {
 		const response = await this.#send(method, path, call);
 		const body = await readAll(response, this.#connection.server);
-		if ((response.statusCode ?? 0) >= 400) throw apiError(response.statusCode ?? 0, body);
 		const warnings = warningTexts(response);
+		if ((response.statusCode ?? 0) >= 400) {
+			throw Object.assign(apiError(response.statusCode ?? 0, body), { warnings });
+		}
 		for (const text of warnings) this.onWarning(text);
 		return { body, contentType: response.headers['content-type'] ?? '', warnings };
 	}
@@ -116,6 +138,12 @@ export class KubeClient {
 			request.end(body);
 		});
 	}
+}
+
+/** undefined: not asked to repeat it. */
+function retryAfterMs({ code, status }: ApiError): number | undefined {
+	const { retryAfterSeconds = 0 } = status.details ?? {};
+	return code === 429 && retryAfterSeconds > 0 ? retryAfterSeconds * 1000 : undefined;
 }
 
 declare const __VERSION__: string | undefined;

@@ -11,6 +11,8 @@ export interface Status {
 		name?: string;
 		kind?: string;
 		uid?: string;
+		/** Seconds after which another try is worth it. */
+		retryAfterSeconds?: number;
 		causes?: { reason?: string; message?: string; field?: string }[];
 	};
 }
@@ -19,6 +21,8 @@ export interface Status {
 export class ApiError extends Error {
 	readonly code: number;
 	readonly status: Status;
+	/** Texts of the answer's Warning headers. */
+	warnings: string[] = [];
 
 	constructor(code: number, status: Status) {
 		super(status.message ?? `the server answered with HTTP status ${code}`);

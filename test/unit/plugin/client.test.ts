@@ -74,6 +74,40 @@ test('answers may come compressed', async (context) => {
 	assert.equal(await server.client().json('GET', '/x'), { hello: 'world' });
 });
 
+test('a read that the server asks to repeat is repeated, as client-go does; a write is not', async (context) => {
+	let answers = 0;
+	const server = await serve(context, (request, response) => {
+		answers++;
+		const details = { retryAfterSeconds: 0.01 };
+		const status = {
+			kind: 'Status',
+			reason: 'TooManyRequests',
+			message: 'storage is (re)initializing',
+			details,
+		};
+		if (request.method === 'GET' && answers === 3) sendJson(response, 200, { ok: true });
+		else sendJson(response, 429, status);
+	});
+	assert.equal(await server.client().json('GET', '/x'), { ok: true });
+	assert.is(answers, 3);
+	assert.match(await failure(server.client().call('DELETE', '/x')), 'storage is (re)initializing');
+	assert.is(answers, 4);
+	await failure(server.client().call('GET', '/x'));
+	assert.is(answers, 14, 'ten times, no more');
+});
+
+test('warnings come with an error as well', async (context) => {
+	const server = await serve(context, (_request, response) => {
+		response.setHeader('warning', '299 - "the guard answers"');
+		sendJson(response, 404, { kind: 'Status', reason: 'NotFound' });
+	});
+	const error = await server
+		.client()
+		.call('GET', '/x')
+		.catch((thrown: unknown) => thrown);
+	assert.equal((error as { warnings: string[] }).warnings, ['the guard answers']);
+});
+
 test('warnings of admission webhooks reach the caller', async (context) => {
 	const server = await serve(context, (_request, response) => {
 		response.setHeader('Warning', ['299 - "first \\"quoted\\", with comma"', '299 - "second"']);
