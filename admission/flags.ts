@@ -21,6 +21,8 @@ export interface Settings {
 	runnerImage: string;
 	dockerImage: string;
 	namespace: string;
+	/** Name of the Secret there with the server's own GitHub credentials. */
+	githubSecret: string;
 	logLevel: string;
 	logFormat: LogFormat;
 	/** How long /readyz says no before the port closes, so that no new review is on its way to it. */
@@ -93,6 +95,10 @@ const flags = {
 		type: String,
 		description: `Namespace of the server's own Secrets, Lease and Service (NAMESPACE; default ${names.namespace})`,
 	},
+	githubSecret: {
+		type: String,
+		description: `Secret in that namespace with the GitHub credentials (GITHUB_SECRET; default ${names.credentialsSecret})`,
+	},
 	logLevel: { type: String, description: `${levels.join(', ')} (LOG_LEVEL; default info)` },
 	logFormat: { type: String, description: 'json or text (LOG_FORMAT; default json)' },
 	shutdownDelaySeconds: {
@@ -113,7 +119,7 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 				description:
 					'Admission webhook and controllers that keep runner pods alive while they run a job.\n' +
 					'GitHub credentials: GITHUB_TOKEN, or GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY ' +
-					`(or GITHUB_APP_PRIVATE_KEY_FILE), or the Secret ${names.credentialsSecret}.`,
+					`(or GITHUB_APP_PRIVATE_KEY_FILE), or the Secret ${names.credentialsSecret} (--github-secret).`,
 			},
 		},
 		undefined,
@@ -180,6 +186,7 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		runnerImage: setting('runnerImage') ?? defaultImages.runnerImage,
 		dockerImage: setting('dockerImage') ?? defaultImages.dockerImage,
 		namespace: setting('namespace') ?? names.namespace,
+		githubSecret: setting('githubSecret') ?? names.credentialsSecret,
 		logLevel: choice('logLevel', 'info', levels),
 		logFormat: choice('logFormat', 'json', ['json', 'text']),
 		shutdownDelayMs: number('shutdownDelaySeconds', 3, 300) * 1000,

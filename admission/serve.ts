@@ -61,6 +61,7 @@ export async function serve(
 		now,
 		environment: credentialFromEnvironment(env),
 		namespace: settings.namespace,
+		secret: settings.githubSecret,
 		readSecret: (namespace, name) => readSecret(client, namespace, name),
 		onStateChange(account, before, after) {
 			const facts = {

@@ -91,3 +91,12 @@ export const names = {
 
 /** The webhook that reviews the deletion of runner pods: the one that has to fail closed. */
 export const guardWebhook = 'pods.runners-admission.svc';
+
+/** Label on every object of an installation, by which an upgrade and an uninstall find what is theirs. */
+export const partOf = { key: 'app.kubernetes.io/part-of', value: 'kubectl-runners' } as const;
+
+/**
+ * A dry-run eviction of a pod of this name, which does not exist, is answered with this warning: proof that the API
+ * server reaches the guard and trusts its certificate, without any runner.
+ */
+export const probe = { pod: 'runners-admission-probe', answer: 'runners-admission answers' } as const;

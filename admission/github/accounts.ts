@@ -18,8 +18,9 @@ import type { Unregistrations } from './unregistrations.ts';
 export interface AccountsOptions extends ConnectionOptions {
 	/** The controller-wide credential of the server's environment, if any. */
 	environment?: Credential | undefined;
-	/** Where the Secret `runners-github` is: the server's own namespace. */
+	/** The Secret with the controller-wide credential: in the server's own namespace, `runners-github` unless told. */
 	namespace?: string | undefined;
+	secret?: string | undefined;
 	/** A Secret's data (base64); undefined: there is none. Throws when it cannot be read. */
 	readSecret: (namespace: string, name: string) => Promise<Record<string, string> | undefined>;
 }
@@ -118,7 +119,7 @@ export class Accounts {
 		if (environment && !refused) return environment;
 		const stored = await this.#fromSecret(
 			this.#options.namespace ?? names.namespace,
-			names.credentialsSecret,
+			this.#options.secret ?? names.credentialsSecret,
 		);
 		if (!environment) return stored;
 		// The environment of a process cannot be mended while it runs, the Secret can.

@@ -70,6 +70,11 @@ test('controller-wide: the environment, else the Secret runners-github of our na
 	assert.is(cluster.reads, 0);
 	const stored = account(await cluster.accounts().resolve({ namespace: 'ci' }));
 	assert.is(stored.id, 'runners-system/runners-github');
+	cluster.setToken('tools/gh', 'ghp_other');
+	const named = account(
+		await cluster.accounts({ namespace: 'tools', secret: 'gh' }).resolve({ namespace: 'ci' }),
+	);
+	assert.is(named.id, 'tools/gh');
 });
 
 test("a pod's own Secret is read in the pod's namespace only", async ({ cluster, github }) => {

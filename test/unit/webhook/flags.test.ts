@@ -18,6 +18,7 @@ test('each flag has a twin in the environment, and wins over it', () => {
 		HEALTH_PORT: '2',
 		GITHUB_API_URL: 'https://ghes/api/v3',
 		NAMESPACE: 'n',
+		GITHUB_SECRET: 's',
 		LOG_LEVEL: 'debug',
 		LOG_FORMAT: 'text',
 		SHUTDOWN_DELAY_SECONDS: '0',
@@ -29,11 +30,12 @@ test('each flag has a twin in the environment, and wins over it', () => {
 			settings.healthPort,
 			settings.githubApiUrl,
 			settings.namespace,
+			settings.githubSecret,
 			settings.logLevel,
 			settings.logFormat,
 			settings.shutdownDelayMs,
 		],
-		[7, 2, 'https://ghes/api/v3', 'n', 'debug', 'text', 0],
+		[7, 2, 'https://ghes/api/v3', 'n', 's', 'debug', 'text', 0],
 	);
 });
 test('lifetimes of certificates, from flag or environment', () => {

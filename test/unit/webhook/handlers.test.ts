@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
+import { probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { Metrics } from '../../../admission/metrics.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
@@ -132,6 +133,14 @@ test("an eviction of a pod that is gone, or of another UID, is the API server's 
 		object: { metadata: { name: 'r1' }, deleteOptions: { preconditions: { uid: 'other' } } },
 	});
 	assert.ok((await evictPods(other, dependencies().parts)).allowed);
+});
+test('the probe: a dry-run eviction of a pod that does not exist is answered with a warning, no other', async () => {
+	const gone = dependencies();
+	gone.parts.pods.get = async () => undefined;
+	const ask = (name: string, dryRun: boolean) => evictPods(eviction({ name, dryRun }), gone.parts);
+	assert.equal((await ask(probe.pod, true)).warnings, [probe.answer]);
+	assert.is((await ask(probe.pod, false)).warnings, undefined);
+	assert.is((await ask('another', true)).warnings, undefined);
 });
 test('an eviction whose pod can not be looked up is refused: an error would let it go', async () => {
 	const { status } = await evictPods(eviction(), dependencies(new Error('timed out')).parts);
