@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # npm scripts and everything here run on the Node of devDependencies; a system Node that is new enough does as well.
 NODE := $(if $(wildcard node_modules/node/bin/node),node_modules/node/bin/node,node)
-SOURCES := $(shell find admission plugin scripts -type f 2>/dev/null) package.json
+SOURCES := $(shell find admission plugin scripts manifests -type f 2>/dev/null) package.json
 # Only a KUBECONFIG given to make itself (make demo KUBECONFIG=...) means "that cluster": never the one in the environment.
 USE_CLUSTER := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 

@@ -2,10 +2,11 @@
  * Makes dist/: `node scripts/build.ts [plugin] [admission]`, all of it without arguments. Prints sizes; a plugin
  * entry over its limit is an error, because its size is its start-up time.
  */
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { renderKustomization } from './kustomize.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -52,6 +53,14 @@ export async function buildPlugin(
 	const verbs = join(outFolder, 'kubectl-runners-verbs.mjs');
 	await build({ ...plugin, entryPoints: ['plugin/verbs/main.ts'], outfile: verbs });
 
+	const install = join(outFolder, 'kubectl-runners-install.mjs');
+	await build({
+		...plugin,
+		entryPoints: ['plugin/install/main.ts'],
+		outfile: install,
+		define: { ...plugin.define, __OVERLAYS__: JSON.stringify(renderOverlays()) },
+	});
+
 	const auth = join(outFolder, 'kubectl-runners-auth.mjs');
 	await build({
 		...shared,
@@ -66,13 +75,21 @@ export async function buildPlugin(
 	copyFileSync(join(root, 'plugin/completion/kubectl_complete-runners'), completion);
 	makeExecutable(completion);
 
-	for (const file of [entry, verbs, auth, completion]) log(sizeLine(file));
+	for (const file of [entry, verbs, install, auth, completion]) log(sizeLine(file));
 	const size = statSync(entry).size;
 	if (size > pluginEntryLimit) {
 		throw new Error(
 			`${entry} has ${size} bytes, ${size - pluginEntryLimit} over its limit of ${pluginEntryLimit}`,
 		);
 	}
+}
+
+/** What `kubectl apply -k manifests/overlays/NAME` applies, by name: the manifests that `install` carries. */
+function renderOverlays(): Record<string, object[]> {
+	const folder = join(root, 'manifests/overlays');
+	return Object.fromEntries(
+		readdirSync(folder).map((name) => [name, renderKustomization(join(folder, name))]),
+	);
 }
 
 /** dist/runners-admission, a launcher that finds a Node new enough, and the one file that it starts. */
