@@ -70,6 +70,7 @@ function flagAwaitingValue(flags: Flags, before: readonly string[]): string | un
 const fixedValues: Record<string, string[]> = {
 	'dry-run': ['none', 'client', 'server'],
 	for: ['delete', 'idle', 'busy'],
+	mode: ['default', 'guard-only'],
 };
 
 const formatsOf: Record<string, string[]> = {

@@ -1,5 +1,5 @@
 import { humanSpan } from './age.ts';
-import { isTerminal, print } from './out.ts';
+import { isTerminal, print, printError } from './out.ts';
 import { printable } from './printable.ts';
 
 export interface WaitingLine {
@@ -27,6 +27,14 @@ export const stdout: Screen = {
 	columns: () => process.stdout.columns || 80,
 	rows: () => process.stdout.rows || 24,
 	write: print,
+};
+
+/** For verbs whose stdout is data. */
+export const stderr: Screen = {
+	redraws: false,
+	columns: () => 80,
+	rows: () => 24,
+	write: (text) => printError(text.trimEnd()),
 };
 
 /**

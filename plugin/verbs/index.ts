@@ -4,10 +4,12 @@ import { completeVerb, completion } from './completion.ts';
 import { deleteVerb } from './delete.ts';
 import { doctor } from './doctor.ts';
 import { drain } from './drain.ts';
+import { install } from './install.ts';
 import { defineList } from './list.ts';
 import { listSets } from './list-sets.ts';
 import { scale } from './scale.ts';
 import { status } from './status.ts';
+import { uninstall } from './uninstall.ts';
 import { version } from './version.ts';
 import { wait } from './wait.ts';
 import { why } from './why.ts';
@@ -23,6 +25,8 @@ export const verbs: readonly Verb[] = [
 	drain,
 	scale,
 	doctor,
+	install,
+	uninstall,
 	version,
 	completion,
 	completeVerb(() => verbs),

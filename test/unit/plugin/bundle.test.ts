@@ -32,13 +32,14 @@ test.after(async ({ plugin, server }) => {
 	await Promise.all([plugin?.remove(), server?.stop()]);
 });
 
-const verbs = ['list', 'why', 'delete', 'wait', 'cancel', 'drain', 'version', 'completion'];
+const verbs = 'list why delete wait cancel drain install uninstall version completion'.split(' ');
 
 test('the entry has at most 100 kB, and lies with its companions in one folder', ({ plugin }) => {
 	assert.ok(statSync(join(plugin.folder, 'kubectl-runners')).size <= 100_000);
 	assert.equal(readdirSync(plugin.folder).sort(), [
 		'kubectl-runners',
 		'kubectl-runners-auth.mjs',
+		'kubectl-runners-install.mjs',
 		'kubectl-runners-verbs.mjs',
 		'kubectl_complete-runners',
 	]);
@@ -112,6 +113,29 @@ for (const [argv, words] of [
 	[['cancel'], 'error: name the pods whose deletion is taken back'],
 	[['drain'], 'error: name the node to drain'],
 	[['drain', 'a', 'b'], 'error: one node at a time: each drain waits for its own jobs'],
+	[['install', 'x'], 'error: unexpected argument "x"'],
+	[['install', '--mode', 'all'], 'error: Invalid mode (all). Must be "default" or "guard-only".'],
+	[['install', '--replicas=0'], 'error: --replicas must be greater than 0'],
+	[
+		['install', '--external', 'host'],
+		'error: Invalid --external value (host). Must be HOST:PORT, HOST a DNS name or an IPv4 address.',
+	],
+	[
+		['install', '--external', 'host:99999'],
+		'error: Invalid --external value (host:99999). Must be HOST:PORT, HOST a DNS name or an IPv4 address.',
+	],
+	[
+		['install', '--external', 'host:1', '--image', 'a'],
+		'error: --image is for a server in the cluster; with --external it is outside',
+	],
+	[
+		['install', '-s', 'http://127.0.0.1:1'],
+		'The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?',
+	],
+	[
+		['uninstall', '-s', 'http://127.0.0.1:1'],
+		'The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?',
+	],
 	[['completion', 'tcsh'], 'error: name one shell: bash, zsh or fish'],
 	[
 		['list', '-s', 'http://127.0.0.1:1'],

@@ -1,0 +1,62 @@
+import { keyOf, type Manifest } from './manifest.ts';
+import type { Overlays } from './overlays.ts';
+import {
+	inNamespace,
+	withExternal,
+	withGithubSecret,
+	withImage,
+	withReplicas,
+	withServerArgs,
+} from './transforms.ts';
+
+/** What runs: `default` in ARC's place, `guard-only` beside it. */
+export const modes = ['default', 'guard-only'] as const;
+export type Mode = (typeof modes)[number];
+
+/** The server's --controllers in guard-only. */
+export const guardControllers = 'deletion';
+
+/** What the flags of `install` ask for. */
+export interface Choice {
+	mode: Mode;
+	namespace: string;
+	githubSecret: string;
+	/** As in the manifests where nothing is said. */
+	replicas?: number;
+	image?: string;
+	/** The server runs outside of the cluster. */
+	external?: { host: string; port: number };
+	/** cert-manager issues the serving certificate. */
+	certManager: boolean;
+}
+
+/** The objects that belong to a choice, in the order of the manifests. */
+export function chosenObjects(overlays: Overlays, choice: Choice): Manifest[] {
+	const { external, replicas, image } = choice;
+	let objects = overlayOf(overlays, choice);
+	objects = withGithubSecret(inNamespace(objects, choice.namespace), choice.githubSecret);
+	if (external) objects = withExternal(objects, external);
+	if (replicas !== undefined) objects = withReplicas(objects, replicas);
+	if (image !== undefined) objects = withImage(objects, image);
+	return objects;
+}
+
+function overlayOf(overlays: Overlays, { mode, external, certManager }: Choice): Manifest[] {
+	const objects = (name: string) => {
+		const found = overlays[name];
+		if (!found) throw new Error(`this build has no manifests/overlays/${name}`);
+		return found;
+	};
+	if (!external && !certManager) return [...objects(mode)];
+	const chosen = objects(external ? 'local' : 'cert-manager');
+	if (mode === 'default') return [...chosen];
+	// These overlays have all that default has; what guard-only does without, the two tell.
+	const guardOnly = new Set(objects('guard-only').map(keyOf));
+	const others = new Set(
+		objects('default')
+			.map(keyOf)
+			.filter((key) => !guardOnly.has(key)),
+	);
+	const guard = chosen.filter((object) => !others.has(keyOf(object)));
+	return withServerArgs(guard, [`--controllers=${guardControllers}`]);
+}

@@ -1,0 +1,14 @@
+/**
+ * The bundle behind `install` and `uninstall`: with all manifests inside, and loaded by nobody else.
+ */
+import { runToExitCode } from '../run.ts';
+import { type InstallOptions, install as runInstall } from './install.ts';
+import { uninstall as runUninstall, type UninstallOptions } from './uninstall.ts';
+
+export function install(options: InstallOptions): Promise<number> {
+	return runToExitCode(() => runInstall(options));
+}
+
+export function uninstall(options: UninstallOptions): Promise<number> {
+	return runToExitCode(() => runUninstall(options));
+}

@@ -1,0 +1,177 @@
+import type { DryRun } from '../cli/flag-types.ts';
+import { usageError } from '../errors.ts';
+import { type KubeClient, mergePatch } from '../kube/client.ts';
+import { ApiError } from '../kube/failure.ts';
+import type { Manifest } from './manifest.ts';
+
+/** Owner of the fields that `install` writes. */
+export const fieldManager = 'kubectl-runners';
+
+const applyPatch = 'application/apply-patch+yaml';
+export const strategicMergePatch = 'application/strategic-merge-patch+json';
+
+/** One kind of objects as the API server serves it. */
+export interface Resource {
+	apiVersion: string;
+	kind: string;
+	/** The word in URLs. */
+	name: string;
+	namespaced: boolean;
+	verbs: readonly string[];
+}
+
+interface ResourceList {
+	resources?: { name: string; kind: string; namespaced: boolean; verbs?: string[] }[];
+}
+
+/**
+ * Reads and writes objects of any kind that the API server serves. In a dry run of the server's, writes are checked
+ * and not done; in one of the client's, removals and patches are not even sent.
+ */
+export class Objects {
+	readonly client: KubeClient;
+	readonly dryRun: DryRun;
+	/** By apiVersion; undefined: not served. */
+	readonly #served = new Map<string, Promise<Resource[] | undefined>>();
+
+	constructor(client: KubeClient, dryRun: DryRun = 'none') {
+		this.client = client;
+		this.dryRun = dryRun;
+	}
+
+	/** The kinds of a group and version; undefined where the API server has none. */
+	resources(apiVersion: string): Promise<Resource[] | undefined> {
+		const known = this.#served.get(apiVersion) ?? this.#discover(apiVersion);
+		this.#served.set(apiVersion, known);
+		return known;
+	}
+
+	async #discover(apiVersion: string): Promise<Resource[] | undefined> {
+		const { resources = [] } = (await unlessAbsent(
+			this.client.json<ResourceList>('GET', rootOf(apiVersion)),
+		)) ?? { resources: undefined };
+		if (resources.length === 0) return undefined;
+		return resources
+			.filter(({ name }) => !name.includes('/'))
+			.map(({ name, kind, namespaced, verbs = [] }) => ({ apiVersion, kind, name, namespaced, verbs }));
+	}
+
+	/** Every kind that objects of a namespace can have, in the version that the API server prefers. */
+	async namespacedResources(): Promise<Resource[]> {
+		const { groups } = await this.client.json<{ groups: { preferredVersion: { groupVersion: string } }[] }>(
+			'GET',
+			'/apis',
+		);
+		const versions = ['v1', ...groups.map(({ preferredVersion }) => preferredVersion.groupVersion)];
+		const lists = await Promise.all(versions.map((version) => this.resources(version)));
+		return lists
+			.flatMap((list) => list ?? [])
+			.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list'));
+	}
+
+	/** undefined: the API server does not serve this kind. */
+	async resourceOf({
+		apiVersion,
+		kind,
+	}: Pick<Manifest, 'apiVersion' | 'kind'>): Promise<Resource | undefined> {
+		return (await this.resources(apiVersion))?.find((resource) => resource.kind === kind);
+	}
+
+	/** undefined: there is no such object, or no such kind. */
+	async get(object: Manifest): Promise<Manifest | undefined> {
+		const resource = await this.resourceOf(object);
+		return resource && unlessAbsent(this.client.json<Manifest>('GET', pathOf(resource, object)));
+	}
+
+	/** Server-side apply; `check` has it checked and not done. Throws ApiError with the server's words, 409 where others own what is to change. */
+	async apply(object: Manifest, { check = false, force = false } = {}): Promise<Manifest> {
+		const resource = await this.resourceOf(object);
+		if (!resource) {
+			throw usageError(
+				`no matches for kind "${object.kind}" in version "${object.apiVersion}": ensure CRDs are installed first`,
+			);
+		}
+		return this.client.json<Manifest>('PATCH', pathOf(resource, object), {
+			contentType: applyPatch,
+			body: object,
+			query: { fieldManager, force: String(force), dryRun: check ? 'All' : this.#dryRunQuery },
+		});
+	}
+
+	/** False: it was not there. Only the object that was read: one of the same name that came since stays. */
+	async remove(object: Manifest): Promise<boolean> {
+		if (this.dryRun === 'client') return true;
+		const resource = await this.resourceOf(object);
+		if (!resource) return false;
+		const { uid } = object.metadata;
+		const removed = await unlessAbsent(
+			this.client.call('DELETE', pathOf(resource, object), {
+				// Where there is a body, the API server reads all options from it, and none from the query.
+				body: {
+					apiVersion: 'v1',
+					kind: 'DeleteOptions',
+					propagationPolicy: 'Background',
+					...(uid ? { preconditions: { uid } } : {}),
+					...(this.dryRun === 'server' ? { dryRun: ['All'] } : {}),
+				},
+			}),
+		);
+		return removed !== undefined;
+	}
+
+	/** A merge patch unless told. False: it is not there any more. */
+	async patch(
+		object: Manifest,
+		body: object,
+		{ subresource = '', contentType = mergePatch } = {},
+	): Promise<boolean> {
+		if (this.dryRun === 'client') return true;
+		const resource = await this.resourceOf(object);
+		if (!resource) return false;
+		const path = `${pathOf(resource, object)}${subresource && `/${subresource}`}`;
+		const query = { dryRun: this.#dryRunQuery };
+		const answer = this.client.call('PATCH', path, { contentType, body, query });
+		return (await unlessAbsent(answer)) !== undefined;
+	}
+
+	get #dryRunQuery(): 'All' | undefined {
+		return this.dryRun === 'server' ? 'All' : undefined;
+	}
+
+	/** All objects of a kind in a namespace, or in all of them. */
+	async list(
+		resource: Resource,
+		{ namespace, labelSelector }: { namespace?: string; labelSelector?: string } = {},
+	): Promise<Manifest[]> {
+		const { items = [] } = (await unlessAbsent(
+			this.client.json<{ items?: Manifest[] }>('GET', collectionOf(resource, namespace), {
+				query: { labelSelector },
+			}),
+		)) ?? { items: [] };
+		// Items of a list carry neither: they are given once for all of them.
+		return items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
+	}
+}
+
+/** undefined in place of a 404. */
+export async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
+	try {
+		return await answer;
+	} catch (error) {
+		if (error instanceof ApiError && error.code === 404) return undefined;
+		throw error;
+	}
+}
+
+function rootOf(apiVersion: string): string {
+	return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+}
+
+function collectionOf({ apiVersion, name, namespaced }: Resource, namespace: string | undefined): string {
+	const scope = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+	return `${rootOf(apiVersion)}${scope}/${name}`;
+}
+
+function pathOf(resource: Resource, { metadata }: Manifest): string {
+	return `${collectionOf(resource, metadata.namespace)}/${encodeURIComponent(metadata.name)}`;
+}

@@ -1,0 +1,55 @@
+import { partOf } from '../../admission/api/keys.ts';
+import { mapLimited } from '../cli/limited.ts';
+import { isCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
+import type { Objects, Resource } from './objects.ts';
+import type { Overlays } from './overlays.ts';
+
+export const ourLabel = `${partOf.key}=${partOf.value}`;
+
+const requestsAtOnce = 10;
+
+/**
+ * What an earlier installation left that this one has not: to be removed, webhook configurations first. Never
+ * custom resource definitions, whose objects would go with them, nor namespaces.
+ */
+export function obsolete(existing: readonly Manifest[], wanted: readonly Manifest[]): Manifest[] {
+	const kept = new Set(wanted.map(keyOf));
+	const gone = existing.filter(
+		(object) => !kept.has(keyOf(object)) && !isCrd(object) && object.kind !== 'Namespace',
+	);
+	return webhooksFirst(gone);
+}
+
+/** Nothing may be held up by a server that is about to go. */
+export function webhooksFirst(objects: readonly Manifest[]): Manifest[] {
+	return [
+		...objects.filter(isWebhookConfiguration),
+		...objects.filter((object) => !isWebhookConfiguration(object)),
+	];
+}
+
+/** Objects with our label, of the kinds that any overlay has: those of the whole cluster, and in this namespace. */
+export async function findOurs(api: Objects, overlays: Overlays, namespace: string): Promise<Manifest[]> {
+	const kinds = new Map<string, Manifest>();
+	for (const object of Object.values(overlays).flat())
+		kinds.set(`${object.apiVersion} ${object.kind}`, object);
+	const served = await Promise.all([...kinds.values()].map((object) => api.resourceOf(object)));
+	return labelled(
+		api,
+		served.filter((resource) => resource !== undefined),
+		namespace,
+	);
+}
+
+/** Objects with our label, of these kinds. */
+export async function labelled(
+	api: Objects,
+	resources: readonly Resource[],
+	namespace: string,
+): Promise<Manifest[]> {
+	const found = await mapLimited(resources, requestsAtOnce, (resource) =>
+		api.list(resource, { namespace, labelSelector: ourLabel }),
+	);
+	// All namespaces are listed, and only one of them is ours.
+	return found.flat().filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === namespace);
+}

@@ -1,0 +1,100 @@
+import { partOf } from '../../admission/api/keys.ts';
+import type { ApiError } from '../kube/failure.ts';
+import type { Manifest } from './manifest.ts';
+import { fieldManager } from './objects.ts';
+
+/** Nested maps whose keys name fields; see fieldsV1 in Kubernetes' server-side apply. */
+export interface FieldSet {
+	[field: string]: FieldSet;
+}
+
+export interface FieldsOwner {
+	manager?: string;
+	operation?: string;
+	subresource?: string;
+	fieldsV1?: FieldSet;
+	[field: string]: unknown;
+}
+
+/** As which `kubectl apply` writes, with --server-side and without. */
+const kubectlApplies: readonly [manager: string, operation: string][] = [
+	['kubectl', 'Apply'],
+	['kubectl-client-side-apply', 'Update'],
+];
+
+export function ownersOf(object: Manifest): FieldsOwner[] {
+	return (object.metadata as { managedFields?: FieldsOwner[] }).managedFields ?? [];
+}
+
+/**
+ * The owners of an object's fields once `kubectl apply -k` has handed it over to `install`; undefined where it has
+ * nothing to hand over. Needed because server-side apply removes a field only when its last owner gives it up: what
+ * kubectl once applied and we do not (arguments of another mode) would stay for ever. kubectl itself does the same
+ * when it goes over to server-side apply.
+ */
+export function handedOver(object: Manifest): FieldsOwner[] | undefined {
+	const owners = ownersOf(object);
+	if (!owners.some(appliedOurs)) return undefined;
+	const given = owners.filter((owner) => appliedOurs(owner) || isNote(owner));
+	const ours = owners.find(({ manager, operation }) => manager === fieldManager && operation === 'Apply');
+	const fieldsV1 = [...given, ...(ours ? [ours] : [])].map((owner) => owner.fieldsV1 ?? {}).reduce(union);
+	const whole = { ...(ours ?? given[0]), manager: fieldManager, operation: 'Apply', fieldsV1 };
+	return [...owners.filter((owner) => owner !== ours && !given.includes(owner)), whole];
+}
+
+/** Was it our manifest that `kubectl apply` wrote? What a user applied under that name (a namespace) is theirs. */
+export function appliedOurs({ manager, operation, subresource, fieldsV1 }: FieldsOwner): boolean {
+	const byKubectl = kubectlApplies.some(([name, how]) => name === manager && how === operation);
+	return !subresource && byKubectl && ownsOurLabel(fieldsV1);
+}
+
+/** kubectl's own copy of what it applied, which it keeps when it goes over to server-side apply. */
+function isNote({ manager }: FieldsOwner): boolean {
+	return manager === 'kubectl-last-applied';
+}
+
+function ownsOurLabel(fields: FieldSet | undefined): boolean {
+	return fields?.['f:metadata']?.['f:labels']?.[`f:${partOf.key}`] !== undefined;
+}
+
+function union(left: FieldSet, right: FieldSet): FieldSet {
+	const both = { ...left };
+	for (const [field, inner] of Object.entries(right)) both[field] = union(both[field] ?? {}, inner);
+	return both;
+}
+
+/** Who else owns what server-side apply was to change. */
+export interface Conflict {
+	manager: string;
+	field: string;
+}
+
+/** Conflicts that an answer to a server-side apply tells of; empty for any other error. */
+export function conflictsOf(error: ApiError): Conflict[] {
+	const causes = error.status.details?.causes ?? [];
+	return causes
+		.filter(({ reason }) => reason === 'FieldManagerConflict')
+		.map(({ message = '', field = '' }) => ({
+			manager: /conflict with "([^"]*)"/.exec(message)?.[1] ?? message,
+			field,
+		}));
+}
+
+/** Will this conflict be over once `kubectl apply` has handed the object over? */
+export function isHandedOver({ manager }: Conflict, object: Manifest): boolean {
+	return ownersOf(object).some((owner) => owner.manager === manager && appliedOurs(owner));
+}
+
+/** Is anything of it ours to give up? */
+export function ownsFields(object: Manifest): boolean {
+	return ownersOf(object).some(({ manager }) => manager === fieldManager);
+}
+
+/** Did we make the namespace? Not if anybody else ever wrote to it: then it is theirs. */
+export function isOurNamespace(namespace: Manifest): boolean {
+	const owners = ownersOf(namespace);
+	const isOurs = (owner: FieldsOwner) =>
+		owner.manager === fieldManager || appliedOurs(owner) || isNote(owner);
+	const { labels = {} } = namespace.metadata;
+	return labels[partOf.key] === partOf.value && owners.length > 0 && owners.every(isOurs);
+}

@@ -1,0 +1,86 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import { printable } from '../print/printable.ts';
+import { stateOf } from '../runners/state.ts';
+import { type RunnersSet, refOf } from '../sets/api.ts';
+import { shortName } from '../sets/names.ts';
+import type { Manifest } from './manifest.ts';
+import type { Remains } from './survey.ts';
+import { keyOf, setKeyOf } from './takeover.ts';
+import { isServer } from './transforms.ts';
+
+const most = 3;
+
+/**
+ * Why an uninstall may not go on, in at most three lines; undefined: it may. Custom resource definitions take their
+ * objects with them, and those their runners, jobs included; so does a set that is being deleted and that our
+ * finalizer holds until its last job is done.
+ */
+export function uninstallRefusal(
+	sets: readonly RunnersSet[],
+	finalized: readonly Manifest[],
+	pods: readonly Pod[],
+	keepCrds: boolean,
+	nowMs: number,
+): string | undefined {
+	const busyPods = pods.filter((pod) => stateOf(pod, nowMs) === 'busy');
+	const busyOf = (set: RunnersSet) => busyPods.filter((pod) => setKeyOf(pod) === keyOf(set)).length;
+	if (sets.length > 0 && !keepCrds) {
+		const named = sets.map((set) => {
+			const busy = busyOf(set);
+			return `${shortName(refOf(set))} -n ${set.metadata.namespace}${busy > 0 ? ` (${busy} busy)` : ''}`;
+		});
+		return [
+			`error: ${count(sets, 'set')} would go with the custom resource definitions, and the runners with them: ${some(named)}`,
+			'Take each down first: kubectl runners drain runnerset/NAME -n NAMESPACE, then kubectl delete runnerset NAME',
+			'Or leave sets, runners and definitions where they are: --keep-crds',
+		].join('\n');
+	}
+	const leaving = finalized.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+	const held = leaving.filter((object) => busyPods.some((pod) => belongsTo(pod, object)));
+	if (held.length === 0) return undefined;
+	const named = held.map(
+		({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name} -n ${metadata.namespace}`,
+	);
+	return [
+		`error: ${some(named)} ${held.length === 1 ? 'is' : 'are'} being deleted and held until the last job is done: letting go would kill it`,
+		'Wait for it (kubectl runners status -A), then uninstall',
+	].join('\n');
+}
+
+/** A Runner and its pod have the same name; a pod of a set carries the set's label. */
+function belongsTo(pod: Pod, { kind, metadata }: Manifest): boolean {
+	if (kind === 'Runner')
+		return pod.metadata.name === metadata.name && pod.metadata.namespace === metadata.namespace;
+	return setKeyOf(pod) === `${kind}/${metadata.namespace}/${metadata.name}`;
+}
+
+/** Recorded deletions that nobody will carry out any more; undefined: there are none. */
+export function recordedWarning(recorded: readonly Pod[]): string | undefined {
+	if (recorded.length === 0) return undefined;
+	const named = recorded.map(({ metadata }) => `pod/${metadata.name} -n ${metadata.namespace}`);
+	return `Warning: ${count(recorded, 'recorded deletion')} will not be carried out any more: ${some(named)}`;
+}
+
+/** A leader renews its Lease every 2 s; one that did so a moment ago lives. */
+const leaseMs = 15_000;
+
+/** A server outside of the cluster goes on; it has lost its rights with its account, unless it uses another. */
+export function serverWarning({ own, powers }: Remains, nowMs: number): string | undefined {
+	const lease = own.find(({ kind }) => kind === 'Lease');
+	const { holderIdentity, renewTime = '' } = (lease?.spec ?? {}) as {
+		holderIdentity?: string;
+		renewTime?: string;
+	};
+	const lives = holderIdentity && nowMs - Date.parse(renewTime) < leaseMs;
+	if (!lives || powers.some(isServer)) return undefined;
+	return `Warning: a server still runs outside of the cluster (${printable(holderIdentity)}): stop it`;
+}
+
+function count(list: readonly unknown[], what: string): string {
+	return `${list.length} ${what}${list.length === 1 ? '' : 's'}`;
+}
+
+function some(named: readonly string[]): string {
+	const more = named.length - most;
+	return [...named.slice(0, most), ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}

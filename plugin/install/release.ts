@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+	autoscalerMarks,
+	breakGlass,
+	busy,
+	deletionPendingCondition,
+	names,
+	progress,
+	record,
+} from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { apiVersion, drainFinalizer, setKinds } from '../../admission/api/sets.ts';
+import { ApiError } from '../kube/failure.ts';
+import { groupOf, keyOf, type Manifest } from './manifest.ts';
+import { type Objects, strategicMergePatch } from './objects.ts';
+import { ownersOf } from './ownership.ts';
+
+/** Annotations that only this project writes. */
+const ours: readonly string[] = [
+	record.requestedBy,
+	record.options,
+	progress.claim,
+	progress.proof,
+	progress.nodeGoneSince,
+	busy.since,
+	busy.job,
+	busy.marks,
+	breakGlass,
+];
+/** Annotations that ARC writes, too: ours where they stand beside one that only we write. */
+const oursBeside: readonly (readonly [key: string, beside: string])[] = [
+	[record.requestedAt, record.requestedBy],
+	[progress.completedAt, progress.proof],
+];
+/** Annotations that ARC writes, too: ours where the server wrote them. */
+const oursIfWritten: readonly string[] = [
+	progress.runnerId,
+	progress.failureMessage,
+	progress.completionWait,
+];
+const conditions: readonly string[] = [busy.condition, deletionPendingCondition];
+
+/** What is to be taken off a pod: keys of annotations and labels, types of conditions. */
+export interface Traces {
+	annotations: string[];
+	labels: string[];
+	conditions: string[];
+}
+
+/** All that this project wrote on a pod, and nothing that ARC or the user did. Needs the pod's managedFields. */
+export function tracesOn(pod: Pod): Traces {
+	const { annotations = {}, labels = {} } = pod.metadata;
+	const written = writtenByServer(pod);
+	const marks = (annotations[busy.marks] ?? '').split(',').filter((key) => key in autoscalerMarks);
+	const keys = [
+		...ours,
+		...oursBeside.filter(([, beside]) => beside in annotations).map(([key]) => key),
+		...oursIfWritten.filter((key) => written.has(key)),
+		...marks,
+	];
+	return {
+		annotations: keys.filter((key) => key in annotations),
+		labels: [busy.label].filter((key) => key in labels),
+		conditions: (pod.status?.conditions ?? [])
+			.map(({ type }) => type)
+			.filter((type) => conditions.includes(type)),
+	};
+}
+
+/** May there be traces? Of a pod as lists show it, without managedFields. */
+export function mayHaveTraces(pod: Pod): boolean {
+	const { annotations = {}, labels = {} } = pod.metadata;
+	return (
+		busy.label in labels ||
+		[...ours, ...oursIfWritten].some((key) => key in annotations) ||
+		(pod.status?.conditions ?? []).some(({ type }) => conditions.includes(type))
+	);
+}
+
+export function isEmpty({ annotations, labels, conditions: types }: Traces): boolean {
+	return annotations.length + labels.length + types.length === 0;
+}
+
+function writtenByServer(pod: Pod): Set<string> {
+	const fields = ownersOf(pod as Manifest)
+		.filter(({ manager }) => manager === names.fieldManager)
+		.flatMap(({ fieldsV1 }) => Object.keys(fieldsV1?.['f:metadata']?.['f:annotations'] ?? {}));
+	return new Set(fields.map((field) => field.replace(/^f:/, '')));
+}
+
+/** Takes the traces off. False: there were none, or the pod is gone. */
+export async function releasePod(api: Objects, { metadata }: Pod): Promise<boolean> {
+	const pod = await api.get({ apiVersion: 'v1', kind: 'Pod', metadata });
+	if (!pod || pod.metadata.uid !== metadata.uid) return false;
+	const traces = tracesOn(pod as Pod);
+	if (isEmpty(traces)) return false;
+	// The guard is still there, and would refuse it.
+	if (api.dryRun !== 'none') return true;
+	await afterTheGuard(() => takeOff(api, pod, traces));
+	return true;
+}
+
+async function takeOff(api: Objects, pod: Manifest, traces: Traces): Promise<void> {
+	const { uid } = pod.metadata;
+	if (traces.annotations.length + traces.labels.length > 0) {
+		const without = (keys: string[]) => Object.fromEntries(keys.map((key) => [key, null]));
+		const change = { uid, annotations: without(traces.annotations), labels: without(traces.labels) };
+		await api.patch(pod, { metadata: change });
+	}
+	if (traces.conditions.length > 0) {
+		const removed = traces.conditions.map((type) => ({ type, $patch: 'delete' }));
+		const body = { metadata: { uid }, status: { conditions: removed } };
+		await api.patch(pod, body, { subresource: 'status', contentType: strategicMergePatch });
+	}
+}
+
+/** An API server notices within this time that a webhook configuration is gone; until then the guard still refuses. */
+const unnoticedMs = 15_000;
+const retryMs = 200;
+
+async function afterTheGuard(write: () => Promise<void>): Promise<void> {
+	const deadlineMs = Date.now() + unnoticedMs;
+	for (;;) {
+		try {
+			return await write();
+		} catch (error) {
+			const byGuard = error instanceof ApiError && error.message.includes(`.${names.server}.svc" denied`);
+			if (!byGuard || Date.now() > deadlineMs) throw error;
+			await sleep(retryMs);
+		}
+	}
+}
+
+/** Objects of the kinds that carry our finalizer. */
+export async function finalizedObjects(api: Objects): Promise<Manifest[]> {
+	const kinds = Object.values(setKinds).map(({ kind }) => kind);
+	const resources = await Promise.all(kinds.map((kind) => api.resourceOf({ apiVersion, kind })));
+	const lists = await Promise.all(
+		resources.filter((resource) => resource !== undefined).map((resource) => api.list(resource)),
+	);
+	return lists.flat().filter(({ metadata }) => finalizersOf(metadata).includes(drainFinalizer));
+}
+
+/** Lets go of sets and Runners, so that whoever deletes one need not wait for a server that is gone. */
+export async function releaseSets(api: Objects, say: (line: string) => void): Promise<void> {
+	for (const object of await finalizedObjects(api)) {
+		if (await withoutFinalizer(api, object)) {
+			const { namespace, name } = object.metadata;
+			say(
+				`${object.kind.toLowerCase()}.${groupOf(object.apiVersion)}/${name} released (namespace ${namespace})`,
+			);
+		}
+	}
+}
+
+/** Tries that lose against another writer. */
+const triesAgainstWriters = 5;
+
+async function withoutFinalizer(api: Objects, seen: Manifest): Promise<boolean> {
+	let object: Manifest | undefined = seen;
+	for (let attempt = 1; object; attempt++) {
+		const { resourceVersion, uid } = object.metadata;
+		const finalizers = finalizersOf(object.metadata).filter((one) => one !== drainFinalizer);
+		try {
+			return await api.patch(object, { metadata: { uid, resourceVersion, finalizers } });
+		} catch (error) {
+			const lostRace = error instanceof ApiError && error.code === 409;
+			if (!lostRace || attempt === triesAgainstWriters) throw error;
+			object = await api.get(object);
+			if (object && keyOf(object) !== keyOf(seen)) return false;
+		}
+	}
+	return false;
+}
+
+function finalizersOf(metadata: Manifest['metadata']): string[] {
+	return (metadata as { finalizers?: string[] }).finalizers ?? [];
+}

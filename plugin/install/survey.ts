@@ -1,0 +1,144 @@
+import { names } from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { setKeys } from '../../admission/api/sets.ts';
+import { mapLimited } from '../cli/limited.ts';
+import { listPods } from '../kube/pods.ts';
+import { isDeletionRecorded } from '../runners/state.ts';
+import { allSets, type RunnersSet, UnknownKindError } from '../sets/api.ts';
+import { kinds } from '../sets/names.ts';
+import { isOurCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
+import type { Objects, Resource } from './objects.ts';
+import { findOurs, labelled } from './obsolete.ts';
+import type { Overlays } from './overlays.ts';
+import { mayHaveTraces } from './release.ts';
+
+/** All that an installation left in a cluster. */
+export interface Remains {
+	webhooks: Manifest[];
+	/** What runs or gives rights, first of what remains: nobody may write what is being taken away. */
+	powers: Manifest[];
+	others: Manifest[];
+	crds: Manifest[];
+	namespace: Manifest | undefined;
+	/** Secrets, ConfigMaps and Leases that the server made for itself. */
+	own: Manifest[];
+	/** Runner pods that may carry what we wrote. */
+	pods: Pod[];
+	recorded: Pod[];
+	/** All sets, if their kinds are ours. */
+	sets: RunnersSet[];
+	/** In the runners' namespaces. */
+	budgets: Manifest[];
+	tokens: Manifest[];
+}
+
+const powerKinds = ['Deployment', 'ClusterRoleBinding', 'RoleBinding'];
+const requestsAtOnce = 10;
+const core = (kind: string) => ({ apiVersion: 'v1', kind });
+const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' };
+const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
+
+export async function survey(api: Objects, overlays: Overlays, namespace: string): Promise<Remains> {
+	const [ofOverlays, webhooks, inNamespace, { pods }, budgets, tokens, own] = await Promise.all([
+		findOurs(api, overlays, namespace),
+		webhooksByName(api),
+		api.namespacedResources().then((resources) => labelled(api, resources.filter(isWorthListing), namespace)),
+		listPods(api.client, {}),
+		list(api, budget, { labelSelector: `app.kubernetes.io/managed-by=${names.server}` }),
+		list(api, core('Secret'), { labelSelector: `${setKeys.tokenSecretMark}=true` }),
+		ownObjects(api, namespace),
+	]);
+	const unique = new Map(
+		[...webhooks, ...ofOverlays, ...inNamespace].map((object) => [keyOf(object), object]),
+	);
+	// What controllers made of ours (pods, slices) goes with it.
+	const ours = [...unique.values()].filter(({ metadata }) => metadata.ownerReferences === undefined);
+	const crds = ours.filter(isOurCrd);
+	const isApart = (object: Manifest) =>
+		isOurCrd(object) || object.kind === 'Namespace' || isWebhookConfiguration(object);
+	const rest = ours.filter((object) => !isApart(object));
+	return {
+		webhooks: ours.filter(isWebhookConfiguration),
+		powers: rest.filter(({ kind }) => powerKinds.includes(kind)),
+		others: rest.filter(({ kind }) => !powerKinds.includes(kind)),
+		crds,
+		namespace: ours.find(({ kind }) => kind === 'Namespace'),
+		own,
+		pods: pods.filter(mayHaveTraces),
+		recorded: pods.filter(isDeletionRecorded),
+		sets: crds.length > 0 ? await setsOf(api) : [],
+		budgets: budgets.filter(({ metadata }) => metadata.name === names.backstop),
+		tokens,
+	};
+}
+
+/** Is there nothing to remove? Definitions that are to be kept are nothing. */
+export function isNothing(remains: Remains, keepCrds: boolean): boolean {
+	const { webhooks, powers, others, own, crds, pods, budgets, tokens } = remains;
+	const lists = [webhooks, powers, others, own, keepCrds ? [] : crds, pods, budgets, tokens];
+	return remains.namespace === undefined && lists.every((objects) => objects.length === 0);
+}
+
+/** They are what holds others up: found whatever became of their labels. */
+async function webhooksByName(api: Objects): Promise<Manifest[]> {
+	const found = await Promise.all(
+		['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'].map((kind) =>
+			api.get({ apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name: names.server } }),
+		),
+	);
+	return found.filter((object) => object !== undefined);
+}
+
+async function setsOf(api: Objects): Promise<RunnersSet[]> {
+	try {
+		return await allSets(api.client, kinds, {});
+	} catch (error) {
+		if (error instanceof UnknownKindError) return [];
+		throw error;
+	}
+}
+
+/** By their names, which are the server's own or begin with it; the credentials are their owner's. */
+async function ownObjects(api: Objects, namespace: string): Promise<Manifest[]> {
+	const lists = await Promise.all(
+		[core('Secret'), core('ConfigMap'), lease].map((kind) => list(api, kind, { namespace })),
+	);
+	return lists
+		.flat()
+		.filter(({ metadata: { name } }) => name === names.server || name.startsWith(`${names.server}-`));
+}
+
+async function list(
+	api: Objects,
+	kind: Pick<Manifest, 'apiVersion' | 'kind'>,
+	query: { namespace?: string; labelSelector?: string },
+): Promise<Manifest[]> {
+	const resource = await api.resourceOf(kind);
+	return resource ? api.list(resource, query) : [];
+}
+
+/** Events fade by themselves, Endpoints are their Service's (and asking for them is frowned upon), metrics are read off. */
+function isWorthListing({ apiVersion, kind }: Resource): boolean {
+	return kind !== 'Event' && kind !== 'Endpoints' && !apiVersion.startsWith('metrics.k8s.io/');
+}
+
+/** What is in the namespace and does not go with us, as `kind/name`: reasons to leave it. */
+export async function foreignObjects(api: Objects, namespace: string, remains: Remains): Promise<string[]> {
+	const resources = (await api.namespacedResources()).filter(isWorthListing);
+	const lists = await mapLimited(resources, requestsAtOnce, (resource) => api.list(resource, { namespace }));
+	const { powers, others, own, tokens, budgets } = remains;
+	const ours = new Set([...powers, ...others, ...own, ...tokens, ...budgets].map(keyOf));
+	return lists
+		.flat()
+		.filter((object) => !ours.has(keyOf(object)) && isForeign(object))
+		.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`);
+}
+
+/** Made by Kubernetes in every namespace. */
+const everywhere = ['ConfigMap/kube-root-ca.crt', 'ServiceAccount/default'];
+
+function isForeign({ kind, metadata }: Manifest): boolean {
+	if (everywhere.includes(`${kind}/${metadata.name}`)) return false;
+	// On their way out: dependents of what we deleted, and what still has to stop.
+	return metadata.ownerReferences === undefined && metadata.deletionTimestamp === undefined;
+}

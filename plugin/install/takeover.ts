@@ -1,0 +1,109 @@
+import { arc } from '../../admission/api/keys.ts';
+import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
+import { apiVersion, drainFinalizer } from '../../admission/api/sets.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { listPods } from '../kube/pods.ts';
+import { type State, stateOf } from '../runners/state.ts';
+import { allSets, type RunnersSet, refOf, UnknownKindError } from '../sets/api.ts';
+import { kinds, shortName } from '../sets/names.ts';
+import { unlessAbsent } from './objects.ts';
+
+/** A set that another controller looks after until now. */
+export interface Takeover {
+	set: RunnersSet;
+	pods: Pod[];
+}
+
+/** The sets that our reconcilers would take over, each with its runners; those they have already are left out. */
+export function takeovers(sets: readonly RunnersSet[], pods: readonly Pod[]): Takeover[] {
+	const bySet = new Map<string, Pod[]>();
+	for (const pod of pods) {
+		const key = setKeyOf(pod);
+		if (key !== undefined) bySet.set(key, [...(bySet.get(key) ?? []), pod]);
+	}
+	return sets
+		.filter(({ metadata }) => !(metadata.finalizers ?? []).includes(drainFinalizer))
+		.map((set) => ({ set, pods: bySet.get(keyOf(set)) ?? [] }));
+}
+
+export function keyOf({ kind, metadata }: RunnersSet): string {
+	return `${kind}/${metadata.namespace}/${metadata.name}`;
+}
+
+/** Key of the set whose label the pod carries. */
+export function setKeyOf({ metadata }: Pod): string | undefined {
+	const { namespace, labels = {} } = metadata;
+	if (labels[arc.runnerSet]) return `RunnerSet/${namespace}/${labels[arc.runnerSet]}`;
+	if (labels[arc.runnerDeployment]) return `RunnerDeployment/${namespace}/${labels[arc.runnerDeployment]}`;
+	return undefined;
+}
+
+/** What happens to the runners of each state. Nobody but the guard knows which of them are busy. */
+const fates: Record<State, string> = {
+	busy: 'finish their jobs',
+	idle: 'are replaced, a surge at a time',
+	starting: 'are replaced, a surge at a time',
+	pending: 'are replaced, a surge at a time',
+	unknown: 'finish the job they may have, or are replaced',
+	draining: 'go on leaving',
+	stopped: 'are cleared away',
+};
+
+/** The plan, for people: a line for each set, and what becomes of its runners. */
+export function planLines(plan: readonly Takeover[], nowMs: number): string[] {
+	if (plan.length === 0) return [];
+	const lines = plan.map(({ set, pods }) => {
+		const counts = new Map<State, number>();
+		for (const pod of pods) {
+			const state = stateOf(pod, nowMs);
+			counts.set(state, (counts.get(state) ?? 0) + 1);
+		}
+		const parts = (Object.keys(fates) as State[])
+			.filter((state) => counts.has(state))
+			.map((state) => `${counts.get(state)} ${state} (${fates[state]})`);
+		const runners = pods.length === 1 ? '1 runner' : `${pods.length} runners`;
+		const name = `${shortName(refOf(set))} -n ${set.metadata.namespace}`;
+		return `  ${name}: ${[runners, ...(parts.length > 0 ? [parts.join(', ')] : [])].join(': ')}`;
+	});
+	return [
+		`Plan: ${plan.length === 1 ? '1 set is' : `${plan.length} sets are`} taken over; no job is stopped`,
+		...lines,
+	];
+}
+
+/** ARC's own autoscaler ends with ARC: its objects stay, and nothing acts on them. */
+export function autoscalerLines(autoscalers: readonly KubeObject[]): string[] {
+	return autoscalers.map(
+		({ metadata: { name, namespace } }) =>
+			`  horizontalrunnerautoscaler/${name} -n ${namespace}: nothing acts on it any more; scale by an HPA or KEDA`,
+	);
+}
+
+export async function findAutoscalers(client: KubeClient): Promise<KubeObject[]> {
+	const found = client.json<{ items: KubeObject[] }>(
+		'GET',
+		`/apis/${apiVersion}/horizontalrunnerautoscalers`,
+	);
+	return (await unlessAbsent(found))?.items ?? [];
+}
+
+/** Reads what the plan needs; no plan in a cluster without ARC's kinds. */
+export async function findTakeovers(client: KubeClient): Promise<Takeover[]> {
+	let sets: RunnersSet[];
+	try {
+		sets = await allSets(client, kinds, {});
+	} catch (error) {
+		if (error instanceof UnknownKindError) return [];
+		throw error;
+	}
+	if (sets.length === 0) return [];
+	return takeovers(sets, await podsOfSets(client));
+}
+
+/** Runner pods of sets, in all namespaces. */
+export async function podsOfSets(client: KubeClient): Promise<Pod[]> {
+	const lists = await Promise.all(
+		[arc.runnerSet, arc.runnerDeployment].map((labelSelector) => listPods(client, { labelSelector })),
+	);
+	return lists.flatMap(({ pods }) => pods);
+}
