@@ -16,7 +16,10 @@ import { busyToNoneRows, halfBusyRows, upAndDownRows } from './sets/report.ts';
 import { busyAgainAndAgain, busyToNone, halfBusy, type UpAndDown, upAndDown } from './sets/runs.ts';
 import { load, Stage } from './sets/stage.ts';
 
-const sizes = (process.env.SIZES ?? '50,200,500').split(',').map(Number);
+const sizes = (process.env.SIZES ?? '50,200,500')
+	.split(',')
+	.map(Number)
+	.filter((count) => count > 0);
 const times = Number(process.env.RUNS ?? 3);
 const again = Number(process.env.AGAIN ?? 0);
 const wantedKinds = kinds.filter((kind) => (process.env.KINDS ?? kind).split(',').includes(kind));
