@@ -6,8 +6,8 @@ import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 
 const writersAtOnce = 16;
-/** The StatefulSet controller may make 100 calls at once and 20 a second: until it has all of them again. */
-export const controllerRestsMs = 6_000;
+/** The StatefulSet controller may make 100 calls at once and 20 a second: until it has all of them again, with slack. */
+export const controllerRestsMs = 12_000;
 let made = 0;
 
 /**
