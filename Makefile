@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# npm scripts and everything here run on the Node of devDependencies; a system Node that is new enough does as well.
-NODE := $(if $(wildcard node_modules/node/bin/node),node_modules/node/bin/node,node)
+# npm scripts and everything here run on the Node of devDependencies; a system Node that is new enough does as well. Looked
+# for by the shell, at the time of each command: on a fresh clone it comes with the first of them.
+NODE := PATH="$(CURDIR)/node_modules/node/bin:$$PATH" node
 SOURCES := $(shell find admission plugin scripts manifests -type f 2>/dev/null) package.json
 # Only a KUBECONFIG given to make itself (make demo KUBECONFIG=...) means "that cluster": never the one in the environment.
 USE_CLUSTER := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
