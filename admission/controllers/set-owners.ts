@@ -242,12 +242,10 @@ export function phaseOf(pod: Pod, runner: RunnerPod, nowMs: number): Pick<Owner,
 		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
 		// Also one that the kubelet never let run has no exit code.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
-		// finishedAt is cut to the second: the end was at most one second later, and is seen at once where we watch.
+		// finishedAt is cut to the second. An effectiveTime of that same second counts as the newer word: a runner too many
+		// for a while is better than a job that waits for the whole delay (D2, D11).
 		const finishedMs = Date.parse(terminated?.finishedAt ?? '');
-		return {
-			phase: 'completed',
-			sinceMs: Number.isNaN(finishedMs) ? nowMs : Math.min(nowMs, finishedMs + 1_000),
-		};
+		return { phase: 'completed', sinceMs: Number.isNaN(finishedMs) ? nowMs : Math.min(nowMs, finishedMs) };
 	}
 	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
 	// One that can not register is not waited for; the next comes after a pause, as after any failed start.

@@ -294,11 +294,11 @@ export class Sets<S extends RunnersSet> {
 	#subject = ({ metadata }: S): Subject => ({ apiVersion, kind: this.#kind.kind, metadata });
 }
 
-/** Completed owners whose completion the leader before us had written down when it ended; finishedAt is to the second. */
+/** Completed owners whose completion the leader before us had written down. */
 function countedBefore(owners: OwnedRunner[], completionsMs: number[]): string[] {
 	const written = [...completionsMs];
 	return owners.flatMap(({ phase, sinceMs = 0, uid }) => {
-		const index = written.findIndex((atMs) => atMs <= sinceMs && sinceMs - atMs <= 1_000);
+		const index = written.indexOf(sinceMs);
 		if (phase !== 'completed' || index === -1) return [];
 		written.splice(index, 1);
 		return [uid];

@@ -74,7 +74,7 @@ test('when it completed: finishedAt is cut to the second, and nothing ends in th
 	const at = (finishedAt: string) =>
 		phaseOf(pod({ status: exited(0, finishedAt) }), runnerPod({ status: exited(0, finishedAt) }), now)
 			.sinceMs;
-	assert.is(at('2026-11-23T12:00:30Z'), noon + 31_000);
+	assert.is(at('2026-11-23T12:00:30Z'), noon + 30_000);
 	assert.is(at('2026-11-23T12:01:00Z'), now);
 });
 
