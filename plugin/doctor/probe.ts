@@ -1,9 +1,9 @@
 import { breakGlass, guardWebhook } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { setKeys } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/failure.ts';
-import { podPath, podsPath } from '../kube/pods.ts';
+import { podPath } from '../kube/pods.ts';
+import { guardAnswers } from '../runners/answers.ts';
 import { guardDenial, isGuardUnreachable } from '../runners/denial.ts';
 import { podKey } from '../runners/describe.ts';
 import { isBusy, isTerminating } from '../runners/state.ts';
@@ -16,7 +16,7 @@ const mostTries = 3;
 
 /**
  * Does the API server reach the guard? Proven by a dry-run DELETE of a runner pod, which the API server puts to the
- * guard and then forgets; where there is no runner pod, by a dry-run CREATE of one, which the sets' webhook sees.
+ * guard and then forgets; where there is no runner pod, by a dry-run eviction of nobody.
  */
 export async function probe(
 	client: KubeClient,
@@ -30,7 +30,7 @@ export async function probe(
 		const reach = await byDeletion(client, pod, guard, signal);
 		if (reach) return reach;
 	}
-	return (await byCreation(client, facts, signal)) ?? unproven('there is no live runner pod to ask about');
+	return byEviction(client, signal);
 }
 
 /** Live runner pods that the webhook sees; busy ones first: the guard answers for them without asking GitHub. */
@@ -73,28 +73,18 @@ async function byDeletion(
 	}
 }
 
-async function byCreation(
-	client: KubeClient,
-	facts: Omit<Facts, 'reach'>,
-	signal: AbortSignal,
-): Promise<Reach | undefined> {
-	const webhook = entry(facts.mutating, guardWebhook);
-	if (!webhook || webhook.failurePolicy === 'Ignore') return undefined;
-	if (!watches(webhook, client.namespace, facts.namespaces)) return undefined;
-	const by = `a dry-run creation of a runner pod in namespace ${client.namespace}`;
-	const body = {
-		apiVersion: 'v1',
-		kind: 'Pod',
-		metadata: { name: 'kubectl-runners-doctor', labels: { [setKeys.injectToken]: 'true' } },
-		spec: { containers: [{ name: 'runner', image: 'none' }] },
-	};
+async function byEviction(client: KubeClient, signal: AbortSignal): Promise<Reach> {
+	const by = 'a dry-run eviction of a pod that does not exist';
 	try {
-		await client.call('POST', podsPath(client.namespace), { query: { dryRun: 'All' }, body, signal });
-		return { kind: 'answered', by };
+		if (await guardAnswers(client, signal)) return { kind: 'answered', by };
+		return { kind: 'unreachable', message: `${by} was not answered by the guard` };
 	} catch (error) {
 		const failed = unreached(error, signal, by);
 		if (failed) return failed;
-		if (error instanceof ApiError) return undefined; // no right to, a quota, Pod Security: proves nothing
+		if (error instanceof ApiError && error.code === 403)
+			return unproven(
+				'there is no live runner pod to ask about, and you may not evict pods in namespace default',
+			);
 		throw error;
 	}
 }

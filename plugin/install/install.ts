@@ -7,6 +7,7 @@ import { ApiError, UnreachableError } from '../kube/failure.ts';
 import { type DataFormat, formatObjects } from '../print/objects.ts';
 import { print, printError } from '../print/out.ts';
 import { stderr, stdout } from '../print/progress.ts';
+import { guardAnswers } from '../runners/answers.ts';
 import {
 	applyStep,
 	type Checked,
@@ -25,7 +26,7 @@ import { findObstacles, refusal } from './obstacles.ts';
 import { inOrder, inPhases } from './order.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace } from './ownership.ts';
-import { credentialsHint, guardAnswers, untilEstablished } from './ready.ts';
+import { credentialsHint, untilEstablished } from './ready.ts';
 import { releaseSets } from './release.ts';
 import { autoscalerLines, findAutoscalers, findTakeovers, planLines } from './takeover.ts';
 import { untilGuarded } from './wait.ts';

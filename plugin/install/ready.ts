@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { names, probe } from '../../admission/api/keys.ts';
+import { names } from '../../admission/api/keys.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/failure.ts';
 import { printable } from '../print/printable.ts';
+import { guardAnswers } from '../runners/answers.ts';
 import { isWebhookConfiguration, type Manifest, nameOf } from './manifest.ts';
 import { type Objects, unlessAbsent } from './objects.ts';
 import { isServer } from './transforms.ts';
@@ -91,26 +92,6 @@ async function podTrouble(api: Objects, { metadata }: Manifest): Promise<string 
 		if (why) return printable(why);
 	}
 	return undefined;
-}
-
-/** Where the probe is sent: any namespace but the server's own, which the webhooks leave out. */
-const probeNamespace = 'default';
-
-export async function guardAnswers(client: KubeClient): Promise<boolean> {
-	const path = `/api/v1/namespaces/${probeNamespace}/pods/${probe.pod}/eviction`;
-	const body = {
-		apiVersion: 'policy/v1',
-		kind: 'Eviction',
-		metadata: { name: probe.pod, namespace: probeNamespace },
-		deleteOptions: { dryRun: ['All'] },
-	};
-	try {
-		await client.call('POST', path, { body, query: { dryRun: 'All' } });
-	} catch (error) {
-		if (error instanceof ApiError && error.code === 404) return error.warnings.includes(probe.answer);
-		throw error;
-	}
-	return false;
 }
 
 /** How to make the credentials; undefined where they are there, or may not be looked at. */

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { checkSteps, refuseConflicts } from '../../../plugin/install/apply.ts';
 import type { Manifest } from '../../../plugin/install/manifest.ts';
 import { Objects } from '../../../plugin/install/objects.ts';
-import { guardAnswers } from '../../../plugin/install/ready.ts';
+import { guardAnswers } from '../../../plugin/runners/answers.ts';
 import { suite } from '../../rig/suite.ts';
 import { type FakeServer, fakeServer, sendJson } from '../plugin/fake-server.ts';
 

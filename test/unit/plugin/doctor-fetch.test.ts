@@ -92,7 +92,10 @@ test('a busy runner is asked about first, never one that the guard does not see;
 test('pods that have gone are passed over; what ignores failures proves nothing by allowing', async () => {
 	await against(base, async (client, requests) => {
 		const { reach } = await fetchFacts(client, undefined, soon());
-		assert.equal(reach, { kind: 'unproven', why: 'there is no live runner pod to ask about' });
+		assert.equal(reach, {
+			kind: 'unreachable',
+			message: 'a dry-run eviction of a pod that does not exist was not answered by the guard',
+		});
 		assert.is(requests.filter((request) => request.startsWith('DELETE ')).length, 2);
 	});
 	await against(
