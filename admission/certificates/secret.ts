@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import { canSign } from './sign.ts';
+import { signingAlgorithmOf } from './signing-algorithm.ts';
 import {
 	type Authority,
 	isCurrent,
@@ -67,7 +67,7 @@ export function judgeSecret(
 		// With a key of a kind that can't be used here the CA is kept as it is until it is replaced.
 		authority: used && {
 			cert: pemOf(used),
-			key: keyFits && rootKey && canSign(rootKey) ? text('authorityKey') : undefined,
+			key: keyFits && rootKey && signingAlgorithmOf(rootKey) ? text('authorityKey') : undefined,
 		},
 		serving: root && { cert: text('serving'), key: text('servingKey') },
 		next: next && { cert: pemOf(next), key: text('nextKey') },

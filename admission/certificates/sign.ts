@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject, webcrypto } from 'node:crypto';
 import { type Extension, type JsonName, type Name, X509CertificateGenerator } from '@peculiar/x509';
+import { signingAlgorithmOf } from './signing-algorithm.ts';
 
 /** Everything of a certificate but the signature. */
 export interface Unsigned {
@@ -13,20 +14,9 @@ export interface Unsigned {
 	extensions: Extension[];
 }
 
-const curves: Record<string, string> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
-
-/** Can `sign` use this key? */
-export const canSign = (key: KeyObject) => algorithmOf(key) !== undefined;
-
-function algorithmOf(key: KeyObject): { name: string; namedCurve?: string; hash: string } | undefined {
-	if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
-	const namedCurve = curves[key.asymmetricKeyDetails?.namedCurve ?? ''];
-	return namedCurve ? { name: 'ECDSA', namedCurve, hash: 'SHA-256' } : undefined;
-}
-
 /** The certificate, PEM. Node can read X.509 but not make it. @throws Error when the key is of a kind that can't sign. */
 export async function sign(unsigned: Unsigned, key: KeyObject): Promise<string> {
-	const signingAlgorithm = algorithmOf(key);
+	const signingAlgorithm = signingAlgorithmOf(key);
 	if (!signingAlgorithm) throw new Error(`a key of type ${key.asymmetricKeyType} can not sign certificates`);
 	const signingKey = key.toCryptoKey(signingAlgorithm, false, ['sign']) as CryptoKey;
 	const params = { ...unsigned, signingKey, signingAlgorithm };

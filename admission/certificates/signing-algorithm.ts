@@ -1,0 +1,12 @@
+import type { KeyObject } from 'node:crypto';
+
+const curves: Record<string, string> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
+
+/** undefined: this key can't sign certificates here. */
+export function signingAlgorithmOf(
+	key: KeyObject,
+): { name: string; namedCurve?: string; hash: string } | undefined {
+	if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+	const namedCurve = curves[key.asymmetricKeyDetails?.namedCurve ?? ''];
+	return namedCurve ? { name: 'ECDSA', namedCurve, hash: 'SHA-256' } : undefined;
+}
