@@ -6,6 +6,7 @@ import type { Proof } from './kube/proof.ts';
 import type { RunnerPods } from './kube/runner-pods.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './runner/release.ts';
 import type { RunnerPod } from './runner/runner-pod.ts';
+import type { Scope } from './runner/scope.ts';
 
 /** Connects `runner/` with Kubernetes and GitHub. `background` gets every exchange that must end before the process. */
 export function createPorts(dependencies: {
@@ -55,10 +56,9 @@ function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
 	return {
 		trouble: () => account.trouble(scope),
 		async unregister(pod, { found, ...limits }) {
-			const id = await trustedId(account, pod, limits);
-			if (isTrouble(id)) return id;
-			const run = `${pod.uid}/${pod.restarts}`;
-			return unregister(account, { scope, name: pod.runnerName, run, id, found }, limits);
+			const { uid, restarts, runnerId: id, runnerName: name } = pod;
+			const trusts = (runnerId: number) => isRunners(account, scope, name, runnerId, limits);
+			return unregister(account, { scope, name, run: `${uid}/${restarts}`, id, trusts, found }, limits);
 		},
 		async lookup(pod, { timeoutMs, notBeforeMs }): Promise<LookupOutcome> {
 			const signal = AbortSignal.timeout(timeoutMs);
@@ -74,28 +74,27 @@ function runnerAccount(account: Account, { scope }: RunnerPod): RunnerAccount {
 }
 
 /**
- * The id on the pod, unless GitHub's list gives it to a runner of another name, or has this one under another id: then
- * it is looked up by name. Whoever edits pods could otherwise have somebody else's runner removed, and this pod released
- * for it.
+ * Is the id on the pod its own runner's? Not where GitHub's list gives it to a runner of another name, or has this one
+ * under another id. Whoever edits pods could otherwise have somebody else's runner removed, and this pod released for it.
  */
-async function trustedId(
-	account: Account,
-	{ scope, runnerId, runnerName }: RunnerPod,
-	limits: { timeoutMs: number; priority: Priority },
-): Promise<number | undefined | Trouble> {
-	if (!scope || runnerId === undefined) return undefined;
-	const known = account.registry.latest(scope)?.byId.get(runnerId);
-	if (known) return known.name === runnerName ? runnerId : undefined;
+async function isRunners(
+	{ registry }: Account,
+	scope: Scope,
+	runnerName: string,
+	runnerId: number,
+	{ priority, timeoutMs }: { timeoutMs: number; priority: Priority },
+): Promise<boolean | Trouble> {
+	const known = registry.latest(scope)?.byId.get(runnerId);
+	if (known) return known.name === runnerName;
 
-	const { priority, timeoutMs } = limits;
 	const signal = AbortSignal.timeout(timeoutMs);
 	// The second list is begun now: an id that somebody guessed may have been given out since the first.
 	for (const maxAgeMs of [lookupMaxAgeMs, 0]) {
-		const snapshot = await account.registry.refresh(scope, { maxAgeMs, priority, signal });
+		const snapshot = await registry.refresh(scope, { maxAgeMs, priority, signal });
 		if (isTrouble(snapshot)) return snapshot;
 		const listed = snapshot.byId.get(runnerId);
-		if (listed) return listed.name === runnerName ? runnerId : undefined;
-		if (snapshot.runners.has(runnerName)) return undefined;
+		if (listed) return listed.name === runnerName;
+		if (snapshot.runners.has(runnerName)) return false;
 	}
-	return runnerId; // neither is there: DELETE of the id tells whether it is gone or the list is late
+	return true; // neither is there: DELETE of the id tells whether it is gone or the list is late
 }

@@ -42,7 +42,9 @@ async function exchange(
 	runner: RunnerToUnregister,
 	options: CallOptions,
 ): Promise<UnregisterOutcome> {
-	let id = runner.id;
+	const known = runner.id === undefined ? false : ((await runner.trusts?.(runner.id)) ?? true);
+	if (typeof known !== 'boolean') return known;
+	let id = known ? runner.id : undefined;
 	if (id === undefined) {
 		const found = await findRunner(account, runner, options);
 		if (isTrouble(found)) return found;

@@ -12,6 +12,8 @@ export interface RunnerToUnregister {
 	 */
 	run: string;
 	id?: number | undefined;
+	/** Is the id certainly this runner's? Asked when an exchange begins, not by those who join it; false: look it up. */
+	trusts?: ((runnerId: number) => Promise<boolean | Trouble>) | undefined;
 	/** Called with the id that was looked up, before GitHub is asked to remove it; a rejection is the exchange's. */
 	found?: ((runnerId: number) => Promise<void>) | undefined;
 }

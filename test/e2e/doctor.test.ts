@@ -145,7 +145,7 @@ test('the report: version, replica, certificates, budget, counts, the oldest rec
 	assert.equal(seen.runners, { pods: 2, busy: 1 });
 	assert.is(seen.guard.state, 'guarded');
 	assert.ok(
-		seen.certificates.every(({ daysLeft }) => daysLeft > 300),
+		seen.certificates.every(({ daysLeft }) => daysLeft > 80),
 		JSON.stringify(seen.certificates),
 	);
 	const text = JSON.stringify(seen);
@@ -282,6 +282,7 @@ test('a missing back-stop and an old recorded deletion are warnings with why', a
 		'annotate',
 		'pod',
 		'busy-0',
+		'--overwrite',
 		'actions-runner/deletion-requested-by=alice',
 		'actions-runner/unregistration-request-timestamp=2026-01-01T00:00:00Z',
 	);

@@ -96,6 +96,30 @@ test('404, but the name is there under another id: that one is asked, once', asy
 	assert.equal(second, { kind: 'unregistered', proof: 'removed', runnerId: 5 });
 });
 
+test('an id that is not its own is not asked about: the runner is looked up by name; joiners do not ask again', async ({
+	github,
+	account,
+}) => {
+	github.add(5);
+	const asked: number[] = [];
+	const trusts = async (runnerId: number) => {
+		asked.push(runnerId);
+		return false;
+	};
+	const claimed = { scope, name: 'runner-5', run: 'pod-a/0', id: 1, trusts };
+	const outcomes = await Promise.all([unregister(account, claimed), unregister(account, claimed)]);
+	for (const outcome of outcomes) assert.is('runnerId' in outcome && outcome.runnerId, 5);
+	assert.equal(asked, [1]);
+	assert.ok(github.runners.has(1), 'the other one is untouched');
+});
+
+test('an id that can not be vouched for now: why, and nothing is removed', async ({ github, account }) => {
+	github.add(1);
+	const trouble = { kind: 'github-unavailable', detail: 'down' } as const;
+	assert.equal(await unregister(account, { ...runner(1), trusts: async () => trouble }), trouble);
+	assert.ok(github.runners.has(1));
+});
+
 test('404 to DELETE of a runner that the list still has proves nothing', async ({ github, account }) => {
 	github.add(1);
 	github.script = ({ method }) => (method === 'DELETE' ? { status: 404 } : undefined);
