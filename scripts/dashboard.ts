@@ -18,6 +18,7 @@ metadata:
   namespace: runners-system
   labels:
     app.kubernetes.io/name: runners-admission
+    app.kubernetes.io/part-of: kubectl-runners
     grafana_dashboard: "1"
 data:
   runners-admission.json: |

@@ -97,7 +97,10 @@ for (const mode of ['default', 'guard-only']) {
 		ok(await runners('install', '--mode', mode, '--wait=false'));
 		assert.equal(difference(byKustomize, await ours(context)), []);
 		const yaml = ok(await runners('install', '--mode', mode, '--dry-run=client', '-o', 'yaml'));
-		const diff = await context.cluster.kubectl(['diff', '--server-side', '-f', '-'], { input: yaml });
+		const diff = await context.cluster.kubectl(
+			['diff', '--server-side', '--field-manager=kubectl-runners', '-f', '-'],
+			{ input: yaml },
+		);
 		assert.equal([diff.code, diff.stdout], [0, ''], diff.stderr);
 		ok(await runners('uninstall', '--yes'));
 
