@@ -55,12 +55,14 @@ export class Owners {
 	readonly #removed = new Set<string>();
 	/** UIDs of owners whose pod has come and gone. */
 	readonly #ended = new Set<string>();
+	/** By pod UID: when its runner's end was first seen. */
+	readonly #exitSeenMs = new Map<string, number>();
 	/** By owner UID: not to be asked about again before. */
 	readonly #refused = new Map<string, number>();
 
 	constructor(options: OwnersOptions) {
 		this.#options = options;
-		const { cache, owners, between, setLabel, changed } = options;
+		const { cache, owners, between, setLabel, now, changed } = options;
 		owners.on((change, owner) => this.#note(change, owner));
 		between?.on((_change, { metadata }) => {
 			for (const owner of owners.informer.values())
@@ -72,11 +74,16 @@ export class Owners {
 			const key = `${pod.metadata.namespace}/${set}`;
 			const known = this.#pods.get(key) ?? new Set<string>();
 			this.#pods.set(key, known);
+			const { uid = '' } = pod.metadata;
 			if (change === 'deleted') {
 				known.delete(podKey(pod));
+				this.#exitSeenMs.delete(uid);
 				const owner = controllerOf(pod);
 				if (owner && this.#setOf.has(podKey(pod))) this.#ended.add(owner);
-			} else known.add(podKey(pod));
+			} else {
+				known.add(podKey(pod));
+				if (terminationOf(pod) && !this.#exitSeenMs.has(uid)) this.#exitSeenMs.set(uid, now());
+			}
 			changed({ key });
 		});
 	}
@@ -175,7 +182,9 @@ export class Owners {
 		const createdMs = Date.parse(metadata.creationTimestamp ?? '') || 0;
 		const runner = pod && this.#runner(pod);
 		const { phase, sinceMs } =
-			pod && runner ? phaseOf(pod, runner, nowMs) : this.#withoutPod(uid, createdMs, nowMs);
+			pod && runner
+				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs)
+				: this.#withoutPod(uid, createdMs, nowMs);
 		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
 		return {
 			name: metadata.name,
@@ -234,18 +243,15 @@ export class Owners {
 const isLive = (runner: RunnerPod) =>
 	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
 
-/** How far a runner is, from its pod. */
-export function phaseOf(pod: Pod, runner: RunnerPod, nowMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+/** How far a runner is, from its pod. `exitSeenMs`: when its end was first seen, if it has ended. */
+export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
 	const { process } = runner;
 	if (process.state === 'exited') {
-		const terminated = pod.status?.containerStatuses?.[0]?.state?.terminated;
+		const terminated = terminationOf(pod);
 		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
 		// Also one that the kubelet never let run has no exit code.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
-		// finishedAt is cut to the second. An effectiveTime of that same second counts as the newer word: a runner too many
-		// for a while is better than a job that waits for the whole delay (D2, D11).
-		const finishedMs = Date.parse(terminated?.finishedAt ?? '');
-		return { phase: 'completed', sinceMs: Number.isNaN(finishedMs) ? nowMs : Math.min(nowMs, finishedMs) };
+		return { phase: 'completed', sinceMs: endedAtMs(terminated?.finishedAt, exitSeenMs) };
 	}
 	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
 	// One that can not register is not waited for; the next comes after a pause, as after any failed start.
@@ -255,6 +261,23 @@ export function phaseOf(pod: Pod, runner: RunnerPod, nowMs: number): Pick<Owner,
 	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
 	return { phase: 'idle', sinceMs: undefined };
 }
+
+/** A watch shows an end so much later, at most, on a machine that is not overloaded. */
+const watchLagMs = 250;
+
+/**
+ * When a runner ended, ms: finishedAt is cut to the second, so within that second by when we saw it. In doubt earlier
+ * than it was: an effectiveTime that is taken for the newer word costs a runner too many for a while, one that is taken for
+ * the older has a job wait for the whole delay (D2, D11).
+ */
+function endedAtMs(finishedAt: string | undefined, seenMs: number): number {
+	const secondMs = Date.parse(finishedAt ?? '');
+	if (Number.isNaN(secondMs)) return seenMs;
+	return Math.min(seenMs, Math.max(secondMs, Math.min(seenMs, secondMs + 1_000) - watchLagMs));
+}
+
+const terminationOf = (pod: Pod) =>
+	pod.status?.containerStatuses?.find(({ name }) => name === 'runner')?.state?.terminated;
 
 const expectedOwner = (name: string, templateHash: string, nowMs: number): OwnedRunner => ({
 	name,

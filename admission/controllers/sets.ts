@@ -294,11 +294,11 @@ export class Sets<S extends RunnersSet> {
 	#subject = ({ metadata }: S): Subject => ({ apiVersion, kind: this.#kind.kind, metadata });
 }
 
-/** Completed owners whose completion the leader before us had written down. */
+/** Completed owners whose completion the leader before us had written down, by when: each has its own second of doubt. */
 function countedBefore(owners: OwnedRunner[], completionsMs: number[]): string[] {
 	const written = [...completionsMs];
 	return owners.flatMap(({ phase, sinceMs = 0, uid }) => {
-		const index = written.indexOf(sinceMs);
+		const index = written.findIndex((atMs) => Math.abs(atMs - sinceMs) <= 1_000);
 		if (phase !== 'completed' || index === -1) return [];
 		written.splice(index, 1);
 		return [uid];

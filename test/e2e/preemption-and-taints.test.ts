@@ -189,7 +189,7 @@ test('several urgent pods on one node: each asks for all victims, each at most o
 			const pods = await Promise.all(urgent.map((name) => rig.pod(name, namespace)));
 			return pods.every((pod) => pod?.status?.phase === 'Running');
 		},
-		{ withinMs: 20_000 },
+		{ withinMs: 45_000 },
 	);
 });
 

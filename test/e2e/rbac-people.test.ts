@@ -99,6 +99,7 @@ test('view: lists and shows; whatever changes something is refused in kubectl’
 	const { annotations = {} } = (await rig.pod(pod, set.namespace))?.metadata ?? {};
 	assert.is(annotations[record.requestedBy], undefined);
 	await set.endJob(pod);
+	await eventually('it has left', () => !set.all().includes(pod));
 	await set.registered(4);
 });
 

@@ -70,12 +70,16 @@ for (const [promise, phase, change, facts] of table) {
 	test(promise, () => assert.is(phaseOf(pod(change), runnerPod(change, facts), now).phase, phase));
 }
 
-test('when it completed: finishedAt is cut to the second, and nothing ends in the future (D1)', () => {
-	const at = (finishedAt: string) =>
-		phaseOf(pod({ status: exited(0, finishedAt) }), runnerPod({ status: exited(0, finishedAt) }), now)
-			.sinceMs;
-	assert.is(at('2026-11-23T12:00:30Z'), noon + 30_000);
-	assert.is(at('2026-11-23T12:01:00Z'), now);
+test('when it completed: within the second that finishedAt names, by when it was seen, rather too early (D1, D11)', () => {
+	const at = (seenMs: number) => {
+		const status = exited(0, '2026-11-23T12:00:30Z');
+		return phaseOf(pod({ status }), runnerPod({ status }), seenMs).sinceMs;
+	};
+	const second = noon + 30_000;
+	assert.is(at(second + 700), second + 450);
+	assert.is(at(second + 100), second, 'not before that second');
+	assert.is(at(second + 60_000), second + 750, 'seen late: in that second all the same');
+	assert.is(at(second - 500), second - 500, 'not after it was seen, where clocks differ');
 });
 
 test('since when it starts', () =>
