@@ -29,6 +29,7 @@ import { isOurNamespace } from './ownership.ts';
 import { credentialsHint, untilEstablished } from './ready.ts';
 import { releaseSets } from './release.ts';
 import { autoscalerLines, findAutoscalers, findTakeovers, planLines } from './takeover.ts';
+import { inNamespace } from './transforms.ts';
 import { untilGuarded } from './wait.ts';
 
 export interface InstallOptions extends Choice {
@@ -59,7 +60,8 @@ export async function install(options: InstallOptions): Promise<number> {
 	const checked = await checkSteps(api, ours, options.forceConflicts);
 	if (!options.forceConflicts) refuseConflicts(checked);
 	for (const { object } of left) say(options, `${nameOf(object)} was here before: left as it is`);
-	const gone = obsolete(existing, objects);
+	const everything = inNamespace(Object.values(overlays).flat(), options.namespace);
+	const gone = obsolete(existing, objects, everything);
 	if (options.dryRun === 'server') return dryRunServer(api, checked, gone, options.format);
 
 	await apply(api, checked, options);

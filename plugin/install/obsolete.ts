@@ -3,25 +3,36 @@ import { mapLimited } from '../cli/limited.ts';
 import { isCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
 import type { Objects, Resource } from './objects.ts';
 import type { Overlays } from './overlays.ts';
+import { isApplied } from './ownership.ts';
 
 export const ourLabel = `${partOf.key}=${partOf.value}`;
 
 const requestsAtOnce = 10;
 
 /**
- * What an earlier installation left that this one has not: to be removed, webhook configurations first. Never
- * custom resource definitions, whose objects would go with them, nor namespaces.
+ * What an earlier installation left that this one has not: to be removed, webhook configurations first. That is what
+ * `install` applied, or what another of the overlays has: a component that somebody added beside them (monitoring)
+ * stays. Never custom resource definitions, whose objects would go with them, nor namespaces.
  */
-export function obsolete(existing: readonly Manifest[], wanted: readonly Manifest[]): Manifest[] {
+export function obsolete(
+	existing: readonly Manifest[],
+	wanted: readonly Manifest[],
+	ofOverlays: readonly Manifest[],
+): Manifest[] {
 	const kept = new Set(wanted.map(keyOf));
+	const known = new Set(ofOverlays.map(keyOf));
 	const gone = existing.filter(
-		(object) => !kept.has(keyOf(object)) && !isCrd(object) && object.kind !== 'Namespace',
+		(object) =>
+			!kept.has(keyOf(object)) &&
+			(known.has(keyOf(object)) || isApplied(object)) &&
+			!isCrd(object) &&
+			object.kind !== 'Namespace',
 	);
 	return webhooksFirst(gone);
 }
 
 /** Nothing may be held up by a server that is about to go. */
-export function webhooksFirst(objects: readonly Manifest[]): Manifest[] {
+function webhooksFirst(objects: readonly Manifest[]): Manifest[] {
 	return [
 		...objects.filter(isWebhookConfiguration),
 		...objects.filter((object) => !isWebhookConfiguration(object)),

@@ -85,6 +85,11 @@ export function isHandedOver({ manager }: Conflict, object: Manifest): boolean {
 	return ownersOf(object).some((owner) => owner.manager === manager && appliedOurs(owner));
 }
 
+/** Did `install` apply it? */
+export function isApplied(object: Manifest): boolean {
+	return ownersOf(object).some(({ manager, operation }) => manager === fieldManager && operation === 'Apply');
+}
+
 /** Is anything of it ours to give up? */
 export function ownsFields(object: Manifest): boolean {
 	return ownersOf(object).some(({ manager }) => manager === fieldManager);

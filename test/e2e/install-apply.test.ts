@@ -120,10 +120,15 @@ test('after kubectl apply -k an install changes the mode: what kubectl wrote is 
 			...['-o', 'jsonpath={.spec.template.spec.containers[0].args}'],
 		]);
 	assert.is(await args(), '["--controllers=deletion"]');
+	// A part that is added beside the overlays: it has our label, stays with an install, and goes with an uninstall.
+	const added = 'service/runners-admission-metrics';
+	await kubectl(['apply', '-f', join(overlaysFolder, '../components/monitoring/service.yaml')]);
 	const installed = ok(await runners('install', '--wait=false'));
+	assert.not.ok(installed.includes(added));
+	await kubectl(['get', added, '-n', 'runners-system']);
 	says(installed, 'deployment.apps/runners-admission configured\n');
 	assert.is(await args(), '');
-	ok(await runners('uninstall', '--yes'));
+	says(ok(await runners('uninstall', '--yes')), `${added} removed\n`);
 });
 
 test('fields that others own are refused before anything is changed; --force-conflicts takes them', async (context) => {

@@ -70,11 +70,20 @@ test('obsolete: what is not wanted any more, webhooks first, never definitions o
 		manifest('MutatingWebhookConfiguration', 'w'),
 	];
 	assert.equal(
-		obsolete(found, [kept]).map(({ kind }) => kind),
+		obsolete(found, [kept], found).map(({ kind }) => kind),
 		['MutatingWebhookConfiguration', 'ClusterRole'],
 	);
 	// The same kind in another version of its API is the same object.
-	assert.equal(obsolete([{ ...kept, apiVersion: 'apps/v1' }], [{ ...kept, apiVersion: 'apps/v2' }]), []);
+	const [old, fresh] = ['apps/v1', 'apps/v2'].map((apiVersion) => ({ ...kept, apiVersion }));
+	assert.equal(obsolete([old!], [fresh!], [old!]), []);
+});
+
+test('obsolete: what somebody added beside the overlays stays, what an older install applied goes', () => {
+	const owned = (manager: string, operation: string) => ({ managedFields: [owner(manager, operation, {})] });
+	const added = manifest('Service', 'metrics', owned('kubectl-client-side-apply', 'Update'));
+	const touched = manifest('Service', 'touched', owned('kubectl-runners', 'Update'));
+	const older = manifest('Service', 'of-an-older-version', owned('kubectl-runners', 'Apply'));
+	assert.equal(obsolete([added, touched, older], [], []), [older]);
 });
 
 const label = { 'f:labels': { 'f:app.kubernetes.io/part-of': {} } };
