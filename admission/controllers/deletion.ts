@@ -123,7 +123,7 @@ export class DeletionLoop {
 		const released = await release(guarded, request, ports, { budgetMs: backgroundBudgetMs, priority });
 		if (released.verdict.kind === 'allow') {
 			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
-			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.claim?.atMs;
+			const begunMs = pod.unregistered?.proven || pod.busyAnswer ? undefined : pod.claim?.atMs;
 			const joined = endsExchange(released.verdict) && ports.now() - (begunMs ?? 0) < claimMs;
 			return joined ? { afterMs: callersDeleteMs } : this.#complete(key, released.pod, released.verdict);
 		}

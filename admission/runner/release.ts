@@ -204,7 +204,8 @@ async function unregister(
 async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports): Promise<Released> {
 	switch (outcome.kind) {
 		case 'unregistered':
-			return finish(pod, allow('unregistered'), ports);
+			// GitHub had it until now, whatever somebody wrote on the pod.
+			return finish({ ...pod, unregistered: undefined }, allow('unregistered'), ports);
 		case 'not-registered': {
 			// An id on the pod would have been asked about, were it not another runner's.
 			const verdict = decideUnknownToGitHub({ ...pod, runnerId: undefined }, ports.now());

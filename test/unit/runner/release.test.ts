@@ -205,6 +205,12 @@ test('a forged complete-timestamp on a registered runner releases nothing', asyn
 		'unregister',
 	]);
 });
+test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
+	const { ports, pod } = world(claimedComplete(), { unregister: { kind: 'unregistered' } });
+	const released = await release(pod(), alice, ports, limits);
+	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
+	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now());
+});
 test('the pod changed under us: read again and judged again', async () => {
 	const { ports, calls, pod, conflict } = world();
 	conflict(2);
