@@ -24,7 +24,7 @@ import { githubUrlOf } from './sets/defaults.ts';
 import { createPods } from './webhook/create-pods.ts';
 import { deletePods } from './webhook/delete-pods.ts';
 import { evictPods } from './webhook/evict-pods.ts';
-import { refuseSuccessor } from './webhook/exited-pods.ts';
+import { leavingOwner } from './webhook/exited-pods.ts';
 import { createWebhookServer } from './webhook/server.ts';
 import { setReplicas } from './webhook/set-replicas.ts';
 import { updatePods } from './webhook/update-pods.ts';
@@ -92,13 +92,18 @@ export async function serve(
 	const pods = new RunnerPods(client, proof, now);
 	const events = new Events(client, log, self);
 	const ports = createPorts({ pods, accounts, proof, self, now, background });
-	const guardDependencies = { pods, ports, events, metrics, log };
 	const withRunnerSets = settings.controllers.includes('runnerset');
+	const guardDependencies = {
+		pods,
+		ports,
+		leavingOwner: withRunnerSets ? leavingOwner(client, user, log) : undefined,
+		events,
+		metrics,
+		log,
+	};
 	const webhook = createWebhookServer(
 		{
-			'/pods/delete': async (request) =>
-				(withRunnerSets && (await refuseSuccessor(request, { client, metrics, log }))) ||
-				deletePods(request, guardDependencies),
+			'/pods/delete': (request) => deletePods(request, guardDependencies),
 			'/pods/evict': (request) => evictPods(request, guardDependencies),
 			'/pods/update': (request) => updatePods(request, user),
 			'/pods/create': createPods,

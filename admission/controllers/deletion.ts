@@ -25,6 +25,11 @@ export interface DeletionDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	ports: Ports;
+	/**
+	 * The StatefulSet or Runner that this pod's set deletes when the runner has ended; undefined: there is none, or the
+	 * reconciler of such sets does not run here.
+	 */
+	standingOwner(pod: Pod): Promise<string | undefined>;
 	events: Events;
 	metrics: Metrics;
 	log: Log;
@@ -36,6 +41,9 @@ export interface WaitingDeletion {
 	/** When it was asked for; one that a namespace's deletion asks for counts from when it was first seen. */
 	askedAtMs: number;
 }
+
+/** Its set's reconciler removes an exited runner in a moment. */
+const ownerLeavesMs = 1_000;
 
 /** An allowed DELETE has been carried out this long after its admission, with much to spare. */
 const callersDeleteMs = 2_000;
@@ -125,7 +133,10 @@ export class DeletionLoop {
 			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
 			const begunMs = pod.unregistered?.proven || pod.busyAnswer ? undefined : pod.claim?.atMs;
 			const joined = endsExchange(released.verdict) && ports.now() - (begunMs ?? 0) < claimMs;
-			return joined ? { afterMs: callersDeleteMs } : this.#complete(key, released.pod, released.verdict);
+			if (joined) return { afterMs: callersDeleteMs };
+			if (released.verdict.reason === 'runner-exited' && (await this.#ownerStands(cached)))
+				return this.#leaveToOwner(key, released.pod);
+			return this.#complete(key, released.pod, released.verdict);
 		}
 		const wait = await this.#wait(key, cached, released.pod, released.verdict);
 		return earlier(wait, nodeAgain);
@@ -139,6 +150,21 @@ export class DeletionLoop {
 		if (!pod.unregistered?.proven) return undefined;
 		const ageMs = this.#dependencies.ports.now() - Date.parse(pod.unregistered.at);
 		return ageMs < callersDeleteMs ? { afterMs: callersDeleteMs - ageMs } : undefined;
+	}
+
+	/** In a namespace that is being deleted nothing is made again. */
+	async #ownerStands(pod: Pod): Promise<boolean> {
+		const { standingOwner } = this.#dependencies;
+		return !this.#namespaceTerminating(pod) && (await standingOwner(pod)) !== undefined;
+	}
+
+	/**
+	 * Its set books the completion (D1), deletes the StatefulSet or Runner, and then the pod. Were ours quicker, a
+	 * StatefulSet would make the pod again under its name (invariant 6), and a set would fill the place at once.
+	 */
+	#leaveToOwner(key: string, pod: RunnerPod): LookAgain {
+		this.#remember(key, pod, 'owner-leaving');
+		return { afterMs: ownerLeavesMs };
 	}
 
 	async #complete(key: string, pod: RunnerPod, verdict: Allow): Promise<LookAgain> {

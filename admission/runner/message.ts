@@ -26,6 +26,11 @@ export function denyMessage(
 	return `${subject(pod)} ${state(pod, verdict, nowMs)}. ${next} Override, which kills its job: kubectl runners delete ${pod.name} ${at} --now --reason TEXT`;
 }
 
+/** An exited runner has no job to wait for and needs no record: what is in its way goes by itself. */
+export function ownerLeavingMessage(pod: RunnerPod, statefulSet: string): string {
+	return `runner ${pod.runnerName} has ended, and its StatefulSet ${statefulSet} is being deleted: the pod goes with it, and no other of this name is to be made. Nobody has to ask again.`;
+}
+
 /** One clause: what is the case. Also the text of Events and of the DeletionPending condition. */
 export function state(pod: RunnerPod, verdict: Deny, nowMs: number): string {
 	const detail = verdict.detail ? ` (${verdict.detail})` : '';

@@ -1,11 +1,8 @@
-import { arc } from '../api/keys.ts';
-import type { KubeObject, Pod } from '../api/kinds.ts';
-import { apiVersion, setKinds } from '../api/sets.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pod } from '../api/kinds.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ownerOf, standingOwner } from '../kube/standing-owner.ts';
 import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import { readRunnerPod } from '../runner/runner-pod.ts';
-import { type AdmissionRequest, type AdmissionResponse, refused } from './review.ts';
 
 /** One name where the controllers have service accounts of their own, the other where they share one. */
 const statefulSetController = [
@@ -13,45 +10,40 @@ const statefulSetController = [
 	'system:kube-controller-manager',
 ];
 
-/** A call to the API server within an admission. */
-const callWithinMs = 2_500;
+/** Nothing is made again in a namespace that is being deleted, and its StatefulSets go in any order. */
+const namespaceController = 'system:serviceaccount:kube-system:namespace-controller';
+
+/** Our reconciler deletes the StatefulSet of an exited runner in a moment: so long is that waited for. */
+const standsAtMostMs = 1_500;
+const lookEveryMs = 100;
+
+/** Tells the StatefulSet that still stands over an exited runner's pod, which is then not to be deleted yet. */
+export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefined>;
 
 /**
- * The StatefulSet controller deletes an exited pod to make it anew under its name: a runner that has completed would
- * register again. Refused while the StatefulSet of a RunnerSet stands; our reconciler deletes that in a moment, and
- * then the pod goes without a successor (invariant 6; tried: api-server-facts). undefined: not such a deletion.
+ * A RunnerSet's pod that is deleted before its StatefulSet is made anew under its name: a runner that has completed would
+ * register again (invariant 6; tried: api-server-facts). Our reconciler deletes the StatefulSet first, then the pod, a
+ * moment after the runner has ended; whoever is quicker has to wait for that. `self`: our own user, which has looked.
  *
- * Compatibility: the controller backs off, 10 tries in 2.6 s and then fewer; one FailedDelete Event.
+ * Compatibility: the StatefulSet controller deletes exited pods to make them anew. It hears no at once, for its workers
+ * are few: it backs off, 10 tries in 2.6 s and then fewer; one FailedDelete Event. All others wait here.
  */
-export async function refuseSuccessor(
-	request: AdmissionRequest,
-	{ client, metrics, log }: { client: KubeClient; metrics: Metrics; log: Log },
-): Promise<AdmissionResponse | undefined> {
-	if (!statefulSetController.includes(request.userInfo.username ?? '')) return undefined;
-	const pod = request.oldObject as Pod;
-	const runner = readRunnerPod(pod);
-	const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === 'StatefulSet');
-	if (!runner || !owner || runner.terminating || runner.process.state !== 'exited') return undefined;
-	if (!pod.metadata.labels?.[arc.runnerSet]) return undefined;
-	const name = `${runner.namespace}/${runner.name}`;
-	try {
-		const statefulSet = await client.request<KubeObject>(
-			'GET',
-			`/apis/apps/v1/namespaces/${runner.namespace}/statefulsets/${owner.name}`,
-			{ timeoutMs: callWithinMs },
-		);
-		const { uid, deletionTimestamp, ownerReferences = [] } = statefulSet.metadata;
-		const ours = ownerReferences.some(
-			(set) => set.kind === setKinds.runnerSet.kind && set.apiVersion === apiVersion,
-		);
-		if (uid !== owner.uid || deletionTimestamp || !ours) return undefined;
-	} catch (error) {
-		if (isNotFound(error)) return undefined;
-		// It tries again, and a pod that has exited can wait.
-		log.warn({ pod: name, error: String(error) }, 'the StatefulSet of an exited runner could not be read');
-	}
-	metrics.decision('deny', 'owner-leaving');
-	log.debug({ pod: name, reason: 'owner-leaving' }, 'deletion denied');
-	const message = `runner ${runner.runnerName} has ended and its StatefulSet ${owner.name} is being deleted: no pod of this name is to be made again`;
-	return refused(request.uid, { code: 409 }, 'owner-leaving', message);
+export function leavingOwner(client: KubeClient, self: string, log: Log): LeavingOwner {
+	return async (pod, user) => {
+		const owner = ownerOf(pod, 'runnerset');
+		if (!owner || user === self || user === namespaceController) return undefined;
+		const remakes = statefulSetController.includes(user);
+		try {
+			const untilMs = performance.now() + (remakes ? 0 : standsAtMostMs);
+			for (;;) {
+				const standing = await standingOwner(client, pod, 'runnerset');
+				if (!standing || performance.now() + lookEveryMs > untilMs) return standing;
+				await sleep(lookEveryMs);
+			}
+		} catch (error) {
+			const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
+			log.warn({ pod: name, error: String(error) }, 'the StatefulSet of an exited runner could not be read');
+			return remakes ? owner.name : undefined; // it tries again; a person's word counts
+		}
+	};
 }

@@ -5,16 +5,19 @@ import type { RunnerPods } from '../kube/runner-pods.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { deny } from '../runner/decide.ts';
-import { denyMessage, duration } from '../runner/message.ts';
+import { denyMessage, duration, ownerLeavingMessage } from '../runner/message.ts';
 import { admissionBudgetMs } from '../runner/policy.ts';
 import { type DeletionRequest, recordOf } from '../runner/record.ts';
 import { type Ports, type Released, release } from '../runner/release.ts';
-import { type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import type { LeavingOwner } from './exited-pods.ts';
 import { type AdmissionResponse, allowed, type Refusal, refused } from './review.ts';
 
 export interface GuardDependencies {
 	pods: RunnerPods;
 	ports: Ports;
+	/** Only where the reconciler of RunnerSets runs. */
+	leavingOwner?: LeavingOwner | undefined;
 	events: Events;
 	metrics: Metrics;
 	log: Log;
@@ -40,6 +43,12 @@ export async function guard(
 			return allowed(uid);
 		}
 		released = await inTime(release(runnerPod, request, ports, limits));
+		const owner = await leaving(pod, request, released, dependencies);
+		if (owner) {
+			metrics.decision('deny', 'owner-leaving');
+			log.debug({ pod: podKey(pod), user: request.user, reason: 'owner-leaving' }, 'deletion denied');
+			return refused(uid, refusal, 'owner-leaving', ownerLeavingMessage(released.pod, owner));
+		}
 	} catch (error) {
 		released = await failed(pod, request, error, dependencies);
 	}
@@ -77,6 +86,16 @@ export async function guard(
 		log.debug(facts, 'deletion denied');
 	}
 	return refused(uid, refusal, verdict.reason, message);
+}
+
+/** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. */
+async function leaving(
+	pod: Pod,
+	{ user, dryRun }: DeletionRequest,
+	{ verdict }: Released,
+	{ leavingOwner }: GuardDependencies,
+): Promise<string | undefined> {
+	return verdict.reason === 'runner-exited' && !dryRun ? leavingOwner?.(pod, user) : undefined;
 }
 
 const limits = { budgetMs: admissionBudgetMs, priority: 'request' } as const;

@@ -43,8 +43,11 @@ for (const kind of kinds) {
 		sets.push(set);
 		return set;
 	};
+	/** Longer than an end may take to be seen: one that comes as soon after the newest word may count as before it (D11). */
+	const afterTheWordMs = 300;
 	/** A job that starts and ends at once on each. */
 	const complete = async (set: SetUnderTest, ...names: string[]) => {
+		await sleep(afterTheWordMs);
 		for (const name of names) await set.rig.agents.runJob(set.namespace, name);
 		await Promise.all(names.map((name) => set.endJob(name)));
 	};
@@ -75,6 +78,25 @@ for (const kind of kinds) {
 		assert.ok(Date.now() - fromMs < 10_000);
 		await set.stays(3);
 		assert.is(set.uids.size, 4, 'one pod, not more');
+	});
+
+	test(`${kind} that an autoscaler drives: one whose deletion was asked for completes like any other, and is not replaced before effectiveTime moves (D1, invariant 6)`, async (context) => {
+		const set = await make(context, { replicas: 2, annotations: delay('10m') });
+		const [first = ''] = set.known();
+		await sleep(afterTheWordMs);
+		await context.rig.agents.runJob(set.namespace, first);
+		const refused = await context.rig.kubectl(['-n', set.namespace, 'delete', 'pod', first, '--wait=false']);
+		assert.match(refused.stderr, 'The deletion is recorded');
+		await set.endJob(first);
+		await set.reaches(1);
+		await eventually('it is gone', () => !set.all().includes(first), { withinMs: 2_000 });
+		await set.stays(1);
+		assert.match(
+			(await set.conditionIs('Holding', 'True')).message ?? '',
+			/^1 completed since effectiveTime/,
+		);
+		await set.patch({ spec: { effectiveTime: new Date().toISOString() } });
+		await set.reaches(2);
 	});
 
 	test(`${kind} at its maximum with a backlog: one ends, its autoscaler still wants as many, the next starts at once (D11)`, async (context) => {
@@ -161,6 +183,27 @@ for (const kind of kinds) {
 		console.log(`${kind}: 20 completed at once are gone after ${tookMs} ms`);
 		assert.ok(tookMs < 4_000, `${tookMs} ms`);
 		await set.reaches(20);
+		await set.stays(20);
+		assert.is(set.uids.size, 40);
+		assert.is(set.most, 20);
+	});
+
+	test(`${kind}: all 20 are to be deleted, and finish within a second: each goes once, and none comes back under its name (E1, invariant 6)`, async (context) => {
+		const set = await make(context, { replicas: 20 });
+		const first = set.known();
+		for (const name of first) await context.rig.agents.runJob(set.namespace, name);
+		const refused = await context.rig.kubectl([
+			'-n',
+			set.namespace,
+			'delete',
+			'pods',
+			'--all',
+			'--wait=false',
+		]);
+		assert.is(refused.stderr.match(/The deletion is recorded/g)?.length, 20);
+		await Promise.all(first.map((name) => set.endJob(name)));
+		await eventually('all are gone', () => first.every((name) => !set.all().includes(name)), { everyMs: 20 });
+		await set.registered(20);
 		await set.stays(20);
 		assert.is(set.uids.size, 40);
 		assert.is(set.most, 20);

@@ -36,8 +36,9 @@ test.after(async ({ rig, history, sets }) => {
 	history?.stop();
 	await end(rig);
 });
-test.after.each(({ history, rig }) => {
+test.after.each(({ history, rig, sets }) => {
 	assert.equal(history.violations(), []);
+	for (const set of sets) assert.equal(set.reused(), [], 'a pod name was used twice (invariant 6)');
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],
