@@ -32,8 +32,8 @@ test.after(async ({ rig, history, sets }) => {
 	history?.stop();
 	await end(rig);
 });
-test.after.each(({ history, rig }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history, rig }) => {
+	assert.equal(await history.violationsAtRest(), []);
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],

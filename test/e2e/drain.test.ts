@@ -49,8 +49,8 @@ test.after(async ({ rig, history, stopCalls, plugin }) => {
 	history?.stop();
 	await Promise.all([rig?.stop(), plugin?.remove()]);
 });
-test.after.each(({ history }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history }) => {
+	assert.equal(await history.violationsAtRest(), []);
 });
 
 const drain = (rig: Rig, node: string, ...more: string[]): Promise<KubectlResult> =>

@@ -30,8 +30,8 @@ test.after(async ({ rig, history }) => {
 	history?.stop();
 	await rig?.stop();
 });
-test.after.each(({ history }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history }) => {
+	assert.equal(await history.violationsAtRest(), []);
 });
 
 for (const version of versions) {

@@ -37,8 +37,8 @@ test.after(async ({ rig, history, stopCalls }) => {
 	history?.stop();
 	await rig?.stop();
 });
-test.after.each(({ history }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history }) => {
+	assert.equal(await history.violationsAtRest(), []);
 });
 
 const led = (server: ServerProcess) => server.log.some((line) => line.msg === 'leading');

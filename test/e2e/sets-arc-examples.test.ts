@@ -88,7 +88,7 @@ test('applied unchanged they register, run jobs, are replaced, and go with kubec
 		async () => (await rig.ok(['-n', namespace, 'get', ...left])).trim() === '',
 	);
 	assert.equal(rig.github.runners(), []);
-	assert.equal(history.violations(), []);
+	assert.equal(await history.violationsAtRest(), []);
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],

@@ -35,7 +35,7 @@ test.after(async ({ rig, history, sets }) => {
 });
 test.after.each(async ({ rig, history, configuration }) => {
 	await rig.ok(['apply', '-f', '-'], configuration);
-	assert.equal(history.violations(), []);
+	assert.equal(await history.violationsAtRest(), []);
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],

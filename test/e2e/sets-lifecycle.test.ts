@@ -25,8 +25,8 @@ test.after(async ({ rig, history, sets }) => {
 	history?.stop();
 	await rig?.stop();
 });
-test.after.each(({ history, rig }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history, rig }) => {
+	assert.equal(await history.violationsAtRest(), []);
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],

@@ -27,8 +27,8 @@ test.after(async ({ rig, history, sets }) => {
 	history?.stop();
 	await rig?.stop();
 });
-test.after.each(({ history, rig, sets }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history, rig, sets }) => {
+	assert.equal(await history.violationsAtRest(), []);
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),
 		[],

@@ -36,8 +36,8 @@ test.after(async ({ rig, history, sets }) => {
 	history?.stop();
 	await end(rig);
 });
-test.after.each(({ history, rig, sets }) => {
-	assert.equal(history.violations(), []);
+test.after.each(async ({ history, rig, sets }) => {
+	assert.equal(await history.violationsAtRest(), []);
 	for (const set of sets) assert.equal(set.reused(), [], 'a pod name was used twice (invariant 6)');
 	assert.equal(
 		rig.logs(({ level }) => level === 'error'),

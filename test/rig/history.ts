@@ -24,6 +24,8 @@ export interface Expected {
 export interface History {
 	/** What contradicts the invariants, each with its number; empty when all is well. */
 	violations(expected?: Expected): string[];
+	/** The same, when what is recorded and can be carried out has been: it may have been asked for a moment ago. */
+	violationsAtRest(): Promise<string[]>;
 	/** Pods that carried a record at some time, as `namespace/name`. */
 	recorded(): string[];
 	/** Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). */
@@ -203,19 +205,36 @@ export async function startHistory(rig: Rig): Promise<History> {
 		}
 	}
 
+	function violations({ lost = [], cancelled = [], crashes = 0, settled = true }: Expected = {}): string[] {
+		const killed = agents.killedJobs().filter((entry) => !lost.includes(`${entry.namespace}/${entry.pod}`));
+		const found = [
+			...killed.map(
+				(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,
+			),
+			...releases(lost),
+			...records(cancelled, settled),
+			...calls(crashes),
+		];
+		if (found.length > 0) console.error(`invariant violated:\n${found.join('\n')}`); // test/run.ts looks for it
+		return found;
+	}
+
+	async function settled(withinMs = 30_000): Promise<void> {
+		try {
+			await eventually('', () => leftOver().length === 0, { withinMs });
+		} catch {
+			const left = leftOver().map((life) => life.key);
+			throw new Error(
+				`not within ${withinMs / 1000} s: recorded deletions are completed: ${left.join(', ')}`,
+			);
+		}
+	}
+
 	return {
-		violations({ lost = [], cancelled = [], crashes = 0, settled = true } = {}) {
-			const killed = agents.killedJobs().filter((entry) => !lost.includes(`${entry.namespace}/${entry.pod}`));
-			const found = [
-				...killed.map(
-					(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,
-				),
-				...releases(lost),
-				...records(cancelled, settled),
-				...calls(crashes),
-			];
-			if (found.length > 0) console.error(`invariant violated:\n${found.join('\n')}`); // test/run.ts looks for it
-			return found;
+		violations,
+		async violationsAtRest() {
+			await settled().catch(() => undefined); // what is left over then is a violation
+			return violations();
 		},
 		recorded: () => [...lives.values()].filter((life) => life.records.length > 0).map((life) => life.key),
 		async writesDuring(work) {
@@ -229,17 +248,7 @@ export async function startHistory(rig: Rig): Promise<History> {
 			const called = github.calls.slice(fromCall).filter((call) => call.method !== 'GET');
 			return [...written, ...called.map((call) => `8: GitHub was called: ${call.method} ${call.template}`)];
 		},
-		async settled(withinMs = 30_000) {
-			const what = () =>
-				`recorded deletions are completed: ${leftOver()
-					.map((life) => life.key)
-					.join(', ')}`;
-			try {
-				await eventually('', () => leftOver().length === 0, { withinMs });
-			} catch {
-				throw new Error(`not within ${withinMs / 1000} s: ${what()}`);
-			}
-		},
+		settled,
 		stop: () => kube.stop(),
 	};
 }
