@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { readKubeconfig } from '../github/cluster-access.ts';
+import { runnerSetPod } from '../github/pods.ts';
 import { type ApiCall, apiCalls } from '../rig/api-call.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { random } from '../rig/random.ts';
@@ -61,6 +62,9 @@ test('kill -9 of the API server, twice, while 50 runners are deleted: nothing lo
 
 test("GitHub's answer to a DELETE is lost on the way: the runner, unregistered though nobody knows, goes all the same", async (context) => {
 	const { rig, history } = context;
+	// Whatever has watched the API server may need a while to be at work again.
+	await rig.apply(runnerSetPod({ name: 'first-again', namespace: 'api' }));
+	await rig.agents.waitRegistered(['first-again'], 90_000);
 	const lost = rig.github.fault({ endpoint: 'delete', fault: { kind: 'reset', effect: 'done' }, times: 1 });
 	// At once: the leader has not yet seen GitHub's id of it.
 	await rig.runners([{ name: 'unheard', namespace: 'api' }]);

@@ -177,7 +177,7 @@ test('kubectl drain of one node after the other that has a replica comes to its 
 		clearInterval(watching);
 		await cluster.kubectl(['uncordon', ...nodes]);
 	}
-	assert.is(fewest, 1);
+	assert.ok(fewest >= 1, `${fewest} replicas ready`); // the next may be ready before anybody has looked
 });
 
 test('a single replica: its node can be drained', async (context) => {

@@ -55,6 +55,12 @@ test.after.each(({ history }) => {
 	assert.equal(history.violations({ lost, settled: false }), []);
 });
 
+/** A pod that leaves its node has the scheduler look again: without an event it does so every 5 min. */
+async function nudge(rig: Rig, namespace: string, nodeName: string): Promise<void> {
+	await rig.apply(plainPod('passer-by', namespace, { nodeName }));
+	await rig.ok(['-n', namespace, 'delete', 'pod', 'passer-by', '--force', '--grace-period=0']);
+}
+
 const markedBusy = (rig: Rig, name: string, namespace: string) =>
 	eventually(
 		`${name} is marked busy`,
@@ -183,14 +189,14 @@ test('several urgent pods on one node: each asks for all victims, each at most o
 		// Not all at once: a scheduler whose victims all vanish while it waits looks again only at the next event.
 		await sleep(4_000);
 	}
-	await eventually(
-		'all urgent pods run',
-		async () => {
-			const pods = await Promise.all(urgent.map((name) => rig.pod(name, namespace)));
-			return pods.every((pod) => pod?.status?.phase === 'Running');
-		},
-		{ withinMs: 45_000 },
-	);
+	const allRun = async () => {
+		const pods = await Promise.all(urgent.map((name) => rig.pod(name, namespace)));
+		return pods.every((pod) => pod?.status?.phase === 'Running');
+	};
+	for (let nudges = 0; !(await allRun()); nudges++) {
+		assert.ok(nudges < 6, 'all urgent pods run');
+		await eventually('', allRun, { withinMs: 10_000 }).catch(() => nudge(rig, namespace, 'n-many'));
+	}
 });
 
 test('two nodes fit: the scheduler spares the busy runner and takes the idle one (B8)', async ({ rig }) => {

@@ -151,12 +151,12 @@ export class SetUnderTest {
 		}
 	}
 
-	/** Jobs start on these, and the server has seen that. */
+	/** Jobs start on these, and the server has seen that: the lists of all a file's organizations share one pace. */
 	async busy(...names: string[]): Promise<void> {
 		for (const name of names) await this.rig.agents.runJob(this.namespace, name);
 		const marked = () =>
 			names.every((name) => this.#pods.get(name)?.metadata.labels?.['actions-runner/busy'] === 'true');
-		await eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 25_000 });
+		await eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 60_000 });
 	}
 
 	endJob(name: string): Promise<void> {
