@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
 /** More failures than this are no coincidence. */
-const mostAgain = 4;
+const mostAgain = 8;
 
 interface Result {
 	file: string;
