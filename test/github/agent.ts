@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endContainer } from './container-exit.ts';
 import type { Journal, JournalEntry } from './journal.ts';
-import type { Kube } from './kube.ts';
+import { type Kube, KubeError } from './kube.ts';
 import {
 	containerState,
 	type EphemeralRunnerItem,
@@ -29,6 +29,9 @@ export interface Job {
 	workflowRunId: number;
 	startedAtMs: number;
 }
+
+/** How often it looks for a Secret that is not there yet. */
+const secretRetryMs = 250;
 
 let nextJob = 1;
 
@@ -159,6 +162,7 @@ export class Agent {
 			github.setStatus(this.runnerId, 'online');
 		} else {
 			const token = checkTokens ? await this.#registrationToken() : undefined;
+			if (this.#terminating || this.#process !== 'started') return;
 			if (checkTokens && (token === undefined || !github.registrationTokenWorks(token, this.#scope))) {
 				this.#note('registration-failed', { detail: 'RUNNER_TOKEN is missing, unknown or expired' });
 				return;
@@ -170,14 +174,25 @@ export class Agent {
 		this.#note('registered');
 	}
 
-	/** RUNNER_TOKEN, plain or from its Secret, as the kubelet would have put it into the container's env. */
+	/**
+	 * RUNNER_TOKEN, plain or from its Secret, as the kubelet would have put it into the container's env. The kubelet starts
+	 * no container whose Secret is not there yet (CreateContainerConfigError) and tries again; kwok starts it, so it waits.
+	 */
 	async #registrationToken(): Promise<string | undefined> {
 		const { token, tokenSecret } = this.#facts;
 		if (token !== undefined || tokenSecret === undefined) return token;
 		const path = `/api/v1/namespaces/${this.#pod.metadata.namespace}/secrets/${tokenSecret.name}`;
-		const secret = await this.#context.kube.get<{ data?: Record<string, string> }>(path);
-		const data = secret.data?.[tokenSecret.key];
-		return data === undefined ? undefined : Buffer.from(data, 'base64').toString();
+		while (!this.#terminating && this.#process === 'started') {
+			try {
+				const secret = await this.#context.kube.get<{ data?: Record<string, string> }>(path);
+				const data = secret.data?.[tokenSecret.key];
+				return data === undefined ? undefined : Buffer.from(data, 'base64').toString();
+			} catch (error) {
+				if (!(error instanceof KubeError) || error.status !== 404) throw error;
+				await sleep(secretRetryMs, undefined, { ref: false });
+			}
+		}
+		return undefined;
 	}
 
 	/** ARC registers a scale set's runner first and writes its id into the EphemeralRunner. */
