@@ -17,7 +17,7 @@ const test = suite<Context>('history checker');
 test.before(async (context) => {
 	context.rig = await startRig({ nodes: ['node-1'], replicas: 0 });
 	await context.rig.ok(['delete', 'validatingwebhookconfiguration', 'runners-admission']);
-	context.history = await startHistory(context.rig);
+	context.history = await startHistory(context.rig, { expected: true });
 	const names = ['busy', 'idle', 'forged', 'rewritten', 'asked', 'quiet'];
 	await context.rig.runners(names.map((name) => ({ name })));
 	await context.rig.apply(staticRunnerPod({ name: 'static', namespace: 'default' }));
