@@ -79,8 +79,9 @@ test('applied unchanged they register, run jobs, are replaced, and go with kubec
 	await settled(rig);
 
 	await rig.ok(['-n', namespace, 'delete', '--wait=false', '-f', '-'], yaml);
+	// The Runner's pod is the garbage collector's, which looks for kinds that are new in the cluster each 30 s.
 	await eventually('no pod is left', async () => (await rig.pods(namespace)).length === 0, {
-		withinMs: 40_000,
+		withinMs: 90_000,
 	});
 	const left = ['runnersets,runnerdeployments,runners,statefulsets', '-o', 'name'];
 	await eventually(
