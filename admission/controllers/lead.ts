@@ -1,4 +1,3 @@
-import type { Pod } from '../api/kinds.ts';
 import type { Controller } from '../flags.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { credentialReports } from '../github/credential-report.ts';
@@ -7,7 +6,7 @@ import type { Events } from '../kube/events.ts';
 import type { GuardWatch } from '../kube/guard-watch.ts';
 import type { Proof } from '../kube/proof.ts';
 import { getEphemeralRunner, RunnerPods } from '../kube/runner-pods.ts';
-import { reconcilers, standingOwner } from '../kube/standing-owner.ts';
+import { standingOwner } from '../kube/standing-owner.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createPorts } from '../ports.ts';
@@ -61,18 +60,11 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
 	);
 	const ports = createPorts({ ...dependencies, pods });
-	const standing = async (pod: Pod) => {
-		for (const reconciler of reconcilers) {
-			const owner = controllers.includes(reconciler) && (await standingOwner(client, pod, reconciler));
-			if (owner) return owner;
-		}
-		return undefined;
-	};
 	const deletion = new DeletionLoop({
 		cache,
 		pods,
 		ports,
-		standingOwner: standing,
+		standingOwner: (pod) => standingOwner(client, pod, controllers),
 		events,
 		metrics,
 		log,

@@ -12,9 +12,9 @@ const owners = {
 } as const;
 const sets = { runnerset: setKinds.runnerSet.kind, runnerdeployment: setKinds.runnerDeployment.kind };
 
-/** As `--controllers` names the reconcilers. */
+/** As `--controllers` names them. */
 type Reconciler = keyof typeof owners;
-export const reconcilers = Object.keys(owners) as Reconciler[];
+const reconcilers = Object.keys(owners) as Reconciler[];
 
 /** What a set made this pod by, a StatefulSet or a Runner; from what the pod itself says. */
 export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReference | undefined {
@@ -28,13 +28,17 @@ export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReferen
  * The name of the pod's owner while it stands: it is a set's of ours, and not being deleted. Its set's reconciler deletes it
  * when the runner has ended, and then the pod; a StatefulSet that still stands would make the pod again. Asked of the API
  * server itself, never a cache. undefined: nobody but the guard will delete this pod.
+ *
+ * @param controllers those that run, as in `--controllers`: a set whose reconciler is off deletes nothing
+ * @throws KubeError, but not for 404
  */
 export async function standingOwner(
 	client: KubeClient,
 	pod: Pod,
-	reconciler: Reconciler,
+	controllers: readonly string[],
 ): Promise<string | undefined> {
-	const owner = ownerOf(pod, reconciler);
+	const reconciler = reconcilers.find((one) => controllers.includes(one) && ownerOf(pod, one));
+	const owner = reconciler && ownerOf(pod, reconciler);
 	if (!owner) return undefined;
 	const { path, resource } = owners[reconciler];
 	try {

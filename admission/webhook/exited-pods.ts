@@ -36,7 +36,7 @@ export function leavingOwner(client: KubeClient, self: string, log: Log): Leavin
 		try {
 			const untilMs = performance.now() + (remakes ? 0 : standsAtMostMs);
 			for (;;) {
-				const standing = await standingOwner(client, pod, 'runnerset');
+				const standing = await standingOwner(client, pod, ['runnerset']);
 				if (!standing || performance.now() + lookEveryMs > untilMs) return standing;
 				await sleep(lookEveryMs);
 			}
