@@ -91,13 +91,14 @@ test('it is refused, and does not hang, when the StatefulSet stays', async () =>
 	assert.is(status?.details.causes[0]?.reason, 'owner-leaving');
 	assert.ok(Date.now() - fromMs < 3_000);
 });
-test('a StatefulSet that is being deleted, is another one, or is not of a RunnerSet keeps nothing', async () => {
+test('a StatefulSet that is being deleted, is another one, is not of a RunnerSet or is gone keeps nothing', async () => {
 	for (const other of [
 		{ deletionTimestamp: '2026-11-23T12:00:00Z' },
 		{ uid: 'sts-2' },
 		{ ownerReferences: [] },
 	])
 		assert.ok((await stage(standing(other)).ask(controller)).allowed);
+	assert.ok((await stage(undefined).ask(controller)).allowed);
 });
 test('nothing is asked for a dry run, the namespace controller, our own DELETE, or a pod of no RunnerSet', async () => {
 	const { asked, ask } = stage(standing());
