@@ -2,8 +2,8 @@ import { cli } from 'cleye';
 import { names } from './api/keys.ts';
 import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
 import { durationMs } from './duration.ts';
-import type { LogFormat } from './log.ts';
-import { defaultImages } from './sets/defaults.ts';
+import type { LogFormat } from './telemetry/log.ts';
+import { defaultImages } from './sets/pod/defaults.ts';
 
 export interface Settings {
 	kubeconfig: string | undefined;

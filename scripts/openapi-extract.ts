@@ -1,5 +1,5 @@
 /**
- * Makes test/github/openapi/github-runners.json: the part of GitHub's own OpenAPI description that this project's
+ * Makes test/sim/openapi/github-runners.json: the part of GitHub's own OpenAPI description that this project's
  * calls and the simulator's answers are checked against. The npm package is far too large to depend on, so this is run
  * by hand when a new version shall be taken:
  *
@@ -91,12 +91,12 @@ const extract = {
 	paths,
 	components,
 };
-const target = fileURLToPath(new URL('../test/github/openapi/github-runners.json', import.meta.url));
+const target = fileURLToPath(new URL('../test/sim/openapi/github-runners.json', import.meta.url));
 mkdirSync(dirname(target), { recursive: true });
 const text = `${JSON.stringify(extract, null, 1)}\n`;
 writeFileSync(target, text);
 console.log(
-	`test/github/openapi/github-runners.json: @octokit/openapi ${version}, ${Math.ceil(text.length / 1024)} KiB`,
+	`test/sim/openapi/github-runners.json: @octokit/openapi ${version}, ${Math.ceil(text.length / 1024)} KiB`,
 );
 
 /** Copies what a part refers to into `components`, and what that refers to. */

@@ -2,7 +2,7 @@ import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../telemetry/log.ts';
 import { encode } from './secret.ts';
 import { parseCertificates, pemOf } from './x509.ts';
 

@@ -1,5 +1,5 @@
 import { createAppAuth } from '@octokit/auth-app';
-import { type readQuota, troubleOf } from './answers.ts';
+import { type readQuota, troubleOf } from './response-parsing.ts';
 import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';

@@ -1,4 +1,4 @@
-import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './answers.ts';
+import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './response-parsing.ts';
 import { AppTokens } from './app-token.ts';
 import { type Credential, secretsOf } from './credentials.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';

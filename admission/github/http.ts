@@ -1,5 +1,5 @@
 import { Octokit } from '@octokit/rest';
-import type { HttpAnswer } from './answers.ts';
+import type { HttpAnswer } from './response-parsing.ts';
 import type { CallReport, Trouble } from './types.ts';
 
 export interface HttpOptions {

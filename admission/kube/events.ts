@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { names } from '../api/keys.ts';
 import type { ObjectMeta } from '../api/kinds.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../telemetry/log.ts';
 import { isConflict, type KubeClient } from './client.ts';
 
 export type EventType = 'Normal' | 'Warning';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/kinds.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../telemetry/log.ts';
 import { type KubeClient, KubeError } from './client.ts';
 
 export type Change = 'added' | 'modified' | 'deleted';

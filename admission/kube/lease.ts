@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectMeta } from '../api/kinds.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../telemetry/log.ts';
 import { isConflict, isNotFound, type KubeClient } from './client.ts';
 
 /** client-go's own defaults for leader election: lease 15 s, renew deadline 10 s, retry 2 s. */

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:https';
 import express, { type ErrorRequestHandler, type Request } from 'express';
-import type { Log } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { type AdmissionRequest, type AdmissionResponse, BadReview, parseReview, reviewOf } from './review.ts';
 
 /** Larger than any AdmissionReview of a pod: etcd holds objects up to 1.5 MiB, and an UPDATE carries two. */

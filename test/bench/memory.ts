@@ -1,6 +1,6 @@
 /** Resident memory of the leader that watches 5,000 runner pods. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runnerSetPod } from '../github/pods.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { startRig } from '../rig/rig.ts';
 import { table } from './figures.ts';
 

@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { connectJobPlayer } from '../github/admin.ts';
+import { connectJobPlayer } from '../sim/admin.ts';
 import { setStage } from './stage.ts';
 
 const folder = fileURLToPath(new URL('../../.demo', import.meta.url));

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { arc, progress, record } from '../../admission/api/keys.ts';
-import type { KubeItem } from '../github/kube.ts';
+import type { KubeItem } from '../sim/kube.ts';
 import {
 	type ArcSet,
 	installArcCrds,

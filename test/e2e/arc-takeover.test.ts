@@ -1,7 +1,7 @@
 /** Sets that move from ARC to our reconcilers, and back: nobody's job is lost, nobody is duplicated, nothing hangs (I4). */
 import * as assert from 'uvu/assert';
 import { drainFinalizer } from '../../admission/api/sets.ts';
-import type { KubeItem } from '../github/kube.ts';
+import type { KubeItem } from '../sim/kube.ts';
 import { type ArcSet, installArcCrds, runnersOfArc, statefulSetsOfArc } from '../rig/arc.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';

@@ -2,7 +2,7 @@
 
 import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, names } from '../../admission/api/keys.ts';
-import { runnerSetPod, staticRunnerPod } from '../github/pods.ts';
+import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';

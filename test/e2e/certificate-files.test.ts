@@ -10,7 +10,7 @@ import { encode } from '../../admission/certificates/secret.ts';
 import type { Authority } from '../../admission/certificates/x509.ts';
 import { createAuthority, issueClient } from '../cluster/certificates.ts';
 import { startCluster } from '../cluster/cluster.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRigOn } from '../rig/rig.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { judgeSecret } from '../../admission/certificates/secret.ts';
 import type { WebhookConfiguration } from '../../admission/certificates/webhook-configurations.ts';
-import { KubeError } from '../github/kube.ts';
+import { KubeError } from '../sim/kube.ts';
 import { type ApiCall, remove } from '../rig/api-call.ts';
 import type { Rig } from '../rig/rig.ts';
 

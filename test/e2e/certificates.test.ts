@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { issueAuthority, issueServing } from '../../admission/certificates/issue.ts';
 import { encode } from '../../admission/certificates/secret.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';

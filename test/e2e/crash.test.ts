@@ -1,7 +1,7 @@
 /** Servers that die at random moments while 50 runners are deleted: nothing is lost, nothing is killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls } from '../rig/api-call.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { random } from '../rig/random.ts';

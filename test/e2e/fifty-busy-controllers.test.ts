@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, summary } from '../rig/fleet.ts';

@@ -1,7 +1,7 @@
 /** Marks that somebody forged on a pod: none of them releases a runner that GitHub still has (invariants 1 and 2). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../github/pods.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
 import { end, Space, says } from './space.ts';

@@ -1,6 +1,6 @@
 /**
  * GitHub's rate limits: F1 and F2 here. F6 (500 static runners for an hour use at most half of the quota) and the pace
- * of 150 DELETEs a minute (C6) run on a simulated clock in test/unit/admission-github/budget.test.ts.
+ * of 150 DELETEs a minute (C6) run on a simulated clock in test/unit/github/budget.test.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';

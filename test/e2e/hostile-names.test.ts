@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { runnerSetPod } from '../github/pods.ts';
-import { ephemeralRunner, scaleSetPod } from '../github/scale-set-pods.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod } from '../sim/pods.ts';
+import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { apiCalls, evict } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';

@@ -3,7 +3,7 @@
  * they hold up their own. The table in docs/security.md names these tests.
  */
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../github/pods.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';

@@ -1,7 +1,7 @@
 /** The policy that docs/security.md offers to whoever shares a credential among namespaces that do not trust each other. */
 import { readFile } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
-import { runnerDeploymentPod, runnerSetPod } from '../github/pods.ts';
+import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../admission/api/keys.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { type LegacyPodOptions, runnerSetPod } from '../github/pods.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import { apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';

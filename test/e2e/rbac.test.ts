@@ -5,7 +5,7 @@
 import * as assert from 'uvu/assert';
 import { breakGlass } from '../../admission/api/keys.ts';
 import { type AuditEvent, readAudit } from '../cluster/audit.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, evict } from '../rig/api-call.ts';
 import { installArcCrds, runnersOfArc } from '../rig/arc.ts';
 import { eventually } from '../rig/eventually.ts';

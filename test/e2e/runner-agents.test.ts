@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { endContainer } from '../github/container-exit.ts';
-import { Kube } from '../github/kube.ts';
-import { runnerDeploymentPod, runnerSetPod, staticRunnerPod } from '../github/pods.ts';
-import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../github/runner-agents.ts';
-import type { PodItem } from '../github/runner-pod.ts';
-import { ephemeralRunner, ephemeralRunnerCrd, scaleSetPod } from '../github/scale-set-pods.ts';
-import { type GitHub, startGitHub } from '../github/simulator.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { endContainer } from '../sim/container-exit.ts';
+import { Kube } from '../sim/kube.ts';
+import { runnerDeploymentPod, runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
+import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../sim/runner-agents.ts';
+import type { PodItem } from '../sim/runner-pod.ts';
+import { ephemeralRunner, ephemeralRunnerCrd, scaleSetPod } from '../sim/scale-set-pods.ts';
+import { type GitHub, startGitHub } from '../sim/simulator.ts';
 import { suite } from '../rig/suite.ts';
 
 interface Rig {

@@ -1,7 +1,7 @@
 /** After a run in which much happens and much goes wrong, no secret is in anything that anybody can read. */
 import { randomBytes } from 'node:crypto';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../github/pods.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';

@@ -1,6 +1,6 @@
 /** E7: runner pods that were made while the configuration of the pod webhook was missing. */
 import * as assert from 'uvu/assert';
-import { lacksInjection } from '../../admission/sets/injection.ts';
+import { lacksInjection } from '../../admission/sets/pod/injection.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:https';
-import type { ClusterAccess } from '../github/cluster-access.ts';
+import type { ClusterAccess } from '../sim/cluster-access.ts';
 
 /** What the API server answered, whatever the status; the body is the object or a metav1.Status. */
 export interface Answer {

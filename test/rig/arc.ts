@@ -3,16 +3,16 @@
  * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As in the project's
  * research on ARC, sections 1 and 2.
  */
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { Kube, KubeError, type KubeItem } from '../github/kube.ts';
-import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../github/pods.ts';
-import { containerState, type PodItem } from '../github/runner-pod.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
+import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
+import { containerState, type PodItem } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 
 const group = 'actions.summerwind.dev/v1alpha1';
 const podFinalizer = 'actions.summerwind.dev/runner-pod';
-/** ARC's hash of its own template, as the pods of test/github/pods.ts carry it. */
+/** ARC's hash of its own template, as the pods of test/sim/pods.ts carry it. */
 const hash = '5f4d8c7b9d';
 const inject = { 'actions-runner-controller/inject-registration-token': 'true' };
 

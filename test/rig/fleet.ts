@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../../admission/api/keys.ts';
-import { runnerSetPod } from '../github/pods.ts';
-import type { Scope } from '../github/simulator.ts';
+import { runnerSetPod } from '../sim/pods.ts';
+import type { Scope } from '../sim/simulator.ts';
 import { eventually } from './eventually.ts';
 import type { History } from './history.ts';
 import type { Rig } from './rig.ts';

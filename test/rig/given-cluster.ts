@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBuilt } from '../cluster/build.ts';
 import { runKubectl } from '../cluster/kubectl.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import type { RigCluster } from './rig.ts';
 
 /** A cluster that somebody else runs, by its kubeconfig: used, and cleaned up after, but never stopped. */

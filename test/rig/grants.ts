@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../cluster/audit.ts';
-import type { Kube } from '../github/kube.ts';
+import type { Kube } from '../sim/kube.ts';
 
 /** One verb on one resource, that a role gives. */
 export interface Grant {

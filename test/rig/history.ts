@@ -4,9 +4,9 @@
  * annotations of its contract.
  */
 import { breakGlass, progress, record } from '../../admission/api/keys.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { Kube } from '../github/kube.ts';
-import { containerState, factsOf, type PodItem } from '../github/runner-pod.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube } from '../sim/kube.ts';
+import { containerState, factsOf, type PodItem } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 

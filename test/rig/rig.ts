@@ -4,17 +4,17 @@ import { fileURLToPath } from 'node:url';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { type Cluster, type ClusterOptions, startCluster } from '../cluster/cluster.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { Kube, KubeError } from '../github/kube.ts';
-import { type LegacyPodOptions, runnerSetPod } from '../github/pods.ts';
-import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../github/runner-agents.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube, KubeError } from '../sim/kube.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
+import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '../sim/runner-agents.ts';
 import {
 	ephemeralRunner,
 	ephemeralRunnerCrd,
 	type ScaleSetOptions,
 	scaleSetPod,
-} from '../github/scale-set-pods.ts';
-import { type GitHub, type GitHubOptions, startGitHub } from '../github/simulator.ts';
+} from '../sim/scale-set-pods.ts';
+import { type GitHub, type GitHubOptions, startGitHub } from '../sim/simulator.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 import { eventually } from './eventually.ts';
 import { type ServerOptions, type ServerProcess, startServer } from './server-process.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerDeployment, RunnerSet, SetCondition } from '../../admission/api/sets.ts';
-import { readKubeconfig } from '../github/cluster-access.ts';
-import { Kube } from '../github/kube.ts';
-import type { PodItem } from '../github/runner-pod.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube } from '../sim/kube.ts';
+import type { PodItem } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 

@@ -1,4 +1,4 @@
-import { type Kube, KubeError } from '../github/kube.ts';
+import { type Kube, KubeError } from '../sim/kube.ts';
 import { eventually } from './eventually.ts';
 
 /** Every object of a cluster, by kind, namespace and name, as text without what changes by itself. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runnerSetPod, staticRunnerPod } from '../github/pods.ts';
+import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 import { type Answer, type ApiCall, evict, remove } from './api-call.ts';
 import { eventually } from './eventually.ts';
 import type { History } from './history.ts';

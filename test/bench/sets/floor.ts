@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../../plugin/kube/connect.ts';
-import { readKubeconfig } from '../../github/cluster-access.ts';
-import { Kube, type KubeItem } from '../../github/kube.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { Kube, type KubeItem } from '../../sim/kube.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { followFiles, readClientCa } from '../../../admission/certificates/files.ts';
 import type { KeyPair } from '../../../admission/certificates/x509.ts';
-import { Metrics } from '../../../admission/metrics.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { authority, serving, startMs } from './authorities.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { load, loadAll } from 'js-yaml';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Metrics } from '../../../admission/metrics.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { dashboardConfigMap } from '../../../scripts/dashboard.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');

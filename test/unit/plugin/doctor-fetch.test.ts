@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { diagnose } from '../../../plugin/doctor/checks/index.ts';
 import { fetchFacts } from '../../../plugin/doctor/fetch.ts';
 import type { KubeClient } from '../../../plugin/kube/client.ts';
-import { runnerSetPod } from '../../github/pods.ts';
+import { runnerSetPod } from '../../sim/pods.ts';
 import { configuration, webhooks } from './doctor-facts.ts';
 import { fakeServer, podList, sendJson } from './fake-server.ts';
 

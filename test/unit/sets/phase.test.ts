@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { phaseOf } from '../../../admission/controllers/set-owners.ts';
-import { surgeOf } from '../../../admission/controllers/set-status.ts';
+import { phaseOf } from '../../../admission/sets/owners.ts';
+import { surgeOf } from '../../../admission/sets/status.ts';
 import { durationMs } from '../../../admission/duration.ts';
 import { noon, pod, runnerPod, running } from '../runner/pods.ts';
 

@@ -5,10 +5,10 @@ import type { KubeObject } from '../../../admission/api/kinds.ts';
 import {
 	RegistrationTokens,
 	type RegistrationTokensOptions,
-} from '../../../admission/controllers/registration-tokens.ts';
+} from '../../../admission/sets/registration-tokens.ts';
 import type { TokenOutcome } from '../../../admission/github/types.ts';
 import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
-import { createLog } from '../../../admission/log.ts';
+import { createLog } from '../../../admission/telemetry/log.ts';
 import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
 
 const test = suite('registration tokens');

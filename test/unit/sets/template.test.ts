@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PodSpec, RunnerSet, RunnerSpec, TemplateContainer } from '../../../admission/api/sets.ts';
-import { githubUrlOf } from '../../../admission/sets/defaults.ts';
+import { githubUrlOf } from '../../../admission/sets/pod/defaults.ts';
 import { ignoredFields } from '../../../admission/sets/ignored-fields.ts';
 import {
 	type Layout,
 	runnerSetTemplate,
 	runnerTemplate,
 	templateHash,
-} from '../../../admission/sets/template.ts';
+} from '../../../admission/sets/pod/template.ts';
 import { crdFiles } from '../../../scripts/crds/generate.ts';
 
 const test = suite('templates of runner pods');

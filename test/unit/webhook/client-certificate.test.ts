@@ -2,7 +2,7 @@ import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
-import { Metrics } from '../../../admission/metrics.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueClient, issueServer, type KeyPair } from '../../cluster/certificates.ts';
 import { deletion, review } from '../../e2e/webhook-post.ts';

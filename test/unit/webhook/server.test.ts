@@ -4,7 +4,7 @@ import { Agent, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
-import { Metrics } from '../../../admission/metrics.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { allowed } from '../../../admission/webhook/review.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueServer } from '../../cluster/certificates.ts';

@@ -1,0 +1,98 @@
+import type { KubeObject } from '../api/kinds.ts';
+import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { finalizersStayForMs, withoutArcs } from './rules/finalizers.ts';
+import { podKey } from '../runner/runner-pod.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+import { runnersPath } from '../sets/runner-deployment.ts';
+
+export interface ArcFinalizersDependencies {
+	client: KubeClient;
+	cache: Cache;
+	setsCache: SetsCache;
+	pods: RunnerPods;
+	now: () => number;
+	metrics: Metrics;
+	log: Log;
+}
+
+/**
+ * Takes ARC's finalizers away from what is terminating, in ARC's place: runs only with the reconcilers of sets, never
+ * beside a running ARC, which does so itself.
+ *
+ * A Runner's at once: its pod is deleted by the garbage collector only when the Runner is gone, and is guarded. A pod's
+ * when its runner has ended.
+ */
+export class ArcFinalizers {
+	readonly #dependencies: ArcFinalizersDependencies;
+	readonly #pods: WorkQueue;
+	readonly #runners: WorkQueue;
+
+	constructor(dependencies: ArcFinalizersDependencies) {
+		this.#dependencies = dependencies;
+		const { cache, setsCache, metrics, log } = dependencies;
+		const queue = (what: string, reconcile: (key: string) => Promise<LookAgain>) =>
+			new WorkQueue({
+				controller: 'arc-finalizers',
+				metrics,
+				concurrency: 4,
+				reconcile,
+				onError: (key, error, retryMs) =>
+					log.warn({ [what]: key, error: String(error), retryMs }, "ARC's finalizer not removed, retrying"),
+			});
+		this.#pods = queue('pod', (key) => this.#pod(key));
+		this.#runners = queue('runner', (key) => this.#runner(key));
+		cache.onPod((change, pod) => {
+			if (change !== 'deleted' && isHeld('pod', pod)) this.#pods.add(podKey(pod));
+		});
+		setsCache.runners.on((change, runner) => {
+			if (change !== 'deleted' && isHeld('runner', runner)) this.#runners.add(podKey(runner));
+		});
+	}
+
+	async stop(): Promise<void> {
+		await Promise.all([this.#pods.stop(), this.#runners.stop()]);
+	}
+
+	async #pod(key: string): Promise<LookAgain> {
+		const { cache, pods, now } = this.#dependencies;
+		const [namespace = '', name = ''] = key.split('/');
+		const object = cache.pods.get(namespace, name);
+		if (!object || !isHeld('pod', object)) return undefined;
+		const pod = await pods.from(object);
+		if (!pod) return undefined;
+		const waitMs = finalizersStayForMs(pod, Date.parse(object.metadata.deletionTimestamp ?? ''), now());
+		if (waitMs > 0) return { afterMs: waitMs };
+		return this.#release('pod', object, `/api/v1/namespaces/${namespace}/pods/${name}`);
+	}
+
+	async #runner(key: string): Promise<LookAgain> {
+		const [namespace = '', name = ''] = key.split('/');
+		const runner = this.#dependencies.setsCache.runners.informer.get(namespace, name);
+		if (!runner || !isHeld('runner', runner)) return undefined;
+		return this.#release('runner', runner, `${runnersPath(namespace)}/${name}`);
+	}
+
+	async #release(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<LookAgain> {
+		const { client, log } = this.#dependencies;
+		const { uid, resourceVersion } = metadata;
+		// A list is replaced as a whole, so nobody may have changed it meanwhile.
+		const body = { metadata: { uid, resourceVersion, finalizers: withoutArcs(kind, metadata.finalizers) } };
+		try {
+			await client.request('PATCH', path, { body, contentType: patchType.merge });
+			log.info({ [kind]: `${metadata.namespace}/${metadata.name}` }, "ARC's finalizer removed");
+			return undefined;
+		} catch (error) {
+			if (isNotFound(error)) return undefined;
+			if (isConflict(error)) return { afterMs: 200 }; // the watch brings the newer one
+			throw error;
+		}
+	}
+}
+
+const isHeld = (kind: 'pod' | 'runner', { metadata }: KubeObject) =>
+	metadata.deletionTimestamp !== undefined && withoutArcs(kind, metadata.finalizers) !== undefined;

@@ -1,0 +1,81 @@
+import { apiVersion, arcReplicaSet } from '../api/sets.ts';
+import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { podKey } from '../runner/runner-pod.ts';
+import { controllerOf } from '../sets/owners.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+
+export interface ArcReplicaSetsDependencies {
+	client: KubeClient;
+	setsCache: SetsCache;
+	now: () => number;
+	metrics: Metrics;
+	log: Log;
+}
+
+/** Its controller, if it runs after all, makes its Runners sooner. */
+const emptyForMs = 60_000;
+
+/**
+ * ARC's RunnerReplicaSets of RunnerDeployments that are ours now: their Runners count as the RunnerDeployment's (see
+ * set-owners.ts) and go with the rollout; what is left empty is taken away, or an ARC that comes back would fill it.
+ */
+export class ArcReplicaSets {
+	readonly #dependencies: ArcReplicaSetsDependencies;
+	readonly #queue: WorkQueue;
+
+	constructor(dependencies: ArcReplicaSetsDependencies) {
+		this.#dependencies = dependencies;
+		const { setsCache, metrics, log } = dependencies;
+		this.#queue = new WorkQueue({
+			controller: 'arc-replica-sets',
+			metrics,
+			concurrency: 1,
+			reconcile: (key) => this.#reconcile(key),
+			onError: (key, error, retryMs) =>
+				log.warn({ runnerReplicaSet: key, error: String(error), retryMs }, 'not removed, retrying'),
+		});
+		setsCache.runnerReplicaSets.on((change, replicaSet) => {
+			if (change !== 'deleted') this.#queue.add(podKey(replicaSet));
+		});
+		setsCache.runners.on((change, runner) => {
+			const owner = runner.metadata.ownerReferences?.find(({ controller }) => controller);
+			if (change === 'deleted' && owner?.kind === arcReplicaSet.kind)
+				this.#queue.add(`${runner.metadata.namespace}/${owner.name}`);
+		});
+	}
+
+	stop(): Promise<void> {
+		return this.#queue.stop();
+	}
+
+	async #reconcile(key: string): Promise<LookAgain> {
+		const { client, setsCache, now, log } = this.#dependencies;
+		const { runnerReplicaSets, runnerDeployments, runners } = setsCache;
+		const [namespace = '', name = ''] = key.split('/');
+		const replicaSet = runnerReplicaSets.informer.get(namespace, name);
+		if (!replicaSet || replicaSet.metadata.deletionTimestamp) return undefined;
+		if (!runners.informer.synced || !runnerDeployments.informer.synced) return { afterMs: 1_000 };
+		const { uid, creationTimestamp, ownerReferences } = replicaSet.metadata;
+		const controller = ownerReferences?.find((reference) => reference.controller);
+		const deployment = runnerDeployments.informer.get(namespace, controller?.name ?? '');
+		if (!controller || deployment?.metadata.uid !== controller.uid) return undefined; // a person's own, or the garbage collector's
+		for (const runner of runners.informer.values()) if (controllerOf(runner) === uid) return undefined;
+		const youngForMs = Date.parse(creationTimestamp ?? '') + emptyForMs - now();
+		if (youngForMs > 0) return { afterMs: youngForMs };
+
+		const path = `/apis/${apiVersion}/namespaces/${namespace}/${arcReplicaSet.resource}/${name}`;
+		try {
+			await client.request('DELETE', path, { body: { preconditions: { uid } } });
+			log.info(
+				{ runnerReplicaSet: key, runnerDeployment: controller.name },
+				'empty RunnerReplicaSet removed',
+			);
+		} catch (error) {
+			if (!isNotFound(error) && !isConflict(error)) throw error;
+		}
+		return undefined;
+	}
+}

@@ -1,0 +1,77 @@
+import { busy, names } from '../api/keys.ts';
+import type { Pod } from '../api/kinds.ts';
+import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Cache } from '../cluster/cache.ts';
+
+/** Looked after again this often: somebody may have deleted it. */
+const recheckMs = 5 * 60_000;
+
+/**
+ * In every namespace with runner pods a PodDisruptionBudget over the busy label whose integer minAvailable can never
+ * be met: while every replica of ours is down, the API server itself answers 429 to evictions of busy runners, and
+ * the scheduler prefers other victims. An integer needs no scale subresource, so it works for scale-set pods too
+ * (api-server-facts).
+ */
+export function backstop(
+	client: KubeClient,
+	cache: Cache,
+	metrics: ReconcileObserver,
+	log: Log,
+): { stop(): Promise<void> } {
+	const seen = new Set<string>();
+	const queue = new WorkQueue({
+		controller: 'backstop',
+		metrics,
+		concurrency: 2,
+		async reconcile(namespace) {
+			if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
+			if (![...cache.pods.values()].some((pod) => pod.metadata.namespace === namespace)) {
+				seen.delete(namespace); // its next runner brings it back
+				return undefined;
+			}
+			await ensure(client, namespace, log);
+			return { afterMs: recheckMs };
+		},
+		onError: (namespace, error) =>
+			log.warn({ namespace, error: String(error) }, 'back-stop PodDisruptionBudget not made, retrying'),
+	});
+	cache.onPod((change, pod: Pod) => {
+		const namespace = pod.metadata.namespace ?? '';
+		if (change !== 'added' || seen.has(namespace)) return;
+		seen.add(namespace);
+		queue.add(namespace);
+	});
+	cache.onNamespace((change, namespace) => {
+		if (change === 'deleted') seen.delete(namespace.metadata.name);
+	});
+	return queue;
+}
+
+async function ensure(client: KubeClient, namespace: string, log: Log): Promise<void> {
+	const path = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+	try {
+		await client.request('GET', `${path}/${names.backstop}`);
+		return;
+	} catch (error) {
+		if (!isNotFound(error)) throw error;
+	}
+	const body = {
+		apiVersion: 'policy/v1',
+		kind: 'PodDisruptionBudget',
+		metadata: {
+			name: names.backstop,
+			namespace,
+			labels: { 'app.kubernetes.io/managed-by': names.server },
+		},
+		spec: { minAvailable: 1_000_000, selector: { matchLabels: { [busy.label]: 'true' } } },
+	};
+	try {
+		await client.request('POST', path, { body });
+		log.info({ namespace }, 'back-stop PodDisruptionBudget made');
+	} catch (error) {
+		if (isNotFound(error)) return; // the namespace has gone meanwhile
+		if (!isConflict(error)) throw error;
+	}
+}

@@ -1,0 +1,259 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { busy } from '../api/keys.ts';
+import type { Pod } from '../api/kinds.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { Pace } from '../github/pace.ts';
+import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
+import { nextPollMs, type Snapshot } from '../github/registry.ts';
+import { isTrouble } from '../github/types.ts';
+import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Log } from '../telemetry/log.ts';
+import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
+import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { type Scope, scopeKey } from '../runner/scope.ts';
+import type { Cache } from '../cluster/cache.ts';
+
+/** How often it is looked which scopes are due. */
+const tickMs = 500;
+/** A scope that could not be listed is tried again after this; the account's own back-off may hold it longer. */
+const troubleRetryMs = 10_000;
+/** A runner without an id is waited for at the faster pace this long after its container started. */
+const newcomerMs = 60_000;
+/** That pace: an id is on its pod within 3 s of its runner's registration, however many pages the list has. */
+const newcomerPollMs = 1_500;
+
+/**
+ * Parts of the list pace: for all scopes' polls, for those where a runner is waited for, and for the first moments of a
+ * scale-up, whose hundreds of runners fill pages faster than an even share reads them. The rest is for people.
+ */
+const pollShare = 0.25;
+const fastShare = 0.4;
+const burstShare = 0.25;
+
+/** Live runners with the same credentials and scope: what one list answers for. */
+interface Group {
+	credentialsSecret: string | undefined;
+	namespace: string;
+	scope: Scope;
+	pods: { key: string; uid: string; runnerName: string }[];
+	/** Somebody waits for a static runner's job to end. */
+	awaited: boolean;
+	/** Until then a runner that has just started may still come. */
+	newcomerUntilMs: number;
+}
+
+interface Poll {
+	snapshot?: Snapshot;
+	nextMs: number;
+	running: boolean;
+}
+
+export interface BusyDependencies {
+	cache: Cache;
+	pods: RunnerPods;
+	accounts: Accounts;
+	now: () => number;
+	metrics: ReconcileObserver;
+	log: Log;
+}
+
+/**
+ * Keeps on each runner pod whether it is busy, from one list per scope: the label, the annotations, the condition,
+ * the autoscalers' marks. Levels, not edges: what is wrong on a pod is put right at the next list.
+ */
+export class BusyMarks {
+	readonly #dependencies: BusyDependencies;
+	readonly #queue: WorkQueue;
+	readonly #polls = new Map<string, Poll>();
+	/** By pod UID: since when each list has shown its job to be over. */
+	readonly #overSinceMs = new Map<string, number>();
+	/** By pod UID: when its container was first seen to run, by our clock. */
+	readonly #runsSinceMs = new Map<string, number>();
+	/** Pages of polls that came before their even share's turn. */
+	readonly #burst = new Pace(burstShare * listsPerMinute, paceWindowMs);
+	#groups = new Map<string, Group>();
+	#changed = true;
+
+	constructor(dependencies: BusyDependencies) {
+		this.#dependencies = dependencies;
+		const { cache, now, metrics, log } = dependencies;
+		this.#queue = new WorkQueue({
+			controller: 'busy-marks',
+			metrics,
+			concurrency: 16,
+			reconcile: (key) => this.#mark(key),
+			onError: (key, error, retryMs) =>
+				log.warn({ pod: key, error: String(error), retryMs }, 'busy marks not written, retrying'),
+		});
+		cache.onPod((change, pod) => {
+			this.#changed = true;
+			const { uid = '' } = pod.metadata;
+			if (change === 'deleted') {
+				this.#overSinceMs.delete(uid);
+				this.#runsSinceMs.delete(uid);
+				return;
+			}
+			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
+				this.#runsSinceMs.set(uid, now());
+			this.#queue.add(podKey(pod));
+		});
+		cache.onEphemeralRunner((_change, runner) => {
+			if (cache.pods.get(runner.metadata.namespace, runner.metadata.name)) this.#queue.add(podKey(runner));
+		});
+	}
+
+	async run(signal: AbortSignal): Promise<void> {
+		const { now } = this.#dependencies;
+		while (!signal.aborted) {
+			const groups = this.#freshGroups();
+			const isFast = (group: Group | undefined) =>
+				group !== undefined && (group.awaited || now() < group.newcomerUntilMs);
+			const fastShareMs = this.#shareMs(fastShare, (key) => isFast(groups.get(key)));
+			for (const [key, group] of groups) {
+				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
+				this.#polls.set(key, poll);
+				const { snapshot } = poll;
+				const startedMs = snapshot?.startedAtMs ?? 0;
+				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
+				const shareMs = startedMs + fastShareMs;
+				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
+				const newcomers = now() < group.newcomerUntilMs;
+				if (newcomers) {
+					const turnMs = Math.min(shareMs, this.#burst.nextMs(now()));
+					poll.nextMs = Math.min(poll.nextMs, Math.max(turnMs, startedMs + newcomerPollMs));
+				}
+				if (poll.running || poll.nextMs > now()) continue;
+				if (newcomers && now() < shareMs)
+					for (let page = 0; page < (snapshot?.pages ?? 1); page++) this.#burst.reserve(now());
+				void this.#poll(key, group, poll);
+			}
+			await sleep(tickMs, undefined, { signal }).catch(() => undefined);
+		}
+		await this.#queue.stop();
+	}
+
+	/** How long until a scope's turn comes again, where many share this part of one credential's list pace. */
+	#shareMs(part: number, shares: (key: string) => boolean = () => true): number {
+		let pages = 0;
+		for (const [key, { snapshot }] of this.#polls) if (shares(key)) pages += snapshot?.pages ?? 1;
+		return (pages * paceWindowMs) / (part * listsPerMinute);
+	}
+
+	/** Sorted anew only when a pod has changed: thousands of pods would cost more than the polls. */
+	#freshGroups(): Map<string, Group> {
+		if (!this.#changed) return this.#groups;
+		this.#changed = false;
+		const { cache } = this.#dependencies;
+		const groups = new Map<string, Group>();
+		for (const object of cache.pods.values()) {
+			const pod = this.#read(object);
+			if (!pod?.scope || pod.terminating || pod.process.state !== 'running') continue;
+			const { credentialsSecret, namespace, scope } = pod;
+			const key = groupKey(pod);
+			const group = groups.get(key) ?? {
+				credentialsSecret,
+				namespace,
+				scope,
+				pods: [],
+				awaited: false,
+				newcomerUntilMs: 0,
+			};
+			group.pods.push({ key: `${namespace}/${pod.name}`, uid: pod.uid, runnerName: pod.runnerName });
+			group.awaited ||= pod.record !== undefined && !pod.ephemeral;
+			if (pod.runnerId === undefined) {
+				group.newcomerUntilMs = Math.max(group.newcomerUntilMs, (pod.process.sinceMs ?? 0) + newcomerMs);
+			}
+			groups.set(key, group);
+		}
+		for (const key of this.#polls.keys()) if (!groups.has(key)) this.#polls.delete(key);
+		this.#groups = groups;
+		return groups;
+	}
+
+	async #poll(key: string, group: Group, poll: Poll): Promise<void> {
+		const { accounts, now, log } = this.#dependencies;
+		poll.running = true;
+		poll.nextMs = now() + troubleRetryMs;
+		try {
+			const account = await accounts.resolve(group);
+			if (!('registry' in account)) return;
+			const snapshot = await account.registry.refresh(group.scope, {
+				maxAgeMs: 1_000,
+				priority: 'background',
+			});
+			if (isTrouble(snapshot)) {
+				poll.nextMs = Math.max(poll.nextMs, snapshot.retryAtMs ?? 0);
+				return;
+			}
+			poll.snapshot = snapshot;
+			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), this.#shareMs(pollShare));
+			for (const pod of group.pods) {
+				const over = looksOver(seen(snapshot, pod.runnerName));
+				if (!over) this.#overSinceMs.delete(pod.uid);
+				else if (!this.#overSinceMs.has(pod.uid)) this.#overSinceMs.set(pod.uid, snapshot.startedAtMs);
+				this.#queue.add(pod.key);
+			}
+		} catch (error) {
+			log.warn({ scope: key, error: String(error) }, 'runners not listed, retrying');
+		} finally {
+			poll.running = false;
+		}
+	}
+
+	async #mark(key: string): Promise<undefined> {
+		const { cache, pods, now, log } = this.#dependencies;
+		const [namespace, name = ''] = key.split('/');
+		const object = cache.pods.get(namespace, name);
+		const pod = object && this.#read(object);
+		if (!object || !pod || pod.terminating) return;
+		const change = planMarks(
+			object,
+			pod,
+			cache.ephemeralRunners.get(namespace, name),
+			this.#sighting(pod),
+			now(),
+		);
+		if (!change) return;
+		const written = await pods.patch(pod, { labels: change.labels, annotations: change.annotations });
+		if (change.busy === undefined || written === 'gone') return;
+		log.info(
+			{
+				pod: key,
+				runner: pod.runnerName,
+				runnerId: pod.runnerId,
+				job: change.annotations[busy.job] ?? undefined,
+			},
+			change.busy ? 'runner busy' : 'runner idle',
+		);
+		const [reason, message] = change.busy
+			? ['JobRunning', `runner ${pod.runnerName} is running a job`]
+			: ['NoJob', `runner ${pod.runnerName} is not running a job`];
+		await pods.setCondition(pod, busy.condition, change.busy, reason, message);
+	}
+
+	#sighting(pod: RunnerPod): Sighting | undefined {
+		const snapshot = this.#polls.get(groupKey(pod))?.snapshot;
+		// A list from before this runner's start may show an earlier one of the same name. By our clock, not the node's.
+		if (!snapshot || snapshot.startedAtMs < (this.#runsSinceMs.get(pod.uid) ?? 0)) return undefined;
+		const overSinceMs = this.#overSinceMs.get(pod.uid) ?? snapshot.startedAtMs;
+		return { ...seen(snapshot, pod.runnerName), overForMs: snapshot.startedAtMs - overSinceMs };
+	}
+
+	/** From the caches alone: no call for each of thousands of pods. */
+	#read(object: Pod): RunnerPod | undefined {
+		const { cache } = this.#dependencies;
+		return readRunnerPod(object, {
+			ephemeralRunner: cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name),
+		});
+	}
+}
+
+const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs'> => ({
+	runner: snapshot.runners.get(runnerName),
+	complete: snapshot.complete,
+	atMs: snapshot.startedAtMs,
+});
+
+const groupKey = (pod: RunnerPod) =>
+	`${pod.credentialsSecret ? `${pod.namespace}/${pod.credentialsSecret}` : ''} ${pod.scope ? scopeKey(pod.scope) : ''}`;

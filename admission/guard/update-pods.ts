@@ -1,0 +1,39 @@
+import { arc, breakGlass, busy } from '../api/keys.ts';
+import type { Pod } from '../api/kinds.ts';
+import { readRunnerPod } from '../runner/runner-pod.ts';
+import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+
+const guardedLabels = [arc.runner, arc.runnerSet, arc.runnerDeployment, arc.ephemeralRunner, busy.label];
+
+/**
+ * UPDATE pods, only where something below changes (matchConditions): on a runner whose container runs, the labels by
+ * which it is recognised stay (A13), and its image stays, since a new image restarts the container and kills the job.
+ *
+ * Compatibility: the entry ignores failures. Nobody is held up while we are down, and nothing is lost by it: a pod is
+ * recognised by its container and env as well, which no update can change.
+ */
+export function updatePods(request: AdmissionRequest, self: string): AdmissionResponse {
+	const before = request.oldObject as Pod;
+	const after = request.object as Pod;
+	const runner = readRunnerPod(before);
+	if (runner?.process.state !== 'running' || runner.terminating) return allowed(request.uid);
+	if (request.userInfo.username === self || after.metadata.annotations?.[breakGlass])
+		return allowed(request.uid);
+
+	const gone = guardedLabels.filter(
+		(key) =>
+			before.metadata.labels?.[key] !== undefined &&
+			after.metadata.labels?.[key] !== before.metadata.labels[key],
+	);
+	const image = (pod: Pod) => pod.spec?.containers?.find((container) => container.name === 'runner')?.image;
+	const what = [
+		gone.length > 0 &&
+			`the label${gone.length > 1 ? 's' : ''} ${gone.join(', ')} must stay while its container runs`,
+		image(before) !== image(after) && 'a new image would restart its container and kill its job',
+	].filter(Boolean);
+	if (what.length === 0) return allowed(request.uid);
+	const message =
+		`runner ${runner.runnerName}: ${what.join('; ')}. To have it deleted when it is safe: ` +
+		`kubectl runners delete ${runner.name} -n ${runner.namespace}`;
+	return refused(request.uid, { code: 403 }, 'busy', message);
+}

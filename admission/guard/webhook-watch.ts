@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { guardWebhook, names } from '../api/keys.ts';
+import type { KubeObject } from '../api/kinds.ts';
+import type { Report, WebhookReport } from '../api/report.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Informer } from '../kube/informer.ts';
+
+interface Configuration extends KubeObject {
+	webhooks?: { name: string; failurePolicy?: string }[];
+}
+
+export interface GuardSighting {
+	state: Report['guard']['state'];
+	webhooks: WebhookReport[];
+}
+
+const kinds = ['validating', 'mutating'] as const;
+type Kind = (typeof kinds)[number];
+
+/** Time without the guard is measured in steps of this. */
+const stepMs = 1_000;
+
+/**
+ * Watches whether the guard is still in the API server's way (H2): somebody may have set its failurePolicy to Ignore or
+ * deleted its webhook. Apart from the informer that keeps the caBundle, which does not run where certificates come
+ * from files; of each configuration only names and policies are kept.
+ */
+export class GuardWatch {
+	readonly #informers: Record<Kind, Informer<Configuration>>;
+	readonly #metrics: Metrics;
+	readonly #log: Log;
+	/** How long this process has seen runner pods unguarded. */
+	unguardedMs = 0;
+
+	constructor(client: KubeClient, metrics: Metrics, log: Log) {
+		this.#metrics = metrics;
+		this.#log = log;
+		const watch = (kind: Kind) => {
+			const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;
+			return new Informer<Configuration>({
+				client,
+				path,
+				query: { fieldSelector: `metadata.name=${names.server}` },
+				trim: ({ metadata: { name, uid, resourceVersion }, webhooks }) => ({
+					metadata: { name, uid, resourceVersion },
+					webhooks: webhooks?.map((webhook) => ({
+						name: webhook.name,
+						failurePolicy: webhook.failurePolicy,
+					})),
+				}),
+				onChange: () => metrics.guard.webhooks(this.sighting().webhooks),
+				onRestart: (why) => metrics.watchRestarted(path, why),
+				log,
+			});
+		};
+		this.#informers = { validating: watch('validating'), mutating: watch('mutating') };
+	}
+
+	/** As the cluster has it now. */
+	sighting(): GuardSighting {
+		const webhooks = kinds.flatMap((kind) =>
+			[...this.#informers[kind].values()].flatMap((configuration) =>
+				(configuration.webhooks ?? []).map(({ name, failurePolicy = 'Fail' }) => ({
+					kind,
+					name,
+					failurePolicy,
+				})),
+			),
+		);
+		return { webhooks, state: this.#informers.validating.synced ? guardState(webhooks) : 'unknown' };
+	}
+
+	async run(signal: AbortSignal): Promise<void> {
+		await Promise.all([...kinds.map((kind) => this.#informers[kind].run(signal)), this.#measure(signal)]);
+	}
+
+	async #measure(signal: AbortSignal): Promise<void> {
+		let before: GuardSighting['state'] = 'unknown';
+		let atMs = performance.now();
+		while (!signal.aborted) {
+			await sleep(stepMs, undefined, { signal }).catch(() => undefined);
+			const passedMs = performance.now() - atMs;
+			atMs += passedMs;
+			const { state } = this.sighting();
+			if (state === 'unguarded') {
+				this.unguardedMs += passedMs;
+				this.#metrics.guard.unguarded(passedMs / 1000);
+			}
+			if (state !== before) this.#tell(state, before);
+			before = state;
+		}
+	}
+
+	#tell(state: GuardSighting['state'], before: GuardSighting['state']): void {
+		if (state === 'unguarded')
+			this.#log.warn(
+				{ webhook: guardWebhook },
+				'runner pods are unguarded: this webhook is missing or its failurePolicy is not Fail',
+			);
+		else if (before === 'unguarded')
+			this.#log.info({ webhook: guardWebhook }, 'runner pods are guarded again');
+	}
+}
+
+/** Only a webhook that fails closed keeps runner pods while no replica answers. */
+export function guardState(webhooks: readonly WebhookReport[]): 'guarded' | 'unguarded' {
+	const guard = webhooks.find(({ kind, name }) => kind === 'validating' && name === guardWebhook);
+	return guard?.failurePolicy === 'Fail' ? 'guarded' : 'unguarded';
+}

@@ -1,0 +1,121 @@
+import type { Controller } from '../flags.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { credentialReports } from '../github/credential-report.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Events } from '../kube/events.ts';
+import type { GuardWatch } from '../guard/webhook-watch.ts';
+import type { Proof } from '../cluster/proof.ts';
+import { getEphemeralRunner, RunnerPods } from '../cluster/runner-pods.ts';
+import { standingOwner } from '../cluster/standing-owner.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { createPorts } from '../guard/release-adapter.ts';
+import type { TemplateDefaults } from '../sets/pod/defaults.ts';
+import { ArcFinalizers } from '../arc/finalizers.ts';
+import { ArcReplicaSets } from '../arc/replica-sets.ts';
+import { backstop } from '../guard/busy-budget.ts';
+import { BusyMarks } from '../guard/busy-polling.ts';
+import { Cache } from '../cluster/cache.ts';
+import { DeletionLoop } from '../guard/deletion-loop.ts';
+import { RegistrationTokens } from '../sets/registration-tokens.ts';
+import { writeReports } from './report-writer.ts';
+import { Runners } from '../sets/standalone-runners.ts';
+import { Sets } from '../sets/reconciler.ts';
+import { SetsCache } from '../cluster/sets-cache.ts';
+import { runnerDeployments } from '../sets/runner-deployment.ts';
+import { runnerSets } from '../sets/runner-set.ts';
+import { TidyUp } from '../guard/stale-registrations.ts';
+
+export interface LeadDependencies {
+	client: KubeClient;
+	accounts: Accounts;
+	proof: Proof;
+	events: Events;
+	metrics: Metrics;
+	/** Which of the reconcilers run; the guard's loops always do. */
+	controllers: readonly Controller[];
+	templateDefaults: TemplateDefaults;
+	version: string;
+	/** The server's own namespace. */
+	namespace: string;
+	guardWatch: GuardWatch;
+	self: string;
+	now: () => number;
+	background: (work: Promise<unknown>) => void;
+	/** Called back whenever an account of GitHub's has come out of trouble. */
+	onGitHubRecovered: (listener: () => void) => void;
+	log: Log;
+}
+
+/** Everything that only the leader does, until `signal` ends. */
+export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
+	const { client, accounts, proof, events, metrics, controllers, templateDefaults, now, log } = dependencies;
+	const cache = new Cache(client, metrics, log);
+	const pods = new RunnerPods(
+		client,
+		proof,
+		now,
+		async (namespace, name) =>
+			// The cache first; what it lacks may be newer than the cache, or the kind was installed a moment ago.
+			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
+	);
+	const ports = createPorts({ ...dependencies, pods });
+	const deletion = new DeletionLoop({
+		cache,
+		pods,
+		ports,
+		standingOwner: (pod) => standingOwner(client, pod, controllers),
+		events,
+		metrics,
+		log,
+	});
+	const busy = new BusyMarks({ cache, pods, accounts, now, metrics, log });
+	const tidyUp = new TidyUp({ cache, accounts, proof, now, metrics, log });
+	const guarded = backstop(client, cache, metrics, log);
+	const setsCache = new SetsCache(client, metrics, log);
+	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, metrics, log });
+	const forSets = { client, cache, pods, ports, accounts, proof, events, now, metrics, log };
+	const sets = [
+		controllers.includes('runnerset') && new Sets(runnerSets(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerdeployment') &&
+			new Sets(runnerDeployments(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerdeployment') && new Runners({ ...forSets, setsCache, templateDefaults }),
+		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, metrics, log }),
+		// Never beside a running ARC, which the guard alone is for.
+		controllers.some((controller) => controller !== 'deletion') &&
+			new ArcFinalizers({ client, cache, setsCache, pods, now, metrics, log }),
+	].filter((one) => one !== false);
+	dependencies.onGitHubRecovered(() => {
+		deletion.retryGitHub();
+		tokens.retryGitHub();
+	});
+
+	const leadingSinceMs = now();
+	const reportFacts = () =>
+		cache.pods.synced
+			? {
+					version: dependencies.version,
+					replica: dependencies.self,
+					leadingSinceMs,
+					certificates: metrics.certificateEnds,
+					credentials: credentialReports(accounts),
+					pods: [...cache.pods.values()],
+					waiting: deletion.waiting,
+					guard: dependencies.guardWatch.sighting(),
+					unguardedMs: dependencies.guardWatch.unguardedMs,
+				}
+			: undefined;
+
+	metrics.leading(true);
+	try {
+		await Promise.all([
+			cache.run(signal),
+			setsCache.run(controllers, signal),
+			busy.run(signal),
+			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, now, log }, signal),
+		]);
+	} finally {
+		metrics.leading(false);
+		await Promise.all([deletion, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));
+	}
+}

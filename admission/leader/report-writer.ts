@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { names } from '../api/keys.ts';
+import { type Report, reportKey } from '../api/report.ts';
+import { isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import type { Log } from '../telemetry/log.ts';
+import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
+
+/** How often it is looked whether there is news. */
+const lookEveryMs = 2_000;
+
+export interface ReportWriterOptions {
+	client: KubeClient;
+	/** The server's own. */
+	namespace: string;
+	/** undefined: too early to tell. `pods` must be iterable again and again; `unguardedMs` is of this process alone. */
+	facts: () => ReportFacts | undefined;
+	now: () => number;
+	log: Log;
+}
+
+/** Keeps the ConfigMap with the leader's report, until `signal` ends. A write that fails is tried at the next look. */
+export async function writeReports(options: ReportWriterOptions, signal: AbortSignal): Promise<void> {
+	const { client, namespace, facts, now, log } = options;
+	const path = `/api/v1/namespaces/${namespace}/configmaps/${names.status}`;
+	let earlierMs: number | undefined;
+	let written = { news: '', atMs: Number.NEGATIVE_INFINITY };
+	let failing = false;
+
+	async function look(): Promise<void> {
+		const seen = facts();
+		if (!seen) return;
+		// Time that was unguarded before this process counts on, whoever led.
+		earlierMs ??= Math.max(0, (await readUnguardedSeconds(client, path)) * 1000 - seen.unguardedMs);
+		const report = reportOf({ ...seen, unguardedMs: earlierMs + seen.unguardedMs }, now());
+		const news = newsIn(report);
+		if (!isDue(written, news, now())) return;
+		// Applied, so that the first write needs no look whether it is there. Two leaders at once: the later one stands.
+		await client.request('PATCH', path, {
+			query: { fieldManager: names.fieldManager, force: true },
+			contentType: patchType.apply,
+			body: {
+				apiVersion: 'v1',
+				kind: 'ConfigMap',
+				metadata: { name: names.status, namespace, labels: { 'app.kubernetes.io/name': names.server } },
+				data: { [reportKey]: `${JSON.stringify(report, undefined, 2)}\n` },
+			},
+		});
+		written = { news, atMs: now() };
+	}
+
+	while (!signal.aborted) {
+		try {
+			await look();
+			failing = false;
+		} catch (error) {
+			if (!failing && !signal.aborted)
+				log.warn({ error: String(error) }, 'status ConfigMap not written, retrying');
+			failing = true;
+		}
+		await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+	}
+}
+
+async function readUnguardedSeconds(client: KubeClient, path: string): Promise<number> {
+	try {
+		const { data } = await client.request<{ data?: Record<string, string> }>('GET', path);
+		const before = JSON.parse(data?.[reportKey] ?? '{}') as Partial<Report>;
+		return Number(before.guard?.unguardedSeconds) || 0;
+	} catch (error) {
+		// Nothing there yet, or somebody has edited what is there: counting begins anew.
+		if (isNotFound(error) || error instanceof SyntaxError) return 0;
+		throw error;
+	}
+}

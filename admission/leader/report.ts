@@ -1,0 +1,108 @@
+import { busy, record } from '../api/keys.ts';
+import type { Pod } from '../api/kinds.ts';
+import { type CredentialReport, heartbeatSeconds, type Report } from '../api/report.ts';
+import type { GuardSighting } from '../guard/webhook-watch.ts';
+import { podKey } from '../runner/runner-pod.ts';
+import type { WaitingDeletion } from '../guard/deletion-loop.ts';
+
+/** What the leader knows, for its report. */
+export interface ReportFacts {
+	version: string;
+	replica: string;
+	leadingSinceMs: number;
+	/** When they end, ms since 1970. */
+	certificates: { serving?: number; ca?: number };
+	credentials: CredentialReport[];
+	pods: Iterable<Pod>;
+	/** By pod key. */
+	waiting: ReadonlyMap<string, WaitingDeletion>;
+	guard: GuardSighting;
+	/** Of this process and of those that led before it. */
+	unguardedMs: number;
+}
+
+const dayMs = 24 * 60 * 60_000;
+
+/** The report at this moment. */
+export function reportOf(facts: ReportFacts, nowMs: number): Report {
+	const runners = { pods: 0, busy: 0 };
+	for (const pod of facts.pods) {
+		runners.pods += 1;
+		if (pod.metadata.labels?.[busy.label] === 'true') runners.busy += 1;
+	}
+	return {
+		version: facts.version,
+		replica: facts.replica,
+		leadingSince: time(facts.leadingSinceMs),
+		updatedAt: time(nowMs),
+		certificates: (['serving', 'ca'] as const).flatMap((name) =>
+			certificateReport(name, facts.certificates[name], nowMs),
+		),
+		credentials: facts.credentials,
+		runners,
+		recordedDeletions: deletionsReport(facts),
+		guard: { ...facts.guard, unguardedSeconds: Math.round(facts.unguardedMs / 1000) },
+	};
+}
+
+/**
+ * What is news in a report, as text to compare: written at once. Counts and budgets change with every job; they, and
+ * time, wait for the heartbeat.
+ */
+export function newsIn(report: Report): string {
+	const { version, replica, certificates, credentials, recordedDeletions, guard } = report;
+	const { count, oldest } = recordedDeletions;
+	return JSON.stringify([
+		version,
+		replica,
+		certificates.map(({ notAfter }) => notAfter),
+		credentials.map(({ account, state, forbidden }) => [
+			account,
+			state,
+			forbidden?.map(({ scope }) => scope).sort(),
+		]),
+		count === 0,
+		oldest?.pod,
+		oldest?.reason,
+		guard.state,
+		guard.webhooks,
+	]);
+}
+
+/** News are written at most this often. */
+const newsEveryMs = 10_000;
+
+/** Is it time to write again? News at once, but not too often; without news the heartbeat. */
+export function isDue(written: { news: string; atMs: number }, news: string, nowMs: number): boolean {
+	return nowMs - written.atMs >= (news === written.news ? heartbeatSeconds * 1000 : newsEveryMs);
+}
+
+function certificateReport(
+	name: 'serving' | 'ca',
+	endsAtMs: number | undefined,
+	nowMs: number,
+): Report['certificates'] {
+	if (endsAtMs === undefined) return [];
+	return [{ name, notAfter: time(endsAtMs), daysLeft: Math.floor((endsAtMs - nowMs) / dayMs) }];
+}
+
+function deletionsReport({ waiting, pods }: ReportFacts): Report['recordedDeletions'] {
+	const byReason: Record<string, number> = {};
+	let oldest: [string, WaitingDeletion] | undefined;
+	for (const entry of waiting) {
+		const [, { reason, askedAtMs }] = entry;
+		byReason[reason] = (byReason[reason] ?? 0) + 1;
+		if (!oldest || askedAtMs < oldest[1].askedAtMs) oldest = entry;
+	}
+	const report: Report['recordedDeletions'] = { count: waiting.size, byReason };
+	if (!oldest) return report;
+	const [key, { reason, askedAtMs }] = oldest;
+	report.oldest = { pod: key, requestedAt: time(askedAtMs), reason };
+	for (const pod of pods) {
+		const requestedBy = podKey(pod) === key ? pod.metadata.annotations?.[record.requestedBy] : undefined;
+		if (requestedBy) report.oldest.requestedBy = requestedBy;
+	}
+	return report;
+}
+
+const time = (ms: number) => new Date(ms).toISOString();

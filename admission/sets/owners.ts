@@ -1,0 +1,296 @@
+import type { arc } from '../api/keys.ts';
+import type { KubeObject, Pod } from '../api/kinds.ts';
+import { arcReplicaSet, setKeys } from '../api/sets.ts';
+import type { Change } from '../kube/informer.ts';
+import type { Proof } from '../cluster/proof.ts';
+import type { Owner } from './rules/plan.ts';
+import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { lacksInjection } from './pod/injection.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { OwnerObject, Watched } from '../cluster/sets-cache.ts';
+
+/** An owner with the objects behind it. One that was created a moment ago has none yet. */
+export interface OwnedRunner extends Owner {
+	object: OwnerObject | undefined;
+	pod: Pod | undefined;
+	runner: RunnerPod | undefined;
+}
+
+/** A created owner that the watch has not shown by then was never created: the answer to its creation got lost. */
+const expectedWithinMs = 30_000;
+/** An owner that makes no pod by itself (a Runner) is over when it has none so long after its creation. */
+const podWithinMs = 20_000;
+
+export interface OwnersOptions {
+	cache: Cache;
+	owners: Watched<OwnerObject>;
+	/** See SetKind. */
+	between: Watched<OwnerObject> | undefined;
+	proof: Proof;
+	now: () => number;
+	/** Label on a pod with its set's name. */
+	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
+	podName(owner: string): string;
+	/** A StatefulSet makes its pod itself, and again when it is gone. */
+	makesItsPod: boolean;
+	/** The set of this namespace and name, or of this owner's UID, has to be looked at. */
+	changed(set: { uid: string } | { key: string }): void;
+}
+
+/**
+ * Which runners each set has, from the caches and from what was just done: a cache that lags behind never makes a
+ * second one, and never has one deleted twice.
+ */
+export class Owners {
+	readonly #options: OwnersOptions;
+	/** By the set's UID, then the owner's name. */
+	readonly #owners = new Map<string, Map<string, OwnerObject>>();
+	/** By `namespace/owner name`: the UID of its set. */
+	readonly #setOf = new Map<string, string>();
+	/** By `namespace/set name`: keys of pods that carry its label. */
+	readonly #pods = new Map<string, Set<string>>();
+	/** By the set's UID: names of owners that are being created, or have been, and are not seen yet; until when. */
+	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
+	/** UIDs of owners that were deleted and may still be in the cache. */
+	readonly #removed = new Set<string>();
+	/** UIDs of owners whose pod has come and gone. */
+	readonly #ended = new Set<string>();
+	/** By pod UID: when its runner's end was first seen. */
+	readonly #exitSeenMs = new Map<string, number>();
+	/** By owner UID: not to be asked about again before. */
+	readonly #refused = new Map<string, number>();
+
+	constructor(options: OwnersOptions) {
+		this.#options = options;
+		const { cache, owners, between, setLabel, now, changed } = options;
+		owners.on((change, owner) => this.#note(change, owner));
+		between?.on((_change, { metadata }) => {
+			for (const owner of owners.informer.values())
+				if (controllerOf(owner) === metadata.uid) this.#note('modified', owner);
+		});
+		cache.onPod((change, pod) => {
+			const set = pod.metadata.labels?.[setLabel];
+			if (!set) return;
+			const key = `${pod.metadata.namespace}/${set}`;
+			const known = this.#pods.get(key) ?? new Set<string>();
+			this.#pods.set(key, known);
+			const { uid = '' } = pod.metadata;
+			if (change === 'deleted') {
+				known.delete(podKey(pod));
+				this.#exitSeenMs.delete(uid);
+				const owner = controllerOf(pod);
+				if (owner && this.#setOf.has(podKey(pod))) this.#ended.add(owner);
+			} else {
+				known.add(podKey(pod));
+				if (terminationOf(pod) && !this.#exitSeenMs.has(uid)) this.#exitSeenMs.set(uid, now());
+			}
+			changed({ key });
+		});
+	}
+
+	#note(change: Change, owner: OwnerObject): void {
+		const { changed } = this.#options;
+		const { name, uid = '' } = owner.metadata;
+		const key = podKey(owner);
+		const before = this.#setOf.get(key);
+		const set = change === 'deleted' ? undefined : this.#setUid(owner);
+		if (before && before !== set) {
+			this.#owners.get(before)?.delete(name); // deleted, or orphaned
+			this.#setOf.delete(key);
+			changed({ uid: before });
+		}
+		if (change === 'deleted') {
+			this.#removed.delete(uid);
+			this.#refused.delete(uid);
+			this.#ended.delete(uid);
+		}
+		if (!set) return;
+		const known = this.#owners.get(set) ?? new Map<string, OwnerObject>();
+		this.#owners.set(set, known.set(name, owner));
+		this.#setOf.set(key, set);
+		this.#expected.get(set)?.delete(name);
+		changed({ uid: set });
+	}
+
+	/** UID of the set that an owner belongs to, by way of what stands between them. */
+	#setUid(owner: OwnerObject): string | undefined {
+		const controller = owner.metadata.ownerReferences?.find((reference) => reference.controller);
+		if (controller?.kind !== arcReplicaSet.kind) return controller?.uid;
+		const through = this.#options.between?.informer.get(owner.metadata.namespace, controller.name);
+		return through?.metadata.uid === controller.uid ? controllerOf(through) : undefined;
+	}
+
+	get synced(): boolean {
+		const { cache, owners } = this.#options;
+		return owners.informer.synced && cache.pods.synced && cache.nodes.synced && cache.namespaces.synced;
+	}
+
+	/** All of a set's runners, those included that nobody owns any more but that still run. */
+	of(set: KubeObject): OwnedRunner[] {
+		const { cache, now, podName } = this.#options;
+		const { uid = '', namespace, name } = set.metadata;
+		const nowMs = now();
+		const found: OwnedRunner[] = [];
+		const seen = new Set<string>();
+		for (const object of this.#owners.get(uid)?.values() ?? []) {
+			const pod = cache.pods.get(namespace, podName(object.metadata.name));
+			const own = pod && controllerOf(pod) === object.metadata.uid ? pod : undefined;
+			if (own) seen.add(podKey(own));
+			found.push(this.#read(object, own, nowMs));
+		}
+		for (const key of this.#pods.get(`${namespace}/${name}`) ?? []) {
+			if (seen.has(key)) continue;
+			const pod = cache.pods.get(namespace, key.slice(key.indexOf('/') + 1));
+			const left = pod && this.#unowned(pod);
+			if (left) found.push(left);
+		}
+		for (const [expected, { templateHash, untilMs }] of this.#expected.get(uid) ?? []) {
+			if (untilMs > nowMs) found.push(expectedOwner(expected, templateHash, nowMs));
+			else this.#expected.get(uid)?.delete(expected);
+		}
+		return found;
+	}
+
+	/** From before its creation, until the watch shows it. */
+	expect(setUid: string, name: string, templateHash: string): void {
+		const expected = this.#expected.get(setUid) ?? new Map();
+		const untilMs = this.#options.now() + expectedWithinMs;
+		this.#expected.set(setUid, expected.set(name, { templateHash, untilMs }));
+	}
+
+	/** It was certainly not created. */
+	unexpect(setUid: string, name: string): void {
+		this.#expected.get(setUid)?.delete(name);
+	}
+
+	removed({ object, name, uid }: OwnedRunner): void {
+		if (object && this.#owners.get(this.#setUid(object) ?? '')?.has(name)) this.#removed.add(uid);
+	}
+
+	refused(owner: OwnedRunner, untilMs: number): void {
+		this.#refused.set(owner.uid, untilMs);
+	}
+
+	forget(setUid: string): void {
+		this.#owners.delete(setUid);
+		this.#expected.delete(setUid);
+	}
+
+	#read(object: OwnerObject, pod: Pod | undefined, nowMs: number): OwnedRunner {
+		const { metadata } = object;
+		const uid = metadata.uid ?? '';
+		const createdMs = Date.parse(metadata.creationTimestamp ?? '') || 0;
+		const runner = pod && this.#runner(pod);
+		const { phase, sinceMs } =
+			pod && runner
+				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs)
+				: this.#withoutPod(uid, createdMs, nowMs);
+		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
+		return {
+			name: metadata.name,
+			uid,
+			createdMs,
+			templateHash: metadata.labels?.[setKeys.templateHash] ?? '',
+			// What lives on without its owner takes a place until its pod is seen to go (invariant 7): the guard may have
+			// kept it, because it had started, or got a job, since we looked.
+			phase: !gone ? phase : runner && isLive(runner) ? 'busy' : 'leaving',
+			onCordonedNode: this.#cordoned(pod),
+			departing: gone || runner?.record !== undefined,
+			unfit: pod && lacksInjection(pod),
+			sinceMs,
+			notBeforeMs: this.#refused.get(uid),
+			object,
+			pod,
+			runner,
+		};
+	}
+
+	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
+		const over = !this.#options.makesItsPod && late;
+		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };
+	}
+
+	/** A pod whose owner is gone and that lives: nobody's to delete but its recorded deletion's; it counts. */
+	#unowned(pod: Pod): OwnedRunner | undefined {
+		const runner = this.#runner(pod);
+		if (!runner || !isLive(runner)) return undefined;
+		return {
+			name: pod.metadata.name,
+			uid: pod.metadata.uid ?? '',
+			createdMs: 0,
+			templateHash: pod.metadata.labels?.[setKeys.templateHash] ?? '',
+			phase: 'busy',
+			onCordonedNode: false,
+			// One that was orphaned on purpose stays.
+			departing: runner.record !== undefined || controllerOf(pod) !== undefined,
+			object: undefined,
+			pod,
+			runner,
+		};
+	}
+
+	#runner(pod: Pod): RunnerPod | undefined {
+		return readRunnerPod(pod, { proven: this.#options.proof.holds(pod) });
+	}
+
+	#cordoned(pod: Pod | undefined): boolean {
+		const node = pod?.spec?.nodeName;
+		return node ? this.#options.cache.nodes.get(undefined, node)?.spec?.unschedulable === true : false;
+	}
+}
+
+const isLive = (runner: RunnerPod) =>
+	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
+
+/** How far a runner is, from its pod. `exitSeenMs`: when its end was first seen, if it has ended. */
+export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+	const { process } = runner;
+	if (process.state === 'exited') {
+		const terminated = terminationOf(pod);
+		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
+		// Also one that the kubelet never let run has no exit code.
+		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
+		return { phase: 'completed', sinceMs: endedAtMs(terminated?.finishedAt, exitSeenMs) };
+	}
+	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
+	// One that can not register is not waited for; the next comes after a pause, as after any failed start.
+	if (process.state === 'never-started')
+		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
+	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
+	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
+	return { phase: 'idle', sinceMs: undefined };
+}
+
+/** A watch shows an end so much later, at most, on a machine that is not overloaded. */
+const watchLagMs = 250;
+
+/**
+ * When a runner ended, ms: finishedAt is cut to the second, so within that second by when we saw it. In doubt earlier
+ * than it was: an effectiveTime that is taken for the newer word costs a runner too many for a while, one that is taken for
+ * the older has a job wait for the whole delay (D2, D11).
+ */
+function endedAtMs(finishedAt: string | undefined, seenMs: number): number {
+	const secondMs = Date.parse(finishedAt ?? '');
+	if (Number.isNaN(secondMs)) return seenMs;
+	return Math.min(seenMs, Math.max(secondMs, Math.min(seenMs, secondMs + 1_000) - watchLagMs));
+}
+
+const terminationOf = (pod: Pod) =>
+	pod.status?.containerStatuses?.find(({ name }) => name === 'runner')?.state?.terminated;
+
+const expectedOwner = (name: string, templateHash: string, nowMs: number): OwnedRunner => ({
+	name,
+	uid: '',
+	createdMs: nowMs,
+	templateHash,
+	phase: 'pending',
+	onCordonedNode: false,
+	departing: false,
+	object: undefined,
+	pod: undefined,
+	runner: undefined,
+});
+
+export const controllerOf = (object: KubeObject | undefined) =>
+	object?.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;

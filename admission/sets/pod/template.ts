@@ -1,0 +1,132 @@
+import { arc } from '../../api/keys.ts';
+import {
+	type PodTemplate,
+	type Runner,
+	type RunnerSet,
+	type RunnerSpec,
+	setKeys,
+	type TemplateContainer,
+} from '../../api/sets.ts';
+import type { TemplateDefaults } from './defaults.ts';
+import { type Layout, layOut } from './layout.ts';
+import { templateHash } from './template-hash.ts';
+
+export type { TemplateDefaults } from './defaults.ts';
+export type { Layout } from './layout.ts';
+export { templateHash } from './template-hash.ts';
+
+/** The pod template of each StatefulSet of a RunnerSet. `restartPolicy` is left out: a StatefulSet only takes Always. */
+export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): Layout {
+	const { spec } = set;
+	const { restartPolicy: _, ...podSpec } = spec.template.spec ?? {};
+	const serviceAccountName = podSpec.serviceAccountName || spec.serviceAccountName;
+	// The claims of a StatefulSet are volumes that its pod template does not show.
+	const claims = (spec.volumeClaimTemplates ?? []).map((claim) => ({ name: claim.metadata?.name ?? '' }));
+	const written: PodTemplate = {
+		metadata: {
+			...spec.template.metadata,
+			labels: {
+				...spec.template.metadata?.labels,
+				[arc.runnerSet]: set.metadata.name,
+				[setKeys.templateHash]: templateHash(set),
+			},
+		},
+		spec: {
+			...podSpec,
+			...(serviceAccountName ? { serviceAccountName } : {}),
+			volumes: [...(podSpec.volumes ?? []), ...claims],
+		},
+	};
+	const layout = layOut(spec, written, defaults);
+	if (layout.kind === 'invalid') return layout;
+	const { template } = layout;
+	const volumes = template.spec.volumes?.filter(({ name }) => !claims.some((claim) => claim.name === name));
+	return { kind: 'template', template: { ...template, spec: { ...template.spec, volumes } } };
+}
+
+/** kubectl's own note on a Runner that a person applied, of no use on its pod. */
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** The pod of a Runner: its labels and annotations are the Runner's. */
+export function runnerTemplate(
+	runner: Pick<Runner, 'metadata' | 'spec'>,
+	defaults: TemplateDefaults,
+): Layout {
+	const { [lastApplied]: _, ...annotations } = runner.metadata.annotations ?? {};
+	const written: PodTemplate = {
+		metadata: { labels: runner.metadata.labels ?? {}, annotations },
+		spec: podSpecOf(runner.spec),
+	};
+	const layout = layOut(runner.spec, written, defaults);
+	if (layout.kind === 'template') layout.template.spec.restartPolicy = 'Never';
+	return layout;
+}
+
+/** Carried into the pod as they are. */
+const podFields = [
+	'affinity',
+	'automountServiceAccountToken',
+	'dnsConfig',
+	'dnsPolicy',
+	'enableServiceLinks',
+	'hostAliases',
+	'imagePullSecrets',
+	'initContainers',
+	'nodeSelector',
+	'priorityClassName',
+	'runtimeClassName',
+	'securityContext',
+	'serviceAccountName',
+	'terminationGracePeriodSeconds',
+	'tolerations',
+	'topologySpreadConstraints',
+	'volumes',
+] as const satisfies (keyof RunnerSpec)[];
+
+/** A RunnerSpec says of the containers `runner` and `docker` in fields of its own what `containers` may say as well. */
+function podSpecOf(spec: RunnerSpec): PodTemplate['spec'] {
+	const containers = spec.containers ?? [];
+	const written = (name: string) => containers.find((container) => container.name === name);
+	const runner = merged(written('runner'), {
+		name: 'runner',
+		imagePullPolicy: spec.imagePullPolicy,
+		env: spec.env,
+		envFrom: spec.envFrom,
+		resources: spec.resources,
+	});
+	runner.volumeMounts = [...(runner.volumeMounts ?? []), ...(spec.volumeMounts ?? [])];
+	const docker = merged(written('docker'), {
+		name: 'docker',
+		env: spec.dockerEnv,
+		resources: spec.dockerdContainerResources,
+		volumeMounts: spec.dockerVolumeMounts,
+	});
+	const dockerIsWanted = written('docker') !== undefined || spec.dockerEnabled !== false;
+	const sidecar = dockerIsWanted && (spec.dockerdWithinRunnerContainer !== true || written('docker'));
+	return {
+		...Object.fromEntries(
+			podFields.flatMap((field) => (spec[field] === undefined ? [] : [[field, spec[field]]])),
+		),
+		containers: [
+			runner,
+			...(sidecar ? [docker] : []),
+			...containers.filter(({ name }) => name !== 'runner' && name !== 'docker'),
+			...(spec.sidecarContainers ?? []),
+		],
+	};
+}
+
+/** What the container says itself stands; the rest is filled in. */
+function merged(container: TemplateContainer | undefined, fill: TemplateContainer): TemplateContainer {
+	const result: TemplateContainer = { ...container, name: fill.name };
+	for (const [field, value] of Object.entries(fill)) {
+		if (value !== undefined && isEmpty(result[field])) result[field] = value;
+	}
+	return result;
+}
+
+const isEmpty = (value: unknown): boolean =>
+	value === undefined ||
+	value === null ||
+	value === '' ||
+	(typeof value === 'object' && Object.keys(value).length === 0);

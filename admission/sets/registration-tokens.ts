@@ -1,0 +1,236 @@
+import type { KubeObject } from '../api/kinds.ts';
+import {
+	apiVersion,
+	type Runner,
+	type RunnerConfig,
+	setKeys,
+	setKinds,
+	tokenSecretKey,
+} from '../api/sets.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
+import { isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type Scope, scopeKey } from '../runner/scope.ts';
+import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
+import {
+	type OwnedSecret,
+	type SecretOwner,
+	tokenSecretBody,
+	tokenSecretName,
+} from './token-secret.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+
+/** GitHub's tokens last 60 min; a pod may be pending for a while before it registers with the one it was given. */
+const renewBeforeMs = 30 * 60_000;
+/** Somebody may have deleted the Secret; Secrets are not watched, because that is a right to read all of them. */
+const checkMs = 60_000;
+const retryMs = 10_000;
+/** The pace of calls may hold one back so long. */
+const mostWaitMs = 30_000;
+/** Sets that arrive together are one change of the Secret's owners. */
+const gatherMs = 50;
+
+/** One set whose runners register with the token in one Secret. */
+interface Use {
+	namespace: string;
+	secret: string;
+	scope: Scope;
+	credentialsSecret: string | undefined;
+	owner: SecretOwner;
+}
+
+export interface RegistrationTokensOptions {
+	client: KubeClient;
+	cache: Pick<SetsCache, 'runnerSets' | 'runnerDeployments' | 'runners'>;
+	accounts: Accounts;
+	now: () => number;
+	metrics: ReconcileObserver;
+	log: Log;
+}
+
+/**
+ * Keeps a registration token in a Secret for each scope and credential that a namespace's sets use, so that GitHub is
+ * not called while a pod is being created. The Secret belongs to these sets: it goes with the last of them.
+ */
+export class RegistrationTokens {
+	readonly #options: RegistrationTokensOptions;
+	readonly #queue: WorkQueue;
+	/** By the UID of the set. */
+	readonly #uses = new Map<string, Use>();
+	/** By `namespace/secret`. */
+	readonly #problems = new Map<string, Trouble | CredentialsMissing>();
+
+	constructor(options: RegistrationTokensOptions) {
+		this.#options = options;
+		const { cache, metrics, log } = options;
+		this.#queue = new WorkQueue({
+			controller: 'registration-tokens',
+			metrics,
+			concurrency: 4,
+			reconcile: (key) => this.#reconcile(key),
+			onError: (key, error, againMs) =>
+				log.warn(
+					{ secret: key, error: String(error), retryMs: againMs },
+					'registration token not kept, retrying',
+				),
+		});
+		cache.runnerSets.on((change, set) =>
+			this.#note(set, 'RunnerSet', change === 'deleted' ? undefined : set.spec),
+		);
+		cache.runnerDeployments.on((change, set) =>
+			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec.template.spec),
+		);
+		// A Runner that belongs to nobody was made by a person; the cache has no specs of Runners.
+		cache.runners.on((change, runner) => {
+			if (runner.metadata.ownerReferences?.some(({ controller }) => controller)) return;
+			if (change === 'deleted') this.#note(runner, 'Runner', undefined);
+			else
+				this.#queue.add(`${setKinds.runner.resource}/${runner.metadata.namespace}/${runner.metadata.name}`);
+		});
+	}
+
+	/** Why runners of this scope have no token, if that is so. */
+	problem(
+		namespace: string,
+		scope: Scope,
+		credentialsSecret: string | undefined,
+	): Trouble | CredentialsMissing | undefined {
+		return this.#problems.get(`${namespace}/${tokenSecretName(scope, credentialsSecret)}`);
+	}
+
+	/** Tries again what could not be done for GitHub's sake. */
+	retryGitHub(): void {
+		for (const key of this.#problems.keys()) this.#queue.add(key);
+	}
+
+	stop(): Promise<void> {
+		return this.#queue.stop();
+	}
+
+	#note({ metadata }: KubeObject, kind: SecretOwner['kind'], config: RunnerConfig | undefined): void {
+		const { uid = '', name, namespace = '' } = metadata;
+		const before = this.#uses.get(uid);
+		const scope = config && scopeOf(config);
+		if (config && scope) {
+			const credentialsSecret = credentialsSecretOf(config);
+			const secret = tokenSecretName(scope, credentialsSecret);
+			if (before?.secret === secret) return;
+			const owner = { apiVersion, kind, name, uid };
+			this.#uses.set(uid, { namespace, secret, scope, credentialsSecret, owner });
+			this.#queue.addAfter(`${namespace}/${secret}`, gatherMs);
+		} else {
+			this.#uses.delete(uid);
+		}
+		if (before) this.#queue.addAfter(`${before.namespace}/${before.secret}`, gatherMs);
+	}
+
+	async #reconcile(key: string): Promise<LookAgain> {
+		const [first = '', second = '', third] = key.split('/');
+		if (third !== undefined) return this.#learn(second, third);
+		const uses = [...this.#uses.values()].filter(
+			({ namespace, secret }) => namespace === first && secret === second,
+		);
+		const use = uses[0];
+		const path = `/api/v1/namespaces/${first}/secrets/${second}`;
+		const held = await this.#read<OwnedSecret>(path);
+		if (held && held.metadata.labels?.[setKeys.tokenSecretMark] !== 'true')
+			throw new Error('a Secret of this name was made by somebody else');
+		if (!use) return this.#remove(key, path, held);
+		return this.#keep(key, path, use, held, uses.map(({ owner }) => owner).sort(byUid));
+	}
+
+	async #keep(
+		key: string,
+		path: string,
+		use: Use,
+		held: OwnedSecret | undefined,
+		owners: SecretOwner[],
+	): Promise<LookAgain> {
+		const { now, log } = this.#options;
+		const heldUntilMs = held?.data?.[tokenSecretKey]
+			? Date.parse(held.metadata.annotations?.[setKeys.tokenExpiresAt] ?? '') || 0
+			: 0;
+		if (held && heldUntilMs - now() > renewBeforeMs) {
+			const same = JSON.stringify(uidsOf(held.metadata.ownerReferences)) === JSON.stringify(uidsOf(owners));
+			const token = Buffer.from(held.data?.[tokenSecretKey] ?? '', 'base64').toString('utf8');
+			if (!same) await this.#write(path, use, { token, expiresAtMs: heldUntilMs }, owners);
+			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - now() + 1) };
+		}
+		const token = await this.#ask(use);
+		if (token.kind !== 'token') return this.#inTrouble(key, use, token);
+		await this.#write(path, use, token, owners);
+		this.#problems.delete(key);
+		const until = new Date(token.expiresAtMs).toISOString();
+		log.info({ secret: key, scope: scopeKey(use.scope), until }, 'registration token kept');
+		return { afterMs: checkMs };
+	}
+
+	async #ask({ namespace, scope, credentialsSecret }: Use) {
+		const account = await this.#options.accounts.resolve({ namespace, credentialsSecret });
+		if (!('registrationToken' in account)) return account;
+		return account.registrationToken(scope, { maxWaitMs: mostWaitMs });
+	}
+
+	#inTrouble(key: string, use: Use, trouble: Trouble | CredentialsMissing): LookAgain {
+		const { now, log } = this.#options;
+		if (this.#problems.get(key)?.kind !== trouble.kind) {
+			const facts = { secret: key, scope: scopeKey(use.scope), reason: trouble.kind };
+			log.warn(facts, `no registration token: ${trouble.detail}`);
+		}
+		this.#problems.set(key, trouble);
+		const atMs = isTrouble(trouble) ? trouble.retryAtMs : undefined;
+		return { afterMs: atMs === undefined ? retryMs : Math.min(Math.max(atMs - now(), 1_000), checkMs) };
+	}
+
+	async #write(
+		path: string,
+		use: Use,
+		token: { token: string; expiresAtMs: number },
+		owners: SecretOwner[],
+	): Promise<void> {
+		const body = tokenSecretBody(use, token, owners);
+		try {
+			const query = { fieldManager: 'runners-admission', force: true };
+			await this.#options.client.request('PATCH', path, { query, body, contentType: patchType.apply });
+		} catch (error) {
+			const ending =
+				error instanceof KubeError && error.code === 403 && /being terminated/.test(error.message);
+			if (!ending) throw error; // no pod can be created in a namespace that ends: nothing is missed
+		}
+	}
+
+	async #remove(key: string, path: string, held: OwnedSecret | undefined): Promise<LookAgain> {
+		this.#problems.delete(key);
+		if (!held) return undefined;
+		try {
+			const body = { preconditions: { uid: held.metadata.uid } };
+			await this.#options.client.request('DELETE', path, { body });
+		} catch (error) {
+			if (!isNotFound(error)) throw error; // the garbage collector was first
+		}
+		return undefined;
+	}
+
+	async #learn(namespace: string, name: string): Promise<LookAgain> {
+		const runner = await this.#read<Runner>(
+			`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}/${name}`,
+		);
+		if (runner) this.#note(runner, 'Runner', runner.spec);
+		return undefined;
+	}
+
+	async #read<T>(path: string): Promise<T | undefined> {
+		try {
+			return await this.#options.client.request<T>('GET', path);
+		} catch (error) {
+			if (isNotFound(error)) return undefined;
+			throw error;
+		}
+	}
+}
+
+const byUid = (a: SecretOwner, b: SecretOwner) => (a.uid < b.uid ? -1 : 1);
+
+const uidsOf = (owners: { uid: string }[] | undefined) => (owners ?? []).map(({ uid }) => uid).sort();

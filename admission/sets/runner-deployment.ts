@@ -1,0 +1,89 @@
+import { arc } from '../api/keys.ts';
+import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } from '../api/sets.ts';
+import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
+import { ownerReference, type SetKind } from './kind.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+
+/** A RunnerDeployment: a Runner and its pod, of the same name, for each runner. */
+export function runnerDeployments(
+	client: KubeClient,
+	cache: SetsCache,
+	defaults: TemplateDefaults,
+): SetKind<RunnerDeployment> {
+	return {
+		kind: 'RunnerDeployment',
+		controller: 'runnerdeployment',
+		resource: setKinds.runnerDeployment.resource,
+		setLabel: arc.runnerDeployment,
+		sets: cache.runnerDeployments,
+		owners: cache.runners,
+		between: cache.runnerReplicaSets,
+		ownersPath: runnersPath,
+		podName: (owner) => owner,
+		makesItsPod: false,
+		config: ({ spec }) => spec.template.spec,
+		creator(set) {
+			const { metadata, spec } = set;
+			const namespace = metadata.namespace ?? '';
+			const runner = {
+				apiVersion,
+				kind: setKinds.runner.kind,
+				metadata: {
+					name: '',
+					namespace,
+					labels: {
+						...spec.template.metadata?.labels,
+						[arc.runnerDeployment]: metadata.name,
+						[setKeys.templateHash]: templateHash(set),
+					},
+					annotations: { ...spec.template.metadata?.annotations },
+					ownerReferences: [ownerReference(set, 'runnerDeployment')],
+				},
+				spec: spec.template.spec,
+			};
+			const layout = runnerTemplate(runner, defaults);
+			if (layout.kind === 'invalid') return layout;
+			return async (name) => {
+				const annotations = { ...runner.metadata.annotations, [setKeys.syncTime]: new Date().toISOString() };
+				const made = await client.request<Runner>('POST', runnersPath(namespace), {
+					body: { ...runner, metadata: { ...runner.metadata, name, annotations } },
+				});
+				try {
+					await createPod(client, made, layout.template);
+				} catch (error) {
+					// A Runner without a pod would count as one that is coming.
+					await client.request('DELETE', `${runnersPath(namespace)}/${name}`).catch((again: unknown) => {
+						if (!isNotFound(again)) throw again;
+					});
+					throw error;
+				}
+			};
+		},
+	};
+}
+
+/** The pod of a Runner. */
+export async function createPod(client: KubeClient, { metadata }: Runner, template: object): Promise<void> {
+	const { name, namespace, uid } = metadata;
+	const { metadata: written = {}, ...rest } = template as { metadata?: object };
+	const owner = {
+		apiVersion,
+		kind: setKinds.runner.kind,
+		name,
+		uid,
+		controller: true,
+		blockOwnerDeletion: true,
+	};
+	await client.request('POST', `/api/v1/namespaces/${namespace}/pods`, {
+		body: {
+			apiVersion: 'v1',
+			kind: 'Pod',
+			...rest,
+			metadata: { ...written, name, namespace, ownerReferences: [owner] },
+		},
+	});
+}
+
+export const runnersPath = (namespace: string) =>
+	`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}`;

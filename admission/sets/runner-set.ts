@@ -1,0 +1,62 @@
+import { arc } from '../api/keys.ts';
+import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
+import { ownerReference, type SetKind } from './kind.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+
+/** A RunnerSet: a StatefulSet of one replica for each runner, so that each has volumes that outlive it. */
+export function runnerSets(
+	client: KubeClient,
+	cache: SetsCache,
+	defaults: TemplateDefaults,
+): SetKind<RunnerSet> {
+	const ownersPath = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/statefulsets`;
+	return {
+		kind: 'RunnerSet',
+		controller: 'runnerset',
+		resource: setKinds.runnerSet.resource,
+		setLabel: arc.runnerSet,
+		sets: cache.runnerSets,
+		owners: cache.statefulSets,
+		ownersPath,
+		podName: (owner) => `${owner}-0`,
+		makesItsPod: true,
+		config: ({ spec }) => spec,
+		creator(set) {
+			const layout = runnerSetTemplate(set, defaults);
+			if (layout.kind === 'invalid') return layout;
+			const { metadata, spec } = set;
+			const hash = templateHash(set);
+			const labels = { [arc.runnerSet]: metadata.name, [setKeys.templateHash]: hash };
+			return async (name) => {
+				const statefulSet = {
+					apiVersion: 'apps/v1',
+					kind: 'StatefulSet',
+					metadata: {
+						name,
+						labels: { ...metadata.labels, ...labels },
+						annotations: { [setKeys.syncTime]: new Date().toISOString() },
+						ownerReferences: [ownerReference(set, 'runnerSet')],
+					},
+					spec: {
+						replicas: 1,
+						selector: {
+							...spec.selector,
+							matchLabels: { ...spec.selector?.matchLabels, ...labels, [setKeys.injectToken]: 'true' },
+						},
+						template: layout.template,
+						serviceName: spec.serviceName,
+						volumeClaimTemplates: spec.volumeClaimTemplates,
+						persistentVolumeClaimRetentionPolicy: spec.persistentVolumeClaimRetentionPolicy,
+						// One pod, never updated: nothing to be ordered, no older revision to keep.
+						podManagementPolicy: 'Parallel',
+						updateStrategy: { type: 'OnDelete' },
+						revisionHistoryLimit: 0,
+					},
+				};
+				await client.request('POST', ownersPath(metadata.namespace ?? ''), { body: statefulSet });
+			};
+		},
+	};
+}

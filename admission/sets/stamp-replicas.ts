@@ -1,0 +1,77 @@
+import type { RunnerDeployment, RunnerSet } from '../api/sets.ts';
+import { ignoredFields } from './ignored-fields.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	allowed,
+	type PatchOperation,
+	patched,
+} from '../webhook/review.ts';
+
+/**
+ * CREATE and UPDATE of RunnerSets and RunnerDeployments: stamps spec.effectiveTime at each change of spec.replicas
+ * (D6), and says which fields will not be acted on.
+ *
+ * Compatibility: the entry ignores failures, and the scale subresource (`kubectl scale`, HPA, KEDA) never comes here:
+ * in both cases the reconciler sees spec.replicas changed without a newer stamp, and stamps it itself. A GitOps tool
+ * that does not name the field leaves it alone (D14).
+ */
+export function setReplicas(request: AdmissionRequest, nowMs: number): AdmissionResponse {
+	const after = readSet(request.object);
+	if (!after || after.metadata.deletionTimestamp) return allowed(request.uid);
+	const before = request.operation === 'UPDATE' ? readSet(request.oldObject) : undefined;
+	const { effectiveTime, warning } = stampOf(before?.spec, after.spec, nowMs);
+	const operations: PatchOperation[] =
+		effectiveTime === undefined ? [] : [{ op: 'add', path: '/spec/effectiveTime', value: effectiveTime }];
+	const news = !before || JSON.stringify(before.spec) !== JSON.stringify(after.spec);
+	return patched(request.uid, operations, [
+		...(warning === undefined ? [] : [warning]),
+		...(news ? ignoredFields(after) : []),
+	]);
+}
+
+interface Replicas {
+	replicas?: number | null;
+	effectiveTime?: string | null;
+}
+
+/**
+ * What spec.effectiveTime has to become; undefined: it is right as it is. It never goes back (D7), is never ahead of
+ * our clock (D8), and does not move while spec.replicas stays, unless the caller moves it.
+ */
+export function stampOf(
+	before: Replicas | undefined,
+	after: Replicas,
+	nowMs: number,
+): { effectiveTime?: string; warning?: string } {
+	const given = after.effectiveTime ?? undefined;
+	const held = before?.effectiveTime ?? undefined;
+	const givenMs = given === undefined ? undefined : Date.parse(given);
+	if (Number.isNaN(givenMs)) return {}; // the schema refuses it, and names the field
+	const heldMs = Math.min(Date.parse(held ?? '') || 0, nowMs);
+	const now = new Date(nowMs).toISOString();
+	const changed = !before || (before.replicas ?? 1) !== (after.replicas ?? 1);
+
+	const itsOwn = givenMs !== undefined && given !== held && givenMs > heldMs;
+	if (itsOwn && givenMs <= nowMs) return {};
+	if (itsOwn)
+		return {
+			effectiveTime: now,
+			warning: `spec.effectiveTime: ${given} is ahead of the server's clock; ${now} is used`,
+		};
+	if (changed) return { effectiveTime: now };
+	if (given === held) return {};
+	if (held === undefined) return {};
+	const warning =
+		given === undefined ? undefined : `spec.effectiveTime: ${given} is older than ${held}, which stays`;
+	return { effectiveTime: held, ...(warning === undefined ? {} : { warning }) };
+}
+
+/** Not checked against the schema yet: whatever has no spec and no template is left to it. */
+function readSet(value: unknown): RunnerSet | RunnerDeployment | undefined {
+	const set = value as Partial<RunnerSet> | null | undefined;
+	const template: unknown = set?.spec?.template;
+	if (!set?.metadata || typeof template !== 'object' || template === null) return undefined;
+	const podSpec = (template as { spec?: unknown }).spec ?? {};
+	return typeof podSpec === 'object' ? (set as RunnerSet) : undefined;
+}

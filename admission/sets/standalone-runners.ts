@@ -1,0 +1,139 @@
+import { apiVersion, type Runner } from '../api/sets.ts';
+import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import type { Proof } from '../cluster/proof.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Log } from '../telemetry/log.ts';
+import { startBackoff } from '../runner/policy.ts';
+import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
+import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
+import type { Cache } from '../cluster/cache.ts';
+import { phaseOf } from './owners.ts';
+import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
+import { createPod, runnersPath } from './runner-deployment.ts';
+
+export interface RunnersDependencies {
+	client: KubeClient;
+	cache: Cache;
+	setsCache: SetsCache;
+	pods: RunnerPods;
+	proof: Proof;
+	templateDefaults: TemplateDefaults;
+	now: () => number;
+	metrics: ReconcileObserver;
+	log: Log;
+}
+
+/**
+ * Runners that a person made: each has a pod of its name, and a new one when that has ended. Those of a
+ * RunnerDeployment get theirs with their creation. A change of the spec counts from the next pod on; a deletion leaves
+ * the pod to the garbage collector and so to the guard.
+ */
+export class Runners {
+	readonly #dependencies: RunnersDependencies;
+	readonly #queue: WorkQueue;
+	/** By UID: how often in a row its pod ended before it registered, and when the next may start. */
+	readonly #failures = new Map<string, { times: number; nextMs: number }>();
+	/** By UID: the status as it was written last. */
+	readonly #written = new Map<string, string>();
+
+	constructor(dependencies: RunnersDependencies) {
+		this.#dependencies = dependencies;
+		const { cache, setsCache, metrics, log } = dependencies;
+		this.#queue = new WorkQueue({
+			controller: 'runner',
+			metrics,
+			concurrency: 4,
+			reconcile: (key) => this.#reconcile(key),
+			onError: (key, error, retryMs) =>
+				log.warn({ runner: key, error: String(error), retryMs }, 'Runner not reconciled, retrying'),
+		});
+		setsCache.runners.on((change, runner) => {
+			if (!isOwn(runner)) return;
+			if (change !== 'deleted') return this.#queue.add(podKey(runner));
+			this.#failures.delete(runner.metadata.uid ?? '');
+			this.#written.delete(runner.metadata.uid ?? '');
+		});
+		cache.onPod((_change, pod) => {
+			const runner = setsCache.runners.informer.get(pod.metadata.namespace, pod.metadata.name);
+			if (runner && isOwn(runner)) this.#queue.add(podKey(pod));
+		});
+	}
+
+	stop(): Promise<void> {
+		return this.#queue.stop();
+	}
+
+	async #reconcile(key: string): Promise<LookAgain> {
+		const { cache, setsCache, pods, proof, now, log } = this.#dependencies;
+		const [namespace = '', name = ''] = key.split('/');
+		const owner = setsCache.runners.informer.get(namespace, name);
+		if (!owner || owner.metadata.deletionTimestamp) return undefined;
+		if (!cache.pods.synced) return { afterMs: 100 };
+		const pod = cache.pods.get(namespace, name);
+		if (!pod) return this.#create(owner, key);
+		const runner = readRunnerPod(pod, { proven: proof.holds(pod) });
+		if (!runner || pod.metadata.deletionTimestamp) return undefined; // its end brings us back
+
+		const { phase } = phaseOf(pod, runner, now());
+		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
+		if (phase === 'idle' || phase === 'busy') this.#failures.delete(owner.metadata.uid ?? '');
+		if (phase !== 'completed' && phase !== 'failed') return undefined;
+		if (phase === 'failed') this.#noteFailure(owner, key);
+		await pods.remove(runner, { via: 'delete' }).catch((error: unknown) => {
+			if (!isNotFound(error) && !isConflict(error)) throw error;
+		});
+		log.info({ runner: key, was: phase }, 'runner removed');
+		return undefined;
+	}
+
+	async #create(owner: OwnerObject, key: string): Promise<LookAgain> {
+		const { client, cache, templateDefaults, now, log } = this.#dependencies;
+		const { namespace = '', name, uid = '' } = owner.metadata;
+		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
+		const waitMs = (this.#failures.get(uid)?.nextMs ?? 0) - now();
+		if (waitMs > 0) return { afterMs: waitMs };
+		try {
+			const runner = await client.request<Runner>('GET', `${runnersPath(namespace)}/${name}`);
+			const layout = runnerTemplate(runner, templateDefaults);
+			if (layout.kind === 'invalid') {
+				log.warn({ runner: key, field: layout.field, message: layout.message }, 'Runner is invalid');
+				await this.#writeStatus(owner, 'Pending', false, layout.message);
+				return undefined;
+			}
+			if (runner.metadata.uid === uid) await createPod(client, runner, layout.template);
+		} catch (error) {
+			// Gone, or the pod is there already and comes with the watch.
+			if (!isNotFound(error) && !isConflict(error)) throw error;
+		}
+		return { afterMs: 10_000 };
+	}
+
+	#noteFailure({ metadata: { uid = '' } }: OwnerObject, key: string): void {
+		const { now, log } = this.#dependencies;
+		const times = (this.#failures.get(uid)?.times ?? 0) + 1;
+		const delayMs = Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (times - 1));
+		this.#failures.set(uid, { times, nextMs: now() + delayMs });
+		log.warn({ runner: key, times, delayMs }, 'runner ended before it registered');
+	}
+
+	/** Once for each change; a new leader writes it once more. */
+	async #writeStatus(owner: OwnerObject, phase: string, ready: boolean, message = ''): Promise<void> {
+		const { client } = this.#dependencies;
+		const { namespace = '', name, uid = '' } = owner.metadata;
+		const status = { phase, ready, message };
+		const text = JSON.stringify(status);
+		if (this.#written.get(uid) === text) return;
+		await client
+			.request('PATCH', `${runnersPath(namespace)}/${name}/status`, {
+				body: { apiVersion, metadata: { uid }, status },
+				contentType: patchType.merge,
+			})
+			.catch((error: unknown) => {
+				if (!isNotFound(error) && !isConflict(error)) throw error;
+			});
+		this.#written.set(uid, text);
+	}
+}
+
+const isOwn = ({ metadata }: OwnerObject) => !metadata.ownerReferences?.some(({ controller }) => controller);

@@ -1,0 +1,182 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { SetCondition, SetConditionType, SetStatus } from '../api/sets.ts';
+import { type Accounting, isActive, type Owner, type Plan } from './rules/plan.ts';
+import type { RunnersSet } from './kind.ts';
+import type { OwnedRunner } from './owners.ts';
+
+/** What a pass knows beside the plan. */
+export interface Found {
+	replicas: number;
+	templateHash: string;
+	owners: OwnedRunner[];
+	plan: Plan | undefined;
+	/** Label selector of the set's pods. */
+	selector: string;
+	credentialsMissing: string | undefined;
+	specInvalid: string | undefined;
+	accounting: Accounting;
+}
+
+/** The accounting as the status has it; undefined: this set was never looked at. */
+export function readAccounting(set: RunnersSet): { accounting: Accounting; replicas: number } | undefined {
+	const { accounting } = set.status ?? {};
+	if (accounting?.replicas === undefined) return undefined;
+	const toMs = (time: string | undefined) => Date.parse(time ?? '') || 0;
+	return {
+		accounting: {
+			effectiveMs: toMs(accounting.effectiveTime),
+			completionsMs: (accounting.completions ?? []).map(toMs),
+			failedStarts: accounting.failedStarts ?? 0,
+			nextStartMs: toMs(accounting.nextStartAt),
+		},
+		replicas: accounting.replicas,
+	};
+}
+
+/** The status as it should be; the very object of before where nothing is new. */
+export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatus {
+	const { owners, replicas, templateHash, accounting } = found;
+	const phase = (...phases: Owner['phase'][]) =>
+		owners.filter((owner) => phases.includes(owner.phase)).length;
+	const active = owners.filter(isActive);
+	const outdatedBusy = active.filter(
+		(owner) => owner.phase === 'busy' && owner.templateHash !== templateHash,
+	).length;
+	const busy = phase('busy');
+	const deleting = set.metadata.deletionTimestamp !== undefined;
+	const wanted = deleting ? 0 : replicas;
+	const at = (ms: number) => new Date(ms).toISOString();
+	const before = set.status ?? {};
+	const draining =
+		Math.min(busy, Math.max(active.length - wanted, outdatedBusy)) + phase('leaving', 'stopping');
+	const status: SetStatus = {
+		...before,
+		observedGeneration: set.metadata.generation ?? 0,
+		desiredReplicas: replicas,
+		replicas: active.length + phase('leaving', 'stopping'),
+		readyReplicas: phase('starting', 'idle', 'busy'),
+		availableReplicas: phase('idle', 'busy'),
+		updatedReplicas: active.filter((owner) => owner.templateHash === templateHash).length,
+		idleReplicas: phase('idle'),
+		busyReplicas: busy,
+		drainingReplicas: Math.max(0, draining),
+		selector: found.selector,
+		accounting: {
+			effectiveTime: at(accounting.effectiveMs),
+			replicas,
+			...(accounting.completionsMs.length > 0 ? { completions: accounting.completionsMs.map(at) } : {}),
+			...(accounting.failedStarts > 0
+				? { failedStarts: accounting.failedStarts, nextStartAt: at(accounting.nextStartMs) }
+				: {}),
+		},
+		conditions: conditionsOf(set, found, { active, wanted, outdatedBusy }, nowMs),
+	};
+	return isDeepStrictEqual(normal(status), normal(before)) ? before : status;
+}
+
+/** As JSON has it: without undefined, keys in any order. */
+const normal = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+function conditionsOf(
+	set: RunnersSet,
+	{ owners, plan, credentialsMissing, specInvalid, accounting, templateHash }: Found,
+	{ active, wanted, outdatedBusy }: { active: OwnedRunner[]; wanted: number; outdatedBusy: number },
+	nowMs: number,
+): SetCondition[] {
+	const deleting = set.metadata.deletionTimestamp !== undefined;
+	const outdated = active.filter((owner) => owner.templateHash !== templateHash).length;
+	const surplus = Math.max(0, active.length - wanted);
+	const busyNames = active.filter(({ phase }) => phase === 'busy').map(({ name }) => name);
+	const moving = plan ? plan.create + plan.release.length + plan.remove.length : 1;
+	const settled =
+		!deleting &&
+		active.length === wanted &&
+		outdated === 0 &&
+		moving === 0 &&
+		active.length === owners.length;
+	const held = plan?.hold;
+	const failing = accounting.failedStarts > 0;
+	const draining = !deleting && plan?.wait.includes('busy') === true;
+
+	const states: [SetConditionType, boolean, string, string][] = [
+		['Settled', settled, settled ? 'AsWanted' : 'Changing', settled ? `${wanted} runners` : changing(plan)],
+		['CredentialsMissing', credentialsMissing !== undefined, 'NoCredentials', credentialsMissing ?? ''],
+		['SpecInvalid', specInvalid !== undefined, 'FieldInvalid', specInvalid ?? ''],
+		[
+			'StartsFailing',
+			failing,
+			'RunnersEndBeforeTheyRegister',
+			failing
+				? `${accounting.failedStarts} times in a row a runner ended before it registered; none is started before ${new Date(accounting.nextStartMs).toISOString()}`
+				: '',
+		],
+		[
+			'Holding',
+			held !== undefined,
+			'RunnersCompleted',
+			held
+				? `${held.replicas} completed since effectiveTime: not replaced before effectiveTime moves or ${new Date(held.untilMs).toISOString()}`
+				: '',
+		],
+		['RollingOut', outdated > 0, 'OlderTemplate', `${outdated} runners are of an older template`],
+		[
+			'Draining',
+			draining,
+			'JobsRunning',
+			`${Math.max(outdatedBusy, Math.min(surplus, busyNames.length))} go when their jobs are done: ${list(busyNames)}`,
+		],
+		[
+			'Deleting',
+			deleting,
+			busyNames.length > 0 ? 'JobsRunning' : 'RunnersLeaving',
+			busyNames.length > 0
+				? `waits for ${busyNames.length} running jobs: ${list(busyNames)}`
+				: `${owners.length} runners are leaving`,
+		],
+	];
+	const before = new Map((set.status?.conditions ?? []).map((condition) => [condition.type, condition]));
+	return states.flatMap(([type, yes, reason, message]): SetCondition[] => {
+		const old = before.get(type);
+		// What never was the case need not be denied; what was, is.
+		if (!yes && type !== 'Settled' && !old) return [];
+		const status = yes ? 'True' : 'False';
+		const said = yes || type === 'Settled' ? { reason, message } : { reason: 'Over', message: '' };
+		const lastTransitionTime =
+			old?.status === status && old.lastTransitionTime
+				? old.lastTransitionTime
+				: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+		return [{ type, status, ...said, lastTransitionTime }];
+	});
+}
+
+function changing(plan: Plan | undefined): string {
+	if (!plan) return 'nothing can be done yet';
+	const parts = [
+		plan.create > 0 && 'runners are created',
+		plan.release.length > 0 && 'runners are unregistered',
+		plan.remove.length > 0 && 'ended runners are removed',
+		...plan.wait.map((wait) => waits[wait]),
+	].filter(Boolean);
+	return parts.length > 0 ? parts.join('; ') : 'runners start or leave';
+}
+
+const waits: Record<Plan['wait'][number], string> = {
+	busy: 'waits for jobs to end',
+	registering: 'waits for runners that can not be unregistered yet',
+	hold: 'places of completed runners are held',
+	'starts-failing': 'starts fail',
+	'credentials-missing': 'GitHub credentials are missing',
+};
+
+function list(names: string[]): string {
+	const shown = names.sort().slice(0, 5).join(', ');
+	return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}
+
+/** `3` or `25%` of the wanted number, at least 1; undefined: it does not say. */
+export function surgeOf(text: string | undefined, replicas: number): number | undefined {
+	const found = /^(\d+)(%?)$/.exec(text ?? '');
+	if (!found) return undefined;
+	const number = Number(found[1]);
+	return Math.max(1, found[2] ? Math.ceil((replicas * number) / 100) : number);
+}

@@ -1,0 +1,86 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CredentialReport } from '../api/report.ts';
+import type { CallReport } from '../github/types.ts';
+
+/** What /metrics shows of GitHub. Accounts by their id, never by anything of the credential itself. */
+export class GitHubMetrics {
+	/** Read when somebody scrapes; set once the accounts are there. */
+	credentials: () => CredentialReport[] = () => [];
+	readonly #calls: Counter;
+	readonly #durations: Histogram;
+
+	constructor(registry: Registry) {
+		const registers = [registry];
+		this.#calls = new Counter({
+			name: 'runners_github_calls_total',
+			help: 'Calls to the GitHub API.',
+			labelNames: ['account', 'endpoint', 'status'],
+			registers,
+		});
+		this.#durations = new Histogram({
+			name: 'runners_github_call_duration_seconds',
+			help: 'Time of a call to the GitHub API, answered or not.',
+			labelNames: ['endpoint'],
+			buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+			registers,
+		});
+		this.#gauge(
+			registry,
+			'runners_github_credential_state',
+			'1 for the state that a credential is in.',
+			['account', 'state'],
+			({ account, state }) => ({ labels: { account, state }, value: 1 }),
+		);
+		this.#gauge(
+			registry,
+			'runners_github_rate_limit_remaining',
+			'Calls left of the primary rate limit, as GitHub told last.',
+			['account'],
+			({ account, budget }) => budget && { labels: { account }, value: budget.left },
+		);
+		this.#gauge(
+			registry,
+			'runners_github_rate_limit_limit',
+			'Calls an hour that the primary rate limit allows.',
+			['account'],
+			({ account, budget }) =>
+				budget?.limit === undefined ? undefined : { labels: { account }, value: budget.limit },
+		);
+		this.#gauge(
+			registry,
+			'runners_github_rate_limit_reset_timestamp_seconds',
+			'When the primary rate limit begins anew, Unix time.',
+			['account'],
+			({ account, budget }) => budget && { labels: { account }, value: Date.parse(budget.resetAt) / 1000 },
+		);
+	}
+
+	call({ account, endpoint, status, ms }: CallReport): void {
+		this.#calls.inc({ account, endpoint, status });
+		this.#durations.observe({ endpoint }, ms / 1000);
+	}
+
+	/** A gauge that is made anew from all credentials at each scrape. */
+	#gauge<Label extends string>(
+		registry: Registry,
+		name: string,
+		help: string,
+		labelNames: Label[],
+		read: (credential: CredentialReport) => { labels: Record<Label, string>; value: number } | undefined,
+	): void {
+		const credentials = () => this.credentials();
+		new Gauge<Label>({
+			name,
+			help,
+			labelNames,
+			registers: [registry],
+			collect() {
+				this.reset();
+				for (const credential of credentials()) {
+					const seen = read(credential);
+					if (seen) this.set(seen.labels, seen.value);
+				}
+			},
+		});
+	}
+}

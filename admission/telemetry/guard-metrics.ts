@@ -1,0 +1,33 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { WebhookReport } from '../api/report.ts';
+
+/** What /metrics shows of the webhook configurations, as they are in the cluster. */
+export class GuardMetrics {
+	readonly #policies: Gauge;
+	readonly #unguarded: Counter;
+
+	constructor(registry: Registry) {
+		this.#policies = new Gauge({
+			name: 'runners_webhook_failure_policy',
+			help: '1 for the failurePolicy that a webhook has in the cluster.',
+			labelNames: ['kind', 'webhook', 'policy'],
+			registers: [registry],
+		});
+		this.#unguarded = new Counter({
+			name: 'runners_unguarded_seconds_total',
+			help: 'Time in which runner pods could be deleted without the guard: its webhook was missing or ignored failures.',
+			registers: [registry],
+		});
+	}
+
+	/** Replaces the whole picture. */
+	webhooks(found: readonly WebhookReport[]): void {
+		this.#policies.reset();
+		for (const { kind, name, failurePolicy } of found)
+			this.#policies.set({ kind, webhook: name, policy: failurePolicy }, 1);
+	}
+
+	unguarded(seconds: number): void {
+		this.#unguarded.inc(seconds);
+	}
+}

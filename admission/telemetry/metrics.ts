@@ -1,0 +1,132 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Reason } from '../api/reasons.ts';
+import { GitHubMetrics } from './github-metrics.ts';
+import { GuardMetrics } from './guard-metrics.ts';
+
+/** What /metrics shows. One object a process, passed to whoever counts. */
+export class Metrics {
+	readonly registry = new Registry();
+	readonly github = new GitHubMetrics(this.registry);
+	readonly guard = new GuardMetrics(this.registry);
+	readonly #decisions = new Counter({
+		name: 'runners_admission_decisions_total',
+		help: 'Verdicts on deletions and evictions of runner pods.',
+		labelNames: ['verdict', 'reason'],
+		registers: [this.registry],
+	});
+	readonly #reviews = new Histogram({
+		name: 'runners_admission_review_duration_seconds',
+		help: 'Time to answer an AdmissionReview.',
+		labelNames: ['handler', 'allowed'],
+		buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 5],
+		registers: [this.registry],
+	});
+	readonly #inFlight = new Gauge({
+		name: 'runners_admission_reviews_in_flight',
+		help: 'AdmissionReviews being answered.',
+		registers: [this.registry],
+	});
+	readonly #bad = new Counter({
+		name: 'runners_admission_bad_requests_total',
+		help: 'Requests that were no AdmissionReview, and handler errors (status 500).',
+		labelNames: ['status'],
+		registers: [this.registry],
+	});
+	readonly #recorded = new Gauge({
+		name: 'runners_recorded_deletions',
+		help: 'Recorded deletions that wait, as the leader sees them.',
+		labelNames: ['reason'],
+		registers: [this.registry],
+	});
+	#oldestMs: number | undefined;
+	readonly #reconciles = new Histogram({
+		name: 'runners_reconcile_duration_seconds',
+		help: 'Time of one pass of a controller over one object.',
+		labelNames: ['controller'],
+		buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 30],
+		registers: [this.registry],
+	});
+	readonly #reconcileErrors = new Counter({
+		name: 'runners_reconcile_errors_total',
+		help: 'Passes of a controller that failed and are tried again.',
+		labelNames: ['controller'],
+		registers: [this.registry],
+	});
+	readonly #leader = new Gauge({
+		name: 'runners_leader',
+		help: '1 while this replica leads.',
+		registers: [this.registry],
+	});
+	readonly #restarts = new Counter({
+		name: 'runners_watch_restarts_total',
+		help: 'Watches that broke and were taken up again.',
+		labelNames: ['watch', 'why'],
+		registers: [this.registry],
+	});
+	readonly #certificate = new Gauge({
+		name: 'runners_certificate_not_after_seconds',
+		help: 'When the certificate that this replica serves ends, and the CA that issued it; seconds since 1970.',
+		labelNames: ['certificate'],
+		registers: [this.registry],
+	});
+	/** The same, ms since 1970, for the report. */
+	readonly certificateEnds: { serving?: number; ca?: number } = {};
+
+	constructor() {
+		collectDefaultMetrics({ register: this.registry });
+		const oldestMs = () => this.#oldestMs;
+		new Gauge({
+			name: 'runners_recorded_deletion_oldest_age_seconds',
+			help: 'Age of the oldest recorded deletion that waits, as the leader sees it; 0 where none does.',
+			registers: [this.registry],
+			collect() {
+				const sinceMs = oldestMs();
+				this.set(sinceMs === undefined ? 0 : Math.max(0, (Date.now() - sinceMs) / 1000));
+			},
+		});
+	}
+
+	decision(verdict: 'allow' | 'deny', reason: Reason): void {
+		this.#decisions.inc({ verdict, reason });
+	}
+
+	reviewStarted(): (handler: string, allowed: boolean) => void {
+		const startedMs = performance.now();
+		this.#inFlight.inc();
+		return (handler, allowed) => {
+			this.#inFlight.dec();
+			this.#reviews.observe({ handler, allowed: String(allowed) }, (performance.now() - startedMs) / 1000);
+		};
+	}
+
+	badRequest(status: number): void {
+		this.#bad.inc({ status });
+	}
+
+	certificate(certificate: 'serving' | 'ca', notAfterMs: number): void {
+		this.#certificate.set({ certificate }, notAfterMs / 1000);
+		this.certificateEnds[certificate] = notAfterMs;
+	}
+
+	/** Replaces the whole picture: reason -> count, and when the oldest was asked for. */
+	recordedDeletions(byReason: Map<string, number>, oldestMs: number | undefined): void {
+		this.#recorded.reset();
+		for (const [reason, count] of byReason) this.#recorded.set({ reason }, count);
+		this.#oldestMs = oldestMs;
+	}
+
+	reconciled(controller: string, tookMs: number, failed: boolean): void {
+		this.#reconciles.observe({ controller }, tookMs / 1000);
+		// From the first pass on there is a 0 to compare with.
+		this.#reconcileErrors.inc({ controller }, failed ? 1 : 0);
+	}
+
+	leading(yes: boolean): void {
+		this.#leader.set(yes ? 1 : 0);
+		if (!yes) this.recordedDeletions(new Map(), undefined);
+	}
+
+	watchRestarted(watch: string, why: string): void {
+		this.#restarts.inc({ watch, why });
+	}
+}

@@ -1,0 +1,64 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readSettings } from '../../admission/flags.ts';
+
+const test = suite('flags');
+const read = (argv: string[], env = {}) => readSettings(argv, env, '1');
+
+test('defaults', () => {
+	const { port, healthPort, namespace, githubApiUrl, logLevel, logFormat } = read([]);
+	assert.equal(
+		[port, healthPort, namespace, githubApiUrl, logLevel, logFormat],
+		[9443, 8081, 'runners-system', 'https://api.github.com', 'info', 'json'],
+	);
+});
+test('each flag has a twin in the environment, and wins over it', () => {
+	const env = {
+		PORT: '1',
+		HEALTH_PORT: '2',
+		GITHUB_API_URL: 'https://ghes/api/v3',
+		NAMESPACE: 'n',
+		GITHUB_SECRET: 's',
+		LOG_LEVEL: 'debug',
+		LOG_FORMAT: 'text',
+		SHUTDOWN_DELAY_SECONDS: '0',
+	};
+	const settings = read(['--port', '7'], env);
+	assert.equal(
+		[
+			settings.port,
+			settings.healthPort,
+			settings.githubApiUrl,
+			settings.namespace,
+			settings.githubSecret,
+			settings.logLevel,
+			settings.logFormat,
+			settings.shutdownDelayMs,
+		],
+		[7, 2, 'https://ghes/api/v3', 'n', 's', 'debug', 'text', 0],
+	);
+});
+test('lifetimes of certificates, from flag or environment', () => {
+	const day = 86_400_000;
+	assert.equal(read([]).lifetimes, { servingMs: 90 * day, authorityMs: 1825 * day });
+	const settings = read(['--cert-validity', '24h'], { CERT_VALIDITY: '1h', CA_VALIDITY: '30d' });
+	assert.equal(settings.lifetimes, { servingMs: day, authorityMs: 30 * day });
+	assert.is(read([], { CLIENT_CA_FILE: '/ca.crt' }).clientCaFile, '/ca.crt');
+});
+test('a setting that can not be used is named', () => {
+	const wrong: [string[], RegExp][] = [
+		[['--port', 'abc'], /--port: abc/],
+		[['--port', '70000'], /--port/],
+		[['--github-api-url', 'nowhere'], /--github-api-url: nowhere/],
+		[['--log-level', 'loud'], /--log-level: loud is none of/],
+		[['--controllers', 'magic'], /--controllers: magic/],
+		[['--tls-cert-file', 'a'], /go together/],
+		[['--cert-validity', 'long'], /--cert-validity: long is not a duration like 90d/],
+		[['--cert-validity', '1s'], /--cert-validity: 1s is less than 10s/],
+		[['--ca-validity', '24h'], /--ca-validity is shorter than --cert-validity/],
+		[['extra'], /unexpected argument extra/],
+	];
+	for (const [argv, message] of wrong) assert.throws(() => read(argv), message);
+});
+
+test.run();

@@ -1,0 +1,139 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
+import { noon, pod, runnerPod } from '../runner/pods.ts';
+
+const test = suite('busy marks');
+const now = noon + 60_000;
+const sighting = (busy: boolean, atMs = now): Sighting => ({
+	runner: { id: 42, busy, status: 'online' },
+	complete: true,
+	atMs,
+	overForMs: 0,
+});
+const plan = (change: Parameters<typeof pod>[0], seen?: Sighting, er?: Parameters<typeof planMarks>[2]) =>
+	planMarks(pod(change), runnerPod(change, { ephemeralRunner: er }), er, seen, now);
+const marked = {
+	labels: { 'actions-runner': '', 'actions-runner/busy': 'true' },
+	annotations: {
+		'actions-runner/id': '42',
+		'actions-runner/busy-since': 'x',
+		'actions-runner/busy-marks': 'karpenter.sh/do-not-disrupt',
+		'karpenter.sh/do-not-disrupt': 'true',
+		'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+	},
+};
+
+test('busy at GitHub: label, since, id, autoscaler marks (B5)', () => {
+	const change = plan({}, sighting(true));
+	assert.is(change?.busy, true);
+	assert.equal(change?.labels, { 'actions-runner/busy': 'true' });
+	assert.equal(change?.annotations, {
+		'actions-runner/id': '42',
+		'actions-runner/busy-since': new Date(now).toISOString(),
+		'karpenter.sh/do-not-disrupt': 'true',
+		'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+		'actions-runner/busy-marks': 'karpenter.sh/do-not-disrupt,cluster-autoscaler.kubernetes.io/safe-to-evict',
+	});
+});
+test('idle again: all of ours goes, the mark that the user set stays (B5)', () => {
+	const change = plan({ metadata: marked, env: { RUNNER_EPHEMERAL: 'false' } }, sighting(false));
+	assert.is(change?.busy, false);
+	assert.equal(change?.labels, { 'actions-runner/busy': null });
+	assert.equal(Object.keys(change?.annotations ?? {}).sort(), [
+		'actions-runner/busy-marks',
+		'actions-runner/busy-since',
+		'karpenter.sh/do-not-disrupt',
+	]);
+});
+test('busy still: nothing is written', () =>
+	assert.is(plan({ metadata: marked }, sighting(true)), undefined));
+test('idle still: nothing but the id is written', () => {
+	assert.equal(plan({}, sighting(false)), {
+		labels: {},
+		annotations: { 'actions-runner/id': '42' },
+		busy: undefined,
+	});
+});
+test('nothing known: nothing is written', () => assert.is(plan({ metadata: marked }), undefined));
+test('an ephemeral runner missing from the list may be ending its job: its marks stay', () => {
+	assert.is(
+		plan({ metadata: marked }, { runner: undefined, complete: true, atMs: now, overForMs: 0 }),
+		undefined,
+	);
+});
+test('... but a container that still runs a minute after its job is over hangs: its marks and its 422 go', () => {
+	const over = { runner: undefined, complete: true, atMs: now, overForMs: 60_000 };
+	const answered = {
+		...marked,
+		annotations: { ...marked.annotations, 'actions-runner/unregistration-failure-message': 'busy' },
+	};
+	const change = plan({ metadata: answered }, over);
+	assert.is(change?.busy, false);
+	assert.is(change?.annotations['actions-runner/unregistration-failure-message'], null);
+	assert.is(plan({ metadata: answered }, { ...over, overForMs: 59_000 }), undefined);
+});
+test('what looks over: absent from a complete list, or offline and idle', () => {
+	const runner = { id: 1, busy: false, status: 'offline' };
+	assert.ok(looksOver({ runner, complete: false, atMs: now }));
+	assert.ok(looksOver({ runner: undefined, complete: true, atMs: now }));
+	assert.not(looksOver({ runner: undefined, complete: false, atMs: now }));
+	assert.not(looksOver({ runner: { ...runner, busy: true }, complete: true, atMs: now }));
+	assert.not(looksOver({ runner: { ...runner, status: 'online' }, complete: true, atMs: now }));
+});
+test('a static runner missing from a complete list is not busy', () => {
+	const change = plan(
+		{ metadata: marked, env: { RUNNER_EPHEMERAL: 'false' } },
+		{ runner: undefined, complete: true, atMs: now, overForMs: 0 },
+	);
+	assert.is(change?.busy, false);
+});
+test('the container has stopped: the marks go, whatever the list says', () => {
+	const change = plan({ metadata: marked, status: { phase: 'Succeeded' } }, sighting(true));
+	assert.is(change?.busy, false);
+});
+test('a 422 that is newer than the list wins over it', () => {
+	const annotations = {
+		'actions-runner/unregistration-failure-message': 'busy',
+		'actions-runner/unregistration-claim': `${new Date(now).toISOString()} me`,
+	};
+	assert.is(plan({ metadata: { annotations } }, sighting(false, now - 1_000))?.busy, true);
+});
+test('a list that shows the job of a static runner takes the place of its 422: idle then, it is asked at once (A9)', () => {
+	const annotations = {
+		'actions-runner/id': '42',
+		'actions-runner/unregistration-failure-message': 'busy',
+		'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} me`,
+	};
+	const answered = { metadata: { labels: marked.labels, annotations }, env: { RUNNER_EPHEMERAL: 'false' } };
+	assert.equal(plan(answered, sighting(true))?.annotations, {
+		'actions-runner/unregistration-failure-message': null,
+		'actions-runner/unregistration-claim': null,
+	});
+	const late = plan(answered, sighting(false));
+	assert.is(
+		late?.annotations['actions-runner/unregistration-claim'],
+		undefined,
+		'never shown: in 30 s (invariant 5)',
+	);
+});
+test('an ephemeral runner that GitHub answered 422 for is busy, whatever a late list says', () => {
+	const annotations = { 'actions-runner/id': '42', 'actions-runner/unregistration-failure-message': 'busy' };
+	assert.is(plan({ metadata: { annotations } }, sighting(false))?.busy, true);
+	assert.is(
+		plan(
+			{ metadata: { ...marked, annotations: { ...marked.annotations, ...annotations } } },
+			sighting(false),
+		),
+		undefined,
+	);
+});
+test("a scale set's job comes from its EphemeralRunner, before any list", () => {
+	const er = { metadata: { name: 'r1' }, status: { jobId: 'j', jobDisplayName: 'build', runnerId: 9 } };
+	const change = plan({}, undefined, er);
+	assert.is(change?.busy, true);
+	assert.is(change?.annotations['actions-runner/job'], 'build');
+	assert.is(change?.annotations['actions-runner/id'], '9');
+});
+
+test.run();

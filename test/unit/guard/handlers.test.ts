@@ -1,0 +1,182 @@
+import { pino } from 'pino';
+import * as assert from 'uvu/assert';
+import { probe } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { deletePods } from '../../../admission/guard/delete-pods.ts';
+import { evictPods } from '../../../admission/guard/evict-pods.ts';
+import type { GuardDependencies } from '../../../admission/guard/review-deletion.ts';
+import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
+import { updatePods } from '../../../admission/guard/update-pods.ts';
+import { suite } from '../../rig/suite.ts';
+import { noon, pod } from '../runner/pods.ts';
+
+const test = suite('webhook handlers');
+const busy = pod({ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
+
+/** Only what a known-busy runner needs: nothing here may ask GitHub. */
+function dependencies(stored: Pod | undefined | Error = busy) {
+	const written: object[] = [];
+	const events: string[] = [];
+	const parts = {
+		pods: {
+			from: async (object: Pod) => readRunnerPod(object),
+			get: async () => {
+				if (stored instanceof Error) throw stored;
+				return stored;
+			},
+			patch: async (_pod: unknown, change: object) => written.push(change),
+		},
+		ports: {
+			self: 'me',
+			now: () => noon,
+			annotate: async (runner: unknown, annotations: object) => {
+				written.push(annotations);
+				return runner;
+			},
+		},
+		events: {
+			send: (_subject: unknown, type: string, reason: string) => void events.push(`${type} ${reason}`),
+		},
+		metrics: new Metrics(),
+		log: pino({ level: 'silent' }),
+	};
+	return { written, events, parts: parts as unknown as GuardDependencies };
+}
+const request = (change: Partial<AdmissionRequest>): AdmissionRequest => ({
+	uid: 'u',
+	namespace: 'ci',
+	operation: 'DELETE',
+	userInfo: { username: 'alice' },
+	oldObject: busy,
+	...change,
+});
+
+test('kubectl delete of a busy runner: 409 without retryAfterSeconds, one record, one Event (A1)', async () => {
+	const { written, events, parts } = dependencies();
+	const { status } = await deletePods(request({ options: { gracePeriodSeconds: 5 } }), parts);
+	assert.equal(
+		[status?.code, status?.reason, status?.details.retryAfterSeconds],
+		[409, 'Conflict', undefined],
+	);
+	assert.equal(status?.details.causes[0]?.reason, 'busy');
+	assert.match(status?.message ?? '', 'kubectl runners cancel r1 -n ci');
+	assert.is(written.length, 1);
+	assert.is(
+		(written[0] as Record<string, string>)['actions-runner/deletion-options'],
+		'{"via":"delete","gracePeriodSeconds":5}',
+	);
+	assert.equal(events, ['Normal DeletionRecorded']);
+});
+test("the scheduler's preemption: 429 with retryAfterSeconds, which alone slows it down (B8)", async () => {
+	const { status } = await deletePods(
+		request({ userInfo: { username: 'system:kube-scheduler' } }),
+		dependencies().parts,
+	);
+	assert.equal([status?.code, status?.details.retryAfterSeconds], [429, 3]);
+});
+test('deletecollection sends no name: the pod is in oldObject (A14)', async () => {
+	const { status } = await deletePods(request({ name: '' }), dependencies().parts);
+	assert.match(status?.message ?? '', 'runner r1');
+});
+test('a dry run is refused in the same words and writes nothing (A15)', async () => {
+	const { written, events, parts } = dependencies();
+	const { allowed, status } = await deletePods(request({ dryRun: true }), parts);
+	assert.equal([allowed, written, events], [false, [], []]);
+	assert.match(status?.message ?? '', 'nothing was recorded');
+});
+test('break-glass: allowed, and told (A12)', async () => {
+	const { events, parts } = dependencies();
+	const object = {
+		...busy,
+		metadata: { ...busy.metadata, annotations: { 'actions-runner/break-glass': 'INC-1' } },
+	};
+	assert.ok((await deletePods(request({ oldObject: object }), parts)).allowed);
+	assert.equal(events, ['Warning BreakGlass']);
+});
+test('what breaks inside denies, and is recorded all the same (invariant 3)', async () => {
+	const { written, parts } = dependencies();
+	parts.pods.from = async () => {
+		throw new Error('no answer');
+	};
+	const { status } = await deletePods(request({}), parts);
+	assert.is(status?.details.causes[0]?.reason, 'internal-error');
+	assert.is(written.length, 1);
+});
+
+const eviction = (change: Partial<AdmissionRequest> = {}) =>
+	request({ operation: 'CREATE', oldObject: null, object: { metadata: { name: 'r1' } }, ...change });
+
+test('an eviction of a busy runner: 429 without retryAfterSeconds, whatever the Eviction lacks (B6)', async () => {
+	for (const object of [{ metadata: { name: 'r1' } }, { metadata: {} }, {}]) {
+		const { status } = await evictPods(eviction({ name: 'r1', object }), dependencies().parts);
+		assert.equal(
+			[status?.code, status?.reason, status?.details.retryAfterSeconds],
+			[429, 'TooManyRequests', undefined],
+		);
+	}
+});
+test("an eviction's dry run may stand in its deleteOptions (A15)", async () => {
+	const { written, parts } = dependencies();
+	await evictPods(
+		eviction({ object: { metadata: { name: 'r1' }, deleteOptions: { dryRun: ['All'] } } }),
+		parts,
+	);
+	assert.equal(written, []);
+});
+test("an eviction of a pod that is gone, or of another UID, is the API server's to answer", async () => {
+	const gone = dependencies();
+	gone.parts.pods.get = async () => undefined;
+	assert.ok((await evictPods(eviction(), gone.parts)).allowed);
+	const other = eviction({
+		object: { metadata: { name: 'r1' }, deleteOptions: { preconditions: { uid: 'other' } } },
+	});
+	assert.ok((await evictPods(other, dependencies().parts)).allowed);
+});
+test('the probe: a dry-run eviction of a pod that does not exist is answered with a warning, no other', async () => {
+	const gone = dependencies();
+	gone.parts.pods.get = async () => undefined;
+	const ask = (name: string, dryRun: boolean) => evictPods(eviction({ name, dryRun }), gone.parts);
+	assert.equal((await ask(probe.pod, true)).warnings, [probe.answer]);
+	assert.is((await ask(probe.pod, false)).warnings, undefined);
+	assert.is((await ask('another', true)).warnings, undefined);
+});
+test('an eviction whose pod can not be looked up is refused: an error would let it go', async () => {
+	const { status } = await evictPods(eviction(), dependencies(new Error('timed out')).parts);
+	assert.equal([status?.code, status?.details.causes[0]?.reason], [429, 'internal-error']);
+});
+
+function update(after: (pod: Pod) => void, username = 'alice', before = busy) {
+	const object = structuredClone(before);
+	after(object);
+	return updatePods(
+		request({ operation: 'UPDATE', oldObject: before, object, userInfo: { username } }),
+		'guard',
+	);
+}
+test('a label by which a live runner is recognised stays (A13)', () => {
+	const answer = update((changed) => delete changed.metadata.labels?.['actions-runner']);
+	assert.is(answer.status?.code, 403);
+	assert.match(answer.status?.message ?? '', 'actions-runner must stay');
+});
+test('the busy label is ours alone to take away', () => {
+	const unlabel = (changed: Pod) => delete changed.metadata.labels?.['actions-runner/busy'];
+	assert.not(update(unlabel).allowed);
+	assert.ok(update(unlabel, 'guard').allowed);
+});
+test('a new image would restart the container and kill the job', () => {
+	const answer = update((changed) => {
+		for (const container of changed.spec?.containers ?? []) container.image = 'runner:2';
+	});
+	assert.match(answer.status?.message ?? '', 'new image');
+});
+test('other labels may change, and everything on a runner that has stopped', () => {
+	assert.ok(update((changed) => Object.assign(changed.metadata.labels ?? {}, { team: 'a' })).allowed);
+	const stopped = pod({ status: { phase: 'Succeeded' } });
+	assert.ok(
+		update((changed) => delete changed.metadata.labels?.['actions-runner'], 'alice', stopped).allowed,
+	);
+});
+
+test.run();

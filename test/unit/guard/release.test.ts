@@ -1,0 +1,253 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { DeletionRequest } from '../../../admission/runner/record.ts';
+import {
+	type LookupOutcome,
+	type Ports,
+	release,
+	type Trouble,
+	type UnregisterOutcome,
+} from '../../../admission/guard/release.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { noon, pod } from '../runner/pods.ts';
+
+const test = suite('release');
+
+/** A cluster of one pod and a GitHub that answers what it is told, both writing down what they are asked. */
+function world(
+	start = pod(),
+	answers: {
+		unregister?: UnregisterOutcome | Promise<UnregisterOutcome>;
+		lookup?: LookupOutcome;
+		trouble?: Trouble;
+		nameTaken?: boolean;
+	} = {},
+) {
+	let object = start;
+	const calls: string[] = [];
+	let conflicts = 0;
+	const proofs = new Set<string>();
+	const read = () => {
+		const completedAt =
+			object.metadata.annotations?.['actions-runner/unregistration-complete-timestamp'] ?? '';
+		return readRunnerPod(object, { proven: proofs.has(completedAt) })!;
+	};
+	const ports: Ports = {
+		self: 'me',
+		now: () => noon + 60_000,
+		background: () => {},
+		async account() {
+			return {
+				trouble: () => answers.trouble,
+				unregister: async () => {
+					calls.push('unregister');
+					return answers.unregister ?? { kind: 'unregistered' };
+				},
+				lookup: async () => {
+					calls.push('lookup');
+					return answers.lookup ?? { kind: 'present', busy: false };
+				},
+			};
+		},
+		async annotate(_pod, annotations, onlyIfUnchanged) {
+			if (onlyIfUnchanged && conflicts > 0) {
+				conflicts -= 1;
+				calls.push('conflict');
+				return 'conflict';
+			}
+			calls.push(
+				`write ${Object.keys(annotations)
+					.map((key) => key.slice('actions-runner/'.length))
+					.join('+')}`,
+			);
+			object = {
+				...object,
+				metadata: {
+					...object.metadata,
+					annotations: { ...object.metadata.annotations, ...(annotations as Record<string, string>) },
+				},
+			};
+			return read();
+		},
+		async reread() {
+			calls.push('reread');
+			return read();
+		},
+		nameTaken: async () => answers.nameTaken ?? false,
+		sign: (_pod, completedAt) => {
+			proofs.add(completedAt);
+			return 'signed';
+		},
+		async deleteEphemeralRunner() {
+			calls.push('delete EphemeralRunner');
+		},
+	};
+	return { ports, calls, pod: read, conflict: (times: number) => (conflicts = times) };
+}
+
+const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryRun: false };
+const limits = { budgetMs: 50, priority: 'request' } as const;
+const recorded = 'unregistration-request-timestamp+deletion-requested-by+deletion-options';
+
+test('idle: recorded and claimed, asked, the proof written, and only then allowed (A2)', async () => {
+	const { ports, calls, pod } = world();
+	const { verdict } = await release(pod(), alice, ports, limits);
+	assert.equal(verdict, { kind: 'allow', reason: 'unregistered' });
+	assert.equal(calls, [
+		`write ${recorded}+unregistration-claim`,
+		'unregister',
+		'write unregistration-complete-timestamp+unregistration-proof',
+	]);
+});
+test('asked once more in the same exchange: allowed from the pod alone, no call, no write', async () => {
+	const { ports, calls, pod } = world();
+	await release(pod(), alice, ports, limits);
+	calls.length = 0;
+	const { verdict } = await release(pod(), alice, ports, limits);
+	assert.is(verdict.reason, 'unregistered');
+	assert.equal(calls, []);
+});
+test('422: denied, recorded, and an ephemeral runner never asked again (A3, invariant 5)', async () => {
+	const { ports, calls, pod } = world(undefined, {
+		unregister: { kind: 'busy', message: 'Runner is currently running a job' },
+	});
+	const first = await release(pod(), alice, ports, limits);
+	assert.equal([first.verdict.kind, first.verdict.reason, first.recorded], ['deny', 'busy', true]);
+	await release(pod(), alice, ports, limits);
+	assert.is(calls.filter((call) => call === 'unregister').length, 1);
+	assert.is(calls.at(-1), 'write unregistration-failure-message+runner-completion-wait-start-timestamp');
+});
+test('known busy: recorded once, GitHub not asked, a retry writes nothing (invariant 4)', async () => {
+	const { ports, calls, pod: read } = world(pod({ metadata: { labels: { 'actions-runner/busy': 'true' } } }));
+	await release(read(), alice, ports, limits);
+	await release(read(), { ...alice, user: 'bob' }, ports, limits);
+	assert.equal(calls, [`write ${recorded}`]);
+	assert.is(read().record?.requestedBy, 'alice');
+});
+test('GitHub slow: denied within the budget, and its late 204 is written all the same (F8)', async () => {
+	let answer: (outcome: UnregisterOutcome) => void = () => {};
+	const late = new Promise<UnregisterOutcome>((resolve) => {
+		answer = resolve;
+	});
+	const { ports, calls, pod } = world(undefined, { unregister: late });
+	let exchange: Promise<unknown> | undefined;
+	ports.background = (work) => {
+		exchange = work;
+	};
+	const { verdict, recorded } = await release(pod(), alice, ports, limits);
+	assert.equal([verdict.reason, recorded], ['github-slow', true]);
+	answer({ kind: 'unregistered' });
+	await exchange;
+	assert.is(calls.at(-1), 'write unregistration-complete-timestamp+unregistration-proof');
+	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
+});
+test('GitHub in trouble: recorded without a call and without a claim (F1)', async () => {
+	const trouble: Trouble = { kind: 'rate-limited', detail: 'until 12:30' };
+	const { ports, calls, pod } = world(undefined, { trouble });
+	const { verdict } = await release(pod(), alice, ports, limits);
+	assert.equal([verdict.kind, verdict.reason], ['deny', 'rate-limited']);
+	assert.equal(calls, [`write ${recorded}`]);
+});
+test('a 403, a 401, an outage deny: nothing but a 204 and a confirmed absence lets go (F3, F4, F5)', async () => {
+	for (const kind of [
+		'forbidden',
+		'credentials-invalid',
+		'github-unavailable',
+		'github-slow',
+		'budget-spent',
+	] as const) {
+		const { ports, pod } = world(undefined, { unregister: { kind, detail: 'x' } });
+		assert.equal((await release(pod(), alice, ports, limits)).verdict, {
+			kind: 'deny',
+			reason: kind,
+			detail: 'x',
+		});
+	}
+});
+test('a call that taught nothing leaves no claim behind for other replicas to wait for', async () => {
+	const { ports, calls, pod } = world(undefined, {
+		unregister: { kind: 'github-unavailable', detail: '502' },
+	});
+	await release(pod(), alice, ports, limits);
+	assert.is(calls.at(-1), 'write unregistration-claim');
+	assert.is(pod().claim, undefined);
+});
+test('a dry run writes nothing, asks only what a read can tell, and gives the same verdict (A15)', async () => {
+	const dry = { ...alice, dryRun: true };
+	for (const [lookup, kind, reason] of [
+		[{ kind: 'present', busy: false }, 'allow', 'unregistered'],
+		[{ kind: 'present', busy: true }, 'deny', 'busy'],
+		[{ kind: 'not-registered' }, 'deny', 'registering'],
+		[{ kind: 'github-unavailable', detail: '502' }, 'deny', 'github-unavailable'],
+	] as const) {
+		const { ports, calls, pod } = world(undefined, { lookup });
+		const { verdict, recorded } = await release(pod(), dry, ports, limits);
+		assert.equal([verdict.kind, verdict.reason, recorded], [kind, reason, 'dry-run']);
+		assert.equal(calls, ['lookup']);
+	}
+});
+
+const claimedComplete = () =>
+	pod({
+		metadata: { annotations: { 'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z' } },
+	});
+
+test("ARC's complete-timestamp is believed where GitHub has no such runner, without a DELETE (I2)", async () => {
+	const { ports, calls, pod } = world(claimedComplete(), { lookup: { kind: 'not-registered' } });
+	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
+	assert.equal(calls, ['lookup', 'write unregistration-complete-timestamp+unregistration-proof']);
+});
+test('a forged complete-timestamp on a registered runner releases nothing', async () => {
+	const { ports, calls, pod } = world(claimedComplete(), { unregister: { kind: 'busy', message: 'busy' } });
+	assert.equal((await release(pod(), alice, ports, limits)).verdict.kind, 'deny');
+	assert.equal(calls.slice(0, 1).concat(calls.filter((call) => call === 'unregister')), [
+		'lookup',
+		'unregister',
+	]);
+});
+test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
+	const { ports, pod } = world(claimedComplete(), { unregister: { kind: 'unregistered' } });
+	const released = await release(pod(), alice, ports, limits);
+	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
+	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now());
+});
+test('the pod changed under us: read again and judged again', async () => {
+	const { ports, calls, pod, conflict } = world();
+	conflict(2);
+	assert.is((await release(pod(), alice, ports, limits)).verdict.kind, 'allow');
+	assert.equal(calls.slice(0, 4), ['conflict', 'reread', 'conflict', 'reread']);
+});
+test('a pod that never stops changing is denied, not let go', async () => {
+	const { ports, pod, conflict, calls } = world();
+	conflict(99);
+	assert.equal((await release(pod(), alice, ports, limits)).verdict.reason, 'internal-error');
+	assert.not(calls.includes('unregister'));
+});
+test('not registered yet: denied and recorded (A7)', async () => {
+	const { ports, pod } = world(undefined, { unregister: { kind: 'not-registered' } });
+	const { verdict, recorded } = await release(pod(), alice, ports, limits);
+	assert.equal([verdict.reason, recorded], ['registering', true]);
+});
+test("the Kubernetes API failing is the caller's to see: nothing is allowed by it", async () => {
+	const { ports, pod } = world();
+	ports.annotate = async () => {
+		throw new Error('etcd is down');
+	};
+	try {
+		await release(pod(), alice, ports, limits);
+		assert.unreachable('must throw');
+	} catch (error) {
+		assert.match(String(error), 'etcd is down');
+	}
+});
+
+for (const request of [alice, { ...alice, dryRun: true }, undefined]) {
+	test(`another pod is the runner of this name: GitHub is not even asked (${request ? `dry run: ${request.dryRun}` : 'from the leader'})`, async () => {
+		const { ports, calls, pod: current } = world(pod(), { nameTaken: true });
+		const { verdict } = await release(current(), request, ports, limits);
+		assert.equal(verdict, { kind: 'deny', reason: 'name-taken', detail: undefined });
+		assert.equal(calls, request?.dryRun === false ? [`write ${recorded}`] : []);
+	});
+}
+
+test.run();

@@ -1,0 +1,75 @@
+import jsonpatch from 'jsonpatch';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
+import { createPods } from '../../../admission/sets/inject-pods.ts';
+
+const test = suite('runner pods at creation');
+
+const inject = { 'actions-runner-controller/inject-registration-token': 'true' };
+const pod = (env: object[] | undefined, more: object = {}): Pod =>
+	({
+		metadata: { name: 'example-x7k2p-0', labels: inject, ...more },
+		spec: { restartPolicy: 'Always', containers: [{ name: 'docker' }, { name: 'runner', env }] },
+	}) as Pod;
+
+function created(object: Pod): Pod {
+	const before = JSON.stringify(object);
+	const answer = createPods({ uid: 'u', operation: 'CREATE', userInfo: {}, object });
+	assert.ok(answer.allowed);
+	assert.is(JSON.stringify(object), before);
+	if (!answer.patch) return object;
+	const patch = JSON.parse(Buffer.from(answer.patch, 'base64').toString());
+	return jsonpatch.apply_patch(object, patch) as Pod;
+}
+const variable = (object: Pod, name: string) =>
+	object.spec?.containers?.find((one) => one.name === 'runner')?.env?.find((one) => one.name === name);
+
+test('name, token by reference and restartPolicy are filled in', () => {
+	const made = created(pod([{ name: 'RUNNER_ORG', value: 'octo-org' }]));
+	assert.is(variable(made, 'RUNNER_NAME')?.value, 'example-x7k2p-0');
+	assert.is(variable(made, 'RUNNER_TOKEN')?.value, undefined);
+	assert.match(JSON.stringify(variable(made, 'RUNNER_TOKEN')?.valueFrom), /runner-registration-[0-9a-f]{12}/);
+	assert.is(made.spec?.restartPolicy, 'Never');
+});
+
+test('a second pass changes nothing', () => {
+	const made = created(pod([{ name: 'RUNNER_ORG', value: 'octo-org' }]));
+	assert.is(createPods({ uid: 'u', operation: 'CREATE', userInfo: {}, object: made }).patch, undefined);
+	assert.not(lacksInjection(made), 'and it is not taken for one that was made without the webhook');
+});
+
+test('what the pod says itself stands, an empty value does not', () => {
+	const given = [
+		{ name: 'RUNNER_NAME', value: 'mine' },
+		{ name: 'RUNNER_TOKEN', value: '' },
+		{ name: 'RUNNER_REPO', value: 'octo-org/app' },
+	];
+	const made = created(pod(given, { annotations: { a: 'b' } }));
+	assert.is(variable(made, 'RUNNER_NAME')?.value, 'mine');
+	assert.ok(variable(made, 'RUNNER_TOKEN')?.valueFrom);
+	assert.is(made.metadata.annotations?.a, 'b');
+});
+
+test('runners of other scopes or credentials have other Secrets', () => {
+	const secret = (env: object[], annotations?: object) =>
+		JSON.stringify(variable(created(pod(env, { annotations })), 'RUNNER_TOKEN')?.valueFrom);
+	const org = [{ name: 'RUNNER_ORG', value: 'octo' }];
+	const enterprise = [{ name: 'RUNNER_ENTERPRISE', value: 'octo' }];
+	const own = { 'actions-runner/github-api-creds-secret': 'mine' };
+	assert.is(new Set([secret(org), secret(enterprise), secret(org, own)]).size, 3);
+});
+
+test('a pod without a scope gets no token, and a warning', () => {
+	const answer = createPods({ uid: 'u', operation: 'CREATE', userInfo: {}, object: pod(undefined) });
+	assert.match(answer.warnings?.join() ?? '', /RUNNER_TOKEN/);
+	assert.is(variable(created(pod(undefined)), 'RUNNER_NAME')?.value, 'example-x7k2p-0');
+});
+
+test('a pod without the label, or without a runner, is left alone (A16)', () => {
+	const bare = pod([], { labels: {} });
+	assert.is(created(bare), bare);
+});
+
+test.run();

@@ -1,0 +1,334 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Owner, type Phase, plan, type SetState } from '../../../admission/sets/rules/plan.ts';
+
+const test = suite('plan');
+const now = Date.parse('2026-11-23T12:00:00Z');
+const minute = 60_000;
+
+let made = 0;
+/** `idle*3 busy old-idle cordoned-idle`: owners in order of creation, oldest first. */
+function owners(words: string): Owner[] {
+	return words
+		.split(' ')
+		.filter(Boolean)
+		.flatMap((word) => {
+			const [what = '', times = '1'] = word.split('*');
+			return Array.from({ length: Number(times) }, () => owner(what));
+		});
+}
+
+function owner(word: string, more: Partial<Owner> = {}): Owner {
+	const phase = word.split('-').at(-1) as Phase;
+	made += 1;
+	return {
+		name: `r${made}`,
+		uid: `u${made}`,
+		createdMs: now - 30 * minute + made,
+		templateHash: word.includes('old-') ? 'old' : 'new',
+		phase,
+		onCordonedNode: word.includes('cordoned-'),
+		departing: word.includes('departing-'),
+		...(phase === 'starting' ? { sinceMs: now - 5_000 } : {}),
+		...more,
+	};
+}
+
+function state(replicas: number, more: Partial<SetState> = {}): SetState {
+	return {
+		replicas,
+		templateHash: 'new',
+		surge: 1,
+		deleting: false,
+		credentialsMissing: false,
+		recreationDelayMs: undefined,
+		accounting: { effectiveMs: 0, completionsMs: [], failedStarts: 0, nextStartMs: 0 },
+		...more,
+	};
+}
+
+/** `create 2, release idle idle, remove completed` */
+function words(list: Owner[], set: SetState): string {
+	const { create, release, remove } = plan(list, set, now);
+	const said = (what: string, some: Owner[]) =>
+		some.length > 0 ? [`${what} ${some.map(described).join(' ')}`] : [];
+	const made = create > 0 ? [`create ${create}`] : [];
+	return [...made, ...said('release', release), ...said('remove', remove)].join(', ') || 'nothing';
+}
+
+const described = ({ phase, templateHash, onCordonedNode }: Owner) =>
+	`${templateHash === 'old' ? 'old-' : ''}${onCordonedNode ? 'cordoned-' : ''}${phase}`;
+
+const table: [string, string, number, string, Partial<SetState>?][] = [
+	['an empty set is filled at once', '', 5, 'create 5'],
+	['a set that is right is left alone', 'idle*2 busy starting pending', 5, 'nothing'],
+	['what leaves is not counted', 'idle*2 leaving*3', 3, 'create 1'],
+	['only what is missing is created', 'pending*3 starting idle', 7, 'create 2'],
+	['5 -> 3, the oldest 3 busy: exactly the 2 idle go (C1)', 'busy*3 idle*2', 3, 'release idle idle'],
+	['5 -> 3, all busy: nothing is touched (C2)', 'busy*5', 3, 'nothing'],
+	[
+		'all busy, some complete: no replacement before 3 remain (C2)',
+		'busy*3 completed*2',
+		3,
+		'remove completed completed',
+	],
+	['one that goes by itself takes a place, and nobody goes for it', 'departing-busy idle*2', 2, 'nothing'],
+	['one that goes by itself is not replaced before it is gone', 'departing-busy idle', 2, 'nothing'],
+	['scaled down to what remains: nothing to do', 'departing-busy busy idle', 2, 'nothing'],
+	['scaled down further: an idle one goes too', 'departing-busy busy idle', 1, 'release idle'],
+	['all busy and replicas back up: nothing to take back (C3)', 'busy*5', 5, 'nothing'],
+	[
+		'pending first, then idle, starting last (C4, C5)',
+		'starting idle pending',
+		0,
+		'release pending idle starting',
+	],
+	['pending are trimmed before idle (C5)', 'idle*3 pending*2', 3, 'release pending pending'],
+	['a starting one stays as long as an idle one can go (C4)', 'starting idle', 1, 'release idle'],
+	['idle on a cordoned node before other idle ones', 'idle cordoned-idle idle', 2, 'release cordoned-idle'],
+	['a busy one does not block the removal of others (C8)', 'busy idle', 0, 'release idle'],
+	['replicas 0: all idle go, busy finish (G8)', 'busy*2 idle*2', 0, 'release idle idle'],
+	['replicas 0 and a completed one: it is not replaced (G8)', 'completed', 0, 'remove completed'],
+	[
+		'without an autoscaler a completed one is replaced at once (D9)',
+		'idle*2 completed',
+		3,
+		'create 1, remove completed',
+	],
+	[
+		'a pod that somebody deleted is replaced under another name',
+		'idle stopping',
+		2,
+		'create 1, remove stopping',
+	],
+	[
+		'200 completions: all removed in one pass (E2)',
+		'completed*200',
+		0,
+		`remove ${Array(200).fill('completed').join(' ')}`,
+	],
+	[
+		'deleting: no new ones, idle ones go, busy ones stay (G1)',
+		'busy idle pending',
+		3,
+		'release pending idle',
+		{ deleting: true },
+	],
+	[
+		'credentials missing: nothing is created, nothing is released',
+		'idle*3',
+		1,
+		'nothing',
+		{ credentialsMissing: true },
+	],
+	['credentials missing: nothing is created', '', 4, 'nothing', { credentialsMissing: true }],
+	['rollout: one more than wanted, and all idle stay until it is there (G4)', 'old-idle*3', 3, 'create 1'],
+	['rollout: the new one has registered, one old idle one goes', 'old-idle*3 idle', 3, 'release old-idle'],
+	['rollout: a new one that only starts replaces nobody', 'old-idle*3 starting', 3, 'nothing'],
+	['rollout: the surge is a cap for busy ones too (G4)', 'old-busy*4', 4, 'create 1'],
+	['rollout: the surge is used up', 'old-busy*4 idle', 4, 'nothing'],
+	['rollout: a quarter at a time', 'old-idle*8', 8, 'create 2', { surge: 2 }],
+	[
+		'rollout: old ones that nobody waits for go at once',
+		'old-pending*2 old-starting',
+		3,
+		'create 1, release old-pending old-pending old-starting',
+	],
+	['rollout: done but for a busy one, which finishes', 'idle*3 old-busy', 3, 'nothing'],
+	['rollout with a scale-down: old idle ones go first', 'old-idle*2 idle*3', 3, 'release old-idle old-idle'],
+	[
+		'rollout with a scale-down below what is idle: old ones down to the wanted number',
+		'old-idle*5',
+		3,
+		'release old-idle old-idle',
+	],
+	['rollout at replicas 0: everything idle goes', 'old-idle idle', 0, 'release old-idle idle'],
+];
+
+for (const [promise, list, replicas, expected, more] of table) {
+	test(promise, () => assert.is(words(owners(list), state(replicas, more)), expected));
+}
+
+test('a rollout ends, whatever order runners register in, with never more than wanted + surge (G4, G7)', () => {
+	for (const [replicas, surge] of [
+		[1, 1],
+		[3, 1],
+		[8, 2],
+		[50, 13],
+	] as const) {
+		let list = owners(`old-idle*${replicas}`);
+		let most = 0;
+		for (let pass = 0; pass < 200 && list.some(({ templateHash }) => templateHash === 'old'); pass++) {
+			const { create, release } = plan(list, state(replicas, { surge }), now);
+			list = list.filter((one) => !release.includes(one));
+			for (const one of list) if (one.phase === 'pending') one.phase = 'idle';
+			list.push(...owners(create > 0 ? `pending*${create}` : ''));
+			most = Math.max(most, list.length);
+			const available = list.filter(({ phase }) => phase === 'idle').length;
+			assert.ok(available >= replicas, `${available} of ${replicas} can take a job`);
+		}
+		assert.is(list.filter(({ templateHash }) => templateHash === 'new').length, list.length);
+		assert.is(list.length, replicas);
+		assert.ok(most <= replicas + surge, `${most} runners`);
+	}
+});
+
+test('100 random histories: never more than desired + surge, never a busy one touched (invariant 7)', () => {
+	const random = (below: number) => Math.floor(Math.random() * below);
+	for (let history = 0; history < 100; history++) {
+		let list: Owner[] = [];
+		let replicas = random(10);
+		let surge = 1 + random(3);
+		let templateHash = 'new';
+		for (let step = 0; step < 60; step++) {
+			if (random(8) === 0) replicas = random(12);
+			if (random(12) === 0) templateHash = `hash-${step}`;
+			if (random(20) === 0) surge = 1 + random(4);
+			for (const one of list) {
+				if (random(3) > 0) continue;
+				const next: Record<string, Phase[]> = {
+					pending: ['starting', 'failed'],
+					starting: ['idle', 'failed'],
+					idle: ['busy', 'stopping'],
+					busy: ['completed'],
+				};
+				const choices = next[one.phase];
+				if (choices) one.phase = choices[random(5) === 0 ? choices.length - 1 : 0] ?? one.phase;
+				one.sinceMs = now - random(20) * minute;
+			}
+			const { create, release, remove } = plan(list, state(replicas, { surge, templateHash }), now);
+			assert.not.ok(
+				release.some(({ phase }) => phase === 'busy'),
+				'a busy one is released',
+			);
+			const before = list.filter(({ phase }) =>
+				['pending', 'starting', 'idle', 'busy'].includes(phase),
+			).length;
+			if (create > 0)
+				assert.ok(before + create <= replicas + surge, `${before} + ${create} > ${replicas} + ${surge}`);
+			const refused = new Set(release.filter(() => random(4) === 0));
+			list = list.filter((one) => !remove.includes(one) && (!release.includes(one) || refused.has(one)));
+			for (let index = 0; index < create; index++) list.push(owner('pending', { templateHash }));
+		}
+	}
+});
+
+const driven = (more: Partial<SetState['accounting']> = {}): Partial<SetState> => ({
+	recreationDelayMs: 10 * minute,
+	accounting: { effectiveMs: now - 5 * minute, completionsMs: [], failedStarts: 0, nextStartMs: 0, ...more },
+});
+
+test('a set that an autoscaler drives: a completion holds its place back (D1)', () => {
+	const list = [...owners('busy*2'), owner('completed', { sinceMs: now - 40 })];
+	const { create, hold, accounting, lookAgainMs } = plan(list, state(3, driven()), now);
+	assert.is(create, 0);
+	assert.equal(accounting.completionsMs, [now - 40]);
+	assert.equal(hold, { replicas: 1, untilMs: now - 40 + 10 * minute });
+	assert.is(lookAgainMs, 10 * minute - 40);
+});
+
+test('it is held by the accounting alone, whoever else is still there (D4)', () => {
+	const set = state(3, driven({ completionsMs: [now - minute] }));
+	assert.is(words(owners('busy*2'), set), 'nothing');
+	assert.is(words(owners(''), set), 'create 2');
+});
+
+test('effectiveTime moves past the completion: its place is filled (D2)', () => {
+	const set = state(3, driven({ completionsMs: [now - minute], effectiveMs: now - 1 }));
+	assert.is(words(owners('busy*2'), set), 'create 1');
+});
+
+test('completion and effectiveTime in the same second are told apart by their milliseconds (D1)', () => {
+	const list = (sinceMs: number) => [...owners('busy*2'), owner('completed', { sinceMs })];
+	const set = state(3, driven({ effectiveMs: now - 500 }));
+	assert.is(plan(list(now - 499), set, now).create, 0);
+	assert.is(plan(list(now - 501), set, now).create, 1);
+});
+
+test('no word for the whole delay: one correction, for the ones whose delay is over (D3)', () => {
+	const over = now - 10 * minute;
+	const set = state(3, driven({ completionsMs: [over, over + 1], effectiveMs: over - minute }));
+	const { create, accounting } = plan(owners('busy'), set, now);
+	assert.is(create, 1);
+	assert.equal(accounting.completionsMs, [over + 1]);
+});
+
+test('a scale-up is not held back by more than what completed', () => {
+	assert.is(words(owners('busy'), state(5, driven({ completionsMs: [now - 1, now - 2] }))), 'create 2');
+});
+
+test('a failed start is no completion: it is replaced after a pause that grows (E5)', () => {
+	let set = state(2);
+	const pauses: number[] = [];
+	for (let round = 0; round < 7; round++) {
+		const failed = [
+			owner('idle', { createdMs: 0 }),
+			owner('failed', { createdMs: set.accounting.nextStartMs }),
+		];
+		const { create, remove, accounting, wait, lookAgainMs } = plan(failed, set, now);
+		assert.is(create, 0);
+		assert.is(remove.length, 1);
+		assert.ok(wait.includes('starts-failing'));
+		pauses.push((lookAgainMs ?? 0) / 1000);
+		set = { ...set, accounting };
+		assert.is(plan(owners('idle'), set, accounting.nextStartMs).create, 1);
+	}
+	assert.equal(pauses, [10, 20, 40, 80, 160, 300, 300]);
+});
+
+test('runners that were started together and fail one after the other count as one failure', () => {
+	const first = plan(owners('failed'), state(3), now).accounting;
+	const second = plan(owners('failed'), state(3, { accounting: first }), now + 1_000).accounting;
+	assert.is(second.failedStarts, 1);
+});
+
+test('one that was started after the failures registers: starts fail no more', () => {
+	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 3, nextStartMs: now - 5_000 };
+	const registered = [owner('idle', { createdMs: now - 4_000 })];
+	assert.is(plan(registered, state(1, { accounting }), now).accounting.failedStarts, 0);
+	// Made in the moment the pause was over: its creationTimestamp is cut to the second.
+	const cut = [owner('idle', { createdMs: now - 5_999 })];
+	assert.is(plan(cut, state(1, { accounting }), now).accounting.failedStarts, 0);
+	const again = [owner('failed', { createdMs: now - 5_999 })];
+	assert.is(plan(again, state(1, { accounting }), now).accounting.failedStarts, 4);
+	assert.is(
+		plan([owner('idle', { createdMs: now - 6_000 })], state(1, { accounting }), now).accounting.failedStarts,
+		3,
+	);
+});
+
+test('made without the pod webhook: released first and replaced, but never from a job (E7)', () => {
+	const unfit = (word: string) => owner(word, { unfit: true });
+	assert.is(words([owner('idle'), unfit('idle'), unfit('busy')], state(3)), 'release idle');
+	const [idle, unfitIdle] = [owner('idle'), unfit('idle')];
+	assert.equal(plan([idle, unfitIdle], state(1), now).release, [unfitIdle]);
+	assert.is(words([unfit('starting')], state(1)), 'release starting');
+	const later = plan([{ ...unfit('starting'), notBeforeMs: now + 5_000 }], state(1), now);
+	assert.equal([later.release, later.create, later.lookAgainMs], [[], 0, 5_000]);
+	assert.is(words([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
+	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
+});
+
+test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {
+	const lost = owner('starting', { sinceMs: now - 10 * minute });
+	assert.is(words([lost], state(1)), 'release starting');
+	assert.is(words([{ ...lost, sinceMs: now - 10 * minute + 1 }], state(1)), 'nothing');
+	assert.is(words([{ ...lost, notBeforeMs: now + 5_000 }], state(1)), 'nothing');
+	assert.is(plan([{ ...lost, notBeforeMs: now + 5_000 }], state(1), now).lookAgainMs, 5_000);
+});
+
+test('one that could not be unregistered stays the chosen one and is asked about later', () => {
+	const [first, second] = owners('idle*2') as [Owner, Owner];
+	const set = state(1);
+	assert.equal(plan([first, { ...second, notBeforeMs: now + 7_000 }], set, now).release, []);
+	const later = plan([first, { ...second, notBeforeMs: now + 7_000 }], set, now);
+	assert.is(later.lookAgainMs, 7_000);
+	assert.equal(later.wait, ['registering']);
+});
+
+test('busy ones above the wanted number are said to be waited for', () => {
+	assert.equal(plan(owners('busy*2'), state(1), now).wait, ['busy']);
+	assert.equal(plan(owners('busy*2'), state(2), now).wait, []);
+});
+
+test.run();
