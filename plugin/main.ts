@@ -1,6 +1,6 @@
 import { loadBeside } from './load-beside.ts';
 import { runToExitCode } from './run.ts';
-import { defineList, meansSets } from './verbs/list.ts';
+import { defineList, meansSets } from './verbs/list/list.ts';
 import type * as verbsBundle from './verbs/main.ts';
 
 const list = defineList();

@@ -56,7 +56,7 @@ export async function buildPlugin(
 	const install = join(outFolder, 'kubectl-runners-install.mjs');
 	await build({
 		...plugin,
-		entryPoints: ['plugin/install/main.ts'],
+		entryPoints: ['plugin/installation/main.ts'],
 		outfile: install,
 		define: { ...plugin.define, __OVERLAYS__: JSON.stringify(renderOverlays()) },
 	});
@@ -72,7 +72,7 @@ export async function buildPlugin(
 	});
 
 	const completion = join(outFolder, 'kubectl_complete-runners');
-	copyFileSync(join(root, 'plugin/completion/kubectl_complete-runners'), completion);
+	copyFileSync(join(root, 'plugin/verbs/completion/kubectl_complete-runners'), completion);
 	makeExecutable(completion);
 
 	for (const file of [entry, verbs, install, auth, completion]) log(sizeLine(file));

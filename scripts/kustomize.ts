@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { load, loadAll } from 'js-yaml';
 import jsonpatch from 'jsonpatch';
-import { keyOf, type Manifest } from '../plugin/install/manifest.ts';
+import { keyOf, type Manifest } from '../plugin/installation/manifest.ts';
 import { strategicMerge } from './strategic-merge.ts';
 
 interface Kustomization {

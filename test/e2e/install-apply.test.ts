@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { busy, progress } from '../../admission/api/keys.ts';
-import { keyOf, type Manifest } from '../../plugin/install/manifest.ts';
+import { keyOf, type Manifest } from '../../plugin/installation/manifest.ts';
 import { renderKustomization } from '../../scripts/kustomize.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { complete } from '../../../plugin/completion/candidates.ts';
-import type { NameKind } from '../../../plugin/completion/names.ts';
-import { scripts } from '../../../plugin/completion/scripts.ts';
+import { complete } from '../../../plugin/verbs/completion/candidates.ts';
+import type { NameKind } from '../../../plugin/verbs/completion/names.ts';
+import { scripts } from '../../../plugin/verbs/completion/scripts.ts';
 import { verbs } from '../../../plugin/verbs/index.ts';
 
 const test = suite('plugin: completion');

@@ -4,9 +4,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { guardWebhook } from '../../../admission/api/keys.ts';
 import type { CredentialReport } from '../../../admission/api/report.ts';
-import { diagnose } from '../../../plugin/doctor/checks/index.ts';
-import type { Facts } from '../../../plugin/doctor/facts.ts';
-import { consequences, shippedPolicies } from '../../../plugin/doctor/shipped.ts';
+import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
+import type { Facts } from '../../../plugin/verbs/doctor/facts.ts';
+import { consequences, shippedPolicies } from '../../../plugin/verbs/doctor/shipped.ts';
 import {
 	ago,
 	check,

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { diagnose } from '../../../plugin/doctor/checks/index.ts';
-import { fetchFacts } from '../../../plugin/doctor/fetch.ts';
+import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
+import { fetchFacts } from '../../../plugin/verbs/doctor/fetch.ts';
 import type { KubeClient } from '../../../plugin/kube/client.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { configuration, webhooks } from './doctor-facts.ts';

@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { explainCallFailure } from '../../../plugin/doctor/call-failure.ts';
-import { worst } from '../../../plugin/doctor/finding.ts';
-import { findingsText } from '../../../plugin/doctor/report-text.ts';
+import { explainCallFailure } from '../../../plugin/verbs/doctor/call-failure.ts';
+import { worst } from '../../../plugin/verbs/doctor/finding.ts';
+import { findingsText } from '../../../plugin/verbs/doctor/report-text.ts';
 
 const test = suite('plugin: doctor, in words');
 

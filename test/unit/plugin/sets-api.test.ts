@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { allSets, findSet, type RunnersSet } from '../../../plugin/sets/api.ts';
 import { followSets, SetModel } from '../../../plugin/sets/follow.ts';
 import { kinds } from '../../../plugin/sets/names.ts';
-import { scaleSet } from '../../../plugin/verbs/set-scale.ts';
+import { scaleSet } from '../../../plugin/sets/write-replicas.ts';
 import {
 	type FakeServer,
 	fakeServer,

@@ -1,0 +1,199 @@
+import { names } from '../../admission/api/keys.ts';
+import type { ConnectionFlags } from '../cli/connection-flags.ts';
+import type { DryRun } from '../cli/flag-types.ts';
+import { CliError, exitCode, isCliError } from '../errors.ts';
+import { connect } from '../kube/connect.ts';
+import { ApiError, UnreachableError } from '../kube/failure.ts';
+import { type DataFormat, formatObjects } from '../print/objects.ts';
+import { print, printError } from '../print/out.ts';
+import { stderr, stdout } from '../print/progress.ts';
+import { guardAnswers } from '../runners/guard-probe.ts';
+import {
+	applyStep,
+	type Checked,
+	checkSteps,
+	outcomeOf,
+	readSteps,
+	refuseConflicts,
+	type Step,
+} from './apply.ts';
+import { type Choice, chosenObjects, guardControllers } from './install-options.ts';
+import { installedIn } from './installed-in.ts';
+import { type Manifest, nameOf } from './manifest.ts';
+import { Objects } from './objects.ts';
+import { findOurs, obsolete } from './obsolete.ts';
+import { findObstacles, refusal } from './obstacles.ts';
+import { inOrder, inPhases } from './order.ts';
+import { overlays } from './overlays.ts';
+import { isOurNamespace } from './ownership.ts';
+import { credentialsHint, untilEstablished } from './ready.ts';
+import { releaseSets } from './release.ts';
+import { autoscalerLines, findAutoscalers, findTakeovers, planLines } from './takeover.ts';
+import { inNamespace } from './transforms.ts';
+import { untilGuarded } from './wait.ts';
+
+export interface InstallOptions extends Choice {
+	connection: ConnectionFlags;
+	dryRun: DryRun;
+	format: DataFormat | undefined;
+	/** Wait until the guard answers, 0: for ever. */
+	wait: boolean;
+	timeoutMs: number;
+	forceConflicts: boolean;
+}
+
+/** A kind that was just defined is served within a second. */
+const establishedWithinMs = 30_000;
+
+/** `kubectl runners install`: applies what the choice has, removes what it has not, and waits for the guard. */
+export async function install(options: InstallOptions): Promise<number> {
+	const objects = inOrder(chosenObjects(overlays, options));
+	const api = new Objects(await connect(options.connection), options.dryRun);
+	if (options.dryRun === 'client') return dryRunClient(api, objects, options);
+
+	await refuseWhereInstalled(api, options.namespace);
+	if (options.mode === 'default') await planAndRefuse(api);
+	const existing = await findOurs(api, overlays, options.namespace);
+	const steps = await readSteps(api, objects);
+	const left = steps.filter(isTheirNamespace);
+	const ours = steps.filter((step) => !left.includes(step));
+	const checked = await checkSteps(api, ours, options.forceConflicts);
+	if (!options.forceConflicts) refuseConflicts(checked);
+	for (const { object } of left) say(options, `${nameOf(object)} was here before: left as it is`);
+	const everything = inNamespace(Object.values(overlays).flat(), options.namespace);
+	const gone = obsolete(existing, objects, everything);
+	if (options.dryRun === 'server') return dryRunServer(api, checked, gone, options.format);
+
+	await apply(api, checked, options);
+	for (const object of gone) {
+		if (await api.remove(object)) say(options, `${nameOf(object)} removed`);
+	}
+	if (options.mode === 'guard-only') await releaseSets(api, (line) => say(options, line));
+	if (options.format) print(formatObjects(objects, options.format, false));
+	if (!options.wait) return exitCode.done;
+	return waitForGuard(api, objects, options);
+}
+
+/** A user's namespace may hold more than us, which our Pod Security labels would be a surprise for. */
+function isTheirNamespace({ object, before }: Step): boolean {
+	return object.kind === 'Namespace' && before !== undefined && !isOurNamespace(before);
+}
+
+async function apply(api: Objects, steps: readonly Checked[], options: InstallOptions): Promise<void> {
+	const byObject = new Map(steps.map((step) => [step.object, step]));
+	const applyAll = async (phase: readonly Manifest[]) => {
+		for (const object of phase) {
+			const step = byObject.get(object);
+			if (!step) continue;
+			const outcome = await applyStep(api, step, options.forceConflicts);
+			say(options, `${nameOf(object)} ${outcome}`);
+		}
+	};
+	const phases = inPhases(steps.map(({ object }) => object));
+	await applyAll(phases.namespaces);
+	await applyAll(phases.crds);
+	await untilEstablished(api, phases.crds, establishedWithinMs);
+	await applyAll(phases.others);
+	await applyAll(phases.webhooks);
+}
+
+/** The plan goes to stderr, so that stdout stays what `kubectl apply -f -` can read. */
+async function planAndRefuse(api: Objects): Promise<void> {
+	const [plan, autoscalers, found] = await Promise.all([
+		findTakeovers(api.client),
+		findAutoscalers(api.client),
+		findObstacles(api.client),
+	]);
+	const lines = planLines(plan, Date.now());
+	if (lines.length > 0) lines.push(...autoscalerLines(autoscalers));
+	for (const line of lines) printError(line);
+	if (found.length > 0) throw new CliError(refusal(found));
+}
+
+/** A second installation would take the first one's reviews. */
+async function refuseWhereInstalled(api: Objects, namespace: string): Promise<void> {
+	const other = await installedIn(api);
+	if (other === undefined || other === namespace) return;
+	throw new CliError(
+		`error: ${names.server} is installed in namespace ${other}, and a cluster has one guard\n` +
+			`To upgrade it: -n ${other}; to move it: kubectl runners uninstall -n ${other} first`,
+	);
+}
+
+/** Says what would be applied. The cluster is looked at for the plan alone, and need not be there. */
+async function dryRunClient(
+	api: Objects,
+	objects: readonly Manifest[],
+	{ mode, format }: InstallOptions,
+): Promise<number> {
+	try {
+		if (mode === 'default') await planAndRefuse(api);
+	} catch (error) {
+		const known = error instanceof UnreachableError || error instanceof ApiError || isCliError(error);
+		if (!known) throw error;
+		printError(`Warning: ${error.message.replace(/^error: /, '')}`);
+	}
+	if (format) print(formatObjects(objects, format, false));
+	else for (const object of objects) print(`${nameOf(object)} applied (dry run)\n`);
+	return exitCode.done;
+}
+
+/** What the API server says to each object; what it could not check is shown as it would be sent. */
+async function dryRunServer(
+	api: Objects,
+	checked: readonly Checked[],
+	gone: readonly Manifest[],
+	format: DataFormat | undefined,
+): Promise<number> {
+	for (const object of gone) await api.remove(object);
+	if (format) {
+		print(
+			formatObjects(
+				checked.map(({ object, after }) => after ?? object),
+				format,
+				false,
+			),
+		);
+		return exitCode.done;
+	}
+	for (const { object, before, after } of checked) {
+		print(`${nameOf(object)} ${after ? outcomeOf(before, after) : 'created'} (server dry run)\n`);
+	}
+	for (const object of gone) print(`${nameOf(object)} removed (server dry run)\n`);
+	return exitCode.done;
+}
+
+async function waitForGuard(
+	api: Objects,
+	objects: readonly Manifest[],
+	options: InstallOptions,
+): Promise<number> {
+	const { namespace, githubSecret, external, timeoutMs } = options;
+	if (external && !(await guardAnswers(api.client))) for (const line of toStart(options)) say(options, line);
+	return untilGuarded(api, objects, {
+		timeoutMs,
+		screen: options.format ? stderr : stdout,
+		hint: () => credentialsHint(api.client, namespace, githubSecret),
+	});
+}
+
+/** What to start outside of the cluster, as which user. */
+function toStart({ external, namespace, githubSecret, mode }: InstallOptions): string[] {
+	const flags = [
+		'--kubeconfig FILE',
+		`--port ${external?.port}`,
+		namespace === names.namespace ? '' : `--namespace ${namespace}`,
+		githubSecret === names.credentialsSecret ? '' : `--github-secret ${githubSecret}`,
+		mode === 'guard-only' ? `--controllers ${guardControllers}` : '',
+	].filter(Boolean);
+	return [
+		`Start at ${external?.host}:${external?.port}: ${names.server} ${flags.join(' ')}`,
+		`FILE: a kubeconfig with the token of its service account: kubectl create token ${names.server} -n ${namespace}`,
+	];
+}
+
+/** With -o, stdout is for the objects alone. */
+function say({ format }: InstallOptions, line: string): void {
+	if (format) printError(line);
+	else print(`${line}\n`);
+}

@@ -1,0 +1,28 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import { isDeletionRecorded } from './state.ts';
+
+/** What a wait that ran out of time says, in kubectl's words; then what goes on without us. */
+export function timedOut(left: readonly Pod[]): string {
+	const lines = [`error: timed out waiting for the condition on ${names(left, 'pods/')}`, cancelHint(left)];
+	return lines.filter(Boolean).join('\n');
+}
+
+/** What goes on after this command has ended, and how to stop it. Empty if nothing does. */
+export function cancelHint(left: readonly Pod[]): string {
+	const recorded = left.filter(isDeletionRecorded);
+	if (recorded.length === 0) return '';
+	const namespaces = [...new Set(recorded.map((pod) => pod.metadata.namespace))];
+	const commands = namespaces.map((namespace) => {
+		const pods = recorded.filter((pod) => pod.metadata.namespace === namespace);
+		return `kubectl runners cancel ${pods.map((pod) => pod.metadata.name).join(' ')} -n ${namespace}`;
+	});
+	const deletions =
+		recorded.length === 1 ? 'deletion of 1 runner is' : `deletions of ${recorded.length} runners are`;
+	return `The ${deletions} still recorded and completed when the jobs end. To take back: ${commands.join('; ')}`;
+}
+
+export function names(pods: readonly Pod[], prefix = '', most = 5): string {
+	const shown = pods.slice(0, most).map((pod) => prefix + pod.metadata.name);
+	if (pods.length > most) shown.push(`${pods.length - most} more`);
+	return shown.join(', ');
+}

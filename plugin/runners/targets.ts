@@ -1,0 +1,58 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import { mapLimited } from '../cli/limited.ts';
+import { CliError, usageError } from '../errors.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ApiError, asCliError } from '../kube/failure.ts';
+import { getPod, listPods } from '../kube/pods.ts';
+import { printError } from '../print/out.ts';
+import { isRunner } from './recognise.ts';
+import { bareName } from '../verbs/list/list.ts';
+
+/** At once, in what we ask of the API server. */
+export const requestsAtOnce = 10;
+
+export interface Targets {
+	pods: Pod[];
+	/** What could not be found or read; reported when the rest is done. */
+	errors: CliError[];
+}
+
+/** The runners that a command line names, by name. */
+export async function namedRunners(
+	client: KubeClient,
+	words: string[],
+	ignoreNotFound: boolean,
+): Promise<Targets> {
+	const targets: Targets = { pods: [], errors: [] };
+	const names = [...new Set(words.map(bareName))];
+	const answers = await mapLimited(names, requestsAtOnce, (name) =>
+		getPod(client, client.namespace, name).catch((error: unknown) => {
+			if (error instanceof ApiError) return error;
+			throw error;
+		}),
+	);
+	for (const answer of answers) {
+		if (answer instanceof ApiError) {
+			if (!ignoreNotFound || answer.code !== 404) targets.errors.push(toCliError(answer));
+		} else if (isRunner(answer)) targets.pods.push(answer);
+		else targets.errors.push(usageError(`pod "${answer.metadata.name}" is not a runner; use kubectl for it`));
+	}
+	return targets;
+}
+
+/** The runners of the namespace, or those with the labels. */
+export async function selectedRunners(client: KubeClient, labelSelector: string | undefined): Promise<Pod[]> {
+	const { pods } = await listPods(client, { namespace: client.namespace, labelSelector });
+	return pods.filter(isRunner);
+}
+
+/** At most three lines, however many there are. */
+export function printErrors(errors: readonly CliError[]): void {
+	const [first, second, third, ...more] = errors.map((error) => error.message.split('\n')[0]);
+	for (const line of [first, second]) if (line) printError(line);
+	if (third) printError(more.length > 0 ? `... and ${more.length + 1} more errors` : third);
+}
+
+export function toCliError(error: unknown): CliError {
+	return asCliError(error) ?? new CliError(`error: ${(error as Error).message}`);
+}

@@ -1,0 +1,179 @@
+import type { Flags } from 'cleye';
+import type { ConnectionFlags } from '../../cli/connection-flags.ts';
+import { flagShapes, parseArgv, type Verb } from '../../cli/verb.ts';
+import { completeNames, type NameKind } from './names.ts';
+
+export interface Candidate {
+	value: string;
+	description?: string;
+}
+
+export interface Completion {
+	candidates: Candidate[];
+	/** May the shell offer files, too? */
+	files: boolean;
+}
+
+/** What names exist, in the cluster and in the kubeconfig; asked only where one of them may come next. */
+export type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
+
+const nothing: Completion = { candidates: [], files: false };
+
+/** What may stand in place of the word under the cursor: `argv` without its last entry is what stands before it. */
+export async function complete(
+	verbs: readonly Verb[],
+	argv: readonly string[],
+	names: NameSource = completeNames,
+): Promise<Completion> {
+	const word = argv.at(-1) ?? '';
+	const [verbName, ...before] = argv.slice(0, -1);
+	if (verbName === undefined) return matching(verbCandidates(verbs), word);
+	const verb = verbs.find(({ name, aliases }) => name === verbName || aliases?.includes(verbName));
+	if (!verb) return verbName === 'help' ? matching(verbCandidates(verbs), word) : nothing;
+
+	const flag = flagAwaitingValue(verb.flags, before);
+	if (flag) return valuesOf(flag, word, verb, before, names);
+	const equals = /^--([a-z-]+)=(.*)$/s.exec(word);
+	if (equals) {
+		const values = await valuesOf(equals[1]!, equals[2]!, verb, before, names);
+		return {
+			...values,
+			candidates: values.candidates.map((one) => ({ ...one, value: `--${equals[1]}=${one.value}` })),
+		};
+	}
+	if (word.startsWith('-')) return matching(flagCandidates(verb.flags), word);
+	return wordsOf(verb, word, before, names);
+}
+
+function verbCandidates(verbs: readonly Verb[]): Candidate[] {
+	return verbs
+		.filter(({ hidden }) => !hidden)
+		.map(({ name, summary }) => ({ value: name, description: summary }));
+}
+
+function flagCandidates(flags: Flags): Candidate[] {
+	return Object.values(flags).map((flag, index) => ({
+		value: `--${flagShapes(flags)[index]!.name}`,
+		description: (flag as { description?: string }).description,
+	}));
+}
+
+/** The name of the flag whose value is typed now: `-n <here>`, `--context <here>`. */
+function flagAwaitingValue(flags: Flags, before: readonly string[]): string | undefined {
+	const last = before.at(-1) ?? '';
+	const shape = flagShapes(flags).find(
+		({ name, short }) => last === `--${name}` || (short && last === `-${short}`),
+	);
+	return shape && !shape.boolean && shape.bareValue === undefined ? shape.name : undefined;
+}
+
+const fixedValues: Record<string, string[]> = {
+	'dry-run': ['none', 'client', 'server'],
+	for: ['delete', 'idle', 'busy'],
+	mode: ['default', 'guard-only'],
+};
+
+const formatsOf: Record<string, string[]> = {
+	list: ['wide', 'json', 'yaml', 'name'],
+	scale: ['name', 'json', 'yaml'],
+};
+
+const namedValues: Record<string, NameKind> = {
+	namespace: 'namespace',
+	context: 'context',
+	cluster: 'cluster',
+	user: 'user',
+};
+
+async function valuesOf(
+	flag: string,
+	word: string,
+	verb: Verb,
+	before: readonly string[],
+	names: NameSource,
+): Promise<Completion> {
+	if (flag === 'kubeconfig' || flag === 'certificate-authority') return { candidates: [], files: true };
+	if (flag === 'output') {
+		const formats = formatsOf[verb.name] ?? ['json', 'yaml'];
+		return matching(
+			formats.map((value) => ({ value })),
+			word,
+		);
+	}
+	const fixed = fixedValues[flag];
+	if (fixed)
+		return matching(
+			fixed.map((value) => ({ value })),
+			word,
+		);
+	const kind = namedValues[flag];
+	return kind ? matching(await names(kind, connectionSoFar(verb, before)), word) : nothing;
+}
+
+async function wordsOf(
+	verb: Verb,
+	word: string,
+	before: readonly string[],
+	names: NameSource,
+): Promise<Completion> {
+	switch (verb.completes) {
+		case 'runner': {
+			const flags = connectionSoFar(verb, before);
+			if (verb.name === 'list' && resources.some(({ value }) => before.includes(value))) {
+				return matching(await sets(word, flags, names), word);
+			}
+			const taken = new Set(before);
+			const runners = await names('runner', flags);
+			const offered = verb.name === 'list' && before.length === 0 ? [...runners, ...resources] : runners;
+			return matching(
+				offered.filter(({ value }) => !taken.has(value)),
+				word,
+			);
+		}
+		case 'set':
+			return matching(await sets(word, connectionSoFar(verb, before), names), word);
+		case 'node-or-set': {
+			const flags = connectionSoFar(verb, before);
+			// A set is drained by kind and name; a name alone is a node's.
+			const found = await Promise.all([
+				names('node', flags).catch(() => []),
+				names('set', flags).catch(() => []),
+			]);
+			return matching(found.flat(), word);
+		}
+		case 'shell':
+			return matching(
+				['bash', 'zsh', 'fish'].map((value) => ({ value })),
+				word,
+			);
+		default:
+			return nothing;
+	}
+}
+
+/** What `list` lists beside runner pods. */
+const resources: Candidate[] = [
+	{ value: 'sets', description: 'RunnerSets and RunnerDeployments' },
+	{ value: 'runnersets' },
+	{ value: 'runnerdeployments' },
+];
+
+/** Sets by name alone, as people type them, unless the word begins with a kind. */
+async function sets(word: string, flags: ConnectionFlags, names: NameSource): Promise<Candidate[]> {
+	const found = await names('set', flags);
+	if (word.includes('/')) return found;
+	return found.map(({ value, description }) => ({ value: value.split('/')[1] ?? value, description }));
+}
+
+/** Flags such as -n and --context that were typed already. What cannot be understood yet counts as not typed. */
+function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags {
+	try {
+		return parseArgv(before, verb.flags, verb.name).values as ConnectionFlags;
+	} catch {
+		return {};
+	}
+}
+
+function matching(candidates: Candidate[], word: string): Completion {
+	return { candidates: candidates.filter(({ value }) => value.startsWith(word)), files: false };
+}

@@ -1,0 +1,48 @@
+import type { ConnectionFlags } from '../../cli/connection-flags.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { loadKubeconfig } from '../../kube/kubeconfig.ts';
+import { listPods } from '../../kube/pods.ts';
+import { isRunner } from '../../runners/recognise.ts';
+import { stateOf } from '../../runners/state.ts';
+import { allSets, refOf } from '../../sets/api.ts';
+import { kinds, shortName } from '../../sets/names.ts';
+import { countsOf } from '../../sets/state.ts';
+import type { Candidate } from './candidates.ts';
+
+export type NameKind = 'runner' | 'set' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
+
+/** Nobody waits longer for a Tab. */
+const limitMs = 3000;
+
+/** Names from the kubeconfig or the cluster. */
+export async function completeNames(kind: NameKind, flags: ConnectionFlags): Promise<Candidate[]> {
+	if (kind === 'context' || kind === 'cluster' || kind === 'user')
+		return fromKubeconfig(kind, flags.kubeconfig);
+	const client = await connect({ ...flags, requestTimeout: limitMs });
+	if (kind === 'node') return firstColumn(client, '/api/v1/nodes');
+	if (kind === 'namespace') return firstColumn(client, '/api/v1/namespaces');
+	if (kind === 'set') {
+		const sets = await allSets(client, kinds, { namespace: client.namespace });
+		return sets.map((set) => ({ value: shortName(refOf(set)), description: countsOf(set) }));
+	}
+	const { pods } = await listPods(client, { namespace: client.namespace });
+	return pods
+		.filter(isRunner)
+		.map((pod) => ({ value: pod.metadata.name, description: stateOf(pod, Date.now()) }));
+}
+
+function fromKubeconfig(kind: 'context' | 'cluster' | 'user', path: string | undefined): Candidate[] {
+	const config = loadKubeconfig(path);
+	const names = { context: config.contexts, cluster: config.clusters, user: config.users }[kind];
+	return [...names.keys()].map((value) => ({ value }));
+}
+
+/** Names alone, as a table without the objects: a few bytes each. */
+async function firstColumn(client: KubeClient, path: string): Promise<Candidate[]> {
+	const table = await client.json<{ rows?: { cells: unknown[] }[] }>('GET', path, {
+		query: { includeObject: 'None' },
+		accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
+	});
+	return (table.rows ?? []).map(({ cells }) => ({ value: String(cells[0]) }));
+}

@@ -1,0 +1,107 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { exitCode, usageError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { print, printError } from '../../print/out.ts';
+import { dryRunDeletion, removeRunners } from './flow.ts';
+import { namedRunners, printErrors, selectedRunners, type Targets } from '../../runners/targets.ts';
+
+export const deleteVerb = defineVerb({
+	name: 'delete',
+	aliases: ['rm'],
+	summary: 'Delete runner pods; busy ones finish their job first',
+	usage:
+		'delete (POD... | -l SELECTOR | --all) [--wait=false] [--timeout DURATION] [--now --reason TEXT] [flags]',
+	description: [
+		'As kubectl delete, for runner pods only. The deletion of a busy runner is recorded on its pod and completed',
+		'when the job ends; the command waits for that and shows for whom. Ending the command takes nothing back:',
+		'that is `kubectl runners cancel`.',
+		'--now is break-glass: the job is killed. It needs a reason, which is kept in the events and the audit log.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C.',
+	].join('\n'),
+	examples: [
+		['Delete a runner as soon as its job is done, and wait for it', 'delete example-0'],
+		['Ask for it and come back later', 'delete example-0 --wait=false'],
+		['All runners of a set, at most an hour', 'delete -l runnerset-name=example --timeout 1h'],
+		['Kill a stuck job', "delete example-0 --now --reason 'stuck since Friday, ticket 4711'"],
+	],
+	completes: 'runner',
+	flags: {
+		...connectionFlags,
+		all: { type: Boolean, description: 'All runners of the namespace' },
+		selector: {
+			type: String,
+			alias: 'l',
+			placeholder: 'SELECTOR',
+			description: 'The runners with these labels',
+		},
+		wait: { type: Boolean, default: true, description: 'Wait until they are gone (default true)' },
+		timeout: {
+			type: durationFlag('timeout'),
+			placeholder: 'DURATION',
+			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
+		},
+		gracePeriod: {
+			type: integerFlag('grace-period'),
+			placeholder: 'SECONDS',
+			description: "Time to stop, in place of the pod's own; -1 is the pod's own",
+		},
+		now: { type: Boolean, description: 'Break-glass: delete whatever it runs; needs --reason' },
+		reason: { type: String, placeholder: 'TEXT', description: 'Why --now' },
+		dryRun: {
+			type: dryRunFlag,
+			bareValue: 'client',
+			placeholder: 'none|client|server',
+			description: 'Only say what would happen; server asks the guard',
+		},
+		ignoreNotFound: { type: Boolean, description: 'A pod that does not exist is no error' },
+	},
+	run: async (words, flags) => {
+		if (flags.now && !flags.reason)
+			throw usageError('--now kills the job that the runner runs; say why: --reason TEXT');
+		if (flags.reason && !flags.now) throw usageError('--reason is for --now');
+		if (words.length > 0 && flags.selector)
+			throw usageError('name cannot be provided when a selector is specified');
+		if (words.length > 0 && flags.all) throw usageError('name cannot be provided when --all is specified');
+		if (words.length === 0 && !flags.selector && !flags.all) {
+			throw usageError('name the pods, or give --selector or --all');
+		}
+
+		const client = await connect(flags);
+		const { pods, errors } = await chosen(client, words, flags);
+		if (pods.length === 0 && errors.length === 0) printError('No resources found');
+		let code: number = exitCode.done;
+		if (pods.length > 0) {
+			const request = {
+				gracePeriodSeconds: flags.gracePeriod,
+				breakGlassReason: flags.now ? flags.reason : undefined,
+			};
+			if (flags.dryRun === 'client') printClientDryRun(pods);
+			else if (flags.dryRun === 'server') code = await dryRunDeletion(client, pods, request, errors);
+			else {
+				const wait = flags.wait ? { timeoutMs: flags.timeout ?? 0 } : undefined;
+				code = await removeRunners(client, pods, request, wait, errors);
+			}
+		}
+		printErrors(errors);
+		return errors.length > 0 && code === exitCode.done ? exitCode.error : code;
+	},
+});
+
+async function chosen(
+	client: KubeClient,
+	words: string[],
+	flags: { selector?: string; ignoreNotFound?: boolean },
+): Promise<Targets> {
+	if (words.length > 0) return namedRunners(client, words, flags.ignoreNotFound === true);
+	return { pods: await selectedRunners(client, flags.selector), errors: [] };
+}
+
+function printClientDryRun(pods: readonly Pod[]): void {
+	for (const { metadata } of pods) {
+		print(`pod "${metadata.name}" deleted from ${metadata.namespace} namespace (dry run)\n`);
+	}
+}

@@ -1,0 +1,149 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { untilInterrupted } from '../../cli/interrupt.ts';
+import { mapLimited } from '../../cli/limited.ts';
+import { type CliError, exitCode, CliError as Failure } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { ApiError } from '../../kube/failure.ts';
+import { print, printError } from '../../print/out.ts';
+import { printable } from '../../print/printable.ts';
+import { Progress } from '../../print/progress.ts';
+import { askDeletion, breakTheGlass, type Outcome } from '../../runners/ask.ts';
+import { isGuardUnreachable } from '../../runners/denial.ts';
+import { Departures } from '../../runners/departures.ts';
+import { describeWaiting } from '../../runners/describe.ts';
+import { cancelHint, timedOut } from '../../runners/outcomes.ts';
+import { requestsAtOnce, toCliError } from '../../runners/targets.ts';
+
+export interface DeleteRequest {
+	gracePeriodSeconds?: number;
+	/** Set: delete whatever they run, for this reason. */
+	breakGlassReason?: string;
+}
+
+/**
+ * A denied deletion is recorded by the guard before it answers, so that nobody needs to ask twice. Should the
+ * record be missing all the same (a guard that lost its rights), the request is repeated at this rate.
+ */
+const repeatMs = 30_000;
+
+/** Asks for each pod, then waits until all are gone (`wait` undefined: does not). Adds to `errors`; gives the exit code. */
+export async function removeRunners(
+	client: KubeClient,
+	pods: readonly Pod[],
+	request: DeleteRequest,
+	wait: { timeoutMs: number } | undefined,
+	errors: CliError[],
+): Promise<number> {
+	const interrupt = untilInterrupted();
+	const progress = new Progress();
+	const announced = new Set<string | undefined>();
+	const announce = (pod: Pod) => {
+		if (announced.has(pod.metadata.uid)) return;
+		announced.add(pod.metadata.uid);
+		progress.say(deletedLine(pod));
+	};
+	const departures = new Departures({
+		waiting: (pod) => {
+			// As kubectl: after "deleted" a pod takes its time to stop without another word.
+			const redrawnOnly = announced.has(pod.metadata.uid);
+			progress.waiting(uid(pod), { ...describeWaiting(pod, Date.now()), redrawnOnly });
+		},
+		gone: (pod) => {
+			progress.settled(uid(pod));
+			announce(pod);
+		},
+		takenBack: (pod) => {
+			progress.settled(uid(pod));
+			errors.push(
+				new Failure(`error: pod "${pod.metadata.name}" stays: its recorded deletion was taken back`),
+			);
+		},
+		trouble: (message) => progress.say(`${message}; trying again`),
+	});
+
+	const outcomes = await mapLimited(pods, requestsAtOnce, (pod) => ask(client, pod, request));
+	for (const [index, outcome] of outcomes.entries()) {
+		const pod = pods[index]!;
+		if (outcome.kind === 'accepted' || outcome.kind === 'gone') announce(pod);
+		else if (outcome.kind === 'recorded') {
+			const { message, next } = outcome.denial;
+			progress.say(`pod "${pod.metadata.name}" not deleted yet: ${message}${next ? `. ${next}` : ''}`);
+		} else errors.push(failure(outcome));
+		if (outcome.kind === 'accepted' || outcome.kind === 'recorded') departures.add(pod);
+	}
+	if (!wait || departures.pods.length === 0) return exitCode.done;
+
+	const repeat = setInterval(() => {
+		for (const pod of departures.unrecorded) void ask(client, pod, request).catch(() => undefined);
+	}, repeatMs);
+	try {
+		const end = await departures.follow(client, queryFor(pods), wait.timeoutMs, interrupt.signal);
+		const left = departures.pods;
+		progress.close();
+		if (end === 'settled') return exitCode.done;
+		printError(end === 'timeout' ? timedOut(left) : cancelHint(left));
+		return end === 'timeout' ? exitCode.timeout : exitCode.interrupted;
+	} finally {
+		clearInterval(repeat);
+		progress.close();
+	}
+}
+
+/** `--dry-run=server`: each pod's verdict, and nothing else. */
+export async function dryRunDeletion(
+	client: KubeClient,
+	pods: readonly Pod[],
+	request: DeleteRequest,
+	errors: CliError[],
+): Promise<number> {
+	const outcomes = await mapLimited(pods, requestsAtOnce, (pod) => ask(client, pod, request, true));
+	for (const [index, outcome] of outcomes.entries()) {
+		const { name } = pods[index]!.metadata;
+		if (outcome.kind === 'accepted') print(`${deletedLine(pods[index]!)} (server dry run)\n`);
+		else if (outcome.kind === 'recorded') {
+			print(`pod "${name}" not deleted yet: ${printable(outcome.denial.message)} (server dry run)\n`);
+		} else if (outcome.kind !== 'gone') errors.push(failure(outcome));
+	}
+	return exitCode.done;
+}
+
+async function ask(client: KubeClient, pod: Pod, request: DeleteRequest, dryRun = false): Promise<Outcome> {
+	const { breakGlassReason, gracePeriodSeconds } = request;
+	if (breakGlassReason !== undefined) {
+		try {
+			await breakTheGlass(client, pod, breakGlassReason, dryRun);
+		} catch (error) {
+			if (!(error instanceof ApiError)) throw error;
+			return error.code === 404 ? { kind: 'gone' } : { kind: 'failed', error };
+		}
+		// In a dry run the mark is not there for the guard to see: its verdict would be the one without.
+		if (dryRun) return { kind: 'accepted' };
+	}
+	return askDeletion(client, pod, { gracePeriodSeconds, dryRun });
+}
+
+function failure(outcome: Extract<Outcome, { kind: 'failed' | 'try-again' }>): CliError {
+	if (outcome.kind === 'try-again')
+		return new Failure(`Error from server (TooManyRequests): ${outcome.message}`);
+	if (!isGuardUnreachable(outcome.error)) return toCliError(outcome.error);
+	return new Failure(
+		`error: the guard does not answer, so nothing was deleted or recorded: ${outcome.error.message}`,
+	);
+}
+
+function deletedLine({ metadata }: Pod): string {
+	return `pod "${metadata.name}" deleted from ${metadata.namespace} namespace`;
+}
+
+/** One pod is followed by name, which costs nothing in a large namespace. */
+export function queryFor(pods: readonly Pod[]) {
+	const [first] = pods;
+	const namespace = first?.metadata.namespace;
+	return pods.length === 1
+		? { namespace, fieldSelector: `metadata.name=${first?.metadata.name}` }
+		: { namespace };
+}
+
+function uid(pod: Pod): string {
+	return pod.metadata.uid ?? '';
+}

@@ -1,0 +1,41 @@
+import { setKinds } from '../../../../admission/api/sets.ts';
+import { type Check, notMade } from '../facts.ts';
+
+/** matchConditions, by which only runner pods come to the guard, are stable since this minor. */
+const leastMinor = 30;
+
+export const apiServer: Check = ({ apiServer: fetched }) => {
+	const check = 'api-server';
+	if (fetched.kind !== 'found') return notMade(check, fetched);
+	const { gitVersion } = fetched.value;
+	const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? [];
+	if (Number(major) > 1 || Number(minor) >= leastMinor) return { check, level: 'ok', message: gitVersion };
+	return {
+		check,
+		level: 'error',
+		message: `${gitVersion}: webhooks with matchConditions need Kubernetes 1.${leastMinor}`,
+		advice: ['upgrade the cluster: before, the guard would be asked about every pod, and hold up every pod'],
+	};
+};
+
+/** Kinds that the sets' controllers need, where they are installed. */
+export const setKindsServed: Check = ({ mutating, setResources }) => {
+	const check = 'kinds';
+	const wanted: string[] = Object.values(setKinds).map(({ resource }) => resource);
+	const served = setResources.kind === 'found' ? setResources.value : [];
+	if (setResources.kind !== 'found' && setResources.kind !== 'not-found') return notMade(check, setResources);
+	const missing = wanted.filter((resource) => !served.includes(resource));
+	if (mutating.kind === 'found' && missing.length > 0) {
+		return {
+			check,
+			level: 'error',
+			message: `installed with RunnerSets, but the API server does not serve ${missing.join(', ')} (v1alpha1)`,
+			advice: ['kubectl runners install brings the definitions back'],
+		};
+	}
+	if (mutating.kind === 'found') return { check, level: 'ok', message: `${wanted.join(', ')}: v1alpha1` };
+	const others = served.filter((resource) => wanted.includes(resource));
+	const whose =
+		others.length > 0 ? `${others.join(', ')} are actions-runner-controller's` : 'no RunnerSets here';
+	return { check, level: 'ok', message: `the guard alone; ${whose}` };
+};

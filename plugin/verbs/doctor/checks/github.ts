@@ -1,0 +1,82 @@
+import type { CredentialReport } from '../../../../admission/api/report.ts';
+import { printable } from '../../../print/printable.ts';
+import type { Check } from '../facts.ts';
+import { count, type Level, worst } from '../finding.ts';
+
+/** Somebody has to mend these; the others pass by themselves, or say that nothing was tried. */
+const levels: Record<CredentialReport['state'], Level> = {
+	ok: 'ok',
+	'not-used-yet': 'ok',
+	'credentials-missing': 'error',
+	'credentials-invalid': 'error',
+	forbidden: 'error',
+	'rate-limited': 'warning',
+	'budget-spent': 'warning',
+	'github-unavailable': 'warning',
+	'github-slow': 'warning',
+};
+
+const advice: Partial<Record<CredentialReport['state'], string>> = {
+	'credentials-missing': "create the Secret with ARC's keys; it is read again within seconds",
+	'credentials-invalid': 'renew the token or key in the Secret; it is read again within seconds',
+	forbidden: 'give the token or App the permission that is named',
+	'rate-limited': 'calls go on by themselves; does another tool use the same credential?',
+	'budget-spent': 'calls go on by themselves; does another tool use the same credential?',
+	'github-unavailable': "look at GitHub's status and your proxies",
+	'github-slow': "look at GitHub's status and your proxies",
+};
+
+/** Credentials in use, and what they may not do. */
+export const credentials: Check = ({ report }) => {
+	const check = 'credentials';
+	if (report.kind !== 'found') return undefined; // told by "report"
+	const found = report.value.credentials;
+	if (found.length === 0) {
+		const message = 'none has been needed yet: the first runner pod brings it up';
+		return { check, level: 'ok', message };
+	}
+	const level = worst(found.map(({ state }) => levels[state] ?? 'warning'));
+	const bad = found.filter(({ state }) => (levels[state] ?? 'warning') !== 'ok');
+	if (bad.length === 0) {
+		const unused = found.filter(({ state }) => state === 'not-used-yet').map(({ account }) => account);
+		const untried = unused.length > 0 ? `; not tried yet: ${unused.join(', ')}` : '';
+		return { check, level, message: `${count(found.length, 'credential')} in use, none refused${untried}` };
+	}
+	return {
+		check,
+		level,
+		message: `${bad.length} of ${count(found.length, 'credential')} in trouble: their runner pods can't be deleted`,
+		details: bad.flatMap(inWords),
+		advice: [...new Set(bad.map(({ state }) => advice[state] ?? ''))].filter(Boolean),
+	};
+};
+
+function inWords({ account, state, detail, forbidden = [] }: CredentialReport): string[] {
+	const scopes = forbidden.map((one) => `${account}: forbidden for ${one.scope}: ${printable(one.detail)}`);
+	if (state === 'forbidden') return scopes;
+	return [`${account}: ${state}${detail ? `: ${printable(detail)}` : ''}`, ...scopes];
+}
+
+/** Below this part of the hour's calls somebody should look. */
+const lowShare = 0.1;
+
+export const rateBudget: Check = ({ report, nowMs }) => {
+	const check = 'rate-budget';
+	if (report.kind !== 'found') return undefined;
+	const budgets = report.value.credentials.flatMap(({ account, budget }) =>
+		budget && Date.parse(budget.resetAt) > nowMs ? [{ account, ...budget }] : [],
+	);
+	if (budgets.length === 0)
+		return { check, level: 'ok', message: 'no limit known: GitHub has not told one, or the hour is over' };
+	const line = ({ account, left, limit, resetAt }: (typeof budgets)[number]) =>
+		`${account}: ${left}${limit === undefined ? '' : ` of ${limit}`} calls left until ${resetAt.slice(11, 16)} UTC`;
+	const low = budgets.filter(({ left, limit }) => left < (limit ?? 5_000) * lowShare);
+	if (low.length === 0) return { check, level: 'ok', message: budgets.map(line).join('; ') };
+	return {
+		check,
+		level: 'warning',
+		message: `${count(low.length, 'credential')} with less than a tenth of the hour's calls left`,
+		details: low.map(line),
+		advice: ['does another tool use the same credential? An App of its own has a budget of its own'],
+	};
+};

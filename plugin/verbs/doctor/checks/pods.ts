@@ -1,0 +1,143 @@
+import { busy, deletionPendingCondition, guardWebhook, names } from '../../../../admission/api/keys.ts';
+import type { Pod } from '../../../../admission/api/kinds.ts';
+import { humanSpan } from '../../../print/age.ts';
+import { printable } from '../../../print/printable.ts';
+import { podKey } from '../../../runners/describe.ts';
+import { deletionRecord } from '../../../runners/record.ts';
+import { isBusy, isTerminating } from '../../../runners/state.ts';
+import { type Budget, type Check, type Facts, notMade } from '../facts.ts';
+import { count } from '../finding.ts';
+import { layoutOf } from '../layouts.ts';
+import { selects, watches } from '../selector.ts';
+import { evictionsWebhook } from '../shipped.ts';
+
+/** Runner pods that the guard does not see, or can't judge (I5). */
+export const guardedPods: Check = (facts) => {
+	const check = 'runner-pods';
+	const { pods, validating, namespaces } = facts;
+	if (pods.kind !== 'found') return notMade(check, pods);
+	const guard =
+		validating.kind === 'found'
+			? validating.value.webhooks?.find(({ name }) => name === guardWebhook)
+			: undefined;
+	const details = pods.value.flatMap((pod) => {
+		const layout = layoutOf(pod);
+		const key = podKey(pod);
+		if (layout?.kind === 'unknown')
+			return [`${key}: not recognised as a runner, and unguarded: ${layout.why}`];
+		if (guard && !watches(guard, pod.metadata.namespace ?? '', namespaces))
+			return [`${key}: unguarded: the webhook leaves out namespace ${pod.metadata.namespace}`];
+		if (layout?.kind === 'no-scope')
+			return [`${key}: no repository, organization or enterprise can be read: it can not be let go`];
+		return [];
+	});
+	const where = placeOf(facts);
+	if (pods.value.length === 0) return { check, level: 'ok', message: `no runner pods${where}` };
+	if (details.length === 0)
+		return { check, level: 'ok', message: `${count(pods.value.length, 'runner pod')}${where}, all guarded` };
+	return {
+		check,
+		level: 'warning',
+		message: `${details.length} of ${count(pods.value.length, 'runner pod')}${where} not guarded as they should be`,
+		details,
+		advice: [
+			'a runner is recognised by a container "runner" with RUNNER_REPO, RUNNER_ORG, RUNNER_ENTERPRISE or ACTIONS_RUNNER_INPUT_JITCONFIG as plain values: docs/concepts.md',
+		],
+	};
+};
+
+/** What keeps busy runners from being evicted: the webhook, and the back-stop while no replica answers. */
+export const evictions: Check = (facts) => {
+	const check = 'evictions';
+	const { pods, budgets, validating } = facts;
+	if (pods.kind !== 'found') return undefined; // told by "runner-pods"
+	if (budgets.kind !== 'found') return notMade(check, budgets);
+	const used = new Set(
+		pods.value
+			.filter((pod) => layoutOf(pod)?.kind !== 'unknown' && !isTerminating(pod))
+			.map(({ metadata }) => metadata.namespace ?? ''),
+	);
+	const covered = new Set(budgets.value.filter(covers).map(({ metadata }) => metadata.namespace));
+	const bare = [...used].filter((namespace) => !covered.has(namespace)).sort();
+	const webhook =
+		validating.kind !== 'found' || validating.value.webhooks?.some(({ name }) => name === evictionsWebhook);
+	if (bare.length === 0 && webhook) {
+		const message = `${count(used.size, 'namespace')} with runner pods, each with the back-stop PodDisruptionBudget`;
+		return { check, level: 'ok', message: used.size === 0 ? 'no runner pods, no back-stop needed' : message };
+	}
+	return {
+		check,
+		level: 'warning',
+		message:
+			bare.length > 0
+				? `${count(bare.length, 'namespace')} without the back-stop: while no replica answers, busy runners can be evicted`
+				: `the webhook ${evictionsWebhook} is missing: evictions of idle runners are not asked about`,
+		details: bare.map(
+			(namespace) =>
+				`namespace ${namespace} has no PodDisruptionBudget ${names.backstop}, or one that somebody has changed`,
+		),
+		advice: [
+			'the leader makes it with the first runner pod, and again within 5 minutes: is there a leader? Delete one that was changed',
+		],
+	};
+};
+
+/** More busy runners than any namespace has: an integer, since a percentage needs a scale subresource. */
+const neverMet = 100_000;
+
+/** Somebody may have edited it; one of that name is left alone by the leader. */
+function covers({ spec }: Budget): boolean {
+	const { minAvailable, selector } = spec ?? {};
+	if (typeof minAvailable !== 'number' || minAvailable < neverMet) return false;
+	return selects(selector, { [busy.label]: 'true' });
+}
+
+/** A job takes its time; whatever else a deletion waits for should be over by then. */
+const oldMs = 10 * 60_000;
+/** Longer than nearly every job: GitHub's own runners end them after 6 hours. */
+const oldBusyMs = 6 * 60 * 60_000;
+
+/** Recorded deletions that wait too long, and pods that do not end, each with why. */
+export const stuckPods: Check = (facts) => {
+	const check = 'deletions';
+	const { pods, nowMs } = facts;
+	if (pods.kind !== 'found') return undefined;
+	const recorded = pods.value.filter((pod) => deletionRecord(pod) && !isTerminating(pod));
+	const details = pods.value.flatMap((pod) => stuck(pod, nowMs) ?? []);
+	if (details.length === 0) {
+		const message =
+			recorded.length === 0
+				? 'none is recorded'
+				: `${count(recorded.length, 'recorded deletion waits', 'recorded deletions wait')}, none for long`;
+		return { check, level: 'ok', message };
+	}
+	return {
+		check,
+		level: 'warning',
+		message: `${count(details.length, 'pod is stuck', 'pods are stuck')}`,
+		details,
+		advice: ['kubectl runners why POD -n NAMESPACE says more; docs/runbook.md has every reason'],
+	};
+};
+
+function stuck(pod: Pod, nowMs: number): string | undefined {
+	const { deletionTimestamp } = pod.metadata;
+	if (deletionTimestamp !== undefined) {
+		const forMs = nowMs - Date.parse(deletionTimestamp);
+		if (forMs < oldMs) return undefined;
+		return `${podKey(pod)}: terminating, ${humanSpan(forMs)} past its time: a finalizer, or a node that is gone`;
+	}
+	const asked = deletionRecord(pod);
+	const waitsMs = nowMs - Date.parse(asked?.requestedAt ?? '');
+	if (!asked || !(waitsMs >= (isBusy(pod) ? oldBusyMs : oldMs))) return undefined;
+	const pending = pod.status?.conditions?.find(
+		({ type, status }) => type === deletionPendingCondition && status === 'True',
+	);
+	const why = [pending?.reason, pending?.message].filter(Boolean).join(': ') || 'nobody has said why';
+	return printable(
+		`${podKey(pod)}: deletion asked for by ${asked.requestedBy} ${humanSpan(waitsMs)} ago: ${why}`,
+	);
+}
+
+const placeOf = ({ podsOf }: Facts) =>
+	podsOf === undefined ? '' : ` in namespace ${podsOf} (you may not list those of others)`;

@@ -1,0 +1,54 @@
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { durationFlag } from '../../cli/flag-types.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { diagnose } from './checks/index.ts';
+import { fetchFacts } from './fetch.ts';
+import { worst } from './finding.ts';
+import { findingsText } from './report-text.ts';
+import { exitCode, usageError } from '../../errors.ts';
+import { connect } from '../../kube/connect.ts';
+import { formatData, outputFormat } from '../../print/objects.ts';
+import { print } from '../../print/out.ts';
+
+const defaultTimeoutMs = 30_000;
+
+export const doctor = defineVerb({
+	name: 'doctor',
+	summary: 'Check the guard: webhooks, certificates, leader, GitHub credentials, unguarded and stuck pods',
+	usage: 'doctor [-n NAMESPACE] [-o json|yaml] [--timeout DURATION] [flags]',
+	description: [
+		'Changes nothing. That the API server reaches the guard is proven by a dry-run delete of a runner pod.',
+		'Each check is ok, a warning, or an error, with what to do next. What you may not look at is a warning that',
+		'names the missing right. -n is the namespace of the server; without it, the one that the webhooks name.',
+		'Exit code: 0 without errors (warnings allowed), 1 with errors.',
+	].join('\n'),
+	examples: [
+		['Is the guard at work?', 'doctor'],
+		[
+			'For a script: the checks that are not ok',
+			'doctor -o json | jq \'.checks[] | select(.level != "ok")\'',
+		],
+	],
+	flags: {
+		...connectionFlags,
+		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'json or yaml' },
+		timeout: {
+			type: durationFlag('timeout'),
+			placeholder: 'DURATION',
+			description: 'Limit for the whole examination; default 30s',
+		},
+	},
+	run: async (words, flags) => {
+		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
+		if (words.length > 0) throw usageError(`doctor takes no arguments, and got "${words[0]}"`);
+		const timeoutMs = flags.timeout ?? defaultTimeoutMs;
+		if (timeoutMs <= 0) throw usageError('--timeout must be positive');
+
+		const client = await connect(flags);
+		const facts = await fetchFacts(client, flags.namespace || undefined, AbortSignal.timeout(timeoutMs));
+		const checks = diagnose(facts);
+		const ok = worst(checks.map(({ level }) => level)) !== 'error';
+		print(format ? formatData({ ok, namespace: facts.namespace, checks }, format) : findingsText(checks));
+		return ok ? exitCode.done : exitCode.error;
+	},
+});

@@ -1,0 +1,93 @@
+import type { KubeObject, Pod } from '../../../admission/api/kinds.ts';
+import type { Report } from '../../../admission/api/report.ts';
+import type { Finding } from './finding.ts';
+
+/** What became of one look at the cluster. */
+export type Fetched<T> =
+	| { kind: 'found'; value: T }
+	| { kind: 'not-found' }
+	/** The asker may not look; `right` in RBAC's words: "get leases in namespace runners-system". */
+	| { kind: 'forbidden'; right: string }
+	/** No answer in time, or one that makes no sense. */
+	| { kind: 'failed'; message: string };
+
+export interface LabelSelector {
+	matchLabels?: Record<string, string>;
+	matchExpressions?: { key: string; operator: string; values?: string[] }[];
+}
+
+export interface Webhook {
+	name: string;
+	failurePolicy?: string;
+	namespaceSelector?: LabelSelector;
+	clientConfig?: { caBundle?: string; url?: string; service?: { namespace: string; name: string } };
+}
+
+export interface WebhookConfiguration extends KubeObject {
+	webhooks?: Webhook[];
+}
+
+export interface Lease extends KubeObject {
+	spec?: { holderIdentity?: string; renewTime?: string; leaseDurationSeconds?: number };
+}
+
+export interface Budget extends KubeObject {
+	spec?: { minAvailable?: number | string; selector?: LabelSelector };
+}
+
+export interface Deployment extends KubeObject {
+	spec?: { replicas?: number };
+	status?: { readyReplicas?: number };
+}
+
+/** Did the API server get an answer from the guard? */
+export type Reach =
+	/** It did; `by` says how that is known. */
+	| { kind: 'answered'; by: string }
+	/** It did not: the API server's words. */
+	| { kind: 'unreachable'; message: string }
+	/** Nothing could be asked, or the answer proves nothing. */
+	| { kind: 'unproven'; why: string };
+
+/** All that the checks know: they ask nobody. */
+export interface Facts {
+	nowMs: number;
+	/** The plugin's own. */
+	version: string;
+	/** Where the server is. */
+	namespace: string;
+	apiServer: Fetched<{ gitVersion: string }>;
+	validating: Fetched<WebhookConfiguration>;
+	mutating: Fetched<WebhookConfiguration>;
+	lease: Fetched<Lease>;
+	report: Fetched<Report>;
+	deployment: Fetched<Deployment>;
+	/** Their labels, which the webhooks' namespaceSelectors look at. */
+	namespaces: Fetched<KubeObject[]>;
+	/** Pods that are runners or look like some, of all namespaces or, where that is not allowed, of one. */
+	pods: Fetched<Pod[]>;
+	/** The one namespace that `pods` is from; undefined: all. */
+	podsOf: string | undefined;
+	/** Back-stop PodDisruptionBudgets. */
+	budgets: Fetched<Budget[]>;
+	/** Resources of ARC's API group that are served. */
+	setResources: Fetched<string[]>;
+	reach: Reach;
+}
+
+export type Check = (facts: Facts) => Finding | undefined;
+
+/** The finding of a check that could not be made; undefined where what it needs is there, or is known to be missing. */
+export function notMade(check: string, fetched: Fetched<unknown>): Finding | undefined {
+	if (fetched.kind === 'forbidden') {
+		return {
+			check,
+			level: 'warning',
+			message: `not checked: you may not ${fetched.right}`,
+			advice: ['the ClusterRole runners-admin has this right'],
+		};
+	}
+	if (fetched.kind === 'failed')
+		return { check, level: 'error', message: `could not be checked: ${fetched.message}` };
+	return undefined;
+}

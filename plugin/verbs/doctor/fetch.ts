@@ -1,0 +1,151 @@
+import { names } from '../../../admission/api/keys.ts';
+import type { KubeObject } from '../../../admission/api/kinds.ts';
+import { type Report, reportKey } from '../../../admission/api/report.ts';
+import { apiVersion as setsApiVersion } from '../../../admission/api/sets.ts';
+import { type KubeClient, version } from '../../kube/client.ts';
+import { ApiError, UnreachableError } from '../../kube/failure.ts';
+import { listWholePods } from '../../kube/pods.ts';
+import type { Budget, Deployment, Facts, Fetched, Lease, WebhookConfiguration } from './facts.ts';
+import { layoutOf } from './layouts.ts';
+import { probe } from './probe.ts';
+
+/** Longest answers of one list; the server pages nothing here that could be much longer. */
+const listLimit = '500';
+
+/**
+ * Looks at everything that the checks need, side by side, as far as the asker may. Writes nothing: what is asked of the
+ * guard is a dry run.
+ *
+ * @throws UnreachableError without an API server, ApiError 401 where nobody is logged in: nothing can be checked then.
+ */
+export async function fetchFacts(
+	client: KubeClient,
+	givenNamespace: string | undefined,
+	signal: AbortSignal,
+): Promise<Facts> {
+	const get = <T>(path: string, right: string, query: Record<string, string> = {}): Promise<Fetched<T>> =>
+		attempt(right, signal, () => client.json<T>('GET', path, { query, signal }));
+	// First alone: where nobody answers, one refused connection is enough.
+	const apiServer = await get<{ gitVersion: string }>('/version', 'get /version');
+	if (signal.aborted)
+		throw new UnreachableError('Unable to connect to the server: no answer within --timeout');
+
+	const [validating, mutating] = await Promise.all(
+		(['validating', 'mutating'] as const).map((kind) =>
+			get<WebhookConfiguration>(
+				`/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/${names.server}`,
+				`get ${kind}webhookconfigurations`,
+			),
+		),
+	);
+	const namespace = givenNamespace ?? serviceNamespace(validating!) ?? names.namespace;
+	const inNamespace = `in namespace ${namespace}`;
+	const [lease, configMap, deployment, namespaces, budgets, setResources, pods] = await Promise.all([
+		get<Lease>(
+			`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${names.lease}`,
+			`get leases ${inNamespace}`,
+		),
+		get<{ data?: Record<string, string> }>(
+			`/api/v1/namespaces/${namespace}/configmaps/${names.status}`,
+			`get configmaps ${inNamespace}`,
+		),
+		get<Deployment>(
+			`/apis/apps/v1/namespaces/${namespace}/deployments/${names.server}`,
+			`get deployments ${inNamespace}`,
+		),
+		list<KubeObject>(client, '/api/v1/namespaces', 'list namespaces', {}, signal),
+		list<Budget>(
+			client,
+			'/apis/policy/v1/poddisruptionbudgets',
+			'list poddisruptionbudgets of all namespaces',
+			{ fieldSelector: `metadata.name=${names.backstop}` },
+			signal,
+		),
+		get<{ resources: { name: string }[] }>(`/apis/${setsApiVersion}`, `get /apis/${setsApiVersion}`),
+		fetchPods(client, signal),
+	]);
+	const facts: Omit<Facts, 'reach'> = {
+		nowMs: Date.now(),
+		version,
+		namespace,
+		apiServer,
+		validating: validating!,
+		mutating: mutating!,
+		lease,
+		report: readReport(configMap),
+		deployment,
+		namespaces,
+		...pods,
+		budgets,
+		setResources: mapFound(setResources, ({ resources }) => resources.map(({ name }) => name)),
+	};
+	return { ...facts, reach: await probe(client, facts, signal) };
+}
+
+/** Pods of all namespaces, or of the context's own where no more may be seen. */
+async function fetchPods(client: KubeClient, signal: AbortSignal): Promise<Pick<Facts, 'pods' | 'podsOf'>> {
+	const keep = (pod: Parameters<typeof layoutOf>[0]) => layoutOf(pod) !== undefined;
+	const fetch = (namespace: string | undefined, where: string) =>
+		attempt(`list pods ${where}`, signal, async () => {
+			return (await listWholePods(client, { namespace }, keep, signal)).pods;
+		});
+	const everywhere = await fetch(undefined, 'of all namespaces');
+	if (everywhere.kind !== 'forbidden') return { pods: everywhere, podsOf: undefined };
+	const here = await fetch(client.namespace, `in namespace ${client.namespace}`);
+	return here.kind === 'found'
+		? { pods: here, podsOf: client.namespace }
+		: { pods: everywhere, podsOf: undefined };
+}
+
+async function list<T extends KubeObject>(
+	client: KubeClient,
+	path: string,
+	right: string,
+	query: Record<string, string>,
+	signal: AbortSignal,
+): Promise<Fetched<T[]>> {
+	return attempt(right, signal, async () => {
+		const items: T[] = [];
+		let token: string | undefined;
+		do {
+			const page = await client.json<{ metadata?: { continue?: string }; items: T[] }>('GET', path, {
+				query: { ...query, limit: listLimit, continue: token },
+				signal,
+			});
+			items.push(...page.items);
+			token = page.metadata?.continue || undefined;
+		} while (token);
+		return items;
+	});
+}
+
+async function attempt<T>(right: string, signal: AbortSignal, look: () => Promise<T>): Promise<Fetched<T>> {
+	try {
+		return { kind: 'found', value: await look() };
+	} catch (error) {
+		if (signal.aborted) return { kind: 'failed', message: `no answer in time (${right})` };
+		if (!(error instanceof ApiError) || error.code === 401) throw error;
+		if (error.code === 404) return { kind: 'not-found' };
+		if (error.code === 403) return { kind: 'forbidden', right };
+		return { kind: 'failed', message: error.message };
+	}
+}
+
+function serviceNamespace(configuration: Fetched<WebhookConfiguration>): string | undefined {
+	if (configuration.kind !== 'found') return undefined;
+	return configuration.value.webhooks?.find(({ clientConfig }) => clientConfig?.service)?.clientConfig
+		?.service?.namespace;
+}
+
+function readReport(configMap: Fetched<{ data?: Record<string, string> }>): Fetched<Report> {
+	if (configMap.kind !== 'found') return configMap;
+	try {
+		return { kind: 'found', value: JSON.parse(configMap.value.data?.[reportKey] ?? '') as Report };
+	} catch {
+		return { kind: 'failed', message: `ConfigMap ${names.status} holds no report: somebody has edited it` };
+	}
+}
+
+function mapFound<T, R>(fetched: Fetched<T>, map: (value: T) => R): Fetched<R> {
+	return fetched.kind === 'found' ? { kind: 'found', value: map(fetched.value) } : fetched;
+}

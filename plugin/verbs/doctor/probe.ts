@@ -1,0 +1,110 @@
+import { breakGlass, guardWebhook } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { ApiError } from '../../kube/failure.ts';
+import { podPath } from '../../kube/pods.ts';
+import { guardAnswers } from '../../runners/guard-probe.ts';
+import { guardDenial, isGuardUnreachable } from '../../runners/denial.ts';
+import { podKey } from '../../runners/describe.ts';
+import { isBusy, isTerminating } from '../../runners/state.ts';
+import type { Facts, Reach, Webhook } from './facts.ts';
+import { layoutOf } from './layouts.ts';
+import { watches } from './selector.ts';
+
+/** A pod may go while we ask about it; then the next one is asked about. */
+const mostTries = 3;
+
+/**
+ * Does the API server reach the guard? Proven by a dry-run DELETE of a runner pod, which the API server puts to the
+ * guard and then forgets; where there is no runner pod, by a dry-run eviction of nobody.
+ */
+export async function probe(
+	client: KubeClient,
+	facts: Omit<Facts, 'reach'>,
+	signal: AbortSignal,
+): Promise<Reach> {
+	client.onWarning = () => undefined; // what the guard tells about one pod is no concern of the check
+	const guard = seenGuard(facts.validating);
+	if (!guard) return unproven(`the webhook ${guardWebhook} is not there`);
+	for (const pod of candidates(facts, guard).slice(0, mostTries)) {
+		const reach = await byDeletion(client, pod, guard, signal);
+		if (reach) return reach;
+	}
+	return byEviction(client, signal);
+}
+
+/** Live runner pods that the webhook sees; busy ones first: the guard answers for them without asking GitHub. */
+function candidates(facts: Omit<Facts, 'reach'>, guard: Webhook): Pod[] {
+	if (facts.pods.kind !== 'found') return [];
+	return facts.pods.value
+		.filter((pod) => layoutOf(pod)?.kind !== 'unknown' && !isTerminating(pod))
+		.filter((pod) => !pod.metadata.annotations?.[breakGlass])
+		.filter((pod) => watches(guard, pod.metadata.namespace ?? '', facts.namespaces))
+		.sort((a, b) => Number(isBusy(b)) - Number(isBusy(a)));
+}
+
+async function byDeletion(
+	client: KubeClient,
+	pod: Pod,
+	guard: Webhook,
+	signal: AbortSignal,
+): Promise<Reach | undefined> {
+	const { namespace = '', name, uid } = pod.metadata;
+	const by = `a dry-run delete of pod ${podKey(pod)}`;
+	try {
+		await client.call('DELETE', podPath(namespace, name), {
+			query: { dryRun: 'All' },
+			body: { apiVersion: 'v1', kind: 'DeleteOptions', dryRun: ['All'], preconditions: { uid } },
+			signal,
+		});
+		// A webhook that ignores failures lets it through whether it answered or not.
+		if (guard.failurePolicy !== 'Ignore') return { kind: 'answered', by: `${by}: allowed` };
+		return unproven(`${by} was allowed, which proves nothing where failures are ignored`);
+	} catch (error) {
+		const failed = unreached(error, signal, by);
+		if (failed) return failed;
+		if (!(error instanceof ApiError)) throw error;
+		const denial = guardDenial(error);
+		if (denial) return { kind: 'answered', by: `${by}: refused, ${denial.reason}` };
+		if (error.code === 404 || error.code === 409) return undefined; // it has gone
+		if (error.code === 403 && error.message.includes('cannot delete'))
+			return unproven(`you may not delete pods in namespace ${namespace}`);
+		return unproven(`${by} was refused before the guard was asked: ${error.message}`);
+	}
+}
+
+async function byEviction(client: KubeClient, signal: AbortSignal): Promise<Reach> {
+	const by = 'a dry-run eviction of a pod that does not exist';
+	try {
+		if (await guardAnswers(client, signal)) return { kind: 'answered', by };
+		return { kind: 'unreachable', message: `${by} was not answered by the guard` };
+	} catch (error) {
+		const failed = unreached(error, signal, by);
+		if (failed) return failed;
+		if (error instanceof ApiError && error.code === 403)
+			return unproven(
+				'there is no live runner pod to ask about, and you may not evict pods in namespace default',
+			);
+		throw error;
+	}
+}
+
+function unreached(error: unknown, signal: AbortSignal, by: string): Reach | undefined {
+	if (signal.aborted) return unproven(`${by} had no answer in time`);
+	if (error instanceof ApiError && isGuardUnreachable(error))
+		return { kind: 'unreachable', message: error.message };
+	return undefined;
+}
+
+/** Where its configuration may not be read, it may ignore failures: then only a refusal proves anything. */
+function seenGuard(validating: Facts['validating']): Webhook | undefined {
+	const known = validating.kind === 'found' || validating.kind === 'not-found';
+	return known ? entry(validating, guardWebhook) : { name: guardWebhook, failurePolicy: 'Ignore' };
+}
+
+const entry = (configuration: Facts['validating'], name: string): Webhook | undefined =>
+	configuration.kind === 'found'
+		? configuration.value.webhooks?.find((webhook) => webhook.name === name)
+		: undefined;
+
+const unproven = (why: string): Reach => ({ kind: 'unproven', why });

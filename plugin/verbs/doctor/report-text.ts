@@ -1,0 +1,29 @@
+import { printable } from '../../print/printable.ts';
+import { table } from '../../print/table.ts';
+import { count, type Finding, type Level } from './finding.ts';
+
+/** So many objects of one finding are shown; -o json has them all. */
+const mostDetails = 10;
+
+/** A line a check; under it, indented, what it is about and what to do. */
+export function findingsText(findings: readonly Finding[]): string {
+	const lines = table([
+		['CHECK', 'STATUS', 'MESSAGE'],
+		...findings.map(({ check, level, message }) => [check, level, printable(message)]),
+	]).split('\n');
+	const text = [lines[0]];
+	for (const [index, { details = [], advice = [] }] of findings.entries()) {
+		text.push(lines[index + 1]);
+		text.push(...details.slice(0, mostDetails).map((detail) => `  - ${printable(detail)}`));
+		if (details.length > mostDetails)
+			text.push(`  - and ${details.length - mostDetails} more (-o json has all)`);
+		text.push(...advice.map((step) => `  next: ${printable(step)}`));
+	}
+	return `${text.join('\n')}\n${summary(findings)}\n`;
+}
+
+function summary(findings: readonly Finding[]): string {
+	const of = (level: Level) => findings.filter((finding) => finding.level === level).length;
+	const parts = [count(of('error'), 'error'), count(of('warning'), 'warning'), `${of('ok')} ok`];
+	return parts.join(', ');
+}

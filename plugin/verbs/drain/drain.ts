@@ -1,0 +1,120 @@
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { mapLimited } from '../../cli/limited.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { type CliError, exitCode, usageError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { listPods } from '../../kube/pods.ts';
+import { print } from '../../print/out.ts';
+import { printable } from '../../print/printable.ts';
+import { askEviction } from '../../runners/ask.ts';
+import { podKey } from '../../runners/describe.ts';
+import { isRunner } from '../../runners/recognise.ts';
+import { namesSetsByKind } from '../../sets/names.ts';
+import { NodeDrain, otherPodsLine, podsOn } from './node-drain.ts';
+import { drainSet } from './set-drain.ts';
+import { cordon, getNode } from './node.ts';
+import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
+
+export const drain = defineVerb({
+	name: 'drain',
+	summary: 'Empty a node or a set of runners; busy ones finish their job first',
+	usage: 'drain (NODE | runnerset/NAME | runnerdeployment/NAME) [--timeout DURATION] [--replicas N] [flags]',
+	description: [
+		'Cordons the node, evicts its runner pods and shows whom it waits for. Only runner pods are touched: for the',
+		'rest there is kubectl drain, which can be run before, after or beside it.',
+		'A set is scaled to zero, and the command waits until its last runner is gone. --replicas scales it again then,',
+		'for instance after a change of what its runners find on their nodes.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. What was asked for by then goes on.',
+	].join('\n'),
+	examples: [
+		['Empty a node, however long its jobs take', 'drain worker-1'],
+		['See who would be evicted, and who is busy', 'drain worker-1 --dry-run=server'],
+		['Give up after an hour (exit code 2)', 'drain worker-1 --timeout 1h'],
+		['Empty a set, then start five new runners', 'drain runnerset/example --replicas=5'],
+	],
+	completes: 'node-or-set',
+	flags: {
+		...connectionFlags,
+		timeout: {
+			type: durationFlag('timeout'),
+			placeholder: 'DURATION',
+			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
+		},
+		gracePeriod: {
+			type: integerFlag('grace-period'),
+			placeholder: 'SECONDS',
+			description: "Time to stop, in place of each pod's own; -1 is the pod's own",
+		},
+		replicas: {
+			type: integerFlag('replicas'),
+			placeholder: 'N',
+			description: 'Of a set only: scale it to so many when it is empty',
+		},
+		dryRun: {
+			type: dryRunFlag,
+			bareValue: 'client',
+			placeholder: 'none|client|server',
+			description: 'Only say what would happen; server asks the guard',
+		},
+	},
+	run: async (words, flags) => {
+		if (namesSetsByKind(words)) {
+			if (flags.gracePeriod !== undefined) {
+				throw usageError(
+					'--grace-period is for nodes: the runners of a set take the time that their template gives',
+				);
+			}
+			const { replicas, timeout: timeoutMs = 0, dryRun = 'none' } = flags;
+			return drainSet(await connect(flags), words, { replicas, timeoutMs, dryRun });
+		}
+		if (flags.replicas !== undefined) throw usageError('--replicas is for sets, and this is a node');
+		const [node, ...more] = words.map((word) => word.replace(/^(nodes?|no)\//, ''));
+		if (!node) throw usageError('name the node to drain');
+		if (more.length > 0) throw usageError('one node at a time: each drain waits for its own jobs');
+
+		const client = await connect(flags);
+		const options = { gracePeriodSeconds: flags.gracePeriod };
+		const dryRun = flags.dryRun ?? 'none';
+		await cordonAndSay(client, node, dryRun);
+		if (dryRun !== 'none') return dryRunDrain(client, node, dryRun === 'server');
+		return new NodeDrain(client, node, options).run(flags.timeout ?? 0);
+	},
+});
+
+async function cordonAndSay(
+	client: KubeClient,
+	name: string,
+	dryRun: 'none' | 'client' | 'server',
+): Promise<void> {
+	const node = await getNode(client, name);
+	const suffix = dryRun === 'none' ? '' : ` (${dryRun === 'server' ? 'server ' : ''}dry run)`;
+	if (node.spec?.unschedulable) {
+		print(`node/${name} already cordoned${suffix}\n`);
+		return;
+	}
+	if (dryRun !== 'client') await cordon(client, name, dryRun === 'server');
+	print(`node/${name} cordoned${suffix}\n`);
+}
+
+async function dryRunDrain(client: KubeClient, node: string, askServer: boolean): Promise<number> {
+	const { pods } = await listPods(client, podsOn(node));
+	const runners = pods.filter(isRunner);
+	const errors: CliError[] = [];
+	const suffix = askServer ? '(server dry run)' : '(dry run)';
+	await mapLimited(runners, requestsAtOnce, async (pod) => {
+		const outcome = askServer
+			? await askEviction(client, pod, { dryRun: true })
+			: { kind: 'accepted' as const };
+		if (outcome.kind === 'accepted') print(`pod/${pod.metadata.name} evicted ${suffix}\n`);
+		else if (outcome.kind === 'failed') errors.push(toCliError(outcome.error));
+		else if (outcome.kind === 'recorded' || outcome.kind === 'try-again') {
+			const why = outcome.kind === 'recorded' ? outcome.denial.message : outcome.message;
+			print(`${podKey(pod)} not evicted yet: ${printable(why)} ${suffix}\n`);
+		}
+	});
+	print(otherPodsLine(node, pods.length - runners.length));
+	printErrors(errors);
+	return errors.length > 0 ? exitCode.error : exitCode.done;
+}

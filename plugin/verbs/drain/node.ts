@@ -1,0 +1,23 @@
+import type { KubeObject } from '../../../admission/api/kinds.ts';
+import { type KubeClient, mergePatch } from '../../kube/client.ts';
+
+interface Node extends KubeObject {
+	spec?: { unschedulable?: boolean };
+}
+
+export function getNode(client: KubeClient, name: string): Promise<Node> {
+	return client.json<Node>('GET', nodePath(name));
+}
+
+/** No new pods on this node from now on. */
+export async function cordon(client: KubeClient, name: string, dryRun: boolean): Promise<void> {
+	await client.call('PATCH', nodePath(name), {
+		contentType: mergePatch,
+		body: { spec: { unschedulable: true } },
+		query: { dryRun: dryRun ? 'All' : undefined },
+	});
+}
+
+function nodePath(name: string): string {
+	return `/api/v1/nodes/${encodeURIComponent(name)}`;
+}

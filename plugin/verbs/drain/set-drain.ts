@@ -1,0 +1,162 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { untilInterrupted } from '../../cli/interrupt.ts';
+import { CliError, exitCode, usageError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { listPods } from '../../kube/pods.ts';
+import { humanSpan } from '../../print/age.ts';
+import { print, printError } from '../../print/out.ts';
+import { Progress } from '../../print/progress.ts';
+import { describeWaiting } from '../../runners/describe.ts';
+import { isBusy, stateOf } from '../../runners/state.ts';
+import { findSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
+import { podsOf, SetModel } from '../../sets/follow.ts';
+import { fullName, setWords, shortName } from '../../sets/names.ts';
+import { countsOf, isObserved } from '../../sets/state.ts';
+import { scaleCommand } from '../scale/scale.ts';
+import { scaleSet } from '../../sets/write-replicas.ts';
+import { waitingText } from '../../sets/wait.ts';
+
+export interface SetDrainOptions {
+	/** 0: for ever. */
+	timeoutMs: number;
+	/** Scale to so many when it is empty. */
+	replicas?: number;
+	dryRun: 'none' | 'client' | 'server';
+}
+
+/** `drain runnerset/NAME`: scales it to zero and waits until its last runner is gone. Resolves with the exit code. */
+export async function drainSet(
+	client: KubeClient,
+	words: readonly string[],
+	options: SetDrainOptions,
+): Promise<number> {
+	const [word, ...more] = setWords(words);
+	if (!word) throw usageError('name the set to drain');
+	if (more.length > 0) throw usageError('one set at a time: each drain waits for its own jobs');
+	const { replicas = 0, dryRun } = options;
+	if (replicas < 0) throw usageError('--replicas must be greater than or equal to 0');
+	const set = await findSet(client, word);
+	if (dryRun !== 'none') return dryRunDrainSet(client, set, dryRun === 'server');
+	if (wantedOf(set) > 0) await scaleSet(client, set, 0, {}, false);
+	print(`${fullName(refOf(set))} scaled to 0${wantedOf(set) > 0 ? ` (was ${wantedOf(set)})` : ''}\n`);
+
+	const code = await new SetDrain(client, set).run(options.timeoutMs);
+	if (code !== exitCode.done || options.replicas === undefined || replicas === 0) return code;
+	await scaleSet(client, set, replicas, {}, false);
+	print(`${fullName(refOf(set))} scaled to ${replicas}\n`);
+	return exitCode.done;
+}
+
+async function dryRunDrainSet(client: KubeClient, set: RunnersSet, askServer: boolean): Promise<number> {
+	if (askServer) await scaleSet(client, set, 0, {}, true);
+	const suffix = askServer ? '(server dry run)' : '(dry run)';
+	print(`${fullName(refOf(set))} scaled to 0 ${suffix}\n`);
+	const { pods } = await listPods(client, podsOf({ namespace: client.namespace, named: [refOf(set)] }));
+	for (const pod of pods) {
+		const when = isBusy(pod) ? 'leaves when its job is done' : 'leaves at once';
+		print(`pod/${pod.metadata.name} ${stateOf(pod, Date.now())}, ${when} ${suffix}\n`);
+	}
+	return exitCode.done;
+}
+
+/** One wait for one set that was scaled to zero. */
+class SetDrain {
+	readonly #client: KubeClient;
+	readonly #model = new SetModel();
+	readonly #progress = new Progress();
+	readonly #ended = new AbortController();
+	#set: RunnersSet;
+	/** Runners that were there at the last look, by uid. */
+	#runners = new Map<string, Pod>();
+	#gone = 0;
+	readonly #wantedBefore: number;
+	#error: CliError | undefined;
+
+	constructor(client: KubeClient, set: RunnersSet) {
+		this.#client = client;
+		this.#set = set;
+		this.#wantedBefore = wantedOf(set);
+	}
+
+	async run(timeoutMs: number): Promise<number> {
+		const startedAtMs = Date.now();
+		const interrupt = untilInterrupted();
+		const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+		const scope = { namespace: this.#client.namespace, named: [refOf(this.#set)] };
+		try {
+			await this.#model.follow(
+				this.#client,
+				scope,
+				() => this.#look(),
+				(message) => this.#progress.say(`${message}; trying again`),
+				AbortSignal.any([this.#ended.signal, timeout, interrupt.signal]),
+			);
+		} finally {
+			this.#progress.close();
+		}
+		const name = shortName(refOf(this.#set));
+		if (this.#error) throw this.#error;
+		if (this.#ended.signal.aborted) {
+			const runners = this.#gone === 1 ? '1 runner has' : `${this.#gone} runners have`;
+			print(`${name} drained: ${runners} left in ${humanSpan(Date.now() - startedAtMs)}\n`);
+			return exitCode.done;
+		}
+		if (!interrupt.interrupted) printError(`error: timed out waiting for the condition on ${name}`);
+		printError(this.#whatGoesOn());
+		return interrupt.interrupted ? exitCode.interrupted : exitCode.timeout;
+	}
+
+	#look(): void {
+		if (this.#ended.signal.aborted) return;
+		const found = this.#model.sets.find(({ set }) => set.metadata.uid === this.#set.metadata.uid);
+		const name = shortName(refOf(this.#set));
+		if (!found) {
+			this.#end(`${name} is gone`);
+			return;
+		}
+		const { set, runners } = found;
+		this.#set = set;
+		if (wantedOf(set) > 0) {
+			this.#end(`${name} was scaled to ${wantedOf(set)} meanwhile`);
+			return;
+		}
+		this.#tellRunners(runners);
+		const isEmpty = isObserved(set) && (set.status?.replicas ?? 0) === 0;
+		if (runners.length === 0 && isEmpty) this.#end();
+		// The runners say it all, as long as there are any that are known.
+		else if (runners.length === 0) this.#progress.waiting('set', { text: waitingText(set) });
+		else this.#progress.settled('set');
+	}
+
+	#tellRunners(runners: readonly Pod[]): void {
+		const now = new Map(runners.map((pod) => [pod.metadata.uid ?? '', pod]));
+		for (const [uid, pod] of this.#runners) {
+			if (now.has(uid)) continue;
+			this.#gone++;
+			this.#progress.settled(uid);
+			this.#progress.say(`pod/${pod.metadata.name} gone`);
+		}
+		this.#runners = now;
+		for (const [uid, pod] of now) this.#progress.waiting(uid, describeWaiting(pod, Date.now()));
+	}
+
+	#end(error?: string): void {
+		if (error !== undefined) this.#error = new CliError(`error: ${error}`);
+		this.#ended.abort();
+	}
+
+	#whatGoesOn(): string {
+		const name = shortName(refOf(this.#set));
+		const restore = scaleCommand(this.#set, this.#wantedBefore, this.#client.namespace);
+		const rest = this.#runners.size === 0 ? countsOf(this.#set) : describeRest([...this.#runners.values()]);
+		return `${name} stays at 0, which goes on without this command: ${rest}.${this.#wantedBefore > 0 ? ` To restore: ${restore}` : ''}`;
+	}
+}
+
+function describeRest(pods: readonly Pod[]): string {
+	const busy = pods.filter(isBusy).length;
+	const runners = pods.length === 1 ? '1 runner is' : `${pods.length} runners are`;
+	return busy === 0
+		? `${runners} leaving`
+		: `${runners} still there, ${busy} of them busy until their job is done`;
+}

@@ -1,0 +1,122 @@
+import { names } from '../../../admission/api/keys.ts';
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { usageError } from '../../errors.ts';
+import { type Mode, modes } from '../../installation/install-options.ts';
+import type * as installBundle from '../../installation/main.ts';
+import { loadBeside } from '../../load-beside.ts';
+import { outputFormat } from '../../print/objects.ts';
+
+/** The installation's own namespace, not the context's. */
+export const namespaceFlag = {
+	...connectionFlags.namespace,
+	description: `Namespace of the server (default ${names.namespace})`,
+};
+
+/** Unless told, no request of an installation waits for ever. */
+export const requestTimeoutMs = 30_000;
+
+const defaultTimeoutMs = 5 * 60_000;
+
+export const install = defineVerb({
+	name: 'install',
+	summary: 'Install the guard in this cluster, or bring it to this version',
+	usage:
+		'install [--mode default|guard-only] [--external HOST:PORT] [--replicas N] [--image IMAGE] [--github-secret NAME] [--cert-manager] [--dry-run none|client|server] [-o json|yaml] [--wait=false] [--timeout DURATION] [flags]',
+	description: [
+		'Applies what manifests/overlays has (server-side, field manager kubectl-runners), removes what an earlier',
+		'installation had beside it, and waits until the guard answers. Run it again to upgrade or to change the mode.',
+		'default also runs RunnerSets and RunnerDeployments, in the place of actions-runner-controller; guard-only goes',
+		'beside it, and beside scale sets. With --external the server runs outside of the cluster, at HOST:PORT.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed (what was applied stays), 130 Ctrl-C.',
+	].join('\n'),
+	examples: [
+		['The guard, RunnerSets and RunnerDeployments', 'install'],
+		['Beside a running actions-runner-controller, or scale sets', 'install --mode guard-only'],
+		['See what would be applied, and what becomes of the sets there are', 'install --dry-run=server'],
+		['What GitOps applies', 'install --dry-run=client -o yaml > runners.yaml'],
+		['The server runs on this machine', 'install --external localhost:9443'],
+	],
+	flags: {
+		...connectionFlags,
+		namespace: namespaceFlag,
+		mode: { type: modeFlag, placeholder: modes.join('|'), description: 'What runs (default "default")' },
+		external: {
+			type: externalFlag,
+			placeholder: 'HOST:PORT',
+			description: 'Where the server runs outside of the cluster, as the API server reaches it',
+		},
+		replicas: { type: integerFlag('replicas'), placeholder: 'N', description: 'Replicas of the server' },
+		image: { type: String, placeholder: 'IMAGE', description: 'Image of the server' },
+		githubSecret: {
+			type: String,
+			placeholder: 'NAME',
+			description: `Secret with the GitHub credentials (default ${names.credentialsSecret})`,
+		},
+		certManager: { type: Boolean, description: 'cert-manager issues the serving certificate' },
+		forceConflicts: { type: Boolean, description: 'Take over fields that others own' },
+		dryRun: {
+			type: dryRunFlag,
+			bareValue: 'client',
+			placeholder: 'none|client|server',
+			description: 'Only say what would be done; server has it checked there',
+		},
+		output: {
+			type: String,
+			alias: 'o',
+			placeholder: 'FORMAT',
+			description: 'json or yaml: the objects applied',
+		},
+		wait: { type: Boolean, default: true, description: 'Wait until the guard answers (default true)' },
+		timeout: {
+			type: durationFlag('timeout'),
+			placeholder: 'DURATION',
+			description: 'Longest wait, e.g. 90s; 0 is for ever (default 5m)',
+		},
+	},
+	run: async (words, flags) => {
+		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
+		const { external, replicas, image } = flags;
+		if (words.length > 0) throw usageError(`unexpected argument "${words[0]}"`);
+		if (replicas !== undefined && replicas < 1) throw usageError('--replicas must be greater than 0');
+		const inCluster = Object.entries({ replicas, image, 'cert-manager': flags.certManager || undefined });
+		const useless = inCluster.find(([, value]) => external && value !== undefined);
+		if (useless)
+			throw usageError(`--${useless[0]} is for a server in the cluster; with --external it is outside`);
+
+		const namespace = flags.namespace || names.namespace;
+		const bundle = await loadBeside<typeof installBundle>('kubectl-runners-install.mjs');
+		return bundle.install({
+			connection: { ...flags, namespace, requestTimeout: flags.requestTimeout ?? requestTimeoutMs },
+			mode: flags.mode ?? 'default',
+			namespace,
+			githubSecret: flags.githubSecret || names.credentialsSecret,
+			replicas,
+			image: image || undefined,
+			external,
+			certManager: flags.certManager === true,
+			forceConflicts: flags.forceConflicts === true,
+			dryRun: flags.dryRun ?? 'none',
+			format,
+			wait: flags.wait !== false,
+			timeoutMs: flags.timeout ?? defaultTimeoutMs,
+		});
+	},
+});
+
+function modeFlag(text: string): Mode {
+	const known = modes.find((mode) => mode === text);
+	if (known) return known;
+	throw usageError(`Invalid mode (${text}). Must be ${modes.map((mode) => `"${mode}"`).join(' or ')}.`);
+}
+
+/** A Service of type ExternalName takes DNS names and IPv4 addresses. */
+function externalFlag(text: string): { host: string; port: number } {
+	const [, host = '', digits = ''] = /^([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):(\d{1,5})$/.exec(text) ?? [];
+	const port = Number(digits);
+	if (host !== '' && port >= 1 && port <= 65_535) return { host, port };
+	throw usageError(
+		`Invalid --external value (${text}). Must be HOST:PORT, HOST a DNS name or an IPv4 address.`,
+	);
+}

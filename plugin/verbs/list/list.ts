@@ -1,0 +1,163 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { defineVerb, type Verb } from '../../cli/verb.ts';
+import { exitCode, usageError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { getPod, listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
+import { type DataFormat, formatObjects, outputFormat } from '../../print/objects.ts';
+import { print, printError } from '../../print/out.ts';
+import { table } from '../../print/table.ts';
+import { type ColumnChoice, header, row } from '../../runners/columns.ts';
+import { isRunner } from '../../runners/recognise.ts';
+import { resourceWord } from '../../sets/names.ts';
+import type { ListSetsOptions } from './sets.ts';
+import { watchRunners } from './watch.ts';
+
+/** Lists sets; only the second bundle can. */
+type ListSets = (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
+
+/** Does a word of the command line name sets, by `sets` or by their kind? */
+export function meansSets(word: string | undefined): boolean {
+	return word !== undefined && resourceWord(word.split('/')[0] ?? '') !== undefined;
+}
+
+export const defineList = (listSets?: ListSets): Verb =>
+	defineVerb({
+		name: 'list',
+		aliases: ['get', 'ls'],
+		summary: 'List runner pods with what each of them is doing, or sets',
+		usage:
+			'list [POD... | sets | runnersets | runnerdeployments | runnerset/NAME...] [-n NAMESPACE | -A] [-l SELECTOR] [-o wide|json|yaml|name] [-w] [flags]',
+		description: [
+			'STATE is pending (no node yet), starting, idle, busy (runs a job), draining (its deletion is asked for or',
+			'under way), stopped, or unknown (it runs, but the server has not said whether it is busy).',
+			'A pod counts as a runner by its container and its labels; other pods are not shown.',
+			'"list sets" shows RunnerSets and RunnerDeployments: runners wanted, there, idle, busy, and busy ones that go',
+			'when their job is done. A pod of such a name is listed as pod/sets.',
+		].join('\n'),
+		examples: [
+			['The runners of the current namespace', 'list'],
+			[
+				'Those of all namespaces, with scope, time on the job and who asked for their deletion',
+				'list -A -o wide',
+			],
+			['Follow one set: a line whenever something changes', 'list -l runnerset-name=example -w'],
+			['The names alone, for scripts', 'list -o name'],
+			['The sets of all namespaces, with state, scope and labels', 'list sets -A -o wide'],
+		],
+		completes: 'runner',
+		flags: {
+			...connectionFlags,
+			allNamespaces: { type: Boolean, alias: 'A', description: 'All namespaces' },
+			selector: {
+				type: String,
+				alias: 'l',
+				placeholder: 'SELECTOR',
+				description: 'Only pods with these labels',
+			},
+			output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'wide, json, yaml or name' },
+			watch: { type: Boolean, alias: 'w', description: 'After listing, print a line for every change' },
+			noHeaders: { type: Boolean, description: 'Leave out the line of headers' },
+		},
+		run: async (words, flags) => {
+			const format = outputFormat(flags.output, ['json', 'name', 'wide', 'yaml'] as const);
+			if (namesOne(words) && flags.selector)
+				throw usageError('name cannot be provided when a selector is specified');
+			if (namesOne(words) && flags.allNamespaces) {
+				throw usageError('a resource cannot be retrieved by name across all namespaces');
+			}
+			const client = await connect(flags);
+			if (listSets && meansSets(words[0])) {
+				if (flags.watch) refuseWatch(format);
+				return listSets(client, words, {
+					allNamespaces: flags.allNamespaces === true,
+					labelSelector: flags.selector || undefined,
+					format,
+					watch: flags.watch === true,
+					headers: !flags.noHeaders,
+				});
+			}
+			const query: PodQuery = {
+				namespace: flags.allNamespaces ? undefined : client.namespace,
+				labelSelector: flags.selector || undefined,
+			};
+			const choice: ColumnChoice = { namespace: flags.allNamespaces === true, wide: format === 'wide' };
+
+			if (flags.watch) {
+				refuseWatch(format);
+				return watchRunners(client, query, new Set(words), { ...choice, headers: !flags.noHeaders });
+			}
+			if (format === 'json' || format === 'yaml') return printObjects(client, query, words, format);
+
+			const runners = await fetchRunners(client, query, words);
+			if (runners.length === 0) return nothingFound(query);
+			if (format === 'name') print(runners.map((pod) => `pod/${pod.metadata.name}\n`).join(''));
+			else print(runnerTable(runners, choice, flags.noHeaders !== true, Date.now()));
+			return exitCode.done;
+		},
+	});
+
+/** A kind alone is no name of anything. */
+function namesOne(words: readonly string[]): boolean {
+	return words.length > 1 || (words[0] !== undefined && resourceWord(words[0]) === undefined);
+}
+
+function refuseWatch(format: string | undefined): void {
+	if (format && format !== 'wide') {
+		throw usageError(`--watch prints a table; it cannot be combined with -o ${format}`);
+	}
+}
+
+/** The default output. */
+export function runnerTable(
+	runners: readonly Pod[],
+	choice: ColumnChoice,
+	headers: boolean,
+	nowMs: number,
+): string {
+	const rows = runners.map((pod) => row(pod, choice, nowMs));
+	return table(headers ? [header(choice), ...rows] : rows);
+}
+
+async function fetchRunners(client: KubeClient, query: PodQuery, names: string[]): Promise<Pod[]> {
+	if (names.length === 0) return (await listPods(client, query)).pods.filter(isRunner);
+	return Promise.all(names.map((name) => getRunner(client, name)));
+}
+
+/** The pod of that name, which must be a runner. */
+export async function getRunner(client: KubeClient, name: string): Promise<Pod> {
+	const pod = await getPod(client, client.namespace, bareName(name));
+	if (!isRunner(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
+	return pod;
+}
+
+/** `pod/NAME`, as `-o name` prints it, is as good as NAME. */
+export function bareName(word: string): string {
+	const name = word.replace(/^(pods?|po)\//, '');
+	if (name === '' || name.includes('/')) throw usageError(`"${word}" is not the name of a pod`);
+	return name;
+}
+
+async function printObjects(
+	client: KubeClient,
+	query: PodQuery,
+	names: string[],
+	format: DataFormat,
+): Promise<number> {
+	const runners =
+		names.length > 0
+			? await Promise.all(names.map((name) => getRunner(client, name)))
+			: (await listWholePods(client, query, isRunner)).pods;
+	print(formatObjects(runners, format, names.length === 1));
+	return exitCode.done;
+}
+
+function nothingFound(query: PodQuery): number {
+	printError(
+		query.namespace === undefined
+			? 'No resources found'
+			: `No resources found in ${query.namespace} namespace.`,
+	);
+	return exitCode.done;
+}

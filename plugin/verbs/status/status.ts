@@ -1,0 +1,134 @@
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { untilInterrupted } from '../../cli/interrupt.ts';
+import { mapLimited } from '../../cli/limited.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { exitCode, usageError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { Frame } from '../../print/frame.ts';
+import { isTerminal, print, printError } from '../../print/out.ts';
+import { findSet, refOf } from '../../sets/api.ts';
+import { SetModel, type SetScope } from '../../sets/follow.ts';
+import { resourceWord, setWords } from '../../sets/names.ts';
+import { setStateOf } from '../../sets/state.ts';
+import { statusTexts, treeLines } from './tree.ts';
+import { requestsAtOnce } from '../../runners/targets.ts';
+
+export const status = defineVerb({
+	name: 'status',
+	summary: 'Show sets with their runners and jobs as a tree, and whether they have settled',
+	usage: 'status [NAME | runnerset/NAME | runnerdeployment/NAME]... [-n NAMESPACE | -A] [-w] [flags]',
+	description: [
+		'A set is settled when as many runners as wanted are registered, all of the newest template, and none is left',
+		'over. Other states: unseen (the server has not reported on the newest spec yet), starting, changing, draining',
+		'(runners above the wanted number still run jobs), rolling-out, holding (places of completed runners are held',
+		'for the autoscaler), starts-failing, credentials-missing, spec-invalid, deleting.',
+		'-w follows until Ctrl-C: the tree is redrawn on a terminal; in a pipe each change is a line.',
+		'Exit code without -w: 0 all sets shown have settled, 2 not yet, 1 error.',
+	].join('\n'),
+	examples: [
+		['All sets of the current namespace', 'status'],
+		['Follow one', 'status runnerset/example -w'],
+		['In a script: has it settled?', 'status example > /dev/null && echo settled'],
+	],
+	completes: 'set',
+	flags: {
+		...connectionFlags,
+		allNamespaces: { type: Boolean, alias: 'A', description: 'All namespaces' },
+		watch: { type: Boolean, alias: 'w', description: 'Follow until Ctrl-C' },
+	},
+	run: async (words, flags) => {
+		const [only] = words;
+		const kind = words.length === 1 && only !== undefined ? resourceWord(only) : undefined;
+		const named = kind === undefined ? setWords(words) : [];
+		if (named.length > 0 && flags.allNamespaces) {
+			throw usageError('a resource cannot be retrieved by name across all namespaces');
+		}
+		const client = await connect(flags);
+		const refs = await mapLimited(named, requestsAtOnce, async (word) => refOf(await findSet(client, word)));
+		const scope: SetScope = {
+			namespace: flags.allNamespaces ? undefined : client.namespace,
+			named: refs.length > 0 ? refs : undefined,
+			kinds: kind === undefined || kind === 'sets' ? undefined : [kind],
+		};
+		return flags.watch ? watchStatus(client, scope) : showStatus(client, scope);
+	},
+});
+
+async function showStatus(client: KubeClient, scope: SetScope): Promise<number> {
+	const model = new SetModel();
+	const complete = new AbortController();
+	// One look is the beginning of a watch: what makes the tree is in one place.
+	await model.follow(client, scope, () => complete.abort(), warn, complete.signal);
+	const { sets } = model;
+	if (sets.length === 0) {
+		const where = scope.namespace === undefined ? '' : ` in ${scope.namespace} namespace.`;
+		printError(`No resources found${where}`);
+		return exitCode.done;
+	}
+	print(`${treeLines(sets, scope.namespace === undefined, Date.now()).join('\n')}\n`);
+	return sets.every(({ set }) => setStateOf(set) === 'settled') ? exitCode.done : exitCode.timeout;
+}
+
+async function watchStatus(client: KubeClient, scope: SetScope): Promise<number> {
+	const interrupt = untilInterrupted();
+	const model = new SetModel();
+	const namespaces = scope.namespace === undefined;
+	const view = isTerminal() ? new Redrawn(model, namespaces) : new ChangeLines(model, namespaces);
+	try {
+		await model.follow(client, scope, () => view.changed(), warn, interrupt.signal);
+	} finally {
+		view.close();
+	}
+	return exitCode.interrupted;
+}
+
+function warn(message: string): void {
+	printError(`Warning: ${message}; trying again`);
+}
+
+/** On a terminal: the whole tree, in place. */
+class Redrawn {
+	readonly #render: () => string[];
+	#frame: Frame | undefined;
+
+	constructor(model: SetModel, namespaces: boolean) {
+		this.#render = () => treeLines(model.sets, namespaces, Date.now());
+	}
+
+	changed(): void {
+		if (this.#frame) this.#frame.changed();
+		else this.#frame = new Frame(this.#render);
+	}
+
+	close(): void {
+		this.#frame?.close();
+	}
+}
+
+/** In a pipe: the tree once, then a line for every change, its times apart. */
+class ChangeLines {
+	readonly #model: SetModel;
+	readonly #namespaces: boolean;
+	#told: Map<string, string> | undefined;
+
+	constructor(model: SetModel, namespaces: boolean) {
+		this.#model = model;
+		this.#namespaces = namespaces;
+	}
+
+	changed(): void {
+		const { sets } = this.#model;
+		const texts = statusTexts(sets, this.#namespaces, Date.now());
+		const told = this.#told;
+		this.#told = texts;
+		if (!told) {
+			print(`${treeLines(sets, this.#namespaces, Date.now()).join('\n')}\n`);
+			return;
+		}
+		for (const [name, text] of texts) if (told.get(name) !== text) print(`${name}: ${text}\n`);
+		for (const name of told.keys()) if (!texts.has(name)) print(`${name}: gone\n`);
+	}
+
+	close(): void {}
+}

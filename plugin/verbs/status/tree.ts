@@ -1,0 +1,78 @@
+import { busy } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { ageSince } from '../../print/age.ts';
+import { printable } from '../../print/printable.ts';
+import { table } from '../../print/table.ts';
+import { jobOf } from '../../runners/columns.ts';
+import { deletionRecord } from '../../runners/record.ts';
+import { stateOf } from '../../runners/state.ts';
+import { refOf } from '../../sets/api.ts';
+import type { SetWithRunners } from '../../sets/follow.ts';
+import { shortName } from '../../sets/names.ts';
+import { countsOf, reasonsOf, setStateOf } from '../../sets/state.ts';
+
+/** Sets, under each its runners, under each its job: one line each. */
+export function treeLines(sets: readonly SetWithRunners[], namespaces: boolean, nowMs: number): string[] {
+	const rows = sets.flatMap((one) => setRows(one, namespaces, nowMs));
+	return table([['NAME', 'STATE', 'AGE', 'DETAILS'], ...rows])
+		.split('\n')
+		.map((line) => line.trimEnd())
+		.filter(Boolean);
+}
+
+function setRows({ set, runners }: SetWithRunners, namespaces: boolean, nowMs: number): string[][] {
+	const { namespace, creationTimestamp } = set.metadata;
+	const name = `${namespaces ? `${namespace}/` : ''}${shortName(refOf(set))}`;
+	const details = [countsOf(set), ...reasonsOf(set)].map(printable).join('; ');
+	return [
+		[name, setStateOf(set), ageSince(creationTimestamp, nowMs), details],
+		...runners.flatMap((pod, index) => runnerRows(pod, index === runners.length - 1, nowMs)),
+	];
+}
+
+function runnerRows(pod: Pod, isLast: boolean, nowMs: number): string[][] {
+	const { name, creationTimestamp } = pod.metadata;
+	const rows = [
+		[
+			`${isLast ? '└─' : '├─'} ${name}`,
+			stateOf(pod, nowMs),
+			ageSince(creationTimestamp, nowMs),
+			runnerDetails(pod),
+		],
+	];
+	const job = jobOf(pod);
+	if (job !== undefined) {
+		const since = pod.metadata.annotations?.[busy.since];
+		rows.push([`${isLast ? ' ' : '│'}  └─ job ${job}`, 'running', ageSince(since, nowMs), '']);
+	}
+	return rows;
+}
+
+function runnerDetails(pod: Pod): string {
+	const asked = deletionRecord(pod);
+	return [
+		pod.spec?.nodeName === undefined ? '' : `on ${pod.spec.nodeName}`,
+		asked ? `deletion asked for by ${printable(asked.requestedBy)}` : '',
+	]
+		.filter(Boolean)
+		.join(', ');
+}
+
+/** What is told of each set and runner in a log, by what it is about; times are left out: they are no news. */
+export function statusTexts(
+	sets: readonly SetWithRunners[],
+	namespaces: boolean,
+	nowMs: number,
+): Map<string, string> {
+	const texts = new Map<string, string>();
+	for (const { set, runners } of sets) {
+		const ref = shortName(refOf(set));
+		const name = namespaces ? `${set.metadata.namespace}/${ref}` : ref;
+		texts.set(name, [setStateOf(set), countsOf(set), ...reasonsOf(set)].map(printable).join('; '));
+		for (const pod of runners) {
+			const job = jobOf(pod);
+			texts.set(`${name} ${pod.metadata.name}`, [stateOf(pod, nowMs), job].filter(Boolean).join(', '));
+		}
+	}
+	return texts;
+}

@@ -1,0 +1,57 @@
+import { names } from '../../../admission/api/keys.ts';
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { dryRunFlag, durationFlag } from '../../cli/flag-types.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { usageError } from '../../errors.ts';
+import type * as installBundle from '../../installation/main.ts';
+import { loadBeside } from '../../load-beside.ts';
+import { namespaceFlag, requestTimeoutMs } from '../install/install.ts';
+
+const defaultTimeoutMs = 60_000;
+
+export const uninstall = defineVerb({
+	name: 'uninstall',
+	summary: 'Remove the guard and everything that it wrote in the cluster',
+	usage: 'uninstall [--keep-crds] [--yes] [--dry-run none|client|server] [--timeout DURATION] [flags]',
+	description: [
+		'Webhook configurations first, so that nothing is held up; then finalizers, marks and records are taken off',
+		'runner pods and sets; then the rest. Runner pods live on. Works with the server down, with parts missing, and',
+		'after kubectl apply -k. The namespace stays if it was there before, or holds something that is not ours.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed.',
+	].join('\n'),
+	examples: [
+		['See what would be removed', 'uninstall --dry-run=server'],
+		['Without a question', 'uninstall --yes'],
+		['Leave RunnerSets and RunnerDeployments, and their runners, where they are', 'uninstall --keep-crds'],
+	],
+	flags: {
+		...connectionFlags,
+		namespace: namespaceFlag,
+		keepCrds: { type: Boolean, description: 'Keep the custom resource definitions, and so all sets' },
+		yes: { type: Boolean, alias: 'y', description: 'Do not ask' },
+		dryRun: {
+			type: dryRunFlag,
+			bareValue: 'client',
+			placeholder: 'none|client|server',
+			description: 'Only say what would be done; server has it checked there',
+		},
+		timeout: {
+			type: durationFlag('timeout'),
+			placeholder: 'DURATION',
+			description: 'Longest wait for all to be gone, e.g. 90s; 0 is for ever (default 1m)',
+		},
+	},
+	run: async (words, flags) => {
+		if (words.length > 0) throw usageError(`unexpected argument "${words[0]}"`);
+		const namespace = flags.namespace || names.namespace;
+		const bundle = await loadBeside<typeof installBundle>('kubectl-runners-install.mjs');
+		return bundle.uninstall({
+			connection: { ...flags, namespace, requestTimeout: flags.requestTimeout ?? requestTimeoutMs },
+			namespace,
+			keepCrds: flags.keepCrds === true,
+			yes: flags.yes === true,
+			dryRun: flags.dryRun ?? 'none',
+			timeoutMs: flags.timeout ?? defaultTimeoutMs,
+		});
+	},
+});

@@ -1,0 +1,48 @@
+import { connectionFlags } from '../../cli/connection-flags.ts';
+import { defineVerb } from '../../cli/verb.ts';
+import { exitCode } from '../../errors.ts';
+import { version as clientVersion } from '../../kube/client.ts';
+import { connect } from '../../kube/connect.ts';
+import { formatData, outputFormat } from '../../print/objects.ts';
+import { print } from '../../print/out.ts';
+import { type GuardPresence, guardPresence } from '../../runners/guard.ts';
+
+const inWords: Record<GuardPresence, string> = {
+	installed: 'installed',
+	'not-installed': 'not installed in this cluster',
+	unknown: 'cannot be told (you may not read webhook configurations)',
+};
+
+export const version = defineVerb({
+	name: 'version',
+	summary: "Show the plugin's version, the cluster's, and whether the guard is installed",
+	usage: 'version [--client] [-o json|yaml] [flags]',
+	examples: [['Without asking the cluster', 'version --client']],
+	flags: {
+		...connectionFlags,
+		client: { type: Boolean, description: "Only the plugin's version; no cluster is asked" },
+		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'json or yaml' },
+	},
+	run: async (_words, flags) => {
+		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
+		const client = {
+			version: `v${clientVersion}`,
+			node: process.version,
+			platform: `${process.platform}/${process.arch}`,
+		};
+		if (flags.client) {
+			print(format ? formatData({ client }, format) : `Client Version: ${client.version}\n`);
+			return exitCode.done;
+		}
+		// The plugin's own version is told even if no cluster can be reached.
+		if (!format) print(`Client Version: ${client.version}\n`);
+		const kube = await connect(flags);
+		const [server, guard] = await Promise.all([
+			kube.json<{ gitVersion: string }>('GET', '/version'),
+			guardPresence(kube),
+		]);
+		if (format) print(formatData({ client, server: { version: server.gitVersion }, guard }, format));
+		else print(`Server Version: ${server.gitVersion}\nGuard: ${inWords[guard]}\n`);
+		return exitCode.done;
+	},
+});
