@@ -1,9 +1,10 @@
 import { cli } from 'cleye';
+import { type Controller, controllers as knownControllers } from './api/controllers.ts';
 import { names } from './api/keys.ts';
 import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
 import { durationMs } from './duration.ts';
-import type { LogFormat } from './telemetry/log.ts';
 import { defaultImages } from './sets/pod/defaults.ts';
+import type { LogFormat } from './telemetry/log.ts';
 
 export interface Settings {
 	kubeconfig: string | undefined;
@@ -31,11 +32,6 @@ export interface Settings {
 
 /** A setting that can't be used; its message is for the one who started the server. */
 export class BadSetting extends Error {}
-
-/** What runs on the leader. `deletion` is the guard; the others take ARC's place. */
-const knownControllers = ['deletion', 'runnerset', 'runnerdeployment'] as const;
-
-export type Controller = (typeof knownControllers)[number];
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 

@@ -1,7 +1,7 @@
 import manifest from '../package.json' with { type: 'json' };
 import { BadSetting, readSettings } from './flags.ts';
-import { createLog } from './telemetry/log.ts';
 import { serve } from './serve.ts';
+import { createLog } from './telemetry/log.ts';
 
 /** A mistake of the one who started it is told in one line; anything else that ends the server is a bug with a stack. */
 async function main(): Promise<number> {

@@ -5,29 +5,29 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from './api/keys.ts';
 import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
-import { lead } from './leader/lead.ts';
+import { loadProof } from './cluster/proof.ts';
+import { RunnerPods } from './cluster/runner-pods.ts';
 import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
 import { credentialReports } from './github/credential-report.ts';
 import { credentialFromEnvironment } from './github/credentials.ts';
-import { createHealthServer } from './telemetry/health.ts';
-import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
-import { Events } from './kube/events.ts';
-import { GuardWatch } from './guard/webhook-watch.ts';
-import { runAsLeader } from './kube/lease.ts';
-import { loadProof } from './cluster/proof.ts';
-import { RunnerPods } from './cluster/runner-pods.ts';
-import type { Log } from './telemetry/log.ts';
-import { Metrics } from './telemetry/metrics.ts';
-import { createPorts } from './guard/release-adapter.ts';
-import { githubUrlOf } from './sets/pod/defaults.ts';
-import { createPods } from './sets/inject-pods.ts';
 import { deletePods } from './guard/delete-pods.ts';
 import { evictPods } from './guard/evict-pods.ts';
 import { leavingOwner } from './guard/exited-pods.ts';
-import { createWebhookServer } from './webhook/server.ts';
-import { setReplicas } from './sets/stamp-replicas.ts';
+import { createReleasePorts } from './guard/release-adapter.ts';
 import { updatePods } from './guard/update-pods.ts';
+import { WebhookWatch } from './guard/webhook-watch.ts';
+import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
+import { Events } from './kube/events.ts';
+import { runAsLeader } from './kube/lease.ts';
+import { lead } from './leader/lead.ts';
+import { createPods } from './sets/inject-pods.ts';
+import { githubUrlOf } from './sets/pod/defaults.ts';
+import { setReplicas } from './sets/stamp-replicas.ts';
+import { createHealthServer } from './telemetry/health.ts';
+import type { Log } from './telemetry/log.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { createWebhookServer } from './webhook/server.ts';
 
 /** What is in flight at shutdown gets this long. */
 const drainMs = 30_000;
@@ -91,9 +91,9 @@ export async function serve(
 	};
 	const pods = new RunnerPods(client, proof, now);
 	const events = new Events(client, log, self);
-	const ports = createPorts({ pods, accounts, proof, self, now, background });
+	const ports = createReleasePorts({ pods, accounts, proof, self, now, background });
 	const withRunnerSets = settings.controllers.includes('runnerset');
-	const guardDependencies = {
+	const reviewDependencies = {
 		pods,
 		ports,
 		leavingOwner: withRunnerSets ? leavingOwner(client, user, log) : undefined,
@@ -103,8 +103,8 @@ export async function serve(
 	};
 	const webhook = createWebhookServer(
 		{
-			'/pods/delete': (request) => deletePods(request, guardDependencies),
-			'/pods/evict': (request) => evictPods(request, guardDependencies),
+			'/pods/delete': (request) => deletePods(request, reviewDependencies),
+			'/pods/evict': (request) => evictPods(request, reviewDependencies),
 			'/pods/update': (request) => updatePods(request, user),
 			'/pods/create': createPods,
 			'/sets/replicas': (request) => setReplicas(request, now()),
@@ -118,11 +118,11 @@ export async function serve(
 	const health = createHealthServer(metrics, () => notReady);
 	await Promise.all([listen(webhook.server, settings.port), listen(health, settings.healthPort)]);
 
-	const guardWatch = new GuardWatch(client, metrics, log);
+	const webhookWatch = new WebhookWatch(client, metrics, log);
 	// The loops outlive `signal` by the shutdown delay: they stop when this does.
 	const stop = new AbortController();
 	const loops: Promise<unknown>[] = [
-		guardWatch.run(stop.signal),
+		webhookWatch.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
 		runAsLeader(
 			{
@@ -148,7 +148,7 @@ export async function serve(
 							},
 							version,
 							namespace: settings.namespace,
-							guardWatch,
+							webhookWatch,
 							self,
 							now,
 							background,

@@ -1,14 +1,13 @@
 import type { KubeObject } from '../api/kinds.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { finalizersStayForMs, withoutArcs } from './rules/finalizers.ts';
-import { podKey } from '../runner/runner-pod.ts';
-import type { Cache } from '../cluster/cache.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
-import { runnersPath } from '../sets/runner-deployment.ts';
 
 export interface ArcFinalizersDependencies {
 	client: KubeClient;

@@ -1,11 +1,11 @@
 import { apiVersion, arcReplicaSet } from '../api/sets.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { controllerOf } from '../kube/owner-references.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { podKey } from '../runner/runner-pod.ts';
-import { controllerOf } from '../sets/owners.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
 
 export interface ArcReplicaSetsDependencies {
 	client: KubeClient;

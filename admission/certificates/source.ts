@@ -4,6 +4,6 @@ import type { KeyPair } from './x509.ts';
 export interface CertificateSource {
 	/** What to serve from the start. */
 	readonly current: KeyPair;
-	/** Hands each successor to `use`, until `signal` ends. Failures are logged; what is served then stays. */
+	/** PlanExecutor each successor to `use`, until `signal` ends. Failures are logged; what is served then stays. */
 	run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void>;
 }

@@ -2,9 +2,9 @@ import { arc, autoscalerMarks, breakGlass, busy, progress, record } from '../api
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Change, Informer } from '../kube/informer.ts';
+import { isRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { isRunnerPod } from '../runner/runner-pod.ts';
 
 interface Node extends KubeObject {
 	/** Cordoned. */

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { names, progress } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { restartsOf } from '../runner/runner-pod.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { restartsOf } from '../runner/runner-pod.ts';
 
 /**
  * Signs "GitHub has unregistered this runner" so that every replica believes it from the pod alone, and nobody else

@@ -1,5 +1,6 @@
 import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, Pod, RecordedOptions } from '../api/kinds.ts';
+import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import { holdsNameOf } from '../runner/name-holder.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { Annotations } from '../runner/record.ts';
@@ -10,7 +11,6 @@ import {
 	type RunnerPod,
 	readRunnerPod,
 } from '../runner/runner-pod.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import type { Proof } from './proof.ts';
 
 export interface Metadata {

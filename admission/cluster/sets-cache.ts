@@ -135,3 +135,6 @@ const trimOwner = ({ metadata }: OwnerObject): OwnerObject => ({
 		finalizers: metadata.finalizers,
 	},
 });
+
+export const runnersPath = (namespace: string) =>
+	`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}`;

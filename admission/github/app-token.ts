@@ -1,8 +1,8 @@
 import { createAppAuth } from '@octokit/auth-app';
-import { type readQuota, troubleOf } from './response-parsing.ts';
 import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
+import { type readQuota, troubleOf } from './response-parsing.ts';
 import type { Trouble } from './types.ts';
 import { waitFor } from './wait.ts';
 

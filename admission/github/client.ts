@@ -1,8 +1,8 @@
-import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './response-parsing.ts';
 import { AppTokens } from './app-token.ts';
 import { type Credential, secretsOf } from './credentials.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
+import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './response-parsing.ts';
 import type {
 	Answer,
 	CallReport,

@@ -1,9 +1,9 @@
 import { busy, names } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
+import type { Cache } from '../cluster/cache.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Cache } from '../cluster/cache.ts';
 
 /** Looked after again this often: somebody may have deleted it. */
 const recheckMs = 5 * 60_000;
@@ -14,7 +14,7 @@ const recheckMs = 5 * 60_000;
  * the scheduler prefers other victims. An integer needs no scale subresource, so it works for scale-set pods too
  * (api-server-facts).
  */
-export function backstop(
+export function keepBusyBudgets(
 	client: KubeClient,
 	cache: Cache,
 	metrics: ReconcileObserver,

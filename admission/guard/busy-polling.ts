@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
-import type { Log } from '../telemetry/log.ts';
-import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
-import type { Cache } from '../cluster/cache.ts';
+import type { Log } from '../telemetry/log.ts';
+import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
 /** How often it is looked which scopes are due. */
 const tickMs = 500;
@@ -62,7 +62,7 @@ export interface BusyDependencies {
  * Keeps on each runner pod whether it is busy, from one list per scope: the label, the annotations, the condition,
  * the autoscalers' marks. Levels, not edges: what is wrong on a pod is put right at the next list.
  */
-export class BusyMarks {
+export class BusyPolling {
 	readonly #dependencies: BusyDependencies;
 	readonly #queue: WorkQueue;
 	readonly #polls = new Map<string, Poll>();

@@ -1,7 +1,7 @@
 import type { Pod, RecordedOptions } from '../api/kinds.ts';
-import { schedulerRetryAfterSeconds } from '../runner/policy.ts';
-import { type GuardDependencies, guard } from './review-deletion.ts';
 import type { AdmissionRequest, AdmissionResponse, Refusal } from '../webhook/review.ts';
+import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
+import { schedulerRetryAfterSeconds } from './rules/policy.ts';
 
 /**
  * DELETE pods.
@@ -17,7 +17,7 @@ import type { AdmissionRequest, AdmissionResponse, Refusal } from '../webhook/re
  */
 export function deletePods(
 	request: AdmissionRequest,
-	dependencies: GuardDependencies,
+	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const user = request.userInfo.username ?? 'unknown';
 	const refusal: Refusal =
@@ -25,7 +25,7 @@ export function deletePods(
 			? { code: 429, retryAfterSeconds: schedulerRetryAfterSeconds }
 			: { code: 409 };
 	const deletion = { user, options: optionsOf('delete', request.options), dryRun: request.dryRun === true };
-	return guard(request.uid, request.oldObject as Pod, deletion, refusal, dependencies);
+	return reviewDeletion(request.uid, request.oldObject as Pod, deletion, refusal, dependencies);
 }
 
 /** What is kept of the caller's DeleteOptions. A resourceVersion precondition is not: the pod changes while it waits. */

@@ -1,25 +1,20 @@
 import { deletionPendingCondition, progress, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { camelCase, type DenyReason } from '../api/reasons.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { nodeGoneAfterMs } from '../runner/policy.ts';
+import type { DeletionRequest } from '../runner/record.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type Ports, release } from './release.ts';
 import type { Allow, Deny } from './rules/decide.ts';
 import { state } from './rules/message.ts';
-import {
-	backgroundBudgetMs,
-	claimMs,
-	nodeGoneAfterMs,
-	registeringRetryMs,
-	staticRetryMs,
-} from '../runner/policy.ts';
-import type { DeletionRequest } from '../runner/record.ts';
-import { type Ports, release } from './release.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
-import type { Cache } from '../cluster/cache.ts';
+import { backgroundBudgetMs, claimMs, registeringRetryMs, staticRetryMs } from './rules/policy.ts';
 
 export interface DeletionDependencies {
 	cache: Cache;

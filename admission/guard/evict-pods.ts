@@ -1,8 +1,8 @@
 import { probe } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { optionsOf } from './delete-pods.ts';
-import { type GuardDependencies, guard } from './review-deletion.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import { optionsOf } from './delete-pods.ts';
+import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
@@ -21,7 +21,7 @@ interface Eviction {
  */
 export async function evictPods(
 	request: AdmissionRequest,
-	dependencies: GuardDependencies,
+	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const eviction = (request.object ?? {}) as Eviction;
 	// The Eviction may lack a namespace, and a name where the URL has it.
@@ -47,5 +47,5 @@ export async function evictPods(
 
 	const user = request.userInfo.username ?? 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions), dryRun };
-	return guard(request.uid, pod, deletion, { code: 429 }, dependencies);
+	return reviewDeletion(request.uid, pod, deletion, { code: 429 }, dependencies);
 }

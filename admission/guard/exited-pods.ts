@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '../api/kinds.ts';
-import type { KubeClient } from '../kube/client.ts';
 import { ownerOf, standingOwner } from '../cluster/standing-owner.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** One name where the controllers have service accounts of their own, the other where they share one. */

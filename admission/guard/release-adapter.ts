@@ -1,15 +1,15 @@
+import type { Proof } from '../cluster/proof.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Account, Accounts } from '../github/accounts.ts';
 import { lookupMaxAgeMs } from '../github/policy.ts';
 import { isTrouble, type Priority, type Trouble } from '../github/types.ts';
 import { unregister } from '../github/unregister.ts';
-import type { Proof } from '../cluster/proof.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
-import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Scope } from '../runner/scope.ts';
+import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
 /** Connects `runner/` with Kubernetes and GitHub. `background` gets every exchange that must end before the process. */
-export function createPorts(dependencies: {
+export function createReleasePorts(dependencies: {
 	pods: RunnerPods;
 	accounts: Accounts;
 	proof: Proof;

@@ -1,6 +1,4 @@
 import type { DenyReason } from '../api/reasons.ts';
-import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './rules/decide.ts';
-import { admissionBudgetMs, backgroundBudgetMs } from '../runner/policy.ts';
 import {
 	type Annotations,
 	busyAnswerOf,
@@ -12,6 +10,8 @@ import {
 	unregisteredOf,
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
+import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './rules/decide.ts';
+import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
 
 /** GitHub could not be asked, or gave no usable answer. */
 export interface Trouble {

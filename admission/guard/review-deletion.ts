@@ -1,19 +1,19 @@
 import { breakGlass, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { type Events, podSubject } from '../kube/events.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { type Events, podSubject } from '../kube/events.ts';
+import { type DeletionRequest, recordOf } from '../runner/record.ts';
+import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type AdmissionResponse, allowed, type Refusal, refused } from '../webhook/review.ts';
+import type { LeavingOwner } from './exited-pods.ts';
+import { type Ports, type Released, release } from './release.ts';
 import { deny } from './rules/decide.ts';
 import { denyMessage, duration, ownerLeavingMessage } from './rules/message.ts';
-import { admissionBudgetMs } from '../runner/policy.ts';
-import { type DeletionRequest, recordOf } from '../runner/record.ts';
-import { type Ports, type Released, release } from './release.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
-import type { LeavingOwner } from './exited-pods.ts';
-import { type AdmissionResponse, allowed, type Refusal, refused } from '../webhook/review.ts';
+import { admissionBudgetMs } from './rules/policy.ts';
 
-export interface GuardDependencies {
+export interface ReviewDependencies {
 	pods: RunnerPods;
 	ports: Ports;
 	/** Only where the reconciler of RunnerSets runs. */
@@ -27,12 +27,12 @@ export interface GuardDependencies {
  * The verdict on one request to delete one runner pod, as an AdmissionResponse. Every exit is counted and told with
  * the same reason. What goes wrong inside denies (invariant 3) and is recorded all the same.
  */
-export async function guard(
+export async function reviewDeletion(
 	uid: string,
 	pod: Pod,
 	request: DeletionRequest,
 	refusal: Refusal,
-	dependencies: GuardDependencies,
+	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const { pods, ports, metrics, log } = dependencies;
 	let released: Released;
@@ -93,7 +93,7 @@ async function leaving(
 	pod: Pod,
 	{ user, dryRun }: DeletionRequest,
 	{ verdict }: Released,
-	{ leavingOwner }: GuardDependencies,
+	{ leavingOwner }: ReviewDependencies,
 ): Promise<string | undefined> {
 	return verdict.reason === 'runner-exited' && !dryRun ? leavingOwner?.(pod, user) : undefined;
 }
@@ -125,7 +125,7 @@ async function failed(
 	pod: Pod,
 	request: DeletionRequest,
 	error: unknown,
-	{ pods, ports, log }: GuardDependencies,
+	{ pods, ports, log }: ReviewDependencies,
 ): Promise<Released> {
 	const detail = error instanceof Error ? error.message : String(error);
 	log.error(
@@ -149,7 +149,7 @@ function tellBreakGlass(
 	object: Pod,
 	pod: RunnerPod,
 	request: DeletionRequest,
-	{ events, log, ports }: GuardDependencies,
+	{ events, log, ports }: ReviewDependencies,
 ): void {
 	const { busyHint, breakGlass: reason } = pod;
 	const since = busyHint?.sinceMs === undefined ? '' : ` for ${duration(ports.now() - busyHint.sinceMs)}`;

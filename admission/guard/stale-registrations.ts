@@ -1,13 +1,13 @@
 import type { Pod } from '../api/kinds.ts';
+import type { Cache } from '../cluster/cache.ts';
+import type { Proof } from '../cluster/proof.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isTrouble } from '../github/types.ts';
-import type { Proof } from '../cluster/proof.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import type { Log } from '../telemetry/log.ts';
 import { sameRunner } from '../runner/name-holder.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
-import type { Cache } from '../cluster/cache.ts';
+import type { Log } from '../telemetry/log.ts';
 
 /** A runner goes offline at GitHub a moment after its pod is gone, and an ephemeral one removes itself. */
 const firstLookMs = 15_000;
@@ -21,7 +21,7 @@ interface Dangling {
 	sinceMs: number;
 }
 
-export interface TidyUpDependencies {
+export interface StaleRegistrationsDependencies {
 	cache: Cache;
 	accounts: Accounts;
 	proof: Proof;
@@ -34,12 +34,12 @@ export interface TidyUpDependencies {
  * Removes the registrations of pods that are gone without having been unregistered: a runner that failed, a node that
  * was lost, a break-glass. Best effort: what a leader has not finished is not known to the next one.
  */
-export class TidyUp {
+export class StaleRegistrations {
 	readonly #dangling = new Map<string, Dangling>();
 	readonly #queue: WorkQueue;
-	readonly #dependencies: TidyUpDependencies;
+	readonly #dependencies: StaleRegistrationsDependencies;
 
-	constructor(dependencies: TidyUpDependencies) {
+	constructor(dependencies: StaleRegistrationsDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, proof, now, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({

@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { guardWebhook, names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import type { Report, WebhookReport } from '../api/report.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 interface Configuration extends KubeObject {
 	webhooks?: { name: string; failurePolicy?: string }[];
 }
 
-export interface GuardSighting {
+export interface WebhookSighting {
 	state: Report['guard']['state'];
 	webhooks: WebhookReport[];
 }
@@ -27,7 +27,7 @@ const stepMs = 1_000;
  * deleted its webhook. Apart from the informer that keeps the caBundle, which does not run where certificates come
  * from files; of each configuration only names and policies are kept.
  */
-export class GuardWatch {
+export class WebhookWatch {
 	readonly #informers: Record<Kind, Informer<Configuration>>;
 	readonly #metrics: Metrics;
 	readonly #log: Log;
@@ -59,7 +59,7 @@ export class GuardWatch {
 	}
 
 	/** As the cluster has it now. */
-	sighting(): GuardSighting {
+	sighting(): WebhookSighting {
 		const webhooks = kinds.flatMap((kind) =>
 			[...this.#informers[kind].values()].flatMap((configuration) =>
 				(configuration.webhooks ?? []).map(({ name, failurePolicy = 'Fail' }) => ({
@@ -77,7 +77,7 @@ export class GuardWatch {
 	}
 
 	async #measure(signal: AbortSignal): Promise<void> {
-		let before: GuardSighting['state'] = 'unknown';
+		let before: WebhookSighting['state'] = 'unknown';
 		let atMs = performance.now();
 		while (!signal.aborted) {
 			await sleep(stepMs, undefined, { signal }).catch(() => undefined);
@@ -93,7 +93,7 @@ export class GuardWatch {
 		}
 	}
 
-	#tell(state: GuardSighting['state'], before: GuardSighting['state']): void {
+	#tell(state: WebhookSighting['state'], before: WebhookSighting['state']): void {
 		if (state === 'unguarded')
 			this.#log.warn(
 				{ webhook: guardWebhook },

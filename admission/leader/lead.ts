@@ -1,30 +1,30 @@
-import type { Controller } from '../flags.ts';
-import type { Accounts } from '../github/accounts.ts';
-import { credentialReports } from '../github/credential-report.ts';
-import type { KubeClient } from '../kube/client.ts';
-import type { Events } from '../kube/events.ts';
-import type { GuardWatch } from '../guard/webhook-watch.ts';
-import type { Proof } from '../cluster/proof.ts';
-import { getEphemeralRunner, RunnerPods } from '../cluster/runner-pods.ts';
-import { standingOwner } from '../cluster/standing-owner.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import { createPorts } from '../guard/release-adapter.ts';
-import type { TemplateDefaults } from '../sets/pod/defaults.ts';
+import type { Controller } from '../api/controllers.ts';
 import { ArcFinalizers } from '../arc/finalizers.ts';
 import { ArcReplicaSets } from '../arc/replica-sets.ts';
-import { backstop } from '../guard/busy-budget.ts';
-import { BusyMarks } from '../guard/busy-polling.ts';
 import { Cache } from '../cluster/cache.ts';
-import { DeletionLoop } from '../guard/deletion-loop.ts';
-import { RegistrationTokens } from '../sets/registration-tokens.ts';
-import { writeReports } from './report-writer.ts';
-import { Runners } from '../sets/standalone-runners.ts';
-import { Sets } from '../sets/reconciler.ts';
+import type { Proof } from '../cluster/proof.ts';
+import { getEphemeralRunner, RunnerPods } from '../cluster/runner-pods.ts';
 import { SetsCache } from '../cluster/sets-cache.ts';
+import { standingOwner } from '../cluster/standing-owner.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { credentialReports } from '../github/credential-report.ts';
+import { keepBusyBudgets } from '../guard/busy-budget.ts';
+import { BusyPolling } from '../guard/busy-polling.ts';
+import { DeletionLoop } from '../guard/deletion-loop.ts';
+import { createReleasePorts } from '../guard/release-adapter.ts';
+import { StaleRegistrations } from '../guard/stale-registrations.ts';
+import type { WebhookWatch } from '../guard/webhook-watch.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Events } from '../kube/events.ts';
+import type { TemplateDefaults } from '../sets/pod/defaults.ts';
+import { SetReconciler } from '../sets/reconciler.ts';
+import { RegistrationTokens } from '../sets/registration-tokens.ts';
 import { runnerDeployments } from '../sets/runner-deployment.ts';
 import { runnerSets } from '../sets/runner-set.ts';
-import { TidyUp } from '../guard/stale-registrations.ts';
+import { StandaloneRunners } from '../sets/standalone-runners.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { writeReports } from './report-writer.ts';
 
 export interface LeadDependencies {
 	client: KubeClient;
@@ -38,7 +38,7 @@ export interface LeadDependencies {
 	version: string;
 	/** The server's own namespace. */
 	namespace: string;
-	guardWatch: GuardWatch;
+	webhookWatch: WebhookWatch;
 	self: string;
 	now: () => number;
 	background: (work: Promise<unknown>) => void;
@@ -59,7 +59,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			// The cache first; what it lacks may be newer than the cache, or the kind was installed a moment ago.
 			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
 	);
-	const ports = createPorts({ ...dependencies, pods });
+	const ports = createReleasePorts({ ...dependencies, pods });
 	const deletion = new DeletionLoop({
 		cache,
 		pods,
@@ -69,17 +69,19 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		metrics,
 		log,
 	});
-	const busy = new BusyMarks({ cache, pods, accounts, now, metrics, log });
-	const tidyUp = new TidyUp({ cache, accounts, proof, now, metrics, log });
-	const guarded = backstop(client, cache, metrics, log);
+	const busy = new BusyPolling({ cache, pods, accounts, now, metrics, log });
+	const tidyUp = new StaleRegistrations({ cache, accounts, proof, now, metrics, log });
+	const guarded = keepBusyBudgets(client, cache, metrics, log);
 	const setsCache = new SetsCache(client, metrics, log);
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, metrics, log });
 	const forSets = { client, cache, pods, ports, accounts, proof, events, now, metrics, log };
 	const sets = [
-		controllers.includes('runnerset') && new Sets(runnerSets(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerset') &&
+			new SetReconciler(runnerSets(client, setsCache, templateDefaults), forSets),
 		controllers.includes('runnerdeployment') &&
-			new Sets(runnerDeployments(client, setsCache, templateDefaults), forSets),
-		controllers.includes('runnerdeployment') && new Runners({ ...forSets, setsCache, templateDefaults }),
+			new SetReconciler(runnerDeployments(client, setsCache, templateDefaults), forSets),
+		controllers.includes('runnerdeployment') &&
+			new StandaloneRunners({ ...forSets, setsCache, templateDefaults }),
 		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, metrics, log }),
 		// Never beside a running ARC, which the guard alone is for.
 		controllers.some((controller) => controller !== 'deletion') &&
@@ -101,8 +103,8 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 					credentials: credentialReports(accounts),
 					pods: [...cache.pods.values()],
 					waiting: deletion.waiting,
-					guard: dependencies.guardWatch.sighting(),
-					unguardedMs: dependencies.guardWatch.unguardedMs,
+					guard: dependencies.webhookWatch.sighting(),
+					unguardedMs: dependencies.webhookWatch.unguardedMs,
 				}
 			: undefined;
 

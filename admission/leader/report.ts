@@ -1,9 +1,9 @@
 import { busy, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { type CredentialReport, heartbeatSeconds, type Report } from '../api/report.ts';
-import type { GuardSighting } from '../guard/webhook-watch.ts';
-import { podKey } from '../runner/runner-pod.ts';
 import type { WaitingDeletion } from '../guard/deletion-loop.ts';
+import type { WebhookSighting } from '../guard/webhook-watch.ts';
+import { podKey } from '../runner/runner-pod.ts';
 
 /** What the leader knows, for its report. */
 export interface ReportFacts {
@@ -16,7 +16,7 @@ export interface ReportFacts {
 	pods: Iterable<Pod>;
 	/** By pod key. */
 	waiting: ReadonlyMap<string, WaitingDeletion>;
-	guard: GuardSighting;
+	guard: WebhookSighting;
 	/** Of this process and of those that led before it. */
 	unguardedMs: number;
 }

@@ -1,25 +1,40 @@
 import { apiVersion } from '../api/sets.ts';
-import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
-import { type Plan, refusedForMs } from './rules/plan.ts';
-import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from '../runner/policy.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Accounts } from '../github/accounts.ts';
+import type { Ports } from '../guard/release.ts';
 import { release } from '../guard/release.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
+import type { Events } from '../kube/events.ts';
+import type { Log } from '../telemetry/log.ts';
 import { type Creator, newName, type RunnersSet, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
-import type { SetsDependencies } from './reconciler.ts';
+import { type Plan, refusedForMs } from './rules/plan.ts';
+import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from './rules/policy.ts';
+
+export interface PlanExecutorDependencies {
+	client: KubeClient;
+	pods: RunnerPods;
+	ports: Ports;
+	accounts: Accounts;
+	events: Events;
+	now: () => number;
+	log: Log;
+}
 
 /** So many are created or released before the set is looked at anew: its replicas may have changed meanwhile. */
 export const mostAtOnce = 64;
 
 /** Carries a plan out: creates runners, unregisters and deletes them, many at a time. */
-export class Hands<S extends RunnersSet> {
+export class PlanExecutor<S extends RunnersSet> {
 	readonly #kind: SetKind<S>;
-	readonly #dependencies: SetsDependencies;
+	readonly #dependencies: PlanExecutorDependencies;
 	readonly #owners: Owners;
 	readonly #lookAgain: (set: S, afterMs: number) => void;
 
 	constructor(
 		kind: SetKind<S>,
-		dependencies: SetsDependencies,
+		dependencies: PlanExecutorDependencies,
 		owners: Owners,
 		lookAgain: (set: S, afterMs: number) => void,
 	) {
@@ -30,7 +45,7 @@ export class Hands<S extends RunnersSet> {
 	}
 
 	/** @throws the first of what went wrong, when all the rest is done */
-	async carryOut(set: S, { create, release, remove }: Plan, creator: Creator | undefined, hash: string) {
+	async execute(set: S, { create, release, remove }: Plan, creator: Creator | undefined, hash: string) {
 		const failures: unknown[] = [];
 		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
 		await each(remove as OwnedRunner[], (owner) => this.#remove(set, owner));

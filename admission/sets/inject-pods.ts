@@ -2,8 +2,6 @@ import { arc } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { scopeFromEnvironment } from '../runner/scope.ts';
-import { isGiven } from './pod/injection.ts';
-import { tokenSecretName } from './token-secret.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -12,6 +10,8 @@ import {
 	patched,
 	pointer,
 } from '../webhook/review.ts';
+import { isGiven } from './pod/injection.ts';
+import { tokenSecretName } from './token-secret.ts';
 
 /**
  * CREATE pods with the label that asks for it: what a runner needs and a StatefulSet's template can not say.

@@ -1,13 +1,15 @@
 import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
 import { arcReplicaSet, setKeys } from '../api/sets.ts';
-import type { Change } from '../kube/informer.ts';
+import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
-import type { Owner } from './rules/plan.ts';
+import type { OwnerObject, Watched } from '../cluster/sets-cache.ts';
+import type { Change } from '../kube/informer.ts';
+import { controllerOf } from '../kube/owner-references.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { lacksInjection } from './pod/injection.ts';
-import type { Cache } from '../cluster/cache.ts';
-import type { OwnerObject, Watched } from '../cluster/sets-cache.ts';
+import { isLive, phaseOf, terminationOf } from './rules/phase.ts';
+import type { Owner } from './rules/plan.ts';
 
 /** An owner with the objects behind it. One that was created a moment ago has none yet. */
 export interface OwnedRunner extends Owner {
@@ -240,45 +242,6 @@ export class Owners {
 	}
 }
 
-const isLive = (runner: RunnerPod) =>
-	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
-
-/** How far a runner is, from its pod. `exitSeenMs`: when its end was first seen, if it has ended. */
-export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
-	const { process } = runner;
-	if (process.state === 'exited') {
-		const terminated = terminationOf(pod);
-		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
-		// Also one that the kubelet never let run has no exit code.
-		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
-		return { phase: 'completed', sinceMs: endedAtMs(terminated?.finishedAt, exitSeenMs) };
-	}
-	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
-	// One that can not register is not waited for; the next comes after a pause, as after any failed start.
-	if (process.state === 'never-started')
-		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
-	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
-	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
-	return { phase: 'idle', sinceMs: undefined };
-}
-
-/** A watch shows an end so much later, at most, on a machine that is not overloaded. */
-const watchLagMs = 250;
-
-/**
- * When a runner ended, ms: finishedAt is cut to the second, so within that second by when we saw it. In doubt earlier
- * than it was: an effectiveTime that is taken for the newer word costs a runner too many for a while, one that is taken for
- * the older has a job wait for the whole delay (D2, D11).
- */
-function endedAtMs(finishedAt: string | undefined, seenMs: number): number {
-	const secondMs = Date.parse(finishedAt ?? '');
-	if (Number.isNaN(secondMs)) return seenMs;
-	return Math.min(seenMs, Math.max(secondMs, Math.min(seenMs, secondMs + 1_000) - watchLagMs));
-}
-
-const terminationOf = (pod: Pod) =>
-	pod.status?.containerStatuses?.find(({ name }) => name === 'runner')?.state?.terminated;
-
 const expectedOwner = (name: string, templateHash: string, nowMs: number): OwnedRunner => ({
 	name,
 	uid: '',
@@ -291,6 +254,3 @@ const expectedOwner = (name: string, templateHash: string, nowMs: number): Owned
 	pod: undefined,
 	runner: undefined,
 });
-
-export const controllerOf = (object: KubeObject | undefined) =>
-	object?.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;

@@ -1,34 +1,23 @@
 import { apiVersion, drainFinalizer, type SetConditionType, setKeys } from '../api/sets.ts';
-import { durationMs } from '../duration.ts';
-import type { Accounts } from '../github/accounts.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
-import type { Events, Subject } from '../kube/events.ts';
-import type { Proof } from '../cluster/proof.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
-import type { Log } from '../telemetry/log.ts';
-import { type Accounting, plan } from './rules/plan.ts';
-import { defaultSurge, statusEveryMs } from '../runner/policy.ts';
-import type { Ports } from '../guard/release.ts';
-import { credentialsSecretOf } from './pod/defaults.ts';
-import { templateHash } from './pod/template.ts';
 import type { Cache } from '../cluster/cache.ts';
-import { Hands, mostAtOnce } from './carry-out.ts';
+import type { Proof } from '../cluster/proof.ts';
+import { durationMs } from '../duration.ts';
+import { isConflict, isNotFound, patchType } from '../kube/client.ts';
+import type { Subject } from '../kube/events.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { mostAtOnce, PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { RunnersSet, SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
+import { credentialsSecretOf } from './pod/defaults.ts';
+import { templateHash } from './pod/template.ts';
+import { type Accounting, plan } from './rules/plan.ts';
+import { defaultSurge, statusEveryMs } from './rules/policy.ts';
 import { type Found, readAccounting, statusOf, surgeOf } from './status.ts';
 
-export interface SetsDependencies {
-	client: KubeClient;
+export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
-	pods: RunnerPods;
-	ports: Ports;
-	accounts: Accounts;
 	proof: Proof;
-	events: Events;
-	now: () => number;
 	metrics: ReconcileObserver;
-	log: Log;
 }
 
 /** Changes that come together are looked at together. */
@@ -45,11 +34,11 @@ interface Memory {
 }
 
 /** Keeps the sets of one kind at the wanted number of runners. Levels, not edges; `plan` decides, this carries out. */
-export class Sets<S extends RunnersSet> {
-	readonly #dependencies: SetsDependencies;
+export class SetReconciler<S extends RunnersSet> {
+	readonly #dependencies: SetReconcilerDependencies;
 	readonly #kind: SetKind<S>;
 	readonly #owners: Owners;
-	readonly #hands: Hands<S>;
+	readonly #executor: PlanExecutor<S>;
 	readonly #queue: WorkQueue;
 	/** By UID. */
 	readonly #memory = new Map<string, Memory>();
@@ -57,7 +46,7 @@ export class Sets<S extends RunnersSet> {
 	/** UIDs of sets that were deleted with --cascade=orphan: the garbage collector takes its finalizer away when done. */
 	readonly #orphaning = new Set<string>();
 
-	constructor(kind: SetKind<S>, dependencies: SetsDependencies) {
+	constructor(kind: SetKind<S>, dependencies: SetReconcilerDependencies) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		const { cache, proof, now, metrics, log } = dependencies;
@@ -90,7 +79,7 @@ export class Sets<S extends RunnersSet> {
 				if (key) this.#queue.addAfter(key, gatherMs);
 			},
 		});
-		this.#hands = new Hands(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
+		this.#executor = new PlanExecutor(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
 			this.#queue.addAfter(`${metadata.namespace}/${metadata.name}`, afterMs),
 		);
 	}
@@ -159,7 +148,7 @@ export class Sets<S extends RunnersSet> {
 		};
 		// A completion is written down before its runner is removed: the next leader must not fill its place (D4).
 		if (changed) await this.#writeStatus(set, found, memory, true);
-		await this.#hands.carryOut(set, planned, typeof creator === 'function' ? creator : undefined, hash);
+		await this.#executor.execute(set, planned, typeof creator === 'function' ? creator : undefined, hash);
 		const statusAgain = await this.#writeStatus(set, found, memory, false);
 		const [release, remove] = [planned.release.length, planned.remove.length];
 		if (planned.create + release + remove > 0)

@@ -7,20 +7,15 @@ import {
 	setKinds,
 	tokenSecretKey,
 } from '../api/sets.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
 import { isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import type { Log } from '../telemetry/log.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
+import type { Log } from '../telemetry/log.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
-import {
-	type OwnedSecret,
-	type SecretOwner,
-	tokenSecretBody,
-	tokenSecretName,
-} from './token-secret.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
+import { type OwnedSecret, type SecretOwner, tokenSecretBody, tokenSecretName } from './token-secret.ts';
 
 /** GitHub's tokens last 60 min; a pod may be pending for a while before it registers with the one it was given. */
 const renewBeforeMs = 30 * 60_000;

@@ -1,9 +1,9 @@
 import { arc } from '../api/keys.ts';
 import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } from '../api/sets.ts';
+import { runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
 import { isNotFound, type KubeClient } from '../kube/client.ts';
-import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 import { ownerReference, type SetKind } from './kind.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
+import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
 /** A RunnerDeployment: a Runner and its pod, of the same name, for each runner. */
 export function runnerDeployments(
@@ -84,6 +84,3 @@ export async function createPod(client: KubeClient, { metadata }: Runner, templa
 		},
 	});
 }
-
-export const runnersPath = (namespace: string) =>
-	`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}`;

@@ -1,9 +1,9 @@
 import { arc } from '../api/keys.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
-import { ownerReference, type SetKind } from './kind.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ownerReference, type SetKind } from './kind.ts';
+import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
 /** A RunnerSet: a StatefulSet of one replica for each runner, so that each has volumes that outlive it. */
 export function runnerSets(

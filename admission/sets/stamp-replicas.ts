@@ -1,5 +1,4 @@
 import type { RunnerDeployment, RunnerSet } from '../api/sets.ts';
-import { ignoredFields } from './ignored-fields.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -7,6 +6,7 @@ import {
 	type PatchOperation,
 	patched,
 } from '../webhook/review.ts';
+import { ignoredFields } from './ignored-fields.ts';
 
 /**
  * CREATE and UPDATE of RunnerSets and RunnerDeployments: stamps spec.effectiveTime at each change of spec.replicas

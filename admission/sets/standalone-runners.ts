@@ -1,18 +1,18 @@
 import { apiVersion, type Runner } from '../api/sets.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
-import type { Proof } from '../cluster/proof.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import type { RunnerPods } from '../cluster/runner-pods.ts';
-import type { Log } from '../telemetry/log.ts';
-import { startBackoff } from '../runner/policy.ts';
-import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
-import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import type { Cache } from '../cluster/cache.ts';
-import { phaseOf } from './owners.ts';
-import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
-import { createPod, runnersPath } from './runner-deployment.ts';
+import type { Proof } from '../cluster/proof.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { type OwnerObject, runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
+import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
+import type { Log } from '../telemetry/log.ts';
+import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
+import { phaseOf } from './rules/phase.ts';
+import { startBackoff } from './rules/policy.ts';
+import { createPod } from './runner-deployment.ts';
 
-export interface RunnersDependencies {
+export interface StandaloneRunnersDependencies {
 	client: KubeClient;
 	cache: Cache;
 	setsCache: SetsCache;
@@ -29,15 +29,15 @@ export interface RunnersDependencies {
  * RunnerDeployment get theirs with their creation. A change of the spec counts from the next pod on; a deletion leaves
  * the pod to the garbage collector and so to the guard.
  */
-export class Runners {
-	readonly #dependencies: RunnersDependencies;
+export class StandaloneRunners {
+	readonly #dependencies: StandaloneRunnersDependencies;
 	readonly #queue: WorkQueue;
 	/** By UID: how often in a row its pod ended before it registered, and when the next may start. */
 	readonly #failures = new Map<string, { times: number; nextMs: number }>();
 	/** By UID: the status as it was written last. */
 	readonly #written = new Map<string, string>();
 
-	constructor(dependencies: RunnersDependencies) {
+	constructor(dependencies: StandaloneRunnersDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, setsCache, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SetCondition, SetConditionType, SetStatus } from '../api/sets.ts';
-import { type Accounting, isActive, type Owner, type Plan } from './rules/plan.ts';
 import type { RunnersSet } from './kind.ts';
 import type { OwnedRunner } from './owners.ts';
+import { type Accounting, isActive, type Owner, type Plan } from './rules/plan.ts';
 
 /** What a pass knows beside the plan. */
 export interface Found {

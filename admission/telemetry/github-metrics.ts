@@ -1,6 +1,13 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialReport } from '../api/report.ts';
-import type { CallReport } from '../github/types.ts';
+
+/** One HTTP call to GitHub: who called, what, and how it ended. */
+export interface GitHubCall {
+	account: string;
+	endpoint: string;
+	status: number | string;
+	ms: number;
+}
 
 /** What /metrics shows of GitHub. Accounts by their id, never by anything of the credential itself. */
 export class GitHubMetrics {
@@ -55,7 +62,7 @@ export class GitHubMetrics {
 		);
 	}
 
-	call({ account, endpoint, status, ms }: CallReport): void {
+	call({ account, endpoint, status, ms }: GitHubCall): void {
 		this.#calls.inc({ account, endpoint, status });
 		this.#durations.observe({ endpoint }, ms / 1000);
 	}

@@ -1,6 +1,7 @@
 import type { Flags } from 'cleye';
 import { connectionFlags } from './connection-flags.ts';
-import { kebab, type VerbDescription } from './verb.ts';
+import { kebab } from './kebab.ts';
+import type { VerbDescription } from './verb-description.ts';
 
 export const program = 'kubectl runners';
 

@@ -3,25 +3,8 @@ import { exitCode } from '../errors.ts';
 import { print } from '../print/out.ts';
 import { type FlagShape, normaliseArgv } from './argv.ts';
 import { renderHelp } from './help.ts';
-
-/** What a verb's words name, for shell completion. */
-export type Completes = 'runner' | 'set' | 'node-or-set' | 'shell' | 'verb';
-
-export interface VerbDescription {
-	name: string;
-	aliases?: string[];
-	/** One line, for the list of verbs. */
-	summary: string;
-	/** After `kubectl runners`: `delete POD... [flags]`. */
-	usage: string;
-	/** Paragraphs for `--help`. */
-	description?: string;
-	/** Pairs of what it does and what to type after `kubectl runners`. */
-	examples: readonly (readonly [string, string])[];
-	completes?: Completes;
-	/** For machines: not in the list of verbs. */
-	hidden?: boolean;
-}
+import { kebab } from './kebab.ts';
+import type { VerbDescription } from './verb-description.ts';
 
 export interface Verb extends VerbDescription {
 	flags: Flags;
@@ -75,8 +58,4 @@ export function flagShapes(flags: Flags): FlagShape[] {
 			bareValue: schema.bareValue,
 		};
 	});
-}
-
-export function kebab(camel: string): string {
-	return camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -6,7 +6,6 @@ import { ApiError, asCliError } from '../kube/failure.ts';
 import { getPod, listPods } from '../kube/pods.ts';
 import { printError } from '../print/out.ts';
 import { isRunner } from './recognise.ts';
-import { bareName } from '../verbs/list/list.ts';
 
 /** At once, in what we ask of the API server. */
 export const requestsAtOnce = 10;
@@ -15,6 +14,20 @@ export interface Targets {
 	pods: Pod[];
 	/** What could not be found or read; reported when the rest is done. */
 	errors: CliError[];
+}
+
+/** The pod of that name, which must be a runner. */
+export async function getRunner(client: KubeClient, name: string): Promise<Pod> {
+	const pod = await getPod(client, client.namespace, bareName(name));
+	if (!isRunner(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
+	return pod;
+}
+
+/** `pod/NAME`, as `-o name` prints it, is as good as NAME. */
+export function bareName(word: string): string {
+	const name = word.replace(/^(pods?|po)\//, '');
+	if (name === '' || name.includes('/')) throw usageError(`"${word}" is not the name of a pod`);
+	return name;
 }
 
 /** The runners that a command line names, by name. */

@@ -1,7 +1,7 @@
 /** Resident memory of the leader that watches 5,000 runner pods. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runnerSetPod } from '../sim/pods.ts';
 import { startRig } from '../rig/rig.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { table } from './figures.ts';
 
 const pods = 5_000;

@@ -9,8 +9,8 @@ import { connect } from '../../plugin/kube/connect.ts';
 import { listPods } from '../../plugin/kube/pods.ts';
 import { buildPlugin } from '../../scripts/build.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { median, shuffle, table } from './figures.ts';
 
 const sizes = [

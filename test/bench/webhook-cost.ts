@@ -5,11 +5,11 @@
  */
 import { createServer } from 'node:https';
 import { createAuthority, issueServer } from '../cluster/certificates.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { startRig } from '../rig/rig.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { median, quantile, shuffle, table } from './figures.ts';
 
 const rounds = 4;

@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { arc, progress, record } from '../../admission/api/keys.ts';
-import type { KubeItem } from '../sim/kube.ts';
 import {
 	type ArcSet,
 	installArcCrds,
@@ -15,6 +14,7 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import type { KubeItem } from '../sim/kube.ts';
 import { end, Space, says } from './space.ts';
 
 interface Context {

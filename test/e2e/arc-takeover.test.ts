@@ -1,13 +1,13 @@
 /** Sets that move from ARC to our reconcilers, and back: nobody's job is lost, nobody is duplicated, nothing hangs (I4). */
 import * as assert from 'uvu/assert';
 import { drainFinalizer } from '../../admission/api/sets.ts';
-import type { KubeItem } from '../sim/kube.ts';
 import { type ArcSet, installArcCrds, runnersOfArc, statefulSetsOfArc } from '../rig/arc.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { type Kind, kinds, SetUnderTest } from '../rig/runner-sets.ts';
 import { suite } from '../rig/suite.ts';
+import type { KubeItem } from '../sim/kube.ts';
 import { end } from './space.ts';
 
 interface Context {

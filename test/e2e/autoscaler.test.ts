@@ -2,12 +2,12 @@
 
 import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, names } from '../../admission/api/keys.ts';
-import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

@@ -1,9 +1,9 @@
 /** What nobody should send and somebody will: garbage to the webhook's port, pods without what they need, forged marks. */
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { end, Space, says } from './space.ts';
 import { deletion, post, review } from './webhook-post.ts';
 

@@ -10,12 +10,12 @@ import { encode } from '../../admission/certificates/secret.ts';
 import type { Authority } from '../../admission/certificates/x509.ts';
 import { createAuthority, issueClient } from '../cluster/certificates.ts';
 import { startCluster } from '../cluster/cluster.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRigOn } from '../rig/rig.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { bundles, handshake, host, startProbes } from './certificate-probes.ts';
 import { deletion, post, review } from './webhook-post.ts';
 

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { judgeSecret } from '../../admission/certificates/secret.ts';
 import type { WebhookConfiguration } from '../../admission/certificates/webhook-configurations.ts';
-import { KubeError } from '../sim/kube.ts';
 import { type ApiCall, remove } from '../rig/api-call.ts';
 import type { Rig } from '../rig/rig.ts';
+import { KubeError } from '../sim/kube.ts';
 
 export const host = 'runners-admission.runners-system.svc';
 const secretPath = '/api/v1/namespaces/runners-system/secrets/runners-admission-tls';

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { issueAuthority, issueServing } from '../../admission/certificates/issue.ts';
 import { encode } from '../../admission/certificates/secret.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import type { LogLine, ServerProcess } from '../rig/server-process.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { agreed, handshake, host, type Probes, secretOf, startProbes } from './certificate-probes.ts';
 
 interface Context {

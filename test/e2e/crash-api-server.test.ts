@@ -1,14 +1,14 @@
 /** An API server that dies at random moments while 50 runners are deleted: nothing is lost, nothing is killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { type ApiCall, apiCalls } from '../rig/api-call.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { random } from '../rig/random.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { aftermath, storm } from '../rig/storm.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

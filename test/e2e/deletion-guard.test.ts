@@ -1,10 +1,10 @@
 /** Who deletes a runner pod, what happens then: group A of the acceptance scenarios, for the pods of ARC's RunnerSets. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('deletion guard');

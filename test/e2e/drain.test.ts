@@ -3,14 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, progress } from '../../admission/api/keys.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 import { type ApiCall, apiCalls, evict } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
 import { type Installed, installPlugin } from './plugin-process.ts';
 
 interface Context {

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, summary } from '../rig/fleet.ts';
@@ -11,6 +10,7 @@ import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 
 interface Context {
 	rig: Rig;

@@ -1,9 +1,9 @@
 /** Marks that somebody forged on a pod: none of them releases a runner that GitHub still has (invariants 1 and 2). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { end, Space, says } from './space.ts';
 import { deletion, post, review } from './webhook-post.ts';
 

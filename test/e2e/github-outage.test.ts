@@ -1,10 +1,10 @@
 /** GitHub refuses, is down, or slow: whatever is unknown is busy, and what waited is done when it is back (F3 to F5, F8, F10). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { credentialsSecret, end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('GitHub outage');

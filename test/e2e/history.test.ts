@@ -1,11 +1,11 @@
 /** The history checker must itself be right: without the guard it has to cry out. */
 import * as assert from 'uvu/assert';
 import { progress, record } from '../../admission/api/keys.ts';
-import { staticRunnerPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Expected, type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { staticRunnerPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

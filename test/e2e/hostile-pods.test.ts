@@ -3,11 +3,11 @@
  * they hold up their own. The table in docs/security.md names these tests.
  */
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; evil: Space; victim: Space }>('hostile pods');

@@ -8,12 +8,12 @@ import { busy, progress } from '../../admission/api/keys.ts';
 import { keyOf, type Manifest } from '../../plugin/installation/manifest.ts';
 import { renderKustomization } from '../../scripts/kustomize.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { Kube } from '../sim/kube.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { difference, type Snapshot, snapshot } from '../rig/snapshot.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube } from '../sim/kube.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { type Finished, type Installed, installPlugin } from './plugin-process.ts';
 import { says } from './space.ts';
 

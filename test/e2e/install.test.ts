@@ -4,13 +4,13 @@ import { busy, record } from '../../admission/api/keys.ts';
 import type { RunnerSet } from '../../admission/api/sets.ts';
 import { startCluster } from '../cluster/cluster.ts';
 import { freePort } from '../cluster/free-port.ts';
-import { runnerSetPod } from '../sim/pods.ts';
-import { startRunnerAgents } from '../sim/runner-agents.ts';
-import { startGitHub } from '../sim/simulator.ts';
 import { eventually } from '../rig/eventually.ts';
 import { Rig } from '../rig/rig.ts';
 import { difference, type Snapshot, snapshot } from '../rig/snapshot.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
+import { startRunnerAgents } from '../sim/runner-agents.ts';
+import { startGitHub } from '../sim/simulator.ts';
 import { type Finished, type Installed, installPlugin } from './plugin-process.ts';
 import { end, Space, says } from './space.ts';
 

@@ -1,11 +1,11 @@
 /** The policy that docs/security.md offers to whoever shares a credential among namespaces that do not trust each other. */
 import { readFile } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
-import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 
 const test = suite<{ rig: Rig }>('organization policy');
 const namespace = 'team-a';

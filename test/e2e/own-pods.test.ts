@@ -9,13 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { Kube } from '../sim/kube.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { Kube } from '../sim/kube.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 
 interface Context {
 	cluster: Cluster;

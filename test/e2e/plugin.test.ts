@@ -4,9 +4,9 @@ import { dirname } from 'node:path';
 import * as assert from 'uvu/assert';
 import { busy, progress, record } from '../../admission/api/keys.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { suite } from '../rig/suite.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import { type Finished, type Installed, installPlugin, Running } from './plugin-process.ts';
 
 interface Context {

@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../admission/api/keys.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import { apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

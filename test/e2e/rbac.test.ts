@@ -5,7 +5,6 @@
 import * as assert from 'uvu/assert';
 import { breakGlass } from '../../admission/api/keys.ts';
 import { type AuditEvent, readAudit } from '../cluster/audit.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type ApiCall, apiCalls, evict } from '../rig/api-call.ts';
 import { installArcCrds, runnersOfArc } from '../rig/arc.ts';
 import { eventually } from '../rig/eventually.ts';
@@ -13,6 +12,7 @@ import { grantFor, grantsOf, inWords, usesOf } from '../rig/grants.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
 import { end, Space } from './space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */

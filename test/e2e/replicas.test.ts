@@ -2,8 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../admission/api/keys.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { type Answer, type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
@@ -11,6 +9,8 @@ import { type Rig, startRig } from '../rig/rig.ts';
 import type { ServerProcess } from '../rig/server-process.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

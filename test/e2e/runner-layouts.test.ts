@@ -1,11 +1,11 @@
 /** All kinds of runner pods in one namespace, each with credentials of its own; what is not known is not guessed (I5, I7). */
 import * as assert from 'uvu/assert';
-import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
-import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
+import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('runner layouts');

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { EphemeralRunner } from '../../admission/api/kinds.ts';
-import { KubeError } from '../sim/kube.ts';
-import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { KubeError } from '../sim/kube.ts';
+import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { credentialsSecret, end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('scale set');

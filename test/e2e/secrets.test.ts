@@ -1,13 +1,13 @@
 /** After a run in which much happens and much goes wrong, no secret is in anything that anybody can read. */
 import { randomBytes } from 'node:crypto';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';
 import { allObjects, commandLines, secretsInUse } from '../rig/secrets.ts';
 import type { ServerProcess } from '../rig/server-process.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { type Installed, installPlugin } from './plugin-process.ts';
 import { end, Space } from './space.ts';
 import { deletion, post, review } from './webhook-post.ts';

@@ -1,12 +1,12 @@
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
+import { eventually } from '../rig/eventually.ts';
+import type { Rig } from '../rig/rig.ts';
+import type { LogLine } from '../rig/server-process.ts';
 import type { Call } from '../sim/calls.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import type { JournalEntry } from '../sim/runner-agents.ts';
 import type { FaultHandle } from '../sim/simulator.ts';
-import { eventually } from '../rig/eventually.ts';
-import type { Rig } from '../rig/rig.ts';
-import type { LogLine } from '../rig/server-process.ts';
 
 let spaces = 0;
 

@@ -1,10 +1,10 @@
 /** Static (non-ephemeral) runners: asked once, retried at a bounded rate, gone when GitHub lets them go (A9). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { runnerSetPod } from '../sim/pods.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { suite } from '../rig/suite.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('static runner');

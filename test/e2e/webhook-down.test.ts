@@ -1,14 +1,14 @@
 /** With every replica down only runner pods are held up (invariant 9), and busy ones live on. */
 import * as assert from 'uvu/assert';
 import { breakGlass, busy } from '../../admission/api/keys.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { runnerSetPod } from '../sim/pods.ts';
 import { type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
 import { suite } from '../rig/suite.ts';
+import { readKubeconfig } from '../sim/cluster-access.ts';
+import { runnerSetPod } from '../sim/pods.ts';
 
 interface Context {
 	rig: Rig;

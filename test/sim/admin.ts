@@ -15,7 +15,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FaultRule } from './faults.ts';
-import type { GitHub } from './simulator.ts';
+import type { GitHub } from './github.ts';
 
 /** What plays the runners (runner-agents.ts), where that runs in the same process. */
 export interface JobPlayer {

@@ -1,6 +1,7 @@
 /** One simulated runner: actions/runner inside one pod. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endContainer } from './container-exit.ts';
+import type { GitHub } from './github.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { type Kube, KubeError } from './kube.ts';
 import {
@@ -12,7 +13,6 @@ import {
 	scopeOfOwner,
 } from './runner-pod.ts';
 import type { Scope } from './scope.ts';
-import type { GitHub } from './simulator.ts';
 
 export interface AgentContext {
 	kube: Kube;

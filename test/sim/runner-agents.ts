@@ -4,11 +4,11 @@
  */
 import { Agent, type AgentContext, type Job } from './agent.ts';
 import { type ClusterAccess, readKubeconfig } from './cluster-access.ts';
+import type { GitHub } from './github.ts';
 import { JobQueue, type QueuedJobs } from './job-queue.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
-import type { GitHub } from './simulator.ts';
 
 export type { Job } from './agent.ts';
 export type { QueuedJobs } from './job-queue.ts';

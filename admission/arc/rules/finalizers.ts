@@ -1,6 +1,8 @@
 import { arcFinalizers } from '../../api/sets.ts';
-import { killedAfterMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+
+/** A container that was told to stop has been killed this long after its grace period, if its node lives at all. */
+export const killedAfterMs = 30_000;
 
 /**
  * How long ARC's finalizers stay on a pod that is terminating, ms; 0: there is nothing more to wait for. They keep the

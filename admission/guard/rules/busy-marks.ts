@@ -1,7 +1,7 @@
 import { autoscalerMarks, busy, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
-import { jobOverMs } from '../../runner/policy.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
+import { jobOverMs } from './policy.ts';
 
 /** What GitHub's list says of a runner, and when that list was begun. */
 export interface Sighting {

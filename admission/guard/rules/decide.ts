@@ -1,6 +1,7 @@
 import type { AllowReason, DenyReason } from '../../api/reasons.ts';
-import { claimMs, registrationTimeoutMs, staticRetryMs } from '../../runner/policy.ts';
+import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { claimMs, staticRetryMs } from './policy.ts';
 
 export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };

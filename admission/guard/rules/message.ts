@@ -1,7 +1,7 @@
 import type { DenyReason } from '../../api/reasons.ts';
-import type { Deny } from './decide.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { scopeKey } from '../../runner/scope.ts';
+import type { Deny } from './decide.ts';
 
 /**
  * What a person reads in kubectl: which runner, which job, since when, what happens next, how to follow, cancel and

@@ -1,4 +1,5 @@
-import { registrationTimeoutMs, releaseRetryMs, startBackoff } from '../../runner/policy.ts';
+import { registrationTimeoutMs } from '../../runner/policy.ts';
+import { releaseRetryMs, startBackoff } from './policy.ts';
 
 /**
  * pending: its container has not started. starting: it runs, GitHub has not shown it yet. completed, failed: its

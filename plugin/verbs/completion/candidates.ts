@@ -1,12 +1,7 @@
 import type { Flags } from 'cleye';
 import type { ConnectionFlags } from '../../cli/connection-flags.ts';
 import { flagShapes, parseArgv, type Verb } from '../../cli/verb.ts';
-import { completeNames, type NameKind } from './names.ts';
-
-export interface Candidate {
-	value: string;
-	description?: string;
-}
+import { type Candidate, completeNames, type NameKind } from './names.ts';
 
 export interface Completion {
 	candidates: Candidate[];

@@ -1,9 +1,9 @@
 import { defineVerb, type Verb } from '../../cli/verb.ts';
-import { complete } from './candidates.ts';
-import { type Shell, scripts } from './scripts.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
+import { complete } from './candidates.ts';
+import { type Shell, scripts } from './scripts.ts';
 
 export const completion = defineVerb({
 	name: 'completion',

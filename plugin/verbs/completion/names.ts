@@ -8,7 +8,12 @@ import { stateOf } from '../../runners/state.ts';
 import { allSets, refOf } from '../../sets/api.ts';
 import { kinds, shortName } from '../../sets/names.ts';
 import { countsOf } from '../../sets/state.ts';
-import type { Candidate } from './candidates.ts';
+
+/** One word that the shell may offer. */
+export interface Candidate {
+	value: string;
+	description?: string;
+}
 
 export type NameKind = 'runner' | 'set' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
 

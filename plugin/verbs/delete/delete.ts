@@ -6,8 +6,8 @@ import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { print, printError } from '../../print/out.ts';
-import { dryRunDeletion, removeRunners } from './flow.ts';
 import { namedRunners, printErrors, selectedRunners, type Targets } from '../../runners/targets.ts';
+import { dryRunDeletion, removeRunners } from './flow.ts';
 
 export const deleteVerb = defineVerb({
 	name: 'delete',

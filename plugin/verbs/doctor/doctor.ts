@@ -1,14 +1,14 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { durationFlag } from '../../cli/flag-types.ts';
 import { defineVerb } from '../../cli/verb.ts';
-import { diagnose } from './checks/index.ts';
-import { fetchFacts } from './fetch.ts';
-import { worst } from './finding.ts';
-import { findingsText } from './report-text.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { connect } from '../../kube/connect.ts';
 import { formatData, outputFormat } from '../../print/objects.ts';
 import { print } from '../../print/out.ts';
+import { diagnose } from './checks/index.ts';
+import { fetchFacts } from './fetch.ts';
+import { worst } from './finding.ts';
+import { findingsText } from './report-text.ts';
 
 const defaultTimeoutMs = 30_000;
 

@@ -11,11 +11,11 @@ import { printable } from '../../print/printable.ts';
 import { askEviction } from '../../runners/ask.ts';
 import { podKey } from '../../runners/describe.ts';
 import { isRunner } from '../../runners/recognise.ts';
+import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
 import { namesSetsByKind } from '../../sets/names.ts';
+import { cordon, getNode } from './node.ts';
 import { NodeDrain, otherPodsLine, podsOn } from './node-drain.ts';
 import { drainSet } from './set-drain.ts';
-import { cordon, getNode } from './node.ts';
-import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
 
 export const drain = defineVerb({
 	name: 'drain',

@@ -9,9 +9,9 @@ import { Progress } from '../../print/progress.ts';
 import { type AskOptions, askEviction, type Outcome } from '../../runners/ask.ts';
 import { Departures, type WaitEnd } from '../../runners/departures.ts';
 import { describeWaiting, podKey } from '../../runners/describe.ts';
+import { cancelHint, timedOut } from '../../runners/outcomes.ts';
 import { isRunner } from '../../runners/recognise.ts';
 import { isDeletionRecorded, isTerminating } from '../../runners/state.ts';
-import { cancelHint, timedOut } from '../../runners/outcomes.ts';
 import { printErrors, toCliError } from '../../runners/targets.ts';
 
 /** As kubectl drain: an eviction that a PodDisruptionBudget refuses is asked for again at this rate. */

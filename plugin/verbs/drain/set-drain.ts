@@ -12,9 +12,9 @@ import { findSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
 import { podsOf, SetModel } from '../../sets/follow.ts';
 import { fullName, setWords, shortName } from '../../sets/names.ts';
 import { countsOf, isObserved } from '../../sets/state.ts';
-import { scaleCommand } from '../scale/scale.ts';
-import { scaleSet } from '../../sets/write-replicas.ts';
 import { waitingText } from '../../sets/wait.ts';
+import { scaleSet } from '../../sets/write-replicas.ts';
+import { scaleCommand } from '../scale/scale.ts';
 
 export interface SetDrainOptions {
 	/** 0: for ever. */

@@ -4,12 +4,13 @@ import { defineVerb, type Verb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { getPod, listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
+import { listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
 import { type DataFormat, formatObjects, outputFormat } from '../../print/objects.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { type ColumnChoice, header, row } from '../../runners/columns.ts';
 import { isRunner } from '../../runners/recognise.ts';
+import { getRunner } from '../../runners/targets.ts';
 import { resourceWord } from '../../sets/names.ts';
 import type { ListSetsOptions } from './sets.ts';
 import { watchRunners } from './watch.ts';
@@ -123,20 +124,6 @@ export function runnerTable(
 async function fetchRunners(client: KubeClient, query: PodQuery, names: string[]): Promise<Pod[]> {
 	if (names.length === 0) return (await listPods(client, query)).pods.filter(isRunner);
 	return Promise.all(names.map((name) => getRunner(client, name)));
-}
-
-/** The pod of that name, which must be a runner. */
-export async function getRunner(client: KubeClient, name: string): Promise<Pod> {
-	const pod = await getPod(client, client.namespace, bareName(name));
-	if (!isRunner(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
-	return pod;
-}
-
-/** `pod/NAME`, as `-o name` prints it, is as good as NAME. */
-export function bareName(word: string): string {
-	const name = word.replace(/^(pods?|po)\//, '');
-	if (name === '' || name.includes('/')) throw usageError(`"${word}" is not the name of a pod`);
-	return name;
 }
 
 async function printObjects(

@@ -6,11 +6,11 @@ import { formatObjects } from '../../print/objects.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { WatchedRows } from '../../print/watched-rows.ts';
+import { requestsAtOnce } from '../../runners/targets.ts';
 import { allSets, findSet, type RunnersSet, refOf } from '../../sets/api.ts';
 import { type SetColumnChoice, setHeader, setRow } from '../../sets/columns.ts';
 import { followSets, type SetScope } from '../../sets/follow.ts';
 import { fullName, kinds, resourceWord, setWords } from '../../sets/names.ts';
-import { requestsAtOnce } from '../../runners/targets.ts';
 
 export interface ListSetsOptions {
 	allNamespaces: boolean;

@@ -8,11 +8,11 @@ import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { formatObjects, outputFormat } from '../../print/objects.ts';
 import { print, printError } from '../../print/out.ts';
+import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
 import { findSet, getSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
 import { fullName, setWords, shortName } from '../../sets/names.ts';
-import { checkPreconditions, type Preconditions, scaled, scaleSet } from '../../sets/write-replicas.ts';
 import { untilSettled } from '../../sets/wait.ts';
-import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
+import { checkPreconditions, type Preconditions, scaled, scaleSet } from '../../sets/write-replicas.ts';
 
 export const scale = defineVerb({
 	name: 'scale',

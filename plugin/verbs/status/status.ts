@@ -7,12 +7,12 @@ import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { Frame } from '../../print/frame.ts';
 import { isTerminal, print, printError } from '../../print/out.ts';
+import { requestsAtOnce } from '../../runners/targets.ts';
 import { findSet, refOf } from '../../sets/api.ts';
 import { SetModel, type SetScope } from '../../sets/follow.ts';
 import { resourceWord, setWords } from '../../sets/names.ts';
 import { setStateOf } from '../../sets/state.ts';
 import { statusTexts, treeLines } from './tree.ts';
-import { requestsAtOnce } from '../../runners/targets.ts';
 
 export const status = defineVerb({
 	name: 'status',

@@ -11,10 +11,10 @@ import { printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
 import { Departures } from '../../runners/departures.ts';
 import { describeWaiting } from '../../runners/describe.ts';
-import { isBusy, isDeletionRecorded, isIdle, isTerminating } from '../../runners/state.ts';
-import { queryFor } from '../delete/flow.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
+import { isBusy, isDeletionRecorded, isIdle, isTerminating } from '../../runners/state.ts';
 import { namedRunners, printErrors } from '../../runners/targets.ts';
+import { queryFor } from '../delete/flow.ts';
 
 export const wait = defineVerb({
 	name: 'wait',

@@ -13,8 +13,8 @@ import { jobOf } from '../../runners/columns.ts';
 import { isRunner, scopeOf, setOf } from '../../runners/recognise.ts';
 import { deletionRecord, describeOptions } from '../../runners/record.ts';
 import { isTerminating, stateOf } from '../../runners/state.ts';
+import { bareName } from '../../runners/targets.ts';
 import { askVerdict, type Verdict } from './verdict.ts';
-import { bareName } from '../list/list.ts';
 
 export const why = defineVerb({
 	name: 'why',

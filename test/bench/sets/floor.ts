@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../../plugin/kube/connect.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
-import { Kube, type KubeItem } from '../../sim/kube.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { Kube, type KubeItem } from '../../sim/kube.ts';
 
 const writersAtOnce = 16;
 /** The StatefulSet controller may make 100 calls at once and 20 a second: until it has all of them again, with slack. */

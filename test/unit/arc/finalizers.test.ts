@@ -1,8 +1,7 @@
 /** How long ARC's finalizers stay on what is terminating. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { finalizersStayForMs, withoutArcs } from '../../../admission/arc/rules/finalizers.ts';
-import { killedAfterMs } from '../../../admission/runner/policy.ts';
+import { finalizersStayForMs, killedAfterMs, withoutArcs } from '../../../admission/arc/rules/finalizers.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 
 const test = suite('ARC’s finalizers');

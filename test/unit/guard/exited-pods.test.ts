@@ -4,12 +4,12 @@ import * as assert from 'uvu/assert';
 import { arc } from '../../../admission/api/keys.ts';
 import type { KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import { apiVersion } from '../../../admission/api/sets.ts';
-import { KubeError } from '../../../admission/kube/client.ts';
-import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { leavingOwner } from '../../../admission/guard/exited-pods.ts';
-import type { GuardDependencies } from '../../../admission/guard/review-deletion.ts';
+import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { suite } from '../../rig/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
 import { noon, pod } from '../runner/pods.ts';
@@ -57,7 +57,7 @@ function stage(...answers: (KubeObject | undefined | Error)[]) {
 		leavingOwner: leavingOwner(client, self, log),
 		metrics: new Metrics(),
 		log,
-	} as unknown as GuardDependencies;
+	} as unknown as ReviewDependencies;
 	const ask = (username: string, change: object = {}) =>
 		deletePods(
 			{

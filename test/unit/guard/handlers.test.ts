@@ -2,13 +2,13 @@ import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
-import type { GuardDependencies } from '../../../admission/guard/review-deletion.ts';
-import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
+import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import { updatePods } from '../../../admission/guard/update-pods.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
 import { suite } from '../../rig/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 
@@ -42,7 +42,7 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		metrics: new Metrics(),
 		log: pino({ level: 'silent' }),
 	};
-	return { written, events, parts: parts as unknown as GuardDependencies };
+	return { written, events, parts: parts as unknown as ReviewDependencies };
 }
 const request = (change: Partial<AdmissionRequest>): AdmissionRequest => ({
 	uid: 'u',

@@ -1,6 +1,5 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import {
 	type LookupOutcome,
 	type Ports,
@@ -8,6 +7,7 @@ import {
 	type Trouble,
 	type UnregisterOutcome,
 } from '../../../admission/guard/release.ts';
+import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { noon, pod } from '../runner/pods.ts';
 

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { guardWebhook } from '../../../admission/api/keys.ts';
-import { GuardWatch, guardState } from '../../../admission/guard/webhook-watch.ts';
+import { guardState, WebhookWatch } from '../../../admission/guard/webhook-watch.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { fakeClient } from '../kube/fake-client.ts';
@@ -43,7 +43,7 @@ function watch(webhooks: object[] | 'none' | 'forbidden') {
 		},
 	});
 	const stop = new AbortController();
-	const seen = new GuardWatch(client, metrics, log);
+	const seen = new WebhookWatch(client, metrics, log);
 	const running = seen.run(stop.signal);
 	return {
 		seen,

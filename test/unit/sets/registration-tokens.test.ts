@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
+import type { TokenOutcome } from '../../../admission/github/types.ts';
+import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
 import {
 	RegistrationTokens,
 	type RegistrationTokensOptions,
 } from '../../../admission/sets/registration-tokens.ts';
-import type { TokenOutcome } from '../../../admission/github/types.ts';
-import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
-import { createLog } from '../../../admission/telemetry/log.ts';
 import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
+import { createLog } from '../../../admission/telemetry/log.ts';
 
 const test = suite('registration tokens');
 

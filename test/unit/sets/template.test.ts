@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PodSpec, RunnerSet, RunnerSpec, TemplateContainer } from '../../../admission/api/sets.ts';
-import { githubUrlOf } from '../../../admission/sets/pod/defaults.ts';
 import { ignoredFields } from '../../../admission/sets/ignored-fields.ts';
+import { githubUrlOf } from '../../../admission/sets/pod/defaults.ts';
 import {
 	type Layout,
 	runnerSetTemplate,

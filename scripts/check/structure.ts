@@ -1,0 +1,91 @@
+/**
+ * Checks the layout that README describes: `node scripts/check/structure.ts`. Fails on an import from a lower layer of
+ * admission/ to a higher one, on files that import each other in a circle, and on a clock or randomness in pure code.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const project = join(import.meta.dirname, '../..');
+
+/** From the ground up. A folder or file imports only from its own entry and from lower layers. */
+const layers: readonly (readonly string[])[] = [
+	['api', 'duration.ts'],
+	['runner', 'telemetry'],
+	['kube', 'github', 'webhook'],
+	['cluster', 'certificates'],
+	['guard', 'arc'],
+	['sets'],
+	['leader', 'flags.ts'],
+	['serve.ts'],
+	['main.ts'],
+];
+
+/** Code that decides on plain data: the time and everything random is passed in. */
+const pure = /^admission\/(api|runner|[^/]+\/rules)\//;
+const impure =
+	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;
+
+const problems: string[] = [];
+const imports = new Map<string, string[]>();
+for (const file of globSync('{admission,plugin,scripts,test}/**/*.ts', { cwd: project })) {
+	const text = readFileSync(join(project, file), 'utf8');
+	const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+\.ts)'/g)].map(([, path = '']) =>
+		relative(project, join(project, dirname(file), path)),
+	);
+	imports.set(file, targets);
+	if (!file.startsWith('admission/')) continue;
+	for (const target of targets) checkLayer(file, target);
+	if (pure.test(file)) checkPurity(file, text);
+}
+for (const circle of circles())
+	problems.push(`these files import each other in a circle: ${circle.join(' -> ')}`);
+
+for (const problem of problems) console.error(problem);
+if (problems.length === 0)
+	console.log(`structure: ${imports.size} files, ${layers.length} layers in admission/, no circle`);
+process.exitCode = problems.length > 0 ? 1 : 0;
+
+function checkLayer(file: string, target: string): void {
+	const [from, to] = [entryOf(file), entryOf(target)];
+	if (to === undefined) return; // package.json, or a test's
+	const [fromLayer, toLayer] = [layerOf(from), layerOf(to)];
+	if (fromLayer === -1) problems.push(`${file}: ${from} is in no layer of scripts/check/structure.ts`);
+	else if (from !== to && toLayer >= fromLayer)
+		problems.push(`${file} imports ${target}: ${to} is not in a lower layer than ${from}`);
+}
+
+function checkPurity(file: string, text: string): void {
+	for (const [index, line] of text.split('\n').entries()) {
+		const found = impure.exec(line);
+		if (found)
+			problems.push(`${file}:${index + 1} uses ${found[0]}: pure code is told the time and all else`);
+	}
+}
+
+/** `admission/kube/client.ts` -> `kube`; undefined outside admission/. */
+function entryOf(file: string): string | undefined {
+	const [top, entry] = file.split('/');
+	return top === 'admission' ? entry : undefined;
+}
+
+function layerOf(entry: string | undefined): number {
+	return layers.findIndex((layer) => entry !== undefined && layer.includes(entry));
+}
+
+/** Each circle once, as the files along it. */
+function circles(): string[][] {
+	const found: string[][] = [];
+	const done = new Set<string>();
+	const walk = (file: string, path: string[]): void => {
+		const at = path.indexOf(file);
+		if (at !== -1) {
+			found.push([...path.slice(at), file]);
+			return;
+		}
+		if (done.has(file)) return;
+		for (const target of imports.get(file) ?? []) walk(target, [...path, file]);
+		done.add(file);
+	};
+	for (const file of imports.keys()) walk(file, []);
+	return found;
+}

@@ -1,0 +1,85 @@
+/** What the simulated GitHub can be told and asked by tests; simulator.ts starts one. */
+import type { BusyWording } from './answer.ts';
+import type { Call, CallFilter } from './calls.ts';
+import type { App } from './credentials.ts';
+import type { FaultHandle, FaultRule } from './faults.ts';
+import type { NewRunner, RemovalCause, Runner } from './registry.ts';
+import type { Scope } from './scope.ts';
+
+export interface GitHubOptions {
+	/** Loopback port; 0 (the default) takes a free one. */
+	port?: number;
+	/** '' as on GitHub.com (the default), '/api/v3' as on GitHub Enterprise Server. */
+	basePath?: string;
+	/** Valid personal tokens; default `['test-token']`. */
+	tokens?: string[];
+	/** Repositories, organizations, enterprises that exist, besides those of added runners; any other is a 404. */
+	scopes?: Scope[];
+	/** false: no limits and no x-ratelimit headers, as GitHub Enterprise Server is installed. Default true. */
+	rateLimits?: boolean;
+	/** Default 5000 an hour, 900 points a minute, 100 requests at a time: GitHub.com's for a personal token. */
+	primaryLimit?: number;
+	secondaryPointsPerMinute?: number;
+	secondaryConcurrent?: number;
+	/** How much later than the truth list and get show a change of `busy`; default 0. DELETE goes by the truth. */
+	hintDelayMs?: number;
+	/** Default 1 h, as on GitHub. */
+	installationTokenTtlMs?: number;
+	registrationTokenTtlMs?: number;
+	/** GitHub's words to DELETE of a busy runner have changed over time; default 'current'. */
+	busyWording?: BusyWording;
+	/** Serves `/_sim/...` too (see admin.ts); default false. */
+	admin?: boolean;
+	/** Unix ms; default Date.now. */
+	now?: () => number;
+}
+
+export interface JournalEntry {
+	atMs: number;
+	what: 'added' | 'removed' | 'busy' | 'idle' | 'online' | 'offline';
+	runnerId: number;
+	name: string;
+	/** Only with 'removed'. */
+	cause?: RemovalCause;
+}
+
+export interface GitHub {
+	/** What clients take as their base address, base path included. */
+	readonly url: string;
+	readonly port: number;
+	readonly calls: readonly Call[];
+	readonly journal: readonly JournalEntry[];
+	addScope(scope: Scope): void;
+	/** In the order of registration. */
+	runners(scope?: Scope): Runner[];
+	runner(id: number): Runner | undefined;
+	find(scope: Scope, name: string): Runner | undefined;
+	/** Registers a runner and returns its id; one of the same name is replaced and its id kept. */
+	addRunner(runner: NewRunner): number;
+	setBusy(id: number, busy: boolean): void;
+	setStatus(id: number, status: Runner['status']): void;
+	/** As if a person had removed it on the web page, or GitHub itself an ephemeral one after its job. */
+	removeRunner(id: number, cause?: RemovalCause): boolean;
+	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void;
+	/** Whether a registration token that this simulator gave out works for a scope now. */
+	registrationTokenWorks(token: string, scope: Scope): boolean;
+	/** Every token that it knows or has given out, for tests that look for them where none may be. */
+	secrets(): string[];
+	count(filter?: CallFilter): number;
+	callsTable(filter?: CallFilter): string;
+	resetCalls(): void;
+	/** With `scopes` a token is good for these only: GitHub refuses other organizations (403) and hides the rest (404). */
+	readonly tokens: { add(token: string, scopes?: readonly Scope[]): void; revoke(token: string): void };
+	/** A GitHub App with one installation; its private key is new. */
+	addApp(app?: { appId?: number; installationId?: number; scopes?: readonly Scope[] }): App;
+	removeApp(appId: number): void;
+	/** The installation's tokens stop working; new ones can be made. */
+	revokeInstallationTokens(installationId: number): void;
+	fault(rule: FaultRule): FaultHandle;
+	clearFaults(): void;
+	/** Of every caller; `resetAtMs` is Unix ms. */
+	setRateLimit(state: { limit?: number; remaining?: number; resetAtMs?: number }): void;
+	/** Full quotas, primary and secondary. */
+	resetLimits(): void;
+	stop(): Promise<void>;
+}
