@@ -8,15 +8,19 @@ import type { Condition, KubeObject, ObjectMeta } from './kinds.ts';
 export const group = 'actions.summerwind.dev';
 export const apiVersion = 'actions.summerwind.dev/v1alpha1';
 
-/** Kind and plural (the resource in URLs, rules and RBAC) of each. */
+/** Kind and plural (the resource in URLs, rules and RBAC) of each; paths.ts makes URLs of them. */
 export const setKinds = {
-	runnerSet: { kind: 'RunnerSet', resource: 'runnersets' },
-	runnerDeployment: { kind: 'RunnerDeployment', resource: 'runnerdeployments' },
-	runner: { kind: 'Runner', resource: 'runners' },
+	runnerSet: { apiVersion, kind: 'RunnerSet', resource: 'runnersets' },
+	runnerDeployment: { apiVersion, kind: 'RunnerDeployment', resource: 'runnerdeployments' },
+	runner: { apiVersion, kind: 'Runner', resource: 'runners' },
 } as const;
 
 /** ARC's, between a RunnerDeployment and its Runners. We make none, and bring no definition of it. */
-export const arcReplicaSet = { kind: 'RunnerReplicaSet', resource: 'runnerreplicasets' } as const;
+export const arcReplicaSet = {
+	apiVersion,
+	kind: 'RunnerReplicaSet',
+	resource: 'runnerreplicasets',
+} as const;
 
 /**
  * Labels and annotations of sets, their owners (StatefulSet, Runner) and their pods. The labels by which a pod is
