@@ -35,10 +35,11 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 build: dist/.built ## Bundle the server and the plugin into dist/
 
 .PHONY: check
-check: setup ## Type-check, lint, check the structure, ask npm for known vulnerabilities
+check: setup ## Type-check, lint, check structure and references, ask npm for known vulnerabilities
 	$(NODE) node_modules/typescript/bin/tsc -p .
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
 	@$(NODE) scripts/check/structure.ts
+	@$(NODE) scripts/check/references.ts
 	@$(NODE) scripts/audit.ts
 
 .PHONY: format

@@ -51,7 +51,7 @@ async function kill9(context: Context, server: ServerProcess | undefined): Promi
 	await server.exited;
 }
 
-test('kill -9 of the leader while 50 runners are deleted: nothing lost, no job killed', async (context) => {
+test('kill -9 of the leader while 50 runners are deleted: nothing lost, no job killed (invariant 10)', async (context) => {
 	const { rig, history, call } = context;
 	const outcome = await storm(rig, call, dice, 'leader', {
 		evictions: false,
@@ -64,7 +64,7 @@ test('kill -9 of the leader while 50 runners are deleted: nothing lost, no job k
 	console.log(`leader killed: ${await aftermath(rig, history, 'leader', outcome)}`);
 });
 
-test('kill -9 of every replica while 50 runners are deleted: nothing lost, no job killed', async (context) => {
+test('kill -9 of every replica while 50 runners are deleted: nothing lost, no job killed (invariant 10)', async (context) => {
 	const { rig, history, call } = context;
 	const outcome = await storm(rig, call, dice, 'every', {
 		evictions: false,

@@ -27,7 +27,7 @@ const removeRecord = [
 	'actions-runner/deletion-options-',
 ];
 
-test('busy runner: kubectl delete is refused, says why and what comes next, and the job goes on (A1)', async ({
+test('busy runner: kubectl delete is refused, says why and what comes next, and the job goes on (A1, invariant 1)', async ({
 	space,
 }) => {
 	await space.runners(['a']);

@@ -78,7 +78,7 @@ test.after.each(({ history }) => {
 	assert.equal(history.violations({ lost, settled: false }), []);
 });
 
-test('pods that are no runners are created, evicted and deleted as ever, in the runners’ namespace and elsewhere (A16, H1)', async ({
+test('pods that are no runners are created, evicted and deleted as ever, in the runners’ namespace and elsewhere (A16, H1, invariant 9)', async ({
 	rig,
 	call,
 }) => {
