@@ -1,8 +1,11 @@
 import type { KubeObject } from '../api/kinds.ts';
+import { objectPath, podPath } from '../api/paths.ts';
+import { setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { mergePatch } from '../kube/objects.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -66,23 +69,23 @@ export class ArcFinalizers {
 		if (!pod) return undefined;
 		const waitMs = finalizersStayForMs(pod, Date.parse(object.metadata.deletionTimestamp ?? ''), now());
 		if (waitMs > 0) return { afterMs: waitMs };
-		return this.#release('pod', object, `/api/v1/namespaces/${namespace}/pods/${name}`);
+		return this.#release('pod', object, podPath(namespace, name));
 	}
 
 	async #runner(key: string): Promise<LookAgain> {
 		const [namespace = '', name = ''] = key.split('/');
 		const runner = this.#dependencies.setsCache.runners.informer.get(namespace, name);
 		if (!runner || !isHeld('runner', runner)) return undefined;
-		return this.#release('runner', runner, `${runnersPath(namespace)}/${name}`);
+		return this.#release('runner', runner, objectPath(setKinds.runner, { namespace, name }));
 	}
 
 	async #release(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<LookAgain> {
 		const { client, log } = this.#dependencies;
 		const { uid, resourceVersion } = metadata;
 		// A list is replaced as a whole, so nobody may have changed it meanwhile.
-		const body = { metadata: { uid, resourceVersion, finalizers: withoutArcs(kind, metadata.finalizers) } };
+		const change = { metadata: { finalizers: withoutArcs(kind, metadata.finalizers) } };
 		try {
-			await client.request('PATCH', path, { body, contentType: patchType.merge });
+			await mergePatch(client, path, change, { uid, resourceVersion });
 			log.info({ [kind]: `${metadata.namespace}/${metadata.name}` }, "ARC's finalizer removed");
 			return undefined;
 		} catch (error) {

@@ -1,6 +1,8 @@
-import { apiVersion, arcReplicaSet } from '../api/sets.ts';
+import { objectPath } from '../api/paths.ts';
+import { arcReplicaSet } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
-import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { deleteUnlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
@@ -66,16 +68,12 @@ export class ArcReplicaSets {
 		const youngForMs = Date.parse(creationTimestamp ?? '') + emptyForMs - now();
 		if (youngForMs > 0) return { afterMs: youngForMs };
 
-		const path = `/apis/${apiVersion}/namespaces/${namespace}/${arcReplicaSet.resource}/${name}`;
-		try {
-			await client.request('DELETE', path, { body: { preconditions: { uid } } });
+		const path = objectPath(arcReplicaSet, { namespace, name });
+		if (await deleteUnlessChanged(client, path, { preconditions: { uid } }))
 			log.info(
 				{ runnerReplicaSet: key, runnerDeployment: controller.name },
 				'empty RunnerReplicaSet removed',
 			);
-		} catch (error) {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		}
 		return undefined;
 	}
 }

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
+import { createObject, getObject, replaceObject } from '../kube/objects.ts';
 import { WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -54,7 +56,9 @@ export async function manageCertificate(options: ManagedOptions): Promise<Certif
 
 class ManagedCertificate implements CertificateSource {
 	readonly #options: ManagedOptions;
+	/** Of the Secret, and of the Secrets of its namespace. */
 	readonly #path: string;
+	readonly #collectionPath: string;
 	readonly #configurations: WebhookConfigurations;
 	#served: Served | undefined;
 	#onChange = () => {};
@@ -63,7 +67,8 @@ class ManagedCertificate implements CertificateSource {
 	constructor(options: ManagedOptions) {
 		const { client, namespace, now, metrics, log } = options;
 		this.#options = options;
-		this.#path = `/api/v1/namespaces/${namespace}/secrets`;
+		this.#path = objectPath(resources.secrets, { namespace, name: names.certificateSecret });
+		this.#collectionPath = collectionPath(resources.secrets, namespace);
 		this.#configurations = new WebhookConfigurations({
 			client,
 			now,
@@ -110,11 +115,11 @@ class ManagedCertificate implements CertificateSource {
 		this.#onChange = () => queue.add(key);
 		const secrets = new Informer<Secret>({
 			client,
-			path: this.#path,
+			path: this.#collectionPath,
 			query: { fieldSelector: `metadata.name=${names.certificateSecret}` },
 			trim: ({ metadata }) => ({ metadata }), // read anew when it is needed: a decision wants its newest state
 			onChange: this.#onChange,
-			onRestart: (why) => metrics.watchRestarted(this.#path, why),
+			onRestart: (why) => metrics.watchRestarted(this.#collectionPath, why),
 			log,
 		});
 		queue.add(key);
@@ -126,7 +131,7 @@ class ManagedCertificate implements CertificateSource {
 	async #look(): Promise<number> {
 		const { lifetimes, namespace, now, metrics } = this.#options;
 		for (let attempt = 0; attempt < mostTries; attempt++) {
-			const secret = await this.#read();
+			const secret = await getObject<Secret>(this.#options.client, this.#path);
 			const nowMs = now();
 			const found = judgeSecret(secret?.data, this.#hosts(), nowMs);
 			const configurations = this.#configurations;
@@ -164,16 +169,6 @@ class ManagedCertificate implements CertificateSource {
 		return [...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#configurations.hosts])];
 	}
 
-	async #read(): Promise<Secret | undefined> {
-		try {
-			const path = `${this.#path}/${names.certificateSecret}`;
-			return await this.#options.client.request<Secret>('GET', path);
-		} catch (error) {
-			if (isNotFound(error)) return undefined;
-			throw error;
-		}
-	}
-
 	/** Issues what is new and writes the Secret, unless somebody else has written it since it was read. */
 	async #write(secret: Secret | undefined, change: Change, nowMs: number): Promise<void> {
 		const { client, lifetimes, namespace, log } = this.#options;
@@ -190,8 +185,8 @@ class ManagedCertificate implements CertificateSource {
 			},
 		};
 		try {
-			if (secret) await client.request('PUT', `${this.#path}/${names.certificateSecret}`, { body });
-			else await client.request('POST', this.#path, { body });
+			if (secret) await replaceObject(client, this.#path, body);
+			else await createObject(client, this.#collectionPath, body);
 		} catch (error) {
 			if (isConflict(error) || (secret && isNotFound(error))) return; // somebody was first
 			throw error;

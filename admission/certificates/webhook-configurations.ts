@@ -1,7 +1,9 @@
 import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
+import { listObjects } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { encode } from './secret.ts';
 import { parseCertificates, pemOf } from './x509.ts';
@@ -16,7 +18,7 @@ export interface WebhookConfiguration extends KubeObject {
 const kinds = ['validating', 'mutating'] as const;
 type Kind = (typeof kinds)[number];
 
-const pathOf = (kind: Kind) => `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;
+const pathOf = (kind: Kind) => collectionPath(resources[`${kind}Webhooks`]);
 
 /** Without it the roles of manifests/ refuse a list and a watch. */
 const ours = { fieldSelector: `metadata.name=${names.server}` };
@@ -52,11 +54,9 @@ export class WebhookConfigurations {
 	/** Reads both once, so that the first decision of a replica knows them. @throws KubeError */
 	async read(): Promise<void> {
 		const lists = await Promise.all(
-			kinds.map((kind) =>
-				this.#options.client.request<{ items: WebhookConfiguration[] }>('GET', pathOf(kind), { query: ours }),
-			),
+			kinds.map((kind) => listObjects<WebhookConfiguration>(this.#options.client, pathOf(kind), ours)),
 		);
-		for (const [index, kind] of kinds.entries()) this.#take(kind, lists[index]?.items[0]);
+		for (const [index, kind] of kinds.entries()) this.#take(kind, lists[index]?.[0]);
 		this.#known = true;
 		this.#learn();
 	}
@@ -111,7 +111,7 @@ export class WebhookConfigurations {
 			if (operations.length === 0) continue;
 			const { client, log } = this.#options;
 			try {
-				await client.request('PATCH', `${pathOf(kind)}/${name}`, {
+				await client.request('PATCH', objectPath(resources[`${kind}Webhooks`], { name }), {
 					body: [{ op: 'test', path: '/metadata/resourceVersion', value: resourceVersion }, ...operations],
 					contentType: patchType.json,
 				});

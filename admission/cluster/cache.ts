@@ -1,7 +1,9 @@
 import { arc, autoscalerMarks, breakGlass, busy, progress, record } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
+import { collectionPath, groupPath, resources } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Change, Informer } from '../kube/informer.ts';
+import { servesResource } from '../kube/objects.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -42,11 +44,11 @@ export class Cache {
 				onRestart: (why) => metrics.watchRestarted(path, why),
 				log,
 			});
-		this.pods = watch('/api/v1/pods', this.#podListeners, trimPod);
-		this.nodes = watch('/api/v1/nodes', this.#nodeListeners, trimNode);
-		this.namespaces = watch('/api/v1/namespaces', this.#namespaceListeners, trimToMetadata);
+		this.pods = watch(collectionPath(resources.pods), this.#podListeners, trimPod);
+		this.nodes = watch(collectionPath(resources.nodes), this.#nodeListeners, trimNode);
+		this.namespaces = watch(collectionPath(resources.namespaces), this.#namespaceListeners, trimToMetadata);
 		this.ephemeralRunners = watch(
-			'/apis/actions.github.com/v1alpha1/ephemeralrunners',
+			collectionPath(resources.ephemeralRunners),
 			this.#ephemeralRunnerListeners,
 			trimEphemeralRunner,
 		);
@@ -70,20 +72,10 @@ export class Cache {
 	/** Scale sets may be installed later, or never. */
 	async #runWhenServed(signal: AbortSignal): Promise<void> {
 		while (!signal.aborted) {
-			if (await this.#servesEphemeralRunners()) return this.ephemeralRunners.run(signal);
+			const { apiVersion, resource } = resources.ephemeralRunners;
+			const served = await servesResource(this.#client, groupPath(apiVersion), resource);
+			if (served) return this.ephemeralRunners.run(signal);
 			await pause(20_000, signal);
-		}
-	}
-
-	async #servesEphemeralRunners(): Promise<boolean> {
-		try {
-			const list = await this.#client.request<{ resources: { name: string }[] }>(
-				'GET',
-				'/apis/actions.github.com/v1alpha1',
-			);
-			return list.resources.some((resource) => resource.name === 'ephemeralrunners');
-		} catch {
-			return false; // not there, or the API server is not: asked again in a moment, and the pods are guarded all the same
 		}
 	}
 }

@@ -1,7 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { names, progress } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { createUnlessPresent, getObject } from '../kube/objects.ts';
 import { restartsOf } from '../runner/runner-pod.ts';
 
 /**
@@ -37,25 +39,21 @@ export class Proof {
 
 /** The key that all replicas share, from a Secret that the first one writes. */
 export async function loadProof(client: KubeClient, namespace: string): Promise<Proof> {
-	const path = `/api/v1/namespaces/${namespace}/secrets`;
+	const path = objectPath(resources.secrets, { namespace, name: names.proofSecret });
 	for (let attempt = 0; attempt < 5; attempt++) {
-		try {
-			const secret = await client.request<{ data?: { key?: string } }>('GET', `${path}/${names.proofSecret}`);
+		const secret = await getObject<{ data?: { key?: string } }>(client, path);
+		if (secret) {
 			const key = Buffer.from(secret.data?.key ?? '', 'base64');
 			if (key.length < 32)
 				throw new Error(`Secret ${namespace}/${names.proofSecret} holds no key: delete it, it is made anew`);
 			return new Proof(key);
-		} catch (error) {
-			if (!isNotFound(error)) throw error;
 		}
-		const body = {
+		// Another replica may create it at the same moment: its key is read back then.
+		await createUnlessPresent(client, collectionPath(resources.secrets, namespace), {
 			apiVersion: 'v1',
 			kind: 'Secret',
 			metadata: { name: names.proofSecret, namespace },
 			data: { key: randomBytes(32).toString('base64') },
-		};
-		await client.request('POST', path, { body }).catch((error: unknown) => {
-			if (!isConflict(error)) throw error;
 		});
 	}
 	throw new Error(`Secret ${namespace}/${names.proofSecret} can't be read back`);

@@ -1,6 +1,16 @@
 import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, Pod, RecordedOptions } from '../api/kinds.ts';
+import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import {
+	createObject,
+	deleteObject,
+	deleteUnlessChanged,
+	getObject,
+	listObjects,
+	mergePatch,
+	unlessChanged,
+} from '../kube/objects.ts';
 import { holdsNameOf } from '../runner/name-holder.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { Annotations } from '../runner/record.ts';
@@ -57,9 +67,7 @@ export class RunnerPods {
 
 	/** From the API server itself, never a cache. */
 	async get(namespace: string, name: string): Promise<Pod | undefined> {
-		return orUndefined(
-			this.#client.request<Pod>('GET', podPath({ namespace, name }), { timeoutMs: callWithinMs }),
-		);
+		return getObject<Pod>(this.#client, podPath(namespace, name), { timeoutMs: callWithinMs });
 	}
 
 	/**
@@ -69,11 +77,11 @@ export class RunnerPods {
 	async nameTaken(pod: RunnerPod): Promise<boolean> {
 		const name = pod.runnerName.toLowerCase();
 		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return false; // no pod can be called so
-		const found = await this.#client.request<{ items: Pod[] }>('GET', '/api/v1/pods', {
-			query: { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' },
+		const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' };
+		const found = await listObjects<Pod>(this.#client, collectionPath(resources.pods), query, {
 			timeoutMs: callWithinMs,
 		});
-		for (const object of found.items) {
+		for (const object of found) {
 			const other = object.metadata.uid === pod.uid ? undefined : await this.from(object);
 			if (other && holdsNameOf(other, pod)) return true;
 		}
@@ -82,15 +90,12 @@ export class RunnerPods {
 
 	/** 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is not the pod's resourceVersion any more. */
 	async patch(pod: PodAddress, change: Metadata, onlyIfVersion?: string): Promise<Pod | 'conflict' | 'gone'> {
-		const metadata = {
-			...change,
+		const preconditions = {
 			uid: pod.uid,
 			...(onlyIfVersion ? { resourceVersion: onlyIfVersion } : {}),
 		};
 		try {
-			return await this.#client.request<Pod>('PATCH', podPath(pod), {
-				body: { metadata },
-				contentType: patchType.merge,
+			return await mergePatch<Pod>(this.#client, pathOf(pod), { metadata: change }, preconditions, {
 				timeoutMs: callWithinMs,
 			});
 		} catch (error) {
@@ -115,44 +120,29 @@ export class RunnerPods {
 			message,
 			lastTransitionTime: new Date(this.#now()).toISOString(),
 		};
-		try {
-			await this.#client.request('PATCH', `${podPath(pod)}/status`, {
-				body: { metadata: { uid: pod.uid }, status: { conditions: [condition] } },
-				contentType: 'application/strategic-merge-patch+json',
-			});
-		} catch (error) {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		}
+		const patch = this.#client.request('PATCH', pathOf(pod, 'status'), {
+			body: { metadata: { uid: pod.uid }, status: { conditions: [condition] } },
+			contentType: patchType.strategic,
+		});
+		await unlessChanged(patch);
 	}
 
 	/** Carries a recorded deletion out, the way it was asked for. @throws KubeError: 404 gone, 409 not this UID, 429 budget */
 	async remove(pod: PodAddress, { via, ...options }: RecordedOptions): Promise<void> {
 		const deleteOptions = { ...options, preconditions: { uid: pod.uid } };
-		if (via === 'delete') {
-			await this.#client.request('DELETE', podPath(pod), {
-				body: { apiVersion: 'v1', kind: 'DeleteOptions', ...deleteOptions },
-			});
-			return;
-		}
-		await this.#client.request('POST', `${podPath(pod)}/eviction`, {
-			body: {
-				apiVersion: 'policy/v1',
-				kind: 'Eviction',
-				metadata: { name: pod.name, namespace: pod.namespace },
-				deleteOptions,
-			},
+		if (via === 'delete') return deleteObject(this.#client, pathOf(pod), deleteOptions);
+		await createObject(this.#client, pathOf(pod, 'eviction'), {
+			apiVersion: 'policy/v1',
+			kind: 'Eviction',
+			metadata: { name: pod.name, namespace: pod.namespace },
+			deleteOptions,
 		});
 	}
 
 	async removeEphemeralRunner(namespace: string, owner: { name: string; uid: string }): Promise<void> {
-		try {
-			await this.#client.request('DELETE', ephemeralRunnerPath(namespace, owner.name), {
-				body: { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid: owner.uid } },
-				timeoutMs: callWithinMs,
-			});
-		} catch (error) {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		}
+		const path = objectPath(resources.ephemeralRunners, { namespace, name: owner.name });
+		const preconditions = { uid: owner.uid };
+		await deleteUnlessChanged(this.#client, path, { preconditions }, { timeoutMs: callWithinMs });
 	}
 
 	/** Only asked for where the leader found the node missing long enough ago, since any editor could have said so. */
@@ -160,10 +150,8 @@ export class RunnerPods {
 		const sinceMs = Date.parse(pod.metadata.annotations?.[progress.nodeGoneSince] ?? '');
 		const node = pod.spec?.nodeName;
 		if (!node || Number.isNaN(sinceMs) || this.#now() - sinceMs < nodeGoneAfterMs) return false;
-		const found = await orUndefined(
-			this.#client.request('GET', `/api/v1/nodes/${node}`, { timeoutMs: callWithinMs }),
-		);
-		return found === undefined;
+		const path = objectPath(resources.nodes, { name: node });
+		return (await getObject(this.#client, path, { timeoutMs: callWithinMs })) === undefined;
 	}
 }
 
@@ -172,22 +160,9 @@ export async function getEphemeralRunner(
 	namespace: string,
 	name: string,
 ): Promise<EphemeralRunner | undefined> {
-	return orUndefined(
-		client.request<EphemeralRunner>('GET', ephemeralRunnerPath(namespace, name), { timeoutMs: callWithinMs }),
-	);
+	const path = objectPath(resources.ephemeralRunners, { namespace, name });
+	return getObject<EphemeralRunner>(client, path, { timeoutMs: callWithinMs });
 }
 
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-	try {
-		return await answer;
-	} catch (error) {
-		if (isNotFound(error)) return undefined;
-		throw error;
-	}
-}
-
-const podPath = (pod: { namespace: string; name: string }) =>
-	`/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`;
-
-const ephemeralRunnerPath = (namespace: string, name: string) =>
-	`/apis/actions.github.com/v1alpha1/namespaces/${namespace}/ephemeralrunners/${name}`;
+const pathOf = ({ namespace, name }: PodAddress, subresource?: string) =>
+	podPath(namespace, name, subresource);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/kinds.ts';
+import { collectionPath, groupPath, resources } from '../api/paths.ts';
 import {
 	apiVersion,
 	arcReplicaSet,
@@ -11,6 +12,7 @@ import {
 } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Change, Informer } from '../kube/informer.ts';
+import { servesResource } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -59,16 +61,15 @@ export class SetsCache {
 			});
 			return { informer, on: (listener) => void listeners.push(listener) };
 		};
-		const ours = (resource: string) => `/apis/${apiVersion}/${resource}`;
-		this.runnerSets = watch<RunnerSet>(ours(setKinds.runnerSet.resource), trimSet(setKinds.runnerSet.kind));
+		this.runnerSets = watch<RunnerSet>(collectionPath(setKinds.runnerSet), trimSet(setKinds.runnerSet.kind));
 		this.runnerDeployments = watch<RunnerDeployment>(
-			ours(setKinds.runnerDeployment.resource),
+			collectionPath(setKinds.runnerDeployment),
 			trimSet(setKinds.runnerDeployment.kind),
 		);
-		this.runners = watch<OwnerObject>(ours(setKinds.runner.resource), trimOwner);
-		this.runnerReplicaSets = watch<OwnerObject>(ours(arcReplicaSet.resource), trimOwner);
+		this.runners = watch<OwnerObject>(collectionPath(setKinds.runner), trimOwner);
+		this.runnerReplicaSets = watch<OwnerObject>(collectionPath(arcReplicaSet), trimOwner);
 		// ARC's StatefulSets carry this label too, and not the set's name.
-		this.statefulSets = watch<OwnerObject>('/apis/apps/v1/statefulsets', trimOwner, {
+		this.statefulSets = watch<OwnerObject>(collectionPath(resources.statefulSets), trimOwner, {
 			labelSelector: setKeys.templateHash,
 		});
 	}
@@ -91,23 +92,11 @@ export class SetsCache {
 		signal: AbortSignal,
 	): Promise<void> {
 		while (!signal.aborted) {
-			if (await this.#serves(resource)) {
+			if (await servesResource(this.#client, groupPath(apiVersion), resource)) {
 				await Promise.all(needed.map(({ informer }) => informer.run(signal)));
 				return;
 			}
 			await sleep(servedCheckMs, undefined, { signal }).catch(() => undefined);
-		}
-	}
-
-	async #serves(resource: string): Promise<boolean> {
-		try {
-			const list = await this.#client.request<{ resources: { name: string }[] }>(
-				'GET',
-				`/apis/${apiVersion}`,
-			);
-			return list.resources.some(({ name }) => name === resource);
-		} catch {
-			return false; // not installed, or the API server is away: asked again in a moment either way
 		}
 	}
 }
@@ -135,6 +124,3 @@ const trimOwner = ({ metadata }: OwnerObject): OwnerObject => ({
 		finalizers: metadata.finalizers,
 	},
 });
-
-export const runnersPath = (namespace: string) =>
-	`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}`;

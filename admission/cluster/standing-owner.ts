@@ -1,14 +1,20 @@
 import { arc } from '../api/keys.ts';
-import type { KubeObject, OwnerReference, Pod } from '../api/kinds.ts';
+import type { OwnerReference, Pod } from '../api/kinds.ts';
+import { objectPath, resources } from '../api/paths.ts';
 import { apiVersion, setKinds } from '../api/sets.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { getObject } from '../kube/objects.ts';
 
 /** One call to the API server; an admission has time for two. */
 const callWithinMs = 2_000;
 
 const owners = {
-	runnerset: { label: arc.runnerSet, kind: 'StatefulSet', path: 'apps/v1', resource: 'statefulsets' },
-	runnerdeployment: { label: arc.runnerDeployment, ...setKinds.runner, path: apiVersion },
+	runnerset: { label: arc.runnerSet, kind: 'StatefulSet', resource: resources.statefulSets },
+	runnerdeployment: {
+		label: arc.runnerDeployment,
+		kind: setKinds.runner.kind,
+		resource: setKinds.runner,
+	},
 } as const;
 const sets = { runnerset: setKinds.runnerSet.kind, runnerdeployment: setKinds.runnerDeployment.kind };
 
@@ -40,16 +46,15 @@ export async function standingOwner(
 	const reconciler = reconcilers.find((one) => controllers.includes(one) && ownerOf(pod, one));
 	const owner = reconciler && ownerOf(pod, reconciler);
 	if (!owner) return undefined;
-	const { path, resource } = owners[reconciler];
-	try {
-		const url = `/apis/${path}/namespaces/${pod.metadata.namespace}/${resource}/${owner.name}`;
-		const { metadata } = await client.request<KubeObject>('GET', url, { timeoutMs: callWithinMs });
-		const ours = metadata.ownerReferences?.some(
-			(set) => set.kind === sets[reconciler] && set.apiVersion === apiVersion,
-		);
-		return ours && metadata.uid === owner.uid && !metadata.deletionTimestamp ? owner.name : undefined;
-	} catch (error) {
-		if (isNotFound(error)) return undefined;
-		throw error;
-	}
+	const path = objectPath(owners[reconciler].resource, {
+		namespace: pod.metadata.namespace,
+		name: owner.name,
+	});
+	const found = await getObject(client, path, { timeoutMs: callWithinMs });
+	const ours = found?.metadata.ownerReferences?.some(
+		(set) => set.kind === sets[reconciler] && set.apiVersion === apiVersion,
+	);
+	return ours && found?.metadata.uid === owner.uid && !found.metadata.deletionTimestamp
+		? owner.name
+		: undefined;
 }

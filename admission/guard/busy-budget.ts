@@ -1,7 +1,9 @@
 import { busy, names } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Cache } from '../cluster/cache.ts';
-import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { createUnlessPresent, getObject, unlessGone } from '../kube/objects.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -50,13 +52,8 @@ export function keepBusyBudgets(
 }
 
 async function ensure(client: KubeClient, namespace: string, log: Log): Promise<void> {
-	const path = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
-	try {
-		await client.request('GET', `${path}/${names.backstop}`);
-		return;
-	} catch (error) {
-		if (!isNotFound(error)) throw error;
-	}
+	const resource = resources.podDisruptionBudgets;
+	if (await getObject(client, objectPath(resource, { namespace, name: names.backstop }))) return;
 	const body = {
 		apiVersion: 'policy/v1',
 		kind: 'PodDisruptionBudget',
@@ -67,11 +64,7 @@ async function ensure(client: KubeClient, namespace: string, log: Log): Promise<
 		},
 		spec: { minAvailable: 1_000_000, selector: { matchLabels: { [busy.label]: 'true' } } },
 	};
-	try {
-		await client.request('POST', path, { body });
-		log.info({ namespace }, 'back-stop PodDisruptionBudget made');
-	} catch (error) {
-		if (isNotFound(error)) return; // the namespace has gone meanwhile
-		if (!isConflict(error)) throw error;
-	}
+	// undefined: the namespace has been deleted meanwhile.
+	const created = await unlessGone(createUnlessPresent(client, collectionPath(resource, namespace), body));
+	if (created) log.info({ namespace }, 'back-stop PodDisruptionBudget made');
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guardWebhook, names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
+import { collectionPath, resources } from '../api/paths.ts';
 import type { Report, WebhookReport } from '../api/report.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
@@ -38,7 +39,7 @@ export class WebhookWatch {
 		this.#metrics = metrics;
 		this.#log = log;
 		const watch = (kind: Kind) => {
-			const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations`;
+			const path = collectionPath(resources[`${kind}Webhooks`]);
 			return new Informer<Configuration>({
 				client,
 				path,

@@ -33,6 +33,8 @@ export interface RequestOptions {
 export const patchType = {
 	merge: 'application/merge-patch+json',
 	json: 'application/json-patch+json',
+	/** Lists such as conditions are merged by their key. Only for kinds that Kubernetes itself defines. */
+	strategic: 'application/strategic-merge-patch+json',
 	apply: 'application/apply-patch+yaml',
 } as const;
 

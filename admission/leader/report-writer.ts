@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../api/keys.ts';
+import { objectPath, resources } from '../api/paths.ts';
 import { type Report, reportKey } from '../api/report.ts';
-import { isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { applyObject, getObject } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
 
@@ -21,7 +23,7 @@ export interface ReportWriterOptions {
 /** Keeps the ConfigMap with the leader's report, until `signal` ends. A write that fails is tried at the next look. */
 export async function writeReports(options: ReportWriterOptions, signal: AbortSignal): Promise<void> {
 	const { client, namespace, facts, now, log } = options;
-	const path = `/api/v1/namespaces/${namespace}/configmaps/${names.status}`;
+	const path = objectPath(resources.configMaps, { namespace, name: names.status });
 	let earlierMs: number | undefined;
 	let written = { news: '', atMs: Number.NEGATIVE_INFINITY };
 	let failing = false;
@@ -35,16 +37,13 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 		const news = newsIn(report);
 		if (!isDue(written, news, now())) return;
 		// Applied, so that the first write needs no look whether it is there. Two leaders at once: the later one stands.
-		await client.request('PATCH', path, {
-			query: { fieldManager: names.fieldManager, force: true },
-			contentType: patchType.apply,
-			body: {
-				apiVersion: 'v1',
-				kind: 'ConfigMap',
-				metadata: { name: names.status, namespace, labels: { 'app.kubernetes.io/name': names.server } },
-				data: { [reportKey]: `${JSON.stringify(report, undefined, 2)}\n` },
-			},
-		});
+		const configMap = {
+			apiVersion: 'v1',
+			kind: 'ConfigMap',
+			metadata: { name: names.status, namespace, labels: { 'app.kubernetes.io/name': names.server } },
+			data: { [reportKey]: `${JSON.stringify(report, undefined, 2)}\n` },
+		};
+		await applyObject(client, path, configMap, names.fieldManager);
 		written = { news, atMs: now() };
 	}
 
@@ -62,13 +61,12 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 }
 
 async function readUnguardedSeconds(client: KubeClient, path: string): Promise<number> {
+	const configMap = await getObject<{ data?: Record<string, string> }>(client, path);
 	try {
-		const { data } = await client.request<{ data?: Record<string, string> }>('GET', path);
-		const before = JSON.parse(data?.[reportKey] ?? '{}') as Partial<Report>;
+		const before = JSON.parse(configMap?.data?.[reportKey] ?? '{}') as Partial<Report>;
 		return Number(before.guard?.unguardedSeconds) || 0;
 	} catch (error) {
-		// Nothing there yet, or somebody has edited what is there: counting begins anew.
-		if (isNotFound(error) || error instanceof SyntaxError) return 0;
+		if (error instanceof SyntaxError) return 0; // somebody has edited it: counting starts again
 		throw error;
 	}
 }

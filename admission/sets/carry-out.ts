@@ -1,11 +1,13 @@
+import { objectPath } from '../api/paths.ts';
 import { apiVersion } from '../api/sets.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import type { Ports } from '../guard/release.ts';
 import { release } from '../guard/release.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
+import { isConflict, KubeError } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
+import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Creator, newName, type RunnersSet, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
@@ -115,22 +117,13 @@ export class PlanExecutor<S extends RunnersSet> {
 		const { object, pod, runner } = owner;
 		if (!object) return;
 		const namespace = set.metadata.namespace ?? '';
-		const ignoreGone = (error: unknown) => {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		};
-		const body = {
-			apiVersion: 'v1',
-			kind: 'DeleteOptions',
-			propagationPolicy: 'Background',
-			preconditions: { uid: owner.uid },
-		};
-		await client
-			.request('DELETE', `${this.#kind.ownersPath(namespace)}/${owner.name}`, { body })
-			.catch(ignoreGone);
+		const path = objectPath(this.#kind.ownerResource, { namespace, name: owner.name });
+		const preconditions = { uid: owner.uid };
+		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions });
 		this.#owners.removed(owner);
 		// A refusal is the guard's last word: it runs a job after all, and goes when that is done.
 		if (runner && !pod?.metadata.deletionTimestamp)
-			await pods.remove(runner, { via: 'delete' }).catch(ignoreGone);
+			await unlessChanged(pods.remove(runner, { via: 'delete' }));
 		log.info(
 			{ [this.#kind.controller]: set.metadata.name, namespace, runner: owner.name, was: owner.phase },
 			'runner removed',

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { arc } from '../api/keys.ts';
+import type { Resource } from '../api/paths.ts';
 import {
 	apiVersion,
 	type RunnerConfig,
@@ -16,15 +17,16 @@ export interface SetKind<S extends RunnersSet> {
 	kind: S extends RunnerSet ? 'RunnerSet' : 'RunnerDeployment';
 	/** As `--controllers` names it. */
 	controller: 'runnerset' | 'runnerdeployment';
-	resource: string;
+	/** The sets themselves. */
+	resource: Resource;
 	/** Label on a pod with the name of its set. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	sets: Watched<S>;
 	owners: Watched<OwnerObject>;
 	/** What may stand between a set and its owners (ARC's RunnerReplicaSets): whose those are, their set owns. */
 	between?: Watched<OwnerObject>;
-	/** Collection of the owners: StatefulSets or Runners. */
-	ownersPath(namespace: string): string;
+	/** What each of its runners is made by: StatefulSets or Runners. */
+	ownerResource: Resource;
 	podName(owner: string): string;
 	/** Does an owner make its pod by itself, and again when it is gone? */
 	makesItsPod: boolean;

@@ -1,9 +1,10 @@
+import { objectPath } from '../api/paths.ts';
 import { apiVersion, drainFinalizer, type SetConditionType, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import { durationMs } from '../duration.ts';
-import { isConflict, isNotFound, patchType } from '../kube/client.ts';
 import type { Subject } from '../kube/events.ts';
+import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { mostAtOnce, PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { RunnersSet, SetKind } from './kind.ts';
@@ -217,17 +218,9 @@ export class SetReconciler<S extends RunnersSet> {
 		if (dueMs > 0 && !now) return { afterMs: dueMs };
 		memory.statusWrittenMs = nowMs;
 		const { namespace, name, uid } = set.metadata;
-		try {
-			await client.request('PATCH', `${this.#path(namespace ?? '')}/${name}/status`, {
-				body: {
-					metadata: { uid },
-					status: { ...status, accounting: { ...emptyAccounting, ...status.accounting } },
-				},
-				contentType: patchType.merge,
-			});
-		} catch (error) {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		}
+		const change = { status: { ...status, accounting: { ...emptyAccounting, ...status.accounting } } };
+		const path = objectPath(this.#kind.resource, { namespace, name }, 'status');
+		await unlessChanged(mergePatch(client, path, change, { uid }));
 		for (const { type, status: yes, message = '' } of status.conditions ?? []) {
 			if (memory.told.get(type) === message || yes !== 'True' || type === 'Settled') continue;
 			memory.told.set(type, message);
@@ -258,17 +251,13 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	async #patch(set: S, metadata: { finalizers: string[] } | undefined, spec?: object): Promise<void> {
-		const { namespace = '', name, uid, resourceVersion } = set.metadata;
+		const { namespace, name, uid, resourceVersion } = set.metadata;
 		// A list is replaced as a whole, so nobody may have changed it meanwhile.
-		const precondition = metadata ? { uid, resourceVersion } : { uid };
-		try {
-			await this.#dependencies.client.request('PATCH', `${this.#path(namespace)}/${name}`, {
-				body: { metadata: { ...metadata, ...precondition }, ...(spec ? { spec } : {}) },
-				contentType: patchType.merge,
-			});
-		} catch (error) {
-			if (!isNotFound(error) && !isConflict(error)) throw error; // the watch brings the newer one
-		}
+		const preconditions = metadata ? { uid, resourceVersion } : { uid };
+		const path = objectPath(this.#kind.resource, { namespace, name });
+		const change = spec ? { metadata, spec } : { metadata };
+		// If it has changed meanwhile, the watch brings the newer one and this reconcile runs again.
+		await unlessChanged(mergePatch(this.#dependencies.client, path, change, preconditions));
 	}
 
 	#forget(uid: string): void {
@@ -277,8 +266,6 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#keys.delete(uid);
 		this.#orphaning.delete(uid);
 	}
-
-	#path = (namespace: string) => `/apis/${apiVersion}/namespaces/${namespace}/${this.#kind.resource}`;
 
 	#subject = ({ metadata }: S): Subject => ({ apiVersion, kind: this.#kind.kind, metadata });
 }

@@ -1,4 +1,6 @@
+import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
+import { objectPath, resources } from '../api/paths.ts';
 import {
 	apiVersion,
 	type Runner,
@@ -10,7 +12,8 @@ import {
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
-import { isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
+import { type KubeClient, KubeError } from '../kube/client.ts';
+import { applyObject, deleteObject, getObject, unlessGone } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -128,8 +131,8 @@ export class RegistrationTokens {
 			({ namespace, secret }) => namespace === first && secret === second,
 		);
 		const use = uses[0];
-		const path = `/api/v1/namespaces/${first}/secrets/${second}`;
-		const held = await this.#read<OwnedSecret>(path);
+		const path = objectPath(resources.secrets, { namespace: first, name: second });
+		const held = await getObject<OwnedSecret>(this.#options.client, path);
 		if (held && held.metadata.labels?.[setKeys.tokenSecretMark] !== 'true')
 			throw new Error('a Secret of this name was made by somebody else');
 		if (!use) return this.#remove(key, path, held);
@@ -187,8 +190,7 @@ export class RegistrationTokens {
 	): Promise<void> {
 		const body = tokenSecretBody(use, token, owners);
 		try {
-			const query = { fieldManager: 'runners-admission', force: true };
-			await this.#options.client.request('PATCH', path, { query, body, contentType: patchType.apply });
+			await applyObject(this.#options.client, path, body, names.fieldManager);
 		} catch (error) {
 			const ending =
 				error instanceof KubeError && error.code === 403 && /being terminated/.test(error.message);
@@ -199,30 +201,16 @@ export class RegistrationTokens {
 	async #remove(key: string, path: string, held: OwnedSecret | undefined): Promise<LookAgain> {
 		this.#problems.delete(key);
 		if (!held) return undefined;
-		try {
-			const body = { preconditions: { uid: held.metadata.uid } };
-			await this.#options.client.request('DELETE', path, { body });
-		} catch (error) {
-			if (!isNotFound(error)) throw error; // the garbage collector was first
-		}
+		const preconditions = { uid: held.metadata.uid };
+		await unlessGone(deleteObject(this.#options.client, path, { preconditions })); // the garbage collector may be first
 		return undefined;
 	}
 
 	async #learn(namespace: string, name: string): Promise<LookAgain> {
-		const runner = await this.#read<Runner>(
-			`/apis/${apiVersion}/namespaces/${namespace}/${setKinds.runner.resource}/${name}`,
-		);
+		const path = objectPath(setKinds.runner, { namespace, name });
+		const runner = await getObject<Runner>(this.#options.client, path);
 		if (runner) this.#note(runner, 'Runner', runner.spec);
 		return undefined;
-	}
-
-	async #read<T>(path: string): Promise<T | undefined> {
-		try {
-			return await this.#options.client.request<T>('GET', path);
-		} catch (error) {
-			if (isNotFound(error)) return undefined;
-			throw error;
-		}
 	}
 }
 

@@ -1,7 +1,9 @@
 import { arc } from '../api/keys.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } from '../api/sets.ts';
-import { runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import type { SetsCache } from '../cluster/sets-cache.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { createObject, deleteObject, unlessGone } from '../kube/objects.ts';
 import { ownerReference, type SetKind } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
@@ -14,12 +16,12 @@ export function runnerDeployments(
 	return {
 		kind: 'RunnerDeployment',
 		controller: 'runnerdeployment',
-		resource: setKinds.runnerDeployment.resource,
+		resource: setKinds.runnerDeployment,
 		setLabel: arc.runnerDeployment,
 		sets: cache.runnerDeployments,
 		owners: cache.runners,
 		between: cache.runnerReplicaSets,
-		ownersPath: runnersPath,
+		ownerResource: setKinds.runner,
 		podName: (owner) => owner,
 		makesItsPod: false,
 		config: ({ spec }) => spec.template.spec,
@@ -46,16 +48,15 @@ export function runnerDeployments(
 			if (layout.kind === 'invalid') return layout;
 			return async (name) => {
 				const annotations = { ...runner.metadata.annotations, [setKeys.syncTime]: new Date().toISOString() };
-				const made = await client.request<Runner>('POST', runnersPath(namespace), {
-					body: { ...runner, metadata: { ...runner.metadata, name, annotations } },
+				const made = await createObject<Runner>(client, collectionPath(setKinds.runner, namespace), {
+					...runner,
+					metadata: { ...runner.metadata, name, annotations },
 				});
 				try {
 					await createPod(client, made, layout.template);
 				} catch (error) {
 					// A Runner without a pod would count as one that is coming.
-					await client.request('DELETE', `${runnersPath(namespace)}/${name}`).catch((again: unknown) => {
-						if (!isNotFound(again)) throw again;
-					});
+					await unlessGone(deleteObject(client, objectPath(setKinds.runner, { namespace, name }), {}));
 					throw error;
 				}
 			};
@@ -65,7 +66,7 @@ export function runnerDeployments(
 
 /** The pod of a Runner. */
 export async function createPod(client: KubeClient, { metadata }: Runner, template: object): Promise<void> {
-	const { name, namespace, uid } = metadata;
+	const { name, namespace = '', uid } = metadata;
 	const { metadata: written = {}, ...rest } = template as { metadata?: object };
 	const owner = {
 		apiVersion,
@@ -75,12 +76,10 @@ export async function createPod(client: KubeClient, { metadata }: Runner, templa
 		controller: true,
 		blockOwnerDeletion: true,
 	};
-	await client.request('POST', `/api/v1/namespaces/${namespace}/pods`, {
-		body: {
-			apiVersion: 'v1',
-			kind: 'Pod',
-			...rest,
-			metadata: { ...written, name, namespace, ownerReferences: [owner] },
-		},
+	await createObject(client, collectionPath(resources.pods, namespace), {
+		apiVersion: 'v1',
+		kind: 'Pod',
+		...rest,
+		metadata: { ...written, name, namespace, ownerReferences: [owner] },
 	});
 }

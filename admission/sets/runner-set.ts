@@ -1,7 +1,9 @@
 import { arc } from '../api/keys.ts';
+import { collectionPath, resources } from '../api/paths.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { createObject } from '../kube/objects.ts';
 import { ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
@@ -11,15 +13,14 @@ export function runnerSets(
 	cache: SetsCache,
 	defaults: TemplateDefaults,
 ): SetKind<RunnerSet> {
-	const ownersPath = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/statefulsets`;
 	return {
 		kind: 'RunnerSet',
 		controller: 'runnerset',
-		resource: setKinds.runnerSet.resource,
+		resource: setKinds.runnerSet,
 		setLabel: arc.runnerSet,
 		sets: cache.runnerSets,
 		owners: cache.statefulSets,
-		ownersPath,
+		ownerResource: resources.statefulSets,
 		podName: (owner) => `${owner}-0`,
 		makesItsPod: true,
 		config: ({ spec }) => spec,
@@ -55,7 +56,8 @@ export function runnerSets(
 						revisionHistoryLimit: 0,
 					},
 				};
-				await client.request('POST', ownersPath(metadata.namespace ?? ''), { body: statefulSet });
+				const path = collectionPath(resources.statefulSets, metadata.namespace ?? '');
+				await createObject(client, path, statefulSet);
 			};
 		},
 	};

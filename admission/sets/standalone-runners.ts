@@ -1,9 +1,11 @@
-import { apiVersion, type Runner } from '../api/sets.ts';
+import { objectPath } from '../api/paths.ts';
+import { apiVersion, type Runner, setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { type OwnerObject, runnersPath, type SetsCache } from '../cluster/sets-cache.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -80,9 +82,7 @@ export class StandaloneRunners {
 		if (phase === 'idle' || phase === 'busy') this.#failures.delete(owner.metadata.uid ?? '');
 		if (phase !== 'completed' && phase !== 'failed') return undefined;
 		if (phase === 'failed') this.#noteFailure(owner, key);
-		await pods.remove(runner, { via: 'delete' }).catch((error: unknown) => {
-			if (!isNotFound(error) && !isConflict(error)) throw error;
-		});
+		await unlessChanged(pods.remove(runner, { via: 'delete' }));
 		log.info({ runner: key, was: phase }, 'runner removed');
 		return undefined;
 	}
@@ -93,18 +93,16 @@ export class StandaloneRunners {
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
 		const waitMs = (this.#failures.get(uid)?.nextMs ?? 0) - now();
 		if (waitMs > 0) return { afterMs: waitMs };
-		try {
-			const runner = await client.request<Runner>('GET', `${runnersPath(namespace)}/${name}`);
+		const runner = await getObject<Runner>(client, objectPath(setKinds.runner, { namespace, name }));
+		if (runner?.metadata.uid === uid) {
 			const layout = runnerTemplate(runner, templateDefaults);
 			if (layout.kind === 'invalid') {
 				log.warn({ runner: key, field: layout.field, message: layout.message }, 'Runner is invalid');
 				await this.#writeStatus(owner, 'Pending', false, layout.message);
 				return undefined;
 			}
-			if (runner.metadata.uid === uid) await createPod(client, runner, layout.template);
-		} catch (error) {
-			// Gone, or the pod is there already and comes with the watch.
-			if (!isNotFound(error) && !isConflict(error)) throw error;
+			// If the pod exists already, the watch will show it.
+			await unlessChanged(createPod(client, runner, layout.template));
 		}
 		return { afterMs: 10_000 };
 	}
@@ -124,14 +122,8 @@ export class StandaloneRunners {
 		const status = { phase, ready, message };
 		const text = JSON.stringify(status);
 		if (this.#written.get(uid) === text) return;
-		await client
-			.request('PATCH', `${runnersPath(namespace)}/${name}/status`, {
-				body: { apiVersion, metadata: { uid }, status },
-				contentType: patchType.merge,
-			})
-			.catch((error: unknown) => {
-				if (!isNotFound(error) && !isConflict(error)) throw error;
-			});
+		const path = objectPath(setKinds.runner, { namespace, name }, 'status');
+		await unlessChanged(mergePatch(client, path, { apiVersion, status }, { uid }));
 		this.#written.set(uid, text);
 	}
 }
