@@ -3,6 +3,7 @@ import type { Pod } from '../api/kinds.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
 import { optionsOf } from './delete-pods.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
+import { unreadableTexts } from './rules/message.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
@@ -37,8 +38,8 @@ export async function evictPods(
 		const why = error instanceof Error ? error.message : String(error);
 		dependencies.log.error({ pod: `${namespace}/${name}`, error: why }, 'eviction could not be judged');
 		dependencies.metrics.decision('deny', 'internal-error');
-		const message = `whether ${name} is a busy runner can not be seen (${why}): try again`;
-		return refused(request.uid, { code: 429 }, 'internal-error', message);
+		const { message, facts } = unreadableTexts(name, why);
+		return refused(request.uid, { code: 429 }, message, facts);
 	}
 	const dryRun = request.dryRun === true || eviction.deleteOptions?.dryRun?.includes('All') === true;
 	if (!pod && dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);

@@ -10,7 +10,7 @@ import { type AdmissionResponse, allowed, type Refusal, refused } from '../webho
 import type { LeavingOwner } from './exited-pods.ts';
 import { type Ports, type Released, release } from './release.ts';
 import { deny } from './rules/decide.ts';
-import { denyMessage, duration, ownerLeavingMessage } from './rules/message.ts';
+import { denialTexts, duration, ownerLeavingTexts } from './rules/message.ts';
 import { admissionBudgetMs } from './rules/policy.ts';
 
 export interface ReviewDependencies {
@@ -47,7 +47,8 @@ export async function reviewDeletion(
 		if (owner) {
 			metrics.decision('deny', 'owner-leaving');
 			log.debug({ pod: podKey(pod), user: request.user, reason: 'owner-leaving' }, 'deletion denied');
-			return refused(uid, refusal, 'owner-leaving', ownerLeavingMessage(released.pod, owner));
+			const { message, facts } = ownerLeavingTexts(released.pod, owner);
+			return refused(uid, refusal, message, facts);
 		}
 	} catch (error) {
 		released = await failed(pod, request, error, dependencies);
@@ -70,7 +71,7 @@ export async function reviewDeletion(
 		log.debug(facts, 'deletion allowed');
 		return allowed(uid);
 	}
-	const message = denyMessage(runnerPod, verdict, recorded, ports.now());
+	const { message, facts: denial } = denialTexts(runnerPod, verdict, recorded, ports.now());
 	// Told when it is new; the caller's retries change nothing and say nothing (F9).
 	if (recorded === true && !pod.metadata.annotations?.[record.requestedBy]) {
 		log.info(facts, 'deletion recorded');
@@ -85,7 +86,7 @@ export async function reviewDeletion(
 	} else {
 		log.debug(facts, 'deletion denied');
 	}
-	return refused(uid, refusal, verdict.reason, message);
+	return refused(uid, refusal, message, denial);
 }
 
 /** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. */

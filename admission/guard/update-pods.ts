@@ -2,6 +2,7 @@ import { arc, breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { readRunnerPod } from '../runner/runner-pod.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import { editRefusedTexts } from './rules/message.ts';
 
 const guardedLabels = [arc.runner, arc.runnerSet, arc.runnerDeployment, arc.ephemeralRunner, busy.label];
 
@@ -26,14 +27,11 @@ export function updatePods(request: AdmissionRequest, self: string): AdmissionRe
 			after.metadata.labels?.[key] !== before.metadata.labels[key],
 	);
 	const image = (pod: Pod) => pod.spec?.containers?.find((container) => container.name === 'runner')?.image;
-	const what = [
-		gone.length > 0 &&
-			`the label${gone.length > 1 ? 's' : ''} ${gone.join(', ')} must stay while its container runs`,
+	const edits = [
+		gone.length > 0 && `label${gone.length > 1 ? 's' : ''} ${gone.join(', ')} must stay`,
 		image(before) !== image(after) && 'a new image would restart its container and kill its job',
-	].filter(Boolean);
-	if (what.length === 0) return allowed(request.uid);
-	const message =
-		`runner ${runner.runnerName}: ${what.join('; ')}. To have it deleted when it is safe: ` +
-		`kubectl runners delete ${runner.name} -n ${runner.namespace}`;
-	return refused(request.uid, { code: 403 }, 'busy', message);
+	].filter((edit) => edit !== false);
+	if (edits.length === 0) return allowed(request.uid);
+	const { message, facts } = editRefusedTexts(runner, edits);
+	return refused(request.uid, { code: 403 }, message, facts);
 }

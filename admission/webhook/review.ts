@@ -1,9 +1,9 @@
-import type { DenyReason } from '../api/reasons.ts';
+import { type Cause, causesOf, type Denial } from '../api/denial.ts';
 
 /** The parts of admission.k8s.io/v1 AdmissionReview that are read. */
 export interface AdmissionRequest {
 	uid: string;
-	/** Empty for deletecollection: the name is only in oldObject (api-server-facts). */
+	/** Empty for deletecollection (measured): the name is only in oldObject. */
 	name?: string;
 	namespace?: string;
 	operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -28,8 +28,8 @@ export interface AdmissionResponse {
 		message: string;
 		details: {
 			retryAfterSeconds?: number;
-			/** The verdict's reason, for programs: the API server passes it on as it is. */
-			causes: { reason: DenyReason; message: string; field: string }[];
+			/** The facts of the denial, for programs: the API server passes them on as they are. */
+			causes: Cause[];
 		};
 	};
 }
@@ -45,7 +45,7 @@ export type PatchOperation =
 	| { op: 'add' | 'replace' | 'test'; path: string; value: unknown }
 	| { op: 'remove'; path: string };
 
-/** Allowed, with these changes; none at all is a plain "allowed". */
+/** Allows the request and changes its object; without operations it is a plain `allowed`. */
 export const patched = (
 	uid: string,
 	operations: PatchOperation[],
@@ -60,7 +60,7 @@ export const patched = (
 /** A label or annotation key as a part of a JSON Pointer (RFC 6901). */
 export const pointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** How a denial is put to the one who asks: see the callers for why each code. */
+/** The HTTP status of a denial. Callers react differently to each: see delete-pods.ts and evict-pods.ts. */
 export interface Refusal {
 	code: 403 | 409 | 429;
 	retryAfterSeconds?: number;
@@ -68,13 +68,13 @@ export interface Refusal {
 
 const statusReason = { 403: 'Forbidden', 409: 'Conflict', 429: 'TooManyRequests' } as const;
 
+/** Refuses: `message` is what people read, `denial` what programs read. */
 export function refused(
 	uid: string,
-	refusal: Refusal,
-	reason: DenyReason,
+	{ code, retryAfterSeconds }: Refusal,
 	message: string,
+	denial: Denial,
 ): AdmissionResponse {
-	const { code, retryAfterSeconds } = refusal;
 	return {
 		uid,
 		allowed: false,
@@ -83,10 +83,7 @@ export function refused(
 			code,
 			reason: statusReason[code],
 			message,
-			details: {
-				...(retryAfterSeconds ? { retryAfterSeconds } : {}),
-				causes: [{ reason, message, field: 'runner' }],
-			},
+			details: { ...(retryAfterSeconds ? { retryAfterSeconds } : {}), causes: causesOf(denial) },
 		},
 	};
 }
@@ -114,7 +111,7 @@ export function parseReview(body: Buffer): AdmissionRequest {
 	if (review.apiVersion !== 'admission.k8s.io/v1') {
 		throw new BadReview(
 			400,
-			`AdmissionReview ${String(review.apiVersion)} is not spoken here, only admission.k8s.io/v1`,
+			`unsupported AdmissionReview version ${String(review.apiVersion)}: only admission.k8s.io/v1 is supported`,
 		);
 	}
 	const { request } = review;

@@ -24,7 +24,7 @@ interface Context {
 }
 
 const test = suite<Context>('beside ARC');
-const running = /is running a job|has been running a job/;
+const running = /is busy/;
 const api = '/apis/actions.summerwind.dev/v1alpha1';
 
 const kinds = {

@@ -72,7 +72,7 @@ test('annotations up to the API server’s limit: that pod can not be marked or 
 	const refused = await mallory(evil, 'delete', 'pod', 'full');
 	assert.is(refused.code, 1);
 	says(refused.stderr, 'metadata.annotations: Too long');
-	says(refused.stderr, 'The deletion could NOT be recorded');
+	says(refused.stderr, 'It could NOT be recorded: ask again');
 	assert.is((await mallory(evil, 'delete', 'pod', 'neighbour')).code, 0);
 	assert.ok(rig.github.find(evil.scope, 'full'), 'not unregistered without having been written down');
 	await evil.ok('annotate', 'pod', 'full', 'filler-');

@@ -61,7 +61,7 @@ for (const version of versions) {
 			assert.is(refused.code, 1, refused.stdout);
 			assert.match(refused.stderr, 'Error from server (Conflict)');
 			assert.match(refused.stderr, new RegExp(`runner ${working} .*running a job`));
-			assert.match(refused.stderr, `kubectl runners wait ${working} -n ${namespace}`);
+			assert.match(refused.stderr, `kubectl runners why ${working} -n ${namespace}`);
 			assert.ok(refused.elapsedMs < 5_000, `${refused.elapsedMs} ms`);
 			assert.is((await rig.pod(working, namespace))?.metadata.deletionTimestamp, undefined);
 		}

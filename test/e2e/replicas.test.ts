@@ -123,7 +123,7 @@ test('only the leader acts: the other writes no marks, completes no deletion, li
 	const answers = await Promise.all(
 		names.map((name, index) => (index % 2 ? evict : remove)(call, 'lead', name)),
 	);
-	assert.ok(answers.every((answer) => answer.message.includes('is recorded')));
+	assert.ok(answers.every((answer) => answer.message.includes('Recorded: ')));
 	for (const name of names) await rig.agents.endJob('lead', name);
 	for (const name of names) await rig.gone(name, 'lead');
 	assert.is(rig.servers.filter(led).length, 1);

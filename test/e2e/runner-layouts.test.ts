@@ -9,7 +9,7 @@ import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('runner layouts');
-const running = /is running a job|has been running a job/;
+const running = /is busy/;
 
 test.before(async (context) => {
 	context.rig = await startRig();

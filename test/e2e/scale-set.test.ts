@@ -44,9 +44,9 @@ test('scale-set pod whose EphemeralRunner has a job: refused with the job’s na
 	const job = await space.runJob('a');
 	await jobKnown(space, 'a');
 	const said = await space.refused('a');
-	says(said, /is running a job|has been running a job/);
+	says(said, /is busy/);
 	says(said, `build (octo-org/app, run ${job.workflowRunId})`);
-	says(said, `kubectl runners wait a -n ${space.name}`);
+	says(said, `kubectl runners why a -n ${space.name}`);
 	assert.equal(space.removals(), []);
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	assert.ok(await owner(space, 'a'));
@@ -74,7 +74,7 @@ test('scale-set pod whose job is not in its EphemeralRunner yet: GitHub says 422
 	// The job has begun at GitHub; the scale set's listener has not told yet.
 	space.listsAsIdle('a');
 	rig.github.setBusy(rig.agents.runnerId(space.name, 'a') ?? 0, true);
-	says(await space.refused('a'), /is running a job|has been running a job/);
+	says(await space.refused('a'), /is busy/);
 	await space.refused('a', '--force', '--grace-period=0');
 	assert.equal(space.removals(), [422]);
 	assert.ok(await owner(space, 'a'));

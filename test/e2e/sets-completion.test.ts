@@ -48,7 +48,7 @@ for (const kind of kinds) {
 	/** kubectl delete of all its pods is refused: each of so many runs a job, and is to go afterwards. */
 	const refusedAll = async ({ rig, namespace }: SetUnderTest, count: number) => {
 		const { stderr } = await rig.kubectl(['-n', namespace, 'delete', 'pods', '--all', '--wait=false']);
-		assert.is(stderr.match(/The deletion is recorded/g)?.length, count);
+		assert.is(stderr.match(/Recorded: the pod is deleted/g)?.length, count);
 	};
 	/** A job that starts and ends at once on each. */
 	const complete = async (set: SetUnderTest, ...names: string[]) => {

@@ -84,7 +84,7 @@ for (const kind of kinds) {
 		);
 		await set.stays(3);
 		const refused = await context.rig.kubectl(['-n', set.namespace, 'delete', 'pod', busy, '--wait=false']);
-		assert.match(refused.stderr, /has been running a job/);
+		assert.match(refused.stderr, /is busy/);
 		await set.endJob(busy);
 		await context.history.settled();
 	});

@@ -23,7 +23,7 @@ test('busy static runner: refused once, unregistered soon after its job ends, an
 }) => {
 	await space.runners(['a'], { ephemeral: false });
 	await space.runJob('a');
-	says(await space.refused('a'), 'carried out when the job ends');
+	says(await space.refused('a'), 'Recorded: the pod is deleted when the job ends');
 	await sleep(8_000);
 	assert.equal(space.removals(), [422], 'GitHub’s list says busy: it is not asked to remove it');
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);

@@ -118,6 +118,6 @@ async function answerOf(sent: Promise<Answer>): Promise<Answer | { error: string
 function sort(outcome: Outcome, pod: string, answer: Answer | { error: string }): void {
 	if ('error' in answer) outcome.failed.push({ pod, why: answer.error });
 	else if (answer.status < 300 || answer.status === 404) outcome.allowed.push(pod);
-	else if (answer.message.includes('is recorded')) outcome.promised.push(pod);
+	else if (answer.message.includes('Recorded: ')) outcome.promised.push(pod);
 	else outcome.failed.push({ pod, why: `${answer.status} ${answer.message}` });
 }

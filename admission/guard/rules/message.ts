@@ -1,100 +1,190 @@
+import type { Denial } from '../../api/denial.ts';
 import type { DenyReason } from '../../api/reasons.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import { scopeKey } from '../../runner/scope.ts';
 import type { Deny } from './decide.ts';
 
+/** `kubectl drain` prints the message every 5 s for every busy pod: it has to fit on two lines of a terminal. */
+export const longestMessage = 200;
+
+/** What a denial says, to people and to programs. */
+export interface DenialTexts {
+	/** One line of at most `longestMessage` characters: kubectl prints it as it is. */
+	message: string;
+	facts: Denial;
+}
+
 /**
- * What a person reads in kubectl: which runner, which job, since when, what happens next, how to follow, cancel and
- * override. One line, since kubectl prints it as one.
+ * The words of a denial: which runner, what is the case and since when, what happens next, and one command that shows
+ * the rest (how to follow the deletion, take it back, override it).
  *
- * `recorded` is false for a dry run and where the record could not be written.
+ * @param recorded false: the record could not be written, so nothing happens unless somebody asks again
  */
-export function denyMessage(
+export function denialTexts(
 	pod: RunnerPod,
 	verdict: Deny,
 	recorded: boolean | 'dry-run',
 	nowMs: number,
-): string {
-	const at = `-n ${pod.namespace}`;
-	const next =
+): DenialTexts {
+	const { reason } = verdict;
+	const next = `the pod is deleted ${afterwards[reason]}`;
+	const remembered =
 		recorded === 'dry-run'
-			? 'This is a dry run: nothing was recorded.'
+			? 'Dry run: nothing is recorded. '
 			: recorded
-				? `The deletion is recorded and will be ${afterwards[verdict.reason]}: nobody has to ask again. ` +
-					`Follow it: kubectl runners wait ${pod.name} ${at}. Take it back: kubectl runners cancel ${pod.name} ${at}.`
-				: 'The deletion could NOT be recorded: ask again.';
-	return `${subject(pod)} ${state(pod, verdict, nowMs)}. ${next} Override, which kills its job: kubectl runners delete ${pod.name} ${at} --now --reason TEXT`;
+				? `Recorded: ${next}. `
+				: 'It could NOT be recorded: ask again. ';
+	const since = reason === 'busy' ? pod.busyHint?.sinceMs : undefined;
+	return {
+		message: fit(pod, reason, summary(pod, reason, nowMs), detailOf(pod, verdict), remembered),
+		facts: {
+			reason,
+			state: state(pod, verdict, nowMs),
+			next,
+			recorded,
+			job: reason === 'busy' ? jobName(pod) : undefined,
+			since: since === undefined ? undefined : new Date(since).toISOString(),
+		},
+	};
 }
 
-/** An exited runner has no job to wait for and needs no record: what is in its way goes by itself. */
-export function ownerLeavingMessage(pod: RunnerPod, statefulSet: string): string {
-	return `runner ${pod.runnerName} has ended, and its StatefulSet ${statefulSet} is being deleted: the pod goes with it, and no other of this name is to be made. Nobody has to ask again.`;
+/** A runner that has ended has no job to wait for and needs no record: its set removes the StatefulSet, then the pod. */
+export function ownerLeavingTexts(pod: RunnerPod, statefulSet: string): DenialTexts {
+	const detail = `${statefulSet} would make the pod again`;
+	const next = `the pod is deleted ${afterwards['owner-leaving']}`;
+	const summary = summaries['owner-leaving'];
+	return {
+		message: fit(pod, 'owner-leaving', summary, detail, 'Nobody has to ask again. '),
+		facts: { reason: 'owner-leaving', state: `${summary} (${detail})`, next, recorded: false },
+	};
+}
+
+/** An edit that would end the job, or hide the runner from the guard, is refused. */
+export function editRefusedTexts(pod: RunnerPod, edits: readonly string[]): DenialTexts {
+	const state = `runs: ${edits.join('; ')}`;
+	const next = 'To delete it when it is safe: ';
+	return {
+		message: fit(pod, 'busy', 'runs', oneLine(edits.join('; ')), next, 'kubectl runners delete'),
+		facts: { reason: 'busy', state, next: 'the pod stays as it is', recorded: false },
+	};
+}
+
+/** The pod of an eviction could not be read, so that even whether it is a runner's is unknown. */
+export function unreadableTexts(name: string, why: string): DenialTexts {
+	const state = 'may be a busy runner: the guard could not read the pod';
+	const start = `pod ${name} ${state}`;
+	const end = '. Nothing is recorded: try again.';
+	const detail = cut(oneLine(why), longestMessage - start.length - end.length - 3);
+	const message = `${detail ? `${start} (${detail})` : 'the guard could not read the pod'}${end}`;
+	return {
+		message,
+		facts: {
+			reason: 'internal-error',
+			state: `${state} (${oneLine(why)})`,
+			next: 'the eviction has to be asked for again',
+			recorded: false,
+		},
+	};
 }
 
 /** One clause: what is the case. Also the text of Events and of the DeletionPending condition. */
 export function state(pod: RunnerPod, verdict: Deny, nowMs: number): string {
-	const detail = verdict.detail ? ` (${verdict.detail})` : '';
-	switch (verdict.reason) {
-		case 'busy': {
-			const hint = pod.busyHint;
-			const job = hint?.job ? `: ${hint.job}` : '';
-			if (hint?.sinceMs === undefined) return `is running a job${job}`;
-			return `has been running a job for ${duration(nowMs - hint.sinceMs)}${job}`;
-		}
+	return withDetail(summary(pod, verdict.reason, nowMs), detailOf(pod, verdict), verdict.reason);
+}
+
+/** A busy runner's detail is its job, which follows a colon; any other detail stands in brackets. */
+function withDetail(summary: string, detail: string | undefined, reason: DenyReason): string {
+	if (detail === undefined) return summary;
+	return reason === 'busy' ? `${summary}: ${detail}` : `${summary} (${detail})`;
+}
+
+function summary(pod: RunnerPod, reason: DenyReason, nowMs: number): string {
+	const since = reason === 'busy' ? pod.busyHint?.sinceMs : undefined;
+	return summaries[reason] + (since === undefined ? '' : ` for ${duration(nowMs - since)}`);
+}
+
+function detailOf(pod: RunnerPod, { reason, detail }: Deny): string | undefined {
+	switch (reason) {
+		case 'busy':
+			return jobName(pod);
 		case 'registering':
-			return 'is still registering at GitHub and may get a job at any moment';
-		case 'unregistering':
-			return `is being unregistered from GitHub${detail}`;
+			return 'it may get a job at any moment';
 		case 'scope-unknown':
 			return pod.kind === 'scale-set'
-				? 'has no readable scope: neither its EphemeralRunner nor its labels tell the organization or repository, so GitHub can not be asked whether it is busy'
-				: 'has no scope: its container has none of RUNNER_REPO (owner/name), RUNNER_ORG, RUNNER_ENTERPRISE with a plain value, so GitHub can not be asked whether it is busy';
+				? 'neither its EphemeralRunner nor its labels tell it'
+				: 'no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container';
 		case 'name-taken':
-			return 'is not this pod as far as can be seen: another pod of the cluster is registered under that name, and would be unregistered in its place';
-		case 'credentials-missing':
-			return `may be busy: there are no GitHub credentials to ask with${detail}`;
-		case 'credentials-invalid':
-			return `may be busy: GitHub does not accept the credentials${detail}`;
-		case 'forbidden':
-			return `may be busy: the GitHub credentials may not manage this runner${detail}`;
-		case 'rate-limited':
-			return `may be busy: GitHub's rate limit is reached${detail}`;
-		case 'budget-spent':
-			return `may be busy: this minute's GitHub calls are spent${detail}`;
-		case 'github-unavailable':
-			return `may be busy: GitHub can not be asked${detail}`;
-		case 'github-slow':
-			return `may be busy: GitHub has not answered yet${detail}`;
-		case 'internal-error':
-			return `may be busy: the guard failed${detail}`;
-		case 'owner-leaving':
-			return 'has ended, and its StatefulSet is being deleted';
+			return 'another pod is the runner of that name';
+		default:
+			return detail === undefined ? undefined : oneLine(detail);
 	}
 }
 
-const afterwards: Record<DenyReason, string> = {
-	busy: 'carried out when the job ends',
-	registering: 'carried out once it is registered and unregistered again',
-	unregistering: 'carried out as soon as GitHub confirms',
-	'scope-unknown': 'carried out when the container has stopped',
-	'name-taken': 'carried out when the container has stopped or the other pod is gone',
-	'credentials-missing': 'carried out once there are credentials or the container has stopped',
-	'credentials-invalid': 'carried out once the credentials are mended or the container has stopped',
-	forbidden: 'carried out once the permission is given or the container has stopped',
-	'rate-limited': 'carried out after that',
-	'budget-spent': 'carried out in a moment',
-	'github-unavailable': 'carried out when GitHub is back',
-	'github-slow': 'carried out when GitHub answers',
-	'internal-error': 'tried again',
-	'owner-leaving': 'carried out with the deletion of its StatefulSet',
+const summaries: Record<DenyReason, string> = {
+	busy: 'is busy',
+	registering: 'is still registering at GitHub',
+	unregistering: 'is being unregistered at GitHub',
+	'scope-unknown': 'may be busy: its scope is unknown',
+	'name-taken': 'may be busy: its name is taken',
+	'credentials-missing': 'may be busy: no GitHub credentials',
+	'credentials-invalid': 'may be busy: GitHub rejects the credentials',
+	forbidden: 'may be busy: GitHub denies access to it',
+	'rate-limited': "may be busy: GitHub's rate limit is reached",
+	'budget-spent': "may be busy: this minute's GitHub calls are spent",
+	'github-unavailable': 'may be busy: GitHub is unavailable',
+	'github-slow': 'may be busy: GitHub has not answered yet',
+	'internal-error': 'may be busy: the guard failed',
+	'owner-leaving': 'has ended and its StatefulSet is being deleted',
 };
 
-function subject(pod: RunnerPod): string {
-	const facts = [pod.runnerId !== undefined && `id ${pod.runnerId}`, pod.scope && scopeKey(pod.scope)].filter(
-		Boolean,
-	);
-	return `runner ${pod.runnerName}${facts.length > 0 ? ` (${facts.join(', ')})` : ''}`;
+const afterwards: Record<DenyReason, string> = {
+	busy: 'when the job ends',
+	registering: 'after it has registered',
+	unregistering: 'when GitHub confirms',
+	'scope-unknown': 'when its container stops',
+	'name-taken': 'when its container stops',
+	'credentials-missing': 'once there are credentials',
+	'credentials-invalid': 'once they are replaced',
+	forbidden: 'once access is given',
+	'rate-limited': 'when the limit resets',
+	'budget-spent': 'in a moment',
+	'github-unavailable': 'when GitHub is back',
+	'github-slow': 'when GitHub answers',
+	'internal-error': 'at the next try',
+	'owner-leaving': 'with its StatefulSet',
+};
+
+/**
+ * Puts the parts together within `longestMessage`. What is too long is left out in this order: the detail is cut (it is
+ * whole in the causes, which `kubectl runners why` shows), then the runner's name, then the names in the command.
+ */
+function fit(
+	pod: RunnerPod,
+	reason: DenyReason,
+	summary: string,
+	detail: string | undefined,
+	remembered: string,
+	command = 'See: kubectl runners why',
+): string {
+	const rest = (subject: string, clause: string) => `${subject} ${clause}. ${remembered}${command}`;
+	const names = ` ${pod.name} -n ${pod.namespace}`;
+	for (const subject of [`runner ${pod.runnerName}`, 'this runner']) {
+		const room = longestMessage - (rest(subject, withDetail(summary, '', reason)) + names).length;
+		if (room >= 0) return rest(subject, withDetail(summary, cut(detail, room), reason)) + names;
+	}
+	return rest('this runner', summary);
 }
+
+/** At most `room` characters; undefined where so little would be left that it tells nothing. */
+function cut(text: string | undefined, room: number): string | undefined {
+	if (text === undefined || text.length <= room) return text;
+	return room < 12 ? undefined : `${text.slice(0, room - 3).trimEnd()}...`;
+}
+
+const jobName = (pod: RunnerPod): string | undefined =>
+	pod.busyHint?.job === undefined ? undefined : oneLine(pod.busyHint.job);
+
+/** Names of jobs and GitHub's words are written by others: a line break or an escape sequence must not reach a terminal. */
+const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 
 /** As kubectl prints ages: 45s, 12m, 3h5m. */
 export function duration(ms: number): string {

@@ -77,7 +77,10 @@ test("the StatefulSet controller's DELETE is refused at once while the StatefulS
 	const { asked, ask } = stage(standing());
 	const { allowed, status } = await ask(controller);
 	assert.equal([allowed, status?.code, status?.details.causes[0]?.reason], [false, 409, 'owner-leaving']);
-	assert.match(status?.message ?? '', 'its StatefulSet example-abcde is being deleted');
+	assert.match(
+		status?.message ?? '',
+		'its StatefulSet is being deleted (example-abcde would make the pod again)',
+	);
 	assert.equal(asked, ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });
 test("a person's DELETE waits until the StatefulSet has gone, and is let through", async () => {

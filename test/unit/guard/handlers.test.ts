@@ -61,7 +61,7 @@ test('kubectl delete of a busy runner: 409 without retryAfterSeconds, one record
 		[409, 'Conflict', undefined],
 	);
 	assert.equal(status?.details.causes[0]?.reason, 'busy');
-	assert.match(status?.message ?? '', 'kubectl runners cancel r1 -n ci');
+	assert.match(status?.message ?? '', 'See: kubectl runners why r1 -n ci');
 	assert.is(written.length, 1);
 	assert.is(
 		(written[0] as Record<string, string>)['actions-runner/deletion-options'],
@@ -84,7 +84,7 @@ test('a dry run is refused in the same words and writes nothing (A15)', async ()
 	const { written, events, parts } = dependencies();
 	const { allowed, status } = await deletePods(request({ dryRun: true }), parts);
 	assert.equal([allowed, written, events], [false, [], []]);
-	assert.match(status?.message ?? '', 'nothing was recorded');
+	assert.match(status?.message ?? '', 'nothing is recorded');
 });
 test('break-glass: allowed, and told (A12)', async () => {
 	const { events, parts } = dependencies();

@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { causesOf, readDenial } from '../../../admission/api/denial.ts';
+import type { DenyReason } from '../../../admission/api/reasons.ts';
+import { deny } from '../../../admission/guard/rules/decide.ts';
+import {
+	type DenialTexts,
+	denialTexts,
+	editRefusedTexts,
+	longestMessage,
+	ownerLeavingTexts,
+	unreadableTexts,
+} from '../../../admission/guard/rules/message.ts';
+import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { suite } from '../../rig/suite.ts';
+import { noon, runnerPod } from '../runner/pods.ts';
+
+const test = suite('deny messages');
+
+const reasons = [
+	...readFileSync(new URL('../../../admission/api/reasons.ts', import.meta.url), 'utf8')
+		.split('export type DenyReason =')[1]!
+		.split(';')[0]!
+		.matchAll(/'([a-z-]+)'/g),
+].map(([, reason]) => reason as DenyReason);
+
+const example: RunnerPod = {
+	...runnerPod(),
+	name: 'linux-x7k2p-0',
+	runnerName: 'linux-x7k2p-0',
+	namespace: 'ci',
+	busyHint: { sinceMs: noon - 12 * 60_000, job: 'build (octo-org/app, run 42)' },
+};
+
+/** Details as the edges give them; the others have none. */
+const details: Partial<Record<DenyReason, string>> = {
+	'credentials-missing': 'Secret runners-system/runners-github does not exist',
+	'credentials-invalid': '401 Bad credentials',
+	forbidden: '403 Resource not accessible by personal access token',
+	'rate-limited': 'until 12:40:00Z',
+	'github-unavailable': '503',
+};
+
+function textsOf(pod: RunnerPod, reason: DenyReason, detail?: string): DenialTexts {
+	return reason === 'owner-leaving'
+		? ownerLeavingTexts(pod, pod.name.replace(/-0$/, ''))
+		: denialTexts(pod, deny(reason, detail), true, noon);
+}
+
+test('every reason: the message stands word for word in the runbook', () => {
+	assert.ok(reasons.length >= 14, `${reasons.length} reasons found`);
+	const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8');
+	const missing = reasons
+		.map((reason) => textsOf(example, reason, details[reason]).message)
+		.filter((message) => !runbook.includes(`\n${message}\n`));
+	assert.equal(missing, []);
+});
+
+test('every reason: at most 200 characters on one line, whatever names, jobs and details are', () => {
+	const long = 'x'.repeat(300);
+	for (const reason of reasons) {
+		for (const name of ['r', 'n'.repeat(40), 'n'.repeat(63), 'n'.repeat(253)]) {
+			for (const detail of [undefined, 'short', long, 'two\nlines \u001b[31mred', ...details.forbidden!]) {
+				const pod = {
+					...example,
+					name,
+					runnerName: name.slice(0, 63),
+					namespace: name.slice(0, 63),
+					busyHint: { sinceMs: noon - 3e7, job: detail },
+				};
+				for (const { message } of [
+					textsOf(pod, reason, detail),
+					denialTexts(pod, deny(reason, detail), false, noon),
+					denialTexts(pod, deny(reason, detail), 'dry-run', noon),
+					editRefusedTexts(pod, [`label ${name} must stay`, detail ?? 'a new image']),
+					unreadableTexts(name, detail ?? ''),
+				]) {
+					assert.ok(message.length <= longestMessage, `${reason}: ${message.length}: ${message}`);
+					assert.not.match(message, /\p{Cc}/u);
+				}
+			}
+		}
+	}
+});
+
+test('busy: which runner, busy with what since when, what happens next, and the command for the rest', () => {
+	assert.is(
+		denialTexts(example, deny('busy'), true, noon).message,
+		'runner linux-x7k2p-0 is busy for 12m: build (octo-org/app, run 42). ' +
+			'Recorded: the pod is deleted when the job ends. See: kubectl runners why linux-x7k2p-0 -n ci',
+	);
+	const unknown = { ...example, busyHint: { sinceMs: undefined, job: undefined } };
+	assert.match(denialTexts(unknown, deny('busy'), true, noon).message, 'linux-x7k2p-0 is busy. Recorded');
+});
+
+test('a dry run and a record that failed are told as what they are', () => {
+	assert.match(denialTexts(example, deny('busy'), 'dry-run', noon).message, 'Dry run: nothing is recorded.');
+	assert.match(
+		denialTexts(example, deny('busy'), false, noon).message,
+		'It could NOT be recorded: ask again.',
+	);
+});
+
+test('long names: the job is cut first, then the name of the runner goes, the command stays whole', () => {
+	const pod = {
+		...example,
+		name: `${'n'.repeat(44)}-0`,
+		runnerName: `${'n'.repeat(44)}-0`,
+		namespace: 'runners',
+	};
+	assert.match(
+		denialTexts(pod, deny('busy'), true, noon).message,
+		new RegExp(`^this runner is busy for 12m: build.*why ${pod.name} -n runners$`),
+	);
+});
+
+test('the causes carry every fact, whole, and are read back as they were', () => {
+	const { facts } = denialTexts(example, deny('busy'), true, noon);
+	assert.equal(readDenial(causesOf(facts)), facts);
+	assert.equal(facts, {
+		reason: 'busy',
+		state: 'is busy for 12m: build (octo-org/app, run 42)',
+		next: 'the pod is deleted when the job ends',
+		recorded: true,
+		job: 'build (octo-org/app, run 42)',
+		since: new Date(noon - 12 * 60_000).toISOString(),
+	});
+	for (const recorded of [true, false, 'dry-run'] as const) {
+		const denial = denialTexts(example, deny('forbidden', '403 SSO'), recorded, noon).facts;
+		assert.equal(readDenial(causesOf(denial)), denial);
+		assert.is(denial.state, 'may be busy: GitHub denies access to it (403 SSO)');
+	}
+	assert.is(
+		readDenial([{ reason: 'FieldValueInvalid', field: 'spec' }]),
+		undefined,
+		"somebody else's causes",
+	);
+});
+
+test.run();
