@@ -5,7 +5,7 @@
  * - a path, a link or the bare name of a file that does not exist;
  * - notes of a research that are not part of this repository.
  */
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 
 const project = join(import.meta.dirname, '../..');
@@ -39,7 +39,6 @@ const files = globSync([`${folders}/**/*`, '*.{md,json,ts}', 'Makefile', 'Docker
 	.filter((file) => !foreign.test(file))
 	.sort();
 const texts = new Map(files.map((file) => [file, readFileSync(join(project, file), 'utf8')]));
-const folderNames = new Set(files.flatMap(ancestors));
 const baseNames = new Set(files.map((file) => basename(file)));
 
 const shown = testsById();
@@ -196,10 +195,10 @@ function renew(table: string): void {
 
 /** A file or folder of the repository; with `*` or `{a,b}` there is at least one. */
 function exists(path: string): boolean {
-	if (/[<>$]|\/[A-Z]+$/.test(path)) return true; // a placeholder, as in overlays/NAME
+	if (/[<>$]|\/[A-Z]+(?![\w.])/.test(path)) return true; // a placeholder, as in overlays/NAME
 	const plain = path.replace(/\/$/, '');
 	if (/[*{]/.test(plain)) return globSync(plain, { cwd: project }).length > 0;
-	return texts.has(plain) || folderNames.has(plain) || foreign.test(plain);
+	return existsSync(join(project, plain));
 }
 
 /** `other.md`, `other.md#heading`, `#heading`, as GitHub names headings. */
@@ -215,11 +214,6 @@ function linked(file: string, to: string): boolean {
 			.replaceAll(' ', '-'),
 	);
 	return headings.includes(heading);
-}
-
-function ancestors(file: string): string[] {
-	const parts = file.split('/');
-	return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 /** Comments of TypeScript and of what has `#`: elsewhere a name may be anything. */
