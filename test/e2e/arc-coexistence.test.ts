@@ -13,8 +13,8 @@ import {
 import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import type { KubeItem } from '../sim/kube.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space, says } from './space.ts';
 
 interface Context {

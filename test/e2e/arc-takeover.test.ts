@@ -6,8 +6,8 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { type Kind, kinds, SetUnderTest } from '../rig/runner-sets.ts';
-import { suite } from '../rig/suite.ts';
 import type { KubeItem } from '../sim/kube.ts';
+import { suite } from '../support/suite.ts';
 import { end } from './space.ts';
 
 interface Context {

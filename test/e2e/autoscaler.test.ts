@@ -6,8 +6,8 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

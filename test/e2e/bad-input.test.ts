@@ -2,8 +2,8 @@
 import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space, says } from './space.ts';
 import { deletion, post, review } from './webhook-post.ts';
 

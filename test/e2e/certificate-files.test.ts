@@ -14,8 +14,8 @@ import { type ApiCall, apiCalls, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRigOn } from '../rig/rig.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { suite } from '../support/suite.ts';
 import { bundles, handshake, host, startProbes } from './certificate-probes.ts';
 import { deletion, post, review } from './webhook-post.ts';
 

@@ -8,8 +8,8 @@ import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import type { LogLine, ServerProcess } from '../rig/server-process.ts';
 import { runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { suite } from '../support/suite.ts';
 import { agreed, handshake, host, type Probes, secretOf, startProbes } from './certificate-probes.ts';
 
 interface Context {

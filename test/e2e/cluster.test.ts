@@ -9,7 +9,7 @@ import { readAudit } from '../cluster/audit.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { recordedProcesses } from '../cluster/processes.ts';
 import { eventually } from '../rig/eventually.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 const test = suite<{ first: Cluster; second: Cluster; scratch: string }>('embedded cluster');
 

@@ -6,9 +6,9 @@ import { type History, startHistory } from '../rig/history.ts';
 import { random } from '../rig/random.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { aftermath, storm } from '../rig/storm.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

@@ -7,8 +7,8 @@ import { random } from '../rig/random.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import type { ServerProcess } from '../rig/server-process.ts';
 import { aftermath, storm } from '../rig/storm.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

@@ -9,7 +9,7 @@ import { issueAuthority, issueServing } from '../../admission/certificates/issue
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin } from './plugin-process.ts';
 import { end, Space } from './space.ts';
 

@@ -8,9 +8,9 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { type Installed, installPlugin } from './plugin-process.ts';
 
 interface Context {

@@ -9,8 +9,8 @@ import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, sum
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

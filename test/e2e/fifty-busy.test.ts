@@ -5,7 +5,7 @@ import { eventually } from '../rig/eventually.ts';
 import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs, summary } from '../rig/fleet.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('GitHub limits');

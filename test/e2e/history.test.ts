@@ -4,8 +4,8 @@ import { progress, record } from '../../admission/api/keys.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Expected, type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import { staticRunnerPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

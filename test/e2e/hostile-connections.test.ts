@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space; port: number }>('hostile connections');

@@ -7,10 +7,10 @@ import * as assert from 'uvu/assert';
 import { apiCalls, evict } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { runnerSetPod } from '../sim/pods.ts';
 import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space, says } from './space.ts';
 
 interface Context {

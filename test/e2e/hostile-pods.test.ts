@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; evil: Space; victim: Space }>('hostile pods');

@@ -10,10 +10,10 @@ import { renderKustomization } from '../../scripts/kustomize.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../rig/eventually.ts';
 import { difference, type Snapshot, snapshot } from '../rig/snapshot.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube } from '../sim/kube.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin } from './plugin-process.ts';
 import { says } from './space.ts';
 

@@ -7,10 +7,10 @@ import { freePort } from '../cluster/free-port.ts';
 import { eventually } from '../rig/eventually.ts';
 import { Rig } from '../rig/rig.ts';
 import { difference, type Snapshot, snapshot } from '../rig/snapshot.ts';
-import { suite } from '../rig/suite.ts';
 import { runnerSetPod } from '../sim/pods.ts';
 import { startRunnerAgents } from '../sim/runner-agents.ts';
 import { startGitHub } from '../sim/simulator.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin } from './plugin-process.ts';
 import { end, Space, says } from './space.ts';
 

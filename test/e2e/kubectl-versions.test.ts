@@ -4,7 +4,7 @@ import { type History, startHistory } from '../rig/history.ts';
 import { type Kubectl, type OlderKubectl, olderKubectls, unpackKubectl } from '../rig/kubectl-versions.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 type Version = OlderKubectl | 'embedded';
 const versions: readonly Version[] = [...olderKubectls, 'embedded'];

@@ -6,7 +6,7 @@ import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../admission/api/kinds.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 const manifests = join(import.meta.dirname, '../../manifests');
 /** Whose kinds are in a cluster only where they are installed. */

@@ -7,7 +7,7 @@ import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { ensureBuilt } from '../cluster/build.ts';
 import { runKubectl } from '../cluster/kubectl.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 const manifests = fileURLToPath(new URL('../../manifests', import.meta.url));
 

@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 const test = suite<{ rig: Rig }>('organization policy');
 const namespace = 'team-a';

@@ -12,10 +12,10 @@ import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { plainPod } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube } from '../sim/kube.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	cluster: Cluster;

@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert';
 import { breakGlass, record } from '../../admission/api/keys.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin, type Running } from './plugin-process.ts';
 import { Space } from './space.ts';
 

@@ -5,7 +5,7 @@ import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin, type Running } from './plugin-process.ts';
 
 interface Context {

@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import { busy, progress, record } from '../../admission/api/keys.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { eventually } from '../rig/eventually.ts';
-import { suite } from '../rig/suite.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin, Running } from './plugin-process.ts';
 
 interface Context {

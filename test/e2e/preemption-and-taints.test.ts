@@ -7,9 +7,9 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../rig/spaces.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

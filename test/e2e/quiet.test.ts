@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { runnerSetPod } from '../sim/pods.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('quiet');

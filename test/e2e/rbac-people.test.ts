@@ -4,7 +4,7 @@ import { record } from '../../admission/api/keys.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { SetUnderTest } from '../rig/runner-sets.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { type Finished, type Installed, installPlugin, type Running } from './plugin-process.ts';
 import { end } from './space.ts';
 

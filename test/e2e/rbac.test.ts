@@ -11,8 +11,8 @@ import { eventually } from '../rig/eventually.ts';
 import { grantFor, grantsOf, inWords, usesOf } from '../rig/grants.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space } from './space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */

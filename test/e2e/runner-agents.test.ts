@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { suite } from '../rig/suite.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { endContainer } from '../sim/container-exit.ts';
 import { Kube } from '../sim/kube.ts';
@@ -11,6 +10,7 @@ import { type RunnerAgents, type RunnerAgentsOptions, startRunnerAgents } from '
 import type { PodItem } from '../sim/runner-pod.ts';
 import { ephemeralRunner, ephemeralRunnerCrd, scaleSetPod } from '../sim/scale-set-pods.ts';
 import { type GitHub, startGitHub } from '../sim/simulator.ts';
+import { suite } from '../support/suite.ts';
 
 interface Rig {
 	cluster: Cluster;

@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert';
 import type { EphemeralRunner } from '../../admission/api/kinds.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
 import { KubeError } from '../sim/kube.ts';
 import { ephemeralRunner, scaleSetPod } from '../sim/scale-set-pods.ts';
+import { suite } from '../support/suite.ts';
 import { credentialsSecret, end, Space, says } from './space.ts';
 
 const test = suite<{ rig: Rig; space: Space }>('scale set');

@@ -5,7 +5,7 @@ import { load, loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { freePort } from '../cluster/free-port.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 import { end, Space } from './space.ts';
 
 const project = join(import.meta.dirname, '../..');

@@ -5,7 +5,7 @@ import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerSet } from '../../admission/api/sets.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 const test = suite('RunnerSet and RunnerDeployment: API and webhooks');
 

@@ -5,7 +5,7 @@ import { eventually } from '../rig/eventually.ts';
 import { type History, startHistory } from '../rig/history.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
 import { kinds, SetUnderTest } from '../rig/runner-sets.ts';
-import { suite } from '../rig/suite.ts';
+import { suite } from '../support/suite.ts';
 
 interface Context {
 	rig: Rig;

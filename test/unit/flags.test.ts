@@ -1,6 +1,6 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readSettings } from '../../admission/flags.ts';
+import { suite } from '../support/suite.ts';
 
 const test = suite('flags');
 const read = (argv: string[], env = {}) => readSettings(argv, env, '1');

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createAuthority, issueClient, issueServer } from '../../cluster/certificates.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('certificates');
 

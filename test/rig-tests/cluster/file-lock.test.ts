@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { withFileLock } from '../../cluster/file-lock.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{ folder: string; lock: string }>('file lock');
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { demandedGoVersion, isAtLeast, parseGoVersion, requireGo } from '../../cluster/go.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{ folder: string }>('go version');
 

@@ -1,8 +1,8 @@
 /** Reads the archives that the tests' older kubectl clients come in. */
 import { crc32, deflateRawSync } from 'node:zlib';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fileFromZip } from '../../rig/zip.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('zip');
 

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startGitHub } from '../../sim/simulator.ts';
+import { suite } from '../../support/suite.ts';
 import { ask } from './caller.ts';
 
 const cli = fileURLToPath(new URL('../../sim/cli.ts', import.meta.url));

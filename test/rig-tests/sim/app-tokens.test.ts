@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
 import * as assert from 'uvu/assert';
-import { suite } from '../../rig/suite.ts';
 import { type App, type GitHub, startGitHub } from '../../sim/simulator.ts';
+import { suite } from '../../support/suite.ts';
 import { ask } from './caller.ts';
 import { appJwt } from './jwt.ts';
 

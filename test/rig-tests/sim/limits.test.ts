@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { suite } from '../../rig/suite.ts';
 import { type GitHub, startGitHub } from '../../sim/simulator.ts';
+import { suite } from '../../support/suite.ts';
 import { addRunners, ask } from './caller.ts';
 
 const list = '/orgs/octo-org/actions/runners';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import * as assert from 'uvu/assert';
-import { suite } from '../../rig/suite.ts';
 import { type GitHub, type Scope, startGitHub } from '../../sim/simulator.ts';
+import { suite } from '../../support/suite.ts';
 import { ask, runnersPath, scopes } from './caller.ts';
 import { appJwt } from './jwt.ts';
 

@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { collectionPath, groupPath, objectPath, podPath, resources } from '../../../admission/api/paths.ts';
 import { setKinds } from '../../../admission/api/sets.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('paths');
 

@@ -1,7 +1,8 @@
 /** How long ARC's finalizers stay on what is terminating. */
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { finalizersStayForMs, killedAfterMs, withoutArcs } from '../../../admission/arc/rules/finalizers.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 
 const test = suite('ARC’s finalizers');

@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { followFiles, readClientCa } from '../../../admission/certificates/files.ts';
 import type { KeyPair } from '../../../admission/certificates/x509.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { authority, serving, startMs } from './authorities.ts';
 
 interface Context {

@@ -1,7 +1,7 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Change, planCertificates, type View } from '../../../admission/certificates/plan.ts';
 import type { Found } from '../../../admission/certificates/secret.ts';
+import { suite } from '../../support/suite.ts';
 import { authority, day, serving, startMs } from './authorities.ts';
 
 const test = suite('certificates: what follows from the Secret');

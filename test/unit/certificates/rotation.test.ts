@@ -1,11 +1,12 @@
 /** Years of several replicas in a second, with whatever delays: no API server ever meets what it does not trust. */
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { carryOut } from '../../../admission/certificates/carry-out.ts';
 import { planCertificates, type Served } from '../../../admission/certificates/plan.ts';
 import { propagationMs } from '../../../admission/certificates/policy.ts';
 import { judgeSecret } from '../../../admission/certificates/secret.ts';
 import { random } from '../../rig/random.ts';
+import { suite } from '../../support/suite.ts';
 import { authority, day, host, serving, startMs } from './authorities.ts';
 
 const test = suite('certificates: rotation');

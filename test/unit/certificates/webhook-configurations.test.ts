@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
 	type WebhookConfiguration,
@@ -7,6 +6,7 @@ import {
 } from '../../../admission/certificates/webhook-configurations.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
 import { authority } from './authorities.ts';
 

@@ -1,7 +1,7 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { Proof } from '../../../admission/cluster/proof.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('proof of a 204');
 const proof = new Proof(Buffer.alloc(32, 1));

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { Account, Accounts, type AccountsOptions } from '../../../admission/github/accounts.ts';
 import type { CredentialsMissing, Scope } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
 const scope: Scope = { kind: 'organization', name: 'octo-org' };

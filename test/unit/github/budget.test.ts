@@ -1,8 +1,8 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Budget, type Ticket } from '../../../admission/github/budget.ts';
 import type { AccountState, CallKind, Priority, Quota, Trouble } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
+import { suite } from '../../support/suite.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { GitHubClient } from '../../../admission/github/client.ts';
 import type { CallReport, RemoveOutcome, Scope, Trouble } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
 const test = suite<{ github: FakeGitHub; client: GitHubClient; reports: Omit<CallReport, 'account'>[] }>(

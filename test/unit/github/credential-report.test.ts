@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { Account, Accounts } from '../../../admission/github/accounts.ts';
 import { credentialReports } from '../../../admission/github/credential-report.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
 const test = suite<{ github: FakeGitHub }>('what is told of credentials');

@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
 	credentialFromEnvironment,
 	credentialFromSecret,
 	fingerprint,
 } from '../../../admission/github/credentials.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('github credentials');
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -3,7 +3,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../../../admission/github/registry.ts';
 import type { Scope } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
 const scope: Scope = { kind: 'organization', name: 'octo-org' };

@@ -4,7 +4,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import type { AccountState, CallReport, Scope } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { eventually, FakeGitHub } from './fake-github.ts';
 
 const scope: Scope = { kind: 'repository', owner: 'octo-org', name: 'app' };

@@ -1,6 +1,6 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod } from '../runner/pods.ts';
 
 const test = suite('busy marks');

@@ -1,6 +1,6 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decide, decideUnknownToGitHub } from '../../../admission/guard/rules/decide.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running } from '../runner/pods.ts';
 
 const test = suite('decide');

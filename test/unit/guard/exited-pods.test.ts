@@ -10,7 +10,7 @@ import type { ReviewDependencies } from '../../../admission/guard/review-deletio
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
 import { noon, pod } from '../runner/pods.ts';
 

@@ -9,7 +9,7 @@ import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 
 const test = suite('webhook handlers');

@@ -12,7 +12,7 @@ import {
 	unreadableTexts,
 } from '../../../admission/guard/rules/message.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 
 const test = suite('deny messages');

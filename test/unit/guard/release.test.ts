@@ -1,4 +1,3 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
 	type LookupOutcome,
@@ -9,6 +8,7 @@ import {
 } from '../../../admission/guard/release.ts';
 import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 
 const test = suite('release');

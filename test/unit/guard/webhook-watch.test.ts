@@ -1,10 +1,10 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { guardWebhook } from '../../../admission/api/keys.ts';
 import { guardState, WebhookWatch } from '../../../admission/guard/webhook-watch.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
 
 const test = suite('is the guard in the way');

@@ -1,9 +1,9 @@
 /** Names that pods bring along lead to no other object. */
 import { createServer } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createKubeClient, KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{ asked: string[]; client: ReturnType<typeof createKubeClient>; stop(): void }>('paths');
 

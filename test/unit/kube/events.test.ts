@@ -1,8 +1,8 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Events, podSubject } from '../../../admission/kube/events.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from './fake-client.ts';
 
 const test = suite('events');

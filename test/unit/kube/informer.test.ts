@@ -1,10 +1,10 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Informer } from '../../../admission/kube/informer.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from './fake-client.ts';
 
 const test = suite('informer');

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { runAsLeader } from '../../../admission/kube/lease.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from './fake-client.ts';
 
 const test = suite('leader election');

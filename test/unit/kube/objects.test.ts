@@ -1,4 +1,3 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KubeError, type RequestOptions } from '../../../admission/kube/client.ts';
 import {
@@ -12,6 +11,7 @@ import {
 	unlessChanged,
 	unlessGone,
 } from '../../../admission/kube/objects.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from './fake-client.ts';
 
 const test = suite('Kubernetes verbs');

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LookAgain, WorkQueue } from '../../../admission/kube/queue.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('work queue');
 

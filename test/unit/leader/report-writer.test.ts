@@ -1,11 +1,11 @@
 import { pino } from 'pino';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Report, reportKey } from '../../../admission/api/report.ts';
 import { KubeError, type RequestOptions } from '../../../admission/kube/client.ts';
 import type { ReportFacts } from '../../../admission/leader/report.ts';
 import { writeReports } from '../../../admission/leader/report-writer.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
 import { noon } from '../runner/pods.ts';
 

@@ -1,9 +1,9 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
 import { usedCredential } from '../../../admission/github/credential-report.ts';
 import type { AccountState } from '../../../admission/github/types.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from '../../../admission/leader/report.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 
 const test = suite('the report');

@@ -1,10 +1,10 @@
 /** Nothing can wake a person without an entry that says what to do, and no alert or panel names what is not there. */
 import { readFileSync } from 'node:fs';
 import { load, loadAll } from 'js-yaml';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { dashboardConfigMap } from '../../../scripts/dashboard.ts';
+import { suite } from '../../support/suite.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 

@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Finished, type Installed, installPlugin } from '../../e2e/plugin-process.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import { type FakeServer, fakeServer, podList, sendJson } from './fake-server.ts';
 
 const test = suite<{ plugin: Installed; server: FakeServer; env: NodeJS.ProcessEnv }>(

@@ -6,7 +6,7 @@ import type { ConnectionFlags } from '../../../plugin/cli/connection-flags.ts';
 import { resolveConnection } from '../../../plugin/kube/connection.ts';
 import { inClusterConfig } from '../../../plugin/kube/in-cluster.ts';
 import { proxyFromEnvironment } from '../../../plugin/kube/proxy.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{
 	folder: string;

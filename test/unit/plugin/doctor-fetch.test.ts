@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KubeClient } from '../../../plugin/kube/client.ts';
 import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
 import { fetchFacts } from '../../../plugin/verbs/doctor/fetch.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
+import { suite } from '../../support/suite.ts';
 import { configuration, webhooks } from './doctor-facts.ts';
 import { fakeServer, podList, sendJson } from './fake-server.ts';
 

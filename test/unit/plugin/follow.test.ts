@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { record } from '../../../admission/api/keys.ts';
 import { followPods } from '../../../plugin/kube/follow.ts';
 import { Departures } from '../../../plugin/runners/departures.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 import {
 	type FakeServer,
 	fakeServer,

@@ -1,5 +1,4 @@
 import { load } from 'js-yaml';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { atMostThreeLines } from '../../../plugin/errors.ts';
 import { ageSince, humanSpan } from '../../../plugin/print/age.ts';
@@ -7,6 +6,7 @@ import { printable } from '../../../plugin/print/printable.ts';
 import { Progress, type Screen } from '../../../plugin/print/progress.ts';
 import { columnWidths, table } from '../../../plugin/print/table.ts';
 import { toYaml } from '../../../plugin/print/yaml.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('plugin: print');
 

@@ -1,4 +1,3 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { busy, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
 import type { ContainerState, Pod } from '../../../admission/api/kinds.ts';
@@ -10,6 +9,7 @@ import { describeWaiting } from '../../../plugin/runners/describe.ts';
 import { isRunner, scopeOf, setOf } from '../../../plugin/runners/recognise.ts';
 import { deletionRecord, describeOptions } from '../../../plugin/runners/record.ts';
 import { isIdle, stateOf } from '../../../plugin/runners/state.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('plugin: what a pod says of its runner');
 

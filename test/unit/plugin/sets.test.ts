@@ -1,6 +1,5 @@
 /** What the plugin makes of sets: words, states, rows, the tree and how it is redrawn. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { arc, busy, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
@@ -14,6 +13,7 @@ import { scaled } from '../../../plugin/sets/write-replicas.ts';
 import { complete } from '../../../plugin/verbs/completion/candidates.ts';
 import { verbs } from '../../../plugin/verbs/index.ts';
 import { statusTexts, treeLines } from '../../../plugin/verbs/status/tree.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('plugin: sets');
 

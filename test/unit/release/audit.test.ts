@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { type AuditReport, type AuditResult, readAudit } from '../../../scripts/audit.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('audit of dependencies');
 

@@ -10,7 +10,7 @@ import * as assert from 'uvu/assert';
 import manifest from '../../../package.json' with { type: 'json' };
 import { buildAdmission } from '../../../scripts/build.ts';
 import { krewManifest } from '../../../scripts/release/krew.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{ folder: string }>('release');
 

@@ -1,8 +1,9 @@
 /** Whose is a runner's name when two pods claim it? */
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { holdsNameOf } from '../../../admission/runner/name-holder.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { suite } from '../../support/suite.ts';
 import { pod, running } from './pods.ts';
 
 const test = suite('name holder');

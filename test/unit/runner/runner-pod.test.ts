@@ -1,8 +1,8 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { isRunnerPod, jobOf, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { scopeFromConfigUrl } from '../../../admission/runner/scope.ts';
+import { suite } from '../../support/suite.ts';
 import { pod, runnerPod, running } from './pods.ts';
 
 const test = suite('runner pods');

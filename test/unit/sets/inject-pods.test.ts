@@ -1,9 +1,9 @@
 import jsonpatch from 'jsonpatch';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { createPods } from '../../../admission/sets/inject-pods.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('runner pods at creation');
 

@@ -1,7 +1,7 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('pods made without the pod webhook');
 

@@ -1,8 +1,8 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { durationMs } from '../../../admission/duration.ts';
 import { phaseOf } from '../../../admission/sets/rules/phase.ts';
 import { surgeOf } from '../../../admission/sets/status.ts';
+import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod, running } from '../runner/pods.ts';
 
 const test = suite('how far a runner is');

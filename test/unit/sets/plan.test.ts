@@ -1,6 +1,6 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Owner, type Phase, plan, type SetState } from '../../../admission/sets/rules/plan.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('plan');
 const now = Date.parse('2026-11-23T12:00:00Z');

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
 import type { TokenOutcome } from '../../../admission/github/types.ts';
@@ -10,6 +9,7 @@ import {
 } from '../../../admission/sets/registration-tokens.ts';
 import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
 import { createLog } from '../../../admission/telemetry/log.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('registration tokens');
 

@@ -1,7 +1,7 @@
 import jsonpatch from 'jsonpatch';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { setReplicas, stampOf } from '../../../admission/sets/stamp-replicas.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('effectiveTime');
 

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PodSpec, RunnerSet, RunnerSpec, TemplateContainer } from '../../../admission/api/sets.ts';
 import { ignoredFields } from '../../../admission/sets/ignored-fields.ts';
@@ -11,6 +10,7 @@ import {
 	templateHash,
 } from '../../../admission/sets/pod/template.ts';
 import { crdFiles } from '../../../scripts/crds/generate.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('templates of runner pods');
 

@@ -1,7 +1,8 @@
 /** The text format of the log is for people, and everything in it may come from a stranger. */
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { createLog } from '../../../admission/telemetry/log.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('log');
 

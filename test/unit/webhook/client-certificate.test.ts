@@ -6,7 +6,7 @@ import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueClient, issueServer, type KeyPair } from '../../cluster/certificates.ts';
 import { deletion, review } from '../../e2e/webhook-post.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 interface Context {
 	webhook: WebhookServer;

@@ -8,7 +8,7 @@ import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { allowed } from '../../../admission/webhook/review.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueServer } from '../../cluster/certificates.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite<{ webhook: WebhookServer; agent: Agent; port: number }>('webhook server');
 

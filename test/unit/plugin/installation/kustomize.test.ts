@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { toYaml } from '../../../../plugin/print/yaml.ts';
 import { renderKustomization } from '../../../../scripts/kustomize.ts';
 import { strategicMerge } from '../../../../scripts/strategic-merge.ts';
-import { suite } from '../../../rig/suite.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite<{ folder: string }>('scripts/kustomize.ts');
 

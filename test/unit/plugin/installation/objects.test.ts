@@ -5,7 +5,7 @@ import { checkSteps, refuseConflicts } from '../../../../plugin/installation/app
 import type { Manifest } from '../../../../plugin/installation/manifest.ts';
 import { Objects } from '../../../../plugin/installation/objects.ts';
 import { guardAnswers } from '../../../../plugin/runners/guard-probe.ts';
-import { suite } from '../../../rig/suite.ts';
+import { suite } from '../../../support/suite.ts';
 import { type FakeServer, fakeServer, sendJson } from '../fake-server.ts';
 
 interface Sent {

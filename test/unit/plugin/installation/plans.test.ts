@@ -12,7 +12,7 @@ import { recordedWarning, uninstallRefusal } from '../../../../plugin/installati
 import { tracesOn } from '../../../../plugin/installation/release.ts';
 import { autoscalerLines, planLines, takeovers } from '../../../../plugin/installation/takeover.ts';
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
-import { suite } from '../../../rig/suite.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('install: plans');
 const nowMs = Date.parse('2026-11-24T12:00:00Z');

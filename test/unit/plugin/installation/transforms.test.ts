@@ -6,7 +6,7 @@ import { keyOf, type Manifest, nameOf } from '../../../../plugin/installation/ma
 import { inOrder } from '../../../../plugin/installation/order.ts';
 import { inNamespace, isServer, withGithubSecret } from '../../../../plugin/installation/transforms.ts';
 import { renderKustomization } from '../../../../scripts/kustomize.ts';
-import { suite } from '../../../rig/suite.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('install: transforms');
 
