@@ -11,14 +11,14 @@ export interface Settings {
 	port: number;
 	healthPort: number;
 	tls: { certFile: string; keyFile: string } | undefined;
-	/** Of the certificates that it issues itself. */
+	/** Lifetimes of the certificates that the server issues itself. */
 	lifetimes: Lifetimes;
-	/** Callers of the admission port need a certificate of this CA. */
+	/** If set, callers of the admission port need a certificate signed by this CA. */
 	clientCaFile: string | undefined;
 	githubApiUrl: string;
-	/** What the leader runs. */
+	/** The controllers that the leader runs. */
 	controllers: readonly Controller[];
-	/** Images of containers whose template names none. */
+	/** Images for containers whose template names none. */
 	runnerImage: string;
 	dockerImage: string;
 	namespace: string;
@@ -26,11 +26,11 @@ export interface Settings {
 	githubSecret: string;
 	logLevel: string;
 	logFormat: LogFormat;
-	/** How long /readyz says no before the port closes, so that no new review is on its way to it. */
+	/** How long /readyz answers 503 before the port closes, so that no new review is sent to it. */
 	shutdownDelayMs: number;
 }
 
-/** A setting that can't be used; its message is for the one who started the server. */
+/** A flag or variable has a value that can't be used. The message names it and is printed as one line. */
 export class BadSetting extends Error {}
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
@@ -38,7 +38,7 @@ const levels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 const flags = {
 	kubeconfig: {
 		type: String,
-		description: 'Kubeconfig file (KUBECONFIG; default in a pod: its service account)',
+		description: 'Kubeconfig file (KUBECONFIG; default: the service account of the pod, else ~/.kube/config)',
 		placeholder: 'FILE',
 	},
 	port: { type: String, description: 'Port of the admission endpoints, HTTPS (PORT; default 9443)' },
@@ -49,43 +49,48 @@ const flags = {
 	tlsCertFile: {
 		type: String,
 		description:
-			'Serving certificate, re-read when it changes (TLS_CERT_FILE; default: its own CA, kept in a Secret)',
+			'Serving certificate, re-read when it changes (TLS_CERT_FILE; default: one issued by a CA that the server keeps in a Secret)',
 		placeholder: 'FILE',
 	},
-	tlsPrivateKeyFile: { type: String, description: 'Its key (TLS_PRIVATE_KEY_FILE)', placeholder: 'FILE' },
+	tlsPrivateKeyFile: {
+		type: String,
+		description: 'Private key of that certificate (TLS_PRIVATE_KEY_FILE)',
+		placeholder: 'FILE',
+	},
 	certValidity: {
 		type: String,
-		description: 'How long a serving certificate of its own CA lasts: 90d, 24h (CERT_VALIDITY; default 90d)',
+		description:
+			"Validity of serving certificates issued by the server's own CA: 90d, 24h (CERT_VALIDITY; default 90d)",
 		placeholder: 'DURATION',
 	},
 	caValidity: {
 		type: String,
-		description: 'How long its own CA lasts (CA_VALIDITY; default 1825d)',
+		description: "Validity of the server's own CA (CA_VALIDITY; default 1825d)",
 		placeholder: 'DURATION',
 	},
 	clientCaFile: {
 		type: String,
 		description:
-			'CA of the API server: admission connections without a certificate of it are refused (CLIENT_CA_FILE; default: none asked for)',
+			"CA of the API server's client certificate: connections to the admission port without a certificate signed by it are refused (CLIENT_CA_FILE; default: no client certificate is required)",
 		placeholder: 'FILE',
 	},
 	githubApiUrl: {
 		type: String,
 		description:
-			'Base that API paths are joined to; GHES: https://HOST/api/v3 (GITHUB_API_URL; default https://api.github.com)',
+			"Base URL of GitHub's REST API; for GitHub Enterprise Server https://HOST/api/v3 (GITHUB_API_URL; default https://api.github.com)",
 		placeholder: 'URL',
 	},
 	controllers: {
 		type: String,
-		description: `What the leader runs, comma separated: ${knownControllers.join(', ')} or * (CONTROLLERS; default *)`,
+		description: `Controllers that the leader runs, comma separated: ${knownControllers.join(', ')} or * (CONTROLLERS; default *)`,
 	},
 	runnerImage: {
 		type: String,
-		description: `Image of runners whose template names none (RUNNER_IMAGE; default ${defaultImages.runnerImage})`,
+		description: `Image for runners whose template names none (RUNNER_IMAGE; default ${defaultImages.runnerImage})`,
 	},
 	dockerImage: {
 		type: String,
-		description: `Image of docker sidecars whose template names none (DOCKER_IMAGE; default ${defaultImages.dockerImage})`,
+		description: `Image for docker sidecars whose template names none (DOCKER_IMAGE; default ${defaultImages.dockerImage})`,
 	},
 	namespace: {
 		type: String,
@@ -93,17 +98,18 @@ const flags = {
 	},
 	githubSecret: {
 		type: String,
-		description: `Secret in that namespace with the GitHub credentials (GITHUB_SECRET; default ${names.credentialsSecret})`,
+		description: `Secret with the GitHub credentials, in that namespace (GITHUB_SECRET; default ${names.credentialsSecret})`,
 	},
-	logLevel: { type: String, description: `${levels.join(', ')} (LOG_LEVEL; default info)` },
-	logFormat: { type: String, description: 'json or text (LOG_FORMAT; default json)' },
+	logLevel: { type: String, description: `Log level: ${levels.join(', ')} (LOG_LEVEL; default info)` },
+	logFormat: { type: String, description: 'Log format: json or text (LOG_FORMAT; default json)' },
 	shutdownDelaySeconds: {
 		type: String,
-		description: 'Wait after SIGTERM before the port closes (SHUTDOWN_DELAY_SECONDS; default 3)',
+		description:
+			'Seconds between SIGTERM and the closing of the admission port (SHUTDOWN_DELAY_SECONDS; default 3)',
 	},
 } as const;
 
-/** Flags win over the environment, which wins over the defaults. @throws BadSetting that names the flag. */
+/** The settings: a flag wins over its environment variable, which wins over the default. @throws BadSetting that names the flag */
 export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: string): Settings {
 	const parsed = cli(
 		{
@@ -129,13 +135,13 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 	const number = (name: keyof typeof flags, fallback: number, most: number): number => {
 		const value = Number(setting(name) ?? fallback);
 		if (!Number.isInteger(value) || value < 0 || value > most)
-			throw new BadSetting(`${flagOf(name)}: ${setting(name)} is not a number from 0 to ${most}`);
+			throw new BadSetting(`${flagOf(name)}: ${setting(name)} is not a whole number from 0 to ${most}`);
 		return value;
 	};
 	const choice = <T extends string>(name: keyof typeof flags, fallback: T, choices: readonly T[]): T => {
 		const value = setting(name) ?? fallback;
 		if (!choices.includes(value as T))
-			throw new BadSetting(`${flagOf(name)}: ${value} is none of ${choices.join(', ')}`);
+			throw new BadSetting(`${flagOf(name)}: ${value} is not one of ${choices.join(', ')}`);
 		return value as T;
 	};
 
@@ -145,23 +151,24 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		if (ms === undefined)
 			throw new BadSetting(`${flagOf(name)}: ${text} is not a duration like 90d, 24h or 30m`);
 		if (ms < shortestLifetimeMs)
-			throw new BadSetting(`${flagOf(name)}: ${text} is less than ${shortestLifetimeMs / 1000}s`);
+			throw new BadSetting(`${flagOf(name)}: ${text} is shorter than ${shortestLifetimeMs / 1000}s`);
 		return ms;
 	};
 
 	const controllers = (setting('controllers') ?? '*').split(',').flatMap((name): readonly Controller[] => {
 		if (name === '*') return knownControllers;
 		const known = knownControllers.find((controller) => controller === name);
-		if (!known) throw new BadSetting(`--controllers: ${name} is none of ${knownControllers.join(', ')}, *`);
+		if (!known)
+			throw new BadSetting(`--controllers: ${name} is not one of ${knownControllers.join(', ')}, *`);
 		return [known];
 	});
 	const githubApiUrl = setting('githubApiUrl') ?? 'https://api.github.com';
 	if (!URL.canParse(githubApiUrl) || !/^https?:/.test(githubApiUrl))
-		throw new BadSetting(`--github-api-url: ${githubApiUrl} is not a URL`);
+		throw new BadSetting(`--github-api-url: ${githubApiUrl} is not an http or https URL`);
 	const certFile = setting('tlsCertFile');
 	const keyFile = setting('tlsPrivateKeyFile');
 	if ((certFile === undefined) !== (keyFile === undefined))
-		throw new BadSetting('--tls-cert-file and --tls-private-key-file go together');
+		throw new BadSetting('--tls-cert-file and --tls-private-key-file must be given together');
 	const servingMs = lifetime('certValidity', defaultLifetimes.servingMs);
 	const authorityMs = lifetime('caValidity', defaultLifetimes.authorityMs);
 	if (authorityMs < servingMs)

@@ -1,4 +1,4 @@
-/** The reconcilers that the leader runs, as `--controllers` names them. `deletion`: the guard's own loops alone. */
+/** The controllers that the leader runs, as `--controllers` names them. With `deletion` alone only the guard's loops run. */
 export const controllers = ['deletion', 'runnerset', 'runnerdeployment'] as const;
 
 export type Controller = (typeof controllers)[number];

@@ -10,39 +10,39 @@
 export const record = {
 	/** When the deletion was first asked for. ARC's key: "scale-down asked". A record is ours only with `requestedBy`. */
 	requestedAt: 'actions-runner/unregistration-request-timestamp',
-	/** User name of the AdmissionReview (or of the plugin's caller) that asked first. */
+	/** Name of the user who asked first, from the AdmissionReview (or the plugin's caller). */
 	requestedBy: 'actions-runner/deletion-requested-by',
-	/** JSON of a RecordedOptions (see kinds.ts): what the caller asked, replayed when the deletion is completed. */
+	/** JSON of a RecordedOptions (see kinds.ts): the caller's options, used again when the deletion is carried out. */
 	options: 'actions-runner/deletion-options',
 } as const;
 
-/** Annotations that tell how far the unregistration has come. */
+/** Annotations that show how far the unregistration at GitHub has come. */
 export const progress = {
 	/** GitHub's id of the runner, a decimal number. ARC's key. */
 	runnerId: 'actions-runner/id',
-	/** Who is asking GitHub right now, as `<RFC 3339> <replica>`: two replicas never ask at once. */
+	/** The replica that asks GitHub right now, as `<RFC 3339> <replica>`: two replicas never ask at once. */
 	claim: 'actions-runner/unregistration-claim',
-	/** GitHub's words when it answered 422 (the runner runs a job). ARC's key. */
+	/** GitHub's message when it answered 422 (the runner runs a job). ARC's key. */
 	failureMessage: 'actions-runner/unregistration-failure-message',
-	/** Set with a 422 on an ephemeral runner: from here on nobody calls GitHub, the container's end is awaited. ARC's key. */
+	/** When GitHub answered 422 for an ephemeral runner: from then on GitHub is not asked, and its container's end is awaited. ARC's key. */
 	completionWait: 'actions-runner/runner-completion-wait-start-timestamp',
-	/** GitHub has unregistered the runner. ARC's key; anybody can write it, so it needs `proof` or GitHub's word. */
+	/** When GitHub unregistered the runner. ARC's key. Anybody can write it, so it needs `proof` or GitHub's confirmation. */
 	completedAt: 'actions-runner/unregistration-complete-timestamp',
-	/** HMAC over pod UID, restart count and completedAt: this server saw GitHub's 204 or its confirmed 404. */
+	/** HMAC over pod UID, restart count and completedAt, which shows that this server saw GitHub's 204 or its confirmed 404. */
 	proof: 'actions-runner/unregistration-proof',
-	/** The pod's Node object was first found missing at this time. */
+	/** When the pod's Node object was first found missing. */
 	nodeGoneSince: 'actions-runner/node-gone-since',
 } as const;
 
-/** What the leader keeps on a pod so that nobody needs GitHub credentials to see whether it is busy. */
+/** What the leader writes on a pod so that one can see without GitHub credentials whether it is busy. */
 export const busy = {
-	/** Label, value "true" while a job runs: what the back-stop PodDisruptionBudget selects. */
+	/** Label, value "true" while a job runs. The back-stop PodDisruptionBudget selects it. */
 	label: 'actions-runner/busy',
 	/** Annotation: when the job was first seen. */
 	since: 'actions-runner/busy-since',
 	/** Annotation: the job, where known, for people: "build (octo-org/app, run 42)". */
 	job: 'actions-runner/job',
-	/** Annotation: which of the autoscaler marks below we added (comma separated), so that only ours are removed. */
+	/** Annotation: which of the autoscaler marks below the leader added (comma separated), so that only those are removed. */
 	marks: 'actions-runner/busy-marks',
 	/** Pod condition, status True while a job runs: `kubectl wait --for=condition=actions-runner/Busy=false`. */
 	condition: 'actions-runner/Busy',
@@ -54,13 +54,13 @@ export const autoscalerMarks = {
 	'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
 } as const;
 
-/** Annotation, its value the reason: the pod may be deleted whatever it runs. Set before the deletion. */
+/** Annotation whose value is the reason: the pod may be deleted whatever it runs. It must be set before the deletion. */
 export const breakGlass = 'actions-runner/break-glass';
 
 /** Pod condition, True while a recorded deletion waits; its reason is the verdict's reason in CamelCase. */
 export const deletionPendingCondition = 'actions-runner/DeletionPending';
 
-/** How ARC marks its runner pods; see the project's research on ARC's pod layout (recognition recipe). */
+/** Labels and annotations that ARC sets on its runner pods. */
 export const arc = {
 	runner: 'actions-runner',
 	runnerSet: 'runnerset-name',
@@ -83,16 +83,16 @@ export const names = {
 	certificateSecret: 'runners-admission-tls',
 	proofSecret: 'runners-admission-proof',
 	lease: 'runners-admission',
-	/** ConfigMap with what the leader tells about itself; see report.ts. */
+	/** ConfigMap with the leader's report on the server's state; see report.ts. */
 	status: 'runners-admission-status',
 	backstop: 'runners-admission-busy',
 	fieldManager: 'runners-admission',
 } as const;
 
-/** The webhook that reviews the deletion of runner pods: the one that has to fail closed. */
+/** The webhook that reviews deletions of runner pods. It must have failurePolicy Fail. */
 export const guardWebhook = 'pods.runners-admission.svc';
 
-/** Label on every object of an installation, by which an upgrade and an uninstall find what is theirs. */
+/** Label on every object of an installation, by which an upgrade and an uninstall find the installation's objects. */
 export const partOf = { key: 'app.kubernetes.io/part-of', value: 'kubectl-runners' } as const;
 
 /**

@@ -67,7 +67,7 @@ export interface Pod extends KubeObject {
 	};
 }
 
-/** ARC's actions.github.com/v1alpha1 EphemeralRunner: the owner of a scale-set pod. */
+/** ARC's EphemeralRunner (actions.github.com/v1alpha1), the owner of a scale-set pod. */
 export interface EphemeralRunner extends KubeObject {
 	spec?: { githubConfigUrl?: string; githubConfigSecret?: string };
 	status?: {
@@ -80,9 +80,9 @@ export interface EphemeralRunner extends KubeObject {
 	};
 }
 
-/** Value of the annotation `record.options`: how the caller asked, to be replayed when the deletion is completed. */
+/** Value of the annotation `record.options`: the caller's options, used again when the deletion is carried out. */
 export interface RecordedOptions {
-	/** An eviction is completed as an eviction, so that a user's own PodDisruptionBudget has its say. */
+	/** An eviction is carried out as an eviction, so that a user's own PodDisruptionBudget is respected. */
 	via: 'delete' | 'eviction';
 	gracePeriodSeconds?: number;
 	propagationPolicy?: string;

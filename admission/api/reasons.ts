@@ -1,6 +1,6 @@
 /**
- * Why a verdict was given. Written once here; the log line, the metric label, the Event, the pod condition, the
- * plugin, the tests and the runbook all use these words.
+ * The reasons for verdicts. They are defined only here: log lines, metric labels, Events, pod conditions, the plugin,
+ * the tests and the runbook all use these words.
  */
 
 /** The pod may be deleted. */
@@ -20,7 +20,7 @@ export type DenyReason =
 	| 'registering'
 	| 'unregistering'
 	| 'scope-unknown'
-	/** Another pod of the cluster is the runner of this name. */
+	/** Another pod in the cluster is the runner of this name. */
 	| 'name-taken'
 	| 'credentials-missing'
 	| 'credentials-invalid'
@@ -30,7 +30,7 @@ export type DenyReason =
 	| 'github-slow'
 	| 'budget-spent'
 	| 'internal-error'
-	/** It has ended, and its StatefulSet, which would make it again, is not gone yet. */
+	/** The runner has exited, but its StatefulSet is not deleted yet and would create the pod again. */
 	| 'owner-leaving';
 
 export type Reason = AllowReason | DenyReason;

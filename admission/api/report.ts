@@ -1,13 +1,12 @@
 /**
- * What the server tells about itself: JSON under the key `status` of the ConfigMap `runners-admission-status` in its
- * namespace, written by the leader. No secrets, so that whoever may read ConfigMaps there may read it. Times are RFC
- * 3339; what may be absent is not known.
+ * The server's report on itself: JSON under the key `status` of the ConfigMap `runners-admission-status` in the server's
+ * namespace, written by the leader. It holds no secrets. Times are RFC 3339; a field that is absent is not known.
  */
 
 /** Key in the ConfigMap's data. */
 export const reportKey = 'status';
 
-/** The leader writes at least this often: a report that is older than three of these has no living author. */
+/** The leader writes at least this often, so a report older than three of these periods means that no leader runs. */
 export const heartbeatSeconds = 60;
 
 export type CredentialState =
@@ -24,14 +23,14 @@ export type CredentialState =
 	| 'github-slow';
 
 export interface CredentialReport {
-	/** Where it comes from: 'environment', or 'namespace/secret-name'. */
+	/** Where the credential comes from: 'environment', or 'namespace/secret-name'. */
 	account: string;
 	state: CredentialState;
-	/** GitHub's words, what is missing, when calls go on. */
+	/** For people: GitHub's message, what is missing, when calls resume. */
 	detail?: string;
-	/** Scopes ("octo-org/app") that it may not manage, and which permission is missing. */
+	/** Scopes ("octo-org/app") that the credential may not manage, with the permission that is missing. */
 	forbidden?: { scope: string; detail: string }[];
-	/** GitHub's primary rate limit as its last answer told it. */
+	/** GitHub's primary rate limit, from its last answer. */
 	budget?: { left: number; limit?: number; resetAt: string };
 }
 
@@ -43,10 +42,10 @@ export interface WebhookReport {
 
 export interface Report {
 	version: string;
-	/** Identity of the leader, which is its Lease's holder. */
+	/** Identity of the leader, as in its Lease. */
 	replica: string;
 	leadingSince: string;
-	/** The heartbeat. */
+	/** When this report was written. */
 	updatedAt: string;
 	certificates: { name: 'serving' | 'ca'; notAfter: string; daysLeft: number }[];
 	credentials: CredentialReport[];
@@ -57,11 +56,11 @@ export interface Report {
 		oldest?: { pod: string; requestedAt: string; requestedBy?: string; reason: string };
 	};
 	guard: {
-		/** Is every deletion of a runner pod stopped when no replica answers? `unknown` until it has been looked up. */
+		/** guarded: if no replica answers, runner pods can't be deleted. unknown: the webhooks have not been read yet. */
 		state: 'guarded' | 'unguarded' | 'unknown';
-		/** As found in the cluster. */
+		/** The webhooks as they are in the cluster. */
 		webhooks: WebhookReport[];
-		/** How long, all leaders together, runner pods could be deleted without the guard's word. */
+		/** How long runner pods could be deleted without a review by the guard, summed over all leaders. */
 		unguardedSeconds: number;
 	};
 }

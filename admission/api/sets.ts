@@ -15,7 +15,7 @@ export const setKinds = {
 	runner: { apiVersion, kind: 'Runner', resource: 'runners' },
 } as const;
 
-/** ARC's, between a RunnerDeployment and its Runners. We make none, and bring no definition of it. */
+/** ARC's kind between a RunnerDeployment and its Runners. This project creates none and ships no CRD for it. */
 export const arcReplicaSet = {
 	apiVersion,
 	kind: 'RunnerReplicaSet',
@@ -27,7 +27,7 @@ export const arcReplicaSet = {
  * recognised as a runner's (`actions-runner`, `runnerset-name`, `runner-deployment-name`) are in keys.ts, `arc`.
  */
 export const setKeys = {
-	/** Label on owners and pods: which template made them; see sets/template.ts. ARC's key. */
+	/** Label on owners and pods: hash of the template that they were made from; see sets/pod/template-hash.ts. ARC's key. */
 	templateHash: 'runner-template-hash',
 	/** Label, value "true": the pod webhook fills in name, token and restart policy. ARC's key. */
 	injectToken: 'actions-runner-controller/inject-registration-token',
@@ -35,29 +35,29 @@ export const setKeys = {
 	claimOwner: 'runner-statefulset-name',
 	/** Label on the pods of jobs in containerMode kubernetes: the runner pod they belong to. Set by GitHub's hooks. */
 	jobPodOf: 'runner-pod',
-	/** Annotation on owners: creation time, RFC 3339 (ARC reads it; we write it so that a way back stays open). */
+	/** Annotation on owners: creation time, RFC 3339. ARC reads it, so it is written to keep a return to ARC possible. */
 	syncTime: 'sync-time',
 	/**
-	 * Annotation on sets that an HPA or KEDA drives, a duration as "10m" or "90s": how long the place of a completed
-	 * runner is held for the autoscaler's next word. Without it, and without a HorizontalRunnerAutoscaler: 0.
+	 * Annotation on sets that an HPA or KEDA scales, a duration such as "10m" or "90s": a completed runner is replaced
+	 * only when the autoscaler has decided again, or after this long. Without the annotation: at once.
 	 */
 	recreationDelay: 'actions-runner/recreation-delay',
-	/** Annotation on sets: most runners above the wanted number during a rollout, "3" or "25%". */
+	/** Annotation on sets: how many runners above the wanted number a rollout may create, "3" or "25%". */
 	maxSurge: 'actions-runner/max-surge',
-	/** Annotation on pods and Runners: the Secret that RUNNER_TOKEN comes from, for people. */
+	/** Annotation on pods and Runners, for people: the Secret that RUNNER_TOKEN comes from. */
 	tokenSecret: 'actions-runner/registration-token-secret',
 	/** Label on the Secrets with registration tokens, value "true". */
 	tokenSecretMark: 'actions-runner/registration-token',
-	/** Annotation on these Secrets: the scope that the token registers runners in, as `octo-org/app`, for people. */
+	/** Annotation on these Secrets, for people: the scope in which the token registers runners, such as `octo-org/app`. */
 	tokenScope: 'actions-runner/scope',
 	/** Annotation on these Secrets: when the token expires, RFC 3339. ARC's key (there on pods). */
 	tokenExpiresAt: 'actions-runner-controller/token-expires-at',
 } as const;
 
-/** Finalizer of RunnerSets, RunnerDeployments and Runners: held until the last busy runner is done. */
+/** Finalizer of RunnerSets and RunnerDeployments: it stays until the last busy runner is done. */
 export const drainFinalizer = 'actions-runner/drain';
 
-/** ARC's finalizers: on pods, and on Runners. Where ARC is gone nobody else takes them away. */
+/** ARC's finalizers on pods and on Runners. Where ARC no longer runs, nobody else removes them. */
 export const arcFinalizers = {
 	pod: ['actions.summerwind.dev/runner-pod', 'actions.summerwind.dev/linked-resources'],
 	runner: ['runner.actions.summerwind.dev'],
@@ -68,21 +68,21 @@ export const tokenSecretKey = 'token';
 
 /** Condition types in the status of RunnerSets and RunnerDeployments. */
 export type SetConditionType =
-	/** True: as many runners as wanted, all of the newest template. */
+	/** True: the set has as many runners as wanted, all made from the newest template. */
 	| 'Settled'
-	/** True: no usable GitHub credentials, so nothing is created and nothing is deleted. */
+	/** True: there are no usable GitHub credentials, so no runner is created and none is deleted. */
 	| 'CredentialsMissing'
-	/** True: runners end before they register; new ones are started more and more slowly. */
+	/** True: runners end before they register, so new ones are started more and more slowly. */
 	| 'StartsFailing'
-	/** True: places of completed runners are held for the autoscaler. */
+	/** True: completed runners are not replaced until the autoscaler decides again. */
 	| 'Holding'
-	/** True: runners of an older template are being replaced. */
+	/** True: runners made from an older template are being replaced. */
 	| 'RollingOut'
 	/** True: runners above the wanted number still run their jobs. */
 	| 'Draining'
 	/** True: the set is being deleted and waits for busy runners. */
 	| 'Deleting'
-	/** True: the spec can not be carried out; the message names the field. */
+	/** True: the spec is invalid; the message names the field. */
 	| 'SpecInvalid';
 
 export interface SetCondition extends Condition {
@@ -91,7 +91,7 @@ export interface SetCondition extends Condition {
 	observedGeneration?: number;
 }
 
-/** What the holder of a set's name, token and containers may say; on RunnerSets beside the StatefulSet's fields. */
+/** Where and how runners register, and their containers. In a RunnerSet these fields stand beside the StatefulSet's. */
 export interface RunnerConfig {
 	enterprise?: string;
 	organization?: string;
@@ -132,7 +132,7 @@ export interface Volume {
 	[source: string]: unknown;
 }
 
-/** A container as a template has it; fields that nobody here reads are carried along. */
+/** A container of a template. Fields that this project does not read are kept as they are. */
 export interface TemplateContainer {
 	name: string;
 	image?: string;
@@ -143,7 +143,7 @@ export interface TemplateContainer {
 	[field: string]: unknown;
 }
 
-/** A pod spec as a template has it; fields that nobody here reads are carried along. */
+/** A pod spec of a template. Fields that this project does not read are kept as they are. */
 export interface PodSpec {
 	containers?: TemplateContainer[];
 	initContainers?: TemplateContainer[];
@@ -214,9 +214,9 @@ export interface PersistentVolumeClaim {
 /** The fields of a StatefulSet's spec that are handed on to each runner's StatefulSet. */
 export interface RunnerSetSpec extends RunnerConfig {
 	replicas?: number;
-	/** RFC 3339, with milliseconds where we stamp it: since when `replicas` is what is wanted. */
+	/** When `replicas` was last decided, RFC 3339; with milliseconds if the webhook or the reconciler set it. */
 	effectiveTime?: string | null;
-	/** Of the pods, unless the template says it itself. */
+	/** The pods' service account, unless the template names one. */
 	serviceAccountName?: string;
 	workVolumeClaimTemplate?: WorkVolumeClaimTemplate;
 	/** Default, as in ARC: the label `runnerset-name` with the set's name. */
@@ -244,34 +244,34 @@ export interface RunnerDeploymentSpec {
 	};
 }
 
-/** What a set has learnt and must not forget (invariant 10); counts are runners. */
+/** The status of a set. It holds what must survive a change of leader (invariant 10). Counts are runners. */
 export interface SetStatus {
 	observedGeneration?: number;
-	/** As spec.replicas was at the last look. */
+	/** spec.replicas at the last reconcile. */
 	desiredReplicas?: number;
-	/** All that are not completed, those that leave included. */
+	/** All runners that are not completed, also those that are leaving. */
 	replicas?: number;
-	/** Pod is ready. */
+	/** Their container runs. */
 	readyReplicas?: number;
 	/** Registered at GitHub and running. */
 	availableReplicas?: number;
-	/** Of the newest template. */
+	/** Made from the newest template. */
 	updatedReplicas?: number;
 	idleReplicas?: number;
 	busyReplicas?: number;
 	/** Busy runners above the wanted number, of an older template, or on their way out. */
 	drainingReplicas?: number;
-	/** For the scale subresource: the pods' label selector as text. */
+	/** The pods' label selector as text, for the scale subresource. */
 	selector?: string;
-	/** How the number of runners wanted came about; see runner/plan.ts. */
+	/** Bookkeeping about completed and failed runners; see sets/rules/plan.ts. */
 	accounting?: {
-		/** The newest spec.effectiveTime (or our own stamp) that was acted on; never goes back. RFC 3339, ms. */
+		/** The newest spec.effectiveTime, or time of a change of spec.replicas, that was acted on. Never goes back. RFC 3339, ms. */
 		effectiveTime?: string;
-		/** spec.replicas that belongs to it: a change of spec.replicas without a newer stamp came through /scale. */
+		/** spec.replicas at that time: if it changed without a newer effectiveTime, the change came by the scale subresource. */
 		replicas?: number;
-		/** When runners completed since then: each holds one place back. RFC 3339, ms, oldest first. */
+		/** When runners completed since then: each is not replaced for the time being. RFC 3339, ms, oldest first. */
 		completions?: string[];
-		/** Runners in a row that ended before they registered, and when the next may be started. */
+		/** How many starts in a row ended before the runner registered, and when the next may be tried. */
 		failedStarts?: number;
 		nextStartAt?: string;
 	};

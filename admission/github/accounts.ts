@@ -25,7 +25,7 @@ export interface AccountsOptions extends ConnectionOptions {
 	readSecret: (namespace: string, name: string) => Promise<Record<string, string> | undefined>;
 }
 
-/** Whose credentials a runner pod uses. */
+/** Which credentials a runner pod uses. */
 export interface CredentialsSource {
 	/** The pod's namespace. */
 	namespace: string;
@@ -34,8 +34,8 @@ export interface CredentialsSource {
 }
 
 /**
- * How GitHub is addressed and paid for by some runner pods. It stays the same object with the same id when its
- * Secret gets a new credential; accounts with the same credential share one budget and one list per scope.
+ * The credentials that some runner pods share, and their connection to GitHub. The object and its id stay the same
+ * when the Secret gets a new credential. Accounts with the same credential share one budget and one list per scope.
  */
 export class Account implements UnregisteringAccount {
 	/** 'environment' or 'namespace/secret-name'. */
@@ -65,12 +65,12 @@ export class Account implements UnregisteringAccount {
 		return this.connection.registrationToken(scope, options);
 	}
 
-	/** What is known now, without a call, to make one for this scope useless. */
+	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
 	trouble(scope: Scope): Trouble | undefined {
 		return this.connection.trouble(scope);
 	}
 
-	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can go now. */
+	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can be sent now. */
 	removalsSpentUntilMs(): number | undefined {
 		return this.connection.removalsSpentUntilMs();
 	}
@@ -79,7 +79,7 @@ export class Account implements UnregisteringAccount {
 		return this.connection.state();
 	}
 
-	/** Has GitHub ever answered a call with this credential? Until then its state is a hope. */
+	/** Whether GitHub has ever answered a call with this credential. Until then nothing is known about it. */
 	get answered(): boolean {
 		return this.connection.answered;
 	}
@@ -89,7 +89,7 @@ interface CachedSecret {
 	readAtMs: number;
 	result: Account | CredentialsMissing;
 	reading?: Promise<Account | CredentialsMissing> | undefined;
-	/** Read for the first time: its result is a stand-in. */
+	/** It is being read for the first time, so `result` is only a placeholder. */
 	unread?: boolean;
 }
 
@@ -122,7 +122,7 @@ export class Accounts {
 			this.#options.secret ?? names.credentialsSecret,
 		);
 		if (!environment) return stored;
-		// The environment of a process cannot be mended while it runs, the Secret can.
+		// The environment of a running process cannot be corrected; the Secret can, so it is tried as well.
 		const other = stored instanceof Account && stored.connection !== environment.connection;
 		return other ? stored : environment;
 	}
@@ -133,7 +133,7 @@ export class Accounts {
 		return [this.#environment, ...stored].filter((account) => account instanceof Account);
 	}
 
-	/** Secrets that pods name and that hold no credential, by account id: why not. */
+	/** Secrets that pods name but that hold no usable credential, by account id, with the reason. */
 	missing(): Map<string, CredentialsMissing> {
 		const found = new Map<string, CredentialsMissing>();
 		for (const [id, { result, unread }] of this.#secrets) {
@@ -142,7 +142,7 @@ export class Accounts {
 		return found;
 	}
 
-	/** Ends what is under way, for shutdown. */
+	/** Aborts the calls under way, at shutdown. */
 	close(): void {
 		for (const connection of this.#connections.values()) connection.close();
 	}
@@ -180,7 +180,7 @@ export class Accounts {
 		try {
 			data = await this.#options.readSecret(namespace, name);
 		} catch (error) {
-			// What was there is still the best guess, and GitHub has the last word on it.
+			// The credential read before is still the best guess; if it is wrong, GitHub says so.
 			if (before instanceof Account) return before;
 			const why = error instanceof Error ? error.message : String(error);
 			return { kind: 'credentials-missing', detail: `Secret ${id} cannot be read: ${why.slice(0, 200)}` };
@@ -194,7 +194,7 @@ export class Accounts {
 		return this.#account(id, credential);
 	}
 
-	/** The account of this id, holding this credential. */
+	/** The account with this id, switched to this credential if it had another one. */
 	#account(id: string, credential: Credential): Account {
 		const print = fingerprint(credential);
 		const known = this.#accounts.get(id);
@@ -207,13 +207,13 @@ export class Accounts {
 		connection.users.add(id);
 		this.#connections.set(print, connection);
 		this.#accounts.set(id, account);
-		// A new credential is a new start: whoever logged the old one's trouble hears that it is over.
+		// A new credential starts without trouble: whoever logged the old one's trouble is told that it is over.
 		const [old, fresh] = [before.state(), connection.state()];
 		if (before !== connection && !old.healthy) this.#options.onStateChange?.(id, old, fresh);
 		return account;
 	}
 
-	/** What no account holds any more may finish its calls, and is forgotten. */
+	/** Forgets Secrets that nobody has asked for lately, and connections that no account uses. Their calls may finish. */
 	#prune(): void {
 		for (const [id, { readAtMs, reading }] of this.#secrets) {
 			if (reading || this.#now() - readAtMs < secretForgottenMs) continue;
@@ -227,7 +227,7 @@ export class Accounts {
 	}
 }
 
-/** Troubles that a new Secret may end are looked into more often. */
+/** A Secret is read again sooner while GitHub refuses its credential, because somebody may have corrected it. */
 function maxAgeMs(result: Account | CredentialsMissing): number {
 	if (!(result instanceof Account)) return badSecretMaxAgeMs;
 	const { trouble, forbidden } = result.state();

@@ -6,7 +6,7 @@ import { type readQuota, troubleOf } from './response-parsing.ts';
 import type { Trouble } from './types.ts';
 import { waitFor } from './wait.ts';
 
-/** A token is renewed this long before its end, so that none ends on the way. */
+/** A token is renewed this long before it expires, so that none expires while a call is under way. */
 const renewBeforeMs = 5 * 60_000;
 
 /**
@@ -33,7 +33,7 @@ export class AppTokens {
 		this.#now = options.now;
 	}
 
-	/** A usable token. Callers share one exchange; one of them giving up does not end it. */
+	/** A usable token. Concurrent callers share one exchange, which goes on if one of them gives up ('abandoned'). */
 	async get(signal?: AbortSignal): Promise<string | Trouble | 'abandoned'> {
 		if (this.#current && this.#now() < this.#current.untilMs) return this.#current.token;
 		this.#pending ??= this.#exchange().finally(() => {
@@ -42,7 +42,7 @@ export class AppTokens {
 		return waitFor(this.#pending, { signal }, () => 'abandoned' as const);
 	}
 
-	/** GitHub refused the token before its time: the next call asks for another. */
+	/** GitHub refused the token before it expired: the next call asks for a new one. */
 	discard(token: string): void {
 		if (this.#current?.token === token) this.#current = undefined;
 	}
@@ -52,7 +52,7 @@ export class AppTokens {
 		const what = `GitHub App ${appId}, installation ${installationId}`;
 		const jwt = await createAppAuth({ appId, privateKey })({ type: 'app' }).then(
 			(app) => app.token,
-			() => undefined, // its error is about the key, which nothing may quote
+			() => undefined, // the error may quote the key, so it is not passed on
 		);
 		if (!jwt) return { kind: 'credentials-invalid', detail: `${what}: the private key cannot sign` };
 		const answer = await this.#http.send({
@@ -65,7 +65,7 @@ export class AppTokens {
 		if ('trouble' in answer) return answer.trouble;
 		if (answer.status !== 201) {
 			const trouble = troubleOf(answer, what, 'an installation that is not suspended', this.#now());
-			// Of the whole credential, not of one scope: 404 is a wrong installation id, 403 a suspended one.
+			// Either concerns the whole credential, not one scope: 404 is a wrong installation id, 403 a suspended one.
 			const refused = answer.status === 404 || trouble.kind === 'forbidden';
 			return refused ? { kind: 'credentials-invalid', detail: trouble.detail } : trouble;
 		}

@@ -11,39 +11,43 @@ import {
 	type Trouble,
 } from './types.ts';
 
-/** Leave to make one call. Every ticket ends in `note` or `release`. */
+/** Permission for one GitHub call. End it with `note` (GitHub answered) or `release` (it was not asked). */
 export interface Ticket {
 	kind: 'go';
 	call: CallKind;
 	priority: Priority;
 	scope: string;
-	/** When to send it; in the future only where `maxWaitMs` allowed that. */
+	/** When to send it, ms since the epoch; in the future only if `maxWaitMs` allowed a wait. */
 	atMs: number;
+	/** `start` has let it go to GitHub. */
 	started: boolean;
+	/** It is the one call that tests whether the account works again. */
 	accountProbe: boolean;
+	/** It is the one call that tests whether the scope works again. */
 	scopeProbe: boolean;
 }
 
 export interface BudgetOptions {
 	now: () => number;
-	/** 0 to 1. */
+	/** Returns at least 0 and less than 1; default Math.random. */
 	random?: (() => number) | undefined;
 	deletesPerMinute?: number | undefined;
 	listsPerMinute?: number | undefined;
-	/** Once per change of state, never per call (F1, F9). */
+	/** Called once for each change of state, never for each call (F1, F9). */
 	onStateChange?: ((before: AccountState, after: AccountState) => void) | undefined;
 }
 
 const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
 
-/** A scope in trouble that nobody has asked about for this long is forgotten. */
+/** The trouble of a scope is forgotten when nothing has been heard of it for this long. */
 const scopeForgottenMs = 3_600_000;
 
 /**
- * Who may call GitHub when, for one credential. A pure state machine: it sends nothing and waits for nothing.
+ * Decides for one credential which call to GitHub may be sent when. A pure state machine: it sends nothing and waits
+ * for nothing.
  *
- * Rate limits, outages and bad credentials hold the whole account; a 403 for permission holds only the scope it
- * was about, since one organization without rights must not block the others.
+ * Rate limits, outages and bad credentials stop all calls of the account. A 403 for a missing permission stops only
+ * the calls for that scope: one organization without the permission must not block the others.
  */
 export class Budget {
 	readonly #now: () => number;
@@ -68,22 +72,22 @@ export class Budget {
 		this.#reported = this.state();
 	}
 
-	/** What is known, without asking, to make a call for this scope useless now. */
+	/** Why a call for this scope would fail now, as far as is known without a call; undefined: no reason is known. */
 	trouble(scope: string): Trouble | undefined {
 		const nowMs = this.#now();
 		return this.#account.refusal(nowMs) ?? this.#scopes.get(scope)?.recovery.refusal(nowMs);
 	}
 
-	/** This minute's calls are made, and the next can not go within `maxWaitMs`. Takes no place. */
+	/** Whether this minute's calls of this kind are used up, so that the next one can't be sent within `maxWaitMs`. Reserves nothing. */
 	spent(call: CallKind, maxWaitMs = 0): (Trouble & { retryAtMs: number }) | undefined {
 		const nowMs = this.#now();
 		const atMs = this.#paces[call].nextMs(nowMs);
 		if (atMs - nowMs <= maxWaitMs) return undefined;
-		const detail = `this minute's ${callWords[call]} calls are made; more at ${time(atMs)}`;
+		const detail = `this minute's ${callWords[call]} calls are used; the next one may be sent at ${time(atMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs: atMs };
 	}
 
-	/** Leave to make a call, or why not. Up to `maxWaitMs` the ticket may be for a later time (the pace). */
+	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */
 	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | Trouble {
 		const nowMs = this.#now();
 		const refusal = this.trouble(scope) ?? this.#quotaRefusal(priority, nowMs);
@@ -106,8 +110,8 @@ export class Budget {
 	}
 
 	/**
-	 * Right before the call is sent: between `take` and now the account may have got into trouble. 'later': wait
-	 * until the ticket's new time and come again.
+	 * To be called right before the call is sent, because the account may have got into trouble since `take`. Answers
+	 * 'go', a trouble (the ticket is released), or 'later': wait until the ticket's new time, then call `start` again.
 	 */
 	start(ticket: Ticket): Trouble | 'later' | 'go' {
 		const nowMs = this.#now();
@@ -128,7 +132,7 @@ export class Budget {
 		return 'go';
 	}
 
-	/** The call was not made, or its caller gave up: nothing was learnt. */
+	/** Ends a ticket whose call was not made, or whose caller gave up: nothing was learnt about GitHub. */
 	release(ticket: Ticket): void {
 		if (!ticket.started) {
 			this.#paces[ticket.call].cancel(ticket.atMs);
@@ -143,7 +147,7 @@ export class Budget {
 		);
 	}
 
-	/** What GitHub answered. */
+	/** Ends a ticket with what GitHub answered. */
 	note(ticket: Ticket, outcome: { kind: string } | Trouble, quota?: Quota): void {
 		const nowMs = this.#now();
 		const background = ticket.priority === 'background';
@@ -152,10 +156,10 @@ export class Budget {
 
 		const call = { probe: ticket.accountProbe, startedAtMs: ticket.atMs };
 		if (isTrouble(outcome) && outcome.kind !== 'forbidden') this.#account.failed(outcome, call, nowMs);
-		else this.#account.succeeded(call.probe, nowMs); // a 403 for permission is GitHub at work
+		else this.#account.succeeded(call.probe, nowMs); // a 403 for a missing permission shows that GitHub works
 
 		if (quota && quota.remaining === 0 && quota.resetAtMs > nowMs && !isTrouble(outcome)) {
-			const detail = `all ${quota.limit ?? ''} calls of this hour are made; calls resume at ${time(quota.resetAtMs)}`;
+			const detail = `all ${quota.limit ?? ''} calls of this hour are used; calls resume at ${time(quota.resetAtMs)}`;
 			this.#account.failed({ kind: 'rate-limited', detail, retryAtMs: quota.resetAtMs }, call, nowMs);
 		}
 		this.#report();
@@ -183,12 +187,12 @@ export class Budget {
 		const quota = this.#quota.current(nowMs);
 		if (!quota) return undefined;
 		if (!this.#quota.hasRoom(nowMs)) {
-			const detail = `the last calls of this hour are made or on their way; more at ${time(quota.resetAtMs)}`;
+			const detail = `the last calls of this hour are used or under way; calls resume at ${time(quota.resetAtMs)}`;
 			const retryAtMs = quota.remaining === 0 ? quota.resetAtMs : nowMs + 1_000;
 			return { kind: 'budget-spent', detail, retryAtMs };
 		}
 		if (priority === 'background' && !this.#quota.hasBackgroundRoom(nowMs)) {
-			const detail = `repeats have used their half of this hour's calls; more at ${time(quota.resetAtMs)}`;
+			const detail = `background calls have used their half of this hour's calls; they resume at ${time(quota.resetAtMs)}`;
 			return { kind: 'budget-spent', detail, retryAtMs: quota.resetAtMs };
 		}
 		return undefined;
@@ -202,7 +206,7 @@ export class Budget {
 			recovery.failed(outcome, call, nowMs);
 			if (recovery.trouble) this.#scopes.set(ticket.scope, { recovery, seenMs: nowMs });
 		} else if (known && ticket.scopeProbe) {
-			// A 404 to DELETE is also what a scope looks like that the credential may not see.
+			// GitHub also answers 404 to DELETE where the credential may not see the scope: that proves no recovery.
 			const good = !isTrouble(outcome) && outcome.kind !== 'not-found';
 			if (good) this.#scopes.delete(ticket.scope);
 			else known.recovery.endProbe();
@@ -221,7 +225,7 @@ export class Budget {
 	}
 }
 
-/** What counts as a change of state: not the words, not the numbers. */
+/** A text that differs exactly where the state counts as changed; words and numbers in it do not count. */
 function summary(state: AccountState): string {
 	const trouble = state.trouble && `${familyOf(state.trouble)}`;
 	return JSON.stringify([trouble, Object.keys(state.forbidden).sort(), state.backgroundSpent]);

@@ -31,7 +31,7 @@ export interface CallLimits {
 
 export const perPage = 100;
 
-/** GitHub's REST API as this project uses it, for one credential. Answers are values, never exceptions. */
+/** The calls of GitHub's REST API that this project makes, for one credential. It never throws: failures are values too. */
 export class GitHubClient {
 	readonly #http: Http;
 	readonly #token: string | AppTokens;
@@ -48,7 +48,7 @@ export class GitHubClient {
 				: new AppTokens(credential, this.#http, { secrets, now });
 	}
 
-	/** DELETE runner. Removed is 204 and nothing else: any other 2xx proves nothing. */
+	/** DELETE runner. Only 204 counts as removed: any other 2xx proves nothing. */
 	async removeRunner(
 		scope: Scope,
 		runnerId: number,
@@ -69,7 +69,7 @@ export class GitHubClient {
 		});
 	}
 
-	/** One page of the scope's runners. With `name`, GitHub is asked to filter; an old server may not. */
+	/** One page of the scope's runners. With `name` GitHub filters by name, but old servers ignore that. */
 	async listPage(
 		scope: Scope,
 		query: { page: number; name?: string | undefined; etag?: string | undefined },
@@ -98,7 +98,7 @@ export class GitHubClient {
 		});
 	}
 
-	/** A token with which runners of this scope register, for an hour. */
+	/** A token with which runners of this scope can register. It is valid for an hour. */
 	async registrationToken(scope: Scope, limits: CallLimits = {}): Promise<Answer<TokenOutcome>> {
 		const what = `make a registration token for ${scopeKey(scope)}`;
 		return this.#call(scope, what, limits, {
@@ -153,7 +153,7 @@ export class GitHubClient {
 	}
 }
 
-/** To whom may not see it, GitHub denies that it exists. */
+/** GitHub answers 404 also for a scope that exists but that the credential may not see. */
 function notVisible(what: string, scope: Scope): Trouble {
 	const detail = `${what}: GitHub answered 404: it does not exist, or the credential needs ${permissionFor(scope)}`;
 	return { kind: 'forbidden', detail };
@@ -181,14 +181,14 @@ function parametersOf(scope: Scope): Record<string, string> {
 	}
 }
 
-/** Whoever writes a pod chooses its scope: it must not become another path of the API ("..", a slash). */
+/** The scope comes from a pod, which anybody may have written: it must not lead to another path of the API ("..", a slash). */
 function whatIsWrongWithScope(scope: Scope): string | undefined {
 	const names = scope.kind === 'repository' ? [scope.owner, scope.name] : [scope.name];
 	const bad = names.find((name) => !/^[\w.-]{1,100}$/.test(name) || /^\.+$/.test(name));
-	return bad === undefined ? undefined : 'GitHub has no such name';
+	return bad === undefined ? undefined : 'the scope has a name that GitHub does not allow';
 }
 
-/** undefined unless it is all there: half a list proves nothing. */
+/** The page; undefined unless every part of it can be read, because a part of a list proves nothing. */
 function readPage(body: unknown): RunnerPage | undefined {
 	if (typeof body !== 'object' || body === null) return undefined;
 	const { total_count: totalCount, runners } = body as Record<string, unknown>;
@@ -204,7 +204,7 @@ function readRunner(value: unknown): RunnerInfo | undefined {
 	return {
 		id: id as number,
 		name,
-		busy: busy !== false, // unknown is busy
+		busy: busy !== false, // unknown counts as busy
 		status: typeof status === 'string' ? status : 'unknown',
 		...(typeof ephemeral === 'boolean' ? { ephemeral } : {}),
 	};

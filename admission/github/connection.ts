@@ -24,22 +24,22 @@ export interface ConnectionOptions {
 	now: () => number;
 	random?: (() => number) | undefined;
 	userAgent?: string | undefined;
-	/** This process's share, where several replicas use one credential. */
+	/** The share of this process, if several replicas use one credential. */
 	deletesPerMinute?: number | undefined;
 	listsPerMinute?: number | undefined;
-	/** `account`: the ids of all accounts that use this credential. Once per change of state, never per call. */
+	/** Called once for each change of state, never for each call. `account`: ids of all accounts with this credential. */
 	onStateChange?: ((account: string, before: AccountState, after: AccountState) => void) | undefined;
 	onCall?: ((call: CallReport) => void) | undefined;
 }
 
-/** One credential at one API URL: its client, what it may spend, what it knows. Shared by all who hold the credential. */
+/** One credential at one API URL: its client, its budget of calls, and its lists. All accounts with this credential share it. */
 export class Connection {
 	readonly fingerprint: string;
 	/** Ids of the accounts that use it. */
 	readonly users = new Set<string>();
 	readonly registry: Registry;
 	readonly unregistrations: Unregistrations;
-	/** Has GitHub ever given a good answer to this credential? */
+	/** Whether GitHub has ever given a good answer to this credential. */
 	answered = false;
 	readonly #client: GitHubClient;
 	readonly #budget: Budget;
@@ -65,7 +65,7 @@ export class Connection {
 		this.unregistrations = new Unregistrations(options.now);
 	}
 
-	/** DELETE runner, paid for. Without an AbortSignal it is heard for up to 30 s. */
+	/** DELETE runner, within the budget. Without an AbortSignal it waits up to 30 s for the answer. */
 	async remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
 		const send = (limits: CallLimits) => this.#client.removeRunner(scope, runnerId, limits);
 		const outcome = await this.#pay('remove', scope, { priority: 'request', ...options }, send);
@@ -73,19 +73,19 @@ export class Connection {
 		return outcome;
 	}
 
-	/** POST registration-token, paid for: one serves all runners of the scope for an hour. */
+	/** POST registration-token, within the budget. One token serves all runners of the scope for an hour. */
 	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
 		return this.#pay('token', scope, { priority: 'request', ...options }, (limits) =>
 			this.#client.registrationToken(scope, limits),
 		);
 	}
 
-	/** What is known now, without a call, to make one useless. */
+	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
 	trouble(scope: Scope): Trouble | undefined {
 		return this.#budget.trouble(scopeKey(scope));
 	}
 
-	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can go now. */
+	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can be sent now. */
 	removalsSpentUntilMs(): number | undefined {
 		return this.#budget.spent('remove')?.retryAtMs;
 	}
@@ -94,7 +94,7 @@ export class Connection {
 		return this.#budget.state();
 	}
 
-	/** Ends what is under way; calls from now on answer 'github-slow' at once. */
+	/** Aborts the calls under way. Later calls answer 'budget-spent' at once. */
 	close(): void {
 		this.#closing.abort();
 	}
@@ -104,6 +104,7 @@ export class Connection {
 			this.#client.listPage(scope, query, limits),
 		);
 
+	/** Sends one call when the budget permits it, and tells the budget what came of it. */
 	async #pay<Outcome extends { kind: string }>(
 		call: CallKind,
 		scope: Scope,
@@ -138,12 +139,12 @@ export class Connection {
 		}
 	}
 
-	/** Waits for the ticket's time and for a free line. A function, to be called afterwards: the call may be sent. */
+	/** Waits for the ticket's time and a free slot. Answers a function if the call may be sent; call it afterwards. */
 	async #start(ticket: Ticket, signal: AbortSignal, maxWaitMs: number): Promise<Trouble | (() => void)> {
 		const untilMs = this.#now() + maxWaitMs;
 		const gaveUp = {
 			kind: 'budget-spent',
-			detail: 'GitHub was not asked: too many calls are waiting',
+			detail: 'GitHub was not asked: too many calls are waiting for their turn',
 		} as const;
 		while (!signal.aborted) {
 			await sleep(ticket.atMs - this.#now(), signal);

@@ -2,7 +2,7 @@ import type { CredentialReport } from '../api/report.ts';
 import type { Accounts } from './accounts.ts';
 import type { AccountState, CredentialsMissing } from './types.ts';
 
-/** Every credential in use or missing, for the metrics and the report: ids and states, nothing of the credentials. */
+/** The state of every credential in use or missing, for the metrics and the report. Nothing secret is in it. */
 export function credentialReports(accounts: Pick<Accounts, 'list' | 'missing'>): CredentialReport[] {
 	const reports = new Map<string, CredentialReport>();
 	for (const account of accounts.list())
@@ -11,6 +11,7 @@ export function credentialReports(accounts: Pick<Accounts, 'list' | 'missing'>):
 	return [...reports.values()].sort((a, b) => (a.account < b.account ? -1 : 1));
 }
 
+/** The report on a credential that could be read. `answered`: GitHub has answered a call with it. */
 export function usedCredential(account: string, state: AccountState, answered: boolean): CredentialReport {
 	const { trouble, limit, remaining, resetAtMs } = state;
 	const forbidden = Object.entries(state.forbidden).map(([scope, { detail }]) => ({ scope, detail }));

@@ -6,7 +6,7 @@ export type Credential =
 	| { kind: 'token'; token: string }
 	| { kind: 'app'; appId: string; installationId: number; privateKey: string };
 
-/** How the same four values are called in the environment and in ARC's Secrets. */
+/** Names of the same four values, which differ between the environment and ARC's Secrets. */
 interface Keys {
 	token: string;
 	appId: string;
@@ -30,7 +30,9 @@ const secretKeys: Keys = {
 
 /**
  * The controller-wide credential from the server's own environment; undefined when none is set. A token wins over
- * an App, as in ARC. A credential that is only half there is an error that names what is missing, never a guess.
+ * an App, as in ARC.
+ *
+ * @throws Error that names what is missing, if only a part of a credential is set
  */
 export function credentialFromEnvironment(
 	env: Record<string, string | undefined>,
@@ -51,7 +53,7 @@ export function credentialFromEnvironment(
 	return result;
 }
 
-/** From a Secret's data (base64) with ARC's keys. `where` names the Secret for people, as `namespace/name`. */
+/** The credential in a Secret's data (base64) with ARC's keys. `where` is the Secret's `namespace/name`, for messages. */
 export function credentialFromSecret(
 	data: Record<string, string>,
 	where: string,
@@ -64,7 +66,7 @@ export function credentialFromSecret(
 	return { kind: 'credentials-missing', detail: `Secret ${where}: ${problem}` };
 }
 
-/** Tells two credentials apart without telling either: safe in logs and as a map key. */
+/** A hash that differs for different credentials and reveals nothing of them: usable as a map key and in logs. */
 export function fingerprint(credential: Credential): string {
 	const parts =
 		credential.kind === 'token'
@@ -81,7 +83,7 @@ export function secretsOf(credential: Credential): string[] {
 	return [credential.kind === 'token' ? credential.token : credential.privateKey];
 }
 
-/** A credential, what is wrong with it, or undefined: none of the values is set. */
+/** The credential, or a sentence about what is wrong with it, or undefined if none of the values is set. */
 function readCredential(
 	lookUp: (name: string) => string | undefined,
 	keys: Keys,
@@ -91,8 +93,9 @@ function readCredential(
 
 	const token = value(keys.token);
 	if (token) {
-		// Anything else cannot be in an HTTP header, and fetch would quote it in its error.
-		if (!/^[\x21-\x7e]+$/.test(token)) return `${keys.token} is not a token: it has spaces or odd characters`;
+		// Other characters cannot be sent in an HTTP header, and the error of fetch would quote the token.
+		if (!/^[\x21-\x7e]+$/.test(token))
+			return `${keys.token} is not a token: it contains spaces or characters that no token has`;
 		return { kind: 'token', token };
 	}
 
@@ -113,7 +116,7 @@ function appKeys(keys: Keys): string[] {
 	return [keys.appId, keys.installationId, keys.privateKey];
 }
 
-/** The parser's own error is not passed on: nothing that has seen the key gets printed. */
+/** The parser's own error is not passed on, because it may quote the key. */
 function whatIsWrongWithKey(pem: string): string | undefined {
 	try {
 		const type = createPrivateKey(pem).asymmetricKeyType;

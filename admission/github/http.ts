@@ -6,7 +6,7 @@ export interface HttpOptions {
 	/** Base that paths are joined to: https://api.github.com, or https://HOST/api/v3 of an Enterprise Server. */
 	apiUrl: string;
 	userAgent: string;
-	/** Never to be printed; grows with the tokens that GitHub hands out. */
+	/** Texts that must never be printed; tokens that GitHub hands out are added. */
 	secrets: Set<string>;
 	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
 }
@@ -29,8 +29,8 @@ export type HttpResult =
 const quiet = () => {};
 
 /**
- * One HTTP call to GitHub's REST API as a value: an answer of whatever status, or why there is none. Octokit is
- * assembled here and nowhere else; no retries, no hooks, no logging of its own (it would log every call).
+ * One HTTP call to GitHub's REST API. Its result is a value: an answer of any status, or why there is none. Octokit is
+ * configured here and nowhere else, without its retries, hooks and logging (it would log every call).
  */
 export class Http {
 	readonly #octokit: Octokit;
@@ -48,6 +48,7 @@ export class Http {
 		});
 	}
 
+	/** Sends one call. Never throws; aborting `request.signal` gives up on it. */
 	async send(request: HttpRequest): Promise<HttpResult> {
 		const startedMs = performance.now();
 		const stop = new AbortController();
@@ -63,7 +64,7 @@ export class Http {
 		let status: CallReport['status'] = 'network';
 		try {
 			const answer = await this.#exchange(request, stop.signal);
-			// A body cut off by our own abort arrives as an empty one.
+			// If we abort while the body is read, Octokit gives an empty body in place of an error.
 			if (stop.signal.aborted && answer.status === 200 && answer.body === '') throw stop.signal.reason;
 			status = answer.status;
 			return answer;
@@ -90,7 +91,7 @@ export class Http {
 				request: { signal },
 			})
 			.catch((error: unknown) => responseOf(error));
-		// A redirect to another host (a proxy's login page) must not be believed, least of all a 204.
+		// An answer that came by a redirect from another host (a proxy's login page) proves nothing, least of all a 204.
 		if (answer.url && new URL(answer.url).origin !== this.#origin) {
 			throw new Error(`redirected to ${new URL(answer.url).origin}`);
 		}
@@ -114,7 +115,7 @@ export class Http {
 		return { trouble: { kind: 'github-unavailable', detail: `GitHub cannot be reached: ${message}` } };
 	}
 
-	/** Takes secrets out of a text that is going to be printed. */
+	/** Replaces secrets in a text that is going to be printed. */
 	scrub(text: string): string {
 		let clean = text;
 		for (const secret of this.#options.secrets) clean = clean.replaceAll(secret, '***');
@@ -122,7 +123,7 @@ export class Http {
 	}
 }
 
-/** Octokit throws answers of 300 and above; without an answer it is a network error, thrown on. */
+/** The answer in Octokit's error, which it throws for statuses from 300. @throws the error itself if it has none */
 function responseOf(error: unknown): {
 	url: string;
 	status: number;

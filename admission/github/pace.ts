@@ -1,8 +1,8 @@
-/** At most `most` calls in any `windowMs`: a sliding window, so that no two minutes' worth meet at a boundary. */
+/** Lets at most `most` calls through in any period of `windowMs` ms: a sliding window, so no burst can span a boundary. */
 export class Pace {
 	readonly #most: number;
 	readonly #windowMs: number;
-	/** When calls were sent, or will be: times in the future are reservations. Ascending. */
+	/** When calls were sent, ascending; times in the future are reservations. */
 	readonly #timesMs: number[] = [];
 
 	constructor(most: number, windowMs: number) {
@@ -10,14 +10,14 @@ export class Pace {
 		this.#windowMs = windowMs;
 	}
 
-	/** When the next call may go: `nowMs` or later. */
+	/** When the next call may be sent: `nowMs` or later. */
 	nextMs(nowMs: number): number {
 		this.#forget(nowMs);
 		const blocker = this.#timesMs.at(-this.#most);
 		return blocker === undefined ? nowMs : Math.max(nowMs, blocker + this.#windowMs);
 	}
 
-	/** When a call whose reservation was just cancelled may really go: `nowMs`, unless others came late before it. */
+	/** When a call whose reservation was just cancelled may be sent: `nowMs`, unless calls before it were sent late. */
 	againMs(nowMs: number): number {
 		this.#forget(nowMs);
 		const sent = this.#timesMs.findLastIndex((timeMs) => timeMs <= nowMs) + 1;
@@ -25,13 +25,13 @@ export class Pace {
 		return blocker === undefined ? nowMs : blocker + this.#windowMs;
 	}
 
-	/** Takes the place at `atMs`, which `nextMs` has just named. */
+	/** Reserves `atMs`, which `nextMs` or `againMs` has just returned. */
 	reserve(atMs: number): void {
 		const after = this.#timesMs.findLastIndex((timeMs) => timeMs <= atMs);
 		this.#timesMs.splice(after + 1, 0, atMs);
 	}
 
-	/** Gives a reserved place back: the call was not made. */
+	/** Cancels a reservation, because its call was not made. */
 	cancel(atMs: number): void {
 		const index = this.#timesMs.lastIndexOf(atMs);
 		if (index >= 0) this.#timesMs.splice(index, 1);

@@ -2,8 +2,8 @@ import { outageBackoff, probeLostMs, refusedBackoff, unknownRateLimitMs } from '
 import type { Trouble } from './types.ts';
 
 /**
- * Back-off of an account, or of one scope of it: after a trouble nobody calls for a while, then one call at a time
- * probes, and the first good answer releases everybody. Pure: time and chance are passed in.
+ * Back-off of an account, or of one scope of it. After a failure no call is sent for a while; then one call at a time
+ * is sent as a probe, and its first good answer permits all calls again. Pure: time and randomness are passed in.
  */
 export class Recovery {
 	trouble: Trouble | undefined;
@@ -17,7 +17,7 @@ export class Recovery {
 		this.#random = random;
 	}
 
-	/** Why a call may not go now; undefined: it may, as a probe if there is a trouble. */
+	/** Why no call may be sent now; undefined: one may be sent, as the probe if there is trouble. */
 	refusal(nowMs: number): Trouble | undefined {
 		if (!this.trouble) return undefined;
 		if (nowMs < this.#notBeforeMs) return { ...this.trouble, retryAtMs: this.#notBeforeMs };
@@ -25,21 +25,21 @@ export class Recovery {
 		return probing ? { ...this.trouble, retryAtMs: nowMs + 1_000 } : undefined;
 	}
 
-	/** A call that `refusal` let through is on its way. True: it is the probe. */
+	/** A call that `refusal` permitted is being sent. Returns whether it is the probe. */
 	start(nowMs: number): boolean {
 		if (!this.trouble) return false;
 		this.#probeSinceMs = nowMs;
 		return true;
 	}
 
-	/** The probe ended without telling anything. */
+	/** The probe ended without an answer that says anything. */
 	endProbe(): void {
 		this.#probeSinceMs = undefined;
 	}
 
 	/**
-	 * A call failed. One outage met by fifty calls at once counts once: only the first and the probes move the
-	 * back-off. A rate limit always counts, whoever met it.
+	 * A call failed. If fifty concurrent calls meet one outage, only the first of them and later probes lengthen the
+	 * back-off. A rate limit always counts, whichever call met it.
 	 */
 	failed(trouble: Trouble, call: { probe: boolean; startedAtMs: number }, nowMs: number): void {
 		if (call.probe) this.#probeSinceMs = undefined;
@@ -51,19 +51,19 @@ export class Recovery {
 			return;
 		}
 		if (this.trouble && !call.probe) return;
-		// Sent before the last recovery: older news than the answer that ended the trouble.
+		// Sent before the answer that ended the last trouble, so it says nothing new.
 		if (!this.trouble && call.startedAtMs < this.#healthySinceMs) return;
 
 		this.#failures = this.trouble && familyOf(this.trouble) === familyOf(trouble) ? this.#failures + 1 : 1;
 		const { firstMs, maxMs } = familyOf(trouble) === 'refused' ? refusedBackoff : outageBackoff;
 		const backoffMs = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures - 1, 20));
 		const jitteredMs = backoffMs * (0.75 + 0.25 * this.#random());
-		// From the start of the call: one that timed out after 30 s has waited long enough already.
+		// Counted from the start of the call: one that timed out after 30 s has waited long enough already.
 		this.#notBeforeMs = Math.max(call.startedAtMs + jitteredMs, nowMs + Math.min(jitteredMs, firstMs));
 		this.trouble = trouble;
 	}
 
-	/** A call got a good answer. While there is trouble only the probe's answer counts: others are older. */
+	/** A call got a good answer. During trouble only the probe's counts: the others were sent before the trouble began. */
 	succeeded(probe: boolean, nowMs: number): void {
 		if (!probe) return;
 		this.#probeSinceMs = undefined;
@@ -73,7 +73,7 @@ export class Recovery {
 	}
 }
 
-/** One outage may show as 502, reset and timeout in turn: that is one state, not three. */
+/** Groups the kinds of trouble: one outage may show as 502, connection reset and timeout in turn, and is one state. */
 export function familyOf(trouble: Trouble): 'outage' | 'refused' | 'limited' {
 	switch (trouble.kind) {
 		case 'github-unavailable':

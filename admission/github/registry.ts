@@ -6,11 +6,11 @@ import { waitFor } from './wait.ts';
 
 /** A scope's runners, as GitHub listed them. */
 export interface Snapshot {
-	/** GitHub was asked at this time: the list is at least this new. */
+	/** When the reading began, ms since the epoch: the list shows GitHub as it was then or later. */
 	startedAtMs: number;
 	/**
-	 * All runners came in one page. Only then does a name's absence mean something: pages are read one after the
-	 * other, and a runner can slip from one to the next between two reads.
+	 * All runners came in one page. Only then does a missing name prove that the runner is absent: pages are read one
+	 * after the other, and a runner can move from one to another between two reads.
 	 */
 	complete: boolean;
 	pages: number;
@@ -28,11 +28,11 @@ interface Known {
 	pages: { etag: string | undefined; page: RunnerPage }[];
 	snapshot?: Snapshot;
 	flight?: { startedAtMs: number; work: Promise<Snapshot | Trouble> };
-	/** Ids that GitHub has answered 204 for: a list that shows one is late. GitHub gives an id once. */
+	/** Ids whose DELETE GitHub answered with 204. A list that still shows one is out of date: ids are never reused. */
 	removed: Set<number>;
 }
 
-/** Of the ids that were removed, so many are kept in mind. */
+/** At most this many removed ids are remembered for a scope. */
 const mostRemoved = 10_000;
 
 /** How often a scope's list should be read, in ms. `fast`: somebody waits for a static runner's job to end. */
@@ -41,7 +41,7 @@ export function nextPollMs(pages: number, fast = false): number {
 	return Math.min(poll.maxMs, Math.max(poll.everyMs, poll.perPageMs * pages));
 }
 
-/** One paged, ETagged list per scope in place of one call per runner. */
+/** Knows each scope's runners from one paged list with ETags, in place of one call for each runner. */
 export class Registry {
 	readonly #list: ListPage;
 	readonly #now: () => number;
@@ -52,19 +52,19 @@ export class Registry {
 		this.#now = options.now;
 	}
 
-	/** The newest snapshot without asking: for hints. */
+	/** The newest snapshot, without a call. Good for hints only. */
 	latest(scope: Scope): Snapshot | undefined {
 		return this.#known.get(scopeKey(scope))?.snapshot;
 	}
 
-	/** A snapshot that was started less than `maxAgeMs` ago. Callers at the same time share one reading. */
+	/** A snapshot whose reading began less than `maxAgeMs` ago. Concurrent callers share one reading. */
 	async refresh(scope: Scope, options: LookupLimits & { maxAgeMs: number }): Promise<Snapshot | Trouble> {
 		return this.#notBefore(scope, this.#now() - options.maxAgeMs, options);
 	}
 
 	/**
-	 * Is there no runner of this name, by a list that was started at `notBeforeMs` or later? Names are compared as
-	 * GitHub does, without regard to case.
+	 * Whether GitHub has no runner of this name, judged by a list whose reading began at `notBeforeMs` or later. Names
+	 * are compared as GitHub does, without regard to case.
 	 */
 	async confirmAbsent(
 		scope: Scope,
@@ -73,7 +73,7 @@ export class Registry {
 	): Promise<'absent' | { present: RunnerInfo } | Trouble> {
 		const latest = this.latest(scope);
 		if (!latest || latest.pages === 1) {
-			// The whole scope costs no more than one name, and answers for everybody who asks at the same time.
+			// Reading the whole scope costs one call, as one name would, and serves all concurrent callers.
 			const snapshot = await this.#notBefore(scope, options.notBeforeMs, options);
 			if (isTrouble(snapshot)) return snapshot;
 			const present = findByName(snapshot.runners.values(), name);
@@ -87,12 +87,12 @@ export class Registry {
 		const present = findByName(runners, name);
 		if (present) return { present };
 		if (runners.length === 0 && totalCount === 0) return 'absent';
-		// Runners of other names: this server ignores the filter. It has listed its first page of all.
+		// It lists other names, so this server ignores the filter: this is its first page of all runners.
 		if (runners.length === totalCount && runners.length < perPage) return 'absent';
 		return this.#readTwice(scope, name, options);
 	}
 
-	/** GitHub has removed the runner: no need to wait for the next list to know it. */
+	/** GitHub has answered 204: the runner is absent from now on, without waiting for the next list. */
 	forget(scope: Scope, runnerId: number): void {
 		const { removed, snapshot } = this.#of(scope);
 		for (const oldest of removed) {
@@ -106,21 +106,22 @@ export class Registry {
 		if (snapshot.runners.get(gone.name)?.id === runnerId) snapshot.runners.delete(gone.name);
 	}
 
+	/** A snapshot whose reading began at `notBeforeMs` or later: the known one, one that is being read, or a new one. */
 	async #notBefore(scope: Scope, notBeforeMs: number, limits: LookupLimits): Promise<Snapshot | Trouble> {
 		const known = this.#of(scope);
 		for (;;) {
 			if (known.snapshot && known.snapshot.startedAtMs >= notBeforeMs) return known.snapshot;
 			const joined = known.flight;
-			const flight = joined ?? this.#takeOff(scope, known, limits.priority);
+			const flight = joined ?? this.#startReading(scope, known, limits.priority);
 			const result = await waitFor(flight.work, limits, () => stillListing(scope));
 			if (!joined || limits.signal?.aborted) return result;
-			// Joined one that was under way: it may be too old, or have failed for what only concerns its owner.
+			// This reading was already under way: it may be too old, or have failed for a reason of its own caller only.
 			const others = isTrouble(result) && result.kind === 'budget-spent' && limits.priority === 'request';
 			if (isTrouble(result) ? !others : flight.startedAtMs >= notBeforeMs) return result;
 		}
 	}
 
-	#takeOff(scope: Scope, known: Known, priority: Priority | undefined): NonNullable<Known['flight']> {
+	#startReading(scope: Scope, known: Known, priority: Priority | undefined): NonNullable<Known['flight']> {
 		const startedAtMs = this.#now();
 		const work = this.#readAll(scope, known, startedAtMs, priority).finally(() => {
 			delete known.flight;
@@ -152,7 +153,8 @@ export class Registry {
 			for (const { id } of fresh) ids.add(id);
 			pages.push(current);
 			seen += current.page.runners.length;
-			// By what was seen, not by the Link header, which may be wrong. Page 1's count may be a 304's, so the last one's.
+			// The end is found by counting, because the Link header may be wrong. The last page's count is used, since the
+			// first page may be an old one (304).
 			if (current.page.runners.length === 0 || seen === current.page.totalCount) break;
 		}
 		known.pages = pages;
@@ -160,7 +162,7 @@ export class Registry {
 		return known.snapshot;
 	}
 
-	/** A list of several pages is not atomic: only two readings in a row that agree show what is not there. */
+	/** A list of several pages is not read at one moment: only two readings in a row that agree prove an absence. */
 	async #readTwice(
 		scope: Scope,
 		name: string,

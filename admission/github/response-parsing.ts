@@ -3,15 +3,15 @@ import { type Quota, type Scope, scopeKey, type Trouble } from './types.ts';
 
 export type Headers = Record<string, string | number | undefined>;
 
-/** One HTTP answer as it came, whatever its status. */
+/** One HTTP answer, whatever its status. */
 export interface HttpAnswer {
 	status: number;
 	headers: Headers;
-	/** Parsed JSON, or the text where it is none. */
+	/** Parsed JSON; the text if it is not JSON. */
 	body: unknown;
 }
 
-/** undefined without x-ratelimit headers: GitHub Enterprise Server sends none unless limits are switched on (F10). */
+/** The quota in the headers; undefined if there is none: GitHub Enterprise Server sends it only if limits are on (F10). */
 export function readQuota(headers: Headers, nowMs: number): Quota | undefined {
 	const remaining = readNumber(headers, 'x-ratelimit-remaining');
 	const resetAtMs = resetTime(headers, nowMs);
@@ -20,9 +20,12 @@ export function readQuota(headers: Headers, nowMs: number): Quota | undefined {
 }
 
 /**
- * What every status means that is not one of an endpoint's own: the caller has dealt with those (204, 404 and 422 of
- * DELETE, 200 and 304 of a list) before it comes here. Statuses as GitHub documents them; whatever is unknown is
- * "unavailable", a 2xx that nobody expects included.
+ * What a status means that is not an expected answer of its endpoint. (The caller handles those itself: 204, 404 and 422
+ * to DELETE, 200 and 304 to a list.) Statuses are read as GitHub documents them; an unknown one counts as
+ * "unavailable", also an unexpected 2xx.
+ *
+ * @param what what was asked, for messages: "list runners of octo-org/app"
+ * @param permission what the credential needs for it, for messages
  */
 export function troubleOf(answer: HttpAnswer, what: string, permission: string, nowMs: number): Trouble {
 	const { status, headers } = answer;
@@ -46,7 +49,7 @@ export function troubleOf(answer: HttpAnswer, what: string, permission: string, 
 	return { kind: 'github-unavailable', detail: said };
 }
 
-/** What a credential needs to list and remove runners: GitHub's REST reference, "self-hosted runners". */
+/** The permission that a credential needs to list and remove runners (GitHub's REST reference, "Self-hosted runners"). */
 export function permissionFor(scope: Scope): string {
 	const at = scopeKey(scope);
 	switch (scope.kind) {
@@ -59,7 +62,7 @@ export function permissionFor(scope: Scope): string {
 	}
 }
 
-/** GitHub's own words from an error body; a proxy's HTML page is not quoted. */
+/** GitHub's message in an error body; undefined if there is none, as in a proxy's HTML page. */
 export function messageOf(body: unknown): string | undefined {
 	if (typeof body !== 'object' || body === null || !('message' in body)) return undefined;
 	return typeof body.message === 'string' ? body.message.replace(/\s+/g, ' ').slice(0, 200) : undefined;
@@ -70,14 +73,14 @@ function quote(body: unknown): string {
 	return message ? ` "${message}"` : '';
 }
 
-/** 403 means two things; older GitHub Enterprise Servers say "abuse detection" for the secondary limit. */
+/** A 403 is a missing permission or a rate limit. Older GitHub Enterprise Servers call the secondary one "abuse detection". */
 function isRateLimit({ headers, body }: HttpAnswer): boolean {
 	if (readNumber(headers, 'x-ratelimit-remaining') === 0) return true;
 	if (headers['retry-after'] !== undefined) return true;
 	return /rate limit|abuse detection/i.test(messageOf(body) ?? '');
 }
 
-/** The longer one of Retry-After and, where the primary quota is gone, its reset. */
+/** How long to wait, ms: the longer of Retry-After and, if the primary quota is used up, the time to its reset. */
 function rateLimitMs(headers: Headers, nowMs: number): number {
 	const waits: number[] = [];
 	const retryAfter = headers['retry-after'];
@@ -95,7 +98,7 @@ function rateLimitMs(headers: Headers, nowMs: number): number {
 	return Math.min(longestRateLimitMs, Math.max(1_000, ...usable));
 }
 
-/** x-ratelimit-reset is on GitHub's clock: its Date header takes the difference to ours out. */
+/** x-ratelimit-reset by our clock, ms since the epoch: the Date header shows how far GitHub's clock differs from ours. */
 function resetTime(headers: Headers, nowMs: number): number | undefined {
 	const resetSeconds = readNumber(headers, 'x-ratelimit-reset');
 	if (resetSeconds === undefined) return undefined;

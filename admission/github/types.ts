@@ -3,7 +3,7 @@ import type { Scope } from '../runner/scope.ts';
 
 export { type Scope, scopeKey } from '../runner/scope.ts';
 
-/** GitHub was not asked, or gave no answer that proves anything: whoever asked must treat the runner as busy. */
+/** GitHub was not asked, or gave no answer that proves anything: the caller must treat the runner as busy (invariant 3). */
 export interface Trouble {
 	kind: Extract<
 		DenyReason,
@@ -14,13 +14,13 @@ export interface Trouble {
 		| 'github-slow'
 		| 'budget-spent'
 	>;
-	/** For people: status, GitHub's words, when it may work again. Never a secret. */
+	/** For people: the status, GitHub's message, when calls resume. Never a secret. */
 	detail: string;
-	/** Asking again before this time (ms since the epoch) is refused without a call. */
+	/** Until this time, ms since the epoch, further calls fail at once without being sent. */
 	retryAtMs?: number | undefined;
 }
 
-/** The Secret or its keys are not there: nothing to ask GitHub with. */
+/** There is no credential to call GitHub with: the Secret, or a key in it, is missing. */
 export interface CredentialsMissing {
 	kind: Extract<DenyReason, 'credentials-missing'>;
 	detail: string;
@@ -55,7 +55,7 @@ export type RemoveOutcome =
 export interface RunnerInfo {
 	id: number;
 	name: string;
-	/** A hint: a job may arrive the moment after the list was made. */
+	/** Only a hint: a job may be assigned right after the list was made. */
 	busy: boolean;
 	status: string;
 	ephemeral?: boolean | undefined;
@@ -71,7 +71,7 @@ export type ListOutcome =
 	| { kind: 'not-modified' }
 	| Trouble;
 
-/** What GitHub answered to POST registration-token. Never logged. */
+/** What GitHub answered to POST registration-token. The token must not be logged. */
 export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number } | Trouble;
 
 /** What GitHub's x-ratelimit headers say. GitHub Enterprise Server may send none (F10). */
@@ -84,13 +84,13 @@ export interface Quota {
 export interface Answer<Outcome> {
 	outcome: Outcome;
 	quota?: Quota | undefined;
-	/** The caller gave up before GitHub answered: says nothing about GitHub. */
+	/** The caller gave up before GitHub answered, so it says nothing about GitHub. */
 	abandoned?: boolean | undefined;
 }
 
 export type CallKind = 'remove' | 'list' | 'token';
 
-/** `request`: somebody waits for it, or it is a first try. `background`: repeats, polls, tidying up (F6). */
+/** `request`: somebody waits for the answer, or it is a first try. `background`: retries, polls and clean-up (F6). */
 export type Priority = 'request' | 'background';
 
 /** One HTTP call, for metrics. */
@@ -103,9 +103,9 @@ export interface CallReport {
 
 export interface AccountState {
 	healthy: boolean;
-	/** What keeps the whole account from calling. */
+	/** Why the whole account can't call GitHub now. */
 	trouble?: Trouble | undefined;
-	/** Scopes that this credential may not manage (by scopeKey); the account's other scopes go on. */
+	/** Scopes, by scopeKey, that this credential may not manage. The account's other scopes are not affected. */
 	forbidden: Record<string, Trouble>;
 	/** Background calls have used their half of the primary quota. */
 	backgroundSpent: boolean;
@@ -117,11 +117,11 @@ export interface AccountState {
 export interface CallOptions {
 	signal?: AbortSignal | undefined;
 	priority?: Priority | undefined;
-	/** How long the DELETE pace may hold the call back before it is sent. Default 0: answered with 'budget-spent'. */
+	/** How long the pace may delay the call, in ms. Default 0: where the pace is full, the call fails with 'budget-spent'. */
 	maxWaitMs?: number | undefined;
 }
 
-/** GitHub's list calls as the registry needs them: already paid for and timed out. */
+/** Reads one page of a list, within the budget and with a time limit. */
 export type ListPage = (
 	scope: Scope,
 	query: { page: number; name?: string | undefined; etag?: string | undefined },

@@ -9,7 +9,7 @@ import type {
 	Unregistrations,
 } from './unregistrations.ts';
 
-/** What unregistering needs of an account. */
+/** The part of an account that unregistering uses. */
 export interface UnregisteringAccount {
 	readonly registry: Registry;
 	readonly unregistrations: Unregistrations;
@@ -17,12 +17,12 @@ export interface UnregisteringAccount {
 	remove(scope: Scope, runnerId: number, options: CallOptions): Promise<RemoveOutcome>;
 }
 
-/** Of a caller's time, this much is kept for the call itself when the DELETE pace makes it wait. */
+/** When the pace delays a DELETE, this much of the caller's time is kept for the call itself. */
 const callItselfMs = 1_000;
 
 /**
- * The only way a runner leaves GitHub. Callers for the same runner share one exchange; one that gives up (signal,
- * `timeoutMs`) hears 'github-slow', and the exchange goes on for the others and for whoever asks next.
+ * Has GitHub remove a runner's registration. Nothing else in this project does. Callers for the same runner share one
+ * exchange. One that gives up (by signal or `timeoutMs`) gets 'github-slow'; the exchange goes on for the others.
  */
 export async function unregister(
 	account: UnregisteringAccount,
@@ -37,6 +37,7 @@ export async function unregister(
 	);
 }
 
+/** Finds the runner's id if need be, asks GitHub to remove it, and on 404 confirms that no runner of the name is left. */
 async function exchange(
 	account: UnregisteringAccount,
 	runner: RunnerToUnregister,
@@ -55,7 +56,7 @@ async function exchange(
 	const first = await account.remove(runner.scope, id, options);
 	if (first.kind !== 'not-found') return outcomeOf(first, id);
 
-	// 404 for the id is half of the proof: it may have registered again under another one.
+	// 404 for the id is only half of the proof: the runner may have registered again with another id.
 	const again = await confirm(account, runner, options);
 	if (isTrouble(again)) return again;
 	if (again === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: id };
@@ -70,7 +71,7 @@ async function exchange(
 	return contradiction(runner, 'its id changes from call to call');
 }
 
-/** By name: from a list that may be a moment old, since finding it is only the way to ask. Absence needs a new one. */
+/** The runner of this name. The list may be a moment old, since DELETE comes next; an absence needs a new list. */
 async function findRunner(
 	account: UnregisteringAccount,
 	runner: RunnerToUnregister,

@@ -7,23 +7,23 @@ export interface RunnerToUnregister {
 	scope: Scope;
 	name: string;
 	/**
-	 * Which run of which pod's container it is. A StatefulSet's next pod has the same name and registers anew: what
-	 * GitHub said about the one before is not about it.
+	 * Identifies the pod and the run of its container. A StatefulSet's next pod has the same name and registers again:
+	 * an answer about the previous one does not apply to it.
 	 */
 	run: string;
 	id?: number | undefined;
-	/** Is the id certainly this runner's? Asked when an exchange begins, not by those who join it; false: look it up. */
+	/** Whether the id is certainly this runner's; false: it is looked up. Called when an exchange begins, not by joiners. */
 	trusts?: ((runnerId: number) => Promise<boolean | Trouble>) | undefined;
-	/** Called with the id that was looked up, before GitHub is asked to remove it; a rejection is the exchange's. */
+	/** Called with an id that was looked up, before GitHub is asked to remove it. If it rejects, the exchange fails. */
 	found?: ((runnerId: number) => Promise<void>) | undefined;
 }
 
 export type UnregisterOutcome =
 	/** `removed`: GitHub answered 204. `absent`: 404 for the id, and a newer list has no runner of that name. */
 	| { kind: 'unregistered'; proof: 'removed' | 'absent'; runnerId?: number | undefined }
-	/** GitHub answered 422: it runs a job. `message` is GitHub's. */
+	/** GitHub answered 422: the runner runs a job. `message` is GitHub's. */
 	| { kind: 'busy'; message: string; runnerId: number }
-	/** No id is known and GitHub has no runner of that name: not yet, or not any more. */
+	/** No id is known and GitHub has no runner of this name: it has not registered yet, or is gone. */
 	| { kind: 'not-registered' }
 	| Trouble;
 
@@ -32,7 +32,7 @@ export interface UnregisterLimits {
 	priority?: Priority | undefined;
 	/** How long this caller waits, in ms. The exchange itself goes on. */
 	timeoutMs?: number | undefined;
-	/** How long the DELETE may wait for its turn in the pace, in ms; default nearly `timeoutMs`. */
+	/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
 	paceWaitMs?: number | undefined;
 }
 
@@ -40,13 +40,13 @@ interface Remembered {
 	outcome: UnregisterOutcome;
 	ids: Set<number | undefined>;
 	atMs: number;
-	/** Some caller was still there to hear it. */
+	/** At least one caller was still waiting when it came. */
 	heard: boolean;
 }
 
 /**
- * Exchanges with GitHub about one runner each: never two at once for the same runner, and what came out is
- * remembered for as long as one `kubectl delete` may ask (2 to 3 admission reviews).
+ * Runs the exchanges that unregister runners: never two at once for the same runner. The outcome is remembered for as
+ * long as one `kubectl delete` may ask (it causes 2 to 3 admission reviews).
  */
 export class Unregistrations {
 	readonly #now: () => number;
@@ -57,7 +57,7 @@ export class Unregistrations {
 		this.#now = now;
 	}
 
-	/** Joins the exchange under way, answers from memory, or starts `work`. */
+	/** Answers from memory, joins the exchange under way, or starts a new one with `work`. */
 	async run(
 		runner: RunnerToUnregister,
 		limits: UnregisterLimits,
@@ -67,7 +67,7 @@ export class Unregistrations {
 		const remembered = this.#recall(key, runner, limits.priority ?? 'request');
 		if (remembered) return remembered;
 
-		const flight = this.#flights.get(key) ?? this.#takeOff(key, runner, work);
+		const flight = this.#flights.get(key) ?? this.#startExchange(key, runner, work);
 		const result = await waitFor(flight, limits, () => undefined);
 		if (!result) {
 			return {
@@ -79,7 +79,7 @@ export class Unregistrations {
 		return result.outcome;
 	}
 
-	#takeOff(
+	#startExchange(
 		key: string,
 		runner: RunnerToUnregister,
 		work: () => Promise<UnregisterOutcome>,
@@ -94,22 +94,22 @@ export class Unregistrations {
 	#remember(key: string, runner: RunnerToUnregister, outcome: UnregisterOutcome): Remembered {
 		const runnerId = 'runnerId' in outcome ? outcome.runnerId : undefined;
 		const entry = { outcome, ids: new Set([runner.id, runnerId]), atMs: this.#now(), heard: false };
-		// A runner that is not registered yet may be so in a second; troubles are the budget's to remember.
+		// Other outcomes are not kept: the runner may register any moment, and the budget remembers troubles.
 		if (outcome.kind === 'unregistered' || outcome.kind === 'busy') this.#memory.set(key, entry);
 		return entry;
 	}
 
 	#recall(key: string, runner: RunnerToUnregister, priority: Priority): UnregisterOutcome | undefined {
 		for (const [other, { atMs }] of this.#memory) {
-			if (this.#now() - atMs < rememberMs) break; // in the order of time
+			if (this.#now() - atMs < rememberMs) break; // entries are in the order of time
 			this.#memory.delete(other);
 		}
 		const entry = this.#memory.get(key);
 		if (!entry) return undefined;
-		// Another id is another registration under the same name.
+		// A different id is a different registration under the same name.
 		if (runner.id !== undefined && !entry.ids.has(runner.id)) return undefined;
 		if (entry.outcome.kind === 'busy' && this.#now() - entry.atMs >= rememberBusyMs) return undefined;
-		// Whoever asks again on purpose (the job has ended) gets a new answer, unless this one was never heard.
+		// A background retry comes because the job seems to have ended: it needs a new answer, unless nobody got this one.
 		if (entry.outcome.kind === 'busy' && priority === 'background' && entry.heard) return undefined;
 		entry.heard = true;
 		return entry.outcome;

@@ -1,4 +1,4 @@
-/** Waits `ms`, or less when the signal is aborted. Resolves either way: the caller looks at its signal. */
+/** Resolves after `ms`, or as soon as the signal is aborted. Never rejects: the caller checks its signal. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 	if (signal?.aborted || ms <= 0) return Promise.resolve();
 	return new Promise((resolve) => {
@@ -13,8 +13,8 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Shared work seen by one of its callers: who has waited long enough gets `gaveUp`, and the work goes on for the
- * others.
+ * Waits for work that several callers share. A caller whose limits end first gets what `gaveUp` returns; the work goes
+ * on for the others.
  */
 export async function waitFor<Value, Late>(
 	work: Promise<Value>,
@@ -39,8 +39,8 @@ export async function waitFor<Value, Late>(
 }
 
 /**
- * Aborted when one of the two is. Not AbortSignal.any: the second one lives as long as the process, and its links
- * would pile up; `unlink` takes them away.
+ * A signal that is aborted when one of the two is. Call `unlink` when it is no longer needed: the second signal lives
+ * as long as the process, and with AbortSignal.any the listeners on it would pile up.
  */
 export function eitherSignal(
 	first: AbortSignal | undefined,
@@ -59,7 +59,7 @@ export function eitherSignal(
 	return { signal: controller.signal, unlink };
 }
 
-/** At most `size` at once, first come first served. */
+/** Lets at most `size` callers in at a time, in the order of their arrival. */
 export class Gate {
 	#free: number;
 	#queue: (() => void)[] = [];
@@ -68,7 +68,7 @@ export class Gate {
 		this.#free = size;
 	}
 
-	/** True: come in, and `leave` afterwards. False: still full after `maxWaitMs`, or the signal was aborted. */
+	/** True: the caller is in, and must call `leave` afterwards. False: still full after `maxWaitMs`, or aborted. */
 	async enter(maxWaitMs: number, signal?: AbortSignal): Promise<boolean> {
 		if (this.#free > 0) {
 			this.#free--;
@@ -83,7 +83,7 @@ export class Gate {
 		if (admitted) return true;
 		const index = this.#queue.indexOf(admit);
 		if (index >= 0) this.#queue.splice(index, 1);
-		else this.leave(); // its turn came in the same moment as its end
+		else this.leave(); // it was let in at the moment when it gave up
 		return false;
 	}
 

@@ -2,19 +2,19 @@ import { progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
 import type { RunnerPod } from './runner-pod.ts';
 
-/** Who asks for a deletion, and how. */
+/** A request to delete a pod: who asks, with which options. */
 export interface DeletionRequest {
 	user: string;
 	options: RecordedOptions;
 	dryRun: boolean;
 }
 
-/** Annotations to set; null takes one away. */
+/** Annotations to set; null removes one. */
 export type Annotations = Record<string, string | null>;
 
 /**
- * The annotations that remember a denied deletion; empty when it is remembered already. Written once: a pod update
- * wakes the controller that is refused, so a record that changed at every try would make it try at once again.
+ * The annotations that record a denied deletion; empty if one is recorded already. They are written only once: an update
+ * of the pod wakes the controller that was refused, so a record that changed at each try would make it try again at once.
  */
 export function recordOf(pod: RunnerPod, request: DeletionRequest | undefined, nowMs: number): Annotations {
 	if (!request || pod.record) return {};
@@ -25,19 +25,19 @@ export function recordOf(pod: RunnerPod, request: DeletionRequest | undefined, n
 	};
 }
 
-/** "This replica asks GitHub now": an answer of earlier is not this call's, and does not mark the runner busy. */
+/** Claims the runner for this replica ("I ask GitHub now") and clears an earlier 422, which may no longer be true. */
 export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
 	[progress.claim]: `${new Date(nowMs).toISOString()} ${self}`,
 	...(pod.busyAnswer ? { [progress.failureMessage]: null, [progress.completionWait]: null } : {}),
 });
 
-/** Nobody asks GitHub any more. */
+/** Ends the claim: no replica asks GitHub about this runner now. */
 export const unclaimed: Annotations = { [progress.claim]: null };
 
-/** GitHub's id of the runner. */
+/** Notes GitHub's id of the runner. */
 export const idOf = (runnerId: number): Annotations => ({ [progress.runnerId]: String(runnerId) });
 
-/** GitHub said 422. An ephemeral runner is not asked about again: it ends with its job (invariant 5). */
+/** Notes that GitHub answered 422. For an ephemeral runner GitHub is not asked again: it ends with its job (invariant 5). */
 export function busyAnswerOf(pod: RunnerPod, message: string, nowMs: number): Annotations {
 	return {
 		[progress.failureMessage]: message.slice(0, 500),
@@ -45,7 +45,7 @@ export function busyAnswerOf(pod: RunnerPod, message: string, nowMs: number): An
 	};
 }
 
-/** GitHub has unregistered the runner; `sign` makes it count on every replica. */
+/** Notes that GitHub has unregistered the runner, with a signature that makes every replica believe it. */
 export function unregisteredOf(
 	pod: RunnerPod,
 	sign: (pod: RunnerPod, completedAt: string) => string,

@@ -2,7 +2,7 @@ import { arc, breakGlass, busy, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { type Scope, scopeFromConfigUrl, scopeFromEnvironment } from './scope.ts';
 
-/** What the runner's container does, read from its container status alone. */
+/** The state of the runner's container, read from its container status. */
 export type Process =
 	| { state: 'never-started' }
 	| { state: 'running'; sinceMs: number | undefined }
@@ -14,13 +14,13 @@ export interface DeletionRecord {
 	options: RecordedOptions;
 }
 
-/** A runner pod as plain data: everything `decide` may know. */
+/** A runner pod as plain data. Decisions know nothing else about it. */
 export interface RunnerPod {
 	namespace: string;
 	name: string;
 	uid: string;
 	resourceVersion: string | undefined;
-	/** 0: not known. */
+	/** creationTimestamp, ms since the epoch; 0 if it is not known. */
 	createdMs: number;
 	kind: 'legacy' | 'scale-set';
 	/** The name it registers under at GitHub. */
@@ -28,9 +28,9 @@ export interface RunnerPod {
 	runnerId: number | undefined;
 	scope: Scope | undefined;
 	ephemeral: boolean;
-	/** A Secret in the pod's namespace; undefined: the server's own credentials. */
+	/** Name of the Secret with its GitHub credentials, in the pod's namespace; undefined: the server's own credentials. */
 	credentialsSecret: string | undefined;
-	/** The EphemeralRunner that owns a scale-set pod. */
+	/** The EphemeralRunner that owns a scale-set pod. `found`: it could be read. */
 	owner: { name: string; uid: string; found: boolean } | undefined;
 	nodeName: string | undefined;
 	terminating: boolean;
@@ -38,25 +38,27 @@ export interface RunnerPod {
 	process: Process;
 	/** How often the runner's container was restarted in place. */
 	restarts: number;
-	/** Known to run a job: a hint that is good enough to deny, never to allow. */
+	/** Something says that it runs a job. Its presence is reason enough to deny; its absence is no reason to allow. */
 	busyHint: { sinceMs: number | undefined; job: string | undefined } | undefined;
-	/** GitHub said 422 when it was last asked. */
+	/** GitHub answered the last DELETE of this runner with 422: it runs a job. */
 	busyAnswer: boolean;
-	/** The last replica that set out to ask GitHub, and when. */
+	/** The replica that last wrote "I ask GitHub now" on the pod, and when, ms since the epoch. */
 	claim: { atMs: number; by: string } | undefined;
-	/** Somebody wrote that the runner is unregistered; `proven` says whether this server's signature is with it. */
+	/** The pod says that its runner is unregistered, which anybody may have written. `proven`: this server signed it. */
 	unregistered: { at: string; proven: boolean } | undefined;
+	/** Its Node object has been missing for nodeGoneAfterMs. */
 	nodeGone: boolean;
+	/** The recorded deletion, if there is one. */
 	record: DeletionRecord | undefined;
 }
 
-/** What the edges know beside the pod object. */
+/** What the caller has found out beside the pod object. */
 export interface Facts {
-	/** The EphemeralRunner of a scale-set pod; undefined when there is none or it can't be read. */
+	/** The EphemeralRunner of a scale-set pod; undefined if there is none or it can't be read. */
 	ephemeralRunner?: EphemeralRunner | undefined;
-	/** Does the proof annotation carry this server's signature? */
+	/** Whether the proof annotation is this server's signature. */
 	proven?: boolean;
-	/** Is the pod's Node object gone, and has been for nodeGoneAfterMs? */
+	/** Whether the pod's Node object has been missing for nodeGoneAfterMs. */
 	nodeGone?: boolean;
 }
 
@@ -64,8 +66,8 @@ const legacyScopeVariables = ['RUNNER_REPO', 'RUNNER_ORG', 'RUNNER_ENTERPRISE'];
 const scaleSetVariable = 'ACTIONS_RUNNER_INPUT_JITCONFIG';
 
 /**
- * Is this a runner pod? By what it is (a container `runner` with the env that ARC gives it), or by ARC's labels on a
- * pod with such a container. The webhook configurations' matchConditions say the same in CEL: change both together.
+ * Whether this is a runner pod: it has a container `runner`, and that container has the env that ARC gives it, or the pod
+ * has one of ARC's labels. The webhook configurations' matchConditions say the same in CEL: change both together.
  */
 export function isRunnerPod(pod: Pod): boolean {
 	const container = runnerContainer(pod);
@@ -79,12 +81,12 @@ export function isRunnerPod(pod: Pod): boolean {
 	);
 }
 
-/** The EphemeralRunner that owns the pod, if it is a scale set's. */
+/** The EphemeralRunner that owns the pod; undefined if the pod does not belong to a scale set. */
 export function ephemeralRunnerOf(pod: Pod): { name: string; uid: string } | undefined {
 	return pod.metadata.ownerReferences?.find((owner) => owner.kind === 'EphemeralRunner');
 }
 
-/** Reads a runner pod; undefined when it is none. */
+/** The pod as a RunnerPod; undefined if it is not a runner pod. */
 export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefined {
 	const container = runnerContainer(pod);
 	if (!container || !isRunnerPod(pod)) return undefined;
@@ -131,9 +133,9 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 }
 
 /**
- * The runner container's state. A pod phase alone proves nothing: the pod garbage collector writes phase Failed
- * before its DELETE is refused, while the container status still says running (real-deleters C3). Only where there
- * is no status for the container at all does the phase speak: the kubelet rejected or evicted the pod without one.
+ * The runner container's state. A pod phase alone proves nothing: the pod garbage collector writes phase Failed before
+ * its DELETE is refused, while the container status still says running (measured). The phase counts only if there is
+ * no status for the container at all: then the kubelet rejected or evicted the pod without starting it.
  */
 function readProcess(pod: Pod): Process {
 	const status = pod.status?.containerStatuses?.find((one) => one.name === 'runner');
@@ -145,22 +147,23 @@ function readProcess(pod: Pod): Process {
 	if (status.state?.running) return { state: 'running', sinceMs: toMs(status.state.running.startedAt) };
 	if (status.state?.terminated || status.lastState?.terminated) return { state: 'exited' };
 	if ((status.restartCount ?? 0) > 0) return { state: 'exited' };
-	// waiting, or no state at all, which the API defines as waiting
+	// It waits, or has no state, which the API defines as waiting.
 	return { state: 'never-started' };
 }
 
+/** How often the runner's container was restarted in place. */
 export function restartsOf(pod: Pod): number {
 	return pod.status?.containerStatuses?.find((one) => one.name === 'runner')?.restartCount ?? 0;
 }
 
-/** An ephemeral runner that was restarted in place since (it should not be) is another one: it may be asked about. */
+/** Whether GitHub has answered 422 for this run of the container. After a restart in place it is another runner. */
 function hasBusyAnswer(process: Process, annotations: Record<string, string>): boolean {
 	const { [progress.completionWait]: waitSince, [progress.failureMessage]: message } = annotations;
 	if (waitSince !== undefined && startedAfter(process, waitSince)) return false;
 	return waitSince !== undefined || message !== undefined;
 }
 
-/** A container that started after the runner was unregistered may have registered again. Both times are to the second. */
+/** Whether the container started after that time, and so may have registered again. Both times are cut to the second. */
 function startedAfter(process: Process, completedAt: string): boolean {
 	return process.state === 'running' && (process.sinceMs ?? 0) > (toMs(completedAt) ?? 0) + 1_000;
 }
@@ -175,7 +178,7 @@ function readBusyHint(
 	return { sinceMs: toMs(annotations[busy.since]), job };
 }
 
-/** A scale set's job in a person's words: `build (octo-org/app, run 42)`; undefined when it has none. */
+/** A scale set's job, for people: `build (octo-org/app, run 42)`; undefined if it has none. */
 export function jobOf(er: EphemeralRunner): string | undefined {
 	const status = er.status;
 	if (!status?.jobId) return undefined;
@@ -187,7 +190,7 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 
 function readRecord(annotations: Record<string, string>): DeletionRecord | undefined {
 	const requestedBy = annotations[record.requestedBy];
-	if (!requestedBy) return undefined; // ARC writes requestedAt alone, for its own scale-down
+	if (!requestedBy) return undefined; // requestedAt alone is ARC's mark of its own scale-down
 	return {
 		requestedAt: annotations[record.requestedAt] ?? '',
 		requestedBy,
@@ -195,7 +198,7 @@ function readRecord(annotations: Record<string, string>): DeletionRecord | undef
 	};
 }
 
-/** Anybody may have edited the annotation: what can't be read counts as a plain delete. */
+/** The recorded options. Anybody may have edited the annotation: if it can't be read, it counts as a plain delete. */
 function parseOptions(text: string | undefined): RecordedOptions {
 	try {
 		const value = JSON.parse(text ?? '') as RecordedOptions;
@@ -208,7 +211,7 @@ function parseOptions(text: string | undefined): RecordedOptions {
 	}
 }
 
-/** Labels hold at most 63 characters and ARC cuts there, so a value of that length is no scope. */
+/** The scope of a scale set's pod. ARC cuts labels at 63 characters, so a value of that length is not used. */
 function scaleSetScope(er: EphemeralRunner | undefined, labels: Record<string, string>): Scope | undefined {
 	const url = er?.spec?.githubConfigUrl;
 	if (url) return scopeFromConfigUrl(url);

@@ -4,13 +4,13 @@ export type Scope =
 	| { kind: 'organization'; name: string }
 	| { kind: 'enterprise'; name: string };
 
-/** For messages, log lines and map keys: `octo-org/app`, `octo-org`, `enterprises/octo`. */
+/** The scope as text, for messages, log lines and map keys: `octo-org/app`, `octo-org`, `enterprises/octo`. */
 export function scopeKey(scope: Scope): string {
 	if (scope.kind === 'repository') return `${scope.owner}/${scope.name}`;
 	return scope.kind === 'organization' ? scope.name : `enterprises/${scope.name}`;
 }
 
-/** From the env of ARC's runner image. A repository wins over an organization over an enterprise, as in ARC's client. */
+/** The scope in the env of ARC's runner image. As in ARC, a repository wins over an organization over an enterprise. */
 export function scopeFromEnvironment(env: (name: string) => string | undefined): Scope | undefined {
 	const [owner, name, ...rest] = (env('RUNNER_REPO') ?? '').split('/');
 	if (owner && name && rest.length === 0) return { kind: 'repository', owner, name };
@@ -21,7 +21,7 @@ export function scopeFromEnvironment(env: (name: string) => string | undefined):
 	return undefined;
 }
 
-/** From a scale set's `githubConfigUrl`: https://HOST/ORG, https://HOST/ORG/REPO or https://HOST/enterprises/NAME. */
+/** The scope in a scale set's `githubConfigUrl`: https://HOST/ORG, https://HOST/ORG/REPO, https://HOST/enterprises/NAME. */
 export function scopeFromConfigUrl(configUrl: string): Scope | undefined {
 	if (!URL.canParse(configUrl)) return undefined;
 	const [first, second, ...rest] = new URL(configUrl).pathname.split('/').filter(Boolean);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialReport } from '../api/report.ts';
 
-/** One HTTP call to GitHub: who called, what, and how it ended. */
+/** One HTTP call to GitHub: account, endpoint, HTTP status or what went wrong, duration. */
 export interface GitHubCall {
 	account: string;
 	endpoint: string;
@@ -9,9 +9,9 @@ export interface GitHubCall {
 	ms: number;
 }
 
-/** What /metrics shows of GitHub. Accounts by their id, never by anything of the credential itself. */
+/** The metrics about GitHub. Accounts are named by their id, never by anything of their credential. */
 export class GitHubMetrics {
-	/** Read when somebody scrapes; set once the accounts are there. */
+	/** Called at each scrape. The server sets it when the accounts exist. */
 	credentials: () => CredentialReport[] = () => [];
 	readonly #calls: Counter;
 	readonly #durations: Histogram;
@@ -26,7 +26,7 @@ export class GitHubMetrics {
 		});
 		this.#durations = new Histogram({
 			name: 'runners_github_call_duration_seconds',
-			help: 'Time of a call to the GitHub API, answered or not.',
+			help: 'Duration of a call to the GitHub API, answered or not.',
 			labelNames: ['endpoint'],
 			buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
 			registers,
@@ -34,14 +34,14 @@ export class GitHubMetrics {
 		this.#gauge(
 			registry,
 			'runners_github_credential_state',
-			'1 for the state that a credential is in.',
+			'1 for the state that the credential is in.',
 			['account', 'state'],
 			({ account, state }) => ({ labels: { account, state }, value: 1 }),
 		);
 		this.#gauge(
 			registry,
 			'runners_github_rate_limit_remaining',
-			'Calls left of the primary rate limit, as GitHub told last.',
+			"Calls left of GitHub's primary rate limit, from its last answer.",
 			['account'],
 			({ account, budget }) => budget && { labels: { account }, value: budget.left },
 		);
@@ -56,7 +56,7 @@ export class GitHubMetrics {
 		this.#gauge(
 			registry,
 			'runners_github_rate_limit_reset_timestamp_seconds',
-			'When the primary rate limit begins anew, Unix time.',
+			'When the primary rate limit is reset, Unix time.',
 			['account'],
 			({ account, budget }) => budget && { labels: { account }, value: Date.parse(budget.resetAt) / 1000 },
 		);
@@ -67,7 +67,7 @@ export class GitHubMetrics {
 		this.#durations.observe({ endpoint }, ms / 1000);
 	}
 
-	/** A gauge that is made anew from all credentials at each scrape. */
+	/** Registers a gauge that is read from all credentials at each scrape. */
 	#gauge<Label extends string>(
 		registry: Registry,
 		name: string,

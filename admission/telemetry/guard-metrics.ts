@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { WebhookReport } from '../api/report.ts';
 
-/** What /metrics shows of the webhook configurations, as they are in the cluster. */
+/** The metrics about the webhook configurations as they are in the cluster. */
 export class GuardMetrics {
 	readonly #policies: Gauge;
 	readonly #unguarded: Counter;
@@ -20,13 +20,14 @@ export class GuardMetrics {
 		});
 	}
 
-	/** Replaces the whole picture. */
+	/** Sets the gauge from all webhooks found; those that are not among them disappear. */
 	webhooks(found: readonly WebhookReport[]): void {
 		this.#policies.reset();
 		for (const { kind, name, failurePolicy } of found)
 			this.#policies.set({ kind, webhook: name, policy: failurePolicy }, 1);
 	}
 
+	/** Adds time in which runner pods could be deleted without a review. */
 	unguarded(seconds: number): void {
 		this.#unguarded.inc(seconds);
 	}

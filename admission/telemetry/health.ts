@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Metrics } from './metrics.ts';
 
-/** /healthz, /readyz and /metrics over plain HTTP. `notReady` answers why not, or undefined when ready. */
+/** /healthz, /readyz and /metrics over plain HTTP. `notReady` returns why the server is not ready; undefined: it is. */
 export function createHealthServer(metrics: Metrics, notReady: () => string | undefined): Server {
 	return createServer(async (request, response) => {
 		const path = new URL(request.url ?? '/', 'http://localhost').pathname;

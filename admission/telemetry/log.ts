@@ -4,7 +4,7 @@ export type Log = pino.Logger;
 
 export type LogFormat = 'json' | 'text';
 
-/** One line an event, on stderr. `text` is for people: `12:01:02 INFO message key=value`. */
+/** A log that writes one line for each event to stderr. The format `text` is for people: `12:01:02 INFO message key=value`. */
 export function createLog(level: string, format: LogFormat): Log {
 	const options: pino.LoggerOptions = {
 		level,
@@ -25,5 +25,5 @@ function asText(line: string): string {
 	return `${[time.slice(11, 23), level.toUpperCase(), msg, ...pairs].filter(Boolean).join(' ')}\n`;
 }
 
-/** A line break in a value (an annotation's, say) would make a log line of anybody's choice. */
+/** Whether the text may be printed without quotes. A line break, in an annotation for example, could forge a log line. */
 const isPlain = (value: unknown): value is string => typeof value === 'string' && !/\p{Cc}/u.test(value);

@@ -3,7 +3,7 @@ import type { Reason } from '../api/reasons.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
 
-/** What /metrics shows. One object a process, passed to whoever counts. */
+/** The metrics of /metrics. There is one object for the process; it is passed to all code that counts. */
 export class Metrics {
 	readonly registry = new Registry();
 	readonly github = new GitHubMetrics(this.registry);
@@ -28,7 +28,7 @@ export class Metrics {
 	});
 	readonly #bad = new Counter({
 		name: 'runners_admission_bad_requests_total',
-		help: 'Requests that were no AdmissionReview, and handler errors (status 500).',
+		help: 'Requests that were not an AdmissionReview, and handler errors (status 500).',
 		labelNames: ['status'],
 		registers: [this.registry],
 	});
@@ -59,7 +59,7 @@ export class Metrics {
 	});
 	readonly #restarts = new Counter({
 		name: 'runners_watch_restarts_total',
-		help: 'Watches that broke and were taken up again.',
+		help: 'Watches that broke and were started again.',
 		labelNames: ['watch', 'why'],
 		registers: [this.registry],
 	});
@@ -69,7 +69,7 @@ export class Metrics {
 		labelNames: ['certificate'],
 		registers: [this.registry],
 	});
-	/** The same, ms since 1970, for the report. */
+	/** The same times in ms since the epoch, for the report. */
 	readonly certificateEnds: { serving?: number; ca?: number } = {};
 
 	constructor() {
@@ -77,7 +77,7 @@ export class Metrics {
 		const oldestMs = () => this.#oldestMs;
 		new Gauge({
 			name: 'runners_recorded_deletion_oldest_age_seconds',
-			help: 'Age of the oldest recorded deletion that waits, as the leader sees it; 0 where none does.',
+			help: 'Age of the oldest recorded deletion that waits, as the leader sees it; 0 if there is none.',
 			registers: [this.registry],
 			collect() {
 				const sinceMs = oldestMs();
@@ -90,6 +90,7 @@ export class Metrics {
 		this.#decisions.inc({ verdict, reason });
 	}
 
+	/** Counts a review as in flight, until the returned function is called with its result. */
 	reviewStarted(): (handler: string, allowed: boolean) => void {
 		const startedMs = performance.now();
 		this.#inFlight.inc();
@@ -108,7 +109,7 @@ export class Metrics {
 		this.certificateEnds[certificate] = notAfterMs;
 	}
 
-	/** Replaces the whole picture: reason -> count, and when the oldest was asked for. */
+	/** Sets the numbers of waiting deletions by reason, and when the oldest was asked for (ms since the epoch). */
 	recordedDeletions(byReason: Map<string, number>, oldestMs: number | undefined): void {
 		this.#recorded.reset();
 		for (const [reason, count] of byReason) this.#recorded.set({ reason }, count);
@@ -117,7 +118,7 @@ export class Metrics {
 
 	reconciled(controller: string, tookMs: number, failed: boolean): void {
 		this.#reconciles.observe({ controller }, tookMs / 1000);
-		// From the first pass on there is a 0 to compare with.
+		// Adding 0 makes the counter exist from the first reconcile on, so that an increase can be seen.
 		this.#reconcileErrors.inc({ controller }, failed ? 1 : 0);
 	}
 

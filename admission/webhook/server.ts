@@ -4,16 +4,16 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type AdmissionRequest, type AdmissionResponse, BadReview, parseReview, reviewOf } from './review.ts';
 
-/** Larger than any AdmissionReview of a pod: etcd holds objects up to 1.5 MiB, and an UPDATE carries two. */
+/** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
 const bodyLimit = 3 * 1024 * 1024;
 
 /**
- * Whoever reaches the port may open connections and send nothing, or a byte at a time. The API server sends its few KiB
- * at once, or gives up with its webhook's timeout of 5 s.
+ * Time limits against clients that open a connection and send nothing, or one byte at a time. The API server sends its
+ * few KiB at once, and gives up after its webhook's timeout of 5 s.
  */
 const firstBytesMs = 5_000;
 const wholeRequestMs = 10_000;
-/** The API server has one for each review that it waits for. Some 50 KiB each: so many fit into the memory limit. */
+/** The API server uses one connection for each review under way. At about 50 KiB each, this many fit into the memory limit. */
 const mostConnections = 1_000;
 
 export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise<AdmissionResponse>;
@@ -21,19 +21,20 @@ export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise
 export interface WebhookServer {
 	server: Server;
 	/**
-	 * From now on each answer ends its connection. The API server keeps connections for a long time and goes on using
-	 * them when the Service leads elsewhere: closed under a review on its way, one would fail a deletion with 500.
+	 * From now on the server closes each connection with its next answer. The API server keeps connections for a long
+	 * time, also when the Service already leads to another replica. Closing one while a review is on its way would make
+	 * a deletion fail with 500.
 	 */
 	leave(): void;
-	/** Served to connections from now on; those that are open stay as they are. */
+	/** Uses this certificate for new connections. Open ones are not affected. */
 	useCertificate(pair: { cert: string; key: string }): void;
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
 }
 
 /**
- * The admission endpoints: one handler a path. express on `https`, not http2: express 5 crashes there at the first
- * request, and the API server speaks HTTP/1.1 as well (performance-probes section 3).
+ * The admission endpoints, one handler for each path. They use express on `https`, not http2: express 5 crashes there at
+ * the first request (measured), and the API server speaks HTTP/1.1 as well.
  */
 export function createWebhookServer(
 	handlers: Record<string, Handler>,
@@ -74,13 +75,13 @@ export function createWebhookServer(
 			{ path: request.path, from: request.ip, status, error: message },
 			'request refused',
 		);
-		// What was not read of a body that is too large would be taken for the next request.
+		// The unread rest of a body that is too large would be taken for the next request.
 		if (!request.complete) response.set('connection', 'close');
 		if (!response.headersSent) response.status(status).type('text/plain').send(`${message}\n`);
 	};
 	app.use(onError);
 
-	// With a client CA a connection without a certificate that it signed ends in the handshake.
+	// With a client CA, a caller without a certificate signed by it is refused in the TLS handshake.
 	const { clientCa } = tls;
 	const asked = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
 	const contextOf = ({ cert, key }: { cert: string; key: string }) =>
@@ -97,8 +98,8 @@ export function createWebhookServer(
 	);
 	server.maxConnections = mostConnections;
 	server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'TLS handshake failed'));
-	// client-go drops idle connections after 90 s. Node's own 5 s races with their reuse and fails deletions with 500
-	// (performance-probes section 5), so the caller has to be the one who closes.
+	// client-go closes idle connections after 90 s, and must be the first to do so: with Node's default of 5 s the server
+	// sometimes closes one that is just being reused, and a deletion fails with 500 (measured).
 	server.keepAliveTimeout = 120_000;
 	server.headersTimeout = firstBytesMs;
 	server.requestTimeout = wholeRequestMs;
@@ -115,7 +116,7 @@ export function createWebhookServer(
 	};
 }
 
-/** @throws BadReview 415 and 413. */
+/** The request's body. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted. */
 function readBody(request: Request): Promise<Buffer> {
 	const type = request.headers['content-type'] ?? '';
 	if (!/^application\/json\s*(;|$)/i.test(type)) {
@@ -130,12 +131,12 @@ function readBody(request: Request): Promise<Buffer> {
 			size += chunk.length;
 			if (size <= bodyLimit) chunks.push(chunk);
 			else {
-				request.removeAllListeners('data').pause(); // not destroyed: the answer still has to get out
+				request.removeAllListeners('data').pause(); // not destroyed, because the answer is still to be sent
 				reject(tooLarge);
 			}
 		});
 		request.once('end', () => resolve(Buffer.concat(chunks)));
 		request.once('error', reject);
-		request.once('aborted', () => reject(new BadReview(400, 'the caller went away')));
+		request.once('aborted', () => reject(new BadReview(400, 'the caller closed the connection')));
 	});
 }
