@@ -1,8 +1,8 @@
 import { cli } from 'cleye';
 import { type Controller, controllers as knownControllers } from './api/controllers.ts';
+import { durationMs } from './api/duration.ts';
 import { names } from './api/keys.ts';
 import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
-import { durationMs } from './duration.ts';
 import { defaultImages } from './sets/pod/defaults.ts';
 import type { LogFormat } from './telemetry/log.ts';
 

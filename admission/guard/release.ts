@@ -1,4 +1,5 @@
-import type { DenyReason } from '../api/reasons.ts';
+import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
+import type { UnregisterOutcome } from '../github/unregistrations.ts';
 import {
 	type Annotations,
 	busyAnswerOf,
@@ -13,28 +14,7 @@ import type { RunnerPod } from '../runner/runner-pod.ts';
 import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './rules/decide.ts';
 import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
 
-/** GitHub could not be asked, or gave no usable answer. */
-export interface Trouble {
-	kind: Exclude<
-		DenyReason,
-		| 'busy'
-		| 'registering'
-		| 'unregistering'
-		| 'scope-unknown'
-		| 'name-taken'
-		| 'internal-error'
-		| 'owner-leaving'
-	>;
-	detail: string;
-	retryAtMs?: number | undefined;
-}
-
-export type UnregisterOutcome =
-	| { kind: 'unregistered'; runnerId?: number | undefined }
-	| { kind: 'busy'; message: string }
-	| { kind: 'not-registered' }
-	| Trouble;
-
+/** What GitHub's list says of a runner. A hint: only `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome = { kind: 'present'; busy: boolean } | { kind: 'not-registered' } | Trouble;
 
 /** The GitHub credentials that one runner pod uses. */
@@ -57,14 +37,11 @@ export interface RunnerAccount {
 	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
 }
 
-/** `background` calls leave half of the quota to what people wait for (F6). */
-export type Priority = 'request' | 'background';
-
 export interface Ports {
 	/** Names this replica. */
 	self: string;
 	now(): number;
-	account(pod: RunnerPod): Promise<RunnerAccount | Trouble>;
+	account(pod: RunnerPod): Promise<RunnerAccount | Trouble | CredentialsMissing>;
 	/** Sets annotations. With `onlyIfUnchanged` a pod that changed since it was read answers 'conflict'. */
 	annotate(
 		pod: RunnerPod,

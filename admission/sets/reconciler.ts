@@ -1,8 +1,8 @@
+import { durationMs } from '../api/duration.ts';
 import { objectPath } from '../api/paths.ts';
 import { apiVersion, drainFinalizer, type SetConditionType, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
-import { durationMs } from '../duration.ts';
 import type { Subject } from '../kube/events.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';

@@ -1,5 +1,5 @@
-import { parseDurationMs } from '../duration.ts';
 import { usageError } from '../errors.ts';
+import { parseDurationMs } from './go-duration.ts';
 
 /** A flag that takes a Go duration ("90s", "1h30m"); its value is ms. */
 export function durationFlag(name: string): (text: string) => number {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { humanSpan } from '../../admission/api/duration.ts';
 import { untilInterrupted } from '../cli/interrupt.ts';
 import { exitCode } from '../errors.ts';
 import { ApiError, UnreachableError } from '../kube/failure.ts';
-import { humanSpan } from '../print/age.ts';
 import { printError } from '../print/out.ts';
 import { Progress, type Screen } from '../print/progress.ts';
 import type { Manifest } from './manifest.ts';

@@ -1,4 +1,4 @@
-import { humanSpan } from './age.ts';
+import { humanSpan } from '../../admission/api/duration.ts';
 import { isTerminal, print, printError } from './out.ts';
 import { printable } from './printable.ts';
 

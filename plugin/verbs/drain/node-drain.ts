@@ -1,9 +1,9 @@
+import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { listPods, type PodQuery } from '../../kube/pods.ts';
-import { humanSpan } from '../../print/age.ts';
 import { printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
 import { type AskOptions, askEviction, type Outcome } from '../../runners/ask.ts';

@@ -1,9 +1,9 @@
+import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { listPods } from '../../kube/pods.ts';
-import { humanSpan } from '../../print/age.ts';
 import { print, printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
 import { describeWaiting } from '../../runners/describe.ts';

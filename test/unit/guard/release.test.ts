@@ -1,11 +1,7 @@
 import * as assert from 'uvu/assert';
-import {
-	type LookupOutcome,
-	type Ports,
-	release,
-	type Trouble,
-	type UnregisterOutcome,
-} from '../../../admission/guard/release.ts';
+import type { Trouble } from '../../../admission/github/types.ts';
+import type { UnregisterOutcome } from '../../../admission/github/unregistrations.ts';
+import { type LookupOutcome, type Ports, release } from '../../../admission/guard/release.ts';
 import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
@@ -41,7 +37,7 @@ function world(
 				trouble: () => answers.trouble,
 				unregister: async () => {
 					calls.push('unregister');
-					return answers.unregister ?? { kind: 'unregistered' };
+					return answers.unregister ?? { kind: 'unregistered', proof: 'removed' };
 				},
 				lookup: async () => {
 					calls.push('lookup');
@@ -109,7 +105,7 @@ test('asked once more in the same exchange: allowed from the pod alone, no call,
 });
 test('422: denied, recorded, and an ephemeral runner never asked again (A3, invariant 5)', async () => {
 	const { ports, calls, pod } = world(undefined, {
-		unregister: { kind: 'busy', message: 'Runner is currently running a job' },
+		unregister: { kind: 'busy', message: 'Runner is currently running a job', runnerId: 7 },
 	});
 	const first = await release(pod(), alice, ports, limits);
 	assert.equal([first.verdict.kind, first.verdict.reason, first.recorded], ['deny', 'busy', true]);
@@ -136,7 +132,7 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 	};
 	const { verdict, recorded } = await release(pod(), alice, ports, limits);
 	assert.equal([verdict.reason, recorded], ['github-slow', true]);
-	answer({ kind: 'unregistered' });
+	answer({ kind: 'unregistered', proof: 'removed' });
 	await exchange;
 	assert.is(calls.at(-1), 'write unregistration-complete-timestamp+unregistration-proof');
 	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
@@ -198,7 +194,9 @@ test("ARC's complete-timestamp is believed where GitHub has no such runner, with
 	assert.equal(calls, ['lookup', 'write unregistration-complete-timestamp+unregistration-proof']);
 });
 test('a forged complete-timestamp on a registered runner releases nothing', async () => {
-	const { ports, calls, pod } = world(claimedComplete(), { unregister: { kind: 'busy', message: 'busy' } });
+	const { ports, calls, pod } = world(claimedComplete(), {
+		unregister: { kind: 'busy', message: 'busy', runnerId: 7 },
+	});
 	assert.equal((await release(pod(), alice, ports, limits)).verdict.kind, 'deny');
 	assert.equal(calls.slice(0, 1).concat(calls.filter((call) => call === 'unregister')), [
 		'lookup',
@@ -206,7 +204,7 @@ test('a forged complete-timestamp on a registered runner releases nothing', asyn
 	]);
 });
 test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
-	const { ports, pod } = world(claimedComplete(), { unregister: { kind: 'unregistered' } });
+	const { ports, pod } = world(claimedComplete(), { unregister: { kind: 'unregistered', proof: 'removed' } });
 	const released = await release(pod(), alice, ports, limits);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
 	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now());

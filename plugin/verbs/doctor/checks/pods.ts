@@ -1,6 +1,6 @@
+import { humanSpan } from '../../../../admission/api/duration.ts';
 import { busy, deletionPendingCondition, guardWebhook, names } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
-import { humanSpan } from '../../../print/age.ts';
 import { printable } from '../../../print/printable.ts';
 import { podKey } from '../../../runners/describe.ts';
 import { deletionRecord } from '../../../runners/record.ts';

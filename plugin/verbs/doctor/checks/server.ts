@@ -1,4 +1,4 @@
-import { humanSpan } from '../../../print/age.ts';
+import { humanSpan } from '../../../../admission/api/duration.ts';
 import { type Check, notMade } from '../facts.ts';
 import { heartbeatAge, heartbeatIsFresh } from '../heartbeat.ts';
 

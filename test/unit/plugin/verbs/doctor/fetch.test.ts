@@ -1,12 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import * as assert from 'uvu/assert';
-import type { KubeClient } from '../../../plugin/kube/client.ts';
-import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
-import { fetchFacts } from '../../../plugin/verbs/doctor/fetch.ts';
-import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { configuration, webhooks } from './doctor-facts.ts';
-import { fakeServer, podList, sendJson } from './fake-server.ts';
+import type { KubeClient } from '../../../../../plugin/kube/client.ts';
+import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
+import { fetchFacts } from '../../../../../plugin/verbs/doctor/fetch.ts';
+import { runnerSetPod } from '../../../../sim/pods.ts';
+import { suite } from '../../../../support/suite.ts';
+import { fakeServer, podList, sendJson } from '../../fake-server.ts';
+import { configuration, webhooks } from './facts.ts';
 
 const test = suite('plugin: doctor, what it asks');
 

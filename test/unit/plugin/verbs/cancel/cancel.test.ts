@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { progress, record } from '../../../admission/api/keys.ts';
-import { type Installed, installPlugin } from '../../e2e/plugin-process.ts';
-import { suite } from '../../support/suite.ts';
-import { fakeServer, sendJson } from './fake-server.ts';
+import { progress, record } from '../../../../../admission/api/keys.ts';
+import { type Installed, installPlugin } from '../../../../e2e/plugin-process.ts';
+import { suite } from '../../../../support/suite.ts';
+import { fakeServer, sendJson } from '../../fake-server.ts';
 
 const test = suite<{ plugin: Installed }>('plugin: cancel against other writers');
 

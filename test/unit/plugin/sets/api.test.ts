@@ -1,11 +1,11 @@
 /** How the plugin's verbs for sets get on with an API server that is not as usual. */
 
 import * as assert from 'uvu/assert';
-import { allSets, findSet, type RunnersSet } from '../../../plugin/sets/api.ts';
-import { followSets, SetModel } from '../../../plugin/sets/follow.ts';
-import { kinds } from '../../../plugin/sets/names.ts';
-import { scaleSet } from '../../../plugin/sets/write-replicas.ts';
-import { suite } from '../../support/suite.ts';
+import { allSets, findSet, type RunnersSet } from '../../../../plugin/sets/api.ts';
+import { followSets, SetModel } from '../../../../plugin/sets/follow.ts';
+import { kinds } from '../../../../plugin/sets/names.ts';
+import { scaleSet } from '../../../../plugin/sets/write-replicas.ts';
+import { suite } from '../../../support/suite.ts';
 import {
 	type FakeServer,
 	fakeServer,
@@ -14,7 +14,7 @@ import {
 	podList,
 	sendJson,
 	watchLine,
-} from './fake-server.ts';
+} from '../fake-server.ts';
 
 const test = suite('plugin: sets and the API server');
 

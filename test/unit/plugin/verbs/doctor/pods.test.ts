@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
-import type { Pod } from '../../../admission/api/kinds.ts';
-import type { Facts } from '../../../plugin/verbs/doctor/facts.ts';
-import { layoutOf } from '../../../plugin/verbs/doctor/layouts.ts';
-import { selects } from '../../../plugin/verbs/doctor/selector.ts';
-import { suite } from '../../support/suite.ts';
-import { pod as runnerPod } from '../runner/pods.ts';
-import { ago, budget, check, found } from './doctor-facts.ts';
+import { record } from '../../../../../admission/api/keys.ts';
+import type { Pod } from '../../../../../admission/api/kinds.ts';
+import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
+import { layoutOf } from '../../../../../plugin/verbs/doctor/layouts.ts';
+import { selects } from '../../../../../plugin/verbs/doctor/selector.ts';
+import { suite } from '../../../../support/suite.ts';
+import { pod as runnerPod } from '../../../runner/pods.ts';
+import { ago, budget, check, found } from './facts.ts';
 
 const test = suite('plugin: doctor, runner pods');
 

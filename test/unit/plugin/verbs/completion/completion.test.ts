@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import * as assert from 'uvu/assert';
-import { complete } from '../../../plugin/verbs/completion/candidates.ts';
-import type { NameKind } from '../../../plugin/verbs/completion/names.ts';
-import { scripts } from '../../../plugin/verbs/completion/scripts.ts';
-import { verbs } from '../../../plugin/verbs/index.ts';
-import { suite } from '../../support/suite.ts';
+import { complete } from '../../../../../plugin/verbs/completion/candidates.ts';
+import type { NameKind } from '../../../../../plugin/verbs/completion/names.ts';
+import { scripts } from '../../../../../plugin/verbs/completion/scripts.ts';
+import { verbs } from '../../../../../plugin/verbs/index.ts';
+import { suite } from '../../../../support/suite.ts';
 
 const test = suite('plugin: completion');
 

@@ -1,15 +1,15 @@
 import * as assert from 'uvu/assert';
-import { busy, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
-import type { ContainerState, Pod } from '../../../admission/api/kinds.ts';
-import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
-import { ApiError } from '../../../plugin/kube/failure.ts';
-import { header, row } from '../../../plugin/runners/columns.ts';
-import { guardDenial, isGuardUnreachable } from '../../../plugin/runners/denial.ts';
-import { describeWaiting } from '../../../plugin/runners/describe.ts';
-import { isRunner, scopeOf, setOf } from '../../../plugin/runners/recognise.ts';
-import { deletionRecord, describeOptions } from '../../../plugin/runners/record.ts';
-import { isIdle, stateOf } from '../../../plugin/runners/state.ts';
-import { suite } from '../../support/suite.ts';
+import { busy, deletionPendingCondition, progress, record } from '../../../../admission/api/keys.ts';
+import type { ContainerState, Pod } from '../../../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../../../admission/runner/runner-pod.ts';
+import { ApiError } from '../../../../plugin/kube/failure.ts';
+import { header, row } from '../../../../plugin/runners/columns.ts';
+import { guardDenial, isGuardUnreachable } from '../../../../plugin/runners/denial.ts';
+import { describeWaiting } from '../../../../plugin/runners/describe.ts';
+import { isRunner, scopeOf, setOf } from '../../../../plugin/runners/recognise.ts';
+import { deletionRecord, describeOptions } from '../../../../plugin/runners/record.ts';
+import { isIdle, stateOf } from '../../../../plugin/runners/state.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: what a pod says of its runner');
 

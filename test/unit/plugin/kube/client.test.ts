@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import { asCliError } from '../../../plugin/kube/failure.ts';
-import { listPods, listWholePods } from '../../../plugin/kube/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { type FakeServer, fakeServer, type Handler, pod, podList, sendJson } from './fake-server.ts';
+import { asCliError } from '../../../../plugin/kube/failure.ts';
+import { listPods, listWholePods } from '../../../../plugin/kube/pods.ts';
+import { suite } from '../../../support/suite.ts';
+import { type FakeServer, fakeServer, type Handler, pod, podList, sendJson } from '../fake-server.ts';
 
 const test = suite<{ server?: FakeServer | undefined }>('plugin: client');
 

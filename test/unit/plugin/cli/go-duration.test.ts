@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { parseDurationMs } from '../../../plugin/duration.ts';
-import { suite } from '../../support/suite.ts';
+import { parseDurationMs } from '../../../../plugin/cli/go-duration.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: Go durations');
 

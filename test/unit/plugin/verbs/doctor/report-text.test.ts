@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { explainCallFailure } from '../../../plugin/verbs/doctor/call-failure.ts';
-import { worst } from '../../../plugin/verbs/doctor/finding.ts';
-import { findingsText } from '../../../plugin/verbs/doctor/report-text.ts';
-import { suite } from '../../support/suite.ts';
+import { explainCallFailure } from '../../../../../plugin/verbs/doctor/call-failure.ts';
+import { worst } from '../../../../../plugin/verbs/doctor/finding.ts';
+import { findingsText } from '../../../../../plugin/verbs/doctor/report-text.ts';
+import { suite } from '../../../../support/suite.ts';
 
 const test = suite('plugin: doctor, in words');
 

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
-import { followPods } from '../../../plugin/kube/follow.ts';
-import { Departures } from '../../../plugin/runners/departures.ts';
-import { suite } from '../../support/suite.ts';
+import { record } from '../../../../admission/api/keys.ts';
+import { followPods } from '../../../../plugin/kube/follow.ts';
+import { Departures } from '../../../../plugin/runners/departures.ts';
+import { suite } from '../../../support/suite.ts';
 import {
 	type FakeServer,
 	fakeServer,
@@ -11,7 +11,7 @@ import {
 	podList,
 	sendJson,
 	watchLine,
-} from './fake-server.ts';
+} from '../fake-server.ts';
 
 const test = suite<{ server?: FakeServer | undefined }>('plugin: following pods');
 

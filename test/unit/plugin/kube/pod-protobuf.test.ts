@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { readContinueToken, readPodList } from '../../../plugin/kube/pod-protobuf.ts';
-import { readFields } from '../../../plugin/kube/protobuf.ts';
-import { suite } from '../../support/suite.ts';
+import { readContinueToken, readPodList } from '../../../../plugin/kube/pod-protobuf.ts';
+import { readFields } from '../../../../plugin/kube/protobuf.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: pods in protobuf');
 

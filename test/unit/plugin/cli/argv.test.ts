@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
-import { type FlagShape, normaliseArgv } from '../../../plugin/cli/argv.ts';
-import { nearest } from '../../../plugin/cli/nearest.ts';
-import { suite } from '../../support/suite.ts';
+import { type FlagShape, normaliseArgv } from '../../../../plugin/cli/argv.ts';
+import { nearest } from '../../../../plugin/cli/nearest.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: arguments, read as kubectl reads them');
 

@@ -1,10 +1,10 @@
-import type { KubeObject } from '../../../admission/api/kinds.ts';
-import type { Report } from '../../../admission/api/report.ts';
-import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
-import type { Budget, Facts, Fetched, Webhook } from '../../../plugin/verbs/doctor/facts.ts';
-import type { Finding } from '../../../plugin/verbs/doctor/finding.ts';
-import { shippedPolicies } from '../../../plugin/verbs/doctor/shipped.ts';
-import { createAuthority } from '../../cluster/certificates.ts';
+import type { KubeObject } from '../../../../../admission/api/kinds.ts';
+import type { Report } from '../../../../../admission/api/report.ts';
+import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
+import type { Budget, Facts, Fetched, Webhook } from '../../../../../plugin/verbs/doctor/facts.ts';
+import type { Finding } from '../../../../../plugin/verbs/doctor/finding.ts';
+import { shippedPolicies } from '../../../../../plugin/verbs/doctor/shipped.ts';
+import { createAuthority } from '../../../../cluster/certificates.ts';
 
 export const found = <T>(value: T): Fetched<T> => ({ kind: 'found', value });
 export const missing = { kind: 'not-found' } as const;

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
-import { guardWebhook } from '../../../admission/api/keys.ts';
-import type { CredentialReport } from '../../../admission/api/report.ts';
-import { diagnose } from '../../../plugin/verbs/doctor/checks/index.ts';
-import type { Facts } from '../../../plugin/verbs/doctor/facts.ts';
-import { consequences, shippedPolicies } from '../../../plugin/verbs/doctor/shipped.ts';
-import { suite } from '../../support/suite.ts';
+import { guardWebhook } from '../../../../../admission/api/keys.ts';
+import type { CredentialReport } from '../../../../../admission/api/report.ts';
+import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
+import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
+import { consequences, shippedPolicies } from '../../../../../plugin/verbs/doctor/shipped.ts';
+import { suite } from '../../../../support/suite.ts';
 import {
 	ago,
 	check,
@@ -21,7 +21,7 @@ import {
 	nowMs,
 	report,
 	webhooks,
-} from './doctor-facts.ts';
+} from './facts.ts';
 
 const test = suite('plugin: doctor, the checks');
 

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
-import { type Kubeconfig, loadKubeconfig } from '../../../plugin/kube/kubeconfig.ts';
-import { suite } from '../../support/suite.ts';
+import { type Kubeconfig, loadKubeconfig } from '../../../../plugin/kube/kubeconfig.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: kubeconfig');
 

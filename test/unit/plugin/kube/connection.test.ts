@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { ConnectionFlags } from '../../../plugin/cli/connection-flags.ts';
-import { resolveConnection } from '../../../plugin/kube/connection.ts';
-import { inClusterConfig } from '../../../plugin/kube/in-cluster.ts';
-import { proxyFromEnvironment } from '../../../plugin/kube/proxy.ts';
-import { suite } from '../../support/suite.ts';
+import type { ConnectionFlags } from '../../../../plugin/cli/connection-flags.ts';
+import { resolveConnection } from '../../../../plugin/kube/connection.ts';
+import { inClusterConfig } from '../../../../plugin/kube/in-cluster.ts';
+import { proxyFromEnvironment } from '../../../../plugin/kube/proxy.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite<{
 	folder: string;
