@@ -1,7 +1,7 @@
 /** Durations: what flags and annotations may say, and ages as kubectl prints them. */
 import * as assert from 'uvu/assert';
 import { durationMs, humanSpan } from '../../../admission/api/duration.ts';
-import { suite } from '../../rig/suite.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('durations');
 
