@@ -18,6 +18,7 @@ import { createReleasePorts } from './guard/release-adapter.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
 import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
+import { systemClock } from './kube/clock.ts';
 import { Events } from './kube/events.ts';
 import { runAsLeader } from './kube/lease.ts';
 import { lead } from './leader/lead.ts';
@@ -40,7 +41,8 @@ export async function serve(
 	log: Log,
 	signal: AbortSignal,
 ): Promise<void> {
-	const now = () => Date.now();
+	const clock = systemClock;
+	const { now } = clock;
 	const self = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 	const userAgent = `runners-admission/${version}`;
 	const client = createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent);
@@ -52,7 +54,7 @@ export async function serve(
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const certificate = tls
 		? await followFiles(tls, metrics, log)
-		: await manageCertificate({ client, namespace, lifetimes, now, metrics, log });
+		: await manageCertificate({ client, namespace, lifetimes, clock, metrics, log });
 
 	const recovered: (() => void)[] = [];
 	const accounts = new Accounts({
@@ -90,13 +92,13 @@ export async function serve(
 		void settled.finally(() => inBackground.delete(settled));
 	};
 	const pods = new RunnerPods(client, proof, now);
-	const events = new Events(client, log, self);
-	const ports = createReleasePorts({ pods, accounts, proof, self, now, background });
+	const events = new Events(client, log, self, clock);
+	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background });
 	const withRunnerSets = settings.controllers.includes('runnerset');
 	const reviewDependencies = {
 		pods,
 		ports,
-		leavingOwner: withRunnerSets ? leavingOwner(client, user, log) : undefined,
+		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
 		events,
 		metrics,
 		log,
@@ -118,7 +120,7 @@ export async function serve(
 	const health = createHealthServer(metrics, () => notReady);
 	await Promise.all([listen(webhook.server, settings.port), listen(health, settings.healthPort)]);
 
-	const webhookWatch = new WebhookWatch(client, metrics, log);
+	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
 	// The loops outlive `signal` by the shutdown delay: they stop when this does.
 	const stop = new AbortController();
 	const loops: Promise<unknown>[] = [
@@ -130,6 +132,7 @@ export async function serve(
 				namespace: settings.namespace,
 				name: names.lease,
 				identity: self,
+				clock,
 				log,
 				lead: (leading) => {
 					recovered.length = 0;
@@ -150,7 +153,7 @@ export async function serve(
 							namespace: settings.namespace,
 							webhookWatch,
 							self,
-							now,
+							clock,
 							background,
 							log,
 							onGitHubRecovered: (listener) => recovered.push(listener),

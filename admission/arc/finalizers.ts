@@ -5,6 +5,7 @@ import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { mergePatch } from '../kube/objects.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
@@ -17,7 +18,7 @@ export interface ArcFinalizersDependencies {
 	cache: Cache;
 	setsCache: SetsCache;
 	pods: RunnerPods;
-	now: () => number;
+	clock: Clock;
 	metrics: Metrics;
 	log: Log;
 }
@@ -36,11 +37,12 @@ export class ArcFinalizers {
 
 	constructor(dependencies: ArcFinalizersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, metrics, log } = dependencies;
+		const { cache, setsCache, metrics, clock, log } = dependencies;
 		const queue = (what: string, reconcile: (key: string) => Promise<LookAgain>) =>
 			new WorkQueue({
 				controller: 'arc-finalizers',
 				metrics,
+				clock,
 				concurrency: 4,
 				reconcile,
 				onError: (key, error, retryMs) =>
@@ -61,13 +63,13 @@ export class ArcFinalizers {
 	}
 
 	async #pod(key: string): Promise<LookAgain> {
-		const { cache, pods, now } = this.#dependencies;
+		const { cache, pods, clock } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const object = cache.pods.get(namespace, name);
 		if (!object || !isHeld('pod', object)) return undefined;
 		const pod = await pods.from(object);
 		if (!pod) return undefined;
-		const waitMs = finalizersStayForMs(pod, Date.parse(object.metadata.deletionTimestamp ?? ''), now());
+		const waitMs = finalizersStayForMs(pod, Date.parse(object.metadata.deletionTimestamp ?? ''), clock.now());
 		if (waitMs > 0) return { afterMs: waitMs };
 		return this.#release('pod', object, podPath(namespace, name));
 	}

@@ -2,6 +2,7 @@ import { objectPath } from '../api/paths.ts';
 import { arcReplicaSet } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { deleteUnlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
@@ -12,7 +13,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 export interface ArcReplicaSetsDependencies {
 	client: KubeClient;
 	setsCache: SetsCache;
-	now: () => number;
+	clock: Clock;
 	metrics: Metrics;
 	log: Log;
 }
@@ -30,10 +31,11 @@ export class ArcReplicaSets {
 
 	constructor(dependencies: ArcReplicaSetsDependencies) {
 		this.#dependencies = dependencies;
-		const { setsCache, metrics, log } = dependencies;
+		const { setsCache, metrics, clock, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'arc-replica-sets',
 			metrics,
+			clock,
 			concurrency: 1,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -54,7 +56,7 @@ export class ArcReplicaSets {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { client, setsCache, now, log } = this.#dependencies;
+		const { client, setsCache, clock, log } = this.#dependencies;
 		const { runnerReplicaSets, runnerDeployments, runners } = setsCache;
 		const [namespace = '', name = ''] = key.split('/');
 		const replicaSet = runnerReplicaSets.informer.get(namespace, name);
@@ -65,7 +67,7 @@ export class ArcReplicaSets {
 		const deployment = runnerDeployments.informer.get(namespace, controller?.name ?? '');
 		if (!controller || deployment?.metadata.uid !== controller.uid) return undefined; // a person's own, or the garbage collector's
 		for (const runner of runners.informer.values()) if (controllerOf(runner) === uid) return undefined;
-		const youngForMs = Date.parse(creationTimestamp ?? '') + emptyForMs - now();
+		const youngForMs = Date.parse(creationTimestamp ?? '') + emptyForMs - clock.now();
 		if (youngForMs > 0) return { afterMs: youngForMs };
 
 		const path = objectPath(arcReplicaSet, { namespace, name });

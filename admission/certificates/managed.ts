@@ -3,6 +3,7 @@ import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { Informer } from '../kube/informer.ts';
 import { createObject, getObject, replaceObject } from '../kube/objects.ts';
 import { WorkQueue } from '../kube/queue.ts';
@@ -26,7 +27,7 @@ export interface ManagedOptions {
 	/** Of the Secret and the Service. */
 	namespace: string;
 	lifetimes: Lifetimes;
-	now: () => number;
+	clock: Clock;
 	metrics: Metrics;
 	log: Log;
 }
@@ -65,13 +66,13 @@ class ManagedCertificate implements CertificateSource {
 	#use: (pair: KeyPair) => void = () => {};
 
 	constructor(options: ManagedOptions) {
-		const { client, namespace, now, metrics, log } = options;
+		const { client, namespace, clock, metrics, log } = options;
 		this.#options = options;
 		this.#path = objectPath(resources.secrets, { namespace, name: names.certificateSecret });
 		this.#collectionPath = collectionPath(resources.secrets, namespace);
 		this.#configurations = new WebhookConfigurations({
 			client,
-			now,
+			clock,
 			onChange: () => this.#onChange(),
 			onRestart: (watch, why) => metrics.watchRestarted(watch, why),
 			log,
@@ -92,19 +93,20 @@ class ManagedCertificate implements CertificateSource {
 	}
 
 	async run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
-		const { client, metrics, log, now } = this.#options;
+		const { client, metrics, log, clock } = this.#options;
 		const key = names.certificateSecret;
 		this.#use = use;
 		let failing = false;
 		const queue = new WorkQueue({
 			controller: 'certificates',
 			metrics,
+			clock,
 			concurrency: 1,
 			reconcile: async () => {
 				if (!this.#configurations.known) await this.#configurations.read();
 				const againAtMs = await this.#look();
 				failing = false;
-				return { afterMs: Math.min(againAtMs - now(), lookAtLeastEveryMs) };
+				return { afterMs: Math.min(againAtMs - clock.now(), lookAtLeastEveryMs) };
 			},
 			onError: (_key, error) => {
 				const facts = { secret: key, error: String(error) };
@@ -120,6 +122,7 @@ class ManagedCertificate implements CertificateSource {
 			trim: ({ metadata }) => ({ metadata }), // read anew when it is needed: a decision wants its newest state
 			onChange: this.#onChange,
 			onRestart: (why) => metrics.watchRestarted(this.#collectionPath, why),
+			clock,
 			log,
 		});
 		queue.add(key);
@@ -129,10 +132,10 @@ class ManagedCertificate implements CertificateSource {
 
 	/** Brings Secret, configurations and what is served in line; when to look again, ms since 1970. */
 	async #look(): Promise<number> {
-		const { lifetimes, namespace, now, metrics } = this.#options;
+		const { lifetimes, namespace, clock, metrics } = this.#options;
 		for (let attempt = 0; attempt < mostTries; attempt++) {
 			const secret = await getObject<Secret>(this.#options.client, this.#path);
-			const nowMs = now();
+			const nowMs = clock.now();
 			const found = judgeSecret(secret?.data, this.#hosts(), nowMs);
 			const configurations = this.#configurations;
 			const view = {

@@ -2,6 +2,7 @@ import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { Informer } from '../kube/informer.ts';
 import { listObjects } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -25,7 +26,7 @@ const ours = { fieldSelector: `metadata.name=${names.server}` };
 
 export interface WebhookConfigurationsOptions {
 	client: KubeClient;
-	now: () => number;
+	clock: Clock;
 	/** Called after either configuration has changed. */
 	onChange: () => void;
 	onRestart: (watch: string, why: string) => void;
@@ -63,7 +64,7 @@ export class WebhookConfigurations {
 
 	/** Follows both until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { client, onChange, onRestart, log } = this.#options;
+		const { client, onChange, onRestart, clock, log } = this.#options;
 		const informers = kinds.map(
 			(kind) =>
 				new Informer<WebhookConfiguration>({
@@ -76,6 +77,7 @@ export class WebhookConfigurations {
 						onChange();
 					},
 					onRestart: (why) => onRestart(pathOf(kind), why),
+					clock,
 					log,
 				}),
 		);
@@ -135,7 +137,7 @@ export class WebhookConfigurations {
 
 	#learn(): void {
 		if (!this.#known) return;
-		const nowMs = this.#options.now();
+		const nowMs = this.#options.clock.now();
 		const webhooks = this.#webhooks();
 		this.#emptySinceMs = webhooks.length > 0 ? undefined : (this.#emptySinceMs ?? nowMs);
 		const bundles = webhooks.map(authoritiesOf);

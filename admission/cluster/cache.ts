@@ -2,6 +2,7 @@ import { arc, autoscalerMarks, breakGlass, busy, progress, record } from '../api
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { collectionPath, groupPath, resources } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { type Change, Informer } from '../kube/informer.ts';
 import { servesResource } from '../kube/objects.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
@@ -26,9 +27,11 @@ export class Cache {
 	readonly #namespaceListeners: Listener<KubeObject>[] = [];
 	readonly #ephemeralRunnerListeners: Listener<EphemeralRunner>[] = [];
 	readonly #client: KubeClient;
+	readonly #clock: Clock;
 
-	constructor(client: KubeClient, metrics: Metrics, log: Log) {
+	constructor(client: KubeClient, metrics: Metrics, clock: Clock, log: Log) {
 		this.#client = client;
+		this.#clock = clock;
 		const watch = <T extends KubeObject>(
 			path: string,
 			listeners: Listener<T>[],
@@ -42,6 +45,7 @@ export class Cache {
 					for (const listener of listeners) listener(change, object, before);
 				},
 				onRestart: (why) => metrics.watchRestarted(path, why),
+				clock,
 				log,
 			});
 		this.pods = watch(collectionPath(resources.pods), this.#podListeners, trimPod);
@@ -75,7 +79,7 @@ export class Cache {
 			const { apiVersion, resource } = resources.ephemeralRunners;
 			const served = await servesResource(this.#client, groupPath(apiVersion), resource);
 			if (served) return this.ephemeralRunners.run(signal);
-			await pause(20_000, signal);
+			await this.#clock.sleep(20_000, signal);
 		}
 	}
 }
@@ -165,8 +169,3 @@ const trimMetadata = ({
 	resourceVersion,
 	deletionTimestamp,
 });
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-	const { setTimeout: sleep } = await import('node:timers/promises');
-	await sleep(ms, undefined, { signal }).catch(() => undefined);
-}

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, groupPath, resources } from '../api/paths.ts';
 import {
@@ -11,6 +10,7 @@ import {
 	setKinds,
 } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { type Change, Informer } from '../kube/informer.ts';
 import { servesResource } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -39,9 +39,11 @@ export class SetsCache {
 	/** ARC's: served only where ARC was installed before. */
 	readonly runnerReplicaSets: Watched<OwnerObject>;
 	readonly #client: KubeClient;
+	readonly #clock: Clock;
 
-	constructor(client: KubeClient, metrics: Metrics, log: Log) {
+	constructor(client: KubeClient, metrics: Metrics, clock: Clock, log: Log) {
 		this.#client = client;
+		this.#clock = clock;
 		const watch = <T extends KubeObject>(
 			path: string,
 			trim: (object: T) => T,
@@ -57,6 +59,7 @@ export class SetsCache {
 					for (const listener of listeners) listener(change, object);
 				},
 				onRestart: (why) => metrics.watchRestarted(path, why),
+				clock,
 				log,
 			});
 			return { informer, on: (listener) => void listeners.push(listener) };
@@ -96,7 +99,7 @@ export class SetsCache {
 				await Promise.all(needed.map(({ informer }) => informer.run(signal)));
 				return;
 			}
-			await sleep(servedCheckMs, undefined, { signal }).catch(() => undefined);
+			await this.#clock.sleep(servedCheckMs, signal);
 		}
 	}
 }

@@ -3,6 +3,7 @@ import type { Pod } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { createUnlessPresent, getObject, unlessGone } from '../kube/objects.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -20,12 +21,14 @@ export function keepBusyBudgets(
 	client: KubeClient,
 	cache: Cache,
 	metrics: ReconcileObserver,
+	clock: Clock,
 	log: Log,
 ): { stop(): Promise<void> } {
 	const seen = new Set<string>();
 	const queue = new WorkQueue({
 		controller: 'backstop',
 		metrics,
+		clock,
 		concurrency: 2,
 		async reconcile(namespace) {
 			if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Cache } from '../cluster/cache.ts';
@@ -8,6 +7,7 @@ import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
+import type { Clock } from '../kube/clock.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
@@ -53,7 +53,7 @@ export interface BusyDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	accounts: Accounts;
-	now: () => number;
+	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
 }
@@ -77,10 +77,11 @@ export class BusyPolling {
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, now, metrics, log } = dependencies;
+		const { cache, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'busy-marks',
 			metrics,
+			clock,
 			concurrency: 16,
 			reconcile: (key) => this.#mark(key),
 			onError: (key, error, retryMs) =>
@@ -95,7 +96,7 @@ export class BusyPolling {
 				return;
 			}
 			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
-				this.#runsSinceMs.set(uid, now());
+				this.#runsSinceMs.set(uid, clock.now());
 			this.#queue.add(podKey(pod));
 		});
 		cache.onEphemeralRunner((_change, runner) => {
@@ -104,11 +105,11 @@ export class BusyPolling {
 	}
 
 	async run(signal: AbortSignal): Promise<void> {
-		const { now } = this.#dependencies;
+		const { clock } = this.#dependencies;
 		while (!signal.aborted) {
 			const groups = this.#freshGroups();
 			const isFast = (group: Group | undefined) =>
-				group !== undefined && (group.awaited || now() < group.newcomerUntilMs);
+				group !== undefined && (group.awaited || clock.now() < group.newcomerUntilMs);
 			const fastShareMs = this.#shareMs(fastShare, (key) => isFast(groups.get(key)));
 			for (const [key, group] of groups) {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
@@ -118,17 +119,17 @@ export class BusyPolling {
 				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
 				const shareMs = startedMs + fastShareMs;
 				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
-				const newcomers = now() < group.newcomerUntilMs;
+				const newcomers = clock.now() < group.newcomerUntilMs;
 				if (newcomers) {
-					const turnMs = Math.min(shareMs, this.#burst.nextMs(now()));
+					const turnMs = Math.min(shareMs, this.#burst.nextMs(clock.now()));
 					poll.nextMs = Math.min(poll.nextMs, Math.max(turnMs, startedMs + newcomerPollMs));
 				}
-				if (poll.running || poll.nextMs > now()) continue;
-				if (newcomers && now() < shareMs)
-					for (let page = 0; page < (snapshot?.pages ?? 1); page++) this.#burst.reserve(now());
+				if (poll.running || poll.nextMs > clock.now()) continue;
+				if (newcomers && clock.now() < shareMs)
+					for (let page = 0; page < (snapshot?.pages ?? 1); page++) this.#burst.reserve(clock.now());
 				void this.#poll(key, group, poll);
 			}
-			await sleep(tickMs, undefined, { signal }).catch(() => undefined);
+			await clock.sleep(tickMs, signal);
 		}
 		await this.#queue.stop();
 	}
@@ -172,9 +173,9 @@ export class BusyPolling {
 	}
 
 	async #poll(key: string, group: Group, poll: Poll): Promise<void> {
-		const { accounts, now, log } = this.#dependencies;
+		const { accounts, clock, log } = this.#dependencies;
 		poll.running = true;
-		poll.nextMs = now() + troubleRetryMs;
+		poll.nextMs = clock.now() + troubleRetryMs;
 		try {
 			const account = await accounts.resolve(group);
 			if (!('registry' in account)) return;
@@ -202,7 +203,7 @@ export class BusyPolling {
 	}
 
 	async #mark(key: string): Promise<undefined> {
-		const { cache, pods, now, log } = this.#dependencies;
+		const { cache, pods, clock, log } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const object = cache.pods.get(namespace, name);
 		const pod = object && this.#read(object);
@@ -212,7 +213,7 @@ export class BusyPolling {
 			pod,
 			cache.ephemeralRunners.get(namespace, name),
 			this.#sighting(pod),
-			now(),
+			clock.now(),
 		);
 		if (!change) return;
 		const written = await pods.patch(pod, { labels: change.labels, annotations: change.annotations });

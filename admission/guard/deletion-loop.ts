@@ -4,6 +4,7 @@ import { camelCase, type DenyReason } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
@@ -27,6 +28,7 @@ export interface DeletionDependencies {
 	standingOwner(pod: Pod): Promise<string | undefined>;
 	events: Events;
 	metrics: Metrics;
+	clock: Clock;
 	log: Log;
 }
 
@@ -62,10 +64,11 @@ export class DeletionLoop {
 
 	constructor(dependencies: DeletionDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, metrics, log } = dependencies;
+		const { cache, metrics, clock, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'deletion',
 			metrics,
+			clock,
 			concurrency: 16,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -93,8 +96,9 @@ export class DeletionLoop {
 
 	/** GitHub can be asked again: what waited for that goes on. */
 	retryGitHub(): void {
+		const { random } = this.#dependencies.clock;
 		for (const [key, { reason }] of this.#waiting) {
-			if (reason !== 'busy' && reason !== 'registering') this.#queue.addAfter(key, Math.random() * 2_000);
+			if (reason !== 'busy' && reason !== 'registering') this.#queue.addAfter(key, random() * 2_000);
 		}
 	}
 
@@ -108,7 +112,7 @@ export class DeletionLoop {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, pods, ports } = this.#dependencies;
+		const { cache, pods, ports, clock } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		if (!cached || cached.metadata.deletionTimestamp) return this.#forget(key);
@@ -127,7 +131,7 @@ export class DeletionLoop {
 		if (released.verdict.kind === 'allow') {
 			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
 			const begunMs = pod.unregistered?.proven || pod.busyAnswer ? undefined : pod.claim?.atMs;
-			const joined = endsExchange(released.verdict) && ports.now() - (begunMs ?? 0) < claimMs;
+			const joined = endsExchange(released.verdict) && clock.now() - (begunMs ?? 0) < claimMs;
 			if (joined) return { afterMs: callersDeleteMs };
 			if (released.verdict.reason === 'runner-exited' && (await this.#ownerStands(cached)))
 				return this.#leaveToOwner(key, released.pod);
@@ -143,7 +147,7 @@ export class DeletionLoop {
 	 */
 	#justReleased(pod: RunnerPod): LookAgain {
 		if (!pod.unregistered?.proven) return undefined;
-		const ageMs = this.#dependencies.ports.now() - Date.parse(pod.unregistered.at);
+		const ageMs = this.#dependencies.clock.now() - Date.parse(pod.unregistered.at);
 		return ageMs < callersDeleteMs ? { afterMs: callersDeleteMs - ageMs } : undefined;
 	}
 
@@ -197,11 +201,11 @@ export class DeletionLoop {
 				key,
 				pod,
 				verdict.reason,
-				`runner ${pod.runnerName} ${state(pod, verdict, this.#dependencies.ports.now())}`,
+				`runner ${pod.runnerName} ${state(pod, verdict, this.#dependencies.clock.now())}`,
 			);
 		}
 		this.#remember(key, pod, verdict.reason);
-		return lookAgain(pod, verdict, this.#dependencies.ports.now());
+		return lookAgain(pod, verdict, this.#dependencies.clock);
 	}
 
 	async #tell(
@@ -222,16 +226,16 @@ export class DeletionLoop {
 
 	/** Writes down since when the pod's node is missing, so that the bounded wait survives a change of leader. */
 	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<LookAgain> {
-		const { cache, pods, ports, log } = this.#dependencies;
+		const { cache, pods, clock, log } = this.#dependencies;
 		if (!cache.nodes.synced || !pod.nodeName) return undefined;
 		const since = cached.metadata.annotations?.[progress.nodeGoneSince];
 		const missing = cache.nodes.get(undefined, pod.nodeName) === undefined;
 		if (missing === (since !== undefined)) {
 			return missing
-				? { afterMs: Math.max(500, Date.parse(since ?? '') + nodeGoneAfterMs - ports.now()) }
+				? { afterMs: Math.max(500, Date.parse(since ?? '') + nodeGoneAfterMs - clock.now()) }
 				: undefined;
 		}
-		const annotations = { [progress.nodeGoneSince]: missing ? new Date(ports.now()).toISOString() : null };
+		const annotations = { [progress.nodeGoneSince]: missing ? new Date(clock.now()).toISOString() : null };
 		await pods.patch(pod, { annotations });
 		if (!missing) return undefined;
 		log.warn(
@@ -252,7 +256,7 @@ export class DeletionLoop {
 
 	#remember(key: string, pod: RunnerPod, reason: WaitingDeletion['reason']): void {
 		const recordedMs = Date.parse(pod.record?.requestedAt ?? '');
-		const firstSeenMs = this.#waiting.get(key)?.askedAtMs ?? this.#dependencies.ports.now();
+		const firstSeenMs = this.#waiting.get(key)?.askedAtMs ?? this.#dependencies.clock.now();
 		this.#waiting.set(key, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
 		this.#count();
 	}
@@ -294,13 +298,14 @@ function onlyClaimed(before: Pod, pod: Pod): boolean {
 }
 
 /** When nothing wakes us earlier: a change of the pod, of GitHub's list, of the account. */
-function lookAgain(pod: RunnerPod, verdict: Deny, nowMs: number): LookAgain {
-	const spread = 0.75 + Math.random() * 0.5;
+function lookAgain(pod: RunnerPod, verdict: Deny, clock: Clock): LookAgain {
+	const nowMs = clock.now();
+	const spread = 0.75 + clock.random() * 0.5;
 	switch (verdict.reason) {
 		case 'busy': {
 			if (pod.ephemeral) return undefined;
 			// Half a minute from the last answer, not from the last look: a new leader, or any change of the pod, looks.
-			const pauseMs = staticRetryMs * (1 + Math.random() * 0.2);
+			const pauseMs = staticRetryMs * (1 + clock.random() * 0.2);
 			const dueMs = (pod.busyAnswer ? (pod.claim?.atMs ?? 0) : 0) + pauseMs;
 			return { afterMs: dueMs > nowMs ? dueMs - nowMs : pauseMs };
 		}

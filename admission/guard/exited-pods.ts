@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '../api/kinds.ts';
 import { ownerOf, standingOwner } from '../cluster/standing-owner.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** One name where the controllers have service accounts of their own, the other where they share one. */
@@ -28,17 +28,17 @@ export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefine
  * Compatibility: the StatefulSet controller deletes exited pods to make them anew. It hears no at once, for its workers
  * are few: it backs off, 10 tries in 2.6 s and then fewer; one FailedDelete Event. All others wait here.
  */
-export function leavingOwner(client: KubeClient, self: string, log: Log): LeavingOwner {
+export function leavingOwner(client: KubeClient, self: string, clock: Clock, log: Log): LeavingOwner {
 	return async (pod, user) => {
 		const owner = ownerOf(pod, 'runnerset');
 		if (!owner || user === self || user === namespaceController) return undefined;
 		const remakes = statefulSetController.includes(user);
 		try {
-			const untilMs = performance.now() + (remakes ? 0 : standsAtMostMs);
+			const untilMs = clock.monotonic() + (remakes ? 0 : standsAtMostMs);
 			for (;;) {
 				const standing = await standingOwner(client, pod, ['runnerset']);
-				if (!standing || performance.now() + lookEveryMs > untilMs) return standing;
-				await sleep(lookEveryMs);
+				if (!standing || clock.monotonic() + lookEveryMs > untilMs) return standing;
+				await clock.sleep(lookEveryMs);
 			}
 		} catch (error) {
 			const name = `${pod.metadata.namespace}/${pod.metadata.name}`;

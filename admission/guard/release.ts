@@ -1,5 +1,6 @@
 import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
 import type { UnregisterOutcome } from '../github/unregistrations.ts';
+import type { Clock } from '../kube/clock.ts';
 import {
 	type Annotations,
 	busyAnswerOf,
@@ -37,10 +38,9 @@ export interface RunnerAccount {
 	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
 }
 
-export interface Ports {
+export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	/** Names this replica. */
 	self: string;
-	now(): number;
 	account(pod: RunnerPod): Promise<RunnerAccount | Trouble | CredentialsMissing>;
 	/** Sets annotations. With `onlyIfUnchanged` a pod that changed since it was read answers 'conflict'. */
 	annotate(
@@ -164,17 +164,16 @@ async function unregister(
 		})
 		.then((outcome) => settle(pod, outcome, ports));
 	ports.background(exchange);
-	let timer: NodeJS.Timeout | undefined;
+	let cancel = () => {};
 	const late = new Promise<Released>((resolve) => {
-		timer = setTimeout(
-			() => resolve({ verdict: deny('github-slow', 'asked, waiting for the answer'), recorded: true, pod }),
-			Math.max(0, deadlineMs - ports.now()),
+		cancel = ports.after(Math.max(0, deadlineMs - ports.now()), () =>
+			resolve({ verdict: deny('github-slow', 'asked, waiting for the answer'), recorded: true, pod }),
 		);
 	});
 	try {
 		return await Promise.race([exchange, late]);
 	} finally {
-		clearTimeout(timer);
+		cancel();
 	}
 }
 

@@ -42,7 +42,7 @@ export async function reviewDeletion(
 			metrics.decision('allow', 'not-a-runner');
 			return allowed(uid);
 		}
-		released = await inTime(release(runnerPod, request, ports, limits));
+		released = await inTime(ports, release(runnerPod, request, ports, limits));
 		const owner = await leaving(pod, request, released, dependencies);
 		if (owner) {
 			metrics.decision('deny', 'owner-leaving');
@@ -106,18 +106,15 @@ const hardLimitMs = admissionBudgetMs + 1_000;
 /** What is left of the webhook's 5 s then: an eviction that is not answered in time is let through. */
 const lastTryMs = 600;
 
-async function inTime<T>(work: Promise<T>, limitMs = hardLimitMs): Promise<T> {
-	let timer: NodeJS.Timeout | undefined;
+async function inTime<T>({ after }: Ports, work: Promise<T>, limitMs = hardLimitMs): Promise<T> {
+	let cancel = () => {};
 	const late = new Promise<never>((_resolve, reject) => {
-		timer = setTimeout(
-			() => reject(new Error(`the API server did not answer within ${limitMs} ms`)),
-			limitMs,
-		);
+		cancel = after(limitMs, () => reject(new Error(`the API server did not answer within ${limitMs} ms`)));
 	});
 	try {
 		return await Promise.race([work, late]);
 	} finally {
-		clearTimeout(timer);
+		cancel();
 	}
 }
 
@@ -138,7 +135,8 @@ async function failed(
 	if (request.dryRun) return { verdict, recorded: 'dry-run', pod: runnerPod };
 	try {
 		const annotations = recordOf(runnerPod, request, ports.now());
-		if (Object.keys(annotations).length > 0) await inTime(pods.patch(runnerPod, { annotations }), lastTryMs);
+		if (Object.keys(annotations).length > 0)
+			await inTime(ports, pods.patch(runnerPod, { annotations }), lastTryMs);
 		return { verdict, recorded: true, pod: runnerPod };
 	} catch (again) {
 		log.error({ pod: runnerPod.name, error: String(again) }, 'the deletion could not be recorded');

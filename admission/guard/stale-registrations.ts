@@ -3,6 +3,7 @@ import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isTrouble } from '../github/types.ts';
+import type { Clock } from '../kube/clock.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { sameRunner } from '../runner/name-holder.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
@@ -25,7 +26,7 @@ export interface StaleRegistrationsDependencies {
 	cache: Cache;
 	accounts: Accounts;
 	proof: Proof;
-	now: () => number;
+	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
 }
@@ -41,10 +42,11 @@ export class StaleRegistrations {
 
 	constructor(dependencies: StaleRegistrationsDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, proof, now, metrics, log } = dependencies;
+		const { cache, proof, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'tidy-up',
 			metrics,
+			clock,
 			concurrency: 1,
 			reconcile: (key) => this.#tidy(key),
 			onError: (key, error, retryMs) =>
@@ -58,7 +60,7 @@ export class StaleRegistrations {
 			const pod = readRunnerPod(object, facts);
 			if (!pod?.scope || pod.process.state === 'never-started') return;
 			const key = `${scopeKey(pod.scope)} ${pod.runnerName}`;
-			this.#dangling.set(key, { pod, scope: pod.scope, sinceMs: now() });
+			this.#dangling.set(key, { pod, scope: pod.scope, sinceMs: clock.now() });
 			this.#queue.addAfter(key, firstLookMs);
 		});
 	}
@@ -68,19 +70,19 @@ export class StaleRegistrations {
 	}
 
 	async #tidy(key: string): Promise<LookAgain> {
-		const { accounts, cache, now, log } = this.#dependencies;
+		const { accounts, cache, clock, log } = this.#dependencies;
 		const dangling = this.#dangling.get(key);
 		if (!dangling) return undefined;
 		const { pod, scope, sinceMs } = dangling;
 		const again = { afterMs: nextLookMs };
 		const done = (): undefined => void this.#dangling.delete(key);
-		if (now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#isAnothers(pod))
+		if (clock.now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#isAnothers(pod))
 			return done();
 
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
 		const snapshot = await account.registry.refresh(scope, {
-			maxAgeMs: Math.min(nextLookMs / 2, now() - sinceMs),
+			maxAgeMs: Math.min(nextLookMs / 2, clock.now() - sinceMs),
 			priority: 'background',
 		});
 		if (isTrouble(snapshot) || snapshot.startedAtMs < sinceMs) return again;

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { guardWebhook, names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, resources } from '../api/paths.ts';
 import type { Report, WebhookReport } from '../api/report.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { Informer } from '../kube/informer.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -31,12 +31,14 @@ const stepMs = 1_000;
 export class WebhookWatch {
 	readonly #informers: Record<Kind, Informer<Configuration>>;
 	readonly #metrics: Metrics;
+	readonly #clock: Clock;
 	readonly #log: Log;
 	/** How long this process has seen runner pods unguarded. */
 	unguardedMs = 0;
 
-	constructor(client: KubeClient, metrics: Metrics, log: Log) {
+	constructor(client: KubeClient, metrics: Metrics, clock: Clock, log: Log) {
 		this.#metrics = metrics;
+		this.#clock = clock;
 		this.#log = log;
 		const watch = (kind: Kind) => {
 			const path = collectionPath(resources[`${kind}Webhooks`]);
@@ -53,6 +55,7 @@ export class WebhookWatch {
 				}),
 				onChange: () => metrics.guard.webhooks(this.sighting().webhooks),
 				onRestart: (why) => metrics.watchRestarted(path, why),
+				clock,
 				log,
 			});
 		};
@@ -79,10 +82,10 @@ export class WebhookWatch {
 
 	async #measure(signal: AbortSignal): Promise<void> {
 		let before: WebhookSighting['state'] = 'unknown';
-		let atMs = performance.now();
+		let atMs = this.#clock.monotonic();
 		while (!signal.aborted) {
-			await sleep(stepMs, undefined, { signal }).catch(() => undefined);
-			const passedMs = performance.now() - atMs;
+			await this.#clock.sleep(stepMs, signal);
+			const passedMs = this.#clock.monotonic() - atMs;
 			atMs += passedMs;
 			const { state } = this.sighting();
 			if (state === 'unguarded') {

@@ -3,6 +3,7 @@ import { names } from '../api/keys.ts';
 import type { ObjectMeta } from '../api/kinds.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isConflict, type KubeClient } from './client.ts';
+import type { Clock } from './clock.ts';
 
 export type EventType = 'Normal' | 'Warning';
 
@@ -26,12 +27,14 @@ export class Events {
 	readonly #client: KubeClient;
 	readonly #log: Log;
 	readonly #instance: string;
+	readonly #clock: Clock;
 	readonly #last = new Map<string, string>();
 
-	constructor(client: KubeClient, log: Log, instance: string) {
+	constructor(client: KubeClient, log: Log, instance: string, clock: Clock) {
 		this.#client = client;
 		this.#log = log;
 		this.#instance = instance;
+		this.#clock = clock;
 	}
 
 	/**
@@ -53,7 +56,7 @@ export class Events {
 		const oldest = this.#last.keys().next().value;
 		if (this.#last.size > remembered && oldest !== undefined) this.#last.delete(oldest);
 
-		const now = new Date().toISOString();
+		const now = new Date(this.#clock.now()).toISOString();
 		const { name, namespace = 'default', uid, resourceVersion } = subject.metadata;
 		const body = {
 			apiVersion: 'v1',

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/kinds.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type KubeClient, KubeError } from './client.ts';
+import { type Clock, withDeadline } from './clock.ts';
 
 export type Change = 'added' | 'modified' | 'deleted';
 
@@ -14,6 +14,7 @@ export interface InformerOptions<T extends KubeObject> {
 	trim(object: T): T | undefined;
 	onChange(change: Change, object: T, before: T | undefined): void;
 	onRestart?(why: string): void;
+	clock: Clock;
 	log: Log;
 }
 
@@ -58,28 +59,29 @@ export class Informer<T extends KubeObject> {
 	}
 
 	async run(signal: AbortSignal): Promise<void> {
+		const { clock } = this.#options;
 		let failures = 0;
 		while (!signal.aborted) {
-			const startedMs = Date.now();
+			const startedMs = clock.monotonic();
 			try {
 				if (!this.#resourceVersion) await this.#list(signal);
 				await this.#watch(signal);
 				failures = 0;
 				// A server that closes every watch at once must not be asked in a tight loop.
-				if (Date.now() - startedMs < 1_000) await sleep(1_000, undefined, { signal });
+				if (clock.monotonic() - startedMs < 1_000) await clock.sleep(1_000, signal);
 			} catch (error) {
 				if (signal.aborted) return;
 				const expired = error instanceof KubeError && error.code === 410;
 				if (expired) this.#resourceVersion = '';
-				if (Date.now() - startedMs > 30_000) failures = 0;
+				if (clock.monotonic() - startedMs > 30_000) failures = 0;
 				failures += 1;
 				const why = error instanceof Error ? error.message : String(error);
 				this.#options.onRestart?.(expired ? 'expired' : 'error');
 				// A watch that the server ends is everyday life; a failing list is news, once.
 				if (failures === 3)
 					this.#options.log.warn({ path: this.#options.path, why }, 'watch keeps failing, retrying');
-				const delayMs = expired ? 0 : Math.min(5_000, 100 * 2 ** failures) * (0.5 + Math.random());
-				await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+				const delayMs = expired ? 0 : Math.min(5_000, 100 * 2 ** failures) * (0.5 + clock.random());
+				await clock.sleep(delayMs, signal);
 			}
 		}
 	}
@@ -110,21 +112,22 @@ export class Informer<T extends KubeObject> {
 	}
 
 	async #watch(signal: AbortSignal): Promise<void> {
-		const { client, path, query } = this.#options;
+		const { client, path, query, clock } = this.#options;
 		// The server closes the watch by then; a connection that died without a word is given up a little later.
-		const timeoutSeconds = 240 + Math.floor(Math.random() * 60);
-		const dead = AbortSignal.timeout((timeoutSeconds + 15) * 1000);
-		await client.stream(path, {
-			query: {
-				...query,
-				watch: true,
-				allowWatchBookmarks: true,
-				resourceVersion: this.#resourceVersion,
-				timeoutSeconds,
-			},
-			signal: AbortSignal.any([signal, dead]),
-			onLine: (line) => this.#take(JSON.parse(line) as WatchEvent<T>),
-		});
+		const timeoutSeconds = 240 + Math.floor(clock.random() * 60);
+		await withDeadline(clock, (timeoutSeconds + 15) * 1000, (dead) =>
+			client.stream(path, {
+				query: {
+					...query,
+					watch: true,
+					allowWatchBookmarks: true,
+					resourceVersion: this.#resourceVersion,
+					timeoutSeconds,
+				},
+				signal: AbortSignal.any([signal, dead]),
+				onLine: (line) => this.#take(JSON.parse(line) as WatchEvent<T>),
+			}),
+		);
 	}
 
 	#take({ type, object }: WatchEvent<T>): void {

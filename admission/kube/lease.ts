@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectMeta } from '../api/kinds.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isConflict, isNotFound, type KubeClient } from './client.ts';
+import type { Clock } from './clock.ts';
 
 /** client-go's own defaults for leader election: lease 15 s, renew deadline 10 s, retry 2 s. */
 const leaseMs = 15_000;
@@ -27,6 +27,7 @@ export interface LeaderOptions {
 	identity: string;
 	/** Runs while this process leads; its signal ends with the leadership. */
 	lead(signal: AbortSignal): Promise<void>;
+	clock: Clock;
 	log: Log;
 }
 
@@ -36,13 +37,13 @@ export interface LeaderOptions {
  * paused leader can act late, so whatever `lead` does must be idempotent and carry UID preconditions.
  */
 export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): Promise<void> {
-	const { client, namespace, name, identity, log } = options;
+	const { client, namespace, name, identity, clock, log } = options;
 	const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
 	let observed = { record: '', atMs: 0 };
 
 	/** True when this process holds the lease afterwards. */
 	async function tryAcquire(): Promise<boolean> {
-		const now = new Date();
+		const now = new Date(clock.now());
 		let lease: Lease;
 		try {
 			lease = await client.request<Lease>('GET', `${path}/${name}`, { timeoutMs: 5_000 });
@@ -59,9 +60,9 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 			return true;
 		}
 		const record = JSON.stringify(lease.spec ?? {});
-		if (record !== observed.record) observed = { record, atMs: Date.now() };
+		if (record !== observed.record) observed = { record, atMs: clock.now() };
 		const holder = lease.spec?.holderIdentity;
-		const expired = Date.now() - observed.atMs >= (lease.spec?.leaseDurationSeconds ?? 15) * 1000;
+		const expired = clock.now() - observed.atMs >= (lease.spec?.leaseDurationSeconds ?? 15) * 1000;
 		if (holder && holder !== identity && !expired) return false;
 		const ours = holder === identity;
 		const acquired = ours ? (lease.spec?.acquireTime ?? micro(now)) : micro(now);
@@ -82,7 +83,7 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 
 	while (!signal.aborted) {
 		if (!(await attempt())) {
-			await pause(retryMs * (0.8 + Math.random() * 0.4), signal);
+			await clock.sleep(retryMs * (0.8 + clock.random() * 0.4), signal);
 			continue;
 		}
 		log.info({ identity }, 'leading');
@@ -92,10 +93,10 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 			failure = { error };
 			lost.abort();
 		});
-		let renewedMs = Date.now();
-		while (!signal.aborted && !lost.signal.aborted && Date.now() - renewedMs < renewDeadlineMs) {
-			await pause(retryMs, AbortSignal.any([signal, lost.signal]));
-			if (!signal.aborted && (await attempt())) renewedMs = Date.now();
+		let renewedMs = clock.now();
+		while (!signal.aborted && !lost.signal.aborted && clock.now() - renewedMs < renewDeadlineMs) {
+			await clock.sleep(retryMs, AbortSignal.any([signal, lost.signal]));
+			if (!signal.aborted && (await attempt())) renewedMs = clock.now();
 		}
 		lost.abort();
 		await ended;
@@ -134,7 +135,3 @@ function specOf(
 
 /** MicroTime: six digits of a second. */
 const micro = (time: Date) => time.toISOString().replace('Z', '000Z');
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-	await sleep(ms, undefined, { signal }).catch(() => undefined);
-}

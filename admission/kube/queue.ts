@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 /** What a reconcile answers: look again after so many ms, or not until something changes. */
 export type LookAgain = { afterMs: number } | undefined;
 
@@ -10,6 +12,7 @@ export interface QueueOptions {
 	/** Its name in the metrics. */
 	controller: string;
 	metrics: ReconcileObserver;
+	clock: Clock;
 	concurrency: number;
 	reconcile(key: string): Promise<LookAgain>;
 	onError(key: string, error: unknown, retryMs: number): void;
@@ -23,9 +26,11 @@ export class WorkQueue {
 	readonly #options: QueueOptions;
 	readonly #ready = new Set<string>();
 	readonly #running = new Set<string>();
-	readonly #delayed = new Map<string, { timer: NodeJS.Timeout; atMs: number }>();
+	readonly #delayed = new Map<string, { cancel: () => void; atMs: number }>();
 	readonly #failures = new Map<string, number>();
 	#stopped = false;
+	/** Called when the last running reconcile has ended, once stopped. */
+	#onIdle: (() => void) | undefined;
 
 	constructor(options: QueueOptions) {
 		this.#options = options;
@@ -42,12 +47,13 @@ export class WorkQueue {
 	/** Work on the key after `ms`, or earlier if it is already due earlier. */
 	addAfter(key: string, ms: number): void {
 		if (this.#stopped || this.#ready.has(key)) return;
-		const atMs = Date.now() + ms;
+		const { clock } = this.#options;
+		const atMs = clock.monotonic() + ms;
 		const scheduled = this.#delayed.get(key);
 		if (scheduled && scheduled.atMs <= atMs) return;
 		this.#unschedule(key);
-		const timer = setTimeout(() => this.add(key), ms);
-		this.#delayed.set(key, { timer, atMs });
+		const cancel = clock.after(ms, () => this.add(key));
+		this.#delayed.set(key, { cancel, atMs });
 	}
 
 	/** Nothing new is started; resolves when what runs has ended. */
@@ -55,11 +61,14 @@ export class WorkQueue {
 		this.#stopped = true;
 		this.#ready.clear();
 		for (const key of [...this.#delayed.keys()]) this.#unschedule(key);
-		while (this.#running.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+		if (this.#running.size > 0)
+			await new Promise<void>((resolve) => {
+				this.#onIdle = resolve;
+			});
 	}
 
 	#unschedule(key: string): void {
-		clearTimeout(this.#delayed.get(key)?.timer);
+		this.#delayed.get(key)?.cancel();
 		this.#delayed.delete(key);
 	}
 
@@ -74,8 +83,8 @@ export class WorkQueue {
 	}
 
 	async #work(key: string): Promise<void> {
-		const { controller, metrics } = this.#options;
-		const startedMs = performance.now();
+		const { controller, metrics, clock } = this.#options;
+		const startedMs = clock.monotonic();
 		let failed = false;
 		try {
 			const again = await this.#options.reconcile(key);
@@ -89,8 +98,9 @@ export class WorkQueue {
 			this.#options.onError(key, error, retryMs);
 			this.addAfter(key, retryMs);
 		} finally {
-			metrics.reconciled(controller, performance.now() - startedMs, failed);
+			metrics.reconciled(controller, clock.monotonic() - startedMs, failed);
 			this.#running.delete(key);
+			if (this.#running.size === 0) this.#onIdle?.();
 			this.#pump();
 		}
 	}

@@ -15,6 +15,7 @@ import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import type { TemplateDefaults } from '../sets/pod/defaults.ts';
 import { SetReconciler } from '../sets/reconciler.ts';
@@ -40,7 +41,7 @@ export interface LeadDependencies {
 	namespace: string;
 	webhookWatch: WebhookWatch;
 	self: string;
-	now: () => number;
+	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 	/** Called back whenever an account of GitHub's has come out of trouble. */
 	onGitHubRecovered: (listener: () => void) => void;
@@ -49,12 +50,13 @@ export interface LeadDependencies {
 
 /** Everything that only the leader does, until `signal` ends. */
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
-	const { client, accounts, proof, events, metrics, controllers, templateDefaults, now, log } = dependencies;
-	const cache = new Cache(client, metrics, log);
+	const { client, accounts, proof, events, metrics, controllers, templateDefaults, clock, log } =
+		dependencies;
+	const cache = new Cache(client, metrics, clock, log);
 	const pods = new RunnerPods(
 		client,
 		proof,
-		now,
+		clock.now,
 		async (namespace, name) =>
 			// The cache first; what it lacks may be newer than the cache, or the kind was installed a moment ago.
 			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
@@ -67,32 +69,34 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		standingOwner: (pod) => standingOwner(client, pod, controllers),
 		events,
 		metrics,
+		clock,
 		log,
 	});
-	const busy = new BusyPolling({ cache, pods, accounts, now, metrics, log });
-	const tidyUp = new StaleRegistrations({ cache, accounts, proof, now, metrics, log });
-	const guarded = keepBusyBudgets(client, cache, metrics, log);
-	const setsCache = new SetsCache(client, metrics, log);
-	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, now, metrics, log });
-	const forSets = { client, cache, pods, ports, accounts, proof, events, now, metrics, log };
+	const busy = new BusyPolling({ cache, pods, accounts, clock, metrics, log });
+	const tidyUp = new StaleRegistrations({ cache, accounts, proof, clock, metrics, log });
+	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
+	const setsCache = new SetsCache(client, metrics, clock, log);
+	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });
+	const forSets = { client, cache, pods, ports, accounts, proof, events, clock, metrics, log };
 	const sets = [
 		controllers.includes('runnerset') &&
-			new SetReconciler(runnerSets(client, setsCache, templateDefaults), forSets),
+			new SetReconciler(runnerSets(client, setsCache, templateDefaults, clock.now), forSets),
 		controllers.includes('runnerdeployment') &&
-			new SetReconciler(runnerDeployments(client, setsCache, templateDefaults), forSets),
+			new SetReconciler(runnerDeployments(client, setsCache, templateDefaults, clock.now), forSets),
 		controllers.includes('runnerdeployment') &&
 			new StandaloneRunners({ ...forSets, setsCache, templateDefaults }),
-		controllers.includes('runnerdeployment') && new ArcReplicaSets({ client, setsCache, now, metrics, log }),
+		controllers.includes('runnerdeployment') &&
+			new ArcReplicaSets({ client, setsCache, clock, metrics, log }),
 		// Never beside a running ARC, which the guard alone is for.
 		controllers.some((controller) => controller !== 'deletion') &&
-			new ArcFinalizers({ client, cache, setsCache, pods, now, metrics, log }),
+			new ArcFinalizers({ client, cache, setsCache, pods, clock, metrics, log }),
 	].filter((one) => one !== false);
 	dependencies.onGitHubRecovered(() => {
 		deletion.retryGitHub();
 		tokens.retryGitHub();
 	});
 
-	const leadingSinceMs = now();
+	const leadingSinceMs = clock.now();
 	const reportFacts = () =>
 		cache.pods.synced
 			? {
@@ -114,7 +118,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			cache.run(signal),
 			setsCache.run(controllers, signal),
 			busy.run(signal),
-			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, now, log }, signal),
+			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, clock, log }, signal),
 		]);
 	} finally {
 		metrics.leading(false);

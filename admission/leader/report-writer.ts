@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../api/keys.ts';
 import { objectPath, resources } from '../api/paths.ts';
 import { type Report, reportKey } from '../api/report.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { applyObject, getObject } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
@@ -16,13 +16,13 @@ export interface ReportWriterOptions {
 	namespace: string;
 	/** undefined: too early to tell. `pods` must be iterable again and again; `unguardedMs` is of this process alone. */
 	facts: () => ReportFacts | undefined;
-	now: () => number;
+	clock: Clock;
 	log: Log;
 }
 
 /** Keeps the ConfigMap with the leader's report, until `signal` ends. A write that fails is tried at the next look. */
 export async function writeReports(options: ReportWriterOptions, signal: AbortSignal): Promise<void> {
-	const { client, namespace, facts, now, log } = options;
+	const { client, namespace, facts, clock, log } = options;
 	const path = objectPath(resources.configMaps, { namespace, name: names.status });
 	let earlierMs: number | undefined;
 	let written = { news: '', atMs: Number.NEGATIVE_INFINITY };
@@ -33,9 +33,9 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 		if (!seen) return;
 		// Time that was unguarded before this process counts on, whoever led.
 		earlierMs ??= Math.max(0, (await readUnguardedSeconds(client, path)) * 1000 - seen.unguardedMs);
-		const report = reportOf({ ...seen, unguardedMs: earlierMs + seen.unguardedMs }, now());
+		const report = reportOf({ ...seen, unguardedMs: earlierMs + seen.unguardedMs }, clock.now());
 		const news = newsIn(report);
-		if (!isDue(written, news, now())) return;
+		if (!isDue(written, news, clock.now())) return;
 		// Applied, so that the first write needs no look whether it is there. Two leaders at once: the later one stands.
 		const configMap = {
 			apiVersion: 'v1',
@@ -44,7 +44,7 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 			data: { [reportKey]: `${JSON.stringify(report, undefined, 2)}\n` },
 		};
 		await applyObject(client, path, configMap, names.fieldManager);
-		written = { news, atMs: now() };
+		written = { news, atMs: clock.now() };
 	}
 
 	while (!signal.aborted) {
@@ -56,7 +56,7 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 				log.warn({ error: String(error) }, 'status ConfigMap not written, retrying');
 			failing = true;
 		}
-		await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+		await clock.sleep(lookEveryMs, signal);
 	}
 }
 

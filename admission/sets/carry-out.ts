@@ -6,6 +6,7 @@ import type { Ports } from '../guard/release.ts';
 import { release } from '../guard/release.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, KubeError } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -20,7 +21,7 @@ export interface PlanExecutorDependencies {
 	ports: Ports;
 	accounts: Accounts;
 	events: Events;
-	now: () => number;
+	clock: Clock;
 	log: Log;
 }
 
@@ -59,7 +60,7 @@ export class PlanExecutor<S extends RunnersSet> {
 	}
 
 	async #create(set: S, creator: Creator, hash: string): Promise<void> {
-		const name = newName(set);
+		const name = newName(set, this.#dependencies.clock.random);
 		const { uid = '' } = set.metadata;
 		this.#owners.expect(uid, name, hash);
 		try {
@@ -73,7 +74,7 @@ export class PlanExecutor<S extends RunnersSet> {
 
 	/** Unregisters, then deletes. Nothing is recorded on one that can not go now: the next pass may choose another. */
 	async #release(set: S, owner: OwnedRunner): Promise<void> {
-		const { pods, ports, accounts, now } = this.#dependencies;
+		const { pods, ports, accounts, clock } = this.#dependencies;
 		if (!owner.object) return; // created a moment ago: the watch brings it
 		const runner = owner.pod && (await pods.from(owner.pod));
 		if (runner?.process.state === 'running') {
@@ -83,7 +84,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
 			if (spentUntilMs !== undefined) {
 				this.#owners.refused(owner, spentUntilMs);
-				this.#lookAgain(set, Math.max(100, spentUntilMs - now()));
+				this.#lookAgain(set, Math.max(100, spentUntilMs - clock.now()));
 				return;
 			}
 		}
@@ -92,7 +93,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			const { verdict } = await release(runner, undefined, ports, limits);
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
-				this.#owners.refused(owner, now() + waitMs);
+				this.#owners.refused(owner, clock.now() + waitMs);
 				this.#lookAgain(set, 500);
 				return;
 			}

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import type { arc } from '../api/keys.ts';
 import type { Resource } from '../api/paths.ts';
 import {
@@ -42,8 +41,10 @@ const longestPrefix = 45;
 const characters = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** `example-x7k2p`, as the API server's generateName makes them; chosen here so that it is known before the answer. */
-export function newName(set: RunnersSet): string {
-	const suffix = Array.from({ length: 5 }, () => characters[randomInt(characters.length)]).join('');
+export function newName(set: RunnersSet, random: () => number): string {
+	const suffix = Array.from({ length: 5 }, () => characters[Math.floor(random() * characters.length)]).join(
+		'',
+	);
 	return `${set.metadata.name.slice(0, longestPrefix)}-${suffix}`;
 }
 

@@ -4,6 +4,7 @@ import { arcReplicaSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import type { OwnerObject, Watched } from '../cluster/sets-cache.ts';
+import type { Clock } from '../kube/clock.ts';
 import type { Change } from '../kube/informer.ts';
 import { controllerOf } from '../kube/owner-references.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
@@ -29,7 +30,7 @@ export interface OwnersOptions {
 	/** See SetKind. */
 	between: Watched<OwnerObject> | undefined;
 	proof: Proof;
-	now: () => number;
+	clock: Clock;
 	/** Label on a pod with its set's name. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	podName(owner: string): string;
@@ -64,7 +65,7 @@ export class Owners {
 
 	constructor(options: OwnersOptions) {
 		this.#options = options;
-		const { cache, owners, between, setLabel, now, changed } = options;
+		const { cache, owners, between, setLabel, clock, changed } = options;
 		owners.on((change, owner) => this.#note(change, owner));
 		between?.on((_change, { metadata }) => {
 			for (const owner of owners.informer.values())
@@ -84,7 +85,7 @@ export class Owners {
 				if (owner && this.#setOf.has(podKey(pod))) this.#ended.add(owner);
 			} else {
 				known.add(podKey(pod));
-				if (terminationOf(pod) && !this.#exitSeenMs.has(uid)) this.#exitSeenMs.set(uid, now());
+				if (terminationOf(pod) && !this.#exitSeenMs.has(uid)) this.#exitSeenMs.set(uid, clock.now());
 			}
 			changed({ key });
 		});
@@ -129,9 +130,9 @@ export class Owners {
 
 	/** All of a set's runners, those included that nobody owns any more but that still run. */
 	of(set: KubeObject): OwnedRunner[] {
-		const { cache, now, podName } = this.#options;
+		const { cache, clock, podName } = this.#options;
 		const { uid = '', namespace, name } = set.metadata;
-		const nowMs = now();
+		const nowMs = clock.now();
 		const found: OwnedRunner[] = [];
 		const seen = new Set<string>();
 		for (const object of this.#owners.get(uid)?.values() ?? []) {
@@ -156,7 +157,7 @@ export class Owners {
 	/** From before its creation, until the watch shows it. */
 	expect(setUid: string, name: string, templateHash: string): void {
 		const expected = this.#expected.get(setUid) ?? new Map();
-		const untilMs = this.#options.now() + expectedWithinMs;
+		const untilMs = this.#options.clock.now() + expectedWithinMs;
 		this.#expected.set(setUid, expected.set(name, { templateHash, untilMs }));
 	}
 

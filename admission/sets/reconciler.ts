@@ -50,10 +50,11 @@ export class SetReconciler<S extends RunnersSet> {
 	constructor(kind: SetKind<S>, dependencies: SetReconcilerDependencies) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
-		const { cache, proof, now, metrics, log } = dependencies;
+		const { cache, proof, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: kind.controller,
 			metrics,
+			clock,
 			concurrency: 8,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -71,7 +72,7 @@ export class SetReconciler<S extends RunnersSet> {
 			owners,
 			between,
 			proof,
-			now,
+			clock,
 			setLabel,
 			podName,
 			makesItsPod,
@@ -90,7 +91,7 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, now, log } = this.#dependencies;
+		const { cache, clock, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
@@ -131,7 +132,7 @@ export class SetReconciler<S extends RunnersSet> {
 				recreationDelayMs: ephemeral ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
 				accounting: memory.accounting,
 			},
-			now(),
+			clock.now(),
 		);
 		const over = owners.filter(({ uid, phase }) => phase === 'completed' || memory.counted.has(uid));
 		memory.counted = new Set(over.map(({ uid }) => uid));
@@ -169,7 +170,7 @@ export class SetReconciler<S extends RunnersSet> {
 
 	/** What has to be remembered, moved on to the newest word on how many are wanted. */
 	async #account(set: S, owners: OwnedRunner[]): Promise<Memory> {
-		const nowMs = this.#dependencies.now();
+		const nowMs = this.#dependencies.clock.now();
 		const { uid = '', creationTimestamp = '' } = set.metadata;
 		const replicas = set.spec.replicas ?? 1;
 		const stored = readAccounting(set);
@@ -211,7 +212,7 @@ export class SetReconciler<S extends RunnersSet> {
 
 	async #writeStatus(set: S, found: Found, memory: Memory, now: boolean): Promise<LookAgain> {
 		const { client, log } = this.#dependencies;
-		const nowMs = this.#dependencies.now();
+		const nowMs = this.#dependencies.clock.now();
 		const status = statusOf(set, found, nowMs);
 		if (status === set.status) return undefined;
 		const dueMs = memory.statusWrittenMs + statusEveryMs - nowMs;

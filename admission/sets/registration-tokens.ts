@@ -13,6 +13,7 @@ import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
 import { type KubeClient, KubeError } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { applyObject, deleteObject, getObject, unlessGone } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
@@ -43,7 +44,7 @@ export interface RegistrationTokensOptions {
 	client: KubeClient;
 	cache: Pick<SetsCache, 'runnerSets' | 'runnerDeployments' | 'runners'>;
 	accounts: Accounts;
-	now: () => number;
+	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
 }
@@ -62,10 +63,11 @@ export class RegistrationTokens {
 
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
-		const { cache, metrics, log } = options;
+		const { cache, metrics, clock, log } = options;
 		this.#queue = new WorkQueue({
 			controller: 'registration-tokens',
 			metrics,
+			clock,
 			concurrency: 4,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, againMs) =>
@@ -146,15 +148,15 @@ export class RegistrationTokens {
 		held: OwnedSecret | undefined,
 		owners: SecretOwner[],
 	): Promise<LookAgain> {
-		const { now, log } = this.#options;
+		const { clock, log } = this.#options;
 		const heldUntilMs = held?.data?.[tokenSecretKey]
 			? Date.parse(held.metadata.annotations?.[setKeys.tokenExpiresAt] ?? '') || 0
 			: 0;
-		if (held && heldUntilMs - now() > renewBeforeMs) {
+		if (held && heldUntilMs - clock.now() > renewBeforeMs) {
 			const same = JSON.stringify(uidsOf(held.metadata.ownerReferences)) === JSON.stringify(uidsOf(owners));
 			const token = Buffer.from(held.data?.[tokenSecretKey] ?? '', 'base64').toString('utf8');
 			if (!same) await this.#write(path, use, { token, expiresAtMs: heldUntilMs }, owners);
-			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - now() + 1) };
+			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - clock.now() + 1) };
 		}
 		const token = await this.#ask(use);
 		if (token.kind !== 'token') return this.#inTrouble(key, use, token);
@@ -172,14 +174,14 @@ export class RegistrationTokens {
 	}
 
 	#inTrouble(key: string, use: Use, trouble: Trouble | CredentialsMissing): LookAgain {
-		const { now, log } = this.#options;
+		const { clock, log } = this.#options;
 		if (this.#problems.get(key)?.kind !== trouble.kind) {
 			const facts = { secret: key, scope: scopeKey(use.scope), reason: trouble.kind };
 			log.warn(facts, `no registration token: ${trouble.detail}`);
 		}
 		this.#problems.set(key, trouble);
 		const atMs = isTrouble(trouble) ? trouble.retryAtMs : undefined;
-		return { afterMs: atMs === undefined ? retryMs : Math.min(Math.max(atMs - now(), 1_000), checkMs) };
+		return { afterMs: atMs === undefined ? retryMs : Math.min(Math.max(atMs - clock.now(), 1_000), checkMs) };
 	}
 
 	async #write(

@@ -12,6 +12,7 @@ export function runnerDeployments(
 	client: KubeClient,
 	cache: SetsCache,
 	defaults: TemplateDefaults,
+	now: () => number,
 ): SetKind<RunnerDeployment> {
 	return {
 		kind: 'RunnerDeployment',
@@ -47,7 +48,10 @@ export function runnerDeployments(
 			const layout = runnerTemplate(runner, defaults);
 			if (layout.kind === 'invalid') return layout;
 			return async (name) => {
-				const annotations = { ...runner.metadata.annotations, [setKeys.syncTime]: new Date().toISOString() };
+				const annotations = {
+					...runner.metadata.annotations,
+					[setKeys.syncTime]: new Date(now()).toISOString(),
+				};
 				const made = await createObject<Runner>(client, collectionPath(setKinds.runner, namespace), {
 					...runner,
 					metadata: { ...runner.metadata, name, annotations },

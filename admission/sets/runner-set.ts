@@ -12,6 +12,7 @@ export function runnerSets(
 	client: KubeClient,
 	cache: SetsCache,
 	defaults: TemplateDefaults,
+	now: () => number,
 ): SetKind<RunnerSet> {
 	return {
 		kind: 'RunnerSet',
@@ -37,7 +38,7 @@ export function runnerSets(
 					metadata: {
 						name,
 						labels: { ...metadata.labels, ...labels },
-						annotations: { [setKeys.syncTime]: new Date().toISOString() },
+						annotations: { [setKeys.syncTime]: new Date(now()).toISOString() },
 						ownerReferences: [ownerReference(set, 'runnerSet')],
 					},
 					spec: {

@@ -5,6 +5,7 @@ import type { Proof } from '../cluster/proof.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
 import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
@@ -21,7 +22,7 @@ export interface StandaloneRunnersDependencies {
 	pods: RunnerPods;
 	proof: Proof;
 	templateDefaults: TemplateDefaults;
-	now: () => number;
+	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
 }
@@ -41,10 +42,11 @@ export class StandaloneRunners {
 
 	constructor(dependencies: StandaloneRunnersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, metrics, log } = dependencies;
+		const { cache, setsCache, metrics, clock, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'runner',
 			metrics,
+			clock,
 			concurrency: 4,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
@@ -67,7 +69,7 @@ export class StandaloneRunners {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, setsCache, pods, proof, now, log } = this.#dependencies;
+		const { cache, setsCache, pods, proof, clock, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const owner = setsCache.runners.informer.get(namespace, name);
 		if (!owner || owner.metadata.deletionTimestamp) return undefined;
@@ -77,7 +79,7 @@ export class StandaloneRunners {
 		const runner = readRunnerPod(pod, { proven: proof.holds(pod) });
 		if (!runner || pod.metadata.deletionTimestamp) return undefined; // its end brings us back
 
-		const { phase } = phaseOf(pod, runner, now());
+		const { phase } = phaseOf(pod, runner, clock.now());
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
 		if (phase === 'idle' || phase === 'busy') this.#failures.delete(owner.metadata.uid ?? '');
 		if (phase !== 'completed' && phase !== 'failed') return undefined;
@@ -88,10 +90,10 @@ export class StandaloneRunners {
 	}
 
 	async #create(owner: OwnerObject, key: string): Promise<LookAgain> {
-		const { client, cache, templateDefaults, now, log } = this.#dependencies;
+		const { client, cache, templateDefaults, clock, log } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-		const waitMs = (this.#failures.get(uid)?.nextMs ?? 0) - now();
+		const waitMs = (this.#failures.get(uid)?.nextMs ?? 0) - clock.now();
 		if (waitMs > 0) return { afterMs: waitMs };
 		const runner = await getObject<Runner>(client, objectPath(setKinds.runner, { namespace, name }));
 		if (runner?.metadata.uid === uid) {
@@ -108,10 +110,10 @@ export class StandaloneRunners {
 	}
 
 	#noteFailure({ metadata: { uid = '' } }: OwnerObject, key: string): void {
-		const { now, log } = this.#dependencies;
+		const { clock, log } = this.#dependencies;
 		const times = (this.#failures.get(uid)?.times ?? 0) + 1;
 		const delayMs = Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (times - 1));
-		this.#failures.set(uid, { times, nextMs: now() + delayMs });
+		this.#failures.set(uid, { times, nextMs: clock.now() + delayMs });
 		log.warn({ runner: key, times, delayMs }, 'runner ended before it registered');
 	}
 

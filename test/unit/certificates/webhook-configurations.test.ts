@@ -5,9 +5,9 @@ import {
 	WebhookConfigurations,
 } from '../../../admission/certificates/webhook-configurations.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
-import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
+import { SimulatedClock } from '../support/clock.ts';
 import { authority } from './authorities.ts';
 
 const test = suite('certificates: webhook configurations');
@@ -33,7 +33,7 @@ function configuration(version: string, ...bundles: string[]): WebhookConfigurat
 function followed(start: Record<string, WebhookConfiguration | KubeError>) {
 	const patches: { path: string; body: unknown }[] = [];
 	const watches = new Map<string, (line: string) => void>();
-	const clock = { nowMs: 1_000 };
+	const clock = new SimulatedClock(1_000);
 	const kindIn = (path: string) => kinds.find((kind) => path.includes(`/${kind}`)) ?? '';
 	let refuse: KubeError | undefined;
 	const client = fakeClient({
@@ -55,7 +55,7 @@ function followed(start: Record<string, WebhookConfiguration | KubeError>) {
 	let changes = 0;
 	const configurations = new WebhookConfigurations({
 		client,
-		now: () => clock.nowMs,
+		clock,
 		onChange: () => (changes += 1),
 		onRestart: () => {},
 		log,
@@ -66,7 +66,7 @@ function followed(start: Record<string, WebhookConfiguration | KubeError>) {
 		clock,
 		changes: () => changes,
 		refuse: (error: KubeError) => (refuse = error),
-		watched: () => eventually('both are watched', () => watches.size === 2, { everyMs: 5 }),
+		watched: () => clock.until('both are watched', () => watches.size === 2),
 		change: (kind: string, type: string, object: WebhookConfiguration) =>
 			watches.get(kind)?.(JSON.stringify({ type, object })),
 	};
@@ -86,19 +86,19 @@ test('a CA is trusted since the last of all webhooks has it, and no longer when 
 	const stop = new AbortController();
 	const running = configurations.run(stop.signal);
 	await watched();
-	clock.nowMs = 2_000;
+	await clock.pass(1_000);
 	change('validating', 'MODIFIED', configuration('10', one + two, two + one));
 	assert.is(configurations.trustedSinceMs(two), undefined, 'the mutating one lacks it');
-	clock.nowMs = 3_000;
+	await clock.pass(1_000);
 	change('mutating', 'MODIFIED', configuration('10', one + two));
 	assert.equal([configurations.trustedSinceMs(one), configurations.trustedSinceMs(two)], [1_000, 3_000]);
-	clock.nowMs = 4_000;
+	await clock.pass(1_000);
 	change('mutating', 'MODIFIED', configuration('11', '')); // as kubectl apply of the manifests leaves it
 	assert.equal(
 		[configurations.trustedSinceMs(one), configurations.trustedSinceMs(two)],
 		[undefined, undefined],
 	);
-	clock.nowMs = 5_000;
+	await clock.pass(1_000);
 	change('mutating', 'DELETED', configuration('12', ''));
 	assert.is(configurations.trustedSinceMs(two), 5_000, 'the one that is left has it');
 	change('validating', 'DELETED', configuration('12', one));

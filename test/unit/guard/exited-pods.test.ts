@@ -11,8 +11,9 @@ import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { suite } from '../../support/suite.ts';
-import { fakeClient } from '../kube/fake-client.ts';
 import { noon, pod } from '../runner/pods.ts';
+import { ApiServer } from '../support/api-server.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('exited pods of a RunnerSet');
 const self = 'system:serviceaccount:runners-system:runners-admission';
@@ -32,67 +33,74 @@ const exited = pod({
 const standing = (change: object = {}): KubeObject => ({
 	metadata: {
 		name: 'example-abcde',
+		namespace: 'ci',
 		uid: 'sts-1',
 		ownerReferences: [{ kind: 'RunnerSet', name: 'example', uid: 'set-1', apiVersion }],
 		...change,
 	} as KubeObject['metadata'],
 });
 
-/** `answers`: what the API server says of the StatefulSet, the last one for ever; undefined: 404. */
-function stage(...answers: (KubeObject | undefined | Error)[]) {
-	const asked: string[] = [];
-	const client = fakeClient({
-		async request(_method, path) {
-			const answer = answers[Math.min(asked.length, answers.length - 1)];
-			asked.push(path);
-			if (answer instanceof Error) throw answer;
-			if (!answer) throw new KubeError(404, 'NotFound', 'not found');
-			return answer;
-		},
-	});
+const statefulSets = '/apis/apps/v1/statefulsets';
+
+/** `there`: the StatefulSet as the API server has it, or what it answers in its place. */
+function stage(there: KubeObject | KubeError | undefined) {
+	const clock = new SimulatedClock(noon);
+	const api = new ApiServer(clock);
+	if (there instanceof KubeError) api.fail('GET', /statefulsets/, there);
+	else if (there) api.put(statefulSets, there);
 	const log = pino({ level: 'silent' });
 	const parts = {
 		pods: { from: async (object: Pod) => readRunnerPod(object) },
-		ports: { self: 'me', now: () => noon },
-		leavingOwner: leavingOwner(client, self, log),
+		ports: { self: 'me', now: clock.now, after: clock.after },
+		leavingOwner: leavingOwner(api, self, clock, log),
 		metrics: new Metrics(),
 		log,
 	} as unknown as ReviewDependencies;
-	const ask = (username: string, change: object = {}) =>
-		deletePods(
-			{
-				uid: 'u',
-				namespace: 'ci',
-				operation: 'DELETE',
-				userInfo: { username },
-				oldObject: exited,
-				...change,
-			},
-			parts,
-		);
-	return { asked, ask };
+	/** The answer to a DELETE, and how long it took, ms. */
+	const ask = async (username: string, change: object = {}) => {
+		const fromMs = clock.now();
+		let answer: Awaited<ReturnType<typeof deletePods>> | undefined;
+		const review = {
+			uid: 'u',
+			namespace: 'ci',
+			operation: 'DELETE' as const,
+			userInfo: { username },
+			oldObject: exited,
+			...change,
+		};
+		const asking = deletePods(review, parts).then((said) => {
+			answer = said;
+		});
+		await clock.until('it is answered', () => answer, 10_000);
+		await asking;
+		return { ...(answer as NonNullable<typeof answer>), tookMs: clock.now() - fromMs };
+	};
+	return { api, clock, ask, asked: () => api.calls.map(({ path }) => path) };
 }
 
 test("the StatefulSet controller's DELETE is refused at once while the StatefulSet stands", async () => {
 	const { asked, ask } = stage(standing());
-	const { allowed, status } = await ask(controller);
-	assert.equal([allowed, status?.code, status?.details.causes[0]?.reason], [false, 409, 'owner-leaving']);
+	const { allowed, status, tookMs } = await ask(controller);
+	assert.equal(
+		[allowed, status?.code, status?.details.causes[0]?.reason, tookMs],
+		[false, 409, 'owner-leaving', 0],
+	);
 	assert.match(
 		status?.message ?? '',
 		'its StatefulSet is being deleted (example-abcde would make the pod again)',
 	);
-	assert.equal(asked, ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
+	assert.equal(asked(), ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });
 test("a person's DELETE waits until the StatefulSet has gone, and is let through", async () => {
-	const { asked, ask } = stage(standing(), standing(), undefined);
-	assert.ok((await ask('alice')).allowed);
-	assert.is(asked.length, 3);
+	const { api, clock, ask } = stage(standing());
+	clock.after(450, () => api.drop(statefulSets, 'example-abcde', 'ci'));
+	const { allowed, tookMs } = await ask('alice');
+	assert.equal([allowed, tookMs], [true, 500]);
 });
 test('it is refused, and does not hang, when the StatefulSet stays', async () => {
-	const fromMs = Date.now();
-	const { status } = await stage(standing()).ask('alice');
+	const { status, tookMs } = await stage(standing()).ask('alice');
 	assert.is(status?.details.causes[0]?.reason, 'owner-leaving');
-	assert.ok(Date.now() - fromMs < 3_000);
+	assert.ok(tookMs > 1_000 && tookMs <= 1_500, `${tookMs} ms`);
 });
 test('a StatefulSet that is being deleted, is another one, is not of a RunnerSet or is gone keeps nothing', async () => {
 	for (const other of [
@@ -110,10 +118,10 @@ test('nothing is asked for a dry run, the namespace controller, our own DELETE, 
 	assert.ok((await ask(self)).allowed);
 	const metadata = { ...exited.metadata, labels: { 'actions-runner': '' } };
 	assert.ok((await ask('alice', { oldObject: { ...exited, metadata } })).allowed);
-	assert.equal(asked, []);
+	assert.equal(asked(), []);
 });
 test('the API server does not tell: the controller has to come again, a person is let through', async () => {
-	const broken = new Error('connection reset');
+	const broken = new KubeError(0, 'NoAnswer', 'connection reset');
 	assert.not.ok((await stage(broken).ask(controller)).allowed);
 	assert.ok((await stage(broken).ask('alice')).allowed);
 });

@@ -11,6 +11,7 @@ import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('webhook handlers');
 const busy = pod({ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
@@ -19,6 +20,7 @@ const busy = pod({ metadata: { labels: { 'actions-runner': '', 'actions-runner/b
 function dependencies(stored: Pod | undefined | Error = busy) {
 	const written: object[] = [];
 	const events: string[] = [];
+	const clock = new SimulatedClock(noon);
 	const parts = {
 		pods: {
 			from: async (object: Pod) => readRunnerPod(object),
@@ -30,7 +32,8 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		},
 		ports: {
 			self: 'me',
-			now: () => noon,
+			now: clock.now,
+			after: clock.after,
 			annotate: async (runner: unknown, annotations: object) => {
 				written.push(annotations);
 				return runner;

@@ -6,6 +6,7 @@ import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('release');
 
@@ -28,9 +29,11 @@ function world(
 			object.metadata.annotations?.['actions-runner/unregistration-complete-timestamp'] ?? '';
 		return readRunnerPod(object, { proven: proofs.has(completedAt) })!;
 	};
+	const clock = new SimulatedClock(noon + 60_000);
 	const ports: Ports = {
 		self: 'me',
-		now: () => noon + 60_000,
+		now: clock.now,
+		after: clock.after,
 		background: () => {},
 		async account() {
 			return {
@@ -78,7 +81,7 @@ function world(
 			calls.push('delete EphemeralRunner');
 		},
 	};
-	return { ports, calls, pod: read, conflict: (times: number) => (conflicts = times) };
+	return { clock, ports, calls, pod: read, conflict: (times: number) => (conflicts = times) };
 }
 
 const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryRun: false };
@@ -125,12 +128,14 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 	const late = new Promise<UnregisterOutcome>((resolve) => {
 		answer = resolve;
 	});
-	const { ports, calls, pod } = world(undefined, { unregister: late });
+	const { clock, ports, calls, pod } = world(undefined, { unregister: late });
 	let exchange: Promise<unknown> | undefined;
 	ports.background = (work) => {
 		exchange = work;
 	};
-	const { verdict, recorded } = await release(pod(), alice, ports, limits);
+	const releasing = release(pod(), alice, ports, limits);
+	await clock.pass(limits.budgetMs);
+	const { verdict, recorded } = await releasing;
 	assert.equal([verdict.reason, recorded], ['github-slow', true]);
 	answer({ kind: 'unregistered', proof: 'removed' });
 	await exchange;

@@ -1,11 +1,13 @@
-import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { guardWebhook } from '../../../admission/api/keys.ts';
+import type { KubeObject } from '../../../admission/api/kinds.ts';
 import { guardState, WebhookWatch } from '../../../admission/guard/webhook-watch.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
-import { fakeClient } from '../kube/fake-client.ts';
+import { ApiServer } from '../support/api-server.ts';
+import { SimulatedClock } from '../support/clock.ts';
+import { recordingLog } from '../support/log.ts';
 
 const test = suite('is the guard in the way');
 const guard = (failurePolicy: string, kind: 'validating' | 'mutating' = 'validating') => ({
@@ -22,65 +24,94 @@ for (const [what, webhooks, state] of [
 ] as const)
 	test(`its webhook ${what}: ${state}`, () => assert.is(guardState(webhooks), state));
 
-/** Runs until stopped, against an API server whose validating configuration is as given. */
-function watch(webhooks: object[] | 'none' | 'forbidden') {
+const validating = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+const name = 'runners-admission';
+
+/** The watch, running against an API server whose validating configuration is as given. */
+async function watch(webhooks: object[] | 'none' | 'forbidden') {
+	const clock = new SimulatedClock();
+	const api = new ApiServer(clock);
 	const metrics = new Metrics();
-	const lines: string[] = [];
-	const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
-	const client = fakeClient({
-		async request(_method, path, { query }) {
-			assert.is(query?.fieldSelector, 'metadata.name=runners-admission');
-			if (webhooks === 'forbidden') throw new Error('no right to list');
-			const configuration = {
-				metadata: { name: 'runners-admission', uid: 'u', resourceVersion: '1' },
-				webhooks,
-			};
-			const items = path.includes('validating') && webhooks !== 'none' ? [configuration] : [];
-			return { metadata: { resourceVersion: '10' }, items };
-		},
-		async stream(_path, { signal }) {
-			await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-		},
-	});
+	const { log, lines } = recordingLog();
+	if (webhooks === 'forbidden')
+		api.fail('GET', /configurations$/, new KubeError(403, 'Forbidden', 'no right to list'));
+	else if (webhooks !== 'none') api.put(validating, { metadata: { name }, webhooks } as never);
+	// Somebody else's fails closed as well, and guards nothing of ours.
+	api.put(validating, {
+		metadata: { name: 'another' },
+		webhooks: [{ name: guardWebhook, failurePolicy: 'Fail' }],
+	} as never);
 	const stop = new AbortController();
-	const seen = new WebhookWatch(client, metrics, log);
+	const seen = new WebhookWatch(api, metrics, clock, log);
 	const running = seen.run(stop.signal);
+	await clock.pass(1);
 	return {
+		api,
+		clock,
 		seen,
 		lines,
 		text: () => metrics.registry.metrics(),
 		async stop() {
 			stop.abort();
+			await clock.pass(1);
 			await running;
 		},
 	};
 }
 
 test('guarded: no time is counted, the policies are in the metrics', async () => {
-	const { seen, text, lines, stop } = watch([
+	const { clock, seen, text, lines, stop } = await watch([
 		{ name: guardWebhook, failurePolicy: 'Fail', clientConfig: { caBundle: 'x' } },
 		{ name: 'evictions.runners-admission.svc', failurePolicy: 'Ignore' },
 	]);
-	await eventually('it is seen', () => seen.sighting().state === 'guarded');
+	await clock.pass(60_000);
+	assert.is(seen.sighting().state, 'guarded');
 	const metrics = await text();
 	assert.match(metrics, `{kind="validating",webhook="${guardWebhook}",policy="Fail"} 1`);
 	assert.match(metrics, '{kind="validating",webhook="evictions.runners-admission.svc",policy="Ignore"} 1');
 	assert.match(metrics, '\nrunners_unguarded_seconds_total 0\n');
-	await stop();
 	assert.equal([seen.unguardedMs, lines], [0, []]);
+	await stop();
 });
 
-test('no configuration: the time is counted, and told once (H2)', async () => {
-	const { seen, lines, text, stop } = watch('none');
-	await eventually('two steps are counted', () => seen.unguardedMs > 1_500);
-	assert.match(await text(), /\nrunners_unguarded_seconds_total [1-9]/);
+test('a webhook without a failurePolicy fails closed: that is the default', async () => {
+	const { seen, stop } = await watch([{ name: guardWebhook }]);
+	assert.is(seen.sighting().state, 'guarded');
 	await stop();
-	assert.is(lines.filter((line) => line.startsWith('runner pods are unguarded')).length, 1);
+});
+
+test('no configuration: every second is counted, and it is told once (H2)', async () => {
+	const { clock, seen, lines, text, stop } = await watch('none');
+	await clock.pass(60_000);
+	assert.is(seen.unguardedMs, 60_000);
+	assert.match(await text(), '\nrunners_unguarded_seconds_total 60\n');
+	assert.is(lines.filter((line) => line.startsWith('warn runner pods are unguarded')).length, 1);
+	await stop();
+});
+
+test('its policy set to Ignore and back: the time between is counted, and both are told (H2)', async () => {
+	const { api, clock, seen, lines, stop } = await watch([{ name: guardWebhook, failurePolicy: 'Fail' }]);
+	const set = (failurePolicy: string) =>
+		api.update<{ webhooks: object[] } & KubeObject>(validating, name, undefined, (configuration) => {
+			configuration.webhooks = [{ name: guardWebhook, failurePolicy }];
+		});
+	await clock.pass(10_000);
+	set('Ignore');
+	await clock.pass(20_000);
+	assert.is(seen.sighting().state, 'unguarded');
+	set('Fail');
+	await clock.pass(30_000);
+	assert.ok(Math.abs(seen.unguardedMs - 20_000) <= 1_000, `${seen.unguardedMs} ms`);
+	assert.equal(
+		lines.map((line) => line.split(':')[0]),
+		['warn runner pods are unguarded', 'info runner pods are guarded again'],
+	);
+	await stop();
 });
 
 test('what may not be looked at is unknown, and is not counted', async () => {
-	const { seen, stop } = watch('forbidden');
-	await new Promise((resolve) => setTimeout(resolve, 1_200));
+	const { clock, seen, stop } = await watch('forbidden');
+	await clock.pass(60_000);
 	assert.equal([seen.sighting().state, seen.unguardedMs], ['unknown', 0]);
 	await stop();
 });

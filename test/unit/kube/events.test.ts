@@ -1,61 +1,73 @@
-import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Events, podSubject } from '../../../admission/kube/events.ts';
 import { suite } from '../../support/suite.ts';
-import { fakeClient } from './fake-client.ts';
+import { ApiServer } from '../support/api-server.ts';
+import { SimulatedClock } from '../support/clock.ts';
+import { recordingLog } from '../support/log.ts';
 
 const test = suite('events');
+const path = '/api/v1/events';
 
 /** Replicas that speak to one API server, which refuses a name that it has. */
 function replicas(number: number) {
-	const kept = new Map<string, string>();
-	const logged: unknown[] = [];
-	let asked = 0;
-	const client = fakeClient({
-		async request(_method, _path, { body }) {
-			asked += 1;
-			const { metadata, message } = body as { metadata: { name: string }; message: string };
-			if (kept.has(metadata.name)) throw new KubeError(409, 'AlreadyExists', 'it exists');
-			kept.set(metadata.name, message);
-			return body;
-		},
-	});
-	const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
-	const events = Array.from({ length: number }, (_, index) => new Events(client, log, `replica-${index}`));
-	return { events, kept, logged, asked: () => asked };
+	const clock = new SimulatedClock();
+	const api = new ApiServer(clock);
+	const { log, lines } = recordingLog('debug');
+	const events = Array.from(
+		{ length: number },
+		(_, index) => new Events(api, log, `replica-${index}`, clock),
+	);
+	const messages = () => api.all(path).map((event) => (event as unknown as { message: string }).message);
+	return { clock, api, events, lines, messages };
 }
 
 const subject = podSubject({ namespace: 'ci', name: 'r1', uid: 'uid-1' });
-const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 test('two replicas that see the same change make one Event; the second says nothing', async () => {
-	const { events, kept, logged, asked } = replicas(2);
+	const { api, clock, events, lines, messages } = replicas(2);
 	for (const one of events) one.send(subject, 'Normal', 'DeletionCompleted', 'Delete', 'it is carried out');
-	await settle();
-	assert.equal([...kept.values()], ['it is carried out']);
-	assert.match([...kept.keys()][0] ?? '', /^r1\.[0-9a-f]{16}$/);
-	assert.equal([asked(), logged], [2, []]);
+	await clock.settle();
+	assert.equal(messages(), ['it is carried out']);
+	assert.match(api.all(path)[0]?.metadata.name ?? '', /^r1\.[0-9a-f]{16}$/);
+	assert.equal([api.calls.length, lines], [2, []]);
 });
 
 test('times in a message do not make it another Event where the occasion is given', async () => {
-	const { events, kept } = replicas(2);
+	const { clock, events, messages } = replicas(2);
 	events[0]?.send(subject, 'Normal', 'DeletionRecorded', 'Delete', 'busy for 3m2s', '7 alice');
 	events[1]?.send(subject, 'Normal', 'DeletionRecorded', 'Delete', 'busy for 3m3s', '7 alice');
 	events[1]?.send(subject, 'Normal', 'DeletionRecorded', 'Delete', 'busy for 9m', '12 alice');
-	await settle();
-	assert.equal([...kept.values()], ['busy for 3m2s', 'busy for 9m']);
+	await clock.settle();
+	assert.equal(messages(), ['busy for 3m2s', 'busy for 9m']);
 });
 
 test('one replica asks once for the same; another message, reason or object is another Event', async () => {
-	const { events, kept, asked } = replicas(1);
+	const { api, clock, events } = replicas(1);
 	const other = podSubject({ namespace: 'ci', name: 'r1', uid: 'uid-2' });
 	for (let time = 0; time < 3; time++) events[0]?.send(subject, 'Warning', 'A', 'Delete', 'one');
 	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'two');
 	events[0]?.send(subject, 'Warning', 'B', 'Delete', 'one');
 	events[0]?.send(other, 'Warning', 'A', 'Delete', 'one');
-	await settle();
-	assert.equal([asked(), kept.size], [4, 4]);
+	await clock.settle();
+	assert.equal([api.calls.length, api.all(path).length], [4, 4]);
+});
+
+test('what the API server refuses is logged for whoever looks, and is nobody else’s trouble', async () => {
+	const { api, clock, events, lines } = replicas(1);
+	api.fail('POST', /events$/, new KubeError(403, 'Forbidden', 'namespace ci is being terminated'));
+	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'one');
+	await clock.settle();
+	assert.equal(lines, ['debug Event not sent']);
+});
+
+test('an Event says when it was, by the server’s clock', async () => {
+	const { api, clock, events } = replicas(1);
+	await clock.pass(90_000);
+	events[0]?.send(subject, 'Normal', 'A', 'Delete', 'one');
+	await clock.settle();
+	const [event] = api.all(path) as unknown as { firstTimestamp: string }[];
+	assert.is(event?.firstTimestamp, '2026-11-23T12:01:30.000Z');
 });
 
 test.run();

@@ -1,105 +1,163 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import * as assert from 'uvu/assert';
-import { KubeError } from '../../../admission/kube/client.ts';
+import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
 import { runAsLeader } from '../../../admission/kube/lease.ts';
-import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
-import { fakeClient } from './fake-client.ts';
+import { ApiServer } from '../support/api-server.ts';
+import { SimulatedClock } from '../support/clock.ts';
+import { recordingLog } from '../support/log.ts';
 
 const test = suite('leader election');
-const log = pino({ level: 'silent' });
+const collection = '/apis/coordination.k8s.io/v1/leases';
 
-/** One Lease, with the API server's optimistic locking. */
-function leases() {
-	let lease: { metadata: { resourceVersion: string }; spec: { holderIdentity: string } } | undefined;
-	let version = 0;
-	let down = false;
-	const client = fakeClient({
-		async request(method, _path, { body }) {
-			if (down) throw new KubeError(0, '', 'down');
-			if (method === 'GET') {
-				if (!lease) throw new KubeError(404, '', '');
-				return structuredClone(lease);
-			}
-			const sent = body as NonNullable<typeof lease>;
-			if (method === 'POST' ? lease : sent.metadata.resourceVersion !== lease?.metadata.resourceVersion)
-				throw new KubeError(409, '', '');
-			lease = { ...structuredClone(sent), metadata: { resourceVersion: `${++version}` } };
-			return lease;
-		},
-	});
-	return { client, holder: () => lease?.spec.holderIdentity, setDown: (is: boolean) => (down = is) };
+interface LeaseSpec {
+	holderIdentity: string;
+	leaseTransitions: number;
+	acquireTime: string;
+	renewTime: string;
+	leaseDurationSeconds: number;
 }
 
-function candidate(
-	client: ReturnType<typeof leases>['client'],
-	identity: string,
-	lead?: (signal: AbortSignal) => Promise<void>,
-) {
-	const stop = new AbortController();
-	const state = { leading: false };
-	const done = runAsLeader(
-		{
-			client,
-			namespace: 'n',
-			name: 'l',
-			identity,
-			log,
-			lead:
-				lead ??
-				(async (signal) => {
-					state.leading = true;
-					await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-					state.leading = false;
-				}),
-		},
-		stop.signal,
-	);
-	return {
-		state,
-		done,
-		stop() {
-			stop.abort();
-			return done;
+function setUp() {
+	const clock = new SimulatedClock();
+	const api = new ApiServer(clock);
+	/** Who leads now, in the order in which they began. */
+	const leading: string[] = [];
+	const spec = () => api.find(collection, 'l', 'n')?.spec as LeaseSpec | undefined;
+
+	/** A process that wants to lead; `client` is its way to the API server. */
+	function candidate(
+		identity: string,
+		client: KubeClient = api,
+		lead?: (signal: AbortSignal) => Promise<void>,
+	) {
+		const stop = new AbortController();
+		const { log, lines } = recordingLog();
+		const leads = async (signal: AbortSignal) => {
+			leading.push(identity);
+			await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+			leading.splice(leading.indexOf(identity), 1);
+		};
+		const options = { client, namespace: 'n', name: 'l', identity, lead: lead ?? leads, clock, log };
+		const done = runAsLeader(options, stop.signal);
+		return {
+			lines,
+			done,
+			async stop() {
+				stop.abort();
+				await clock.pass(1);
+				await done;
+			},
+		};
+	}
+	return { clock, api, leading, spec, candidate };
+}
+
+test('two candidates: one leads for as long as it renews; the other takes over when it stops, without waiting for expiry', async () => {
+	const { clock, leading, spec, candidate } = setUp();
+	const a = candidate('a');
+	await clock.pass(100);
+	const b = candidate('b');
+	await clock.pass(10 * 60_000);
+	assert.equal([leading, spec()?.holderIdentity, spec()?.leaseTransitions], [['a'], 'a', 0]);
+	await a.stop();
+	assert.equal([leading, spec()?.holderIdentity], [[], '']);
+	const tookMs = await clock.until('b leads', () => leading.includes('b'));
+	assert.ok(tookMs < 3_000, `${tookMs} ms`);
+	assert.is(spec()?.leaseTransitions, 1);
+	await b.stop();
+	assert.equal([spec()?.holderIdentity, clock.waiting], ['', 0]);
+});
+test('two that start in the same moment: one leads, in a hundred minutes and more', async () => {
+	const { clock, leading, candidate } = setUp();
+	const both = [candidate('a'), candidate('b')];
+	for (let minute = 0; minute < 100; minute++) {
+		await clock.pass(60_000);
+		assert.is(leading.length, 1);
+	}
+	for (const one of both) await one.stop();
+});
+test('a leader cut off from the API server has stopped before the other one leads', async () => {
+	const { clock, api, leading, candidate } = setUp();
+	let cut = false;
+	const itsWay: KubeClient = {
+		server: api.server,
+		stream: (path, options) => api.stream(path, options),
+		async request(method, path, options) {
+			if (cut) throw new KubeError(0, 'NoAnswer', 'no route to host');
+			return api.request(method, path, options);
 		},
 	};
-}
-
-test('two candidates: one leads, and hands over when it stops', async () => {
-	const { client, holder } = leases();
-	const a = candidate(client, 'a');
-	await eventually('a leads', () => a.state.leading);
-	const b = candidate(client, 'b');
-	await sleep(100);
-	assert.equal([a.state.leading, b.state.leading, holder()], [true, false, 'a']);
+	const a = candidate('a', itsWay);
+	await clock.until('a leads', () => leading.includes('a'));
+	const b = candidate('b');
+	await clock.pass(60_000);
+	cut = true;
+	await clock.until('a has stopped', () => !leading.includes('a'), 13_000);
+	assert.equal(leading, []);
+	await clock.until('b leads', () => leading.includes('b'), 10_000);
 	await a.stop();
-	assert.not(a.state.leading);
-	await eventually('b leads, without waiting for the lease to expire', () => b.state.leading, {
-		withinMs: 6_000,
-	});
 	await b.stop();
-	assert.is(holder(), '');
+});
+test('nobody else leads before the lease of a leader that vanished has run out, by our own clock', async () => {
+	const { clock, api, leading, spec, candidate } = setUp();
+	// Left behind by a process that died; its clock was wrong by a year.
+	api.put(collection, {
+		metadata: { name: 'l', namespace: 'n' },
+		spec: { holderIdentity: 'dead', leaseDurationSeconds: 15, renewTime: '2025-01-01T00:00:00.000000Z' },
+	} as never);
+	const b = candidate('b');
+	const tookMs = await clock.until('b leads', () => leading.includes('b'));
+	assert.ok(tookMs >= 15_000 && tookMs <= 18_000, `${tookMs} ms`);
+	assert.is(spec()?.holderIdentity, 'b');
+	await b.stop();
+});
+test('a leader cut off from the API server stops within 10 to 13 s, so before its lease of 15 s runs out', async () => {
+	const { clock, api, leading, candidate } = setUp();
+	const a = candidate('a');
+	await clock.until('a leads', () => leading.includes('a'));
+	await clock.pass(60_000);
+	const up = api.fail('GET', /leases/, new KubeError(0, 'NoAnswer', 'down'));
+	const tookMs = await clock.until('a has stopped', () => leading.length === 0);
+	assert.ok(tookMs >= 8_000 && tookMs < 13_000, `${tookMs} ms`);
+	assert.ok(a.lines.includes('warn no longer leading: the lease could not be renewed'));
+	up();
+	await clock.until('it leads again when the API server is back', () => leading.includes('a'), 5_000);
+	await a.stop();
+});
+test('a short outage costs nobody the leadership', async () => {
+	const { clock, api, leading, candidate } = setUp();
+	const a = candidate('a');
+	const b = candidate('b');
+	await clock.until('one leads', () => leading.length === 1);
+	const [first] = leading;
+	const up = api.fail('PUT', /leases/, new KubeError(503, '', 'restarting'));
+	await clock.pass(7_000);
+	up();
+	await clock.pass(60_000);
+	assert.equal(leading, [first]);
+	await a.stop();
+	await b.stop();
 });
 test('a leader whose loops fail gives the lease back and says so', async () => {
-	const { client, holder } = leases();
-	const failing = candidate(client, 'a', async () => {
+	const { clock, api, spec, candidate } = setUp();
+	const failing = candidate('a', api, async () => {
 		throw new Error('loops broke');
 	});
-	const error = await failing.done.then(
+	const error = failing.done.then(
 		() => undefined,
 		(thrown: Error) => thrown.message,
 	);
-	assert.equal([error, holder()], ['loops broke', '']);
+	await clock.pass(3_000);
+	assert.equal([await error, spec()?.holderIdentity], ['loops broke', '']);
 });
-test('a leader that can not renew stops leading before another one may start', async () => {
-	const { client, setDown } = leases();
-	const a = candidate(client, 'a');
-	await eventually('a leads', () => a.state.leading);
-	const lostMs = Date.now();
-	setDown(true);
-	await eventually('a has stopped', () => !a.state.leading, { withinMs: 14_500 });
-	assert.ok(Date.now() - lostMs < 15_000);
+test('when it was acquired is kept while it is renewed, and times have six digits', async () => {
+	const { clock, spec, candidate } = setUp();
+	const a = candidate('a');
+	await clock.pass(100);
+	await clock.pass(60_000);
+	assert.is(spec()?.acquireTime, '2026-11-23T12:00:00.000000Z');
+	assert.match(spec()?.renewTime ?? '', /^2026-11-23T12:00:5\d\.\d{3}000Z$|^2026-11-23T12:01:00\.\d{3}000Z$/);
+	assert.is(spec()?.leaseDurationSeconds, 15);
 	await a.stop();
 });
 

@@ -1,21 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type LookAgain, WorkQueue } from '../../../admission/kube/queue.ts';
 import { suite } from '../../support/suite.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('work queue');
 
-function queue(reconcile: (key: string) => Promise<LookAgain>, concurrency = 4) {
+function queue(reconcile: (key: string, clock: SimulatedClock) => Promise<LookAgain>, concurrency = 4) {
+	const clock = new SimulatedClock();
 	const errors: [string, number][] = [];
 	const reconciled: [string, number, boolean][] = [];
 	return {
+		clock,
 		errors,
 		reconciled,
 		queue: new WorkQueue({
 			controller: 'test',
 			metrics: { reconciled: (...facts) => void reconciled.push(facts) },
+			clock,
 			concurrency,
-			reconcile,
+			reconcile: (key) => reconcile(key, clock),
 			onError: (key, _error, retryMs) => void errors.push([key, retryMs]),
 		}),
 	};
@@ -25,7 +28,7 @@ test('one key is never worked on twice at once, and once more when added meanwhi
 	let running = 0;
 	let most = 0;
 	let runs = 0;
-	const { queue: work } = queue(async () => {
+	const { queue: work, clock } = queue(async (_key, { sleep }) => {
 		most = Math.max(most, ++running);
 		runs += 1;
 		await sleep(10);
@@ -33,84 +36,117 @@ test('one key is never worked on twice at once, and once more when added meanwhi
 		return undefined;
 	});
 	for (let i = 0; i < 5; i++) work.add('a');
-	await sleep(5);
+	await clock.pass(5);
 	work.add('a');
-	await sleep(50);
+	await clock.pass(50);
 	assert.equal([most, runs], [1, 2]);
 });
 test('different keys run side by side, up to the limit', async () => {
 	let running = 0;
 	let most = 0;
-	const { queue: work } = queue(async () => {
+	const done: string[] = [];
+	const { queue: work, clock } = queue(async (key, { sleep }) => {
 		most = Math.max(most, ++running);
 		await sleep(10);
 		running -= 1;
+		done.push(key);
 		return undefined;
 	}, 3);
 	for (const key of 'abcdefgh') work.add(key);
-	await sleep(80);
-	assert.is(most, 3);
+	await clock.pass(80);
+	assert.equal([most, done.join('')], [3, 'abcdefgh']);
 });
-test('an error is retried, later and later, and forgotten after a success', async () => {
-	let runs = 0;
-	const { queue: work, errors } = queue(async () => {
-		runs += 1;
-		if (runs < 3) throw new Error('no');
+test('an error is retried after 100 ms, doubling to 30 s, and forgotten after a success', async () => {
+	let failing = true;
+	const {
+		queue: work,
+		errors,
+		clock,
+	} = queue(async () => {
+		if (failing) throw new Error('no');
 		return undefined;
 	});
 	work.add('a');
-	await sleep(450);
-	assert.equal(errors, [
-		['a', 100],
-		['a', 200],
-	]);
-	assert.is(runs, 3);
+	await clock.pass(120_000);
+	const pauses = errors.map(([, ms]) => ms);
+	assert.equal(pauses.slice(0, 4), [100, 200, 400, 800]);
+	assert.equal(pauses.slice(-2), [30_000, 30_000]);
+	failing = false;
+	await clock.pass(30_000);
+	failing = true;
+	work.add('a');
+	await clock.settle();
+	assert.is(errors.at(-1)?.[1], 100);
 });
-test('"look again after" looks again, and an earlier add wins', async () => {
+test('"look again after" looks again, and an earlier moment wins over a later one', async () => {
 	const times: number[] = [];
-	const startMs = Date.now();
-	const { queue: work } = queue(async () => {
-		times.push(Date.now() - startMs);
+	const { queue: work, clock } = queue(async (_key, { monotonic }) => {
+		times.push(monotonic());
 		return times.length === 1 ? { afterMs: 5_000 } : undefined;
 	});
 	work.add('a');
-	await sleep(20);
+	await clock.settle();
 	work.addAfter('a', 30);
-	await sleep(80);
-	assert.is(times.length, 2);
+	work.addAfter('a', 60);
+	await clock.pass(10_000);
+	assert.equal(times, [0, 30]);
 });
-test('after stop nothing new is started, and what runs is waited for', async () => {
+test('a key that is worked on now is not worked on again for a moment that was asked for before', async () => {
+	const times: number[] = [];
+	const { queue: work, clock } = queue(async (_key, { monotonic }) => {
+		times.push(monotonic());
+		return undefined;
+	});
+	work.addAfter('a', 1_000);
+	await clock.pass(500);
+	work.add('a');
+	await clock.pass(5_000);
+	assert.equal(times, [500]);
+});
+test('after stop nothing new is started, no timer is left, and what runs is waited for', async () => {
 	let done = 0;
-	const { queue: work } = queue(async () => {
+	const { queue: work, clock } = queue(async (_key, { sleep }) => {
 		await sleep(30);
 		done += 1;
 		return { afterMs: 1 };
 	}, 1);
 	work.add('a');
 	work.add('b');
-	await work.stop();
+	work.addAfter('later', 1_000);
+	let stopped = false;
+	const stopping = work.stop().then(() => {
+		stopped = true;
+	});
+	await clock.settle();
+	assert.not(stopped);
+	await clock.pass(30);
+	await stopping;
 	work.add('c');
-	await sleep(60);
-	assert.is(done, 1);
+	work.addAfter('d', 1);
+	await clock.pass(60);
+	assert.equal([done, clock.waiting], [1, 0]);
 });
-
-test('each pass is counted with its controller, and whether it failed', async () => {
+test('stop of a queue with nothing under way resolves at once', async () => {
+	const { queue: work } = queue(async () => undefined);
+	await work.stop();
+});
+test('each pass is counted with its controller, how long it took, and whether it failed', async () => {
 	let runs = 0;
-	const { queue: work, reconciled } = queue(async () => {
+	const {
+		queue: work,
+		reconciled,
+		clock,
+	} = queue(async (_key, { sleep }) => {
 		if (++runs === 1) throw new Error('once');
 		await sleep(20);
 		return undefined;
 	});
 	work.add('a');
-	await sleep(200);
-	assert.equal(
-		reconciled.map(([controller, , failed]) => [controller, failed]),
-		[
-			['test', true],
-			['test', false],
-		],
-	);
-	assert.ok((reconciled[1]?.[1] ?? 0) >= 15, String(reconciled[1]));
+	await clock.pass(200);
+	assert.equal(reconciled, [
+		['test', 0, true],
+		['test', 20, false],
+	]);
 });
 
 test.run();

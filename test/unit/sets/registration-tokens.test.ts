@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
 import type { TokenOutcome } from '../../../admission/github/types.ts';
@@ -10,6 +9,7 @@ import {
 import type { OwnedSecret } from '../../../admission/sets/token-secret.ts';
 import { createLog } from '../../../admission/telemetry/log.ts';
 import { suite } from '../../support/suite.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('registration tokens');
 
@@ -18,7 +18,7 @@ type Listener = (change: 'added' | 'modified' | 'deleted', object: KubeObject & 
 
 /** The controller with a cluster that holds Secrets, a GitHub that answers as told, and a clock. */
 function setUp(answer: () => TokenOutcome) {
-	const clock = { nowMs: Date.parse('2026-03-01T12:00:00Z') };
+	const clock = new SimulatedClock('2026-03-01T12:00:00Z');
 	const secrets = new Map<string, OwnedSecret>();
 	const calls: string[] = [];
 	const asked: string[] = [];
@@ -51,7 +51,7 @@ function setUp(answer: () => TokenOutcome) {
 		client,
 		cache: { runnerSets: watched, runnerDeployments: unwatched, runners: unwatched },
 		accounts,
-		now: () => clock.nowMs,
+		clock,
 		metrics: { reconciled: () => undefined },
 		log: createLog('silent', 'json'),
 	} as unknown as RegistrationTokensOptions);
@@ -61,7 +61,7 @@ function setUp(answer: () => TokenOutcome) {
 	});
 	const tell = async (change: Parameters<Listener>[0], object: KubeObject & { spec: object }) => {
 		for (const listener of listeners) listener(change, object);
-		await sleep(90);
+		await clock.pass(90);
 	};
 	return { clock, secrets, calls, asked, tokens, set, tell };
 }
@@ -73,7 +73,7 @@ const fresh = (nowMs: number, minutes = 60): TokenOutcome => ({
 });
 
 test('sets of one scope share one token and one Secret, which goes with the last of them', async () => {
-	const world = setUp(() => fresh(world.clock.nowMs));
+	const world = setUp(() => fresh(world.clock.now()));
 	await world.tell('added', world.set('a'));
 	await world.tell('added', world.set('b'));
 	assert.is(world.asked.length, 1);
@@ -88,35 +88,38 @@ test('sets of one scope share one token and one Secret, which goes with the last
 });
 
 test('a token with more than 30 of its 60 min left is used as it is, also by the next leader; then renewed', async () => {
-	const world = setUp(() => fresh(world.clock.nowMs));
+	const world = setUp(() => fresh(world.clock.now()));
 	await world.tell('added', world.set('a'));
-	world.clock.nowMs += 29 * minute;
+	await world.clock.pass(29 * minute);
 	await world.tell('added', world.set('b'));
 	assert.is(world.asked.length, 1);
-	world.clock.nowMs += 2 * minute;
+	const renewedMs = await world.clock.until('it is renewed', () => world.asked.length === 2);
+	assert.ok(renewedMs <= minute, `after 29 min and ${renewedMs} ms`);
+	const secret = [...world.secrets.values()][0];
+	assert.is(Buffer.from(secret?.data?.token ?? '', 'base64').toString(), `token-of-${world.clock.now()}`);
 	await world.tell('added', world.set('c'));
 	assert.is(world.asked.length, 2);
-	const secret = [...world.secrets.values()][0];
-	assert.is(Buffer.from(secret?.data?.token ?? '', 'base64').toString(), `token-of-${world.clock.nowMs}`);
 	await world.tokens.stop();
 });
 
 test('GitHub can not be asked: the old token stays, the reason can be seen', async () => {
 	let down = false;
 	const world = setUp(() =>
-		down ? { kind: 'github-unavailable', detail: 'GitHub answered 503' } : fresh(world.clock.nowMs),
+		down ? { kind: 'github-unavailable', detail: 'GitHub answered 503' } : fresh(world.clock.now()),
 	);
 	await world.tell('added', world.set('a'));
 	down = true;
-	world.clock.nowMs += 40 * minute;
+	await world.clock.pass(40 * minute);
 	await world.tell('added', world.set('b'));
 	assert.is(world.secrets.size, 1);
 	const problem = world.tokens.problem('default', { kind: 'organization', name: 'octo-org' }, undefined);
 	assert.is(problem?.kind, 'github-unavailable');
+	const askedBefore = world.asked.length;
+	assert.ok(askedBefore > 10 && askedBefore <= 70, `${askedBefore} calls: every 10 s, not more`);
 	down = false;
 	world.tokens.retryGitHub();
-	await sleep(50);
-	assert.is(world.asked.length, 3);
+	await world.clock.pass(50);
+	assert.is(world.asked.length, askedBefore + 1);
 	assert.is(
 		world.tokens.problem('default', { kind: 'organization', name: 'octo-org' }, undefined),
 		undefined,
@@ -125,7 +128,7 @@ test('GitHub can not be asked: the old token stays, the reason can be seen', asy
 });
 
 test('a missing credential blocks nobody else', async () => {
-	const world = setUp(() => fresh(world.clock.nowMs));
+	const world = setUp(() => fresh(world.clock.now()));
 	const own = { organization: 'octo-org', githubAPICredentialsFrom: { secretRef: { name: 'missing' } } };
 	await world.tell('added', world.set('a', own));
 	await world.tell('added', world.set('b'));
@@ -136,7 +139,7 @@ test('a missing credential blocks nobody else', async () => {
 });
 
 test('a set that moves to another scope leaves no Secret behind', async () => {
-	const world = setUp(() => fresh(world.clock.nowMs));
+	const world = setUp(() => fresh(world.clock.now()));
 	await world.tell('added', world.set('a'));
 	await world.tell('modified', world.set('a', { repository: 'octo-org/app' }));
 	assert.equal(world.asked, ['octo-org', 'app']);
@@ -145,7 +148,7 @@ test('a set that moves to another scope leaves no Secret behind', async () => {
 });
 
 test('a Secret of that name that somebody else made is not touched', async () => {
-	const world = setUp(() => fresh(world.clock.nowMs));
+	const world = setUp(() => fresh(world.clock.now()));
 	await world.tell('added', world.set('a'));
 	const [path = ''] = world.secrets.keys();
 	world.secrets.set(path, { metadata: { name: 'theirs' } });

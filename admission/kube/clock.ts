@@ -1,0 +1,60 @@
+/**
+ * Time and chance, for every loop: passed in, so that a test can let an hour pass in a few milliseconds. The functions
+ * may be taken from the object and passed on alone.
+ */
+export interface Clock {
+	/** Milliseconds since 1970. Somebody may set this clock, forwards or backwards. */
+	now: () => number;
+	/** Milliseconds since an arbitrary moment. Never goes backwards: use it to measure how long something took. */
+	monotonic: () => number;
+	/** At least 0 and less than 1. */
+	random: () => number;
+	/** Calls back once after `ms`. Call the returned function to cancel. */
+	after: (ms: number, callback: () => void) => () => void;
+	/** Resolves after `ms`, or as soon as `signal` ends; never rejects. */
+	sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}
+
+export const systemClock: Clock = {
+	now: () => Date.now(),
+	monotonic: () => performance.now(),
+	random: () => Math.random(),
+	after(ms, callback) {
+		const timer = setTimeout(callback, ms);
+		return () => clearTimeout(timer);
+	},
+	sleep: (ms, signal) => sleepUntil(systemClock.after, ms, signal),
+};
+
+/** What `sleep` does, for a clock that has `after`. */
+export function sleepUntil(
+	after: Clock['after'],
+	ms: number,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	if (signal?.aborted) return Promise.resolve();
+	return new Promise((resolve) => {
+		const end = () => {
+			cancel();
+			signal?.removeEventListener('abort', end);
+			resolve();
+		};
+		const cancel = after(ms, end);
+		signal?.addEventListener('abort', end, { once: true });
+	});
+}
+
+/** Runs `work` with a signal that ends after `ms`, and no later than when `work` is done. */
+export async function withDeadline<T>(
+	clock: Pick<Clock, 'after'>,
+	ms: number,
+	work: (deadline: AbortSignal) => Promise<T>,
+): Promise<T> {
+	const late = new AbortController();
+	const cancel = clock.after(ms, () => late.abort(new Error('timed out')));
+	try {
+		return await work(late.signal);
+	} finally {
+		cancel();
+	}
+}

@@ -1,0 +1,92 @@
+import { type Clock, sleepUntil } from '../../../admission/kube/clock.ts';
+
+interface Timer {
+	atMs: number;
+	callback: () => void;
+}
+
+/**
+ * A clock whose time passes only when a test says so: `pass` fires every timer in its order, and lets everything that a
+ * timer sets going come to rest before the next one fires. Nothing waits for real time, so minutes take milliseconds and
+ * every run is the same. What is tested must not do real I/O.
+ */
+export class SimulatedClock implements Clock {
+	#nowMs: number;
+	readonly #startMs: number;
+	readonly #timers = new Set<Timer>();
+	#seed = 1;
+
+	constructor(start: string | number = '2026-11-23T12:00:00Z') {
+		this.#startMs = typeof start === 'number' ? start : Date.parse(start);
+		this.#nowMs = this.#startMs;
+	}
+
+	now = (): number => this.#nowMs;
+	monotonic = (): number => this.#nowMs - this.#startMs;
+
+	/** A fixed sequence (mulberry32). */
+	random = (): number => {
+		this.#seed = (this.#seed + 0x6d2b79f5) | 0;
+		let mixed = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
+		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+	};
+
+	after = (ms: number, callback: () => void): (() => void) => {
+		const timer = { atMs: this.#nowMs + Math.max(0, ms), callback };
+		this.#timers.add(timer);
+		return () => void this.#timers.delete(timer);
+	};
+
+	sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepUntil(this.after, ms, signal);
+
+	/** RFC 3339, of `agoMs` before now. */
+	iso = (agoMs = 0): string => new Date(this.#nowMs - agoMs).toISOString();
+
+	/** How many timers wait: what has been stopped should leave none behind. */
+	get waiting(): number {
+		return this.#timers.size;
+	}
+
+	/** Lets what is under way come to rest, without time passing. */
+	async settle(): Promise<void> {
+		// An immediate runs when all promise callbacks are done, those included that they add.
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+
+	/** Lets this much time pass. */
+	async pass(ms: number): Promise<void> {
+		const untilMs = this.#nowMs + ms;
+		await this.settle();
+		for (let next = this.#next(untilMs); next; next = this.#next(untilMs)) {
+			this.#nowMs = Math.max(this.#nowMs, next.atMs);
+			this.#timers.delete(next);
+			next.callback();
+			await this.settle();
+		}
+		this.#nowMs = untilMs;
+	}
+
+	/** Lets time pass until `check` holds; answers how long that took, ms. Fails after `withinMs` of simulated time. */
+	async until(what: string, check: () => unknown, withinMs = 10 * 60_000): Promise<number> {
+		const fromMs = this.#nowMs;
+		await this.settle();
+		while (!check()) {
+			const next = this.#next(fromMs + withinMs);
+			if (!next) throw new Error(`not within ${withinMs / 1000} s of simulated time: ${what}`);
+			this.#nowMs = Math.max(this.#nowMs, next.atMs);
+			this.#timers.delete(next);
+			next.callback();
+			await this.settle();
+		}
+		return this.#nowMs - fromMs;
+	}
+
+	/** The earliest timer; of two for the same moment the one that was set first. */
+	#next(untilMs: number): Timer | undefined {
+		let next: Timer | undefined;
+		for (const timer of this.#timers)
+			if (timer.atMs <= untilMs && (!next || timer.atMs < next.atMs)) next = timer;
+		return next;
+	}
+}
