@@ -1,21 +1,22 @@
 /**
- * Runs test files, each in a process of its own, and sums their counts: `node test/run.ts [--jobs N] [FILE|FOLDER...]`.
+ * Runs test files and sums their counts: `node test/run.ts [--jobs N] [FILE|FOLDER...]`. Each file runs in a process of
+ * its own, except those that share a stage (rig/stage.ts): these run in one process per stage, several at a time.
  * Ends with `N passed, N failed`, and non-zero when anything failed, a file broke, or nothing was run.
- *
- * Most files time real processes, two files at once on two cores. One that fails is run again, alone, when all others are
- * done, and that run counts; what the first one said is shown all the same. A violated invariant is never tried again:
- * a job that is killed now and then is killed.
  */
-import { spawn } from 'node:child_process';
-import { readdir, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { StageMessage } from './stage.ts';
 
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
-/** More failures than this are no coincidence. */
-const mostAgain = 8;
+/** Files at a time, beside those on the stages: they wait more than they compute, also on two cores. */
+const defaultJobs = 3;
+/** Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely for tests to go on. */
+const jobsOnStage = 3;
+/** So many of the slowest files are listed at the end. */
+const slowestShown = 10;
 
 interface Result {
 	file: string;
@@ -30,100 +31,143 @@ const { values, positionals } = parseArgs({
 	options: { jobs: { type: 'string', short: 'j' } },
 });
 const folder = import.meta.dirname;
-const files = (await Promise.all((positionals.length > 0 ? positionals : [folder]).map(testFiles)))
-	.flat()
-	.sort();
+const defaults = ['unit', 'e2e'].map((name) => join(folder, name));
+const files = (positionals.length > 0 ? positionals : defaults).flatMap(testFiles).sort(byExpectedTime);
 const results: Result[] = [];
 const running = new Map<string, number>();
+const children = new Set<ChildProcess>();
 const startedMs = Date.now();
-const waiting = [...files];
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => endBySignal(signal));
 
+const byStage = Map.groupBy(files, stageOf);
+const alone = byStage.get(undefined) ?? [];
+byStage.delete(undefined);
 const ticker = setInterval(() => {
 	const names = [...running].map(([file, sinceMs]) => `${name(file)} ${seconds(sinceMs)}s`);
 	console.log(
 		`... ${results.length}/${files.length} files, ${seconds(startedMs)}s; running: ${names.join(', ')}`,
 	);
 }, 15_000);
-await Promise.all(Array.from({ length: Number(values.jobs ?? availableParallelism()) }, worker));
-const unsure = results.filter(({ failed, output }) => failed > 0 && !output.includes('invariant violated'));
-const late = unsure.length <= mostAgain ? unsure : [];
-for (const { file, output } of late) {
-	console.log(`\n--- ${name(file)} failed, and is run again alone. It said:\n${output.trimEnd()}\n`);
-	results.splice(
-		results.findIndex((result) => result.file === file),
-		1,
-	);
-	waiting.push(file);
-	await worker();
-}
+await Promise.all([
+	...Array.from({ length: Number(values.jobs ?? defaultJobs) }, worker),
+	...[...byStage].map(([stage, files]) => runOnStage(stage ?? '', files)),
+]);
 clearInterval(ticker);
 
-const failures = results.filter((result) => result.failed > 0);
-for (const { file, output } of failures) console.log(`\n--- ${name(file)}\n${output.trimEnd()}`);
+for (const { file, output } of results.filter(({ failed }) => failed > 0))
+	console.log(`\n--- ${name(file)}\n${output.trimEnd()}`);
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failed = results.reduce((sum, result) => sum + result.failed, 0) + (files.length === 0 ? 1 : 0);
-if (late.length > 0) console.log(`\nrun twice: ${late.map(({ file }) => name(file)).join(', ')}`);
+const slowest = results.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown);
+console.log('\nslowest files:');
+for (const { file, seconds } of slowest) console.log(`  ${String(seconds).padStart(4)}s ${name(file)}`);
 console.log(`\n${files.length} files in ${seconds(startedMs)}s`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
 async function worker(): Promise<void> {
-	for (let file = waiting.shift(); file; file = waiting.shift()) {
-		running.set(file, Date.now());
-		const result = await run(file);
-		running.delete(file);
-		results.push(result);
-		const mark = result.failed > 0 ? 'FAIL' : 'ok  ';
-		console.log(
-			`${mark} ${name(file)}  ${result.passed} passed, ${result.failed} failed, ${result.seconds}s`,
-		);
+	for (let file = alone.shift(); file; file = alone.shift()) {
+		const sinceMs = begin(file);
+		const { output, broken } = await inProcess([file], { withinMs: fileWithinMs });
+		const count = (what: string) =>
+			[...output.matchAll(new RegExp(`^\\s*${what}:\\s+(\\d+)`, 'gm'))].reduce(
+				(sum, match) => sum + Number(match[1]),
+				0,
+			);
+		const passed = count('Passed');
+		const failed = count('Total') - passed - count('Skipped');
+		// A file that ends badly, or runs no test, is one failure more than those it told of.
+		const failures = broken || count('Total') === 0 ? Math.max(1, failed) : failed;
+		end({ file, passed, failed: failures, seconds: seconds(sinceMs), output });
 	}
 }
 
-function run(file: string): Promise<Result> {
-	const sinceMs = Date.now();
+/** Files of one stage in one process; whatever it did not tell the end of has failed. */
+async function runOnStage(stage: string, files: string[]): Promise<void> {
+	const open = new Map<string, number>(files.map((file) => [file, Date.now()]));
+	const onMessage = (message: StageMessage) => {
+		const { file } = message;
+		if (message.state === 'started') {
+			open.set(file, begin(file));
+			return;
+		}
+		const { passed, failed, output } = message;
+		end({ file, passed, failed, output, seconds: seconds(open.get(file) ?? startedMs) });
+		open.delete(file);
+	};
+	const args = [join(folder, 'stage.ts'), stage, String(jobsOnStage), ...files];
+	const { output, broken } = await inProcess(args, { onMessage });
+	for (const [file, sinceMs] of open) end({ file, passed: 0, failed: 1, seconds: seconds(sinceMs), output });
+	if (broken && open.size === 0)
+		end({ file: join(folder, 'stage.ts'), passed: 0, failed: 1, seconds: 0, output });
+}
+
+function inProcess(
+	args: string[],
+	options: { withinMs?: number; onMessage?: (message: StageMessage) => void },
+): Promise<{ output: string; broken: boolean }> {
 	return new Promise((resolve) => {
-		const child = spawn(process.execPath, [file], {
-			stdio: ['ignore', 'pipe', 'pipe'],
+		const child = spawn(process.execPath, args, {
+			stdio: ['ignore', 'pipe', 'pipe', options.onMessage ? 'ipc' : 'ignore'],
 			env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
 		});
+		children.add(child);
 		let output = '';
 		const take = (chunk: Buffer) => (output += chunk);
-		child.stdout.on('data', take);
-		child.stderr.on('data', take);
-		const timer = setTimeout(() => {
-			output += `\nkilled: not done within ${fileWithinMs / 1000} s\n`;
-			child.kill('SIGTERM'); // its own exit handlers end what it started
-			setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
-		}, fileWithinMs);
+		child.stdout?.on('data', take);
+		child.stderr?.on('data', take);
+		if (options.onMessage) child.on('message', options.onMessage);
+		const { withinMs } = options;
+		const timer = withinMs
+			? setTimeout(() => {
+					output += `\nkilled: not done within ${withinMs / 1000} s\n`;
+					child.kill('SIGTERM'); // its own exit handlers end what it started
+					setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
+				}, withinMs)
+			: undefined;
 		child.once('close', (code) => {
 			clearTimeout(timer);
-			const count = (what: string) =>
-				[...output.matchAll(new RegExp(`^\\s*${what}:\\s+(\\d+)`, 'gm'))].reduce(
-					(sum, match) => sum + Number(match[1]),
-					0,
-				);
-			const passed = count('Passed');
-			// A file that ends badly, or runs no test, is one failure more than those it told of.
-			const broken = code !== 0 || count('Total') === 0;
-			const failed = count('Total') - passed - count('Skipped');
-			resolve({
-				file,
-				passed,
-				failed: broken ? Math.max(1, failed) : failed,
-				seconds: seconds(sinceMs),
-				output,
-			});
+			children.delete(child);
+			resolve({ output, broken: code !== 0 });
 		});
 	});
 }
 
-async function testFiles(path: string): Promise<string[]> {
-	if ((await stat(path)).isFile()) return [path];
-	const entries = await readdir(path, { recursive: true, withFileTypes: true });
-	return entries
-		.filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
-		.map((entry) => join(entry.parentPath, entry.name));
+function begin(file: string): number {
+	const sinceMs = Date.now();
+	running.set(file, sinceMs);
+	return sinceMs;
+}
+
+function end(result: Result): void {
+	running.delete(result.file);
+	results.push(result);
+	const { file, passed, failed, seconds } = result;
+	console.log(
+		`${failed > 0 ? 'FAIL' : 'ok  '} ${name(file)}  ${passed} passed, ${failed} failed, ${seconds}s`,
+	);
+}
+
+/** Ctrl-C in a terminal reaches the children too; a signal to this process alone is passed on. */
+function endBySignal(signal: NodeJS.Signals): void {
+	for (const child of children) child.kill(signal);
+	process.kill(process.pid, signal);
+}
+
+function testFiles(path: string): string[] {
+	if (statSync(path).isFile()) return [resolve(path)];
+	return globSync('**/*.test.ts', { cwd: path }).map((file) => resolve(path, file));
+}
+
+/** Which stage a file shares, by the call in it. */
+function stageOf(file: string): string | undefined {
+	return /\bstage\('(\w+)'\)/.exec(readFileSync(file, 'utf8'))?.[1];
+}
+
+/** End-to-end tests first, and long files before short ones: the last one to start should not be the longest. */
+function byExpectedTime(a: string, b: string): number {
+	const expected = (file: string) => (file.includes('/e2e/') ? 1_000_000 : 0) + statSync(file).size;
+	return expected(b) - expected(a);
 }
 
 function name(file: string): string {

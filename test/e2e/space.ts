@@ -1,9 +1,11 @@
+import { breakGlass } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { KubectlResult } from '../cluster/kubectl.ts';
 import { eventually } from '../rig/eventually.ts';
 import type { Rig } from '../rig/rig.ts';
 import type { LogLine } from '../rig/server-process.ts';
 import type { Call } from '../sim/calls.ts';
+import { KubeError } from '../sim/kube.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../sim/pods.ts';
 import type { JournalEntry } from '../sim/runner-agents.ts';
 import type { FaultHandle } from '../sim/simulator.ts';
@@ -35,15 +37,18 @@ export class Space {
 	}
 
 	/** With `ownCredentials` what GitHub does to this test's calls does not touch other tests' runners. */
-	static async make(rig: Rig, { ownCredentials = false } = {}): Promise<Space> {
+	static async make(rig: Rig, { ownCredentials = false, hintDelayMs = 0 } = {}): Promise<Space> {
 		const space = new Space(rig, `octo-${++spaces}`, ownCredentials);
 		await rig.cluster.createNamespace(space.name);
 		rig.github.addScope(space.scope);
+		if (hintDelayMs > 0) rig.github.delayHints(space.scope, hintDelayMs);
 		rig.github.tokens.add(space.token);
-		await rig.ok([
-			...['-n', space.name, 'create', 'secret', 'generic', credentialsSecret],
-			`--from-literal=github_token=${space.token}`,
-		]);
+		await rig.apply({
+			apiVersion: 'v1',
+			kind: 'Secret',
+			metadata: { name: credentialsSecret, namespace: space.name },
+			stringData: { github_token: space.token },
+		});
 		return space;
 	}
 
@@ -87,8 +92,20 @@ export class Space {
 
 	/** Takes the test's pods away, whatever they run, so that nobody lists their runners any more. */
 	async clear(): Promise<void> {
-		await this.kubectl('annotate', 'pods', '--all', 'actions-runner/break-glass=the test is over');
-		await this.kubectl('delete', 'pods', '--all', '--force', '--grace-period=0', '--wait=false');
+		const annotations = { [breakGlass]: 'the test is over' };
+		const options = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
+		await Promise.all(
+			(await this.rig.pods(this.name)).map(async ({ metadata }) => {
+				const path = `/api/v1/namespaces/${this.name}/pods/${metadata.name}`;
+				try {
+					await this.rig.kube.patch(path, { metadata: { annotations } });
+					await this.rig.kube.delete(path, options);
+				} catch (error) {
+					// It has gone meanwhile, by itself or with its owner.
+					if (!(error instanceof KubeError && [404, 409].includes(error.status))) throw error;
+				}
+			}),
+		);
 	}
 
 	/** Waits until the server has seen these runners in GitHub's list. */

@@ -86,6 +86,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	}
 
 	function seen(pod: PodItem): void {
+		if (!rig.owns(pod.metadata.namespace ?? 'default')) return;
 		const facts = factsOf(pod);
 		if (!facts) return;
 		const annotations = pod.metadata.annotations ?? {};

@@ -16,6 +16,7 @@ import {
 } from '../sim/scale-set-pods.ts';
 import { type GitHub, type GitHubOptions, startGitHub } from '../sim/simulator.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
+import { Creator } from './create-objects.ts';
 import { eventually } from './eventually.ts';
 import { type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
 
@@ -70,6 +71,7 @@ export class Rig<C extends RigCluster = Cluster> {
 	readonly cluster: C;
 	readonly github: GitHub;
 	readonly kube: Kube;
+	readonly creator: Creator;
 	agents!: RunnerAgents;
 	readonly servers: ServerProcess[] = [];
 	/** The kubeconfig that the servers run with: their service account's token. */
@@ -82,6 +84,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		this.github = github;
 		this.#options = options;
 		this.kube = new Kube(readKubeconfig(cluster.kubeconfig));
+		this.creator = new Creator(this.kube);
 	}
 
 	async start(): Promise<void> {
@@ -178,8 +181,9 @@ export class Rig<C extends RigCluster = Cluster> {
 		return this.cluster.kubectl(args, { timeoutMs, ...(input === undefined ? {} : { input }) });
 	}
 
-	async apply(...objects: object[]): Promise<void> {
-		await this.ok(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+	/** Creates objects, in this order. */
+	apply(...objects: object[]): Promise<void> {
+		return this.creator.create(objects);
 	}
 
 	/** Makes runner pods as ARC's RunnerSet would, and waits until their runners are registered. */
@@ -207,6 +211,11 @@ export class Rig<C extends RigCluster = Cluster> {
 			pods.map((pod) => pod.name),
 			30_000,
 		);
+	}
+
+	/** Whether a namespace is this rig's own: all are, but on a stage that several files share. */
+	owns(_namespace: string): boolean {
+		return true;
 	}
 
 	async pod(name: string, namespace = 'default'): Promise<Pod | undefined> {

@@ -21,7 +21,11 @@ export interface AgentContext {
 	registrationDelayMs: number;
 	jobStatusDelayMs: number;
 	checkTokens: boolean;
+	/** What differs from the above, by namespace. */
+	namespaces: Map<string, NamespaceOptions>;
 }
+
+export type NamespaceOptions = Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens'>>;
 
 export interface Job {
 	id: string;
@@ -62,6 +66,10 @@ export class Agent {
 		this.name = facts.name;
 		this.#scope = facts.scope;
 		if (facts.scope !== undefined) context.github.addScope(facts.scope);
+	}
+
+	get namespace(): string {
+		return this.#pod.metadata.namespace ?? 'default';
 	}
 
 	isFor(namespace: string, pod: string): boolean {
@@ -149,7 +157,8 @@ export class Agent {
 	}
 
 	async #register(): Promise<void> {
-		const { github, registrationDelayMs, checkTokens } = this.#context;
+		const { github, namespaces } = this.#context;
+		const { registrationDelayMs, checkTokens } = { ...this.#context, ...namespaces.get(this.namespace) };
 		if (this.#pod.metadata.annotations?.[noRegisterAnnotation] === 'true') return;
 		if (registrationDelayMs > 0) await sleep(registrationDelayMs, undefined, { ref: false });
 		await this.#jit;

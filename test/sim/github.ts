@@ -50,6 +50,8 @@ export interface GitHub {
 	readonly calls: readonly Call[];
 	readonly journal: readonly JournalEntry[];
 	addScope(scope: Scope): void;
+	/** From now on list and get show a change of `busy` so much later for this scope alone (see `hintDelayMs`). */
+	delayHints(scope: Scope, delayMs: number): void;
 	/** In the order of registration. */
 	runners(scope?: Scope): Runner[];
 	runner(id: number): Runner | undefined;

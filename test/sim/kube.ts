@@ -57,6 +57,15 @@ export class Kube {
 		return this.#call<T>('PATCH', path, body);
 	}
 
+	create<T>(path: string, body: unknown): Promise<T> {
+		return this.#call<T>('POST', path, body);
+	}
+
+	/** With DeleteOptions, if any. */
+	delete<T>(path: string, options?: object): Promise<T> {
+		return this.#call<T>('DELETE', path, options);
+	}
+
 	/** Follows a collection until stop(); resolves after the first complete list. */
 	async watch<T extends KubeItem>(path: string, handlers: WatchHandlers<T>): Promise<void> {
 		const known = new Map<string, T>();
@@ -191,24 +200,29 @@ export class Kube {
 
 	#call<T>(method: string, path: string, body?: unknown): Promise<T> {
 		return new Promise((resolve, reject) => {
-			const patchType = { 'content-type': 'application/merge-patch+json' };
-			const req = this.#request(method, path, body === undefined ? {} : patchType);
+			const text = body === undefined ? '' : JSON.stringify(body);
+			const headers: Record<string, string> = {
+				'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+				// Node itself sends a DELETE's body without its length, and the server takes it for the next request.
+				'content-length': String(Buffer.byteLength(text)),
+			};
+			const req = this.#request(method, path, text === '' ? {} : headers);
 			req.on('error', reject);
 			req.on('response', (res) => {
 				const chunks: Buffer[] = [];
 				res.on('data', (chunk: Buffer) => chunks.push(chunk));
 				res.on('error', reject);
 				res.on('end', () => {
-					const text = Buffer.concat(chunks).toString();
+					const answer = Buffer.concat(chunks).toString();
 					const status = res.statusCode ?? 0;
 					if (status >= 300) {
-						reject(new KubeError(status, `${method} ${path}: ${status} ${text.slice(0, 300)}`));
+						reject(new KubeError(status, `${method} ${path}: ${status} ${answer.slice(0, 300)}`));
 						return;
 					}
-					resolve(JSON.parse(text) as T);
+					resolve(JSON.parse(answer) as T);
 				});
 			});
-			req.end(body === undefined ? undefined : JSON.stringify(body));
+			req.end(text);
 		});
 	}
 }

@@ -38,6 +38,8 @@ export class Registry {
 	readonly #scopes = new Map<Scope, number>();
 	readonly #onRemoved = new Set<(runner: Runner, cause: RemovalCause) => void>();
 	readonly #hintDelayMs: number;
+	/** Scopes with another delay. */
+	readonly #hintDelaysMs = new Map<Scope, number>();
 	#nextRunnerId = 101;
 
 	constructor(hintDelayMs: number) {
@@ -48,6 +50,11 @@ export class Registry {
 	addScope(scope: Scope): void {
 		const key = scopeKey(scope);
 		if (!this.#scopes.has(key)) this.#scopes.set(key, 7_000_001 + this.#scopes.size);
+	}
+
+	/** From now on list and get are late for this scope alone. */
+	delayHints(scope: Scope, delayMs: number): void {
+		this.#hintDelaysMs.set(scopeKey(scope), delayMs);
 	}
 
 	has(scope: Scope): boolean {
@@ -102,13 +109,14 @@ export class Registry {
 	setBusy(id: number, busy: boolean): void {
 		const runner = this.#must(id);
 		runner.busy = busy;
-		if (this.#hintDelayMs === 0) {
+		const delayMs = this.#hintDelaysMs.get(scopeKey(runner.scope)) ?? this.#hintDelayMs;
+		if (delayMs === 0) {
 			runner.shownBusy = busy;
 			return;
 		}
 		setTimeout(() => {
 			runner.shownBusy = busy;
-		}, this.#hintDelayMs).unref();
+		}, delayMs).unref();
 	}
 
 	setStatus(id: number, status: Runner['status']): void {

@@ -2,7 +2,7 @@
  * Simulated runners: for every runner pod of a cluster one agent that does what actions/runner would do in it. It
  * registers when the pod's container runs, takes jobs, ends. What a SIGTERM does to a job is written down.
  */
-import { Agent, type AgentContext, type Job } from './agent.ts';
+import { Agent, type AgentContext, type Job, type NamespaceOptions } from './agent.ts';
 import { type ClusterAccess, readKubeconfig } from './cluster-access.ts';
 import type { GitHub } from './github.ts';
 import { JobQueue, type QueuedJobs } from './job-queue.ts';
@@ -10,7 +10,7 @@ import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
 
-export type { Job } from './agent.ts';
+export type { Job, NamespaceOptions } from './agent.ts';
 export type { QueuedJobs } from './job-queue.ts';
 export type { JournalEntry } from './journal.ts';
 
@@ -51,6 +51,10 @@ export interface RunnerAgents {
 	killedJobs(): JournalEntry[];
 	/** Median over pods of the time from a job's end to the pod's disappearance; undefined: no such pod. */
 	medianReleaseMs(): number | undefined;
+	/** The runners of this namespace that start from now on differ from the others. */
+	set(namespace: string, options: NamespaceOptions): void;
+	/** The same runners, but only those in the namespaces of one user of a cluster that several share. */
+	within(owns: (namespace: string) => boolean): RunnerAgents;
 	stop(): void;
 }
 
@@ -67,13 +71,10 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		registrationDelayMs: options.registrationDelayMs ?? 0,
 		jobStatusDelayMs: options.jobStatusDelayMs ?? 0,
 		checkTokens: options.checkTokens ?? false,
+		namespaces: new Map(),
 	};
 	/** By pod UID: a pod of the same name is another runner. */
 	const agents = new Map<string, Agent>();
-	const queue = new JobQueue();
-	// At the end of the turn in which something happened, so that the event itself is complete first.
-	journal.onEntry(() => queueMicrotask(() => queue.dispatch(agents.values())));
-
 	const unsubscribe = github.onRemoved((runner, cause) => {
 		const agent = [...agents.values()].find((candidate) => candidate.runnerId === runner.id);
 		if (agent === undefined || cause === 'ephemeral-done') return;
@@ -99,46 +100,121 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		},
 	});
 
-	const agentOf = (namespace: string, pod: string): Agent => {
-		for (const agent of agents.values()) if (agent.isFor(namespace, pod)) return agent;
+	const end = () => {
+		unsubscribe();
+		kube.stop();
+		for (const agent of agents.values()) agent.dispose();
+	};
+	return new Handle(context, agents, undefined, end);
+}
+
+/** The runners of some namespaces, or of all. */
+class Handle implements RunnerAgents {
+	readonly #context: AgentContext;
+	readonly #agents: ReadonlyMap<string, Agent>;
+	/** undefined: all. */
+	readonly #owns: ((namespace: string) => boolean) | undefined;
+	readonly #end: () => void;
+	readonly #queue = new JobQueue();
+
+	constructor(
+		context: AgentContext,
+		agents: ReadonlyMap<string, Agent>,
+		owns: ((namespace: string) => boolean) | undefined,
+		end: () => void,
+	) {
+		this.#context = context;
+		this.#agents = agents;
+		this.#owns = owns;
+		this.#end = end;
+		// At the end of the turn in which something happened, so that the event itself is complete first.
+		context.journal.onEntry(() => queueMicrotask(() => this.#queue.dispatch(this.#own())));
+	}
+
+	#own(): Agent[] {
+		const all = [...this.#agents.values()];
+		const owns = this.#owns;
+		return owns ? all.filter((agent) => owns(agent.namespace)) : all;
+	}
+
+	#agentOf(namespace: string, pod: string): Agent {
+		for (const agent of this.#agents.values()) if (agent.isFor(namespace, pod)) return agent;
 		throw new Error(`no runner pod ${namespace}/${pod} is known to the simulated runners`);
-	};
-	return {
-		journal: journal.entries,
-		runJob: async (namespace, pod, { durationMs } = {}) => agentOf(namespace, pod).startJob(durationMs),
-		endJob: (namespace, pod) => agentOf(namespace, pod).endJob(),
-		async endAllJobs() {
-			const busy = [...agents.values()].filter((agent) => agent.job !== undefined);
-			await Promise.all(busy.map((agent) => agent.endJob()));
-			return busy.length;
-		},
-		queueJobs(jobs) {
-			queue.add(jobs);
-			queue.dispatch(agents.values());
-		},
-		queued: () => queue.length,
-		clearQueue: () => queue.clear(),
-		runnerId: (namespace, pod) => agentOf(namespace, pod).runnerId,
-		async waitRegistered(wanted, timeoutMs) {
-			const online = () =>
-				new Set([...agents.values()].filter((agent) => agent.online).map((agent) => agent.name));
-			const enough = () => {
-				const names = online();
-				return typeof wanted === 'number' ? names.size >= wanted : wanted.every((name) => names.has(name));
-			};
-			if (await journal.until(enough, timeoutMs)) return;
-			const words = typeof wanted === 'number' ? `${wanted} runners` : wanted.join(', ');
-			throw new Error(
-				`not registered after ${timeoutMs} ms: ${words}; online: ${[...online()].join(', ') || 'none'}`,
+	}
+
+	get journal(): readonly JournalEntry[] {
+		const { entries } = this.#context.journal;
+		const owns = this.#owns;
+		return owns ? entries.filter((entry) => owns(entry.namespace)) : entries;
+	}
+
+	async runJob(namespace: string, pod: string, { durationMs }: { durationMs?: number } = {}): Promise<Job> {
+		return this.#agentOf(namespace, pod).startJob(durationMs);
+	}
+
+	endJob(namespace: string, pod: string): Promise<void> {
+		return this.#agentOf(namespace, pod).endJob();
+	}
+
+	async endAllJobs(): Promise<number> {
+		const busy = this.#own().filter((agent) => agent.job !== undefined);
+		await Promise.all(busy.map((agent) => agent.endJob()));
+		return busy.length;
+	}
+
+	queueJobs(jobs: QueuedJobs): void {
+		this.#queue.add(jobs);
+		this.#queue.dispatch(this.#own());
+	}
+
+	queued(): number {
+		return this.#queue.length;
+	}
+
+	clearQueue(): void {
+		this.#queue.clear();
+	}
+
+	runnerId(namespace: string, pod: string): number | undefined {
+		return this.#agentOf(namespace, pod).runnerId;
+	}
+
+	async waitRegistered(wanted: number | readonly string[], timeoutMs: number): Promise<void> {
+		const online = () =>
+			new Set(
+				this.#own()
+					.filter((agent) => agent.online)
+					.map((agent) => agent.name),
 			);
-		},
-		killedJobs: () => journal.of('job-killed'),
-		medianReleaseMs: () => journal.medianMs('job-ended', 'pod-gone'),
-		stop() {
-			unsubscribe();
-			queue.clear();
-			kube.stop();
-			for (const agent of agents.values()) agent.dispose();
-		},
-	};
+		const enough = () => {
+			const names = online();
+			return typeof wanted === 'number' ? names.size >= wanted : wanted.every((name) => names.has(name));
+		};
+		if (await this.#context.journal.until(enough, timeoutMs)) return;
+		const words = typeof wanted === 'number' ? `${wanted} runners` : wanted.join(', ');
+		throw new Error(
+			`not registered after ${timeoutMs} ms: ${words}; online: ${[...online()].join(', ') || 'none'}`,
+		);
+	}
+
+	killedJobs(): JournalEntry[] {
+		return this.journal.filter((entry) => entry.what === 'job-killed');
+	}
+
+	medianReleaseMs(): number | undefined {
+		return this.#context.journal.medianMs('job-ended', 'pod-gone');
+	}
+
+	set(namespace: string, options: NamespaceOptions): void {
+		this.#context.namespaces.set(namespace, options);
+	}
+
+	within(owns: (namespace: string) => boolean): RunnerAgents {
+		return new Handle(this.#context, this.#agents, owns, () => {});
+	}
+
+	stop(): void {
+		this.#queue.clear();
+		this.#end();
+	}
 }

@@ -100,6 +100,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		calls,
 		journal,
 		addScope: (scope) => registry.addScope(scope),
+		delayHints: (scope, delayMs) => registry.delayHints(scope, delayMs),
 		runners: (scope) => registry.list(scope),
 		runner: (id) => registry.get(id),
 		find: (scope, name) => registry.find(scope, name),

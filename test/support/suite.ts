@@ -1,4 +1,5 @@
 import { type Callback, type Test, suite as uvuSuite } from 'uvu';
+import { currentFile } from './current-file.ts';
 
 /**
  * uvu's suite, but a hook that throws is a failure: uvu itself swallows what `before`, `before.each` or `after.each`
@@ -49,6 +50,11 @@ export function suite<T extends object>(name: string): Test<T> {
 					await hook(context);
 				} catch (error) {
 					console.error(`${name}: clean-up failed:`, error);
+					const file = currentFile.getStore();
+					if (file) {
+						file.cleanUpFailed = true;
+						return;
+					}
 					process.once('exit', () => {
 						process.exitCode = 1; // uvu sets its own code after this hook
 					});

@@ -1,0 +1,161 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { RunnerAgents } from '../sim/runner-agents.ts';
+import type { FaultHandle, GitHub } from '../sim/simulator.ts';
+import { type Rig, type RigOptions, startRig } from './rig.ts';
+
+/**
+ * A stage is a rig that many test files use at the same time: one control plane, one GitHub simulator, one server.
+ * `guard` runs the guard alone, as most installations do; `sets` runs RunnerSets and RunnerDeployments too.
+ */
+export type StageName = 'guard' | 'sets';
+
+const options: Record<StageName, RigOptions> = {
+	guard: {},
+	sets: { sets: true },
+};
+
+interface Stage {
+	rig: Rig;
+	/** Which file made each namespace. */
+	owners: Map<string, object>;
+	users: number;
+}
+
+const stages = new Map<StageName, Promise<Stage>>();
+/** Set by test/stage.ts, which ends the stages itself when its last file is done. */
+let kept = false;
+/** From now on a stage stays up when the last file that uses it is done, until `endStages`. */
+export function keepStages(): void {
+	kept = true;
+}
+
+export async function endStages(): Promise<void> {
+	for (const starting of stages.values()) await (await starting).rig.stop();
+	stages.clear();
+}
+
+/** Starts a stage before the first file asks for it. */
+export async function prepareStage(name: StageName): Promise<void> {
+	await stageOf(name);
+}
+
+/**
+ * This file's view of a stage, started first where the file runs alone. What the file sees of the agents' journal, of the
+ * servers' logs and of faults at GitHub is only its own: that of the namespaces that it made. Stop it like any rig.
+ */
+export async function stage(name: StageName): Promise<Rig> {
+	const shared = await stageOf(name);
+	shared.users++;
+	return view(name, shared);
+}
+
+function stageOf(name: StageName): Promise<Stage> {
+	const known = stages.get(name);
+	if (known) return known;
+	const starting = startRig(options[name]).then((rig) => ({ rig, owners: new Map(), users: 0 }));
+	stages.set(name, starting);
+	return starting;
+}
+
+function view(name: StageName, stage: Stage): Rig {
+	const { rig, owners } = stage;
+	const file = {};
+	const owns = (namespace: string) => owners.get(namespace) === file;
+	const logFrom = new Map(rig.servers.map((server) => [server, server.log.length]));
+	const others = () => [...owners.keys()].filter((namespace) => !owns(namespace));
+	const agents = rig.agents.within(owns);
+	const github = githubOf(rig.github, agents, others);
+	const cluster = delegate<Cluster>(rig.cluster, {
+		async createNamespace(namespace) {
+			owners.set(namespace, file);
+			await rig.cluster.createNamespace(namespace);
+		},
+		killApiServer: notShared,
+		startApiServer: notShared,
+		stop: notShared,
+	});
+	let stopped = false;
+	const own: Partial<Rig> = {
+		cluster,
+		github,
+		agents,
+		owns,
+		logs(matches) {
+			const namespaces = others();
+			return rig.servers.flatMap((server) =>
+				server.log
+					.slice(logFrom.get(server) ?? 0)
+					.filter((line) => matches(line) && !names(JSON.stringify(line), namespaces)),
+			);
+		},
+		addServer: notShared,
+		terminate: notShared,
+		async stop() {
+			if (stopped) return;
+			stopped = true;
+			github.clearFaults();
+			agents.stop();
+			if (--stage.users > 0 || kept) return;
+			stages.delete(name);
+			await rig.stop();
+		},
+	};
+	return Object.assign(Object.create(rig) as Rig, own);
+}
+
+function notShared(): never {
+	throw new Error('the servers of a shared stage are not for one file to start or stop: use startRig');
+}
+
+/**
+ * The simulator as one file uses it: it sees no calls about the scopes of others and no runners of others in the
+ * journal, and clears only the faults that it has made.
+ */
+function githubOf(shared: GitHub, agents: RunnerAgents, others: () => string[]): GitHub {
+	const faults: FaultHandle[] = [];
+	const added = new Set<number>();
+	return delegate<GitHub>(shared, {
+		get calls() {
+			const namespaces = others();
+			return shared.calls.filter(({ scope }) => scope === undefined || !names(scope, namespaces));
+		},
+		get journal() {
+			const own = new Set([...added, ...agents.journal.flatMap(({ runnerId = -1 }) => runnerId)]);
+			return shared.journal.filter(({ runnerId }) => own.has(runnerId));
+		},
+		addRunner(runner) {
+			const id = shared.addRunner(runner);
+			added.add(id);
+			return id;
+		},
+		fault(rule) {
+			const handle = shared.fault(rule);
+			faults.push(handle);
+			return handle;
+		},
+		clearFaults() {
+			for (const fault of faults.splice(0)) fault.clear();
+		},
+		resetCalls: notShared,
+		setRateLimit: notShared,
+		resetLimits: notShared,
+		stop: notShared,
+	});
+}
+
+/** An object like this one, but for some of its members. */
+function delegate<T extends object>(to: T, own: Partial<T>): T {
+	return new Proxy(to, {
+		get(_, name) {
+			if (name in own) return Reflect.get(own, name);
+			const value: unknown = Reflect.get(to, name);
+			return typeof value === 'function' ? value.bind(to) : value;
+		},
+	});
+}
+
+/** Whether a text names one of these namespaces as a whole word, as in `namespace/name`. */
+function names(text: string, namespaces: readonly string[]): boolean {
+	const words = new Set(text.toLowerCase().split(/[^a-z0-9-]+/));
+	return namespaces.some((namespace) => words.has(namespace));
+}
