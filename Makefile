@@ -51,8 +51,12 @@ controlplane: setup ## Build the embedded control plane (once: 5 min on 2 cores)
 	@$(NODE) test/cluster/cli.ts build
 
 .PHONY: test
-test: build controlplane ## All tests; FILES="..." for some
+test: build controlplane ## All tests of the product; FILES="..." for some
 	@$(NODE) test/run.ts $(FILES)
+
+.PHONY: test-rig
+test-rig: build controlplane ## The tests of the test rig: its control plane, simulated GitHub and runners
+	@$(NODE) test/run.ts test/rig-tests
 
 .PHONY: test-unit
 test-unit: build ## The tests that need no cluster

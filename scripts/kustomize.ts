@@ -1,7 +1,7 @@
 /**
  * Renders the kustomizations of manifests/ as `kubectl kustomize` does, so that the plugin carries what it installs.
  * Understands exactly what is used there and throws on the rest; a test compares every overlay with kubectl's own
- * rendering (test/e2e/install-apply.test.ts).
+ * rendering (test/e2e/install/install-apply.test.ts).
  */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -4,8 +4,8 @@
  */
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { currentFile, type RunningFile } from './rig/current-file.ts';
 import { endStages, keepStages, prepareStage, type StageName } from './rig/stage.ts';
+import { currentFile, type RunningFile } from './support/current-file.ts';
 
 /** What is sent to run.ts. */
 export type StageMessage =
@@ -26,6 +26,7 @@ const uvu = globalThis as unknown as {
 };
 Object.assign(uvu, { UVU_DEFER: true, UVU_QUEUE: [], UVU_INDEX: 0 });
 
+let importing: Promise<unknown> = Promise.resolve();
 const [stage, jobs, ...files] = process.argv.slice(2);
 for (const stream of [process.stdout, process.stderr]) keepOutputByFile(stream);
 process.on('unhandledRejection', (error) => {
@@ -77,8 +78,6 @@ async function runSuites(suites: Suite[], counts: { passed: number; failed: numb
 		counts.failed += total - passed;
 	}
 }
-
-let importing: Promise<unknown> = Promise.resolve();
 
 /** The suites that a file declares. One import at a time: uvu has one place for the file at hand. */
 function suitesOf(file: string): Promise<Suite[]> {

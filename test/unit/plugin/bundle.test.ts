@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Finished, type Installed, installPlugin } from '../../e2e/plugin-process.ts';
+import { type Finished, type Installed, installPlugin } from '../../e2e/support/plugin-process.ts';
 import { suite } from '../../support/suite.ts';
 import { type FakeServer, fakeServer, podList, sendJson } from './fake-server.ts';
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueClient, issueServer, type KeyPair } from '../../cluster/certificates.ts';
-import { deletion, review } from '../../e2e/webhook-post.ts';
+import { deletion, review } from '../../e2e/support/webhook-post.ts';
 import { suite } from '../../support/suite.ts';
 
 interface Context {

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { progress, record } from '../../../../../admission/api/keys.ts';
-import { type Installed, installPlugin } from '../../../../e2e/plugin-process.ts';
+import { type Installed, installPlugin } from '../../../../e2e/support/plugin-process.ts';
 import { suite } from '../../../../support/suite.ts';
 import { fakeServer, sendJson } from '../../fake-server.ts';
 

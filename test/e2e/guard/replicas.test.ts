@@ -1,0 +1,210 @@
+/** Two replicas behind one Service: any of them answers, one of them acts, either may leave. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { busy, record } from '../../../admission/api/keys.ts';
+import { type Answer, type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
+import { eventually } from '../../rig/eventually.ts';
+import { type History, startHistory } from '../../rig/history.ts';
+import { type Rig, startRig } from '../../rig/rig.ts';
+import type { ServerProcess } from '../../rig/server-process.ts';
+import { runnerNamespace } from '../../rig/spaces.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { runnerSetPod } from '../../sim/pods.ts';
+import { suite } from '../../support/suite.ts';
+
+interface Context {
+	rig: Rig;
+	history: History;
+	call: ApiCall;
+	stopCalls: () => void;
+}
+
+const test = suite<Context>('two replicas');
+
+test.before(async (context) => {
+	context.rig = await startRig({
+		nodes: ['node-1'],
+		replicas: 2,
+		server: { args: ['--shutdown-delay-seconds', '1'] },
+	});
+	context.history = await startHistory(context.rig);
+	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
+	Object.assign(context, { call, stopCalls: stop });
+});
+test.after(async ({ rig, history, stopCalls }) => {
+	if (rig) console.log(`\n${rig.github.callsTable()}`);
+	stopCalls?.();
+	history?.stop();
+	await rig?.stop();
+});
+test.after.each(async ({ history }) => {
+	assert.equal(await history.violationsAtRest(), []);
+});
+
+const led = (server: ServerProcess) => server.log.some((line) => line.msg === 'leading');
+const numbered = (size: number, prefix: string) =>
+	Array.from({ length: size }, (_, index) => `${prefix}-${index}`);
+
+/** Lines that only a leader's loops write. */
+const acting = ['runner busy', 'runner idle', 'recorded deletion waits', 'recorded deletion completed'];
+const judging = ['deletion recorded', 'deletion denied', 'deletion allowed'];
+const linesOf = (server: ServerProcess, messages: readonly string[]) =>
+	server.log.filter((line) => messages.includes(line.msg)).length;
+
+test('30 idle runners deleted at once through both replicas: one DELETE 204 each, at most 2 lists', async ({
+	rig,
+	call,
+}) => {
+	await runnerNamespace(rig, 'idle');
+	const names = numbered(30, 'idle');
+	await rig.runners(names.map((name) => ({ name, namespace: 'idle', organization: 'org-idle' })));
+	// The leader has seen them all: what follows is the deletions' own.
+	await eventually('ids are on the pods', async () =>
+		(await rig.pods('idle')).every((pod) => pod.metadata.annotations?.['actions-runner/id']),
+	);
+	const fromMs = Date.now();
+	const answers = await Promise.all(names.map((name) => remove(call, 'idle', name)));
+	assert.equal(new Set(answers.map((answer) => answer.status)), new Set([200]));
+	for (const name of names) await rig.gone(name, 'idle');
+	const deletes = rig.github.calls.filter(
+		(one) => one.endpoint === 'delete' && one.scope === 'orgs/org-idle',
+	);
+	assert.equal(new Set(deletes.map((one) => one.status)), new Set([204]));
+	assert.is(deletes.length, names.length);
+	assert.ok(rig.github.count({ endpoint: 'list', scope: 'orgs/org-idle', sinceMs: fromMs }) <= 2);
+	const shares = rig.servers.map((server) => linesOf(server, judging));
+	console.log(`reviews by replica: ${shares.join(' and ')}`);
+	assert.ok(
+		shares.every((share) => share > 0),
+		'both replicas answer',
+	);
+});
+
+test('eight DELETEs at once of each of six busy runners, through both replicas: one Event each (F9)', async ({
+	rig,
+	call,
+}) => {
+	await runnerNamespace(rig, 'told');
+	const names = numbered(6, 'told');
+	await rig.runners(names.map((name) => ({ name, namespace: 'told', organization: 'org-told' })));
+	for (const name of names) await rig.agents.runJob('told', name);
+	await eventually(
+		'all are marked busy',
+		async () => (await rig.pods('told')).every((pod) => pod.metadata.labels?.[busy.label] === 'true'),
+		{ withinMs: 20_000 },
+	);
+	const answers = await Promise.all(
+		names.flatMap((name) => numbered(8, 'time').map(() => remove(call, 'told', name))),
+	);
+	assert.equal(new Set(answers.map(({ status }) => status)), new Set([409]));
+	const told = async () => {
+		type Event = { reason: string; involvedObject: { name: string } };
+		const { items } = await rig.kube.get<{ items: Event[] }>('/api/v1/namespaces/told/events');
+		return items
+			.filter(({ reason }) => reason === 'DeletionRecorded')
+			.map(({ involvedObject }) => involvedObject.name)
+			.sort();
+	};
+	await eventually('each has its Event', async () => (await told()).length >= names.length);
+	await sleep(1_000);
+	assert.equal(await told(), names);
+	for (const name of names) await rig.agents.endJob('told', name);
+	for (const name of names) await rig.gone(name, 'told');
+});
+
+test('only the leader acts: the other writes no marks, completes no deletion, lists nothing at GitHub', async ({
+	rig,
+	call,
+}) => {
+	await runnerNamespace(rig, 'lead');
+	const names = numbered(12, 'lead');
+	await rig.runners(names.map((name) => ({ name, namespace: 'lead', organization: 'org-lead' })));
+	for (const name of names) await rig.agents.runJob('lead', name);
+	const answers = await Promise.all(
+		names.map((name, index) => (index % 2 ? evict : remove)(call, 'lead', name)),
+	);
+	assert.ok(answers.every((answer) => answer.message.includes('Recorded: ')));
+	for (const name of names) await rig.agents.endJob('lead', name);
+	for (const name of names) await rig.gone(name, 'lead');
+	assert.is(rig.servers.filter(led).length, 1);
+	for (const server of rig.servers) {
+		if (led(server)) assert.ok(linesOf(server, acting) > 0);
+		else assert.is(linesOf(server, acting), 0);
+	}
+	assert.ok(
+		rig.github.count({ endpoint: 'delete', scope: 'orgs/org-lead' }) <= names.length,
+		'at most one 422 each',
+	);
+});
+
+test('many ask for one runner at once: it is recorded once, by the first, and GitHub is asked once', async ({
+	rig,
+	call,
+	history,
+}) => {
+	await runnerNamespace(rig, 'many');
+	await rig.runners([{ name: 'many-busy', namespace: 'many', organization: 'org-many' }]);
+	await rig.agents.runJob('many', 'many-busy');
+	const callers = numbered(10, 'caller');
+	const answers = await Promise.all(
+		callers.map((as, index) => (index % 2 ? evict : remove)(call, 'many', 'many-busy', {}, as)),
+	);
+	assert.ok(answers.every((answer) => answer.status === 409 || answer.status === 429));
+	const first = (await rig.pod('many-busy', 'many'))?.metadata.annotations?.[record.requestedBy] ?? '';
+	assert.ok(callers.includes(first));
+	assert.ok(rig.github.count({ endpoint: 'delete', scope: 'orgs/org-many' }) <= 1);
+	await rig.agents.endJob('many', 'many-busy');
+	await rig.gone('many-busy', 'many');
+	await history.settled();
+});
+
+test('SIGTERM of a replica during a storm of deletions: no admission call fails, it exits with 0, the other one takes over', async ({
+	rig,
+	call,
+	history,
+}) => {
+	await runnerNamespace(rig, 'term');
+	const busy = numbered(10, 'term-busy');
+	const idle = numbered(40, 'term-idle');
+	await rig.apply(...[...busy, ...idle].map((name) => runnerSetPod({ name, namespace: 'term' })));
+	await rig.agents.waitRegistered([...busy, ...idle], 40_000);
+	for (const name of busy) await rig.agents.runJob('term', name);
+
+	const answers: Answer[] = [];
+	let storming = true;
+	const asking = busy.map(async (name) => {
+		while (storming) answers.push(await remove(call, 'term', name, { gracePeriodSeconds: 10 }));
+	});
+	const deleting = (async () => {
+		for (const name of idle) {
+			answers.push(await remove(call, 'term', name));
+			await sleep(30);
+		}
+	})();
+	await sleep(700);
+	const leader = rig.servers.find(led);
+	assert.ok(leader);
+	const fromMs = Date.now();
+	assert.is(await rig.terminate(leader), 0);
+	console.log(`the leader stopped ${Date.now() - fromMs} ms after SIGTERM`);
+	await eventually('the other one leads', () => rig.servers.some(led), { withinMs: 20_000 });
+	console.log(`the other one leads ${Date.now() - fromMs} ms after SIGTERM`);
+	await deleting;
+	storming = false;
+	await Promise.all(asking);
+
+	const statuses = new Map<number, number>();
+	for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+	console.log(`answers: ${[...statuses].map(([status, count]) => `${count} x ${status}`).join(', ')}`);
+	assert.equal(
+		[...statuses.keys()].filter((status) => status !== 200 && status !== 409),
+		[],
+	);
+	for (const { message } of answers) assert.not.match(message, 'failed calling webhook');
+
+	for (const name of busy) await rig.agents.endJob('term', name);
+	await history.settled();
+	assert.is((await rig.pods('term')).length, 0);
+});
+
+test.run();

@@ -1,0 +1,167 @@
+/** All kinds of runner pods in one namespace, each with credentials of its own; what is not known is not guessed (I5, I7). */
+import * as assert from 'uvu/assert';
+import { eventually } from '../../rig/eventually.ts';
+import { type Rig, startRig } from '../../rig/rig.ts';
+import { plainPod } from '../../rig/spaces.ts';
+import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
+import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
+import { suite } from '../../support/suite.ts';
+import { end, Space, says } from '../support/space.ts';
+
+const test = suite<{ rig: Rig; space: Space }>('runner layouts');
+const running = /is busy/;
+
+test.before(async (context) => {
+	context.rig = await startRig();
+});
+test.after(({ rig }) => end(rig));
+test.before.each(async (context) => {
+	context.space = await Space.make(context.rig);
+});
+test.after.each(async ({ space }) => space.clear());
+
+const runs = (space: Space, name: string) =>
+	eventually(`${name} runs`, async () => (await space.pod(name))?.status?.phase === 'Running');
+
+test('a RunnerSet’s, a RunnerDeployment’s and a scale set’s pods beside each other: each is recognised, by its own rules (I5)', async ({
+	rig,
+	space,
+}) => {
+	const legacy = [
+		runnerSetPod(space.options('set-busy')),
+		runnerSetPod(space.options('set-idle')),
+		runnerDeploymentPod(space.options('deployment-busy')),
+		runnerDeploymentPod(space.options('deployment-idle')),
+	];
+	await rig.apply(...legacy);
+	await space.scaleSetRunners(['scale-busy', 'scale-idle']);
+	const names = ['set', 'deployment', 'scale'];
+	await space.registered(names.flatMap((name) => [`${name}-busy`, `${name}-idle`]));
+	await space.listed(names.map((name) => `${name}-busy`));
+	for (const name of names) await space.runJob(`${name}-busy`);
+	for (const name of names) {
+		says(await space.refused(`${name}-busy`), running);
+		await space.deleted(`${name}-idle`);
+	}
+	assert.equal(space.killedJobs(), []);
+	for (const name of names) await space.endJob(`${name}-busy`);
+	for (const name of names) await space.gone(`${name}-busy`);
+});
+
+test('layouts that look a little like a runner’s are none: created and deleted as ever, GitHub is not asked (I5)', async ({
+	rig,
+	space,
+}) => {
+	const container = (name: string, env: object[] = []) => ({ name, image: 'nginx', env });
+	const variable = { name: 'RUNNER_ORG', value: space.name };
+	const pod = (name: string, containers: object[], labels: Record<string, string> = {}) => ({
+		apiVersion: 'v1',
+		kind: 'Pod',
+		metadata: { name, namespace: space.name, labels },
+		spec: { containers },
+	});
+	const none = [
+		pod('another-container', [container('actions', [variable])]),
+		pod('labels-alone', [container('web')], { 'actions-runner': '', 'runnerset-name': 'x' }),
+		pod('only-called-runner', [container('runner', [{ name: 'GITHUB_URL', value: 'https://github.com/' }])]),
+		pod('label-of-another-value', [container('runner')], { 'actions-ephemeral-runner': 'False' }),
+		plainPod('web', space.name),
+	] as { metadata: { name: string } }[];
+	await rig.apply(...none);
+	for (const { metadata } of none) await runs(space, metadata.name);
+	const before = space.calls('delete').length;
+	for (const { metadata } of none) await space.deleted(metadata.name);
+	assert.is(space.calls('delete').length, before);
+});
+
+test('runner pods that do not say where they are registered: kept, and told so; nothing is guessed from names (I5)', async ({
+	rig,
+	space,
+}) => {
+	await space.runners(['sibling']);
+	// The name of a registered runner, and no scope: the sibling's may not be assumed.
+	const noScope = runnerSetPod(space.options('no-scope', { organization: '', runnerName: 'sibling' }));
+	const twoSlashes = runnerSetPod(space.options('odd-repository', { repository: 'a/b/c', organization: '' }));
+	const valueFrom = runnerSetPod(space.options('from-config'));
+	const [runner] = valueFrom.spec.containers as {
+		env: { name: string; value?: string; valueFrom?: object }[];
+	}[];
+	for (const variable of runner?.env ?? []) {
+		if (variable.name !== 'RUNNER_ORG') continue;
+		delete variable.value;
+		variable.valueFrom = { fieldRef: { fieldPath: 'metadata.namespace' } };
+	}
+	// ARC cuts labels at 63 characters: a value of that length is no organization.
+	const long = 'o'.repeat(63);
+	const cut = scaleSetPod({
+		name: 'cut',
+		namespace: space.name,
+		githubConfigUrl: `https://github.com/${long}`,
+		ownerUid: '00000000-0000-0000-0000-000000000000',
+	});
+	cut.metadata.ownerReferences = [];
+	await rig.apply(noScope, twoSlashes, valueFrom, cut);
+	for (const name of ['no-scope', 'odd-repository', 'from-config', 'cut']) await runs(space, name);
+	for (const name of ['no-scope', 'odd-repository', 'from-config'])
+		says(await space.refused(name), 'has none of RUNNER_REPO (owner/name), RUNNER_ORG, RUNNER_ENTERPRISE');
+	says(await space.refused('cut'), 'neither its EphemeralRunner nor its labels tell the organization');
+	assert.equal(space.removals(), []);
+	assert.ok(rig.github.find(space.scope, 'sibling'));
+});
+
+test('three credentials in one namespace, each good for its own organization only: each pod is asked about with its own (I7)', async ({
+	rig,
+	space,
+}) => {
+	const organizations = ['a', 'b', 'c'].map((name) => `${space.name}-${name}`);
+	for (const organization of organizations) {
+		rig.github.addScope(`orgs/${organization}`);
+		rig.github.tokens.add(`only-${organization}`, [`orgs/${organization}`]);
+		await space.ok(
+			...['create', 'secret', 'generic', organization],
+			`--from-literal=github_token=only-${organization}`,
+		);
+	}
+	const [a = '', b = '', c = ''] = organizations;
+	const sinceMs = Date.now();
+	await rig.apply(
+		runnerSetPod(space.options('set', { organization: a, credentialsSecret: a })),
+		runnerDeploymentPod(space.options('deployment', { organization: b, credentialsSecret: b })),
+		// Its annotation names a Secret of another organization: a mistake that must not spread.
+		runnerSetPod(space.options('mistaken', { organization: a, credentialsSecret: b })),
+		runnerSetPod(space.options('missing', { organization: a, credentialsSecret: 'not-there' })),
+	);
+	const scaleSet = {
+		name: 'scale',
+		namespace: space.name,
+		githubConfigUrl: `https://github.com/${c}`,
+		githubConfigSecret: c,
+	};
+	await rig.apply(ephemeralRunner(scaleSet));
+	const owner = await rig.kube.get<{ metadata: { uid: string } }>(
+		`/apis/actions.github.com/v1alpha1/namespaces/${space.name}/ephemeralrunners/scale`,
+	);
+	await rig.apply(scaleSetPod({ ...scaleSet, ownerUid: owner.metadata.uid }));
+	await rig.agents.waitRegistered(['set', 'deployment', 'mistaken', 'missing', 'scale'], 30_000);
+	says(
+		await space.refused('missing'),
+		`Secret ${space.name}/not-there does not exist; it needs github_token`,
+	);
+	says(await space.refused('mistaken'), 'the GitHub credentials may not manage this runner');
+	for (const name of ['set', 'deployment', 'scale']) await space.deleted(name);
+	const removals = rig.github.calls.filter(({ endpoint, atMs }) => endpoint === 'delete' && atMs >= sinceMs);
+	const byScope = new Map(removals.map(({ scope, status, auth }) => [scope, { status, auth }]));
+	assert.equal(
+		organizations.map((organization) => byScope.get(`orgs/${organization}`)?.status),
+		[204, 204, 204],
+	);
+	assert.is(new Set([...byScope.values()].map(({ auth }) => auth)).size, 3, 'three tokens');
+	for (const name of ['missing', 'mistaken'])
+		assert.is((await space.pod(name))?.metadata.deletionTimestamp, undefined);
+	// Put right, without anybody asking again.
+	await space.ok('create', 'secret', 'generic', 'not-there', `--from-literal=github_token=only-${a}`);
+	await space.gone('missing', 45_000);
+	assert.equal(space.killedJobs(), []);
+});
+
+test.run();

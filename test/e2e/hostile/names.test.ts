@@ -1,0 +1,159 @@
+/**
+ * Somebody with all of a namespace's rights (ClusterRole edit) claims another namespace's runner as their own pod's, to
+ * have GitHub unregister it: at worst they hold up their own pod. The table in docs/security.md names these tests.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { apiCalls, evict } from '../../rig/api-call.ts';
+import { eventually } from '../../rig/eventually.ts';
+import type { Rig } from '../../rig/rig.ts';
+import { stage } from '../../rig/stage.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { runnerSetPod } from '../../sim/pods.ts';
+import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
+import { suite } from '../../support/suite.ts';
+import { end, Space, says } from '../support/space.ts';
+
+interface Context {
+	rig: Rig;
+	/** Whose runner is attacked; asked about with the server's own credentials, as the attacker's pods are. */
+	victim: Space;
+	evil: Space;
+}
+
+const test = suite<Context>('hostile names');
+const taken = 'another pod of the cluster is registered under that name';
+
+test.before(async (context) => {
+	context.rig = await stage('guard');
+});
+test.after(({ rig }) => end(rig));
+test.before.each(async (context) => {
+	const { rig } = context;
+	context.victim = await Space.make(rig);
+	context.evil = await Space.make(rig);
+	await context.evil.ok('create', 'rolebinding', 'mallory', '--clusterrole=edit', '--user=mallory');
+	await context.victim.runners(['victim']);
+});
+test.after.each(async ({ rig, victim, evil }) => {
+	assert.equal(
+		rig.logs(({ level }) => level === 'error'),
+		[],
+	);
+	await Promise.all([victim.clear(), evil.clear()]);
+});
+
+const mallory = (space: Space, ...args: string[]) => space.kubectl(...args, '--as=mallory');
+
+/** A pod of the attacker's that runs, and says that it is this runner of the victim's. */
+async function spoof(
+	{ rig, evil, victim }: Context,
+	name: string,
+	more: Parameters<Space['options']>[1] = {},
+): Promise<void> {
+	const pod = runnerSetPod(evil.options(name, { organization: victim.name, runnerName: 'victim', ...more }));
+	// The simulated runner must not register: the attacker's container does not, or it would replace the victim.
+	pod.metadata.annotations['test.runners/no-register'] = 'true';
+	await rig.apply(pod);
+	await eventually('runs', async () => (await evil.pod(name))?.status?.phase === 'Running');
+}
+
+/** The victim's runner is where it was, and the victim can have it deleted as ever. */
+async function unharmed({ rig, victim }: Context): Promise<void> {
+	await sleep(1_500);
+	assert.equal(victim.removals(), []);
+	assert.ok(rig.github.find(victim.scope, 'victim'), 'still registered');
+	await victim.deleted('victim');
+	assert.equal(victim.removals(), [204]);
+}
+
+test('RUNNER_NAME and RUNNER_ORG of another namespace’s idle runner: deleting that pod unregisters nobody', async (context) => {
+	const { evil } = context;
+	await spoof(context, 'innocent');
+	for (const flags of [[], ['--force', '--grace-period=0'], ['--dry-run=server']]) {
+		const refused = await mallory(evil, 'delete', 'pod', 'innocent', ...flags);
+		says(refused.stderr, taken);
+		assert.not.match(refused.stderr, `${context.victim.name}/`, 'the other pod is not named to a stranger');
+	}
+	await unharmed(context);
+});
+
+test('... nor where the pod is called like the runner, has its id, a forged complete-timestamp, another case of its name', async (context) => {
+	const { evil, rig, victim } = context;
+	await sleep(1_100); // younger, by times that are to the second
+	const id = rig.agents.runnerId(victim.name, 'victim');
+	await spoof(context, 'victim', { annotations: { 'actions-runner/id': `${id}` } });
+	await spoof(context, 'upper', { runnerName: 'VICTIM', organization: victim.name.toUpperCase() });
+	await evil.ok(
+		...['annotate', 'pod', 'victim', 'upper', '--overwrite', 'actions-runner/unregistration-proof=AAAA'],
+		`actions-runner/unregistration-complete-timestamp=${new Date().toISOString()}`,
+	);
+	for (const name of ['victim', 'upper']) says((await mallory(evil, 'delete', 'pod', name)).stderr, taken);
+	await unharmed(context);
+});
+
+test('... nor by an eviction, by the deletion loop, or by the deletion of the whole namespace', async (context) => {
+	const { evil, rig } = context;
+	await spoof(context, 'innocent');
+	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
+	const evicted = await evict(call, evil.name, 'innocent', {}, 'mallory').finally(stop);
+	assert.is(evicted.status, 429);
+	says(evicted.message, taken);
+	await rig.ok(['delete', 'namespace', evil.name, '--wait=false']);
+	await eventually(
+		'it is recorded',
+		async () => (await evil.annotations('innocent'))['actions-runner/deletion-requested-by'],
+	);
+	await sleep(3_000);
+	await unharmed(context);
+});
+
+test('... nor by an EphemeralRunner of one’s own that says so', async (context) => {
+	const { rig, evil, victim } = context;
+	const options = {
+		name: 'scale',
+		namespace: evil.name,
+		githubConfigUrl: `https://github.com/${victim.name}`,
+	};
+	const owner = ephemeralRunner(options);
+	await rig.apply({ ...owner, spec: { ...owner.spec, githubConfigSecret: undefined } });
+	const path = `/apis/actions.github.com/v1alpha1/namespaces/${evil.name}/ephemeralrunners/scale`;
+	const { metadata } = await rig.kube.get<{ metadata: { uid: string } }>(path);
+	const pod = scaleSetPod({ ...options, ownerUid: metadata.uid });
+	await rig.apply(pod);
+	await eventually('runs', async () => (await evil.pod('scale'))?.status?.phase === 'Running');
+	const runnerId = rig.agents.runnerId(victim.name, 'victim');
+	await eventually('the simulated one is registered', () => rig.github.find(victim.scope, 'scale'));
+	await rig.kube.patch(`${path}/status`, { status: { runnerName: 'victim', runnerId } });
+	says((await mallory(evil, 'delete', 'pod', 'scale')).stderr, taken);
+	await unharmed(context);
+});
+
+test('the id of a runner that nobody here has a pod for is believed only under its own name', async (context) => {
+	const { rig, evil, victim } = context;
+	const elsewhere = rig.github.addRunner({ scope: victim.scope, name: 'on-a-machine' });
+	await spoof(context, 'guess', {
+		runnerName: 'guess',
+		annotations: { 'actions-runner/id': `${elsewhere}` },
+	});
+	await mallory(evil, 'delete', 'pod', 'guess');
+	await sleep(1_500);
+	assert.ok(rig.github.runner(elsewhere), 'still registered');
+	await unharmed(context);
+});
+
+test('a busy runner’s name on one’s own pod: the victim’s job and its record stay the victim’s', async (context) => {
+	const { evil, victim } = context;
+	await spoof(context, 'innocent');
+	await victim.runJob('victim', { known: true });
+	await mallory(evil, 'delete', 'pod', 'innocent');
+	await evil.ok('annotate', 'pod', 'innocent', 'actions-runner/break-glass=mine');
+	assert.is((await mallory(evil, 'delete', 'pod', 'innocent', '--wait=false')).code, 0);
+	await evil.gone('innocent');
+	await sleep(1_000);
+	assert.equal([victim.killedJobs(), victim.removals()], [[], []]);
+	assert.is((await victim.pod('victim'))?.metadata.deletionTimestamp, undefined);
+	await victim.endJob('victim');
+});
+
+test.run();

@@ -1,0 +1,226 @@
+/** `kubectl runners install` and `uninstall` with a server, runners and jobs: to the first guarded delete, and back. */
+import * as assert from 'uvu/assert';
+import { busy, record } from '../../../admission/api/keys.ts';
+import type { RunnerSet } from '../../../admission/api/sets.ts';
+import { startCluster } from '../../cluster/cluster.ts';
+import { freePort } from '../../cluster/free-port.ts';
+import { eventually } from '../../rig/eventually.ts';
+import { Rig } from '../../rig/rig.ts';
+import { difference, type Snapshot, snapshot } from '../../rig/snapshot.ts';
+import { runnerSetPod } from '../../sim/pods.ts';
+import { startRunnerAgents } from '../../sim/runner-agents.ts';
+import { startGitHub } from '../../sim/simulator.ts';
+import { suite } from '../../support/suite.ts';
+import { type Finished, type Installed, installPlugin } from '../support/plugin-process.ts';
+import { end, Space, says } from '../support/space.ts';
+
+interface Context {
+	rig: Rig;
+	space: Space;
+	plugin: Installed;
+	port: number;
+	/** The whole cluster before the first install. */
+	before: Snapshot;
+	runners: (...args: string[]) => Promise<Finished>;
+}
+
+const test = suite<Context>('install and uninstall, with a server outside of the cluster');
+
+const names = ['busy-0', 'idle-0'];
+
+/** A cluster with busy and idle runners as ARC leaves them, and nothing of ours. */
+test.before(async (context) => {
+	const [cluster, github, plugin] = await Promise.all([startCluster(), startGitHub(), installPlugin()]);
+	const rig = new Rig(cluster, github, { sets: true });
+	Object.assign(context, { rig, plugin, port: await freePort() });
+	await cluster.addNode('node-1');
+	rig.agents = await startRunnerAgents({ cluster: cluster.kubeconfig, github });
+	context.space = await Space.make(rig);
+	await rig.apply(...names.map((name) => runnerSetPod(context.space.options(name))));
+	await context.space.registered(names);
+	await rig.agents.runJob(context.space.name, 'busy-0');
+	const env = { KUBECONFIG: cluster.kubeconfig };
+	context.runners = (...args) => plugin.run(args, env);
+	context.before = await snapshot(rig.kube);
+});
+test.after(async ({ rig, plugin }) => {
+	await Promise.all([end(rig), plugin?.remove()]);
+});
+
+function ok({ code, stdout, stderr }: Finished): string {
+	assert.is(code, 0, `exit code ${code}: ${stdout}${stderr}`);
+	return stdout;
+}
+
+/** What `install` and `uninstall` did, by what they said: { unchanged: 19 }. */
+function outcomes(stdout: string): Record<string, number> {
+	const counts: Record<string, number> = {};
+	for (const [, outcome = ''] of stdout.matchAll(/^\S+\/\S+ (\w+)/gm))
+		counts[outcome] = (counts[outcome] ?? 0) + 1;
+	return counts;
+}
+
+test('from an empty cluster to the first guarded delete: one command, under 20 s', async (context) => {
+	const { rig, space, plugin, port } = context;
+	const startedMs = performance.now();
+	const installing = plugin.start(['install', '--external', `localhost:${port}`], {
+		KUBECONFIG: rig.cluster.kubeconfig,
+	});
+	await installing.prints(/^Start at localhost/m);
+	says(installing.stdout, `Start at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`);
+	rig.serverKubeconfig = await rig.cluster.serviceAccountKubeconfig('runners-system', 'runners-admission');
+	await rig.addServer({ args: ['--port', `${port}`] });
+	const installed = await installing.end();
+	const said = await space.refused('busy-0');
+	const tookMs = performance.now() - startedMs;
+	console.log(`empty cluster to first guarded delete: ${(tookMs / 1000).toFixed(1)} s`);
+
+	says(said, /busy|runs? a job|running a job/);
+	assert.ok(tookMs < 20_000, `${tookMs} ms`);
+	assert.equal(Object.keys(outcomes(ok(installed))), ['created']);
+	assert.match(installed.stdout, /^the guard answers \(\d+s\)$/m);
+	// The credentials are in this server's environment, which install can not see.
+	says(installed.stderr, 'kubectl create secret generic runners-github -n runners-system');
+	assert.equal(space.killedJobs(), []);
+});
+
+test('a second run: everything is unchanged, and the caBundle that the server wrote stays', async (context) => {
+	const { rig, runners, port } = context;
+	const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
+	const read = () =>
+		rig.kube.get<{
+			metadata: { resourceVersion: string };
+			webhooks: { clientConfig: { caBundle?: string } }[];
+		}>(path);
+	const before = await read();
+	const again = await runners('install', '--external', `localhost:${port}`);
+	assert.equal(Object.keys(outcomes(ok(again))), ['unchanged']);
+	const after = await read();
+	assert.ok(after.webhooks.every(({ clientConfig }) => clientConfig.caBundle));
+	assert.is(after.metadata.resourceVersion, before.metadata.resourceVersion);
+});
+
+test('default to guard-only and back: what the mode lacks is removed, sets are let go and taken again', async (context) => {
+	const { rig, runners, space, port } = context;
+	await rig.apply(runnerSet(space));
+	await eventually('the set is ours', async () => finalizers(context).then((list) => list.length > 0));
+	const external = ['--external', `localhost:${port}`];
+	const dry = ok(await runners('install', '--mode', 'guard-only', ...external, '--dry-run=server'));
+	says(
+		dry,
+		'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission removed (server dry run)\n',
+	);
+
+	const down = ok(await runners('install', '--mode', 'guard-only', ...external));
+	says(down, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission removed\n');
+	says(down, 'clusterrolebinding.rbac.authorization.k8s.io/runners-admission-sets removed\n');
+	says(down, `runnerset.actions.summerwind.dev/example released (namespace ${space.name})\n`);
+	assert.equal(await finalizers(context), []);
+	assert.not.match(down, /customresourcedefinition/);
+	says(await space.refused('busy-0'), /job/);
+
+	const up = ok(await runners('install', ...external));
+	says(up, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission created\n');
+	await eventually('the set is ours again', async () => finalizers(context).then((list) => list.length > 0), {
+		withinMs: 60_000,
+	});
+});
+
+test('uninstall is refused while sets would go with their definitions, naming sets and busy runners', async (context) => {
+	const { runners, space } = context;
+	const refused = await runners('uninstall', '--yes');
+	assert.is(refused.code, 1);
+	says(refused.stderr, `runnerset/example -n ${space.name}`);
+	says(refused.stderr, '--keep-crds');
+	assert.is(refused.stderr.trim().split('\n').length, 3);
+	says(await space.refused('busy-0'), /job/);
+});
+
+test('uninstall leaves the cluster as it was, the server still running: marks, records, finalizers (H5)', async (context) => {
+	const { rig, runners, space, before } = context;
+	await space.busy('busy-0');
+	const recorded = (await space.annotations('busy-0'))[record.requestedBy];
+	assert.ok(recorded, 'the refused deletion is recorded');
+	const installed = await snapshot(rig.kube);
+	const dry = ok(await runners('uninstall', '--keep-crds', '--dry-run=server'));
+	ok(await runners('uninstall', '--keep-crds', '--dry-run=client'));
+	assert.equal(difference(installed, await snapshot(rig.kube)), [], 'a dry run changes nothing');
+	says(dry, `pod/busy-0 released (namespace ${space.name}) (server dry run)\n`);
+	assert.is((await space.pod('busy-0'))?.metadata.labels?.[busy.label], 'true');
+
+	const done = await runners('uninstall', '--keep-crds', '--yes');
+	const stdout = ok(done);
+	console.log(`uninstall: ${(done.elapsedMs / 1000).toFixed(1)} s`);
+	says(
+		done.stderr,
+		`Warning: 1 recorded deletion will not be carried out any more: pod/busy-0 -n ${space.name}\n`,
+	);
+	says(done.stderr, 'a server still runs outside of the cluster');
+	const order = ['validatingwebhookconfiguration', 'pod/busy-0 released', 'serviceaccount/', 'namespace/'];
+	const places = order.map((word) => stdout.indexOf(word));
+	assert.equal(
+		places,
+		[...places].sort((a, b) => a - b),
+		stdout,
+	);
+	assert.ok(
+		places.every((place) => place >= 0),
+		stdout,
+	);
+
+	// What is left is what was asked for: the definitions and the set. The server lives, and can write no more.
+	const kept = /^\+ (CustomResourceDefinition|APIService|RunnerSet) /;
+	await eventually(
+		'the rest is as before',
+		async () => difference(before, await snapshot(rig.kube)).every((line) => kept.test(line)),
+		{ withinMs: 15_000, everyMs: 1_000 },
+	).catch(async (error: unknown) => {
+		throw new Error(`${error}:\n${difference(before, await snapshot(rig.kube)).join('\n')}`);
+	});
+	assert.equal(await finalizers(context), []);
+	assert.equal(space.killedJobs(), []);
+	assert.is(ok(await runners('uninstall', '--keep-crds', '--yes')), 'nothing to uninstall\n');
+});
+
+test('after that nothing blocks anything: the set goes at once, pods too, and the definitions (H5)', async (context) => {
+	const { rig, runners, space, before } = context;
+	await space.ok('delete', 'runnerset', 'example', '--timeout=20s');
+	const done = ok(await runners('uninstall', '--yes'));
+	assert.equal(outcomes(done), { removed: 3 });
+	await eventually(
+		'all is as before',
+		async () => difference(before, await snapshot(rig.kube)).length === 0,
+		{
+			withinMs: 15_000,
+			everyMs: 1_000,
+		},
+	).catch(async (error: unknown) => {
+		throw new Error(`${error}:\n${difference(before, await snapshot(rig.kube)).join('\n')}`);
+	});
+	assert.is(ok(await runners('uninstall', '--yes')), 'nothing to uninstall\n');
+	await space.deleted('idle-0', '--timeout=20s');
+	await rig.apply(runnerSetPod(space.options('new-0')));
+});
+
+function runnerSet(space: Space): object {
+	return {
+		apiVersion: 'actions.summerwind.dev/v1alpha1',
+		kind: 'RunnerSet',
+		metadata: { name: 'example', namespace: space.name },
+		spec: {
+			replicas: 0,
+			organization: space.name,
+			dockerEnabled: false,
+			selector: { matchLabels: { app: 'example' } },
+			serviceName: 'example',
+			template: { metadata: { labels: { app: 'example' } } },
+		},
+	};
+}
+
+async function finalizers({ rig, space }: Context): Promise<string[]> {
+	const path = `/apis/actions.summerwind.dev/v1alpha1/namespaces/${space.name}/runnersets/example`;
+	return (await rig.kube.get<RunnerSet>(path)).metadata.finalizers ?? [];
+}
+
+test.run();

@@ -1,0 +1,313 @@
+/** The plugin's verbs for RunnerSets and RunnerDeployments, against real reconcilers. */
+import * as assert from 'uvu/assert';
+import type { RunnerSet } from '../../../admission/api/sets.ts';
+import { type Cluster, startCluster } from '../../cluster/cluster.ts';
+import { eventually } from '../../rig/eventually.ts';
+import { type Rig, startRig } from '../../rig/rig.ts';
+import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
+import { suite } from '../../support/suite.ts';
+import { type Finished, type Installed, installPlugin, type Running } from '../support/plugin-process.ts';
+
+interface Context {
+	rig: Rig;
+	plugin: Installed;
+	sets: SetUnderTest[];
+	runners: (...args: string[]) => Promise<Finished>;
+	start: (...args: string[]) => Running;
+}
+
+const test = suite<Context>('kubectl runners, sets');
+
+test.before(async (context) => {
+	[context.rig, context.plugin] = await Promise.all([startRig({ sets: true }), installPlugin()]);
+	context.sets = [];
+	const env = { KUBECONFIG: context.rig.cluster.kubeconfig };
+	context.runners = (...args) => context.plugin.run(args, env);
+	context.start = (...args) => context.plugin.start(args, env);
+});
+test.after(async ({ rig, plugin, sets }) => {
+	for (const set of sets ?? []) set.stop();
+	await Promise.all([rig?.stop(), plugin?.remove()]);
+});
+
+async function given(
+	{ rig, sets }: Context,
+	kind: 'RunnerSet' | 'RunnerDeployment',
+	replicas: number,
+): Promise<SetUnderTest> {
+	const set = await SetUnderTest.make(rig, kind, { replicas });
+	sets.push(set);
+	return set;
+}
+
+/** What the plugin says after the exit code; fails with all of it. */
+function ok({ code, stdout, stderr }: Finished): string {
+	assert.is(code, 0, `exit code ${code}: ${stdout}${stderr}`);
+	return stdout;
+}
+
+for (const kind of kinds) {
+	const resource = kind.toLowerCase();
+
+	test(`${kind}: scale up with --wait ends when all are registered; status and list tell the same`, async (context) => {
+		const { runners, rig } = context;
+		const set = await given(context, kind, 0);
+		const at = ['-n', set.namespace];
+		const up = ok(await runners('scale', 'example', '--replicas=3', '--wait', '--timeout=30s', ...at));
+		assert.match(up, new RegExp(`^${resource}.actions.summerwind.dev/example scaled\n`));
+		assert.match(up, new RegExp(`^${resource}/example settled: 3 wanted: 3 idle\n$`, 'm'));
+		const online = rig.github.runners(set.scope).filter(({ status }) => status === 'online');
+		assert.is(online.length, 3);
+
+		const [first = ''] = set.known();
+		await set.busy(first);
+		await eventually('the status counts it', async () => (await set.object()).status?.busyReplicas === 1);
+		const tree = ok(await runners('status', `${resource}/example`, ...at));
+		assert.match(tree, new RegExp(`^${resource}/example +settled +\\d+s +3 wanted: 2 idle, 1 busy$`, 'm'));
+		assert.match(
+			tree,
+			new RegExp(`^.─ ${first} +busy +\\d+s +on node-\\d\n. {2}└─ job .* +running +\\d+s$`, 'm'),
+		);
+		assert.is(tree.match(/─ example-\S+ +idle /g)?.length, 2);
+
+		const list = ok(await runners('list', 'sets', ...at));
+		assert.match(list, /^NAME +KIND +DESIRED +CURRENT +IDLE +BUSY +DRAINING +AGE\n/);
+		assert.match(list, new RegExp(`^example +${kind} +3 +3 +2 +1 +0 +\\d+s$`, 'm'));
+		const ageless = (text: string) => text.replace(/\d+s$/m, '');
+		assert.is(ageless(ok(await runners('list', `${resource}s`, ...at))), ageless(list));
+		await set.endJob(first);
+	});
+
+	test(`${kind}: drain waits for the job, says for whom, and scales again with --replicas (C6)`, async (context) => {
+		const { start, rig } = context;
+		const set = await given(context, kind, 2);
+		const [first = '', second = ''] = set.known();
+		await set.busy(first);
+		const draining = start('drain', `${resource}/example`, '--replicas=1', '-n', set.namespace);
+		await draining.prints(new RegExp(`^pod/${second} gone$`, 'm'));
+		await draining.prints(new RegExp(`^waiting for ${set.namespace}/${first}: busy, `, 'm'));
+		await set.endJob(first);
+		const stdout = ok(await draining.end());
+		assert.match(stdout, new RegExp(`^${resource}.actions.summerwind.dev/example scaled to 0 \\(was 2\\)\n`));
+		assert.match(
+			stdout,
+			new RegExp(`^${resource}/example drained: 2 runners have left in \\d+s\n.*scaled to 1\n$`, 'm'),
+		);
+		assert.equal(rig.agents.killedJobs(), []);
+		await set.reaches(1);
+	});
+}
+
+test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to restore', async (context) => {
+	const { start, runners } = context;
+	const set = await given(context, 'RunnerSet', 1);
+	const [only = ''] = set.known();
+	await set.busy(only);
+	const late = await runners('drain', 'runnerset/example', '--timeout=2s', '-n', set.namespace);
+	assert.is(late.code, 2, late.stderr);
+	const goesOn =
+		/runnerset\/example stays at 0, which goes on without this command: 1 runner is still there, 1 of them busy/;
+	assert.match(late.stderr, /^error: timed out waiting for the condition on runnerset\/example\n/);
+	assert.match(late.stderr, goesOn);
+	const restore = `kubectl runners scale runnerset/example --replicas=1 -n ${set.namespace}`;
+	assert.ok(late.stderr.includes(`To restore: ${restore}\n`), late.stderr);
+
+	const again = start('drain', 'runnerset', 'example', '-n', set.namespace);
+	await again.prints(new RegExp(`${only}: busy`));
+	again.interrupt();
+	const { code, stderr } = await again.end();
+	assert.is(code, 130);
+	assert.match(stderr, goesOn);
+	assert.not.match(stderr, /restore/, 'it wanted 0 before this drain');
+
+	const third = start('drain', 'runnerset/example', '-n', set.namespace);
+	await third.prints(new RegExp(`${only}: busy`));
+	ok(await runners(...restore.split(' ').slice(2)));
+	const overruled = await third.end();
+	assert.equal(
+		[overruled.code, overruled.stderr],
+		[1, 'error: runnerset/example was scaled to 1 meanwhile\n'],
+	);
+	assert.equal(set.live(), [only], 'the busy runner was never touched');
+	await set.endJob(only);
+});
+
+test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C say how to take it back', async (context) => {
+	const { start, runners } = context;
+	const set = await given(context, 'RunnerSet', 2);
+	const both = set.known();
+	await set.busy(...both);
+	const at = ['-n', set.namespace];
+	const late = await runners('scale', 'example', '--replicas=1', '--wait', '--timeout=3s', ...at);
+	assert.is(late.code, 2, late.stdout + late.stderr);
+	assert.match(
+		late.stdout,
+		/^waiting for runnerset\/example: draining, 1 wanted: 2 busy \(1 draining\); 1 go when their jobs are done/m,
+	);
+	assert.match(late.stderr, /stays scaled to 1, which goes on.*To take back: .* --replicas=2 -n /);
+	const status = await runners('status', ...at);
+	assert.is(status.code, 2, status.stdout);
+	assert.match(status.stdout, /^runnerset\/example +draining /m);
+
+	const waiting = start('scale', 'example', '--replicas=1', '--wait', ...at);
+	await waiting.prints(/waiting for runnerset\/example: draining/);
+	waiting.interrupt();
+	assert.is((await waiting.end()).code, 130);
+
+	const last = start('scale', 'example', '--replicas=1', '--wait', ...at);
+	await last.prints(/waiting for runnerset\/example: draining/);
+	await set.endJob(both[0] ?? '');
+	assert.match(ok(await last.end()), /^runnerset\/example settled: 1 wanted: 1 busy$/m);
+	await set.endJob(both[1] ?? '');
+});
+
+test('scale: preconditions, dry runs and formats as kubectl scale has them', async (context) => {
+	const { runners } = context;
+	const set = await given(context, 'RunnerSet', 0);
+	const at = ['-n', set.namespace];
+	const replicas = async () => (await set.object()).spec.replicas;
+	const wrong = await runners('scale', 'example', '--replicas=1', '--current-replicas=3', ...at);
+	assert.equal([wrong.code, wrong.stderr], [1, 'error: Expected replicas to be 3, was 0\n']);
+	const stale = await runners('scale', 'example', '--replicas=1', '--resource-version=1', ...at);
+	assert.match(stale.stderr, /^error: Expected resource version to be 1, was \d+\n$/);
+
+	for (const [dryRun, suffix] of [
+		['client', '(dry run)'],
+		['server', '(server dry run)'],
+	]) {
+		const dry = ok(await runners('scale', 'example', '--replicas=4', `--dry-run=${dryRun}`, ...at));
+		assert.is(dry, `runnerset.actions.summerwind.dev/example scaled ${suffix}\n`);
+		const shown = ok(
+			await runners('scale', 'example', '--replicas=4', `--dry-run=${dryRun}`, '-o', 'json', ...at),
+		);
+		const { kind, spec } = JSON.parse(shown) as RunnerSet;
+		assert.equal([kind, spec.replicas], ['RunnerSet', 4]);
+	}
+	assert.is(await replicas(), 0);
+
+	const named = ok(
+		await runners(
+			'scale',
+			'runnersets',
+			'example',
+			'--replicas=1',
+			'--current-replicas=0',
+			'-o',
+			'name',
+			...at,
+		),
+	);
+	assert.is(named, 'runnerset.actions.summerwind.dev/example\n');
+	assert.is(await replicas(), 1);
+	const yaml = ok(await runners('scale', 'example', '--replicas=0', '-o', 'yaml', ...at));
+	assert.match(yaml, /^apiVersion: actions.summerwind.dev\/v1alpha1\nkind: RunnerSet\n/);
+	assert.match(yaml, /^ {2}replicas: 0$/m);
+});
+
+test('a name alone: found whichever kind it is, refused if it is both, NotFound if neither', async (context) => {
+	const { runners, rig } = context;
+	const set = await given(context, 'RunnerDeployment', 0);
+	const at = ['-n', set.namespace];
+	assert.is(
+		ok(await runners('scale', 'example', '--replicas=0', ...at)),
+		'runnerdeployment.actions.summerwind.dev/example scaled\n',
+	);
+	const spec = {
+		replicas: 0,
+		organization: 'o',
+		selector: { matchLabels: { app: 'a' } },
+		serviceName: 'a',
+		template: { metadata: { labels: { app: 'a' } } },
+	};
+	await rig.apply({
+		apiVersion: 'actions.summerwind.dev/v1alpha1',
+		kind: 'RunnerSet',
+		metadata: { name: 'example', namespace: set.namespace },
+		spec,
+	});
+	const both = await runners('scale', 'example', '--replicas=0', ...at);
+	assert.is(
+		both.stderr,
+		'error: there are runnerset/example and runnerdeployment/example: name one of them so\n',
+	);
+	assert.match(
+		ok(await runners('list', 'sets', '-o', 'name', ...at)),
+		/^runnerdeployment\.\S+\/example\nrunnerset\.\S+\/example\n$/,
+	);
+	assert.not.match(ok(await runners('list', 'runnersets', ...at)), /RunnerDeployment/);
+	assert.match(ok(await runners('list', 'sets', '-A', '-o', 'wide')), /^NAMESPACE .* SCOPE +LABELS\n/);
+	const none = await runners('scale', 'nobody', '--replicas=0', ...at);
+	assert.is(
+		none.stderr,
+		'Error from server (NotFound): runnersets.actions.summerwind.dev "nobody" not found\n',
+	);
+	const missing = await runners('status', 'runnerdeployment/nobody', ...at);
+	assert.equal([missing.code, missing.stdout], [1, '']);
+	const empty = await runners('status', '-n', 'kube-public');
+	assert.equal([empty.code, empty.stderr], [0, 'No resources found in kube-public namespace.\n']);
+});
+
+test('status -w and list sets -w in a pipe: the tree, then a line for every change', async (context) => {
+	const { start, runners } = context;
+	const set = await given(context, 'RunnerSet', 1);
+	const [first = ''] = set.known();
+	const at = ['-n', set.namespace];
+	const status = start('status', 'example', '-w', ...at);
+	const list = start('list', 'sets', '-w', ...at);
+	await status.prints(new RegExp(`^└─ ${first} +idle`, 'm'));
+	await list.prints(/^example +RunnerSet +1 +1 +1 +0 +0 /m);
+	await set.busy(first);
+	await status.prints(new RegExp(`^runnerset/example ${first}: busy, `, 'm'));
+	await list.prints(/^example +RunnerSet +1 +1 +0 +1 +0 /m);
+	ok(await runners('scale', 'example', '--replicas=0', ...at));
+	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 go when/m);
+	await set.endJob(first);
+	await status.prints(new RegExp(`^runnerset/example ${first}: gone$`, 'm'));
+	await status.prints(/^runnerset\/example: settled; 0 wanted: none there$/m);
+	for (const running of [status, list]) {
+		running.interrupt();
+		const { code, stdout, stderr } = await running.end();
+		assert.equal([code, stderr], [130, '']);
+		assert.not.ok(stdout.includes('\u001b'));
+		assert.is(new Set(stdout.split('\n')).size, stdout.split('\n').length, stdout);
+	}
+});
+
+test('set names are completed, with what they are up to', async (context) => {
+	const { runners } = context;
+	const set = await given(context, 'RunnerDeployment', 0);
+	const scale = ok(await runners('__complete', 'scale', '-n', set.namespace, 'ex'));
+	assert.is(scale, 'example\t0 wanted: none there\n:4\n');
+	const drain = ok(await runners('__complete', 'drain', '-n', set.namespace, 'runner'));
+	assert.match(drain, /^runnerdeployment\/example\t/);
+});
+
+test('a cluster without the custom resources: no such resource type, and one line of advice', async ({
+	plugin,
+}) => {
+	let cluster: Cluster | undefined;
+	try {
+		cluster = await startCluster();
+		const env = { KUBECONFIG: cluster.kubeconfig };
+		for (const args of [
+			['scale', 'example', '--replicas=1'],
+			['list', 'sets'],
+			['list', 'sets', '-w'],
+			['status'],
+			['status', 'example', '-w'],
+			['drain', 'runnerset/example'],
+		]) {
+			const { code, stdout, stderr } = await plugin.run(args, env);
+			assert.equal([code, stdout], [1, ''], args.join(' '));
+			assert.match(
+				stderr,
+				/^error: the server doesn't have a resource type "runnersets"\n[A-Z].*kubectl runners list\n$/,
+				args.join(' '),
+			);
+		}
+	} finally {
+		await cluster?.stop();
+	}
+});
+
+test.run();

@@ -1,0 +1,465 @@
+/** The plugin against a real API server without the guard: what it must do everywhere. */
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+import * as assert from 'uvu/assert';
+import { busy, progress, record } from '../../../admission/api/keys.ts';
+import { type Cluster, startCluster } from '../../cluster/cluster.ts';
+import { eventually } from '../../rig/eventually.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../../sim/pods.ts';
+import { suite } from '../../support/suite.ts';
+import { type Finished, type Installed, installPlugin, Running } from '../support/plugin-process.ts';
+
+interface Context {
+	cluster: Cluster;
+	plugin: Installed;
+	/** Runs the plugin as admin. */
+	runners: (...args: string[]) => Promise<Finished>;
+	start: (...args: string[]) => Running;
+}
+
+const test = suite<Context>('kubectl runners, without the guard');
+
+test.before(async (context) => {
+	[context.cluster, context.plugin] = await Promise.all([startCluster(), installPlugin()]);
+	const env = { KUBECONFIG: context.cluster.kubeconfig };
+	context.runners = (...args) => context.plugin.run(args, env);
+	context.start = (...args) => context.plugin.start(args, env);
+	await context.cluster.addNode('node-1');
+});
+
+test.after(async ({ cluster, plugin }) => {
+	await Promise.all([cluster?.stop(), plugin?.remove()]);
+});
+
+async function kubectl(cluster: Cluster, args: string[], input?: string): Promise<string> {
+	const result = await cluster.kubectl(args, input === undefined ? {} : { input });
+	assert.is(result.code, 0, `kubectl ${args.join(' ')}: ${result.stderr}`);
+	return result.stdout;
+}
+
+/** Makes runners in a namespace of their own and waits until their containers run. */
+async function given(cluster: Cluster, namespace: string, ...pods: LegacyPodOptions[]): Promise<void> {
+	await cluster.createNamespace(namespace);
+	const items = pods.map((pod) => runnerSetPod({ set: 'example', ...pod, namespace }));
+	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+	const placed = pods.filter((pod) => pod.nodeName !== 'nowhere').map((pod) => `pod/${pod.name}`);
+	await kubectl(cluster, ['wait', '-n', namespace, '--for=condition=Ready', '--timeout=30s', ...placed]);
+}
+
+/** A PodDisruptionBudget that forbids to evict the pods with the label kept=yes, in force. */
+async function budget(cluster: Cluster, namespace: string): Promise<void> {
+	const selector = ['--selector=kept=yes', '--min-available=1'];
+	await kubectl(cluster, ['create', 'pdb', 'keep', '-n', namespace, ...selector]);
+	await eventually('the budget is in force', async () =>
+		(await kubectl(cluster, ['get', 'pdb', 'keep', '-n', namespace, '-o', 'yaml'])).includes(
+			'observedGeneration',
+		),
+	);
+}
+
+const idle = { annotations: { [progress.runnerId]: '7' } };
+const onJob = {
+	labels: { [busy.label]: 'true' },
+	annotations: {
+		[progress.runnerId]: '8',
+		[busy.job]: 'build (octo-org/app, run 42)',
+		[busy.since]: new Date(Date.now() - 720_000).toISOString(),
+	},
+};
+const recorded = {
+	[record.requestedAt]: new Date().toISOString(),
+	[record.requestedBy]: 'alice',
+	[record.options]: '{"via":"eviction","gracePeriodSeconds":30}',
+};
+
+test('list: every runner with set, state, job, id and node; other pods are not shown', async (context) => {
+	const { cluster, runners } = context;
+	await given(
+		cluster,
+		'list',
+		{ name: 'a-idle', ...idle },
+		{ name: 'b-busy', ...onJob },
+		{ name: 'c-draining', ...onJob, annotations: { ...onJob.annotations, ...recorded } },
+		{ name: 'd-pending', nodeName: 'nowhere' },
+		{ name: 'e-starting' },
+	);
+	const plain = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'list' } };
+	const spec = { containers: [{ name: 'web', image: 'web' }] };
+	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ ...plain, spec }));
+
+	const listed = await runners('list', '-n', 'list');
+	assert.is(listed.code, 0, listed.stderr);
+	const rows = listed.stdout
+		.trim()
+		.split('\n')
+		.map((line) => line.split(/ {2,}/));
+	assert.equal(rows[0], ['NAME', 'SET', 'STATE', 'JOB', 'RUNNER ID', 'NODE', 'AGE']);
+	assert.equal(
+		rows.slice(1).map((row) => row.slice(0, 6)),
+		[
+			['a-idle', 'example', 'idle', '<none>', '7', 'node-1'],
+			['b-busy', 'example', 'busy', 'build (octo-org/app, run 42)', '8', 'node-1'],
+			['c-draining', 'example', 'draining', 'build (octo-org/app, run 42)', '8', 'node-1'],
+			// a node that no kubelet looks after: bound, but nothing starts
+			['d-pending', 'example', 'starting', '<none>', '<none>', 'nowhere'],
+			['e-starting', 'example', 'starting', '<none>', '<none>', 'node-1'],
+		],
+	);
+
+	const wide = await runners('get', '-A', '-owide', '-l', 'actions-runner/busy=true', '--no-headers');
+	assert.match(
+		wide.stdout,
+		/^list +b-busy .* octo-org +12m +<none>\nlist +c-draining .* octo-org +12m +alice\n$/,
+	);
+	const names = await runners('list', '-n', 'list', '-o', 'name');
+	assert.is(names.stdout, 'pod/a-idle\npod/b-busy\npod/c-draining\npod/d-pending\npod/e-starting\n');
+	const json = JSON.parse((await runners('list', '-n', 'list', '-o', 'json')).stdout);
+	assert.is(json.kind, 'List');
+	assert.equal(
+		json.items.map((pod: { kind: string; metadata: { name: string; managedFields?: object } }) => [
+			pod.kind,
+			pod.metadata.name,
+			pod.metadata.managedFields,
+		]),
+		names.stdout
+			.trim()
+			.split('\n')
+			.map((name) => ['Pod', name.slice(4), undefined]),
+	);
+	// kubectl reads our YAML as it reads its own
+	const yaml = (await runners('list', '-n', 'list', 'a-idle', '-o', 'yaml')).stdout;
+	const again = await kubectl(cluster, ['create', '-f', '-', '--dry-run=client', '-o', 'json'], yaml);
+	assert.equal(JSON.parse(again).spec, json.items[0].spec);
+
+	const none = await runners('list', '-n', 'no-such-namespace');
+	assert.equal(
+		[none.code, none.stdout, none.stderr],
+		[0, '', 'No resources found in no-such-namespace namespace.\n'],
+	);
+	const other = await runners('list', 'web', '-n', 'list');
+	assert.equal([other.code, other.stderr], [1, 'error: pod "web" is not a runner; use kubectl for it\n']);
+});
+
+test('list -w: the table, then one line for every change that shows, until Ctrl-C', async ({
+	cluster,
+	start,
+}) => {
+	await given(cluster, 'watch', { name: 'r-0', ...idle });
+	const watching = start('list', '-w', '-n', 'watch');
+	await watching.prints(/^r-0 .* idle /m);
+	await kubectl(cluster, ['annotate', 'pod', 'r-0', '-n', 'watch', 'unrelated=change']);
+	await kubectl(cluster, ['label', 'pod', 'r-0', '-n', 'watch', `${busy.label}=true`]);
+	await watching.prints(/^r-0 .* busy /m);
+	await kubectl(cluster, ['delete', 'pod', 'r-0', '-n', 'watch']);
+	await watching.prints(/^r-0 .* deleted /m);
+	watching.interrupt();
+	const { code, stdout } = await watching.end();
+	assert.is(code, 130);
+	assert.equal(
+		stdout
+			.trim()
+			.split('\n')
+			.map((line) => line.split(/ +/)[2]),
+		['STATE', 'idle', 'busy', 'draining', 'deleted'],
+	);
+});
+
+test('why: says that no guard is installed, and what is recorded', async ({ cluster, runners }) => {
+	await given(cluster, 'why', { name: 'r-0', ...onJob, annotations: { ...onJob.annotations, ...recorded } });
+	const told = await runners('why', 'r-0', '-n', 'why');
+	assert.is(told.code, 0, told.stderr);
+	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
+	assert.match(told.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
+	assert.match(told.stdout, /^Recorded: +an eviction, grace period 30s, asked for by alice \d+s ago/m);
+	assert.match(told.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
+	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);
+	assert.equal([data.verdict, data.recorded.requestedBy], ['unguarded', 'alice']);
+	assert.match(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'why']), /Running/);
+});
+
+test('delete: waits until the pods are gone; --wait=false does not; a dry run changes nothing', async (context) => {
+	const { cluster, runners } = context;
+	const names = ['r-0', 'r-1', 'r-2', 'r-3'];
+	await given(cluster, 'delete', ...names.map((name) => ({ name, ...idle })));
+
+	const client = await runners('delete', 'r-0', '-n', 'delete', '--dry-run');
+	assert.is(client.stdout, 'pod "r-0" deleted from delete namespace (dry run)\n');
+	const server = await runners('delete', 'r-0', '-n', 'delete', '--dry-run=server');
+	assert.is(server.stdout, 'pod "r-0" deleted from delete namespace (server dry run)\n');
+
+	const one = await runners('delete', 'pod/r-0', '-n', 'delete');
+	assert.equal([one.code, one.stdout, one.stderr], [0, 'pod "r-0" deleted from delete namespace\n', '']);
+	assert.is(
+		await kubectl(cluster, ['get', 'pods', '-n', 'delete', '-o', 'name']),
+		'pod/r-1\npod/r-2\npod/r-3\n',
+	);
+
+	const quick = await runners('delete', 'r-1', '-n', 'delete', '--wait=false');
+	assert.is(quick.stdout, 'pod "r-1" deleted from delete namespace\n');
+
+	const all = await runners('delete', '-l', 'runnerset-name=example', '-n', 'delete', '--timeout', '30s');
+	assert.is(all.code, 0, all.stderr);
+	assert.is(await kubectl(cluster, ['get', 'pods', '-n', 'delete', '-o', 'name']), '');
+	const none = await runners('delete', '--all', '-n', 'delete');
+	assert.equal([none.code, none.stderr], [0, 'No resources found\n']);
+});
+
+test('delete of what does not exist or is no runner: kubectl-style errors, and the others are deleted', async (context) => {
+	const { cluster, runners } = context;
+	await given(cluster, 'missing', { name: 'r-0', ...idle });
+	const some = await runners('delete', 'r-0', 'ghost', '-n', 'missing');
+	assert.equal([some.code, some.stdout], [1, 'pod "r-0" deleted from missing namespace\n']);
+	assert.is(some.stderr, 'Error from server (NotFound): pods "ghost" not found\n');
+	const ignored = await runners('delete', 'ghost', '-n', 'missing', '--ignore-not-found');
+	assert.is(ignored.code, 0);
+	const many = await runners('delete', 'a', 'b', 'c', 'd', 'e', '-n', 'missing');
+	assert.is(many.stderr.trim().split('\n').length, 3);
+});
+
+test('delete --now writes the reason on the pod before it deletes', async ({ cluster, runners }) => {
+	const held = { ...onJob, name: 'r-0', terminationGracePeriodSeconds: 30 };
+	await given(cluster, 'now', held);
+	await kubectl(cluster, [
+		'patch',
+		'pod',
+		'r-0',
+		'-n',
+		'now',
+		'-p',
+		'{"metadata":{"finalizers":["test/hold"]}}',
+	]);
+	const refused = await runners('delete', 'r-0', '-n', 'now', '--now');
+	assert.equal([refused.code, refused.stdout], [1, '']);
+	assert.match(refused.stderr, /^error: --now kills the job.*--reason TEXT\n$/);
+
+	const timedOut = await runners('delete', 'r-0', '-n', 'now', '--now', '--reason', 'stuck', '--timeout=1s');
+	assert.is(timedOut.code, 2);
+	assert.is(timedOut.stderr, 'error: timed out waiting for the condition on pods/r-0\n');
+	const pod = JSON.parse(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'now', '-o', 'json']));
+	assert.is(pod.metadata.annotations['actions-runner/break-glass'], 'stuck');
+	assert.ok(pod.metadata.deletionTimestamp);
+	await kubectl(cluster, ['patch', 'pod', 'r-0', '-n', 'now', '-p', '{"metadata":{"finalizers":null}}']);
+});
+
+test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ cluster, runners, start }) => {
+	await given(cluster, 'wait', { name: 'r-0', ...onJob }, { name: 'r-1', ...idle });
+	assert.is((await runners('wait', 'r-1', '--for=idle', '-n', 'wait')).stdout, 'pod/r-1 condition met\n');
+	const late = await runners('wait', 'r-0', 'r-1', '--for', 'idle', '-n', 'wait', '--timeout=500ms');
+	assert.equal([late.code, late.stderr], [2, 'error: timed out waiting for the condition on pods/r-0\n']);
+	assert.match(late.stdout, /waiting for wait\/r-0: busy, build \(octo-org\/app, run 42\)/);
+
+	const waiting = start('wait', 'r-0', '--for=idle', '-n', 'wait');
+	await waiting.prints(/busy, build/);
+	await kubectl(cluster, ['label', 'pod', 'r-0', '-n', 'wait', `${busy.label}-`]);
+	assert.is((await waiting.end()).code, 0);
+
+	const gone = start('wait', 'r-0', 'r-1', '-n', 'wait');
+	await gone.prints(/nobody has asked to delete pod "r-0" yet/);
+	await kubectl(cluster, ['delete', 'pod', 'r-0', 'r-1', '-n', 'wait']);
+	const { code, stdout } = await gone.end();
+	assert.is(code, 0);
+	assert.match(stdout, /pod\/r-0 condition met/);
+	assert.match(stdout, /pod\/r-1 condition met/);
+	assert.is((await runners('wait', 'r-0', '-n', 'wait')).code, 1);
+});
+
+test('a wait survives a restart of the API server', async ({ cluster, start }) => {
+	await given(cluster, 'restart', { name: 'r-0', ...idle });
+	const waiting = start('wait', 'r-0', '-n', 'restart');
+	await waiting.prints(/waiting for restart\/r-0: idle/);
+	await cluster.killApiServer();
+	await waiting.prints(/trying again/);
+	await cluster.startApiServer();
+	await kubectl(cluster, ['delete', 'pod', 'r-0', '-n', 'restart']);
+	assert.is((await waiting.end()).code, 0);
+});
+
+test('cancel: removes the record and the claim, whoever waits is told', async ({
+	cluster,
+	runners,
+	start,
+}) => {
+	const annotations = {
+		...onJob.annotations,
+		...recorded,
+		[progress.claim]: `${new Date().toISOString()} replica-1`,
+	};
+	await given(cluster, 'cancel', { name: 'r-0', ...onJob, annotations }, { name: 'r-1', ...idle });
+	const waiting = start('wait', 'r-0', '-n', 'cancel');
+	await waiting.prints(/waiting for cancel\/r-0: busy/);
+
+	const cancelled = await runners('cancel', 'r-0', 'r-1', '-n', 'cancel');
+	assert.is(cancelled.code, 0, cancelled.stderr);
+	assert.is(
+		cancelled.stdout,
+		'pod/r-0 deletion cancelled (was asked for by alice)\npod/r-1 has no recorded deletion\n',
+	);
+	const pod = JSON.parse(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'cancel', '-o', 'json']));
+	assert.equal(
+		Object.keys(pod.metadata.annotations).sort(),
+		[progress.runnerId, busy.job, busy.since].sort(),
+	);
+	const told = await waiting.end();
+	assert.equal(
+		[told.code, told.stderr],
+		[1, 'error: pod "r-0" stays: its recorded deletion was taken back\n'],
+	);
+});
+
+test('cancel of an unregistered or terminating runner is refused', async ({ cluster, runners }) => {
+	const completed = { ...recorded, [progress.completedAt]: '2026-11-23T10:00:00Z' };
+	await given(
+		cluster,
+		'late',
+		{ name: 'r-0', annotations: completed },
+		{ name: 'r-1', annotations: recorded },
+	);
+	await kubectl(cluster, [
+		'patch',
+		'pod',
+		'r-1',
+		'-n',
+		'late',
+		'-p',
+		'{"metadata":{"finalizers":["test/hold"]}}',
+	]);
+	await kubectl(cluster, ['delete', 'pod', 'r-1', '-n', 'late', '--wait=false']);
+	const refused = await runners('cancel', 'r-0', 'r-1', '-n', 'late');
+	assert.is(refused.code, 1);
+	assert.match(
+		refused.stderr,
+		/"r-0" cannot be taken back: its runner was unregistered .* 2026-11-23T10:00:00Z\n/,
+	);
+	assert.match(refused.stderr, /"r-1" cannot be taken back: it is terminating\n$/);
+	await kubectl(cluster, ['patch', 'pod', 'r-1', '-n', 'late', '-p', '{"metadata":{"finalizers":null}}']);
+});
+
+test('drain: cordons, evicts the runners and only those, waits for a budget as kubectl drain does', async (context) => {
+	const { cluster, runners, start } = context;
+	await cluster.addNode('drained');
+	await given(
+		cluster,
+		'drain',
+		{ name: 'r-0', nodeName: 'drained', ...idle },
+		{ name: 'r-1', nodeName: 'drained', labels: { kept: 'yes' }, ...idle },
+	);
+	const plain = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'drain' } };
+	const spec = { nodeName: 'drained', containers: [{ name: 'web', image: 'web' }] };
+	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ ...plain, spec }));
+	await budget(cluster, 'drain');
+
+	const dry = await runners('drain', 'drained', '--dry-run=server');
+	assert.is(dry.code, 0, dry.stderr);
+	assert.match(dry.stdout, /^node\/drained cordoned \(server dry run\)$/m);
+	assert.match(dry.stdout, /^pod\/r-0 evicted \(server dry run\)$/m);
+	assert.match(dry.stdout, /^drain\/r-1 not evicted yet: Cannot evict pod as it would violate/m);
+
+	const late = await runners('drain', 'drained', '--timeout=2s');
+	assert.equal([late.code, late.stderr], [2, 'error: timed out waiting for the condition on pods/r-1\n']);
+	assert.match(late.stdout, /^node\/drained cordoned$/m);
+	assert.match(late.stdout, /^pod\/r-0 evicted$/m);
+
+	const draining = start('drain', 'drained');
+	await draining.prints(/waiting for drain\/r-1: idle: Cannot evict pod as it would violate/);
+	await kubectl(cluster, ['delete', 'pdb', 'keep', '-n', 'drain']);
+	const done = await draining.end();
+	assert.is(done.code, 0, done.stderr);
+	assert.match(done.stdout, /^node\/drained already cordoned$/m);
+	assert.match(done.stdout, /^node\/drained drained of runners: 1 runner has left in \d+s$/m);
+	assert.match(
+		done.stdout,
+		/^1 other pod is left on the node; for those: kubectl drain drained --ignore-daemonsets$/m,
+	);
+	assert.is(await kubectl(cluster, ['get', 'pods', '-n', 'drain', '-o', 'name']), 'pod/web\n');
+});
+
+test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be taken back', async (context) => {
+	const { cluster, start } = context;
+	await cluster.addNode('interrupted');
+	const labels = { ...onJob.labels, kept: 'yes' };
+	await given(cluster, 'interrupt', { name: 'r-0', nodeName: 'interrupted', ...onJob, labels });
+	await budget(cluster, 'interrupt');
+	const draining = start('drain', 'interrupted');
+	await draining.prints(/waiting for interrupt\/r-0: .*: Cannot evict/);
+	const marks = Object.entries(recorded).map(([key, value]) => `${key}=${value}`);
+	await kubectl(cluster, ['annotate', 'pod', 'r-0', '-n', 'interrupt', ...marks]);
+	await draining.prints(/run 42\)\n/);
+	draining.interrupt();
+	const { code, stderr } = await draining.end();
+	assert.is(code, 130);
+	const lines = stderr.trim().split('\n');
+	assert.is(lines[0], 'node/interrupted stays cordoned; 1 runner is still on it');
+	assert.match(lines[1] ?? '', /still recorded.*kubectl runners cancel r-0 -n interrupt$/);
+	assert.is(lines.length, 2);
+});
+
+test('without permission: one line in the words of the API server, exit code 1', async ({
+	cluster,
+	plugin,
+}) => {
+	await given(cluster, 'forbidden', { name: 'r-0', ...idle });
+	const env = { KUBECONFIG: await cluster.kubeconfigFor('bob', ['devs']) };
+	const pods = 'Error from server \\(Forbidden\\): pods is forbidden: User "bob" cannot list resource "pods"';
+	for (const [args, words] of [
+		[['list', '-n', 'forbidden'], pods],
+		[['list', '-A', '-o', 'json'], pods],
+		[['list', '-w', '-n', 'forbidden'], pods],
+		[['why', 'r-0', '-n', 'forbidden'], 'pods "r-0" is forbidden: User "bob" cannot get'],
+		[['delete', 'r-0', '-n', 'forbidden'], 'pods "r-0" is forbidden: User "bob" cannot get'],
+		[['cancel', 'r-0', '-n', 'forbidden'], 'pods "r-0" is forbidden: User "bob" cannot get'],
+		[['drain', 'node-1'], 'nodes "node-1" is forbidden: User "bob" cannot get'],
+	] as const) {
+		const refused = await plugin.run([...args], env);
+		assert.is(refused.code, 1, args.join(' '));
+		assert.match(
+			refused.stderr,
+			new RegExp(`^(Error from server \\(Forbidden\\): )?.*${words}`),
+			args.join(' '),
+		);
+		assert.is(refused.stderr.trim().split('\n').length, 1);
+		assert.is(refused.stdout, '');
+	}
+	const asBob = await plugin.run(['list', '-n', 'forbidden', '--as=bob'], { KUBECONFIG: cluster.kubeconfig });
+	assert.match(asBob.stderr, /User "bob" cannot list/);
+	const inGroup = ['list', '-n', 'forbidden', '--as=bob', '--as-group=devs', '--as-group=system:masters'];
+	assert.is((await plugin.run(inGroup, { KUBECONFIG: cluster.kubeconfig })).code, 0);
+	const noToken = await plugin.run(['list', '--token=wrong'], { KUBECONFIG: env.KUBECONFIG });
+	assert.is(noToken.code, 1);
+});
+
+test('kubectl runners: kubectl finds the plugin, passes arguments, exit code and completion', async (context) => {
+	const { cluster, plugin } = context;
+	await given(cluster, 'dispatch', { name: 'r-0', ...idle });
+	const env = {
+		...process.env,
+		KUBECONFIG: cluster.kubeconfig,
+		PATH: plugin.path(dirname(cluster.kubectlPath)),
+	};
+	const run = (...args: string[]) => new Running(spawn(cluster.kubectlPath, args, { env })).end();
+	const listed = await run('runners', 'list', '-n', 'dispatch', '-o', 'name');
+	assert.equal([listed.code, listed.stdout], [0, 'pod/r-0\n']);
+	assert.is((await run('runners', 'why', 'ghost', '-n', 'dispatch')).code, 1);
+	const help = await run('runners', 'drain', '--help');
+	assert.is(help.code, 0);
+	assert.match(help.stdout, /kubectl runners drain worker-1/);
+	const verbs = await run('__complete', 'runners', 'dr');
+	assert.match(verbs.stdout, /^drain\t[A-Z]/m);
+	const pods = await run('__complete', 'runners', 'delete', '-n', 'dispatch', '');
+	assert.match(pods.stdout, /^r-0\tidle\n:4\n/);
+	const nodes = await run('__complete', 'runners', 'drain', 'node');
+	assert.match(nodes.stdout, /^node-1\n:4\n/);
+	const spaces = await run('__complete', 'runners', 'list', '-n', 'disp');
+	assert.match(spaces.stdout, /^dispatch\n:4\n/);
+});
+
+test('version: of the plugin, the cluster and whether the guard is there', async ({ runners }) => {
+	const text = await runners('version');
+	assert.match(
+		text.stdout,
+		/^Client Version: v\d+\.\d+\.\d+.*\nServer Version: v1\.\d+.*\nGuard: not installed/,
+	);
+	const data = JSON.parse((await runners('version', '-o', 'json')).stdout);
+	assert.is(data.guard, 'not-installed');
+});
+
+test.run();

@@ -1,0 +1,248 @@
+import { breakGlass } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import type { KubectlResult } from '../../cluster/kubectl.ts';
+import { eventually } from '../../rig/eventually.ts';
+import type { Rig } from '../../rig/rig.ts';
+import type { LogLine } from '../../rig/server-process.ts';
+import type { Call } from '../../sim/calls.ts';
+import { KubeError } from '../../sim/kube.ts';
+import { type LegacyPodOptions, runnerSetPod } from '../../sim/pods.ts';
+import type { JournalEntry } from '../../sim/runner-agents.ts';
+import type { FaultHandle } from '../../sim/simulator.ts';
+
+let spaces = 0;
+
+/** Name of the Secret with a space's own GitHub credentials; also what scale-set pods refer to when nothing is said. */
+export const credentialsSecret = 'example-github-secret';
+
+/** Fails with the whole text where `expected` is not in it. */
+export function says(text: string, expected: string | RegExp): void {
+	const found = typeof expected === 'string' ? text.includes(expected) : expected.test(text);
+	if (!found) throw new Error(`expected ${expected} in: ${text}`);
+}
+
+/** One test's own corner of a rig: a namespace, a GitHub organization of that name, and a GitHub token. */
+export class Space {
+	readonly rig: Rig;
+	readonly name: string;
+	readonly token: string;
+	/** Credentials of the Secret (true), or the server's own (false). */
+	readonly #ownCredentials: boolean;
+
+	private constructor(rig: Rig, name: string, ownCredentials: boolean) {
+		this.rig = rig;
+		this.name = name;
+		this.token = `token-of-${name}`;
+		this.#ownCredentials = ownCredentials;
+	}
+
+	/** With `ownCredentials` what GitHub does to this test's calls does not touch other tests' runners. */
+	static async make(rig: Rig, { ownCredentials = false, hintDelayMs = 0 } = {}): Promise<Space> {
+		const space = new Space(rig, `octo-${++spaces}`, ownCredentials);
+		await rig.cluster.createNamespace(space.name);
+		rig.github.addScope(space.scope);
+		if (hintDelayMs > 0) rig.github.delayHints(space.scope, hintDelayMs);
+		rig.github.tokens.add(space.token);
+		await rig.apply({
+			apiVersion: 'v1',
+			kind: 'Secret',
+			metadata: { name: credentialsSecret, namespace: space.name },
+			stringData: { github_token: space.token },
+		});
+		return space;
+	}
+
+	/** As the simulator names the organization. */
+	get scope(): `orgs/${string}` {
+		return `orgs/${this.name}`;
+	}
+
+	/** What a RunnerSet's pod of this space is made from. */
+	options(name: string, more: Partial<LegacyPodOptions> = {}): LegacyPodOptions {
+		const credentials = this.#ownCredentials ? { credentialsSecret } : {};
+		return { name, namespace: this.name, organization: this.name, ...credentials, ...more };
+	}
+
+	/** Pods of a RunnerSet, registered and idle, with GitHub's id of the runner on them. */
+	async runners(names: string[], more: Partial<LegacyPodOptions> = {}): Promise<void> {
+		await this.rig.apply(...names.map((name) => runnerSetPod(this.options(name, more))));
+		await this.registered(names);
+		await this.listed(names);
+	}
+
+	/** Waits until these runners are online at GitHub. */
+	async registered(names: string[]): Promise<void> {
+		const online = (name: string) => this.rig.github.find(this.scope, name)?.status === 'online';
+		await eventually(`${names.join(', ')} online at GitHub`, () => names.every(online), { withinMs: 30_000 });
+	}
+
+	async scaleSetRunners(names: string[]): Promise<void> {
+		const githubConfigUrl = `https://github.com/${this.name}`;
+		await this.rig.scaleSetRunners(
+			names.map((name) => ({
+				name,
+				namespace: this.name,
+				githubConfigUrl,
+				githubConfigSecret: credentialsSecret,
+			})),
+		);
+		await this.registered(names);
+		await this.listed(names);
+	}
+
+	/** Takes the test's pods away, whatever they run, so that nobody lists their runners any more. */
+	async clear(): Promise<void> {
+		const annotations = { [breakGlass]: 'the test is over' };
+		const options = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
+		await Promise.all(
+			(await this.rig.pods(this.name)).map(async ({ metadata }) => {
+				const path = `/api/v1/namespaces/${this.name}/pods/${metadata.name}`;
+				try {
+					await this.rig.kube.patch(path, { metadata: { annotations } });
+					await this.rig.kube.delete(path, options);
+				} catch (error) {
+					// It has gone meanwhile, by itself or with its owner.
+					if (!(error instanceof KubeError && [404, 409].includes(error.status))) throw error;
+				}
+			}),
+		);
+	}
+
+	/** Waits until the server has seen these runners in GitHub's list. */
+	async listed(names: string[]): Promise<void> {
+		await eventually(`ids of ${names.join(', ')} are on their pods`, async () => {
+			const pods = await this.rig.pods(this.name);
+			const known = pods.filter((pod) => pod.metadata.annotations?.['actions-runner/id']);
+			return names.every((name) => known.some((pod) => pod.metadata.name === name));
+		});
+	}
+
+	/** A job starts. With `known`, it is waited for until the server has seen it in GitHub's list. */
+	async runJob(name: string, { known = false } = {}): Promise<{ id: string; workflowRunId: number }> {
+		const job = await this.rig.agents.runJob(this.name, name);
+		if (known) await this.busy(name);
+		return job;
+	}
+
+	/** From now on GitHub's list is late for ever: it shows these runners, and only these, as online and idle. */
+	listsAsIdle(...names: string[]): FaultHandle {
+		const runners = names.map((name) => {
+			const id = this.rig.agents.runnerId(this.name, name);
+			return { id, name, os: 'linux', status: 'online', busy: false, labels: [] };
+		});
+		const fault = { kind: 'answer', status: 200, body: { total_count: runners.length, runners } } as const;
+		return this.rig.github.fault({ fault, endpoint: 'list', scope: this.scope });
+	}
+
+	endJob(name: string): Promise<void> {
+		return this.rig.agents.endJob(this.name, name);
+	}
+
+	busy(name: string): Promise<boolean> {
+		const marked = async () => (await this.pod(name))?.metadata.labels?.['actions-runner/busy'] === 'true';
+		return eventually(`${name} is marked busy`, marked, { withinMs: 25_000 });
+	}
+
+	kubectl(...args: string[]): Promise<KubectlResult> {
+		return this.rig.kubectl(['-n', this.name, ...args]);
+	}
+
+	/** kubectl that must succeed. */
+	ok(...args: string[]): Promise<string> {
+		return this.rig.ok(['-n', this.name, ...args]);
+	}
+
+	/** `kubectl delete pod NAME ...`. */
+	delete(name: string, ...flags: string[]): Promise<KubectlResult> {
+		return this.kubectl('delete', 'pod', name, ...flags);
+	}
+
+	/** `kubectl delete pod NAME ...` that must be refused; what kubectl says then. */
+	async refused(name: string, ...flags: string[]): Promise<string> {
+		const done = await this.delete(name, ...flags);
+		if (done.code === 0) throw new Error(`kubectl delete pod ${name} was allowed: ${done.stdout}`);
+		return done.stderr;
+	}
+
+	/** `kubectl delete pod NAME ...` that must be allowed. */
+	async deleted(name: string, ...flags: string[]): Promise<KubectlResult> {
+		const done = await this.delete(name, ...flags);
+		if (done.code !== 0) throw new Error(`kubectl delete pod ${name} was refused: ${done.stderr}`);
+		return done;
+	}
+
+	pod(name: string): Promise<Pod | undefined> {
+		return this.rig.pod(name, this.name);
+	}
+
+	async annotations(name: string): Promise<Record<string, string>> {
+		return (await this.pod(name))?.metadata.annotations ?? {};
+	}
+
+	gone(name: string, withinMs?: number): Promise<boolean> {
+		return this.rig.gone(name, this.name, withinMs);
+	}
+
+	/** GitHub calls about this space's organization. */
+	calls(endpoint?: Call['endpoint'], status?: number): Call[] {
+		return this.rig.github.calls.filter(
+			(call) =>
+				call.scope?.toLowerCase() === this.scope &&
+				(endpoint === undefined || call.endpoint === endpoint) &&
+				(status === undefined || call.status === status),
+		);
+	}
+
+	/** Statuses of the DELETE calls, in order. */
+	removals(): number[] {
+		return this.calls('delete').map((call) => call.status);
+	}
+
+	/** What happened to a runner and its pod, in order. */
+	journal(name?: string): JournalEntry['what'][] {
+		return this.rig.agents.journal
+			.filter((entry) => entry.namespace === this.name && (name === undefined || entry.pod === name))
+			.map((entry) => entry.what);
+	}
+
+	killedJobs(): JournalEntry[] {
+		return this.rig.agents.killedJobs().filter((entry) => entry.namespace === this.name);
+	}
+
+	/** Log lines about this space's pods, above debug unless told. */
+	log(levels = ['info', 'warn', 'error', 'fatal']): LogLine[] {
+		const about = (line: LogLine) => String(line.pod ?? '').startsWith(`${this.name}/`);
+		return this.rig.logs((line) => levels.includes(line.level) && about(line));
+	}
+
+	async events(name: string): Promise<{ reason: string; type: string; message: string; count?: number }[]> {
+		const path = `/api/v1/namespaces/${this.name}/events`;
+		const found = await this.rig.kube.get<{
+			items: {
+				reason: string;
+				type: string;
+				message: string;
+				count?: number;
+				involvedObject: { name: string };
+				source?: { component?: string };
+			}[];
+		}>(path);
+		return found.items.filter(
+			(event) => event.involvedObject.name === name && event.source?.component === 'runners-admission',
+		);
+	}
+
+	condition(
+		pod: Pod | undefined,
+		type: string,
+	): { status: string; reason?: string; message?: string } | undefined {
+		return pod?.status?.conditions?.find((condition) => condition.type === `actions-runner/${type}`);
+	}
+}
+
+/** Ends a rig; with DEBUG_RIG set, first prints what its servers have logged. */
+export async function end(rig: Rig | undefined): Promise<void> {
+	if (process.env.DEBUG_RIG)
+		for (const line of rig?.logs(() => true) ?? []) console.error(JSON.stringify(line));
+	await rig?.stop();
+}
