@@ -1,5 +1,5 @@
 /**
- * Checks design.md's invariants 1 to 5 and 8 over what witnesses wrote down: the simulated runners' journal, the
+ * Checks the invariants 1 to 5 and 8 (docs/invariants.md) over what witnesses wrote down: the simulated runners' journal, the
  * calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows nothing of the product but the
  * annotations of its contract.
  */

@@ -203,7 +203,7 @@ test('two nodes fit: the scheduler spares the busy runner and takes the idle one
 	const namespace = 'b8-two';
 	for (const node of ['n-two-a', 'n-two-b'])
 		await rig.cluster.addNode(node, { pods: 1, labels: { pool: 'two' } });
-	// Without the mark the younger pod would be the victim (measured: real-deleters S5): the busy one is the younger.
+	// Without the mark the younger pod would be the victim (measured): the busy one is the younger.
 	await rig.runners([{ name: 'b8-older-idle', namespace, nodeName: 'n-two-a' }]);
 	await sleep(1_100); // creation times have a resolution of 1 s
 	await busyRunner(rig, { name: 'b8-younger-busy', namespace, nodeName: 'n-two-b' });
