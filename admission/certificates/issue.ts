@@ -1,4 +1,7 @@
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
+import { backdateMs } from './policy.ts';
+import { newKeys, sign } from './sign.ts';
+import { type Authority, endsAtMs, type KeyPair } from './x509.ts';
 import {
 	AuthorityKeyIdentifierExtension,
 	BasicConstraintsExtension,
@@ -10,10 +13,7 @@ import {
 	SubjectAlternativeNameExtension,
 	SubjectKeyIdentifierExtension,
 	X509Certificate,
-} from '@peculiar/x509';
-import { backdateMs } from './policy.ts';
-import { newKeys, sign } from './sign.ts';
-import { type Authority, endsAtMs, type KeyPair } from './x509.ts';
+} from './x509-library.ts';
 
 /** A CA of its own name: where several of one name are trusted, some verifiers try only the first. */
 export async function issueAuthority(

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, webcrypto } from 'node:crypto';
-import { type Extension, type JsonName, type Name, X509CertificateGenerator } from '@peculiar/x509';
 import { signingAlgorithmOf } from './signing-algorithm.ts';
+import { type Extension, type JsonName, type Name, X509CertificateGenerator } from './x509-library.ts';
 
 /** Everything of a certificate but the signature. */
 export interface Unsigned {

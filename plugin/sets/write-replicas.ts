@@ -1,4 +1,3 @@
-import jsonpatch from 'jsonpatch';
 import { usageError } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/failure.ts';
@@ -58,5 +57,7 @@ export function checkPreconditions(
 
 /** The set as it would be; for a dry run that shows it. */
 export function scaled(set: RunnersSet, replicas: number): RunnersSet {
-	return jsonpatch.apply_patch(set, [{ op: 'add', path: '/spec/replicas', value: replicas }]);
+	const copy = structuredClone(set);
+	copy.spec.replicas = replicas;
+	return copy;
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { newKeys, sign } from '../../admission/certificates/sign.ts';
 import {
 	BasicConstraintsExtension,
 	ExtendedKeyUsage,
@@ -9,8 +10,7 @@ import {
 	KeyUsagesExtension,
 	SubjectAlternativeNameExtension,
 	X509Certificate,
-} from '@peculiar/x509';
-import { newKeys, sign } from '../../admission/certificates/sign.ts';
+} from '../../admission/certificates/x509-library.ts';
 
 export interface KeyPair {
 	/** PEM. */

@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { BasicConstraintsExtension, Name } from '@peculiar/x509';
 import * as assert from 'uvu/assert';
 import { issueServing } from '../../../admission/certificates/issue.ts';
 import { encode, type Found, judgeSecret, secretData } from '../../../admission/certificates/secret.ts';
 import { newKeys, sign } from '../../../admission/certificates/sign.ts';
+import { BasicConstraintsExtension, Name } from '../../../admission/certificates/x509-library.ts';
 import { suite } from '../../support/suite.ts';
 import { authority, day, host, serving, startMs } from './authorities.ts';
 
