@@ -23,7 +23,7 @@ const emptyForMs = 60_000;
 
 /**
  * ARC's RunnerReplicaSets of RunnerDeployments that are ours now: their Runners count as the RunnerDeployment's (see
- * set-owners.ts) and go with the rollout; what is left empty is taken away, or an ARC that comes back would fill it.
+ * sets/owners.ts) and go with the rollout; what is left empty is taken away, or an ARC that comes back would fill it.
  */
 export class ArcReplicaSets {
 	readonly #dependencies: ArcReplicaSetsDependencies;

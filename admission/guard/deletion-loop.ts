@@ -39,6 +39,9 @@ export interface WaitingDeletion {
 	askedAtMs: number;
 }
 
+/** A new leader may know the pods before it knows the nodes: it looks again after this. */
+const nodesListedMs = 1_000;
+
 /** Its set's reconciler removes an exited runner in a moment. */
 const ownerLeavesMs = 1_000;
 
@@ -227,7 +230,9 @@ export class DeletionLoop {
 	/** Writes down since when the pod's node is missing, so that the bounded wait survives a change of leader. */
 	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<LookAgain> {
 		const { cache, pods, clock, log } = this.#dependencies;
-		if (!cache.nodes.synced || !pod.nodeName) return undefined;
+		if (!pod.nodeName) return undefined;
+		// The list of nodes brings no change of the pod: a node that is missing in it would never be noticed.
+		if (!cache.nodes.synced) return { afterMs: nodesListedMs };
 		const since = cached.metadata.annotations?.[progress.nodeGoneSince];
 		const missing = cache.nodes.get(undefined, pod.nodeName) === undefined;
 		if (missing === (since !== undefined)) {

@@ -65,6 +65,8 @@ export class ApiServer implements KubeClient {
 	readonly calls: Call[] = [];
 	/** Asked for each write in turn: an error refuses it. */
 	readonly admission: ((review: Review) => KubeError | undefined)[] = [];
+	/** How long a call takes to get there. What it changed is in the watches before the caller's next call arrives. */
+	latencyMs = 0;
 	readonly #clock: SimulatedClock;
 	/** By `/api/v1/pods`, then by `namespace/name`. */
 	readonly #objects = new Map<string, Map<string, Stored>>();
@@ -185,6 +187,7 @@ export class ApiServer implements KubeClient {
 			query: options.query ?? {},
 		};
 		this.calls.push(call);
+		if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, options.signal);
 		await this.#misfortune(call, options);
 		if (options.signal?.aborted) throw new KubeError(0, 'NoAnswer', `${method} ${path}: aborted`);
 		return structuredClone(this.#answer(call, options)) as T;

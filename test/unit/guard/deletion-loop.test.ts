@@ -1,0 +1,425 @@
+/** Recorded deletions are completed by the leader, whatever happens meanwhile; nobody has to ask again. */
+import * as assert from 'uvu/assert';
+import { deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
+import type { Condition, Pod } from '../../../admission/api/kinds.ts';
+import { standingOwner } from '../../../admission/cluster/standing-owner.ts';
+import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
+import { paths, World } from '../support/world.ts';
+
+const test = suite('deletion loop');
+const minute = 60_000;
+
+const recorded = (options: object = { via: 'delete' }, requestedAt = '2026-11-23T12:00:30Z') => ({
+	[record.requestedAt]: requestedAt,
+	[record.requestedBy]: 'alice',
+	[record.options]: JSON.stringify(options),
+});
+
+/** A world with the loop, not yet started. */
+function setUp() {
+	const world = new World();
+	const { parts, api } = world;
+	const loop = new DeletionLoop({
+		...parts,
+		standingOwner: (pod: Pod) => standingOwner(api, pod, ['runnerset', 'runnerdeployment']),
+	});
+	const condition = (name: string) =>
+		(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
+			({ type }) => type === deletionPendingCondition,
+		);
+	return {
+		world,
+		loop,
+		...world,
+		condition,
+		/** How long it took, ms; what is told of it is there afterwards. */
+		async gone(name: string, withinMs?: number) {
+			const tookMs = await world.clock.until(`${name} is gone`, () => !world.pod(name), withinMs);
+			await world.clock.pass(50);
+			return tookMs;
+		},
+		waits: (name: string) => loop.waiting.get(`ci/${name}`)?.reason,
+	};
+}
+
+test('busy: nothing is sent to GitHub while the job runs; the pod goes when its container has stopped (A1)', async () => {
+	const { world, loop, clock, github, condition, gone, waits } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(3 * 60 * minute);
+	assert.equal([world.deletions('r1').length, github.calls, waits('r1')], [0, [], 'busy']);
+	assert.equal([condition('r1')?.status, condition('r1')?.reason], ['True', 'Busy']);
+	assert.equal(world.told('r1'), [], 'a job is no news');
+	world.exit('r1');
+	assert.ok((await gone('r1')) < 2_000);
+	assert.equal([world.told('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
+	await world.stop(loop);
+});
+test('idle: unregistered once, the proof written, deleted with its UID and as it was asked for (A2)', async () => {
+	const { world, loop, github, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded({ via: 'delete', gracePeriodSeconds: 5 }) } });
+	await world.start();
+	await gone('r1');
+	assert.is(github.count('remove'), 1);
+	assert.equal(
+		world.deletions('r1').map(({ body }) => body),
+		[{ apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 5, preconditions: { uid: 'uid-r1' } }],
+	);
+	const written = world.api.callsTo('PATCH', /pods\/r1$/).map(({ body }) => body as Pod);
+	assert.ok(written.some(({ metadata }) => metadata.annotations?.[progress.proof]));
+	assert.is(github.find('r1'), undefined);
+	await world.stop(loop);
+});
+test('GitHub says 422: an ephemeral runner is not asked about again in its whole life (invariant 5)', async () => {
+	const { world, loop, clock, github, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	await clock.pass(2 * 60 * minute);
+	assert.equal([github.count('remove'), world.deletions('r1').length], [1, 0]);
+	world.exit('r1');
+	await gone('r1', minute);
+	assert.is(github.count('remove'), 1);
+	await world.stop(loop);
+});
+test('GitHub says 422: a static runner is tried at most every 30 s, and goes when it is idle (invariant 5)', async () => {
+	const { world, loop, clock, github, gone } = setUp();
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	await clock.pass(10 * minute);
+	const asked = github.count('remove');
+	assert.ok(asked >= 15 && asked <= 21, `${asked} calls in 10 min`);
+	assert.is(world.deletions('r1').length, 0);
+	github.set('r1', { busy: false });
+	assert.ok((await gone('r1')) <= 40_000);
+	await world.stop(loop);
+});
+test('not registered yet: looked for every 10 s, given up after 10 min (A7)', async () => {
+	const { world, loop, clock, github, gone, waits } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
+	await world.start();
+	await clock.pass(8 * minute);
+	assert.equal([waits('r1'), world.deletions('r1').length], ['registering', 0]);
+	const lists = github.count('list');
+	assert.ok(lists >= 40 && lists <= 60, `${lists} lists in 8 min`);
+	assert.equal(world.told('r1'), []);
+	const tookMs = await gone('r1');
+	assert.ok(clock.now() >= Date.parse('2026-11-23T12:10:00Z'), `${tookMs} ms after 8 min`);
+	await world.stop(loop);
+});
+test('a runner that registers while it is waited for is unregistered then, and goes (A7)', async () => {
+	const { world, loop, clock, github, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
+	await world.start();
+	await clock.pass(2 * minute);
+	github.register('r1');
+	assert.ok((await gone('r1')) < 15_000);
+	assert.is(github.count('remove'), 1);
+	await world.stop(loop);
+});
+for (const [kind, slowestMs, leastTries] of [
+	['github-unavailable', 12_500 + 3_000, 48],
+	['rate-limited', 12_500 + 3_000, 48],
+	['credentials-invalid', 37_500 + 3_000, 16],
+	['forbidden', 37_500 + 3_000, 16],
+] as const)
+	test(`${kind}: nothing goes, it is told once, and goes on by itself when that is over (F1, F3, F4, F5)`, async () => {
+		const { world, loop, clock, github, condition, gone, waits } = setUp();
+		github.trouble = { kind, detail: 'as GitHub said' };
+		world.runner('r1', { metadata: { annotations: recorded() } });
+		await world.start();
+		await clock.pass(10 * minute);
+		assert.equal([waits('r1'), world.deletions('r1').length, condition('r1')?.status], [kind, 0, 'True']);
+		const reason = condition('r1')?.reason;
+		assert.equal(world.told('r1'), [`Warning DeletionWaits${reason}`]);
+		assert.is(github.count('remove'), 0, 'the account knows that it can not be asked');
+		assert.ok(leastTries > 0);
+		github.trouble = undefined;
+		assert.ok((await gone('r1')) <= slowestMs);
+		await world.stop(loop);
+	});
+test('GitHub is back: all that waited for it goes on within 2 s, those that wait for a job do not (F5)', async () => {
+	const { world, loop, clock, github, gone, waits } = setUp();
+	github.trouble = { kind: 'credentials-invalid', detail: '401' };
+	for (const name of ['r1', 'r2', 'r3']) world.runner(name, { metadata: { annotations: recorded() } });
+	world.runner('r4', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(31_000);
+	github.trouble = undefined;
+	loop.retryGitHub();
+	for (const name of ['r1', 'r2', 'r3']) await gone(name, 4_000);
+	assert.equal([waits('r4'), github.count('remove')], ['busy', 3]);
+	await world.stop(loop);
+});
+test('taken back: what is no longer recorded is not deleted, and does not count as waiting', async () => {
+	const { world, loop, clock, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	world.edit('r1', { annotations: Object.fromEntries(Object.values(record).map((key) => [key, null])) });
+	await clock.pass(1_000);
+	assert.is(loop.waiting.size, 0);
+	world.exit('r1');
+	await clock.pass(10 * minute);
+	assert.is(world.deletions('r1').length, 0);
+	world.edit('r1', { annotations: recorded() });
+	await gone('r1', minute);
+	await world.stop(loop);
+});
+test('what nobody asked for is left alone', async () => {
+	const { world, loop, clock, github } = setUp();
+	world.runner('r1');
+	world.runner('r2');
+	world.exit('r2');
+	await world.start();
+	await clock.pass(60 * minute);
+	assert.equal([world.deletions('r1').length + world.deletions('r2').length, github.calls], [0, []]);
+	await world.stop(loop);
+});
+test('an eviction is completed as an eviction: a disruption budget of the user’s has its say (B7)', async () => {
+	const { world, loop, clock, api, gone, waits } = setUp();
+	api.put(paths.budgets, {
+		metadata: { name: 'theirs', namespace: 'ci' },
+		spec: { minAvailable: 1, selector: { matchLabels: { 'actions-runner': '' } } },
+	} as never);
+	world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
+	await world.start();
+	await clock.pass(minute);
+	assert.is(waits('r1'), 'disruption-budget');
+	assert.equal(world.told('r1'), ['Warning DeletionWaitsDisruptionBudget']);
+	const tries = world.deletions('r1').length;
+	assert.ok(tries >= 10 && tries <= 14, `${tries} evictions in a minute`);
+	api.drop(paths.budgets, 'theirs', 'ci');
+	assert.ok((await gone('r1')) < 7_000);
+	assert.ok(world.deletions('r1').every(({ subresource }) => subresource === 'eviction'));
+	await world.stop(loop);
+});
+test('somebody else’s new pod of that name is not deleted in its place', async () => {
+	const { world, loop, clock, api } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	// The pod is replaced between the look and the DELETE.
+	const slow = api.fail('DELETE', /pods\/r1$/, { delayMs: 2_000 });
+	world.exit('r1');
+	await clock.pass(500);
+	api.drop(paths.pods, 'r1', 'ci');
+	world.runner('r1', { metadata: { uid: 'uid-new' } });
+	await clock.pass(5 * minute);
+	slow();
+	assert.equal(
+		[world.pod('r1')?.metadata.uid, world.pod('r1')?.metadata.deletionTimestamp],
+		['uid-new', undefined],
+	);
+	assert.is(loop.waiting.size, 0);
+	await world.stop(loop);
+});
+test('the API server fails: tried again until it is done (invariant 10)', async () => {
+	const { world, loop, api, gone, lines } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	api.fail('DELETE', /pods\/r1$/, new KubeError(500, '', 'etcd'), 3);
+	await world.start();
+	assert.ok((await gone('r1')) < 10_000);
+	assert.is(lines.filter((line) => line === 'warn deletion not completed, retrying').length, 3);
+	await world.stop(loop);
+});
+test('a 409 that is not about the UID is no end: it is tried again', async () => {
+	const { world, loop, api, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	api.fail('DELETE', /pods\/r1$/, new KubeError(409, 'Conflict', 'refused by a webhook'), 2);
+	await world.start();
+	await gone('r1', minute);
+	await world.stop(loop);
+});
+test('gone already when it is to be deleted: done', async () => {
+	const { world, loop, clock, api, lines } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	api.admission.push(({ operation }) => {
+		if (operation !== 'DELETE') return undefined;
+		api.drop(paths.pods, 'r1', 'ci');
+		return new KubeError(404, 'NotFound', 'gone');
+	});
+	await world.start();
+	await clock.pass(3_000);
+	assert.equal([loop.waiting.size, lines.filter((line) => line.startsWith('warn'))], [0, []]);
+	assert.equal(world.told('r1'), []);
+	await world.stop(loop);
+});
+test('the node is gone for 60 s: the job is lost, and the pod is let go with a warning', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(minute);
+	api.drop(paths.nodes, 'node-1');
+	await clock.pass(1_000);
+	assert.ok(world.annotations('r1')[progress.nodeGoneSince], 'it is written down for the next leader');
+	const tookMs = await gone('r1');
+	assert.ok(tookMs >= 58_000 && tookMs < 65_000, `${tookMs} ms`);
+	assert.ok(world.told('r1').includes('Warning NodeGone'));
+	await world.stop(loop);
+});
+test('a node that comes back within the 60 s takes nothing away', async () => {
+	const { world, loop, clock, api } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	api.drop(paths.nodes, 'node-1');
+	await clock.pass(40_000);
+	api.put(paths.nodes, { metadata: { name: 'node-1' } });
+	await clock.pass(10 * minute);
+	assert.equal(
+		[world.deletions('r1').length, world.annotations('r1')[progress.nodeGoneSince]],
+		[0, undefined],
+	);
+	await world.stop(loop);
+});
+test('a leader that takes over counts the node’s absence from when the one before it had seen it', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	api.drop(paths.nodes, 'node-1');
+	const since = { [progress.nodeGoneSince]: clock.iso(50_000) };
+	world.runner('r1', {
+		metadata: { annotations: { ...recorded(), ...since }, labels: { 'actions-runner/busy': 'true' } },
+	});
+	await world.start();
+	const tookMs = await gone('r1');
+	assert.ok(tookMs <= 13_000, `${tookMs} ms`);
+	await world.stop(loop);
+});
+test('a new leader that knows the nodes after the pods notices all the same that one is gone', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	api.drop(paths.nodes, 'node-1');
+	const since = { [progress.nodeGoneSince]: clock.iso(50_000) };
+	const pending = {
+		type: deletionPendingCondition,
+		status: 'True',
+		reason: 'Busy',
+		message: 'it runs a job',
+	};
+	const made = world.runner('r1', {
+		metadata: { annotations: { ...recorded(), ...since }, labels: { 'actions-runner/busy': 'true' } },
+	});
+	api.put(paths.pods, { ...made, status: { ...made.status, conditions: [pending] } });
+	api.fail('GET', /nodes$/, { delayMs: 3_000 }, 1);
+	await world.start();
+	const tookMs = await gone('r1');
+	assert.ok(tookMs <= 13_000, `${tookMs} ms`);
+	await world.stop(loop);
+});
+test('a namespace that is being deleted: its runners count as asked for, idle ones go, busy ones first end (G3)', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	world.runner('idle');
+	world.runner('busy', { metadata: { labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = clock.iso();
+	});
+	await gone('idle', 10_000);
+	await clock.pass(30 * minute);
+	assert.ok(world.pod('busy'));
+	assert.is(
+		world.annotations('busy')[record.requestedBy],
+		'system:serviceaccount:kube-system:namespace-controller',
+	);
+	world.exit('busy');
+	await gone('busy', minute);
+	await world.stop(loop);
+});
+test('an exited runner whose StatefulSet stands is left to its set, and deleted when that is gone (D1, invariant 6)', async () => {
+	const { world, loop, clock, api, gone, waits } = setUp();
+	api.put(paths.statefulSets, {
+		metadata: {
+			name: 'example-abcde',
+			namespace: 'ci',
+			uid: 'sts-1',
+			ownerReferences: [
+				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
+			],
+		},
+	});
+	world.runner('example-abcde-0', {
+		metadata: {
+			annotations: recorded(),
+			labels: { 'actions-runner': '', 'runnerset-name': 'example', 'actions-runner/busy': 'true' },
+			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
+		},
+	});
+	await world.start();
+	world.exit('example-abcde-0');
+	await clock.pass(minute);
+	assert.equal([waits('example-abcde-0'), world.deletions('example-abcde-0').length], ['owner-leaving', 0]);
+	api.drop(paths.statefulSets, 'example-abcde', 'ci');
+	assert.ok((await gone('example-abcde-0')) < 3_000);
+	await world.stop(loop);
+});
+test('just let go in an admission: the caller’s own DELETE is waited for, 2 s from the 204', async () => {
+	const { world, loop, clock, gone } = setUp();
+	const at = clock.iso(500);
+	const proof = world.proof.sign({ uid: 'uid-r1', restarts: 0 }, at);
+	world.runner('r1', {
+		metadata: { annotations: { ...recorded(), [progress.completedAt]: at, [progress.proof]: proof } },
+	});
+	await world.start();
+	await clock.pass(1_000);
+	assert.is(world.deletions('r1').length, 0);
+	await gone('r1');
+	assert.is(world.deletions('r1').length, 1);
+	await world.stop(loop);
+});
+test('an exchange that an admission began is its caller’s to finish: ours joins it and then waits 2 s', async () => {
+	const { world, loop, clock, github, gone } = setUp();
+	const claim = { [progress.claim]: `${clock.iso(1_000)} leader` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	await world.start();
+	await clock.until('GitHub is asked', () => github.count('remove') === 1);
+	await clock.pass(1_500);
+	assert.is(world.deletions('r1').length, 0);
+	await gone('r1', 5_000);
+	await world.stop(loop);
+});
+test('another replica asks GitHub: waited for as long as its claim holds, then asked ourselves', async () => {
+	const { world, loop, clock, github, gone, waits } = setUp();
+	const claim = { [progress.claim]: `${clock.iso(1_000)} crashed-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	await world.start();
+	await clock.pass(20_000);
+	assert.equal([waits('r1'), github.count('remove')], ['unregistering', 0]);
+	await gone('r1', 40_000);
+	assert.is(github.count('remove'), 1);
+	await world.stop(loop);
+});
+test('break-glass is for a person’s own DELETE: the loop keeps a busy runner all the same', async () => {
+	const { world, loop, clock } = setUp();
+	world.runner('r1', {
+		metadata: {
+			annotations: { ...recorded(), 'actions-runner/break-glass': 'node is burning' },
+			labels: { 'actions-runner/busy': 'true' },
+		},
+	});
+	await world.start();
+	await clock.pass(10 * minute);
+	assert.is(world.deletions('r1').length, 0);
+	await world.stop(loop);
+});
+test('a claim alone is no news: a try that changed nothing does not bring the next one at once', async () => {
+	const { world, loop, clock, github, api } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
+	await world.start();
+	await clock.pass(minute);
+	const writes = api.callsTo('PATCH', /pods\/r1$/).length;
+	assert.ok(
+		github.count('list') <= 9 && writes <= 16,
+		`${github.count('list')} lists, ${writes} writes a minute`,
+	);
+	await world.stop(loop);
+});
+test('how many wait and since when is in the metrics; a repeated look changes neither', async () => {
+	const { world, loop, clock, metrics } = setUp();
+	for (const name of ['r1', 'r2'])
+		world.runner(name, { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(5 * minute);
+	assert.match(await metrics.registry.metrics(), 'runners_recorded_deletions{reason="busy"} 2');
+	assert.is(loop.waiting.get('ci/r1')?.askedAtMs, Date.parse('2026-11-23T12:00:30Z'));
+	await world.stop(loop);
+});
+
+test.run();

@@ -1,0 +1,189 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { collectionPath, resources } from '../../../admission/api/paths.ts';
+import { arcReplicaSet, setKinds } from '../../../admission/api/sets.ts';
+import { Cache } from '../../../admission/cluster/cache.ts';
+import { Proof } from '../../../admission/cluster/proof.ts';
+import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
+import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
+import { createReleasePorts } from '../../../admission/guard/release-adapter.ts';
+import { Events } from '../../../admission/kube/events.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { pod } from '../runner/pods.ts';
+import { ApiServer, type Stored } from './api-server.ts';
+import { SimulatedClock } from './clock.ts';
+import { SimulatedGitHub } from './github.ts';
+import { recordingLog } from './log.ts';
+
+export const paths = {
+	pods: collectionPath(resources.pods),
+	nodes: collectionPath(resources.nodes),
+	namespaces: collectionPath(resources.namespaces),
+	events: collectionPath(resources.events),
+	secrets: collectionPath(resources.secrets),
+	statefulSets: collectionPath(resources.statefulSets),
+	budgets: collectionPath(resources.podDisruptionBudgets),
+	ephemeralRunners: collectionPath(resources.ephemeralRunners),
+	runnerSets: collectionPath(setKinds.runnerSet),
+	runnerDeployments: collectionPath(setKinds.runnerDeployment),
+	runners: collectionPath(setKinds.runner),
+	replicaSets: collectionPath(arcReplicaSet),
+} as const;
+
+type PodChange = Parameters<typeof pod>[0];
+
+/**
+ * What a loop of the leader works with, all of it simulated: a cluster with the namespace `ci` and the node `node-1`, a
+ * GitHub with the organization octo-org, and a clock that stands at 12:01. Make the loop, then `start`.
+ */
+export class World {
+	readonly clock = new SimulatedClock('2026-11-23T12:01:00Z');
+	readonly api = new ApiServer(this.clock);
+	readonly github = new SimulatedGitHub(this.clock);
+	readonly metrics = new Metrics();
+	readonly proof = new Proof(Buffer.alloc(32, 7));
+	readonly log;
+	readonly lines: string[];
+	readonly cache: Cache;
+	readonly setsCache: SetsCache;
+	readonly pods: RunnerPods;
+	readonly events: Events;
+	readonly ports;
+	readonly #stop = new AbortController();
+	#running: Promise<unknown> = Promise.resolve();
+
+	constructor() {
+		const { clock, api, github, metrics, proof } = this;
+		const { log, lines } = recordingLog();
+		this.log = log;
+		this.lines = lines;
+		this.cache = new Cache(api, metrics, clock, log);
+		this.setsCache = new SetsCache(api, metrics, clock, log);
+		this.pods = new RunnerPods(
+			api,
+			proof,
+			clock.now,
+			async (namespace, name) =>
+				this.cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(api, namespace, name),
+		);
+		this.events = new Events(api, log, 'leader', clock);
+		const accounts = github.accounts;
+		const background = () => {};
+		this.ports = createReleasePorts({ pods: this.pods, accounts, proof, self: 'leader', clock, background });
+		api.latencyMs = 1;
+		api.serve(...Object.values(paths));
+		api.put(paths.nodes, { metadata: { name: 'node-1' } });
+		api.put(paths.namespaces, { metadata: { name: 'ci' } });
+	}
+
+	/** What every loop is given. */
+	get parts() {
+		const { api: client, cache, setsCache, pods, ports, proof, events, metrics, clock, log } = this;
+		return {
+			client,
+			cache,
+			setsCache,
+			pods,
+			ports,
+			proof,
+			events,
+			metrics,
+			clock,
+			log,
+			accounts: this.github.accounts,
+		};
+	}
+
+	/** Starts the caches, and whatever else runs until the end. */
+	async start(...loops: ((signal: AbortSignal) => Promise<unknown>)[]): Promise<void> {
+		const { signal } = this.#stop;
+		this.#running = Promise.all([
+			this.cache.run(signal),
+			this.setsCache.run(['runnerset', 'runnerdeployment'], signal),
+			...loops.map((loop) => loop(signal)),
+		]);
+		await this.clock.until('the caches are there', () => this.cache.pods.synced && this.cache.nodes.synced);
+		await this.clock.pass(100);
+	}
+
+	/** Ends everything; fails where a loop leaves a timer behind. */
+	async stop(...loops: { stop(): Promise<void> }[]): Promise<void> {
+		const stopping = Promise.all([...loops.map((loop) => loop.stop()), this.#running]);
+		this.#stop.abort();
+		await this.clock.pass(60_000);
+		await stopping;
+		if (this.clock.waiting > 0) throw new Error(`${this.clock.waiting} timers are left behind`);
+	}
+
+	/** A runner's pod whose container runs since 12:00, idle at GitHub as the runner of its name. */
+	runner(name: string, change: PodChange = {}, atGitHub: { busy?: boolean } | 'unknown' = {}): Stored {
+		const { metadata, env, ...rest } = change;
+		if (atGitHub !== 'unknown') this.github.register(name, atGitHub);
+		const made = pod({
+			...rest,
+			env: { RUNNER_NAME: name, ...env },
+			metadata: { name, uid: `uid-${name}`, ...metadata },
+		});
+		return this.api.put(paths.pods, made);
+	}
+
+	pod(name: string): Stored | undefined {
+		return this.api.find(paths.pods, name, 'ci');
+	}
+
+	annotations(name: string): Record<string, string> {
+		return this.pod(name)?.metadata.annotations ?? {};
+	}
+
+	/** As an editor of the pod: annotations or labels, null takes one away. */
+	edit(
+		name: string,
+		change: { annotations?: Record<string, string | null>; labels?: Record<string, string | null> },
+	): void {
+		this.api.update(paths.pods, name, 'ci', ({ metadata }) => {
+			metadata.annotations = merged(metadata.annotations, change.annotations);
+			metadata.labels = merged(metadata.labels, change.labels);
+		});
+	}
+
+	/** The runner's process has ended, as the kubelet writes it. */
+	exit(name: string, exitCode = 0): void {
+		const finishedAt = `${new Date(this.clock.now()).toISOString().slice(0, 19)}Z`;
+		this.api.update<Pod>(paths.pods, name, 'ci', (ended) => {
+			ended.status = {
+				...ended.status,
+				phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+				containerStatuses: [
+					{ name: 'runner', restartCount: 0, state: { terminated: { exitCode, finishedAt } } },
+				],
+			};
+		});
+	}
+
+	/** Reasons of the Events of one object, in their order. */
+	told(name: string): string[] {
+		return this.api
+			.all(paths.events)
+			.map((event) => event as unknown as { involvedObject: { name: string }; type: string; reason: string })
+			.filter(({ involvedObject }) => involvedObject.name === name)
+			.map(({ type, reason }) => `${type} ${reason}`);
+	}
+
+	/** The calls that delete or evict this pod. */
+	deletions(name: string) {
+		const { api } = this;
+		return [
+			...api.callsTo('DELETE', new RegExp(`/pods/${name}$`)),
+			...api.callsTo('POST', new RegExp(`/pods/${name}/eviction$`)),
+		];
+	}
+}
+
+function merged(
+	before: Record<string, string> = {},
+	change: Record<string, string | null> = {},
+): Record<string, string> {
+	const after = { ...before, ...change };
+	return Object.fromEntries(
+		Object.entries(after).filter((entry): entry is [string, string] => entry[1] !== null),
+	);
+}
