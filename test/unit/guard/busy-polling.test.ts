@@ -1,0 +1,249 @@
+/** Each runner's pod shows whether it is busy, from one list of GitHub's for each scope. */
+import * as assert from 'uvu/assert';
+import { busy, progress, record } from '../../../admission/api/keys.ts';
+import type { Condition } from '../../../admission/api/kinds.ts';
+import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
+import { paths, World } from '../support/world.ts';
+
+const test = suite('busy marks');
+const minute = 60_000;
+
+function setUp() {
+	const world = new World();
+	const polling = new BusyPolling(world.parts);
+	const marked = (name: string) => world.pod(name)?.metadata.labels?.[busy.label] === 'true';
+	return {
+		...world,
+		world,
+		marked,
+		start: () => world.start((signal) => polling.run(signal)),
+		condition: (name: string) =>
+			(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
+				({ type }) => type === busy.condition,
+			)?.status,
+	};
+}
+
+test('a job that begins is on the pod within 12 s, and off it again when it is over (B5)', async () => {
+	const { world, start, clock, github, marked, condition } = setUp();
+	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	await start();
+	await clock.pass(20_000);
+	assert.not(marked('r1'));
+	github.set('r1', { busy: true });
+	assert.ok((await clock.until('it is marked', () => marked('r1'))) <= 12_000);
+	const { [busy.since]: since = '', ...marks } = world.annotations('r1');
+	assert.ok(clock.now() - Date.parse(since) < 100);
+	assert.is(marks['karpenter.sh/do-not-disrupt'], 'true');
+	assert.is(marks['cluster-autoscaler.kubernetes.io/safe-to-evict'], 'false');
+	await clock.pass(100);
+	assert.is(condition('r1'), 'True');
+	github.set('r1', { busy: false });
+	assert.ok((await clock.until('it is idle', () => !marked('r1'))) <= 12_000);
+	await clock.pass(100);
+	assert.is(condition('r1'), 'False');
+	assert.equal(world.annotations('r1'), { [progress.runnerId]: '1' });
+	await world.stop();
+});
+test('100 runners of one organization cost one list in 10 s', async () => {
+	const { world, start, clock, github } = setUp();
+	for (let number = 0; number < 100; number++)
+		world.runner(`r${number}`, { metadata: { annotations: { [progress.runnerId]: `${number + 1}` } } });
+	await start();
+	await clock.pass(10 * minute);
+	assert.ok(
+		github.count('list') >= 55 && github.count('list') <= 65,
+		`${github.count('list')} lists in 10 min`,
+	);
+	await world.stop();
+});
+test('many organizations share a quarter of the lists that one credential may make in a minute', async () => {
+	const { world, start, clock, github } = setUp();
+	for (let number = 0; number < 60; number++) {
+		github.register(`r${number}`, {}, `org-${number}`);
+		const annotations = { [progress.runnerId]: '1' };
+		world.runner(
+			`r${number}`,
+			{ env: { RUNNER_ORG: `org-${number}` }, metadata: { annotations } },
+			'unknown',
+		);
+	}
+	await start();
+	await clock.pass(5 * minute);
+	github.calls.length = 0;
+	await clock.pass(10 * minute);
+	const perMinute = github.count('list') / 10;
+	assert.ok(perMinute >= 24 && perMinute <= 33, `${perMinute} lists a minute`);
+	await world.stop();
+});
+test('a runner that has just registered has its id on the pod within 3 s', async () => {
+	const { world, start, clock, github } = setUp();
+	world.runner('r0', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	await start();
+	await clock.pass(20_000);
+	const startedAt = `${clock.iso().slice(0, 19)}Z`;
+	const status = {
+		phase: 'Running',
+		containerStatuses: [{ name: 'runner', restartCount: 0, state: { running: { startedAt } } }],
+	};
+	world.runner('r1', { status }, 'unknown');
+	await clock.pass(9_000);
+	const id = github.register('r1');
+	const tookMs = await clock.until(
+		'its id is there',
+		() => world.annotations('r1')[progress.runnerId] === `${id}`,
+	);
+	assert.ok(tookMs <= 3_000, `${tookMs} ms`);
+	await world.stop();
+});
+test('one that never comes is looked for at that pace for a minute, not longer', async () => {
+	const { world, start, clock, github } = setUp();
+	world.runner('r1', {}, 'unknown'); // has run since 12:00, it is 12:01
+	await start();
+	await clock.pass(minute);
+	github.calls.length = 0;
+	await clock.pass(10 * minute);
+	assert.ok(github.count('list') <= 62, `${github.count('list')} lists in 10 min`);
+	await world.stop();
+});
+test('somebody waits for a static runner’s job: its end is seen within 4 s', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	const annotations = { [progress.runnerId]: '1', [record.requestedBy]: 'alice' };
+	world.runner('r1', { env: { RUNNER_EPHEMERAL: 'false' }, metadata: { annotations } }, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'));
+	await clock.pass(minute);
+	github.set('r1', { busy: false });
+	const tookMs = await clock.until('it is idle', () => !marked('r1'));
+	assert.ok(tookMs <= 4_000, `${tookMs} ms`);
+	await world.stop();
+});
+test('what somebody took off a busy pod is there again after the next list', async () => {
+	const { world, start, clock, marked } = setUp();
+	world.runner('r1', {}, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'));
+	world.edit('r1', { labels: { [busy.label]: null } });
+	assert.ok((await clock.until('it is marked again', () => marked('r1'))) <= 12_000);
+	await world.stop();
+});
+test('GitHub fails: the marks stay as they are, and it is asked again after 10 s or when it said (F5)', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } }, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'));
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	await clock.pass(5 * minute);
+	github.calls.length = 0;
+	await clock.pass(5 * minute);
+	assert.ok(marked('r1'));
+	assert.ok(
+		github.count('list') >= 28 && github.count('list') <= 31,
+		`${github.count('list')} lists in 5 min`,
+	);
+	github.trouble = { kind: 'rate-limited', detail: 'until then', retryAtMs: clock.now() + 10 * minute };
+	await clock.pass(15_000);
+	github.calls.length = 0;
+	await clock.pass(9 * minute);
+	assert.is(github.count('list'), 0);
+	await world.stop();
+});
+test('no credentials: no call, and no mark is taken away (I7)', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	github.credentialsMissing = 'no Secret';
+	world.runner('r1', { metadata: { labels: { 'actions-runner': '', [busy.label]: 'true' } } });
+	await start();
+	await clock.pass(5 * minute);
+	assert.equal([github.calls, marked('r1')], [[], true]);
+	await world.stop();
+});
+test('the end of the container ends the busy mark without a list', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	world.runner('r1', {}, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'));
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	world.exit('r1');
+	await clock.pass(100);
+	assert.not(marked('r1'));
+	await world.stop();
+});
+test('no live runner, no list; the polls begin with the next one', async () => {
+	const { world, start, clock, github, api } = setUp();
+	world.runner('r1');
+	await start();
+	await clock.pass(minute);
+	api.drop(paths.pods, 'r1', 'ci');
+	await clock.pass(15_000);
+	github.calls.length = 0;
+	await clock.pass(10 * minute);
+	assert.is(github.count('list'), 0);
+	world.runner('r2');
+	await clock.until('GitHub is asked', () => github.count('list') > 0, 2_000);
+	await world.stop();
+});
+test('an ephemeral runner that hangs after its job: shown as busy for a minute, then not any more', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } }, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'));
+	github.leave('r1');
+	await clock.pass(50_000);
+	assert.ok(marked('r1'), 'GitHub removes it a moment before its container stops');
+	await clock.until('it is idle', () => !marked('r1'), 40_000);
+	await world.stop();
+});
+test('a list from before a runner’s start says nothing about it', async () => {
+	const { world, start, clock, github, marked, api } = setUp();
+	world.runner('r0', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	github.register('r1', { busy: true });
+	await start();
+	await clock.pass(minute);
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	await clock.pass(20_000);
+	world.runner('r1', {}, 'unknown'); // an earlier runner of this name was busy in the last list
+	await clock.pass(minute);
+	assert.not(marked('r1'));
+	assert.equal(api.callsTo('PATCH', /pods\/r1/).length, 0);
+	github.trouble = undefined;
+	await clock.until('it is marked', () => marked('r1'), 15_000);
+	await world.stop();
+});
+test('a scale set’s job shows at once, by its EphemeralRunner, with its name and without a list (A18)', async () => {
+	const { world, start, clock, api, github, marked } = setUp();
+	const owner = {
+		apiVersion: 'actions.github.com/v1alpha1',
+		kind: 'EphemeralRunner',
+		name: 'r1',
+		uid: 'er-1',
+	};
+	const runner = {
+		metadata: { name: 'r1', namespace: 'ci', uid: 'er-1' },
+		spec: { githubConfigUrl: 'https://github.com/octo-org' },
+	};
+	api.put(paths.ephemeralRunners, runner);
+	world.runner('r1', { metadata: { ownerReferences: [owner] } });
+	await start();
+	await clock.pass(25_000);
+	github.calls.length = 0;
+	api.update(paths.ephemeralRunners, 'r1', 'ci', (object) => {
+		object.status = { jobId: '7', jobDisplayName: 'build', jobRepositoryName: 'octo-org/app' };
+	});
+	await clock.pass(100);
+	assert.ok(marked('r1'));
+	assert.equal([world.annotations('r1')[busy.job], github.calls], ['build (octo-org/app)', []]);
+	await world.stop();
+});
+test('the API server fails to write a mark: tried again until it is there', async () => {
+	const { world, start, clock, api, marked, lines } = setUp();
+	api.fail('PATCH', /pods\/r1$/, new KubeError(500, '', 'etcd'), 3);
+	world.runner('r1', {}, { busy: true });
+	await start();
+	await clock.until('it is marked', () => marked('r1'), 5_000);
+	assert.is(lines.filter((line) => line === 'warn busy marks not written, retrying').length, 3);
+	await world.stop();
+});
+
+test.run();

@@ -1,0 +1,146 @@
+/** What a pod that is gone has left at GitHub is removed, and nobody else's runner ever. */
+import * as assert from 'uvu/assert';
+import { progress } from '../../../admission/api/keys.ts';
+import { StaleRegistrations } from '../../../admission/guard/stale-registrations.ts';
+import { suite } from '../../support/suite.ts';
+import { paths, World } from '../support/world.ts';
+
+const test = suite('stale registrations');
+const minute = 60_000;
+
+/** A runner whose pod has gone a moment ago, without having been unregistered. */
+async function lost(
+	change: Parameters<World['runner']>[1] = {},
+	atGitHub: Parameters<World['runner']>[2] = {},
+) {
+	const world = new World();
+	const loop = new StaleRegistrations(world.parts);
+	world.runner('r1', change, atGitHub);
+	await world.start();
+	world.api.drop(paths.pods, 'r1', 'ci');
+	await world.clock.pass(100);
+	return { ...world, world, loop, registered: () => world.github.find('r1') !== undefined };
+}
+
+test('offline and idle: its registration is removed, 15 s after the pod is gone at the earliest (A8)', async () => {
+	const { world, loop, clock, github, registered } = await lost();
+	github.set('r1', { status: 'offline' });
+	await clock.pass(14_000);
+	assert.equal(github.calls, []);
+	await clock.until('it is removed', () => !registered(), 2_000);
+	await clock.pass(60 * minute);
+	assert.is(github.calls.length, 2, 'one list, one DELETE, and it is done');
+	await world.stop(loop);
+});
+test('online: it is still there, so it is looked at each minute and removed when it is offline', async () => {
+	const { world, loop, clock, github, registered } = await lost();
+	await clock.pass(10 * minute);
+	assert.ok(registered());
+	assert.is(github.count('remove'), 0);
+	const lists = github.count('list');
+	assert.ok(lists >= 9 && lists <= 11, `${lists} lists in 10 min`);
+	github.set('r1', { status: 'offline' });
+	await clock.until('it is removed', () => !registered(), minute);
+	await world.stop(loop);
+});
+test('busy: nothing is removed from a job, also when GitHub has lost sight of it', async () => {
+	const { world, loop, clock, github } = await lost();
+	github.set('r1', { status: 'offline', busy: true });
+	await clock.pass(60 * minute);
+	assert.is(github.count('remove'), 0);
+	await world.stop(loop);
+});
+test('another registration under that name is somebody else’s', async () => {
+	const { world, loop, clock, github, registered } = await lost({
+		metadata: { annotations: { [progress.runnerId]: '77' } },
+	});
+	github.set('r1', { status: 'offline' });
+	await clock.pass(60 * minute);
+	assert.equal([registered(), github.count('remove'), github.count('list')], [true, 0, 1]);
+	await world.stop(loop);
+});
+test('another pod says that it is this runner: nothing is removed', async () => {
+	const { world, loop, clock, github } = await lost();
+	github.set('r1', { status: 'offline' });
+	world.runner('elsewhere', { env: { RUNNER_NAME: 'R1' } }, 'unknown');
+	await clock.pass(60 * minute);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
+test('a successor of the same name has registered anew: nothing is removed', async () => {
+	const { world, loop, clock, github } = await lost();
+	github.set('r1', { status: 'offline' });
+	world.runner('r1', { metadata: { uid: 'uid-next' }, env: { RUNNER_NAME: 'r1-next' } }, 'unknown');
+	await clock.pass(60 * minute);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
+test('gone from GitHub by itself, as ephemeral runners do: done after one look', async () => {
+	const { world, loop, clock, github } = await lost({}, 'unknown');
+	await clock.pass(60 * minute);
+	assert.equal(github.calls, ['list octo-org']);
+	await world.stop(loop);
+});
+for (const [what, change] of [
+	['that never started', { status: { phase: 'Pending' } }],
+	['without a scope', { env: { RUNNER_ORG: '' } }],
+] as const)
+	test(`a pod ${what} has left nothing behind: no call`, async () => {
+		const { world, loop, clock, github } = await lost(change);
+		await clock.pass(60 * minute);
+		assert.equal(github.calls, []);
+		await world.stop(loop);
+	});
+test('one that was unregistered before it went has left nothing behind: no call', async () => {
+	const at = '2026-11-23T12:00:50Z';
+	const proof = new World().proof.sign({ uid: 'uid-r1', restarts: 0 }, at);
+	const { world, loop, clock, github } = await lost({
+		metadata: { annotations: { [progress.completedAt]: at, [progress.proof]: proof } },
+	});
+	await clock.pass(60 * minute);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
+test('GitHub fails or there are no credentials: tried again each minute, and removed after all', async () => {
+	const { world, loop, clock, github, registered } = await lost();
+	github.set('r1', { status: 'offline' });
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	await clock.pass(5 * minute);
+	github.trouble = undefined;
+	github.credentialsMissing = 'no Secret';
+	await clock.pass(5 * minute);
+	assert.ok(registered());
+	github.credentialsMissing = undefined;
+	await clock.until('it is removed', () => !registered(), minute);
+	await world.stop(loop);
+});
+test('a list that was begun before the pod was gone does not count', async () => {
+	const world = new World();
+	const loop = new StaleRegistrations(world.parts);
+	world.runner('r1', {}, 'unknown');
+	await world.start();
+	// GitHub needs half a minute for a list, in which the runner comes and its pod goes.
+	world.github.answersAfterMs = 30_000;
+	const listing = world.github.account.registry.refresh(
+		{ kind: 'organization', name: 'octo-org' },
+		{ maxAgeMs: 0, priority: 'background' },
+	);
+	await world.clock.pass(1_000);
+	world.api.drop(paths.pods, 'r1', 'ci');
+	world.github.register('r1', { status: 'offline' });
+	await world.clock.pass(31_000);
+	await listing;
+	world.github.answersAfterMs = 0;
+	await world.clock.until('it is removed', () => !world.github.find('r1'), 2 * minute);
+	await world.stop(loop);
+});
+test('after a day it is left to GitHub’s own clean-up', async () => {
+	const { world, loop, clock, github } = await lost();
+	await clock.pass(25 * 60 * minute);
+	github.calls.length = 0;
+	await clock.pass(60 * minute);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
+
+test.run();
