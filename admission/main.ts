@@ -3,7 +3,7 @@ import { BadSetting, readSettings } from './flags.ts';
 import { serve } from './serve.ts';
 import { createLog } from './telemetry/log.ts';
 
-/** A mistake of the one who started it is told in one line; anything else that ends the server is a bug with a stack. */
+/** Configuration errors print one line; anything else that ends the server is a bug and prints a stack. */
 async function main(): Promise<number> {
 	let settings: ReturnType<typeof readSettings>;
 	try {
@@ -17,7 +17,7 @@ async function main(): Promise<number> {
 	const stop = new AbortController();
 	for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
 	try {
-		await serve(settings, process.env, manifest.version, log, stop.signal);
+		await serve({ settings, env: process.env, version: manifest.version, log }, stop.signal);
 		return 0;
 	} catch (error) {
 		log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'can not run');

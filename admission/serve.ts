@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:net';
+import type { Server as NetServer } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from './api/keys.ts';
+import { objectPath, resources } from './api/paths.ts';
 import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
 import { loadProof } from './cluster/proof.ts';
@@ -11,16 +12,19 @@ import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
 import { credentialReports } from './github/credential-report.ts';
 import { credentialFromEnvironment } from './github/credentials.ts';
+import type { AccountState } from './github/types.ts';
 import { deletePods } from './guard/delete-pods.ts';
 import { evictPods } from './guard/evict-pods.ts';
 import { leavingOwner } from './guard/exited-pods.ts';
 import { createReleasePorts } from './guard/release-adapter.ts';
+import type { ReviewDependencies } from './guard/review-deletion.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
-import { createKubeClient, isNotFound, type KubeClient, loadKubeConfig } from './kube/client.ts';
-import { systemClock } from './kube/clock.ts';
+import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client.ts';
+import { type Clock, systemClock } from './kube/clock.ts';
 import { Events } from './kube/events.ts';
 import { runAsLeader } from './kube/lease.ts';
+import { getObject } from './kube/objects.ts';
 import { lead } from './leader/lead.ts';
 import { createPods } from './sets/inject-pods.ts';
 import { githubUrlOf } from './sets/pod/defaults.ts';
@@ -33,158 +37,208 @@ import { createWebhookServer } from './webhook/server.ts';
 /** What is in flight at shutdown gets this long. */
 const drainMs = 30_000;
 
+/** How one process of the server was started. */
+export interface Start {
+	settings: Settings;
+	env: NodeJS.ProcessEnv;
+	version: string;
+	log: Log;
+}
+
 /** Runs the server until `signal`; resolves when everything that was in flight is done. */
-export async function serve(
-	settings: Settings,
-	env: NodeJS.ProcessEnv,
-	version: string,
-	log: Log,
-	signal: AbortSignal,
-): Promise<void> {
+export async function serve(start: Start, signal: AbortSignal): Promise<void> {
+	const server = await compose(start);
+	const loops = await run(server);
+	await Promise.race([aborted(signal), loops.failed]);
+	await leave(server, loops);
+}
+
+type Server = Awaited<ReturnType<typeof compose>>;
+
+/** Makes all parts and connects them. The API server is asked who we are; nothing listens and no loop runs yet. */
+async function compose({ settings, env, version, log }: Start) {
+	const { namespace, tls, lifetimes, clientCaFile } = settings;
 	const clock = systemClock;
-	const { now } = clock;
+	const metrics = new Metrics();
 	const self = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 	const userAgent = `runners-admission/${version}`;
 	const client = createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent);
-	const metrics = new Metrics();
 	const user = await whoAmI(client);
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
-	const proof = await loadProof(client, settings.namespace);
-	const { tls, namespace, lifetimes, clientCaFile } = settings;
+
+	const proof = await loadProof(client, namespace);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const certificate = tls
 		? await followFiles(tls, metrics, log)
 		: await manageCertificate({ client, namespace, lifetimes, clock, metrics, log });
 
-	const recovered: (() => void)[] = [];
+	const recovery = new Set<() => void>();
 	const accounts = new Accounts({
 		apiUrl: settings.githubApiUrl,
 		userAgent,
-		now,
+		now: clock.now,
 		environment: credentialFromEnvironment(env),
-		namespace: settings.namespace,
+		namespace,
 		secret: settings.githubSecret,
-		readSecret: (namespace, name) => readSecret(client, namespace, name),
+		readSecret: (secretNamespace, name) => readSecret(client, secretNamespace, name),
 		onStateChange(account, before, after) {
-			const facts = {
-				account,
-				remaining: after.remaining,
-				limit: after.limit,
-				trouble: after.trouble,
-				forbidden: Object.keys(after.forbidden),
-			};
-			log[after.healthy ? 'info' : 'warn'](
-				facts,
-				after.healthy ? 'GitHub can be asked' : 'GitHub can not be asked',
-			);
-			if (after.healthy && !before.healthy) for (const listener of recovered) listener();
+			logAccount(log, account, after);
+			if (after.healthy && !before.healthy) for (const listener of recovery) listener();
 		},
 		onCall: (call) => metrics.github.call(call),
 	});
 	metrics.github.credentials = () => credentialReports(accounts);
 
-	const inBackground = new Set<Promise<unknown>>();
-	const background = (work: Promise<unknown>) => {
-		const settled = work.catch((error: unknown) =>
-			log.warn({ error: String(error) }, 'an exchange with GitHub could not be written down'),
-		);
-		inBackground.add(settled);
-		void settled.finally(() => inBackground.delete(settled));
-	};
-	const pods = new RunnerPods(client, proof, now);
+	const background = new BackgroundWork(log);
+	const pods = new RunnerPods(client, proof, clock.now);
 	const events = new Events(client, log, self, clock);
-	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background });
-	const withRunnerSets = settings.controllers.includes('runnerset');
-	const reviewDependencies = {
-		pods,
-		ports,
-		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
-		events,
-		metrics,
-		log,
-	};
+	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background: background.add });
 	const webhook = createWebhookServer(
-		{
-			'/pods/delete': (request) => deletePods(request, reviewDependencies),
-			'/pods/evict': (request) => evictPods(request, reviewDependencies),
-			'/pods/update': (request) => updatePods(request, user),
-			'/pods/create': createPods,
-			'/sets/replicas': (request) => setReplicas(request, now()),
-		},
+		handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
 		{ ...certificate.current, clientCa },
 		metrics,
 		log,
 	);
-
-	let notReady: string | undefined = 'starting';
-	const health = createHealthServer(metrics, () => notReady);
-	await Promise.all([listen(webhook.server, settings.port), listen(health, settings.healthPort)]);
-
+	const state: { notReady: string | undefined } = { notReady: 'starting' };
+	const health = createHealthServer(metrics, () => state.notReady);
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
-	// The loops outlive `signal` by the shutdown delay: they stop when this does.
+	/** What the leader gets. */
+	const shared = { client, accounts, proof, events, metrics, webhookWatch, self, clock, version, log };
+	return { settings, shared, certificate, background, recovery, webhook, health, state };
+}
+
+/** Which review is answered by which handler; the paths stand in the webhook configurations. */
+function handlers(
+	parts: Omit<ReviewDependencies, 'leavingOwner'> & { client: KubeClient; user: string; clock: Clock },
+	settings: Settings,
+): Parameters<typeof createWebhookServer>[0] {
+	const { client, user, clock, log } = parts;
+	const withRunnerSets = settings.controllers.includes('runnerset');
+	const review: ReviewDependencies = {
+		...parts,
+		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
+	};
+	return {
+		'/pods/delete': (request) => deletePods(request, review),
+		'/pods/evict': (request) => evictPods(request, review),
+		'/pods/update': (request) => updatePods(request, user),
+		'/pods/create': createPods,
+		'/sets/replicas': (request) => setReplicas(request, clock.now()),
+	};
+}
+
+interface Loops {
+	/** Rejects when a loop fails: a server that only answers reviews and completes nothing must be started anew. */
+	failed: Promise<unknown>;
+	/** Ends them; resolves when they have ended. */
+	stop(): Promise<unknown>;
+}
+
+/** Listens, and starts the loops that every replica runs; one of them makes this replica the leader in its turn. */
+async function run({
+	settings,
+	shared,
+	certificate,
+	background,
+	recovery,
+	...server
+}: Server): Promise<Loops> {
+	const { webhook, health, state } = server;
+	const { port, healthPort, namespace, controllers, runnerImage, dockerImage } = settings;
+	await Promise.all([listen(webhook.server, port), listen(health, healthPort)]);
+	// The loops outlive the signal to stop by the shutdown delay.
 	const stop = new AbortController();
-	const loops: Promise<unknown>[] = [
-		webhookWatch.run(stop.signal),
+	const leaderDependencies = {
+		...shared,
+		namespace,
+		controllers,
+		templateDefaults: { runnerImage, dockerImage, githubUrl: githubUrlOf(settings.githubApiUrl) },
+		background: background.add,
+		onGitHubRecovered: (listener: () => void) => void recovery.add(listener),
+	};
+	const loops = Promise.all([
+		shared.webhookWatch.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
 		runAsLeader(
 			{
-				client,
-				namespace: settings.namespace,
+				...shared,
+				namespace,
 				name: names.lease,
-				identity: self,
-				clock,
-				log,
-				lead: (leading) => {
-					recovered.length = 0;
-					return lead(
-						{
-							client,
-							accounts,
-							proof,
-							events,
-							metrics,
-							controllers: settings.controllers,
-							templateDefaults: {
-								runnerImage: settings.runnerImage,
-								dockerImage: settings.dockerImage,
-								githubUrl: githubUrlOf(settings.githubApiUrl),
-							},
-							version,
-							namespace: settings.namespace,
-							webhookWatch,
-							self,
-							clock,
-							background,
-							log,
-							onGitHubRecovered: (listener) => recovered.push(listener),
-						},
-						leading,
-					);
+				identity: shared.self,
+				lead(leading) {
+					recovery.clear(); // of an earlier term
+					return lead(leaderDependencies, leading);
 				},
 			},
 			stop.signal,
 		),
-	];
-	notReady = undefined;
-	log.info({ port: settings.port, healthPort: settings.healthPort }, 'ready');
-	// A loop that fails ends the server, to be started anew: it would answer reviews and complete nothing.
-	await Promise.race([aborted(signal), ...loops]);
+	]);
+	state.notReady = undefined;
+	shared.log.info({ port, healthPort }, 'ready');
+	return {
+		failed: loops,
+		stop() {
+			stop.abort();
+			return loops;
+		},
+	};
+}
 
+/** Stops taking reviews, finishes what is in flight, ends the loops, closes the connections. */
+async function leave(
+	{ settings, shared, background, webhook, health, state }: Server,
+	loops: Loops,
+): Promise<void> {
+	const { log } = shared;
 	log.info('shutting down');
-	notReady = 'shutting down';
+	state.notReady = 'shutting down';
 	webhook.leave();
 	await sleep(settings.shutdownDelayMs);
 	webhook.server.close();
 	webhook.server.closeIdleConnections();
-	stop.abort();
+	const done = Promise.all([loops.stop(), webhook.drained()]).then(() => background.done());
 	const limit = sleep(drainMs, 'late', { ref: false });
-	const done = Promise.all([...loops, webhook.drained()]).then(() => Promise.all(inBackground));
 	if ((await Promise.race([done, limit])) === 'late') log.warn('not everything in flight could be finished');
-	accounts.close();
+	shared.accounts.close();
 	webhook.server.closeAllConnections();
 	health.close();
 	health.closeAllConnections();
 	log.info('stopped');
+}
+
+/** Exchanges with GitHub that go on after their review has been answered, and must end before the process may. */
+class BackgroundWork {
+	readonly #running = new Set<Promise<unknown>>();
+	readonly #log: Log;
+
+	constructor(log: Log) {
+		this.#log = log;
+	}
+
+	add = (work: Promise<unknown>): void => {
+		const settled = work.catch((error: unknown) =>
+			this.#log.warn(
+				{ error: String(error) },
+				'the outcome of a call to GitHub could not be written on the pod',
+			),
+		);
+		this.#running.add(settled);
+		void settled.finally(() => this.#running.delete(settled));
+	};
+
+	done(): Promise<unknown> {
+		return Promise.all(this.#running);
+	}
+}
+
+function logAccount(
+	log: Log,
+	account: string,
+	{ healthy, remaining, limit, trouble, forbidden }: AccountState,
+) {
+	const facts = { account, remaining, limit, trouble, forbidden: Object.keys(forbidden) };
+	if (healthy) log.info(facts, 'GitHub can be asked');
+	else log.warn(facts, 'GitHub can not be asked');
 }
 
 async function whoAmI(client: KubeClient): Promise<string> {
@@ -197,25 +251,18 @@ async function whoAmI(client: KubeClient): Promise<string> {
 	return review.status.userInfo.username;
 }
 
+/** The data of a Secret, base64 as it is; undefined where there is none of this name. */
 async function readSecret(
 	client: KubeClient,
 	namespace: string,
 	name: string,
 ): Promise<Record<string, string> | undefined> {
-	try {
-		const secret = await client.request<{ data?: Record<string, string> }>(
-			'GET',
-			`/api/v1/namespaces/${namespace}/secrets/${name}`,
-			{ timeoutMs: 2_500 },
-		);
-		return secret.data ?? {};
-	} catch (error) {
-		if (isNotFound(error)) return undefined;
-		throw error;
-	}
+	const path = objectPath(resources.secrets, { namespace, name });
+	const secret = await getObject<{ data?: Record<string, string> }>(client, path, { timeoutMs: 2_500 });
+	return secret && (secret.data ?? {});
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: NetServer, port: number): Promise<void> {
 	return new Promise((resolve, reject) => {
 		server.once('error', reject);
 		server.listen(port, () => resolve());

@@ -326,7 +326,7 @@ test('the labels of a live runner can not be taken away, nor its image changed; 
 	const refused = async (...args: string[]) => {
 		const done = await space.kubectl(...args);
 		assert.is.not(done.code, 0, `${args.join(' ')}: ${done.stdout}`);
-		says(done.stderr, /runner [abc]: /);
+		says(done.stderr, /runner [abc] runs: /);
 	};
 	await refused('label', 'pod', 'a', 'runnerset-name-');
 	await refused('label', 'pod', 'a', 'actions-runner-');
