@@ -2,11 +2,12 @@
  * Checks that what is cited exists: `node scripts/check/references.ts [--write]`. Fails on
  * - an id of docs/scenarios.md or docs/invariants.md that is cited, as in (A7) or "invariant 5", and is not in them;
  * - a scenario or invariant that no test name carries, or whose column "shown by" is out of date (--write renews it);
- * - a path, a link or the bare name of a file that does not exist;
+ * - a path, a link or the bare name of a file that does not exist, and a make target that is not in the Makefile;
  * - notes of a research that are not part of this repository.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, normalize, relative } from 'node:path';
+import { idsOf, type NamedTest, printRow, rowOf, shownCell, testNames } from './promises.ts';
 
 const project = join(import.meta.dirname, '../..');
 const tables = ['docs/invariants.md', 'docs/scenarios.md'];
@@ -14,19 +15,13 @@ const folders = '{admission,plugin,scripts,test,docs,manifests,.github,.ci}';
 
 /** Written by somebody else, or by a program: what stands in them cites nothing of ours. */
 const foreign = /^test\/sim\/openapi\/|^test\/fixtures\/|^test\/cluster\/controlplane\/go\.|\.(?:svg|png)$/;
-/** Files that our programs make or read, and people may have: they are named, and not in the repository. */
-const elsewhere = new Set(['kustomization.yaml', 'values.yaml']);
+/** This check and its test, which are full of examples of what is found. */
+const examples = /^(?:scripts|test\/unit)\/check\/(?:references|promises)/;
 
 interface Citation {
 	file: string;
 	line: number;
 	text: string;
-}
-
-interface Promised {
-	id: string;
-	file: string;
-	shownBy: string;
 }
 
 const files = globSync([`${folders}/**/*`, '*.{md,json,ts}', 'Makefile', 'Dockerfile'], {
@@ -38,16 +33,32 @@ const files = globSync([`${folders}/**/*`, '*.{md,json,ts}', 'Makefile', 'Docker
 	.map((entry) => relative(project, join(entry.parentPath, entry.name)))
 	.filter((file) => !foreign.test(file))
 	.sort();
-const texts = new Map(files.map((file) => [file, readFileSync(join(project, file), 'utf8')]));
+const texts = new Map(
+	files
+		.filter((file) => !examples.test(file))
+		.map((file) => [file, readFileSync(join(project, file), 'utf8')]),
+);
 const baseNames = new Set(files.map((file) => basename(file)));
 
 const shown = testsById();
 if (process.argv.includes('--write')) for (const table of tables) renew(table);
 
-const promised = tables.flatMap(promises);
-const problems = [...citedIds(), ...promisesWithoutTest(), ...missingFiles(), ...research()];
+const promised = tables.flatMap((file) =>
+	(texts.get(file) ?? '').split('\n').flatMap((line) => {
+		const row = rowOf(line);
+		return row ? [{ ...row, file }] : [];
+	}),
+);
+const problems = [
+	...citedIds(),
+	...promisesWithoutTest(),
+	...missingFiles(),
+	...missingTargets(),
+	...research(),
+];
 // While folders are still being moved: what is out of date elsewhere is told, and fails nothing yet.
-const settling = /^(?:admission|plugin|test)\/.*(?:there is no|is not part of)|is shown by other tests now/;
+const settling =
+	/^(?:admission|plugin|test)\/.*(?:there is no|is not part of)|is shown by other tests now|no target mutants/;
 for (const problem of problems) console.error(problem);
 problems.splice(0, problems.length, ...problems.filter((problem) => !settling.test(problem)));
 if (problems.length === 0)
@@ -69,7 +80,7 @@ function citedIds(): string[] {
 function promisesWithoutTest(): string[] {
 	return promised.flatMap(({ id, file, shownBy }) => {
 		if (!shown.has(id)) return [`${file}: no test carries ${id} in its name`];
-		if (shownBy === shownCell(id)) return [];
+		if (shownBy === shownCell(shown.get(id) ?? [])) return [];
 		return [`${file}: ${id} is shown by other tests now: node scripts/check/references.ts --write`];
 	});
 }
@@ -91,12 +102,27 @@ function missingFiles(): string[] {
 					.filter((found) => /\.\w+$/.test(found) || prose.includes(found)) // in code `test/hold` may be a finalizer
 					.filter((found) => !exists(found)),
 				...targets.filter((to) => !linked(file, to)),
-				...[...prose.matchAll(bare)]
-					.map(([found]) => found)
-					.filter((found) => !baseNames.has(found) && !elsewhere.has(found)),
+				...[...prose.matchAll(bare)].map(([found]) => found).filter((found) => !baseNames.has(found)),
 			];
 			return missing.map((found) => `${at(citation)}: there is no ${found}`);
 		}),
+	);
+}
+
+/** `make x` in the documentation, in backquotes or at the start of a line of code. */
+function missingTargets(): string[] {
+	const targets = new Set(
+		[...(texts.get('Makefile') ?? '').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name),
+	);
+	return [...texts].flatMap(([file, text]) =>
+		!file.endsWith('.md')
+			? []
+			: citations(file, text).flatMap((citation) =>
+					[...citation.text.matchAll(/(?:^|`)make ([a-z-]+)(?= {2}|`|$| [A-Z]+=)/g)]
+						.map(([, name]) => name)
+						.filter((name) => !targets.has(name))
+						.map((name) => `${at(citation)}: the Makefile has no target ${name}`),
+				),
 	);
 }
 
@@ -112,80 +138,25 @@ function research(): string[] {
 	);
 }
 
-/** The tests that carry an id in their name, end-to-end tests first. */
-function testsById(): Map<string, { file: string; name: string }[]> {
-	const byId = new Map<string, { file: string; name: string }[]>();
-	const order = (file: string) => (file.startsWith('test/e2e/') ? 0 : 1);
-	for (const file of files.filter((name) => name.endsWith('.test.ts')).sort((a, b) => order(a) - order(b)))
-		for (const name of testNames(texts.get(file) ?? ''))
+/** The tests that carry an id in their name. */
+function testsById(): Map<string, NamedTest[]> {
+	const byId = new Map<string, NamedTest[]>();
+	for (const [file, text] of texts) {
+		if (!file.endsWith('.test.ts')) continue;
+		for (const name of testNames(text))
 			for (const id of idsOf(name)) byId.set(id, [...(byId.get(id) ?? []), { file, name }]);
+	}
 	return byId;
 }
 
-/** The first argument of a call, and the first cell of a row in a table of tests. */
-function testNames(text: string): string[] {
-	return [...text.matchAll(/[([]\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g)].map(([, , name = '']) => name);
-}
-
-/** `(A3, invariant 5)`, `(A14 to A16)`, `invariants 1 to 5 and 8`: A3, invariant 5, A14, A16, ... */
-function idsOf(text: string): string[] {
-	const ids: string[] = [];
-	for (const [, list = ''] of text.matchAll(/\(([^()]*)\)/g)) {
-		const items = list
-			.split(/,\s*|\s+(?:and|to|or)\s+|'\s*:\s*'/)
-			.map((item) => item.replace(/^.*\?\s*'|'\W*$/g, ''));
-		ids.push(...items.filter((item) => /^[A-I]\d{1,2}$/.test(item)));
-	}
-	for (const [, numbers = ''] of text.matchAll(/\binvariants? (\d+(?:(?:, | to | and )\d+)*)/gi))
-		ids.push(...(numbers.match(/\d+/g) ?? []).map((number) => `invariant ${number}`));
-	return ids;
-}
-
-/** Rows of a table whose first cell is an id: `| A7 | what is promised | shown by |`, `| 5 | ... |`. */
-function promises(file: string): Promised[] {
-	return (texts.get(file) ?? '').split('\n').flatMap((line) => {
-		const row = rowOf(line);
-		return row ? [{ id: row.id, file, shownBy: row.shownBy }] : [];
-	});
-}
-
-function rowOf(line: string): { id: string; promise: string; shownBy: string } | undefined {
-	const [, first, promise = '', shownBy = ''] = /^\| ([A-I]?\d+) \| (.+?) \| (.*?) ?\|$/.exec(line) ?? [];
-	if (first === undefined) return undefined;
-	return { id: /^\d/.test(first) ? `invariant ${first}` : first, promise, shownBy };
-}
-
-/** Of the tests that show it two files are named: the first end-to-end test, and the first unit test. */
-function shownCell(id: string): string {
-	const tests = shown.get(id) ?? [];
-	const endToEnd = tests.find(({ file }) => file.startsWith('test/e2e/'));
-	const unit = tests.find(({ file }) => !file.startsWith('test/e2e/'));
-	return [endToEnd, unit]
-		.flatMap((test) => (test ? [`[${shortName(test.file)}](../${test.file}): ${printed(test.name)}`] : []))
-		.join('<br>');
-}
-
-function shortName(file: string): string {
-	return file.replace(/^test\//, '').replace(/\.test\.ts$/, '');
-}
-
-/** Without the ids at its end; `${kind}` reads KIND, and whatever else is computed is left out. */
-function printed(name: string): string {
-	return name
-		.replace(/\s*\([^()]*\)$/, '')
-		.replace(/\$\{(\w+)\}/g, (_, variable: string) => variable.toUpperCase())
-		.replace(/\$\{.*?\}/g, '…')
-		.replace(/\\(.)/g, '$1')
-		.replace(/\|/g, '\\|');
-}
-
+/** Writes the column "shown by" anew. */
 function renew(table: string): void {
 	const text = texts.get(table) ?? '';
 	const renewed = text
 		.split('\n')
 		.map((line) => {
 			const row = rowOf(line);
-			return row ? `| ${row.id.replace('invariant ', '')} | ${row.promise} | ${shownCell(row.id)} |` : line;
+			return row ? printRow({ ...row, shownBy: shownCell(shown.get(row.id) ?? []) }) : line;
 		})
 		.join('\n');
 	if (renewed === text) return;
@@ -223,9 +194,7 @@ function commentOf(file: string, line: string): string {
 	return /#(.*)/.exec(line)?.[1] ?? '';
 }
 
-/** The lines of a file; of this one none, as its examples would be taken for citations. */
 function citations(file: string, text: string): Citation[] {
-	if (file === relative(project, import.meta.filename)) return [];
 	return text.split('\n').map((line, index) => ({ file, line: index + 1, text: line }));
 }
 

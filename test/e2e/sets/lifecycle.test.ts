@@ -49,7 +49,7 @@ for (const kind of kinds) {
 		set.rig.ok(['-n', set.namespace, 'delete', set.resource, set.name, '--wait=false', ...flags]);
 
 	for (const cascade of ['background', 'foreground']) {
-		test(`${kind} deleted (${cascade}) with a busy runner: idle ones go, it says what it waits for, and is gone with the job (${cascade === 'background' ? 'G1' : 'G2'})`, async (context) => {
+		test(`${kind} deleted (${cascade}) with a busy runner: idle ones go, it says what it waits for, and is gone with the job (G1, G2)`, async (context) => {
 			const { set, busy } = await oneBusyOfThree(context);
 			await remove(set, `--cascade=${cascade}`);
 			await set.reaches(1);
