@@ -67,7 +67,7 @@ test('deletecollection, whose request has no name: the right runners go, the rig
 		space.kubectl('delete', '--raw', `/api/v1/namespaces/${space.name}/pods?labelSelector=runnerset-name`);
 	// The API server goes through a collection in the order of names and stops at the first refusal.
 	const first = await collection();
-	says(first.stderr + first.stdout, 'runner busy-1 (');
+	says(first.stderr + first.stdout, 'runner busy-1 ');
 	assert.is((await space.annotations('busy-1'))['actions-runner/deletion-requested-by'], 'admin');
 	const rest = await space.kubectl(
 		'delete',

@@ -176,7 +176,7 @@ test('idle and busy scale-set pods under kubectl delete pod --all: the idle go, 
 	await space.runJob('busy');
 	const done = await space.kubectl('delete', 'pod', '--all');
 	assert.is.not(done.code, 0);
-	says(done.stderr, 'runner busy (');
+	says(done.stderr, 'runner busy ');
 	// kubectl does not wait for those that it has deleted where others were refused.
 	await eventually(
 		'the idle ones are gone',
