@@ -34,6 +34,10 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 .PHONY: build
 build: dist/.built ## Bundle the server and the plugin into dist/
 
+.PHONY: manifests
+manifests: controlplane ## Write what is generated in manifests/: definitions, rendered overlays
+	@$(NODE) scripts/manifests/render.ts
+
 .PHONY: check
 check: setup ## Type-check, lint, check structure and references, ask npm for known vulnerabilities
 	$(NODE) node_modules/typescript/bin/tsc -p .
@@ -91,8 +95,8 @@ image: ## Container image of the server
 	docker build -t runners-admission:$(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json) .
 
 .PHONY: release
-release: build ## The plugin's archive, its krew manifest, SBOM and checksums in dist/release
-	@$(NODE) scripts/release/release.ts
+release: build ## The plugin's archive, krew manifest, install files (IMAGE=repository), SBOM, checksums
+	@IMAGE="$(IMAGE)" $(NODE) scripts/release/release.ts
 
 .PHONY: clean
 clean: ## Remove what was built here (not the control plane's cache)

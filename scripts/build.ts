@@ -2,11 +2,11 @@
  * Makes dist/: `node scripts/build.ts [plugin] [admission]`, all of it without arguments. Prints sizes; a plugin
  * entry over its limit is an error, because its size is its start-up time.
  */
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import { renderKustomization } from './kustomize.ts';
+import { overlayNames, readOverlay } from './manifests/overlays.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -58,7 +58,7 @@ export async function buildPlugin(
 		...plugin,
 		entryPoints: ['plugin/installation/main.ts'],
 		outfile: install,
-		define: { ...plugin.define, __OVERLAYS__: JSON.stringify(renderOverlays()) },
+		define: { ...plugin.define, __OVERLAYS__: JSON.stringify(readOverlays()) },
 	});
 
 	const auth = join(outFolder, 'kubectl-runners-auth.mjs');
@@ -85,11 +85,8 @@ export async function buildPlugin(
 }
 
 /** What `kubectl apply -k manifests/overlays/NAME` applies, by name: the manifests that `install` carries. */
-function renderOverlays(): Record<string, object[]> {
-	const folder = join(root, 'manifests/overlays');
-	return Object.fromEntries(
-		readdirSync(folder).map((name) => [name, renderKustomization(join(folder, name))]),
-	);
+function readOverlays(): Record<string, object[]> {
+	return Object.fromEntries(overlayNames.map((name) => [name, readOverlay(name)]));
 }
 
 /** dist/runners-admission, a launcher that finds a Node new enough, and the one file that it starts. */

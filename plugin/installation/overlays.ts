@@ -5,5 +5,5 @@ export type Overlays = Record<string, readonly Manifest[]>;
 
 declare const __OVERLAYS__: Overlays | undefined;
 
-/** As scripts/build.ts rendered them into the bundle; sources run as they are have none. */
+/** From manifests/rendered, put into the bundle by scripts/build.ts; there are none when the sources run as they are. */
 export const overlays: Overlays = typeof __OVERLAYS__ === 'object' ? __OVERLAYS__ : {};

@@ -1,7 +1,6 @@
-/** Writes manifests/crds: `node scripts/crds/generate.ts`. A test compares what it makes with what is committed. */
+/** The files of manifests/crds; `make manifests` writes them. A unit test compares them with what is committed. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import { group } from '../../admission/api/sets.ts';
 import { runnerDeploymentSpec, runnerSetSpec, runnerSpec, runnerStatus, setStatus } from './fields.ts';
@@ -159,11 +158,12 @@ function render(kind: Kind): string {
 			],
 		},
 	};
-	const header = '# Made by scripts/crds/generate.ts.\n';
+	const header = '# Made by "make manifests" from scripts/crds: change that instead.\n';
 	return header + dump(definition, { noRefs: true, lineWidth: -1, quoteStyle: 'double' });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const folder = fileURLToPath(new URL('../../manifests/crds', import.meta.url));
+/** Writes them into manifests/crds. */
+export function writeCrds(): void {
+	const folder = join(import.meta.dirname, '../../manifests/crds');
 	for (const [name, content] of Object.entries(crdFiles())) writeFileSync(join(folder, name), content);
 }

@@ -1,13 +1,16 @@
 /**
- * What a release consists of, in dist/release: the plugin's archive, its krew manifest, the list of packages (SBOM) and
- * checksums. `node scripts/release/release.ts [FOLDER]`; dist/ must have been built. The same sources give the same
- * archive: npm sets its times to one moment.
+ * Makes what a release consists of, in dist/release: the plugin's archive, its krew manifest, one file per overlay
+ * to install with, the list of packages (SBOM) and checksums. `node scripts/release/release.ts [FOLDER]`; dist/ must have
+ * been built. IMAGE in the environment is the repository of the server's image, `registry.example/runners-admission`.
+ * The same sources give the same archive: npm sets its times to one moment.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { overlayNames, renderedFile } from '../manifests/overlays.ts';
+import { installFile } from './install-file.ts';
 import { krewManifest } from './krew.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,7 +33,16 @@ const template = readFileSync(join(root, 'plugin/krew/runners.yaml'), 'utf8');
 const values = { version: `v${version}`, archive, sha256: sha256(join(folder, archive)) };
 writeFileSync(join(folder, 'runners.yaml'), krewManifest(template, values));
 writeFileSync(join(folder, 'sbom.spdx.json'), npm('sbom', '--sbom-format=spdx', '--omit=dev'));
-const files = [archive, 'runners.yaml', 'sbom.spdx.json'];
+
+const image = process.env.IMAGE || 'runners-admission';
+const installs = overlayNames.map((overlay) => {
+	const file = `install-${overlay}.yaml`;
+	const rendered = readFileSync(renderedFile(overlay), 'utf8');
+	writeFileSync(join(folder, file), installFile(rendered, image, version));
+	return file;
+});
+
+const files = [archive, 'runners.yaml', 'sbom.spdx.json', ...installs];
 writeFileSync(
 	join(folder, 'SHA256SUMS'),
 	files.map((file) => `${sha256(join(folder, file))}  ${file}\n`).join(''),

@@ -1,12 +1,8 @@
 /** What `kubectl runners install` applies, refuses and removes, beside real kubectl; no server runs here. */
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { busy, progress } from '../../../admission/api/keys.ts';
-import { keyOf, type Manifest } from '../../../plugin/installation/manifest.ts';
-import { renderKustomization } from '../../../scripts/kustomize.ts';
+import { overlayFolder } from '../../../scripts/manifests/overlays.ts';
 import { type Cluster, startCluster } from '../../cluster/cluster.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { difference, type Snapshot, snapshot } from '../../rig/snapshot.ts';
@@ -28,8 +24,6 @@ interface Context {
 }
 
 const test = suite<Context>('install beside kubectl');
-const overlaysFolder = fileURLToPath(new URL('../../../manifests/overlays', import.meta.url));
-const overlay = (name: string) => join(overlaysFolder, name);
 
 test.before(async (context) => {
 	[context.cluster, context.plugin] = await Promise.all([startCluster(), installPlugin()]);
@@ -72,24 +66,10 @@ async function ours({ kube }: Context): Promise<Snapshot> {
 	return new Map(all.filter(([key]) => !controllers.test(key)).map(([key, content]) => [key, bare(content)]));
 }
 
-for (const name of readdirSync(overlaysFolder)) {
-	test(`overlay ${name}: rendered as kubectl kustomize renders it, every object with our label`, async ({
-		kubectl,
-	}) => {
-		const byKey = (left: Manifest, right: Manifest) => (keyOf(left) < keyOf(right) ? -1 : 1);
-		const theirs = loadAll(await kubectl(['kustomize', overlay(name)])) as Manifest[];
-		assert.equal(renderKustomization(overlay(name)).sort(byKey), theirs.sort(byKey));
-		const bare = theirs.filter(
-			({ metadata }) => metadata.labels?.['app.kubernetes.io/part-of'] !== 'kubectl-runners',
-		);
-		assert.equal(bare.map(keyOf), []);
-	});
-}
-
 for (const mode of ['default', 'guard-only']) {
 	test(`${mode}: kubectl apply -k, install, and what -o yaml prints piped to kubectl apply give the same`, async (context) => {
 		const { runners, kubectl } = context;
-		await kubectl(['apply', '-k', overlay(mode)]);
+		await kubectl(['apply', '-k', overlayFolder(mode)]);
 		const byKustomize = await ours(context);
 		ok(await runners('uninstall', '--yes'));
 		assert.equal([...(await ours(context)).keys()], []);
@@ -112,8 +92,8 @@ for (const mode of ['default', 'guard-only']) {
 
 test('after kubectl apply -k an install changes the mode: what kubectl wrote is handed over, arguments too', async (context) => {
 	const { runners, kubectl } = context;
-	await kubectl(['apply', '-k', overlay('guard-only')]);
-	await kubectl(['apply', '--server-side', '-k', overlay('guard-only'), '--force-conflicts']);
+	await kubectl(['apply', '-k', overlayFolder('guard-only')]);
+	await kubectl(['apply', '--server-side', '-k', overlayFolder('guard-only'), '--force-conflicts']);
 	const args = () =>
 		kubectl([
 			...['get', 'deployment', 'runners-admission', '-n', 'runners-system'],
@@ -122,7 +102,7 @@ test('after kubectl apply -k an install changes the mode: what kubectl wrote is 
 	assert.is(await args(), '["--controllers=deletion"]');
 	// A part that is added beside the overlays: it has our label, stays with an install, and goes with an uninstall.
 	const added = 'service/runners-admission-metrics';
-	await kubectl(['apply', '-f', join(overlaysFolder, '../components/monitoring/service.yaml')]);
+	await kubectl(['apply', '-f', join(overlayFolder('default'), '../../components/monitoring/service.yaml')]);
 	const installed = ok(await runners('install', '--wait=false'));
 	assert.not.ok(installed.includes(added));
 	await kubectl(['get', added, '-n', 'runners-system']);

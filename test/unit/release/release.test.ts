@@ -5,10 +5,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { load } from 'js-yaml';
+import { load, loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import manifest from '../../../package.json' with { type: 'json' };
+import { withImage } from '../../../plugin/installation/transforms.ts';
 import { buildAdmission } from '../../../scripts/build.ts';
+import { overlayNames, readOverlay } from '../../../scripts/manifests/overlays.ts';
+import { installFile } from '../../../scripts/release/install-file.ts';
 import { krewManifest } from '../../../scripts/release/krew.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -80,6 +83,25 @@ test('the list of packages has every runtime dependency with its version and lic
 	}
 });
 
+for (const overlay of overlayNames) {
+	test(`install-${overlay}.yaml: the objects of the overlay, the server's image at this version, a checksum`, ({
+		folder,
+	}) => {
+		const file = join(folder, 'one', `install-${overlay}.yaml`);
+		const text = readFileSync(file, 'utf8');
+		const ofOverlay = readOverlay(overlay);
+		assert.equal(loadAll(text), withImage(ofOverlay, `registry.example/guard:${manifest.version}`));
+		assert.is(text.includes('image: registry.example/guard:'), overlay !== 'local', 'local has no server');
+		const sums = readFileSync(join(folder, 'one', 'SHA256SUMS'), 'utf8');
+		assert.ok(sums.includes(`${sha256(file)}  install-${overlay}.yaml\n`), sums);
+	});
+}
+
+test('an overlay whose Deployment runs another image is an error', () => {
+	const deployment = 'kind: Deployment\nspec:\n  image: other:1\n';
+	assert.throws(() => installFile(deployment, 'guard', '1'), /1 Deployments, but 0 images of the server/);
+});
+
 test('a template with a word that nobody fills in is an error', () => {
 	assert.throws(() => krewManifest('version: "{version}"', {}), /\{version\} has no value/);
 	assert.is(krewManifest('# ours\na: "{b}" $' + '{C}\n', { b: '1' }), 'a: "1" $' + '{C}\n');
@@ -87,7 +109,8 @@ test('a template with a word that nobody fills in is an error', () => {
 
 function release(folder: string): void {
 	const script = new URL('../../../scripts/release/release.ts', import.meta.url).pathname;
-	execFileSync(process.execPath, [script, folder], { timeout: 120_000 });
+	const env = { ...process.env, IMAGE: 'registry.example/guard' };
+	execFileSync(process.execPath, [script, folder], { timeout: 120_000, env });
 }
 
 const sha256 = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');

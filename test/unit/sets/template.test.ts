@@ -171,7 +171,7 @@ test('runners register at the address that belongs to the API', () => {
 	assert.is(githubUrlOf('http://127.0.0.1:8080'), 'http://127.0.0.1:8080/');
 });
 
-test('manifests/crds are what scripts/crds/generate.ts makes', () => {
+test('manifests/crds are what scripts/crds makes', () => {
 	for (const [name, content] of Object.entries(crdFiles())) {
 		assert.is(
 			readFileSync(new URL(`../../../manifests/crds/${name}`, import.meta.url), 'utf8'),

@@ -1,18 +1,16 @@
 /** What the flags of `install` make of the manifests as they are. */
-import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Choice, chosenObjects } from '../../../../plugin/installation/install-options.ts';
 import { keyOf, type Manifest, nameOf } from '../../../../plugin/installation/manifest.ts';
 import { inOrder } from '../../../../plugin/installation/order.ts';
 import { inNamespace, isServer, withGithubSecret } from '../../../../plugin/installation/transforms.ts';
-import { renderKustomization } from '../../../../scripts/kustomize.ts';
+import { readOverlay } from '../../../../scripts/manifests/overlays.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('install: transforms');
 
-const folder = join(import.meta.dirname, '../../../../manifests/overlays');
 const overlays = Object.fromEntries(
-	['default', 'guard-only', 'local'].map((name) => [name, renderKustomization(join(folder, name))]),
+	['default', 'guard-only', 'local'].map((name) => [name, readOverlay(name)]),
 );
 const usual: Choice = {
 	mode: 'default',
