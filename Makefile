@@ -1,13 +1,13 @@
-# `make help` lists every habit. Nothing but Node, npm, Go, make and git is needed; the rest is fetched once.
+# `make help` lists every target. You need Node, npm, Go, make and git; everything else is fetched once.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# npm scripts and everything here run on the Node of devDependencies; a system Node that is new enough does as well. Looked
-# for by the shell, at the time of each command: on a fresh clone it comes with the first of them.
+# Everything runs on the Node of devDependencies, or on a system Node that is new enough. The shell looks for it when each
+# command runs, because in a fresh clone the first command installs it.
 NODE := PATH="$(CURDIR)/node_modules/node/bin:$$PATH" node
 SOURCES := $(shell find admission plugin scripts manifests -type f 2>/dev/null) package.json
-# Only a KUBECONFIG given to make itself (make demo KUBECONFIG=...) means "that cluster": never the one in the environment.
+# A cluster of yours is used only if make is given its KUBECONFIG (make demo KUBECONFIG=...), never that of the environment.
 USE_CLUSTER := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 
 .PHONY: help
@@ -67,15 +67,15 @@ test-unit: build ## The tests that need no cluster
 	@$(NODE) test/run.ts test/unit
 
 .PHONY: demo
-demo: build controlplane ## The main job as a story: a busy runner survives kubectl delete and drain
+demo: build controlplane ## The product in 20 seconds: a busy runner survives kubectl delete and drain
 	@$(NODE) test/demo/demo.ts $(USE_CLUSTER)
 
 .PHONY: demo-up
-demo-up: build controlplane ## The demo's stage, left running for you to try
+demo-up: build controlplane ## The demo's cluster, left running for you to try
 	@$(NODE) test/demo/up.ts
 
 .PHONY: demo-down
-demo-down: setup ## Take it down
+demo-down: setup ## Stop the demo's cluster
 	@$(NODE) test/demo/down.ts
 
 .PHONY: cluster
@@ -83,11 +83,11 @@ cluster: setup ## A local control plane, kubeconfig in .cluster/kubeconfig
 	@$(NODE) test/cluster/cli.ts up
 
 .PHONY: cluster-down
-cluster-down: setup ## Take it down
+cluster-down: setup ## Stop the local control plane
 	@$(NODE) test/cluster/cli.ts down
 
 .PHONY: bench
-bench: build controlplane ## Benchmarks, as ratios against something run beside; BENCH=name for one
+bench: build controlplane ## Benchmarks, as ratios to something measured in the same run; BENCH=name for one
 	@$(NODE) test/bench/run.ts $(BENCH)
 
 .PHONY: image

@@ -1,6 +1,6 @@
 /**
  * Known vulnerabilities of what is shipped: `node scripts/audit.ts`. High and critical ones fail. Registries without
- * npm's audit endpoint (mirrors, machines without a way out) are said and passed: they can't be asked.
+ * npm's audit endpoint, and machines without a network, cannot be asked: that is a warning.
  */
 import { spawnSync } from 'node:child_process';
 
