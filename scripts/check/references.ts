@@ -15,6 +15,8 @@ const folders = '{admission,plugin,scripts,test,docs,manifests,.github,.ci}';
 
 /** Written by somebody else, or by a program: what stands in them cites nothing of ours. */
 const foreign = /^test\/sim\/openapi\/|^test\/fixtures\/|^test\/cluster\/controlplane\/go\.|\.(?:svg|png)$/;
+/** Made by `make release`, and not in the repository. */
+const released = /^install-[\w-]+\.yaml$/;
 /** This check and its test, which are full of examples of what is found. */
 const examples = /^(?:scripts|test\/unit)\/check\/(?:references|promises)/;
 
@@ -102,7 +104,9 @@ function missingFiles(): string[] {
 					.filter((found) => /\.\w+$/.test(found) || prose.includes(found)) // in code `test/hold` may be a finalizer
 					.filter((found) => !exists(found)),
 				...targets.filter((to) => !linked(file, to)),
-				...[...prose.matchAll(bare)].map(([found]) => found).filter((found) => !baseNames.has(found)),
+				...[...prose.matchAll(bare)]
+					.map(([found]) => found)
+					.filter((found) => !baseNames.has(found) && !released.test(found)),
 			];
 			return missing.map((found) => `${at(citation)}: there is no ${found}`);
 		}),
