@@ -3,8 +3,8 @@ import type { Lifetimes } from './policy.ts';
 import { secretData } from './secret.ts';
 
 /**
- * The Secret's data after this change, base64: what is new in it is issued here. What issues certificates is loaded only
- * now: most servers find theirs in the Secret, and it takes 5 MiB.
+ * Issues what is new in this change and returns the Secret's new data, base64. The code that issues certificates is
+ * loaded only here, because it takes 5 MiB of memory and most servers find their certificate in the Secret.
  */
 export async function carryOut(
 	change: Change,

@@ -9,10 +9,10 @@ import type { CertificateSource } from './source.ts';
 import { endsAtMs, type KeyPair, parseCertificates, parseKey, pemOf } from './x509.ts';
 
 /**
- * The serving certificate from files that somebody else renews: cert-manager, say. A `ca.crt` beside it is only measured,
- * for the alert on days left.
+ * The serving certificate from files that something else renews, such as cert-manager. A `ca.crt` in the same folder is
+ * used only for the metric and the alert on the days left.
  *
- * @throws Error when the files can't be read, or hold no certificate with its key.
+ * @throws Error if the files can't be read, or don't hold a certificate and its key
  */
 export async function followFiles(
 	{ certFile, keyFile }: { certFile: string; keyFile: string },
@@ -51,11 +51,14 @@ export async function followFiles(
 						'serving certificate replaced',
 					);
 				} catch (error) {
-					// Two files are not replaced in one moment: what is wrong once is no news, what stays wrong is, once.
+					// The two files are not replaced at the same moment, so a mismatch may pass. One that stays is logged once.
 					const text = String(error);
 					const lasting = text === complaint.text;
 					if (lasting && !complaint.told)
-						log.error({ error: text }, 'the certificate files can not be used: the old one stays');
+						log.error(
+							{ error: text },
+							'the certificate files cannot be used: the certificate read before stays in use',
+						);
 					complaint = { text, told: lasting };
 				}
 			}
@@ -74,9 +77,9 @@ async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
 }
 
 /**
- * The CA that callers of the admission port must have a certificate of.
+ * The CA, as PEM, that must have signed the client certificate of callers of the admission port.
  *
- * @throws Error that names the flag.
+ * @throws Error that names the flag, if the file can't be read or holds no certificate
  */
 export async function readClientCa(file: string): Promise<string> {
 	const text = await readFile(file, 'utf8').catch((error: Error) => {

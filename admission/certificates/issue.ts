@@ -15,7 +15,7 @@ import {
 	X509Certificate,
 } from './x509-library.ts';
 
-/** A CA of its own name: where several of one name are trusted, some verifiers try only the first. */
+/** Issues a CA with a unique name: among several trusted CAs of the same name, some verifiers try only the first. */
 export async function issueAuthority(
 	lifetimeMs: number,
 	nowMs: number,
@@ -37,14 +37,14 @@ export async function issueAuthority(
 	return { cert: await sign(unsigned, privateKey), key: pem };
 }
 
-/** A serving certificate for `hosts`, which never outlives its CA. @throws Error when the CA can't sign. */
+/** Issues a serving certificate for `hosts` that does not outlive its CA. @throws Error if the CA can't sign */
 export async function issueServing(
 	authority: Authority,
 	hosts: readonly string[],
 	lifetimeMs: number,
 	nowMs: number,
 ): Promise<KeyPair> {
-	if (!authority.key) throw new Error('a CA without its key can not sign');
+	if (!authority.key) throw new Error('a CA without its key cannot sign');
 	const ca = new X509Certificate(authority.cert);
 	const { publicKey, pem } = newKeys();
 	const extensions: Extension[] = [
@@ -56,7 +56,7 @@ export async function issueServing(
 	const caKeyId = ca.getExtension(SubjectKeyIdentifierExtension)?.keyId;
 	if (caKeyId) extensions.push(new AuthorityKeyIdentifierExtension(caKeyId));
 	const unsigned = {
-		// Common names have 64 characters at most, host names may have more: only the alternative names are read.
+		// A common name has at most 64 characters and a host name may have more, so the hosts are alternative names only.
 		subject: [{ CN: ['runners-admission'] }],
 		issuer: ca.subjectName,
 		publicKey,

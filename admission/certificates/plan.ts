@@ -1,16 +1,16 @@
 import type { Found } from './secret.ts';
 import { type Authority, endsAtMs, type KeyPair, renewAtMs } from './x509.ts';
 
-/** What a replica serves, and the CA that vouches for it. */
+/** The certificate that a replica serves, and the CA that signed it. */
 export interface Served extends KeyPair {
 	authority: Authority;
 }
 
 /** What one replica knows besides the Secret. */
 export interface View {
-	/** What it serves now; undefined: it starts. */
+	/** What it serves now; undefined while it starts. */
 	served: Served | undefined;
-	/** Since when every webhook configuration has held this CA, as this replica saw it; undefined: not now. */
+	/** Since when this replica has seen this CA in every webhook configuration, ms since the epoch; undefined: it is not in all. */
 	trustedSinceMs(authority: string): number | undefined;
 	/** The CAs in the webhook configurations, PEM. */
 	bundled: readonly string[];
@@ -18,13 +18,13 @@ export interface View {
 
 /** Why the Secret is written. */
 export type Why =
-	| 'mended' // it was missing or broken
-	| 'served-ca-kept' // somebody took away the CA of what replicas still serve
-	| 'ca-announced' // the CA gets old: the next one is to be trusted
-	| 'ca-replaced' // the next one has been trusted long enough
-	| 'renewed'; // the serving certificate gets old
+	| 'mended' // the Secret was missing or broken
+	| 'served-ca-kept' // somebody removed the CA of a certificate that replicas still serve
+	| 'ca-announced' // the CA is due for renewal: its successor is to be trusted first
+	| 'ca-replaced' // the successor has been trusted long enough
+	| 'renewed'; // the serving certificate is due for renewal
 
-/** What the Secret becomes; what is `new` is issued by whoever carries the change out. */
+/** What the Secret has to become. What is 'new' is issued when the change is carried out (carry-out.ts). */
 export interface Change {
 	why: Why;
 	fault: string | undefined;
@@ -34,24 +34,24 @@ export interface Change {
 	previous: string[];
 }
 
-/** Either the Secret has to change first, or this is what follows from it. */
+/** Either the Secret has to change first, or this is what the replica does: what it serves, and which CAs are to be trusted. */
 export type Plan = { change: Change } | { serve: Served; bundle: string[]; lookAgainAtMs: number };
 
 /**
- * What follows from the Secret's content, for one replica. Pure. All replicas plan alike; of those that write at the
- * same time one wins, and the others plan anew from what it wrote.
+ * What one replica has to do, given the Secret's content. Pure. All replicas plan alike; if several write at the same
+ * time, one wins, and the others plan again from what it wrote.
  *
- * No admission call may meet a certificate that its API server does not trust yet, so a CA changes in two steps: it is
- * announced (trusted everywhere, signs nothing), and after `propagationMs` in every webhook configuration it takes
- * over, while its predecessor stays trusted until it ends. A CA that a person puts into the Secret can't be announced
- * beforehand: replicas go on serving what they have until theirs has been trusted for as long.
+ * An API server must never meet a certificate that it does not trust yet, so a CA is replaced in two steps. First it is
+ * announced: it is trusted everywhere and signs nothing. When it has been in every webhook configuration for
+ * `propagationMs`, it takes over, and its predecessor stays trusted until it expires. A CA that a person puts into the
+ * Secret can't be announced beforehand: replicas go on serving what they have until it has been trusted for as long.
  */
 export function planCertificates(found: Found, view: View, nowMs: number, propagationMs: number): Plan {
 	const change = changeOf(found, view, nowMs, propagationMs);
 	if (change) return { change };
 
 	const { authority, serving, next, previous } = found;
-	const current: Served = { ...serving!, authority: authority! }; // else there was a change
+	const current: Served = { ...serving!, authority: authority! }; // both exist, or changeOf would have returned a change
 	const { serve, untilMs } = choose(current, view, nowMs, propagationMs);
 	const announcedUntilMs = next && trustedAt(next.cert, view, propagationMs);
 	const dates = [
@@ -66,6 +66,7 @@ export function planCertificates(found: Found, view: View, nowMs: number, propag
 	};
 }
 
+/** The change of the Secret that is due; undefined: none. */
 function changeOf(found: Found, view: View, nowMs: number, propagationMs: number): Change | undefined {
 	const { authority, serving, next, fault } = found;
 	const served = view.served && endOf(view.served) > nowMs ? view.served : undefined;
@@ -75,7 +76,7 @@ function changeOf(found: Found, view: View, nowMs: number, propagationMs: number
 		const previous = distinct([
 			...found.previous,
 			...(authority ? [authority.cert] : []),
-			// Who has just started knows only from the configurations what the other replicas may serve.
+			// A replica that has just started knows only from the configurations which CAs the others may still use.
 			...(served ? [served.authority.cert] : view.bundled.filter((one) => endsAtMs(one) > nowMs)),
 		]);
 		const without = (used: Authority | undefined) => previous.filter((one) => one !== used?.cert);
@@ -106,14 +107,14 @@ function changeOf(found: Found, view: View, nowMs: number, propagationMs: number
 	if (!next && (authorityDue || (!authority.key && (servingDue || fault)))) {
 		return { ...stay, why: 'ca-announced', authority, serving, next: 'new' };
 	}
-	// One that ends with its CA can't be renewed by it.
+	// A certificate that expires together with its CA can't be renewed by it: a new CA is needed first.
 	if (servingDue && authority.key && endsAtMs(serving.cert) < endsAtMs(authority.cert)) {
 		return { ...stay, why: 'renewed', authority, serving: 'new' };
 	}
 	return undefined;
 }
 
-/** What the Secret says, or, while the API servers may not trust that, what is served already; and until when. */
+/** What to serve: the Secret's certificate, or, while API servers may not trust it yet, the one served now; and until when. */
 function choose(
 	current: Served,
 	{ served, ...view }: View,
@@ -127,13 +128,13 @@ function choose(
 	return { serve: served, untilMs: Math.min(endsMs, trustedMs ?? endsMs) };
 }
 
-/** From when on every API server trusts this CA, if its configurations stay as they are. */
+/** From when every API server trusts this CA if the configurations stay as they are, ms since the epoch; undefined: never. */
 function trustedAt(authority: string, view: Omit<View, 'served'>, propagationMs: number): number | undefined {
 	const sinceMs = view.trustedSinceMs(authority);
 	return sinceMs === undefined ? undefined : sinceMs + propagationMs;
 }
 
-/** When the serving certificate or its CA ends. */
+/** When the serving certificate or its CA expires, whichever is first; ms since the epoch. */
 export const endOf = (served: Served) => Math.min(endsAtMs(served.cert), endsAtMs(served.authority.cert));
 
 const distinct = (texts: string[]) => [...new Set(texts)];

@@ -11,8 +11,9 @@ import {
 } from './x509.ts';
 
 /**
- * Keys of the Secret. What is in use has the names that a Secret of type kubernetes.io/tls has anywhere; `next` is a CA
- * that is only trusted yet, `previous` are CAs that are still trusted. Without its key a CA is trusted until it ends.
+ * Keys of the Secret. The CA and certificate in use have the usual keys of a Secret of type kubernetes.io/tls. `next` is
+ * the CA's announced successor, which is trusted and signs nothing yet; `previous` are CAs that are still trusted.
+ * A CA whose key is missing is trusted until it expires.
  */
 export const secretKeys = {
 	authority: 'ca.crt',
@@ -24,24 +25,24 @@ export const secretKeys = {
 	previous: 'previous-ca.crt',
 } as const;
 
-/** What of the Secret can be used, whoever wrote it. */
+/** The usable parts of the Secret, whoever wrote it. */
 export interface Found {
-	/** A CA that has not ended. It vouches for `serving`, if there is one. */
+	/** A CA that has not expired. It signed `serving`, if there is one. */
 	authority: Authority | undefined;
 	serving: KeyPair | undefined;
 	/** Always with its key. */
 	next: Authority | undefined;
-	/** Other CAs to trust, PEM. */
+	/** Further CAs to trust, PEM. */
 	previous: string[];
-	/** What is wrong, for people; undefined when nothing is. */
+	/** What is wrong with the Secret, for people; undefined if nothing is. */
 	fault: string | undefined;
 }
 
 /**
- * Judges the Secret's content: each part on its own, and whether they belong together. Pure.
+ * Checks the Secret's content: each part on its own, and whether the parts belong together. Pure.
  *
- * @param data base64, as in the Secret; undefined: there is none.
- * @param hosts names that the serving certificate must be valid for.
+ * @param data base64, as in the Secret; undefined: there is no Secret.
+ * @param hosts host names for which the serving certificate must be valid.
  */
 export function judgeSecret(
 	data: Record<string, string> | undefined,
@@ -64,7 +65,7 @@ export function judgeSecret(
 	const next = nextKey && authoritiesIn('next').find((one) => one.checkPrivateKey(nextKey));
 	const others = [...roots.filter((one) => one !== used), ...authoritiesIn('previous')];
 	return {
-		// With a key of a kind that can't be used here the CA is kept as it is until it is replaced.
+		// A CA whose key is of an unsupported type counts as one without a key: it is kept until it is replaced.
 		authority: used && {
 			cert: pemOf(used),
 			key: keyFits && rootKey && signingAlgorithmOf(rootKey) ? text('authorityKey') : undefined,
@@ -72,10 +73,12 @@ export function judgeSecret(
 		serving: root && { cert: text('serving'), key: text('servingKey') },
 		next: next && { cert: pemOf(next), key: text('nextKey') },
 		previous: [...new Set(others.map(pemOf))],
-		fault: !data ? 'there is none' : (fault ?? (text('authorityKey') && !keyFits ? keyIsOff : undefined)),
+		fault: !data
+			? 'there is no Secret'
+			: (fault ?? (text('authorityKey') && !keyFits ? keyIsOff : undefined)),
 	};
 
-	/** The root that vouches for it, or why it can't be served. */
+	/** The CA that signed the certificate, or why the certificate can't be served. */
 	function judgeServing(
 		chain: X509Certificate[],
 		keyText: string,
@@ -99,7 +102,7 @@ export function judgeSecret(
 
 const keyIsOff = `${secretKeys.authorityKey} does not belong to the CA that issued ${secretKeys.serving}`;
 
-/** The Secret's data for these, base64. */
+/** The Secret's data for this content, base64. */
 export function secretData(content: {
 	authority: Authority;
 	serving: KeyPair;
@@ -123,4 +126,5 @@ export function secretData(content: {
 	);
 }
 
+/** Base64, as in a Secret's data or a caBundle. */
 export const encode = (text: string) => Buffer.from(text, 'utf8').toString('base64');

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 
 const curves: Record<string, string> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
 
-/** undefined: this key can't sign certificates here. */
+/** The WebCrypto algorithm with which this private key signs certificates; undefined if its type is not supported. */
 export function signingAlgorithmOf(
 	key: KeyObject,
 ): { name: string; namedCurve?: string; hash: string } | undefined {

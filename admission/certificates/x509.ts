@@ -1,14 +1,14 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { renewWithLeft } from './policy.ts';
 
-/** PEM texts. */
+/** A certificate with its private key, as PEM. */
 export interface KeyPair {
-	/** The certificate, perhaps with intermediate ones after it. */
+	/** The certificate; intermediate ones may follow it. */
 	cert: string;
 	key: string;
 }
 
-/** A CA. Without a key it can be trusted, but signs nothing. PEM, the certificate as `pemOf` writes it. */
+/** A CA as PEM, its certificate in the form of `pemOf`. Without a key it can be trusted but can't sign. */
 export interface Authority {
 	cert: string;
 	key: string | undefined;
@@ -16,21 +16,21 @@ export interface Authority {
 
 const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates of a PEM text, in order; what is none is passed over. */
+/** The certificates in a PEM text, in their order. Parts that can't be parsed are skipped. */
 export function parseCertificates(pem: string): X509Certificate[] {
 	return (pem.match(block) ?? []).flatMap((text) => {
 		try {
 			return [new X509Certificate(text)];
 		} catch {
-			return []; // a person's typing, to be treated like a missing one
+			return []; // edited by hand, perhaps: it counts as missing
 		}
 	});
 }
 
-/** One way to write a certificate, so that equal ones are equal texts. */
+/** The certificate as PEM in one canonical form, so that equal certificates are equal texts. */
 export const pemOf = (certificate: X509Certificate) => certificate.toString();
 
-/** Undefined when the text is no private key. */
+/** The private key in a PEM text; undefined if it holds none. */
 export function parseKey(pem: string): KeyObject | undefined {
 	try {
 		return createPrivateKey(pem);
@@ -39,19 +39,21 @@ export function parseKey(pem: string): KeyObject | undefined {
 	}
 }
 
+/** When the first certificate of a PEM text expires, ms since the epoch. */
 export const endsAtMs = (pem: string) => new X509Certificate(pem).validToDate.getTime();
 
-/** Two thirds of its life are over. */
+/** When the certificate is due for renewal, ms since the epoch; see renewWithLeft in policy.ts. */
 export function renewAtMs(pem: string): number {
 	const { validFromDate, validToDate } = new X509Certificate(pem);
 	return validToDate.getTime() - (validToDate.getTime() - validFromDate.getTime()) * renewWithLeft;
 }
 
+/** Whether the certificate is valid at this time. */
 export function isCurrent(certificate: X509Certificate, nowMs: number): boolean {
 	return certificate.validFromDate.getTime() <= nowMs && nowMs < certificate.validToDate.getTime();
 }
 
-/** Which of `roots` vouches for the first certificate of `chain`, the others of it being intermediate ones. */
+/** The CA of `roots` that signed the first certificate of `chain`, directly or by way of the others in `chain`; undefined: none did. */
 export function rootOf(chain: X509Certificate[], roots: X509Certificate[]): X509Certificate | undefined {
 	let [below, ...intermediates] = chain;
 	while (below) {

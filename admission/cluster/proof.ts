@@ -7,8 +7,9 @@ import { createUnlessPresent, getObject } from '../kube/objects.ts';
 import { restartsOf } from '../runner/runner-pod.ts';
 
 /**
- * Signs "GitHub has unregistered this runner" so that every replica believes it from the pod alone, and nobody else
- * can write it: any editor of pods can set the complete-timestamp, only a holder of the key can prove it.
+ * Signs the fact that GitHub has unregistered a runner. With the signature on the pod every replica believes it, and
+ * nobody else can forge it: anybody who may edit pods can set the complete-timestamp, but only a holder of the key can
+ * sign it.
  */
 export class Proof {
 	readonly #key: Buffer;
@@ -17,14 +18,14 @@ export class Proof {
 		this.#key = key;
 	}
 
-	/** Holds for one run of the runner's container: one that restarted in place may have registered again. */
+	/** The signature for one run of the runner's container: after a restart in place it may have registered again. */
 	sign(pod: { uid: string; restarts: number }, completedAt: string): string {
 		return createHmac('sha256', this.#key)
 			.update(`${pod.uid}\n${pod.restarts}\n${completedAt}`)
 			.digest('base64url');
 	}
 
-	/** Does the pod carry a complete-timestamp that one of our replicas signed for exactly this pod? */
+	/** Whether the pod has a complete-timestamp that a replica of this server signed for exactly this pod. */
 	holds(pod: Pod): boolean {
 		const annotations = pod.metadata.annotations ?? {};
 		const completedAt = annotations[progress.completedAt];
@@ -37,7 +38,7 @@ export class Proof {
 	}
 }
 
-/** The key that all replicas share, from a Secret that the first one writes. */
+/** The key that all replicas share, from a Secret that the first replica creates. @throws Error, KubeError if it can't be read */
 export async function loadProof(client: KubeClient, namespace: string): Promise<Proof> {
 	const path = objectPath(resources.secrets, { namespace, name: names.proofSecret });
 	for (let attempt = 0; attempt < 5; attempt++) {
@@ -45,7 +46,9 @@ export async function loadProof(client: KubeClient, namespace: string): Promise<
 		if (secret) {
 			const key = Buffer.from(secret.data?.key ?? '', 'base64');
 			if (key.length < 32)
-				throw new Error(`Secret ${namespace}/${names.proofSecret} holds no key: delete it, it is made anew`);
+				throw new Error(
+					`Secret ${namespace}/${names.proofSecret} holds no key: delete it, and the server creates a new one when it starts again`,
+				);
 			return new Proof(key);
 		}
 		// Another replica may create it at the same moment: its key is read back then.
@@ -56,5 +59,7 @@ export async function loadProof(client: KubeClient, namespace: string): Promise<
 			data: { key: randomBytes(32).toString('base64') },
 		});
 	}
-	throw new Error(`Secret ${namespace}/${names.proofSecret} can't be read back`);
+	throw new Error(
+		`Secret ${namespace}/${names.proofSecret} was created but cannot be read: check the server's permissions on Secrets in its namespace`,
+	);
 }

@@ -28,17 +28,17 @@ export interface Metadata {
 	annotations?: Annotations;
 }
 
-/** One call to the API server on the webhook's path, so that several fit into an admission. */
+/** Time limit of one call to the API server during a review, so that several calls fit into one review. */
 const callWithinMs = 2_500;
 
 type PodAddress = Pick<RunnerPod, 'namespace' | 'name' | 'uid'>;
 
-/** Reads and writes runner pods at the API server, with the UID as precondition of every write. */
+/** Reads and writes runner pods at the API server. Every write has the pod's UID as a precondition. */
 export class RunnerPods {
 	readonly #client: KubeClient;
 	readonly #proof: Proof;
 	readonly #now: () => number;
-	/** The leader has the EphemeralRunners in a cache; the webhook asks the API server. */
+	/** Reads an EphemeralRunner: the leader from its cache, the webhook from the API server. */
 	readonly #ephemeralRunner: (namespace: string, name: string) => Promise<EphemeralRunner | undefined>;
 
 	constructor(
@@ -53,7 +53,7 @@ export class RunnerPods {
 		this.#ephemeralRunner = ephemeralRunner;
 	}
 
-	/** With the facts that are not in the pod itself; undefined: it is no runner pod. */
+	/** The pod with the facts that are not in the pod object itself; undefined if it is not a runner pod. */
 	async from(pod: Pod): Promise<RunnerPod | undefined> {
 		if (!isRunnerPod(pod)) return undefined;
 		const facts: Facts = { proven: this.#proof.holds(pod), nodeGone: await this.#nodeGone(pod) };
@@ -65,18 +65,18 @@ export class RunnerPods {
 		return readRunnerPod(pod, facts);
 	}
 
-	/** From the API server itself, never a cache. */
+	/** The pod, read from the API server and never from a cache; undefined if there is none. */
 	async get(namespace: string, name: string): Promise<Pod | undefined> {
 		return getObject<Pod>(this.#client, podPath(namespace, name), { timeoutMs: callWithinMs });
 	}
 
 	/**
-	 * Is another pod of the cluster the runner of this name? Looked for among the pods that are called like it, as ARC
-	 * calls them: one call that the API server answers from its own cache.
+	 * Whether another pod in the cluster is the runner of this name (see holdsNameOf). Searched among the pods whose own
+	 * name is the runner's name, as ARC names them: one call, which the API server answers from its cache.
 	 */
 	async nameTaken(pod: RunnerPod): Promise<boolean> {
 		const name = pod.runnerName.toLowerCase();
-		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return false; // no pod can be called so
+		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return false; // no pod can have this name
 		const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' };
 		const found = await listObjects<Pod>(this.#client, collectionPath(resources.pods), query, {
 			timeoutMs: callWithinMs,
@@ -88,7 +88,7 @@ export class RunnerPods {
 		return false;
 	}
 
-	/** 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is not the pod's resourceVersion any more. */
+	/** Changes labels and annotations. 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is no longer the pod's resourceVersion. */
 	async patch(pod: PodAddress, change: Metadata, onlyIfVersion?: string): Promise<Pod | 'conflict' | 'gone'> {
 		const preconditions = {
 			uid: pod.uid,
@@ -101,11 +101,11 @@ export class RunnerPods {
 		} catch (error) {
 			if (isNotFound(error)) return 'gone';
 			if (!isConflict(error)) throw error;
-			return onlyIfVersion ? 'conflict' : 'gone'; // without a version only the UID can differ
+			return onlyIfVersion ? 'conflict' : 'gone'; // without a version, only the UID can have differed
 		}
 	}
 
-	/** Sets one condition; the kubelet leaves conditions alone that are not its own. */
+	/** Sets one condition of the pod, unless the pod is gone. The kubelet keeps conditions that are not its own. */
 	async setCondition(
 		pod: PodAddress,
 		type: string,
@@ -127,7 +127,7 @@ export class RunnerPods {
 		await unlessChanged(patch);
 	}
 
-	/** Carries a recorded deletion out, the way it was asked for. @throws KubeError: 404 gone, 409 not this UID, 429 budget */
+	/** Deletes or evicts the pod with these options. Rejects with KubeError: 404 gone, 409 other UID or denied, 429 a PodDisruptionBudget. */
 	async remove(pod: PodAddress, { via, ...options }: RecordedOptions): Promise<void> {
 		const deleteOptions = { ...options, preconditions: { uid: pod.uid } };
 		if (via === 'delete') return deleteObject(this.#client, pathOf(pod), deleteOptions);
@@ -139,13 +139,14 @@ export class RunnerPods {
 		});
 	}
 
+	/** Deletes the EphemeralRunner that owns a scale-set pod, unless it is gone. */
 	async removeEphemeralRunner(namespace: string, owner: { name: string; uid: string }): Promise<void> {
 		const path = objectPath(resources.ephemeralRunners, { namespace, name: owner.name });
 		const preconditions = { uid: owner.uid };
 		await deleteUnlessChanged(this.#client, path, { preconditions }, { timeoutMs: callWithinMs });
 	}
 
-	/** Only asked for where the leader found the node missing long enough ago, since any editor could have said so. */
+	/** Whether the Node is gone. The annotation alone is no proof, since anybody may have written it: the Node is read as well. */
 	async #nodeGone(pod: Pod): Promise<boolean> {
 		const sinceMs = Date.parse(pod.metadata.annotations?.[progress.nodeGoneSince] ?? '');
 		const node = pod.spec?.nodeName;
@@ -155,6 +156,7 @@ export class RunnerPods {
 	}
 }
 
+/** The EphemeralRunner, read from the API server; undefined if there is none. */
 export async function getEphemeralRunner(
 	client: KubeClient,
 	namespace: string,

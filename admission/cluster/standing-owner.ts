@@ -5,7 +5,7 @@ import { apiVersion, setKinds } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { getObject } from '../kube/objects.ts';
 
-/** One call to the API server; an admission has time for two. */
+/** Time limit of one call to the API server: a review has time for two. */
 const callWithinMs = 2_000;
 
 const owners = {
@@ -22,7 +22,7 @@ const sets = { runnerset: setKinds.runnerSet.kind, runnerdeployment: setKinds.ru
 type Reconciler = keyof typeof owners;
 const reconcilers = Object.keys(owners) as Reconciler[];
 
-/** What a set made this pod by, a StatefulSet or a Runner; from what the pod itself says. */
+/** The StatefulSet or Runner by which a set made this pod, according to the pod's own labels and owner references. */
 export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReference | undefined {
 	const { label, kind } = owners[reconciler];
 	return metadata.labels?.[label]
@@ -31,11 +31,11 @@ export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReferen
 }
 
 /**
- * The name of the pod's owner while it stands: it is a set's of ours, and not being deleted. Its set's reconciler deletes it
- * when the runner has ended, and then the pod; a StatefulSet that still stands would make the pod again. Asked of the API
- * server itself, never a cache. undefined: nobody but the guard will delete this pod.
+ * The name of the pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's
+ * reconciler deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the
+ * pod again. Read from the API server, never from a cache. undefined: nobody but the guard will delete this pod.
  *
- * @param controllers those that run, as in `--controllers`: a set whose reconciler is off deletes nothing
+ * @param controllers the controllers that run, as in `--controllers`: if a set's reconciler is off, nothing is deleted by it
  * @throws KubeError, but not for 404
  */
 export async function standingOwner(

@@ -4,15 +4,15 @@ import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 import { schedulerRetryAfterSeconds } from './rules/policy.ts';
 
 /**
- * DELETE pods.
+ * Reviews DELETE pods.
  *
- * Compatibility (measured: research/real-deleters):
- * - `kubectl delete`, with --force too: 409 without retryAfterSeconds ends it at once with the message. A 429 with
- *   retryAfterSeconds would hang it for 30 s without a word, and block a whole controller worker as long.
- * - Controllers (StatefulSet, garbage collector, Job, ...) back off and come again; nobody needs them to.
- * - The scheduler's preemption does not back off: 50 DELETEs a second, whatever the code. Only retryAfterSeconds,
- *   which its client obeys, makes it one each 3 s.
- * - A taint eviction (NoExecute) tries five times and gives up for good: the record completes it.
+ * Compatibility (measured):
+ * - `kubectl delete`, also with --force: a 409 without retryAfterSeconds ends it at once with the message. A 429 with
+ *   retryAfterSeconds would make it hang silently for 30 s, and block a whole controller worker for as long.
+ * - Controllers (StatefulSet, garbage collector, Job, ...) back off and try again. The deletion completes also without.
+ * - The scheduler's preemption does not back off: it sends 50 DELETEs a second, whatever the status code. Only
+ *   retryAfterSeconds, which its client obeys, reduces that to one every 3 s.
+ * - A taint eviction (NoExecute) tries five times and then gives up for good: the recorded deletion completes it.
  * - deletecollection (namespace deletion) sends no name, and stops at the first denial.
  */
 export function deletePods(
@@ -28,7 +28,7 @@ export function deletePods(
 	return reviewDeletion(request.uid, request.oldObject as Pod, deletion, refusal, dependencies);
 }
 
-/** What is kept of the caller's DeleteOptions. A resourceVersion precondition is not: the pod changes while it waits. */
+/** The part of the caller's DeleteOptions that is recorded. A resourceVersion precondition is dropped: the pod changes while the deletion waits. */
 export function optionsOf(
 	via: RecordedOptions['via'],
 	options: AdmissionRequest['options'],

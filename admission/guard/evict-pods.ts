@@ -11,21 +11,21 @@ interface Eviction {
 }
 
 /**
- * CREATE pods/eviction, of every pod in the cluster: an Eviction carries no pod labels and no oldObject, so no
- * selector can narrow it, and the pod has to be looked up.
+ * Reviews CREATE pods/eviction, for every pod in the cluster: an Eviction carries neither the pod's labels nor an
+ * oldObject, so no selector can limit the reviews to runner pods, and the pod has to be read.
  *
- * Compatibility (measured: research/real-deleters):
- * - `kubectl drain`: 429 without retryAfterSeconds is printed and retried every 5 s until --timeout; any other code
- *   aborts, and with retryAfterSeconds it says nothing for 10 tries.
- * - Karpenter: 429 backs off to 10 s; 409 it reads as "another pod of that name" and asks each second for ever.
- * - descheduler: goes on with the next pod. It would stand still 30 s a pod with retryAfterSeconds.
+ * Compatibility (measured):
+ * - `kubectl drain`: a 429 without retryAfterSeconds is printed and retried every 5 s until --timeout. Any other code
+ *   aborts the drain, and with retryAfterSeconds it prints nothing during 10 tries.
+ * - Karpenter: at a 429 it backs off to 10 s. It reads a 409 as "another pod of that name" and asks every second for ever.
+ * - descheduler: goes on with the next pod. With retryAfterSeconds it would wait 30 s for each pod.
  */
 export async function evictPods(
 	request: AdmissionRequest,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const eviction = (request.object ?? {}) as Eviction;
-	// The Eviction may lack a namespace, and a name where the URL has it.
+	// The Eviction may lack namespace and name, which are in the URL then.
 	const name = request.name || eviction.metadata?.name;
 	const namespace = request.namespace || eviction.metadata?.namespace;
 	if (!name || !namespace) return allowed(request.uid);
@@ -34,7 +34,7 @@ export async function evictPods(
 	try {
 		pod = await dependencies.pods.get(namespace, name);
 	} catch (error) {
-		// This entry ignores failures, so an error here would let the pod go, which may be a busy runner.
+		// The webhook for evictions has failurePolicy Ignore, so an error here would let a busy runner be evicted.
 		const why = error instanceof Error ? error.message : String(error);
 		dependencies.log.error({ pod: `${namespace}/${name}`, error: why }, 'eviction could not be judged');
 		dependencies.metrics.decision('deny', 'internal-error');
@@ -44,7 +44,7 @@ export async function evictPods(
 	const dryRun = request.dryRun === true || eviction.deleteOptions?.dryRun?.includes('All') === true;
 	if (!pod && dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
 	const wantedUid = eviction.deleteOptions?.preconditions?.uid;
-	if (!pod || (wantedUid && wantedUid !== pod.metadata.uid)) return allowed(request.uid); // the API server says so itself
+	if (!pod || (wantedUid && wantedUid !== pod.metadata.uid)) return allowed(request.uid); // the API server answers 404 or 409 itself
 
 	const user = request.userInfo.username ?? 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions), dryRun };

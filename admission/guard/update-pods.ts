@@ -7,11 +7,12 @@ import { editRefusedTexts } from './rules/message.ts';
 const guardedLabels = [arc.runner, arc.runnerSet, arc.runnerDeployment, arc.ephemeralRunner, busy.label];
 
 /**
- * UPDATE pods, only where something below changes (matchConditions): on a runner whose container runs, the labels by
- * which it is recognised stay (A13), and its image stays, since a new image restarts the container and kills the job.
+ * Reviews UPDATE pods, but only updates that change something below (the webhook's matchConditions say so). While a
+ * runner's container runs, the labels by which it is recognised must stay (A13), and so must its image: a new image
+ * restarts the container and kills the job. `self` is the server's own user name.
  *
- * Compatibility: the entry ignores failures. Nobody is held up while we are down, and nothing is lost by it: a pod is
- * recognised by its container and env as well, which no update can change.
+ * Compatibility: the webhook has failurePolicy Ignore, so no update is blocked while every replica is down. Nothing is
+ * lost by that: a runner pod is also recognised by its container and env, which no update can change.
  */
 export function updatePods(request: AdmissionRequest, self: string): AdmissionResponse {
 	const before = request.oldObject as Pod;

@@ -3,18 +3,19 @@ import https from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 
 /**
- * A thin client over @kubernetes/client-node's KubeConfig: the library's typed API turns times into Date objects in
- * lists but not in watches or AdmissionReviews; here every object is as it is on the wire, and every call has a
- * time limit.
+ * A thin client that uses @kubernetes/client-node only for the kubeconfig. The library's typed API turns times into Date
+ * objects in lists but not in watches or AdmissionReviews; here every object is as it is on the wire, and every
+ * request has a time limit. kube/objects.ts has typed functions over it.
  */
 export interface KubeClient {
+	/** Sends one request. Rejects with KubeError: a status of 400 or more, or code 0 if there was no answer in time. */
 	request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
-	/** Opens a response and calls `onLine` per line until it ends; resolves at the end, rejects on an error. */
+	/** Sends a GET and calls `onLine` for each line of the answer. Resolves at its end; rejects with KubeError. */
 	stream(
 		path: string,
 		options: { query: Query; signal: AbortSignal; onLine: (line: string) => void },
 	): Promise<void>;
-	/** Namespace of the in-cluster service account, if that is how we got here. */
+	/** URL of the API server. */
 	readonly server: string;
 }
 
@@ -23,7 +24,7 @@ type Query = Record<string, string | number | boolean | undefined>;
 export interface RequestOptions {
 	query?: Query;
 	body?: unknown;
-	/** Default application/json; a PATCH wants `patchType`. */
+	/** Default application/json; a PATCH needs one of `patchType`. */
 	contentType?: string;
 	signal?: AbortSignal;
 	/** Default 10 s. */
@@ -38,7 +39,7 @@ export const patchType = {
 	apply: 'application/apply-patch+yaml',
 } as const;
 
-/** The API server's own words: an HTTP status with a metav1.Status body. Code 0: no answer at all. */
+/** An error answer of the API server: HTTP status, with reason and message of its metav1.Status. Code 0: there was no answer. */
 export class KubeError extends Error {
 	readonly code: number;
 	readonly reason: string;
@@ -51,9 +52,9 @@ export class KubeError extends Error {
 }
 
 /**
- * Names in a path come from pods as well (the Secret that an annotation names, an owner reference), which may say
- * anything: none of them leads to another object than the one that is meant. Names of Kubernetes objects have no such
- * characters, and encoding them would not help: the API server decodes a path before it splits it.
+ * Refuses a path that may lead to another object than the one meant. Names in a path may come from a pod (a Secret named
+ * by an annotation, an owner reference), where anybody can write anything. Names of Kubernetes objects have no such
+ * characters, and encoding them would not help, because the API server decodes a path before it splits it.
  */
 function refuseOddPath(path: string): void {
 	const odd = path
@@ -63,25 +64,28 @@ function refuseOddPath(path: string): void {
 		throw new KubeError(0, 'BadPath', `${JSON.stringify(path).slice(0, 300)} is not the path of an object`);
 }
 
+/** The object, its namespace or its kind does not exist. */
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
+/** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
 
-/** Loads a kubeconfig: the file named, else the pod's service account, else KUBECONFIG and ~/.kube/config. */
+/** Loads the named kubeconfig, else the pod's service account, else KUBECONFIG or ~/.kube/config. @throws Error if it names no cluster */
 export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {
 	const config = new KubeConfig();
 	if (file) config.loadFromFile(file);
 	else if (env.KUBERNETES_SERVICE_HOST) config.loadFromCluster();
 	else config.loadFromDefault();
-	if (!config.getCurrentCluster()) throw new Error('no cluster in the kubeconfig: pass --kubeconfig FILE');
+	if (!config.getCurrentCluster()) throw new Error('the kubeconfig names no cluster: pass --kubeconfig FILE');
 	return config;
 }
 
+/** A client for the current cluster of the kubeconfig. @throws Error if it names none */
 export function createKubeClient(config: KubeConfig, userAgent: string): KubeClient {
 	const cluster = config.getCurrentCluster();
-	if (!cluster) throw new Error('no cluster in the kubeconfig');
+	if (!cluster) throw new Error('the kubeconfig names no cluster');
 	const base = new URL(cluster.server);
 	const transport = base.protocol === 'http:' ? http : https;
-	// KubeConfig's own agent does not keep connections, which costs a TLS handshake a call.
+	// KubeConfig's own agent does not keep connections open, which would cost a TLS handshake for each call.
 	let agent: https.Agent | http.Agent | undefined;
 
 	async function send(

@@ -5,25 +5,25 @@ import type { WaitingDeletion } from '../guard/deletion-loop.ts';
 import type { WebhookSighting } from '../guard/webhook-watch.ts';
 import { podKey } from '../runner/runner-pod.ts';
 
-/** What the leader knows, for its report. */
+/** What the leader's report is made from. */
 export interface ReportFacts {
 	version: string;
 	replica: string;
 	leadingSinceMs: number;
-	/** When they end, ms since 1970. */
+	/** When they expire, ms since the epoch. */
 	certificates: { serving?: number; ca?: number };
 	credentials: CredentialReport[];
 	pods: Iterable<Pod>;
 	/** By pod key. */
 	waiting: ReadonlyMap<string, WaitingDeletion>;
 	guard: WebhookSighting;
-	/** Of this process and of those that led before it. */
+	/** How long runner pods were unguarded, under this leader and all before it. */
 	unguardedMs: number;
 }
 
 const dayMs = 24 * 60 * 60_000;
 
-/** The report at this moment. */
+/** The report at this time. */
 export function reportOf(facts: ReportFacts, nowMs: number): Report {
 	const runners = { pods: 0, busy: 0 };
 	for (const pod of facts.pods) {
@@ -46,8 +46,8 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
 }
 
 /**
- * What is news in a report, as text to compare: written at once. Counts and budgets change with every job; they, and
- * time, wait for the heartbeat.
+ * The part of a report whose change is worth a write of its own, as a text to compare. Counts and budgets change with
+ * every job, so they wait for the heartbeat.
  */
 export function newsIn(report: Report): string {
 	const { version, replica, certificates, credentials, recordedDeletions, guard } = report;
@@ -69,10 +69,10 @@ export function newsIn(report: Report): string {
 	]);
 }
 
-/** News are written at most this often. */
+/** A change is written at most this often. */
 const newsEveryMs = 10_000;
 
-/** Is it time to write again? News at once, but not too often; without news the heartbeat. */
+/** Whether the report is to be written again: after a change, but not too often; else at the heartbeat. */
 export function isDue(written: { news: string; atMs: number }, news: string, nowMs: number): boolean {
 	return nowMs - written.atMs >= (news === written.news ? heartbeatSeconds * 1000 : newsEveryMs);
 }

@@ -1,6 +1,6 @@
 import type { RunnerDeployment, RunnerSet, RunnerSpec } from '../api/sets.ts';
 
-/** Sentences for the user, each naming its field: what is in the spec and will not happen. */
+/** One sentence for the user for each field of the spec that has no effect. */
 export function ignoredFields(set: RunnerSet | RunnerDeployment): string[] {
 	return set.kind === 'RunnerSet'
 		? ofRunnerSet(set as RunnerSet)
@@ -50,7 +50,7 @@ function ofRunnerDeployment({ spec }: RunnerDeployment): string[] {
 	return warnings.filter((warning) => warning !== false);
 }
 
-/** ARC creates an account and a role for each runner; that would need the right to hand out rights. */
+/** ARC creates a service account and role for each runner. That would need the permission to grant permissions, so it is left to the user. */
 const serviceAccountAdvice =
 	'is not set: in containerMode kubernetes the runner starts pods, and its service account needs the rights for that';
 

@@ -14,16 +14,17 @@ import { isGiven } from './pod/injection.ts';
 import { tokenSecretName } from './token-secret.ts';
 
 /**
- * CREATE pods with the label that asks for it: what a runner needs and a StatefulSet's template can not say.
+ * Reviews CREATE pods, for pods with the label setKeys.injectToken, and adds what a runner needs and a StatefulSet's
+ * template can't hold.
  *
- * - RUNNER_NAME: the pod's name. RUNNER_TOKEN: from the Secret that the leader renews, so that no credential is in
- *   the pod and no outage of GitHub's blocks it (GitHub is not called here). What the pod says itself stands.
- * - restartPolicy Never: a StatefulSet only takes Always, and an ephemeral runner that is restarted in place would
- *   register again under its name.
+ * - RUNNER_NAME is the pod's name. RUNNER_TOKEN comes from the Secret that the leader renews, so that the pod contains no
+ *   credential and an outage of GitHub does not block it (GitHub is not called here). Values that the pod has are kept.
+ * - restartPolicy becomes Never: a StatefulSet accepts only Always, and an ephemeral runner that is restarted in place
+ *   would register again under its old name.
  *
- * Compatibility: the entry fails closed, for pods with that label only. A runner pod made without this would restart
- * in place and have no token; the StatefulSet controller tries again. One that was made all the same, while the
- * configuration was not there, is found and replaced (sets/injection.ts).
+ * Compatibility: the webhook has failurePolicy Fail, for pods with that label only. A runner pod made without this
+ * would restart in place and have no token; the StatefulSet controller tries again. A pod that was made while the
+ * webhook was not configured is found and replaced (sets/pod/injection.ts).
  */
 export function createPods(request: AdmissionRequest): AdmissionResponse {
 	const pod = request.object as Pod;
@@ -46,7 +47,7 @@ export function createPods(request: AdmissionRequest): AdmissionResponse {
 			operations.push(...annotate(pod, setKeys.tokenSecret, secret));
 		} else {
 			warnings.push(
-				'the container runner has no RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE: it gets no RUNNER_TOKEN',
+				'the container runner has no RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE, so it gets no RUNNER_TOKEN and cannot register',
 			);
 		}
 	}
@@ -61,7 +62,7 @@ interface Variable {
 	valueFrom?: unknown;
 }
 
-/** A pod of a template with generateName may have no name yet. */
+/** A pod with generateName may have no name yet; then the kubelet fills it in. */
 const nameVariable = (name: string | undefined): Variable =>
 	name
 		? { name: 'RUNNER_NAME', value: name }

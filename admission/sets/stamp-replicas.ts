@@ -9,12 +9,12 @@ import {
 import { ignoredFields } from './ignored-fields.ts';
 
 /**
- * CREATE and UPDATE of RunnerSets and RunnerDeployments: stamps spec.effectiveTime at each change of spec.replicas
- * (D6), and says which fields will not be acted on.
+ * Reviews CREATE and UPDATE of RunnerSets and RunnerDeployments: sets spec.effectiveTime at each change of spec.replicas
+ * (D6), and warns about fields that have no effect.
  *
- * Compatibility: the entry ignores failures, and the scale subresource (`kubectl scale`, HPA, KEDA) never comes here:
- * in both cases the reconciler sees spec.replicas changed without a newer stamp, and stamps it itself. A GitOps tool
- * that does not name the field leaves it alone (D14).
+ * Compatibility: the webhook has failurePolicy Ignore, and changes by the scale subresource (`kubectl scale`, HPA, KEDA)
+ * are not reviewed. In both cases the reconciler finds spec.replicas changed without a newer effectiveTime, and sets
+ * it itself. A GitOps tool whose manifest lacks the field leaves it alone (D14).
  */
 export function setReplicas(request: AdmissionRequest, nowMs: number): AdmissionResponse {
 	const after = readSet(request.object);
@@ -36,8 +36,8 @@ interface Replicas {
 }
 
 /**
- * What spec.effectiveTime has to become; undefined: it is right as it is. It never goes back (D7), is never ahead of
- * our clock (D8), and does not move while spec.replicas stays, unless the caller moves it.
+ * What spec.effectiveTime must be set to; undefined: it is right. It never goes back (D7), is never in the future of our
+ * clock (D8), and does not change while spec.replicas stays the same, unless the caller changes it.
  */
 export function stampOf(
 	before: Replicas | undefined,
@@ -67,7 +67,7 @@ export function stampOf(
 	return { effectiveTime: held, ...(warning === undefined ? {} : { warning }) };
 }
 
-/** Not checked against the schema yet: whatever has no spec and no template is left to it. */
+/** The set in a review. It has not been checked against the schema yet: undefined without a spec or template, which the schema refuses. */
 function readSet(value: unknown): RunnerSet | RunnerDeployment | undefined {
 	const set = value as Partial<RunnerSet> | null | undefined;
 	const template: unknown = set?.spec?.template;

@@ -4,8 +4,8 @@ import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 
 /**
- * Name of the Secret with the registration token for runners of this scope and these credentials. Nobody needs to be
- * asked for it: the pod webhook writes it into a pod whether the Secret is there yet or not, and the kubelet waits.
+ * Name of the Secret with the registration token for runners of this scope and these credentials. It is computed, so the
+ * pod webhook can write it into a pod before the Secret exists; the kubelet then waits for the Secret.
  */
 export function tokenSecretName(scope: Scope, credentialsSecret: string | undefined): string {
 	const text = JSON.stringify([scope.kind, scopeKey(scope).toLowerCase(), credentialsSecret ?? '']);
@@ -16,7 +16,7 @@ export interface OwnedSecret extends KubeObject {
 	data?: Record<string, string>;
 }
 
-/** A set that uses the token. The Secret is gone when the last of them is. */
+/** A set that uses the token. The garbage collector deletes the Secret after the last of its owners. */
 export interface SecretOwner {
 	apiVersion: string;
 	kind: 'RunnerSet' | 'RunnerDeployment' | 'Runner';
@@ -24,7 +24,7 @@ export interface SecretOwner {
 	uid: string;
 }
 
-/** The Secret, for server-side apply. */
+/** The Secret as it is applied (server-side apply). */
 export function tokenSecretBody(
 	use: { namespace: string; secret: string; scope: Scope },
 	{ token, expiresAtMs }: { token: string; expiresAtMs: number },

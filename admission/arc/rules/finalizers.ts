@@ -1,21 +1,21 @@
 import { arcFinalizers } from '../../api/sets.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 
-/** A container that was told to stop has been killed this long after its grace period, if its node lives at all. */
+/** This long after the grace period a container has been killed, if its node works at all. */
 export const killedAfterMs = 30_000;
 
 /**
- * How long ARC's finalizers stay on a pod that is terminating, ms; 0: there is nothing more to wait for. They keep the
- * object, not the container (the kubelet stops that at once), and a pod whose node was lost says "running" for ever.
+ * How much longer ARC's finalizers stay on a terminating pod, in ms; 0: they can be removed. They keep the pod object, not
+ * the container, which the kubelet stops anyway. A pod whose node was lost shows "running" for ever, so the wait ends.
  *
- * `killedMs`: the deletionTimestamp, which is when the grace period ends.
+ * @param killedMs the deletionTimestamp, which is when the grace period ends; ms since the epoch
  */
 export function finalizersStayForMs(pod: RunnerPod, killedMs: number, nowMs: number): number {
 	if (pod.process.state !== 'running' || pod.unregistered?.proven || pod.nodeGone) return 0;
 	return Math.max(0, killedMs + killedAfterMs - nowMs);
 }
 
-/** What is left of these finalizers without ARC's; undefined: none of them is ARC's. */
+/** These finalizers without ARC's; undefined if none of them is ARC's. */
 export function withoutArcs(
 	kind: keyof typeof arcFinalizers,
 	finalizers: readonly string[] = [],

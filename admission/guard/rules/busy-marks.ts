@@ -3,17 +3,18 @@ import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import { jobOverMs } from './policy.ts';
 
-/** What GitHub's list says of a runner, and when that list was begun. */
+/** What GitHub's list says about a runner. */
 export interface Sighting {
 	runner: { id: number; busy: boolean; status: string } | undefined;
-	/** The list held every runner of the scope, so that an absent one is absent. */
+	/** The list held every runner of the scope, so a runner that is not in it is not registered. */
 	complete: boolean;
+	/** When the reading of the list began, ms since the epoch. */
 	atMs: number;
-	/** For so long every list has shown it absent, or offline and idle: its job is over at GitHub. */
+	/** For how long every list has lacked the runner or shown it offline and idle, in ms. */
 	overForMs: number;
 }
 
-/** Labels and annotations to change; null takes one away. */
+/** Labels and annotations to change; null removes one. */
 export interface MarkChange {
 	labels: Record<string, string | null>;
 	annotations: Record<string, string | null>;
@@ -21,18 +22,18 @@ export interface MarkChange {
 	busy: boolean | undefined;
 }
 
-/** Is this what a runner looks like at GitHub whose job is over, though its container may still run? */
+/** Whether the list shows the runner as one whose job is over: absent, or offline and idle. Its container may still run. */
 export function looksOver(sighting: Omit<Sighting, 'overForMs'>): boolean {
 	const { runner, complete } = sighting;
 	return runner ? !runner.busy && runner.status === 'offline' : complete;
 }
 
 /**
- * Does the runner run a job, as far as is known? undefined: nothing new is known, leave the pod as it is.
+ * Whether the runner runs a job, as far as is known; undefined: nothing new is known, so the pod is left as it is.
  *
- * A 422 that is newer than the list wins over it. A list that lacks an ephemeral runner says nothing at first, since
- * GitHub removes one at its job's end, a moment before its container stops; a container that still runs a minute
- * later hangs.
+ * A 422 that is newer than the list wins over it. A list that lacks an ephemeral runner says nothing at first: GitHub
+ * removes the runner when its job ends, a moment before its container stops. If the container still runs a minute later
+ * (jobOverMs), it hangs.
  */
 export function isBusy(
 	pod: RunnerPod,
@@ -45,12 +46,12 @@ export function isBusy(
 	if (answered) return true;
 	if (!sighting) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
-	if (pod.busyAnswer && pod.ephemeral) return true; // it ends with its job: a list that says idle is a late one
+	if (pod.busyAnswer && pod.ephemeral) return true; // it ends with its job, so a list that shows it idle is out of date
 	if (sighting.runner) return sighting.runner.busy;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
 
-/** What to write on the pod so that it shows its runner's id and whether it is busy; undefined: nothing. */
+/** The changes that make the pod show its runner's id and whether it is busy; undefined: none. */
 export function planMarks(
 	object: Pod,
 	pod: RunnerPod,
@@ -72,7 +73,7 @@ export function planMarks(
 			change.busy = true;
 			change.labels[busy.label] = 'true';
 			change.annotations[busy.since] = new Date(nowMs).toISOString();
-			// A mark that is there already is its owner's: it stays when the job ends.
+			// A mark that is on the pod already was set by somebody else: it stays when the job ends.
 			const missing = Object.entries(autoscalerMarks).filter(([key]) => annotations[key] === undefined);
 			for (const [key, value] of missing) change.annotations[key] = value;
 			change.annotations[busy.marks] = missing.map(([key]) => key).join(',');
@@ -85,9 +86,9 @@ export function planMarks(
 		for (const key of [busy.since, busy.job, busy.marks, ...ours])
 			if (key in annotations) change.annotations[key] = null;
 	}
-	// A list that shows the job takes the place of a static runner's 422: the list that shows it idle then has it asked
-	// at once. One that never showed the job is late, and waits for the next try (invariant 5). An ephemeral one is asked
-	// again only when its job is over beyond doubt.
+	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
+	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
+	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.
 	const listed = !pod.ephemeral && sighting?.runner?.busy === true && sighting.atMs > (pod.claim?.atMs ?? 0);
 	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
 	if (pod.busyAnswer && (listed || over)) {

@@ -7,7 +7,7 @@ export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
 /** Only GitHub's answer to DELETE proves that no job can arrive. */
 export type Ask = { kind: 'ask' };
-/** Somebody wrote that GitHub has unregistered the runner, without this server's signature: let GitHub contradict. */
+/** The pod says that its runner is unregistered, but without this server's signature: GitHub is asked to confirm it. */
 export type Verify = { kind: 'verify'; notBeforeMs: number };
 
 export type Verdict = Allow | Deny;
@@ -18,14 +18,14 @@ export const deny = (reason: DenyReason, detail?: string): Deny => ({ kind: 'den
 
 /** May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica. */
 export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
-	if (pod.terminating) return allow('already-terminating'); // the kubelet's last DELETE comes through here too
+	if (pod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
 	if (pod.breakGlass) return allow('break-glass');
 
 	switch (pod.process.state) {
 		case 'never-started':
 			return allow('never-started');
 		case 'exited':
-			return allow('runner-exited'); // nothing can be running; its registration is tidied up later
+			return allow('runner-exited'); // nothing can be running; its registration is removed later
 		case 'running':
 			break;
 	}
@@ -33,12 +33,12 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.nodeGone) return allow('node-gone');
 	if (pod.unregistered?.proven) return allow('unregistered');
 	if (pod.busyHint) return deny('busy');
-	if (pod.busyAnswer && pod.ephemeral) return deny('busy'); // it ends with its job: wait for the container, don't call
+	if (pod.busyAnswer && pod.ephemeral) return deny('busy'); // it ends with its job: wait for the container's end
 	if (pod.busyAnswer && pod.claim && nowMs - pod.claim.atMs < staticRetryMs) return deny('busy');
 	if (!pod.scope) return deny('scope-unknown');
 
 	if (pod.unregistered)
-		return { kind: 'verify', notBeforeMs: Math.min(nowMs, saidAtMs(pod.unregistered.at) ?? nowMs) };
+		return { kind: 'verify', notBeforeMs: Math.min(nowMs, latestMs(pod.unregistered.at) ?? nowMs) };
 	const claim = pod.claim;
 	if (claim && claim.by !== self && !pod.busyAnswer && nowMs - claim.atMs < claimMs)
 		return deny('unregistering');
@@ -46,18 +46,18 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 }
 
 /**
- * The latest moment that a time may mean. ARC cuts it to the second: a list that was begun within that second may be from
- * before its 204, and would seem to contradict it.
+ * The latest moment that a time may stand for, ms since the epoch. ARC cuts its time to the second: a list that was begun
+ * within that second may be older than GitHub's 204, and would seem to contradict it.
  */
-function saidAtMs(time: string): number | undefined {
+function latestMs(time: string): number | undefined {
 	const ms = Date.parse(time);
 	if (Number.isNaN(ms)) return undefined;
 	return ms % 1_000 === 0 ? ms + 999 : ms;
 }
 
-/** GitHub knows no runner of this pod's name: is it on its way, or will it never come (A7)? */
+/** The verdict if GitHub knows no runner of this pod's name: it is still registering, or will never register (A7). */
 export function decideUnknownToGitHub(pod: RunnerPod, nowMs: number): Verdict {
-	if (pod.runnerId !== undefined) return allow('unregistered'); // it was there once and is not any more
+	if (pod.runnerId !== undefined) return allow('unregistered'); // it was registered before and is not any more
 	const sinceMs = pod.process.state === 'running' ? pod.process.sinceMs : undefined;
 	if (sinceMs !== undefined && nowMs - sinceMs >= registrationTimeoutMs) return allow('never-registered');
 	return deny('registering');

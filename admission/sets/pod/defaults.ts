@@ -1,11 +1,11 @@
 import type { RunnerConfig } from '../../api/sets.ts';
 import type { Scope } from '../../runner/scope.ts';
 
-/** What a template leaves open. Never part of the template hash: a new default, or a new version of ours, rolls nothing. */
+/** Values for what a template leaves open. They are not part of the template hash, so new defaults cause no rollout. */
 export interface TemplateDefaults {
 	runnerImage: string;
 	dockerImage: string;
-	/** Where runners register, with a slash at its end: https://github.com/ */
+	/** Web address at which runners register, with a slash at its end: https://github.com/ */
 	githubUrl: string;
 }
 
@@ -15,7 +15,7 @@ export const defaultImages = {
 	dockerImage: 'docker:dind',
 } as const;
 
-/** The web address that belongs to a base of GitHub's REST API, `https://api.github.com` or `https://HOST/api/v3`. */
+/** The web address that belongs to a base URL of GitHub's REST API (`https://api.github.com` or `https://HOST/api/v3`). */
 export function githubUrlOf(apiUrl: string): string {
 	const url = new URL(apiUrl);
 	if (url.hostname === 'api.github.com') return 'https://github.com/';
@@ -23,7 +23,7 @@ export function githubUrlOf(apiUrl: string): string {
 	return url.href;
 }
 
-/** Where the runners of such a spec are registered; undefined unless the spec says exactly one place. */
+/** The scope in which runners of this spec register; undefined unless the spec names exactly one. */
 export function scopeOf(config: RunnerConfig): Scope | undefined {
 	const { repository, organization, enterprise } = config;
 	if ([repository, organization, enterprise].filter(Boolean).length !== 1) return undefined;
@@ -33,6 +33,6 @@ export function scopeOf(config: RunnerConfig): Scope | undefined {
 	return owner && name && rest.length === 0 ? { kind: 'repository', owner, name } : undefined;
 }
 
-/** Name of the Secret with these runners' GitHub credentials, in their namespace; undefined: the server's own. */
+/** Name of the Secret with these runners' GitHub credentials, in their namespace; undefined: the server's own credentials. */
 export const credentialsSecretOf = (config: RunnerConfig): string | undefined =>
 	config.githubAPICredentialsFrom?.secretRef?.name || undefined;

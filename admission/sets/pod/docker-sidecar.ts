@@ -12,7 +12,7 @@ const socket = 'unix:///run/docker.sock';
  */
 const dockerGroup = (runnerImage: string): string => (runnerImage.includes('20.04') ? '1001' : '121');
 
-/** When break-glass or a lost node stops the pod: dockerd lives as long as the runner still tidies up. */
+/** Shell command of the preStop hook: if the pod is stopped during a job, dockerd runs until the runner has cleaned up. */
 const outliveRunner =
 	'timeout "$' + '{RUNNER_GRACEFUL_STOP_TIMEOUT:-15}" sh -c "while [ -f /runner/.runner ]; do sleep 1; done"';
 
@@ -24,7 +24,7 @@ export interface Sidecar {
 	runnerEnv: EnvVar[];
 }
 
-/** The container `docker`: dockerd, with the runner's work folder and its socket shared by volumes. */
+/** The container `docker` with dockerd. It shares the runner's work folder and the docker socket by volumes. */
 export function dockerSidecar(
 	config: RunnerConfig,
 	written: TemplateContainer | undefined,
@@ -73,7 +73,7 @@ export function dockerSidecar(
 	};
 }
 
-/** Mounts that are not there yet, by volume, are added: who mounts a volume himself knows where. */
+/** The mounts as written, and those of ours whose volume is not mounted yet: a user's own mount path is kept. */
 export function withMounts(written: VolumeMount[] | undefined, ours: VolumeMount[]): VolumeMount[] {
 	const mounts = written ?? [];
 	return [...mounts, ...ours.filter(({ name }) => !mounts.some((mount) => mount.name === name))];

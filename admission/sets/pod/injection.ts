@@ -3,16 +3,16 @@ import { setKeys } from '../../api/sets.ts';
 import { scopeFromEnvironment } from '../../runner/scope.ts';
 
 /**
- * Was this pod made without the webhook that gives it its name, its token and its restart policy (webhook/create-pods.ts),
- * though it asks for that? Then it can not register, or is restarted in place under its old name (E7). The API server
- * refuses such a pod while the webhook's configuration is there; this is for when it was not.
+ * Whether this pod asks for a runner name, token and restart policy but was made without the webhook that adds them
+ * (sets/inject-pods.ts). Such a pod can't register, or is restarted in place under its old name (E7). While the webhook
+ * is configured, the API server refuses to create such a pod; this finds those made while it was not.
  */
 export function lacksInjection(pod: Pod): boolean {
 	if (pod.metadata.labels?.[setKeys.injectToken] !== 'true') return false;
 	const container = pod.spec?.containers?.find(({ name }) => name === 'runner');
 	if (!container) return false;
 	const env = (name: string) => container.env?.find((variable) => variable.name === name)?.value;
-	// Without a scope there is no token to be had: the webhook warns about that, and adds none.
+	// Without a scope there is no token: the webhook warns about that and adds none.
 	const tokenDue = scopeFromEnvironment(env) !== undefined;
 	return (
 		pod.spec?.restartPolicy !== 'Never' ||
@@ -21,7 +21,7 @@ export function lacksInjection(pod: Pod): boolean {
 	);
 }
 
-/** An empty value is none, as in ARC. */
+/** Whether the container has this variable. As in ARC, an empty value counts as absent. */
 export function isGiven(container: Container, name: string): boolean {
 	const variable = container.env?.find((one) => one.name === name);
 	return Boolean(variable?.value || variable?.valueFrom);

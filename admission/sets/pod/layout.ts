@@ -12,7 +12,7 @@ import {
 import { credentialsSecretOf, scopeOf, type TemplateDefaults } from './defaults.ts';
 import { dockerSidecar, withMounts } from './docker-sidecar.ts';
 
-/** A pod template, or what is wrong with the spec: the field, and words for the condition SpecInvalid. */
+/** A pod template, or what is wrong with the spec: the field, and the message of the condition SpecInvalid. */
 export type Layout =
 	| { kind: 'template'; template: PodTemplate & { spec: PodSpec } }
 	| { kind: 'invalid'; field: string; message: string };
@@ -20,8 +20,9 @@ export type Layout =
 export const defaultWorkDir = '/runner/_work';
 
 /**
- * The pod of one runner, laid out as ARC does it, because its runner images and GitHub's container hooks expect it:
- * env, container names, volumes and paths (arc-semantics 4.2). Name and token are the pod webhook's business.
+ * The pod template of one runner. Env, container names, volumes and paths are those of ARC, because ARC's runner images
+ * and GitHub's container hooks expect them. The runner's name and token are added by the pod webhook
+ * (sets/inject-pods.ts).
  */
 export function layOut(
 	config: RunnerConfig & { workVolumeClaimTemplate?: WorkVolumeClaimTemplate },
@@ -130,7 +131,7 @@ function whatIsWrong(
 	return undefined;
 }
 
-/** Read by the entrypoint of ARC's runner images. */
+/** Variables that the entrypoint of ARC's runner images reads. */
 function environment(
 	config: RunnerConfig,
 	defaults: TemplateDefaults,
@@ -156,7 +157,7 @@ function environment(
 	return Object.entries(variables).map(([name, value]) => ({ name, value }));
 }
 
-/** Read by the container hooks in ARC's runner images: a job's pod runs beside the runner's. */
+/** Variables that the container hooks in ARC's runner images read. With them each job runs in a pod of its own. */
 function hooks(work: WorkVolumeClaimTemplate | undefined): EnvVar[] {
 	const field = (fieldPath: string) => ({ fieldRef: { apiVersion: 'v1', fieldPath } });
 	return [
@@ -164,7 +165,7 @@ function hooks(work: WorkVolumeClaimTemplate | undefined): EnvVar[] {
 		{ name: 'ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER', value: 'true' },
 		{ name: 'ACTIONS_RUNNER_POD_NAME', valueFrom: field('metadata.name') },
 		{ name: 'ACTIONS_RUNNER_JOB_NAMESPACE', valueFrom: field('metadata.namespace') },
-		// A volume for one node only binds the job's pod to the runner's node.
+		// A volume that only one node can mount binds the job's pod to the runner's node.
 		{
 			name: 'ACTIONS_RUNNER_REQUIRE_SAME_NODE',
 			value: `${work?.accessModes.includes('ReadWriteOnce') !== false}`,
@@ -172,11 +173,11 @@ function hooks(work: WorkVolumeClaimTemplate | undefined): EnvVar[] {
 	];
 }
 
-/** A container `docker` that is not our sidecar: stays if it can run, which one without an image can not. */
+/** The user's own container `docker`, where there is no sidecar. Without an image it can't run and is left out. */
 const dockerAsWritten = (containers: TemplateContainer[], kubernetes: boolean): TemplateContainer[] =>
 	kubernetes ? [] : containers.filter(({ name, image }) => name === 'docker' && image);
 
-/** /runner is filled at start from /runnertmp in ARC's images. */
+/** The volume /runner. At its start ARC's image copies /runnertmp into it. */
 function runnerVolume(config: RunnerConfig): Volume {
 	const emptyDir: Record<string, unknown> = {};
 	if (config.volumeStorageMedium) emptyDir.medium = config.volumeStorageMedium;
@@ -189,7 +190,7 @@ const workVolume = ({ storageClassName, accessModes, resources }: WorkVolumeClai
 	ephemeral: { volumeClaimTemplate: { spec: { accessModes, storageClassName, resources } } },
 });
 
-/** Ours win, as in ARC, where they come last; a name that is there twice would be refused by server-side apply. */
+/** Our variables win over the user's, as in ARC. No name may occur twice, or server-side apply would refuse the pod. */
 function withEnv(written: EnvVar[] | undefined, ours: EnvVar[]): EnvVar[] {
 	const kept = (written ?? []).filter(({ name }) => !ours.some((variable) => variable.name === name));
 	return [...kept, ...ours];

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RunnerDeployment, RunnerSet, RunnerSetSpec } from '../../api/sets.ts';
 
-/** What of a RunnerSet makes its runners what they are. The rest (replicas, labels, StatefulSet's habits) rolls nothing. */
+/** The fields of a RunnerSet whose change replaces its runners. Others (replicas, labels, StatefulSet settings) cause no rollout. */
 const rolling = [
 	'repository',
 	'organization',
@@ -26,9 +26,9 @@ const rolling = [
 ] as const satisfies (keyof RunnerSetSpec)[];
 
 /**
- * Which template a runner was made from, as a label value. From what the user wrote, and from nothing of ours: an
- * upgrade rolls no runner (H6). As in ARC, labels and annotations of the template roll nothing either (G6): runners
- * made from now on have the new ones.
+ * Identifies the template that a runner was made from, as a label value. It is computed only from what the user wrote, not
+ * from our defaults or version, so an upgrade replaces no runner (H6). As in ARC, a change of the template's labels and
+ * annotations replaces no runner either (G6): runners made later have the new ones.
  */
 export function templateHash(set: RunnerSet | RunnerDeployment): string {
 	const { spec } = set;
@@ -39,13 +39,13 @@ export function templateHash(set: RunnerSet | RunnerDeployment): string {
 	return createHash('sha256').update(canonical(written)).digest('hex').slice(0, 10);
 }
 
-/** By name, not by place: a field that a later version adds changes no hash while it is not used. */
+/** Fields are hashed by name: a field that a later version adds to the list changes no hash while a set does not use it. */
 const ofRunnerSet = (spec: RunnerSetSpec): unknown => ({
 	...Object.fromEntries(rolling.map((field) => [field, spec[field]])),
 	pod: spec.template.spec,
 });
 
-/** JSON with sorted keys. What is empty counts as absent, as it does in a pod. */
+/** JSON with sorted keys. An empty value counts as absent, as it does in a pod. */
 function canonical(value: unknown): string {
 	return JSON.stringify(prune(value)) ?? '';
 }

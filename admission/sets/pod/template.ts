@@ -15,12 +15,12 @@ export type { TemplateDefaults } from './defaults.ts';
 export type { Layout } from './layout.ts';
 export { templateHash } from './template-hash.ts';
 
-/** The pod template of each StatefulSet of a RunnerSet. `restartPolicy` is left out: a StatefulSet only takes Always. */
+/** The pod template for the StatefulSets of a RunnerSet. `restartPolicy` is left out, because a StatefulSet accepts only Always. */
 export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): Layout {
 	const { spec } = set;
 	const { restartPolicy: _, ...podSpec } = spec.template.spec ?? {};
 	const serviceAccountName = podSpec.serviceAccountName || spec.serviceAccountName;
-	// The claims of a StatefulSet are volumes that its pod template does not show.
+	// The volumeClaimTemplates of a StatefulSet become volumes that are not in its pod template.
 	const claims = (spec.volumeClaimTemplates ?? []).map((claim) => ({ name: claim.metadata?.name ?? '' }));
 	const written: PodTemplate = {
 		metadata: {
@@ -44,10 +44,10 @@ export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): L
 	return { kind: 'template', template: { ...template, spec: { ...template.spec, volumes } } };
 }
 
-/** kubectl's own note on a Runner that a person applied, of no use on its pod. */
+/** kubectl's annotation on a Runner that a person applied. It has no use on the pod. */
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** The pod of a Runner: its labels and annotations are the Runner's. */
+/** The pod template of a Runner, with the Runner's labels and annotations. */
 export function runnerTemplate(
 	runner: Pick<Runner, 'metadata' | 'spec'>,
 	defaults: TemplateDefaults,
@@ -62,7 +62,7 @@ export function runnerTemplate(
 	return layout;
 }
 
-/** Carried into the pod as they are. */
+/** Fields of a RunnerSpec that are copied into the pod spec unchanged. */
 const podFields = [
 	'affinity',
 	'automountServiceAccountToken',
@@ -83,7 +83,7 @@ const podFields = [
 	'volumes',
 ] as const satisfies (keyof RunnerSpec)[];
 
-/** A RunnerSpec says of the containers `runner` and `docker` in fields of its own what `containers` may say as well. */
+/** The pod spec of a RunnerSpec, which describes the containers `runner` and `docker` in its own fields, in `containers`, or both. */
 function podSpecOf(spec: RunnerSpec): PodTemplate['spec'] {
 	const containers = spec.containers ?? [];
 	const written = (name: string) => containers.find((container) => container.name === name);
@@ -116,7 +116,7 @@ function podSpecOf(spec: RunnerSpec): PodTemplate['spec'] {
 	};
 }
 
-/** What the container says itself stands; the rest is filled in. */
+/** The container, with its empty fields filled in. */
 function merged(container: TemplateContainer | undefined, fill: TemplateContainer): TemplateContainer {
 	const result: TemplateContainer = { ...container, name: fill.name };
 	for (const [field, value] of Object.entries(fill)) {

@@ -3,21 +3,22 @@ import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';
 import type { Owner } from './plan.ts';
 
+/** Whether the runner can still run a job: its pod is not terminating, its container has not exited, GitHub still has it. */
 export const isLive = (runner: RunnerPod) =>
 	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
 
-/** How far a runner is, from its pod. `exitSeenMs`: when its end was first seen, if it has ended. */
+/** The phase of a runner, from its pod. @param exitSeenMs when its end was first seen, if it has ended; ms since the epoch */
 export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
 	const { process } = runner;
 	if (process.state === 'exited') {
 		const terminated = terminationOf(pod);
 		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
-		// Also one that the kubelet never let run has no exit code.
+		// A container that the kubelet never started has no exit code, and counts as failed too.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
 		return { phase: 'completed', sinceMs: endedAtMs(terminated?.finishedAt, exitSeenMs) };
 	}
 	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
-	// One that can not register is not waited for; the next comes after a pause, as after any failed start.
+	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
 	if (process.state === 'never-started')
 		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
 	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
@@ -25,13 +26,14 @@ export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<O
 	return { phase: 'idle', sinceMs: undefined };
 }
 
-/** A watch shows an end so much later, at most, on a machine that is not overloaded. */
+/** How late a watch shows a container's end at most, on a machine that is not overloaded. */
 const watchLagMs = 250;
 
 /**
- * When a runner ended, ms: finishedAt is cut to the second, so within that second by when we saw it. In doubt earlier
- * than it was: an effectiveTime that is taken for the newer word costs a runner too many for a while, one that is taken for
- * the older has a job wait for the whole delay (D2, D11).
+ * When a runner ended, ms since the epoch. finishedAt is cut to the second; within that second the time at which we saw the
+ * end decides. In doubt the result is too early rather than too late. If an effectiveTime wrongly counts as newer than
+ * the end, there is one runner too many for a while; if it wrongly counts as older, a job waits for the whole
+ * recreation delay (D2, D11).
  */
 function endedAtMs(finishedAt: string | undefined, seenMs: number): number {
 	const secondMs = Date.parse(finishedAt ?? '');
@@ -39,5 +41,6 @@ function endedAtMs(finishedAt: string | undefined, seenMs: number): number {
 	return Math.min(seenMs, Math.max(secondMs, Math.min(seenMs, secondMs + 1_000) - watchLagMs));
 }
 
+/** How the runner's container terminated; undefined if it has not. */
 export const terminationOf = (pod: Pod) =>
 	pod.status?.containerStatuses?.find(({ name }) => name === 'runner')?.state?.terminated;

@@ -2,9 +2,12 @@ import { registrationTimeoutMs } from '../../runner/policy.ts';
 import { releaseRetryMs, startBackoff } from './policy.ts';
 
 /**
- * pending: its container has not started. starting: it runs, GitHub has not shown it yet. completed, failed: its
- * container has ended, after it was registered or before. stopping: its pod is on its way out, whoever deleted it.
- * leaving: the owner itself is being deleted.
+ * - pending: its container has not started.
+ * - starting: its container runs, but GitHub has not listed the runner yet.
+ * - idle, busy: it is registered, without or with a job.
+ * - completed, failed: its container has ended, after or before the runner registered.
+ * - stopping: its pod is being deleted, or GitHub has unregistered it.
+ * - leaving: its owner (StatefulSet or Runner) is being deleted.
  */
 export type Phase =
 	| 'pending'
@@ -24,37 +27,37 @@ export interface Owner {
 	templateHash: string;
 	phase: Phase;
 	onCordonedNode: boolean;
-	/** It goes by itself when it can: its deletion is recorded. It takes a place until then, and nobody else goes for it. */
+	/** Its deletion is recorded: it counts until it is gone, and no other runner is removed instead. */
 	departing: boolean;
-	/** Its pod was made without the pod webhook: it goes as soon as it can, but not from a job (E7). */
+	/** Its pod was made without the pod webhook: it is replaced as soon as it has no job (E7). */
 	unfit?: boolean | undefined;
-	/** starting: when its container started. completed: when it ended, as exactly as is known. */
+	/** ms since the epoch. In phase starting: when its container started. In phase completed: when it ended, as far as is known. */
 	sinceMs?: number | undefined;
-	/** It could not be unregistered, though not for a job: not asked about again before this. */
+	/** GitHub could not unregister it, for another reason than a job: it is not tried again before this, ms since the epoch. */
 	notBeforeMs?: number | undefined;
 }
 
-/** What a set must not forget; kept in its status. */
+/** What must survive a change of leader; it is kept in the set's status. */
 export interface Accounting {
-	/** Since when `replicas` is what is wanted. Never goes back. */
+	/** When `replicas` was last decided, ms since the epoch. Never goes back. */
 	effectiveMs: number;
-	/** When runners completed since then, oldest first: each holds its place back. Empty for sets without a hold. */
+	/** When runners completed since then, oldest first: they are not replaced yet. Empty for sets without a recreation delay. */
 	completionsMs: number[];
-	/** How often in a row runners ended before they registered. */
+	/** How many starts in a row ended before the runner registered. */
 	failedStarts: number;
-	/** None is started before this. */
+	/** No runner is started before this, ms since the epoch. */
 	nextStartMs: number;
 }
 
 export interface SetState {
 	replicas: number;
 	templateHash: string;
-	/** Most runners above `replicas` during a rollout. */
+	/** How many runners above `replicas` a rollout may create. */
 	surge: number;
 	deleting: boolean;
-	/** Nothing is created and nothing is released. */
+	/** There are no GitHub credentials: no runner is created and none is released. */
 	credentialsMissing: boolean;
-	/** Only for sets that an autoscaler drives: how long the place of a completed runner is held for its next word. */
+	/** Only for sets that an autoscaler scales: how long a completed runner is not replaced unless the autoscaler decides again. */
 	recreationDelayMs: number | undefined;
 	accounting: Accounting;
 }
@@ -63,22 +66,22 @@ export type Wait = 'busy' | 'registering' | 'hold' | 'starts-failing' | 'credent
 
 export interface Plan {
 	create: number;
-	/** To be unregistered and then deleted; most expendable first. Never a busy one. */
+	/** Runners to unregister and then delete, the most expendable first. Never a busy one. */
 	release: Owner[];
-	/** Over: delete the owner, all in one pass (E2). */
+	/** Runners that have ended: their owners are deleted, all in one reconcile (E2). */
 	remove: Owner[];
 	hold: { replicas: number; untilMs: number } | undefined;
-	/** When nothing changes before. */
+	/** After how many ms to plan again if nothing changes before; undefined: there is no need. */
 	lookAgainMs: number | undefined;
 	wait: Wait[];
 	accounting: Accounting;
 }
 
 const isOver = ({ phase }: Owner) => phase === 'completed' || phase === 'failed' || phase === 'stopping';
-/** Runs or will run, and may take a job. */
+/** Whether the runner runs or will run, and so may get a job. */
 export const isActive = (owner: Owner) => !isOver(owner) && owner.phase !== 'leaving';
 
-/** What to do so that the set has as many runners as wanted, of the newest template. Pure; changes nothing given. */
+/** What to do so that the set has as many runners as wanted, made from the newest template. Pure; does not change its arguments. */
 export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Plan {
 	const { accounting, hold } = account(owners, set, nowMs);
 	const wanted = set.deleting ? 0 : set.replicas;
@@ -90,7 +93,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const victims = set.credentialsMissing ? [] : [...choose(staying, wanted, most, set.templateHash, nowMs)];
 	const release = victims.filter(({ notBeforeMs = 0 }) => notBeforeMs <= nowMs);
 
-	// A runner above the wanted number may not be counted as one that is missing (invariant 7).
+	// Never create more than wanted plus surge, however many of the present ones are outdated (invariant 7).
 	const held = wanted - (hold?.replicas ?? 0);
 	const missing = rolling
 		? Math.min(held - (active.length - outdated.length), held + set.surge - active.length)
@@ -121,7 +124,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };
 }
 
-/** Who may go: never a busy one, the least useful first. */
+/** The runners to release: never a busy one, the least useful first. */
 function* choose(
 	active: readonly Owner[],
 	wanted: number,
@@ -134,7 +137,7 @@ function* choose(
 	let excess = active.length - most;
 	let available = active.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
-		const useless = old(owner) && owner.phase !== 'idle'; // nobody waits for it, a new one is as near
+		const useless = old(owner) && owner.phase !== 'idle'; // a new one is available as soon
 		const spare = old(owner) && owner.phase === 'idle' && most > wanted && available > wanted;
 		if (excess <= 0 && !useless && !spare && !owner.unfit && !isLost(owner, nowMs)) continue;
 		excess -= 1;
@@ -143,7 +146,7 @@ function* choose(
 	}
 }
 
-/** Its container runs and GitHub has not seen it: it will not come, and is replaced if GitHub confirms that (E5). */
+/** Whether GitHub has not listed the runner for so long that it will never register. It is replaced if GitHub confirms that (E5). */
 function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean {
 	return (
 		phase === 'starting' &&
@@ -153,7 +156,7 @@ function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): bool
 	);
 }
 
-/** Unfit or outdated, never started, idle on a cordoned node, idle, starting: by what is lost with it, then the oldest. */
+/** Order of release: unfit or outdated ones first; then pending, idle on a cordoned node, idle, starting; then the oldest. */
 function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) => number {
 	const rank = (owner: Owner) => {
 		const phase = { pending: 0, idle: 2, starting: 3 }[owner.phase as 'pending' | 'idle' | 'starting'];
@@ -161,13 +164,13 @@ function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) =
 			(old(owner) || owner.unfit ? 0 : 10) + phase - (owner.phase === 'idle' && owner.onCordonedNode ? 1 : 0)
 		);
 	};
-	// One that was tried and could not be unregistered yet comes first: its exchange may still succeed.
+	// One that was tried before comes first among equals, since its exchange with GitHub may still succeed.
 	const tried = (owner: Owner) => (owner.notBeforeMs === undefined ? 1 : 0);
 	return (a, b) =>
 		rank(a) - rank(b) || tried(a) - tried(b) || a.createdMs - b.createdMs || a.name.localeCompare(b.name);
 }
 
-/** Books what has ended since the last look. */
+/** Updates the accounting with the runners that have ended since the last plan. */
 function account(
 	owners: readonly Owner[],
 	{ accounting: before, recreationDelayMs, replicas, deleting }: SetState,
@@ -184,15 +187,15 @@ function account(
 					.slice(-Math.max(1, replicas));
 
 	let { failedStarts, nextStartMs } = before;
-	// creationTimestamp is cut to the second; those of before are 10 s older at least.
+	// creationTimestamp is cut to the second, hence the 1 s. Runners of the previous start are at least 10 s older.
 	const sinceThen = ({ createdMs }: Owner) => createdMs > nextStartMs - 1_000;
-	// Those that were started together fail together, and count once.
+	// Runners that were started together fail together, and count as one failed start.
 	if (owners.some((owner) => owner.phase === 'failed' && sinceThen(owner))) {
 		failedStarts += 1;
 		nextStartMs = nowMs + Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (failedStarts - 1));
 	} else if (failedStarts > 0) {
 		const registered = ({ phase }: Owner) => phase === 'idle' || phase === 'busy' || phase === 'completed';
-		// One that was started after the failure has come through.
+		// A runner that was started after the failure has registered.
 		if (owners.some((owner) => registered(owner) && sinceThen(owner))) failedStarts = 0;
 	}
 
@@ -204,7 +207,7 @@ function account(
 	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, failedStarts, nextStartMs }, hold };
 }
 
-/** How long one that could not be released is left alone. */
+/** How long to wait, in ms, before a runner that could not be released is tried again. */
 export function refusedForMs(reason: string): number {
 	return reason === 'registering' ? 2_000 : releaseRetryMs;
 }

@@ -141,7 +141,7 @@ test('1,000 admission calls while the CA is replaced twice and the leader change
 const breakages: [what: string, fault: RegExp, breakIt: (rig: Rig) => Promise<unknown>][] = [
 	[
 		'is deleted',
-		/there is none/,
+		/there is no Secret/,
 		(rig) => rig.ok(['-n', 'runners-system', 'delete', 'secret', 'runners-admission-tls']),
 	],
 	['loses its key', /tls\.key holds no private key/, (rig) => patch(rig, { 'tls.key': 'mine' })],

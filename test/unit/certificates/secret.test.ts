@@ -36,7 +36,7 @@ const changed = (parts: Record<string, string | undefined>) => {
 
 const rows: [string, Record<string, string> | undefined, number, string][] = [
 	['as it was written', data, 1, 'ca+key, serving, next, 1 previous, no fault'],
-	['none', undefined, 1, 'no ca, no serving, no next, 0 previous, there is none'],
+	['none', undefined, 1, 'no ca, no serving, no next, 0 previous, there is no Secret'],
 	['empty', {}, 1, 'no ca, no serving, no next, 0 previous, tls.crt holds no certificate'],
 	[
 		'garbage',
