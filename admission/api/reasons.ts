@@ -4,34 +4,44 @@
  */
 
 /** The pod may be deleted. */
-export type AllowReason =
-	| 'not-a-runner'
-	| 'already-terminating'
-	| 'break-glass'
-	| 'never-started'
-	| 'runner-exited'
-	| 'node-gone'
-	| 'unregistered'
-	| 'never-registered';
+export const allowReasons = [
+	'not-a-runner',
+	'already-terminating',
+	'break-glass',
+	'never-started',
+	'runner-exited',
+	'node-gone',
+	'unregistered',
+	'never-registered',
+] as const;
+export type AllowReason = (typeof allowReasons)[number];
+
+/** GitHub was not asked, or gave no answer that proves anything. */
+export const githubTroubles = [
+	'credentials-invalid',
+	'forbidden',
+	'rate-limited',
+	'github-unavailable',
+	'github-slow',
+	'budget-spent',
+] as const;
+export type GitHubTrouble = (typeof githubTroubles)[number];
 
 /** The pod may not be deleted now. */
-export type DenyReason =
-	| 'busy'
-	| 'registering'
-	| 'unregistering'
-	| 'scope-unknown'
+export const denyReasons = [
+	'busy',
+	'registering',
+	'unregistering',
+	'scope-unknown',
 	/** Another pod in the cluster is the runner of this name. */
-	| 'name-taken'
-	| 'credentials-missing'
-	| 'credentials-invalid'
-	| 'forbidden'
-	| 'rate-limited'
-	| 'github-unavailable'
-	| 'github-slow'
-	| 'budget-spent'
-	| 'internal-error'
+	'name-taken',
+	'credentials-missing',
+	...githubTroubles,
+	'internal-error',
 	/** The runner has exited, but its StatefulSet is not deleted yet and would create the pod again. */
-	| 'owner-leaving';
+	'owner-leaving',
+] as const;
+export type DenyReason = (typeof denyReasons)[number];
 
 export type Reason = AllowReason | DenyReason;
 

@@ -2,6 +2,7 @@
  * The server's report on itself: JSON under the key `status` of the ConfigMap `runners-admission-status` in the server's
  * namespace, written by the leader. It holds no secrets. Times are RFC 3339; a field that is absent is not known.
  */
+import type { GitHubTrouble } from './reasons.ts';
 
 /** Key in the ConfigMap's data. */
 export const reportKey = 'status';
@@ -9,18 +10,13 @@ export const reportKey = 'status';
 /** The leader writes at least this often, so a report older than three of these periods means that no leader runs. */
 export const heartbeatSeconds = 60;
 
+/** `forbidden`: it works, but not for the scopes under `forbidden`. */
 export type CredentialState =
 	| 'ok'
 	/** No call has been answered yet: no runner pod has needed it. */
 	| 'not-used-yet'
 	| 'credentials-missing'
-	| 'credentials-invalid'
-	/** Works, but not for the scopes under `forbidden`. */
-	| 'forbidden'
-	| 'rate-limited'
-	| 'budget-spent'
-	| 'github-unavailable'
-	| 'github-slow';
+	| GitHubTrouble;
 
 export interface CredentialReport {
 	/** Where the credential comes from: 'environment', or 'namespace/secret-name'. */

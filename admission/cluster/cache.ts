@@ -1,20 +1,14 @@
 import { arc, autoscalerMarks, breakGlass, busy, progress, record } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
-import { collectionPath, groupPath, resources } from '../api/paths.ts';
-import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
-import { type Change, Informer } from '../kube/informer.ts';
-import { servesResource } from '../kube/objects.ts';
+import { resources } from '../api/paths.ts';
+import type { Informer } from '../kube/informer.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { type Listener, runWhenServed, type WatchDependencies, watched } from './watched.ts';
 
 interface Node extends KubeObject {
 	/** Cordoned. */
 	spec?: { unschedulable?: boolean | undefined };
 }
-
-type Listener<T> = (change: Change, object: T, before: T | undefined) => void;
 
 /** What the leader watches. Only runner pods are kept, and of each only what is read. */
 export class Cache {
@@ -22,67 +16,35 @@ export class Cache {
 	readonly nodes: Informer<Node>;
 	readonly namespaces: Informer<KubeObject>;
 	readonly ephemeralRunners: Informer<EphemeralRunner>;
-	readonly #podListeners: Listener<Pod>[] = [];
-	readonly #nodeListeners: Listener<Node>[] = [];
-	readonly #namespaceListeners: Listener<KubeObject>[] = [];
-	readonly #ephemeralRunnerListeners: Listener<EphemeralRunner>[] = [];
-	readonly #client: KubeClient;
-	readonly #clock: Clock;
+	readonly onPod: (listener: Listener<Pod>) => void;
+	readonly onNode: (listener: Listener<Node>) => void;
+	readonly onNamespace: (listener: Listener<KubeObject>) => void;
+	readonly onEphemeralRunner: (listener: Listener<EphemeralRunner>) => void;
+	readonly #dependencies: WatchDependencies;
 
-	constructor(client: KubeClient, metrics: Metrics, clock: Clock, log: Log) {
-		this.#client = client;
-		this.#clock = clock;
-		const watch = <T extends KubeObject>(
-			path: string,
-			listeners: Listener<T>[],
-			trim: (object: T) => T | undefined,
-		) =>
-			new Informer<T>({
-				client,
-				path,
-				trim,
-				onChange: (change, object, before) => {
-					for (const listener of listeners) listener(change, object, before);
-				},
-				onRestart: (why) => metrics.watchRestarted(path, why),
-				clock,
-				log,
-			});
-		this.pods = watch(collectionPath(resources.pods), this.#podListeners, trimPod);
-		this.nodes = watch(collectionPath(resources.nodes), this.#nodeListeners, trimNode);
-		this.namespaces = watch(collectionPath(resources.namespaces), this.#namespaceListeners, trimToMetadata);
-		this.ephemeralRunners = watch(
-			collectionPath(resources.ephemeralRunners),
-			this.#ephemeralRunnerListeners,
-			trimEphemeralRunner,
-		);
+	constructor(dependencies: WatchDependencies) {
+		this.#dependencies = dependencies;
+		({ informer: this.pods, on: this.onPod } = watched(dependencies, resources.pods, trimPod));
+		({ informer: this.nodes, on: this.onNode } = watched(dependencies, resources.nodes, trimNode));
+		const namespaces = watched(dependencies, resources.namespaces, trimToMetadata);
+		({ informer: this.namespaces, on: this.onNamespace } = namespaces);
+		const runners = watched(dependencies, resources.ephemeralRunners, trimEphemeralRunner);
+		({ informer: this.ephemeralRunners, on: this.onEphemeralRunner } = runners);
 	}
 
-	onPod = (listener: Listener<Pod>) => void this.#podListeners.push(listener);
-	onNode = (listener: Listener<Node>) => void this.#nodeListeners.push(listener);
-	onNamespace = (listener: Listener<KubeObject>) => void this.#namespaceListeners.push(listener);
-	onEphemeralRunner = (listener: Listener<EphemeralRunner>) =>
-		void this.#ephemeralRunnerListeners.push(listener);
-
 	async run(signal: AbortSignal): Promise<void> {
+		const scaleSets = [{ informer: this.ephemeralRunners }];
 		await Promise.all([
 			this.pods.run(signal),
 			this.nodes.run(signal),
 			this.namespaces.run(signal),
-			this.#runWhenServed(signal),
+			runWhenServed(this.#dependencies, resources.ephemeralRunners, scaleSets, servedCheckMs, signal),
 		]);
 	}
-
-	/** Scale sets may be installed later, or never. */
-	async #runWhenServed(signal: AbortSignal): Promise<void> {
-		while (!signal.aborted) {
-			const { apiVersion, resource } = resources.ephemeralRunners;
-			const served = await servesResource(this.#client, groupPath(apiVersion), resource);
-			if (served) return this.ephemeralRunners.run(signal);
-			await this.#clock.sleep(20_000, signal);
-		}
-	}
 }
+
+/** How often it is checked whether scale sets have been installed. */
+const servedCheckMs = 20_000;
 
 const keptAnnotations: readonly string[] = [
 	...Object.values(record),

@@ -1,19 +1,11 @@
-import type { DenyReason } from '../api/reasons.ts';
+import { type GitHubTrouble, githubTroubles } from '../api/reasons.ts';
 import type { Scope } from '../runner/scope.ts';
 
 export { type Scope, scopeKey } from '../runner/scope.ts';
 
 /** GitHub was not asked, or gave no answer that proves anything: the caller must treat the runner as busy (invariant 3). */
 export interface Trouble {
-	kind: Extract<
-		DenyReason,
-		| 'credentials-invalid'
-		| 'forbidden'
-		| 'rate-limited'
-		| 'github-unavailable'
-		| 'github-slow'
-		| 'budget-spent'
-	>;
+	kind: GitHubTrouble;
 	/** For people: the status, GitHub's message, when calls resume. Never a secret. */
 	detail: string;
 	/** Until this time, ms since the epoch, further calls fail at once without being sent. */
@@ -22,18 +14,11 @@ export interface Trouble {
 
 /** There is no credential to call GitHub with: the Secret, or a key in it, is missing. */
 export interface CredentialsMissing {
-	kind: Extract<DenyReason, 'credentials-missing'>;
+	kind: 'credentials-missing';
 	detail: string;
 }
 
-const troubleKinds: ReadonlySet<string> = new Set<Trouble['kind']>([
-	'credentials-invalid',
-	'forbidden',
-	'rate-limited',
-	'github-unavailable',
-	'github-slow',
-	'budget-spent',
-]);
+const troubleKinds: ReadonlySet<string> = new Set(githubTroubles);
 
 export function isTrouble(value: unknown): value is Trouble {
 	return (

@@ -52,7 +52,7 @@ export interface LeadDependencies {
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
 	const { client, accounts, proof, events, metrics, controllers, templateDefaults, clock, log } =
 		dependencies;
-	const cache = new Cache(client, metrics, clock, log);
+	const cache = new Cache({ client, metrics, clock, log });
 	const pods = new RunnerPods(
 		client,
 		proof,
@@ -75,7 +75,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const busy = new BusyPolling({ cache, pods, accounts, clock, metrics, log });
 	const tidyUp = new StaleRegistrations({ cache, accounts, proof, clock, metrics, log });
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
-	const setsCache = new SetsCache(client, metrics, clock, log);
+	const setsCache = new SetsCache({ client, metrics, clock, log });
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });
 	const forSets = { client, cache, pods, ports, accounts, proof, events, clock, metrics, log };
 	const sets = [

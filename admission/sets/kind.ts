@@ -7,7 +7,8 @@ import {
 	type RunnerSet,
 	setKinds,
 } from '../api/sets.ts';
-import type { OwnerObject, Watched } from '../cluster/sets-cache.ts';
+import type { OwnerObject } from '../cluster/sets-cache.ts';
+import type { Watched } from '../cluster/watched.ts';
 
 export type RunnersSet = RunnerSet | RunnerDeployment;
 

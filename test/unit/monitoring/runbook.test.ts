@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { load, loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
+import { allowReasons, denyReasons } from '../../../admission/api/reasons.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { dashboardConfigMap } from '../../../scripts/dashboard.ts';
 import { suite } from '../../support/suite.ts';
@@ -51,17 +52,14 @@ function anchors(markdown: string): string[] {
 const test = suite('monitoring and the runbook');
 
 test('every reason that a verdict can have is a row of the runbook', () => {
-	const reasons = [...read('admission/api/reasons.ts').matchAll(/^\t\| '([a-z-]+)'/gm)].map(
-		([, reason]) => reason,
-	);
-	assert.ok(reasons.length >= 20, `${reasons.length} reasons found`);
+	const reasons: readonly string[] = [...allowReasons, ...denyReasons];
 	const rows = new Set([...runbook.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, reason]) => reason));
 	assert.equal(
 		reasons.filter((reason) => !rows.has(reason)),
 		[],
 	);
 	assert.equal(
-		[...rows].filter((row) => !reasons.includes(row)),
+		[...rows].filter((row) => !reasons.includes(row ?? '')),
 		[],
 	);
 });

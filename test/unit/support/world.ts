@@ -56,8 +56,8 @@ export class World {
 		const { log, lines } = recordingLog();
 		this.log = log;
 		this.lines = lines;
-		this.cache = new Cache(api, metrics, clock, log);
-		this.setsCache = new SetsCache(api, metrics, clock, log);
+		this.cache = new Cache({ client: api, metrics, clock, log });
+		this.setsCache = new SetsCache({ client: api, metrics, clock, log });
 		this.pods = new RunnerPods(
 			api,
 			proof,

@@ -1,0 +1,72 @@
+import type { KubeObject } from '../api/kinds.ts';
+import { collectionPath, groupPath, type Resource } from '../api/paths.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import { type Change, Informer } from '../kube/informer.ts';
+import { servesResource } from '../kube/objects.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export type Listener<T> = (change: Change, object: T, before: T | undefined) => void;
+
+/** An informer with any number of listeners. */
+export interface Watched<T extends KubeObject> {
+	informer: Informer<T>;
+	on(listener: Listener<T>): void;
+}
+
+/** An informer as runWhenServed needs it. */
+export interface Runnable {
+	run(signal: AbortSignal): Promise<void>;
+}
+
+export interface WatchDependencies {
+	client: KubeClient;
+	metrics: Metrics;
+	clock: Clock;
+	log: Log;
+}
+
+/** Prepares a watch over all objects of a resource; it starts with `informer.run`. `trim` keeps only what is read. */
+export function watched<T extends KubeObject>(
+	{ client, metrics, clock, log }: WatchDependencies,
+	resource: Resource,
+	trim: (object: T) => T | undefined,
+	query: Record<string, string> = {},
+): Watched<T> {
+	const path = collectionPath(resource);
+	const listeners: Listener<T>[] = [];
+	const informer = new Informer<T>({
+		client,
+		path,
+		query,
+		trim,
+		onChange: (change, object, before) => {
+			for (const listener of listeners) listener(change, object, before);
+		},
+		onRestart: (why) => metrics.watchRestarted(path, why),
+		clock,
+		log,
+	});
+	return { informer, on: (listener) => void listeners.push(listener) };
+}
+
+/**
+ * Runs the informers once their CRD is served, until `signal` ends: it may be installed after the server, or never.
+ * Whether it is served is asked every `everyMs`.
+ */
+export async function runWhenServed(
+	{ client, clock }: Pick<WatchDependencies, 'client' | 'clock'>,
+	{ apiVersion, resource }: Resource,
+	watches: readonly { informer: Runnable }[],
+	everyMs: number,
+	signal: AbortSignal,
+): Promise<void> {
+	while (!signal.aborted) {
+		if (await servesResource(client, groupPath(apiVersion), resource)) {
+			await Promise.all(watches.map(({ informer }) => informer.run(signal)));
+			return;
+		}
+		await clock.sleep(everyMs, signal);
+	}
+}
