@@ -63,8 +63,8 @@ export class ApiServer implements KubeClient {
 	readonly server = 'https://simulated';
 	/** Every call that was made, watches included. */
 	readonly calls: Call[] = [];
-	/** Asked for each write in turn: an error refuses it. */
-	readonly admission: ((review: Review) => KubeError | undefined)[] = [];
+	/** Asked for each write in turn: an error refuses it, an object is what is written in its place. */
+	readonly admission: ((review: Review) => KubeError | Stored | undefined)[] = [];
 	/** How long a call takes to get there. What it changed is in the watches before the caller's next call arrives. */
 	latencyMs = 0;
 	readonly #clock: SimulatedClock;
@@ -75,6 +75,7 @@ export class ApiServer implements KubeClient {
 	readonly #watchers = new Set<Watcher>();
 	readonly #listeners: ((type: EventType, resource: string, object: Stored) => void)[] = [];
 	readonly #faults: ((call: Call) => Fault | undefined)[] = [];
+	readonly #losing: ((call: Call) => boolean)[] = [];
 	#closing = false;
 	#version = 100;
 	#oldestVersion = 0;
@@ -95,7 +96,7 @@ export class ApiServer implements KubeClient {
 	put<T extends KubeObject>(collection: string, object: T): Stored {
 		const { metadata } = object;
 		const old = this.find(collection, metadata.name, metadata.namespace);
-		const stored: Stored = structuredClone({
+		const stored: Stored = copy({
 			...object,
 			metadata: {
 				creationTimestamp: this.#seconds(),
@@ -116,7 +117,7 @@ export class ApiServer implements KubeClient {
 	): void {
 		const old = this.find(collection, name, namespace);
 		if (!old) throw new Error(`there is no ${collection} ${namespace ?? ''}/${name}`);
-		const changed = structuredClone(old);
+		const changed = copy(old);
 		change(changed as unknown as T);
 		this.#store(collection, changed, old);
 	}
@@ -128,11 +129,16 @@ export class ApiServer implements KubeClient {
 	}
 
 	find(collection: string, name: string, namespace?: string): Stored | undefined {
-		return structuredClone(this.#objects.get(collection)?.get(`${namespace ?? ''}/${name}`));
+		return copy(this.#objects.get(collection)?.get(`${namespace ?? ''}/${name}`));
 	}
 
 	all(collection: string): Stored[] {
-		return [...(this.#objects.get(collection)?.values() ?? [])].map((object) => structuredClone(object));
+		return [...(this.#objects.get(collection)?.values() ?? [])].map((object) => copy(object));
+	}
+
+	/** The same objects as `all`, not copied: to look at, as often as time passes. */
+	*each(collection: string): Iterable<Readonly<Stored>> {
+		yield* this.#objects.get(collection)?.values() ?? [];
 	}
 
 	/** The calls of one method on paths that match, as `POST` and `/pods/r1/eviction`. */
@@ -151,6 +157,21 @@ export class ApiServer implements KubeClient {
 		return () => {
 			left = 0;
 		};
+	}
+
+	/** These calls are carried out, and their callers hear nothing until their time is up. */
+	loseAnswers(method: string, path: RegExp, times: number): () => void {
+		let left = times;
+		this.#losing.push((call) => call.method === method && path.test(call.path) && left-- > 0);
+		return () => {
+			left = 0;
+		};
+	}
+
+	/** No call goes wrong any more. */
+	mend(): void {
+		this.#faults.length = 0;
+		this.#losing.length = 0;
 	}
 
 	onChange(listener: (type: EventType, resource: string, object: Stored) => void): void {
@@ -183,14 +204,19 @@ export class ApiServer implements KubeClient {
 			...address,
 			method,
 			path,
-			body: structuredClone(options.body),
+			body: copy(options.body),
 			query: options.query ?? {},
 		};
 		this.calls.push(call);
 		if (this.latencyMs > 0) await this.#clock.sleep(this.latencyMs, options.signal);
 		await this.#misfortune(call, options);
 		if (options.signal?.aborted) throw new KubeError(0, 'NoAnswer', `${method} ${path}: aborted`);
-		return structuredClone(this.#answer(call, options)) as T;
+		const answer = copy(this.#answer(call, options)) as T;
+		if (this.#losing.some((ask) => ask(call))) {
+			await this.#clock.sleep(options.timeoutMs ?? 10_000, options.signal);
+			throw new KubeError(0, 'NoAnswer', `${method} ${path}: timed out`);
+		}
+		return answer;
 	}
 
 	async stream(path: string, { query, signal, onLine }: StreamOptions): Promise<void> {
@@ -330,8 +356,7 @@ export class ApiServer implements KubeClient {
 				generation: 1,
 			},
 		};
-		this.#review('CREATE', collection, object);
-		return this.#store(collection, object, undefined);
+		return this.#store(collection, this.#review('CREATE', collection, object), undefined);
 	}
 
 	#apply(call: Call, found: Stored | undefined): Stored {
@@ -341,7 +366,7 @@ export class ApiServer implements KubeClient {
 	}
 
 	#patch(call: Call, found: Stored, contentType: string): Stored {
-		const before = structuredClone(found);
+		const before = copy(found);
 		if (contentType.includes('json-patch'))
 			return this.#replace(call, found, applyJsonPatch(before, call.body));
 		const body = call.body as Stored;
@@ -453,12 +478,15 @@ export class ApiServer implements KubeClient {
 		return { kind: 'Status', status: 'Success' };
 	}
 
-	#review(operation: Review['operation'], collection: string, object: Stored): void {
+	#review(operation: Review['operation'], collection: string, object: Stored): Stored {
 		const resource = collection.slice(collection.lastIndexOf('/') + 1);
+		let reviewed = object;
 		for (const ask of this.admission) {
-			const refusal = ask({ operation, resource, object: structuredClone(object) });
-			if (refusal) throw refusal;
+			const answer = ask({ operation, resource, object: copy(reviewed) });
+			if (answer instanceof KubeError) throw answer;
+			reviewed = answer ?? reviewed;
 		}
+		return reviewed;
 	}
 
 	#store(collection: string, object: Stored, before: Stored | undefined): Stored {
@@ -479,14 +507,14 @@ export class ApiServer implements KubeClient {
 	}
 
 	#announce(type: EventType, key: string, object: Stored, before: Stored | undefined): void {
-		const change = { version: this.#version, type, key, object: structuredClone(object), before };
+		const change = { version: this.#version, type, key, object: copy(object), before };
 		this.#history.push(change);
 		const resource = key.slice(key.lastIndexOf('/') + 1);
 		// As over a network: whoever wrote has the answer before the watch brings the change.
 		this.#clock.after(0, () => {
 			for (const watcher of [...this.#watchers])
 				if (watcher.address.collection === key && this.#watchers.has(watcher)) this.#tell(watcher, change);
-			for (const listener of this.#listeners) listener(type, resource, structuredClone(object));
+			for (const listener of this.#listeners) listener(type, resource, copy(object));
 		});
 	}
 
@@ -506,3 +534,8 @@ export class ApiServer implements KubeClient {
 }
 
 const isPod = (collection: string) => collection === '/api/v1/pods';
+
+/** As it comes over the wire: nothing is shared, and fields without a value are not there. */
+function copy<T>(value: T): T {
+	return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
+}

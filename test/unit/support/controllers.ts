@@ -9,7 +9,7 @@ export function garbageCollector({ api, clock }: World): void {
 		if (type !== 'DELETED') return;
 		clock.after(200, async () => {
 			for (const collection of [paths.pods, paths.statefulSets, paths.runners])
-				for (const object of api.all(collection)) {
+				for (const object of [...api.each(collection)]) {
 					const owners = object.metadata.ownerReferences ?? [];
 					if (!owners.some((owner) => owner.uid === uid)) continue;
 					const { namespace, name } = object.metadata;

@@ -36,9 +36,9 @@ type PodChange = Parameters<typeof pod>[0];
  * GitHub with the organization octo-org, and a clock that stands at 12:01. Make the loop, then `start`.
  */
 export class World {
-	readonly clock = new SimulatedClock('2026-11-23T12:01:00Z');
-	readonly api = new ApiServer(this.clock);
-	readonly github = new SimulatedGitHub(this.clock);
+	readonly clock: SimulatedClock;
+	readonly api: ApiServer;
+	readonly github: SimulatedGitHub;
 	readonly metrics = new Metrics();
 	readonly proof = new Proof(Buffer.alloc(32, 7));
 	readonly log;
@@ -51,8 +51,15 @@ export class World {
 	readonly #stop = new AbortController();
 	#running: Promise<unknown> = Promise.resolve();
 
-	constructor() {
-		const { clock, api, github, metrics, proof } = this;
+	/** `before`: the same cluster and the same GitHub, seen by another process, the next leader. */
+	constructor(before?: World) {
+		const clock = before?.clock ?? new SimulatedClock('2026-11-23T12:01:00Z');
+		const api = before?.api ?? new ApiServer(clock);
+		const github = before?.github ?? new SimulatedGitHub(clock);
+		this.clock = clock;
+		this.api = api;
+		this.github = github;
+		const { metrics, proof } = this;
 		const { log, lines } = recordingLog();
 		this.log = log;
 		this.lines = lines;
@@ -69,6 +76,7 @@ export class World {
 		const accounts = github.accounts;
 		const background = () => {};
 		this.ports = createReleasePorts({ pods: this.pods, accounts, proof, self: 'leader', clock, background });
+		if (before) return;
 		api.latencyMs = 1;
 		api.serve(...Object.values(paths));
 		api.put(paths.nodes, { metadata: { name: 'node-1' } });

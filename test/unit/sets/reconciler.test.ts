@@ -1,0 +1,528 @@
+/** Both kinds of sets, in simulated time: how many runners there are, which ones go, and what is never done. */
+import * as assert from 'uvu/assert';
+import { KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
+import { kinds, SetsWorld } from '../support/sets-world.ts';
+import { paths } from '../support/world.ts';
+
+const test = suite('set reconciler');
+const minute = 60_000;
+const delay = { 'actions-runner/recreation-delay': '10m' };
+
+for (const kind of kinds) {
+	const running = async (replicas: number, change: Parameters<SetsWorld['put']>[1] = {}) => {
+		const world = new SetsWorld(kind);
+		world.put(replicas, change);
+		await world.start();
+		await world.settled(replicas);
+		return world;
+	};
+
+	test(`${kind}: as many runners as wanted, each made once; the status says so`, async () => {
+		const world = await running(3);
+		assert.equal([world.live().length, world.owners().length, world.mostPods], [3, 3, 3]);
+		const { replicas, readyReplicas, availableReplicas, updatedReplicas, idleReplicas, busyReplicas } =
+			world.status;
+		assert.equal(
+			[replicas, readyReplicas, availableReplicas, updatedReplicas, idleReplicas, busyReplicas],
+			[3, 3, 3, 3, 3, 0],
+		);
+		assert.is(world.condition('Settled'), 'True');
+		assert.is(
+			world.status.selector,
+			kind === 'RunnerSet' ? 'runnerset-name=example' : 'runner-deployment-name=example',
+		);
+		assert.ok(world.set()?.metadata.finalizers?.includes('actions-runner/drain'));
+		const calls = world.api.calls.length;
+		await world.clock.pass(60 * minute);
+		const writes = world.api.calls
+			.slice(calls)
+			.filter(({ method }) => method !== 'WATCH' && method !== 'GET');
+		assert.equal(writes, [], 'a settled set costs no write');
+		await world.end();
+	});
+	test(`${kind}: 150 runners are made in a few seconds, never more than wanted, though the watches lag`, async () => {
+		const world = new SetsWorld(kind);
+		world.put(150);
+		await world.start();
+		assert.ok((await world.settled(150)) < 10_000);
+		assert.is(world.mostPods, 150);
+		await world.end();
+	});
+	test(`${kind}: from 5 to 3 with 3 busy: exactly the 2 idle ones go, unregistered first (C1)`, async () => {
+		const world = await running(5);
+		const busy = world.live().slice(1, 4);
+		world.job(...busy);
+		await world.clock.pass(1_000);
+		world.scale(3);
+		await world.settled(3, 20_000);
+		assert.equal(world.live().sort(), busy.sort());
+		assert.is(world.github.count('remove'), 2);
+		await world.end();
+	});
+	test(`${kind}: from 5 to 3 with all busy: none is touched, and none is replaced before 3 remain (C2)`, async () => {
+		const world = await running(5);
+		const all = world.live();
+		world.job(...all);
+		await world.clock.pass(1_000);
+		world.scale(3);
+		await world.clock.pass(10 * minute);
+		assert.equal([world.live().length, world.github.count('remove')], [5, 0]);
+		assert.is(world.condition('Draining'), 'True');
+		world.completes(...all.slice(0, 2));
+		await world.clock.pass(minute);
+		assert.equal(world.live().sort(), all.slice(2).sort());
+		world.completes(...all.slice(2, 3));
+		await world.settled(3, 20_000);
+		assert.not(world.live().includes(all[2] ?? ''));
+		await world.end();
+	});
+	test(`${kind}: scaled up again before a job ends: nothing is removed, none is made (C3)`, async () => {
+		const world = await running(3);
+		const all = world.live();
+		world.job(...all);
+		await world.clock.pass(1_000);
+		world.scale(1);
+		await world.clock.pass(minute);
+		world.scale(3);
+		await world.clock.pass(minute);
+		assert.equal([world.live(), world.mostPods], [all, 3]);
+		await world.end();
+	});
+	test(`${kind}: a completed runner is replaced at once, under another name; its owner goes before its pod (D9, E1)`, async () => {
+		const world = await running(2);
+		const [first = '', second = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(1_000);
+		const gone: string[] = [];
+		world.api.onChange((type, resource) => {
+			if (type === 'DELETED') gone.push(resource);
+		});
+		world.completes(first);
+		assert.ok((await world.settled(2, 10_000)) < 5_000);
+		assert.equal([world.live().includes(first), world.live().includes(second)], [false, true]);
+		assert.equal(gone, [kind === 'RunnerSet' ? 'statefulsets' : 'runners', 'pods']);
+		await world.end();
+	});
+	test(`${kind} that an autoscaler drives: the place of a completed one is held until effectiveTime moves (D1, D2)`, async () => {
+		const world = await running(3, { annotations: delay });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(5 * minute);
+		assert.equal([world.live().length, world.condition('Holding'), world.owners().length], [2, 'True', 2]);
+		assert.is(world.status.accounting?.completions?.length, 1);
+		world.scale(3);
+		assert.ok((await world.settled(3, 10_000)) < 5_000);
+		assert.equal([world.condition('Holding'), world.status.accounting?.completions], ['False', undefined]);
+		await world.end();
+	});
+	test(`${kind} that an autoscaler drives: if nobody changes it there is one correction, when the delay has passed (D3)`, async () => {
+		const world = await running(3, { annotations: delay });
+		const two = world.live().slice(0, 2);
+		world.job(...two);
+		await world.clock.pass(2_000);
+		world.completes(...two);
+		await world.clock.pass(9 * minute);
+		assert.is(world.live().length, 1);
+		const tookMs = await world.settled(3, 2 * minute);
+		assert.ok(tookMs >= 50_000 && tookMs < 70_000, `${tookMs} ms after 9 min`);
+		await world.end();
+	});
+	test(`${kind}: the next leader does not fill the places that are held, whatever had been removed (D4, invariant 10)`, async () => {
+		const world = await running(3, { annotations: delay });
+		const two = world.live().slice(0, 2);
+		world.job(...two);
+		await world.clock.pass(2_000);
+		world.completes(two[0] ?? '');
+		await world.clock.pass(minute);
+		// The second one ends, its completion is written, and the leader dies before it removes the runner.
+		world.api.fail('DELETE', /(statefulsets|runners)\//, new KubeError(0, 'NoAnswer', 'dying'));
+		world.completes(two[1] ?? '');
+		await world.clock.pass(1_000);
+		assert.is(world.status.accounting?.completions?.length, 2);
+		await world.reconciler.stop();
+		const next = new SetsWorld(kind, world);
+		world.api.mend();
+		await next.start();
+		await world.clock.pass(5 * minute);
+		assert.equal([world.live().length, world.status.accounting?.completions?.length], [1, 2]);
+		assert.is(world.owners().length, 1);
+		await Promise.all([next.end(), world.end()]);
+	});
+	test(`${kind}: the completion is written down before its runner is removed (D4)`, async () => {
+		const world = await running(2, { annotations: delay });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		const calls = world.api.calls.length;
+		world.completes(first);
+		await world.clock.pass(2_000);
+		const order = world.api.calls
+			.slice(calls)
+			.filter(
+				({ method, path }) => method === 'DELETE' || (method === 'PATCH' && path.endsWith('/example/status')),
+			)
+			.map(({ method }) => method);
+		assert.equal(order.slice(0, 2), ['PATCH', 'DELETE']);
+		await world.end();
+	});
+	test(`${kind}: changed through the scale subresource it is stamped in hindsight, and holds end (D6)`, async () => {
+		const world = await running(2, { annotations: delay });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		const atMs = world.clock.now();
+		world.change(({ spec }) => {
+			spec.replicas = 3;
+		});
+		await world.settled(3, 20_000);
+		const { effectiveTime } = (world.set()?.spec ?? {}) as { effectiveTime?: string };
+		assert.ok(Math.abs(Date.parse(effectiveTime ?? '') - atMs) < 1_000, effectiveTime);
+		assert.is(world.status.accounting?.effectiveTime, effectiveTime);
+		await world.end();
+	});
+	test(`${kind}: an effectiveTime of the future counts only when that time has come (D8)`, async () => {
+		const world = await running(2, { annotations: delay });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		world.change(({ spec }) => {
+			spec.effectiveTime = world.clock.iso(-60 * minute);
+		});
+		await world.clock.pass(3 * minute);
+		assert.equal([world.live().length, world.condition('Holding')], [1, 'True']);
+		await world.end();
+	});
+	test(`${kind}: an effectiveTime that goes back changes nothing (D7)`, async () => {
+		const world = await running(2, { annotations: delay });
+		world.scale(2);
+		await world.clock.pass(2_000);
+		const { effectiveTime } = world.status.accounting ?? {};
+		world.change(({ spec }) => {
+			spec.effectiveTime = '2020-01-01T00:00:00Z';
+		});
+		await world.clock.pass(2_000);
+		assert.is(world.status.accounting?.effectiveTime, effectiveTime);
+		await world.end();
+	});
+	test(`${kind}: runners that end before they register: 10 s, 20 s, 40 s between starts; it is told, and over at the first that comes`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.fails = 1;
+		world.put(2);
+		const starts: number[] = [];
+		world.api.onChange((type, resource) => {
+			if (type === 'ADDED' && resource === 'pods') starts.push(world.clock.monotonic());
+		});
+		await world.start();
+		await world.clock.pass(2 * minute);
+		const firsts = starts.filter((_, index) => index % 2 === 0);
+		const pauses = firsts.slice(1).map((ms, index) => Math.round((ms - (firsts[index] ?? 0)) / 1_000));
+		assert.equal(pauses.slice(0, 3), [11, 21, 41]);
+		assert.is(world.condition('StartsFailing'), 'True');
+		assert.equal(world.mostPods <= 2, true);
+		const told = world.told('example').filter((one) => one === 'Warning StartsFailing').length;
+		assert.ok(told >= 1 && told <= 5, `${told} Events for 4 failures`);
+		world.habits.fails = undefined;
+		await world.settled(2, 6 * minute);
+		assert.equal(
+			[world.condition('StartsFailing'), world.status.accounting?.failedStarts],
+			['False', undefined],
+		);
+		await world.end();
+	});
+	test(`${kind}: another template: idle ones are replaced within the surge, a busy one finishes (G4)`, async () => {
+		const world = await running(4);
+		const old = world.live();
+		world.job(old[0] ?? '');
+		await world.clock.pass(1_000);
+		world.mostPods = 0;
+		world.change(({ spec }) => {
+			const runner = kind === 'RunnerSet' ? spec : spec.template.spec;
+			runner.labels = ['new'];
+		});
+		await world.clock.pass(5 * minute);
+		assert.ok(world.mostPods <= 5, `${world.mostPods} at once with a surge of 1`);
+		// Four new ones, and the busy one as the surge until its job is done.
+		assert.equal([world.live().length, world.live().filter((name) => old.includes(name))], [5, [old[0]]]);
+		assert.is(world.condition('RollingOut'), 'True');
+		world.completes(old[0] ?? '');
+		await world.settled(4, minute);
+		assert.equal([world.status.updatedReplicas, world.condition('RollingOut')], [4, 'False']);
+		await world.end();
+	});
+	test(`${kind} deleted: idle ones go, none is made, a busy one is waited for, then the set is gone (G1)`, async () => {
+		const world = await running(3);
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(1_000);
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		await world.clock.pass(30 * minute);
+		assert.equal(
+			[world.live(), world.condition('Deleting'), world.set() !== undefined],
+			[[first], 'True', true],
+		);
+		world.completes(first);
+		await world.clock.until('the set is gone', () => !world.set(), minute);
+		await world.clock.pass(2_000);
+		assert.equal([world.owners(), world.live()], [[], []]);
+		await world.end();
+	});
+	test(`${kind} deleted with --cascade=orphan: its runners stay as they are (G2)`, async () => {
+		const world = await running(2);
+		const before = world.live();
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+			metadata.finalizers = [...(metadata.finalizers ?? []), 'orphan'];
+		});
+		await world.clock.pass(minute);
+		assert.equal([world.live(), world.owners().length, world.github.count('remove')], [before, 2, 0]);
+		assert.equal(world.set()?.metadata.finalizers, ['orphan']);
+		await world.end();
+	});
+	test(`${kind} at 0: idle ones go, busy ones finish, and it stays at 0 (G8)`, async () => {
+		const world = await running(3);
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(1_000);
+		world.scale(0);
+		await world.clock.pass(5 * minute);
+		assert.equal(world.live(), [first]);
+		world.completes(first);
+		await world.clock.pass(5 * minute);
+		assert.equal([world.live(), world.owners(), world.condition('Settled')], [[], [], 'True']);
+		await world.end();
+	});
+	test(`${kind} without credentials: none is made, none is removed; it goes on by itself when there are some (I7)`, async () => {
+		const world = await running(2);
+		world.github.credentialsMissing = 'Secret ci/none does not exist';
+		world.scale(4);
+		await world.clock.pass(minute);
+		assert.equal([world.live().length, world.condition('CredentialsMissing')], [2, 'True']);
+		world.scale(0);
+		await world.clock.pass(minute);
+		assert.is(world.live().length, 2);
+		assert.is(world.told('example').filter((one) => one === 'Warning CredentialsMissing').length, 1);
+		world.github.credentialsMissing = undefined;
+		await world.settled(0, 20_000);
+		assert.is(world.condition('CredentialsMissing'), 'False');
+		await world.end();
+	});
+	test(`${kind} in a namespace that is being deleted makes nothing (G3)`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		world.put(3);
+		await world.start();
+		await world.clock.pass(5 * minute);
+		assert.equal([world.owners(), world.api.callsTo('POST', /./)], [[], []]);
+		await world.end();
+	});
+	test(`${kind} whose spec can not be carried out says which field is wrong, and makes nothing`, async () => {
+		const world = new SetsWorld(kind);
+		world.put(2, { spec: { repository: 'octo-org/app' } });
+		await world.start();
+		await world.clock.pass(minute);
+		assert.equal([world.owners(), world.condition('SpecInvalid')], [[], 'True']);
+		assert.ok(world.told('example').includes('Warning SpecInvalid'));
+		await world.end();
+	});
+	test(`${kind}: GitHub is down: nobody goes who may be busy; afterwards the surplus goes (F5)`, async () => {
+		const world = await running(4);
+		world.github.trouble = { kind: 'github-unavailable', detail: '502' };
+		world.scale(1);
+		await world.clock.pass(10 * minute);
+		assert.is(world.live().length, 4);
+		world.github.trouble = undefined;
+		await world.settled(1, 45_000);
+		await world.end();
+	});
+	test(`${kind}: this minute's DELETEs are spent: nothing is asked before the next, and then it goes on`, async () => {
+		const world = await running(4);
+		world.github.spentUntilMs = world.clock.now() + 50_000;
+		world.scale(1);
+		await world.clock.pass(49_000);
+		assert.equal([world.live().length, world.github.count('remove')], [4, 0]);
+		await world.settled(1, 5_000);
+		await world.end();
+	});
+	test(`${kind}: one that is still registering is not removed between its registration and its first job (C4)`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.registersAfterMs = undefined;
+		world.put(2);
+		await world.start();
+		await world.clock.until('both containers run', () => world.live().length === 2);
+		await world.clock.pass(2_000);
+		world.scale(1);
+		await world.clock.pass(minute);
+		assert.equal([world.live().length, world.github.count('remove')], [2, 0]);
+		for (const name of world.live()) world.registers(name);
+		await world.settled(1, 20_000);
+		await world.end();
+	});
+	test(`${kind}: those that have not started are the first to go (C5)`, async () => {
+		const world = await running(2);
+		const started = world.live();
+		world.habits.startsAfterMs = 50_000;
+		world.scale(4);
+		await world.clock.pass(5_000);
+		assert.is(world.live().length, 4);
+		world.scale(2);
+		await world.clock.pass(10_000);
+		assert.equal([world.live().sort(), world.github.count('remove')], [started.sort(), 0]);
+		await world.end();
+	});
+	test(`${kind}: one that has not registered 10 min after its start is replaced, once (E5)`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.registersAfterMs = undefined;
+		world.put(1);
+		await world.start();
+		await world.clock.until('its container runs', () =>
+			world.api.all(paths.pods).some(({ status }) => status?.phase),
+		);
+		const [first] = world.live();
+		await world.clock.pass(9 * minute);
+		assert.equal(world.live(), [first]);
+		world.habits.registersAfterMs = 700;
+		await world.clock.until('it is replaced', () => !world.live().includes(first ?? ''), 2 * minute);
+		await world.settled(1, 20_000);
+		assert.is(world.mostPods, 1);
+		await world.end();
+	});
+	test(`${kind}: 20 completions in one second are removed in one or two passes (E2)`, async () => {
+		const world = await running(20, { annotations: delay });
+		world.job(...world.live());
+		await world.clock.pass(2_000);
+		const statusWrites = () => world.api.callsTo('PATCH', /example\/status$/).length;
+		const before = statusWrites();
+		world.completes(...world.live());
+		await world.clock.until('all are removed', () => world.owners().length === 0, 5_000);
+		await world.clock.pass(3_000);
+		assert.ok(statusWrites() - before <= 4, `${statusWrites() - before} status writes`);
+		assert.is(world.status.accounting?.completions?.length, 20);
+		await world.end();
+	});
+	test(`${kind}: an owner that can not be removed does not hold up the others (E3)`, async () => {
+		const world = await running(3);
+		const [stuck = '', other = ''] = world.live();
+		const ownerOf = (name: string) => (kind === 'RunnerSet' ? name.replace(/-0$/, '') : name);
+		world.api.fail(
+			'DELETE',
+			new RegExp(`(statefulsets|runners)/${ownerOf(stuck)}$`),
+			new KubeError(500, '', 'etcd'),
+		);
+		world.job(stuck, other);
+		await world.clock.pass(1_000);
+		world.completes(stuck, other);
+		await world.clock.until('the other is gone', () => !world.owners().includes(ownerOf(other)), 5_000);
+		await world.clock.pass(1_000);
+		assert.ok(
+			world.lines.some((line) => line.startsWith('warn') && line.includes('retrying')),
+			world.lines.join(),
+		);
+		assert.ok(world.owners().includes(ownerOf(stuck)));
+		world.api.mend();
+		await world.settled(3, minute);
+		await world.end();
+	});
+	test(`${kind}: a creation without an answer is not made twice (invariant 7)`, async () => {
+		const world = new SetsWorld(kind);
+		// It is carried out, and its answer is lost.
+		const lost = world.api.loseAnswers('POST', kind === 'RunnerSet' ? /statefulsets$/ : /runners$/, 1);
+		world.put(2);
+		await world.start();
+		await world.clock.pass(3 * minute);
+		lost();
+		assert.ok(world.mostPods <= 2, `${world.mostPods} pods at once`);
+		await world.settled(2, 2 * minute);
+		await world.end();
+	});
+	test(`${kind}: the API server fails while runners are made: tried again until all are there`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.fail('POST', /(statefulsets|runners|pods)$/, new KubeError(500, '', 'etcd'), 7);
+		world.put(3);
+		await world.start();
+		await world.settled(3, minute);
+		assert.is(world.mostPods, 3);
+		await world.end();
+	});
+	test(`${kind}: made without the pod webhook: replaced before it is used, and told once for the set (E7)`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.injects = false;
+		world.put(1);
+		await world.start();
+		await world.clock.until('one is there', () => world.live().length === 1);
+		world.habits.injects = true;
+		const unfit = world.live();
+		await world.clock.until(
+			'it is replaced',
+			() => world.live().some((name) => !unfit.includes(name)),
+			2 * minute,
+		);
+		await world.settled(1, minute);
+		assert.is(world.told('example').filter((one) => one === 'Warning PodsNotInjected').length, 1);
+		await world.end();
+	});
+	test(`${kind}: its runners are lost one by one by others' hands: each is made again, under another name`, async () => {
+		const world = await running(2);
+		const before = world.owners();
+		world.api.drop(world.ownersPath, before[0] ?? '', 'ci');
+		await world.settled(2, 20_000);
+		assert.equal(
+			[world.owners().includes(before[0] ?? ''), world.owners().includes(before[1] ?? '')],
+			[false, true],
+		);
+		await world.end();
+	});
+	test(`${kind}: a busy runner whose owner somebody deleted still counts until its job is done (invariant 7)`, async () => {
+		const world = await running(2);
+		const [first = '', second = ''] = world.live();
+		world.job(first, second);
+		await world.clock.pass(1_000);
+		const owner = kind === 'RunnerSet' ? first.replace(/-0$/, '') : first;
+		world.api.drop(world.ownersPath, owner, 'ci');
+		await world.clock.pass(2 * minute);
+		assert.equal([world.live().sort(), world.owners().length], [[first, second].sort(), 1]);
+		world.completes(first);
+		await world.clock.until(
+			'another is made',
+			() => world.live().length === 2 && !world.live().includes(first),
+			minute,
+		);
+		await world.end();
+	});
+	test(`${kind}: a recorded deletion leaves its place to nobody while it waits, and no other goes for it`, async () => {
+		const world = await running(3);
+		const [first = ''] = world.live();
+		world.job(first);
+		world.edit(first, { annotations: { 'actions-runner/deletion-requested-by': 'alice' } });
+		await world.clock.pass(1_000);
+		world.scale(2);
+		await world.clock.pass(minute);
+		assert.equal([world.live().length, world.mostPods], [3, 3]);
+		await world.end();
+	});
+	test(`${kind}: an idle one on a cordoned node goes before one on another`, async () => {
+		const world = await running(3);
+		const [, chosen = ''] = world.live();
+		world.api.put(paths.nodes, { metadata: { name: 'cordoned' }, spec: { unschedulable: true } } as never);
+		world.api.update(paths.pods, chosen, 'ci', (pod) => {
+			pod.spec = { ...pod.spec, nodeName: 'cordoned' };
+		});
+		await world.clock.pass(1_000);
+		world.scale(2);
+		await world.settled(2, 20_000);
+		assert.not(world.live().includes(chosen));
+		await world.end();
+	});
+}
+
+test.run();

@@ -1,0 +1,230 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { apiVersion, type RunnerDeployment, type RunnerSet } from '../../../admission/api/sets.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
+import type { RunnersSet, SetKind } from '../../../admission/sets/kind.ts';
+import { SetReconciler } from '../../../admission/sets/reconciler.ts';
+import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
+import { runnerSets } from '../../../admission/sets/runner-set.ts';
+import type { Stored } from './api-server.ts';
+import { garbageCollector, statefulSetController } from './controllers.ts';
+import { paths, World } from './world.ts';
+
+export const templateDefaults = {
+	runnerImage: 'runner:1',
+	dockerImage: 'docker:1',
+	githubUrl: 'https://github.com/',
+};
+
+export const kinds = ['RunnerSet', 'RunnerDeployment'] as const;
+export type Kind = (typeof kinds)[number];
+
+type Status = NonNullable<RunnerSet['status']>;
+
+/** What the pods of a set come to, unless a test says otherwise. */
+interface Habits {
+	/** The container starts so long after its pod was made. */
+	startsAfterMs: number;
+	/** The runner is at GitHub so long after that, and its id on its pod; undefined: it never registers. */
+	registersAfterMs: number | undefined;
+	/** The container ends with this exit code before the runner has registered. */
+	fails: number | undefined;
+	/** The pod webhook gives a pod its name, its token and its restart policy. */
+	injects: boolean;
+}
+
+/**
+ * A set with its reconciler in a cluster that answers: the StatefulSet controller, the garbage collector, a kubelet whose
+ * runners register, and the guard, which refuses to delete a busy one.
+ */
+export class SetsWorld extends World {
+	readonly kind: Kind;
+	readonly habits: Habits = { startsAfterMs: 300, registersAfterMs: 700, fails: undefined, injects: true };
+	readonly reconciler: { stop(): Promise<void> };
+	/** The most pods that were there at once and not ending. */
+	mostPods = 0;
+
+	constructor(kind: Kind, before?: SetsWorld) {
+		super(before);
+		this.kind = kind;
+		const { parts, setsCache, api, clock } = this;
+		const made =
+			kind === 'RunnerSet'
+				? runnerSets(api, setsCache, templateDefaults, clock.now)
+				: runnerDeployments(api, setsCache, templateDefaults, clock.now);
+		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, parts);
+		if (before) return;
+		api.admission.push(({ operation, resource, object }) => {
+			if (resource !== 'pods') return undefined;
+			if (operation === 'CREATE') return this.#inject(object);
+			const isBusy = object.metadata.labels?.['actions-runner/busy'] === 'true';
+			return operation === 'DELETE' && isBusy && running(object)
+				? new KubeError(409, 'Conflict', 'runner busy')
+				: undefined;
+		});
+		garbageCollector(this);
+		statefulSetController(this, (owner) => this.#inject(podOf(owner)) as unknown as Pod);
+		api.onChange((type, resource, { metadata }) => {
+			if (resource !== 'pods') return;
+			this.mostPods = Math.max(this.mostPods, this.live().length);
+			if (type === 'ADDED')
+				clock.after(this.habits.startsAfterMs, () => this.#containerStarts(metadata.name));
+		});
+	}
+
+	get sets(): string {
+		return this.kind === 'RunnerSet' ? paths.runnerSets : paths.runnerDeployments;
+	}
+
+	get ownersPath(): string {
+		return this.kind === 'RunnerSet' ? paths.statefulSets : paths.runners;
+	}
+
+	/** Makes the set, or another one. */
+	put(
+		replicas: number,
+		change: { spec?: object; annotations?: Record<string, string>; name?: string } = {},
+	): void {
+		const { spec = {}, annotations = {}, name = 'example' } = change;
+		const runner = { organization: 'octo-org', ...spec };
+		const full = this.kind === 'RunnerSet' ? { ...runner, template: {} } : { template: { spec: runner } };
+		this.api.put(this.sets, {
+			apiVersion,
+			kind: this.kind,
+			metadata: { name, namespace: 'ci', annotations },
+			spec: { replicas, ...full },
+		} as unknown as Stored);
+	}
+
+	/** As an editor of the set; the webhook's stamp on `effectiveTime` is the test's to write. */
+	change(change: (set: RunnerSet & RunnerDeployment) => void): void {
+		this.api.update<RunnerSet & RunnerDeployment>(this.sets, 'example', 'ci', (set) => {
+			change(set);
+			set.metadata.generation = (set.metadata.generation ?? 1) + 1;
+		});
+	}
+
+	/** Scales with the time of the decision, as the webhook stamps it. */
+	scale(replicas: number): void {
+		this.change(({ spec }) => {
+			spec.replicas = replicas;
+			spec.effectiveTime = this.clock.iso();
+		});
+	}
+
+	set(): Stored | undefined {
+		return this.api.find(this.sets, 'example', 'ci');
+	}
+
+	get status(): Status {
+		return (this.set()?.status ?? {}) as Status;
+	}
+
+	condition(type: string): string | undefined {
+		return this.status.conditions?.find((one) => one.type === type)?.status;
+	}
+
+	/** Names of the set's pods that run or will run. */
+	live(): string[] {
+		return [...this.api.each(paths.pods)]
+			.filter((pod) => !pod.metadata.deletionTimestamp && running(pod))
+			.map(({ metadata }) => metadata.name);
+	}
+
+	owners(): string[] {
+		return [...this.api.each(this.ownersPath)].map(({ metadata }) => metadata.name);
+	}
+
+	/** These runners get a job, as the leader's busy marks show it. */
+	job(...names: string[]): void {
+		for (const name of names) {
+			this.github.set(name, { busy: true });
+			this.edit(name, { labels: { 'actions-runner/busy': 'true' } });
+		}
+	}
+
+	/** The job has ended, and with it its ephemeral runner. */
+	completes(...names: string[]): void {
+		for (const name of names) {
+			this.github.leave(name);
+			this.exit(name);
+		}
+	}
+
+	/** Lets time pass until this many runners are idle or busy, and nothing is on its way. */
+	async settled(replicas: number, withinMs?: number): Promise<number> {
+		const tookMs = await this.clock.until(
+			`${replicas} runners`,
+			() =>
+				this.live().length === replicas &&
+				this.live().every((name) => this.github.find(name)) &&
+				this.owners().length === replicas,
+			withinMs,
+		);
+		await this.clock.pass(3_000);
+		return tookMs;
+	}
+
+	async end(): Promise<void> {
+		await this.stop(this.reconciler);
+	}
+
+	#inject(pod: Stored): Stored {
+		const spec = pod.spec as { containers: { name: string; env?: object[] }[]; restartPolicy?: string };
+		if (!this.habits.injects) return pod;
+		const containers = spec.containers.map((container) =>
+			container.name === 'runner'
+				? {
+						...container,
+						env: [
+							...(container.env ?? []).filter((one) => (one as { name: string }).name !== 'RUNNER_NAME'),
+							{ name: 'RUNNER_NAME', value: pod.metadata.name },
+							{ name: 'RUNNER_TOKEN', value: 'token' },
+						],
+					}
+				: container,
+		);
+		return { ...pod, spec: { ...spec, containers, restartPolicy: 'Never' } };
+	}
+
+	#containerStarts(name: string): void {
+		const pod = this.pod(name);
+		if (!pod || pod.metadata.deletionTimestamp || pod.status?.phase) return;
+		const startedAt = `${this.clock.iso().slice(0, 19)}Z`;
+		this.api.update(paths.pods, name, 'ci', (started) => {
+			started.spec = { ...started.spec, nodeName: 'node-1' };
+			started.status = {
+				phase: 'Running',
+				containerStatuses: [{ name: 'runner', restartCount: 0, state: { running: { startedAt } } }],
+			};
+		});
+		const { fails, registersAfterMs } = this.habits;
+		if (fails !== undefined) this.clock.after(200, () => this.exit(name, fails));
+		else if (registersAfterMs !== undefined) this.clock.after(registersAfterMs, () => this.registers(name));
+	}
+
+	/** The runner of this pod is at GitHub now, and its id on its pod. */
+	registers(name: string): void {
+		const pod = this.pod(name);
+		if (!pod || pod.metadata.deletionTimestamp || !running(pod)) return;
+		this.edit(name, { annotations: { 'actions-runner/id': String(this.github.register(name)) } });
+	}
+}
+
+const running = ({ status }: Stored) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed';
+
+/** The pod of a StatefulSet of one replica. */
+function podOf({ metadata, spec }: Stored): Stored {
+	const template = (spec as { template: { metadata?: object; spec: Record<string, unknown> } }).template;
+	const { name, namespace, uid } = metadata;
+	return {
+		metadata: {
+			...template.metadata,
+			name: `${name}-0`,
+			...(namespace === undefined ? {} : { namespace }),
+			ownerReferences: [
+				{ apiVersion: 'apps/v1', kind: 'StatefulSet', name, uid: uid ?? '', controller: true },
+			],
+		},
+		spec: template.spec,
+	};
+}
