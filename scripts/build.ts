@@ -14,6 +14,16 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** Bytes that the plugin's entry may have. */
 const pluginEntryLimit = 100_000;
 
+/** The schemas of the contract (admission/api/schema) are there for their types: no bundle carries them or typebox. */
+const schemasAreTypes: Plugin = {
+	name: 'schemas-are-types',
+	setup(setup) {
+		setup.onResolve({ filter: /^typebox$/ }, ({ importer }) => ({
+			errors: [{ text: `${importer} must not be in a bundle: import only types from admission/api/schema` }],
+		}));
+	},
+};
+
 const shared: BuildOptions = {
 	absWorkingDir: root,
 	bundle: true,
@@ -23,6 +33,7 @@ const shared: BuildOptions = {
 	legalComments: 'none',
 	logLevel: 'warning',
 	define: { __VERSION__: JSON.stringify(version) },
+	plugins: [schemasAreTypes],
 };
 
 const shebang = '#!/usr/bin/env node';
@@ -68,7 +79,7 @@ export async function buildPlugin(
 		outfile: auth,
 		target: 'node22',
 		banner: { js: requireShim },
-		plugins: [clientNodeIsPure],
+		plugins: [schemasAreTypes, clientNodeIsPure],
 	});
 
 	const completion = join(outFolder, 'kubectl_complete-runners');
@@ -100,7 +111,7 @@ export async function buildAdmission(outFolder = join(root, 'dist')): Promise<vo
 		target: 'node22',
 		banner: { js: requireShim },
 		alias: { undici: './admission/kube/unused-undici.ts' },
-		plugins: [clientNodeIsPure],
+		plugins: [schemasAreTypes, clientNodeIsPure],
 	});
 	const launcher = join(outFolder, 'runners-admission');
 	copyFileSync(join(root, 'admission/bin/runners-admission'), launcher);

@@ -3,7 +3,16 @@
  * one runner, as they are on the wire, with the keys on them. Fields are named as ARC names them; what the CRDs in
  * manifests/crds refuse can not be here.
  */
-import type { Condition, KubeObject, ObjectMeta } from './kinds.ts';
+import type { KubeObject, ObjectMeta } from './kinds.ts';
+import type { PersistentVolumeClaim, PodTemplate } from './schema/pod-template.ts';
+import type {
+	LabelSelector,
+	RunnerDeploymentSpec,
+	RunnerSetSpec,
+	RunnerSpec,
+	RunnerStatus,
+	SetStatus,
+} from './schema/sets.ts';
 
 export const group = 'actions.summerwind.dev';
 export const apiVersion = 'actions.summerwind.dev/v1alpha1';
@@ -66,217 +75,27 @@ export const arcFinalizers = {
 /** Key of the token in the Secret that the pods' RUNNER_TOKEN refers to. */
 export const tokenSecretKey = 'token';
 
-/** Condition types in the status of RunnerSets and RunnerDeployments. */
-export type SetConditionType =
-	/** True: the set has as many runners as wanted, all made from the newest template. */
-	| 'Settled'
-	/** True: there are no usable GitHub credentials, so no runner is created and none is deleted. */
-	| 'CredentialsMissing'
-	/** True: runners end before they register, so new ones are started more and more slowly. */
-	| 'StartsFailing'
-	/** True: completed runners are not replaced until the autoscaler decides again. */
-	| 'Holding'
-	/** True: runners made from an older template are being replaced. */
-	| 'RollingOut'
-	/** True: runners above the wanted number still run their jobs. */
-	| 'Draining'
-	/** True: the set is being deleted and waits for busy runners. */
-	| 'Deleting'
-	/** True: the spec is invalid; the message names the field. */
-	| 'SpecInvalid';
-
-export interface SetCondition extends Condition {
-	type: SetConditionType;
-	status: 'True' | 'False' | 'Unknown';
-	observedGeneration?: number;
-}
-
-/** Where and how runners register, and their containers. In a RunnerSet these fields stand beside the StatefulSet's. */
-export interface RunnerConfig {
-	enterprise?: string;
-	organization?: string;
-	repository?: string;
-	labels?: string[];
-	group?: string;
-	/** Default true. */
-	ephemeral?: boolean;
-	image?: string;
-	workDir?: string;
-	dockerdWithinRunnerContainer?: boolean;
-	/** Default true. */
-	dockerEnabled?: boolean;
-	dockerMTU?: number;
-	dockerRegistryMirror?: string;
-	dockerVarRunVolumeSizeLimit?: string | number;
-	volumeSizeLimit?: string | number;
-	volumeStorageMedium?: string;
-	/** "kubernetes", or absent. */
-	containerMode?: string;
-	githubAPICredentialsFrom?: { secretRef?: { name?: string } };
-}
-
-export interface EnvVar {
-	name: string;
-	value?: string;
-	valueFrom?: unknown;
-}
-
-export interface VolumeMount {
-	name: string;
-	mountPath: string;
-	[field: string]: unknown;
-}
-
-export interface Volume {
-	name: string;
-	[source: string]: unknown;
-}
-
-/** A container of a template. Fields that this project does not read are kept as they are. */
-export interface TemplateContainer {
-	name: string;
-	image?: string;
-	imagePullPolicy?: string;
-	env?: EnvVar[];
-	volumeMounts?: VolumeMount[];
-	securityContext?: Record<string, unknown>;
-	[field: string]: unknown;
-}
-
-/** A pod spec of a template. Fields that this project does not read are kept as they are. */
-export interface PodSpec {
-	containers?: TemplateContainer[];
-	initContainers?: TemplateContainer[];
-	volumes?: Volume[];
-	restartPolicy?: string;
-	serviceAccountName?: string;
-	securityContext?: Record<string, unknown>;
-	[field: string]: unknown;
-}
-
-export interface PodTemplate {
-	metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
-	spec?: PodSpec;
-}
-
-export interface WorkVolumeClaimTemplate {
-	storageClassName: string;
-	accessModes: string[];
-	resources: unknown;
-}
-
-/** ARC's RunnerSpec: RunnerConfig and the pod's fields side by side. */
-export interface RunnerSpec extends RunnerConfig {
-	dockerdContainerResources?: unknown;
-	dockerVolumeMounts?: VolumeMount[];
-	dockerEnv?: EnvVar[];
-	/** Overrides: a `runner` and a `docker` container are merged with ours, others are added. */
-	containers?: TemplateContainer[];
-	sidecarContainers?: TemplateContainer[];
-	initContainers?: TemplateContainer[];
-	imagePullPolicy?: string;
-	env?: EnvVar[];
-	envFrom?: unknown[];
-	resources?: unknown;
-	volumeMounts?: VolumeMount[];
-	volumes?: Volume[];
-	serviceAccountName?: string;
-	securityContext?: Record<string, unknown>;
-	workVolumeClaimTemplate?: WorkVolumeClaimTemplate;
-	/** Carried into the pod spec as they are. */
-	affinity?: unknown;
-	automountServiceAccountToken?: boolean;
-	dnsConfig?: unknown;
-	dnsPolicy?: string;
-	enableServiceLinks?: boolean;
-	/** Ignored, with a warning: a pod can not be created with these. */
-	ephemeralContainers?: unknown;
-	hostAliases?: unknown;
-	imagePullSecrets?: unknown;
-	nodeSelector?: Record<string, string>;
-	priorityClassName?: string;
-	runtimeClassName?: string;
-	terminationGracePeriodSeconds?: number;
-	tolerations?: unknown;
-	topologySpreadConstraints?: unknown;
-}
-
-export interface LabelSelector {
-	matchLabels?: Record<string, string>;
-	matchExpressions?: unknown[];
-}
-
-export interface PersistentVolumeClaim {
-	metadata?: Partial<ObjectMeta>;
-	spec?: unknown;
-}
-
-/** The fields of a StatefulSet's spec that are handed on to each runner's StatefulSet. */
-export interface RunnerSetSpec extends RunnerConfig {
-	replicas?: number;
-	/** When `replicas` was last decided, RFC 3339; with milliseconds if the webhook or the reconciler set it. */
-	effectiveTime?: string | null;
-	/** The pods' service account, unless the template names one. */
-	serviceAccountName?: string;
-	workVolumeClaimTemplate?: WorkVolumeClaimTemplate;
-	/** Default, as in ARC: the label `runnerset-name` with the set's name. */
-	selector?: LabelSelector;
-	template: PodTemplate;
-	serviceName?: string;
-	volumeClaimTemplates?: PersistentVolumeClaim[];
-	persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string; whenScaled?: string };
-	/** Ignored, with a warning, as all of these: one StatefulSet holds one pod. */
-	updateStrategy?: unknown;
-	podManagementPolicy?: string;
-	revisionHistoryLimit?: number;
-	minReadySeconds?: number;
-	ordinals?: unknown;
-}
-
-export interface RunnerDeploymentSpec {
-	replicas?: number | null;
-	/** As on RunnerSets. */
-	effectiveTime?: string | null;
-	selector?: LabelSelector | null;
-	template: {
-		metadata?: { labels?: Record<string, string>; annotations?: Record<string, string> };
-		spec: RunnerSpec;
-	};
-}
-
-/** The status of a set. It holds what must survive a change of leader (invariant 10). Counts are runners. */
-export interface SetStatus {
-	observedGeneration?: number;
-	/** spec.replicas at the last reconcile. */
-	desiredReplicas?: number;
-	/** All runners that are not completed, also those that are leaving. */
-	replicas?: number;
-	/** Their container runs. */
-	readyReplicas?: number;
-	/** Registered at GitHub and running. */
-	availableReplicas?: number;
-	/** Made from the newest template. */
-	updatedReplicas?: number;
-	idleReplicas?: number;
-	busyReplicas?: number;
-	/** Busy runners above the wanted number, of an older template, or on their way out. */
-	drainingReplicas?: number;
-	/** The pods' label selector as text, for the scale subresource. */
-	selector?: string;
-	/** Bookkeeping about completed and failed runners; see sets/rules/plan.ts. */
-	accounting?: {
-		/** The newest spec.effectiveTime, or time of a change of spec.replicas, that was acted on. Never goes back. RFC 3339, ms. */
-		effectiveTime?: string;
-		/** spec.replicas at that time: if it changed without a newer effectiveTime, the change came by the scale subresource. */
-		replicas?: number;
-		/** When runners completed since then: each is not replaced for the time being. RFC 3339, ms, oldest first. */
-		completions?: string[];
-		/** How many starts in a row ended before the runner registered, and when the next may be tried. */
-		failedStarts?: number;
-		nextStartAt?: string;
-	};
-	conditions?: SetCondition[];
-}
+export type {
+	EnvVar,
+	PersistentVolumeClaim,
+	PodSpec,
+	PodTemplate,
+	TemplateContainer,
+	Volume,
+	VolumeMount,
+} from './schema/pod-template.ts';
+export type {
+	LabelSelector,
+	RunnerConfig,
+	RunnerDeploymentSpec,
+	RunnerSetSpec,
+	RunnerSpec,
+	RunnerStatus,
+	SetCondition,
+	SetConditionType,
+	SetStatus,
+	WorkVolumeClaimTemplate,
+} from './schema/sets.ts';
 
 /** Metadata of a set also has a generation. */
 export interface SetMeta extends ObjectMeta {
@@ -298,24 +117,7 @@ export interface RunnerDeployment extends KubeObject {
 export interface Runner extends KubeObject {
 	metadata: SetMeta;
 	spec: RunnerSpec;
-	status?: {
-		ready?: boolean;
-		/** The pod's phase. ARC's status hook writes it as well. */
-		phase?: string;
-		reason?: string;
-		message?: string;
-		/** Written by ARC's runner image when RUNNER_STATUS_UPDATE_HOOK is set. */
-		workflow?: {
-			name?: string;
-			repository?: string;
-			repositoryOwner?: string;
-			runNumber?: string;
-			runID?: string;
-			job?: string;
-			action?: string;
-		};
-		conditions?: SetCondition[];
-	};
+	status?: RunnerStatus;
 }
 
 export interface StatefulSetSpec {

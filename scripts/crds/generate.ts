@@ -2,9 +2,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
+import { type Rule, rules } from '../../admission/api/schema/parts.ts';
+import {
+	runnerDeploymentSpec,
+	runnerSetSpec,
+	runnerSpec,
+	runnerStatus,
+	setStatus,
+} from '../../admission/api/schema/sets.ts';
 import { group } from '../../admission/api/sets.ts';
-import { runnerDeploymentSpec, runnerSetSpec, runnerSpec, runnerStatus, setStatus } from './fields.ts';
-import { type Rule, rules, type Schema } from './schema.ts';
 
 interface Column {
 	name: string;
@@ -20,8 +26,8 @@ interface Kind {
 	plural: string;
 	shortNames?: string[];
 	description: string;
-	spec: Schema;
-	status: Schema;
+	spec: object;
+	status: object;
 	columns: Column[];
 	scale: boolean;
 }
