@@ -10,11 +10,13 @@ export interface Resource {
 	resource: string;
 }
 
+const pods: Resource = { apiVersion: 'v1', resource: 'pods' };
+
 export const scaleSetApiVersion = 'actions.github.com/v1alpha1';
 
 /** The resources that this project reads and writes. RunnerSet and its kin are in sets.ts, `setKinds`. */
 export const resources = {
-	pods: { apiVersion: 'v1', resource: 'pods' },
+	pods,
 	nodes: { apiVersion: 'v1', resource: 'nodes' },
 	namespaces: { apiVersion: 'v1', resource: 'namespaces' },
 	secrets: { apiVersion: 'v1', resource: 'secrets' },
@@ -57,5 +59,7 @@ export function objectPath(
 	return subresource === undefined ? path : `${path}/${subresource}`;
 }
 
+export const podsPath = (namespace?: string): string => collectionPath(pods, namespace);
+
 export const podPath = (namespace: string, name: string, subresource?: string): string =>
-	objectPath(resources.pods, { namespace, name }, subresource);
+	objectPath(pods, { namespace, name }, subresource);

@@ -65,6 +65,9 @@ export interface Facts {
 const legacyScopeVariables = ['RUNNER_REPO', 'RUNNER_ORG', 'RUNNER_ENTERPRISE'];
 const scaleSetVariable = 'ACTIONS_RUNNER_INPUT_JITCONFIG';
 
+/** Variables that make a container named `runner` a GitHub Actions runner: a scope, or a ready-made registration. */
+export const runnerVariables: readonly string[] = [...legacyScopeVariables, scaleSetVariable];
+
 /**
  * Whether this is a runner pod: it has a container `runner`, and that container has the env that ARC gives it, or the pod
  * has one of ARC's labels. The webhook configurations' matchConditions say the same in CEL: change both together.
@@ -74,8 +77,7 @@ export function isRunnerPod(pod: Pod): boolean {
 	if (!container) return false;
 	const labels = pod.metadata.labels ?? {};
 	return (
-		hasVariable(container, legacyScopeVariables) ||
-		hasVariable(container, [scaleSetVariable]) ||
+		hasVariable(container, runnerVariables) ||
 		[arc.runner, arc.runnerSet, arc.runnerDeployment].some((key) => key in labels) ||
 		labels[arc.ephemeralRunner] === 'True'
 	);
@@ -234,7 +236,7 @@ function runnerContainer(pod: Pod): Container | undefined {
 	return pod.spec?.containers?.find((container) => container.name === 'runner');
 }
 
-function hasVariable(container: Container, names: string[]): boolean {
+function hasVariable(container: Container, names: readonly string[]): boolean {
 	return container.env?.some((variable) => names.includes(variable.name)) ?? false;
 }
 

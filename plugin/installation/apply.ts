@@ -1,16 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import { mapLimited } from '../cli/limited.ts';
 import { CliError } from '../errors.ts';
 import { ApiError } from '../kube/failure.ts';
+import { mapLimited } from '../kube/limited.ts';
+import { despiteOtherWriters } from '../kube/other-writers.ts';
 import { type Manifest, nameOf } from './manifest.ts';
 import type { Objects } from './objects.ts';
 import { type Conflict, conflictsOf, handedOver, isHandedOver } from './ownership.ts';
 
 export type Outcome = 'created' | 'configured' | 'unchanged';
-
-/** Tries that lose against another writer of the same object. */
-const triesAgainstWriters = 5;
-const requestsAtOnce = 10;
 
 /** An object that is to be applied, beside what is in the cluster now. */
 export interface Step {
@@ -20,7 +17,7 @@ export interface Step {
 
 /** What the cluster has of each object, read before anything is written. */
 export function readSteps(api: Objects, objects: readonly Manifest[]): Promise<Step[]> {
-	return mapLimited(objects, requestsAtOnce, async (object) => ({ object, before: await api.get(object) }));
+	return mapLimited(objects, async (object) => ({ object, before: await api.get(object) }));
 }
 
 /** What the API server makes of a step without doing it; undefined: it can not say (see below). */
@@ -39,7 +36,7 @@ export function checkSteps(api: Objects, steps: readonly Step[], force: boolean)
 			.filter(({ object, before }) => object.kind === 'Namespace' && !before)
 			.map(({ object }) => object.metadata.name),
 	);
-	return mapLimited(steps, requestsAtOnce, async (step) => {
+	return mapLimited(steps, async (step) => {
 		if (isComing.has(step.object.metadata.namespace ?? ''))
 			return { ...step, after: undefined, conflicts: [] };
 		return check(api, step, force);
@@ -76,17 +73,14 @@ export function refuseConflicts(checked: readonly Checked[]): void {
 
 /** Applies one object. What `kubectl apply` wrote of it is handed over first. */
 export async function applyStep(api: Objects, { object }: Step, force: boolean): Promise<Outcome> {
-	for (let attempt = 1; ; attempt++) {
-		const before = await api.get(object);
-		try {
+	return despiteOtherWriters(
+		await api.get(object),
+		async (before) => {
 			if (before) await takeHandedOver(api, before);
 			return outcomeOf(before, await api.apply(object, { force }));
-		} catch (error) {
-			// Somebody wrote to it between the read and the hand-over.
-			const lostRace = error instanceof ApiError && error.code === 409 && conflictsOf(error).length === 0;
-			if (!lostRace || attempt === triesAgainstWriters) throw error;
-		}
-	}
+		},
+		() => api.get(object),
+	);
 }
 
 async function takeHandedOver(api: Objects, before: Manifest): Promise<void> {

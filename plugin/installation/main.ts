@@ -2,8 +2,8 @@
  * The bundle behind `install` and `uninstall`: with all manifests inside, and loaded by nobody else.
  */
 import { runToExitCode } from '../run.ts';
-import { type InstallOptions, install as runInstall } from './install.ts';
-import { uninstall as runUninstall, type UninstallOptions } from './uninstall.ts';
+import { type InstallOptions, runInstall } from './run-install.ts';
+import { runUninstall, type UninstallOptions } from './run-uninstall.ts';
 
 export function install(options: InstallOptions): Promise<number> {
 	return runToExitCode(() => runInstall(options));

@@ -1,7 +1,8 @@
+import { collectionPath, groupPath, objectPath, type Resource } from '../../admission/api/paths.ts';
 import type { DryRun } from '../cli/flag-types.ts';
 import { usageError } from '../errors.ts';
 import { type KubeClient, mergePatch } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
+import { unlessNotFound } from '../kube/failure.ts';
 import type { Manifest } from './manifest.ts';
 
 /** Owner of the fields that `install` writes. */
@@ -11,11 +12,8 @@ const applyPatch = 'application/apply-patch+yaml';
 export const strategicMergePatch = 'application/strategic-merge-patch+json';
 
 /** One kind of objects as the API server serves it. */
-export interface Resource {
-	apiVersion: string;
+export interface ServedResource extends Resource {
 	kind: string;
-	/** The word in URLs. */
-	name: string;
 	namespaced: boolean;
 	verbs: readonly string[];
 }
@@ -32,7 +30,7 @@ export class Objects {
 	readonly client: KubeClient;
 	readonly dryRun: DryRun;
 	/** By apiVersion; undefined: not served. */
-	readonly #served = new Map<string, Promise<Resource[] | undefined>>();
+	readonly #served = new Map<string, Promise<ServedResource[] | undefined>>();
 
 	constructor(client: KubeClient, dryRun: DryRun = 'none') {
 		this.client = client;
@@ -40,24 +38,30 @@ export class Objects {
 	}
 
 	/** The kinds of a group and version; undefined where the API server has none. */
-	resources(apiVersion: string): Promise<Resource[] | undefined> {
+	resources(apiVersion: string): Promise<ServedResource[] | undefined> {
 		const known = this.#served.get(apiVersion) ?? this.#discover(apiVersion);
 		this.#served.set(apiVersion, known);
 		return known;
 	}
 
-	async #discover(apiVersion: string): Promise<Resource[] | undefined> {
-		const { resources = [] } = (await unlessAbsent(
-			this.client.json<ResourceList>('GET', rootOf(apiVersion)),
+	async #discover(apiVersion: string): Promise<ServedResource[] | undefined> {
+		const { resources = [] } = (await unlessNotFound(
+			this.client.json<ResourceList>('GET', groupPath(apiVersion)),
 		)) ?? { resources: undefined };
 		if (resources.length === 0) return undefined;
 		return resources
 			.filter(({ name }) => !name.includes('/'))
-			.map(({ name, kind, namespaced, verbs = [] }) => ({ apiVersion, kind, name, namespaced, verbs }));
+			.map(({ name: resource, kind, namespaced, verbs = [] }) => ({
+				apiVersion,
+				resource,
+				kind,
+				namespaced,
+				verbs,
+			}));
 	}
 
 	/** Every kind that objects of a namespace can have, in the version that the API server prefers. */
-	async namespacedResources(): Promise<Resource[]> {
+	async namespacedResources(): Promise<ServedResource[]> {
 		const { groups } = await this.client.json<{ groups: { preferredVersion: { groupVersion: string } }[] }>(
 			'GET',
 			'/apis',
@@ -73,14 +77,14 @@ export class Objects {
 	async resourceOf({
 		apiVersion,
 		kind,
-	}: Pick<Manifest, 'apiVersion' | 'kind'>): Promise<Resource | undefined> {
+	}: Pick<Manifest, 'apiVersion' | 'kind'>): Promise<ServedResource | undefined> {
 		return (await this.resources(apiVersion))?.find((resource) => resource.kind === kind);
 	}
 
 	/** undefined: there is no such object, or no such kind. */
 	async get(object: Manifest): Promise<Manifest | undefined> {
 		const resource = await this.resourceOf(object);
-		return resource && unlessAbsent(this.client.json<Manifest>('GET', pathOf(resource, object)));
+		return resource && unlessNotFound(this.client.json<Manifest>('GET', pathOf(resource, object)));
 	}
 
 	/** Server-side apply; `check` has it checked and not done. Throws ApiError with the server's words, 409 where others own what is to change. */
@@ -104,7 +108,7 @@ export class Objects {
 		const resource = await this.resourceOf(object);
 		if (!resource) return false;
 		const { uid } = object.metadata;
-		const removed = await unlessAbsent(
+		const removed = await unlessNotFound(
 			this.client.call('DELETE', pathOf(resource, object), {
 				// Where there is a body, the API server reads all options from it, and none from the query.
 				body: {
@@ -123,15 +127,15 @@ export class Objects {
 	async patch(
 		object: Manifest,
 		body: object,
-		{ subresource = '', contentType = mergePatch } = {},
+		{ subresource, contentType = mergePatch }: { subresource?: string; contentType?: string } = {},
 	): Promise<boolean> {
 		if (this.dryRun === 'client') return true;
 		const resource = await this.resourceOf(object);
 		if (!resource) return false;
-		const path = `${pathOf(resource, object)}${subresource && `/${subresource}`}`;
+		const path = pathOf(resource, object, subresource);
 		const query = { dryRun: this.#dryRunQuery };
 		const answer = this.client.call('PATCH', path, { contentType, body, query });
-		return (await unlessAbsent(answer)) !== undefined;
+		return (await unlessNotFound(answer)) !== undefined;
 	}
 
 	get #dryRunQuery(): 'All' | undefined {
@@ -140,38 +144,24 @@ export class Objects {
 
 	/** All objects of a kind in a namespace, or in all of them. */
 	async list(
-		resource: Resource,
+		resource: ServedResource,
 		{ namespace, labelSelector }: { namespace?: string; labelSelector?: string } = {},
 	): Promise<Manifest[]> {
-		const { items = [] } = (await unlessAbsent(
-			this.client.json<{ items?: Manifest[] }>('GET', collectionOf(resource, namespace), {
-				query: { labelSelector },
-			}),
+		const { items = [] } = (await unlessNotFound(
+			this.client.json<{ items?: Manifest[] }>(
+				'GET',
+				collectionPath(resource, resource.namespaced ? namespace : undefined),
+				{
+					query: { labelSelector },
+				},
+			),
 		)) ?? { items: [] };
 		// Items of a list carry neither: they are given once for all of them.
 		return items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
 	}
 }
 
-/** undefined in place of a 404. */
-export async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
-	try {
-		return await answer;
-	} catch (error) {
-		if (error instanceof ApiError && error.code === 404) return undefined;
-		throw error;
-	}
-}
-
-function rootOf(apiVersion: string): string {
-	return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-}
-
-function collectionOf({ apiVersion, name, namespaced }: Resource, namespace: string | undefined): string {
-	const scope = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
-	return `${rootOf(apiVersion)}${scope}/${name}`;
-}
-
-function pathOf(resource: Resource, { metadata }: Manifest): string {
-	return `${collectionOf(resource, metadata.namespace)}/${encodeURIComponent(metadata.name)}`;
+function pathOf(resource: ServedResource, { metadata }: Manifest, subresource?: string): string {
+	const { name, namespace } = metadata;
+	return objectPath(resource, { name, namespace: resource.namespaced ? namespace : undefined }, subresource);
 }

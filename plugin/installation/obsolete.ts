@@ -1,13 +1,11 @@
 import { partOf } from '../../admission/api/keys.ts';
-import { mapLimited } from '../cli/limited.ts';
+import { mapLimited } from '../kube/limited.ts';
 import { isCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
-import type { Objects, Resource } from './objects.ts';
+import type { Objects, ServedResource } from './objects.ts';
 import type { Overlays } from './overlays.ts';
 import { isApplied } from './ownership.ts';
 
 export const ourLabel = `${partOf.key}=${partOf.value}`;
-
-const requestsAtOnce = 10;
 
 /**
  * What an earlier installation left that this one has not: to be removed, webhook configurations first. That is what
@@ -55,10 +53,10 @@ export async function findOurs(api: Objects, overlays: Overlays, namespace: stri
 /** Objects with our label, of these kinds. */
 export async function labelled(
 	api: Objects,
-	resources: readonly Resource[],
+	resources: readonly ServedResource[],
 	namespace: string,
 ): Promise<Manifest[]> {
-	const found = await mapLimited(resources, requestsAtOnce, (resource) =>
+	const found = await mapLimited(resources, (resource) =>
 		api.list(resource, { namespace, labelSelector: ourLabel }),
 	);
 	// All namespaces are listed, and only one of them is ours.

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../admission/api/kinds.ts';
+import { collectionPath, type Resource, resources } from '../../admission/api/paths.ts';
 import { group } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 
@@ -54,17 +55,17 @@ function isArcController({ image = '', command = [] }: { image?: string; command
 }
 
 export async function findObstacles(client: KubeClient): Promise<Obstacle[]> {
-	const list = async <T>(path: string) => (await client.json<{ items: T[] }>('GET', `/apis/${path}`)).items;
-	const configurations = async (kind: ArcWebhooks['kind']) => {
-		const found = await list<ArcWebhooks>(`admissionregistration.k8s.io/v1/${kind.toLowerCase()}s`);
-		return found.map((one) => ({ ...one, kind }));
-	};
+	const list = async <T>(resource: Resource) =>
+		(await client.json<{ items: T[] }>('GET', collectionPath(resource))).items;
 	const [deployments, validating, mutating] = await Promise.all([
-		list<ArcDeployment>('apps/v1/deployments'),
-		configurations('ValidatingWebhookConfiguration'),
-		configurations('MutatingWebhookConfiguration'),
+		list<ArcDeployment>(resources.deployments),
+		list<ArcWebhooks>(resources.validatingWebhooks),
+		list<ArcWebhooks>(resources.mutatingWebhooks),
 	]);
-	return obstacles(deployments, [...validating, ...mutating]);
+	return obstacles(deployments, [
+		...validating.map((one) => ({ ...one, kind: 'ValidatingWebhookConfiguration' as const })),
+		...mutating.map((one) => ({ ...one, kind: 'MutatingWebhookConfiguration' as const })),
+	]);
 }
 
 /** Why not, and what to do, in three lines. */

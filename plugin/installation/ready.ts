@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../../admission/api/keys.ts';
+import { objectPath, resources } from '../../admission/api/paths.ts';
+import { guardAnswers } from '../guard/probe.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
+import { isForbidden, unlessNotFound } from '../kube/failure.ts';
 import { printable } from '../print/printable.ts';
-import { guardAnswers } from '../runners/guard-probe.ts';
 import { isWebhookConfiguration, type Manifest, nameOf } from './manifest.ts';
-import { type Objects, unlessAbsent } from './objects.ts';
+import type { Objects } from './objects.ts';
 import { isServer } from './transforms.ts';
 
 const lookEveryMs = 300;
@@ -101,10 +102,10 @@ export async function credentialsHint(
 	secret: string,
 ): Promise<string | undefined> {
 	try {
-		const path = `/api/v1/namespaces/${namespace}/secrets/${secret}`;
-		if ((await unlessAbsent(client.call('GET', path))) !== undefined) return undefined;
+		const path = objectPath(resources.secrets, { namespace, name: secret });
+		if ((await unlessNotFound(client.call('GET', path))) !== undefined) return undefined;
 	} catch (error) {
-		if (error instanceof ApiError && error.code === 403) return undefined;
+		if (isForbidden(error)) return undefined;
 		throw error;
 	}
 	return `${names.server} has no GitHub credentials yet, and refuses what it can not ask about: kubectl create secret generic ${secret} -n ${namespace} --from-literal=github_token=TOKEN (or ARC's github_app_* keys)`;

@@ -1,16 +1,16 @@
 import { names } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { setKeys } from '../../admission/api/sets.ts';
-import { mapLimited } from '../cli/limited.ts';
+import { mapLimited } from '../kube/limited.ts';
 import { listPods } from '../kube/pods.ts';
-import { isDeletionRecorded } from '../runners/state.ts';
+import { deletionRecord } from '../runners/state.ts';
 import { allSets, type RunnersSet, UnknownKindError } from '../sets/api.ts';
 import { kinds } from '../sets/names.ts';
 import { isOurCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
-import type { Objects, Resource } from './objects.ts';
+import type { Objects, ServedResource } from './objects.ts';
 import { findOurs, labelled } from './obsolete.ts';
 import type { Overlays } from './overlays.ts';
-import { mayHaveTraces } from './release.ts';
+import { mayHaveTraces } from './traces.ts';
 
 /** All that an installation left in a cluster. */
 export interface Remains {
@@ -33,7 +33,6 @@ export interface Remains {
 }
 
 const powerKinds = ['Deployment', 'ClusterRoleBinding', 'RoleBinding'];
-const requestsAtOnce = 10;
 const core = (kind: string) => ({ apiVersion: 'v1', kind });
 const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' };
 const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
@@ -65,7 +64,7 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 		namespace: ours.find(({ kind }) => kind === 'Namespace'),
 		own,
 		pods: pods.filter(mayHaveTraces),
-		recorded: pods.filter(isDeletionRecorded),
+		recorded: pods.filter(deletionRecord),
 		sets: crds.length > 0 ? await setsOf(api) : [],
 		budgets: budgets.filter(({ metadata }) => metadata.name === names.backstop),
 		tokens,
@@ -118,14 +117,14 @@ async function list(
 }
 
 /** Events fade by themselves, Endpoints are their Service's (and asking for them is frowned upon), metrics are read off. */
-function isWorthListing({ apiVersion, kind }: Resource): boolean {
+function isWorthListing({ apiVersion, kind }: ServedResource): boolean {
 	return kind !== 'Event' && kind !== 'Endpoints' && !apiVersion.startsWith('metrics.k8s.io/');
 }
 
 /** What is in the namespace and does not go with us, as `kind/name`: reasons to leave it. */
 export async function foreignObjects(api: Objects, namespace: string, remains: Remains): Promise<string[]> {
 	const resources = (await api.namespacedResources()).filter(isWorthListing);
-	const lists = await mapLimited(resources, requestsAtOnce, (resource) => api.list(resource, { namespace }));
+	const lists = await mapLimited(resources, (resource) => api.list(resource, { namespace }));
 	const { powers, others, own, tokens, budgets } = remains;
 	const ours = new Set([...powers, ...others, ...own, ...tokens, ...budgets].map(keyOf));
 	return lists

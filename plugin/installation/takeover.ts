@@ -1,12 +1,13 @@
 import { arc } from '../../admission/api/keys.ts';
 import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
-import { apiVersion, drainFinalizer } from '../../admission/api/sets.ts';
+import { collectionPath, resources } from '../../admission/api/paths.ts';
+import { drainFinalizer } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { unlessNotFound } from '../kube/failure.ts';
 import { listPods } from '../kube/pods.ts';
 import { type State, stateOf } from '../runners/state.ts';
 import { allSets, type RunnersSet, refOf, UnknownKindError } from '../sets/api.ts';
 import { kinds, shortName } from '../sets/names.ts';
-import { unlessAbsent } from './objects.ts';
 
 /** A set that another controller looks after until now. */
 export interface Takeover {
@@ -80,11 +81,8 @@ export function autoscalerLines(autoscalers: readonly KubeObject[]): string[] {
 }
 
 export async function findAutoscalers(client: KubeClient): Promise<KubeObject[]> {
-	const found = client.json<{ items: KubeObject[] }>(
-		'GET',
-		`/apis/${apiVersion}/horizontalrunnerautoscalers`,
-	);
-	return (await unlessAbsent(found))?.items ?? [];
+	const found = client.json<{ items: KubeObject[] }>('GET', collectionPath(resources.runnerAutoscalers));
+	return (await unlessNotFound(found))?.items ?? [];
 }
 
 /** Reads what the plan needs; no plan in a cluster without ARC's kinds. */

@@ -31,6 +31,25 @@ export class ApiError extends Error {
 	}
 }
 
+export const isNotFound = (error: unknown): boolean => hasCode(error, 404);
+export const isForbidden = (error: unknown): boolean => hasCode(error, 403);
+/** Somebody else has written the object, or it is another one of the same name. */
+export const isConflict = (error: unknown): boolean => hasCode(error, 409);
+
+function hasCode(error: unknown, code: number): boolean {
+	return error instanceof ApiError && error.code === code;
+}
+
+/** undefined in place of a 404. */
+export async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
+	try {
+		return await answer;
+	} catch (error) {
+		if (isNotFound(error)) return undefined;
+		throw error;
+	}
+}
+
 /** The API server gave no answer: refused, unknown name, bad certificate, cut off, too slow. */
 export class UnreachableError extends Error {}
 

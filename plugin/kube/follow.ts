@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
+import { podsPath } from '../../admission/api/paths.ts';
 import type { KubeClient } from './client.ts';
 import { ApiError, UnreachableError } from './failure.ts';
-import { listPods, type PodQuery, podsPath } from './pods.ts';
+import { listPods, type PodQuery } from './pods.ts';
 
 /** What happens to the objects of a query, in order. */
 export interface Observer<T> {

@@ -1,4 +1,5 @@
 import type { Pod } from '../../admission/api/kinds.ts';
+import { podPath, podsPath } from '../../admission/api/paths.ts';
 import type { KubeClient } from './client.ts';
 import { ApiError } from './failure.ts';
 import { type PodPage, readContinueToken, readPodList } from './pod-protobuf.ts';
@@ -13,16 +14,6 @@ export interface PodQuery {
 
 /** As kubectl's --chunk-size: keeps one answer small for the server and for us. */
 const pageSize = 500;
-
-export function podsPath(namespace: string | undefined): string {
-	return namespace === undefined
-		? '/api/v1/pods'
-		: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
-}
-
-export function podPath(namespace: string, name: string): string {
-	return `${podsPath(namespace)}/${encodeURIComponent(name)}`;
-}
 
 export interface PodList {
 	pods: Pod[];

@@ -1,22 +1,10 @@
 import type { KubeObject } from '../../admission/api/kinds.ts';
-import { usageError } from '../errors.ts';
-import { toYaml } from './yaml.ts';
-
-export type DataFormat = 'json' | 'yaml';
-
-/** Data as `-o json` or `-o yaml` show it. */
-export function formatData(value: unknown, format: DataFormat): string {
-	return format === 'json' ? `${JSON.stringify(value, undefined, 4)}\n` : toYaml(value);
-}
 
 /** Objects as kubectl prints them: one as it is, several in a List, and no managedFields. */
-export function formatObjects(objects: readonly KubeObject[], format: DataFormat, single: boolean): string {
+export function shownObjects(objects: readonly KubeObject[], single: boolean): object | undefined {
 	const shown = objects.map(withoutManagedFields);
-	if (single) return formatData(shown[0], format);
-	return formatData(
-		{ apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } },
-		format,
-	);
+	if (single) return shown[0];
+	return { apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } };
 }
 
 function withoutManagedFields(object: KubeObject): KubeObject {
@@ -26,15 +14,7 @@ function withoutManagedFields(object: KubeObject): KubeObject {
 	return { ...object, metadata };
 }
 
-/** Checks a value of `-o` against what the verb can print. */
-export function outputFormat<T extends string>(
-	value: string | undefined,
-	allowed: readonly T[],
-): T | undefined {
-	if (value === undefined || value === '') return undefined;
-	const known = allowed.find((format) => format === value);
-	if (known) return known;
-	throw usageError(
-		`unable to match a printer suitable for the output format ${JSON.stringify(value)}, allowed formats are: ${allowed.join(',')}`,
-	);
+/** Data as `-o json` shows it. */
+export function toJson(value: unknown): string {
+	return `${JSON.stringify(value, undefined, 4)}\n`;
 }

@@ -2,11 +2,13 @@ import { humanSpan } from '../../admission/api/duration.ts';
 import { isTerminal, print, printError } from './out.ts';
 import { printable } from './printable.ts';
 
+/** Shown as "TEXT for 12m: DETAIL". */
 export interface WaitingLine {
 	text: string;
-	/** Since when, ms since 1970: shown as an age on a terminal, where it goes on counting. */
-	sinceMs?: number;
-	/** Nothing new for somebody who reads a log: shown only where lines are redrawn. */
+	/** Since when, ms since 1970. On a terminal the age goes on counting; that it has grown is no news in a log. */
+	sinceMs?: number | undefined;
+	detail?: string | undefined;
+	/** Only for a terminal, where lines are redrawn: nothing new for somebody who reads a log. */
 	redrawnOnly?: boolean;
 }
 
@@ -54,11 +56,11 @@ export class Progress {
 
 	/** `key` is waited for, for this reason. */
 	waiting(key: string, line: WaitingLine): void {
-		const clean = { ...line, text: printable(line.text) };
-		const isNew = this.#lines.get(key)?.text !== clean.text;
-		this.#lines.set(key, clean);
+		const before = this.#lines.get(key);
+		const isNew = before?.text !== line.text || before.detail !== line.detail;
+		this.#lines.set(key, line);
 		if (this.#screen.redraws) this.#schedule();
-		else if (isNew && !line.redrawnOnly) this.#screen.write(`${clean.text}\n`);
+		else if (isNew && !line.redrawnOnly) this.#screen.write(`${wholeLine(line, Date.now())}\n`);
 	}
 
 	/** `key` is no longer waited for. */
@@ -103,8 +105,8 @@ export class Progress {
 		this.#drawnLines = shown.length;
 	}
 
-	#render({ text, sinceMs }: WaitingLine): string {
-		const whole = sinceMs === undefined ? text : `${text}   ${humanSpan(Date.now() - sinceMs)}`;
+	#render(line: WaitingLine): string {
+		const whole = wholeLine(line, Date.now());
 		const width = this.#screen.columns() - 1; // a full line would wrap and be counted wrong
 		return whole.length > width ? `${whole.slice(0, width - 1)}…` : whole;
 	}
@@ -116,4 +118,9 @@ export class Progress {
 		this.#drawnLines = 0;
 		return up;
 	}
+}
+
+function wholeLine({ text, sinceMs, detail }: WaitingLine, nowMs: number): string {
+	const age = sinceMs === undefined ? '' : ` for ${humanSpan(nowMs - sinceMs)}`;
+	return printable(`${text}${age}${detail ? `: ${detail}` : ''}`);
 }

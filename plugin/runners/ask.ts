@@ -1,9 +1,10 @@
+import type { Denial } from '../../admission/api/denial.ts';
 import { breakGlass } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
+import { podPath } from '../../admission/api/paths.ts';
+import { guardDenial } from '../guard/denial.ts';
 import { type KubeClient, mergePatch } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
-import { podPath } from '../kube/pods.ts';
-import { type Denial, guardDenial } from './denial.ts';
+import { ApiError, isConflict, isNotFound } from '../kube/failure.ts';
 
 export interface AskOptions {
 	/** Seconds; undefined leaves it to the pod. */
@@ -15,14 +16,14 @@ export interface AskOptions {
 /** What came of asking the API server to delete or evict a pod. */
 export type Outcome =
 	| { kind: 'accepted' }
-	/** The guard said no for now; it has recorded the request and completes it. */
-	| { kind: 'recorded'; denial: Denial }
-	/** A PodDisruptionBudget (or the server's load) says not now, and nobody keeps the request. */
+	/** The guard refused for now. It has recorded the request (the denial says so), and completes it. */
+	| { kind: 'denied'; denial: Denial }
+	/** A PodDisruptionBudget (or the server's load) refuses for now, and nobody remembers the request. */
 	| { kind: 'try-again'; message: string }
 	| { kind: 'gone' }
 	| { kind: 'failed'; error: ApiError };
 
-/** DELETE of this very pod: a successor of the same name is left alone. */
+/** Deletes this very pod: a successor of the same name is left alone. */
 export function askDeletion(client: KubeClient, pod: Pod, options: AskOptions): Promise<Outcome> {
 	return outcomeOf(pod, () =>
 		client.call('DELETE', podPath(pod.metadata.namespace ?? '', pod.metadata.name), {
@@ -34,7 +35,7 @@ export function askDeletion(client: KubeClient, pod: Pod, options: AskOptions): 
 export function askEviction(client: KubeClient, pod: Pod, options: AskOptions): Promise<Outcome> {
 	const { namespace = '', name } = pod.metadata;
 	return outcomeOf(pod, () =>
-		client.call('POST', `${podPath(namespace, name)}/eviction`, {
+		client.call('POST', podPath(namespace, name, 'eviction'), {
 			query: { dryRun: options.dryRun ? 'All' : undefined },
 			body: {
 				apiVersion: 'policy/v1',
@@ -46,7 +47,7 @@ export function askEviction(client: KubeClient, pod: Pod, options: AskOptions): 
 	);
 }
 
-/** Marks the pod as one that may be deleted whatever it runs. The reason is for the audit. */
+/** Marks the pod as one that may be deleted whatever it runs. The reason is kept for an audit. */
 export async function breakTheGlass(
 	client: KubeClient,
 	pod: Pod,
@@ -76,14 +77,14 @@ async function outcomeOf(pod: Pod, ask: () => Promise<unknown>): Promise<Outcome
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		const denial = guardDenial(error);
-		if (denial) return { kind: 'recorded', denial };
+		if (denial) return { kind: 'denied', denial };
 		// 409 with the uid precondition: the name belongs to a successor, so the pod we meant is gone.
-		if (error.code === 404 || isSuccessor(error, pod)) return { kind: 'gone' };
+		if (isNotFound(error) || isSuccessor(error, pod)) return { kind: 'gone' };
 		if (error.code === 429) return { kind: 'try-again', message: error.message };
 		return { kind: 'failed', error };
 	}
 }
 
 function isSuccessor(error: ApiError, pod: Pod): boolean {
-	return error.code === 409 && error.message.includes(`UID in precondition: ${pod.metadata.uid}`);
+	return isConflict(error) && error.message.includes(`UID in precondition: ${pod.metadata.uid}`);
 }

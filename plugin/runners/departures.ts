@@ -2,7 +2,7 @@ import type { Pod } from '../../admission/api/kinds.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { followPods, type PodObserver } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
-import { isDeletionRecorded, isTerminating } from './state.ts';
+import { deletionRecord, isTerminating } from './state.ts';
 
 export interface DepartureEvents {
 	/** Still there; called for every change. */
@@ -37,7 +37,7 @@ export class Departures {
 	}
 
 	add(pod: Pod): void {
-		this.#leaving.set(uidOf(pod), { pod, wasRecorded: isDeletionRecorded(pod) });
+		this.#leaving.set(uidOf(pod), { pod, wasRecorded: deletionRecord(pod) !== undefined });
 	}
 
 	/** No longer waited for, whatever becomes of it. */
@@ -52,7 +52,7 @@ export class Departures {
 
 	/** Not yet recorded and not going: its request may have been lost, and is worth repeating. */
 	get unrecorded(): Pod[] {
-		return this.pods.filter((pod) => !isDeletionRecorded(pod) && !isTerminating(pod));
+		return this.pods.filter((pod) => !deletionRecord(pod) && !isTerminating(pod));
 	}
 
 	/** Waits until nobody is left, the time is over (0: never), or the person has had enough. */
@@ -96,7 +96,7 @@ export class Departures {
 			return;
 		}
 		entry.pod = pod;
-		const recorded = isDeletionRecorded(pod);
+		const recorded = deletionRecord(pod) !== undefined;
 		if (entry.wasRecorded && !recorded && !isTerminating(pod)) {
 			this.#leaving.delete(uidOf(pod));
 			this.#events.takenBack(pod);

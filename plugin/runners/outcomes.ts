@@ -1,5 +1,5 @@
 import type { Pod } from '../../admission/api/kinds.ts';
-import { isDeletionRecorded } from './state.ts';
+import { deletionRecord } from './state.ts';
 
 /** What a wait that ran out of time says, in kubectl's words; then what goes on without us. */
 export function timedOut(left: readonly Pod[]): string {
@@ -9,7 +9,7 @@ export function timedOut(left: readonly Pod[]): string {
 
 /** What goes on after this command has ended, and how to stop it. Empty if nothing does. */
 export function cancelHint(left: readonly Pod[]): string {
-	const recorded = left.filter(isDeletionRecorded);
+	const recorded = left.filter(deletionRecord);
 	if (recorded.length === 0) return '';
 	const namespaces = [...new Set(recorded.map((pod) => pod.metadata.namespace))];
 	const commands = namespaces.map((namespace) => {

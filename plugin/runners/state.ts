@@ -1,72 +1,83 @@
-import { busy, progress, record } from '../../admission/api/keys.ts';
-import type { ContainerState, Pod } from '../../admission/api/kinds.ts';
+import { busy, record } from '../../admission/api/keys.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
+import { type DeletionRecord, type RunnerPod, readRunnerPod } from '../../admission/runner/runner-pod.ts';
+import { printable } from '../print/printable.ts';
 
 /**
- * What a runner is doing, for people. Read off the pod alone: the server writes there what GitHub says, so that
- * nobody needs GitHub credentials to see it.
+ * What a runner is doing, for people. Read off the pod alone, by the guard's own rulebook: the server writes there what
+ * GitHub says, so that nobody needs GitHub credentials to see it.
  *
  * - pending: not on a node yet
- * - starting: on a node; its runner has not started, or not registered yet
+ * - starting: on a node; its runner has not started, or has not registered yet
  * - idle: waits for a job
- * - busy: runs one
+ * - busy: runs a job
  * - draining: its deletion is asked for (recorded) or under way
  * - stopped: its runner has ended; only the pod is left
  * - unknown: the runner runs, but nobody says whether it is busy: the server is not installed or cannot ask GitHub
  */
 export type State = 'pending' | 'starting' | 'idle' | 'busy' | 'draining' | 'stopped' | 'unknown';
 
-/** A registered runner is seen by the server within seconds; one that runs for longer unseen is not "starting". */
+/** The server sees a registered runner within seconds: one that has run for longer unseen is not "starting". */
 const registrationMs = 120_000;
 
-export function stateOf(pod: Pod, nowMs: number): State {
-	const container = runnerState(pod);
-	if (container?.terminated || isFinished(pod)) return 'stopped';
-	// ARC's own scale-down writes the time alone: its deletion is asked for, too, though not with us.
-	if (isTerminating(pod) || pod.metadata.annotations?.[record.requestedAt] !== undefined) return 'draining';
-	if (isBusy(pod)) return 'busy';
-	if (!pod.spec?.nodeName) return 'pending';
-	if (!container?.running) return 'starting';
-	if (isKnownIdle(pod)) return 'idle';
-
-	const { startedAt } = container.running;
-	const runsForMs = startedAt === undefined ? 0 : nowMs - Date.parse(startedAt);
+/** `runner` is what the rulebook reads off the pod: given where the caller has read it already. */
+export function stateOf(pod: Pod, nowMs: number, runner: RunnerPod | undefined = readRunnerPod(pod)): State {
+	if (!runner) return 'unknown';
+	const { process } = runner;
+	if (process.state === 'exited') return 'stopped';
+	// ARC's own scale-down writes the time alone: that deletion is asked for, too, though not of our server.
+	if (runner.terminating || pod.metadata.annotations?.[record.requestedAt] !== undefined) return 'draining';
+	if (runsJob(runner)) return 'busy';
+	if (!runner.nodeName) return 'pending';
+	if (process.state === 'never-started') return 'starting';
+	if (isKnownIdle(pod, runner)) return 'idle';
+	const runsForMs = process.sinceMs === undefined ? 0 : nowMs - process.sinceMs;
 	return runsForMs < registrationMs ? 'starting' : 'unknown';
 }
 
-export function isTerminating(pod: Pod): boolean {
-	return pod.metadata.deletionTimestamp !== undefined;
+export function isTerminating({ metadata }: Pick<Pod, 'metadata'>): boolean {
+	return metadata.deletionTimestamp !== undefined;
 }
 
-/** Is its deletion on record with our server, which completes it when the job ends? */
-export function isDeletionRecorded(pod: Pod): boolean {
-	return pod.metadata.annotations?.[record.requestedBy] !== undefined;
+/** The deletion that was denied and recorded, and that our server completes when the job ends. */
+export function deletionRecord(pod: Pod): DeletionRecord | undefined {
+	return readRunnerPod(pod)?.record;
 }
 
+/** Whether the runner is known to run a job, by whatever would make the guard say "busy". */
 export function isBusy(pod: Pod): boolean {
-	return pod.metadata.labels?.[busy.label] === 'true' || busyCondition(pod) === 'True';
+	const runner = readRunnerPod(pod);
+	return runner !== undefined && runsJob(runner);
 }
 
-/** Runs, is registered, and has no job, whether its deletion is recorded or not. */
+/** Whether the runner runs, is registered and has no job. Its deletion may be recorded. */
 export function isIdle(pod: Pod): boolean {
-	return runnerState(pod)?.running !== undefined && !isTerminating(pod) && !isBusy(pod) && isKnownIdle(pod);
+	const runner = readRunnerPod(pod);
+	if (runner?.process.state !== 'running' || runner.terminating || runsJob(runner)) return false;
+	return isKnownIdle(pod, runner);
+}
+
+/** A job that is running. */
+export interface Job {
+	/** As the server wrote it for people: "build (octo-org/app, run 42)"; undefined: it is not known which job it is. */
+	name: string | undefined;
+	sinceMs: number | undefined;
+}
+
+/** The job that the runner runs; undefined if it runs none. */
+export function jobOf(pod: Pod, runner: RunnerPod | undefined = readRunnerPod(pod)): Job | undefined {
+	if (!runner || !runsJob(runner)) return undefined;
+	const { job, sinceMs } = runner.busyHint ?? { job: undefined, sinceMs: undefined };
+	return { name: job === undefined ? undefined : printable(job), sinceMs };
+}
+
+/** As `decide` has it: a container that does not run has no job, whatever its marks say. */
+function runsJob({ process, busyHint, busyAnswer, ephemeral }: RunnerPod): boolean {
+	return process.state === 'running' && (busyHint !== undefined || (busyAnswer && ephemeral));
 }
 
 /** Registered, and no job: GitHub's id is on the pod, or the server says "not busy". */
-function isKnownIdle(pod: Pod): boolean {
-	return busyCondition(pod) === 'False' || pod.metadata.annotations?.[progress.runnerId] !== undefined;
-}
-
-function busyCondition(pod: Pod): string | undefined {
-	return pod.status?.conditions?.find(({ type }) => type === busy.condition)?.status;
-}
-
-/** The state of the runner's own container; undefined before the kubelet has reported one. */
-export function runnerState(pod: Pod): ContainerState | undefined {
-	return pod.status?.containerStatuses?.find(({ name }) => name === 'runner')?.state;
-}
-
-/** For the list only: deciding whether a job may be running needs the container's status (see admission/runner). */
-function isFinished(pod: Pod): boolean {
-	const hasStatuses = (pod.status?.containerStatuses?.length ?? 0) > 0;
-	return !hasStatuses && (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed');
+function isKnownIdle(pod: Pod, { runnerId }: RunnerPod): boolean {
+	const condition = pod.status?.conditions?.find(({ type }) => type === busy.condition);
+	return condition?.status === 'False' || runnerId !== undefined;
 }

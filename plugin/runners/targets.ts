@@ -1,29 +1,26 @@
 import type { Pod } from '../../admission/api/kinds.ts';
-import { mapLimited } from '../cli/limited.ts';
+import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError, asCliError } from '../kube/failure.ts';
-import { getPod, listPods } from '../kube/pods.ts';
+import { ApiError, asCliError, isNotFound } from '../kube/failure.ts';
+import { mapLimited } from '../kube/limited.ts';
+import { getPod, listPods, type PodQuery } from '../kube/pods.ts';
 import { printError } from '../print/out.ts';
-import { isRunner } from './recognise.ts';
-
-/** At once, in what we ask of the API server. */
-export const requestsAtOnce = 10;
 
 export interface Targets {
 	pods: Pod[];
-	/** What could not be found or read; reported when the rest is done. */
+	/** What could not be found or read; reported after the rest is done. */
 	errors: CliError[];
 }
 
 /** The pod of that name, which must be a runner. */
 export async function getRunner(client: KubeClient, name: string): Promise<Pod> {
 	const pod = await getPod(client, client.namespace, bareName(name));
-	if (!isRunner(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
+	if (!isRunnerPod(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
 	return pod;
 }
 
-/** `pod/NAME`, as `-o name` prints it, is as good as NAME. */
+/** NAME may be given as `pod/NAME`, which is what `-o name` prints. */
 export function bareName(word: string): string {
 	const name = word.replace(/^(pods?|po)\//, '');
 	if (name === '' || name.includes('/')) throw usageError(`"${word}" is not the name of a pod`);
@@ -38,7 +35,7 @@ export async function namedRunners(
 ): Promise<Targets> {
 	const targets: Targets = { pods: [], errors: [] };
 	const names = [...new Set(words.map(bareName))];
-	const answers = await mapLimited(names, requestsAtOnce, (name) =>
+	const answers = await mapLimited(names, (name) =>
 		getPod(client, client.namespace, name).catch((error: unknown) => {
 			if (error instanceof ApiError) return error;
 			throw error;
@@ -46,8 +43,8 @@ export async function namedRunners(
 	);
 	for (const answer of answers) {
 		if (answer instanceof ApiError) {
-			if (!ignoreNotFound || answer.code !== 404) targets.errors.push(toCliError(answer));
-		} else if (isRunner(answer)) targets.pods.push(answer);
+			if (!ignoreNotFound || !isNotFound(answer)) targets.errors.push(toCliError(answer));
+		} else if (isRunnerPod(answer)) targets.pods.push(answer);
 		else targets.errors.push(usageError(`pod "${answer.metadata.name}" is not a runner; use kubectl for it`));
 	}
 	return targets;
@@ -56,7 +53,16 @@ export async function namedRunners(
 /** The runners of the namespace, or those with the labels. */
 export async function selectedRunners(client: KubeClient, labelSelector: string | undefined): Promise<Pod[]> {
 	const { pods } = await listPods(client, { namespace: client.namespace, labelSelector });
-	return pods.filter(isRunner);
+	return pods.filter(isRunnerPod);
+}
+
+/** The query that these pods are in. A single one is followed by its name, which costs nothing in a large namespace. */
+export function queryFor(pods: readonly Pod[]): PodQuery {
+	const [first] = pods;
+	const namespace = first?.metadata.namespace;
+	return pods.length === 1
+		? { namespace, fieldSelector: `metadata.name=${first?.metadata.name}` }
+		: { namespace };
 }
 
 /** At most three lines, however many there are. */

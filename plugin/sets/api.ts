@@ -1,20 +1,19 @@
 import type { KubeObject } from '../../admission/api/kinds.ts';
+import { collectionPath, objectPath } from '../../admission/api/paths.ts';
 import type { RunnerDeployment, RunnerSet } from '../../admission/api/sets.ts';
-import { apiVersion } from '../../admission/api/sets.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type KubeClient, mergePatch } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
-import { kinds, resourceOf, type SetKind, type SetRef, type SetWord, shortName } from './names.ts';
+import { ApiError, isNotFound } from '../kube/failure.ts';
+import { kinds, type SetKind, type SetRef, type SetWord, servedAs, shortName } from './names.ts';
 
 export type RunnersSet = (RunnerSet | RunnerDeployment) & { kind: SetKind };
 
 export function setsPath(kind: SetKind, namespace: string | undefined): string {
-	const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-	return `/apis/${apiVersion}${scope}/${resourceOf(kind)}`;
+	return collectionPath(servedAs(kind), namespace);
 }
 
-function setPath({ kind, name }: SetRef, namespace: string): string {
-	return `${setsPath(kind, namespace)}/${encodeURIComponent(name)}`;
+function setPath({ kind, name }: SetRef, namespace: string, subresource?: string): string {
+	return objectPath(servedAs(kind), { namespace, name }, subresource);
 }
 
 export function refOf(set: RunnersSet): SetRef {
@@ -77,7 +76,7 @@ export async function allSets(
 			}
 		}),
 	);
-	// Whichever answer came first, the same words.
+	// The same text, whichever answer came first.
 	if (unknown === wanted.length && wanted[0]) throw new UnknownKindError(wanted[0]);
 	return lists.flat().sort(byName);
 }
@@ -102,7 +101,7 @@ export async function findSet(client: KubeClient, { kind, name }: SetWord): Prom
 	if (set) return set;
 	const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
 	// A connection that failed, a missing right or a missing kind says more than that the other kind has no such set.
-	throw failures.find((error) => !isNotFound(error)) ?? failures[0];
+	throw failures.find((error) => !isNoSuchSet(error)) ?? failures[0];
 }
 
 /** What the scale subresource answers. */
@@ -118,7 +117,7 @@ export async function patchScale(
 	replicas: number,
 	{ resourceVersion, dryRun }: { resourceVersion?: string; dryRun?: boolean },
 ): Promise<number> {
-	const scale = await client.json<Scale>('PATCH', `${setPath(ref, client.namespace)}/scale`, {
+	const scale = await client.json<Scale>('PATCH', setPath(ref, client.namespace, 'scale'), {
 		contentType: mergePatch,
 		body: { ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }), spec: { replicas } },
 		query: { dryRun: dryRun ? 'All' : undefined },
@@ -126,27 +125,27 @@ export async function patchScale(
 	return scale.spec?.replicas ?? replicas;
 }
 
-/** No such object, but such a kind. */
-export function isNotFound(error: unknown): boolean {
-	return error instanceof ApiError && error.code === 404 && error.status.reason === 'NotFound';
+/** The kind is there, and has no such object. */
+function isNoSuchSet(error: unknown): boolean {
+	return error instanceof ApiError && isNotFound(error) && error.status.reason === 'NotFound';
 }
 
 /** A cluster without our custom resources. */
 export class UnknownKindError extends CliError {
 	constructor(kind: SetKind) {
 		super(
-			`error: the server doesn't have a resource type "${resourceOf(kind)}"\n` +
+			`error: the server doesn't have a resource type "${servedAs(kind).resource}"\n` +
 				'The custom resources come with the server (manifests/crds); runner pods are listed without them: kubectl runners list',
 		);
 	}
 }
 
-/** The API server answers 404 for a kind that it does not know, too, but then says nothing about an object. */
+/** The API server answers 404 for an unknown kind as well, but then names no object. */
 async function knownKind<T>(kind: SetKind, ask: () => Promise<T>): Promise<T> {
 	try {
 		return await ask();
 	} catch (error) {
-		const unknown = error instanceof ApiError && error.code === 404 && !error.status.details?.name;
+		const unknown = error instanceof ApiError && isNotFound(error) && !error.status.details?.name;
 		throw unknown ? new UnknownKindError(kind) : error;
 	}
 }

@@ -1,9 +1,9 @@
 import { arc } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { follow, followPods, type Observer, type Source } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
-import { isRunner } from '../runners/recognise.ts';
 import { byName, listSets, type RunnersSet, setsPath, UnknownKindError } from './api.ts';
 import { kinds, type SetKind, type SetRef } from './names.ts';
 
@@ -111,7 +111,7 @@ export class SetModel {
 	}
 
 	get sets(): SetWithRunners[] {
-		const runners = [...this.#pods.values()].filter(isRunner).sort(byName);
+		const runners = [...this.#pods.values()].filter(isRunnerPod).sort(byName);
 		return [...this.#sets.values()]
 			.sort(byName)
 			.map((set) => ({ set, runners: runners.filter((pod) => belongsTo(pod, set)) }));

@@ -16,9 +16,9 @@ export interface SetRef {
 
 export const kinds: readonly SetKind[] = ['RunnerSet', 'RunnerDeployment'];
 
-/** The word in URLs: `runnersets`. */
-export function resourceOf(kind: SetKind): string {
-	return kind === 'RunnerSet' ? setKinds.runnerSet.resource : setKinds.runnerDeployment.resource;
+/** The kind as the API server serves it; `resource` is the word in URLs, `runnersets`. */
+export function servedAs(kind: SetKind): { apiVersion: string; resource: string } {
+	return kind === 'RunnerSet' ? setKinds.runnerSet : setKinds.runnerDeployment;
 }
 
 /** For people: `runnerset/example`. */
@@ -39,7 +39,7 @@ export function resourceWord(word: string): SetKind | 'sets' | undefined {
 	const [resource = '', ...more] = word.toLowerCase().split('.');
 	if (more.length > 0 && more.join('.') !== group && more.slice(1).join('.') !== group) return undefined;
 	if (resource === 'sets' && more.length === 0) return 'sets';
-	return kinds.find((kind) => resource === resourceOf(kind) || resource === kind.toLowerCase());
+	return kinds.find((kind) => resource === servedAs(kind).resource || resource === kind.toLowerCase());
 }
 
 /** Does the command line name sets by their kind (`runnerset/NAME`, `runnerset NAME`), and not by name alone? */

@@ -1,7 +1,8 @@
 import { usageError } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
+import { despiteOtherWriters } from '../kube/other-writers.ts';
 import { getSet, patchScale, type RunnersSet, refOf, wantedOf } from './api.ts';
+import { shortName } from './names.ts';
 
 /** As kubectl scale: nothing is written unless the set is as the caller believes. */
 export interface Preconditions {
@@ -9,35 +10,33 @@ export interface Preconditions {
 	resourceVersion?: string;
 }
 
-/** Tries that lose against another writer of the same set before it is given up. */
-const triesAgainstWriters = 5;
-
 /**
  * Writes the number of runners wanted through the scale subresource, as kubectl scale does. Resolves with the set
  * as it was before; `seen` is what the caller has read already.
  */
-export async function scaleSet(
+export function scaleSet(
 	client: KubeClient,
 	seen: RunnersSet,
 	replicas: number,
 	preconditions: Preconditions,
 	dryRun: boolean,
 ): Promise<RunnersSet> {
-	let set = seen;
-	for (let attempt = 1; ; attempt++) {
-		checkPreconditions(set, preconditions);
-		const isConditional = Object.values(preconditions).some((value) => value !== undefined);
-		const resourceVersion = isConditional ? set.metadata.resourceVersion : undefined;
-		try {
+	const isConditional = Object.values(preconditions).some((value) => value !== undefined);
+	return despiteOtherWriters(
+		seen,
+		async (set) => {
+			checkPreconditions(set, preconditions);
+			const resourceVersion = isConditional ? set.metadata.resourceVersion : undefined;
 			await patchScale(client, refOf(set), replicas, { resourceVersion, dryRun });
 			return set;
-		} catch (error) {
-			const lostRace = error instanceof ApiError && error.status.reason === 'Conflict';
-			if (!lostRace || attempt === triesAgainstWriters) throw error;
-			// Most writes are of the status: look again whether the caller is still right.
-			set = await getSet(client, refOf(set));
-		}
-	}
+		},
+		() => getSet(client, refOf(seen)), // most writes are of the status, which the preconditions do not look at
+	);
+}
+
+/** The command that scales the set, for messages. */
+export function scaleCommand(set: RunnersSet, replicas: number, namespace: string): string {
+	return `kubectl runners scale ${shortName(refOf(set))} --replicas=${replicas} -n ${namespace}`;
 }
 
 /** Throws in the words of kubectl scale. */

@@ -1,4 +1,5 @@
 import type { Verb } from '../cli/verb.ts';
+import { toYaml } from '../print/data.ts';
 import { cancel } from './cancel/cancel.ts';
 import { completeVerb, completion } from './completion/completion.ts';
 import { deleteVerb } from './delete/delete.ts';
@@ -16,7 +17,7 @@ import { why } from './why/why.ts';
 
 /** Every verb, in the order of `kubectl runners --help`. */
 export const verbs: readonly Verb[] = [
-	defineList(listSets),
+	defineList({ listSets, toYaml }),
 	status,
 	why,
 	deleteVerb,

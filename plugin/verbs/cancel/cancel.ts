@@ -1,18 +1,18 @@
 import { progress as keys, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { podPath } from '../../../admission/api/paths.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
-import { mapLimited } from '../../cli/limited.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { CliError, exitCode, isCliError, usageError } from '../../errors.ts';
 import { type KubeClient, mergePatch } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { ApiError } from '../../kube/failure.ts';
-import { getPod, podPath } from '../../kube/pods.ts';
+import { mapLimited } from '../../kube/limited.ts';
+import { despiteOtherWriters } from '../../kube/other-writers.ts';
+import { getPod } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
-import { deletionRecord } from '../../runners/record.ts';
-import { isTerminating } from '../../runners/state.ts';
-import { namedRunners, printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
+import { deletionRecord, isTerminating } from '../../runners/state.ts';
+import { namedRunners, printErrors, toCliError } from '../../runners/targets.ts';
 
 export const cancel = defineVerb({
 	name: 'cancel',
@@ -29,7 +29,7 @@ export const cancel = defineVerb({
 		if (words.length === 0) throw usageError('name the pods whose deletion is taken back');
 		const client = await connect(flags);
 		const { pods, errors } = await namedRunners(client, words, false);
-		const results = await mapLimited(pods, requestsAtOnce, (pod) =>
+		const results = await mapLimited(pods, (pod) =>
 			takeBack(client, pod).catch((error: unknown) => toCliError(error)),
 		);
 		for (const result of results) {
@@ -41,27 +41,20 @@ export const cancel = defineVerb({
 	},
 });
 
-/** Tries that lose against another writer of the same pod before it is given up. */
-const triesAgainstWriters = 5;
-
 /** Resolves with the line to print; throws where it is too late. */
-async function takeBack(client: KubeClient, seen: Pod): Promise<string> {
-	let pod = seen;
-	for (let attempt = 1; ; attempt++) {
-		const { name } = pod.metadata;
-		const recorded = deletionRecord(pod);
-		refuseIfTooLate(pod);
-		if (!recorded) return `pod/${name} has no recorded deletion`;
-		try {
+function takeBack(client: KubeClient, seen: Pod): Promise<string> {
+	const { name } = seen.metadata;
+	return despiteOtherWriters(
+		seen,
+		async (pod) => {
+			const recorded = deletionRecord(pod);
+			refuseIfTooLate(pod);
+			if (!recorded) return `pod/${name} has no recorded deletion`;
 			await removeRecord(client, pod);
 			return `pod/${name} deletion cancelled (was asked for by ${recorded.requestedBy})`;
-		} catch (error) {
-			const lostRace = error instanceof ApiError && error.status.reason === 'Conflict';
-			if (!lostRace || attempt === triesAgainstWriters) throw error;
-			// Somebody wrote to the pod meanwhile, perhaps that it is too late: look again before another try.
-			pod = await getPod(client, client.namespace, name);
-		}
-	}
+		},
+		() => getPod(client, client.namespace, name),
+	);
 }
 
 function refuseIfTooLate({ metadata }: Pod): void {
@@ -76,7 +69,7 @@ function refuseIfTooLate({ metadata }: Pod): void {
 	}
 }
 
-/** All in one patch, and only if the pod is still as we saw it: what the server does meanwhile must not be undone. */
+/** One patch, and only if the pod is still as it was read: what the server has written since must not be undone. */
 async function removeRecord(client: KubeClient, { metadata }: Pod): Promise<void> {
 	const keysToRemove = [record.requestedAt, record.requestedBy, record.options, keys.claim];
 	await client.call('PATCH', podPath(metadata.namespace ?? '', metadata.name), {

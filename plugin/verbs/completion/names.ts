@@ -1,9 +1,10 @@
+import { collectionPath, resources } from '../../../admission/api/paths.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { ConnectionFlags } from '../../cli/connection-flags.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { loadKubeconfig } from '../../kube/kubeconfig.ts';
 import { listPods } from '../../kube/pods.ts';
-import { isRunner } from '../../runners/recognise.ts';
 import { stateOf } from '../../runners/state.ts';
 import { allSets, refOf } from '../../sets/api.ts';
 import { kinds, shortName } from '../../sets/names.ts';
@@ -25,15 +26,15 @@ export async function completeNames(kind: NameKind, flags: ConnectionFlags): Pro
 	if (kind === 'context' || kind === 'cluster' || kind === 'user')
 		return fromKubeconfig(kind, flags.kubeconfig);
 	const client = await connect({ ...flags, requestTimeout: limitMs });
-	if (kind === 'node') return firstColumn(client, '/api/v1/nodes');
-	if (kind === 'namespace') return firstColumn(client, '/api/v1/namespaces');
+	if (kind === 'node') return firstColumn(client, collectionPath(resources.nodes));
+	if (kind === 'namespace') return firstColumn(client, collectionPath(resources.namespaces));
 	if (kind === 'set') {
 		const sets = await allSets(client, kinds, { namespace: client.namespace });
 		return sets.map((set) => ({ value: shortName(refOf(set)), description: countsOf(set) }));
 	}
 	const { pods } = await listPods(client, { namespace: client.namespace });
 	return pods
-		.filter(isRunner)
+		.filter(isRunnerPod)
 		.map((pod) => ({ value: pod.metadata.name, description: stateOf(pod, Date.now()) }));
 }
 

@@ -1,18 +1,18 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
-import { mapLimited } from '../../cli/limited.ts';
 import { type CliError, exitCode, CliError as Failure } from '../../errors.ts';
+import { describeDenial, isGuardUnreachable } from '../../guard/denial.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { ApiError } from '../../kube/failure.ts';
+import { ApiError, isNotFound } from '../../kube/failure.ts';
+import { mapLimited } from '../../kube/limited.ts';
 import { print, printError } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
 import { Progress } from '../../print/progress.ts';
 import { askDeletion, breakTheGlass, type Outcome } from '../../runners/ask.ts';
-import { isGuardUnreachable } from '../../runners/denial.ts';
 import { Departures } from '../../runners/departures.ts';
 import { describeWaiting } from '../../runners/describe.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
-import { requestsAtOnce, toCliError } from '../../runners/targets.ts';
+import { queryFor, toCliError } from '../../runners/targets.ts';
 
 export interface DeleteRequest {
 	gracePeriodSeconds?: number;
@@ -21,12 +21,12 @@ export interface DeleteRequest {
 }
 
 /**
- * A denied deletion is recorded by the guard before it answers, so that nobody needs to ask twice. Should the
- * record be missing all the same (a guard that lost its rights), the request is repeated at this rate.
+ * The guard records a denied deletion before it answers, so that nobody needs to ask twice. Where the record is missing
+ * all the same (a guard that has lost its rights), the request is repeated this often.
  */
 const repeatMs = 30_000;
 
-/** Asks for each pod, then waits until all are gone (`wait` undefined: does not). Adds to `errors`; gives the exit code. */
+/** Asks for each pod and then, with `wait`, waits until all are gone. Adds to `errors`; resolves with the exit code. */
 export async function removeRunners(
 	client: KubeClient,
 	pods: readonly Pod[],
@@ -61,15 +61,14 @@ export async function removeRunners(
 		trouble: (message) => progress.say(`${message}; trying again`),
 	});
 
-	const outcomes = await mapLimited(pods, requestsAtOnce, (pod) => ask(client, pod, request));
+	const outcomes = await mapLimited(pods, (pod) => ask(client, pod, request));
 	for (const [index, outcome] of outcomes.entries()) {
 		const pod = pods[index]!;
 		if (outcome.kind === 'accepted' || outcome.kind === 'gone') announce(pod);
-		else if (outcome.kind === 'recorded') {
-			const { message, next } = outcome.denial;
-			progress.say(`pod "${pod.metadata.name}" not deleted yet: ${message}${next ? `. ${next}` : ''}`);
+		else if (outcome.kind === 'denied') {
+			progress.say(`pod "${pod.metadata.name}" not deleted yet: ${describeDenial(outcome.denial)}`);
 		} else errors.push(failure(outcome));
-		if (outcome.kind === 'accepted' || outcome.kind === 'recorded') departures.add(pod);
+		if (outcome.kind === 'accepted' || outcome.kind === 'denied') departures.add(pod);
 	}
 	if (!wait || departures.pods.length === 0) return exitCode.done;
 
@@ -89,19 +88,19 @@ export async function removeRunners(
 	}
 }
 
-/** `--dry-run=server`: each pod's verdict, and nothing else. */
+/** `--dry-run=server`: shows each pod's verdict and changes nothing. */
 export async function dryRunDeletion(
 	client: KubeClient,
 	pods: readonly Pod[],
 	request: DeleteRequest,
 	errors: CliError[],
 ): Promise<number> {
-	const outcomes = await mapLimited(pods, requestsAtOnce, (pod) => ask(client, pod, request, true));
+	const outcomes = await mapLimited(pods, (pod) => ask(client, pod, request, true));
 	for (const [index, outcome] of outcomes.entries()) {
 		const { name } = pods[index]!.metadata;
 		if (outcome.kind === 'accepted') print(`${deletedLine(pods[index]!)} (server dry run)\n`);
-		else if (outcome.kind === 'recorded') {
-			print(`pod "${name}" not deleted yet: ${printable(outcome.denial.message)} (server dry run)\n`);
+		else if (outcome.kind === 'denied') {
+			print(`pod "${name}" not deleted yet: ${printable(describeDenial(outcome.denial))} (server dry run)\n`);
 		} else if (outcome.kind !== 'gone') errors.push(failure(outcome));
 	}
 	return exitCode.done;
@@ -114,9 +113,9 @@ async function ask(client: KubeClient, pod: Pod, request: DeleteRequest, dryRun 
 			await breakTheGlass(client, pod, breakGlassReason, dryRun);
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
-			return error.code === 404 ? { kind: 'gone' } : { kind: 'failed', error };
+			return isNotFound(error) ? { kind: 'gone' } : { kind: 'failed', error };
 		}
-		// In a dry run the mark is not there for the guard to see: its verdict would be the one without.
+		// A dry run does not write the mark, so that the guard would answer as if there were none.
 		if (dryRun) return { kind: 'accepted' };
 	}
 	return askDeletion(client, pod, { gracePeriodSeconds, dryRun });
@@ -133,15 +132,6 @@ function failure(outcome: Extract<Outcome, { kind: 'failed' | 'try-again' }>): C
 
 function deletedLine({ metadata }: Pod): string {
 	return `pod "${metadata.name}" deleted from ${metadata.namespace} namespace`;
-}
-
-/** One pod is followed by name, which costs nothing in a large namespace. */
-export function queryFor(pods: readonly Pod[]) {
-	const [first] = pods;
-	const namespace = first?.metadata.namespace;
-	return pods.length === 1
-		? { namespace, fieldSelector: `metadata.name=${first?.metadata.name}` }
-		: { namespace };
 }
 
 function uid(pod: Pod): string {

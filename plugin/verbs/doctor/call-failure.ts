@@ -1,8 +1,9 @@
-/** What the API server says of a webhook that it could not ask, in words, and what to do. */
+import { unansweredBy } from '../../kube/webhook-errors.ts';
+
+/** Explains what the API server says of a webhook that gave it no answer, and what to do about it. */
 export function explainCallFailure(message: string): { why: string; advice: string } {
 	for (const [pattern, why, advice] of causes) if (pattern.test(message)) return { why, advice };
-	const words = /failed calling webhook "[^"]*": (?:failed to call webhook: )?([\s\S]*)$/.exec(message);
-	return { why: (words?.[1] ?? message).slice(0, 300), advice: logs };
+	return { why: (unansweredBy(message)?.why ?? message).slice(0, 300), advice: logs };
 }
 
 const logs = 'look at the server: kubectl logs -n runners-system -l app.kubernetes.io/name=runners-admission';

@@ -1,9 +1,10 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { durationFlag } from '../../cli/flag-types.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { connect } from '../../kube/connect.ts';
-import { formatData, outputFormat } from '../../print/objects.ts';
+import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { diagnose } from './checks/index.ts';
 import { fetchFacts } from './fetch.ts';

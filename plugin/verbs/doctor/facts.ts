@@ -1,4 +1,4 @@
-import type { KubeObject, Pod } from '../../../admission/api/kinds.ts';
+import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import type { Report } from '../../../admission/api/report.ts';
 import type { Finding } from './finding.ts';
 
@@ -68,6 +68,8 @@ export interface Facts {
 	pods: Fetched<Pod[]>;
 	/** The one namespace that `pods` is from; undefined: all. */
 	podsOf: string | undefined;
+	/** Owners of scale-set pods, whose scope stands there; looked for only where there are such pods. */
+	ephemeralRunners: Fetched<EphemeralRunner[]>;
 	/** Back-stop PodDisruptionBudgets. */
 	budgets: Fetched<Budget[]>;
 	/** Resources of ARC's API group that are served. */

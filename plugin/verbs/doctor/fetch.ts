@@ -1,9 +1,11 @@
 import { names } from '../../../admission/api/keys.ts';
-import type { KubeObject } from '../../../admission/api/kinds.ts';
+import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
+import { collectionPath, groupPath, objectPath, resources } from '../../../admission/api/paths.ts';
 import { type Report, reportKey } from '../../../admission/api/report.ts';
 import { apiVersion as setsApiVersion } from '../../../admission/api/sets.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { type KubeClient, version } from '../../kube/client.ts';
-import { ApiError, UnreachableError } from '../../kube/failure.ts';
+import { ApiError, isForbidden, isNotFound, UnreachableError } from '../../kube/failure.ts';
 import { listWholePods } from '../../kube/pods.ts';
 import type { Budget, Deployment, Facts, Fetched, Lease, WebhookConfiguration } from './facts.ts';
 import { layoutOf } from './layouts.ts';
@@ -33,7 +35,7 @@ export async function fetchFacts(
 	const [validating, mutating] = await Promise.all(
 		(['validating', 'mutating'] as const).map((kind) =>
 			get<WebhookConfiguration>(
-				`/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/${names.server}`,
+				objectPath(resources[`${kind}Webhooks`], { name: names.server }),
 				`get ${kind}webhookconfigurations`,
 			),
 		),
@@ -41,27 +43,24 @@ export async function fetchFacts(
 	const namespace = givenNamespace ?? serviceNamespace(validating!) ?? names.namespace;
 	const inNamespace = `in namespace ${namespace}`;
 	const [lease, configMap, deployment, namespaces, budgets, setResources, pods] = await Promise.all([
-		get<Lease>(
-			`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${names.lease}`,
-			`get leases ${inNamespace}`,
-		),
+		get<Lease>(objectPath(resources.leases, { namespace, name: names.lease }), `get leases ${inNamespace}`),
 		get<{ data?: Record<string, string> }>(
-			`/api/v1/namespaces/${namespace}/configmaps/${names.status}`,
+			objectPath(resources.configMaps, { namespace, name: names.status }),
 			`get configmaps ${inNamespace}`,
 		),
 		get<Deployment>(
-			`/apis/apps/v1/namespaces/${namespace}/deployments/${names.server}`,
+			objectPath(resources.deployments, { namespace, name: names.server }),
 			`get deployments ${inNamespace}`,
 		),
-		list<KubeObject>(client, '/api/v1/namespaces', 'list namespaces', {}, signal),
+		list<KubeObject>(client, collectionPath(resources.namespaces), 'list namespaces', {}, signal),
 		list<Budget>(
 			client,
-			'/apis/policy/v1/poddisruptionbudgets',
+			collectionPath(resources.podDisruptionBudgets),
 			'list poddisruptionbudgets of all namespaces',
 			{ fieldSelector: `metadata.name=${names.backstop}` },
 			signal,
 		),
-		get<{ resources: { name: string }[] }>(`/apis/${setsApiVersion}`, `get /apis/${setsApiVersion}`),
+		get<{ resources: { name: string }[] }>(groupPath(setsApiVersion), `get ${groupPath(setsApiVersion)}`),
 		fetchPods(client, signal),
 	]);
 	const facts: Omit<Facts, 'reach'> = {
@@ -76,8 +75,9 @@ export async function fetchFacts(
 		deployment,
 		namespaces,
 		...pods,
+		ephemeralRunners: await fetchOwners(client, pods.pods, signal),
 		budgets,
-		setResources: mapFound(setResources, ({ resources }) => resources.map(({ name }) => name)),
+		setResources: mapFound(setResources, (served) => served.resources.map(({ name }) => name)),
 	};
 	return { ...facts, reach: await probe(client, facts, signal) };
 }
@@ -95,6 +95,21 @@ async function fetchPods(client: KubeClient, signal: AbortSignal): Promise<Pick<
 	return here.kind === 'found'
 		? { pods: here, podsOf: client.namespace }
 		: { pods: everywhere, podsOf: undefined };
+}
+
+/** EphemeralRunners, where a pod's scope stands nowhere else. */
+async function fetchOwners(
+	client: KubeClient,
+	pods: Facts['pods'],
+	signal: AbortSignal,
+): Promise<Facts['ephemeralRunners']> {
+	const needsOwner = (pod: Pod) => {
+		const runner = readRunnerPod(pod);
+		return runner?.owner !== undefined && !runner.scope;
+	};
+	if (pods.kind !== 'found' || !pods.value.some(needsOwner)) return { kind: 'found', value: [] };
+	const path = collectionPath(resources.ephemeralRunners);
+	return list<EphemeralRunner>(client, path, 'list ephemeralrunners of all namespaces', {}, signal);
 }
 
 async function list<T extends KubeObject>(
@@ -125,8 +140,8 @@ async function attempt<T>(right: string, signal: AbortSignal, look: () => Promis
 	} catch (error) {
 		if (signal.aborted) return { kind: 'failed', message: `no answer in time (${right})` };
 		if (!(error instanceof ApiError) || error.code === 401) throw error;
-		if (error.code === 404) return { kind: 'not-found' };
-		if (error.code === 403) return { kind: 'forbidden', right };
+		if (isNotFound(error)) return { kind: 'not-found' };
+		if (isForbidden(error)) return { kind: 'forbidden', right };
 		return { kind: 'failed', message: error.message };
 	}
 }

@@ -1,20 +1,23 @@
 import { arc } from '../../../admission/api/keys.ts';
-import type { Pod } from '../../../admission/api/kinds.ts';
-import { isRunner, jitVariable, scopeOf, scopeVariables } from '../../runners/recognise.ts';
+import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
+import { ephemeralRunnerOf, readRunnerPod, runnerVariables } from '../../../admission/runner/runner-pod.ts';
+import type { Fetched } from './facts.ts';
 
-/** What the guard makes of a pod that has something of a runner. */
+/** How the guard treats a pod that has something of a runner. */
 export type Layout =
 	| { kind: 'guarded' }
-	/** Recognised, and held for ever: where its runner is registered can't be told. */
+	/** Recognised, but GitHub cannot be asked about it: its deletion is denied until its container stops. */
 	| { kind: 'no-scope' }
-	/** Not recognised: reported, never guessed (I5). */
+	/** Not recognised, and so not guarded: the doctor reports it, and nobody guesses (I5). */
 	| { kind: 'unknown'; why: string };
 
 /** undefined for a pod that has nothing of a runner. */
-export function layoutOf(pod: Pod): Layout | undefined {
-	if (isRunner(pod)) return hasScope(pod) ? { kind: 'guarded' } : { kind: 'no-scope' };
+export function layoutOf(pod: Pod, ephemeralRunners?: Fetched<EphemeralRunner[]>): Layout | undefined {
+	const runner = readRunnerPod(pod, { ephemeralRunner: ownerAmong(ephemeralRunners, pod) });
+	if (runner)
+		return runner.scope || mayHaveScope(pod, ephemeralRunners) ? { kind: 'guarded' } : { kind: 'no-scope' };
 	const like = pod.spec?.containers?.find(({ env = [] }) =>
-		env.some(({ name }) => name === jitVariable || scopeVariables.some((scope) => scope === name)),
+		env.some(({ name }) => runnerVariables.includes(name)),
 	);
 	if (like) return { kind: 'unknown', why: `its container with a runner's env is named "${like.name}"` };
 	const label = [arc.runner, arc.runnerSet, arc.runnerDeployment].find(
@@ -25,8 +28,17 @@ export function layoutOf(pod: Pod): Layout | undefined {
 	return { kind: 'unknown', why: `it has the label ${label ?? scaleSet}, and no container named "runner"` };
 }
 
-/** A scale set's scope is on its EphemeralRunner, which the server reads. */
-function hasScope(pod: Pod): boolean {
-	const owned = pod.metadata.ownerReferences?.some(({ kind }) => kind === 'EphemeralRunner');
-	return owned === true || scopeOf(pod) !== undefined;
+function ownerAmong(fetched: Fetched<EphemeralRunner[]> | undefined, pod: Pod): EphemeralRunner | undefined {
+	const owner = ephemeralRunnerOf(pod);
+	if (!owner || fetched?.kind !== 'found') return undefined;
+	const { namespace } = pod.metadata;
+	return fetched.value.find(
+		({ metadata }) => metadata.name === owner.name && metadata.namespace === namespace,
+	);
+}
+
+/** A scale set's scope is in its EphemeralRunner: where we could not read that, the server may all the same. */
+function mayHaveScope(pod: Pod, fetched: Fetched<EphemeralRunner[]> | undefined): boolean {
+	const wasRead = fetched?.kind === 'found' || fetched?.kind === 'not-found';
+	return !wasRead && ephemeralRunnerOf(pod) !== undefined;
 }

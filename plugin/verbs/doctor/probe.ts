@@ -1,11 +1,11 @@
 import { breakGlass, guardWebhook } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { podPath } from '../../../admission/api/paths.ts';
+import { podKey } from '../../../admission/runner/runner-pod.ts';
+import { guardDenial, isGuardUnreachable } from '../../guard/denial.ts';
+import { guardAnswers } from '../../guard/probe.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { ApiError } from '../../kube/failure.ts';
-import { podPath } from '../../kube/pods.ts';
-import { guardDenial, isGuardUnreachable } from '../../runners/denial.ts';
-import { podKey } from '../../runners/describe.ts';
-import { guardAnswers } from '../../runners/guard-probe.ts';
+import { ApiError, isConflict, isForbidden, isNotFound } from '../../kube/failure.ts';
 import { isBusy, isTerminating } from '../../runners/state.ts';
 import type { Facts, Reach, Webhook } from './facts.ts';
 import { layoutOf } from './layouts.ts';
@@ -66,8 +66,8 @@ async function byDeletion(
 		if (!(error instanceof ApiError)) throw error;
 		const denial = guardDenial(error);
 		if (denial) return { kind: 'answered', by: `${by}: refused, ${denial.reason}` };
-		if (error.code === 404 || error.code === 409) return undefined; // it has gone
-		if (error.code === 403 && error.message.includes('cannot delete'))
+		if (isNotFound(error) || isConflict(error)) return undefined; // it has gone
+		if (isForbidden(error) && error.message.includes('cannot delete'))
 			return unproven(`you may not delete pods in namespace ${namespace}`);
 		return unproven(`${by} was refused before the guard was asked: ${error.message}`);
 	}
@@ -81,7 +81,7 @@ async function byEviction(client: KubeClient, signal: AbortSignal): Promise<Reac
 	} catch (error) {
 		const failed = unreached(error, signal, by);
 		if (failed) return failed;
-		if (error instanceof ApiError && error.code === 403)
+		if (isForbidden(error))
 			return unproven(
 				'there is no live runner pod to ask about, and you may not evict pods in namespace default',
 			);

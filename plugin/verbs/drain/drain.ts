@@ -1,17 +1,17 @@
+import { isRunnerPod, podKey } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
-import { mapLimited } from '../../cli/limited.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { type CliError, exitCode, usageError } from '../../errors.ts';
+import { describeDenial } from '../../guard/denial.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
+import { mapLimited } from '../../kube/limited.ts';
 import { listPods } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
 import { askEviction } from '../../runners/ask.ts';
-import { podKey } from '../../runners/describe.ts';
-import { isRunner } from '../../runners/recognise.ts';
-import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
+import { printErrors, toCliError } from '../../runners/targets.ts';
 import { namesSetsByKind } from '../../sets/names.ts';
 import { cordon, getNode } from './node.ts';
 import { NodeDrain, otherPodsLine, podsOn } from './node-drain.ts';
@@ -100,17 +100,17 @@ async function cordonAndSay(
 
 async function dryRunDrain(client: KubeClient, node: string, askServer: boolean): Promise<number> {
 	const { pods } = await listPods(client, podsOn(node));
-	const runners = pods.filter(isRunner);
+	const runners = pods.filter(isRunnerPod);
 	const errors: CliError[] = [];
 	const suffix = askServer ? '(server dry run)' : '(dry run)';
-	await mapLimited(runners, requestsAtOnce, async (pod) => {
+	await mapLimited(runners, async (pod) => {
 		const outcome = askServer
 			? await askEviction(client, pod, { dryRun: true })
 			: { kind: 'accepted' as const };
 		if (outcome.kind === 'accepted') print(`pod/${pod.metadata.name} evicted ${suffix}\n`);
 		else if (outcome.kind === 'failed') errors.push(toCliError(outcome.error));
-		else if (outcome.kind === 'recorded' || outcome.kind === 'try-again') {
-			const why = outcome.kind === 'recorded' ? outcome.denial.message : outcome.message;
+		else if (outcome.kind === 'denied' || outcome.kind === 'try-again') {
+			const why = outcome.kind === 'denied' ? describeDenial(outcome.denial) : outcome.message;
 			print(`${podKey(pod)} not evicted yet: ${printable(why)} ${suffix}\n`);
 		}
 	});

@@ -1,22 +1,23 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod, podKey } from '../../../admission/runner/runner-pod.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode } from '../../errors.ts';
+import { describeDenial } from '../../guard/denial.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { listPods, type PodQuery } from '../../kube/pods.ts';
 import { printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
 import { type AskOptions, askEviction, type Outcome } from '../../runners/ask.ts';
 import { Departures, type WaitEnd } from '../../runners/departures.ts';
-import { describeWaiting, podKey } from '../../runners/describe.ts';
+import { describeWaiting } from '../../runners/describe.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
-import { isRunner } from '../../runners/recognise.ts';
-import { isDeletionRecorded, isTerminating } from '../../runners/state.ts';
+import { deletionRecord, isTerminating } from '../../runners/state.ts';
 import { printErrors, toCliError } from '../../runners/targets.ts';
 
 /** As kubectl drain: an eviction that a PodDisruptionBudget refuses is asked for again at this rate. */
 const budgetRetryMs = 5000;
-/** One that the guard refused is on record; should the record be missing all the same, it is asked for again. */
+/** One that the guard refused is recorded. Where the record is missing all the same, it is asked for again this often. */
 const recordRetryMs = 30_000;
 
 /** One drain of one cordoned node. */
@@ -27,9 +28,9 @@ export class NodeDrain {
 	readonly #progress = new Progress();
 	readonly #departures: Departures;
 	readonly #errors: CliError[] = [];
-	/** Evictions that nobody keeps for us, by uid, with the server's words. */
+	/** Evictions that were refused and that nobody remembers, by uid, with the API server's reason. */
 	readonly #refused = new Map<string, string>();
-	/** Their eviction failed for good. */
+	/** Pods whose eviction failed for good, by uid. */
 	readonly #givenUp = new Set<string>();
 	readonly #askedAtMs = new Map<string, number>();
 	#runnersGone = 0;
@@ -84,14 +85,14 @@ export class NodeDrain {
 		const runners = this.#runnersGone === 1 ? '1 runner has' : `${this.#runnersGone} runners have`;
 		this.#progress.say(`node/${this.#node} drained of runners: ${runners} left in ${humanSpan(tookMs)}`);
 		const { pods } = await listPods(this.#client, podsOn(this.#node));
-		const others = otherPodsLine(this.#node, pods.filter((pod) => !isRunner(pod)).length);
+		const others = otherPodsLine(this.#node, pods.filter((pod) => !isRunnerPod(pod)).length);
 		if (others) this.#progress.say(others.trimEnd());
 		return exitCode.done;
 	}
 
 	/** A pod on the node that is not yet waited for: one of the first list, or one that slipped in after the cordon. */
 	#found(pod: Pod): void {
-		if (!isRunner(pod) || this.#givenUp.has(uid(pod))) return;
+		if (!isRunnerPod(pod) || this.#givenUp.has(uid(pod))) return;
 		this.#departures.add(pod);
 		if (isTerminating(pod)) this.#show(pod);
 		else void this.#ask(pod);
@@ -110,8 +111,8 @@ export class NodeDrain {
 
 	#note(pod: Pod, outcome: Outcome): void {
 		switch (outcome.kind) {
-			case 'recorded':
-				this.#progress.say(`${podKey(pod)} not evicted yet: ${outcome.denial.message}`);
+			case 'denied':
+				this.#progress.say(`${podKey(pod)} not evicted yet: ${describeDenial(outcome.denial)}`);
 				this.#refused.delete(uid(pod));
 				this.#show(pod);
 				break;
@@ -140,9 +141,10 @@ export class NodeDrain {
 
 	#show(pod: Pod): void {
 		const refusal = this.#refused.get(uid(pod));
-		const waitsForBudget = refusal !== undefined && !isDeletionRecorded(pod) && !isTerminating(pod);
+		const waitsForBudget = refusal !== undefined && !deletionRecord(pod) && !isTerminating(pod);
 		const line = describeWaiting(pod, Date.now());
-		this.#progress.waiting(uid(pod), waitsForBudget ? { ...line, text: `${line.text}: ${refusal}` } : line);
+		const detail = [line.detail, refusal].filter(Boolean).join('; ');
+		this.#progress.waiting(uid(pod), waitsForBudget ? { ...line, detail } : line);
 	}
 
 	#settled(pod: Pod, text?: string): void {

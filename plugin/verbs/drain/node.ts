@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../../admission/api/kinds.ts';
+import { objectPath, resources } from '../../../admission/api/paths.ts';
 import { type KubeClient, mergePatch } from '../../kube/client.ts';
 
 interface Node extends KubeObject {
@@ -19,5 +20,5 @@ export async function cordon(client: KubeClient, name: string, dryRun: boolean):
 }
 
 function nodePath(name: string): string {
-	return `/api/v1/nodes/${encodeURIComponent(name)}`;
+	return objectPath(resources.nodes, { name });
 }

@@ -1,5 +1,6 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -13,8 +14,7 @@ import { podsOf, SetModel } from '../../sets/follow.ts';
 import { fullName, setWords, shortName } from '../../sets/names.ts';
 import { countsOf, isObserved } from '../../sets/state.ts';
 import { waitingText } from '../../sets/wait.ts';
-import { scaleSet } from '../../sets/write-replicas.ts';
-import { scaleCommand } from '../scale/scale.ts';
+import { scaleCommand, scaleSet } from '../../sets/write-replicas.ts';
 
 export interface SetDrainOptions {
 	/** 0: for ever. */
@@ -52,7 +52,7 @@ async function dryRunDrainSet(client: KubeClient, set: RunnersSet, askServer: bo
 	const suffix = askServer ? '(server dry run)' : '(dry run)';
 	print(`${fullName(refOf(set))} scaled to 0 ${suffix}\n`);
 	const { pods } = await listPods(client, podsOf({ namespace: client.namespace, named: [refOf(set)] }));
-	for (const pod of pods) {
+	for (const pod of pods.filter(isRunnerPod)) {
 		const when = isBusy(pod) ? 'leaves when its job is done' : 'leaves at once';
 		print(`pod/${pod.metadata.name} ${stateOf(pod, Date.now())}, ${when} ${suffix}\n`);
 	}

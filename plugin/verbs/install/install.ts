@@ -1,21 +1,13 @@
 import { names } from '../../../admission/api/keys.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { usageError } from '../../errors.ts';
 import { type Mode, modes } from '../../installation/install-options.ts';
 import type * as installBundle from '../../installation/main.ts';
+import { namespaceFlag, requestTimeoutMs } from '../../installation/verb-flags.ts';
 import { loadBeside } from '../../load-beside.ts';
-import { outputFormat } from '../../print/objects.ts';
-
-/** The installation's own namespace, not the context's. */
-export const namespaceFlag = {
-	...connectionFlags.namespace,
-	description: `Namespace of the server (default ${names.namespace})`,
-};
-
-/** Unless told, no request of an installation waits for ever. */
-export const requestTimeoutMs = 30_000;
 
 const defaultTimeoutMs = 5 * 60_000;
 

@@ -1,29 +1,38 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb, type Verb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
-import { type DataFormat, formatObjects, outputFormat } from '../../print/objects.ts';
+import { shownObjects, toJson } from '../../print/objects.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
-import { type ColumnChoice, header, row } from '../../runners/columns.ts';
-import { isRunner } from '../../runners/recognise.ts';
 import { getRunner } from '../../runners/targets.ts';
 import { resourceWord } from '../../sets/names.ts';
+import { type ColumnChoice, header, row } from './columns.ts';
 import type { ListSetsOptions } from './sets.ts';
 import { watchRunners } from './watch.ts';
 
-/** Lists sets; only the second bundle can. */
-type ListSets = (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
+/** What the entry leaves to the second bundle, so that it stays small. */
+interface SecondBundle {
+	listSets: (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
+	toYaml: (value: unknown) => string;
+}
 
-/** Does a word of the command line name sets, by `sets` or by their kind? */
-export function meansSets(word: string | undefined): boolean {
+/** Whether an argument asks for what only the second bundle does: sets, or YAML. It may be asked in vain: it lists all. */
+export function needsSecondBundle(argument: string): boolean {
+	return meansSets(argument) || argument.includes('yaml');
+}
+
+/** Whether a word names sets: by `sets`, or by their kind. */
+function meansSets(word: string | undefined): boolean {
 	return word !== undefined && resourceWord(word.split('/')[0] ?? '') !== undefined;
 }
 
-export const defineList = (listSets?: ListSets): Verb =>
+export const defineList = (second?: SecondBundle): Verb =>
 	defineVerb({
 		name: 'list',
 		aliases: ['get', 'ls'],
@@ -69,9 +78,9 @@ export const defineList = (listSets?: ListSets): Verb =>
 				throw usageError('a resource cannot be retrieved by name across all namespaces');
 			}
 			const client = await connect(flags);
-			if (listSets && meansSets(words[0])) {
+			if (second && meansSets(words[0])) {
 				if (flags.watch) refuseWatch(format);
-				return listSets(client, words, {
+				return second.listSets(client, words, {
 					allNamespaces: flags.allNamespaces === true,
 					labelSelector: flags.selector || undefined,
 					format,
@@ -89,7 +98,8 @@ export const defineList = (listSets?: ListSets): Verb =>
 				refuseWatch(format);
 				return watchRunners(client, query, new Set(words), { ...choice, headers: !flags.noHeaders });
 			}
-			if (format === 'json' || format === 'yaml') return printObjects(client, query, words, format);
+			if (format === 'json') return printObjects(client, query, words, toJson);
+			if (format === 'yaml' && second) return printObjects(client, query, words, second.toYaml);
 
 			const runners = await fetchRunners(client, query, words);
 			if (runners.length === 0) return nothingFound(query);
@@ -122,7 +132,7 @@ export function runnerTable(
 }
 
 async function fetchRunners(client: KubeClient, query: PodQuery, names: string[]): Promise<Pod[]> {
-	if (names.length === 0) return (await listPods(client, query)).pods.filter(isRunner);
+	if (names.length === 0) return (await listPods(client, query)).pods.filter(isRunnerPod);
 	return Promise.all(names.map((name) => getRunner(client, name)));
 }
 
@@ -130,13 +140,13 @@ async function printObjects(
 	client: KubeClient,
 	query: PodQuery,
 	names: string[],
-	format: DataFormat,
+	write: (value: unknown) => string,
 ): Promise<number> {
 	const runners =
 		names.length > 0
 			? await Promise.all(names.map((name) => getRunner(client, name)))
-			: (await listWholePods(client, query, isRunner)).pods;
-	print(formatObjects(runners, format, names.length === 1));
+			: (await listWholePods(client, query, isRunnerPod)).pods;
+	print(write(shownObjects(runners, names.length === 1)));
 	return exitCode.done;
 }
 

@@ -1,16 +1,15 @@
 import { untilInterrupted } from '../../cli/interrupt.ts';
-import { mapLimited } from '../../cli/limited.ts';
 import { exitCode } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { formatObjects } from '../../print/objects.ts';
+import { mapLimited } from '../../kube/limited.ts';
+import { formatObjects } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
-import { WatchedRows } from '../../print/watched-rows.ts';
-import { requestsAtOnce } from '../../runners/targets.ts';
 import { allSets, findSet, type RunnersSet, refOf } from '../../sets/api.ts';
-import { type SetColumnChoice, setHeader, setRow } from '../../sets/columns.ts';
 import { followSets, type SetScope } from '../../sets/follow.ts';
 import { fullName, kinds, resourceWord, setWords } from '../../sets/names.ts';
+import { type SetColumnChoice, setHeader, setRow } from './set-columns.ts';
+import { WatchedRows } from './watched-rows.ts';
 
 export interface ListSetsOptions {
 	allNamespaces: boolean;
@@ -33,7 +32,7 @@ export async function listSets(
 	const wanted = kind === undefined || kind === 'sets' ? kinds : [kind];
 	const choice = { namespace: allNamespaces, wide: format === 'wide' };
 
-	const find = () => mapLimited(named, requestsAtOnce, (word) => findSet(client, word));
+	const find = () => mapLimited(named, (word) => findSet(client, word));
 	if (options.watch) {
 		const refs = named.length > 0 ? (await find()).map(refOf) : undefined;
 		return watchSets(client, { namespace, labelSelector, named: refs, kinds: wanted }, choice, headers);

@@ -1,13 +1,13 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { exitCode } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { followPods } from '../../kube/follow.ts';
 import type { PodQuery } from '../../kube/pods.ts';
 import { printError } from '../../print/out.ts';
-import { WatchedRows } from '../../print/watched-rows.ts';
-import { type ColumnChoice, header, row } from '../../runners/columns.ts';
-import { isRunner } from '../../runners/recognise.ts';
+import { type ColumnChoice, header, row } from './columns.ts';
+import { WatchedRows } from './watched-rows.ts';
 
 /** Lists, then prints a row for each change of what a row shows (its age apart), until Ctrl-C. */
 export async function watchRunners(
@@ -18,7 +18,7 @@ export async function watchRunners(
 ): Promise<number> {
 	const rows = new WatchedRows(header(options), options.headers);
 	const interrupt = untilInterrupted();
-	const isMeant = (pod: Pod) => isRunner(pod) && (names.size === 0 || names.has(pod.metadata.name));
+	const isMeant = (pod: Pod) => isRunnerPod(pod) && (names.size === 0 || names.has(pod.metadata.name));
 	const uid = (pod: Pod) => pod.metadata.uid ?? '';
 	await followPods(
 		client,

@@ -1,18 +1,25 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { type DryRun, dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
-import { mapLimited } from '../../cli/limited.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { type CliError, exitCode, isCliError, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { formatObjects, outputFormat } from '../../print/objects.ts';
+import { mapLimited } from '../../kube/limited.ts';
+import { formatObjects } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
-import { printErrors, requestsAtOnce, toCliError } from '../../runners/targets.ts';
+import { printErrors, toCliError } from '../../runners/targets.ts';
 import { findSet, getSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
 import { fullName, setWords, shortName } from '../../sets/names.ts';
 import { untilSettled } from '../../sets/wait.ts';
-import { checkPreconditions, type Preconditions, scaled, scaleSet } from '../../sets/write-replicas.ts';
+import {
+	checkPreconditions,
+	type Preconditions,
+	scaleCommand,
+	scaled,
+	scaleSet,
+} from '../../sets/write-replicas.ts';
 
 export const scale = defineVerb({
 	name: 'scale',
@@ -78,7 +85,7 @@ export const scale = defineVerb({
 		const dryRun = flags.dryRun ?? 'none';
 
 		const errors: CliError[] = [];
-		const results = await mapLimited(named, requestsAtOnce, async (word) => {
+		const results = await mapLimited(named, async (word) => {
 			try {
 				return await scaleOne(client, await findSet(client, word), replicas, preconditions, dryRun);
 			} catch (error) {
@@ -159,8 +166,4 @@ async function waitForAll(
 function takeBack(client: KubeClient, left: readonly Scaled[]): string {
 	const commands = left.map(({ before }) => scaleCommand(before, wantedOf(before), client.namespace));
 	return `To take back: ${commands.join('; ')}`;
-}
-
-export function scaleCommand(set: RunnersSet, replicas: number, namespace: string): string {
-	return `kubectl runners scale ${shortName(refOf(set))} --replicas=${replicas} -n ${namespace}`;
 }

@@ -1,17 +1,16 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
-import { mapLimited } from '../../cli/limited.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { Frame } from '../../print/frame.ts';
+import { mapLimited } from '../../kube/limited.ts';
 import { isTerminal, print, printError } from '../../print/out.ts';
-import { requestsAtOnce } from '../../runners/targets.ts';
 import { findSet, refOf } from '../../sets/api.ts';
 import { SetModel, type SetScope } from '../../sets/follow.ts';
 import { resourceWord, setWords } from '../../sets/names.ts';
 import { setStateOf } from '../../sets/state.ts';
+import { Frame } from './frame.ts';
 import { statusTexts, treeLines } from './tree.ts';
 
 export const status = defineVerb({
@@ -45,7 +44,7 @@ export const status = defineVerb({
 			throw usageError('a resource cannot be retrieved by name across all namespaces');
 		}
 		const client = await connect(flags);
-		const refs = await mapLimited(named, requestsAtOnce, async (word) => refOf(await findSet(client, word)));
+		const refs = await mapLimited(named, async (word) => refOf(await findSet(client, word)));
 		const scope: SetScope = {
 			namespace: flags.allNamespaces ? undefined : client.namespace,
 			named: refs.length > 0 ? refs : undefined,

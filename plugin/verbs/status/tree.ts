@@ -1,11 +1,9 @@
-import { busy } from '../../../admission/api/keys.ts';
+import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { ageSince } from '../../print/age.ts';
 import { printable } from '../../print/printable.ts';
 import { table } from '../../print/table.ts';
-import { jobOf } from '../../runners/columns.ts';
-import { deletionRecord } from '../../runners/record.ts';
-import { stateOf } from '../../runners/state.ts';
+import { deletionRecord, jobOf, stateOf } from '../../runners/state.ts';
 import { refOf } from '../../sets/api.ts';
 import type { SetWithRunners } from '../../sets/follow.ts';
 import { shortName } from '../../sets/names.ts';
@@ -41,9 +39,9 @@ function runnerRows(pod: Pod, isLast: boolean, nowMs: number): string[][] {
 		],
 	];
 	const job = jobOf(pod);
-	if (job !== undefined) {
-		const since = pod.metadata.annotations?.[busy.since];
-		rows.push([`${isLast ? ' ' : '│'}  └─ job ${job}`, 'running', ageSince(since, nowMs), '']);
+	if (job) {
+		const age = job.sinceMs === undefined ? '<unknown>' : humanSpan(nowMs - job.sinceMs);
+		rows.push([`${isLast ? ' ' : '│'}  └─ job ${job.name ?? '<unknown>'}`, 'running', age, '']);
 	}
 	return rows;
 }
@@ -70,8 +68,8 @@ export function statusTexts(
 		const name = namespaces ? `${set.metadata.namespace}/${ref}` : ref;
 		texts.set(name, [setStateOf(set), countsOf(set), ...reasonsOf(set)].map(printable).join('; '));
 		for (const pod of runners) {
-			const job = jobOf(pod);
-			texts.set(`${name} ${pod.metadata.name}`, [stateOf(pod, nowMs), job].filter(Boolean).join(', '));
+			const job = jobOf(pod)?.name;
+			texts.set(`${name} ${pod.metadata.name}`, [stateOf(pod, nowMs), job].filter(Boolean).join(': '));
 		}
 	}
 	return texts;

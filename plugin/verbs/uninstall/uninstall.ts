@@ -4,8 +4,8 @@ import { dryRunFlag, durationFlag } from '../../cli/flag-types.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { usageError } from '../../errors.ts';
 import type * as installBundle from '../../installation/main.ts';
+import { namespaceFlag, requestTimeoutMs } from '../../installation/verb-flags.ts';
 import { loadBeside } from '../../load-beside.ts';
-import { namespaceFlag, requestTimeoutMs } from '../install/install.ts';
 
 const defaultTimeoutMs = 60_000;
 

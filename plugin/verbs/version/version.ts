@@ -1,11 +1,12 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode } from '../../errors.ts';
+import { type GuardPresence, guardPresence } from '../../guard/presence.ts';
 import { version as clientVersion } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { formatData, outputFormat } from '../../print/objects.ts';
+import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
-import { type GuardPresence, guardPresence } from '../../runners/guard.ts';
 
 const inWords: Record<GuardPresence, string> = {
 	installed: 'installed',

@@ -12,9 +12,8 @@ import { Progress } from '../../print/progress.ts';
 import { Departures } from '../../runners/departures.ts';
 import { describeWaiting } from '../../runners/describe.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
-import { isBusy, isDeletionRecorded, isIdle, isTerminating } from '../../runners/state.ts';
-import { namedRunners, printErrors } from '../../runners/targets.ts';
-import { queryFor } from '../delete/flow.ts';
+import { deletionRecord, isBusy, isIdle, isTerminating } from '../../runners/state.ts';
+import { namedRunners, printErrors, queryFor } from '../../runners/targets.ts';
 
 export const wait = defineVerb({
 	name: 'wait',
@@ -90,7 +89,7 @@ async function untilGone(
 	});
 	for (const pod of pods) {
 		departures.add(pod);
-		if (!isDeletionRecorded(pod) && !isTerminating(pod)) {
+		if (!deletionRecord(pod) && !isTerminating(pod)) {
 			printError(`Warning: nobody has asked to delete pod "${pod.metadata.name}" yet; waiting all the same`);
 		}
 	}

@@ -1,87 +1,132 @@
-import { breakGlass, progress } from '../../../admission/api/keys.ts';
+import { progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { podPath } from '../../../admission/api/paths.ts';
+import { decide } from '../../../admission/guard/rules/decide.ts';
+import { nodeGoneAfterMs } from '../../../admission/runner/policy.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { guardDenial, isGuardUnreachable } from '../../guard/denial.ts';
+import { type GuardPresence, guardPresence } from '../../guard/presence.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError } from '../../kube/failure.ts';
-import { podPath } from '../../kube/pods.ts';
-import { guardDenial, isGuardUnreachable, splitReason } from '../../runners/denial.ts';
-import { type GuardPresence, guardPresence } from '../../runners/guard.ts';
-import { isTerminating, runnerState } from '../../runners/state.ts';
+import { deniedBy } from '../../kube/webhook-errors.ts';
 
 /** What would become of a deletion of this pod now. */
 export interface Verdict {
 	verdict: 'allowed' | 'denied' | 'unguarded';
-	/** One of admission/api/reasons.ts where the guard answered; else who answered in its place. */
+	/** One of admission/api/reasons.ts where the guard decides by the pod alone; else `idle`, or who answered instead. */
 	reason: string;
+	/** What is the case. */
 	message: string;
+	/** What would happen to the pod, or what will happen to one whose deletion is recorded. */
+	next: string;
 }
 
 /** Asks by a dry-run DELETE, which changes nothing. Throws what concerns the asker: no such pod, no permission. */
-export async function askVerdict(client: KubeClient, pod: Pod): Promise<Verdict> {
+export async function askVerdict(client: KubeClient, pod: Pod, nowMs: number): Promise<Verdict> {
 	const { namespace = '', name } = pod.metadata;
-	client.onWarning = () => undefined; // they are the answer, not a side note
 	try {
-		const { warnings } = await client.call('DELETE', podPath(namespace, name), {
+		await client.call('DELETE', podPath(namespace, name), {
 			query: { dryRun: 'All' },
 			body: { apiVersion: 'v1', kind: 'DeleteOptions', dryRun: ['All'] },
 		});
-		return allowed(pod, warnings, await guardPresence(client));
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		return refused(error);
 	}
+	return allowed(pod, await guardPresence(client), nowMs);
 }
+
+export const notARunner: Verdict = {
+	verdict: 'allowed',
+	reason: 'not-a-runner',
+	message: 'it is not a runner pod, and the guard never holds up other pods',
+	next: 'it is deleted at once',
+};
 
 function refused(error: ApiError): Verdict {
 	const denial = guardDenial(error);
-	if (denial) return { verdict: 'denied', reason: denial.reason, message: denial.message };
+	if (denial) {
+		const { reason, state, next } = denial;
+		return { verdict: 'denied', reason, message: `it ${state}`, next };
+	}
 	if (isGuardUnreachable(error)) {
 		return {
 			verdict: 'denied',
 			reason: 'guard-unreachable',
-			message: `the guard is installed but does not answer, and so nothing is deleted: ${error.message}`,
+			message: `the guard is installed and does not answer: ${error.message}`,
+			next: 'the API server refuses every deletion of a runner pod until the guard answers',
 		};
 	}
-	const other = /^admission webhook "([^"]*)" denied the request: ([\s\S]*)$/.exec(error.message);
+	const other = deniedBy(error);
 	if (!other) throw error;
-	return { verdict: 'denied', reason: `webhook ${other[1]}`, message: other[2] ?? '' };
+	return {
+		verdict: 'denied',
+		reason: `webhook ${other.webhook}`,
+		message: other.words,
+		next: 'the pod stays, and nothing is recorded',
+	};
 }
 
-function allowed(pod: Pod, warnings: readonly string[], presence: GuardPresence): Verdict {
-	for (const warning of warnings) {
-		const { reason, text } = splitReason(warning);
-		if (reason) return { verdict: 'allowed', reason, message: text };
-	}
+function allowed(pod: Pod, presence: GuardPresence, nowMs: number): Verdict {
 	if (presence === 'not-installed') {
 		return {
 			verdict: 'unguarded',
 			reason: 'guard-not-installed',
-			message: 'no guard is installed in this cluster: a deletion would stop the runner whatever it runs',
+			message: 'no guard is installed in this cluster',
+			next: 'it is deleted at once, and a job that it runs is stopped',
 		};
 	}
-	const seen = reasonOnPod(pod);
-	if (presence === 'installed') return { verdict: 'allowed', ...seen };
-	return {
-		...seen,
-		verdict: 'allowed',
-		message: `${seen.message} (whether a guard was asked cannot be told: you may not read webhook configurations)`,
-	};
+	const { reason, message, next } = whyAllowed(pod, nowMs);
+	if (presence === 'installed') return { verdict: 'allowed', reason, message, next };
+	const doubt = 'whether a guard was asked is unknown, since you may not read webhook configurations';
+	return { verdict: 'allowed', reason, message: `${message} (${doubt})`, next };
 }
 
-/** Why the guard most likely allowed it, from what is on the pod. */
-function reasonOnPod(pod: Pod): { reason: string; message: string } {
+/** Why the guard allowed it. It does not say so in its answer: the same rules on the same pod do. */
+export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 	const annotations = pod.metadata.annotations ?? {};
-	const state = runnerState(pod);
-	if (isTerminating(pod)) return { reason: 'already-terminating', message: 'it is terminating already' };
-	if (annotations[breakGlass] !== undefined) {
-		return { reason: 'break-glass', message: `somebody broke the glass: ${annotations[breakGlass]}` };
+	const nodeGoneMs = nowMs - Date.parse(annotations[progress.nodeGoneSince] ?? '');
+	// Only the guard can check the signature and look for the node. It has allowed the deletion: then they are as the
+	// annotations say.
+	const runner = readRunnerPod(pod, {
+		proven: annotations[progress.proof] !== undefined,
+		nodeGone: nodeGoneMs >= nodeGoneAfterMs,
+	});
+	if (!runner) return notARunner;
+	const decision = decide(runner, nowMs, 'kubectl-runners');
+	const reason = decision.kind === 'allow' ? decision.reason : decision.kind;
+	const next = 'it is deleted at once';
+	switch (reason) {
+		case 'already-terminating':
+			return {
+				reason,
+				message: 'it is terminating already',
+				next: 'it goes when its containers have stopped',
+			};
+		case 'break-glass':
+			return {
+				reason,
+				message: `somebody allowed it by break-glass: ${runner.breakGlass}`,
+				next: 'it is deleted at once, and a job that it runs is stopped',
+			};
+		case 'never-started':
+			return { reason, message: 'its runner has not started, so that no job can be running', next };
+		case 'runner-exited':
+			return { reason, message: 'its runner has ended, so that no job can be running', next };
+		case 'node-gone':
+			return { reason, message: 'its node is gone, and its job with it', next };
+		case 'unregistered':
+		case 'verify':
+			return {
+				reason: 'unregistered',
+				message: 'its runner is no longer registered at GitHub, so that no job can arrive',
+				next,
+			};
+		default:
+			return {
+				reason: 'idle',
+				message: 'GitHub knows of no job that it runs',
+				next: 'GitHub is asked to unregister it first, then it is deleted',
+			};
 	}
-	if (state?.terminated) return { reason: 'runner-exited', message: 'its runner has ended' };
-	if (annotations[progress.completedAt] !== undefined) {
-		return {
-			reason: 'unregistered',
-			message: 'its runner is no longer registered on GitHub: no job can arrive',
-		};
-	}
-	if (!state?.running) return { reason: 'never-started', message: 'its runner has not started' };
-	return { reason: 'unknown', message: 'the guard has no objection' };
 }

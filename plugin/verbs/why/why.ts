@@ -1,29 +1,31 @@
-import { busy, progress } from '../../../admission/api/keys.ts';
-import type { Pod } from '../../../admission/api/kinds.ts';
+import { humanSpan } from '../../../admission/api/duration.ts';
+import { progress } from '../../../admission/api/keys.ts';
+import type { Pod, RecordedOptions } from '../../../admission/api/kinds.ts';
+import { podKey, type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
+import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { connect } from '../../kube/connect.ts';
 import { getPod } from '../../kube/pods.ts';
 import { ageSince } from '../../print/age.ts';
-import { formatData, outputFormat } from '../../print/objects.ts';
+import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
-import { jobOf } from '../../runners/columns.ts';
-import { isRunner, scopeOf, setOf } from '../../runners/recognise.ts';
-import { deletionRecord, describeOptions } from '../../runners/record.ts';
-import { isTerminating, stateOf } from '../../runners/state.ts';
+import { scopeOf, setOf } from '../../runners/identity.ts';
+import { jobOf, stateOf } from '../../runners/state.ts';
 import { bareName } from '../../runners/targets.ts';
-import { askVerdict, type Verdict } from './verdict.ts';
+import { askVerdict, notARunner, type Verdict } from './verdict.ts';
 
 export const why = defineVerb({
 	name: 'why',
 	aliases: ['explain'],
-	summary: 'Say whether a pod may be deleted now, and why or why not',
+	summary: 'Say whether a pod may be deleted now, why or why not, and what would happen',
 	usage: 'why POD [-o json|yaml] [flags]',
 	description: [
-		'Asks the guard by a dry-run DELETE, which changes nothing, and adds what is recorded on the pod.',
-		'It needs the right to delete the pod. Exit code 0, whatever the verdict.',
+		'Asks the guard by a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
+		'request, follow, cancel or override its deletion. It needs the right to delete the pod.',
+		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
 		['What keeps this runner?', 'why example-0'],
@@ -42,56 +44,56 @@ export const why = defineVerb({
 
 		const client = await connect(flags);
 		const pod = await getPod(client, client.namespace, bareName(word));
-		const verdict = isRunner(pod) ? await askVerdict(client, pod) : notARunner;
-		const nowMs = Date.now();
-		print(format ? formatData(asData(pod, verdict, nowMs), format) : asText(pod, verdict, nowMs));
+		const runner = readRunnerPod(pod);
+		const verdict = runner ? await askVerdict(client, pod, Date.now()) : notARunner;
+		const shown = { pod, runner, verdict, nowMs: Date.now() };
+		print(format ? formatData(asData(shown), format) : asText(shown));
 		return exitCode.done;
 	},
 });
 
-const notARunner: Verdict = {
-	verdict: 'allowed',
-	reason: 'not-a-runner',
-	message: 'it is not a runner pod, and the guard never holds up other pods',
-};
+interface Shown {
+	pod: Pod;
+	/** undefined: it is not a runner pod. */
+	runner: RunnerPod | undefined;
+	verdict: Verdict;
+	nowMs: number;
+}
 
-function asData(pod: Pod, verdict: Verdict, nowMs: number): object {
-	const annotations = pod.metadata.annotations ?? {};
+function asData({ pod, runner, verdict, nowMs }: Shown): object {
+	const { namespace, name, uid, annotations = {} } = pod.metadata;
+	const job = jobOf(pod, runner);
+	const since = job?.sinceMs === undefined ? undefined : new Date(job.sinceMs).toISOString();
 	return {
-		pod: {
-			namespace: pod.metadata.namespace,
-			name: pod.metadata.name,
-			uid: pod.metadata.uid,
-			node: pod.spec?.nodeName,
-		},
+		pod: { namespace, name, uid, node: pod.spec?.nodeName },
 		...verdict,
-		runner: {
+		runner: runner && {
 			set: setOf(pod),
-			scope: scopeOf(pod),
+			scope: scopeOf(pod, runner),
 			id: annotations[progress.runnerId],
-			state: stateOf(pod, nowMs),
+			state: stateOf(pod, nowMs, runner),
 		},
-		job: jobOf(pod) === undefined ? undefined : { name: jobOf(pod), since: annotations[busy.since] },
-		recorded: deletionRecord(pod),
+		job: job && { name: job.name, since },
+		recorded: runner?.record,
 	};
 }
 
-function asText(pod: Pod, verdict: Verdict, nowMs: number): string {
-	const annotations = pod.metadata.annotations ?? {};
-	const { namespace, name } = pod.metadata;
-	const since = annotations[busy.since];
-	const job = jobOf(pod);
-	const id = annotations[progress.runnerId];
-	const runner = [setOf(pod) && `set ${setOf(pod)}`, id && `id ${id}`, scopeOf(pod), stateOf(pod, nowMs)];
+export function asText(shown: Shown): string {
+	const { pod, runner, verdict, nowMs } = shown;
+	const node = pod.spec?.nodeName;
+	const id = pod.metadata.annotations?.[progress.runnerId];
+	const set = setOf(pod);
+	const about = [set && `set ${set}`, id && `id ${id}`, scopeOf(pod, runner), stateOf(pod, nowMs, runner)];
 
 	const lines: [string, string | undefined][] = [
-		['Pod', `${namespace}/${name}${pod.spec?.nodeName ? ` on node ${pod.spec.nodeName}` : ''}`],
+		['Pod', `${podKey(pod)}${node ? ` on node ${node}` : ''}`],
 		['Deletion', `${verdict.verdict} (${verdict.reason})`],
 		['Because', verdict.message],
-		['Runner', isRunner(pod) ? runner.filter(Boolean).join(', ') : undefined],
-		['Job', job && `${job}${since ? `, busy for ${ageSince(since, nowMs)}` : ''}`],
-		['Recorded', isRunner(pod) ? describeRecord(pod, nowMs) : undefined],
-		...nextSteps(pod, verdict),
+		[runner?.record ? 'Next' : 'If deleted', verdict.next],
+		['Runner', runner && about.filter(Boolean).join(', ')],
+		['Job', describeJob(shown)],
+		['Recorded', runner && describeRecord(runner, nowMs)],
+		...nextSteps(shown),
 	];
 	return lines
 		.filter((line): line is [string, string] => Boolean(line[1]))
@@ -99,17 +101,34 @@ function asText(pod: Pod, verdict: Verdict, nowMs: number): string {
 		.join('');
 }
 
-function describeRecord(pod: Pod, nowMs: number): string {
-	const recorded = deletionRecord(pod);
-	if (!recorded) return 'no deletion is waiting';
-	const { requestedAt, requestedBy, options } = recorded;
-	return `${describeOptions(options)}, asked for by ${requestedBy} ${ageSince(requestedAt, nowMs)} ago; completed when the job ends`;
+function describeJob({ pod, runner, nowMs }: Shown): string | undefined {
+	const job = jobOf(pod, runner);
+	if (!job) return undefined;
+	const age = job.sinceMs === undefined ? '' : `, busy for ${humanSpan(nowMs - job.sinceMs)}`;
+	return `${job.name ?? 'which job is not known'}${age}`;
+}
+
+function describeRecord({ record }: RunnerPod, nowMs: number): string {
+	if (!record) return 'no deletion is waiting';
+	const { options, requestedBy, requestedAt } = record;
+	return `${describeOptions(options)}, asked for by ${requestedBy} ${ageSince(requestedAt, nowMs)} ago`;
+}
+
+/** "an eviction, grace period 30s": what was asked for. */
+export function describeOptions({ via, gracePeriodSeconds, propagationPolicy }: RecordedOptions): string {
+	return [
+		via === 'eviction' ? 'an eviction' : 'a deletion',
+		gracePeriodSeconds !== undefined && `grace period ${gracePeriodSeconds}s`,
+		propagationPolicy && `propagation ${propagationPolicy}`,
+	]
+		.filter(Boolean)
+		.join(', ');
 }
 
 /** What can be typed now. */
-function nextSteps(pod: Pod, { verdict }: Verdict): [string, string][] {
+function nextSteps({ pod, runner, verdict: { verdict } }: Shown): [string, string][] {
 	const { name, namespace } = pod.metadata;
-	const waits = deletionRecord(pod) !== undefined && !isTerminating(pod);
+	const waits = runner?.record !== undefined && !runner.terminating;
 	const steps: [string, string][] = [];
 	if (verdict === 'denied' && !waits)
 		steps.push(['To request', `kubectl runners delete ${name} -n ${namespace}`]);

@@ -40,9 +40,11 @@ export function sendJson(response: ServerResponse, code: number, body: unknown):
 	response.end(JSON.stringify(body));
 }
 
+/** A runner pod. */
 export function pod(name: string, version: number, more: object = {}): object {
 	return {
 		metadata: { name, namespace: 'ci', uid: `uid-${name}`, resourceVersion: String(version), ...more },
+		spec: { containers: [{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] }] },
 	};
 }
 

@@ -1,10 +1,9 @@
 import { humanSpan } from '../../../../admission/api/duration.ts';
 import { busy, deletionPendingCondition, guardWebhook, names } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
+import { podKey } from '../../../../admission/runner/runner-pod.ts';
 import { printable } from '../../../print/printable.ts';
-import { podKey } from '../../../runners/describe.ts';
-import { deletionRecord } from '../../../runners/record.ts';
-import { isBusy, isTerminating } from '../../../runners/state.ts';
+import { deletionRecord, isBusy, isTerminating } from '../../../runners/state.ts';
 import { type Budget, type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
 import { layoutOf } from '../layouts.ts';
@@ -21,7 +20,7 @@ export const guardedPods: Check = (facts) => {
 			? validating.value.webhooks?.find(({ name }) => name === guardWebhook)
 			: undefined;
 	const details = pods.value.flatMap((pod) => {
-		const layout = layoutOf(pod);
+		const layout = layoutOf(pod, facts.ephemeralRunners);
 		const key = podKey(pod);
 		if (layout?.kind === 'unknown')
 			return [`${key}: not recognised as a runner, and unguarded: ${layout.why}`];

@@ -1,10 +1,10 @@
 /** What is sent to the API server for each write, above all in a dry run. */
 import type { IncomingMessage } from 'node:http';
 import * as assert from 'uvu/assert';
+import { guardAnswers } from '../../../../plugin/guard/probe.ts';
 import { checkSteps, refuseConflicts } from '../../../../plugin/installation/apply.ts';
 import type { Manifest } from '../../../../plugin/installation/manifest.ts';
 import { Objects } from '../../../../plugin/installation/objects.ts';
-import { guardAnswers } from '../../../../plugin/runners/guard-probe.ts';
 import { suite } from '../../../support/suite.ts';
 import { type FakeServer, fakeServer, sendJson } from '../fake-server.ts';
 

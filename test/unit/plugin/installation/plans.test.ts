@@ -9,8 +9,8 @@ import { obsolete } from '../../../../plugin/installation/obsolete.ts';
 import { type ArcDeployment, obstacles, refusal } from '../../../../plugin/installation/obstacles.ts';
 import { handedOver, isOurNamespace } from '../../../../plugin/installation/ownership.ts';
 import { recordedWarning, uninstallRefusal } from '../../../../plugin/installation/refusals.ts';
-import { tracesOn } from '../../../../plugin/installation/release.ts';
 import { autoscalerLines, planLines, takeovers } from '../../../../plugin/installation/takeover.ts';
+import { tracesOn } from '../../../../plugin/installation/traces.ts';
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
 import { suite } from '../../../support/suite.ts';
 
@@ -140,14 +140,20 @@ test('a namespace is ours only if nobody else ever wrote to it', () => {
 });
 
 const pod = (name: string, labels: object, annotations: object = {}, more: object = {}): Pod =>
-	({ metadata: { name, namespace: 'ci', labels, annotations, ...more } }) as Pod;
+	({
+		metadata: { name, namespace: 'ci', labels, annotations, ...more },
+		spec: { containers: [{ name: 'runner' }] },
+	}) as Pod;
 const set = (name: string, finalizers: string[] = [], more: object = {}) =>
 	({
 		kind: 'RunnerSet',
 		metadata: { name, namespace: 'ci', finalizers, ...more },
 		spec: {},
 	}) as unknown as RunnersSet;
-const busyPod = (name: string, ofSet: string) => pod(name, { 'runnerset-name': ofSet, [busy.label]: 'true' });
+const busyPod = (name: string, ofSet: string): Pod => ({
+	...pod(name, { 'runnerset-name': ofSet, [busy.label]: 'true' }),
+	status: { phase: 'Running' },
+});
 
 test('the plan has the sets that are not ours yet, each with its own runners (I4)', () => {
 	const plan = takeovers(

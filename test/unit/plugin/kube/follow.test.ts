@@ -120,6 +120,7 @@ test('an unreachable server is an error at the first list', async () => {
 
 const metadata = (name: string, more: object = {}) => ({
 	metadata: { name, namespace: 'ci', uid: `uid-${name}`, annotations: {}, ...more },
+	spec: { containers: [{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] }] },
 });
 const asked = {
 	annotations: { [record.requestedAt]: '2026-11-23T12:00:00Z', [record.requestedBy]: 'alice' },

@@ -2,42 +2,9 @@ import * as assert from 'uvu/assert';
 import { readContinueToken, readPodList } from '../../../../plugin/kube/pod-protobuf.ts';
 import { readFields } from '../../../../plugin/kube/protobuf.ts';
 import { suite } from '../../../support/suite.ts';
+import { message, pair, podListOf, time, varint } from './encode-pods.ts';
 
 const test = suite('plugin: pods in protobuf');
-
-/** A message written by hand: numbers, texts and messages under their field numbers, in order. */
-type Fields = [field: number, value: number | string | Buffer][];
-
-function message(...fields: Fields): Buffer {
-	return Buffer.concat(
-		fields.map(([field, value]) => {
-			if (typeof value === 'number') return Buffer.concat([varint(field * 8), varint(value)]);
-			const bytes = Buffer.from(value);
-			return Buffer.concat([varint(field * 8 + 2), varint(bytes.length), bytes]);
-		}),
-	);
-}
-
-function varint(value: number): Buffer {
-	const bytes: number[] = [];
-	let rest = value;
-	do {
-		bytes.push((rest % 128) + (rest >= 128 ? 128 : 0));
-		rest = Math.floor(rest / 128);
-	} while (rest > 0);
-	return Buffer.from(bytes);
-}
-
-const pair = (name: string, value: string) => message([1, name], [2, value]);
-const time = (seconds: number) => message([1, seconds], [2, 5]);
-
-/** k8s.io/api/core/v1 PodList in its envelope; field numbers from generated.proto. */
-function podList(...pods: Buffer[]): Buffer {
-	const meta = message([2, '4711'], [3, 'next-page']);
-	const list = message([1, meta], ...pods.map((pod): Fields[number] => [2, pod]));
-	const type = message([1, 'v1'], [2, 'PodList']);
-	return Buffer.concat([Buffer.from('k8s\0'), message([1, type], [2, list], [3, ''], [4, ''])]);
-}
 
 const metadata = message(
 	[1, 'r-0'],
@@ -67,16 +34,25 @@ const status = message(
 	[1, 'Running'],
 	[2, message([1, 'Ready'], [2, 'True'])],
 	[2, message([1, 'actions-runner/Busy'], [2, 'True'], [4, time(1)], [5, 'Job'], [6, 'words'])],
-	[8, message([1, 'runner'], [2, message([2, message([1, time(1_795_000_010)])])], [4, 1], [5, 0])],
-	[8, message([1, 'docker'], [2, message([1, message([1, 'Waiting'])])])],
+	[
+		8,
+		message(
+			[1, 'runner'],
+			[2, message([2, message([1, time(1_795_000_010)])])],
+			[3, message([3, message([1, 137])])],
+			[4, 1],
+			[5, 2],
+		),
+	],
+	[8, message([1, 'docker'], [2, message([1, message([1, 'Waiting'])])], [5, 1])],
 );
 
-test('a pod: everything the plugin shows, nothing that it does not', () => {
+test('a pod: everything that the plugin shows and the pod model reads, and nothing else', () => {
 	const {
 		pods,
 		resourceVersion,
 		continue: token,
-	} = readPodList(podList(message([1, metadata], [2, spec], [3, status])));
+	} = readPodList(podListOf(message([1, metadata], [2, spec], [3, status])));
 	assert.equal([resourceVersion, token], ['4711', 'next-page']);
 	assert.equal(pods, [
 		{
@@ -107,6 +83,8 @@ test('a pod: everything the plugin shows, nothing that it does not', () => {
 					{
 						name: 'runner',
 						state: { running: { startedAt: new Date(1_795_000_010_000).toISOString().replace('.000', '') } },
+						lastState: { terminated: {} },
+						restartCount: 2,
 					},
 					{ name: 'docker' },
 				],
@@ -116,16 +94,16 @@ test('a pod: everything the plugin shows, nothing that it does not', () => {
 });
 
 test('the token of the next page is found without reading the pods', () => {
-	assert.is(readContinueToken(podList(Buffer.from([0xff, 0xff]))), 'next-page');
+	assert.is(readContinueToken(podListOf(Buffer.from([0xff, 0xff]))), 'next-page');
 });
 
 test('a list without pods', () => {
-	assert.equal(readPodList(podList()).pods, []);
+	assert.equal(readPodList(podListOf()).pods, []);
 });
 
 test('what is no protobuf, or cut off, is an error and not half a list', () => {
 	assert.throws(() => readPodList(Buffer.from('{"kind":"PodList"}')), /not a Kubernetes protobuf/);
-	const whole = podList(message([1, metadata]));
+	const whole = podListOf(message([1, metadata]));
 	for (const length of [whole.length - 1, whole.length - 40, 30]) {
 		assert.throws(() => readPodList(whole.subarray(0, length)), /runs past its message/);
 	}

@@ -1,14 +1,10 @@
 import * as assert from 'uvu/assert';
 import { busy, deletionPendingCondition, progress, record } from '../../../../admission/api/keys.ts';
 import type { ContainerState, Pod } from '../../../../admission/api/kinds.ts';
-import { isRunnerPod } from '../../../../admission/runner/runner-pod.ts';
-import { ApiError } from '../../../../plugin/kube/failure.ts';
-import { header, row } from '../../../../plugin/runners/columns.ts';
-import { guardDenial, isGuardUnreachable } from '../../../../plugin/runners/denial.ts';
 import { describeWaiting } from '../../../../plugin/runners/describe.ts';
-import { isRunner, scopeOf, setOf } from '../../../../plugin/runners/recognise.ts';
-import { deletionRecord, describeOptions } from '../../../../plugin/runners/record.ts';
-import { isIdle, stateOf } from '../../../../plugin/runners/state.ts';
+import { scopeOf, setOf } from '../../../../plugin/runners/identity.ts';
+import { deletionRecord, isIdle, stateOf } from '../../../../plugin/runners/state.ts';
+import { header, row } from '../../../../plugin/verbs/list/columns.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: what a pod says of its runner');
@@ -75,10 +71,11 @@ for (const [what, parts, state] of [
 	['said to be idle', { state: running, conditions: [{ type: busy.condition, status: 'False' }] }, 'idle'],
 	['on a job, by label', { state: running, annotations: registered, labels: onJob }, 'busy'],
 	[
-		'on a job, by condition',
-		{ state: running, conditions: [{ type: busy.condition, status: 'True' }] },
+		'told by GitHub, when it was asked, that it runs a job',
+		{ state: running, annotations: { ...registered, [progress.completionWait]: startedAt } },
 		'busy',
 	],
+	['marked busy, but not started', { labels: onJob, phase: 'Pending', node: undefined }, 'pending'],
 	['on a job, deletion recorded', { state: running, labels: onJob, annotations: asked }, 'draining'],
 	[
 		'asked to go by ARC alone',
@@ -106,31 +103,7 @@ test('idle is known, not guessed: recorded deletions may be idle, unknown ones a
 	assert.ok(isIdle(pod({ state: running, annotations: { ...registered, ...asked } })));
 	assert.not(isIdle(pod({ state: running })));
 	assert.not(isIdle(pod({ state: running, annotations: registered, labels: onJob })));
-	assert.not(isIdle(pod({ annotations: registered })));
-});
-
-test('the plugin and the guard agree on what a runner is', () => {
-	const candidates: Parts[] = [
-		{},
-		{ env: [] },
-		{ container: 'web' },
-		{ container: 'web', labels: { 'actions-runner': '' } },
-		...['RUNNER_REPO', 'RUNNER_ENTERPRISE', 'ACTIONS_RUNNER_INPUT_JITCONFIG', 'OTHER'].map((name) => ({
-			env: [{ name }],
-		})),
-		...['actions-runner', 'runnerset-name', 'runner-deployment-name'].map((key) => ({
-			env: [],
-			labels: { [key]: 'x' },
-		})),
-		{ env: [], labels: { 'actions-ephemeral-runner': 'True' } },
-		{ env: [], labels: { 'actions-ephemeral-runner': 'False' } },
-	];
-	const verdicts = candidates.map((parts) => isRunner(pod(parts)));
-	assert.equal(
-		verdicts,
-		candidates.map((parts) => isRunnerPod(pod(parts))),
-	);
-	assert.ok(verdicts.includes(true) && verdicts.includes(false));
+	assert.not(isIdle(pod({ annotations: registered, phase: 'Pending' })));
 });
 
 test('set and scope, from ARC legacy and from scale sets', () => {
@@ -152,9 +125,13 @@ test('set and scope, from ARC legacy and from scale sets', () => {
 				],
 			}),
 		),
-		'e',
+		'enterprises/e',
 	);
-	const labels = { 'actions.github.com/organization': 'o', 'actions.github.com/repository': 'r' };
+	const labels = {
+		'actions-ephemeral-runner': 'True',
+		'actions.github.com/organization': 'o',
+		'actions.github.com/repository': 'r',
+	};
 	assert.is(scopeOf(pod({ env: [], labels })), 'o/r');
 });
 
@@ -180,70 +157,32 @@ test('a row: what is not known is <none>, what came from the cluster is printabl
 	assert.equal(plain, ['r-0', '<none>', 'pending', '<none>', '<none>', '<none>', '120m']);
 });
 
-test('a record: who, when, how; a record that cannot be read is as good as a plain one', () => {
-	const options = '{"via":"eviction","gracePeriodSeconds":30,"propagationPolicy":"Orphan"}';
-	const full = deletionRecord(pod({ annotations: { ...asked, [record.options]: options } }));
-	assert.is(full?.requestedBy, 'alice');
-	assert.is(describeOptions(full?.options), 'an eviction, grace period 30s, propagation Orphan');
-	const broken = deletionRecord(pod({ annotations: { ...asked, [record.options]: '{oops' } }));
-	assert.is(describeOptions(broken?.options), 'a deletion');
+test('a record is ours with who asked: ARC writes the time alone', () => {
+	assert.is(deletionRecord(pod({ annotations: asked }))?.requestedBy, 'alice');
 	assert.is(deletionRecord(pod({ annotations: { [record.requestedAt]: startedAt } })), undefined);
 });
 
 test('who is waited for: job, then the reason of a pending deletion, then the state', () => {
 	const annotations = { [busy.job]: 'build', [busy.since]: startedAt };
-	assert.equal(describeWaiting(pod({ state: running, labels: onJob, annotations }), nowMs), {
-		text: 'waiting for ci/r-0: busy, build',
+	const waiting = (parts: Parts) => describeWaiting(pod(parts), nowMs);
+	assert.equal(waiting({ state: running, labels: onJob, annotations }), {
+		text: 'waiting for ci/r-0: busy',
 		sinceMs: Date.parse(startedAt),
+		detail: 'build',
+	});
+	assert.equal(waiting({ state: running, labels: onJob }), {
+		text: 'waiting for ci/r-0: busy',
+		sinceMs: undefined,
+		detail: undefined,
 	});
 	const conditions = [
 		{ type: deletionPendingCondition, status: 'True', reason: 'RateLimited', message: 'GitHub said wait' },
 	];
 	assert.is(
 		describeWaiting(pod({ state: running, conditions }), nowMs).text,
-		'waiting for ci/r-0: RateLimited: GitHub said wait',
+		'waiting for ci/r-0: GitHub said wait',
 	);
 	assert.match(describeWaiting(pod({ deleting: true }), nowMs).text, /terminating$/);
-});
-
-const text =
-	'runner r-0 (id 7, octo-org) has been running a job for 12m: build. The deletion is recorded and will be carried out when the job ends: nobody has to ask again. Follow it: kubectl runners wait r-0 -n ci. Take it back: kubectl runners cancel r-0 -n ci. Override, which kills its job: kubectl runners delete r-0 -n ci --now --reason TEXT';
-const denied = (webhook: string, words: string) =>
-	`admission webhook "${webhook}" denied the request: ${words}`;
-
-test("the guard's denial: its reason, and its words without what the plugin says itself", () => {
-	const causes = [{ reason: 'busy', message: text, field: 'runner' }];
-	const denial = guardDenial(
-		new ApiError(409, { message: denied('pods.runners-admission.svc', text), details: { causes } }),
-	);
-	assert.equal(denial, {
-		reason: 'busy',
-		message: 'runner r-0 (id 7, octo-org) has been running a job for 12m: build',
-		next: 'The deletion is recorded and will be carried out when the job ends',
-	});
-	const suffixed = new ApiError(429, {
-		message: denied('evictions.runners-admission.svc', 'no [reason: rate-limited]'),
-	});
-	assert.equal(guardDenial(suffixed), { reason: 'rate-limited', message: 'no' });
-	const dryRun = denied(
-		'pods.runners-admission.svc',
-		'runner r-0 is busy. This is a dry run: nothing was recorded. Override, which kills',
-	);
-	assert.equal(guardDenial(new ApiError(409, { message: dryRun })), {
-		reason: 'unknown',
-		message: 'runner r-0 is busy',
-		next: 'This is a dry run: nothing was recorded',
-	});
-});
-
-test("another webhook's denial, a conflict and a budget are not the guard's", () => {
-	assert.is(guardDenial(new ApiError(403, { message: denied('policy.example.com', 'no') })), undefined);
-	assert.is(guardDenial(new ApiError(409, { message: 'Operation cannot be fulfilled' })), undefined);
-	assert.is(guardDenial(new ApiError(429, { message: 'Cannot evict pod as it would violate' })), undefined);
-	const failing = (name: string) =>
-		new ApiError(500, { message: `Internal error occurred: failed calling webhook "${name}": EOF` });
-	assert.ok(isGuardUnreachable(failing('pods.runners-admission.svc')));
-	assert.not(isGuardUnreachable(failing('other.example.com')));
 });
 
 test.run();

@@ -4,14 +4,14 @@ import * as assert from 'uvu/assert';
 import { arc, busy, progress } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import type { SetConditionType, SetStatus } from '../../../../admission/api/sets.ts';
-import { Frame } from '../../../../plugin/print/frame.ts';
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
-import { setHeader, setRow } from '../../../../plugin/sets/columns.ts';
 import { namesSetsByKind, resourceWord, setWords } from '../../../../plugin/sets/names.ts';
 import { countsOf, reasonsOf, setStateOf } from '../../../../plugin/sets/state.ts';
 import { scaled } from '../../../../plugin/sets/write-replicas.ts';
 import { complete } from '../../../../plugin/verbs/completion/candidates.ts';
 import { verbs } from '../../../../plugin/verbs/index.ts';
+import { setHeader, setRow } from '../../../../plugin/verbs/list/set-columns.ts';
+import { Frame } from '../../../../plugin/verbs/status/frame.ts';
 import { statusTexts, treeLines } from '../../../../plugin/verbs/status/tree.ts';
 import { suite } from '../../../support/suite.ts';
 

@@ -37,7 +37,7 @@ test('all is well: every check is ok and says what it saw', () => {
 
 test('the shipped policies are those of the manifests', () => {
 	const read = (path: string) =>
-		loadAll(readFileSync(new URL(`../../../manifests/${path}`, import.meta.url), 'utf8')) as {
+		loadAll(readFileSync(new URL(`../../../../../manifests/${path}`, import.meta.url), 'utf8')) as {
 			webhooks: { name: string; failurePolicy: string }[];
 		}[];
 	const policies = (path: string) =>

@@ -63,6 +63,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
 		namespaces: found([named('ci'), named('runners-system')]),
 		pods: found([]),
 		podsOf: undefined,
+		ephemeralRunners: found([]),
 		budgets: found([budget(1_000_000)]),
 		setResources: found(['runnersets', 'runnerdeployments', 'runners', 'runnersets/status']),
 		reach: { kind: 'answered', by: 'a dry-run delete of pod ci/r1: refused, busy' },

@@ -35,10 +35,14 @@ const guard = (policy = 'Fail') => {
 	const fetched = configuration(entries);
 	return fetched.kind === 'found' ? fetched.value : {};
 };
+const runs = { status: { phase: 'Running' } };
 const pods = podList(1, [
-	runnerSetPod({ name: 'r-idle', namespace: 'ci' }),
-	runnerSetPod({ name: 'r-busy', namespace: 'ci', labels: { 'actions-runner/busy': 'true' } }),
-	runnerSetPod({ name: 'r-own', namespace: 'runners-system' }),
+	{ ...runnerSetPod({ name: 'r-idle', namespace: 'ci' }), ...runs },
+	{
+		...runnerSetPod({ name: 'r-busy', namespace: 'ci', labels: { 'actions-runner/busy': 'true' } }),
+		...runs,
+	},
+	{ ...runnerSetPod({ name: 'r-own', namespace: 'runners-system' }), ...runs },
 ]);
 const base: Answer = (_method, path) => {
 	if (path === '/version') return { gitVersion: 'v1.36.3' };

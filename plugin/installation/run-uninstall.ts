@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../../admission/api/keys.ts';
 import type { ConnectionFlags } from '../cli/connection-flags.ts';
 import type { DryRun } from '../cli/flag-types.ts';
-import { mapLimited } from '../cli/limited.ts';
 import { CliError, exitCode } from '../errors.ts';
 import { connect } from '../kube/connect.ts';
+import { mapLimited } from '../kube/limited.ts';
 import { print, printError } from '../print/out.ts';
 import { confirmed } from './confirm.ts';
 import { installedIn } from './installed-in.ts';
@@ -13,9 +13,9 @@ import { Objects } from './objects.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace, ownsFields } from './ownership.ts';
 import { recordedWarning, serverWarning, uninstallRefusal } from './refusals.ts';
-import { finalizedObjects, releasePod, releaseSets } from './release.ts';
 import { foreignObjects, isNothing, type Remains, survey } from './survey.ts';
 import { podsOfSets } from './takeover.ts';
+import { finalizedObjects, releasePod, releaseSets } from './traces.ts';
 
 export interface UninstallOptions {
 	connection: ConnectionFlags;
@@ -28,11 +28,10 @@ export interface UninstallOptions {
 	timeoutMs: number;
 }
 
-const requestsAtOnce = 10;
 const lookEveryMs = 300;
 
 /** `kubectl runners uninstall`: webhook configurations first, then what we wrote on others' objects, then the rest. */
-export async function uninstall(options: UninstallOptions): Promise<number> {
+export async function runUninstall(options: UninstallOptions): Promise<number> {
 	const api = new Objects(await connect(options.connection), options.dryRun);
 	await refuseOtherNamespace(api, options.namespace);
 	const remains = await survey(api, overlays, options.namespace);
@@ -82,7 +81,7 @@ class Uninstall {
 		await this.#remove(webhooks);
 		// Also a server that runs outside of the cluster can not write any more, and undo what follows.
 		await this.#remove(powers);
-		await mapLimited(pods, requestsAtOnce, async (pod) => {
+		await mapLimited(pods, async (pod) => {
 			const { namespace, name } = pod.metadata;
 			if (await releasePod(this.#api, pod)) this.#say(`pod/${name} released (namespace ${namespace})`);
 		});

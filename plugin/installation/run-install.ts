@@ -2,12 +2,12 @@ import { names } from '../../admission/api/keys.ts';
 import type { ConnectionFlags } from '../cli/connection-flags.ts';
 import type { DryRun } from '../cli/flag-types.ts';
 import { CliError, exitCode, isCliError } from '../errors.ts';
+import { guardAnswers } from '../guard/probe.ts';
 import { connect } from '../kube/connect.ts';
 import { ApiError, UnreachableError } from '../kube/failure.ts';
-import { type DataFormat, formatObjects } from '../print/objects.ts';
+import { type DataFormat, formatObjects } from '../print/data.ts';
 import { print, printError } from '../print/out.ts';
 import { stderr, stdout } from '../print/progress.ts';
-import { guardAnswers } from '../runners/guard-probe.ts';
 import {
 	applyStep,
 	type Checked,
@@ -27,10 +27,10 @@ import { inOrder, inPhases } from './order.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace } from './ownership.ts';
 import { credentialsHint, untilEstablished } from './ready.ts';
-import { releaseSets } from './release.ts';
 import { autoscalerLines, findAutoscalers, findTakeovers, planLines } from './takeover.ts';
+import { releaseSets } from './traces.ts';
 import { inNamespace } from './transforms.ts';
-import { untilGuarded } from './wait.ts';
+import { untilGuarded } from './until-guarded.ts';
 
 export interface InstallOptions extends Choice {
 	connection: ConnectionFlags;
@@ -46,7 +46,7 @@ export interface InstallOptions extends Choice {
 const establishedWithinMs = 30_000;
 
 /** `kubectl runners install`: applies what the choice has, removes what it has not, and waits for the guard. */
-export async function install(options: InstallOptions): Promise<number> {
+export async function runInstall(options: InstallOptions): Promise<number> {
 	const objects = inOrder(chosenObjects(overlays, options));
 	const api = new Objects(await connect(options.connection), options.dryRun);
 	if (options.dryRun === 'client') return dryRunClient(api, objects, options);

@@ -33,7 +33,7 @@ export async function untilGuarded(
 				if (advice) printError(advice);
 				return exitCode.timeout;
 			}
-			progress.waiting('guard', { text: `waiting for the guard: ${missing}`, sinceMs: startedMs });
+			progress.waiting('guard', { text: 'waiting for the guard', sinceMs: startedMs, detail: missing });
 			await sleep(lookEveryMs, undefined, { signal: interrupt.signal }).catch(() => undefined);
 			missing = await look(api, objects);
 		}

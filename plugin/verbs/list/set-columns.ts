@@ -1,8 +1,8 @@
-import type { RunnerConfig, RunnerDeployment, RunnerSet } from '../../admission/api/sets.ts';
-import { ageSince } from '../print/age.ts';
-import { printable } from '../print/printable.ts';
-import { type RunnersSet, wantedOf } from './api.ts';
-import { setStateOf } from './state.ts';
+import type { RunnerConfig, RunnerDeployment, RunnerSet } from '../../../admission/api/sets.ts';
+import { ageSince } from '../../print/age.ts';
+import { printable } from '../../print/printable.ts';
+import { type RunnersSet, wantedOf } from '../../sets/api.ts';
+import { setStateOf } from '../../sets/state.ts';
 
 export interface SetColumnChoice {
 	namespace: boolean;

@@ -1,5 +1,5 @@
-import { print } from './out.ts';
-import { columnWidths, table } from './table.ts';
+import { print } from '../../print/out.ts';
+import { columnWidths, table } from '../../print/table.ts';
 
 /** Rows of a watch that line up: the first list decides the widths, later rows only ever widen them. */
 export class WatchedRows {

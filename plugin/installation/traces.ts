@@ -10,8 +10,10 @@ import {
 } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { apiVersion, drainFinalizer, setKinds } from '../../admission/api/sets.ts';
+import { isDeniedByGuard } from '../guard/denial.ts';
 import { ApiError } from '../kube/failure.ts';
-import { groupOf, keyOf, type Manifest } from './manifest.ts';
+import { despiteOtherWriters } from '../kube/other-writers.ts';
+import { groupOf, type Manifest } from './manifest.ts';
 import { type Objects, strategicMergePatch } from './objects.ts';
 import { ownersOf } from './ownership.ts';
 
@@ -124,7 +126,7 @@ async function afterTheGuard(write: () => Promise<void>): Promise<void> {
 		try {
 			return await write();
 		} catch (error) {
-			const byGuard = error instanceof ApiError && error.message.includes(`.${names.server}.svc" denied`);
+			const byGuard = error instanceof ApiError && isDeniedByGuard(error);
 			if (!byGuard || Date.now() > deadlineMs) throw error;
 			await sleep(retryMs);
 		}
@@ -153,24 +155,18 @@ export async function releaseSets(api: Objects, say: (line: string) => void): Pr
 	}
 }
 
-/** Tries that lose against another writer. */
-const triesAgainstWriters = 5;
-
-async function withoutFinalizer(api: Objects, seen: Manifest): Promise<boolean> {
-	let object: Manifest | undefined = seen;
-	for (let attempt = 1; object; attempt++) {
-		const { resourceVersion, uid } = object.metadata;
-		const finalizers = finalizersOf(object.metadata).filter((one) => one !== drainFinalizer);
-		try {
-			return await api.patch(object, { metadata: { uid, resourceVersion, finalizers } });
-		} catch (error) {
-			const lostRace = error instanceof ApiError && error.code === 409;
-			if (!lostRace || attempt === triesAgainstWriters) throw error;
-			object = await api.get(object);
-			if (object && keyOf(object) !== keyOf(seen)) return false;
-		}
-	}
-	return false;
+/** False: it is gone, and another object of its name may be there instead. */
+function withoutFinalizer(api: Objects, seen: Manifest): Promise<boolean> {
+	return despiteOtherWriters<Manifest | undefined, boolean>(
+		seen,
+		async (object) => {
+			if (!object || object.metadata.uid !== seen.metadata.uid) return false;
+			const { resourceVersion, uid } = object.metadata;
+			const finalizers = finalizersOf(object.metadata).filter((one) => one !== drainFinalizer);
+			return api.patch(object, { metadata: { uid, resourceVersion, finalizers } });
+		},
+		() => api.get(seen),
+	);
 }
 
 function finalizersOf(metadata: Manifest['metadata']): string[] {

@@ -1,4 +1,5 @@
 import { probe } from '../../admission/api/keys.ts';
+import { podPath } from '../../admission/api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/failure.ts';
 
@@ -11,7 +12,7 @@ const probeNamespace = 'default';
  * the caller may not evict pods.
  */
 export async function guardAnswers(client: KubeClient, signal?: AbortSignal): Promise<boolean> {
-	const path = `/api/v1/namespaces/${probeNamespace}/pods/${probe.pod}/eviction`;
+	const path = podPath(probeNamespace, probe.pod, 'eviction');
 	const body = {
 		apiVersion: 'policy/v1',
 		kind: 'Eviction',

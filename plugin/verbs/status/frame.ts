@@ -1,5 +1,5 @@
-import { printable } from './printable.ts';
-import { redrawMs, type Screen, stdout, tickMs } from './progress.ts';
+import { printable } from '../../print/printable.ts';
+import { redrawMs, type Screen, stdout, tickMs } from '../../print/progress.ts';
 
 /** Some lines that are drawn again in place: at most five times a second, and once a second so that ages move. */
 export class Frame {

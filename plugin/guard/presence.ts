@@ -1,6 +1,7 @@
 import { names } from '../../admission/api/keys.ts';
+import { collectionPath, resources } from '../../admission/api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/failure.ts';
+import { isForbidden } from '../kube/failure.ts';
 
 /** Is there a guard in this cluster? Not everybody may look: then it is unknown. */
 export type GuardPresence = 'installed' | 'not-installed' | 'unknown';
@@ -19,21 +20,21 @@ export async function guardPresence(client: KubeClient): Promise<GuardPresence> 
 	try {
 		const { items } = await client.json<WebhookConfigurations>(
 			'GET',
-			'/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
+			collectionPath(resources.validatingWebhooks),
 		);
 		const webhooks = items.flatMap((item) => item.webhooks ?? []);
 		const guards = webhooks.some(
 			({ name, rules = [] }) =>
 				name.includes(names.server) &&
 				rules.some(
-					({ operations = [], resources = [] }) =>
+					({ operations = [], resources: reviewed = [] }) =>
 						(operations.includes('DELETE') || operations.includes('*')) &&
-						(resources.includes('pods') || resources.includes('*') || resources.includes('*/*')),
+						(reviewed.includes('pods') || reviewed.includes('*') || reviewed.includes('*/*')),
 				),
 		);
 		return guards ? 'installed' : 'not-installed';
 	} catch (error) {
-		if (error instanceof ApiError && error.code === 403) return 'unknown';
+		if (isForbidden(error)) return 'unknown';
 		throw error;
 	}
 }

@@ -1,0 +1,29 @@
+import { ApiError, isConflict } from './failure.ts';
+
+/** How often a write is tried while other writers of the same object are faster. */
+const mostTries = 5;
+
+/**
+ * A write that depends on what the object was like. The API server refuses it (409) where somebody else has written in
+ * between: then the object is read again, since the write may no longer be right, and the write is tried once more.
+ */
+export async function despiteOtherWriters<T, R>(
+	seen: T,
+	write: (current: T) => Promise<R>,
+	readAgain: () => Promise<T>,
+): Promise<R> {
+	let current = seen;
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return await write(current);
+		} catch (error) {
+			if (!lostRace(error) || attempt === mostTries) throw error;
+			current = await readAgain();
+		}
+	}
+}
+
+/** Other conflicts name their causes (fields that another manager owns, a denial): trying again does not end them. */
+function lostRace(error: unknown): boolean {
+	return error instanceof ApiError && isConflict(error) && !error.status.details?.causes?.length;
+}

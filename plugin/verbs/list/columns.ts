@@ -1,0 +1,47 @@
+import { humanSpan } from '../../../admission/api/duration.ts';
+import { progress } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { ageSince } from '../../print/age.ts';
+import { printable } from '../../print/printable.ts';
+import { scopeOf, setOf } from '../../runners/identity.ts';
+import { jobOf, stateOf } from '../../runners/state.ts';
+
+export interface ColumnChoice {
+	namespace: boolean;
+	wide: boolean;
+}
+
+const none = '<none>';
+
+export function header(choice: ColumnChoice): string[] {
+	const columns = ['NAME', 'SET', 'STATE', 'JOB', 'RUNNER ID', 'NODE', 'AGE'];
+	if (choice.wide) columns.push('SCOPE', 'BUSY FOR', 'DELETION ASKED BY');
+	return choice.namespace ? ['NAMESPACE', ...columns] : columns;
+}
+
+/** One runner as a row under `header`. `state` is shown in place of the pod's own: for one that is gone. */
+export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
+	const runner = readRunnerPod(pod);
+	const job = jobOf(pod, runner);
+	const cells = [
+		pod.metadata.name,
+		setOf(pod) ?? none,
+		state ?? stateOf(pod, nowMs, runner),
+		job ? jobCell(job.name) : none,
+		printable(pod.metadata.annotations?.[progress.runnerId] ?? none),
+		pod.spec?.nodeName ?? none,
+		ageSince(pod.metadata.creationTimestamp, nowMs),
+	];
+	if (choice.wide) {
+		cells.push(
+			printable(scopeOf(pod, runner) ?? none),
+			job?.sinceMs === undefined ? none : humanSpan(nowMs - job.sinceMs),
+			runner?.record ? printable(runner.record.requestedBy) : none,
+		);
+	}
+	return choice.namespace ? [pod.metadata.namespace ?? '', ...cells] : cells;
+}
+
+/** The runner is busy; nobody has told with which job. */
+const jobCell = (name: string | undefined) => name ?? '<unknown>';
