@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import packageJson from '../../../../package.json' with { type: 'json' };
 import { keyOf } from '../../../../plugin/installation/manifest.ts';
 import { isServer } from '../../../../plugin/installation/transforms.ts';
-import { toYaml } from '../../../../plugin/print/yaml.ts';
+import { toYaml } from '../../../../plugin/print/data.ts';
 import { overlayNames, readOverlay, renderedFile } from '../../../../scripts/manifests/overlays.ts';
 import { suite } from '../../../support/suite.ts';
 
