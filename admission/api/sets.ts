@@ -114,6 +114,9 @@ export interface RunnerDeployment extends KubeObject {
 	status?: SetStatus;
 }
 
+/** A set of runners of either kind. */
+export type RunnersSet = RunnerSet | RunnerDeployment;
+
 export interface Runner extends KubeObject {
 	metadata: SetMeta;
 	spec: RunnerSpec;

@@ -13,17 +13,20 @@ import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Ports, release } from './release.ts';
+import { completionMessage } from './rules/completion-message.ts';
 import type { Allow, Deny } from './rules/decide.ts';
+import { changesOnlyClaim, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
 import { state } from './rules/message.ts';
-import { backgroundBudgetMs, claimMs, registeringRetryMs, staticRetryMs } from './rules/policy.ts';
+import { backgroundBudgetMs, claimMs } from './rules/policy.ts';
+import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
 export interface DeletionDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	ports: Ports;
 	/**
-	 * The StatefulSet or Runner that this pod's set deletes when the runner has ended; undefined: there is none, or the
-	 * reconciler of such sets does not run here.
+	 * Name of the StatefulSet or Runner that the pod's set deletes when the runner has ended; undefined: there is none, or
+	 * the reconciler of such sets does not run here.
 	 */
 	standingOwner(pod: Pod): Promise<string | undefined>;
 	events: Events;
@@ -32,23 +35,16 @@ export interface DeletionDependencies {
 	log: Log;
 }
 
-/** A recorded deletion that can't be carried out yet. */
-export interface WaitingDeletion {
-	reason: DenyReason | 'disruption-budget';
-	/** When it was asked for; one that a namespace's deletion asks for counts from when it was first seen. */
-	askedAtMs: number;
-}
-
-/** A new leader may know the pods before it knows the nodes: it looks again after this. */
+/** A new leader may know the pods before it knows the nodes; then it checks again after this. */
 const nodesListedMs = 1_000;
 
-/** Its set's reconciler removes an exited runner in a moment. */
+/** The set's reconciler normally removes an exited runner within this time. */
 const ownerLeavesMs = 1_000;
 
-/** An allowed DELETE has been carried out this long after its admission, with much to spare. */
+/** The API server has carried out an allowed DELETE long before this time after its review. */
 const callersDeleteMs = 2_000;
 
-/** The namespace controller's request, where its deletecollection never got as far as this pod. */
+/** Stands for the namespace controller's request if its deletecollection stopped before it reached this pod. */
 const namespaceDeletion: DeletionRequest = {
 	user: 'system:serviceaccount:kube-system:namespace-controller',
 	options: { via: 'delete' },
@@ -56,18 +52,18 @@ const namespaceDeletion: DeletionRequest = {
 };
 
 /**
- * Completes recorded deletions, so that nobody has to ask twice: waits for a busy runner's container to stop,
- * unregisters an idle one, goes on after an outage, gives a pod free whose node is gone.
+ * Carries out recorded deletions, so that nobody has to ask twice. It waits until a busy runner's container has stopped,
+ * has an idle runner unregistered, goes on after an outage, and deletes pods whose node is gone.
  */
 export class DeletionLoop {
 	readonly #queue: WorkQueue;
 	readonly #dependencies: DeletionDependencies;
-	/** Why each recorded deletion waits, by pod key: to tell changes, for the metrics and the report. */
-	readonly #waiting = new Map<string, WaitingDeletion>();
+	readonly #waiting: WaitingDeletions;
 
 	constructor(dependencies: DeletionDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, metrics, clock, log } = dependencies;
+		this.#waiting = new WaitingDeletions(metrics);
 		this.#queue = new WorkQueue({
 			controller: 'deletion',
 			metrics,
@@ -75,13 +71,16 @@ export class DeletionLoop {
 			concurrency: 16,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
-				log.warn({ pod: key, error: String(error), retryMs }, 'deletion not completed, retrying'),
+				log.warn(
+					{ pod: key, error: String(error), retryMs },
+					'recorded deletion could not be carried out, retrying',
+				),
 		});
 		cache.onPod((change, pod, before) => {
 			if (change === 'deleted') this.#forget(podKey(pod));
-			else if (before && onlyClaimed(before, pod)) return;
+			else if (before && changesOnlyClaim(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
-			else this.#forget(podKey(pod)); // taken back
+			else this.#forget(podKey(pod)); // the deletion was cancelled
 		});
 		cache.onNamespace((_change, namespace) => {
 			if (!namespace.metadata.deletionTimestamp) return;
@@ -97,17 +96,17 @@ export class DeletionLoop {
 		});
 	}
 
-	/** GitHub can be asked again: what waited for that goes on. */
+	/** GitHub can be asked again: deletions that waited for that are tried soon, spread over 2 s. */
 	retryGitHub(): void {
 		const { random } = this.#dependencies.clock;
-		for (const [key, { reason }] of this.#waiting) {
+		for (const [key, { reason }] of this.#waiting.all) {
 			if (reason !== 'busy' && reason !== 'registering') this.#queue.addAfter(key, random() * 2_000);
 		}
 	}
 
-	/** By pod key. */
+	/** The recorded deletions that wait, by pod key. */
 	get waiting(): ReadonlyMap<string, WaitingDeletion> {
-		return this.#waiting;
+		return this.#waiting.all;
 	}
 
 	stop(): Promise<void> {
@@ -128,13 +127,14 @@ export class DeletionLoop {
 		const again = this.#justReleased(pod);
 		if (again) return again;
 		const priority = pod.busyAnswer && !pod.ephemeral ? 'background' : 'request';
-		// Break-glass is for a person's own DELETE, which the Event then names: ours must not be quicker.
+		// Break-glass is meant for the DELETE of a person, whom the Event then names. The loop must not delete first.
 		const guarded = { ...pod, breakGlass: undefined };
 		const released = await release(guarded, request, ports, { budgetMs: backgroundBudgetMs, priority });
 		if (released.verdict.kind === 'allow') {
-			// The exchange that ended here was begun in an admission: its caller deletes. (A claim with an answer is over.)
+			// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (A
+			// claim is no longer open once there is an answer.)
 			const begunMs = pod.unregistered?.proven || pod.busyAnswer ? undefined : pod.claim?.atMs;
-			const joined = endsExchange(released.verdict) && clock.now() - (begunMs ?? 0) < claimMs;
+			const joined = isGitHubsAnswer(released.verdict) && clock.now() - (begunMs ?? 0) < claimMs;
 			if (joined) return { afterMs: callersDeleteMs };
 			if (released.verdict.reason === 'runner-exited' && (await this.#ownerStands(cached)))
 				return this.#leaveToOwner(key, released.pod);
@@ -145,8 +145,8 @@ export class DeletionLoop {
 	}
 
 	/**
-	 * The pod has just been let go in an admission, here or at another replica: its caller's own DELETE is a moment
-	 * away, and would hear 404 if ours were quicker.
+	 * If a review has just allowed the deletion, here or at another replica, the reviewed DELETE removes the pod in a
+	 * moment. If the loop deleted first, that caller would get a 404.
 	 */
 	#justReleased(pod: RunnerPod): LookAgain {
 		if (!pod.unregistered?.proven) return undefined;
@@ -154,18 +154,19 @@ export class DeletionLoop {
 		return ageMs < callersDeleteMs ? { afterMs: callersDeleteMs - ageMs } : undefined;
 	}
 
-	/** In a namespace that is being deleted nothing is made again. */
+	/** Whether the pod's set still has to delete the owner. In a namespace that is being deleted no pod is created again. */
 	async #ownerStands(pod: Pod): Promise<boolean> {
 		const { standingOwner } = this.#dependencies;
 		return !this.#namespaceTerminating(pod) && (await standingOwner(pod)) !== undefined;
 	}
 
 	/**
-	 * Its set books the completion (D1), deletes the StatefulSet or Runner, and then the pod. Were ours quicker, a
-	 * StatefulSet would make the pod again under its name (invariant 6), and a set would fill the place at once.
+	 * Leaves an exited runner to its set, which counts the completion (D1), deletes the StatefulSet or Runner, and then the
+	 * pod. If the loop deleted the pod first, a StatefulSet would create it again under its name (invariant 6), and the set
+	 * would replace the runner at once.
 	 */
 	#leaveToOwner(key: string, pod: RunnerPod): LookAgain {
-		this.#remember(key, pod, 'owner-leaving');
+		this.#note(key, pod, 'owner-leaving');
 		return { afterMs: ownerLeavesMs };
 	}
 
@@ -193,7 +194,7 @@ export class DeletionLoop {
 		log.info(facts, 'recorded deletion completed');
 		const type = verdict.reason === 'node-gone' ? 'Warning' : 'Normal';
 		const reason = verdict.reason === 'node-gone' ? 'NodeGone' : 'DeletionCompleted';
-		events.send(podSubject(pod), type, reason, 'Delete', completedMessage(pod, verdict));
+		events.send(podSubject(pod), type, reason, 'Delete', completionMessage(pod, verdict));
 		return this.#forget(key);
 	}
 
@@ -207,8 +208,10 @@ export class DeletionLoop {
 				`runner ${pod.runnerName} ${state(pod, verdict, this.#dependencies.clock.now())}`,
 			);
 		}
-		this.#remember(key, pod, verdict.reason);
-		return lookAgain(pod, verdict, this.#dependencies.clock);
+		this.#note(key, pod, verdict.reason);
+		const { now, random } = this.#dependencies.clock;
+		const afterMs = nextTryMs(pod, verdict, now(), random);
+		return afterMs === undefined ? undefined : { afterMs };
 	}
 
 	async #tell(
@@ -219,7 +222,7 @@ export class DeletionLoop {
 	): Promise<void> {
 		const { pods, log, events } = this.#dependencies;
 		if (this.#waiting.get(key)?.reason === reason) return;
-		this.#remember(key, pod, reason);
+		this.#note(key, pod, reason);
 		const named = reason === 'disruption-budget' ? 'DisruptionBudget' : camelCase(reason);
 		log.info({ pod: key, runner: pod.runnerName, reason }, 'recorded deletion waits');
 		const worrying = reason !== 'busy' && reason !== 'registering' && reason !== 'unregistering';
@@ -227,11 +230,11 @@ export class DeletionLoop {
 		await pods.setCondition(pod, deletionPendingCondition, true, named, message);
 	}
 
-	/** Writes down since when the pod's node is missing, so that the bounded wait survives a change of leader. */
+	/** Notes on the pod since when its node is missing, so that the time limit survives a change of leader. */
 	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<LookAgain> {
 		const { cache, pods, clock, log } = this.#dependencies;
 		if (!pod.nodeName) return undefined;
-		// The list of nodes brings no change of the pod: a node that is missing in it would never be noticed.
+		// The first list of nodes changes no pod, so without another check a missing node would never be noticed.
 		if (!cache.nodes.synced) return { afterMs: nodesListedMs };
 		const since = cached.metadata.annotations?.[progress.nodeGoneSince];
 		const missing = cache.nodes.get(undefined, pod.nodeName) === undefined;
@@ -245,7 +248,7 @@ export class DeletionLoop {
 		if (!missing) return undefined;
 		log.warn(
 			{ pod: podKey(cached), node: pod.nodeName, releasedAfterMs: nodeGoneAfterMs },
-			'the node of a runner is gone',
+			'the node of a runner is missing; its pod is deleted when it stays missing',
 		);
 		return { afterMs: nodeGoneAfterMs };
 	}
@@ -259,83 +262,19 @@ export class DeletionLoop {
 		for (const pod of this.#dependencies.cache.pods.values()) if (matches(pod)) this.#queue.add(podKey(pod));
 	}
 
-	#remember(key: string, pod: RunnerPod, reason: WaitingDeletion['reason']): void {
-		const recordedMs = Date.parse(pod.record?.requestedAt ?? '');
-		const firstSeenMs = this.#waiting.get(key)?.askedAtMs ?? this.#dependencies.clock.now();
-		this.#waiting.set(key, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
-		this.#count();
+	#note(key: string, pod: RunnerPod, reason: WaitingDeletion['reason']): void {
+		this.#waiting.note(key, reason, pod.record?.requestedAt, this.#dependencies.clock.now());
 	}
 
 	#forget(key: string): undefined {
-		if (this.#waiting.delete(key)) this.#count();
-	}
-
-	#count(): void {
-		const byReason = new Map<string, number>();
-		let oldestMs: number | undefined;
-		for (const { reason, askedAtMs } of this.#waiting.values()) {
-			byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
-			oldestMs = Math.min(oldestMs ?? askedAtMs, askedAtMs);
-		}
-		this.#dependencies.metrics.recordedDeletions(byReason, oldestMs);
+		this.#waiting.forget(key);
 	}
 }
-
-/** Only GitHub's answer gives these: whoever asked it may be another one than we. */
-const endsExchange = ({ reason }: Allow) => reason === 'unregistered' || reason === 'never-registered';
 
 const isRecorded = (pod: Pod) => pod.metadata.annotations?.[record.requestedBy] !== undefined;
 
-/**
- * Did nothing change but who asks GitHub? Each try writes that: were it news, a try that ends in "still registering"
- * would be followed by the next at once, without end.
- */
-function onlyClaimed(before: Pod, pod: Pod): boolean {
-	const rest = ({ metadata, spec, status }: Pod) => {
-		const { [progress.claim]: claim, ...annotations } = metadata.annotations ?? {};
-		return {
-			claim,
-			others: JSON.stringify([{ ...metadata, resourceVersion: '', annotations }, spec, status]),
-		};
-	};
-	const [was, is] = [rest(before), rest(pod)];
-	return was.claim !== is.claim && was.others === is.others;
-}
-
-/** When nothing wakes us earlier: a change of the pod, of GitHub's list, of the account. */
-function lookAgain(pod: RunnerPod, verdict: Deny, clock: Clock): LookAgain {
-	const nowMs = clock.now();
-	const spread = 0.75 + clock.random() * 0.5;
-	switch (verdict.reason) {
-		case 'busy': {
-			if (pod.ephemeral) return undefined;
-			// Half a minute from the last answer, not from the last look: a new leader, or any change of the pod, looks.
-			const pauseMs = staticRetryMs * (1 + clock.random() * 0.2);
-			const dueMs = (pod.busyAnswer ? (pod.claim?.atMs ?? 0) : 0) + pauseMs;
-			return { afterMs: dueMs > nowMs ? dueMs - nowMs : pauseMs };
-		}
-		case 'scope-unknown':
-			return undefined;
-		case 'registering':
-			return { afterMs: registeringRetryMs };
-		case 'unregistering':
-			return { afterMs: claimMs };
-		case 'credentials-invalid':
-		case 'forbidden':
-			return { afterMs: 30_000 * spread };
-		default:
-			return { afterMs: 10_000 * spread };
-	}
-}
-
+/** The sooner of the two. */
 function earlier(a: LookAgain, b: LookAgain): LookAgain {
 	if (!a || !b) return a ?? b;
 	return a.afterMs <= b.afterMs ? a : b;
-}
-
-function completedMessage(pod: RunnerPod, { reason }: Allow): string {
-	const asked = pod.record ? `, asked for by ${pod.record.requestedBy} at ${pod.record.requestedAt}` : '';
-	if (reason === 'node-gone')
-		return `node ${pod.nodeName} has been gone for ${nodeGoneAfterMs / 1000} s: runner ${pod.runnerName} is let go, its job is lost${asked}`;
-	return `runner ${pod.runnerName}: ${reason.replaceAll('-', ' ')}; its deletion is carried out${asked}`;
 }

@@ -1,7 +1,7 @@
 import { busy, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { type CredentialReport, heartbeatSeconds, type Report } from '../api/report.ts';
-import type { WaitingDeletion } from '../guard/deletion-loop.ts';
+import type { WaitingDeletion } from '../guard/waiting-deletions.ts';
 import type { WebhookSighting } from '../guard/webhook-watch.ts';
 import { podKey } from '../runner/runner-pod.ts';
 

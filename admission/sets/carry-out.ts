@@ -1,5 +1,5 @@
 import { objectPath } from '../api/paths.ts';
-import { apiVersion } from '../api/sets.ts';
+import { apiVersion, type RunnersSet } from '../api/sets.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import type { Ports } from '../guard/release.ts';
@@ -10,7 +10,7 @@ import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Creator, newName, type RunnersSet, type SetKind } from './kind.ts';
+import { type Creator, newName, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
 import { type Plan, refusedForMs } from './rules/plan.ts';
 import { releaseRetryMs, setReleaseBudget, setWritesAtOnce } from './rules/policy.ts';

@@ -1,16 +1,8 @@
 import type { arc } from '../api/keys.ts';
 import type { Resource } from '../api/paths.ts';
-import {
-	apiVersion,
-	type RunnerConfig,
-	type RunnerDeployment,
-	type RunnerSet,
-	setKinds,
-} from '../api/sets.ts';
+import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKinds } from '../api/sets.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
-
-export type RunnersSet = RunnerSet | RunnerDeployment;
 
 /** All that differs between the kinds of sets. */
 export interface SetKind<S extends RunnersSet> {

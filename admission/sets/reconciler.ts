@@ -1,19 +1,19 @@
 import { durationMs } from '../api/duration.ts';
 import { objectPath } from '../api/paths.ts';
-import { apiVersion, drainFinalizer, type SetConditionType, setKeys } from '../api/sets.ts';
+import { drainFinalizer, type RunnersSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
-import type { Subject } from '../kube/events.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { mostAtOnce, PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
-import type { RunnersSet, SetKind } from './kind.ts';
+import type { SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import { type Accounting, plan } from './rules/plan.ts';
-import { defaultSurge, statusEveryMs } from './rules/policy.ts';
-import { type Found, readAccounting, statusOf, surgeOf } from './status.ts';
+import { defaultSurge } from './rules/policy.ts';
+import { countedCompletions, type Found, readAccounting, surgeOf } from './rules/status.ts';
+import { StatusWriter } from './status-writer.ts';
 
 export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
@@ -21,35 +21,40 @@ export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	metrics: ReconcileObserver;
 }
 
-/** Changes that come together are looked at together. */
+/** A reconcile is delayed by this, so that changes that come together cause only one. */
 const gatherMs = 25;
-/** What is known of a set between two passes, beside its status. */
+
+/** What is known about a set between two reconciles, beside its status. */
 interface Memory {
 	accounting: Accounting;
+	/** spec.replicas at the last reconcile. */
 	replicas: number;
-	statusWrittenMs: number;
-	/** UIDs of completed owners that the accounting has, and that may still be there. */
+	/** UIDs of completed runners that are in the accounting and may still exist. */
 	counted: Set<string>;
-	/** What Events have told last. */
-	told: Map<SetConditionType, string>;
 }
 
-/** Keeps the sets of one kind at the wanted number of runners. Levels, not edges; `plan` decides, this carries out. */
+/**
+ * Keeps the sets of one kind at the wanted number of runners. Each reconcile looks at the whole state, not at what has
+ * changed; `plan` decides what to do, and a PlanExecutor does it.
+ */
 export class SetReconciler<S extends RunnersSet> {
 	readonly #dependencies: SetReconcilerDependencies;
 	readonly #kind: SetKind<S>;
 	readonly #owners: Owners;
 	readonly #executor: PlanExecutor<S>;
+	readonly #status: StatusWriter<S>;
 	readonly #queue: WorkQueue;
-	/** By UID. */
+	/** By the set's UID. */
 	readonly #memory = new Map<string, Memory>();
+	/** `namespace/name`, by the set's UID. */
 	readonly #keys = new Map<string, string>();
-	/** UIDs of sets that were deleted with --cascade=orphan: the garbage collector takes its finalizer away when done. */
+	/** UIDs of sets deleted with --cascade=orphan. Remembered, because the garbage collector removes its finalizer when it is done. */
 	readonly #orphaning = new Set<string>();
 
 	constructor(kind: SetKind<S>, dependencies: SetReconcilerDependencies) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
+		this.#status = new StatusWriter(kind, dependencies);
 		const { cache, proof, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: kind.controller,
@@ -99,17 +104,17 @@ export class SetReconciler<S extends RunnersSet> {
 		const deleting = set.metadata.deletionTimestamp !== undefined;
 		const finalizers = set.metadata.finalizers ?? [];
 		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
-		// Asked to leave its runners behind: they are nobody's from now on, and stay guarded.
+		// Deleted with --cascade=orphan: its runners stay, without an owner, and remain guarded.
 		if (deleting && finalizers.includes('orphan')) this.#orphaning.add(set.metadata.uid ?? '');
 		if (this.#orphaning.has(set.metadata.uid ?? '')) return this.#letGo(set);
 		if (!deleting && cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
 		if (!deleting && !finalizers.includes(drainFinalizer)) {
 			await this.#patch(set, { finalizers: [...finalizers, drainFinalizer] });
-			return undefined; // the watch brings it back
+			return undefined; // the watch shows the change and starts the next reconcile
 		}
 
 		const owners = this.#owners.of(set);
-		// Pods that nobody owns any more are the guard's alone.
+		// Pods without an owner are left to the guard: they don't keep the set from being deleted.
 		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#letGo(set);
 		const memory = await this.#account(set, owners);
 		for (const owner of owners)
@@ -148,10 +153,10 @@ export class SetReconciler<S extends RunnersSet> {
 			specInvalid: invalid?.message,
 			accounting: planned.accounting,
 		};
-		// A completion is written down before its runner is removed: the next leader must not fill its place (D4).
-		if (changed) await this.#writeStatus(set, found, memory, true);
+		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
+		if (changed) await this.#status.write(set, found, true);
 		await this.#executor.execute(set, planned, typeof creator === 'function' ? creator : undefined, hash);
-		const statusAgain = await this.#writeStatus(set, found, memory, false);
+		const statusAgain = await this.#status.write(set, found, false);
 		const [release, remove] = [planned.release.length, planned.remove.length];
 		if (planned.create + release + remove > 0)
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
@@ -168,7 +173,7 @@ export class SetReconciler<S extends RunnersSet> {
 		);
 	}
 
-	/** What has to be remembered, moved on to the newest word on how many are wanted. */
+	/** The memory of a set. Advances effectiveTime if spec.replicas has changed or the spec has a newer one. */
 	async #account(set: S, owners: OwnedRunner[]): Promise<Memory> {
 		const nowMs = this.#dependencies.clock.now();
 		const { uid = '', creationTimestamp = '' } = set.metadata;
@@ -182,17 +187,15 @@ export class SetReconciler<S extends RunnersSet> {
 				nextStartMs: 0,
 			},
 			replicas: stored?.replicas ?? replicas,
-			statusWrittenMs: 0,
-			counted: new Set(stored && countedBefore(owners, stored.accounting.completionsMs)),
-			told: new Map(),
+			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),
 		};
 		this.#memory.set(uid, memory);
 		const stampMs = Date.parse(set.spec.effectiveTime ?? '');
 		const before = memory.accounting.effectiveMs;
-		// A clock that runs ahead of ours does not count until we are there (D8).
+		// An effectiveTime in the future is ignored until our clock reaches it (D8).
 		if (stampMs > before && stampMs <= nowMs)
 			memory.accounting = { ...memory.accounting, effectiveMs: stampMs };
-		// Through the scale subresource nobody can stamp it: we do, in hindsight (api-server-facts).
+		// A change by the scale subresource can't set effectiveTime: admission sees no RunnerSet there (measured). We set it.
 		if (memory.replicas !== replicas && memory.accounting.effectiveMs === before) {
 			await this.#patch(set, undefined, { effectiveTime: new Date(nowMs).toISOString() });
 			memory.accounting = { ...memory.accounting, effectiveMs: nowMs };
@@ -210,44 +213,12 @@ export class SetReconciler<S extends RunnersSet> {
 		return 'kind' in account ? account.detail : undefined;
 	}
 
-	async #writeStatus(set: S, found: Found, memory: Memory, now: boolean): Promise<LookAgain> {
-		const { client, log } = this.#dependencies;
-		const nowMs = this.#dependencies.clock.now();
-		const status = statusOf(set, found, nowMs);
-		if (status === set.status) return undefined;
-		const dueMs = memory.statusWrittenMs + statusEveryMs - nowMs;
-		if (dueMs > 0 && !now) return { afterMs: dueMs };
-		memory.statusWrittenMs = nowMs;
-		const { namespace, name, uid } = set.metadata;
-		const change = { status: { ...status, accounting: { ...emptyAccounting, ...status.accounting } } };
-		const path = objectPath(this.#kind.resource, { namespace, name }, 'status');
-		await unlessChanged(mergePatch(client, path, change, { uid }));
-		for (const { type, status: yes, message = '' } of status.conditions ?? []) {
-			if (memory.told.get(type) === message || yes !== 'True' || type === 'Settled') continue;
-			memory.told.set(type, message);
-			const worrying = type === 'CredentialsMissing' || type === 'StartsFailing' || type === 'SpecInvalid';
-			this.#dependencies.events.send(
-				this.#subject(set),
-				worrying ? 'Warning' : 'Normal',
-				type,
-				'Reconcile',
-				message,
-			);
-			if (worrying)
-				log.warn(
-					{ [this.#kind.controller]: `${namespace}/${name}`, condition: type, message },
-					'set is in trouble',
-				);
-		}
-		return undefined;
-	}
-
 	async #letGo(set: S): Promise<undefined> {
 		const finalizers = (set.metadata.finalizers ?? []).filter((one) => one !== drainFinalizer);
 		await this.#patch(set, { finalizers });
 		this.#dependencies.log.info(
 			{ [this.#kind.controller]: `${set.metadata.namespace}/${set.metadata.name}` },
-			'set let go',
+			'set can be deleted: its finalizer is removed',
 		);
 	}
 
@@ -262,29 +233,15 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	#forget(uid: string): void {
+		this.#status.forget(uid);
 		this.#owners.forget(uid);
 		this.#memory.delete(uid);
 		this.#keys.delete(uid);
 		this.#orphaning.delete(uid);
 	}
-
-	#subject = ({ metadata }: S): Subject => ({ apiVersion, kind: this.#kind.kind, metadata });
 }
 
-/** Completed owners whose completion the leader before us had written down, by when: each has its own second of doubt. */
-function countedBefore(owners: OwnedRunner[], completionsMs: number[]): string[] {
-	const written = [...completionsMs];
-	return owners.flatMap(({ phase, sinceMs = 0, uid }) => {
-		const index = written.findIndex((atMs) => Math.abs(atMs - sinceMs) <= 1_000);
-		if (phase !== 'completed' || index === -1) return [];
-		written.splice(index, 1);
-		return [uid];
-	});
-}
-
-/** A merge patch takes away only what it names. */
-const emptyAccounting = { completions: null, failedStarts: null, nextStartAt: null };
-
+/** The soonest of these moments. */
 function soonest(...moments: LookAgain[]): LookAgain {
 	const due = moments.filter((moment) => moment !== undefined);
 	return due.length > 0 ? due.reduce((a, b) => (a.afterMs <= b.afterMs ? a : b)) : undefined;

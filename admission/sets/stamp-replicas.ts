@@ -6,7 +6,7 @@ import {
 	type PatchOperation,
 	patched,
 } from '../webhook/review.ts';
-import { ignoredFields } from './ignored-fields.ts';
+import { ignoredFields } from './rules/ignored-fields.ts';
 
 /**
  * Reviews CREATE and UPDATE of RunnerSets and RunnerDeployments: sets spec.effectiveTime at each change of spec.replicas

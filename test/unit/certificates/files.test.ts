@@ -48,7 +48,7 @@ test('a new pair is used without a restart; a half or broken one is complained o
 	const running = followed.run((pair) => used.push(pair.cert), stop.signal);
 
 	await writeFile(files.certFile, second.cert); // the key is still the first one's
-	await eventually('a complaint', () => lines.some((line) => line.msg.includes('the old one stays')));
+	await eventually('a complaint', () => lines.some((line) => line.msg.includes('read before stays in use')));
 	await new Promise((resolve) => setTimeout(resolve, 10 * everyMs));
 	assert.equal(
 		lines.map((line) => line.error),

@@ -220,7 +220,10 @@ test('the API server fails: tried again until it is done (invariant 10)', async 
 	api.fail('DELETE', /pods\/r1$/, new KubeError(500, '', 'etcd'), 3);
 	await world.start();
 	assert.ok((await gone('r1')) < 10_000);
-	assert.is(lines.filter((line) => line === 'warn deletion not completed, retrying').length, 3);
+	assert.is(
+		lines.filter((line) => line === 'warn recorded deletion could not be carried out, retrying').length,
+		3,
+	);
 	await world.stop(loop);
 });
 test('a 409 that is not about the UID is no end: it is tried again', async () => {

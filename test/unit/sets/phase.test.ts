@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { phaseOf } from '../../../admission/sets/rules/phase.ts';
-import { surgeOf } from '../../../admission/sets/status.ts';
+import { surgeOf } from '../../../admission/sets/rules/status.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod, running } from '../runner/pods.ts';
 

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import type { PodSpec, RunnerSet, RunnerSpec, TemplateContainer } from '../../../admission/api/sets.ts';
-import { ignoredFields } from '../../../admission/sets/ignored-fields.ts';
 import { githubUrlOf } from '../../../admission/sets/pod/defaults.ts';
 import {
 	type Layout,
@@ -9,6 +8,7 @@ import {
 	runnerTemplate,
 	templateHash,
 } from '../../../admission/sets/pod/template.ts';
+import { ignoredFields } from '../../../admission/sets/rules/ignored-fields.ts';
 import { crdFiles } from '../../../scripts/crds/generate.ts';
 import { suite } from '../../support/suite.ts';
 

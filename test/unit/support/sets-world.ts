@@ -1,7 +1,12 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { apiVersion, type RunnerDeployment, type RunnerSet } from '../../../admission/api/sets.ts';
+import {
+	apiVersion,
+	type RunnerDeployment,
+	type RunnerSet,
+	type RunnersSet,
+} from '../../../admission/api/sets.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
-import type { RunnersSet, SetKind } from '../../../admission/sets/kind.ts';
+import type { SetKind } from '../../../admission/sets/kind.ts';
 import { SetReconciler } from '../../../admission/sets/reconciler.ts';
 import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
 import { runnerSets } from '../../../admission/sets/runner-set.ts';

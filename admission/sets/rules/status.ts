@@ -1,23 +1,22 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { SetCondition, SetConditionType, SetStatus } from '../api/sets.ts';
-import type { RunnersSet } from './kind.ts';
-import type { OwnedRunner } from './owners.ts';
-import { type Accounting, isActive, type Owner, type Plan } from './rules/plan.ts';
+import type { RunnersSet, SetCondition, SetConditionType, SetStatus } from '../../api/sets.ts';
+import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
 
-/** What a pass knows beside the plan. */
+/** What one reconcile has found out about a set: the status is made from it. */
 export interface Found {
 	replicas: number;
 	templateHash: string;
-	owners: OwnedRunner[];
+	owners: readonly Owner[];
 	plan: Plan | undefined;
 	/** Label selector of the set's pods. */
 	selector: string;
+	/** Why there are no usable credentials; undefined: there are. */
 	credentialsMissing: string | undefined;
+	/** What is wrong with the spec; undefined: nothing. */
 	specInvalid: string | undefined;
 	accounting: Accounting;
 }
 
-/** The accounting as the status has it; undefined: this set was never looked at. */
+/** The accounting in the set's status; undefined if the set was never reconciled. */
 export function readAccounting(set: RunnersSet): { accounting: Accounting; replicas: number } | undefined {
 	const { accounting } = set.status ?? {};
 	if (accounting?.replicas === undefined) return undefined;
@@ -33,7 +32,18 @@ export function readAccounting(set: RunnersSet): { accounting: Accounting; repli
 	};
 }
 
-/** The status as it should be; the very object of before where nothing is new. */
+/** UIDs of the completed runners that are in the accounting already. A runner's end is known to the second only. */
+export function countedCompletions(owners: readonly Owner[], completionsMs: readonly number[]): string[] {
+	const unmatched = [...completionsMs];
+	return owners.flatMap(({ phase, sinceMs = 0, uid }) => {
+		const index = unmatched.findIndex((atMs) => Math.abs(atMs - sinceMs) <= 1_000);
+		if (phase !== 'completed' || index === -1) return [];
+		unmatched.splice(index, 1);
+		return [uid];
+	});
+}
+
+/** The status as it should be, given what was found. */
 export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatus {
 	const { owners, replicas, templateHash, accounting } = found;
 	const phase = (...phases: Owner['phase'][]) =>
@@ -49,7 +59,7 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 	const before = set.status ?? {};
 	const draining =
 		Math.min(busy, Math.max(active.length - wanted, outdatedBusy)) + phase('leaving', 'stopping');
-	const status: SetStatus = {
+	return {
 		...before,
 		observedGeneration: set.metadata.generation ?? 0,
 		desiredReplicas: replicas,
@@ -71,16 +81,12 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 		},
 		conditions: conditionsOf(set, found, { active, wanted, outdatedBusy }, nowMs),
 	};
-	return isDeepStrictEqual(normal(status), normal(before)) ? before : status;
 }
-
-/** As JSON has it: without undefined, keys in any order. */
-const normal = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 function conditionsOf(
 	set: RunnersSet,
 	{ owners, plan, credentialsMissing, specInvalid, accounting, templateHash }: Found,
-	{ active, wanted, outdatedBusy }: { active: OwnedRunner[]; wanted: number; outdatedBusy: number },
+	{ active, wanted, outdatedBusy }: { active: Owner[]; wanted: number; outdatedBusy: number },
 	nowMs: number,
 ): SetCondition[] {
 	const deleting = set.metadata.deletionTimestamp !== undefined;
@@ -115,10 +121,10 @@ function conditionsOf(
 			held !== undefined,
 			'RunnersCompleted',
 			held
-				? `${held.replicas} completed since effectiveTime: not replaced before effectiveTime moves or ${new Date(held.untilMs).toISOString()}`
+				? `${held.replicas} runners completed since effectiveTime: they are not replaced before effectiveTime moves or ${new Date(held.untilMs).toISOString()}`
 				: '',
 		],
-		['RollingOut', outdated > 0, 'OlderTemplate', `${outdated} runners are of an older template`],
+		['RollingOut', outdated > 0, 'OlderTemplate', `${outdated} runners were made from an older template`],
 		[
 			'Draining',
 			draining,
@@ -130,14 +136,14 @@ function conditionsOf(
 			deleting,
 			busyNames.length > 0 ? 'JobsRunning' : 'RunnersLeaving',
 			busyNames.length > 0
-				? `waits for ${busyNames.length} running jobs: ${list(busyNames)}`
+				? `waits for ${busyNames.length} running jobs, on ${list(busyNames)}`
 				: `${owners.length} runners are leaving`,
 		],
 	];
 	const before = new Map((set.status?.conditions ?? []).map((condition) => [condition.type, condition]));
 	return states.flatMap(([type, yes, reason, message]): SetCondition[] => {
 		const old = before.get(type);
-		// What never was the case need not be denied; what was, is.
+		// A condition appears when it is true for the first time, and then stays with status False.
 		if (!yes && type !== 'Settled' && !old) return [];
 		const status = yes ? 'True' : 'False';
 		const said = yes || type === 'Settled' ? { reason, message } : { reason: 'Over', message: '' };
@@ -162,8 +168,8 @@ function changing(plan: Plan | undefined): string {
 
 const waits: Record<Plan['wait'][number], string> = {
 	busy: 'waits for jobs to end',
-	registering: 'waits for runners that can not be unregistered yet',
-	hold: 'places of completed runners are held',
+	registering: 'waits for runners that cannot be unregistered yet',
+	hold: 'completed runners are not replaced yet',
 	'starts-failing': 'starts fail',
 	'credentials-missing': 'GitHub credentials are missing',
 };
@@ -173,7 +179,7 @@ function list(names: string[]): string {
 	return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
 
-/** `3` or `25%` of the wanted number, at least 1; undefined: it does not say. */
+/** The surge in the annotation max-surge, `3` or `25%` of the wanted number, at least 1; undefined without a valid one. */
 export function surgeOf(text: string | undefined, replicas: number): number | undefined {
 	const found = /^(\d+)(%?)$/.exec(text ?? '');
 	if (!found) return undefined;

@@ -1,4 +1,4 @@
-import type { RunnerDeployment, RunnerSet, RunnerSpec } from '../api/sets.ts';
+import type { RunnerDeployment, RunnerSet, RunnerSpec } from '../../api/sets.ts';
 
 /** One sentence for the user for each field of the spec that has no effect. */
 export function ignoredFields(set: RunnerSet | RunnerDeployment): string[] {

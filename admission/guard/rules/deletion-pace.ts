@@ -1,0 +1,58 @@
+import { progress } from '../../api/keys.ts';
+import type { Pod } from '../../api/kinds.ts';
+import type { RunnerPod } from '../../runner/runner-pod.ts';
+import type { Allow, Deny } from './decide.ts';
+import { claimMs, registeringRetryMs, staticRetryMs } from './policy.ts';
+
+/**
+ * After how many ms a denied deletion is tried again if nothing happens before that would start a try: a change of the
+ * pod, of GitHub's list or of the account. undefined: only such a change can help.
+ *
+ * @param random returns at least 0 and less than 1: tries are spread, so that many waiting pods do not try all at once
+ */
+export function nextTryMs(
+	pod: RunnerPod,
+	verdict: Deny,
+	nowMs: number,
+	random: () => number,
+): number | undefined {
+	const spread = 0.75 + random() * 0.5;
+	switch (verdict.reason) {
+		case 'busy': {
+			if (pod.ephemeral) return undefined; // its container stops when the job ends
+			// Counted from GitHub's last answer, not from the last try: a new leader and every change of the pod cause a try.
+			const pauseMs = staticRetryMs * (1 + random() * 0.2);
+			const dueMs = (pod.busyAnswer ? (pod.claim?.atMs ?? 0) : 0) + pauseMs;
+			return dueMs > nowMs ? dueMs - nowMs : pauseMs;
+		}
+		case 'scope-unknown':
+			return undefined;
+		case 'registering':
+			return registeringRetryMs;
+		case 'unregistering':
+			return claimMs;
+		case 'credentials-invalid':
+		case 'forbidden':
+			return 30_000 * spread;
+		default:
+			return 10_000 * spread;
+	}
+}
+
+/**
+ * Whether nothing has changed on the pod but the claim ("this replica asks GitHub now"). Every try writes a claim: if
+ * that started the next try, one that ends in "still registering" would be repeated without end.
+ */
+export function changesOnlyClaim(before: Pod, after: Pod): boolean {
+	const split = ({ metadata, spec, status }: Pod) => {
+		const { [progress.claim]: claim, ...annotations } = metadata.annotations ?? {};
+		const rest = JSON.stringify([{ ...metadata, resourceVersion: '', annotations }, spec, status]);
+		return { claim, rest };
+	};
+	const [was, is] = [split(before), split(after)];
+	return was.claim !== is.claim && was.rest === is.rest;
+}
+
+/** Whether the verdict comes from a call to GitHub, which another replica may have made. Other verdicts need no call. */
+export const isGitHubsAnswer = ({ reason }: Allow): boolean =>
+	reason === 'unregistered' || reason === 'never-registered';

@@ -1,0 +1,56 @@
+import type { DenyReason } from '../api/reasons.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/** A recorded deletion that can't be carried out yet. */
+export interface WaitingDeletion {
+	reason: DenyReason | 'disruption-budget';
+	/** When it was asked for, ms since the epoch. A deletion without a record counts from when it was first seen. */
+	askedAtMs: number;
+}
+
+/** Why each recorded deletion waits, as the leader sees it; kept up to date in the metrics. */
+export class WaitingDeletions {
+	readonly #metrics: Pick<Metrics, 'recordedDeletions'>;
+	readonly #byPod = new Map<string, WaitingDeletion>();
+
+	constructor(metrics: Pick<Metrics, 'recordedDeletions'>) {
+		this.#metrics = metrics;
+	}
+
+	/** All of them, by pod key. */
+	get all(): ReadonlyMap<string, WaitingDeletion> {
+		return this.#byPod;
+	}
+
+	get(podKey: string): WaitingDeletion | undefined {
+		return this.#byPod.get(podKey);
+	}
+
+	/** @param requestedAt from the record, RFC 3339; undefined: there is no record */
+	note(
+		podKey: string,
+		reason: WaitingDeletion['reason'],
+		requestedAt: string | undefined,
+		nowMs: number,
+	): void {
+		const recordedMs = Date.parse(requestedAt ?? '');
+		const firstSeenMs = this.#byPod.get(podKey)?.askedAtMs ?? nowMs;
+		this.#byPod.set(podKey, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
+		this.#count();
+	}
+
+	/** The deletion has been carried out or cancelled, or the pod is gone. */
+	forget(podKey: string): void {
+		if (this.#byPod.delete(podKey)) this.#count();
+	}
+
+	#count(): void {
+		const byReason = new Map<string, number>();
+		let oldestMs: number | undefined;
+		for (const { reason, askedAtMs } of this.#byPod.values()) {
+			byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
+			oldestMs = Math.min(oldestMs ?? askedAtMs, askedAtMs);
+		}
+		this.#metrics.recordedDeletions(byReason, oldestMs);
+	}
+}
