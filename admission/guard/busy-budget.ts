@@ -15,7 +15,7 @@ const recheckMs = 5 * 60_000;
  * In every namespace with runner pods a PodDisruptionBudget over the busy label whose integer minAvailable can never
  * be met: while every replica of ours is down, the API server itself answers 429 to evictions of busy runners, and
  * the scheduler prefers other victims. An integer needs no scale subresource, so it works for scale-set pods too
- * (api-server-facts).
+ * (measured).
  */
 export function keepBusyBudgets(
 	client: KubeClient,

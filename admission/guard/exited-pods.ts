@@ -22,7 +22,7 @@ export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefine
 
 /**
  * A RunnerSet's pod that is deleted before its StatefulSet is made anew under its name: a runner that has completed would
- * register again (invariant 6; tried: api-server-facts). Our reconciler deletes the StatefulSet first, then the pod, a
+ * register again (invariant 6; measured). Our reconciler deletes the StatefulSet first, then the pod, a
  * moment after the runner has ended; whoever is quicker has to wait for that. `self`: our own user, which has looked.
  *
  * Compatibility: the StatefulSet controller deletes exited pods to make them anew. It hears no at once, for its workers
