@@ -246,10 +246,10 @@ test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ cluster
 	assert.is((await runners('wait', 'r-1', '--for=idle', '-n', 'wait')).stdout, 'pod/r-1 condition met\n');
 	const late = await runners('wait', 'r-0', 'r-1', '--for', 'idle', '-n', 'wait', '--timeout=500ms');
 	assert.equal([late.code, late.stderr], [2, 'error: timed out waiting for the condition on pods/r-0\n']);
-	assert.match(late.stdout, /waiting for wait\/r-0: busy, build \(octo-org\/app, run 42\)/);
+	assert.match(late.stdout, /waiting for wait\/r-0: busy for \d+m: build \(octo-org\/app, run 42\)/);
 
 	const waiting = start('wait', 'r-0', '--for=idle', '-n', 'wait');
-	await waiting.prints(/busy, build/);
+	await waiting.prints(/busy for \d+m: build/);
 	await kubectl(cluster, ['label', 'pod', 'r-0', '-n', 'wait', `${busy.label}-`]);
 	assert.is((await waiting.end()).code, 0);
 
@@ -380,7 +380,7 @@ test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be ta
 	await given(cluster, 'interrupt', { name: 'r-0', nodeName: 'interrupted', ...onJob, labels });
 	await budget(cluster, 'interrupt');
 	const draining = start('drain', 'interrupted');
-	await draining.prints(/waiting for interrupt\/r-0: .*: Cannot evict/);
+	await draining.prints(/waiting for interrupt\/r-0: .*; Cannot evict/);
 	const marks = Object.entries(recorded).map(([key, value]) => `${key}=${value}`);
 	await kubectl(cluster, ['annotate', 'pod', 'r-0', '-n', 'interrupt', ...marks]);
 	await draining.prints(/run 42\)\n/);
