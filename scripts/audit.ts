@@ -1,6 +1,6 @@
 /**
- * Known vulnerabilities of what is shipped: `node scripts/audit.ts`. High and critical ones fail. Registries without
- * npm's audit endpoint, and machines without a network, cannot be asked: that is a warning.
+ * Asks npm for known vulnerabilities of the packages that are shipped: `node scripts/audit.ts`. Fails on high and critical
+ * ones. It only warns when nobody can be asked: without a network, or when the registry has no audit endpoint.
  */
 import { spawnSync } from 'node:child_process';
 
@@ -17,7 +17,7 @@ export type AuditResult =
 
 const failing = ['high', 'critical'];
 
-/** What `npm audit --json` said. Pure. */
+/** What a report of `npm audit --json` says. */
 export function readAudit(report: AuditReport): AuditResult {
 	const { vulnerabilities } = report;
 	if (!vulnerabilities) {

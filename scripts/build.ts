@@ -1,6 +1,6 @@
 /**
- * Makes dist/: `node scripts/build.ts [plugin] [admission]`, all of it without arguments. Prints sizes; a plugin
- * entry over its limit is an error, because its size is its start-up time.
+ * Makes dist/: `node scripts/build.ts [plugin] [admission]`; without arguments it makes both. It prints the sizes, and
+ * fails when the plugin's entry is larger than its limit, because its size decides how fast the plugin starts.
  */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { overlayNames, readOverlay } from './manifests/overlays.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** Bytes that the plugin's entry may have. */
+/** In bytes. */
 const pluginEntryLimit = 100_000;
 
 /** The schemas of the contract (admission/api/schema) are there for their types: no bundle carries them or typebox. */
@@ -38,11 +38,11 @@ const shared: BuildOptions = {
 
 const shebang = '#!/usr/bin/env node';
 
-/** CommonJS modules in an ESM bundle look for `require`. */
+/** An ESM bundle has no `require`, but CommonJS modules in it call it. */
 const requireShim =
 	"import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);";
 
-/** dist/kubectl-runners and what belongs to it. Needs no server, no cluster, no network. */
+/** Builds dist/kubectl-runners and the files that it loads. Needs neither a cluster nor the network. */
 export async function buildPlugin(
 	outFolder = join(root, 'dist'),
 	log: (line: string) => void = console.log,
@@ -51,7 +51,7 @@ export async function buildPlugin(
 	const plugin: BuildOptions = {
 		...shared,
 		target: 'node20',
-		// Only cleye's own help needs these two (a third of the bundle); the plugin renders help itself.
+		// Only cleye's own help needs these two, which are a third of the bundle. The plugin prints its help itself.
 		alias: {
 			ansis: './plugin/cli/unused-by-cleye.ts',
 			'terminal-columns': './plugin/cli/unused-by-cleye.ts',
@@ -95,12 +95,12 @@ export async function buildPlugin(
 	}
 }
 
-/** What `kubectl apply -k manifests/overlays/NAME` applies, by name: the manifests that `install` carries. */
+/** The objects of each overlay, by its name: what `kubectl runners install` applies. */
 function readOverlays(): Record<string, object[]> {
 	return Object.fromEntries(overlayNames.map((name) => [name, readOverlay(name)]));
 }
 
-/** dist/runners-admission, a launcher that finds a Node new enough, and the one file that it starts. */
+/** Builds the server into one file, with dist/runners-admission, a launcher that looks for a Node that is new enough. */
 export async function buildAdmission(outFolder = join(root, 'dist')): Promise<void> {
 	mkdirSync(outFolder, { recursive: true });
 	const server = join(outFolder, 'runners-admission.mjs');
@@ -120,8 +120,8 @@ export async function buildAdmission(outFolder = join(root, 'dist')): Promise<vo
 }
 
 /**
- * client-node does not say that its modules have no side effects, so its whole generated API would be bundled and
- * loaded for the sake of KubeConfig: 0.6 MB, 10 MiB resident.
+ * client-node does not declare that its modules have no side effects. Without this plugin its whole generated API would
+ * be bundled and loaded because KubeConfig is imported: 0.6 MB, and 10 MiB of resident memory.
  */
 const clientNodeIsPure: Plugin = {
 	name: 'client-node-is-pure',

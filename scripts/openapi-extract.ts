@@ -1,7 +1,7 @@
 /**
  * Makes test/sim/openapi/github-runners.json: the part of GitHub's own OpenAPI description that this project's
- * calls and the simulator's answers are checked against. The npm package is far too large to depend on, so this is run
- * by hand when a new version shall be taken:
+ * calls and the simulator's answers are checked against. The npm package is too large to depend on, so run this by hand
+ * to move to a newer version:
  *
  *   npm pack @octokit/openapi@23.0.2      (in a folder outside the repository; then unpack it)
  *   node scripts/openapi-extract.ts path/to/unpacked/package
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
 
-/** Path -> methods. Repositories and organizations are in GitHub.com's description, enterprises in that of GHEC. */
+/** Methods by path. Repositories and organizations are in GitHub.com's description, enterprises in that of GHEC. */
 const wanted: Record<string, Record<string, string[]>> = {
 	'api.github.com.json': {
 		'/app/installations/{installation_id}/access_tokens': ['post'],
@@ -49,7 +49,7 @@ const prose = new Set([
 	'operationId',
 ]);
 
-/** Whole repositories inside a token's answer: large, and neither sent by the simulator nor read by the product. */
+/** Left out: repositories in the response with a token. They are large; nothing sends or reads them here. */
 const cutProperties = new Set(['repositories']);
 
 const folder = process.argv[2];
@@ -99,7 +99,7 @@ console.log(
 	`test/sim/openapi/github-runners.json: @octokit/openapi ${version}, ${Math.ceil(text.length / 1024)} KiB`,
 );
 
-/** Copies what a part refers to into `components`, and what that refers to. */
+/** Copies everything that a part refers to into `components`, directly or through other references. */
 function takeReferences(part: Json, document: JsonObject): void {
 	if (part === null || typeof part !== 'object') return;
 	if (!Array.isArray(part) && typeof part.$ref === 'string') {
@@ -121,7 +121,7 @@ function withoutProse(part: Json, isProperties = false): Json {
 	if (part === null || typeof part !== 'object') return part;
 	const kept: JsonObject = {};
 	for (const [key, value] of Object.entries(part)) {
-		// Among a schema's properties, "description" and the like are names of fields.
+		// Inside `properties`, "description" is the name of a field and not prose.
 		if (!isProperties && prose.has(key)) continue;
 		if (isProperties && cutProperties.has(key)) continue;
 		kept[key] = withoutProse(value, !isProperties && key === 'properties');

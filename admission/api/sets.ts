@@ -1,7 +1,7 @@
 /**
  * RunnerSet, RunnerDeployment and Runner (ARC's kinds, group actions.summerwind.dev/v1alpha1) and the StatefulSet of
- * one runner, as they are on the wire, with the keys on them. Fields are named as ARC names them; what the CRDs in
- * manifests/crds refuse can not be here.
+ * one runner, as they are on the wire, with the keys on them. Fields are named as ARC names them. The types of specs and
+ * status follow from the schemas in schema/, of which the definitions in manifests/crds are made as well.
  */
 import type { KubeObject, ObjectMeta } from './kinds.ts';
 import type { PersistentVolumeClaim, PodTemplate } from './schema/pod-template.ts';
@@ -87,10 +87,8 @@ export type {
 export type {
 	LabelSelector,
 	RunnerConfig,
-	RunnerDeploymentSpec,
 	RunnerSetSpec,
 	RunnerSpec,
-	RunnerStatus,
 	SetCondition,
 	SetConditionType,
 	SetStatus,

@@ -17,7 +17,7 @@ interface Column {
 	type: string;
 	jsonPath: string;
 	description: string;
-	/** Above 0: only with -o wide. */
+	/** A column with a priority above 0 is shown with -o wide only. */
 	priority?: number;
 }
 
@@ -101,13 +101,13 @@ const kinds: Kind[] = [
 	},
 ];
 
-/** The set's name is a label of its pods. */
+/** The set's name becomes the value of a label of its pods, which may have 63 characters. */
 const nameIsALabel: Rule = {
 	rule: 'size(self.metadata.name) <= 63',
 	message: 'metadata.name may have at most 63 characters',
 };
 
-/** File name (without folder) to content, of all custom resource definitions. */
+/** The content of each custom resource definition's file, by the file's name without its folder. */
 export function crdFiles(): Record<string, string> {
 	return Object.fromEntries(kinds.map((kind) => [`${kind.plural}.yaml`, render(kind)]));
 }

@@ -11,18 +11,19 @@ import { runKubectl } from '../../test/cluster/kubectl.ts';
 import { writeCrds } from '../crds/generate.ts';
 import { overlayFolder, overlayNames, renderedFile } from './overlays.ts';
 
-/** The content of the rendered file. The kubectl is that of the control plane which the tests run. */
-export async function renderOverlay(name: string): Promise<string> {
+/** What kubectl makes of the kustomization in `folder`. The kubectl is that of the control plane which the tests run. */
+export async function kustomize(folder: string): Promise<string> {
 	const { controlplane } = await ensureBuilt((line) => console.error(line));
 	const kubectl = join(dirname(controlplane), 'kubectl');
-	const { code, stdout, stderr } = await runKubectl(
-		kubectl,
-		['kustomize', overlayFolder(name)],
-		process.env,
-		{},
-	);
-	if (code !== 0) throw new Error(`kubectl kustomize ${overlayFolder(name)}: ${stderr}`);
-	return `# Made by "make manifests" from manifests/overlays/${name}: change that instead.\n${stdout}`;
+	const { code, stdout, stderr } = await runKubectl(kubectl, ['kustomize', folder], process.env, {});
+	if (code !== 0) throw new Error(`kubectl kustomize ${folder}: ${stderr}`);
+	return stdout;
+}
+
+/** The content of an overlay's rendered file. */
+export async function renderOverlay(name: string): Promise<string> {
+	const header = `# Made by "make manifests" from manifests/overlays/${name}: change that instead.\n`;
+	return header + (await kustomize(overlayFolder(name)));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,9 +1,9 @@
-/** Where the manifests name the server's image. */
+/** The line of a Deployment that names the server's image. */
 const imageLine = /^(\s*(?:- )?image: )runners-admission:\S+$/gm;
 
 /**
- * One file to install the guard with `kubectl apply -f`: the rendered overlay, its image at this version. `image` is the
- * repository that the image was pushed to. @throws when the overlay has a Deployment without the server's image.
+ * The file that installs an overlay with `kubectl apply -f`: what was rendered, with the server's image of this version.
+ * `image` is the repository that the image was pushed to. @throws when a Deployment runs another image.
  */
 export function installFile(rendered: string, image: string, version: string): string {
 	const pinned = rendered

@@ -2,7 +2,7 @@
  * Makes what a release consists of, in dist/release: the plugin's archive, its krew manifest, one file per overlay
  * to install with, the list of packages (SBOM) and checksums. `node scripts/release/release.ts [FOLDER]`; dist/ must have
  * been built. IMAGE in the environment is the repository of the server's image, `registry.example/runners-admission`.
- * The same sources give the same archive: npm sets its times to one moment.
+ * The same sources give the same archive, because npm gives all files in it one fixed time.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -25,7 +25,7 @@ const sha256 = (file: string) => createHash('sha256').update(readFileSync(file))
 
 mkdirSync(folder, { recursive: true });
 const archive = `${name}-v${version}.tgz`;
-// --ignore-scripts: nothing is built on the way.
+// With --ignore-scripts npm packs what was built, and builds nothing itself.
 npm('pack', '--ignore-scripts', '--silent', '--pack-destination', folder);
 renameSync(join(folder, `${name}-${version}.tgz`), join(folder, archive));
 

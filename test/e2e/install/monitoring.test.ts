@@ -1,12 +1,11 @@
 /** The monitoring component as kubectl builds it on an overlay. Needs kubectl, and no cluster. */
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
-import { ensureBuilt } from '../../cluster/build.ts';
-import { runKubectl } from '../../cluster/kubectl.ts';
+import { kustomize } from '../../../scripts/manifests/render.ts';
 import { suite } from '../../support/suite.ts';
 
 const manifests = fileURLToPath(new URL('../../../manifests', import.meta.url));
@@ -14,7 +13,8 @@ const manifests = fileURLToPath(new URL('../../../manifests', import.meta.url));
 interface Manifest {
 	apiVersion: string;
 	kind: string;
-	metadata: { name: string; namespace?: string };
+	metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+	data?: Record<string, string>;
 }
 
 const test = suite<{ folder: string; build: (kustomization: object) => Promise<Manifest[]> }>(
@@ -24,14 +24,10 @@ const test = suite<{ folder: string; build: (kustomization: object) => Promise<M
 test.before(async (context) => {
 	// kustomize resolves links itself and then finds other relative paths.
 	const folder = await realpath(await mkdtemp(join(tmpdir(), 'monitoring-')));
-	const { controlplane } = await ensureBuilt(() => {});
 	context.folder = folder;
 	context.build = async (kustomization) => {
 		await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-		const kubectl = join(controlplane, '..', 'kubectl');
-		const built = await runKubectl(kubectl, ['kustomize', folder], process.env, {});
-		if (built.code !== 0) throw new Error(built.stderr);
-		return loadAll(built.stdout) as Manifest[];
+		return loadAll(await kustomize(folder)) as Manifest[];
 	};
 });
 test.after(({ folder }) => rm(folder, { recursive: true, force: true }));
@@ -53,6 +49,13 @@ test('adds its four objects to an overlay, all in the namespace of the server, a
 		'ServiceMonitor runners-system/runners-admission',
 	]);
 	assert.is(monitored.length, plain.length + added.length);
+
+	const dashboard = added.find(({ kind }) => kind === 'ConfigMap');
+	assert.is(dashboard?.metadata.labels?.grafana_dashboard, '1', "how Grafana's sidecar finds it");
+	assert.equal(
+		JSON.parse(dashboard?.data?.['runners-admission.json'] ?? ''),
+		JSON.parse(await readFile(join(manifests, 'components/monitoring/dashboard.json'), 'utf8')),
+	);
 });
 
 test.run();

@@ -1,10 +1,9 @@
 /** Nothing can wake a person without an entry that says what to do, and no alert or panel names what is not there. */
 import { readFileSync } from 'node:fs';
-import { load, loadAll } from 'js-yaml';
+import { load } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { allowReasons, denyReasons } from '../../../admission/api/reasons.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { dashboardConfigMap } from '../../../scripts/dashboard.ts';
 import { suite } from '../../support/suite.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
@@ -132,16 +131,6 @@ test('every metric is in the operations page', async () => {
 		.map((name) => name.replace(/^(runners_github_rate_limit)_(limit|reset_timestamp_seconds)$/, '_$2'))
 		.filter((name) => !page.includes(`\`${name}`));
 	assert.equal(missing, []);
-});
-
-test("the dashboard's ConfigMap is made from dashboard.json", () => {
-	const file = read(`${folder}/dashboard.yaml`);
-	assert.is(file, dashboardConfigMap(), 'run: node scripts/dashboard.ts');
-	const [map] = loadAll(file) as { data: Record<string, string> }[];
-	assert.equal(
-		JSON.parse(Object.values(map?.data ?? {})[0] ?? ''),
-		JSON.parse(read(`${folder}/dashboard.json`)),
-	);
 });
 
 test.run();
