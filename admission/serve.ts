@@ -91,7 +91,7 @@ async function compose({ settings, env, version, log }: Start) {
 
 	const background = new BackgroundWork(log);
 	const pods = new RunnerPods(client, proof, clock.now);
-	const events = new Events(client, log, self, clock);
+	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background: background.add });
 	const webhook = createWebhookServer(
 		handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),

@@ -24,11 +24,11 @@ export interface ArcFinalizersDependencies {
 }
 
 /**
- * Takes ARC's finalizers away from what is terminating, in ARC's place: runs only with the reconcilers of sets, never
- * beside a running ARC, which does so itself.
+ * Removes ARC's finalizers from terminating Runners and pods, in ARC's place. It runs only together with the reconcilers
+ * of sets, never beside a running ARC, which removes them itself.
  *
- * A Runner's at once: its pod is deleted by the garbage collector only when the Runner is gone, and is guarded. A pod's
- * when its runner has ended.
+ * A Runner's finalizer is removed at once: the garbage collector deletes its pod only afterwards, and the pod is guarded. A
+ * pod's finalizers are removed when its runner has ended.
  */
 export class ArcFinalizers {
 	readonly #dependencies: ArcFinalizersDependencies;
@@ -92,7 +92,7 @@ export class ArcFinalizers {
 			return undefined;
 		} catch (error) {
 			if (isNotFound(error)) return undefined;
-			if (isConflict(error)) return { afterMs: 200 }; // the watch brings the newer one
+			if (isConflict(error)) return { afterMs: 200 }; // by then the watch has shown the newer version
 			throw error;
 		}
 	}

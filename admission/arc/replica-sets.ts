@@ -18,7 +18,7 @@ export interface ArcReplicaSetsDependencies {
 	log: Log;
 }
 
-/** Its controller, if it runs after all, makes its Runners sooner. */
+/** An empty RunnerReplicaSet is deleted this long after its creation. ARC's controller, if it runs after all, fills it sooner. */
 const emptyForMs = 60_000;
 
 /**
@@ -39,7 +39,10 @@ export class ArcReplicaSets {
 			concurrency: 1,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
-				log.warn({ runnerReplicaSet: key, error: String(error), retryMs }, 'not removed, retrying'),
+				log.warn(
+					{ runnerReplicaSet: key, error: String(error), retryMs },
+					'empty RunnerReplicaSet not removed, retrying',
+				),
 		});
 		setsCache.runnerReplicaSets.on((change, replicaSet) => {
 			if (change !== 'deleted') this.#queue.add(podKey(replicaSet));

@@ -24,7 +24,7 @@ interface Secret extends KubeObject {
 
 export interface ManagedOptions {
 	client: KubeClient;
-	/** Of the Secret and the Service. */
+	/** Namespace of the Secret and the Service. */
 	namespace: string;
 	lifetimes: Lifetimes;
 	clock: Clock;
@@ -32,22 +32,23 @@ export interface ManagedOptions {
 	log: Log;
 }
 
-/** Other replicas may write the Secret at the same time; each of them wins at most once. */
+/** Other replicas may write the Secret at the same time, but each of them only once or twice. */
 const mostTries = 20;
 
 const messages: Record<Why, string> = {
-	mended: 'certificate Secret mended',
-	'served-ca-kept': 'certificate Secret: the CA of what is still served stays trusted',
-	'ca-announced': 'new CA announced',
-	'ca-replaced': 'CA replaced',
+	mended: 'certificate Secret repaired: it was missing or could not be used',
+	'served-ca-kept':
+		'certificate Secret: the CA of the certificate in use had been removed, and stays trusted',
+	'ca-announced': 'new CA announced: it is trusted first, and signs later',
+	'ca-replaced': 'CA replaced by its announced successor',
 	renewed: 'serving certificate renewed',
 };
 
 /**
- * The serving certificate from the Secret that all replicas share. Whoever sees first that something is due writes it
- * there; the others follow. The webhook configurations get the bundle that fits.
+ * The serving certificate in the Secret that all replicas share. The first replica that finds a change due writes it; the
+ * others read it. The CAs are written into the webhook configurations as caBundle.
  *
- * @throws KubeError when the Secret can neither be read nor written at the start.
+ * @throws KubeError if the Secret can't be read or written at the start
  */
 export async function manageCertificate(options: ManagedOptions): Promise<CertificateSource> {
 	const managed = new ManagedCertificate(options);
@@ -57,8 +58,9 @@ export async function manageCertificate(options: ManagedOptions): Promise<Certif
 
 class ManagedCertificate implements CertificateSource {
 	readonly #options: ManagedOptions;
-	/** Of the Secret, and of the Secrets of its namespace. */
+	/** Path of the Secret. */
 	readonly #path: string;
+	/** Path of all Secrets in its namespace. */
 	readonly #collectionPath: string;
 	readonly #configurations: WebhookConfigurations;
 	#served: Served | undefined;
@@ -80,14 +82,17 @@ class ManagedCertificate implements CertificateSource {
 	}
 
 	get current(): KeyPair {
-		if (!this.#served) throw new Error('not started');
+		if (!this.#served) throw new Error('the certificate has not been loaded yet: call start first');
 		return this.#served;
 	}
 
 	async start(): Promise<void> {
 		await this.#configurations.read().catch((error: unknown) => {
-			// What they hold already may do for a long time: deletions are answered meanwhile.
-			this.#options.log.warn({ error: String(error) }, 'webhook configurations not read, retrying');
+			// The caBundle that they have may be right: reviews are answered meanwhile.
+			this.#options.log.warn(
+				{ error: String(error) },
+				'the webhook configurations could not be read, retrying',
+			);
 		});
 		await this.#look();
 	}
@@ -110,7 +115,10 @@ class ManagedCertificate implements CertificateSource {
 			},
 			onError: (_key, error) => {
 				const facts = { secret: key, error: String(error) };
-				log[failing ? 'debug' : 'warn'](facts, 'certificate not looked after, retrying');
+				log[failing ? 'debug' : 'warn'](
+					facts,
+					'the managed certificate could not be checked or renewed, retrying',
+				);
 				failing = true;
 			},
 		});
@@ -119,7 +127,7 @@ class ManagedCertificate implements CertificateSource {
 			client,
 			path: this.#collectionPath,
 			query: { fieldSelector: `metadata.name=${names.certificateSecret}` },
-			trim: ({ metadata }) => ({ metadata }), // read anew when it is needed: a decision wants its newest state
+			trim: ({ metadata }) => ({ metadata }), // the data is read when it is needed, because a decision needs its newest state
 			onChange: this.#onChange,
 			onRestart: (why) => metrics.watchRestarted(this.#collectionPath, why),
 			clock,
@@ -130,7 +138,7 @@ class ManagedCertificate implements CertificateSource {
 		await queue.stop();
 	}
 
-	/** Brings Secret, configurations and what is served in line; when to look again, ms since 1970. */
+	/** Brings the Secret, the configurations and the served certificate up to date. Returns when to check again, ms since the epoch. */
 	async #look(): Promise<number> {
 		const { lifetimes, namespace, clock, metrics } = this.#options;
 		for (let attempt = 0; attempt < mostTries; attempt++) {
@@ -146,7 +154,7 @@ class ManagedCertificate implements CertificateSource {
 			const plan = planCertificates(found, view, nowMs, propagationMs(lifetimes));
 			if ('change' in plan) {
 				await this.#write(secret, plan.change, nowMs);
-				continue; // what another replica wrote in the same moment counts as well
+				continue; // read again, because another replica may have written at the same moment
 			}
 			this.#serve(plan.serve);
 			metrics.certificate('serving', endsAtMs(plan.serve.cert));
@@ -154,7 +162,9 @@ class ManagedCertificate implements CertificateSource {
 			await configurations.inject(plan.bundle);
 			return plan.lookAgainAtMs;
 		}
-		throw new Error(`Secret ${namespace}/${names.certificateSecret} keeps changing`);
+		throw new Error(
+			`Secret ${namespace}/${names.certificateSecret} keeps changing: it could not be brought up to date in ${mostTries} tries`,
+		);
 	}
 
 	#serve(next: Served): void {
@@ -164,15 +174,18 @@ class ManagedCertificate implements CertificateSource {
 		if (before?.cert === next.cert) return;
 		const { validTo, issuer } = new X509Certificate(next.cert);
 		this.#use(next);
-		this.#options.log.info({ until: validTo, issuer }, before ? 'serving certificate replaced' : 'serving');
+		this.#options.log.info(
+			{ until: validTo, issuer },
+			before ? 'serving certificate replaced' : 'serving certificate loaded',
+		);
 	}
 
-	/** The Service of the manifests, and whatever name the webhook configurations call it by. */
+	/** Host names of the Service in the manifests, and of the Services in the webhook configurations. */
 	#hosts(): string[] {
 		return [...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#configurations.hosts])];
 	}
 
-	/** Issues what is new and writes the Secret, unless somebody else has written it since it was read. */
+	/** Carries the change out and writes the Secret, unless somebody else has written it since it was read. */
 	async #write(secret: Secret | undefined, change: Change, nowMs: number): Promise<void> {
 		const { client, lifetimes, namespace, log } = this.#options;
 		const hosts = [...this.#hosts(), 'localhost'];
@@ -180,7 +193,7 @@ class ManagedCertificate implements CertificateSource {
 		const body = {
 			apiVersion: 'v1',
 			kind: 'Secret',
-			type: secret?.type ?? 'kubernetes.io/tls', // can't be changed
+			type: secret?.type ?? 'kubernetes.io/tls', // the type of a Secret cannot be changed
 			metadata: secret?.metadata ?? { name: names.certificateSecret, namespace },
 			data: {
 				...Object.fromEntries(kept),
@@ -191,11 +204,11 @@ class ManagedCertificate implements CertificateSource {
 			if (secret) await replaceObject(client, this.#path, body);
 			else await createObject(client, this.#collectionPath, body);
 		} catch (error) {
-			if (isConflict(error) || (secret && isNotFound(error))) return; // somebody was first
+			if (isConflict(error) || (secret && isNotFound(error))) return; // another replica was first
 			throw error;
 		}
 		const facts = { secret: names.certificateSecret, ...(change.fault ? { fault: change.fault } : {}) };
-		if (!secret) log.info(facts, 'certificate Secret made');
+		if (!secret) log.info(facts, 'certificate Secret created');
 		else log[change.why === 'mended' ? 'warn' : 'info'](facts, messages[change.why]);
 	}
 }

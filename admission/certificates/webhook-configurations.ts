@@ -21,7 +21,7 @@ type Kind = (typeof kinds)[number];
 
 const pathOf = (kind: Kind) => collectionPath(resources[`${kind}Webhooks`]);
 
-/** Without it the roles of manifests/ refuse a list and a watch. */
+/** The roles in manifests/ permit list and watch only for this name. */
 const ours = { fieldSelector: `metadata.name=${names.server}` };
 
 export interface WebhookConfigurationsOptions {
@@ -33,13 +33,13 @@ export interface WebhookConfigurationsOptions {
 	log: Log;
 }
 
-/** Our webhook configurations as the API servers have them: whom they trust since when, and the way to change that. */
+/** Our webhook configurations in the cluster: which CAs they contain, since when, and writing their caBundle. */
 export class WebhookConfigurations {
 	readonly #options: WebhookConfigurationsOptions;
 	readonly #found = new Map<Kind, WebhookConfiguration>();
-	/** CA, PEM -> since when every webhook has trusted it. */
+	/** Since when every webhook has contained a CA, ms since the epoch; by the CA's PEM. */
 	readonly #trusted = new Map<string, number>();
-	/** Known to have no webhooks since then. */
+	/** Since when it is known that there are no webhooks, ms since the epoch; undefined: there are some. */
 	#emptySinceMs: number | undefined;
 	#known = false;
 
@@ -47,12 +47,12 @@ export class WebhookConfigurations {
 		this.#options = options;
 	}
 
-	/** Have they been read? Until then nobody is said to be trusted. */
+	/** Whether they have been read. Until then no CA counts as trusted. */
 	get known(): boolean {
 		return this.#known;
 	}
 
-	/** Reads both once, so that the first decision of a replica knows them. @throws KubeError */
+	/** Reads both once, so that a replica knows them at its first decision. @throws KubeError */
 	async read(): Promise<void> {
 		const lists = await Promise.all(
 			kinds.map((kind) => listObjects<WebhookConfiguration>(this.#options.client, pathOf(kind), ours)),
@@ -62,7 +62,7 @@ export class WebhookConfigurations {
 		this.#learn();
 	}
 
-	/** Follows both until `signal` ends. */
+	/** Watches both until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { client, onChange, onRestart, clock, log } = this.#options;
 		const informers = kinds.map(
@@ -84,23 +84,23 @@ export class WebhookConfigurations {
 		await Promise.all(informers.map((informer) => informer.run(signal)));
 	}
 
-	/** Since when every webhook there is has trusted this CA; where there is none, nobody calls us who could not. */
+	/** Since when every webhook contains this CA, ms since the epoch; undefined: not all do. If there are no webhooks, no caller depends on a CA, and each counts as trusted. */
 	trustedSinceMs(authority: string): number | undefined {
 		return this.#emptySinceMs ?? this.#trusted.get(authority);
 	}
 
-	/** The CAs of all bundles, PEM. */
+	/** The CAs in all caBundles, PEM. */
 	get bundled(): string[] {
 		return [...new Set(this.#webhooks().flatMap((webhook) => [...authoritiesOf(webhook)]))];
 	}
 
-	/** Names that the API servers expect in the serving certificate. */
+	/** Host names for which the serving certificate must be valid. */
 	get hosts(): string[] {
 		const services = this.#webhooks().flatMap((webhook) => webhook.clientConfig?.service ?? []);
 		return [...new Set(services.map(({ name, namespace }) => `${name}.${namespace}.svc`))];
 	}
 
-	/** Writes the bundle where it is not what is there. A lost race shows as a change, which comes back here. */
+	/** Writes the CAs into every webhook that has others. If somebody else writes at the same time, the watch shows that and leads here again. */
 	async inject(bundle: readonly string[]): Promise<void> {
 		const caBundle = encode(bundle.join(''));
 		for (const [kind, configuration] of this.#found) {
@@ -120,7 +120,10 @@ export class WebhookConfigurations {
 				log.info({ kind, configuration: name, authorities: bundle.length }, 'caBundle set');
 			} catch (error) {
 				if (!isLostRace(error)) throw error;
-				log.debug({ kind, error: String(error) }, 'caBundle not set: the configuration has changed');
+				log.debug(
+					{ kind, error: String(error) },
+					'caBundle not set: the configuration was changed at the same time',
+				);
 			}
 		}
 	}
@@ -157,6 +160,6 @@ function authoritiesOf(webhook: Webhook): Set<string> {
 const sameMembers = (some: Set<string>, others: readonly string[]) =>
 	some.size === others.length && others.every((one) => some.has(one));
 
-/** 422: the `test` of the resourceVersion failed. */
+/** Whether the configuration was changed or deleted meanwhile. 422: the patch's `test` of the resourceVersion failed. */
 const isLostRace = (error: unknown) =>
 	isConflict(error) || isNotFound(error) || (error instanceof KubeError && error.code === 422);

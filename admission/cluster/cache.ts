@@ -6,11 +6,11 @@ import { isRunnerPod } from '../runner/runner-pod.ts';
 import { type Listener, runWhenServed, type WatchDependencies, watched } from './watched.ts';
 
 interface Node extends KubeObject {
-	/** Cordoned. */
+	/** `unschedulable`: the node is cordoned. */
 	spec?: { unschedulable?: boolean | undefined };
 }
 
-/** What the leader watches. Only runner pods are kept, and of each only what is read. */
+/** The objects that the leader watches. Only runner pods are kept, and of every object only the fields that are read. */
 export class Cache {
 	readonly pods: Informer<Pod>;
 	readonly nodes: Informer<Node>;

@@ -11,21 +11,21 @@ import {
 } from '../api/sets.ts';
 import { type Runnable, runWhenServed, type WatchDependencies, type Watched, watched } from './watched.ts';
 
-/** A StatefulSet or a Runner: who it is and whose. What is in it is its API server's business. */
+/** The metadata of a StatefulSet or Runner. Its spec is not kept in the cache. */
 export interface OwnerObject extends KubeObject {
 	metadata: SetMeta;
 }
 
-/** The CRDs may be installed after the server. */
+/** How often it is checked whether the CRDs are installed, which may be after the server has started. */
 const servedCheckMs = 3_000;
 
-/** Our own kinds, and the StatefulSets of RunnerSets. Runs only what the enabled controllers need. */
+/** The sets, Runners and StatefulSets that the leader watches. Only what the enabled controllers need is watched. */
 export class SetsCache {
 	readonly runnerSets: Watched<RunnerSet>;
 	readonly statefulSets: Watched<OwnerObject>;
 	readonly runnerDeployments: Watched<RunnerDeployment>;
 	readonly runners: Watched<OwnerObject>;
-	/** ARC's: served only where ARC was installed before. */
+	/** ARC's kind, which is served only if ARC was installed before. */
 	readonly runnerReplicaSets: Watched<OwnerObject>;
 	readonly #dependencies: WatchDependencies;
 
@@ -39,7 +39,7 @@ export class SetsCache {
 		);
 		this.runners = watched<OwnerObject>(dependencies, setKinds.runner, trimOwner);
 		this.runnerReplicaSets = watched<OwnerObject>(dependencies, arcReplicaSet, trimOwner);
-		// ARC's StatefulSets carry this label too, and not the set's name.
+		// StatefulSets that ARC made have this label too, but none with the set's name.
 		this.statefulSets = watched<OwnerObject>(dependencies, resources.statefulSets, trimOwner, {
 			labelSelector: setKeys.templateHash,
 		});
@@ -60,7 +60,7 @@ export class SetsCache {
 	}
 }
 
-/** The items of a list do not say their kind. */
+/** Removes managedFields and adds the kind, which items of a list lack. */
 const trimSet =
 	(kind: string) =>
 	<T extends KubeObject>(object: T): T => {

@@ -8,14 +8,14 @@ import { createUnlessPresent, getObject, unlessGone } from '../kube/objects.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** Looked after again this often: somebody may have deleted it. */
+/** How often the budget is checked, because somebody may have deleted it. */
 const recheckMs = 5 * 60_000;
 
 /**
- * In every namespace with runner pods a PodDisruptionBudget over the busy label whose integer minAvailable can never
- * be met: while every replica of ours is down, the API server itself answers 429 to evictions of busy runners, and
- * the scheduler prefers other victims. An integer needs no scale subresource, so it works for scale-set pods too
- * (measured).
+ * Keeps a back-stop PodDisruptionBudget in every namespace with runner pods. It selects the busy label, and its integer
+ * minAvailable can never be met. So even while every replica of the server is down, the API server answers 429 to
+ * evictions of busy runners, and the scheduler's preemption prefers other pods. With an integer the API server needs no
+ * scale subresource, so it works for scale-set pods too (measured).
  */
 export function keepBusyBudgets(
 	client: KubeClient,
@@ -33,14 +33,14 @@ export function keepBusyBudgets(
 		async reconcile(namespace) {
 			if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
 			if (![...cache.pods.values()].some((pod) => pod.metadata.namespace === namespace)) {
-				seen.delete(namespace); // its next runner brings it back
+				seen.delete(namespace); // the next runner pod there starts it again
 				return undefined;
 			}
 			await ensure(client, namespace, log);
 			return { afterMs: recheckMs };
 		},
 		onError: (namespace, error) =>
-			log.warn({ namespace, error: String(error) }, 'back-stop PodDisruptionBudget not made, retrying'),
+			log.warn({ namespace, error: String(error) }, 'back-stop PodDisruptionBudget not created, retrying'),
 	});
 	cache.onPod((change, pod: Pod) => {
 		const namespace = pod.metadata.namespace ?? '';
@@ -69,5 +69,5 @@ async function ensure(client: KubeClient, namespace: string, log: Log): Promise<
 	};
 	// undefined: the namespace has been deleted meanwhile.
 	const created = await unlessGone(createUnlessPresent(client, collectionPath(resource, namespace), body));
-	if (created) log.info({ namespace }, 'back-stop PodDisruptionBudget made');
+	if (created) log.info({ namespace }, 'back-stop PodDisruptionBudget created');
 }

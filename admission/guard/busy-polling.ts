@@ -14,32 +14,33 @@ import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
-/** How often it is looked which scopes are due. */
+/** How often it is checked which scopes are due for a list. */
 const tickMs = 500;
-/** A scope that could not be listed is tried again after this; the account's own back-off may hold it longer. */
+/** A scope that could not be listed is tried again after this, or later if the account's own back-off says so. */
 const troubleRetryMs = 10_000;
-/** A runner without an id is waited for at the faster pace this long after its container started. */
+/** For this long after its container started, a runner without an id is polled for at the faster pace. */
 const newcomerMs = 60_000;
-/** That pace: an id is on its pod within 3 s of its runner's registration, however many pages the list has. */
+/** The faster pace: an id is on its pod within 3 s after its runner has registered, however many pages the list has. */
 const newcomerPollMs = 1_500;
 
 /**
- * Parts of the list pace: for all scopes' polls, for those where a runner is waited for, and for the first moments of a
- * scale-up, whose hundreds of runners fill pages faster than an even share reads them. The rest is for people.
+ * Shares of the permitted list calls: for the regular polls of all scopes, for scopes where somebody waits for a runner,
+ * and for the start of a scale-up, when hundreds of new runners fill pages faster than an even share could read
+ * them. The rest is left for lists that reviews need.
  */
 const pollShare = 0.25;
 const fastShare = 0.4;
 const burstShare = 0.25;
 
-/** Live runners with the same credentials and scope: what one list answers for. */
+/** The running runners with the same credentials and scope, which one list covers. */
 interface Group {
 	credentialsSecret: string | undefined;
 	namespace: string;
 	scope: Scope;
 	pods: { key: string; uid: string; runnerName: string }[];
-	/** Somebody waits for a static runner's job to end. */
+	/** Whether a recorded deletion waits for the job of a static runner. */
 	awaited: boolean;
-	/** Until then a runner that has just started may still come. */
+	/** Until then a runner that has just started may register, ms since the epoch. */
 	newcomerUntilMs: number;
 }
 
@@ -59,18 +60,18 @@ export interface BusyDependencies {
 }
 
 /**
- * Keeps on each runner pod whether it is busy, from one list per scope: the label, the annotations, the condition,
- * the autoscalers' marks. Levels, not edges: what is wrong on a pod is put right at the next list.
+ * Shows on each runner pod whether it is busy: writes the busy label, the annotations, the condition and the autoscalers'
+ * marks, from one list of runners per scope. Wrong marks on a pod are corrected at the next list.
  */
 export class BusyPolling {
 	readonly #dependencies: BusyDependencies;
 	readonly #queue: WorkQueue;
 	readonly #polls = new Map<string, Poll>();
-	/** By pod UID: since when each list has shown its job to be over. */
+	/** By pod UID: since when every list has shown its job as over, ms since the epoch. */
 	readonly #overSinceMs = new Map<string, number>();
-	/** By pod UID: when its container was first seen to run, by our clock. */
+	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
-	/** Pages of polls that came before their even share's turn. */
+	/** Counts pages that are read earlier than an even share would allow. */
 	readonly #burst = new Pace(burstShare * listsPerMinute, paceWindowMs);
 	#groups = new Map<string, Group>();
 	#changed = true;
@@ -104,6 +105,7 @@ export class BusyPolling {
 		});
 	}
 
+	/** Polls until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
 		while (!signal.aborted) {
@@ -134,14 +136,14 @@ export class BusyPolling {
 		await this.#queue.stop();
 	}
 
-	/** How long until a scope's turn comes again, where many share this part of one credential's list pace. */
+	/** The interval of a scope's polls, in ms, if all scopes that `shares` selects divide this part of the permitted calls. */
 	#shareMs(part: number, shares: (key: string) => boolean = () => true): number {
 		let pages = 0;
 		for (const [key, { snapshot }] of this.#polls) if (shares(key)) pages += snapshot?.pages ?? 1;
 		return (pages * paceWindowMs) / (part * listsPerMinute);
 	}
 
-	/** Sorted anew only when a pod has changed: thousands of pods would cost more than the polls. */
+	/** The groups. They are computed only after a change of a pod: with thousands of pods that costs more than the polls. */
 	#freshGroups(): Map<string, Group> {
 		if (!this.#changed) return this.#groups;
 		this.#changed = false;
@@ -196,7 +198,10 @@ export class BusyPolling {
 				this.#queue.add(pod.key);
 			}
 		} catch (error) {
-			log.warn({ scope: key, error: String(error) }, 'runners not listed, retrying');
+			log.warn(
+				{ scope: key, error: String(error) },
+				'the runners of this scope could not be listed, retrying',
+			);
 		} finally {
 			poll.running = false;
 		}
@@ -235,13 +240,13 @@ export class BusyPolling {
 
 	#sighting(pod: RunnerPod): Sighting | undefined {
 		const snapshot = this.#polls.get(groupKey(pod))?.snapshot;
-		// A list from before this runner's start may show an earlier one of the same name. By our clock, not the node's.
+		// A list that is older than the runner's start may show a previous runner of the same name. Both times are by our clock.
 		if (!snapshot || snapshot.startedAtMs < (this.#runsSinceMs.get(pod.uid) ?? 0)) return undefined;
 		const overSinceMs = this.#overSinceMs.get(pod.uid) ?? snapshot.startedAtMs;
 		return { ...seen(snapshot, pod.runnerName), overForMs: snapshot.startedAtMs - overSinceMs };
 	}
 
-	/** From the caches alone: no call for each of thousands of pods. */
+	/** The pod as a RunnerPod, from the caches only: a call for each of thousands of pods would cost too much. */
 	#read(object: Pod): RunnerPod | undefined {
 		const { cache } = this.#dependencies;
 		return readRunnerPod(object, {

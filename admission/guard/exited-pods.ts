@@ -4,29 +4,32 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** One name where the controllers have service accounts of their own, the other where they share one. */
+/** User names of the StatefulSet controller: with a service account of its own, and with one shared by all controllers. */
 const statefulSetController = [
 	'system:serviceaccount:kube-system:statefulset-controller',
 	'system:kube-controller-manager',
 ];
 
-/** Nothing is made again in a namespace that is being deleted, and its StatefulSets go in any order. */
+/** In a namespace that is being deleted no pod is created again, and StatefulSets may be deleted in any order. */
 const namespaceController = 'system:serviceaccount:kube-system:namespace-controller';
 
-/** Our reconciler deletes the StatefulSet of an exited runner in a moment: so long is that waited for. */
+/** How long a review waits for our reconciler to delete the StatefulSet of an exited runner. */
 const standsAtMostMs = 1_500;
 const lookEveryMs = 100;
 
-/** Tells the StatefulSet that still stands over an exited runner's pod, which is then not to be deleted yet. */
+/** Returns the name of the StatefulSet that an exited runner's pod still has; then the pod must not be deleted yet. */
 export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefined>;
 
 /**
- * A RunnerSet's pod that is deleted before its StatefulSet is made anew under its name: a runner that has completed would
- * register again (invariant 6; measured). Our reconciler deletes the StatefulSet first, then the pod, a
- * moment after the runner has ended; whoever is quicker has to wait for that. `self`: our own user, which has looked.
+ * If the pod of a RunnerSet is deleted before its StatefulSet, the StatefulSet controller creates the pod again under its
+ * name, and a runner that has completed registers again (invariant 6; measured). A moment after the runner has ended, our
+ * reconciler deletes the StatefulSet and then the pod. Everybody else has to wait for that.
  *
- * Compatibility: the StatefulSet controller deletes exited pods to make them anew. It hears no at once, for its workers
- * are few: it backs off, 10 tries in 2.6 s and then fewer; one FailedDelete Event. All others wait here.
+ * Compatibility (measured): the StatefulSet controller deletes exited pods in order to create them again. It is refused at
+ * once, because it has few workers; it backs off, with 10 tries in 2.6 s and then fewer, and writes one FailedDelete
+ * Event. For all others the review waits up to standsAtMostMs.
+ *
+ * @param self our own user name: our reconciler has checked the StatefulSet itself
  */
 export function leavingOwner(client: KubeClient, self: string, clock: Clock, log: Log): LeavingOwner {
 	return async (pod, user) => {
@@ -42,8 +45,11 @@ export function leavingOwner(client: KubeClient, self: string, clock: Clock, log
 			}
 		} catch (error) {
 			const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
-			log.warn({ pod: name, error: String(error) }, 'the StatefulSet of an exited runner could not be read');
-			return remakes ? owner.name : undefined; // it tries again; a person's word counts
+			log.warn(
+				{ pod: name, error: String(error) },
+				'the StatefulSet of an exited runner could not be read, so whether it would create the pod again is not known',
+			);
+			return remakes ? owner.name : undefined; // the controller tries again; anybody else is allowed
 		}
 	};
 }

@@ -9,7 +9,7 @@ import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Scope } from '../runner/scope.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
-/** Connects `runner/` with Kubernetes and GitHub. `background` gets every exchange that must end before the process. */
+/** Connects release.ts with Kubernetes and GitHub. `background` is called with every exchange that must be finished before the process ends. */
 export function createReleasePorts(dependencies: {
 	pods: RunnerPods;
 	accounts: Accounts;
@@ -20,7 +20,7 @@ export function createReleasePorts(dependencies: {
 }): Ports {
 	const { pods, accounts, proof, self, clock, background } = dependencies;
 
-	/** The runner pod in what the API server answered; 'gone' also where that is no runner pod any more. */
+	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
 		written: Awaited<ReturnType<RunnerPods['patch']>>,
 	): Promise<RunnerPod | 'conflict' | 'gone'> {
@@ -54,7 +54,7 @@ export function createReleasePorts(dependencies: {
 }
 
 function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): RunnerAccount {
-	if (!scope) throw new Error('a pod without a scope has been denied before GitHub is asked');
+	if (!scope) throw new Error('internal error: GitHub must not be asked about a pod without a scope');
 	return {
 		trouble: () => account.trouble(scope),
 		async unregister(pod, { found, ...limits }) {
@@ -73,8 +73,9 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 }
 
 /**
- * Is the id on the pod its own runner's? Not where GitHub's list gives it to a runner of another name, or has this one
- * under another id. Whoever edits pods could otherwise have somebody else's runner removed, and this pod released for it.
+ * Whether the id on the pod is that of its own runner. It is not if GitHub's list gives the id to a runner of another name,
+ * or shows this runner with another id. Without this check, whoever may edit pods could have somebody else's runner
+ * removed, and this pod deleted for it.
  */
 async function isRunners(
 	{ registry }: Account,
@@ -88,7 +89,7 @@ async function isRunners(
 	if (known) return known.name === runnerName;
 
 	return withDeadline(clock, timeoutMs, async (signal) => {
-		// The second list is begun now: an id that somebody guessed may have been given out since the first.
+		// The second list is a new one: an id that somebody guessed may have been assigned since the first.
 		for (const maxAgeMs of [lookupMaxAgeMs, 0]) {
 			const snapshot = await registry.refresh(scope, { maxAgeMs, priority, signal });
 			if (isTrouble(snapshot)) return snapshot;
@@ -96,6 +97,6 @@ async function isRunners(
 			if (listed) return listed.name === runnerName;
 			if (snapshot.runners.has(runnerName)) return false;
 		}
-		return true; // neither is there: DELETE of the id tells whether it is gone or the list is late
+		return true; // the list has neither the id nor the name: GitHub's answer to DELETE will show which is right
 	});
 }

@@ -15,34 +15,35 @@ import type { RunnerPod } from '../runner/runner-pod.ts';
 import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './rules/decide.ts';
 import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
 
-/** What GitHub's list says of a runner. A hint: only `UnregisterOutcome` proves that no job can arrive. */
+/** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome = { kind: 'present'; busy: boolean } | { kind: 'not-registered' } | Trouble;
 
 /** The GitHub credentials that one runner pod uses. */
 export interface RunnerAccount {
-	/** Known now, without a call, to be of no use: rate limit, outage, bad credentials. */
+	/** Why a call would fail now, as far as is known without one (rate limit, outage, bad credentials); undefined: no reason is known. */
 	trouble(): Trouble | undefined;
-	/** The only way a runner leaves GitHub. Single flight per runner. */
+	/** Has GitHub remove the registration. Nothing else does. Concurrent calls for one runner share one exchange. */
 	unregister(
 		pod: RunnerPod,
 		options: {
 			timeoutMs: number;
-			/** How long the DELETE may wait for its turn in the pace; default nearly `timeoutMs`. */
+			/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
 			paceWaitMs?: number | undefined;
 			priority: Priority;
-			/** Told the id that was looked up, before GitHub forgets it. */
+			/** Called with an id that was looked up, before GitHub is asked to remove it. */
 			found: (runnerId: number) => Promise<void>;
 		},
 	): Promise<UnregisterOutcome>;
-	/** Reads only. `notBeforeMs`: an answer older than this does not count. */
+	/** Looks the runner up in GitHub's list. `notBeforeMs`: the list must have been begun at this time or later. */
 	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
 }
 
+/** What `release` needs from outside: GitHub, Kubernetes and time. release-adapter.ts connects the real ones. */
 export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	/** Names this replica. */
 	self: string;
 	account(pod: RunnerPod): Promise<RunnerAccount | Trouble | CredentialsMissing>;
-	/** Sets annotations. With `onlyIfUnchanged` a pod that changed since it was read answers 'conflict'. */
+	/** Sets annotations on the pod. With `onlyIfUnchanged` the answer is 'conflict' if the pod has changed since it was read. */
 	annotate(
 		pod: RunnerPod,
 		annotations: Annotations,
@@ -50,27 +51,32 @@ export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	): Promise<RunnerPod | 'conflict' | 'gone'>;
 	/** Reads the pod from the API server, never from a cache. */
 	reread(pod: RunnerPod): Promise<RunnerPod | 'gone'>;
-	/** Is another pod of the cluster the runner of this name? See name-holder.ts. */
+	/** Whether another pod in the cluster is the runner of this name; see runner/name-holder.ts. */
 	nameTaken(pod: RunnerPod): Promise<boolean>;
+	/** Signs "GitHub has unregistered this runner" for this pod; see cluster/proof.ts. */
 	sign(pod: RunnerPod, completedAt: string): string;
-	/** A scale-set pod goes with its EphemeralRunner: one that merely vanishes is recreated with a used JIT config. */
+	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
 	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
-	/** A promise that must be kept before the process may end. */
+	/** Work that must be finished before the process ends. */
 	background(work: Promise<unknown>): void;
 }
 
 export interface Released {
 	verdict: Verdict;
+	/** Whether the denied deletion is recorded on the pod. */
 	recorded: boolean | 'dry-run';
-	/** As it stands after our own writes. */
+	/** The pod after our own writes. */
 	pod: RunnerPod;
 }
 
 /**
- * May the pod be deleted now, and if GitHub has to be asked first: ask. The webhook and the deletion loop both come
- * through here. A denied request is recorded before it is answered; a 204 is on the pod before it counts.
+ * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
+ * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
+ * on the pod before it counts.
  *
- * Never throws for GitHub's sake; an error of the Kubernetes API is the caller's (it means: not recorded).
+ * @param request whose deletion to record if it is denied; undefined: nothing is recorded
+ * @param limits how long to wait for GitHub, in ms; see RunnerAccount.unregister
+ * @throws KubeError if the pod can't be read or written: then nothing is recorded. GitHub's failures deny, and never throw
  */
 export async function release(
 	pod: RunnerPod,
@@ -101,7 +107,7 @@ export async function release(
 			if (verdict?.kind === 'deny') return denied(current, verdict, request, ports);
 			if (verdict && request?.dryRun) return { verdict, recorded: 'dry-run', pod: current };
 			if (verdict) return finish(current, verdict, ports);
-			// GitHub contradicts the annotation: ask like for any other
+			// GitHub still has the runner, so the annotation is wrong: go on as for any other runner.
 		}
 
 		const annotations = {
@@ -118,12 +124,12 @@ export async function release(
 		}
 		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits);
 	}
-	return denied(current, deny('internal-error', 'the pod keeps changing'), request, ports);
+	return denied(current, deny('internal-error', 'the pod changed at every try to claim it'), request, ports);
 }
 
 /**
- * Until when this caller waits for GitHub. The API server asks a second time where the pod has changed under its DELETE,
- * as it does by our own claim: a second review that finds it goes on from the first one's time (F8).
+ * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
+ * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
  */
 function answerByMs({ claim, busyAnswer }: RunnerPod, ports: Ports, budgetMs: number): number {
 	const nowMs = ports.now();
@@ -131,7 +137,7 @@ function answerByMs({ claim, busyAnswer }: RunnerPod, ports: Ports, budgetMs: nu
 	return begun ? Math.max(nowMs + 100, claim.atMs + budgetMs) : nowMs + budgetMs;
 }
 
-/** undefined: GitHub still has the runner although somebody wrote that it has not. */
+/** The verdict from GitHub's list; undefined: the list has the runner, although an annotation says that it is unregistered. */
 function readLookup(
 	pod: RunnerPod,
 	found: LookupOutcome,
@@ -146,7 +152,7 @@ function readLookup(
 	return verifying ? allow('unregistered') : decideUnknownToGitHub(pod, nowMs);
 }
 
-/** GitHub may take longer than the caller can wait: the exchange goes on and its outcome is written all the same. */
+/** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
 async function unregister(
 	pod: RunnerPod,
 	account: RunnerAccount,
@@ -159,7 +165,8 @@ async function unregister(
 			timeoutMs: backgroundBudgetMs,
 			paceWaitMs,
 			priority,
-			// Without its id on the pod a runner that GitHub removed for a server that then crashed looks like one to come.
+			// The id is written first. Without it, if the server crashed after GitHub removed the runner, the runner would seem
+			// to be still registering.
 			found: async (runnerId) => void (await ports.annotate(pod, idOf(runnerId))),
 		})
 		.then((outcome) => settle(pod, outcome, ports));
@@ -167,7 +174,11 @@ async function unregister(
 	let cancel = () => {};
 	const late = new Promise<Released>((resolve) => {
 		cancel = ports.after(Math.max(0, deadlineMs - ports.now()), () =>
-			resolve({ verdict: deny('github-slow', 'asked, waiting for the answer'), recorded: true, pod }),
+			resolve({
+				verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
+				recorded: true,
+				pod,
+			}),
 		);
 	});
 	try {
@@ -177,13 +188,14 @@ async function unregister(
 	}
 }
 
+/** Writes the outcome on the pod and turns it into a verdict. */
 async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports): Promise<Released> {
 	switch (outcome.kind) {
 		case 'unregistered':
-			// GitHub had it until now, whatever somebody wrote on the pod.
+			// GitHub had the runner until now, so an annotation that says otherwise is wrong.
 			return finish({ ...pod, unregistered: undefined }, allow('unregistered'), ports);
 		case 'not-registered': {
-			// An id on the pod would have been asked about, were it not another runner's.
+			// If an id is on the pod, GitHub gives it to another runner: it is ignored.
 			const verdict = decideUnknownToGitHub({ ...pod, runnerId: undefined }, ports.now());
 			return verdict.kind === 'allow' ? finish(pod, verdict, ports) : { verdict, recorded: true, pod };
 		}
@@ -192,19 +204,20 @@ async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports):
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
 		}
 		default:
-			// Nothing was learnt: whichever replica is asked next need not wait for this claim to run out.
+			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
 			await ports.annotate(pod, unclaimed);
 			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
 	}
 }
 
-/** Writes the proof, and only then lets go. */
+/** Writes the proof on the pod, and only then allows the deletion. */
 async function finish(pod: RunnerPod, verdict: Verdict, ports: Ports): Promise<Released> {
 	const written = await ports.annotate(pod, unregisteredOf(pod, ports.sign, ports.now()));
 	if (pod.owner?.found) await ports.deleteEphemeralRunner(pod);
 	return { verdict, recorded: false, pod: typeof written === 'string' ? pod : written };
 }
 
+/** Records the request, if there is one and none is recorded yet, and answers with the denial. */
 async function denied(
 	pod: RunnerPod,
 	verdict: Verdict & { kind: 'deny' },
@@ -217,7 +230,7 @@ async function denied(
 		const annotations = recordOf(current, request, ports.now());
 		if (Object.keys(annotations).length === 0)
 			return { verdict, recorded: current.record !== undefined, pod: current };
-		// Of several who ask at once the first is remembered, on whichever replica (invariant 4).
+		// If several ask at once, even at different replicas, only the first is recorded (invariant 4).
 		const written = await ports.annotate(current, annotations, attempt < 3);
 		if (typeof written !== 'string') return { verdict, recorded: true, pod: written };
 		const fresh = written === 'gone' ? written : await ports.reread(current);

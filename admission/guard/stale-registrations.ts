@@ -10,12 +10,13 @@ import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** A runner goes offline at GitHub a moment after its pod is gone, and an ephemeral one removes itself. */
+/** First check after a pod is gone: by then GitHub shows the runner offline, and an ephemeral one has removed itself. */
 const firstLookMs = 15_000;
 const nextLookMs = 60_000;
-/** After this GitHub's own clean-up (one day for an ephemeral runner) is as good. */
+/** After this it is left to GitHub, which removes an offline ephemeral runner after a day. */
 const giveUpMs = 24 * 60 * 60_000;
 
+/** A pod that is gone and whose registration may have stayed. */
 interface Dangling {
 	pod: RunnerPod;
 	scope: Scope;
@@ -32,8 +33,8 @@ export interface StaleRegistrationsDependencies {
 }
 
 /**
- * Removes the registrations of pods that are gone without having been unregistered: a runner that failed, a node that
- * was lost, a break-glass. Best effort: what a leader has not finished is not known to the next one.
+ * Removes the registrations of runners whose pods are gone without having been unregistered: the runner failed, the node
+ * was lost, or break-glass was used. Best effort: a new leader does not know what the previous one had not finished.
  */
 export class StaleRegistrations {
 	readonly #dangling = new Map<string, Dangling>();
@@ -50,7 +51,10 @@ export class StaleRegistrations {
 			concurrency: 1,
 			reconcile: (key) => this.#tidy(key),
 			onError: (key, error, retryMs) =>
-				log.warn({ runner: key, error: String(error), retryMs }, 'registration not removed, retrying'),
+				log.warn(
+					{ runner: key, error: String(error), retryMs },
+					'registration of a runner whose pod is gone not removed, retrying',
+				),
 		});
 		cache.onPod((change, object: Pod) => {
 			if (change !== 'deleted' || proof.holds(object)) return;
@@ -88,19 +92,19 @@ export class StaleRegistrations {
 		if (isTrouble(snapshot) || snapshot.startedAtMs < sinceMs) return again;
 		const runner = snapshot.runners.get(pod.runnerName);
 		if (!runner) return done();
-		// Another machine may run under that name: only what is ours, idle and gone from the network is removed.
+		// Another machine may run a runner of this name: it is removed only if it has our id and is idle and offline.
 		if (pod.runnerId !== undefined && runner.id !== pod.runnerId) return done();
 		if (runner.busy || runner.status !== 'offline') return again;
 		const outcome = await account.remove(scope, runner.id, { priority: 'background' });
 		if (outcome.kind !== 'removed' && outcome.kind !== 'not-found') return again;
 		log.info(
 			{ pod: `${pod.namespace}/${pod.name}`, runner: pod.runnerName, runnerId: runner.id },
-			'dangling registration removed',
+			'registration of a runner whose pod is gone removed',
 		);
 		return done();
 	}
 
-	/** Another pod says that it is this runner: whichever it belongs to, it is not certain enough to remove it. */
+	/** Whether another pod claims to be this runner. Then it is not certain whose the registration is, and it stays. */
 	#isAnothers(pod: RunnerPod): boolean {
 		const { cache } = this.#dependencies;
 		for (const object of cache.pods.values()) {
@@ -111,6 +115,7 @@ export class StaleRegistrations {
 		return false;
 	}
 
+	/** Whether a new pod of the same name exists, which registers under the same runner name. */
 	#registeredAnew(cache: Cache, pod: RunnerPod): boolean {
 		const successor = cache.pods.get(pod.namespace, pod.name);
 		return successor !== undefined && podKey(successor) === `${pod.namespace}/${pod.name}`;

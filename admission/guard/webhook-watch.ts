@@ -12,6 +12,7 @@ interface Configuration extends KubeObject {
 	webhooks?: { name: string; failurePolicy?: string }[];
 }
 
+/** The webhooks as they are in the cluster, and what that means for runner pods. */
 export interface WebhookSighting {
 	state: Report['guard']['state'];
 	webhooks: WebhookReport[];
@@ -20,20 +21,20 @@ export interface WebhookSighting {
 const kinds = ['validating', 'mutating'] as const;
 type Kind = (typeof kinds)[number];
 
-/** Time without the guard is measured in steps of this. */
+/** How often it is checked whether runner pods are guarded, and the unguarded time is added up. */
 const stepMs = 1_000;
 
 /**
- * Watches whether the guard is still in the API server's way (H2): somebody may have set its failurePolicy to Ignore or
- * deleted its webhook. Apart from the informer that keeps the caBundle, which does not run where certificates come
- * from files; of each configuration only names and policies are kept.
+ * Watches whether the API server still asks the guard (H2): somebody may have deleted its webhook or set its failurePolicy
+ * to Ignore. It does not share the informers of certificates/webhook-configurations.ts, which do not run if certificates
+ * come from files. Of each configuration only the names and policies are kept.
  */
 export class WebhookWatch {
 	readonly #informers: Record<Kind, Informer<Configuration>>;
 	readonly #metrics: Metrics;
 	readonly #clock: Clock;
 	readonly #log: Log;
-	/** How long this process has seen runner pods unguarded. */
+	/** How long runner pods have been unguarded as seen by this process, ms. */
 	unguardedMs = 0;
 
 	constructor(client: KubeClient, metrics: Metrics, clock: Clock, log: Log) {
@@ -62,7 +63,7 @@ export class WebhookWatch {
 		this.#informers = { validating: watch('validating'), mutating: watch('mutating') };
 	}
 
-	/** As the cluster has it now. */
+	/** The present state. */
 	sighting(): WebhookSighting {
 		const webhooks = kinds.flatMap((kind) =>
 			[...this.#informers[kind].values()].flatMap((configuration) =>
@@ -101,14 +102,14 @@ export class WebhookWatch {
 		if (state === 'unguarded')
 			this.#log.warn(
 				{ webhook: guardWebhook },
-				'runner pods are unguarded: this webhook is missing or its failurePolicy is not Fail',
+				'runner pods are unguarded: this webhook is missing or its failurePolicy is not Fail; install the manifests again',
 			);
 		else if (before === 'unguarded')
 			this.#log.info({ webhook: guardWebhook }, 'runner pods are guarded again');
 	}
 }
 
-/** Only a webhook that fails closed keeps runner pods while no replica answers. */
+/** Guarded only with failurePolicy Fail: otherwise runner pods could be deleted whenever no replica answers. */
 export function guardState(webhooks: readonly WebhookReport[]): 'guarded' | 'unguarded' {
 	const guard = webhooks.find(({ kind, name }) => kind === 'validating' && name === guardWebhook);
 	return guard?.failurePolicy === 'Fail' ? 'guarded' : 'unguarded';

@@ -1,6 +1,6 @@
 /**
- * Time and chance, for every loop: passed in, so that a test can let an hour pass in a few milliseconds. The functions
- * may be taken from the object and passed on alone.
+ * Time, timers and randomness. They are passed into every loop, so that a test can let an hour pass in a few milliseconds.
+ * The functions may be taken from the object and passed on alone.
  */
 export interface Clock {
 	/** Milliseconds since 1970. Somebody may set this clock, forwards or backwards. */

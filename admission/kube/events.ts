@@ -1,45 +1,55 @@
 import { createHash } from 'node:crypto';
-import { names } from '../api/keys.ts';
 import type { ObjectMeta } from '../api/kinds.ts';
+import { collectionPath, resources } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
-import { isConflict, type KubeClient } from './client.ts';
+import type { KubeClient } from './client.ts';
 import type { Clock } from './clock.ts';
+import { createUnlessPresent } from './objects.ts';
 
 export type EventType = 'Normal' | 'Warning';
 
+/** The object that an Event is about. */
 export interface Subject {
 	apiVersion: string;
 	kind: string;
 	metadata: Pick<ObjectMeta, 'name' | 'namespace' | 'uid' | 'resourceVersion'>;
 }
 
-/** How many (object, reason) pairs are remembered to keep an Event from being sent twice. */
+/** Who sends the Events: the program, and which process of it. */
+export interface Reporter {
+	component: string;
+	instance: string;
+}
+
+/** How many pairs of object and reason are remembered, so that no Event is sent twice. */
 const remembered = 5_000;
 
 /**
- * Sends each (object, reason, message) once: an Event tells a change, not a state. Never fails its caller.
+ * Sends Events, each combination of object, reason and message once, because an Event reports a change. Never fails its
+ * caller.
  *
- * Several replicas may see the same change: one DELETE is two or three reviews, each answered by any of them, and a new
- * leader looks at everything anew. So an Event's name is made from what it tells, and the second one is refused by the
- * API server as one that exists (for as long as Events are kept there, an hour by default).
+ * Several replicas may see the same change: one DELETE causes two or three reviews, which different replicas may answer,
+ * and a new leader reconciles everything again. So an Event's name is computed from its content, and the API server
+ * refuses a second one of the same name (for as long as it keeps Events, an hour by default).
  */
 export class Events {
 	readonly #client: KubeClient;
 	readonly #log: Log;
-	readonly #instance: string;
+	readonly #reporter: Reporter;
 	readonly #clock: Clock;
 	readonly #last = new Map<string, string>();
 
-	constructor(client: KubeClient, log: Log, instance: string, clock: Clock) {
+	constructor(client: KubeClient, log: Log, reporter: Reporter, clock: Clock) {
 		this.#client = client;
 		this.#log = log;
-		this.#instance = instance;
+		this.#reporter = reporter;
 		this.#clock = clock;
 	}
 
 	/**
-	 * `occasion`: what makes two Events of one object and reason the same; default the message. To be given where the
-	 * message has times in it, which no two replicas write alike.
+	 * @param action what was being done, as in the API: "Delete"
+	 * @param occasion two Events of one object and reason are the same if this text is the same; default: the message. To
+	 * be given if the message contains times, which differ between replicas.
 	 */
 	send(
 		subject: Subject,
@@ -57,6 +67,7 @@ export class Events {
 		if (this.#last.size > remembered && oldest !== undefined) this.#last.delete(oldest);
 
 		const now = new Date(this.#clock.now()).toISOString();
+		const { component, instance } = this.#reporter;
 		const { name, namespace = 'default', uid, resourceVersion } = subject.metadata;
 		const body = {
 			apiVersion: 'v1',
@@ -74,30 +85,30 @@ export class Events {
 			reason,
 			action,
 			message: message.slice(0, 1_000),
-			source: { component: names.server },
-			reportingComponent: names.server,
-			reportingInstance: this.#instance.slice(0, 128),
+			source: { component },
+			reportingComponent: component,
+			reportingInstance: instance.slice(0, 128),
 			firstTimestamp: now,
 			lastTimestamp: now,
 			count: 1,
 		};
-		this.#client
-			.request('POST', `/api/v1/namespaces/${namespace}/events`, { body, timeoutMs: 5_000 })
-			.catch((error: unknown) => {
-				if (isConflict(error)) return; // another replica was first
-				// In a namespace that is being deleted no Event can be made: what it says is in the log as well.
-				this.#log.debug({ error: String(error), reason, name }, 'Event not sent');
-			});
+		const path = collectionPath(resources.events, namespace);
+		// If it exists already, another replica has sent it.
+		createUnlessPresent(this.#client, path, body, { timeoutMs: 5_000 }).catch((error: unknown) => {
+			// No Event can be created in a namespace that is being deleted. Its content is in the log as well.
+			this.#log.debug({ error: String(error), reason, name }, 'Event not sent');
+		});
 	}
 }
 
-/** As kubectl and client-go name them, `<object>.<16 hex digits>`; an Event's name has at most 253 characters. */
+/** `<object>.<16 hex digits>`, as client-go names Events; at most 253 characters. */
 function eventName({ metadata }: Subject, reason: string, occasion: string): string {
 	const told = JSON.stringify([metadata.uid, reason, occasion]);
 	const hash = createHash('sha256').update(told).digest('hex').slice(0, 16);
 	return `${metadata.name.slice(0, 200)}.${hash}`;
 }
 
+/** A pod as the subject of an Event. */
 export const podSubject = (pod: { namespace: string; name: string; uid: string }): Subject => ({
 	apiVersion: 'v1',
 	kind: 'Pod',

@@ -10,9 +10,11 @@ export interface InformerOptions<T extends KubeObject> {
 	/** `/api/v1/pods` */
 	path: string;
 	query?: Record<string, string>;
-	/** Keeps only what is read; undefined leaves the object out of the cache. */
+	/** Reduces an object to the fields that are read; undefined leaves it out of the cache. */
 	trim(object: T): T | undefined;
+	/** Called after each change of the cache. `before`: the object as it was; undefined if it was added. */
 	onChange(change: Change, object: T, before: T | undefined): void;
+	/** Called when the watch broke and is started again. `why`: 'expired' or 'error'. */
 	onRestart?(why: string): void;
 	clock: Clock;
 	log: Log;
@@ -28,13 +30,13 @@ interface WatchEvent<T> {
 	object: T & { code?: number; message?: string };
 }
 
-/** Pages of this size keep 5,000 pods at 9 MiB instead of 66 (measured). */
+/** Lists are read in pages of this size: 5,000 pods need 9 MiB of memory in place of 66 MiB (measured). */
 const pageSize = 500;
 
 /**
- * List, then watch, for as long as `run`'s signal lasts: a broken watch goes on where it was, an expired one lists
- * again, and neither needs a restart. (client-node's own informer stops at the first error and can't trim what
- * arrives by watch.)
+ * A cache of objects that is filled by a list and kept up to date by a watch. A broken watch is resumed where it ended; if
+ * it has expired, everything is listed again. (client-node's own informer stops at the first error, and can't trim
+ * objects that arrive by the watch.)
  */
 export class Informer<T extends KubeObject> {
 	readonly #options: InformerOptions<T>;
@@ -46,10 +48,12 @@ export class Informer<T extends KubeObject> {
 		this.#options = options;
 	}
 
+	/** Whether the first list is complete. */
 	get synced(): boolean {
 		return this.#synced;
 	}
 
+	/** The object as it is in the cache; undefined if it is not there. */
 	get(namespace: string | undefined, name: string): T | undefined {
 		return this.#objects.get(`${namespace ?? ''}/${name}`);
 	}
@@ -58,6 +62,7 @@ export class Informer<T extends KubeObject> {
 		return this.#objects.values();
 	}
 
+	/** Lists and watches until `signal` ends. Never rejects: errors are retried. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#options;
 		let failures = 0;
@@ -67,7 +72,7 @@ export class Informer<T extends KubeObject> {
 				if (!this.#resourceVersion) await this.#list(signal);
 				await this.#watch(signal);
 				failures = 0;
-				// A server that closes every watch at once must not be asked in a tight loop.
+				// If a server closes every watch at once, it must not be called in a tight loop.
 				if (clock.monotonic() - startedMs < 1_000) await clock.sleep(1_000, signal);
 			} catch (error) {
 				if (signal.aborted) return;
@@ -77,7 +82,7 @@ export class Informer<T extends KubeObject> {
 				failures += 1;
 				const why = error instanceof Error ? error.message : String(error);
 				this.#options.onRestart?.(expired ? 'expired' : 'error');
-				// A watch that the server ends is everyday life; a failing list is news, once.
+				// A watch that ends now and then is normal; one that keeps failing is logged once.
 				if (failures === 3)
 					this.#options.log.warn({ path: this.#options.path, why }, 'watch keeps failing, retrying');
 				const delayMs = expired ? 0 : Math.min(5_000, 100 * 2 ** failures) * (0.5 + clock.random());
@@ -113,7 +118,7 @@ export class Informer<T extends KubeObject> {
 
 	async #watch(signal: AbortSignal): Promise<void> {
 		const { client, path, query, clock } = this.#options;
-		// The server closes the watch by then; a connection that died without a word is given up a little later.
+		// The server closes the watch after this time. A connection that broke silently is given up 15 s later.
 		const timeoutSeconds = 240 + Math.floor(clock.random() * 60);
 		await withDeadline(clock, (timeoutSeconds + 15) * 1000, (dead) =>
 			client.stream(path, {

@@ -1,12 +1,19 @@
 import type { ObjectMeta } from '../api/kinds.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
-import { isConflict, isNotFound, type KubeClient } from './client.ts';
+import { isConflict, type KubeClient } from './client.ts';
 import type { Clock } from './clock.ts';
+import { createObject, getObject, replaceObject } from './objects.ts';
 
 /** client-go's own defaults for leader election: lease 15 s, renew deadline 10 s, retry 2 s. */
 const leaseMs = 15_000;
 const renewDeadlineMs = 10_000;
 const retryMs = 2_000;
+
+/** Well below the renew deadline, so that a call that hangs is tried again in time. */
+const callLimits = { timeoutMs: 5_000 };
+/** At shutdown: nothing is lost if it fails, the Lease only expires later. */
+const releaseLimits = { timeoutMs: 2_000 };
 
 interface Lease {
 	metadata: ObjectMeta;
@@ -32,31 +39,28 @@ export interface LeaderOptions {
 }
 
 /**
- * Runs `lead` in at most one process at a time, by a Lease, until `signal` ends; an error of `lead` is thrown. Whether the lease has expired is
- * measured on our own clock, from when its record last changed (clocks of machines differ). There is no fencing: a
- * paused leader can act late, so whatever `lead` does must be idempotent and carry UID preconditions.
+ * Runs `lead` in at most one process at a time, by means of a Lease, until `signal` ends. Rejects with the error of `lead`.
+ * Clocks of machines differ, so whether the Lease has expired is measured on our own clock, from the last change of its
+ * record. There is no fencing: a process that was paused may act although it no longer leads. So everything that
+ * `lead` does must be idempotent and must carry UID preconditions.
  */
 export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): Promise<void> {
 	const { client, namespace, name, identity, clock, log } = options;
-	const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+	const path = objectPath(resources.leases, { namespace, name });
 	let observed = { record: '', atMs: 0 };
 
-	/** True when this process holds the lease afterwards. */
+	/** Acquires or renews the Lease. Returns whether this process holds it now. */
 	async function tryAcquire(): Promise<boolean> {
 		const now = new Date(clock.now());
-		let lease: Lease;
-		try {
-			lease = await client.request<Lease>('GET', `${path}/${name}`, { timeoutMs: 5_000 });
-		} catch (error) {
-			if (!isNotFound(error)) throw error;
-			const spec = specOf(identity, now, now.toISOString(), 0);
-			const body = {
+		const lease = await getObject<Lease>(client, path, callLimits);
+		if (!lease) {
+			const created = {
 				apiVersion: 'coordination.k8s.io/v1',
 				kind: 'Lease',
 				metadata: { name, namespace },
-				spec,
+				spec: specOf(identity, now, now.toISOString(), 0),
 			};
-			await client.request('POST', path, { body, timeoutMs: 5_000 });
+			await createObject(client, collectionPath(resources.leases, namespace), created, callLimits);
 			return true;
 		}
 		const record = JSON.stringify(lease.spec ?? {});
@@ -67,8 +71,8 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 		const ours = holder === identity;
 		const acquired = ours ? (lease.spec?.acquireTime ?? micro(now)) : micro(now);
 		const transitions = (lease.spec?.leaseTransitions ?? 0) + (ours ? 0 : 1);
-		const body = { ...lease, spec: specOf(identity, now, acquired, transitions) };
-		await client.request('PUT', `${path}/${name}`, { body, timeoutMs: 5_000 });
+		const renewed = { ...lease, spec: specOf(identity, now, acquired, transitions) };
+		await replaceObject(client, path, renewed, callLimits);
 		return true;
 	}
 
@@ -76,7 +80,8 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 		try {
 			return await tryAcquire();
 		} catch (error) {
-			if (!isConflict(error)) log.debug({ error: String(error) }, 'lease: no answer');
+			if (!isConflict(error))
+				log.debug({ error: String(error) }, 'the Lease could not be read or written, retrying');
 			return false;
 		}
 	}
@@ -101,19 +106,19 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 		lost.abort();
 		await ended;
 		if (signal.aborted || failure) await release();
-		if (failure) throw failure.error; // a leader that leads nothing would keep others from it
-		if (!signal.aborted) log.warn({ identity }, 'no longer leading: the lease could not be renewed');
+		if (failure) throw failure.error; // a leader whose work has failed must not keep the Lease from others
+		if (!signal.aborted) log.warn({ identity }, 'no longer leading: the Lease could not be renewed');
 	}
 
-	/** So that the next leader need not wait for the lease to expire. */
+	/** Gives up the Lease, so that the next leader need not wait until it expires. */
 	async function release(): Promise<void> {
 		try {
-			const lease = await client.request<Lease>('GET', `${path}/${name}`, { timeoutMs: 2_000 });
-			if (lease.spec?.holderIdentity !== identity) return;
-			const body = { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } };
-			await client.request('PUT', `${path}/${name}`, { body, timeoutMs: 2_000 });
+			const lease = await getObject<Lease>(client, path, releaseLimits);
+			if (lease?.spec?.holderIdentity !== identity) return;
+			const released = { ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } };
+			await replaceObject(client, path, released, releaseLimits);
 		} catch (error) {
-			log.debug({ error: String(error) }, 'lease: not released');
+			log.debug({ error: String(error) }, 'the Lease could not be released; it expires in 15 s');
 		}
 	}
 }
@@ -133,5 +138,5 @@ function specOf(
 	};
 }
 
-/** MicroTime: six digits of a second. */
+/** A time in the API's MicroTime format, which has six digits after the second. */
 const micro = (time: Date) => time.toISOString().replace('Z', '000Z');

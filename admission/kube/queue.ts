@@ -1,15 +1,15 @@
 import type { Clock } from './clock.ts';
 
-/** What a reconcile answers: look again after so many ms, or not until something changes. */
+/** What a reconcile returns: when to reconcile the object again even if nothing changes; undefined: only after a change. */
 export type LookAgain = { afterMs: number } | undefined;
 
-/** Whoever counts reconciles; see metrics.ts. */
+/** Counts and times reconciles; see telemetry/metrics.ts. */
 export interface ReconcileObserver {
 	reconciled(controller: string, tookMs: number, failed: boolean): void;
 }
 
 export interface QueueOptions {
-	/** Its name in the metrics. */
+	/** The controller's name in the metrics. */
 	controller: string;
 	metrics: ReconcileObserver;
 	clock: Clock;
@@ -19,8 +19,8 @@ export interface QueueOptions {
 }
 
 /**
- * A keyed work queue: a key is worked on by one worker at a time, a key added meanwhile is worked on once more, and
- * an error is retried after 100 ms doubling to 30 s.
+ * A work queue of keys. Each key is reconciled by one worker at a time. A key that is added during its reconcile is
+ * reconciled once more. An error is retried after 100 ms, doubled at each further error up to 30 s.
  */
 export class WorkQueue {
 	readonly #options: QueueOptions;
@@ -36,7 +36,7 @@ export class WorkQueue {
 		this.#options = options;
 	}
 
-	/** Work on the key now. */
+	/** Reconciles the key as soon as a worker is free. */
 	add(key: string): void {
 		if (this.#stopped) return;
 		this.#unschedule(key);
@@ -44,7 +44,7 @@ export class WorkQueue {
 		this.#pump();
 	}
 
-	/** Work on the key after `ms`, or earlier if it is already due earlier. */
+	/** Reconciles the key after `ms`, or earlier if it is scheduled earlier. */
 	addAfter(key: string, ms: number): void {
 		if (this.#stopped || this.#ready.has(key)) return;
 		const { clock } = this.#options;
@@ -56,7 +56,7 @@ export class WorkQueue {
 		this.#delayed.set(key, { cancel, atMs });
 	}
 
-	/** Nothing new is started; resolves when what runs has ended. */
+	/** Starts no further reconcile. Resolves when those that run have ended. */
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		this.#ready.clear();

@@ -33,7 +33,7 @@ export interface LeadDependencies {
 	proof: Proof;
 	events: Events;
 	metrics: Metrics;
-	/** Which of the reconcilers run; the guard's loops always do. */
+	/** Which reconcilers run. The guard's loops always run. */
 	controllers: readonly Controller[];
 	templateDefaults: TemplateDefaults;
 	version: string;
@@ -43,12 +43,12 @@ export interface LeadDependencies {
 	self: string;
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
-	/** Called back whenever an account of GitHub's has come out of trouble. */
+	/** Registers a listener that is called whenever the calls of a GitHub account work again. */
 	onGitHubRecovered: (listener: () => void) => void;
 	log: Log;
 }
 
-/** Everything that only the leader does, until `signal` ends. */
+/** Runs all loops that only the leader runs, until `signal` ends. Resolves when they have stopped. */
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
 	const { client, accounts, proof, events, metrics, controllers, templateDefaults, clock, log } =
 		dependencies;
@@ -58,7 +58,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		proof,
 		clock.now,
 		async (namespace, name) =>
-			// The cache first; what it lacks may be newer than the cache, or the kind was installed a moment ago.
+			// What the cache lacks may be newer than the cache, or its CRD may just have been installed: then it is read.
 			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
 	);
 	const ports = createReleasePorts({ ...dependencies, pods });
@@ -87,7 +87,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			new StandaloneRunners({ ...forSets, setsCache, templateDefaults }),
 		controllers.includes('runnerdeployment') &&
 			new ArcReplicaSets({ client, setsCache, clock, metrics, log }),
-		// Never beside a running ARC, which the guard alone is for.
+		// With `deletion` alone ARC runs beside this server and removes its finalizers itself.
 		controllers.some((controller) => controller !== 'deletion') &&
 			new ArcFinalizers({ client, cache, setsCache, pods, clock, metrics, log }),
 	].filter((one) => one !== false);

@@ -7,20 +7,20 @@ import { applyObject, getObject } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
 
-/** How often it is looked whether there is news. */
+/** How often it is checked whether the report has changed. */
 const lookEveryMs = 2_000;
 
 export interface ReportWriterOptions {
 	client: KubeClient;
-	/** The server's own. */
+	/** The server's own namespace. */
 	namespace: string;
-	/** undefined: too early to tell. `pods` must be iterable again and again; `unguardedMs` is of this process alone. */
+	/** undefined while the cache is not filled. `pods` must be iterable repeatedly; `unguardedMs` is that of this process alone. */
 	facts: () => ReportFacts | undefined;
 	clock: Clock;
 	log: Log;
 }
 
-/** Keeps the ConfigMap with the leader's report, until `signal` ends. A write that fails is tried at the next look. */
+/** Keeps the ConfigMap with the leader's report up to date, until `signal` ends. A write that fails is tried again at the next check. */
 export async function writeReports(options: ReportWriterOptions, signal: AbortSignal): Promise<void> {
 	const { client, namespace, facts, clock, log } = options;
 	const path = objectPath(resources.configMaps, { namespace, name: names.status });
@@ -31,12 +31,12 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 	async function look(): Promise<void> {
 		const seen = facts();
 		if (!seen) return;
-		// Time that was unguarded before this process counts on, whoever led.
+		// The unguarded time in the report of earlier leaders is added to this process's own.
 		earlierMs ??= Math.max(0, (await readUnguardedSeconds(client, path)) * 1000 - seen.unguardedMs);
 		const report = reportOf({ ...seen, unguardedMs: earlierMs + seen.unguardedMs }, clock.now());
 		const news = newsIn(report);
 		if (!isDue(written, news, clock.now())) return;
-		// Applied, so that the first write needs no look whether it is there. Two leaders at once: the later one stands.
+		// An apply creates or replaces it. If two processes write at the same time, the later write stays.
 		const configMap = {
 			apiVersion: 'v1',
 			kind: 'ConfigMap',
@@ -53,7 +53,7 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 			failing = false;
 		} catch (error) {
 			if (!failing && !signal.aborted)
-				log.warn({ error: String(error) }, 'status ConfigMap not written, retrying');
+				log.warn({ error: String(error) }, 'the status ConfigMap could not be written, retrying');
 			failing = true;
 		}
 		await clock.sleep(lookEveryMs, signal);
@@ -66,7 +66,7 @@ async function readUnguardedSeconds(client: KubeClient, path: string): Promise<n
 		const before = JSON.parse(configMap?.data?.[reportKey] ?? '{}') as Partial<Report>;
 		return Number(before.guard?.unguardedSeconds) || 0;
 	} catch (error) {
-		if (error instanceof SyntaxError) return 0; // somebody has edited it: counting starts again
+		if (error instanceof SyntaxError) return 0; // somebody has edited it, so counting starts again
 		throw error;
 	}
 }

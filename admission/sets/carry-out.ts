@@ -25,10 +25,10 @@ export interface PlanExecutorDependencies {
 	log: Log;
 }
 
-/** So many are created or released before the set is looked at anew: its replicas may have changed meanwhile. */
+/** How many runners one reconcile creates or releases at most; then the set is read again, since replicas may have changed. */
 export const mostAtOnce = 64;
 
-/** Carries a plan out: creates runners, unregisters and deletes them, many at a time. */
+/** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {
 	readonly #kind: SetKind<S>;
 	readonly #dependencies: PlanExecutorDependencies;
@@ -47,7 +47,7 @@ export class PlanExecutor<S extends RunnersSet> {
 		this.#lookAgain = lookAgain;
 	}
 
-	/** @throws the first of what went wrong, when all the rest is done */
+	/** Does all that the plan says. If something fails, the rest is still done. @throws the first failure */
 	async execute(set: S, { create, release, remove }: Plan, creator: Creator | undefined, hash: string) {
 		const failures: unknown[] = [];
 		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
@@ -66,20 +66,20 @@ export class PlanExecutor<S extends RunnersSet> {
 		try {
 			await creator(name);
 		} catch (error) {
-			// Without an answer it may have been made: it is waited for.
+			// Code 0, no answer: the runner may have been created, so it still counts as expected.
 			if (error instanceof KubeError && error.code !== 0) this.#owners.unexpect(uid, name);
-			if (!isConflict(error)) throw error; // another of that name: the next pass chooses anew
+			if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
 		}
 	}
 
-	/** Unregisters, then deletes. Nothing is recorded on one that can not go now: the next pass may choose another. */
+	/** Unregisters the runner, then deletes it. If it can't go now, nothing is recorded: the next plan may choose another one. */
 	async #release(set: S, owner: OwnedRunner): Promise<void> {
 		const { pods, ports, accounts, clock } = this.#dependencies;
-		if (!owner.object) return; // created a moment ago: the watch brings it
+		if (!owner.object) return; // just created: the watch has not shown it yet
 		const runner = owner.pod && (await pods.from(owner.pod));
 		if (runner?.process.state === 'running') {
-			// Hundreds that waited for this minute's calls would keep the set from being looked at, and each try is written
-			// on its pod.
+			// If this minute's calls to GitHub are used up, do not even try: hundreds of waiting runners would block the set's
+			// reconcile, and each try writes a claim on its pod.
 			const account = await accounts.resolve(runner);
 			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
 			if (spentUntilMs !== undefined) {
@@ -101,17 +101,17 @@ export class PlanExecutor<S extends RunnersSet> {
 		await this.#remove(set, owner);
 	}
 
-	/** Once for each set: the cluster's configuration is at fault, not the set. */
-	#tellUnfit({ metadata }: S): void {
+	/** Sends an Event on the set; the same one for all its runners, since the cluster's configuration is at fault. */
+	#reportUnfit({ metadata }: S): void {
 		const message =
-			'a runner was made without the pod webhook (no RUNNER_NAME, no RUNNER_TOKEN, or restarted in place) and is replaced: is the MutatingWebhookConfiguration runners-admission there?';
+			'a runner was made without the pod webhook (no RUNNER_NAME, no RUNNER_TOKEN, or restarted in place) and is replaced: check that the MutatingWebhookConfiguration runners-admission exists';
 		const subject = { apiVersion, kind: this.#kind.kind, metadata };
 		this.#dependencies.events.send(subject, 'Warning', 'PodsNotInjected', 'Reconcile', message);
 	}
 
 	/**
-	 * The owner first: a StatefulSet that is still there would make its pod again. The garbage collector would delete
-	 * the pod as well, but makes 20 calls a second for the whole cluster.
+	 * Deletes the owner, then the pod: a StatefulSet that still exists would create its pod again. The garbage collector
+	 * would delete the pod too, but it makes only 20 calls a second for the whole cluster.
 	 */
 	async #remove(set: S, owner: OwnedRunner): Promise<void> {
 		const { client, pods, log } = this.#dependencies;
@@ -122,18 +122,18 @@ export class PlanExecutor<S extends RunnersSet> {
 		const preconditions = { uid: owner.uid };
 		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions });
 		this.#owners.removed(owner);
-		// A refusal is the guard's last word: it runs a job after all, and goes when that is done.
+		// If the guard refuses, the runner has got a job after all: the pod is deleted when that is done.
 		if (runner && !pod?.metadata.deletionTimestamp)
 			await unlessChanged(pods.remove(runner, { via: 'delete' }));
 		log.info(
 			{ [this.#kind.controller]: set.metadata.name, namespace, runner: owner.name, was: owner.phase },
 			'runner removed',
 		);
-		if (owner.unfit) this.#tellUnfit(set);
+		if (owner.unfit) this.#reportUnfit(set);
 	}
 }
 
-/** One failing does not keep the others from being done (E3). */
+/** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
 async function inParallel<T>(
 	items: T[],
 	work: (item: T) => Promise<void>,

@@ -4,36 +4,38 @@ import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKind
 import type { OwnerObject } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
 
-/** All that differs between the kinds of sets. */
+/** Everything in which the two kinds of sets differ. */
 export interface SetKind<S extends RunnersSet> {
 	kind: S extends RunnerSet ? 'RunnerSet' : 'RunnerDeployment';
 	/** As `--controllers` names it. */
 	controller: 'runnerset' | 'runnerdeployment';
 	/** The sets themselves. */
 	resource: Resource;
-	/** Label on a pod with the name of its set. */
+	/** Label on a pod that holds the name of its set. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	sets: Watched<S>;
 	owners: Watched<OwnerObject>;
-	/** What may stand between a set and its owners (ARC's RunnerReplicaSets): whose those are, their set owns. */
+	/** ARC's RunnerReplicaSets, which may stand between a set and its Runners. Their Runners count as the set's. */
 	between?: Watched<OwnerObject>;
-	/** What each of its runners is made by: StatefulSets or Runners. */
+	/** The resource of the owners: StatefulSets or Runners. */
 	ownerResource: Resource;
+	/** Name of the pod of an owner of this name. */
 	podName(owner: string): string;
-	/** Does an owner make its pod by itself, and again when it is gone? */
+	/** Whether an owner creates its pod itself, and again when it is gone. */
 	makesItsPod: boolean;
 	config(set: S): RunnerConfig;
-	/** Creates one runner under this name, or says what is wrong with the spec. */
+	/** A function that creates one runner, or what is wrong with the spec. */
 	creator(set: S): Creator | { field: string; message: string };
 }
 
+/** Creates one runner of this name. Rejects with KubeError. */
 export type Creator = (name: string) => Promise<void>;
 
-/** StatefulSets: the name, a dash and a hash of ten characters are a label of their pod, of at most 63 characters. */
+/** A StatefulSet's name, a dash and a hash of ten characters are a label value of its pod, which has at most 63 characters. */
 const longestPrefix = 45;
 const characters = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** `example-x7k2p`, as the API server's generateName makes them; chosen here so that it is known before the answer. */
+/** A new name such as `example-x7k2p`, like those of generateName. It is chosen here so that it is known before the API server answers. */
 export function newName(set: RunnersSet, random: () => number): string {
 	const suffix = Array.from({ length: 5 }, () => characters[Math.floor(random() * characters.length)]).join(
 		'',
@@ -41,7 +43,7 @@ export function newName(set: RunnersSet, random: () => number): string {
 	return `${set.metadata.name.slice(0, longestPrefix)}-${suffix}`;
 }
 
-/** The set as the controller of what it makes. */
+/** The owner reference that makes the set the controller of an object. */
 export const ownerReference = (set: RunnersSet, kind: keyof typeof setKinds) => ({
 	apiVersion,
 	kind: setKinds[kind].kind,

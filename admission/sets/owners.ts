@@ -13,16 +13,16 @@ import { lacksInjection } from './pod/injection.ts';
 import { isLive, phaseOf, terminationOf } from './rules/phase.ts';
 import type { Owner } from './rules/plan.ts';
 
-/** An owner with the objects behind it. One that was created a moment ago has none yet. */
+/** An owner with its objects. One that was just created has none yet. */
 export interface OwnedRunner extends Owner {
 	object: OwnerObject | undefined;
 	pod: Pod | undefined;
 	runner: RunnerPod | undefined;
 }
 
-/** A created owner that the watch has not shown by then was never created: the answer to its creation got lost. */
+/** If the watch has not shown an owner this long after its creation was tried, it was not created. */
 const expectedWithinMs = 30_000;
-/** An owner that makes no pod by itself (a Runner) is over when it has none so long after its creation. */
+/** A Runner without a pod this long after its creation counts as ended. (A StatefulSet creates its pod itself.) */
 const podWithinMs = 20_000;
 
 export interface OwnersOptions {
@@ -32,18 +32,18 @@ export interface OwnersOptions {
 	between: Watched<OwnerObject> | undefined;
 	proof: Proof;
 	clock: Clock;
-	/** Label on a pod with its set's name. */
+	/** Label on a pod that holds its set's name. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	podName(owner: string): string;
-	/** A StatefulSet makes its pod itself, and again when it is gone. */
+	/** Whether the owner creates its pod itself, and again when it is gone: a StatefulSet does, a Runner does not. */
 	makesItsPod: boolean;
-	/** The set of this namespace and name, or of this owner's UID, has to be looked at. */
+	/** Called when a set has to be reconciled: by its UID, or by its key `namespace/name`. */
 	changed(set: { uid: string } | { key: string }): void;
 }
 
 /**
- * Which runners each set has, from the caches and from what was just done: a cache that lags behind never makes a
- * second one, and never has one deleted twice.
+ * Knows which runners each set has, from the caches and from what was just created or deleted. So a cache that lags behind
+ * never leads to a second creation or deletion of the same runner.
  */
 export class Owners {
 	readonly #options: OwnersOptions;
@@ -51,17 +51,17 @@ export class Owners {
 	readonly #owners = new Map<string, Map<string, OwnerObject>>();
 	/** By `namespace/owner name`: the UID of its set. */
 	readonly #setOf = new Map<string, string>();
-	/** By `namespace/set name`: keys of pods that carry its label. */
+	/** By `namespace/set name`: keys of the pods with its label. */
 	readonly #pods = new Map<string, Set<string>>();
-	/** By the set's UID: names of owners that are being created, or have been, and are not seen yet; until when. */
+	/** By the set's UID: names of owners whose creation was tried and that the watch has not shown yet; until when they count. */
 	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
-	/** UIDs of owners that were deleted and may still be in the cache. */
+	/** UIDs of owners that we deleted and that may still be in the cache. */
 	readonly #removed = new Set<string>();
-	/** UIDs of owners whose pod has come and gone. */
+	/** UIDs of owners whose pod existed and is gone. */
 	readonly #ended = new Set<string>();
-	/** By pod UID: when its runner's end was first seen. */
+	/** By pod UID: when its runner's end was first seen, ms since the epoch. */
 	readonly #exitSeenMs = new Map<string, number>();
-	/** By owner UID: not to be asked about again before. */
+	/** By owner UID: until when it is not tried again, because it could not be released; ms since the epoch. */
 	readonly #refused = new Map<string, number>();
 
 	constructor(options: OwnersOptions) {
@@ -116,7 +116,7 @@ export class Owners {
 		changed({ uid: set });
 	}
 
-	/** UID of the set that an owner belongs to, by way of what stands between them. */
+	/** UID of the set that an owner belongs to, directly or by way of ARC's RunnerReplicaSet. */
 	#setUid(owner: OwnerObject): string | undefined {
 		const controller = owner.metadata.ownerReferences?.find((reference) => reference.controller);
 		if (controller?.kind !== arcReplicaSet.kind) return controller?.uid;
@@ -129,7 +129,7 @@ export class Owners {
 		return owners.informer.synced && cache.pods.synced && cache.nodes.synced && cache.namespaces.synced;
 	}
 
-	/** All of a set's runners, those included that nobody owns any more but that still run. */
+	/** All runners of a set, also running pods whose owner is gone. */
 	of(set: KubeObject): OwnedRunner[] {
 		const { cache, clock, podName } = this.#options;
 		const { uid = '', namespace, name } = set.metadata;
@@ -155,22 +155,24 @@ export class Owners {
 		return found;
 	}
 
-	/** From before its creation, until the watch shows it. */
+	/** An owner of this name is going to be created: it counts until the watch shows it, or for expectedWithinMs. */
 	expect(setUid: string, name: string, templateHash: string): void {
 		const expected = this.#expected.get(setUid) ?? new Map();
 		const untilMs = this.#options.clock.now() + expectedWithinMs;
 		this.#expected.set(setUid, expected.set(name, { templateHash, untilMs }));
 	}
 
-	/** It was certainly not created. */
+	/** The owner was certainly not created. */
 	unexpect(setUid: string, name: string): void {
 		this.#expected.get(setUid)?.delete(name);
 	}
 
+	/** We have deleted this owner. */
 	removed({ object, name, uid }: OwnedRunner): void {
 		if (object && this.#owners.get(this.#setUid(object) ?? '')?.has(name)) this.#removed.add(uid);
 	}
 
+	/** The runner could not be released: it is not tried again before this time, ms since the epoch. */
 	refused(owner: OwnedRunner, untilMs: number): void {
 		this.#refused.set(owner.uid, untilMs);
 	}
@@ -195,8 +197,8 @@ export class Owners {
 			uid,
 			createdMs,
 			templateHash: metadata.labels?.[setKeys.templateHash] ?? '',
-			// What lives on without its owner takes a place until its pod is seen to go (invariant 7): the guard may have
-			// kept it, because it had started, or got a job, since we looked.
+			// A runner that still runs without its owner counts as busy until its pod is gone (invariant 7): the guard may have
+			// kept the pod, because the runner had started or got a job in the meantime.
 			phase: !gone ? phase : runner && isLive(runner) ? 'busy' : 'leaving',
 			onCordonedNode: this.#cordoned(pod),
 			departing: gone || runner?.record !== undefined,
@@ -215,7 +217,7 @@ export class Owners {
 		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };
 	}
 
-	/** A pod whose owner is gone and that lives: nobody's to delete but its recorded deletion's; it counts. */
+	/** A running pod without an owner still counts; only a recorded deletion removes it. undefined: it does not run. */
 	#unowned(pod: Pod): OwnedRunner | undefined {
 		const runner = this.#runner(pod);
 		if (!runner || !isLive(runner)) return undefined;
@@ -226,7 +228,7 @@ export class Owners {
 			templateHash: pod.metadata.labels?.[setKeys.templateHash] ?? '',
 			phase: 'busy',
 			onCordonedNode: false,
-			// One that was orphaned on purpose stays.
+			// A pod that was orphaned on purpose has no owner reference any more, and stays.
 			departing: runner.record !== undefined || controllerOf(pod) !== undefined,
 			object: undefined,
 			pod,

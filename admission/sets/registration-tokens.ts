@@ -21,17 +21,17 @@ import type { Log } from '../telemetry/log.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
 import { type OwnedSecret, type SecretOwner, tokenSecretBody, tokenSecretName } from './token-secret.ts';
 
-/** GitHub's tokens last 60 min; a pod may be pending for a while before it registers with the one it was given. */
+/** GitHub's tokens are valid for 60 min. They are renewed early, since a pod may be pending for a while before it registers. */
 const renewBeforeMs = 30 * 60_000;
-/** Somebody may have deleted the Secret; Secrets are not watched, because that is a right to read all of them. */
+/** How often a Secret is checked, because somebody may have deleted it. A watch would need the permission to read all Secrets. */
 const checkMs = 60_000;
 const retryMs = 10_000;
-/** The pace of calls may hold one back so long. */
+/** How long the pace may delay a call to GitHub. */
 const mostWaitMs = 30_000;
-/** Sets that arrive together are one change of the Secret's owners. */
+/** A change is delayed by this, so that sets that are created together cause one write of the Secret's owners. */
 const gatherMs = 50;
 
-/** One set whose runners register with the token in one Secret. */
+/** One set, and the Secret with the token with which its runners register. */
 interface Use {
 	namespace: string;
 	secret: string;
@@ -50,15 +50,15 @@ export interface RegistrationTokensOptions {
 }
 
 /**
- * Keeps a registration token in a Secret for each scope and credential that a namespace's sets use, so that GitHub is
- * not called while a pod is being created. The Secret belongs to these sets: it goes with the last of them.
+ * Keeps registration tokens: one Secret for each scope and credential that the sets of a namespace use. So GitHub need not
+ * be called while a pod is being created. The Secret is owned by these sets, and deleted after the last of them.
  */
 export class RegistrationTokens {
 	readonly #options: RegistrationTokensOptions;
 	readonly #queue: WorkQueue;
 	/** By the UID of the set. */
 	readonly #uses = new Map<string, Use>();
-	/** By `namespace/secret`. */
+	/** Why there is no new token; by `namespace/secret`. */
 	readonly #problems = new Map<string, Trouble | CredentialsMissing>();
 
 	constructor(options: RegistrationTokensOptions) {
@@ -73,7 +73,7 @@ export class RegistrationTokens {
 			onError: (key, error, againMs) =>
 				log.warn(
 					{ secret: key, error: String(error), retryMs: againMs },
-					'registration token not kept, retrying',
+					'registration token could not be renewed or stored, retrying',
 				),
 		});
 		cache.runnerSets.on((change, set) =>
@@ -82,7 +82,7 @@ export class RegistrationTokens {
 		cache.runnerDeployments.on((change, set) =>
 			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec.template.spec),
 		);
-		// A Runner that belongs to nobody was made by a person; the cache has no specs of Runners.
+		// A Runner without a controller was created by a person. Its spec is not in the cache, so it has to be read.
 		cache.runners.on((change, runner) => {
 			if (runner.metadata.ownerReferences?.some(({ controller }) => controller)) return;
 			if (change === 'deleted') this.#note(runner, 'Runner', undefined);
@@ -91,7 +91,7 @@ export class RegistrationTokens {
 		});
 	}
 
-	/** Why runners of this scope have no token, if that is so. */
+	/** Why there is no new token for runners of this scope; undefined: there is one. */
 	problem(
 		namespace: string,
 		scope: Scope,
@@ -100,7 +100,7 @@ export class RegistrationTokens {
 		return this.#problems.get(`${namespace}/${tokenSecretName(scope, credentialsSecret)}`);
 	}
 
-	/** Tries again what could not be done for GitHub's sake. */
+	/** GitHub can be called again: retries the tokens that it did not give. */
 	retryGitHub(): void {
 		for (const key of this.#problems.keys()) this.#queue.add(key);
 	}
@@ -136,7 +136,9 @@ export class RegistrationTokens {
 		const path = objectPath(resources.secrets, { namespace: first, name: second });
 		const held = await getObject<OwnedSecret>(this.#options.client, path);
 		if (held && held.metadata.labels?.[setKeys.tokenSecretMark] !== 'true')
-			throw new Error('a Secret of this name was made by somebody else');
+			throw new Error(
+				`the Secret ${key} was created by somebody else: it lacks the label ${setKeys.tokenSecretMark}`,
+			);
 		if (!use) return this.#remove(key, path, held);
 		return this.#keep(key, path, use, held, uses.map(({ owner }) => owner).sort(byUid));
 	}
@@ -163,7 +165,7 @@ export class RegistrationTokens {
 		await this.#write(path, use, token, owners);
 		this.#problems.delete(key);
 		const until = new Date(token.expiresAtMs).toISOString();
-		log.info({ secret: key, scope: scopeKey(use.scope), until }, 'registration token kept');
+		log.info({ secret: key, scope: scopeKey(use.scope), until }, 'registration token renewed');
 		return { afterMs: checkMs };
 	}
 
@@ -196,7 +198,7 @@ export class RegistrationTokens {
 		} catch (error) {
 			const ending =
 				error instanceof KubeError && error.code === 403 && /being terminated/.test(error.message);
-			if (!ending) throw error; // no pod can be created in a namespace that ends: nothing is missed
+			if (!ending) throw error; // no pod can be created in a terminating namespace, so no token is needed
 		}
 	}
 
@@ -204,7 +206,7 @@ export class RegistrationTokens {
 		this.#problems.delete(key);
 		if (!held) return undefined;
 		const preconditions = { uid: held.metadata.uid };
-		await unlessGone(deleteObject(this.#options.client, path, { preconditions })); // the garbage collector may be first
+		await unlessGone(deleteObject(this.#options.client, path, { preconditions })); // or the garbage collector has deleted it
 		return undefined;
 	}
 

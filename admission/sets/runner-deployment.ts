@@ -7,7 +7,7 @@ import { createObject, deleteObject, unlessGone } from '../kube/objects.ts';
 import { ownerReference, type SetKind } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
-/** A RunnerDeployment: a Runner and its pod, of the same name, for each runner. */
+/** The kind RunnerDeployment: each runner is a Runner object and a pod of the same name. */
 export function runnerDeployments(
 	client: KubeClient,
 	cache: SetsCache,
@@ -59,7 +59,7 @@ export function runnerDeployments(
 				try {
 					await createPod(client, made, layout.template);
 				} catch (error) {
-					// A Runner without a pod would count as one that is coming.
+					// A Runner without a pod would count as one that is still starting.
 					await unlessGone(deleteObject(client, objectPath(setKinds.runner, { namespace, name }), {}));
 					throw error;
 				}
@@ -68,7 +68,7 @@ export function runnerDeployments(
 	};
 }
 
-/** The pod of a Runner. */
+/** Creates the pod of a Runner. */
 export async function createPod(client: KubeClient, { metadata }: Runner, template: object): Promise<void> {
 	const { name, namespace = '', uid } = metadata;
 	const { metadata: written = {}, ...rest } = template as { metadata?: object };

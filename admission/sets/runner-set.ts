@@ -7,7 +7,7 @@ import { createObject } from '../kube/objects.ts';
 import { ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
-/** A RunnerSet: a StatefulSet of one replica for each runner, so that each has volumes that outlive it. */
+/** The kind RunnerSet: each runner is a StatefulSet of one replica, so that its volumes can outlive it. */
 export function runnerSets(
 	client: KubeClient,
 	cache: SetsCache,
@@ -51,7 +51,7 @@ export function runnerSets(
 						serviceName: spec.serviceName,
 						volumeClaimTemplates: spec.volumeClaimTemplates,
 						persistentVolumeClaimRetentionPolicy: spec.persistentVolumeClaimRetentionPolicy,
-						// One pod, never updated: nothing to be ordered, no older revision to keep.
+						// It has one pod, which is never updated: there is no order to keep, and no older revision.
 						podManagementPolicy: 'Parallel',
 						updateStrategy: { type: 'OnDelete' },
 						revisionHistoryLimit: 0,

@@ -28,16 +28,16 @@ export interface StandaloneRunnersDependencies {
 }
 
 /**
- * Runners that a person made: each has a pod of its name, and a new one when that has ended. Those of a
- * RunnerDeployment get theirs with their creation. A change of the spec counts from the next pod on; a deletion leaves
- * the pod to the garbage collector and so to the guard.
+ * Reconciles Runners that a person created. Each has a pod of the same name, and gets a new one when that has ended. (A
+ * RunnerDeployment creates the pods of its Runners itself.) A change of the spec takes effect with the next pod. If
+ * the Runner is deleted, the garbage collector deletes the pod, and so the guard decides.
  */
 export class StandaloneRunners {
 	readonly #dependencies: StandaloneRunnersDependencies;
 	readonly #queue: WorkQueue;
-	/** By UID: how often in a row its pod ended before it registered, and when the next may start. */
+	/** By the Runner's UID: how many starts in a row ended before it registered, and when the next pod may be created. */
 	readonly #failures = new Map<string, { times: number; nextMs: number }>();
-	/** By UID: the status as it was written last. */
+	/** By the Runner's UID: the status that was written last, as JSON. */
 	readonly #written = new Map<string, string>();
 
 	constructor(dependencies: StandaloneRunnersDependencies) {
@@ -77,7 +77,7 @@ export class StandaloneRunners {
 		const pod = cache.pods.get(namespace, name);
 		if (!pod) return this.#create(owner, key);
 		const runner = readRunnerPod(pod, { proven: proof.holds(pod) });
-		if (!runner || pod.metadata.deletionTimestamp) return undefined; // its end brings us back
+		if (!runner || pod.metadata.deletionTimestamp) return undefined; // the pod's deletion starts the next reconcile
 
 		const { phase } = phaseOf(pod, runner, clock.now());
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
@@ -85,7 +85,7 @@ export class StandaloneRunners {
 		if (phase !== 'completed' && phase !== 'failed') return undefined;
 		if (phase === 'failed') this.#noteFailure(owner, key);
 		await unlessChanged(pods.remove(runner, { via: 'delete' }));
-		log.info({ runner: key, was: phase }, 'runner removed');
+		log.info({ runner: key, was: phase }, 'pod of an ended runner deleted');
 		return undefined;
 	}
 
@@ -99,7 +99,10 @@ export class StandaloneRunners {
 		if (runner?.metadata.uid === uid) {
 			const layout = runnerTemplate(runner, templateDefaults);
 			if (layout.kind === 'invalid') {
-				log.warn({ runner: key, field: layout.field, message: layout.message }, 'Runner is invalid');
+				log.warn(
+					{ runner: key, field: layout.field, message: layout.message },
+					'the spec of the Runner is invalid: no pod is created',
+				);
 				await this.#writeStatus(owner, 'Pending', false, layout.message);
 				return undefined;
 			}
@@ -114,10 +117,13 @@ export class StandaloneRunners {
 		const times = (this.#failures.get(uid)?.times ?? 0) + 1;
 		const delayMs = Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (times - 1));
 		this.#failures.set(uid, { times, nextMs: clock.now() + delayMs });
-		log.warn({ runner: key, times, delayMs }, 'runner ended before it registered');
+		log.warn(
+			{ runner: key, times, delayMs },
+			'runner ended before it registered; the next pod is created after a delay',
+		);
 	}
 
-	/** Once for each change; a new leader writes it once more. */
+	/** Writes the Runner's status if it has changed. A new leader writes it once more. */
 	async #writeStatus(owner: OwnerObject, phase: string, ready: boolean, message = ''): Promise<void> {
 		const { client } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;

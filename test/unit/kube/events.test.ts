@@ -16,7 +16,7 @@ function replicas(number: number) {
 	const { log, lines } = recordingLog('debug');
 	const events = Array.from(
 		{ length: number },
-		(_, index) => new Events(api, log, `replica-${index}`, clock),
+		(_, index) => new Events(api, log, { component: 'test', instance: `replica-${index}` }, clock),
 	);
 	const messages = () => api.all(path).map((event) => (event as unknown as { message: string }).message);
 	return { clock, api, events, lines, messages };

@@ -72,7 +72,7 @@ export class World {
 			async (namespace, name) =>
 				this.cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(api, namespace, name),
 		);
-		this.events = new Events(api, log, 'leader', clock);
+		this.events = new Events(api, log, { component: 'test', instance: 'leader' }, clock);
 		const accounts = github.accounts;
 		const background = () => {};
 		this.ports = createReleasePorts({ pods: this.pods, accounts, proof, self: 'leader', clock, background });
