@@ -22,8 +22,9 @@ export interface ArcReplicaSetsDependencies {
 const emptyForMs = 60_000;
 
 /**
- * ARC's RunnerReplicaSets of RunnerDeployments that are ours now: their Runners count as the RunnerDeployment's (see
- * sets/owners.ts) and go with the rollout; what is left empty is taken away, or an ARC that comes back would fill it.
+ * Deletes ARC's RunnerReplicaSets of RunnerDeployments that this server manages now. Their Runners count as the
+ * RunnerDeployment's (see sets/owners.ts) and are replaced by its rollout. A RunnerReplicaSet that is left empty is
+ * deleted; otherwise ARC would fill it again if it came back.
  */
 export class ArcReplicaSets {
 	readonly #dependencies: ArcReplicaSetsDependencies;

@@ -67,7 +67,9 @@ export async function followFiles(
 }
 
 async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
-	const [cert, keyText] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+	// One after the other, so that the same file is named each time when both are missing.
+	const cert = await readFile(certFile, 'utf8');
+	const keyText = await readFile(keyFile, 'utf8');
 	const [leaf] = parseCertificates(cert);
 	const key = parseKey(keyText);
 	if (!leaf) throw new Error(`${certFile} holds no certificate`);

@@ -36,11 +36,10 @@ export interface ManagedOptions {
 const mostTries = 20;
 
 const messages: Record<Why, string> = {
-	mended: 'certificate Secret repaired: it was missing or could not be used',
-	'served-ca-kept':
-		'certificate Secret: the CA of the certificate in use had been removed, and stays trusted',
-	'ca-announced': 'new CA announced: it is trusted first, and signs later',
-	'ca-replaced': 'CA replaced by its announced successor',
+	mended: 'certificate Secret repaired',
+	'served-ca-kept': 'certificate Secret: the CA of the certificate in use was missing and stays trusted',
+	'ca-announced': 'new CA announced',
+	'ca-replaced': 'CA replaced',
 	renewed: 'serving certificate renewed',
 };
 

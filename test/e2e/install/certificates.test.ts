@@ -62,7 +62,7 @@ test('three replicas that start at once on an empty cluster agree on one CA', as
 	context.everyone = await Promise.all([rig.addServer(), rig.addServer(), rig.addServer()]);
 	await rig.guarded();
 	await eventually('all agree', () => agreed(rig), { withinMs: 5_000 });
-	assert.is(said(context.everyone, 'certificate Secret made').length, 1);
+	assert.is(said(context.everyone, 'certificate Secret created').length, 1);
 	assert.is(said(context.everyone, 'new CA announced').length, 0);
 	const metrics = await rig.servers[0]?.metrics();
 	assert.match(metrics ?? '', /runners_certificate_not_after_seconds\{certificate="serving"\} \d+/);
@@ -164,9 +164,10 @@ for (const [what, fault, breakIt] of breakages) {
 		const { rig, call, everyone } = context;
 		context.probes = startProbes(rig, call, namespace, busy);
 		const mendings = () =>
-			[...said(everyone, 'certificate Secret mended'), ...said(everyone, 'certificate Secret made')].filter(
-				(line) => fault.test(String(line.fault)),
-			);
+			[
+				...said(everyone, 'certificate Secret repaired'),
+				...said(everyone, 'certificate Secret created'),
+			].filter((line) => fault.test(String(line.fault)));
 		const before = mendings().length;
 		const fromMs = Date.now();
 		await breakIt(rig);
@@ -225,7 +226,11 @@ test('a person’s CA and certificate are taken over, and no admission call fail
 	await probes.stop();
 	assert.equal(probes.failures(), []);
 	assert.is((await secretOf(rig))?.data['tls.crt'], encode(cert), 'what is valid is not replaced');
-	assert.is(said(everyone, 'certificate Secret: the CA of what is still served stays trusted').length, 1);
+	assert.is(
+		said(everyone, 'certificate Secret: the CA of the certificate in use was missing and stays trusted')
+			.length,
+		1,
+	);
 });
 
 test('caBundle taken away or overwritten: put right within seconds', async ({ rig, call }) => {

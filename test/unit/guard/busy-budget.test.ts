@@ -105,7 +105,7 @@ test('a failing API server is asked again until it is there', async () => {
 	world.runner('r1');
 	await world.start();
 	await clock.until('it is there', budget, 10_000);
-	assert.ok(lines.includes('warn back-stop PodDisruptionBudget not made, retrying'));
+	assert.ok(lines.includes('warn back-stop PodDisruptionBudget not created, retrying'));
 	await world.stop(loop);
 });
 

@@ -119,7 +119,7 @@ test('a leader cut off from the API server stops within 10 to 13 s, so before it
 	const up = api.fail('GET', /leases/, new KubeError(0, 'NoAnswer', 'down'));
 	const tookMs = await clock.until('a has stopped', () => leading.length === 0);
 	assert.ok(tookMs >= 8_000 && tookMs < 13_000, `${tookMs} ms`);
-	assert.ok(a.lines.includes('warn no longer leading: the lease could not be renewed'));
+	assert.ok(a.lines.includes('warn no longer leading: the Lease could not be renewed'));
 	up();
 	await clock.until('it leads again when the API server is back', () => leading.includes('a'), 5_000);
 	await a.stop();

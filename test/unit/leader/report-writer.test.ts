@@ -89,7 +89,7 @@ test('a write that fails is told once and tried again', async () => {
 	const { lines, writes, report } = await run(undefined, 5_000, { failures: 2 });
 	assert.equal(
 		[writes.length, report?.replica, lines],
-		[3, 'host-1', ['warn status ConfigMap not written, retrying']],
+		[3, 'host-1', ['warn the status ConfigMap could not be written, retrying']],
 	);
 });
 
