@@ -5,6 +5,8 @@ interface Timer {
 	callback: () => void;
 }
 
+const mostAtOnce = 20_000;
+
 /**
  * A clock whose time passes only when a test says so: `pass` fires every timer in its order, and lets everything that a
  * timer sets going come to rest before the next one fires. Nothing waits for real time, so minutes take milliseconds and
@@ -15,6 +17,7 @@ export class SimulatedClock implements Clock {
 	readonly #startMs: number;
 	readonly #timers = new Set<Timer>();
 	#seed = 1;
+	#firedAt = { nowMs: 0, times: 0 };
 
 	constructor(start: string | number = '2026-11-23T12:00:00Z') {
 		this.#startMs = typeof start === 'number' ? start : Date.parse(start);
@@ -59,10 +62,7 @@ export class SimulatedClock implements Clock {
 		const untilMs = this.#nowMs + ms;
 		await this.settle();
 		for (let next = this.#next(untilMs); next; next = this.#next(untilMs)) {
-			this.#nowMs = Math.max(this.#nowMs, next.atMs);
-			this.#timers.delete(next);
-			next.callback();
-			await this.settle();
+			await this.#fire(next);
 		}
 		this.#nowMs = untilMs;
 	}
@@ -74,12 +74,20 @@ export class SimulatedClock implements Clock {
 		while (!check()) {
 			const next = this.#next(fromMs + withinMs);
 			if (!next) throw new Error(`not within ${withinMs / 1000} s of simulated time: ${what}`);
-			this.#nowMs = Math.max(this.#nowMs, next.atMs);
-			this.#timers.delete(next);
-			next.callback();
-			await this.settle();
+			await this.#fire(next);
 		}
 		return this.#nowMs - fromMs;
+	}
+
+	async #fire(timer: Timer): Promise<void> {
+		this.#nowMs = Math.max(this.#nowMs, timer.atMs);
+		const { nowMs, times } = this.#firedAt;
+		this.#firedAt = { nowMs: this.#nowMs, times: nowMs === this.#nowMs ? times + 1 : 0 };
+		if (times > mostAtOnce)
+			throw new Error('time does not pass: timers for this very moment come without end');
+		this.#timers.delete(timer);
+		timer.callback();
+		await this.settle();
 	}
 
 	/** The earliest timer; of two for the same moment the one that was set first. */

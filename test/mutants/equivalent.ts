@@ -1,0 +1,13 @@
+/**
+ * Changes that change nothing anybody could see, each with the reason. An entry has to fit exactly one mutation; the run
+ * fails where it fits none any more.
+ */
+export interface Equivalent {
+	file: string;
+	/** The line, as Mutation.text. */
+	text: string;
+	what: string;
+	why: string;
+}
+
+export const equivalent: readonly Equivalent[] = [];

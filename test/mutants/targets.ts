@@ -1,0 +1,26 @@
+/** The rules that are broken, and the unit tests that have to notice. The quickest tests come first. */
+export interface Target {
+	file: string;
+	tests: readonly string[];
+}
+
+const loop = 'test/unit/guard/deletion-loop.test.ts';
+const sets = 'test/unit/sets/reconciler.test.ts';
+
+export const targets: readonly Target[] = [
+	{
+		file: 'admission/guard/rules/decide.ts',
+		tests: ['test/unit/guard/decide.test.ts', 'test/unit/guard/release.test.ts', loop],
+	},
+	{
+		file: 'admission/guard/rules/busy-marks.ts',
+		tests: ['test/unit/guard/busy-marks.test.ts', 'test/unit/guard/busy-polling.test.ts'],
+	},
+	{ file: 'admission/guard/release.ts', tests: ['test/unit/guard/release.test.ts', loop, sets] },
+	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
+	{ file: 'admission/runner/record.ts', tests: ['test/unit/guard/release.test.ts', loop] },
+	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
+	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
+	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
+	{ file: 'admission/sets/reconciler.ts', tests: [sets] },
+];
