@@ -66,6 +66,10 @@ test-rig: build controlplane ## The tests of the test rig: its control plane, si
 test-unit: build ## The tests that need no cluster
 	@$(NODE) test/run.ts test/unit
 
+.PHONY: mutants
+mutants: setup ## Break each rule of the guard and of the sets in turn; a unit test has to notice
+	@$(NODE) test/mutants/run.ts $(FILES)
+
 .PHONY: demo
 demo: build controlplane ## The product in 20 seconds: a busy runner survives kubectl delete and drain
 	@$(NODE) test/demo/demo.ts $(USE_CLUSTER)

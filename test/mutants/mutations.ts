@@ -30,7 +30,11 @@ export function mutationsOf(source: string): Mutation[] {
 	const conditions: [number, number][] = [];
 	const condition = (from: number, to: number) => {
 		conditions.push([from, to]);
-		for (const value of ['true', 'false']) add(`${value} in place of ${shown(from, to)}`, from, to, value);
+		// A test that notices an operand left out notices the weaker change of the whole as well.
+		const inside = flat(code.slice(from, to));
+		if (!inside.includes('&&')) add(`true in place of ${shown(from, to)}`, from, to, 'true');
+		if (!inside.includes('||') || inside.includes('&&'))
+			add(`false in place of ${shown(from, to)}`, from, to, 'false');
 	};
 	const eachMatch = (pattern: RegExp, take: (at: number, match: RegExpExecArray) => void) => {
 		for (const match of code.matchAll(pattern)) take(match.index, match);
@@ -131,6 +135,18 @@ function masked(source: string): string {
 		else blank(match.index + 1, match.index + text.length - 1);
 	}
 	return out.join('');
+}
+
+/** Without what stands in brackets. */
+function flat(code: string): string {
+	let depth = 0;
+	return [...code]
+		.filter((char) => {
+			if (opens.includes(char)) depth += 1;
+			if (closes.includes(char)) depth -= 1;
+			return depth === 0;
+		})
+		.join('');
 }
 
 const opens = '([{';
