@@ -19,17 +19,17 @@ export class CliError extends Error {
 	}
 }
 
-/** By name: each bundle has a class of its own, which `instanceof` takes for strangers. */
+/** Compares names, because each bundle has its own copy of the class, which `instanceof` does not recognise. */
 export function isCliError(error: unknown): error is CliError {
 	return error instanceof Error && error.name === 'CliError';
 }
 
-/** A mistake in the command line, in kubectl's words: `error: ...`. */
+/** A mistake in the command line, reported as kubectl does: `error: ...`. */
 export function usageError(text: string): CliError {
 	return new CliError(`error: ${text}`);
 }
 
-/** The three lines an error may take; the rest would scroll away what matters. */
+/** An error takes at most three lines: more would scroll away what was printed before. */
 export function atMostThreeLines(text: string): string {
 	const lines = text
 		.split('\n')

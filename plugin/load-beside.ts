@@ -1,8 +1,8 @@
 import { CliError } from './errors.ts';
 
 /**
- * Loads a bundle that lies beside the entry: what `list` does not need stays out of the entry, whose size is the
- * plugin's start-up time.
+ * Loads a bundle from the folder of the entry. What `list` does not need is not in the entry itself, whose size
+ * determines how fast the plugin starts.
  */
 export async function loadBeside<T>(name: string): Promise<T> {
 	const url = new URL(name, import.meta.url);

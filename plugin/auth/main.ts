@@ -33,7 +33,7 @@ export async function completeConnection(connection: Connection): Promise<Connec
 	};
 }
 
-/** One context: the cluster and the user that flags and kubeconfig settled on. */
+/** A kubeconfig with one context: the cluster and the user that flags and kubeconfig select. */
 function asKubeconfig({ cluster, user }: ExternalAuth, server: URL): object {
 	return {
 		apiVersion: 'v1',
@@ -45,7 +45,7 @@ function asKubeconfig({ cluster, user }: ExternalAuth, server: URL): object {
 	};
 }
 
-/** Some credential programs want to know the cluster and the API version they are asked for; client-node tells neither. */
+/** Some credential programs need the cluster and the API version that are asked for; client-node passes neither on. */
 function announceCluster({ server, tls }: Connection, { user }: ExternalAuth): void {
 	if (!user.exec) return;
 	const cluster = {

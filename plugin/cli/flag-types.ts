@@ -18,7 +18,7 @@ export function requestTimeoutFlag(text: string): number {
 	try {
 		return parseDurationMs(text);
 	} catch {
-		// kubectl's own words for this one flag, which say what is allowed.
+		// kubectl has a message of its own for this flag, which says what is allowed.
 		throw usageError(
 			'Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)',
 		);

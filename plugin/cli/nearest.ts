@@ -1,4 +1,4 @@
-/** The candidate that a typing mistake most likely meant, at most two edits away; undefined if none is near. */
+/** The candidate that a mistyped word most likely means, at most two edits away; undefined if there is none. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
 	let best: string | undefined;
 	let bestEdits = Math.min(3, Math.ceil(word.length / 2) + 1);

@@ -1,4 +1,4 @@
-/** What a verb's words name, for shell completion. */
+/** What the arguments of a verb name, for shell completion. */
 export type Completes = 'runner' | 'set' | 'node-or-set' | 'shell' | 'verb';
 
 export interface VerbDescription {
@@ -13,6 +13,6 @@ export interface VerbDescription {
 	/** Pairs of what it does and what to type after `kubectl runners`. */
 	examples: readonly (readonly [string, string])[];
 	completes?: Completes;
-	/** For machines: not in the list of verbs. */
+	/** For programs: not in the list of verbs. */
 	hidden?: boolean;
 }

@@ -20,7 +20,7 @@ export function readSteps(api: Objects, objects: readonly Manifest[]): Promise<S
 	return mapLimited(objects, async (object) => ({ object, before: await api.get(object) }));
 }
 
-/** What the API server makes of a step without doing it; undefined: it can not say (see below). */
+/** A step as the API server would do it. `after` is undefined if it cannot be checked (see checkSteps). */
 export interface Checked extends Step {
 	after: Manifest | undefined;
 	conflicts: Conflict[];
@@ -28,7 +28,7 @@ export interface Checked extends Step {
 
 /**
  * Has the API server check every step (dry run), so that nothing is half done when one of them is refused. Objects
- * of a namespace that is made only now can not be checked, and count as created.
+ * of a namespace that is made only now cannot be checked, and count as created.
  */
 export function checkSteps(api: Objects, steps: readonly Step[], force: boolean): Promise<Checked[]> {
 	const isComing = new Set(
@@ -56,7 +56,7 @@ async function check(api: Objects, step: Step, force: boolean): Promise<Checked>
 	}
 }
 
-/** Throws where others own what would be changed: which fields of which objects, and how to take them. */
+/** Throws if others own fields that would be changed. The message names them, and how to take them over. */
 export function refuseConflicts(checked: readonly Checked[]): void {
 	const refused = checked.filter(({ conflicts }) => conflicts.length > 0);
 	const [first, ...more] = refused;
@@ -95,7 +95,7 @@ export function outcomeOf(before: Manifest | undefined, after: Manifest): Outcom
 	return isDeepStrictEqual(contentOf(before), contentOf(after)) ? 'unchanged' : 'configured';
 }
 
-/** Without what the API server counts up by itself, and what it and its controllers report. */
+/** The object without the status and the metadata that the API server writes itself. */
 function contentOf({ metadata, status: _, ...rest }: Manifest): object {
 	const {
 		resourceVersion: _1,

@@ -21,7 +21,7 @@ export interface Choice {
 	mode: Mode;
 	namespace: string;
 	githubSecret: string;
-	/** As in the manifests where nothing is said. */
+	/** undefined: as in the manifests. */
 	replicas?: number;
 	image?: string;
 	/** The server runs outside of the cluster. */
@@ -50,7 +50,7 @@ function overlayOf(overlays: Overlays, { mode, external, certManager }: Choice):
 	if (!external && !certManager) return [...objects(mode)];
 	const chosen = objects(external ? 'local' : 'cert-manager');
 	if (mode === 'default') return [...chosen];
-	// These overlays have all that default has; what guard-only does without, the two tell.
+	// These overlays have everything that `default` has: what `guard-only` does not have is left out.
 	const guardOnly = new Set(objects('guard-only').map(keyOf));
 	const others = new Set(
 		objects('default')

@@ -1,14 +1,14 @@
 import type { KubeObject } from '../../admission/api/kinds.ts';
 import { group as ourGroup } from '../../admission/api/sets.ts';
 
-/** An object that is applied, or is in the cluster, with fields that nobody here knows. */
+/** An object to apply or from the cluster, with fields of any kind. */
 export interface Manifest extends KubeObject {
 	apiVersion: string;
 	kind: string;
 	[field: string]: unknown;
 }
 
-/** Says which object it is, whatever it contains and whichever version of its API is spoken. */
+/** Identifies an object, whatever it contains and in whichever version of its API it is. */
 export function keyOf({ apiVersion, kind, metadata }: Manifest): string {
 	return [groupOf(apiVersion), kind, metadata.namespace ?? '', metadata.name].join('/');
 }

@@ -23,8 +23,8 @@ interface ResourceList {
 }
 
 /**
- * Reads and writes objects of any kind that the API server serves. In a dry run of the server's, writes are checked
- * and not done; in one of the client's, removals and patches are not even sent.
+ * Reads and writes objects of any kind that the API server serves. With --dry-run=server the API server checks writes
+ * without doing them; with --dry-run=client removals and patches are not sent.
  */
 export class Objects {
 	readonly client: KubeClient;
@@ -87,7 +87,7 @@ export class Objects {
 		return resource && unlessNotFound(this.client.json<Manifest>('GET', pathOf(resource, object)));
 	}
 
-	/** Server-side apply; `check` has it checked and not done. Throws ApiError with the server's words, 409 where others own what is to change. */
+	/** Server-side apply; with `check` a dry run. Throws ApiError, with code 409 if others own what would be changed. */
 	async apply(object: Manifest, { check = false, force = false } = {}): Promise<Manifest> {
 		const resource = await this.resourceOf(object);
 		if (!resource) {
@@ -102,7 +102,7 @@ export class Objects {
 		});
 	}
 
-	/** False: it was not there. Only the object that was read: one of the same name that came since stays. */
+	/** Removes this very object, and not a later one of the same name. False: it was not there. */
 	async remove(object: Manifest): Promise<boolean> {
 		if (this.dryRun === 'client') return true;
 		const resource = await this.resourceOf(object);
@@ -110,7 +110,7 @@ export class Objects {
 		const { uid } = object.metadata;
 		const removed = await unlessNotFound(
 			this.client.call('DELETE', pathOf(resource, object), {
-				// Where there is a body, the API server reads all options from it, and none from the query.
+				// With a body the API server reads all options from it, and none from the query.
 				body: {
 					apiVersion: 'v1',
 					kind: 'DeleteOptions',
@@ -123,7 +123,7 @@ export class Objects {
 		return removed !== undefined;
 	}
 
-	/** A merge patch unless told. False: it is not there any more. */
+	/** A merge patch, unless `contentType` says otherwise. False: it is not there any more. */
 	async patch(
 		object: Manifest,
 		body: object,
@@ -156,7 +156,7 @@ export class Objects {
 				},
 			),
 		)) ?? { items: [] };
-		// Items of a list carry neither: they are given once for all of them.
+		// The items of a list do not carry these: the list has them once for all.
 		return items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
 	}
 }

@@ -29,7 +29,7 @@ export function obsolete(
 	return webhooksFirst(gone);
 }
 
-/** Nothing may be held up by a server that is about to go. */
+/** Webhooks go first, so that no request waits for a server that is being removed. */
 function webhooksFirst(objects: readonly Manifest[]): Manifest[] {
 	return [
 		...objects.filter(isWebhookConfiguration),
@@ -59,6 +59,6 @@ export async function labelled(
 	const found = await mapLimited(resources, (resource) =>
 		api.list(resource, { namespace, labelSelector: ourLabel }),
 	);
-	// All namespaces are listed, and only one of them is ours.
+	// Namespaces are listed in the whole cluster: only this one is ours.
 	return found.flat().filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === namespace);
 }

@@ -18,7 +18,7 @@ export interface ArcWebhooks extends KubeObject {
 	webhooks?: { name: string }[];
 }
 
-/** Image of ARC's legacy controllers; gha-runner-scale-set-controller is another one, and is in nobody's way. */
+/** Image of ARC's legacy controllers. gha-runner-scale-set-controller is another one, which does no harm. */
 const arcImage = /(^|\/)actions-runner-controller(-canary)?([:@]|$)/;
 
 /** The same image also runs these, which only forward events and figures. */
@@ -68,7 +68,7 @@ export async function findObstacles(client: KubeClient): Promise<Obstacle[]> {
 	]);
 }
 
-/** Why not, and what to do, in three lines. */
+/** The refusal, in three lines: what is in the way, and the two ways to go on. */
 export function refusal(found: readonly Obstacle[]): string {
 	const [first, ...more] = found.map(({ what }) => what);
 	return [

@@ -6,11 +6,11 @@ export interface Phases {
 	/** Waited for until they are served. */
 	crds: Manifest[];
 	others: Manifest[];
-	/** Last: from then on the API server asks. */
+	/** Applied last: from then on the API server asks the guard. */
 	webhooks: Manifest[];
 }
 
-/** Kinds that others need, in this order; the rest follows, what runs comes at the end. */
+/** Kinds that others need come first, in this order; what runs comes last. */
 const early = ['ServiceAccount', 'ResourceQuota', 'ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
 const late = ['Deployment'];
 

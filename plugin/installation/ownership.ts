@@ -16,7 +16,7 @@ export interface FieldsOwner {
 	[field: string]: unknown;
 }
 
-/** As which `kubectl apply` writes, with --server-side and without. */
+/** The field managers of `kubectl apply`, with --server-side and without. */
 const kubectlApplies: readonly [manager: string, operation: string][] = [
 	['kubectl', 'Apply'],
 	['kubectl-client-side-apply', 'Update'],
@@ -42,7 +42,7 @@ export function handedOver(object: Manifest): FieldsOwner[] | undefined {
 	return [...owners.filter((owner) => owner !== ours && !given.includes(owner)), whole];
 }
 
-/** Was it our manifest that `kubectl apply` wrote? What a user applied under that name (a namespace) is theirs. */
+/** Whether `kubectl apply` wrote our manifest. What a user applied under the same name (a namespace) is theirs. */
 export function appliedOurs({ manager, operation, subresource, fieldsV1 }: FieldsOwner): boolean {
 	const byKubectl = kubectlApplies.some(([name, how]) => name === manager && how === operation);
 	return !subresource && byKubectl && ownsOurLabel(fieldsV1);
@@ -63,13 +63,13 @@ function union(left: FieldSet, right: FieldSet): FieldSet {
 	return both;
 }
 
-/** Who else owns what server-side apply was to change. */
+/** A field that server-side apply would change and that somebody else owns. */
 export interface Conflict {
 	manager: string;
 	field: string;
 }
 
-/** Conflicts that an answer to a server-side apply tells of; empty for any other error. */
+/** The conflicts in an error of server-side apply; empty for any other error. */
 export function conflictsOf(error: ApiError): Conflict[] {
 	const causes = error.status.details?.causes ?? [];
 	return causes
@@ -80,22 +80,22 @@ export function conflictsOf(error: ApiError): Conflict[] {
 		}));
 }
 
-/** Will this conflict be over once `kubectl apply` has handed the object over? */
+/** Whether this conflict ends once the fields of `kubectl apply` are handed over. */
 export function isHandedOver({ manager }: Conflict, object: Manifest): boolean {
 	return ownersOf(object).some((owner) => owner.manager === manager && appliedOurs(owner));
 }
 
-/** Did `install` apply it? */
+/** Whether `install` applied it. */
 export function isApplied(object: Manifest): boolean {
 	return ownersOf(object).some(({ manager, operation }) => manager === fieldManager && operation === 'Apply');
 }
 
-/** Is anything of it ours to give up? */
+/** Whether `install` owns fields of it. */
 export function ownsFields(object: Manifest): boolean {
 	return ownersOf(object).some(({ manager }) => manager === fieldManager);
 }
 
-/** Did we make the namespace? Not if anybody else ever wrote to it: then it is theirs. */
+/** Whether we made the namespace. If anybody else has ever written to it, it counts as theirs. */
 export function isOurNamespace(namespace: Manifest): boolean {
 	const owners = ownersOf(namespace);
 	const isOurs = (owner: FieldsOwner) =>

@@ -37,7 +37,7 @@ export async function untilEstablished(
 }
 
 function isEstablished(crd: Manifest | undefined): boolean {
-	// A moment after its creation the conditions are null.
+	// For a moment after the creation the conditions are null.
 	const { conditions } = (crd?.status ?? {}) as { conditions?: { type: string; status: string }[] | null };
 	return (conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True');
 }
@@ -108,5 +108,5 @@ export async function credentialsHint(
 		if (isForbidden(error)) return undefined;
 		throw error;
 	}
-	return `${names.server} has no GitHub credentials yet, and refuses what it can not ask about: kubectl create secret generic ${secret} -n ${namespace} --from-literal=github_token=TOKEN (or ARC's github_app_* keys)`;
+	return `${names.server} has no GitHub credentials yet, and denies the deletion of every running runner: kubectl create secret generic ${secret} -n ${namespace} --from-literal=github_token=TOKEN (or ARC's github_app_* keys)`;
 }

@@ -61,10 +61,10 @@ export function recordedWarning(recorded: readonly Pod[]): string | undefined {
 	return `Warning: ${count(recorded, 'recorded deletion')} will not be carried out any more: ${some(named)}`;
 }
 
-/** A leader renews its Lease every 2 s; one that did so a moment ago lives. */
+/** A leader renews its Lease every 2 s: after a renewal within this time it still runs. */
 const leaseMs = 15_000;
 
-/** A server outside of the cluster goes on; it has lost its rights with its account, unless it uses another. */
+/** A server outside of the cluster goes on running, without rights unless it uses another account than ours. */
 export function serverWarning({ own, powers }: Remains, nowMs: number): string | undefined {
 	const lease = own.find(({ kind }) => kind === 'Lease');
 	const { holderIdentity, renewTime = '' } = (lease?.spec ?? {}) as {

@@ -45,7 +45,7 @@ export interface InstallOptions extends Choice {
 /** A kind that was just defined is served within a second. */
 const establishedWithinMs = 30_000;
 
-/** `kubectl runners install`: applies what the choice has, removes what it has not, and waits for the guard. */
+/** Applies the objects of the choice, removes what an earlier installation had beside them, and waits for the guard. */
 export async function runInstall(options: InstallOptions): Promise<number> {
 	const objects = inOrder(chosenObjects(overlays, options));
 	const api = new Objects(await connect(options.connection), options.dryRun);
@@ -74,7 +74,7 @@ export async function runInstall(options: InstallOptions): Promise<number> {
 	return waitForGuard(api, objects, options);
 }
 
-/** A user's namespace may hold more than us, which our Pod Security labels would be a surprise for. */
+/** A namespace of the user's is left as it is: our Pod Security labels could stop other pods in it. */
 function isTheirNamespace({ object, before }: Step): boolean {
 	return object.kind === 'Namespace' && before !== undefined && !isOurNamespace(before);
 }
@@ -110,7 +110,7 @@ async function planAndRefuse(api: Objects): Promise<void> {
 	if (found.length > 0) throw new CliError(refusal(found));
 }
 
-/** A second installation would take the first one's reviews. */
+/** Throws if another namespace has an installation: a second one would take over its webhook configurations. */
 async function refuseWhereInstalled(api: Objects, namespace: string): Promise<void> {
 	const other = await installedIn(api);
 	if (other === undefined || other === namespace) return;
@@ -120,7 +120,7 @@ async function refuseWhereInstalled(api: Objects, namespace: string): Promise<vo
 	);
 }
 
-/** Says what would be applied. The cluster is looked at for the plan alone, and need not be there. */
+/** Shows what would be applied. The cluster is read only for the plan, and need not be reachable. */
 async function dryRunClient(
 	api: Objects,
 	objects: readonly Manifest[],
@@ -138,7 +138,7 @@ async function dryRunClient(
 	return exitCode.done;
 }
 
-/** What the API server says to each object; what it could not check is shown as it would be sent. */
+/** Shows each object as the API server would store it, or as it would be sent where the API server could not check it. */
 async function dryRunServer(
 	api: Objects,
 	checked: readonly Checked[],
@@ -177,7 +177,7 @@ async function waitForGuard(
 	});
 }
 
-/** What to start outside of the cluster, as which user. */
+/** The command that starts the server outside of the cluster, and the user it needs. */
 function toStart({ external, namespace, githubSecret, mode }: InstallOptions): string[] {
 	const flags = [
 		'--kubeconfig FILE',

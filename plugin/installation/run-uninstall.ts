@@ -30,7 +30,7 @@ export interface UninstallOptions {
 
 const lookEveryMs = 300;
 
-/** `kubectl runners uninstall`: webhook configurations first, then what we wrote on others' objects, then the rest. */
+/** Removes webhook configurations first, then what we wrote on other objects, then everything else. */
 export async function runUninstall(options: UninstallOptions): Promise<number> {
 	const api = new Objects(await connect(options.connection), options.dryRun);
 	await refuseOtherNamespace(api, options.namespace);
@@ -67,7 +67,7 @@ class Uninstall {
 		const crds = keepCrds ? [] : this.#remains.crds;
 		await this.#clear(this.#remains);
 		if (dryRun === 'none') {
-			// Once more: what the server wrote in the moment before it lost its rights.
+			// A second time, for what the server wrote just before it lost its rights.
 			await this.#clear(await survey(this.#api, overlays, namespace));
 		}
 		await this.#remove(crds);
@@ -79,7 +79,7 @@ class Uninstall {
 
 	async #clear({ webhooks, powers, pods, budgets, tokens, others, own }: Remains): Promise<void> {
 		await this.#remove(webhooks);
-		// Also a server that runs outside of the cluster can not write any more, and undo what follows.
+		// From here on a server outside of the cluster cannot write either, and so cannot undo what follows.
 		await this.#remove(powers);
 		await mapLimited(pods, async (pod) => {
 			const { namespace, name } = pod.metadata;
@@ -96,18 +96,18 @@ class Uninstall {
 
 	async #remove(objects: readonly Manifest[]): Promise<void> {
 		for (const object of objects) {
-			if (object.metadata.deletionTimestamp !== undefined) continue; // is on its way already
+			if (object.metadata.deletionTimestamp !== undefined) continue; // is being deleted already
 			if (await this.#api.remove(object)) this.#say(`${nameOf(object)} removed`);
 		}
 	}
 
-	/** Removes our own namespace if it is empty, gives up what we own of a user's. Resolves with what is on its way out. */
+	/** Removes our namespace if it is empty; of a user's, gives up the fields that we own. Resolves with what is being deleted. */
 	async #letNamespaceGo(): Promise<Manifest[]> {
 		const { namespace } = this.#remains;
 		if (!namespace) return [];
 		const { apiVersion, kind, metadata } = namespace;
 		if (!isOurNamespace(namespace)) {
-			// Server-side apply of nothing: gives up every field that we own.
+			// Server-side apply of an empty object gives up every field that we own.
 			if (this.#options.dryRun !== 'client' && ownsFields(namespace)) {
 				await this.#api.apply({ apiVersion, kind, metadata: { name: metadata.name } });
 			}
@@ -147,7 +147,7 @@ async function isThere(api: Objects, object: Manifest): Promise<boolean> {
 	return (await api.get(object))?.metadata.uid === object.metadata.uid;
 }
 
-/** In which namespace it is, the webhook configuration tells. */
+/** Throws if the guard is installed in another namespace. */
 async function refuseOtherNamespace(api: Objects, namespace: string): Promise<void> {
 	const other = await installedIn(api);
 	if (other === undefined || other === namespace) return;

@@ -12,10 +12,10 @@ import { findOurs, labelled } from './obsolete.ts';
 import type { Overlays } from './overlays.ts';
 import { mayHaveTraces } from './traces.ts';
 
-/** All that an installation left in a cluster. */
+/** Everything that an installation has left in a cluster. */
 export interface Remains {
 	webhooks: Manifest[];
-	/** What runs or gives rights, first of what remains: nobody may write what is being taken away. */
+	/** What runs or grants rights. Removed first, so that nobody writes again what is being removed. */
 	powers: Manifest[];
 	others: Manifest[];
 	crds: Manifest[];
@@ -50,7 +50,7 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 	const unique = new Map(
 		[...webhooks, ...ofOverlays, ...inNamespace].map((object) => [keyOf(object), object]),
 	);
-	// What controllers made of ours (pods, slices) goes with it.
+	// What controllers made for our objects (pods, slices) is deleted with them.
 	const ours = [...unique.values()].filter(({ metadata }) => metadata.ownerReferences === undefined);
 	const crds = ours.filter(isOurCrd);
 	const isApart = (object: Manifest) =>
@@ -71,14 +71,14 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 	};
 }
 
-/** Is there nothing to remove? Definitions that are to be kept are nothing. */
+/** Whether there is nothing to remove. Definitions that are to be kept do not count. */
 export function isNothing(remains: Remains, keepCrds: boolean): boolean {
 	const { webhooks, powers, others, own, crds, pods, budgets, tokens } = remains;
 	const lists = [webhooks, powers, others, own, keepCrds ? [] : crds, pods, budgets, tokens];
 	return remains.namespace === undefined && lists.every((objects) => objects.length === 0);
 }
 
-/** They are what holds others up: found whatever became of their labels. */
+/** Found by name, whatever has become of their labels: left behind, they would block other pods. */
 async function webhooksByName(api: Objects): Promise<Manifest[]> {
 	const found = await Promise.all(
 		['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'].map((kind) =>
@@ -97,7 +97,7 @@ async function setsOf(api: Objects): Promise<RunnersSet[]> {
 	}
 }
 
-/** By their names, which are the server's own or begin with it; the credentials are their owner's. */
+/** What the server made for itself, by its names. The Secret with the credentials is the user's. */
 async function ownObjects(api: Objects, namespace: string): Promise<Manifest[]> {
 	const lists = await Promise.all(
 		[core('Secret'), core('ConfigMap'), lease].map((kind) => list(api, kind, { namespace })),
@@ -116,12 +116,12 @@ async function list(
 	return resource ? api.list(resource, query) : [];
 }
 
-/** Events fade by themselves, Endpoints are their Service's (and asking for them is frowned upon), metrics are read off. */
+/** Events expire, Endpoints belong to their Service (and listing them is deprecated), and metrics are not stored. */
 function isWorthListing({ apiVersion, kind }: ServedResource): boolean {
 	return kind !== 'Event' && kind !== 'Endpoints' && !apiVersion.startsWith('metrics.k8s.io/');
 }
 
-/** What is in the namespace and does not go with us, as `kind/name`: reasons to leave it. */
+/** What else is in the namespace, as `kind/name`: as long as there is something, the namespace stays. */
 export async function foreignObjects(api: Objects, namespace: string, remains: Remains): Promise<string[]> {
 	const resources = (await api.namespacedResources()).filter(isWorthListing);
 	const lists = await mapLimited(resources, (resource) => api.list(resource, { namespace }));
@@ -138,6 +138,6 @@ const everywhere = ['ConfigMap/kube-root-ca.crt', 'ServiceAccount/default'];
 
 function isForeign({ kind, metadata }: Manifest): boolean {
 	if (everywhere.includes(`${kind}/${metadata.name}`)) return false;
-	// On their way out: dependents of what we deleted, and what still has to stop.
+	// Going already: dependents of what was deleted, and what still has to stop.
 	return metadata.ownerReferences === undefined && metadata.deletionTimestamp === undefined;
 }

@@ -9,7 +9,7 @@ import { type State, stateOf } from '../runners/state.ts';
 import { allSets, type RunnersSet, refOf, UnknownKindError } from '../sets/api.ts';
 import { kinds, shortName } from '../sets/names.ts';
 
-/** A set that another controller looks after until now. */
+/** A set that our reconcilers would take over. */
 export interface Takeover {
 	set: RunnersSet;
 	pods: Pod[];
@@ -39,7 +39,7 @@ export function setKeyOf({ metadata }: Pod): string | undefined {
 	return undefined;
 }
 
-/** What happens to the runners of each state. Nobody but the guard knows which of them are busy. */
+/** What happens to runners in each state. */
 const fates: Record<State, string> = {
 	busy: 'finish their jobs',
 	idle: 'are replaced, a surge at a time',
@@ -72,7 +72,7 @@ export function planLines(plan: readonly Takeover[], nowMs: number): string[] {
 	];
 }
 
-/** ARC's own autoscaler ends with ARC: its objects stay, and nothing acts on them. */
+/** ARC's HorizontalRunnerAutoscalers stay, but nothing acts on them without ARC. */
 export function autoscalerLines(autoscalers: readonly KubeObject[]): string[] {
 	return autoscalers.map(
 		({ metadata: { name, namespace } }) =>

@@ -49,7 +49,7 @@ export interface Traces {
 	conditions: string[];
 }
 
-/** All that this project wrote on a pod, and nothing that ARC or the user did. Needs the pod's managedFields. */
+/** Everything that this project wrote on a pod, and nothing of ARC's or the user's. Needs the pod's managedFields. */
 export function tracesOn(pod: Pod): Traces {
 	const { annotations = {}, labels = {} } = pod.metadata;
 	const written = writtenByServer(pod);
@@ -69,7 +69,7 @@ export function tracesOn(pod: Pod): Traces {
 	};
 }
 
-/** May there be traces? Of a pod as lists show it, without managedFields. */
+/** Whether there may be traces, judged without managedFields, which lists do not have. */
 export function mayHaveTraces(pod: Pod): boolean {
 	const { annotations = {}, labels = {} } = pod.metadata;
 	return (
@@ -90,13 +90,13 @@ function writtenByServer(pod: Pod): Set<string> {
 	return new Set(fields.map((field) => field.replace(/^f:/, '')));
 }
 
-/** Takes the traces off. False: there were none, or the pod is gone. */
+/** Removes the traces. False: there were none, or the pod is gone. */
 export async function releasePod(api: Objects, { metadata }: Pod): Promise<boolean> {
 	const pod = await api.get({ apiVersion: 'v1', kind: 'Pod', metadata });
 	if (!pod || pod.metadata.uid !== metadata.uid) return false;
 	const traces = tracesOn(pod as Pod);
 	if (isEmpty(traces)) return false;
-	// The guard is still there, and would refuse it.
+	// In a dry run the guard is still there, and would refuse the patch.
 	if (api.dryRun !== 'none') return true;
 	await afterTheGuard(() => takeOff(api, pod, traces));
 	return true;
@@ -143,7 +143,7 @@ export async function finalizedObjects(api: Objects): Promise<Manifest[]> {
 	return lists.flat().filter(({ metadata }) => finalizersOf(metadata).includes(drainFinalizer));
 }
 
-/** Lets go of sets and Runners, so that whoever deletes one need not wait for a server that is gone. */
+/** Removes our finalizer from sets and Runners: with the server gone, nobody else would. */
 export async function releaseSets(api: Objects, say: (line: string) => void): Promise<void> {
 	for (const object of await finalizedObjects(api)) {
 		if (await withoutFinalizer(api, object)) {

@@ -26,7 +26,7 @@ interface WebhookConfiguration extends Manifest {
 /** Container of the Deployment that runs the server. */
 const serverContainer = 'server';
 
-/** In another namespace: wherever a string names the one of the manifests, alone or as a part ("NAME.NAMESPACE.svc"). */
+/** Moves the objects to another namespace: in every string that names it, also as a part ("NAME.NAMESPACE.svc"). */
 export function inNamespace(objects: Objects, namespace: string): Manifest[] {
 	if (namespace === names.namespace) return [...objects];
 	return withEnvironment(renamed(objects, names.namespace, namespace), 'NAMESPACE', namespace);
@@ -56,7 +56,7 @@ export function withServerArgs(objects: Objects, args: readonly string[]): Manif
 	}));
 }
 
-/** The Service leads to HOST, and reviews go to PORT there. */
+/** The Service points to HOST, and the webhooks to PORT there. */
 export function withExternal(objects: Objects, { host, port }: { host: string; port: number }): Manifest[] {
 	return objects.map((object) => {
 		if (object.kind === 'Service' && object.metadata.name === names.server) {
@@ -99,7 +99,7 @@ function withContainer(objects: Objects, change: (container: Container) => Conta
 	});
 }
 
-/** Every string in which `from` stands for itself, not as a part of a longer name. */
+/** Replaces `from` in every string where it is a whole name, and not a part of a longer one. */
 function renamed(objects: Objects, from: string, to: string): Manifest[] {
 	const whole = new RegExp(`(?<![\\w-])${from}(?![\\w-])`, 'g');
 	const rename = (value: unknown): unknown => {

@@ -47,7 +47,7 @@ export async function untilGuarded(
 	return exitCode.done;
 }
 
-/** A server that can not be reached for a moment is one more thing to wait for. */
+/** What is missing. If the API server cannot be reached for a moment, that is what is missing. */
 async function look(api: Objects, objects: readonly Manifest[]): Promise<string | undefined> {
 	try {
 		return await whatIsMissing(api, objects);

@@ -26,7 +26,7 @@ export interface Answer {
 
 export const mergePatch = 'application/merge-patch+json';
 
-/** A connection that is neither made nor refused in this time is given up, as client-go does. */
+/** A connection that is neither established nor refused within this time is given up, as in client-go. */
 const connectTimeoutMs = 30_000;
 
 /** As client-go has it. */
@@ -129,7 +129,7 @@ export class KubeClient {
 			const limits = limitTime(request, call.timeoutMs ?? this.#connection.requestTimeoutMs);
 			request.on('error', (error: NodeJS.ErrnoException) => {
 				if (call.signal?.aborted) reject(call.signal.reason);
-				// The server closed an idle connection just as we reused it: nothing was sent that it has seen.
+				// The server closed an idle connection just as we reused it, so that it has not seen the request.
 				else if (error.code === 'ECONNRESET' && request.reusedSocket)
 					resolve(this.#send(method, path, call, encoding));
 				else reject(error instanceof UnreachableError ? error : unreachable(error, server));
@@ -140,7 +140,7 @@ export class KubeClient {
 	}
 }
 
-/** undefined: not asked to repeat it. */
+/** When the server asks to repeat the request; undefined if it does not. */
 function retryAfterMs({ code, status }: ApiError): number | undefined {
 	const { retryAfterSeconds = 0 } = status.details ?? {};
 	return code === 429 && retryAfterSeconds > 0 ? retryAfterSeconds * 1000 : undefined;

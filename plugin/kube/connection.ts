@@ -19,13 +19,13 @@ export interface Connection {
 	server: URL;
 	tls: TlsOptions;
 	headers: Record<string, string | string[]>;
-	/** The namespace that is meant where none is named. */
+	/** The namespace that is used if none is named. */
 	namespace: string;
 	/** Limit for one request, ms; 0 is none. */
 	requestTimeoutMs: number;
-	/** Set by the second bundle where the way to the server is special (a proxy). */
+	/** Set by the auth bundle for connections through a proxy. */
 	agent?: Agent;
-	/** Set where credentials come from a program or an identity provider: see plugin/auth. */
+	/** Set if credentials come from a program or an identity provider; see plugin/auth. */
 	external?: ExternalAuth;
 }
 
@@ -35,7 +35,7 @@ export interface ExternalAuth {
 	user: User;
 }
 
-/** Settles cluster, user and namespace from flags and kubeconfig, by kubectl's rules. Reads files, calls nobody. */
+/** Selects cluster, user and namespace from flags and kubeconfig, by kubectl's rules. Reads files, makes no request. */
 export function resolveConnection(flags: ConnectionFlags): Connection {
 	const config = loadKubeconfig(flags.kubeconfig);
 	const selected = select(config, flags) ?? { cluster: { server: 'http://localhost:8080' }, user: {} };
@@ -72,7 +72,7 @@ interface Selected {
 	namespace?: string;
 }
 
-/** Undefined where nothing at all is configured. */
+/** undefined if nothing is configured at all. */
 function select(config: Kubeconfig, flags: ConnectionFlags): Selected | undefined {
 	const contextName = flags.context || config.currentContext;
 	const context = config.contexts.get(contextName);
@@ -88,7 +88,7 @@ function select(config: Kubeconfig, flags: ConnectionFlags): Selected | undefine
 	if (flags.user && !user) throw usageError(`auth info "${flags.user}" does not exist`);
 
 	if (!known && !flags.server) return inClusterConfig();
-	// Another server has another name: the one that belongs to the kubeconfig's is not expected of it.
+	// The tls-server-name of the kubeconfig belongs to its own server, and not to another one.
 	const cluster = flags.server
 		? { ...known, server: flags.server, 'tls-server-name': undefined }
 		: { ...known };

@@ -61,7 +61,7 @@ export function apiError(code: number, body: Buffer): ApiError {
 		const status = JSON.parse(text) as Status;
 		if (status?.kind === 'Status') return new ApiError(code, status);
 	} catch {
-		// Not JSON: reported as it came, below.
+		// Not JSON: the text itself is reported, below.
 	}
 	const message = text.trim().split('\n')[0]?.slice(0, 200);
 	return new ApiError(code, { code, message: message || undefined });

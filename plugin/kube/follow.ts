@@ -11,9 +11,9 @@ export interface Observer<T> {
 	seen: (object: T) => void;
 	/** An object is gone; as it was last seen. */
 	gone: (object: T) => void;
-	/** A whole list has been told: what is not known by now does not exist. */
+	/** A whole list has been reported: an object that was not in it does not exist. */
 	synced?: () => void;
-	/** The server cannot be reached or is failing; tried again by itself. Once for each row of failures. */
+	/** The server fails or cannot be reached, and is tried again. Called once for each series of failures. */
 	trouble?: (message: string) => void;
 }
 
@@ -24,11 +24,11 @@ export interface Source<T> {
 	path: string;
 	labelSelector?: string;
 	fieldSelector?: string;
-	/** The whole of it, and from where a watch takes over. */
+	/** All its objects, and the resource version from which a watch continues. */
 	list: (signal: AbortSignal) => Promise<{ objects: T[]; resourceVersion: string }>;
 }
 
-/** A watch is renewed after this time (s), so that a connection that died unnoticed is not waited on for ever. */
+/** A watch is renewed after this time (s), so that nobody waits for ever for a connection that has died unnoticed. */
 const watchSeconds = 300;
 const graceMs = 15_000;
 const backoff = { firstMs: 500, mostMs: 10_000 };
@@ -83,16 +83,16 @@ export async function follow<T extends KubeObject>(
 				toldTrouble = true;
 			}
 		}
-		// A watch that lasted was a good one; a server that hangs up at once gets longer and longer rests.
+		// A watch that lasted is a success; if the server ends it at once, the pauses get longer and longer.
 		failures = Date.now() - startedAtMs > backoff.mostMs ? 0 : failures + 1;
 		if (failures > 0) await pause(failures, signal);
 	}
 }
 
 interface Progress<T> {
-	/** By uid: names are used again. */
+	/** By uid, because names are used again. */
 	known: Map<string, T>;
-	/** The resource version up to which everything was told; '' asks for a new list. */
+	/** The resource version up to which everything has been reported; '' asks for a new list. */
 	version: string;
 }
 
@@ -107,7 +107,7 @@ async function relist<T extends KubeObject>(
 	progress.known = new Map(objects.map((object) => [object.metadata.uid ?? '', object]));
 	progress.version = resourceVersion;
 	for (const uid of progress.known.keys()) left.delete(uid);
-	// First who left, then who is there: a successor of the same name must be the last word about that name.
+	// First those that are gone, then those that are there: the last report of a name must be about its successor.
 	for (const object of left.values()) observer.gone(object);
 	for (const object of objects) observer.seen(object);
 	observer.synced?.();
@@ -167,7 +167,7 @@ function tell<T extends KubeObject>(
 	}
 }
 
-/** Worth another try? Not what the caller must change: rights, names, wrong requests. */
+/** Whether another try may succeed: not if the caller has to change something (rights, names, a wrong request). */
 function isPassing(error: unknown): boolean {
 	if (error instanceof UnreachableError) return true;
 	return error instanceof ApiError && (error.code === 410 || error.code === 429 || error.code >= 500);
@@ -178,6 +178,6 @@ async function pause(failures: number, signal: AbortSignal): Promise<void> {
 	try {
 		await sleep(ms * (0.75 + Math.random() / 2), undefined, { signal });
 	} catch {
-		// Ended by the signal: the caller's loop sees that.
+		// Ended by the signal, which the caller's loop checks.
 	}
 }

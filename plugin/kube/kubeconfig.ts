@@ -124,7 +124,7 @@ interface KubeconfigFile {
 }
 
 function parseFile(path: string, text: string): KubeconfigFile {
-	let parsed: unknown; // stays undefined for an empty file: KUBECONFIG=/dev/null is a habit
+	let parsed: unknown; // stays undefined for an empty file, as with KUBECONFIG=/dev/null
 	try {
 		[parsed] = loadAll(text);
 	} catch (error) {
@@ -151,7 +151,7 @@ function addNamed<T extends object>(
 	}
 }
 
-/** A credential program is looked up in PATH if it is a bare name; else it lies relative to the file, too. */
+/** A credential program without a slash is looked up in PATH; any other path is relative to the file as well. */
 function withAbsoluteCommand(user: User, folder: string): User {
 	const command = user.exec?.command;
 	if (!command?.includes('/')) return user;

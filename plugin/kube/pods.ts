@@ -17,7 +17,7 @@ const pageSize = 500;
 
 export interface PodList {
 	pods: Pod[];
-	/** From where a watch takes over. */
+	/** Where a watch continues. */
 	resourceVersion: string;
 }
 
@@ -38,7 +38,7 @@ export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSign
 			const page: PodPage | undefined = binary ? undefined : readJsonPage(body);
 			const token: string = page ? page.continue : readContinueToken(body);
 			next = token === '' ? undefined : fetchPage(token);
-			// Its failure is reported when it is awaited; until then it must not count as unhandled.
+			// A failure is reported when the promise is awaited; until then it must not count as unhandled.
 			next?.catch(() => undefined);
 			const { pods, resourceVersion } = page ?? readPodList(body);
 			list.pods.push(...pods);
@@ -88,14 +88,14 @@ function readJsonPage(body: Buffer): PodPage {
 		items?: Pod[];
 	};
 	return {
-		// Items of a list carry neither: they are given once for all of them.
+		// The items of a list do not carry these: the list has them once for all.
 		pods: (list.items ?? []).map((pod) => ({ ...pod, apiVersion: 'v1', kind: 'Pod' })),
 		continue: list.metadata?.continue ?? '',
 		resourceVersion: list.metadata?.resourceVersion ?? '',
 	};
 }
 
-/** Pages are of one moment; when the server has forgotten that moment (410), the list begins again, once. */
+/** All pages show one moment. If the server has forgotten that moment (410), the list is begun again, once. */
 async function fromStart(fill: (list: PodList) => Promise<void>): Promise<PodList> {
 	const attempt = async () => {
 		const list: PodList = { pods: [], resourceVersion: '' };

@@ -25,7 +25,7 @@ function matches(entry: string, host: string, port: string): boolean {
 	if (isIP(entry) !== 0) return entry === host;
 	if (onlyPort !== undefined && onlyPort !== port) return false;
 	const domain = name.replace(/^\*?\./, '');
-	// ".example.com" is for what is below it, "example.com" for itself as well.
+	// ".example.com" matches subdomains, "example.com" itself as well.
 	return host.endsWith(`.${domain}`) || (host === domain && name === domain);
 }
 

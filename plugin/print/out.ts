@@ -31,10 +31,10 @@ function writeAll(descriptor: number, text: string): void {
 			rest = rest.subarray(writeSync(descriptor, rest));
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
-			// The reader of the pipe has gone (`| head -1`): nobody is left to be told anything.
+			// The reader of the pipe has gone (`| head -1`): nobody is left who could read a message.
 			if (code === 'EPIPE') process.exit(descriptor === stdout ? 0 : 1);
 			if (code !== 'EAGAIN') throw error;
-			// The pipe was set non-blocking by whoever shares it, and is full.
+			// The pipe is full, and another process that shares it has made it non-blocking.
 			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
 		}
 	}

@@ -5,7 +5,7 @@ import { printable } from './printable.ts';
 /** Shown as "TEXT for 12m: DETAIL". */
 export interface WaitingLine {
 	text: string;
-	/** Since when, ms since 1970. On a terminal the age goes on counting; that it has grown is no news in a log. */
+	/** Since when (ms since 1970). On a terminal the age counts on; in a log its growth is not a change. */
 	sinceMs?: number | undefined;
 	detail?: string | undefined;
 	/** Only for a terminal, where lines are redrawn: nothing new for somebody who reads a log. */
@@ -14,7 +14,7 @@ export interface WaitingLine {
 
 /** What a Progress draws on; the default is this process's stdout. */
 export interface Screen {
-	/** Can lines be redrawn? Otherwise each change is printed once, and nothing else. */
+	/** Whether lines can be redrawn. If not, each change is printed once. */
 	redraws: boolean;
 	columns: () => number;
 	rows: () => number;
@@ -54,7 +54,7 @@ export class Progress {
 		this.#screen = screen;
 	}
 
-	/** `key` is waited for, for this reason. */
+	/** Shows why `key` is waited for. */
 	waiting(key: string, line: WaitingLine): void {
 		const before = this.#lines.get(key);
 		const isNew = before?.text !== line.text || before.detail !== line.detail;
@@ -68,7 +68,7 @@ export class Progress {
 		if (this.#lines.delete(key) && this.#screen.redraws) this.#schedule();
 	}
 
-	/** A line that stays. */
+	/** Prints a line that stays. */
 	say(text: string): void {
 		if (!this.#screen.redraws) {
 			this.#screen.write(`${printable(text)}\n`);
@@ -107,7 +107,7 @@ export class Progress {
 
 	#render(line: WaitingLine): string {
 		const whole = wholeLine(line, Date.now());
-		const width = this.#screen.columns() - 1; // a full line would wrap and be counted wrong
+		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and count as two
 		return whole.length > width ? `${whole.slice(0, width - 1)}…` : whole;
 	}
 

@@ -78,7 +78,7 @@ async function outcomeOf(pod: Pod, ask: () => Promise<unknown>): Promise<Outcome
 		if (!(error instanceof ApiError)) throw error;
 		const denial = guardDenial(error);
 		if (denial) return { kind: 'denied', denial };
-		// 409 with the uid precondition: the name belongs to a successor, so the pod we meant is gone.
+		// The uid precondition failed (409): the name belongs to a successor, so that the pod we asked for is gone.
 		if (isNotFound(error) || isSuccessor(error, pod)) return { kind: 'gone' };
 		if (error.code === 429) return { kind: 'try-again', message: error.message };
 		return { kind: 'failed', error };

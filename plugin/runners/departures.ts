@@ -5,21 +5,21 @@ import type { PodQuery } from '../kube/pods.ts';
 import { deletionRecord, isTerminating } from './state.ts';
 
 export interface DepartureEvents {
-	/** Still there; called for every change. */
+	/** Called for every change of a pod that is still there. */
 	waiting: (pod: Pod) => void;
 	gone: (pod: Pod) => void;
-	/** Its recorded deletion was taken back by somebody: it will not go by itself. */
+	/** Somebody cancelled its recorded deletion: it will not go by itself. */
 	takenBack: (pod: Pod) => void;
 	/** A pod of the query that was not added; the receiver may add it. */
 	other?: (pod: Pod) => void;
-	/** All that there was at the beginning has been told. */
+	/** Called once, when every pod of the first list has been reported. */
 	listed?: () => void;
 	trouble?: (message: string) => void;
 }
 
 interface Leaving {
 	pod: Pod;
-	/** Its record was seen on the pod: if it is missing later, somebody took it back. */
+	/** The record was on the pod: if it is missing later, somebody has cancelled the deletion. */
 	wasRecorded: boolean;
 }
 
@@ -40,7 +40,7 @@ export class Departures {
 		this.#leaving.set(uidOf(pod), { pod, wasRecorded: deletionRecord(pod) !== undefined });
 	}
 
-	/** No longer waited for, whatever becomes of it. */
+	/** Stops waiting for this pod. */
 	drop(pod: Pod): void {
 		this.#leaving.delete(uidOf(pod));
 		this.#settle();
@@ -50,12 +50,12 @@ export class Departures {
 		return [...this.#leaving.values()].map(({ pod }) => pod);
 	}
 
-	/** Not yet recorded and not going: its request may have been lost, and is worth repeating. */
+	/** Pods that neither have a record nor are terminating: the request may have been lost, and can be repeated. */
 	get unrecorded(): Pod[] {
 		return this.pods.filter((pod) => !deletionRecord(pod) && !isTerminating(pod));
 	}
 
-	/** Waits until nobody is left, the time is over (0: never), or the person has had enough. */
+	/** Waits until all are gone, the time is over (0: no limit), or Ctrl-C. */
 	async follow(
 		client: KubeClient,
 		query: PodQuery,
@@ -78,7 +78,7 @@ export class Departures {
 			},
 			gone: (pod) => this.#gone(pod),
 			synced: () => {
-				// Those that went between our asking and this list were never seen by it.
+				// Pods that went after we asked and before this list are not in it.
 				for (const [uid, { pod }] of this.#leaving) if (!inList.has(uid)) this.#gone(pod);
 				inList.clear();
 				if (!this.#listed) this.#events.listed?.();

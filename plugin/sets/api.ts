@@ -20,7 +20,7 @@ export function refOf(set: RunnersSet): SetRef {
 	return { kind: set.kind, name: set.metadata.name };
 }
 
-/** Runners wanted; one that says nothing wants one. */
+/** The number of runners wanted; 1 if the spec does not say. */
 export function wantedOf(set: RunnersSet): number {
 	return set.spec.replicas ?? 1;
 }
@@ -34,7 +34,7 @@ export async function getSet(client: KubeClient, ref: SetRef): Promise<RunnersSe
 
 export interface SetList {
 	sets: RunnersSet[];
-	/** From where a watch takes over. */
+	/** Where a watch continues. */
 	resourceVersion: string;
 }
 

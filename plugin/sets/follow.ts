@@ -60,7 +60,7 @@ export async function followSets(
 				);
 			} catch (error) {
 				if (!(error instanceof UnknownKindError)) throw error;
-				// One kind may be installed without the other, as long as nobody asked for it.
+				// One kind may be installed without the other: an error only if no kind is.
 				unknown++;
 				if (unknown === wanted.length) throw new UnknownKindError(wanted[0] ?? kind);
 				synced(kind);

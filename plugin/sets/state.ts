@@ -2,7 +2,7 @@ import type { SetCondition, SetConditionType } from '../../admission/api/sets.ts
 import { type RunnersSet, wantedOf } from './api.ts';
 
 /**
- * How far a set is from what is wanted of it, for people; read off the set alone.
+ * How far a set is from what its spec asks for, for people. Read from the set alone.
  *
  * - settled: as many registered runners as wanted, all of the newest template
  * - unseen: the server has not reported on the newest spec yet, or there is no server
@@ -24,7 +24,7 @@ export type SetState =
 	| 'spec-invalid'
 	| 'deleting';
 
-/** What is wrong comes before what is under way. */
+/** Errors come before what is in progress. */
 const inOrder: readonly (readonly [SetConditionType, SetState])[] = [
 	['SpecInvalid', 'spec-invalid'],
 	['CredentialsMissing', 'credentials-missing'],
@@ -59,7 +59,7 @@ export function reasonsOf(set: RunnersSet): string[] {
 	const told = (set.status?.conditions ?? []).filter(
 		({ type, status, message }) => message && (type === 'Settled' ? status === 'False' : status === 'True'),
 	);
-	// What "Settled" says is said better by the others.
+	// The other conditions say more precisely what "Settled" says.
 	const better = told.filter(({ type }) => type !== 'Settled');
 	return (better.length > 0 ? better : told).map(({ message = '' }) => message);
 }

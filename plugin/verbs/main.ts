@@ -6,7 +6,7 @@ import { print } from '../print/out.ts';
 import { runToExitCode } from '../run.ts';
 import { verbs } from './index.ts';
 
-/** The second bundle: every verb, and what is said when there is none. */
+/** The second bundle: every verb, the overview, and the errors for unknown verbs. */
 export function main(argv: readonly string[]): Promise<number> {
 	return runToExitCode(() => dispatch(argv));
 }

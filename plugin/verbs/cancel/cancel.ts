@@ -16,11 +16,11 @@ import { namedRunners, printErrors, toCliError } from '../../runners/targets.ts'
 
 export const cancel = defineVerb({
 	name: 'cancel',
-	summary: 'Take back a recorded deletion: the runner stays',
+	summary: 'Cancel a recorded deletion, so that the runner stays',
 	usage: 'cancel POD... [flags]',
 	description: [
-		'Removes the record of the deletion from the pod, so that the runner goes on taking jobs. Too late, and an',
-		'error, once the runner is unregistered from GitHub or the pod is terminating.',
+		'Removes the record of the deletion from the pod, so that the runner goes on taking jobs. It is an error if it is',
+		'too late: once the runner is unregistered from GitHub, or the pod is terminating.',
 	].join('\n'),
 	examples: [['Keep a runner that was to go after its job', 'cancel example-0']],
 	completes: 'runner',

@@ -5,16 +5,16 @@ import { type Candidate, completeNames, type NameKind } from './names.ts';
 
 export interface Completion {
 	candidates: Candidate[];
-	/** May the shell offer files, too? */
+	/** Whether the shell may offer files as well. */
 	files: boolean;
 }
 
-/** What names exist, in the cluster and in the kubeconfig; asked only where one of them may come next. */
+/** Looks up names in the cluster and the kubeconfig; called only where a name may come next. */
 export type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
 
 const nothing: Completion = { candidates: [], files: false };
 
-/** What may stand in place of the word under the cursor: `argv` without its last entry is what stands before it. */
+/** What may be typed in place of the word under the cursor, which is the last of `argv`. */
 export async function complete(
 	verbs: readonly Verb[],
 	argv: readonly string[],
@@ -129,7 +129,7 @@ async function wordsOf(
 			return matching(await sets(word, connectionSoFar(verb, before), names), word);
 		case 'node-or-set': {
 			const flags = connectionSoFar(verb, before);
-			// A set is drained by kind and name; a name alone is a node's.
+			// A name without a kind is a node's.
 			const found = await Promise.all([
 				names('node', flags).catch(() => []),
 				names('set', flags).catch(() => []),
@@ -153,14 +153,14 @@ const resources: Candidate[] = [
 	{ value: 'runnerdeployments' },
 ];
 
-/** Sets by name alone, as people type them, unless the word begins with a kind. */
+/** Sets by name only, as people type them; by kind and name if the word begins with a kind. */
 async function sets(word: string, flags: ConnectionFlags, names: NameSource): Promise<Candidate[]> {
 	const found = await names('set', flags);
 	if (word.includes('/')) return found;
 	return found.map(({ value, description }) => ({ value: value.split('/')[1] ?? value, description }));
 }
 
-/** Flags such as -n and --context that were typed already. What cannot be understood yet counts as not typed. */
+/** Flags such as -n and --context that have been typed. If they cannot be parsed yet, they count as not typed. */
 function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags {
 	try {
 		return parseArgv(before, verb.flags, verb.name).values as ConnectionFlags;

@@ -7,11 +7,11 @@ import { type Shell, scripts } from './scripts.ts';
 
 export const completion = defineVerb({
 	name: 'completion',
-	summary: 'Print the completion script for a shell, and how to install it',
+	summary: 'Print the completion script for a shell',
 	usage: 'completion bash|zsh|fish',
 	description: [
-		'kubectl completes "kubectl runners ..." by itself once kubectl_complete-runners, which lies beside',
-		'kubectl-runners, is in PATH. The script completes the bare command kubectl-runners.',
+		'kubectl itself completes "kubectl runners ..." if kubectl_complete-runners is in PATH; it is in the folder of',
+		'kubectl-runners. The script that this prints completes the command kubectl-runners.',
 	].join('\n'),
 	examples: [
 		['For this bash', 'completion bash > ~/.kubectl-runners.bash && source ~/.kubectl-runners.bash'],
@@ -34,7 +34,7 @@ function isShell(word: string | undefined): word is Shell {
 /** Bits that kubectl (Cobra) reads on the last line. */
 const directive = { default: 0, noFiles: 4 } as const;
 
-/** What kubectl_complete-runners runs: candidates for the last argument, one a line, then `:<directive>`. */
+/** What kubectl_complete-runners runs: prints candidates for the last argument, one per line, then `:<directive>`. */
 export function completeVerb(verbs: () => readonly Verb[]): Verb {
 	return {
 		name: '__complete',
@@ -53,7 +53,7 @@ export function completeVerb(verbs: () => readonly Verb[]): Verb {
 					text += description ? `${printable(value)}\t${printable(description)}\n` : `${printable(value)}\n`;
 				}
 			} catch {
-				// No cluster, no permission, no kubeconfig: there is nothing to offer, and a Tab is no place for errors.
+				// Without a cluster, a permission or a kubeconfig there is nothing to offer, and no use for an error message.
 			}
 			print(`${text}:${files ? directive.default : directive.noFiles}\n`);
 			return exitCode.done;

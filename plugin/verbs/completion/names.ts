@@ -10,7 +10,7 @@ import { allSets, refOf } from '../../sets/api.ts';
 import { kinds, shortName } from '../../sets/names.ts';
 import { countsOf } from '../../sets/state.ts';
 
-/** One word that the shell may offer. */
+/** A word that the shell may offer. */
 export interface Candidate {
 	value: string;
 	description?: string;
@@ -18,7 +18,7 @@ export interface Candidate {
 
 export type NameKind = 'runner' | 'set' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
 
-/** Nobody waits longer for a Tab. */
+/** A completion that takes longer is of no use. */
 const limitMs = 3000;
 
 /** Names from the kubeconfig or the cluster. */
@@ -44,7 +44,7 @@ function fromKubeconfig(kind: 'context' | 'cluster' | 'user', path: string | und
 	return [...names.keys()].map((value) => ({ value }));
 }
 
-/** Names alone, as a table without the objects: a few bytes each. */
+/** Only the names, as a table without the objects: a few bytes each. */
 async function firstColumn(client: KubeClient, path: string): Promise<Candidate[]> {
 	const table = await client.json<{ rows?: { cells: unknown[] }[] }>('GET', path, {
 		query: { includeObject: 'None' },

@@ -7,7 +7,7 @@ const preface = (shell: Shell) => `# Completion of kubectl-runners for ${shell}.
 # command kubectl-runners and an alias of it.
 `;
 
-/** What each shell reads. All of them ask the hidden verb __complete, which prints a candidate a line. */
+/** The script for each shell. All of them run the hidden verb __complete, which prints one candidate per line. */
 export const scripts: Record<Shell, string> = {
 	bash: `${preface('bash')}
 # In ~/.bashrc:  source <(kubectl runners completion bash)

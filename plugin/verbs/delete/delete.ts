@@ -16,15 +16,15 @@ export const deleteVerb = defineVerb({
 	usage:
 		'delete (POD... | -l SELECTOR | --all) [--wait=false] [--timeout DURATION] [--now --reason TEXT] [flags]',
 	description: [
-		'As kubectl delete, for runner pods only. The deletion of a busy runner is recorded on its pod and completed',
-		'when the job ends; the command waits for that and shows for whom. Ending the command takes nothing back:',
-		'that is `kubectl runners cancel`.',
-		'--now is break-glass: the job is killed. It needs a reason, which is kept in the events and the audit log.',
+		'Works like kubectl delete, for runner pods only. The deletion of a busy runner is recorded on its pod and',
+		'completed when the job ends. The command waits for that, and shows which runners it waits for. Ending the command',
+		'does not cancel a recorded deletion: `kubectl runners cancel` does.',
+		'--now (break-glass) deletes at once and kills the job. It needs a reason, which is kept in an Event and in the log.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
 		['Delete a runner as soon as its job is done, and wait for it', 'delete example-0'],
-		['Ask for it and come back later', 'delete example-0 --wait=false'],
+		['Record the deletion and do not wait', 'delete example-0 --wait=false'],
 		['All runners of a set, at most an hour', 'delete -l runnerset-name=example --timeout 1h'],
 		['Kill a stuck job', "delete example-0 --now --reason 'stuck since Friday, ticket 4711'"],
 	],
@@ -47,17 +47,17 @@ export const deleteVerb = defineVerb({
 		gracePeriod: {
 			type: integerFlag('grace-period'),
 			placeholder: 'SECONDS',
-			description: "Time to stop, in place of the pod's own; -1 is the pod's own",
+			description: "Time to stop; -1 is the pod's own (default)",
 		},
-		now: { type: Boolean, description: 'Break-glass: delete whatever it runs; needs --reason' },
-		reason: { type: String, placeholder: 'TEXT', description: 'Why --now' },
+		now: { type: Boolean, description: 'Break-glass: delete at once and kill the job; needs --reason' },
+		reason: { type: String, placeholder: 'TEXT', description: 'Why --now is used' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
 			placeholder: 'none|client|server',
-			description: 'Only say what would happen; server asks the guard',
+			description: 'Only show what would happen; with server the guard is asked',
 		},
-		ignoreNotFound: { type: Boolean, description: 'A pod that does not exist is no error' },
+		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
 	run: async (words, flags) => {
 		if (flags.now && !flags.reason)

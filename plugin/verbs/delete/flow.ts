@@ -16,7 +16,7 @@ import { queryFor, toCliError } from '../../runners/targets.ts';
 
 export interface DeleteRequest {
 	gracePeriodSeconds?: number;
-	/** Set: delete whatever they run, for this reason. */
+	/** Break-glass: delete them even if they run a job, for this reason. */
 	breakGlassReason?: string;
 }
 
@@ -44,7 +44,7 @@ export async function removeRunners(
 	};
 	const departures = new Departures({
 		waiting: (pod) => {
-			// As kubectl: after "deleted" a pod takes its time to stop without another word.
+			// Like kubectl, says nothing more of a pod after "deleted", while it stops.
 			const redrawnOnly = announced.has(pod.metadata.uid);
 			progress.waiting(uid(pod), { ...describeWaiting(pod, Date.now()), redrawnOnly });
 		},

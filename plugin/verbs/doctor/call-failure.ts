@@ -7,7 +7,7 @@ export function explainCallFailure(message: string): { why: string; advice: stri
 }
 
 const logs = 'look at the server: kubectl logs -n runners-system -l app.kubernetes.io/name=runners-admission';
-const restart = 'the server writes its caBundle within seconds of its start; restart it if it does not';
+const restart = 'a server writes the caBundle within seconds of its start; if it has not, restart it';
 
 const causes: readonly (readonly [RegExp, string, string])[] = [
 	[
@@ -18,7 +18,7 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
 	[
 		/certificate has expired or is not yet valid/,
 		'its serving certificate has expired, or is not valid yet (x509)',
-		'renew it; a server that keeps its own does so when it starts. Are the clocks right?',
+		'renew it (a server that manages its own certificate does so when it starts), and check the clocks',
 	],
 	[
 		/x509: certificate is (?:valid for .*, not|not valid for)/,
@@ -27,29 +27,29 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
 	],
 	[
 		/tls: (?:certificate required|bad certificate|unknown certificate authority)/,
-		'it wants a client certificate, and the API server shows none that it knows',
+		'it asks for a client certificate, and the API server presents none that it accepts',
 		'it runs with --client-ca-file: set up the API server first, see docs/operations.md',
 	],
 	[/x509/, 'its serving certificate is not accepted (x509)', restart],
 	[
 		/no endpoints available for service/,
 		'no replica is ready behind its Service',
-		'kubectl get pods -n runners-system; while none is, break-glass works: see docs/runbook.md',
+		'kubectl get pods -n runners-system; while no replica is ready, break-glass works: see docs/runbook.md',
 	],
 	[
 		/service "[^"]*" not found/,
 		'its Service does not exist',
-		'kubectl runners install puts it back; or take the webhook away: kubectl runners uninstall',
+		'to put it back: kubectl runners install; to remove the webhook: kubectl runners uninstall',
 	],
 	[
 		/connection refused|EOF|connection reset/,
-		'nobody listens there (the connection is refused or cut)',
-		'no replica runs: start one; while none does, break-glass works: see docs/runbook.md',
+		'nothing listens at its address (the connection is refused or cut)',
+		'start a replica; while none runs, break-glass works: see docs/runbook.md',
 	],
 	[
 		/no such host/,
 		"the API server can't resolve its name",
-		'for a server outside of the cluster: is the Service an ExternalName that the API server knows?',
+		'for a server outside of the cluster: can the API server resolve the ExternalName of the Service?',
 	],
 	[
 		/deadline exceeded|timeout|timed out/i,

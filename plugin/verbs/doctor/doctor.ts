@@ -18,9 +18,9 @@ export const doctor = defineVerb({
 	summary: 'Check the guard: webhooks, certificates, leader, GitHub credentials, unguarded and stuck pods',
 	usage: 'doctor [-n NAMESPACE] [-o json|yaml] [--timeout DURATION] [flags]',
 	description: [
-		'Changes nothing. That the API server reaches the guard is proven by a dry-run delete of a runner pod.',
-		'Each check is ok, a warning, or an error, with what to do next. What you may not look at is a warning that',
-		'names the missing right. -n is the namespace of the server; without it, the one that the webhooks name.',
+		'Changes nothing. A dry-run delete of a runner pod proves that the API server reaches the guard.',
+		'Each check ends as ok, warning or error, with what to do next. A check that you lack a right for is a warning',
+		'that names the right. -n is the namespace of the server; without it, the one that the webhooks name.',
 		'Exit code: 0 without errors (warnings allowed), 1 with errors.',
 	].join('\n'),
 	examples: [
@@ -36,7 +36,7 @@ export const doctor = defineVerb({
 		timeout: {
 			type: durationFlag('timeout'),
 			placeholder: 'DURATION',
-			description: 'Limit for the whole examination; default 30s',
+			description: 'Limit for all checks together (default 30s)',
 		},
 	},
 	run: async (words, flags) => {

@@ -2,13 +2,13 @@ import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/ki
 import type { Report } from '../../../admission/api/report.ts';
 import type { Finding } from './finding.ts';
 
-/** What became of one look at the cluster. */
+/** The result of one request. */
 export type Fetched<T> =
 	| { kind: 'found'; value: T }
 	| { kind: 'not-found' }
-	/** The asker may not look; `right` in RBAC's words: "get leases in namespace runners-system". */
+	/** The user lacks this right: "get leases in namespace runners-system". */
 	| { kind: 'forbidden'; right: string }
-	/** No answer in time, or one that makes no sense. */
+	/** No answer in time, or an answer that cannot be read. */
 	| { kind: 'failed'; message: string };
 
 export interface LabelSelector {
@@ -40,19 +40,19 @@ export interface Deployment extends KubeObject {
 	status?: { readyReplicas?: number };
 }
 
-/** Did the API server get an answer from the guard? */
+/** Whether the API server gets an answer from the guard. */
 export type Reach =
-	/** It did; `by` says how that is known. */
+	/** It does; `by` says what was asked. */
 	| { kind: 'answered'; by: string }
-	/** It did not: the API server's words. */
+	/** It does not; `message` is the API server's. */
 	| { kind: 'unreachable'; message: string }
 	/** Nothing could be asked, or the answer proves nothing. */
 	| { kind: 'unproven'; why: string };
 
-/** All that the checks know: they ask nobody. */
+/** Everything that the checks look at. They make no requests themselves. */
 export interface Facts {
 	nowMs: number;
-	/** The plugin's own. */
+	/** Of the plugin. */
 	version: string;
 	/** Where the server is. */
 	namespace: string;
@@ -79,7 +79,7 @@ export interface Facts {
 
 export type Check = (facts: Facts) => Finding | undefined;
 
-/** The finding of a check that could not be made; undefined where what it needs is there, or is known to be missing. */
+/** The finding of a check that could not be made; undefined if what it needs was found, or is known not to exist. */
 export function notMade(check: string, fetched: Fetched<unknown>): Finding | undefined {
 	if (fetched.kind === 'forbidden') {
 		return {

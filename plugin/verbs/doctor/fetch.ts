@@ -11,7 +11,7 @@ import type { Budget, Deployment, Facts, Fetched, Lease, WebhookConfiguration } 
 import { layoutOf } from './layouts.ts';
 import { probe } from './probe.ts';
 
-/** Longest answers of one list; the server pages nothing here that could be much longer. */
+/** Page size of the lists. */
 const listLimit = '500';
 
 /**
@@ -27,7 +27,7 @@ export async function fetchFacts(
 ): Promise<Facts> {
 	const get = <T>(path: string, right: string, query: Record<string, string> = {}): Promise<Fetched<T>> =>
 		attempt(right, signal, () => client.json<T>('GET', path, { query, signal }));
-	// First alone: where nobody answers, one refused connection is enough.
+	// Asked alone and first: if the API server does not answer, one refused connection is enough.
 	const apiServer = await get<{ gitVersion: string }>('/version', 'get /version');
 	if (signal.aborted)
 		throw new UnreachableError('Unable to connect to the server: no answer within --timeout');
@@ -82,7 +82,7 @@ export async function fetchFacts(
 	return { ...facts, reach: await probe(client, facts, signal) };
 }
 
-/** Pods of all namespaces, or of the context's own where no more may be seen. */
+/** Pods of all namespaces, or of the context's namespace where the others may not be listed. */
 async function fetchPods(client: KubeClient, signal: AbortSignal): Promise<Pick<Facts, 'pods' | 'podsOf'>> {
 	const keep = (pod: Parameters<typeof layoutOf>[0]) => layoutOf(pod) !== undefined;
 	const fetch = (namespace: string | undefined, where: string) =>
@@ -97,7 +97,7 @@ async function fetchPods(client: KubeClient, signal: AbortSignal): Promise<Pick<
 		: { pods: everywhere, podsOf: undefined };
 }
 
-/** EphemeralRunners, where a pod's scope stands nowhere else. */
+/** EphemeralRunners, if a pod's scope is known from nowhere else. */
 async function fetchOwners(
 	client: KubeClient,
 	pods: Facts['pods'],
@@ -157,7 +157,10 @@ function readReport(configMap: Fetched<{ data?: Record<string, string> }>): Fetc
 	try {
 		return { kind: 'found', value: JSON.parse(configMap.value.data?.[reportKey] ?? '') as Report };
 	} catch {
-		return { kind: 'failed', message: `ConfigMap ${names.status} holds no report: somebody has edited it` };
+		return {
+			kind: 'failed',
+			message: `ConfigMap ${names.status} holds no report, so somebody has edited it`,
+		};
 	}
 }
 

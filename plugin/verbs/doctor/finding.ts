@@ -1,10 +1,10 @@
-/** How a check ended. A warning is for a person to know; an error is what the guard can't do its work with. */
+/** How a check ended. `warning`: somebody should know; `error`: the guard cannot work like this. */
 export type Level = 'ok' | 'warning' | 'error';
 
 export interface Finding {
 	check: string;
 	level: Level;
-	/** One line: what is the case. */
+	/** One line that says what was found. */
 	message: string;
 	/** Which objects it is about, one line each. */
 	details?: string[];

@@ -1,7 +1,7 @@
 import { heartbeatSeconds } from '../../../admission/api/report.ts';
 import type { Facts } from './facts.ts';
 
-/** Three heartbeats missed: nobody writes any more. */
+/** After three missed heartbeats the report counts as abandoned. */
 export function heartbeatIsFresh(facts: Facts): boolean {
 	const age = heartbeatAge(facts);
 	return age !== undefined && age <= 3 * heartbeatSeconds;

@@ -11,19 +11,19 @@ import type { Facts, Reach, Webhook } from './facts.ts';
 import { layoutOf } from './layouts.ts';
 import { watches } from './selector.ts';
 
-/** A pod may go while we ask about it; then the next one is asked about. */
+/** A pod may disappear while it is asked about; then the next one is tried. */
 const mostTries = 3;
 
 /**
- * Does the API server reach the guard? Proven by a dry-run DELETE of a runner pod, which the API server puts to the
- * guard and then forgets; where there is no runner pod, by a dry-run eviction of nobody.
+ * Whether the API server reaches the guard. Proven by a dry-run DELETE of a runner pod, which the API server asks the
+ * guard about and then discards; without a runner pod, by a dry-run eviction of a pod that does not exist.
  */
 export async function probe(
 	client: KubeClient,
 	facts: Omit<Facts, 'reach'>,
 	signal: AbortSignal,
 ): Promise<Reach> {
-	client.onWarning = () => undefined; // what the guard tells about one pod is no concern of the check
+	client.onWarning = () => undefined; // warnings about one pod are not what the check is about
 	const guard = seenGuard(facts.validating);
 	if (!guard) return unproven(`the webhook ${guardWebhook} is not there`);
 	for (const pod of candidates(facts, guard).slice(0, mostTries)) {
@@ -33,7 +33,7 @@ export async function probe(
 	return byEviction(client, signal);
 }
 
-/** Live runner pods that the webhook sees; busy ones first: the guard answers for them without asking GitHub. */
+/** Live runner pods that the webhook is asked about; busy ones first, since the guard knows them without asking GitHub. */
 function candidates(facts: Omit<Facts, 'reach'>, guard: Webhook): Pod[] {
 	if (facts.pods.kind !== 'found') return [];
 	return facts.pods.value
@@ -57,7 +57,7 @@ async function byDeletion(
 			body: { apiVersion: 'v1', kind: 'DeleteOptions', dryRun: ['All'], preconditions: { uid } },
 			signal,
 		});
-		// A webhook that ignores failures lets it through whether it answered or not.
+		// If failures are ignored, the API server allows it whether the webhook answered or not.
 		if (guard.failurePolicy !== 'Ignore') return { kind: 'answered', by: `${by}: allowed` };
 		return unproven(`${by} was allowed, which proves nothing where failures are ignored`);
 	} catch (error) {
@@ -96,7 +96,7 @@ function unreached(error: unknown, signal: AbortSignal, by: string): Reach | und
 	return undefined;
 }
 
-/** Where its configuration may not be read, it may ignore failures: then only a refusal proves anything. */
+/** The guard's webhook. If its configuration may not be read, it may ignore failures: then only a refusal is proof. */
 function seenGuard(validating: Facts['validating']): Webhook | undefined {
 	const known = validating.kind === 'found' || validating.kind === 'not-found';
 	return known ? entry(validating, guardWebhook) : { name: guardWebhook, failurePolicy: 'Ignore' };

@@ -2,10 +2,10 @@ import { printable } from '../../print/printable.ts';
 import { table } from '../../print/table.ts';
 import { count, type Finding, type Level } from './finding.ts';
 
-/** So many objects of one finding are shown; -o json has them all. */
+/** The most details of one finding that are shown; -o json has all of them. */
 const mostDetails = 10;
 
-/** A line a check; under it, indented, what it is about and what to do. */
+/** One line for each check, with its details and advice indented below. */
 export function findingsText(findings: readonly Finding[]): string {
 	const lines = table([
 		['CHECK', 'STATUS', 'MESSAGE'],

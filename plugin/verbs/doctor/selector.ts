@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../admission/api/kinds.ts';
 import type { Facts, LabelSelector, Webhook } from './facts.ts';
 
-/** Does a label selector match? By the API server's rules: all parts must hold, and an absent selector matches all. */
+/** Whether a label selector matches, by the API server's rules: all its parts must hold, and without one all match. */
 export function selects(selector: LabelSelector | undefined, labels: Record<string, string>): boolean {
 	const pairs = Object.entries(selector?.matchLabels ?? {});
 	if (pairs.some(([key, value]) => labels[key] !== value)) return false;
@@ -22,9 +22,9 @@ export function selects(selector: LabelSelector | undefined, labels: Record<stri
 	});
 }
 
-/** Does this webhook see what happens in the namespace? */
+/** Whether the webhook is asked about what happens in the namespace. */
 export function watches(webhook: Webhook, namespace: string, namespaces: Facts['namespaces']): boolean {
-	// The API server puts this label on every namespace; it is all that is known where they may not be read.
+	// The API server puts this label on every namespace. It is all we know where namespaces may not be read.
 	const named = { 'kubernetes.io/metadata.name': namespace };
 	const found = namespaces.kind === 'found' ? namespaces.value.find(isNamed(namespace)) : undefined;
 	return selects(webhook.namespaceSelector, { ...named, ...found?.metadata.labels });

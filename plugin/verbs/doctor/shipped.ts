@@ -1,6 +1,6 @@
 import { guardWebhook } from '../../../admission/api/keys.ts';
 
-/** The webhooks as manifests/ has them. */
+/** The webhooks and failure policies of manifests/. */
 export const shippedPolicies = {
 	validating: {
 		[guardWebhook]: 'Fail',
@@ -14,17 +14,17 @@ export const shippedPolicies = {
 	},
 } as const;
 
-/** What follows where a webhook's policy is not the shipped one. */
+/** What happens if a webhook's failure policy is the other one. */
 export const consequences: Record<string, string> = {
 	[`validating ${guardWebhook}`]: 'while no replica answers, runner pods are deleted whatever they run',
 	'validating break-glass.runners-admission.svc': 'while no replica answers, break-glass does not work',
 	'validating evictions.runners-admission.svc':
 		'while no replica answers, no pod of the cluster can be evicted',
 	'validating updates.runners-admission.svc':
-		'while no replica answers, labels of runner pods can not be changed',
-	'mutating replicas.runners-admission.svc': 'while no replica answers, sets can not be scaled',
+		'while no replica answers, labels of runner pods cannot be changed',
+	'mutating replicas.runners-admission.svc': 'while no replica answers, sets cannot be scaled',
 	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are made without a token',
 };
 
-/** The one whose absence leaves evictions to the back-stop alone. */
+/** Without this webhook only the back-stop PodDisruptionBudget stops evictions. */
 export const evictionsWebhook = 'evictions.runners-admission.svc';

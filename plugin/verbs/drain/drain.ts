@@ -22,15 +22,15 @@ export const drain = defineVerb({
 	summary: 'Empty a node or a set of runners; busy ones finish their job first',
 	usage: 'drain (NODE | runnerset/NAME | runnerdeployment/NAME) [--timeout DURATION] [--replicas N] [flags]',
 	description: [
-		'Cordons the node, evicts its runner pods and shows whom it waits for. Only runner pods are touched: for the',
-		'rest there is kubectl drain, which can be run before, after or beside it.',
-		'A set is scaled to zero, and the command waits until its last runner is gone. --replicas scales it again then,',
-		'for instance after a change of what its runners find on their nodes.',
-		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. What was asked for by then goes on.',
+		'A node is cordoned, its runner pods are evicted, and the command shows which runners it waits for. Other pods are',
+		'left alone: kubectl drain evicts them, before, after or at the same time.',
+		'A set is scaled to zero, and the command waits until its last runner is gone. With --replicas it is then scaled up',
+		'again, for instance to start all runners anew.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Evictions that were asked for by then go on.',
 	].join('\n'),
 	examples: [
 		['Empty a node, however long its jobs take', 'drain worker-1'],
-		['See who would be evicted, and who is busy', 'drain worker-1 --dry-run=server'],
+		['See which runners would be evicted, and which are busy', 'drain worker-1 --dry-run=server'],
 		['Give up after an hour (exit code 2)', 'drain worker-1 --timeout 1h'],
 		['Empty a set, then start five new runners', 'drain runnerset/example --replicas=5'],
 	],
@@ -45,18 +45,18 @@ export const drain = defineVerb({
 		gracePeriod: {
 			type: integerFlag('grace-period'),
 			placeholder: 'SECONDS',
-			description: "Time to stop, in place of each pod's own; -1 is the pod's own",
+			description: "Time to stop; -1 is each pod's own (default)",
 		},
 		replicas: {
 			type: integerFlag('replicas'),
 			placeholder: 'N',
-			description: 'Of a set only: scale it to so many when it is empty',
+			description: 'Only for a set: scale it to N when it is empty',
 		},
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
 			placeholder: 'none|client|server',
-			description: 'Only say what would happen; server asks the guard',
+			description: 'Only show what would happen; with server the guard is asked',
 		},
 	},
 	run: async (words, flags) => {

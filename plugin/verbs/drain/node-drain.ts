@@ -20,7 +20,7 @@ const budgetRetryMs = 5000;
 /** One that the guard refused is recorded. Where the record is missing all the same, it is asked for again this often. */
 const recordRetryMs = 30_000;
 
-/** One drain of one cordoned node. */
+/** Drains one node, which is cordoned already. */
 export class NodeDrain {
 	readonly #client: KubeClient;
 	readonly #node: string;
@@ -104,7 +104,7 @@ export class NodeDrain {
 		try {
 			this.#note(pod, await askEviction(this.#client, pod, this.#options));
 		} catch (error) {
-			// The connection is gone: the watch reports that, and the next round asks again.
+			// The connection is lost: the watch reports that, and the next retry asks again.
 			this.#refused.set(uid(pod), (error as Error).message);
 		}
 	}

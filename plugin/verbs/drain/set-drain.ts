@@ -59,7 +59,7 @@ async function dryRunDrainSet(client: KubeClient, set: RunnersSet, askServer: bo
 	return exitCode.done;
 }
 
-/** One wait for one set that was scaled to zero. */
+/** Waits until a set that was scaled to zero is empty. */
 class SetDrain {
 	readonly #client: KubeClient;
 	readonly #model = new SetModel();
@@ -123,7 +123,7 @@ class SetDrain {
 		this.#tellRunners(runners);
 		const isEmpty = isObserved(set) && (set.status?.replicas ?? 0) === 0;
 		if (runners.length === 0 && isEmpty) this.#end();
-		// The runners say it all, as long as there are any that are known.
+		// As long as there are runners, their own lines say what is waited for.
 		else if (runners.length === 0) this.#progress.waiting('set', { text: waitingText(set) });
 		else this.#progress.settled('set');
 	}

@@ -13,27 +13,28 @@ const defaultTimeoutMs = 5 * 60_000;
 
 export const install = defineVerb({
 	name: 'install',
-	summary: 'Install the guard in this cluster, or bring it to this version',
+	summary: 'Install the guard in this cluster, or upgrade it to this version',
 	usage:
 		'install [--mode default|guard-only] [--external HOST:PORT] [--replicas N] [--image IMAGE] [--github-secret NAME] [--cert-manager] [--dry-run none|client|server] [-o json|yaml] [--wait=false] [--timeout DURATION] [flags]',
 	description: [
-		'Applies what manifests/overlays has (server-side, field manager kubectl-runners), removes what an earlier',
-		'installation had beside it, and waits until the guard answers. Run it again to upgrade or to change the mode.',
-		'default also runs RunnerSets and RunnerDeployments, in the place of actions-runner-controller; guard-only goes',
-		'beside it, and beside scale sets. With --external the server runs outside of the cluster, at HOST:PORT.',
+		'Applies the manifests that the plugin carries (server-side, field manager kubectl-runners), removes what an',
+		'earlier installation had beside them, and waits until the guard answers. Run it again to upgrade or to change the',
+		'mode. The mode default also runs RunnerSets and RunnerDeployments, in place of actions-runner-controller;',
+		'guard-only runs beside actions-runner-controller and beside scale sets. With --external the server runs outside',
+		'of the cluster, at HOST:PORT.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed (what was applied stays), 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
 		['The guard, RunnerSets and RunnerDeployments', 'install'],
 		['Beside a running actions-runner-controller, or scale sets', 'install --mode guard-only'],
-		['See what would be applied, and what becomes of the sets there are', 'install --dry-run=server'],
-		['What GitOps applies', 'install --dry-run=client -o yaml > runners.yaml'],
+		['See what would be applied, and what would happen to existing sets', 'install --dry-run=server'],
+		['Manifests for GitOps', 'install --dry-run=client -o yaml > runners.yaml'],
 		['The server runs on this machine', 'install --external localhost:9443'],
 	],
 	flags: {
 		...connectionFlags,
 		namespace: namespaceFlag,
-		mode: { type: modeFlag, placeholder: modes.join('|'), description: 'What runs (default "default")' },
+		mode: { type: modeFlag, placeholder: modes.join('|'), description: 'What to run (default "default")' },
 		external: {
 			type: externalFlag,
 			placeholder: 'HOST:PORT',
@@ -46,19 +47,19 @@ export const install = defineVerb({
 			placeholder: 'NAME',
 			description: `Secret with the GitHub credentials (default ${names.credentialsSecret})`,
 		},
-		certManager: { type: Boolean, description: 'cert-manager issues the serving certificate' },
+		certManager: { type: Boolean, description: 'Let cert-manager issue the serving certificate' },
 		forceConflicts: { type: Boolean, description: 'Take over fields that others own' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
 			placeholder: 'none|client|server',
-			description: 'Only say what would be done; server has it checked there',
+			description: 'Only show what would be done; with server the API server checks it',
 		},
 		output: {
 			type: String,
 			alias: 'o',
 			placeholder: 'FORMAT',
-			description: 'json or yaml: the objects applied',
+			description: 'json or yaml: print the objects that are applied',
 		},
 		wait: { type: Boolean, default: true, description: 'Wait until the guard answers (default true)' },
 		timeout: {

@@ -43,5 +43,5 @@ export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: strin
 	return choice.namespace ? [pod.metadata.namespace ?? '', ...cells] : cells;
 }
 
-/** The runner is busy; nobody has told with which job. */
+/** `<unknown>`: the runner is busy, but it is not known with which job. */
 const jobCell = (name: string | undefined) => name ?? '<unknown>';

@@ -22,7 +22,7 @@ interface SecondBundle {
 	toYaml: (value: unknown) => string;
 }
 
-/** Whether an argument asks for what only the second bundle does: sets, or YAML. It may be asked in vain: it lists all. */
+/** Whether an argument may ask for sets or YAML, which only the second bundle prints. If it does not, that lists pods too. */
 export function needsSecondBundle(argument: string): boolean {
 	return meansSets(argument) || argument.includes('yaml');
 }
@@ -42,18 +42,19 @@ export const defineList = (second?: SecondBundle): Verb =>
 		description: [
 			'STATE is pending (no node yet), starting, idle, busy (runs a job), draining (its deletion is asked for or',
 			'under way), stopped, or unknown (it runs, but the server has not said whether it is busy).',
-			'A pod counts as a runner by its container and its labels; other pods are not shown.',
-			'"list sets" shows RunnerSets and RunnerDeployments: runners wanted, there, idle, busy, and busy ones that go',
-			'when their job is done. A pod of such a name is listed as pod/sets.',
+			'JOB is <unknown> if a runner is busy and the name of its job is not known.',
+			'Pods that are not runners are not shown.',
+			'"list sets" shows RunnerSets and RunnerDeployments: how many runners are wanted, exist, are idle, are busy, and',
+			'are busy but leave after their job. To list a pod that is called "sets", name it pod/sets.',
 		].join('\n'),
 		examples: [
 			['The runners of the current namespace', 'list'],
 			[
-				'Those of all namespaces, with scope, time on the job and who asked for their deletion',
+				'The runners of all namespaces, with scope, time on the job and who asked for their deletion',
 				'list -A -o wide',
 			],
 			['Follow one set: a line whenever something changes', 'list -l runnerset-name=example -w'],
-			['The names alone, for scripts', 'list -o name'],
+			['Only the names, for scripts', 'list -o name'],
 			['The sets of all namespaces, with state, scope and labels', 'list sets -A -o wide'],
 		],
 		completes: 'runner',
@@ -68,7 +69,7 @@ export const defineList = (second?: SecondBundle): Verb =>
 			},
 			output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'wide, json, yaml or name' },
 			watch: { type: Boolean, alias: 'w', description: 'After listing, print a line for every change' },
-			noHeaders: { type: Boolean, description: 'Leave out the line of headers' },
+			noHeaders: { type: Boolean, description: 'Do not print the header line' },
 		},
 		run: async (words, flags) => {
 			const format = outputFormat(flags.output, ['json', 'name', 'wide', 'yaml'] as const);
@@ -109,7 +110,7 @@ export const defineList = (second?: SecondBundle): Verb =>
 		},
 	});
 
-/** A kind alone is no name of anything. */
+/** Whether the words name an object: a kind without a name does not. */
 function namesOne(words: readonly string[]): boolean {
 	return words.length > 1 || (words[0] !== undefined && resourceWord(words[0]) === undefined);
 }
@@ -120,7 +121,7 @@ function refuseWatch(format: string | undefined): void {
 	}
 }
 
-/** The default output. */
+/** The default output: a table. */
 export function runnerTable(
 	runners: readonly Pod[],
 	choice: ColumnChoice,

@@ -9,7 +9,7 @@ import { printError } from '../../print/out.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
 import { WatchedRows } from './watched-rows.ts';
 
-/** Lists, then prints a row for each change of what a row shows (its age apart), until Ctrl-C. */
+/** Lists, then prints a row whenever something else than its age has changed, until Ctrl-C. */
 export async function watchRunners(
 	client: KubeClient,
 	query: PodQuery,

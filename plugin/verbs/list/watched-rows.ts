@@ -1,7 +1,7 @@
 import { print } from '../../print/out.ts';
 import { columnWidths, table } from '../../print/table.ts';
 
-/** Rows of a watch that line up: the first list decides the widths, later rows only ever widen them. */
+/** Rows of a watch, in columns: the first list determines their widths, and later rows only widen them. */
 export class WatchedRows {
 	readonly #titles: readonly string[];
 	readonly #shown = new Map<string, string>();
@@ -29,7 +29,7 @@ export class WatchedRows {
 	/** The first list is complete: print it as one table. */
 	flush(): void {
 		const rows = this.#waiting;
-		if (!rows) return; // a later list: its news was printed as it came
+		if (!rows) return; // not the first list: its changes were printed as they came
 		this.#waiting = undefined;
 		this.#widths = columnWidths([this.#titles, ...rows]);
 		print(table(rows, this.#widths));
@@ -44,7 +44,7 @@ export class WatchedRows {
 		print(table([cells], this.#widths));
 	}
 
-	/** Times pass by themselves; they are no change. */
+	/** What a row shows apart from ages, which change all the time. */
 	#comparable(cells: readonly string[]): string {
 		const isTime = (column: number) => ['AGE', 'BUSY FOR'].includes(this.#titles[column] ?? '');
 		return cells.filter((_, column) => !isTime(column)).join('\0');

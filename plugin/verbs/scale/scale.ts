@@ -27,14 +27,14 @@ export const scale = defineVerb({
 	usage:
 		'scale (NAME | runnerset/NAME | runnerdeployment/NAME)... --replicas N [--wait] [--timeout DURATION] [--current-replicas M] [--dry-run none|client|server] [-o name|json|yaml] [flags]',
 	description: [
-		'As kubectl scale. When there are to be fewer, idle runners leave at once and busy ones when their job is done;',
-		'scaling up again before that keeps them. --wait shows how far it is, until as many runners as wanted are',
-		'registered and none is left over.',
-		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. What was scaled by then stays so.',
+		'Works like kubectl scale. When scaled down, idle runners leave at once and busy ones after their job; scaling up',
+		'again before that keeps them. --wait shows the progress until as many runners as wanted are registered and no',
+		'surplus runner is left.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Sets that were scaled by then stay scaled.',
 	].join('\n'),
 	examples: [
 		['Five runners', 'scale example --replicas=5'],
-		['Two, and wait for the jobs of those that go', 'scale runnerset/example --replicas=2 --wait'],
+		['Two, and wait for the jobs of the runners that leave', 'scale runnerset/example --replicas=2 --wait'],
 		['Only if it is three now', 'scale runnerdeployment/example --replicas=4 --current-replicas=3'],
 		['See what would be written', 'scale example --replicas=0 --dry-run=client -o yaml'],
 	],
@@ -51,18 +51,18 @@ export const scale = defineVerb({
 		currentReplicas: {
 			type: integerFlag('current-replicas'),
 			placeholder: 'M',
-			description: 'Only if so many are wanted now; -1 is whatever there is (default)',
+			description: 'Only if M runners are wanted now; -1 is any number (default)',
 		},
 		resourceVersion: {
 			type: String,
 			placeholder: 'VERSION',
-			description: 'Only if the set was not written since',
+			description: 'Only if nobody has written the set since this version',
 		},
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
 			placeholder: 'none|client|server',
-			description: 'Only say what would be done; server has it checked there',
+			description: 'Only show what would be done; with server the API server checks it',
 		},
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'name, json or yaml' },
 	},
@@ -95,7 +95,7 @@ export const scale = defineVerb({
 		const done = results.filter((result): result is Scaled => !isCliError(result));
 		errors.push(...results.filter(isCliError));
 		const [error] = errors;
-		if (error && results.length === 1) throw error; // with all it has to say
+		if (error && results.length === 1) throw error; // all its lines, not only the first
 		if (format === 'json' || format === 'yaml') {
 			if (done.length > 0) {
 				const objects = done.map(({ after }) => after);
@@ -162,7 +162,7 @@ async function waitForAll(
 	return result.end === 'timeout' ? exitCode.timeout : exitCode.interrupted;
 }
 
-/** What puts back the numbers of before. */
+/** The commands that restore the previous numbers. */
 function takeBack(client: KubeClient, left: readonly Scaled[]): string {
 	const commands = left.map(({ before }) => scaleCommand(before, wantedOf(before), client.namespace));
 	return `To take back: ${commands.join('; ')}`;

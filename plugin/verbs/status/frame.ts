@@ -1,7 +1,7 @@
 import { printable } from '../../print/printable.ts';
 import { redrawMs, type Screen, stdout, tickMs } from '../../print/progress.ts';
 
-/** Some lines that are drawn again in place: at most five times a second, and once a second so that ages move. */
+/** Lines that are redrawn in place: when they change, at most five times a second, and once a second for the ages. */
 export class Frame {
 	readonly #render: () => readonly string[];
 	readonly #screen: Screen;
@@ -17,7 +17,7 @@ export class Frame {
 		this.#ticker.unref();
 	}
 
-	/** What `render` would say now is new. */
+	/** Draws soon, because what `render` returns has changed. */
 	changed(): void {
 		this.#pending ??= setTimeout(() => this.#draw(), redrawMs);
 		this.#pending.unref();
@@ -35,7 +35,7 @@ export class Frame {
 		const fits = Math.max(1, this.#screen.rows() - 1);
 		const shown = lines.slice(0, lines.length > fits ? fits - 1 : fits);
 		if (shown.length < lines.length) shown.push(`... and ${lines.length - shown.length} more lines`);
-		const width = this.#screen.columns() - 1; // a full line would wrap and be counted wrong
+		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and count as two
 		const text = shown.map((line) => `${cut(printable(line), width)}\n`).join('');
 		const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\r\u001b[J` : '';
 		this.#drawnLines = shown.length;

@@ -18,12 +18,12 @@ export const status = defineVerb({
 	summary: 'Show sets with their runners and jobs as a tree, and whether they have settled',
 	usage: 'status [NAME | runnerset/NAME | runnerdeployment/NAME]... [-n NAMESPACE | -A] [-w] [flags]',
 	description: [
-		'A set is settled when as many runners as wanted are registered, all of the newest template, and none is left',
-		'over. Other states: unseen (the server has not reported on the newest spec yet), starting, changing, draining',
+		'A set is settled when as many runners as wanted are registered, all of them from the newest template, and no',
+		'surplus runner is left. Other states: unseen (the server has not reported on the newest spec yet), starting, changing, draining',
 		'(runners above the wanted number still run jobs), rolling-out, holding (places of completed runners are held',
 		'for the autoscaler), starts-failing, credentials-missing, spec-invalid, deleting.',
-		'-w follows until Ctrl-C: the tree is redrawn on a terminal; in a pipe each change is a line.',
-		'Exit code without -w: 0 all sets shown have settled, 2 not yet, 1 error.',
+		'-w follows the sets until Ctrl-C: on a terminal the tree is redrawn, in a pipe each change is printed as a line.',
+		'Exit code without -w: 0 if all sets shown have settled, 2 if not, 1 after an error.',
 	].join('\n'),
 	examples: [
 		['All sets of the current namespace', 'status'],
@@ -57,7 +57,7 @@ export const status = defineVerb({
 async function showStatus(client: KubeClient, scope: SetScope): Promise<number> {
 	const model = new SetModel();
 	const complete = new AbortController();
-	// One look is the beginning of a watch: what makes the tree is in one place.
+	// The first look of a watch, which is ended then: the tree is built in one place.
 	await model.follow(client, scope, () => complete.abort(), warn, complete.signal);
 	const { sets } = model;
 	if (sets.length === 0) {
@@ -105,7 +105,7 @@ class Redrawn {
 	}
 }
 
-/** In a pipe: the tree once, then a line for every change, its times apart. */
+/** In a pipe: the tree once, then a line for every change of something else than an age. */
 class ChangeLines {
 	readonly #model: SetModel;
 	readonly #namespaces: boolean;

@@ -9,7 +9,7 @@ import type { SetWithRunners } from '../../sets/follow.ts';
 import { shortName } from '../../sets/names.ts';
 import { countsOf, reasonsOf, setStateOf } from '../../sets/state.ts';
 
-/** Sets, under each its runners, under each its job: one line each. */
+/** The tree: each set, its runners below, and their jobs below those, one line each. */
 export function treeLines(sets: readonly SetWithRunners[], namespaces: boolean, nowMs: number): string[] {
 	const rows = sets.flatMap((one) => setRows(one, namespaces, nowMs));
 	return table([['NAME', 'STATE', 'AGE', 'DETAILS'], ...rows])
@@ -56,7 +56,7 @@ function runnerDetails(pod: Pod): string {
 		.join(', ');
 }
 
-/** What is told of each set and runner in a log, by what it is about; times are left out: they are no news. */
+/** What a log says of each set and runner, by its name. Without ages, which would make every line a change. */
 export function statusTexts(
 	sets: readonly SetWithRunners[],
 	namespaces: boolean,

@@ -11,29 +11,29 @@ const defaultTimeoutMs = 60_000;
 
 export const uninstall = defineVerb({
 	name: 'uninstall',
-	summary: 'Remove the guard and everything that it wrote in the cluster',
+	summary: 'Remove the guard and everything that it has written in the cluster',
 	usage: 'uninstall [--keep-crds] [--yes] [--dry-run none|client|server] [--timeout DURATION] [flags]',
 	description: [
-		'Webhook configurations first, so that nothing is held up; then finalizers, marks and records are taken off',
-		'runner pods and sets; then the rest. Runner pods live on. Works with the server down, with parts missing, and',
-		'after kubectl apply -k. The namespace stays if it was there before, or holds something that is not ours.',
+		'Removes the webhook configurations first, so that no request is held up, then finalizers, marks and records on',
+		'runner pods and sets, and then everything else. Runner pods stay. It works while the server is down, if parts are',
+		'missing, and after kubectl apply -k. The namespace stays if it existed before, or if it holds other objects.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed.',
 	].join('\n'),
 	examples: [
 		['See what would be removed', 'uninstall --dry-run=server'],
-		['Without a question', 'uninstall --yes'],
-		['Leave RunnerSets and RunnerDeployments, and their runners, where they are', 'uninstall --keep-crds'],
+		['Without being asked', 'uninstall --yes'],
+		['Keep RunnerSets and RunnerDeployments with their runners', 'uninstall --keep-crds'],
 	],
 	flags: {
 		...connectionFlags,
 		namespace: namespaceFlag,
-		keepCrds: { type: Boolean, description: 'Keep the custom resource definitions, and so all sets' },
+		keepCrds: { type: Boolean, description: 'Keep the custom resource definitions, and with them all sets' },
 		yes: { type: Boolean, alias: 'y', description: 'Do not ask' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
 			placeholder: 'none|client|server',
-			description: 'Only say what would be done; server has it checked there',
+			description: 'Only show what would be done; with server the API server checks it',
 		},
 		timeout: {
 			type: durationFlag('timeout'),

@@ -11,17 +11,17 @@ import { print } from '../../print/out.ts';
 const inWords: Record<GuardPresence, string> = {
 	installed: 'installed',
 	'not-installed': 'not installed in this cluster',
-	unknown: 'cannot be told (you may not read webhook configurations)',
+	unknown: 'unknown (you may not read webhook configurations)',
 };
 
 export const version = defineVerb({
 	name: 'version',
-	summary: "Show the plugin's version, the cluster's, and whether the guard is installed",
+	summary: 'Show the versions of the plugin and the cluster, and whether the guard is installed',
 	usage: 'version [--client] [-o json|yaml] [flags]',
 	examples: [['Without asking the cluster', 'version --client']],
 	flags: {
 		...connectionFlags,
-		client: { type: Boolean, description: "Only the plugin's version; no cluster is asked" },
+		client: { type: Boolean, description: "Only the plugin's version, without asking the cluster" },
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'json or yaml' },
 	},
 	run: async (_words, flags) => {
@@ -35,7 +35,7 @@ export const version = defineVerb({
 			print(format ? formatData({ client }, format) : `Client Version: ${client.version}\n`);
 			return exitCode.done;
 		}
-		// The plugin's own version is told even if no cluster can be reached.
+		// The plugin's version is printed even if the cluster cannot be reached.
 		if (!format) print(`Client Version: ${client.version}\n`);
 		const kube = await connect(flags);
 		const [server, guard] = await Promise.all([

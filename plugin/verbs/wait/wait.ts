@@ -20,12 +20,12 @@ export const wait = defineVerb({
 	summary: 'Wait until runners are gone, idle or busy',
 	usage: 'wait POD... [--for delete|idle|busy] [--timeout DURATION] [flags]',
 	description: [
-		'Without --for: until the recorded deletion of each runner is completed and its pod is gone.',
+		'Without --for it waits until the recorded deletion of each runner is completed and its pod is gone.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
 		['Until a runner whose deletion was asked for is gone', 'wait example-0'],
-		['Until it has no job, at most ten minutes', 'wait example-0 --for idle --timeout 10m'],
+		['Until a runner has no job, at most ten minutes', 'wait example-0 --for idle --timeout 10m'],
 	],
 	completes: 'runner',
 	flags: {
@@ -41,7 +41,7 @@ export const wait = defineVerb({
 			placeholder: 'DURATION',
 			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
 		},
-		ignoreNotFound: { type: Boolean, description: 'A pod that does not exist is no error' },
+		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
 	run: async (words, flags) => {
 		if (words.length === 0) throw usageError('name the pods to wait for');

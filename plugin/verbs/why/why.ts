@@ -28,7 +28,7 @@ export const why = defineVerb({
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
-		['What keeps this runner?', 'why example-0'],
+		['Why is this runner not deleted?', 'why example-0'],
 		['For a script', 'why example-0 -o json'],
 	],
 	completes: 'runner',

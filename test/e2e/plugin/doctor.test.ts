@@ -264,7 +264,7 @@ test('unknown layouts, excluded namespaces and pods without a scope are warnings
 	assert.is(level, 'warning');
 	const about = (pod: string) => details.find((line) => line.startsWith(`${pod}: `)) ?? '';
 	assert.match(about(`${space.name}/odd-name`), 'a runner\'s env is named "agent"');
-	assert.match(about(`${space.name}/no-scope`), 'no repository, organization or enterprise can be read');
+	assert.match(about(`${space.name}/no-scope`), 'its repository, organization or enterprise is not known');
 	assert.match(about(`${system}/own`), 'the webhook leaves out namespace runners-system');
 	assert.is(details.length, 3, details.join('\n'));
 	await rig.ok(['delete', 'pod', 'own', '-n', system, '--force', '--grace-period=0']);
@@ -372,7 +372,10 @@ test('every replica down: not reachable, nobody leads, exit code 1', async ({ ri
 	]);
 	const { code, stdout } = await doctor();
 	assert.is(code, 1);
-	assert.match(stdout, /^reachable +error +the API server does not reach the guard: nobody listens there/m);
+	assert.match(
+		stdout,
+		/^reachable +error +the API server does not reach the guard: nothing listens at its address/m,
+	);
 	assert.match(stdout, /^ {2}- .*failed calling webhook "pods\.runners-admission\.svc"/m);
 	assert.match(stdout, /^ {2}next: no replica runs: start one; .*break-glass works/m);
 	assert.match(stdout, /^leader +error +\S+ does not lead any more: renewed \d+d ago$/m);

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Check, WebhookConfiguration } from '../facts.ts';
 import { count } from '../finding.ts';
 
-/** That it fits the serving certificate is proven by the guard's being reached: the doctor reads no Secret. */
+/** Whether it fits the serving certificate is not checked here (the doctor reads no Secret): `reachable` proves it. */
 export const caBundle: Check = (facts) => {
 	const check = 'ca-bundle';
 	const configurations = [facts.validating, facts.mutating].flatMap((one) =>
@@ -40,7 +40,7 @@ function withoutBundle({ webhooks = [] }: WebhookConfiguration): string[] {
 	return webhooks.filter(({ clientConfig }) => !clientConfig?.caBundle).map(({ name }) => name);
 }
 
-/** A bundle holds two CAs while one takes over from the other: the later one counts. */
+/** A bundle holds two CAs while one replaces the other: the one that ends later counts. */
 function latestEnd({ webhooks = [] }: WebhookConfiguration): number | undefined {
 	const bundles = new Set(webhooks.map(({ clientConfig }) => clientConfig?.caBundle ?? ''));
 	const ends = [...bundles].map((bundle) => {

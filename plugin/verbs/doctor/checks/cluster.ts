@@ -1,7 +1,7 @@
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { type Check, notMade } from '../facts.ts';
 
-/** matchConditions, by which only runner pods come to the guard, are stable since this minor. */
+/** Since this minor version matchConditions are stable, which restrict the webhooks to runner pods. */
 const leastMinor = 30;
 
 export const apiServer: Check = ({ apiServer: fetched }) => {
@@ -14,7 +14,7 @@ export const apiServer: Check = ({ apiServer: fetched }) => {
 		check,
 		level: 'error',
 		message: `${gitVersion}: webhooks with matchConditions need Kubernetes 1.${leastMinor}`,
-		advice: ['upgrade the cluster: before, the guard would be asked about every pod, and hold up every pod'],
+		advice: ['upgrade the cluster: an older one would ask the guard about every pod, and hold up every pod'],
 	};
 };
 

@@ -3,7 +3,7 @@ import { printable } from '../../../print/printable.ts';
 import type { Check } from '../facts.ts';
 import { count, type Level, worst } from '../finding.ts';
 
-/** Somebody has to mend these; the others pass by themselves, or say that nothing was tried. */
+/** An error has to be mended by somebody; a warning passes by itself. */
 const levels: Record<CredentialReport['state'], Level> = {
 	ok: 'ok',
 	'not-used-yet': 'ok',
@@ -20,8 +20,8 @@ const advice: Partial<Record<CredentialReport['state'], string>> = {
 	'credentials-missing': "create the Secret with ARC's keys; it is read again within seconds",
 	'credentials-invalid': 'renew the token or key in the Secret; it is read again within seconds',
 	forbidden: 'give the token or App the permission that is named',
-	'rate-limited': 'calls go on by themselves; does another tool use the same credential?',
-	'budget-spent': 'calls go on by themselves; does another tool use the same credential?',
+	'rate-limited': 'calls continue by themselves; does another tool use the same credential?',
+	'budget-spent': 'calls continue by themselves; does another tool use the same credential?',
 	'github-unavailable': "look at GitHub's status and your proxies",
 	'github-slow': "look at GitHub's status and your proxies",
 };
@@ -32,7 +32,7 @@ export const credentials: Check = ({ report }) => {
 	if (report.kind !== 'found') return undefined; // told by "report"
 	const found = report.value.credentials;
 	if (found.length === 0) {
-		const message = 'none has been needed yet: the first runner pod brings it up';
+		const message = 'none has been needed yet: they are read when there is a runner pod';
 		return { check, level: 'ok', message };
 	}
 	const level = worst(found.map(({ state }) => levels[state] ?? 'warning'));
@@ -45,7 +45,7 @@ export const credentials: Check = ({ report }) => {
 	return {
 		check,
 		level,
-		message: `${bad.length} of ${count(found.length, 'credential')} in trouble: their runner pods can't be deleted`,
+		message: `${bad.length} of ${count(found.length, 'credential')} not usable: their runner pods cannot be deleted`,
 		details: bad.flatMap(inWords),
 		advice: [...new Set(bad.map(({ state }) => advice[state] ?? ''))].filter(Boolean),
 	};
@@ -57,7 +57,7 @@ function inWords({ account, state, detail, forbidden = [] }: CredentialReport): 
 	return [`${account}: ${state}${detail ? `: ${printable(detail)}` : ''}`, ...scopes];
 }
 
-/** Below this part of the hour's calls somebody should look. */
+/** With less than this share of the hour's calls left there is a warning. */
 const lowShare = 0.1;
 
 export const rateBudget: Check = ({ report, nowMs }) => {
@@ -67,7 +67,7 @@ export const rateBudget: Check = ({ report, nowMs }) => {
 		budget && Date.parse(budget.resetAt) > nowMs ? [{ account, ...budget }] : [],
 	);
 	if (budgets.length === 0)
-		return { check, level: 'ok', message: 'no limit known: GitHub has not told one, or the hour is over' };
+		return { check, level: 'ok', message: 'no limit is known: GitHub has not sent one, or its hour is over' };
 	const line = ({ account, left, limit, resetAt }: (typeof budgets)[number]) =>
 		`${account}: ${left}${limit === undefined ? '' : ` of ${limit}`} calls left until ${resetAt.slice(11, 16)} UTC`;
 	const low = budgets.filter(({ left, limit }) => left < (limit ?? 5_000) * lowShare);

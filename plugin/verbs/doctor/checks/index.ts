@@ -8,7 +8,7 @@ import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
 
-/** In the order of the output: each is the ground for those after it. */
+/** In the order of the output: what a check relies on comes before it. */
 const checks: readonly Check[] = [
 	apiServer,
 	present,
@@ -27,7 +27,7 @@ const checks: readonly Check[] = [
 	setKindsServed,
 ];
 
-/** All findings. Where nothing is installed, only that. */
+/** All findings; in a cluster without the guard only that it is not installed. */
 export function diagnose(facts: Facts): Finding[] {
 	if (!isInstalled(facts)) return [...[apiServer(facts)].filter((one) => one !== undefined), notInstalled];
 	return checks.map((check) => check(facts)).filter((one) => one !== undefined);

@@ -10,7 +10,7 @@ import { layoutOf } from '../layouts.ts';
 import { selects, watches } from '../selector.ts';
 import { evictionsWebhook } from '../shipped.ts';
 
-/** Runner pods that the guard does not see, or can't judge (I5). */
+/** Runner pods that the guard is not asked about, or whose runner it cannot ask GitHub about (I5). */
 export const guardedPods: Check = (facts) => {
 	const check = 'runner-pods';
 	const { pods, validating, namespaces } = facts;
@@ -27,7 +27,9 @@ export const guardedPods: Check = (facts) => {
 		if (guard && !watches(guard, pod.metadata.namespace ?? '', namespaces))
 			return [`${key}: unguarded: the webhook leaves out namespace ${pod.metadata.namespace}`];
 		if (layout?.kind === 'no-scope')
-			return [`${key}: no repository, organization or enterprise can be read: it can not be let go`];
+			return [
+				`${key}: its repository, organization or enterprise is not known, so that its deletion is denied until its container stops`,
+			];
 		return [];
 	});
 	const where = placeOf(facts);
@@ -81,17 +83,17 @@ export const evictions: Check = (facts) => {
 	};
 };
 
-/** More busy runners than any namespace has: an integer, since a percentage needs a scale subresource. */
+/** Above any number of busy runners. An integer, because a percentage needs pods whose owner has a scale subresource. */
 const neverMet = 100_000;
 
-/** Somebody may have edited it; one of that name is left alone by the leader. */
+/** Whether it still keeps busy runners: the leader does not repair one of that name that somebody has edited. */
 function covers({ spec }: Budget): boolean {
 	const { minAvailable, selector } = spec ?? {};
 	if (typeof minAvailable !== 'number' || minAvailable < neverMet) return false;
 	return selects(selector, { [busy.label]: 'true' });
 }
 
-/** A job takes its time; whatever else a deletion waits for should be over by then. */
+/** A job may take long; anything else that a deletion waits for should be over after this time. */
 const oldMs = 10 * 60_000;
 /** Longer than nearly every job: GitHub's own runners end them after 6 hours. */
 const oldBusyMs = 6 * 60 * 60_000;

@@ -5,7 +5,7 @@ import { heartbeatAge, heartbeatIsFresh } from '../heartbeat.ts';
 export const reachable: Check = (facts) => {
 	const check = 'reachable';
 	const { reach } = facts;
-	if (facts.validating.kind === 'not-found') return undefined; // nothing there that could be reached
+	if (facts.validating.kind === 'not-found') return undefined; // there is no webhook that could be reached
 	if (reach.kind === 'answered')
 		return { check, level: 'ok', message: `the guard answered; proof: ${reach.by}` };
 	if (reach.kind === 'unreachable') {

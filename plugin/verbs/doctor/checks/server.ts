@@ -2,7 +2,7 @@ import { humanSpan } from '../../../../admission/api/duration.ts';
 import { type Check, notMade } from '../facts.ts';
 import { heartbeatAge, heartbeatIsFresh } from '../heartbeat.ts';
 
-/** A lease that was not renewed for so many of its own lengths has no holder that lives. */
+/** A lease that its holder has not renewed for this many times its duration is abandoned. */
 const leaseLengths = 2;
 
 export const leader: Check = (facts) => {

@@ -7,7 +7,7 @@ type Kind = keyof typeof shippedPolicies;
 
 const install = 'kubectl runners install puts them back as shipped';
 
-/** Is nothing of the guard's there at all? */
+/** Whether anything of the guard is there. */
 export function isInstalled({ validating, lease, report }: Facts): boolean {
 	return [validating, lease, report].some(({ kind }) => kind !== 'not-found');
 }
@@ -52,7 +52,7 @@ export const present: Check = (facts) => {
 	return { check, level: 'ok', message: `${count(all.length, 'webhook')} registered` };
 };
 
-/** A guard that ignores failures guards nothing while no replica answers (H2). */
+/** A webhook that ignores failures guards nothing while no replica answers (H2). */
 export const failurePolicies: Check = (facts) => {
 	const check = 'failure-policy';
 	const changed = (['validating', 'mutating'] as const).flatMap((kind) => differing(kind, facts[kind]));

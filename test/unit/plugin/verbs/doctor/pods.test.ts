@@ -33,7 +33,7 @@ for (const [what, name, more, level, words] of [
 		'runner-pods',
 		{ pods: podOf({ env: { RUNNER_ORG: '' } }) },
 		'warning',
-		'ci/r1: no repository, organization or enterprise can be read: it can not be let go',
+		'ci/r1: its repository, organization or enterprise is not known, so that its deletion is denied until its container stops',
 	],
 	[
 		'its container has another name',

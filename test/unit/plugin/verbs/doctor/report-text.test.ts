@@ -20,10 +20,13 @@ for (const [message, words] of [
 	],
 	['no endpoints available for service "runners-admission"', 'no replica is ready'],
 	['service "runners-admission" not found', 'its Service does not exist'],
-	['Post "https://x": dial tcp 127.0.0.1:9443: connect: connection refused', 'nobody listens there'],
-	['Post "https://x": EOF', 'nobody listens there'],
+	[
+		'Post "https://x": dial tcp 127.0.0.1:9443: connect: connection refused',
+		'nothing listens at its address',
+	],
+	['Post "https://x": EOF', 'nothing listens at its address'],
 	['Post "https://x": context deadline exceeded', 'did not answer in time'],
-	['remote error: tls: certificate required', 'it wants a client certificate'],
+	['remote error: tls: certificate required', 'it asks for a client certificate'],
 	['something new', 'something new'],
 ] as const)
 	test(`not reached, in words: ${message.slice(0, 60)}`, () => {
