@@ -1,3 +1,4 @@
+import { humanSpan } from '../api/duration.ts';
 import { breakGlass, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
@@ -10,7 +11,7 @@ import { type AdmissionResponse, allowed, type Refusal, refused } from '../webho
 import type { LeavingOwner } from './exited-pods.ts';
 import { type Ports, type Released, release } from './release.ts';
 import { deny } from './rules/decide.ts';
-import { denialTexts, duration, ownerLeavingTexts } from './rules/message.ts';
+import { denialTexts, ownerLeavingTexts } from './rules/message.ts';
 import { admissionBudgetMs } from './rules/policy.ts';
 
 export interface ReviewDependencies {
@@ -151,7 +152,8 @@ function tellBreakGlass(
 	{ events, log, ports }: ReviewDependencies,
 ): void {
 	const { busyHint, breakGlass: reason } = pod;
-	const since = busyHint?.sinceMs === undefined ? '' : ` for ${duration(ports.now() - busyHint.sinceMs)}`;
+	const since =
+		busyHint?.sinceMs === undefined ? '' : ` for ${humanSpan(Math.max(0, ports.now() - busyHint.sinceMs))}`;
 	const job = busyHint ? `, which ran ${busyHint.job ?? 'a job'}${since}` : '';
 	log.warn(
 		{

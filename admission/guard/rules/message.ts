@@ -1,4 +1,5 @@
 import type { Denial } from '../../api/denial.ts';
+import { humanSpan } from '../../api/duration.ts';
 import type { DenyReason } from '../../api/reasons.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Deny } from './decide.ts';
@@ -99,7 +100,7 @@ function withDetail(summary: string, detail: string | undefined, reason: DenyRea
 
 function summary(pod: RunnerPod, reason: DenyReason, nowMs: number): string {
 	const since = reason === 'busy' ? pod.busyHint?.sinceMs : undefined;
-	return summaries[reason] + (since === undefined ? '' : ` for ${duration(nowMs - since)}`);
+	return summaries[reason] + (since === undefined ? '' : ` for ${humanSpan(Math.max(0, nowMs - since))}`);
 }
 
 function detailOf(pod: RunnerPod, { reason, detail }: Deny): string | undefined {
@@ -185,12 +186,3 @@ const jobName = (pod: RunnerPod): string | undefined =>
 
 /** Names of jobs and GitHub's words are written by others: a line break or an escape sequence must not reach a terminal. */
 const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-
-/** As kubectl prints ages: 45s, 12m, 3h5m. */
-export function duration(ms: number): string {
-	const seconds = Math.max(0, Math.floor(ms / 1000));
-	if (seconds < 120) return `${seconds}s`;
-	const minutes = Math.floor(seconds / 60);
-	if (minutes < 180) return `${minutes}m`;
-	return `${Math.floor(minutes / 60)}h${minutes % 60}m`;
-}

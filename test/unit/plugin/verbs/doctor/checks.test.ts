@@ -236,7 +236,7 @@ for (const [what, name, more, level, words] of [
 		'rate-budget',
 		credential('ok', { budget: { left: 1, limit: 5_000, resetAt: ago(1) } }),
 		'ok',
-		/no limit known/,
+		/no limit is known/,
 	],
 	[
 		'the sets without their kinds',
