@@ -237,7 +237,7 @@ test('credentials of a program (exec): asked for with the cluster’s facts, whe
 	);
 });
 
-test('completion never fails and never says a word on stderr', async ({ plugin, env }) => {
+test('completion never fails and prints nothing on stderr', async ({ plugin, env }) => {
 	const path = { ...env, PATH: `${plugin.folder}:${process.env.PATH}` };
 	const run = (...args: string[]) =>
 		spawnSync(join(plugin.folder, 'kubectl_complete-runners'), args, { env: path, encoding: 'utf8' });

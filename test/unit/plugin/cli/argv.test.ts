@@ -59,7 +59,7 @@ for (const [argv, words] of [
 	});
 }
 
-test('suggestions are near or absent', () => {
+test('a suggestion differs in at most two letters; otherwise there is none', () => {
 	const verbs = ['list', 'why', 'delete', 'wait', 'cancel', 'drain'];
 	assert.is(nearest('lst', verbs), 'list');
 	assert.is(nearest('delte', verbs), 'delete');

@@ -89,7 +89,7 @@ test('apply: our field manager, no force unless asked for, dry runs as such', as
 	);
 });
 
-test('what is not there is no error; a kind that is not served is one for apply', async (context) => {
+test('an object that does not exist is not an error; a kind that is not served is an error for apply', async (context) => {
 	const api = new Objects(context.server.client());
 	context.answer = { code: 404, body: { kind: 'Status', reason: 'NotFound' } };
 	assert.not.ok(await api.remove(service));

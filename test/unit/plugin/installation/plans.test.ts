@@ -36,12 +36,12 @@ for (const [image, command, isObstacle] of [
 	['ghcr.io/actions/gha-runner-scale-set-controller:0.12.1', ['/manager'], false],
 	['example/my-actions-runner-controller-proxy:1', [], false],
 ] as const) {
-	test(`${image} ${command}: ${isObstacle ? 'an obstacle' : 'in nobody’s way'}`, () => {
+	test(`${image} ${command}: ${isObstacle ? 'an obstacle' : 'no obstacle'}`, () => {
 		assert.is(obstacles([arcController(image, [...command])], []).length, isObstacle ? 1 : 0);
 	});
 }
 
-test("ARC's controller scaled to zero is none, its webhooks are; ours are not", () => {
+test("ARC's controller scaled to zero is no obstacle, its webhooks are, and ours are not", () => {
 	const scaled = arcController('summerwind/actions-runner-controller:v0.27.6', [], 0);
 	const webhooks = (name: string) => ({
 		kind: 'MutatingWebhookConfiguration' as const,
@@ -59,7 +59,7 @@ test("ARC's controller scaled to zero is none, its webhooks are; ours are not", 
 	assert.is(refusal(found).split('\n').length, 3);
 });
 
-test('obsolete: what is not wanted any more, webhooks first, never definitions or namespaces', () => {
+test('obsolete objects: those not wanted any more, webhooks first, and never definitions or namespaces', () => {
 	const crd = manifest('CustomResourceDefinition', 'runnersets.actions.summerwind.dev');
 	const kept = manifest('Service', 's');
 	const found = [
@@ -78,7 +78,7 @@ test('obsolete: what is not wanted any more, webhooks first, never definitions o
 	assert.equal(obsolete([old!], [fresh!], [old!]), []);
 });
 
-test('obsolete: what somebody added beside the overlays stays, what an older install applied goes', () => {
+test('obsolete objects: what somebody added beside the overlays stays, what an older version applied goes', () => {
 	const owned = (manager: string, operation: string) => ({ managedFields: [owner(manager, operation, {})] });
 	const added = manifest('Service', 'metrics', owned('kubectl-client-side-apply', 'Update'));
 	const touched = manifest('Service', 'touched', owned('kubectl-runners', 'Update'));
@@ -112,7 +112,7 @@ test('what kubectl apply wrote of our manifests is handed over, whole; what othe
 	assert.is(handedOver(manifest('Deployment', 'd', { managedFields: [scaled] })), undefined);
 });
 
-test('unchanged: only what the API server counts differs', () => {
+test('an object is unchanged if only metadata that the API server writes differs', () => {
 	const before = { ...manifest('Service', 's', { resourceVersion: '1', generation: 1 }), spec: { a: 1 } };
 	const after = {
 		...manifest('Service', 's', { resourceVersion: '2', generation: 2 }),
@@ -155,7 +155,7 @@ const busyPod = (name: string, ofSet: string): Pod => ({
 	status: { phase: 'Running' },
 });
 
-test('the plan has the sets that are not ours yet, each with its own runners (I4)', () => {
+test('the plan lists the sets that are not ours yet, each with its own runners (I4)', () => {
 	const plan = takeovers(
 		[set('a'), set('b', [drainFinalizer]), set('c')],
 		[busyPod('a-0', 'a'), pod('a-1', { 'runnerset-name': 'a' }), busyPod('b-0', 'b')],
@@ -195,7 +195,7 @@ test('uninstall is refused while sets, or what waits for a job, would take runne
 	assert.match(recordedWarning(many) ?? '', /^Warning: 4 recorded deletions .* pod\/c -n ci, 1 more$/);
 });
 
-test("off a pod goes all that we wrote, and nothing of ARC's or the user's", () => {
+test("everything that we wrote is removed from a pod, and nothing of ARC's or the user's", () => {
 	const written = {
 		manager: names.fieldManager,
 		fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${progress.runnerId}`]: {} } } },

@@ -22,12 +22,12 @@ const chosen = (choice: Partial<Choice> = {}) => chosenObjects(overlays, { ...us
 const server = (objects: Manifest[]) => objects.find(isServer);
 const names = (objects: readonly Manifest[]) => objects.map(nameOf).sort();
 
-test('without flags: the overlay as it is', () => {
+test('without flags the objects are those of the overlay', () => {
 	assert.equal(chosen(), overlays.default);
 	assert.equal(chosen({ mode: 'guard-only' }), overlays['guard-only']);
 });
 
-test('--namespace: no object names the one of the manifests any more, and the server is told', () => {
+test('--namespace: no object names the namespace of the manifests any more, and the server gets the new one', () => {
 	const objects = chosen({ namespace: 'tools' });
 	assert.not.match(JSON.stringify(objects), 'runners-system');
 	assert.equal(server(objects)?.spec.template.spec.containers[0]?.env?.at(-1), {
@@ -71,7 +71,7 @@ test('--replicas, --image and --github-secret change the server and nothing else
 	assert.equal(others(objects), others(overlays.default ?? []));
 });
 
-test('--external: no Deployment, the Service leads to HOST, every webhook to PORT', () => {
+test('--external: there is no Deployment, the Service points to HOST, and every webhook to PORT', () => {
 	const objects = chosen({ external: { host: 'build.example', port: 8443 } });
 	assert.is(server(objects), undefined);
 	const service = objects.find(({ kind }) => kind === 'Service');
@@ -80,14 +80,14 @@ test('--external: no Deployment, the Service leads to HOST, every webhook to POR
 	assert.equal(new Set(ports), new Set(['"port":8443']));
 });
 
-test('--external with guard-only has what guard-only has, but for what runs in the cluster', () => {
+test('--external with guard-only has the objects of guard-only, without those that run in the cluster', () => {
 	const guard = chosen({ mode: 'guard-only', external: { host: 'h', port: 1 } });
 	const local = new Set((overlays.local ?? []).map(keyOf));
 	const expected = (overlays['guard-only'] ?? []).filter((object) => local.has(keyOf(object)));
 	assert.equal(names(guard), names(expected));
 });
 
-test('cert-manager with guard-only: what it adds stays, what guard-only lacks goes, the server is told', () => {
+test('cert-manager with guard-only: its own objects stay, those of sets are left out, and the server gets --controllers', () => {
 	const issuer = {
 		apiVersion: 'cert-manager.io/v1',
 		kind: 'Issuer',
@@ -99,7 +99,7 @@ test('cert-manager with guard-only: what it adds stays, what guard-only lacks go
 	assert.equal(server(objects)?.spec.template.spec.containers[0]?.args, ['--controllers=deletion']);
 });
 
-test('an overlay that this build has not is named', () => {
+test('an overlay that this build does not have is named in the error', () => {
 	assert.throws(() => chosenObjects({}, usual), /manifests\/overlays\/default/);
 });
 

@@ -137,7 +137,7 @@ for (const [what, code, body, words] of [
 	['no Status (a proxy)', 502, 'Bad Gateway\nmore', 'Error from server: "Bad Gateway\\nmore"'],
 	['nothing', 503, undefined, 'Error from server: the server answered with HTTP status 503'],
 ] as const) {
-	test(`an error with ${what} is told in kubectl's words`, async (context) => {
+	test(`an error with ${what} is reported as kubectl does`, async (context) => {
 		const server = await serve(context, (_request, response) => {
 			if (body === undefined) response.writeHead(code).end();
 			else sendJson(response, code, body);
@@ -146,7 +146,7 @@ for (const [what, code, body, words] of [
 	});
 }
 
-test('an error in protobuf is told in the same words', async (context) => {
+test('an error in protobuf is reported in the same way', async (context) => {
 	const status = Buffer.from('\u001a\u0002no\u0022\u0009Forbidden', 'latin1'); // message (3), reason (4)
 	const envelope = Buffer.concat([
 		Buffer.from('k8s\0\u0012', 'latin1'),
@@ -157,7 +157,7 @@ test('an error in protobuf is told in the same words', async (context) => {
 	assert.is(await failure(listPods(server.client(), {})), 'Error from server (Forbidden): no');
 });
 
-test('a server that is not there is told in kubectl’s words', async (context) => {
+test('a server that is not there is reported as kubectl does', async (context) => {
 	const server = await serve(context, () => {});
 	const client = server.client();
 	await server.stop();

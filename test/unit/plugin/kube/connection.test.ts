@@ -100,7 +100,7 @@ test('credentials of a program or a provider are left to the second bundle, unle
 	assert.is(resolve({ user: 'exec', token: 'T' }).external, undefined);
 });
 
-test('what is not there is named as kubectl names it', ({ resolve }) => {
+test('a missing context, cluster, user or file is reported as kubectl does', ({ resolve }) => {
 	assert.throws(() => resolve({ context: 'nope' }), /^error: context "nope" does not exist$/);
 	assert.throws(() => resolve({ cluster: 'nope' }), /^error: no server found for cluster "nope"$/);
 	assert.throws(() => resolve({ user: 'nope' }), /^error: auth info "nope" does not exist$/);

@@ -65,7 +65,7 @@ test('a list, then its changes; the next watch goes on where the last one ended'
 	assert.equal(told, ['seen a 4', 'synced', 'seen a 6', 'seen b 10', 'gone a']);
 });
 
-test('a forgotten history (410) is listed anew, and who left meanwhile is told', async (context) => {
+test('after a forgotten history (410) the pods are listed again, and those that went meanwhile are reported', async (context) => {
 	let lists = 0;
 	const told = await follow(context, 6, (_request, response, url) => {
 		if (url.searchParams.has('watch')) {
@@ -78,7 +78,7 @@ test('a forgotten history (410) is listed anew, and who left meanwhile is told',
 	assert.equal(told, ['seen a 4', 'seen b 4', 'synced', 'gone a', 'seen b 8', 'synced']);
 });
 
-test('a server that fails for a while is tried again, and told once', async (context) => {
+test('a server that fails for a while is tried again, and the failure is reported once', async (context) => {
 	let requests = 0;
 	const told = await follow(context, 4, (request, response, url) => {
 		requests++;

@@ -42,7 +42,7 @@ users:
 - {name: you, user: {token: t, exec: {command: aws}}}
 `;
 
-test('a list of files: of a name set twice, the first file wins; current-context, too', () => {
+test('a list of files: the first file wins for a name that is set twice, and for current-context', () => {
 	const config = load({ '/k/1': first, '/k/2': second }, { KUBECONFIG: '/k/1::/k/missing:/k/2' });
 	assert.is(config.currentContext, 'a');
 	assert.equal([...config.contexts.keys()], ['a', 'b']);
@@ -51,7 +51,7 @@ test('a list of files: of a name set twice, the first file wins; current-context
 	assert.equal(config.files, ['/k/1', '/k/2']);
 });
 
-test('the second file gives current-context where the first has none', () => {
+test('current-context comes from the second file if the first has none', () => {
 	const config = load({ '/k/1': 'kind: Config', '/k/2': second }, { KUBECONFIG: '/k/1:/k/2' });
 	assert.is(config.currentContext, 'b');
 });
@@ -65,7 +65,7 @@ test('file names are relative to the file that names them, bare commands are loo
 	assert.is(config.users.get('you')?.exec?.command, 'aws');
 });
 
-test('--kubeconfig is read alone, and must be there', () => {
+test('with --kubeconfig only that file is read, and it must exist', () => {
 	const config = load({ '/k/1': first, '/k/2': second }, { KUBECONFIG: '/k/1' }, '/k/2');
 	assert.is(config.currentContext, 'b');
 	assert.throws(() => load({}, {}, '/k/none'), /^error: stat \/k\/none: no such file or directory$/);
@@ -83,7 +83,7 @@ test('JSON and empty files are kubeconfigs', () => {
 	assert.is(config.contexts.get('j')?.user, 'u');
 });
 
-test('what is no YAML, or no mapping, is named in one line', () => {
+test('a file that is not YAML, or not a mapping, is reported in one line', () => {
 	assert.throws(
 		() => load({ '/bad': 'a: [1' }, { KUBECONFIG: '/bad' }),
 		/^error: error loading config file "\/bad": yaml: [^\n]+$/,

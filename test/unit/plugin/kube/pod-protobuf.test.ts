@@ -101,7 +101,7 @@ test('a list without pods', () => {
 	assert.equal(readPodList(podListOf()).pods, []);
 });
 
-test('what is no protobuf, or cut off, is an error and not half a list', () => {
+test('an answer that is not protobuf, or is cut off, is an error and not half a list', () => {
 	assert.throws(() => readPodList(Buffer.from('{"kind":"PodList"}')), /not a Kubernetes protobuf/);
 	const whole = podListOf(message([1, metadata]));
 	for (const length of [whole.length - 1, whole.length - 40, 30]) {
@@ -109,7 +109,7 @@ test('what is no protobuf, or cut off, is an error and not half a list', () => {
 	}
 });
 
-test('all wire types are stepped over', () => {
+test('fields of every wire type can be skipped', () => {
 	const fixed = Buffer.concat([varint(1 * 8 + 1), Buffer.alloc(8), varint(2 * 8 + 5), Buffer.alloc(4)]);
 	const body = Buffer.concat([fixed, message([3, 2 ** 40])]);
 	const seen: number[][] = [];

@@ -135,7 +135,7 @@ test('set and scope, from ARC legacy and from scale sets', () => {
 	assert.is(scopeOf(pod({ env: [], labels })), 'o/r');
 });
 
-test('a row: what is not known is <none>, what came from the cluster is printable', () => {
+test('a row shows <none> for what there is not, and makes text from the cluster printable', () => {
 	const choice = { namespace: true, wide: true };
 	const annotations = { ...registered, ...asked, [busy.job]: 'a\u001b[31mb', [busy.since]: startedAt };
 	const cells = row(pod({ state: running, labels: onJob, annotations }), choice, nowMs);
@@ -162,7 +162,7 @@ test('a record is ours with who asked: ARC writes the time alone', () => {
 	assert.is(deletionRecord(pod({ annotations: { [record.requestedAt]: startedAt } })), undefined);
 });
 
-test('who is waited for: job, then the reason of a pending deletion, then the state', () => {
+test('a waiting line shows the job, else why the deletion waits, else the state', () => {
 	const annotations = { [busy.job]: 'build', [busy.since]: startedAt };
 	const waiting = (parts: Parts) => describeWaiting(pod(parts), nowMs);
 	assert.equal(waiting({ state: running, labels: onJob, annotations }), {

@@ -39,7 +39,7 @@ async function withServer(handler: Handler, run: (server: FakeServer) => Promise
 
 const conflict = { kind: 'Status', code: 409, reason: 'Conflict', message: 'the object has been modified' };
 
-test('scale --current-replicas: lost against another writer, it looks again whether the caller is still right', async () => {
+test('scale --current-replicas: after losing against another writer it checks the number again', async () => {
 	let version = 1;
 	const bodies: string[] = [];
 	const handler: Handler = (request, response) => {
@@ -136,7 +136,7 @@ test('a cluster that knows only one of the kinds: its sets are found, listed and
 	});
 });
 
-test('whoever asks for the kind that is missing is told so, and what there is instead', async () => {
+test('asking for a kind that is not installed says so, and what to use instead', async () => {
 	await withServer(oneKind, async (server) => {
 		const client = server.client();
 		const never = new AbortController().signal;
@@ -160,7 +160,7 @@ test('whoever asks for the kind that is missing is told so, and what there is in
 	});
 });
 
-test('a tree is first told when both its sets and its runners are known; a missing right ends it', async () => {
+test('a tree is first shown when its sets and its runners are known; a missing right ends it with an error', async () => {
 	await withServer(oneKind, async (server) => {
 		const model = new SetModel();
 		const once = new AbortController();

@@ -145,7 +145,7 @@ for (const [told, state] of [
 	test(`a set with ${JSON.stringify(told)} is ${state}`, () => assert.is(setStateOf(set(told)), state));
 }
 
-test('why it is not settled: the conditions that are, and "Settled" only where no other says it better', () => {
+test('why a set has not settled: its other conditions, and "Settled" only if there is no other', () => {
 	const late = set({ conditions: settled, status: { observedGeneration: 2 } });
 	assert.equal(reasonsOf(late), ['the server has not reported on the newest spec yet']);
 	const draining = ['Draining', 'True', '1 go when their jobs are done: a'] as const;
@@ -190,7 +190,7 @@ test('the tree: set, runner, job; what came from the cluster is printable', () =
 	assert.is(texts.get('runnerset/example example-b-0'), 'idle');
 });
 
-test('counts: who is neither idle nor busy is on the way', () => {
+test('counts: a runner that is neither idle nor busy counts as on the way', () => {
 	assert.is(countsOf(set({ replicas: 0 })), '0 wanted: none there');
 	assert.is(
 		countsOf(set({ replicas: 3, status: { replicas: 3, idleReplicas: 1 } })),

@@ -51,7 +51,7 @@ async function cancel(plugin: Installed, conflicts: number, changedTo: Record<st
 	return { ...finished, patches };
 }
 
-test('the record goes in one patch, and only from the pod as it was seen', async ({ plugin }) => {
+test('the record is removed in one patch, and only if the pod is as it was read', async ({ plugin }) => {
 	const { code, patches } = await cancel(plugin, 0, {});
 	assert.is(code, 0);
 	assert.equal(patches, [
@@ -70,7 +70,7 @@ test('the record goes in one patch, and only from the pod as it was seen', async
 	]);
 });
 
-test('a harmless write in between is no obstacle', async ({ plugin }) => {
+test('a write of somebody else in between is harmless: cancel tries again', async ({ plugin }) => {
 	const { code, patches } = await cancel(plugin, 1, recorded);
 	assert.equal([code, patches.map(({ metadata }) => metadata.resourceVersion)], [0, ['1', '2']]);
 });
@@ -89,7 +89,7 @@ test('the server was faster: the runner is unregistered, and cancel says that it
 	);
 });
 
-test('a pod that never holds still is given up after five tries', async ({ plugin }) => {
+test('a pod that changes all the time is given up after five tries', async ({ plugin }) => {
 	const { code, stderr, patches } = await cancel(plugin, 99, recorded);
 	assert.equal([code, patches.length], [1, 5]);
 	assert.is(stderr, 'Error from server (Conflict): the object has been modified\n');

@@ -70,7 +70,7 @@ for (const [argv, expected] of [
 		assert.equal(await candidates(...argv), [...expected]));
 }
 
-test('names are asked for where the flags typed so far point to', async () => {
+test('names come from the cluster and namespace that the flags typed so far select', async () => {
 	asked.length = 0;
 	await candidates('delete', '-n', 'ci', 'ex');
 	assert.equal(asked, [{ kind: 'runner', namespace: 'ci' }]);
@@ -79,7 +79,7 @@ test('names are asked for where the flags typed so far point to', async () => {
 	assert.equal(asked, []);
 });
 
-test('every verb is offered with what it does, hidden ones are not', async () => {
+test('every verb is offered with its summary, except hidden ones', async () => {
 	const { candidates: found } = await complete(verbs, ['']);
 	assert.ok(found.every(({ description }) => description));
 	assert.not(found.some(({ value }) => value.startsWith('__')));

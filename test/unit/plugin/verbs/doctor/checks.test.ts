@@ -25,7 +25,7 @@ import {
 
 const test = suite('plugin: doctor, the checks');
 
-test('all is well: every check is ok and says what it saw', () => {
+test('in a healthy cluster every check is ok and says what it found', () => {
 	const findings = diagnose(facts());
 	assert.equal(
 		findings.filter(({ level }) => level !== 'ok'),
@@ -254,7 +254,7 @@ for (const [what, name, more, level, words] of [
 		if (level === 'error' && name !== 'report') assert.ok(finding.advice?.[0], 'says what to do');
 	});
 
-test('nothing installed: one error, and what to type; what may not be seen does not count as missing', () => {
+test('a cluster without the guard is one error with the command to install it; an object that may not be read does not count as missing', () => {
 	const nothing = { validating: missing, mutating: missing, lease: missing, report: missing } as const;
 	const findings = diagnose(facts(nothing));
 	assert.equal(
@@ -268,7 +268,7 @@ test('nothing installed: one error, and what to type; what may not be seen does 
 	assert.ok(diagnose(facts({ ...nothing, validating: notAllowed })).length > 2);
 });
 
-test('unguarded time is told beside the policy (H2)', () => {
+test('the time without a guard is reported with the failure policy (H2)', () => {
 	const guard = { state: 'guarded', webhooks: [], unguardedSeconds: 42 } as const;
 	const told = check('failure-policy', { report: found(report({ guard: { ...guard, webhooks: [] } })) });
 	assert.equal(told.details, ['runner pods have been unguarded for 42 s in all']);

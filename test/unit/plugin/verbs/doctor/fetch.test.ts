@@ -52,7 +52,7 @@ const base: Answer = (_method, path) => {
 };
 const soon = () => AbortSignal.timeout(5_000);
 
-test('nobody answers in time: an error like that of every verb', async () => {
+test('no answer in time is the same error as in every verb', async () => {
 	await against(
 		() => 'never',
 		async (client) => {
@@ -66,7 +66,7 @@ test('nobody answers in time: an error like that of every verb', async () => {
 	);
 });
 
-test('one list that never comes: only its check is an error, the others are made', async () => {
+test('a list that gets no answer makes only its own check an error', async () => {
 	await against(
 		(method, path) => (path.includes('poddisruptionbudgets') ? 'never' : base(method, path)),
 		async (client) => {
@@ -79,7 +79,7 @@ test('one list that never comes: only its check is an error, the others are made
 	);
 });
 
-test('a busy runner is asked about first, never one that the guard does not see; DELETE is a dry run', async () => {
+test('the dry-run DELETE asks about a busy runner first, and never about one in a namespace that the webhook leaves out', async () => {
 	await against(
 		(method, path) => (method === 'DELETE' ? {} : base(method, path)),
 		async (client, requests) => {
@@ -93,7 +93,7 @@ test('a busy runner is asked about first, never one that the guard does not see;
 	);
 });
 
-test('pods that have gone are passed over; what ignores failures proves nothing by allowing', async () => {
+test('pods that are gone are skipped; a webhook that ignores failures proves nothing by allowing', async () => {
 	await against(base, async (client, requests) => {
 		const { reach } = await fetchFacts(client, undefined, soon());
 		assert.equal(reach, {

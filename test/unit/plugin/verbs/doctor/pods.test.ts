@@ -86,7 +86,7 @@ for (const [what, name, more, level, words] of [
 		assert.equal(finding.details ?? [], words ? [words] : []);
 	});
 
-test('a back-stop that somebody has changed is none', () => {
+test('a back-stop that somebody has changed counts as missing', () => {
 	for (const changed of [budget('50%'), budget(1), budget(1_000_000, 'other')]) {
 		const { level, details } = check('evictions', { pods: podOf({}), budgets: found([changed]) });
 		assert.equal([level, details?.length], ['warning', 1]);
@@ -127,7 +127,7 @@ test("namespaceSelectors by the API server's rules", () => {
 	assert.equal([matches('DoesNotExist', 'team'), matches('DoesNotExist', 'none')], [false, true]);
 });
 
-test('what one may list only in part is said', () => {
+test('a list of one namespace only is reported as such', () => {
 	const { message } = check('runner-pods', { pods: podOf({}), podsOf: 'ci' });
 	assert.is(message, '1 runner pod in namespace ci (you may not list those of others), all guarded');
 });

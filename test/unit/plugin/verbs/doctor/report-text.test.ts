@@ -35,7 +35,7 @@ for (const [message, words] of [
 		assert.ok(advice);
 	});
 
-test('as text: a line a check, what it is about and what to do indented under it, the sum at the end', () => {
+test('as text: one line per check, its details and advice indented below, and the totals at the end', () => {
 	const details = Array.from({ length: 12 }, (_, index) => `ci/r${index}`);
 	const text = findingsText([
 		{ check: 'leader', level: 'ok', message: 'host-1' },
