@@ -17,6 +17,11 @@ export const targets: readonly Target[] = [
 		tests: ['test/unit/guard/busy-marks.test.ts', 'test/unit/guard/busy-polling.test.ts'],
 	},
 	{ file: 'admission/guard/release.ts', tests: ['test/unit/guard/release.test.ts', loop, sets] },
+	{
+		file: 'admission/guard/rules/deletion-pace.ts',
+		tests: ['test/unit/guard/deletion-pace.test.ts'],
+	},
+	{ file: 'admission/guard/waiting-deletions.ts', tests: [loop] },
 	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
 	{ file: 'admission/runner/record.ts', tests: ['test/unit/guard/release.test.ts', loop] },
 	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },

@@ -136,4 +136,78 @@ test("a scale set's job comes from its EphemeralRunner, before any list", () => 
 	assert.is(change?.annotations['actions-runner/id'], '9');
 });
 
+const answer = (claimAgoMs: number) => ({
+	'actions-runner/unregistration-failure-message': 'Runner is still running a job',
+	'actions-runner/unregistration-claim': `${new Date(now - claimAgoMs).toISOString()} me`,
+});
+const fixed = { RUNNER_EPHEMERAL: 'false' };
+
+test('a 422 that is newer than the list wins over it, also of a static runner', () => {
+	const change = plan({ env: fixed, metadata: { annotations: answer(1_000) } }, sighting(false, now - 5_000));
+	assert.is(change?.busy, true);
+});
+test('a 422 counts where no list is known', () => {
+	assert.is(plan({ env: fixed, metadata: { annotations: answer(1_000) } })?.busy, true);
+});
+test('a list that is newer than the 422 of a static runner and shows it idle: it is idle', () => {
+	const metadata = { ...marked, annotations: { ...marked.annotations, ...answer(5_000) } };
+	assert.is(plan({ env: fixed, metadata }, sighting(false))?.busy, false);
+});
+test('a list of several pages that lacks a static runner says nothing about it', () => {
+	const seen = { runner: undefined, complete: false, atMs: now, overForMs: 0 };
+	assert.is(plan({ env: fixed, metadata: marked }, seen), undefined);
+});
+test('a job whose name is not known, or known already, is no news', () => {
+	assert.is(plan({ metadata: marked }, sighting(true)), undefined);
+	const er = { metadata: { name: 'r1' }, status: { jobId: '7', jobDisplayName: 'build' } };
+	const metadata = { ...marked, annotations: { ...marked.annotations, 'actions-runner/job': 'build' } };
+	assert.is(plan({ metadata }, sighting(true), er), undefined);
+});
+test('a mark that its user has set stays the user’s: it is not written, and not counted as ours', () => {
+	const change = plan(
+		{ metadata: { annotations: { 'karpenter.sh/do-not-disrupt': 'false' } } },
+		sighting(true),
+	);
+	assert.not('karpenter.sh/do-not-disrupt' in (change?.annotations ?? {}));
+	assert.is(
+		change?.annotations['actions-runner/busy-marks'],
+		'cluster-autoscaler.kubernetes.io/safe-to-evict',
+	);
+});
+test('only autoscaler marks are taken away, whatever somebody wrote into the list of ours', () => {
+	const annotations = { ...marked.annotations, 'actions-runner/busy-marks': 'theirs', theirs: 'x' };
+	const change = plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(false));
+	assert.not('theirs' in (change?.annotations ?? {}));
+});
+test('the 422 of an ephemeral runner stays, though a newer list shows its job', () => {
+	const metadata = { ...marked, annotations: { ...marked.annotations, ...answer(5_000) } };
+	assert.is(plan({ metadata }, sighting(true)), undefined);
+});
+test('the 422 of a static runner stays while the list that shows its job is older', () => {
+	const metadata = { ...marked, annotations: { ...marked.annotations, ...answer(1_000) } };
+	assert.is(plan({ env: fixed, metadata }, sighting(true, now - 5_000)), undefined);
+});
+test('GitHub’s list says that the job is over, the EphemeralRunner that it runs: the 422 stays', () => {
+	const er = { metadata: { name: 'r1' }, status: { jobId: '7', jobDisplayName: 'build' } };
+	const annotations = { ...marked.annotations, ...answer(5_000), 'actions-runner/job': 'build' };
+	const seen = { runner: undefined, complete: true, atMs: now, overForMs: 61_000 };
+	assert.is(plan({ metadata: { ...marked, annotations } }, seen, er), undefined);
+});
+test('the container has stopped: the mark goes, and what GitHub said is left on the pod', () => {
+	const status = {
+		phase: 'Succeeded',
+		containerStatuses: [{ name: 'runner', restartCount: 0, state: { terminated: { exitCode: 0 } } }],
+	};
+	const annotations = { ...marked.annotations, ...answer(5_000) };
+	const seen = { runner: undefined, complete: true, atMs: now, overForMs: 61_000 };
+	const change = plan({ status, metadata: { ...marked, annotations } }, seen);
+	assert.is(change?.busy, false);
+	assert.not('actions-runner/unregistration-failure-message' in (change?.annotations ?? {}));
+});
+test('a claim without a 422 is the business of whoever made it', () => {
+	const { 'actions-runner/unregistration-claim': claim } = answer(5_000);
+	const annotations = { ...marked.annotations, 'actions-runner/unregistration-claim': claim };
+	assert.is(plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true)), undefined);
+});
+
 test.run();

@@ -191,4 +191,16 @@ test('not at GitHub and since when is unknown: denied', () => {
 	assert.is(decideUnknownToGitHub(runnerPod({ status: { phase: 'Running' } }), noon + 1e9).kind, 'deny');
 });
 
+test('a time of unregistering that nobody can read: by a list of now or later', () => {
+	const said = annotated({ 'actions-runner/unregistration-complete-timestamp': 'yesterday' });
+	const pod = runnerPod({ ...said, status: { phase: 'Running' } });
+	assert.equal(decide(pod, now, 'me'), { kind: 'verify', notBeforeMs: now });
+});
+test('a static runner whose 422 has no time: GitHub is asked again', () => {
+	const pod = runnerPod(
+		annotated({ 'actions-runner/unregistration-failure-message': 'busy' }, { RUNNER_EPHEMERAL: 'false' }),
+	);
+	assert.equal(decide(pod, now, 'me'), { kind: 'ask' });
+});
+
 test.run();

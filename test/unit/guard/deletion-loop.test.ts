@@ -1,7 +1,7 @@
 /** Recorded deletions are completed by the leader, whatever happens meanwhile; nobody has to ask again. */
 import * as assert from 'uvu/assert';
 import { deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
-import type { Condition, Pod } from '../../../admission/api/kinds.ts';
+import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { standingOwner } from '../../../admission/cluster/standing-owner.ts';
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
@@ -422,6 +422,266 @@ test('how many wait and since when is in the metrics; a repeated look changes ne
 	await clock.pass(5 * minute);
 	assert.match(await metrics.registry.metrics(), 'runners_recorded_deletions{reason="busy"} 2');
 	assert.is(loop.waiting.get('ci/r1')?.askedAtMs, Date.parse('2026-11-23T12:00:30Z'));
+	await world.stop(loop);
+});
+
+test('what is told of it: who asked and when; of a namespace’s deletion nobody did', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	world.runner('r2');
+	await world.start();
+	await gone('r1');
+	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = clock.iso();
+	});
+	await clock.pass(5_000);
+	const said = (name: string) =>
+		api
+			.all(paths.events)
+			.map((event) => event as unknown as { involvedObject: { name: string }; message: string })
+			.find(({ involvedObject }) => involvedObject.name === name)?.message ?? '';
+	assert.match(said('r1'), 'alice');
+	assert.not.match(said('r2'), 'undefined');
+	await world.stop(loop);
+});
+test('a runner that comes into a namespace that is being deleted, unrecorded, is asked about at once (G3)', async () => {
+	const { world, loop, clock, api, gone } = setUp();
+	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = clock.iso();
+	});
+	await world.start();
+	world.runner('late');
+	await gone('late', 10_000);
+	await world.stop(loop);
+});
+test('a change of another namespace brings no pod of this one', async () => {
+	const { world, loop, clock, api, github } = setUp();
+	world.runner('r1');
+	api.put(paths.namespaces, { metadata: { name: 'other' } });
+	await world.start();
+	api.update(paths.namespaces, 'other', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = clock.iso();
+	});
+	await clock.pass(minute);
+	assert.equal([github.calls, world.deletions('r1').length], [[], 0]);
+	await world.stop(loop);
+});
+test('a scale-set runner whose EphemeralRunner gets its scope is tried again at once', async () => {
+	const { world, loop, clock, api, gone, waits } = setUp();
+	const owner = {
+		apiVersion: 'actions.github.com/v1alpha1',
+		kind: 'EphemeralRunner',
+		name: 'r1',
+		uid: 'er-1',
+	};
+	api.put(paths.ephemeralRunners, { metadata: { name: 'r1', namespace: 'ci', uid: 'er-1' } });
+	world.runner('r1', { metadata: { annotations: recorded(), ownerReferences: [owner] } });
+	await world.start();
+	await clock.pass(25_000);
+	assert.is(waits('r1'), 'scope-unknown');
+	api.update<EphemeralRunner>(paths.ephemeralRunners, 'r1', 'ci', (runner) => {
+		runner.spec = { githubConfigUrl: 'https://github.com/octo-org' };
+	});
+	assert.ok((await gone('r1')) < 5_000);
+	assert.is(api.find(paths.ephemeralRunners, 'r1', 'ci'), undefined, 'its owner goes with it');
+	await world.stop(loop);
+});
+test('an EphemeralRunner that changes or goes brings no deletion that nobody asked for', async () => {
+	const { world, loop, clock, api, github } = setUp();
+	const owner = {
+		apiVersion: 'actions.github.com/v1alpha1',
+		kind: 'EphemeralRunner',
+		name: 'r1',
+		uid: 'er-1',
+	};
+	const spec = { githubConfigUrl: 'https://github.com/octo-org' };
+	for (const name of ['r1', 'without-pod'])
+		api.put(paths.ephemeralRunners, {
+			metadata: { name, namespace: 'ci', uid: name === 'r1' ? 'er-1' : 'er-2' },
+			spec,
+		});
+	world.runner('r1', { metadata: { ownerReferences: [owner] } });
+	await world.start();
+	await clock.pass(25_000);
+	for (const name of ['r1', 'without-pod'])
+		api.update(paths.ephemeralRunners, name, 'ci', (runner) => {
+			runner.status = { runnerName: name };
+		});
+	await clock.pass(1_000);
+	api.drop(paths.ephemeralRunners, 'r1', 'ci');
+	await clock.pass(minute);
+	assert.equal([github.calls, world.deletions('r1').length], [[], 0]);
+	await world.stop(loop);
+});
+test('GitHub is back: one that is still registering, and one that waits for its job, are not tried for that', async () => {
+	const { world, loop, clock, github, waits } = setUp();
+	world.runner('new', { metadata: { annotations: recorded() } }, 'unknown');
+	world.runner(
+		'static',
+		{ env: { RUNNER_EPHEMERAL: 'false' }, metadata: { annotations: recorded() } },
+		{ busy: true },
+	);
+	await world.start();
+	await clock.pass(1_000);
+	assert.equal([waits('new'), waits('static')], ['registering', 'busy']);
+	github.calls.length = 0;
+	loop.retryGitHub();
+	await clock.pass(2_500);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
+test('a plain delete that hears 429 is no matter of a disruption budget: it is tried again as it is', async () => {
+	const { world, loop, api, gone, lines } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	api.fail('DELETE', /pods\/r1$/, new KubeError(429, 'TooManyRequests', 'the API server is busy'), 2);
+	await world.start();
+	await gone('r1', 10_000);
+	assert.equal(world.told('r1'), ['Normal DeletionCompleted']);
+	assert.is(lines.filter((line) => line.startsWith('warn')).length, 2);
+	await world.stop(loop);
+});
+test('an eviction that fails otherwise is no matter of a disruption budget', async () => {
+	const { world, loop, api, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
+	api.fail('POST', /eviction$/, new KubeError(500, '', 'etcd'), 2);
+	await world.start();
+	await gone('r1', 10_000);
+	assert.equal(world.told('r1'), ['Normal DeletionCompleted']);
+	await world.stop(loop);
+});
+test('the condition is on the pod already, from the leader before: nothing is written or told again', async () => {
+	const { world, loop, clock, api } = setUp();
+	const pending = {
+		type: deletionPendingCondition,
+		status: 'True',
+		reason: 'Busy',
+		message: 'it runs a job',
+	};
+	const made = world.runner('r1', {
+		metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } },
+	});
+	const other = { type: 'actions-runner/Busy', status: 'True' };
+	api.put(paths.pods, { ...made, status: { ...made.status, conditions: [other, pending] } });
+	await world.start();
+	await clock.pass(minute);
+	assert.equal([api.callsTo('PATCH', /./).length, loop.waiting.get('ci/r1')?.reason], [0, 'busy']);
+	await world.stop(loop);
+});
+test('why it waits changes: the condition follows', async () => {
+	const { world, loop, clock, github, condition } = setUp();
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	world.runner('r1', { metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	await clock.pass(2_000);
+	assert.is(condition('r1')?.reason, 'GithubUnavailable');
+	github.trouble = undefined;
+	await clock.pass(30_000);
+	assert.is(condition('r1')?.reason, 'Busy');
+	await world.stop(loop);
+});
+test('another replica is asking: that is everyday, and no warning', async () => {
+	const { world, loop, clock } = setUp();
+	const claim = { [progress.claim]: `${clock.iso(1_000)} another-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	await world.start();
+	await clock.pass(5_000);
+	assert.equal(world.told('r1'), []);
+	await world.stop(loop);
+});
+test('a pod that no node has been chosen for is not on a missing one', async () => {
+	const { world, loop, clock, api } = setUp();
+	const containers = [{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] }];
+	world.runner('r1', {
+		spec: { containers },
+		metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } },
+	});
+	await world.start();
+	await clock.pass(minute);
+	assert.equal(
+		[world.annotations('r1')[progress.nodeGoneSince], api.callsTo('PATCH', /pods\/r1$/).length],
+		[undefined, 0],
+	);
+	await world.stop(loop);
+});
+test('one recorded deletion waits longest: that is what the metrics show', async () => {
+	const { world, loop, clock, metrics } = setUp();
+	const oldest: (number | undefined)[] = [];
+	const counted = metrics.recordedDeletions.bind(metrics);
+	metrics.recordedDeletions = (byReason, oldestMs) => {
+		oldest.push(oldestMs);
+		counted(byReason, oldestMs);
+	};
+	for (const [name, at] of [
+		['r1', '2026-11-23T12:00:40Z'],
+		['r2', '2026-11-23T12:00:20Z'],
+		['r3', '2026-11-23T12:00:50Z'],
+	] as const)
+		world.runner(name, {
+			metadata: { annotations: recorded({ via: 'delete' }, at), labels: { 'actions-runner/busy': 'true' } },
+		});
+	await world.start();
+	await clock.pass(1_000);
+	assert.is(oldest.at(-1), Date.parse('2026-11-23T12:00:20Z'));
+	await world.stop(loop);
+});
+test('a pod that is gone, whoever deleted it, waits no longer', async () => {
+	const { world, loop, clock, api } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(1_000);
+	assert.is(loop.waiting.size, 1);
+	api.drop(paths.pods, 'r1', 'ci');
+	await clock.pass(1_000);
+	assert.is(loop.waiting.size, 0);
+	await world.stop(loop);
+});
+test('an exited runner’s pod in a namespace that is being deleted goes though its StatefulSet stands', async () => {
+	const { world, loop, api, clock, gone } = setUp();
+	api.put(paths.statefulSets, {
+		metadata: {
+			name: 'example-abcde',
+			namespace: 'ci',
+			uid: 'sts-1',
+			ownerReferences: [
+				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
+			],
+		},
+	});
+	world.runner('example-abcde-0', {
+		metadata: {
+			labels: { 'actions-runner': '', 'runnerset-name': 'example' },
+			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
+		},
+	});
+	world.exit('example-abcde-0');
+	await world.start();
+	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = clock.iso();
+	});
+	await gone('example-abcde-0', 5_000);
+	await world.stop(loop);
+});
+test('an idle runner of a set is unregistered and goes, though its StatefulSet stands: only an exited one is left to it', async () => {
+	const { world, loop, api, gone } = setUp();
+	api.put(paths.statefulSets, {
+		metadata: {
+			name: 'example-abcde',
+			namespace: 'ci',
+			uid: 'sts-1',
+			ownerReferences: [
+				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
+			],
+		},
+	});
+	world.runner('example-abcde-0', {
+		metadata: {
+			annotations: recorded(),
+			labels: { 'actions-runner': '', 'runnerset-name': 'example' },
+			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
+		},
+	});
+	await world.start();
+	await gone('example-abcde-0', 10_000);
 	await world.stop(loop);
 });
 

@@ -1,7 +1,7 @@
 /** Whose is a runner's name when two pods claim it? */
 
 import * as assert from 'uvu/assert';
-import { holdsNameOf } from '../../../admission/runner/name-holder.ts';
+import { holdsNameOf, sameRunner } from '../../../admission/runner/name-holder.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { pod, running } from './pods.ts';
@@ -74,5 +74,12 @@ for (const [what, other, self, holds] of [
 		assert.is(holdsNameOf(other, self), holds);
 	});
 }
+
+test('pods without a scope are nobody’s runner, and not the same one', () => {
+	const unscoped = (name: string) => claimant(name, early, { env: { RUNNER_ORG: '' } });
+	assert.not(sameRunner(unscoped('a'), unscoped('b')));
+	assert.not(sameRunner(unscoped('a'), victim));
+	assert.not(sameRunner(victim, unscoped('a')));
+});
 
 test.run();

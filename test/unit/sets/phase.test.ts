@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { phaseOf } from '../../../admission/sets/rules/phase.ts';
+import { isLive, phaseOf } from '../../../admission/sets/rules/phase.ts';
 import { surgeOf } from '../../../admission/sets/rules/status.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod, running } from '../runner/pods.ts';
@@ -89,6 +89,31 @@ test('surges as annotations say them', () => {
 		['3', '25%', '0', 'x'].map((text) => surgeOf(text, 10)),
 		[3, 3, 1, undefined],
 	);
+});
+
+test('it ended badly while it was marked busy, or after a 422: it had been registered', () => {
+	for (const metadata of [
+		busy,
+		{ annotations: { 'actions-runner/unregistration-failure-message': 'busy' } },
+	]) {
+		const change = { metadata, status: exited(1) };
+		assert.is(phaseOf(pod(change), runnerPod(change), now).phase, 'completed');
+	}
+});
+test('an end without a time is of when it was first seen', () => {
+	const status = {
+		phase: 'Succeeded',
+		containerStatuses: [{ name: 'runner', state: { terminated: { exitCode: 0 } } }],
+	};
+	assert.is(phaseOf(pod({ status }), runnerPod({ status }), now).sinceMs, now);
+});
+test('live is what runs or will run, and has not been unregistered', () => {
+	assert.ok(isLive(runnerPod()));
+	assert.ok(isLive(runnerPod({ status: { phase: 'Pending' } })));
+	assert.not(isLive(runnerPod({ metadata: { deletionTimestamp: '2026-11-23T12:00:30Z' } })));
+	assert.not(isLive(runnerPod({ status: exited(0) })));
+	assert.not(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z', proven: true } }));
+	assert.ok(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z', proven: false } }));
 });
 
 test.run();

@@ -1,5 +1,11 @@
 import * as assert from 'uvu/assert';
-import { type Owner, type Phase, plan, type SetState } from '../../../admission/sets/rules/plan.ts';
+import {
+	type Owner,
+	type Phase,
+	plan,
+	refusedForMs,
+	type SetState,
+} from '../../../admission/sets/rules/plan.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('plan');
@@ -329,6 +335,92 @@ test('one that could not be unregistered stays the chosen one and is asked about
 test('busy ones above the wanted number are said to be waited for', () => {
 	assert.equal(plan(owners('busy*2'), state(1), now).wait, ['busy']);
 	assert.equal(plan(owners('busy*2'), state(2), now).wait, []);
+});
+
+const planned = (list: Owner[], set: SetState) => plan(list, set, now);
+
+test('what the wait is for: jobs only where a busy one is above the wanted number or of an older template', () => {
+	assert.equal(planned(owners('busy*2'), state(2)).wait, []);
+	assert.equal(planned(owners('busy*2'), state(1)).wait, ['busy']);
+	assert.equal(planned(owners('old-busy idle'), state(2)).wait, ['busy']);
+	assert.equal(planned(owners('old-busy busy'), state(2)).wait, ['busy']);
+	assert.equal(planned(owners('busy old-idle'), state(2)).wait, []);
+	assert.equal(planned(owners('leaving departing-idle*2'), state(1)).wait, []);
+});
+test('the status says that places are held, and that credentials are missing', () => {
+	const accounting = { effectiveMs: 0, completionsMs: [now - 1_000], failedStarts: 0, nextStartMs: 0 };
+	assert.equal(planned([], state(1, { accounting, recreationDelayMs: minute })).wait, ['hold']);
+	assert.equal(planned([], state(1, { credentialsMissing: true })).wait, ['credentials-missing']);
+});
+test('when to look again: the end of a hold, of a pause, of a refusal, or of the time to register; the earliest', () => {
+	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 1, nextStartMs: now + 20_000 };
+	assert.is(planned([], state(1, { accounting })).lookAgainMs, 20_000);
+	assert.is(planned(owners('idle'), state(1, { accounting })).lookAgainMs, undefined);
+	assert.is(planned(owners('idle busy'), state(2)).lookAgainMs, undefined);
+	assert.is(planned([owner('starting', { sinceMs: now - minute })], state(1)).lookAgainMs, 9 * minute);
+	assert.is(planned([owner('idle', { sinceMs: now - minute })], state(1)).lookAgainMs, undefined);
+	assert.is(
+		planned([owner('starting', { sinceMs: now - 20 * minute, notBeforeMs: now + 7_000 })], state(1))
+			.lookAgainMs,
+		7_000,
+	);
+	assert.is(planned([owner('starting', { sinceMs: now - 20 * minute })], state(0)).lookAgainMs, undefined);
+	assert.is(
+		planned(
+			[owner('idle', { notBeforeMs: now + 3_000 }), owner('idle', { notBeforeMs: now + 5_000 })],
+			state(0),
+		).lookAgainMs,
+		3_000,
+	);
+});
+test('one that could not be released a moment ago is not asked about before its time, also when it is lost', () => {
+	const lost = owner('starting', { sinceMs: now - 20 * minute, notBeforeMs: now + 1 });
+	assert.equal(planned([lost], state(1)).release, []);
+	assert.is(planned([{ ...lost, notBeforeMs: now }], state(1)).release.length, 1);
+	assert.equal(planned([owner('idle', { sinceMs: now - 20 * minute })], state(1)).release, []);
+	assert.equal(planned([owner('starting', { sinceMs: undefined })], state(1)).release, []);
+});
+test('of the same use the oldest goes; of the same age the first by name', () => {
+	const [old, young] = [
+		owner('idle', { name: 'z', createdMs: 1 }),
+		owner('idle', { name: 'a', createdMs: 2 }),
+	];
+	assert.equal(planned([young, old], state(1)).release, [old]);
+	const [a, b] = [owner('idle', { name: 'a', createdMs: 5 }), owner('idle', { name: 'b', createdMs: 5 })];
+	assert.equal(planned([b, a], state(1)).release, [a]);
+});
+test('of an older template an idle one goes before an idle one of the newest, also while scaling down', () => {
+	assert.is(words(owners('idle*2 old-idle'), state(1)), 'release old-idle');
+});
+test('a cordoned node matters for idle ones only', () => {
+	const pending = owner('pending', { name: 'b', createdMs: 2 });
+	const cordoned = owner('cordoned-pending', { name: 'a', createdMs: 3 });
+	assert.equal(planned([pending, cordoned], state(1)).release, [pending]);
+});
+test('no more completions are remembered than places that can be held, the newest', () => {
+	const completed = [3, 2, 1].map((seconds) => owner('completed', { sinceMs: now - seconds * 1_000 }));
+	const { accounting } = planned(completed, state(2, { recreationDelayMs: minute }));
+	assert.equal(accounting.completionsMs, [now - 2_000, now - 1_000]);
+});
+test('a set that is being deleted holds no place', () => {
+	const set = state(2, { deleting: true, recreationDelayMs: minute });
+	assert.is(planned(owners('completed idle'), set).hold, undefined);
+});
+test('failed starts are over when one that was started after them is busy or has completed', () => {
+	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 2, nextStartMs: now - minute };
+	for (const phase of ['idle', 'busy', 'completed'])
+		assert.is(
+			planned([owner(phase, { createdMs: now - 1_000 })], state(1, { accounting })).accounting.failedStarts,
+			0,
+		);
+	for (const phase of ['pending', 'starting'])
+		assert.is(
+			planned([owner(phase, { createdMs: now - 1_000 })], state(1, { accounting })).accounting.failedStarts,
+			2,
+		);
+});
+test('one that is still registering is tried again after 2 s, all others after 10 s', () => {
+	assert.equal([refusedForMs('registering'), refusedForMs('github-unavailable')], [2_000, 10_000]);
 });
 
 test.run();

@@ -1,0 +1,62 @@
+/** When a denied deletion is tried again, if nothing happens before. */
+import * as assert from 'uvu/assert';
+import type { DenyReason } from '../../../admission/api/reasons.ts';
+import { deny } from '../../../admission/guard/rules/decide.ts';
+import {
+	changesOnlyClaim,
+	isGitHubsAnswer,
+	nextTryMs,
+} from '../../../admission/guard/rules/deletion-pace.ts';
+import { suite } from '../../support/suite.ts';
+import { noon, pod, runnerPod } from '../runner/pods.ts';
+
+const test = suite('pace of recorded deletions');
+const now = noon + 60_000;
+const fixed = runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } });
+const next = (reason: DenyReason, runner = runnerPod(), random = 0.5) =>
+	nextTryMs(runner, deny(reason), now, () => random);
+
+for (const [reason, least, most] of [
+	['registering', 10_000, 10_000],
+	['unregistering', 35_000, 35_000],
+	['credentials-invalid', 22_500, 37_500],
+	['forbidden', 22_500, 37_500],
+	['github-unavailable', 7_500, 12_500],
+	['rate-limited', 7_500, 12_500],
+	['name-taken', 7_500, 12_500],
+] as const)
+	test(`${reason}: after ${least} to ${most} ms`, () => {
+		assert.equal([next(reason, runnerPod(), 0), next(reason, runnerPod(), 1)], [least, most]);
+	});
+test('a busy ephemeral runner, and one without a scope: only a change of the pod can help', () => {
+	assert.equal([next('busy'), next('scope-unknown')], [undefined, undefined]);
+});
+test('a busy static runner: 30 to 36 s from GitHub’s last answer, not from the last look (invariant 5)', () => {
+	assert.equal([next('busy', fixed, 0), next('busy', fixed, 1)], [30_000, 36_000]);
+	const answered = { ...fixed, busyAnswer: true, claim: { atMs: now - 10_000, by: 'me' } };
+	assert.is(next('busy', answered, 0), 20_000);
+	assert.is(next('busy', { ...answered, busyAnswer: false }, 0), 30_000, 'a claim without an answer is none');
+	assert.is(next('busy', { ...answered, claim: { atMs: now - 60_000, by: 'me' } }, 0), 30_000, 'long ago');
+});
+
+const claimed = (at: string, more: Record<string, string> = {}) =>
+	pod({
+		metadata: {
+			resourceVersion: at,
+			annotations: { 'actions-runner/unregistration-claim': `${at} me`, ...more },
+		},
+	});
+test('only the claim has changed: no news; another change with it is', () => {
+	assert.ok(changesOnlyClaim(pod(), claimed('1')));
+	assert.ok(changesOnlyClaim(claimed('1'), claimed('2')));
+	assert.not(changesOnlyClaim(claimed('1'), claimed('1')), 'the same again has to be looked at');
+	assert.not(changesOnlyClaim(claimed('1'), claimed('2', { 'actions-runner/id': '7' })));
+	assert.not(changesOnlyClaim(claimed('1'), pod({ ...claimed('2'), status: { phase: 'Succeeded' } })));
+});
+test('two verdicts come from GitHub, all others from the pod alone', () => {
+	const from = (reason: Parameters<typeof isGitHubsAnswer>[0]['reason']) =>
+		isGitHubsAnswer({ kind: 'allow', reason });
+	assert.equal([from('unregistered'), from('never-registered'), from('runner-exited')], [true, true, false]);
+});
+
+test.run();
