@@ -105,7 +105,9 @@ export async function release(
 			const found = await account.lookup(current, { timeoutMs, notBeforeMs });
 			const verdict = readLookup(current, found, decision.kind === 'verify', ports.now());
 			if (verdict?.kind === 'deny') return denied(current, verdict, request, ports);
-			if (verdict && request?.dryRun) return { verdict, recorded: 'dry-run', pod: current };
+			// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
+			if (request?.dryRun)
+				return { verdict: verdict ?? allow('unregistered'), recorded: 'dry-run', pod: current };
 			if (verdict) return finish(current, verdict, ports);
 			// GitHub still has the runner, so the annotation is wrong: go on as for any other runner.
 		}

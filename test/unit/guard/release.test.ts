@@ -1,7 +1,12 @@
 import * as assert from 'uvu/assert';
 import type { Trouble } from '../../../admission/github/types.ts';
 import type { UnregisterOutcome } from '../../../admission/github/unregistrations.ts';
-import { type LookupOutcome, type Ports, release } from '../../../admission/guard/release.ts';
+import {
+	type LookupOutcome,
+	type Ports,
+	type RunnerAccount,
+	release,
+} from '../../../admission/guard/release.ts';
 import type { DeletionRequest } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
@@ -252,5 +257,150 @@ for (const request of [alice, { ...alice, dryRun: true }, undefined]) {
 		assert.equal(calls, request?.dryRun === false ? [`write ${recorded}`] : []);
 	});
 }
+
+const busyPod = () => pod({ metadata: { labels: { 'actions-runner/busy': 'true' } } });
+
+test('a dry run over a forged complete-timestamp writes nothing and sends no DELETE (A15, invariant 8)', async () => {
+	const {
+		ports,
+		calls,
+		pod: current,
+	} = world(claimedComplete(), { lookup: { kind: 'present', busy: false } });
+	const { verdict, recorded } = await release(current(), { ...alice, dryRun: true }, ports, limits);
+	assert.equal([verdict.kind, recorded, calls], ['allow', 'dry-run', ['lookup']]);
+});
+test('no credentials: denied and recorded, nobody is asked (I7)', async () => {
+	const { ports, calls, pod: current } = world();
+	ports.account = async () => ({ kind: 'credentials-missing', detail: 'no Secret' });
+	const { verdict } = await release(current(), alice, ports, limits);
+	assert.equal(verdict, { kind: 'deny', reason: 'credentials-missing', detail: 'no Secret' });
+	assert.equal(calls, [`write ${recorded}`]);
+});
+test('a look into the list has the time of its caller, 100 ms at least; how old the list may be depends on what it has to prove', async () => {
+	const asked: { timeoutMs: number; notBeforeMs: number }[] = [];
+	for (const [start, request, budgetMs] of [
+		[pod(), { ...alice, dryRun: true }, 3_000],
+		[pod(), { ...alice, dryRun: true }, 50],
+		[claimedComplete(), undefined, 3_000],
+	] as const) {
+		const { ports, pod: current } = world(start);
+		const account = ports.account;
+		ports.account = async (runner) => ({
+			...((await account(runner)) as RunnerAccount),
+			async lookup(_runner, options) {
+				asked.push(options);
+				return { kind: 'not-registered' };
+			},
+		});
+		await release(current(), request, ports, { budgetMs, priority: 'request' });
+	}
+	const nowMs = noon + 60_000;
+	assert.equal(asked, [
+		{ timeoutMs: 3_000, notBeforeMs: nowMs - 10_000 },
+		{ timeoutMs: 100, notBeforeMs: nowMs - 10_000 },
+		{ timeoutMs: 3_000, notBeforeMs: noon + 30_999 },
+	]);
+});
+test('a complete-timestamp that GitHub can not be asked about: denied and recorded', async () => {
+	const lookup = { kind: 'github-unavailable', detail: '502' } as const;
+	const { ports, calls, pod: current } = world(claimedComplete(), { lookup });
+	assert.is((await release(current(), alice, ports, limits)).verdict.reason, 'github-unavailable');
+	assert.equal(calls, ['lookup', `write ${recorded}`]);
+});
+test('the pod goes while it is claimed, or is read again: nothing is asked, nothing stands in the way', async () => {
+	for (const answer of ['gone', 'conflict'] as const) {
+		const { ports, calls, pod: current } = world();
+		ports.annotate = async () => answer;
+		ports.reread = async () => 'gone';
+		const { verdict } = await release(current(), alice, ports, limits);
+		assert.equal([verdict.kind, verdict.reason, calls], ['allow', 'already-terminating', []]);
+	}
+});
+
+/** How long the caller waits for a GitHub that does not answer, ms. */
+async function waits(claim: string | undefined): Promise<number> {
+	const annotations: Record<string, string> =
+		claim === undefined ? {} : { 'actions-runner/unregistration-claim': claim };
+	const {
+		clock,
+		ports,
+		pod: current,
+	} = world(pod({ metadata: { annotations } }), { unregister: new Promise(() => {}) });
+	let denied = false;
+	void release(current(), alice, ports, { budgetMs: 3_000, priority: 'request' }).then(() => {
+		denied = true;
+	});
+	return clock.until('it is denied', () => denied, 60_000);
+}
+test('the second review of one DELETE has only what is left of the first one’s time (F8)', async () => {
+	const claim = (agoMs: number, by = 'me') => `${new Date(noon + 60_000 - agoMs).toISOString()} ${by}`;
+	assert.is(await waits(undefined), 3_000);
+	assert.is(await waits(claim(1_000)), 2_000);
+	assert.is(await waits(claim(3_500)), 100, 'long enough to hear what is there already');
+	assert.is(await waits(claim(10_000)), 3_000, 'that was another DELETE');
+	assert.is(await waits(claim(40_000, 'another')), 3_000);
+});
+test('an answer leaves no timer behind', async () => {
+	const { clock, ports, pod: current } = world();
+	await release(current(), alice, ports, limits);
+	assert.is(clock.waiting, 0);
+});
+test('the EphemeralRunner of a scale-set pod goes with it, if it was found', async () => {
+	for (const found of [true, false]) {
+		const { ports, calls, pod: current } = world();
+		const owner = { name: 'er', uid: 'er-1', found };
+		const annotate = ports.annotate;
+		ports.annotate = async (...change) => {
+			const written = await annotate(...change);
+			return typeof written === 'string' ? written : { ...written, owner };
+		};
+		await release({ ...current(), owner }, alice, ports, limits);
+		assert.is(calls.includes('delete EphemeralRunner'), found);
+	}
+});
+test('two ask at once: the record is written on the pod as it is now, in the end whatever happens (invariant 4)', async () => {
+	for (const [times, tries] of [
+		[2, 3],
+		[99, 4],
+	] as const) {
+		const { ports, calls, conflict, pod: current } = world(busyPod());
+		conflict(times);
+		const released = await release(current(), alice, ports, limits);
+		assert.equal([released.verdict.reason, released.recorded], ['busy', true]);
+		assert.is(calls.filter((call) => call === 'conflict').length, tries - 1);
+		assert.is(calls.at(-1), `write ${recorded}`);
+	}
+});
+test('somebody else was quicker to record: theirs stays, and it counts as recorded', async () => {
+	const { ports, conflict, calls, pod: current } = world(busyPod());
+	conflict(1);
+	const theirs = {
+		...current(),
+		record: { requestedAt: '', requestedBy: 'bob', options: { via: 'delete' as const } },
+	};
+	ports.reread = async () => theirs;
+	const released = await release(current(), alice, ports, limits);
+	assert.equal([released.recorded, released.pod.record?.requestedBy, calls], [true, 'bob', ['conflict']]);
+});
+test('the pod goes while the record is written: the denial stands, and nothing is tried for ever', async () => {
+	for (const answer of ['gone', 'conflict'] as const) {
+		const { ports, pod: current } = world(busyPod());
+		let reads = 0;
+		ports.annotate = async () => answer;
+		ports.reread = async () => {
+			reads += 1;
+			return 'gone';
+		};
+		const released = await release(current(), alice, ports, limits);
+		assert.equal(
+			[released.verdict.kind, released.recorded, reads],
+			['deny', true, answer === 'gone' ? 0 : 1],
+		);
+	}
+});
+test('the leader asks for nothing to be recorded, and nothing is', async () => {
+	const { ports, calls, pod: current } = world(busyPod());
+	assert.equal([(await release(current(), undefined, ports, limits)).recorded, calls], [false, []]);
+});
 
 test.run();
