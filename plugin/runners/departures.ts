@@ -9,7 +9,7 @@ export interface DepartureEvents {
 	waiting: (pod: Pod) => void;
 	gone: (pod: Pod) => void;
 	/** Somebody cancelled its recorded deletion: it will not go by itself. */
-	takenBack: (pod: Pod) => void;
+	cancelled: (pod: Pod) => void;
 	/** A pod of the query that was not added; the receiver may add it. */
 	other?: (pod: Pod) => void;
 	/** Called once, when every pod of the first list has been reported. */
@@ -99,7 +99,7 @@ export class Departures {
 		const recorded = deletionRecord(pod) !== undefined;
 		if (entry.wasRecorded && !recorded && !isTerminating(pod)) {
 			this.#leaving.delete(uidOf(pod));
-			this.#events.takenBack(pod);
+			this.#events.cancelled(pod);
 			this.#settle();
 			return;
 		}

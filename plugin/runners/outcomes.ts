@@ -18,7 +18,7 @@ export function cancelHint(left: readonly Pod[]): string {
 	});
 	const deletions =
 		recorded.length === 1 ? 'deletion of 1 runner is' : `deletions of ${recorded.length} runners are`;
-	return `The ${deletions} still recorded and completed when the jobs end. To take back: ${commands.join('; ')}`;
+	return `The ${deletions} still recorded and completed when the jobs end. To cancel: ${commands.join('; ')}`;
 }
 
 export function names(pods: readonly Pod[], prefix = '', most = 5): string {

@@ -95,7 +95,7 @@ export async function findSet(client: KubeClient, { kind, name }: SetWord): Prom
 	const [set, other] = found;
 	if (set && other) {
 		throw usageError(
-			`there are ${shortName(refOf(set))} and ${shortName(refOf(other))}: name one of them so`,
+			`there are ${shortName(refOf(set))} and ${shortName(refOf(other))}: name one of them with its kind`,
 		);
 	}
 	if (set) return set;

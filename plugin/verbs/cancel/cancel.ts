@@ -26,11 +26,11 @@ export const cancel = defineVerb({
 	completes: 'runner',
 	flags: connectionFlags,
 	run: async (words, flags) => {
-		if (words.length === 0) throw usageError('name the pods whose deletion is taken back');
+		if (words.length === 0) throw usageError('name the pods whose deletion is to be cancelled');
 		const client = await connect(flags);
 		const { pods, errors } = await namedRunners(client, words, false);
 		const results = await mapLimited(pods, (pod) =>
-			takeBack(client, pod).catch((error: unknown) => toCliError(error)),
+			cancelDeletion(client, pod).catch((error: unknown) => toCliError(error)),
 		);
 		for (const result of results) {
 			if (isCliError(result)) errors.push(result);
@@ -42,7 +42,7 @@ export const cancel = defineVerb({
 });
 
 /** Resolves with the line to print; throws where it is too late. */
-function takeBack(client: KubeClient, seen: Pod): Promise<string> {
+function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 	const { name } = seen.metadata;
 	return despiteOtherWriters(
 		seen,
@@ -61,11 +61,13 @@ function refuseIfTooLate({ metadata }: Pod): void {
 	const completedAt = metadata.annotations?.[keys.completedAt];
 	if (completedAt !== undefined) {
 		throw new CliError(
-			`error: pod "${metadata.name}" cannot be taken back: its runner was unregistered from GitHub at ${printable(completedAt)}`,
+			`error: the deletion of pod "${metadata.name}" cannot be cancelled: its runner was unregistered from GitHub at ${printable(completedAt)}`,
 		);
 	}
 	if (isTerminating({ metadata })) {
-		throw new CliError(`error: pod "${metadata.name}" cannot be taken back: it is terminating`);
+		throw new CliError(
+			`error: the deletion of pod "${metadata.name}" cannot be cancelled: it is terminating`,
+		);
 	}
 }
 

@@ -52,10 +52,10 @@ export async function removeRunners(
 			progress.settled(uid(pod));
 			announce(pod);
 		},
-		takenBack: (pod) => {
+		cancelled: (pod) => {
 			progress.settled(uid(pod));
 			errors.push(
-				new Failure(`error: pod "${pod.metadata.name}" stays: its recorded deletion was taken back`),
+				new Failure(`error: pod "${pod.metadata.name}" stays: its recorded deletion was cancelled`),
 			);
 		},
 		trouble: (message) => progress.say(`${message}; trying again`),

@@ -46,8 +46,8 @@ export class NodeDrain {
 				this.#runnersGone++;
 				this.#settled(pod, `pod/${pod.metadata.name} evicted`);
 			},
-			takenBack: (pod) => {
-				const text = `error: pod "${pod.metadata.name}" stays on the node: its recorded deletion was taken back`;
+			cancelled: (pod) => {
+				const text = `error: pod "${pod.metadata.name}" stays on the node: its recorded deletion was cancelled`;
 				this.#errors.push(new CliError(text));
 				this.#settled(pod);
 			},

@@ -157,13 +157,13 @@ async function waitForAll(
 	const names = left.map(({ after }) => shortName(refOf(after))).join(', ');
 	if (result.end === 'timeout') printError(`error: timed out waiting for the condition on ${names}`);
 	printError(
-		`${names}: stays scaled to ${replicas}, which goes on without this command. ${takeBack(client, left)}`,
+		`${names}: stays scaled to ${replicas}, which goes on without this command. ${undoCommands(client, left)}`,
 	);
 	return result.end === 'timeout' ? exitCode.timeout : exitCode.interrupted;
 }
 
 /** The commands that restore the previous numbers. */
-function takeBack(client: KubeClient, left: readonly Scaled[]): string {
+function undoCommands(client: KubeClient, left: readonly Scaled[]): string {
 	const commands = left.map(({ before }) => scaleCommand(before, wantedOf(before), client.namespace));
-	return `To take back: ${commands.join('; ')}`;
+	return `To undo: ${commands.join('; ')}`;
 }

@@ -79,10 +79,10 @@ async function untilGone(
 			progress.settled(uid(pod));
 			progress.say(`pod/${pod.metadata.name} condition met`);
 		},
-		takenBack: (pod) => {
+		cancelled: (pod) => {
 			progress.settled(uid(pod));
 			errors.push(
-				new CliError(`error: pod "${pod.metadata.name}" stays: its recorded deletion was taken back`),
+				new CliError(`error: pod "${pod.metadata.name}" stays: its recorded deletion was cancelled`),
 			);
 		},
 		trouble: (message) => progress.say(`${message}; trying again`),

@@ -96,7 +96,7 @@ test('cancel: the runner stays, outlives its job, and whoever waits is told', as
 	const cancelled = await runners('cancel', 'kept-0', '-n', space.name);
 	assert.is(cancelled.stdout, 'pod/kept-0 deletion cancelled (was asked for by admin)\n');
 	const { code, stderr } = await deleting.end();
-	assert.equal([code, stderr], [1, 'error: pod "kept-0" stays: its recorded deletion was taken back\n']);
+	assert.equal([code, stderr], [1, 'error: pod "kept-0" stays: its recorded deletion was cancelled\n']);
 	await space.endJob('kept-0');
 	const idle = await runners('wait', 'kept-0', '--for=idle', '--timeout=30s', '-n', space.name);
 	assert.is(idle.code, 0, idle.stderr);

@@ -132,7 +132,7 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 	await set.endJob(only);
 });
 
-test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C say how to take it back', async (context) => {
+test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C say how to undo it', async (context) => {
 	const { start, runners } = context;
 	const set = await given(context, 'RunnerSet', 2);
 	const both = set.known();
@@ -144,7 +144,7 @@ test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C s
 		late.stdout,
 		/^waiting for runnerset\/example: draining, 1 wanted: 2 busy \(1 draining\); 1 go when their jobs are done/m,
 	);
-	assert.match(late.stderr, /stays scaled to 1, which goes on.*To take back: .* --replicas=2 -n /);
+	assert.match(late.stderr, /stays scaled to 1, which goes on.*To undo: .* --replicas=2 -n /);
 	const status = await runners('status', ...at);
 	assert.is(status.code, 2, status.stdout);
 	assert.match(status.stdout, /^runnerset\/example +draining /m);
@@ -228,7 +228,7 @@ test('a name alone: found whichever kind it is, refused if it is both, NotFound 
 	const both = await runners('scale', 'example', '--replicas=0', ...at);
 	assert.is(
 		both.stderr,
-		'error: there are runnerset/example and runnerdeployment/example: name one of them so\n',
+		'error: there are runnerset/example and runnerdeployment/example: name one of them with its kind\n',
 	);
 	assert.match(
 		ok(await runners('list', 'sets', '-o', 'name', ...at)),

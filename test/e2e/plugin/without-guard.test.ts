@@ -302,7 +302,7 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 	const told = await waiting.end();
 	assert.equal(
 		[told.code, told.stderr],
-		[1, 'error: pod "r-0" stays: its recorded deletion was taken back\n'],
+		[1, 'error: pod "r-0" stays: its recorded deletion was cancelled\n'],
 	);
 });
 
@@ -328,9 +328,9 @@ test('cancel of an unregistered or terminating runner is refused', async ({ clus
 	assert.is(refused.code, 1);
 	assert.match(
 		refused.stderr,
-		/"r-0" cannot be taken back: its runner was unregistered .* 2026-11-23T10:00:00Z\n/,
+		/"r-0" cannot be cancelled: its runner was unregistered .* 2026-11-23T10:00:00Z\n/,
 	);
-	assert.match(refused.stderr, /"r-1" cannot be taken back: it is terminating\n$/);
+	assert.match(refused.stderr, /"r-1" cannot be cancelled: it is terminating\n$/);
 	await kubectl(cluster, ['patch', 'pod', 'r-1', '-n', 'late', '-p', '{"metadata":{"finalizers":null}}']);
 });
 
@@ -373,7 +373,7 @@ test('drain: cordons, evicts the runners and only those, waits for a budget as k
 	assert.is(await kubectl(cluster, ['get', 'pods', '-n', 'drain', '-o', 'name']), 'pod/web\n');
 });
 
-test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be taken back', async (context) => {
+test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be cancelled', async (context) => {
 	const { cluster, start } = context;
 	await cluster.addNode('interrupted');
 	const labels = { ...onJob.labels, kept: 'yes' };

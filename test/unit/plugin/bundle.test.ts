@@ -110,7 +110,7 @@ for (const [argv, words] of [
 	],
 	[['wait'], 'error: name the pods to wait for'],
 	[['wait', 'a', '--for=x'], 'error: unrecognized condition: "x"'],
-	[['cancel'], 'error: name the pods whose deletion is taken back'],
+	[['cancel'], 'error: name the pods whose deletion is to be cancelled'],
 	[['drain'], 'error: name the node to drain'],
 	[['drain', 'a', 'b'], 'error: one node at a time: each drain waits for its own jobs'],
 	[['install', 'x'], 'error: unexpected argument "x"'],

@@ -134,7 +134,7 @@ test('departures: a pod that went between the request and the first list is gone
 	const departures = new Departures({
 		waiting: () => {},
 		gone: (left) => gone.push(left.metadata.name),
-		takenBack: () => {},
+		cancelled: () => {},
 	});
 	departures.add(metadata('a'));
 	const end = await departures.follow(
@@ -151,7 +151,7 @@ test('departures: a successor of the same name is not the pod that was waited fo
 		if (!url.searchParams.has('watch'))
 			sendJson(response, 200, podList(5, [pod('a', 4, { uid: 'uid-of-successor' })]));
 	});
-	const departures = new Departures({ waiting: () => {}, gone: () => {}, takenBack: () => {} });
+	const departures = new Departures({ waiting: () => {}, gone: () => {}, cancelled: () => {} });
 	departures.add(metadata('a'));
 	const end = await departures.follow(
 		context.server.client(),
@@ -162,24 +162,24 @@ test('departures: a successor of the same name is not the pod that was waited fo
 	assert.is(end, 'settled');
 });
 
-test('departures: a record that disappears was taken back; time and Ctrl-C end the wait', async (context) => {
+test('departures: a record that disappears means that the deletion was cancelled; time and Ctrl-C end the wait', async (context) => {
 	context.server = await fakeServer((_request, response, url) => {
 		if (!url.searchParams.has('watch'))
 			return sendJson(response, 200, podList(5, [pod('a', 4, asked), pod('b', 4, asked)]));
 		if (url.searchParams.get('resourceVersion') === '5') response.write(watchLine('MODIFIED', pod('a', 6)));
 	});
 	const client = context.server.client();
-	const takenBack: string[] = [];
+	const cancelled: string[] = [];
 	const events = {
 		waiting: () => {},
 		gone: () => {},
-		takenBack: (kept: { metadata: { name: string } }) => takenBack.push(kept.metadata.name),
+		cancelled: (kept: { metadata: { name: string } }) => cancelled.push(kept.metadata.name),
 	};
 	const departures = new Departures(events);
 	departures.add(metadata('a'));
 	departures.add(metadata('b'));
 	const end = await departures.follow(client, { namespace: 'ci' }, 300, new AbortController().signal);
-	assert.equal([end, takenBack], ['timeout', ['a']]);
+	assert.equal([end, cancelled], ['timeout', ['a']]);
 	assert.equal(
 		departures.pods.map((left) => left.metadata.name),
 		['b'],

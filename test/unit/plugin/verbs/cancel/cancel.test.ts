@@ -85,7 +85,7 @@ test('the server was faster: the runner is unregistered, and cancel says that it
 	assert.equal([code, stdout, patches.length], [1, '', 1]);
 	assert.match(
 		stderr,
-		/^error: pod "r-0" cannot be taken back: its runner was unregistered from GitHub at now\n$/,
+		/^error: the deletion of pod "r-0" cannot be cancelled: its runner was unregistered from GitHub at now\n$/,
 	);
 });
 
