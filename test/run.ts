@@ -54,13 +54,13 @@ await Promise.all([
 ]);
 clearInterval(ticker);
 
-for (const { file, output } of results.filter(({ failed }) => failed > 0))
-	console.log(`\n--- ${name(file)}\n${output.trimEnd()}`);
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failed = results.reduce((sum, result) => sum + result.failed, 0) + (files.length === 0 ? 1 : 0);
 const slowest = results.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown);
 console.log('\nslowest files:');
 for (const { file, seconds } of slowest) console.log(`  ${String(seconds).padStart(4)}s ${name(file)}`);
+const broken = results.filter(({ failed }) => failed > 0).map(({ file }) => `  ${name(file)}`);
+if (broken.length > 0) console.log(['\nfiles with failures:', ...broken].join('\n'));
 console.log(`\n${files.length} files in ${seconds(startedMs)}s`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
@@ -142,10 +142,11 @@ function begin(file: string): number {
 function end(result: Result): void {
 	running.delete(result.file);
 	results.push(result);
-	const { file, passed, failed, seconds } = result;
+	const { file, passed, failed, seconds, output } = result;
 	console.log(
 		`${failed > 0 ? 'FAIL' : 'ok  '} ${name(file)}  ${passed} passed, ${failed} failed, ${seconds}s`,
 	);
+	if (failed > 0) console.log(`\n${output.trimEnd()}\n--- end of ${name(file)}\n`);
 }
 
 /** Ctrl-C in a terminal reaches the children too; a signal to this process alone is passed on. */
