@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { breakGlass } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerDeployment, RunnerSet, SetCondition } from '../../admission/api/sets.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
-import { Kube } from '../sim/kube.ts';
+import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
 import type { PodItem } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
@@ -20,7 +21,15 @@ export interface SetOptions {
 	podAnnotations?: Record<string, string>;
 	/** Further fields of a RunnerSet's spec. */
 	spec?: Record<string, unknown>;
+	/** A GitHub token in a Secret of its own, so that its calls to GitHub have a pace of their own; default: the server's. */
+	ownCredentials?: boolean;
+	/** What `make` waits for: that GitHub has the runners, or (the default) that the server has seen them in its list. */
+	until?: 'online' | 'registered';
 }
+
+const credentialsSecret = 'github-credentials';
+/** On the pods of a set that is to be looked at once more: a change of the template that replaces no runner (G6). */
+const lookKey = 'test.runners/look';
 
 let made = 0;
 
@@ -40,6 +49,7 @@ export class SetUnderTest {
 	readonly knownAtMs = new Map<string, number>();
 	/** Most pods at a time that were neither terminating nor exited. */
 	most = 0;
+	#looks = 0;
 
 	private constructor(rig: Rig, kind: Kind, { config }: SetOptions) {
 		this.rig = rig;
@@ -57,9 +67,21 @@ export class SetUnderTest {
 			seen: (pod) => set.#seen(pod),
 			gone: (pod) => void set.#pods.delete(pod.metadata.name),
 		});
+		if (options.ownCredentials) await set.#addCredentials();
 		await rig.apply(set.manifest(options));
-		if (options.replicas) await set.registered(options.replicas);
+		if (options.replicas) await set[options.until ?? 'registered'](options.replicas);
 		return set;
+	}
+
+	async #addCredentials(): Promise<void> {
+		const token = `token-of-${this.namespace}`;
+		this.rig.github.tokens.add(token);
+		await this.rig.apply({
+			apiVersion: 'v1',
+			kind: 'Secret',
+			metadata: { name: credentialsSecret, namespace: this.namespace },
+			stringData: { github_token: token },
+		});
 	}
 
 	get scope(): `orgs/${string}` {
@@ -72,8 +94,14 @@ export class SetUnderTest {
 		annotations = {},
 		podAnnotations = {},
 		spec = {},
+		ownCredentials,
 	}: SetOptions): object {
-		const runner = { organization: this.namespace, dockerEnabled: false, ...config };
+		const runner = {
+			organization: this.namespace,
+			dockerEnabled: false,
+			...(ownCredentials && { githubAPICredentialsFrom: { secretRef: { name: credentialsSecret } } }),
+			...config,
+		};
 		const template = { metadata: { labels: { app: this.name }, annotations: podAnnotations } };
 		return {
 			apiVersion: 'actions.summerwind.dev/v1alpha1',
@@ -121,8 +149,18 @@ export class SetUnderTest {
 		return this.live().filter((name) => this.#pods.get(name)?.metadata.annotations?.['actions-runner/id']);
 	}
 
+	/** Waits until exactly so many runners live and are online at GitHub; whether the server knows that is another thing. */
+	online(count: number, withinMs = 60_000): Promise<boolean> {
+		const online = (name: string) => this.rig.github.find(this.scope, name)?.status === 'online';
+		return eventually(
+			`${count} runners of ${this.namespace} are online`,
+			() => this.live().length === count && this.live().every(online),
+			{ withinMs, everyMs: 50 },
+		);
+	}
+
 	/** Waits until exactly so many runners live and are known by id. */
-	registered(count: number, withinMs = 30_000): Promise<boolean> {
+	registered(count: number, withinMs = 60_000): Promise<boolean> {
 		return eventually(
 			`${count} runners of ${this.namespace} are known`,
 			() => this.known().length === count && this.live().length === count,
@@ -131,7 +169,7 @@ export class SetUnderTest {
 	}
 
 	/** Waits until exactly so many pods live; returns how long that took, ms. */
-	async reaches(count: number, withinMs = 15_000): Promise<number> {
+	async reaches(count: number, withinMs = 60_000): Promise<number> {
 		const fromMs = Date.now();
 		await eventually(`${this.namespace} has ${count} live pods`, () => this.live().length === count, {
 			withinMs,
@@ -151,9 +189,43 @@ export class SetUnderTest {
 		}
 	}
 
+	/** The reconciler looks at the set once more, leaves so many runners, and makes no other. */
+	async rests(count: number): Promise<void> {
+		const annotations = { [lookKey]: String(++this.#looks) };
+		const { metadata } = await this.patch({ spec: { template: { metadata: { annotations } } } });
+		const { generation = 0 } = metadata;
+		const seen = async () => ((await this.object()).status?.observedGeneration ?? 0) >= generation;
+		await eventually(`the reconciler has looked at ${this.namespace}`, seen, { withinMs: 60_000 });
+		const [live, owners] = [this.live(), await this.owners()];
+		if (live.length !== count || owners.length !== count)
+			throw new Error(
+				`${this.namespace} has not ${count} runners, but pods ${live.join(', ')} of ${owners.join(', ')}`,
+			);
+	}
+
+	/** Names of what its runners' pods belong to: StatefulSets or Runners. */
+	async owners(): Promise<string[]> {
+		const path =
+			this.kind === 'RunnerSet'
+				? `/apis/apps/v1/namespaces/${this.namespace}/statefulsets`
+				: `/apis/actions.summerwind.dev/v1alpha1/namespaces/${this.namespace}/runners`;
+		const { items } = await this.rig.kube.get<{ items: KubeItem[] }>(path);
+		return items.map(({ metadata }) => metadata.name);
+	}
+
+	/** Jobs start on these; the server does not know yet. */
+	async work(...names: string[]): Promise<void> {
+		for (const name of names) await this.rig.agents.runJob(this.namespace, name);
+	}
+
+	/** Their jobs end, all at once. */
+	async finish(...names: string[]): Promise<void> {
+		await Promise.all(names.map((name) => this.endJob(name)));
+	}
+
 	/** Jobs start on these, and the server has seen that: the lists of all a file's organizations share one pace. */
 	async busy(...names: string[]): Promise<void> {
-		for (const name of names) await this.rig.agents.runJob(this.namespace, name);
+		await this.work(...names);
 		const marked = () =>
 			names.every((name) => this.#pods.get(name)?.metadata.labels?.['actions-runner/busy'] === 'true');
 		await eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 60_000 });
@@ -164,8 +236,8 @@ export class SetUnderTest {
 	}
 
 	/** By the scale subresource, as kubectl, HPA and KEDA do. */
-	scale(replicas: number): Promise<string> {
-		return this.rig.ok(['-n', this.namespace, 'scale', this.resource, this.name, `--replicas=${replicas}`]);
+	scale(replicas: number): Promise<unknown> {
+		return this.rig.kube.patch(`${this.path}/scale`, { spec: { replicas } });
 	}
 
 	patch(body: object): Promise<RunnerSet | RunnerDeployment> {
@@ -196,7 +268,7 @@ export class SetUnderTest {
 		return (await this.object()).status?.conditions?.find((condition) => condition.type === type);
 	}
 
-	conditionIs(type: SetCondition['type'], status: string, withinMs = 10_000): Promise<SetCondition> {
+	conditionIs(type: SetCondition['type'], status: string, withinMs = 60_000): Promise<SetCondition> {
 		return eventually(
 			`${this.namespace} has condition ${type} ${status}`,
 			async () => {
@@ -208,16 +280,43 @@ export class SetUnderTest {
 	}
 
 	/** The set itself, its owners and its pods are no more. */
-	async gone(withinMs = 15_000): Promise<void> {
-		const left = async () => {
-			const resources =
-				this.kind === 'RunnerSet' ? 'runnersets,statefulsets,pods' : 'runnerdeployments,runners,pods';
-			return (await this.rig.ok(['-n', this.namespace, 'get', resources, '-o', 'name'])).trim();
-		};
-		await eventually(`all of ${this.namespace} is gone`, async () => (await left()) === '', {
+	async gone(withinMs = 60_000): Promise<void> {
+		const left = async () => [
+			...((await this.exists()) ? [this.name] : []),
+			...(await this.owners()),
+			...(await this.rig.pods(this.namespace)),
+		];
+		await eventually(`all of ${this.namespace} is gone`, async () => (await left()).length === 0, {
 			withinMs,
-			everyMs: 300,
 		});
+	}
+
+	async exists(): Promise<boolean> {
+		return unless404(
+			this.object().then(() => true),
+			false,
+		);
+	}
+
+	/** Takes the set and its runners away, so that nobody lists them any more; does not wait until they are gone. */
+	async end(): Promise<void> {
+		const working = this.rig.agents.journal.filter(
+			({ namespace, job, what }, _, journal) =>
+				namespace === this.namespace &&
+				what === 'job-started' &&
+				!journal.some((entry) => entry.job === job && entry.what !== 'job-started'),
+		);
+		await this.finish(...working.map(({ pod }) => pod));
+		await unless404(this.rig.kube.delete(this.path), undefined);
+		// Who has not registered would be waited for.
+		const absent = this.live().filter((name) => !this.rig.github.find(this.scope, name));
+		for (const name of absent) {
+			const path = `/api/v1/namespaces/${this.namespace}/pods/${name}`;
+			const annotations = { [breakGlass]: 'the test is over' };
+			await unless404(this.rig.kube.patch(path, { metadata: { annotations } }), undefined);
+			await unless404(this.rig.kube.delete(path), undefined);
+		}
+		this.stop();
 	}
 
 	async pod(name: string): Promise<Pod | undefined> {
@@ -252,5 +351,15 @@ export class SetUnderTest {
 
 	get path(): string {
 		return `/apis/actions.summerwind.dev/v1alpha1/namespaces/${this.namespace}/${this.resource}/${this.name}`;
+	}
+}
+
+/** What is asked for, or `otherwise` where it is gone. */
+async function unless404<T>(asked: Promise<T>, otherwise: T): Promise<T> {
+	try {
+		return await asked;
+	} catch (error) {
+		if (error instanceof KubeError && error.status === 404) return otherwise;
+		throw error;
 	}
 }

@@ -1,283 +1,217 @@
-/** Groups D and E: what comes in a completed runner's place, when, and under which name. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/**
+ * Groups D and E: what comes in a completed runner's place, when, and under which name. In simulated time, and for both
+ * kinds: test/unit/sets/reconciler.test.ts.
+ */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
-import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
-import { suite } from '../../support/suite.ts';
+import { kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
+import { stage } from '../../rig/stage.ts';
+import { setTests } from '../support/set-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	sets: SetUnderTest[];
-}
-
-const test = suite<Context>('completion of sets');
-
-test.before(async (context) => {
-	context.rig = await startRig({ sets: true });
-	context.history = await startHistory(context.rig);
-	context.sets = [];
-});
-test.after(async ({ rig, history, sets }) => {
-	for (const set of sets ?? []) set.stop();
-	history?.stop();
-	await rig?.stop();
-});
-test.after.each(async ({ history, rig, sets }) => {
-	assert.equal(await history.violationsAtRest(), []);
-	assert.equal(
-		rig.logs(({ level }) => level === 'error'),
-		[],
-	);
-	for (const set of sets)
-		if (set.ephemeral) assert.equal(set.reused(), [], 'a pod name was used twice (invariant 6)');
-});
+const test = setTests('completion of sets', () => stage('sets'));
 
 const delay = (time: string) => ({ 'actions-runner/recreation-delay': time });
+const neverRegisters = { 'test.runners/no-register': 'true' };
 
-for (const kind of kinds) {
-	const make = async ({ rig, sets }: Context, options: Parameters<typeof SetUnderTest.make>[2]) => {
-		const set = await SetUnderTest.make(rig, kind, options);
-		sets.push(set);
-		return set;
-	};
-	/** Longer than an end may take to be seen: one that comes as soon after the newest word may count as before it (D11). */
-	const afterTheWordMs = 300;
-	/** kubectl delete of all its pods is refused: each of so many runs a job, and is to go afterwards. */
-	const refusedAll = async ({ rig, namespace }: SetUnderTest, count: number) => {
-		const { stderr } = await rig.kubectl(['-n', namespace, 'delete', 'pods', '--all', '--wait=false']);
-		assert.is(stderr.match(/Recorded: the pod is deleted/g)?.length, count);
-	};
-	/** A job that starts and ends at once on each. */
-	const complete = async (set: SetUnderTest, ...names: string[]) => {
-		await sleep(afterTheWordMs);
-		for (const name of names) await set.rig.agents.runJob(set.namespace, name);
-		await Promise.all(names.map((name) => set.endJob(name)));
-	};
-
-	test(`${kind} that an autoscaler drives: a completed runner is not replaced, not by a new leader either, before effectiveTime moves; then at once (D1, D2, D4)`, async (context) => {
-		const { rig } = context;
-		const set = await make(context, { replicas: 3, annotations: delay('10m') });
-		const newest = [...(await rig.pods(set.namespace))]
-			.sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''))
-			.at(-1);
-		await complete(set, newest?.metadata.name ?? '');
-		await set.reaches(2);
-		await set.stays(2);
-		assert.match(
-			(await set.conditionIs('Holding', 'True')).message ?? '',
-			/^1 completed since effectiveTime/,
-		);
-
-		for (const server of [...rig.servers]) await server.stop();
-		await rig.addServer();
-		await rig.guarded();
-		await sleep(2_000);
-		await set.stays(2);
-
-		const fromMs = Date.now();
-		await set.patch({ spec: { effectiveTime: new Date().toISOString() } });
-		await set.reaches(3);
-		assert.ok(Date.now() - fromMs < 10_000);
-		await set.stays(3);
-		assert.is(set.uids.size, 4, 'one pod, not more');
-	});
-
-	test(`${kind} that an autoscaler drives: those whose deletion was asked for complete like any other, and are not replaced before effectiveTime moves (D1, invariant 6)`, async (context) => {
-		const set = await make(context, { replicas: 10, annotations: delay('10m') });
-		const first = set.known();
-		await sleep(afterTheWordMs);
-		for (const name of first) await context.rig.agents.runJob(set.namespace, name);
-		await refusedAll(set, first.length);
-		await Promise.all(first.map((name) => set.endJob(name)));
-		await eventually('all are gone', () => first.every((name) => !set.all().includes(name)));
-		await set.stays(0);
-		assert.match(
-			(await set.conditionIs('Holding', 'True')).message ?? '',
-			/^10 completed since effectiveTime/,
-		);
-		await set.patch({ spec: { effectiveTime: new Date().toISOString() } });
-		await set.reaches(10);
-	});
-
-	test(`${kind} at its maximum with a backlog: one ends, its autoscaler still wants as many, the next starts at once (D11)`, async (context) => {
-		const { rig } = context;
-		const set = await make(context, { replicas: 3, annotations: delay('10m') });
-		rig.agents.queueJobs({ scope: set.scope, count: 5 });
-		const first = set.known();
-		await eventually('all three work', () => set.journal('job-started').length === 3);
-		await set.endJob(first[0] ?? '');
-		await set.reaches(2);
-		// As many as before: only effectiveTime tells that this word is newer than the completion.
-		const fromMs = Date.now();
-		await set.patch({ spec: { replicas: 3, effectiveTime: new Date().toISOString() } });
-		await eventually('the fourth job runs', () => set.journal('job-started').length === 4, { everyMs: 20 });
-		const tookMs = Date.now() - fromMs;
-		assert.ok(tookMs < 5_000, `${tookMs} ms`);
-		assert.is(rig.agents.queued(), 1);
-		await set.stays(3, 1_500);
-		rig.agents.clearQueue();
-		await set.scale(0);
-		await rig.agents.endAllJobs();
-		await set.reaches(0);
-	});
-
-	test(`${kind} that an autoscaler drives and says nothing: one correction when the delay has passed (D3)`, async (context) => {
-		const set = await make(context, { replicas: 2, annotations: delay('6s') });
-		const [first = ''] = set.known();
-		const fromMs = Date.now();
-		await complete(set, first);
-		await set.reaches(1);
-		await set.stays(1, 3_000);
-		await set.reaches(2);
-		const tookMs = Date.now() - fromMs;
-		assert.ok(tookMs > 5_000 && tookMs < 9_000, `${tookMs} ms`);
-		await set.stays(2);
-		assert.is(set.uids.size, 3);
-	});
-
-	test(`${kind}: replicas raised by hand or through /scale while places are held: pods at once (D6)`, async (context) => {
-		const set = await make(context, { replicas: 2, annotations: delay('10m') });
-		await complete(set, ...set.known());
-		await set.reaches(0);
-		await set.stays(0, 1_500);
-		const before = (await set.object()).spec.effectiveTime;
-		await set.patch({ spec: { replicas: 3 } });
-		assert.ok((await set.reaches(3)) < 3_000);
-		const stamped = (await set.object()).spec.effectiveTime;
-		assert.not.equal(stamped, before);
-		await set.registered(3);
-		await complete(set, ...set.known());
-		await set.reaches(0);
-		await set.scale(4);
-		assert.ok((await set.reaches(4)) < 3_000);
-		await eventually(
-			'the reconciler has stamped it',
-			async () => (await set.object()).spec.effectiveTime !== stamped,
-		);
-	});
-
-	test(`${kind} without an autoscaler: a completed runner is replaced at once, a static one that somebody deletes soon (D9)`, async (context) => {
-		const set = await make(context, { replicas: 3 });
-		await complete(set, set.known()[0] ?? '');
-		await eventually('it is replaced', () => set.uids.size === 4 && set.live().length === 3, {
-			withinMs: 3_000,
-		});
-		const fixed = await make(context, { replicas: 2, config: { ephemeral: false } });
-		const [victim = ''] = fixed.known();
-		const uid = (await fixed.pod(victim))?.metadata.uid;
-		await context.rig.ok(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
-		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.
-		await eventually('it is replaced', async () => (await fixed.pod(victim))?.metadata.uid !== uid);
-		await fixed.registered(2);
-		await fixed.stays(2);
-	});
-
-	test(`${kind}: 20 completions within a second, in a set of 20: all owners are gone in a moment, the count is right (E1, E2)`, async (context) => {
-		const set = await make(context, { replicas: 20 });
-		const first = set.known();
-		for (const name of first) await context.rig.agents.runJob(set.namespace, name);
-		const fromMs = Date.now();
-		await Promise.all(first.map((name) => set.endJob(name)));
-		await eventually('all are gone', () => first.every((name) => !set.all().includes(name)), { everyMs: 20 });
-		const tookMs = Date.now() - fromMs;
-		console.log(`${kind}: 20 completed at once are gone after ${tookMs} ms`);
-		assert.ok(tookMs < 4_000, `${tookMs} ms`);
-		await set.reaches(20);
-		await set.stays(20);
-		assert.is(set.uids.size, 40);
-		assert.is(set.most, 20);
-	});
-
-	test(`${kind}: all 20 are to be deleted, and finish within a second: each goes once, and none comes back under its name (E1, invariant 6)`, async (context) => {
-		const set = await make(context, { replicas: 20 });
-		const first = set.known();
-		for (const name of first) await context.rig.agents.runJob(set.namespace, name);
-		await refusedAll(set, first.length);
-		await Promise.all(first.map((name) => set.endJob(name)));
-		await eventually('all are gone', () => first.every((name) => !set.all().includes(name)), { everyMs: 20 });
-		await set.registered(20);
-		await set.stays(20);
-		assert.is(set.uids.size, 40);
-		assert.is(set.most, 20);
-	});
-
-	test(`${kind}: one that can not start holds up nothing else (E3)`, async (context) => {
-		const set = await make(context, { replicas: 3 });
-		await context.rig.ok(['cordon', 'node-1', 'node-2']);
-		try {
-			await set.scale(4);
-			await set.reaches(4);
-			const stuck = set.live().find((name) => !set.known().includes(name));
-			const [first = ''] = set.known();
-			await complete(set, first);
-			await eventually('the completed one is gone', () => !set.all().includes(first), { withinMs: 3_000 });
-			await set.reaches(4);
-			await set.scale(2);
-			await set.reaches(2);
-			assert.not.ok(set.live().includes(stuck ?? ''));
-		} finally {
-			await context.rig.ok(['uncordon', 'node-1', 'node-2']);
-		}
-	});
-
-	test(`${kind}: one that has not registered for 10 min is replaced once, but not while GitHub's list fails (E5)`, async (context) => {
-		const { rig } = context;
-		const set = await make(context, { podAnnotations: { 'test.runners/no-register': 'true' } });
-		await set.scale(2);
-		await set.reaches(2);
-		const [lost = ''] = set.live();
-		await eventually('it runs', async () => (await set.pod(lost))?.status?.phase === 'Running');
-		const broken = rig.github.fault({
-			fault: { kind: 'server-error', status: 503 },
-			endpoint: 'list',
-			scope: set.scope,
-		});
-		const startedAt = new Date(Date.now() - 11 * 60_000).toISOString().replace(/\.\d+Z/, 'Z');
-		const status = (await set.pod(lost))?.status?.containerStatuses?.map((one) => ({
-			...one,
-			state: { running: { startedAt } },
-		}));
-		await rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${lost}/status`, {
-			status: { containerStatuses: status },
-		});
-		await set.stays(2, 5_000);
-		assert.ok(set.live().includes(lost), 'GitHub could not be asked');
-		broken.clear();
-		await eventually('it is replaced', () => !set.all().includes(lost) && set.live().length === 2, {
-			withinMs: 40_000,
-		});
-		await set.stays(2, 5_000);
-		assert.is(set.uids.size, 3, 'once');
-		assert.is(set.most, 2, 'never more than wanted');
-	});
+/** kubectl delete of these pods is refused: each runs a job, and is to go afterwards. */
+async function refusedAll({ rig, namespace }: SetUnderTest, names: string[]): Promise<void> {
+	const { stderr } = await rig.kubectl(['-n', namespace, 'delete', 'pods', '--wait=false', ...names]);
+	assert.is(stderr.match(/Recorded: the pod is deleted/g)?.length, names.length, stderr);
 }
 
-test('runners that end before they register: the next comes after a pause, the condition says so', async (context) => {
-	const { rig } = context;
-	const set = await SetUnderTest.make(rig, 'RunnerDeployment', {
-		podAnnotations: { 'test.runners/no-register': 'true' },
+const gone = (set: SetUnderTest, names: string[]) =>
+	eventually(`${names.join()} are gone`, () => names.every((name) => !set.all().includes(name)), {
+		withinMs: 60_000,
 	});
-	context.sets.push(set);
-	await set.scale(1);
-	await set.reaches(1);
-	const [name = ''] = set.live();
+
+/** How much too early a runner's end may seem: one so soon after a decision may count as before it (D11). */
+const endSeemsEarlyMs = 300;
+
+/** The jobs of these end, well after the number of runners was decided, and they go. */
+async function complete(set: SetUnderTest, ...names: string[]): Promise<void> {
+	const decidedMs = Date.parse((await set.object()).spec.effectiveTime ?? '');
+	await eventually('the decision is older', () => Date.now() > decidedMs + endSeemsEarlyMs);
+	await set.finish(...names);
+	await gone(set, names);
+}
+
+/** An autoscaler decides again, and wants as many as before. */
+const decided = (set: SetUnderTest) => set.patch({ spec: { effectiveTime: new Date().toISOString() } });
+
+/** As a container's status would be after so long, or at its end. */
+async function rewriteState(set: SetUnderTest, name: string, state: object, phase?: string): Promise<void> {
 	await eventually('it runs', async () => (await set.pod(name))?.status?.phase === 'Running');
 	const containerStatuses = (await set.pod(name))?.status?.containerStatuses?.map((one) => ({
 		...one,
-		state: { terminated: { exitCode: 2, reason: 'Error', containerID: 'x://y' } },
+		state,
 	}));
-	await rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${name}/status`, {
-		status: { phase: 'Failed', containerStatuses },
+	await set.rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${name}/status`, {
+		status: { containerStatuses, ...(phase && { phase }) },
 	});
-	const failed = Date.now();
-	await set.reaches(0);
-	await set.conditionIs('StartsFailing', 'True');
-	await set.stays(0, 6_000);
+}
+
+for (const kind of kinds) {
+	test(`${kind}: 10 completions within a second, 5 of them of runners that were to be deleted: they go in a few passes, none comes back under its name, the count is right (E1, E2, invariant 6)`, async ({
+		rig,
+		make,
+	}) => {
+		const set = await make(kind, { replicas: 10 });
+		const first = set.live();
+		await set.work(...first);
+		await refusedAll(set, first.slice(0, 5));
+		const lines = rig.servers[0]?.log.length ?? 0;
+		await set.finish(...first);
+		await gone(set, first);
+		const passes = (rig.servers[0]?.log.slice(lines) ?? []).filter(
+			({ msg, remove, [kind.toLowerCase()]: key }) =>
+				msg === 'reconciled' && String(key).startsWith(`${set.namespace}/`) && Number(remove) > 0,
+		);
+		assert.ok(passes.length <= 5, `${passes.length} passes for 10 completions`);
+		await set.online(10);
+		await set.rests(10);
+		assert.equal([set.uids.size, set.most, set.journal('job-killed')], [20, 10, []]);
+	});
+
+	test(`${kind}: replicas raised by hand or through /scale while places are held: pods at once (D6)`, async ({
+		make,
+	}) => {
+		const set = await make(kind, { replicas: 1, annotations: delay('10m') });
+		const completeAll = async () => {
+			const names = set.live();
+			await set.work(...names);
+			await complete(set, ...names);
+			await set.rests(0);
+		};
+		await completeAll();
+		const before = (await set.object()).spec.effectiveTime;
+		await set.patch({ spec: { replicas: 2 } });
+		await set.online(2);
+		const stamped = (await set.object()).spec.effectiveTime;
+		assert.not.equal(stamped, before);
+		await completeAll();
+		await set.scale(3);
+		await set.reaches(3);
+		assert.not.equal((await set.object()).spec.effectiveTime, stamped, 'the reconciler has stamped it');
+	});
+
+	test(`${kind} without an autoscaler: a completed runner is replaced at once, and so is a static one that somebody deletes (D9)`, async ({
+		rig,
+		make,
+	}) => {
+		const [set, fixed] = await Promise.all([
+			make(kind, { replicas: 2 }),
+			make(kind, { replicas: 1, config: { ephemeral: false } }),
+		]);
+		const [first = ''] = set.live();
+		await set.work(first);
+		await complete(set, first);
+		await set.reaches(2);
+		assert.is(set.uids.size, 3);
+
+		const [victim = ''] = fixed.live();
+		const uid = (await fixed.pod(victim))?.metadata.uid ?? '';
+		await rig.ok(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
+		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.
+		await eventually('it has gone', async () => (await fixed.pod(victim))?.metadata.uid !== uid);
+		await fixed.online(1);
+		await fixed.rests(1);
+	});
+}
+
+test('a set that an autoscaler drives: a completed runner is not replaced, whether it was to be deleted or not, before effectiveTime moves; then at once (D1, D2)', async ({
+	make,
+}) => {
+	const set = await make('RunnerDeployment', { replicas: 3, annotations: delay('10m') });
+	const [first = '', second = '', third = ''] = set.live();
+	await set.work(first, second);
+	await refusedAll(set, [second]);
+	await complete(set, first, second);
+	await set.rests(1);
+	assert.equal(set.live(), [third]);
+	const { message } = await set.conditionIs('Holding', 'True');
+	assert.match(message ?? '', /^2 runners completed since effectiveTime/);
+
+	await decided(set);
+	await set.reaches(3);
+	await set.rests(3);
+	assert.is(set.uids.size, 5, 'two pods, not more');
+});
+
+test('a set at its maximum with a backlog: one ends, its autoscaler still wants as many, and the next job starts (D11)', async ({
+	rig,
+	make,
+}) => {
+	const set = await make('RunnerDeployment', { replicas: 2, annotations: delay('10m') });
+	rig.agents.queueJobs({ scope: set.scope, count: 4 });
+	const first = set.live();
+	await eventually('both work', () => set.journal('job-started').length === 2);
+	await complete(set, ...first.slice(0, 1));
+	// As many as before: only effectiveTime tells that this decision is newer than the completion.
+	await set.patch({ spec: { replicas: 2, effectiveTime: new Date().toISOString() } });
+	await eventually('the third job runs', () => set.journal('job-started').length === 3, { withinMs: 60_000 });
+	await set.rests(2);
+	assert.is(set.uids.size, 3);
+	assert.is(rig.agents.queued(), 1);
+	rig.agents.clearQueue();
+});
+
+test('a set that an autoscaler drives, and nobody decides again: one correction when the delay has passed (D3)', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet', { replicas: 2, annotations: delay('8s') });
+	const [first = ''] = set.live();
+	await set.work(first);
+	await complete(set, first);
+	await set.conditionIs('Holding', 'True');
+	assert.is(set.uids.size, 2, 'its place is held');
+	await set.reaches(2);
+	await set.conditionIs('Holding', 'False');
+	await set.rests(2);
+	assert.is(set.uids.size, 3);
+});
+
+test('one that can not start holds up nothing else (E3)', async ({ make }) => {
+	const set = await make('RunnerSet', { replicas: 2 });
+	const [first = ''] = set.live();
+	await set.patch({
+		spec: { template: { metadata: { annotations: { 'test.runners/hold-start': 'true' } } } },
+	});
+	await set.scale(3);
+	await set.reaches(3);
+	const [stuck = ''] = set.live().slice(-1);
+	await set.work(first);
+	await complete(set, first);
+	await set.reaches(3);
+	await set.scale(1);
 	await set.reaches(1);
-	assert.ok(Date.now() - failed > 9_000);
+	assert.not.ok(set.live().includes(stuck));
+});
+
+test('one that has not registered for 10 min is replaced once (E5)', async ({ make }) => {
+	const set = await make('RunnerDeployment', { podAnnotations: neverRegisters });
+	await set.scale(1);
+	await set.reaches(1);
+	const lost = set.live();
+	const startedAt = new Date(Date.now() - 11 * 60_000).toISOString().replace(/\.\d+Z/, 'Z');
+	await rewriteState(set, lost[0] ?? '', { running: { startedAt } });
+	await gone(set, lost);
+	await set.reaches(1);
+	await set.rests(1);
+	assert.equal([set.uids.size, set.most], [2, 1]);
+});
+
+test('a runner that ends before it registers: the next one is not started at once, and the condition says so', async ({
+	make,
+}) => {
+	const set = await make('RunnerDeployment', { podAnnotations: neverRegisters });
+	await set.scale(1);
+	await set.reaches(1);
+	const [name = ''] = set.live();
+	const terminated = { exitCode: 2, reason: 'Error', containerID: 'x://y' };
+	await rewriteState(set, name, { terminated }, 'Failed');
+	await gone(set, [name]);
+	const { message } = await set.conditionIs('StartsFailing', 'True');
+	assert.match(message ?? '', /none is started before/);
 });
 
 test.run();

@@ -380,7 +380,7 @@ for (const kind of kinds) {
 		assert.equal([world.live().sort(), world.github.count('remove')], [started.sort(), 0]);
 		await world.end();
 	});
-	test(`${kind}: one that has not registered 10 min after its start is replaced, once (E5)`, async () => {
+	test(`${kind}: one that has not registered 10 min after its start is replaced, once, but not while GitHub's list fails (E5)`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.registersAfterMs = undefined;
 		world.put(1);
@@ -391,6 +391,10 @@ for (const kind of kinds) {
 		const [first] = world.live();
 		await world.clock.pass(9 * minute);
 		assert.equal(world.live(), [first]);
+		world.github.trouble = { kind: 'github-unavailable', detail: '503' };
+		await world.clock.pass(10 * minute);
+		assert.equal(world.live(), [first], 'GitHub can not be asked');
+		world.github.trouble = undefined;
 		world.habits.registersAfterMs = 700;
 		await world.clock.until('it is replaced', () => !world.live().includes(first ?? ''), 2 * minute);
 		await world.settled(1, 20_000);
