@@ -1,16 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { newKeys, sign } from '../../admission/certificates/sign.ts';
-import {
-	BasicConstraintsExtension,
-	ExtendedKeyUsage,
-	ExtendedKeyUsageExtension,
-	type Extension,
-	type JsonName,
-	KeyUsageFlags,
-	KeyUsagesExtension,
-	SubjectAlternativeNameExtension,
-	X509Certificate,
-} from '../../admission/certificates/x509-library.ts';
+import * as x509 from '../../admission/certificates/x509-library.ts';
 
 export interface KeyPair {
 	/** PEM. */
@@ -26,10 +16,10 @@ const life = () => ({ notBefore: new Date(), notAfter: new Date(Date.now() + yea
 export async function createAuthority(): Promise<KeyPair> {
 	const { publicKey, privateKey, pem } = newKeys();
 	const name = [{ CN: ['test-cluster'] }];
-	const { digitalSignature, keyCertSign, cRLSign } = KeyUsageFlags;
+	const { digitalSignature, keyCertSign, cRLSign } = x509.KeyUsageFlags;
 	const extensions = [
-		new BasicConstraintsExtension(true, undefined, true),
-		new KeyUsagesExtension(digitalSignature | keyCertSign | cRLSign, true),
+		new x509.BasicConstraintsExtension(true, undefined, true),
+		new x509.KeyUsagesExtension(digitalSignature | keyCertSign | cRLSign, true),
 	];
 	const unsigned = { subject: name, issuer: name, publicKey, ...life(), extensions };
 	return { cert: await sign(unsigned, privateKey), key: pem };
@@ -40,8 +30,8 @@ export async function issueServer(authority: KeyPair): Promise<KeyPair> {
 		authority,
 		[{ CN: ['kube-apiserver'] }],
 		[
-			new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-			new SubjectAlternativeNameExtension([
+			new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+			new x509.SubjectAlternativeNameExtension([
 				{ type: 'ip', value: '127.0.0.1' },
 				{ type: 'dns', value: 'localhost' },
 				{ type: 'dns', value: 'kubernetes.default.svc' },
@@ -53,7 +43,7 @@ export async function issueServer(authority: KeyPair): Promise<KeyPair> {
 /** The API server takes the user from the common name and the groups from the organizations. */
 export async function issueClient(authority: KeyPair, user: string, groups: string[]): Promise<KeyPair> {
 	const name = [{ CN: [user] }, ...groups.map((group) => ({ O: [group] }))];
-	return issue(authority, name, [new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth])]);
+	return issue(authority, name, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
 }
 
 /** The key that signs service account tokens. */
@@ -65,16 +55,20 @@ export function createTokenKey(): { publicKey: string; privateKey: string } {
 	});
 }
 
-async function issue(authority: KeyPair, subject: JsonName, extensions: Extension[]): Promise<KeyPair> {
+async function issue(
+	authority: KeyPair,
+	subject: x509.JsonName,
+	extensions: x509.Extension[],
+): Promise<KeyPair> {
 	const { publicKey, pem } = newKeys();
 	const unsigned = {
 		subject,
-		issuer: new X509Certificate(authority.cert).subjectName,
+		issuer: new x509.X509Certificate(authority.cert).subjectName,
 		publicKey,
 		...life(),
 		extensions: [
-			new BasicConstraintsExtension(false, undefined, true),
-			new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+			new x509.BasicConstraintsExtension(false, undefined, true),
+			new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
 			...extensions,
 		],
 	};

@@ -1,9 +1,9 @@
 /**
  * What actions-runner-controller (ARC, legacy mode) leaves in a cluster, and the little of what it does that others have
- * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As in the project's
- * research on ARC, sections 1 and 2.
+ * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As its source has it.
  */
 import { readKubeconfig } from '../sim/cluster-access.ts';
+import { crdWithAnyFields } from '../sim/crd.ts';
 import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
 import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
 import { containerState, type PodItem } from '../sim/runner-pod.ts';
@@ -25,35 +25,9 @@ export interface ArcSet {
 	labels?: Record<string, string>;
 }
 
-/** The least of ARC's CRD that RunnerReplicaSets need. */
-const replicaSetCrd = {
-	apiVersion: 'apiextensions.k8s.io/v1',
-	kind: 'CustomResourceDefinition',
-	metadata: { name: 'runnerreplicasets.actions.summerwind.dev' },
-	spec: {
-		group: 'actions.summerwind.dev',
-		scope: 'Namespaced',
-		names: {
-			kind: 'RunnerReplicaSet',
-			listKind: 'RunnerReplicaSetList',
-			plural: 'runnerreplicasets',
-			singular: 'runnerreplicaset',
-		},
-		versions: [
-			{
-				name: 'v1alpha1',
-				served: true,
-				storage: true,
-				subresources: { status: {} },
-				schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-			},
-		],
-	},
-};
-
 /** ARC's definitions: RunnerReplicaSet's and, where the guard is alone, those that we have in common. */
 export async function installArcCrds(rig: Rig, { common }: { common: boolean }): Promise<void> {
-	await rig.apply(replicaSetCrd);
+	await rig.apply(crdWithAnyFields('actions.summerwind.dev', 'RunnerReplicaSet'));
 	const crds = new URL('../../manifests/crds', import.meta.url).pathname;
 	if (common) await rig.ok(['apply', '--server-side', '-k', crds]);
 	await rig.ok([

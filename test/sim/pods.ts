@@ -1,19 +1,12 @@
 /**
  * Runner pods and what belongs to them, laid out as actions-runner-controller (ARC) makes them: labels, env and
- * containers as in the project's research on ARC (section 4.3, recognition recipe). Plain objects to be applied.
+ * containers. Plain objects to be applied.
  *
  * No legacy pod has an ownerReference unless the test gives one: the garbage collector deletes a pod whose owner does
  * not exist.
  */
 
-export interface OwnerReference {
-	apiVersion: string;
-	kind: string;
-	name: string;
-	uid: string;
-	controller?: boolean;
-	blockOwnerDeletion?: boolean;
-}
+import type { OwnerReference } from '../../admission/api/kinds.ts';
 
 export interface LegacyPodOptions {
 	name: string;

@@ -2,21 +2,26 @@
  * Pods of gha-runner-scale-set (ARC's newer mode) and the EphemeralRunner objects behind them, laid out as ARC makes
  * them.
  */
-import { type PodManifest, placement } from './pods.ts';
+import { crdWithAnyFields } from './crd.ts';
+import { type LegacyPodOptions, type PodManifest, placement } from './pods.ts';
 
-export interface ScaleSetOptions {
-	name: string;
-	namespace?: string;
+type CommonOptions = Pick<
+	LegacyPodOptions,
+	| 'name'
+	| 'namespace'
+	| 'nodeName'
+	| 'labels'
+	| 'annotations'
+	| 'terminationGracePeriodSeconds'
+	| 'priorityClassName'
+>;
+
+export interface ScaleSetOptions extends CommonOptions {
 	/** Default https://github.com/octo-org/app */
 	githubConfigUrl?: string;
 	/** Default 'example-github-secret' */
 	githubConfigSecret?: string;
 	scaleSet?: string;
-	nodeName?: string;
-	labels?: Record<string, string>;
-	annotations?: Record<string, string>;
-	terminationGracePeriodSeconds?: number;
-	priorityClassName?: string;
 }
 
 /** The EphemeralRunner behind a scale-set pod; the pod has its name. Apply it first: the pod needs its UID. */
@@ -111,28 +116,5 @@ function scaleSetLabels(options: ScaleSetOptions): Record<string, string> {
 	};
 }
 
-/** The least of ARC's CRD that EphemeralRunner objects need: any fields, and a status of its own. */
-export const ephemeralRunnerCrd = {
-	apiVersion: 'apiextensions.k8s.io/v1',
-	kind: 'CustomResourceDefinition',
-	metadata: { name: 'ephemeralrunners.actions.github.com' },
-	spec: {
-		group: 'actions.github.com',
-		scope: 'Namespaced',
-		names: {
-			kind: 'EphemeralRunner',
-			listKind: 'EphemeralRunnerList',
-			plural: 'ephemeralrunners',
-			singular: 'ephemeralrunner',
-		},
-		versions: [
-			{
-				name: 'v1alpha1',
-				served: true,
-				storage: true,
-				subresources: { status: {} },
-				schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-			},
-		],
-	},
-};
+/** ARC's definition of EphemeralRunners, as far as tests need it. */
+export const ephemeralRunnerCrd = crdWithAnyFields('actions.github.com', 'EphemeralRunner');

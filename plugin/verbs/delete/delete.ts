@@ -1,6 +1,6 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
-import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { removalFlags } from '../../cli/removal-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -39,24 +39,11 @@ export const deleteVerb = defineVerb({
 			description: 'The runners with these labels',
 		},
 		wait: { type: Boolean, default: true, description: 'Wait until they are gone (default true)' },
-		timeout: {
-			type: durationFlag('timeout'),
-			placeholder: 'DURATION',
-			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
-		},
-		gracePeriod: {
-			type: integerFlag('grace-period'),
-			placeholder: 'SECONDS',
-			description: "Time to stop; -1 is the pod's own (default)",
-		},
+		timeout: removalFlags.timeout,
+		gracePeriod: removalFlags.gracePeriod,
 		now: { type: Boolean, description: 'Break-glass: delete at once and kill the job; needs --reason' },
 		reason: { type: String, placeholder: 'TEXT', description: 'Why --now is used' },
-		dryRun: {
-			type: dryRunFlag,
-			bareValue: 'client',
-			placeholder: 'none|client|server',
-			description: 'Only show what would happen; with server the guard is asked',
-		},
+		dryRun: removalFlags.dryRun,
 		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
 	run: async (words, flags) => {

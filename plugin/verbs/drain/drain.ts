@@ -1,6 +1,7 @@
 import { isRunnerPod, podKey } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
-import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { integerFlag } from '../../cli/flag-types.ts';
+import { removalFlags } from '../../cli/removal-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { type CliError, exitCode, usageError } from '../../errors.ts';
 import { describeDenial } from '../../guard/denial.ts';
@@ -37,27 +38,14 @@ export const drain = defineVerb({
 	completes: 'node-or-set',
 	flags: {
 		...connectionFlags,
-		timeout: {
-			type: durationFlag('timeout'),
-			placeholder: 'DURATION',
-			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
-		},
-		gracePeriod: {
-			type: integerFlag('grace-period'),
-			placeholder: 'SECONDS',
-			description: "Time to stop; -1 is each pod's own (default)",
-		},
+		timeout: removalFlags.timeout,
+		gracePeriod: removalFlags.gracePeriod,
 		replicas: {
 			type: integerFlag('replicas'),
 			placeholder: 'N',
 			description: 'Only for a set: scale it to N when it is empty',
 		},
-		dryRun: {
-			type: dryRunFlag,
-			bareValue: 'client',
-			placeholder: 'none|client|server',
-			description: 'Only show what would happen; with server the guard is asked',
-		},
+		dryRun: removalFlags.dryRun,
 	},
 	run: async (words, flags) => {
 		if (namesSetsByKind(words)) {

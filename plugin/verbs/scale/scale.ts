@@ -1,7 +1,8 @@
 import { connectionFlags } from '../../cli/connection-flags.ts';
-import { type DryRun, dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
+import { type DryRun, dryRunFlag, integerFlag } from '../../cli/flag-types.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { outputFormat } from '../../cli/output-format.ts';
+import { timeoutFlag } from '../../cli/removal-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { type CliError, exitCode, isCliError, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -43,11 +44,7 @@ export const scale = defineVerb({
 		...connectionFlags,
 		replicas: { type: integerFlag('replicas'), placeholder: 'N', description: 'Runners wanted; required' },
 		wait: { type: Boolean, description: 'Wait until the set has settled' },
-		timeout: {
-			type: durationFlag('timeout'),
-			placeholder: 'DURATION',
-			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
-		},
+		timeout: timeoutFlag,
 		currentReplicas: {
 			type: integerFlag('current-replicas'),
 			placeholder: 'M',

@@ -1,7 +1,7 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
-import { durationFlag } from '../../cli/flag-types.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
+import { timeoutFlag } from '../../cli/removal-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -36,11 +36,7 @@ export const wait = defineVerb({
 			placeholder: 'CONDITION',
 			description: 'delete (default), idle or busy',
 		},
-		timeout: {
-			type: durationFlag('timeout'),
-			placeholder: 'DURATION',
-			description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
-		},
+		timeout: timeoutFlag,
 		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
 	run: async (words, flags) => {

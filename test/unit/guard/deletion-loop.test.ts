@@ -29,11 +29,32 @@ function setUp() {
 		(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
 			({ type }) => type === deletionPendingCondition,
 		);
+	/** Pod example-abcde-0 of the StatefulSet example-abcde of RunnerSet example. */
+	const runnerOfSet = ({ labels, ...metadata }: Partial<Pod['metadata']> = {}) => {
+		const name = 'example-abcde';
+		const set = {
+			apiVersion: 'actions.summerwind.dev/v1alpha1',
+			kind: 'RunnerSet',
+			name: 'example',
+			uid: 'set-1',
+		};
+		api.put(paths.statefulSets, {
+			metadata: { name, namespace: 'ci', uid: 'sts-1', ownerReferences: [set] },
+		});
+		world.runner(`${name}-0`, {
+			metadata: {
+				...metadata,
+				labels: { 'actions-runner': '', 'runnerset-name': set.name, ...labels },
+				ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name, uid: 'sts-1' }],
+			},
+		});
+	};
 	return {
 		world,
 		loop,
 		...world,
 		condition,
+		runnerOfSet,
 		/** How long it took, ms; what is told of it is there afterwards. */
 		async gone(name: string, withinMs?: number) {
 			const tookMs = await world.clock.until(`${name} is gone`, () => !world.pod(name), withinMs);
@@ -327,24 +348,8 @@ test('a namespace that is being deleted: its runners count as asked for, idle on
 	await world.stop(loop);
 });
 test('an exited runner whose StatefulSet stands is left to its set, and deleted when that is gone (D1, invariant 6)', async () => {
-	const { world, loop, clock, api, gone, waits } = setUp();
-	api.put(paths.statefulSets, {
-		metadata: {
-			name: 'example-abcde',
-			namespace: 'ci',
-			uid: 'sts-1',
-			ownerReferences: [
-				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
-			],
-		},
-	});
-	world.runner('example-abcde-0', {
-		metadata: {
-			annotations: recorded(),
-			labels: { 'actions-runner': '', 'runnerset-name': 'example', 'actions-runner/busy': 'true' },
-			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
-		},
-	});
+	const { world, loop, clock, api, gone, waits, runnerOfSet } = setUp();
+	runnerOfSet({ annotations: recorded(), labels: { 'actions-runner/busy': 'true' } });
 	await world.start();
 	world.exit('example-abcde-0');
 	await clock.pass(minute);
@@ -636,23 +641,8 @@ test('a pod that is gone, whoever deleted it, waits no longer', async () => {
 	await world.stop(loop);
 });
 test('an exited runner’s pod in a namespace that is being deleted goes though its StatefulSet stands', async () => {
-	const { world, loop, api, clock, gone } = setUp();
-	api.put(paths.statefulSets, {
-		metadata: {
-			name: 'example-abcde',
-			namespace: 'ci',
-			uid: 'sts-1',
-			ownerReferences: [
-				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
-			],
-		},
-	});
-	world.runner('example-abcde-0', {
-		metadata: {
-			labels: { 'actions-runner': '', 'runnerset-name': 'example' },
-			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
-		},
-	});
+	const { world, loop, api, clock, gone, runnerOfSet } = setUp();
+	runnerOfSet();
 	world.exit('example-abcde-0');
 	await world.start();
 	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
@@ -662,24 +652,8 @@ test('an exited runner’s pod in a namespace that is being deleted goes though 
 	await world.stop(loop);
 });
 test('an idle runner of a set is unregistered and goes, though its StatefulSet stands: only an exited one is left to it', async () => {
-	const { world, loop, api, gone } = setUp();
-	api.put(paths.statefulSets, {
-		metadata: {
-			name: 'example-abcde',
-			namespace: 'ci',
-			uid: 'sts-1',
-			ownerReferences: [
-				{ apiVersion: 'actions.summerwind.dev/v1alpha1', kind: 'RunnerSet', name: 'example', uid: 'set-1' },
-			],
-		},
-	});
-	world.runner('example-abcde-0', {
-		metadata: {
-			annotations: recorded(),
-			labels: { 'actions-runner': '', 'runnerset-name': 'example' },
-			ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abcde', uid: 'sts-1' }],
-		},
-	});
+	const { world, loop, gone, runnerOfSet } = setUp();
+	runnerOfSet({ annotations: recorded() });
 	await world.start();
 	await gone('example-abcde-0', 10_000);
 	await world.stop(loop);

@@ -17,6 +17,16 @@ for (const kind of kinds) {
 		await world.settled(replicas);
 		return world;
 	};
+	/** Of two runners, in a set that an autoscaler drives, one has completed a minute ago. */
+	const withACompletion = async () => {
+		const world = await running(2, { annotations: delay });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		return world;
+	};
 
 	test(`${kind}: as many runners as wanted, each made once; the status says so`, async () => {
 		const world = await running(3);
@@ -169,12 +179,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 	test(`${kind}: changed through the scale subresource it is stamped in hindsight, and holds end (D6)`, async () => {
-		const world = await running(2, { annotations: delay });
-		const [first = ''] = world.live();
-		world.job(first);
-		await world.clock.pass(2_000);
-		world.completes(first);
-		await world.clock.pass(minute);
+		const world = await withACompletion();
 		const atMs = world.clock.now();
 		world.change(({ spec }) => {
 			spec.replicas = 3;
@@ -186,12 +191,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 	test(`${kind}: an effectiveTime of the future counts only when that time has come (D8)`, async () => {
-		const world = await running(2, { annotations: delay });
-		const [first = ''] = world.live();
-		world.job(first);
-		await world.clock.pass(2_000);
-		world.completes(first);
-		await world.clock.pass(minute);
+		const world = await withACompletion();
 		world.change(({ spec }) => {
 			spec.effectiveTime = world.clock.iso(-60 * minute);
 		});
