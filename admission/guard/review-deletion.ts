@@ -127,10 +127,7 @@ async function failed(
 	{ pods, ports, log }: ReviewDependencies,
 ): Promise<Released> {
 	const detail = error instanceof Error ? error.message : String(error);
-	log.error(
-		{ pod: `${pod.metadata.namespace}/${pod.metadata.name}`, error: detail },
-		'deletion could not be judged',
-	);
+	log.error({ pod: podKey(pod), error: detail }, 'deletion could not be judged');
 	const runnerPod = readRunnerPod(pod) as RunnerPod; // pods.from has found it to be one before anything could fail
 	const verdict = deny('internal-error', detail);
 	if (request.dryRun) return { verdict, recorded: 'dry-run', pod: runnerPod };
@@ -140,7 +137,7 @@ async function failed(
 			await inTime(ports, pods.patch(runnerPod, { annotations }), lastTryMs);
 		return { verdict, recorded: true, pod: runnerPod };
 	} catch (again) {
-		log.error({ pod: runnerPod.name, error: String(again) }, 'the deletion could not be recorded');
+		log.error({ pod: podKey(pod), error: String(again) }, 'the deletion could not be recorded');
 		return { verdict, recorded: false, pod: runnerPod };
 	}
 }
