@@ -127,12 +127,7 @@ export class Rig<C extends RigCluster = Cluster> {
 
 	/** Starts one more replica behind the Service. */
 	async addServer(options: Partial<ServerOptions> = {}): Promise<ServerProcess> {
-		const base = {
-			kubeconfig: this.serverKubeconfig,
-			githubUrl: this.github.url,
-			...(this.#options.sets ? { controllers: '*' } : {}),
-		};
-		const server = await startServer({ ...base, ...this.#options.server, ...options });
+		const server = await this.startStandby(options);
 		this.servers.push(server);
 		this.#balance();
 		void server.exited.then(() => {
@@ -140,6 +135,16 @@ export class Rig<C extends RigCluster = Cluster> {
 			this.#balance();
 		});
 		return server;
+	}
+
+	/** Starts one more replica that no webhook leads to: a test calls its port itself, and stops it. */
+	startStandby(options: Partial<ServerOptions> = {}): Promise<ServerProcess> {
+		const base = {
+			kubeconfig: this.serverKubeconfig,
+			githubUrl: this.github.url,
+			...(this.#options.sets ? { controllers: '*' } : {}),
+		};
+		return startServer({ ...base, ...this.#options.server, ...options });
 	}
 
 	/** As a deleted pod goes: out of the Service's endpoints, then SIGTERM. Resolves with its exit code. */

@@ -89,6 +89,7 @@ function view(name: StageName, stage: Stage): Rig {
 			);
 		},
 		addServer: notShared,
+		startStandby: (options) => rig.startStandby(options),
 		terminate: notShared,
 		async stop() {
 			if (stopped) return;

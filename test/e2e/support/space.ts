@@ -117,6 +117,16 @@ export class Space {
 		});
 	}
 
+	/** Waits until the deletion loop has judged these recorded deletions, and not carried them out. */
+	async waits(...names: string[]): Promise<void> {
+		for (const name of names)
+			await eventually(`the recorded deletion of ${name} waits`, () =>
+				this.log().some(
+					({ msg, pod }) => msg === 'recorded deletion waits' && pod === `${this.name}/${name}`,
+				),
+			);
+	}
+
 	/** A job starts. With `known`, it is waited for until the server has seen it in GitHub's list. */
 	async runJob(name: string, { known = false } = {}): Promise<{ id: string; workflowRunId: number }> {
 		const job = await this.rig.agents.runJob(this.name, name);
@@ -169,6 +179,16 @@ export class Space {
 		const done = await this.delete(name, ...flags);
 		if (done.code !== 0) throw new Error(`kubectl delete pod ${name} was refused: ${done.stderr}`);
 		return done;
+	}
+
+	/** A merge patch of a pod. */
+	patch(name: string, body: object): Promise<unknown> {
+		return this.rig.kube.patch(`/api/v1/namespaces/${this.name}/pods/${name}`, body);
+	}
+
+	/** As `kubectl annotate --overwrite`; null removes one. */
+	annotate(name: string, annotations: Record<string, string | null>): Promise<unknown> {
+		return this.patch(name, { metadata: { annotations } });
 	}
 
 	pod(name: string): Promise<Pod | undefined> {
