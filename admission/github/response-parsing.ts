@@ -36,7 +36,8 @@ export function troubleOf(answer: HttpAnswer, what: string, permission: string, 
 		const retryAtMs = nowMs + rateLimitMs(headers, nowMs);
 		return {
 			kind: 'rate-limited',
-			detail: `${said}; calls resume at ${new Date(retryAtMs).toISOString()}`,
+			// The time comes first: a denial is cut at 200 characters.
+			detail: `until ${new Date(retryAtMs).toISOString()}: ${said}`,
 			retryAtMs,
 		};
 	}

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Polls until `check` gives something truthy; fails with what was waited for. */
+/** Polls until `check` gives something truthy; fails with what was waited for. The bound is for a machine that is slow. */
 export async function eventually<T>(
 	what: string,
 	check: () => T | Promise<T>,
-	{ withinMs = 15_000, everyMs = 100 }: { withinMs?: number; everyMs?: number } = {},
+	{ withinMs = 60_000, everyMs = 100 }: { withinMs?: number; everyMs?: number } = {},
 ): Promise<NonNullable<T>> {
 	const deadline = Date.now() + withinMs;
 	for (;;) {

@@ -196,7 +196,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		await this.apply(...pods.map((pod) => runnerSetPod(pod)));
 		await this.agents.waitRegistered(
 			pods.map((pod) => pod.runnerName ?? pod.name),
-			30_000,
+			60_000,
 		);
 	}
 
@@ -214,7 +214,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		await this.apply(...pods.map((pod) => scaleSetPod({ ...pod, ownerUid: uidOf(pod) })));
 		await this.agents.waitRegistered(
 			pods.map((pod) => pod.name),
-			30_000,
+			60_000,
 		);
 	}
 
@@ -236,7 +236,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		return (await this.kube.get<{ items: Pod[] }>(`/api/v1/namespaces/${namespace}/pods`)).items;
 	}
 
-	gone(name: string, namespace = 'default', withinMs = 15_000): Promise<boolean> {
+	gone(name: string, namespace = 'default', withinMs = 60_000): Promise<boolean> {
 		return eventually(
 			`pod ${namespace}/${name} is gone`,
 			async () => (await this.pod(name, namespace)) === undefined,

