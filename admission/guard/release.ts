@@ -133,23 +133,20 @@ export async function release(
  * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
  * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
  */
-function answerByMs({ claim, busyAnswer }: RunnerPod, ports: Ports, budgetMs: number): number {
+function answerByMs({ claim }: RunnerPod, ports: Ports, budgetMs: number): number {
 	const nowMs = ports.now();
-	const begun = claim?.by === ports.self && !busyAnswer && nowMs - claim.atMs < admissionBudgetMs + 1_000;
+	const begun = claim?.by === ports.self && nowMs - claim.atMs < admissionBudgetMs + 1_000;
 	return begun ? Math.max(nowMs + 100, claim.atMs + budgetMs) : nowMs + budgetMs;
 }
 
-/** The verdict from GitHub's list; undefined: the list has the runner, although an annotation says that it is unregistered. */
+/** The verdict from GitHub's list; undefined: the list has the runner, and shows it as idle. */
 function readLookup(
 	pod: RunnerPod,
 	found: LookupOutcome,
 	verifying: boolean,
 	nowMs: number,
 ): Verdict | undefined {
-	if (found.kind === 'present') {
-		if (found.busy) return deny('busy');
-		return verifying ? undefined : allow('unregistered');
-	}
+	if (found.kind === 'present') return found.busy ? deny('busy') : undefined;
 	if (found.kind !== 'not-registered') return deny(found.kind, found.detail);
 	return verifying ? allow('unregistered') : decideUnknownToGitHub(pod, nowMs);
 }

@@ -10,7 +10,7 @@ import { scopeKey } from './scope.ts';
  * Otherwise the older pod wins, since a name can be copied only once it is known. Names are compared as GitHub does.
  */
 export function holdsNameOf(other: RunnerPod, pod: RunnerPod): boolean {
-	if (other.uid === pod.uid || !other.scope || !pod.scope) return false;
+	if (other.uid === pod.uid) return false;
 	if (other.terminating || other.process.state !== 'running' || other.unregistered?.proven) return false;
 	if (!sameRunner(other, pod)) return false;
 	const named = ({ name, runnerName }: RunnerPod) => name === runnerName.toLowerCase();

@@ -4,9 +4,9 @@ import { type Scope, scopeFromConfigUrl, scopeFromEnvironment } from './scope.ts
 
 /** The state of the runner's container, read from its container status. */
 export type Process =
-	| { state: 'never-started' }
+	| { state: 'never-started'; sinceMs?: undefined }
 	| { state: 'running'; sinceMs: number | undefined }
-	| { state: 'exited' };
+	| { state: 'exited'; sinceMs?: undefined };
 
 export interface DeletionRecord {
 	requestedAt: string;

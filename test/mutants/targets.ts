@@ -23,7 +23,10 @@ export const targets: readonly Target[] = [
 	},
 	{ file: 'admission/guard/waiting-deletions.ts', tests: [loop] },
 	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
-	{ file: 'admission/runner/record.ts', tests: ['test/unit/guard/release.test.ts', loop] },
+	{
+		file: 'admission/runner/record.ts',
+		tests: ['test/unit/runner/record.test.ts', 'test/unit/guard/release.test.ts'],
+	},
 	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },

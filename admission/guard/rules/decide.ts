@@ -21,14 +21,8 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
 	if (pod.breakGlass) return allow('break-glass');
 
-	switch (pod.process.state) {
-		case 'never-started':
-			return allow('never-started');
-		case 'exited':
-			return allow('runner-exited'); // nothing can be running; its registration is removed later
-		case 'running':
-			break;
-	}
+	if (pod.process.state === 'never-started') return allow('never-started');
+	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
 
 	if (pod.nodeGone) return allow('node-gone');
 	if (pod.unregistered?.proven) return allow('unregistered');
@@ -58,7 +52,8 @@ function latestMs(time: string): number | undefined {
 /** The verdict if GitHub knows no runner of this pod's name: it is still registering, or will never register (A7). */
 export function decideUnknownToGitHub(pod: RunnerPod, nowMs: number): Verdict {
 	if (pod.runnerId !== undefined) return allow('unregistered'); // it was registered before and is not any more
-	const sinceMs = pod.process.state === 'running' ? pod.process.sinceMs : undefined;
-	if (sinceMs !== undefined && nowMs - sinceMs >= registrationTimeoutMs) return allow('never-registered');
+	// If it is not known since when it runs, it may just have started.
+	const ranForMs = nowMs - (pod.process.sinceMs ?? nowMs);
+	if (ranForMs >= registrationTimeoutMs) return allow('never-registered');
 	return deny('registering');
 }

@@ -135,6 +135,10 @@ test("a scale set's job comes from its EphemeralRunner, before any list", () => 
 	assert.is(change?.annotations['actions-runner/job'], 'build');
 	assert.is(change?.annotations['actions-runner/id'], '9');
 });
+test('a job that its EphemeralRunner no longer names stays on the pod, as long as the runner is busy', () => {
+	const metadata = { ...marked, annotations: { ...marked.annotations, 'actions-runner/job': 'build' } };
+	assert.is(plan({ metadata }, sighting(true), { metadata: { name: 'r1' }, status: {} }), undefined);
+});
 
 const answer = (claimAgoMs: number) => ({
 	'actions-runner/unregistration-failure-message': 'Runner is still running a job',
