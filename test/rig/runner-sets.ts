@@ -191,16 +191,21 @@ export class SetUnderTest {
 
 	/** The reconciler looks at the set once more, leaves so many runners, and makes no other. */
 	async rests(count: number): Promise<void> {
-		const annotations = { [lookKey]: String(++this.#looks) };
-		const { metadata } = await this.patch({ spec: { template: { metadata: { annotations } } } });
-		const { generation = 0 } = metadata;
-		const seen = async () => ((await this.object()).status?.observedGeneration ?? 0) >= generation;
-		await eventually(`the reconciler has looked at ${this.namespace}`, seen, { withinMs: 60_000 });
+		await this.looked();
 		const [live, owners] = [this.live(), await this.owners()];
 		if (live.length !== count || owners.length !== count)
 			throw new Error(
 				`${this.namespace} has not ${count} runners, but pods ${live.join(', ')} of ${owners.join(', ')}`,
 			);
+	}
+
+	/** The reconciler has carried out what it makes of the set as it is now. */
+	async looked(): Promise<void> {
+		const annotations = { [lookKey]: String(++this.#looks) };
+		const { metadata } = await this.patch({ spec: { template: { metadata: { annotations } } } });
+		const { generation = 0 } = metadata;
+		const seen = async () => ((await this.object()).status?.observedGeneration ?? 0) >= generation;
+		await eventually(`the reconciler has looked at ${this.namespace}`, seen, { withinMs: 60_000 });
 	}
 
 	/** Names of what its runners' pods belong to: StatefulSets or Runners. */

@@ -1,225 +1,179 @@
-/** Group G and E8: a set's rollout, its deletion in every way, its volumes, a change of leader. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Group G: a set's rollout, its deletion in every way, its volumes. In simulated time: test/unit/sets/reconciler.test.ts. */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
-import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
-import { suite } from '../../support/suite.ts';
+import { type Kind, kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
+import { stage } from '../../rig/stage.ts';
+import { KubeError, type KubeItem } from '../../sim/kube.ts';
+import { type SetTest, setTests } from '../support/set-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	sets: SetUnderTest[];
+const test = setTests('life of sets', () => stage('sets'));
+
+/** One of two runners is busy; nobody has told the server. */
+async function oneBusyOfTwo({ make }: SetTest, kind: Kind): Promise<{ set: SetUnderTest; busy: string }> {
+	const set = await make(kind, { replicas: 2 });
+	const [busy = ''] = set.live();
+	await set.work(busy);
+	return { set, busy };
 }
 
-const test = suite<Context>('life of sets');
+const remove = (set: SetUnderTest, ...flags: string[]) =>
+	set.rig.ok(['-n', set.namespace, 'delete', set.resource, set.name, '--wait=false', ...flags]);
 
-test.before(async (context) => {
-	context.rig = await startRig({ sets: true });
-	context.history = await startHistory(context.rig);
-	context.sets = [];
-});
-test.after(async ({ rig, history, sets }) => {
-	for (const set of sets ?? []) set.stop();
-	history?.stop();
-	await rig?.stop();
-});
-test.after.each(async ({ history, rig }) => {
-	assert.equal(await history.violationsAtRest(), []);
-	assert.equal(
-		rig.logs(({ level }) => level === 'error'),
-		[],
-	);
-});
+async function items<T extends KubeItem>(set: SetUnderTest, resource: string): Promise<T[]> {
+	return (await set.rig.kube.get<{ items: T[] }>(`/api/v1/namespaces/${set.namespace}/${resource}`)).items;
+}
 
 for (const kind of kinds) {
-	const make = async ({ rig, sets }: Context, options: Parameters<typeof SetUnderTest.make>[2]) => {
-		const set = await SetUnderTest.make(rig, kind, options);
-		sets.push(set);
-		return set;
-	};
-	const oneBusyOfThree = async (context: Context) => {
-		const set = await make(context, { replicas: 3 });
-		const [busy = ''] = set.known();
+	test(`${kind} template change: the surge is kept, idle ones are replaced one by one, a busy one finishes (G4)`, async ({
+		make,
+	}) => {
+		const set = await make(kind, { replicas: 3 });
+		const [busy = ''] = set.live();
 		await set.busy(busy);
-		return { set, busy };
-	};
-	const remove = (set: SetUnderTest, ...flags: string[]) =>
-		set.rig.ok(['-n', set.namespace, 'delete', set.resource, set.name, '--wait=false', ...flags]);
+		await set.changeTemplate('second');
+		await eventually(
+			'all but the busy one are new',
+			() => {
+				const generations = [...set.templates().values()].map((names) => names.length).sort();
+				return generations.join() === '1,3';
+			},
+			{ withinMs: 120_000 },
+		);
+		assert.ok(set.most <= 4, `${set.most} pods at a time: surge 1 above 3`);
+		assert.ok(set.live().includes(busy));
+		await set.conditionIs('RollingOut', 'True');
+		await set.finish(busy);
+		await eventually('all are new', () => set.templates().size === 1 && set.live().length === 3, {
+			withinMs: 60_000,
+		});
+		await set.conditionIs('RollingOut', 'False');
+		assert.equal(set.journal('job-killed'), []);
+	});
+}
 
+test('five template changes during one job: the job survives, one generation is left (G7)', async (context) => {
+	const { set, busy } = await oneBusyOfTwo(context, 'RunnerDeployment');
+	for (const label of ['one', 'two', 'three', 'four', 'five']) {
+		await set.changeTemplate(label);
+		await set.looked();
+	}
+	await eventually(
+		'one generation beside the busy one',
+		() => set.templates().size === 2 && set.live().length === 3,
+		{ withinMs: 120_000 },
+	);
+	assert.ok(set.most <= 3, `${set.most} pods at a time: surge 1 above 2`);
+	await set.finish(busy);
+	await eventually('one generation', () => set.templates().size === 1 && set.live().length === 2, {
+		withinMs: 60_000,
+	});
+	assert.equal(set.journal('job-killed'), []);
+});
+
+for (const [whenDeleted, left] of [
+	['Delete', 0],
+	['Retain', 1],
+] as const) {
+	const claim = (storageClassName: string) => ({
+		accessModes: ['ReadWriteOnce'],
+		storageClassName,
+		resources: { requests: { storage: '1Gi' } },
+	});
+
+	test(`RunnerSet whose policy for its volume claims is ${whenDeleted}: ${left} of them are left without their runner, nobody else's is touched (G9)`, async ({
+		rig,
+		make,
+	}) => {
+		const name = `lifecycle-${whenDeleted.toLowerCase()}`;
+		const spec = {
+			capacity: { storage: '1Gi' },
+			accessModes: ['ReadWriteOnce'],
+			storageClassName: name,
+			persistentVolumeReclaimPolicy: 'Retain',
+			hostPath: { path: `/tmp/${name}` },
+		};
+		await rig.apply({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name }, spec });
+		const set = await make('RunnerSet', {
+			replicas: 1,
+			spec: {
+				volumeClaimTemplates: [{ metadata: { name: 'work' }, spec: claim(name) }],
+				persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled: 'Retain' },
+			},
+		});
+		const claims = () => items(set, 'persistentvolumeclaims');
+		assert.is((await claims()).length, 1);
+		await rig.apply({
+			apiVersion: 'v1',
+			kind: 'PersistentVolumeClaim',
+			metadata: { name: 'somebodys', namespace: set.namespace },
+			spec: claim('none'),
+		});
+		await set.scale(0);
+		await set.reaches(0);
+		await eventually(`${left} claims are left`, async () => (await claims()).length === left + 1, {
+			withinMs: 90_000,
+		});
+		assert.ok((await claims()).some(({ metadata }) => metadata.name === 'somebodys'));
+	});
+}
+
+for (const kind of kinds) {
 	for (const cascade of ['background', 'foreground']) {
 		test(`${kind} deleted (${cascade}) with a busy runner: idle ones go, it says what it waits for, and is gone with the job (G1, G2)`, async (context) => {
-			const { set, busy } = await oneBusyOfThree(context);
+			const { set, busy } = await oneBusyOfTwo(context, kind);
 			await remove(set, `--cascade=${cascade}`);
 			await set.reaches(1);
 			assert.equal(set.live(), [busy]);
-			assert.match((await set.conditionIs('Deleting', 'True')).message ?? '', /waits for 1 running jobs: /);
-			const events = await context.rig.ok([
-				'-n',
-				set.namespace,
-				'get',
-				'events',
-				'--field-selector',
-				'reason=Deleting',
-				'-o',
-				'name',
-			]);
-			assert.ok(events.trim(), 'an Event says so too');
-			await set.stays(1);
-			assert.is(set.uids.size, 3, 'no new pod');
-			await set.endJob(busy);
+			await eventually(
+				'it says so',
+				async () => /waits for 1 running jobs, /.test((await set.condition('Deleting'))?.message ?? ''),
+				{ withinMs: 60_000 },
+			);
+			await eventually('an Event says so too', async () =>
+				(await items<KubeItem & { reason: string }>(set, 'events')).some(
+					({ reason }) => reason === 'Deleting',
+				),
+			);
+			await set.rests(1);
+			assert.is(set.uids.size, 2, 'no new pod');
+			await set.finish(busy);
 			await set.gone();
 			assert.equal(context.rig.github.runners(set.scope), [], 'nothing is left at GitHub');
 		});
 	}
 
 	test(`${kind} deleted with --cascade=orphan: all its runners work on, guarded (G2)`, async (context) => {
-		const { set, busy } = await oneBusyOfThree(context);
+		const { rig } = context;
+		const { set, busy } = await oneBusyOfTwo(context, kind);
 		await remove(set, '--cascade=orphan');
-		await eventually(
-			'the set is gone',
-			async () =>
-				(await context.rig.kubectl(['-n', set.namespace, 'get', set.resource, set.name])).code !== 0,
-		);
-		await set.stays(3);
-		const refused = await context.rig.kubectl(['-n', set.namespace, 'delete', 'pod', busy, '--wait=false']);
+		await eventually('the set is gone', async () => !(await set.exists()), { withinMs: 60_000 });
+		const refused = await rig.kubectl(['-n', set.namespace, 'delete', 'pod', busy, '--wait=false']);
 		assert.match(refused.stderr, /is busy/);
-		await set.endJob(busy);
-		await context.history.settled();
+		assert.equal([set.live().length, (await set.owners()).length], [2, 2]);
+		await set.finish(busy);
 	});
 
 	test(`the namespace of a ${kind} deleted with a busy runner: its job ends first, then all is gone (G3)`, async (context) => {
-		const { set, busy } = await oneBusyOfThree(context);
-		await context.rig.ok(['delete', 'namespace', set.namespace, '--wait=false']);
-		await eventually('the idle ones are gone', () => set.live().length === 1, { withinMs: 20_000 });
+		const { rig } = context;
+		const { set, busy } = await oneBusyOfTwo(context, kind);
+		const path = `/api/v1/namespaces/${set.namespace}`;
+		await rig.kube.delete(path);
+		await set.reaches(1);
 		assert.equal(set.live(), [busy]);
-		await set.stays(1, 3_000);
-		await set.endJob(busy);
+		const { status } = await rig.kube.get<{ status: { phase: string } }>(path);
+		assert.is(status.phase, 'Terminating');
+		await set.finish(busy);
 		await eventually(
 			'the namespace is gone',
-			async () => (await context.rig.kubectl(['get', 'namespace', set.namespace])).code !== 0,
-			{ withinMs: 60_000, everyMs: 500 },
+			() =>
+				rig.kube.get(path).then(
+					() => false,
+					(error: unknown) => error instanceof KubeError && error.status === 404,
+				),
+			{ withinMs: 90_000, everyMs: 500 },
 		);
-	});
-
-	test(`${kind} template change: the surge is kept, idle ones are replaced one by one, a busy one finishes (G4)`, async (context) => {
-		const set = await make(context, { replicas: 4 });
-		const [busy = ''] = set.known();
-		await set.busy(busy);
-		await set.changeTemplate('second');
-		await eventually(
-			'all but the busy one are new',
-			() => {
-				const hashes = [...set.templates().values()].map((names) => names.length).sort();
-				return set.templates().size === 2 && hashes.join() === '1,4';
-			},
-			{ withinMs: 60_000 },
-		);
-		assert.ok(set.most <= 5, `${set.most} pods at a time: surge 1 above 4`);
-		assert.ok(set.live().includes(busy));
-		await set.conditionIs('RollingOut', 'True');
-		await set.endJob(busy);
-		await eventually('all are new', () => set.templates().size === 1 && set.live().length === 4);
-		await set.conditionIs('RollingOut', 'False');
 		assert.equal(set.journal('job-killed'), []);
 	});
-
-	test(`${kind}: five template changes during one job: the job survives, one generation is left (G7)`, async (context) => {
-		const { set, busy } = await oneBusyOfThree(context);
-		for (const label of ['one', 'two', 'three', 'four', 'five']) {
-			await set.changeTemplate(label);
-			await sleep(600);
-		}
-		await eventually(
-			'one generation beside the busy one',
-			() => set.templates().size === 2 && set.live().length === 4,
-			{ withinMs: 60_000 },
-		);
-		assert.ok(set.most <= 4, `${set.most} pods at a time: surge 1 above 3`);
-		await set.endJob(busy);
-		await eventually('one generation', () => set.templates().size === 1 && set.live().length === 3);
-	});
 }
-
-test('RunnerSet with volume claims: they go or stay with their runner as its policy says, nobody else is touched (G9)', async (context) => {
-	const { rig } = context;
-	const volume = (name: string) => ({
-		apiVersion: 'v1',
-		kind: 'PersistentVolume',
-		metadata: { name },
-		spec: {
-			capacity: { storage: '1Gi' },
-			accessModes: ['ReadWriteOnce'],
-			storageClassName: 'manual',
-			persistentVolumeReclaimPolicy: 'Retain',
-			hostPath: { path: `/tmp/${name}` },
-		},
-	});
-	await rig.apply(...[1, 2, 3, 4, 5, 6].map((index) => volume(`volume-${index}`)));
-	const volumeClaimTemplates = [
-		{
-			metadata: { name: 'work' },
-			spec: {
-				accessModes: ['ReadWriteOnce'],
-				storageClassName: 'manual',
-				resources: { requests: { storage: '1Gi' } },
-			},
-		},
-	];
-	const claims = async (set: SetUnderTest) =>
-		(await rig.ok(['-n', set.namespace, 'get', 'pvc', '-o', 'name'])).trim().split('\n').filter(Boolean);
-	for (const [whenDeleted, left] of [
-		['Delete', 0],
-		['Retain', 2],
-	] as const) {
-		const set = await SetUnderTest.make(rig, 'RunnerSet', {
-			replicas: 2,
-			spec: {
-				volumeClaimTemplates,
-				persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled: 'Retain' },
-			},
-		});
-		context.sets.push(set);
-		assert.is((await claims(set)).length, 2);
-		const other = {
-			apiVersion: 'v1',
-			kind: 'PersistentVolumeClaim',
-			metadata: { name: 'somebodys', namespace: set.namespace },
-			spec: {
-				accessModes: ['ReadWriteOnce'],
-				storageClassName: 'none',
-				resources: { requests: { storage: '1Gi' } },
-			},
-		};
-		await rig.apply(other);
-		await set.scale(0);
-		await set.reaches(0);
-		await eventually(
-			`${left} claims are left of ${whenDeleted}`,
-			async () => (await claims(set)).length === left + 1,
-			{ withinMs: 20_000 },
-		);
-		assert.ok((await claims(set)).includes('persistentvolumeclaim/somebodys'));
-	}
-});
-
-test('two replicas, the leader is killed in the middle of a scale-up: exactly the wanted number, no duplicates (E8)', async (context) => {
-	const { rig } = context;
-	await rig.addServer();
-	const sets = await Promise.all(kinds.map((kind) => SetUnderTest.make(rig, kind)));
-	context.sets.push(...sets);
-	await Promise.all(sets.map((set) => set.scale(30)));
-	await eventually('it has begun', () => sets.some((set) => set.live().length > 3), { everyMs: 5 });
-	const leader = rig.servers.find((server) => server.log.some(({ msg }) => msg === 'leading'));
-	leader?.signal('SIGKILL');
-	await leader?.exited;
-	for (const set of sets) {
-		await set.reaches(30, 60_000);
-		await set.stays(30, 3_000);
-		assert.is(set.most, 30, 'never more than wanted');
-		assert.is(set.uids.size, 30);
-	}
-});
 
 test.run();
