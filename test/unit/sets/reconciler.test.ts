@@ -458,20 +458,21 @@ for (const kind of kinds) {
 		assert.is(world.mostPods, 3);
 		await world.end();
 	});
-	test(`${kind}: made without the pod webhook: replaced before it is used, and told once for the set (E7)`, async () => {
+	test(`${kind}: made without the pod webhook: replaced before it is used, slowly while that is missing, and told once for the set (E7)`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.injects = false;
-		world.put(1);
+		const made = new Set<string>();
+		world.api.onChange((type, resource, { metadata }) => {
+			if (type === 'ADDED' && resource === 'pods') made.add(metadata.name);
+		});
+		world.put(3);
 		await world.start();
-		await world.clock.until('one is there', () => world.live().length === 1);
+		await world.clock.pass(minute);
+		assert.equal([made.size, world.condition('StartsFailing')], [9, 'True'], 'after 0 s, 10 s and 30 s');
 		world.habits.injects = true;
-		const unfit = world.live();
-		await world.clock.until(
-			'it is replaced',
-			() => world.live().some((name) => !unfit.includes(name)),
-			2 * minute,
-		);
-		await world.settled(1, minute);
+		await world.settled(3, 2 * minute);
+		assert.is(made.size, 12);
+		assert.is(world.condition('StartsFailing'), 'False');
 		assert.is(world.told('example').filter((one) => one === 'Warning PodsNotInjected').length, 1);
 		await world.end();
 	});
