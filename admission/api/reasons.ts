@@ -46,6 +46,6 @@ export type DenyReason = (typeof denyReasons)[number];
 export type Reason = AllowReason | DenyReason;
 
 /** `credentials-invalid` -> `CredentialsInvalid`, the form Kubernetes wants in conditions and Events. */
-export function camelCase(reason: Reason): string {
+export function camelCase(reason: string): string {
 	return reason.replace(/(^|-)([a-z])/g, (_all, _dash, letter: string) => letter.toUpperCase());
 }

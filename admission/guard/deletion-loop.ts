@@ -3,10 +3,10 @@ import type { Pod } from '../api/kinds.ts';
 import { camelCase, type DenyReason } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { isConflict, isNotFound, KubeError } from '../kube/client.ts';
+import { isConflict, isNotFound, isTooManyRequests } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, soonest, WorkQueue } from '../kube/queue.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { DeletionRequest } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
@@ -126,7 +126,7 @@ export class DeletionLoop {
 		const nodeAgain = await this.#noticeNode(cached, pod);
 		const again = this.#justReleased(pod);
 		if (again) return again;
-		const priority = pod.busyAnswer && !pod.ephemeral ? 'background' : 'request';
+		const priority = pod.busyAnswer ? 'background' : 'request';
 		// Break-glass is meant for the DELETE of a person, whom the Event then names. The loop must not delete first.
 		const guarded = { ...pod, breakGlass: undefined };
 		const released = await release(guarded, request, ports, { budgetMs: backgroundBudgetMs, priority });
@@ -140,8 +140,7 @@ export class DeletionLoop {
 				return this.#leaveToOwner(key, released.pod);
 			return this.#complete(key, released.pod, released.verdict);
 		}
-		const wait = await this.#wait(key, cached, released.pod, released.verdict);
-		return earlier(wait, nodeAgain);
+		return soonest(await this.#wait(key, cached, released.pod, released.verdict), nodeAgain?.afterMs);
 	}
 
 	/**
@@ -183,7 +182,7 @@ export class DeletionLoop {
 			await pods.remove(pod, options);
 		} catch (error) {
 			if (isNotFound(error)) return this.#forget(key);
-			if (error instanceof KubeError && error.code === 429 && options.via === 'eviction') {
+			if (isTooManyRequests(error) && options.via === 'eviction') {
 				await this.#tell(key, pod, 'disruption-budget', error.message);
 				return { afterMs: 5_000 };
 			}
@@ -198,7 +197,8 @@ export class DeletionLoop {
 		return this.#forget(key);
 	}
 
-	async #wait(key: string, cached: Pod, pod: RunnerPod, verdict: Deny): Promise<LookAgain> {
+	/** Tells why the deletion waits. Returns after how many ms to try again; undefined: only a change can help. */
+	async #wait(key: string, cached: Pod, pod: RunnerPod, verdict: Deny): Promise<number | undefined> {
 		const told = cached.status?.conditions?.find((condition) => condition.type === deletionPendingCondition);
 		if (told?.status !== 'True' || told.reason !== camelCase(verdict.reason)) {
 			await this.#tell(
@@ -210,8 +210,7 @@ export class DeletionLoop {
 		}
 		this.#note(key, pod, verdict.reason);
 		const { now, random } = this.#dependencies.clock;
-		const afterMs = nextTryMs(pod, verdict, now(), random);
-		return afterMs === undefined ? undefined : { afterMs };
+		return nextTryMs(pod, verdict, now(), random);
 	}
 
 	async #tell(
@@ -223,7 +222,7 @@ export class DeletionLoop {
 		const { pods, log, events } = this.#dependencies;
 		if (this.#waiting.get(key)?.reason === reason) return;
 		this.#note(key, pod, reason);
-		const named = reason === 'disruption-budget' ? 'DisruptionBudget' : camelCase(reason);
+		const named = camelCase(reason);
 		log.info({ pod: key, runner: pod.runnerName, reason }, 'recorded deletion waits');
 		const worrying = reason !== 'busy' && reason !== 'registering' && reason !== 'unregistering';
 		if (worrying) events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
@@ -272,9 +271,3 @@ export class DeletionLoop {
 }
 
 const isRecorded = (pod: Pod) => pod.metadata.annotations?.[record.requestedBy] !== undefined;
-
-/** The sooner of the two. */
-function earlier(a: LookAgain, b: LookAgain): LookAgain {
-	if (!a || !b) return a ?? b;
-	return a.afterMs <= b.afterMs ? a : b;
-}

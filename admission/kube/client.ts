@@ -68,6 +68,9 @@ function refuseOddPath(path: string): void {
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 /** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
+/** A PodDisruptionBudget does not allow the eviction, or the API server has too much to do. */
+export const isTooManyRequests = (error: unknown): error is KubeError =>
+	error instanceof KubeError && error.code === 429;
 
 /** Loads the named kubeconfig, else the pod's service account, else KUBECONFIG or ~/.kube/config. @throws Error if it names no cluster */
 export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {

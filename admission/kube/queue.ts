@@ -3,6 +3,12 @@ import type { Clock } from './clock.ts';
 /** What a reconcile returns: when to reconcile the object again even if nothing changes; undefined: only after a change. */
 export type LookAgain = { afterMs: number } | undefined;
 
+/** The soonest of these, each in ms from now; undefined does not count. */
+export function soonest(...moments: (number | undefined)[]): LookAgain {
+	const due = moments.filter((ms) => ms !== undefined);
+	return due.length > 0 ? { afterMs: Math.min(...due) } : undefined;
+}
+
 /** Counts and times reconciles; see telemetry/metrics.ts. */
 export interface ReconcileObserver {
 	reconciled(controller: string, tookMs: number, failed: boolean): void;

@@ -4,7 +4,7 @@ import { drainFinalizer, type RunnersSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { type LookAgain, type ReconcileObserver, soonest, WorkQueue } from '../kube/queue.ts';
 import { mostAtOnce, PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
@@ -162,13 +162,13 @@ export class SetReconciler<S extends RunnersSet> {
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
 		const more = planned.create > mostAtOnce || planned.release.length > mostAtOnce;
 		return soonest(
-			more ? { afterMs: 0 } : undefined,
-			statusAgain,
-			planned.lookAgainMs === undefined ? undefined : { afterMs: Math.max(100, planned.lookAgainMs) },
-			credentialsMissing === undefined ? undefined : { afterMs: 5_000 },
-			owners.some((owner) => !owner.pod) ? { afterMs: 10_000 } : undefined,
+			more ? 0 : undefined,
+			statusAgain?.afterMs,
+			planned.lookAgainMs === undefined ? undefined : Math.max(100, planned.lookAgainMs),
+			credentialsMissing === undefined ? undefined : 5_000,
+			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 			owners.some((owner) => owner.phase === 'leaving' && !owner.pod?.metadata.deletionTimestamp)
-				? { afterMs: 1_000 }
+				? 1_000
 				: undefined,
 		);
 	}
@@ -239,10 +239,4 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#keys.delete(uid);
 		this.#orphaning.delete(uid);
 	}
-}
-
-/** The soonest of these moments. */
-function soonest(...moments: LookAgain[]): LookAgain {
-	const due = moments.filter((moment) => moment !== undefined);
-	return due.length > 0 ? due.reduce((a, b) => (a.afterMs <= b.afterMs ? a : b)) : undefined;
 }

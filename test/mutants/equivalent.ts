@@ -10,4 +10,11 @@ export interface Equivalent {
 	why: string;
 }
 
-export const equivalent: readonly Equivalent[] = [];
+export const equivalent: readonly Equivalent[] = [
+	{
+		file: 'admission/guard/deletion-loop.ts',
+		text: 'if (!pod) return this.#forget(key);',
+		what: 'false in place of !pod',
+		why: 'the cache keeps runner pods only, and the condition is there for the compiler',
+	},
+];

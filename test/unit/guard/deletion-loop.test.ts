@@ -20,7 +20,13 @@ const recorded = (options: object = { via: 'delete' }, requestedAt = '2026-11-23
 /** A world with the loop, not yet started. */
 function setUp() {
 	const world = new World();
-	const { parts, api } = world;
+	const { parts, api, metrics } = world;
+	let looks = 0;
+	const reconciled = metrics.reconciled.bind(metrics);
+	metrics.reconciled = (...facts) => {
+		looks += 1;
+		reconciled(...facts);
+	};
 	const loop = new DeletionLoop({
 		...parts,
 		standingOwner: (pod: Pod) => standingOwner(api, pod, ['runnerset', 'runnerdeployment']),
@@ -62,6 +68,8 @@ function setUp() {
 			return tookMs;
 		},
 		waits: (name: string) => loop.waiting.get(`ci/${name}`)?.reason,
+		/** How often the loop has looked at a pod so far. */
+		looks: () => looks,
 	};
 }
 
@@ -188,6 +196,19 @@ test('taken back: what is no longer recorded is not deleted, and does not count 
 	await gone('r1', minute);
 	await world.stop(loop);
 });
+test('taken back while its next try is due: GitHub is not asked, nothing is recorded, and the pod stays', async () => {
+	const { world, loop, clock, github } = setUp();
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	await world.start();
+	await clock.pass(1_000);
+	world.edit('r1', { annotations: Object.fromEntries(Object.values(record).map((key) => [key, null])) });
+	github.trouble = undefined;
+	await clock.pass(10 * minute);
+	assert.equal([github.count('remove'), world.deletions('r1').length], [0, 0]);
+	assert.is(world.annotations('r1')[record.requestedBy], undefined);
+	await world.stop(loop);
+});
 test('what nobody asked for is left alone', async () => {
 	const { world, loop, clock, github } = setUp();
 	world.runner('r1');
@@ -217,7 +238,7 @@ test('an eviction is completed as an eviction: a disruption budget of the user�
 	await world.stop(loop);
 });
 test('somebody else’s new pod of that name is not deleted in its place', async () => {
-	const { world, loop, clock, api } = setUp();
+	const { world, loop, clock, api, lines } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
 	// The pod is replaced between the look and the DELETE.
@@ -233,6 +254,24 @@ test('somebody else’s new pod of that name is not deleted in its place', async
 		['uid-new', undefined],
 	);
 	assert.is(loop.waiting.size, 0);
+	assert.equal(
+		lines.filter((line) => line.startsWith('warn')),
+		[],
+		'that is no failure',
+	);
+	await world.stop(loop);
+});
+test('a pod that was replaced while nothing could be watched waits no longer, and its successor is left alone', async () => {
+	const { world, loop, clock, api } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(1_000);
+	api.breakWatches();
+	api.drop(paths.pods, 'r1', 'ci');
+	world.runner('r1', { metadata: { uid: 'uid-new' } });
+	api.compact();
+	await clock.pass(minute);
+	assert.equal([loop.waiting.size, world.deletions('r1').length], [0, 0]);
 	await world.stop(loop);
 });
 test('the API server fails: tried again until it is done (invariant 10)', async () => {
@@ -244,6 +283,11 @@ test('the API server fails: tried again until it is done (invariant 10)', async 
 	assert.is(
 		lines.filter((line) => line === 'warn recorded deletion could not be carried out, retrying').length,
 		3,
+	);
+	assert.equal(
+		api.callsTo('GET', /pods\/r1$/),
+		[],
+		'whether the pod is another one by now is asked only after a 409',
 	);
 	await world.stop(loop);
 });
@@ -270,20 +314,22 @@ test('gone already when it is to be deleted: done', async () => {
 	await world.stop(loop);
 });
 test('the node is gone for 60 s: the job is lost, and the pod is let go with a warning', async () => {
-	const { world, loop, clock, api, gone } = setUp();
+	const { world, loop, clock, api, gone, looks } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
 	await clock.pass(minute);
 	api.drop(paths.nodes, 'node-1');
 	await clock.pass(1_000);
 	assert.ok(world.annotations('r1')[progress.nodeGoneSince], 'it is written down for the next leader');
+	const before = looks();
 	const tookMs = await gone('r1');
+	assert.ok(looks() - before < 5, `looked at ${looks() - before} times, not only when the time is over`);
 	assert.ok(tookMs >= 58_000 && tookMs < 65_000, `${tookMs} ms`);
 	assert.ok(world.told('r1').includes('Warning NodeGone'));
 	await world.stop(loop);
 });
 test('a node that comes back within the 60 s takes nothing away', async () => {
-	const { world, loop, clock, api } = setUp();
+	const { world, loop, clock, api, lines } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
 	api.drop(paths.nodes, 'node-1');
@@ -294,6 +340,8 @@ test('a node that comes back within the 60 s takes nothing away', async () => {
 		[world.deletions('r1').length, world.annotations('r1')[progress.nodeGoneSince]],
 		[0, undefined],
 	);
+	const missing = lines.filter((line) => line.startsWith('warn the node of a runner is missing'));
+	assert.is(missing.length, 1, 'that it is missing is logged, that it is back is not');
 	await world.stop(loop);
 });
 test('a leader that takes over counts the node’s absence from when the one before it had seen it', async () => {
@@ -306,6 +354,19 @@ test('a leader that takes over counts the node’s absence from when the one bef
 	await world.start();
 	const tookMs = await gone('r1');
 	assert.ok(tookMs <= 13_000, `${tookMs} ms`);
+	await world.stop(loop);
+});
+test('a busy static runner on a missing node goes when the 60 s are over, not when GitHub is next asked about its job', async () => {
+	const { world, loop, clock, api, gone, waits } = setUp();
+	api.drop(paths.nodes, 'node-1');
+	const since = { [progress.nodeGoneSince]: clock.iso(45_000) };
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: { ...recorded(), ...since } } }, { busy: true });
+	await world.start();
+	await clock.pass(1_000);
+	assert.is(waits('r1'), 'busy');
+	const tookMs = await gone('r1');
+	assert.ok(tookMs <= 15_000, `${tookMs} ms`);
 	await world.stop(loop);
 });
 test('a new leader that knows the nodes after the pods notices all the same that one is gone', async () => {
@@ -656,6 +717,99 @@ test('an idle runner of a set is unregistered and goes, though its StatefulSet s
 	runnerOfSet({ annotations: recorded() });
 	await world.start();
 	await gone('example-abcde-0', 10_000);
+	await world.stop(loop);
+});
+test('only recorded deletions are looked at, and only when something of theirs has changed', async () => {
+	const { world, loop, clock, api, looks } = setUp();
+	const busy = { labels: { 'actions-runner/busy': 'true' } };
+	world.runner('asked', { metadata: { annotations: recorded(), ...busy } });
+	world.runner('unasked');
+	api.update<Pod>(paths.pods, 'unasked', 'ci', (pod) => {
+		pod.spec = { ...pod.spec, nodeName: 'node-2' };
+	});
+	api.put(paths.nodes, { metadata: { name: 'node-2' } });
+	for (const name of ['asked', 'unasked'])
+		api.put(paths.ephemeralRunners, { metadata: { name, namespace: 'ci', uid: `er-${name}` } });
+	await world.start();
+	await clock.pass(25_000);
+	const changes: [string, () => void][] = [
+		['a pod that nobody asked for', () => world.edit('unasked', { labels: { team: 'a' } })],
+		[
+			'a namespace that stays',
+			() =>
+				api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+					metadata.labels = { team: 'a' };
+				}),
+		],
+		[
+			'a heartbeat of its node',
+			() =>
+				api.update(paths.nodes, 'node-1', undefined, (node) => {
+					node.status = { heartbeat: clock.iso() };
+				}),
+		],
+		['another node, with a pod that nobody asked for', () => api.drop(paths.nodes, 'node-2')],
+		[
+			'an EphemeralRunner whose pod nobody asked for',
+			() =>
+				api.update(paths.ephemeralRunners, 'unasked', 'ci', (runner) => {
+					runner.status = { runnerName: 'unasked' };
+				}),
+		],
+		['an EphemeralRunner that goes', () => api.drop(paths.ephemeralRunners, 'asked', 'ci')],
+		['GitHub is back, and its job goes on', () => loop.retryGitHub()],
+	];
+	for (const [what, change] of changes) {
+		const before = looks();
+		change();
+		await clock.pass(3_000);
+		assert.is(looks() - before, 0, what);
+	}
+	await world.stop(loop);
+});
+test('a second try about a static runner’s job leaves GitHub’s calls to those who wait for an answer (invariant 5)', async () => {
+	const { world, loop, clock } = setUp();
+	const asked: string[] = [];
+	const { account } = world.ports;
+	world.ports.account = async (pod) => {
+		const found = await account(pod);
+		if ('kind' in found) return found;
+		return {
+			...found,
+			unregister: (runner, options) => {
+				asked.push(options.priority);
+				return found.unregister(runner, options);
+			},
+		};
+	};
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	await clock.until('it is asked about again', () => asked.length === 2);
+	assert.equal(asked, ['request', 'background']);
+	await world.stop(loop);
+});
+test('a static runner whose job is over is deleted at GitHub’s answer: there is no caller whose DELETE to wait for', async () => {
+	const { world, loop, clock, github } = setUp();
+	const answered = {
+		[progress.failureMessage]: 'is still running a job',
+		[progress.claim]: `${clock.iso(31_000)} leader`,
+	};
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: { ...recorded(), ...answered } } });
+	await world.start();
+	await clock.until('GitHub is asked', () => github.count('remove') === 1);
+	await clock.pass(500);
+	assert.is(world.deletions('r1').length, 1);
+	await world.stop(loop);
+});
+test('a container that stops while GitHub is being asked: the pod goes at once, since that needs no answer', async () => {
+	const { world, loop, clock, gone } = setUp();
+	const claim = { [progress.claim]: `${clock.iso(1_000)} another-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	world.exit('r1');
+	await world.start();
+	await gone('r1', 1_000);
 	await world.stop(loop);
 });
 

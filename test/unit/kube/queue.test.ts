@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { type LookAgain, WorkQueue } from '../../../admission/kube/queue.ts';
+import { type LookAgain, soonest, WorkQueue } from '../../../admission/kube/queue.ts';
 import { suite } from '../../support/suite.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
@@ -147,6 +147,12 @@ test('each pass is counted with its controller, how long it took, and whether it
 		['test', 0, true],
 		['test', 20, false],
 	]);
+});
+test('of several moments to look again the soonest counts; of none there is none', () => {
+	assert.equal(soonest(5_000, undefined, 0), { afterMs: 0 });
+	assert.equal(soonest(0, 5_000), { afterMs: 0 });
+	assert.equal(soonest(undefined, 5_000), { afterMs: 5_000 });
+	assert.equal([soonest(undefined, undefined), soonest()], [undefined, undefined]);
 });
 
 test.run();
