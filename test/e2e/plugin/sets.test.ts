@@ -1,44 +1,27 @@
 /** The plugin's verbs for RunnerSets and RunnerDeployments, against real reconcilers. */
 import * as assert from 'uvu/assert';
 import type { RunnerSet } from '../../../admission/api/sets.ts';
-import { type Cluster, startCluster } from '../../cluster/cluster.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
-import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
-import { suite } from '../../support/suite.ts';
+import { kinds } from '../../rig/runner-sets.ts';
+import { stage } from '../../rig/stage.ts';
 import { type Finished, type Installed, installPlugin, type Running } from '../support/plugin-process.ts';
+import { setTests } from '../support/set-tests.ts';
 
-interface Context {
-	rig: Rig;
-	plugin: Installed;
-	sets: SetUnderTest[];
-	runners: (...args: string[]) => Promise<Finished>;
-	start: (...args: string[]) => Running;
-}
+let plugin: Installed;
+let env: { KUBECONFIG: string };
 
-const test = suite<Context>('kubectl runners, sets');
-
-test.before(async (context) => {
-	[context.rig, context.plugin] = await Promise.all([startRig({ sets: true }), installPlugin()]);
-	context.sets = [];
-	const env = { KUBECONFIG: context.rig.cluster.kubeconfig };
-	context.runners = (...args) => context.plugin.run(args, env);
-	context.start = (...args) => context.plugin.start(args, env);
-});
-test.after(async ({ rig, plugin, sets }) => {
-	for (const set of sets ?? []) set.stop();
-	await Promise.all([rig?.stop(), plugin?.remove()]);
+const test = setTests('kubectl runners, sets', {
+	async prepare() {
+		const rig = await stage('sets');
+		plugin = await installPlugin();
+		env = { KUBECONFIG: rig.cluster.kubeconfig };
+		return rig;
+	},
+	cleanUp: () => plugin?.remove(),
 });
 
-async function given(
-	{ rig, sets }: Context,
-	kind: 'RunnerSet' | 'RunnerDeployment',
-	replicas: number,
-): Promise<SetUnderTest> {
-	const set = await SetUnderTest.make(rig, kind, { replicas });
-	sets.push(set);
-	return set;
-}
+const runners = (...args: string[]): Promise<Finished> => plugin.run(args, env);
+const start = (...args: string[]): Running => plugin.start(args, env);
 
 /** What the plugin says after the exit code; fails with all of it. */
 function ok({ code, stdout, stderr }: Finished): string {
@@ -49,24 +32,36 @@ function ok({ code, stdout, stderr }: Finished): string {
 for (const kind of kinds) {
 	const resource = kind.toLowerCase();
 
-	test(`${kind}: scale up with --wait ends when all are registered; status and list tell the same`, async (context) => {
-		const { runners, rig } = context;
-		const set = await given(context, kind, 0);
+	test(`${kind}: scale up with --wait ends when all are registered; status and list tell the same`, async ({
+		rig,
+		make,
+	}) => {
+		const set = await make(kind);
 		const at = ['-n', set.namespace];
-		const up = ok(await runners('scale', 'example', '--replicas=3', '--wait', '--timeout=30s', ...at));
+		const up = ok(await runners('scale', 'example', '--replicas=2', '--wait', '--timeout=120s', ...at));
 		assert.match(up, new RegExp(`^${resource}.actions.summerwind.dev/example scaled\n`));
-		assert.match(up, new RegExp(`^${resource}/example settled: 3 wanted: 3 idle\n$`, 'm'));
+		assert.match(up, new RegExp(`^${resource}/example settled: 2 wanted: 2 idle\n$`, 'm'));
 		const online = rig.github.runners(set.scope).filter(({ status }) => status === 'online');
-		assert.is(online.length, 3);
+		assert.is(online.length, 2);
 
-		const [first = ''] = set.known();
-		await set.busy(first);
-		await eventually('the status counts it', async () => (await set.object()).status?.busyReplicas === 1);
+		const before = set.live();
+		await set.scale(3);
+		await set.online(3);
+		const [third = ''] = set.live().filter((name) => !before.includes(name));
+		await set.busy(third);
+		await eventually(
+			'the status counts it',
+			async () => {
+				const { busyReplicas, idleReplicas } = (await set.object()).status ?? {};
+				return busyReplicas === 1 && idleReplicas === 2;
+			},
+			{ withinMs: 60_000 },
+		);
 		const tree = ok(await runners('status', `${resource}/example`, ...at));
 		assert.match(tree, new RegExp(`^${resource}/example +settled +\\d+s +3 wanted: 2 idle, 1 busy$`, 'm'));
 		assert.match(
 			tree,
-			new RegExp(`^.─ ${first} +busy +\\d+s +on node-\\d\n. {2}└─ job .* +running +\\d+s$`, 'm'),
+			new RegExp(`^.─ ${third} +busy +\\d+s +on node-\\S+\n.{3}└─ job .* +running +\\d+s$`, 'm'),
 		);
 		assert.is(tree.match(/─ example-\S+ +idle /g)?.length, 2);
 
@@ -75,35 +70,36 @@ for (const kind of kinds) {
 		assert.match(list, new RegExp(`^example +${kind} +3 +3 +2 +1 +0 +\\d+s$`, 'm'));
 		const ageless = (text: string) => text.replace(/\d+s$/m, '');
 		assert.is(ageless(ok(await runners('list', `${resource}s`, ...at))), ageless(list));
-		await set.endJob(first);
-	});
-
-	test(`${kind}: drain waits for the job, says for whom, and scales again with --replicas (C6)`, async (context) => {
-		const { start, rig } = context;
-		const set = await given(context, kind, 2);
-		const [first = '', second = ''] = set.known();
-		await set.busy(first);
-		const draining = start('drain', `${resource}/example`, '--replicas=1', '-n', set.namespace);
-		await draining.prints(new RegExp(`^pod/${second} gone$`, 'm'));
-		await draining.prints(new RegExp(`^waiting for ${set.namespace}/${first}: busy for \\d+s`, 'm'));
-		await set.endJob(first);
-		const stdout = ok(await draining.end());
-		assert.match(stdout, new RegExp(`^${resource}.actions.summerwind.dev/example scaled to 0 \\(was 2\\)\n`));
-		assert.match(
-			stdout,
-			new RegExp(`^${resource}/example drained: 2 runners have left in \\d+s\n.*scaled to 1\n$`, 'm'),
-		);
-		assert.equal(rig.agents.killedJobs(), []);
-		await set.reaches(1);
 	});
 }
 
-test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to restore', async (context) => {
-	const { start, runners } = context;
-	const set = await given(context, 'RunnerSet', 1);
-	const [only = ''] = set.known();
+test('drain waits for the job, says for whom, and scales again with --replicas (C6)', async ({
+	rig,
+	make,
+}) => {
+	const set = await make('RunnerDeployment', { replicas: 2 });
+	const [first = '', second = ''] = set.live();
+	await set.busy(first);
+	await set.registered(2);
+	const draining = start('drain', 'runnerdeployment/example', '--replicas=1', '-n', set.namespace);
+	await draining.prints(new RegExp(`^pod/${second} gone$`, 'm'));
+	await draining.prints(new RegExp(`^waiting for ${set.namespace}/${first}: busy for \\d+s`, 'm'));
+	await set.finish(first);
+	const stdout = ok(await draining.end());
+	assert.match(stdout, /^runnerdeployment.actions.summerwind.dev\/example scaled to 0 \(was 2\)\n/);
+	assert.match(stdout, /^runnerdeployment\/example drained: 2 runners have left in \d+s\n.*scaled to 1\n$/m);
+	assert.equal(rig.agents.killedJobs(), []);
+	await set.reaches(1);
+});
+
+test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to restore', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet', { replicas: 1 });
+	const [only = ''] = set.live();
 	await set.busy(only);
-	const late = await runners('drain', 'runnerset/example', '--timeout=2s', '-n', set.namespace);
+	const at = ['-n', set.namespace];
+	const late = await runners('drain', 'runnerset/example', '--timeout=2s', ...at);
 	assert.is(late.code, 2, late.stderr);
 	const goesOn =
 		/runnerset\/example stays at 0, which goes on without this command: 1 runner is still there, 1 of them busy/;
@@ -112,7 +108,7 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 	const restore = `kubectl runners scale runnerset/example --replicas=1 -n ${set.namespace}`;
 	assert.ok(late.stderr.includes(`To restore: ${restore}\n`), late.stderr);
 
-	const again = start('drain', 'runnerset', 'example', '-n', set.namespace);
+	const again = start('drain', 'runnerset', 'example', ...at);
 	await again.prints(new RegExp(`${only}: busy`));
 	again.interrupt();
 	const { code, stderr } = await again.end();
@@ -120,7 +116,7 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 	assert.match(stderr, goesOn);
 	assert.not.match(stderr, /restore/, 'it wanted 0 before this drain');
 
-	const third = start('drain', 'runnerset/example', '-n', set.namespace);
+	const third = start('drain', 'runnerset/example', ...at);
 	await third.prints(new RegExp(`${only}: busy`));
 	ok(await runners(...restore.split(' ').slice(2)));
 	const overruled = await third.end();
@@ -129,16 +125,16 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 		[1, 'error: runnerset/example was scaled to 1 meanwhile\n'],
 	);
 	assert.equal(set.live(), [only], 'the busy runner was never touched');
-	await set.endJob(only);
 });
 
-test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C say how to undo it', async (context) => {
-	const { start, runners } = context;
-	const set = await given(context, 'RunnerSet', 2);
-	const both = set.known();
+test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C say how to undo it', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet', { replicas: 2 });
+	const both = set.live();
 	await set.busy(...both);
 	const at = ['-n', set.namespace];
-	const late = await runners('scale', 'example', '--replicas=1', '--wait', '--timeout=3s', ...at);
+	const late = await runners('scale', 'example', '--replicas=1', '--wait', '--timeout=8s', ...at);
 	assert.is(late.code, 2, late.stdout + late.stderr);
 	assert.match(
 		late.stdout,
@@ -156,14 +152,12 @@ test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C s
 
 	const last = start('scale', 'example', '--replicas=1', '--wait', ...at);
 	await last.prints(/waiting for runnerset\/example: draining/);
-	await set.endJob(both[0] ?? '');
+	await set.finish(both[0] ?? '');
 	assert.match(ok(await last.end()), /^runnerset\/example settled: 1 wanted: 1 busy$/m);
-	await set.endJob(both[1] ?? '');
 });
 
-test('scale: preconditions, dry runs and formats as kubectl scale has them', async (context) => {
-	const { runners } = context;
-	const set = await given(context, 'RunnerSet', 0);
+test('scale: preconditions, dry runs and formats as kubectl scale has them', async ({ make }) => {
+	const set = await make('RunnerSet');
 	const at = ['-n', set.namespace];
 	const replicas = async () => (await set.object()).spec.replicas;
 	const wrong = await runners('scale', 'example', '--replicas=1', '--current-replicas=3', ...at);
@@ -204,9 +198,11 @@ test('scale: preconditions, dry runs and formats as kubectl scale has them', asy
 	assert.match(yaml, /^ {2}replicas: 0$/m);
 });
 
-test('a name alone: found whichever kind it is, refused if it is both, NotFound if neither', async (context) => {
-	const { runners, rig } = context;
-	const set = await given(context, 'RunnerDeployment', 0);
+test('a name alone: found whichever kind it is, refused if it is both, NotFound if neither', async ({
+	rig,
+	make,
+}) => {
+	const set = await make('RunnerDeployment');
 	const at = ['-n', set.namespace];
 	assert.is(
 		ok(await runners('scale', 'example', '--replicas=0', ...at)),
@@ -247,22 +243,27 @@ test('a name alone: found whichever kind it is, refused if it is both, NotFound 
 	assert.equal([empty.code, empty.stderr], [0, 'No resources found in kube-public namespace.\n']);
 });
 
-test('status -w and list sets -w in a pipe: the tree, then a line for every change', async (context) => {
-	const { start, runners } = context;
-	const set = await given(context, 'RunnerSet', 1);
-	const [first = ''] = set.known();
+test('status -w and list sets -w in a pipe: the tree, then a line for every change', async ({ make }) => {
+	const set = await make('RunnerSet', { replicas: 1 });
+	await set.registered(1);
+	await set.conditionIs('Settled', 'True');
+	const [first = ''] = set.live();
 	const at = ['-n', set.namespace];
 	const status = start('status', 'example', '-w', ...at);
 	const list = start('list', 'sets', '-w', ...at);
 	await status.prints(new RegExp(`^└─ ${first} +idle`, 'm'));
 	await list.prints(/^example +RunnerSet +1 +1 +1 +0 +0 /m);
-	await set.busy(first);
-	await status.prints(new RegExp(`^runnerset/example ${first}: busy`, 'm'));
-	await list.prints(/^example +RunnerSet +1 +1 +0 +1 +0 /m);
-	ok(await runners('scale', 'example', '--replicas=0', ...at));
-	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 go when/m);
-	await set.endJob(first);
+	await set.scale(2);
+	await set.online(2);
+	const [second = ''] = set.live().filter((name) => name !== first);
+	await set.busy(second);
+	await status.prints(new RegExp(`^runnerset/example ${second}: busy`, 'm'));
+	await list.prints(/^example +RunnerSet +2 +2 +1 +1 +0 /m);
+	await set.scale(0);
 	await status.prints(new RegExp(`^runnerset/example ${first}: gone$`, 'm'));
+	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 go when/m);
+	await set.finish(second);
+	await status.prints(new RegExp(`^runnerset/example ${second}: gone$`, 'm'));
 	await status.prints(/^runnerset\/example: settled; 0 wanted: none there$/m);
 	for (const running of [status, list]) {
 		running.interrupt();
@@ -273,41 +274,12 @@ test('status -w and list sets -w in a pipe: the tree, then a line for every chan
 	}
 });
 
-test('set names are completed, with what they are up to', async (context) => {
-	const { runners } = context;
-	const set = await given(context, 'RunnerDeployment', 0);
+test('set names are completed, with what they are up to', async ({ make }) => {
+	const set = await make('RunnerDeployment');
 	const scale = ok(await runners('__complete', 'scale', '-n', set.namespace, 'ex'));
 	assert.is(scale, 'example\t0 wanted: none there\n:4\n');
 	const drain = ok(await runners('__complete', 'drain', '-n', set.namespace, 'runner'));
 	assert.match(drain, /^runnerdeployment\/example\t/);
-});
-
-test('a cluster without the custom resources: no such resource type, and one line of advice', async ({
-	plugin,
-}) => {
-	let cluster: Cluster | undefined;
-	try {
-		cluster = await startCluster();
-		const env = { KUBECONFIG: cluster.kubeconfig };
-		for (const args of [
-			['scale', 'example', '--replicas=1'],
-			['list', 'sets'],
-			['list', 'sets', '-w'],
-			['status'],
-			['status', 'example', '-w'],
-			['drain', 'runnerset/example'],
-		]) {
-			const { code, stdout, stderr } = await plugin.run(args, env);
-			assert.equal([code, stdout], [1, ''], args.join(' '));
-			assert.match(
-				stderr,
-				/^error: the server doesn't have a resource type "runnersets"\n[A-Z].*kubectl runners list\n$/,
-				args.join(' '),
-			);
-		}
-	} finally {
-		await cluster?.stop();
-	}
 });
 
 test.run();

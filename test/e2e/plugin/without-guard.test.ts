@@ -462,4 +462,23 @@ test('version: of the plugin, the cluster and whether the guard is there', async
 	assert.is(data.guard, 'not-installed');
 });
 
+test('a cluster without RunnerSets: no such resource type, and one line of advice', async ({ runners }) => {
+	for (const args of [
+		['scale', 'example', '--replicas=1'],
+		['list', 'sets'],
+		['list', 'sets', '-w'],
+		['status'],
+		['status', 'example', '-w'],
+		['drain', 'runnerset/example'],
+	]) {
+		const { code, stdout, stderr } = await runners(...args);
+		assert.equal([code, stdout], [1, ''], args.join(' '));
+		assert.match(
+			stderr,
+			/^error: the server doesn't have a resource type "runnersets"\n[A-Z].*kubectl runners list\n$/,
+			args.join(' '),
+		);
+	}
+});
+
 test.run();

@@ -8,7 +8,7 @@ import { kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
 import { setTests } from '../support/set-tests.ts';
 
-const test = setTests('completion of sets', () => stage('sets'));
+const test = setTests('completion of sets', { prepare: () => stage('sets') });
 
 const delay = (time: string) => ({ 'actions-runner/recreation-delay': time });
 const neverRegisters = { 'test.runners/no-register': 'true' };

@@ -6,7 +6,7 @@ import { stage } from '../../rig/stage.ts';
 import { KubeError, type KubeItem } from '../../sim/kube.ts';
 import { type SetTest, setTests } from '../support/set-tests.ts';
 
-const test = setTests('life of sets', () => stage('sets'));
+const test = setTests('life of sets', { prepare: () => stage('sets') });
 
 /** One of two runners is busy; nobody has told the server. */
 async function oneBusyOfTwo({ make }: SetTest, kind: Kind): Promise<{ set: SetUnderTest; busy: string }> {

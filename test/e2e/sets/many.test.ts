@@ -5,7 +5,7 @@ import { kinds } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
 import { setTests } from '../support/set-tests.ts';
 
-const test = setTests('many runners of sets', () => stage('sets'));
+const test = setTests('many runners of sets', { prepare: () => stage('sets') });
 
 /** Completions that come while a pass removes wait for the next one; each pass takes what there is. */
 const mostPasses = 8;

@@ -8,7 +8,7 @@ import { kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
 import { setTests } from '../support/set-tests.ts';
 
-const test = setTests('scale-down of sets', () => stage('sets'));
+const test = setTests('scale-down of sets', { prepare: () => stage('sets') });
 
 const sorted = (list: readonly string[]) => [...list].sort();
 const oneReplaced = (set: SetUnderTest, made: number, live: number) =>

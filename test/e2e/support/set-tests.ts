@@ -23,7 +23,7 @@ const atOnce = 4;
  */
 export function setTests(
 	name: string,
-	prepare: () => Promise<Rig>,
+	{ prepare, cleanUp }: { prepare: () => Promise<Rig>; cleanUp?: () => Promise<void> },
 ): { (title: string, body: Body): void; run(): void } {
 	const inner = suite<{ rig: Rig }>(name);
 	const waiting: ((rig: Rig) => Promise<void>)[] = [];
@@ -42,6 +42,7 @@ export function setTests(
 	inner.after(async ({ rig }) => {
 		for (const set of all) set.stop();
 		history?.stop();
+		await cleanUp?.();
 		await end(rig);
 	});
 
