@@ -78,6 +78,7 @@ export interface Plan {
 }
 
 const isOver = ({ phase }: Owner) => phase === 'completed' || phase === 'failed' || phase === 'stopping';
+const hasRegistered = ({ phase }: Owner) => phase === 'idle' || phase === 'busy' || phase === 'completed';
 /** Whether the runner runs or will run, and so may get a job. */
 export const isActive = (owner: Owner) => !isOver(owner) && owner.phase !== 'leaving';
 
@@ -95,10 +96,9 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 
 	// Never create more than wanted plus surge, however many of the present ones are outdated (invariant 7).
 	const held = wanted - (hold?.replicas ?? 0);
-	const missing = rolling
-		? Math.min(held - (active.length - outdated.length), held + set.surge - active.length)
-		: held - active.length;
-	const paused = set.deleting || set.credentialsMissing || accounting.nextStartMs > nowMs;
+	const upToDate = active.length - outdated.length;
+	const missing = Math.min(held - upToDate, held + set.surge - active.length);
+	const paused = set.credentialsMissing || accounting.nextStartMs > nowMs;
 	const create = paused ? 0 : Math.max(0, missing);
 
 	const surplus = staying.length - wanted > victims.length;
@@ -114,12 +114,10 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 		hold?.untilMs,
 		missing > 0 ? accounting.nextStartMs : undefined,
 		...victims.map(({ notBeforeMs }) => notBeforeMs),
-		...active.map(({ phase, sinceMs, notBeforeMs = 0 }) =>
-			phase === 'starting' && sinceMs !== undefined
-				? Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)
-				: undefined,
-		),
-	].filter((ms) => ms !== undefined && ms > nowMs) as number[];
+		...active
+			.filter(({ phase }) => phase === 'starting')
+			.map(({ sinceMs = nowMs, notBeforeMs = 0 }) => Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)),
+	].filter((ms): ms is number => (ms ?? 0) > nowMs);
 	const lookAgainMs = moments.length > 0 ? Math.min(...moments) - nowMs : undefined;
 	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };
 }
@@ -137,9 +135,9 @@ function* choose(
 	let excess = active.length - most;
 	let available = active.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
-		const useless = old(owner) && owner.phase !== 'idle'; // a new one is available as soon
-		const spare = old(owner) && owner.phase === 'idle' && most > wanted && available > wanted;
-		if (excess <= 0 && !useless && !spare && !owner.unfit && !isLost(owner, nowMs)) continue;
+		// A new one is available as soon as one that is not idle yet. An idle one goes when enough others can take a job.
+		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
+		if (excess <= 0 && !outdated && !owner.unfit && !isLost(owner, nowMs)) continue;
 		excess -= 1;
 		if (owner.phase === 'idle') available -= 1;
 		yield owner;
@@ -148,12 +146,7 @@ function* choose(
 
 /** Whether GitHub has not listed the runner for so long that it will never register. It is replaced if GitHub confirms that (E5). */
 function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean {
-	return (
-		phase === 'starting' &&
-		sinceMs !== undefined &&
-		nowMs - sinceMs >= registrationTimeoutMs &&
-		notBeforeMs <= nowMs
-	);
+	return phase === 'starting' && nowMs - (sinceMs ?? nowMs) >= registrationTimeoutMs && notBeforeMs <= nowMs;
 }
 
 /** Order of release: unfit or outdated ones first; then pending, idle on a cordoned node, idle, starting; then the oldest. */
@@ -193,10 +186,8 @@ function account(
 	if (owners.some((owner) => owner.phase === 'failed' && sinceThen(owner))) {
 		failedStarts += 1;
 		nextStartMs = nowMs + Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (failedStarts - 1));
-	} else if (failedStarts > 0) {
-		const registered = ({ phase }: Owner) => phase === 'idle' || phase === 'busy' || phase === 'completed';
-		// A runner that was started after the failure has registered.
-		if (owners.some((owner) => registered(owner) && sinceThen(owner))) failedStarts = 0;
+	} else if (owners.some((owner) => hasRegistered(owner) && sinceThen(owner))) {
+		failedStarts = 0; // a runner that was started after the failure has registered
 	}
 
 	const oldestMs = completionsMs[0];

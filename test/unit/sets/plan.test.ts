@@ -140,6 +140,12 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 		3,
 		'create 1, release old-pending old-pending old-starting',
 	],
+	[
+		'rollout: an old one that has not started takes no place of an idle one, which is not needed any more',
+		'old-pending idle*3 old-idle',
+		3,
+		'release old-pending old-idle',
+	],
 	['rollout: done but for a busy one, which finishes', 'idle*3 old-busy', 3, 'nothing'],
 	['rollout with a scale-down: old idle ones go first', 'old-idle*2 idle*3', 3, 'release old-idle old-idle'],
 	[
@@ -320,7 +326,8 @@ test('one that never registers is released once in 10 min, and counts until it i
 	assert.is(words([lost], state(1)), 'release starting');
 	assert.is(words([{ ...lost, sinceMs: now - 10 * minute + 1 }], state(1)), 'nothing');
 	assert.is(words([{ ...lost, notBeforeMs: now + 5_000 }], state(1)), 'nothing');
-	assert.is(plan([{ ...lost, notBeforeMs: now + 5_000 }], state(1), now).lookAgainMs, 5_000);
+	const asked = plan([{ ...lost, notBeforeMs: now + 5_000 }], state(1), now);
+	assert.equal([asked.lookAgainMs, asked.wait], [5_000, []], 'until then it counts as starting');
 });
 
 test('one that could not be unregistered stays the chosen one and is asked about later', () => {
@@ -351,6 +358,8 @@ test('the status says that places are held, and that credentials are missing', (
 	const accounting = { effectiveMs: 0, completionsMs: [now - 1_000], failedStarts: 0, nextStartMs: 0 };
 	assert.equal(planned([], state(1, { accounting, recreationDelayMs: minute })).wait, ['hold']);
 	assert.equal(planned([], state(1, { credentialsMissing: true })).wait, ['credentials-missing']);
+	const tooMany = planned(owners('idle*3'), state(1, { credentialsMissing: true }));
+	assert.equal(tooMany.wait, ['credentials-missing'], 'there is no job to wait for');
 });
 test('when to look again: the end of a hold, of a pause, of a refusal, or of the time to register; the earliest', () => {
 	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 1, nextStartMs: now + 20_000 };
@@ -358,6 +367,7 @@ test('when to look again: the end of a hold, of a pause, of a refusal, or of the
 	assert.is(planned(owners('idle'), state(1, { accounting })).lookAgainMs, undefined);
 	assert.is(planned(owners('idle busy'), state(2)).lookAgainMs, undefined);
 	assert.is(planned([owner('starting', { sinceMs: now - minute })], state(1)).lookAgainMs, 9 * minute);
+	assert.is(planned([owner('starting', { sinceMs: undefined })], state(1)).lookAgainMs, 10 * minute);
 	assert.is(planned([owner('idle', { sinceMs: now - minute })], state(1)).lookAgainMs, undefined);
 	assert.is(
 		planned([owner('starting', { sinceMs: now - 20 * minute, notBeforeMs: now + 7_000 })], state(1))
