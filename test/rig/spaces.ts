@@ -20,3 +20,11 @@ export function plainPod(name: string, namespace: string, spec: object = {}): ob
 		spec: { ...spec, containers: [{ name: 'web', image: 'nginx' }] },
 	};
 }
+
+/** PriorityClass of pods that preempt others. */
+export const urgentPriority = {
+	apiVersion: 'scheduling.k8s.io/v1',
+	kind: 'PriorityClass',
+	metadata: { name: 'urgent' },
+	value: 1_000_000,
+};

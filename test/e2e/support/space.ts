@@ -8,6 +8,7 @@ import type { Call } from '../../sim/calls.ts';
 import { KubeError } from '../../sim/kube.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../../sim/pods.ts';
 import type { JournalEntry } from '../../sim/runner-agents.ts';
+import type { ScaleSetOptions } from '../../sim/scale-set-pods.ts';
 import type { FaultHandle } from '../../sim/simulator.ts';
 
 let spaces = 0;
@@ -91,7 +92,7 @@ export class Space {
 		await eventually(`${names.join(', ')} online at GitHub`, () => names.every(online));
 	}
 
-	async scaleSetRunners(names: string[]): Promise<void> {
+	async scaleSetRunners(names: string[], more: Partial<ScaleSetOptions> = {}): Promise<void> {
 		const githubConfigUrl = `https://github.com/${this.name}`;
 		await this.rig.scaleSetRunners(
 			names.map((name) => ({
@@ -99,6 +100,7 @@ export class Space {
 				namespace: this.name,
 				githubConfigUrl,
 				githubConfigSecret: credentialsSecret,
+				...more,
 			})),
 		);
 		await this.registered(names);
