@@ -14,7 +14,7 @@ const fileWithinMs = 8 * 60_000;
 /** Files at a time, beside those on the stages: they wait more than they compute, also on two cores. */
 const defaultJobs = 3;
 /** Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely for tests to go on. */
-const jobsOnStage = 3;
+const jobsOnStage: Record<string, number> = { guard: 3, sets: 3, bare: 1 };
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
 /** So many of the slowest files are listed at the end. */
@@ -97,7 +97,7 @@ async function runOnStage(stage: string, files: string[]): Promise<void> {
 		end({ file, passed, failed, output, seconds: seconds(open.get(file) ?? startedMs) });
 		open.delete(file);
 	};
-	const args = [join(folder, 'stage.ts'), stage, String(jobsOnStage), ...files];
+	const args = [join(folder, 'stage.ts'), stage, String(jobsOnStage[stage]), ...files];
 	const { output, broken } = await inProcess(args, { onMessage });
 	for (const [file, sinceMs] of open) end({ file, passed: 0, failed: 1, seconds: seconds(sinceMs), output });
 	if (broken && open.size === 0)

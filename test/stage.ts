@@ -39,6 +39,8 @@ await prepareStage(stage as StageName);
 const waiting = [...files];
 await Promise.all(Array.from({ length: Number(jobs) }, worker));
 await endStages();
+// What a failed file has left open (a watch, a socket) does not keep this process.
+process.once('disconnect', () => process.exit());
 process.disconnect?.();
 
 async function worker(): Promise<void> {

@@ -37,6 +37,8 @@ export interface RigOptions {
 	server?: Partial<ServerOptions>;
 	/** RunnerSets and RunnerDeployments too: mutating webhooks and all controllers. Default: the guard alone. */
 	sets?: boolean;
+	/** Nothing of ours is installed, and no server runs. */
+	bare?: boolean;
 	log?: (line: string) => void;
 }
 
@@ -88,28 +90,25 @@ export class Rig<C extends RigCluster = Cluster> {
 	}
 
 	async start(): Promise<void> {
-		const { nodes = ['node-1', 'node-2'], replicas = 1 } = this.#options;
-		this.#balancer = await startBalancer([]);
+		const { nodes = ['node-1', 'node-2'], replicas = 1, bare } = this.#options;
 		await Promise.all([
 			...nodes.map((node) => this.cluster.addNode(node)),
-			this.#install(this.#balancer.port),
+			...(bare ? [] : [this.#install()]),
 		]);
-		await this.ok(['apply', '-f', '-'], JSON.stringify(ephemeralRunnerCrd));
-		this.serverKubeconfig = await this.cluster.serviceAccountKubeconfig(
-			'runners-system',
-			'runners-admission',
-		);
 		this.agents = await startRunnerAgents({
 			cluster: this.cluster.kubeconfig,
 			github: this.github,
 			...this.#options.agents,
 		});
+		if (bare) return;
 		for (let replica = 0; replica < replicas; replica++) await this.addServer();
 		if (replicas > 0) await this.guarded();
 	}
 
 	/** As a user installs it, whose server is outside of the cluster, but with webhooks that lead to our port. */
-	async #install(port: number): Promise<void> {
+	async #install(): Promise<void> {
+		this.#balancer = await startBalancer([]);
+		const { port } = this.#balancer;
 		const folder = join(this.cluster.folder, 'overlay');
 		await mkdir(folder, { recursive: true });
 		const manifests = (name: string) => relative(folder, join(project, 'manifests', name));
@@ -122,6 +121,11 @@ export class Rig<C extends RigCluster = Cluster> {
 		await this.ok(
 			['apply', '--server-side', '-f', '-'],
 			built.replaceAll(/^(\s+port: )9443$/gm, `$1${port}`),
+		);
+		await this.ok(['apply', '-f', '-'], JSON.stringify(ephemeralRunnerCrd));
+		this.serverKubeconfig = await this.cluster.serviceAccountKubeconfig(
+			'runners-system',
+			'runners-admission',
 		);
 	}
 

@@ -61,16 +61,26 @@ export class SetUnderTest {
 
 	static async make(rig: Rig, kind: Kind, options: SetOptions = {}): Promise<SetUnderTest> {
 		const set = new SetUnderTest(rig, kind, options);
-		await rig.cluster.createNamespace(set.namespace);
-		rig.github.addScope(set.scope);
-		await set.#kube.watch<PodItem>(`/api/v1/namespaces/${set.namespace}/pods`, {
-			seen: (pod) => set.#seen(pod),
-			gone: (pod) => void set.#pods.delete(pod.metadata.name),
+		try {
+			await set.#make(options);
+			return set;
+		} catch (error) {
+			set.stop(); // its watch would keep the process from ending
+			throw error;
+		}
+	}
+
+	async #make(options: SetOptions): Promise<void> {
+		const { rig } = this;
+		await rig.cluster.createNamespace(this.namespace);
+		rig.github.addScope(this.scope);
+		await this.#kube.watch<PodItem>(`/api/v1/namespaces/${this.namespace}/pods`, {
+			seen: (pod) => this.#seen(pod),
+			gone: (pod) => void this.#pods.delete(pod.metadata.name),
 		});
-		if (options.ownCredentials) await set.#addCredentials();
-		await rig.apply(set.manifest(options));
-		if (options.replicas) await set[options.until ?? 'registered'](options.replicas);
-		return set;
+		if (options.ownCredentials) await this.#addCredentials();
+		await rig.apply(this.manifest(options));
+		if (options.replicas) await this[options.until ?? 'registered'](options.replicas);
 	}
 
 	async #addCredentials(): Promise<void> {

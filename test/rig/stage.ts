@@ -1,17 +1,27 @@
+import { join } from 'node:path';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RunnerAgents } from '../sim/runner-agents.ts';
 import type { FaultHandle, GitHub } from '../sim/simulator.ts';
 import { type Rig, type RigOptions, startRig } from './rig.ts';
 
+/** As GKE has it: pods of the system's priorities only where a quota admits them. */
+const limitedPriorities = join(import.meta.dirname, '../fixtures/limited-priorities.json');
+
 /**
  * A stage is a rig that many test files use at the same time: one control plane, one GitHub simulator, one server.
- * `guard` runs the guard alone, as most installations do; `sets` runs RunnerSets and RunnerDeployments too.
+ * `guard` runs the guard alone, as most installations do; `sets` runs RunnerSets and RunnerDeployments too. On `bare`
+ * nothing of ours is installed, and one file at a time does what it likes with the whole cluster; it leaves no object of
+ * ours, no runner pod and no server.
  */
-export type StageName = 'guard' | 'sets';
+export type StageName = 'guard' | 'sets' | 'bare';
 
 const options: Record<StageName, RigOptions> = {
 	guard: {},
 	sets: { sets: true },
+	bare: {
+		bare: true,
+		cluster: { args: { 'kube-apiserver': [`--admission-control-config-file=${limitedPriorities}`] } },
+	},
 };
 
 interface Stage {
@@ -59,6 +69,7 @@ function stageOf(name: StageName): Promise<Stage> {
 
 function view(name: StageName, stage: Stage): Rig {
 	const { rig, owners } = stage;
+	const alone = name === 'bare';
 	const file = {};
 	const owns = (namespace: string) => owners.get(namespace) === file;
 	const logFrom = new Map(rig.servers.map((server) => [server, server.log.length]));
@@ -70,8 +81,7 @@ function view(name: StageName, stage: Stage): Rig {
 			owners.set(namespace, file);
 			await rig.cluster.createNamespace(namespace);
 		},
-		killApiServer: notShared,
-		startApiServer: notShared,
+		...(alone ? {} : { killApiServer: notShared, startApiServer: notShared }),
 		stop: notShared,
 	});
 	let stopped = false;
@@ -88,14 +98,15 @@ function view(name: StageName, stage: Stage): Rig {
 					.filter((line) => matches(line) && !names(JSON.stringify(line), namespaces)),
 			);
 		},
-		addServer: notShared,
+		addServer: alone ? (options) => rig.addServer(options) : notShared,
 		startStandby: (options) => rig.startStandby(options),
-		terminate: notShared,
+		terminate: alone ? (server) => rig.terminate(server) : notShared,
 		async stop() {
 			if (stopped) return;
 			stopped = true;
 			github.clearFaults();
 			agents.stop();
+			if (alone) await Promise.all([...rig.servers].map((server) => server.stop()));
 			if (--stage.users > 0 || kept) return;
 			stages.delete(name);
 			await rig.stop();

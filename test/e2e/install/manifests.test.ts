@@ -1,78 +1,112 @@
 /** manifests/ as people apply it: built by kubectl, judged by a real API server. */
-import { readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
-import type { KubeObject } from '../../../admission/api/kinds.ts';
-import { type Cluster, startCluster } from '../../cluster/cluster.ts';
+import type { Manifest } from '../../../plugin/installation/manifest.ts';
+import { overlayNames, readOverlay, renderedFile } from '../../../scripts/manifests/overlays.ts';
+import { kustomize, renderOverlay } from '../../../scripts/manifests/render.ts';
+import type { Rig } from '../../rig/rig.ts';
+import { stage } from '../../rig/stage.ts';
 import { suite } from '../../support/suite.ts';
+import { end } from '../support/space.ts';
 
 const manifests = join(import.meta.dirname, '../../../manifests');
+
+const test = suite<{ rig: Rig }>('manifests');
 /** Whose kinds are in a cluster only where they are installed. */
 const foreignKinds = /^(cert-manager\.io|monitoring\.coreos\.com)\//;
-
-const test = suite<{ cluster: Cluster }>('manifests');
+/** What the others live in, or are defined by, has to be there even for a dry run. */
+const grounds = readOverlay('default').filter(
+	({ kind }) => kind === 'Namespace' || kind === 'CustomResourceDefinition',
+);
 
 test.before(async (context) => {
-	context.cluster = await startCluster();
+	context.rig = await stage('bare');
+	await apply(context.rig, grounds);
 });
-test.after(async ({ cluster }) => {
-	await cluster?.stop();
+test.after(async ({ rig }) => {
+	if (rig) await rig.ok(['delete', '--ignore-not-found', '-f', '-'], listOf(grounds));
+	await end(rig);
 });
 
-for (const overlay of readdirSync(join(manifests, 'overlays'))) {
-	test(`overlay ${overlay}: every field is known, nothing is warned of, all of it is labelled as ours`, ({
-		cluster,
-	}) => judge(cluster, join(manifests, 'overlays', overlay)));
+for (const name of overlayNames) {
+	test(`overlay ${name}: the committed file is what kubectl kustomize makes of it now ("make manifests")`, async () => {
+		assert.fixture(readFileSync(renderedFile(name), 'utf8'), await renderOverlay(name));
+	});
+
+	test(`overlay ${name}: every field is known, nothing is warned of`, ({ rig }) =>
+		judge(rig, readOverlay(name)));
+}
+
+/** The objects of guard-only with a component. */
+async function withComponent(rig: Rig, component: string): Promise<Manifest[]> {
+	const folder = join(rig.cluster.folder, 'kustomize', component);
+	await mkdir(folder, { recursive: true });
+	const from = (name: string) => relative(folder, join(manifests, name));
+	const kustomization = {
+		resources: [from('overlays/guard-only')],
+		components: [from(`components/${component}`)],
+	};
+	await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+	return loadAll(await kustomize(folder)) as Manifest[];
 }
 
 for (const component of readdirSync(join(manifests, 'components'))) {
-	test(`component ${component}, added to guard-only: the same`, async ({ cluster }) => {
-		const folder = join(cluster.folder, 'kustomize', component);
-		await mkdir(folder, { recursive: true });
-		const from = (name: string) => relative(folder, join(manifests, name));
-		const kustomization = {
-			resources: [from('overlays/guard-only')],
-			components: [from(`components/${component}`)],
-		};
-		await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-		await judge(cluster, folder);
+	test(`component ${component}, added to guard-only: the same, all of it is labelled as ours`, async ({
+		rig,
+	}) => {
+		const objects = await withComponent(rig, component);
+		for (const { kind, metadata } of objects) {
+			const { name, labels = {} } = metadata;
+			assert.is(labels['app.kubernetes.io/name'], 'runners-admission', `${kind} ${name}`);
+			assert.is(labels['app.kubernetes.io/part-of'], 'kubectl-runners', `${kind} ${name}`);
+		}
+		await judge(rig, objects);
 	});
 }
 
-async function judge(cluster: Cluster, folder: string): Promise<void> {
-	const objects = loadAll(await ok(cluster, ['kustomize', folder])) as KubeObject[];
-	for (const { kind, metadata } of objects) {
-		const { name, labels = {} } = metadata;
-		assert.is(labels['app.kubernetes.io/name'], 'runners-admission', `${kind} ${name}`);
-		assert.is(labels['app.kubernetes.io/part-of'], 'kubectl-runners', `${kind} ${name}`);
-	}
+test('component monitoring adds its four objects, all in the namespace of the server, and changes none', async ({
+	rig,
+}) => {
+	const monitored = await withComponent(rig, 'monitoring');
+	const keys = new Set(readOverlay('guard-only').map((object) => JSON.stringify(object)));
+	const added = monitored.filter((object) => !keys.has(JSON.stringify(object)));
+	assert.equal(added.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`).sort(), [
+		'ConfigMap runners-system/runners-admission-dashboard',
+		'PrometheusRule runners-system/runners-admission',
+		'Service runners-system/runners-admission-metrics',
+		'ServiceMonitor runners-system/runners-admission',
+	]);
+	assert.is(monitored.length, keys.size + added.length);
 
-	const versions = (await ok(cluster, ['api-versions'])).split('\n');
-	const known = objects.filter(
-		({ apiVersion = '' }) => versions.includes(apiVersion) || !foreignKinds.test(apiVersion),
+	const dashboard = added.find(({ kind }) => kind === 'ConfigMap') as
+		| (Manifest & { data?: Record<string, string> })
+		| undefined;
+	assert.is(dashboard?.metadata.labels?.grafana_dashboard, '1', "how Grafana's sidecar finds it");
+	assert.equal(
+		JSON.parse(dashboard?.data?.['runners-admission.json'] ?? ''),
+		JSON.parse(await readFile(join(manifests, 'components/monitoring/dashboard.json'), 'utf8')),
 	);
-	// What the others live in, or are defined by, has to be there even for a dry run.
-	await apply(
-		cluster,
-		known.filter(({ kind }) => kind === 'Namespace' || kind === 'CustomResourceDefinition'),
-	);
-	const applied = await apply(cluster, known, '--dry-run=server');
+});
+
+async function judge(rig: Rig, objects: Manifest[]): Promise<void> {
+	const known = objects.filter(({ apiVersion = '' }) => !foreignKinds.test(apiVersion));
+	const applied = await apply(rig, known, '--dry-run=server');
 	assert.is(applied.trim().split('\n').length, known.length);
 }
 
-/** Server-side, with every field checked. */
-function apply(cluster: Cluster, objects: KubeObject[], ...more: string[]): Promise<string> {
-	const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
-	return ok(cluster, ['apply', '--server-side', '--validate=strict', ...more, '-f', '-'], list);
+/** Server-side, with every field checked, and without a warning: Pod Security warns here too, the namespace asks for it. */
+async function apply(rig: Rig, objects: Manifest[], ...more: string[]): Promise<string> {
+	const args = ['apply', '--server-side', '--validate=strict', ...more, '-f', '-'];
+	const { code, stdout, stderr } = await rig.kubectl(args, listOf(objects));
+	assert.is(`${code} ${stderr}`, '0 ', `kubectl ${args.join(' ')}`);
+	return stdout;
 }
 
-/** kubectl that must succeed, and without a warning: Pod Security warns here too, the namespace asks for it. */
-async function ok(cluster: Cluster, args: string[], input?: string): Promise<string> {
-	const done = await cluster.kubectl(args, input === undefined ? {} : { input });
-	assert.is(`${done.code} ${done.stderr}`, '0 ', `kubectl ${args.join(' ')}`);
-	return done.stdout;
+function listOf(items: Manifest[]): string {
+	return JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
 }
 
 test.run();

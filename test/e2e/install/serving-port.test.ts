@@ -4,16 +4,18 @@ import { join, relative } from 'node:path';
 import { load, loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../cluster/free-port.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
+import type { Rig } from '../../rig/rig.ts';
+import { stage } from '../../rig/stage.ts';
 import { suite } from '../../support/suite.ts';
 import { end, Space } from '../support/space.ts';
+import { deletion, post, review } from '../support/webhook-post.ts';
 
 const project = join(import.meta.dirname, '../../..');
 
 const test = suite<{ rig: Rig }>('another serving port');
 
 test.before(async (context) => {
-	context.rig = await startRig({ replicas: 0 });
+	context.rig = await stage('guard');
 });
 test.after(({ rig }) => end(rig));
 
@@ -44,7 +46,7 @@ async function documented(rig: Rig, port: number): Promise<{ kind: string }[]> {
 	const folder = join(rig.cluster.folder, 'another-port');
 	const kustomization = load(yaml.replaceAll('10250', `${port}`)) as { resources: string[] };
 	kustomization.resources = kustomization.resources.map((one) => relative(folder, join(project, one)));
-	await mkdir(folder);
+	await mkdir(folder, { recursive: true });
 	await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
 	return loadAll(await rig.ok(['kustomize', folder])) as { kind: string }[];
 }
@@ -65,14 +67,19 @@ test('as documented: Service and NetworkPolicy follow the pod, and the server gu
 	assert.equal(of<NetworkPolicy>('NetworkPolicy').spec.ingress[0]?.ports[0]?.port, named);
 
 	const env = Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
-	const server = await rig.addServer({ env: { ...env, GITHUB_TOKEN: 'test-token' } });
-	assert.is(server.port, port);
-	await rig.guarded();
 	const space = await Space.make(rig);
-	await space.runners(['busy-0', 'idle-0']);
-	await space.runJob('busy-0');
-	assert.match(await space.refused('busy-0'), 'running a job');
-	await space.deleted('idle-0');
+	await space.runners(['busy-0']);
+	await space.runJob('busy-0', { known: true });
+	const server = await rig.startStandby({ env: { ...env, GITHUB_TOKEN: 'test-token' } });
+	try {
+		assert.is(server.port, port);
+		const request = { ...deletion(await space.pod('busy-0')), name: 'busy-0', namespace: space.name };
+		const { text } = await post(port, '/pods/delete', review(request));
+		assert.match(JSON.parse(text).response.status.message, 'is busy');
+	} finally {
+		await server.stop();
+		await space.clear();
+	}
 });
 
 test.run();

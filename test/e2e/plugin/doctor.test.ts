@@ -61,9 +61,12 @@ async function report(rig: Rig): Promise<Report> {
 	return JSON.parse(data[reportKey] ?? '') as Report;
 }
 
-/** The leader writes news within 10 s; what it has to learn from GitHub first takes a poll or a back-off. */
+/** The leader writes news within 10 s; what it has to learn from GitHub first takes a poll or a back-off of up to 60 s. */
 function reported(rig: Rig, what: string, holds: (report: Report) => boolean): Promise<boolean> {
-	return eventually(`the report says: ${what}`, async () => holds(await report(rig)), { withinMs: 60_000 });
+	return eventually(`the report says: ${what}`, async () => holds(await report(rig)), {
+		withinMs: 180_000,
+		everyMs: 300,
+	});
 }
 
 function sample(metrics: string, name: string): number | undefined {
@@ -75,7 +78,8 @@ test('without runner pods: all is well, proven by a dry-run eviction of nobody',
 	rig,
 	findings,
 }) => {
-	await eventually('the leader has written its report', () => report(rig).catch(() => undefined));
+	const written = () => report(rig).catch(() => undefined);
+	await eventually('the leader has written its report', written, { withinMs: 60_000 });
 	const { code, of } = await findings();
 	assert.is(of('reachable').level, 'ok');
 	assert.match(of('reachable').message, 'a dry-run eviction of a pod that does not exist');
@@ -92,6 +96,10 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 	await reported(rig, 'the credential works', ({ credentials }) =>
 		credentials.some(({ account, state }) => account.startsWith(`${space.name}/`) && state === 'ok'),
 	);
+	await eventually('the back-stop', async () => {
+		const path = `/apis/policy/v1/namespaces/${space.name}/poddisruptionbudgets`;
+		return (await rig.kube.get<{ items: unknown[] }>(path)).items.length > 0;
+	});
 	const before = await space.annotations('busy-0');
 
 	const { code, stdout, stderr } = await doctor();
@@ -108,7 +116,7 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 		),
 	);
 	assert.match(stdout, /^certificate +ok +left: serving certificate \d+ days, CA \d+ days$/m);
-	assert.match(stdout, /^leader +ok +\S+, renewed [0-9]s ago$/m);
+	assert.match(stdout, /^leader +ok +\S+, renewed \d+s ago$/m);
 	assert.match(stdout, /^credentials +ok +\d+ credentials? in use, none refused/m);
 	assert.match(
 		stdout,
@@ -133,7 +141,12 @@ test('the report: version, replica, certificates, budget, counts, the oldest rec
 	space,
 }) => {
 	await space.refused('busy-0');
-	await reported(rig, 'a deletion is recorded', ({ recordedDeletions }) => recordedDeletions.count === 1);
+	// It is recorded before the leader has judged it, and counted before GitHub's next list shows the job.
+	await reported(
+		rig,
+		'the deletion of a busy runner is recorded',
+		({ recordedDeletions, runners }) => recordedDeletions.byReason.busy === 1 && runners.busy === 1,
+	);
 	const seen = await report(rig);
 	assert.equal(seen.recordedDeletions.byReason, { busy: 1 });
 	const { pod, reason, requestedBy } = seen.recordedDeletions.oldest ?? {};
@@ -151,9 +164,11 @@ test('the report: version, replica, certificates, budget, counts, the oldest rec
 	const text = JSON.stringify(seen);
 	assert.not(text.includes(space.token) || text.includes('test-token'), 'no secret is in it');
 
-	const metrics = (await rig.servers[0]?.metrics()) ?? '';
+	const readMetrics = async () => (await rig.servers[0]?.metrics()) ?? '';
+	const age = async () => sample(await readMetrics(), 'runners_recorded_deletion_oldest_age_seconds') ?? 0;
+	await eventually('it gets older', async () => (await age()) > 1);
+	const metrics = await readMetrics();
 	assert.is(sample(metrics, 'runners_recorded_deletions{reason="busy"}'), 1);
-	assert.ok((sample(metrics, 'runners_recorded_deletion_oldest_age_seconds') ?? 0) > 1);
 	const account = `account="${space.name}/example-github-secret"`;
 	assert.is(sample(metrics, `runners_github_credential_state{${account},state="ok"}`), 1);
 	assert.ok((sample(metrics, `runners_github_rate_limit_remaining{${account}}`) ?? 0) > 0);
@@ -197,7 +212,7 @@ test('failurePolicy Ignore shows in doctor, metrics and status, with the time un
 	await policy('Fail');
 	await reported(rig, 'guarded again', ({ guard }) => guard.state === 'guarded');
 	const { unguardedSeconds } = (await report(rig)).guard;
-	assert.ok(unguardedSeconds > 0 && unguardedSeconds < 60, String(unguardedSeconds));
+	assert.ok(unguardedSeconds > 0, String(unguardedSeconds));
 	const well = await findings();
 	assert.equal(well.of('failure-policy').details, [
 		`runner pods have been unguarded for ${unguardedSeconds} s in all`,
@@ -377,9 +392,27 @@ test('every replica down: not reachable, nobody leads, exit code 1', async ({ ri
 		/^reachable +error +the API server does not reach the guard: nothing listens at its address/m,
 	);
 	assert.match(stdout, /^ {2}- .*failed calling webhook "pods\.runners-admission\.svc"/m);
-	assert.match(stdout, /^ {2}next: no replica runs: start one; .*break-glass works/m);
+	assert.match(stdout, /^ {2}next: start a replica; while none runs, break-glass works/m);
 	assert.match(stdout, /^leader +error +\S+ does not lead any more: renewed \d+d ago$/m);
 	assert.match(stdout, /\n[1-9] errors?, /);
+});
+
+test('while no server answers: delete says so and deletes nothing, why says so too', async ({
+	rig,
+	plugin,
+	space,
+}) => {
+	const runners = (...args: string[]) =>
+		plugin.run([...args, '-n', space.name], { KUBECONFIG: rig.cluster.kubeconfig });
+	const refused = await runners('delete', 'busy-0');
+	assert.is(refused.code, 1);
+	assert.match(
+		refused.stderr,
+		/^error: the guard does not answer, so nothing was deleted or recorded: .*\n$/,
+	);
+	assert.match((await runners('why', 'busy-0')).stdout, /^Deletion: +denied \(guard-unreachable\)$/m);
+	assert.is((await space.pod('busy-0'))?.metadata.deletionTimestamp, undefined);
+	assert.match((await runners('version')).stdout, /^Guard: installed$/m);
 });
 
 test('the webhook configuration is gone: runner pods are unguarded', async ({ rig, findings }) => {
