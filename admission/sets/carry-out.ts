@@ -25,8 +25,11 @@ export interface PlanExecutorDependencies {
 	log: Log;
 }
 
-/** How many runners one reconcile creates or releases at most; then the set is read again, since replicas may have changed. */
-export const mostAtOnce = 64;
+/**
+ * How many runners one reconcile creates or releases at most; then the set is read again, since replicas may have changed.
+ * The changes of the runners start the next reconcile.
+ */
+const mostAtOnce = 64;
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {
@@ -47,13 +50,20 @@ export class PlanExecutor<S extends RunnersSet> {
 		this.#lookAgain = lookAgain;
 	}
 
-	/** Does all that the plan says. If something fails, the rest is still done. @throws the first failure */
+	/**
+	 * Does what the plan says, of creations and releases the first mostAtOnce. If something fails, the rest is still done.
+	 *
+	 * @param creator undefined: the spec can't be carried out, and no runner is created
+	 * @throws the first failure
+	 */
 	async execute(set: S, { create, release, remove }: Plan, creator: Creator | undefined, hash: string) {
 		const failures: unknown[] = [];
 		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
+		// One that was just created has no object yet: it is released when the watch has shown it.
+		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
 		await each(remove as OwnedRunner[], (owner) => this.#remove(set, owner));
 		await Promise.all([
-			each((release as OwnedRunner[]).slice(0, mostAtOnce), (owner) => this.#release(set, owner)),
+			each(releasable.slice(0, mostAtOnce), (owner) => this.#release(set, owner)),
 			creator && each(Array(Math.min(create, mostAtOnce)).fill(0), () => this.#create(set, creator, hash)),
 		]);
 		if (failures.length > 0) throw failures[0];
@@ -75,7 +85,6 @@ export class PlanExecutor<S extends RunnersSet> {
 	/** Unregisters the runner, then deletes it. If it can't go now, nothing is recorded: the next plan may choose another one. */
 	async #release(set: S, owner: OwnedRunner): Promise<void> {
 		const { pods, ports, accounts, clock } = this.#dependencies;
-		if (!owner.object) return; // just created: the watch has not shown it yet
 		const runner = owner.pod && (await pods.from(owner.pod));
 		if (runner?.process.state === 'running') {
 			// If this minute's calls to GitHub are used up, do not even try: hundreds of waiting runners would block the set's

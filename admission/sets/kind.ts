@@ -24,8 +24,8 @@ export interface SetKind<S extends RunnersSet> {
 	/** Whether an owner creates its pod itself, and again when it is gone. */
 	makesItsPod: boolean;
 	config(set: S): RunnerConfig;
-	/** A function that creates one runner, or what is wrong with the spec. */
-	creator(set: S): Creator | { field: string; message: string };
+	/** How to create one runner; without `create`, `message` says what is wrong with the spec. */
+	creator(set: S): { create: Creator; message?: undefined } | { create?: undefined; message: string };
 }
 
 /** Creates one runner of this name. Rejects with KubeError. */

@@ -5,7 +5,7 @@ import type { Cache } from '../cluster/cache.ts';
 import type { Proof } from '../cluster/proof.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, soonest, WorkQueue } from '../kube/queue.ts';
-import { mostAtOnce, PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
+import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
@@ -100,7 +100,7 @@ export class SetReconciler<S extends RunnersSet> {
 		const [namespace = '', name = ''] = key.split('/');
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
-		if (!this.#kind.sets.informer.synced || !this.#owners.synced) return { afterMs: 50 };
+		if (!this.#owners.synced) return { afterMs: 50 };
 		const deleting = set.metadata.deletionTimestamp !== undefined;
 		const finalizers = set.metadata.finalizers ?? [];
 		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
@@ -108,8 +108,8 @@ export class SetReconciler<S extends RunnersSet> {
 		if (deleting && finalizers.includes('orphan')) this.#orphaning.add(set.metadata.uid ?? '');
 		if (this.#orphaning.has(set.metadata.uid ?? '')) return this.#letGo(set);
 		if (!deleting && cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-		if (!deleting && !finalizers.includes(drainFinalizer)) {
-			await this.#patch(set, { finalizers: [...finalizers, drainFinalizer] });
+		if (!finalizers.includes(drainFinalizer)) {
+			await this.#patch(set, { metadata: { finalizers: [...finalizers, drainFinalizer] } });
 			return undefined; // the watch shows the change and starts the next reconcile
 		}
 
@@ -120,8 +120,7 @@ export class SetReconciler<S extends RunnersSet> {
 		for (const owner of owners)
 			if (owner.phase === 'completed' && memory.counted.has(owner.uid)) owner.phase = 'stopping';
 		const credentialsMissing = await this.#credentialsMissing(set);
-		const creator = this.#kind.creator(set);
-		const invalid = typeof creator === 'function' ? undefined : creator;
+		const { create, message: specInvalid } = this.#kind.creator(set);
 		const hash = templateHash(set);
 		const replicas = set.spec.replicas ?? 1;
 		const annotations = set.metadata.annotations ?? {};
@@ -150,26 +149,21 @@ export class SetReconciler<S extends RunnersSet> {
 			plan: planned,
 			selector: `${this.#kind.setLabel}=${name}`,
 			credentialsMissing,
-			specInvalid: invalid?.message,
+			specInvalid,
 			accounting: planned.accounting,
 		};
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
 		if (changed) await this.#status.write(set, found, true);
-		await this.#executor.execute(set, planned, typeof creator === 'function' ? creator : undefined, hash);
+		await this.#executor.execute(set, planned, create, hash);
 		const statusAgain = await this.#status.write(set, found, false);
 		const [release, remove] = [planned.release.length, planned.remove.length];
 		if (planned.create + release + remove > 0)
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
-		const more = planned.create > mostAtOnce || planned.release.length > mostAtOnce;
 		return soonest(
-			more ? 0 : undefined,
 			statusAgain?.afterMs,
 			planned.lookAgainMs === undefined ? undefined : Math.max(100, planned.lookAgainMs),
 			credentialsMissing === undefined ? undefined : 5_000,
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
-			owners.some((owner) => owner.phase === 'leaving' && !owner.pod?.metadata.deletionTimestamp)
-				? 1_000
-				: undefined,
 		);
 	}
 
@@ -181,7 +175,7 @@ export class SetReconciler<S extends RunnersSet> {
 		const stored = readAccounting(set);
 		const memory = this.#memory.get(uid) ?? {
 			accounting: stored?.accounting ?? {
-				effectiveMs: Date.parse(creationTimestamp) || 0,
+				effectiveMs: Date.parse(creationTimestamp),
 				completionsMs: [],
 				failedStarts: 0,
 				nextStartMs: 0,
@@ -197,7 +191,7 @@ export class SetReconciler<S extends RunnersSet> {
 			memory.accounting = { ...memory.accounting, effectiveMs: stampMs };
 		// A change by the scale subresource can't set effectiveTime: admission sees no RunnerSet there (measured). We set it.
 		if (memory.replicas !== replicas && memory.accounting.effectiveMs === before) {
-			await this.#patch(set, undefined, { effectiveTime: new Date(nowMs).toISOString() });
+			await this.#patch(set, { spec: { effectiveTime: new Date(nowMs).toISOString() } });
 			memory.accounting = { ...memory.accounting, effectiveMs: nowMs };
 		}
 		memory.replicas = replicas;
@@ -215,19 +209,18 @@ export class SetReconciler<S extends RunnersSet> {
 
 	async #letGo(set: S): Promise<undefined> {
 		const finalizers = (set.metadata.finalizers ?? []).filter((one) => one !== drainFinalizer);
-		await this.#patch(set, { finalizers });
+		await this.#patch(set, { metadata: { finalizers } });
 		this.#dependencies.log.info(
 			{ [this.#kind.controller]: `${set.metadata.namespace}/${set.metadata.name}` },
 			'set can be deleted: its finalizer is removed',
 		);
 	}
 
-	async #patch(set: S, metadata: { finalizers: string[] } | undefined, spec?: object): Promise<void> {
+	async #patch(set: S, change: { metadata?: { finalizers: string[] }; spec?: object }): Promise<void> {
 		const { namespace, name, uid, resourceVersion } = set.metadata;
 		// A list is replaced as a whole, so nobody may have changed it meanwhile.
-		const preconditions = metadata ? { uid, resourceVersion } : { uid };
+		const preconditions = change.metadata ? { uid, resourceVersion } : { uid };
 		const path = objectPath(this.#kind.resource, { namespace, name });
-		const change = spec ? { metadata, spec } : { metadata };
 		// If it has changed meanwhile, the watch brings the newer one and this reconcile runs again.
 		await unlessChanged(mergePatch(this.#dependencies.client, path, change, preconditions));
 	}

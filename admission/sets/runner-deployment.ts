@@ -4,7 +4,7 @@ import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } fro
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createObject, deleteObject, unlessGone } from '../kube/objects.ts';
-import { ownerReference, type SetKind } from './kind.ts';
+import { type Creator, ownerReference, type SetKind } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
 /** The kind RunnerDeployment: each runner is a Runner object and a pod of the same name. */
@@ -47,7 +47,7 @@ export function runnerDeployments(
 			};
 			const layout = runnerTemplate(runner, defaults);
 			if (layout.kind === 'invalid') return layout;
-			return async (name) => {
+			const create: Creator = async (name) => {
 				const annotations = {
 					...runner.metadata.annotations,
 					[setKeys.syncTime]: new Date(now()).toISOString(),
@@ -64,6 +64,7 @@ export function runnerDeployments(
 					throw error;
 				}
 			};
+			return { create };
 		},
 	};
 }

@@ -4,7 +4,7 @@ import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createObject } from '../kube/objects.ts';
-import { ownerReference, type SetKind } from './kind.ts';
+import { type Creator, ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
 
 /** The kind RunnerSet: each runner is a StatefulSet of one replica, so that its volumes can outlive it. */
@@ -31,7 +31,7 @@ export function runnerSets(
 			const { metadata, spec } = set;
 			const hash = templateHash(set);
 			const labels = { [arc.runnerSet]: metadata.name, [setKeys.templateHash]: hash };
-			return async (name) => {
+			const create: Creator = async (name) => {
 				const statefulSet = {
 					apiVersion: 'apps/v1',
 					kind: 'StatefulSet',
@@ -60,6 +60,7 @@ export function runnerSets(
 				const path = collectionPath(resources.statefulSets, metadata.namespace ?? '');
 				await createObject(client, path, statefulSet);
 			};
+			return { create };
 		},
 	};
 }

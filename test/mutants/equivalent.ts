@@ -10,11 +10,55 @@ export interface Equivalent {
 	why: string;
 }
 
+const freesMemory = 'it frees memory: the UID of a set that is gone never comes again';
+
 export const equivalent: readonly Equivalent[] = [
 	{
 		file: 'admission/guard/deletion-loop.ts',
 		text: 'if (!pod) return this.#forget(key);',
 		what: 'false in place of !pod',
 		why: 'the cache keeps runner pods only, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: "if (change === 'deleted') this.#forget(metadata.uid ?? '');",
+		what: "false in place of change === 'deleted'",
+		why: freesMemory,
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: "return 'kind' in account ? account.detail : undefined;",
+		what: "true in place of 'kind' in account",
+		why: 'an account has no detail, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#status.forget(uid);',
+		what: 'without this.#status.forget(uid);',
+		why: freesMemory,
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#owners.forget(uid);',
+		what: 'without this.#owners.forget(uid);',
+		why: freesMemory,
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#memory.delete(uid);',
+		what: 'without this.#memory.delete(uid);',
+		why: freesMemory,
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#keys.delete(uid);',
+		what: 'without this.#keys.delete(uid);',
+		why: freesMemory,
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#orphaning.delete(uid);',
+		what: 'without this.#orphaning.delete(uid);',
+		why: freesMemory,
 	},
 ];

@@ -1,5 +1,6 @@
 /** Both kinds of sets, in simulated time: how many runners there are, which ones go, and what is never done. */
 import * as assert from 'uvu/assert';
+import { setKeys } from '../../../admission/api/sets.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
 import { kinds, SetsWorld } from '../support/sets-world.ts';
@@ -43,8 +44,11 @@ for (const kind of kinds) {
 			kind === 'RunnerSet' ? 'runnerset-name=example' : 'runner-deployment-name=example',
 		);
 		assert.ok(world.set()?.metadata.finalizers?.includes('actions-runner/drain'));
-		const calls = world.api.calls.length;
+		const reconciled = world.lines.filter((line) => line === 'debug reconciled').length;
+		assert.is(reconciled, 1, 'a look that leads to nothing is not logged');
+		const [calls, looks] = [world.api.calls.length, world.looks];
 		await world.clock.pass(60 * minute);
+		assert.is(world.looks, looks, 'a settled set is not looked at');
 		const writes = world.api.calls
 			.slice(calls)
 			.filter(({ method }) => method !== 'WATCH' && method !== 'GET');
@@ -59,15 +63,61 @@ for (const kind of kinds) {
 		assert.is(world.mostPods, 150);
 		await world.end();
 	});
+	test(`${kind}: 70 runners are made though nothing can be watched but the set`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.fail('WATCH', /(statefulsets|runners|pods)$/, 'no answer');
+		world.put(70);
+		await world.start();
+		await world.clock.until('all are made', () => world.owners().length === 70, 5_000);
+		await world.end();
+	});
+	test(`${kind}: scaled to 0 before the watch shows those that were just made: their turn comes when it does`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.fail('WATCH', /(statefulsets|runners|pods)$/, 'no answer');
+		world.put(70);
+		await world.start();
+		await world.clock.until('all are made', () => world.owners().length === 70, 5_000);
+		world.scale(0);
+		const looks = world.looks;
+		await world.clock.pass(3_000);
+		assert.ok(world.looks - looks < 10, `looked at ${world.looks - looks} times in 3 s`);
+		await world.end();
+	});
+	test(`${kind}: 70 runners are removed though nothing can be watched but the set`, async () => {
+		const world = await running(70);
+		world.api.fail('WATCH', /(statefulsets|runners|pods)$/, 'no answer');
+		world.api.breakWatches();
+		await world.clock.pass(10_000);
+		world.scale(0);
+		await world.clock.until('all are removed', () => world.owners().length === 0, 8_000);
+		await world.end();
+	});
+	test(`${kind}: its status is written at most once a second, whatever its runners do`, async () => {
+		const world = await running(1);
+		const [first = ''] = world.live();
+		const writes = () => world.api.callsTo('PATCH', /example\/status$/).length;
+		const before = writes();
+		for (let time = 0; time < 20; time++) {
+			world.edit(first, { labels: { 'actions-runner/busy': time % 2 === 0 ? 'true' : null } });
+			await world.clock.pass(100);
+		}
+		assert.ok(writes() - before <= 3, `${writes() - before} writes in 2 s`);
+		await world.end();
+	});
 	test(`${kind}: from 5 to 3 with 3 busy: exactly the 2 idle ones go, unregistered first (C1)`, async () => {
 		const world = await running(5);
 		const busy = world.live().slice(1, 4);
 		world.job(...busy);
 		await world.clock.pass(1_000);
-		world.scale(3);
+		const stamp = world.clock.iso(500);
+		world.change(({ spec }) => {
+			spec.replicas = 3;
+			spec.effectiveTime = stamp;
+		});
 		await world.settled(3, 20_000);
 		assert.equal(world.live().sort(), busy.sort());
 		assert.is(world.github.count('remove'), 2);
+		assert.is(world.set()?.spec?.effectiveTime, stamp, 'the time of the decision stays as it was stamped');
 		await world.end();
 	});
 	test(`${kind}: from 5 to 3 with all busy: none is touched, and none is replaced before 3 remain (C2)`, async () => {
@@ -120,7 +170,10 @@ for (const kind of kinds) {
 		world.job(first);
 		await world.clock.pass(2_000);
 		world.completes(first);
-		await world.clock.pass(5 * minute);
+		await world.clock.pass(minute);
+		const looks = world.looks;
+		await world.clock.pass(4 * minute);
+		assert.is(world.looks, looks, 'it is looked at when the delay is over');
 		assert.equal([world.live().length, world.condition('Holding'), world.owners().length], [2, 'True', 2]);
 		assert.is(world.status.accounting?.completions?.length, 1);
 		world.scale(3);
@@ -161,6 +214,17 @@ for (const kind of kinds) {
 		assert.is(world.owners().length, 1);
 		await Promise.all([next.end(), world.end()]);
 	});
+	test(`${kind}: the next leader makes none before it knows all that are there (invariants 7, 10)`, async () => {
+		const world = await running(3);
+		await world.reconciler.stop();
+		world.mostPods = 0;
+		const next = new SetsWorld(kind, world);
+		world.api.fail('GET', /(statefulsets|runners|pods)$/, { delayMs: 3_000 });
+		await next.start();
+		await world.clock.pass(10_000);
+		assert.equal([world.live().length, world.mostPods, world.owners().length], [3, 0, 3]);
+		await Promise.all([next.end(), world.end()]);
+	});
 	test(`${kind}: the completion is written down before its runner is removed (D4)`, async () => {
 		const world = await running(2, { annotations: delay });
 		const [first = ''] = world.live();
@@ -188,6 +252,20 @@ for (const kind of kinds) {
 		const { effectiveTime } = (world.set()?.spec ?? {}) as { effectiveTime?: string };
 		assert.ok(Math.abs(Date.parse(effectiveTime ?? '') - atMs) < 1_000, effectiveTime);
 		assert.is(world.status.accounting?.effectiveTime, effectiveTime);
+		await world.end();
+	});
+	test(`${kind}: another change of the set does not keep it from being stamped (D6)`, async () => {
+		const world = await running(2);
+		world.api.fail('PATCH', /\/example$/, { delayMs: 500 }, 1);
+		world.change(({ spec }) => {
+			spec.replicas = 1;
+		});
+		await world.clock.pass(100);
+		world.change(({ metadata }) => {
+			metadata.labels = { team: 'a' };
+		});
+		await world.clock.pass(10_000);
+		assert.ok(world.set()?.spec?.effectiveTime);
 		await world.end();
 	});
 	test(`${kind}: an effectiveTime of the future counts only when that time has come (D8)`, async () => {
@@ -273,6 +351,82 @@ for (const kind of kinds) {
 		await world.clock.until('the set is gone', () => !world.set(), minute);
 		await world.clock.pass(2_000);
 		assert.equal([world.owners(), world.live()], [[], []]);
+		assert.equal(
+			world.lines.filter((line) => line.startsWith('warn')),
+			[],
+		);
+		await world.end();
+	});
+	test(`${kind} deleted with its namespace: its runners go, and it does not hold the namespace (G3)`, async () => {
+		const world = await running(2);
+		world.api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		await world.clock.until('the set is gone', () => !world.set(), minute);
+		await world.clock.pass(2_000);
+		assert.equal([world.owners(), world.live()], [[], []]);
+		await world.end();
+	});
+	test(`${kind} deleted while the creation of a runner has no answer: it stays until that runner is known of (G1)`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.fail('POST', /(statefulsets|runners)$/, new KubeError(0, 'NoAnswer', 'timed out'));
+		world.put(1);
+		await world.start();
+		await world.clock.until(
+			'it is made',
+			() => world.api.callsTo('POST', /(statefulsets|runners)$/).length > 0,
+		);
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		await world.clock.pass(5_000);
+		assert.ok(world.set(), 'the runner may still come');
+		await world.clock.until('the set is gone', () => !world.set(), minute);
+		await world.end();
+	});
+	test(`${kind} deleted, and kept by somebody else's finalizer alone: nothing is written on it any more`, async () => {
+		const world = await running(1);
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+			metadata.finalizers = [...(metadata.finalizers ?? []), 'example.com/keep'];
+		});
+		const finalizers = () => world.set()?.metadata.finalizers ?? [];
+		await world.clock.until('it is let go', () => !finalizers().includes('actions-runner/drain'), minute);
+		await world.clock.pass(5_000);
+		const writes = () => world.api.callsTo('PATCH', /\/example(\/status)?$/).length;
+		const before = writes();
+		world.change(({ metadata }) => {
+			metadata.labels = { team: 'a' };
+		});
+		await world.clock.pass(5_000);
+		assert.equal([finalizers(), writes()], [['example.com/keep'], before]);
+		await world.end();
+	});
+	test(`${kind} deleted: a finalizer that somebody adds while ours is taken away is not lost`, async () => {
+		const world = await running(0);
+		world.api.fail('PATCH', /\/example$/, { delayMs: 500 }, 1);
+		world.change(({ metadata }) => {
+			metadata.deletionTimestamp = world.clock.iso();
+		});
+		await world.clock.pass(100);
+		world.change(({ metadata }) => {
+			metadata.finalizers = [...(metadata.finalizers ?? []), 'example.com/keep'];
+		});
+		await world.clock.pass(2_000);
+		assert.equal(world.set()?.metadata.finalizers, ['example.com/keep']);
+		await world.end();
+	});
+	test(`${kind} with the finalizer "orphan" that is not being deleted keeps its runners, and goes on`, async () => {
+		const world = await running(2);
+		world.change(({ metadata }) => {
+			metadata.finalizers = [...(metadata.finalizers ?? []), 'orphan'];
+		});
+		await world.clock.pass(2_000);
+		world.scale(3);
+		await world.settled(3, 10_000);
 		await world.end();
 	});
 	test(`${kind} deleted with --cascade=orphan: its runners stay as they are (G2)`, async () => {
@@ -333,6 +487,11 @@ for (const kind of kinds) {
 		await world.clock.pass(minute);
 		assert.equal([world.owners(), world.condition('SpecInvalid')], [[], 'True']);
 		assert.ok(world.told('example').includes('Warning SpecInvalid'));
+		const looks = world.looks;
+		world.scale(100);
+		await world.clock.pass(10_000);
+		assert.ok(world.looks - looks < 10, `looked at ${world.looks - looks} times in 10 s`);
+		assert.equal([world.owners(), world.condition('SpecInvalid')], [[], 'True']);
 		await world.end();
 	});
 	test(`${kind}: GitHub is down: nobody goes who may be busy; afterwards the surplus goes (F5)`, async () => {
@@ -412,6 +571,49 @@ for (const kind of kinds) {
 		await world.clock.pass(3_000);
 		assert.ok(statusWrites() - before <= 4, `${statusWrites() - before} status writes`);
 		assert.is(world.status.accounting?.completions?.length, 20);
+		await world.end();
+	});
+	test(`${kind}: an owner that is deleted and does not go, for somebody's finalizer, is not deleted again`, async () => {
+		const world = await running(2);
+		const [first = ''] = world.live();
+		const owner = kind === 'RunnerSet' ? first.replace(/-0$/, '') : first;
+		world.api.update(world.ownersPath, owner, 'ci', ({ metadata }) => {
+			metadata.finalizers = ['example.com/keep'];
+		});
+		world.job(first);
+		await world.clock.pass(1_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		assert.ok(world.owners().includes(owner));
+		assert.is(world.api.callsTo('DELETE', new RegExp(`(statefulsets|runners)/${owner}$`)).length, 1);
+		await world.end();
+	});
+	test(`${kind}: a change of an owner brings a look at its set, one of somebody else's owner does not`, async () => {
+		const world = await running(1);
+		const looks = world.looks;
+		world.api.update(world.ownersPath, world.owners()[0] ?? '', 'ci', ({ metadata }) => {
+			metadata.labels = { ...metadata.labels, team: 'a' };
+		});
+		await world.clock.pass(1_000);
+		assert.is(world.looks, looks + 1);
+		const controller = {
+			apiVersion: 'example.com/v1',
+			kind: 'Other',
+			name: 'other',
+			uid: 'other',
+			controller: true,
+		};
+		world.api.put(world.ownersPath, {
+			metadata: {
+				name: 'other',
+				namespace: 'ci',
+				labels: { [setKeys.templateHash]: 'hash' },
+				ownerReferences: [controller],
+			},
+			spec: { template: { spec: { containers: [] } } },
+		} as never);
+		await world.clock.pass(1_000);
+		assert.is(world.looks, looks + 1);
 		await world.end();
 	});
 	test(`${kind}: an owner that can not be removed does not hold up the others (E3)`, async () => {

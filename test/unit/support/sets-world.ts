@@ -47,11 +47,18 @@ export class SetsWorld extends World {
 	readonly reconciler: { stop(): Promise<void> };
 	/** The most pods that were there at once and not ending. */
 	mostPods = 0;
+	/** How often the reconciler has looked at a set. */
+	looks = 0;
 
 	constructor(kind: Kind, before?: SetsWorld) {
 		super(before);
 		this.kind = kind;
-		const { parts, setsCache, api, clock } = this;
+		const { parts, setsCache, api, clock, metrics } = this;
+		const reconciled = metrics.reconciled.bind(metrics);
+		metrics.reconciled = (...facts) => {
+			this.looks += 1;
+			reconciled(...facts);
+		};
 		const made =
 			kind === 'RunnerSet'
 				? runnerSets(api, setsCache, templateDefaults, clock.now)

@@ -60,7 +60,7 @@ export class World {
 		this.api = api;
 		this.github = github;
 		const { metrics, proof } = this;
-		const { log, lines } = recordingLog();
+		const { log, lines } = recordingLog('debug');
 		this.log = log;
 		this.lines = lines;
 		this.cache = new Cache({ client: api, metrics, clock, log });
