@@ -18,7 +18,7 @@ import { type GitHub, type GitHubOptions, startGitHub } from '../sim/simulator.t
 import { type Balancer, startBalancer } from './balancer.ts';
 import { Creator } from './create-objects.ts';
 import { eventually } from './eventually.ts';
-import { type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
+import { leads, type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
 
 /** What the rig needs of a cluster, its own or a given one. */
 export type RigCluster = Pick<
@@ -172,11 +172,7 @@ export class Rig<C extends RigCluster = Cluster> {
 				return found.webhooks.every((webhook) => webhook.clientConfig.caBundle);
 			});
 		}
-		await eventually(
-			'a replica leads',
-			() => this.servers.some((server) => server.log.some((line) => line.msg === 'leading')),
-			{ withinMs: 40_000 },
-		);
+		await eventually('a replica leads', () => this.servers.some(leads));
 	}
 
 	/** kubectl that must succeed. */

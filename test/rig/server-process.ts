@@ -40,6 +40,10 @@ export interface ServerOptions {
 	controllers?: string;
 }
 
+/** Whether it has become the leader, and is it still, as far as its log tells. */
+export const leads = ({ log }: ServerProcess): boolean =>
+	log.findLast(({ msg }) => /^(no longer )?leading/.test(msg))?.msg === 'leading';
+
 const readyWithinMs = 30_000;
 
 /** Starts dist/runners-admission as a person would, on free ports, and waits until it is ready. */

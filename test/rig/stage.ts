@@ -11,13 +11,15 @@ const limitedPriorities = join(import.meta.dirname, '../fixtures/limited-priorit
  * A stage is a rig that many test files use at the same time: one control plane, one GitHub simulator, one server.
  * `guard` runs the guard alone, as most installations do; `sets` runs RunnerSets and RunnerDeployments too. On `bare`
  * nothing of ours is installed, and one file at a time does what it likes with the whole cluster; it leaves no object of
- * ours, no runner pod and no server.
+ * ours, no runner pod and no server. On `replicas` the guard has two replicas, and one file at a time may stop and start
+ * these and the API server, and have it guard hundreds of pods; it leaves no runner pod.
  */
-export type StageName = 'guard' | 'sets' | 'bare';
+export type StageName = 'guard' | 'sets' | 'bare' | 'replicas';
 
 const options: Record<StageName, RigOptions> = {
 	guard: {},
 	sets: { sets: true },
+	replicas: { replicas: 2, server: { args: ['--shutdown-delay-seconds', '1'] } },
 	bare: {
 		bare: true,
 		cluster: { args: { 'kube-apiserver': [`--admission-control-config-file=${limitedPriorities}`] } },
@@ -56,6 +58,7 @@ export async function prepareStage(name: StageName): Promise<void> {
 export async function stage(name: StageName): Promise<Rig> {
 	const shared = await stageOf(name);
 	shared.users++;
+	if (name === 'replicas') await bothRun(shared.rig);
 	return view(name, shared);
 }
 
@@ -67,9 +70,15 @@ function stageOf(name: StageName): Promise<Stage> {
 	return starting;
 }
 
+/** Puts right what a file before has left of the replicas. */
+async function bothRun(rig: Rig): Promise<void> {
+	while (rig.servers.length < 2) await rig.addServer();
+	await rig.guarded();
+}
+
 function view(name: StageName, stage: Stage): Rig {
 	const { rig, owners } = stage;
-	const alone = name === 'bare';
+	const alone = name === 'bare' || name === 'replicas';
 	const file = {};
 	const owns = (namespace: string) => owners.get(namespace) === file;
 	const logFrom = new Map(rig.servers.map((server) => [server, server.log.length]));
@@ -100,13 +109,14 @@ function view(name: StageName, stage: Stage): Rig {
 		},
 		addServer: alone ? (options) => rig.addServer(options) : notShared,
 		startStandby: (options) => rig.startStandby(options),
+		guarded: () => rig.guarded(),
 		terminate: alone ? (server) => rig.terminate(server) : notShared,
 		async stop() {
 			if (stopped) return;
 			stopped = true;
 			github.clearFaults();
 			agents.stop();
-			if (alone) await Promise.all([...rig.servers].map((server) => server.stop()));
+			if (name === 'bare') await Promise.all([...rig.servers].map((server) => server.stop()));
 			if (--stage.users > 0 || kept) return;
 			stages.delete(name);
 			await rig.stop();

@@ -1,118 +1,207 @@
-/** The mass promise, what people do: over 50 busy runners and one command that would kill them all. */
-
+/**
+ * The mass promise: over 50 busy runners, and one command or controller after the other that would kill them all. Nobody's
+ * DELETE ends a job, and all go when their jobs end.
+ */
 import * as assert from 'uvu/assert';
+import { type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
-import {
-	allMarked,
-	allRecorded,
-	endJobs,
-	type Fleet,
-	startFleet,
-	startJobs,
-	summary,
-} from '../../rig/fleet.ts';
+import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs } from '../../rig/fleet.ts';
 import { type History, startHistory } from '../../rig/history.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
+import type { Rig } from '../../rig/rig.ts';
+import { plainPod, urgentPriority } from '../../rig/spaces.ts';
+import { stage } from '../../rig/stage.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { KubeError } from '../../sim/kube.ts';
 import { suite } from '../../support/suite.ts';
+import { end } from '../support/space.ts';
 
 interface Context {
 	rig: Rig;
 	history: History;
-	fleets: Record<'all' | 'drain' | 'space' | 'sets', Fleet>;
+	call: ApiCall;
+	stopCalls: () => void;
+	/** What people do comes to these, of StatefulSets and EphemeralRunners. */
+	people: Fleet;
+	/** What controllers do comes to these, on nodes without room for more. */
+	controllers: Fleet;
 }
+
+const scheduler = 'system:kube-scheduler';
+const karpenter = 'system:serviceaccount:kube-system:karpenter';
+const garbageCollector = 'system:serviceaccount:kube-system:generic-garbage-collector';
+const namespaceController = 'system:serviceaccount:kube-system:namespace-controller';
+/** 13 busy runners on each. */
+const fullNodes = 4;
 
 const test = suite<Context>('fifty busy runners');
 
 test.before(async (context) => {
-	context.rig = await startRig({ nodes: [] });
+	context.rig = await stage('replicas');
 	const { rig } = context;
 	context.history = await startHistory(rig);
-	const fleets: Partial<Context['fleets']> = {};
-	for (const name of ['all', 'drain', 'space', 'sets'] as const) {
-		fleets[name] = await startFleet(rig, name, { statefulSets: name === 'sets' });
-	}
-	context.fleets = fleets as Context['fleets'];
-	const { drain, space, sets } = context.fleets;
-	for (const fleet of [drain, space, sets]) await startJobs(rig, fleet);
+	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
+	Object.assign(context, { call, stopCalls: stop });
+	await rig.apply(urgentPriority);
+	context.controllers = await startFleet(rig, 'controllers', { fullNodes });
+	await startJobs(rig, context.controllers);
+	context.people = await startFleet(rig, 'people', { statefulSets: true });
 });
-test.after(async ({ rig, history }) => {
-	if (rig) console.log(`\n${rig.github.callsTable()}`);
+test.after(async ({ rig, history, stopCalls }) => {
+	if (rig) console.log(`\nmedian time from a job's end to its pod's: ${rig.agents.medianReleaseMs()} ms`);
+	stopCalls?.();
 	history?.stop();
-	await rig?.stop();
+	await end(rig);
+});
+test.after.each(({ history }) => {
+	assert.equal(history.violations({ settled: false }), []);
 });
 
-/** All are refused and recorded; none is told to stop. Then the jobs end, and all go without being asked for again. */
-async function allWait({ rig, history }: Context, fleet: Fleet, how: string): Promise<void> {
-	await allRecorded(history, fleet);
-	const untouched = await rig.pods(fleet.namespace);
-	assert.is(untouched.filter((pod) => !pod.metadata.deletionTimestamp).length, fleet.names.length);
-	const { medianMs, maxMs } = summary(await endJobs(rig, fleet, fleet.names));
-	console.log(
-		`${how}: ${fleet.names.length} runners released ${medianMs} ms after their job (median; longest ${maxMs} ms)`,
-	);
-	assert.ok(medianMs <= 2_000, `median ${medianMs} ms`);
-	assert.equal(history.violations(), []);
-}
-
+/** DELETEs to GitHub about a fleet's runners. */
 const deletesOf = (rig: Rig, { scopes }: Fleet) =>
 	scopes.reduce((sum, scope) => sum + rig.github.count({ endpoint: 'delete', scope }), 0);
 
-test('kubectl delete pod --all right after 52 jobs began: no job dies, at most one 422 each, all go when their job ends', async (context) => {
-	const { rig, fleets } = context;
-	await startJobs(rig, fleets.all);
-	const deleted = await rig.kubectl(['-n', fleets.all.namespace, 'delete', 'pod', '--all', '--wait=false']);
+/** Those of a fleet whose deletion the guard has denied this user. */
+function deniedTo(rig: Rig, { namespace }: Fleet, user: string): Set<string> {
+	const lines = rig.logs((line) => line.msg === 'deletion denied' && line.user === user);
+	return new Set(lines.flatMap(({ pod }) => (String(pod).startsWith(`${namespace}/`) ? [String(pod)] : [])));
+}
+
+async function noneTerminates(rig: Rig, { namespace, names }: Fleet): Promise<void> {
+	const pods = await rig.pods(namespace);
+	const alive = pods.filter(({ metadata }) => names.includes(metadata.name) && !metadata.deletionTimestamp);
+	assert.is(alive.length, names.length);
+}
+
+test('kubectl delete pod --all right after 52 jobs began: no job dies, at most one 422 each, all are recorded', async ({
+	rig,
+	history,
+	people,
+}) => {
+	await startJobs(rig, people);
+	const deleted = await rig.kubectl(['-n', people.namespace, 'delete', 'pod', '--all', '--wait=false']);
 	assert.is(deleted.code, 1);
-	assert.is(deleted.stderr.match(/running a job/g)?.length, fleets.all.names.length);
-	await allWait(context, fleets.all, 'delete pod --all');
-	assert.ok(
-		deletesOf(rig, fleets.all) <= fleets.all.names.length,
-		`${deletesOf(rig, fleets.all)} DELETE calls`,
-	);
+	assert.is(deleted.stderr.match(/runner \S+ is busy/g)?.length, people.names.length);
+	await allRecorded(history, people);
+	await noneTerminates(rig, people);
+	const calls = deletesOf(rig, people);
+	assert.ok(calls <= people.names.length, `${calls} DELETE calls`);
 });
 
-test('kubectl drain of a node with 52 busy runners: no job dies, no GitHub DELETE, drain ends with the last job', async (context) => {
-	const { rig, fleets } = context;
-	await allMarked(rig, fleets.drain);
-	const draining = rig.kubectl(['drain', ...fleets.drain.nodes, '--force', '--ignore-daemonsets']);
-	await allWait(context, fleets.drain, 'drain');
-	const drained = await draining;
-	assert.is(drained.code, 0, drained.stderr);
-	assert.is(deletesOf(rig, fleets.drain), 0);
+test('kubectl drain of a node with 52 busy runners: each is refused, GitHub is not asked again', async ({
+	rig,
+	people,
+}) => {
+	const before = deletesOf(rig, people);
+	const args = ['drain', ...people.nodes, '--force', '--ignore-daemonsets', '--timeout=4s'];
+	const drained = await rig.kubectl(args);
+	assert.is(drained.code, 1);
+	for (const name of people.names) assert.match(drained.stderr, `error when evicting pods/"${name}"`);
+	await noneTerminates(rig, people);
+	assert.is(deletesOf(rig, people), before);
 });
 
-test('kubectl delete namespace with 52 busy runners: no job dies, the namespace goes after the last job', async (context) => {
-	const { rig, fleets } = context;
-	await allMarked(rig, fleets.space);
-	await rig.ok(['delete', 'namespace', fleets.space.namespace, '--wait=false']);
-	await allWait(context, fleets.space, 'delete namespace');
-	assert.is(deletesOf(rig, fleets.space), 0);
-	const fromMs = Date.now();
+test('the 42 StatefulSets and 10 EphemeralRunners that own busy runners are deleted: the garbage collector kills no job', async ({
+	rig,
+	people,
+}) => {
+	const { namespace, names } = people;
+	const before = deletesOf(rig, people);
+	for (const path of ['apis/apps/v1', 'apis/actions.github.com/v1alpha1']) {
+		const kind = path.includes('apps') ? 'statefulsets' : 'ephemeralrunners';
+		await rig.kube.delete(`/${path}/namespaces/${namespace}/${kind}`, {});
+	}
+	// It looks for new kinds every 30 s.
+	const denied = () => deniedTo(rig, people, garbageCollector).size;
+	await eventually('it has been refused all of them', () => denied() === names.length, { withinMs: 120_000 });
+	await noneTerminates(rig, people);
+	assert.is(deletesOf(rig, people), before);
+});
+
+test('kubectl delete namespace with 52 busy runners: no job dies; all go when their job ends, then the namespace', async ({
+	rig,
+	people,
+}) => {
+	const { namespace, names } = people;
+	const before = deletesOf(rig, people);
+	await rig.ok(['delete', 'namespace', namespace, '--wait=false']);
+	await eventually('its controller is refused', () => deniedTo(rig, people, namespaceController).size > 0);
+	await noneTerminates(rig, people);
+	await endJobs(rig, people, names);
+	assert.is(deletesOf(rig, people), before);
 	await eventually(
 		'the namespace is gone',
-		async () => {
-			const found = await rig.kubectl([
-				'get',
-				'namespace',
-				fleets.space.namespace,
-				'--ignore-not-found',
-				'-o',
-				'name',
-			]);
-			return found.code === 0 && found.stdout === '';
-		},
-		{ withinMs: 60_000, everyMs: 500 },
+		() =>
+			rig.kube.get(`/api/v1/namespaces/${namespace}`).then(
+				() => false,
+				(error: unknown) => error instanceof KubeError && error.status === 404,
+			),
+		{ withinMs: 120_000, everyMs: 500 },
 	);
-	console.log(`namespace gone ${Date.now() - fromMs} ms after its last runner`);
 });
 
-test('the 42 StatefulSets and 10 EphemeralRunners that own busy runners are deleted: the garbage collector kills no job', async (context) => {
-	const { rig, fleets } = context;
-	const { namespace } = fleets.sets;
-	await allMarked(rig, fleets.sets);
-	await rig.ok(['-n', namespace, 'delete', 'statefulset', '--all']);
-	await rig.ok(['-n', namespace, 'delete', 'ephemeralrunner', '--all']);
-	await allWait(context, fleets.sets, 'owners deleted');
-	assert.is(deletesOf(rig, fleets.sets), 0);
+test('NoExecute taint on nodes with 52 busy runners: no job dies, all are recorded', async ({
+	rig,
+	history,
+	controllers,
+}) => {
+	await allMarked(rig, controllers);
+	await rig.ok(['taint', 'node', ...controllers.nodes, 'maintenance=now:NoExecute']);
+	await allRecorded(history, controllers);
+	await noneTerminates(rig, controllers);
+	await rig.ok(['taint', 'node', ...controllers.nodes, 'maintenance-']);
+});
+
+test('Karpenter past its terminationGracePeriod: evictions, then DELETEs with less and less grace: no job dies', async ({
+	rig,
+	call,
+	controllers,
+}) => {
+	const { namespace, names } = controllers;
+	const uids = new Map((await rig.pods(namespace)).map((pod) => [pod.metadata.name, pod.metadata.uid]));
+	const options = (name: string) => ({ preconditions: { uid: uids.get(name) } });
+	const evicted = await Promise.all(
+		names.map((name) => evict(call, namespace, name, options(name), karpenter)),
+	);
+	assert.equal(new Set(evicted.map((answer) => answer.status)), new Set([429]));
+	for (const gracePeriodSeconds of [29, 5, 1]) {
+		const answers = await Promise.all(
+			names.map((name) => remove(call, namespace, name, { ...options(name), gracePeriodSeconds }, karpenter)),
+		);
+		assert.equal(new Set(answers.map((answer) => answer.status)), new Set([409]));
+	}
+	await noneTerminates(rig, controllers);
+});
+
+test('an urgent pod for each of 4 nodes full of busy runners: a victim each, which are refused; they start as jobs end, and all runners go', async ({
+	rig,
+	controllers,
+}) => {
+	const { namespace, names, nodes } = controllers;
+	const urgent = nodes.map((node) => `urgent-${node}`);
+	await rig.apply(
+		...nodes.map((node) =>
+			plainPod(`urgent-${node}`, namespace, {
+				priorityClassName: 'urgent',
+				nodeSelector: { 'kubernetes.io/hostname': node },
+			}),
+		),
+	);
+	const denied = () => deniedTo(rig, controllers, scheduler);
+	await eventually('each has asked for a victim', () => denied().size === fullNodes);
+	await noneTerminates(rig, controllers);
+	const victims = [...denied()].map((pod) => pod.slice(namespace.length + 1));
+	await endJobs(rig, controllers, victims);
+	await endJobs(
+		rig,
+		controllers,
+		names.filter((name) => !victims.includes(name)),
+	);
+	await eventually('the urgent pods run', async () => {
+		const pods = await rig.pods(namespace);
+		const running = pods.filter(({ status }) => status?.phase === 'Running');
+		return running.filter(({ metadata }) => urgent.includes(metadata.name)).length === urgent.length;
+	});
+	assert.is(deletesOf(rig, controllers), 0, 'every job was known: GitHub need not be asked');
 });
 
 test.run();

@@ -6,7 +6,6 @@
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
-import { startServer } from '../../rig/server-process.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { startGitHub } from '../../sim/simulator.ts';
@@ -202,8 +201,8 @@ test('GitHub Enterprise Server: /api/v3, no rate-limit headers; an idle runner g
 		scopes: [space.scope],
 		tokens: [space.token],
 	});
-	// One more replica, behind no Service: it is asked as the API server would ask it.
-	const server = await startServer({ kubeconfig: rig.serverKubeconfig, githubUrl: github.url });
+	// It is asked as the API server would ask it.
+	const server = await rig.startStandby({ githubUrl: github.url });
 	try {
 		const annotations = { 'test.runners/no-register': 'true' };
 		await rig.apply(...['idle', 'busy'].map((name) => runnerSetPod(space.options(name, { annotations }))));
