@@ -4,7 +4,7 @@ import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerDeployment, RunnerSet, SetCondition } from '../../admission/api/sets.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
-import type { PodItem } from '../sim/runner-pod.ts';
+import { noRegisterAnnotation, type PodItem } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 
@@ -241,9 +241,14 @@ export class SetUnderTest {
 	/** Jobs start on these, and the server has seen that: the lists of all a file's organizations share one pace. */
 	async busy(...names: string[]): Promise<void> {
 		await this.work(...names);
+		await this.marked(...names);
+	}
+
+	/** The server has seen that these run a job. */
+	marked(...names: string[]): Promise<boolean> {
 		const marked = () =>
 			names.every((name) => this.#pods.get(name)?.metadata.labels?.['actions-runner/busy'] === 'true');
-		await eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 60_000 });
+		return eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 120_000 });
 	}
 
 	endJob(name: string): Promise<void> {
@@ -321,12 +326,15 @@ export class SetUnderTest {
 				what === 'job-started' &&
 				!journal.some((entry) => entry.job === job && entry.what !== 'job-started'),
 		);
-		await this.finish(...working.map(({ pod }) => pod));
+		// The set first, or others would come in their places.
 		await unless404(this.rig.kube.delete(this.path), undefined);
-		// Who has not registered would be waited for.
-		const absent = this.live().filter((name) => !this.rig.github.find(this.scope, name));
-		for (const name of absent) {
-			const path = `/api/v1/namespaces/${this.namespace}/pods/${name}`;
+		await this.finish(...working.map(({ pod }) => pod));
+		// Who never registers would be waited for.
+		const absent = [...this.#pods.values()].filter(
+			({ metadata }) => metadata.annotations?.[noRegisterAnnotation] === 'true',
+		);
+		for (const { metadata } of absent) {
+			const path = `/api/v1/namespaces/${this.namespace}/pods/${metadata.name}`;
 			const annotations = { [breakGlass]: 'the test is over' };
 			await unless404(this.rig.kube.patch(path, { metadata: { annotations } }), undefined);
 			await unless404(this.rig.kube.delete(path), undefined);
