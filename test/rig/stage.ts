@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Cluster } from '../cluster/cluster.ts';
+import { KubeError } from '../sim/kube.ts';
 import type { RunnerAgents } from '../sim/runner-agents.ts';
 import type { FaultHandle, GitHub } from '../sim/simulator.ts';
 import { type Rig, type RigOptions, startRig } from './rig.ts';
@@ -116,13 +117,29 @@ function view(name: StageName, stage: Stage): Rig {
 			stopped = true;
 			github.clearFaults();
 			agents.stop();
-			if (name === 'bare') await Promise.all([...rig.servers].map((server) => server.stop()));
+			if (name === 'bare') await clear(rig, [...owners.keys()].filter(owns));
 			if (--stage.users > 0 || kept) return;
 			stages.delete(name);
 			await rig.stop();
 		},
 	};
 	return Object.assign(Object.create(rig) as Rig, own);
+}
+
+/** What a file on the bare stage leaves that would be in the way of the next: servers, webhooks, pods in its namespaces. */
+async function clear(rig: Rig, namespaces: string[]): Promise<void> {
+	await Promise.all([...rig.servers].map((server) => server.stop()));
+	const webhooks = '/apis/admissionregistration.k8s.io/v1';
+	const paths = ['validating', 'mutating'].map(
+		(kind) => `${webhooks}/${kind}webhookconfigurations/runners-admission`,
+	);
+	for (const path of [...paths, ...namespaces.map((namespace) => `/api/v1/namespaces/${namespace}/pods`)]) {
+		try {
+			await rig.kube.delete(path, { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 });
+		} catch (error) {
+			if (!(error instanceof KubeError && error.status === 404)) throw error;
+		}
+	}
 }
 
 function notShared(): never {

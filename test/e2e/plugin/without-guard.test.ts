@@ -3,14 +3,17 @@ import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import * as assert from 'uvu/assert';
 import { busy, progress, record } from '../../../admission/api/keys.ts';
-import { type Cluster, startCluster } from '../../cluster/cluster.ts';
 import { eventually } from '../../rig/eventually.ts';
+import type { Rig } from '../../rig/rig.ts';
+import { plainPod } from '../../rig/spaces.ts';
+import { stage } from '../../rig/stage.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../../sim/pods.ts';
 import { suite } from '../../support/suite.ts';
 import { type Finished, type Installed, installPlugin, Running } from '../support/plugin-process.ts';
+import { end } from '../support/space.ts';
 
 interface Context {
-	cluster: Cluster;
+	rig: Rig;
 	plugin: Installed;
 	/** Runs the plugin as admin. */
 	runners: (...args: string[]) => Promise<Finished>;
@@ -18,64 +21,83 @@ interface Context {
 }
 
 const test = suite<Context>('kubectl runners, without the guard');
+/** Nodes of this file's own. */
+const nodes = ['drained', 'interrupted'];
 
 test.before(async (context) => {
-	[context.cluster, context.plugin] = await Promise.all([startCluster(), installPlugin()]);
-	const env = { KUBECONFIG: context.cluster.kubeconfig };
+	[context.rig, context.plugin] = await Promise.all([stage('bare'), installPlugin()]);
+	const env = { KUBECONFIG: context.rig.cluster.kubeconfig };
 	context.runners = (...args) => context.plugin.run(args, env);
 	context.start = (...args) => context.plugin.start(args, env);
-	await context.cluster.addNode('node-1');
+	await Promise.all(nodes.map((node) => context.rig.cluster.addNode(node)));
 });
 
-test.after(async ({ cluster, plugin }) => {
-	await Promise.all([cluster?.stop(), plugin?.remove()]);
+test.after(async ({ rig, plugin }) => {
+	await Promise.all(nodes.map((node) => rig?.kube.delete(`/api/v1/nodes/${node}`)));
+	await Promise.all([end(rig), plugin?.remove()]);
 });
-
-async function kubectl(cluster: Cluster, args: string[], input?: string): Promise<string> {
-	const result = await cluster.kubectl(args, input === undefined ? {} : { input });
-	assert.is(result.code, 0, `kubectl ${args.join(' ')}: ${result.stderr}`);
-	return result.stdout;
-}
 
 /** Makes runners in a namespace of their own and waits until their containers run. */
-async function given(cluster: Cluster, namespace: string, ...pods: LegacyPodOptions[]): Promise<void> {
-	await cluster.createNamespace(namespace);
-	const items = pods.map((pod) => runnerSetPod({ set: 'example', ...pod, namespace }));
-	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-	const placed = pods.filter((pod) => pod.nodeName !== 'nowhere').map((pod) => `pod/${pod.name}`);
-	await kubectl(cluster, ['wait', '-n', namespace, '--for=condition=Ready', '--timeout=30s', ...placed]);
+async function given(rig: Rig, namespace: string, ...pods: LegacyPodOptions[]): Promise<void> {
+	await rig.cluster.createNamespace(namespace);
+	rig.agents.set(namespace, { registrationDelayMs: 60 * 60_000 }); // nobody asks GitHub here
+	const made = pods.map((pod) => runnerSetPod({ set: 'example', nodeName: 'node-1', ...pod, namespace }));
+	await rig.apply(...made);
+	const awaited = pods.filter((pod) => pod.nodeName !== 'nowhere').length;
+	await eventually(`the pods of ${namespace} run`, async () => {
+		const running = (await rig.pods(namespace)).filter(({ status }) => status?.phase === 'Running');
+		return running.length === awaited;
+	});
 }
 
+const path = (namespace: string, pod: string) => `/api/v1/namespaces/${namespace}/pods/${pod}`;
+const change = (rig: Rig, namespace: string, pod: string, metadata: object) =>
+	rig.kube.patch(path(namespace, pod), { metadata });
+const hold = (rig: Rig, namespace: string, pod: string) =>
+	change(rig, namespace, pod, { finalizers: ['test/hold'] });
+const letGo = (rig: Rig, namespace: string, pod: string) => change(rig, namespace, pod, { finalizers: null });
+const remove = (rig: Rig, namespace: string, ...pods: string[]) =>
+	Promise.all(pods.map((pod) => rig.kube.delete(path(namespace, pod))));
+const namesOf = async (rig: Rig, namespace: string) =>
+	(await rig.pods(namespace)).map(({ metadata }) => metadata.name);
+
 /** A PodDisruptionBudget that forbids to evict the pods with the label kept=yes, in force. */
-async function budget(cluster: Cluster, namespace: string): Promise<void> {
-	const selector = ['--selector=kept=yes', '--min-available=1'];
-	await kubectl(cluster, ['create', 'pdb', 'keep', '-n', namespace, ...selector]);
-	await eventually('the budget is in force', async () =>
-		(await kubectl(cluster, ['get', 'pdb', 'keep', '-n', namespace, '-o', 'yaml'])).includes(
-			'observedGeneration',
-		),
-	);
+async function budget(rig: Rig, namespace: string): Promise<void> {
+	const metadata = { name: 'keep', namespace };
+	const spec = { minAvailable: 1, selector: { matchLabels: { kept: 'yes' } } };
+	await rig.apply({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata, spec });
+	type Budget = { status?: { observedGeneration?: number } };
+	await eventually('the budget is in force', async () => {
+		const { status } = await rig.kube.get<Budget>(budgetPath(namespace));
+		return status?.observedGeneration;
+	});
 }
+const budgetPath = (namespace: string) => `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/keep`;
 
 const idle = { annotations: { [progress.runnerId]: '7' } };
 const onJob = {
 	labels: { [busy.label]: 'true' },
-	annotations: {
-		[progress.runnerId]: '8',
-		[busy.job]: 'build (octo-org/app, run 42)',
-		[busy.since]: new Date(Date.now() - 720_000).toISOString(),
+	/** Twelve minutes ago when it is read, however long the tests take. */
+	get annotations() {
+		return {
+			[progress.runnerId]: '8',
+			[busy.job]: 'build (octo-org/app, run 42)',
+			[busy.since]: new Date(Date.now() - 720_000).toISOString(),
+		};
 	},
 };
 const recorded = {
-	[record.requestedAt]: new Date().toISOString(),
+	get [record.requestedAt]() {
+		return new Date().toISOString();
+	},
 	[record.requestedBy]: 'alice',
 	[record.options]: '{"via":"eviction","gracePeriodSeconds":30}',
 };
 
 test('list: every runner with set, state, job, id and node; other pods are not shown', async (context) => {
-	const { cluster, runners } = context;
+	const { rig, runners } = context;
 	await given(
-		cluster,
+		rig,
 		'list',
 		{ name: 'a-idle', ...idle },
 		{ name: 'b-busy', ...onJob },
@@ -83,9 +105,7 @@ test('list: every runner with set, state, job, id and node; other pods are not s
 		{ name: 'd-pending', nodeName: 'nowhere' },
 		{ name: 'e-starting' },
 	);
-	const plain = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'list' } };
-	const spec = { containers: [{ name: 'web', image: 'web' }] };
-	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ ...plain, spec }));
+	await rig.apply(plainPod('web', 'list'));
 
 	const listed = await runners('list', '-n', 'list');
 	assert.is(listed.code, 0, listed.stderr);
@@ -128,7 +148,7 @@ test('list: every runner with set, state, job, id and node; other pods are not s
 	);
 	// kubectl reads our YAML as it reads its own
 	const yaml = (await runners('list', '-n', 'list', 'a-idle', '-o', 'yaml')).stdout;
-	const again = await kubectl(cluster, ['create', '-f', '-', '--dry-run=client', '-o', 'json'], yaml);
+	const again = await rig.ok(['create', '-f', '-', '--dry-run=client', '-o', 'json'], yaml);
 	assert.equal(JSON.parse(again).spec, json.items[0].spec);
 
 	const none = await runners('list', '-n', 'no-such-namespace');
@@ -141,16 +161,16 @@ test('list: every runner with set, state, job, id and node; other pods are not s
 });
 
 test('list -w: the table, then one line for every change that shows, until Ctrl-C', async ({
-	cluster,
+	rig,
 	start,
 }) => {
-	await given(cluster, 'watch', { name: 'r-0', ...idle });
+	await given(rig, 'watch', { name: 'r-0', ...idle });
 	const watching = start('list', '-w', '-n', 'watch');
 	await watching.prints(/^r-0 .* idle /m);
-	await kubectl(cluster, ['annotate', 'pod', 'r-0', '-n', 'watch', 'unrelated=change']);
-	await kubectl(cluster, ['label', 'pod', 'r-0', '-n', 'watch', `${busy.label}=true`]);
+	await change(rig, 'watch', 'r-0', { annotations: { unrelated: 'change' } });
+	await change(rig, 'watch', 'r-0', { labels: { [busy.label]: 'true' } });
 	await watching.prints(/^r-0 .* busy /m);
-	await kubectl(cluster, ['delete', 'pod', 'r-0', '-n', 'watch']);
+	await remove(rig, 'watch', 'r-0');
 	await watching.prints(/^r-0 .* deleted /m);
 	watching.interrupt();
 	const { code, stdout } = await watching.end();
@@ -164,8 +184,8 @@ test('list -w: the table, then one line for every change that shows, until Ctrl-
 	);
 });
 
-test('why: says that no guard is installed, and what is recorded', async ({ cluster, runners }) => {
-	await given(cluster, 'why', { name: 'r-0', ...onJob, annotations: { ...onJob.annotations, ...recorded } });
+test('why: says that no guard is installed, and what is recorded', async ({ rig, runners }) => {
+	await given(rig, 'why', { name: 'r-0', ...onJob, annotations: { ...onJob.annotations, ...recorded } });
 	const told = await runners('why', 'r-0', '-n', 'why');
 	assert.is(told.code, 0, told.stderr);
 	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
@@ -174,13 +194,13 @@ test('why: says that no guard is installed, and what is recorded', async ({ clus
 	assert.match(told.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
 	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);
 	assert.equal([data.verdict, data.recorded.requestedBy], ['unguarded', 'alice']);
-	assert.match(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'why']), /Running/);
+	assert.is((await rig.pod('r-0', 'why'))?.status?.phase, 'Running');
 });
 
 test('delete: waits until the pods are gone; --wait=false does not; a dry run changes nothing', async (context) => {
-	const { cluster, runners } = context;
+	const { rig, runners } = context;
 	const names = ['r-0', 'r-1', 'r-2', 'r-3'];
-	await given(cluster, 'delete', ...names.map((name) => ({ name, ...idle })));
+	await given(rig, 'delete', ...names.map((name) => ({ name, ...idle })));
 
 	const client = await runners('delete', 'r-0', '-n', 'delete', '--dry-run');
 	assert.is(client.stdout, 'pod "r-0" deleted from delete namespace (dry run)\n');
@@ -189,24 +209,21 @@ test('delete: waits until the pods are gone; --wait=false does not; a dry run ch
 
 	const one = await runners('delete', 'pod/r-0', '-n', 'delete');
 	assert.equal([one.code, one.stdout, one.stderr], [0, 'pod "r-0" deleted from delete namespace\n', '']);
-	assert.is(
-		await kubectl(cluster, ['get', 'pods', '-n', 'delete', '-o', 'name']),
-		'pod/r-1\npod/r-2\npod/r-3\n',
-	);
+	assert.equal(await namesOf(rig, 'delete'), ['r-1', 'r-2', 'r-3']);
 
 	const quick = await runners('delete', 'r-1', '-n', 'delete', '--wait=false');
 	assert.is(quick.stdout, 'pod "r-1" deleted from delete namespace\n');
 
 	const all = await runners('delete', '-l', 'runnerset-name=example', '-n', 'delete', '--timeout', '30s');
 	assert.is(all.code, 0, all.stderr);
-	assert.is(await kubectl(cluster, ['get', 'pods', '-n', 'delete', '-o', 'name']), '');
+	assert.equal(await namesOf(rig, 'delete'), []);
 	const none = await runners('delete', '--all', '-n', 'delete');
 	assert.equal([none.code, none.stderr], [0, 'No resources found\n']);
 });
 
 test('delete of what does not exist or is no runner: kubectl-style errors, and the others are deleted', async (context) => {
-	const { cluster, runners } = context;
-	await given(cluster, 'missing', { name: 'r-0', ...idle });
+	const { rig, runners } = context;
+	await given(rig, 'missing', { name: 'r-0', ...idle });
 	const some = await runners('delete', 'r-0', 'ghost', '-n', 'missing');
 	assert.equal([some.code, some.stdout], [1, 'pod "r-0" deleted from missing namespace\n']);
 	assert.is(some.stderr, 'Error from server (NotFound): pods "ghost" not found\n');
@@ -216,46 +233,38 @@ test('delete of what does not exist or is no runner: kubectl-style errors, and t
 	assert.is(many.stderr.trim().split('\n').length, 3);
 });
 
-test('delete --now writes the reason on the pod before it deletes', async ({ cluster, runners }) => {
+test('delete --now writes the reason on the pod before it deletes', async ({ rig, runners }) => {
 	const held = { ...onJob, name: 'r-0', terminationGracePeriodSeconds: 30 };
-	await given(cluster, 'now', held);
-	await kubectl(cluster, [
-		'patch',
-		'pod',
-		'r-0',
-		'-n',
-		'now',
-		'-p',
-		'{"metadata":{"finalizers":["test/hold"]}}',
-	]);
+	await given(rig, 'now', held);
+	await hold(rig, 'now', 'r-0');
 	const refused = await runners('delete', 'r-0', '-n', 'now', '--now');
 	assert.equal([refused.code, refused.stdout], [1, '']);
 	assert.match(refused.stderr, /^error: --now kills the job.*--reason TEXT\n$/);
 
-	const timedOut = await runners('delete', 'r-0', '-n', 'now', '--now', '--reason', 'stuck', '--timeout=1s');
+	const timedOut = await runners('delete', 'r-0', '-n', 'now', '--now', '--reason', 'stuck', '--timeout=3s');
 	assert.is(timedOut.code, 2);
 	assert.is(timedOut.stderr, 'error: timed out waiting for the condition on pods/r-0\n');
-	const pod = JSON.parse(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'now', '-o', 'json']));
-	assert.is(pod.metadata.annotations['actions-runner/break-glass'], 'stuck');
-	assert.ok(pod.metadata.deletionTimestamp);
-	await kubectl(cluster, ['patch', 'pod', 'r-0', '-n', 'now', '-p', '{"metadata":{"finalizers":null}}']);
+	const pod = await rig.pod('r-0', 'now');
+	assert.is(pod?.metadata.annotations?.['actions-runner/break-glass'], 'stuck');
+	assert.ok(pod?.metadata.deletionTimestamp);
+	await letGo(rig, 'now', 'r-0');
 });
 
-test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ cluster, runners, start }) => {
-	await given(cluster, 'wait', { name: 'r-0', ...onJob }, { name: 'r-1', ...idle });
+test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ rig, runners, start }) => {
+	await given(rig, 'wait', { name: 'r-0', ...onJob }, { name: 'r-1', ...idle });
 	assert.is((await runners('wait', 'r-1', '--for=idle', '-n', 'wait')).stdout, 'pod/r-1 condition met\n');
-	const late = await runners('wait', 'r-0', 'r-1', '--for', 'idle', '-n', 'wait', '--timeout=500ms');
+	const late = await runners('wait', 'r-0', 'r-1', '--for', 'idle', '-n', 'wait', '--timeout=4s');
 	assert.equal([late.code, late.stderr], [2, 'error: timed out waiting for the condition on pods/r-0\n']);
 	assert.match(late.stdout, /waiting for wait\/r-0: busy for \d+m: build \(octo-org\/app, run 42\)/);
 
 	const waiting = start('wait', 'r-0', '--for=idle', '-n', 'wait');
 	await waiting.prints(/busy for \d+m: build/);
-	await kubectl(cluster, ['label', 'pod', 'r-0', '-n', 'wait', `${busy.label}-`]);
+	await change(rig, 'wait', 'r-0', { labels: { [busy.label]: null } });
 	assert.is((await waiting.end()).code, 0);
 
 	const gone = start('wait', 'r-0', 'r-1', '-n', 'wait');
 	await gone.prints(/nobody has asked to delete pod "r-0" yet/);
-	await kubectl(cluster, ['delete', 'pod', 'r-0', 'r-1', '-n', 'wait']);
+	await remove(rig, 'wait', 'r-0', 'r-1');
 	const { code, stdout } = await gone.end();
 	assert.is(code, 0);
 	assert.match(stdout, /pod\/r-0 condition met/);
@@ -263,28 +272,24 @@ test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ cluster
 	assert.is((await runners('wait', 'r-0', '-n', 'wait')).code, 1);
 });
 
-test('a wait survives a restart of the API server', async ({ cluster, start }) => {
-	await given(cluster, 'restart', { name: 'r-0', ...idle });
+test('a wait survives a restart of the API server', async ({ rig, start }) => {
+	await given(rig, 'restart', { name: 'r-0', ...idle });
 	const waiting = start('wait', 'r-0', '-n', 'restart');
 	await waiting.prints(/waiting for restart\/r-0: idle/);
-	await cluster.killApiServer();
+	await rig.cluster.killApiServer();
 	await waiting.prints(/trying again/);
-	await cluster.startApiServer();
-	await kubectl(cluster, ['delete', 'pod', 'r-0', '-n', 'restart']);
+	await rig.cluster.startApiServer();
+	await remove(rig, 'restart', 'r-0');
 	assert.is((await waiting.end()).code, 0);
 });
 
-test('cancel: removes the record and the claim, whoever waits is told', async ({
-	cluster,
-	runners,
-	start,
-}) => {
+test('cancel: removes the record and the claim, whoever waits is told', async ({ rig, runners, start }) => {
 	const annotations = {
 		...onJob.annotations,
 		...recorded,
 		[progress.claim]: `${new Date().toISOString()} replica-1`,
 	};
-	await given(cluster, 'cancel', { name: 'r-0', ...onJob, annotations }, { name: 'r-1', ...idle });
+	await given(rig, 'cancel', { name: 'r-0', ...onJob, annotations }, { name: 'r-1', ...idle });
 	const waiting = start('wait', 'r-0', '-n', 'cancel');
 	await waiting.prints(/waiting for cancel\/r-0: busy/);
 
@@ -294,11 +299,8 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 		cancelled.stdout,
 		'pod/r-0 deletion cancelled (was asked for by alice)\npod/r-1 has no recorded deletion\n',
 	);
-	const pod = JSON.parse(await kubectl(cluster, ['get', 'pod', 'r-0', '-n', 'cancel', '-o', 'json']));
-	assert.equal(
-		Object.keys(pod.metadata.annotations).sort(),
-		[progress.runnerId, busy.job, busy.since].sort(),
-	);
+	const { annotations: left = {} } = (await rig.pod('r-0', 'cancel'))?.metadata ?? {};
+	assert.equal(Object.keys(left).sort(), [progress.runnerId, busy.job, busy.since].sort());
 	const told = await waiting.end();
 	assert.equal(
 		[told.code, told.stderr],
@@ -306,24 +308,11 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 	);
 });
 
-test('cancel of an unregistered or terminating runner is refused', async ({ cluster, runners }) => {
+test('cancel of an unregistered or terminating runner is refused', async ({ rig, runners }) => {
 	const completed = { ...recorded, [progress.completedAt]: '2026-11-23T10:00:00Z' };
-	await given(
-		cluster,
-		'late',
-		{ name: 'r-0', annotations: completed },
-		{ name: 'r-1', annotations: recorded },
-	);
-	await kubectl(cluster, [
-		'patch',
-		'pod',
-		'r-1',
-		'-n',
-		'late',
-		'-p',
-		'{"metadata":{"finalizers":["test/hold"]}}',
-	]);
-	await kubectl(cluster, ['delete', 'pod', 'r-1', '-n', 'late', '--wait=false']);
+	await given(rig, 'late', { name: 'r-0', annotations: completed }, { name: 'r-1', annotations: recorded });
+	await hold(rig, 'late', 'r-1');
+	await remove(rig, 'late', 'r-1');
 	const refused = await runners('cancel', 'r-0', 'r-1', '-n', 'late');
 	assert.is(refused.code, 1);
 	assert.match(
@@ -331,22 +320,19 @@ test('cancel of an unregistered or terminating runner is refused', async ({ clus
 		/"r-0" cannot be cancelled: its runner was unregistered .* 2026-11-23T10:00:00Z\n/,
 	);
 	assert.match(refused.stderr, /"r-1" cannot be cancelled: it is terminating\n$/);
-	await kubectl(cluster, ['patch', 'pod', 'r-1', '-n', 'late', '-p', '{"metadata":{"finalizers":null}}']);
+	await letGo(rig, 'late', 'r-1');
 });
 
 test('drain: cordons, evicts the runners and only those, waits for a budget as kubectl drain does', async (context) => {
-	const { cluster, runners, start } = context;
-	await cluster.addNode('drained');
+	const { rig, runners, start } = context;
 	await given(
-		cluster,
+		rig,
 		'drain',
 		{ name: 'r-0', nodeName: 'drained', ...idle },
 		{ name: 'r-1', nodeName: 'drained', labels: { kept: 'yes' }, ...idle },
 	);
-	const plain = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'drain' } };
-	const spec = { nodeName: 'drained', containers: [{ name: 'web', image: 'web' }] };
-	await kubectl(cluster, ['create', '-f', '-'], JSON.stringify({ ...plain, spec }));
-	await budget(cluster, 'drain');
+	await rig.apply(plainPod('web', 'drain', { nodeName: 'drained' }));
+	await budget(rig, 'drain');
 
 	const dry = await runners('drain', 'drained', '--dry-run=server');
 	assert.is(dry.code, 0, dry.stderr);
@@ -354,14 +340,14 @@ test('drain: cordons, evicts the runners and only those, waits for a budget as k
 	assert.match(dry.stdout, /^pod\/r-0 evicted \(server dry run\)$/m);
 	assert.match(dry.stdout, /^drain\/r-1 not evicted yet: Cannot evict pod as it would violate/m);
 
-	const late = await runners('drain', 'drained', '--timeout=2s');
+	const late = await runners('drain', 'drained', '--timeout=6s');
 	assert.equal([late.code, late.stderr], [2, 'error: timed out waiting for the condition on pods/r-1\n']);
 	assert.match(late.stdout, /^node\/drained cordoned$/m);
 	assert.match(late.stdout, /^pod\/r-0 evicted$/m);
 
 	const draining = start('drain', 'drained');
 	await draining.prints(/waiting for drain\/r-1: idle: Cannot evict pod as it would violate/);
-	await kubectl(cluster, ['delete', 'pdb', 'keep', '-n', 'drain']);
+	await rig.kube.delete(budgetPath('drain'));
 	const done = await draining.end();
 	assert.is(done.code, 0, done.stderr);
 	assert.match(done.stdout, /^node\/drained already cordoned$/m);
@@ -370,19 +356,17 @@ test('drain: cordons, evicts the runners and only those, waits for a budget as k
 		done.stdout,
 		/^1 other pod is left on the node; for those: kubectl drain drained --ignore-daemonsets$/m,
 	);
-	assert.is(await kubectl(cluster, ['get', 'pods', '-n', 'drain', '-o', 'name']), 'pod/web\n');
+	assert.equal(await namesOf(rig, 'drain'), ['web']);
 });
 
 test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be cancelled', async (context) => {
-	const { cluster, start } = context;
-	await cluster.addNode('interrupted');
+	const { rig, start } = context;
 	const labels = { ...onJob.labels, kept: 'yes' };
-	await given(cluster, 'interrupt', { name: 'r-0', nodeName: 'interrupted', ...onJob, labels });
-	await budget(cluster, 'interrupt');
+	await given(rig, 'interrupt', { name: 'r-0', nodeName: 'interrupted', ...onJob, labels });
+	await budget(rig, 'interrupt');
 	const draining = start('drain', 'interrupted');
 	await draining.prints(/waiting for interrupt\/r-0: .*; Cannot evict/);
-	const marks = Object.entries(recorded).map(([key, value]) => `${key}=${value}`);
-	await kubectl(cluster, ['annotate', 'pod', 'r-0', '-n', 'interrupt', ...marks]);
+	await change(rig, 'interrupt', 'r-0', { annotations: recorded });
 	await draining.prints(/run 42\)\n/);
 	draining.interrupt();
 	const { code, stderr } = await draining.end();
@@ -393,12 +377,9 @@ test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be ca
 	assert.is(lines.length, 2);
 });
 
-test('without permission: one line in the words of the API server, exit code 1', async ({
-	cluster,
-	plugin,
-}) => {
-	await given(cluster, 'forbidden', { name: 'r-0', ...idle });
-	const env = { KUBECONFIG: await cluster.kubeconfigFor('bob', ['devs']) };
+test('without permission: one line in the words of the API server, exit code 1', async ({ rig, plugin }) => {
+	await given(rig, 'forbidden', { name: 'r-0', ...idle });
+	const env = { KUBECONFIG: await rig.cluster.kubeconfigFor('bob', ['devs']) };
 	const pods = 'Error from server \\(Forbidden\\): pods is forbidden: User "bob" cannot list resource "pods"';
 	for (const [args, words] of [
 		[['list', '-n', 'forbidden'], pods],
@@ -419,23 +400,25 @@ test('without permission: one line in the words of the API server, exit code 1',
 		assert.is(refused.stderr.trim().split('\n').length, 1);
 		assert.is(refused.stdout, '');
 	}
-	const asBob = await plugin.run(['list', '-n', 'forbidden', '--as=bob'], { KUBECONFIG: cluster.kubeconfig });
+	const asBob = await plugin.run(['list', '-n', 'forbidden', '--as=bob'], {
+		KUBECONFIG: rig.cluster.kubeconfig,
+	});
 	assert.match(asBob.stderr, /User "bob" cannot list/);
 	const inGroup = ['list', '-n', 'forbidden', '--as=bob', '--as-group=devs', '--as-group=system:masters'];
-	assert.is((await plugin.run(inGroup, { KUBECONFIG: cluster.kubeconfig })).code, 0);
+	assert.is((await plugin.run(inGroup, { KUBECONFIG: rig.cluster.kubeconfig })).code, 0);
 	const noToken = await plugin.run(['list', '--token=wrong'], { KUBECONFIG: env.KUBECONFIG });
 	assert.is(noToken.code, 1);
 });
 
 test('kubectl runners: kubectl finds the plugin, passes arguments, exit code and completion', async (context) => {
-	const { cluster, plugin } = context;
-	await given(cluster, 'dispatch', { name: 'r-0', ...idle });
+	const { rig, plugin } = context;
+	await given(rig, 'dispatch', { name: 'r-0', ...idle });
 	const env = {
 		...process.env,
-		KUBECONFIG: cluster.kubeconfig,
-		PATH: plugin.path(dirname(cluster.kubectlPath)),
+		KUBECONFIG: rig.cluster.kubeconfig,
+		PATH: plugin.path(dirname(rig.cluster.kubectlPath)),
 	};
-	const run = (...args: string[]) => new Running(spawn(cluster.kubectlPath, args, { env })).end();
+	const run = (...args: string[]) => new Running(spawn(rig.cluster.kubectlPath, args, { env })).end();
 	const listed = await run('runners', 'list', '-n', 'dispatch', '-o', 'name');
 	assert.equal([listed.code, listed.stdout], [0, 'pod/r-0\n']);
 	assert.is((await run('runners', 'why', 'ghost', '-n', 'dispatch')).code, 1);
@@ -447,7 +430,7 @@ test('kubectl runners: kubectl finds the plugin, passes arguments, exit code and
 	const pods = await run('__complete', 'runners', 'delete', '-n', 'dispatch', '');
 	assert.match(pods.stdout, /^r-0\tidle\n:4\n/);
 	const nodes = await run('__complete', 'runners', 'drain', 'node');
-	assert.match(nodes.stdout, /^node-1\n:4\n/);
+	assert.match(nodes.stdout, /^node-1\nnode-2\n:4\n/);
 	const spaces = await run('__complete', 'runners', 'list', '-n', 'disp');
 	assert.match(spaces.stdout, /^dispatch\n:4\n/);
 });
