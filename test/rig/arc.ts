@@ -100,26 +100,24 @@ export async function runnersOfArc(rig: Rig, set: ArcSet, count: number): Promis
 	const made = await rig.kube.get<KubeItem>(`${path}/runnerreplicasets/${replicaSet}`);
 	const owner = controlledBy(group, 'RunnerReplicaSet', { name: replicaSet, uid: made.metadata.uid });
 	const runners = names(replicaSet, count);
-	await rig.apply(
-		...runners.map((name) => ({
+	for (const name of runners) {
+		// Each with its pod at once: a running server takes a Runner without a pod for one that has ended.
+		const runner = await rig.kube.create<KubeItem>(`${path}/runners`, {
 			apiVersion: group,
 			kind: 'Runner',
 			metadata: { ...meta(name, owner), finalizers: ['runner.actions.summerwind.dev'] },
 			spec,
-		})),
-	);
-	const { items } = await rig.kube.get<{ items: KubeItem[] }>(`${path}/runners`);
-	await rig.apply(
-		...runners.map((name) => {
-			const uid = items.find((runner) => runner.metadata.name === name)?.metadata.uid ?? '';
-			return runnerDeploymentPod({
+		});
+		const { uid } = runner.metadata;
+		await rig.apply(
+			runnerDeploymentPod({
 				...podOf(set, name),
 				labels,
 				set: set.name,
 				owner: controlledBy(group, 'Runner', { name, uid }),
-			});
-		}),
-	);
+			}),
+		);
+	}
 	return runners;
 }
 

@@ -214,7 +214,7 @@ test('no secret in logs, metrics, objects, Events, annotations, process argument
 		metrics: 'runners_github_calls_total',
 		plugin: 'runner',
 		'process arguments': '--kubeconfig',
-		kubectl: 'running a job',
+		kubectl: 'is busy',
 	};
 	for (const [who, mark] of Object.entries(marks)) assert.match(printed.get(who) ?? '', mark, who);
 	assert.ok(privateKey.includes('BEGIN RSA PRIVATE KEY'));

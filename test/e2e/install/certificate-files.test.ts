@@ -217,7 +217,7 @@ test('--client-ca-file: the API server is let in with its certificate, nobody wi
 	call,
 }) => {
 	const answer = await remove(call, namespace, busy[0] ?? '');
-	assert.match(answer.message, 'running a job');
+	assert.match(answer.message, 'is busy');
 	const port = rig.servers[0]?.port ?? 0;
 	const refused = await post(port, '/pods/delete', review(deletion({ metadata: {} }))).then(String, String);
 	assert.match(refused, /certificate required|ECONNRESET|socket hang up/);

@@ -55,7 +55,7 @@ const secondsBetween = (from: string, to: string) => ((Date.parse(to) - Date.par
 
 /** The guard has answered, and so the API server trusts what it serves. */
 const isRefused = async (call: ApiCall) =>
-	(await remove(call, namespace, busy[0] ?? '')).message.includes('running a job');
+	(await remove(call, namespace, busy[0] ?? '')).message.includes('is busy');
 
 test('three replicas that start at once on an empty cluster agree on one CA', async (context) => {
 	const { rig } = context;

@@ -67,11 +67,18 @@ async function takeOver({ rig, sets }: Context): Promise<void> {
 	sets.push(set);
 	const { metadata } = await set.object();
 	await runnersOfArc(rig, { namespace: set.namespace, name: set.name, uid: metadata.uid ?? '' }, 1);
-	const left = ['-n', set.namespace, 'get', 'runners,runnerreplicasets,pods', '-o', 'name'];
-	await eventually('nothing of it is left', async () => (await rig.ok(left)) === '', {
-		withinMs: 120_000,
-		everyMs: 1_000,
-	});
+	const left = (kind: string) =>
+		rig.kube.get<{ items: unknown[] }>(
+			`/apis/actions.summerwind.dev/v1alpha1/namespaces/${set.namespace}/${kind}`,
+		);
+	await eventually(
+		'nothing of it is left',
+		async () => {
+			const lists = await Promise.all([left('runners'), left('runnerreplicasets')]);
+			return lists.every(({ items }) => items.length === 0) && (await rig.pods(set.namespace)).length === 0;
+		},
+		{ withinMs: 240_000, everyMs: 500 },
+	);
 }
 
 /** A busy runner's deletion is recorded, then its Node object goes: the guard lets the pod go a minute later. */
@@ -83,9 +90,11 @@ async function loseNode(rig: Rig): Promise<void> {
 	await rig.ok(['delete', 'node', 'n-gone']);
 	await eventually(
 		'the pod of the lost node is released',
-		async () =>
-			(await space.pod('lost-0'))?.metadata.deletionTimestamp !== undefined || !(await space.pod('lost-0')),
-		{ withinMs: 120_000, everyMs: 500 },
+		async () => {
+			const pod = await space.pod('lost-0');
+			return !pod || pod.metadata.deletionTimestamp !== undefined;
+		},
+		{ withinMs: 240_000, everyMs: 500 },
 	);
 }
 
@@ -126,11 +135,11 @@ for (const kind of kinds) {
 		await rig.agents.runJob(set.namespace, first);
 		await set.endJob(first);
 		await eventually('it is replaced', () => !set.all().includes(first) && set.live().length === 4, {
-			withinMs: 30_000,
+			withinMs: 60_000,
 		});
 		await set.changeTemplate('second');
 		await eventually('all are new', () => set.templates().size === 1 && set.known().length === 4, {
-			withinMs: 60_000,
+			withinMs: 120_000,
 		});
 		await set.scale(2);
 		await set.reaches(2);
@@ -139,14 +148,16 @@ for (const kind of kinds) {
 		rig.github.addScope(`orgs/${moved}`);
 		const config = { organization: moved };
 		await set.patch({ spec: kind === 'RunnerSet' ? config : { template: { spec: config } } });
-		const tokens = ['-n', set.namespace, 'get', 'secrets', '-l', 'actions-runner/registration-token=true'];
+		const tokens =
+			`/api/v1/namespaces/${set.namespace}/secrets` +
+			'?labelSelector=actions-runner%2Fregistration-token%3Dtrue';
 		await eventually(
 			'the first organization’s token is removed',
 			async () => {
-				const [token, ...more] = (await rig.ok([...tokens, '-o', 'name'])).trim().split('\n');
-				return token && more.length === 0 && set.templates().size === 1 && set.known().length === 2;
+				const { items } = await rig.kube.get<{ items: unknown[] }>(tokens);
+				return items.length === 1 && set.templates().size === 1 && set.known().length === 2;
 			},
-			{ withinMs: 60_000 },
+			{ withinMs: 120_000 },
 		);
 
 		const [busy = ''] = set.known();
@@ -177,11 +188,9 @@ test('a namespace with a busy runner is deleted', async ({ rig }) => {
 	await space.runJob('last-0', { known: true });
 	await rig.ok(['delete', 'namespace', space.name, '--wait=false']);
 	await space.endJob('last-0');
-	await eventually(
-		'the namespace is gone',
-		async () => (await rig.kubectl(['get', 'namespace', space.name])).code !== 0,
-		{ withinMs: 60_000, everyMs: 500 },
-	);
+	const namespaces = () => rig.kube.get<{ items: { metadata: { name: string } }[] }>('/api/v1/namespaces');
+	const isGone = async () => (await namespaces()).items.every(({ metadata }) => metadata.name !== space.name);
+	await eventually('the namespace is gone', isGone, { withinMs: 120_000, everyMs: 500 });
 });
 
 test('a node that is gone', ({ nodeLost }) => nodeLost);

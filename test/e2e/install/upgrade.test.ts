@@ -70,7 +70,7 @@ test('replica by replica to a new version with other default images: no pod is r
 	for (const [set, name] of busy) {
 		await set.busy(name);
 		const refused = await rig.kubectl(['-n', set.namespace, 'delete', 'pod', name, '--wait=false']);
-		assert.match(refused.stderr, 'running a job');
+		assert.match(refused.stderr, 'is busy');
 	}
 	const pods = async (set: SetUnderTest) =>
 		new Map(

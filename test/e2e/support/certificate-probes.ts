@@ -83,7 +83,7 @@ export function startProbes(rig: Rig, call: ApiCall, namespace: string, busy: st
 	const deleting = busy.map(async (name) => {
 		while (running) {
 			const { status, message } = await remove(call, namespace, name);
-			const what = status === 409 && message.includes('running a job') ? refused : `${status} ${message}`;
+			const what = status === 409 && message.includes('is busy') ? refused : `${status} ${message}`;
 			answers.set(what, (answers.get(what) ?? 0) + 1);
 			await sleep(150);
 		}
