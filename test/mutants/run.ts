@@ -13,9 +13,9 @@ import { targets } from './targets.ts';
 import type { Result } from './worker.ts';
 
 /** A mutant that is not judged by then goes round in circles, which is as good as a test that fails. */
-const hangsAfterMs = 30_000;
+const hangsAfterMs = 60_000;
 /** The modules of each mutant stay in memory, so a worker judges so many. */
-const perWorker = 40;
+const perWorker = 25;
 
 const project = join(import.meta.dirname, '../..');
 const wanted = process.argv.slice(2);

@@ -386,7 +386,12 @@ test('the pod goes while the record is written: the denial stands, and nothing i
 	for (const answer of ['gone', 'conflict'] as const) {
 		const { ports, pod: current } = world(busyPod());
 		let reads = 0;
-		ports.annotate = async () => answer;
+		let writes = 0;
+		ports.annotate = async () => {
+			writes += 1;
+			assert.ok(writes < 10, 'it is tried for ever');
+			return answer;
+		};
 		ports.reread = async () => {
 			reads += 1;
 			return 'gone';
