@@ -1,22 +1,12 @@
 /** Pods without what the guard needs: no scope, an odd one, no credentials. */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
+import { says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('bad input');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig);
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('bad input', () => stage('guard'));
 
 test('a runner pod without a scope: refused, says what it lacks, goes when its container has stopped', async ({
 	rig,
@@ -30,15 +20,7 @@ test('a runner pod without a scope: refused, says what it lacks, goes when its c
 		...status,
 		state: { terminated: { exitCode: 0, containerID: 'simulated://a' } },
 	}));
-	await space.ok(
-		'patch',
-		'pod',
-		'a',
-		'--subresource=status',
-		'--type=merge',
-		'-p',
-		JSON.stringify({ status: { phase: 'Succeeded', containerStatuses } }),
-	);
+	await space.patch('a/status', { status: { phase: 'Succeeded', containerStatuses } });
 	await space.gone('a');
 });
 

@@ -1,22 +1,12 @@
 /** Marks that somebody forged on a pod: none of them releases a runner that GitHub still has (invariants 1 and 2). */
 import * as assert from 'uvu/assert';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
+import { says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 import { deletion, post, review } from '../support/webhook-post.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('forged marks');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig);
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('forged marks', () => stage('guard'));
 
 const running = /is busy/;
 

@@ -5,50 +5,29 @@
 import * as assert from 'uvu/assert';
 import { apiCalls, evict } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
+import { says } from '../support/space.ts';
+import { type Attack, attackTests, mallory } from '../support/space-tests.ts';
 
-interface Context {
-	rig: Rig;
-	/** Whose runner is attacked; asked about with the server's own credentials, as the attacker's pods are. */
-	victim: Space;
-	evil: Space;
-}
-
-const test = suite<Context>('hostile names');
+const test = attackTests(
+	'hostile names',
+	() => stage('guard'),
+	async ({ rig }) =>
+		assert.equal(
+			rig.logs(({ level }) => level === 'error'),
+			[],
+		),
+);
 const taken = 'its name is taken';
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	const { rig } = context;
-	context.victim = await Space.make(rig);
-	context.evil = await Space.make(rig);
-	await context.evil.ok('create', 'rolebinding', 'mallory', '--clusterrole=edit', '--user=mallory');
-	await context.victim.runners(['victim']);
-});
-test.after.each(async ({ rig, victim, evil }) => {
-	assert.equal(
-		rig.logs(({ level }) => level === 'error'),
-		[],
-	);
-	await Promise.all([victim.clear(), evil.clear()]);
-});
-
-const mallory = (space: Space, ...args: string[]) => space.kubectl(...args, '--as=mallory');
 
 /** A pod of the attacker's that runs, and says that it is this runner of the victim's. */
 async function spoof(
-	{ rig, evil, victim }: Context,
+	{ rig, evil, victim }: Attack,
 	name: string,
-	more: Parameters<Space['options']>[1] = {},
+	more: Parameters<Attack['evil']['options']>[1] = {},
 ): Promise<void> {
 	const pod = runnerSetPod(evil.options(name, { organization: victim.name, runnerName: 'victim', ...more }));
 	// The simulated runner must not register: the attacker's container does not, or it would replace the victim.
@@ -58,7 +37,7 @@ async function spoof(
 }
 
 /** After these deletions have been judged twice, the victim's runner is where it was, and can be deleted as ever. */
-async function unharmed({ rig, victim, evil }: Context, ...names: string[]): Promise<void> {
+async function unharmed({ rig, victim, evil }: Attack, ...names: string[]): Promise<void> {
 	await evil.waits(...names);
 	assert.equal(victim.removals(), []);
 	assert.ok(rig.github.find(victim.scope, 'victim'), 'still registered');

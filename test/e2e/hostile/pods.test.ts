@@ -4,40 +4,27 @@
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { plainPod } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
-
-const test = suite<{ rig: Rig; evil: Space; victim: Space }>('hostile pods');
+import { says } from '../support/space.ts';
+import { attackTests, mallory } from '../support/space-tests.ts';
 
 /** Of a pod that the API server itself can hardly change. */
 const couldNot = ['deletion could not be judged', 'the deletion could not be recorded'];
 
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	const { rig } = context;
-	context.victim = await Space.make(rig);
-	context.evil = await Space.make(rig);
-	await context.evil.ok('create', 'rolebinding', 'mallory', '--clusterrole=edit', '--user=mallory');
-	await context.victim.runners(['victim']);
-});
-test.after.each(async ({ rig, victim, evil }) => {
-	// Another namespace's runner is let go as ever, and the server has no trouble of its own.
-	if (await victim.pod('victim')) await victim.deleted('victim');
-	assert.equal(
-		rig.logs(({ level, msg }) => level === 'error' && !couldNot.includes(msg)),
-		[],
-	);
-	await Promise.all([victim.clear(), evil.clear()]);
-});
-
-const mallory = (space: Space, ...args: string[]) => space.kubectl(...args, '--as=mallory');
+const test = attackTests(
+	'hostile pods',
+	() => stage('guard'),
+	async ({ rig, victim }) => {
+		// Another namespace's runner is let go as ever, and the server has no trouble of its own.
+		if (await victim.pod('victim')) await victim.deleted('victim');
+		assert.equal(
+			rig.logs(({ level, msg }) => level === 'error' && !couldNot.includes(msg)),
+			[],
+		);
+	},
+);
 
 test('a Secret of another purpose, and names that lead elsewhere: nothing of them is told or read', async ({
 	rig,
@@ -121,7 +108,7 @@ test('break-glass takes patch and delete on the pod, no less: not for viewers, n
 	victim,
 	evil,
 }) => {
-	await victim.ok('create', 'rolebinding', 'viewer', '--clusterrole=view', '--user=viewer');
+	await victim.bind('viewer', 'view');
 	await victim.runJob('victim', { known: true });
 	const glass = 'actions-runner/break-glass=I want it';
 	for (const user of ['viewer', 'mallory']) {

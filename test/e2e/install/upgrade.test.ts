@@ -1,7 +1,6 @@
 /** A new version of the server with other defaults takes over: nobody's runner notices (H6). */
 import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import manifest from '../../../package.json' with { type: 'json' };
 import { eventually } from '../../rig/eventually.ts';
@@ -91,8 +90,8 @@ test('replica by replica to a new version with other default images: no pod is r
 		rig.logs(({ msg }) => msg === 'starting').map(({ version }) => version),
 		[next, next],
 	);
-	await sleep(5_000);
 	for (const [set, were] of before) {
+		await set.rests(replicas);
 		assert.equal(await pods(set), were);
 		assert.is(set.uids.size, replicas, 'no new pod');
 		assert.equal(set.journal('job-killed'), []);
@@ -113,7 +112,7 @@ test('runners that are made from now on have the new images; those of before sta
 		await set.registered(replicas);
 		await set.scale(replicas + 1);
 		await set.registered(replicas + 1);
-		await set.stays(replicas + 1, 4_000);
+		await set.rests(replicas + 1);
 		assert.is(set.templates().size, 1, 'one template hash');
 		const image = async (name: string) =>
 			(await set.pod(name))?.spec?.containers?.find((container) => container.name === 'runner')?.image;

@@ -332,7 +332,7 @@ test('who may see nothing gets a warning with the missing right for each check; 
 		assert.match(blind.stdout, new RegExp(`warning +not checked: you may not ${right}$`, 'm'));
 	assert.match(blind.stdout, /^reachable +warning +not proven: /m);
 
-	await space.ok('create', 'rolebinding', 'bob', '--clusterrole=view', '--user=bob');
+	await space.bind('bob', 'view');
 	const partly = await plugin.run(['doctor', '--as=bob', '-o', 'json'], {
 		KUBECONFIG: await inNamespace(rig, space.name),
 	});

@@ -70,8 +70,8 @@ export interface Probes {
 const lagMs = 1_500;
 
 /**
- * Two kinds of callers until `stop`. Some 20 deletions a second of busy runners through the API server, each of which the guard must
- * refuse. And new connections to each replica every 200 ms, by a caller that trusts what the configurations held
+ * Two kinds of callers until `stop`. Some 10 deletions a second of busy runners through the API server, each of which the guard must
+ * refuse. And new connections to each replica every 500 ms, by a caller that trusts what the configurations held
  * `lagMs` ago: an API server with a slow watch, which also never keeps a connection.
  */
 export function startProbes(rig: Rig, call: ApiCall, namespace: string, busy: string[]): Probes {
@@ -85,7 +85,7 @@ export function startProbes(rig: Rig, call: ApiCall, namespace: string, busy: st
 			const { status, message } = await remove(call, namespace, name);
 			const what = status === 409 && message.includes('is busy') ? refused : `${status} ${message}`;
 			answers.set(what, (answers.get(what) ?? 0) + 1);
-			await sleep(150);
+			await sleep(400);
 		}
 	});
 	const connecting = (async () => {
@@ -108,7 +108,7 @@ export function startProbes(rig: Rig, call: ApiCall, namespace: string, busy: st
 					}),
 				),
 			);
-			await sleep(200);
+			await sleep(500);
 		}
 	})();
 	return {

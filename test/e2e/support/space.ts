@@ -179,6 +179,18 @@ export class Space {
 		return this.rig.ok(['-n', this.name, ...args]);
 	}
 
+	/** Gives a user a ClusterRole in this namespace. */
+	bind(user: string, role: string): Promise<void> {
+		const apiGroup = 'rbac.authorization.k8s.io';
+		return this.rig.apply({
+			apiVersion: `${apiGroup}/v1`,
+			kind: 'RoleBinding',
+			metadata: { name: user, namespace: this.name },
+			roleRef: { apiGroup, kind: 'ClusterRole', name: role },
+			subjects: [{ apiGroup, kind: 'User', name: user }],
+		});
+	}
+
 	/** `kubectl delete pod NAME ...`. */
 	delete(name: string, ...flags: string[]): Promise<KubectlResult> {
 		return this.kubectl('delete', 'pod', name, ...flags);

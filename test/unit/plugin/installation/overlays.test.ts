@@ -45,4 +45,57 @@ for (const name of overlayNames) {
 	});
 }
 
+test('overlay cert-manager: certificate for the Service, caBundle injected, files mounted where the server looks', () => {
+	const objects = readOverlay('cert-manager');
+	const find = (kind: string, name = 'runners-admission') => {
+		const found = objects.find((one) => one.kind === kind && one.metadata.name === name);
+		assert.ok(found, `${kind} ${name}`);
+		return found;
+	};
+	type Certificate = {
+		spec: {
+			dnsNames: string[];
+			secretName: string;
+			isCA?: boolean;
+			issuerRef: { kind: string; name: string };
+		};
+	};
+	const { spec } = find('Certificate') as unknown as Certificate;
+	assert.equal(spec.dnsNames, ['runners-admission.runners-system.svc']);
+	const issuer = find(spec.issuerRef.kind, spec.issuerRef.name) as unknown as {
+		spec: { ca: { secretName: string } };
+	};
+	const authority = find('Certificate', 'runners-admission-ca') as unknown as Certificate;
+	assert.is(authority.spec.isCA, true);
+	assert.is(issuer.spec.ca.secretName, authority.spec.secretName);
+	find(authority.spec.issuerRef.kind, authority.spec.issuerRef.name);
+	for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
+		const annotation = find(kind).metadata.annotations?.['cert-manager.io/inject-ca-from'];
+		assert.is(annotation, 'runners-system/runners-admission');
+	}
+
+	type Deployment = {
+		spec: {
+			template: {
+				spec: {
+					containers: {
+						name: string;
+						env: { name: string; value: string }[];
+						volumeMounts: { name: string; mountPath: string }[];
+					}[];
+					volumes: { name: string; secret?: { secretName: string } }[];
+				};
+			};
+		};
+	};
+	const pod = (find('Deployment') as unknown as Deployment).spec.template.spec;
+	const server = pod.containers.find((one) => one.name === 'server');
+	const mounted = server?.volumeMounts.find((one) => one.name === 'certificates')?.mountPath;
+	const env = Object.fromEntries((server?.env ?? []).map(({ name, value }) => [name, value]));
+	assert.is(env.TLS_CERT_FILE, `${mounted}/tls.crt`);
+	assert.is(env.TLS_PRIVATE_KEY_FILE, `${mounted}/tls.key`);
+	const volume = pod.volumes.find((one) => one.name === 'certificates');
+	assert.is(volume?.secret?.secretName, spec.secretName);
+});
+
 test.run();
