@@ -6,7 +6,7 @@ import { runnerSetPod } from '../../sim/pods.ts';
 import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-const test = spaceTests('bad input', () => stage('guard'));
+const test = spaceTests('bad input', { prepare: () => stage('guard') });
 
 test('a runner pod without a scope: refused, says what it lacks, goes when its container has stopped', async ({
 	rig,

@@ -6,7 +6,7 @@ import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 import { deletion, post, review } from '../support/webhook-post.ts';
 
-const test = spaceTests('forged marks', () => stage('guard'));
+const test = spaceTests('forged marks', { prepare: () => stage('guard') });
 
 const running = /is busy/;
 

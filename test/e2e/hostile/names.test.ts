@@ -12,15 +12,15 @@ import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
 import { says } from '../support/space.ts';
 import { type Attack, attackTests, mallory } from '../support/space-tests.ts';
 
-const test = attackTests(
-	'hostile names',
-	() => stage('guard'),
-	async ({ rig }) =>
+const test = attackTests('hostile names', {
+	prepare: () => stage('guard'),
+	async unharmed({ rig }) {
 		assert.equal(
 			rig.logs(({ level }) => level === 'error'),
 			[],
-		),
-);
+		);
+	},
+});
 const taken = 'its name is taken';
 
 /** A pod of the attacker's that runs, and says that it is this runner of the victim's. */

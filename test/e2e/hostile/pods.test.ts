@@ -13,10 +13,9 @@ import { attackTests, mallory } from '../support/space-tests.ts';
 /** Of a pod that the API server itself can hardly change. */
 const couldNot = ['deletion could not be judged', 'the deletion could not be recorded'];
 
-const test = attackTests(
-	'hostile pods',
-	() => stage('guard'),
-	async ({ rig, victim }) => {
+const test = attackTests('hostile pods', {
+	prepare: () => stage('guard'),
+	async unharmed({ rig, victim }) {
 		// Another namespace's runner is let go as ever, and the server has no trouble of its own.
 		if (await victim.pod('victim')) await victim.deleted('victim');
 		assert.equal(
@@ -24,7 +23,7 @@ const test = attackTests(
 			[],
 		);
 	},
-);
+});
 
 test('a Secret of another purpose, and names that lead elsewhere: nothing of them is told or read', async ({
 	rig,

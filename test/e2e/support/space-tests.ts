@@ -4,17 +4,28 @@ import { end, Space } from './space.ts';
 
 type Tests<T extends object> = ReturnType<typeof suite<T>>;
 
-/** A suite on a shared stage: each test has a space of its own. `start` is `() => stage(...)`, by which run.ts knows it. */
-export function spaceTests(title: string, start: () => Promise<Rig>): Tests<{ rig: Rig; space: Space }> {
-	const test = suite<{ rig: Rig; space: Space }>(title);
+/** On a shared stage: `() => stage(...)`, by which run.ts knows it. */
+interface Prepare {
+	prepare: () => Promise<Rig>;
+}
+
+/** A suite whose tests each have a Space of their own. */
+export function spaceTests(
+	name: string,
+	{ prepare, ...options }: Prepare & NonNullable<Parameters<typeof Space.make>[1]>,
+): Tests<{ rig: Rig; space: Space }> {
+	const test = suite<{ rig: Rig; space: Space }>(name);
 	test.before(async (context) => {
-		context.rig = await start();
+		context.rig = await prepare();
 	});
 	test.after(({ rig }) => end(rig));
 	test.before.each(async (context) => {
-		context.space = await Space.make(context.rig);
+		context.space = await Space.make(context.rig, options);
 	});
-	test.after.each(({ space }) => space.clear());
+	test.after.each(async ({ rig, space }) => {
+		rig.github.clearFaults();
+		await space.clear();
+	});
 	return test;
 }
 
@@ -28,13 +39,12 @@ export interface Attack {
 
 /** A suite in which each test has an attacker and a victim; `unharmed` looks after each at what has become of the victim. */
 export function attackTests(
-	title: string,
-	start: () => Promise<Rig>,
-	unharmed: (attack: Attack) => Promise<void>,
+	name: string,
+	{ prepare, unharmed }: Prepare & { unharmed: (attack: Attack) => Promise<void> },
 ): Tests<Attack> {
-	const test = suite<Attack>(title);
+	const test = suite<Attack>(name);
 	test.before(async (context) => {
-		context.rig = await start();
+		context.rig = await prepare();
 	});
 	test.after(({ rig }) => end(rig));
 	test.before.each(async (context) => {
