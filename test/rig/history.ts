@@ -25,7 +25,7 @@ export interface History {
 	/** What contradicts the invariants, each with its number; empty when all is well. */
 	violations(expected?: Expected): string[];
 	/** The same, when what is recorded and can be carried out has been: it may have been asked for a moment ago. */
-	violationsAtRest(): Promise<string[]>;
+	violationsAtRest(expected?: Expected): Promise<string[]>;
 	/** Pods that carried a record at some time, as `namespace/name`. */
 	recorded(): string[];
 	/** Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). */
@@ -237,9 +237,9 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 
 	return {
 		violations,
-		async violationsAtRest() {
+		async violationsAtRest(expected) {
 			await settled().catch(() => undefined); // what is left over then is a violation
-			return violations();
+			return violations(expected);
 		},
 		recorded: () => [...lives.values()].filter((life) => life.records.length > 0).map((life) => life.key),
 		async writesDuring(work) {
@@ -256,6 +256,14 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		settled,
 		stop: () => kube.stop(),
 	};
+}
+
+/** All that must not be after a test: what contradicts the invariants, and what a server has logged as an error. */
+export async function troubles(rig: Rig, history: History, expected?: Expected): Promise<unknown[]> {
+	return [
+		...(await history.violationsAtRest(expected)),
+		...rig.logs(({ level }) => level === 'error' || level === 'fatal'),
+	];
 }
 
 const keyOf = (pod: PodItem) => `${pod.metadata.namespace}/${pod.metadata.name}`;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { breakGlass } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerDeployment, RunnerSet, SetCondition } from '../../admission/api/sets.ts';
@@ -186,17 +185,6 @@ export class SetUnderTest {
 			everyMs: 20,
 		});
 		return Date.now() - fromMs;
-	}
-
-	/** So many pods live, and none comes or goes for a while. */
-	async stays(count: number, forMs = 2_500): Promise<void> {
-		const untilMs = Date.now() + forMs;
-		while (Date.now() < untilMs) {
-			const live = this.live();
-			if (live.length !== count)
-				throw new Error(`${this.namespace} has ${live.length} live pods, not ${count}: ${live.join(', ')}`);
-			await sleep(50);
-		}
 	}
 
 	/** The reconciler looks at the set once more, leaves so many runners, and makes no other. */

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { breakGlass, busy, progress, record } from '../../../admission/api/keys.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
+import { type History, startHistory, troubles } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { type Kind, kinds, SetUnderTest } from '../../rig/runner-sets.ts';
 import { suite } from '../../support/suite.ts';
@@ -73,12 +73,7 @@ test.after(async ({ rig, history, held, withoutWebhook, changed }) => {
 	await end(rig);
 });
 test.after.each(async ({ history, rig }) => {
-	await history.settled();
-	assert.equal(history.violations({ lost: [...lost], cancelled: [...aged] }), []);
-	assert.equal(
-		rig.logs(({ level }) => level === 'error'),
-		[],
-	);
+	assert.equal(await troubles(rig, history, { lost: [...lost], cancelled: [...aged] }), []);
 });
 
 async function spaceWithRunners(rig: Rig): Promise<Space> {
