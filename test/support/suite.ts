@@ -8,6 +8,7 @@ import { currentFile } from './current-file.ts';
 export function suite<T extends object>(name: string): Test<T> {
 	const inner = uvuSuite<T>(name);
 	const befores: Callback<T>[] = [];
+	const afters: Callback<T>[] = [];
 	const beforeEach: Callback<T>[] = [];
 	const afterEach: Callback<T>[] = [];
 	let broken: { error: unknown } | undefined;
@@ -43,31 +44,30 @@ export function suite<T extends object>(name: string): Test<T> {
 		Object.assign((hook: Callback<T>) => void list.push(hook), {
 			each: (hook: Callback<T>) => void each.push(hook),
 		});
-	const after = Object.assign(
-		(hook: Callback<T>) =>
-			inner.after(async (context) => {
-				try {
-					await hook(context);
-				} catch (error) {
-					console.error(`${name}: clean-up failed:`, error);
-					const file = currentFile.getStore();
-					if (file) {
-						file.cleanUpFailed = true;
-						return;
-					}
-					process.once('exit', () => {
-						process.exitCode = 1; // uvu sets its own code after this hook
-					});
+	// What was set up last is taken down first.
+	inner.after(async (context) => {
+		for (const hook of afters.toReversed()) {
+			try {
+				await hook(context);
+			} catch (error) {
+				console.error(`${name}: clean-up failed:`, error);
+				const file = currentFile.getStore();
+				if (file) {
+					file.cleanUpFailed = true;
+					continue;
 				}
-			}),
-		{ each: (hook: Callback<T>) => void afterEach.push(hook) },
-	);
+				process.once('exit', () => {
+					process.exitCode = 1; // uvu sets its own code after this hook
+				});
+			}
+		}
+	});
 	const test = (title: string, handler: Callback<T>) => inner(title, guarded(handler));
 	return Object.assign(test, {
 		only: (title: string, handler: Callback<T>) => inner.only(title, guarded(handler)),
 		skip: inner.skip,
 		before: hooks(befores, beforeEach),
-		after,
+		after: hooks(afters, afterEach),
 		run: inner.run,
 	});
 }

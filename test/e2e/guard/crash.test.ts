@@ -1,40 +1,22 @@
 /** Servers and an API server that die at random moments while 50 runners are deleted: nothing is lost, nothing is killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { type ApiCall, apiCalls } from '../../rig/api-call.ts';
-import { type History, startHistory } from '../../rig/history.ts';
 import { random } from '../../rig/random.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { leads, type ServerProcess } from '../../rig/server-process.ts';
 import { stage } from '../../rig/stage.ts';
 import { aftermath, storm } from '../../rig/storm.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
-import { suite } from '../../support/suite.ts';
-import { end } from '../support/space.ts';
+import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	call: ApiCall;
-	stopCalls: () => void;
+interface Context extends WitnessContext {
 	/** What a server could not write down any more, another asks GitHub once more: once per crash. */
 	crashes: number;
 }
 
 const dice = random();
-const test = suite<Context>(`crashes (SEED=${dice.seed})`);
+const test = witnessedTests<Context>(`crashes (SEED=${dice.seed})`, { prepare: () => stage('replicas') });
 
-test.before(async (context) => {
-	context.rig = await stage('replicas');
-	context.history = await startHistory(context.rig);
+test.before((context) => {
 	context.crashes = 0;
-	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
-	Object.assign(context, { call, stopCalls: stop });
-});
-test.after(async ({ rig, history, stopCalls }) => {
-	stopCalls?.();
-	history?.stop();
-	await end(rig);
 });
 test.after.each(({ history, crashes }) => {
 	assert.equal(history.violations({ crashes }), []);

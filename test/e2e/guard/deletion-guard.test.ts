@@ -4,22 +4,12 @@ import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
-
-const test = suite<{ rig: Rig; space: Space }>('deletion guard');
+import { says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
 /** GitHub's list shows a job this much later than it began: what happens in between can only be told by DELETE. */
 const hintDelayMs = 1_500;
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig, { hintDelayMs });
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('deletion guard', { prepare: () => stage('guard'), hintDelayMs });
 
 const removeRecord = [
 	'actions-runner/unregistration-request-timestamp-',
@@ -161,15 +151,7 @@ test('a runner that has not registered 10 min after its start may go (A7)', asyn
 			...status,
 			state: { running: { startedAt } },
 		}));
-		await space.ok(
-			'patch',
-			'pod',
-			name,
-			'--subresource=status',
-			'--type=merge',
-			'-p',
-			JSON.stringify({ status: { containerStatuses } }),
-		);
+		await space.patch(`${name}/status`, { status: { containerStatuses } });
 	};
 	await olderThan10Min('asked-before', 9 * 60_000);
 	await olderThan10Min('asked-after', 10 * 60_000 + 1_000);
@@ -190,8 +172,7 @@ test('a pod whose runner has succeeded, failed or was evicted goes at once; what
 		...status,
 		state: { terminated: { exitCode: 1, reason: 'Error', containerID: 'simulated://failed' } },
 	}));
-	const set = (name: string, status: object) =>
-		space.ok('patch', 'pod', name, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status }));
+	const set = (name: string, status: object) => space.patch(`${name}/status`, { status });
 	await set('failed', { phase: 'Failed', containerStatuses: failed });
 	await set('evicted', {
 		phase: 'Failed',
@@ -220,15 +201,7 @@ test('a pod whose runner has succeeded, failed or was evicted goes at once; what
 test('a pod that only its phase calls Failed is refused while its container runs (A8)', async ({ space }) => {
 	await space.runners(['a']);
 	await space.runJob('a');
-	await space.ok(
-		'patch',
-		'pod',
-		'a',
-		'--subresource=status',
-		'--type=merge',
-		'-p',
-		'{"status":{"phase":"Failed"}}',
-	);
+	await space.patch('a/status', { status: { phase: 'Failed' } });
 	await space.refused('a');
 	assert.equal(space.killedJobs(), []);
 });

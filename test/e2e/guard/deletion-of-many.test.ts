@@ -4,24 +4,13 @@
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
-
-const test = suite<{ rig: Rig; space: Space }>('deletion of many');
+import { says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
 /** GitHub's list shows a job this much later than it began: what happens in between can only be told by DELETE. */
 const hintDelayMs = 1_500;
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig, { hintDelayMs });
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('deletion of many', { prepare: () => stage('guard'), hintDelayMs });
 
 test('busy ephemeral runner: however often it is asked for, GitHub hears one DELETE, and one info line tells the 422', async ({
 	space,

@@ -3,23 +3,18 @@ import { spawn } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { busy, progress } from '../../../admission/api/keys.ts';
 import type { KubectlResult } from '../../cluster/kubectl.ts';
-import { type ApiCall, apiCalls, evict } from '../../rig/api-call.ts';
+import { evict } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
+import type { History } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { plainPod } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { runnerSetPod, staticRunnerPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
 import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
-import { end, Space } from '../support/space.ts';
+import { Space } from '../support/space.ts';
+import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	call: ApiCall;
-	stopCalls: () => void;
+interface Context extends WitnessContext {
 	plugin: Installed;
 	/** An idle runner on a node that was cordoned before everything else. */
 	cordoned: Space;
@@ -28,25 +23,19 @@ interface Context {
 	node: string;
 }
 
-const test = suite<Context>('drain');
+const test = witnessedTests<Context>('drain', { prepare: () => stage('guard') });
 
 test.before(async (context) => {
-	context.rig = await stage('guard');
 	const { rig } = context;
-	context.history = await startHistory(rig);
-	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
-	Object.assign(context, { call, stopCalls: stop });
 	context.plugin = await installPlugin();
 	await rig.cluster.addNode('drain-cordoned');
 	context.cordoned = await Space.make(rig);
 	await context.cordoned.runners(['idle'], { nodeName: 'drain-cordoned' });
 	await rig.ok(['cordon', 'drain-cordoned']);
 });
-test.after(async ({ rig, history, stopCalls, plugin, cordoned }) => {
+test.after(async ({ plugin, cordoned }) => {
 	await cordoned?.clear();
-	stopCalls?.();
-	history?.stop();
-	await Promise.all([end(rig), plugin?.remove()]);
+	await plugin?.remove();
 });
 test.before.each(async (context) => {
 	context.space = await Space.make(context.rig);

@@ -3,23 +3,16 @@
  * DELETE ends a job, and all go when their jobs end.
  */
 import * as assert from 'uvu/assert';
-import { type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
+import { evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { allMarked, allRecorded, endJobs, type Fleet, startFleet, startJobs } from '../../rig/fleet.ts';
-import { type History, startHistory } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { plainPod, urgentPriority } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { KubeError } from '../../sim/kube.ts';
-import { suite } from '../../support/suite.ts';
-import { end } from '../support/space.ts';
+import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	call: ApiCall;
-	stopCalls: () => void;
+interface Context extends WitnessContext {
 	/** What people do comes to these, of StatefulSets and EphemeralRunners. */
 	people: Fleet;
 	/** What controllers do comes to these, on nodes without room for more. */
@@ -33,24 +26,17 @@ const namespaceController = 'system:serviceaccount:kube-system:namespace-control
 /** 13 busy runners on each. */
 const fullNodes = 4;
 
-const test = suite<Context>('fifty busy runners');
+const test = witnessedTests<Context>('fifty busy runners', { prepare: () => stage('replicas') });
 
 test.before(async (context) => {
-	context.rig = await stage('replicas');
 	const { rig } = context;
-	context.history = await startHistory(rig);
-	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
-	Object.assign(context, { call, stopCalls: stop });
 	await rig.apply(urgentPriority);
 	context.controllers = await startFleet(rig, 'controllers', { fullNodes });
 	await startJobs(rig, context.controllers);
 	context.people = await startFleet(rig, 'people', { statefulSets: true });
 });
-test.after(async ({ rig, history, stopCalls }) => {
+test.after(({ rig }) => {
 	if (rig) console.log(`\nmedian time from a job's end to its pod's: ${rig.agents.medianReleaseMs()} ms`);
-	stopCalls?.();
-	history?.stop();
-	await end(rig);
 });
 test.after.each(({ history }) => {
 	assert.equal(history.violations({ settled: false }), []);

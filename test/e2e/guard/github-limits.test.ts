@@ -1,27 +1,16 @@
 /**
- * GitHub's rate limits: F1 and F2 here. Which answers are one is in test/unit/github/client.test.ts. F6 (500 static runners for an hour use at most half of the quota) and the pace
- * of 150 DELETEs a minute (C6) run on a simulated clock in test/unit/github/budget.test.ts.
+ * GitHub's rate limits: F1 and F2 here. Which answers are one is in test/unit/github/client.test.ts. F6 (500 static runners for
+ * an hour use at most half of the quota) and the pace of 150 DELETEs a minute (C6) run on a simulated clock in
+ * test/unit/github/budget.test.ts.
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
+import { Space, says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('GitHub limits');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig, { ownCredentials: true });
-});
-test.after.each(async ({ space, rig }) => {
-	rig.github.clearFaults();
-	await space.clear();
-});
+const test = spaceTests('GitHub limits', { prepare: () => stage('guard'), ownCredentials: true });
 
 /** One line a change of state of a space's GitHub account. */
 const accountLines = (rig: Rig, space: Space) =>

@@ -5,27 +5,14 @@
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { startGitHub } from '../../sim/simulator.ts';
-import { suite } from '../../support/suite.ts';
-import { credentialsSecret, end, githubSecret, Space, says } from '../support/space.ts';
+import { credentialsSecret, githubSecret, Space, says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 import { deletion, post, review } from '../support/webhook-post.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('GitHub outage');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig, { ownCredentials: true });
-});
-test.after.each(async ({ space, rig }) => {
-	rig.github.clearFaults();
-	await space.clear();
-});
+const test = spaceTests('GitHub outage', { prepare: () => stage('guard'), ownCredentials: true });
 
 /** Refused by the guard, not by an API server that gave it up after 5 s. */
 async function refusedInTime(space: Space, name: string): Promise<string> {

@@ -2,38 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
-import { type Answer, type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
+import { type Answer, evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { leads, type ServerProcess } from '../../rig/server-process.ts';
 import { runnerNamespace } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end } from '../support/space.ts';
+import { witnessedTests } from '../support/space-tests.ts';
 
-interface Context {
-	rig: Rig;
-	history: History;
-	call: ApiCall;
-	stopCalls: () => void;
-}
+const test = witnessedTests('two replicas', { prepare: () => stage('replicas') });
 
-const test = suite<Context>('two replicas');
-
-test.before(async (context) => {
-	context.rig = await stage('replicas');
-	context.history = await startHistory(context.rig);
-	const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
-	Object.assign(context, { call, stopCalls: stop });
-});
-test.after(async ({ rig, history, stopCalls }) => {
-	stopCalls?.();
-	history?.stop();
-	await end(rig);
-});
 test.after.each(async ({ history }) => {
 	assert.equal(await history.violationsAtRest(), []);
 });

@@ -1,25 +1,15 @@
 /** All kinds of runner pods in one namespace, each with credentials of its own; what is not known is not guessed (I5, I7). */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { plainPod } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
 import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, githubSecret, Space, says } from '../support/space.ts';
+import { githubSecret, type Space, says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('runner layouts');
+const test = spaceTests('runner layouts', { prepare: () => stage('guard') });
 const running = /is busy/;
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig);
-});
-test.after.each(async ({ space }) => space.clear());
 
 const runs = (space: Space, name: string) =>
 	eventually(`${name} runs`, async () => (await space.pod(name))?.status?.phase === 'Running');

@@ -2,23 +2,13 @@
 import * as assert from 'uvu/assert';
 import type { EphemeralRunner } from '../../../admission/api/kinds.ts';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { KubeError } from '../../sim/kube.ts';
 import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
-import { suite } from '../../support/suite.ts';
-import { credentialsSecret, end, Space, says } from '../support/space.ts';
+import { credentialsSecret, type Space, says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('scale set');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig);
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('scale set', { prepare: () => stage('guard') });
 
 async function owner(space: Space, name: string): Promise<EphemeralRunner | undefined> {
 	try {

@@ -4,22 +4,12 @@
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
-import { end, Space, says } from '../support/space.ts';
+import { type Space, says } from '../support/space.ts';
+import { spaceTests } from '../support/space-tests.ts';
 
-const test = suite<{ rig: Rig; space: Space }>('static runner');
-
-test.before(async (context) => {
-	context.rig = await stage('guard');
-});
-test.after(({ rig }) => end(rig));
-test.before.each(async (context) => {
-	context.space = await Space.make(context.rig);
-});
-test.after.each(async ({ space }) => space.clear());
+const test = spaceTests('static runner', { prepare: () => stage('guard') });
 
 /** A list that is begun from now on has been read, and what follows from it has begun: the next one is on its way. */
 async function nextList(space: Space): Promise<void> {

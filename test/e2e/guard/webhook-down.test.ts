@@ -2,24 +2,13 @@
 import { spawn } from 'node:child_process';
 import * as assert from 'uvu/assert';
 import { breakGlass, busy } from '../../../admission/api/keys.ts';
-import { type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
+import { evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory } from '../../rig/history.ts';
-import type { Rig } from '../../rig/rig.ts';
 import { plainPod, runnerNamespace } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
-import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { suite } from '../../support/suite.ts';
 import { Running } from '../support/plugin-process.ts';
-import { end } from '../support/space.ts';
-
-interface Context {
-	rig: Rig;
-	history: History;
-	call: ApiCall;
-	stopCalls: () => void;
-}
+import { witnessedTests } from '../support/space-tests.ts';
 
 const namespace = 'down';
 const legacy = ['down-busy', 'down-glass', 'down-pending', 'down-done', 'down-budget', 'down-drain'];
@@ -28,15 +17,10 @@ const working = ['down-busy', 'down-glass', 'down-budget', 'down-drain', scaleSe
 /** Their loss is asked for, or the known limit. */
 const lost = ['down/down-glass', 'down/down-idle'];
 
-const test = suite<Context>('every replica down');
+const test = witnessedTests('every replica down', { prepare: () => stage('replicas') });
 
-test.before(async (context) => {
-	context.rig = await stage('replicas');
-	const { rig } = context;
+test.before(async ({ rig }) => {
 	await rig.cluster.addNode('n-drain');
-	context.history = await startHistory(rig);
-	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
-	Object.assign(context, { call, stopCalls: stop });
 	await runnerNamespace(rig, namespace);
 	await rig.apply(
 		...legacy.map((name) =>
@@ -72,11 +56,6 @@ test.before(async (context) => {
 			return server.exited;
 		}),
 	);
-});
-test.after(async ({ rig, history, stopCalls }) => {
-	stopCalls?.();
-	history?.stop();
-	await end(rig);
 });
 test.after.each(({ history }) => {
 	assert.equal(history.violations({ lost, settled: false }), []);

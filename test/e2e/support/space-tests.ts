@@ -1,6 +1,9 @@
+import { type ApiCall, apiCalls } from '../../rig/api-call.ts';
+import { type History, startHistory } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
+import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { suite } from '../../support/suite.ts';
-import { end, Space } from './space.ts';
+import { end, Space, type SpaceOptions } from './space.ts';
 
 type Tests<T extends object> = ReturnType<typeof suite<T>>;
 
@@ -12,7 +15,7 @@ interface Prepare {
 /** A suite whose tests each have a Space of their own. */
 export function spaceTests(
 	name: string,
-	{ prepare, ...options }: Prepare & NonNullable<Parameters<typeof Space.make>[1]>,
+	{ prepare, ...options }: Prepare & SpaceOptions,
 ): Tests<{ rig: Rig; space: Space }> {
 	const test = suite<{ rig: Rig; space: Space }>(name);
 	test.before(async (context) => {
@@ -25,6 +28,34 @@ export function spaceTests(
 	test.after.each(async ({ rig, space }) => {
 		rig.github.clearFaults();
 		await space.clear();
+	});
+	return test;
+}
+
+export interface WitnessContext {
+	rig: Rig;
+	history: History;
+	call: ApiCall;
+}
+
+/** A suite whose tests send requests as any user, while a history is written of what becomes of all runner pods of the file. */
+export function witnessedTests<T extends WitnessContext = WitnessContext>(
+	name: string,
+	{ prepare }: Prepare,
+): Tests<T> {
+	const test = suite<T>(name);
+	let stopCalls = () => {};
+	test.before(async (context) => {
+		context.rig = await prepare();
+		context.history = await startHistory(context.rig);
+		const { call, stop } = apiCalls(readKubeconfig(context.rig.cluster.kubeconfig));
+		context.call = call;
+		stopCalls = stop;
+	});
+	test.after(async ({ rig, history }) => {
+		stopCalls();
+		history?.stop();
+		await end(rig);
 	});
 	return test;
 }

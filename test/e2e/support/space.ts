@@ -32,6 +32,15 @@ export function githubSecret(name: string, namespace: string, token: string): ob
 	};
 }
 
+export interface SpaceOptions {
+	/** What GitHub does to this test's calls does not touch other tests' runners. */
+	ownCredentials?: boolean;
+	/** That of another space, with which this one shares its credentials. */
+	token?: string;
+	/** GitHub's list is so late. */
+	hintDelayMs?: number;
+}
+
 /** One test's own corner of a rig: a namespace, a GitHub organization of that name, and a GitHub token. */
 export class Space {
 	readonly rig: Rig;
@@ -47,17 +56,9 @@ export class Space {
 		this.#ownCredentials = ownCredentials;
 	}
 
-	/**
-	 * With `ownCredentials` what GitHub does to this test's calls does not touch other tests' runners; `token`, that of another
-	 * space, has the two share them.
-	 */
 	static async make(
 		rig: Rig,
-		{
-			token,
-			ownCredentials = token !== undefined,
-			hintDelayMs = 0,
-		}: { token?: string; ownCredentials?: boolean; hintDelayMs?: number } = {},
+		{ token, ownCredentials = token !== undefined, hintDelayMs = 0 }: SpaceOptions = {},
 	): Promise<Space> {
 		const space = new Space(rig, `octo-${++spaces}`, ownCredentials, token);
 		await rig.cluster.createNamespace(space.name);
