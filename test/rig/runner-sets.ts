@@ -1,11 +1,11 @@
 import { breakGlass } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { RunnerDeployment, RunnerSet, SetCondition } from '../../admission/api/sets.ts';
-import { readKubeconfig } from '../sim/cluster-access.ts';
-import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
-import { noRegisterAnnotation, type PodItem } from '../sim/runner-pod.ts';
+import { KubeError, type KubeItem } from '../sim/kube.ts';
+import { noRegisterAnnotation } from '../sim/runner-pod.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
+import { WatchedPods } from './watched-pods.ts';
 
 export type Kind = 'RunnerSet' | 'RunnerDeployment';
 export const kinds: readonly Kind[] = ['RunnerSet', 'RunnerDeployment'];
@@ -33,29 +33,20 @@ const lookKey = 'test.runners/look';
 let made = 0;
 
 /** One set in a namespace and a GitHub organization of its own, and what its pods went through. */
-export class SetUnderTest {
+export class SetUnderTest extends WatchedPods {
 	readonly rig: Rig;
 	readonly kind: Kind;
 	readonly namespace: string;
 	readonly name = 'example';
 	readonly ephemeral: boolean;
-	readonly #kube: Kube;
-	/** Pods as the watch shows them, by name. */
-	readonly #pods = new Map<string, PodItem>();
-	/** UIDs that each pod name has had. */
-	readonly uids = new Map<string, Set<string>>();
-	/** When the watch first showed each pod with its runner's id, Unix ms, by name. */
-	readonly knownAtMs = new Map<string, number>();
-	/** Most pods at a time that were neither terminating nor exited. */
-	most = 0;
 	#looks = 0;
 
 	private constructor(rig: Rig, kind: Kind, { config }: SetOptions) {
+		super(rig.cluster.kubeconfig);
 		this.rig = rig;
 		this.kind = kind;
 		this.ephemeral = config?.ephemeral !== false;
 		this.namespace = `octo-${kind.toLowerCase()}-${++made}`;
-		this.#kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	}
 
 	static async make(rig: Rig, kind: Kind, options: SetOptions = {}): Promise<SetUnderTest> {
@@ -73,10 +64,7 @@ export class SetUnderTest {
 		const { rig } = this;
 		await rig.cluster.createNamespace(this.namespace);
 		rig.github.addScope(this.scope);
-		await this.#kube.watch<PodItem>(`/api/v1/namespaces/${this.namespace}/pods`, {
-			seen: (pod) => this.#seen(pod),
-			gone: (pod) => void this.#pods.delete(pod.metadata.name),
-		});
+		await this.watch(this.namespace);
 		if (options.ownCredentials) await this.#addCredentials();
 		await rig.apply(this.manifest(options));
 		if (options.replicas) await this[options.until ?? 'registered'](options.replicas);
@@ -128,34 +116,6 @@ export class SetUnderTest {
 						}
 					: { replicas, template: { ...template, spec: runner } },
 		};
-	}
-
-	#seen(pod: PodItem): void {
-		const { name, uid } = pod.metadata;
-		this.#pods.set(name, pod);
-		this.uids.set(name, (this.uids.get(name) ?? new Set()).add(uid));
-		if (pod.metadata.annotations?.['actions-runner/id'] && !this.knownAtMs.has(name))
-			this.knownAtMs.set(name, Date.now());
-		this.most = Math.max(this.most, this.live().length);
-	}
-
-	/** Names of pods that are neither terminating nor exited, oldest first. */
-	live(): string[] {
-		const exited = (pod: PodItem) =>
-			pod.status?.containerStatuses?.some(({ name, state }) => name === 'runner' && state?.terminated);
-		return [...this.#pods.values()]
-			.filter((pod) => !pod.metadata.deletionTimestamp && !exited(pod))
-			.map((pod) => pod.metadata.name);
-	}
-
-	/** Names of all pods that there are. */
-	all(): string[] {
-		return [...this.#pods.keys()];
-	}
-
-	/** Pods whose runner GitHub's list has shown. */
-	known(): string[] {
-		return this.live().filter((name) => this.#pods.get(name)?.metadata.annotations?.['actions-runner/id']);
 	}
 
 	/** Waits until exactly so many runners live and are online at GitHub; whether the server knows that is another thing. */
@@ -235,7 +195,7 @@ export class SetUnderTest {
 	/** The server has seen that these run a job. */
 	marked(...names: string[]): Promise<boolean> {
 		const marked = () =>
-			names.every((name) => this.#pods.get(name)?.metadata.labels?.['actions-runner/busy'] === 'true');
+			names.every((name) => this.shown(name)?.metadata.labels?.['actions-runner/busy'] === 'true');
 		return eventually(`${names.join(', ')} are marked busy`, marked, { withinMs: 120_000 });
 	}
 
@@ -256,16 +216,6 @@ export class SetUnderTest {
 	changeTemplate(label: string): Promise<unknown> {
 		const config = { labels: [label] };
 		return this.patch({ spec: this.kind === 'RunnerSet' ? config : { template: { spec: config } } });
-	}
-
-	/** Pods of the newest and of older templates, live ones. */
-	templates(): Map<string, string[]> {
-		const byHash = new Map<string, string[]>();
-		for (const name of this.live()) {
-			const hash = this.#pods.get(name)?.metadata.labels?.['runner-template-hash'] ?? '';
-			byHash.set(hash, [...(byHash.get(hash) ?? []), name]);
-		}
-		return byHash;
 	}
 
 	object(): Promise<RunnerSet | RunnerDeployment> {
@@ -318,11 +268,11 @@ export class SetUnderTest {
 		await unless404(this.rig.kube.delete(this.path), undefined);
 		await this.finish(...working.map(({ pod }) => pod));
 		// Who never registers would be waited for.
-		const absent = [...this.#pods.values()].filter(
-			({ metadata }) => metadata.annotations?.[noRegisterAnnotation] === 'true',
+		const absent = this.all().filter(
+			(name) => this.shown(name)?.metadata.annotations?.[noRegisterAnnotation] === 'true',
 		);
-		for (const { metadata } of absent) {
-			const path = `/api/v1/namespaces/${this.namespace}/pods/${metadata.name}`;
+		for (const name of absent) {
+			const path = `/api/v1/namespaces/${this.namespace}/pods/${name}`;
 			const annotations = { [breakGlass]: 'the test is over' };
 			await unless404(this.rig.kube.patch(path, { metadata: { annotations } }), undefined);
 			await unless404(this.rig.kube.delete(path), undefined);
@@ -345,15 +295,6 @@ export class SetUnderTest {
 		return this.rig.agents.journal
 			.filter((entry) => entry.namespace === this.namespace && entry.what === what)
 			.map((entry) => entry.pod);
-	}
-
-	/** Pod names that more than one pod has had. */
-	reused(): string[] {
-		return [...this.uids].filter(([, uids]) => uids.size > 1).map(([name]) => name);
-	}
-
-	stop(): void {
-		this.#kube.stop();
 	}
 
 	get resource(): string {
