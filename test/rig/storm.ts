@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runnerSetPod, staticRunnerPod } from '../sim/pods.ts';
-import { type Answer, type ApiCall, evict, remove } from './api-call.ts';
+import { type Answer, type ApiCall, remove } from './api-call.ts';
 import { eventually } from './eventually.ts';
 import type { History } from './history.ts';
 import type { Random } from './random.ts';
@@ -20,7 +20,7 @@ export interface Outcome {
 const sizes = { ephemeral: 20, idle: 20, static: 5, scaleSet: 5 };
 
 /**
- * 50 runners of all sorts, 30 of them busy. At random moments each is deleted (or, one in three, evicted), jobs end,
+ * 50 runners of all sorts, 30 of them busy. At random moments each is deleted, jobs end,
  * and one idle runner in four gets a job, while `disturb` runs. Resolves when all have been asked for and all jobs are
  * over.
  */
@@ -29,7 +29,7 @@ export async function storm(
 	call: ApiCall,
 	random: Random,
 	namespace: string,
-	{ evictions, disturb }: { evictions: boolean; disturb: () => Promise<void> },
+	{ disturb }: { disturb: () => Promise<void> },
 ): Promise<Outcome> {
 	await runnerNamespace(rig, namespace);
 	const name = (kind: string) => (_: unknown, index: number) => `${namespace}-${kind}-${index}`;
@@ -56,8 +56,7 @@ export async function storm(
 		disturb(),
 		...random.shuffled([...busy, ...idle]).map((pod) =>
 			at(random.between(0, 7_000), async () => {
-				const asEviction = random.between(0, 3) === 0 && evictions;
-				sort(outcome, pod, await answerOf((asEviction ? evict : remove)(call, namespace, pod)));
+				sort(outcome, pod, await answerOf(remove(call, namespace, pod)));
 			}),
 		),
 		...busy.map((pod) => at(random.between(2_000, 10_000), () => endJob(rig, namespace, pod))),

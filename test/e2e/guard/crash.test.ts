@@ -29,12 +29,12 @@ async function kill9(context: Context, server: ServerProcess | undefined): Promi
 	await server.exited;
 }
 
-// Evictions are left out: the API server lets one pass that reaches a dying replica (failurePolicy Ignore), and then only
-// the back-stop budget protects, which needs the busy mark. See webhook-down.test.ts.
+// Evictions are left out: the API server lets one pass that reaches a dying replica, or that no replica answers in time when
+// everything starts again at once (failurePolicy Ignore). Then only the back-stop budget protects, which needs the busy mark. See
+// webhook-down.test.ts.
 test('kill -9 of the leader, then of every replica, while 50 runners are deleted: nothing lost, no job killed (invariant 10)', async (context) => {
 	const { rig, history, call } = context;
 	const outcome = await storm(rig, call, dice, 'servers', {
-		evictions: false,
 		disturb: async () => {
 			await sleep(dice.between(500, 3_000));
 			await kill9(context, rig.servers.find(leads));
@@ -56,7 +56,6 @@ test('kill -9 of the API server, twice, while 50 runners are deleted: nothing lo
 	const { rig, history, call } = context;
 	const replicas = rig.servers.map((server) => server.pid);
 	const outcome = await storm(rig, call, dice, 'api', {
-		evictions: true,
 		disturb: async () => {
 			for (let crash = 0; crash < 2; crash++) {
 				await sleep(dice.between(500, 2_500));
