@@ -90,21 +90,21 @@ export async function release(
 	for (let attempt = 0; attempt < 4; attempt++) {
 		const decision = decide(current, ports.now(), ports.self);
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
-		if (decision.kind === 'deny') return denied(current, decision, request, ports);
+		if (decision.kind === 'deny') return denyAndRecord(current, decision, request, ports);
 
 		const account = await ports.account(current);
-		if ('kind' in account) return denied(current, deny(account.kind, account.detail), request, ports);
+		if ('kind' in account) return denyAndRecord(current, deny(account.kind, account.detail), request, ports);
 		const trouble = account.trouble();
-		if (trouble) return denied(current, deny(trouble.kind, trouble.detail), request, ports);
+		if (trouble) return denyAndRecord(current, deny(trouble.kind, trouble.detail), request, ports);
 
-		if (await ports.nameTaken(current)) return denied(current, deny('name-taken'), request, ports);
+		if (await ports.nameTaken(current)) return denyAndRecord(current, deny('name-taken'), request, ports);
 
 		const timeoutMs = Math.max(100, deadlineMs - ports.now());
 		if (request?.dryRun || decision.kind === 'verify') {
 			const notBeforeMs = decision.kind === 'verify' ? decision.notBeforeMs : ports.now() - 10_000;
 			const found = await account.lookup(current, { timeoutMs, notBeforeMs });
 			const verdict = readLookup(current, found, decision.kind === 'verify', ports.now());
-			if (verdict?.kind === 'deny') return denied(current, verdict, request, ports);
+			if (verdict?.kind === 'deny') return denyAndRecord(current, verdict, request, ports);
 			// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 			if (request?.dryRun)
 				return { verdict: verdict ?? allow('unregistered'), recorded: 'dry-run', pod: current };
@@ -126,7 +126,12 @@ export async function release(
 		}
 		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits);
 	}
-	return denied(current, deny('internal-error', 'the pod changed at every try to claim it'), request, ports);
+	return denyAndRecord(
+		current,
+		deny('internal-error', 'the pod changed at every try to claim it'),
+		request,
+		ports,
+	);
 }
 
 /**
@@ -217,7 +222,7 @@ async function finish(pod: RunnerPod, verdict: Verdict, ports: Ports): Promise<R
 }
 
 /** Records the request, if there is one and none is recorded yet, and answers with the denial. */
-async function denied(
+export async function denyAndRecord(
 	pod: RunnerPod,
 	verdict: Verdict & { kind: 'deny' },
 	request: DeletionRequest | undefined,

@@ -3,13 +3,13 @@ import { breakGlass, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { type Events, podSubject } from '../kube/events.ts';
-import { type DeletionRequest, recordOf } from '../runner/record.ts';
+import type { DeletionRequest } from '../runner/record.ts';
 import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type AdmissionResponse, allowed, type Refusal, refused } from '../webhook/review.ts';
 import type { LeavingOwner } from './exited-pods.ts';
-import { type Ports, type Released, release } from './release.ts';
+import { denyAndRecord, type Ports, type Released, release } from './release.ts';
 import { deny } from './rules/decide.ts';
 import { denialTexts, ownerLeavingTexts } from './rules/message.ts';
 import { admissionBudgetMs } from './rules/policy.ts';
@@ -124,18 +124,14 @@ async function failed(
 	pod: Pod,
 	request: DeletionRequest,
 	error: unknown,
-	{ pods, ports, log }: ReviewDependencies,
+	{ ports, log }: ReviewDependencies,
 ): Promise<Released> {
 	const detail = error instanceof Error ? error.message : String(error);
 	log.error({ pod: podKey(pod), error: detail }, 'deletion could not be judged');
 	const runnerPod = readRunnerPod(pod) as RunnerPod; // pods.from has found it to be one before anything could fail
 	const verdict = deny('internal-error', detail);
-	if (request.dryRun) return { verdict, recorded: 'dry-run', pod: runnerPod };
 	try {
-		const annotations = recordOf(runnerPod, request, ports.now());
-		if (Object.keys(annotations).length > 0)
-			await inTime(ports, pods.patch(runnerPod, { annotations }), lastTryMs);
-		return { verdict, recorded: true, pod: runnerPod };
+		return await inTime(ports, denyAndRecord(runnerPod, verdict, request, ports), lastTryMs);
 	} catch (again) {
 		log.error({ pod: podKey(pod), error: String(again) }, 'the deletion could not be recorded');
 		return { verdict, recorded: false, pod: runnerPod };

@@ -9,6 +9,7 @@ import { isConflict, KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
+import { controllerOf } from '../kube/owner-references.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Creator, newName, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
@@ -83,9 +84,10 @@ export class PlanExecutor<S extends RunnersSet> {
 	}
 
 	/** Unregisters the runner, then deletes it. If it can't go now, nothing is recorded: the next plan may choose another one. */
-	async #release(set: S, owner: OwnedRunner): Promise<void> {
-		const { pods, ports, accounts, clock } = this.#dependencies;
-		const runner = owner.pod && (await pods.from(owner.pod));
+	async #release(set: S, planned: OwnedRunner): Promise<void> {
+		const { ports, accounts, clock } = this.#dependencies;
+		const owner = await this.#current(set, planned);
+		const { runner } = owner;
 		if (runner?.process.state === 'running') {
 			// If this minute's calls to GitHub are used up, do not even try: hundreds of waiting runners would block the set's
 			// reconcile, and each try writes a claim on its pod.
@@ -108,6 +110,20 @@ export class PlanExecutor<S extends RunnersSet> {
 			}
 		}
 		await this.#remove(set, owner);
+	}
+
+	/**
+	 * The runner with the facts that are not in its objects. If the cache shows no pod, or a container that has not started,
+	 * the pod is read from the API server: a watch that is behind would otherwise take the owner from a runner with a job.
+	 */
+	async #current({ metadata }: S, owner: OwnedRunner): Promise<OwnedRunner> {
+		const { pods } = this.#dependencies;
+		const started = owner.runner && owner.runner.process.state !== 'never-started';
+		const found = started
+			? owner.pod
+			: await pods.get(metadata.namespace ?? '', this.#kind.podName(owner.name));
+		const pod = controllerOf(found) === owner.uid ? found : undefined;
+		return { ...owner, pod, runner: pod && (await pods.from(pod)) };
 	}
 
 	/** Sends an Event on the set; the same one for all its runners, since the cluster's configuration is at fault. */

@@ -28,7 +28,6 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 				if (stored instanceof Error) throw stored;
 				return stored;
 			},
-			patch: async (_pod: unknown, change: object) => written.push(change),
 		},
 		ports: {
 			self: 'me',
@@ -106,6 +105,22 @@ test('what breaks inside denies, and is recorded all the same (invariant 3)', as
 	const { status } = await deletePods(request({}), parts);
 	assert.is(status?.details.causes[0]?.reason, 'internal-error');
 	assert.is(written.length, 1);
+});
+test('... but not over the record of somebody else that was written meanwhile (invariant 4)', async () => {
+	const { written, parts } = dependencies();
+	const annotations = { ...busy.metadata.annotations, 'actions-runner/deletion-requested-by': 'bob' };
+	parts.pods.from = async () => {
+		throw new Error('no answer');
+	};
+	parts.ports.annotate = async (runner, record, onlyIfUnchanged) => {
+		if (onlyIfUnchanged) return 'conflict';
+		written.push(record);
+		return runner;
+	};
+	parts.ports.reread = async () =>
+		readRunnerPod({ ...busy, metadata: { ...busy.metadata, annotations } }) ?? 'gone';
+	const { status } = await deletePods(request({}), parts);
+	assert.equal([status?.details.causes[0]?.reason, written], ['internal-error', []]);
 });
 
 const eviction = (change: Partial<AdmissionRequest> = {}) =>

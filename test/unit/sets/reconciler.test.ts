@@ -689,6 +689,31 @@ for (const kind of kinds) {
 		);
 		await world.end();
 	});
+	for (const shown of [true, false]) {
+		const known = shown ? 'as one that has not started' : 'as one without a pod';
+		test(`${kind}: a runner with a job that the late watch still shows ${known} keeps its owner (invariant 7)`, async () => {
+			const world = new SetsWorld(kind);
+			world.habits.startsAfterMs = 3_000;
+			const hold = () => world.api.holdWatches(paths.pods);
+			let catchUp = shown ? () => {} : hold();
+			world.put(2);
+			await world.start();
+			await world.clock.pass(2_000);
+			if (shown) catchUp = hold();
+			await world.clock.pass(3_000);
+			const names = world.live();
+			world.job(...names);
+			world.scale(0);
+			await world.clock.pass(3_000);
+			assert.equal([names.length, world.owners().length], [2, 2]);
+			catchUp();
+			await world.clock.pass(1_000);
+			world.completes(...names);
+			await world.settled(0);
+			assert.is(world.mostPods, 2);
+			await world.end();
+		});
+	}
 	test(`${kind}: a busy runner whose owner somebody deleted still counts until its job is done (invariant 7)`, async () => {
 		const world = await running(2);
 		const [first = '', second = ''] = world.live();

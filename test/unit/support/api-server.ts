@@ -76,6 +76,8 @@ export class ApiServer implements KubeClient {
 	readonly #listeners: ((type: EventType, resource: string, object: Stored) => void)[] = [];
 	readonly #faults: ((call: Call) => Fault | undefined)[] = [];
 	readonly #losing: ((call: Call) => boolean)[] = [];
+	/** By collection: what its watches have not shown yet. */
+	readonly #held = new Map<string, (() => void)[]>();
 	#closing = false;
 	#version = 100;
 	#oldestVersion = 0;
@@ -181,6 +183,16 @@ export class ApiServer implements KubeClient {
 	/** Every watch ends as when a connection breaks. */
 	breakWatches(): void {
 		for (const { end } of [...this.#watchers]) end(new KubeError(0, 'NoAnswer', 'connection reset'));
+	}
+
+	/** The watches of this collection, as `/api/v1/pods`, are behind until the returned function is called. */
+	holdWatches(collection: string): () => void {
+		this.#held.set(collection, []);
+		return () => {
+			const held = this.#held.get(collection) ?? [];
+			this.#held.delete(collection);
+			for (const show of held) show();
+		};
 	}
 
 	/** Watches are accepted and closed in the same moment, until the returned function is called. */
@@ -511,9 +523,14 @@ export class ApiServer implements KubeClient {
 		this.#history.push(change);
 		const resource = key.slice(key.lastIndexOf('/') + 1);
 		// As over a network: whoever wrote has the answer before the watch brings the change.
-		this.#clock.after(0, () => {
+		const show = () => {
 			for (const watcher of [...this.#watchers])
 				if (watcher.address.collection === key && this.#watchers.has(watcher)) this.#tell(watcher, change);
+		};
+		this.#clock.after(0, () => {
+			const held = this.#held.get(key);
+			if (held) held.push(show);
+			else show();
 			for (const listener of this.#listeners) listener(type, resource, copy(object));
 		});
 	}
