@@ -29,8 +29,11 @@ export interface History {
 	violationsAtRest(expected?: Expected): Promise<string[]>;
 	/** Pods that carried a record at some time, as `namespace/name`. */
 	recorded(): string[];
-	/** Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). */
-	writesDuring(work: () => Promise<unknown>): Promise<string[]>;
+	/**
+	 * Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). With
+	 * `namespace` only of its pods, and about the organization of that name.
+	 */
+	writesDuring(work: () => Promise<unknown>, namespace?: string): Promise<string[]>;
 	/** Resolves when no recorded deletion is left over. */
 	settled(withinMs?: number): Promise<void>;
 	stop(): void;
@@ -243,15 +246,19 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			return violations(expected);
 		},
 		recorded: () => [...lives.values()].filter((life) => life.records.length > 0).map((life) => life.key),
-		async writesDuring(work) {
+		async writesDuring(work, namespace) {
+			const isAsked = (key: string) => !namespace || key.startsWith(`${namespace}/`);
+			const isAbout = (scope?: string) => !namespace || scope?.toLowerCase() === `orgs/${namespace}`;
 			const before = new Map([...lives].map(([uid, { versions }]) => [uid, versions]));
 			const fromCall = github.calls.length;
 			await work();
 			await new Promise((resolve) => setTimeout(resolve, 300)); // the watch comes a moment later
 			const written = [...lives]
-				.filter(([uid, { versions }]) => versions !== before.get(uid))
+				.filter(([uid, { key, versions }]) => isAsked(key) && versions !== before.get(uid))
 				.map(([, { key }]) => `8: ${key} was written`);
-			const called = github.calls.slice(fromCall).filter((call) => call.method !== 'GET');
+			const called = github.calls
+				.slice(fromCall)
+				.filter(({ method, scope }) => method !== 'GET' && isAbout(scope));
 			return [...written, ...called.map((call) => `8: GitHub was called: ${call.method} ${call.template}`)];
 		},
 		settled,

@@ -263,7 +263,7 @@ test('drain --dry-run=server of busy and idle runners writes nothing, neither he
 	const writes = await history.writesDuring(async () => {
 		const drained = await drain(rig, node, '--dry-run=server', '--timeout=4s');
 		assert.match(drained.stderr, 'Dry run: nothing is recorded.');
-	});
+	}, space.name);
 	assert.equal(writes, []);
 	await space.endJob('busy');
 });

@@ -40,7 +40,9 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 	);
 	const fromMs = Date.now();
 	const answers = await Promise.all(names.map((name) => remove(call, 'idle', name)));
-	assert.equal(new Set(answers.map((answer) => answer.status)), new Set([200]));
+	// On a machine with much to do GitHub's answer may come later than the API server waits: then it is recorded, and carried out.
+	for (const { status, message } of answers)
+		assert.ok(status === 200 || message.includes('Recorded: '), message);
 	for (const name of names) await rig.gone(name, 'idle');
 	const deletes = rig.github.calls.filter(
 		(one) => one.endpoint === 'delete' && one.scope === 'orgs/org-idle',
