@@ -7,6 +7,8 @@ export interface AuditEvent {
 	stage: string;
 	requestURI: string;
 	user: { username: string };
+	/** RFC 3339, with microseconds. */
+	requestReceivedTimestamp: string;
 	impersonatedUser?: { username: string };
 	/** Absent: the request was about no resource, but about an address such as /version. */
 	objectRef?: {
@@ -23,18 +25,19 @@ export interface AuditEvent {
 const policyFile = 'audit-policy.json';
 const logFile = 'logs/audit.log';
 
-/** Whose requests are written down; without `users` everybody's. */
+/** Which requests are written down: without `users` everybody's, without `verbs` all of theirs. */
 export interface AuditOptions {
 	users?: string[];
+	verbs?: string[];
 }
 
 /** Flags of an API server that writes down each request, once, when it is answered or a watch begins. */
-export async function auditFlags(folder: string, { users }: AuditOptions): Promise<string[]> {
+export async function auditFlags(folder: string, options: AuditOptions): Promise<string[]> {
 	const policy = {
 		apiVersion: 'audit.k8s.io/v1',
 		kind: 'Policy',
 		omitStages: ['RequestReceived'],
-		rules: [{ level: 'Metadata', ...(users ? { users } : {}) }, { level: 'None' }],
+		rules: [{ level: 'Metadata', ...options }, { level: 'None' }],
 	};
 	await writeFile(join(folder, policyFile), JSON.stringify(policy));
 	return [`--audit-policy-file=${join(folder, policyFile)}`, `--audit-log-path=${join(folder, logFile)}`];

@@ -12,7 +12,7 @@ import type { Rig } from './rig.ts';
 import type { LogLine } from './server-process.ts';
 
 export interface Expected {
-	/** `namespace/name` of pods whose job may be lost: break-glass, a lost node. */
+	/** `namespace/name` of pods whose job may be lost: with their node. What break-glass kills, its annotation tells. */
 	lost?: readonly string[];
 	/** Pods whose recorded deletion was taken back. */
 	cancelled?: readonly string[];
@@ -214,7 +214,9 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	}
 
 	function violations({ lost = [], cancelled = [], crashes = 0, settled = true }: Expected = {}): string[] {
-		const killed = agents.killedJobs().filter((entry) => !lost.includes(`${entry.namespace}/${entry.pod}`));
+		const killed = agents.killedJobs().filter(({ namespace, pod, annotations }) => {
+			return !annotations?.[breakGlass] && !lost.includes(`${namespace}/${pod}`);
+		});
 		const found = [
 			...killed.map(
 				(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,

@@ -104,10 +104,10 @@ export class Agent {
 	}
 
 	podGone(pod: PodItem): void {
+		this.#pod = pod;
 		if (!this.#terminating) this.#terminated('the pod vanished without a grace period');
 		this.#terminating = true;
 		this.#process = 'dead';
-		this.#pod = pod;
 		this.#note('pod-gone');
 		this.dispose();
 	}
@@ -262,7 +262,8 @@ export class Agent {
 	/** actions/runner cancels its job on SIGTERM and says so to GitHub; an ephemeral runner is then done. */
 	#killJob(why: string): void {
 		const id = this.job?.id;
-		this.#note('job-killed', { detail: why, ...(id === undefined ? {} : { job: id }) });
+		const { annotations = {} } = this.#pod.metadata;
+		this.#note('job-killed', { detail: why, annotations, ...(id === undefined ? {} : { job: id }) });
 		this.#jobOver();
 	}
 
@@ -291,7 +292,7 @@ export class Agent {
 		if (this.#process !== 'dead') await endContainer(this.#context.kube, () => this.#pod);
 	}
 
-	#note(what: JournalEntry['what'], more: { job?: string; detail?: string } = {}): void {
+	#note(what: JournalEntry['what'], more: Pick<JournalEntry, 'job' | 'detail' | 'annotations'> = {}): void {
 		const { name, namespace = '', uid } = this.#pod.metadata;
 		const runner = this.runnerId === undefined ? {} : { runnerId: this.runnerId };
 		this.#context.journal.add({ what, namespace, pod: name, uid, ...runner, ...more });

@@ -23,6 +23,8 @@ export interface JournalEntry {
 	runnerId?: number;
 	job?: string;
 	detail?: string;
+	/** Of a pod whose job was killed, at that time. */
+	annotations?: Record<string, string>;
 }
 
 export class Journal {

@@ -1,6 +1,6 @@
 /** The history checker must itself be right: without the guard it has to cry out. */
 import * as assert from 'uvu/assert';
-import { progress, record } from '../../../admission/api/keys.ts';
+import { breakGlass, progress, record } from '../../../admission/api/keys.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { type Expected, type History, startHistory } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
@@ -57,6 +57,20 @@ test('sees a killed job, and a busy pod that is told to stop (1)', async ({ rig,
 	await cries(history, /^1: job .* of default\/busy was killed/);
 	await cries(history, /^1: default\/busy is told to stop while it runs and GitHub has busy registered/);
 	assert.equal(history.violations({ lost: ['default/busy'] }), []);
+});
+
+test('what break-glass kills, with a grace period or without, is no violation', async ({ rig, history }) => {
+	for (const flags of [[], ['--force', '--grace-period=0']]) {
+		const killed = rig.agents.killedJobs().length;
+		await rig.runners([{ name: 'urgent' }]);
+		await rig.agents.waitRegistered(['urgent'], 20_000);
+		await rig.agents.runJob('default', 'urgent');
+		await annotate(rig, 'urgent', { [breakGlass]: 'test' });
+		await rig.ok(['delete', 'pod', 'urgent', ...flags]);
+		await eventually('its job is killed', () => rig.agents.killedJobs().length > killed);
+	}
+	const about = history.violations().filter((violation) => violation.includes('urgent'));
+	assert.equal(about, []);
 });
 
 test('sees an idle pod that is told to stop before GitHub has unregistered it (1)', async ({
