@@ -225,7 +225,6 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			...records(cancelled, settled),
 			...calls(crashes),
 		];
-		// test/run.ts looks for it.
 		if (found.length > 0 && !expected) console.error(`invariant violated:\n${found.join('\n')}`);
 		return found;
 	}

@@ -148,7 +148,7 @@ test('an Eviction carries no labels: the busy runner is found all the same, othe
 }) => {
 	await space.runners(['busy'], { nodeName: node });
 	await rig.apply(plainPod('web', space.name, { nodeName: node }));
-	await space.runJob('busy');
+	await space.runJob('busy', { known: true });
 	await eventually('web runs', async () => (await space.pod('web'))?.status?.phase === 'Running');
 
 	const refused = await evict(call, space.name, 'busy');
@@ -229,7 +229,7 @@ test('spot notice: idle runners leave GitHub and the node at once, a busy one ru
 }) => {
 	const names = ['busy', 'idle-1', 'idle-2'];
 	await space.runners(names, { nodeName: node });
-	await space.runJob('busy');
+	await space.runJob('busy', { known: true });
 	// As termination handlers do: taint the node, evict all of it, again and again, with what is left of two minutes.
 	await rig.ok(['taint', 'node', node, 'spot-itn=true:NoSchedule']);
 	const handler = 'system:serviceaccount:kube-system:termination-handler';
