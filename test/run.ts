@@ -11,10 +11,13 @@ import type { StageMessage } from './stage.ts';
 
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
-/** Files at a time, beside those on the stages: they wait more than they compute, also on two cores. */
-const defaultJobs = 3;
-/** Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely for tests to go on. */
-const jobsOnStage: Record<string, number> = { guard: 3, sets: 3, bare: 1, replicas: 1 };
+/** Files at a time, beside those on the stages: they wait more than they compute. */
+const defaultJobs = 2;
+/**
+ * Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely, and the API server gives up
+ * on webhooks on two cores.
+ */
+const jobsOnStage: Record<string, number> = { guard: 2, sets: 2, bare: 1, replicas: 1 };
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
 /** So many of the slowest files are listed at the end. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../cluster/free-port.ts';
 
@@ -17,6 +17,8 @@ export interface ServerProcess {
 	metrics(): Promise<string>;
 	/** Resident memory now, MiB. */
 	rssMiB(): Promise<number>;
+	/** Files and sockets that it has open now. */
+	openFiles(): Promise<number>;
 	/** SIGTERM, then waits. */
 	stop(): Promise<void>;
 }
@@ -115,6 +117,7 @@ function watch(child: ChildProcess, port: number, healthPort: number): ServerPro
 			const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
 			return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 		},
+		openFiles: async () => (await readdir(`/proc/${child.pid}/fd`)).length,
 		async stop() {
 			if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
 			const killed = setTimeout(() => child.kill('SIGKILL'), 45_000);

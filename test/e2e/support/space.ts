@@ -192,9 +192,16 @@ export class Space {
 		});
 	}
 
-	/** `kubectl delete pod NAME ...`. */
-	delete(name: string, ...flags: string[]): Promise<KubectlResult> {
-		return this.kubectl('delete', 'pod', name, ...flags);
+	/**
+	 * `kubectl delete pod NAME ...`, asked until the guard has answered: on a machine with too much to do the API server gives
+	 * up on the webhook after 5 s, which refuses as well (failurePolicy Fail) but says nothing of the guard's.
+	 */
+	async delete(name: string, ...flags: string[]): Promise<KubectlResult> {
+		for (let tries = 1; ; tries++) {
+			const done = await this.kubectl('delete', 'pod', name, ...flags);
+			if (tries === 10 || !/failed calling webhook .*context deadline exceeded/.test(done.stderr))
+				return done;
+		}
 	}
 
 	/** `kubectl delete pod NAME ...` that must be refused; what kubectl says then. */
