@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ObjectMeta } from '../api/kinds.ts';
 import { collectionPath, resources } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { KubeClient } from './client.ts';
+import { type KubeClient, KubeError } from './client.ts';
 import type { Clock } from './clock.ts';
 import { createUnlessPresent } from './objects.ts';
 
@@ -23,6 +23,10 @@ export interface Reporter {
 
 /** How many pairs of object and reason are remembered, so that no Event is sent twice. */
 const remembered = 5_000;
+
+/** An API server that is restarted is back within these. */
+const mostTries = 4;
+const retryAfterMs = 2_000;
 
 /**
  * Sends Events, each combination of object, reason and message once, because an Event reports a change. Never fails its
@@ -92,14 +96,29 @@ export class Events {
 			lastTimestamp: now,
 			count: 1,
 		};
-		const path = collectionPath(resources.events, namespace);
-		// If it exists already, another replica has sent it.
-		createUnlessPresent(this.#client, path, body, { timeoutMs: 5_000 }).catch((error: unknown) => {
+		void this.#create(collectionPath(resources.events, namespace), body).catch((error: unknown) => {
 			// No Event can be created in a namespace that is being deleted. Its content is in the log as well.
 			this.#log.debug({ error: String(error), reason, name }, 'Event not sent');
 		});
 	}
+
+	/** If it exists already, another replica has sent it. If the API server has too much to do, it is sent again. */
+	async #create(path: string, body: object): Promise<void> {
+		for (let tries = 1; ; tries++) {
+			try {
+				await createUnlessPresent(this.#client, path, body, { timeoutMs: 5_000 });
+				return;
+			} catch (error) {
+				if (tries === mostTries || !isTransient(error)) throw error;
+			}
+			await this.#clock.sleep(retryAfterMs);
+		}
+	}
 }
+
+/** No answer, or one that says that the API server can't do it now. */
+const isTransient = (error: unknown) =>
+	error instanceof KubeError && (error.code === 0 || error.code === 429 || error.code >= 500);
 
 /** `<object>.<16 hex digits>`, as client-go names Events; at most 253 characters. */
 function eventName({ metadata }: Subject, reason: string, occasion: string): string {

@@ -61,6 +61,19 @@ test('what the API server refuses is logged for whoever looks, and is nobody els
 	assert.equal(lines, ['debug Event not sent']);
 });
 
+test('an API server that does not answer, or has too much to do, is asked again, four times at most', async () => {
+	const { api, clock, events, lines, messages } = replicas(1);
+	api.fail('POST', /events$/, new KubeError(0, 'NoAnswer', 'timed out'), 1);
+	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'one');
+	await clock.pass(3_000);
+	assert.equal([messages(), api.calls.length], [['one'], 2]);
+
+	api.fail('POST', /events$/, new KubeError(429, 'TooManyRequests', 'later'));
+	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'two');
+	await clock.pass(60_000);
+	assert.equal([messages(), api.calls.length, lines], [['one'], 6, ['debug Event not sent']]);
+});
+
 test('an Event says when it was, by the server’s clock', async () => {
 	const { api, clock, events } = replicas(1);
 	await clock.pass(90_000);
