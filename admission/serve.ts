@@ -6,8 +6,9 @@ import { names } from './api/keys.ts';
 import { objectPath, resources } from './api/paths.ts';
 import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
-import { loadProof } from './cluster/proof.ts';
+import { Proof } from './cluster/proof.ts';
 import { RunnerPods } from './cluster/runner-pods.ts';
+import { loadSigner } from './cluster/signer.ts';
 import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
 import { credentialReports } from './github/credential-report.ts';
@@ -66,7 +67,8 @@ async function compose({ settings, env, version, log }: Start) {
 	const user = await whoAmI(client);
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
 
-	const proof = await loadProof(client, namespace);
+	const signer = await loadSigner(client, namespace);
+	const proof = new Proof(signer);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const certificate = tls
 		? await followFiles(tls, metrics, log)

@@ -1,10 +1,11 @@
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { Proof } from '../../../admission/cluster/proof.ts';
+import { Signer } from '../../../admission/cluster/signer.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('proof of a 204');
-const proof = new Proof(Buffer.alloc(32, 1));
+const proof = new Proof(new Signer(Buffer.alloc(32, 1)));
 const at = '2026-11-23T12:00:00Z';
 
 function pod(uid: string, restartCount: number, annotations: Record<string, string>): Pod {
@@ -29,7 +30,7 @@ test('with another timestamp it proves nothing', () => {
 	assert.not(proof.holds(pod('a', 0, annotations)));
 });
 test('made with another key it proves nothing', () => {
-	assert.not(proof.holds(pod('a', 0, signed('a', 0, new Proof(Buffer.alloc(32, 2))))));
+	assert.not(proof.holds(pod('a', 0, signed('a', 0, new Proof(new Signer(Buffer.alloc(32, 2)))))));
 });
 test('absent, empty or of odd length it proves nothing', () => {
 	for (const text of ['', 'x', 'é'.repeat(43)]) {

@@ -5,6 +5,7 @@ import { Cache } from '../../../admission/cluster/cache.ts';
 import { Proof } from '../../../admission/cluster/proof.ts';
 import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
+import { Signer } from '../../../admission/cluster/signer.ts';
 import { createReleasePorts } from '../../../admission/guard/release-adapter.ts';
 import { Events } from '../../../admission/kube/events.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
@@ -40,7 +41,8 @@ export class World {
 	readonly api: ApiServer;
 	readonly github: SimulatedGitHub;
 	readonly metrics = new Metrics();
-	readonly proof = new Proof(Buffer.alloc(32, 7));
+	readonly signer = new Signer(Buffer.alloc(32, 7));
+	readonly proof = new Proof(this.signer);
 	readonly log;
 	readonly lines: string[];
 	readonly cache: Cache;

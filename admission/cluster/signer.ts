@@ -1,0 +1,60 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { names } from '../api/keys.ts';
+import { collectionPath, objectPath, resources } from '../api/paths.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { createUnlessPresent, getObject } from '../kube/objects.ts';
+
+/** What a signature is for: one that was made for another purpose is worth nothing. */
+export type Purpose = 'unregistered' | 'registered' | 'record' | 'identity' | 'caller';
+
+/**
+ * Signs statements of this server that lie where others can write: annotations of pods, paths in webhook configurations.
+ * All replicas share the key, so each believes what another has signed, and nobody else can sign.
+ */
+export class Signer {
+	readonly #key: Buffer;
+
+	constructor(key: Buffer) {
+		this.#key = key;
+	}
+
+	/** The signature over these texts, base64url. Their borders count: `['ab', 'c']` and `['a', 'bc']` differ. */
+	sign(purpose: Purpose, statement: readonly string[]): string {
+		return createHmac('sha256', this.#key)
+			.update(JSON.stringify([purpose, ...statement]))
+			.digest('base64url');
+	}
+
+	/** Whether `given` is the signature over these texts, which this server or another replica of it made. */
+	holds(purpose: Purpose, statement: readonly string[], given: string | undefined): boolean {
+		const offered = Buffer.from(given ?? '');
+		const expected = Buffer.from(this.sign(purpose, statement));
+		return offered.length === expected.length && timingSafeEqual(offered, expected);
+	}
+}
+
+/** The key that all replicas share, from a Secret that the first replica creates. @throws Error, KubeError if it can't be read */
+export async function loadSigner(client: KubeClient, namespace: string): Promise<Signer> {
+	const path = objectPath(resources.secrets, { namespace, name: names.proofSecret });
+	for (let attempt = 0; attempt < 5; attempt++) {
+		const secret = await getObject<{ data?: { key?: string } }>(client, path);
+		if (secret) {
+			const key = Buffer.from(secret.data?.key ?? '', 'base64');
+			if (key.length < 32)
+				throw new Error(
+					`Secret ${namespace}/${names.proofSecret} holds no key: delete it, and the server creates a new one when it starts again`,
+				);
+			return new Signer(key);
+		}
+		// Another replica may create it at the same moment: its key is read back then.
+		await createUnlessPresent(client, collectionPath(resources.secrets, namespace), {
+			apiVersion: 'v1',
+			kind: 'Secret',
+			metadata: { name: names.proofSecret, namespace },
+			data: { key: randomBytes(32).toString('base64') },
+		});
+	}
+	throw new Error(
+		`Secret ${namespace}/${names.proofSecret} was created but cannot be read: check the server's permissions on Secrets in its namespace`,
+	);
+}
