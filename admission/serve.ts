@@ -33,7 +33,7 @@ import { setReplicas } from './sets/stamp-replicas.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { createWebhookServer } from './webhook/server.ts';
+import { createWebhookServer, type Handler } from './webhook/server.ts';
 
 /** What is in flight at shutdown gets this long. */
 const drainMs = 30_000;
@@ -95,12 +95,13 @@ async function compose({ settings, env, version, log }: Start) {
 	const pods = new RunnerPods(client, proof, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background: background.add });
-	const webhook = createWebhookServer(
-		handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
-		{ ...certificate.current, clientCa },
+	const webhook = createWebhookServer({
+		handlers: handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
+		tls: { ...certificate.current, clientCa },
+		now: clock.now,
 		metrics,
 		log,
-	);
+	});
 	const state: { notReady: string | undefined } = { notReady: 'starting' };
 	const health = createHealthServer(metrics, () => state.notReady);
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
@@ -113,7 +114,7 @@ async function compose({ settings, env, version, log }: Start) {
 function handlers(
 	parts: Omit<ReviewDependencies, 'leavingOwner'> & { client: KubeClient; user: string; clock: Clock },
 	settings: Settings,
-): Parameters<typeof createWebhookServer>[0] {
+): Record<string, Handler> {
 	const { client, user, clock, log } = parts;
 	const withRunnerSets = settings.controllers.includes('runnerset');
 	const review: ReviewDependencies = {
@@ -121,8 +122,8 @@ function handlers(
 		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
 	};
 	return {
-		'/pods/delete': (request) => deletePods(request, review),
-		'/pods/evict': (request) => evictPods(request, review),
+		'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
+		'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		'/pods/update': (request) => updatePods(request, user),
 		'/pods/create': createPods,
 		'/sets/replicas': (request) => setReplicas(request, clock.now()),

@@ -1,5 +1,5 @@
 import type { Pod, RecordedOptions } from '../api/kinds.ts';
-import type { AdmissionRequest, AdmissionResponse, Refusal } from '../webhook/review.ts';
+import type { AdmissionRequest, AdmissionResponse, Arrival, Refusal } from '../webhook/review.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 import { schedulerRetryAfterSeconds } from './rules/policy.ts';
 
@@ -17,6 +17,7 @@ import { schedulerRetryAfterSeconds } from './rules/policy.ts';
  */
 export function deletePods(
 	request: AdmissionRequest,
+	_arrival: Arrival,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const user = request.userInfo.username ?? 'unknown';

@@ -1,6 +1,12 @@
 import { probe } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	type Arrival,
+	allowed,
+	refused,
+} from '../webhook/review.ts';
 import { optionsOf } from './delete-pods.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 import { unreadableTexts } from './rules/message.ts';
@@ -22,6 +28,7 @@ interface Eviction {
  */
 export async function evictPods(
 	request: AdmissionRequest,
+	_arrival: Arrival,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const eviction = (request.object ?? {}) as Eviction;

@@ -14,6 +14,16 @@ export interface AdmissionRequest {
 	dryRun?: boolean;
 }
 
+/** How a review came to us. */
+export interface Arrival {
+	/** When the request's headers had arrived, before its body was read; ms since 1970, by the `now` of the clock. */
+	atMs: number;
+	/** Whether the caller knew the path that only the webhook configurations tell. It is no proof of who calls. */
+	caller: 'known' | 'stranger';
+	/** The caller showed a client certificate, which was checked against --client-ca-file. */
+	certified: boolean;
+}
+
 export interface AdmissionResponse {
 	uid: string;
 	allowed: boolean;

@@ -1,8 +1,16 @@
 import { createServer, type Server } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import express, { type ErrorRequestHandler, type Request } from 'express';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type AdmissionRequest, type AdmissionResponse, BadReview, parseReview, reviewOf } from './review.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	type Arrival,
+	BadReview,
+	parseReview,
+	reviewOf,
+} from './review.ts';
 
 /** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
 const bodyLimit = 3 * 1024 * 1024;
@@ -16,7 +24,20 @@ const wholeRequestMs = 10_000;
 /** The API server uses one connection for each review under way. At about 50 KiB each, this many fit into the memory limit. */
 const mostConnections = 1_000;
 
-export type Handler = (request: AdmissionRequest) => AdmissionResponse | Promise<AdmissionResponse>;
+export type Handler = (
+	request: AdmissionRequest,
+	arrival: Arrival,
+) => AdmissionResponse | Promise<AdmissionResponse>;
+
+export interface WebhookServerOptions {
+	/** By path. */
+	handlers: Record<string, Handler>;
+	tls: { cert: string; key: string; clientCa?: string | undefined };
+	/** Ms since 1970. */
+	now: () => number;
+	metrics: Metrics;
+	log: Log;
+}
 
 export interface WebhookServer {
 	server: Server;
@@ -36,12 +57,14 @@ export interface WebhookServer {
  * The admission endpoints, one handler for each path. They use express on `https`, not http2: express 5 crashes there at
  * the first request (measured), and the API server speaks HTTP/1.1 as well.
  */
-export function createWebhookServer(
-	handlers: Record<string, Handler>,
-	tls: { cert: string; key: string; clientCa?: string | undefined },
-	metrics: Metrics,
-	log: Log,
-): WebhookServer {
+export function createWebhookServer({
+	handlers,
+	tls,
+	now,
+	metrics,
+	log,
+}: WebhookServerOptions): WebhookServer {
+	const { clientCa } = tls;
 	const app = express().disable('x-powered-by').disable('etag');
 	let inFlight = 0;
 	let leaving = false;
@@ -52,12 +75,17 @@ export function createWebhookServer(
 	});
 	for (const [path, handler] of Object.entries(handlers)) {
 		app.post(path, async (request, response) => {
+			const arrival: Arrival = {
+				atMs: now(),
+				caller: 'known',
+				certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
+			};
 			inFlight += 1;
 			const answered = metrics.reviewStarted();
 			let allowed = false;
 			try {
 				const review = parseReview(await readBody(request));
-				const answer = await handler(review);
+				const answer = await handler(review, arrival);
 				allowed = answer.allowed;
 				response.status(200).json(reviewOf(answer));
 			} finally {
@@ -82,7 +110,6 @@ export function createWebhookServer(
 	app.use(onError);
 
 	// With a client CA, a caller without a certificate signed by it is refused in the TLS handshake.
-	const { clientCa } = tls;
 	const asked = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
 	const contextOf = ({ cert, key }: { cert: string; key: string }) =>
 		({ cert, key, minVersion: 'TLSv1.2', ...(clientCa === undefined ? {} : { ca: clientCa }) }) as const;

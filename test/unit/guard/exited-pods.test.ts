@@ -13,6 +13,7 @@ import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 import { ApiServer } from '../support/api-server.ts';
+import { known } from '../support/arrival.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('exited pods of a RunnerSet');
@@ -68,7 +69,7 @@ function stage(there: KubeObject | KubeError | undefined) {
 			oldObject: exited,
 			...change,
 		};
-		const asking = deletePods(review, parts).then((said) => {
+		const asking = deletePods(review, known, parts).then((said) => {
 			answer = said;
 		});
 		await clock.until('it is answered', () => answer, 10_000);

@@ -11,6 +11,7 @@ import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
+import { known } from '../support/arrival.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('webhook handlers');
@@ -57,7 +58,7 @@ const request = (change: Partial<AdmissionRequest>): AdmissionRequest => ({
 
 test('kubectl delete of a busy runner: 409 without retryAfterSeconds, one record, one Event (A1)', async () => {
 	const { written, events, parts } = dependencies();
-	const { status } = await deletePods(request({ options: { gracePeriodSeconds: 5 } }), parts);
+	const { status } = await deletePods(request({ options: { gracePeriodSeconds: 5 } }), known, parts);
 	assert.equal(
 		[status?.code, status?.reason, status?.details.retryAfterSeconds],
 		[409, 'Conflict', undefined],
@@ -74,17 +75,18 @@ test('kubectl delete of a busy runner: 409 without retryAfterSeconds, one record
 test("the scheduler's preemption: 429 with retryAfterSeconds, which alone slows it down (B8)", async () => {
 	const { status } = await deletePods(
 		request({ userInfo: { username: 'system:kube-scheduler' } }),
+		known,
 		dependencies().parts,
 	);
 	assert.equal([status?.code, status?.details.retryAfterSeconds], [429, 3]);
 });
 test('deletecollection sends no name: the pod is in oldObject (A14)', async () => {
-	const { status } = await deletePods(request({ name: '' }), dependencies().parts);
+	const { status } = await deletePods(request({ name: '' }), known, dependencies().parts);
 	assert.match(status?.message ?? '', 'runner r1');
 });
 test('a dry run is refused in the same words and writes nothing (A15)', async () => {
 	const { written, events, parts } = dependencies();
-	const { allowed, status } = await deletePods(request({ dryRun: true }), parts);
+	const { allowed, status } = await deletePods(request({ dryRun: true }), known, parts);
 	assert.equal([allowed, written, events], [false, [], []]);
 	assert.match(status?.message ?? '', 'nothing is recorded');
 });
@@ -94,7 +96,7 @@ test('break-glass: allowed, and told (A12)', async () => {
 		...busy,
 		metadata: { ...busy.metadata, annotations: { 'actions-runner/break-glass': 'INC-1' } },
 	};
-	assert.ok((await deletePods(request({ oldObject: object }), parts)).allowed);
+	assert.ok((await deletePods(request({ oldObject: object }), known, parts)).allowed);
 	assert.equal(events, ['Warning BreakGlass']);
 });
 test('what breaks inside denies, and is recorded all the same (invariant 3)', async () => {
@@ -102,7 +104,7 @@ test('what breaks inside denies, and is recorded all the same (invariant 3)', as
 	parts.pods.from = async () => {
 		throw new Error('no answer');
 	};
-	const { status } = await deletePods(request({}), parts);
+	const { status } = await deletePods(request({}), known, parts);
 	assert.is(status?.details.causes[0]?.reason, 'internal-error');
 	assert.is(written.length, 1);
 });
@@ -119,7 +121,7 @@ test('... but not over the record of somebody else that was written meanwhile (i
 	};
 	parts.ports.reread = async () =>
 		readRunnerPod({ ...busy, metadata: { ...busy.metadata, annotations } }) ?? 'gone';
-	const { status } = await deletePods(request({}), parts);
+	const { status } = await deletePods(request({}), known, parts);
 	assert.equal([status?.details.causes[0]?.reason, written], ['internal-error', []]);
 });
 
@@ -128,7 +130,7 @@ const eviction = (change: Partial<AdmissionRequest> = {}) =>
 
 test('an eviction of a busy runner: 429 without retryAfterSeconds, whatever the Eviction lacks (B6)', async () => {
 	for (const object of [{ metadata: { name: 'r1' } }, { metadata: {} }, {}]) {
-		const { status } = await evictPods(eviction({ name: 'r1', object }), dependencies().parts);
+		const { status } = await evictPods(eviction({ name: 'r1', object }), known, dependencies().parts);
 		assert.equal(
 			[status?.code, status?.reason, status?.details.retryAfterSeconds],
 			[429, 'TooManyRequests', undefined],
@@ -139,6 +141,7 @@ test("an eviction's dry run may stand in its deleteOptions (A15)", async () => {
 	const { written, parts } = dependencies();
 	await evictPods(
 		eviction({ object: { metadata: { name: 'r1' }, deleteOptions: { dryRun: ['All'] } } }),
+		known,
 		parts,
 	);
 	assert.equal(written, []);
@@ -146,22 +149,22 @@ test("an eviction's dry run may stand in its deleteOptions (A15)", async () => {
 test("an eviction of a pod that is gone, or of another UID, is the API server's to answer", async () => {
 	const gone = dependencies();
 	gone.parts.pods.get = async () => undefined;
-	assert.ok((await evictPods(eviction(), gone.parts)).allowed);
+	assert.ok((await evictPods(eviction(), known, gone.parts)).allowed);
 	const other = eviction({
 		object: { metadata: { name: 'r1' }, deleteOptions: { preconditions: { uid: 'other' } } },
 	});
-	assert.ok((await evictPods(other, dependencies().parts)).allowed);
+	assert.ok((await evictPods(other, known, dependencies().parts)).allowed);
 });
 test('the probe: a dry-run eviction of a pod that does not exist is answered with a warning, no other', async () => {
 	const gone = dependencies();
 	gone.parts.pods.get = async () => undefined;
-	const ask = (name: string, dryRun: boolean) => evictPods(eviction({ name, dryRun }), gone.parts);
+	const ask = (name: string, dryRun: boolean) => evictPods(eviction({ name, dryRun }), known, gone.parts);
 	assert.equal((await ask(probe.pod, true)).warnings, [probe.answer]);
 	assert.is((await ask(probe.pod, false)).warnings, undefined);
 	assert.is((await ask('another', true)).warnings, undefined);
 });
 test('an eviction whose pod can not be looked up is refused: an error would let it go', async () => {
-	const { status } = await evictPods(eviction(), dependencies(new Error('timed out')).parts);
+	const { status } = await evictPods(eviction(), known, dependencies(new Error('timed out')).parts);
 	assert.equal([status?.code, status?.details.causes[0]?.reason], [429, 'internal-error']);
 });
 

@@ -24,7 +24,13 @@ const apiServer = await issueClient(clientCa, 'kube-apiserver', []);
 test.before(async (context) => {
 	const handlers = { '/pods/delete': () => ({ uid: 'test', allowed: true }) };
 	const tls = { ...(await issueServer(serverCa)), clientCa: clientCa.cert };
-	context.webhook = createWebhookServer(handlers, tls, new Metrics(), pino({ level: 'silent' }));
+	context.webhook = createWebhookServer({
+		handlers,
+		tls,
+		now: Date.now,
+		metrics: new Metrics(),
+		log: pino({ level: 'silent' }),
+	});
 	await new Promise<void>((resolve) => context.webhook.server.listen(0, '127.0.0.1', resolve));
 	context.port = (context.webhook.server.address() as AddressInfo).port;
 });

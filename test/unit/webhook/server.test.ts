@@ -15,12 +15,13 @@ const test = suite<{ webhook: WebhookServer; agent: Agent; port: number }>('webh
 test.before(async (context) => {
 	const authority = await createAuthority();
 	const handlers = { '/pods/delete': ({ uid }: { uid: string }) => allowed(uid) };
-	context.webhook = createWebhookServer(
+	context.webhook = createWebhookServer({
 		handlers,
-		await issueServer(authority),
-		new Metrics(),
-		pino({ level: 'silent' }),
-	);
+		tls: await issueServer(authority),
+		now: Date.now,
+		metrics: new Metrics(),
+		log: pino({ level: 'silent' }),
+	});
 	const { server } = context.webhook;
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	context.port = (server.address() as AddressInfo).port;
