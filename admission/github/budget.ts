@@ -1,5 +1,11 @@
 import { Pace } from './pace.ts';
-import { deletesPerMinute, listsPerMinute, paceWindowMs, tokensPerMinute } from './policy.ts';
+import {
+	deletesPerMinute,
+	listsPerMinute,
+	paceWindowMs,
+	scopeForgottenMs,
+	tokensPerMinute,
+} from './policy.ts';
 import { QuotaWindow } from './quota.ts';
 import { familyOf, Recovery } from './recovery.ts';
 import {
@@ -38,9 +44,6 @@ export interface BudgetOptions {
 }
 
 const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
-
-/** The trouble of a scope is forgotten when nothing has been heard of it for this long. */
-const scopeForgottenMs = 3_600_000;
 
 /**
  * Decides for one credential which call to GitHub may be sent when. A pure state machine: it sends nothing and waits

@@ -43,6 +43,22 @@ export const backgroundShare = 0.5;
 /** A runner's id may be looked up in a list of this age. Absence is only ever proven by a list that was begun later. */
 export const lookupMaxAgeMs = 2_000;
 
+/**
+ * Whether a list has one page or several is looked up anew after this: with several, GitHub is asked for one runner by
+ * name (1 call) in place of all of them (30 calls for 3,000 runners).
+ */
+export const sizeMaxAgeMs = 60_000;
+
+/**
+ * At most so many scopes are remembered for one credential, each for an hour after it was last asked about. Pods can name
+ * any number of scopes: those that GitHub has answered well go last.
+ */
+export const knownScopes = 1_000;
+export const scopeForgottenMs = 3_600_000;
+
+/** Ids that were removed. A list lags behind by seconds, so this is ample; 9,000 can be removed in an hour. */
+export const removedIds = { most: 10_000, maxAgeMs: 3_600_000 } as const;
+
 /** An outcome is remembered this long, because one DELETE of a pod causes two or three admission reviews (measured). */
 export const rememberMs = 10_000;
 /**

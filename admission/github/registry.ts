@@ -1,5 +1,13 @@
 import { perPage } from './client.ts';
-import { maxPages, poll } from './policy.ts';
+import {
+	knownScopes,
+	lookupMaxAgeMs,
+	maxPages,
+	poll,
+	removedIds,
+	scopeForgottenMs,
+	sizeMaxAgeMs,
+} from './policy.ts';
 import type { ListOutcome, ListPage, Priority, RunnerInfo, RunnerPage, Scope, Trouble } from './types.ts';
 import { isTrouble, scopeKey } from './types.ts';
 import { waitFor } from './wait.ts';
@@ -23,17 +31,26 @@ export interface LookupLimits {
 	priority?: Priority | undefined;
 }
 
+type Found = 'absent' | { present: RunnerInfo } | Trouble;
+
 interface Known {
+	/** When it was last asked about, ms since the epoch. */
+	usedMs: number;
 	/** Pages with their ETag: an unchanged page costs no quota (304). */
 	pages: { etag: string | undefined; page: RunnerPage }[];
 	snapshot?: Snapshot;
 	flight?: { startedAtMs: number; work: Promise<Snapshot | Trouble> };
-	/** Ids whose DELETE GitHub answered with 204. A list that still shows one is out of date: ids are never reused. */
-	removed: Set<number>;
+	/** How many pages the list had, by its first page or a whole reading. */
+	size?: { pages: number; atMs: number };
+	sizing?: Promise<Trouble | undefined> | undefined;
+	/** When runners were asked for by name, ms since the epoch: those of the last `lookupMaxAgeMs`. */
+	namedMs: number[];
+	/**
+	 * Ids whose DELETE GitHub answered with 204, and when, ms since the epoch. A list that still shows one is out of
+	 * date: ids are never reused. At most `removedIds.most`, for `removedIds.maxAgeMs`.
+	 */
+	removed: Map<number, number>;
 }
-
-/** At most this many removed ids are remembered for a scope. */
-const mostRemoved = 10_000;
 
 /** How often a scope's list should be read, in ms. `fast`: somebody waits for a static runner's job to end. */
 export function nextPollMs(pages: number, fast = false): number {
@@ -45,11 +62,17 @@ export function nextPollMs(pages: number, fast = false): number {
 export class Registry {
 	readonly #list: ListPage;
 	readonly #now: () => number;
+	/** By scopeKey, the least recently used first: at most `knownScopes` of them, for `scopeForgottenMs` each. */
 	readonly #known = new Map<string, Known>();
 
 	constructor(options: { list: ListPage; now: () => number }) {
 		this.#list = options.list;
 		this.#now = options.now;
+	}
+
+	/** How many scopes it knows something about. */
+	get remembered(): number {
+		return this.#known.size;
 	}
 
 	/** The newest snapshot, without a call. Good for hints only. */
@@ -63,6 +86,32 @@ export class Registry {
 	}
 
 	/**
+	 * The runner of this name. It may come from a list that was begun up to `maxAgeMs` ago; an absence is always proven
+	 * anew. Where the list has several pages GitHub is asked for the name, unless so many names are asked for that reading
+	 * the pages costs less.
+	 */
+	async find(scope: Scope, name: string, options: LookupLimits & { maxAgeMs: number }): Promise<Found> {
+		const notBeforeMs = this.#now();
+		const known = this.#of(scope);
+		const { snapshot } = known;
+		if (snapshot && snapshot.startedAtMs >= notBeforeMs - options.maxAgeMs) {
+			const present = findByName(snapshot, name);
+			if (present) return { present };
+		}
+		const pages = await this.#pages(scope, known, options);
+		if (isTrouble(pages)) return pages;
+		known.namedMs = known.namedMs.filter((atMs) => atMs > notBeforeMs - lookupMaxAgeMs);
+		if (pages === 1 || known.namedMs.length >= pages) {
+			const list = await this.refresh(scope, options);
+			if (isTrouble(list)) return list;
+			const present = findByName(list, name);
+			if (present) return { present };
+		}
+		known.namedMs.push(notBeforeMs);
+		return this.confirmAbsent(scope, name, { ...options, notBeforeMs });
+	}
+
+	/**
 	 * Whether GitHub has no runner of this name, judged by a list whose reading began at `notBeforeMs` or later. Names
 	 * are compared as GitHub does, without regard to case.
 	 */
@@ -70,13 +119,15 @@ export class Registry {
 		scope: Scope,
 		name: string,
 		options: LookupLimits & { notBeforeMs: number },
-	): Promise<'absent' | { present: RunnerInfo } | Trouble> {
-		const latest = this.latest(scope);
-		if (!latest || latest.pages === 1) {
+	): Promise<Found> {
+		const known = this.#of(scope);
+		const pages = await this.#pages(scope, known, options);
+		if (isTrouble(pages)) return pages;
+		if (pages === 1) {
 			// Reading the whole scope costs one call, as one name would, and serves all concurrent callers.
 			const snapshot = await this.#notBefore(scope, options.notBeforeMs, options);
 			if (isTrouble(snapshot)) return snapshot;
-			const present = findByName(snapshot.runners.values(), name);
+			const present = findByName(snapshot, name);
 			if (present) return { present };
 			if (snapshot.complete) return 'absent';
 		}
@@ -84,10 +135,12 @@ export class Registry {
 		if (answer.kind === 'not-modified') return brokenList(scope, 'a 304 to a call without ETag');
 		if (answer.kind !== 'page') return answer;
 		const { runners, totalCount } = answer.page;
-		const present = findByName(runners, name);
+		const present = sameName(
+			runners.filter(({ id }) => !known.removed.has(id)),
+			name,
+		);
 		if (present) return { present };
-		if (runners.length === 0 && totalCount === 0) return 'absent';
-		// It lists other names, so this server ignores the filter: this is its first page of all runners.
+		// All that it lists is on this page: nothing, or other names, where an old server ignores the filter.
 		if (runners.length === totalCount && runners.length < perPage) return 'absent';
 		return this.#readTwice(scope, name, options);
 	}
@@ -95,15 +148,48 @@ export class Registry {
 	/** GitHub has answered 204: the runner is absent from now on, without waiting for the next list. */
 	forget(scope: Scope, runnerId: number): void {
 		const { removed, snapshot } = this.#of(scope);
-		for (const oldest of removed) {
-			if (removed.size < mostRemoved) break;
+		const nowMs = this.#now();
+		for (const [oldest, atMs] of removed) {
+			if (removed.size < removedIds.most && nowMs - atMs < removedIds.maxAgeMs) break;
 			removed.delete(oldest);
 		}
-		removed.add(runnerId);
+		removed.set(runnerId, nowMs);
 		const gone = snapshot?.byId.get(runnerId);
 		if (!snapshot || !gone) return;
 		snapshot.byId.delete(runnerId);
 		if (snapshot.runners.get(gone.name)?.id === runnerId) snapshot.runners.delete(gone.name);
+	}
+
+	/** How many pages the list has. Where that is not known or old, only its first page is read, once for all callers. */
+	async #pages(scope: Scope, known: Known, limits: LookupLimits): Promise<number | Trouble> {
+		const isFresh = () => known.size !== undefined && this.#now() - known.size.atMs < sizeMaxAgeMs;
+		if (!isFresh()) {
+			known.sizing ??= this.#readFirst(scope, known, limits.priority).finally(() => {
+				known.sizing = undefined;
+			});
+			const trouble = await waitFor(known.sizing, limits, () => stillListing(scope));
+			if (trouble) return trouble;
+		}
+		return known.size?.pages ?? 1;
+	}
+
+	async #readFirst(scope: Scope, known: Known, priority: Priority | undefined): Promise<Trouble | undefined> {
+		const startedAtMs = this.#now();
+		const before = known.pages[0];
+		const answer = await this.#list(scope, { page: 1, etag: before?.etag }, { priority });
+		if (isTrouble(answer)) return answer;
+		const first = answer.kind === 'not-modified' ? before : { etag: answer.etag, page: answer.page };
+		if (!first) return brokenList(scope, 'a 304 to a call without ETag');
+		const { runners, totalCount } = first.page;
+		known.size = {
+			pages: Math.max(1, Math.ceil(totalCount / Math.max(1, runners.length))),
+			atMs: startedAtMs,
+		};
+		const list = snapshotOf([first], startedAtMs, known.removed);
+		if (!list.complete) return undefined;
+		known.pages = [first];
+		known.snapshot = list;
+		return undefined;
 	}
 
 	/** A snapshot whose reading began at `notBeforeMs` or later: the known one, one that is being read, or a new one. */
@@ -159,6 +245,7 @@ export class Registry {
 		}
 		known.pages = pages;
 		known.snapshot = snapshotOf(pages, startedAtMs, known.removed);
+		known.size = { pages: known.snapshot.pages, atMs: startedAtMs };
 		return known.snapshot;
 	}
 
@@ -167,13 +254,13 @@ export class Registry {
 		scope: Scope,
 		name: string,
 		options: LookupLimits & { notBeforeMs: number },
-	): Promise<'absent' | { present: RunnerInfo } | Trouble> {
+	): Promise<Found> {
 		let before: string | undefined;
 		let notBeforeMs = options.notBeforeMs;
 		for (let reading = 0; reading < 4; reading++) {
 			const snapshot = await this.#notBefore(scope, notBeforeMs, options);
 			if (isTrouble(snapshot)) return snapshot;
-			const present = findByName(snapshot.runners.values(), name);
+			const present = findByName(snapshot, name);
 			if (present) return { present };
 			const ids = [...snapshot.byId.keys()].sort((a, b) => a - b).join();
 			if (snapshot.complete || ids === before) return 'absent';
@@ -185,13 +272,36 @@ export class Registry {
 
 	#of(scope: Scope): Known {
 		const key = scopeKey(scope);
-		const known = this.#known.get(key) ?? { pages: [], removed: new Set() };
+		const nowMs = this.#now();
+		const known = this.#known.get(key) ?? { usedMs: nowMs, pages: [], namedMs: [], removed: new Map() };
+		known.usedMs = nowMs;
+		this.#known.delete(key);
+		for (const [oldest, { usedMs, flight }] of this.#known) {
+			if (flight || nowMs - usedMs < scopeForgottenMs) break;
+			this.#known.delete(oldest);
+		}
+		if (this.#known.size >= knownScopes) this.#known.delete(this.#leastUseful());
 		this.#known.set(key, known);
 		return known;
 	}
+
+	/** The scope to forget: the longest unused of those that have never been listed, or else of all. */
+	#leastUseful(): string {
+		let oldest: string | undefined;
+		for (const [key, { snapshot, flight }] of this.#known) {
+			if (flight) continue;
+			if (!snapshot) return key;
+			oldest ??= key;
+		}
+		return oldest ?? '';
+	}
 }
 
-function snapshotOf(pages: Known['pages'], startedAtMs: number, removed: Set<number>): Snapshot {
+function snapshotOf(
+	pages: Known['pages'],
+	startedAtMs: number,
+	removed: ReadonlyMap<number, number>,
+): Snapshot {
 	const all = pages.flatMap(({ page }) => page.runners);
 	const there = all.filter(({ id }) => !removed.has(id));
 	const first = pages[0]?.page;
@@ -205,7 +315,11 @@ function snapshotOf(pages: Known['pages'], startedAtMs: number, removed: Set<num
 	};
 }
 
-function findByName(runners: Iterable<RunnerInfo>, name: string): RunnerInfo | undefined {
+function findByName({ runners }: Snapshot, name: string): RunnerInfo | undefined {
+	return runners.get(name) ?? sameName(runners.values(), name);
+}
+
+function sameName(runners: Iterable<RunnerInfo>, name: string): RunnerInfo | undefined {
 	const wanted = name.toLowerCase();
 	for (const runner of runners) if (runner.name.toLowerCase() === wanted) return runner;
 	return undefined;

@@ -1,6 +1,6 @@
 import { lookupMaxAgeMs, sharedCallTimeoutMs } from './policy.ts';
 import type { Registry } from './registry.ts';
-import type { CallOptions, RemoveOutcome, RunnerInfo, Scope, Trouble } from './types.ts';
+import type { CallOptions, RemoveOutcome, Scope, Trouble } from './types.ts';
 import { isTrouble, scopeKey } from './types.ts';
 import type {
 	RunnerToUnregister,
@@ -47,7 +47,10 @@ async function exchange(
 	if (typeof known !== 'boolean') return known;
 	let id = known ? runner.id : undefined;
 	if (id === undefined) {
-		const found = await findRunner(account, runner, options);
+		const found = await account.registry.find(runner.scope, runner.name, {
+			maxAgeMs: lookupMaxAgeMs,
+			priority: options.priority,
+		});
 		if (isTrouble(found)) return found;
 		if (found === 'absent') return { kind: 'not-registered' };
 		id = found.present.id;
@@ -69,20 +72,6 @@ async function exchange(
 	if (isTrouble(last)) return last;
 	if (last === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: newId };
 	return contradiction(runner, 'its id changes from call to call');
-}
-
-/** The runner of this name. The list may be a moment old, since DELETE comes next; an absence needs a new list. */
-async function findRunner(
-	account: UnregisteringAccount,
-	runner: RunnerToUnregister,
-	{ priority }: CallOptions,
-): Promise<'absent' | { present: RunnerInfo } | Trouble> {
-	const notBeforeMs = account.now();
-	const snapshot = await account.registry.refresh(runner.scope, { maxAgeMs: lookupMaxAgeMs, priority });
-	if (isTrouble(snapshot)) return snapshot;
-	const present = snapshot.runners.get(runner.name);
-	if (present) return { present };
-	return account.registry.confirmAbsent(runner.scope, runner.name, { notBeforeMs, priority });
 }
 
 function confirm(account: UnregisteringAccount, runner: RunnerToUnregister, { priority }: CallOptions) {

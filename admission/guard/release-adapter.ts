@@ -89,6 +89,10 @@ async function isRunners(
 	if (known) return known.name === runnerName;
 
 	return withDeadline(clock, timeoutMs, async (signal) => {
+		const found = await registry.find(scope, runnerName, { maxAgeMs: lookupMaxAgeMs, priority, signal });
+		if (isTrouble(found)) return found;
+		if (found !== 'absent') return found.present.id === runnerId;
+		// Is the id somebody else's? Only a list shows that.
 		// The second list is a new one: an id that somebody guessed may have been assigned since the first.
 		for (const maxAgeMs of [lookupMaxAgeMs, 0]) {
 			const snapshot = await registry.refresh(scope, { maxAgeMs, priority, signal });

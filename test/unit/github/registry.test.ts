@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Connection } from '../../../admission/github/connection.ts';
-import { nextPollMs, type Registry, type Snapshot } from '../../../admission/github/registry.ts';
+import { nextPollMs, Registry, type Snapshot } from '../../../admission/github/registry.ts';
 import type { Scope } from '../../../admission/github/types.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
 import { suite } from '../../support/suite.ts';
@@ -247,6 +247,89 @@ test('a list that fails never shows absence', async ({ github, registry, clock }
 		assert.ok(isTrouble(result), JSON.stringify(reply));
 		clock.nowMs += 3_600_000;
 	}
+});
+
+test('3,000 offline runners: a runner is found or proven absent by name, in two calls, whether they were listed or not', async ({
+	github,
+	registry,
+	clock,
+}) => {
+	github.add(3_000);
+	const found = await registry.find(scope, 'runner-2999', { maxAgeMs: 2_000 });
+	assert.is(typeof found === 'object' && 'present' in found && found.present.id, 2999);
+	assert.is(github.calls.length, 2, 'the first page, which shows how many there are, and the name');
+	assert.is(await registry.find(scope, 'gone', { maxAgeMs: 2_000 }), 'absent');
+	assert.is(github.calls.length, 3);
+	clock.nowMs += 70_000;
+	assert.is(await registry.find(scope, 'gone', { maxAgeMs: 2_000 }), 'absent');
+	assert.is(github.calls.length, 5);
+	await snapshot(registry);
+	github.calls.length = 0;
+	clock.nowMs += 10_000;
+	await registry.find(scope, 'RUNNER-2998', { maxAgeMs: 2_000 });
+	assert.is(github.calls.length, 1);
+	assert.is(github.count('GET', 'name'), 1);
+});
+
+test('many names at a time in a scope of several pages: reading the pages costs less', async ({
+	github,
+	registry,
+}) => {
+	github.add(250);
+	for (let id = 1; id <= 50; id++) {
+		const found = await registry.find(scope, `runner-${id}`, { maxAgeMs: 2_000 });
+		assert.is(typeof found === 'object' && 'present' in found && found.present.id, id);
+	}
+	assert.ok(github.calls.length <= 7, `${github.calls.length} calls`);
+});
+
+test('an old server ignores the name: the runner is found in the list, an absence needs two readings', async ({
+	github,
+	registry,
+	clock,
+}) => {
+	github.add(250);
+	github.ignoreNameFilter = true;
+	const found = await registry.find(scope, 'runner-240', { maxAgeMs: 2_000 });
+	assert.is(typeof found === 'object' && 'present' in found && found.present.id, 240);
+	const before = github.calls.length;
+	clock.nowMs += 1;
+	assert.is(await registry.find(scope, 'gone', { maxAgeMs: 2_000 }), 'absent');
+	assert.is(github.calls.length - before, 7);
+});
+
+test('an answer to a name that still shows a removed runner does not bring it back', async ({
+	github,
+	registry,
+}) => {
+	github.add(150);
+	registry.forget(scope, 140);
+	assert.is(typeof (await registry.find(scope, 'runner-139', { maxAgeMs: 0 })), 'object');
+	assert.is(await registry.find(scope, 'runner-140', { maxAgeMs: 0 }), 'absent');
+});
+
+test('10,000 scopes that pods name: 1,000 are remembered, and those with a list go last', async ({
+	clock,
+}) => {
+	let calls = 0;
+	const registry = new Registry({
+		now: () => clock.nowMs,
+		list: async (asked) => {
+			calls++;
+			if (asked.name !== 'good') return { kind: 'forbidden', detail: 'no' };
+			return { kind: 'page', page: { runners: [], totalCount: 0 } };
+		},
+	});
+	const organization = (name: string) => ({ kind: 'organization', name }) as const;
+	await registry.refresh(organization('good'), { maxAgeMs: 0 });
+	for (let number = 0; number < 10_000; number++)
+		await registry.refresh(organization(`org-${number}`), { maxAgeMs: 0 });
+	assert.ok(registry.latest(organization('good')));
+	assert.is(registry.remembered, 1_000);
+	assert.is(calls, 10_001);
+	clock.nowMs += 3_600_001;
+	await registry.refresh(organization('other'), { maxAgeMs: 0 });
+	assert.is(registry.remembered, 1);
 });
 
 test('polls: every 10 s, slower with more pages, faster when somebody waits, never over 60 s', () => {

@@ -70,6 +70,21 @@ test('50 idle deletions without ids: 50 DELETEs and at most 2 lists', async ({ g
 	assert.ok(github.count('GET') <= 2);
 });
 
+test('one delete of an idle runner beside 3,000 offline ones costs at most 3 calls', async ({
+	github,
+	account,
+}) => {
+	github.add(3_001);
+	assert.is((await unregister(account, unnamed('runner-3001'))).kind, 'unregistered');
+	assert.ok(github.calls.length <= 3, `${github.calls.length} calls`);
+	github.calls.length = 0;
+	assert.is((await unregister(account, unnamed('runner-3000'))).kind, 'unregistered');
+	assert.is(github.calls.length, 2);
+	github.calls.length = 0;
+	assert.is((await unregister(account, { ...unnamed('gone'), id: 9_999 })).kind, 'unregistered');
+	assert.is(github.calls.length, 2);
+});
+
 test("busy: GitHub's 422 with its message", async ({ github, account }) => {
 	github.add(1, 1, true);
 	const message = 'Bad request - Runner "runner-1" is still running a job';
