@@ -3,7 +3,7 @@ import type { Server as NetServer } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from './api/keys.ts';
-import { objectPath, resources } from './api/paths.ts';
+import { collectionPath, objectPath, resources } from './api/paths.ts';
 import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
 import { Proof } from './cluster/proof.ts';
@@ -25,7 +25,7 @@ import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client
 import { type Clock, systemClock } from './kube/clock.ts';
 import { Events } from './kube/events.ts';
 import { runAsLeader } from './kube/lease.ts';
-import { getObject } from './kube/objects.ts';
+import { getObject, listObjects } from './kube/objects.ts';
 import { lead } from './leader/lead.ts';
 import { createPods } from './sets/inject-pods.ts';
 import { githubUrlOf } from './sets/pod/defaults.ts';
@@ -83,6 +83,7 @@ async function compose({ settings, env, version, log }: Start) {
 		namespace,
 		secret: settings.githubSecret,
 		readSecret: (secretNamespace, name) => readSecret(client, secretNamespace, name),
+		isTerminating: (name) => isTerminating(client, name),
 		onStateChange(account, before, after) {
 			logAccount(log, account, after);
 			if (after.healthy && !before.healthy) for (const listener of recovery) listener();
@@ -263,6 +264,13 @@ async function readSecret(
 	const path = objectPath(resources.secrets, { namespace, name });
 	const secret = await getObject<{ data?: Record<string, string> }>(client, path, { timeoutMs: 2_500 });
 	return secret && (secret.data ?? {});
+}
+
+/** Whether this namespace is being deleted. By a list of one, because the server may list namespaces, and not get one. */
+async function isTerminating(client: KubeClient, name: string): Promise<boolean> {
+	const query = { fieldSelector: `metadata.name=${name}` };
+	const found = await listObjects(client, collectionPath(resources.namespaces), query, { timeoutMs: 2_500 });
+	return found.some(({ metadata }) => metadata.deletionTimestamp !== undefined);
 }
 
 function listen(server: NetServer, port: number): Promise<void> {

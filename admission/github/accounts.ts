@@ -1,7 +1,7 @@
 import { names } from '../api/keys.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
-import { badSecretMaxAgeMs, secretForgottenMs, secretMaxAgeMs } from './policy.ts';
+import { badSecretMaxAgeMs, knownSecrets, secretForgottenMs, secretMaxAgeMs } from './policy.ts';
 import type { Registry } from './registry.ts';
 import type {
 	AccountState,
@@ -15,6 +15,9 @@ import type {
 import type { UnregisteringAccount } from './unregister.ts';
 import type { Unregistrations } from './unregistrations.ts';
 
+/** Kubernetes' own limit for a Secret's name. */
+const longestName = 253;
+
 export interface AccountsOptions extends ConnectionOptions {
 	/** The controller-wide credential of the server's environment, if any. */
 	environment?: Credential | undefined;
@@ -23,6 +26,8 @@ export interface AccountsOptions extends ConnectionOptions {
 	secret?: string | undefined;
 	/** A Secret's data (base64); undefined: there is none. Throws when it cannot be read. */
 	readSecret: (namespace: string, name: string) => Promise<Record<string, string> | undefined>;
+	/** Whether this namespace is being deleted. Throws when that cannot be read. */
+	isTerminating: (namespace: string) => Promise<boolean>;
 }
 
 /** Which credentials a runner pod uses. */
@@ -97,9 +102,11 @@ export class Accounts {
 	readonly #options: AccountsOptions;
 	readonly #now: () => number;
 	readonly #environment: Account | undefined;
+	/** By account id, the least recently read first: at most `knownSecrets`, for `secretForgottenMs` each. */
 	readonly #secrets = new Map<string, CachedSecret>();
+	/** By id: that of the environment, and one for each of `#secrets` that ever held a credential. */
 	readonly #accounts = new Map<string, Account>();
-	/** By fingerprint. */
+	/** By fingerprint: those that an account uses. */
 	readonly #connections = new Map<string, Connection>();
 
 	constructor(options: AccountsOptions) {
@@ -148,6 +155,10 @@ export class Accounts {
 	}
 
 	async #fromSecret(namespace: string, name: string): Promise<Account | CredentialsMissing> {
+		if (name.length > longestName) {
+			const detail = `no Secret can have a name of ${name.length} characters`;
+			return { kind: 'credentials-missing', detail };
+		}
 		const id = `${namespace}/${name}`;
 		const cached = this.#secrets.get(id);
 		if (cached?.reading) return cached.reading;
@@ -156,17 +167,16 @@ export class Accounts {
 		const readAtMs = this.#now();
 		const reading = this.#read(namespace, name, cached?.result).then(
 			(result) => {
-				this.#secrets.set(id, { readAtMs, result });
-				this.#prune();
+				this.#remember(id, { readAtMs, result });
 				return result;
 			},
 			(error: unknown) => {
-				this.#secrets.delete(id);
+				this.#forget(id);
 				throw error;
 			},
 		);
 		const missing = { kind: 'credentials-missing', detail: `Secret ${id} is being read` } as const;
-		this.#secrets.set(id, { readAtMs, result: cached?.result ?? missing, reading, unread: !cached });
+		this.#remember(id, { readAtMs, result: cached?.result ?? missing, reading, unread: !cached });
 		return reading;
 	}
 
@@ -179,6 +189,10 @@ export class Accounts {
 		let data: Record<string, string> | undefined;
 		try {
 			data = await this.#options.readSecret(namespace, name);
+			// A namespace is deleted with its Secrets first, while its runners still have to be unregistered or finish their
+			// jobs. Nothing can be created there any more, so nobody else comes to use this credential.
+			const kept = !data && before instanceof Account && (await this.#options.isTerminating(namespace));
+			if (kept) return before;
 		} catch (error) {
 			// The credential read before is still the best guess; if it is wrong, GitHub says so.
 			if (before instanceof Account) return before;
@@ -202,7 +216,7 @@ export class Accounts {
 		const connection = this.#connections.get(print) ?? own ?? new Connection(credential, this.#options);
 		const account = known ?? new Account(id, connection, this.#now);
 		const before = account.connection;
-		before.users.delete(id);
+		this.#leave(id, before);
 		account.connection = connection;
 		connection.users.add(id);
 		this.#connections.set(print, connection);
@@ -213,17 +227,40 @@ export class Accounts {
 		return account;
 	}
 
-	/** Forgets Secrets that nobody has asked for lately, and connections that no account uses. Their calls may finish. */
-	#prune(): void {
-		for (const [id, { readAtMs, reading }] of this.#secrets) {
-			if (reading || this.#now() - readAtMs < secretForgottenMs) continue;
-			this.#secrets.delete(id);
-			this.#accounts.delete(id);
+	/** Puts it last, and forgets Secrets at the front that nobody has asked for lately, or that are too many. */
+	#remember(id: string, entry: CachedSecret): void {
+		this.#secrets.delete(id);
+		for (const [oldest, { readAtMs, reading }] of this.#secrets) {
+			if (reading || this.#now() - readAtMs < secretForgottenMs) break;
+			this.#forget(oldest);
 		}
-		const used = new Set([...this.#accounts.values()].map(({ connection }) => connection));
-		for (const [print, connection] of this.#connections) {
-			if (!used.has(connection)) this.#connections.delete(print);
+		if (this.#secrets.size >= knownSecrets) this.#forget(this.#leastUseful());
+		this.#secrets.set(id, entry);
+	}
+
+	/** The Secret to forget: the longest unread of those without a credential, or else of those GitHub has never answered. */
+	#leastUseful(): string {
+		const oldest: (string | undefined)[] = [];
+		for (const [id, { result, reading }] of this.#secrets) {
+			if (reading) continue; // there are as many as callers wait for
+			const worth = result instanceof Account ? 1 + Number(result.answered) : 0;
+			if (worth === 0) return id;
+			oldest[worth] ??= id;
 		}
+		return oldest[1] ?? oldest[2] ?? '';
+	}
+
+	#forget(id: string): void {
+		const account = this.#accounts.get(id);
+		if (account) this.#leave(id, account.connection);
+		this.#accounts.delete(id);
+		this.#secrets.delete(id);
+	}
+
+	/** An account stops using a connection, which is forgotten with its last user. Calls under way may finish. */
+	#leave(id: string, connection: Connection): void {
+		connection.users.delete(id);
+		if (connection.users.size === 0) this.#connections.delete(connection.fingerprint);
 	}
 }
 

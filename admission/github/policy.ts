@@ -79,3 +79,12 @@ export const badSecretMaxAgeMs = 5_000;
 
 /** A Secret that has not been read for this long, because no pod needs it, is forgotten together with its account. */
 export const secretForgottenMs = 3_600_000;
+
+/**
+ * At most so many Secrets are remembered. An annotation of a pod can name one after the other: those without a
+ * credential go first, those whose credential GitHub has answered last.
+ */
+export const knownSecrets = 1_000;
+
+/** What is told of one by one in the report: together at most a third of a ConfigMap (1 MiB), which nobody reads further. */
+export const reported = { missing: 200, forbidden: 300 } as const;

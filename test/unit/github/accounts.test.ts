@@ -12,6 +12,7 @@ class Cluster {
 	nowMs = 1_800_000_000_000;
 	reads = 0;
 	broken = false;
+	readonly terminating = new Set<string>();
 	readonly secrets = new Map<string, Record<string, string>>();
 	readonly lines: string[] = [];
 	readonly github: FakeGitHub;
@@ -36,6 +37,7 @@ class Cluster {
 				if (this.broken) throw new Error('connect ECONNREFUSED');
 				return this.secrets.get(`${namespace}/${name}`);
 			},
+			isTerminating: async (namespace) => this.terminating.has(namespace),
 			...options,
 		});
 	}
@@ -181,6 +183,84 @@ test('a Secret that goes away is missing, and comes back as the same account', a
 	cluster.nowMs += 5_000;
 	assert.is(await accounts.resolve(source), before);
 	assert.equal(accounts.list(), [before]);
+});
+
+test('a namespace is deleted with its Secret and 340 idle runners: the last credential is used until all are unregistered', async ({
+	cluster,
+	github,
+}) => {
+	cluster.setToken('ci/team', 'ghp_1');
+	github.add(340);
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	account(await accounts.resolve(source));
+	cluster.terminating.add('ci');
+	cluster.secrets.clear();
+	const startMs = cluster.nowMs;
+	while (github.runners.size > 0) {
+		const [id = 0] = github.runners.keys();
+		const runner = { scope, name: `runner-${id}`, run: `pod-${id}/0`, id };
+		const outcome = await unregister(account(await accounts.resolve(source)), runner, { timeoutMs: 0 });
+		if (outcome.kind !== 'unregistered') cluster.nowMs += 1_000;
+	}
+	assert.ok(cluster.nowMs - startMs >= 120_000, 'four times as long as a Secret is cached');
+	missing(await accounts.resolve({ ...source, credentialsSecret: 'never-read' }));
+	cluster.terminating.clear();
+	cluster.nowMs += 30_000;
+	assert.match(missing(await accounts.resolve(source)), /does not exist/);
+});
+
+test('the Secret is gone before its namespace is deleted: its credential does not come back', async ({
+	cluster,
+}) => {
+	cluster.setToken('ci/team', 'ghp_1');
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	account(await accounts.resolve(source));
+	cluster.secrets.clear();
+	cluster.terminating.add('other');
+	cluster.nowMs += 30_000;
+	missing(await accounts.resolve(source));
+	cluster.terminating.add('ci');
+	cluster.nowMs += 5_000;
+	missing(await accounts.resolve(source));
+});
+
+test('80,000 Secret names on one pod: 1,000 are remembered, and the real credentials among them', async ({
+	cluster,
+	github,
+}) => {
+	cluster.setToken('ci/team', 'ghp_1');
+	cluster.setToken('ci/never-used', 'ghp_2');
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'team' };
+	const real = account(await accounts.resolve(source));
+	await accounts.resolve({ namespace: 'ci', credentialsSecret: 'never-used' });
+	github.add(1);
+	await real.remove(scope, 1);
+	for (let number = 0; number < 80_000; number++)
+		await accounts.resolve({ namespace: 'ci', credentialsSecret: `name-${number}` });
+	assert.is(accounts.missing().size, 998);
+	assert.is(accounts.list().length, 2);
+	assert.is(await accounts.resolve(source), real);
+
+	for (let number = 0; number < 1_100; number++) {
+		cluster.setToken(`ci/junk-${number}`, `ghp_junk_${number}`);
+		await accounts.resolve({ namespace: 'ci', credentialsSecret: `junk-${number}` });
+	}
+	assert.equal([accounts.missing().size, accounts.list().length], [0, 1_000]);
+	assert.is(await accounts.resolve(source), real, 'GitHub has answered it, so it goes last');
+	cluster.nowMs += 3_600_000;
+	await accounts.resolve(source);
+	assert.equal(accounts.list(), [real]);
+});
+
+test('a name that no Secret can have is not read and not remembered', async ({ cluster }) => {
+	const accounts = cluster.accounts();
+	const source = { namespace: 'ci', credentialsSecret: 'x'.repeat(200_000) };
+	assert.is(missing(await accounts.resolve(source)), 'no Secret can have a name of 200000 characters');
+	assert.is(cluster.reads, 0);
+	assert.is(accounts.missing().size, 0);
 });
 
 test('one credential in two Secrets is one budget and one list', async ({ cluster, github }) => {

@@ -23,6 +23,7 @@ test('a Secret that is missing, then there, then used: in report and metrics, ne
 		apiUrl: github.url,
 		now: () => nowMs,
 		readSecret: async () => data,
+		isTerminating: async () => false,
 		onCall: (call) => metrics.github.call(call),
 	});
 	metrics.github.credentials = () => credentialReports(accounts);
@@ -53,6 +54,42 @@ test('a Secret that is missing, then there, then used: in report and metrics, ne
 	);
 	assert.match(text, 'runners_github_call_duration_seconds_count{endpoint="list-runners"} 1');
 	assert.not.match(text + JSON.stringify(credentialReports(accounts)), token);
+	accounts.close();
+});
+
+test('however many Secrets and organizations pods name, the report fits into a ConfigMap', async ({
+	github,
+}) => {
+	let nowMs = 1_800_000_000_000;
+	github.script = () => ({ status: 403, body: { message: 'x'.repeat(200) } });
+	const accounts = new Accounts({
+		apiUrl: github.url,
+		now: () => nowMs,
+		readSecret: async (_namespace, name) =>
+			name.startsWith('real') ? { github_token: Buffer.from(name).toString('base64') } : undefined,
+		isTerminating: async () => false,
+	});
+	const namespace = 'n'.repeat(63);
+	for (let number = 0; number < 1_000; number++)
+		await accounts.resolve({ namespace, credentialsSecret: `${number}`.padStart(253, 'x') });
+	for (const credentialsSecret of ['real-1', 'real-2']) {
+		const account = await accounts.resolve({ namespace, credentialsSecret });
+		if (!(account instanceof Account)) throw new Error(account.detail);
+		for (let number = 0; number < 400; number++) {
+			nowMs += 2_000;
+			await account.registry.refresh(
+				{ kind: 'organization', name: `${number}`.padStart(90, 'x') },
+				{ maxAgeMs: 0 },
+			);
+		}
+	}
+	const reports = credentialReports(accounts);
+	assert.ok(JSON.stringify(reports).length < 500_000, `${JSON.stringify(reports).length} characters`);
+	assert.ok(reports.some(({ account }) => account === '798 more'));
+	assert.is(reports.find(({ account }) => account.endsWith('real-1'))?.forbidden?.length, 301);
+	assert.equal(reports.find(({ account }) => account.endsWith('real-2'))?.forbidden, [
+		{ scope: '400 more', detail: 'as those before' },
+	]);
 	accounts.close();
 });
 
