@@ -56,10 +56,19 @@ export interface Container {
 	name: string;
 	image?: string;
 	env?: { name: string; value?: string; valueFrom?: unknown }[];
+	resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+	/** What a change of a resource in place does to the container: NotRequired, RestartContainer. */
+	resizePolicy?: { resourceName: string; restartPolicy: string }[];
 }
 
 export interface Pod extends KubeObject {
-	spec?: { nodeName?: string; restartPolicy?: string; containers?: Container[] };
+	spec?: {
+		nodeName?: string;
+		restartPolicy?: string;
+		activeDeadlineSeconds?: number;
+		containers?: Container[];
+		initContainers?: Container[];
+	};
 	status?: {
 		phase?: string;
 		reason?: string;

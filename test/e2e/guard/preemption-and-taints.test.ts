@@ -150,7 +150,7 @@ test('node gone: phase Failed from the pod garbage collector is not believed; re
 	assert.is((await space.pod('lost'))?.metadata.deletionTimestamp, undefined);
 	// A minute passes; test/unit/guard/deletion-loop.test.ts has the loop wait for it.
 	const longAgo = new Date(Date.parse(since) - 60_000).toISOString();
-	await rig.kube.patch(path, { metadata: { annotations: { [progress.nodeGoneSince]: longAgo } } });
+	await space.forge('lost', { [progress.nodeGoneSince]: longAgo });
 	await space.gone('lost');
 	await eventually('an Event tells it', async () =>
 		(await space.events('lost')).some(

@@ -1,4 +1,7 @@
-/** Marks that somebody forged on a pod: none of them releases a runner that GitHub still has (invariants 1 and 2). */
+/**
+ * Marks that somebody forged on a pod: none of them releases a runner that GitHub still has (invariants 1 and 2). Most are
+ * refused by the webhook for updates (edits.test.ts); here they got past it, as they do while no replica runs.
+ */
 import * as assert from 'uvu/assert';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
@@ -23,7 +26,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 	await space.runners([...names, 'idle']);
 	for (const [name, time] of Object.entries(forged)) {
 		await space.runJob(name);
-		await space.annotate(name, {
+		await space.forge(name, {
 			'actions-runner/unregistration-complete-timestamp': time,
 			'actions-runner/unregistration-proof': 'AAAA',
 		});
@@ -52,7 +55,7 @@ test('a proof copied from another pod releases nothing (invariant 2)', async ({ 
 	const keys = ['actions-runner/unregistration-complete-timestamp', 'actions-runner/unregistration-proof'];
 	const copied = Object.fromEntries(keys.map((key) => [key, donor[key] ?? '']));
 	assert.not.ok(Object.values(copied).includes(''), JSON.stringify(copied));
-	await space.annotate('busy', copied);
+	await space.forge('busy', copied);
 	says(await space.refused('busy'), 'busy');
 	await space.waits('busy');
 	assert.is((await space.pod('busy'))?.metadata.deletionTimestamp, undefined);
@@ -67,7 +70,7 @@ test('the id of another, idle runner on a busy pod: neither that runner nor the 
 	await space.runners(['busy', 'victim']);
 	await space.runJob('busy');
 	const victim = rig.agents.runnerId(space.name, 'victim');
-	await space.annotate('busy', { 'actions-runner/id': `${victim}` });
+	await space.forge('busy', { 'actions-runner/id': `${victim}` });
 	says(await space.refused('busy'), running);
 	await space.waits('busy');
 	assert.equal(space.removals(), [422]);
@@ -103,7 +106,7 @@ test('... nor by a replica that has never seen GitHub’s list', async ({ rig, s
 test('a forged "node is gone" releases nothing while the node is there', async ({ space }) => {
 	await space.runners(['a']);
 	await space.runJob('a');
-	await space.annotate('a', { 'actions-runner/node-gone-since': '2020-01-01T00:00:00Z' });
+	await space.forge('a', { 'actions-runner/node-gone-since': '2020-01-01T00:00:00Z' });
 	says(await space.refused('a'), running);
 	assert.equal(space.killedJobs(), []);
 });
@@ -113,7 +116,7 @@ test('record, claim and options that are no JSON and no times: read as a plain d
 }) => {
 	await space.runners(['a']);
 	await space.runJob('a');
-	await space.annotate('a', {
+	await space.forge('a', {
 		'actions-runner/deletion-requested-by': 'me',
 		'actions-runner/deletion-options': '{"via":',
 		'actions-runner/unregistration-request-timestamp': 'soon',

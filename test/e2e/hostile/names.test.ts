@@ -64,10 +64,11 @@ test('... nor where the pod is called like the runner, has its id, a forged comp
 	const id = rig.agents.runnerId(victim.name, 'victim');
 	await spoof(context, 'victim', { annotations: { 'actions-runner/id': `${id}` } });
 	await spoof(context, 'upper', { runnerName: 'VICTIM', organization: victim.name.toUpperCase() });
-	await evil.ok(
-		...['annotate', 'pod', 'victim', 'upper', '--overwrite', 'actions-runner/unregistration-proof=AAAA'],
-		`actions-runner/unregistration-complete-timestamp=${new Date().toISOString()}`,
-	);
+	for (const name of ['victim', 'upper'])
+		await evil.forge(name, {
+			'actions-runner/unregistration-proof': 'AAAA',
+			'actions-runner/unregistration-complete-timestamp': new Date().toISOString(),
+		});
 	for (const name of ['victim', 'upper']) says((await mallory(evil, 'delete', 'pod', name)).stderr, taken);
 	await unharmed(context, 'victim', 'upper');
 });

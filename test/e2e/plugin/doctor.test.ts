@@ -293,14 +293,10 @@ test('a missing back-stop and an old recorded deletion are warnings with why', a
 	findings,
 }) => {
 	await space.ok('delete', 'poddisruptionbudget', names.backstop);
-	await space.ok(
-		'annotate',
-		'pod',
-		'busy-0',
-		'--overwrite',
-		'actions-runner/deletion-requested-by=alice',
-		'actions-runner/unregistration-request-timestamp=2026-01-01T00:00:00Z',
-	);
+	await space.forge('busy-0', {
+		'actions-runner/deletion-requested-by': 'alice',
+		'actions-runner/unregistration-request-timestamp': '2026-01-01T00:00:00Z',
+	});
 	const { of } = await findings();
 	assert.is(of('evictions').level, 'warning');
 	assert.equal(of('evictions').details, [

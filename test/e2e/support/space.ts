@@ -16,6 +16,9 @@ let spaces = 0;
 /** Name of the Secret with a space's own GitHub credentials; also what scale-set pods refer to when nothing is said. */
 export const credentialsSecret = 'example-github-secret';
 
+/** As whom the servers of a rig write. */
+export const serverUser = 'system:serviceaccount:runners-system:runners-admission';
+
 /** Fails with the whole text where `expected` is not in it. */
 export function says(text: string, expected: string | RegExp): void {
 	const found = typeof expected === 'string' ? text.includes(expected) : expected.test(text);
@@ -232,6 +235,12 @@ export class Space {
 	/** As `kubectl annotate --overwrite`; null removes one. */
 	annotate(name: string, annotations: Record<string, string | null>): Promise<unknown> {
 		return this.patch(name, { metadata: { annotations } });
+	}
+
+	/** Annotations that nobody but the server may write on a runner, written as the server: a forgery that got past the webhook. */
+	forge(name: string, annotations: Record<string, string>): Promise<string> {
+		const body = JSON.stringify({ metadata: { annotations } });
+		return this.ok('patch', 'pod', name, '--type=merge', '-p', body, `--as=${serverUser}`);
 	}
 
 	pod(name: string): Promise<Pod | undefined> {

@@ -1,0 +1,140 @@
+import { arc, busy, progress, record } from '../../api/keys.ts';
+import type { Container, Pod } from '../../api/kinds.ts';
+import { ephemeralRunnerOf, type RunnerPod } from '../../runner/runner-pod.ts';
+
+/**
+ * Annotations that actions-runner-controller (ARC) writes on its pods while this server runs beside it. They are read as
+ * hints only, so everybody may write them.
+ */
+export const arcsAnnotations: readonly string[] = [
+	'actions-runner/id',
+	'actions-runner/unregistration-request-timestamp',
+	'actions-runner/unregistration-complete-timestamp',
+	'actions-runner/unregistration-failure-message',
+	'actions-runner/runner-completion-wait-start-timestamp',
+];
+
+/** Annotations that only this server writes: what it has recorded, what it has seen, and what it has signed. */
+export const ownAnnotations: readonly string[] = [
+	...Object.values(record),
+	...Object.values(progress),
+	...[busy.since, busy.job, busy.marks],
+].filter((key) => !arcsAnnotations.includes(key));
+
+/** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */
+const removable: readonly string[] = [...Object.values(record), progress.claim];
+
+/** Labels by which a legacy runner is recognised: they must not go, or name another set. */
+export const recognisingLabels: readonly string[] = [arc.runner, arc.runnerSet, arc.runnerDeployment];
+
+/** Labels that say that it works, or that it is a scale set's: they must neither change nor appear. */
+export const decidingLabels: readonly string[] = [busy.label, arc.ephemeralRunner];
+
+/** Labels that say where a scale set's runner is registered, where nothing else does. */
+export const scopeLabels: readonly string[] = [
+	arc.scaleSetName,
+	arc.organization,
+	arc.repository,
+	arc.enterprise,
+];
+
+/**
+ * Who takes away the reference to an owner that was deleted with --cascade=orphan: the garbage collector. In some clusters
+ * all controllers are one user.
+ */
+const orphaners = [
+	'system:serviceaccount:kube-system:generic-garbage-collector',
+	'system:kube-controller-manager',
+];
+
+/**
+ * What of an update of a runner's pod must be refused, each as a clause for people; empty: it may be made. The webhook's
+ * matchConditions call us only if something of this changes: change both together, a test compares the keys.
+ *
+ * Until the runner has exited: which runner it is, and what this server has written about it. While its container runs:
+ * what would end its job without a DELETE.
+ *
+ * Not judged: a container status that says "terminated" while it runs. No role for people may write pods/status, and not
+ * every kubelet is a member of system:nodes (virtual-kubelet), so that a real end could be refused for ever. Nor a lower
+ * memory limit that restarts nothing: the kubelet does not go below what is used.
+ */
+export function forbiddenEdits(before: Pod, after: Pod, runner: RunnerPod, user: string): string[] {
+	if (runner.terminating || runner.process.state === 'exited') return [];
+	const running = runner.process.state === 'running';
+	return [
+		...labelEdits(before, after, runner),
+		...ownerEdits(before, after, user),
+		...(running ? endings(before, after) : []),
+		...annotationEdits(before, after, runner),
+	];
+}
+
+function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): string[] {
+	const was = before.metadata.labels ?? {};
+	const is = after.metadata.labels ?? {};
+	const gone =
+		process.state === 'running'
+			? recognisingLabels.filter((key) => was[key] !== undefined && is[key] !== was[key])
+			: [];
+	const fixed = kind === 'scale-set' ? [...decidingLabels, ...scopeLabels] : decidingLabels;
+	const keys = [...gone, ...fixed.filter((key) => (was[key] ?? '') !== (is[key] ?? ''))];
+	return keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+}
+
+/** Another EphemeralRunner is another registration, asked about with other credentials. */
+function ownerEdits(before: Pod, after: Pod, user: string): string[] {
+	const was = ephemeralRunnerOf(before);
+	const is = ephemeralRunnerOf(after);
+	if (was?.uid === is?.uid && was?.name === is?.name) return [];
+	if (is === undefined && orphaners.includes(user)) return [];
+	return ['its EphemeralRunner must stay its owner'];
+}
+
+/** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. */
+function endings(before: Pod, after: Pod): string[] {
+	const deadline = after.spec?.activeDeadlineSeconds;
+	const edits: string[] = [];
+	if (deadline !== undefined && deadline !== before.spec?.activeDeadlineSeconds)
+		edits.push('a deadline would kill its job');
+	const later = new Map(containersOf(after).map((container) => [container.name, container]));
+	for (const container of containersOf(before)) {
+		const changed = later.get(container.name);
+		const whose = container.name === 'runner' ? 'its container' : `container ${container.name}`;
+		if (changed?.image !== container.image) edits.push(`a new image would restart ${whose} and kill its job`);
+		else if (changed && restartsToResize(container, changed))
+			edits.push(`new resources would restart ${whose} and kill its job`);
+	}
+	return edits;
+}
+
+const containersOf = ({ spec }: Pod): Container[] => [
+	...(spec?.containers ?? []),
+	...(spec?.initContainers ?? []),
+];
+
+/** Whether a resource changes for which the container's resizePolicy, before or after, says RestartContainer. */
+function restartsToResize(before: Container, after: Container): boolean {
+	return [before, after]
+		.flatMap(({ resizePolicy = [] }) => resizePolicy)
+		.some(
+			({ resourceName, restartPolicy }) =>
+				restartPolicy === 'RestartContainer' &&
+				(['requests', 'limits'] as const).some(
+					(kind) => before.resources?.[kind]?.[resourceName] !== after.resources?.[kind]?.[resourceName],
+				),
+		);
+}
+
+/**
+ * A legacy runner is registered where its env says, which nobody can change: there the name of its credentials' Secret may
+ * be put right. A scale set's EphemeralRunner names them, and the annotation stands in for it only where it is gone.
+ */
+function annotationEdits(before: Pod, after: Pod, { kind }: RunnerPod): string[] {
+	const was = before.metadata.annotations ?? {};
+	const is = after.metadata.annotations ?? {};
+	const fixed = kind === 'scale-set' ? [...ownAnnotations, arc.credentialsSecret] : ownAnnotations;
+	const keys = fixed.filter(
+		(key) => (was[key] ?? '') !== (is[key] ?? '') && !(is[key] === undefined && removable.includes(key)),
+	);
+	return keys.length === 0 ? [] : [`annotation${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+}
