@@ -34,7 +34,7 @@ export interface KubeObject {
 export interface ContainerState {
 	waiting?: { reason?: string };
 	running?: { startedAt?: string };
-	terminated?: { exitCode?: number; reason?: string; finishedAt?: string };
+	terminated?: { exitCode?: number; reason?: string; startedAt?: string; finishedAt?: string };
 }
 
 export interface ContainerStatus {

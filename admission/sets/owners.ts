@@ -187,7 +187,7 @@ export class Owners {
 		const uid = metadata.uid ?? '';
 		const createdMs = Date.parse(metadata.creationTimestamp ?? '') || 0;
 		const runner = pod && this.#runner(pod);
-		const { phase, sinceMs } =
+		const { phase, sinceMs, brief } =
 			pod && runner
 				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs)
 				: this.#withoutPod(uid, createdMs, nowMs);
@@ -204,6 +204,7 @@ export class Owners {
 			departing: gone || runner?.record !== undefined,
 			unfit: pod && lacksInjection(pod),
 			sinceMs,
+			brief,
 			notBeforeMs: this.#refused.get(uid),
 			object,
 			pod,
@@ -211,7 +212,7 @@ export class Owners {
 		};
 	}
 
-	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
 		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
 		const over = !this.#options.makesItsPod && late;
 		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };

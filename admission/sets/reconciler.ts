@@ -12,6 +12,7 @@ import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import { type Accounting, plan } from './rules/plan.ts';
 import { defaultSurge } from './rules/policy.ts';
+import { freshPace } from './rules/start-pace.ts';
 import { countedCompletions, type Found, readAccounting, surgeOf } from './rules/status.ts';
 import { StatusWriter } from './status-writer.ts';
 
@@ -177,8 +178,7 @@ export class SetReconciler<S extends RunnersSet> {
 			accounting: stored?.accounting ?? {
 				effectiveMs: Date.parse(creationTimestamp),
 				completionsMs: [],
-				failedStarts: 0,
-				nextStartMs: 0,
+				...freshPace,
 			},
 			replicas: stored?.replicas ?? replicas,
 			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),

@@ -12,7 +12,8 @@ import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
-import { startBackoff } from './rules/policy.ts';
+import { briefEnd } from './rules/policy.ts';
+import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './rules/start-pace.ts';
 import { createPod } from './runner-deployment.ts';
 
 export interface StandaloneRunnersDependencies {
@@ -35,8 +36,8 @@ export interface StandaloneRunnersDependencies {
 export class StandaloneRunners {
 	readonly #dependencies: StandaloneRunnersDependencies;
 	readonly #queue: WorkQueue;
-	/** By the Runner's UID: how many starts in a row ended before it registered, and when the next pod may be created. */
-	readonly #failures = new Map<string, { times: number; nextMs: number }>();
+	/** By the Runner's UID, for as long as the Runner exists: after starts that came to nothing. */
+	readonly #paces = new Map<string, StartPace>();
 	/** By the Runner's UID: the status that was written last, as JSON. */
 	readonly #written = new Map<string, string>();
 
@@ -55,7 +56,7 @@ export class StandaloneRunners {
 		setsCache.runners.on((change, runner) => {
 			if (!isOwn(runner)) return;
 			if (change !== 'deleted') return this.#queue.add(podKey(runner));
-			this.#failures.delete(runner.metadata.uid ?? '');
+			this.#paces.delete(runner.metadata.uid ?? '');
 			this.#written.delete(runner.metadata.uid ?? '');
 		});
 		cache.onPod((_change, pod) => {
@@ -79,11 +80,14 @@ export class StandaloneRunners {
 		const runner = readRunnerPod(pod, { proven: proof.holds(pod) });
 		if (!runner || pod.metadata.deletionTimestamp) return undefined; // the pod's deletion starts the next reconcile
 
-		const { phase } = phaseOf(pod, runner, clock.now());
+		const { phase, brief, sinceMs } = phaseOf(pod, runner, clock.now());
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
-		if (phase === 'idle' || phase === 'busy') this.#failures.delete(owner.metadata.uid ?? '');
+		const { uid = '' } = owner.metadata;
+		const lasted = clock.now() - (sinceMs ?? clock.now()) >= briefEnd.withinMs;
+		const idle = phase === 'idle' && (lasted || !this.#paces.get(uid)?.briefEnds);
+		if (idle || phase === 'busy' || (phase === 'completed' && !brief)) this.#paces.delete(uid);
 		if (phase !== 'completed' && phase !== 'failed') return undefined;
-		if (phase === 'failed') this.#noteFailure(owner, key);
+		if (phase === 'failed' || brief) this.#slowDown(owner, key, phase === 'failed');
 		await unlessChanged(pods.remove(runner, { via: 'delete' }));
 		log.info({ runner: key, was: phase }, 'pod of an ended runner deleted');
 		return undefined;
@@ -93,7 +97,7 @@ export class StandaloneRunners {
 		const { client, cache, templateDefaults, clock, log } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-		const waitMs = (this.#failures.get(uid)?.nextMs ?? 0) - clock.now();
+		const waitMs = (this.#paces.get(uid)?.nextStartMs ?? 0) - clock.now();
 		if (waitMs > 0) return { afterMs: waitMs };
 		const runner = await getObject<Runner>(client, objectPath(setKinds.runner, { namespace, name }));
 		if (runner?.metadata.uid === uid) {
@@ -112,14 +116,17 @@ export class StandaloneRunners {
 		return { afterMs: 10_000 };
 	}
 
-	#noteFailure({ metadata: { uid = '' } }: OwnerObject, key: string): void {
+	#slowDown({ metadata: { uid = '' } }: OwnerObject, key: string, failed: boolean): void {
 		const { clock, log } = this.#dependencies;
-		const times = (this.#failures.get(uid)?.times ?? 0) + 1;
-		const delayMs = Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (times - 1));
-		this.#failures.set(uid, { times, nextMs: clock.now() + delayMs });
+		const pace = (failed ? afterFailedStart : afterBriefEnd)(this.#paces.get(uid) ?? freshPace, clock.now());
+		this.#paces.set(uid, pace);
+		const delayMs = pace.nextStartMs - clock.now();
+		if (delayMs <= 0) return;
 		log.warn(
-			{ runner: key, times, delayMs },
-			'runner ended before it registered; the next pod is created after a delay',
+			{ runner: key, times: pace.failedStarts, delayMs },
+			failed
+				? 'runner ended before it registered; the next pod is created after a delay'
+				: 'runner ended within seconds without a job, again; the next pod is created after a delay',
 		);
 	}
 

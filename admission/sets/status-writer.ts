@@ -25,7 +25,7 @@ interface Written {
 }
 
 /** A merge patch removes only fields that it names. */
-const emptyAccounting = { completions: null, failedStarts: null, nextStartAt: null };
+const emptyAccounting = { completions: null, failedStarts: null, briefEnds: null, nextStartAt: null };
 
 const isTrouble = (type: SetConditionType) =>
 	type === 'CredentialsMissing' || type === 'StartsFailing' || type === 'SpecInvalid';

@@ -1,21 +1,28 @@
+import { busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';
 import type { Owner } from './plan.ts';
+import { briefEnd } from './policy.ts';
 
 /** Whether the runner can still run a job: its pod is not terminating, its container has not exited, GitHub still has it. */
 export const isLive = (runner: RunnerPod) =>
 	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
 
 /** The phase of a runner, from its pod. @param exitSeenMs when its end was first seen, if it has ended; ms since the epoch */
-export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<Owner, 'phase' | 'sinceMs'> {
+export function phaseOf(
+	pod: Pod,
+	runner: RunnerPod,
+	exitSeenMs: number,
+): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
 	const { process } = runner;
 	if (process.state === 'exited') {
 		const terminated = terminationOf(pod);
 		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
 		// A container that the kubelet never started has no exit code, and counts as failed too.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
-		return { phase: 'completed', sinceMs: endedAtMs(terminated?.finishedAt, exitSeenMs) };
+		const sinceMs = endedAtMs(terminated?.finishedAt, exitSeenMs);
+		return { phase: 'completed', sinceMs, brief: endedBriefly(pod, runner) };
 	}
 	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
 	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
@@ -23,7 +30,18 @@ export function phaseOf(pod: Pod, runner: RunnerPod, exitSeenMs: number): Pick<O
 		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
 	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
 	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
-	return { phase: 'idle', sinceMs: undefined };
+	return { phase: 'idle', sinceMs: process.sinceMs };
+}
+
+/** Whether the runner ended within seconds, without a job that anybody saw, and not because we unregistered it. */
+function endedBriefly(pod: Pod, runner: RunnerPod): boolean {
+	const { startedAt, finishedAt } = terminationOf(pod) ?? {};
+	const tookMs = Date.parse(finishedAt ?? '') - Date.parse(startedAt ?? '');
+	const showedJob =
+		runner.busyHint !== undefined ||
+		runner.busyAnswer ||
+		pod.metadata.annotations?.[busy.since] !== undefined;
+	return tookMs < briefEnd.withinMs && !showedJob && !runner.terminating && !runner.unregistered?.proven;
 }
 
 /** How late a watch shows a container's end at most, on a machine that is not overloaded. */

@@ -1,5 +1,6 @@
 import { registrationTimeoutMs } from '../../runner/policy.ts';
-import { releaseRetryMs, startBackoff } from './policy.ts';
+import { briefEnd, releaseRetryMs } from './policy.ts';
+import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './start-pace.ts';
 
 /**
  * - pending: its container has not started.
@@ -31,22 +32,23 @@ export interface Owner {
 	departing: boolean;
 	/** Its pod was made without the pod webhook: it is replaced as soon as it has no job (E7). */
 	unfit?: boolean | undefined;
-	/** ms since the epoch. In phase starting: when its container started. In phase completed: when it ended, as far as is known. */
+	/**
+	 * ms since the epoch, as far as is known. In phase starting or idle: when its container started. In phase busy: since when
+	 * it has its job. In phase completed: when it ended.
+	 */
 	sinceMs?: number | undefined;
+	/** In phase completed: it ended within seconds, without having shown a job. */
+	brief?: boolean | undefined;
 	/** GitHub could not unregister it, for another reason than a job: it is not tried again before this, ms since the epoch. */
 	notBeforeMs?: number | undefined;
 }
 
 /** What must survive a change of leader; it is kept in the set's status. */
-export interface Accounting {
+export interface Accounting extends StartPace {
 	/** When `replicas` was last decided, ms since the epoch. Never goes back. */
 	effectiveMs: number;
 	/** When runners completed since then, oldest first: they are not replaced yet. Empty for sets without a recreation delay. */
 	completionsMs: number[];
-	/** How many starts in a row ended before the runner registered. */
-	failedStarts: number;
-	/** No runner is started before this, ms since the epoch. */
-	nextStartMs: number;
 }
 
 export interface SetState {
@@ -78,7 +80,6 @@ export interface Plan {
 }
 
 const isOver = ({ phase }: Owner) => phase === 'completed' || phase === 'failed' || phase === 'stopping';
-const hasRegistered = ({ phase }: Owner) => phase === 'idle' || phase === 'busy' || phase === 'completed';
 /** Whether the runner runs or will run, and so may get a job. */
 export const isActive = (owner: Owner) => !isOver(owner) && owner.phase !== 'leaving';
 
@@ -117,6 +118,9 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 		...active
 			.filter(({ phase }) => phase === 'starting')
 			.map(({ sinceMs = nowMs, notBeforeMs = 0 }) => Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)),
+		...(accounting.briefEnds > 0 ? active : [])
+			.filter(({ phase }) => phase === 'idle')
+			.map(({ sinceMs }) => sinceMs && sinceMs + briefEnd.withinMs),
 	].filter((ms): ms is number => (ms ?? 0) > nowMs);
 	const lookAgainMs = moments.length > 0 ? Math.min(...moments) - nowMs : undefined;
 	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };
@@ -179,23 +183,44 @@ function account(
 					.sort((a, b) => a - b)
 					.slice(-Math.max(1, replicas));
 
-	let { failedStarts, nextStartMs } = before;
-	// creationTimestamp is cut to the second, hence the 1 s. Runners of the previous start are at least 10 s older.
-	const sinceThen = ({ createdMs }: Owner) => createdMs > nextStartMs - 1_000;
-	// Runners that were started together fail together, and count as one failed start.
-	if (owners.some((owner) => owner.phase === 'failed' && sinceThen(owner))) {
-		failedStarts += 1;
-		nextStartMs = nowMs + Math.min(startBackoff.mostMs, startBackoff.firstMs * 2 ** (failedStarts - 1));
-	} else if (owners.some((owner) => hasRegistered(owner) && sinceThen(owner))) {
-		failedStarts = 0; // a runner that was started after the failure has registered
-	}
+	const pace = paceAfter(owners, before, nowMs);
 
 	const oldestMs = completionsMs[0];
 	const hold =
 		delayMs !== undefined && oldestMs !== undefined
 			? { replicas: Math.min(completionsMs.length, replicas), untilMs: oldestMs + delayMs }
 			: undefined;
-	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, failedStarts, nextStartMs }, hold };
+	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, ...pace }, hold };
+}
+
+/** The pace of starts, with what has become of the runners that were started last. */
+function paceAfter(
+	owners: readonly Owner[],
+	{ failedStarts, briefEnds, nextStartMs }: StartPace,
+	nowMs: number,
+): StartPace {
+	const pace = { failedStarts, briefEnds, nextStartMs };
+	// creationTimestamp is cut to the second, hence the 1 s. Runners of the previous start are at least 10 s older.
+	const latest = owners.filter(({ createdMs }) => createdMs > nextStartMs - 1_000);
+	// Runners that were started together fail together, and count as one failed start.
+	if (latest.some(({ phase }) => phase === 'failed')) return afterFailedStart(pace, nowMs);
+	const ends = latest.filter(({ phase, brief }) => phase === 'completed' && brief);
+	// A set whose runners get jobs is in order, however quick some of them are.
+	const sinceMs = Math.max(nextStartMs, ...ends.map(({ createdMs }) => createdMs));
+	if (owners.some((owner) => isUseful(owner, sinceMs, nowMs))) return { ...freshPace, nextStartMs };
+	if (ends.length > 0) return afterBriefEnd(pace, nowMs);
+	// One that was started after the failure has registered. After brief ends that says nothing: those had registered too.
+	return briefEnds === 0 && latest.some(({ phase }) => phase === 'idle')
+		? { ...pace, failedStarts: 0 }
+		: pace;
+}
+
+/** Whether the runner got its job since then, or was started since then and lasted longer than one that ends at once. */
+function isUseful({ phase, brief, sinceMs, createdMs }: Owner, thenMs: number, nowMs: number): boolean {
+	if (phase === 'busy' && (sinceMs ?? 0) >= thenMs) return true;
+	if (createdMs <= thenMs - 1_000) return false;
+	if (phase === 'idle') return nowMs - (sinceMs ?? nowMs) >= briefEnd.withinMs;
+	return phase === 'busy' || (phase === 'completed' && !brief);
 }
 
 /** How long to wait, in ms, before a runner that could not be released is tried again. */

@@ -6,8 +6,17 @@ export const setReleaseBudget = { budgetMs: 5_000, paceWaitMs: 500 } as const;
 /** GitHub is asked again about a runner that it could not unregister after this. */
 export const releaseRetryMs = 10_000;
 
-/** If runners end before they register, the next one is started after 10 s, 20 s, 40 s, ... */
+/** If runners end before they register, or briefly again and again, the next one is started after 10 s, 20 s, 40 s, ... */
 export const startBackoff = { firstMs: 10_000, mostMs: 5 * 60_000 };
+
+/**
+ * A runner that ends within this time after its container started, and was never seen with a job, has ended briefly. run.sh
+ * ends with 0 after errors too (GitHub has deleted the runner, another one has its session), after about 2 s. A real job
+ * takes longer even if it does nothing: config.sh, the session, the job's message, the worker, set-up and completion are
+ * ten seconds and more. If one is quicker, and ends between two of GitHub's lists, it counts as a brief end wrongly: so
+ * two in a row cost nothing, and any runner started after them that shows a job, or stays longer, ends the count.
+ */
+export const briefEnd = { withinMs: 10_000, tolerated: 2 } as const;
 
 /** How many runners above the wanted number a rollout may create, unless the set says: a quarter, at least one. */
 export const defaultSurge = (replicas: number) => Math.max(1, Math.ceil(replicas / 4));

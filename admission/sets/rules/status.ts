@@ -26,6 +26,7 @@ export function readAccounting(set: RunnersSet): { accounting: Accounting; repli
 			effectiveMs: toMs(accounting.effectiveTime),
 			completionsMs: (accounting.completions ?? []).map(toMs),
 			failedStarts: accounting.failedStarts ?? 0,
+			briefEnds: accounting.briefEnds ?? 0,
 			nextStartMs: toMs(accounting.nextStartAt),
 		},
 		replicas: accounting.replicas,
@@ -75,8 +76,10 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 			effectiveTime: at(accounting.effectiveMs),
 			replicas,
 			...(accounting.completionsMs.length > 0 ? { completions: accounting.completionsMs.map(at) } : {}),
-			...(accounting.failedStarts > 0
-				? { failedStarts: accounting.failedStarts, nextStartAt: at(accounting.nextStartMs) }
+			...(accounting.failedStarts > 0 ? { failedStarts: accounting.failedStarts } : {}),
+			...(accounting.briefEnds > 0 ? { briefEnds: accounting.briefEnds } : {}),
+			...(accounting.failedStarts + accounting.briefEnds > 0
+				? { nextStartAt: at(accounting.nextStartMs) }
 				: {}),
 		},
 		conditions: conditionsOf(set, found, { active, wanted, outdatedBusy }, nowMs),
@@ -113,7 +116,7 @@ function conditionsOf(
 			failing,
 			'RunnersEndBeforeTheyRegister',
 			failing
-				? `${accounting.failedStarts} times in a row a runner ended before it registered; none is started before ${new Date(accounting.nextStartMs).toISOString()}`
+				? `${accounting.failedStarts} times in a row a runner ended before it registered, or within seconds without a job; none is started before ${new Date(accounting.nextStartMs).toISOString()}`
 				: '',
 		],
 		[

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import type { Pod } from '../../../admission/api/kinds.ts';
 import { isLive, phaseOf } from '../../../admission/sets/rules/phase.ts';
 import { surgeOf } from '../../../admission/sets/rules/status.ts';
 import { suite } from '../../support/suite.ts';
@@ -82,7 +83,13 @@ test('when it completed: within the second that finishedAt names, by when it was
 });
 
 test('since when it starts', () =>
-	assert.is(phaseOf(pod({ status: running() }), runnerPod(), now).sinceMs, noon));
+	assert.equal(
+		[{}, { metadata: known }].map((change) => phaseOf(pod(change), runnerPod(change), now)),
+		[
+			{ phase: 'starting', sinceMs: noon },
+			{ phase: 'idle', sinceMs: noon },
+		],
+	));
 
 test('surges as annotations say them', () => {
 	assert.equal(
@@ -106,6 +113,44 @@ test('an end without a time is of when it was first seen', () => {
 		containerStatuses: [{ name: 'runner', state: { terminated: { exitCode: 0 } } }],
 	};
 	assert.is(phaseOf(pod({ status }), runnerPod({ status }), now).sinceMs, now);
+});
+test('a brief end: within seconds of the container’s start, without a job that anybody saw, and not our doing', () => {
+	const ended = (startedAt: string | undefined, exitCode = 0): Pod['status'] => ({
+		phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+		containerStatuses: [
+			{
+				name: 'runner',
+				state: {
+					terminated: {
+						exitCode,
+						finishedAt: '2026-11-23T12:00:30Z',
+						...(startedAt === undefined ? {} : { startedAt }),
+					},
+				},
+			},
+		],
+	});
+	const brief = (change: Parameters<typeof pod>[0], proven = false) =>
+		phaseOf(pod(change), runnerPod(change, { proven }), now).brief;
+	const quick = ended('2026-11-23T12:00:21Z');
+	const at = '2026-11-23T12:00:25Z';
+	assert.is(brief({ status: quick }), true);
+	assert.is(brief({ status: ended('2026-11-23T12:00:21Z', 1), metadata: known }), true);
+	assert.is(brief({ status: ended('2026-11-23T12:00:20Z') }), false, '10 s is enough for a job');
+	assert.is(brief({ status: ended(undefined) }), false);
+	assert.is(brief({ status: quick, metadata: busy }), false);
+	assert.is(brief({ status: quick, metadata: { annotations: { 'actions-runner/busy-since': at } } }), false);
+	assert.is(
+		brief({
+			status: quick,
+			metadata: { annotations: { 'actions-runner/unregistration-failure-message': 'b' } },
+		}),
+		false,
+	);
+	assert.is(brief({ status: quick, metadata: { deletionTimestamp: at } }), false);
+	const unregistered = { annotations: { 'actions-runner/unregistration-complete-timestamp': at } };
+	assert.is(brief({ status: quick, metadata: unregistered }, true), false);
+	assert.is(brief({ status: quick, metadata: unregistered }), true, 'anybody can write that');
 });
 test('live is what runs or will run, and has not been unregistered', () => {
 	assert.ok(isLive(runnerPod()));

@@ -48,7 +48,7 @@ function state(replicas: number, more: Partial<SetState> = {}): SetState {
 		deleting: false,
 		credentialsMissing: false,
 		recreationDelayMs: undefined,
-		accounting: { effectiveMs: 0, completionsMs: [], failedStarts: 0, nextStartMs: 0 },
+		accounting: { effectiveMs: 0, completionsMs: [], failedStarts: 0, briefEnds: 0, nextStartMs: 0 },
 		...more,
 	};
 }
@@ -227,7 +227,14 @@ test('100 random histories: never more than desired + surge, never a busy one to
 
 const driven = (more: Partial<SetState['accounting']> = {}): Partial<SetState> => ({
 	recreationDelayMs: 10 * minute,
-	accounting: { effectiveMs: now - 5 * minute, completionsMs: [], failedStarts: 0, nextStartMs: 0, ...more },
+	accounting: {
+		effectiveMs: now - 5 * minute,
+		completionsMs: [],
+		failedStarts: 0,
+		briefEnds: 0,
+		nextStartMs: 0,
+		...more,
+	},
 });
 
 test('a set that an autoscaler drives: a completion holds its place back (D1)', () => {
@@ -295,7 +302,13 @@ test('runners that were started together and fail one after the other count as o
 });
 
 test('one that was started after the failures registers: starts fail no more', () => {
-	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 3, nextStartMs: now - 5_000 };
+	const accounting = {
+		effectiveMs: 0,
+		completionsMs: [],
+		failedStarts: 3,
+		briefEnds: 0,
+		nextStartMs: now - 5_000,
+	};
 	const registered = [owner('idle', { createdMs: now - 4_000 })];
 	assert.is(plan(registered, state(1, { accounting }), now).accounting.failedStarts, 0);
 	// Made in the moment the pause was over: its creationTimestamp is cut to the second.
@@ -319,6 +332,86 @@ test('made without the pod webhook: released first and replaced, but never from 
 	assert.equal([later.release, later.create, later.lookAgainMs], [[], 0, 5_000]);
 	assert.is(words([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
 	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
+});
+
+/** The plan after a runner that was made at this time has ended briefly beside these others. */
+const afterBrief = (
+	accounting: Partial<SetState['accounting']>,
+	others: Owner[] = [],
+	createdMs = now - 3_000,
+) =>
+	plan(
+		[owner('completed', { brief: true, createdMs, sinceMs: now }), ...others],
+		state(2, {
+			accounting: {
+				effectiveMs: 0,
+				completionsMs: [],
+				failedStarts: 0,
+				briefEnds: 0,
+				nextStartMs: 0,
+				...accounting,
+			},
+		}),
+		now,
+	);
+
+test('brief ends: two in a row cost nothing, from the third on the pause grows', () => {
+	const first = afterBrief({}).accounting;
+	assert.equal([first.briefEnds, first.failedStarts, first.nextStartMs], [1, 0, now]);
+	assert.is(afterBrief({}).create, 2);
+	assert.equal(afterBrief({}).wait, []);
+	const second = afterBrief({ briefEnds: 1, nextStartMs: now - 3_500 }).accounting;
+	assert.equal([second.briefEnds, second.failedStarts, second.nextStartMs], [2, 0, now]);
+	const third = afterBrief({ briefEnds: 2, nextStartMs: now - 3_500 });
+	assert.equal([third.create, third.wait, third.lookAgainMs], [0, ['starts-failing'], 10_000]);
+	const later = afterBrief({ briefEnds: 7, failedStarts: 5, nextStartMs: now - 3_500 });
+	assert.equal([later.create, later.lookAgainMs, later.accounting.briefEnds], [0, 300_000, 8]);
+});
+
+test('... those that were started together count once, and one that is being removed not again', () => {
+	const counted = { briefEnds: 2, nextStartMs: now - 1_000 };
+	assert.is(afterBrief(counted, [], now - 2_000).accounting.briefEnds, 2);
+	assert.is(afterBrief(counted, [], now - 1_999).accounting.briefEnds, 3);
+	const removing = owner('stopping', { brief: true, createdMs: now });
+	assert.is(planned([removing], state(1)).accounting.briefEnds, 0);
+});
+
+test('... and a set whose runners get jobs, or last, is in order', () => {
+	const soFar = { briefEnds: 5, failedStarts: 3, nextStartMs: now - 60_000 };
+	const ended = (other: Owner) => {
+		const { briefEnds, failedStarts, nextStartMs } = afterBrief(soFar, [other]).accounting;
+		return [briefEnds, failedStarts, nextStartMs];
+	};
+	const inOrder = [0, 0, soFar.nextStartMs];
+	const failed = [6, 4, now + 80_000];
+	assert.equal(ended(owner('busy', { sinceMs: now - 3_000 })), inOrder, 'a job since it was made');
+	assert.equal(ended(owner('busy', { sinceMs: now - 3_001 })), failed, 'an older job proves nothing of now');
+	assert.equal(ended(owner('busy')), failed);
+	assert.equal(ended(owner('busy', { createdMs: now - 3_999 })), inOrder, 'made with it, and busy');
+	assert.equal(ended(owner('completed', { createdMs: now - 3_999 })), inOrder);
+	assert.equal(ended(owner('completed', { createdMs: now - 4_000 })), failed);
+	assert.equal(ended(owner('completed', { brief: true, createdMs: now - 3_000 })), failed);
+	assert.equal(ended(owner('idle', { createdMs: now - 20_000, sinceMs: now - 15_000 })), failed);
+});
+
+test('after brief ends a runner that is idle ends the count when it has lasted 10 s, not when it has registered', () => {
+	const soFar = {
+		effectiveMs: 0,
+		completionsMs: [],
+		failedStarts: 3,
+		briefEnds: 5,
+		nextStartMs: now - 60_000,
+	};
+	const idling = (idle: Partial<Owner>) =>
+		planned([owner('idle', { createdMs: now - 15_000, ...idle })], state(1, { accounting: soFar }));
+	const young = idling({ sinceMs: now - 9_999 });
+	assert.equal([young.accounting.briefEnds, young.accounting.failedStarts, young.lookAgainMs], [5, 3, 1]);
+	const lasted = idling({ sinceMs: now - 10_000 });
+	assert.equal(
+		[lasted.accounting.briefEnds, lasted.accounting.failedStarts, lasted.lookAgainMs],
+		[0, 0, undefined],
+	);
+	assert.is(idling({}).accounting.briefEnds, 5, 'since when is not known');
 });
 
 test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {
@@ -355,14 +448,26 @@ test('what the wait is for: jobs only where a busy one is above the wanted numbe
 	assert.equal(planned(owners('leaving departing-idle*2'), state(1)).wait, []);
 });
 test('the status says that places are held, and that credentials are missing', () => {
-	const accounting = { effectiveMs: 0, completionsMs: [now - 1_000], failedStarts: 0, nextStartMs: 0 };
+	const accounting = {
+		effectiveMs: 0,
+		completionsMs: [now - 1_000],
+		failedStarts: 0,
+		briefEnds: 0,
+		nextStartMs: 0,
+	};
 	assert.equal(planned([], state(1, { accounting, recreationDelayMs: minute })).wait, ['hold']);
 	assert.equal(planned([], state(1, { credentialsMissing: true })).wait, ['credentials-missing']);
 	const tooMany = planned(owners('idle*3'), state(1, { credentialsMissing: true }));
 	assert.equal(tooMany.wait, ['credentials-missing'], 'there is no job to wait for');
 });
 test('when to look again: the end of a hold, of a pause, of a refusal, or of the time to register; the earliest', () => {
-	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 1, nextStartMs: now + 20_000 };
+	const accounting = {
+		effectiveMs: 0,
+		completionsMs: [],
+		failedStarts: 1,
+		briefEnds: 0,
+		nextStartMs: now + 20_000,
+	};
 	assert.is(planned([], state(1, { accounting })).lookAgainMs, 20_000);
 	assert.is(planned(owners('idle'), state(1, { accounting })).lookAgainMs, undefined);
 	assert.is(planned(owners('idle busy'), state(2)).lookAgainMs, undefined);
@@ -417,7 +522,13 @@ test('a set that is being deleted holds no place', () => {
 	assert.is(planned(owners('completed idle'), set).hold, undefined);
 });
 test('failed starts are over when one that was started after them is busy or has completed', () => {
-	const accounting = { effectiveMs: 0, completionsMs: [], failedStarts: 2, nextStartMs: now - minute };
+	const accounting = {
+		effectiveMs: 0,
+		completionsMs: [],
+		failedStarts: 2,
+		briefEnds: 0,
+		nextStartMs: now - minute,
+	};
 	for (const phase of ['idle', 'busy', 'completed'])
 		assert.is(
 			planned([owner(phase, { createdMs: now - 1_000 })], state(1, { accounting })).accounting.failedStarts,

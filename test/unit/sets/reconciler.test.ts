@@ -314,6 +314,47 @@ for (const kind of kinds) {
 		);
 		await world.end();
 	});
+	test(`${kind}: runners that end with 0 after 2 s without a job, as run.sh does after an error: a dozen in 10 min, not 300; over when one lasts`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.endsAfterMs = 2_000;
+		world.put(1);
+		await world.start();
+		await world.clock.pass(10 * minute);
+		assert.ok(world.starts >= 6 && world.starts <= 12, `${world.starts} runners`);
+		assert.is(world.condition('StartsFailing'), 'True');
+		world.habits.endsAfterMs = undefined;
+		await world.settled(1, 6 * minute);
+		assert.is(world.condition('StartsFailing'), 'True', 'those had registered too');
+		await world.clock.pass(10_000);
+		const { failedStarts, briefEnds } = world.status.accounting ?? {};
+		assert.equal(
+			[world.condition('StartsFailing'), failedStarts, briefEnds],
+			['False', undefined, undefined],
+		);
+		await world.end();
+	});
+	test(`${kind}: ... also beside a runner that has had its job for hours`, async () => {
+		const world = await running(1);
+		world.job(...world.live());
+		await world.clock.pass(minute);
+		const before = world.starts;
+		world.habits.endsAfterMs = 2_000;
+		world.scale(2);
+		await world.clock.pass(10 * minute);
+		assert.ok(world.starts - before <= 12, `${world.starts - before} runners`);
+		await world.end();
+	});
+	test(`${kind}: jobs of 3 s in a full queue, of which the lists show every third: no runner waits`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.endsAfterMs = 4_000;
+		world.habits.showsJob = (started) => started % 3 === 0;
+		world.put(3);
+		await world.start();
+		await world.clock.pass(10 * minute);
+		assert.ok(world.starts > 300, `${world.starts} runners`);
+		assert.is(world.told('example').filter((one) => one === 'Warning StartsFailing').length, 0);
+		await world.end();
+	});
 	test(`${kind}: another template: idle ones are replaced within the surge, a busy one finishes (G4)`, async () => {
 		const world = await running(4);
 		const old = world.live();

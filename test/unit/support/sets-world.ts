@@ -33,6 +33,10 @@ interface Habits {
 	registersAfterMs: number | undefined;
 	/** The container ends with this exit code before the runner has registered. */
 	fails: number | undefined;
+	/** The container ends with exit code 0 so long after its start; undefined: when the test says so. */
+	endsAfterMs: number | undefined;
+	/** Whether the leader's list shows this runner with a job before it ends; given how many have started before. */
+	showsJob: (started: number) => boolean;
 	/** The pod webhook gives a pod its name, its token and its restart policy. */
 	injects: boolean;
 }
@@ -43,7 +47,16 @@ interface Habits {
  */
 export class SetsWorld extends World {
 	readonly kind: Kind;
-	readonly habits: Habits = { startsAfterMs: 300, registersAfterMs: 700, fails: undefined, injects: true };
+	readonly habits: Habits = {
+		startsAfterMs: 300,
+		registersAfterMs: 700,
+		fails: undefined,
+		endsAfterMs: undefined,
+		showsJob: () => false,
+		injects: true,
+	};
+	/** How many containers have started. */
+	starts = 0;
 	readonly reconciler: { stop(): Promise<void> };
 	/** The most pods that were there at once and not ending. */
 	mostPods = 0;
@@ -209,7 +222,12 @@ export class SetsWorld extends World {
 				containerStatuses: [{ name: 'runner', restartCount: 0, state: { running: { startedAt } } }],
 			};
 		});
-		const { fails, registersAfterMs } = this.habits;
+		const { fails, registersAfterMs, endsAfterMs } = this.habits;
+		const shown = this.habits.showsJob(this.starts++);
+		if (endsAfterMs !== undefined) {
+			if (shown) this.clock.after(endsAfterMs - 500, () => this.job(name));
+			this.clock.after(endsAfterMs, () => this.completes(name));
+		}
 		if (fails !== undefined) this.clock.after(200, () => this.exit(name, fails));
 		else if (registersAfterMs !== undefined) this.clock.after(registersAfterMs, () => this.registers(name));
 	}

@@ -159,12 +159,13 @@ export class World {
 	exit(name: string, exitCode = 0): void {
 		const finishedAt = `${new Date(this.clock.now()).toISOString().slice(0, 19)}Z`;
 		this.api.update<Pod>(paths.pods, name, 'ci', (ended) => {
+			const before = ended.status?.containerStatuses?.find((one) => one.name === 'runner')?.state;
+			const startedAt = before?.running?.startedAt;
+			const terminated = { exitCode, finishedAt, ...(startedAt === undefined ? {} : { startedAt }) };
 			ended.status = {
 				...ended.status,
 				phase: exitCode === 0 ? 'Succeeded' : 'Failed',
-				containerStatuses: [
-					{ name: 'runner', restartCount: 0, state: { terminated: { exitCode, finishedAt } } },
-				],
+				containerStatuses: [{ name: 'runner', restartCount: 0, state: { terminated } }],
 			};
 		});
 	}
