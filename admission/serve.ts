@@ -169,9 +169,9 @@ async function run({
 				namespace,
 				name: names.lease,
 				identity: shared.self,
-				lead(leading) {
+				lead(leading, client) {
 					recovery.clear(); // of an earlier term
-					return lead(leaderDependencies, leading);
+					return lead({ ...leaderDependencies, client }, leading);
 				},
 			},
 			stop.signal,
@@ -200,6 +200,7 @@ async function leave(
 	await sleep(settings.shutdownDelayMs);
 	webhook.server.close();
 	webhook.server.closeIdleConnections();
+	shared.events.stop();
 	const done = Promise.all([loops.stop(), webhook.drained()]).then(() => background.done());
 	const limit = sleep(drainMs, 'late', { ref: false });
 	if ((await Promise.race([done, limit])) === 'late') log.warn('not everything in flight could be finished');

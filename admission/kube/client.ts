@@ -29,6 +29,11 @@ export interface RequestOptions {
 	signal?: AbortSignal;
 	/** Default 10 s. */
 	timeoutMs?: number;
+	/**
+	 * Called before the request is sent, and again when it has got its connection, for which it may have waited. If it throws,
+	 * nothing is sent, and the request rejects with that error.
+	 */
+	beforeSend?: () => void;
 }
 
 export const patchType = {
@@ -98,6 +103,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 		body: Buffer | undefined,
 		contentType: string | undefined,
 		signal: AbortSignal,
+		beforeSend?: () => void,
 	): Promise<http.IncomingMessage> {
 		const auth: https.RequestOptions = {};
 		await config.applyToHTTPSOptions(auth);
@@ -116,6 +122,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			headers['content-length'] = body.length;
 		}
 		const prefix = base.pathname === '/' ? '' : base.pathname.replace(/\/$/, '');
+		beforeSend?.();
 		return new Promise((resolve, reject) => {
 			const request = transport.request({
 				agent,
@@ -129,11 +136,20 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			});
 			request.once('response', resolve);
 			request.once('error', reject);
+			// Nothing is written to the connection before this event has been handled.
+			request.once('socket', () => {
+				try {
+					beforeSend?.();
+				} catch (error) {
+					request.destroy(error as Error);
+				}
+			});
 			request.end(body);
 		});
 	}
 
 	function noAnswer(error: unknown, what: string): KubeError {
+		if (error instanceof KubeError) return error;
 		const reason = error instanceof Error ? error.message : String(error);
 		return new KubeError(0, 'NoAnswer', `${what}: ${reason}`);
 	}
@@ -145,11 +161,12 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			refuseOddPath(path);
 			const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
 			const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
+			const { query, contentType, beforeSend } = options;
 			const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
 			let status: number;
 			let text: string;
 			try {
-				const response = await send(method, path, options.query, body, options.contentType, signal);
+				const response = await send(method, path, query, body, contentType, signal, beforeSend);
 				status = response.statusCode ?? 0;
 				text = await readText(response);
 			} catch (error) {
@@ -174,7 +191,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 					for (const line of lines) if (line) onLine(line);
 				}
 			} catch (error) {
-				throw error instanceof KubeError ? error : noAnswer(error, `GET ${path}`);
+				throw noAnswer(error, `GET ${path}`);
 			}
 		},
 	};

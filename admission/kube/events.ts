@@ -41,7 +41,9 @@ export class Events {
 	readonly #log: Log;
 	readonly #reporter: Reporter;
 	readonly #clock: Clock;
+	/** By object and reason; at most `remembered`, the oldest go first. */
 	readonly #last = new Map<string, string>();
+	readonly #stop = new AbortController();
 
 	constructor(client: KubeClient, log: Log, reporter: Reporter, clock: Clock) {
 		this.#client = client;
@@ -102,6 +104,11 @@ export class Events {
 		});
 	}
 
+	/** The process ends: nothing is sent again. A first try still is, and takes 5 s at most. */
+	stop(): void {
+		this.#stop.abort();
+	}
+
 	/** If it exists already, another replica has sent it. If the API server has too much to do, it is sent again. */
 	async #create(path: string, body: object): Promise<void> {
 		for (let tries = 1; ; tries++) {
@@ -110,8 +117,9 @@ export class Events {
 				return;
 			} catch (error) {
 				if (tries === mostTries || !isTransient(error)) throw error;
+				await this.#clock.sleep(retryAfterMs, this.#stop.signal);
+				if (this.#stop.signal.aborted) throw error;
 			}
-			await this.#clock.sleep(retryAfterMs);
 		}
 	}
 }

@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
-import { isConflict, type KubeClient } from './client.ts';
+import { isConflict, type KubeClient, KubeError } from './client.ts';
 import type { Clock } from './clock.ts';
 import { createObject, getObject, replaceObject } from './objects.ts';
 
@@ -32,22 +32,29 @@ export interface LeaderOptions {
 	name: string;
 	/** Unique per process. */
 	identity: string;
-	/** Runs while this process leads; its signal ends with the leadership. */
-	lead(signal: AbortSignal): Promise<void>;
+	/**
+	 * Runs while this process leads; its signal ends with the leadership. All that it writes must go through the client that
+	 * it is given, which sends nothing once the Lease has not been renewed in time.
+	 */
+	lead(signal: AbortSignal, client: KubeClient): Promise<void>;
 	clock: Clock;
 	log: Log;
 }
 
 /**
  * Runs `lead` in at most one process at a time, by means of a Lease, until `signal` ends. Rejects with the error of `lead`.
- * Clocks of machines differ, so whether the Lease has expired is measured on our own clock, from the last change of its
- * record. There is no fencing: a process that was paused may act although it no longer leads. So everything that
- * `lead` does must be idempotent and must carry UID preconditions.
+ * Clocks of machines differ and are set, so whether the Lease has expired is measured by monotonic time, from the last
+ * change of its record. A process that was paused (SIGSTOP, a machine with too much to do) finds out before its next
+ * write; what was on its way already may still arrive, so everything that `lead` does must be idempotent and must carry
+ * UID preconditions.
  */
 export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): Promise<void> {
 	const { client, namespace, name, identity, clock, log } = options;
 	const path = objectPath(resources.leases, { namespace, name });
 	let observed = { record: '', atMs: 0 };
+	/** When the attempt began that renewed the Lease last, by monotonic time: whoever sees that renewal sees it later. */
+	let renewedMs = Number.NEGATIVE_INFINITY;
+	const inTime = () => clock.monotonic() - renewedMs < renewDeadlineMs;
 
 	/** Acquires or renews the Lease. Returns whether this process holds it now. */
 	async function tryAcquire(): Promise<boolean> {
@@ -64,9 +71,9 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 			return true;
 		}
 		const record = JSON.stringify(lease.spec ?? {});
-		if (record !== observed.record) observed = { record, atMs: clock.now() };
+		if (record !== observed.record) observed = { record, atMs: clock.monotonic() };
 		const holder = lease.spec?.holderIdentity;
-		const expired = clock.now() - observed.atMs >= (lease.spec?.leaseDurationSeconds ?? 15) * 1000;
+		const expired = clock.monotonic() - observed.atMs >= (lease.spec?.leaseDurationSeconds ?? 15) * 1000;
 		if (holder && holder !== identity && !expired) return false;
 		const ours = holder === identity;
 		const acquired = ours ? (lease.spec?.acquireTime ?? micro(now)) : micro(now);
@@ -77,8 +84,11 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 	}
 
 	async function attempt(): Promise<boolean> {
+		const begunMs = clock.monotonic();
 		try {
-			return await tryAcquire();
+			const held = await tryAcquire();
+			if (held) renewedMs = begunMs;
+			return held;
 		} catch (error) {
 			if (!isConflict(error))
 				log.debug({ error: String(error) }, 'the Lease could not be read or written, retrying');
@@ -94,14 +104,15 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 		log.info({ identity }, 'leading');
 		const lost = new AbortController();
 		let failure: { error: unknown } | undefined;
-		const ended = options.lead(AbortSignal.any([signal, lost.signal])).catch((error: unknown) => {
+		const leading = AbortSignal.any([signal, lost.signal]);
+		const fenced = writesOnlyWhile(client, inTime);
+		const ended = options.lead(leading, fenced).catch((error: unknown) => {
 			failure = { error };
 			lost.abort();
 		});
-		let renewedMs = clock.now();
-		while (!signal.aborted && !lost.signal.aborted && clock.now() - renewedMs < renewDeadlineMs) {
-			await clock.sleep(retryMs, AbortSignal.any([signal, lost.signal]));
-			if (!signal.aborted && (await attempt())) renewedMs = clock.now();
+		while (!leading.aborted && inTime()) {
+			await clock.sleep(retryMs, leading);
+			if (!signal.aborted) await attempt();
 		}
 		lost.abort();
 		await ended;
@@ -121,6 +132,23 @@ export async function runAsLeader(options: LeaderOptions, signal: AbortSignal): 
 			log.debug({ error: String(error) }, 'the Lease could not be released; it expires in 15 s');
 		}
 	}
+}
+
+/** A client that reads as ever, and sends a write only while `allowed` says so: else it rejects with KubeError NotLeading. */
+export function writesOnlyWhile(client: KubeClient, allowed: () => boolean): KubeClient {
+	const beforeSend = () => {
+		if (!allowed())
+			throw new KubeError(0, 'NotLeading', 'the Lease was not renewed in time: nothing is written');
+	};
+	return {
+		server: client.server,
+		stream: (path, options) => client.stream(path, options),
+		async request(method, path, options) {
+			if (method === 'GET') return client.request(method, path, options);
+			beforeSend();
+			return client.request(method, path, { ...options, beforeSend });
+		},
+	};
 }
 
 function specOf(

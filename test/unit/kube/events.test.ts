@@ -74,6 +74,20 @@ test('an API server that does not answer, or has too much to do, is asked again,
 	assert.equal([messages(), api.calls.length, lines], [['one'], 6, ['debug Event not sent']]);
 });
 
+test('a server that stops does not wait to send an Event again, and tries a new one once', async () => {
+	const { api, clock, events, lines } = replicas(1);
+	api.fail('POST', /events$/, new KubeError(0, 'NoAnswer', 'timed out'));
+	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'one');
+	await clock.pass(1_000);
+	assert.is(clock.waiting, 1);
+	events[0]?.stop();
+	await clock.settle();
+	assert.equal([api.calls.length, clock.waiting, lines], [1, 0, ['debug Event not sent']]);
+	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'two');
+	await clock.settle();
+	assert.equal([api.calls.length, clock.waiting], [2, 0]);
+});
+
 test('an Event says when it was, by the server’s clock', async () => {
 	const { api, clock, events } = replicas(1);
 	await clock.pass(90_000);

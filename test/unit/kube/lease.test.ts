@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
-import { runAsLeader } from '../../../admission/kube/lease.ts';
+import { type LeaderOptions, runAsLeader } from '../../../admission/kube/lease.ts';
 import { suite } from '../../support/suite.ts';
 import { ApiServer } from '../support/api-server.ts';
 import { SimulatedClock } from '../support/clock.ts';
@@ -25,11 +25,7 @@ function setUp() {
 	const spec = () => api.find(collection, 'l', 'n')?.spec as LeaseSpec | undefined;
 
 	/** A process that wants to lead; `client` is its way to the API server. */
-	function candidate(
-		identity: string,
-		client: KubeClient = api,
-		lead?: (signal: AbortSignal) => Promise<void>,
-	) {
+	function candidate(identity: string, client: KubeClient = api, lead?: LeaderOptions['lead']) {
 		const stop = new AbortController();
 		const { log, lines } = recordingLog();
 		const leads = async (signal: AbortSignal) => {
@@ -158,6 +154,101 @@ test('when it was acquired is kept while it is renewed, and times have six digit
 	assert.is(spec()?.acquireTime, '2026-11-23T12:00:00.000000Z');
 	assert.match(spec()?.renewTime ?? '', /^2026-11-23T12:00:5\d\.\d{3}000Z$|^2026-11-23T12:01:00\.\d{3}000Z$/);
 	assert.is(spec()?.leaseDurationSeconds, 15);
+	await a.stop();
+});
+
+test('a leader that was paused while another took over writes nothing more; what it reads is answered', async () => {
+	const { clock, api, candidate } = setUp();
+	const refused: string[] = [];
+	let reads = 0;
+	/** As the loops do: several writes at a time, and each goes on after what was read before. */
+	const loop = async (signal: AbortSignal, client: KubeClient) => {
+		for (let round = 0; !signal.aborted; round++) {
+			await clock.sleep(100);
+			await client.request('GET', '/api/v1/pods').then(() => reads++);
+			const names = Array.from({ length: 16 }, (_, index) => `r${round}-${index}`);
+			const writes = names.map((name) =>
+				client.request('POST', '/api/v1/namespaces/n/pods', { body: { metadata: { name } } }),
+			);
+			for (const one of await Promise.allSettled(writes))
+				if (one.status === 'rejected') refused.push((one.reason as KubeError).reason);
+		}
+	};
+	const a = candidate('a', api, (signal, client) =>
+		Promise.all([1, 2, 3].map(() => loop(signal, client))).then(),
+	);
+	await clock.pass(3_000);
+	assert.ok(api.all('/api/v1/pods').length > 16);
+	assert.equal([...new Set(refused)], ['AlreadyExists'], 'three loops make the same names');
+
+	refused.length = 0;
+	clock.pause(30_000);
+	api.update(collection, 'l', 'n', (lease) => {
+		Object.assign(lease.spec as object, { holderIdentity: 'b', renewTime: clock.iso() });
+	});
+	const [made, readBefore] = [api.all('/api/v1/pods').length, reads];
+	await clock.pass(5_000);
+	assert.equal([api.all('/api/v1/pods').length, new Set(refused)], [made, new Set(['NotLeading'])]);
+	assert.ok(reads > readBefore);
+	assert.ok(a.lines.includes('warn no longer leading: the Lease could not be renewed'));
+	await a.stop();
+});
+test('... and one that nobody replaced goes on when it has renewed', async () => {
+	const { clock, leading, spec, candidate } = setUp();
+	const a = candidate('a');
+	await clock.pass(3_000);
+	clock.pause(30_000);
+	await clock.pass(100);
+	assert.equal([leading, spec()?.holderIdentity], [['a'], 'a']);
+	await a.stop();
+});
+test('a wall clock that somebody sets makes nobody leader, and keeps nobody leader', async () => {
+	const { clock, api, leading, candidate } = setUp();
+	const a = candidate('a');
+	await clock.pass(100);
+	const b = candidate('b');
+	await clock.pass(60_000);
+	clock.set(60 * 60_000);
+	await clock.pass(60_000);
+	assert.equal(leading, ['a'], 'set forwards: the Lease has not expired');
+	api.fail('PUT', /leases/, new KubeError(0, 'NoAnswer', 'down'));
+	clock.set(-2 * 60 * 60_000);
+	await clock.until('a has stopped', () => leading.length === 0, 13_000);
+	await a.stop();
+	await b.stop();
+});
+test('the deadline counts from when the renewal was begun, not from when it was answered', async () => {
+	const { clock, api, candidate } = setUp();
+	let slowMs = 0;
+	const itsWay: KubeClient = {
+		server: api.server,
+		stream: (path, options) => api.stream(path, options),
+		async request(method, path, options) {
+			const answer = await api.request(method, path, options);
+			if (method === 'PUT') await clock.sleep(slowMs);
+			return answer as never;
+		},
+	};
+	let writes: KubeClient | undefined;
+	const a = candidate('a', itsWay, async (signal, client) => {
+		writes = client;
+		await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+	});
+	const write = () =>
+		writes
+			?.request('POST', '/api/v1/namespaces/n/pods', { body: { metadata: { name: `p${clock.now()}` } } })
+			.then(
+				() => 'written',
+				(error: KubeError) => error.reason,
+			);
+	await clock.pass(1_000);
+	assert.is(await write(), 'written');
+	slowMs = 9_000;
+	await clock.pass(10_500); // begun at 2 s, answered at 11 s
+	assert.is(await write(), 'written');
+	await clock.pass(600); // 12.1 s
+	assert.is(await write(), 'NotLeading');
+	slowMs = 0;
 	await a.stop();
 });
 

@@ -17,6 +17,7 @@ export class SimulatedClock implements Clock {
 	#nowMs: number;
 	readonly #startMs: number;
 	readonly #timers = new Set<Timer>();
+	#setMs = 0;
 	#seed = 1;
 	#fired = 0;
 	#mistake: Error | undefined;
@@ -26,7 +27,7 @@ export class SimulatedClock implements Clock {
 		this.#nowMs = this.#startMs;
 	}
 
-	now = (): number => this.#nowMs;
+	now = (): number => this.#nowMs + this.#setMs;
 	monotonic = (): number => this.#nowMs - this.#startMs;
 
 	/** A fixed sequence (mulberry32). */
@@ -47,8 +48,18 @@ export class SimulatedClock implements Clock {
 
 	sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepUntil(this.after, ms, signal);
 
+	/** The process stands still for so long (SIGSTOP): time passes, and timers fire late, when it goes on. */
+	pause(ms: number): void {
+		this.#nowMs += ms;
+	}
+
+	/** Somebody sets the wall clock by so much, forwards or backwards. Monotonic time and timers do not notice. */
+	set(byMs: number): void {
+		this.#setMs += byMs;
+	}
+
 	/** RFC 3339, of `agoMs` before now. */
-	iso = (agoMs = 0): string => new Date(this.#nowMs - agoMs).toISOString();
+	iso = (agoMs = 0): string => new Date(this.now() - agoMs).toISOString();
 
 	/** How many timers wait: what has been stopped should leave none behind. */
 	get waiting(): number {

@@ -1,11 +1,13 @@
-/** Names that pods bring along lead to no other object. */
+/** What the client does not send: a path that leads to another object, a write that has lost its permission. */
 import { createServer } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import { createKubeClient, KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
 
-const test = suite<{ asked: string[]; client: ReturnType<typeof createKubeClient>; stop(): void }>('paths');
+const test = suite<{ asked: string[]; client: ReturnType<typeof createKubeClient>; stop(): void }>(
+	'API client',
+);
 
 test.before(async (context) => {
 	context.asked = [];
@@ -67,6 +69,28 @@ test('names of objects go through, those of RBAC too', async ({ client, asked })
 	])
 		await client.request('GET', path, { query: { fieldSelector: 'metadata.name=a' } });
 	assert.equal(asked.slice(-1), ['/api/v1/pods?fieldSelector=metadata.name%3Da']);
+});
+
+test('a write that may not be sent any more when it has got its connection is not sent', async ({
+	client,
+	asked,
+}) => {
+	const before = asked.length;
+	for (const tries of [1, 2]) {
+		let left = tries;
+		const beforeSend = () => {
+			if (--left === 0) throw new KubeError(0, 'NotLeading', 'too late');
+		};
+		const sent = client.request('POST', '/api/v1/pods', { body: {}, beforeSend });
+		const reason = await sent.then(
+			() => 'sent',
+			(error: KubeError) => error.reason,
+		);
+		assert.is(reason, 'NotLeading', `at call ${tries}`);
+	}
+	assert.is(asked.length, before);
+	await client.request('POST', '/api/v1/pods', { body: {}, beforeSend: () => {} });
+	assert.is(asked.length, before + 1);
 });
 
 test.run();
