@@ -44,6 +44,9 @@ const ownerLeavesMs = 1_000;
 /** The API server has carried out an allowed DELETE long before this time after its review. */
 const callersDeleteMs = 2_000;
 
+/** The watch has shown an accepted DELETE long before this, on any machine; if it has not, the deletion is tried again. */
+const shownWithinMs = 30_000;
+
 /** Stands for the namespace controller's request if its deletecollection stopped before it reached this pod. */
 const namespaceDeletion: DeletionRequest = {
 	user: 'system:serviceaccount:kube-system:namespace-controller',
@@ -59,6 +62,11 @@ export class DeletionLoop {
 	readonly #queue: WorkQueue;
 	readonly #dependencies: DeletionDependencies;
 	readonly #waiting: WaitingDeletions;
+	/**
+	 * By pod UID: when its DELETE was accepted, by monotonic time. The cache may still show the pod as it was, and without this
+	 * it would be deleted, and told, again. Kept until the watch shows it, for shownWithinMs at most; one entry for a pod.
+	 */
+	readonly #accepted = new Map<string, number>();
 
 	constructor(dependencies: DeletionDependencies) {
 		this.#dependencies = dependencies;
@@ -77,6 +85,8 @@ export class DeletionLoop {
 				),
 		});
 		cache.onPod((change, pod, before) => {
+			if (change === 'deleted' || pod.metadata.deletionTimestamp)
+				this.#accepted.delete(pod.metadata.uid ?? '');
 			if (change === 'deleted') this.#forget(podKey(pod));
 			else if (before && changesOnlyClaim(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
@@ -118,6 +128,8 @@ export class DeletionLoop {
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		if (!cached || cached.metadata.deletionTimestamp) return this.#forget(key);
+		const shownInMs = this.#shownInMs(cached);
+		if (shownInMs > 0) return { afterMs: shownInMs };
 		const request = isRecorded(cached) ? undefined : namespaceDeletion;
 		if (request && !this.#namespaceTerminating(cached)) return this.#forget(key);
 		const pod = await pods.from(cached);
@@ -141,6 +153,15 @@ export class DeletionLoop {
 			return this.#complete(key, released.pod, released.verdict);
 		}
 		return soonest(await this.#wait(key, cached, released.pod, released.verdict), nodeAgain?.afterMs);
+	}
+
+	/** How long the watch may still take to show that this pod's DELETE was accepted; 0: none was, or it has taken too long. */
+	#shownInMs({ metadata: { uid = '' } }: Pod): number {
+		const acceptedMs = this.#accepted.get(uid);
+		if (acceptedMs === undefined) return 0;
+		const leftMs = acceptedMs + shownWithinMs - this.#dependencies.clock.monotonic();
+		if (leftMs <= 0) this.#accepted.delete(uid);
+		return Math.max(0, leftMs);
 	}
 
 	/**
@@ -190,6 +211,7 @@ export class DeletionLoop {
 				return this.#forget(key);
 			throw error;
 		}
+		this.#accepted.set(pod.uid, this.#dependencies.clock.monotonic());
 		log.info(facts, 'recorded deletion completed');
 		const type = verdict.reason === 'node-gone' ? 'Warning' : 'Normal';
 		const reason = verdict.reason === 'node-gone' ? 'NodeGone' : 'DeletionCompleted';

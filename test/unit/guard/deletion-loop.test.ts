@@ -444,6 +444,47 @@ test('an exchange that an admission began is its caller’s to finish: ours join
 	await gone('r1', 5_000);
 	await world.stop(loop);
 });
+test('a watch that lags: the pod is deleted once, and that is told once', async () => {
+	const { world, loop, clock, gone } = setUp();
+	const busyAndRecorded = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
+	world.runner('r1', { metadata: { ...busyAndRecorded, finalizers: ['test/hold'] } });
+	world.runner('r2', { metadata: busyAndRecorded });
+	await world.start();
+	for (const name of ['r1', 'r2']) world.exit(name);
+	await clock.pass(0);
+	const catchUp = world.api.holdWatches(paths.pods);
+	const calls = () => ['r1', 'r2'].map((name) => world.deletions(name).length);
+	const completed = () => world.lines.filter((line) => line === 'info recorded deletion completed').length;
+	// Changes of the node have the loop look again.
+	for (let time = 0; time < 4; time++) {
+		await clock.pass(1_000);
+		world.api.drop(paths.nodes, 'node-1');
+		await clock.pass(1_000);
+		world.api.put(paths.nodes, { metadata: { name: 'node-1' } });
+	}
+	await clock.pass(1_000);
+	assert.equal([calls(), completed()], [[1, 1], 2]);
+	catchUp();
+	await gone('r2');
+	await clock.pass(minute);
+	assert.equal([calls(), completed(), loop.waiting.size], [[1, 1], 2, 0]);
+	await world.stop(loop);
+});
+test('... and again where nothing has come of it for 30 s', async () => {
+	const { world, loop, clock } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	world.exit('r1');
+	await clock.pass(0);
+	world.api.holdWatches(paths.pods);
+	await clock.pass(1_000);
+	world.api.drop(paths.nodes, 'node-1');
+	await clock.pass(28_000);
+	assert.is(world.deletions('r1').length, 1);
+	await clock.pass(3_000);
+	assert.is(world.deletions('r1').length, 2);
+	await world.stop(loop);
+});
 test('another replica asks GitHub: waited for as long as its claim holds, then asked ourselves', async () => {
 	const { world, loop, clock, github, gone, waits } = setUp();
 	const claim = { [progress.claim]: `${clock.iso(1_000)} crashed-replica` };

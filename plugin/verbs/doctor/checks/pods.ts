@@ -19,7 +19,9 @@ export const guardedPods: Check = (facts) => {
 		validating.kind === 'found'
 			? validating.value.webhooks?.find(({ name }) => name === guardWebhook)
 			: undefined;
-	const details = pods.value.flatMap((pod) => {
+	const live = pods.value.filter((pod) => !isTerminating(pod));
+	const leaving = pods.value.length - live.length;
+	const details = live.flatMap((pod) => {
 		const layout = layoutOf(pod, facts.ephemeralRunners);
 		const key = podKey(pod);
 		if (layout?.kind === 'unknown')
@@ -33,13 +35,18 @@ export const guardedPods: Check = (facts) => {
 		return [];
 	});
 	const where = placeOf(facts);
-	if (pods.value.length === 0) return { check, level: 'ok', message: `no runner pods${where}` };
+	const besides = leaving > 0 ? `; ${leaving} ${leaving === 1 ? 'is' : 'are'} being deleted` : '';
+	if (live.length === 0) return { check, level: 'ok', message: `no runner pods${where}${besides}` };
 	if (details.length === 0)
-		return { check, level: 'ok', message: `${count(pods.value.length, 'runner pod')}${where}, all guarded` };
+		return {
+			check,
+			level: 'ok',
+			message: `${count(live.length, 'runner pod')}${where}, all guarded${besides}`,
+		};
 	return {
 		check,
 		level: 'warning',
-		message: `${details.length} of ${count(pods.value.length, 'runner pod')}${where} not guarded as they should be`,
+		message: `${details.length} of ${count(live.length, 'runner pod')}${where} not guarded as they should be${besides}`,
 		details,
 		advice: [
 			'a runner is recognised by a container "runner" with RUNNER_REPO, RUNNER_ORG, RUNNER_ENTERPRISE or ACTIONS_RUNNER_INPUT_JITCONFIG as plain values: docs/concepts.md',

@@ -42,6 +42,13 @@ for (const [what, name, more, level, words] of [
 		'warning',
 		'ci/r1: not recognised as a runner, and unguarded: its container with a runner\'s env is named "agent"',
 	],
+	[
+		'being deleted: nothing is left to guard',
+		'runner-pods',
+		{ pods: podOf({ metadata: { namespace: 'runners-system', deletionTimestamp: ago(1) } }) },
+		'ok',
+		'',
+	],
 	['back-stop there', 'evictions', { pods: podOf({}) }, 'ok', ''],
 	[
 		'back-stop missing',
@@ -125,6 +132,22 @@ test("namespaceSelectors by the API server's rules", () => {
 	assert.equal([matches('NotIn', 'team', ['ci']), matches('NotIn', 'none', ['ci'])], [false, true]);
 	assert.equal([matches('Exists', 'team'), matches('Exists', 'none')], [true, false]);
 	assert.equal([matches('DoesNotExist', 'team'), matches('DoesNotExist', 'none')], [false, true]);
+});
+
+test('pods that are being deleted are told apart, and both checks count the same', () => {
+	const [live, leaving] = [runnerPod({}), runnerPod({ metadata: { deletionTimestamp: ago(1) } })];
+	const messages = (pods: Pod[]) =>
+		['runner-pods', 'evictions'].map((name) => check(name, { pods: found(pods) }).message);
+	assert.equal(messages([leaving, leaving]), [
+		'no runner pods; 2 are being deleted',
+		'no runner pods, no back-stop needed',
+	]);
+	assert.is(messages([live, leaving])[0], '1 runner pod, all guarded; 1 is being deleted');
+	assert.is(messages([])[0], 'no runner pods');
+	const { message } = check('runner-pods', {
+		pods: found([runnerPod({ env: { RUNNER_ORG: '' } }), leaving]),
+	});
+	assert.is(message, '1 of 1 runner pod not guarded as they should be; 1 is being deleted');
 });
 
 test('a list of one namespace only is reported as such', () => {
