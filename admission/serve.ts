@@ -4,8 +4,11 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from './api/keys.ts';
 import { collectionPath, objectPath, resources } from './api/paths.ts';
+import { CallerPaths } from './certificates/caller-paths.ts';
 import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
+import { WebhookConfigurations } from './certificates/webhook-configurations.ts';
+import { epochSeal } from './cluster/epoch-seal.ts';
 import { Proof } from './cluster/proof.ts';
 import { RunnerPods } from './cluster/runner-pods.ts';
 import { loadSigner } from './cluster/signer.ts';
@@ -19,6 +22,7 @@ import { evictPods } from './guard/evict-pods.ts';
 import { leavingOwner } from './guard/exited-pods.ts';
 import { createReleasePorts } from './guard/release-adapter.ts';
 import type { ReviewDependencies } from './guard/review-deletion.ts';
+import { strangers } from './guard/strangers.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
 import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client.ts';
@@ -33,7 +37,9 @@ import { setReplicas } from './sets/stamp-replicas.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { createWebhookServer, type Handler } from './webhook/server.ts';
+import { Callers } from './webhook/callers.ts';
+import type { AdmissionRequest } from './webhook/review.ts';
+import { createWebhookServer, type Handlers } from './webhook/server.ts';
 
 /** What is in flight at shutdown gets this long. */
 const drainMs = 30_000;
@@ -70,9 +76,18 @@ async function compose({ settings, env, version, log }: Start) {
 	const signer = await loadSigner(client, namespace);
 	const proof = new Proof(signer);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
+	const configurations = new WebhookConfigurations({
+		client,
+		clock,
+		onRestart: (watch, why) => metrics.watchRestarted(watch, why),
+		log,
+	});
+	const callers = new Callers(epochSeal(signer), clock.now);
+	const callerPaths = new CallerPaths({ callers, configurations, clock, metrics, log });
+	await callerPaths.start();
 	const certificate = tls
 		? await followFiles(tls, metrics, log)
-		: await manageCertificate({ client, namespace, lifetimes, clock, metrics, log });
+		: await manageCertificate({ client, namespace, configurations, lifetimes, clock, metrics, log });
 
 	const recovery = new Set<() => void>();
 	const accounts = new Accounts({
@@ -97,7 +112,8 @@ async function compose({ settings, env, version, log }: Start) {
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background: background.add });
 	const webhook = createWebhookServer({
-		handlers: handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
+		...handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
+		callers,
 		tls: { ...certificate.current, clientCa },
 		now: clock.now,
 		metrics,
@@ -108,26 +124,33 @@ async function compose({ settings, env, version, log }: Start) {
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
 	/** What the leader gets. */
 	const shared = { client, accounts, proof, events, metrics, webhookWatch, self, clock, version, log };
-	return { settings, shared, certificate, background, recovery, webhook, health, state };
+	return { settings, shared, callerPaths, certificate, background, recovery, webhook, health, state };
 }
 
-/** Which review is answered by which handler; the paths stand in the webhook configurations. */
+/** Which review is answered by which handler: for callers that know the path, and for strangers. */
 function handlers(
 	parts: Omit<ReviewDependencies, 'leavingOwner'> & { client: KubeClient; user: string; clock: Clock },
 	settings: Settings,
-): Record<string, Handler> {
+): { handlers: Handlers; strangers: Handlers } {
 	const { client, user, clock, log } = parts;
 	const withRunnerSets = settings.controllers.includes('runnerset');
 	const review: ReviewDependencies = {
 		...parts,
 		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
 	};
-	return {
-		'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
-		'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
-		'/pods/update': (request) => updatePods(request, user),
+	// These have no effect and tell nobody more than the review itself contains.
+	const forEverybody = {
+		'/pods/update': (request: AdmissionRequest) => updatePods(request, user),
 		'/pods/create': createPods,
-		'/sets/replicas': (request) => setReplicas(request, clock.now()),
+		'/sets/replicas': (request: AdmissionRequest) => setReplicas(request, clock.now()),
+	};
+	return {
+		handlers: {
+			...forEverybody,
+			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
+			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
+		},
+		strangers: { ...forEverybody, ...strangers(parts) },
 	};
 }
 
@@ -142,6 +165,7 @@ interface Loops {
 async function run({
 	settings,
 	shared,
+	callerPaths,
 	certificate,
 	background,
 	recovery,
@@ -162,6 +186,7 @@ async function run({
 	};
 	const loops = Promise.all([
 		shared.webhookWatch.run(stop.signal),
+		callerPaths.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
 		runAsLeader(
 			{

@@ -92,6 +92,9 @@ export const names = {
 /** The webhook that reviews deletions of runner pods. It must have failurePolicy Fail. */
 export const guardWebhook = 'pods.runners-admission.svc';
 
+/** Label of a namespace that holds runners only: with this value none of its pods is evicted while no replica answers. */
+export const evictions = { label: 'actions-runner/evictions', failClosed: 'fail-closed' } as const;
+
 /** Label on every object of an installation, by which an upgrade and an uninstall find the installation's objects. */
 export const partOf = { key: 'app.kubernetes.io/part-of', value: 'kubectl-runners' } as const;
 

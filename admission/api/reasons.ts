@@ -40,6 +40,8 @@ export const denyReasons = [
 	'internal-error',
 	/** The runner has exited, but its StatefulSet is not deleted yet and would create the pod again. */
 	'owner-leaving',
+	/** The review did not come by the path in the webhook configurations: nothing is recorded, asked or read for it. */
+	'unknown-caller',
 ] as const;
 export type DenyReason = (typeof denyReasons)[number];
 

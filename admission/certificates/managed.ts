@@ -14,7 +14,7 @@ import { type Change, planCertificates, type Served, type Why } from './plan.ts'
 import { type Lifetimes, lookAtLeastEveryMs, propagationMs } from './policy.ts';
 import { judgeSecret, secretKeys } from './secret.ts';
 import type { CertificateSource } from './source.ts';
-import { WebhookConfigurations } from './webhook-configurations.ts';
+import type { WebhookConfigurations } from './webhook-configurations.ts';
 import { endsAtMs, type KeyPair } from './x509.ts';
 
 interface Secret extends KubeObject {
@@ -24,6 +24,7 @@ interface Secret extends KubeObject {
 
 export interface ManagedOptions {
 	client: KubeClient;
+	configurations: WebhookConfigurations;
 	/** Namespace of the Secret and the Service. */
 	namespace: string;
 	lifetimes: Lifetimes;
@@ -61,23 +62,16 @@ class ManagedCertificate implements CertificateSource {
 	readonly #path: string;
 	/** Path of all Secrets in its namespace. */
 	readonly #collectionPath: string;
-	readonly #configurations: WebhookConfigurations;
 	#served: Served | undefined;
 	#onChange = () => {};
 	#use: (pair: KeyPair) => void = () => {};
 
 	constructor(options: ManagedOptions) {
-		const { client, namespace, clock, metrics, log } = options;
+		const { namespace, configurations } = options;
 		this.#options = options;
 		this.#path = objectPath(resources.secrets, { namespace, name: names.certificateSecret });
 		this.#collectionPath = collectionPath(resources.secrets, namespace);
-		this.#configurations = new WebhookConfigurations({
-			client,
-			clock,
-			onChange: () => this.#onChange(),
-			onRestart: (watch, why) => metrics.watchRestarted(watch, why),
-			log,
-		});
+		configurations.onChange(() => this.#onChange());
 	}
 
 	get current(): KeyPair {
@@ -85,19 +79,12 @@ class ManagedCertificate implements CertificateSource {
 		return this.#served;
 	}
 
-	async start(): Promise<void> {
-		await this.#configurations.read().catch((error: unknown) => {
-			// The caBundle that they have may be right: reviews are answered meanwhile.
-			this.#options.log.warn(
-				{ error: String(error) },
-				'the webhook configurations could not be read, retrying',
-			);
-		});
-		await this.#look();
+	start(): Promise<void> {
+		return this.#look().then(() => undefined);
 	}
 
 	async run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
-		const { client, metrics, log, clock } = this.#options;
+		const { client, configurations, metrics, log, clock } = this.#options;
 		const key = names.certificateSecret;
 		this.#use = use;
 		let failing = false;
@@ -107,7 +94,7 @@ class ManagedCertificate implements CertificateSource {
 			clock,
 			concurrency: 1,
 			reconcile: async () => {
-				if (!this.#configurations.known) await this.#configurations.read();
+				if (!configurations.known) await configurations.read();
 				const againAtMs = await this.#look();
 				failing = false;
 				return { afterMs: Math.min(againAtMs - clock.now(), lookAtLeastEveryMs) };
@@ -133,18 +120,17 @@ class ManagedCertificate implements CertificateSource {
 			log,
 		});
 		queue.add(key);
-		await Promise.all([this.#configurations.run(signal), secrets.run(signal)]);
+		await secrets.run(signal);
 		await queue.stop();
 	}
 
 	/** Brings the Secret, the configurations and the served certificate up to date. Returns when to check again, ms since the epoch. */
 	async #look(): Promise<number> {
-		const { lifetimes, namespace, clock, metrics } = this.#options;
+		const { configurations, lifetimes, namespace, clock, metrics } = this.#options;
 		for (let attempt = 0; attempt < mostTries; attempt++) {
 			const secret = await getObject<Secret>(this.#options.client, this.#path);
 			const nowMs = clock.now();
 			const found = judgeSecret(secret?.data, this.#hosts(), nowMs);
-			const configurations = this.#configurations;
 			const view = {
 				served: this.#served,
 				trustedSinceMs: (authority: string) => configurations.trustedSinceMs(authority),
@@ -181,7 +167,9 @@ class ManagedCertificate implements CertificateSource {
 
 	/** Host names of the Service in the manifests, and of the Services in the webhook configurations. */
 	#hosts(): string[] {
-		return [...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#configurations.hosts])];
+		return [
+			...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#options.configurations.hosts]),
+		];
 	}
 
 	/** Carries the change out and writes the Secret, unless somebody else has written it since it was read. */

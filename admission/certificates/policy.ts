@@ -34,3 +34,9 @@ export const lookAtLeastEveryMs = 60 * 60_000;
 
 /** Certificate files are read this often, because the kubelet replaces a Secret's files without an inotify event on them. */
 export const fileCheckMs = 5_000;
+
+/**
+ * One replica writes the paths of the webhooks at most this often. Replicas whose signing keys differ (somebody deleted
+ * the key while they ran) would otherwise replace each other's paths without a pause.
+ */
+export const pathWritesApartMs = 2_000;

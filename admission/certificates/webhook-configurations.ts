@@ -1,6 +1,7 @@
 import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
+import { type Route, webhookRoutes } from '../api/webhooks.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { Informer } from '../kube/informer.ts';
@@ -12,7 +13,7 @@ import { parseCertificates, pemOf } from './x509.ts';
 export interface WebhookConfiguration extends KubeObject {
 	webhooks?: {
 		name: string;
-		clientConfig?: { caBundle?: string; service?: { name: string; namespace: string } };
+		clientConfig?: { caBundle?: string; service?: { name: string; namespace: string; path?: string } };
 	}[];
 }
 
@@ -27,13 +28,14 @@ const ours = { fieldSelector: `metadata.name=${names.server}` };
 export interface WebhookConfigurationsOptions {
 	client: KubeClient;
 	clock: Clock;
-	/** Called after either configuration has changed. */
-	onChange: () => void;
 	onRestart: (watch: string, why: string) => void;
 	log: Log;
 }
 
-/** Our webhook configurations in the cluster: which CAs they contain, since when, and writing their caBundle. */
+/**
+ * Our webhook configurations in the cluster: which CAs they contain, since when, and writing what the manifests leave to
+ * the server: caBundle and path.
+ */
 export class WebhookConfigurations {
 	readonly #options: WebhookConfigurationsOptions;
 	readonly #found = new Map<Kind, WebhookConfiguration>();
@@ -42,9 +44,15 @@ export class WebhookConfigurations {
 	/** Since when it is known that there are no webhooks, ms since the epoch; undefined: there are some. */
 	#emptySinceMs: number | undefined;
 	#known = false;
+	readonly #listeners: (() => void)[] = [];
 
 	constructor(options: WebhookConfigurationsOptions) {
 		this.#options = options;
+	}
+
+	/** Calls back after either configuration has changed. */
+	onChange(listener: () => void): void {
+		this.#listeners.push(listener);
 	}
 
 	/** Whether they have been read. Until then no CA counts as trusted. */
@@ -64,7 +72,7 @@ export class WebhookConfigurations {
 
 	/** Watches both until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { client, onChange, onRestart, clock, log } = this.#options;
+		const { client, onRestart, clock, log } = this.#options;
 		const informers = kinds.map(
 			(kind) =>
 				new Informer<WebhookConfiguration>({
@@ -74,7 +82,7 @@ export class WebhookConfigurations {
 					trim: (configuration) => configuration,
 					onChange: (change, configuration) => {
 						this.#take(kind, change === 'deleted' ? undefined : configuration);
-						onChange();
+						for (const listener of this.#listeners) listener();
 					},
 					onRestart: (why) => onRestart(pathOf(kind), why),
 					clock,
@@ -100,32 +108,64 @@ export class WebhookConfigurations {
 		return [...new Set(services.map(({ name, namespace }) => `${name}.${namespace}.svc`))];
 	}
 
+	/** The path of each webhook that is one of ours by its name; undefined: it has none. */
+	get paths(): (string | undefined)[] {
+		return [...this.#found].flatMap(([kind, { webhooks = [] }]) =>
+			webhooks.flatMap((webhook) => {
+				const service = routed(kind, webhook);
+				return service ? [service.path] : [];
+			}),
+		);
+	}
+
 	/** Writes the CAs into every webhook that has others. If somebody else writes at the same time, the watch shows that and leads here again. */
 	async inject(bundle: readonly string[]): Promise<void> {
 		const caBundle = encode(bundle.join(''));
+		await this.#write('caBundle set', (_kind, webhook) =>
+			sameMembers(authoritiesOf(webhook), bundle) ? undefined : ['caBundle', caBundle],
+		);
+	}
+
+	/** Writes the path into every webhook that has another one; of a lost race see `inject`. Returns whether there was one. */
+	setPaths(pathOf: (route: Route) => string): Promise<boolean> {
+		return this.#write('paths set', (kind, webhook) => {
+			const service = routed(kind, webhook);
+			if (!service) return undefined;
+			const path = pathOf(service.route);
+			return service.path === path ? undefined : ['service/path', path];
+		});
+	}
+
+	/** Writes one field of the clientConfig of each webhook, where `change` gives another value. */
+	async #write(
+		done: string,
+		change: (kind: Kind, webhook: Webhook) => [field: string, value: string] | undefined,
+	): Promise<boolean> {
+		const { client, log } = this.#options;
+		let isTried = false;
 		for (const [kind, configuration] of this.#found) {
 			const { name, resourceVersion } = configuration.metadata;
-			const operations = (configuration.webhooks ?? []).flatMap((webhook, index) =>
-				sameMembers(authoritiesOf(webhook), bundle)
-					? []
-					: [{ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: caBundle }],
-			);
+			const operations = (configuration.webhooks ?? []).flatMap((webhook, index) => {
+				const [field, value] = change(kind, webhook) ?? [];
+				return field ? [{ op: 'add', path: `/webhooks/${index}/clientConfig/${field}`, value }] : [];
+			});
 			if (operations.length === 0) continue;
-			const { client, log } = this.#options;
+			isTried = true;
 			try {
 				await client.request('PATCH', objectPath(resources[`${kind}Webhooks`], { name }), {
 					body: [{ op: 'test', path: '/metadata/resourceVersion', value: resourceVersion }, ...operations],
 					contentType: patchType.json,
 				});
-				log.info({ kind, configuration: name, authorities: bundle.length }, 'caBundle set');
+				log.info({ kind, configuration: name, webhooks: operations.length }, done);
 			} catch (error) {
 				if (!isLostRace(error)) throw error;
 				log.debug(
 					{ kind, error: String(error) },
-					'caBundle not set: the configuration was changed at the same time',
+					`not ${done}: the configuration was changed at the same time`,
 				);
 			}
 		}
+		return isTried;
 	}
 
 	#webhooks() {
@@ -151,6 +191,12 @@ export class WebhookConfigurations {
 }
 
 type Webhook = NonNullable<WebhookConfiguration['webhooks']>[number];
+
+/** Where a webhook of ours leads; undefined where its name is not ours, or it has an address of its own (`url`). */
+function routed(kind: Kind, { name, clientConfig }: Webhook) {
+	const route = webhookRoutes[kind][name];
+	return route && clientConfig?.service ? { route, path: clientConfig.service.path } : undefined;
+}
 
 function authoritiesOf(webhook: Webhook): Set<string> {
 	const pem = Buffer.from(webhook.clientConfig?.caBundle ?? '', 'base64').toString('utf8');

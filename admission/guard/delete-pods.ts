@@ -21,12 +21,14 @@ export function deletePods(
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const user = request.userInfo.username ?? 'unknown';
-	const refusal: Refusal =
-		user === 'system:kube-scheduler'
-			? { code: 429, retryAfterSeconds: schedulerRetryAfterSeconds }
-			: { code: 409 };
 	const deletion = { user, options: optionsOf('delete', request.options), dryRun: request.dryRun === true };
-	return reviewDeletion(request.uid, request.oldObject as Pod, deletion, refusal, dependencies);
+	return reviewDeletion(request.uid, request.oldObject as Pod, deletion, refusalOf(request), dependencies);
+}
+
+/** How a DELETE is refused, for this caller. */
+export function refusalOf({ userInfo }: AdmissionRequest): Refusal {
+	if (userInfo.username !== 'system:kube-scheduler') return { code: 409 };
+	return { code: 429, retryAfterSeconds: schedulerRetryAfterSeconds };
 }
 
 /** The part of the caller's DeleteOptions that is recorded. A resourceVersion precondition is dropped: the pod changes while the deletion waits. */

@@ -32,10 +32,9 @@ export async function evictPods(
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const eviction = (request.object ?? {}) as Eviction;
-	// The Eviction may lack namespace and name, which are in the URL then.
-	const name = request.name || eviction.metadata?.name;
-	const namespace = request.namespace || eviction.metadata?.namespace;
-	if (!name || !namespace) return allowed(request.uid);
+	const address = podOfEviction(request);
+	if (!address) return allowed(request.uid);
+	const { namespace, name } = address;
 
 	let pod: Pod | undefined;
 	try {
@@ -56,4 +55,12 @@ export async function evictPods(
 	const user = request.userInfo.username ?? 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions), dryRun };
 	return reviewDeletion(request.uid, pod, deletion, { code: 429 }, dependencies);
+}
+
+/** Which pod is to be evicted. The Eviction may lack namespace and name, which are in the URL then. */
+export function podOfEviction(request: AdmissionRequest): { namespace: string; name: string } | undefined {
+	const { metadata } = (request.object ?? {}) as Eviction;
+	const name = request.name || metadata?.name;
+	const namespace = request.namespace || metadata?.namespace;
+	return name && namespace ? { namespace, name } : undefined;
 }

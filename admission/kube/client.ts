@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
+import { withoutSegments } from '../api/webhooks.ts';
 
 /**
  * A thin client that uses @kubernetes/client-node only for the kubeconfig. The library's typed API turns times into Date
@@ -49,7 +50,7 @@ export class KubeError extends Error {
 	readonly code: number;
 	readonly reason: string;
 	constructor(code: number, reason: string, message: string) {
-		super(message);
+		super(withoutSegments(message));
 		this.name = 'KubeError';
 		this.code = code;
 		this.reason = reason;

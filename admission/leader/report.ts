@@ -100,12 +100,9 @@ function deletionsReport({ waiting, pods }: ReportFacts): Report['recordedDeleti
 	report.oldest = { pod: key, requestedAt: time(askedAtMs), reason };
 	for (const pod of pods) {
 		const requestedBy = podKey(pod) === key ? pod.metadata.annotations?.[record.requestedBy] : undefined;
-		if (requestedBy) report.oldest.requestedBy = requestedBy.slice(0, longestName);
+		if (requestedBy) report.oldest.requestedBy = requestedBy;
 	}
 	return report;
 }
-
-/** Of a user; anybody who may write annotations could else write a report that no ConfigMap holds. */
-const longestName = 256;
 
 const time = (ms: number) => new Date(ms).toISOString();

@@ -7,6 +7,8 @@ export interface AdmissionRequest {
 	name?: string;
 	namespace?: string;
 	operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+	resource?: { group?: string; version?: string; resource?: string };
+	subResource?: string;
 	userInfo: { username?: string; groups?: string[] };
 	object?: unknown;
 	oldObject?: unknown;

@@ -1,16 +1,20 @@
 import { createServer, type Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import express, { type ErrorRequestHandler, type Request } from 'express';
+import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
+import type { Route } from '../api/webhooks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Callers } from './callers.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
 	type Arrival,
 	BadReview,
+	allowed as nothingToSay,
 	parseReview,
 	reviewOf,
 } from './review.ts';
+import { routeByContent, routeNamed } from './rules/route.ts';
 
 /** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
 const bodyLimit = 3 * 1024 * 1024;
@@ -29,9 +33,14 @@ export type Handler = (
 	arrival: Arrival,
 ) => AdmissionResponse | Promise<AdmissionResponse>;
 
+export type Handlers = Record<Route, Handler>;
+
 export interface WebhookServerOptions {
-	/** By path. */
-	handlers: Record<string, Handler>;
+	/** For callers that know the path. */
+	handlers: Handlers;
+	/** For strangers: what they say is to have no effect, and is answered as if the API server had said it. */
+	strangers: Handlers;
+	callers: Pick<Callers, 'at' | 'spoil'>;
 	tls: { cert: string; key: string; clientCa?: string | undefined };
 	/** Ms since 1970. */
 	now: () => number;
@@ -54,11 +63,17 @@ export interface WebhookServer {
 }
 
 /**
- * The admission endpoints, one handler for each path. They use express on `https`, not http2: express 5 crashes there at
+ * The admission endpoints. Who knows the segment in the paths of the webhook configurations is led by the path; of a
+ * stranger the content of the review counts, whatever the path. A review never gets a 4xx because of its path: the API
+ * server, which may read the configurations a moment late, would let an eviction pass.
+ *
+ * They use express on `https`, not http2: express 5 crashes there at
  * the first request (measured), and the API server speaks HTTP/1.1 as well.
  */
 export function createWebhookServer({
 	handlers,
+	strangers,
+	callers,
 	tls,
 	now,
 	metrics,
@@ -73,34 +88,42 @@ export function createWebhookServer({
 		if (leaving) response.set('connection', 'close');
 		next();
 	});
-	for (const [path, handler] of Object.entries(handlers)) {
-		app.post(path, async (request, response) => {
-			const arrival: Arrival = {
-				atMs: now(),
-				caller: 'known',
-				certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
-			};
-			inFlight += 1;
-			const answered = metrics.reviewStarted();
-			let allowed = false;
-			try {
-				const review = parseReview(await readBody(request));
-				const answer = await handler(review, arrival);
-				allowed = answer.allowed;
-				response.status(200).json(reviewOf(answer));
-			} finally {
-				inFlight -= 1;
-				answered(path, allowed);
-			}
-		});
-	}
+	app.use(async (request, response) => {
+		if (request.method !== 'POST') {
+			response.status(405).set({ allow: 'POST', connection: 'close' }).type('text/plain').send('only POST\n');
+			return;
+		}
+		const { caller, route: named } = callers.at(request.path);
+		const arrival: Arrival = {
+			atMs: now(),
+			caller,
+			certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
+		};
+		if (caller === 'known') whenTooLate(request, response, arrival.atMs, now, () => callers.spoil());
+		inFlight += 1;
+		const answered = metrics.reviewStarted();
+		let route = caller === 'known' && named !== undefined ? routeNamed(named) : undefined;
+		let allowed = false;
+		try {
+			const review = parseReview(await readBody(request));
+			route ??= routeByContent(review);
+			const handler = route && (caller === 'known' ? handlers : strangers)[route];
+			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
+			allowed = answer.allowed;
+			response.status(200).json(reviewOf(answer));
+		} finally {
+			inFlight -= 1;
+			answered(route ?? 'none', allowed);
+		}
+	});
 
 	const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
 		const status = error instanceof BadReview ? error.status : 500;
 		const message = error instanceof Error ? error.message : String(error);
 		metrics.badRequest(status);
+		// Never the path: it would tell the segment to whoever reads the log.
 		log[status === 500 ? 'error' : 'warn'](
-			{ path: request.path, from: request.ip, status, error: message },
+			{ caller: callers.at(request.path).caller, from: request.ip, status, error: message },
 			'request refused',
 		);
 		// The unread rest of a body that is too large would be taken for the next request.
@@ -141,6 +164,27 @@ export function createWebhookServer({
 			while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 		},
 	};
+}
+
+/** The API server waits so long where it does not say for how long. Ms. */
+const longestWaitMs = 10_000;
+
+/**
+ * Calls back if the answer comes too late: after the time that the API server has said to wait (`?timeout=5s`), or after it
+ * has closed the connection. It then reports the webhook with its whole URL.
+ */
+function whenTooLate(
+	request: Request,
+	response: Response,
+	startedMs: number,
+	now: () => number,
+	callBack: () => void,
+): void {
+	const [, seconds] = /^(\d+)s$/.exec(String(request.query.timeout)) ?? [];
+	const waitMs = seconds === undefined ? longestWaitMs : Number(seconds) * 1000;
+	response.once('close', () => {
+		if (!response.writableFinished || now() - startedMs > waitMs) callBack();
+	});
 }
 
 /** The request's body. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../../admission/api/keys.ts';
 import { objectPath, resources } from '../../admission/api/paths.ts';
+import { readPath } from '../../admission/webhook/rules/caller-path.ts';
 import { guardAnswers } from '../guard/probe.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isForbidden, unlessNotFound } from '../kube/failure.ts';
@@ -12,7 +13,7 @@ import { isServer } from './transforms.ts';
 const lookEveryMs = 300;
 
 interface Webhooks extends Manifest {
-	webhooks?: { clientConfig: { caBundle?: string } }[];
+	webhooks?: { clientConfig: { caBundle?: string; service?: { path?: string } } }[];
 }
 
 interface Rollout extends Manifest {
@@ -43,7 +44,7 @@ function isEstablished(crd: Manifest | undefined): boolean {
 }
 
 /**
- * What the guard still lacks, in words; undefined: it answers. Looks at the Deployment, the caBundle, and then sends
+ * What the guard still lacks, in words; undefined: it answers. Looks at the Deployment, caBundle and paths, and then sends
  * a dry-run eviction of a pod that does not exist through the API server, which only the guard answers with a warning.
  */
 export async function whatIsMissing(api: Objects, objects: readonly Manifest[]): Promise<string | undefined> {
@@ -57,6 +58,11 @@ export async function whatIsMissing(api: Objects, objects: readonly Manifest[]):
 		const { webhooks = [] } = ((await api.get(object)) ?? {}) as Webhooks;
 		if (webhooks.length === 0 || webhooks.some(({ clientConfig }) => !clientConfig.caBundle)) {
 			return `no server has set the caBundle of ${nameOf(object)} yet`;
+		}
+		if (
+			webhooks.some(({ clientConfig }) => clientConfig.service && !readPath(clientConfig.service.path ?? ''))
+		) {
+			return `no server has set the paths of ${nameOf(object)} yet`;
 		}
 	}
 	return (await guardAnswers(api.client)) ? undefined : 'the API server does not reach the guard yet';

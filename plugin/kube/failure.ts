@@ -1,3 +1,4 @@
+import { withoutSegments } from '../../admission/api/webhooks.ts';
 import { CliError, isCliError } from '../errors.ts';
 import { isProtobuf, readEnvelope } from './protobuf.ts';
 
@@ -25,7 +26,7 @@ export class ApiError extends Error {
 	warnings: string[] = [];
 
 	constructor(code: number, status: Status) {
-		super(status.message ?? `the server answered with HTTP status ${code}`);
+		super(withoutSegments(status.message ?? `the server answered with HTTP status ${code}`));
 		this.code = code;
 		this.status = status;
 	}

@@ -163,13 +163,15 @@ export class Rig<C extends RigCluster = Cluster> {
 		if (this.#balancer) this.#balancer.targets = this.servers.map((server) => server.port);
 	}
 
-	/** Resolves when the API server has the caBundle and the guard answers. */
+	/** Resolves when the API server has caBundle and path, and a replica leads. */
 	async guarded(): Promise<void> {
 		for (const kind of ['validating', ...(this.#options.sets ? ['mutating'] : [])]) {
 			const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/runners-admission`;
-			await eventually(`the caBundle of the ${kind} webhooks is patched in`, async () => {
-				const found = await this.kube.get<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(path);
-				return found.webhooks.every((webhook) => webhook.clientConfig.caBundle);
+			await eventually(`caBundle and path of the ${kind} webhooks are patched in`, async () => {
+				const { webhooks } = await this.kube.get<{
+					webhooks: { clientConfig: { caBundle?: string; service: { path?: string } } }[];
+				}>(path);
+				return webhooks.every(({ clientConfig }) => clientConfig.caBundle && clientConfig.service.path);
 			});
 		}
 		await eventually('a replica leads', () => this.servers.some(leads));

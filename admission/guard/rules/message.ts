@@ -59,6 +59,18 @@ export function ownerLeavingTexts(pod: RunnerPod, statefulSet: string): DenialTe
 	};
 }
 
+/** The review came by a path that the server has not written: from somebody else, or by a configuration that is a moment old. */
+export function unknownCallerTexts(pod: RunnerPod): DenialTexts {
+	const reason = 'unknown-caller';
+	const state = summaries[reason];
+	const rest = `${state}. Nothing is recorded: try again. See: kubectl runners doctor`;
+	const message = `runner ${pod.runnerName} ${rest}`;
+	return {
+		message: message.length <= longestMessage ? message : `this runner ${rest}`,
+		facts: { reason, state, next: `the pod is deleted ${afterwards[reason]}`, recorded: false },
+	};
+}
+
 /** An edit that would end the job, or hide the runner from the guard, is refused. */
 export function editRefusedTexts(pod: RunnerPod, edits: readonly string[]): DenialTexts {
 	const state = `runs: ${edits.join('; ')}`;
@@ -135,6 +147,7 @@ const summaries: Record<DenyReason, string> = {
 	'github-slow': 'may be busy: GitHub has not answered yet',
 	'internal-error': 'may be busy: the guard failed',
 	'owner-leaving': 'has ended and its StatefulSet is being deleted',
+	'unknown-caller': 'may be busy, and the guard does not recognise who asks',
 };
 
 const afterwards: Record<DenyReason, string> = {
@@ -152,6 +165,7 @@ const afterwards: Record<DenyReason, string> = {
 	'github-slow': 'when GitHub answers',
 	'internal-error': 'at the next try',
 	'owner-leaving': 'with its StatefulSet',
+	'unknown-caller': 'when the API server asks by the path in the webhook configuration',
 };
 
 /**

@@ -20,3 +20,6 @@ export const registeringRetryMs = 10_000;
 
 /** Sent to the scheduler only: without it, its preemption sends 50 DELETEs a second (measured). */
 export const schedulerRetryAfterSeconds = 3;
+
+/** Evictions by unknown callers whose pods are read at the same time: anybody who reaches the port may ask for that. */
+export const mostReadsForStrangers = 8;

@@ -47,6 +47,11 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
 		'start a replica; while none runs, break-glass works: see docs/runbook.md',
 	],
 	[
+		/does not recognise the API server/,
+		'it answers, but the path in the webhook configuration is not one that it has written',
+		'it writes the path within seconds; if that stays so, do the replicas share the Secret runners-admission-proof? Restart them',
+	],
+	[
 		/no such host/,
 		"the API server can't resolve its name",
 		'for a server outside of the cluster: can the API server resolve the ExternalName of the Service?',

@@ -20,7 +20,11 @@ export interface Webhook {
 	name: string;
 	failurePolicy?: string;
 	namespaceSelector?: LabelSelector;
-	clientConfig?: { caBundle?: string; url?: string; service?: { namespace: string; name: string } };
+	clientConfig?: {
+		caBundle?: string;
+		url?: string;
+		service?: { namespace: string; name: string; path?: string };
+	};
 }
 
 export interface WebhookConfiguration extends KubeObject {

@@ -65,6 +65,11 @@ async function byDeletion(
 		if (failed) return failed;
 		if (!(error instanceof ApiError)) throw error;
 		const denial = guardDenial(error);
+		if (denial?.reason === 'unknown-caller')
+			return {
+				kind: 'unreachable',
+				message: `${by}: the guard does not recognise the API server by its path`,
+			};
 		if (denial) return { kind: 'answered', by: `${by}: refused, ${denial.reason}` };
 		if (isNotFound(error) || isConflict(error)) return undefined; // it has gone
 		if (isForbidden(error) && error.message.includes('cannot delete'))

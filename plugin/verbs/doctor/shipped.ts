@@ -6,6 +6,7 @@ export const shippedPolicies = {
 		[guardWebhook]: 'Fail',
 		'break-glass.runners-admission.svc': 'Ignore',
 		'evictions.runners-admission.svc': 'Ignore',
+		'evictions-fail-closed.runners-admission.svc': 'Fail',
 		'updates.runners-admission.svc': 'Ignore',
 	},
 	mutating: {
@@ -20,6 +21,8 @@ export const consequences: Record<string, string> = {
 	'validating break-glass.runners-admission.svc': 'while no replica answers, break-glass does not work',
 	'validating evictions.runners-admission.svc':
 		'while no replica answers, no pod of the cluster can be evicted',
+	'validating evictions-fail-closed.runners-admission.svc':
+		'while no replica answers, busy runners can be evicted in namespaces labelled to fail closed',
 	'validating updates.runners-admission.svc':
 		'while no replica answers, labels of runner pods cannot be changed',
 	'mutating replicas.runners-admission.svc': 'while no replica answers, sets cannot be scaled',

@@ -10,7 +10,7 @@ import { runnerSetPod } from '../../sim/pods.ts';
 import { startGitHub } from '../../sim/simulator.ts';
 import { credentialsSecret, githubSecret, Space, says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
-import { deletion, post, review } from '../support/webhook-post.ts';
+import { deletion, knownPath, post, review } from '../support/webhook-post.ts';
 
 const test = spaceTests('GitHub outage', { prepare: () => stage('guard'), ownCredentials: true });
 
@@ -202,7 +202,7 @@ test('GitHub Enterprise Server: /api/v3, no rate-limit headers; an idle runner g
 				return found?.status?.phase === 'Running' && found;
 			});
 			const request = { ...deletion(pod), name, namespace: space.name };
-			const { text } = await post(server.port, '/pods/delete', review(request));
+			const { text } = await post(server.port, await knownPath(rig, '/pods/delete'), review(request));
 			allowed[name] = JSON.parse(text).response.allowed;
 		}
 		assert.equal(allowed, { idle: true, busy: false });

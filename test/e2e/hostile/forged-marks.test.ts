@@ -7,7 +7,7 @@ import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
-import { deletion, post, review } from '../support/webhook-post.ts';
+import { deletion, knownPath, post, review } from '../support/webhook-post.ts';
 
 const test = spaceTests('forged marks', { prepare: () => stage('guard') });
 
@@ -90,7 +90,7 @@ test('... nor by a replica that has never seen GitHub’s list', async ({ rig, s
 	try {
 		const answer = await post(
 			fresh.port,
-			'/pods/delete',
+			await knownPath(rig, '/pods/delete'),
 			review({ ...deletion(forged), name: 'busy', namespace: space.name, dryRun: false }),
 		);
 		assert.is(JSON.parse(answer.text).response.allowed, false, answer.text);

@@ -122,7 +122,7 @@ async function callWithCertificate(
 /** cert-manager's part: it writes the CA into the webhook configurations. */
 async function injectAs(rig: Rig, ca: Authority): Promise<void> {
 	for (const [kind, webhooks] of [
-		['validating', 4],
+		['validating', 5],
 		['mutating', 2],
 	] as const) {
 		const operations = Array.from({ length: webhooks }, (_, index) => ({

@@ -236,7 +236,7 @@ test('caBundle taken away or overwritten: put right', async ({ rig, call }) => {
 		overwritten,
 	]) {
 		for (const [kind, webhooks] of [
-			['validating', 4],
+			['validating', 5],
 			['mutating', 2],
 		] as const) {
 			const operations = Array.from({ length: webhooks }, (_, index) => ({

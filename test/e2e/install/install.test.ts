@@ -73,19 +73,19 @@ test('from an empty cluster to the first guarded delete: one command', async (co
 	assert.equal(space.killedJobs(), []);
 });
 
-test('a second run: everything is unchanged, and the caBundle that the server wrote stays', async (context) => {
+test('a second run: everything is unchanged, and caBundle and path that the server wrote stay', async (context) => {
 	const { rig, runners, port } = context;
 	const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
 	const read = () =>
 		rig.kube.get<{
 			metadata: { resourceVersion: string };
-			webhooks: { clientConfig: { caBundle?: string } }[];
+			webhooks: { clientConfig: { caBundle?: string; service: { path?: string } } }[];
 		}>(path);
 	const before = await read();
 	const again = await runners('install', '--external', `localhost:${port}`);
 	assert.equal(Object.keys(outcomes(ok(again))), ['unchanged']);
 	const after = await read();
-	assert.ok(after.webhooks.every(({ clientConfig }) => clientConfig.caBundle));
+	assert.ok(after.webhooks.every(({ clientConfig }) => clientConfig.caBundle && clientConfig.service.path));
 	assert.is(after.metadata.resourceVersion, before.metadata.resourceVersion);
 });
 

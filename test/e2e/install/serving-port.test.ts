@@ -8,7 +8,7 @@ import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { suite } from '../../support/suite.ts';
 import { end, Space } from '../support/space.ts';
-import { deletion, post, review } from '../support/webhook-post.ts';
+import { deletion, knownPath, post, review } from '../support/webhook-post.ts';
 
 const project = join(import.meta.dirname, '../../..');
 
@@ -74,7 +74,7 @@ test('as documented: Service and NetworkPolicy follow the pod, and the server gu
 	try {
 		assert.is(server.port, port);
 		const request = { ...deletion(await space.pod('busy-0')), name: 'busy-0', namespace: space.name };
-		const { text } = await post(port, '/pods/delete', review(request));
+		const { text } = await post(port, await knownPath(rig, '/pods/delete'), review(request));
 		assert.match(JSON.parse(text).response.status.message, 'is busy');
 	} finally {
 		await server.stop();

@@ -1,4 +1,6 @@
 import { request } from 'node:https';
+import { type Route, webhookRoutes } from '../../../admission/api/webhooks.ts';
+import type { Rig } from '../../rig/rig.ts';
 
 /** An HTTP answer of the webhook's port. */
 export interface Answer {
@@ -30,6 +32,22 @@ export function post(
 	});
 }
 
+/**
+ * The path of this webhook as the API server has it now: who posts there is taken for the API server. It is renewed when a
+ * replica starts, and good for 2 minutes more.
+ */
+export async function knownPath(rig: Pick<Rig, 'kube'>, route: Route): Promise<string> {
+	for (const kind of ['validating', 'mutating'] as const) {
+		const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/runners-admission`;
+		const { webhooks } = await rig.kube.get<{
+			webhooks: { name: string; clientConfig: { service: { path?: string } } }[];
+		}>(path);
+		const found = webhooks.find(({ name }) => webhookRoutes[kind][name] === route);
+		if (found?.clientConfig.service.path) return found.clientConfig.service.path;
+	}
+	throw new Error(`no webhook has the path of ${route}`);
+}
+
 /** An AdmissionReview around this request. */
 export const review = (request: unknown, apiVersion = 'admission.k8s.io/v1') =>
 	JSON.stringify({ apiVersion, kind: 'AdmissionReview', request });
@@ -37,6 +55,7 @@ export const review = (request: unknown, apiVersion = 'admission.k8s.io/v1') =>
 export const deletion = (pod: unknown) => ({
 	uid: 'test',
 	operation: 'DELETE',
+	resource: { group: '', version: 'v1', resource: 'pods' },
 	userInfo: { username: 'test' },
 	name: 'a',
 	namespace: 'default',

@@ -56,10 +56,10 @@ function followed(start: Record<string, WebhookConfiguration | KubeError>) {
 	const configurations = new WebhookConfigurations({
 		client,
 		clock,
-		onChange: () => (changes += 1),
 		onRestart: () => {},
 		log,
 	});
+	configurations.onChange(() => (changes += 1));
 	return {
 		configurations,
 		patches,

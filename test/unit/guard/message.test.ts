@@ -9,6 +9,7 @@ import {
 	editRefusedTexts,
 	longestMessage,
 	ownerLeavingTexts,
+	unknownCallerTexts,
 	unreadableTexts,
 } from '../../../admission/guard/rules/message.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
@@ -35,9 +36,9 @@ const details: Partial<Record<DenyReason, string>> = {
 };
 
 function textsOf(pod: RunnerPod, reason: DenyReason, detail?: string): DenialTexts {
-	return reason === 'owner-leaving'
-		? ownerLeavingTexts(pod, pod.name.replace(/-0$/, ''))
-		: denialTexts(pod, deny(reason, detail), true, noon);
+	if (reason === 'owner-leaving') return ownerLeavingTexts(pod, pod.name.replace(/-0$/, ''));
+	if (reason === 'unknown-caller') return unknownCallerTexts(pod);
+	return denialTexts(pod, deny(reason, detail), true, noon);
 }
 
 test('every reason: the message stands word for word in the runbook', () => {

@@ -73,26 +73,6 @@ test('the oldest recorded deletion, who asked, and what it waits for', () => {
 	});
 });
 
-test('whatever pods say, the report fits into a ConfigMap (1 MiB)', () => {
-	const asked = pod({ metadata: { annotations: { [record.requestedBy]: 'x'.repeat(262_144) } } });
-	const waiting = new Map(
-		Array.from({ length: 10_000 }, (_, index) => [
-			`ci/r${index}`,
-			{ reason: 'busy' as const, askedAtMs: index === 1 ? noon - 1 : noon },
-		]),
-	);
-	const credentials = Array.from({ length: 1_000 }, (_, index) =>
-		usedCredential(
-			`${'n'.repeat(63)}/${'s'.repeat(253)}${index}`,
-			{ ...healthy, healthy: false, trouble: { kind: 'credentials-invalid', detail: 'd'.repeat(300) } },
-			true,
-		),
-	);
-	const report = reportOf(facts({ pods: [asked], waiting, credentials }), noon);
-	assert.ok(JSON.stringify(report, undefined, 2).length < 2 ** 20);
-	assert.is(report.recordedDeletions.oldest?.requestedBy?.length, 256);
-});
-
 for (const [what, state, answered, expected] of [
 	['not used yet', healthy, false, { state: 'not-used-yet' }],
 	['works', healthy, true, { state: 'ok' }],

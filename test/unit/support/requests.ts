@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
 
 /** What a path names: `/api/v1/namespaces/ci/pods/r1/status` is of the collection `/api/v1/pods`. */
 export interface Address {
@@ -92,7 +94,10 @@ export function applyJsonPatch<T extends object>(target: T, patch: unknown): T {
 			(part, key) => part[key] as Record<string, unknown>,
 			changed as Record<string, unknown>,
 		);
-		if (op === 'remove') delete parent[last];
+		if (op === 'test') {
+			if (!isDeepStrictEqual(parent[last], value))
+				throw new KubeError(422, 'Invalid', `the test of ${path} failed`);
+		} else if (op === 'remove') delete parent[last];
 		else if (op === 'add' || op === 'replace') parent[last] = value;
 		else throw new Error(`a JSON patch with ${op} is not known here`);
 	}

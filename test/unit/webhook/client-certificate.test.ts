@@ -7,6 +7,7 @@ import { createWebhookServer, type WebhookServer } from '../../../admission/webh
 import { createAuthority, issueClient, issueServer, type KeyPair } from '../../cluster/certificates.ts';
 import { deletion, review } from '../../e2e/support/webhook-post.ts';
 import { suite } from '../../support/suite.ts';
+import { answering } from './answering.ts';
 
 interface Context {
 	webhook: WebhookServer;
@@ -22,10 +23,9 @@ const [serverCa, clientCa, otherCa] = await Promise.all([
 const apiServer = await issueClient(clientCa, 'kube-apiserver', []);
 
 test.before(async (context) => {
-	const handlers = { '/pods/delete': () => ({ uid: 'test', allowed: true }) };
 	const tls = { ...(await issueServer(serverCa)), clientCa: clientCa.cert };
 	context.webhook = createWebhookServer({
-		handlers,
+		...answering(() => ({ uid: 'test', allowed: true })),
 		tls,
 		now: Date.now,
 		metrics: new Metrics(),

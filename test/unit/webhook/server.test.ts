@@ -1,31 +1,69 @@
 /** The admission port over real TLS. */
 import type { IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { allowed } from '../../../admission/webhook/review.ts';
+import type { Callers } from '../../../admission/webhook/callers.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	type Arrival,
+	allowed,
+} from '../../../admission/webhook/review.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueServer } from '../../cluster/certificates.ts';
+import { deletion, review as reviewOf } from '../../e2e/support/webhook-post.ts';
+import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
+import { answering, knownPath } from './answering.ts';
 
-const test = suite<{ webhook: WebhookServer; agent: Agent; port: number }>('webhook server');
+interface Context {
+	webhook: WebhookServer;
+	callers: Callers;
+	log: string[];
+	metrics: Metrics;
+	agent: Agent;
+	port: number;
+	/** How the reviews came, and who answered them. */
+	seen: (Arrival & { by: 'handler' | 'stranger' })[];
+	/** How long the answer takes; ms. */
+	takesMs: number;
+}
+
+const test = suite<Context>('webhook server');
 
 test.before(async (context) => {
 	const authority = await createAuthority();
-	const handlers = { '/pods/delete': ({ uid }: { uid: string }) => allowed(uid) };
+	context.log = [];
+	context.metrics = new Metrics();
+	context.seen = [];
+	context.takesMs = 0;
+	const answer = (by: 'handler' | 'stranger') => async (request: AdmissionRequest, arrival: Arrival) => {
+		context.seen.push({ ...arrival, by });
+		await sleep(context.takesMs);
+		if (request.name === 'fails') throw new Error('a mistake');
+		return allowed(request.uid);
+	};
+	const all = answering(answer('handler'), answer('stranger'));
+	context.callers = all.callers;
 	context.webhook = createWebhookServer({
-		handlers,
+		...all,
 		tls: await issueServer(authority),
 		now: Date.now,
-		metrics: new Metrics(),
-		log: pino({ level: 'silent' }),
+		metrics: context.metrics,
+		log: pino({ level: 'debug' }, { write: (line: string) => void context.log.push(line) }),
 	});
 	const { server } = context.webhook;
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 	context.port = (server.address() as AddressInfo).port;
 	context.agent = new Agent({ ca: authority.cert, keepAlive: true, maxSockets: 1 });
+});
+test.before.each((context) => {
+	context.seen = [];
+	context.takesMs = 0;
 });
 test.after(({ webhook, agent }) => {
 	agent?.destroy();
@@ -33,30 +71,128 @@ test.after(({ webhook, agent }) => {
 	webhook?.server.closeAllConnections();
 });
 
+test('who knows the path is led by it; for others the content counts, and none gets a 4xx', async (context) => {
+	const { agent, port, callers, seen } = context;
+	const path = knownPath('/pods/delete', callers);
+	const wrong = path.replace(/.{3}\/pods/, '000/pods');
+	const before = Date.now();
+	for (const [asked, by] of [
+		[path, 'handler'],
+		[knownPath('/pods/update', callers), 'handler'],
+		[wrong, 'stranger'],
+		['/pods/delete', 'stranger'],
+		['/', 'stranger'],
+		['/%ff', 'stranger'],
+		['/something/else', 'stranger'],
+		[path.replace('/pods/delete', '/pods/nothing'), 'handler'],
+	] as const) {
+		const answer = await review(agent, port, asked);
+		assert.is(answer.statusCode, 200, asked);
+		const last = seen.pop();
+		assert.equal([last?.by, last?.caller], [by, by === 'handler' ? 'known' : 'stranger'], asked);
+		assert.is(last?.certified, false);
+		assert.ok(last !== undefined && last.atMs >= before && last.atMs <= Date.now());
+	}
+});
+test('what concerns no handler is allowed, and asks none', async ({ agent, port, callers, seen }) => {
+	for (const path of ['/', knownPath('/pods/delete', callers).replace('/pods/delete', '/')]) {
+		const answer = await review(agent, port, path, { resource: { group: '', resource: 'configmaps' } });
+		assert.is(answer.body.response.allowed, true);
+	}
+	assert.equal(seen, []);
+});
+test('neither the log nor the metrics nor an answer tells the segment', async (context) => {
+	const { agent, port, callers, metrics } = context;
+	const path = knownPath('/pods/delete', callers);
+	const answers = [
+		await review(agent, port, path),
+		await review(agent, port, path, { name: 'fails' }),
+		await review(agent, port, path, { uid: undefined }),
+		await review(agent, port, `${path}/%ff`),
+		await review(agent, port, path, {}, 'GET'),
+	];
+	assert.equal(
+		answers.map(({ statusCode }) => statusCode),
+		[200, 500, 400, 200, 405],
+	);
+	const told = [...context.log, await metrics.registry.metrics(), ...answers.map(({ text }) => text)].join();
+	assert.match(told, 'a mistake');
+	assert.match(told, 'handler="/pods/delete"');
+	assert.not.match(told, /[0-9a-f]{64}/);
+});
+test('an answer that the API server did not wait for spoils the path, that of a stranger does not', async (context) => {
+	const { agent, port, callers } = context;
+	let spoiled = 0;
+	callers.whenSpoiled(() => spoiled++);
+	const path = knownPath('/pods/delete', callers);
+	await review(agent, port, `${path}?timeout=1s`);
+	await review(agent, port, path);
+	assert.is(spoiled, 0);
+
+	context.takesMs = 30;
+	await review(agent, port, `${path}?timeout=5s`);
+	assert.is(spoiled, 0);
+	await review(agent, port, `${path}?timeout=0s`);
+	await eventually('it was late', () => spoiled === 1);
+
+	context.takesMs = 100;
+	context.seen.length = 0;
+	for (const [asked, expected] of [
+		[path, 2],
+		['/pods/delete', 2],
+	] as const) {
+		const gone = review(agent, port, asked, {}, 'POST', 20).then(
+			() => assert.unreachable(),
+			() => undefined,
+		);
+		await gone;
+		await eventually('it is known', () => context.seen.length > 0);
+		await context.webhook.drained();
+		assert.is(spoiled, expected, `${asked}: the connection was closed before the answer`);
+		context.seen.length = 0;
+	}
+});
 test('while it leaves it answers, and each answer ends its connection, so that none is cut under a review', async ({
 	webhook,
+	callers,
 	agent,
 	port,
 }) => {
-	assert.is((await review(agent, port)).headers.connection, 'keep-alive');
+	assert.is((await review(agent, port, knownPath('/pods/delete', callers))).headers.connection, 'keep-alive');
 	webhook.leave();
-	const last = await review(agent, port);
+	const last = await review(agent, port, knownPath('/pods/delete', callers));
 	assert.is(last.statusCode, 200);
 	assert.is(last.headers.connection, 'close');
 });
 
-function review(agent: Agent, port: number): Promise<IncomingMessage> {
-	const body = JSON.stringify({
-		apiVersion: 'admission.k8s.io/v1',
-		kind: 'AdmissionReview',
-		request: { uid: 'u', operation: 'DELETE', userInfo: {}, oldObject: { metadata: { name: 'a' } } },
-	});
+interface Answer extends IncomingMessage {
+	text: string;
+	/** If it is JSON. */
+	body: { response: AdmissionResponse };
+}
+
+/** Sends a review of a DELETE, changed like this, and gives up after a while. */
+function review(
+	agent: Agent,
+	port: number,
+	path: string,
+	change: object = {},
+	method = 'POST',
+	withinMs = 5_000,
+): Promise<Answer> {
+	const request = { ...deletion({ metadata: { name: 'a' } }), ...change };
 	return new Promise((resolve, reject) => {
 		const headers = { 'content-type': 'application/json' };
-		const call = request({ agent, host: '127.0.0.1', port, path: '/pods/delete', method: 'POST', headers });
+		const call = httpsRequest({ agent, host: '127.0.0.1', port, path, method, headers });
+		const cancel = setTimeout(() => call.destroy(), withinMs);
 		call.once('error', reject);
-		call.once('response', (response) => response.resume().once('end', () => resolve(response)));
-		call.end(body);
+		call.once('response', async (response) => {
+			const text = Buffer.concat(await response.toArray()).toString();
+			clearTimeout(cancel);
+			const body = text.startsWith('{') ? JSON.parse(text) : {};
+			resolve(Object.assign(response, { text, body }));
+		});
+		call.end(reviewOf(request));
 	});
 }
 

@@ -3,6 +3,7 @@ import type { Finding } from '../finding.ts';
 import { caBundle } from './ca-bundle.ts';
 import { apiServer, setKindsServed } from './cluster.ts';
 import { credentials, rateBudget } from './github.ts';
+import { paths } from './paths.ts';
 import { evictions, guardedPods, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
@@ -14,6 +15,7 @@ const checks: readonly Check[] = [
 	present,
 	failurePolicies,
 	caBundle,
+	paths,
 	reachable,
 	certificate,
 	leader,

@@ -31,8 +31,8 @@ test('in a healthy cluster every check is ok and says what it found', () => {
 		findings.filter(({ level }) => level !== 'ok'),
 		[],
 	);
-	assert.is(findings.length, 15);
-	assert.is(new Set(findings.map(({ check: name }) => name)).size, 15);
+	assert.is(findings.length, 16);
+	assert.is(new Set(findings.map(({ check: name }) => name)).size, 16);
 });
 
 test('the shipped policies are those of the manifests', () => {
@@ -75,7 +75,7 @@ for (const [what, name, more, level, words] of [
 		'warning',
 		/1 webhook missing/,
 	],
-	['the guard alone', 'webhooks', { mutating: missing }, 'ok', /4 webhooks registered/],
+	['the guard alone', 'webhooks', { mutating: missing }, 'ok', /5 webhooks registered/],
 	['may not be read', 'webhooks', { validating: notAllowed }, 'warning', /not checked: you may not get it/],
 	[
 		'Ignore',
@@ -111,6 +111,36 @@ for (const [what, name, more, level, words] of [
 		{ mutating: configuration([{ name: guardWebhook, clientConfig: { caBundle: 'bm9uZQ==' } }]) },
 		'error',
 		/holds no certificate/,
+	],
+	[
+		'written by hand',
+		'paths',
+		{
+			mutating: configuration([
+				{
+					name: guardWebhook,
+					clientConfig: { service: { namespace: 'a', name: 'b', path: '/pods/delete' } },
+				},
+			]),
+		},
+		'error',
+		/1 webhook has no path of the server/,
+	],
+	[
+		'an address of their own',
+		'paths',
+		{
+			mutating: configuration([{ name: guardWebhook, clientConfig: { url: 'https://a/' } }]),
+		},
+		'ok',
+		/written by the server/,
+	],
+	[
+		'not recognised',
+		'reachable',
+		{ reach: { kind: 'unreachable', message: 'the guard does not recognise the API server by its path' } },
+		'error',
+		/the path in the webhook configuration is not one that it has written/,
 	],
 	['expired', 'ca-bundle', { nowMs: nowMs + 400 * 24 * 60 * 60_000 }, 'error', /has expired on/],
 	[

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../../../../admission/api/kinds.ts';
 import type { Report } from '../../../../../admission/api/report.ts';
+import { pathOf } from '../../../../../admission/webhook/rules/caller-path.ts';
 import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
 import type { Budget, Facts, Fetched, Webhook } from '../../../../../plugin/verbs/doctor/facts.ts';
 import type { Finding } from '../../../../../plugin/verbs/doctor/finding.ts';
@@ -14,6 +15,8 @@ export const nowMs = Date.now();
 export const ago = (seconds: number) => new Date(nowMs - seconds * 1000).toISOString();
 export const inDays = (days: number) => new Date(nowMs + days * 24 * 60 * 60_000 + 60_000).toISOString();
 
+const segment = { epoch: 1_800_000_000, signature: 'ab'.repeat(32) };
+
 const leftOut = {
 	matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['runners-system'] }],
 };
@@ -23,7 +26,14 @@ export function webhooks(kind: 'validating' | 'mutating'): Webhook[] {
 		name,
 		failurePolicy,
 		namespaceSelector: leftOut,
-		clientConfig: { caBundle, service: { namespace: 'runners-system', name: 'runners-admission' } },
+		clientConfig: {
+			caBundle,
+			service: {
+				namespace: 'runners-system',
+				name: 'runners-admission',
+				path: pathOf(segment, '/pods/delete'),
+			},
+		},
 	}));
 }
 

@@ -1,0 +1,68 @@
+import type { Pod } from '../api/kinds.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { readRunnerPod } from '../runner/runner-pod.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	allowed,
+	type Refusal,
+	refused,
+} from '../webhook/review.ts';
+import type { Handlers } from '../webhook/server.ts';
+import { refusalOf } from './delete-pods.ts';
+import { podOfEviction } from './evict-pods.ts';
+import { unknownCallerTexts, unreadableTexts } from './rules/message.ts';
+import { mostReadsForStrangers } from './rules/policy.ts';
+
+interface Dependencies {
+	pods: Pick<RunnerPods, 'get'>;
+	metrics: Metrics;
+	log: Log;
+}
+
+/**
+ * Reviews that did not come by the path in the webhook configurations. Anybody who reaches the port can send them, so
+ * they have no effect: no record, no call to GitHub, no Event, no Secret is read. But they may be the API server's, whose
+ * configuration is a moment old or was just applied, so a live runner is refused; anything else may go, as it may when
+ * the caller is known.
+ */
+export function strangers({
+	pods,
+	metrics,
+	log,
+}: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict'> {
+	let reading = 0;
+
+	function judge(uid: string, pod: Pod | undefined, refusal: Refusal): AdmissionResponse {
+		const runner = pod && readRunnerPod(pod);
+		const isLive = runner?.process.state === 'running' && !runner.terminating && !runner.breakGlass;
+		if (!isLive) return allowed(uid);
+		metrics.decision('deny', 'unknown-caller');
+		log.debug({ pod: `${runner.namespace}/${runner.name}`, reason: 'unknown-caller' }, 'deletion denied');
+		const { message, facts } = unknownCallerTexts(runner);
+		return refused(uid, refusal, message, facts);
+	}
+
+	return {
+		'/pods/delete': (request) => judge(request.uid, request.oldObject as Pod, refusalOf(request)),
+		async '/pods/evict'(request: AdmissionRequest) {
+			const { uid } = request;
+			const address = podOfEviction(request);
+			if (!address) return allowed(uid);
+			const { namespace, name } = address;
+			try {
+				if (reading >= mostReadsForStrangers) throw new Error('too many evictions by unknown callers');
+				reading += 1;
+				const pod = await pods.get(namespace, name).finally(() => (reading -= 1));
+				return judge(uid, pod, { code: 429 });
+			} catch (error) {
+				const why = error instanceof Error ? error.message : String(error);
+				metrics.decision('deny', 'internal-error');
+				const { message, facts } = unreadableTexts(name, why);
+				return refused(uid, { code: 429 }, message, facts);
+			}
+		},
+	};
+}

@@ -1,0 +1,25 @@
+import { group as setsGroup } from '../../api/sets.ts';
+import { type Route, routes } from '../../api/webhooks.ts';
+import type { AdmissionRequest } from '../review.ts';
+
+/** The route that ends a path; undefined where it is none of ours. */
+export const routeNamed = (path: string): Route | undefined => routes.find((route) => route === path);
+
+/**
+ * What a review is about, by its content. A path that the server did not write says nothing, and while the manifests are
+ * being applied for the first time there is none. undefined: nothing that concerns us.
+ */
+export function routeByContent({ operation, resource, subResource }: AdmissionRequest): Route | undefined {
+	const { group = '', resource: plural = '' } = resource ?? {};
+	if (group === setsGroup) {
+		const isSet = !subResource && ['runnersets', 'runnerdeployments'].includes(plural);
+		return isSet && (operation === 'CREATE' || operation === 'UPDATE') ? '/sets/replicas' : undefined;
+	}
+	if (group !== '' || plural !== 'pods') return undefined;
+	if (subResource === 'eviction') return operation === 'CREATE' ? '/pods/evict' : undefined;
+	// A status or a resize is an update of the pod as well.
+	if (operation === 'UPDATE') return '/pods/update';
+	if (subResource) return undefined;
+	if (operation === 'DELETE') return '/pods/delete';
+	return operation === 'CREATE' ? '/pods/create' : undefined;
+}

@@ -1,0 +1,138 @@
+/** Reviews that did not come by the path in the webhook configurations: no effect, and no live runner goes. */
+import { pino } from 'pino';
+import * as assert from 'uvu/assert';
+import { readDenial } from '../../../admission/api/denial.ts';
+import { breakGlass, probe } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { longestMessage } from '../../../admission/guard/rules/message.ts';
+import { mostReadsForStrangers } from '../../../admission/guard/rules/policy.ts';
+import { strangers } from '../../../admission/guard/strangers.ts';
+import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import type { AdmissionRequest, AdmissionResponse } from '../../../admission/webhook/review.ts';
+import { suite } from '../../support/suite.ts';
+import { pod } from '../runner/pods.ts';
+import { stranger } from '../support/arrival.ts';
+
+const test = suite('strangers');
+const live = pod({});
+
+/** The one thing that a stranger may cause is that a pod is read: all else would not be there. */
+function reviewing(stored: Pod | 'none' | Promise<Pod> | Error = live) {
+	const read: string[] = [];
+	const handlers = strangers({
+		pods: {
+			get: async (namespace, name) => {
+				read.push(`${namespace}/${name}`);
+				if (stored instanceof Error) throw stored;
+				return stored === 'none' ? undefined : stored;
+			},
+		},
+		metrics: new Metrics(),
+		log: pino({ level: 'silent' }),
+	});
+	const ask = (route: keyof typeof handlers, change: Partial<AdmissionRequest>) =>
+		handlers[route](
+			{ uid: 'u', operation: 'DELETE', userInfo: { username: 'me' }, ...change },
+			stranger,
+		) as Promise<AdmissionResponse>;
+	return {
+		read,
+		remove: async (oldObject: unknown, more: Partial<AdmissionRequest> = {}) =>
+			ask('/pods/delete', { oldObject, ...more }),
+		evict: async (name = 'r1', more: object = {}) =>
+			ask('/pods/evict', { operation: 'CREATE', namespace: 'ci', name, object: { metadata: {} }, ...more }),
+	};
+}
+
+const codeOf = ({ status }: AdmissionResponse) => status?.code;
+
+test('a DELETE of a live runner is refused, from whatever is claimed on it, and nothing is read', async () => {
+	const { remove, read } = reviewing();
+	const claims = [
+		live,
+		pod({
+			metadata: {
+				annotations: {
+					'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:00Z',
+					'actions-runner/unregistration-proof': 'AAAA',
+					'actions-runner/node-gone-since': '2020-01-01T00:00:00Z',
+					'actions-runner/id': '999999',
+					'actions-runner/github-api-creds-secret': 'does-it-exist',
+				},
+			},
+		}),
+	];
+	for (const claim of claims)
+		for (const dryRun of [false, true]) {
+			const answer = await remove(claim, { dryRun });
+			assert.is(answer.allowed, false);
+			assert.is(codeOf(answer), 409);
+			const denial = readDenial(answer.status?.details.causes ?? []);
+			assert.is(denial?.reason, 'unknown-caller');
+			assert.is(denial?.recorded, false);
+			const message = answer.status?.message ?? '';
+			assert.match(message, /does not recognise who asks.*Nothing is recorded.*kubectl runners doctor/);
+			assert.ok(message.length <= longestMessage);
+		}
+	const long = await remove(pod({ env: { RUNNER_NAME: 'x'.repeat(200) } }));
+	assert.match(long.status?.message ?? '', /^this runner may be busy/);
+	assert.equal(read, []);
+});
+test('the scheduler is refused so that it does not ask 50 times a second', async () => {
+	const { remove } = reviewing();
+	const { status } = await remove(live, { userInfo: { username: 'system:kube-scheduler' } });
+	assert.equal([status?.code, status?.details.retryAfterSeconds], [429, 3]);
+});
+test('an eviction of a live runner is refused with 429, also as a dry run', async () => {
+	const { evict, read } = reviewing();
+	for (const more of [{}, { dryRun: true }]) assert.is(codeOf(await evict('r1', more)), 429);
+	assert.equal(read, ['ci/r1', 'ci/r1']);
+});
+test('everything else goes, as it does for the API server', async () => {
+	const others: [string, Pod][] = [
+		['no runner', pod({ spec: { containers: [{ name: 'main' }] } })],
+		['terminating', pod({ metadata: { deletionTimestamp: '2026-11-23T12:00:00Z' } })],
+		['break-glass', pod({ metadata: { annotations: { [breakGlass]: 'stuck' } } })],
+		['never started', pod({ status: { phase: 'Pending', containerStatuses: [] } })],
+		[
+			'exited',
+			pod({
+				status: {
+					phase: 'Succeeded',
+					containerStatuses: [{ name: 'runner', restartCount: 0, state: { terminated: { exitCode: 0 } } }],
+				},
+			}),
+		],
+	];
+	for (const [what, one] of others) {
+		const { remove, evict } = reviewing(one);
+		assert.equal(await remove(one), { uid: 'u', allowed: true }, what);
+		assert.equal(await evict(), { uid: 'u', allowed: true }, what);
+	}
+	assert.equal(await reviewing('none').evict(), { uid: 'u', allowed: true });
+	const nameless = reviewing();
+	assert.equal(await nameless.evict(''), { uid: 'u', allowed: true });
+	assert.equal(nameless.read, []);
+});
+test('the probe is not answered: only the API server’s path proves that it reaches the guard', async () => {
+	assert.is((await reviewing('none').evict(probe.pod, { dryRun: true })).warnings, undefined);
+});
+test('a pod that cannot be read, or is of no sensible form, is not evicted', async () => {
+	assert.is(codeOf(await reviewing(new Error('timed out')).evict()), 429);
+	const odd = { metadata: { name: 'r1' }, spec: { containers: [null] } } as unknown as Pod;
+	assert.is(codeOf(await reviewing(odd).evict()), 429);
+});
+test('only a few pods are read at a time, and then the next ones', async () => {
+	let answer = (_pod: Pod): void => {};
+	const { evict, read } = reviewing(new Promise<Pod>((resolve) => (answer = resolve)));
+	const first = Array.from({ length: mostReadsForStrangers }, () => evict());
+	const more = await Promise.all([evict(), evict()]);
+	assert.equal(more.map(codeOf), [429, 429]);
+	assert.is(read.length, mostReadsForStrangers);
+	answer(live);
+	await Promise.all(first);
+	await evict();
+	assert.is(read.length, mostReadsForStrangers + 1);
+});
+
+test.run();

@@ -1,0 +1,44 @@
+import * as assert from 'uvu/assert';
+import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
+import { routeByContent, routeNamed } from '../../../admission/webhook/rules/route.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('what a review is about');
+const sets = 'actions.summerwind.dev';
+
+for (const [operation, group, resource, subResource, route] of [
+	['DELETE', '', 'pods', '', '/pods/delete'],
+	['CREATE', '', 'pods', 'eviction', '/pods/evict'],
+	['UPDATE', '', 'pods', '', '/pods/update'],
+	['UPDATE', '', 'pods', 'status', '/pods/update'],
+	['UPDATE', '', 'pods', 'resize', '/pods/update'],
+	['CREATE', '', 'pods', '', '/pods/create'],
+	['CREATE', '', 'pods', 'binding', undefined],
+	['CONNECT', '', 'pods', 'exec', undefined],
+	['CONNECT', '', 'pods', '', undefined],
+	['UPDATE', '', 'pods', 'eviction', undefined],
+	['DELETE', '', 'pods', 'status', undefined],
+	['DELETE', '', 'configmaps', '', undefined],
+	['DELETE', 'metrics.k8s.io', 'pods', '', undefined],
+	['CREATE', sets, 'runnersets', '', '/sets/replicas'],
+	['UPDATE', sets, 'runnerdeployments', '', '/sets/replicas'],
+	['UPDATE', sets, 'runnersets', 'status', undefined],
+	['DELETE', sets, 'runnersets', '', undefined],
+	['CREATE', sets, 'runners', '', undefined],
+] as const)
+	test(`${operation} ${group}/${resource}/${subResource}: ${route}`, () => {
+		const request = { operation, resource: { group, version: 'v1', resource }, subResource };
+		assert.is(routeByContent(request as unknown as AdmissionRequest), route);
+	});
+
+test('a review that does not say is about nothing', () => {
+	for (const resource of [undefined, null, 'pods', 1, {}])
+		assert.is(routeByContent({ operation: 'DELETE', resource } as unknown as AdmissionRequest), undefined);
+});
+test('a path names a route as a whole, or none', () => {
+	assert.is(routeNamed('/pods/delete'), '/pods/delete');
+	for (const path of ['/pods/delete/', '/pods', '/', '', '/a/pods/delete'])
+		assert.is(routeNamed(path), undefined);
+});
+
+test.run();
