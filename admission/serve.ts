@@ -196,7 +196,7 @@ async function run({
 				identity: shared.self,
 				lead(leading, client) {
 					recovery.clear(); // of an earlier term
-					return lead({ ...leaderDependencies, client }, leading);
+					return lead({ ...leaderDependencies, client, unfenced: shared.client }, leading);
 				},
 			},
 			stop.signal,

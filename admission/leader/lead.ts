@@ -25,10 +25,14 @@ import { runnerSets } from '../sets/runner-set.ts';
 import { StandaloneRunners } from '../sets/standalone-runners.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { ExchangePods } from './exchange-pods.ts';
 import { writeReports } from './report-writer.ts';
 
 export interface LeadDependencies {
+	/** Writes only while this process leads. */
 	client: KubeClient;
+	/** Writes at any time: for what GitHub has answered. */
+	unfenced: KubeClient;
 	accounts: Accounts;
 	proof: Proof;
 	events: Events;
@@ -53,15 +57,12 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const { client, accounts, proof, events, metrics, controllers, templateDefaults, clock, log } =
 		dependencies;
 	const cache = new Cache({ client, metrics, clock, log });
-	const pods = new RunnerPods(
-		client,
-		proof,
-		clock.now,
-		async (namespace, name) =>
-			// What the cache lacks may be newer than the cache, or its CRD may just have been installed: then it is read.
-			cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name),
-	);
-	const ports = createReleasePorts({ ...dependencies, pods });
+	// What the cache lacks may be newer than the cache, or its CRD may just have been installed: then it is read.
+	const ephemeralRunner = async (namespace: string, name: string) =>
+		cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name);
+	const pods = new RunnerPods(client, proof, clock.now, ephemeralRunner);
+	const exchanged = new ExchangePods(pods, dependencies.unfenced, proof, clock.now, ephemeralRunner);
+	const ports = createReleasePorts({ ...dependencies, pods: exchanged });
 	const deletion = new DeletionLoop({
 		cache,
 		pods,

@@ -1,0 +1,22 @@
+import { RunnerPods } from '../cluster/runner-pods.ts';
+
+/**
+ * The runner pods as the leader's exchanges with GitHub write on them. A claim or a record, which is written only onto the
+ * pod as it was read, is the leader's alone. What GitHub has answered is written whoever leads by then: a 204 that is
+ * written nowhere would be lost.
+ */
+export class ExchangePods extends RunnerPods {
+	readonly #asLeader: RunnerPods;
+
+	/** `asLeader` writes only while this process leads; the `others`, as for RunnerPods, at any time. */
+	constructor(asLeader: RunnerPods, ...others: ConstructorParameters<typeof RunnerPods>) {
+		super(...others);
+		this.#asLeader = asLeader;
+	}
+
+	override patch(...[pod, change, onlyIfVersion]: Parameters<RunnerPods['patch']>) {
+		return onlyIfVersion === undefined
+			? super.patch(pod, change)
+			: this.#asLeader.patch(pod, change, onlyIfVersion);
+	}
+}

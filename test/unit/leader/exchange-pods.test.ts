@@ -1,0 +1,42 @@
+import * as assert from 'uvu/assert';
+import { progress } from '../../../admission/api/keys.ts';
+import { RunnerPods } from '../../../admission/cluster/runner-pods.ts';
+import { writesOnlyWhile } from '../../../admission/kube/lease.ts';
+import { ExchangePods } from '../../../admission/leader/exchange-pods.ts';
+import { suite } from '../../support/suite.ts';
+import { World } from '../support/world.ts';
+
+const test = suite('what an exchange with GitHub writes');
+
+test('who no longer leads makes no claim, but writes what GitHub has answered', async () => {
+	const { api, proof, clock } = new World();
+	api.latencyMs = 0;
+	let leads = true;
+	const asLeader = new RunnerPods(
+		writesOnlyWhile(api, () => leads),
+		proof,
+		clock.now,
+	);
+	const pods = new ExchangePods(asLeader, api, proof, clock.now);
+	const made = api.put('/api/v1/pods', { metadata: { name: 'r1', namespace: 'ci', uid: 'u' } } as never);
+	const pod = { namespace: 'ci', name: 'r1', uid: made.metadata.uid ?? '' };
+	const write = async (key: string, value: string, onlyIfUnchanged: boolean) => {
+		const version = api.find('/api/v1/pods', 'r1', 'ci')?.metadata.resourceVersion;
+		const written = pods
+			.patch(pod, { annotations: { [key]: value } }, onlyIfUnchanged ? version : undefined)
+			.then(
+				() => 'written',
+				(error: { reason: string }) => error.reason,
+			);
+		await clock.pass(100);
+		return written;
+	};
+	assert.is(await write(progress.claim, 'a', true), 'written');
+	leads = false;
+	assert.is(await write(progress.claim, 'b', true), 'NotLeading');
+	assert.is(await write(progress.completedAt, 'now', false), 'written');
+	const { annotations } = api.find('/api/v1/pods', 'r1', 'ci')?.metadata ?? {};
+	assert.equal(annotations, { [progress.claim]: 'a', [progress.completedAt]: 'now' });
+});
+
+test.run();
