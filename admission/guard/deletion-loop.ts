@@ -64,7 +64,7 @@ export class DeletionLoop {
 	readonly #waiting: WaitingDeletions;
 	/**
 	 * By pod UID: when its DELETE was accepted, by monotonic time. The cache may still show the pod as it was, and without this
-	 * it would be deleted, and told, again. Kept until the watch shows it, for shownWithinMs at most; one entry for a pod.
+	 * it would be deleted, and told, again. Counts for shownWithinMs; one entry for a pod, gone with it.
 	 */
 	readonly #accepted = new Map<string, number>();
 
@@ -85,8 +85,7 @@ export class DeletionLoop {
 				),
 		});
 		cache.onPod((change, pod, before) => {
-			if (change === 'deleted' || pod.metadata.deletionTimestamp)
-				this.#accepted.delete(pod.metadata.uid ?? '');
+			if (change === 'deleted') this.#accepted.delete(pod.metadata.uid ?? '');
 			if (change === 'deleted') this.#forget(podKey(pod));
 			else if (before && changesOnlyClaim(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
@@ -157,11 +156,8 @@ export class DeletionLoop {
 
 	/** How long the watch may still take to show that this pod's DELETE was accepted; 0: none was, or it has taken too long. */
 	#shownInMs({ metadata: { uid = '' } }: Pod): number {
-		const acceptedMs = this.#accepted.get(uid);
-		if (acceptedMs === undefined) return 0;
-		const leftMs = acceptedMs + shownWithinMs - this.#dependencies.clock.monotonic();
-		if (leftMs <= 0) this.#accepted.delete(uid);
-		return Math.max(0, leftMs);
+		const acceptedMs = this.#accepted.get(uid) ?? Number.NEGATIVE_INFINITY;
+		return Math.max(0, acceptedMs + shownWithinMs - this.#dependencies.clock.monotonic());
 	}
 
 	/**

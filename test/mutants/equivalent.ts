@@ -20,6 +20,18 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'the cache keeps runner pods only, and the condition is there for the compiler',
 	},
 	{
+		file: 'admission/guard/deletion-loop.ts',
+		text: "if (change === 'deleted') this.#accepted.delete(pod.metadata.uid ?? '');",
+		what: "false in place of change === 'deleted'",
+		why: 'it frees memory: the UID of a pod that is gone never comes again',
+	},
+	{
+		file: 'admission/sets/rules/plan.ts',
+		text: "const ends = latest.filter(({ phase, brief }) => phase === 'completed' && brief);",
+		what: 'without brief',
+		why: 'a completed runner that is not brief is useful, whichever time it is measured from',
+	},
+	{
 		file: 'admission/sets/reconciler.ts',
 		text: "if (change === 'deleted') this.#forget(metadata.uid ?? '');",
 		what: "false in place of change === 'deleted'",

@@ -28,6 +28,11 @@ export const targets: readonly Target[] = [
 		tests: ['test/unit/runner/record.test.ts', 'test/unit/guard/release.test.ts'],
 	},
 	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
+	{
+		file: 'admission/guard/rules/edits.ts',
+		tests: ['test/unit/guard/edits.test.ts', 'test/unit/guard/handlers.test.ts'],
+	},
+	{ file: 'admission/sets/rules/start-pace.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
 	{ file: 'admission/sets/reconciler.ts', tests: [sets] },

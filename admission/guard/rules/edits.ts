@@ -98,10 +98,10 @@ function endings(before: Pod, after: Pod): string[] {
 		edits.push('a deadline would kill its job');
 	const later = new Map(containersOf(after).map((container) => [container.name, container]));
 	for (const container of containersOf(before)) {
-		const changed = later.get(container.name);
+		const changed = later.get(container.name) ?? container;
 		const whose = container.name === 'runner' ? 'its container' : `container ${container.name}`;
-		if (changed?.image !== container.image) edits.push(`a new image would restart ${whose} and kill its job`);
-		else if (changed && restartsToResize(container, changed))
+		if (changed.image !== container.image) edits.push(`a new image would restart ${whose} and kill its job`);
+		else if (restartsToResize(container, changed))
 			edits.push(`new resources would restart ${whose} and kill its job`);
 	}
 	return edits;

@@ -120,7 +120,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 			.map(({ sinceMs = nowMs, notBeforeMs = 0 }) => Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)),
 		...(accounting.briefEnds > 0 ? active : [])
 			.filter(({ phase }) => phase === 'idle')
-			.map(({ sinceMs }) => sinceMs && sinceMs + briefEnd.withinMs),
+			.map(({ sinceMs = 0 }) => sinceMs + briefEnd.withinMs),
 	].filter((ms): ms is number => (ms ?? 0) > nowMs);
 	const lookAgainMs = moments.length > 0 ? Math.min(...moments) - nowMs : undefined;
 	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };

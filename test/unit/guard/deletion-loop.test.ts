@@ -453,8 +453,11 @@ test('a watch that lags: the pod is deleted once, and that is told once', async 
 	for (const name of ['r1', 'r2']) world.exit(name);
 	await clock.pass(0);
 	const catchUp = world.api.holdWatches(paths.pods);
+	world.edit('r1', { labels: { 'actions-runner': '', team: 'a' } });
 	const calls = () => ['r1', 'r2'].map((name) => world.deletions(name).length);
 	const completed = () => world.lines.filter((line) => line === 'info recorded deletion completed').length;
+	await clock.pass(1_000);
+	catchUp(1); // the label: a change of the time before
 	// Changes of the node have the loop look again.
 	for (let time = 0; time < 4; time++) {
 		await clock.pass(1_000);

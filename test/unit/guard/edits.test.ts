@@ -86,6 +86,10 @@ test('a deadline that is set or brought forward would kill the job', () => {
 	assert.equal(edits(legacy(), deadline(1)), ['a deadline would kill its job']);
 	assert.equal(edits(limited, deadline(60)), ['a deadline would kill its job']);
 	assert.equal(edits(limited, deadline(3_600)), []);
+	const without = (changed: Pod) => {
+		delete changed.spec?.activeDeadlineSeconds;
+	};
+	assert.equal(edits(limited, without), []);
 	assert.equal(edits(pending(legacy()), deadline(60)), []);
 	assert.equal(edits(stopped(legacy()), deadline(60)), []);
 });

@@ -412,6 +412,9 @@ test('after brief ends a runner that is idle ends the count when it has lasted 1
 		[0, 0, undefined],
 	);
 	assert.is(idling({}).accounting.briefEnds, 5, 'since when is not known');
+	const older = owner('busy', { createdMs: now - 60_000, sinceMs: now - 5_000 });
+	const accounting = { ...soFar, nextStartMs: now - 1_000 };
+	assert.is(planned([older], state(1, { accounting })).lookAgainMs, undefined);
 });
 
 test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {

@@ -185,13 +185,17 @@ export class ApiServer implements KubeClient {
 		for (const { end } of [...this.#watchers]) end(new KubeError(0, 'NoAnswer', 'connection reset'));
 	}
 
-	/** The watches of this collection, as `/api/v1/pods`, are behind until the returned function is called. */
-	holdWatches(collection: string): () => void {
+	/**
+	 * The watches of this collection, as `/api/v1/pods`, are behind until the returned function is called. Given a number, it
+	 * shows only so many of the changes, and the watches stay behind.
+	 */
+	holdWatches(collection: string): (changes?: number) => void {
 		this.#held.set(collection, []);
-		return () => {
+		return (changes) => {
 			const held = this.#held.get(collection) ?? [];
-			this.#held.delete(collection);
-			for (const show of held) show();
+			const shown = held.splice(0, changes ?? held.length);
+			if (changes === undefined) this.#held.delete(collection);
+			for (const show of shown) show();
 		};
 	}
 
