@@ -261,12 +261,23 @@ class BackgroundWork {
 	}
 }
 
+/** A line of the log names at most so many scopes, the newest: pods can name any number. */
+const mostScopesLogged = 20;
+
 function logAccount(
 	log: Log,
 	account: string,
 	{ healthy, remaining, limit, trouble, forbidden }: AccountState,
 ) {
-	const facts = { account, remaining, limit, trouble, forbidden: Object.keys(forbidden) };
+	const scopes = Object.keys(forbidden);
+	const facts = {
+		account,
+		remaining,
+		limit,
+		trouble,
+		forbidden: scopes.slice(-mostScopesLogged),
+		forbiddenCount: scopes.length,
+	};
 	if (healthy) log.info(facts, 'GitHub can be asked');
 	else log.warn(facts, 'GitHub can not be asked');
 }

@@ -267,7 +267,5 @@ export class Accounts {
 /** A Secret is read again sooner while GitHub refuses its credential, because somebody may have corrected it. */
 function maxAgeMs(result: Account | CredentialsMissing): number {
 	if (!(result instanceof Account)) return badSecretMaxAgeMs;
-	const { trouble, forbidden } = result.state();
-	const refused = trouble?.kind === 'credentials-invalid' || Object.keys(forbidden).length > 0;
-	return refused ? badSecretMaxAgeMs : secretMaxAgeMs;
+	return result.connection.refused() ? badSecretMaxAgeMs : secretMaxAgeMs;
 }

@@ -9,6 +9,9 @@ import { waitFor } from './wait.ts';
 /** A token is renewed this long before it expires, so that none expires while a call is under way. */
 const renewBeforeMs = 5 * 60_000;
 
+/** So many of the last tokens are kept out of messages: an answer that quotes an older one comes too late to be printed. */
+const toldTokens = 10;
+
 /**
  * Installation tokens of a GitHub App, one at a time. @octokit/auth-app signs the App's JWT; the exchange is made
  * here, because its own hook repeats calls after a 401, shares pending exchanges between credentials with the same
@@ -18,6 +21,8 @@ export class AppTokens {
 	readonly #credential: Credential & { kind: 'app' };
 	readonly #http: Http;
 	readonly #secrets: Set<string>;
+	/** The tokens in `#secrets`: the newest ones, in their order. */
+	readonly #told: string[] = [];
 	readonly #now: () => number;
 	#current: { token: string; untilMs: number } | undefined;
 	#pending: Promise<string | Trouble> | undefined;
@@ -77,8 +82,9 @@ export class AppTokens {
 		if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
 			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer holds no token` };
 		}
-		if (this.#current) this.#secrets.delete(this.#current.token);
 		this.#secrets.add(token);
+		this.#told.push(token);
+		if (this.#told.length > toldTokens) this.#secrets.delete(this.#told.shift() ?? '');
 		const date = Date.parse(String(headers.date ?? ''));
 		const lifetimeMs = Date.parse(String(expiresAt)) - (Number.isNaN(date) ? this.#now() : date);
 		const usableMs = Number.isFinite(lifetimeMs) ? lifetimeMs - renewBeforeMs : 0;

@@ -1,13 +1,17 @@
 import { Pace } from './pace.ts';
 import {
 	deletesPerMinute,
+	knownScopes,
 	listsPerMinute,
+	newScopesPerMinute,
 	paceWindowMs,
+	refusedScopesPerMinute,
 	scopeForgottenMs,
 	tokensPerMinute,
 } from './policy.ts';
 import { QuotaWindow } from './quota.ts';
 import { familyOf, Recovery } from './recovery.ts';
+import { freeSlot } from './rules/slots.ts';
 import {
 	type AccountState,
 	type CallKind,
@@ -45,22 +49,39 @@ export interface BudgetOptions {
 
 const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
 
+/** What GitHub has answered about one scope. */
+interface KnownScope {
+	recovery: Recovery;
+	/** It has been answered well. Until then it is not known whether the credential may manage it. */
+	good: boolean;
+	/** When it was last asked or heard about, ms since the epoch. */
+	usedMs: number;
+}
+
 /**
  * Decides for one credential which call to GitHub may be sent when. A pure state machine: it sends nothing and waits
  * for nothing.
  *
  * Rate limits, outages and bad credentials stop all calls of the account. A 403 for a missing permission stops only
- * the calls for that scope: one organization without the permission must not block the others.
+ * the calls for that scope: one organization without the permission must not block the others, nor may hundreds of them
+ * use up the calls of the others.
  */
 export class Budget {
 	readonly #now: () => number;
 	readonly #random: () => number;
 	readonly #onStateChange: BudgetOptions['onStateChange'];
 	readonly #account: Recovery;
-	readonly #scopes = new Map<string, { recovery: Recovery; seenMs: number }>();
+	/** By scopeKey, the least recently used first: at most `knownScopes` of them, for `scopeForgottenMs` each. */
+	readonly #scopes = new Map<string, KnownScope>();
 	readonly #quota = new QuotaWindow();
 	readonly #paces: Record<CallKind, Pace>;
-	#reported: AccountState;
+	/** First calls for a scope. */
+	readonly #newScopes = new Pace(newScopesPerMinute, paceWindowMs);
+	/** Calls for scopes that have only ever been refused. */
+	readonly #refusedScopes = new Pace(refusedScopesPerMinute, paceWindowMs);
+	/** Counts the scopes that became forbidden or were permitted again, so that a change is noticed without comparing all. */
+	#scopeChanges = 0;
+	#reported: { summary: string; state: AccountState };
 
 	constructor(options: BudgetOptions) {
 		this.#now = options.now;
@@ -72,7 +93,7 @@ export class Budget {
 			list: new Pace(options.listsPerMinute ?? listsPerMinute, paceWindowMs),
 			token: new Pace(tokensPerMinute, paceWindowMs),
 		};
-		this.#reported = this.state();
+		this.#reported = { summary: this.#summary(), state: this.state() };
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without a call; undefined: no reason is known. */
@@ -93,11 +114,13 @@ export class Budget {
 	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */
 	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | Trouble {
 		const nowMs = this.#now();
-		const refusal = this.trouble(scope) ?? this.#quotaRefusal(priority, nowMs);
+		const refusal = this.#refusal(scope, priority, nowMs);
 		if (refusal) return refusal;
 
-		const spent = this.spent(call, maxWaitMs);
+		const spent = this.spent(call, maxWaitMs) ?? this.#newScopeSpent(scope, nowMs);
 		if (spent) return spent;
+		if (!this.#scopes.has(scope)) this.#newScopes.reserve(nowMs);
+		this.#use(scope, nowMs);
 		const atMs = this.#paces[call].nextMs(nowMs);
 		this.#paces[call].reserve(atMs);
 		return {
@@ -118,7 +141,7 @@ export class Budget {
 	 */
 	start(ticket: Ticket): Trouble | 'later' | 'go' {
 		const nowMs = this.#now();
-		const refusal = this.trouble(ticket.scope) ?? this.#quotaRefusal(ticket.priority, nowMs);
+		const refusal = this.#refusal(ticket.scope, ticket.priority, nowMs);
 		if (refusal) {
 			this.release(ticket);
 			return refusal;
@@ -130,7 +153,9 @@ export class Budget {
 		if (ticket.atMs > nowMs) return 'later';
 		ticket.started = true;
 		ticket.accountProbe = this.#account.start(nowMs);
-		ticket.scopeProbe = this.#scopes.get(ticket.scope)?.recovery.start(nowMs) ?? false;
+		const scope = this.#scopes.get(ticket.scope);
+		ticket.scopeProbe = scope?.recovery.start(nowMs) ?? false;
+		if (ticket.scopeProbe && !scope?.good) this.#refusedScopes.reserve(nowMs);
 		this.#quota.sent(ticket.priority === 'background');
 		return 'go';
 	}
@@ -186,6 +211,34 @@ export class Budget {
 		};
 	}
 
+	/** Whether GitHub refuses this credential, or may not be asked about one of its scopes. */
+	refused(): boolean {
+		if (this.#account.trouble?.kind === 'credentials-invalid') return true;
+		for (const { recovery } of this.#scopes.values()) if (recovery.trouble) return true;
+		return false;
+	}
+
+	#refusal(scope: string, priority: Priority, nowMs: number): Trouble | undefined {
+		return (
+			this.trouble(scope) ?? this.#quotaRefusal(priority, nowMs) ?? this.#refusedScopeSpent(scope, nowMs)
+		);
+	}
+
+	/** A scope that has only ever been refused may be asked about, but this minute's calls for such scopes are used up. */
+	#refusedScopeSpent(scope: string, nowMs: number): Trouble | undefined {
+		const known = this.#scopes.get(scope);
+		if (!known?.recovery.trouble || known.good) return undefined;
+		const retryAtMs = this.#refusedScopes.nextMs(nowMs);
+		return retryAtMs > nowMs ? { ...known.recovery.trouble, retryAtMs } : undefined;
+	}
+
+	#newScopeSpent(scope: string, nowMs: number): Trouble | undefined {
+		const retryAtMs = this.#newScopes.nextMs(nowMs);
+		if (this.#scopes.has(scope) || retryAtMs <= nowMs) return undefined;
+		const detail = `${scope} has not been asked about yet, and this minute's ${newScopesPerMinute} such scopes have been; its turn may be at ${time(retryAtMs)}`;
+		return { kind: 'budget-spent', detail, retryAtMs };
+	}
+
 	#quotaRefusal(priority: Priority, nowMs: number): Trouble | undefined {
 		const quota = this.#quota.current(nowMs);
 		if (!quota) return undefined;
@@ -202,36 +255,75 @@ export class Budget {
 	}
 
 	#noteScope(ticket: Ticket, outcome: { kind: string } | Trouble, nowMs: number): void {
-		const known = this.#scopes.get(ticket.scope);
-		const call = { probe: ticket.scopeProbe, startedAtMs: ticket.atMs };
+		const scope = this.#use(ticket.scope, nowMs);
+		const { recovery } = scope;
+		const wasForbidden = recovery.trouble !== undefined;
 		if (isTrouble(outcome) && outcome.kind === 'forbidden') {
-			const recovery = known?.recovery ?? new Recovery(this.#random);
-			recovery.failed(outcome, call, nowMs);
-			if (recovery.trouble) this.#scopes.set(ticket.scope, { recovery, seenMs: nowMs });
-		} else if (known && ticket.scopeProbe) {
+			recovery.failed(outcome, { probe: ticket.scopeProbe, startedAtMs: ticket.atMs }, nowMs);
+			if (!scope.good) recovery.postpone(this.#freeSlotFor(scope));
+		} else if (isTrouble(outcome) || outcome.kind === 'not-found') {
 			// GitHub also answers 404 to DELETE where the credential may not see the scope: that proves no recovery.
-			const good = !isTrouble(outcome) && outcome.kind !== 'not-found';
-			if (good) this.#scopes.delete(ticket.scope);
-			else known.recovery.endProbe();
+			if (ticket.scopeProbe) recovery.endProbe();
+		} else {
+			recovery.succeeded(ticket.scopeProbe, nowMs);
+			scope.good ||= recovery.trouble === undefined;
 		}
-		for (const [scope, { seenMs }] of this.#scopes) {
-			if (nowMs - seenMs > scopeForgottenMs) this.#scopes.delete(scope);
+		if (wasForbidden !== (recovery.trouble !== undefined)) this.#scopeChanges++;
+	}
+
+	/** When a scope that is refused may be asked about again: each of them has a time of its own. */
+	#freeSlotFor(scope: KnownScope): number {
+		const others = [...this.#scopes.values()].filter(
+			(other) => other !== scope && !other.good && other.recovery.trouble,
+		);
+		const takenMs = others.map(({ recovery }) => recovery.notBeforeMs).sort((a, b) => a - b);
+		return freeSlot(takenMs, scope.recovery.notBeforeMs, paceWindowMs / refusedScopesPerMinute);
+	}
+
+	/** The scope, put last; forgets those at the front that are too old, or one if they are too many. */
+	#use(key: string, nowMs: number): KnownScope {
+		const scope = this.#scopes.get(key) ?? {
+			recovery: new Recovery(this.#random),
+			good: false,
+			usedMs: nowMs,
+		};
+		scope.usedMs = nowMs;
+		this.#scopes.delete(key);
+		for (const [oldest, { usedMs }] of this.#scopes) {
+			if (nowMs - usedMs < scopeForgottenMs) break;
+			this.#forget(oldest);
 		}
+		if (this.#scopes.size >= knownScopes) this.#forget(this.#leastUseful());
+		this.#scopes.set(key, scope);
+		return scope;
+	}
+
+	/** The scope to forget: the longest unused of those that have never been answered well, or else of all. */
+	#leastUseful(): string {
+		const [oldest = ''] = this.#scopes.keys();
+		for (const [key, { good }] of this.#scopes) if (!good) return key;
+		return oldest;
+	}
+
+	#forget(key: string): void {
+		if (this.#scopes.get(key)?.recovery.trouble) this.#scopeChanges++;
+		this.#scopes.delete(key);
 	}
 
 	#report(): void {
-		const after = this.state();
-		const before = this.#reported;
-		if (summary(before) === summary(after)) return;
-		this.#reported = after;
-		this.#onStateChange?.(before, after);
+		const summary = this.#summary();
+		if (summary === this.#reported.summary) return;
+		const before = this.#reported.state;
+		this.#reported = { summary, state: this.state() };
+		this.#onStateChange?.(before, this.#reported.state);
 	}
-}
 
-/** A text that differs exactly where the state counts as changed; words and numbers in it do not count. */
-function summary(state: AccountState): string {
-	const trouble = state.trouble && `${familyOf(state.trouble)}`;
-	return JSON.stringify([trouble, Object.keys(state.forbidden).sort(), state.backgroundSpent]);
+	/** A text that differs exactly where the state counts as changed; words and numbers in it do not count. */
+	#summary(): string {
+		const { trouble } = this.#account;
+		const backgroundSpent = !this.#quota.hasBackgroundRoom(this.#now());
+		return [trouble && familyOf(trouble), this.#scopeChanges, backgroundSpent].join();
+	}
 }
 
 function time(ms: number): string {

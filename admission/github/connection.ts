@@ -90,6 +90,11 @@ export class Connection {
 		return this.#budget.spent('remove')?.retryAtMs;
 	}
 
+	/** Whether GitHub refuses this credential, or one of its scopes. */
+	refused(): boolean {
+		return this.#budget.refused();
+	}
+
 	state(): AccountState {
 		return this.#budget.state();
 	}

@@ -16,6 +16,19 @@ export const listsPerMinute = 120;
 export const tokensPerMinute = 30;
 export const paceWindowMs = 60_000;
 
+/**
+ * Pods can name any number of organizations to which the credential has no access. So that the calls for these never
+ * delay those for the others, all scopes that GitHub has only ever refused share this many calls of any kind a minute. A
+ * repaired permission is noticed within 90 s as long as there are at most 12 of them; 300 take 25 minutes.
+ */
+export const refusedScopesPerMinute = 12;
+
+/**
+ * So many scopes a minute are asked about for the first time, which shows whether they are to be refused. A third of the
+ * lists: more new scopes are polled less often than that anyway (see pollShare in guard/busy-polling.ts).
+ */
+export const newScopesPerMinute = 40;
+
 /** GitHub allows 100 calls at once per user; other tools use the credential too. */
 export const concurrentCalls = 60;
 

@@ -17,6 +17,16 @@ export class Recovery {
 		this.#random = random;
 	}
 
+	/** When the next probe may be sent, ms since the epoch. */
+	get notBeforeMs(): number {
+		return this.#notBeforeMs;
+	}
+
+	/** The next probe may not be sent before this either. */
+	postpone(notBeforeMs: number): void {
+		this.#notBeforeMs = Math.max(this.#notBeforeMs, notBeforeMs);
+	}
+
 	/** Why no call may be sent now; undefined: one may be sent, as the probe if there is trouble. */
 	refusal(nowMs: number): Trouble | undefined {
 		if (!this.trouble) return undefined;

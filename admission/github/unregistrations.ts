@@ -50,7 +50,9 @@ interface Remembered {
  */
 export class Unregistrations {
 	readonly #now: () => number;
+	/** As many as there are exchanges under way. */
 	readonly #flights = new Map<string, Promise<Remembered>>();
+	/** For `rememberMs` each: the pace of DELETE calls bounds how many there can be. */
 	readonly #memory = new Map<string, Remembered>();
 
 	constructor(now: () => number) {

@@ -5,7 +5,7 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
-import { nextPollMs, type Snapshot } from '../github/registry.ts';
+import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
 import { isTrouble } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
@@ -16,7 +16,7 @@ import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
 /** How often it is checked which scopes are due for a list. */
 const tickMs = 500;
-/** A scope that could not be listed is tried again after this, or later if the account's own back-off says so. */
+/** A scope that could not be listed is tried again after this, or when the account's own back-off says, if that is later. */
 const troubleRetryMs = 10_000;
 /** For this long after its container started, a runner without an id is polled for at the faster pace. */
 const newcomerMs = 60_000;
@@ -24,7 +24,7 @@ const newcomerMs = 60_000;
 const newcomerPollMs = 1_500;
 
 /**
- * Shares of the permitted list calls: for the regular polls of all scopes, for scopes where somebody waits for a runner,
+ * Shares of the list calls that one credential may make: for the regular polls of all scopes, for scopes where somebody waits for a runner,
  * and for the start of a scale-up, when hundreds of new runners fill pages faster than an even share could read
  * them. The rest is left for lists that reviews need.
  */
@@ -46,7 +46,11 @@ interface Group {
 
 interface Poll {
 	snapshot?: Snapshot;
+	/** Whose calls it uses; undefined until its credential has been read. */
+	registry?: Registry;
 	nextMs: number;
+	/** The last list failed, and nothing may bring the next one forward. */
+	failed: boolean;
 	running: boolean;
 }
 
@@ -71,8 +75,8 @@ export class BusyPolling {
 	readonly #overSinceMs = new Map<string, number>();
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
-	/** Counts pages that are read earlier than an even share would allow. */
-	readonly #burst = new Pace(burstShare * listsPerMinute, paceWindowMs);
+	/** By credential: counts pages that are read earlier than an even share would allow. */
+	readonly #bursts = new WeakMap<Registry, Pace>();
 	#groups = new Map<string, Group>();
 	#changed = true;
 
@@ -112,23 +116,17 @@ export class BusyPolling {
 			const groups = this.#freshGroups();
 			const isFast = (group: Group | undefined) =>
 				group !== undefined && (group.awaited || clock.now() < group.newcomerUntilMs);
-			const fastShareMs = this.#shareMs(fastShare, (key) => isFast(groups.get(key)));
+			const fastPages = this.#pages((key) => isFast(groups.get(key)));
 			for (const [key, group] of groups) {
-				const poll = this.#polls.get(key) ?? { nextMs: 0, running: false };
+				const poll = this.#polls.get(key) ?? { nextMs: 0, failed: false, running: false };
 				this.#polls.set(key, poll);
-				const { snapshot } = poll;
-				const startedMs = snapshot?.startedAtMs ?? 0;
-				const fastMs = startedMs + nextPollMs(snapshot?.pages ?? 1, true);
-				const shareMs = startedMs + fastShareMs;
-				if (group.awaited) poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
 				const newcomers = clock.now() < group.newcomerUntilMs;
-				if (newcomers) {
-					const turnMs = Math.min(shareMs, this.#burst.nextMs(clock.now()));
-					poll.nextMs = Math.min(poll.nextMs, Math.max(turnMs, startedMs + newcomerPollMs));
-				}
+				const shareMs = (poll.snapshot?.startedAtMs ?? 0) + shareOf(fastShare, fastPages, poll);
+				if (!poll.failed) this.#bringForward(poll, group.awaited, newcomers, shareMs);
 				if (poll.running || poll.nextMs > clock.now()) continue;
 				if (newcomers && clock.now() < shareMs)
-					for (let page = 0; page < (snapshot?.pages ?? 1); page++) this.#burst.reserve(clock.now());
+					for (let page = 0; page < (poll.snapshot?.pages ?? 1); page++)
+						this.#burstOf(poll)?.reserve(clock.now());
 				void this.#poll(key, group, poll);
 			}
 			await clock.sleep(tickMs, signal);
@@ -136,11 +134,35 @@ export class BusyPolling {
 		await this.#queue.stop();
 	}
 
-	/** The interval of a scope's polls, in ms, if all scopes that `shares` selects divide this part of the permitted calls. */
-	#shareMs(part: number, shares: (key: string) => boolean = () => true): number {
-		let pages = 0;
-		for (const [key, { snapshot }] of this.#polls) if (shares(key)) pages += snapshot?.pages ?? 1;
-		return (pages * paceWindowMs) / (part * listsPerMinute);
+	/** Somebody waits for this list: it is due earlier, at the faster pace and within what its credential allows. */
+	#bringForward(poll: Poll, awaited: boolean, newcomers: boolean, shareMs: number): void {
+		const nowMs = this.#dependencies.clock.now();
+		const startedMs = poll.snapshot?.startedAtMs ?? 0;
+		if (awaited) {
+			const fastMs = startedMs + nextPollMs(poll.snapshot?.pages ?? 1, true);
+			poll.nextMs = Math.min(poll.nextMs, Math.max(shareMs, fastMs));
+		}
+		if (newcomers) {
+			const turnMs = Math.min(shareMs, this.#burstOf(poll)?.nextMs(nowMs) ?? shareMs);
+			poll.nextMs = Math.min(poll.nextMs, Math.max(turnMs, startedMs + newcomerPollMs));
+		}
+	}
+
+	#burstOf({ registry }: Poll): Pace | undefined {
+		if (!registry) return undefined;
+		const burst = this.#bursts.get(registry) ?? new Pace(burstShare * listsPerMinute, paceWindowMs);
+		this.#bursts.set(registry, burst);
+		return burst;
+	}
+
+	/** By credential: how many pages the lists have that `counts` selects. What cannot be listed takes no share. */
+	#pages(counts: (key: string) => boolean = () => true): Map<Registry, number> {
+		const pages = new Map<Registry, number>();
+		for (const [key, { registry, snapshot, failed }] of this.#polls) {
+			if (!registry || !snapshot || failed || !counts(key)) continue;
+			pages.set(registry, (pages.get(registry) ?? 0) + snapshot.pages);
+		}
+		return pages;
 	}
 
 	/** The groups. They are computed only after a change of a pod: with thousands of pods that costs more than the polls. */
@@ -177,20 +199,25 @@ export class BusyPolling {
 	async #poll(key: string, group: Group, poll: Poll): Promise<void> {
 		const { accounts, clock, log } = this.#dependencies;
 		poll.running = true;
+		let failed = true;
 		poll.nextMs = clock.now() + troubleRetryMs;
 		try {
 			const account = await accounts.resolve(group);
 			if (!('registry' in account)) return;
+			poll.registry = account.registry;
 			const snapshot = await account.registry.refresh(group.scope, {
 				maxAgeMs: 1_000,
 				priority: 'background',
 			});
 			if (isTrouble(snapshot)) {
-				poll.nextMs = Math.max(poll.nextMs, snapshot.retryAtMs ?? 0);
+				const { kind, retryAtMs = 0 } = snapshot;
+				poll.nextMs = kind === 'budget-spent' && retryAtMs > 0 ? retryAtMs : Math.max(poll.nextMs, retryAtMs);
 				return;
 			}
 			poll.snapshot = snapshot;
-			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), this.#shareMs(pollShare));
+			failed = false;
+			const evenShareMs = shareOf(pollShare, this.#pages(), poll);
+			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), evenShareMs);
 			for (const pod of group.pods) {
 				const over = looksOver(seen(snapshot, pod.runnerName));
 				if (!over) this.#overSinceMs.delete(pod.uid);
@@ -203,6 +230,7 @@ export class BusyPolling {
 				'the runners of this scope could not be listed, retrying',
 			);
 		} finally {
+			poll.failed = failed;
 			poll.running = false;
 		}
 	}
@@ -260,6 +288,11 @@ const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs
 	complete: snapshot.complete,
 	atMs: snapshot.startedAtMs,
 });
+
+/** The interval of this poll, in ms, if all whose `pages` are counted divide this part of their credential's calls. */
+function shareOf(part: number, pages: ReadonlyMap<Registry, number>, { registry }: Poll): number {
+	return ((registry && pages.get(registry)) ?? 0) * (paceWindowMs / (part * listsPerMinute));
+}
 
 const groupKey = (pod: RunnerPod) =>
 	`${pod.credentialsSecret ? `${pod.namespace}/${pod.credentialsSecret}` : ''} ${pod.scope ? scopeKey(pod.scope) : ''}`;

@@ -294,6 +294,121 @@ test('404 to DELETE and 404 to the list, in turn, is one state and no stream of 
 	assert.is(bench.changes.length, 1);
 });
 
+/** Asks for a list of each scope whenever it may be sent, as the polls do; when each call went, by scope. */
+function poll(bench: Bench, scopes: string[], forMs: number, allowed: (scope: string) => boolean) {
+	const went = new Map<string, number[]>(scopes.map((scope) => [scope, []]));
+	const next = new Map<string, number>();
+	const untilMs = bench.nowMs + forMs;
+	for (; bench.nowMs < untilMs; bench.nowMs += 500) {
+		for (const scope of scopes) {
+			if ((next.get(scope) ?? 0) > bench.nowMs) continue;
+			const ticket = bench.call('list', 'background', scope);
+			if (isTrouble(ticket)) {
+				next.set(scope, ticket.retryAtMs ?? 0);
+				continue;
+			}
+			went.get(scope)?.push(bench.nowMs);
+			bench.budget.note(ticket, allowed(scope) ? { kind: 'page' } : forbidden);
+			next.set(scope, bench.budget.trouble(scope)?.retryAtMs ?? bench.nowMs + 10_000);
+		}
+	}
+	return went;
+}
+
+/** The most of these that lie in any 60 s. */
+function mostInAMinute(timesMs: number[]): number {
+	const counts = timesMs.map((fromMs) => timesMs.filter((ms) => ms >= fromMs && ms < fromMs + minute).length);
+	return Math.max(0, ...counts);
+}
+
+test('300 scopes without access: 12 calls a minute for all of them; others are read every 10 s as ever (F3)', () => {
+	const bench = new Bench();
+	const bad = Array.from({ length: 300 }, (_, number) => `bad-${number}`);
+	const good = Array.from({ length: 10 }, (_, number) => `good-${number}`);
+	const isGood = (scope: string) => scope.startsWith('good');
+	poll(bench, good, minute, isGood);
+	const went = poll(bench, [...bad, ...good], 40 * minute, isGood);
+	for (const scope of good) {
+		const times = went.get(scope) ?? [];
+		const gaps = times.slice(1).map((ms, i) => ms - Number(times[i]));
+		assert.ok(Math.max(...gaps) <= 10_500, `${scope} was not read for ${Math.max(...gaps)} ms`);
+	}
+	const firsts = bad.map((scope) => Number(went.get(scope)?.[0]));
+	const agains = bad.flatMap((scope) => went.get(scope)?.slice(1) ?? []);
+	assert.ok(mostInAMinute(firsts) <= 40);
+	assert.ok(mostInAMinute(agains) <= 12, `${mostInAMinute(agains)} in a minute`);
+	assert.ok(agains.length >= 11 * 30, 'and these are used');
+	assert.is(Object.keys(bench.budget.state().forbidden).length, 300);
+	assert.ok(
+		bad.every((scope) => (went.get(scope)?.length ?? 0) >= 2),
+		'each has its turn',
+	);
+});
+
+test('a new scope among 300 without access is read within a minute, and then every 10 s', () => {
+	const bench = new Bench();
+	const bad = Array.from({ length: 300 }, (_, number) => `bad-${number}`);
+	poll(bench, bad, 10 * minute, () => false);
+	const startMs = bench.nowMs;
+	const times = poll(bench, [...bad, 'new'], 5 * minute, (scope) => scope === 'new').get('new') ?? [];
+	assert.ok(Number(times[0]) - startMs <= 1_000);
+	assert.ok(times.length >= 29);
+});
+
+test('a handful of scopes is permitted after an hour of refusals: all are asked about within 80 s (F3)', () => {
+	const bench = new Bench();
+	const bad = Array.from({ length: 6 }, (_, number) => `bad-${number}`);
+	poll(bench, bad, hour, () => false);
+	const startMs = bench.nowMs;
+	const went = poll(bench, bad, 2 * minute, () => true);
+	for (const scope of bad) assert.ok(Number(went.get(scope)?.[0]) - startMs <= 80_000);
+	assert.equal(bench.budget.state().forbidden, {});
+	assert.not.ok(bench.budget.refused());
+});
+
+test('a scope that was once permitted is asked about at its own pace, whatever others are refused', () => {
+	const bench = new Bench();
+	bench.make({ kind: 'page' }, undefined, 'list', 'background', 'mine');
+	poll(
+		bench,
+		Array.from({ length: 300 }, (_, number) => `bad-${number}`),
+		10 * minute,
+		() => false,
+	);
+	const went = poll(bench, ['mine'], 5 * minute, () => false).get('mine') ?? [];
+	const gaps = went.slice(1).map((ms, i) => ms - Number(went[i]));
+	assert.equal(gaps.slice(0, 6), [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
+	assert.ok(bench.budget.refused());
+});
+
+test('50 calls at once for a scope that is new count as one', () => {
+	const bench = new Bench();
+	for (let number = 0; number < 39; number++) go(bench.budget.take('list', 'request', `new-${number}`));
+	for (let number = 0; number < 50; number++) go(bench.budget.take('remove', 'request', 'mine'));
+	const trouble = refused(bench.budget.take('list', 'request', 'one-more'));
+	assert.equal([trouble.kind, trouble.retryAtMs], ['budget-spent', bench.nowMs + minute]);
+	assert.match(trouble.detail, 'one-more has not been asked about yet');
+	bench.nowMs += minute;
+	go(bench.budget.take('list', 'request', 'one-more'));
+});
+
+test('10,000 scopes that pods name: 1,000 are remembered for an hour, permitted ones go last', () => {
+	const bench = new Bench();
+	bench.make({ kind: 'page' }, undefined, 'list', 'background', 'good');
+	for (let number = 0; number < 10_000; number++) {
+		bench.make(forbidden, undefined, 'list', 'background', `bad-${number}`);
+		bench.nowMs += 1_600;
+		if (number % 1_000 === 0) bench.make({ kind: 'page' }, undefined, 'list', 'background', 'good');
+	}
+	assert.is(Object.keys(bench.budget.state().forbidden).length, 999);
+	bench.make(forbidden, undefined, 'list', 'background', 'good');
+	bench.nowMs += 5_000;
+	go(bench.call('list', 'background', 'good'));
+	bench.nowMs += hour;
+	bench.make({ kind: 'page' }, undefined, 'list', 'background', 'other');
+	assert.equal(bench.budget.state().forbidden, {});
+});
+
 test('a 403 for permission shows that an outage is over', () => {
 	const bench = new Bench();
 	bench.make(down);

@@ -1,6 +1,6 @@
 /** Each runner's pod shows whether it is busy, from one list of GitHub's for each scope. */
 import * as assert from 'uvu/assert';
-import { busy, progress, record } from '../../../admission/api/keys.ts';
+import { arc, busy, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
@@ -76,6 +76,61 @@ test('many organizations share a quarter of the lists that one credential may ma
 	await clock.pass(10 * minute);
 	const perMinute = github.count('list') / 10;
 	assert.ok(perMinute >= 24 && perMinute <= 33, `${perMinute} lists a minute`);
+	await world.stop();
+});
+test('each credential has a pace of its own: 60 organizations of another one delay nobody', async () => {
+	const { world, start, clock, github } = setUp();
+	for (let number = 0; number < 61; number++) {
+		github.register(`r${number}`, {}, `org-${number}`);
+		const secret = number === 0 ? 'mine' : 'theirs';
+		const annotations = { [progress.runnerId]: '1', [arc.credentialsSecret]: secret };
+		world.runner(
+			`r${number}`,
+			{ env: { RUNNER_ORG: `org-${number}` }, metadata: { annotations } },
+			'unknown',
+		);
+	}
+	await start();
+	await clock.pass(5 * minute);
+	github.calls.length = 0;
+	await clock.pass(10 * minute);
+	const mine = github.calls.filter((call) => call === 'list org-0').length;
+	assert.ok(mine >= 55 && mine <= 61, `${mine} lists in 10 min`);
+	const theirs = (github.count('list') - mine) / 10;
+	assert.ok(theirs >= 24 && theirs <= 33, `${theirs} lists a minute`);
+	await world.stop();
+});
+test('300 new pods of organizations without access: marks and ids of others come as quickly as ever', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	for (let number = 0; number < 5; number++)
+		world.runner(`r${number}`, { metadata: { annotations: { [progress.runnerId]: `${number + 1}` } } });
+	await start();
+	await clock.pass(minute);
+	const startedAt = `${clock.iso().slice(0, 19)}Z`;
+	const status = {
+		phase: 'Running',
+		containerStatuses: [{ name: 'runner', restartCount: 0, state: { running: { startedAt } } }],
+	};
+	for (let number = 0; number < 300; number++) {
+		github.forbidden.add(`bad-${number}`);
+		world.runner(`bad-${number}`, { env: { RUNNER_ORG: `bad-${number}` }, status }, 'unknown');
+	}
+	await clock.pass(5_000);
+	world.runner('new', { status }, 'unknown');
+	const id = github.register('new');
+	const idMs = await clock.until(
+		'its id is there',
+		() => world.annotations('new')[progress.runnerId] === `${id}`,
+	);
+	assert.ok(idMs <= 3_000, `${idMs} ms`);
+	await clock.pass(30_000);
+	github.set('r1', { busy: true });
+	const markMs = await clock.until('it is marked', () => marked('r1'));
+	assert.ok(markMs <= 12_000, `${markMs} ms`);
+	await clock.pass(5 * minute);
+	github.set('r1', { busy: false });
+	const idleMs = await clock.until('it is idle', () => !marked('r1'));
+	assert.ok(idleMs <= 12_000, `${idleMs} ms`);
 	await world.stop();
 });
 test('a runner that has just registered has its id on the pod within 3 s', async () => {

@@ -1,4 +1,4 @@
-import type { Account, Accounts } from '../../../admission/github/accounts.ts';
+import type { Account, Accounts, CredentialsSource } from '../../../admission/github/accounts.ts';
 import { Registry } from '../../../admission/github/registry.ts';
 import type {
 	CredentialsMissing,
@@ -22,6 +22,8 @@ export class SimulatedGitHub {
 	readonly calls: string[] = [];
 	/** What every call is answered with while it is set, and what the account knows of itself. */
 	trouble: Trouble | undefined;
+	/** Scopes, by scopeKey, that no credential may manage. */
+	readonly forbidden = new Set<string>();
 	/** While it is set there is no account at all. */
 	credentialsMissing: string | undefined;
 	/** How long each answer takes. */
@@ -31,18 +33,27 @@ export class SimulatedGitHub {
 	readonly #clock: SimulatedClock;
 	/** By scope, then by id. */
 	readonly #runners = new Map<string, Map<number, RunnerInfo>>();
-	readonly #registry: Registry;
+	/** By `namespace/secret`; '' is the controller-wide credential's. */
+	readonly #registries = new Map<string, Registry>();
 	readonly #unregistrations: Unregistrations;
 	#lastId = 0;
 
 	constructor(clock: SimulatedClock) {
 		this.#clock = clock;
 		this.#unregistrations = new Unregistrations(clock.now);
-		this.#registry = new Registry({
-			now: clock.now,
+	}
+
+	#registryOf(secret: string): Registry {
+		const known = this.#registries.get(secret);
+		if (known) return known;
+		const registry = new Registry({
+			now: this.#clock.now,
 			list: async (scope, { page, name }) => {
 				await this.#call(`list ${scopeKey(scope)}`);
 				if (this.trouble) return this.trouble;
+				if (this.forbidden.has(scopeKey(scope))) {
+					return { kind: 'forbidden', detail: '403', retryAtMs: this.#clock.now() + 60_000 };
+				}
 				const all = [...this.#of(scope).values()].filter(
 					(runner) => name === undefined || runner.name === name,
 				);
@@ -50,6 +61,8 @@ export class SimulatedGitHub {
 				return { kind: 'page', page: { runners, totalCount: all.length } };
 			},
 		});
+		this.#registries.set(secret, registry);
+		return registry;
 	}
 
 	/** A runner registers; answers its id. */
@@ -83,15 +96,19 @@ export class SimulatedGitHub {
 	}
 
 	readonly accounts = {
-		resolve: async () => this.#resolve(),
+		resolve: async (source: CredentialsSource) => this.#resolve(source),
 		list: () => [this.account],
 	} as unknown as Accounts;
 
 	get account(): Account {
+		return this.#account('');
+	}
+
+	#account(secret: string): Account {
 		return {
-			id: 'environment',
+			id: secret || 'environment',
 			now: this.#clock.now,
-			registry: this.#registry,
+			registry: this.#registryOf(secret),
 			unregistrations: this.#unregistrations,
 			trouble: () => this.trouble,
 			removalsSpentUntilMs: () =>
@@ -103,8 +120,9 @@ export class SimulatedGitHub {
 		} as unknown as Account;
 	}
 
-	#resolve(): Account | CredentialsMissing {
-		if (this.credentialsMissing === undefined) return this.account;
+	#resolve({ namespace, credentialsSecret }: CredentialsSource): Account | CredentialsMissing {
+		if (this.credentialsMissing === undefined)
+			return this.#account(credentialsSecret ? `${namespace}/${credentialsSecret}` : '');
 		return { kind: 'credentials-missing', detail: this.credentialsMissing };
 	}
 
@@ -115,7 +133,7 @@ export class SimulatedGitHub {
 		if (!runner) return { kind: 'not-found' };
 		if (runner.busy) return { kind: 'busy', message: `Runner "${runner.name}" is still running a job` };
 		this.#of(scope).delete(id);
-		this.#registry.forget(scope, id);
+		for (const registry of this.#registries.values()) registry.forget(scope, id);
 		return { kind: 'removed' };
 	}
 
