@@ -10,6 +10,7 @@ import { manageCertificate } from './certificates/managed.ts';
 import { WebhookConfigurations } from './certificates/webhook-configurations.ts';
 import { epochSeal } from './cluster/epoch-seal.ts';
 import { Proof } from './cluster/proof.ts';
+import { Replicas } from './cluster/replicas.ts';
 import { RunnerPods } from './cluster/runner-pods.ts';
 import { loadSigner } from './cluster/signer.ts';
 import type { Settings } from './flags.ts';
@@ -90,7 +91,9 @@ async function compose({ settings, env, version, log }: Start) {
 		: await manageCertificate({ client, namespace, configurations, lifetimes, clock, metrics, log });
 
 	const recovery = new Set<() => void>();
+	const replicas = new Replicas({ client, namespace, name: self.slice(-8), clock, log });
 	const accounts = new Accounts({
+		share: replicas.share,
 		apiUrl: settings.githubApiUrl,
 		userAgent,
 		now: clock.now,
@@ -124,7 +127,18 @@ async function compose({ settings, env, version, log }: Start) {
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
 	/** What the leader gets. */
 	const shared = { client, accounts, proof, events, metrics, webhookWatch, self, clock, version, log };
-	return { settings, shared, callerPaths, certificate, background, recovery, webhook, health, state };
+	return {
+		settings,
+		shared,
+		replicas,
+		callerPaths,
+		certificate,
+		background,
+		recovery,
+		webhook,
+		health,
+		state,
+	};
 }
 
 /** Which review is answered by which handler: for callers that know the path, and for strangers. */
@@ -169,6 +183,7 @@ async function run({
 	certificate,
 	background,
 	recovery,
+	replicas,
 	...server
 }: Server): Promise<Loops> {
 	const { webhook, health, state } = server;
@@ -188,15 +203,19 @@ async function run({
 		shared.webhookWatch.run(stop.signal),
 		callerPaths.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
+		replicas.run(stop.signal),
 		runAsLeader(
 			{
 				...shared,
 				namespace,
 				name: names.lease,
 				identity: shared.self,
-				lead(leading, client) {
+				async lead(leading, client) {
 					recovery.clear(); // of an earlier term
-					return lead({ ...leaderDependencies, client, unfenced: shared.client }, leading);
+					replicas.leads = true;
+					await lead({ ...leaderDependencies, client, unfenced: shared.client }, leading).finally(() => {
+						replicas.leads = false;
+					});
 				},
 			},
 			stop.signal,

@@ -89,6 +89,9 @@ export const names = {
 	fieldManager: 'runners-admission',
 } as const;
 
+/** Annotations on the status ConfigMap by which the server's replicas know of each other; their names follow. */
+export const replicaPrefix = 'actions-runner/replica-';
+
 /** The webhook that reviews deletions of runner pods. It must have failurePolicy Fail. */
 export const guardWebhook = 'pods.runners-admission.svc';
 

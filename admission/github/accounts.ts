@@ -134,6 +134,11 @@ export class Accounts {
 		return other ? stored : environment;
 	}
 
+	/** Which part of the calls a minute this process may make: more than 0, at most 1. */
+	share(): number {
+		return this.#options.share?.() ?? 1;
+	}
+
 	/** All accounts in use, for metrics and polling. */
 	list(): Account[] {
 		const stored = [...this.#secrets.values()].map(({ result }) => result);

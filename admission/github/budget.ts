@@ -41,8 +41,8 @@ export interface BudgetOptions {
 	now: () => number;
 	/** Returns at least 0 and less than 1; default Math.random. */
 	random?: (() => number) | undefined;
-	deletesPerMinute?: number | undefined;
-	listsPerMinute?: number | undefined;
+	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
+	share?: (() => number) | undefined;
 	/** Called once for each change of state, never for each call (F1, F9). */
 	onStateChange?: ((before: AccountState, after: AccountState) => void) | undefined;
 }
@@ -76,9 +76,10 @@ export class Budget {
 	readonly #quota = new QuotaWindow();
 	readonly #paces: Record<CallKind, Pace>;
 	/** First calls for a scope. */
-	readonly #newScopes = new Pace(newScopesPerMinute, paceWindowMs);
+	readonly #newScopes: Pace;
 	/** Calls for scopes that have only ever been refused. */
-	readonly #refusedScopes = new Pace(refusedScopesPerMinute, paceWindowMs);
+	readonly #refusedScopes: Pace;
+	readonly #share: () => number;
 	/** Counts the scopes that became forbidden or were permitted again, so that a change is noticed without comparing all. */
 	#scopeChanges = 0;
 	#reported: { summary: string; state: AccountState };
@@ -88,11 +89,15 @@ export class Budget {
 		this.#random = options.random ?? Math.random;
 		this.#onStateChange = options.onStateChange;
 		this.#account = new Recovery(this.#random);
+		this.#share = options.share ?? (() => 1);
+		const paceOf = (perMinute: number) => new Pace(() => perMinute * this.#share(), paceWindowMs);
 		this.#paces = {
-			remove: new Pace(options.deletesPerMinute ?? deletesPerMinute, paceWindowMs),
-			list: new Pace(options.listsPerMinute ?? listsPerMinute, paceWindowMs),
-			token: new Pace(tokensPerMinute, paceWindowMs),
+			remove: paceOf(deletesPerMinute),
+			list: paceOf(listsPerMinute),
+			token: paceOf(tokensPerMinute),
 		};
+		this.#newScopes = paceOf(newScopesPerMinute);
+		this.#refusedScopes = paceOf(refusedScopesPerMinute);
 		this.#reported = { summary: this.#summary(), state: this.state() };
 	}
 
@@ -235,7 +240,7 @@ export class Budget {
 	#newScopeSpent(scope: string, nowMs: number): Trouble | undefined {
 		const retryAtMs = this.#newScopes.nextMs(nowMs);
 		if (this.#scopes.has(scope) || retryAtMs <= nowMs) return undefined;
-		const detail = `${scope} has not been asked about yet, and this minute's ${newScopesPerMinute} such scopes have been; its turn may be at ${time(retryAtMs)}`;
+		const detail = `${scope} has not been asked about yet, and enough such scopes have been in this minute; its turn may be at ${time(retryAtMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs };
 	}
 
@@ -277,7 +282,11 @@ export class Budget {
 			(other) => other !== scope && !other.good && other.recovery.trouble,
 		);
 		const takenMs = others.map(({ recovery }) => recovery.notBeforeMs).sort((a, b) => a - b);
-		return freeSlot(takenMs, scope.recovery.notBeforeMs, paceWindowMs / refusedScopesPerMinute);
+		return freeSlot(
+			takenMs,
+			scope.recovery.notBeforeMs,
+			paceWindowMs / (refusedScopesPerMinute * this.#share()),
+		);
 	}
 
 	/** The scope, put last; forgets those at the front that are too old, or one if they are too many. */

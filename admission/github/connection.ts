@@ -24,9 +24,8 @@ export interface ConnectionOptions {
 	now: () => number;
 	random?: (() => number) | undefined;
 	userAgent?: string | undefined;
-	/** The share of this process, if several replicas use one credential. */
-	deletesPerMinute?: number | undefined;
-	listsPerMinute?: number | undefined;
+	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
+	share?: (() => number) | undefined;
 	/** Called once for each change of state, never for each call. `account`: ids of all accounts with this credential. */
 	onStateChange?: ((account: string, before: AccountState, after: AccountState) => void) | undefined;
 	onCall?: ((call: CallReport) => void) | undefined;
@@ -43,7 +42,7 @@ export class Connection {
 	answered = false;
 	readonly #client: GitHubClient;
 	readonly #budget: Budget;
-	readonly #gate = new Gate(concurrentCalls);
+	readonly #gate: Gate;
 	readonly #closing = new AbortController();
 	readonly #now: () => number;
 
@@ -61,6 +60,9 @@ export class Connection {
 			...rest,
 			onStateChange: onStateChange && ((before, after) => onStateChange(account(), before, after)),
 		});
+		const { all, one, least } = concurrentCalls;
+		const share = options.share ?? (() => 1);
+		this.#gate = new Gate(() => Math.min(one, Math.max(least, Math.floor(all * share()))));
 		this.registry = new Registry({ list: this.#list, now: options.now });
 		this.unregistrations = new Unregistrations(options.now);
 	}

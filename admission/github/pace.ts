@@ -1,11 +1,14 @@
-/** Lets at most `most` calls through in any period of `windowMs` ms: a sliding window, so no burst can span a boundary. */
+/**
+ * Lets at most `most()` calls through in any period of `windowMs` ms: a sliding window, so no burst can span a boundary.
+ * Where `most` shrinks, the calls that were sent before count all the same.
+ */
 export class Pace {
-	readonly #most: number;
+	readonly #most: () => number;
 	readonly #windowMs: number;
 	/** When calls were sent, ascending; times in the future are reservations. */
 	readonly #timesMs: number[] = [];
 
-	constructor(most: number, windowMs: number) {
+	constructor(most: () => number, windowMs: number) {
 		this.#most = most;
 		this.#windowMs = windowMs;
 	}
@@ -13,7 +16,7 @@ export class Pace {
 	/** When the next call may be sent: `nowMs` or later. */
 	nextMs(nowMs: number): number {
 		this.#forget(nowMs);
-		const blocker = this.#timesMs.at(-this.#most);
+		const blocker = this.#timesMs.at(-this.#whole());
 		return blocker === undefined ? nowMs : Math.max(nowMs, blocker + this.#windowMs);
 	}
 
@@ -21,7 +24,7 @@ export class Pace {
 	againMs(nowMs: number): number {
 		this.#forget(nowMs);
 		const sent = this.#timesMs.findLastIndex((timeMs) => timeMs <= nowMs) + 1;
-		const blocker = this.#timesMs[sent - this.#most];
+		const blocker = this.#timesMs[sent - this.#whole()];
 		return blocker === undefined ? nowMs : blocker + this.#windowMs;
 	}
 
@@ -35,6 +38,11 @@ export class Pace {
 	cancel(atMs: number): void {
 		const index = this.#timesMs.lastIndexOf(atMs);
 		if (index >= 0) this.#timesMs.splice(index, 1);
+	}
+
+	/** In whole calls, and at least one, so that it never stands still. */
+	#whole(): number {
+		return Math.max(1, Math.floor(this.#most()));
 	}
 
 	#forget(nowMs: number): void {

@@ -17,6 +17,25 @@ export const tokensPerMinute = 30;
 export const paceWindowMs = 60_000;
 
 /**
+ * All replicas together keep these limits; see rules/share.ts. The leader carries out what was recorded and reads the
+ * lists, so it gets two thirds of the calls; the others share the rest, for what they are asked in reviews. Who has just
+ * joined, or has not been heard of, may use a tenth on top: 165 DELETEs a minute, where GitHub's limit is 180.
+ */
+export const share = { leader: 2 / 3, joining: 0.1 } as const;
+
+/**
+ * A replica says every 5 s that it is alive. Without having said so for 15 s it keeps to the share of one that joins, and
+ * so 80 s later its calls before that have left GitHub's window of a minute, and the others need not count it.
+ */
+export const replicas = {
+	beatEveryMs: 5_000,
+	retryMs: 1_000,
+	silentMs: 15_000,
+	countsMs: 80_000,
+	most: 32,
+} as const;
+
+/**
  * Pods can name any number of organizations to which the credential has no access. So that the calls for these never
  * delay those for the others, all scopes that GitHub has only ever refused share this many calls of any kind a minute. A
  * repaired permission is noticed within 90 s as long as there are at most 12 of them; 300 take 25 minutes.
@@ -29,8 +48,11 @@ export const refusedScopesPerMinute = 12;
  */
 export const newScopesPerMinute = 40;
 
-/** GitHub allows 100 calls at once per user; other tools use the credential too. */
-export const concurrentCalls = 60;
+/**
+ * GitHub allows 100 calls at once per user; other tools use the credential too. `all` is for all replicas together, `one`
+ * for each of them at most; at least `least`, whatever its share.
+ */
+export const concurrentCalls = { all: 90, one: 60, least: 6 } as const;
 
 /** A call waits at least this long for one of the concurrent calls to end before it fails as not made. */
 export const lineWaitMs = 5_000;

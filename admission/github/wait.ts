@@ -59,19 +59,20 @@ export function eitherSignal(
 	return { signal: controller.signal, unlink };
 }
 
-/** Lets at most `size` callers in at a time, in the order of their arrival. */
+/** Lets at most `size()` callers in at a time, in the order of their arrival. */
 export class Gate {
-	#free: number;
+	readonly #size: () => number;
+	#inside = 0;
 	#queue: (() => void)[] = [];
 
-	constructor(size: number) {
-		this.#free = size;
+	constructor(size: () => number) {
+		this.#size = size;
 	}
 
 	/** True: the caller is in, and must call `leave` afterwards. False: still full after `maxWaitMs`, or aborted. */
 	async enter(maxWaitMs: number, signal?: AbortSignal): Promise<boolean> {
-		if (this.#free > 0) {
-			this.#free--;
+		if (this.#inside < this.#size()) {
+			this.#inside++;
 			return true;
 		}
 		let admit = () => {};
@@ -88,8 +89,10 @@ export class Gate {
 	}
 
 	leave(): void {
-		const next = this.#queue.shift();
-		if (next) next();
-		else this.#free++;
+		this.#inside--;
+		while (this.#queue.length > 0 && this.#inside < this.#size()) {
+			this.#inside++;
+			this.#queue.shift()?.();
+		}
 	}
 }

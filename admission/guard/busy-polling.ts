@@ -116,12 +116,14 @@ export class BusyPolling {
 			const groups = this.#freshGroups();
 			const isFast = (group: Group | undefined) =>
 				group !== undefined && (group.awaited || clock.now() < group.newcomerUntilMs);
+			const listsAMinute = this.#listsAMinute();
 			const fastPages = this.#pages((key) => isFast(groups.get(key)));
 			for (const [key, group] of groups) {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, failed: false, running: false };
 				this.#polls.set(key, poll);
 				const newcomers = clock.now() < group.newcomerUntilMs;
-				const shareMs = (poll.snapshot?.startedAtMs ?? 0) + shareOf(fastShare, fastPages, poll);
+				const shareMs =
+					(poll.snapshot?.startedAtMs ?? 0) + shareOf(fastShare * listsAMinute, fastPages, poll);
 				if (!poll.failed) this.#bringForward(poll, group.awaited, newcomers, shareMs);
 				if (poll.running || poll.nextMs > clock.now()) continue;
 				if (newcomers && clock.now() < shareMs)
@@ -148,9 +150,15 @@ export class BusyPolling {
 		}
 	}
 
+	/** How many lists this replica may ask for with one credential. */
+	#listsAMinute(): number {
+		return listsPerMinute * this.#dependencies.accounts.share();
+	}
+
 	#burstOf({ registry }: Poll): Pace | undefined {
 		if (!registry) return undefined;
-		const burst = this.#bursts.get(registry) ?? new Pace(burstShare * listsPerMinute, paceWindowMs);
+		const burst =
+			this.#bursts.get(registry) ?? new Pace(() => burstShare * this.#listsAMinute(), paceWindowMs);
 		this.#bursts.set(registry, burst);
 		return burst;
 	}
@@ -216,7 +224,7 @@ export class BusyPolling {
 			}
 			poll.snapshot = snapshot;
 			failed = false;
-			const evenShareMs = shareOf(pollShare, this.#pages(), poll);
+			const evenShareMs = shareOf(pollShare * this.#listsAMinute(), this.#pages(), poll);
 			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), evenShareMs);
 			for (const pod of group.pods) {
 				const over = looksOver(seen(snapshot, pod.runnerName));
@@ -289,9 +297,9 @@ const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs
 	atMs: snapshot.startedAtMs,
 });
 
-/** The interval of this poll, in ms, if all whose `pages` are counted divide this part of their credential's calls. */
-function shareOf(part: number, pages: ReadonlyMap<Registry, number>, { registry }: Poll): number {
-	return ((registry && pages.get(registry)) ?? 0) * (paceWindowMs / (part * listsPerMinute));
+/** The interval of this poll, in ms, if all whose `pages` are counted divide so many of their credential's calls. */
+function shareOf(perMinute: number, pages: ReadonlyMap<Registry, number>, { registry }: Poll): number {
+	return ((registry && pages.get(registry)) ?? 0) * (paceWindowMs / perMinute);
 }
 
 const groupKey = (pod: RunnerPod) =>

@@ -27,6 +27,11 @@ export const targets: readonly Target[] = [
 		file: 'admission/runner/record.ts',
 		tests: ['test/unit/runner/record.test.ts', 'test/unit/guard/release.test.ts'],
 	},
+	{
+		file: 'admission/github/rules/share.ts',
+		tests: ['test/unit/github/share.test.ts', 'test/unit/cluster/replicas.test.ts'],
+	},
+	{ file: 'admission/github/rules/slots.ts', tests: ['test/unit/github/slots.test.ts'] },
 	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
 	{
 		file: 'admission/guard/rules/edits.ts',

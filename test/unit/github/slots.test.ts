@@ -8,6 +8,7 @@ test('the first moment that keeps its distance from all others', () => {
 	const rows: [number[], number, number][] = [
 		[[], 100, 100],
 		[[100], 100, 105],
+		[[80], 100, 100],
 		[[96], 100, 101],
 		[[95], 100, 100],
 		[[104], 100, 109],

@@ -372,6 +372,27 @@ test('never more than 60 calls at once', async ({ github, account }) => {
 	assert.ok(most <= 60 && most > 30, `${most} at once`);
 });
 
+test('a replica with a third of the calls: never more than 30 at once, and 50 DELETEs a minute', async ({
+	github,
+}) => {
+	github.add(120);
+	const connection = new Connection(
+		{ kind: 'token', token: 'ghp_x' },
+		{ apiUrl: github.url, now: Date.now, share: () => 1 / 3 },
+	);
+	let [now, most] = [0, 0];
+	github.script = () => {
+		most = Math.max(most, ++now);
+		setTimeout(() => now--, 25);
+		return { status: 204, delayMs: 30 };
+	};
+	const all = Array.from({ length: 120 }, (_, i) => connection.remove(scope, i + 1));
+	const kinds = (await Promise.all(all)).map(({ kind }) => kind);
+	assert.ok(most <= 30 && most > 15, `${most} at once`);
+	assert.is(kinds.filter((kind) => kind === 'removed').length, 50);
+	assert.is(kinds.filter((kind) => kind === 'budget-spent').length, 70);
+});
+
 test('shutdown ends what is under way', async ({ github, account }) => {
 	github.add(1);
 	github.script = () => ({ status: 204, delayMs: 5_000 });

@@ -1,0 +1,261 @@
+/** Several replicas with one credential: together they keep GitHub's limits, whatever happens to each of them. */
+import * as assert from 'uvu/assert';
+import { names } from '../../../admission/api/keys.ts';
+import { collectionPath, resources } from '../../../admission/api/paths.ts';
+import { Replicas } from '../../../admission/cluster/replicas.ts';
+import { Budget } from '../../../admission/github/budget.ts';
+import { isTrouble } from '../../../admission/github/types.ts';
+import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
+import { ApiServer } from '../support/api-server.ts';
+import { SimulatedClock } from '../support/clock.ts';
+import { recordingLog } from '../support/log.ts';
+
+const second = 1_000;
+const minute = 60 * second;
+const configMaps = collectionPath(resources.configMaps);
+
+class Cluster {
+	readonly clock = new SimulatedClock();
+	readonly api = new ApiServer(this.clock);
+	/** When a DELETE was sent by any of them, ms. */
+	readonly sentMs: number[] = [];
+
+	constructor() {
+		this.api.latencyMs = 1;
+		this.api.serve(configMaps);
+		this.api.put(configMaps, { metadata: { name: names.status, namespace: 'own' } });
+	}
+
+	/** The most DELETEs that lie in any minute, of those sent from `fromMs` on. */
+	most(fromMs = 0): number {
+		const times = this.sentMs.filter((ms) => ms >= fromMs);
+		let [most, first] = [0, 0];
+		for (const [index, ms] of times.entries()) {
+			while (Number(times[first]) <= ms - minute) first++;
+			most = Math.max(most, index - first + 1);
+		}
+		return most;
+	}
+
+	annotations(): Record<string, string> {
+		return this.api.find(configMaps, names.status, 'own')?.metadata.annotations ?? {};
+	}
+}
+
+/** A replica that sends as many DELETEs as it may. */
+class Server {
+	readonly replicas: Replicas;
+	readonly lines: string[];
+	readonly #stop = new AbortController();
+	readonly #running: Promise<unknown>;
+	#frozen: Promise<void> | undefined;
+	#thaw = () => {};
+	sent = 0;
+
+	constructor(cluster: Cluster, name: string, leads = false) {
+		const { clock, api } = cluster;
+		const { log, lines } = recordingLog('debug');
+		this.lines = lines;
+		const client = {
+			request: async (...call: Parameters<KubeClient['request']>) => {
+				await this.#frozen;
+				const answer = await api.request(...call);
+				await this.#frozen;
+				return answer;
+			},
+		} as unknown as KubeClient;
+		this.replicas = new Replicas({ client, namespace: 'own', name, clock, log });
+		this.replicas.leads = leads;
+		const budget = new Budget({ now: clock.now, share: this.replicas.share });
+		const send = async () => {
+			while (!this.#stop.signal.aborted) {
+				await this.#frozen;
+				for (;;) {
+					const ticket = budget.take('remove', 'request', 'octo-org');
+					if (isTrouble(ticket) || budget.start(ticket) !== 'go') break;
+					budget.note(ticket, { kind: 'removed' });
+					cluster.sentMs.push(clock.now());
+					this.sent++;
+				}
+				await clock.sleep(250, this.#stop.signal);
+			}
+		};
+		this.#running = Promise.all([this.replicas.run(this.#stop.signal), send()]);
+	}
+
+	freeze(): void {
+		this.#frozen = new Promise((resolve) => {
+			this.#thaw = resolve;
+		});
+	}
+
+	thaw(): void {
+		this.#thaw();
+		this.#frozen = undefined;
+	}
+
+	async stop(): Promise<void> {
+		this.thaw();
+		this.#stop.abort();
+		await this.#running;
+	}
+}
+
+const test = suite('replicas and the limits of GitHub');
+
+test('one replica has all 150 DELETEs a minute, also after a restart of the API server', async () => {
+	const cluster = new Cluster();
+	const server = new Server(cluster, 'a', true);
+	await cluster.clock.pass(3 * minute);
+	assert.is(cluster.most(), 150);
+	assert.ok(cluster.sentMs.length >= 450);
+	cluster.api.fail('PATCH', /configmaps/, new KubeError(500, '', 'etcd'), 40);
+	await cluster.clock.pass(5 * minute);
+	assert.is(server.replicas.share(), 1);
+	assert.is(cluster.most(), 150);
+	assert.equal(server.lines, ['warn other replicas cannot be told of this one, retrying'], 'told once');
+	await server.stop();
+});
+
+test('two replicas send 150 a minute together: the leader 100, the other one 50', async () => {
+	const cluster = new Cluster();
+	const [a, b] = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+	await cluster.clock.pass(3 * minute);
+	assert.ok(cluster.most() <= 165, `${cluster.most()} while they get to know each other`);
+	const fromMs = cluster.clock.now();
+	await cluster.clock.pass(5 * minute);
+	assert.is(cluster.most(fromMs), 150);
+	assert.equal([a.replicas.share(), b.replicas.share()], [2 / 3, 1 - 2 / 3]);
+	await Promise.all([a.stop(), b.stop()]);
+});
+
+test('three: the leader 100, the others 25 each', async () => {
+	const cluster = new Cluster();
+	const servers = ['a', 'b', 'c'].map((name) => new Server(cluster, name, name === 'b'));
+	await cluster.clock.pass(3 * minute);
+	const [fromMs, before] = [cluster.clock.now(), servers.map(({ sent }) => sent)];
+	await cluster.clock.pass(10 * minute);
+	assert.is(cluster.most(fromMs), 150);
+	const rates = servers.map(({ sent }, index) => Math.round((sent - Number(before[index])) / 10));
+	assert.equal(rates, [25, 100, 25]);
+	await Promise.all(servers.map((server) => server.stop()));
+});
+
+test('a second replica joins one that sends all it may: 165 in a minute at most, 150 once they know each other', async () => {
+	const cluster = new Cluster();
+	const a = new Server(cluster, 'a', true);
+	await cluster.clock.pass(10 * minute);
+	const b = new Server(cluster, 'b');
+	await cluster.clock.pass(80 * second);
+	assert.ok(b.sent > 0 && b.sent <= 30, `${b.sent} sent by the new one`);
+	const fromMs = cluster.clock.now();
+	await cluster.clock.pass(5 * minute);
+	assert.ok(cluster.most() <= 165, `${cluster.most()}`);
+	assert.is(cluster.most(fromMs), 150);
+	await Promise.all([a.stop(), b.stop()]);
+});
+
+test('a rollout: two old ones, two new ones, the leader changes; all of it within 180 a minute', async () => {
+	const cluster = new Cluster();
+	const { clock } = cluster;
+	const old = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+	await clock.pass(5 * minute);
+	const fromMs = clock.now();
+	const c = new Server(cluster, 'c');
+	await clock.pass(10 * second);
+	await old[1]?.stop();
+	const d = new Server(cluster, 'd');
+	await clock.pass(10 * second);
+	await old[0]?.stop();
+	c.replicas.leads = true;
+	await clock.pass(10 * minute);
+	assert.ok(cluster.most(fromMs) <= 180, `${cluster.most(fromMs)}`);
+	assert.ok(cluster.most(fromMs + 3 * minute) === 150);
+	assert.equal([c.replicas.share(), d.replicas.share()], [2 / 3, 1 - 2 / 3]);
+	assert.equal(Object.keys(cluster.annotations()).sort(), [
+		'actions-runner/replica-c',
+		'actions-runner/replica-d',
+	]);
+	await Promise.all([c.stop(), d.stop()]);
+});
+
+test('the leader dies: the other one has all 150 after 80 s, not sooner', async () => {
+	const cluster = new Cluster();
+	const [a, b] = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+	await cluster.clock.pass(3 * minute);
+	const fromMs = cluster.clock.now();
+	await a.stop();
+	b.replicas.leads = true;
+	await cluster.clock.pass(70 * second);
+	assert.is(b.replicas.share(), 1 - 2 / 3);
+	await cluster.clock.pass(15 * second);
+	assert.is(b.replicas.share(), 1);
+	await cluster.clock.pass(5 * minute);
+	assert.is(cluster.most(fromMs), 150);
+	await b.stop();
+});
+
+for (const frozenMs of [7, 30, 100, 200].map((seconds) => seconds * second))
+	test(`the leader is frozen for ${frozenMs / second} s while another takes over, then goes on: 165 a minute at most`, async () => {
+		const cluster = new Cluster();
+		const [a, b] = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+		await cluster.clock.pass(3 * minute);
+		const fromMs = cluster.clock.now();
+		a.freeze();
+		await cluster.clock.pass(Math.min(frozenMs, 20 * second));
+		if (frozenMs > 20 * second) {
+			b.replicas.leads = true;
+			await cluster.clock.pass(frozenMs - 20 * second);
+		}
+		a.thaw();
+		await cluster.clock.pass(5 * second);
+		if (frozenMs > 20 * second) a.replicas.leads = false;
+		await cluster.clock.pass(10 * minute);
+		assert.ok(cluster.most(fromMs) <= 165, `${cluster.most(fromMs)}`);
+		assert.is(cluster.most(cluster.clock.now() - 5 * minute), 150);
+		await Promise.all([a.stop(), b.stop()]);
+	});
+
+test('no status ConfigMap yet: a tenth, until the first leader has made it', async () => {
+	const cluster = new Cluster();
+	cluster.api.drop(configMaps, names.status, 'own');
+	const server = new Server(cluster, 'a', true);
+	await cluster.clock.pass(10 * second);
+	assert.is(server.sent, 15);
+	cluster.api.put(configMaps, { metadata: { name: names.status, namespace: 'own' } });
+	await cluster.clock.pass(2 * second);
+	assert.is(server.sent, 150);
+	assert.equal(server.lines, []);
+	await server.stop();
+});
+
+test('a replica that cannot tell of itself for 15 s keeps to a tenth', async () => {
+	const cluster = new Cluster();
+	const server = new Server(cluster, 'a', true);
+	await cluster.clock.pass(minute);
+	cluster.api.fail('PATCH', /configmaps/, new KubeError(500, '', 'etcd'), 1_000);
+	await cluster.clock.pass(10 * second);
+	assert.is(server.replicas.share(), 1);
+	await cluster.clock.pass(10 * second);
+	assert.is(server.replicas.share(), 0.1);
+	await server.stop();
+});
+
+test('100 that died before: 32 are kept in the record, and none after 80 s', async () => {
+	const cluster = new Cluster();
+	cluster.api.update(configMaps, names.status, 'own', ({ metadata }) => {
+		metadata.annotations = { other: 'stays' };
+		for (let number = 0; number < 100; number++)
+			metadata.annotations[`actions-runner/replica-dead-${number}`] = '7';
+	});
+	const server = new Server(cluster, 'a', true);
+	await cluster.clock.pass(7 * second);
+	assert.is(Object.keys(cluster.annotations()).length, 32 + 2);
+	await cluster.clock.pass(90 * second);
+	assert.equal(Object.keys(cluster.annotations()).sort(), ['actions-runner/replica-a', 'other']);
+	assert.is(server.replicas.share(), 1);
+	await server.stop();
+});
+
+test.run();
