@@ -42,7 +42,7 @@ interface Known {
 	flight?: { startedAtMs: number; work: Promise<Snapshot | Trouble> };
 	/** How many pages the list had, by its first page or a whole reading. */
 	size?: { pages: number; atMs: number };
-	sizing?: Promise<Trouble | undefined> | undefined;
+	sizing?: Promise<number | Trouble> | undefined;
 	/** When runners were asked for by name, ms since the epoch: those of the last `lookupMaxAgeMs`. */
 	namedMs: number[];
 	/**
@@ -162,18 +162,20 @@ export class Registry {
 
 	/** How many pages the list has. Where that is not known or old, only its first page is read, once for all callers. */
 	async #pages(scope: Scope, known: Known, limits: LookupLimits): Promise<number | Trouble> {
-		const isFresh = () => known.size !== undefined && this.#now() - known.size.atMs < sizeMaxAgeMs;
-		if (!isFresh()) {
+		for (;;) {
+			if (known.size && this.#now() - known.size.atMs < sizeMaxAgeMs) return known.size.pages;
+			const joined = known.sizing;
 			known.sizing ??= this.#readFirst(scope, known, limits.priority).finally(() => {
 				known.sizing = undefined;
 			});
-			const trouble = await waitFor(known.sizing, limits, () => stillListing(scope));
-			if (trouble) return trouble;
+			const result = await waitFor(known.sizing, limits, () => stillListing(scope));
+			// The call of a caller with less priority may have failed for a reason that is only its own.
+			const others = joined && isTrouble(result) && result.kind === 'budget-spent';
+			if (!others || limits.priority !== 'request' || limits.signal?.aborted) return result;
 		}
-		return known.size?.pages ?? 1;
 	}
 
-	async #readFirst(scope: Scope, known: Known, priority: Priority | undefined): Promise<Trouble | undefined> {
+	async #readFirst(scope: Scope, known: Known, priority: Priority | undefined): Promise<number | Trouble> {
 		const startedAtMs = this.#now();
 		const before = known.pages[0];
 		const answer = await this.#list(scope, { page: 1, etag: before?.etag }, { priority });
@@ -186,10 +188,11 @@ export class Registry {
 			atMs: startedAtMs,
 		};
 		const list = snapshotOf([first], startedAtMs, known.removed);
-		if (!list.complete) return undefined;
-		known.pages = [first];
-		known.snapshot = list;
-		return undefined;
+		if (list.complete) {
+			known.pages = [first];
+			known.snapshot = list;
+		}
+		return known.size.pages;
 	}
 
 	/** A snapshot whose reading began at `notBeforeMs` or later: the known one, one that is being read, or a new one. */

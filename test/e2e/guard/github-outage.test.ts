@@ -92,6 +92,32 @@ test('a Secret that is missing: refused with its name, others are not held up; d
 	assert.equal(space.removals(), [204, 204]);
 });
 
+test('a namespace is deleted together with its credentials while a static runner is busy: they are used until it has gone', async ({
+	rig,
+	space,
+}) => {
+	await space.runners(['a'], { ephemeral: false });
+	await space.runJob('a');
+	await space.busy('a');
+	await rig.ok(['delete', 'namespace', space.name, '--wait=false']);
+	const secrets = `/api/v1/namespaces/${space.name}/secrets`;
+	await eventually('its Secrets are gone', async () => {
+		const { items } = await rig.kube.get<{ items: unknown[] }>(secrets);
+		return items.length === 0;
+	});
+	const goneMs = Date.now();
+	// It is read again after 30 s.
+	await eventually(
+		'a list long after that',
+		() => space.calls('list').some(({ atMs, status }) => atMs > goneMs + 32_000 && status < 400),
+		{ withinMs: 120_000, everyMs: 500 },
+	);
+	await space.endJob('a');
+	await space.gone('a');
+	assert.is(space.removals().at(-1), 204);
+	assert.equal(space.killedJobs(), []);
+});
+
 test('GitHub is down: busy or idle, a live runner is kept; stopped and never started ones go; the rest follows without a burst (F5)', async ({
 	rig,
 	space,

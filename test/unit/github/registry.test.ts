@@ -283,6 +283,26 @@ test('many names at a time in a scope of several pages: reading the pages costs 
 	assert.ok(github.calls.length <= 7, `${github.calls.length} calls`);
 });
 
+test('who may still call is not held up by the look of somebody who may not', async ({ clock }) => {
+	const asked: unknown[] = [];
+	const registry = new Registry({
+		now: () => clock.nowMs,
+		list: async (_scope, _query, { priority }) => {
+			asked.push(priority);
+			await new Promise((resolve) => setTimeout(resolve, 5));
+			if (priority === 'background') return { kind: 'budget-spent', detail: 'half of the hour' };
+			return { kind: 'page', page: { runners: [], totalCount: 0 } };
+		},
+	});
+	const [background, request] = await Promise.all([
+		registry.find(scope, 'gone', { maxAgeMs: 0, priority: 'background' }),
+		registry.find(scope, 'gone', { maxAgeMs: 0, priority: 'request' }),
+	]);
+	assert.ok(isTrouble(background) && background.kind === 'budget-spent');
+	assert.is(request, 'absent');
+	assert.equal(asked, ['background', 'request']);
+});
+
 test('an old server ignores the name: the runner is found in the list, an absence needs two readings', async ({
 	github,
 	registry,
