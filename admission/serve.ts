@@ -9,7 +9,6 @@ import { followFiles, readClientCa } from './certificates/files.ts';
 import { manageCertificate } from './certificates/managed.ts';
 import { WebhookConfigurations } from './certificates/webhook-configurations.ts';
 import { epochSeal } from './cluster/epoch-seal.ts';
-import { Proof } from './cluster/proof.ts';
 import { Replicas } from './cluster/replicas.ts';
 import { RunnerPods } from './cluster/runner-pods.ts';
 import { loadSigner } from './cluster/signer.ts';
@@ -75,7 +74,6 @@ async function compose({ settings, env, version, log }: Start) {
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
 
 	const signer = await loadSigner(client, namespace);
-	const proof = new Proof(signer);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const configurations = new WebhookConfigurations({
 		client,
@@ -111,9 +109,9 @@ async function compose({ settings, env, version, log }: Start) {
 	metrics.github.credentials = () => credentialReports(accounts);
 
 	const background = new BackgroundWork(log);
-	const pods = new RunnerPods(client, proof, clock.now);
+	const pods = new RunnerPods(client, signer, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
-	const ports = createReleasePorts({ pods, accounts, proof, self, clock, background: background.add });
+	const ports = createReleasePorts({ pods, accounts, signer, self, clock, background: background.add });
 	const webhook = createWebhookServer({
 		...handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
 		callers,
@@ -126,7 +124,7 @@ async function compose({ settings, env, version, log }: Start) {
 	const health = createHealthServer(metrics, () => state.notReady);
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
 	/** What the leader gets. */
-	const shared = { client, accounts, proof, events, metrics, webhookWatch, self, clock, version, log };
+	const shared = { client, accounts, signer, events, metrics, webhookWatch, self, clock, version, log };
 	return {
 		settings,
 		shared,

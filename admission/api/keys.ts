@@ -2,41 +2,51 @@
  * Labels, annotations and conditions on runner pods: the contract between the server, the plugin, the manifests
  * and actions-runner-controller (ARC).
  *
- * ARC's own `actions-runner/...` keys are used where the meaning is the same, so that a cluster that ran ARC just
- * works; the others are new under the same prefix. All times are RFC 3339.
+ * What this server remembers on a pod stands under keys of its own, with ARC's prefix `actions-runner/`. ARC runs beside
+ * it in many clusters and reacts to each of its own annotations by asking GitHub again: this server reads them, and never
+ * writes or removes one. All times are RFC 3339.
  */
 
-/** Annotations that record a denied deletion. All three are written in one patch, once, and removed by a cancel. */
+/** Annotations that record a denied deletion. All are written in one patch, once, and removed by a cancel. */
 export const record = {
-	/** When the deletion was first asked for. ARC's key: "scale-down asked". A record is ours only with `requestedBy`. */
-	requestedAt: 'actions-runner/unregistration-request-timestamp',
-	/** Name of the user who asked first, from the AdmissionReview (or the plugin's caller). */
+	/** When the deletion was first asked for. */
+	requestedAt: 'actions-runner/deletion-requested-at',
+	/** Name of the user who asked first, as the AdmissionReview said. */
 	requestedBy: 'actions-runner/deletion-requested-by',
 	/** JSON of a RecordedOptions (see kinds.ts): the caller's options, used again when the deletion is carried out. */
 	options: 'actions-runner/deletion-options',
+	/** Signature of this server over the three: whoever may edit a pod cannot have it deleted in somebody's name. */
+	proof: 'actions-runner/deletion-proof',
 } as const;
 
 /** Annotations that show how far the unregistration at GitHub has come. */
 export const progress = {
-	/** GitHub's id of the runner, a decimal number. ARC's key. */
-	runnerId: 'actions-runner/id',
+	/** GitHub's id of the runner, a decimal number. */
+	runnerId: 'actions-runner/runner-id',
+	/** Whose id that is: `<scope> <runner name>`. */
+	registeredAs: 'actions-runner/registered-as',
+	/** Signature over both: GitHub's list has shown this id under that name, during this run of the container. */
+	registered: 'actions-runner/registration-proof',
 	/** The replica that asks GitHub right now, as `<RFC 3339> <replica>`: two replicas never ask at once. */
 	claim: 'actions-runner/unregistration-claim',
-	/** GitHub's message when it answered 422 (the runner runs a job). ARC's key. */
-	failureMessage: 'actions-runner/unregistration-failure-message',
-	/** When GitHub answered 422 for an ephemeral runner: from then on GitHub is not asked, and its container's end is awaited. ARC's key. */
-	completionWait: 'actions-runner/runner-completion-wait-start-timestamp',
-	/** When GitHub unregistered the runner. ARC's key. Anybody can write it, so it needs `proof` or GitHub's confirmation. */
-	completedAt: 'actions-runner/unregistration-complete-timestamp',
-	/** HMAC over pod UID, restart count and completedAt, which shows that this server saw GitHub's 204 or its confirmed 404. */
+	/** When GitHub last answered 422 (the runner runs a job), and its message: `<RFC 3339> <message>`. */
+	refusal: 'actions-runner/unregistration-refusal',
+	/** When GitHub answered 204: it has unregistered the runner. Anybody can write it, so it counts only with `proof`. */
+	completedAt: 'actions-runner/unregistered-at',
+	/** Signature over pod UID, restart count, scope, runner name, runner id and completedAt: this server saw GitHub's 204. */
 	proof: 'actions-runner/unregistration-proof',
-	/** When the pod's Node object was first found missing. */
+	/** Since when GitHub's lists lack the runner, and a signature over it: `<RFC 3339> <signature>`. */
+	absentSince: 'actions-runner/absent-since',
+	/** When the pod's Node object was first found missing, and a signature over it: `<RFC 3339> <signature>`. */
 	nodeGoneSince: 'actions-runner/node-gone-since',
 } as const;
 
 /** What the leader writes on a pod so that one can see without GitHub credentials whether it is busy. */
 export const busy = {
-	/** Label, value "true" while a job runs. The back-stop PodDisruptionBudget selects it. */
+	/**
+	 * Label, "true" while a job runs, "unknown" until the runner has been seen idle and while what is known of it is old.
+	 * The back-stop PodDisruptionBudgets select both.
+	 */
 	label: 'actions-runner/busy',
 	/** Annotation: when the job was first seen. */
 	since: 'actions-runner/busy-since',
@@ -71,6 +81,14 @@ export const arc = {
 	organization: 'actions.github.com/organization',
 	repository: 'actions.github.com/repository',
 	enterprise: 'actions.github.com/enterprise',
+	/** Annotation: GitHub's id of the runner. */
+	runnerId: 'actions-runner/id',
+	/** Annotation: when ARC first asked for the runner's end. */
+	requestedAt: 'actions-runner/unregistration-request-timestamp',
+	/** Annotation: when GitHub unregistered the runner for ARC. */
+	completedAt: 'actions-runner/unregistration-complete-timestamp',
+	/** Annotation: when GitHub answered ARC with 422 for an ephemeral runner. */
+	completionWait: 'actions-runner/runner-completion-wait-start-timestamp',
 	/** Annotation: name of the Secret, in the pod's namespace, with this set's GitHub credentials. */
 	credentialsSecret: 'actions-runner/github-api-creds-secret',
 } as const;
@@ -85,7 +103,8 @@ export const names = {
 	lease: 'runners-admission',
 	/** ConfigMap with the leader's report on the server's state; see report.ts. */
 	status: 'runners-admission-status',
-	backstop: 'runners-admission-busy',
+	/** PodDisruptionBudgets for the two values of the busy label; one pod must not be under two of them. */
+	backstops: { true: 'runners-admission-busy', unknown: 'runners-admission-unknown' },
 	fieldManager: 'runners-admission',
 } as const;
 

@@ -96,4 +96,6 @@ export interface RecordedOptions {
 	via: 'delete' | 'eviction';
 	gracePeriodSeconds?: number;
 	propagationPolicy?: string;
+	/** The caller showed the API server's client certificate: only then is the user's name more than a claim. */
+	certified?: boolean;
 }

@@ -21,7 +21,8 @@ import {
 	type RunnerPod,
 	readRunnerPod,
 } from '../runner/runner-pod.ts';
-import type { Proof } from './proof.ts';
+import { nodeGone } from '../runner/statements.ts';
+import type { Signer } from './signer.ts';
 
 export interface Metadata {
 	labels?: Record<string, string | null>;
@@ -31,24 +32,27 @@ export interface Metadata {
 /** Time limit of one call to the API server during a review, so that several calls fit into one review. */
 const callWithinMs = 2_500;
 
+/** How often a patch is sent that the API server gives up because of other writers. */
+const patchTries = 3;
+
 type PodAddress = Pick<RunnerPod, 'namespace' | 'name' | 'uid'>;
 
 /** Reads and writes runner pods at the API server. Every write has the pod's UID as a precondition. */
 export class RunnerPods {
 	readonly #client: KubeClient;
-	readonly #proof: Proof;
+	readonly #signer: Signer;
 	readonly #now: () => number;
 	/** Reads an EphemeralRunner: the leader from its cache, the webhook from the API server. */
 	readonly #ephemeralRunner: (namespace: string, name: string) => Promise<EphemeralRunner | undefined>;
 
 	constructor(
 		client: KubeClient,
-		proof: Proof,
+		signer: Signer,
 		now: () => number,
 		ephemeralRunner = (namespace: string, name: string) => getEphemeralRunner(client, namespace, name),
 	) {
 		this.#client = client;
-		this.#proof = proof;
+		this.#signer = signer;
 		this.#now = now;
 		this.#ephemeralRunner = ephemeralRunner;
 	}
@@ -56,13 +60,18 @@ export class RunnerPods {
 	/** The pod with the facts that are not in the pod object itself; undefined if it is not a runner pod. */
 	async from(pod: Pod): Promise<RunnerPod | undefined> {
 		if (!isRunnerPod(pod)) return undefined;
-		const facts: Facts = { proven: this.#proof.holds(pod), nodeGone: await this.#nodeGone(pod) };
+		const facts: Facts = { holds: this.#signer.vouches, nodeGone: await this.#nodeGone(pod) };
 		const owner = ephemeralRunnerOf(pod);
 		if (owner) {
 			const found = await this.#ephemeralRunner(pod.metadata.namespace ?? '', owner.name);
 			if (found?.metadata.uid === owner.uid) facts.ephemeralRunner = found;
 		}
 		return readRunnerPod(pod, facts);
+	}
+
+	/** What the pod object alone says; undefined if it is not a runner pod. */
+	read(pod: Pod): RunnerPod | undefined {
+		return readRunnerPod(pod, { holds: this.#signer.vouches });
 	}
 
 	/** The pod, read from the API server and never from a cache; undefined if there is none. */
@@ -88,20 +97,26 @@ export class RunnerPods {
 		return false;
 	}
 
-	/** Changes labels and annotations. 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is no longer the pod's resourceVersion. */
+	/**
+	 * Changes labels and annotations. 'gone': no pod of this name and UID. 'conflict': `onlyIfVersion` is no longer the pod's
+	 * resourceVersion. Without a version, the API server tries a patch several times and then answers 409 as well, if
+	 * others write to the pod all the time: then the pod is there still, and the patch is sent again.
+	 */
 	async patch(pod: PodAddress, change: Metadata, onlyIfVersion?: string): Promise<Pod | 'conflict' | 'gone'> {
-		const preconditions = {
-			uid: pod.uid,
-			...(onlyIfVersion ? { resourceVersion: onlyIfVersion } : {}),
-		};
-		try {
-			return await mergePatch<Pod>(this.#client, pathOf(pod), { metadata: change }, preconditions, {
-				timeoutMs: callWithinMs,
-			});
-		} catch (error) {
-			if (isNotFound(error)) return 'gone';
-			if (!isConflict(error)) throw error;
-			return onlyIfVersion ? 'conflict' : 'gone'; // without a version, only the UID can have differed
+		const { uid } = pod;
+		const preconditions = onlyIfVersion ? { uid, resourceVersion: onlyIfVersion } : { uid };
+		for (let tries = 1; ; tries++) {
+			try {
+				return await mergePatch<Pod>(this.#client, pathOf(pod), { metadata: change }, preconditions, {
+					timeoutMs: callWithinMs,
+				});
+			} catch (error) {
+				if (isNotFound(error)) return 'gone';
+				if (!isConflict(error)) throw error;
+				if ((await this.get(pod.namespace, pod.name))?.metadata.uid !== uid) return 'gone';
+				if (onlyIfVersion) return 'conflict';
+				if (tries === patchTries) throw error;
+			}
 		}
 	}
 
@@ -146,12 +161,19 @@ export class RunnerPods {
 		await deleteUnlessChanged(this.#client, path, { preconditions }, { timeoutMs: callWithinMs });
 	}
 
-	/** Whether the Node is gone. The annotation alone is no proof, since anybody may have written it: the Node is read as well. */
+	/** Since when this server has noted that the pod's Node is missing, ms since the epoch; undefined: it has not. */
+	nodeGoneSinceMs(pod: Pod): number | undefined {
+		const [since = '', given] = (pod.metadata.annotations?.[progress.nodeGoneSince] ?? '').split(' ');
+		const noted = nodeGone(pod.metadata.uid ?? '', pod.spec?.nodeName ?? '', since);
+		return this.#signer.vouches(noted, given) ? Date.parse(since) : undefined;
+	}
+
+	/** Whether the Node has been gone for long enough: it was missing then, and is now. */
 	async #nodeGone(pod: Pod): Promise<boolean> {
-		const sinceMs = Date.parse(pod.metadata.annotations?.[progress.nodeGoneSince] ?? '');
-		const node = pod.spec?.nodeName;
-		if (!node || Number.isNaN(sinceMs) || this.#now() - sinceMs < nodeGoneAfterMs) return false;
-		const path = objectPath(resources.nodes, { name: node });
+		const sinceMs = this.nodeGoneSinceMs(pod);
+		const name = pod.spec?.nodeName;
+		if (!name || sinceMs === undefined || this.#now() - sinceMs < nodeGoneAfterMs) return false;
+		const path = objectPath(resources.nodes, { name });
 		return (await getObject(this.#client, path, { timeoutMs: callWithinMs })) === undefined;
 	}
 }

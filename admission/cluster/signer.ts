@@ -3,9 +3,7 @@ import { names } from '../api/keys.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createUnlessPresent, getObject } from '../kube/objects.ts';
-
-/** What a signature is for: one that was made for another purpose is worth nothing. */
-export type Purpose = 'unregistered' | 'registered' | 'record' | 'identity' | 'caller';
+import type { Holds, Sign } from '../runner/statements.ts';
 
 /**
  * Signs statements of this server that lie where others can write: annotations of pods, paths in webhook configurations.
@@ -18,19 +16,28 @@ export class Signer {
 		this.#key = key;
 	}
 
-	/** The signature over these texts, base64url. Their borders count: `['ab', 'c']` and `['a', 'bc']` differ. */
-	sign(purpose: Purpose, statement: readonly string[]): string {
+	/**
+	 * The signature over these texts, base64url. One that was made for another purpose is worth nothing, and the texts'
+	 * borders count: `['ab', 'c']` and `['a', 'bc']` differ.
+	 */
+	sign(purpose: string, texts: readonly string[]): string {
 		return createHmac('sha256', this.#key)
-			.update(JSON.stringify([purpose, ...statement]))
+			.update(JSON.stringify([purpose, ...texts]))
 			.digest('base64url');
 	}
 
 	/** Whether `given` is the signature over these texts, which this server or another replica of it made. */
-	holds(purpose: Purpose, statement: readonly string[], given: string | undefined): boolean {
+	holds(purpose: string, texts: readonly string[], given: string | undefined): boolean {
 		const offered = Buffer.from(given ?? '');
-		const expected = Buffer.from(this.sign(purpose, statement));
+		const expected = Buffer.from(this.sign(purpose, texts));
 		return offered.length === expected.length && timingSafeEqual(offered, expected);
 	}
+
+	/** Signs a statement on a pod. */
+	readonly signs: Sign = ({ purpose, texts }) => this.sign(purpose, texts);
+
+	/** For `Facts.holds`: whether a statement on a pod is this server's. */
+	readonly vouches: Holds = ({ purpose, texts }, given) => this.holds(purpose, texts, given);
 }
 
 /** The key that all replicas share, from a Secret that the first replica creates. @throws Error, KubeError if it can't be read */

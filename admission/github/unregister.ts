@@ -1,6 +1,6 @@
 import { lookupMaxAgeMs, sharedCallTimeoutMs } from './policy.ts';
 import type { Registry } from './registry.ts';
-import type { CallOptions, RemoveOutcome, Scope, Trouble } from './types.ts';
+import type { CallOptions, RemoveOutcome, RunnerInfo, Scope, Trouble } from './types.ts';
 import { isTrouble, scopeKey } from './types.ts';
 import type {
 	RunnerToUnregister,
@@ -47,12 +47,13 @@ async function exchange(
 	if (typeof known !== 'boolean') return known;
 	let id = known ? runner.id : undefined;
 	if (id === undefined) {
+		const begunMs = account.now();
 		const found = await account.registry.find(runner.scope, runner.name, {
 			maxAgeMs: lookupMaxAgeMs,
 			priority: options.priority,
 		});
+		if (found === 'absent') return { kind: 'absent', begunMs };
 		if (isTrouble(found)) return found;
-		if (found === 'absent') return { kind: 'not-registered' };
 		id = found.present.id;
 		await runner.found?.(id);
 	}
@@ -61,21 +62,26 @@ async function exchange(
 
 	// 404 for the id is only half of the proof: the runner may have registered again with another id.
 	const again = await confirm(account, runner, options);
-	if (isTrouble(again)) return again;
-	if (again === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: id };
+	if (!('present' in again)) return again;
 	const newId = again.present.id;
 	if (newId === id) return contradiction(runner, `it lists runner ${id} but answers 404 to its DELETE`);
 
 	const second = await account.remove(runner.scope, newId, options);
 	if (second.kind !== 'not-found') return outcomeOf(second, newId);
 	const last = await confirm(account, runner, options);
-	if (isTrouble(last)) return last;
-	if (last === 'absent') return { kind: 'unregistered', proof: 'absent', runnerId: newId };
+	if (!('present' in last)) return last;
 	return contradiction(runner, 'its id changes from call to call');
 }
 
-function confirm(account: UnregisteringAccount, runner: RunnerToUnregister, { priority }: CallOptions) {
-	return account.registry.confirmAbsent(runner.scope, runner.name, { notBeforeMs: account.now(), priority });
+/** Whether GitHub has a runner of this name, by a list that is begun now. */
+async function confirm(
+	account: UnregisteringAccount,
+	{ scope, name }: RunnerToUnregister,
+	{ priority }: CallOptions,
+): Promise<{ present: RunnerInfo } | { kind: 'absent'; begunMs: number } | Trouble> {
+	const begunMs = account.now();
+	const found = await account.registry.confirmAbsent(scope, name, { notBeforeMs: begunMs, priority });
+	return found === 'absent' ? { kind: 'absent', begunMs } : found;
 }
 
 function outcomeOf(
@@ -84,7 +90,7 @@ function outcomeOf(
 ): UnregisterOutcome {
 	switch (answer.kind) {
 		case 'removed':
-			return { kind: 'unregistered', proof: 'removed', runnerId };
+			return { kind: 'unregistered', runnerId };
 		case 'busy':
 			return { kind: 'busy', message: answer.message, runnerId };
 		default:

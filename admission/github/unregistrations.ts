@@ -19,12 +19,15 @@ export interface RunnerToUnregister {
 }
 
 export type UnregisterOutcome =
-	/** `removed`: GitHub answered 204. `absent`: 404 for the id, and a newer list has no runner of that name. */
-	| { kind: 'unregistered'; proof: 'removed' | 'absent'; runnerId?: number | undefined }
+	/** GitHub answered 204. */
+	| { kind: 'unregistered'; runnerId: number }
 	/** GitHub answered 422: the runner runs a job. `message` is GitHub's. */
 	| { kind: 'busy'; message: string; runnerId: number }
-	/** No id is known and GitHub has no runner of this name: it has not registered yet, or is gone. */
-	| { kind: 'not-registered' }
+	/**
+	 * GitHub has no runner of this name, and answered 404 for the id where one is known: it has not registered yet, or is
+	 * gone. `begunMs`: by a list that was begun then or later, ms since the epoch.
+	 */
+	| { kind: 'absent'; begunMs: number }
 	| Trouble;
 
 export interface UnregisterLimits {

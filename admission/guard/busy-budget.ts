@@ -12,10 +12,11 @@ import type { Log } from '../telemetry/log.ts';
 const recheckMs = 5 * 60_000;
 
 /**
- * Keeps a back-stop PodDisruptionBudget in every namespace with runner pods. It selects the busy label, and its integer
- * minAvailable can never be met. So even while every replica of the server is down, the API server answers 429 to
- * evictions of busy runners, and the scheduler's preemption prefers other pods. With an integer the API server needs no
- * scale subresource, so it works for scale-set pods too (measured).
+ * Keeps the back-stop PodDisruptionBudgets in every namespace with runner pods. They select the busy label, one for each
+ * of its values, and their integer minAvailable can never be met. So even while every replica of the server is down, the
+ * API server answers 429 to evictions of runners that are busy or of which nothing is known, and the scheduler's
+ * preemption prefers other pods. With an integer the API server needs no scale subresource, so it works for scale-set pods
+ * too (measured).
  */
 export function keepBusyBudgets(
 	client: KubeClient,
@@ -56,18 +57,16 @@ export function keepBusyBudgets(
 
 async function ensure(client: KubeClient, namespace: string, log: Log): Promise<void> {
 	const resource = resources.podDisruptionBudgets;
-	if (await getObject(client, objectPath(resource, { namespace, name: names.backstop }))) return;
-	const body = {
-		apiVersion: 'policy/v1',
-		kind: 'PodDisruptionBudget',
-		metadata: {
-			name: names.backstop,
-			namespace,
-			labels: { 'app.kubernetes.io/managed-by': names.server },
-		},
-		spec: { minAvailable: 1_000_000, selector: { matchLabels: { [busy.label]: 'true' } } },
-	};
-	// undefined: the namespace has been deleted meanwhile.
-	const created = await unlessGone(createUnlessPresent(client, collectionPath(resource, namespace), body));
-	if (created) log.info({ namespace }, 'back-stop PodDisruptionBudget created');
+	for (const [value, name] of Object.entries(names.backstops)) {
+		if (await getObject(client, objectPath(resource, { namespace, name }))) continue;
+		const body = {
+			apiVersion: 'policy/v1',
+			kind: 'PodDisruptionBudget',
+			metadata: { name, namespace, labels: { 'app.kubernetes.io/managed-by': names.server } },
+			spec: { minAvailable: 1_000_000, selector: { matchLabels: { [busy.label]: value } } },
+		};
+		// undefined: the namespace has been deleted meanwhile.
+		const created = await unlessGone(createUnlessPresent(client, collectionPath(resource, namespace), body));
+		if (created) log.info({ namespace, budget: name }, 'back-stop PodDisruptionBudget created');
+	}
 }

@@ -2,6 +2,7 @@ import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
@@ -16,6 +17,10 @@ import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
 /** How often it is checked which scopes are due for a list. */
 const tickMs = 500;
+/** What is known of an idle runner is old when no list has been read for so long, and for two polls. */
+const oldAfterMs = 30_000;
+/** A busy mark counts as unconfirmed when no list has been read for so long, and for two polls. */
+const unconfirmedAfterMs = 120_000;
 /** A scope that could not be listed is tried again after this, or when the account's own back-off says, if that is later. */
 const troubleRetryMs = 10_000;
 /** For this long after its container started, a runner without an id is polled for at the faster pace. */
@@ -52,12 +57,15 @@ interface Poll {
 	/** The last list failed, and nothing may bring the next one forward. */
 	failed: boolean;
 	running: boolean;
+	/** Its pods have been told that nothing new is known of them. */
+	old: boolean;
 }
 
 export interface BusyDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	accounts: Accounts;
+	signer: Signer;
 	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
@@ -77,12 +85,14 @@ export class BusyPolling {
 	readonly #runsSinceMs = new Map<string, number>();
 	/** By credential: counts pages that are read earlier than an even share would allow. */
 	readonly #bursts = new WeakMap<Registry, Pace>();
+	readonly #leadsSinceMs: number;
 	#groups = new Map<string, Group>();
 	#changed = true;
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, clock, metrics, log } = dependencies;
+		this.#leadsSinceMs = clock.now();
 		this.#queue = new WorkQueue({
 			controller: 'busy-marks',
 			metrics,
@@ -109,6 +119,39 @@ export class BusyPolling {
 		});
 	}
 
+	/**
+	 * Whether what the marks on the pod say is confirmed: a list of its runners was read not long ago, or an EphemeralRunner
+	 * names the job. A busy mark that is not holds nobody up for ever.
+	 */
+	confirms(pod: RunnerPod): boolean {
+		const { cache } = this.#dependencies;
+		if (cache.ephemeralRunners.get(pod.namespace, pod.name)?.status?.jobId) return true;
+		return !this.#isOlder(groupKey(pod), unconfirmedAfterMs);
+	}
+
+	/** Whether two polls of this group have brought nothing. */
+	#isOld(key: string): boolean {
+		return this.#isOlder(key, oldAfterMs);
+	}
+
+	#isOlder(key: string, ms: number): boolean {
+		const ageMs = this.#listAgeMs(key);
+		return ageMs > ms && ageMs > 2 * this.#expectedMs(key);
+	}
+
+	/** For how long no list of this group has been read, by this leader, in ms. */
+	#listAgeMs(key: string): number {
+		const { clock } = this.#dependencies;
+		return clock.now() - Math.max(this.#polls.get(key)?.snapshot?.startedAtMs ?? 0, this.#leadsSinceMs);
+	}
+
+	/** The regular interval of this group's polls, in ms. */
+	#expectedMs(key: string): number {
+		const poll = this.#polls.get(key);
+		const evenShareMs = poll ? shareOf(pollShare * this.#listsAMinute(), this.#pages(), poll) : 0;
+		return Math.max(nextPollMs(poll?.snapshot?.pages ?? 1), evenShareMs);
+	}
+
 	/** Polls until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
@@ -119,8 +162,11 @@ export class BusyPolling {
 			const listsAMinute = this.#listsAMinute();
 			const fastPages = this.#pages((key) => isFast(groups.get(key)));
 			for (const [key, group] of groups) {
-				const poll = this.#polls.get(key) ?? { nextMs: 0, failed: false, running: false };
+				const poll = this.#polls.get(key) ?? { nextMs: 0, failed: false, running: false, old: false };
 				this.#polls.set(key, poll);
+				const old = this.#isOld(key);
+				if (old && !poll.old) for (const pod of group.pods) this.#queue.add(pod.key);
+				poll.old = old;
 				const newcomers = clock.now() < group.newcomerUntilMs;
 				const shareMs =
 					(poll.snapshot?.startedAtMs ?? 0) + shareOf(fastShare * listsAMinute, fastPages, poll);
@@ -224,8 +270,7 @@ export class BusyPolling {
 			}
 			poll.snapshot = snapshot;
 			failed = false;
-			const evenShareMs = shareOf(pollShare * this.#listsAMinute(), this.#pages(), poll);
-			poll.nextMs = snapshot.startedAtMs + Math.max(nextPollMs(snapshot.pages), evenShareMs);
+			poll.nextMs = snapshot.startedAtMs + this.#expectedMs(key);
 			for (const pod of group.pods) {
 				const over = looksOver(seen(snapshot, pod.runnerName));
 				if (!over) this.#overSinceMs.delete(pod.uid);
@@ -244,18 +289,16 @@ export class BusyPolling {
 	}
 
 	async #mark(key: string): Promise<undefined> {
-		const { cache, pods, clock, log } = this.#dependencies;
+		const { cache, pods, signer, clock, log } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const object = cache.pods.get(namespace, name);
 		const pod = object && this.#read(object);
 		if (!object || !pod || pod.terminating) return;
-		const change = planMarks(
-			object,
-			pod,
-			cache.ephemeralRunners.get(namespace, name),
-			this.#sighting(pod),
-			clock.now(),
-		);
+		const change = planMarks(object, pod, cache.ephemeralRunners.get(namespace, name), this.#sighting(pod), {
+			nowMs: clock.now(),
+			old: this.#isOld(groupKey(pod)),
+			sign: signer.signs,
+		});
 		if (!change) return;
 		const written = await pods.patch(pod, { labels: change.labels, annotations: change.annotations });
 		if (change.busy === undefined || written === 'gone') return;
@@ -284,8 +327,9 @@ export class BusyPolling {
 
 	/** The pod as a RunnerPod, from the caches only: a call for each of thousands of pods would cost too much. */
 	#read(object: Pod): RunnerPod | undefined {
-		const { cache } = this.#dependencies;
+		const { cache, signer } = this.#dependencies;
 		return readRunnerPod(object, {
+			holds: signer.vouches,
 			ephemeralRunner: cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name),
 		});
 	}

@@ -17,12 +17,18 @@ import { schedulerRetryAfterSeconds } from './rules/policy.ts';
  */
 export function deletePods(
 	request: AdmissionRequest,
-	_arrival: Arrival,
+	arrival: Arrival,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const user = request.userInfo.username ?? 'unknown';
-	const deletion = { user, options: optionsOf('delete', request.options), dryRun: request.dryRun === true };
-	return reviewDeletion(request.uid, request.oldObject as Pod, deletion, refusalOf(request), dependencies);
+	const options = optionsOf('delete', request.options, arrival);
+	const deletion = { user, options, dryRun: request.dryRun === true };
+	const claim = request.oldObject as Pod;
+	const { name, namespace = '', uid } = claim.metadata;
+	return reviewDeletion(
+		{ review: request.uid, namespace, name, uid, claim, deletion, refusal: refusalOf(request), arrival },
+		dependencies,
+	);
 }
 
 /** How a DELETE is refused, for this caller. */
@@ -35,8 +41,9 @@ export function refusalOf({ userInfo }: AdmissionRequest): Refusal {
 export function optionsOf(
 	via: RecordedOptions['via'],
 	options: AdmissionRequest['options'],
+	{ certified }: Arrival,
 ): RecordedOptions {
-	const kept: RecordedOptions = { via };
+	const kept: RecordedOptions = certified ? { via, certified } : { via };
 	if (options?.gracePeriodSeconds !== undefined) kept.gracePeriodSeconds = options.gracePeriodSeconds;
 	if (options?.propagationPolicy) kept.propagationPolicy = options.propagationPolicy;
 	return kept;

@@ -1,4 +1,4 @@
-import { deletionPendingCondition, progress, record } from '../api/keys.ts';
+import { deletionPendingCondition, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { camelCase, type DenyReason } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
@@ -8,7 +8,7 @@ import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { type LookAgain, soonest, WorkQueue } from '../kube/queue.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
-import type { DeletionRequest } from '../runner/record.ts';
+import { type DeletionRequest, nodeGoneOf } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -29,6 +29,8 @@ export interface DeletionDependencies {
 	 * the reconciler of such sets does not run here.
 	 */
 	standingOwner(pod: Pod): Promise<string | undefined>;
+	/** Whether what the pod says of its job is as new as it should be; see BusyPolling. */
+	busyConfirmed(pod: RunnerPod): boolean;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -123,28 +125,33 @@ export class DeletionLoop {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, pods, ports, clock } = this.#dependencies;
+		const { cache, pods, ports, busyConfirmed, clock } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		if (!cached || cached.metadata.deletionTimestamp) return this.#forget(key);
 		const shownInMs = this.#shownInMs(cached);
 		if (shownInMs > 0) return { afterMs: shownInMs };
-		const request = isRecorded(cached) ? undefined : namespaceDeletion;
-		if (request && !this.#namespaceTerminating(cached)) return this.#forget(key);
+		const namespaceGoes = this.#namespaceTerminating(cached);
+		if (!isRecorded(cached) && !namespaceGoes) return this.#forget(key);
 		const pod = await pods.from(cached);
-		if (!pod) return this.#forget(key);
+		// A record that this server has not signed is none: somebody may have written it in another's name.
+		if (!pod || !(pod.record || namespaceGoes)) return this.#forget(key);
+		const request = pod.record ? undefined : namespaceDeletion;
 
 		const nodeAgain = await this.#noticeNode(cached, pod);
 		const again = this.#justReleased(pod);
 		if (again) return again;
 		const priority = pod.busyAnswer ? 'background' : 'request';
 		// Break-glass is meant for the DELETE of a person, whom the Event then names. The loop must not delete first.
-		const guarded = { ...pod, breakGlass: undefined };
-		const released = await release(guarded, request, ports, { budgetMs: backgroundBudgetMs, priority });
+		// A busy mark that no list has confirmed for long is no more than a question.
+		const busyHint = busyConfirmed(pod) ? pod.busyHint : undefined;
+		const guarded = { ...pod, busyHint, breakGlass: undefined };
+		const answerByMs = clock.now() + backgroundBudgetMs;
+		const released = await release(guarded, request, ports, { answerByMs, priority });
 		if (released.verdict.kind === 'allow') {
 			// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (A
 			// claim is no longer open once there is an answer.)
-			const begunMs = pod.unregistered?.proven || pod.busyAnswer ? undefined : pod.claim?.atMs;
+			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.claim?.atMs;
 			const joined = isGitHubsAnswer(released.verdict) && clock.now() - (begunMs ?? 0) < claimMs;
 			if (joined) return { afterMs: callersDeleteMs };
 			if (released.verdict.reason === 'runner-exited' && (await this.#ownerStands(cached)))
@@ -165,7 +172,7 @@ export class DeletionLoop {
 	 * moment. If the loop deleted first, that caller would get a 404.
 	 */
 	#justReleased(pod: RunnerPod): LookAgain {
-		if (!pod.unregistered?.proven) return undefined;
+		if (!pod.unregistered) return undefined;
 		const ageMs = this.#dependencies.clock.now() - Date.parse(pod.unregistered.at);
 		return ageMs < callersDeleteMs ? { afterMs: callersDeleteMs - ageMs } : undefined;
 	}
@@ -249,19 +256,16 @@ export class DeletionLoop {
 
 	/** Notes on the pod since when its node is missing, so that the time limit survives a change of leader. */
 	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<LookAgain> {
-		const { cache, pods, clock, log } = this.#dependencies;
+		const { cache, pods, ports, clock, log } = this.#dependencies;
 		if (!pod.nodeName) return undefined;
 		// The first list of nodes changes no pod, so without another check a missing node would never be noticed.
 		if (!cache.nodes.synced) return { afterMs: nodesListedMs };
-		const since = cached.metadata.annotations?.[progress.nodeGoneSince];
+		const sinceMs = pods.nodeGoneSinceMs(cached);
 		const missing = cache.nodes.get(undefined, pod.nodeName) === undefined;
-		if (missing === (since !== undefined)) {
-			return missing
-				? { afterMs: Math.max(500, Date.parse(since ?? '') + nodeGoneAfterMs - clock.now()) }
-				: undefined;
-		}
-		const annotations = { [progress.nodeGoneSince]: missing ? new Date(clock.now()).toISOString() : null };
-		await pods.patch(pod, { annotations });
+		if (missing && sinceMs !== undefined)
+			return { afterMs: Math.max(500, sinceMs + nodeGoneAfterMs - clock.now()) };
+		if (!missing && sinceMs === undefined) return undefined;
+		await pods.patch(pod, { annotations: nodeGoneOf(pod, missing ? clock.now() : null, ports.sign) });
 		if (!missing) return undefined;
 		log.warn(
 			{ pod: podKey(cached), node: pod.nodeName, releasedAfterMs: nodeGoneAfterMs },

@@ -1,15 +1,7 @@
 import { probe } from '../api/keys.ts';
-import type { Pod } from '../api/kinds.ts';
-import {
-	type AdmissionRequest,
-	type AdmissionResponse,
-	type Arrival,
-	allowed,
-	refused,
-} from '../webhook/review.ts';
+import { type AdmissionRequest, type AdmissionResponse, type Arrival, allowed } from '../webhook/review.ts';
 import { optionsOf } from './delete-pods.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
-import { unreadableTexts } from './rules/message.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
@@ -28,7 +20,7 @@ interface Eviction {
  */
 export async function evictPods(
 	request: AdmissionRequest,
-	_arrival: Arrival,
+	arrival: Arrival,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
 	const eviction = (request.object ?? {}) as Eviction;
@@ -36,25 +28,16 @@ export async function evictPods(
 	if (!address) return allowed(request.uid);
 	const { namespace, name } = address;
 
-	let pod: Pod | undefined;
-	try {
-		pod = await dependencies.pods.get(namespace, name);
-	} catch (error) {
-		// The webhook for evictions has failurePolicy Ignore, so an error here would let a busy runner be evicted.
-		const why = error instanceof Error ? error.message : String(error);
-		dependencies.log.error({ pod: `${namespace}/${name}`, error: why }, 'eviction could not be judged');
-		dependencies.metrics.decision('deny', 'internal-error');
-		const { message, facts } = unreadableTexts(name, why);
-		return refused(request.uid, { code: 429 }, message, facts);
-	}
 	const dryRun = request.dryRun === true || eviction.deleteOptions?.dryRun?.includes('All') === true;
-	if (!pod && dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
-	const wantedUid = eviction.deleteOptions?.preconditions?.uid;
-	if (!pod || (wantedUid && wantedUid !== pod.metadata.uid)) return allowed(request.uid); // the API server answers 404 or 409 itself
-
+	if (dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
 	const user = request.userInfo.username ?? 'unknown';
-	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions), dryRun };
-	return reviewDeletion(request.uid, pod, deletion, { code: 429 }, dependencies);
+	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions, arrival), dryRun };
+	const { uid } = eviction.deleteOptions?.preconditions ?? {};
+	const refusal = { code: 429 } as const;
+	return reviewDeletion(
+		{ review: request.uid, namespace, name, uid, deletion, refusal, arrival },
+		dependencies,
+	);
 }
 
 /** Which pod is to be evicted. The Eviction may lack namespace and name, which are in the URL then. */

@@ -17,8 +17,11 @@ const namespaceController = 'system:serviceaccount:kube-system:namespace-control
 const standsAtMostMs = 1_500;
 const lookEveryMs = 100;
 
-/** Returns the name of the StatefulSet that an exited runner's pod still has; then the pod must not be deleted yet. */
-export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefined>;
+/**
+ * Returns the name of the StatefulSet that an exited runner's pod still has; then the pod must not be deleted yet.
+ * `atMostMs`: what is left of the review's time, in ms.
+ */
+export type LeavingOwner = (pod: Pod, user: string, atMostMs: number) => Promise<string | undefined>;
 
 /**
  * If the pod of a RunnerSet is deleted before its StatefulSet, the StatefulSet controller creates the pod again under its
@@ -32,12 +35,12 @@ export type LeavingOwner = (pod: Pod, user: string) => Promise<string | undefine
  * @param self our own user name: our reconciler has checked the StatefulSet itself
  */
 export function leavingOwner(client: KubeClient, self: string, clock: Clock, log: Log): LeavingOwner {
-	return async (pod, user) => {
+	return async (pod, user, atMostMs) => {
 		const owner = ownerOf(pod, 'runnerset');
 		if (!owner || user === self || user === namespaceController) return undefined;
 		const remakes = statefulSetController.includes(user);
 		try {
-			const untilMs = clock.monotonic() + (remakes ? 0 : standsAtMostMs);
+			const untilMs = clock.monotonic() + (remakes ? 0 : Math.min(standsAtMostMs, atMostMs));
 			for (;;) {
 				const standing = await standingOwner(client, pod, ['runnerset']);
 				if (!standing || clock.monotonic() + lookEveryMs > untilMs) return standing;

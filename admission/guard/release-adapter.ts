@@ -1,5 +1,5 @@
-import type { Proof } from '../cluster/proof.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Signer } from '../cluster/signer.ts';
 import type { Account, Accounts } from '../github/accounts.ts';
 import { lookupMaxAgeMs } from '../github/policy.ts';
 import { isTrouble, type Priority, type Trouble } from '../github/types.ts';
@@ -13,12 +13,12 @@ import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 export function createReleasePorts(dependencies: {
 	pods: RunnerPods;
 	accounts: Accounts;
-	proof: Proof;
+	signer: Signer;
 	self: string;
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 }): Ports {
-	const { pods, accounts, proof, self, clock, background } = dependencies;
+	const { pods, accounts, signer, self, clock, background } = dependencies;
 
 	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
@@ -37,8 +37,8 @@ export function createReleasePorts(dependencies: {
 			const account = await accounts.resolve(pod);
 			return 'kind' in account ? account : runnerAccount(account, pod, clock);
 		},
-		async annotate(pod, annotations, onlyIfUnchanged = false) {
-			return read(await pods.patch(pod, { annotations }, onlyIfUnchanged ? pod.resourceVersion : undefined));
+		async write(pod, change, onlyIfUnchanged = false) {
+			return read(await pods.patch(pod, change, onlyIfUnchanged ? pod.resourceVersion : undefined));
 		},
 		async reread(pod) {
 			const object = await pods.get(pod.namespace, pod.name);
@@ -46,7 +46,7 @@ export function createReleasePorts(dependencies: {
 			return (await pods.from(object)) ?? 'gone';
 		},
 		nameTaken: (pod) => pods.nameTaken(pod),
-		sign: (pod, completedAt) => proof.sign(pod, completedAt),
+		sign: signer.signs,
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
 		},
@@ -58,15 +58,18 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 	return {
 		trouble: () => account.trouble(scope),
 		async unregister(pod, { found, ...limits }) {
-			const { uid, restarts, runnerId: id, runnerName: name } = pod;
-			const trusts = (runnerId: number) => isRunners(account, scope, name, runnerId, limits, clock);
+			const { uid, restarts, runnerId: id, runnerName: name, registered } = pod;
+			// GitHub never gives an id twice: one that its list has shown as this runner's is its own.
+			const trusts = async (runnerId: number) =>
+				(registered && runnerId === id) || isRunners(account, scope, name, runnerId, limits, clock);
 			return unregister(account, { scope, name, run: `${uid}/${restarts}`, id, trusts, found }, limits);
 		},
-		async lookup(pod, { timeoutMs, notBeforeMs }): Promise<LookupOutcome> {
+		async lookup(pod, { timeoutMs }): Promise<LookupOutcome> {
+			const notBeforeMs = clock.now();
 			const answer = await withDeadline(clock, timeoutMs, (signal) =>
 				account.registry.confirmAbsent(scope, pod.runnerName, { notBeforeMs, signal, priority: 'request' }),
 			);
-			if (answer === 'absent') return { kind: 'not-registered' };
+			if (answer === 'absent') return { kind: 'absent', begunMs: notBeforeMs };
 			return isTrouble(answer) ? answer : { kind: 'present', busy: answer.present.busy };
 		},
 	};

@@ -1,22 +1,28 @@
+import { busy } from '../api/keys.ts';
 import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
 import type { UnregisterOutcome } from '../github/unregistrations.ts';
 import type { Clock } from '../kube/clock.ts';
 import {
 	type Annotations,
+	absentOf,
 	busyAnswerOf,
 	claimOf,
 	type DeletionRequest,
-	idOf,
 	recordOf,
+	registeredAs,
 	unclaimed,
 	unregisteredOf,
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
-import { allow, decide, decideUnknownToGitHub, deny, type Verdict } from './rules/decide.ts';
+import type { Sign } from '../runner/statements.ts';
+import { allow, decide, decideAbsent, deny, pastMs, type Verdict } from './rules/decide.ts';
 import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
-export type LookupOutcome = { kind: 'present'; busy: boolean } | { kind: 'not-registered' } | Trouble;
+export type LookupOutcome =
+	| { kind: 'present'; busy: boolean }
+	| { kind: 'absent'; begunMs: number }
+	| Trouble;
 
 /** The GitHub credentials that one runner pod uses. */
 export interface RunnerAccount {
@@ -34,8 +40,8 @@ export interface RunnerAccount {
 			found: (runnerId: number) => Promise<void>;
 		},
 	): Promise<UnregisterOutcome>;
-	/** Looks the runner up in GitHub's list. `notBeforeMs`: the list must have been begun at this time or later. */
-	lookup(pod: RunnerPod, options: { timeoutMs: number; notBeforeMs: number }): Promise<LookupOutcome>;
+	/** Looks the runner up in a list of GitHub's that is begun now. */
+	lookup(pod: RunnerPod, options: { timeoutMs: number }): Promise<LookupOutcome>;
 }
 
 /** What `release` needs from outside: GitHub, Kubernetes and time. release-adapter.ts connects the real ones. */
@@ -43,18 +49,18 @@ export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	/** Names this replica. */
 	self: string;
 	account(pod: RunnerPod): Promise<RunnerAccount | Trouble | CredentialsMissing>;
-	/** Sets annotations on the pod. With `onlyIfUnchanged` the answer is 'conflict' if the pod has changed since it was read. */
-	annotate(
+	/** Changes the pod. With `onlyIfUnchanged` the answer is 'conflict' if the pod has changed since it was read. */
+	write(
 		pod: RunnerPod,
-		annotations: Annotations,
+		change: { annotations: Annotations; labels?: Record<string, string | null> },
 		onlyIfUnchanged?: boolean,
 	): Promise<RunnerPod | 'conflict' | 'gone'>;
 	/** Reads the pod from the API server, never from a cache. */
 	reread(pod: RunnerPod): Promise<RunnerPod | 'gone'>;
 	/** Whether another pod in the cluster is the runner of this name; see runner/name-holder.ts. */
 	nameTaken(pod: RunnerPod): Promise<boolean>;
-	/** Signs "GitHub has unregistered this runner" for this pod; see cluster/proof.ts. */
-	sign(pod: RunnerPod, completedAt: string): string;
+	/** Signs what is written on the pod; see cluster/signer.ts. */
+	sign: Sign;
 	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
 	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
 	/** Work that must be finished before the process ends. */
@@ -69,22 +75,31 @@ export interface Released {
 	pod: RunnerPod;
 }
 
+/** How long to wait. */
+export interface ReleaseLimits {
+	/** Until when the caller waits, ms since the epoch; what GitHub answers later is still written on the pod. */
+	answerByMs: number;
+	priority: Priority;
+	/** How long the pace may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
+	paceWaitMs?: number;
+}
+
 /**
  * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
  * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
  * on the pod before it counts.
  *
+ * @param pod as the API server has it now, or as a cache has it: whatever leads to a write is checked against the pod
+ *   itself then, by its resourceVersion
  * @param request whose deletion to record if it is denied; undefined: nothing is recorded
- * @param limits how long to wait for GitHub, in ms; see RunnerAccount.unregister
  * @throws KubeError if the pod can't be read or written: then nothing is recorded. GitHub's failures deny, and never throw
  */
 export async function release(
 	pod: RunnerPod,
 	request: DeletionRequest | undefined,
 	ports: Ports,
-	limits: { budgetMs: number; priority: Priority; paceWaitMs?: number },
+	limits: ReleaseLimits,
 ): Promise<Released> {
-	const deadlineMs = ports.now() + limits.budgetMs;
 	let current = pod;
 
 	for (let attempt = 0; attempt < 4; attempt++) {
@@ -99,24 +114,22 @@ export async function release(
 
 		if (await ports.nameTaken(current)) return denyAndRecord(current, deny('name-taken'), request, ports);
 
-		const timeoutMs = Math.max(100, deadlineMs - ports.now());
-		if (request?.dryRun || decision.kind === 'verify') {
-			const notBeforeMs = decision.kind === 'verify' ? decision.notBeforeMs : ports.now() - 10_000;
-			const found = await account.lookup(current, { timeoutMs, notBeforeMs });
-			const verdict = readLookup(current, found, decision.kind === 'verify', ports.now());
-			if (verdict?.kind === 'deny') return denyAndRecord(current, verdict, request, ports);
+		if (request?.dryRun || decision.look) {
+			const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
+			const found = await account.lookup(current, { timeoutMs });
 			// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 			if (request?.dryRun)
-				return { verdict: verdict ?? allow('unregistered'), recorded: 'dry-run', pod: current };
-			if (verdict) return finish(current, verdict, ports);
-			// GitHub still has the runner, so the annotation is wrong: go on as for any other runner.
+				return { verdict: readLookup(current, found, ports.now()), recorded: 'dry-run', pod: current };
+			if (found.kind === 'absent') return settleAbsent(current, found.begunMs, request, ports);
+			if (found.kind !== 'present')
+				return denyAndRecord(current, deny(found.kind, found.detail), request, ports);
 		}
 
 		const annotations = {
-			...recordOf(current, request, ports.now()),
+			...recordOf(current, request, ports.sign, ports.now()),
 			...claimOf(current, ports.self, ports.now()),
 		};
-		const claimed = await ports.annotate(current, annotations, true);
+		const claimed = await ports.write(current, { annotations }, true);
 		if (claimed === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
 		if (claimed === 'conflict') {
 			const fresh = await ports.reread(current);
@@ -124,7 +137,7 @@ export async function release(
 			current = fresh;
 			continue;
 		}
-		return unregister(claimed, account, ports, answerByMs(current, ports, limits.budgetMs), limits);
+		return unregister(claimed, account, ports, limits, answerByMs(current, ports, limits));
 	}
 	return denyAndRecord(
 		current,
@@ -138,22 +151,20 @@ export async function release(
  * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
  * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
  */
-function answerByMs({ claim }: RunnerPod, ports: Ports, budgetMs: number): number {
+function answerByMs({ claim }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
 	const nowMs = ports.now();
-	const begun = claim?.by === ports.self && nowMs - claim.atMs < admissionBudgetMs + 1_000;
-	return begun ? Math.max(nowMs + 100, claim.atMs + budgetMs) : nowMs + budgetMs;
+	const begun =
+		claim?.by === ports.self && (pastMs(claim.atMs, nowMs) ?? Infinity) < admissionBudgetMs + 1_000;
+	return begun
+		? Math.max(nowMs + 100, Math.min(limits.answerByMs, claim.atMs + admissionBudgetMs))
+		: limits.answerByMs;
 }
 
-/** The verdict from GitHub's list; undefined: the list has the runner, and shows it as idle. */
-function readLookup(
-	pod: RunnerPod,
-	found: LookupOutcome,
-	verifying: boolean,
-	nowMs: number,
-): Verdict | undefined {
-	if (found.kind === 'present') return found.busy ? deny('busy') : undefined;
-	if (found.kind !== 'not-registered') return deny(found.kind, found.detail);
-	return verifying ? allow('unregistered') : decideUnknownToGitHub(pod, nowMs);
+/** The verdict of a dry run, from GitHub's list. */
+function readLookup(pod: RunnerPod, found: LookupOutcome, nowMs: number): Verdict {
+	if (found.kind === 'present') return found.busy ? deny('busy') : allow('unregistered');
+	if (found.kind === 'absent') return decideAbsent(pod, found.begunMs, nowMs).verdict;
+	return deny(found.kind, found.detail);
 }
 
 /** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
@@ -161,8 +172,8 @@ async function unregister(
 	pod: RunnerPod,
 	account: RunnerAccount,
 	ports: Ports,
+	{ priority, paceWaitMs }: ReleaseLimits,
 	deadlineMs: number,
-	{ priority, paceWaitMs }: { priority: Priority; paceWaitMs?: number },
 ): Promise<Released> {
 	const exchange = account
 		.unregister(pod, {
@@ -171,7 +182,8 @@ async function unregister(
 			priority,
 			// The id is written first. Without it, if the server crashed after GitHub removed the runner, the runner would seem
 			// to be still registering.
-			found: async (runnerId) => void (await ports.annotate(pod, idOf(runnerId))),
+			found: async (runnerId) =>
+				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
 		})
 		.then((outcome) => settle(pod, outcome, ports));
 	ports.background(exchange);
@@ -196,29 +208,73 @@ async function unregister(
 async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports): Promise<Released> {
 	switch (outcome.kind) {
 		case 'unregistered':
-			// GitHub had the runner until now, so an annotation that says otherwise is wrong.
-			return finish({ ...pod, unregistered: undefined }, allow('unregistered'), ports);
-		case 'not-registered': {
-			// If an id is on the pod, GitHub gives it to another runner: it is ignored.
-			const verdict = decideUnknownToGitHub({ ...pod, runnerId: undefined }, ports.now());
-			return verdict.kind === 'allow' ? finish(pod, verdict, ports) : { verdict, recorded: true, pod };
-		}
+			return finish(pod, outcome.runnerId, ports);
+		case 'absent':
+			return settleAbsent(pod, outcome.begunMs, undefined, ports);
 		case 'busy': {
-			const written = await ports.annotate(pod, busyAnswerOf(pod, outcome.message, ports.now()));
+			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
 		}
 		default:
 			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
-			await ports.annotate(pod, unclaimed);
+			await ports.write(pod, { annotations: unclaimed });
 			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
 	}
 }
 
-/** Writes the proof on the pod, and only then allows the deletion. */
-async function finish(pod: RunnerPod, verdict: Verdict, ports: Ports): Promise<Released> {
-	const written = await ports.annotate(pod, unregisteredOf(pod, ports.sign, ports.now()));
+/**
+ * GitHub's list lacks the runner. Nothing is signed that lets the pod go: whoever deletes it has GitHub asked again.
+ *
+ * @param request to be recorded if it is denied; undefined: it is recorded already, or nobody asked
+ */
+async function settleAbsent(
+	pod: RunnerPod,
+	begunMs: number,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	const { verdict, sinceMs } = decideAbsent(pod, begunMs, ports.now());
+	const annotations = {
+		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
+		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
+		// Whoever deletes it next is not to wait for the claim to expire; a runner that is still registering waits anyway.
+		...(pod.claim && (verdict.kind === 'allow' || sinceMs !== undefined) ? unclaimed : {}),
+	};
+	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };
+	const written = await ports.write(pod, { annotations }, request !== undefined);
+	// Somebody else has written meanwhile, perhaps a record of theirs (invariant 4): the absence is noted at the next try.
+	if (written === 'conflict' && verdict.kind === 'deny') return denyAndRecord(pod, verdict, request, ports);
+	return { verdict, recorded: verdict.kind === 'deny', pod: typeof written === 'string' ? pod : written };
+}
+
+/** How often and after how many ms GitHub's 204 is written once more, where the API server gives no answer: it is said only once. */
+const finishTries = 5;
+const finishAgainMs = 1_000;
+
+/**
+ * Writes the proof on the pod, and only then allows the deletion. The label that holds up evictions goes with it: the API
+ * server reads the pod again after it has asked the guard (measured).
+ */
+async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
+	const change = {
+		annotations: unregisteredOf(pod, runnerId, ports.sign, ports.now()),
+		labels: { [busy.label]: null },
+	};
+	let written: RunnerPod | 'conflict' | 'gone' | undefined;
+	for (let tries = 1; written === undefined; tries++) {
+		try {
+			written = await ports.write(pod, change);
+		} catch (error) {
+			if (tries === finishTries) throw error;
+			await new Promise<void>((resolve) => void ports.after(finishAgainMs, resolve));
+		}
+	}
 	if (pod.owner?.found) await ports.deleteEphemeralRunner(pod);
-	return { verdict, recorded: false, pod: typeof written === 'string' ? pod : written };
+	return {
+		verdict: allow('unregistered'),
+		recorded: false,
+		pod: typeof written === 'string' ? pod : written,
+	};
 }
 
 /** Records the request, if there is one and none is recorded yet, and answers with the denial. */
@@ -231,14 +287,14 @@ export async function denyAndRecord(
 	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod };
 	let current = pod;
 	for (let attempt = 0; ; attempt++) {
-		const annotations = recordOf(current, request, ports.now());
+		const annotations = recordOf(current, request, ports.sign, ports.now());
 		if (Object.keys(annotations).length === 0)
 			return { verdict, recorded: current.record !== undefined, pod: current };
 		// If several ask at once, even at different replicas, only the first is recorded (invariant 4).
-		const written = await ports.annotate(current, annotations, attempt < 3);
+		const written = await ports.write(current, { annotations }, attempt < 3);
 		if (typeof written !== 'string') return { verdict, recorded: true, pod: written };
 		const fresh = written === 'gone' ? written : await ports.reread(current);
-		if (fresh === 'gone') return { verdict, recorded: true, pod: current };
+		if (fresh === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
 		current = fresh;
 	}
 }

@@ -1,18 +1,18 @@
 import { humanSpan } from '../api/duration.ts';
-import { breakGlass, record } from '../api/keys.ts';
+import { breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { type Events, podSubject } from '../kube/events.ts';
-import type { DeletionRequest } from '../runner/record.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { askerOf, type DeletionRequest } from '../runner/record.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type AdmissionResponse, allowed, type Refusal, refused } from '../webhook/review.ts';
+import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } from '../webhook/review.ts';
 import type { LeavingOwner } from './exited-pods.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
-import { deny } from './rules/decide.ts';
-import { denialTexts, ownerLeavingTexts } from './rules/message.ts';
-import { admissionBudgetMs } from './rules/policy.ts';
+import { decide, deny } from './rules/decide.ts';
+import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/message.ts';
+import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
 
 export interface ReviewDependencies {
 	pods: RunnerPods;
@@ -24,93 +24,207 @@ export interface ReviewDependencies {
 	log: Log;
 }
 
+/** A request to delete a pod, as a review tells it. */
+export interface AskedDeletion {
+	/** UID of the review. */
+	review: string;
+	namespace: string;
+	name: string;
+	/** UID of the pod that is meant; undefined: whichever has this name. */
+	uid: string | undefined;
+	/** The pod as the review shows it. Enough to refuse; for anything else the pod is read from the API server. */
+	claim?: Pod | undefined;
+	deletion: DeletionRequest;
+	refusal: Refusal;
+	arrival: Arrival;
+}
+
+/** What was found out about the pod until now, so that a failure can still be told and recorded. */
+interface Known {
+	pod?: RunnerPod;
+}
+
+type Outcome =
+	| { kind: 'not-a-runner' }
+	/** No pod of this name and UID: the API server itself answers 404 or 409. */
+	| { kind: 'gone' }
+	/** Another pod of this name has taken the place of the one in the review. */
+	| { kind: 'replaced' }
+	| { kind: 'owner-leaving'; pod: RunnerPod; owner: string }
+	| (Released & { kind: 'released'; before: Pod | undefined; wasRecorded: boolean });
+
 /**
- * The verdict on one request to delete one runner pod, as an AdmissionResponse. Every exit is counted and told with
- * the same reason. What goes wrong inside denies (invariant 3) and is recorded all the same.
+ * The verdict on one request to delete one pod, as an AdmissionResponse. Every exit is counted and told with the same
+ * reason. What goes wrong inside denies (invariant 3) and is recorded all the same, if the API server lets us.
+ *
+ * One deadline counts from the moment the review arrived, over everything: an eviction that is answered later is let
+ * through by the API server.
  */
 export async function reviewDeletion(
-	uid: string,
-	pod: Pod,
-	request: DeletionRequest,
-	refusal: Refusal,
+	asked: AskedDeletion,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
-	const { pods, ports, metrics, log } = dependencies;
-	let released: Released;
+	const { review, name, namespace, deletion, refusal, arrival } = asked;
+	const { ports, metrics, log } = dependencies;
+	const known: Known = {};
+	let outcome: Outcome;
 	try {
-		const runnerPod = await pods.from(pod);
-		if (!runnerPod) {
-			metrics.decision('allow', 'not-a-runner');
-			return allowed(uid);
-		}
-		released = await inTime(ports, release(runnerPod, request, ports, limits));
-		const owner = await leaving(pod, request, released, dependencies);
-		if (owner) {
-			metrics.decision('deny', 'owner-leaving');
-			log.debug({ pod: podKey(pod), user: request.user, reason: 'owner-leaving' }, 'deletion denied');
-			const { message, facts } = ownerLeavingTexts(released.pod, owner);
-			return refused(uid, refusal, message, facts);
-		}
+		const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
+		outcome =
+			refusedAgain(asked, dependencies) ?? (await inTime(ports, judge(asked, known, dependencies), untilMs));
 	} catch (error) {
-		released = await failed(pod, request, error, dependencies);
+		const detail = error instanceof Error ? error.message : String(error);
+		log.error({ pod: `${namespace}/${name}`, error: detail }, 'deletion could not be judged');
+		const failure = await failed(asked, known, detail, dependencies);
+		if (!failure) {
+			metrics.decision('deny', 'internal-error');
+			const { message, facts } = unreadableTexts(name, detail);
+			return refused(review, refusal, message, facts);
+		}
+		outcome = {
+			kind: 'released',
+			...failure,
+			before: undefined,
+			wasRecorded: failure.pod.record !== undefined,
+		};
 	}
 
-	const { verdict, recorded, pod: runnerPod } = released;
+	switch (outcome.kind) {
+		case 'not-a-runner':
+			metrics.decision('allow', 'not-a-runner');
+			return allowed(review);
+		case 'gone':
+			return allowed(review);
+		case 'replaced': {
+			const { message, facts } = replacedTexts(name);
+			return refused(review, refusal, message, facts);
+		}
+		case 'owner-leaving': {
+			metrics.decision('deny', 'owner-leaving');
+			const facts = { pod: `${namespace}/${name}`, user: deletion.user, reason: 'owner-leaving' };
+			log.debug(facts, 'deletion denied');
+			const texts = ownerLeavingTexts(outcome.pod, outcome.owner);
+			return refused(review, refusal, texts.message, texts.facts);
+		}
+		case 'released':
+			return answer(asked, outcome, dependencies);
+	}
+}
+
+/**
+ * A pod that the review shows as busy and recorded is refused by its word: a caller that tries again and again costs no
+ * call to the API server.
+ */
+function refusedAgain(
+	{ claim, deletion }: AskedDeletion,
+	{ pods, ports }: ReviewDependencies,
+): Outcome | undefined {
+	if (!claim) return undefined;
+	const pod = pods.read(claim);
+	if (!pod) return { kind: 'not-a-runner' };
+	const verdict = decide(pod, ports.now(), ports.self);
+	const released = { kind: 'released', pod, before: claim, wasRecorded: pod.record !== undefined } as const;
+	// The kubelet's last DELETE: nothing is stopped by it.
+	if (verdict.kind === 'allow' && verdict.reason === 'already-terminating')
+		return { ...released, verdict, recorded: false };
+	const known = pod.record && !deletion.dryRun && verdict.kind === 'deny' && verdict.reason === 'busy';
+	return known ? { ...released, verdict, recorded: true } : undefined;
+}
+
+async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
+	const { namespace, name, uid, claim, deletion, arrival } = asked;
+	const { pods, ports } = dependencies;
+	const object = await pods.get(namespace, name);
+	if (!object) return { kind: 'gone' };
+	if (uid && object.metadata.uid !== uid) return { kind: claim ? 'replaced' : 'gone' };
+	const pod = await pods.from(object);
+	if (!pod) return { kind: 'not-a-runner' };
+	known.pod = pod;
+	const answerByMs = Math.min(ports.now() + admissionBudgetMs, arrival.atMs + answerWithinMs - lastTryMs);
+	const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
+	const owner = await leaving(object, asked, released, dependencies);
+	if (owner) return { kind: 'owner-leaving', pod: released.pod, owner };
+	const current =
+		released.verdict.kind === 'allow' ? await withoutBackstop(released.pod, deletion, ports) : undefined;
+	return {
+		kind: 'released',
+		...released,
+		pod: current ?? released.pod,
+		before: object,
+		wasRecorded: pod.record !== undefined,
+	};
+}
+
+/**
+ * An eviction that the guard allows must not meet the budget of the back-stop: the API server reads the pod's labels after
+ * it has asked the guard (measured).
+ */
+async function withoutBackstop(
+	pod: RunnerPod,
+	{ options, dryRun }: DeletionRequest,
+	ports: Ports,
+): Promise<RunnerPod | undefined> {
+	if (options.via !== 'eviction' || dryRun || !pod.backstopped) return undefined;
+	const written = await ports.write(pod, { annotations: {}, labels: { [busy.label]: null } });
+	return typeof written === 'string' ? undefined : written;
+}
+
+function answer(
+	{ review, deletion, refusal }: AskedDeletion,
+	{ verdict, recorded, pod, before, wasRecorded }: Outcome & { kind: 'released' },
+	dependencies: ReviewDependencies,
+): AdmissionResponse {
+	const { ports, metrics, log, events } = dependencies;
 	metrics.decision(verdict.kind, verdict.reason);
 	const facts = {
-		pod: `${runnerPod.namespace}/${runnerPod.name}`,
-		runner: runnerPod.runnerName,
-		runnerId: runnerPod.runnerId,
-		user: request.user,
-		via: request.options.via,
+		pod: `${pod.namespace}/${pod.name}`,
+		runner: pod.runnerName,
+		runnerId: pod.runnerId,
+		user: deletion.user,
+		via: deletion.options.via,
 		reason: verdict.reason,
-		dryRun: request.dryRun || undefined,
+		dryRun: deletion.dryRun || undefined,
 	};
 	if (verdict.kind === 'allow') {
-		if (verdict.reason === 'break-glass' && !request.dryRun)
-			tellBreakGlass(pod, runnerPod, request, dependencies);
+		if (verdict.reason === 'break-glass' && !deletion.dryRun) tellBreakGlass(pod, deletion, dependencies);
 		log.debug(facts, 'deletion allowed');
-		return allowed(uid);
+		return allowed(review);
 	}
-	const { message, facts: denial } = denialTexts(runnerPod, verdict, recorded, ports.now());
+	const { message, facts: denial } = denialTexts(pod, verdict, recorded, ports.now());
 	// Told when it is new; the caller's retries change nothing and say nothing (F9).
-	if (recorded === true && !pod.metadata.annotations?.[record.requestedBy]) {
+	if (recorded === true && !wasRecorded) {
 		log.info(facts, 'deletion recorded');
-		dependencies.events.send(
-			podSubject(runnerPod),
+		events.send(
+			podSubject(pod),
 			'Normal',
 			'DeletionRecorded',
 			'Delete',
-			`asked by ${request.user}: ${message}`,
-			occasionOf(pod, request),
+			`asked by ${askerOf(deletion)}: ${message}`,
+			occasionOf(before?.metadata.resourceVersion ?? pod.resourceVersion, deletion),
 		);
 	} else {
 		log.debug(facts, 'deletion denied');
 	}
-	return refused(uid, refusal, message, denial);
+	return refused(review, refusal, message, denial);
 }
 
 /** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. */
 async function leaving(
 	pod: Pod,
-	{ user, dryRun }: DeletionRequest,
+	{ deletion: { user, dryRun }, arrival }: AskedDeletion,
 	{ verdict }: Released,
-	{ leavingOwner }: ReviewDependencies,
+	{ leavingOwner, ports }: ReviewDependencies,
 ): Promise<string | undefined> {
-	return verdict.reason === 'runner-exited' && !dryRun ? leavingOwner?.(pod, user) : undefined;
+	if (verdict.reason !== 'runner-exited' || dryRun) return undefined;
+	return leavingOwner?.(pod, user, arrival.atMs + answerWithinMs - 2 * lastTryMs - ports.now());
 }
 
-const limits = { budgetMs: admissionBudgetMs, priority: 'request' } as const;
-
-/** Beyond GitHub's share of the time: the API server is slow to answer us. It must still hear from us in time. */
-const hardLimitMs = admissionBudgetMs + 1_000;
-/** What is left of the webhook's 5 s then: an eviction that is not answered in time is let through. */
-const lastTryMs = 600;
-
-async function inTime<T>({ after }: Ports, work: Promise<T>, limitMs = hardLimitMs): Promise<T> {
+async function inTime<T>({ after, now }: Ports, work: Promise<T>, untilMs: number): Promise<T> {
 	let cancel = () => {};
 	const late = new Promise<never>((_resolve, reject) => {
-		cancel = after(limitMs, () => reject(new Error(`the API server did not answer within ${limitMs} ms`)));
+		cancel = after(Math.max(0, untilMs - now()), () =>
+			reject(new Error('the API server did not answer us in time')),
+		);
 	});
 	try {
 		return await Promise.race([work, late]);
@@ -119,27 +233,35 @@ async function inTime<T>({ after }: Ports, work: Promise<T>, limitMs = hardLimit
 	}
 }
 
-/** The API server did not answer us, or our own mistake: deny, and try to remember. */
+/**
+ * The API server did not answer us, or our own mistake: deny, and try to remember. undefined: it is not even known whether
+ * the pod is a runner's.
+ */
 async function failed(
-	pod: Pod,
-	request: DeletionRequest,
-	error: unknown,
-	{ ports, log }: ReviewDependencies,
-): Promise<Released> {
-	const detail = error instanceof Error ? error.message : String(error);
-	log.error({ pod: podKey(pod), error: detail }, 'deletion could not be judged');
-	const runnerPod = readRunnerPod(pod) as RunnerPod; // pods.from has found it to be one before anything could fail
+	{ namespace, name, uid, deletion, arrival }: AskedDeletion,
+	known: Known,
+	detail: string,
+	{ pods, ports, log }: ReviewDependencies,
+): Promise<Released | undefined> {
 	const verdict = deny('internal-error', detail);
+	const record = async () => {
+		if (!known.pod) {
+			const object = await pods.get(namespace, name);
+			const pod = object && (!uid || object.metadata.uid === uid) ? pods.read(object) : undefined;
+			if (!pod) return undefined;
+			known.pod = pod;
+		}
+		return denyAndRecord(known.pod, verdict, deletion, ports);
+	};
 	try {
-		return await inTime(ports, denyAndRecord(runnerPod, verdict, request, ports), lastTryMs);
+		return await inTime(ports, record(), arrival.atMs + answerWithinMs);
 	} catch (again) {
-		log.error({ pod: podKey(pod), error: String(again) }, 'the deletion could not be recorded');
-		return { verdict, recorded: false, pod: runnerPod };
+		log.error({ pod: `${namespace}/${name}`, error: String(again) }, 'the deletion could not be recorded');
+		return known.pod && { verdict, recorded: false, pod: known.pod };
 	}
 }
 
 function tellBreakGlass(
-	object: Pod,
 	pod: RunnerPod,
 	request: DeletionRequest,
 	{ events, log, ports }: ReviewDependencies,
@@ -163,10 +285,10 @@ function tellBreakGlass(
 		'Warning',
 		'BreakGlass',
 		'Delete',
-		`${request.user} deletes runner ${pod.runnerName}${job}, by ${breakGlass}: ${reason}`,
-		occasionOf(object, request),
+		`${askerOf(request)} deletes runner ${pod.runnerName}${job}, by ${breakGlass}: ${reason}`,
+		occasionOf(pod.resourceVersion, request),
 	);
 }
 
 /** The reviews of one DELETE, answered by whichever replica, show the same version of the pod. */
-const occasionOf = (pod: Pod, { user }: DeletionRequest) => `${pod.metadata.resourceVersion} ${user}`;
+const occasionOf = (version: string | undefined, { user }: DeletionRequest) => `${version} ${user}`;

@@ -1,6 +1,6 @@
 import type { Pod } from '../api/kinds.ts';
 import type { Cache } from '../cluster/cache.ts';
-import type { Proof } from '../cluster/proof.ts';
+import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isTrouble } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -26,7 +26,7 @@ interface Dangling {
 export interface StaleRegistrationsDependencies {
 	cache: Cache;
 	accounts: Accounts;
-	proof: Proof;
+	signer: Signer;
 	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
@@ -43,7 +43,7 @@ export class StaleRegistrations {
 
 	constructor(dependencies: StaleRegistrationsDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, proof, clock, metrics, log } = dependencies;
+		const { cache, signer, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'tidy-up',
 			metrics,
@@ -57,12 +57,13 @@ export class StaleRegistrations {
 				),
 		});
 		cache.onPod((change, object: Pod) => {
-			if (change !== 'deleted' || proof.holds(object)) return;
+			if (change !== 'deleted') return;
 			const facts = {
+				holds: signer.vouches,
 				ephemeralRunner: cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name),
 			};
 			const pod = readRunnerPod(object, facts);
-			if (!pod?.scope || pod.process.state === 'never-started') return;
+			if (!pod?.scope || pod.unregistered || pod.process.state === 'never-started') return;
 			const key = `${scopeKey(pod.scope)} ${pod.runnerName}`;
 			this.#dangling.set(key, { pod, scope: pod.scope, sinceMs: clock.now() });
 			this.#queue.addAfter(key, firstLookMs);

@@ -2,9 +2,9 @@ import type { Controller } from '../api/controllers.ts';
 import { ArcFinalizers } from '../arc/finalizers.ts';
 import { ArcReplicaSets } from '../arc/replica-sets.ts';
 import { Cache } from '../cluster/cache.ts';
-import type { Proof } from '../cluster/proof.ts';
 import { getEphemeralRunner, RunnerPods } from '../cluster/runner-pods.ts';
 import { SetsCache } from '../cluster/sets-cache.ts';
+import type { Signer } from '../cluster/signer.ts';
 import { standingOwner } from '../cluster/standing-owner.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { credentialReports } from '../github/credential-report.ts';
@@ -34,7 +34,7 @@ export interface LeadDependencies {
 	/** Writes at any time: for what GitHub has answered. */
 	unfenced: KubeClient;
 	accounts: Accounts;
-	proof: Proof;
+	signer: Signer;
 	events: Events;
 	metrics: Metrics;
 	/** Which reconcilers run. The guard's loops always run. */
@@ -54,31 +54,32 @@ export interface LeadDependencies {
 
 /** Runs all loops that only the leader runs, until `signal` ends. Resolves when they have stopped. */
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
-	const { client, accounts, proof, events, metrics, controllers, templateDefaults, clock, log } =
+	const { client, accounts, signer, events, metrics, controllers, templateDefaults, clock, log } =
 		dependencies;
 	const cache = new Cache({ client, metrics, clock, log });
 	// What the cache lacks may be newer than the cache, or its CRD may just have been installed: then it is read.
 	const ephemeralRunner = async (namespace: string, name: string) =>
 		cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name);
-	const pods = new RunnerPods(client, proof, clock.now, ephemeralRunner);
-	const exchanged = new ExchangePods(pods, dependencies.unfenced, proof, clock.now, ephemeralRunner);
+	const pods = new RunnerPods(client, signer, clock.now, ephemeralRunner);
+	const exchanged = new ExchangePods(pods, dependencies.unfenced, signer, clock.now, ephemeralRunner);
 	const ports = createReleasePorts({ ...dependencies, pods: exchanged });
+	const busy = new BusyPolling({ cache, pods, accounts, signer, clock, metrics, log });
 	const deletion = new DeletionLoop({
 		cache,
 		pods,
 		ports,
 		standingOwner: (pod) => standingOwner(client, pod, controllers),
+		busyConfirmed: (pod) => busy.confirms(pod),
 		events,
 		metrics,
 		clock,
 		log,
 	});
-	const busy = new BusyPolling({ cache, pods, accounts, clock, metrics, log });
-	const tidyUp = new StaleRegistrations({ cache, accounts, proof, clock, metrics, log });
+	const tidyUp = new StaleRegistrations({ cache, accounts, signer, clock, metrics, log });
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
 	const setsCache = new SetsCache({ client, metrics, clock, log });
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });
-	const forSets = { client, cache, pods, ports, accounts, proof, events, clock, metrics, log };
+	const forSets = { client, cache, pods, ports, accounts, signer, events, clock, metrics, log };
 	const sets = [
 		controllers.includes('runnerset') &&
 			new SetReconciler(runnerSets(client, setsCache, templateDefaults, clock.now), forSets),

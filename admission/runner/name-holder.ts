@@ -11,7 +11,7 @@ import { scopeKey } from './scope.ts';
  */
 export function holdsNameOf(other: RunnerPod, pod: RunnerPod): boolean {
 	if (other.uid === pod.uid) return false;
-	if (other.terminating || other.process.state !== 'running' || other.unregistered?.proven) return false;
+	if (other.terminating || other.process.state !== 'running' || other.unregistered) return false;
 	if (!sameRunner(other, pod)) return false;
 	const named = ({ name, runnerName }: RunnerPod) => name === runnerName.toLowerCase();
 	if (named(other) !== named(pod)) return named(other);

@@ -1,13 +1,19 @@
 import { progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
 import type { RunnerPod } from './runner-pod.ts';
+import { absent, nodeGone, recorded, registered, runnerText, type Sign, unregistered } from './statements.ts';
 
 /** A request to delete a pod: who asks, with which options. */
 export interface DeletionRequest {
+	/** As the review says: whoever can forge a review can name anybody (see RecordedOptions.certified). */
 	user: string;
 	options: RecordedOptions;
 	dryRun: boolean;
 }
+
+/** Who asked, for people. Only the API server's certificate makes a name more than what the review claims. */
+export const askerOf = ({ user, options }: Pick<DeletionRequest, 'user' | 'options'>): string =>
+	options.certified ? user : `${user} (as the review says)`;
 
 /** Annotations to set; null removes one. */
 export type Annotations = Record<string, string | null>;
@@ -16,41 +22,72 @@ export type Annotations = Record<string, string | null>;
  * The annotations that record a denied deletion; empty if one is recorded already. They are written only once: an update
  * of the pod wakes the controller that was refused, so a record that changed at each try would make it try again at once.
  */
-export function recordOf(pod: RunnerPod, request: DeletionRequest | undefined, nowMs: number): Annotations {
+export function recordOf(
+	pod: RunnerPod,
+	request: DeletionRequest | undefined,
+	sign: Sign,
+	nowMs: number,
+): Annotations {
 	if (!request || pod.record) return {};
+	const requestedAt = new Date(nowMs).toISOString();
+	const options = JSON.stringify(request.options);
 	return {
-		[record.requestedAt]: new Date(nowMs).toISOString(),
+		[record.requestedAt]: requestedAt,
 		[record.requestedBy]: request.user,
-		[record.options]: JSON.stringify(request.options),
+		[record.options]: options,
+		[record.proof]: sign(recorded(pod.uid, requestedAt, request.user, options)),
 	};
 }
 
 /** Claims the runner for this replica ("I ask GitHub now") and clears an earlier 422, which may no longer be true. */
 export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
 	[progress.claim]: `${new Date(nowMs).toISOString()} ${self}`,
-	...(pod.busyAnswer ? { [progress.failureMessage]: null, [progress.completionWait]: null } : {}),
+	...(pod.busyAnswer ? { [progress.refusal]: null } : {}),
 });
 
 /** Ends the claim: no replica asks GitHub about this runner now. */
 export const unclaimed: Annotations = { [progress.claim]: null };
 
-/** Notes GitHub's id of the runner. */
-export const idOf = (runnerId: number): Annotations => ({ [progress.runnerId]: String(runnerId) });
+/** Notes GitHub's id of the runner, which its list has just shown under the runner's name. */
+export const registeredAs = (pod: RunnerPod, runnerId: number, sign: Sign): Annotations => ({
+	[progress.runnerId]: String(runnerId),
+	[progress.registeredAs]: runOf(pod).runner,
+	[progress.registered]: sign(registered(runOf(pod), runnerId)),
+	...(pod.absentSinceMs === undefined ? {} : { [progress.absentSince]: null }),
+});
+
+/** Notes since when GitHub's lists lack the runner, ms since the epoch. */
+export function absentOf(pod: RunnerPod, sinceMs: number, sign: Sign): Annotations {
+	const since = new Date(sinceMs).toISOString();
+	return { [progress.absentSince]: `${since} ${sign(absent(runOf(pod), since))}` };
+}
 
 /** Notes that GitHub answered 422. For an ephemeral runner GitHub is not asked again: it ends with its job (invariant 5). */
-export function busyAnswerOf(pod: RunnerPod, message: string, nowMs: number): Annotations {
+export const busyAnswerOf = (message: string, nowMs: number): Annotations => ({
+	[progress.refusal]: `${new Date(nowMs).toISOString()} ${message.slice(0, 500)}`,
+});
+
+/** Notes that GitHub has unregistered the runner, with a signature that makes every replica believe it. */
+export function unregisteredOf(pod: RunnerPod, runnerId: number, sign: Sign, nowMs: number): Annotations {
+	const completedAt = new Date(nowMs).toISOString();
 	return {
-		[progress.failureMessage]: message.slice(0, 500),
-		...(pod.ephemeral ? { [progress.completionWait]: new Date(nowMs).toISOString() } : {}),
+		...registeredAs(pod, runnerId, sign),
+		[progress.completedAt]: completedAt,
+		[progress.proof]: sign(unregistered(runOf(pod), runnerId, completedAt)),
 	};
 }
 
-/** Notes that GitHub has unregistered the runner, with a signature that makes every replica believe it. */
-export function unregisteredOf(
-	pod: RunnerPod,
-	sign: (pod: RunnerPod, completedAt: string) => string,
-	nowMs: number,
+/** Notes since when the pod's node is missing; null: it is there. */
+export function nodeGoneOf(
+	pod: Pick<RunnerPod, 'uid' | 'nodeName'>,
+	sinceMs: number | null,
+	sign: Sign,
 ): Annotations {
-	const completedAt = pod.unregistered?.at ?? new Date(nowMs).toISOString();
-	return { [progress.completedAt]: completedAt, [progress.proof]: sign(pod, completedAt) };
+	if (sinceMs === null) return { [progress.nodeGoneSince]: null };
+	const since = new Date(sinceMs).toISOString();
+	return {
+		[progress.nodeGoneSince]: `${since} ${sign(nodeGone(pod.uid, pod.nodeName ?? '', since))}`,
+	};
 }
+
+const runOf = (pod: RunnerPod) => ({ uid: pod.uid, restarts: pod.restarts, runner: runnerText(pod) ?? '' });

@@ -1,6 +1,7 @@
 import { arc, breakGlass, busy, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { type Scope, scopeFromConfigUrl, scopeFromEnvironment } from './scope.ts';
+import { absent, type Holds, recorded, registered, runnerText, unregistered } from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
 export type Process =
@@ -10,6 +11,7 @@ export type Process =
 
 export interface DeletionRecord {
 	requestedAt: string;
+	/** As the review said; see RecordedOptions.certified. */
 	requestedBy: string;
 	options: RecordedOptions;
 }
@@ -25,7 +27,10 @@ export interface RunnerPod {
 	kind: 'legacy' | 'scale-set';
 	/** The name it registers under at GitHub. */
 	runnerName: string;
+	/** GitHub's id of the runner. Anybody may have written it, unless `registered`. */
 	runnerId: number | undefined;
+	/** This server has seen `runnerId` in GitHub's list under this name, during this run of the container. */
+	registered: boolean;
 	scope: Scope | undefined;
 	ephemeral: boolean;
 	/** Name of the Secret with its GitHub credentials, in the pod's namespace; undefined: the server's own credentials. */
@@ -33,6 +38,8 @@ export interface RunnerPod {
 	/** The EphemeralRunner that owns a scale-set pod. `found`: it could be read. */
 	owner: { name: string; uid: string; found: boolean } | undefined;
 	nodeName: string | undefined;
+	/** It carries the label by which the back-stop budgets hold up its eviction. */
+	backstopped: boolean;
 	terminating: boolean;
 	breakGlass: string | undefined;
 	process: Process;
@@ -40,15 +47,22 @@ export interface RunnerPod {
 	restarts: number;
 	/** Something says that it runs a job. Its presence is reason enough to deny; its absence is no reason to allow. */
 	busyHint: { sinceMs: number | undefined; job: string | undefined } | undefined;
-	/** GitHub answered the last DELETE of this runner with 422: it runs a job. */
-	busyAnswer: boolean;
-	/** The replica that last wrote "I ask GitHub now" on the pod, and when, ms since the epoch. */
+	/**
+	 * GitHub answered the last DELETE of this runner with 422, it runs a job: when, ms since the epoch, and to whom. Anybody
+	 * may have written it.
+	 */
+	busyAnswer: { atMs: number; to: 'us' | 'arc' } | undefined;
+	/** The replica that last wrote "I ask GitHub now" on the pod, and when, ms since the epoch. Anybody may have written it. */
 	claim: { atMs: number; by: string } | undefined;
-	/** The pod says that its runner is unregistered, which anybody may have written. `proven`: this server signed it. */
-	unregistered: { at: string; proven: boolean } | undefined;
+	/** GitHub's lists have lacked it since then, ms since the epoch: this server signed that. */
+	absentSinceMs: number | undefined;
+	/** ARC, or whoever may edit the pod, says that the runner is unregistered: GitHub's list may well lack it. */
+	saidToBeGone: boolean;
+	/** GitHub answered 204 for this runner: this server signed that. RFC 3339. */
+	unregistered: { at: string } | undefined;
 	/** Its Node object has been missing for nodeGoneAfterMs. */
 	nodeGone: boolean;
-	/** The recorded deletion, if there is one. */
+	/** The deletion that this server recorded, if there is one. */
 	record: DeletionRecord | undefined;
 }
 
@@ -56,8 +70,8 @@ export interface RunnerPod {
 export interface Facts {
 	/** The EphemeralRunner of a scale-set pod; undefined if there is none or it can't be read. */
 	ephemeralRunner?: EphemeralRunner | undefined;
-	/** Whether the proof annotation is this server's signature. */
-	proven?: boolean;
+	/** Checks this server's signatures on the pod; undefined: whoever reads it has no key, and none counts. */
+	holds?: Holds | undefined;
 	/** Whether the pod's Node object has been missing for nodeGoneAfterMs. */
 	nodeGone?: boolean;
 }
@@ -96,41 +110,48 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 	const env = (name: string) => container.env?.find((variable) => variable.name === name)?.value;
 	const owner = ephemeralRunnerOf(pod);
 	const er = facts.ephemeralRunner;
-	const completedAt = annotations[progress.completedAt];
+	const holds = facts.holds ?? (() => false);
 	const process = readProcess(pod);
 	const scaleSet =
 		owner !== undefined ||
 		labels[arc.ephemeralRunner] === 'True' ||
 		hasVariable(container, [scaleSetVariable]);
 
+	const ownId = positiveInteger(annotations[progress.runnerId]);
+	const identity = {
+		uid: pod.metadata.uid ?? '',
+		restarts: restartsOf(pod),
+		runnerName: (scaleSet ? er?.status?.runnerName : env('RUNNER_NAME')) || pod.metadata.name,
+		scope: scaleSet ? scaleSetScope(er, labels) : scopeFromEnvironment(env),
+	};
+	const gitHubSaid = whatGitHubSaid(identity, ownId, annotations, holds);
+
 	return {
+		...identity,
 		namespace: pod.metadata.namespace ?? '',
 		name: pod.metadata.name,
-		uid: pod.metadata.uid ?? '',
 		resourceVersion: pod.metadata.resourceVersion,
 		createdMs: toMs(pod.metadata.creationTimestamp) ?? 0,
 		kind: scaleSet ? 'scale-set' : 'legacy',
-		runnerName: (scaleSet ? er?.status?.runnerName : env('RUNNER_NAME')) || pod.metadata.name,
-		runnerId: positiveInteger(annotations[progress.runnerId]) ?? positiveInteger(er?.status?.runnerId),
-		scope: scaleSet ? scaleSetScope(er, labels) : scopeFromEnvironment(env),
+		runnerId: ownId ?? positiveInteger(annotations[arc.runnerId]) ?? positiveInteger(er?.status?.runnerId),
+		registered: gitHubSaid.registered,
+		absentSinceMs: gitHubSaid.absentSinceMs,
+		saidToBeGone: annotations[arc.completedAt] !== undefined,
 		ephemeral: scaleSet || env('RUNNER_EPHEMERAL') !== 'false',
 		credentialsSecret:
 			(scaleSet ? er?.spec?.githubConfigSecret : undefined) ?? annotations[arc.credentialsSecret],
 		owner: owner && { name: owner.name, uid: owner.uid, found: er !== undefined },
 		nodeName: pod.spec?.nodeName,
+		backstopped: labels[busy.label] !== undefined,
 		terminating: pod.metadata.deletionTimestamp !== undefined,
 		breakGlass: annotations[breakGlass] || undefined,
 		process,
-		restarts: restartsOf(pod),
 		busyHint: readBusyHint(labels, annotations, er),
-		busyAnswer: hasBusyAnswer(process, annotations),
+		busyAnswer: readBusyAnswer(process, annotations),
 		claim: readClaim(annotations[progress.claim]),
-		unregistered:
-			completedAt && (facts.proven || !startedAfter(process, completedAt))
-				? { at: completedAt, proven: facts.proven === true }
-				: undefined,
+		unregistered: gitHubSaid.unregistered,
 		nodeGone: facts.nodeGone === true,
-		record: readRecord(annotations),
+		record: readRecord(identity.uid, annotations, holds),
 	};
 }
 
@@ -158,16 +179,41 @@ export function restartsOf(pod: Pod): number {
 	return pod.status?.containerStatuses?.find((one) => one.name === 'runner')?.restartCount ?? 0;
 }
 
-/** Whether GitHub has answered 422 for this run of the container. After a restart in place it is another runner. */
-function hasBusyAnswer(process: Process, annotations: Record<string, string>): boolean {
-	const { [progress.completionWait]: waitSince, [progress.failureMessage]: message } = annotations;
-	if (waitSince !== undefined && startedAfter(process, waitSince)) return false;
-	return waitSince !== undefined || message !== undefined;
+/**
+ * What this server has signed of GitHub's answers. It counts only for the runner that the pod still is. The EphemeralRunner
+ * of a scale set's pod goes first, and its scope with it: what was signed before is still true then.
+ */
+function whatGitHubSaid(
+	pod: Pick<RunnerPod, 'uid' | 'restarts' | 'scope' | 'runnerName'>,
+	runnerId: number | undefined,
+	annotations: Record<string, string>,
+	holds: Holds,
+): Pick<RunnerPod, 'registered' | 'unregistered' | 'absentSinceMs'> {
+	const runner = runnerText(pod) ?? annotations[progress.registeredAs] ?? '';
+	const run = { uid: pod.uid, restarts: pod.restarts, runner };
+	const [since = '', given] = (annotations[progress.absentSince] ?? '').split(' ');
+	const absentSinceMs = holds(absent(run, since), given) ? toMs(since) : undefined;
+	if (runnerId === undefined) return { registered: false, unregistered: undefined, absentSinceMs };
+	const at = annotations[progress.completedAt] ?? '';
+	return {
+		registered: holds(registered(run, runnerId), annotations[progress.registered]),
+		unregistered: holds(unregistered(run, runnerId, at), annotations[progress.proof]) ? { at } : undefined,
+		absentSinceMs,
+	};
 }
 
-/** Whether the container started after that time, and so may have registered again. Both times are cut to the second. */
-function startedAfter(process: Process, completedAt: string): boolean {
-	return process.state === 'running' && (process.sinceMs ?? 0) > (toMs(completedAt) ?? 0) + 1_000;
+/**
+ * GitHub's 422 for this run of the container, to this server or, for an ephemeral runner, to ARC. After a restart in place
+ * it is another runner. A time that cannot be read counts as long ago.
+ */
+function readBusyAnswer(process: Process, annotations: Record<string, string>): RunnerPod['busyAnswer'] {
+	const { [progress.refusal]: ours, [arc.completionWait]: arcs } = annotations;
+	const said = ours?.split(' ', 1)[0] ?? arcs;
+	if (said === undefined) return undefined;
+	const atMs = toMs(said) ?? 0;
+	// Both times are cut to the second.
+	const startedLater = process.state === 'running' && (process.sinceMs ?? 0) > atMs + 1_000;
+	return atMs > 0 && startedLater ? undefined : { atMs, to: ours === undefined ? 'arc' : 'us' };
 }
 
 function readBusyHint(
@@ -190,23 +236,30 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 	return `${status.jobDisplayName ?? status.jobId}${where.length > 0 ? ` (${where.join(', ')})` : ''}`;
 }
 
-function readRecord(annotations: Record<string, string>): DeletionRecord | undefined {
-	const requestedBy = annotations[record.requestedBy];
-	if (!requestedBy) return undefined; // requestedAt alone is ARC's mark of its own scale-down
-	return {
-		requestedAt: annotations[record.requestedAt] ?? '',
-		requestedBy,
-		options: parseOptions(annotations[record.options]),
-	};
+/** The record, if this server made it: anybody may have written one in somebody's name, or copied that of another pod. */
+function readRecord(
+	uid: string,
+	annotations: Record<string, string>,
+	holds: Holds,
+): DeletionRecord | undefined {
+	const {
+		[record.requestedAt]: requestedAt = '',
+		[record.requestedBy]: requestedBy = '',
+		[record.options]: options = '',
+	} = annotations;
+	if (!requestedBy || !holds(recorded(uid, requestedAt, requestedBy, options), annotations[record.proof]))
+		return undefined;
+	return { requestedAt, requestedBy, options: parseOptions(options) };
 }
 
-/** The recorded options. Anybody may have edited the annotation: if it can't be read, it counts as a plain delete. */
+/** The recorded options. One that a later version wrote and that can't be read counts as a plain delete. */
 function parseOptions(text: string | undefined): RecordedOptions {
 	try {
 		const value = JSON.parse(text ?? '') as RecordedOptions;
 		const options: RecordedOptions = { via: value.via === 'eviction' ? 'eviction' : 'delete' };
 		if (Number.isInteger(value.gracePeriodSeconds)) options.gracePeriodSeconds = value.gracePeriodSeconds;
 		if (typeof value.propagationPolicy === 'string') options.propagationPolicy = value.propagationPolicy;
+		if (value.certified === true) options.certified = true;
 		return options;
 	} catch {
 		return { via: 'delete' };

@@ -100,7 +100,8 @@ export class PlanExecutor<S extends RunnersSet> {
 			}
 		}
 		if (runner) {
-			const limits = { ...setReleaseBudget, priority: 'request' } as const;
+			const { budgetMs, paceWaitMs } = setReleaseBudget;
+			const limits = { answerByMs: clock.now() + budgetMs, paceWaitMs, priority: 'request' } as const;
 			const { verdict } = await release(runner, undefined, ports, limits);
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);

@@ -1,4 +1,4 @@
-import { arc } from '../api/keys.ts';
+import { arc, busy } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { scopeFromEnvironment } from '../runner/scope.ts';
@@ -51,6 +51,9 @@ export function createPods(request: AdmissionRequest): AdmissionResponse {
 			);
 		}
 	}
+	// Nothing is known of it until it has been seen idle.
+	if (pod.metadata.labels[busy.label] === undefined)
+		operations.push({ op: 'add', path: `/metadata/labels/${pointer(busy.label)}`, value: 'unknown' });
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });
 	return patched(request.uid, operations, warnings);

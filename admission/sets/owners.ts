@@ -2,8 +2,8 @@ import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
 import { arcReplicaSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
-import type { Proof } from '../cluster/proof.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
+import type { Signer } from '../cluster/signer.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Change } from '../kube/informer.ts';
@@ -30,7 +30,7 @@ export interface OwnersOptions {
 	owners: Watched<OwnerObject>;
 	/** See SetKind. */
 	between: Watched<OwnerObject> | undefined;
-	proof: Proof;
+	signer: Signer;
 	clock: Clock;
 	/** Label on a pod that holds its set's name. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
@@ -238,7 +238,7 @@ export class Owners {
 	}
 
 	#runner(pod: Pod): RunnerPod | undefined {
-		return readRunnerPod(pod, { proven: this.#options.proof.holds(pod) });
+		return readRunnerPod(pod, { holds: this.#options.signer.vouches });
 	}
 
 	#cordoned(pod: Pod | undefined): boolean {

@@ -10,7 +10,9 @@ import { isOurCrd, isWebhookConfiguration, keyOf, type Manifest } from './manife
 import type { Objects, ServedResource } from './objects.ts';
 import { findOurs, labelled } from './obsolete.ts';
 import type { Overlays } from './overlays.ts';
-import { mayHaveTraces } from './traces.ts';
+import { isEmpty, tracesOn } from './traces.ts';
+
+const backstops: readonly string[] = Object.values(names.backstops);
 
 /** Everything that an installation has left in a cluster. */
 export interface Remains {
@@ -63,10 +65,10 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 		crds,
 		namespace: ours.find(({ kind }) => kind === 'Namespace'),
 		own,
-		pods: pods.filter(mayHaveTraces),
+		pods: pods.filter((pod) => !isEmpty(tracesOn(pod))),
 		recorded: pods.filter(deletionRecord),
 		sets: crds.length > 0 ? await setsOf(api) : [],
-		budgets: budgets.filter(({ metadata }) => metadata.name === names.backstop),
+		budgets: budgets.filter(({ metadata }) => backstops.includes(metadata.name)),
 		tokens,
 	};
 }

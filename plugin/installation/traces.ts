@@ -4,7 +4,6 @@ import {
 	breakGlass,
 	busy,
 	deletionPendingCondition,
-	names,
 	progress,
 	record,
 } from '../../admission/api/keys.ts';
@@ -15,30 +14,15 @@ import { ApiError } from '../kube/failure.ts';
 import { despiteOtherWriters } from '../kube/other-writers.ts';
 import { groupOf, type Manifest } from './manifest.ts';
 import { type Objects, strategicMergePatch } from './objects.ts';
-import { ownersOf } from './ownership.ts';
 
 /** Annotations that only this project writes. */
 const ours: readonly string[] = [
-	record.requestedBy,
-	record.options,
-	progress.claim,
-	progress.proof,
-	progress.nodeGoneSince,
+	...Object.values(record),
+	...Object.values(progress),
 	busy.since,
 	busy.job,
 	busy.marks,
 	breakGlass,
-];
-/** Annotations that ARC writes, too: ours where they stand beside one that only we write. */
-const oursBeside: readonly (readonly [key: string, beside: string])[] = [
-	[record.requestedAt, record.requestedBy],
-	[progress.completedAt, progress.proof],
-];
-/** Annotations that ARC writes, too: ours where the server wrote them. */
-const oursIfWritten: readonly string[] = [
-	progress.runnerId,
-	progress.failureMessage,
-	progress.completionWait,
 ];
 const conditions: readonly string[] = [busy.condition, deletionPendingCondition];
 
@@ -49,19 +33,12 @@ export interface Traces {
 	conditions: string[];
 }
 
-/** Everything that this project wrote on a pod, and nothing of ARC's or the user's. Needs the pod's managedFields. */
+/** Everything that this project wrote on a pod, and nothing of ARC's or the user's. */
 export function tracesOn(pod: Pod): Traces {
 	const { annotations = {}, labels = {} } = pod.metadata;
-	const written = writtenByServer(pod);
 	const marks = (annotations[busy.marks] ?? '').split(',').filter((key) => key in autoscalerMarks);
-	const keys = [
-		...ours,
-		...oursBeside.filter(([, beside]) => beside in annotations).map(([key]) => key),
-		...oursIfWritten.filter((key) => written.has(key)),
-		...marks,
-	];
 	return {
-		annotations: keys.filter((key) => key in annotations),
+		annotations: [...ours, ...marks].filter((key) => key in annotations),
 		labels: [busy.label].filter((key) => key in labels),
 		conditions: (pod.status?.conditions ?? [])
 			.map(({ type }) => type)
@@ -69,25 +46,8 @@ export function tracesOn(pod: Pod): Traces {
 	};
 }
 
-/** Whether there may be traces, judged without managedFields, which lists do not have. */
-export function mayHaveTraces(pod: Pod): boolean {
-	const { annotations = {}, labels = {} } = pod.metadata;
-	return (
-		busy.label in labels ||
-		[...ours, ...oursIfWritten].some((key) => key in annotations) ||
-		(pod.status?.conditions ?? []).some(({ type }) => conditions.includes(type))
-	);
-}
-
 export function isEmpty({ annotations, labels, conditions: types }: Traces): boolean {
 	return annotations.length + labels.length + types.length === 0;
-}
-
-function writtenByServer(pod: Pod): Set<string> {
-	const fields = ownersOf(pod as Manifest)
-		.filter(({ manager }) => manager === names.fieldManager)
-		.flatMap(({ fieldsV1 }) => Object.keys(fieldsV1?.['f:metadata']?.['f:annotations'] ?? {}));
-	return new Set(fields.map((field) => field.replace(/^f:/, '')));
 }
 
 /** Removes the traces. False: there were none, or the pod is gone. */

@@ -1,7 +1,8 @@
 import { arc } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { type RunnerPod, readRunnerPod } from '../../admission/runner/runner-pod.ts';
+import type { RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { scopeKey } from '../../admission/runner/scope.ts';
+import { readPod } from './read.ts';
 
 /** The set that the pod belongs to, by name; undefined for a pod that stands alone. */
 export function setOf(pod: Pod): string | undefined {
@@ -11,6 +12,6 @@ export function setOf(pod: Pod): string | undefined {
 }
 
 /** Where on GitHub it takes jobs from ("octo-org/app", "octo-org"); undefined where the guard cannot tell either. */
-export function scopeOf(pod: Pod, runner: RunnerPod | undefined = readRunnerPod(pod)): string | undefined {
+export function scopeOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): string | undefined {
 	return runner?.scope && scopeKey(runner.scope);
 }

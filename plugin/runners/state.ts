@@ -1,7 +1,8 @@
-import { busy, record } from '../../admission/api/keys.ts';
+import { arc, busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
-import { type DeletionRecord, type RunnerPod, readRunnerPod } from '../../admission/runner/runner-pod.ts';
+import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { printable } from '../print/printable.ts';
+import { readPod } from './read.ts';
 
 /**
  * What a runner is doing, for people. Read off the pod alone, by the guard's own rulebook: the server writes there what
@@ -21,12 +22,15 @@ export type State = 'pending' | 'starting' | 'idle' | 'busy' | 'draining' | 'sto
 const registrationMs = 120_000;
 
 /** `runner` is what the rulebook reads off the pod: given where the caller has read it already. */
-export function stateOf(pod: Pod, nowMs: number, runner: RunnerPod | undefined = readRunnerPod(pod)): State {
+export function stateOf(pod: Pod, nowMs: number, runner: RunnerPod | undefined = readPod(pod)): State {
 	if (!runner) return 'unknown';
 	const { process } = runner;
 	if (process.state === 'exited') return 'stopped';
 	// ARC's own scale-down writes the time alone: that deletion is asked for, too, though not of our server.
-	if (runner.terminating || pod.metadata.annotations?.[record.requestedAt] !== undefined) return 'draining';
+	const asked = [record.requestedAt, arc.requestedAt].some(
+		(key) => pod.metadata.annotations?.[key] !== undefined,
+	);
+	if (runner.terminating || asked) return 'draining';
 	if (runsJob(runner)) return 'busy';
 	if (!runner.nodeName) return 'pending';
 	if (process.state === 'never-started') return 'starting';
@@ -41,18 +45,18 @@ export function isTerminating({ metadata }: Pick<Pod, 'metadata'>): boolean {
 
 /** The deletion that was denied and recorded, and that our server completes when the job ends. */
 export function deletionRecord(pod: Pod): DeletionRecord | undefined {
-	return readRunnerPod(pod)?.record;
+	return readPod(pod)?.record;
 }
 
 /** Whether the runner is known to run a job, by whatever would make the guard say "busy". */
 export function isBusy(pod: Pod): boolean {
-	const runner = readRunnerPod(pod);
+	const runner = readPod(pod);
 	return runner !== undefined && runsJob(runner);
 }
 
 /** Whether the runner runs, is registered and has no job. Its deletion may be recorded. */
 export function isIdle(pod: Pod): boolean {
-	const runner = readRunnerPod(pod);
+	const runner = readPod(pod);
 	if (runner?.process.state !== 'running' || runner.terminating || runsJob(runner)) return false;
 	return isKnownIdle(pod, runner);
 }
@@ -65,7 +69,7 @@ export interface Job {
 }
 
 /** The job that the runner runs; undefined if it runs none. */
-export function jobOf(pod: Pod, runner: RunnerPod | undefined = readRunnerPod(pod)): Job | undefined {
+export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): Job | undefined {
 	if (!runner || !runsJob(runner)) return undefined;
 	const { job, sinceMs } = runner.busyHint ?? { job: undefined, sinceMs: undefined };
 	return { name: job === undefined ? undefined : printable(job), sinceMs };
@@ -73,7 +77,7 @@ export function jobOf(pod: Pod, runner: RunnerPod | undefined = readRunnerPod(po
 
 /** As `decide` has it: a container that does not run has no job, whatever its marks say. */
 function runsJob({ process, busyHint, busyAnswer, ephemeral }: RunnerPod): boolean {
-	return process.state === 'running' && (busyHint !== undefined || (busyAnswer && ephemeral));
+	return process.state === 'running' && (busyHint !== undefined || (busyAnswer !== undefined && ephemeral));
 }
 
 /** Registered, and no job: GitHub's id is on the pod, or the server says "not busy". */

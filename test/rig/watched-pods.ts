@@ -30,7 +30,7 @@ export class WatchedPods {
 		const { name, uid } = pod.metadata;
 		this.#pods.set(name, pod);
 		this.uids.set(name, (this.uids.get(name) ?? new Set()).add(uid));
-		if (pod.metadata.annotations?.['actions-runner/id'] && !this.knownAtMs.has(name))
+		if (pod.metadata.annotations?.['actions-runner/runner-id'] && !this.knownAtMs.has(name))
 			this.knownAtMs.set(name, Date.now());
 		this.most = Math.max(this.most, this.live().length);
 	}
@@ -51,7 +51,9 @@ export class WatchedPods {
 
 	/** Pods whose runner GitHub's list has shown. */
 	known(): string[] {
-		return this.live().filter((name) => this.#pods.get(name)?.metadata.annotations?.['actions-runner/id']);
+		return this.live().filter(
+			(name) => this.#pods.get(name)?.metadata.annotations?.['actions-runner/runner-id'],
+		);
 	}
 
 	/** The pod as it was shown last; undefined: it is gone. */

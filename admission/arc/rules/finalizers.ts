@@ -11,7 +11,7 @@ export const killedAfterMs = 30_000;
  * @param killedMs the deletionTimestamp, which is when the grace period ends; ms since the epoch
  */
 export function finalizersStayForMs(pod: RunnerPod, killedMs: number, nowMs: number): number {
-	if (pod.process.state !== 'running' || pod.unregistered?.proven || pod.nodeGone) return 0;
+	if (pod.process.state !== 'running' || pod.unregistered || pod.nodeGone) return 0;
 	return Math.max(0, killedMs + killedAfterMs - nowMs);
 }
 

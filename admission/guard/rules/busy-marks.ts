@@ -1,6 +1,9 @@
 import { autoscalerMarks, busy, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
+import { registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
+import type { Sign } from '../../runner/statements.ts';
+import { standingAnswer } from './decide.ts';
 import { jobOverMs } from './policy.ts';
 
 /** What GitHub's list says about a runner. */
@@ -12,6 +15,13 @@ export interface Sighting {
 	atMs: number;
 	/** For how long every list has lacked the runner or shown it offline and idle, in ms. */
 	overForMs: number;
+}
+
+export interface MarkCircumstances {
+	nowMs: number;
+	/** No list has been read for longer than two polls: what was known of an idle runner is no longer known. */
+	old: boolean;
+	sign: Sign;
 }
 
 /** Labels and annotations to change; null removes one. */
@@ -39,37 +49,47 @@ export function isBusy(
 	pod: RunnerPod,
 	er: EphemeralRunner | undefined,
 	sighting: Sighting | undefined,
+	{ nowMs, old }: Pick<MarkCircumstances, 'nowMs' | 'old'>,
 ): boolean | undefined {
 	if (pod.process.state !== 'running') return false;
 	if (er?.status?.jobId) return true;
-	const answered = pod.busyAnswer && (sighting === undefined || (pod.claim?.atMs ?? 0) > sighting.atMs);
-	if (answered) return true;
-	if (!sighting) return undefined;
+	const answer = standingAnswer(pod, nowMs);
+	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
+	if (!sighting || old) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
-	if (pod.busyAnswer && pod.ephemeral) return true; // it ends with its job, so a list that shows it idle is out of date
+	if (answer && pod.ephemeral) return true; // it ends with its job, so a list that shows it idle is out of date
 	if (sighting.runner) return sighting.runner.busy;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
 
-/** The changes that make the pod show its runner's id and whether it is busy; undefined: none. */
+/**
+ * The changes that make the pod show its runner's id and whether it is busy; undefined: none.
+ *
+ * Until a runner has been seen idle, and again while nothing new is heard of it, its label is "unknown": the back-stop
+ * budget holds up its eviction, should no replica answer the API server in time.
+ */
 export function planMarks(
 	object: Pod,
 	pod: RunnerPod,
 	er: EphemeralRunner | undefined,
 	sighting: Sighting | undefined,
-	nowMs: number,
+	circumstances: MarkCircumstances,
 ): MarkChange | undefined {
+	const { nowMs, old, sign } = circumstances;
 	const { labels = {}, annotations = {} } = object.metadata;
 	const change: MarkChange = { labels: {}, annotations: {}, busy: undefined };
-	const id = sighting?.runner?.id ?? er?.status?.runnerId;
-	if (id && annotations[progress.runnerId] !== String(id)) change.annotations[progress.runnerId] = String(id);
+	const listed = sighting?.runner;
+	if (listed && !(pod.registered && pod.runnerId === listed.id && pod.absentSinceMs === undefined))
+		Object.assign(change.annotations, registeredAs(pod, listed.id, sign));
+	if (!listed && er?.status?.runnerId && annotations[progress.runnerId] === undefined)
+		change.annotations[progress.runnerId] = String(er.status.runnerId);
 
-	const marked = labels[busy.label] === 'true';
-	const now = isBusy(pod, er, sighting);
+	const mark = labels[busy.label];
+	const now = isBusy(pod, er, sighting, circumstances);
 	if (now === true) {
 		const job = er && jobOf(er);
 		if (job && annotations[busy.job] !== job) change.annotations[busy.job] = job;
-		if (!marked) {
+		if (mark !== 'true') {
 			change.busy = true;
 			change.labels[busy.label] = 'true';
 			change.annotations[busy.since] = new Date(nowMs).toISOString();
@@ -79,20 +99,26 @@ export function planMarks(
 			change.annotations[busy.marks] = missing.map(([key]) => key).join(',');
 		}
 	}
-	if (now === false && marked) {
-		change.busy = false;
+	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
+	if (unseen && !pod.unregistered) {
+		if (mark === undefined) change.labels[busy.label] = 'unknown';
+	} else if (now === false && mark !== undefined) {
 		change.labels[busy.label] = null;
-		const ours = (annotations[busy.marks] ?? '').split(',').filter((key) => key in autoscalerMarks);
-		for (const key of [busy.since, busy.job, busy.marks, ...ours])
-			if (key in annotations) change.annotations[key] = null;
+		if (mark === 'true') {
+			change.busy = false;
+			const ours = (annotations[busy.marks] ?? '').split(',').filter((key) => key in autoscalerMarks);
+			for (const key of [busy.since, busy.job, busy.marks, ...ours])
+				if (key in annotations) change.annotations[key] = null;
+		}
 	}
 	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.
-	const listed = !pod.ephemeral && sighting?.runner?.busy === true && sighting.atMs > (pod.claim?.atMs ?? 0);
+	const answer = pod.busyAnswer;
+	const shown = !pod.ephemeral && listed?.busy === true && sighting && sighting.atMs > (answer?.atMs ?? 0);
 	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
-	if (pod.busyAnswer && (listed || over)) {
-		for (const key of [progress.failureMessage, progress.completionWait, progress.claim]) {
+	if (answer?.to === 'us' && (shown || over)) {
+		for (const key of [progress.refusal, progress.claim]) {
 			if (key in annotations) change.annotations[key] = null;
 		}
 	}

@@ -1,17 +1,18 @@
 import type { AllowReason, DenyReason } from '../../api/reasons.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import { claimMs, staticRetryMs } from './policy.ts';
+import { absenceMs, arcsAnswerMs, claimMs, clockSkewMs, staticRetryMs } from './policy.ts';
 
 export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
-/** Only GitHub's answer to DELETE proves that no job can arrive. */
-export type Ask = { kind: 'ask' };
-/** The pod says that its runner is unregistered, but without this server's signature: GitHub is asked to confirm it. */
-export type Verify = { kind: 'verify'; notBeforeMs: number };
+/**
+ * Only GitHub's answer to DELETE proves that no job can arrive. `look`: its list is looked into first, because it probably
+ * lacks the runner, and a DELETE would be one call more.
+ */
+export type Ask = { kind: 'ask'; look: boolean };
 
 export type Verdict = Allow | Deny;
-export type Decision = Verdict | Ask | Verify;
+export type Decision = Verdict | Ask;
 
 export const allow = (reason: AllowReason): Allow => ({ kind: 'allow', reason });
 export const deny = (reason: DenyReason, detail?: string): Deny => ({ kind: 'deny', reason, detail });
@@ -25,35 +26,72 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
 
 	if (pod.nodeGone) return allow('node-gone');
-	if (pod.unregistered?.proven) return allow('unregistered');
+	if (pod.unregistered) return allow('unregistered');
 	if (pod.busyHint) return deny('busy');
-	if (pod.busyAnswer && pod.ephemeral) return deny('busy'); // it ends with its job: wait for the container's end
-	if (pod.busyAnswer && pod.claim && nowMs - pod.claim.atMs < staticRetryMs) return deny('busy');
+	const answer = standingAnswer(pod, nowMs);
+	// An ephemeral runner ends with its job: its container's end is awaited.
+	if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
 	if (!pod.scope) return deny('scope-unknown');
 
-	if (pod.unregistered)
-		return { kind: 'verify', notBeforeMs: Math.min(nowMs, latestMs(pod.unregistered.at) ?? nowMs) };
 	const claim = pod.claim;
-	if (claim && claim.by !== self && !pod.busyAnswer && nowMs - claim.atMs < claimMs)
+	const claimedForMs = claim && pastMs(claim.atMs, nowMs);
+	if (claim?.by !== self && !answer && claimedForMs !== undefined && claimedForMs < claimMs)
 		return deny('unregistering');
-	return { kind: 'ask' };
+	const absentForMs = pod.absentSinceMs === undefined ? undefined : pastMs(pod.absentSinceMs, nowMs);
+	if (absentForMs !== undefined && absentForMs < absenceMs) return denyAbsent(pod); // a list of now would prove nothing yet
+	return { kind: 'ask', look: pod.saidToBeGone || absentForMs !== undefined };
 }
 
 /**
- * The latest moment that a time may stand for, ms since the epoch. ARC cuts its time to the second: a list that was begun
- * within that second may be older than GitHub's 204, and would seem to contradict it.
+ * How long ago that was, in ms; undefined: it lies in the future, so that somebody's clock, or somebody, is wrong, and it
+ * counts as never. Clocks of two replicas differ a little.
  */
-function latestMs(time: string): number | undefined {
-	const ms = Date.parse(time);
-	if (Number.isNaN(ms)) return undefined;
-	return ms % 1_000 === 0 ? ms + 999 : ms;
+export function pastMs(atMs: number, nowMs: number): number | undefined {
+	return atMs > nowMs + clockSkewMs ? undefined : Math.max(0, nowMs - atMs);
 }
 
-/** The verdict if GitHub knows no runner of this pod's name: it is still registering, or will never register (A7). */
-export function decideUnknownToGitHub(pod: RunnerPod, nowMs: number): Verdict {
-	if (pod.runnerId !== undefined) return allow('unregistered'); // it was registered before and is not any more
-	// If it is not known since when it runs, it may just have started.
-	const ranForMs = nowMs - (pod.process.sinceMs ?? nowMs);
-	if (ranForMs >= registrationTimeoutMs) return allow('never-registered');
-	return deny('registering');
+/**
+ * GitHub's 422 as far as it still counts. One that ARC was given counts for `arcsAnswerMs`: this server may not remove what
+ * ARC wrote.
+ */
+export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs: number } | undefined {
+	const forMs = busyAnswer && pastMs(busyAnswer.atMs, nowMs);
+	if (forMs === undefined || (busyAnswer?.to === 'arc' && forMs >= arcsAnswerMs)) return undefined;
+	return busyAnswer;
 }
+
+/**
+ * The verdict if GitHub knows no runner of this pod's name. Absence proves little: a new runner may not be listed yet, an
+ * ephemeral one is no longer when its job has just been done, and lists have lacked runners that then took a job.
+ *
+ * - A static runner that this server has seen registered is registered no more.
+ * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it.
+ * - One that was never seen: the same, both after the time in which a runner registers (A7).
+ *
+ * @param begunMs when the reading of the list began, ms since the epoch
+ * @param answeredMs when it was complete
+ * @returns `sinceMs`: from when on its absence counts, to be noted on the pod; undefined: nothing is to be noted
+ */
+export function decideAbsent(
+	pod: RunnerPod,
+	begunMs: number,
+	answeredMs: number,
+): { verdict: Verdict; sinceMs?: number | undefined } {
+	const { registered, absentSinceMs } = pod;
+	if (registered && !pod.ephemeral) return { verdict: allow('unregistered') };
+	// If it is not known since when it runs, it may just have started.
+	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;
+	const countsFromMs = registered ? 0 : startedMs + registrationTimeoutMs;
+	const noted = absentSinceMs !== undefined && absentSinceMs >= countsFromMs && absentSinceMs <= begunMs;
+	if (noted && begunMs - absentSinceMs >= absenceMs)
+		return { verdict: allow(registered ? 'unregistered' : 'never-registered') };
+	return {
+		verdict: denyAbsent(pod),
+		sinceMs: noted || begunMs < countsFromMs ? undefined : answeredMs,
+	};
+}
+
+const denyAbsent = ({ registered }: RunnerPod): Deny =>
+	registered
+		? deny('unregistering', 'GitHub no longer lists it: it may be finishing a job')
+		: deny('registering');

@@ -2,7 +2,7 @@ import { progress } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Allow, Deny } from './decide.ts';
-import { claimMs, registeringRetryMs, staticRetryMs } from './policy.ts';
+import { absenceMs, claimMs, registeringRetryMs, staticRetryMs } from './policy.ts';
 
 /**
  * After how many ms a denied deletion is tried again if nothing happens before that would start a try: a change of the
@@ -17,12 +17,17 @@ export function nextTryMs(
 	random: () => number,
 ): number | undefined {
 	const spread = 0.75 + random() * 0.5;
+	if (
+		pod.absentSinceMs !== undefined &&
+		(verdict.reason === 'unregistering' || verdict.reason === 'registering')
+	)
+		return Math.max(registeringRetryMs, pod.absentSinceMs + absenceMs - nowMs);
 	switch (verdict.reason) {
 		case 'busy': {
 			if (pod.ephemeral) return undefined; // its container stops when the job ends
 			// Counted from GitHub's last answer, not from the last try: a new leader and every change of the pod cause a try.
 			const pauseMs = staticRetryMs * (1 + random() * 0.2);
-			const dueMs = (pod.busyAnswer ? (pod.claim?.atMs ?? 0) : 0) + pauseMs;
+			const dueMs = Math.min(nowMs, pod.busyAnswer?.atMs ?? 0) + pauseMs;
 			return dueMs > nowMs ? dueMs - nowMs : pauseMs;
 		}
 		case 'scope-unknown':

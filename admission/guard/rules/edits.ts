@@ -3,23 +3,14 @@ import type { Container, Pod } from '../../api/kinds.ts';
 import { ephemeralRunnerOf, type RunnerPod } from '../../runner/runner-pod.ts';
 
 /**
- * Annotations that actions-runner-controller (ARC) writes on its pods while this server runs beside it. They are read as
- * hints only, so everybody may write them.
+ * Annotations that only this server writes: what it has recorded, what it has seen, and what it has signed. Those of
+ * actions-runner-controller (ARC) are read as hints only, so everybody may write them.
  */
-export const arcsAnnotations: readonly string[] = [
-	'actions-runner/id',
-	'actions-runner/unregistration-request-timestamp',
-	'actions-runner/unregistration-complete-timestamp',
-	'actions-runner/unregistration-failure-message',
-	'actions-runner/runner-completion-wait-start-timestamp',
-];
-
-/** Annotations that only this server writes: what it has recorded, what it has seen, and what it has signed. */
 export const ownAnnotations: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
 	...[busy.since, busy.job, busy.marks],
-].filter((key) => !arcsAnnotations.includes(key));
+];
 
 /** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */
 const removable: readonly string[] = [...Object.values(record), progress.claim];

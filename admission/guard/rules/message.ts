@@ -81,6 +81,16 @@ export function editRefusedTexts(pod: RunnerPod, edits: readonly string[]): Deni
 	};
 }
 
+/** While the review was on its way, another pod of the same name has taken the place of the one that it shows. */
+export function replacedTexts(name: string): DenialTexts {
+	const state = 'was replaced by another pod of its name';
+	const next = 'the deletion has to be asked for again';
+	return {
+		message: `pod ${name.slice(0, 100)} ${state}. Nothing is recorded: ask again.`,
+		facts: { reason: 'internal-error', state, next, recorded: false },
+	};
+}
+
 /** The pod of an eviction could not be read, so that even whether it is a runner's is unknown. */
 export function unreadableTexts(name: string, why: string): DenialTexts {
 	const state = 'may be a busy runner: the guard could not read the pod';

@@ -1,13 +1,30 @@
 /** Every number of the guard that is a policy, with its reason. Times in ms unless the name says seconds. */
 
-/** A review must be answered within the webhook's timeout of 5 s, whatever GitHub does (F8). */
+/** How long a review waits for GitHub at most (F8). */
 export const admissionBudgetMs = 3_000;
+
+/**
+ * A review is answered so soon after it arrived, whatever GitHub and the API server do: the API server waits 5 s for the
+ * answer to a DELETE, and lets an eviction through that has none in time.
+ */
+export const answerWithinMs = 4_200;
+/** This much of it is kept for recording the request where judging it took too long. */
+export const lastTryMs = 600;
 
 /** GitHub is asked about a busy static runner at most this often (invariant 5). Jitter is added. */
 export const staticRetryMs = 30_000;
 
 /** A claim ("this replica asks GitHub now") that is older was left by a crashed replica: backgroundBudgetMs and some slack. */
 export const claimMs = 35_000;
+
+/** Times that another replica wrote may lie so far in the future: clocks of machines differ. One that lies farther counts as none. */
+export const clockSkewMs = 5_000;
+
+/** ARC's note that GitHub answered 422 counts for so long; then GitHub is asked once, and its answer is noted by us. */
+export const arcsAnswerMs = 10 * 60_000;
+
+/** Two lists that lack a runner prove something only if they were begun this far apart. */
+export const absenceMs = 60_000;
 
 /** A runner that GitHub's lists have lacked, or shown offline and idle, for this long has no job any more. */
 export const jobOverMs = 60_000;

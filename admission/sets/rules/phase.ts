@@ -7,7 +7,7 @@ import { briefEnd } from './policy.ts';
 
 /** Whether the runner can still run a job: its pod is not terminating, its container has not exited, GitHub still has it. */
 export const isLive = (runner: RunnerPod) =>
-	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered?.proven;
+	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered;
 
 /** The phase of a runner, from its pod. @param exitSeenMs when its end was first seen, if it has ended; ms since the epoch */
 export function phaseOf(
@@ -18,13 +18,14 @@ export function phaseOf(
 	const { process } = runner;
 	if (process.state === 'exited') {
 		const terminated = terminationOf(pod);
-		const known = runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer;
+		const known =
+			runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer !== undefined;
 		// A container that the kubelet never started has no exit code, and counts as failed too.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
 		const sinceMs = endedAtMs(terminated?.finishedAt, exitSeenMs);
 		return { phase: 'completed', sinceMs, brief: endedBriefly(pod, runner) };
 	}
-	if (runner.terminating || runner.unregistered?.proven) return { phase: 'stopping', sinceMs: undefined };
+	if (runner.terminating || runner.unregistered) return { phase: 'stopping', sinceMs: undefined };
 	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
 	if (process.state === 'never-started')
 		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
@@ -41,7 +42,7 @@ function endedBriefly(pod: Pod, runner: RunnerPod): boolean {
 		runner.busyHint !== undefined ||
 		runner.busyAnswer ||
 		pod.metadata.annotations?.[busy.since] !== undefined;
-	return tookMs < briefEnd.withinMs && !showedJob && !runner.terminating && !runner.unregistered?.proven;
+	return tookMs < briefEnd.withinMs && !showedJob && !runner.terminating && !runner.unregistered;
 }
 
 /** How late a watch shows a container's end at most, on a machine that is not overloaded. */

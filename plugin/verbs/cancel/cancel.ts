@@ -11,6 +11,7 @@ import { despiteOtherWriters } from '../../kube/other-writers.ts';
 import { getPod } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
+import { readPod } from '../../runners/read.ts';
 import { deletionRecord, isTerminating } from '../../runners/state.ts';
 import { namedRunners, printErrors, toCliError } from '../../runners/targets.ts';
 
@@ -57,8 +58,9 @@ function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 	);
 }
 
-function refuseIfTooLate({ metadata }: Pod): void {
-	const completedAt = metadata.annotations?.[keys.completedAt];
+function refuseIfTooLate(pod: Pod): void {
+	const { metadata } = pod;
+	const completedAt = readPod(pod)?.unregistered?.at;
 	if (completedAt !== undefined) {
 		throw new CliError(
 			`error: the deletion of pod "${metadata.name}" cannot be cancelled: its runner was unregistered from GitHub at ${printable(completedAt)}`,
@@ -73,7 +75,7 @@ function refuseIfTooLate({ metadata }: Pod): void {
 
 /** One patch, and only if the pod is still as it was read: what the server has written since must not be undone. */
 async function removeRecord(client: KubeClient, { metadata }: Pod): Promise<void> {
-	const keysToRemove = [record.requestedAt, record.requestedBy, record.options, keys.claim];
+	const keysToRemove = [...Object.values(record), keys.claim];
 	await client.call('PATCH', podPath(metadata.namespace ?? '', metadata.name), {
 		contentType: mergePatch,
 		body: {

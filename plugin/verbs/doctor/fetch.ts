@@ -3,10 +3,10 @@ import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/ki
 import { collectionPath, groupPath, objectPath, resources } from '../../../admission/api/paths.ts';
 import { type Report, reportKey } from '../../../admission/api/report.ts';
 import { apiVersion as setsApiVersion } from '../../../admission/api/sets.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { type KubeClient, version } from '../../kube/client.ts';
 import { ApiError, isForbidden, isNotFound, UnreachableError } from '../../kube/failure.ts';
 import { listWholePods } from '../../kube/pods.ts';
+import { readPod } from '../../runners/read.ts';
 import type { Budget, Deployment, Facts, Fetched, Lease, WebhookConfiguration } from './facts.ts';
 import { layoutOf } from './layouts.ts';
 import { probe } from './probe.ts';
@@ -57,7 +57,7 @@ export async function fetchFacts(
 			client,
 			collectionPath(resources.podDisruptionBudgets),
 			'list poddisruptionbudgets of all namespaces',
-			{ fieldSelector: `metadata.name=${names.backstop}` },
+			{ labelSelector: `app.kubernetes.io/managed-by=${names.server}` },
 			signal,
 		),
 		get<{ resources: { name: string }[] }>(groupPath(setsApiVersion), `get ${groupPath(setsApiVersion)}`),
@@ -104,7 +104,7 @@ async function fetchOwners(
 	signal: AbortSignal,
 ): Promise<Facts['ephemeralRunners']> {
 	const needsOwner = (pod: Pod) => {
-		const runner = readRunnerPod(pod);
+		const runner = readPod(pod);
 		return runner?.owner !== undefined && !runner.scope;
 	};
 	if (pods.kind !== 'found' || !pods.value.some(needsOwner)) return { kind: 'found', value: [] };

@@ -1,6 +1,7 @@
 import { arc } from '../../../admission/api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
-import { ephemeralRunnerOf, readRunnerPod, runnerVariables } from '../../../admission/runner/runner-pod.ts';
+import { ephemeralRunnerOf, runnerVariables } from '../../../admission/runner/runner-pod.ts';
+import { readPod } from '../../runners/read.ts';
 import type { Fetched } from './facts.ts';
 
 /** How the guard treats a pod that has something of a runner. */
@@ -13,7 +14,7 @@ export type Layout =
 
 /** undefined for a pod that has nothing of a runner. */
 export function layoutOf(pod: Pod, ephemeralRunners?: Fetched<EphemeralRunner[]>): Layout | undefined {
-	const runner = readRunnerPod(pod, { ephemeralRunner: ownerAmong(ephemeralRunners, pod) });
+	const runner = readPod(pod, { ephemeralRunner: ownerAmong(ephemeralRunners, pod) });
 	if (runner)
 		return runner.scope || mayHaveScope(pod, ephemeralRunners) ? { kind: 'guarded' } : { kind: 'no-scope' };
 	const like = pod.spec?.containers?.find(({ env = [] }) =>

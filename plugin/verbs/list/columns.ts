@@ -1,10 +1,10 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { ageSince } from '../../print/age.ts';
 import { printable } from '../../print/printable.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
+import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';
 
 export interface ColumnChoice {
@@ -22,7 +22,7 @@ export function header(choice: ColumnChoice): string[] {
 
 /** One runner as a row under `header`. `state` is shown in place of the pod's own: for one that is gone. */
 export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
-	const runner = readRunnerPod(pod);
+	const runner = readPod(pod);
 	const job = jobOf(pod, runner);
 	const cells = [
 		pod.metadata.name,

@@ -3,12 +3,12 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { podPath } from '../../../admission/api/paths.ts';
 import { decide } from '../../../admission/guard/rules/decide.ts';
 import { nodeGoneAfterMs } from '../../../admission/runner/policy.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { guardDenial, isGuardUnreachable } from '../../guard/denial.ts';
 import { type GuardPresence, guardPresence } from '../../guard/presence.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError } from '../../kube/failure.ts';
 import { deniedBy } from '../../kube/webhook-errors.ts';
+import { readPod } from '../../runners/read.ts';
 
 /** What would become of a deletion of this pod now. */
 export interface Verdict {
@@ -85,11 +85,11 @@ function allowed(pod: Pod, presence: GuardPresence, nowMs: number): Verdict {
 /** Why the guard allowed it. It does not say so in its answer: the same rules on the same pod do. */
 export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 	const annotations = pod.metadata.annotations ?? {};
-	const nodeGoneMs = nowMs - Date.parse(annotations[progress.nodeGoneSince] ?? '');
-	// Only the guard can check the signature and look for the node. It has allowed the deletion: then they are as the
+	const [nodeGoneSince = ''] = (annotations[progress.nodeGoneSince] ?? '').split(' ');
+	const nodeGoneMs = nowMs - Date.parse(nodeGoneSince);
+	// Only the guard can look for the node. It has allowed the deletion: then they are as the
 	// annotations say.
-	const runner = readRunnerPod(pod, {
-		proven: annotations[progress.proof] !== undefined,
+	const runner = readPod(pod, {
 		nodeGone: nodeGoneMs >= nodeGoneAfterMs,
 	});
 	if (!runner) return notARunner;
@@ -116,9 +116,8 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 		case 'node-gone':
 			return { reason, message: 'its node is gone, and its job with it', next };
 		case 'unregistered':
-		case 'verify':
 			return {
-				reason: 'unregistered',
+				reason,
 				message: 'its runner is no longer registered at GitHub, so that no job can arrive',
 				next,
 			};

@@ -1,7 +1,8 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress } from '../../../admission/api/keys.ts';
 import type { Pod, RecordedOptions } from '../../../admission/api/kinds.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { askerOf } from '../../../admission/runner/record.ts';
+import { podKey, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
@@ -13,6 +14,7 @@ import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { printable } from '../../print/printable.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
+import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';
 import { bareName } from '../../runners/targets.ts';
 import { askVerdict, notARunner, type Verdict } from './verdict.ts';
@@ -44,7 +46,7 @@ export const why = defineVerb({
 
 		const client = await connect(flags);
 		const pod = await getPod(client, client.namespace, bareName(word));
-		const runner = readRunnerPod(pod);
+		const runner = readPod(pod);
 		const verdict = runner ? await askVerdict(client, pod, Date.now()) : notARunner;
 		const shown = { pod, runner, verdict, nowMs: Date.now() };
 		print(format ? formatData(asData(shown), format) : asText(shown));
@@ -111,7 +113,7 @@ function describeJob({ pod, runner, nowMs }: Shown): string | undefined {
 function describeRecord({ record }: RunnerPod, nowMs: number): string {
 	if (!record) return 'no deletion is waiting';
 	const { options, requestedBy, requestedAt } = record;
-	return `${describeOptions(options)}, asked for by ${requestedBy} ${ageSince(requestedAt, nowMs)} ago`;
+	return `${describeOptions(options)}, asked for by ${askerOf({ user: requestedBy, options })} ${ageSince(requestedAt, nowMs)} ago`;
 }
 
 /** "an eviction, grace period 30s": what was asked for. */

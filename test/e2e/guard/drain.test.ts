@@ -131,7 +131,7 @@ test('drained node: a static runner is unregistered when its job ends, before it
 	// runner is asked about half a minute later (invariant 5).
 	await eventually("a list has taken the 422's place", async () => {
 		const { labels, annotations } = (await space.pod('static'))?.metadata ?? {};
-		return labels?.[busy.label] === 'true' && annotations?.[progress.failureMessage] === undefined;
+		return labels?.[busy.label] === 'true' && annotations?.[progress.refusal] === undefined;
 	});
 	await space.endJob('static');
 	await space.gone('static');

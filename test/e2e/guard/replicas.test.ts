@@ -36,7 +36,7 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 	await rig.runners(names.map((name) => ({ name, namespace: 'idle', organization: 'org-idle' })));
 	// The leader has seen them all: what follows is the deletions' own.
 	await eventually('ids are on the pods', async () =>
-		(await rig.pods('idle')).every((pod) => pod.metadata.annotations?.['actions-runner/id']),
+		(await rig.pods('idle')).every((pod) => pod.metadata.annotations?.['actions-runner/runner-id']),
 	);
 	const fromMs = Date.now();
 	const answers = await Promise.all(names.map((name) => remove(call, 'idle', name)));

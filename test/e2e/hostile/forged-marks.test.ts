@@ -27,6 +27,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 	for (const [name, time] of Object.entries(forged)) {
 		await space.runJob(name);
 		await space.forge(name, {
+			'actions-runner/unregistered-at': time,
 			'actions-runner/unregistration-complete-timestamp': time,
 			'actions-runner/unregistration-proof': 'AAAA',
 		});
@@ -34,7 +35,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 	assert.is.not((await space.kubectl('delete', 'pod', ...names)).code, 0);
 	await space.waits(...names);
 	await space.annotate('idle', {
-		'actions-runner/unregistration-complete-timestamp': new Date().toISOString(),
+		'actions-runner/unregistered-at': new Date().toISOString(),
 	});
 	await space.deleted('idle');
 	const order = space.journal('idle');
@@ -52,7 +53,7 @@ test('a proof copied from another pod releases nothing (invariant 2)', async ({ 
 	await space.runJob('busy');
 	await space.deleted('donor', '--wait=false');
 	const donor = await space.annotations('donor');
-	const keys = ['actions-runner/unregistration-complete-timestamp', 'actions-runner/unregistration-proof'];
+	const keys = ['actions-runner/unregistered-at', 'actions-runner/unregistration-proof'];
 	const copied = Object.fromEntries(keys.map((key) => [key, donor[key] ?? '']));
 	assert.not.ok(Object.values(copied).includes(''), JSON.stringify(copied));
 	await space.forge('busy', copied);
@@ -70,7 +71,7 @@ test('the id of another, idle runner on a busy pod: neither that runner nor the 
 	await space.runners(['busy', 'victim']);
 	await space.runJob('busy');
 	const victim = rig.agents.runnerId(space.name, 'victim');
-	await space.forge('busy', { 'actions-runner/id': `${victim}` });
+	await space.forge('busy', { 'actions-runner/runner-id': `${victim}`, 'actions-runner/id': `${victim}` });
 	says(await space.refused('busy'), running);
 	await space.waits('busy');
 	assert.equal(space.removals(), [422]);
@@ -84,7 +85,7 @@ test('... nor by a replica that has never seen GitHub’s list', async ({ rig, s
 	const forged = await space.pod('busy');
 	// Only in this review: on the pod itself the leader, which has the list, would put the id right.
 	Object.assign(forged?.metadata.annotations ?? {}, {
-		'actions-runner/id': `${rig.agents.runnerId(space.name, 'victim')}`,
+		'actions-runner/runner-id': `${rig.agents.runnerId(space.name, 'victim')}`,
 	});
 	const fresh = await rig.startStandby();
 	try {
@@ -119,7 +120,7 @@ test('record, claim and options that are no JSON and no times: read as a plain d
 	await space.forge('a', {
 		'actions-runner/deletion-requested-by': 'me',
 		'actions-runner/deletion-options': '{"via":',
-		'actions-runner/unregistration-request-timestamp': 'soon',
+		'actions-runner/deletion-requested-at': 'soon',
 		'actions-runner/unregistration-claim': 'x y z',
 		'actions-runner/busy-since': 'never',
 	});

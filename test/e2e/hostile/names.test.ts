@@ -62,12 +62,12 @@ test('... nor where the pod is called like the runner, has its id, a forged comp
 	const made = Date.parse((await victim.pod('victim'))?.metadata.creationTimestamp ?? '');
 	await eventually('another second', () => Date.now() >= made + 1_000);
 	const id = rig.agents.runnerId(victim.name, 'victim');
-	await spoof(context, 'victim', { annotations: { 'actions-runner/id': `${id}` } });
+	await spoof(context, 'victim', { annotations: { 'actions-runner/runner-id': `${id}` } });
 	await spoof(context, 'upper', { runnerName: 'VICTIM', organization: victim.name.toUpperCase() });
 	for (const name of ['victim', 'upper'])
 		await evil.forge(name, {
 			'actions-runner/unregistration-proof': 'AAAA',
-			'actions-runner/unregistration-complete-timestamp': new Date().toISOString(),
+			'actions-runner/unregistered-at': new Date().toISOString(),
 		});
 	for (const name of ['victim', 'upper']) says((await mallory(evil, 'delete', 'pod', name)).stderr, taken);
 	await unharmed(context, 'victim', 'upper');
@@ -114,7 +114,7 @@ test('the id of a runner that nobody here has a pod for is believed only under i
 	const elsewhere = rig.github.addRunner({ scope: victim.scope, name: 'on-a-machine' });
 	await spoof(context, 'guess', {
 		runnerName: 'guess',
-		annotations: { 'actions-runner/id': `${elsewhere}` },
+		annotations: { 'actions-runner/runner-id': `${elsewhere}` },
 	});
 	await mallory(evil, 'delete', 'pod', 'guess');
 	await unharmed(context, 'guess');

@@ -178,7 +178,7 @@ test('the report: version, replica, certificates, budget, counts, the oldest rec
 		'annotate',
 		'pod',
 		'busy-0',
-		...['unregistration-request-timestamp', 'deletion-requested-by', 'deletion-options'].map(
+		...['deletion-requested-at', 'deletion-requested-by', 'deletion-options', 'deletion-proof'].map(
 			(key) => `actions-runner/${key}-`,
 		),
 	);
@@ -292,10 +292,11 @@ test('a missing back-stop and an old recorded deletion are warnings with why', a
 	space,
 	findings,
 }) => {
-	await space.ok('delete', 'poddisruptionbudget', names.backstop);
+	await space.ok('delete', 'poddisruptionbudget', names.backstops.true);
 	await space.forge('busy-0', {
 		'actions-runner/deletion-requested-by': 'alice',
-		'actions-runner/unregistration-request-timestamp': '2026-01-01T00:00:00Z',
+		'actions-runner/deletion-requested-at': '2026-01-01T00:00:00Z',
+		'actions-runner/deletion-proof': 'AAAA',
 	});
 	const { of } = await findings();
 	assert.is(of('evictions').level, 'warning');

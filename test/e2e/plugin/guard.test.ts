@@ -81,7 +81,10 @@ test('why: the verdict with its reason, who asked, and what can be typed; it cha
 	const asked = await runners('delete', 'why-0', '--wait=false', '--grace-period=5');
 	assert.is(asked.code, 0, asked.stderr);
 	const after = await runners('why', 'why-0');
-	assert.match(after.stdout, /^Recorded: +a deletion, grace period 5s, .*asked for by admin \d+s ago/m);
+	assert.match(
+		after.stdout,
+		/^Recorded: +a deletion, grace period 5s, .*asked for by admin \(as the review says\) \d+s ago/m,
+	);
 	assert.match(after.stdout, /^To cancel: +kubectl runners cancel why-0 -n /m);
 	// On a slow machine `why` may say first that the guard did not answer in time.
 	await eventually('the guard has answered', async () => {

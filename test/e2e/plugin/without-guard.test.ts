@@ -92,6 +92,7 @@ const recorded = {
 	},
 	[record.requestedBy]: 'alice',
 	[record.options]: '{"via":"eviction","gracePeriodSeconds":30}',
+	[record.proof]: 'signed',
 };
 
 test('list: every runner with set, state, job, id and node; other pods are not shown', async (context) => {
@@ -190,7 +191,10 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	assert.is(told.code, 0, told.stderr);
 	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
 	assert.match(told.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
-	assert.match(told.stdout, /^Recorded: +an eviction, grace period 30s, asked for by alice \d+s ago/m);
+	assert.match(
+		told.stdout,
+		/^Recorded: +an eviction, grace period 30s, asked for by alice \(as the review says\) \d+s ago/m,
+	);
 	assert.match(told.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
 	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);
 	assert.equal([data.verdict, data.recorded.requestedBy], ['unguarded', 'alice']);

@@ -47,7 +47,7 @@ function settled(rig: Rig): Promise<Pod[]> {
 		`${wanted} runners of the examples are registered`,
 		async () => {
 			const pods = await live(rig);
-			const known = pods.filter(({ metadata }) => metadata.annotations?.['actions-runner/id']);
+			const known = pods.filter(({ metadata }) => metadata.annotations?.['actions-runner/runner-id']);
 			return pods.length === wanted && known.length === wanted ? pods : undefined;
 		},
 		{ withinMs: 120_000 },

@@ -133,7 +133,7 @@ export class Space {
 	async listed(names: string[]): Promise<void> {
 		await eventually(`ids of ${names.join(', ')} are on their pods`, async () => {
 			const pods = await this.rig.pods(this.name);
-			const known = pods.filter((pod) => pod.metadata.annotations?.['actions-runner/id']);
+			const known = pods.filter((pod) => pod.metadata.annotations?.['actions-runner/runner-id']);
 			return names.every((name) => known.some((pod) => pod.metadata.name === name));
 		});
 	}

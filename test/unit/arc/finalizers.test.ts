@@ -15,8 +15,7 @@ const terminated = {
 for (const [what, pod, ms] of [
 	['its container has stopped', runnerPod({ status: terminated }), 0],
 	['it never started', runnerPod({ status: { phase: 'Pending' } }), 0],
-	['GitHub has unregistered it', { ...runnerPod(), unregistered: { at: '', proven: true } }, 0],
-	['somebody wrote so', { ...runnerPod(), unregistered: { at: '', proven: false } }, 10_000 + killedAfterMs],
+	['GitHub has unregistered it', { ...runnerPod(), unregistered: { at: '' } }, 0],
 	['its node is gone', { ...runnerPod(), nodeGone: true }, 0],
 	['it is being stopped', runnerPod(), 10_000 + killedAfterMs],
 ] as const) {

@@ -47,7 +47,7 @@ const unnamed = (name: string) => ({ scope, name, run: 'pod-a/0' });
 test('idle: one DELETE, 204, and that is the proof', async ({ github, account, reports }) => {
 	github.add(1);
 	const outcome = await unregister(account, runner(1));
-	assert.equal(outcome, { kind: 'unregistered', proof: 'removed', runnerId: 1 });
+	assert.equal(outcome, { kind: 'unregistered', runnerId: 1 });
 	assert.is(github.calls.length, 1);
 	const { account: id, endpoint, status } = reports[0]!;
 	assert.equal({ id, endpoint, status }, { id: 'environment', endpoint: 'remove-runner', status: 204 });
@@ -81,7 +81,7 @@ test('one delete of an idle runner beside 3,000 offline ones costs at most 3 cal
 	assert.is((await unregister(account, unnamed('runner-3000'))).kind, 'unregistered');
 	assert.is(github.calls.length, 2);
 	github.calls.length = 0;
-	assert.is((await unregister(account, { ...unnamed('gone'), id: 9_999 })).kind, 'unregistered');
+	assert.is((await unregister(account, { ...unnamed('gone'), id: 9_999 })).kind, 'absent');
 	assert.is(github.calls.length, 2);
 });
 
@@ -91,10 +91,14 @@ test("busy: GitHub's 422 with its message", async ({ github, account }) => {
 	assert.equal(await unregister(account, runner(1)), { kind: 'busy', message, runnerId: 1 });
 });
 
-test('404 and no runner of that name is proof; 404 alone is not', async ({ github, account }) => {
+test('404 and no runner of that name is an absence, by a list begun after the question; 404 alone is not', async ({
+	github,
+	account,
+}) => {
 	github.add(2);
+	const askedMs = account.now();
 	const outcome = await unregister(account, { scope, name: 'gone', run: 'pod-a/0', id: 99 });
-	assert.equal(outcome, { kind: 'unregistered', proof: 'absent', runnerId: 99 });
+	assert.ok(outcome.kind === 'absent' && outcome.begunMs >= askedMs);
 
 	github.script = ({ method }) => (method === 'GET' ? { status: 404 } : undefined);
 	const unproven = await unregister(account, { scope, name: 'gone-too', run: 'pod-a/0', id: 98 });
@@ -108,7 +112,7 @@ test('404, but the name is there under another id: that one is asked, once', asy
 	assert.is('runnerId' in outcome && outcome.runnerId, 5);
 	github.runners.get(5)!.busy = false;
 	const second = await unregister(account, { scope, name: 'runner-5', run: 'pod-a/0', id: 3 });
-	assert.equal(second, { kind: 'unregistered', proof: 'removed', runnerId: 5 });
+	assert.equal(second, { kind: 'unregistered', runnerId: 5 });
 });
 
 test('an id that is not its own is not asked about: the runner is looked up by name; joiners do not ask again', async ({
@@ -159,14 +163,16 @@ test('an id that changes from call to call proves nothing, after two DELETEs', a
 	assert.is(github.count('DELETE'), 2);
 });
 
-test('no id and no such runner: not-registered, by a list newer than the question', async ({
+test('no id and no such runner: absent, by a list newer than the question', async ({
 	github,
 	account,
 	clock,
 }) => {
 	await account.registry.refresh(scope, { maxAgeMs: 0 });
 	clock.aheadMs += 1_000;
-	assert.equal(await unregister(account, unnamed('starting')), { kind: 'not-registered' });
+	const askedMs = account.now();
+	const outcome = await unregister(account, unnamed('starting'));
+	assert.ok(outcome.kind === 'absent' && outcome.begunMs >= askedMs);
 	assert.is(github.count('GET'), 2);
 	// it registers, and the next question finds it: absence is not remembered
 	github.add(1);
@@ -280,7 +286,7 @@ test("the next pod of the same name is asked about anew, though its runner's id 
 	github.add(1);
 	assert.is((await unregister(account, runner(1))).kind, 'unregistered');
 	const successor = { ...unnamed('runner-1'), run: 'pod-b/0' };
-	assert.is((await unregister(account, successor)).kind, 'not-registered');
+	assert.is((await unregister(account, successor)).kind, 'absent');
 	github.runners.set(2, { id: 2, name: 'runner-1', busy: true, status: 'online' });
 	assert.is((await unregister(account, successor)).kind, 'busy');
 });

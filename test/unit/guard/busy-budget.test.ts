@@ -17,40 +17,42 @@ function setUp() {
 		...world,
 		world,
 		loop,
-		budget: (namespace = 'ci') => world.api.find(paths.budgets, names.backstop, namespace),
+		budget: (namespace = 'ci') => world.api.find(paths.budgets, names.backstops.true, namespace),
 	};
 }
 
-test('the first runner of a namespace brings it, and it covers busy ones only: an eviction of one hears 429', async () => {
+test('the first runner of a namespace brings it, and an eviction of a busy one, or one that has not been heard of, hears 429', async () => {
 	const { world, loop, api, clock, budget } = setUp();
 	await world.start();
 	assert.is(budget(), undefined);
 	world.runner('idle');
 	world.runner('busy', { metadata: { labels: { [busy.label]: 'true' } } });
+	world.runner('new', { metadata: { labels: { [busy.label]: 'unknown' } } });
 	await clock.pass(100);
-	assert.equal(budget()?.spec, {
-		minAvailable: 1_000_000,
-		selector: { matchLabels: { [busy.label]: 'true' } },
-	});
+	for (const value of ['true', 'unknown'] as const)
+		assert.equal(api.find(paths.budgets, names.backstops[value], 'ci')?.spec, {
+			minAvailable: 1_000_000,
+			selector: { matchLabels: { [busy.label]: value } },
+		});
 	const evict = (name: string) =>
 		api.request('POST', `/api/v1/namespaces/ci/pods/${name}/eviction`, { body: {} }).then(
 			() => 'evicted',
 			(error: KubeError) => error.code,
 		);
-	const answers = Promise.all([evict('busy'), evict('idle')]);
+	const answers = Promise.all([evict('busy'), evict('new'), evict('idle')]);
 	await clock.pass(100);
-	assert.equal(await answers, [429, 'evicted']);
+	assert.equal(await answers, [429, 429, 'evicted']);
 	await world.stop(loop);
 });
-test('one call for a hundred runners; somebody deletes it: it is there again within 5 min', async () => {
+test('two budgets for a hundred runners; somebody deletes it: it is there again within 5 min', async () => {
 	const { world, loop, api, clock, budget } = setUp();
 	for (let number = 0; number < 100; number++) world.runner(`r${number}`);
 	await world.start();
 	assert.equal(
 		[api.callsTo('GET', /poddisruptionbudgets/).length, api.callsTo('POST', /poddisruptionbudgets/).length],
-		[1, 1],
+		[2, 2],
 	);
-	api.drop(paths.budgets, names.backstop, 'ci');
+	api.drop(paths.budgets, names.backstops.true, 'ci');
 	await clock.until('it is there again', budget, 5 * minute);
 	await world.stop(loop);
 });
@@ -60,7 +62,7 @@ test('no more runners in the namespace: it is not made again; the next runner br
 	await world.start();
 	api.drop(paths.pods, 'r1', 'ci');
 	await clock.pass(6 * minute);
-	api.drop(paths.budgets, names.backstop, 'ci');
+	api.drop(paths.budgets, names.backstops.true, 'ci');
 	await clock.pass(30 * minute);
 	assert.is(budget(), undefined);
 	world.runner('r2');
@@ -95,7 +97,10 @@ test('another replica was quicker, or the namespace ends meanwhile: nobody’s t
 		world.runner('r1');
 		await world.start();
 		await clock.pass(minute);
-		assert.equal([api.callsTo('POST', /poddisruptionbudgets/).length, lines], [1, []]);
+		assert.equal(
+			[api.callsTo('POST', /poddisruptionbudgets/).length, lines.filter((line) => line.startsWith('warn'))],
+			[2, []],
+		);
 		await world.stop(loop);
 	}
 });

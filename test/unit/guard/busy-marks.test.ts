@@ -1,22 +1,33 @@
 import * as assert from 'uvu/assert';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
+import { registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod, runnerPod } from '../runner/pods.ts';
+import { noon, pod, runnerPod, signer } from '../runner/pods.ts';
 
 const test = suite('busy marks');
 const now = noon + 60_000;
+const refusedAt = (ms: number) => `${new Date(ms).toISOString()} Runner is still running a job`;
 const sighting = (busy: boolean, atMs = now): Sighting => ({
 	runner: { id: 42, busy, status: 'online' },
 	complete: true,
 	atMs,
 	overForMs: 0,
 });
-const plan = (change: Parameters<typeof pod>[0], seen?: Sighting, er?: Parameters<typeof planMarks>[2]) =>
-	planMarks(pod(change), runnerPod(change, { ephemeralRunner: er }), er, seen, now);
+const plan = (
+	change: Parameters<typeof pod>[0],
+	seen?: Sighting,
+	er?: Parameters<typeof planMarks>[2],
+	old = false,
+) => {
+	const facts = { ephemeralRunner: er, holds: signer.vouches };
+	return planMarks(pod(change), runnerPod(change, facts), er, seen, { nowMs: now, old, sign: signer.signs });
+};
+/** GitHub has listed it as runner 42. */
+const listed = registeredAs(runnerPod(), 42, signer.signs) as Record<string, string>;
 const marked = {
 	labels: { 'actions-runner': '', 'actions-runner/busy': 'true' },
 	annotations: {
-		'actions-runner/id': '42',
+		...listed,
 		'actions-runner/busy-since': 'x',
 		'actions-runner/busy-marks': 'karpenter.sh/do-not-disrupt',
 		'karpenter.sh/do-not-disrupt': 'true',
@@ -29,7 +40,7 @@ test('busy at GitHub: label, since, id, autoscaler marks (B5)', () => {
 	assert.is(change?.busy, true);
 	assert.equal(change?.labels, { 'actions-runner/busy': 'true' });
 	assert.equal(change?.annotations, {
-		'actions-runner/id': '42',
+		...listed,
 		'actions-runner/busy-since': new Date(now).toISOString(),
 		'karpenter.sh/do-not-disrupt': 'true',
 		'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
@@ -51,7 +62,7 @@ test('busy still: nothing is written', () =>
 test('idle still: nothing but the id is written', () => {
 	assert.equal(plan({}, sighting(false)), {
 		labels: {},
-		annotations: { 'actions-runner/id': '42' },
+		annotations: listed,
 		busy: undefined,
 	});
 });
@@ -66,11 +77,11 @@ test('... but a container that still runs a minute after its job is over hangs: 
 	const over = { runner: undefined, complete: true, atMs: now, overForMs: 60_000 };
 	const answered = {
 		...marked,
-		annotations: { ...marked.annotations, 'actions-runner/unregistration-failure-message': 'busy' },
+		annotations: { ...marked.annotations, 'actions-runner/unregistration-refusal': refusedAt(noon) },
 	};
 	const change = plan({ metadata: answered }, over);
 	assert.is(change?.busy, false);
-	assert.is(change?.annotations['actions-runner/unregistration-failure-message'], null);
+	assert.is(change?.annotations['actions-runner/unregistration-refusal'], null);
 	assert.is(plan({ metadata: answered }, { ...over, overForMs: 59_000 }), undefined);
 });
 test('what looks over: absent from a complete list, or offline and idle', () => {
@@ -94,20 +105,19 @@ test('the container has stopped: the marks go, whatever the list says', () => {
 });
 test('a 422 that is newer than the list wins over it', () => {
 	const annotations = {
-		'actions-runner/unregistration-failure-message': 'busy',
-		'actions-runner/unregistration-claim': `${new Date(now).toISOString()} me`,
+		'actions-runner/unregistration-refusal': refusedAt(now),
 	};
 	assert.is(plan({ metadata: { annotations } }, sighting(false, now - 1_000))?.busy, true);
 });
 test('a list that shows the job of a static runner takes the place of its 422: idle then, it is asked at once (A9)', () => {
 	const annotations = {
-		'actions-runner/id': '42',
-		'actions-runner/unregistration-failure-message': 'busy',
+		...listed,
+		'actions-runner/unregistration-refusal': refusedAt(noon),
 		'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} me`,
 	};
 	const answered = { metadata: { labels: marked.labels, annotations }, env: { RUNNER_EPHEMERAL: 'false' } };
 	assert.equal(plan(answered, sighting(true))?.annotations, {
-		'actions-runner/unregistration-failure-message': null,
+		'actions-runner/unregistration-refusal': null,
 		'actions-runner/unregistration-claim': null,
 	});
 	const late = plan(answered, sighting(false));
@@ -118,7 +128,7 @@ test('a list that shows the job of a static runner takes the place of its 422: i
 	);
 });
 test('an ephemeral runner that GitHub answered 422 for is busy, whatever a late list says', () => {
-	const annotations = { 'actions-runner/id': '42', 'actions-runner/unregistration-failure-message': 'busy' };
+	const annotations = { ...listed, 'actions-runner/unregistration-refusal': refusedAt(noon) };
 	assert.is(plan({ metadata: { annotations } }, sighting(false))?.busy, true);
 	assert.is(
 		plan(
@@ -133,16 +143,16 @@ test("a scale set's job comes from its EphemeralRunner, before any list", () => 
 	const change = plan({}, undefined, er);
 	assert.is(change?.busy, true);
 	assert.is(change?.annotations['actions-runner/job'], 'build');
-	assert.is(change?.annotations['actions-runner/id'], '9');
+	assert.is(change?.annotations['actions-runner/runner-id'], '9');
 });
 test('a job that its EphemeralRunner no longer names stays on the pod, as long as the runner is busy', () => {
 	const metadata = { ...marked, annotations: { ...marked.annotations, 'actions-runner/job': 'build' } };
 	assert.is(plan({ metadata }, sighting(true), { metadata: { name: 'r1' }, status: {} }), undefined);
 });
 
-const answer = (claimAgoMs: number) => ({
-	'actions-runner/unregistration-failure-message': 'Runner is still running a job',
-	'actions-runner/unregistration-claim': `${new Date(now - claimAgoMs).toISOString()} me`,
+const answer = (agoMs: number) => ({
+	'actions-runner/unregistration-refusal': refusedAt(now - agoMs),
+	'actions-runner/unregistration-claim': `${new Date(now - agoMs).toISOString()} me`,
 });
 const fixed = { RUNNER_EPHEMERAL: 'false' };
 
@@ -206,12 +216,63 @@ test('the container has stopped: the mark goes, and what GitHub said is left on 
 	const seen = { runner: undefined, complete: true, atMs: now, overForMs: 61_000 };
 	const change = plan({ status, metadata: { ...marked, annotations } }, seen);
 	assert.is(change?.busy, false);
-	assert.not('actions-runner/unregistration-failure-message' in (change?.annotations ?? {}));
+	assert.not('actions-runner/unregistration-refusal' in (change?.annotations ?? {}));
 });
 test('a claim without a 422 is the business of whoever made it', () => {
 	const { 'actions-runner/unregistration-claim': claim } = answer(5_000);
 	const annotations = { ...marked.annotations, 'actions-runner/unregistration-claim': claim };
 	assert.is(plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true)), undefined);
+});
+
+test('not heard of yet: "unknown" until a list shows it idle, and then no label', () => {
+	const unknown = { labels: { 'actions-runner/busy': 'unknown' } };
+	assert.equal(plan({ status: { phase: 'Pending' } })?.labels, unknown.labels, 'from the start');
+	assert.equal(plan({})?.labels, unknown.labels);
+	assert.is(plan({ metadata: unknown }), undefined, 'once');
+	assert.equal(plan({ metadata: unknown }, sighting(false))?.labels, { 'actions-runner/busy': null });
+	assert.is(plan({ metadata: unknown }, sighting(false))?.busy, undefined, 'no job has ended by that');
+	assert.equal(plan({ metadata: unknown }, sighting(true))?.labels, { 'actions-runner/busy': 'true' });
+	assert.is(
+		plan({ metadata: { annotations: listed } }),
+		undefined,
+		'seen before, as by the leader before this one',
+	);
+});
+test('nothing new is heard of an idle runner: "unknown" again; a busy one stays busy', () => {
+	const idle = { metadata: { annotations: listed } };
+	assert.equal(plan(idle, sighting(false), undefined, true)?.labels, { 'actions-runner/busy': 'unknown' });
+	assert.equal(plan(idle, undefined, undefined, true)?.labels, { 'actions-runner/busy': 'unknown' });
+	assert.is(plan({ metadata: marked }, sighting(true), undefined, true), undefined);
+});
+test('a runner that is unregistered is not held up again', () => {
+	const annotations = unregisteredOf(runnerPod(), 42, signer.signs, noon) as Record<string, string>;
+	assert.is(plan({ metadata: { annotations } }), undefined);
+	assert.is(plan({ metadata: { annotations } }, undefined, undefined, true), undefined);
+});
+test('an id that nobody has signed is written again, signed', () => {
+	const change = plan({ metadata: { annotations: { 'actions-runner/runner-id': '42' } } }, sighting(false));
+	assert.equal(change?.annotations, listed);
+});
+test('a 422 of the future says nothing', () => {
+	const annotations = { ...listed, 'actions-runner/unregistration-refusal': refusedAt(now + 3_600_000) };
+	assert.is(plan({ metadata: { annotations } }), undefined);
+});
+test('what ARC wrote is never taken away', () => {
+	const annotations = {
+		...marked.annotations,
+		'actions-runner/runner-completion-wait-start-timestamp': new Date(noon).toISOString(),
+		'actions-runner/unregistration-failure-message': 'busy',
+		'actions-runner/id': '42',
+	};
+	for (const seen of [
+		sighting(true),
+		sighting(false),
+		{ ...sighting(false), runner: undefined, overForMs: 61_000 },
+	]) {
+		const change = plan({ env: fixed, metadata: { ...marked, annotations } }, seen);
+		for (const key of Object.keys(change?.annotations ?? {}))
+			assert.not(key in annotations && !(key in marked.annotations), key);
+	}
 });
 
 test.run();

@@ -1,9 +1,10 @@
 /** Each runner's pod shows whether it is busy, from one list of GitHub's for each scope. */
 import * as assert from 'uvu/assert';
 import { arc, busy, progress, record } from '../../../admission/api/keys.ts';
-import type { Condition } from '../../../admission/api/kinds.ts';
+import type { Condition, Pod } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { paths, World } from '../support/world.ts';
 
@@ -28,7 +29,7 @@ function setUp() {
 
 test('a job that begins is on the pod within 12 s, and off it again when it is over (B5)', async () => {
 	const { world, start, clock, github, marked, condition } = setUp();
-	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } });
 	await start();
 	await clock.pass(20_000);
 	assert.not(marked('r1'));
@@ -44,13 +45,13 @@ test('a job that begins is on the pod within 12 s, and off it again when it is o
 	assert.ok((await clock.until('it is idle', () => !marked('r1'))) <= 12_000);
 	await clock.pass(100);
 	assert.is(condition('r1'), 'False');
-	assert.equal(world.annotations('r1'), { [progress.runnerId]: '1' });
+	assert.equal(world.annotations('r1'), world.listed('r1', 1));
 	await world.stop();
 });
 test('100 runners of one organization cost one list in 10 s', async () => {
 	const { world, start, clock, github } = setUp();
 	for (let number = 0; number < 100; number++)
-		world.runner(`r${number}`, { metadata: { annotations: { [progress.runnerId]: `${number + 1}` } } });
+		world.runner(`r${number}`, { metadata: { annotations: world.listed(`r${number}`, number + 1) } });
 	await start();
 	await clock.pass(10 * minute);
 	assert.ok(
@@ -63,12 +64,9 @@ test('many organizations share a quarter of the lists that one credential may ma
 	const { world, start, clock, github } = setUp();
 	for (let number = 0; number < 60; number++) {
 		github.register(`r${number}`, {}, `org-${number}`);
-		const annotations = { [progress.runnerId]: '1' };
-		world.runner(
-			`r${number}`,
-			{ env: { RUNNER_ORG: `org-${number}` }, metadata: { annotations } },
-			'unknown',
-		);
+		const env = { RUNNER_ORG: `org-${number}` };
+		const annotations = world.listed(`r${number}`, 1, { env });
+		world.runner(`r${number}`, { env, metadata: { annotations } }, 'unknown');
 	}
 	await start();
 	await clock.pass(5 * minute);
@@ -83,12 +81,9 @@ test('each credential has a pace of its own: 60 organizations of another one del
 	for (let number = 0; number < 61; number++) {
 		github.register(`r${number}`, {}, `org-${number}`);
 		const secret = number === 0 ? 'mine' : 'theirs';
-		const annotations = { [progress.runnerId]: '1', [arc.credentialsSecret]: secret };
-		world.runner(
-			`r${number}`,
-			{ env: { RUNNER_ORG: `org-${number}` }, metadata: { annotations } },
-			'unknown',
-		);
+		const env = { RUNNER_ORG: `org-${number}` };
+		const annotations = { ...world.listed(`r${number}`, 1, { env }), [arc.credentialsSecret]: secret };
+		world.runner(`r${number}`, { env, metadata: { annotations } }, 'unknown');
 	}
 	await start();
 	await clock.pass(5 * minute);
@@ -103,7 +98,7 @@ test('each credential has a pace of its own: 60 organizations of another one del
 test('300 new pods of organizations without access: marks and ids of others come as quickly as ever', async () => {
 	const { world, start, clock, github, marked } = setUp();
 	for (let number = 0; number < 5; number++)
-		world.runner(`r${number}`, { metadata: { annotations: { [progress.runnerId]: `${number + 1}` } } });
+		world.runner(`r${number}`, { metadata: { annotations: world.listed(`r${number}`, number + 1) } });
 	await start();
 	await clock.pass(minute);
 	const startedAt = `${clock.iso().slice(0, 19)}Z`;
@@ -135,7 +130,7 @@ test('300 new pods of organizations without access: marks and ids of others come
 });
 test('a runner that has just registered has its id on the pod within 3 s', async () => {
 	const { world, start, clock, github } = setUp();
-	world.runner('r0', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	world.runner('r0', { metadata: { annotations: world.listed('r0', 1) } });
 	await start();
 	await clock.pass(20_000);
 	const startedAt = `${clock.iso().slice(0, 19)}Z`;
@@ -165,7 +160,7 @@ test('one that never comes is looked for at that pace for a minute, not longer',
 });
 test('somebody waits for a static runner’s job: its end is seen within 4 s', async () => {
 	const { world, start, clock, github, marked } = setUp();
-	const annotations = { [progress.runnerId]: '1', [record.requestedBy]: 'alice' };
+	const annotations = { ...world.listed('r1', 1), [record.requestedBy]: 'alice' };
 	world.runner('r1', { env: { RUNNER_EPHEMERAL: 'false' }, metadata: { annotations } }, { busy: true });
 	await start();
 	await clock.until('it is marked', () => marked('r1'));
@@ -186,7 +181,7 @@ test('what somebody took off a busy pod is there again after the next list', asy
 });
 test('GitHub fails: the marks stay as they are, and it is asked again after 10 s or when it said (F5)', async () => {
 	const { world, start, clock, github, marked } = setUp();
-	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } }, { busy: true });
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } }, { busy: true });
 	await start();
 	await clock.until('it is marked', () => marked('r1'));
 	github.trouble = { kind: 'github-unavailable', detail: '502' };
@@ -241,7 +236,7 @@ test('no live runner, no list; the polls begin with the next one', async () => {
 });
 test('an ephemeral runner that hangs after its job: shown as busy for a minute, then not any more', async () => {
 	const { world, start, clock, github, marked } = setUp();
-	world.runner('r1', { metadata: { annotations: { [progress.runnerId]: '1' } } }, { busy: true });
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } }, { busy: true });
 	await start();
 	await clock.until('it is marked', () => marked('r1'));
 	github.leave('r1');
@@ -251,8 +246,8 @@ test('an ephemeral runner that hangs after its job: shown as busy for a minute, 
 	await world.stop();
 });
 test('a list from before a runner’s start says nothing about it', async () => {
-	const { world, start, clock, github, marked, api } = setUp();
-	world.runner('r0', { metadata: { annotations: { [progress.runnerId]: '1' } } });
+	const { world, start, clock, github, marked } = setUp();
+	world.runner('r0', { metadata: { annotations: world.listed('r0', 1) } });
 	github.register('r1', { busy: true });
 	await start();
 	await clock.pass(minute);
@@ -261,7 +256,7 @@ test('a list from before a runner’s start says nothing about it', async () => 
 	world.runner('r1', {}, 'unknown'); // an earlier runner of this name was busy in the last list
 	await clock.pass(minute);
 	assert.not(marked('r1'));
-	assert.equal(api.callsTo('PATCH', /pods\/r1/).length, 0);
+	assert.equal([world.pod('r1')?.metadata.labels?.[busy.label], world.annotations('r1')], ['unknown', {}]);
 	github.trouble = undefined;
 	await clock.until('it is marked', () => marked('r1'), 15_000);
 	await world.stop();
@@ -298,6 +293,52 @@ test('the API server fails to write a mark: tried again until it is there', asyn
 	await start();
 	await clock.until('it is marked', () => marked('r1'), 5_000);
 	assert.is(lines.filter((line) => line === 'warn busy marks not written, retrying').length, 3);
+	await world.stop();
+});
+
+test('until it has been seen idle, and while its lists fail, its label is "unknown", which the back-stop holds up', async () => {
+	const { world, start, clock, github, api } = setUp();
+	const label = () => world.pod('r1')?.metadata.labels?.[busy.label];
+	world.runner('r1', {}, 'unknown');
+	await start();
+	await clock.until('it is labelled', () => label() === 'unknown', 1_000);
+	github.register('r1');
+	await clock.until('it has been seen idle', () => label() === undefined, 12_000);
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	const tookMs = await clock.until('nothing is known of it any more', () => label() === 'unknown', minute);
+	assert.ok(tookMs > 15_000, `${tookMs} ms: one list that fails is not enough`);
+	github.trouble = undefined;
+	await clock.until('it has been seen idle again', () => label() === undefined, 30_000);
+	assert.ok(api.callsTo('PATCH', /pods\/r1/).length <= 5, 'no more writes than changes');
+	await world.stop();
+});
+test('a new leader leaves the labels of idle runners alone while its first lists come', async () => {
+	const { world, start, clock, api } = setUp();
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } });
+	await start();
+	await clock.pass(minute);
+	assert.equal(api.callsTo('PATCH', /pods\/r1/), []);
+	await world.stop();
+});
+test('a busy mark is confirmed by lists, and by the job that an EphemeralRunner names', async () => {
+	const world = new World();
+	const { clock, github, api } = world;
+	const polling = new BusyPolling(world.parts);
+	const confirms = () => polling.confirms(readRunnerPod(world.pod('r1') as Pod)!);
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } }, { busy: true });
+	await world.start((signal) => polling.run(signal));
+	await clock.pass(minute);
+	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	await clock.pass(minute);
+	assert.ok(confirms());
+	await clock.pass(2 * minute);
+	assert.not(confirms());
+	api.put(paths.ephemeralRunners, {
+		metadata: { name: 'r1', namespace: 'ci', uid: 'er-1' },
+		status: { jobId: '7' },
+	});
+	await clock.pass(30_000);
+	assert.ok(confirms());
 	await world.stop();
 });
 

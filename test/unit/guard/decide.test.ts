@@ -1,14 +1,15 @@
 import * as assert from 'uvu/assert';
-import { decide, decideUnknownToGitHub } from '../../../admission/guard/rules/decide.ts';
+import { decide, decideAbsent, pastMs } from '../../../admission/guard/rules/decide.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, type pod, runnerPod, running } from '../runner/pods.ts';
+import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';
 
 const test = suite('decide');
 const now = noon + 60_000;
 const at = (ms: number) => new Date(ms).toISOString();
 const verdict = (change: Parameters<typeof pod>[0], facts = {}) => {
 	const decision = decide(runnerPod(change, facts), now, 'me');
-	return 'reason' in decision ? `${decision.kind} ${decision.reason}` : decision.kind;
+	if ('reason' in decision) return `${decision.kind} ${decision.reason}`;
+	return decision.look ? 'ask, after a look' : 'ask';
 };
 const annotated = (annotations: Record<string, string>, env = {}) => ({ metadata: { annotations }, env });
 const busyLabel = { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } };
@@ -68,8 +69,8 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	[
 		'proof of a 204',
 		'allow unregistered',
-		annotated({ 'actions-runner/unregistration-complete-timestamp': at(noon) }),
-		{ proven: true },
+		annotated({ 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' }),
+		trusting,
 	],
 	[
 		'a 204 on the pod wins over a stale busy mark',
@@ -77,37 +78,27 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		{
 			metadata: {
 				...busyLabel.metadata,
-				annotations: { 'actions-runner/unregistration-complete-timestamp': at(noon) },
+				annotations: { 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' },
 			},
 		},
-		{ proven: true },
+		trusting,
 	],
 	[
-		'a complete-timestamp from before the container started counts for nothing',
+		'somebody says that it is unregistered: GitHub is asked as ever',
 		'ask',
-		annotated({ 'actions-runner/unregistration-complete-timestamp': at(noon - 5_000) }),
+		annotated({ 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' }),
 	],
 	[
-		'a complete-timestamp without proof: GitHub may contradict',
-		'verify',
+		"ARC says so: its word is no proof, but GitHub's list will tell without a DELETE",
+		'ask, after a look',
 		annotated({ 'actions-runner/unregistration-complete-timestamp': at(noon) }),
-	],
-	[
-		'... and is not even looked at on a busy runner',
-		'deny busy',
-		{
-			metadata: {
-				...busyLabel.metadata,
-				annotations: { 'actions-runner/unregistration-complete-timestamp': at(noon) },
-			},
-		},
 	],
 	['the busy mark denies without a call', 'deny busy', busyLabel],
 	[
 		'ephemeral and 422 once: never asked again (invariant 5)',
 		'deny busy',
 		annotated({
-			'actions-runner/unregistration-failure-message': 'busy',
+			'actions-runner/unregistration-refusal': `${at(noon)} busy`,
 			'actions-runner/unregistration-claim': `${at(noon - 9e6)} other`,
 		}),
 	],
@@ -121,8 +112,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'deny busy',
 		annotated(
 			{
-				'actions-runner/unregistration-failure-message': 'busy',
-				'actions-runner/unregistration-claim': `${at(now - 29_000)} other`,
+				'actions-runner/unregistration-refusal': `${at(now - 29_000)} busy`,
 			},
 			{ RUNNER_EPHEMERAL: 'false' },
 		),
@@ -132,8 +122,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'ask',
 		annotated(
 			{
-				'actions-runner/unregistration-failure-message': 'busy',
-				'actions-runner/unregistration-claim': `${at(now - 31_000)} other`,
+				'actions-runner/unregistration-refusal': `${at(now - 31_000)} busy`,
 			},
 			{ RUNNER_EPHEMERAL: 'false' },
 		),
@@ -153,6 +142,34 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'ask',
 		annotated({ 'actions-runner/unregistration-claim': `${at(now - 1_000)} me` }),
 	],
+	[
+		'a 422 of the future: somebody has written it',
+		'ask',
+		annotated({ 'actions-runner/unregistration-refusal': `${at(now + 6_000)} busy` }),
+	],
+	[
+		"ARC's note of a 422 of the future, and an old one",
+		'ask',
+		annotated({ 'actions-runner/runner-completion-wait-start-timestamp': at(now + 6_000) }),
+	],
+	[
+		"ARC's note counts for ten minutes",
+		'ask',
+		{
+			...annotated({ 'actions-runner/runner-completion-wait-start-timestamp': at(now - 600_000) }),
+			status: running('2026-11-23T11:00:00Z'),
+		},
+	],
+	[
+		'a claim of the future: somebody has written it',
+		'ask',
+		annotated({ 'actions-runner/unregistration-claim': '2999-01-01T00:00:00Z other' }),
+	],
+	[
+		'... but the clocks of two replicas differ a little',
+		'deny unregistering',
+		annotated({ 'actions-runner/unregistration-claim': `${at(now + 5_000)} other` }),
+	],
 	['no scope', 'deny scope-unknown', { env: { RUNNER_ORG: '' } }],
 	[
 		'no scope, but never started',
@@ -164,43 +181,69 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 for (const [name, expected, change, facts] of table)
 	test(name, () => assert.is(verdict(change, facts), expected));
 
-for (const [said, notBeforeMs] of [
-	['2026-11-23T12:00:30Z', noon + 30_999],
-	['2026-11-23T12:00:30.250Z', noon + 30_250],
-	['2026-11-23T12:01:00Z', now],
-	['2999-01-01T00:00:00Z', now],
-] as const) {
-	test(`said to be unregistered at ${said}: by a list of ${at(notBeforeMs)} or later (I2)`, () => {
-		const pod = runnerPod(annotated({ 'actions-runner/unregistration-complete-timestamp': said }));
-		assert.equal(decide(pod, now, 'me'), { kind: 'verify', notBeforeMs });
-	});
+test('how long ago, by clocks that differ', () => {
+	assert.equal([pastMs(noon - 1, noon), pastMs(noon, noon), pastMs(noon + 5_000, noon)], [1, 0, 0]);
+	assert.is(pastMs(noon + 5_001, noon), undefined);
+	assert.is(pastMs(Number.POSITIVE_INFINITY, noon), undefined);
+});
+
+const minute = 60_000;
+/** A runner whose container runs since noon, and that a list lacks, begun and complete at these times after noon. */
+function absent(
+	begunMs: number,
+	{
+		static: fixed = false,
+		...change
+	}: { static?: boolean; registered?: boolean; absentSinceMs?: number } = {},
+) {
+	const runner = { ...runnerPod(), ephemeral: !fixed, ...change };
+	const { verdict, sinceMs } = decideAbsent(runner, noon + begunMs, noon + begunMs + 500);
+	return [`${verdict.kind} ${verdict.reason}`, sinceMs === undefined ? undefined : sinceMs - noon];
 }
+const since = (ms: number) => ({ absentSinceMs: noon + ms });
 
-test('not at GitHub, young: it may get a job at any moment (A7)', () => {
-	assert.equal(decideUnknownToGitHub(runnerPod(), noon + 599_000).kind, 'deny');
+test('not at GitHub, never seen there, young: it may get a job at any moment, and nothing is noted (A7)', () => {
+	assert.equal(absent(0), ['deny registering', undefined]);
+	assert.equal(absent(10 * minute - 1), ['deny registering', undefined]);
 });
-test('not at GitHub after ten minutes: it will not come (A7)', () => {
-	const decision = decideUnknownToGitHub(runnerPod(), noon + 600_000);
-	assert.is(decision.reason, 'never-registered');
+test('not at GitHub after ten minutes: noted; gone if a list begun a minute later lacks it, too (A7)', () => {
+	assert.equal(absent(10 * minute), ['deny registering', 10 * minute + 500]);
+	assert.equal(absent(11 * minute, since(10 * minute + 1)), ['deny registering', undefined]);
+	assert.equal(absent(11 * minute, since(10 * minute)), ['allow never-registered', undefined]);
 });
-test('not at GitHub, but it was once: unregistered', () => {
-	const known = runnerPod({ metadata: { annotations: { 'actions-runner/id': '42' } } });
-	assert.is(decideUnknownToGitHub(known, noon + 1_000).reason, 'unregistered');
+test('what was noted within the ten minutes, or lies in the future, is noted anew', () => {
+	assert.equal(absent(12 * minute, since(9 * minute)), ['deny registering', 12 * minute + 500]);
+	assert.equal(absent(12 * minute, since(13 * minute)), ['deny registering', 12 * minute + 500]);
 });
-test('not at GitHub and since when is unknown: denied', () => {
-	assert.is(decideUnknownToGitHub(runnerPod({ status: { phase: 'Running' } }), noon + 1e9).kind, 'deny');
+test('a static runner that GitHub has listed, and lists no more, is unregistered', () => {
+	assert.equal(absent(1_000, { static: true, registered: true }), ['allow unregistered', undefined]);
+	assert.equal(absent(1_000, { static: true }), ['deny registering', undefined]);
 });
-
-test('a time of unregistering that nobody can read: by a list of now or later', () => {
-	const said = annotated({ 'actions-runner/unregistration-complete-timestamp': 'yesterday' });
-	const pod = runnerPod({ ...said, status: { phase: 'Running' } });
-	assert.equal(decide(pod, now, 'me'), { kind: 'verify', notBeforeMs: now });
+test('an ephemeral one may be finishing its job: gone if a list begun a minute later lacks it, too', () => {
+	assert.equal(absent(1_000, { registered: true }), ['deny unregistering', 1_500]);
+	assert.equal(absent(minute, { registered: true, ...since(1) }), ['deny unregistering', undefined]);
+	assert.equal(absent(minute, { registered: true, ...since(0) }), ['allow unregistered', undefined]);
+});
+test('while a list could prove nothing yet GitHub is not asked; then its list is, before any DELETE', () => {
+	const gone = { ...runnerPod(), registered: true, absentSinceMs: now - 59_999 };
+	const told = decide(gone, now, 'me');
+	assert.equal([told.kind, 'reason' in told && told.reason], ['deny', 'unregistering']);
+	assert.is(('reason' in told && told.reason) || '', 'unregistering');
+	const starting = decide({ ...gone, registered: false }, now, 'me');
+	assert.is('reason' in starting && starting.reason, 'registering');
+	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', look: true });
+	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), { kind: 'ask', look: false });
+});
+test('since when it runs is not known: it may just have started', () => {
+	const runner = runnerPod({ status: { phase: 'Running' } });
+	const { verdict, sinceMs } = decideAbsent({ ...runner, absentSinceMs: noon }, noon + 1e9, noon + 1e9);
+	assert.equal([verdict.kind, sinceMs], ['deny', undefined]);
 });
 test('a static runner whose 422 has no time: GitHub is asked again', () => {
 	const pod = runnerPod(
-		annotated({ 'actions-runner/unregistration-failure-message': 'busy' }, { RUNNER_EPHEMERAL: 'false' }),
+		annotated({ 'actions-runner/unregistration-refusal': 'busy' }, { RUNNER_EPHEMERAL: 'false' }),
 	);
-	assert.equal(decide(pod, now, 'me'), { kind: 'ask' });
+	assert.equal(decide(pod, now, 'me'), { kind: 'ask', look: false });
 });
 
 test.run();

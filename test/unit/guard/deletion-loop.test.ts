@@ -22,6 +22,7 @@ function setUp() {
 	const world = new World();
 	const { parts, api, metrics } = world;
 	let looks = 0;
+	const confirmed = { busy: true };
 	const reconciled = metrics.reconciled.bind(metrics);
 	metrics.reconciled = (...facts) => {
 		looks += 1;
@@ -30,6 +31,7 @@ function setUp() {
 	const loop = new DeletionLoop({
 		...parts,
 		standingOwner: (pod: Pod) => standingOwner(api, pod, ['runnerset', 'runnerdeployment']),
+		busyConfirmed: () => confirmed.busy,
 	});
 	const condition = (name: string) =>
 		(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
@@ -58,6 +60,7 @@ function setUp() {
 	return {
 		world,
 		loop,
+		confirmed,
 		...world,
 		condition,
 		runnerOfSet,
@@ -192,7 +195,7 @@ test('taken back: what is no longer recorded is not deleted, and does not count 
 	world.exit('r1');
 	await clock.pass(10 * minute);
 	assert.is(world.deletions('r1').length, 0);
-	world.edit('r1', { annotations: recorded() });
+	world.record('r1');
 	await gone('r1', minute);
 	await world.stop(loop);
 });
@@ -347,7 +350,7 @@ test('a node that comes back within the 60 s takes nothing away', async () => {
 test('a leader that takes over counts the node’s absence from when the one before it had seen it', async () => {
 	const { world, loop, clock, api, gone } = setUp();
 	api.drop(paths.nodes, 'node-1');
-	const since = { [progress.nodeGoneSince]: clock.iso(50_000) };
+	const since = world.nodeGone('r1', clock.now() - 50_000);
 	world.runner('r1', {
 		metadata: { annotations: { ...recorded(), ...since }, labels: { 'actions-runner/busy': 'true' } },
 	});
@@ -359,7 +362,7 @@ test('a leader that takes over counts the node’s absence from when the one bef
 test('a busy static runner on a missing node goes when the 60 s are over, not when GitHub is next asked about its job', async () => {
 	const { world, loop, clock, api, gone, waits } = setUp();
 	api.drop(paths.nodes, 'node-1');
-	const since = { [progress.nodeGoneSince]: clock.iso(45_000) };
+	const since = world.nodeGone('r1', clock.now() - 45_000);
 	const env = { RUNNER_EPHEMERAL: 'false' };
 	world.runner('r1', { env, metadata: { annotations: { ...recorded(), ...since } } }, { busy: true });
 	await world.start();
@@ -372,7 +375,7 @@ test('a busy static runner on a missing node goes when the 60 s are over, not wh
 test('a new leader that knows the nodes after the pods notices all the same that one is gone', async () => {
 	const { world, loop, clock, api, gone } = setUp();
 	api.drop(paths.nodes, 'node-1');
-	const since = { [progress.nodeGoneSince]: clock.iso(50_000) };
+	const since = world.nodeGone('r1', clock.now() - 50_000);
 	const pending = {
 		type: deletionPendingCondition,
 		status: 'True',
@@ -421,11 +424,8 @@ test('an exited runner whose StatefulSet stands is left to its set, and deleted 
 });
 test('just let go in an admission: the caller’s own DELETE is waited for, 2 s from the 204', async () => {
 	const { world, loop, clock, gone } = setUp();
-	const at = clock.iso(500);
-	const proof = world.proof.sign({ uid: 'uid-r1', restarts: 0 }, at);
-	world.runner('r1', {
-		metadata: { annotations: { ...recorded(), [progress.completedAt]: at, [progress.proof]: proof } },
-	});
+	const unregistered = world.unregistered('r1', 1, clock.now() - 500);
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...unregistered } } });
 	await world.start();
 	await clock.pass(1_000);
 	assert.is(world.deletions('r1').length, 0);
@@ -836,7 +836,7 @@ test('a second try about a static runner’s job leaves GitHub’s calls to thos
 test('a static runner whose job is over is deleted at GitHub’s answer: there is no caller whose DELETE to wait for', async () => {
 	const { world, loop, clock, github } = setUp();
 	const answered = {
-		[progress.failureMessage]: 'is still running a job',
+		[progress.refusal]: `${clock.iso(31_000)} is still running a job`,
 		[progress.claim]: `${clock.iso(31_000)} leader`,
 	};
 	const env = { RUNNER_EPHEMERAL: 'false' };

@@ -33,10 +33,20 @@ test('a busy ephemeral runner, and one without a scope: only a change of the pod
 });
 test('a busy static runner: 30 to 36 s from GitHub’s last answer, not from the last look (invariant 5)', () => {
 	assert.equal([next('busy', fixed, 0), next('busy', fixed, 1)], [30_000, 36_000]);
-	const answered = { ...fixed, busyAnswer: true, claim: { atMs: now - 10_000, by: 'me' } };
+	const answered = { ...fixed, busyAnswer: { atMs: now - 10_000, to: 'us' as const } };
 	assert.is(next('busy', answered, 0), 20_000);
-	assert.is(next('busy', { ...answered, busyAnswer: false }, 0), 30_000, 'a claim without an answer is none');
-	assert.is(next('busy', { ...answered, claim: { atMs: now - 60_000, by: 'me' } }, 0), 30_000, 'long ago');
+	const at = (atMs: number) => next('busy', { ...fixed, busyAnswer: { atMs, to: 'us' } }, 0);
+	assert.equal([at(now - 60_000), at(now + 3_600_000)], [30_000, 30_000], 'long ago, or not yet');
+});
+
+test('GitHub’s lists lack it: when one begun a minute after the first can tell, and not at once again', () => {
+	const absent = (agoMs: number) => ({ ...runnerPod(), absentSinceMs: now - agoMs });
+	assert.equal(
+		[next('unregistering', absent(20_000)), next('registering', absent(20_000))],
+		[40_000, 40_000],
+	);
+	assert.is(next('unregistering', absent(90_000)), 10_000);
+	assert.is(next('github-unavailable', absent(20_000)), 10_000);
 });
 
 const claimed = (at: string, more: Record<string, string> = {}) =>
@@ -50,7 +60,7 @@ test('only the claim has changed: no news; another change with it is', () => {
 	assert.ok(changesOnlyClaim(pod(), claimed('1')));
 	assert.ok(changesOnlyClaim(claimed('1'), claimed('2')));
 	assert.not(changesOnlyClaim(claimed('1'), claimed('1')), 'the same again has to be looked at');
-	assert.not(changesOnlyClaim(claimed('1'), claimed('2', { 'actions-runner/id': '7' })));
+	assert.not(changesOnlyClaim(claimed('1'), claimed('2', { 'actions-runner/runner-id': '7' })));
 	assert.not(changesOnlyClaim(claimed('1'), pod({ ...claimed('2'), status: { phase: 'Succeeded' } })));
 });
 test('two verdicts come from GitHub, all others from the pod alone', () => {

@@ -50,8 +50,14 @@ function stage(there: KubeObject | KubeError | undefined) {
 	if (there instanceof KubeError) api.fail('GET', /statefulsets/, there);
 	else if (there) api.put(statefulSets, there);
 	const log = pino({ level: 'silent' });
+	/** The pod as the API server has it. */
+	const now = { pod: exited };
 	const parts = {
-		pods: { from: async (object: Pod) => readRunnerPod(object) },
+		pods: {
+			read: (object: Pod) => readRunnerPod(object),
+			get: async () => now.pod,
+			from: async (object: Pod) => readRunnerPod(object),
+		},
 		ports: { self: 'me', now: clock.now, after: clock.after },
 		leavingOwner: leavingOwner(api, self, clock, log),
 		metrics: new Metrics(),
@@ -60,6 +66,7 @@ function stage(there: KubeObject | KubeError | undefined) {
 	/** The answer to a DELETE, and how long it took, ms. */
 	const ask = async (username: string, change: object = {}) => {
 		const fromMs = clock.now();
+		const arrival = { ...known, atMs: fromMs };
 		let answer: Awaited<ReturnType<typeof deletePods>> | undefined;
 		const review = {
 			uid: 'u',
@@ -69,14 +76,14 @@ function stage(there: KubeObject | KubeError | undefined) {
 			oldObject: exited,
 			...change,
 		};
-		const asking = deletePods(review, known, parts).then((said) => {
+		const asking = deletePods(review, arrival, parts).then((said) => {
 			answer = said;
 		});
 		await clock.until('it is answered', () => answer, 10_000);
 		await asking;
 		return { ...(answer as NonNullable<typeof answer>), tookMs: clock.now() - fromMs };
 	};
-	return { api, clock, ask, asked: () => api.calls.map(({ path }) => path) };
+	return { api, clock, now, ask, asked: () => api.calls.map(({ path }) => path) };
 }
 
 test("the StatefulSet controller's DELETE is refused at once while the StatefulSet stands", async () => {
@@ -113,12 +120,13 @@ test('a StatefulSet that is being deleted, is another one, is not of a RunnerSet
 	assert.ok((await stage(undefined).ask(controller)).allowed);
 });
 test('nothing is asked for a dry run, the namespace controller, our own DELETE, or a pod of no RunnerSet', async () => {
-	const { asked, ask } = stage(standing());
+	const { asked, ask, now } = stage(standing());
 	assert.ok((await ask('alice', { dryRun: true })).allowed);
 	assert.ok((await ask('system:serviceaccount:kube-system:namespace-controller')).allowed);
 	assert.ok((await ask(self)).allowed);
 	const metadata = { ...exited.metadata, labels: { 'actions-runner': '' } };
-	assert.ok((await ask('alice', { oldObject: { ...exited, metadata } })).allowed);
+	now.pod = { ...exited, metadata };
+	assert.ok((await ask('alice', { oldObject: now.pod })).allowed);
 	assert.equal(asked(), []);
 });
 test('the API server does not tell: the controller has to come again, a person is let through', async () => {

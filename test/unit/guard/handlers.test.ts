@@ -10,7 +10,7 @@ import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod } from '../runner/pods.ts';
+import { noon, pod, signer, trusting } from '../runner/pods.ts';
 import { known } from '../support/arrival.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
@@ -24,7 +24,8 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 	const clock = new SimulatedClock(noon);
 	const parts = {
 		pods: {
-			from: async (object: Pod) => readRunnerPod(object),
+			read: (object: Pod) => readRunnerPod(object, trusting),
+			from: async (object: Pod) => readRunnerPod(object, trusting),
 			get: async () => {
 				if (stored instanceof Error) throw stored;
 				return stored;
@@ -34,7 +35,8 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 			self: 'me',
 			now: clock.now,
 			after: clock.after,
-			annotate: async (runner: unknown, annotations: object) => {
+			sign: signer.signs,
+			write: async (runner: unknown, { annotations }: { annotations: object }) => {
 				written.push(annotations);
 				return runner;
 			},
@@ -96,6 +98,7 @@ test('break-glass: allowed, and told (A12)', async () => {
 		...busy,
 		metadata: { ...busy.metadata, annotations: { 'actions-runner/break-glass': 'INC-1' } },
 	};
+	parts.pods.get = async () => object;
 	assert.ok((await deletePods(request({ oldObject: object }), known, parts)).allowed);
 	assert.equal(events, ['Warning BreakGlass']);
 });
@@ -110,17 +113,17 @@ test('what breaks inside denies, and is recorded all the same (invariant 3)', as
 });
 test('... but not over the record of somebody else that was written meanwhile (invariant 4)', async () => {
 	const { written, parts } = dependencies();
-	const annotations = { ...busy.metadata.annotations, 'actions-runner/deletion-requested-by': 'bob' };
+	const annotations = { 'actions-runner/deletion-requested-by': 'bob', 'actions-runner/deletion-proof': 'x' };
 	parts.pods.from = async () => {
 		throw new Error('no answer');
 	};
-	parts.ports.annotate = async (runner, record, onlyIfUnchanged) => {
+	parts.ports.write = async (runner, change, onlyIfUnchanged) => {
 		if (onlyIfUnchanged) return 'conflict';
-		written.push(record);
+		written.push(change);
 		return runner;
 	};
 	parts.ports.reread = async () =>
-		readRunnerPod({ ...busy, metadata: { ...busy.metadata, annotations } }) ?? 'gone';
+		readRunnerPod({ ...busy, metadata: { ...busy.metadata, annotations } }, trusting) ?? 'gone';
 	const { status } = await deletePods(request({}), known, parts);
 	assert.equal([status?.details.causes[0]?.reason, written], ['internal-error', []]);
 });

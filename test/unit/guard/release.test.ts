@@ -7,10 +7,10 @@ import {
 	type RunnerAccount,
 	release,
 } from '../../../admission/guard/release.ts';
-import type { DeletionRequest } from '../../../admission/runner/record.ts';
+import { type DeletionRequest, registeredAs } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod } from '../runner/pods.ts';
+import { noon, pod, signer } from '../runner/pods.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('release');
@@ -28,12 +28,7 @@ function world(
 	let object = start;
 	const calls: string[] = [];
 	let conflicts = 0;
-	const proofs = new Set<string>();
-	const read = () => {
-		const completedAt =
-			object.metadata.annotations?.['actions-runner/unregistration-complete-timestamp'] ?? '';
-		return readRunnerPod(object, { proven: proofs.has(completedAt) })!;
-	};
+	const read = () => readRunnerPod(object, { holds: signer.vouches })!;
 	const clock = new SimulatedClock(noon + 60_000);
 	const ports: Ports = {
 		self: 'me',
@@ -45,7 +40,7 @@ function world(
 				trouble: () => answers.trouble,
 				unregister: async () => {
 					calls.push('unregister');
-					return answers.unregister ?? { kind: 'unregistered', proof: 'removed' };
+					return answers.unregister ?? removed;
 				},
 				lookup: async () => {
 					calls.push('lookup');
@@ -53,22 +48,20 @@ function world(
 				},
 			};
 		},
-		async annotate(_pod, annotations, onlyIfUnchanged) {
+		async write(_pod, { annotations, labels = {} }, onlyIfUnchanged) {
 			if (onlyIfUnchanged && conflicts > 0) {
 				conflicts -= 1;
 				calls.push('conflict');
 				return 'conflict';
 			}
-			calls.push(
-				`write ${Object.keys(annotations)
-					.map((key) => key.slice('actions-runner/'.length))
-					.join('+')}`,
-			);
+			const keys = [...Object.keys(annotations), ...Object.keys(labels)];
+			calls.push(`write ${keys.map((key) => key.slice('actions-runner/'.length)).join('+')}`);
 			object = {
 				...object,
 				metadata: {
 					...object.metadata,
-					annotations: { ...object.metadata.annotations, ...(annotations as Record<string, string>) },
+					annotations: merged(object.metadata.annotations, annotations),
+					labels: merged(object.metadata.labels, labels),
 				},
 			};
 			return read();
@@ -78,10 +71,7 @@ function world(
 			return read();
 		},
 		nameTaken: async () => answers.nameTaken ?? false,
-		sign: (_pod, completedAt) => {
-			proofs.add(completedAt);
-			return 'signed';
-		},
+		sign: signer.signs,
 		async deleteEphemeralRunner() {
 			calls.push('delete EphemeralRunner');
 		},
@@ -90,18 +80,21 @@ function world(
 }
 
 const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryRun: false };
-const limits = { budgetMs: 50, priority: 'request' } as const;
-const recorded = 'unregistration-request-timestamp+deletion-requested-by+deletion-options';
+const budgetMs = 50;
+const limits = { answerByMs: noon + 60_000 + budgetMs, priority: 'request' } as const;
+const recorded = 'deletion-requested-at+deletion-requested-by+deletion-options+deletion-proof';
+const proven = 'runner-id+registered-as+registration-proof+unregistered-at+unregistration-proof+busy';
+const removed = { kind: 'unregistered', runnerId: 7 } as const;
+const merged = (before: Record<string, string> | undefined, change: Record<string, string | null>) =>
+	Object.fromEntries(
+		Object.entries({ ...before, ...change }).filter((entry): entry is [string, string] => entry[1] !== null),
+	);
 
 test('idle: recorded and claimed, asked, the proof written, and only then allowed (A2)', async () => {
 	const { ports, calls, pod } = world();
 	const { verdict } = await release(pod(), alice, ports, limits);
 	assert.equal(verdict, { kind: 'allow', reason: 'unregistered' });
-	assert.equal(calls, [
-		`write ${recorded}+unregistration-claim`,
-		'unregister',
-		'write unregistration-complete-timestamp+unregistration-proof',
-	]);
+	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister', `write ${proven}`]);
 });
 test('asked once more in the same exchange: allowed from the pod alone, no call, no write', async () => {
 	const { ports, calls, pod } = world();
@@ -119,7 +112,7 @@ test('422: denied, recorded, and an ephemeral runner never asked again (A3, inva
 	assert.equal([first.verdict.kind, first.verdict.reason, first.recorded], ['deny', 'busy', true]);
 	await release(pod(), alice, ports, limits);
 	assert.is(calls.filter((call) => call === 'unregister').length, 1);
-	assert.is(calls.at(-1), 'write unregistration-failure-message+runner-completion-wait-start-timestamp');
+	assert.is(calls.at(-1), 'write unregistration-refusal');
 });
 test('known busy: recorded once, GitHub not asked, a retry writes nothing (invariant 4)', async () => {
 	const { ports, calls, pod: read } = world(pod({ metadata: { labels: { 'actions-runner/busy': 'true' } } }));
@@ -139,12 +132,12 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 		exchange = work;
 	};
 	const releasing = release(pod(), alice, ports, limits);
-	await clock.pass(limits.budgetMs);
+	await clock.pass(budgetMs);
 	const { verdict, recorded } = await releasing;
 	assert.equal([verdict.reason, recorded], ['github-slow', true]);
-	answer({ kind: 'unregistered', proof: 'removed' });
+	answer(removed);
 	await exchange;
-	assert.is(calls.at(-1), 'write unregistration-complete-timestamp+unregistration-proof');
+	assert.is(calls.at(-1), `write ${proven}`);
 	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
 });
 test('GitHub in trouble: recorded without a call and without a claim (F1)', async () => {
@@ -154,7 +147,7 @@ test('GitHub in trouble: recorded without a call and without a claim (F1)', asyn
 	assert.equal([verdict.kind, verdict.reason], ['deny', 'rate-limited']);
 	assert.equal(calls, [`write ${recorded}`]);
 });
-test('a 403, a 401, an outage deny: nothing but a 204 and a confirmed absence lets go (F3, F4, F5)', async () => {
+test('a 403, a 401, an outage deny: nothing but a 204 lets go (F3, F4, F5)', async () => {
 	for (const kind of [
 		'forbidden',
 		'credentials-invalid',
@@ -183,7 +176,7 @@ test('a dry run writes nothing, asks only what a read can tell, and gives the sa
 	for (const [lookup, kind, reason] of [
 		[{ kind: 'present', busy: false }, 'allow', 'unregistered'],
 		[{ kind: 'present', busy: true }, 'deny', 'busy'],
-		[{ kind: 'not-registered' }, 'deny', 'registering'],
+		[{ kind: 'absent', begunMs: noon + 60_000 }, 'deny', 'registering'],
 		[{ kind: 'github-unavailable', detail: '502' }, 'deny', 'github-unavailable'],
 	] as const) {
 		const { ports, calls, pod } = world(undefined, { lookup });
@@ -195,29 +188,141 @@ test('a dry run writes nothing, asks only what a read can tell, and gives the sa
 
 const claimedComplete = () =>
 	pod({
-		metadata: { annotations: { 'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z' } },
+		metadata: {
+			annotations: {
+				'actions-runner/unregistered-at': '2026-11-23T12:00:30Z',
+				'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+				'actions-runner/unregistration-proof': 'AAAA',
+				'actions-runner/runner-id': '999999',
+			},
+		},
 	});
 
-test("ARC's complete-timestamp is believed where GitHub has no such runner, without a DELETE (I2)", async () => {
-	const { ports, calls, pod } = world(claimedComplete(), { lookup: { kind: 'not-registered' } });
-	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
-	assert.equal(calls, ['lookup', 'write unregistration-complete-timestamp+unregistration-proof']);
+test('a forged time, proof and id on a runner that is registering release nothing, and nothing is signed', async () => {
+	const { ports, calls, pod } = world(claimedComplete(), absentAt(noon + 60_000));
+	const released = await release(pod(), alice, ports, limits);
+	assert.equal([released.verdict.kind, released.verdict.reason], ['deny', 'registering']);
+	assert.equal(calls, ['lookup', `write ${recorded}`]);
+	assert.equal([pod().unregistered, pod().registered], [undefined, false]);
 });
 test('a forged complete-timestamp on a registered runner releases nothing', async () => {
-	const { ports, calls, pod } = world(claimedComplete(), {
+	const { ports, pod } = world(claimedComplete(), {
 		unregister: { kind: 'busy', message: 'busy', runnerId: 7 },
 	});
 	assert.equal((await release(pod(), alice, ports, limits)).verdict.kind, 'deny');
-	assert.equal(calls.slice(0, 1).concat(calls.filter((call) => call === 'unregister')), [
-		'lookup',
-		'unregister',
-	]);
 });
 test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
-	const { ports, pod } = world(claimedComplete(), { unregister: { kind: 'unregistered', proof: 'removed' } });
+	const { ports, pod } = world(claimedComplete());
 	const released = await release(pod(), alice, ports, limits);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
 	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now());
+	assert.is(released.pod.runnerId, 7);
+});
+
+const seen = (change: Parameters<typeof pod>[0] = {}) => {
+	const annotations = registeredAs(readRunnerPod(pod(change))!, 7, signer.signs) as Record<string, string>;
+	return pod({ ...change, metadata: { annotations } });
+};
+const absentAt = (begunMs: number) => {
+	const absent = { kind: 'absent', begunMs } as const;
+	return { unregister: absent, lookup: absent };
+};
+const fixed = { env: { RUNNER_EPHEMERAL: 'false' } };
+
+test('a static runner that GitHub had and has no more goes at once, and nothing is signed: GitHub is asked at each use', async () => {
+	const { ports, calls, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
+	for (const call of [1, 2]) {
+		const { verdict } = await release(current(), alice, ports, limits);
+		assert.equal([verdict.kind, verdict.reason], ['allow', 'unregistered']);
+		assert.is(calls.filter((one) => one === 'unregister').length, call);
+	}
+	assert.is(current().unregistered, undefined);
+});
+test('an ephemeral runner that GitHub lacks: noted, and let go when a list begun a minute later lacks it', async () => {
+	const first = world(seen(), absentAt(noon + 60_000));
+	const denied = await release(first.pod(), alice, first.ports, limits);
+	assert.equal([denied.verdict.reason, denied.recorded], ['unregistering', true]);
+	assert.is(first.calls.at(-1), 'write absent-since+unregistration-claim');
+	await first.clock.pass(60_000);
+	const later = { ...limits, answerByMs: limits.answerByMs + 60_000 };
+	first.ports.account = world(seen(), absentAt(noon + 120_000)).ports.account;
+	const { verdict, pod: after } = await release(first.pod(), alice, first.ports, later);
+	assert.equal([verdict.kind, verdict.reason, after.unregistered], ['allow', 'unregistered', undefined]);
+});
+test('within that minute GitHub is not asked, and then only for its list', async () => {
+	const { clock, ports, calls, pod: current } = world(seen(), absentAt(noon + 60_000));
+	await release(current(), alice, ports, limits);
+	calls.length = 0;
+	await clock.pass(59_999);
+	assert.is((await release(current(), alice, ports, limits)).verdict.reason, 'unregistering');
+	assert.equal(calls, []);
+	await clock.pass(1);
+	await release(current(), alice, ports, limits);
+	assert.equal(calls, ['lookup']);
+});
+test("ARC has unregistered a runner: nothing but a look into GitHub's list, and a DELETE only where the list still has it (I2)", async () => {
+	const said = (change: Parameters<typeof pod>[0] = {}) => {
+		const object = seen(change);
+		object.metadata.annotations = {
+			...object.metadata.annotations,
+			'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+		};
+		return object;
+	};
+	const fixedGone = world(said(fixed), absentAt(noon + 60_000));
+	assert.is((await release(fixedGone.pod(), alice, fixedGone.ports, limits)).verdict.reason, 'unregistered');
+	assert.equal(fixedGone.calls, ['lookup']);
+	const gone = world(said(), absentAt(noon + 60_000));
+	assert.is((await release(gone.pod(), alice, gone.ports, limits)).verdict.reason, 'unregistering');
+	assert.equal(gone.calls, ['lookup', `write ${recorded}+absent-since`]);
+	const there = world(said());
+	await release(there.pod(), alice, there.ports, limits);
+	assert.equal(
+		there.calls.filter((call) => !call.startsWith('write')),
+		['lookup', 'unregister'],
+	);
+	const lookup = { kind: 'github-unavailable', detail: '502' } as const;
+	const unknown = world(said(), { lookup });
+	assert.is(
+		(await release(unknown.pod(), alice, unknown.ports, limits)).verdict.reason,
+		'github-unavailable',
+	);
+	assert.equal(unknown.calls, ['lookup', `write ${recorded}`]);
+});
+test('... and a runner that is listed again starts anew', async () => {
+	const { clock, ports, pod: current } = world(seen(), absentAt(noon + 60_000));
+	await release(current(), alice, ports, limits);
+	assert.ok(current().absentSinceMs);
+	await clock.pass(60_000);
+	const account = (await ports.account(current())) as RunnerAccount;
+	ports.account = async () => ({
+		...account,
+		lookup: async () => ({ kind: 'present', busy: false }),
+		async unregister(_pod, { found }) {
+			await found(7);
+			return { kind: 'busy', message: 'busy', runnerId: 7 };
+		},
+	});
+	await release(current(), alice, ports, { ...limits, answerByMs: ports.now() + budgetMs });
+	assert.is(current().absentSinceMs, undefined);
+});
+test('GitHub says 204 once: if the API server is away it is written when it is back', async () => {
+	const { clock, ports, pod: current } = world();
+	const { write } = ports;
+	let failures = 2;
+	ports.write = async (...change) => {
+		if ('labels' in change[1] && failures-- > 0) throw new Error('no answer');
+		return write(...change);
+	};
+	let exchange: Promise<unknown> | undefined;
+	ports.background = (work) => {
+		exchange = work;
+	};
+	const releasing = release(current(), alice, ports, limits);
+	await clock.pass(5_000);
+	assert.is((await releasing).verdict.reason, 'github-slow');
+	await exchange;
+	assert.ok(current().unregistered);
 });
 test('the pod changed under us: read again and judged again', async () => {
 	const { ports, calls, pod, conflict } = world();
@@ -232,13 +337,13 @@ test('a pod that never stops changing is denied, not let go', async () => {
 	assert.not(calls.includes('unregister'));
 });
 test('not registered yet: denied and recorded (A7)', async () => {
-	const { ports, pod } = world(undefined, { unregister: { kind: 'not-registered' } });
+	const { ports, pod } = world(undefined, absentAt(noon + 60_000));
 	const { verdict, recorded } = await release(pod(), alice, ports, limits);
 	assert.equal([verdict.reason, recorded], ['registering', true]);
 });
 test("the Kubernetes API failing is the caller's to see: nothing is allowed by it", async () => {
 	const { ports, pod } = world();
-	ports.annotate = async () => {
+	ports.write = async () => {
 		throw new Error('etcd is down');
 	};
 	try {
@@ -276,41 +381,27 @@ test('no credentials: denied and recorded, nobody is asked (I7)', async () => {
 	assert.equal(verdict, { kind: 'deny', reason: 'credentials-missing', detail: 'no Secret' });
 	assert.equal(calls, [`write ${recorded}`]);
 });
-test('a look into the list has the time of its caller, 100 ms at least; how old the list may be depends on what it has to prove', async () => {
-	const asked: { timeoutMs: number; notBeforeMs: number }[] = [];
-	for (const [start, request, budgetMs] of [
-		[pod(), { ...alice, dryRun: true }, 3_000],
-		[pod(), { ...alice, dryRun: true }, 50],
-		[claimedComplete(), undefined, 3_000],
-	] as const) {
-		const { ports, pod: current } = world(start);
-		const account = ports.account;
-		ports.account = async (runner) => ({
-			...((await account(runner)) as RunnerAccount),
+test('a look into the list has the time of its caller, 100 ms at least', async () => {
+	const asked: { timeoutMs: number }[] = [];
+	for (const budget of [3_000, 50]) {
+		const { ports, pod: current } = world();
+		const account = (await ports.account(current())) as RunnerAccount;
+		ports.account = async () => ({
+			...account,
 			async lookup(_runner, options) {
 				asked.push(options);
-				return { kind: 'not-registered' };
+				return { kind: 'absent', begunMs: noon };
 			},
 		});
-		await release(current(), request, ports, { budgetMs, priority: 'request' });
+		const answerByMs = ports.now() + budget;
+		await release(current(), { ...alice, dryRun: true }, ports, { answerByMs, priority: 'request' });
 	}
-	const nowMs = noon + 60_000;
-	assert.equal(asked, [
-		{ timeoutMs: 3_000, notBeforeMs: nowMs - 10_000 },
-		{ timeoutMs: 100, notBeforeMs: nowMs - 10_000 },
-		{ timeoutMs: 3_000, notBeforeMs: noon + 30_999 },
-	]);
-});
-test('a complete-timestamp that GitHub can not be asked about: denied and recorded', async () => {
-	const lookup = { kind: 'github-unavailable', detail: '502' } as const;
-	const { ports, calls, pod: current } = world(claimedComplete(), { lookup });
-	assert.is((await release(current(), alice, ports, limits)).verdict.reason, 'github-unavailable');
-	assert.equal(calls, ['lookup', `write ${recorded}`]);
+	assert.equal(asked, [{ timeoutMs: 3_000 }, { timeoutMs: 100 }]);
 });
 test('the pod goes while it is claimed, or is read again: nothing is asked, nothing stands in the way', async () => {
 	for (const answer of ['gone', 'conflict'] as const) {
 		const { ports, calls, pod: current } = world();
-		ports.annotate = async () => answer;
+		ports.write = async () => answer;
 		ports.reread = async () => 'gone';
 		const { verdict } = await release(current(), alice, ports, limits);
 		assert.equal([verdict.kind, verdict.reason, calls], ['allow', 'already-terminating', []]);
@@ -327,7 +418,8 @@ async function waits(claim: string | undefined): Promise<number> {
 		pod: current,
 	} = world(pod({ metadata: { annotations } }), { unregister: new Promise(() => {}) });
 	let denied = false;
-	void release(current(), alice, ports, { budgetMs: 3_000, priority: 'request' }).then(() => {
+	const answerByMs = ports.now() + 3_000;
+	void release(current(), alice, ports, { answerByMs, priority: 'request' }).then(() => {
 		denied = true;
 	});
 	return clock.until('it is denied', () => denied, 60_000);
@@ -339,6 +431,7 @@ test('the second review of one DELETE has only what is left of the first one’s
 	assert.is(await waits(claim(3_500)), 100, 'long enough to hear what is there already');
 	assert.is(await waits(claim(10_000)), 3_000, 'that was another DELETE');
 	assert.is(await waits(claim(40_000, 'another')), 3_000);
+	assert.is(await waits(claim(-60_000)), 3_000, 'a claim of the future is none');
 });
 test('an answer leaves no timer behind', async () => {
 	const { clock, ports, pod: current } = world();
@@ -349,9 +442,9 @@ test('the EphemeralRunner of a scale-set pod goes with it, if it was found', asy
 	for (const found of [true, false]) {
 		const { ports, calls, pod: current } = world();
 		const owner = { name: 'er', uid: 'er-1', found };
-		const annotate = ports.annotate;
-		ports.annotate = async (...change) => {
-			const written = await annotate(...change);
+		const { write } = ports;
+		ports.write = async (...change) => {
+			const written = await write(...change);
 			return typeof written === 'string' ? written : { ...written, owner };
 		};
 		await release({ ...current(), owner }, alice, ports, limits);
@@ -382,12 +475,12 @@ test('somebody else was quicker to record: theirs stays, and it counts as record
 	const released = await release(current(), alice, ports, limits);
 	assert.equal([released.recorded, released.pod.record?.requestedBy, calls], [true, 'bob', ['conflict']]);
 });
-test('the pod goes while the record is written: the denial stands, and nothing is tried for ever', async () => {
+test('the pod goes while the record is written: nothing is recorded, said so, and not tried for ever', async () => {
 	for (const answer of ['gone', 'conflict'] as const) {
 		const { ports, pod: current } = world(busyPod());
 		let reads = 0;
 		let writes = 0;
-		ports.annotate = async () => {
+		ports.write = async () => {
 			writes += 1;
 			assert.ok(writes < 10, 'it is tried for ever');
 			return answer;
@@ -398,8 +491,8 @@ test('the pod goes while the record is written: the denial stands, and nothing i
 		};
 		const released = await release(current(), alice, ports, limits);
 		assert.equal(
-			[released.verdict.kind, released.recorded, reads],
-			['deny', true, answer === 'gone' ? 0 : 1],
+			[released.verdict.reason, released.recorded, reads],
+			['already-terminating', false, answer === 'gone' ? 0 : 1],
 		);
 	}
 });

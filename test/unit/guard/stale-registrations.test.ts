@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { progress } from '../../../admission/api/keys.ts';
 import { StaleRegistrations } from '../../../admission/guard/stale-registrations.ts';
 import { suite } from '../../support/suite.ts';
+import { noon } from '../runner/pods.ts';
 import { paths, World } from '../support/world.ts';
 
 const test = suite('stale registrations');
@@ -92,10 +93,8 @@ for (const [what, change] of [
 		await world.stop(loop);
 	});
 test('one that was unregistered before it went has left nothing behind: no call', async () => {
-	const at = '2026-11-23T12:00:50Z';
-	const proof = new World().proof.sign({ uid: 'uid-r1', restarts: 0 }, at);
 	const { world, loop, clock, github } = await lost({
-		metadata: { annotations: { [progress.completedAt]: at, [progress.proof]: proof } },
+		metadata: { annotations: new World().unregistered('r1', 1, noon) },
 	});
 	await clock.pass(60 * minute);
 	assert.equal(github.calls, []);

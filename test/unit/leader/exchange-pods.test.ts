@@ -9,15 +9,15 @@ import { World } from '../support/world.ts';
 const test = suite('what an exchange with GitHub writes');
 
 test('who no longer leads makes no claim, but writes what GitHub has answered', async () => {
-	const { api, proof, clock } = new World();
+	const { api, signer, clock } = new World();
 	api.latencyMs = 0;
 	let leads = true;
 	const asLeader = new RunnerPods(
 		writesOnlyWhile(api, () => leads),
-		proof,
+		signer,
 		clock.now,
 	);
-	const pods = new ExchangePods(asLeader, api, proof, clock.now);
+	const pods = new ExchangePods(asLeader, api, signer, clock.now);
 	const made = api.put('/api/v1/pods', { metadata: { name: 'r1', namespace: 'ci', uid: 'u' } } as never);
 	const pod = { namespace: 'ci', name: 'r1', uid: made.metadata.uid ?? '' };
 	const write = async (key: string, value: string, onlyIfUnchanged: boolean) => {

@@ -65,7 +65,7 @@ for (const [what, other, self, holds] of [
 	],
 	[
 		'one that GitHub has unregistered',
-		{ ...victim, unregistered: { at: late, proven: true } },
+		{ ...victim, unregistered: { at: late } },
 		claimant('evil', late),
 		false,
 	],

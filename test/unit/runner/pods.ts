@@ -1,5 +1,8 @@
+import { record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { Signer } from '../../../admission/cluster/signer.ts';
 import { type Facts, type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { recorded } from '../../../admission/runner/statements.ts';
 
 /** A legacy runner pod whose container has run since 12:00. */
 export function pod(
@@ -51,6 +54,28 @@ export function runnerPod(change: Parameters<typeof pod>[0] = {}, facts: Facts =
 	const read = readRunnerPod(pod(change), facts);
 	if (!read) throw new Error('the fixture is no runner pod');
 	return read;
+}
+
+/** Whoever reads the pod finds every signature right. */
+export const trusting: Facts = { holds: () => true };
+
+/** The server's key in tests. */
+export const signer = new Signer(Buffer.alloc(32, 7));
+
+/** The pod as the server would have recorded it: where its annotations name who asked, the record is signed. */
+export function withSignedRecord(object: Pod): Pod {
+	const { uid = '', annotations = {} } = object.metadata;
+	const {
+		[record.requestedBy]: by,
+		[record.requestedAt]: at = '',
+		[record.options]: options = '',
+		[record.proof]: proof = signer.signs(recorded(uid, at, by ?? '', options)),
+	} = annotations;
+	if (!by) return object;
+	return {
+		...object,
+		metadata: { ...object.metadata, annotations: { ...annotations, [record.proof]: proof } },
+	};
 }
 
 export const noon = Date.parse('2026-11-23T12:00:00Z');

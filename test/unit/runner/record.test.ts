@@ -1,38 +1,136 @@
 /** What is written on a pod while its deletion is recorded and GitHub is asked. */
 import * as assert from 'uvu/assert';
-import { busyAnswerOf, claimOf, recordOf } from '../../../admission/runner/record.ts';
+import {
+	absentOf,
+	askerOf,
+	busyAnswerOf,
+	claimOf,
+	recordOf,
+	registeredAs,
+	unregisteredOf,
+} from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, runnerPod } from './pods.ts';
+import { noon, type pod, runnerPod, signer } from './pods.ts';
 
 const test = suite('records on pods');
-const answered = { 'actions-runner/unregistration-failure-message': 'busy' };
+const answered = { 'actions-runner/unregistration-refusal': '2026-11-23T12:00:10Z busy' };
 const alice = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
+const sign = signer.signs;
 
 test('whoever sets out to ask GitHub takes the 422 of before off the pod, where there is one', () => {
 	assert.equal(claimOf(runnerPod({ metadata: { annotations: answered } }), 'me', noon), {
 		'actions-runner/unregistration-claim': '2026-11-23T12:00:00.000Z me',
-		'actions-runner/unregistration-failure-message': null,
-		'actions-runner/runner-completion-wait-start-timestamp': null,
+		'actions-runner/unregistration-refusal': null,
 	});
 	assert.equal(claimOf(runnerPod(), 'me', noon), {
 		'actions-runner/unregistration-claim': '2026-11-23T12:00:00.000Z me',
 	});
 });
-test('only for an ephemeral runner the end of its container is waited for after a 422 (invariant 5)', () => {
-	const wait = 'actions-runner/runner-completion-wait-start-timestamp';
-	assert.is(busyAnswerOf(runnerPod(), 'busy', noon)[wait], '2026-11-23T12:00:00.000Z');
-	assert.not(wait in busyAnswerOf(runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } }), 'busy', noon));
+test('what GitHub said is noted with its time', () => {
+	const annotations = busyAnswerOf(`busy${'x'.repeat(900)}`, noon) as Record<string, string>;
+	assert.equal(runnerPod({ metadata: { annotations } }).busyAnswer, { atMs: noon, to: 'us' });
+	assert.is(annotations['actions-runner/unregistration-refusal']?.length, 525);
 });
 test('the first request is recorded with what its caller asked; a later one changes nothing (invariant 4)', () => {
-	assert.equal(recordOf(runnerPod(), alice, noon), {
-		'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:00.000Z',
+	const annotations = recordOf(runnerPod(), alice, sign, noon) as Record<string, string>;
+	const { 'actions-runner/deletion-proof': proof, ...rest } = annotations;
+	assert.equal(rest, {
+		'actions-runner/deletion-requested-at': '2026-11-23T12:00:00.000Z',
 		'actions-runner/deletion-requested-by': 'alice',
 		'actions-runner/deletion-options': '{"via":"delete"}',
 	});
-	const recorded = runnerPod({
-		metadata: { annotations: { 'actions-runner/deletion-requested-by': 'bob' } },
+	const holds = signer.vouches;
+	const recorded = runnerPod({ metadata: { annotations } }, { holds });
+	assert.equal(recorded.record, {
+		requestedAt: '2026-11-23T12:00:00.000Z',
+		requestedBy: 'alice',
+		options: { via: 'delete' },
 	});
-	assert.equal([recordOf(recorded, alice, noon), recordOf(runnerPod(), undefined, noon)], [{}, {}]);
+	assert.equal(
+		[recordOf(recorded, alice, sign, noon), recordOf(runnerPod(), undefined, sign, noon)],
+		[{}, {}],
+	);
+});
+test('a record that somebody wrote, changed or copied is none, and makes way for the first request', () => {
+	const annotations = recordOf(runnerPod(), alice, sign, noon) as Record<string, string>;
+	const { vouches: holds } = signer;
+	const read = (change: Record<string, string>, uid = 'uid-1') =>
+		runnerPod({ metadata: { uid, annotations: { ...annotations, ...change } } }, { holds });
+	assert.ok(read({}).record);
+	for (const forged of [
+		read({ 'actions-runner/deletion-requested-by': 'bob' }),
+		read({ 'actions-runner/deletion-requested-at': '2026-11-23T12:00:01.000Z' }),
+		read({ 'actions-runner/deletion-options': '{"via":"delete","gracePeriodSeconds":0}' }),
+		read({ 'actions-runner/deletion-proof': '' }),
+		read({
+			'actions-runner/deletion-proof': annotations['actions-runner/deletion-proof']?.toLowerCase() ?? '',
+		}),
+		read({}, 'another'),
+	]) {
+		assert.is(forged.record, undefined);
+		assert.is(recordOf(forged, alice, sign, noon)['actions-runner/deletion-requested-by'], 'alice');
+	}
+});
+test('only with the API server’s certificate a name is more than a claim', () => {
+	assert.is(askerOf(alice), 'alice (as the review says)');
+	assert.is(askerOf({ ...alice, options: { via: 'delete', certified: true } }), 'alice');
+});
+
+/** What is signed of GitHub's answers, and when it counts. */
+const removed = unregisteredOf(runnerPod(), 7, sign, noon) as Record<string, string>;
+const readSigned = (change: Parameters<typeof pod>[0] = {}, annotations: Record<string, string> = {}) =>
+	runnerPod(
+		{ ...change, metadata: { ...change.metadata, annotations: { ...removed, ...annotations } } },
+		{ holds: signer.vouches },
+	);
+
+test('a 204 counts for the run, the runner and the id that it was about, and for no other', () => {
+	assert.equal(readSigned().unregistered, { at: '2026-11-23T12:00:00.000Z' });
+	const restarted = {
+		phase: 'Running',
+		containerStatuses: [
+			{ name: 'runner', restartCount: 1, state: { running: { startedAt: '2026-11-23T13:00:00Z' } } },
+		],
+	};
+	for (const [what, read] of [
+		['another pod', readSigned({ metadata: { uid: 'another' } })],
+		['restarted in place', readSigned({ status: restarted })],
+		['another scope', readSigned({ env: { RUNNER_ORG: 'evil' } })],
+		['another name', readSigned({ env: { RUNNER_NAME: 'r2' } })],
+		['another id', readSigned({}, { 'actions-runner/runner-id': '8' })],
+		['another time', readSigned({}, { 'actions-runner/unregistered-at': '2026-11-23T12:00:01.000Z' })],
+		['no signature', readSigned({}, { 'actions-runner/unregistration-proof': '' })],
+		['another text', readSigned({}, { 'actions-runner/unregistration-proof': 'é'.repeat(43) })],
+		[
+			'signed for another purpose',
+			readSigned(
+				{},
+				{ 'actions-runner/unregistration-proof': removed['actions-runner/registration-proof'] ?? '' },
+			),
+		],
+	] as const)
+		assert.is(read.unregistered, undefined, what);
+});
+test('it counts still when the scope is not known any more: the EphemeralRunner of a scale set goes before its pod', () => {
+	assert.ok(readSigned({ env: { RUNNER_ORG: '' } }).unregistered);
+});
+test('that GitHub has listed the runner counts in the same way', () => {
+	assert.ok(readSigned().registered);
+	assert.not(readSigned({ env: { RUNNER_NAME: 'r2' } }).registered);
+	assert.not(readSigned({}, { 'actions-runner/runner-id': '8' }).registered);
+});
+test('since when GitHub’s lists lack it counts for the same runner, and ends when it is listed', () => {
+	const absent = absentOf(runnerPod(), noon, sign) as Record<string, string>;
+	const read = (change: Parameters<typeof pod>[0] = {}) =>
+		runnerPod({ ...change, metadata: { annotations: absent } }, { holds: signer.vouches });
+	assert.is(read().absentSinceMs, noon);
+	assert.is(read({ env: { RUNNER_NAME: 'r2' } }).absentSinceMs, undefined);
+	assert.is(registeredAs(read(), 7, sign)['actions-runner/absent-since'], null);
+	assert.not('actions-runner/absent-since' in registeredAs(runnerPod(), 7, sign));
+});
+test('without the key nothing that is signed counts', () => {
+	const read = runnerPod({ metadata: { annotations: removed } });
+	assert.equal([read.unregistered, read.registered, read.absentSinceMs], [undefined, false, undefined]);
 });
 
 test.run();

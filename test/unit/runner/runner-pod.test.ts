@@ -3,7 +3,7 @@ import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { isRunnerPod, jobOf, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { scopeFromConfigUrl } from '../../../admission/runner/scope.ts';
 import { suite } from '../../support/suite.ts';
-import { pod, runnerPod, running } from './pods.ts';
+import { noon, pod, runnerPod, running, trusting } from './pods.ts';
 
 const test = suite('runner pods');
 
@@ -50,8 +50,7 @@ test('ephemeral unless it says otherwise', () => {
 test('what GitHub said of an ephemeral runner is not about the one that was restarted in its place', () => {
 	const metadata = {
 		annotations: {
-			'actions-runner/unregistration-failure-message': 'busy',
-			'actions-runner/runner-completion-wait-start-timestamp': '2026-11-23T12:00:30.500Z',
+			'actions-runner/unregistration-refusal': '2026-11-23T12:00:30.500Z busy',
 		},
 	};
 	assert.ok(runnerPod({ metadata }).busyAnswer);
@@ -61,14 +60,29 @@ test('what GitHub said of an ephemeral runner is not about the one that was rest
 	);
 	assert.not(runnerPod({ metadata, status: running('2026-11-23T12:00:33Z') }).busyAnswer);
 });
-test('a record is ours only with who asked: ARC writes the timestamp alone', () => {
+test('ARC’s own note of a 422 counts as one, unless this server has noted one itself', () => {
 	const annotations: Record<string, string> = {
-		'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:00Z',
+		'actions-runner/runner-completion-wait-start-timestamp': '2026-11-23T12:00:30Z',
 	};
-	assert.is(runnerPod({ metadata: { annotations } }).record, undefined);
+	assert.equal(runnerPod({ metadata: { annotations } }).busyAnswer, { atMs: noon + 30_000, to: 'arc' });
+	annotations['actions-runner/unregistration-refusal'] = '2026-11-23T12:00:40Z busy';
+	assert.equal(runnerPod({ metadata: { annotations } }).busyAnswer, { atMs: noon + 40_000, to: 'us' });
+	annotations['actions-runner/unregistration-refusal'] = 'soon';
+	assert.equal(
+		runnerPod({ metadata: { annotations } }).busyAnswer,
+		{ atMs: 0, to: 'us' },
+		'no time: long ago',
+	);
+});
+test('a record says who asked, with which options', () => {
+	const annotations: Record<string, string> = {
+		'actions-runner/deletion-requested-at': '2026-11-23T12:00:00Z',
+	};
+	assert.is(runnerPod({ metadata: { annotations } }, trusting).record, undefined);
 	annotations['actions-runner/deletion-requested-by'] = 'alice';
 	annotations['actions-runner/deletion-options'] = '{"via":"eviction","gracePeriodSeconds":5,"x":1}';
-	assert.equal(runnerPod({ metadata: { annotations } }).record, {
+	assert.is(runnerPod({ metadata: { annotations } }).record, undefined, 'nobody has signed it');
+	assert.equal(runnerPod({ metadata: { annotations } }, trusting).record, {
 		requestedAt: '2026-11-23T12:00:00Z',
 		requestedBy: 'alice',
 		options: { via: 'eviction', gracePeriodSeconds: 5 },
@@ -80,7 +94,7 @@ test('options that somebody broke count as a plain delete', () => {
 			'actions-runner/deletion-requested-by': 'alice',
 			'actions-runner/deletion-options': text,
 		};
-		assert.equal(runnerPod({ metadata: { annotations } }).record?.options, { via: 'delete' });
+		assert.equal(runnerPod({ metadata: { annotations } }, trusting).record?.options, { via: 'delete' });
 	}
 });
 

@@ -3,7 +3,7 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { isLive, phaseOf } from '../../../admission/sets/rules/phase.ts';
 import { surgeOf } from '../../../admission/sets/rules/status.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod, runnerPod, running } from '../runner/pods.ts';
+import { noon, pod, runnerPod, running, trusting } from '../runner/pods.ts';
 
 const test = suite('how far a runner is');
 const now = noon + 60_000;
@@ -11,7 +11,7 @@ const exited = (exitCode: number, finishedAt = '2026-11-23T12:00:59Z') => ({
 	phase: exitCode === 0 ? 'Succeeded' : 'Failed',
 	containerStatuses: [{ name: 'runner', state: { terminated: { exitCode, finishedAt } } }],
 });
-const known = { annotations: { 'actions-runner/id': '7' } };
+const known = { annotations: { 'actions-runner/runner-id': '7' } };
 const notInjected = (phase: 'Pending' | 'Running'): Parameters<typeof pod>[0] => ({
 	metadata: { labels: { 'actions-runner-controller/inject-registration-token': 'true' } },
 	status: phase === 'Pending' ? { phase } : running(),
@@ -32,7 +32,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	[
 		'GitHub said 422: a job runs',
 		'busy',
-		{ metadata: { annotations: { 'actions-runner/unregistration-failure-message': 'busy' } } },
+		{ metadata: { annotations: { 'actions-runner/unregistration-refusal': '2026-11-23T12:00:30Z busy' } } },
 	],
 	['it ended well', 'completed', { status: exited(0) }],
 	['it ended badly after it was registered', 'completed', { metadata: known, status: exited(1) }],
@@ -48,10 +48,10 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'stopping',
 		{
 			metadata: {
-				annotations: { 'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z' },
+				annotations: { ...known.annotations, 'actions-runner/unregistered-at': '2026-11-23T12:00:30Z' },
 			},
 		},
-		{ proven: true },
+		trusting,
 	],
 	[
 		'somebody wrote that it is unregistered, without proof',
@@ -60,7 +60,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 			metadata: {
 				annotations: {
 					...known.annotations,
-					'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+					'actions-runner/unregistered-at': '2026-11-23T12:00:30Z',
 				},
 			},
 		},
@@ -101,7 +101,7 @@ test('surges as annotations say them', () => {
 test('it ended badly while it was marked busy, or after a 422: it had been registered', () => {
 	for (const metadata of [
 		busy,
-		{ annotations: { 'actions-runner/unregistration-failure-message': 'busy' } },
+		{ annotations: { 'actions-runner/unregistration-refusal': '2026-11-23T12:00:30Z busy' } },
 	]) {
 		const change = { metadata, status: exited(1) };
 		assert.is(phaseOf(pod(change), runnerPod(change), now).phase, 'completed');
@@ -130,8 +130,8 @@ test('a brief end: within seconds of the container’s start, without a job that
 			},
 		],
 	});
-	const brief = (change: Parameters<typeof pod>[0], proven = false) =>
-		phaseOf(pod(change), runnerPod(change, { proven }), now).brief;
+	const brief = (change: Parameters<typeof pod>[0], facts = {}) =>
+		phaseOf(pod(change), runnerPod(change, facts), now).brief;
 	const quick = ended('2026-11-23T12:00:21Z');
 	const at = '2026-11-23T12:00:25Z';
 	assert.is(brief({ status: quick }), true);
@@ -143,13 +143,13 @@ test('a brief end: within seconds of the container’s start, without a job that
 	assert.is(
 		brief({
 			status: quick,
-			metadata: { annotations: { 'actions-runner/unregistration-failure-message': 'b' } },
+			metadata: { annotations: { 'actions-runner/unregistration-refusal': `${at} b` } },
 		}),
 		false,
 	);
 	assert.is(brief({ status: quick, metadata: { deletionTimestamp: at } }), false);
-	const unregistered = { annotations: { 'actions-runner/unregistration-complete-timestamp': at } };
-	assert.is(brief({ status: quick, metadata: unregistered }, true), false);
+	const unregistered = { annotations: { ...known.annotations, 'actions-runner/unregistered-at': at } };
+	assert.is(brief({ status: quick, metadata: unregistered }, trusting), false);
 	assert.is(brief({ status: quick, metadata: unregistered }), true, 'anybody can write that');
 });
 test('live is what runs or will run, and has not been unregistered', () => {
@@ -157,8 +157,7 @@ test('live is what runs or will run, and has not been unregistered', () => {
 	assert.ok(isLive(runnerPod({ status: { phase: 'Pending' } })));
 	assert.not(isLive(runnerPod({ metadata: { deletionTimestamp: '2026-11-23T12:00:30Z' } })));
 	assert.not(isLive(runnerPod({ status: exited(0) })));
-	assert.not(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z', proven: true } }));
-	assert.ok(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z', proven: false } }));
+	assert.not(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } }));
 });
 
 test.run();

@@ -776,7 +776,7 @@ for (const kind of kinds) {
 		const world = await running(3);
 		const [first = ''] = world.live();
 		world.job(first);
-		world.edit(first, { annotations: { 'actions-runner/deletion-requested-by': 'alice' } });
+		world.record(first);
 		await world.clock.pass(1_000);
 		world.scale(2);
 		await world.clock.pass(minute);

@@ -236,7 +236,7 @@ export class SetsWorld extends World {
 	registers(name: string): void {
 		const pod = this.pod(name);
 		if (!pod || pod.metadata.deletionTimestamp || !running(pod)) return;
-		this.edit(name, { annotations: { 'actions-runner/id': String(this.github.register(name)) } });
+		this.edit(name, { annotations: { 'actions-runner/runner-id': String(this.github.register(name)) } });
 	}
 }
 

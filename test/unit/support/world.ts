@@ -2,14 +2,14 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { collectionPath, resources } from '../../../admission/api/paths.ts';
 import { arcReplicaSet, setKinds } from '../../../admission/api/sets.ts';
 import { Cache } from '../../../admission/cluster/cache.ts';
-import { Proof } from '../../../admission/cluster/proof.ts';
 import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
-import { Signer } from '../../../admission/cluster/signer.ts';
 import { createReleasePorts } from '../../../admission/guard/release-adapter.ts';
 import { Events } from '../../../admission/kube/events.ts';
+import { nodeGoneOf, recordOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { pod } from '../runner/pods.ts';
+import { pod, signer, withSignedRecord } from '../runner/pods.ts';
 import { ApiServer, type Stored } from './api-server.ts';
 import { SimulatedClock } from './clock.ts';
 import { SimulatedGitHub } from './github.ts';
@@ -41,8 +41,7 @@ export class World {
 	readonly api: ApiServer;
 	readonly github: SimulatedGitHub;
 	readonly metrics = new Metrics();
-	readonly signer = new Signer(Buffer.alloc(32, 7));
-	readonly proof = new Proof(this.signer);
+	readonly signer = signer;
 	readonly log;
 	readonly lines: string[];
 	readonly cache: Cache;
@@ -61,7 +60,7 @@ export class World {
 		this.clock = clock;
 		this.api = api;
 		this.github = github;
-		const { metrics, proof } = this;
+		const { metrics, signer } = this;
 		const { log, lines } = recordingLog('debug');
 		this.log = log;
 		this.lines = lines;
@@ -69,7 +68,7 @@ export class World {
 		this.setsCache = new SetsCache({ client: api, metrics, clock, log });
 		this.pods = new RunnerPods(
 			api,
-			proof,
+			signer,
 			clock.now,
 			async (namespace, name) =>
 				this.cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(api, namespace, name),
@@ -77,7 +76,7 @@ export class World {
 		this.events = new Events(api, log, { component: 'test', instance: 'leader' }, clock);
 		const accounts = github.accounts;
 		const background = () => {};
-		this.ports = createReleasePorts({ pods: this.pods, accounts, proof, self: 'leader', clock, background });
+		this.ports = createReleasePorts({ pods: this.pods, accounts, signer, self: 'leader', clock, background });
 		if (before) return;
 		api.latencyMs = 1;
 		api.serve(...Object.values(paths));
@@ -87,14 +86,14 @@ export class World {
 
 	/** What every loop is given. */
 	get parts() {
-		const { api: client, cache, setsCache, pods, ports, proof, events, metrics, clock, log } = this;
+		const { api: client, cache, setsCache, pods, ports, signer, events, metrics, clock, log } = this;
 		return {
 			client,
 			cache,
 			setsCache,
 			pods,
 			ports,
-			proof,
+			signer,
 			events,
 			metrics,
 			clock,
@@ -126,14 +125,34 @@ export class World {
 
 	/** A runner's pod whose container runs since 12:00, idle at GitHub as the runner of its name. */
 	runner(name: string, change: PodChange = {}, atGitHub: { busy?: boolean } | 'unknown' = {}): Stored {
-		const { metadata, env, ...rest } = change;
 		if (atGitHub !== 'unknown') this.github.register(name, atGitHub);
-		const made = pod({
+		return this.api.put(paths.pods, withSignedRecord(this.#made(name, change)));
+	}
+
+	#made(name: string, { metadata, env, ...rest }: NonNullable<PodChange>): Pod {
+		return pod({
 			...rest,
 			env: { RUNNER_NAME: name, ...env },
 			metadata: { name, uid: `uid-${name}`, ...metadata },
 		});
-		return this.api.put(paths.pods, made);
+	}
+
+	/** What the server writes on the runner's pod when GitHub has listed it. */
+	listed(name: string, id: number, change: PodChange = {}): Record<string, string> {
+		return registeredAs(readRunnerPod(this.#made(name, change))!, id, signer.signs) as Record<string, string>;
+	}
+
+	/** ... and when GitHub has answered 204. @param atMs ms since the epoch */
+	unregistered(name: string, id: number, atMs: number): Record<string, string> {
+		return unregisteredOf(readRunnerPod(this.#made(name, {}))!, id, signer.signs, atMs) as Record<
+			string,
+			string
+		>;
+	}
+
+	/** ... and when the node of its pod was missing then. @param sinceMs ms since the epoch */
+	nodeGone(name: string, sinceMs: number): Record<string, string> {
+		return nodeGoneOf(readRunnerPod(this.#made(name, {}))!, sinceMs, signer.signs) as Record<string, string>;
 	}
 
 	pod(name: string): Stored | undefined {
@@ -153,6 +172,13 @@ export class World {
 			metadata.annotations = merged(metadata.annotations, change.annotations);
 			metadata.labels = merged(metadata.labels, change.labels);
 		});
+	}
+
+	/** As the server, when alice asks for the deletion of the runner's pod and is refused. */
+	record(name: string): void {
+		const asked = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
+		const runner = readRunnerPod(this.pod(name) as Pod)!;
+		this.edit(name, { annotations: recordOf(runner, asked, signer.signs, this.clock.now()) });
 	}
 
 	/** The runner's process has ended, as the kubelet writes it. */

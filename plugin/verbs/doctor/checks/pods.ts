@@ -65,8 +65,13 @@ export const evictions: Check = (facts) => {
 			.filter((pod) => layoutOf(pod)?.kind !== 'unknown' && !isTerminating(pod))
 			.map(({ metadata }) => metadata.namespace ?? ''),
 	);
-	const covered = new Set(budgets.value.filter(covers).map(({ metadata }) => metadata.namespace));
-	const bare = [...used].filter((namespace) => !covered.has(namespace)).sort();
+	const lacks = Object.entries(names.backstops).flatMap(([value, name]) => {
+		const covered = new Set(
+			budgets.value.filter((budget) => covers(budget, value)).map(({ metadata }) => metadata.namespace),
+		);
+		return [...used].filter((namespace) => !covered.has(namespace)).map((namespace) => ({ namespace, name }));
+	});
+	const bare = [...new Set(lacks.map(({ namespace }) => namespace))];
 	const webhook =
 		validating.kind !== 'found' || validating.value.webhooks?.some(({ name }) => name === evictionsWebhook);
 	if (bare.length === 0 && webhook) {
@@ -80,10 +85,10 @@ export const evictions: Check = (facts) => {
 			bare.length > 0
 				? `${count(bare.length, 'namespace')} without the back-stop: while no replica answers, busy runners can be evicted`
 				: `the webhook ${evictionsWebhook} is missing: evictions of idle runners are not asked about`,
-		details: bare.map(
-			(namespace) =>
-				`namespace ${namespace} has no PodDisruptionBudget ${names.backstop}, or one that somebody has changed`,
-		),
+		details: bare.map((namespace) => {
+			const missing = lacks.filter((one) => one.namespace === namespace).map(({ name }) => name);
+			return `namespace ${namespace} has no PodDisruptionBudget ${missing.join(' and ')}, or one that somebody has changed`;
+		}),
 		advice: [
 			'the leader makes it with the first runner pod, and again within 5 minutes: is there a leader? Delete one that was changed',
 		],
@@ -93,11 +98,11 @@ export const evictions: Check = (facts) => {
 /** Above any number of busy runners. An integer, because a percentage needs pods whose owner has a scale subresource. */
 const neverMet = 100_000;
 
-/** Whether it still keeps busy runners: the leader does not repair one of that name that somebody has edited. */
-function covers({ spec }: Budget): boolean {
+/** Whether it still keeps runners of this label: the leader does not repair one that somebody has edited. */
+function covers({ spec }: Budget, label: string): boolean {
 	const { minAvailable, selector } = spec ?? {};
 	if (typeof minAvailable !== 'number' || minAvailable < neverMet) return false;
-	return selects(selector, { [busy.label]: 'true' });
+	return selects(selector, { [busy.label]: label });
 }
 
 /** A job may take long; anything else that a deletion waits for should be over after this time. */

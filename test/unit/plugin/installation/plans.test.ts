@@ -1,6 +1,6 @@
 /** What install and uninstall decide from what is in the cluster. */
 import * as assert from 'uvu/assert';
-import { busy, names, progress, record } from '../../../../admission/api/keys.ts';
+import { arc, busy, progress, record } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import { drainFinalizer } from '../../../../admission/api/sets.ts';
 import { outcomeOf } from '../../../../plugin/installation/apply.ts';
@@ -196,10 +196,6 @@ test('uninstall is refused while sets, or what waits for a job, would take runne
 });
 
 test("everything that we wrote is removed from a pod, and nothing of ARC's or the user's", () => {
-	const written = {
-		manager: names.fieldManager,
-		fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${progress.runnerId}`]: {} } } },
-	};
 	const marked = pod(
 		'p',
 		{ [busy.label]: 'true', app: 'x' },
@@ -213,7 +209,6 @@ test("everything that we wrote is removed from a pod, and nothing of ARC's or th
 			[progress.runnerId]: '7',
 			note: 'mine',
 		},
-		{ managedFields: [written] },
 	);
 	marked.status = {
 		conditions: [
@@ -242,10 +237,10 @@ test("ARC's own annotations, and a user's autoscaler marks, stay", () => {
 		'p',
 		{},
 		{
-			[progress.runnerId]: '7',
-			[record.requestedAt]: 't',
-			[progress.completedAt]: 't',
-			[progress.failureMessage]: 'busy',
+			[arc.runnerId]: '7',
+			[arc.requestedAt]: 't',
+			'actions-runner/unregistration-complete-timestamp': 't',
+			[arc.completionWait]: 't',
 			'karpenter.sh/do-not-disrupt': 'true',
 			[busy.marks]: 'app,../x',
 		},

@@ -123,7 +123,11 @@ const metadata = (name: string, more: object = {}) => ({
 	spec: { containers: [{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] }] },
 });
 const asked = {
-	annotations: { [record.requestedAt]: '2026-11-23T12:00:00Z', [record.requestedBy]: 'alice' },
+	annotations: {
+		[record.requestedAt]: '2026-11-23T12:00:00Z',
+		[record.requestedBy]: 'alice',
+		[record.proof]: 'x',
+	},
 };
 
 test('departures: a pod that went between the request and the first list is gone, not waited for', async (context) => {

@@ -51,7 +51,7 @@ function pod(parts: Parts = {}): Pod {
 const running = { running: { startedAt } };
 const registered = { [progress.runnerId]: '7' };
 const onJob = { [busy.label]: 'true' };
-const asked = { [record.requestedAt]: startedAt, [record.requestedBy]: 'alice' };
+const asked = { [record.requestedAt]: startedAt, [record.requestedBy]: 'alice', [record.proof]: 'signed' };
 
 for (const [what, parts, state] of [
 	['no node yet', { node: undefined, phase: 'Pending' }, 'pending'],
@@ -72,7 +72,7 @@ for (const [what, parts, state] of [
 	['on a job, by label', { state: running, annotations: registered, labels: onJob }, 'busy'],
 	[
 		'told by GitHub, when it was asked, that it runs a job',
-		{ state: running, annotations: { ...registered, [progress.completionWait]: startedAt } },
+		{ state: running, annotations: { ...registered, [progress.refusal]: `${startedAt} busy` } },
 		'busy',
 	],
 	['marked busy, but not started', { labels: onJob, phase: 'Pending', node: undefined }, 'pending'],

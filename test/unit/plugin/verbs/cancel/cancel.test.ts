@@ -11,7 +11,11 @@ test.before(async (context) => {
 });
 test.after(async ({ plugin }) => plugin?.remove());
 
-const recorded = { [record.requestedAt]: '2026-11-23T12:00:00Z', [record.requestedBy]: 'alice' };
+const recorded = {
+	[record.requestedAt]: '2026-11-23T12:00:00Z',
+	[record.requestedBy]: 'alice',
+	[record.proof]: 'signed',
+};
 
 /** Cancels while another writer changes the pod before each of our first `conflicts` patches. */
 async function cancel(plugin: Installed, conflicts: number, changedTo: Record<string, string>) {
@@ -63,6 +67,7 @@ test('the record is removed in one patch, and only if the pod is as it was read'
 					[record.requestedAt]: null,
 					[record.requestedBy]: null,
 					[record.options]: null,
+					[record.proof]: null,
 					[progress.claim]: null,
 				},
 			},
@@ -80,7 +85,9 @@ test('the server was faster: the runner is unregistered, and cancel says that it
 }) => {
 	const { code, stdout, stderr, patches } = await cancel(plugin, 1, {
 		...recorded,
+		[progress.runnerId]: '7',
 		[progress.completedAt]: 'now',
+		[progress.proof]: 'signed',
 	});
 	assert.equal([code, stdout, patches.length], [1, '', 1]);
 	assert.match(

@@ -74,7 +74,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
 		pods: found([]),
 		podsOf: undefined,
 		ephemeralRunners: found([]),
-		budgets: found([budget(1_000_000)]),
+		budgets: found([budget(1_000_000), budget(1_000_000, undefined, 'unknown')]),
 		setResources: found(['runnersets', 'runnerdeployments', 'runners', 'runnersets/status']),
 		reach: { kind: 'answered', by: 'a dry-run delete of pod ci/r1: refused, busy' },
 		...more,
@@ -82,9 +82,13 @@ export function facts(more: Partial<Facts> = {}): Facts {
 }
 
 const named = (name: string): KubeObject => ({ metadata: { name } });
-export const budget = (minAvailable: number | string, label = 'actions-runner/busy'): Budget => ({
-	metadata: { name: 'runners-admission-busy', namespace: 'ci' },
-	spec: { minAvailable, selector: { matchLabels: { [label]: 'true' } } },
+export const budget = (
+	minAvailable: number | string,
+	label = 'actions-runner/busy',
+	value = 'true',
+): Budget => ({
+	metadata: { name: `runners-admission-${value === 'true' ? 'busy' : value}`, namespace: 'ci' },
+	spec: { minAvailable, selector: { matchLabels: { [label]: value } } },
 });
 export const lease = (spec: object): Facts['lease'] =>
 	found({ metadata: { name: 'runners-admission' }, spec });

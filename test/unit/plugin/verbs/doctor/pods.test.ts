@@ -17,6 +17,7 @@ const container = (name: string, variables: Record<string, string>): Pod['spec']
 const asked = (seconds: number) => ({
 	[record.requestedBy]: 'alice',
 	[record.requestedAt]: ago(seconds),
+	[record.proof]: 'signed',
 });
 
 for (const [what, name, more, level, words] of [
@@ -55,7 +56,7 @@ for (const [what, name, more, level, words] of [
 		'evictions',
 		{ pods: podOf({ metadata: { namespace: 'other' } }) },
 		'warning',
-		'namespace other has no PodDisruptionBudget runners-admission-busy, or one that somebody has changed',
+		'namespace other has no PodDisruptionBudget runners-admission-busy and runners-admission-unknown, or one that somebody has changed',
 	],
 	['waits, not for long', 'deletions', { pods: podOf({ metadata: { annotations: asked(599) } }) }, 'ok', ''],
 	[
@@ -95,7 +96,8 @@ for (const [what, name, more, level, words] of [
 
 test('a back-stop that somebody has changed counts as missing', () => {
 	for (const changed of [budget('50%'), budget(1), budget(1_000_000, 'other')]) {
-		const { level, details } = check('evictions', { pods: podOf({}), budgets: found([changed]) });
+		const budgets = found([changed, budget(1_000_000, undefined, 'unknown')]);
+		const { level, details } = check('evictions', { pods: podOf({}), budgets });
 		assert.equal([level, details?.length], ['warning', 1]);
 	}
 });

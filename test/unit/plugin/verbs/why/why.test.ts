@@ -1,7 +1,7 @@
 /** What `why` says about a pod: what is the case, what would happen, and what can be typed. */
 import * as assert from 'uvu/assert';
 import { breakGlass, busy, progress, record } from '../../../../../admission/api/keys.ts';
-import { readRunnerPod } from '../../../../../admission/runner/runner-pod.ts';
+import { readPod } from '../../../../../plugin/runners/read.ts';
 import { whyAllowed } from '../../../../../plugin/verbs/why/verdict.ts';
 import { asText, describeOptions } from '../../../../../plugin/verbs/why/why.ts';
 import { suite } from '../../../../support/suite.ts';
@@ -10,7 +10,11 @@ import { noon, pod, running } from '../../../runner/pods.ts';
 const test = suite('plugin: why');
 
 const nowMs = noon + 12 * 60_000;
-const asked = { [record.requestedAt]: '2026-11-23T12:02:00Z', [record.requestedBy]: 'alice' };
+const asked = {
+	[record.requestedAt]: '2026-11-23T12:02:00Z',
+	[record.requestedBy]: 'alice',
+	[record.proof]: 'signed',
+};
 
 for (const [what, change, reason, next] of [
 	['idle', {}, 'idle', 'GitHub is asked to unregister it first, then it is deleted'],
@@ -38,15 +42,13 @@ for (const [what, change, reason, next] of [
 		'unregistered, signed by the guard',
 		{
 			metadata: {
-				annotations: { [progress.completedAt]: '2026-11-23T12:01:00Z', [progress.proof]: 'x' },
+				annotations: {
+					[progress.runnerId]: '7',
+					[progress.completedAt]: '2026-11-23T12:01:00Z',
+					[progress.proof]: 'x',
+				},
 			},
 		},
-		'unregistered',
-		'it is deleted at once',
-	],
-	[
-		'unregistered, as ARC says',
-		{ metadata: { annotations: { [progress.completedAt]: '2026-11-23T12:01:00Z' } } },
 		'unregistered',
 		'it is deleted at once',
 	],
@@ -76,7 +78,7 @@ function denied(annotations: Record<string, string>): string {
 		message: 'it is busy for 12m: build (octo-org/app)',
 		next: 'the pod is deleted when the job ends',
 	} as const;
-	return asText({ pod: object, runner: readRunnerPod(object), verdict, nowMs });
+	return asText({ pod: object, runner: readPod(object), verdict, nowMs });
 }
 
 test('a busy runner whose deletion is recorded: how to follow, cancel and override', () => {
@@ -93,7 +95,7 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 		'Next:        the pod is deleted when the job ends',
 		'Runner:      id 7, octo-org, draining',
 		'Job:         build (octo-org/app), busy for 12m',
-		'Recorded:    an eviction, grace period 30s, asked for by alice 10m ago',
+		'Recorded:    an eviction, grace period 30s, asked for by alice (as the review says) 10m ago',
 		'To follow:   kubectl runners wait r1 -n ci',
 		'To cancel:   kubectl runners cancel r1 -n ci',
 		'To override: kubectl runners delete r1 -n ci --now --reason TEXT   (kills the job)',
