@@ -3,7 +3,8 @@ import { type Controller, controllers as knownControllers } from './api/controll
 import { durationMs } from './api/duration.ts';
 import { names } from './api/keys.ts';
 import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
-import { defaultImages } from './sets/pod/defaults.ts';
+import { hostOf } from './runner/scope.ts';
+import { defaultImages, githubUrlOf } from './sets/pod/defaults.ts';
 import type { LogFormat } from './telemetry/log.ts';
 
 export interface Settings {
@@ -16,6 +17,8 @@ export interface Settings {
 	/** If set, callers of the admission port need a certificate signed by this CA. */
 	clientCaFile: string | undefined;
 	githubApiUrl: string;
+	/** The web address at which runners of that GitHub register, with a slash at its end. Other runners are not asked about. */
+	githubUrl: string;
 	/** The controllers that the leader runs. */
 	controllers: readonly Controller[];
 	/** Images for containers whose template names none. */
@@ -78,6 +81,12 @@ const flags = {
 		type: String,
 		description:
 			"Base URL of GitHub's REST API; for GitHub Enterprise Server https://HOST/api/v3 (GITHUB_API_URL; default https://api.github.com)",
+		placeholder: 'URL',
+	},
+	githubUrl: {
+		type: String,
+		description:
+			'Web address of that GitHub, where runners register (GITHUB_URL; default: as the API URL tells it)',
 		placeholder: 'URL',
 	},
 	controllers: {
@@ -165,6 +174,9 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 	const githubApiUrl = setting('githubApiUrl') ?? 'https://api.github.com';
 	if (!URL.canParse(githubApiUrl) || !/^https?:/.test(githubApiUrl))
 		throw new BadSetting(`--github-api-url: ${githubApiUrl} is not an http or https URL`);
+	const githubUrl = setting('githubUrl') ?? githubUrlOf(githubApiUrl);
+	if (hostOf(githubUrl) === undefined)
+		throw new BadSetting(`--github-url: ${githubUrl} is not an http or https URL`);
 	const certFile = setting('tlsCertFile');
 	const keyFile = setting('tlsPrivateKeyFile');
 	if ((certFile === undefined) !== (keyFile === undefined))
@@ -185,6 +197,7 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		lifetimes: { servingMs, authorityMs },
 		clientCaFile: setting('clientCaFile'),
 		githubApiUrl,
+		githubUrl: githubUrl.replace(/\/*$/, '/'),
 		controllers: [...new Set(controllers)],
 		runnerImage: setting('runnerImage') ?? defaultImages.runnerImage,
 		dockerImage: setting('dockerImage') ?? defaultImages.dockerImage,

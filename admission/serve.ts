@@ -31,8 +31,8 @@ import { Events } from './kube/events.ts';
 import { runAsLeader } from './kube/lease.ts';
 import { getObject, listObjects } from './kube/objects.ts';
 import { lead } from './leader/lead.ts';
+import { hostOf } from './runner/scope.ts';
 import { createPods } from './sets/inject-pods.ts';
-import { githubUrlOf } from './sets/pod/defaults.ts';
 import { setReplicas } from './sets/stamp-replicas.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
@@ -74,6 +74,7 @@ async function compose({ settings, env, version, log }: Start) {
 	log.info({ version, server: client.server, user, replica: self }, 'starting');
 
 	const signer = await loadSigner(client, namespace);
+	const host = hostOf(settings.githubUrl) ?? '';
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const configurations = new WebhookConfigurations({
 		client,
@@ -109,7 +110,7 @@ async function compose({ settings, env, version, log }: Start) {
 	metrics.github.credentials = () => credentialReports(accounts);
 
 	const background = new BackgroundWork(log);
-	const pods = new RunnerPods(client, signer, clock.now);
+	const pods = new RunnerPods(client, signer, host, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, signer, self, clock, background: background.add });
 	const webhook = createWebhookServer({
@@ -124,7 +125,7 @@ async function compose({ settings, env, version, log }: Start) {
 	const health = createHealthServer(metrics, () => state.notReady);
 	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
 	/** What the leader gets. */
-	const shared = { client, accounts, signer, events, metrics, webhookWatch, self, clock, version, log };
+	const shared = { client, accounts, signer, host, events, metrics, webhookWatch, self, clock, version, log };
 	return {
 		settings,
 		shared,
@@ -193,7 +194,7 @@ async function run({
 		...shared,
 		namespace,
 		controllers,
-		templateDefaults: { runnerImage, dockerImage, githubUrl: githubUrlOf(settings.githubApiUrl) },
+		templateDefaults: { runnerImage, dockerImage, githubUrl: settings.githubUrl },
 		background: background.add,
 		onGitHubRecovered: (listener: () => void) => void recovery.add(listener),
 	};

@@ -58,6 +58,12 @@ export const busy = {
 	condition: 'actions-runner/Busy',
 } as const;
 
+/**
+ * Annotation on a scale set's pod: where its runner is registered, signed by the server when it first saw it running; see
+ * runner/identity/pin.ts.
+ */
+export const identityProof = 'actions-runner/identity-proof';
+
 /** Annotations that keep autoscalers away from a busy runner's node. */
 export const autoscalerMarks = {
 	'karpenter.sh/do-not-disrupt': 'true',

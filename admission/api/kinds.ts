@@ -52,10 +52,23 @@ export interface Condition {
 	lastTransitionTime?: string;
 }
 
+export interface EnvVar {
+	name: string;
+	value?: string;
+	valueFrom?: {
+		fieldRef?: { fieldPath?: string };
+		secretKeyRef?: { name?: string; key?: string };
+		configMapKeyRef?: object;
+		resourceFieldRef?: object;
+	};
+}
+
 export interface Container {
 	name: string;
 	image?: string;
-	env?: { name: string; value?: string; valueFrom?: unknown }[];
+	env?: EnvVar[];
+	/** Sets variables from a ConfigMap or Secret, all of them or those whose names it puts `prefix` before. */
+	envFrom?: { prefix?: string }[];
 	resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
 	/** What a change of a resource in place does to the container: NotRequired, RestartContainer. */
 	resizePolicy?: { resourceName: string; restartPolicy: string }[];

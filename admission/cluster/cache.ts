@@ -1,7 +1,8 @@
-import { arc, autoscalerMarks, breakGlass, busy, progress, record } from '../api/keys.ts';
+import { arc, autoscalerMarks, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer } from '../kube/informer.ts';
+import { trimContainer } from '../runner/identity/identity.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
 import { type Listener, runWhenServed, type WatchDependencies, watched } from './watched.ts';
 
@@ -54,17 +55,8 @@ const keptAnnotations: readonly string[] = [
 	busy.job,
 	busy.marks,
 	breakGlass,
+	identityProof,
 	arc.credentialsSecret,
-];
-
-const keptVariables = [
-	'RUNNER_REPO',
-	'RUNNER_ORG',
-	'RUNNER_ENTERPRISE',
-	'RUNNER_NAME',
-	'RUNNER_TOKEN',
-	'RUNNER_EPHEMERAL',
-	'ACTIONS_RUNNER_INPUT_JITCONFIG',
 ];
 
 function trimPod(pod: Pod): Pod | undefined {
@@ -85,12 +77,7 @@ function trimPod(pod: Pod): Pod | undefined {
 		spec: {
 			nodeName: spec?.nodeName,
 			restartPolicy: spec?.restartPolicy,
-			containers: spec?.containers
-				?.filter((container) => container.name === 'runner')
-				.map(({ name, env }) => ({
-					name,
-					env: env?.filter((variable) => keptVariables.includes(variable.name)),
-				})),
+			containers: spec?.containers?.filter((container) => container.name === 'runner').map(trimContainer),
 		},
 		status: {
 			phase: status?.phase,

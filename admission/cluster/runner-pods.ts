@@ -41,6 +41,8 @@ type PodAddress = Pick<RunnerPod, 'namespace' | 'name' | 'uid'>;
 export class RunnerPods {
 	readonly #client: KubeClient;
 	readonly #signer: Signer;
+	/** Host of the GitHub that this server talks to. */
+	readonly #host: string;
 	readonly #now: () => number;
 	/** Reads an EphemeralRunner: the leader from its cache, the webhook from the API server. */
 	readonly #ephemeralRunner: (namespace: string, name: string) => Promise<EphemeralRunner | undefined>;
@@ -48,11 +50,13 @@ export class RunnerPods {
 	constructor(
 		client: KubeClient,
 		signer: Signer,
+		host: string,
 		now: () => number,
 		ephemeralRunner = (namespace: string, name: string) => getEphemeralRunner(client, namespace, name),
 	) {
 		this.#client = client;
 		this.#signer = signer;
+		this.#host = host;
 		this.#now = now;
 		this.#ephemeralRunner = ephemeralRunner;
 	}
@@ -60,18 +64,16 @@ export class RunnerPods {
 	/** The pod with the facts that are not in the pod object itself; undefined if it is not a runner pod. */
 	async from(pod: Pod): Promise<RunnerPod | undefined> {
 		if (!isRunnerPod(pod)) return undefined;
-		const facts: Facts = { holds: this.#signer.vouches, nodeGone: await this.#nodeGone(pod) };
 		const owner = ephemeralRunnerOf(pod);
-		if (owner) {
-			const found = await this.#ephemeralRunner(pod.metadata.namespace ?? '', owner.name);
-			if (found?.metadata.uid === owner.uid) facts.ephemeralRunner = found;
-		}
-		return readRunnerPod(pod, facts);
+		return this.read(pod, {
+			ephemeralRunner: owner ? await this.#ephemeralRunner(pod.metadata.namespace ?? '', owner) : undefined,
+			nodeGone: await this.#nodeGone(pod),
+		});
 	}
 
-	/** What the pod object alone says; undefined if it is not a runner pod. */
-	read(pod: Pod): RunnerPod | undefined {
-		return readRunnerPod(pod, { holds: this.#signer.vouches });
+	/** As `from`, with what can be told without a call: the caller gives the rest. */
+	read(pod: Pod, facts: Pick<Facts, 'ephemeralRunner' | 'nodeGone'> = {}): RunnerPod | undefined {
+		return readRunnerPod(pod, { holds: this.#signer.vouches, host: this.#host, ...facts });
 	}
 
 	/** The pod, read from the API server and never from a cache; undefined if there is none. */

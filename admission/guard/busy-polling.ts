@@ -10,7 +10,7 @@ import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts'
 import { isTrouble } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
@@ -294,7 +294,8 @@ export class BusyPolling {
 		const object = cache.pods.get(namespace, name);
 		const pod = object && this.#read(object);
 		if (!object || !pod || pod.terminating) return;
-		const change = planMarks(object, pod, cache.ephemeralRunners.get(namespace, name), this.#sighting(pod), {
+		const er = pod.kind === 'scale-set' ? cache.ephemeralRunners.get(namespace, name) : undefined;
+		const change = planMarks(object, pod, er, this.#sighting(pod), {
 			nowMs: clock.now(),
 			old: this.#isOld(groupKey(pod)),
 			sign: signer.signs,
@@ -327,9 +328,8 @@ export class BusyPolling {
 
 	/** The pod as a RunnerPod, from the caches only: a call for each of thousands of pods would cost too much. */
 	#read(object: Pod): RunnerPod | undefined {
-		const { cache, signer } = this.#dependencies;
-		return readRunnerPod(object, {
-			holds: signer.vouches,
+		const { cache, pods } = this.#dependencies;
+		return pods.read(object, {
 			ephemeralRunner: cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name),
 		});
 	}

@@ -1,12 +1,11 @@
 import type { Pod } from '../api/kinds.ts';
 import type { Cache } from '../cluster/cache.ts';
-import type { Signer } from '../cluster/signer.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isTrouble } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import { sameRunner } from '../runner/name-holder.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -15,6 +14,9 @@ const firstLookMs = 15_000;
 const nextLookMs = 60_000;
 /** After this it is left to GitHub, which removes an offline ephemeral runner after a day. */
 const giveUpMs = 24 * 60 * 60_000;
+
+/** Of more pods that are gone the oldest are left to GitHub as well: whoever makes and deletes pods may not fill our memory. */
+const mostDangling = 5_000;
 
 /** A pod that is gone and whose registration may have stayed. */
 interface Dangling {
@@ -26,7 +28,7 @@ interface Dangling {
 export interface StaleRegistrationsDependencies {
 	cache: Cache;
 	accounts: Accounts;
-	signer: Signer;
+	pods: RunnerPods;
 	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
@@ -37,13 +39,18 @@ export interface StaleRegistrationsDependencies {
  * was lost, or break-glass was used. Best effort: a new leader does not know what the previous one had not finished.
  */
 export class StaleRegistrations {
+	/** By runnerKey, in the order in which they went; at most mostDangling, each for giveUpMs at most. */
 	readonly #dangling = new Map<string, Dangling>();
+	/** By pod key: the runnerKey that the pod claims; one entry for a pod of the cache, gone with it. */
+	readonly #claimOf = new Map<string, string>();
+	/** The reverse: by runnerKey, the keys of the pods that claim it. */
+	readonly #claimants = new Map<string, Set<string>>();
 	readonly #queue: WorkQueue;
 	readonly #dependencies: StaleRegistrationsDependencies;
 
 	constructor(dependencies: StaleRegistrationsDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, signer, clock, metrics, log } = dependencies;
+		const { cache, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: 'tidy-up',
 			metrics,
@@ -56,18 +63,49 @@ export class StaleRegistrations {
 					'registration of a runner whose pod is gone not removed, retrying',
 				),
 		});
-		cache.onPod((change, object: Pod) => {
+		cache.onPod((change, object) => {
+			const pod = this.#read(object);
+			this.#noteClaim(podKey(object), change === 'deleted' ? undefined : pod);
 			if (change !== 'deleted') return;
-			const facts = {
-				holds: signer.vouches,
-				ephemeralRunner: cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name),
-			};
-			const pod = readRunnerPod(object, facts);
 			if (!pod?.scope || pod.unregistered || pod.process.state === 'never-started') return;
-			const key = `${scopeKey(pod.scope)} ${pod.runnerName}`;
-			this.#dangling.set(key, { pod, scope: pod.scope, sinceMs: clock.now() });
-			this.#queue.addAfter(key, firstLookMs);
+			this.#noteDangling({ pod, scope: pod.scope, sinceMs: clock.now() });
 		});
+		cache.onEphemeralRunner((_change, { metadata }) => {
+			const object = cache.pods.get(metadata.namespace, metadata.name);
+			if (object) this.#noteClaim(podKey(object), this.#read(object));
+		});
+	}
+
+	#read(object: Pod): RunnerPod | undefined {
+		const { namespace, name } = object.metadata;
+		const { cache, pods } = this.#dependencies;
+		const ephemeralRunner = cache.ephemeralRunners.get(namespace, name);
+		return pods.read(object, { ephemeralRunner });
+	}
+
+	/** Which runner a pod claims to be, so that a look need not walk over all pods. */
+	#noteClaim(key: string, pod: RunnerPod | undefined): void {
+		const claim = pod?.scope && runnerKey(pod.scope, pod);
+		const before = this.#claimOf.get(key);
+		if (claim === before) return;
+		if (before !== undefined) {
+			const others = this.#claimants.get(before);
+			others?.delete(key);
+			if (others?.size === 0) this.#claimants.delete(before);
+			this.#claimOf.delete(key);
+		}
+		if (claim === undefined) return;
+		this.#claimOf.set(key, claim);
+		this.#claimants.set(claim, (this.#claimants.get(claim) ?? new Set()).add(key));
+	}
+
+	#noteDangling(dangling: Dangling): void {
+		const key = runnerKey(dangling.scope, dangling.pod);
+		this.#dangling.delete(key);
+		this.#dangling.set(key, dangling);
+		const [oldest] = this.#dangling.keys();
+		if (this.#dangling.size > mostDangling && oldest !== undefined) this.#dangling.delete(oldest);
+		this.#queue.addAfter(key, firstLookMs);
 	}
 
 	stop(): Promise<void> {
@@ -81,7 +119,8 @@ export class StaleRegistrations {
 		const { pod, scope, sinceMs } = dangling;
 		const again = { afterMs: nextLookMs };
 		const done = (): undefined => void this.#dangling.delete(key);
-		if (clock.now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#isAnothers(pod))
+		// Where another pod claims to be this runner, it is not certain whose the registration is, and it stays.
+		if (clock.now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#claimants.has(key))
 			return done();
 
 		const account = await accounts.resolve(pod);
@@ -105,20 +144,13 @@ export class StaleRegistrations {
 		return done();
 	}
 
-	/** Whether another pod claims to be this runner. Then it is not certain whose the registration is, and it stays. */
-	#isAnothers(pod: RunnerPod): boolean {
-		const { cache } = this.#dependencies;
-		for (const object of cache.pods.values()) {
-			const ephemeralRunner = cache.ephemeralRunners.get(object.metadata.namespace, object.metadata.name);
-			const other = readRunnerPod(object, { ephemeralRunner });
-			if (other && sameRunner(other, pod)) return true;
-		}
-		return false;
-	}
-
 	/** Whether a new pod of the same name exists, which registers under the same runner name. */
 	#registeredAnew(cache: Cache, pod: RunnerPod): boolean {
 		const successor = cache.pods.get(pod.namespace, pod.name);
 		return successor !== undefined && podKey(successor) === `${pod.namespace}/${pod.name}`;
 	}
 }
+
+/** A runner at GitHub, whose names do not distinguish case. */
+const runnerKey = (scope: Scope, { runnerName }: RunnerPod) =>
+	`${scopeKey(scope)} ${runnerName}`.toLowerCase();

@@ -35,6 +35,8 @@ export interface LeadDependencies {
 	unfenced: KubeClient;
 	accounts: Accounts;
 	signer: Signer;
+	/** Host of the GitHub that this server talks to. */
+	host: string;
 	events: Events;
 	metrics: Metrics;
 	/** Which reconcilers run. The guard's loops always run. */
@@ -54,14 +56,14 @@ export interface LeadDependencies {
 
 /** Runs all loops that only the leader runs, until `signal` ends. Resolves when they have stopped. */
 export async function lead(dependencies: LeadDependencies, signal: AbortSignal): Promise<void> {
-	const { client, accounts, signer, events, metrics, controllers, templateDefaults, clock, log } =
+	const { client, accounts, signer, host, events, metrics, controllers, templateDefaults, clock, log } =
 		dependencies;
 	const cache = new Cache({ client, metrics, clock, log });
 	// What the cache lacks may be newer than the cache, or its CRD may just have been installed: then it is read.
 	const ephemeralRunner = async (namespace: string, name: string) =>
 		cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(client, namespace, name);
-	const pods = new RunnerPods(client, signer, clock.now, ephemeralRunner);
-	const exchanged = new ExchangePods(pods, dependencies.unfenced, signer, clock.now, ephemeralRunner);
+	const pods = new RunnerPods(client, signer, host, clock.now, ephemeralRunner);
+	const exchanged = new ExchangePods(pods, dependencies.unfenced, signer, host, clock.now, ephemeralRunner);
 	const ports = createReleasePorts({ ...dependencies, pods: exchanged });
 	const busy = new BusyPolling({ cache, pods, accounts, signer, clock, metrics, log });
 	const deletion = new DeletionLoop({
@@ -75,7 +77,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		clock,
 		log,
 	});
-	const tidyUp = new StaleRegistrations({ cache, accounts, signer, clock, metrics, log });
+	const tidyUp = new StaleRegistrations({ cache, pods, accounts, clock, metrics, log });
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
 	const setsCache = new SetsCache({ client, metrics, clock, log });
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });

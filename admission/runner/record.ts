@@ -1,7 +1,18 @@
-import { progress, record } from '../api/keys.ts';
+import { identityProof, progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
+import { writePin } from './identity/pin.ts';
 import type { RunnerPod } from './runner-pod.ts';
-import { absent, nodeGone, recorded, registered, runnerText, type Sign, unregistered } from './statements.ts';
+import { scopeKey } from './scope.ts';
+import {
+	absent,
+	nodeGone,
+	pinned,
+	recorded,
+	registered,
+	runnerText,
+	type Sign,
+	unregistered,
+} from './statements.ts';
 
 /** A request to delete a pod: who asks, with which options. */
 export interface DeletionRequest {
@@ -44,6 +55,14 @@ export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotation
 	[progress.claim]: `${new Date(nowMs).toISOString()} ${self}`,
 	...(pod.busyAnswer ? { [progress.refusal]: null } : {}),
 });
+
+/** Pins which runner a scale set's pod is, as its EphemeralRunner tells it; empty where that is not certain. */
+export function pinOf(pod: RunnerPod, sign: Sign): Annotations {
+	const { kind, uid, scope, host, owner, credentialsSecret } = pod;
+	if (kind !== 'scale-set' || !uid || !scope || !host || !owner?.found) return {};
+	const pin = { scope: scopeKey(scope), host, credentialsSecret };
+	return { [identityProof]: writePin(pin, sign(pinned(uid, pin))) };
+}
 
 /** Ends the claim: no replica asks GitHub about this runner now. */
 export const unclaimed: Annotations = { [progress.claim]: null };

@@ -1,7 +1,16 @@
-import { arc, breakGlass, busy, progress, record } from '../api/keys.ts';
+import { arc, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
-import { type Scope, scopeFromConfigUrl, scopeFromEnvironment } from './scope.ts';
-import { absent, type Holds, recorded, registered, runnerText, unregistered } from './statements.ts';
+import {
+	ephemeralRunnerName,
+	type Identity,
+	type IdentityFacts,
+	identify,
+	ownerOf,
+	runnerVariables,
+} from './identity/identity.ts';
+import { type Pin, readPin } from './identity/pin.ts';
+import type { Scope } from './scope.ts';
+import { absent, type Holds, pinned, recorded, registered, runnerText, unregistered } from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
 export type Process =
@@ -25,17 +34,22 @@ export interface RunnerPod {
 	/** creationTimestamp, ms since the epoch; 0 if it is not known. */
 	createdMs: number;
 	kind: 'legacy' | 'scale-set';
-	/** The name it registers under at GitHub. */
+	/** The name it registers under at GitHub; where `scope` is undefined, only the most likely one. */
 	runnerName: string;
 	/** GitHub's id of the runner. Anybody may have written it, unless `registered`. */
 	runnerId: number | undefined;
 	/** This server has seen `runnerId` in GitHub's list under this name, during this run of the container. */
 	registered: boolean;
+	/** Where it is registered; undefined unless this and its name are certain. Without it nobody asks GitHub. */
 	scope: Scope | undefined;
+	/** Why they are not certain, for people; undefined where they are. */
+	uncertain: string | undefined;
+	/** Host of its GitHub, as hostOf gives it. */
+	host: string | undefined;
 	ephemeral: boolean;
 	/** Name of the Secret with its GitHub credentials, in the pod's namespace; undefined: the server's own credentials. */
 	credentialsSecret: string | undefined;
-	/** The EphemeralRunner that owns a scale-set pod. `found`: it could be read. */
+	/** The EphemeralRunner of a scale-set pod. `found`: it could be read. */
 	owner: { name: string; uid: string; found: boolean } | undefined;
 	nodeName: string | undefined;
 	/** It carries the label by which the back-stop budgets hold up its eviction. */
@@ -67,20 +81,12 @@ export interface RunnerPod {
 }
 
 /** What the caller has found out beside the pod object. */
-export interface Facts {
-	/** The EphemeralRunner of a scale-set pod; undefined if there is none or it can't be read. */
-	ephemeralRunner?: EphemeralRunner | undefined;
+export interface Facts extends Omit<IdentityFacts, 'pin'> {
 	/** Checks this server's signatures on the pod; undefined: whoever reads it has no key, and none counts. */
 	holds?: Holds | undefined;
 	/** Whether the pod's Node object has been missing for nodeGoneAfterMs. */
 	nodeGone?: boolean;
 }
-
-const legacyScopeVariables = ['RUNNER_REPO', 'RUNNER_ORG', 'RUNNER_ENTERPRISE'];
-const scaleSetVariable = 'ACTIONS_RUNNER_INPUT_JITCONFIG';
-
-/** Variables that make a container named `runner` a GitHub Actions runner: a scope, or a ready-made registration. */
-export const runnerVariables: readonly string[] = [...legacyScopeVariables, scaleSetVariable];
 
 /**
  * Whether this is a runner pod: it has a container `runner`, and that container has the env that ARC gives it, or the pod
@@ -97,9 +103,10 @@ export function isRunnerPod(pod: Pod): boolean {
 	);
 }
 
-/** The EphemeralRunner that owns the pod; undefined if the pod does not belong to a scale set. */
-export function ephemeralRunnerOf(pod: Pod): { name: string; uid: string } | undefined {
-	return pod.metadata.ownerReferences?.find((owner) => owner.kind === 'EphemeralRunner');
+/** Name of the EphemeralRunner that a scale set's pod belongs to; undefined for any other pod. */
+export function ephemeralRunnerOf(pod: Pod): string | undefined {
+	const container = runnerContainer(pod);
+	return container && isRunnerPod(pod) ? ephemeralRunnerName(pod, container) : undefined;
 }
 
 /** The pod as a RunnerPod; undefined if it is not a runner pod. */
@@ -107,22 +114,17 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 	const container = runnerContainer(pod);
 	if (!container || !isRunnerPod(pod)) return undefined;
 	const { labels = {}, annotations = {} } = pod.metadata;
-	const env = (name: string) => container.env?.find((variable) => variable.name === name)?.value;
-	const owner = ephemeralRunnerOf(pod);
-	const er = facts.ephemeralRunner;
 	const holds = facts.holds ?? (() => false);
+	const who = identify(pod, container, { ...facts, pin: pinOn(pod, holds) });
+	const er = who.kind === 'scale-set' ? facts.ephemeralRunner : undefined;
 	const process = readProcess(pod);
-	const scaleSet =
-		owner !== undefined ||
-		labels[arc.ephemeralRunner] === 'True' ||
-		hasVariable(container, [scaleSetVariable]);
 
 	const ownId = positiveInteger(annotations[progress.runnerId]);
 	const identity = {
 		uid: pod.metadata.uid ?? '',
 		restarts: restartsOf(pod),
-		runnerName: (scaleSet ? er?.status?.runnerName : env('RUNNER_NAME')) || pod.metadata.name,
-		scope: scaleSet ? scaleSetScope(er, labels) : scopeFromEnvironment(env),
+		runnerName: who.runnerName,
+		scope: who.scope,
 	};
 	const gitHubSaid = whatGitHubSaid(identity, ownId, annotations, holds);
 
@@ -132,15 +134,16 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		name: pod.metadata.name,
 		resourceVersion: pod.metadata.resourceVersion,
 		createdMs: toMs(pod.metadata.creationTimestamp) ?? 0,
-		kind: scaleSet ? 'scale-set' : 'legacy',
+		kind: who.kind,
+		uncertain: 'uncertain' in who ? who.uncertain.slice(0, longestReason) : undefined,
+		host: who.host,
 		runnerId: ownId ?? positiveInteger(annotations[arc.runnerId]) ?? positiveInteger(er?.status?.runnerId),
 		registered: gitHubSaid.registered,
 		absentSinceMs: gitHubSaid.absentSinceMs,
 		saidToBeGone: annotations[arc.completedAt] !== undefined,
-		ephemeral: scaleSet || env('RUNNER_EPHEMERAL') !== 'false',
-		credentialsSecret:
-			(scaleSet ? er?.spec?.githubConfigSecret : undefined) ?? annotations[arc.credentialsSecret],
-		owner: owner && { name: owner.name, uid: owner.uid, found: er !== undefined },
+		ephemeral: who.ephemeral,
+		credentialsSecret: who.credentialsSecret,
+		owner: readOwner(pod, who, er),
 		nodeName: pod.spec?.nodeName,
 		backstopped: labels[busy.label] !== undefined,
 		terminating: pod.metadata.deletionTimestamp !== undefined,
@@ -153,6 +156,21 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		nodeGone: facts.nodeGone === true,
 		record: readRecord(identity.uid, annotations, holds),
 	};
+}
+
+/** Names of variables can be as long as a pod may be. */
+const longestReason = 200;
+
+/** A pin without this server's signature counts as none: its author could as well have removed the right one. */
+function pinOn({ metadata: { uid = '', annotations = {} } }: Pod, holds: Holds): Pin | undefined {
+	const read = readPin(annotations[identityProof]);
+	return read && uid && holds(pinned(uid, read.pin), read.signature) ? read.pin : undefined;
+}
+
+function readOwner(pod: Pod, { kind }: Identity, er: EphemeralRunner | undefined): RunnerPod['owner'] {
+	if (kind !== 'scale-set') return undefined;
+	const { name, uid = '' } = er?.metadata ?? ownerOf(pod) ?? {};
+	return name ? { name, uid, found: er !== undefined } : undefined;
 }
 
 /**
@@ -264,19 +282,6 @@ function parseOptions(text: string | undefined): RecordedOptions {
 	} catch {
 		return { via: 'delete' };
 	}
-}
-
-/** The scope of a scale set's pod. ARC cuts labels at 63 characters, so a value of that length is not used. */
-function scaleSetScope(er: EphemeralRunner | undefined, labels: Record<string, string>): Scope | undefined {
-	const url = er?.spec?.githubConfigUrl;
-	if (url) return scopeFromConfigUrl(url);
-	const label = (key: string) => ((labels[key]?.length ?? 63) < 63 ? labels[key] : undefined);
-	const organization = label(arc.organization);
-	const repository = label(arc.repository);
-	const enterprise = label(arc.enterprise);
-	if (organization && repository) return { kind: 'repository', owner: organization, name: repository };
-	if (organization && !(arc.repository in labels)) return { kind: 'organization', name: organization };
-	return enterprise ? { kind: 'enterprise', name: enterprise } : undefined;
 }
 
 function readClaim(text: string | undefined): RunnerPod['claim'] {

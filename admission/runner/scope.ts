@@ -10,23 +10,41 @@ export function scopeKey(scope: Scope): string {
 	return scope.kind === 'organization' ? scope.name : `enterprises/${scope.name}`;
 }
 
-/** The scope in the env of ARC's runner image. As in ARC, a repository wins over an organization over an enterprise. */
-export function scopeFromEnvironment(env: (name: string) => string | undefined): Scope | undefined {
-	const [owner, name, ...rest] = (env('RUNNER_REPO') ?? '').split('/');
-	if (owner && name && rest.length === 0) return { kind: 'repository', owner, name };
-	const organization = env('RUNNER_ORG');
-	if (organization) return { kind: 'organization', name: organization };
-	const enterprise = env('RUNNER_ENTERPRISE');
-	if (enterprise) return { kind: 'enterprise', name: enterprise };
-	return undefined;
+/** The address of a scope, taken apart. */
+export interface ScopeUrl {
+	scope: Scope;
+	/** `github.com`, `ghes.example:8443`. */
+	host: string;
 }
 
-/** The scope in a scale set's `githubConfigUrl`: https://HOST/ORG, https://HOST/ORG/REPO, https://HOST/enterprises/NAME. */
-export function scopeFromConfigUrl(configUrl: string): Scope | undefined {
-	if (!URL.canParse(configUrl)) return undefined;
-	const [first, second, ...rest] = new URL(configUrl).pathname.split('/').filter(Boolean);
-	if (!first || rest.length > 0) return undefined;
-	if (!second) return { kind: 'organization', name: first };
-	if (first === 'enterprises') return { kind: 'enterprise', name: second };
+/**
+ * The scope in a web address, as actions/runner reads the one it is configured with (ConfigurationManager.cs), and ARC a
+ * scale set's `githubConfigUrl` (github/actions/config.go): HOST/ORG, HOST/OWNER/REPO, HOST/enterprises/NAME.
+ */
+export function scopeFromUrl(url: string): ScopeUrl | undefined {
+	const host = hostOf(url);
+	if (host === undefined) return undefined;
+	const path = /^https?:\/\/[^/]*(\/.*)?$/i.exec(url)?.[1] ?? '';
+	const scope = scopeFromPath(path.replace(/^\/+|\/+$/g, ''));
+	return scope && { scope, host };
+}
+
+/** `octo-org`, `octo-org/app`, `enterprises/octo`: the scope, as scopeKey writes it. undefined for what GitHub has no name of. */
+export function scopeFromPath(path: string): Scope | undefined {
+	const [first = '', second, ...rest] = path.split('/');
+	if (!isName(first) || rest.length > 0) return undefined;
+	if (second === undefined) return { kind: 'organization', name: first };
+	if (!isName(second)) return undefined;
+	if (first.toLowerCase() === 'enterprises') return { kind: 'enterprise', name: second };
 	return { kind: 'repository', owner: first, name: second };
+}
+
+/** Names of organizations, repositories and enterprises. Anything else would be changed on its way through a URL. */
+const isName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name) && !/^\.+$/.test(name);
+
+/** The host, with its port, in a web address; undefined if it is none. `www.github.com` is `github.com`, as for ARC. */
+export function hostOf(url: string): string | undefined {
+	const { protocol, host } = URL.parse(url) ?? {};
+	if (protocol !== 'https:' && protocol !== 'http:') return undefined;
+	return host === 'www.github.com' ? 'github.com' : host || undefined;
 }

@@ -1,3 +1,4 @@
+import type { Pin } from './identity/pin.ts';
 import { type Scope, scopeKey } from './scope.ts';
 
 /**
@@ -7,7 +8,7 @@ import { type Scope, scopeKey } from './scope.ts';
  */
 export type Statement = { purpose: Purpose; texts: readonly string[] };
 
-export type Purpose = 'unregistered' | 'registered' | 'absent' | 'record' | 'node-gone';
+export type Purpose = 'unregistered' | 'registered' | 'absent' | 'record' | 'node-gone' | 'identity';
 
 /** Whether `given` is this server's signature over the statement. */
 export type Holds = (statement: Statement, given: string | undefined) => boolean;
@@ -59,6 +60,12 @@ export const recorded = (
 export const nodeGone = (uid: string, nodeName: string, since: string): Statement => ({
 	purpose: 'node-gone',
 	texts: [uid, nodeName, since],
+});
+
+/** A scale set's runner is registered there. */
+export const pinned = (uid: string, { scope, host, credentialsSecret }: Pin): Statement => ({
+	purpose: 'identity',
+	texts: [uid, scope, host, credentialsSecret ?? ''],
 });
 
 const textsOf = ({ uid, restarts, runner }: Run) => [uid, String(restarts), runner];

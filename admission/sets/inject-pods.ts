@@ -1,7 +1,7 @@
 import { arc, busy } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
-import { scopeFromEnvironment } from '../runner/scope.ts';
+import { scopeInEnvironment } from '../runner/identity/identity.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -32,8 +32,7 @@ export function createPods(request: AdmissionRequest): AdmissionResponse {
 	const container = pod.spec?.containers?.[index];
 	if (pod.metadata.labels?.[setKeys.injectToken] !== 'true' || !container) return allowed(request.uid);
 
-	const env = (name: string) => container.env?.find((variable) => variable.name === name)?.value;
-	const scope = scopeFromEnvironment(env);
+	const scope = scopeInEnvironment(container, pod);
 	const operations: PatchOperation[] = [];
 	const warnings: string[] = [];
 	const set = (variable: Variable) => operations.push(...setVariable(container, index, variable));

@@ -2,13 +2,13 @@ import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
 import { arcReplicaSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
-import type { Signer } from '../cluster/signer.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Change } from '../kube/informer.ts';
 import { controllerOf } from '../kube/owner-references.ts';
-import { podKey, type RunnerPod, readRunnerPod } from '../runner/runner-pod.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import { lacksInjection } from './pod/injection.ts';
 import { isLive, phaseOf, terminationOf } from './rules/phase.ts';
 import type { Owner } from './rules/plan.ts';
@@ -30,7 +30,7 @@ export interface OwnersOptions {
 	owners: Watched<OwnerObject>;
 	/** See SetKind. */
 	between: Watched<OwnerObject> | undefined;
-	signer: Signer;
+	pods: RunnerPods;
 	clock: Clock;
 	/** Label on a pod that holds its set's name. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
@@ -238,7 +238,7 @@ export class Owners {
 	}
 
 	#runner(pod: Pod): RunnerPod | undefined {
-		return readRunnerPod(pod, { holds: this.#options.signer.vouches });
+		return this.#options.pods.read(pod);
 	}
 
 	#cordoned(pod: Pod | undefined): boolean {

@@ -2,7 +2,6 @@ import { durationMs } from '../api/duration.ts';
 import { objectPath } from '../api/paths.ts';
 import { drainFinalizer, type RunnersSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
-import type { Signer } from '../cluster/signer.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, soonest, WorkQueue } from '../kube/queue.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
@@ -18,7 +17,6 @@ import { StatusWriter } from './status-writer.ts';
 
 export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
-	signer: Signer;
 	metrics: ReconcileObserver;
 }
 
@@ -56,7 +54,7 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		this.#status = new StatusWriter(kind, dependencies);
-		const { cache, signer, clock, metrics, log } = dependencies;
+		const { cache, pods, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: kind.controller,
 			metrics,
@@ -77,7 +75,7 @@ export class SetReconciler<S extends RunnersSet> {
 			cache,
 			owners,
 			between,
-			signer,
+			pods,
 			clock,
 			setLabel,
 			podName,

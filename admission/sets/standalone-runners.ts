@@ -3,12 +3,11 @@ import { apiVersion, type Runner, setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
-import type { Signer } from '../cluster/signer.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import { podKey, readRunnerPod } from '../runner/runner-pod.ts';
+import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
@@ -21,7 +20,6 @@ export interface StandaloneRunnersDependencies {
 	cache: Cache;
 	setsCache: SetsCache;
 	pods: RunnerPods;
-	signer: Signer;
 	templateDefaults: TemplateDefaults;
 	clock: Clock;
 	metrics: ReconcileObserver;
@@ -70,14 +68,14 @@ export class StandaloneRunners {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, setsCache, pods, signer, clock, log } = this.#dependencies;
+		const { cache, setsCache, pods, clock, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const owner = setsCache.runners.informer.get(namespace, name);
 		if (!owner || owner.metadata.deletionTimestamp) return undefined;
 		if (!cache.pods.synced) return { afterMs: 100 };
 		const pod = cache.pods.get(namespace, name);
 		if (!pod) return this.#create(owner, key);
-		const runner = readRunnerPod(pod, { holds: signer.vouches });
+		const runner = pods.read(pod);
 		if (!runner || pod.metadata.deletionTimestamp) return undefined; // the pod's deletion starts the next reconcile
 
 		const { phase, brief, sinceMs } = phaseOf(pod, runner, clock.now());

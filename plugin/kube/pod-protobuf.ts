@@ -3,6 +3,7 @@ import type {
 	Container,
 	ContainerState,
 	ContainerStatus,
+	EnvVar,
 	ObjectMeta,
 	OwnerReference,
 	Pod,
@@ -129,19 +130,70 @@ function readSpec(body: Buffer, from: number, to: number): Spec {
 	return spec;
 }
 
-/** On the wire a message's name comes first, so that the rest can be judged by it. */
-function readContainer(body: Buffer, from: number, to: number): Container {
+/**
+ * On the wire a message's name comes first, so that the rest can be judged by it. Variables that a runner's may refer to can
+ * have any name: where one does refer, all are read.
+ */
+function readContainer(
+	body: Buffer,
+	from: number,
+	to: number,
+	prefixes: readonly Buffer[] = environmentPrefixes,
+): Container {
 	const container: Container = { name: '' };
 	readFields(body, from, to, (field, start, end) => {
 		if (field === 1) container.name = text(body, start, end);
-		else if (field === 7 && container.name === 'runner') {
-			const pair = readPair(body, start, end, environmentPrefixes);
-			if (!pair) return;
+		else if (container.name !== 'runner') return;
+		else if (field === 7) {
+			const variable = readVariable(body, start, end, prefixes);
+			if (!variable) return;
 			container.env ??= [];
-			container.env.push(pair);
+			container.env.push(variable);
+		} else if (field === 19) {
+			container.envFrom ??= [];
+			container.envFrom.push(readEnvFrom(body, start, end));
 		}
 	});
-	return container;
+	const refers = prefixes !== anyName && container.env?.some(({ value }) => value?.includes('$('));
+	return refers ? readContainer(body, from, to, anyName) : container;
+}
+
+function readVariable(
+	body: Buffer,
+	from: number,
+	to: number,
+	prefixes: readonly Buffer[],
+): EnvVar | undefined {
+	const variable: EnvVar | undefined = readPair(body, from, to, prefixes);
+	if (variable && !variable.value)
+		readFields(body, from, to, (field, start, end) => {
+			if (field === 3) variable.valueFrom = readSource(body, start, end);
+		});
+	return variable;
+}
+
+/** Of a reference to a field its path, of one to a Secret its name; of any other only that it is one. */
+function readSource(body: Buffer, from: number, to: number): NonNullable<EnvVar['valueFrom']> {
+	const source: NonNullable<EnvVar['valueFrom']> = {};
+	readFields(body, from, to, (field, start, end) => {
+		if (field === 1) source.fieldRef = { fieldPath: textAt(body, start, end, [2]) };
+		else if (field === 4) source.secretKeyRef = { name: textAt(body, start, end, [1, 1]) };
+	});
+	return source;
+}
+
+function readEnvFrom(body: Buffer, from: number, to: number): { prefix?: string } {
+	const prefix = textAt(body, from, to, [1]);
+	return prefix ? { prefix } : {};
+}
+
+/** The text in this field of this field; empty if there is none. */
+function textAt(body: Buffer, from: number, to: number, [wanted, ...inner]: readonly number[]): string {
+	let found = '';
+	readFields(body, from, to, (field, start, end) => {
+		if (field === wanted) found = inner.length > 0 ? textAt(body, start, end, inner) : text(body, start, end);
+	});
+	return found;
 }
 
 type PodStatus = NonNullable<Pod['status']>;
@@ -202,7 +254,8 @@ function readState(body: Buffer, from: number, to: number): ContainerState {
 
 /** ARC's and our labels, annotations and conditions: admission/api/keys.ts. */
 const keyPrefixes = ['actions', 'runner'].map((prefix) => Buffer.from(prefix));
-const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_'].map((prefix) => Buffer.from(prefix));
+const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_', 'GITHUB_URL'].map((prefix) => Buffer.from(prefix));
+const anyName = [Buffer.alloc(0)];
 
 /** A map entry or an environment variable: name in field 1, value in field 2. Undefined without such a name. */
 function readPair(

@@ -11,7 +11,22 @@ export function setOf(pod: Pod): string | undefined {
 	return named || pod.metadata.ownerReferences?.find((owner) => owner.controller)?.name;
 }
 
-/** Where on GitHub it takes jobs from ("octo-org/app", "octo-org"); undefined where the guard cannot tell either. */
+/**
+ * Where on GitHub it takes jobs from ("octo-org/app", "octo-org"). For a scale set's pod its labels are good enough to show,
+ * although the guard does not believe them. Otherwise undefined where the guard cannot tell either.
+ */
 export function scopeOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): string | undefined {
-	return runner?.scope && scopeKey(runner.scope);
+	if (runner?.scope) return scopeKey(runner.scope);
+	return runner?.kind === 'scale-set' ? labelledScope(pod.metadata.labels ?? {}) : undefined;
+}
+
+/** ARC cuts labels at 63 characters, so a value of that length is not shown. */
+function labelledScope(labels: Record<string, string>): string | undefined {
+	const label = (key: string) => ((labels[key]?.length ?? 63) < 63 ? labels[key] : undefined);
+	const organization = label(arc.organization);
+	const repository = label(arc.repository);
+	const enterprise = label(arc.enterprise);
+	if (organization && repository) return `${organization}/${repository}`;
+	if (organization && !(arc.repository in labels)) return organization;
+	return enterprise && `enterprises/${enterprise}`;
 }

@@ -58,6 +58,9 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 		...[
 			'--github-api-url',
 			options.githubUrl,
+			// The pods say what runners of github.com say.
+			'--github-url',
+			'https://github.com/',
 			'--shutdown-delay-seconds',
 			'0',
 			'--controllers',

@@ -63,7 +63,7 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 	return {
 		kind: 'classic',
 		name: env.get('RUNNER_NAME') || pod.metadata.name,
-		ephemeral: env.get('RUNNER_EPHEMERAL') !== 'false',
+		ephemeral: env.get('RUNNER_EPHEMERAL') === 'true',
 		labels: (env.get('RUNNER_LABELS') ?? '').split(',').filter(Boolean),
 		scope,
 		...(token ? { token } : {}),

@@ -23,15 +23,18 @@ export function scopeOfConfigUrl(configUrl: string): Scope | undefined {
 	return second === undefined ? `orgs/${first}` : `repos/${first}/${second}`;
 }
 
-/** The env of a legacy runner container -> its scope, with ARC's precedence: repository, organization, enterprise. */
+/**
+ * The env of a legacy runner container -> its scope, with the precedence of ARC's image (runner/startup.sh): organization,
+ * repository, enterprise; the repository of the organization where all three are set.
+ */
 export function scopeOfEnv(env: ReadonlyMap<string, string>): Scope | undefined {
 	const repo = env.get('RUNNER_REPO');
 	const org = env.get('RUNNER_ORG');
 	const enterprise = env.get('RUNNER_ENTERPRISE');
+	if (org) return repo && enterprise ? `repos/${org}/${repo}` : `orgs/${org}`;
 	if (repo) {
 		const [owner, name] = repo.split('/');
 		return owner && name ? `repos/${owner}/${name}` : undefined;
 	}
-	if (org) return `orgs/${org}`;
 	return enterprise ? `enterprises/${enterprise}` : undefined;
 }

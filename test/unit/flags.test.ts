@@ -12,6 +12,19 @@ test('defaults', () => {
 		[9443, 8081, 'runners-system', 'https://api.github.com', 'info', 'json'],
 	);
 });
+test('the web address of GitHub follows from that of its API, unless it is given', () => {
+	for (const [api, web] of [
+		['https://api.github.com', 'https://github.com/'],
+		['https://ghes.example/api/v3', 'https://ghes.example/'],
+		['https://ghes.example:8443/api/v3/', 'https://ghes.example:8443/'],
+		['https://api.octo.ghe.com', 'https://octo.ghe.com/'],
+		['https://api.octo.ghe.com.evil.example', 'https://api.octo.ghe.com.evil.example/'],
+	] as const)
+		assert.is(read(['--github-api-url', api]).githubUrl, web);
+	const proxy = ['--github-api-url', 'http://127.0.0.1:81', '--github-url', 'https://github.com'];
+	assert.is(read(proxy).githubUrl, 'https://github.com/');
+	assert.throws(() => read(['--github-url', 'github.com']), /--github-url: github.com is not an http/);
+});
 test('each flag has a twin in the environment, and wins over it', () => {
 	const env = {
 		PORT: '1',

@@ -1,6 +1,6 @@
-import { autoscalerMarks, busy, progress } from '../../api/keys.ts';
+import { autoscalerMarks, busy, identityProof, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
-import { registeredAs } from '../../runner/record.ts';
+import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Sign } from '../../runner/statements.ts';
 import { standingAnswer } from './decide.ts';
@@ -8,7 +8,7 @@ import { jobOverMs } from './policy.ts';
 
 /** What GitHub's list says about a runner. */
 export interface Sighting {
-	runner: { id: number; busy: boolean; status: string } | undefined;
+	runner: { id: number; busy: boolean; status: string; ephemeral?: boolean | undefined } | undefined;
 	/** The list held every runner of the scope, so a runner that is not in it is not registered. */
 	complete: boolean;
 	/** When the reading of the list began, ms since the epoch. */
@@ -57,10 +57,14 @@ export function isBusy(
 	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
 	if (!sighting || old) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
-	if (answer && pod.ephemeral) return true; // it ends with its job, so a list that shows it idle is out of date
+	if (answer && isEphemeral(pod, sighting)) return true; // it ends with its job, so a list that shows it idle is out of date
 	if (sighting.runner) return sighting.runner.busy;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
+
+/** GitHub's own word on whether a runner is ephemeral, where the list has it, else what its pod says. */
+const isEphemeral = (pod: RunnerPod, sighting: Sighting | undefined): boolean =>
+	sighting?.runner?.ephemeral ?? pod.ephemeral;
 
 /**
  * The changes that make the pod show its runner's id and whether it is busy; undefined: none.
@@ -83,6 +87,10 @@ export function planMarks(
 		Object.assign(change.annotations, registeredAs(pod, listed.id, sign));
 	if (!listed && er?.status?.runnerId && annotations[progress.runnerId] === undefined)
 		change.annotations[progress.runnerId] = String(er.status.runnerId);
+
+	const { [identityProof]: pin } = pinOf(pod, sign);
+	if (pin && pod.process.state === 'running' && annotations[identityProof] !== pin)
+		change.annotations[identityProof] = pin;
 
 	const mark = labels[busy.label];
 	const now = isBusy(pod, er, sighting, circumstances);
@@ -115,7 +123,8 @@ export function planMarks(
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.
 	const answer = pod.busyAnswer;
-	const shown = !pod.ephemeral && listed?.busy === true && sighting && sighting.atMs > (answer?.atMs ?? 0);
+	const shown =
+		!isEphemeral(pod, sighting) && listed?.busy === true && sighting && sighting.atMs > (answer?.atMs ?? 0);
 	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
 	if (answer?.to === 'us' && (shown || over)) {
 		for (const key of [progress.refusal, progress.claim]) {

@@ -1,6 +1,7 @@
-import { arc, busy, progress, record } from '../../api/keys.ts';
+import { arc, busy, identityProof, progress, record } from '../../api/keys.ts';
 import type { Container, Pod } from '../../api/kinds.ts';
-import { ephemeralRunnerOf, type RunnerPod } from '../../runner/runner-pod.ts';
+import { ownerOf } from '../../runner/identity/identity.ts';
+import type { RunnerPod } from '../../runner/runner-pod.ts';
 
 /**
  * Annotations that only this server writes: what it has recorded, what it has seen, and what it has signed. Those of
@@ -9,7 +10,7 @@ import { ephemeralRunnerOf, type RunnerPod } from '../../runner/runner-pod.ts';
 export const ownAnnotations: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
-	...[busy.since, busy.job, busy.marks],
+	...[busy.since, busy.job, busy.marks, identityProof],
 ];
 
 /** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */
@@ -74,8 +75,8 @@ function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): stri
 
 /** Another EphemeralRunner is another registration, asked about with other credentials. */
 function ownerEdits(before: Pod, after: Pod, user: string): string[] {
-	const was = ephemeralRunnerOf(before);
-	const is = ephemeralRunnerOf(after);
+	const was = ownerOf(before);
+	const is = ownerOf(after);
 	if (was?.uid === is?.uid && was?.name === is?.name) return [];
 	if (is === undefined && orphaners.includes(user)) return [];
 	return ['its EphemeralRunner must stay its owner'];

@@ -132,9 +132,7 @@ function detailOf(pod: RunnerPod, { reason, detail }: Deny): string | undefined 
 		case 'registering':
 			return 'it may get a job at any moment';
 		case 'scope-unknown':
-			return pod.kind === 'scale-set'
-				? 'neither its EphemeralRunner nor its labels tell it'
-				: 'no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container';
+			return pod.uncertain === undefined ? undefined : oneLine(pod.uncertain);
 		case 'name-taken':
 			return 'another pod is the runner of that name';
 		default:

@@ -15,10 +15,11 @@ export const defaultImages = {
 	dockerImage: 'docker:dind',
 } as const;
 
-/** The web address that belongs to a base URL of GitHub's REST API (`https://api.github.com` or `https://HOST/api/v3`). */
+/** The web address that belongs to a base URL of GitHub's REST API: `https://api.github.com`, `https://api.NAME.ghe.com` or `https://HOST/api/v3`. */
 export function githubUrlOf(apiUrl: string): string {
 	const url = new URL(apiUrl);
 	if (url.hostname === 'api.github.com') return 'https://github.com/';
+	if (/^api\.[^.]+\.ghe\.com$/.test(url.hostname)) url.hostname = url.hostname.slice('api.'.length);
 	url.pathname = url.pathname.replace(/\/api\/v3\/?$/, '/').replace(/\/*$/, '/');
 	return url.href;
 }

@@ -1,6 +1,6 @@
 import type { Container, Pod } from '../../api/kinds.ts';
 import { setKeys } from '../../api/sets.ts';
-import { scopeFromEnvironment } from '../../runner/scope.ts';
+import { scopeInEnvironment } from '../../runner/identity/identity.ts';
 
 /**
  * Whether this pod asks for a runner name, token and restart policy but was made without the webhook that adds them
@@ -11,9 +11,8 @@ export function lacksInjection(pod: Pod): boolean {
 	if (pod.metadata.labels?.[setKeys.injectToken] !== 'true') return false;
 	const container = pod.spec?.containers?.find(({ name }) => name === 'runner');
 	if (!container) return false;
-	const env = (name: string) => container.env?.find((variable) => variable.name === name)?.value;
 	// Without a scope there is no token: the webhook warns about that and adds none.
-	const tokenDue = scopeFromEnvironment(env) !== undefined;
+	const tokenDue = scopeInEnvironment(container, pod) !== undefined;
 	return (
 		pod.spec?.restartPolicy !== 'Never' ||
 		!isGiven(container, 'RUNNER_NAME') ||

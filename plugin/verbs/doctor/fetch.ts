@@ -105,7 +105,7 @@ async function fetchOwners(
 ): Promise<Facts['ephemeralRunners']> {
 	const needsOwner = (pod: Pod) => {
 		const runner = readPod(pod);
-		return runner?.owner !== undefined && !runner.scope;
+		return runner?.kind === 'scale-set' && !runner.scope;
 	};
 	if (pods.kind !== 'found' || !pods.value.some(needsOwner)) return { kind: 'found', value: [] };
 	const path = collectionPath(resources.ephemeralRunners);

@@ -1,6 +1,7 @@
 import { arc } from '../../../admission/api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
-import { ephemeralRunnerOf, runnerVariables } from '../../../admission/runner/runner-pod.ts';
+import { runnerVariables } from '../../../admission/runner/identity/identity.ts';
+import { ephemeralRunnerOf, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { readPod } from '../../runners/read.ts';
 import type { Fetched } from './facts.ts';
 
@@ -8,7 +9,7 @@ import type { Fetched } from './facts.ts';
 export type Layout =
 	| { kind: 'guarded' }
 	/** Recognised, but GitHub cannot be asked about it: its deletion is denied until its container stops. */
-	| { kind: 'no-scope' }
+	| { kind: 'no-scope'; why: string }
 	/** Not recognised, and so not guarded: the doctor reports it, and nobody guesses (I5). */
 	| { kind: 'unknown'; why: string };
 
@@ -16,7 +17,9 @@ export type Layout =
 export function layoutOf(pod: Pod, ephemeralRunners?: Fetched<EphemeralRunner[]>): Layout | undefined {
 	const runner = readPod(pod, { ephemeralRunner: ownerAmong(ephemeralRunners, pod) });
 	if (runner)
-		return runner.scope || mayHaveScope(pod, ephemeralRunners) ? { kind: 'guarded' } : { kind: 'no-scope' };
+		return runner.scope || mayHaveScope(runner, ephemeralRunners)
+			? { kind: 'guarded' }
+			: { kind: 'no-scope', why: runner.uncertain ?? '' };
 	const like = pod.spec?.containers?.find(({ env = [] }) =>
 		env.some(({ name }) => runnerVariables.includes(name)),
 	);
@@ -33,13 +36,11 @@ function ownerAmong(fetched: Fetched<EphemeralRunner[]> | undefined, pod: Pod): 
 	const owner = ephemeralRunnerOf(pod);
 	if (!owner || fetched?.kind !== 'found') return undefined;
 	const { namespace } = pod.metadata;
-	return fetched.value.find(
-		({ metadata }) => metadata.name === owner.name && metadata.namespace === namespace,
-	);
+	return fetched.value.find(({ metadata }) => metadata.name === owner && metadata.namespace === namespace);
 }
 
 /** A scale set's scope is in its EphemeralRunner: where we could not read that, the server may all the same. */
-function mayHaveScope(pod: Pod, fetched: Fetched<EphemeralRunner[]> | undefined): boolean {
+function mayHaveScope(runner: RunnerPod, fetched: Fetched<EphemeralRunner[]> | undefined): boolean {
 	const wasRead = fetched?.kind === 'found' || fetched?.kind === 'not-found';
-	return !wasRead && ephemeralRunnerOf(pod) !== undefined;
+	return !wasRead && runner.owner !== undefined;
 }

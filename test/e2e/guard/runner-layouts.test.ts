@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
 import { plainPod } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
-import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
+import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
 import { ephemeralRunner, scaleSetPod } from '../../sim/scale-set-pods.ts';
 import { githubSecret, type Space, says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
@@ -73,15 +73,19 @@ test('runner pods that do not say where they are registered: kept, and told so; 
 	// The name of a registered runner, and no scope: the sibling's may not be assumed.
 	const noScope = runnerSetPod(space.options('no-scope', { organization: '', runnerName: 'sibling' }));
 	const twoSlashes = runnerSetPod(space.options('odd-repository', { repository: 'a/b/c', organization: '' }));
-	const valueFrom = runnerSetPod(space.options('from-config'));
-	const [runner] = valueFrom.spec.containers as {
-		env: { name: string; value?: string; valueFrom?: object }[];
-	}[];
-	for (const variable of runner?.env ?? []) {
-		if (variable.name !== 'RUNNER_ORG') continue;
-		delete variable.value;
-		variable.valueFrom = { fieldRef: { fieldPath: 'metadata.namespace' } };
-	}
+	const fromConfig = runnerSetPod(space.options('from-config'));
+	const fromField = runnerSetPod(space.options('from-field'));
+	const organizationFrom = (pod: PodManifest, source: object) => {
+		const [runner] = pod.spec.containers as { env: { name: string; value?: string; valueFrom?: object }[] }[];
+		for (const variable of runner?.env ?? []) {
+			if (variable.name !== 'RUNNER_ORG') continue;
+			delete variable.value;
+			variable.valueFrom = source;
+		}
+	};
+	organizationFrom(fromConfig, { configMapKeyRef: { name: 'config', key: 'org', optional: true } });
+	// A field of the pod is as certain as a plain value. This space's organization has the name of its namespace.
+	organizationFrom(fromField, { fieldRef: { fieldPath: 'metadata.namespace' } });
 	// ARC cuts labels at 63 characters: a value of that length is no organization.
 	const long = 'o'.repeat(63);
 	const cut = scaleSetPod({
@@ -91,13 +95,16 @@ test('runner pods that do not say where they are registered: kept, and told so; 
 		ownerUid: '00000000-0000-0000-0000-000000000000',
 	});
 	cut.metadata.ownerReferences = [];
-	await rig.apply(noScope, twoSlashes, valueFrom, cut);
-	for (const name of ['no-scope', 'odd-repository', 'from-config', 'cut']) await runs(space, name);
-	for (const name of ['no-scope', 'odd-repository', 'from-config'])
-		says(await space.refused(name), 'its scope is unknown (no plain RUNNER_REPO');
+	await rig.apply(noScope, twoSlashes, fromConfig, fromField, cut);
+	for (const name of ['no-scope', 'odd-repository', 'from-config', 'from-field', 'cut'])
+		await runs(space, name);
+	says(await space.refused('no-scope'), 'its scope is unknown (no plain RUNNER_REPO');
+	says(await space.refused('odd-repository'), 'its scope is unknown (its scope is no name at GitHub)');
+	says(await space.refused('from-config'), 'its scope is unknown (RUNNER_ORG is from a Secret or ConfigMap)');
+	says(await space.refused('from-field'), 'is still registering');
 	says(
 		await space.refused('cut'),
-		'its scope is unknown (neither its EphemeralRunner nor its labels tell it)',
+		'its scope is unknown (neither its EphemeralRunner nor a signed note tells it)',
 	);
 	assert.equal(space.removals(), []);
 	assert.ok(rig.github.find(space.scope, 'sibling'));

@@ -105,7 +105,8 @@ test('... nor by an EphemeralRunner of one’s own that says so', async (context
 	const runnerId = rig.agents.runnerId(victim.name, 'victim');
 	await eventually('the simulated one is registered', () => rig.github.find(victim.scope, 'scale'));
 	await rig.kube.patch(`${path}/status`, { status: { runnerName: 'victim', runnerId } });
-	says((await mallory(evil, 'delete', 'pod', 'scale')).stderr, taken);
+	const odd = 'its EphemeralRunner names another runner';
+	says((await mallory(evil, 'delete', 'pod', 'scale')).stderr, odd);
 	await unharmed(context, 'scale');
 });
 

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
 import { registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod, runnerPod, signer } from '../runner/pods.ts';
+import { jitContainer, noon, pod, runnerPod, signer } from '../runner/pods.ts';
 
 const test = suite('busy marks');
 const now = noon + 60_000;
@@ -273,6 +273,51 @@ test('what ARC wrote is never taken away', () => {
 		for (const key of Object.keys(change?.annotations ?? {}))
 			assert.not(key in annotations && !(key in marked.annotations), key);
 	}
+});
+
+test('a scale set’s runner is pinned once it runs, in one patch with the other marks', () => {
+	const er = {
+		metadata: { name: 'r1', uid: 'er' },
+		spec: { githubConfigUrl: 'https://github.com/octo-org' },
+	};
+	const spec = { containers: [jitContainer('r1')] };
+	const pin = 'actions-runner/identity-proof';
+	const first = plan({ spec }, sighting(true), er);
+	const text = first?.annotations[pin];
+	assert.match(text ?? '', /"scope":"octo-org","host":"github.com","signature":"/);
+	assert.is(first?.labels['actions-runner/busy'], 'true');
+	const annotations = (value: string) => ({
+		...(first?.annotations as Record<string, string>),
+		[pin]: value,
+	});
+	const again = (value: string, owner: typeof er | undefined = er) =>
+		plan({ spec, metadata: { ...marked, annotations: annotations(value) } }, sighting(true), owner)
+			?.annotations[pin];
+	assert.is(again(text ?? ''), undefined, 'once');
+	assert.is(again('forged'), text, 'what nobody has signed is written anew');
+	assert.is(again(text ?? '', { ...er, spec: { githubConfigUrl: 'https://github.com/evil' } }), undefined);
+	assert.is(plan({ spec, status: { phase: 'Pending' } }, undefined, er)?.annotations[pin], undefined);
+	assert.is(plan({ spec }, undefined, undefined)?.annotations[pin], undefined);
+});
+test('GitHub’s own word on whether a runner is ephemeral wins over its pod’s: such a 422 does not last for ever', () => {
+	const annotations = { ...listed, 'actions-runner/unregistration-refusal': refusedAt(noon) };
+	const seen = (busy: boolean, ephemeral: boolean | undefined): Sighting => {
+		const one = sighting(busy);
+		return { ...one, runner: one.runner && { ...one.runner, ephemeral } };
+	};
+	const clears = (env: Record<string, string>, ephemeral: boolean | undefined) =>
+		plan({ env, metadata: { annotations } }, seen(true, ephemeral))?.annotations[
+			'actions-runner/unregistration-refusal'
+		] === null;
+	assert.equal([clears({}, undefined), clears({}, true), clears({}, false)], [false, false, true]);
+	assert.equal([clears(fixed, undefined), clears(fixed, true)], [true, false]);
+	const idle = (ephemeral: boolean) =>
+		plan(
+			{ metadata: { ...marked, annotations: { ...marked.annotations, ...annotations } } },
+			seen(false, ephemeral),
+		)?.busy;
+	assert.is(idle(false), false, 'a list shows a static runner as idle');
+	assert.is(idle(true), undefined, 'an ephemeral one ends with its job');
 });
 
 test.run();

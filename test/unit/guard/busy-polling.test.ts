@@ -274,7 +274,7 @@ test('a scale set’s job shows at once, by its EphemeralRunner, with its name a
 		spec: { githubConfigUrl: 'https://github.com/octo-org' },
 	};
 	api.put(paths.ephemeralRunners, runner);
-	world.runner('r1', { metadata: { ownerReferences: [owner] } });
+	world.scaleSetRunner('r1', { metadata: { ownerReferences: [owner] } });
 	await start();
 	await clock.pass(25_000);
 	github.calls.length = 0;

@@ -585,7 +585,7 @@ test('a scale-set runner whose EphemeralRunner gets its scope is tried again at 
 		uid: 'er-1',
 	};
 	api.put(paths.ephemeralRunners, { metadata: { name: 'r1', namespace: 'ci', uid: 'er-1' } });
-	world.runner('r1', { metadata: { annotations: recorded(), ownerReferences: [owner] } });
+	world.scaleSetRunner('r1', { metadata: { annotations: recorded(), ownerReferences: [owner] } });
 	await world.start();
 	await clock.pass(25_000);
 	assert.is(waits('r1'), 'scope-unknown');
@@ -610,7 +610,7 @@ test('an EphemeralRunner that changes or goes brings no deletion that nobody ask
 			metadata: { name, namespace: 'ci', uid: name === 'r1' ? 'er-1' : 'er-2' },
 			spec,
 		});
-	world.runner('r1', { metadata: { ownerReferences: [owner] } });
+	world.scaleSetRunner('r1', { metadata: { ownerReferences: [owner] } });
 	await world.start();
 	await clock.pass(25_000);
 	for (const name of ['r1', 'without-pod'])

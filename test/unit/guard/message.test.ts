@@ -23,6 +23,7 @@ const example: RunnerPod = {
 	name: 'linux-x7k2p-0',
 	runnerName: 'linux-x7k2p-0',
 	namespace: 'ci',
+	uncertain: 'no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container',
 	busyHint: { sinceMs: noon - 12 * 60_000, job: 'build (octo-org/app, run 42)' },
 };
 

@@ -68,6 +68,51 @@ test('another pod says that it is this runner: nothing is removed', async () => 
 	assert.equal(github.calls, []);
 	await world.stop(loop);
 });
+test('... also one of a scale set whose EphemeralRunner says so, and no longer when that names another place', async () => {
+	const { world, loop, clock, github, registered } = await lost();
+	github.set('r1', { status: 'offline', busy: true });
+	const metadata = { name: 'r1', namespace: 'other', uid: 'er-1' };
+	const owner = {
+		apiVersion: 'actions.github.com/v1alpha1',
+		kind: 'EphemeralRunner',
+		name: 'r1',
+		uid: 'er-1',
+	};
+	const claims = { metadata: { namespace: 'other', uid: 'uid-s', ownerReferences: [owner] } };
+	world.scaleSetRunner('r1', claims, 'unknown');
+	const registeredIn = (scope: string) => ({
+		metadata,
+		spec: { githubConfigUrl: `https://github.com/${scope}` },
+	});
+	world.api.put(paths.ephemeralRunners, registeredIn('Octo-Org'));
+	await clock.pass(minute);
+	assert.equal(github.calls, []);
+	world.api.put(paths.ephemeralRunners, registeredIn('elsewhere'));
+	await clock.pass(100);
+	world.runner('r1', { metadata: { uid: 'uid-again' } }, 'unknown');
+	await clock.pass(100);
+	world.api.drop(paths.pods, 'r1', 'ci');
+	github.set('r1', { status: 'offline', busy: false });
+	await clock.until('it is removed', () => !registered(), minute);
+	await world.stop(loop);
+});
+test('a look walks over no other pods, and of 6,000 pods that go the newest 5,000 are remembered', async () => {
+	const world = new World();
+	const loop = new StaleRegistrations(world.parts);
+	const names = Array.from({ length: 6_000 }, (_, index) => `r${index}`);
+	for (const name of names) world.runner(name, {}, 'unknown');
+	world.github.register('r0', { status: 'offline' });
+	world.github.register('r5999', { status: 'offline' });
+	await world.start();
+	world.cache.pods.values = () => {
+		throw new Error('all pods are walked over');
+	};
+	for (const name of names) world.api.drop(paths.pods, name, 'ci');
+	await world.clock.pass(60_000);
+	assert.equal([world.github.find('r0') !== undefined, world.github.find('r5999')], [true, undefined]);
+	assert.ok(world.github.count('list') <= 5, 'one list for all');
+	await world.stop(loop);
+});
 test('a successor of the same name has registered anew: nothing is removed', async () => {
 	const { world, loop, clock, github } = await lost();
 	github.set('r1', { status: 'offline' });

@@ -15,9 +15,10 @@ test('who no longer leads makes no claim, but writes what GitHub has answered', 
 	const asLeader = new RunnerPods(
 		writesOnlyWhile(api, () => leads),
 		signer,
+		'github.com',
 		clock.now,
 	);
-	const pods = new ExchangePods(asLeader, api, signer, clock.now);
+	const pods = new ExchangePods(asLeader, api, signer, 'github.com', clock.now);
 	const made = api.put('/api/v1/pods', { metadata: { name: 'r1', namespace: 'ci', uid: 'u' } } as never);
 	const pod = { namespace: 'ci', name: 'r1', uid: made.metadata.uid ?? '' };
 	const write = async (key: string, value: string, onlyIfUnchanged: boolean) => {

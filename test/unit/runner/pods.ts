@@ -1,5 +1,5 @@
 import { record } from '../../../admission/api/keys.ts';
-import type { Pod } from '../../../admission/api/kinds.ts';
+import type { Container, Pod } from '../../../admission/api/kinds.ts';
 import { Signer } from '../../../admission/cluster/signer.ts';
 import { type Facts, type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { recorded } from '../../../admission/runner/statements.ts';
@@ -19,6 +19,7 @@ export function pod(
 		RUNNER_ENTERPRISE: '',
 		RUNNER_NAME: 'r1',
 		RUNNER_EPHEMERAL: 'true',
+		GITHUB_URL: 'https://github.com/',
 		...change.env,
 	};
 	return {
@@ -44,6 +45,18 @@ export function pod(
 		status: change.status ?? running(),
 	};
 }
+
+/** The container of a scale set's runner, as ARC makes it. */
+export const jitContainer = (name: string): Container => ({
+	name: 'runner',
+	image: 'runner:1',
+	env: [
+		{
+			name: 'ACTIONS_RUNNER_INPUT_JITCONFIG',
+			valueFrom: { secretKeyRef: { name, key: 'jitToken' } },
+		},
+	],
+});
 
 export const running = (startedAt = '2026-11-23T12:00:00Z'): Pod['status'] => ({
 	phase: 'Running',

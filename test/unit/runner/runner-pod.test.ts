@@ -1,9 +1,8 @@
 import * as assert from 'uvu/assert';
 import type { EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { isRunnerPod, jobOf, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
-import { scopeFromConfigUrl } from '../../../admission/runner/scope.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod, runnerPod, running, trusting } from './pods.ts';
+import { jitContainer, noon, pod, runnerPod, running, trusting } from './pods.ts';
 
 const test = suite('runner pods');
 
@@ -30,22 +29,6 @@ test('any other pod is none: a label on a pod without a runner container, an unr
 		}),
 	);
 	assert.is(readRunnerPod({ metadata: { name: 'x' } }), undefined);
-});
-test('a repository wins over an organization over an enterprise', () => {
-	const env = { RUNNER_REPO: 'octo-org/app', RUNNER_ORG: 'octo-org', RUNNER_ENTERPRISE: 'octo' };
-	assert.equal(runnerPod({ env }).scope, { kind: 'repository', owner: 'octo-org', name: 'app' });
-	assert.equal(runnerPod({ env: { ...env, RUNNER_REPO: '' } }).scope, {
-		kind: 'organization',
-		name: 'octo-org',
-	});
-	assert.equal(runnerPod({ env: { RUNNER_ORG: '', RUNNER_ENTERPRISE: 'octo' } }).scope, {
-		kind: 'enterprise',
-		name: 'octo',
-	});
-});
-test('ephemeral unless it says otherwise', () => {
-	assert.ok(runnerPod().ephemeral);
-	assert.not(runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } }).ephemeral);
 });
 test('what GitHub said of an ephemeral runner is not about the one that was restarted in its place', () => {
 	const metadata = {
@@ -111,10 +94,10 @@ const scaleSetPod = (labels: Record<string, string>): Pod => ({
 		labels: { 'actions-ephemeral-runner': 'True', ...labels },
 		ownerReferences: [owner],
 	},
-	spec: { containers: [{ name: 'runner', env: [{ name: 'ACTIONS_RUNNER_INPUT_JITCONFIG' }] }] },
+	spec: { containers: [jitContainer('er')] },
 });
 const er: EphemeralRunner = {
-	metadata: { name: 'er' },
+	metadata: { name: 'er', uid: 'er-uid' },
 	spec: { githubConfigUrl: 'https://github.com/octo-org/app', githubConfigSecret: 'creds' },
 	status: {
 		runnerId: 9,
@@ -134,34 +117,8 @@ test('a scale-set pod: scope, credentials, id, job from its EphemeralRunner (A18
 	assert.is(read?.busyHint?.job, 'build (octo-org/app, run 42)');
 	assert.ok(read?.ephemeral);
 });
-test('... without it: scope from the labels, but never from one that ARC has cut at 63 characters', () => {
-	const scope = (labels: Record<string, string>) => readRunnerPod(scaleSetPod(labels))?.scope;
-	const repo = 'actions.github.com/repository';
-	const org = 'actions.github.com/organization';
-	assert.equal(scope({ [org]: 'octo-org' }), { kind: 'organization', name: 'octo-org' });
-	assert.equal(scope({ [org]: 'octo-org', [repo]: 'app' }), {
-		kind: 'repository',
-		owner: 'octo-org',
-		name: 'app',
-	});
-	assert.is(scope({ [org]: 'octo-org', [repo]: 'a'.repeat(63) }), undefined);
-	assert.is(scope({}), undefined);
-});
 test('a job without a name is told by its id', () => {
 	assert.is(jobOf({ metadata: { name: 'er' }, status: { jobId: 'j-1' } }), 'j-1');
 	assert.is(jobOf({ metadata: { name: 'er' }, status: {} }), undefined);
 });
-test('config URLs of repositories, organizations, enterprises, also on GHES', () => {
-	assert.equal(scopeFromConfigUrl('https://ghes.example/octo-org/'), {
-		kind: 'organization',
-		name: 'octo-org',
-	});
-	assert.equal(scopeFromConfigUrl('https://github.com/enterprises/octo'), {
-		kind: 'enterprise',
-		name: 'octo',
-	});
-	assert.is(scopeFromConfigUrl('https://github.com/a/b/c'), undefined);
-	assert.is(scopeFromConfigUrl('not a url'), undefined);
-});
-
 test.run();

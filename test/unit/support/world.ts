@@ -9,7 +9,7 @@ import { Events } from '../../../admission/kube/events.ts';
 import { nodeGoneOf, recordOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import { pod, signer, withSignedRecord } from '../runner/pods.ts';
+import { jitContainer, pod, signer, withSignedRecord } from '../runner/pods.ts';
 import { ApiServer, type Stored } from './api-server.ts';
 import { SimulatedClock } from './clock.ts';
 import { SimulatedGitHub } from './github.ts';
@@ -69,6 +69,7 @@ export class World {
 		this.pods = new RunnerPods(
 			api,
 			signer,
+			'github.com',
 			clock.now,
 			async (namespace, name) =>
 				this.cache.ephemeralRunners.get(namespace, name) ?? getEphemeralRunner(api, namespace, name),
@@ -153,6 +154,12 @@ export class World {
 	/** ... and when the node of its pod was missing then. @param sinceMs ms since the epoch */
 	nodeGone(name: string, sinceMs: number): Record<string, string> {
 		return nodeGoneOf(readRunnerPod(this.#made(name, {}))!, sinceMs, signer.signs) as Record<string, string>;
+	}
+
+	/** A scale set's pod; its EphemeralRunner is the test's own. */
+	scaleSetRunner(name: string, change: PodChange = {}, atGitHub?: Parameters<World['runner']>[2]): Stored {
+		const spec = { nodeName: 'node-1', containers: [jitContainer(name)] };
+		return this.runner(name, { ...change, spec }, atGitHub);
 	}
 
 	pod(name: string): Stored | undefined {

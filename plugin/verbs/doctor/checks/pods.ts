@@ -30,7 +30,7 @@ export const guardedPods: Check = (facts) => {
 			return [`${key}: unguarded: the webhook leaves out namespace ${pod.metadata.namespace}`];
 		if (layout?.kind === 'no-scope')
 			return [
-				`${key}: its repository, organization or enterprise is not known, so that its deletion is denied until its container stops`,
+				`${key}: which runner it is cannot be told (${layout.why}), so that its deletion is denied until its container stops`,
 			];
 		return [];
 	});

@@ -1,5 +1,5 @@
 /** Writes pods as the API server does in protobuf: field numbers from generated.proto of core/v1 and meta/v1. */
-import type { ContainerState, Pod } from '../../../../admission/api/kinds.ts';
+import type { ContainerState, EnvVar, Pod } from '../../../../admission/api/kinds.ts';
 
 /** Numbers, texts and messages under their field numbers, in order; undefined ones are left out. */
 export type Fields = [field: number, value: number | string | Buffer | undefined][];
@@ -64,9 +64,16 @@ function encodePod({ metadata, spec, status }: Pod): Buffer {
 			),
 		]),
 	);
-	const containers = (spec?.containers ?? []).map(({ name, env = [] }): Fields[number] => [
+	const containers = (spec?.containers ?? []).map(({ name, env = [], envFrom = [] }): Fields[number] => [
 		2,
-		message([1, name], ...env.map((one): Fields[number] => [7, pair(one.name, one.value)])),
+		message(
+			[1, name],
+			...env.map((one): Fields[number] => [
+				7,
+				message([1, one.name], [2, one.value], [3, sourceOf(one.valueFrom)]),
+			]),
+			...envFrom.map(({ prefix }): Fields[number] => [19, message([1, prefix])]),
+		),
 	]);
 	const conditions = (status?.conditions ?? []).map(({ type, status: value }): Fields[number] => [
 		2,
@@ -80,6 +87,17 @@ function encodePod({ metadata, spec, status }: Pod): Buffer {
 		[1, meta],
 		[2, message(...containers, [10, spec?.nodeName])],
 		[3, message([1, status?.phase], ...conditions, ...statuses)],
+	);
+}
+
+function sourceOf(source: EnvVar['valueFrom']): Buffer | undefined {
+	if (!source) return undefined;
+	const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = source;
+	return message(
+		[1, fieldRef && message([1, 'v1'], [2, fieldRef.fieldPath])],
+		[2, resourceFieldRef && message([2, 'limits.cpu'])],
+		[3, configMapKeyRef && message([2, 'key'])],
+		[4, secretKeyRef && message([1, message([1, secretKeyRef.name])], [2, secretKeyRef.key])],
 	);
 }
 

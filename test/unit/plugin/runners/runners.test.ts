@@ -24,8 +24,14 @@ interface Parts {
 	deleting?: boolean;
 }
 
+const named = (env: Parts['env'] = []) => [
+	...env,
+	{ name: 'RUNNER_NAME', value: 'r-0' },
+	{ name: 'RUNNER_EPHEMERAL', value: 'true' },
+];
+
 function pod(parts: Parts = {}): Pod {
-	const { container = 'runner', env = [{ name: 'RUNNER_ORG', value: 'octo-org' }] } = parts;
+	const { container = 'runner', env = named([{ name: 'RUNNER_ORG', value: 'octo-org' }]) } = parts;
 	return {
 		metadata: {
 			name: 'r-0',
@@ -115,14 +121,14 @@ test('set and scope, from ARC legacy and from scale sets', () => {
 		{ name: 'RUNNER_ORG', value: 'octo-org' },
 		{ name: 'RUNNER_REPO', value: 'octo-org/app' },
 	];
-	assert.is(scopeOf(pod({ env: both })), 'octo-org/app');
+	assert.is(scopeOf(pod({ env: named(both) })), 'octo-org', 'as the image: the organization wins');
 	assert.is(
 		scopeOf(
 			pod({
-				env: [
+				env: named([
 					{ name: 'RUNNER_REPO', value: '' },
 					{ name: 'RUNNER_ENTERPRISE', value: 'e' },
-				],
+				]),
 			}),
 		),
 		'enterprises/e',

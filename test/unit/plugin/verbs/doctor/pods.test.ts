@@ -34,7 +34,7 @@ for (const [what, name, more, level, words] of [
 		'runner-pods',
 		{ pods: podOf({ env: { RUNNER_ORG: '' } }) },
 		'warning',
-		'ci/r1: its repository, organization or enterprise is not known, so that its deletion is denied until its container stops',
+		'ci/r1: which runner it is cannot be told (no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container), so that its deletion is denied until its container stops',
 	],
 	[
 		'its container has another name',
