@@ -857,4 +857,43 @@ test('a container that stops while GitHub is being asked: the pod goes at once, 
 	await world.stop(loop);
 });
 
+test('a busy mark that no list confirms for long is a question: an idle runner goes, a busy one hears 422 and stays', async () => {
+	const { world, loop, clock, confirmed, github, gone } = setUp();
+	const marked = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
+	world.runner('idle', { metadata: marked });
+	world.runner('busy', { metadata: marked }, { busy: true });
+	await world.start();
+	await clock.pass(minute);
+	assert.equal(github.count('remove'), 0);
+	confirmed.busy = false;
+	for (const name of ['idle', 'busy']) world.edit(name, { labels: { team: 'a' } });
+	await gone('idle', minute);
+	await clock.pass(10 * minute);
+	assert.equal([github.count('remove'), world.deletions('busy').length], [2, 0], '422 once (invariant 5)');
+	await world.stop(loop);
+});
+test('a record that somebody wrote in another’s name, or copied from another pod, is not carried out', async () => {
+	const { world, loop, clock, github } = setUp();
+	world.runner('donor', { metadata: { annotations: recorded() } }, { busy: true });
+	const copied = world.annotations('donor');
+	world.runner('a', { metadata: { annotations: { ...recorded(), [record.proof]: 'AAAA' } } });
+	world.runner('b', { metadata: { annotations: copied } });
+	await world.start();
+	await clock.pass(10 * minute);
+	assert.equal([world.deletions('a').length, world.deletions('b').length], [0, 0]);
+	assert.equal(github.find('a') !== undefined && github.find('b') !== undefined, true);
+	await world.stop(loop);
+});
+test('a node that somebody says has been gone for long is waited for like any other', async () => {
+	const { world, loop, clock, api } = setUp();
+	const said = { [progress.nodeGoneSince]: '2020-01-01T00:00:00Z AAAA' };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...said } } }, { busy: true });
+	await world.start();
+	api.drop(paths.nodes, 'node-1');
+	await clock.pass(59_000);
+	assert.is(world.deletions('r1').length, 0);
+	await clock.until('it is let go', () => world.deletions('r1').length > 0, 10_000);
+	await world.stop(loop);
+});
+
 test.run();

@@ -1,0 +1,187 @@
+/** A review is a claim: what it says of the pod and its user is enough to refuse, and for nothing else. */
+import * as assert from 'uvu/assert';
+import { progress, record } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { deletePods } from '../../../admission/guard/delete-pods.ts';
+import { evictPods } from '../../../admission/guard/evict-pods.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
+import { suite } from '../../support/suite.ts';
+import { signer } from '../runner/pods.ts';
+import { World } from '../support/world.ts';
+
+const test = suite('reviews of deletions');
+
+/** A cluster, and somebody who sends reviews. */
+function setUp(change: { latencyMs?: number; gitHubMs?: number } = {}) {
+	const world = new World();
+	const { api, github, clock, pods, ports, events, metrics, log } = world;
+	api.latencyMs = change.latencyMs ?? 1;
+	github.answersAfterMs = change.gitHubMs ?? 0;
+	const dependencies = { pods, ports, events, metrics, log };
+	/** The answer, and after how many ms it came. */
+	async function send(asking: (at: number) => Promise<AdmissionResponse>) {
+		const fromMs = clock.now();
+		let answer: AdmissionResponse | undefined;
+		const sent = asking(fromMs).then((said) => {
+			answer = said;
+		});
+		const tookMs = await clock.until('it is answered', () => answer !== undefined, 20_000);
+		await sent;
+		const { allowed, status } = answer as unknown as AdmissionResponse;
+		return { allowed, reason: status?.details.causes[0]?.reason, message: status?.message, tookMs };
+	}
+	const base = { uid: 'review', namespace: 'ci', userInfo: { username: 'alice' } };
+	const arrival = (atMs: number, certified = false) => ({ atMs, caller: 'known', certified }) as const;
+	return {
+		...world,
+		world,
+		/** DELETE, with the pod as the review shows it. */
+		remove: (oldObject: Pod, more: { dryRun?: boolean; certified?: boolean } = {}) =>
+			send((atMs) =>
+				deletePods(
+					{ ...base, operation: 'DELETE', oldObject, dryRun: more.dryRun === true },
+					arrival(atMs, more.certified),
+					dependencies,
+				),
+			),
+		evict: (name: string) =>
+			send((atMs) =>
+				evictPods(
+					{ ...base, operation: 'CREATE', name, object: { metadata: { name } } },
+					arrival(atMs),
+					dependencies,
+				),
+			),
+	};
+}
+const copyOf = (world: World, name: string): Pod => structuredClone(world.pod(name) as Pod);
+const withEnv = (pod: Pod, name: string, value: string): Pod => {
+	const variable = pod.spec?.containers?.[0]?.env?.find((one) => one.name === name);
+	if (variable) variable.value = value;
+	return pod;
+};
+
+test('the same uid under another runner name, with a complete-timestamp: the real, busy pod keeps its job', async () => {
+	const { world, remove, github } = setUp();
+	world.runner('real', {}, { busy: true });
+	assert.is((await remove(copyOf(world, 'real'))).reason, 'busy');
+	const forged = withEnv(copyOf(world, 'real'), 'RUNNER_NAME', 'nobody');
+	forged.metadata.annotations = {
+		...forged.metadata.annotations,
+		[progress.completedAt]: '2026-11-23T12:00:30Z',
+		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+		[progress.refusal]: '',
+	};
+	const { allowed } = await remove(forged);
+	assert.not(allowed);
+	const after = readRunnerPod(world.pod('real') as Pod, { holds: signer.vouches });
+	assert.equal([after?.unregistered, after?.terminating], [undefined, false]);
+	assert.equal(
+		github.calls.filter((call) => call.startsWith('remove')),
+		['remove 1'],
+		'the 422, once',
+	);
+});
+test('a claim that the runner has ended, never started, is unregistered or another pod’s lets nothing go', async () => {
+	const { world, remove, github } = setUp();
+	world.runner(
+		'real',
+		{ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } },
+		{ busy: true },
+	);
+	const claims: [string, (pod: Pod) => unknown][] = [
+		['ended', (pod) => Object.assign(pod, { status: { phase: 'Succeeded' } })],
+		['never started', (pod) => Object.assign(pod, { status: { phase: 'Pending' } })],
+		['idle', (pod) => Object.assign(pod.metadata, { labels: {} })],
+		[
+			'unregistered',
+			(pod) => Object.assign(pod.metadata.annotations ?? {}, world.unregistered('real', 1, 0)),
+		],
+		[
+			'break-glass',
+			(pod) => Object.assign(pod.metadata.annotations ?? {}, { 'actions-runner/break-glass': 'x' }),
+		],
+		['another uid', (pod) => Object.assign(pod.metadata, { uid: 'another' })],
+	];
+	for (const [what, lie] of claims) {
+		const pod = copyOf(world, 'real');
+		lie(pod);
+		assert.not((await remove(pod)).allowed, what);
+	}
+	assert.equal([github.calls, world.pod('real')?.metadata.deletionTimestamp], [[], undefined]);
+});
+test('a pod that is not there, or has another uid: nothing is written anywhere', async () => {
+	const { world, remove, api } = setUp();
+	world.runner('real');
+	const gone = copyOf(world, 'real');
+	gone.metadata.name = 'gone';
+	assert.ok((await remove(gone)).allowed, 'the API server answers 404 itself');
+	const other = copyOf(world, 'real');
+	other.metadata.uid = 'another';
+	const { allowed, message } = await remove(other);
+	assert.not(allowed);
+	assert.match(
+		message ?? '',
+		/^pod real was replaced by another pod of its name\. Nothing is recorded: ask again\.$/,
+	);
+	assert.equal(api.callsTo('PATCH', /./), []);
+});
+test('a pod that is no runner’s in truth is not recorded, whatever the review shows', async () => {
+	const { world, remove, api } = setUp();
+	world.runner('real');
+	const shown = copyOf(world, 'real');
+	api.update<Pod>('/api/v1/pods', 'real', 'ci', (pod) => {
+		pod.metadata.labels = {};
+		pod.spec = { containers: [{ name: 'web' }] };
+	});
+	assert.ok((await remove(shown)).allowed);
+	assert.equal(api.callsTo('PATCH', /./), []);
+});
+test('who asked is a claim, and shown as one, unless the API server has shown its certificate', async () => {
+	const { world, remove } = setUp();
+	world.runner('a', {}, { busy: true });
+	world.runner('b', {}, { busy: true });
+	await remove(copyOf(world, 'a'));
+	await remove(copyOf(world, 'b'), { certified: true });
+	const options = (name: string) => world.annotations(name)[record.options];
+	assert.equal([options('a'), options('b')], ['{"via":"delete"}', '{"via":"delete","certified":true}']);
+});
+test('a caller that tries again and again costs no call to the API server', async () => {
+	const { world, remove, api } = setUp();
+	world.runner('real', { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
+	await remove(copyOf(world, 'real'));
+	api.calls.length = 0;
+	for (let time = 0; time < 10; time++) assert.is((await remove(copyOf(world, 'real'))).reason, 'busy');
+	assert.equal(api.calls, []);
+});
+
+for (const [latencyMs, gitHubMs] of [
+	[500, 6_000],
+	[0, 6_000],
+	[900, 100],
+	[2_400, 0],
+	[10_000, 0],
+] as const)
+	test(`API answers of ${latencyMs} ms, GitHub's of ${gitHubMs} ms: an eviction is refused within 4.2 s of its arrival`, async () => {
+		const { world, evict, remove } = setUp({ latencyMs, gitHubMs });
+		world.runner('real', {}, { busy: true });
+		const shown = copyOf(world, 'real');
+		for (const answer of [await evict('real'), await remove(shown)]) {
+			assert.not(answer.allowed);
+			assert.ok(answer.tookMs <= 4_200, `${answer.tookMs} ms`);
+		}
+	});
+test('what is said of the record is true: recorded where it is on the pod, and not where it could not be written', async () => {
+	const slow = setUp({ latencyMs: 3_000 });
+	slow.world.runner('real', {}, { busy: true });
+	const late = await slow.evict('real');
+	const written = slow.world.annotations('real')[record.requestedBy] !== undefined;
+	assert.is(/could NOT be recorded|Nothing is recorded/.test(late.message ?? ''), !written);
+	const quick = setUp();
+	quick.world.runner('real', {}, { busy: true });
+	assert.match((await quick.evict('real')).message ?? '', 'Recorded: ');
+	assert.ok(quick.world.annotations('real')[record.requestedBy]);
+});
+
+test.run();
