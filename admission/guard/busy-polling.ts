@@ -23,9 +23,9 @@ const oldAfterMs = 30_000;
 const unconfirmedAfterMs = 120_000;
 /** A scope that could not be listed is tried again after this, or when the account's own back-off says, if that is later. */
 const troubleRetryMs = 10_000;
-/** For this long after its container started, a runner without an id is polled for at the faster pace. */
+/** For this long after its container started, a runner that no list has shown is polled for at the faster pace. */
 const newcomerMs = 60_000;
-/** The faster pace: an id is on its pod within 3 s after its runner has registered, however many pages the list has. */
+/** The faster pace: a runner that has registered is known within 3 s, however many pages the list has. */
 const newcomerPollMs = 1_500;
 
 /**
@@ -240,7 +240,7 @@ export class BusyPolling {
 			};
 			group.pods.push({ key: `${namespace}/${pod.name}`, uid: pod.uid, runnerName: pod.runnerName });
 			group.awaited ||= pod.record !== undefined && !pod.ephemeral;
-			if (pod.runnerId === undefined) {
+			if (!pod.registered) {
 				group.newcomerUntilMs = Math.max(group.newcomerUntilMs, (pod.process.sinceMs ?? 0) + newcomerMs);
 			}
 			groups.set(key, group);

@@ -248,7 +248,7 @@ async function settleAbsent(
 }
 
 /** How often and after how many ms GitHub's 204 is written once more, where the API server gives no answer: it is said only once. */
-const finishTries = 5;
+const finishTries = 20;
 const finishAgainMs = 1_000;
 
 /**

@@ -1,4 +1,4 @@
-import { breakGlass } from '../../../admission/api/keys.ts';
+import { breakGlass, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import type { KubectlResult } from '../../cluster/kubectl.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -131,9 +131,9 @@ export class Space {
 
 	/** Waits until the server has seen these runners in GitHub's list. */
 	async listed(names: string[]): Promise<void> {
-		await eventually(`ids of ${names.join(', ')} are on their pods`, async () => {
+		await eventually(`GitHub's list has shown ${names.join(', ')}`, async () => {
 			const pods = await this.rig.pods(this.name);
-			const known = pods.filter((pod) => pod.metadata.annotations?.['actions-runner/runner-id']);
+			const known = pods.filter((pod) => pod.metadata.annotations?.[progress.registered]);
 			return names.every((name) => known.some((pod) => pod.metadata.name === name));
 		});
 	}
