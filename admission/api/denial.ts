@@ -2,6 +2,7 @@
  * What a denied deletion says to programs. A webhook can answer only a metav1.Status, and the API server passes its
  * `details.causes` on as they are: each fact is one cause. The message of the Status is for people and is never parsed.
  */
+import { printable } from './printable.ts';
 import type { DenyReason } from './reasons.ts';
 
 /** metav1.StatusCause. */
@@ -27,9 +28,13 @@ export interface Denial {
 
 /** The verdict's reason stands in the cause of field `runner`; every other fact in the cause of its own field. */
 export function causesOf({ reason, state, next, recorded, job, since }: Denial): Cause[] {
-	const fact = (field: keyof Denial, message: string): Cause => ({ reason: 'Fact', field, message });
+	const fact = (field: keyof Denial, message: string): Cause => ({
+		reason: 'Fact',
+		field,
+		message: printable(message),
+	});
 	return [
-		{ reason, field: 'runner', message: state },
+		{ reason, field: 'runner', message: printable(state) },
 		fact('next', next),
 		fact('recorded', String(recorded)),
 		...(job === undefined ? [] : [fact('job', job)]),

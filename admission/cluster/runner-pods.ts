@@ -1,6 +1,7 @@
 import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, Pod, RecordedOptions } from '../api/kinds.ts';
 import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
+import { printable } from '../api/printable.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
 import {
 	createObject,
@@ -134,7 +135,7 @@ export class RunnerPods {
 			type,
 			status: status ? 'True' : 'False',
 			reason,
-			message,
+			message: printable(message),
 			lastTransitionTime: new Date(this.#now()).toISOString(),
 		};
 		const patch = this.#client.request('PATCH', pathOf(pod, 'status'), {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ObjectMeta } from '../api/kinds.ts';
 import { collectionPath, resources } from '../api/paths.ts';
+import { printable } from '../api/printable.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type KubeClient, KubeError } from './client.ts';
 import type { Clock } from './clock.ts';
@@ -90,7 +91,7 @@ export class Events {
 			type,
 			reason,
 			action,
-			message: message.slice(0, 1_000),
+			message: printable(message).slice(0, 1_000),
 			source: { component },
 			reportingComponent: component,
 			reportingInstance: instance.slice(0, 128),

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { printable } from '../api/printable.ts';
 
 export type Log = pino.Logger;
 
@@ -20,7 +21,7 @@ export function createLog(level: string, format: LogFormat): Log {
 function asText(line: string): string {
 	const { level, time, msg, ...rest } = JSON.parse(line) as { level: string; time: string; msg?: string };
 	const pairs = Object.entries(rest).map(
-		([key, value]) => `${key}=${isPlain(value) ? value : JSON.stringify(value)}`,
+		([key, value]) => `${key}=${printable(isPlain(value) ? value : JSON.stringify(value))}`,
 	);
 	return `${[time.slice(11, 23), level.toUpperCase(), msg, ...pairs].filter(Boolean).join(' ')}\n`;
 }

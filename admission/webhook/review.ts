@@ -1,4 +1,5 @@
 import { type Cause, causesOf, type Denial } from '../api/denial.ts';
+import { printable } from '../api/printable.ts';
 
 /** The parts of admission.k8s.io/v1 AdmissionReview that are read. */
 export interface AdmissionRequest {
@@ -94,7 +95,7 @@ export function refused(
 			status: 'Failure',
 			code,
 			reason: statusReason[code],
-			message,
+			message: printable(message),
 			details: { ...(retryAfterSeconds ? { retryAfterSeconds } : {}), causes: causesOf(denial) },
 		},
 	};

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { names } from '../../admission/api/keys.ts';
 import { objectPath, resources } from '../../admission/api/paths.ts';
+import { printable } from '../../admission/api/printable.ts';
 import { readPath } from '../../admission/webhook/rules/caller-path.ts';
 import { guardAnswers } from '../guard/probe.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isForbidden, unlessNotFound } from '../kube/failure.ts';
-import { printable } from '../print/printable.ts';
 import { isWebhookConfiguration, type Manifest, nameOf } from './manifest.ts';
 import type { Objects } from './objects.ts';
 import { isServer } from './transforms.ts';

@@ -1,5 +1,5 @@
 import type { Pod } from '../../admission/api/kinds.ts';
-import { printable } from '../print/printable.ts';
+import { printable } from '../../admission/api/printable.ts';
 import { stateOf } from '../runners/state.ts';
 import { type RunnersSet, refOf } from '../sets/api.ts';
 import { shortName } from '../sets/names.ts';

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { printable } from '../../admission/api/printable.ts';
 
 const stdout = 1;
 const stderr = 2;
@@ -11,7 +12,7 @@ export function print(text: string): void {
 
 /** Writes an error, a warning or a note, with its line end. */
 export function printError(text: string): void {
-	writeAll(stderr, `${text}\n`);
+	writeAll(stderr, `${text.split('\n').map(printable).join('\n')}\n`);
 }
 
 /** May we redraw and colour? Only on a terminal that can. */

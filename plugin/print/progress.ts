@@ -1,6 +1,6 @@
 import { humanSpan } from '../../admission/api/duration.ts';
+import { printable } from '../../admission/api/printable.ts';
 import { isTerminal, print, printError } from './out.ts';
-import { printable } from './printable.ts';
 
 /** Shown as "TEXT for 12m: DETAIL". */
 export interface WaitingLine {

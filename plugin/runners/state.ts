@@ -1,7 +1,7 @@
 import { arc, busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
+import { printable } from '../../admission/api/printable.ts';
 import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-pod.ts';
-import { printable } from '../print/printable.ts';
 import { readPod } from './read.ts';
 
 /**

@@ -1,5 +1,6 @@
 import type { Denial } from '../../api/denial.ts';
 import { humanSpan } from '../../api/duration.ts';
+import { printable } from '../../api/printable.ts';
 import type { DenyReason } from '../../api/reasons.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Deny } from './decide.ts';
@@ -76,7 +77,7 @@ export function editRefusedTexts(pod: RunnerPod, edits: readonly string[]): Deni
 	const state = `runs: ${edits.join('; ')}`;
 	const next = 'To delete it when it is safe: ';
 	return {
-		message: fit(pod, 'busy', 'runs', oneLine(edits.join('; ')), next, 'kubectl runners delete'),
+		message: fit(pod, 'busy', 'runs', printable(edits.join('; ')), next, 'kubectl runners delete'),
 		facts: { reason: 'busy', state, next: 'the pod stays as it is', recorded: false },
 	};
 }
@@ -96,13 +97,13 @@ export function unreadableTexts(name: string, why: string): DenialTexts {
 	const state = 'may be a busy runner: the guard could not read the pod';
 	const start = `pod ${name} ${state}`;
 	const end = '. Nothing is recorded: try again.';
-	const detail = cut(oneLine(why), longestMessage - start.length - end.length - 3);
+	const detail = cut(printable(why), longestMessage - start.length - end.length - 3);
 	const message = `${detail ? `${start} (${detail})` : 'the guard could not read the pod'}${end}`;
 	return {
 		message,
 		facts: {
 			reason: 'internal-error',
-			state: `${state} (${oneLine(why)})`,
+			state: `${state} (${printable(why)})`,
 			next: 'the eviction has to be asked for again',
 			recorded: false,
 		},
@@ -132,11 +133,11 @@ function detailOf(pod: RunnerPod, { reason, detail }: Deny): string | undefined 
 		case 'registering':
 			return 'it may get a job at any moment';
 		case 'scope-unknown':
-			return pod.uncertain === undefined ? undefined : oneLine(pod.uncertain);
+			return pod.uncertain === undefined ? undefined : printable(pod.uncertain);
 		case 'name-taken':
 			return 'another pod is the runner of that name';
 		default:
-			return detail === undefined ? undefined : oneLine(detail);
+			return detail === undefined ? undefined : printable(detail);
 	}
 }
 
@@ -190,7 +191,7 @@ function fit(
 ): string {
 	const rest = (subject: string, clause: string) => `${subject} ${clause}. ${remembered}${command}`;
 	const names = ` ${pod.name} -n ${pod.namespace}`;
-	for (const subject of [`runner ${pod.runnerName}`, 'this runner']) {
+	for (const subject of [`runner ${printable(pod.runnerName)}`, 'this runner']) {
 		const room = longestMessage - (rest(subject, withDetail(summary, '', reason)) + names).length;
 		if (room >= 0) return rest(subject, withDetail(summary, cut(detail, room), reason)) + names;
 	}
@@ -204,7 +205,4 @@ function cut(text: string | undefined, room: number): string | undefined {
 }
 
 const jobName = (pod: RunnerPod): string | undefined =>
-	pod.busyHint?.job === undefined ? undefined : oneLine(pod.busyHint.job);
-
-/** Names of jobs and GitHub's words are written by others: a line break or an escape sequence must not reach a terminal. */
-const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+	pod.busyHint?.job === undefined ? undefined : printable(pod.busyHint.job);

@@ -1,6 +1,7 @@
 import { progress as keys, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { podPath } from '../../../admission/api/paths.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { CliError, exitCode, isCliError, usageError } from '../../errors.ts';
@@ -10,7 +11,6 @@ import { mapLimited } from '../../kube/limited.ts';
 import { despiteOtherWriters } from '../../kube/other-writers.ts';
 import { getPod } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
-import { printable } from '../../print/printable.ts';
 import { readPod } from '../../runners/read.ts';
 import { deletionRecord, isTerminating } from '../../runners/state.ts';
 import { namedRunners, printErrors, toCliError } from '../../runners/targets.ts';

@@ -1,7 +1,7 @@
+import { printable } from '../../../admission/api/printable.ts';
 import { defineVerb, type Verb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { print } from '../../print/out.ts';
-import { printable } from '../../print/printable.ts';
 import { complete } from './candidates.ts';
 import { type Shell, scripts } from './scripts.ts';
 

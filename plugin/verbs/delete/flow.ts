@@ -1,4 +1,5 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { type CliError, exitCode, CliError as Failure } from '../../errors.ts';
 import { describeDenial, isGuardUnreachable } from '../../guard/denial.ts';
@@ -6,7 +7,6 @@ import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/failure.ts';
 import { mapLimited } from '../../kube/limited.ts';
 import { print, printError } from '../../print/out.ts';
-import { printable } from '../../print/printable.ts';
 import { Progress } from '../../print/progress.ts';
 import { askDeletion, breakTheGlass, type Outcome } from '../../runners/ask.ts';
 import { Departures } from '../../runners/departures.ts';

@@ -1,4 +1,4 @@
-import { printable } from '../../print/printable.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { table } from '../../print/table.ts';
 import { count, type Finding, type Level } from './finding.ts';
 

@@ -1,3 +1,4 @@
+import { printable } from '../../../admission/api/printable.ts';
 import { isRunnerPod, podKey } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { integerFlag } from '../../cli/flag-types.ts';
@@ -10,7 +11,6 @@ import { connect } from '../../kube/connect.ts';
 import { mapLimited } from '../../kube/limited.ts';
 import { listPods } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
-import { printable } from '../../print/printable.ts';
 import { askEviction } from '../../runners/ask.ts';
 import { printErrors, toCliError } from '../../runners/targets.ts';
 import { namesSetsByKind } from '../../sets/names.ts';

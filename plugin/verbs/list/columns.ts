@@ -1,8 +1,8 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { ageSince } from '../../print/age.ts';
-import { printable } from '../../print/printable.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';

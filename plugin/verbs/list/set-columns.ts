@@ -1,6 +1,6 @@
+import { printable } from '../../../admission/api/printable.ts';
 import type { RunnerConfig, RunnerDeployment, RunnerSet } from '../../../admission/api/sets.ts';
 import { ageSince } from '../../print/age.ts';
-import { printable } from '../../print/printable.ts';
 import { type RunnersSet, wantedOf } from '../../sets/api.ts';
 import { setStateOf } from '../../sets/state.ts';
 

@@ -1,4 +1,4 @@
-import { printable } from '../../print/printable.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { redrawMs, type Screen, stdout, tickMs } from '../../print/progress.ts';
 
 /** Lines that are redrawn in place: when they change, at most five times a second, and once a second for the ages. */

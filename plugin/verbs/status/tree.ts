@@ -1,7 +1,7 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { ageSince } from '../../print/age.ts';
-import { printable } from '../../print/printable.ts';
 import { table } from '../../print/table.ts';
 import { deletionRecord, jobOf, stateOf } from '../../runners/state.ts';
 import { refOf } from '../../sets/api.ts';

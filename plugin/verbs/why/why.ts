@@ -1,6 +1,7 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress } from '../../../admission/api/keys.ts';
 import type { Pod, RecordedOptions } from '../../../admission/api/kinds.ts';
+import { printable } from '../../../admission/api/printable.ts';
 import { askerOf } from '../../../admission/runner/record.ts';
 import { podKey, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
@@ -12,7 +13,6 @@ import { getPod } from '../../kube/pods.ts';
 import { ageSince } from '../../print/age.ts';
 import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
-import { printable } from '../../print/printable.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';

@@ -13,6 +13,7 @@ import {
 	unreadableTexts,
 } from '../../../admission/guard/rules/message.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { refused } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 
@@ -129,6 +130,57 @@ test('the causes carry every fact, whole, and are read back as they were', () =>
 		undefined,
 		"somebody else's causes",
 	);
+});
+
+test('whatever stands in names, users, jobs and details: nothing that is told can steer a terminal', () => {
+	const odd = [
+		'\u001b[31m',
+		'\u009b2J',
+		'\n',
+		'\r',
+		'\u0000',
+		'\u0007',
+		'\u2028',
+		'\u202e',
+		'\u2066',
+		'é',
+		'a',
+		' ',
+		'$',
+	];
+	let seed = 20;
+	const random = (below: number) => {
+		seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+		return Math.floor((seed / 2 ** 31) * below);
+	};
+	const text = () => Array.from({ length: random(12) }, () => odd[random(odd.length)]).join('');
+	const steers = /[\p{Cc}\p{Zl}\p{Zp}\u202e\u2066]/u;
+	for (let round = 0; round < 2_000; round++) {
+		const pod: RunnerPod = {
+			...example,
+			runnerName: text(),
+			uncertain: text(),
+			nodeName: text(),
+			busyHint: { sinceMs: noon, job: text() },
+			record: { requestedAt: text(), requestedBy: text(), options: { via: 'delete' } },
+		};
+		const verdict = deny(denyReasons[random(denyReasons.length)] ?? 'busy', text());
+		const told = [
+			denialTexts(pod, verdict, true, noon),
+			editRefusedTexts(pod, [text(), text()]),
+			ownerLeavingTexts(pod, text()),
+			unreadableTexts(text(), text()),
+		].flatMap(({ message, facts }) => {
+			const response = refused('uid', { code: 409 }, message, facts);
+			const { status } = response as { status: { message: string } };
+			assert.ok(message.length <= longestMessage);
+			return [status.message, ...causesOf(facts).map((cause) => cause.message)];
+		});
+		assert.not(
+			told.some((one) => steers.test(one)),
+			JSON.stringify(told),
+		);
+	}
 });
 
 test.run();

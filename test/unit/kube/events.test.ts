@@ -33,6 +33,13 @@ test('two replicas that see the same change make one Event; the second says noth
 	assert.equal([api.calls.length, lines], [2, []]);
 });
 
+test('names and users of others cannot steer the terminal on which Events are read', async () => {
+	const { clock, events, messages } = replicas(1);
+	events[0]?.send(subject, 'Normal', 'A', 'Delete', 'runner a\u001b[2J\u009b31m,\nasked for by b\u202e');
+	await clock.settle();
+	assert.equal(messages(), ['runner a?[2J?31m, asked for by b?']);
+});
+
 test('times in a message do not make it another Event where the occasion is given', async () => {
 	const { clock, events, messages } = replicas(2);
 	events[0]?.send(subject, 'Normal', 'DeletionRecorded', 'Delete', 'busy for 3m2s', '7 alice');

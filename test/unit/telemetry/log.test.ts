@@ -33,6 +33,11 @@ test('text: key=value, on one line whatever an annotation says', () => {
 	);
 });
 
+test('text: nothing that steers a terminal, quoted or not', () => {
+	const line = written('text', { runner: 'a\u009b31m', users: ['\u009b2J\u202e'] }, 'denied');
+	assert.match(line, / denied runner="a\?31m" users=\["\?2J\?"\]\n$/);
+});
+
 test('json: one object a line', () => {
 	const line = written('json', { why: 'x\n{"level":"error"}' }, 'break-glass');
 	assert.is(line.split('\n').length, 2);

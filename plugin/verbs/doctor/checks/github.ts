@@ -1,5 +1,5 @@
+import { printable } from '../../../../admission/api/printable.ts';
 import type { CredentialReport } from '../../../../admission/api/report.ts';
-import { printable } from '../../../print/printable.ts';
 import type { Check } from '../facts.ts';
 import { count, type Level, worst } from '../finding.ts';
 

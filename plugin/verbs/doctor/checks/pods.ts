@@ -1,8 +1,8 @@
 import { humanSpan } from '../../../../admission/api/duration.ts';
 import { busy, deletionPendingCondition, guardWebhook, names } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
+import { printable } from '../../../../admission/api/printable.ts';
 import { podKey } from '../../../../admission/runner/runner-pod.ts';
-import { printable } from '../../../print/printable.ts';
 import { deletionRecord, isBusy, isTerminating } from '../../../runners/state.ts';
 import { type Budget, type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
