@@ -141,6 +141,29 @@ test('not registered yet: looked for every 10 s, given up after 10 min (A7)', as
 	assert.ok(clock.now() >= Date.parse('2026-11-23T12:10:00Z'), `${tookMs} ms after 8 min`);
 	await world.stop(loop);
 });
+test('a runner that has not registered 10 min after its start goes when two lists, a minute apart, lack it (A7)', async () => {
+	const { world, loop, clock, github, waits } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown'); // has run since 12:00, it is 12:01
+	await world.start();
+	await clock.pass(8 * minute + 58_000);
+	assert.equal([waits('r1'), world.deletions('r1').length], ['registering', 0]);
+	const tookMs = await clock.until('it goes', () => world.deletions('r1').length > 0, 3 * minute);
+	assert.ok(tookMs >= 60_000 && tookMs < 90_000, `${tookMs} ms after the ten minutes`);
+	assert.is(github.count('remove'), 0);
+	await world.stop(loop);
+});
+test('an ephemeral runner that GitHub had and lists no more goes a minute later, and a list that shows it again begins anew', async () => {
+	const { world, loop, clock, github, gone, waits } = setUp();
+	const annotations = () => ({ ...recorded(), ...world.listed('r1', 1) });
+	world.runner('r1', { metadata: { annotations: annotations() } });
+	github.leave('r1');
+	await world.start();
+	await clock.pass(30_000);
+	assert.equal([waits('r1'), github.count('remove')], ['unregistering', 1]);
+	await gone('r1', 2 * minute);
+	assert.is(github.count('remove'), 1, 'a look into the list is enough then');
+	await world.stop(loop);
+});
 test('a runner that registers while it is waited for is unregistered then, and goes (A7)', async () => {
 	const { world, loop, clock, github, gone } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
