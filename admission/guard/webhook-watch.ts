@@ -26,8 +26,7 @@ const stepMs = 1_000;
 
 /**
  * Watches whether the API server still asks the guard (H2): somebody may have deleted its webhook or set its failurePolicy
- * to Ignore. It does not share the informers of certificates/webhook-configurations.ts, which do not run if certificates
- * come from files. Of each configuration only the names and policies are kept.
+ * to Ignore. Of each configuration only the names and policies are kept.
  */
 export class WebhookWatch {
 	readonly #informers: Record<Kind, Informer<Configuration>>;

@@ -72,6 +72,8 @@ export interface Facts {
 	pods: Fetched<Pod[]>;
 	/** The one namespace that `pods` is from; undefined: all. */
 	podsOf: string | undefined;
+	/** Namespaces with pods that have nothing of a runner and have not ended, as far as pods may be listed. */
+	sharedNamespaces: readonly string[];
 	/** Owners of scale-set pods, whose scope stands there; looked for only where there are such pods. */
 	ephemeralRunners: Fetched<EphemeralRunner[]>;
 	/** Back-stop PodDisruptionBudgets. */

@@ -83,18 +83,28 @@ export async function fetchFacts(
 }
 
 /** Pods of all namespaces, or of the context's namespace where the others may not be listed. */
-async function fetchPods(client: KubeClient, signal: AbortSignal): Promise<Pick<Facts, 'pods' | 'podsOf'>> {
-	const keep = (pod: Parameters<typeof layoutOf>[0]) => layoutOf(pod) !== undefined;
+async function fetchPods(
+	client: KubeClient,
+	signal: AbortSignal,
+): Promise<Pick<Facts, 'pods' | 'podsOf' | 'sharedNamespaces'>> {
+	const shared = new Set<string>();
+	const keep = (pod: Pod) => {
+		if (layoutOf(pod) !== undefined) return true;
+		if (!/^(Succeeded|Failed)$/.test(pod.status?.phase ?? '')) shared.add(pod.metadata.namespace ?? '');
+		return false;
+	};
 	const fetch = (namespace: string | undefined, where: string) =>
 		attempt(`list pods ${where}`, signal, async () => {
 			return (await listWholePods(client, { namespace }, keep, signal)).pods;
 		});
 	const everywhere = await fetch(undefined, 'of all namespaces');
-	if (everywhere.kind !== 'forbidden') return { pods: everywhere, podsOf: undefined };
+	if (everywhere.kind !== 'forbidden')
+		return { pods: everywhere, podsOf: undefined, sharedNamespaces: [...shared] };
 	const here = await fetch(client.namespace, `in namespace ${client.namespace}`);
+	const sharedNamespaces = [...shared];
 	return here.kind === 'found'
-		? { pods: here, podsOf: client.namespace }
-		: { pods: everywhere, podsOf: undefined };
+		? { pods: here, podsOf: client.namespace, sharedNamespaces }
+		: { pods: everywhere, podsOf: undefined, sharedNamespaces };
 }
 
 /** EphemeralRunners, if a pod's scope is known from nowhere else. */

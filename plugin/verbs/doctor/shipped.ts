@@ -29,5 +29,8 @@ export const consequences: Record<string, string> = {
 	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are made without a token',
 };
 
+/** It takes the namespaces that are labelled so, and the other eviction webhook leaves them out. */
+export const failClosedWebhook = 'evictions-fail-closed.runners-admission.svc';
+
 /** Without this webhook only the back-stop PodDisruptionBudget stops evictions. */
 export const evictionsWebhook = 'evictions.runners-admission.svc';

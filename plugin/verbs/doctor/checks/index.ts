@@ -2,6 +2,7 @@ import type { Check, Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { caBundle } from './ca-bundle.ts';
 import { apiServer, setKindsServed } from './cluster.ts';
+import { failClosed } from './fail-closed.ts';
 import { credentials, rateBudget } from './github.ts';
 import { paths } from './paths.ts';
 import { evictions, guardedPods, stuckPods } from './pods.ts';
@@ -25,6 +26,7 @@ const checks: readonly Check[] = [
 	rateBudget,
 	guardedPods,
 	evictions,
+	failClosed,
 	stuckPods,
 	setKindsServed,
 ];

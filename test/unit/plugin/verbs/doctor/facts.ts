@@ -73,6 +73,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
 		namespaces: found([named('ci'), named('runners-system')]),
 		pods: found([]),
 		podsOf: undefined,
+		sharedNamespaces: [],
 		ephemeralRunners: found([]),
 		budgets: found([budget(1_000_000), budget(1_000_000, undefined, 'unknown')]),
 		setResources: found(['runnersets', 'runnerdeployments', 'runners', 'runnersets/status']),

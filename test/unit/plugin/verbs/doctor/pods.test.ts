@@ -4,9 +4,10 @@ import type { Pod } from '../../../../../admission/api/kinds.ts';
 import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
 import { layoutOf } from '../../../../../plugin/verbs/doctor/layouts.ts';
 import { selects } from '../../../../../plugin/verbs/doctor/selector.ts';
+import { failClosedWebhook } from '../../../../../plugin/verbs/doctor/shipped.ts';
 import { suite } from '../../../../support/suite.ts';
 import { pod as runnerPod } from '../../../runner/pods.ts';
-import { ago, budget, check, found } from './facts.ts';
+import { ago, budget, check, configuration, found, webhooks } from './facts.ts';
 
 const test = suite('plugin: doctor, runner pods');
 
@@ -14,6 +15,8 @@ const podOf = (change: Parameters<typeof runnerPod>[0]): Facts['pods'] => found(
 const container = (name: string, variables: Record<string, string>): Pod['spec'] => ({
 	containers: [{ name, env: Object.entries(variables).map(([key, value]) => ({ name: key, value })) }],
 });
+const labelled = (name: string): Facts['namespaces'] =>
+	found([{ metadata: { name, labels: { 'actions-runner/evictions': 'fail-closed' } } }]);
 const asked = (seconds: number) => ({
 	[record.requestedBy]: 'alice',
 	[record.requestedAt]: ago(seconds),
@@ -57,6 +60,33 @@ for (const [what, name, more, level, words] of [
 		{ pods: podOf({ metadata: { namespace: 'other' } }) },
 		'warning',
 		'namespace other has no PodDisruptionBudget runners-admission-busy and runners-admission-unknown, or one that somebody has changed',
+	],
+	['runners only', 'fail-closed', { pods: podOf({}) }, 'ok', 'ci'],
+	['beside other pods', 'fail-closed', { pods: podOf({}), sharedNamespaces: ['ci'] }, 'ok', ''],
+	[
+		'not even recognised',
+		'fail-closed',
+		{ pods: podOf({ spec: container('agent', { RUNNER_ORG: 'o' }) }) },
+		'ok',
+		'',
+	],
+	['labelled', 'fail-closed', { pods: podOf({}), namespaces: labelled('ci') }, 'ok', ''],
+	[
+		'labelled beside other pods',
+		'fail-closed',
+		{ pods: podOf({}), namespaces: labelled('ci'), sharedNamespaces: ['ci'] },
+		'warning',
+		'ci',
+	],
+	[
+		'labelled, and no webhook for that',
+		'fail-closed',
+		{
+			namespaces: labelled('ci'),
+			validating: configuration(webhooks('validating').filter(({ name }) => name !== failClosedWebhook)),
+		},
+		'error',
+		'ci',
 	],
 	['waits, not for long', 'deletions', { pods: podOf({ metadata: { annotations: asked(599) } }) }, 'ok', ''],
 	[

@@ -1,0 +1,60 @@
+/** The webhooks in manifests/, and what the server and the plugin know of them. */
+import { readFileSync } from 'node:fs';
+import { loadAll } from 'js-yaml';
+import * as assert from 'uvu/assert';
+import { webhookRoutes } from '../../../admission/api/webhooks.ts';
+import type { Webhook } from '../../../plugin/verbs/doctor/facts.ts';
+import { selects } from '../../../plugin/verbs/doctor/selector.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('webhooks in the manifests');
+
+interface Entry extends Webhook {
+	timeoutSeconds: number;
+	clientConfig: { service: { path?: string } } & Webhook['clientConfig'];
+}
+
+const entries = (path: string) =>
+	(
+		loadAll(readFileSync(new URL(`../../../manifests/${path}`, import.meta.url), 'utf8')) as {
+			webhooks: Entry[];
+		}[]
+	).flatMap(({ webhooks }) => webhooks);
+const validating = entries('base/webhooks.yaml');
+const mutating = entries('sets/webhooks.yaml');
+
+test('the server knows where each leads, and writes the path itself: none is in a manifest', () => {
+	assert.equal(
+		validating.map(({ name }) => name),
+		Object.keys(webhookRoutes.validating),
+	);
+	assert.equal(
+		mutating.map(({ name }) => name),
+		Object.keys(webhookRoutes.mutating),
+	);
+	for (const { name, clientConfig } of [...validating, ...mutating])
+		assert.is(clientConfig.service.path, undefined, name);
+});
+test('of the two for evictions each namespace has one, the server’s own none; both wait for long', () => {
+	const both = validating.filter(({ name }) => name.startsWith('evictions'));
+	const askedIn = (name: string, label?: string) =>
+		both
+			.filter(({ namespaceSelector }) =>
+				selects(namespaceSelector, {
+					'kubernetes.io/metadata.name': name,
+					...(label === undefined ? {} : { 'actions-runner/evictions': label }),
+				}),
+			)
+			.map(({ failurePolicy }) => failurePolicy);
+	assert.equal(askedIn('ci'), ['Ignore']);
+	assert.equal(askedIn('ci', ''), ['Ignore']);
+	assert.equal(askedIn('ci', 'fail-open'), ['Ignore']);
+	assert.equal(askedIn('ci', 'fail-closed'), ['Fail']);
+	for (const label of [undefined, 'fail-closed']) assert.equal(askedIn('runners-system', label), []);
+	assert.equal(
+		both.map(({ timeoutSeconds }) => timeoutSeconds),
+		[15, 15],
+	);
+});
+
+test.run();
