@@ -331,7 +331,8 @@ async function isTerminating(client: KubeClient, name: string): Promise<boolean>
 function listen(server: NetServer, port: number): Promise<void> {
 	return new Promise((resolve, reject) => {
 		server.once('error', reject);
-		server.listen(port, () => resolve());
+		// A flood of connections must not fill the queue, or the API server's comes a second later. The kernel has its own limit.
+		server.listen({ port, backlog: 4_096 }, () => resolve());
 	});
 }
 

@@ -101,10 +101,10 @@ export function refused(
 	};
 }
 
-/** A body that is no AdmissionReview v1 request; `status` is the HTTP answer. */
+/** A body that is no AdmissionReview v1 request, or is not read; `status` is the HTTP answer. */
 export class BadReview extends Error {
-	readonly status: 400 | 413 | 415;
-	constructor(status: 400 | 413 | 415, message: string) {
+	readonly status: 400 | 413 | 415 | 503;
+	constructor(status: 400 | 413 | 415 | 503, message: string) {
 		super(message);
 		this.status = status;
 	}

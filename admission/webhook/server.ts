@@ -4,7 +4,9 @@ import express, { type ErrorRequestHandler, type Request, type Response } from '
 import type { Route } from '../api/webhooks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { bodyReader } from './body.ts';
 import type { Callers } from './callers.ts';
+import { Connections } from './connections.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -16,17 +18,12 @@ import {
 } from './review.ts';
 import { routeByContent, routeNamed } from './rules/route.ts';
 
-/** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
-const bodyLimit = 3 * 1024 * 1024;
-
 /**
  * Time limits against clients that open a connection and send nothing, or one byte at a time. The API server sends its
  * few KiB at once, and gives up after its webhook's timeout of 5 s.
  */
 const firstBytesMs = 5_000;
 const wholeRequestMs = 10_000;
-/** The API server uses one connection for each review under way. At about 50 KiB each, this many fit into the memory limit. */
-const mostConnections = 1_000;
 
 export type Handler = (
 	request: AdmissionRequest,
@@ -67,8 +64,8 @@ export interface WebhookServer {
  * stranger the content of the review counts, whatever the path. A review never gets a 4xx because of its path: the API
  * server, which may read the configurations a moment late, would let an eviction pass.
  *
- * They use express on `https`, not http2: express 5 crashes there at
- * the first request (measured), and the API server speaks HTTP/1.1 as well.
+ * They use express on `https`, not http2: express 5 crashes there at the first request (measured), and the API server
+ * speaks HTTP/1.1 as well.
  */
 export function createWebhookServer({
 	handlers,
@@ -81,13 +78,11 @@ export function createWebhookServer({
 }: WebhookServerOptions): WebhookServer {
 	const { clientCa } = tls;
 	const app = express().disable('x-powered-by').disable('etag');
+	const readBody = bodyReader();
+	const connections = new Connections(() => performance.now());
 	let inFlight = 0;
 	let leaving = false;
 
-	app.use((_request, response, next) => {
-		if (leaving) response.set('connection', 'close');
-		next();
-	});
 	app.use(async (request, response) => {
 		if (request.method !== 'POST') {
 			response.status(405).set({ allow: 'POST', connection: 'close' }).type('text/plain').send('only POST\n');
@@ -99,13 +94,16 @@ export function createWebhookServer({
 			caller,
 			certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
 		};
+		// A stranger's is never kept; that of a known caller not for ever.
+		const isLast = caller === 'known' ? connections.known(request.socket) : true;
+		if (isLast || leaving) response.set('connection', 'close');
 		if (caller === 'known') whenTooLate(request, response, arrival.atMs, now, () => callers.spoil());
 		inFlight += 1;
 		const answered = metrics.reviewStarted();
 		let route = caller === 'known' && named !== undefined ? routeNamed(named) : undefined;
 		let allowed = false;
 		try {
-			const review = parseReview(await readBody(request));
+			const review = parseReview(await readBody(request, caller));
 			route ??= routeByContent(review);
 			const handler = route && (caller === 'known' ? handlers : strangers)[route];
 			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
@@ -146,7 +144,7 @@ export function createWebhookServer({
 		},
 		app,
 	);
-	server.maxConnections = mostConnections;
+	connections.watch(server);
 	server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'TLS handshake failed'));
 	// client-go closes idle connections after 90 s, and must be the first to do so: with Node's default of 5 s the server
 	// sometimes closes one that is just being reused, and a deletion fails with 500 (measured).
@@ -184,30 +182,5 @@ function whenTooLate(
 	const waitMs = seconds === undefined ? longestWaitMs : Number(seconds) * 1000;
 	response.once('close', () => {
 		if (!response.writableFinished || now() - startedMs > waitMs) callBack();
-	});
-}
-
-/** The request's body. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted. */
-function readBody(request: Request): Promise<Buffer> {
-	const type = request.headers['content-type'] ?? '';
-	if (!/^application\/json\s*(;|$)/i.test(type)) {
-		return Promise.reject(new BadReview(415, `content type ${type || '(none)'} is not application/json`));
-	}
-	const tooLarge = new BadReview(413, `the body is over ${bodyLimit} bytes`);
-	if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return Promise.reject(tooLarge);
-	return new Promise((resolve, reject) => {
-		const chunks: Buffer[] = [];
-		let size = 0;
-		request.on('data', (chunk: Buffer) => {
-			size += chunk.length;
-			if (size <= bodyLimit) chunks.push(chunk);
-			else {
-				request.removeAllListeners('data').pause(); // not destroyed, because the answer is still to be sent
-				reject(tooLarge);
-			}
-		});
-		request.once('end', () => resolve(Buffer.concat(chunks)));
-		request.once('error', reject);
-		request.once('aborted', () => reject(new BadReview(400, 'the caller closed the connection')));
 	});
 }

@@ -54,7 +54,7 @@ export function isCurrent(epoch: number, newest: Newest | undefined, nowMs: numb
  */
 export function dueAtMs(newest: number, spoiled: number | undefined): number {
 	const madeMs = newest * 1000;
-	return madeMs + (spoiled !== undefined && newest <= spoiled ? epochLastsAtLeastMs : epochLastsMs);
+	return madeMs + (newest <= (spoiled ?? 0) ? epochLastsAtLeastMs : epochLastsMs);
 }
 
 /** The epoch after this one. Another replica's clock may have been ahead of ours. */

@@ -17,3 +17,39 @@ export const clockSkewMs = 60_000;
 
 /** An epoch is not replaced earlier than this, whatever happens: API servers make new connections after each change. */
 export const epochLastsAtLeastMs = 60_000;
+
+/** All connections: at about 50 KiB each, this many fit into the memory limit. */
+export const mostConnections = 1_000;
+
+/**
+ * Connections on which no known caller has asked yet, and of these of one address. The API server opens one for each review
+ * that is under way, up to its own limit of 200 writes at a time, and asks on it within milliseconds.
+ */
+export const mostUnproven = 512;
+export const mostUnprovenOfOneAddress = 32;
+
+/** The limit for one address closes no connection that is younger: an API server may open many in one moment. */
+export const unprovenGraceMs = 1_000;
+
+/**
+ * An address from which no known caller has asked may open so many connections in so long; above that they are closed
+ * before their handshake. An API server sends up to 200 writes at a time.
+ */
+export const mostNewOfOneAddress = 200;
+export const newConnectionsWindowMs = 1_000;
+
+/** Addresses from which a known caller has asked: so many, each for so long. An API server has one or a few. */
+export const mostTrustedAddresses = 64;
+export const addressTrustedForMs = 60 * 60_000;
+
+/**
+ * A known caller's connection ends with the first answer after so long, or after so many. The API server keeps
+ * connections for as long as it uses them, also to a replica that has frozen or is not behind the Service any more; a new
+ * one, which may lead to another replica, costs a TLS handshake of some ms.
+ */
+export const connectionLastsMs = 10_000;
+export const mostRequestsOfOneConnection = 200;
+
+/** A body of a stranger that may be larger than this counts as large, and only a few of those are read at a time. */
+export const largeBodyBytes = 64 * 1024;
+export const mostLargeBodiesOfStrangers = 8;

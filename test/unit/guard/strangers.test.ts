@@ -17,13 +17,12 @@ const test = suite('strangers');
 const live = pod({});
 
 /** The one thing that a stranger may cause is that a pod is read: all else would not be there. */
-function reviewing(stored: Pod | 'none' | Promise<Pod> | Error = live) {
+function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 	const read: string[] = [];
 	const handlers = strangers({
 		pods: {
 			get: async (namespace, name) => {
 				read.push(`${namespace}/${name}`);
-				if (stored instanceof Error) throw stored;
 				return stored === 'none' ? undefined : stored;
 			},
 		},
@@ -118,7 +117,11 @@ test('the probe is not answered: only the API server’s path proves that it rea
 	assert.is((await reviewing('none').evict(probe.pod, { dryRun: true })).warnings, undefined);
 });
 test('a pod that cannot be read, or is of no sensible form, is not evicted', async () => {
-	assert.is(codeOf(await reviewing(new Error('timed out')).evict()), 429);
+	for (const failure of [new Error('timed out'), 'timed out']) {
+		const answer = await reviewing(Promise.reject(failure)).evict();
+		assert.is(codeOf(answer), 429);
+		assert.match(answer.status?.message ?? '', '(timed out)');
+	}
 	const odd = { metadata: { name: 'r1' }, spec: { containers: [null] } } as unknown as Pod;
 	assert.is(codeOf(await reviewing(odd).evict()), 429);
 });

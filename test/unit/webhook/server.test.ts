@@ -1,7 +1,8 @@
 /** The admission port over real TLS. */
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
@@ -13,6 +14,15 @@ import {
 	type Arrival,
 	allowed,
 } from '../../../admission/webhook/review.ts';
+import {
+	connectionLastsMs,
+	largeBodyBytes,
+	mostLargeBodiesOfStrangers,
+	mostRequestsOfOneConnection,
+	mostUnproven,
+	mostUnprovenOfOneAddress,
+	unprovenGraceMs,
+} from '../../../admission/webhook/rules/policy.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueServer } from '../../cluster/certificates.ts';
 import { deletion, review as reviewOf } from '../../e2e/support/webhook-post.ts';
@@ -57,7 +67,9 @@ test.before(async (context) => {
 		log: pino({ level: 'debug' }, { write: (line: string) => void context.log.push(line) }),
 	});
 	const { server } = context.webhook;
-	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+	await new Promise<void>((resolve) =>
+		server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, resolve),
+	);
 	context.port = (server.address() as AddressInfo).port;
 	context.agent = new Agent({ ca: authority.cert, keepAlive: true, maxSockets: 1 });
 });
@@ -152,6 +164,105 @@ test('an answer that the API server did not wait for spoils the path, that of a 
 		context.seen.length = 0;
 	}
 });
+test('a known caller’s connection ends after 200 requests, or with the first answer after 10 s; a stranger’s at once', async (context) => {
+	const { agent, port, callers } = context;
+	const path = knownPath('/pods/delete', callers);
+	const endOf = async (asked: string) => (await review(agent, port, asked)).headers.connection;
+	assert.is(await endOf('/'), 'close');
+	const ends: string[] = [];
+	for (let request = 1; request <= 2 * mostRequestsOfOneConnection; request++)
+		if ((await endOf(path)) === 'close') ends.push(`${request}`);
+	assert.equal(ends, ['200', '400']);
+	const { now } = performance;
+	try {
+		assert.is(await endOf(path), 'keep-alive');
+		performance.now = () => now.call(performance) + connectionLastsMs - 1_000;
+		assert.is(await endOf(path), 'keep-alive');
+		performance.now = () => now.call(performance) + connectionLastsMs;
+		assert.is(await endOf(path), 'close');
+	} finally {
+		performance.now = now;
+	}
+});
+test('strangers’ large bodies: a few at a time, the API server’s always, small ones always', async (context) => {
+	const { port, callers, agent } = context;
+	const large = 'x'.repeat(largeBodyBytes);
+	const held = Array.from({ length: mostLargeBodiesOfStrangers }, () => {
+		const call = httpsRequest({
+			...hanging(port),
+			path: '/',
+			headers: { ...json, 'content-length': largeBodyBytes + 1 },
+		});
+		call.on('error', () => {});
+		call.write('{');
+		return call;
+	});
+	await eventually(
+		'they are being read',
+		async () => (await review(agent, port, '/', { large })).statusCode === 503,
+	);
+	assert.is((await review(agent, port, '/')).statusCode, 200);
+	assert.is((await review(agent, port, knownPath('/pods/delete', callers), { large })).statusCode, 200);
+	for (const call of held) call.destroy();
+	await eventually(
+		'there is room again',
+		async () => (await review(agent, port, '/', { large })).statusCode === 200,
+	);
+});
+test('1,000 connections of the API server’s own address that say nothing: half of them stay, and reviews are answered', async (context) => {
+	const { agent, port, callers, webhook } = context;
+	const path = knownPath('/pods/delete', callers);
+	assert.is((await review(agent, port, path)).statusCode, 200);
+	const delay = monitorEventLoopDelay({ resolution: 5 });
+	delay.enable();
+	let closed = 0;
+	const sockets = Array.from({ length: 1_000 }, () => {
+		const socket = connectTcp(port, '127.0.0.1');
+		socket.on('error', () => {});
+		socket.once('close', () => closed++);
+		return socket;
+	});
+	const took: number[] = [];
+	for (let time = 0; time < 50; time++) {
+		const startedMs = performance.now();
+		const fresh = new Agent({ ...agent.options, keepAlive: false });
+		assert.is((await review(time % 2 ? agent : fresh, port, path)).statusCode, 200);
+		took.push(performance.now() - startedMs);
+	}
+	delay.disable();
+	const open = await new Promise<number>((resolve) =>
+		webhook.server.getConnections((_, count) => resolve(count)),
+	);
+	const worst = Math.max(...took).toFixed(0);
+	console.log(
+		`${open} open, ${closed} closed; slowest review ${worst} ms; event-loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(0)} ms`,
+	);
+	assert.ok(open <= mostUnproven + 2, `${open} open`);
+	for (const socket of sockets) socket.destroy();
+});
+test('1,000 connections of an address that never asked: 200 get in, and 32 stay when more come a second later', async (context) => {
+	const { port, webhook } = context;
+	const open = () =>
+		new Promise<number>((resolve) => webhook.server.getConnections((_, count) => resolve(count)));
+	await eventually('nobody is there', async () => (await open()) <= 1);
+	const connect = () => {
+		const socket = connectTcp({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+		socket.on('error', () => {});
+		return socket;
+	};
+	let ended = 0;
+	const sockets = Array.from({ length: 1_000 }, () =>
+		connect()
+			.once('close', () => ended++)
+			.resume(),
+	);
+	await eventually('most are closed', () => ended >= 800);
+	assert.is(ended, 800);
+	await sleep(unprovenGraceMs);
+	sockets.push(connect());
+	await eventually('the oldest go', async () => (await open()) <= mostUnprovenOfOneAddress + 1);
+	for (const socket of sockets) socket.destroy();
+});
 test('while it leaves it answers, and each answer ends its connection, so that none is cut under a review', async ({
 	webhook,
 	callers,
@@ -163,6 +274,15 @@ test('while it leaves it answers, and each answer ends its connection, so that n
 	const last = await review(agent, port, knownPath('/pods/delete', callers));
 	assert.is(last.statusCode, 200);
 	assert.is(last.headers.connection, 'close');
+});
+
+const json = { 'content-type': 'application/json' };
+const hanging = (port: number) => ({
+	host: '127.0.0.1',
+	port,
+	method: 'POST',
+	agent: false as const,
+	rejectUnauthorized: false,
 });
 
 interface Answer extends IncomingMessage {
@@ -182,8 +302,7 @@ function review(
 ): Promise<Answer> {
 	const request = { ...deletion({ metadata: { name: 'a' } }), ...change };
 	return new Promise((resolve, reject) => {
-		const headers = { 'content-type': 'application/json' };
-		const call = httpsRequest({ agent, host: '127.0.0.1', port, path, method, headers });
+		const call = httpsRequest({ agent, host: '127.0.0.1', port, path, method, headers: json });
 		const cancel = setTimeout(() => call.destroy(), withinMs);
 		call.once('error', reject);
 		call.once('response', async (response) => {
