@@ -34,7 +34,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 	}
 	assert.is.not((await space.kubectl('delete', 'pod', ...names)).code, 0);
 	await space.waits(...names);
-	await space.annotate('idle', {
+	await space.forge('idle', {
 		'actions-runner/unregistered-at': new Date().toISOString(),
 	});
 	await space.deleted('idle');
