@@ -115,7 +115,9 @@ export class BusyPolling {
 			this.#queue.add(podKey(pod));
 		});
 		cache.onEphemeralRunner((_change, runner) => {
-			if (cache.pods.get(runner.metadata.namespace, runner.metadata.name)) this.#queue.add(podKey(runner));
+			if (!cache.pods.get(runner.metadata.namespace, runner.metadata.name)) return;
+			this.#changed = true; // it may say another scope
+			this.#queue.add(podKey(runner));
 		});
 	}
 
