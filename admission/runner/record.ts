@@ -24,7 +24,7 @@ export interface DeletionRequest {
 
 /** Who asked, for people. Only the API server's certificate makes a name more than what the review claims. */
 export const askerOf = ({ user, options }: Pick<DeletionRequest, 'user' | 'options'>): string =>
-	options.certified ? user : `${user} (as the review says)`;
+	options.certified ? user : `${user} (as claimed)`;
 
 /** Annotations to set; null removes one. */
 export type Annotations = Record<string, string | null>;

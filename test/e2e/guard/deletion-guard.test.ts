@@ -250,7 +250,7 @@ test('break-glass: allowed, and Event, metric and log tell who, why and which jo
 	assert.is(event.type, 'Warning');
 	says(
 		event.message,
-		/^oncall \(as the review says\) deletes runner a, which ran a job for \d+s, by actions-runner\/break-glass: the runner hangs$/,
+		/^oncall \(as claimed\) deletes runner a, which ran a job for \d+s, by actions-runner\/break-glass: the runner hangs$/,
 	);
 	assert.ok((await breakGlassCount(rig)) > before);
 	const lines = space.log(['warn']).filter((line) => line.msg === 'break-glass');

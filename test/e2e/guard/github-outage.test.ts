@@ -6,7 +6,7 @@
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
 import { stage } from '../../rig/stage.ts';
-import { runnerSetPod } from '../../sim/pods.ts';
+import { runnerSetPod, staticRunnerPod } from '../../sim/pods.ts';
 import { startGitHub } from '../../sim/simulator.ts';
 import { credentialsSecret, githubSecret, Space, says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
@@ -178,7 +178,10 @@ test('the answer to a DELETE is lost: the runner is found to be gone by id and b
 	rig,
 	space,
 }) => {
-	await space.runners(['a']);
+	// A static one: an ephemeral one may be finishing a job, and goes a minute later (test/unit/guard/deletion-loop.test.ts).
+	await rig.apply(staticRunnerPod(space.options('a')));
+	await space.registered(['a']);
+	await space.listed(['a']);
 	rig.github.fault({
 		fault: { kind: 'reset', effect: 'done' },
 		endpoint: 'delete',

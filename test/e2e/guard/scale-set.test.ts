@@ -153,7 +153,7 @@ test('busy scale-set pods: dry-run and --force are refused, break-glass is not a
 	const event = await eventually('the Event', async () =>
 		(await space.events('a')).find((one) => one.reason === 'BreakGlass'),
 	);
-	says(event.message, 'oncall (as the review says) deletes runner a, which ran build (octo-org/app');
+	says(event.message, 'oncall (as claimed) deletes runner a, which ran build (octo-org/app');
 	says(event.message, `run ${job.workflowRunId})`);
 });
 

@@ -95,7 +95,7 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 		'Next:        the pod is deleted when the job ends',
 		'Runner:      id 7, octo-org, draining',
 		'Job:         build (octo-org/app), busy for 12m',
-		'Recorded:    an eviction, grace period 30s, asked for by alice (as the review says) 10m ago',
+		'Recorded:    an eviction, grace period 30s, asked for by alice (as claimed) 10m ago',
 		'To follow:   kubectl runners wait r1 -n ci',
 		'To cancel:   kubectl runners cancel r1 -n ci',
 		'To override: kubectl runners delete r1 -n ci --now --reason TEXT   (kills the job)',
