@@ -23,10 +23,9 @@ export interface ScopeUrl {
  */
 export function scopeFromUrl(url: string): ScopeUrl | undefined {
 	const host = hostOf(url);
-	if (host === undefined) return undefined;
-	const path = /^https?:\/\/[^/]*(\/.*)?$/i.exec(url)?.[1] ?? '';
+	const path = /^https?:\/\/[^/\\?#]+\/(.*)$/i.exec(url)?.[1] ?? '';
 	const scope = scopeFromPath(path.replace(/^\/+|\/+$/g, ''));
-	return scope && { scope, host };
+	return scope && host !== undefined ? { scope, host } : undefined;
 }
 
 /** `octo-org`, `octo-org/app`, `enterprises/octo`: the scope, as scopeKey writes it. undefined for what GitHub has no name of. */

@@ -32,6 +32,7 @@ export const targets: readonly Target[] = [
 		tests: ['test/unit/github/share.test.ts', 'test/unit/cluster/replicas.test.ts'],
 	},
 	{ file: 'admission/github/rules/slots.ts', tests: ['test/unit/github/slots.test.ts'] },
+	{ file: 'admission/api/printable.ts', tests: ['test/unit/api/printable.test.ts'] },
 	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
 	{
 		file: 'admission/guard/rules/edits.ts',

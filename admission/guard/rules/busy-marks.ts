@@ -1,4 +1,4 @@
-import { autoscalerMarks, busy, identityProof, progress } from '../../api/keys.ts';
+import { autoscalerMarks, busy, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
 import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
@@ -88,9 +88,8 @@ export function planMarks(
 	if (!listed && er?.status?.runnerId && annotations[progress.runnerId] === undefined)
 		change.annotations[progress.runnerId] = String(er.status.runnerId);
 
-	const { [identityProof]: pin } = pinOf(pod, sign);
-	if (pin && pod.process.state === 'running' && annotations[identityProof] !== pin)
-		change.annotations[identityProof] = pin;
+	for (const [key, pin] of Object.entries(pinOf(pod, sign)))
+		if (pod.process.state === 'running' && annotations[key] !== pin) change.annotations[key] = pin;
 
 	const mark = labels[busy.label];
 	const now = isBusy(pod, er, sighting, circumstances);

@@ -4,9 +4,9 @@ import { identityProof } from '../../../admission/api/keys.ts';
 import type { EnvVar, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { decide } from '../../../admission/guard/rules/decide.ts';
 import { longestValue } from '../../../admission/runner/identity/environment.ts';
-import { trimContainer } from '../../../admission/runner/identity/identity.ts';
+import { scopeInEnvironment, trimContainer } from '../../../admission/runner/identity/identity.ts';
 import { type Pin, writePin } from '../../../admission/runner/identity/pin.ts';
-import { type Facts, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { ephemeralRunnerOf, type Facts, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { scopeFromUrl, scopeKey } from '../../../admission/runner/scope.ts';
 import type { Statement } from '../../../admission/runner/statements.ts';
 import { suite } from '../../support/suite.ts';
@@ -310,6 +310,10 @@ test('addresses of organizations, repositories and enterprises, also on other Gi
 		'https://github.com/a/../b',
 		'https://github.com/a/./b',
 		'https://github.com/a%2fb',
+		'https://github.com/a/..',
+		'https://github.com/a/b c',
+		'ftp://github.com/a',
+		'https:///a',
 		'https://github.com/a#b',
 		'ftp://github.com/a',
 		'not a url',
@@ -464,6 +468,39 @@ test('the EphemeralRunner of a pod is the one of its name, also where its owner 
 	assert.is(read(podOf(jitContainer('p1')))?.owner, undefined);
 	const legacy = read(podOf({ env: plain }, owned), { ephemeralRunner: er({}, { jobId: '1', runnerId: 4 }) });
 	assert.equal([legacy?.owner, legacy?.busyHint, legacy?.runnerId], [undefined, undefined, undefined]);
+});
+
+test('of which kind a pod is, and what it is called, where its variables do not tell', () => {
+	const kindOf = (pod: Pod) => {
+		const { kind, runnerName, credentialsSecret } = readRunnerPod(pod) ?? {};
+		return [kind, runnerName, credentialsSecret, ephemeralRunnerOf(pod)];
+	};
+	const bare = { env: [] };
+	assert.equal(kindOf(podOf(bare)), ['legacy', 'p1', undefined, undefined]);
+	assert.equal(kindOf(podOf(bare, { labels: owned.labels })), ['scale-set', 'p1', undefined, 'p1']);
+	const byOwner = { labels: { 'actions-runner': '' }, ownerReferences: [owner()] };
+	assert.equal(kindOf(podOf(bare, byOwner)), ['scale-set', 'p1', undefined, 'p1']);
+	const noSecret = { 'actions-runner/github-api-creds-secret': '' };
+	assert.equal(kindOf(podOf({ env: plain }, { annotations: noSecret })), [
+		'legacy',
+		'r1',
+		undefined,
+		undefined,
+	]);
+	assert.equal(kindOf(podOf(jitContainer('p1')))[3], 'p1');
+	assert.is(ephemeralRunnerOf({ metadata: { name: 'x' } }), undefined);
+});
+
+test('where the image would register a runner that has no name yet', () => {
+	const scopeIn = (env: EnvVar[]) => {
+		const container = { name: 'runner', env };
+		const scope = scopeInEnvironment(container, podOf(container));
+		return scope && scopeKey(scope);
+	};
+	assert.is(scopeIn(without('RUNNER_NAME')), 'octo-org');
+	assert.is(scopeIn([secret('RUNNER_ORG')]), undefined);
+	assert.is(scopeIn([value('RUNNER_ORG', '..')]), undefined);
+	assert.is(scopeIn([]), undefined);
 });
 
 test('without a GitHub to compare with, a runner of any is shown as it is', () => {
