@@ -38,7 +38,8 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (claim?.by !== self && !answer && claimedForMs !== undefined && claimedForMs < claimMs)
 		return deny('unregistering');
 	const absentForMs = pod.absentSinceMs === undefined ? undefined : pastMs(pod.absentSinceMs, nowMs);
-	if (absentForMs !== undefined && absentForMs < absenceMs) return denyAbsent(pod); // a list of now would prove nothing yet
+	const fixed = pod.registered && !pod.ephemeral;
+	if (absentForMs !== undefined && absentForMs < absenceMs && !fixed) return denyAbsent(pod); // a list of now would prove nothing yet
 	return { kind: 'ask', look: pod.saidToBeGone || absentForMs !== undefined };
 }
 
@@ -77,18 +78,17 @@ export function decideAbsent(
 	begunMs: number,
 	answeredMs: number,
 ): { verdict: Verdict; sinceMs?: number | undefined } {
-	const { registered, absentSinceMs } = pod;
-	if (registered && !pod.ephemeral) return { verdict: allow('unregistered') };
+	const { registered, ephemeral, absentSinceMs } = pod;
 	// If it is not known since when it runs, it may just have started.
 	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;
 	const countsFromMs = registered ? 0 : startedMs + registrationTimeoutMs;
 	const noted = absentSinceMs !== undefined && absentSinceMs >= countsFromMs && absentSinceMs <= begunMs;
+	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
+	// Noted also where it may go: each write on the pod has its DELETE reviewed again, which must then write nothing.
+	if (registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
 	if (noted && begunMs - absentSinceMs >= absenceMs)
 		return { verdict: allow(registered ? 'unregistered' : 'never-registered') };
-	return {
-		verdict: denyAbsent(pod),
-		sinceMs: noted || begunMs < countsFromMs ? undefined : answeredMs,
-	};
+	return { verdict: denyAbsent(pod), sinceMs };
 }
 
 const denyAbsent = ({ registered }: RunnerPod): Deny =>

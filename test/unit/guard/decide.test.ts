@@ -216,7 +216,11 @@ test('what was noted within the ten minutes, or lies in the future, is noted ane
 	assert.equal(absent(12 * minute, since(13 * minute)), ['deny registering', 12 * minute + 500]);
 });
 test('a static runner that GitHub has listed, and lists no more, is unregistered', () => {
-	assert.equal(absent(1_000, { static: true, registered: true }), ['allow unregistered', undefined]);
+	assert.equal(absent(1_000, { static: true, registered: true }), ['allow unregistered', 1_500]);
+	assert.equal(absent(2_000, { static: true, registered: true, ...since(1_500) }), [
+		'allow unregistered',
+		undefined,
+	]);
 	assert.equal(absent(1_000, { static: true }), ['deny registering', undefined]);
 });
 test('an ephemeral one may be finishing its job: gone if a list begun a minute later lacks it, too', () => {
@@ -231,6 +235,7 @@ test('while a list could prove nothing yet GitHub is not asked; then its list is
 	assert.is(('reason' in told && told.reason) || '', 'unregistering');
 	const starting = decide({ ...gone, registered: false }, now, 'me');
 	assert.is('reason' in starting && starting.reason, 'registering');
+	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', look: true });
 	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', look: true });
 	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), { kind: 'ask', look: false });
 });

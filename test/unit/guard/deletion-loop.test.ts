@@ -152,6 +152,15 @@ test('a runner that has not registered 10 min after its start goes when two list
 	assert.is(github.count('remove'), 0);
 	await world.stop(loop);
 });
+test('a static runner that GitHub had and lists no more goes at once, though its 204 was lost', async () => {
+	const { world, loop, github, gone } = setUp();
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: { ...recorded(), ...world.listed('r1', 1) } } });
+	github.leave('r1');
+	await world.start();
+	await gone('r1', 10_000);
+	await world.stop(loop);
+});
 test('an ephemeral runner that GitHub had and lists no more goes a minute later, and a list that shows it again begins anew', async () => {
 	const { world, loop, clock, github, gone, waits } = setUp();
 	const annotations = () => ({ ...recorded(), ...world.listed('r1', 1) });
