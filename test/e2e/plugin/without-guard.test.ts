@@ -313,7 +313,12 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 });
 
 test('cancel of an unregistered or terminating runner is refused', async ({ rig, runners }) => {
-	const completed = { ...recorded, [progress.completedAt]: '2026-11-23T10:00:00Z' };
+	const completed = {
+		...recorded,
+		[progress.runnerId]: '7',
+		[progress.completedAt]: '2026-11-23T10:00:00Z',
+		[progress.proof]: 'signed',
+	};
 	await given(rig, 'late', { name: 'r-0', annotations: completed }, { name: 'r-1', annotations: recorded });
 	await hold(rig, 'late', 'r-1');
 	await remove(rig, 'late', 'r-1');

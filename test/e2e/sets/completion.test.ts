@@ -187,19 +187,6 @@ test('one that can not start holds up nothing else (E3)', async ({ make }) => {
 	assert.not.ok(set.live().includes(stuck));
 });
 
-test('one that has not registered for 10 min is replaced once (E5)', async ({ make }) => {
-	const set = await make('RunnerDeployment', { podAnnotations: neverRegisters });
-	await set.scale(1);
-	await set.reaches(1);
-	const lost = set.live();
-	const startedAt = new Date(Date.now() - 11 * 60_000).toISOString().replace(/\.\d+Z/, 'Z');
-	await rewriteState(set, lost[0] ?? '', { running: { startedAt } });
-	await gone(set, lost);
-	await set.reaches(1);
-	await set.rests(1);
-	assert.equal([set.uids.size, set.most], [2, 1]);
-});
-
 test('a runner that ends before it registers: the next one is not started at once, and the condition says so', async ({
 	make,
 }) => {
