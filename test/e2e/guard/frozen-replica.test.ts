@@ -73,10 +73,12 @@ for (const count of [1, 2])
 		console.log(
 			`${count} frozen: the slowest of 30 evictions was refused after ${(took / 1000).toFixed(1)} s`,
 		);
-		for (const [index, space] of [closed, open].entries()) {
-			assert.equal(statuses(answers[index] ?? []), [429]);
-			assert.equal(space.killedJobs(), []);
-		}
+		const [refused = [], passed = []] = answers;
+		assert.equal(statuses(passed), [429]);
+		// A connection that was being opened when the replica froze is lost: such a review fails, and closed.
+		for (const { status, message } of refused)
+			if (status !== 429) assert.match(`${status} ${message}`, /^500 .*evictions-fail-closed/);
+		for (const space of [closed, open]) assert.equal(space.killedJobs(), []);
 	});
 
 test('frozen for longer than the API server waits: where evictions fail closed none passes, elsewhere those that are not marked do', async (context) => {

@@ -4,6 +4,7 @@
  */
 import * as assert from 'uvu/assert';
 import { progress, record } from '../../../admission/api/keys.ts';
+import { nodeGone } from '../../../admission/runner/statements.ts';
 import { readAudit } from '../../cluster/audit.ts';
 import { apiCalls, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -149,8 +150,12 @@ test('node gone: phase Failed from the pod garbage collector is not believed; re
 	);
 	assert.is((await space.pod('lost'))?.metadata.deletionTimestamp, undefined);
 	// A minute passes; test/unit/guard/deletion-loop.test.ts has the loop wait for it.
-	const longAgo = new Date(Date.parse(since) - 60_000).toISOString();
+	const longAgo = new Date(Date.parse(since.split(' ')[0] ?? '') - 60_000).toISOString();
 	await space.forge('lost', { [progress.nodeGoneSince]: longAgo });
+	await space.waits('lost'); // nobody has signed that
+	const { uid = '' } = (await space.pod('lost'))?.metadata ?? {};
+	const proof = (await space.signer()).signs(nodeGone(uid, 'n-gone', longAgo));
+	await space.forge('lost', { [progress.nodeGoneSince]: `${longAgo} ${proof}` });
 	await space.gone('lost');
 	await eventually('an Event tells it', async () =>
 		(await space.events('lost')).some(

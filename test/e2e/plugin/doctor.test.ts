@@ -279,7 +279,10 @@ test('unknown layouts, excluded namespaces and pods without a scope are warnings
 	assert.is(level, 'warning');
 	const about = (pod: string) => details.find((line) => line.startsWith(`${pod}: `)) ?? '';
 	assert.match(about(`${space.name}/odd-name`), 'a runner\'s env is named "agent"');
-	assert.match(about(`${space.name}/no-scope`), 'its repository, organization or enterprise is not known');
+	assert.match(
+		about(`${space.name}/no-scope`),
+		'no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container',
+	);
 	assert.match(about(`${system}/own`), 'the webhook leaves out namespace runners-system');
 	assert.is(details.length, 3, details.join('\n'));
 	await rig.ok(['delete', 'pod', 'own', '-n', system, '--force', '--grace-period=0']);

@@ -1,5 +1,6 @@
-import { breakGlass, progress } from '../../../admission/api/keys.ts';
+import { breakGlass, names, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { Signer } from '../../../admission/cluster/signer.ts';
 import type { KubectlResult } from '../../cluster/kubectl.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
@@ -241,6 +242,13 @@ export class Space {
 	forge(name: string, annotations: Record<string, string>): Promise<string> {
 		const body = JSON.stringify({ metadata: { annotations } });
 		return this.ok('patch', 'pod', name, '--type=merge', '-p', body, `--as=${serverUser}`);
+	}
+
+	/** Signs as the server does, with its key. */
+	async signer(): Promise<Signer> {
+		const path = `/api/v1/namespaces/${names.namespace}/secrets/${names.proofSecret}`;
+		const { data } = await this.rig.kube.get<{ data: { key: string } }>(path);
+		return new Signer(Buffer.from(data.key, 'base64'));
 	}
 
 	pod(name: string): Promise<Pod | undefined> {
