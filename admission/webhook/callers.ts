@@ -22,15 +22,14 @@ export class Callers {
 		this.#now = now;
 	}
 
-	/** Who calls at this path, and for which handler; no `route`: the path names none. */
-	at(path: string): { caller: 'known' | 'stranger'; route?: string } {
-		const read = readPath(path);
-		if (!read) return { caller: 'stranger' };
-		const { segment, route } = read;
+	/** Who calls at this path. */
+	at(path: string): 'known' | 'stranger' {
+		const segment = readPath(path)?.segment;
 		const isKnown =
+			segment !== undefined &&
 			isCurrent(segment.epoch, this.#newest, this.#now()) &&
 			this.#seal.holds(segment.epoch, segment.signature);
-		return { caller: isKnown ? 'known' : 'stranger', route };
+		return isKnown ? 'known' : 'stranger';
 	}
 
 	/** Learns the paths that the webhook configurations have now; undefined: a webhook has none. */

@@ -16,7 +16,7 @@ import {
 	parseReview,
 	reviewOf,
 } from './review.ts';
-import { routeByContent, routeNamed } from './rules/route.ts';
+import { routeByContent } from './rules/route.ts';
 
 /**
  * Time limits against clients that open a connection and send nothing, or one byte at a time. The API server sends its
@@ -60,9 +60,9 @@ export interface WebhookServer {
 }
 
 /**
- * The admission endpoints. Who knows the segment in the paths of the webhook configurations is led by the path; of a
- * stranger the content of the review counts, whatever the path. A review never gets a 4xx because of its path: the API
- * server, which may read the configurations a moment late, would let an eviction pass.
+ * The admission endpoints. The path tells only who calls: whoever knows the segment in the webhook configurations, or a
+ * stranger. What a review is about, its content tells. So a review never gets a 4xx because of its path: the API server,
+ * which may read the configurations a moment late, would let an eviction pass.
  *
  * They use express on `https`, not http2: express 5 crashes there at the first request (measured), and the API server
  * speaks HTTP/1.1 as well.
@@ -88,7 +88,7 @@ export function createWebhookServer({
 			response.status(405).set({ allow: 'POST', connection: 'close' }).type('text/plain').send('only POST\n');
 			return;
 		}
-		const { caller, route: named } = callers.at(request.path);
+		const caller = callers.at(request.path);
 		const arrival: Arrival = {
 			atMs: now(),
 			caller,
@@ -100,11 +100,11 @@ export function createWebhookServer({
 		if (caller === 'known') whenTooLate(request, response, arrival.atMs, now, () => callers.spoil());
 		inFlight += 1;
 		const answered = metrics.reviewStarted();
-		let route = caller === 'known' && named !== undefined ? routeNamed(named) : undefined;
+		let route: Route | undefined;
 		let allowed = false;
 		try {
 			const review = parseReview(await readBody(request, caller));
-			route ??= routeByContent(review);
+			route = routeByContent(review);
 			const handler = route && (caller === 'known' ? handlers : strangers)[route];
 			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
 			allowed = answer.allowed;
@@ -121,7 +121,7 @@ export function createWebhookServer({
 		metrics.badRequest(status);
 		// Never the path: it would tell the segment to whoever reads the log.
 		log[status === 500 ? 'error' : 'warn'](
-			{ caller: callers.at(request.path).caller, from: request.ip, status, error: message },
+			{ caller: callers.at(request.path), from: request.ip, status, error: message },
 			'request refused',
 		);
 		// The unread rest of a body that is too large would be taken for the next request.

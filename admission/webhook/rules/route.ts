@@ -1,13 +1,10 @@
 import { group as setsGroup } from '../../api/sets.ts';
-import { type Route, routes } from '../../api/webhooks.ts';
+import type { Route } from '../../api/webhooks.ts';
 import type { AdmissionRequest } from '../review.ts';
 
-/** The route that ends a path; undefined where it is none of ours. */
-export const routeNamed = (path: string): Route | undefined => routes.find((route) => route === path);
-
 /**
- * What a review is about, by its content. A path that the server did not write says nothing, and while the manifests are
- * being applied for the first time there is none. undefined: nothing that concerns us.
+ * What a review is about, by its content. The path says no more: one that the server did not write may be anything, and
+ * while the manifests are being applied for the first time there is none. undefined: nothing that concerns us.
  */
 export function routeByContent({ operation, resource, subResource }: AdmissionRequest): Route | undefined {
 	const { group = '', resource: plural = '' } = resource ?? {};

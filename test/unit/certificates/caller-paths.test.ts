@@ -83,7 +83,7 @@ test('a fresh installation: every webhook of ours gets its path, others keep the
 			...(kind === 'mutating' ? { 'updates.runners-admission.svc': undefined } : {}),
 		});
 	}
-	assert.equal([one.at(path()).caller, other.at(path()).caller], ['known', 'known']);
+	assert.equal([one.at(path()), other.at(path())], ['known', 'known']);
 	await clock.pass(50 * minute);
 	assert.is(writes(), 2, 'one of each configuration');
 	stop.abort();
@@ -97,9 +97,9 @@ test('hourly there is a new one, and a review by the old one is still known for 
 	await clock.pass(60 * minute);
 	assert.is.not(path(), old);
 	assert.is(writes(), 4);
-	for (const one of replicas) assert.equal([one.at(old).caller, one.at(path()).caller], ['known', 'known']);
+	for (const one of replicas) assert.equal([one.at(old), one.at(path())], ['known', 'known']);
 	await clock.pass(2 * minute);
-	for (const one of replicas) assert.is(one.at(old).caller, 'stranger');
+	for (const one of replicas) assert.is(one.at(old), 'stranger');
 	stop.abort();
 });
 test('manifests applied again without a path, or somebody’s path: put right at once', async () => {
@@ -151,10 +151,10 @@ test('a replica that starts where none has run for a day knows the path that is 
 	await clock.pass(24 * 60 * minute);
 	assert.is(path(), old);
 	const started = await replica();
-	assert.is(started.at(old).caller, 'known');
+	assert.is(started.at(old), 'known');
 	await clock.pass(1_000);
 	assert.is.not(path(), old);
-	assert.equal([started.at(old).caller, started.at(path()).caller], ['stranger', 'known'], 'it is a day old');
+	assert.equal([started.at(old), started.at(path())], ['stranger', 'known'], 'it is a day old');
 	stop.abort();
 });
 test('the API server does not answer at first: the paths are written when it does', async () => {

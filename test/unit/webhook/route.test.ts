@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
-import { routeByContent, routeNamed } from '../../../admission/webhook/rules/route.ts';
+import { routeByContent } from '../../../admission/webhook/rules/route.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('what a review is about');
@@ -34,11 +34,6 @@ for (const [operation, group, resource, subResource, route] of [
 test('a review that does not say is about nothing', () => {
 	for (const resource of [undefined, null, 'pods', 1, {}])
 		assert.is(routeByContent({ operation: 'DELETE', resource } as unknown as AdmissionRequest), undefined);
-});
-test('a path names a route as a whole, or none', () => {
-	assert.is(routeNamed('/pods/delete'), '/pods/delete');
-	for (const path of ['/pods/delete/', '/pods', '/', '', '/a/pods/delete'])
-		assert.is(routeNamed(path), undefined);
 });
 
 test.run();

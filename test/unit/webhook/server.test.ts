@@ -6,6 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
+import { routes } from '../../../admission/api/webhooks.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { Callers } from '../../../admission/webhook/callers.ts';
 import {
@@ -83,7 +84,7 @@ test.after(({ webhook, agent }) => {
 	webhook?.server.closeAllConnections();
 });
 
-test('who knows the path is led by it; for others the content counts, and none gets a 4xx', async (context) => {
+test('the path tells who calls, and none gets a 4xx for it', async (context) => {
 	const { agent, port, callers, seen } = context;
 	const path = knownPath('/pods/delete', callers);
 	const wrong = path.replace(/.{3}\/pods/, '000/pods');
@@ -104,6 +105,26 @@ test('who knows the path is led by it; for others the content counts, and none g
 		assert.equal([last?.by, last?.caller], [by, by === 'handler' ? 'known' : 'stranger'], asked);
 		assert.is(last?.certified, false);
 		assert.ok(last !== undefined && last.atMs >= before && last.atMs <= Date.now());
+	}
+});
+test('what a review is about, its content tells, also by the right path of another webhook', async (context) => {
+	const { agent, port, callers, metrics } = context;
+	const counted = async () => {
+		const line = /review_duration_seconds_count\{[^}]*"\/pods\/evict"[^}]*\} (\d+)/.exec(
+			await metrics.registry.metrics(),
+		);
+		return Number(line?.[1] ?? 0);
+	};
+	const eviction = {
+		operation: 'CREATE',
+		subResource: 'eviction',
+		object: { metadata: {} },
+		oldObject: undefined,
+	};
+	for (const path of [...routes.map((route) => knownPath(route, callers)), '/', '/pods/delete']) {
+		const before = await counted();
+		assert.is((await review(agent, port, path, eviction)).statusCode, 200, path);
+		assert.is(await counted(), before + 1, path);
 	}
 });
 test('what concerns no handler is allowed, and asks none', async ({ agent, port, callers, seen }) => {
