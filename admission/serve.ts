@@ -90,7 +90,14 @@ async function compose({ settings, env, version, log }: Start) {
 		: await manageCertificate({ client, namespace, configurations, lifetimes, clock, metrics, log });
 
 	const recovery = new Set<() => void>();
-	const replicas = new Replicas({ client, namespace, name: self.slice(-8), clock, log });
+	const replicas = new Replicas({
+		client,
+		namespace,
+		name: self.slice(-8),
+		used: () => accounts.used(),
+		clock,
+		log,
+	});
 	const accounts = new Accounts({
 		share: replicas.share,
 		apiUrl: settings.githubApiUrl,
@@ -170,7 +177,7 @@ function handlers(
 interface Loops {
 	/** Rejects when a loop fails: a server that only answers reviews and completes nothing must be started anew. */
 	failed: Promise<unknown>;
-	/** Ends them; resolves when they have ended. */
+	/** Ends them, except the beats of Replicas; resolves when they have ended. */
 	stop(): Promise<unknown>;
 }
 
@@ -202,7 +209,6 @@ async function run({
 		shared.webhookWatch.run(stop.signal),
 		callerPaths.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
-		replicas.run(stop.signal),
 		runAsLeader(
 			{
 				...shared,
@@ -223,7 +229,7 @@ async function run({
 	state.notReady = undefined;
 	shared.log.info({ port, healthPort }, 'ready');
 	return {
-		failed: loops,
+		failed: Promise.all([loops, replicas.run()]),
 		stop() {
 			stop.abort();
 			return loops;
@@ -233,7 +239,7 @@ async function run({
 
 /** Stops taking reviews, finishes what is in flight, ends the loops, closes the connections. */
 async function leave(
-	{ settings, shared, background, webhook, health, state }: Server,
+	{ settings, shared, replicas, background, webhook, health, state }: Server,
 	loops: Loops,
 ): Promise<void> {
 	const { log } = shared;
@@ -248,6 +254,7 @@ async function leave(
 	const limit = sleep(drainMs, 'late', { ref: false });
 	if ((await Promise.race([done, limit])) === 'late') log.warn('not everything in flight could be finished');
 	shared.accounts.close();
+	await replicas.leave();
 	webhook.server.closeAllConnections();
 	health.close();
 	health.closeAllConnections();

@@ -1,11 +1,11 @@
 import { names, replicaPrefix } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { objectPath, resources } from '../api/paths.ts';
-import { replicas } from '../github/policy.ts';
+import { replicas, share } from '../github/policy.ts';
 import { type Beat, Share } from '../github/rules/share.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
-import { mergePatch, unlessGone } from '../kube/objects.ts';
+import { type CallLimits, mergePatch, unlessGone } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface ReplicasOptions {
@@ -14,14 +14,16 @@ export interface ReplicasOptions {
 	namespace: string;
 	/** Unique per process, and part of an annotation's key: at most 50 letters, digits and dashes. */
 	name: string;
+	/** Which part of the calls that all replicas together may make in a minute this one has made in the last one: 0 to 1. */
+	used: () => number;
 	clock: Clock;
 	log: Log;
 }
 
 /**
  * The server's replicas, as they know of each other: each writes every 5 s an annotation of its own on the status
- * ConfigMap, and the answer shows those of the others. A patch of one key never conflicts, unlike an update of the Lease,
- * whose renewals must not fail. What follows from it is in github/rules/share.ts.
+ * ConfigMap, sooner where it has made many calls, and the answer shows those of the others. A patch of one key never
+ * conflicts, unlike an update of the Lease, whose renewals must not fail. What follows from it is in github/rules/share.ts.
  */
 export class Replicas {
 	/** Whether this replica is the leader. */
@@ -30,6 +32,10 @@ export class Replicas {
 	readonly #share = new Share();
 	#beat = 0;
 	#failing = false;
+	/** What it last said it had used. */
+	#saidUsed = 0;
+	readonly #leaving = new AbortController();
+	#running: Promise<void> | undefined;
 
 	constructor(options: ReplicasOptions) {
 		this.#options = options;
@@ -38,53 +44,93 @@ export class Replicas {
 	/** Which part of the calls to GitHub this replica may make now: more than 0, at most 1. */
 	readonly share = (): number => this.#share.of(this.leads, this.#options.clock.monotonic());
 
-	/** Says that this replica is alive until `signal` ends. */
-	async run(signal: AbortSignal): Promise<void> {
-		const { clock, log } = this.#options;
+	/** Says that this replica is alive, until it leaves. */
+	run(): Promise<void> {
+		this.#running ??= this.#run(this.#leaving.signal);
+		return this.#running;
+	}
+
+	/** The last word, after the last call to GitHub: the others may take over at once what this replica has not used. */
+	async leave(): Promise<void> {
+		this.#leaving.abort();
+		await this.#running;
+		try {
+			await this.#say({ left: true, timeoutMs: replicas.lastWordMs });
+		} catch (error) {
+			this.#options.log.warn({ error: String(error) }, 'other replicas cannot be told that this one leaves');
+		}
+	}
+
+	async #run(signal: AbortSignal): Promise<void> {
+		const { log } = this.#options;
 		while (!signal.aborted) {
 			let known = false;
 			try {
-				known = await this.#say();
+				known = await this.#say({ left: false, timeoutMs: replicas.beatEveryMs, signal });
 				this.#failing = false;
 			} catch (error) {
 				if (!this.#failing && !signal.aborted)
 					log.warn({ error: String(error) }, 'other replicas cannot be told of this one, retrying');
 				this.#failing = true;
 			}
-			await clock.sleep(known ? replicas.beatEveryMs : replicas.retryMs, signal);
+			await this.#rest(known ? replicas.beatEveryMs : replicas.retryMs, signal);
+		}
+	}
+
+	/** Ends early where much has been used since the last beat: after a crash the others know only of what was said. */
+	async #rest(ms: number, signal: AbortSignal): Promise<void> {
+		const { clock, used } = this.#options;
+		for (let restedMs = 0; restedMs < ms && !signal.aborted; restedMs += replicas.retryMs) {
+			await clock.sleep(replicas.retryMs, signal);
+			if (used() - this.#saidUsed >= share.unsaid) return;
 		}
 	}
 
 	/** False while there is no ConfigMap yet: the first leader makes it. */
-	async #say(): Promise<boolean> {
-		const { client, namespace, name, clock } = this.#options;
-		const { leads } = this;
+	async #say({ left, ...limits }: { left: boolean } & CallLimits): Promise<boolean> {
+		const { client, namespace, name, clock, used } = this.#options;
+		const said = { beat: this.#beat + 1, leads: this.leads && !left, used: used(), left };
 		const saidMs = clock.monotonic();
-		this.#beat += 1;
+		this.#beat = said.beat;
 		const gone = this.#share.gone(saidMs).map((other) => [`${replicaPrefix}${other}`, null]);
 		const annotations = {
 			...Object.fromEntries(gone),
-			[`${replicaPrefix}${name}`]: write({ beat: this.#beat, leads }),
+			[`${replicaPrefix}${name}`]: write(said),
 		};
 		const path = objectPath(resources.configMaps, { namespace, name: names.status });
-		const limits = { timeoutMs: replicas.beatEveryMs };
 		const configMap = await unlessGone(
 			mergePatch<KubeObject>(client, path, { metadata: { annotations } }, {}, limits),
 		);
 		if (!configMap) return false;
-		this.#share.said(leads, othersIn(configMap, name), saidMs, clock.monotonic());
+		this.#saidUsed = said.used;
+		this.#share.said(said.leads, othersIn(configMap, name), saidMs, clock.monotonic());
 		return true;
 	}
 }
 
-const write = ({ beat, leads }: Beat) => `${beat}${leads ? ' leads' : ''}`;
+/** For example `17 0.25 leads`; hundredths are cut off, so that nobody seems to have used more than it may. */
+function write({ beat, leads, used, left }: Beat): string {
+	const role = left ? ' left' : leads ? ' leads' : '';
+	return `${beat} ${(Math.floor(used * 100) / 100).toFixed(2)}${role}`;
+}
 
 function othersIn({ metadata }: KubeObject, self: string): Map<string, Beat> {
 	const others = new Map<string, Beat>();
 	for (const [key, value] of Object.entries(metadata.annotations ?? {})) {
 		if (!key.startsWith(replicaPrefix) || key === `${replicaPrefix}${self}`) continue;
-		const [beat, leads] = value.split(' ');
-		others.set(key.slice(replicaPrefix.length), { beat: Number(beat), leads: leads === 'leads' });
+		others.set(key.slice(replicaPrefix.length), read(value));
 	}
 	return others;
+}
+
+/** One that does not say in numbers what it has used counts as if it had used everything. */
+function read(value: string): Beat {
+	const [beat, part, role] = value.split(' ');
+	const used = Number(part);
+	return {
+		beat: Number(beat) || 0,
+		leads: role === 'leads',
+		used: used >= 0 && used <= 1 ? used : 1,
+		left: role === 'left',
+	};
 }

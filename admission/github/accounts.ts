@@ -139,6 +139,11 @@ export class Accounts {
 		return this.#options.share?.() ?? 1;
 	}
 
+	/** Which part of a minute's calls this process has made in the last minute with one credential: the largest, 0 to 1. */
+	used(): number {
+		return Math.max(0, ...[...this.#connections.values()].map((connection) => connection.used()));
+	}
+
 	/** All accounts in use, for metrics and polling. */
 	list(): Account[] {
 		const stored = [...this.#secrets.values()].map(({ result }) => result);

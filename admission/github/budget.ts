@@ -49,6 +49,12 @@ export interface BudgetOptions {
 
 const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
 
+const perMinute: Record<CallKind, number> = {
+	remove: deletesPerMinute,
+	list: listsPerMinute,
+	token: tokensPerMinute,
+};
+
 /** What GitHub has answered about one scope. */
 interface KnownScope {
 	recovery: Recovery;
@@ -90,12 +96,9 @@ export class Budget {
 		this.#onStateChange = options.onStateChange;
 		this.#account = new Recovery(this.#random);
 		this.#share = options.share ?? (() => 1);
-		const paceOf = (perMinute: number) => new Pace(() => perMinute * this.#share(), paceWindowMs);
-		this.#paces = {
-			remove: paceOf(deletesPerMinute),
-			list: paceOf(listsPerMinute),
-			token: paceOf(tokensPerMinute),
-		};
+		const paceOf = (most: number) => new Pace(() => most * this.#share(), paceWindowMs);
+		const { remove, list, token } = perMinute;
+		this.#paces = { remove: paceOf(remove), list: paceOf(list), token: paceOf(token) };
 		this.#newScopes = paceOf(newScopesPerMinute);
 		this.#refusedScopes = paceOf(refusedScopesPerMinute);
 		this.#reported = { summary: this.#summary(), state: this.state() };
@@ -114,6 +117,13 @@ export class Budget {
 		if (atMs - nowMs <= maxWaitMs) return undefined;
 		const detail = `this minute's ${callWords[call]} calls are used; the next one may be sent at ${time(atMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs: atMs };
+	}
+
+	/** Which part of all replicas' calls a minute was made here in the last one: of the kind where it is the largest, 0 to 1. */
+	used(): number {
+		const nowMs = this.#now();
+		const kinds = Object.keys(perMinute) as CallKind[];
+		return Math.min(1, Math.max(...kinds.map((kind) => this.#paces[kind].count(nowMs) / perMinute[kind])));
 	}
 
 	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */

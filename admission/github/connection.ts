@@ -92,6 +92,11 @@ export class Connection {
 		return this.#budget.spent('remove')?.retryAtMs;
 	}
 
+	/** Which part of a minute's calls it has made in the last minute: 0 to 1; see Budget. */
+	used(): number {
+		return this.#budget.used();
+	}
+
 	/** Whether GitHub refuses this credential, or one of its scopes. */
 	refused(): boolean {
 		return this.#budget.refused();

@@ -13,6 +13,12 @@ export class Pace {
 		this.#windowMs = windowMs;
 	}
 
+	/** How many calls lie in the window that ends now, those reserved for later included. */
+	count(nowMs: number): number {
+		this.#forget(nowMs);
+		return this.#timesMs.length;
+	}
+
 	/** When the next call may be sent: `nowMs` or later. */
 	nextMs(nowMs: number): number {
 		this.#forget(nowMs);

@@ -20,17 +20,26 @@ export const paceWindowMs = 60_000;
  * All replicas together keep these limits; see rules/share.ts. The leader carries out what was recorded and reads the
  * lists, so it gets two thirds of the calls; the others share the rest, for what they are asked in reviews. Who has just
  * joined, or has not been heard of, may use a tenth on top: 165 DELETEs a minute, where GitHub's limit is 180.
+ *
+ * One that fell silent without a last word counts for what it said it had used, and for `unsaid` on top: what it may have
+ * sent after that. A replica that uses more than this says so within a second, so only the calls of its last second can be
+ * more. Where they are, GitHub may refuse calls for a minute, which delays deletions and loses none.
  */
-export const share = { leader: 2 / 3, joining: 0.1 } as const;
+export const share = { leader: 2 / 3, joining: 0.1, unsaid: 0.1 } as const;
 
 /**
  * A replica says every 5 s that it is alive. Without having said so for 15 s it keeps to the share of one that joins, and
- * so 80 s later its calls before that have left GitHub's window of a minute, and the others need not count it.
+ * so 80 s after it was last heard of its calls before that have left GitHub's window of a minute, and the others need not
+ * count it.
+ * One that has joined waits 20 s: after 15 s the others know of it or keep to a tenth, and within 5 s more they say
+ * what they have used. The last word may delay the end of the process by 2 s.
  */
 export const replicas = {
 	beatEveryMs: 5_000,
 	retryMs: 1_000,
 	silentMs: 15_000,
+	joinsMs: 20_000,
+	lastWordMs: 2_000,
 	countsMs: 80_000,
 	most: 32,
 } as const;

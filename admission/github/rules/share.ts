@@ -1,27 +1,31 @@
 import { replicas, share } from '../policy.ts';
 
-/** What a replica says of itself: a number that changes each time, and whether it is the leader. */
+/** What a replica says of itself. */
 export interface Beat {
+	/** A number that changes each time. */
 	beat: number;
+	/** Whether it is the leader. */
 	leads: boolean;
+	/** Which part of the calls that all replicas together may make in a minute it has made in the last one: 0 to 1. */
+	used: number;
+	/** Its last word: it makes no calls any more. */
+	left: boolean;
 }
 
-interface Other {
-	beat: number;
-	/** When what it says last changed, by our clock. */
+/** What another replica said last. */
+interface Other extends Beat {
+	/** When we first read it, by our clock. */
 	changedMs: number;
-	/** When it last said that it leads, by our clock. */
-	ledMs: number;
 }
 
 /**
  * Which part of the calls to GitHub this replica may make, so that all together keep the limit in any minute although
- * none of them asks another one before a call. Whoever sees a new replica takes less at once; whoever may take more waits
- * until the calls of those that had it before are more than a minute old. Times are in ms of a clock that is never set;
- * clocks of other machines play no part.
+ * none of them asks another one before a call. Whoever sees a new replica takes less at once; whoever may take more leaves
+ * the others what they have used already. Times are in ms of a clock that is never set; clocks of other machines play no
+ * part.
  */
 export class Share {
-	/** By name: those seen in the last `replicas.countsMs`, and those whose last word still stands in the record. */
+	/** By name: those heard of in the last `replicas.countsMs`, and those that still stand in the record. */
 	readonly #others = new Map<string, Other>();
 	#saidMs = Number.NEGATIVE_INFINITY;
 	#saidLeads = false;
@@ -29,30 +33,36 @@ export class Share {
 
 	/** This replica said at `saidMs` that it is alive; at `readMs` it had read what the others say. */
 	said(leads: boolean, others: ReadonlyMap<string, Beat>, saidMs: number, readMs: number): void {
-		for (const [name, { changedMs }] of this.#others) {
-			if (!others.has(name) && readMs - changedMs >= replicas.countsMs) this.#others.delete(name);
+		for (const [name, other] of this.#others) {
+			if (!others.has(name) && !counts(other, readMs)) this.#others.delete(name);
 		}
 		for (const [name, said] of others) {
-			const known = this.#others.get(name);
-			if (known?.beat === said.beat) continue;
-			const ledMs = said.leads ? readMs : (known?.ledMs ?? Number.NEGATIVE_INFINITY);
-			this.#others.set(name, { beat: said.beat, changedMs: readMs, ledMs });
+			if (this.#others.get(name)?.beat !== said.beat) this.#others.set(name, { ...said, changedMs: readMs });
 		}
 		const joins = readMs - this.#saidMs > replicas.silentMs;
-		if (joins) this.#joinedMs = this.#living(readMs).length > 0 ? readMs : Number.NEGATIVE_INFINITY;
 		this.#saidMs = saidMs;
+		if (joins) this.#joinedMs = this.#living().length > 0 ? readMs : Number.NEGATIVE_INFINITY;
 		this.#saidLeads = leads;
 	}
 
 	/** More than 0, at most 1. `leads`: whether this replica is the leader now. */
 	of(leads: boolean, nowMs: number): number {
 		if (nowMs - this.#saidMs > replicas.silentMs) return share.joining;
-		const living = this.#living(nowMs);
-		if (living.length === 0) return 1;
-		if (nowMs - this.#joinedMs < replicas.countsMs) return share.joining;
-		const leadsAlone = living.every(({ ledMs }) => nowMs - ledMs >= replicas.countsMs);
-		if (leads && this.#saidLeads && leadsAlone) return share.leader;
-		return (1 - share.leader) / living.length;
+		const living = this.#living();
+		if (living.length > 0 && nowMs - this.#joinedMs < replicas.joinsMs) return share.joining;
+
+		const gone = [...this.#others.values()].filter(
+			(other) => counts(other, nowMs) && !living.includes(other),
+		);
+		const rest = 1 - sum(gone.map(({ used, left }) => (left ? used : used + share.unsaid)));
+		const partOf = (leader: boolean) => {
+			if (living.length === 0) return 1;
+			return leader ? share.leader : (1 - share.leader) / living.length;
+		};
+		const part = partOf(leads && this.#saidLeads && living.every((other) => !other.leads));
+		// Calls that another one made while it was alone, or the leader, are still in GitHub's window.
+		const excess = sum(living.map((other) => Math.max(0, other.used - rest * partOf(other.leads))));
+		return Math.max(Math.min(part, share.joining), rest * part - excess);
 	}
 
 	/** Names to remove from the record: of replicas that are gone, and of the longest silent where there are too many. */
@@ -60,11 +70,21 @@ export class Share {
 		const longestSilent = [...this.#others].sort(([, a], [, b]) => a.changedMs - b.changedMs);
 		const excess = longestSilent.length - replicas.most;
 		return longestSilent
-			.filter(([, { changedMs }], index) => index < excess || nowMs - changedMs >= replicas.countsMs)
+			.filter(([, other], index) => index < excess || !counts(other, nowMs))
 			.map(([name]) => name);
 	}
 
-	#living(nowMs: number): Other[] {
-		return [...this.#others.values()].filter(({ changedMs }) => nowMs - changedMs < replicas.countsMs);
+	/**
+	 * Those that may go on making calls. What was there when we started may be of one that is gone: it is taken for a live
+	 * one's until it is unchanged in an answer to what we said 15 s later.
+	 */
+	#living(): Other[] {
+		const silent = ({ changedMs }: Other) => this.#saidMs - changedMs >= replicas.silentMs;
+		return [...this.#others.values()].filter((other) => !other.left && !silent(other));
 	}
 }
+
+/** Whether some of its calls may be less than a minute old. */
+const counts = ({ changedMs }: Other, nowMs: number) => nowMs - changedMs < replicas.countsMs;
+
+const sum = (parts: readonly number[]) => parts.reduce((total, part) => total + part, 0);

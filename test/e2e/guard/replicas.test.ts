@@ -1,7 +1,8 @@
 /** Two replicas behind one Service: any of them answers, one of them acts, either may leave. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { busy, record } from '../../../admission/api/keys.ts';
+import { busy, names, record, replicaPrefix } from '../../../admission/api/keys.ts';
+import type { KubeObject } from '../../../admission/api/kinds.ts';
 import { type Answer, evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { leads, type ServerProcess } from '../../rig/server-process.ts';
@@ -165,6 +166,12 @@ test('SIGTERM of a replica during a storm of deletions: no admission call fails,
 	const fromMs = Date.now();
 	assert.is(await rig.terminate(leader), 0);
 	console.log(`the leader stopped ${Date.now() - fromMs} ms after SIGTERM`);
+	const name = String(leader.log.find(({ msg }) => msg === 'starting')?.replica).slice(-8);
+	const status = await rig.kube.get<KubeObject>(
+		`/api/v1/namespaces/${names.namespace}/configmaps/${names.status}`,
+	);
+	const lastWord = status.metadata.annotations?.[`${replicaPrefix}${name}`];
+	assert.match(String(lastWord), /^\d+ [01]\.\d\d left$/, 'it says what it has used of the calls to GitHub');
 	await eventually('the other one leads', () => rig.servers.some(leads));
 	console.log(`the other one leads ${Date.now() - fromMs} ms after SIGTERM`);
 	await deleting;

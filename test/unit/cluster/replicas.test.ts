@@ -50,12 +50,16 @@ class Server {
 	readonly #stop = new AbortController();
 	readonly #running: Promise<unknown>;
 	#frozen: Promise<void> | undefined;
+	readonly #clock: SimulatedClock;
 	#thaw = () => {};
 	sent = 0;
+	/** Whether it sends all that it may, or nothing. */
+	busy = true;
 
 	constructor(cluster: Cluster, name: string, leads = false) {
 		const { clock, api } = cluster;
 		const { log, lines } = recordingLog('debug');
+		this.#clock = clock;
 		this.lines = lines;
 		const client = {
 			request: async (...call: Parameters<KubeClient['request']>) => {
@@ -65,13 +69,14 @@ class Server {
 				return answer;
 			},
 		} as unknown as KubeClient;
-		this.replicas = new Replicas({ client, namespace: 'own', name, clock, log });
+		const used = (): number => budget.used();
+		this.replicas = new Replicas({ client, namespace: 'own', name, used, clock, log });
 		this.replicas.leads = leads;
 		const budget = new Budget({ now: clock.now, share: this.replicas.share });
 		const send = async () => {
 			while (!this.#stop.signal.aborted) {
 				await this.#frozen;
-				for (;;) {
+				while (this.busy && !this.#stop.signal.aborted) {
 					const ticket = budget.take('remove', 'request', 'octo-org');
 					if (isTrouble(ticket) || budget.start(ticket) !== 'go') break;
 					budget.note(ticket, { kind: 'removed' });
@@ -81,7 +86,8 @@ class Server {
 				await clock.sleep(250, this.#stop.signal);
 			}
 		};
-		this.#running = Promise.all([this.replicas.run(this.#stop.signal), send()]);
+		this.#running = send();
+		void this.replicas.run();
 	}
 
 	freeze(): void {
@@ -95,12 +101,26 @@ class Server {
 		this.#frozen = undefined;
 	}
 
+	/** It is killed: it sends and says nothing any more. */
+	crash(): void {
+		this.#stop.abort();
+		this.freeze();
+	}
+
+	/** It leaves of its own accord. */
 	async stop(): Promise<void> {
 		this.thaw();
 		this.#stop.abort();
 		await this.#running;
+		let left = false;
+		void this.replicas.leave().then(() => {
+			left = true;
+		});
+		await this.#clock.until('it has left', () => left);
 	}
 }
+
+const near = (share: number, expected: number) => Math.abs(share - expected) < 1e-9;
 
 const test = suite('replicas and the limits of GitHub');
 
@@ -147,8 +167,10 @@ test('a second replica joins one that sends all it may: 165 in a minute at most,
 	const a = new Server(cluster, 'a', true);
 	await cluster.clock.pass(10 * minute);
 	const b = new Server(cluster, 'b');
-	await cluster.clock.pass(80 * second);
-	assert.ok(b.sent > 0 && b.sent <= 30, `${b.sent} sent by the new one`);
+	await cluster.clock.pass(20 * second);
+	assert.is(b.sent, 15, 'a tenth at first');
+	await cluster.clock.pass(60 * second);
+	assert.ok(near(b.replicas.share(), 1 - 2 / 3), `${b.replicas.share()}`);
 	const fromMs = cluster.clock.now();
 	await cluster.clock.pass(5 * minute);
 	assert.ok(cluster.most() <= 165, `${cluster.most()}`);
@@ -180,21 +202,107 @@ test('a rollout: two old ones, two new ones, the leader changes; all of it withi
 	await Promise.all([c.stop(), d.stop()]);
 });
 
-test('the leader dies: the other one has all 150 after 80 s, not sooner', async () => {
+test('the leader dies that has used all it may: the other one has all 150 after 80 s, not sooner', async () => {
 	const cluster = new Cluster();
 	const [a, b] = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
 	await cluster.clock.pass(3 * minute);
 	const fromMs = cluster.clock.now();
-	await a.stop();
+	a.crash();
 	b.replicas.leads = true;
-	await cluster.clock.pass(70 * second);
+	await cluster.clock.pass(10 * second);
 	assert.is(b.replicas.share(), 1 - 2 / 3);
+	await cluster.clock.pass(60 * second);
+	assert.ok(near(b.replicas.share(), 1 - 0.66 - 0.1), `${b.replicas.share()}`);
 	await cluster.clock.pass(15 * second);
 	assert.is(b.replicas.share(), 1);
 	await cluster.clock.pass(5 * minute);
 	assert.is(cluster.most(fromMs), 150);
 	await b.stop();
 });
+
+test('a single replica that has used nothing is restarted: the new one has at once all 150', async () => {
+	const cluster = new Cluster();
+	const before = new Server(cluster, 'a', true);
+	before.busy = false;
+	await cluster.clock.pass(3 * minute);
+	await before.stop();
+	const after = new Server(cluster, 'b', true);
+	await cluster.clock.pass(500);
+	assert.is(after.replicas.share(), 1);
+	assert.is(after.sent, 150);
+	await after.stop();
+});
+
+test('a single replica that has used everything is restarted: 165 in a minute at most', async () => {
+	const cluster = new Cluster();
+	const before = new Server(cluster, 'a', true);
+	await cluster.clock.pass(3 * minute);
+	await before.stop();
+	const after = new Server(cluster, 'b', true);
+	await cluster.clock.pass(3 * minute);
+	assert.ok(cluster.most() <= 165, `${cluster.most()}`);
+	assert.is(after.replicas.share(), 1);
+	await after.stop();
+});
+
+test('a replica that leaves while the API server is away: it logs that and ends', async () => {
+	const cluster = new Cluster();
+	const server = new Server(cluster, 'a', true);
+	await cluster.clock.pass(minute);
+	cluster.api.fail('PATCH', /configmaps/, new KubeError(500, '', 'etcd'), 1);
+	await server.stop();
+	assert.equal(server.lines, ['warn other replicas cannot be told that this one leaves']);
+});
+
+test('a single replica that has used nothing crashes: the new one has a tenth for 15 s, then nine tenths', async () => {
+	const cluster = new Cluster();
+	const before = new Server(cluster, 'a', true);
+	before.busy = false;
+	await cluster.clock.pass(3 * minute);
+	before.crash();
+	const after = new Server(cluster, 'b', true);
+	await cluster.clock.pass(14 * second);
+	assert.is(after.replicas.share(), 0.1);
+	await cluster.clock.pass(6 * second);
+	assert.ok(near(after.replicas.share(), 0.9), `${after.replicas.share()}`);
+	assert.is(after.sent, 135);
+	await after.stop();
+});
+
+test('two replicas that have used nothing crash at once: after 20 s the new ones have eight tenths together', async () => {
+	const cluster = new Cluster();
+	const before = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+	for (const server of before) server.busy = false;
+	await cluster.clock.pass(3 * minute);
+	for (const server of before) server.crash();
+	const after = [new Server(cluster, 'c', true), new Server(cluster, 'd')];
+	await cluster.clock.pass(27 * second);
+	const together = after.reduce((total, { replicas }) => total + replicas.share(), 0);
+	assert.ok(near(together, 0.8), `${together}`);
+	await cluster.clock.pass(3 * minute);
+	assert.ok(cluster.most() <= 150, `${cluster.most()}`);
+	await Promise.all(after.map((server) => server.stop()));
+});
+
+for (const sentForMs of [1_500, 3_000, 20_000, 70_000])
+	for (const crashed of [1, 2])
+		test(`${crashed} of ${crashed} crash ${sentForMs} ms after they began to send all they may: ${150 + 15 * crashed} in a minute at most`, async () => {
+			const cluster = new Cluster();
+			const names = ['a', 'b'].slice(0, crashed);
+			const start = (suffix: string) =>
+				names.map((name, index) => new Server(cluster, name + suffix, index === 0));
+			const before = start('1');
+			for (const server of before) server.busy = false;
+			await cluster.clock.pass(3 * minute);
+			for (const server of before) server.busy = true;
+			await cluster.clock.pass(sentForMs);
+			for (const server of before) server.crash();
+			const after = start('2');
+			await cluster.clock.pass(5 * minute);
+			assert.ok(cluster.most() <= 150 + 15 * crashed, `${cluster.most()}`);
+			assert.is(cluster.most(cluster.clock.now() - 2 * minute), 150);
+			await Promise.all(after.map((server) => server.stop()));
+		});
 
 for (const frozenMs of [7, 30, 100, 200].map((seconds) => seconds * second))
 	test(`the leader is frozen for ${frozenMs / second} s while another takes over, then goes on: 165 a minute at most`, async () => {

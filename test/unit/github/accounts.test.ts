@@ -79,6 +79,18 @@ test('controller-wide: the environment, else the Secret runners-github of our na
 	assert.is(named.id, 'tools/gh');
 });
 
+test('the part of the calls a minute that is used: of the credential where it is the largest', async ({
+	cluster,
+}) => {
+	cluster.setToken('ci/team', 'ghp_team');
+	const accounts = cluster.accounts({ environment });
+	assert.is(accounts.used(), 0);
+	const team = account(await accounts.resolve({ namespace: 'ci', credentialsSecret: 'team' }));
+	for (const id of [1, 2, 3]) await team.remove(scope, id);
+	await account(await accounts.resolve({ namespace: 'ci' })).remove(scope, 4);
+	assert.is(accounts.used(), 3 / 150);
+});
+
 test("a pod's own Secret is read in the pod's namespace only", async ({ cluster, github }) => {
 	cluster.setToken('ci/team', 'ghp_team');
 	const accounts = cluster.accounts({ environment });

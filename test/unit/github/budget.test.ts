@@ -85,6 +85,21 @@ test('over the pace: budget-spent with the time when it goes on; lists are not h
 	go(bench.call('list'));
 });
 
+test('what part of the calls a minute is used: of the kind where it is the largest, those of the last minute', () => {
+	const bench = new Bench();
+	assert.is(bench.budget.used(), 0);
+	for (let i = 0; i < 30; i++) bench.make(removed);
+	for (let i = 0; i < 12; i++) bench.make({ kind: 'not-modified' }, undefined, 'list');
+	assert.is(bench.budget.used(), 30 / 150);
+	bench.nowMs += 30_000;
+	for (let i = 0; i < 9; i++) bench.make({ kind: 'token' }, undefined, 'token');
+	assert.is(bench.budget.used(), 9 / 30);
+	bench.nowMs += 59_999;
+	assert.is(bench.budget.used(), 9 / 30);
+	bench.nowMs += 1;
+	assert.is(bench.budget.used(), 0);
+});
+
 test('who may wait for the pace gets a later place, one each', () => {
 	const bench = new Bench();
 	for (let i = 0; i < 149; i++) bench.make(removed);
