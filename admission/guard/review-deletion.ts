@@ -127,7 +127,13 @@ function refusedAgain(
 	// The kubelet's last DELETE: nothing is stopped by it.
 	if (verdict.kind === 'allow' && verdict.reason === 'already-terminating')
 		return { ...released, verdict, recorded: false };
-	const known = pod.record && !deletion.dryRun && verdict.kind === 'deny' && verdict.reason === 'busy';
+	// Whether a node that has been noted as missing is still gone is not in the pod.
+	const known =
+		pod.record &&
+		!deletion.dryRun &&
+		verdict.kind === 'deny' &&
+		verdict.reason === 'busy' &&
+		pods.nodeGoneSinceMs(claim) === undefined;
 	return known ? { ...released, verdict, recorded: true } : undefined;
 }
 

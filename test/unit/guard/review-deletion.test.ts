@@ -8,7 +8,7 @@ import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { signer } from '../runner/pods.ts';
-import { World } from '../support/world.ts';
+import { paths, World } from '../support/world.ts';
 
 const test = suite('reviews of deletions');
 
@@ -154,6 +154,18 @@ test('a caller that tries again and again costs no call to the API server', asyn
 	api.calls.length = 0;
 	for (let time = 0; time < 10; time++) assert.is((await remove(copyOf(world, 'real'))).reason, 'busy');
 	assert.equal(api.calls, []);
+});
+
+test('a busy, recorded runner whose node has been gone for a minute is let go', async () => {
+	const { world, remove, api, clock } = setUp();
+	const annotations = world.nodeGone('real', clock.now() - 61_000);
+	world.runner('real', {
+		metadata: { annotations, labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } },
+	});
+	world.record('real');
+	assert.not((await remove(copyOf(world, 'real'))).allowed, 'the node is there');
+	api.drop(paths.nodes, 'node-1');
+	assert.ok((await remove(copyOf(world, 'real'))).allowed);
 });
 
 for (const [latencyMs, gitHubMs] of [
