@@ -28,7 +28,8 @@ export async function evictPods(
 	if (!address) return allowed(request.uid);
 	const { namespace, name } = address;
 
-	const dryRun = request.dryRun === true || eviction.deleteOptions?.dryRun?.includes('All') === true;
+	const { dryRun: stages } = eviction.deleteOptions ?? {};
+	const dryRun = request.dryRun === true || (Array.isArray(stages) && stages.includes('All'));
 	if (dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
 	const user = request.userInfo.username ?? 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions, arrival), dryRun };
@@ -40,10 +41,15 @@ export async function evictPods(
 	);
 }
 
-/** Which pod is to be evicted. The Eviction may lack namespace and name, which are in the URL then. */
+/**
+ * Which pod is to be evicted. The Eviction may lack namespace and name, which are in the URL then. undefined: it says
+ * none, which no API server sends. It must never throw: the webhook ignores failures, and the eviction would pass.
+ */
 export function podOfEviction(request: AdmissionRequest): { namespace: string; name: string } | undefined {
 	const { metadata } = (request.object ?? {}) as Eviction;
 	const name = request.name || metadata?.name;
 	const namespace = request.namespace || metadata?.namespace;
-	return name && namespace ? { namespace, name } : undefined;
+	return name && namespace && typeof name === 'string' && typeof namespace === 'string'
+		? { namespace, name }
+		: undefined;
 }

@@ -158,6 +158,18 @@ test("an eviction of a pod that is gone, or of another UID, is the API server's 
 	});
 	assert.ok((await evictPods(other, known, dependencies().parts)).allowed);
 });
+test('an eviction in a form that no API server sends is answered: an error would let it go', async () => {
+	const odd: unknown[] = [{ toString: 1, valueOf: null }, 5, true, ['r1'], '', null, {}];
+	for (const value of odd) {
+		const of = (change: object) => evictPods(eviction(change), known, dependencies().parts);
+		assert.ok((await of({ name: value, object: { metadata: { name: value } } })).allowed || !value);
+		assert.is((await of({ object: { metadata: { name: 'r1' }, deleteOptions: value } })).status?.code, 429);
+		assert.is(
+			(await of({ object: { metadata: { name: 'r1' }, deleteOptions: { dryRun: value } } })).status?.code,
+			429,
+		);
+	}
+});
 test('the probe: a dry-run eviction of a pod that does not exist is answered with a warning, no other', async () => {
 	const gone = dependencies();
 	gone.parts.pods.get = async () => undefined;
