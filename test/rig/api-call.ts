@@ -13,25 +13,36 @@ export interface Answer {
 export type ApiCall = (
 	method: string,
 	path: string,
-	options?: { body?: object; as?: string },
+	options?: {
+		body?: object;
+		as?: string;
+		/** Of that user; default system:masters, who may do everything. */
+		groups?: string[];
+		/** The body's content type; default application/json. */
+		type?: string;
+	},
 ) => Promise<Answer>;
 
-/** `access` must be an admin's: `as` impersonates that user, with the rights of system:masters. */
+/** `access` must be an admin's: `as` impersonates that user, in these groups. */
 export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void } {
 	const { ca, cert, key } = access;
 	const agent = new Agent({ keepAlive: true, maxSockets: 64, ca, cert, key });
-	const call: ApiCall = (method, path, { body, as } = {}) =>
+	const call: ApiCall = (
+		method,
+		path,
+		{ body, as, groups = ['system:masters'], type = 'application/json' } = {},
+	) =>
 		new Promise((resolve, reject) => {
 			const startedMs = performance.now();
-			const headers: Record<string, string | number> = { accept: 'application/json' };
+			const headers: Record<string, string | number | string[]> = { accept: 'application/json' };
 			const text = body ? JSON.stringify(body) : '';
 			// Node itself sends a DELETE's body without its length, and the server takes it for the next request.
 			if (body)
 				Object.assign(headers, {
-					'content-type': 'application/json',
+					'content-type': type,
 					'content-length': Buffer.byteLength(text),
 				});
-			if (as) Object.assign(headers, { 'impersonate-user': as, 'impersonate-group': 'system:masters' });
+			if (as) Object.assign(headers, { 'impersonate-user': as, 'impersonate-group': groups });
 			const sent = request(new URL(path, access.server), { method, agent, headers, timeout: 30_000 });
 			sent.once('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
 			sent.once('error', reject);
