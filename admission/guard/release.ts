@@ -15,7 +15,7 @@ import {
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
-import { allow, decide, decideAbsent, deny, pastMs, type Verdict } from './rules/decide.ts';
+import { agoMs, allow, decide, decideAbsent, deny, type Verdict } from './rules/decide.ts';
 import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
@@ -153,8 +153,7 @@ export async function release(
  */
 function answerByMs({ claim }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
 	const nowMs = ports.now();
-	const begun =
-		claim?.by === ports.self && (pastMs(claim.atMs, nowMs) ?? Infinity) < admissionBudgetMs + 1_000;
+	const begun = claim?.by === ports.self && agoMs(claim.atMs, nowMs) < admissionBudgetMs + 1_000;
 	return begun
 		? Math.max(nowMs + 100, Math.min(limits.answerByMs, claim.atMs + admissionBudgetMs))
 		: limits.answerByMs;

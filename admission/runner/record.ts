@@ -58,8 +58,8 @@ export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotation
 
 /** Pins which runner a scale set's pod is, as its EphemeralRunner tells it; empty where that is not certain. */
 export function pinOf(pod: RunnerPod, sign: Sign): Annotations {
-	const { kind, uid, scope, host, owner, credentialsSecret } = pod;
-	if (kind !== 'scale-set' || !uid || !scope || !host || !owner?.found) return {};
+	const { uid, scope, host = '', owner, credentialsSecret } = pod; // where the scope is certain, the host is
+	if (!uid || !scope || !owner?.found) return {};
 	const pin = { scope: scopeKey(scope), host, credentialsSecret };
 	return { [identityProof]: writePin(pin, sign(pinned(uid, pin))) };
 }

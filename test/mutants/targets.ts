@@ -25,7 +25,11 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
 	{
 		file: 'admission/runner/record.ts',
-		tests: ['test/unit/runner/record.test.ts', 'test/unit/guard/release.test.ts'],
+		tests: [
+			'test/unit/runner/record.test.ts',
+			'test/unit/runner/pin.test.ts',
+			'test/unit/guard/release.test.ts',
+		],
 	},
 	{
 		file: 'admission/github/rules/share.ts',

@@ -123,7 +123,7 @@ export function planMarks(
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.
 	const answer = pod.busyAnswer;
 	const shown =
-		!isEphemeral(pod, sighting) && listed?.busy === true && sighting && sighting.atMs > (answer?.atMs ?? 0);
+		!isEphemeral(pod, sighting) && listed?.busy === true && (sighting?.atMs ?? 0) > (answer?.atMs ?? 0);
 	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
 	if (answer?.to === 'us' && (shown || over)) {
 		for (const key of [progress.refusal, progress.claim]) {

@@ -34,21 +34,20 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (!pod.scope) return deny('scope-unknown');
 
 	const claim = pod.claim;
-	const claimedForMs = claim && pastMs(claim.atMs, nowMs);
-	if (claim?.by !== self && !answer && claimedForMs !== undefined && claimedForMs < claimMs)
-		return deny('unregistering');
-	const absentForMs = pod.absentSinceMs === undefined ? undefined : pastMs(pod.absentSinceMs, nowMs);
+	const claimedForMs = agoMs(claim?.atMs, nowMs);
+	if (claim?.by !== self && !answer && claimedForMs < claimMs) return deny('unregistering');
+	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
 	const fixed = pod.registered && !pod.ephemeral;
-	if (absentForMs !== undefined && absentForMs < absenceMs && !fixed) return denyAbsent(pod); // a list of now would prove nothing yet
-	return { kind: 'ask', look: pod.saidToBeGone || absentForMs !== undefined };
+	if (absentForMs < absenceMs && !fixed) return denyAbsent(pod); // a list of now would prove nothing yet
+	return { kind: 'ask', look: pod.saidToBeGone || absentForMs < Infinity };
 }
 
 /**
- * How long ago that was, in ms; undefined: it lies in the future, so that somebody's clock, or somebody, is wrong, and it
- * counts as never. Clocks of two replicas differ a little.
+ * How long ago that was, in ms. A time in the future counts as never, as a missing one does: somebody's clock, or somebody,
+ * is wrong. Clocks of two replicas differ a little.
  */
-export function pastMs(atMs: number, nowMs: number): number | undefined {
-	return atMs > nowMs + clockSkewMs ? undefined : Math.max(0, nowMs - atMs);
+export function agoMs(atMs: number | undefined, nowMs: number): number {
+	return atMs === undefined || atMs > nowMs + clockSkewMs ? Infinity : Math.max(0, nowMs - atMs);
 }
 
 /**
@@ -56,9 +55,8 @@ export function pastMs(atMs: number, nowMs: number): number | undefined {
  * ARC wrote.
  */
 export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs: number } | undefined {
-	const forMs = busyAnswer && pastMs(busyAnswer.atMs, nowMs);
-	if (forMs === undefined || (busyAnswer?.to === 'arc' && forMs >= arcsAnswerMs)) return undefined;
-	return busyAnswer;
+	const lastsMs = busyAnswer?.to === 'arc' ? arcsAnswerMs : Infinity;
+	return agoMs(busyAnswer?.atMs, nowMs) < lastsMs ? busyAnswer : undefined;
 }
 
 /**
@@ -82,11 +80,12 @@ export function decideAbsent(
 	// If it is not known since when it runs, it may just have started.
 	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;
 	const countsFromMs = registered ? 0 : startedMs + registrationTimeoutMs;
-	const noted = absentSinceMs !== undefined && absentSinceMs >= countsFromMs && absentSinceMs <= begunMs;
+	const absentForMs = begunMs - (absentSinceMs ?? Infinity);
+	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
 	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
 	// Noted also where it may go: each write on the pod has its DELETE reviewed again, which must then write nothing.
 	if (registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
-	if (noted && begunMs - absentSinceMs >= absenceMs)
+	if (noted && absentForMs >= absenceMs)
 		return { verdict: allow(registered ? 'unregistered' : 'never-registered') };
 	return { verdict: denyAbsent(pod), sinceMs };
 }

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
-import { registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
+import { absentOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
 import { jitContainer, noon, pod, runnerPod, signer } from '../runner/pods.ts';
 
@@ -318,6 +318,29 @@ test('GitHub’s own word on whether a runner is ephemeral wins over its pod’s
 		)?.busy;
 	assert.is(idle(false), false, 'a list shows a static runner as idle');
 	assert.is(idle(true), undefined, 'an ephemeral one ends with its job');
+});
+
+test('registered anew under another id: that one is written; listed again after it was missing: that is over', () => {
+	const other = { ...sighting(false), runner: { id: 43, busy: false, status: 'online' } };
+	assert.is(
+		plan({ metadata: { annotations: listed } }, other)?.annotations['actions-runner/runner-id'],
+		'43',
+	);
+	const absent = absentOf(runnerPod(), noon, signer.signs) as Record<string, string>;
+	const change = plan({ metadata: { annotations: { ...listed, ...absent } } }, sighting(false));
+	assert.is(change?.annotations['actions-runner/absent-since'], null);
+});
+test('the id in GitHub’s list counts more than the one of the EphemeralRunner, which is written once', () => {
+	const er = { metadata: { name: 'r1' }, status: { runnerId: 9 } };
+	assert.is(plan({}, sighting(false), er)?.annotations['actions-runner/runner-id'], '42');
+	const written = { metadata: { annotations: { 'actions-runner/runner-id': '8' } } };
+	assert.not('actions-runner/runner-id' in (plan(written, undefined, er)?.annotations ?? {}));
+});
+test('a 422 without a claim: only what is there is taken away', () => {
+	const { 'actions-runner/unregistration-refusal': refusal } = answer(5_000);
+	const annotations = { ...marked.annotations, 'actions-runner/unregistration-refusal': refusal };
+	const change = plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true));
+	assert.equal(change?.annotations, { 'actions-runner/unregistration-refusal': null });
 });
 
 test.run();

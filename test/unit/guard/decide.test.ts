@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { decide, decideAbsent, pastMs } from '../../../admission/guard/rules/decide.ts';
+import { agoMs, decide, decideAbsent } from '../../../admission/guard/rules/decide.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';
 
@@ -143,6 +143,25 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		annotated({ 'actions-runner/unregistration-claim': `${at(now - 1_000)} me` }),
 	],
 	[
+		'ephemeral, 422 half an hour ago: never asked again (invariant 5)',
+		'deny busy',
+		{
+			...annotated({ 'actions-runner/unregistration-refusal': `${at(now - 1_800_000)} busy` }),
+			status: running('2026-11-23T11:00:00Z'),
+		},
+	],
+	[
+		'a claim from before an answer that has come has ended',
+		'ask',
+		annotated(
+			{
+				'actions-runner/unregistration-refusal': `${at(now - 31_000)} busy`,
+				'actions-runner/unregistration-claim': `${at(now - 34_000)} other`,
+			},
+			{ RUNNER_EPHEMERAL: 'false' },
+		),
+	],
+	[
 		'a 422 of the future: somebody has written it',
 		'ask',
 		annotated({ 'actions-runner/unregistration-refusal': `${at(now + 6_000)} busy` }),
@@ -182,9 +201,8 @@ for (const [name, expected, change, facts] of table)
 	test(name, () => assert.is(verdict(change, facts), expected));
 
 test('how long ago, by clocks that differ', () => {
-	assert.equal([pastMs(noon - 1, noon), pastMs(noon, noon), pastMs(noon + 5_000, noon)], [1, 0, 0]);
-	assert.is(pastMs(noon + 5_001, noon), undefined);
-	assert.is(pastMs(Number.POSITIVE_INFINITY, noon), undefined);
+	assert.equal([agoMs(noon - 1, noon), agoMs(noon, noon), agoMs(noon + 5_000, noon)], [1, 0, 0]);
+	assert.equal([agoMs(noon + 5_001, noon), agoMs(undefined, noon)], [Infinity, Infinity]);
 });
 
 const minute = 60_000;
@@ -236,6 +254,7 @@ test('while a list could prove nothing yet GitHub is not asked; then its list is
 	const starting = decide({ ...gone, registered: false }, now, 'me');
 	assert.is('reason' in starting && starting.reason, 'registering');
 	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', look: true });
+	assert.is(decide({ ...gone, ephemeral: false, registered: false }, now, 'me').kind, 'deny');
 	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', look: true });
 	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), { kind: 'ask', look: false });
 });

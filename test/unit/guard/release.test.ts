@@ -7,7 +7,7 @@ import {
 	type RunnerAccount,
 	release,
 } from '../../../admission/guard/release.ts';
-import { type DeletionRequest, registeredAs } from '../../../admission/runner/record.ts';
+import { absentOf, type DeletionRequest, registeredAs } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer } from '../runner/pods.ts';
@@ -505,6 +505,63 @@ test('the pod goes while the record is written: nothing is recorded, said so, an
 test('the leader asks for nothing to be recorded, and nothing is', async () => {
 	const { ports, calls, pod: current } = world(busyPod());
 	assert.equal([(await release(current(), undefined, ports, limits)).recorded, calls], [false, []]);
+});
+
+test('a runner that is still registering: the claim stays, since it waits anyway', async () => {
+	const { ports, calls, pod: current } = world(undefined, absentAt(noon + 60_000));
+	await release(current(), alice, ports, limits);
+	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister']);
+});
+test('somebody else records while GitHub’s list is looked into: theirs stays, and nothing is written over it', async () => {
+	const object = seen();
+	object.metadata.annotations = {
+		...object.metadata.annotations,
+		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+	};
+	const { ports, calls, conflict, pod: current } = world(object, absentAt(noon + 60_000));
+	conflict(2); // what was read before is never what is there
+	ports.reread = async () => ({
+		...current(),
+		record: { requestedAt: '', requestedBy: 'bob', options: { via: 'delete' as const } },
+	});
+	const released = await release(current(), alice, ports, limits);
+	assert.equal([released.verdict.reason, released.pod.record?.requestedBy], ['unregistering', 'bob']);
+	assert.equal(calls, ['lookup', 'conflict', 'conflict']);
+	// Nobody has asked: a change of the pod in between takes nothing away from what GitHub said.
+	const loop = world(structuredClone(object), absentAt(noon + 60_000));
+	loop.conflict(1);
+	await release(loop.pod(), undefined, loop.ports, limits);
+	assert.equal(loop.calls, ['lookup', 'write absent-since']);
+});
+test('a 204 that can not be written in 20 tries is an error, and lets nothing go', async () => {
+	const { clock, ports, pod: current } = world();
+	const { write } = ports;
+	let tries = 0;
+	ports.write = async (...change) => {
+		if (!change[1].labels) return write(...change);
+		tries += 1;
+		throw new Error('etcd is down');
+	};
+	let failed: unknown;
+	ports.background = (work) => void work.catch((error: unknown) => (failed = error));
+	const releasing = release(current(), alice, ports, limits);
+	await clock.pass(60_000);
+	assert.is((await releasing).verdict.reason, 'github-slow');
+	assert.equal([tries, String(failed)], [20, 'Error: etcd is down']);
+});
+
+test('absence that lets go ends the claim that is on the pod, also where the pod changes meanwhile', async () => {
+	const claim = { 'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} other` };
+	const since = absentOf(readRunnerPod(pod())!, noon - 60_000, signer.signs) as Record<string, string>;
+	const object = seen();
+	object.metadata.annotations = { ...object.metadata.annotations, ...since, ...claim };
+	const gone = world(object, absentAt(noon + 60_000));
+	assert.is((await release(gone.pod(), alice, gone.ports, limits)).verdict.kind, 'allow');
+	assert.equal(gone.calls, ['lookup', 'write unregistration-claim']);
+	const changing = world(structuredClone(object), absentAt(noon + 60_000));
+	changing.conflict(1);
+	assert.is((await release(changing.pod(), alice, changing.ports, limits)).verdict.kind, 'allow');
+	assert.equal(changing.calls, ['lookup', 'conflict']);
 });
 
 test.run();

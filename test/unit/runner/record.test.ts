@@ -5,6 +5,7 @@ import {
 	askerOf,
 	busyAnswerOf,
 	claimOf,
+	nodeGoneOf,
 	recordOf,
 	registeredAs,
 	unregisteredOf,
@@ -131,6 +132,14 @@ test('since when GitHub’s lists lack it counts for the same runner, and ends w
 test('without the key nothing that is signed counts', () => {
 	const read = runnerPod({ metadata: { annotations: removed } });
 	assert.equal([read.unregistered, read.registered, read.absentSinceMs], [undefined, false, undefined]);
+});
+
+test('a node that is there again: the note goes', () => {
+	assert.equal(nodeGoneOf(runnerPod(), null, sign), { 'actions-runner/node-gone-since': null });
+	assert.match(
+		nodeGoneOf(runnerPod(), noon, sign)['actions-runner/node-gone-since'] ?? '',
+		/^2026-11-23T12:00:00\.000Z [\w-]{43}$/,
+	);
 });
 
 test.run();
