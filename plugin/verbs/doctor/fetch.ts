@@ -57,7 +57,7 @@ export async function fetchFacts(
 			client,
 			collectionPath(resources.podDisruptionBudgets),
 			'list poddisruptionbudgets of all namespaces',
-			{ labelSelector: `app.kubernetes.io/managed-by=${names.server}` },
+			{},
 			signal,
 		),
 		get<{ resources: { name: string }[] }>(groupPath(setsApiVersion), `get ${groupPath(setsApiVersion)}`),

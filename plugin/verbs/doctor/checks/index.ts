@@ -5,7 +5,7 @@ import { apiServer, setKindsServed } from './cluster.ts';
 import { failClosed } from './fail-closed.ts';
 import { credentials, rateBudget } from './github.ts';
 import { paths } from './paths.ts';
-import { evictions, guardedPods, stuckPods } from './pods.ts';
+import { evictions, guardedPods, heldUp, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
@@ -26,6 +26,7 @@ const checks: readonly Check[] = [
 	rateBudget,
 	guardedPods,
 	evictions,
+	heldUp,
 	failClosed,
 	stuckPods,
 	setKindsServed,

@@ -1,8 +1,15 @@
 import { humanSpan } from '../../../../admission/api/duration.ts';
-import { busy, deletionPendingCondition, guardWebhook, names } from '../../../../admission/api/keys.ts';
+import {
+	busy,
+	deletionPendingCondition,
+	guardWebhook,
+	names,
+	record,
+} from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import { printable } from '../../../../admission/api/printable.ts';
 import { podKey } from '../../../../admission/runner/runner-pod.ts';
+import { readPod } from '../../../runners/read.ts';
 import { deletionRecord, isBusy, isTerminating } from '../../../runners/state.ts';
 import { type Budget, type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
@@ -95,6 +102,44 @@ export const evictions: Check = (facts) => {
 	};
 };
 
+/** A runner that no list has shown for so long after its start is not just registering. */
+const unseenMs = 10 * 60_000;
+
+/** Live runners whose evictions the API server holds up or fails, whatever the guard says. */
+export const heldUp: Check = ({ pods, budgets, nowMs }) => {
+	const check = 'budgets';
+	if (pods.kind !== 'found' || budgets.kind !== 'found') return undefined;
+	const details = pods.value.flatMap((pod) => {
+		const runner = isTerminating(pod) ? undefined : readPod(pod);
+		if (runner?.process.state !== 'running') return [];
+		const { namespace, labels = {} } = pod.metadata;
+		const over = budgets.value
+			.filter(({ metadata, spec }) => metadata.namespace === namespace && selects(spec?.selector, labels))
+			.map(({ metadata }) => metadata.name);
+		const runsMs = nowMs - (runner.process.sinceMs ?? nowMs);
+		if (over.length > 1)
+			return [
+				`${podKey(pod)}: under ${over.length} PodDisruptionBudgets (${over.join(', ')}), so that the API server answers 500 to its eviction and kubectl drain gives up`,
+			];
+		if (labels[busy.label] === 'unknown' && runsMs >= unseenMs)
+			return [
+				`${podKey(pod)}: GitHub's lists have not shown it idle for ${humanSpan(runsMs)}, so that ${names.backstops.unknown} holds up its eviction`,
+			];
+		return [];
+	});
+	if (details.length === 0)
+		return { check, level: 'ok', message: 'no runner is under two PodDisruptionBudgets, or unseen for long' };
+	return {
+		check,
+		level: 'warning',
+		message: `${count(details.length, 'runner')} can not be evicted as ${details.length === 1 ? 'it' : 'they'} should`,
+		details,
+		advice: [
+			'leave runner pods out of your own PodDisruptionBudgets: the guard keeps them; kubectl runners why POD says what GitHub answers',
+		],
+	};
+};
+
 /** Above any number of busy runners. An integer, because a percentage needs pods whose owner has a scale subresource. */
 const neverMet = 100_000;
 
@@ -140,6 +185,11 @@ function stuck(pod: Pod, nowMs: number): string | undefined {
 		if (forMs < oldMs) return undefined;
 		return `${podKey(pod)}: terminating, ${humanSpan(forMs)} past its time: a finalizer, or a node that is gone`;
 	}
+	const { [record.requestedBy]: claimed, [record.proof]: proof } = pod.metadata.annotations ?? {};
+	if (claimed && !proof)
+		return printable(
+			`${podKey(pod)}: says that ${claimed} asked for its deletion, which the guard has not recorded: delete it again`,
+		);
 	const asked = deletionRecord(pod);
 	const waitsMs = nowMs - Date.parse(asked?.requestedAt ?? '');
 	if (!asked || !(waitsMs >= (isBusy(pod) ? oldBusyMs : oldMs))) return undefined;

@@ -31,7 +31,7 @@ test('in a healthy cluster every check is ok and says what it found', () => {
 		findings.filter(({ level }) => level !== 'ok'),
 		[],
 	);
-	assert.is(findings.length, 17);
+	assert.is(findings.length, 18);
 	assert.is(new Set(findings.map(({ check: name }) => name)).size, 17);
 });
 

@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
-import { record } from '../../../../../admission/api/keys.ts';
+import { busy, record } from '../../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../../admission/api/kinds.ts';
 import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
 import { layoutOf } from '../../../../../plugin/verbs/doctor/layouts.ts';
 import { selects } from '../../../../../plugin/verbs/doctor/selector.ts';
 import { failClosedWebhook } from '../../../../../plugin/verbs/doctor/shipped.ts';
 import { suite } from '../../../../support/suite.ts';
-import { pod as runnerPod } from '../../../runner/pods.ts';
+import { pod as runnerPod, running } from '../../../runner/pods.ts';
 import { ago, budget, check, configuration, found, webhooks } from './facts.ts';
 
 const test = suite('plugin: doctor, runner pods');
@@ -87,6 +87,60 @@ for (const [what, name, more, level, words] of [
 		},
 		'error',
 		'ci',
+	],
+	[
+		'under one budget',
+		'budgets',
+		{ pods: podOf({ metadata: { labels: { [busy.label]: 'true' } } }) },
+		'ok',
+		'',
+	],
+	[
+		'under a budget of the user, too',
+		'budgets',
+		{
+			pods: podOf({ metadata: { labels: { [busy.label]: 'true', team: 'a' } } }),
+			budgets: found([
+				budget(1_000_000),
+				{ ...budget(1, 'team', 'a'), metadata: { name: 'mine', namespace: 'ci' } },
+			]),
+		},
+		'warning',
+		'ci/r1: under 2 PodDisruptionBudgets (runners-admission-busy, mine), so that the API server answers 500 to its eviction and kubectl drain gives up',
+	],
+	[
+		'... of another namespace',
+		'budgets',
+		{
+			pods: podOf({ metadata: { labels: { [busy.label]: 'true', team: 'a' } } }),
+			budgets: found([
+				budget(1_000_000),
+				{ ...budget(1, 'team', 'a'), metadata: { name: 'mine', namespace: 'other' } },
+			]),
+		},
+		'ok',
+		'',
+	],
+	[
+		'just started, not seen yet',
+		'budgets',
+		{ pods: podOf({ metadata: { labels: { [busy.label]: 'unknown' } }, status: running(ago(599)) }) },
+		'ok',
+		'',
+	],
+	[
+		'not seen idle for long',
+		'budgets',
+		{ pods: podOf({ metadata: { labels: { [busy.label]: 'unknown' } }, status: running(ago(720)) }) },
+		'warning',
+		"ci/r1: GitHub's lists have not shown it idle for 12m, so that runners-admission-unknown holds up its eviction",
+	],
+	[
+		'a deletion that somebody wrote',
+		'deletions',
+		{ pods: podOf({ metadata: { annotations: { [record.requestedBy]: 'mallory' } } }) },
+		'warning',
+		'ci/r1: says that mallory asked for its deletion, which the guard has not recorded: delete it again',
 	],
 	['waits, not for long', 'deletions', { pods: podOf({ metadata: { annotations: asked(599) } }) }, 'ok', ''],
 	[
