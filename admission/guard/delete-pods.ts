@@ -20,7 +20,7 @@ export function deletePods(
 	arrival: Arrival,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
-	const user = request.userInfo.username ?? 'unknown';
+	const user = request.userInfo.username || 'unknown';
 	const options = optionsOf('delete', request.options, arrival);
 	const deletion = { user, options, dryRun: request.dryRun === true };
 	const claim = request.oldObject as Pod;

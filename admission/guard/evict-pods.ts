@@ -31,7 +31,7 @@ export async function evictPods(
 	const { dryRun: stages } = eviction.deleteOptions ?? {};
 	const dryRun = request.dryRun === true || (Array.isArray(stages) && stages.includes('All'));
 	if (dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
-	const user = request.userInfo.username ?? 'unknown';
+	const user = request.userInfo.username || 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions, arrival), dryRun };
 	const { uid } = eviction.deleteOptions?.preconditions ?? {};
 	const refusal = { code: 429 } as const;

@@ -170,6 +170,17 @@ test('an eviction in a form that no API server sends is answered: an error would
 		);
 	}
 });
+test('a record names somebody, also where the review names nobody: it would not be read', async () => {
+	const userInfo = { username: '' };
+	for (const review of [
+		(parts: ReviewDependencies) => deletePods(request({ userInfo }), known, parts),
+		(parts: ReviewDependencies) => evictPods(eviction({ userInfo }), known, parts),
+	]) {
+		const { written, parts } = dependencies();
+		await review(parts);
+		assert.is((written[0] as Record<string, string>)['actions-runner/deletion-requested-by'], 'unknown');
+	}
+});
 test('the probe: a dry-run eviction of a pod that does not exist is answered with a warning, no other', async () => {
 	const gone = dependencies();
 	gone.parts.pods.get = async () => undefined;
