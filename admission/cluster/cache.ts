@@ -57,6 +57,10 @@ const keptAnnotations: readonly string[] = [
 	breakGlass,
 	identityProof,
 	arc.credentialsSecret,
+	arc.runnerId,
+	arc.requestedAt,
+	arc.completedAt,
+	arc.completionWait,
 ];
 
 function trimPod(pod: Pod): Pod | undefined {

@@ -251,6 +251,7 @@ export class DeletionLoop {
 		log.info({ pod: key, runner: pod.runnerName, reason }, 'recorded deletion waits');
 		const worrying = reason !== 'busy' && reason !== 'registering' && reason !== 'unregistering';
 		if (worrying) events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
+		if (pod.leavingByArc && reason === 'busy') return; // each change of the pod is one more call of ARC's to GitHub
 		await pods.setCondition(pod, deletionPendingCondition, true, named, message);
 	}
 

@@ -123,6 +123,7 @@ export async function release(
 			if (found.kind === 'absent') return settleAbsent(current, found.begunMs, request, ports);
 			if (found.kind !== 'present')
 				return denyAndRecord(current, deny(found.kind, found.detail), request, ports);
+			if (found.busy) return denyAndRecord(current, deny('busy'), request, ports);
 		}
 
 		const annotations = {
@@ -252,7 +253,7 @@ const finishAgainMs = 1_000;
 
 /**
  * Writes the proof on the pod, and only then allows the deletion. The label that holds up evictions goes with it: the API
- * server reads the pod again after it has asked the guard (measured).
+ * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36).
  */
 async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
 	const change = {

@@ -163,7 +163,7 @@ async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDep
 
 /**
  * An eviction that the guard allows must not meet the budget of the back-stop: the API server reads the pod's labels after
- * it has asked the guard (measured).
+ * it has asked the guard (measured on Kubernetes 1.36).
  */
 async function withoutBackstop(
 	pod: RunnerPod,

@@ -72,6 +72,11 @@ export interface RunnerPod {
 	absentSinceMs: number | undefined;
 	/** ARC, or whoever may edit the pod, says that the runner is unregistered: GitHub's list may well lack it. */
 	saidToBeGone: boolean;
+	/**
+	 * ARC is having the runner unregistered, as far as annotations tell that anybody can write. Until GitHub has agreed, ARC
+	 * asks it once more at each change of a static runner's pod.
+	 */
+	leavingByArc: boolean;
 	/** GitHub answered 204 for this runner: this server signed that. RFC 3339. */
 	unregistered: { at: string } | undefined;
 	/** Its Node object has been missing for nodeGoneAfterMs. */
@@ -141,6 +146,7 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		registered: gitHubSaid.registered,
 		absentSinceMs: gitHubSaid.absentSinceMs,
 		saidToBeGone: annotations[arc.completedAt] !== undefined,
+		leavingByArc: annotations[arc.requestedAt] !== undefined && annotations[arc.completedAt] === undefined,
 		ephemeral: who.ephemeral,
 		credentialsSecret: who.credentialsSecret,
 		owner: readOwner(pod, who, er),

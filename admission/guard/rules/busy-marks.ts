@@ -83,7 +83,10 @@ export function planMarks(
 	const { labels = {}, annotations = {} } = object.metadata;
 	const change: MarkChange = { labels: {}, annotations: {}, busy: undefined };
 	const listed = sighting?.runner;
-	if (listed && !(pod.registered && pod.runnerId === listed.id && pod.absentSinceMs === undefined))
+	// A list from before its absence was noted does not end it: the note would be written and removed again without end.
+	const back = pod.absentSinceMs !== undefined && (sighting?.atMs ?? 0) > pod.absentSinceMs;
+	const known = pod.registered && pod.runnerId === listed?.id;
+	if (listed && (pod.absentSinceMs === undefined ? !known : back))
 		Object.assign(change.annotations, registeredAs(pod, listed.id, sign));
 	if (!listed && er?.status?.runnerId && annotations[progress.runnerId] === undefined)
 		change.annotations[progress.runnerId] = String(er.status.runnerId);

@@ -7,7 +7,7 @@ export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
 /**
  * Only GitHub's answer to DELETE proves that no job can arrive. `look`: its list is looked into first, because it probably
- * lacks the runner, and a DELETE would be one call more.
+ * lacks the runner or ARC has just been told that it is busy, and a DELETE would be one call more.
  */
 export type Ask = { kind: 'ask'; look: boolean };
 
@@ -39,7 +39,8 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
 	const fixed = pod.registered && !pod.ephemeral;
 	if (absentForMs < absenceMs && !fixed) return denyAbsent(pod); // a list of now would prove nothing yet
-	return { kind: 'ask', look: pod.saidToBeGone || absentForMs < Infinity };
+	// ARC's own DELETE may have been first.
+	return { kind: 'ask', look: pod.saidToBeGone || pod.leavingByArc || absentForMs < Infinity };
 }
 
 /**

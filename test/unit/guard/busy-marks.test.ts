@@ -66,6 +66,16 @@ test('idle still: nothing but the id is written', () => {
 		busy: undefined,
 	});
 });
+test('lists have lacked it: only one that was begun later ends that note, or the two would chase each other', () => {
+	const noted = { ...listed, ...absentOf(runnerPod(), now, signer.signs) } as Record<string, string>;
+	const lacked = { metadata: { annotations: noted } };
+	assert.is(plan(lacked, sighting(false, now)), undefined);
+	assert.is(plan(lacked, sighting(false, now - 1)), undefined);
+	assert.equal(plan(lacked, sighting(false, now + 1))?.annotations, {
+		...listed,
+		'actions-runner/absent-since': null,
+	});
+});
 test('nothing known: nothing is written', () => assert.is(plan({ metadata: marked }), undefined));
 test('an ephemeral runner missing from the list may be ending its job: its marks stay', () => {
 	assert.is(

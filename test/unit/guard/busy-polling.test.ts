@@ -48,6 +48,19 @@ test('a job that begins is on the pod within 12 s, and off it again when it is o
 	assert.equal(world.annotations('r1'), world.listed('r1', 1));
 	await world.stop();
 });
+test('ARC has it unregistered: a job that begins is one write on its pod, the label, and no condition', async () => {
+	const { world, start, clock, github, marked, condition } = setUp();
+	const annotations = { ...world.listed('r1', 1), [arc.requestedAt]: '2026-11-23T12:00:00Z' };
+	world.runner('r1', { metadata: { annotations } });
+	await start();
+	await clock.pass(20_000);
+	github.set('r1', { busy: true });
+	await clock.until('it is marked', () => marked('r1'));
+	await clock.pass(minute);
+	assert.is(condition('r1'), undefined);
+	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 1);
+	await world.stop();
+});
 test('100 runners of one organization cost one list in 10 s', async () => {
 	const { world, start, clock, github } = setUp();
 	for (let number = 0; number < 100; number++)

@@ -93,6 +93,11 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'ask, after a look',
 		annotated({ 'actions-runner/unregistration-complete-timestamp': at(noon) }),
 	],
+	[
+		'ARC is having it unregistered, and may have been first',
+		'ask, after a look',
+		annotated({ 'actions-runner/unregistration-request-timestamp': at(noon) }),
+	],
 	['the busy mark denies without a call', 'deny busy', busyLabel],
 	[
 		'ephemeral and 422 once: never asked again (invariant 5)',

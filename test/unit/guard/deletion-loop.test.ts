@@ -1,6 +1,6 @@
 /** Recorded deletions are completed by the leader, whatever happens meanwhile; nobody has to ask again. */
 import * as assert from 'uvu/assert';
-import { deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
+import { arc, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { standingOwner } from '../../../admission/cluster/standing-owner.ts';
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
@@ -88,6 +88,28 @@ test('busy: nothing is sent to GitHub while the job runs; the pod goes when its 
 	assert.ok((await gone('r1')) < 2_000);
 	assert.equal([world.told('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
 	await world.stop(loop);
+});
+test('busy, and ARC has it unregistered: no condition is written, for each change of the pod has ARC ask GitHub once more', async () => {
+	const { world, loop, clock, condition, waits } = setUp();
+	const annotations = { ...recorded(), [arc.requestedAt]: '2026-11-23T12:00:00Z' };
+	world.runner('r1', { metadata: { annotations, labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	await clock.pass(10 * minute);
+	assert.equal([waits('r1'), condition('r1')], ['busy', undefined]);
+	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 0);
+	await world.stop(loop);
+});
+test('ARC was told that an ephemeral runner is busy, or has had it unregistered: no DELETE is sent', async () => {
+	for (const key of [arc.completionWait, arc.completedAt]) {
+		const { world, loop, clock, github } = setUp();
+		const annotations = { ...recorded(), [key]: '2026-11-23T12:00:30Z' };
+		const told = key === arc.completionWait;
+		world.runner('r1', { metadata: { annotations } }, told ? { busy: true } : 'unknown');
+		await world.start();
+		await clock.pass(9 * minute);
+		assert.is(github.count('remove'), 0, key);
+		await world.stop(loop);
+	}
 });
 test('idle: unregistered once, the proof written, deleted with its UID and as it was asked for (A2)', async () => {
 	const { world, loop, github, gone } = setUp();

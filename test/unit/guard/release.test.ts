@@ -205,6 +205,19 @@ test('a forged time, proof and id on a runner that is registering release nothin
 	assert.equal(calls, ['lookup', `write ${recorded}`]);
 	assert.equal([pod().unregistered, pod().registered], [undefined, false]);
 });
+test('ARC is having a busy runner unregistered: one look and one write, for each write has ARC ask GitHub once more', async () => {
+	const annotations = { 'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:30Z' };
+	const {
+		ports,
+		calls,
+		pod: read,
+	} = world(pod({ metadata: { annotations } }), {
+		lookup: { kind: 'present', busy: true },
+	});
+	const { verdict, recorded: isRecorded } = await release(read(), alice, ports, limits);
+	assert.equal([verdict.reason, isRecorded], ['busy', true]);
+	assert.equal(calls, ['lookup', `write ${recorded}`]);
+});
 test('a forged complete-timestamp on a registered runner releases nothing', async () => {
 	const { ports, pod } = world(claimedComplete(), {
 		unregister: { kind: 'busy', message: 'busy', runnerId: 7 },
