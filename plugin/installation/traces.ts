@@ -4,6 +4,7 @@ import {
 	breakGlass,
 	busy,
 	deletionPendingCondition,
+	identityProof,
 	progress,
 	record,
 } from '../../admission/api/keys.ts';
@@ -19,6 +20,7 @@ import { type Objects, strategicMergePatch } from './objects.ts';
 const ours: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
+	identityProof,
 	busy.since,
 	busy.job,
 	busy.marks,

@@ -1,3 +1,4 @@
+import { names } from '../../admission/api/keys.ts';
 import { type Kube, KubeError } from '../sim/kube.ts';
 import { eventually } from './eventually.ts';
 
@@ -18,6 +19,7 @@ interface Resources {
 const ignoredKinds = new Set(['Event', 'Endpoints', 'EndpointSlice', 'ComponentStatus', 'PodMetrics']);
 /** Renewed every few seconds: only whether they are there is compared. */
 const tickingKinds = new Set(['Lease', 'Node']);
+const tickingObjects = new Set([`ConfigMap ${names.namespace}/${names.status}`]);
 
 /** All objects of all kinds that the API server lists. */
 export async function snapshot(kube: Kube): Promise<Snapshot> {
@@ -34,7 +36,8 @@ export async function snapshot(kube: Kube): Promise<Snapshot> {
 			const { items } = await list(kube, `${root}/${name}`);
 			for (const item of items ?? []) {
 				const { namespace = '-', name: object } = item.metadata;
-				found.set(`${kind} ${namespace}/${object}`, tickingKinds.has(kind) ? '' : contentOf(item));
+				const key = `${kind} ${namespace}/${object}`;
+				found.set(key, tickingKinds.has(kind) || tickingObjects.has(key) ? '' : contentOf(item));
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { type History, startHistory, troubles } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
-import { type Kind, kinds, SetUnderTest } from '../../rig/runner-sets.ts';
+import { type Kind, kinds, type SetOptions, SetUnderTest } from '../../rig/runner-sets.ts';
 import { suite } from '../../support/suite.ts';
 import { end, Space } from '../support/space.ts';
 
@@ -36,6 +36,23 @@ const times: readonly string[] = [busy.since];
 const pollMs = 8_000;
 const webhooks = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 
+/** A runner without a name does not start, and who it is would not be certain: this template brings the name itself. */
+const namesItself: SetOptions = {
+	spec: {
+		template: {
+			metadata: { labels: { app: 'example' } },
+			spec: {
+				containers: [
+					{
+						name: 'runner',
+						env: [{ name: 'RUNNER_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+					},
+				],
+			},
+		},
+	},
+};
+
 /** Deleted by break-glass, as the guard is away. */
 const lost = new Set<string>();
 /** Their record was made to look an hour older. */
@@ -45,13 +62,13 @@ test.before(async (context) => {
 	const rig = await startRig({ sets: true, replicas: 2 });
 	context.rig = rig;
 	context.history = await startHistory(rig);
-	const make = (kind: Kind, replicas: number, annotations = {}) =>
-		SetUnderTest.make(rig, kind, { replicas, annotations });
-	const delay = { 'actions-runner/recreation-delay': '10m' };
+	const make = (kind: Kind, replicas: number, more: SetOptions = {}) =>
+		SetUnderTest.make(rig, kind, { replicas, ...more });
+	const delay = { annotations: { 'actions-runner/recreation-delay': '10m' } };
 	const [spaces, held, withoutWebhook, ...changed] = await Promise.all([
 		Promise.all([spaceWithRunners(rig), spaceWithRunners(rig)]),
 		make('RunnerSet', 2, delay),
-		make('RunnerSet', 2),
+		make('RunnerSet', 2, namesItself),
 		...kinds.map((kind) => make(kind, 4)),
 	]);
 	Object.assign(context, { spaces, held, withoutWebhook });
