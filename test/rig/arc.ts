@@ -2,16 +2,15 @@
  * What actions-runner-controller (ARC, legacy mode) leaves in a cluster, and the little of what it does that others have
  * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As its source has it.
  */
-import { readKubeconfig } from '../sim/cluster-access.ts';
 import { crdWithAnyFields } from '../sim/crd.ts';
-import { Kube, KubeError, type KubeItem } from '../sim/kube.ts';
+import type { KubeItem } from '../sim/kube.ts';
 import { type PodManifest, runnerDeploymentPod, runnerSetPod } from '../sim/pods.ts';
-import { containerState, type PodItem } from '../sim/runner-pod.ts';
+import type { PodItem } from '../sim/runner-pod.ts';
+import { arcKeys } from './arc-controller.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 
 const group = 'actions.summerwind.dev/v1alpha1';
-const podFinalizer = 'actions.summerwind.dev/runner-pod';
 /** ARC's hash of its own template, as the pods of test/sim/pods.ts carry it. */
 const hash = '5f4d8c7b9d';
 const inject = { 'actions-runner-controller/inject-registration-token': 'true' };
@@ -142,8 +141,8 @@ const names = (prefix: string, count: number) =>
 	Array.from({ length: count }, (_, index) => `${prefix}-${'bcdfghjklm'[index]}x2z${index}`);
 
 /**
- * ARC's scale-down of one idle runner, its "termination process": the request is written on the pod, GitHub is asked,
- * its 204 is written on the pod, the owner is deleted.
+ * ARC's scale-down of one runner, its "termination process": the request is written on the pod, ARC's controller of runner
+ * pods (arc-controller.ts) has the runner unregistered and says so on the pod, the owner is deleted.
  */
 export async function scaleDownByArc(
 	rig: Rig,
@@ -151,48 +150,18 @@ export async function scaleDownByArc(
 	pod: string,
 	ownerPath: string,
 ): Promise<void> {
-	const path = `/api/v1/namespaces/${namespace}/pods/${pod}`;
-	const annotate = (key: string) =>
-		rig.kube.patch(path, {
-			metadata: { annotations: { [`actions-runner/unregistration-${key}-timestamp`]: rfc3339() } },
-		});
-	await annotate('request');
-	await annotate('start');
-	const id = rig.agents.runnerId(namespace, pod);
-	if (id === undefined || !rig.github.removeRunner(id, 'api')) throw new Error(`${pod} is not at GitHub`);
-	await annotate('complete');
+	await requestScaleDown(rig, namespace, pod);
+	await eventually(`ARC has had ${pod} unregistered`, async () => {
+		const { metadata } = await rig.kube.get<PodItem>(`/api/v1/namespaces/${namespace}/pods/${pod}`);
+		return arcKeys.complete in (metadata.annotations ?? {});
+	});
 	await rig.ok(['delete', '--raw', ownerPath]);
 }
 
-/** Go's time.RFC3339, which ARC writes: without fractions of a second. */
-const rfc3339 = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-
-/**
- * ARC's finalizer: it stays on a pod that is terminating until the runner is unregistered, has stopped or never started
- * (ensureRunnerUnregistration, rows 1, 3, 4 and 6). Returns the pods that it has let go.
- */
-export async function startArcFinalizer(rig: Rig): Promise<{ released: string[]; stop(): void }> {
-	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
-	const released: string[] = [];
-	await kube.watch<PodItem & { metadata: { finalizers?: string[] } }>('/api/v1/pods', {
-		seen(pod) {
-			const { name, namespace, uid, deletionTimestamp, finalizers = [], annotations = {} } = pod.metadata;
-			if (!deletionTimestamp || !finalizers.includes(podFinalizer)) return;
-			const complete = 'actions-runner/unregistration-complete-timestamp' in annotations;
-			if (!complete && containerState(pod).word === 'running') return;
-			const left = finalizers.filter((one) => one !== podFinalizer);
-			kube
-				.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { uid, finalizers: left } })
-				.then(
-					() => released.push(name),
-					(error: unknown) => {
-						const gone = error instanceof KubeError && [404, 409, 422].includes(error.status);
-						const stopped = error instanceof Error && error.name === 'AbortError';
-						if (!gone && !stopped) console.error(`ARC's finalizer on ${name}:`, error);
-					},
-				);
-		},
-		gone() {},
+/** ARC's set wants one runner less, and has chosen this one. */
+export async function requestScaleDown(rig: Rig, namespace: string, pod: string): Promise<void> {
+	const at = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+	await rig.kube.patch(`/api/v1/namespaces/${namespace}/pods/${pod}`, {
+		metadata: { annotations: { [arcKeys.request]: at } },
 	});
-	return { released, stop: () => kube.stop() };
 }

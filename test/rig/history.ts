@@ -7,6 +7,7 @@ import { breakGlass, progress, record } from '../../admission/api/keys.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube } from '../sim/kube.ts';
 import { containerState, factsOf, type PodItem } from '../sim/runner-pod.ts';
+import { arcUserAgent } from './arc-controller.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 import type { LogLine } from './server-process.ts';
@@ -169,8 +170,9 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	function* calls(crashes: number): Generator<string> {
 		const ephemeral = new Map([...lives.values()].map((life) => [life.runnerName, life.ephemeral]));
 		const names = new Map(github.journal.map((entry) => [entry.runnerId, entry.name]));
+		const calls = github.calls.filter(({ userAgent }) => userAgent !== arcUserAgent);
 		for (const [id, name] of names) {
-			const deletes = github.calls
+			const deletes = calls
 				.filter((call) => call.endpoint === 'delete' && call.runnerId === id)
 				.sort((a, b) => a.atMs - b.atMs);
 			const refused = deletes.filter((call) => call.status === 422);
@@ -202,7 +204,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		for (const [id, name] of names) {
 			const removed = github.journal.find((entry) => entry.runnerId === id && entry.what === 'removed');
 			if (!removed) continue;
-			const late = github.calls.filter(
+			const late = calls.filter(
 				(call) =>
 					call.endpoint === 'delete' &&
 					call.runnerId === id &&

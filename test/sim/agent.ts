@@ -21,11 +21,14 @@ export interface AgentContext {
 	registrationDelayMs: number;
 	jobStatusDelayMs: number;
 	checkTokens: boolean;
+	exitWhenRemovedMs: number | undefined;
 	/** What differs from the above, by namespace. */
 	namespaces: Map<string, NamespaceOptions>;
 }
 
-export type NamespaceOptions = Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens'>>;
+export interface NamespaceOptions extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens'>> {
+	exitWhenRemovedMs?: number;
+}
 
 export interface Job {
 	id: string;
@@ -36,6 +39,9 @@ export interface Job {
 
 /** How often it looks for a Secret that is not there yet. */
 const secretRetryMs = 250;
+
+/** From SIGTERM to the end of the container. */
+const stopMs = 1_000;
 
 let nextJob = 1;
 
@@ -91,6 +97,8 @@ export class Agent {
 			this.#terminating = true;
 			this.#note('pod-terminating');
 			this.#terminated('SIGTERM: the pod has a deletionTimestamp');
+			// A pod without a finalizer is gone before its kubelet could report that the container has stopped.
+			if (pod.metadata.finalizers?.length && containerState(pod).word === 'running') this.#exitAfter(stopMs);
 		}
 		const { word, restarts } = containerState(pod);
 		if (word === 'terminated' && this.#process === 'started') this.#containerStopped();
@@ -145,10 +153,8 @@ export class Agent {
 		this.#note('removed-by-github');
 		this.runnerId = undefined;
 		this.online = false;
-	}
-
-	exitAfter(delayMs: number): void {
-		this.#exitTimer = setTimeout(() => this.#run(() => this.#exit()), delayMs);
+		const { exitWhenRemovedMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
+		if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs);
 	}
 
 	dispose(): void {
@@ -285,6 +291,11 @@ export class Agent {
 		this.#note('container-stopped');
 		this.#process = 'dead';
 		this.#terminated('the container stopped');
+	}
+
+	#exitAfter(delayMs: number): void {
+		clearTimeout(this.#exitTimer);
+		this.#exitTimer = setTimeout(() => this.#run(() => this.#exit()), delayMs);
 	}
 
 	/** The runner's process exits by itself. */

@@ -13,6 +13,7 @@ export interface KubeItem {
 		uid: string;
 		resourceVersion: string;
 		deletionTimestamp?: string;
+		finalizers?: string[];
 		labels?: Record<string, string>;
 		annotations?: Record<string, string>;
 		ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string }[];

@@ -71,6 +71,7 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		registrationDelayMs: options.registrationDelayMs ?? 0,
 		jobStatusDelayMs: options.jobStatusDelayMs ?? 0,
 		checkTokens: options.checkTokens ?? false,
+		exitWhenRemovedMs: options.exitWhenRemovedMs,
 		namespaces: new Map(),
 	};
 	/** By pod UID: a pod of the same name is another runner. */
@@ -79,7 +80,6 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		const agent = [...agents.values()].find((candidate) => candidate.runnerId === runner.id);
 		if (agent === undefined || cause === 'ephemeral-done') return;
 		agent.removedByGitHub();
-		if (options.exitWhenRemovedMs !== undefined) agent.exitAfter(options.exitWhenRemovedMs);
 	});
 
 	await kube.watch<PodItem>('/api/v1/pods', {

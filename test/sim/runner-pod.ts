@@ -22,7 +22,7 @@ export interface PodItem extends KubeItem {
 	status?: {
 		phase?: string;
 		containerStatuses?: ContainerStatus[];
-		conditions?: { type: string; status: string }[];
+		conditions?: { type: string; status: string; lastTransitionTime?: string }[];
 	};
 }
 
