@@ -3,8 +3,9 @@
  * and actions-runner-controller (ARC).
  *
  * What this server remembers on a pod stands under keys of its own, with ARC's prefix `actions-runner/`. ARC runs beside
- * it in many clusters and reacts to each of its own annotations by asking GitHub again: this server reads them, and never
- * writes or removes one. All times are RFC 3339.
+ * it in many clusters and reacts to its own annotations by asking GitHub again: this server reads them, and neither changes
+ * nor removes one. The only one that it writes ends ARC's questions: `arc.completedAt`, with GitHub's 204. All times are
+ * RFC 3339.
  */
 
 /** Annotations that record a denied deletion. All are written in one patch, once, and removed by a cancel. */

@@ -83,7 +83,8 @@ const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryR
 const budgetMs = 50;
 const limits = { answerByMs: noon + 60_000 + budgetMs, priority: 'request' } as const;
 const recorded = 'deletion-requested-at+deletion-requested-by+deletion-options+deletion-proof';
-const proven = 'runner-id+registered-as+registration-proof+unregistered-at+unregistration-proof+busy';
+const proven =
+	'runner-id+registered-as+registration-proof+unregistered-at+unregistration-proof+unregistration-complete-timestamp+busy';
 const removed = { kind: 'unregistered', runnerId: 7 } as const;
 const merged = (before: Record<string, string> | undefined, change: Record<string, string | null>) =>
 	Object.fromEntries(

@@ -1,5 +1,6 @@
 /** What is written on a pod while its deletion is recorded and GitHub is asked. */
 import * as assert from 'uvu/assert';
+import { arc } from '../../../admission/api/keys.ts';
 import {
 	absentOf,
 	askerOf,
@@ -140,6 +141,22 @@ test('a node that is there again: the note goes', () => {
 		nodeGoneOf(runnerPod(), noon, sign)['actions-runner/node-gone-since'] ?? '',
 		/^2026-11-23T12:00:00\.000Z [\w-]{43}$/,
 	);
+});
+
+test('ARC is told of the 204 of a runner that may be its own, and of nothing else', () => {
+	const key = 'actions-runner/unregistration-complete-timestamp';
+	assert.is(removed[key], '2026-11-23T12:00:00.000Z');
+	assert.not(key in unregisteredOf({ ...runnerPod(), kind: 'scale-set' }, 7, sign, noon));
+	const others = [
+		registeredAs(runnerPod(), 7, sign),
+		absentOf(runnerPod(), noon, sign),
+		claimOf(runnerPod(), 'me', noon),
+	];
+	const keys = [...others, busyAnswerOf('busy', noon), recordOf(runnerPod(), alice, sign, noon)].flatMap(
+		Object.keys,
+	);
+	for (const arcs of [arc.runnerId, arc.requestedAt, arc.completedAt, arc.completionWait])
+		assert.not(keys.includes(arcs));
 });
 
 test.run();
