@@ -39,6 +39,8 @@ test.before(async (context) => {
 	);
 	await space.scaleSetRunners(['scale-set']);
 	await space.registered([...legacy, 'idle', ...withOwnMarks]);
+	// New runners are looked for more often: what is counted here is how often known ones are.
+	await space.listed([...legacy, 'idle', ...withOwnMarks]);
 	for (const name of [...legacy, ...withOwnMarks, 'scale-set']) await space.runJob(name);
 	context.lists = space.calls('list').length;
 });
