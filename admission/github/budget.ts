@@ -2,6 +2,7 @@ import { Pace } from './pace.ts';
 import {
 	deletesPerMinute,
 	knownScopes,
+	leastReading,
 	listsPerMinute,
 	newScopesPerMinute,
 	paceWindowMs,
@@ -96,10 +97,15 @@ export class Budget {
 		this.#onStateChange = options.onStateChange;
 		this.#account = new Recovery(this.#random);
 		this.#share = options.share ?? (() => 1);
-		const paceOf = (most: number) => new Pace(() => most * this.#share(), paceWindowMs);
+		const paceOf = (most: number, least = 0) =>
+			new Pace(() => most * Math.max(least, this.#share()), paceWindowMs);
 		const { remove, list, token } = perMinute;
-		this.#paces = { remove: paceOf(remove), list: paceOf(list), token: paceOf(token) };
-		this.#newScopes = paceOf(newScopesPerMinute);
+		this.#paces = {
+			remove: paceOf(remove),
+			list: paceOf(list, leastReading),
+			token: paceOf(token, leastReading),
+		};
+		this.#newScopes = paceOf(newScopesPerMinute, leastReading);
 		this.#refusedScopes = paceOf(refusedScopesPerMinute);
 		this.#reported = { summary: this.#summary(), state: this.state() };
 	}

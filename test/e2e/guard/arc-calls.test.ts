@@ -12,8 +12,8 @@ import { end, Space, says } from '../support/space.ts';
 
 const test = suite<{ rig: Rig; spaces: Space[] }>('calls beside ARC');
 
-/** ARC asks again after a minute, and looks at every pod again each minute. */
-const watchedMs = 75_000;
+/** ARC asks again after a minute, and looks at every pod again each minute: once before the jobs end, and once after. */
+const watchedMs = 30_000;
 const runners = {
 	/** Known to be busy before ARC scales down, and somebody deletes them as well; nobody; its job is a second old. */
 	static: ['static-asked', 'static-asked-too', 'static', 'static-new', 'static-new-asked'],
@@ -87,7 +87,7 @@ async function scaleDown(rig: Rig, space: Space, guarded: boolean): Promise<Map<
 const total = (counts: Map<string, [number, number]>, names: string[]) =>
 	names.reduce((sum, name) => sum + (counts.get(name) ?? [0, 0]).reduce((a, b) => a + b), 0);
 
-test('busy runners that ARC scales down, recorded deletions beside: at most one DELETE more each than ARC alone sends (invariant 5)', async ({
+test('busy runners that ARC scales down, recorded deletions beside: one DELETE more each than ARC alone sends, two where the job is new (invariant 5)', async ({
 	rig,
 	spaces,
 }) => {
@@ -100,8 +100,13 @@ test('busy runners that ARC scales down, recorded deletions beside: at most one 
 		console.log(
 			`${name}: ARC alone ${alone.get(name)?.[0]}; together ${together.get(name)?.join(' + ')} of ours`,
 		);
-	for (const names of Object.values(runners))
-		assert.ok(total(together, names) <= total(alone, names) + names.length, names.join(', '));
+	// The mark of a job is written once and taken away once, the record once, and ARC looks at the pod each time. What is
+	// known before ARC begins costs one call more, a job that is new to the guard as well two.
+	for (const names of Object.values(runners)) {
+		const fresh = names.filter((name) => name.startsWith('static-new'));
+		const most = total(alone, names) + names.length + fresh.length;
+		assert.ok(total(together, names) <= most, names.join(', '));
+	}
 });
 
 test.run();
