@@ -141,7 +141,8 @@ for (const [kind, { make, exits, looks, resource, owner, ownerOf, ownerPath, spe
 		rig,
 	}) => {
 		const { space, pods } = await arcSet(rig, 6);
-		if (exits) rig.agents.set(space.name, { exitWhenRemovedMs: 500 });
+		// Later than ARC deletes the owner, as a listener in its long poll is: a StatefulSet makes a pod that ends anew.
+		if (exits) rig.agents.set(space.name, { exitWhenRemovedMs: 5_000 });
 		const [kept = '', ...leaving] = pods;
 		await space.runJob(kept);
 		const listsBefore = space.calls('list').length;
