@@ -295,6 +295,15 @@ test('RunnerSet whose pods were made while the pod webhook was missing: an idle 
 		return items.some(({ reason }) => reason === 'PodsNotInjected');
 	});
 	await set.finish(working);
+	// Restarted in place it has no token to register with, and the kubelet soon waits before it tries again.
+	await rig.kube.patch(`/api/v1/namespaces/${set.namespace}/pods/${working}/status`, {
+		status: {
+			containerStatuses: (await set.pod(working))?.status?.containerStatuses?.map((status) => ({
+				...status,
+				state: { waiting: { reason: 'CrashLoopBackOff' } },
+			})),
+		},
+	});
 	await eventually('then it is replaced too', async () => (await unfit(set)).length === 0, {
 		withinMs: 60_000,
 	});
