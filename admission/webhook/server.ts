@@ -20,10 +20,11 @@ import { routeByContent } from './rules/route.ts';
 
 /**
  * Time limits against clients that open a connection and send nothing, or one byte at a time. The API server sends its
- * few KiB at once, and gives up after its webhook's timeout of 5 s.
+ * few KiB at once. But a replica that was frozen for some seconds finds connections that are old already when it goes on:
+ * one whose review has waited in the meantime must not be ended before it is read, or an eviction passes.
  */
-const firstBytesMs = 5_000;
-const wholeRequestMs = 10_000;
+const firstBytesMs = 12_000;
+const wholeRequestMs = 20_000;
 
 export type Handler = (
 	request: AdmissionRequest,
