@@ -41,9 +41,10 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 	);
 	const fromMs = Date.now();
 	const answers = await Promise.all(names.map((name) => remove(call, 'idle', name)));
-	// On a machine with much to do GitHub's answer may come later than the API server waits: then it is recorded, and carried out.
+	// On a machine with much to do GitHub's answer may come later than the API server waits: then it is recorded, and carried
+	// out; or the leader carries it out before the caller's own DELETE is: then that finds nothing.
 	for (const { status, message } of answers)
-		assert.ok(status === 200 || message.includes('Recorded: '), message);
+		assert.ok(status === 200 || status === 404 || message.includes('Recorded: '), message);
 	for (const name of names) await rig.gone(name, 'idle');
 	const deletes = rig.github.calls.filter(
 		(one) => one.endpoint === 'delete' && one.scope === 'orgs/org-idle',
