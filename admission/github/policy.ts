@@ -31,7 +31,7 @@ export const share = { leader: 2 / 3, joining: 0.1, unsaid: 0.1 } as const;
  * At least this part of what costs GitHub little (lists, tokens, first looks at a scope) may be used by each replica, also
  * by one that has just joined: two that start together would otherwise keep the first runners of a cluster waiting.
  */
-export const leastReading = 0.25;
+export const leastReading = 0.5;
 
 /**
  * A replica says every 5 s that it is alive. Without having said so for 15 s it keeps to the share of one that joins, and

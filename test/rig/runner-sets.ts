@@ -129,7 +129,7 @@ export class SetUnderTest extends WatchedPods {
 	}
 
 	/** Waits until exactly so many runners live and are known by id. */
-	registered(count: number, withinMs = 60_000): Promise<boolean> {
+	registered(count: number, withinMs = 120_000): Promise<boolean> {
 		return eventually(
 			`${count} runners of ${this.namespace} are known`,
 			() => this.known().length === count && this.live().length === count,

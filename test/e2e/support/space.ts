@@ -172,7 +172,7 @@ export class Space {
 
 	busy(name: string): Promise<boolean> {
 		const marked = async () => (await this.pod(name))?.metadata.labels?.['actions-runner/busy'] === 'true';
-		return eventually(`${name} is marked busy`, marked);
+		return eventually(`${name} is marked busy`, marked, { withinMs: 120_000 });
 	}
 
 	kubectl(...args: string[]): Promise<KubectlResult> {
