@@ -242,6 +242,7 @@ async function settleAbsent(
 	};
 	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };
 	const written = await ports.write(pod, { annotations }, request !== undefined);
+	if (written === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod };
 	// Somebody else has written meanwhile, perhaps a record of theirs (invariant 4): the absence is noted at the next try.
 	if (written === 'conflict' && verdict.kind === 'deny') return denyAndRecord(pod, verdict, request, ports);
 	return { verdict, recorded: verdict.kind === 'deny', pod: typeof written === 'string' ? pod : written };

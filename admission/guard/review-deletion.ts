@@ -85,7 +85,7 @@ export async function reviewDeletion(
 			kind: 'released',
 			...failure,
 			before: undefined,
-			wasRecorded: failure.pod.record !== undefined,
+			wasRecorded: known.pod?.record !== undefined,
 		};
 	}
 

@@ -578,4 +578,16 @@ test('absence that lets go ends the claim that is on the pod, also where the pod
 	assert.equal(changing.calls, ['lookup', 'conflict']);
 });
 
+test('the pod goes while its absence from GitHub’s list is noted: nothing is said to be recorded', async () => {
+	const object = seen();
+	object.metadata.annotations = {
+		...object.metadata.annotations,
+		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
+	};
+	const { ports, pod: current } = world(object, absentAt(noon + 60_000));
+	ports.write = async () => 'gone';
+	const released = await release(current(), alice, ports, limits);
+	assert.equal([released.verdict.reason, released.recorded], ['already-terminating', false]);
+});
+
 test.run();

@@ -4,6 +4,7 @@ import { progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
@@ -194,6 +195,16 @@ test('what is said of the record is true: recorded where it is on the pod, and n
 	quick.world.runner('real', {}, { busy: true });
 	assert.match((await quick.evict('real')).message ?? '', 'Recorded: ');
 	assert.ok(quick.world.annotations('real')[record.requestedBy]);
+});
+
+test('a request that is recorded only at the second try is told like any other', async () => {
+	const { world, remove, api, clock } = setUp();
+	world.runner('real', { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
+	api.fail('PATCH', /pods\/real$/, new KubeError(500, '', 'etcd'), 1);
+	assert.is((await remove(copyOf(world, 'real'))).reason, 'internal-error');
+	assert.ok(world.annotations('real')[record.requestedBy]);
+	await clock.pass(100);
+	assert.equal(world.told('real'), ['Normal DeletionRecorded']);
 });
 
 test.run();
