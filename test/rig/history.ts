@@ -49,7 +49,6 @@ interface Life {
 	gone: boolean;
 	/** Every different record it carried, in order; '' for none after one. */
 	records: string[];
-	versions: number;
 	/** As it was when its deletionTimestamp was first seen. */
 	terminating?: { atMs: number; pod: PodItem };
 	/** When it was first seen to be claimed unregistered, with a signature. */
@@ -102,11 +101,9 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			last: pod,
 			gone: false,
 			records: [],
-			versions: 0,
 		};
 		const life: Life = lives.get(pod.metadata.uid) ?? fresh;
 		lives.set(pod.metadata.uid, life);
-		if (life.last.metadata.resourceVersion !== pod.metadata.resourceVersion) life.versions++;
 		life.last = pod;
 		const written = recordIn(annotations);
 		if (written !== (life.records.at(-1) ?? '')) life.records.push(written);
@@ -121,6 +118,15 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			if (life) life.gone = true;
 		},
 	});
+
+	/** The runner pods as they are now, by UID. They are listed: a watch may be late, before what is asked about and after. */
+	async function versions(): Promise<Map<string, { key: string; version: string }>> {
+		const { items } = await kube.get<{ items: PodItem[] }>('/api/v1/pods');
+		const mine = items.filter((pod) => rig.owns(pod.metadata.namespace ?? 'default') && factsOf(pod));
+		return new Map(
+			mine.map((pod) => [pod.metadata.uid, { key: keyOf(pod), version: pod.metadata.resourceVersion ?? '' }]),
+		);
+	}
 
 	function busy(uid: string): boolean {
 		const started = agents.journal.findLast((entry) => entry.uid === uid && entry.what === 'job-started');
@@ -252,12 +258,12 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		async writesDuring(work, namespace) {
 			const isAsked = (key: string) => !namespace || key.startsWith(`${namespace}/`);
 			const isAbout = (scope?: string) => !namespace || scope?.toLowerCase() === `orgs/${namespace}`;
-			const before = new Map([...lives].map(([uid, { versions }]) => [uid, versions]));
+			const before = await versions();
 			const fromCall = github.calls.length;
 			await work();
-			await new Promise((resolve) => setTimeout(resolve, 300)); // the watch comes a moment later
-			const written = [...lives]
-				.filter(([uid, { key, versions }]) => isAsked(key) && versions !== before.get(uid))
+			const after = await versions();
+			const written = [...new Map([...before, ...after])]
+				.filter(([uid, { key }]) => isAsked(key) && before.get(uid)?.version !== after.get(uid)?.version)
 				.map(([, { key }]) => `8: ${key} was written`);
 			const called = github.calls
 				.slice(fromCall)

@@ -25,6 +25,9 @@ test.before(async (context) => {
 	Object.assign(context, { call, stopCalls: stop });
 	await context.space.runners(names);
 	await Promise.all(names.map((name) => context.space.runJob(name, { known: true })));
+	// The server has been asked from the API server's address. Before that, the limit of new connections holds for it too.
+	const { status, message } = await remove(call, context.space.name, 'busy-0');
+	assert.is(status, 409, message);
 });
 test.after(async ({ rig, stopCalls }) => {
 	stopCalls?.();
