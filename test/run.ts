@@ -11,13 +11,15 @@ import type { StageMessage } from './stage.ts';
 
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
-/** Files at a time, beside those on the stages: they wait more than they compute. */
-const defaultJobs = 2;
+/** Files at a time, beside those on the stages. */
+const defaultJobs = 1;
 /**
  * Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely, and the API server gives up
  * on webhooks on two cores.
  */
 const jobsOnStage: Record<string, number> = { guard: 2, sets: 2, bare: 1, replicas: 1 };
+/** This stage begins when that one has ended: the whole run takes as long as the files on `replicas` do. */
+const stageAfter: Record<string, string> = { bare: 'sets' };
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
 /** So many of the slowest files are listed at the end. */
@@ -53,9 +55,15 @@ const ticker = setInterval(() => {
 		`... ${results.length}/${files.length} files, ${seconds(startedMs)}s; running: ${names.join(', ')}`,
 	);
 }, 15_000);
+const stages = new Map<string, Promise<void>>();
+for (const [stage = '', files] of [...byStage].sort(([a = ''], [b = '']) => stageOrder(a) - stageOrder(b)))
+	stages.set(
+		stage,
+		Promise.resolve(stages.get(stageAfter[stage] ?? '')).then(() => runOnStage(stage, files)),
+	);
 await Promise.all([
 	...Array.from({ length: Number(values.jobs ?? defaultJobs) }, worker),
-	...[...byStage].map(([stage, files]) => runOnStage(stage ?? '', files)),
+	...stages.values(),
 ]);
 clearInterval(ticker);
 
@@ -105,6 +113,11 @@ async function runOnStage(stage: string, files: string[]): Promise<void> {
 	for (const [file, sinceMs] of open) end({ file, passed: 0, failed: 1, seconds: seconds(sinceMs), output });
 	if (broken && open.size === 0)
 		end({ file: join(folder, 'stage.ts'), passed: 0, failed: 1, seconds: 0, output });
+}
+
+/** Those that wait for another one come last. */
+function stageOrder(stage: string): number {
+	return stage in stageAfter ? 1 : 0;
 }
 
 function inProcess(

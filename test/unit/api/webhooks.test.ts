@@ -35,7 +35,7 @@ test('the server knows where each leads, and writes the path itself: none is in 
 	for (const { name, clientConfig } of [...validating, ...mutating])
 		assert.is(clientConfig.service.path, undefined, name);
 });
-test('of the two for evictions each namespace has one, the server’s own none; both wait for long', () => {
+test('of the two for evictions each namespace has one, the server’s own none', () => {
 	const both = validating.filter(({ name }) => name.startsWith('evictions'));
 	const askedIn = (name: string, label?: string) =>
 		both
@@ -51,10 +51,15 @@ test('of the two for evictions each namespace has one, the server’s own none; 
 	assert.equal(askedIn('ci', 'fail-open'), ['Ignore']);
 	assert.equal(askedIn('ci', 'fail-closed'), ['Fail']);
 	for (const label of [undefined, 'fail-closed']) assert.equal(askedIn('runners-system', label), []);
-	assert.equal(
-		both.map(({ timeoutSeconds }) => timeoutSeconds),
-		[15, 15],
-	);
+});
+
+test('evictions and edits, which pass when nobody answers in time, wait for long', () => {
+	const waits = (policy: string) =>
+		validating
+			.filter(({ failurePolicy }) => failurePolicy === policy)
+			.map(({ name, timeoutSeconds }) => `${name.split('.')[0]} ${timeoutSeconds}`);
+	assert.equal(waits('Ignore'), ['break-glass 5', 'evictions 15', 'updates 15']);
+	assert.equal(waits('Fail'), ['pods 5', 'evictions-fail-closed 15']);
 });
 
 test.run();
