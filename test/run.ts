@@ -11,7 +11,7 @@ import type { StageMessage } from './stage.ts';
 
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
-/** Files at a time, beside those on the stages. */
+/** Files at a time, beside those on the stages; one more for each stage that has ended. */
 const defaultJobs = 1;
 /**
  * Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely, and the API server gives up
@@ -63,7 +63,7 @@ for (const [stage = '', files] of [...byStage].sort(([a = ''], [b = '']) => stag
 	);
 await Promise.all([
 	...Array.from({ length: Number(values.jobs ?? defaultJobs) }, worker),
-	...stages.values(),
+	...[...stages.values()].map((stage) => stage.then(worker)), // what is left then has room
 ]);
 clearInterval(ticker);
 
