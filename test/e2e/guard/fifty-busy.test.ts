@@ -46,6 +46,12 @@ test.after.each(({ history }) => {
 const deletesOf = (rig: Rig, { scopes }: Fleet) =>
 	scopes.reduce((sum, scope) => sum + rig.github.count({ endpoint: 'delete', scope }), 0);
 
+/** Of each runner, whose job goes on, GitHub is asked once at most, sooner or later. */
+function askedOnceEach(rig: Rig, fleet: Fleet): void {
+	const calls = deletesOf(rig, fleet);
+	assert.ok(calls <= fleet.names.length, `${calls} DELETE calls`);
+}
+
 /** Those of a fleet whose deletion the guard has denied this user. */
 function deniedTo(rig: Rig, { namespace }: Fleet, user: string): Set<string> {
 	const lines = rig.logs((line) => line.msg === 'deletion denied' && line.user === user);
@@ -66,24 +72,28 @@ test('kubectl delete pod --all right after 52 jobs began: no job dies, at most o
 	await startJobs(rig, people);
 	const deleted = await rig.kubectl(['-n', people.namespace, 'delete', 'pod', '--all', '--wait=false']);
 	assert.is(deleted.code, 1);
-	assert.is(deleted.stderr.match(/runner \S+ is busy/g)?.length, people.names.length);
+	// None of these jobs is known yet. A replica that is sent most of the reviews may use up its share of DELETE calls: then it
+	// says so, and the rest is asked for later.
+	const denials = deleted.stderr.match(/denied the request: .*/g) ?? [];
+	assert.is(denials.length, people.names.length, deleted.stderr);
+	const others = denials.filter((denial) => !/runner \S+ is busy/.test(denial));
+	if (others.length > 0) console.log(`${others.length} others: ${others[0]}`);
+	for (const denial of denials) assert.match(denial, 'Recorded: ');
 	await allRecorded(history, people);
 	await noneTerminates(rig, people);
-	const calls = deletesOf(rig, people);
-	assert.ok(calls <= people.names.length, `${calls} DELETE calls`);
+	askedOnceEach(rig, people);
 });
 
-test('kubectl drain of a node with 52 busy runners: each is refused, GitHub is not asked again', async ({
+test('kubectl drain of a node with 52 busy runners: each is refused, GitHub is not asked twice', async ({
 	rig,
 	people,
 }) => {
-	const before = deletesOf(rig, people);
 	const args = ['drain', ...people.nodes, '--force', '--ignore-daemonsets', '--timeout=4s'];
 	const drained = await rig.kubectl(args);
 	assert.is(drained.code, 1);
 	for (const name of people.names) assert.match(drained.stderr, `error when evicting pods/"${name}"`);
 	await noneTerminates(rig, people);
-	assert.is(deletesOf(rig, people), before);
+	askedOnceEach(rig, people);
 });
 
 test('the 42 StatefulSets and 10 EphemeralRunners that own busy runners are deleted: the garbage collector kills no job', async ({
@@ -91,7 +101,6 @@ test('the 42 StatefulSets and 10 EphemeralRunners that own busy runners are dele
 	people,
 }) => {
 	const { namespace, names } = people;
-	const before = deletesOf(rig, people);
 	for (const path of ['apis/apps/v1', 'apis/actions.github.com/v1alpha1']) {
 		const kind = path.includes('apps') ? 'statefulsets' : 'ephemeralrunners';
 		await rig.kube.delete(`/${path}/namespaces/${namespace}/${kind}`, {});
@@ -100,7 +109,7 @@ test('the 42 StatefulSets and 10 EphemeralRunners that own busy runners are dele
 	const denied = () => deniedTo(rig, people, garbageCollector).size;
 	await eventually('it has been refused all of them', () => denied() === names.length, { withinMs: 120_000 });
 	await noneTerminates(rig, people);
-	assert.is(deletesOf(rig, people), before);
+	askedOnceEach(rig, people);
 });
 
 test('kubectl delete namespace with 52 busy runners: no job dies; all go when their job ends, then the namespace', async ({
@@ -108,12 +117,11 @@ test('kubectl delete namespace with 52 busy runners: no job dies; all go when th
 	people,
 }) => {
 	const { namespace, names } = people;
-	const before = deletesOf(rig, people);
 	await rig.ok(['delete', 'namespace', namespace, '--wait=false']);
 	await eventually('its controller is refused', () => deniedTo(rig, people, namespaceController).size > 0);
 	await noneTerminates(rig, people);
 	await endJobs(rig, people, names);
-	assert.is(deletesOf(rig, people), before);
+	askedOnceEach(rig, people);
 	await eventually(
 		'the namespace is gone',
 		() =>
