@@ -43,8 +43,8 @@ const kinds = {
 	RunnerDeployment: {
 		make: runnersOfArc,
 		exits: false,
-		/** The second a minute after the first, and one at the review of our own DELETE. */
-		looks: 3,
+		/** The second a minute after the first, one at the review of our own DELETE, and one where a list was late for another's. */
+		looks: 4,
 		resource: 'runnerdeployments',
 		owner: 'runner',
 		ownerOf: (pod: string) => pod,
