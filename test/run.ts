@@ -11,15 +11,14 @@ import type { StageMessage } from './stage.ts';
 
 /** No file may take longer: a hang is a failure, not a wait for CI's own limit. */
 const fileWithinMs = 8 * 60_000;
-/** Files at a time, beside those on the stages; one more for each stage that has ended. */
-const defaultJobs = 1;
+/** Files at a time, where none is on a stage. Beside stages it is one, and one more for each line of them that has ended. */
+const defaultJobs = 2;
 /**
- * Files at a time on each stage. More than these, and the server reads GitHub's lists too rarely, and the API server gives up
- * on webhooks on two cores.
+ * The stages, in lines of which each runs one stage after the other, with how many files at a time. More than these, and the
+ * server reads GitHub's lists too rarely, and the API server gives up on webhooks on two cores. The whole run takes as long
+ * as the files on `replicas` do.
  */
-const jobsOnStage: Record<string, number> = { guard: 2, sets: 2, bare: 1, replicas: 1 };
-/** This stage begins when that one has ended: the whole run takes as long as the files on `replicas` do. */
-const stageAfter: Record<string, string> = { bare: 'sets' };
+const stageLines: Record<string, number>[] = [{ guard: 2 }, { sets: 2, bare: 1 }, { replicas: 1 }];
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
 /** So many of the slowest files are listed at the end. */
@@ -55,16 +54,11 @@ const ticker = setInterval(() => {
 		`... ${results.length}/${files.length} files, ${seconds(startedMs)}s; running: ${names.join(', ')}`,
 	);
 }, 15_000);
-const stages = new Map<string, Promise<void>>();
-for (const [stage = '', files] of [...byStage].sort(([a = ''], [b = '']) => stageOrder(a) - stageOrder(b)))
-	stages.set(
-		stage,
-		Promise.resolve(stages.get(stageAfter[stage] ?? '')).then(() => runOnStage(stage, files)),
-	);
-await Promise.all([
-	...Array.from({ length: Number(values.jobs ?? defaultJobs) }, worker),
-	...[...stages.values()].map((stage) => stage.then(worker)), // what is left then has room
-]);
+const lines = stageLines
+	.map((line) => Object.entries(line).filter(([stage]) => byStage.has(stage)))
+	.filter((line) => line.length > 0);
+const jobs = Number(values.jobs ?? (lines.length > 0 ? 1 : defaultJobs));
+await Promise.all([...Array.from({ length: jobs }, worker), ...lines.map(runLine)]);
 clearInterval(ticker);
 
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
@@ -77,6 +71,12 @@ if (broken.length > 0) console.log(['\nfiles with failures:', ...broken].join('\
 console.log(`\n${files.length} files in ${seconds(startedMs)}s`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+/** The stages of one line, and then what is left of the files that need none. */
+async function runLine(line: [stage: string, jobs: number][]): Promise<void> {
+	for (const [stage, jobs] of line) await runOnStage(stage, jobs, byStage.get(stage) ?? []);
+	await worker();
+}
 
 async function worker(): Promise<void> {
 	for (let file = alone.shift(); file; file = alone.shift()) {
@@ -96,7 +96,7 @@ async function worker(): Promise<void> {
 }
 
 /** Files of one stage in one process; whatever it did not tell the end of has failed. */
-async function runOnStage(stage: string, files: string[]): Promise<void> {
+async function runOnStage(stage: string, jobs: number, files: string[]): Promise<void> {
 	const open = new Map<string, number>(files.map((file) => [file, Date.now()]));
 	const onMessage = (message: StageMessage) => {
 		const { file } = message;
@@ -108,16 +108,11 @@ async function runOnStage(stage: string, files: string[]): Promise<void> {
 		end({ file, passed, failed, output, seconds: seconds(open.get(file) ?? startedMs) });
 		open.delete(file);
 	};
-	const args = [join(folder, 'stage.ts'), stage, String(jobsOnStage[stage]), ...files];
+	const args = [join(folder, 'stage.ts'), stage, String(jobs), ...files];
 	const { output, broken } = await inProcess(args, { onMessage });
 	for (const [file, sinceMs] of open) end({ file, passed: 0, failed: 1, seconds: seconds(sinceMs), output });
 	if (broken && open.size === 0)
 		end({ file: join(folder, 'stage.ts'), passed: 0, failed: 1, seconds: 0, output });
-}
-
-/** Those that wait for another one come last. */
-function stageOrder(stage: string): number {
-	return stage in stageAfter ? 1 : 0;
 }
 
 function inProcess(
@@ -178,9 +173,12 @@ function testFiles(path: string): string[] {
 	return globSync('**/*.test.ts', { cwd: path }).map((file) => resolve(path, file));
 }
 
-/** Which stage a file shares, by the call in it. */
+/** Which stage a file shares, by the call in it. Throws where no line has that stage: the file would be left out. */
 function stageOf(file: string): string | undefined {
-	return /\bstage\('(\w+)'\)/.exec(readFileSync(file, 'utf8'))?.[1];
+	const stage = /\bstage\('(\w+)'\)/.exec(readFileSync(file, 'utf8'))?.[1];
+	if (stage !== undefined && !stageLines.some((line) => stage in line))
+		throw new Error(`${name(file)}: stage ${stage} is in no line of stageLines`);
+	return stage;
 }
 
 /** End-to-end tests first, and long files before short ones: the last one to start should not be the longest. */

@@ -16,7 +16,7 @@ import { type Ports, release } from './release.ts';
 import { completionMessage } from './rules/completion-message.ts';
 import type { Allow, Deny } from './rules/decide.ts';
 import { changesOnlyClaim, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
-import { state } from './rules/message.ts';
+import { state } from './rules/denial-message.ts';
 import { backgroundBudgetMs, claimMs } from './rules/policy.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 

@@ -11,7 +11,7 @@ import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } 
 import type { LeavingOwner } from './exited-pods.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
 import { decide, deny } from './rules/decide.ts';
-import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/message.ts';
+import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
 
 export interface ReviewDependencies {

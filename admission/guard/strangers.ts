@@ -13,7 +13,7 @@ import {
 import type { Handlers } from '../webhook/server.ts';
 import { refusalOf } from './delete-pods.ts';
 import { podOfEviction } from './evict-pods.ts';
-import { unknownCallerTexts, unreadableTexts } from './rules/message.ts';
+import { unknownCallerTexts, unreadableTexts } from './rules/denial-message.ts';
 import { mostReadsForStrangers } from './rules/policy.ts';
 
 interface Dependencies {

@@ -2,8 +2,8 @@ import { breakGlass } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { readRunnerPod } from '../runner/runner-pod.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import { editRefusedTexts } from './rules/denial-message.ts';
 import { forbiddenEdits } from './rules/edits.ts';
-import { editRefusedTexts } from './rules/message.ts';
 
 /**
  * Reviews UPDATE pods, pods/status and pods/resize, but only updates that change something that `forbiddenEdits` looks at

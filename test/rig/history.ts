@@ -261,6 +261,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			const before = await versions();
 			const fromCall = github.calls.length;
 			await work();
+			await new Promise((resolve) => setTimeout(resolve, 300)); // what a server writes after its answer is a write too
 			const after = await versions();
 			const written = [...new Map([...before, ...after])]
 				.filter(([uid, { key }]) => isAsked(key) && before.get(uid)?.version !== after.get(uid)?.version)

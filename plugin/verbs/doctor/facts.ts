@@ -76,7 +76,7 @@ export interface Facts {
 	sharedNamespaces: readonly string[];
 	/** Owners of scale-set pods, whose scope stands there; looked for only where there are such pods. */
 	ephemeralRunners: Fetched<EphemeralRunner[]>;
-	/** Back-stop PodDisruptionBudgets. */
+	/** All PodDisruptionBudgets, the back-stop's and others'. */
 	budgets: Fetched<Budget[]>;
 	/** Resources of ARC's API group that are served. */
 	setResources: Fetched<string[]>;

@@ -11,7 +11,7 @@ import {
 	ownerLeavingTexts,
 	unknownCallerTexts,
 	unreadableTexts,
-} from '../../../admission/guard/rules/message.ts';
+} from '../../../admission/guard/rules/denial-message.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { refused } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
