@@ -1,7 +1,13 @@
 import { names } from '../api/keys.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
-import { badSecretMaxAgeMs, knownSecrets, secretForgottenMs, secretMaxAgeMs } from './policy.ts';
+import {
+	badSecretMaxAgeMs,
+	knownSecrets,
+	leastReading,
+	secretForgottenMs,
+	secretMaxAgeMs,
+} from './policy.ts';
 import type { Registry } from './registry.ts';
 import type {
 	AccountState,
@@ -134,9 +140,9 @@ export class Accounts {
 		return other ? stored : environment;
 	}
 
-	/** Which part of the calls a minute this process may make: more than 0, at most 1. */
-	share(): number {
-		return this.#options.share?.() ?? 1;
+	/** Which part of the lists a minute this process may ask for: `leastReading` to 1. */
+	readingShare(): number {
+		return Math.max(leastReading, this.#options.share?.() ?? 1);
 	}
 
 	/** Which part of a minute's calls this process has made in the last minute with one credential: the largest, 0 to 1. */

@@ -200,7 +200,7 @@ export class BusyPolling {
 
 	/** How many lists this replica may ask for with one credential. */
 	#listsAMinute(): number {
-		return listsPerMinute * this.#dependencies.accounts.share();
+		return listsPerMinute * this.#dependencies.accounts.readingShare();
 	}
 
 	#burstOf({ registry }: Poll): Pace | undefined {

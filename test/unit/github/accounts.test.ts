@@ -63,6 +63,15 @@ test.after.each(({ github }) => github.stop());
 
 const environment = { kind: 'token', token: 'ghp_environment' } as const;
 
+test('a replica that has just joined others counts on half of the lists, as its budget does', ({
+	cluster,
+}) => {
+	const shares = [undefined, 1, 2 / 3, 0.1].map((part) =>
+		cluster.accounts(part === undefined ? {} : { share: () => part }).readingShare(),
+	);
+	assert.equal(shares, [1, 1, 2 / 3, 0.5]);
+});
+
 test('controller-wide: the environment, else the Secret runners-github of our namespace', async ({
 	cluster,
 }) => {

@@ -98,7 +98,7 @@ export class SimulatedGitHub {
 	readonly accounts = {
 		resolve: async (source: CredentialsSource) => this.#resolve(source),
 		list: () => [this.account],
-		share: () => 1,
+		readingShare: () => 1,
 	} as unknown as Accounts;
 
 	get account(): Account {
