@@ -53,6 +53,8 @@ export const busy = {
 	since: 'actions-runner/busy-since',
 	/** Annotation: the job, where known, for people: "build (octo-org/app, run 42)". */
 	job: 'actions-runner/job',
+	/** Annotation: which jobs its witnesses (log, job hooks, events) say it runs, signed; see runner/claims.ts. */
+	claims: 'actions-runner/job-claims',
 	/** Annotation: which of the autoscaler marks below the leader added (comma separated), so that only those are removed. */
 	marks: 'actions-runner/busy-marks',
 	/** Pod condition, status True while a job runs: `kubectl wait --for=condition=actions-runner/Busy=false`. */

@@ -53,6 +53,7 @@ const keptAnnotations: readonly string[] = [
 	...Object.keys(autoscalerMarks),
 	busy.since,
 	busy.job,
+	busy.claims,
 	busy.marks,
 	breakGlass,
 	identityProof,

@@ -11,6 +11,14 @@ import { withoutSegments } from '../api/webhooks.ts';
 export interface KubeClient {
 	/** Sends one request. Rejects with KubeError: a status of 400 or more, or code 0 if there was no answer in time. */
 	request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
+	/**
+	 * Sends a GET and reads the first `mostBytes` of a text. `toItsEnd` is false where there was that much, or more. Rejects
+	 * as `request` does.
+	 */
+	text(
+		path: string,
+		options: { query: Query; mostBytes: number; timeoutMs: number },
+	): Promise<{ text: string; toItsEnd: boolean }>;
 	/** Sends a GET and calls `onLine` for each line of the answer. Resolves at its end; rejects with KubeError. */
 	stream(
 		path: string,
@@ -175,6 +183,27 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			}
 			if (status >= 400) throw statusError(status, text);
 			return JSON.parse(text) as T;
+		},
+
+		async text(path, { query, mostBytes, timeoutMs }) {
+			refuseOddPath(path);
+			const limit = AbortSignal.timeout(timeoutMs);
+			try {
+				const response = await send('GET', path, query, undefined, undefined, limit);
+				if ((response.statusCode ?? 0) >= 400)
+					throw statusError(response.statusCode ?? 0, await readText(response));
+				const chunks: Buffer[] = [];
+				let length = 0;
+				for await (const chunk of response as AsyncIterable<Buffer>) {
+					chunks.push(chunk);
+					length += chunk.length;
+					if (length >= mostBytes) break; // ends the connection as well
+				}
+				const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('utf8');
+				return { text, toItsEnd: length < mostBytes };
+			} catch (error) {
+				throw noAnswer(limit.aborted ? new Error('timed out') : error, `GET ${path}`);
+			}
 		},
 
 		async stream(path, { query, signal, onLine }) {

@@ -142,6 +142,7 @@ export function writesOnlyWhile(client: KubeClient, allowed: () => boolean): Kub
 	};
 	return {
 		server: client.server,
+		text: (path, options) => client.text(path, options),
 		stream: (path, options) => client.stream(path, options),
 		async request(method, path, options) {
 			if (method === 'GET') return client.request(method, path, options);

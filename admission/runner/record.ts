@@ -1,5 +1,6 @@
-import { arc, identityProof, progress, record } from '../api/keys.ts';
+import { arc, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
+import { type Claim, writeClaims } from './claims.ts';
 import { writePin } from './identity/pin.ts';
 import type { RunnerPod } from './runner-pod.ts';
 import { scopeKey } from './scope.ts';
@@ -98,6 +99,13 @@ export function unregisteredOf(pod: RunnerPod, runnerId: number, sign: Sign, now
 		...(pod.kind === 'legacy' ? { [arc.completedAt]: completedAt } : {}),
 	};
 }
+
+/** What GitHub said is refuted: the proof counts no more. ARC's own annotations stay. */
+export const withoutProof: Annotations = { [progress.completedAt]: null, [progress.proof]: null };
+
+/** Writes down what witnesses say of the runner's jobs. */
+export const claimsOf = (pod: RunnerPod, claims: readonly Claim[], sign: Sign): Annotations =>
+	claims === pod.claims ? {} : { [busy.claims]: writeClaims(claims, pod, sign) };
 
 /** Notes since when the pod's node is missing; null: it is there. */
 export function nodeGoneOf(

@@ -1,5 +1,6 @@
 import { arc, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
+import { type Claim, readClaims } from './claims.ts';
 import {
 	ephemeralRunnerName,
 	type Identity,
@@ -61,6 +62,8 @@ export interface RunnerPod {
 	restarts: number;
 	/** Something says that it runs a job. Its presence is reason enough to deny; its absence is no reason to allow. */
 	busyHint: { sinceMs: number | undefined; job: string | undefined } | undefined;
+	/** What its log, job hooks and GitHub's events have said of its jobs: this server signed that. */
+	claims: readonly Claim[];
 	/**
 	 * GitHub answered the last DELETE of this runner with 422, it runs a job: when, ms since the epoch, and to whom. Anybody
 	 * may have written it.
@@ -156,6 +159,7 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		breakGlass: annotations[breakGlass] || undefined,
 		process,
 		busyHint: readBusyHint(labels, annotations, er),
+		claims: readClaims(annotations[busy.claims], identity, holds),
 		busyAnswer: readBusyAnswer(process, annotations),
 		claim: readClaim(annotations[progress.claim]),
 		unregistered: gitHubSaid.unregistered,

@@ -8,7 +8,7 @@ import { type Scope, scopeKey } from './scope.ts';
  */
 export type Statement = { purpose: Purpose; texts: readonly string[] };
 
-export type Purpose = 'unregistered' | 'registered' | 'absent' | 'record' | 'node-gone' | 'identity';
+export type Purpose = 'unregistered' | 'registered' | 'absent' | 'record' | 'node-gone' | 'identity' | 'jobs';
 
 /** Whether `given` is this server's signature over the statement. */
 export type Holds = (statement: Statement, given: string | undefined) => boolean;
@@ -66,6 +66,12 @@ export const nodeGone = (uid: string, nodeName: string, since: string): Statemen
 export const pinned = (uid: string, { scope, host, credentialsSecret }: Pin): Statement => ({
 	purpose: 'identity',
 	texts: [uid, scope, host, credentialsSecret ?? ''],
+});
+
+/** Who says that the runner works, during this run of its container. `claims`: the annotation's text. */
+export const jobsClaimed = (uid: string, restarts: number, claims: string): Statement => ({
+	purpose: 'jobs',
+	texts: [uid, String(restarts), claims],
 });
 
 const textsOf = ({ uid, restarts, runner }: Run) => [uid, String(restarts), runner];

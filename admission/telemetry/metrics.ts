@@ -3,6 +3,11 @@ import type { Reason } from '../api/reasons.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
 
+/**
+ * How GitHub was wrong: it had removed a runner that then had a job, or its list showed one as idle, or none, that worked.
+ */
+export type Contradiction = 'removed-while-busy' | 'idle-while-busy' | 'absent-while-busy';
+
 /** The metrics of /metrics. There is one object for the process; it is passed to all code that counts. */
 export class Metrics {
 	readonly registry = new Registry();
@@ -12,6 +17,12 @@ export class Metrics {
 		name: 'runners_admission_decisions_total',
 		help: 'Verdicts on deletions and evictions of runner pods.',
 		labelNames: ['verdict', 'reason'],
+		registers: [this.registry],
+	});
+	readonly #contradictions = new Counter({
+		name: 'runners_github_contradictions_total',
+		help: 'What GitHub said of a runner and its witnesses (log, job hooks, events) refuted.',
+		labelNames: ['kind'],
 		registers: [this.registry],
 	});
 	readonly #reviews = new Histogram({
@@ -88,6 +99,11 @@ export class Metrics {
 
 	decision(verdict: 'allow' | 'deny', reason: Reason): void {
 		this.#decisions.inc({ verdict, reason });
+	}
+
+	/** GitHub was wrong about a runner. */
+	contradiction(kind: Contradiction): void {
+		this.#contradictions.inc({ kind });
 	}
 
 	/** Counts a review as in flight, until the returned function is called with its result. */

@@ -14,6 +14,7 @@ const layers: readonly (readonly string[])[] = [
 	['runner', 'telemetry'],
 	['kube', 'github', 'webhook'],
 	['cluster', 'certificates'],
+	['jobs'],
 	['guard', 'arc'],
 	['sets'],
 	['leader', 'flags.ts'],
@@ -27,7 +28,7 @@ const impure =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;
 
 /** Loops and edges whose time passes by the Clock they are given, so that tests can let it pass in an instant. */
-const clocked = /^admission\/(?:guard|sets|arc|cluster|leader|kube)\/(?!(?:clock|client)\.ts$)/;
+const clocked = /^admission\/(?:guard|jobs|sets|arc|cluster|leader|kube)\/(?!(?:clock|client)\.ts$)/;
 const ownTime =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bAbortSignal\.timeout\(|\btimers\/promises\b|\brandomInt\(/;
 

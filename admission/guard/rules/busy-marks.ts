@@ -1,5 +1,8 @@
-import { autoscalerMarks, busy, progress } from '../../api/keys.ts';
+import { busy, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
+import { openClaim, worksBy } from '../../jobs/rules/claims.ts';
+import { busyMarks, idleMarks, type Marks } from '../../jobs/rules/marks.ts';
+import { jobText } from '../../runner/claims.ts';
 import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Sign } from '../../runner/statements.ts';
@@ -24,10 +27,7 @@ export interface MarkCircumstances {
 	sign: Sign;
 }
 
-/** Labels and annotations to change; null removes one. */
-export interface MarkChange {
-	labels: Record<string, string | null>;
-	annotations: Record<string, string | null>;
+export interface MarkChange extends Marks {
 	/** The runner has become busy (true) or idle (false); undefined: as before. */
 	busy: boolean | undefined;
 }
@@ -52,6 +52,7 @@ export function isBusy(
 	{ nowMs, old }: Pick<MarkCircumstances, 'nowMs' | 'old'>,
 ): boolean | undefined {
 	if (pod.process.state !== 'running') return false;
+	if (worksBy(pod.claims)) return true;
 	if (er?.status?.jobId) return true;
 	const answer = standingAnswer(pod, nowMs);
 	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
@@ -95,31 +96,24 @@ export function planMarks(
 		if (pod.process.state === 'running' && annotations[key] !== pin) change.annotations[key] = pin;
 
 	const mark = labels[busy.label];
+	const add = (marks: Marks) => {
+		Object.assign(change.labels, marks.labels);
+		Object.assign(change.annotations, marks.annotations);
+	};
 	const now = isBusy(pod, er, sighting, circumstances);
 	if (now === true) {
-		const job = er && jobOf(er);
-		if (job && annotations[busy.job] !== job) change.annotations[busy.job] = job;
-		if (mark !== 'true') {
-			change.busy = true;
-			change.labels[busy.label] = 'true';
-			change.annotations[busy.since] = new Date(nowMs).toISOString();
-			// A mark that is on the pod already was set by somebody else: it stays when the job ends.
-			const missing = Object.entries(autoscalerMarks).filter(([key]) => annotations[key] === undefined);
-			for (const [key, value] of missing) change.annotations[key] = value;
-			change.annotations[busy.marks] = missing.map(([key]) => key).join(',');
-		}
+		const claim = openClaim(pod.claims);
+		add(busyMarks(object, claim ? jobText(claim.job) : er && jobOf(er), nowMs));
+		if (mark !== 'true') change.busy = true;
 	}
 	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
 		if (mark === undefined) change.labels[busy.label] = 'unknown';
 	} else if (now === false && mark !== undefined) {
-		change.labels[busy.label] = null;
 		if (mark === 'true') {
 			change.busy = false;
-			const ours = (annotations[busy.marks] ?? '').split(',').filter((key) => key in autoscalerMarks);
-			for (const key of [busy.since, busy.job, busy.marks, ...ours])
-				if (key in annotations) change.annotations[key] = null;
-		}
+			add(idleMarks(object));
+		} else change.labels[busy.label] = null;
 	}
 	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant

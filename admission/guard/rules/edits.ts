@@ -10,7 +10,7 @@ import type { RunnerPod } from '../../runner/runner-pod.ts';
 export const ownAnnotations: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
-	...[busy.since, busy.job, busy.marks, identityProof],
+	...[busy.since, busy.job, busy.claims, busy.marks, identityProof],
 ];
 
 /** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */

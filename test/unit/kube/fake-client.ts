@@ -13,6 +13,9 @@ export function fakeClient(parts: {
 			if (!parts.request) throw new Error(`unexpected ${method} ${path}`);
 			return (await parts.request(method, path, options)) as T;
 		},
+		async text(path) {
+			throw new Error(`unexpected GET ${path}`);
+		},
 		async stream(path, options) {
 			if (!parts.stream) throw new Error(`unexpected watch of ${path}`);
 			await parts.stream(path, options);

@@ -77,6 +77,7 @@ test('a leader cut off from the API server has stopped before the other one lead
 	let cut = false;
 	const itsWay: KubeClient = {
 		server: api.server,
+		text: (path, options) => api.text(path, options),
 		stream: (path, options) => api.stream(path, options),
 		async request(method, path, options) {
 			if (cut) throw new KubeError(0, 'NoAnswer', 'no route to host');
@@ -222,6 +223,7 @@ test('the deadline counts from when the renewal was begun, not from when it was 
 	let slowMs = 0;
 	const itsWay: KubeClient = {
 		server: api.server,
+		text: (path, options) => api.text(path, options),
 		stream: (path, options) => api.stream(path, options),
 		async request(method, path, options) {
 			const answer = await api.request(method, path, options);

@@ -48,6 +48,8 @@ interface Watcher {
 	end: (error?: KubeError) => void;
 }
 
+/** What a runner prints that waits for a job. */
+const listening = '2026-11-23 12:00:05Z: Listening for Jobs\n';
 /** The container of a pod that is told to stop has stopped after this. */
 const podStopsMs = 1_000;
 /** A watch that asked for bookmarks gets one this often. */
@@ -67,6 +69,8 @@ export class ApiServer implements KubeClient {
 	readonly admission: ((review: Review) => KubeError | Stored | undefined)[] = [];
 	/** How long a call takes to get there. What it changed is in the watches before the caller's next call arrives. */
 	latencyMs = 0;
+	/** What a container has printed, by `namespace/name` of its pod; one that is not here listens for jobs. */
+	readonly logs = new Map<string, string>();
 	readonly #clock: SimulatedClock;
 	/** By `/api/v1/pods`, then by `namespace/name`. */
 	readonly #objects = new Map<string, Map<string, Stored>>();
@@ -233,6 +237,22 @@ export class ApiServer implements KubeClient {
 			throw new KubeError(0, 'NoAnswer', `${method} ${path}: timed out`);
 		}
 		return answer;
+	}
+
+	async text(
+		path: string,
+		{ query, mostBytes, timeoutMs }: Parameters<KubeClient['text']>[1],
+	): Promise<{ text: string; toItsEnd: boolean }> {
+		const call = { ...addressOf(path), method: 'GET', path, body: undefined, query };
+		this.calls.push(call);
+		await this.#misfortune(call, { timeoutMs });
+		const { collection, namespace, name, subresource } = call;
+		const key = `${namespace ?? ''}/${name}`;
+		if (subresource !== 'log' || !this.#objects.get(collection)?.has(key))
+			throw new KubeError(404, 'NotFound', `${path} not found`);
+		const lines = (this.logs.get(key) ?? listening).split('\n');
+		const text = lines.slice(-Number(query.tailLines ?? lines.length) - 1).join('\n');
+		return { text: text.slice(0, mostBytes), toItsEnd: text.length < mostBytes };
 	}
 
 	async stream(path: string, { query, signal, onLine }: StreamOptions): Promise<void> {

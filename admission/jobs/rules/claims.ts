@@ -1,0 +1,95 @@
+import { type Claim, type Job, mostClaims, type Witness } from '../../runner/claims.ts';
+import type { LogWord } from './runner-log.ts';
+
+/** A witness's word about a job. */
+export interface Word {
+	by: Exclude<Witness, 'log'>;
+	says: 'started' | 'completed';
+	/** Names the job to its witness; see Claim. */
+	key: string;
+	job: Job;
+}
+
+/** Whether somebody says that the runner works, and whether all who do say that the job has completed. */
+export function worksBy(claims: readonly Claim[]): 'working' | 'finishing' | undefined {
+	if (claims.some(({ state }) => state === 'working')) return 'working';
+	return claims.some(({ state }) => state === 'finishing') ? 'finishing' : undefined;
+}
+
+/** The open claim that tells people most: the one that works, and the newest; undefined: there is none. */
+export function openClaim(claims: readonly Claim[]): Claim | undefined {
+	const open = claims.filter(({ state }) => state !== 'over');
+	const works = open.filter(({ state }) => state === 'working');
+	const detail = ({ job }: Claim) => (job.repository === undefined ? 0 : 1);
+	return (works.length > 0 ? works : open).toSorted(
+		(one, other) => detail(other) - detail(one) || other.sinceMs - one.sinceMs,
+	)[0];
+}
+
+/**
+ * The claims after a hook's or an event's word; the same object where it changes nothing: a word that comes twice or late
+ * has no effect, and words may come in any order. A new `started` of a hook ends what hooks said before: its runner runs
+ * one job at a time.
+ */
+export function afterWord(claims: readonly Claim[], word: Word, nowMs: number): readonly Claim[] {
+	const { by, key, job } = word;
+	const state = word.says === 'started' ? 'working' : 'finishing';
+	const before = claims.find((claim) => claim.by === by && claim.key === key);
+	if (before && rank[before.state] >= rank[state]) return claims;
+	const ends = (claim: Claim) => by === 'hook' && claim.by === 'hook' && word.says === 'started';
+	const others = claims
+		.filter((claim) => claim !== before)
+		.map((claim) => (ends(claim) ? over(claim, nowMs) : claim));
+	return bounded([{ by, key, state, sinceMs: nowMs, job: { ...before?.job, ...given(job) } }, ...others]);
+}
+
+const rank: Record<Claim['state'], number> = { working: 0, finishing: 1, over: 2 };
+
+/**
+ * The claims after the runner's log was read; the same object where it changes nothing.
+ *
+ * - works: the log claims it, until the log says otherwise.
+ * - idle: the log's own claim has ended, and so has what is `finishing`, unless the runner is ephemeral: that one's claims
+ *   end with its container. A claim that still says `working` is no business of the log's: a job may have printed the line.
+ * - unknown: nothing is learnt.
+ */
+export function afterLog(
+	claims: readonly Claim[],
+	word: LogWord,
+	ephemeral: boolean,
+	nowMs: number,
+): readonly Claim[] {
+	if (word.says === 'unknown') return claims;
+	const logged = claims.find(({ by }) => by === 'log');
+	if (word.says === 'works') {
+		const key = `${word.at ?? ''} ${word.job ?? ''}`.trim();
+		if (logged?.key === key && logged.state === 'working') return claims;
+		const job = { name: word.job ?? 'a job' };
+		const claim: Claim = { by: 'log', key, state: 'working', sinceMs: nowMs, job };
+		return bounded([claim, ...claims.filter(({ by }) => by !== 'log')]);
+	}
+	const changed = claims
+		.filter(({ by }) => by !== 'log')
+		.map((claim) => (claim.state === 'finishing' && !ephemeral ? over(claim, nowMs) : claim));
+	const same = changed.length === claims.length && changed.every((claim, index) => claim === claims[index]);
+	return same ? claims : changed;
+}
+
+/** All of these claims have ended: what they say is refuted, or their container has. */
+export const ended = (claims: readonly Claim[], which: (claim: Claim) => boolean, nowMs: number) =>
+	claims.some((claim) => claim.state !== 'over' && which(claim))
+		? claims.map((claim) => (claim.state !== 'over' && which(claim) ? over(claim, nowMs) : claim))
+		: claims;
+
+const over = (claim: Claim, nowMs: number): Claim =>
+	claim.state === 'over' ? claim : { ...claim, state: 'over', sinceMs: nowMs };
+
+/** The newest first, and open ones before ended ones. */
+function bounded(claims: readonly Claim[]): Claim[] {
+	const open = claims.filter(({ state }) => state !== 'over');
+	return [...open, ...claims.filter(({ state }) => state === 'over')].slice(0, mostClaims);
+}
+
+/** Without what is undefined, so that a later word that knows less takes nothing away. */
+const given = (job: Job): Job =>
+	Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined)) as unknown as Job;

@@ -1,0 +1,13 @@
+/** Every number about jobs and their witnesses that is a policy, with its reason. Times in ms. */
+
+/** How long a runner's log is waited for: a review has some 3 s, and a kubelet answers in milliseconds or not at all. */
+export const logWithinMs = 1_000;
+
+/**
+ * How much of a log is read: the last lines first, which nearly always hold a line of the runner; where they do not (with
+ * ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT it prints several lines a minute while it waits), once more, and further back.
+ */
+export const logReads = [
+	{ lines: 200, mostBytes: 128 * 1024 },
+	{ lines: 20_000, mostBytes: 4 * 1024 * 1024 },
+] as const;

@@ -1,0 +1,90 @@
+/** Words of hooks and events, written on the pod. */
+import * as assert from 'uvu/assert';
+import { autoscalerMarks, busy, progress } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { hear } from '../../../admission/jobs/hear.ts';
+import type { Word } from '../../../admission/jobs/rules/claims.ts';
+import { suite } from '../../support/suite.ts';
+import { World } from '../support/world.ts';
+
+const test = suite('hear');
+
+const started: Word = {
+	by: 'hook',
+	says: 'started',
+	key: 'github_a',
+	job: { name: 'build', repository: 'octo-org/app', runId: 42 },
+};
+const completed: Word = { ...started, says: 'completed' };
+
+function setUp() {
+	const world = new World();
+	world.runner('r1');
+	const parts = { ...world.parts, sign: world.signer.signs };
+	const states = () =>
+		world.pods.read(world.pod('r1') as Pod)!.claims.map(({ by, key, state }) => `${by} ${key} ${state}`);
+	/** The clock passes until it has been written. */
+	const say = async (word: Word) => {
+		const heard = hear(world.pod('r1') as Pod, word, parts);
+		await world.clock.pass(1_000);
+		return heard;
+	};
+	return { world, parts, states, say };
+}
+
+test('what a hook says is on the pod, with the marks of a busy runner, in one write', async () => {
+	const { world, states, say } = setUp();
+	assert.is(await say(started), 'written');
+	assert.equal(states(), ['hook github_a working']);
+	const { labels, annotations = {} } = world.pod('r1')!.metadata;
+	assert.is(labels?.[busy.label], 'true');
+	assert.is(annotations[busy.job], 'build (octo-org/app, run 42)');
+	for (const [key, value] of Object.entries(autoscalerMarks)) assert.is(annotations[key], value);
+	assert.is(world.api.callsTo('PATCH', /pods/).length, 1);
+});
+
+test('the same word again writes nothing; completed is finishing', async () => {
+	const { world, states, say } = setUp();
+	await say(started);
+	assert.is(await say(started), 'unchanged');
+	assert.is(world.api.callsTo('PATCH', /pods/).length, 1);
+	await say(completed);
+	assert.equal(states(), ['hook github_a finishing']);
+});
+
+test('two at once: neither word is lost', async () => {
+	const { world, parts, states } = setUp();
+	const object = world.pod('r1') as Pod;
+	const event: Word = { ...started, by: 'event', key: '7' };
+	const both = Promise.all([hear(object, started, parts), hear(object, event, parts)]);
+	await world.clock.pass(1_000);
+	assert.equal(await both, ['written', 'written']);
+	assert.equal(states().toSorted(), ['event 7 working', 'hook github_a working']);
+});
+
+test("a job that starts after GitHub's 204 takes the proof away and is told", async () => {
+	const { world, say } = setUp();
+	world.edit('r1', { annotations: world.unregistered('r1', 1, world.clock.now()) });
+	assert.ok(world.pods.read(world.pod('r1') as Pod)!.unregistered);
+	await say(started);
+	assert.is(world.annotations('r1')[progress.proof], undefined);
+	assert.is(world.pods.read(world.pod('r1') as Pod)!.unregistered, undefined);
+	await world.clock.pass(1_000);
+	assert.ok(world.told('r1').includes('Warning JobProbablyLost'));
+	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="removed-while-busy"\} 1/);
+});
+
+test('a runner that has ended, or another pod of its name, is told nothing', async () => {
+	const { world, parts, say } = setUp();
+	const before = world.pod('r1') as Pod;
+	world.exit('r1');
+	assert.is(await say(started), 'gone');
+	world.api.drop('/api/v1/pods', 'r1', 'ci');
+	world.runner('r1', { metadata: { uid: 'another' } });
+	const heard = hear(before, started, parts);
+	await world.clock.pass(1_000);
+	assert.is(await heard, 'gone');
+	assert.equal(world.annotations('r1'), {});
+});
+
+test.run();
