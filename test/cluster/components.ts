@@ -87,6 +87,8 @@ export function componentArgs(component: Component, folder: string, port: number
 				'--service-account-issuer=https://kubernetes.default.svc',
 				`--service-account-key-file=${file('tokenPublicKey')}`,
 				`--service-account-signing-key-file=${file('tokenPrivateKey')}`,
+				// By default a node's name is tried before its address, and these names lead nowhere.
+				'--kubelet-preferred-address-types=InternalIP',
 				'--profiling=false',
 			];
 		case 'kube-controller-manager':

@@ -4,6 +4,8 @@ import { endContainer } from './container-exit.ts';
 import type { GitHub } from './github.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { type Kube, KubeError } from './kube.ts';
+import type { KubeletPod, LogState } from './kubelet.ts';
+import { type JobResult, RunnerLog } from './runner-log.ts';
 import {
 	containerState,
 	type EphemeralRunnerItem,
@@ -28,6 +30,10 @@ export interface AgentContext {
 
 export interface NamespaceOptions extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens'>> {
 	exitWhenRemovedMs?: number;
+	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */
+	log?: LogState;
+	/** As if ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT were set in every runner's env. */
+	printLogToStdout?: boolean;
 }
 
 export interface Job {
@@ -52,6 +58,7 @@ export class Agent {
 	online = false;
 
 	readonly name: string;
+	readonly log = new RunnerLog();
 	readonly #context: AgentContext;
 	readonly #facts: RunnerFacts;
 	#pod: PodItem;
@@ -76,6 +83,18 @@ export class Agent {
 
 	get namespace(): string {
 		return this.#pod.metadata.namespace ?? 'default';
+	}
+
+	/** What the kubelet of its node knows of its pod. */
+	get kubeletPod(): KubeletPod {
+		const { nodeName, containers } = this.#pod.spec;
+		return {
+			node: nodeName,
+			containers: containers.map(({ name }) => name),
+			started: this.#process !== 'waiting',
+			log: this.log,
+			logState: this.#context.namespaces.get(this.namespace)?.log ?? 'on',
+		};
 	}
 
 	isFor(namespace: string, pod: string): boolean {
@@ -105,6 +124,8 @@ export class Agent {
 		if (word !== 'running' || this.#terminating) return;
 		if (this.#process === 'waiting' || restarts > this.#restarts) {
 			if (this.job !== undefined) this.#killJob('the container was restarted');
+			const traced = this.#context.namespaces.get(this.namespace)?.printLogToStdout ?? this.#facts.traced;
+			this.log.start(this.#process === 'started', traced);
 			this.#process = 'started';
 			this.#restarts = restarts;
 			this.#run(() => this.#register());
@@ -116,6 +137,7 @@ export class Agent {
 		if (!this.#terminating) this.#terminated('the pod vanished without a grace period');
 		this.#terminating = true;
 		this.#process = 'dead';
+		this.log.current.end();
 		this.#note('pod-gone');
 		this.dispose();
 	}
@@ -132,6 +154,7 @@ export class Agent {
 			startedAtMs: Date.now(),
 		};
 		github.setBusy(this.runnerId, true);
+		this.log.received(this.job.displayName);
 		this.#note('job-started', { job: this.job.id });
 		this.#run(() => this.#tellScaleSet(this.job));
 		if (durationMs !== undefined) {
@@ -144,7 +167,7 @@ export class Agent {
 		const { job } = this;
 		if (job === undefined) throw new Error(`${this.name} runs no job`);
 		this.#note('job-ended', { job: job.id });
-		this.#jobOver();
+		this.#jobOver('Succeeded');
 		if (this.#facts.ephemeral) await this.#exit();
 	}
 
@@ -154,7 +177,7 @@ export class Agent {
 		this.runnerId = undefined;
 		this.online = false;
 		const { exitWhenRemovedMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
-		if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs);
+		if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs, () => this.log.removed());
 	}
 
 	dispose(): void {
@@ -171,7 +194,7 @@ export class Agent {
 		if (this.#terminating || this.#process !== 'started' || this.#scope === undefined) return;
 		if (this.#facts.kind === 'scale-set') {
 			if (this.runnerId === undefined) {
-				this.#note('registration-failed', { detail: 'the JIT configuration has been used' });
+				this.#registrationFailed('the JIT configuration has been used');
 				return;
 			}
 			github.setStatus(this.runnerId, 'online');
@@ -179,14 +202,20 @@ export class Agent {
 			const token = checkTokens ? await this.#registrationToken() : undefined;
 			if (this.#terminating || this.#process !== 'started') return;
 			if (checkTokens && (token === undefined || !github.registrationTokenWorks(token, this.#scope))) {
-				this.#note('registration-failed', { detail: 'RUNNER_TOKEN is missing, unknown or expired' });
+				this.#registrationFailed('RUNNER_TOKEN is missing, unknown or expired');
 				return;
 			}
 			const { name, ephemeral, labels, kind } = this.#facts;
 			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind });
 		}
 		this.online = true;
+		this.log.listening();
 		this.#note('registered');
+	}
+
+	#registrationFailed(detail: string): void {
+		this.log.registrationFailed();
+		this.#note('registration-failed', { detail });
 	}
 
 	/**
@@ -270,13 +299,14 @@ export class Agent {
 		const id = this.job?.id;
 		const { annotations = {} } = this.#pod.metadata;
 		this.#note('job-killed', { detail: why, annotations, ...(id === undefined ? {} : { job: id }) });
-		this.#jobOver();
+		this.#jobOver('Canceled');
 	}
 
-	/** GitHub knows that the job is over, however it ended. */
-	#jobOver(): void {
+	/** The worker has ended; then GitHub knows that the job is over, however it ended. */
+	#jobOver(result: JobResult): void {
 		const { github } = this.#context;
 		clearTimeout(this.#jobTimer);
+		if (this.job !== undefined) this.log.completed(this.job.displayName, result);
 		this.job = undefined;
 		if (this.runnerId === undefined) return;
 		github.setBusy(this.runnerId, false);
@@ -291,16 +321,22 @@ export class Agent {
 		this.#note('container-stopped');
 		this.#process = 'dead';
 		this.#terminated('the container stopped');
+		this.log.current.end();
 	}
 
-	#exitAfter(delayMs: number): void {
+	#exitAfter(delayMs: number, before?: () => void): void {
 		clearTimeout(this.#exitTimer);
-		this.#exitTimer = setTimeout(() => this.#run(() => this.#exit()), delayMs);
+		this.#exitTimer = setTimeout(() => {
+			before?.();
+			this.#run(() => this.#exit());
+		}, delayMs);
 	}
 
 	/** The runner's process exits by itself. */
 	async #exit(): Promise<void> {
-		if (this.#process !== 'dead') await endContainer(this.#context.kube, () => this.#pod);
+		if (this.#process === 'dead') return;
+		this.log.exiting();
+		await endContainer(this.#context.kube, () => this.#pod);
 	}
 
 	#note(what: JournalEntry['what'], more: Pick<JournalEntry, 'job' | 'detail' | 'annotations'> = {}): void {

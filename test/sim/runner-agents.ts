@@ -8,6 +8,7 @@ import type { GitHub } from './github.ts';
 import { JobQueue, type QueuedJobs } from './job-queue.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
+import { type Kubelet, startKubelet } from './kubelet.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
 
 export type { Job, NamespaceOptions } from './agent.ts';
@@ -49,6 +50,12 @@ export interface RunnerAgents {
 	/** Resolves when so many runners, or the runners of these names, are registered and online. */
 	waitRegistered(wanted: number | readonly string[], timeoutMs: number): Promise<void>;
 	killedJobs(): JournalEntry[];
+	/** The runner's container prints this text: it is in its log. */
+	print(namespace: string, pod: string, text: string): void;
+	/** It prints so many bytes of one endless line or, with `lineBytes`, of lines of that length. */
+	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void;
+	/** How often the kubelet of the simulated nodes was asked for a log. */
+	logRequests(): number;
 	/** Median over pods of the time from a job's end to the pod's disappearance; undefined: no such pod. */
 	medianReleaseMs(): number | undefined;
 	/** The runners of this namespace that start from now on differ from the others. */
@@ -100,18 +107,25 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		},
 	});
 
+	const kubelet = await startKubelet(kube, (namespace, pod) => {
+		// The newest pod of the name: an agent of an older one may not know yet that its pod is gone.
+		return [...agents.values()].findLast((agent) => agent.isFor(namespace, pod))?.kubeletPod;
+	});
+
 	const end = () => {
 		unsubscribe();
 		kube.stop();
+		kubelet.stop();
 		for (const agent of agents.values()) agent.dispose();
 	};
-	return new Handle(context, agents, undefined, end);
+	return new Handle(context, agents, kubelet, undefined, end);
 }
 
 /** The runners of some namespaces, or of all. */
 class Handle implements RunnerAgents {
 	readonly #context: AgentContext;
 	readonly #agents: ReadonlyMap<string, Agent>;
+	readonly #kubelet: Kubelet;
 	/** undefined: all. */
 	readonly #owns: ((namespace: string) => boolean) | undefined;
 	readonly #end: () => void;
@@ -120,11 +134,13 @@ class Handle implements RunnerAgents {
 	constructor(
 		context: AgentContext,
 		agents: ReadonlyMap<string, Agent>,
+		kubelet: Kubelet,
 		owns: ((namespace: string) => boolean) | undefined,
 		end: () => void,
 	) {
 		this.#context = context;
 		this.#agents = agents;
+		this.#kubelet = kubelet;
 		this.#owns = owns;
 		this.#end = end;
 		// At the end of the turn in which something happened, so that the event itself is complete first.
@@ -201,6 +217,18 @@ class Handle implements RunnerAgents {
 		return this.journal.filter((entry) => entry.what === 'job-killed');
 	}
 
+	print(namespace: string, pod: string, text: string): void {
+		this.#agentOf(namespace, pod).log.current.print(text);
+	}
+
+	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void {
+		this.#agentOf(namespace, pod).log.current.flood(bytes, lineBytes);
+	}
+
+	logRequests(): number {
+		return this.#kubelet.requests;
+	}
+
 	medianReleaseMs(): number | undefined {
 		return this.#context.journal.medianMs('job-ended', 'pod-gone');
 	}
@@ -210,7 +238,7 @@ class Handle implements RunnerAgents {
 	}
 
 	within(owns: (namespace: string) => boolean): RunnerAgents {
-		return new Handle(this.#context, this.#agents, owns, () => {});
+		return new Handle(this.#context, this.#agents, this.#kubelet, owns, () => {});
 	}
 
 	stop(): void {

@@ -42,6 +42,8 @@ export interface RunnerFacts {
 	/** A plain RUNNER_TOKEN, or where it is kept. */
 	token?: string;
 	tokenSecret?: { name: string; key: string };
+	/** ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT: its trace is printed as well. */
+	traced: boolean;
 }
 
 export const runnerContainer = 'runner';
@@ -52,9 +54,11 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 	const container = pod.spec.containers.find((candidate) => candidate.name === runnerContainer);
 	if (container === undefined) return undefined;
 	const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? '']));
+	const traced = /^(?:1|\$?true)$/i.test(env.get('ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT') ?? '');
 	const owner = pod.metadata.ownerReferences?.find((reference) => reference.kind === 'EphemeralRunner');
 	if (owner !== undefined && env.has('ACTIONS_RUNNER_INPUT_JITCONFIG')) {
-		return { kind: 'scale-set', name: pod.metadata.name, ephemeral: true, labels: [], owner: owner.name };
+		const { name } = pod.metadata;
+		return { kind: 'scale-set', name, ephemeral: true, labels: [], owner: owner.name, traced };
 	}
 	const scope = scopeOfEnv(env);
 	if (scope === undefined) return undefined;
@@ -66,6 +70,7 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 		ephemeral: env.get('RUNNER_EPHEMERAL') === 'true',
 		labels: (env.get('RUNNER_LABELS') ?? '').split(',').filter(Boolean),
 		scope,
+		traced,
 		...(token ? { token } : {}),
 		...(tokenSecret === undefined ? {} : { tokenSecret }),
 	};

@@ -1,0 +1,171 @@
+/**
+ * The one page of a kubelet that the simulated runners need: the logs of their containers, which the API server asks for
+ * when somebody reads `pods/log`. It serves all simulated nodes, whose status tells its port.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createAuthority, issueServer } from '../cluster/certificates.ts';
+import { kubeletLabel, kubeletWorks } from '../cluster/components.ts';
+import type { LogQuery } from './container-log.ts';
+import { type Kube, KubeError, type KubeItem } from './kube.ts';
+import type { RunnerLog } from './runner-log.ts';
+import { runnerContainer } from './runner-pod.ts';
+
+/** 'off': the kubelet does not answer, ever; 'silent': it answers 500. */
+export type LogState = 'on' | 'off' | 'silent';
+
+/** A pod as its kubelet knows it. */
+export interface KubeletPod {
+	node: string | undefined;
+	containers: readonly string[];
+	/** The runner's container has started at least once. */
+	started: boolean;
+	log: RunnerLog;
+	logState: LogState;
+}
+
+export interface Kubelet {
+	readonly port: number;
+	/** Log requests that it has answered, or has left without an answer. */
+	readonly requests: number;
+	stop(): void;
+}
+
+interface NodeItem extends KubeItem {
+	status?: { daemonEndpoints?: { kubeletEndpoint?: { Port?: number } } };
+}
+
+/** Longer than Go's client keeps an idle connection (90 s): a server that closes first makes requests fail. */
+const keepAliveMs = 120_000;
+
+/** Resolves when the simulated nodes that are there lead to it; later ones will as they come. */
+export async function startKubelet(
+	kube: Kube,
+	find: (namespace: string, pod: string) => KubeletPod | undefined,
+): Promise<Kubelet> {
+	// The API server does not verify a kubelet's certificate unless it is given an authority for that.
+	const certificate = await issueServer(await createAuthority());
+	const stoppedNodes = new Set<string>();
+	let requests = 0;
+	const server = createServer(certificate, (request, response) => {
+		requests++;
+		answer(request, response).catch((error: NodeJS.ErrnoException) => {
+			// The reader went away in the middle, or the other end of a followed log did.
+			if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') console.error('simulated kubelet:', error);
+			response.destroy();
+		});
+	});
+	server.keepAliveTimeout = keepAliveMs;
+
+	async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+		const url = new URL(request.url ?? '/', 'https://kubelet');
+		const [page, namespace = '', name = '', container = ''] = url.pathname.split('/').slice(1);
+		if (request.method !== 'GET' || page !== 'containerLogs')
+			return refuse(response, 404, '404 page not found');
+		const pod = find(namespace, name);
+		if (pod === undefined) return refuse(response, 404, `pod "${name}" does not exist`);
+		if (pod.logState === 'off' || stoppedNodes.has(pod.node ?? '')) return; // until the caller gives up
+		if (pod.logState === 'silent') return refuse(response, 500, 'unable to read the log');
+		if (!pod.containers.includes(container))
+			return refuse(response, 404, `container "${container}" not found in pod "${name}"`);
+		if (!pod.started)
+			return refuse(
+				response,
+				400,
+				`container "${container}" in pod "${name}" is waiting to start: ContainerCreating`,
+			);
+		const previous = url.searchParams.get('previous') === 'true';
+		const log = previous ? pod.log.previous : pod.log.current;
+		if (log === undefined)
+			return refuse(response, 400, `previous terminated container "${container}" in pod "${name}" not found`);
+		response.writeHead(200, { 'content-type': 'text/plain' });
+		if (container !== runnerContainer) {
+			response.end(); // a sidecar that prints nothing
+			return;
+		}
+		response.flushHeaders();
+		const query = queryOf(url.searchParams);
+		const follow = url.searchParams.get('follow') === 'true';
+		const closed = new Promise<void>((resolve) => response.once('close', resolve));
+		await pipeline(Readable.from(follow ? log.follow(query, closed) : log.read(query)), response);
+	}
+
+	await new Promise<void>((listening, failed) => {
+		server.once('error', failed);
+		server.listen(0, '127.0.0.1', listening);
+	});
+	const { port } = server.address() as AddressInfo;
+
+	const led = new Set<string>();
+	let first: Promise<void>[] | undefined = [];
+	await kube.watch<NodeItem>('/api/v1/nodes', {
+		seen(node) {
+			const { name, uid, labels } = node.metadata;
+			const simulated = labels?.[kubeletLabel];
+			if (simulated === undefined) return; // a node of somebody's own cluster has a kubelet
+			if (simulated === kubeletWorks) stoppedNodes.delete(name);
+			else stoppedNodes.add(name);
+			// Each node once: whoever starts later plays its kubelet from then on.
+			const known = node.status?.daemonEndpoints?.kubeletEndpoint?.Port;
+			if (known === port || (known && led.has(uid))) return;
+			led.add(uid);
+			const leading = lead(kube, name, port);
+			first?.push(leading);
+		},
+		gone(node) {
+			led.delete(node.metadata.uid);
+			stoppedNodes.delete(node.metadata.name);
+		},
+	});
+	await Promise.all(first);
+	first = undefined;
+
+	return {
+		port,
+		get requests() {
+			return requests;
+		},
+		stop() {
+			server.close();
+			server.closeAllConnections();
+		},
+	};
+}
+
+async function lead(kube: Kube, node: string, port: number): Promise<void> {
+	const status = { daemonEndpoints: { kubeletEndpoint: { Port: port } } };
+	try {
+		await kube.patch(`/api/v1/nodes/${node}/status`, { status });
+	} catch (error) {
+		if (error instanceof KubeError && error.status === 404) return; // gone again
+		if (error instanceof Error && error.name === 'AbortError') return; // stopped
+		console.error(`simulated kubelet: node ${node} does not lead to it:`, error);
+	}
+}
+
+function queryOf(params: URLSearchParams): LogQuery {
+	const number = (name: string) => (params.has(name) ? Number(params.get(name)) : undefined);
+	const tailLines = number('tailLines');
+	const limitBytes = number('limitBytes');
+	const sinceSeconds = number('sinceSeconds');
+	const sinceTime = params.get('sinceTime');
+	const sinceMs =
+		sinceTime === null
+			? sinceSeconds === undefined
+				? undefined
+				: Date.now() - sinceSeconds * 1000
+			: Date.parse(sinceTime);
+	return {
+		timestamps: params.get('timestamps') === 'true',
+		...(tailLines === undefined ? {} : { tailLines }),
+		...(limitBytes === undefined ? {} : { limitBytes }),
+		...(sinceMs === undefined ? {} : { sinceMs }),
+	};
+}
+
+function refuse(response: ServerResponse, status: number, words: string): void {
+	response.writeHead(status, { 'content-type': 'text/plain' }).end(words);
+}
