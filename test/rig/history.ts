@@ -89,6 +89,18 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		return Math.min(seenMs, told?.atMs ?? Infinity);
 	}
 
+	/** The job that the runner's process was at when its pod was told to stop: whatever GitHub said of it. */
+	function jobAtStop(uid: string): string | undefined {
+		let job: string | undefined;
+		for (const entry of agents.journal) {
+			if (entry.uid !== uid) continue;
+			if (entry.what === 'pod-terminating') return job;
+			if (entry.what === 'job-started') job = entry.job;
+			else if (entry.job === job) job = undefined;
+		}
+		return undefined;
+	}
+
 	function seen(pod: PodItem): void {
 		if (!rig.owns(pod.metadata.namespace ?? 'default')) return;
 		const facts = factsOf(pod);
@@ -149,6 +161,8 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			const { terminating, key } = life;
 			if (!terminating || lost.includes(key)) continue;
 			if (terminating.pod.metadata.annotations?.[breakGlass]) continue;
+			const job = jobAtStop(uid);
+			if (job) yield `1: ${key} is told to stop while its runner works at ${job}`;
 			if (containerState(terminating.pod).word !== 'running') continue; // never started, or stopped: proof enough
 			const registered = registeredAt(uid, toldToStopMs(uid, terminating.atMs));
 			if (registered)

@@ -176,6 +176,11 @@ function githubOf(shared: GitHub, agents: RunnerAgents, others: () => string[]):
 			faults.push(handle);
 			return handle;
 		},
+		lie(rule) {
+			const handle = shared.lie(rule);
+			faults.push(handle);
+			return handle;
+		},
 		clearFaults() {
 			for (const fault of faults.splice(0)) fault.clear();
 		},

@@ -24,16 +24,25 @@ export interface AgentContext {
 	jobStatusDelayMs: number;
 	checkTokens: boolean;
 	exitWhenRemovedMs: number | undefined;
+	removedPollMs: number;
 	/** What differs from the above, by namespace. */
 	namespaces: Map<string, NamespaceOptions>;
 }
 
-export interface NamespaceOptions extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens'>> {
+export interface NamespaceOptions
+	extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens' | 'removedPollMs'>> {
 	exitWhenRemovedMs?: number;
 	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */
 	log?: LogState;
 	/** As if ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT were set in every runner's env. */
 	printLogToStdout?: boolean;
+}
+
+export interface JobOptions {
+	/** undefined: until ended. */
+	durationMs?: number;
+	/** GitHub's broker gives it the job although its registration is gone: it was on its way. Default false. */
+	unregistered?: boolean;
 }
 
 export interface Job {
@@ -124,6 +133,7 @@ export class Agent {
 		if (word !== 'running' || this.#terminating) return;
 		if (this.#process === 'waiting' || restarts > this.#restarts) {
 			if (this.job !== undefined) this.#killJob('the container was restarted');
+			clearTimeout(this.#exitTimer);
 			const traced = this.#context.namespaces.get(this.namespace)?.printLogToStdout ?? this.#facts.traced;
 			this.log.start(this.#process === 'started', traced);
 			this.#process = 'started';
@@ -142,9 +152,11 @@ export class Agent {
 		this.dispose();
 	}
 
-	startJob(durationMs?: number): Job {
+	startJob({ durationMs, unregistered = false }: JobOptions = {}): Job {
 		const { github } = this.#context;
-		if (this.runnerId === undefined || !this.online) throw new Error(`${this.name} is not online at GitHub`);
+		const listens = unregistered && this.#process === 'started' && !this.#terminating;
+		if (!listens && (this.runnerId === undefined || !this.online))
+			throw new Error(`${this.name} is not online at GitHub`);
 		if (this.job !== undefined) throw new Error(`${this.name} runs ${this.job.id} already`);
 		const number = nextJob++;
 		this.job = {
@@ -153,7 +165,8 @@ export class Agent {
 			workflowRunId: 8_000_000 + number,
 			startedAtMs: Date.now(),
 		};
-		github.setBusy(this.runnerId, true);
+		if (this.runnerId !== undefined) github.setBusy(this.runnerId, true);
+		else this.#hearsOfRemoval();
 		this.log.received(this.job.displayName);
 		this.#note('job-started', { job: this.job.id });
 		this.#run(() => this.#tellScaleSet(this.job));
@@ -177,7 +190,21 @@ export class Agent {
 		this.runnerId = undefined;
 		this.online = false;
 		const { exitWhenRemovedMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
-		if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs, () => this.log.removed());
+		if (this.job !== undefined) this.#hearsOfRemoval();
+		else if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs, () => this.log.removed());
+	}
+
+	/**
+	 * At its next poll the listener hears that the runner is not found, and shuts down: it cancels the job that runs
+	 * (actions/runner: Runner.cs, JobDispatcher.ShutdownAsync). A poll takes up to 50 s, and may have begun at any time.
+	 */
+	#hearsOfRemoval(): void {
+		const { removedPollMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
+		this.#exitAfter(Math.random() * removedPollMs, () => {
+			this.log.removed();
+			if (this.job !== undefined)
+				this.#killJob('GitHub had removed its registration: its listener cancelled it');
+		});
 	}
 
 	dispose(): void {

@@ -3,6 +3,7 @@ import type { BusyWording } from './answer.ts';
 import type { Call, CallFilter } from './calls.ts';
 import type { App } from './credentials.ts';
 import type { FaultHandle, FaultRule } from './faults.ts';
+import type { LieRule } from './lies.ts';
 import type { NewRunner, RemovalCause, Runner } from './registry.ts';
 import type { Scope } from './scope.ts';
 
@@ -78,6 +79,9 @@ export interface GitHub {
 	/** The installation's tokens stop working; new ones can be made. */
 	revokeInstallationTokens(installationId: number): void;
 	fault(rule: FaultRule): FaultHandle;
+	/** From now on GitHub is wrong about these runners: see lies.ts. */
+	lie(rule: LieRule): FaultHandle;
+	/** Of faults and of lies. */
 	clearFaults(): void;
 	/** Of every caller; `resetAtMs` is Unix ms. */
 	setRateLimit(state: { limit?: number; remaining?: number; resetAtMs?: number }): void;

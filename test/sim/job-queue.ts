@@ -38,7 +38,7 @@ export class JobQueue {
 			const index = this.#waiting.findIndex((job) => fits(job, agent));
 			if (index < 0) continue;
 			const [job] = this.#waiting.splice(index, 1);
-			agent.startJob(job!.durationMs);
+			agent.startJob(job!);
 		}
 	}
 }

@@ -13,6 +13,8 @@ export interface Runner {
 	status: 'online' | 'offline';
 	/** The truth, which DELETE goes by. */
 	busy: boolean;
+	/** Unix ms of its job's begin. */
+	busySinceMs?: number;
 	/** What list and get say: the truth of some time ago (see `hintDelayMs`). */
 	shownBusy: boolean;
 }
@@ -106,9 +108,11 @@ export class Registry {
 		return all.filter((runner) => scopeKey(runner.scope) === key);
 	}
 
-	setBusy(id: number, busy: boolean): void {
+	setBusy(id: number, busy: boolean, nowMs: number): void {
 		const runner = this.#must(id);
 		runner.busy = busy;
+		if (busy) runner.busySinceMs = nowMs;
+		else delete runner.busySinceMs;
 		const delayMs = this.#hintDelaysMs.get(scopeKey(runner.scope)) ?? this.#hintDelayMs;
 		if (delayMs === 0) {
 			runner.shownBusy = busy;

@@ -2,7 +2,7 @@
  * Simulated runners: for every runner pod of a cluster one agent that does what actions/runner would do in it. It
  * registers when the pod's container runs, takes jobs, ends. What a SIGTERM does to a job is written down.
  */
-import { Agent, type AgentContext, type Job, type NamespaceOptions } from './agent.ts';
+import { Agent, type AgentContext, type Job, type JobOptions, type NamespaceOptions } from './agent.ts';
 import { type ClusterAccess, readKubeconfig } from './cluster-access.ts';
 import type { GitHub } from './github.ts';
 import { JobQueue, type QueuedJobs } from './job-queue.ts';
@@ -11,7 +11,7 @@ import { Kube } from './kube.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
 
-export type { Job, NamespaceOptions } from './agent.ts';
+export type { Job, JobOptions, NamespaceOptions } from './agent.ts';
 export type { QueuedJobs } from './job-queue.ts';
 export type { JournalEntry } from './journal.ts';
 
@@ -28,6 +28,11 @@ export interface RunnerAgentsOptions {
 	 * undefined: the container runs on until its pod is deleted, which is the harder case.
 	 */
 	exitWhenRemovedMs?: number;
+	/**
+	 * GitHub has removed a runner that works: its listener hears of that at its next poll, at most so many ms later, and
+	 * cancels the job. Default 50 s, as in reality.
+	 */
+	removedPollMs?: number;
 	/** true: a runner whose RUNNER_TOKEN did not come from the simulator, or has expired, cannot register. */
 	checkTokens?: boolean;
 }
@@ -35,7 +40,7 @@ export interface RunnerAgentsOptions {
 export interface RunnerAgents {
 	readonly journal: readonly JournalEntry[];
 	/** Gives a job to the pod's runner. Rejects if GitHub could not: not registered, offline, or busy. */
-	runJob(namespace: string, pod: string, options?: { durationMs?: number }): Promise<Job>;
+	runJob(namespace: string, pod: string, options?: JobOptions): Promise<Job>;
 	/** The job ends as it should; resolves when GitHub and the container know. */
 	endJob(namespace: string, pod: string): Promise<void>;
 	/** Ends all jobs that run now; resolves with their number. */
@@ -79,6 +84,7 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		jobStatusDelayMs: options.jobStatusDelayMs ?? 0,
 		checkTokens: options.checkTokens ?? false,
 		exitWhenRemovedMs: options.exitWhenRemovedMs,
+		removedPollMs: options.removedPollMs ?? 50_000,
 		namespaces: new Map(),
 	};
 	/** By pod UID: a pod of the same name is another runner. */
@@ -164,8 +170,8 @@ class Handle implements RunnerAgents {
 		return owns ? entries.filter((entry) => owns(entry.namespace)) : entries;
 	}
 
-	async runJob(namespace: string, pod: string, { durationMs }: { durationMs?: number } = {}): Promise<Job> {
-		return this.#agentOf(namespace, pod).startJob(durationMs);
+	async runJob(namespace: string, pod: string, options?: JobOptions): Promise<Job> {
+		return this.#agentOf(namespace, pod).startJob(options);
 	}
 
 	endJob(namespace: string, pod: string): Promise<void> {

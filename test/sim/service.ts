@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Answer, type BusyWording, docsOf, failure, forbidden, notFound, runnerBusy } from './answer.ts';
 import { type Caller, type Credentials, mayUse } from './credentials.ts';
+import type { LieRule, Lies } from './lies.ts';
 import type { Limits } from './limits.ts';
 import type { Registry, Runner } from './registry.ts';
 import type { Route } from './routes.ts';
@@ -23,6 +24,7 @@ const cacheControl = 'private, max-age=60, s-maxage=60';
 export class Service {
 	readonly #registry: Registry;
 	readonly #limits: Limits;
+	readonly #lies: Lies;
 	readonly #credentials: Credentials;
 	readonly #options: ServiceOptions;
 	/** Token -> what it is for. */
@@ -31,9 +33,16 @@ export class Service {
 		{ use: 'register' | 'remove'; scope: Scope; expiresAtMs: number }
 	>();
 
-	constructor(registry: Registry, limits: Limits, credentials: Credentials, options: ServiceOptions) {
+	constructor(
+		registry: Registry,
+		limits: Limits,
+		credentials: Credentials,
+		lies: Lies,
+		options: ServiceOptions,
+	) {
 		this.#registry = registry;
 		this.#limits = limits;
+		this.#lies = lies;
 		this.#credentials = credentials;
 		this.#options = options;
 	}
@@ -62,16 +71,18 @@ export class Service {
 		}
 		switch (endpoint) {
 			case 'list':
-				return this.#list(scope, query);
+				return this.#list(scope, query, nowMs);
 			case 'get': {
 				const runner = this.#runnerOf(scope, route.runnerId);
-				if (runner === undefined) return notFound(page);
-				return { status: 200, headers: { 'cache-control': cacheControl }, body: present(runner) };
+				const lie = runner && this.#lies.about(runner, nowMs);
+				if (runner === undefined || lie === 'absent') return notFound(page);
+				return { status: 200, headers: { 'cache-control': cacheControl }, body: present(runner, lie) };
 			}
 			case 'delete': {
 				const runner = this.#runnerOf(scope, route.runnerId);
-				if (runner === undefined) return notFound(page);
-				if (runner.busy) return runnerBusy(runner.name, this.#options.busyWording, page);
+				const lie = runner && this.#lies.about(runner, nowMs);
+				if (runner === undefined || lie === 'absent') return notFound(page);
+				if (runner.busy && lie !== 'idle') return runnerBusy(runner.name, this.#options.busyWording, page);
 				this.#registry.remove(runner.id, 'api');
 				return { status: 204, headers: {} };
 			}
@@ -117,12 +128,18 @@ export class Service {
 		return runner !== undefined && scopeKey(runner.scope) === scopeKey(scope) ? runner : undefined;
 	}
 
-	#list(scope: Scope, query: URLSearchParams): Answer {
+	#list(scope: Scope, query: URLSearchParams, nowMs: number): Answer {
 		const perPage = Math.min(wholeNumber(query.get('per_page'), 30), 100);
 		const page = wholeNumber(query.get('page'), 1);
 		const name = query.get('name');
-		const all = this.#registry.list(scope).filter((runner) => name === null || runner.name === name);
-		const runners = all.slice((page - 1) * perPage, page * perPage).map(present);
+		const all = this.#registry
+			.list(scope)
+			.filter((runner) => name === null || runner.name === name)
+			.map((runner) => ({ runner, lie: this.#lies.about(runner, nowMs) }))
+			.filter(({ lie }) => lie !== 'absent');
+		const runners = all
+			.slice((page - 1) * perPage, page * perPage)
+			.map(({ runner, lie }) => present(runner, lie));
 		const headers: Record<string, string> = { 'cache-control': cacheControl };
 		const link = this.#link(scope, query, page, Math.max(1, Math.ceil(all.length / perPage)));
 		if (link !== '') headers.link = link;
@@ -182,14 +199,14 @@ function wholeNumber(text: string | null, otherwise: number): number {
 }
 
 /** A runner as the API shows it. */
-export function present(runner: Runner) {
+export function present(runner: Runner, lie?: LieRule['says']) {
 	const own = runner.kind === 'classic' ? ['self-hosted', 'Linux', 'X64'] : [];
 	return {
 		id: runner.id,
 		name: runner.name,
 		os: runner.os,
 		status: runner.status,
-		busy: runner.shownBusy,
+		busy: runner.shownBusy && lie !== 'idle',
 		ephemeral: runner.ephemeral,
 		version: '2.335.0',
 		labels: [

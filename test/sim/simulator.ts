@@ -10,6 +10,7 @@ import { Credentials } from './credentials.ts';
 import { exchange, type Parts } from './exchange.ts';
 import { Faults } from './faults.ts';
 import type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+import { Lies } from './lies.ts';
 import { Limits } from './limits.ts';
 import { Registry, type RemovalCause, type Runner } from './registry.ts';
 import type { Scope } from './scope.ts';
@@ -19,6 +20,7 @@ export type { Call, CallFilter } from './calls.ts';
 export type { App } from './credentials.ts';
 export type { Fault, FaultHandle, FaultRule } from './faults.ts';
 export type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+export type { LieRule } from './lies.ts';
 export type { NewRunner, Runner } from './registry.ts';
 export type { Scope } from './scope.ts';
 
@@ -38,6 +40,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		concurrent: options.secondaryConcurrent ?? 100,
 	});
 	const faults = new Faults();
+	const lies = new Lies();
 	const journal: JournalEntry[] = [];
 	const note = (what: JournalEntry['what'], runner: Runner, cause?: RemovalCause) =>
 		journal.push({
@@ -51,7 +54,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 
 	let origin = '';
 	const baseUrl = () => origin + basePath;
-	const service = new Service(registry, limits, credentials, {
+	const service = new Service(registry, limits, credentials, lies, {
 		busyWording: options.busyWording ?? 'current',
 		rateLimits,
 		registrationTokenTtlMs: options.registrationTokenTtlMs ?? 3_600_000,
@@ -110,7 +113,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 			return runner.id;
 		},
 		setBusy(id, busy) {
-			registry.setBusy(id, busy);
+			registry.setBusy(id, busy, now());
 			note(busy ? 'busy' : 'idle', runnerOf(id));
 		},
 		setStatus(id, status) {
@@ -135,7 +138,11 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		removeApp: (appId) => credentials.removeApp(appId),
 		revokeInstallationTokens: (installationId) => credentials.revokeInstallationTokens(installationId),
 		fault: (rule) => faults.add(rule),
-		clearFaults: () => faults.clear(),
+		lie: (rule) => lies.add(rule),
+		clearFaults() {
+			faults.clear();
+			lies.clear();
+		},
 		setRateLimit: (state) => limits.set(state),
 		resetLimits: () => limits.reset(),
 		stop: () =>

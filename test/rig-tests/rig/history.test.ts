@@ -55,8 +55,20 @@ test('sees a killed job, and a busy pod that is told to stop (1)', async ({ rig,
 	await rig.agents.runJob('default', 'busy');
 	await rig.ok(['delete', 'pod', 'busy', '--wait=false']);
 	await cries(history, /^1: job .* of default\/busy was killed/);
+	await cries(history, /^1: default\/busy is told to stop while its runner works at job-\d+/);
 	await cries(history, /^1: default\/busy is told to stop while it runs and GitHub has busy registered/);
 	assert.equal(history.violations({ lost: ['default/busy'] }), []);
+});
+
+test('is not deceived by a GitHub that removes a runner that works (1)', async ({ rig, history }) => {
+	rig.github.lie({ says: 'idle', name: 'lied' });
+	await rig.runners([{ name: 'lied' }]);
+	await rig.agents.runJob('default', 'lied');
+	assert.is(await deleteAtGitHub(rig, 'lied'), 204);
+	await rig.ok(['delete', 'pod', 'lied', '--wait=false']);
+	await cries(history, /^1: default\/lied is told to stop while its runner works at job-\d+/);
+	const lost = ['default/busy', 'default/lied'];
+	assert.equal(history.violations({ lost }), []);
 });
 
 test('what break-glass kills, with a grace period or without, is no violation', async ({ rig, history }) => {

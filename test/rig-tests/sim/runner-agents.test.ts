@@ -241,6 +241,44 @@ test('GitHub removed an idle runner: it can get no job, and its container runs o
 	await eventually('container stopped', () => happened(rig, 'i-0').includes('container-stopped'));
 });
 
+test('GitHub removed a runner that works: its listener hears of it, cancels the job and exits', async (rig) => {
+	const { github, namespace } = rig;
+	await otherAgents(rig, { removedPollMs: 300 });
+	const { agents } = rig;
+	github.lie({ says: 'idle' });
+	const pods = [runnerSetPod({ name: 'r-0', namespace }), staticRunnerPod({ name: 'r-1', namespace })];
+	for (const pod of pods) {
+		const { name } = pod.metadata;
+		await apply(rig, pod);
+		await agents.waitRegistered([name], withinMs);
+		const job = await agents.runJob(namespace, name);
+		const path = `${github.url}/orgs/octo-org/actions/runners/${agents.runnerId(namespace, name)}`;
+		const removed = await fetch(path, { method: 'DELETE', headers: { authorization: 'token test-token' } });
+		assert.is(removed.status, 204);
+		await eventually('container stopped', () => happened(rig, name).includes('container-stopped'));
+		const [killed] = agents.killedJobs().filter((entry) => entry.pod === name);
+		assert.is(killed?.job, job.id);
+		assert.match(killed!.detail!, /GitHub had removed its registration/);
+		const log = await kubectl(rig, 'logs', name, '-c', 'runner');
+		assert.match(
+			log,
+			/\nThe runner no longer exists on the server\..*\n.*: Job build completed with result: Canceled\n/,
+		);
+	}
+});
+
+test('a job that was on its way reaches a runner whose registration is gone', async (rig) => {
+	const { agents, github, namespace } = rig;
+	await apply(rig, runnerSetPod({ name: 'o-0', namespace }));
+	await agents.waitRegistered(['o-0'], withinMs);
+	github.removeRunner(agents.runnerId(namespace, 'o-0')!, 'api');
+	await agents.runJob(namespace, 'o-0', { unregistered: true });
+	assert.match(await kubectl(rig, 'logs', 'o-0', '-c', 'runner'), /: Running job: build\n$/);
+	await agents.endJob(namespace, 'o-0');
+	await eventually('container stopped', () => happened(rig, 'o-0').includes('container-stopped'));
+	assert.equal(agents.killedJobs(), []);
+});
+
 test('an annotation and a delay hold a registration back', async (rig) => {
 	const { github, namespace } = rig;
 	await otherAgents(rig, { registrationDelayMs: 1500 });
