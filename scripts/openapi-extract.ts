@@ -1,10 +1,10 @@
 /**
- * Makes test/sim/openapi/github-runners.json: the part of GitHub's own OpenAPI description that this project's
- * calls and the simulator's answers are checked against. The npm package is too large to depend on, so run this by hand
- * to move to a newer version:
+ * Makes test/sim/openapi/github-runners.json and github-events.json: the parts of GitHub's own OpenAPI description that
+ * this project's calls, and the simulator's answers and events, are checked against. The npm packages are too large to
+ * depend on, so run this by hand to move to a newer version:
  *
- *   npm pack @octokit/openapi@23.0.2      (in a folder outside the repository; then unpack it)
- *   node scripts/openapi-extract.ts path/to/unpacked/package
+ *   npm pack @octokit/openapi@23.0.2 @octokit/openapi-webhooks@12.1.0   (outside the repository; then unpack both)
+ *   node scripts/openapi-extract.ts path/to/openapi path/to/openapi-webhooks
  *
  * Prose (descriptions, examples, links) is left out; paths, parameters, answers and schemas are kept as they are.
  */
@@ -22,6 +22,11 @@ const wanted: Record<string, Record<string, string[]>> = {
 		'/rate_limit': ['get'],
 		...runnerPaths('/repos/{owner}/{repo}'),
 		...runnerPaths('/orgs/{org}'),
+		'/repos/{owner}/{repo}/actions/jobs/{job_id}': ['get'],
+		'/repos/{owner}/{repo}/actions/runs/{run_id}/jobs': ['get'],
+		'/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs': ['get'],
+		...deliveryPaths('/repos/{owner}/{repo}'),
+		...deliveryPaths('/orgs/{org}'),
 	},
 	'ghec.json': runnerPaths('/enterprises/{enterprise}'),
 };
@@ -34,6 +39,16 @@ function runnerPaths(prefix: string): Record<string, string[]> {
 		[`${prefix}/actions/runners/remove-token`]: ['post'],
 	};
 }
+
+function deliveryPaths(prefix: string): Record<string, string[]> {
+	return {
+		[`${prefix}/hooks/{hook_id}/deliveries`]: ['get'],
+		[`${prefix}/hooks/{hook_id}/deliveries/{delivery_id}`]: ['get'],
+		[`${prefix}/hooks/{hook_id}/deliveries/{delivery_id}/attempts`]: ['post'],
+	};
+}
+
+const wantedEvents = ['queued', 'in-progress', 'completed'].map((action) => `webhook-workflow-job-${action}`);
 
 const prose = new Set([
 	'description',
@@ -49,20 +64,19 @@ const prose = new Set([
 	'operationId',
 ]);
 
-/** Left out: repositories in the response with a token. They are large; nothing sends or reads them here. */
-const cutProperties = new Set(['repositories']);
+/** Left out: large parts of an answer with a token and of events, which nothing sends or reads here. */
+const cutProperties = new Set(['repositories', 'deployment', 'enterprise', 'installation']);
 
-const folder = process.argv[2];
-if (folder === undefined) {
-	console.error('usage: node scripts/openapi-extract.ts FOLDER_OF_@octokit/openapi');
+const [, , folder, eventsFolder] = process.argv;
+if (folder === undefined || eventsFolder === undefined) {
+	console.error('usage: node scripts/openapi-extract.ts FOLDER_OF_@octokit/openapi FOLDER_OF_...-webhooks');
 	process.exit(1);
 }
-const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
 
 const paths: JsonObject = {};
-const components: Record<string, JsonObject> = {};
+let components: Record<string, JsonObject> = {};
 for (const [file, wantedPaths] of Object.entries(wanted)) {
-	const document = JSON.parse(readFileSync(join(folder, 'generated', file), 'utf8')) as JsonObject;
+	const document = documentOf(folder, file);
 	for (const [path, methods] of Object.entries(wantedPaths)) {
 		const source = at(document, ['paths', path]);
 		if (source === undefined) throw new Error(`${file} has no ${path}`);
@@ -77,27 +91,43 @@ for (const [file, wantedPaths] of Object.entries(wanted)) {
 	}
 }
 
-const extract = {
-	openapi: '3.0.3',
-	info: {
-		title: 'Part of the GitHub v3 REST API',
-		version,
-		license: {
-			name: 'MIT',
-			'x-notice': 'Copyright (c) 2020 Octokit contributors, see LICENSE beside this file',
-		},
-	},
-	'x-source': { package: '@octokit/openapi', version, files: Object.keys(wanted) },
-	paths,
-	components,
-};
-const target = fileURLToPath(new URL('../test/sim/openapi/github-runners.json', import.meta.url));
-mkdirSync(dirname(target), { recursive: true });
-const text = `${JSON.stringify(extract, null, 1)}\n`;
-writeFileSync(target, text);
-console.log(
-	`test/sim/openapi/github-runners.json: @octokit/openapi ${version}, ${Math.ceil(text.length / 1024)} KiB`,
+write('github-runners.json', 'openapi', folder, Object.keys(wanted), paths);
+
+components = {};
+const eventsFile = 'api.github.com.json';
+takeReferences(
+	wantedEvents.map((name) => ({ $ref: `#/components/schemas/${name}` })),
+	documentOf(eventsFolder, eventsFile),
 );
+write('github-events.json', 'openapi-webhooks', eventsFolder, [eventsFile], {});
+
+function documentOf(from: string, file: string): JsonObject {
+	return JSON.parse(readFileSync(join(from, 'generated', file), 'utf8')) as JsonObject;
+}
+
+function write(name: string, from: string, path: string, files: string[], paths: JsonObject): void {
+	const { version } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as { version: string };
+	const extract = {
+		openapi: '3.0.3',
+		info: {
+			title: 'Part of the GitHub v3 REST API',
+			version,
+			license: {
+				name: 'MIT',
+				'x-notice': 'Copyright (c) 2020 Octokit contributors, see LICENSE beside this file',
+			},
+		},
+		'x-source': { package: `@octokit/${from}`, version, files },
+		paths,
+		components,
+	};
+	const target = fileURLToPath(new URL(`../test/sim/openapi/${name}`, import.meta.url));
+	mkdirSync(dirname(target), { recursive: true });
+	const text = `${JSON.stringify(extract, null, 1)}\n`;
+	writeFileSync(target, text);
+	const size = Math.ceil(text.length / 1024);
+	console.log(`test/sim/openapi/${name}: @octokit/${from} ${version}, ${size} KiB`);
+}
 
 /** Copies everything that a part refers to into `components`, directly or through other references. */
 function takeReferences(part: Json, document: JsonObject): void {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endContainer } from './container-exit.ts';
 import type { GitHub } from './github.ts';
+import { htmlUrlOf } from './job-bodies.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { type Kube, KubeError } from './kube.ts';
 import type { KubeletPod, LogState } from './kubelet.ts';
@@ -43,12 +44,29 @@ export interface JobOptions {
 	durationMs?: number;
 	/** GitHub's broker gives it the job although its registration is gone: it was on its way. Default false. */
 	unregistered?: boolean;
+	/** Default: the runner's repository, or one named `app` of its organization. */
+	repository?: string;
+	workflow?: string;
+	key?: string;
+	/** Default the key. */
+	displayName?: string;
+	workflowRunId?: number;
+	runAttempt?: number;
 }
 
 export interface Job {
 	id: string;
+	/** GitHub's, in its REST API and its events. */
+	number: number;
 	displayName: string;
+	/** Its name in the workflow's file, which the jobs of a matrix share. */
+	key: string;
+	workflow: string;
+	/** OWNER/NAME */
+	repository: string;
 	workflowRunId: number;
+	runAttempt: number;
+	htmlUrl: string;
 	startedAtMs: number;
 }
 
@@ -59,6 +77,8 @@ const secretRetryMs = 250;
 const stopMs = 1_000;
 
 let nextJob = 1;
+
+const conclusions = { Succeeded: 'success', Failed: 'failure', Canceled: 'cancelled' } as const;
 
 export class Agent {
 	/** GitHub's id while it is registered. */
@@ -152,19 +172,15 @@ export class Agent {
 		this.dispose();
 	}
 
-	startJob({ durationMs, unregistered = false }: JobOptions = {}): Job {
+	startJob(options: JobOptions = {}): Job {
+		const { durationMs, unregistered = false } = options;
 		const { github } = this.#context;
 		const listens = unregistered && this.#process === 'started' && !this.#terminating;
 		if (!listens && (this.runnerId === undefined || !this.online))
 			throw new Error(`${this.name} is not online at GitHub`);
 		if (this.job !== undefined) throw new Error(`${this.name} runs ${this.job.id} already`);
-		const number = nextJob++;
-		this.job = {
-			id: `job-${number}`,
-			displayName: 'build',
-			workflowRunId: 8_000_000 + number,
-			startedAtMs: Date.now(),
-		};
+		this.job = this.#newJob(options);
+		github.jobs.start(this.job.number, { id: this.runnerId ?? null, name: this.name });
 		if (this.runnerId !== undefined) github.setBusy(this.runnerId, true);
 		else this.#hearsOfRemoval();
 		this.log.received(this.job.displayName);
@@ -174,6 +190,46 @@ export class Agent {
 			this.#jobTimer = setTimeout(() => this.#run(() => this.endJob()), durationMs);
 		}
 		return this.job;
+	}
+
+	#newJob(options: JobOptions): Job {
+		const { github } = this.#context;
+		const count = nextJob++;
+		const { key = 'build', workflow = 'CI', runAttempt = 1, workflowRunId = 8_000_000 + count } = options;
+		const { displayName = key, repository = repositoryOf(this.#scope) } = options;
+		const labels = this.registration.labels;
+		const made = github.jobs.add({
+			repository,
+			runId: workflowRunId,
+			runAttempt,
+			workflow,
+			name: displayName,
+			labels: labels.length > 0 ? labels : ['self-hosted'],
+		});
+		return {
+			id: `job-${count}`,
+			number: made.id,
+			displayName,
+			key,
+			workflow,
+			repository,
+			workflowRunId,
+			runAttempt,
+			htmlUrl: htmlUrlOf(made),
+			startedAtMs: Date.now(),
+		};
+	}
+
+	/**
+	 * The worker is killed (out of memory, as a rule): its end is told to nobody, neither by a hook nor by an event. The
+	 * listener goes on; it says so in its log, unless `log` is false.
+	 */
+	async killWorker({ log = true }: { log?: boolean } = {}): Promise<void> {
+		const { job } = this;
+		if (job === undefined) throw new Error(`${this.name} runs no job`);
+		this.#note('job-ended', { job: job.id, detail: 'its worker was killed' });
+		this.#jobOver('Failed', { silently: true, log });
+		if (this.#facts.ephemeral) await this.#exit();
 	}
 
 	async endJob(): Promise<void> {
@@ -295,9 +351,7 @@ export class Agent {
 		await this.#patchOwner({
 			jobId: job.id,
 			jobDisplayName: job.displayName,
-			jobRepositoryName: this.#scope?.startsWith('repos/')
-				? this.#scope.slice('repos/'.length)
-				: 'octo-org/app',
+			jobRepositoryName: job.repository,
 			workflowRunId: job.workflowRunId,
 		});
 	}
@@ -330,10 +384,13 @@ export class Agent {
 	}
 
 	/** The worker has ended; then GitHub knows that the job is over, however it ended. */
-	#jobOver(result: JobResult): void {
+	#jobOver(result: JobResult, { silently = false, log = true } = {}): void {
 		const { github } = this.#context;
 		clearTimeout(this.#jobTimer);
-		if (this.job !== undefined) this.log.completed(this.job.displayName, result);
+		if (this.job !== undefined) {
+			if (log) this.log.completed(this.job.displayName, result);
+			github.jobs.complete(this.job.number, conclusions[result], silently);
+		}
 		this.job = undefined;
 		if (this.runnerId === undefined) return;
 		github.setBusy(this.runnerId, false);
@@ -380,4 +437,10 @@ export class Agent {
 		if (error instanceof Error && error.name === 'AbortError') return; // stopped
 		this.#note('trouble', { detail: error instanceof Error ? error.message : String(error) });
 	}
+}
+
+/** Where a job of this runner may come from. */
+function repositoryOf(scope: Scope | undefined): string {
+	const [kind, owner = 'octo-org', name = 'app'] = scope?.split('/') ?? [];
+	return kind === 'enterprises' ? 'octo-org/app' : `${owner}/${name}`;
 }

@@ -13,7 +13,15 @@ export interface Answer {
 }
 
 export type RunnerEndpoint = 'list' | 'get' | 'delete' | 'registration-token' | 'remove-token';
-export type Endpoint = RunnerEndpoint | 'access-token' | 'rate-limit' | 'unknown';
+export type JobEndpoint = 'job' | 'jobs-of-run' | 'jobs-of-attempt';
+export type DeliveryEndpoint = 'deliveries' | 'delivery' | 'redelivery';
+export type Endpoint =
+	| RunnerEndpoint
+	| JobEndpoint
+	| DeliveryEndpoint
+	| 'access-token'
+	| 'rate-limit'
+	| 'unknown';
 
 const ownerWords: Record<ScopeKind, string> = {
 	repos: 'a-repository',
@@ -29,6 +37,18 @@ const anchors: Record<RunnerEndpoint, string> = {
 	'remove-token': 'create-a-remove-token-for-',
 };
 
+const jobAnchors: Record<JobEndpoint, string> = {
+	job: 'get-a-job-for-a-workflow-run',
+	'jobs-of-run': 'list-jobs-for-a-workflow-run',
+	'jobs-of-attempt': 'list-jobs-for-a-workflow-run-attempt',
+};
+
+const deliveryAnchors: Record<DeliveryEndpoint, string> = {
+	deliveries: 'list-deliveries-for-',
+	delivery: 'get-a-webhook-delivery-for-',
+	redelivery: 'redeliver-a-delivery-for-',
+};
+
 const docs = 'https://docs.github.com/rest';
 
 /** The page that GitHub names in an error of this endpoint. */
@@ -37,7 +57,10 @@ export function docsOf(endpoint: Endpoint, kind?: ScopeKind): string {
 	if (endpoint === 'rate-limit')
 		return `${docs}/rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user`;
 	if (endpoint === 'unknown' || kind === undefined) return docs;
-	return `${docs}/actions/self-hosted-runners#${anchors[endpoint]}${ownerWords[kind]}`;
+	if (endpoint in jobAnchors) return `${docs}/actions/workflow-jobs#${jobAnchors[endpoint as JobEndpoint]}`;
+	if (endpoint in deliveryAnchors)
+		return `${docs}/${kind}/webhooks#${deliveryAnchors[endpoint as DeliveryEndpoint]}${ownerWords[kind]}-webhook`;
+	return `${docs}/actions/self-hosted-runners#${anchors[endpoint as RunnerEndpoint]}${ownerWords[kind]}`;
 }
 
 export function failure(status: number, message: string, documentationUrl: string = docs): Answer {

@@ -3,9 +3,11 @@ import type { BusyWording } from './answer.ts';
 import type { Call, CallFilter } from './calls.ts';
 import type { App } from './credentials.ts';
 import type { FaultHandle, FaultRule } from './faults.ts';
+import type { NewWorkflowJob, WorkflowJob } from './jobs.ts';
 import type { LieRule } from './lies.ts';
 import type { NewRunner, RemovalCause, Runner } from './registry.ts';
 import type { Scope } from './scope.ts';
+import type { Webhook, WebhookOptions } from './webhooks.ts';
 
 export interface GitHubOptions {
 	/** Loopback port; 0 (the default) takes a free one. */
@@ -64,6 +66,16 @@ export interface GitHub {
 	/** As if a person had removed it on the web page, or GitHub itself an ephemeral one after its job. */
 	removeRunner(id: number, cause?: RemovalCause): boolean;
 	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void;
+	/** Workflow jobs; each change is an event for the webhooks. The simulated runners keep them by themselves. */
+	readonly jobs: {
+		add(job: NewWorkflowJob): WorkflowJob;
+		start(id: number, runner: { id: number | null; name: string }): void;
+		/** `silently`: without an event. */
+		complete(id: number, conclusion: WorkflowJob['conclusion'], silently?: boolean): void;
+		get(id: number): WorkflowJob | undefined;
+	};
+	/** From now on what happens to jobs is posted there, until the hook is stopped. */
+	addWebhook(hook: WebhookOptions): Webhook;
 	/** Whether a registration token that this simulator gave out works for a scope now. */
 	registrationTokenWorks(token: string, scope: Scope): boolean;
 	/** Every token that it knows or has given out, for tests that look for them where none may be. */

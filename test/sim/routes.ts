@@ -11,6 +11,13 @@ export interface Route {
 	kind?: ScopeKind;
 	runnerId?: number;
 	installationId?: number;
+	/** The path as it was asked for, of what is about jobs and deliveries. */
+	path?: string;
+	jobId?: number;
+	runId?: number;
+	attempt?: number;
+	hookId?: number;
+	deliveryId?: number;
 }
 
 const prefixes: Record<ScopeKind, string> = {
@@ -30,6 +37,8 @@ export function matchRoute(method: string, path: string, registry: Registry): Ro
 		return { endpoint: 'access-token', template, installationId: Number(app[1]) };
 	}
 
+	const other = matchJobs(method, path) ?? matchDeliveries(method, path);
+	if (other !== undefined) return other;
 	const match =
 		/^\/(repos\/[^/]+\/[^/]+|orgs\/[^/]+|enterprises\/[^/]+|repositories\/\d+|organizations\/\d+)\/actions\/runners(?:\/([^/]+))?$/.exec(
 			path,
@@ -54,6 +63,42 @@ export function matchRoute(method: string, path: string, registry: Registry): Ro
 		return { endpoint, template: `${base}/{runner_id}`, scope, kind, runnerId: Number(last) };
 	}
 	return unknown;
+}
+
+const jobsPath =
+	/^\/(repos\/[^/]+\/[^/]+)\/actions\/(?:jobs\/(\d+)|runs\/(\d+)(?:\/attempts\/(\d+))?\/jobs)$/;
+
+function matchJobs(method: string, path: string): Route | undefined {
+	const match = jobsPath.exec(path);
+	if (match === null || method !== 'GET') return undefined;
+	const [, scope = '', job, run, attempt] = match;
+	const base = { path, scope: decodeURIComponent(scope) as Scope, kind: 'repos' } as const;
+	const actions = `${prefixes.repos}/actions`;
+	if (job !== undefined)
+		return { ...base, endpoint: 'job', template: `${actions}/jobs/{job_id}`, jobId: Number(job) };
+	const runId = Number(run);
+	if (attempt === undefined)
+		return { ...base, endpoint: 'jobs-of-run', template: `${actions}/runs/{run_id}/jobs`, runId };
+	const template = `${actions}/runs/{run_id}/attempts/{attempt_number}/jobs`;
+	return { ...base, endpoint: 'jobs-of-attempt', template, runId, attempt: Number(attempt) };
+}
+
+const deliveriesPath =
+	/^\/(repos\/[^/]+\/[^/]+|orgs\/[^/]+)\/hooks\/(\d+)\/deliveries(?:\/(\d+)(\/attempts)?)?$/;
+
+function matchDeliveries(method: string, path: string): Route | undefined {
+	const match = deliveriesPath.exec(path);
+	if (match === null) return undefined;
+	const [, prefix = '', hook, delivery, attempts] = match;
+	if (method !== (attempts === undefined ? 'GET' : 'POST')) return undefined;
+	const scope = decodeURIComponent(prefix) as Scope;
+	const kind = scope.slice(0, scope.indexOf('/')) as ScopeKind;
+	const template = `${prefixes[kind]}/hooks/{hook_id}/deliveries`;
+	const base = { path, scope, kind, hookId: Number(hook) };
+	if (delivery === undefined) return { ...base, endpoint: 'deliveries', template };
+	const one = { ...base, deliveryId: Number(delivery), template: `${template}/{delivery_id}` };
+	if (attempts === undefined) return { ...one, endpoint: 'delivery' };
+	return { ...one, endpoint: 'redelivery', template: `${one.template}/attempts` };
 }
 
 /** GitHub's Link headers name repositories and organizations by number, and those addresses work too. */

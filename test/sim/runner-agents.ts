@@ -43,6 +43,11 @@ export interface RunnerAgents {
 	runJob(namespace: string, pod: string, options?: JobOptions): Promise<Job>;
 	/** The job ends as it should; resolves when GitHub and the container know. */
 	endJob(namespace: string, pod: string): Promise<void>;
+	/**
+	 * The job's worker is killed: no hook and no event says that the job has ended. The runner's log does, unless `log` is
+	 * false; a static runner goes on, an ephemeral one exits.
+	 */
+	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void>;
 	/** Ends all jobs that run now; resolves with their number. */
 	endAllJobs(): Promise<number>;
 	/** Jobs that wait for a runner: each is given to the next one that is idle. */
@@ -176,6 +181,10 @@ class Handle implements RunnerAgents {
 
 	endJob(namespace: string, pod: string): Promise<void> {
 		return this.#agentOf(namespace, pod).endJob();
+	}
+
+	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void> {
+		return this.#agentOf(namespace, pod).killWorker(options);
 	}
 
 	async endAllJobs(): Promise<number> {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Answer, type BusyWording, docsOf, failure, forbidden, notFound, runnerBusy } from './answer.ts';
 import { type Caller, type Credentials, mayUse } from './credentials.ts';
+import type { JobService } from './job-service.ts';
 import type { LieRule, Lies } from './lies.ts';
 import type { Limits } from './limits.ts';
 import type { Registry, Runner } from './registry.ts';
@@ -26,6 +27,7 @@ export class Service {
 	readonly #limits: Limits;
 	readonly #lies: Lies;
 	readonly #credentials: Credentials;
+	readonly #jobs: JobService;
 	readonly #options: ServiceOptions;
 	/** Token -> what it is for. */
 	readonly #runnerTokens = new Map<
@@ -38,11 +40,13 @@ export class Service {
 		limits: Limits,
 		credentials: Credentials,
 		lies: Lies,
+		jobs: JobService,
 		options: ServiceOptions,
 	) {
 		this.#registry = registry;
 		this.#limits = limits;
 		this.#lies = lies;
+		this.#jobs = jobs;
 		this.#credentials = credentials;
 		this.#options = options;
 	}
@@ -65,7 +69,9 @@ export class Service {
 		if (endpoint === 'rate-limit') return this.#rateLimit(caller, nowMs);
 		const page = docsOf(endpoint, kind);
 		if (scope === undefined || !this.#registry.has(scope)) return notFound(page);
-		if (!mayUse(caller.access, scope)) {
+		// A credential of an organization reads the jobs of its repositories.
+		const about: Scope = route.path && kind === 'repos' ? `orgs/${scope.split('/')[1]}` : scope;
+		if (!mayUse(caller.access, scope) && !mayUse(caller.access, about)) {
 			// GitHub hides what a caller may not know of: the same 404 as for a runner that is gone.
 			return kind === 'orgs' ? forbidden(caller.access.who, page) : notFound(page);
 		}
@@ -89,8 +95,11 @@ export class Service {
 			case 'registration-token':
 			case 'remove-token':
 				return this.#runnerToken(scope, endpoint === 'registration-token' ? 'register' : 'remove', nowMs);
-			default:
+			case 'unknown':
+			case 'access-token':
 				return notFound(page);
+			default:
+				return this.#jobs.answer(route, query);
 		}
 	}
 

@@ -10,19 +10,24 @@ import { Credentials } from './credentials.ts';
 import { exchange, type Parts } from './exchange.ts';
 import { Faults } from './faults.ts';
 import type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+import { JobService } from './job-service.ts';
+import { Jobs } from './jobs.ts';
 import { Lies } from './lies.ts';
 import { Limits } from './limits.ts';
 import { Registry, type RemovalCause, type Runner } from './registry.ts';
 import type { Scope } from './scope.ts';
 import { Service } from './service.ts';
+import { Hook } from './webhooks.ts';
 
 export type { Call, CallFilter } from './calls.ts';
 export type { App } from './credentials.ts';
 export type { Fault, FaultHandle, FaultRule } from './faults.ts';
 export type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+export type { JobAction, NewWorkflowJob, WorkflowJob } from './jobs.ts';
 export type { LieRule } from './lies.ts';
 export type { NewRunner, Runner } from './registry.ts';
 export type { Scope } from './scope.ts';
+export type { Delivery, DeliveryFault, Webhook, WebhookOptions } from './webhooks.ts';
 
 const defaultScopes: Scope[] = ['repos/octo-org/app', 'orgs/octo-org', 'enterprises/octo'];
 
@@ -54,7 +59,13 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 
 	let origin = '';
 	const baseUrl = () => origin + basePath;
-	const service = new Service(registry, limits, credentials, lies, {
+	const jobs = new Jobs();
+	const hooks: Hook[] = [];
+	jobs.onChange((job, action) => {
+		for (const hook of hooks) hook.tell(job, action);
+	});
+	const jobService = new JobService(jobs, hooks, baseUrl);
+	const service = new Service(registry, limits, credentials, lies, jobService, {
 		busyWording: options.busyWording ?? 'current',
 		rateLimits,
 		registrationTokenTtlMs: options.registrationTokenTtlMs ?? 3_600_000,
@@ -122,6 +133,21 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		},
 		removeRunner: (id, cause = 'control') => registry.remove(id, cause),
 		onRemoved: (listener) => registry.onRemoved(listener),
+		jobs: {
+			add(job) {
+				registry.addScope(`repos/${job.repository as `${string}/${string}`}`);
+				return jobs.add(job, now());
+			},
+			start: (id, runner) => jobs.start(id, runner, now()),
+			complete: (id, conclusion, silently) => jobs.complete(id, conclusion, now(), silently),
+			get: (id) => jobs.get(id),
+		},
+		addWebhook(hook) {
+			registry.addScope(hook.scope);
+			const added = new Hook(480_000_001 + hooks.length, hook, baseUrl);
+			hooks.push(added);
+			return added;
+		},
 		registrationTokenWorks: (token, scope) => service.registrationTokenWorks(token, scope, now()),
 		secrets: () => [...credentials.given, ...service.givenTokens()],
 		count: (filter) => countCalls(calls, filter),
@@ -147,6 +173,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		resetLimits: () => limits.reset(),
 		stop: () =>
 			new Promise<void>((stopped) => {
+				for (const hook of hooks) hook.stop();
 				server.close(() => stopped());
 				server.closeAllConnections();
 			}),

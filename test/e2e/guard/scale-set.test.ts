@@ -35,7 +35,7 @@ test('scale-set pod whose EphemeralRunner has a job: refused with the job’s na
 	await jobKnown(space, 'a');
 	const said = await space.refused('a');
 	says(said, /is busy/);
-	says(said, `build (octo-org/app, run ${job.workflowRunId})`);
+	says(said, `build (${job.repository}, run ${job.workflowRunId})`);
 	says(said, `kubectl runners why a -n ${space.name}`);
 	assert.equal(space.removals(), []);
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
@@ -153,7 +153,7 @@ test('busy scale-set pods: dry-run and --force are refused, break-glass is not a
 	const event = await eventually('the Event', async () =>
 		(await space.events('a')).find((one) => one.reason === 'BreakGlass'),
 	);
-	says(event.message, 'oncall (as claimed) deletes runner a, which ran build (octo-org/app');
+	says(event.message, `oncall (as claimed) deletes runner a, which ran build (${job.repository}`);
 	says(event.message, `run ${job.workflowRunId})`);
 });
 

@@ -8,7 +8,7 @@ import type { LogLine } from '../../rig/server-process.ts';
 import type { Call } from '../../sim/calls.ts';
 import { KubeError } from '../../sim/kube.ts';
 import { type LegacyPodOptions, runnerSetPod } from '../../sim/pods.ts';
-import type { JournalEntry } from '../../sim/runner-agents.ts';
+import type { Job, JournalEntry } from '../../sim/runner-agents.ts';
 import type { ScaleSetOptions } from '../../sim/scale-set-pods.ts';
 import type { FaultHandle } from '../../sim/simulator.ts';
 
@@ -150,7 +150,7 @@ export class Space {
 	}
 
 	/** A job starts. With `known`, it is waited for until the server has seen it in GitHub's list. */
-	async runJob(name: string, { known = false } = {}): Promise<{ id: string; workflowRunId: number }> {
+	async runJob(name: string, { known = false } = {}): Promise<Job> {
 		const job = await this.rig.agents.runJob(this.name, name);
 		if (known) await this.busy(name);
 		return job;

@@ -17,6 +17,7 @@ export interface Body {
 	token: string;
 	expires_at: string;
 	resources: { core: { remaining: number } };
+	jobs: { id: number; runner_name: string | null; status: string; conclusion: string | null }[];
 }
 
 export async function ask(

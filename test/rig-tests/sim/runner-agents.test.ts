@@ -279,6 +279,43 @@ test('a job that was on its way reaches a runner whose registration is gone', as
 	assert.equal(agents.killedJobs(), []);
 });
 
+test('a job has a workflow, a run and an attempt, at GitHub and here', async (rig) => {
+	const { agents, github, namespace } = rig;
+	await apply(rig, staticRunnerPod({ name: 'w-0', namespace, runnerLabels: ['gpu'] }));
+	await agents.waitRegistered(['w-0'], withinMs);
+	const asked = { workflow: 'Nightly', key: 'test', displayName: 'test (20)', runAttempt: 2 };
+	const job = await agents.runJob(namespace, 'w-0', { ...asked, repository: 'octo-org/lib' });
+	assert.match(job.htmlUrl, `octo-org/lib/actions/runs/${job.workflowRunId}/job/${job.number}`);
+	assert.match(await kubectl(rig, 'logs', 'w-0', '-c', 'runner'), /: Running job: test \(20\)\n$/);
+	const known = () => {
+		const { status, conclusion, runnerName, workflow, labels } = github.jobs.get(job.number)!;
+		return [status, conclusion, runnerName, workflow, labels];
+	};
+	assert.equal(known(), ['in_progress', null, 'w-0', 'Nightly', ['gpu']]);
+	await agents.endJob(namespace, 'w-0');
+	assert.equal(known().slice(0, 2), ['completed', 'success']);
+});
+
+test('a worker that is killed: its listener says so, or not even that, and goes on', async (rig) => {
+	const { agents, github, namespace } = rig;
+	await apply(rig, staticRunnerPod({ name: 'x-0', namespace }));
+	await apply(rig, runnerSetPod({ name: 'x-1', namespace }));
+	await agents.waitRegistered(['x-0', 'x-1'], withinMs);
+	const logOf = (name: string) => kubectl(rig, 'logs', name, '-c', 'runner');
+	await agents.runJob(namespace, 'x-0');
+	await agents.killWorker(namespace, 'x-0');
+	assert.match(await logOf('x-0'), /: Job build completed with result: Failed\n$/);
+	const job = await agents.runJob(namespace, 'x-0');
+	await agents.killWorker(namespace, 'x-0', { log: false });
+	assert.match(await logOf('x-0'), /: Running job: build\n$/);
+	assert.is(github.jobs.get(job.number)!.conclusion, 'failure');
+	assert.is(github.find('orgs/octo-org', 'x-0')!.busy, false);
+	await agents.runJob(namespace, 'x-1');
+	await agents.killWorker(namespace, 'x-1');
+	await eventually('container stopped', () => happened(rig, 'x-1').includes('container-stopped'));
+	assert.equal(agents.killedJobs(), []);
+});
+
 test('an annotation and a delay hold a registration back', async (rig) => {
 	const { github, namespace } = rig;
 	await otherAgents(rig, { registrationDelayMs: 1500 });

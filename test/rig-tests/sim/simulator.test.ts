@@ -1,30 +1,10 @@
 /** The simulator's real answers against GitHub's own OpenAPI description (see scripts/openapi-extract.ts). */
-import { readFileSync } from 'node:fs';
-import { Ajv } from 'ajv';
 import * as assert from 'uvu/assert';
 import { type GitHub, type Scope, startGitHub } from '../../sim/simulator.ts';
 import { suite } from '../../support/suite.ts';
 import { ask, runnersPath, scopes } from './caller.ts';
+import { conforms, description } from './description.ts';
 import { appJwt } from './jwt.ts';
-
-interface Operation {
-	parameters?: { $ref?: string; name?: string; in?: string }[];
-	responses: Record<
-		string,
-		{ $ref?: string; content?: Record<string, { schema: object }>; headers?: object }
-	>;
-}
-const description = JSON.parse(
-	readFileSync(new URL('../../sim/openapi/github-runners.json', import.meta.url), 'utf8'),
-) as {
-	paths: Record<string, Record<string, Operation>>;
-	components: { responses: Record<string, { content?: Record<string, { schema: object }> }> };
-};
-
-const ajv = new Ajv({ strict: false, allErrors: true });
-ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text));
-ajv.addFormat('uri', (text) => URL.canParse(text));
-ajv.addSchema({ ...description, $id: 'github' });
 
 const templates: Record<string, string> = {
 	repos: '/repos/{owner}/{repo}',
@@ -32,27 +12,6 @@ const templates: Record<string, string> = {
 	enterprises: '/enterprises/{enterprise}',
 };
 const template = (scope: Scope, rest = '') => `${templates[scope.split('/')[0]!]}/actions/runners${rest}`;
-
-/** Fails unless GitHub's description has this status for this call, and the body fits its schema. */
-function conforms(path: string, method: string, reply: { status: number; body: unknown }): void {
-	const operation = description.paths[path]?.[method];
-	assert.ok(operation, `${method} ${path} is described`);
-	const described = operation.responses[reply.status];
-	assert.ok(described, `${method} ${path}: ${reply.status} is described`);
-	const name = described.$ref?.split('/').pop();
-	const answer = name === undefined ? described : description.components.responses[name]!;
-	const content = answer.content?.['application/json'];
-	if (content === undefined) {
-		assert.is(reply.body, '', `${method} ${path}: ${reply.status} has no body`);
-		return;
-	}
-	const pointer = name
-		? `#/components/responses/${name}/content/application~1json/schema`
-		: `#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/responses/${reply.status}/content/application~1json/schema`;
-	const validate = ajv.compile({ $ref: `github${pointer}` });
-	if (validate(reply.body)) return;
-	throw new Error(`${method} ${path} ${reply.status}: ${ajv.errorsText(validate.errors)}`);
-}
 
 const test = suite<{ github: GitHub }>('simulator against GitHub OpenAPI');
 test.before.each(async (context) => {
