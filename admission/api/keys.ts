@@ -61,6 +61,23 @@ export const busy = {
 	condition: 'actions-runner/Busy',
 } as const;
 
+/** Annotations about the job hooks of a pod; see jobs/hooks. */
+export const jobHooks = {
+	/**
+	 * Written by people, on a template: "off": no job hooks; "variables": the runner's hook variables are set as well, which
+	 * takes the place of hooks that its image has.
+	 */
+	wanted: 'actions-runner/job-hooks',
+	/** The script, which is a file in the pod. */
+	script: 'actions-runner/job-hook',
+	/** The CAs that the script trusts, PEM: a file in the pod that follows this annotation. */
+	authorities: 'actions-runner/job-hook-ca',
+	/** The template's own hooks, which the script runs: JSON, by its words. */
+	before: 'actions-runner/job-hook-before',
+	/** Why the pod has no job hooks, for people. */
+	absent: 'actions-runner/job-hook-absent',
+} as const;
+
 /**
  * Annotation on a scale set's pod: where its runner is registered, signed by the server when it first saw it running; see
  * runner/identity/pin.ts.

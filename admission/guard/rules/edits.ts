@@ -1,4 +1,4 @@
-import { arc, busy, identityProof, progress, record } from '../../api/keys.ts';
+import { arc, busy, identityProof, jobHooks, progress, record } from '../../api/keys.ts';
 import type { Container, Pod } from '../../api/kinds.ts';
 import { ownerOf } from '../../runner/identity/identity.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
@@ -11,6 +11,8 @@ export const ownAnnotations: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
 	...[busy.since, busy.job, busy.claims, busy.marks, identityProof],
+	// The first two are files in the pod, of which the second follows its annotation.
+	...[jobHooks.script, jobHooks.authorities, jobHooks.before, jobHooks.absent],
 ];
 
 /** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */
