@@ -11,6 +11,8 @@ export interface Settings {
 	kubeconfig: string | undefined;
 	port: number;
 	healthPort: number;
+	/** Port of the receiver of GitHub's events; 0: there is none. */
+	eventsPort: number;
 	tls: { certFile: string; keyFile: string } | undefined;
 	/** Lifetimes of the certificates that the server issues itself. */
 	lifetimes: Lifetimes;
@@ -48,6 +50,11 @@ const flags = {
 	healthPort: {
 		type: String,
 		description: 'Port of /healthz, /readyz, /metrics, HTTP (HEALTH_PORT; default 8081)',
+	},
+	eventsPort: {
+		type: String,
+		description:
+			"Port for GitHub's workflow_job events, HTTP, open where a webhook secret is given; 0 is none (EVENTS_PORT; default 8000)",
 	},
 	tlsCertFile: {
 		type: String,
@@ -130,7 +137,8 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 				description:
 					'Admission webhook and controllers that keep runner pods alive while they run a job.\n' +
 					'GitHub credentials: GITHUB_TOKEN, or GITHUB_APP_ID, GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY ' +
-					`(or GITHUB_APP_PRIVATE_KEY_FILE), or the Secret ${names.credentialsSecret} (--github-secret).`,
+					`(or GITHUB_APP_PRIVATE_KEY_FILE), or the Secret ${names.credentialsSecret} (--github-secret).\n` +
+					"Secret of GitHub's webhook: GITHUB_WEBHOOK_SECRET_TOKEN, or the key github_webhook_secret_token of that Secret.",
 			},
 		},
 		undefined,
@@ -193,6 +201,7 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		kubeconfig: parsed.flags.kubeconfig || undefined,
 		port: number('port', 9443, 65_535),
 		healthPort: number('healthPort', 8081, 65_535),
+		eventsPort: number('eventsPort', 8000, 65_535),
 		tls: certFile && keyFile ? { certFile, keyFile } : undefined,
 		lifetimes: { servingMs, authorityMs },
 		clientCaFile: setting('clientCaFile'),

@@ -25,6 +25,7 @@ import type { ReviewDependencies } from './guard/review-deletion.ts';
 import { strangers } from './guard/strangers.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
+import { EventPort } from './jobs/events/port.ts';
 import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client.ts';
 import { type Clock, systemClock } from './kube/clock.ts';
 import { Events } from './kube/events.ts';
@@ -120,6 +121,17 @@ async function compose({ settings, env, version, log }: Start) {
 	const pods = new RunnerPods(client, signer, host, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, signer, self, clock, background: background.add });
+	const eventPort = new EventPort({
+		port: settings.eventsPort,
+		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
+		readSecret: () => readSecret(client, namespace, settings.githubSecret),
+		pods,
+		sign: signer.signs,
+		events,
+		metrics,
+		clock,
+		log,
+	});
 	const webhook = createWebhookServer({
 		...handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
 		callers,
@@ -141,6 +153,7 @@ async function compose({ settings, env, version, log }: Start) {
 		certificate,
 		background,
 		recovery,
+		eventPort,
 		webhook,
 		health,
 		state,
@@ -192,7 +205,7 @@ async function run({
 	replicas,
 	...server
 }: Server): Promise<Loops> {
-	const { webhook, health, state } = server;
+	const { webhook, eventPort, health, state } = server;
 	const { port, healthPort, namespace, controllers, runnerImage, dockerImage } = settings;
 	await Promise.all([listen(webhook.server, port), listen(health, healthPort)]);
 	// The loops outlive the signal to stop by the shutdown delay.
@@ -209,6 +222,7 @@ async function run({
 		shared.webhookWatch.run(stop.signal),
 		callerPaths.run(stop.signal),
 		certificate.run(webhook.useCertificate, stop.signal),
+		eventPort.run(stop.signal),
 		runAsLeader(
 			{
 				...shared,

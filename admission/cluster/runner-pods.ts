@@ -87,17 +87,19 @@ export class RunnerPods {
 	 * name is the runner's name, as ARC names them: one call, which the API server answers from its cache.
 	 */
 	async nameTaken(pod: RunnerPod): Promise<boolean> {
-		const name = pod.runnerName.toLowerCase();
-		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return false; // no pod can have this name
-		const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' };
-		const found = await listObjects<Pod>(this.#client, collectionPath(resources.pods), query, {
-			timeoutMs: callWithinMs,
-		});
+		const found = await this.named(pod.runnerName.toLowerCase());
 		for (const object of found) {
 			const other = object.metadata.uid === pod.uid ? undefined : await this.from(object);
 			if (other && holdsNameOf(other, pod)) return true;
 		}
 		return false;
+	}
+
+	/** The pods of this name in all namespaces, as the API server has them in its cache: one call. */
+	async named(name: string): Promise<Pod[]> {
+		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return []; // no pod can have this name
+		const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' };
+		return listObjects<Pod>(this.#client, collectionPath(resources.pods), query, { timeoutMs: callWithinMs });
 	}
 
 	/**

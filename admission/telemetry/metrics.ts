@@ -8,6 +8,19 @@ import { GuardMetrics } from './guard-metrics.ts';
  */
 export type Contradiction = 'removed-while-busy' | 'idle-while-busy' | 'absent-while-busy';
 
+/** What became of a delivery to the event receiver. */
+export type EventResult =
+	| 'written'
+	| 'unchanged'
+	| 'no-pod'
+	| 'several-pods'
+	| 'ignored'
+	| 'bad-signature'
+	| 'unreadable'
+	| 'too-large'
+	| 'failed'
+	| 'overloaded';
+
 /** The metrics of /metrics. There is one object for the process; it is passed to all code that counts. */
 export class Metrics {
 	readonly registry = new Registry();
@@ -23,6 +36,12 @@ export class Metrics {
 		name: 'runners_github_contradictions_total',
 		help: 'What GitHub said of a runner and its witnesses (log, job hooks, events) refuted.',
 		labelNames: ['kind'],
+		registers: [this.registry],
+	});
+	readonly #events = new Counter({
+		name: 'runners_events_total',
+		help: "Deliveries of GitHub's webhook, by what became of them.",
+		labelNames: ['result'],
 		registers: [this.registry],
 	});
 	readonly #reviews = new Histogram({
@@ -104,6 +123,10 @@ export class Metrics {
 	/** GitHub was wrong about a runner. */
 	contradiction(kind: Contradiction): void {
 		this.#contradictions.inc({ kind });
+	}
+
+	event(result: EventResult): void {
+		this.#events.inc({ result });
 	}
 
 	/** Counts a review as in flight, until the returned function is called with its result. */

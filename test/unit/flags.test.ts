@@ -6,10 +6,10 @@ const test = suite('flags');
 const read = (argv: string[], env = {}) => readSettings(argv, env, '1');
 
 test('defaults', () => {
-	const { port, healthPort, namespace, githubApiUrl, logLevel, logFormat } = read([]);
+	const { port, healthPort, eventsPort, namespace, githubApiUrl, logLevel, logFormat } = read([]);
 	assert.equal(
-		[port, healthPort, namespace, githubApiUrl, logLevel, logFormat],
-		[9443, 8081, 'runners-system', 'https://api.github.com', 'info', 'json'],
+		[port, healthPort, eventsPort, namespace, githubApiUrl, logLevel, logFormat],
+		[9443, 8081, 8000, 'runners-system', 'https://api.github.com', 'info', 'json'],
 	);
 });
 test('the web address of GitHub follows from that of its API, unless it is given', () => {
@@ -29,6 +29,7 @@ test('each flag has a twin in the environment, and wins over it', () => {
 	const env = {
 		PORT: '1',
 		HEALTH_PORT: '2',
+		EVENTS_PORT: '3',
 		GITHUB_API_URL: 'https://ghes/api/v3',
 		NAMESPACE: 'n',
 		GITHUB_SECRET: 's',
@@ -41,6 +42,7 @@ test('each flag has a twin in the environment, and wins over it', () => {
 		[
 			settings.port,
 			settings.healthPort,
+			settings.eventsPort,
 			settings.githubApiUrl,
 			settings.namespace,
 			settings.githubSecret,
@@ -48,7 +50,7 @@ test('each flag has a twin in the environment, and wins over it', () => {
 			settings.logFormat,
 			settings.shutdownDelayMs,
 		],
-		[7, 2, 'https://ghes/api/v3', 'n', 's', 'debug', 'text', 0],
+		[7, 2, 3, 'https://ghes/api/v3', 'n', 's', 'debug', 'text', 0],
 	);
 });
 test('lifetimes of certificates, from flag or environment', () => {

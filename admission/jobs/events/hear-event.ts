@@ -1,0 +1,33 @@
+import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { type HearDependencies, hear } from '../hear.ts';
+import type { JobEvent } from './rules/delivery.ts';
+import { isAbout } from './rules/runner-of.ts';
+
+/**
+ * Writes what an event says on its runner's pod, before it resolves.
+ *
+ * The pod is looked for among those whose own name is the runner's name, as ARC, scale sets and our sets name them: any
+ * replica can do that without a cache. A runner of another name is not found this way. Only the leader knows it, and an
+ * event that is heard or not, as the Service happens to lead it, is worth less than none: its log and its hooks tell the
+ * same. Where several pods claim to be the runner, none is believed.
+ *
+ * @throws KubeError if the API server could not be asked, or the pod not be written
+ */
+export async function hearEvent(
+	event: JobEvent,
+	dependencies: HearDependencies,
+): Promise<'written' | 'unchanged' | 'no-pod' | 'several-pods'> {
+	const { pods } = dependencies;
+	const found: RunnerPod[] = [];
+	for (const object of await pods.named(event.runnerName.toLowerCase())) {
+		const pod = await pods.from(object);
+		if (pod && isAbout(event, pod)) found.push(pod);
+	}
+	const [pod, ...others] = found;
+	if (!pod) return 'no-pod';
+	if (others.length > 0) return 'several-pods';
+	const object = await pods.get(pod.namespace, pod.name);
+	if (object?.metadata.uid !== pod.uid) return 'no-pod';
+	const heard = await hear(object, event.word, dependencies);
+	return heard === 'gone' ? 'no-pod' : heard;
+}

@@ -1,0 +1,71 @@
+import type { Server } from 'node:http';
+import type { HearDependencies } from '../hear.ts';
+import { hearEvent } from './hear-event.ts';
+import { createReceiver } from './receiver.ts';
+import { secretMaxAgeMs } from './rules/policy.ts';
+import { splitSecrets, WebhookSecrets, type WebhookSecretsOptions } from './secrets.ts';
+
+export interface EventPortOptions extends HearDependencies {
+	/** 0: events are not received. */
+	port: number;
+	/** Secrets of the webhook from the server's environment, separated by commas. */
+	environment: string | undefined;
+	readSecret: WebhookSecretsOptions['readSecret'];
+}
+
+/** Receives GitHub's events on a port of their own, on every replica. */
+export class EventPort {
+	readonly #options: EventPortOptions;
+	readonly #secrets: WebhookSecrets;
+
+	constructor(options: EventPortOptions) {
+		this.#options = options;
+		this.#secrets = new WebhookSecrets({ ...options, environment: splitSecrets(options.environment) });
+	}
+
+	/**
+	 * Listens from when there is a secret, which may come after the start, until `signal`; resolves when what was in flight
+	 * is answered. A port that is taken is told, and tried again: the guard does not depend on it.
+	 */
+	async run(signal: AbortSignal): Promise<void> {
+		const { port, clock, log } = this.#options;
+		if (port === 0) return;
+		const { server, drained } = createReceiver({
+			...this.#options,
+			secrets: this.#secrets,
+			hear: (event) => hearEvent(event, this.#options),
+		});
+		while (!signal.aborted && !(await this.#listens(server))) await clock.sleep(secretMaxAgeMs, signal);
+		if (!server.listening) return;
+		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));
+		log.info({ port }, 'receives events');
+		if (!signal.aborted)
+			await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+		server.close();
+		server.closeIdleConnections();
+		await drained();
+		server.closeAllConnections();
+	}
+
+	async #listens(server: Server): Promise<boolean> {
+		const { port, log } = this.#options;
+		if ((await this.#secrets.current()).length === 0) return false;
+		try {
+			await listen(server, port);
+			return true;
+		} catch (error) {
+			log.error({ port, error: String(error) }, 'events can not be received');
+			return false;
+		}
+	}
+}
+
+function listen(server: Server, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen(port, () => {
+			server.off('error', reject);
+			resolve();
+		});
+	});
+}

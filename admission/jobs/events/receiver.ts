@@ -1,0 +1,165 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { verifyWithFallback } from '@octokit/webhooks-methods';
+import { Gate } from '../../github/wait.ts';
+import { KubeError } from '../../kube/client.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
+import { Bodies, Refused } from './body.ts';
+import { type JobEvent, readDelivery } from './rules/delivery.ts';
+import {
+	answerWithinMs,
+	headerWithinMs,
+	mostAtOnce,
+	mostConnections,
+	mostWaiting,
+	refusalLoggedEveryMs,
+	requestWithinMs,
+} from './rules/policy.ts';
+import type { WebhookSecrets } from './secrets.ts';
+
+export interface ReceiverOptions {
+	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
+	/** Writes what the event says. @throws if that is not possible now */
+	hear: (event: JobEvent) => Promise<EventResult>;
+	clock: Clock;
+	metrics: Metrics;
+	log: Log;
+}
+
+export interface Receiver {
+	server: Server;
+	/** A payload that is known to be GitHub's, as if it had been delivered. @throws Refused, or why it could not be written */
+	take(event: string, payload: unknown): Promise<EventResult>;
+	/** Resolves when no delivery is being answered any more. */
+	drained(): Promise<void>;
+}
+
+/**
+ * Where GitHub's webhook delivers its events, at any path. GET is answered for load balancers and people.
+ *
+ * Nothing of a delivery is looked at before its signature, and it is answered when what it says is written: GitHub never
+ * sends an event again by itself, but what was answered with an error stands in its list of failed deliveries.
+ */
+export function createReceiver({ secrets, hear, clock, metrics, log }: ReceiverOptions): Receiver {
+	const bodies = new Bodies();
+	const gate = new Gate(() => mostAtOnce);
+	let waiting = 0;
+	let inFlight = 0;
+
+	const take = async (event: string, payload: unknown): Promise<EventResult> => {
+		const delivery = readDelivery(event, payload);
+		if (!delivery) throw new Refused(400, 'no workflow_job event can be read in it');
+		if (delivery.kind === 'none') return 'ignored';
+		if (waiting >= mostWaiting) throw new Refused(503, 'too many events wait for their turn');
+		waiting += 1;
+		const entered = await gate.enter(answerWithinMs).finally(() => {
+			waiting -= 1;
+		});
+		if (!entered) throw new Refused(503, 'too many events wait for their turn');
+		return hear(delivery).finally(() => gate.leave());
+	};
+
+	/** Whether GitHub signed the body, with one of the secrets as they are now. */
+	const isSigned = async (body: string, signature: string): Promise<boolean> => {
+		const fits = async ([secret, ...others]: readonly string[]) =>
+			secret !== undefined && body !== '' && (await verifyWithFallback(secret, body, signature, others));
+		return (await fits(await secrets.current())) || (await fits(await secrets.newest()));
+	};
+
+	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+		if (request.method === 'GET' || request.method === 'HEAD')
+			return end(response, 200, 'webhook server is running');
+		if (request.method !== 'POST') {
+			response.setHeader('allow', 'GET, POST');
+			return end(response, 405, 'only GET and POST');
+		}
+		const signature = String(request.headers['x-hub-signature-256'] ?? '');
+		if (!/^sha256=[0-9a-f]{64}$/.test(signature)) throw new Refused(401, 'there is no X-Hub-Signature-256');
+		const body = await bodies.read(request);
+		if (!(await isSigned(body, signature))) throw new Refused(401, 'the signature does not fit');
+
+		const event = String(request.headers['x-github-event'] ?? '');
+		if (event === 'ping') return end(response, 200, 'pong');
+		const result = await inTime(take(event, parse(body)), clock);
+		metrics.event(result);
+		log.debug({ delivery: idOf(request), event, result }, 'event');
+		if (result === 'written' || result === 'unchanged') return end(response, 200, result);
+		end(response, 204);
+	};
+
+	/** By status: when a refusal was last logged, by the monotonic clock. There are five statuses. */
+	const loggedMs = new Map<number, number>();
+	const refuse = (request: IncomingMessage, response: ServerResponse, error: unknown): void => {
+		const expected = error instanceof Refused || error instanceof KubeError;
+		const status = error instanceof Refused ? error.status : 503;
+		const why = error instanceof Error ? error.message : String(error);
+		metrics.event(resultOf(status, error));
+		const nowMs = clock.monotonic();
+		if (nowMs - (loggedMs.get(status) ?? Number.NEGATIVE_INFINITY) >= refusalLoggedEveryMs) {
+			loggedMs.set(status, nowMs);
+			// Never the body: what cannot be read may hold anything.
+			log[expected ? 'warn' : 'error']({ delivery: idOf(request), status, error: why }, 'event refused');
+		}
+		if (status === 503) response.setHeader('retry-after', '10');
+		end(response, status, error instanceof Refused ? why : 'it could not be written');
+	};
+
+	const server = createServer({ connectionsCheckingInterval: 1_000 }, (request, response) => {
+		inFlight += 1;
+		answer(request, response)
+			.catch((error: unknown) => refuse(request, response, error))
+			.finally(() => {
+				inFlight -= 1;
+			});
+	});
+	server.maxConnections = mostConnections;
+	server.headersTimeout = headerWithinMs;
+	server.requestTimeout = requestWithinMs;
+
+	return {
+		server,
+		take,
+		async drained() {
+			while (inFlight > 0) await clock.sleep(10);
+		},
+	};
+}
+
+function end(response: ServerResponse, status: number, text?: string): void {
+	if (response.writableEnded) return;
+	response.statusCode = status;
+	// The unread rest of a body that is refused would be taken for the next request.
+	if (status >= 400 && !response.req.complete) response.setHeader('connection', 'close');
+	if (text === undefined) response.end();
+	else response.setHeader('content-type', 'text/plain').end(`${text}\n`);
+}
+
+function parse(body: string): unknown {
+	try {
+		return JSON.parse(body);
+	} catch {
+		throw new Refused(400, 'the body is not JSON: the content type of the webhook must be application/json');
+	}
+}
+
+/** GitHub does not wait for what takes longer. What has been begun goes on, and does no harm when it is done twice. */
+async function inTime(work: Promise<EventResult>, clock: Clock): Promise<EventResult> {
+	const late = new Refused(503, 'it was not written in time');
+	let cancel = () => {};
+	const limit = new Promise<never>((_, reject) => {
+		cancel = clock.after(answerWithinMs, () => reject(late));
+	});
+	return Promise.race([work, limit]).finally(cancel);
+}
+
+function resultOf(status: number, error: unknown): EventResult {
+	if (status === 401) return 'bad-signature';
+	if (status === 413) return 'too-large';
+	if (status === 400) return 'unreadable';
+	return error instanceof Refused ? 'overloaded' : 'failed';
+}
+
+/** The delivery's id, for the log: by it people find it at GitHub. Whoever sends it may have written anything. */
+const idOf = ({ headers }: IncomingMessage): string | undefined =>
+	/^[\w-]{1,64}$/.exec(String(headers['x-github-delivery']))?.[0];

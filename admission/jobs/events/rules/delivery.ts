@@ -1,0 +1,88 @@
+import { hostOf } from '../../../runner/scope.ts';
+import type { Word } from '../../rules/claims.ts';
+
+/** What a `workflow_job` event says of a runner: GitHub has given it a job, or the job has completed. */
+export interface JobEvent {
+	kind: 'job';
+	word: Word;
+	/** As GitHub has it: in its own case. */
+	runnerName: string;
+	owner: string;
+	/** The repository's name, without its owner. */
+	repository: string;
+	/** The enterprise that the repository belongs to; undefined where the event does not tell. */
+	enterprise: string | undefined;
+	/** Host of the GitHub that sent it, as hostOf gives it. */
+	host: string;
+	/** When the job started or completed, by GitHub's clock, ms since the epoch; undefined where the event does not tell. */
+	atMs: number | undefined;
+}
+
+/** A delivery that is not about any runner pod, and why. */
+export interface NotForUs {
+	kind: 'none';
+	why: 'other-event' | 'other-action' | 'no-runner';
+}
+
+/**
+ * Reads a verified delivery. It takes what it needs and nothing else: GitHub adds fields, leaves others out, and sets most
+ * of them to null at one time or another (a job that was cancelled in the queue has no runner).
+ *
+ * @param event the header X-GitHub-Event
+ * @param payload the body's JSON
+ * @returns undefined for what claims to be a `workflow_job` event and is none
+ */
+export function readDelivery(event: string, payload: unknown): JobEvent | NotForUs | undefined {
+	if (event !== 'workflow_job') return { kind: 'none', why: 'other-event' };
+	const { action, workflow_job, repository, enterprise } = objectOf(payload);
+	const job = objectOf(workflow_job);
+	const id = idOf(job.id);
+	const fullName = textOf(objectOf(repository).full_name);
+	const [owner, name, ...rest] = fullName?.split('/') ?? [];
+	if (typeof action !== 'string' || id === undefined || !owner || !name || rest.length > 0) return undefined;
+
+	const says = action === 'in_progress' ? 'started' : action === 'completed' ? 'completed' : undefined;
+	if (!says) return { kind: 'none', why: 'other-action' }; // queued, waiting: no runner has it yet
+	const runnerName = textOf(job.runner_name);
+	if (!runnerName) return { kind: 'none', why: 'no-runner' };
+	const url = textOf(job.html_url);
+	const host = hostOf(textOf(objectOf(repository).html_url) ?? '') ?? hostOf(url ?? '');
+	if (host === undefined) return undefined;
+	return {
+		kind: 'job',
+		word: {
+			by: 'event',
+			says,
+			key: String(id),
+			job: {
+				name: textOf(job.name) ?? `job ${id}`,
+				repository: fullName,
+				workflow: textOf(job.workflow_name),
+				runId: idOf(job.run_id),
+				attempt: idOf(job.run_attempt),
+				url,
+			},
+		},
+		runnerName,
+		owner,
+		repository: name,
+		enterprise: textOf(objectOf(enterprise).slug),
+		host,
+		atMs: timeOf(says === 'started' ? job.started_at : job.completed_at),
+	};
+}
+
+/** Its fields; none where it is no object. */
+const objectOf = (value: unknown): Record<string, unknown> =>
+	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+
+const textOf = (value: unknown): string | undefined =>
+	typeof value === 'string' && value !== '' ? value : undefined;
+
+const idOf = (value: unknown): number | undefined =>
+	Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
+
+function timeOf(value: unknown): number | undefined {
+	const ms = Date.parse(textOf(value) ?? '');
+	return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,0 +1,35 @@
+/** Every number about events that is a policy, with its reason. Times in ms. */
+
+/** GitHub's clock and a node's may differ by so much. */
+export const clockSkewMs = 60_000;
+
+/** An event of a job has 10 to 40 KiB. GitHub's own cap is 25 MB, which no `workflow_job` comes near. */
+export const largestBodyBytes = 1024 * 1024;
+
+/**
+ * Bodies that nobody has vouched for yet are read into memory, so many bytes of them at a time: the server's limit is 256
+ * MiB, of which it uses up to 140.
+ */
+export const mostUnverifiedBytes = 8 * 1024 * 1024;
+
+/** Connections. GitHub opens one for each delivery; behind an ingress there are a few. At about 50 KiB each. */
+export const mostConnections = 256;
+
+/** So many events are being written at a time: each takes two or three calls to the API server. */
+export const mostAtOnce = 16;
+/** So many more wait for their turn; the next one is answered 503, and found again in GitHub's list of failed deliveries. */
+export const mostWaiting = 500;
+
+/** GitHub waits 10 s for an answer. What is not written after this is answered 503. */
+export const answerWithinMs = 8_500;
+
+/** GitHub sends its few KiB at once: who takes longer is somebody else. Header, and the whole request. */
+export const headerWithinMs = 4_000;
+export const requestWithinMs = 6_000;
+
+/** Of each status one line is logged in so long: strangers can send any number. */
+export const refusalLoggedEveryMs = 1_000;
+
+/** A Secret is read again after this long; sooner, but not more often than that, when a signature does not fit. */
+export const secretMaxAgeMs = 30_000;
+export const secretLeastAgeMs = 5_000;

@@ -1,0 +1,99 @@
+/** When the port for events is open. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { sign } from '@octokit/webhooks-methods';
+import * as assert from 'uvu/assert';
+import { EventPort } from '../../../../admission/jobs/events/port.ts';
+import { systemClock } from '../../../../admission/kube/clock.ts';
+import { freePort } from '../../../cluster/free-port.ts';
+import { suite } from '../../../support/suite.ts';
+import { SimulatedClock } from '../../support/clock.ts';
+import { World } from '../../support/world.ts';
+import { payload } from './payload.ts';
+
+const test = suite('the port for events');
+
+const secret = 's3cret';
+const stored = { github_webhook_secret_token: Buffer.from(secret).toString('base64') };
+
+/** A port whose waits pass as the test says. */
+function setUp(port: number, environment?: string) {
+	const world = new World();
+	const clock = new SimulatedClock();
+	const state: { data: Record<string, string> | undefined } = { data: undefined };
+	const events = new EventPort({
+		...world.parts,
+		sign: world.signer.signs,
+		clock,
+		port,
+		environment,
+		readSecret: async () => state.data,
+	});
+	const stop = new AbortController();
+	return { world, clock, state, stop, running: events.run(stop.signal), get: () => get(port) };
+}
+
+async function get(port: number): Promise<number | 'closed'> {
+	const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } }).catch(
+		() => undefined,
+	);
+	return answer?.status ?? 'closed';
+}
+
+/** Real sockets take real time. */
+async function until(check: () => Promise<boolean>): Promise<void> {
+	for (let tries = 0; !(await check()); tries++) {
+		if (tries > 500) throw new Error('not within 5 s');
+		await systemClock.sleep(10);
+	}
+}
+
+test('a secret in the environment: open at once; at the end what is under way is answered, and it closes', async () => {
+	const port = await freePort();
+	const { world, stop, running, get } = setUp(port, `other,${secret}`);
+	world.runner('r1');
+	world.api.latencyMs = 0;
+	await until(async () => (await get()) === 200);
+	const body = JSON.stringify(payload());
+	const headers = { 'x-github-event': 'workflow_job', 'x-hub-signature-256': await sign(secret, body) };
+	const answering = fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, headers });
+	const passing = setInterval(() => void world.clock.pass(100), 5);
+	const answer = await answering;
+	clearInterval(passing);
+	assert.equal([answer.status, await answer.text()], [200, 'written\n']);
+	stop.abort();
+	await running;
+	assert.is(await get(), 'closed');
+});
+
+test('no secret: closed, until one is there', async () => {
+	const { clock, state, stop, running, get } = setUp(await freePort());
+	await clock.pass(60_000);
+	assert.is(await get(), 'closed');
+	state.data = stored;
+	await clock.pass(30_000);
+	await until(async () => (await get()) === 200);
+	stop.abort();
+	await running;
+});
+
+test('a port that is taken is told, and tried again', async () => {
+	const other = createServer().listen(0);
+	await once(other, 'listening');
+	const { port } = other.address() as AddressInfo;
+	const { world, clock, stop, running, get } = setUp(port, secret);
+	await until(async () => world.lines.includes('error events can not be received'));
+	other.close();
+	await once(other, 'close');
+	await clock.pass(30_000);
+	await until(async () => (await get()) === 200);
+	stop.abort();
+	await running;
+});
+
+test('port 0: none', async () => {
+	const { running } = setUp(0, secret);
+	await running;
+});
+
+test.run();

@@ -1,0 +1,330 @@
+/** The port for GitHub's events, over real HTTP. */
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { sign } from '@octokit/webhooks-methods';
+import { pino } from 'pino';
+import * as assert from 'uvu/assert';
+import { createReceiver } from '../../../../admission/jobs/events/receiver.ts';
+import type { JobEvent } from '../../../../admission/jobs/events/rules/delivery.ts';
+import { largestBodyBytes, mostAtOnce, mostWaiting } from '../../../../admission/jobs/events/rules/policy.ts';
+import { KubeError } from '../../../../admission/kube/client.ts';
+import { systemClock } from '../../../../admission/kube/clock.ts';
+import { type EventResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { suite } from '../../../support/suite.ts';
+import { payload } from './payload.ts';
+
+const test = suite('event receiver');
+
+const secret = 'It is a secret to everybody';
+
+interface Answer {
+	status: number;
+	text: string;
+	headers: Record<string, string | string[] | undefined>;
+}
+
+/** A receiver on a port of its own; `close` it. */
+async function receiver(options: { secrets?: string[]; newest?: string[] } = {}) {
+	const { secrets = [secret], newest = secrets } = options;
+	const lines: string[] = [];
+	const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
+	const metrics = new Metrics();
+	const heard: JobEvent[] = [];
+	const state: { hear: (event: JobEvent) => Promise<EventResult> } = { hear: async () => 'written' };
+	const made = createReceiver({
+		secrets: { current: async () => secrets, newest: async () => newest },
+		hear: (event) => {
+			heard.push(event);
+			return state.hear(event);
+		},
+		clock: systemClock,
+		metrics,
+		log,
+	});
+	made.server.listen(0, '127.0.0.1');
+	await once(made.server, 'listening');
+	const { port } = made.server.address() as AddressInfo;
+
+	const send = (
+		method: string,
+		headers: Record<string, string>,
+		body?: string,
+		path = '/',
+	): Promise<Answer> =>
+		new Promise((resolve, reject) => {
+			const call = httpRequest(
+				{ port, host: '127.0.0.1', method, headers, path, agent: false },
+				(response) => {
+					let text = '';
+					response.setEncoding('utf8');
+					response.on('data', (chunk: string) => {
+						text += chunk;
+					});
+					response.on('end', () =>
+						resolve({ status: response.statusCode ?? 0, text, headers: response.headers }),
+					);
+				},
+			);
+			call.on('error', reject);
+			call.end(body);
+		});
+	/** As GitHub delivers it. */
+	const deliver = async (
+		body: unknown = payload(),
+		{ event = 'workflow_job', by = secret, path = '/', delivery = '4d8ed510-a74e-11f1-8000-1' } = {},
+	): Promise<Answer> => {
+		const text = typeof body === 'string' ? body : JSON.stringify(body);
+		const headers = {
+			'content-type': 'application/json',
+			'x-github-event': event,
+			'x-github-delivery': delivery,
+			'x-hub-signature-256': await sign(by, text),
+		};
+		return send('POST', headers, text, path);
+	};
+	const counted = async (result: EventResult) => {
+		const text = await metrics.registry.metrics();
+		return Number(new RegExp(`runners_events_total\\{result="${result}"\\} (\\d+)`).exec(text)?.[1] ?? 0);
+	};
+	const close = () => {
+		made.server.close();
+		made.server.closeAllConnections();
+	};
+	return { ...made, port, send, deliver, heard, state, lines, counted, close };
+}
+
+test('an event is heard, at any path, and answered when it is written', async () => {
+	const { deliver, heard, counted, close } = await receiver();
+	for (const path of ['/', '/webhook', '/actions-runner-controller-github-webhook-server?x=1', '/..//%'])
+		assert.is((await deliver(payload(), { path })).status, 200, path);
+	assert.is(heard.length, 4);
+	assert.is(heard[0]?.word.key, '7');
+	assert.is(await counted('written'), 4);
+	close();
+});
+
+test('the answer comes after the write, never before it', async () => {
+	const { deliver, state, close } = await receiver();
+	const order: string[] = [];
+	state.hear = async () => {
+		await systemClock.sleep(30);
+		order.push('written');
+		return 'written';
+	};
+	await deliver().then(({ status }) => order.push(String(status)));
+	assert.equal(order, ['written', '200']);
+	close();
+});
+
+test('what came of it is the answer: 200 where a pod was meant, 204 where none was', async () => {
+	const { deliver, state, counted, close } = await receiver();
+	for (const [result, status] of [
+		['written', 200],
+		['unchanged', 200],
+		['no-pod', 204],
+		['several-pods', 204],
+	] as const) {
+		state.hear = async () => result;
+		const answer = await deliver();
+		assert.is(answer.status, status, result);
+		assert.is(answer.text, status === 200 ? `${result}\n` : '');
+		assert.is(await counted(result), 1);
+	}
+	close();
+});
+
+test('events and actions that are not for us: 204, and nobody is asked', async () => {
+	const { deliver, heard, counted, close } = await receiver();
+	for (const event of ['push', 'check_run', 'workflow_run', 'installation'])
+		assert.is((await deliver({ zen: 'Design for failure.' }, { event })).status, 204, event);
+	for (const action of ['queued', 'waiting']) assert.is((await deliver(payload({ action }))).status, 204);
+	assert.is((await deliver(payload({ job: { runner_name: null } }))).status, 204);
+	assert.is(heard.length, 0);
+	assert.is(await counted('ignored'), 7);
+	close();
+});
+
+test('ping: pong; any GET: 200, without a signature', async () => {
+	const { deliver, send, heard, close } = await receiver();
+	assert.is((await deliver({ zen: 'Keep it logically awesome.' }, { event: 'ping' })).status, 200);
+	for (const path of ['/', '/healthz', '/anything?x']) {
+		const answer = await send('GET', {}, undefined, path);
+		assert.equal([answer.status, answer.text], [200, 'webhook server is running\n']);
+	}
+	assert.is((await send('HEAD', {})).status, 200);
+	assert.is(heard.length, 0);
+	close();
+});
+
+test('other methods: 405', async () => {
+	const { send, close } = await receiver();
+	for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+		const answer = await send(method, {});
+		assert.is(answer.status, 405, method);
+		assert.is(answer.headers.allow, 'GET, POST');
+	}
+	close();
+});
+
+test('a signature that is missing, malformed, or made with anything else: 401, and nothing is heard', async () => {
+	const { send, deliver, heard, counted, lines, close } = await receiver();
+	const text = JSON.stringify(payload());
+	const right = await sign(secret, text);
+	const wrong: (string | undefined)[] = [
+		undefined,
+		'',
+		'sha256=',
+		right.slice(0, -1),
+		`${right}0`,
+		right.toUpperCase(),
+		right.replace('sha256=', 'sha1='),
+		right.slice('sha256='.length),
+		` ${'0'.repeat(64)}`,
+		`sha256=${'0'.repeat(64)}`,
+		await sign(`${secret} `, text),
+		await sign(secret, `${text} `),
+		await sign('', text).catch(() => 'none'),
+	];
+	for (const signature of wrong) {
+		const headers = {
+			'x-github-event': 'workflow_job',
+			...(signature === undefined ? {} : { 'x-hub-signature-256': signature }),
+		};
+		assert.is((await send('POST', headers, text)).status, 401, String(signature));
+	}
+	// A signature of another body, a ping that nobody signed, an empty body.
+	assert.is((await deliver(payload(), { by: 'guessed' })).status, 401);
+	assert.is((await deliver({ zen: '' }, { event: 'ping', by: 'guessed' })).status, 401);
+	assert.is((await send('POST', { 'x-hub-signature-256': right }, '')).status, 401);
+	assert.is(heard.length, 0);
+	assert.is(await counted('bad-signature'), wrong.length + 3);
+	assert.ok(lines.filter((line) => line.includes('event refused')).length < 5, 'one line a second');
+	close();
+});
+
+test('a body that nobody signed is not even parsed', async () => {
+	const { send, close } = await receiver();
+	const answer = await send('POST', { 'x-hub-signature-256': `sha256=${'a'.repeat(64)}` }, '{broken');
+	assert.is(answer.status, 401);
+	close();
+});
+
+test('without a secret nothing can be believed', async () => {
+	const { deliver, close } = await receiver({ secrets: [] });
+	assert.is((await deliver()).status, 401);
+	close();
+});
+
+test('during a rotation both secrets are right; one that was just put in place is looked for', async () => {
+	const both = await receiver({ secrets: ['new', 'old'] });
+	for (const by of ['new', 'old']) assert.is((await both.deliver(payload(), { by })).status, 200, by);
+	assert.is((await both.deliver(payload(), { by: 'older' })).status, 401);
+	both.close();
+	const changed = await receiver({ secrets: ['old'], newest: ['new'] });
+	assert.is((await changed.deliver(payload(), { by: 'new' })).status, 200);
+	changed.close();
+});
+
+test('signed, but unreadable: 400, and the log has the id of the delivery and nothing of its body', async () => {
+	for (const body of [
+		'{"token": "ghp_leaked"',
+		'payload=%7B%22token%22%3A%22ghp_leaked%22%7D',
+		'\u0000',
+		'[]',
+	]) {
+		const { deliver, lines, heard, close } = await receiver();
+		assert.is((await deliver(body)).status, 400, body);
+		assert.is(heard.length, 0);
+		const log = lines.join('\n');
+		assert.match(log, '4d8ed510-a74e-11f1-8000-1');
+		assert.not.match(log, 'ghp_leaked');
+		close();
+	}
+	const { deliver, lines, close } = await receiver();
+	await deliver('{', { delivery: 'x"} {"level":"fatal' });
+	assert.not.match(lines.join('\n'), 'fatal');
+	close();
+});
+
+test('over 1 MiB: 413, whether it is announced or not; just below is read', async () => {
+	const { send, deliver, counted, port, close } = await receiver();
+	const signature = { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` };
+	const announced = await send('POST', { ...signature, 'content-length': String(largestBodyBytes + 1) }, 'x');
+	assert.is(announced.status, 413);
+	const chunked = connect(port, '127.0.0.1');
+	chunked.write(
+		`POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: ${signature['x-hub-signature-256']}\r\ntransfer-encoding: chunked\r\n\r\n`,
+	);
+	const chunk = 'x'.repeat(0x10000);
+	for (let sent = 0; sent < 17; sent++) chunked.write(`10000\r\n${chunk}\r\n`);
+	const [first] = (await once(chunked, 'data')) as [Buffer];
+	assert.match(first.toString(), /^HTTP\/1\.1 413 /);
+	chunked.destroy();
+	const padding = 'x'.repeat(largestBodyBytes - 5_000);
+	assert.is((await deliver(payload({ rest: { padding } }))).status, 200);
+	assert.is(await counted('too-large'), 2);
+	close();
+});
+
+test('what could not be written is answered 503: GitHub keeps it as failed', async () => {
+	const { deliver, state, counted, lines, close } = await receiver();
+	state.hear = async () => {
+		throw new KubeError(500, 'InternalError', 'etcd is away');
+	};
+	const answer = await deliver();
+	assert.equal([answer.status, answer.headers['retry-after']], [503, '10']);
+	assert.not.match(answer.text, 'etcd');
+	assert.is(await counted('failed'), 1);
+	assert.match(lines.join('\n'), 'etcd is away');
+	state.hear = async () => 'written';
+	assert.is((await deliver()).status, 200);
+	close();
+});
+
+test('a full queue: 503 at once, and those that wait are written in their turn', async () => {
+	const { deliver, take, state, heard, counted, close } = await receiver();
+	let open = () => {};
+	const opened = new Promise<void>((resolve) => {
+		open = resolve;
+	});
+	let atOnce = 0;
+	let mostSeen = 0;
+	state.hear = async () => {
+		mostSeen = Math.max(mostSeen, ++atOnce);
+		await opened;
+		atOnce -= 1;
+		return 'written';
+	};
+	const first = Array.from({ length: mostAtOnce }, () => deliver());
+	while (heard.length < mostAtOnce) await systemClock.sleep(1);
+	// As lost deliveries come, because the server does not accept so many connections.
+	const waiting = Array.from({ length: mostWaiting }, () => take('workflow_job', payload()));
+	const late = await deliver();
+	assert.equal([late.status, late.headers['retry-after']], [503, '10']);
+	assert.is(await counted('overloaded'), 1);
+	assert.is(heard.length, mostAtOnce);
+	open();
+	for (const { status } of await Promise.all(first)) assert.is(status, 200);
+	assert.is((await Promise.all(waiting)).filter((result) => result === 'written').length, mostWaiting);
+	assert.is(mostSeen, mostAtOnce);
+	close();
+});
+
+test('whoever sends slowly is cut off, and others are not kept waiting', async () => {
+	const { port, deliver, close } = await receiver();
+	const slow = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+	for (const socket of slow) {
+		socket.on('error', () => {});
+		socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n');
+	}
+	const ended = Promise.all(slow.map((socket) => once(socket, 'close')));
+	for (const socket of slow) socket.resume();
+	assert.is((await deliver()).status, 200);
+	const startedMs = performance.now();
+	await ended;
+	assert.ok(performance.now() - startedMs < 15_000);
+	close();
+});
+
+test.run();
