@@ -1,82 +1,29 @@
 /** One simulated runner: actions/runner inside one pod. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentContext } from './agent-context.ts';
 import { endContainer } from './container-exit.ts';
-import type { GitHub } from './github.ts';
-import { htmlUrlOf } from './job-bodies.ts';
-import type { Journal, JournalEntry } from './journal.ts';
-import { type Kube, KubeError } from './kube.ts';
-import type { KubeletPod, LogState } from './kubelet.ts';
+import { type Job, type JobOptions, newJob } from './job.ts';
+import { type HookWord, JobHooks } from './job-hooks.ts';
+import type { JournalEntry } from './journal.ts';
+import { KubeError } from './kube.ts';
+import type { KubeletPod } from './kubelet.ts';
+import { registrationToken } from './registration-token.ts';
 import { type JobResult, RunnerLog } from './runner-log.ts';
-import {
-	containerState,
-	type EphemeralRunnerItem,
-	noRegisterAnnotation,
-	type PodItem,
-	type RunnerFacts,
-	scopeOfOwner,
-} from './runner-pod.ts';
+import { containerState, noRegisterAnnotation, type PodItem, type RunnerFacts } from './runner-pod.ts';
+import { ScaleSetOwner } from './scale-set-owner.ts';
 import type { Scope } from './scope.ts';
 
-export interface AgentContext {
-	kube: Kube;
-	github: GitHub;
-	journal: Journal;
-	registrationDelayMs: number;
-	jobStatusDelayMs: number;
-	checkTokens: boolean;
-	exitWhenRemovedMs: number | undefined;
-	removedPollMs: number;
-	/** What differs from the above, by namespace. */
-	namespaces: Map<string, NamespaceOptions>;
-}
+type HookOutcome = 'passed' | 'failed';
 
-export interface NamespaceOptions
-	extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens' | 'removedPollMs'>> {
-	exitWhenRemovedMs?: number;
-	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */
-	log?: LogState;
-	/** As if ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT were set in every runner's env. */
-	printLogToStdout?: boolean;
+/** The hook in front of a job: it waits for its time, then runs. */
+interface Starting {
+	begun: boolean;
+	done: Promise<HookOutcome>;
 }
-
-export interface JobOptions {
-	/** undefined: until ended. */
-	durationMs?: number;
-	/** GitHub's broker gives it the job although its registration is gone: it was on its way. Default false. */
-	unregistered?: boolean;
-	/** Default: the runner's repository, or one named `app` of its organization. */
-	repository?: string;
-	workflow?: string;
-	key?: string;
-	/** Default the key. */
-	displayName?: string;
-	workflowRunId?: number;
-	runAttempt?: number;
-}
-
-export interface Job {
-	id: string;
-	/** GitHub's, in its REST API and its events. */
-	number: number;
-	displayName: string;
-	/** Its name in the workflow's file, which the jobs of a matrix share. */
-	key: string;
-	workflow: string;
-	/** OWNER/NAME */
-	repository: string;
-	workflowRunId: number;
-	runAttempt: number;
-	htmlUrl: string;
-	startedAtMs: number;
-}
-
-/** How often it looks for a Secret that is not there yet. */
-const secretRetryMs = 250;
 
 /** From SIGTERM to the end of the container. */
 const stopMs = 1_000;
-
-let nextJob = 1;
 
 const conclusions = { Succeeded: 'success', Failed: 'failure', Canceled: 'cancelled' } as const;
 
@@ -90,6 +37,11 @@ export class Agent {
 	readonly log = new RunnerLog();
 	readonly #context: AgentContext;
 	readonly #facts: RunnerFacts;
+	readonly #owner: ScaleSetOwner | undefined;
+	/** Of the container that runs now. */
+	#hooks: JobHooks | undefined;
+	#starting: Starting | undefined;
+	#finishing: Promise<void> | undefined;
 	#pod: PodItem;
 	#scope: Scope | undefined;
 	/** 'waiting' for the container, 'started' once it runs, 'dead' once it cannot run again. */
@@ -108,6 +60,7 @@ export class Agent {
 		this.name = facts.name;
 		this.#scope = facts.scope;
 		if (facts.scope !== undefined) context.github.addScope(facts.scope);
+		if (facts.owner !== undefined) this.#owner = new ScaleSetOwner(context.kube, this.namespace, facts.owner);
 	}
 
 	get namespace(): string {
@@ -139,8 +92,8 @@ export class Agent {
 	/** The pod as the API server shows it now. */
 	observe(pod: PodItem): void {
 		this.#pod = pod;
-		if (this.#facts.kind === 'scale-set' && !pod.metadata.deletionTimestamp)
-			this.#jit ??= this.#configureJit();
+		if (this.#owner !== undefined && !pod.metadata.deletionTimestamp)
+			this.#jit ??= this.#configureJit(this.#owner);
 		if (pod.metadata.deletionTimestamp && !this.#terminating) {
 			this.#terminating = true;
 			this.#note('pod-terminating');
@@ -158,6 +111,7 @@ export class Agent {
 			this.log.start(this.#process === 'started', traced);
 			this.#process = 'started';
 			this.#restarts = restarts;
+			this.#startHooks(pod);
 			this.#run(() => this.#register());
 		}
 	}
@@ -179,45 +133,20 @@ export class Agent {
 		if (!listens && (this.runnerId === undefined || !this.online))
 			throw new Error(`${this.name} is not online at GitHub`);
 		if (this.job !== undefined) throw new Error(`${this.name} runs ${this.job.id} already`);
-		this.job = this.#newJob(options);
+		this.job = newJob(github, this.registration, options);
 		github.jobs.start(this.job.number, { id: this.runnerId ?? null, name: this.name });
 		if (this.runnerId !== undefined) github.setBusy(this.runnerId, true);
 		else this.#hearsOfRemoval();
 		this.log.received(this.job.displayName);
 		this.#note('job-started', { job: this.job.id });
-		this.#run(() => this.#tellScaleSet(this.job));
+		const { job } = this;
+		const hooks = this.#hooks;
+		this.#run(() => this.#tellScaleSet(job));
+		if (hooks !== undefined) this.#run(() => this.#startHook(hooks, job));
 		if (durationMs !== undefined) {
 			this.#jobTimer = setTimeout(() => this.#run(() => this.endJob()), durationMs);
 		}
 		return this.job;
-	}
-
-	#newJob(options: JobOptions): Job {
-		const { github } = this.#context;
-		const count = nextJob++;
-		const { key = 'build', workflow = 'CI', runAttempt = 1, workflowRunId = 8_000_000 + count } = options;
-		const { displayName = key, repository = repositoryOf(this.#scope) } = options;
-		const labels = this.registration.labels;
-		const made = github.jobs.add({
-			repository,
-			runId: workflowRunId,
-			runAttempt,
-			workflow,
-			name: displayName,
-			labels: labels.length > 0 ? labels : ['self-hosted'],
-		});
-		return {
-			id: `job-${count}`,
-			number: made.id,
-			displayName,
-			key,
-			workflow,
-			repository,
-			workflowRunId,
-			runAttempt,
-			htmlUrl: htmlUrlOf(made),
-			startedAtMs: Date.now(),
-		};
 	}
 
 	/**
@@ -232,12 +161,50 @@ export class Agent {
 		if (this.#facts.ephemeral) await this.#exit();
 	}
 
+	/** The job ends as it should. Its hooks fail it, where they fail. */
 	async endJob(): Promise<void> {
 		const { job } = this;
 		if (job === undefined) throw new Error(`${this.name} runs no job`);
+		if (this.#hooks === undefined) return this.#workerEnds(job, 'Succeeded');
+		this.#finishing ??= this.#finish(this.#hooks, job, 'Succeeded');
+		return this.#finishing;
+	}
+
+	/** A job that ends before its first hook runs neither: it has failed in its set-up. */
+	async #finish(hooks: JobHooks, job: Job, result: JobResult): Promise<void> {
+		if (this.#starting?.begun) {
+			if ((await this.#starting.done) === 'failed') result = 'Failed';
+			if ((await this.#runHook(hooks, 'completed', job)) === 'failed') result = 'Failed';
+			if (hooks.finishMs > 0) await sleep(hooks.finishMs, undefined, { ref: false });
+		}
+		if (this.job === job) await this.#workerEnds(job, result);
+	}
+
+	async #workerEnds(job: Job, result: JobResult): Promise<void> {
 		this.#note('job-ended', { job: job.id });
-		this.#jobOver('Succeeded');
+		this.#jobOver(result);
 		if (this.#facts.ephemeral) await this.#exit();
+	}
+
+	/** The first hook, when actions have been downloaded. */
+	async #startHook(hooks: JobHooks, job: Job): Promise<void> {
+		const starting: Starting = { begun: false, done: Promise.resolve('passed') };
+		this.#starting = starting;
+		if (hooks.delayMs > 0) await sleep(hooks.delayMs, undefined, { ref: false });
+		if (this.job !== job || this.#finishing !== undefined) return;
+		starting.begun = true;
+		starting.done = this.#runHook(hooks, 'started', job);
+		if ((await starting.done) === 'passed' || this.job !== job) return;
+		this.#finishing ??= this.#finish(hooks, job, 'Failed');
+		await this.#finishing;
+	}
+
+	async #runHook(hooks: JobHooks, word: HookWord, job: Job): Promise<HookOutcome> {
+		if (this.job !== job) return 'failed';
+		const ran = await hooks.run(word, job, this.#pod, this.name);
+		if (ran === undefined) return 'passed';
+		this.#note('hook-ran', { hook: { word, job: job.id, ...ran } });
+		return ran.exitCode === 0 ? 'passed' : 'failed';
 	}
 
 	/** GitHub has answered 204 to a DELETE: this runner can get no job any more. */
@@ -266,6 +233,39 @@ export class Agent {
 	dispose(): void {
 		clearTimeout(this.#jobTimer);
 		clearTimeout(this.#exitTimer);
+		this.#endHooks();
+	}
+
+	/** Stands for `/` of the runner's container, with the files that its kubelet has made. */
+	async root(): Promise<string> {
+		if (this.#hooks === undefined) throw new Error(`${this.name} has no job hooks`);
+		await this.#hooks.ready;
+		return this.#hooks.root;
+	}
+
+	/** The container starts, with its own files. */
+	#startHooks(pod: PodItem): void {
+		this.#endHooks();
+		const folder = join(this.#context.folder, `${pod.metadata.uid}-${this.#restarts}`);
+		const { hooks } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
+		this.#hooks = JobHooks.of(hooks, this.#context, pod, folder);
+	}
+
+	/** false: the pod, or its service account, is gone. No kubelet would start its container. */
+	async #filesMade(): Promise<boolean> {
+		try {
+			await this.#hooks?.ready;
+			return true;
+		} catch (error) {
+			if (error instanceof KubeError && [404, 409].includes(error.status)) return false;
+			throw error;
+		}
+	}
+
+	#endHooks(): void {
+		const hooks = this.#hooks;
+		if (hooks !== undefined) this.#run(() => hooks.dispose());
+		this.#hooks = undefined;
 	}
 
 	async #register(): Promise<void> {
@@ -274,6 +274,7 @@ export class Agent {
 		if (this.#pod.metadata.annotations?.[noRegisterAnnotation] === 'true') return;
 		if (registrationDelayMs > 0) await sleep(registrationDelayMs, undefined, { ref: false });
 		await this.#jit;
+		if (!(await this.#filesMade())) return;
 		if (this.#terminating || this.#process !== 'started' || this.#scope === undefined) return;
 		if (this.#facts.kind === 'scale-set') {
 			if (this.runnerId === undefined) {
@@ -282,7 +283,10 @@ export class Agent {
 			}
 			github.setStatus(this.runnerId, 'online');
 		} else {
-			const token = checkTokens ? await this.#registrationToken() : undefined;
+			const wanted = () => !this.#terminating && this.#process === 'started';
+			const token = checkTokens
+				? await registrationToken(this.#context.kube, this.namespace, this.#facts, wanted)
+				: undefined;
 			if (this.#terminating || this.#process !== 'started') return;
 			if (checkTokens && (token === undefined || !github.registrationTokenWorks(token, this.#scope))) {
 				this.#registrationFailed('RUNNER_TOKEN is missing, unknown or expired');
@@ -301,68 +305,25 @@ export class Agent {
 		this.#note('registration-failed', { detail });
 	}
 
-	/**
-	 * RUNNER_TOKEN, plain or from its Secret, as the kubelet would have put it into the container's env. The kubelet starts
-	 * no container whose Secret is not there yet (CreateContainerConfigError) and tries again; kwok starts it, so it waits.
-	 */
-	async #registrationToken(): Promise<string | undefined> {
-		const { token, tokenSecret } = this.#facts;
-		if (token !== undefined || tokenSecret === undefined) return token;
-		const path = `/api/v1/namespaces/${this.#pod.metadata.namespace}/secrets/${tokenSecret.name}`;
-		while (!this.#terminating && this.#process === 'started') {
-			try {
-				const secret = await this.#context.kube.get<{ data?: Record<string, string> }>(path);
-				const data = secret.data?.[tokenSecret.key];
-				return data === undefined ? undefined : Buffer.from(data, 'base64').toString();
-			} catch (error) {
-				if (!(error instanceof KubeError) || error.status !== 404) throw error;
-				await sleep(secretRetryMs, undefined, { ref: false });
-			}
-		}
-		return undefined;
-	}
-
 	/** ARC registers a scale set's runner first and writes its id into the EphemeralRunner. */
-	async #configureJit(): Promise<void> {
-		const { github, kube } = this.#context;
+	async #configureJit(owner: ScaleSetOwner): Promise<void> {
 		try {
-			const owner = await kube.get<EphemeralRunnerItem>(this.#ownerPath());
-			this.#scope = scopeOfOwner(owner);
-			if (this.#scope === undefined) throw new Error(`${this.#facts.owner} has no githubConfigUrl`);
 			const { name, kind } = this.#facts;
-			this.runnerId = github.addRunner({
-				scope: this.#scope,
-				name,
-				kind,
-				ephemeral: true,
-				status: 'offline',
-			});
-			await this.#patchOwner({ runnerId: this.runnerId, runnerName: name, phase: 'Running', ready: true });
+			this.#scope = await owner.scope();
+			const fresh = { scope: this.#scope, name, kind, ephemeral: true, status: 'offline' } as const;
+			this.runnerId = this.#context.github.addRunner(fresh);
+			await owner.registered(this.runnerId, name);
 		} catch (error) {
 			this.#trouble(error);
 		}
 	}
 
-	/** The scale set's listener writes the job into the EphemeralRunner's status when it starts, never when it ends. */
-	async #tellScaleSet(job: Job | undefined): Promise<void> {
-		if (this.#facts.kind !== 'scale-set' || job === undefined) return;
+	/** The listener of a scale set tells of the job. */
+	async #tellScaleSet(job: Job): Promise<void> {
+		if (this.#owner === undefined) return;
 		const { jobStatusDelayMs } = this.#context;
 		if (jobStatusDelayMs > 0) await sleep(jobStatusDelayMs, undefined, { ref: false });
-		await this.#patchOwner({
-			jobId: job.id,
-			jobDisplayName: job.displayName,
-			jobRepositoryName: job.repository,
-			workflowRunId: job.workflowRunId,
-		});
-	}
-
-	#patchOwner(status: object): Promise<unknown> {
-		return this.#context.kube.patch(`${this.#ownerPath()}/status`, { status });
-	}
-
-	#ownerPath(): string {
-		const { namespace } = this.#pod.metadata;
-		return `/apis/actions.github.com/v1alpha1/namespaces/${namespace}/ephemeralrunners/${this.#facts.owner}`;
+		await this.#owner.job(job);
 	}
 
 	/** The runner's process was told to stop, or is no more. */
@@ -387,6 +348,9 @@ export class Agent {
 	#jobOver(result: JobResult, { silently = false, log = true } = {}): void {
 		const { github } = this.#context;
 		clearTimeout(this.#jobTimer);
+		this.#hooks?.kill();
+		this.#starting = undefined;
+		this.#finishing = undefined;
 		if (this.job !== undefined) {
 			if (log) this.log.completed(this.job.displayName, result);
 			github.jobs.complete(this.job.number, conclusions[result], silently);
@@ -423,7 +387,10 @@ export class Agent {
 		await endContainer(this.#context.kube, () => this.#pod);
 	}
 
-	#note(what: JournalEntry['what'], more: Pick<JournalEntry, 'job' | 'detail' | 'annotations'> = {}): void {
+	#note(
+		what: JournalEntry['what'],
+		more: Pick<JournalEntry, 'job' | 'detail' | 'annotations' | 'hook'> = {},
+	): void {
 		const { name, namespace = '', uid } = this.#pod.metadata;
 		const runner = this.runnerId === undefined ? {} : { runnerId: this.runnerId };
 		this.#context.journal.add({ what, namespace, pod: name, uid, ...runner, ...more });
@@ -437,10 +404,4 @@ export class Agent {
 		if (error instanceof Error && error.name === 'AbortError') return; // stopped
 		this.#note('trouble', { detail: error instanceof Error ? error.message : String(error) });
 	}
-}
-
-/** Where a job of this runner may come from. */
-function repositoryOf(scope: Scope | undefined): string {
-	const [kind, owner = 'octo-org', name = 'app'] = scope?.split('/') ?? [];
-	return kind === 'enterprises' ? 'octo-org/app' : `${owner}/${name}`;
 }

@@ -12,6 +12,8 @@ export interface JournalEntry {
 		| 'job-ended'
 		/** SIGTERM, SIGKILL or the pod's sudden end while a job ran: what must never happen. */
 		| 'job-killed'
+		/** A job hook has run; what came of it is in `hook`. */
+		| 'hook-ran'
 		| 'pod-terminating'
 		| 'container-stopped'
 		| 'pod-gone'
@@ -23,6 +25,13 @@ export interface JournalEntry {
 	runnerId?: number;
 	job?: string;
 	detail?: string;
+	hook?: {
+		word: 'started' | 'completed';
+		job: string;
+		exitCode: number | undefined;
+		tookMs: number;
+		output: string;
+	};
 	/** Of a pod whose job was killed, at that time. */
 	annotations?: Record<string, string>;
 }

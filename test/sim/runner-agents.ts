@@ -2,16 +2,26 @@
  * Simulated runners: for every runner pod of a cluster one agent that does what actions/runner would do in it. It
  * registers when the pod's container runs, takes jobs, ends. What a SIGTERM does to a job is written down.
  */
-import { Agent, type AgentContext, type Job, type JobOptions, type NamespaceOptions } from './agent.ts';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent } from './agent.ts';
+import type { AgentContext, NamespaceOptions } from './agent-context.ts';
 import { type ClusterAccess, readKubeconfig } from './cluster-access.ts';
 import type { GitHub } from './github.ts';
+import type { Job, JobOptions } from './job.ts';
+import type { HookOptions } from './job-hooks.ts';
 import { JobQueue, type QueuedJobs } from './job-queue.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
+import { Shells } from './shells.ts';
 
-export type { Job, JobOptions, NamespaceOptions } from './agent.ts';
+export type { NamespaceOptions } from './agent-context.ts';
+export type { Job, JobOptions } from './job.ts';
+export type { HookOptions } from './job-hooks.ts';
 export type { QueuedJobs } from './job-queue.ts';
 export type { JournalEntry } from './journal.ts';
 
@@ -33,6 +43,8 @@ export interface RunnerAgentsOptions {
 	 * cancels the job. Default 50 s, as in reality.
 	 */
 	removedPollMs?: number;
+	/** Whether, and how, runners run the job hooks that their pods bring: see job-hooks.ts. Default: they do. */
+	hooks?: HookOptions | 'off';
 	/** true: a runner whose RUNNER_TOKEN did not come from the simulator, or has expired, cannot register. */
 	checkTokens?: boolean;
 }
@@ -64,6 +76,8 @@ export interface RunnerAgents {
 	print(namespace: string, pod: string, text: string): void;
 	/** It prints so many bytes of one endless line or, with `lineBytes`, of lines of that length. */
 	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void;
+	/** Stands for `/` of the container of a runner with job hooks: the files that its kubelet has made are there. */
+	root(namespace: string, pod: string): Promise<string>;
 	/** How often the kubelet of the simulated nodes was asked for a log. */
 	logRequests(): number;
 	/** Median over pods of the time from a job's end to the pod's disappearance; undefined: no such pod. */
@@ -85,6 +99,9 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		kube,
 		github,
 		journal,
+		shells: new Shells(),
+		folder: await mkdtemp(join(tmpdir(), 'simulated-runners-')),
+		hooks: options.hooks ?? {},
 		registrationDelayMs: options.registrationDelayMs ?? 0,
 		jobStatusDelayMs: options.jobStatusDelayMs ?? 0,
 		checkTokens: options.checkTokens ?? false,
@@ -128,6 +145,7 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		kube.stop();
 		kubelet.stop();
 		for (const agent of agents.values()) agent.dispose();
+		rmSync(context.folder, { recursive: true, force: true });
 	};
 	return new Handle(context, agents, kubelet, undefined, end);
 }
@@ -238,6 +256,10 @@ class Handle implements RunnerAgents {
 
 	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void {
 		this.#agentOf(namespace, pod).log.current.flood(bytes, lineBytes);
+	}
+
+	root(namespace: string, pod: string): Promise<string> {
+		return this.#agentOf(namespace, pod).root();
 	}
 
 	logRequests(): number {

@@ -10,12 +10,27 @@ export interface ContainerStatus {
 	[field: string]: unknown;
 }
 
+export interface ProjectedSource {
+	downwardAPI?: { items?: { path: string; mode?: number; fieldRef?: { fieldPath: string } }[] };
+	serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string };
+}
+
+export interface VolumeMount {
+	name: string;
+	mountPath: string;
+	subPath?: string;
+}
+
 export interface PodItem extends KubeItem {
 	spec: {
 		nodeName?: string;
 		restartPolicy?: string;
+		serviceAccountName?: string;
+		volumes?: { name: string; projected?: { defaultMode?: number; sources?: ProjectedSource[] } }[];
 		containers: {
 			name: string;
+			image?: string;
+			volumeMounts?: VolumeMount[];
 			env?: { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } }[];
 		}[];
 	};
