@@ -1,6 +1,7 @@
 import { names } from '../api/keys.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
+import type { JobsAnswer, JobsQuestion } from './jobs.ts';
 import {
 	badSecretMaxAgeMs,
 	knownSecrets,
@@ -74,6 +75,11 @@ export class Account implements UnregisteringAccount {
 
 	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
 		return this.connection.registrationToken(scope, options);
+	}
+
+	/** Whether the jobs that GitHub has given this runner in an attempt of a run have all completed; see RunJobs. */
+	jobsOf(question: JobsQuestion, options: Pick<CallOptions, 'signal'> = {}): Promise<JobsAnswer> {
+		return this.connection.jobsOf(question, options);
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */

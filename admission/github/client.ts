@@ -2,11 +2,19 @@ import { AppTokens } from './app-token.ts';
 import { type Credential, secretsOf } from './credentials.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
-import { type HttpAnswer, messageOf, permissionFor, readQuota, troubleOf } from './response-parsing.ts';
+import {
+	type HttpAnswer,
+	isRateLimit,
+	messageOf,
+	permissionFor,
+	readQuota,
+	troubleOf,
+} from './response-parsing.ts';
 import type {
 	Answer,
 	CallReport,
 	ListOutcome,
+	ReadOutcome,
 	RemoveOutcome,
 	RunnerInfo,
 	RunnerPage,
@@ -30,6 +38,11 @@ export interface CallLimits {
 }
 
 export const perPage = 100;
+
+interface Request<Outcome> extends Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> {
+	/** What an answer means; undefined: it is none that is expected. */
+	read: (answer: HttpAnswer) => Outcome | Trouble | undefined;
+}
 
 /** The calls of GitHub's REST API that this project makes, for one credential. It never throws: failures are values too. */
 export class GitHubClient {
@@ -118,16 +131,45 @@ export class GitHubClient {
 		});
 	}
 
+	/**
+	 * GET of what the credential need not be able to see. The parameters must be checked: they become a part of the path.
+	 *
+	 * @param what for messages: "list jobs of octo-org/app, run 42"
+	 */
+	read(
+		what: string,
+		request: Pick<HttpRequest, 'route' | 'parameters' | 'endpoint'>,
+		limits: CallLimits = {},
+	): Promise<Answer<ReadOutcome>> {
+		return this.#send(what, 'more permissions', limits, {
+			...request,
+			headers: {},
+			read: (answer) => {
+				if (answer.status === 200) return { kind: 'read', body: answer.body };
+				const hidden = answer.status === 404 || (answer.status === 403 && !isRateLimit(answer));
+				return hidden ? { kind: 'not-visible' } : undefined;
+			},
+		});
+	}
+
 	async #call<Outcome>(
 		scope: Scope,
 		what: string,
 		limits: CallLimits,
-		request: Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> & {
-			read: (answer: HttpAnswer) => Outcome | Trouble | undefined;
-		},
+		request: Request<Outcome>,
 	): Promise<Answer<Outcome | Trouble>> {
 		const badName = whatIsWrongWithScope(scope);
 		if (badName) return { outcome: { kind: 'forbidden', detail: `${what}: ${badName}` } };
+		return this.#send(what, permissionFor(scope), limits, request);
+	}
+
+	/** @param permission what the credential needs for it, for messages */
+	async #send<Outcome>(
+		what: string,
+		permission: string,
+		limits: CallLimits,
+		request: Request<Outcome>,
+	): Promise<Answer<Outcome | Trouble>> {
 		const token = typeof this.#token === 'string' ? this.#token : await this.#token.get(limits.signal);
 		if (token === 'abandoned') {
 			const detail = `${what}: GitHub had not given a token when the caller gave up`;
@@ -147,7 +189,7 @@ export class GitHubClient {
 			return { outcome, abandoned: result.abandoned };
 		}
 		if (result.status === 401 && typeof this.#token !== 'string') this.#token.discard(token);
-		const outcome = read(result) ?? troubleOf(result, what, permissionFor(scope), this.#now());
+		const outcome = read(result) ?? troubleOf(result, what, permission, this.#now());
 		if (isTrouble(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
 		return { outcome, quota: readQuota(result.headers, this.#now()) };
 	}

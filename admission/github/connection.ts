@@ -1,6 +1,7 @@
 import { Budget, type Ticket } from './budget.ts';
 import { type CallLimits, GitHubClient } from './client.ts';
 import { type Credential, fingerprint } from './credentials.ts';
+import { type JobsAnswer, type JobsQuestion, RunJobs } from './jobs.ts';
 import { concurrentCalls, lineWaitMs, sharedCallTimeoutMs } from './policy.ts';
 import { Registry } from './registry.ts';
 import type {
@@ -31,6 +32,9 @@ export interface ConnectionOptions {
 	onCall?: ((call: CallReport) => void) | undefined;
 }
 
+/** In place of a scope: what GitHub says about jobs is no word on anybody's rights to administer runners. */
+const jobsKey = 'jobs of runs';
+
 /** One credential at one API URL: its client, its budget of calls, and its lists. All accounts with this credential share it. */
 export class Connection {
 	readonly fingerprint: string;
@@ -38,6 +42,7 @@ export class Connection {
 	readonly users = new Set<string>();
 	readonly registry: Registry;
 	readonly unregistrations: Unregistrations;
+	readonly #runJobs: RunJobs;
 	/** Whether GitHub has ever given a good answer to this credential. */
 	answered = false;
 	readonly #client: GitHubClient;
@@ -65,21 +70,33 @@ export class Connection {
 		this.#gate = new Gate(() => Math.min(one, Math.max(least, Math.floor(all * share()))));
 		this.registry = new Registry({ list: this.#list, now: options.now });
 		this.unregistrations = new Unregistrations(options.now);
+		this.#runJobs = new RunJobs({
+			read: (what, request, limits) =>
+				this.#pay('list', jobsKey, { ...limits, priority: 'background' }, (call) =>
+					this.#client.read(what, request, call),
+				),
+			now: options.now,
+		});
 	}
 
 	/** DELETE runner, within the budget. Without an AbortSignal it waits up to 30 s for the answer. */
 	async remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
 		const send = (limits: CallLimits) => this.#client.removeRunner(scope, runnerId, limits);
-		const outcome = await this.#pay('remove', scope, { priority: 'request', ...options }, send);
+		const outcome = await this.#pay('remove', scopeKey(scope), { priority: 'request', ...options }, send);
 		if (outcome.kind === 'removed') this.registry.forget(scope, runnerId);
 		return outcome;
 	}
 
 	/** POST registration-token, within the budget. One token serves all runners of the scope for an hour. */
 	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
-		return this.#pay('token', scope, { priority: 'request', ...options }, (limits) =>
+		return this.#pay('token', scopeKey(scope), { priority: 'request', ...options }, (limits) =>
 			this.#client.registrationToken(scope, limits),
 		);
+	}
+
+	/** Whether the jobs that GitHub has given this runner in an attempt of a run have all completed; see RunJobs. */
+	jobsOf(question: JobsQuestion, options: Pick<CallOptions, 'signal'> = {}): Promise<JobsAnswer> {
+		return this.#runJobs.of(question, options);
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
@@ -112,18 +129,17 @@ export class Connection {
 	}
 
 	readonly #list: ListPage = (scope, query, options) =>
-		this.#pay('list', scope, { priority: 'background', ...options }, (limits) =>
+		this.#pay('list', scopeKey(scope), { priority: 'background', ...options }, (limits) =>
 			this.#client.listPage(scope, query, limits),
 		);
 
-	/** Sends one call when the budget permits it, and tells the budget what came of it. */
+	/** Sends one call when the budget permits it, and tells the budget what came of it. `key`: the scope's, or jobsKey. */
 	async #pay<Outcome extends { kind: string }>(
 		call: CallKind,
-		scope: Scope,
+		key: string,
 		{ signal, priority = 'request', maxWaitMs = 0 }: CallOptions,
 		send: (limits: CallLimits) => Promise<Answer<Outcome | Trouble>>,
 	): Promise<Outcome | Trouble> {
-		const key = scopeKey(scope);
 		const ticket = this.#budget.take(call, priority, key, maxWaitMs);
 		if (isTrouble(ticket)) return ticket;
 		const stop = eitherSignal(signal, this.#closing.signal);

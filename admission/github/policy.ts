@@ -123,6 +123,12 @@ export const poll = { everyMs: 10_000, perPageMs: 4_000, fastPerPageMs: 3_000, m
 /** A list of more pages (20,000 runners) counts as broken: GitHub allows an organization 10,000 runners. */
 export const maxPages = 200;
 
+/** The jobs of a run are read in so many pages at most: 1,000 jobs, more than any run of ours has. What has more is unknown. */
+export const mostJobPages = 10;
+
+/** What GitHub does not show a credential (403, 404) is asked for again after this. So many of these are remembered. */
+export const notVisible = { againMs: 10 * 60_000, most: 1_000 } as const;
+
 /** A Secret is read again after this long; sooner if it is missing or GitHub refuses its credential. */
 export const secretMaxAgeMs = 30_000;
 export const badSecretMaxAgeMs = 5_000;

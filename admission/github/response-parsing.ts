@@ -75,7 +75,7 @@ function quote(body: unknown): string {
 }
 
 /** A 403 is a missing permission or a rate limit. Older GitHub Enterprise Servers call the secondary one "abuse detection". */
-function isRateLimit({ headers, body }: HttpAnswer): boolean {
+export function isRateLimit({ headers, body }: HttpAnswer): boolean {
 	if (readNumber(headers, 'x-ratelimit-remaining') === 0) return true;
 	if (headers['retry-after'] !== undefined) return true;
 	return /rate limit|abuse detection/i.test(messageOf(body) ?? '');

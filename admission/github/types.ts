@@ -59,6 +59,12 @@ export type ListOutcome =
 /** What GitHub answered to POST registration-token. The token must not be logged. */
 export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number } | Trouble;
 
+/**
+ * What GitHub answered to a GET of something that the credential need not be able to see. 403 and 404 say nothing of the
+ * credential's rights to administer runners: whoever asks has to do without.
+ */
+export type ReadOutcome = { kind: 'read'; body: unknown } | { kind: 'not-visible' } | Trouble;
+
 /** What GitHub's x-ratelimit headers say. GitHub Enterprise Server may send none (F10). */
 export interface Quota {
 	limit?: number | undefined;
@@ -81,7 +87,7 @@ export type Priority = 'request' | 'background';
 /** One HTTP call, for metrics. */
 export interface CallReport {
 	account: string;
-	endpoint: 'remove-runner' | 'list-runners' | 'registration-token' | 'installation-token';
+	endpoint: 'remove-runner' | 'list-runners' | 'registration-token' | 'installation-token' | 'list-jobs';
 	status: number | 'timeout' | 'network' | 'abandoned';
 	ms: number;
 }
