@@ -21,6 +21,17 @@ export type EventResult =
 	| 'failed'
 	| 'overloaded';
 
+/** What became of a job hook's word. */
+export type HookResult =
+	| 'written'
+	| 'unchanged'
+	| 'gone'
+	| 'unknown-caller'
+	| 'unreadable'
+	| 'too-large'
+	| 'failed'
+	| 'overloaded';
+
 /** The metrics of /metrics. There is one object for the process; it is passed to all code that counts. */
 export class Metrics {
 	readonly registry = new Registry();
@@ -41,6 +52,12 @@ export class Metrics {
 	readonly #events = new Counter({
 		name: 'runners_events_total',
 		help: "Deliveries of GitHub's webhook, by what became of them.",
+		labelNames: ['result'],
+		registers: [this.registry],
+	});
+	readonly #hooks = new Counter({
+		name: 'runners_job_hooks_total',
+		help: 'What job hooks in runner pods have said, by what became of it.',
 		labelNames: ['result'],
 		registers: [this.registry],
 	});
@@ -127,6 +144,10 @@ export class Metrics {
 
 	event(result: EventResult): void {
 		this.#events.inc({ result });
+	}
+
+	hook(result: HookResult): void {
+		this.#hooks.inc({ result });
 	}
 
 	/** Counts a review as in flight, until the returned function is called with its result. */

@@ -5,13 +5,16 @@ import { KubeError } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
-import { Bodies, Refused } from './body.ts';
+
+import { Bodies, Refused } from '../body.ts';
 import { type JobEvent, readDelivery } from './rules/delivery.ts';
 import {
 	answerWithinMs,
 	headerWithinMs,
+	largestBodyBytes,
 	mostAtOnce,
 	mostConnections,
+	mostUnverifiedBytes,
 	mostWaiting,
 	refusalLoggedEveryMs,
 	requestWithinMs,
@@ -42,7 +45,7 @@ export interface Receiver {
  * sends an event again by itself, but what was answered with an error stands in its list of failed deliveries.
  */
 export function createReceiver({ secrets, hear, clock, metrics, log }: ReceiverOptions): Receiver {
-	const bodies = new Bodies();
+	const bodies = new Bodies(largestBodyBytes, mostUnverifiedBytes);
 	const gate = new Gate(() => mostAtOnce);
 	let waiting = 0;
 	let inFlight = 0;

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { largestBodyBytes, mostUnverifiedBytes } from './rules/policy.ts';
 
 /** Why a request is refused, with the status that says so. */
 export class Refused extends Error {
@@ -12,12 +11,21 @@ export class Refused extends Error {
 
 /** Reads bodies whose signature nobody has looked at yet. */
 export class Bodies {
+	readonly #largest: number;
+	readonly #most: number;
 	/** Of all bodies that are being read now. */
 	#bytes = 0;
 
+	/** Bytes: of one body, and of all that are being read at a time. */
+	constructor(largest: number, most: number) {
+		this.#largest = largest;
+		this.#most = most;
+	}
+
 	/** @throws Refused 413 too large, 400 broken off, 503 while all bodies together are too large to be kept */
 	read(request: IncomingMessage): Promise<string> {
-		if (Number(request.headers['content-length'] ?? 0) > largestBodyBytes) return Promise.reject(tooLarge());
+		const tooLarge = () => new Refused(413, `the body is over ${this.#largest} bytes`);
+		if (Number(request.headers['content-length'] ?? 0) > this.#largest) return Promise.reject(tooLarge());
 		const chunks: Buffer[] = [];
 		let size = 0;
 		const whole = new Promise<string>((resolve, reject) => {
@@ -28,9 +36,8 @@ export class Bodies {
 			request.on('data', (chunk: Buffer) => {
 				size += chunk.length;
 				this.#bytes += chunk.length;
-				if (size > largestBodyBytes) refuse(tooLarge());
-				else if (this.#bytes > mostUnverifiedBytes)
-					refuse(new Refused(503, 'too much is being sent at a time'));
+				if (size > this.#largest) refuse(tooLarge());
+				else if (this.#bytes > this.#most) refuse(new Refused(503, 'too much is being sent at a time'));
 				else chunks.push(chunk);
 			});
 			request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
@@ -42,5 +49,3 @@ export class Bodies {
 		});
 	}
 }
-
-const tooLarge = () => new Refused(413, `the body is over ${largestBodyBytes} bytes`);

@@ -1,0 +1,187 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
+import { Gate } from '../../github/wait.ts';
+import { KubeError } from '../../kube/client.ts';
+import type { HookResult } from '../../telemetry/metrics.ts';
+import { Bodies, Refused } from '../body.ts';
+import { type HearDependencies, hear } from '../hear.ts';
+import type { Caller } from './rules/caller.ts';
+import { hooks, type What } from './rules/layout.ts';
+import {
+	headerWithinMs,
+	largestBodyBytes,
+	mostAtOnce,
+	mostBodyBytes,
+	mostConnections,
+	mostNewConnections,
+	mostRefusers,
+	mostWaiting,
+	newConnectionsWindowMs,
+	refusalLoggedEveryMs,
+	requestWithinMs,
+	retryAfterSeconds,
+	waitsAtMostMs,
+} from './rules/policy.ts';
+import { wordOf } from './rules/said.ts';
+import { Seldom } from './rules/seldom.ts';
+import type { Tokens } from './tokens.ts';
+
+export interface HookEndpointOptions extends HearDependencies {
+	tokens: Pick<Tokens, 'callerOf'>;
+	tls: { cert: string; key: string };
+	/** The web address of our GitHub, with a slash at its end. */
+	githubUrl: string;
+}
+
+export interface HookEndpoint {
+	server: Server;
+	/** Uses this certificate for new connections. */
+	useCertificate(pair: { cert: string; key: string }): void;
+	/** Resolves when nothing is being answered any more. */
+	drained(): Promise<void>;
+}
+
+/**
+ * Where the job hooks in runner pods say that a job has started or completed: `POST /hooks/started`, with the token of the
+ * pod. Which pod it is, only the token tells. It is answered when what was said is on the pod.
+ *
+ * It has a port of its own, since everybody's jobs may call it: what it costs is bounded, so that reviews do not wait.
+ */
+export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
+	const { tokens, tls, githubUrl, pods, clock, metrics, log } = options;
+	const bodies = new Bodies(largestBodyBytes, mostBodyBytes);
+	const gate = new Gate(() => mostAtOnce);
+	const refusals = new Seldom(refusalLoggedEveryMs, mostRefusers);
+	let waiting = 0;
+	let inFlight = 0;
+
+	/** The pod of this token. @throws Refused 401 */
+	const callerOf = async (token: string, from: string): Promise<Caller> => {
+		const caller = await tokens.callerOf(token);
+		if ('why' in caller) throw new Stranger(caller.why, from);
+		return caller;
+	};
+
+	const take = async (what: What, token: string, body: string, from: string): Promise<HookResult> => {
+		const caller = await callerOf(token, from);
+		const name = `${caller.namespace}/${caller.pod}`;
+		const word = wordOf(what, body, githubUrl);
+		if (!word) throw new Refused(400, 'the body is not JSON that names a job');
+		const pod = await pods.get(caller.namespace, caller.pod);
+		if (pod?.metadata.uid !== caller.uid) throw new Stranger('its pod is gone', name);
+		const heard = await hear(pod, word, options);
+		log.debug({ pod: name, says: what, job: word.job.name, heard }, 'job hook');
+		return heard;
+	};
+
+	const inTurn = async (work: () => Promise<HookResult>): Promise<HookResult> => {
+		const full = () => new Refused(503, 'too many hooks wait for their turn');
+		if (waiting >= mostWaiting) throw full();
+		waiting += 1;
+		const entered = await gate.enter(waitsAtMostMs).finally(() => {
+			waiting -= 1;
+		});
+		if (!entered) throw full();
+		return work().finally(() => gate.leave());
+	};
+
+	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+		const what = hooks.find((hook) => request.url === `/hooks/${hook.what}`)?.what;
+		if (!what) throw new Refused(404, 'there is nothing here');
+		if (request.method !== 'POST') throw new Refused(405, 'only POST');
+		const from = request.socket.remoteAddress ?? '';
+		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
+		if (token === undefined) throw new Stranger('it has no token', from);
+		const body = await bodies.read(request);
+		const result = await inTurn(() => take(what, token, body, from));
+		metrics.hook(result);
+		if (result === 'gone') return end(response, 410, 'this runner has ended');
+		end(response, 200, result);
+	};
+
+	const refuse = (request: IncomingMessage, response: ServerResponse, error: unknown): void => {
+		const expected = error instanceof Refused || error instanceof KubeError;
+		const status = error instanceof Refused ? error.status : 503;
+		const why = error instanceof Error ? error.message : String(error);
+		metrics.hook(resultOf(status, error));
+		const who = error instanceof Stranger ? error.who : (request.socket.remoteAddress ?? '');
+		if (refusals.isDue(`${status} ${who}`, clock.monotonic()))
+			log[expected ? 'warn' : 'error']({ who, status, error: why }, 'job hook refused');
+		if (status === 503) response.setHeader('retry-after', `${retryAfterSeconds}`);
+		end(response, status, error instanceof Refused ? why : 'it could not be written');
+	};
+
+	const server = createServer(
+		{
+			...contextOf(tls),
+			handshakeTimeout: headerWithinMs,
+			connectionsCheckingInterval: 1_000,
+			maxHeaderSize: 16 * 1024,
+		},
+		(request, response) => {
+			inFlight += 1;
+			answer(request, response)
+				.catch((error: unknown) => refuse(request, response, error))
+				.finally(() => {
+					inFlight -= 1;
+				});
+		},
+	);
+	server.maxConnections = mostConnections;
+	server.headersTimeout = headerWithinMs;
+	server.requestTimeout = requestWithinMs;
+	server.on('tlsClientError', (error) =>
+		log.debug({ error: String(error) }, 'TLS handshake of a hook failed'),
+	);
+	limitNewConnections(server, clock.monotonic);
+
+	return {
+		server,
+		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
+		async drained() {
+			while (inFlight > 0) await clock.sleep(10);
+		},
+	};
+}
+
+/** Refused because of its token. */
+class Stranger extends Refused {
+	/** The pod, where it is known; else the address. */
+	readonly who: string;
+	constructor(why: string, who: string) {
+		super(401, why);
+		this.who = who;
+	}
+}
+
+const contextOf = ({ cert, key }: { cert: string; key: string }) =>
+	({ cert, key, minVersion: 'TLSv1.2' }) as const;
+
+/** What is closed here costs no handshake. */
+function limitNewConnections(server: Server, monotonic: () => number): void {
+	let sinceMs = Number.NEGATIVE_INFINITY;
+	let count = 0;
+	server.prependListener('connection', (socket: Socket) => {
+		const nowMs = monotonic();
+		if (nowMs - sinceMs >= newConnectionsWindowMs) {
+			sinceMs = nowMs;
+			count = 0;
+		}
+		count += 1;
+		if (count > mostNewConnections) socket.destroy();
+	});
+}
+
+function end(response: ServerResponse, status: number, text: string): void {
+	if (response.writableEnded) return;
+	// A hook says one word: a connection that stays open would only take another's place.
+	response.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(`${text}\n`);
+}
+
+function resultOf(status: number, error: unknown): HookResult {
+	if (status === 401) return 'unknown-caller';
+	if (status === 413) return 'too-large';
+	if (status >= 400 && status < 500) return 'unreadable';
+	return error instanceof Refused ? 'overloaded' : 'failed';
+}

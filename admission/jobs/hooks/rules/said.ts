@@ -1,0 +1,52 @@
+import { printable } from '../../../api/printable.ts';
+import type { Job } from '../../../runner/claims.ts';
+import type { Word } from '../../rules/claims.ts';
+import type { hookVariables, What } from './layout.ts';
+
+type Said = Record<(typeof hookVariables)[number], unknown>;
+
+/**
+ * The word of a hook. Its body only describes the job, and a job may have sent it itself: which pod it is about, the token
+ * tells.
+ *
+ * @param body as it was sent
+ * @param githubUrl the GitHub whose runners we guard, with a slash at its end: only there an address leads
+ * @returns undefined: it is not JSON, or names no job
+ */
+export function wordOf(what: What, body: string, githubUrl: string): Word | undefined {
+	const said = read(body);
+	if (!said) return undefined;
+	const runId = number(said.GITHUB_RUN_ID);
+	const attempt = number(said.GITHUB_RUN_ATTEMPT);
+	const name = text(said.GITHUB_JOB);
+	const key =
+		text(said.RUNNER_TRACKING_ID) ??
+		(runId === undefined ? undefined : `${runId}/${attempt ?? 1}/${name ?? ''}`);
+	if (key === undefined) return undefined;
+	const repository = /^[\w.-]+\/[\w.-]+$/.exec(text(said.GITHUB_REPOSITORY) ?? '')?.[0];
+	const ours = `${text(said.GITHUB_SERVER_URL)}/`.toLowerCase() === githubUrl.toLowerCase();
+	const job: Job = {
+		name: name ?? 'a job',
+		repository,
+		workflow: text(said.GITHUB_WORKFLOW),
+		runId,
+		attempt,
+	};
+	if (ours && repository && runId !== undefined) job.url = `${githubUrl}${repository}/actions/runs/${runId}`;
+	return { by: 'hook', says: what, key, job };
+}
+
+function read(body: string): Said | undefined {
+	try {
+		const value: unknown = JSON.parse(body);
+		return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Said) : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+const text = (value: unknown): string | undefined =>
+	typeof value === 'string' && value !== '' ? printable(value) : undefined;
+
+const number = (value: unknown): number | undefined =>
+	typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value) ? Number(value) : undefined;
