@@ -11,7 +11,7 @@ import { WebhookConfigurations } from './certificates/webhook-configurations.ts'
 import { epochSeal } from './cluster/epoch-seal.ts';
 import { Replicas } from './cluster/replicas.ts';
 import { RunnerPods } from './cluster/runner-pods.ts';
-import { loadSigner } from './cluster/signer.ts';
+import { loadSigner, type Signer } from './cluster/signer.ts';
 import type { Settings } from './flags.ts';
 import { Accounts } from './github/accounts.ts';
 import { credentialReports } from './github/credential-report.ts';
@@ -20,18 +20,21 @@ import type { AccountState } from './github/types.ts';
 import { deletePods } from './guard/delete-pods.ts';
 import { evictPods } from './guard/evict-pods.ts';
 import { leavingOwner } from './guard/exited-pods.ts';
+import { reviewJobPod } from './guard/job-pods/review.ts';
 import { createReleasePorts } from './guard/release-adapter.ts';
 import type { ReviewDependencies } from './guard/review-deletion.ts';
 import { strangers } from './guard/strangers.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
 import { EventPort } from './jobs/events/port.ts';
+import { readLog } from './jobs/read-log.ts';
 import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client.ts';
 import { type Clock, systemClock } from './kube/clock.ts';
 import { Events } from './kube/events.ts';
 import { runAsLeader } from './kube/lease.ts';
 import { getObject, listObjects } from './kube/objects.ts';
 import { lead } from './leader/lead.ts';
+import type { RunnerPod } from './runner/runner-pod.ts';
 import { hostOf } from './runner/scope.ts';
 import { createPods } from './sets/inject-pods.ts';
 import { setReplicas } from './sets/stamp-replicas.ts';
@@ -133,7 +136,7 @@ async function compose({ settings, env, version, log }: Start) {
 		log,
 	});
 	const webhook = createWebhookServer({
-		...handlers({ client, user, pods, ports, events, clock, metrics, log }, settings),
+		...handlers({ client, user, signer, pods, ports, events, clock, metrics, log }, settings),
 		callers,
 		tls: { ...certificate.current, clientCa },
 		now: clock.now,
@@ -162,13 +165,25 @@ async function compose({ settings, env, version, log }: Start) {
 
 /** Which review is answered by which handler: for callers that know the path, and for strangers. */
 function handlers(
-	parts: Omit<ReviewDependencies, 'leavingOwner'> & { client: KubeClient; user: string; clock: Clock },
+	parts: Omit<ReviewDependencies, 'jobPod' | 'leavingOwner'> & {
+		client: KubeClient;
+		user: string;
+		signer: Signer;
+		clock: Clock;
+	},
 	settings: Settings,
 ): { handlers: Handlers; strangers: Handlers } {
-	const { client, user, clock, log } = parts;
+	const { client, user, signer, clock, log } = parts;
+	const forJobPods = {
+		...parts,
+		readLog: (runner: RunnerPod) => readLog(client, runner),
+		sign: signer.signs,
+		holds: signer.vouches,
+	};
 	const withRunnerSets = settings.controllers.includes('runnerset');
 	const review: ReviewDependencies = {
 		...parts,
+		jobPod: (asked, pod) => reviewJobPod(asked, pod, forJobPods),
 		leavingOwner: withRunnerSets ? leavingOwner(client, user, clock, log) : undefined,
 	};
 	// These have no effect and tell nobody more than the review itself contains.

@@ -119,6 +119,23 @@ export const arc = {
 	credentialsSecret: 'actions-runner/github-api-creds-secret',
 } as const;
 
+/**
+ * The pods in which a runner runs its jobs (containerMode kubernetes), as actions/runner-container-hooks makes them: they
+ * are named RUNNER-workflow and RUNNER-step-ID, cut at 63 characters.
+ */
+export const jobPods = {
+	/** Label: name of the runner's pod, in the same namespace. */
+	label: 'runner-pod',
+	/** Name of the container in which the job's steps run. */
+	container: 'job',
+} as const;
+
+/** In a user's `extra`, where its token is bound to a pod: which one. The API server itself writes that. */
+export const boundPod = {
+	name: 'authentication.kubernetes.io/pod-name',
+	uid: 'authentication.kubernetes.io/pod-uid',
+} as const;
+
 /** Names in the cluster. */
 export const names = {
 	namespace: 'runners-system',

@@ -13,6 +13,14 @@ export const allowReasons = [
 	'node-gone',
 	'unregistered',
 	'never-registered',
+	/** A job pod: the runner whose job it is asks itself, to clean up. */
+	'own-runner',
+	/** A job pod: there is no runner pod of the name that its label gives, or only a younger one. */
+	'runner-gone',
+	/** A job pod: its runner runs no job, so the pod is left over. */
+	'job-over',
+	/** A job pod: all its containers have stopped. */
+	'job-pod-ended',
 ] as const;
 export type AllowReason = (typeof allowReasons)[number];
 
@@ -37,6 +45,8 @@ export const denyReasons = [
 	'name-taken',
 	'credentials-missing',
 	...githubTroubles,
+	/** A job pod: nobody says that its runner runs a job, and its log does not say that it is idle. */
+	'job-unknown',
 	'internal-error',
 	/** The runner has exited, but its StatefulSet is not deleted yet and would create the pod again. */
 	'owner-leaving',

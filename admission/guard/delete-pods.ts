@@ -1,5 +1,6 @@
 import type { Pod, RecordedOptions } from '../api/kinds.ts';
 import type { AdmissionRequest, AdmissionResponse, Arrival, Refusal } from '../webhook/review.ts';
+import { boundPodOf } from './job-pods/rules/decide.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 import { schedulerRetryAfterSeconds } from './rules/policy.ts';
 
@@ -25,8 +26,19 @@ export function deletePods(
 	const deletion = { user, options, dryRun: request.dryRun === true };
 	const claim = request.oldObject as Pod;
 	const { name, namespace = '', uid } = claim.metadata;
+	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
-		{ review: request.uid, namespace, name, uid, claim, deletion, refusal: refusalOf(request), arrival },
+		{
+			review: request.uid,
+			namespace,
+			name,
+			uid,
+			claim,
+			deletion,
+			caller,
+			refusal: refusalOf(request),
+			arrival,
+		},
 		dependencies,
 	);
 }

@@ -1,6 +1,7 @@
 import { probe } from '../api/keys.ts';
 import { type AdmissionRequest, type AdmissionResponse, type Arrival, allowed } from '../webhook/review.ts';
 import { optionsOf } from './delete-pods.ts';
+import { boundPodOf } from './job-pods/rules/decide.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
 
 interface Eviction {
@@ -35,8 +36,9 @@ export async function evictPods(
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions, arrival), dryRun };
 	const { uid } = eviction.deleteOptions?.preconditions ?? {};
 	const refusal = { code: 429 } as const;
+	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
-		{ review: request.uid, namespace, name, uid, deletion, refusal, arrival },
+		{ review: request.uid, namespace, name, uid, deletion, caller, refusal, arrival },
 		dependencies,
 	);
 }

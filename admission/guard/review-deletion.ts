@@ -9,6 +9,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } from '../webhook/review.ts';
 import type { LeavingOwner } from './exited-pods.ts';
+import type { BoundPod } from './job-pods/rules/decide.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
 import { decide, deny } from './rules/decide.ts';
 import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
@@ -19,6 +20,8 @@ export interface ReviewDependencies {
 	ports: Ports;
 	/** Only where the reconciler of RunnerSets runs. */
 	leavingOwner?: LeavingOwner | undefined;
+	/** Judges the pod of a runner's job; undefined: it is none. The pod is as the API server or the review shows it. */
+	jobPod?: ((asked: AskedDeletion, pod: Pod) => Promise<AdmissionResponse | undefined>) | undefined;
 	events: Events;
 	metrics: Metrics;
 	log: Log;
@@ -35,6 +38,8 @@ export interface AskedDeletion {
 	/** The pod as the review shows it. Enough to refuse; for anything else the pod is read from the API server. */
 	claim?: Pod | undefined;
 	deletion: DeletionRequest;
+	/** The pod in which the caller runs. */
+	caller?: BoundPod | undefined;
 	refusal: Refusal;
 	arrival: Arrival;
 }
@@ -45,7 +50,7 @@ interface Known {
 }
 
 type Outcome =
-	| { kind: 'not-a-runner' }
+	| { kind: 'not-a-runner'; object: Pod }
 	/** No pod of this name and UID: the API server itself answers 404 or 409. */
 	| { kind: 'gone' }
 	/** Another pod of this name has taken the place of the one in the review. */
@@ -90,9 +95,12 @@ export async function reviewDeletion(
 	}
 
 	switch (outcome.kind) {
-		case 'not-a-runner':
+		case 'not-a-runner': {
+			const answered = await dependencies.jobPod?.(asked, outcome.object);
+			if (answered) return answered;
 			metrics.decision('allow', 'not-a-runner');
 			return allowed(review);
+		}
 		case 'gone':
 			return allowed(review);
 		case 'replaced': {
@@ -121,7 +129,7 @@ function refusedAgain(
 ): Outcome | undefined {
 	if (!claim) return undefined;
 	const pod = pods.read(claim);
-	if (!pod) return { kind: 'not-a-runner' };
+	if (!pod) return { kind: 'not-a-runner', object: claim };
 	const verdict = decide(pod, ports.now(), ports.self);
 	const released = { kind: 'released', pod, before: claim, wasRecorded: pod.record !== undefined } as const;
 	// The kubelet's last DELETE: nothing is stopped by it.
@@ -144,7 +152,7 @@ async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDep
 	if (!object) return { kind: 'gone' };
 	if (uid && object.metadata.uid !== uid) return { kind: claim ? 'replaced' : 'gone' };
 	const pod = await pods.from(object);
-	if (!pod) return { kind: 'not-a-runner' };
+	if (!pod) return { kind: 'not-a-runner', object };
 	known.pod = pod;
 	const answerByMs = Math.min(ports.now() + admissionBudgetMs, arrival.atMs + answerWithinMs - lastTryMs);
 	const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
@@ -225,7 +233,11 @@ async function leaving(
 	return leavingOwner?.(pod, user, arrival.atMs + answerWithinMs - 2 * lastTryMs - ports.now());
 }
 
-async function inTime<T>({ after, now }: Ports, work: Promise<T>, untilMs: number): Promise<T> {
+export async function inTime<T>(
+	{ after, now }: Pick<Ports, 'after' | 'now'>,
+	work: Promise<T>,
+	untilMs: number,
+): Promise<T> {
 	let cancel = () => {};
 	const late = new Promise<never>((_resolve, reject) => {
 		cancel = after(Math.max(0, untilMs - now()), () =>

@@ -1,5 +1,6 @@
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { type JobPod, readJobPod } from '../runner/job-pod.ts';
 import { readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -13,6 +14,9 @@ import {
 import type { Handlers } from '../webhook/server.ts';
 import { refusalOf } from './delete-pods.ts';
 import { podOfEviction } from './evict-pods.ts';
+import { boundPodOf } from './job-pods/rules/decide.ts';
+import { jobPodTexts } from './job-pods/rules/message.ts';
+import { deny } from './rules/decide.ts';
 import { unknownCallerTexts, unreadableTexts } from './rules/denial-message.ts';
 import { mostReadsForStrangers } from './rules/policy.ts';
 
@@ -35,8 +39,11 @@ export function strangers({
 }: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict'> {
 	let reading = 0;
 
-	function judge(uid: string, pod: Pod | undefined, refusal: Refusal): AdmissionResponse {
+	function judge(request: AdmissionRequest, pod: Pod | undefined, refusal: Refusal): AdmissionResponse {
+		const { uid } = request;
 		const runner = pod && readRunnerPod(pod);
+		const jobPod = pod && !runner ? readJobPod(pod) : undefined;
+		if (jobPod) return judgeJobPod(request, jobPod, refusal);
 		const isLive = runner?.process.state === 'running' && !runner.terminating && !runner.breakGlass;
 		if (!isLive) return allowed(uid);
 		metrics.decision('deny', 'unknown-caller');
@@ -45,8 +52,23 @@ export function strangers({
 		return refused(uid, refusal, message, facts);
 	}
 
+	/** Its runner's own clean-up passes, as it does in the webhook's conditions. */
+	function judgeJobPod(
+		{ uid, userInfo }: AdmissionRequest,
+		pod: JobPod,
+		refusal: Refusal,
+	): AdmissionResponse {
+		const caller = boundPodOf(userInfo);
+		const isOwn = caller?.namespace === pod.namespace && caller.name === pod.runner;
+		if (isOwn || pod.terminating || pod.ended || pod.breakGlass) return allowed(uid);
+		metrics.decision('deny', 'unknown-caller');
+		log.debug({ pod: `${pod.namespace}/${pod.name}`, reason: 'unknown-caller' }, 'deletion denied');
+		const { message, facts } = jobPodTexts(pod, undefined, deny('unknown-caller'), false, 0);
+		return refused(uid, refusal, message, facts);
+	}
+
 	return {
-		'/pods/delete': (request) => judge(request.uid, request.oldObject as Pod, refusalOf(request)),
+		'/pods/delete': (request) => judge(request, request.oldObject as Pod, refusalOf(request)),
 		async '/pods/evict'(request: AdmissionRequest) {
 			const { uid } = request;
 			const address = podOfEviction(request);
@@ -56,7 +78,7 @@ export function strangers({
 				if (reading >= mostReadsForStrangers) throw new Error('too many evictions by unknown callers');
 				reading += 1;
 				const pod = await pods.get(namespace, name).finally(() => (reading -= 1));
-				return judge(uid, pod, { code: 429 });
+				return judge(request, pod, { code: 429 });
 			} catch (error) {
 				const why = error instanceof Error ? error.message : String(error);
 				metrics.decision('deny', 'internal-error');

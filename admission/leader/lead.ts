@@ -11,9 +11,11 @@ import { credentialReports } from '../github/credential-report.ts';
 import { keepBusyBudgets } from '../guard/busy-budget.ts';
 import { BusyPolling } from '../guard/busy-polling.ts';
 import { DeletionLoop } from '../guard/deletion-loop.ts';
+import { JobPodLoop } from '../guard/job-pods/job-pod-loop.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
+import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
@@ -77,6 +79,11 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		clock,
 		log,
 	});
+	const jobPods = new JobPodLoop({
+		...{ client, cache, pods, events, metrics, clock, log },
+		readLog: (runner) => readLog(client, runner),
+		holds: signer.vouches,
+	});
 	const tidyUp = new StaleRegistrations({ cache, pods, accounts, clock, metrics, log });
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
 	const setsCache = new SetsCache({ client, metrics, clock, log });
@@ -122,10 +129,11 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			cache.run(signal),
 			setsCache.run(controllers, signal),
 			busy.run(signal),
+			jobPods.run(signal),
 			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, clock, log }, signal),
 		]);
 	} finally {
 		metrics.leading(false);
-		await Promise.all([deletion, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));
+		await Promise.all([deletion, jobPods, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));
 	}
 }

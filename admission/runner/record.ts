@@ -35,7 +35,7 @@ export type Annotations = Record<string, string | null>;
  * of the pod wakes the controller that was refused, so a record that changed at each try would make it try again at once.
  */
 export function recordOf(
-	pod: RunnerPod,
+	pod: Pick<RunnerPod, 'uid' | 'record'>,
 	request: DeletionRequest | undefined,
 	sign: Sign,
 	nowMs: number,

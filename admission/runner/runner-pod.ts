@@ -265,7 +265,7 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 }
 
 /** The record, if this server made it: anybody may have written one in somebody's name, or copied that of another pod. */
-function readRecord(
+export function readRecord(
 	uid: string,
 	annotations: Record<string, string>,
 	holds: Holds,

@@ -10,7 +10,7 @@ export interface AdmissionRequest {
 	operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 	resource?: { group?: string; version?: string; resource?: string };
 	subResource?: string;
-	userInfo: { username?: string; groups?: string[] };
+	userInfo: { username?: string; groups?: string[]; extra?: Record<string, string[]> };
 	object?: unknown;
 	oldObject?: unknown;
 	options?: { gracePeriodSeconds?: number; propagationPolicy?: string; dryRun?: string[] } | null;

@@ -18,6 +18,8 @@ export type ApiCall = (
 		as?: string;
 		/** Of that user; default system:masters, who may do everything. */
 		groups?: string[];
+		/** Of a service account, in place of the admin's certificate. */
+		token?: string;
 		/** The body's content type; default application/json. */
 		type?: string;
 	},
@@ -27,10 +29,11 @@ export type ApiCall = (
 export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void } {
 	const { ca, cert, key } = access;
 	const agent = new Agent({ keepAlive: true, maxSockets: 64, ca, cert, key });
+	const withoutCertificate = new Agent({ keepAlive: true, maxSockets: 64, ca });
 	const call: ApiCall = (
 		method,
 		path,
-		{ body, as, groups = ['system:masters'], type = 'application/json' } = {},
+		{ body, as, groups = ['system:masters'], token, type = 'application/json' } = {},
 	) =>
 		new Promise((resolve, reject) => {
 			const startedMs = performance.now();
@@ -43,7 +46,13 @@ export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void }
 					'content-length': Buffer.byteLength(text),
 				});
 			if (as) Object.assign(headers, { 'impersonate-user': as, 'impersonate-group': groups });
-			const sent = request(new URL(path, access.server), { method, agent, headers, timeout: 30_000 });
+			if (token) Object.assign(headers, { authorization: `Bearer ${token}` });
+			const sent = request(new URL(path, access.server), {
+				method,
+				agent: token ? withoutCertificate : agent,
+				headers,
+				timeout: 30_000,
+			});
 			sent.once('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within 30 s`)));
 			sent.once('error', reject);
 			sent.once('response', async (response) => {
@@ -63,7 +72,13 @@ export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void }
 			});
 			sent.end(text);
 		});
-	return { call, stop: () => agent.destroy() };
+	return {
+		call,
+		stop() {
+			agent.destroy();
+			withoutCertificate.destroy();
+		},
+	};
 }
 
 /** An Eviction as drainers send it. */

@@ -154,6 +154,7 @@ const summaries: Record<DenyReason, string> = {
 	'budget-spent': "may be busy: this minute's GitHub calls are spent",
 	'github-unavailable': 'may be busy: GitHub is unavailable',
 	'github-slow': 'may be busy: GitHub has not answered yet',
+	'job-unknown': 'may run a job: its log does not say',
 	'internal-error': 'may be busy: the guard failed',
 	'owner-leaving': 'has ended and its StatefulSet is being deleted',
 	'unknown-caller': 'may be busy, and the guard does not recognise who asks',
@@ -172,6 +173,7 @@ const afterwards: Record<DenyReason, string> = {
 	'budget-spent': 'in a moment',
 	'github-unavailable': 'when GitHub is back',
 	'github-slow': 'when GitHub answers',
+	'job-unknown': 'when the runner is known to be idle',
 	'internal-error': 'at the next try',
 	'owner-leaving': 'with its StatefulSet',
 	'unknown-caller': 'when the API server asks by the path in the webhook configuration',
@@ -199,7 +201,7 @@ function fit(
 }
 
 /** At most `room` characters; undefined where so little would be left that it tells nothing. */
-function cut(text: string | undefined, room: number): string | undefined {
+export function cut(text: string | undefined, room: number): string | undefined {
 	if (text === undefined || text.length <= room) return text;
 	return room < 12 ? undefined : `${text.slice(0, room - 3).trimEnd()}...`;
 }

@@ -85,7 +85,7 @@ function ownerEdits(before: Pod, after: Pod, user: string): string[] {
 }
 
 /** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. */
-function endings(before: Pod, after: Pod): string[] {
+export function endings(before: Pod, after: Pod): string[] {
 	const deadline = after.spec?.activeDeadlineSeconds;
 	const edits: string[] = [];
 	if (deadline !== undefined && deadline !== before.spec?.activeDeadlineSeconds)
@@ -124,9 +124,13 @@ function restartsToResize(before: Container, after: Container): boolean {
  * be put right. A scale set's EphemeralRunner names them, and the annotation stands in for it only where it is gone.
  */
 function annotationEdits(before: Pod, after: Pod, { kind }: RunnerPod): string[] {
+	const fixed = kind === 'scale-set' ? [...ownAnnotations, arc.credentialsSecret] : ownAnnotations;
+	return ownAnnotationEdits(before, after, fixed);
+}
+
+export function ownAnnotationEdits(before: Pod, after: Pod, fixed = ownAnnotations): string[] {
 	const was = before.metadata.annotations ?? {};
 	const is = after.metadata.annotations ?? {};
-	const fixed = kind === 'scale-set' ? [...ownAnnotations, arc.credentialsSecret] : ownAnnotations;
 	const keys = fixed.filter(
 		(key) => (was[key] ?? '') !== (is[key] ?? '') && !(is[key] === undefined && removable.includes(key)),
 	);

@@ -12,6 +12,7 @@ import { grantFor, grantsOf, inWords, usesOf } from '../../rig/grants.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { jobPod } from '../../sim/job-pods.ts';
 import { suite } from '../../support/suite.ts';
 import { end, Space } from '../support/space.ts';
 
@@ -122,6 +123,13 @@ test('an idle scale-set runner', async ({ rig }) => {
 	await space.scaleSetRunners(['scale-0']);
 	await space.delete('scale-0', '--wait=false');
 	await space.gone('scale-0');
+});
+
+test('a job pod that an idle runner has left over', async ({ rig }) => {
+	const space = await Space.make(rig);
+	await space.runners(['runner-0']);
+	await rig.apply(jobPod({ namespace: space.name, runner: 'runner-0' }));
+	await space.deleted('runner-0-workflow');
 });
 
 for (const kind of kinds) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { causesOf, readDenial } from '../../../admission/api/denial.ts';
 import { type DenyReason, denyReasons } from '../../../admission/api/reasons.ts';
+import { jobPodTexts } from '../../../admission/guard/job-pods/rules/message.ts';
 import { deny } from '../../../admission/guard/rules/decide.ts';
 import {
 	type DenialTexts,
@@ -16,6 +17,7 @@ import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { refused } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
+import { jobPod } from './job-pods/pods.ts';
 
 const test = suite('deny messages');
 
@@ -28,6 +30,8 @@ const example: RunnerPod = {
 	busyHint: { sinceMs: noon - 12 * 60_000, job: 'build (octo-org/app, run 42)' },
 };
 
+const exampleJobPod = { ...jobPod(), name: 'linux-x7k2p-0-workflow' };
+
 /** Details as the edges give them; the others have none. */
 const details: Partial<Record<DenyReason, string>> = {
 	'credentials-missing': 'Secret runners-system/runners-github does not exist',
@@ -35,10 +39,15 @@ const details: Partial<Record<DenyReason, string>> = {
 	forbidden: '403 Resource not accessible by personal access token',
 	'rate-limited': 'until 12:40:00Z',
 	'github-unavailable': '503',
+	'job-unknown': 'its log does not say whether it works',
 };
 
 function textsOf(pod: RunnerPod, reason: DenyReason, detail?: string): DenialTexts {
 	if (reason === 'owner-leaving') return ownerLeavingTexts(pod, pod.name.replace(/-0$/, ''));
+	if (reason === 'job-unknown') {
+		const jobPod = { ...exampleJobPod, runner: pod.name };
+		return jobPodTexts(jobPod, undefined, deny(reason, detail), true, noon);
+	}
 	if (reason === 'unknown-caller') return unknownCallerTexts(pod);
 	return denialTexts(pod, deny(reason, detail), true, noon);
 }

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
-import { arc, busy, progress, record } from '../../../admission/api/keys.ts';
+import { arc, busy, jobPods, progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { jobPodLabels } from '../../../admission/guard/job-pods/rules/edits.ts';
 import {
 	decidingLabels,
 	forbiddenEdits,
@@ -244,7 +245,8 @@ test('the webhook’s matchConditions look at the same keys', () => {
 	const lists = [...expression.matchAll(/\[([^[\]]+)\]\.exists\(k,/g)].map(([, keys = '']) =>
 		[...keys.matchAll(/'([^']+)'/g)].map(([, key = '']) => key),
 	);
-	assert.equal(lists[0], [...recognisingLabels, ...decidingLabels, ...scopeLabels]);
+	assert.equal(lists[0], [...recognisingLabels, ...decidingLabels, ...scopeLabels, jobPods.label]);
+	assert.ok(jobPodLabels.every((key) => lists[0]?.includes(key)));
 	assert.equal(lists[1], recognisingLabels);
 	assert.equal(lists[2]?.sort(), [...ownAnnotations, arc.credentialsSecret].sort());
 });

@@ -1,0 +1,36 @@
+import type { RunnerPods } from '../../cluster/runner-pods.ts';
+import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { JobPod } from '../../runner/job-pod.ts';
+import type { RunnerPod } from '../../runner/runner-pod.ts';
+import type { Verdict } from '../rules/decide.ts';
+import { type BoundPod, decideJobPod } from './rules/decide.ts';
+
+export interface JudgeDependencies {
+	pods: RunnerPods;
+	/** What the log of the runner says now; never fails. */
+	readLog(runner: RunnerPod): Promise<LogWord>;
+	clock: Pick<Clock, 'now'>;
+}
+
+/**
+ * Whether a job pod may be deleted now. Its runner's pod is read from the API server, and the runner's log only where
+ * nothing on the pod says that it works.
+ */
+export async function judgeJobPod(
+	pod: JobPod,
+	caller: BoundPod | undefined,
+	{ pods, readLog, clock }: JudgeDependencies,
+): Promise<{ verdict: Verdict; runner: RunnerPod | undefined }> {
+	const object = await pods.get(pod.namespace, pod.runner);
+	const runner = object && (await pods.from(object));
+	const decision = decideJobPod(pod, runner, caller, clock.now());
+	if (decision.kind !== 'read-log' || !runner) return { verdict: settled(decision), runner };
+	const word = await readLog(runner);
+	return { verdict: settled(decideJobPod(pod, runner, caller, clock.now(), word)), runner };
+}
+
+function settled(decision: ReturnType<typeof decideJobPod>): Verdict {
+	if (decision.kind === 'read-log') throw new Error('internal error: no verdict on a job pod');
+	return decision;
+}

@@ -1,0 +1,172 @@
+/** Job pods follow their runner: its marks, and what was asked to be deleted goes when it works no more. */
+import * as assert from 'uvu/assert';
+import { autoscalerMarks, busy, deletionPendingCondition } from '../../../../admission/api/keys.ts';
+import type { Condition, Pod } from '../../../../admission/api/kinds.ts';
+import { JobPodLoop } from '../../../../admission/guard/job-pods/job-pod-loop.ts';
+import { readLog } from '../../../../admission/jobs/read-log.ts';
+import { KubeError } from '../../../../admission/kube/client.ts';
+import { readJobPod } from '../../../../admission/runner/job-pod.ts';
+import { recordOf } from '../../../../admission/runner/record.ts';
+import { suite } from '../../../support/suite.ts';
+import { signer } from '../../runner/pods.ts';
+import { paths, World } from '../../support/world.ts';
+import { jobPodObject } from './pods.ts';
+
+const test = suite('job pods: the loop');
+const name = 'r1-workflow';
+const working = '2026-11-23 12:00:30Z: Running job: build\n';
+const idle = '2026-11-23 12:00:30Z: Listening for Jobs\n';
+
+/** The runner r1, with this log, and the pod of its job; the loop runs. */
+async function setUp({
+	log = working,
+	via,
+	busy: marked = false,
+}: {
+	log?: string;
+	via?: 'delete' | 'eviction';
+	busy?: boolean;
+} = {}) {
+	const world = new World();
+	const { api, clock, parts } = world;
+	const labels: Record<string, string> = {
+		'actions-runner': '',
+		...(marked ? { [busy.label]: 'true' } : {}),
+	};
+	world.runner('r1', {
+		metadata: { labels, annotations: { [busy.job]: 'build (octo-org/app, run 42)' } },
+	});
+	api.logs.set('ci/r1', log);
+	const object = jobPodObject();
+	if (via) {
+		const jobPod = readJobPod(object)!;
+		const request = { user: 'alice', options: { via, gracePeriodSeconds: 7 }, dryRun: false };
+		const annotations = recordOf(jobPod, request, signer.signs, clock.now()) as Record<string, string>;
+		object.metadata.annotations = annotations;
+	}
+	api.put(paths.pods, object);
+	const loop = new JobPodLoop({
+		...parts,
+		readLog: (runner) => readLog(api, runner),
+		holds: signer.vouches,
+	});
+	await world.start((signal) => loop.run(signal));
+	const job = () => world.pod(name) as Pod | undefined;
+	return {
+		...world,
+		world,
+		loop,
+		job,
+		label: () => job()?.metadata.labels?.[busy.label],
+		gone: async (withinMs?: number) => {
+			const tookMs = await clock.until('the job pod is gone', () => !job(), withinMs);
+			await clock.pass(50);
+			return tookMs;
+		},
+		pending: () =>
+			(job()?.status?.conditions as Condition[] | undefined)?.find(
+				({ type }) => type === deletionPendingCondition,
+			),
+	};
+}
+
+test('it carries the marks of its runner while that works, and none after', async () => {
+	const { world, loop, clock, job, label } = await setUp({ busy: true });
+	assert.is(label(), 'true');
+	const { annotations = {} } = job()!.metadata;
+	assert.is(annotations[busy.job], 'build (octo-org/app, run 42)');
+	for (const [key, value] of Object.entries(autoscalerMarks)) assert.is(annotations[key], value);
+	world.edit('r1', { labels: { [busy.label]: null } });
+	await clock.pass(100);
+	assert.equal([label(), job()?.metadata.annotations], [undefined, {}]);
+	world.edit('r1', { labels: { [busy.label]: 'unknown' } });
+	await clock.pass(100);
+	assert.is(label(), 'unknown');
+	world.edit('r1', { labels: { [busy.label]: 'true' } });
+	await clock.pass(100);
+	assert.is(label(), 'true');
+	world.exit('r1');
+	await clock.pass(100);
+	assert.is(label(), undefined);
+	assert.equal(world.deletions(name), [], 'nobody has asked for its deletion');
+	await world.stop(loop);
+});
+
+test('a recorded deletion waits for the runner, and is carried out as it was asked when that has stopped (A19)', async () => {
+	const { world, loop, clock, api, job, gone, pending } = await setUp({ via: 'delete', busy: true });
+	await clock.pass(10 * 60_000);
+	assert.equal(world.deletions(name), []);
+	assert.equal([pending()?.status, pending()?.reason], ['True', 'Busy']);
+	assert.match(pending()?.message ?? '', /is a job pod of runner r1, which is busy: build/);
+	assert.equal(api.callsTo('PATCH', /r1-workflow\/status$/).length, 1, 'told once');
+	assert.ok(job());
+	world.exit('r1');
+	assert.ok((await gone()) < 2_000);
+	const [call] = world.deletions(name);
+	const { gracePeriodSeconds, preconditions } = call!.body as Record<string, unknown>;
+	assert.equal([call!.method, gracePeriodSeconds, preconditions], ['DELETE', 7, { uid: 'uid-job' }]);
+	assert.equal(world.told(name), ['Normal DeletionCompleted']);
+	await world.stop(loop);
+});
+
+test('the log alone says that the job is over: found within some seconds; an eviction is carried out as one', async () => {
+	const { world, loop, api, clock, gone } = await setUp({ via: 'eviction' });
+	await clock.pass(60_000);
+	assert.equal(world.deletions(name), []);
+	api.logs.set('ci/r1', `${working}2026-11-23 12:02:30Z: Job build completed with result: Succeeded\n`);
+	assert.ok((await gone()) < 15_000);
+	assert.is(world.deletions(name).length, 1);
+	assert.ok(world.deletions(name)[0]?.path.endsWith('/eviction'));
+	await world.stop(loop);
+});
+
+test('the runner is gone, or a runner that is idle left it over: it goes at once, and only once', async () => {
+	const { world, loop, api, clock, gone } = await setUp({ via: 'delete', log: idle });
+	await gone(1_000);
+	await clock.pass(60_000);
+	assert.is(world.deletions(name).length, 1);
+	await world.stop(loop);
+	const other = await setUp({ via: 'delete' });
+	other.api.drop(paths.pods, 'r1', 'ci');
+	await other.gone(2_000);
+	await other.world.stop(other.loop);
+	assert.equal(api.callsTo('GET', /log$/).length, 1, 'one look into the log');
+});
+
+test('its DELETE is refused, for its runner has begun to work, or fails: it is tried again', async () => {
+	const { world, loop, api, gone } = await setUp({ via: 'delete' });
+	api.logs.set('ci/r1', idle);
+	api.fail('DELETE', /r1-workflow$/, new KubeError(409, 'Conflict', 'denied the request'), 1);
+	api.fail('DELETE', /r1-workflow$/, new KubeError(500, 'InternalError', 'no replica answers'), 2);
+	await gone(60_000);
+	assert.is(world.deletions(name).length, 4);
+	await world.stop(loop);
+});
+
+test('in a namespace that is being deleted it goes without a record, when the runner works no more', async () => {
+	const { world, loop, api, clock, job, gone } = await setUp({ busy: true });
+	api.update(paths.namespaces, 'ci', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = '2026-11-23T12:02:00Z';
+	});
+	await clock.pass(60_000);
+	assert.ok(job());
+	world.exit('r1');
+	await gone(2_000);
+	await world.stop(loop);
+});
+
+test('a record that somebody else has written, or copied from another pod, is none', async () => {
+	const { world, loop, clock, job } = await setUp({ via: 'delete', log: idle, busy: true });
+	const copied = job()!.metadata.annotations!;
+	const other = jobPodObject({
+		metadata: { name: 'r1-step-0abc1234', uid: 'uid-step', annotations: copied },
+	});
+	world.api.put(paths.pods, other);
+	world.edit('r1', { labels: { [busy.label]: null } });
+	await clock.pass(60_000);
+	assert.equal(world.deletions('r1-step-0abc1234'), []);
+	assert.is(world.deletions(name).length, 1);
+	await world.stop(loop);
+});
+
+test.run();
