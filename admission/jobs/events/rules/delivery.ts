@@ -1,5 +1,8 @@
+import { printable } from '../../../api/printable.ts';
 import { hostOf } from '../../../runner/scope.ts';
 import type { Word } from '../../rules/claims.ts';
+
+const longestText = 120;
 
 /** What a `workflow_job` event says of a runner: GitHub has given it a job, or the job has completed. */
 export interface JobEvent {
@@ -55,9 +58,9 @@ export function readDelivery(event: string, payload: unknown): JobEvent | NotFor
 			says,
 			key: String(id),
 			job: {
-				name: textOf(job.name) ?? `job ${id}`,
+				name: shown(job.name) ?? `job ${id}`,
 				repository: fullName,
-				workflow: textOf(job.workflow_name),
+				workflow: shown(job.workflow_name),
 				runId: idOf(job.run_id),
 				attempt: idOf(job.run_attempt),
 				url,
@@ -78,6 +81,10 @@ const objectOf = (value: unknown): Record<string, unknown> =>
 
 const textOf = (value: unknown): string | undefined =>
 	typeof value === 'string' && value !== '' ? value : undefined;
+
+/** What people chose, for people: an annotation with a name of any length would be refused. */
+const shown = (value: unknown): string | undefined =>
+	printable(textOf(value)?.slice(0, longestText) ?? '') || undefined;
 
 const idOf = (value: unknown): number | undefined =>
 	Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;

@@ -12,9 +12,10 @@ export function isAbout(event: JobEvent, pod: RunnerPod): boolean {
 	const { process } = pod;
 	if (process.state === 'exited' || !pod.scope) return false;
 	if (!same(pod.runnerName, event.runnerName) || pod.host !== event.host) return false;
-	const startedMs = process.sinceMs;
-	const before = startedMs !== undefined && event.atMs !== undefined && event.atMs < startedMs - clockSkewMs;
-	return !before && serves(pod.scope, event);
+	// A time that is not known counts as no objection.
+	const { atMs = Number.POSITIVE_INFINITY } = event;
+	const { sinceMs = 0 } = process;
+	return atMs >= sinceMs - clockSkewMs && serves(pod.scope, event);
 }
 
 /** Whether runners that are registered there may be given this repository's jobs. */

@@ -79,6 +79,13 @@ test('what is null or missing is left out, and takes nothing else with it', () =
 	}
 });
 
+test('names that people chose: on one line, and of a length that an annotation takes', () => {
+	const { word } = job({ job: { name: `a\u001b[2J\n${'b'.repeat(100_000)}`, workflow_name: '\u0000' } });
+	assert.is(word.job.name, `a?[2J ${'b'.repeat(114)}`);
+	assert.is(word.job.workflow, '?');
+	assert.is(job({ job: { name: '\n' } }).word.job.name, 'job 7');
+});
+
 test('no runner has the job: it is not for us, whatever else the event says', () => {
 	for (const action of ['in_progress', 'completed'])
 		for (const runner_name of [null, undefined, '', 0, {}])
