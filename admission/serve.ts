@@ -128,6 +128,7 @@ async function compose({ settings, env, version, log }: Start) {
 		port: settings.eventsPort,
 		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
 		readSecret: () => readSecret(client, namespace, settings.githubSecret),
+		account: () => accounts.resolve({ namespace }),
 		pods,
 		sign: signer.signs,
 		events,

@@ -14,6 +14,7 @@ import type {
 	AccountState,
 	CallOptions,
 	CredentialsMissing,
+	Read,
 	RemoveOutcome,
 	Scope,
 	TokenOutcome,
@@ -76,6 +77,9 @@ export class Account implements UnregisteringAccount {
 	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
 		return this.connection.registrationToken(scope, options);
 	}
+
+	/** GET of what the credential need not be able to see, in the background. */
+	readonly read: Read = (...call) => this.connection.read(...call);
 
 	/** Whether the jobs that GitHub has given this runner in an attempt of a run have all completed; see RunJobs. */
 	jobsOf(question: JobsQuestion, options: Pick<CallOptions, 'signal'> = {}): Promise<JobsAnswer> {

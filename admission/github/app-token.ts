@@ -3,7 +3,7 @@ import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
 import { type readQuota, troubleOf } from './response-parsing.ts';
-import type { Trouble } from './types.ts';
+import { isTrouble, type Trouble } from './types.ts';
 import { waitFor } from './wait.ts';
 
 /** A token is renewed this long before it expires, so that none expires while a call is under way. */
@@ -52,14 +52,21 @@ export class AppTokens {
 		if (this.#current?.token === token) this.#current = undefined;
 	}
 
-	async #exchange(): Promise<string | Trouble> {
-		const { appId, installationId, privateKey } = this.#credential;
-		const what = `GitHub App ${appId}, installation ${installationId}`;
+	/** By which GitHub knows the App itself, for some minutes. */
+	async jwt(): Promise<string | Trouble> {
+		const { appId, privateKey } = this.#credential;
 		const jwt = await createAppAuth({ appId, privateKey })({ type: 'app' }).then(
 			(app) => app.token,
 			() => undefined, // the error may quote the key, so it is not passed on
 		);
-		if (!jwt) return { kind: 'credentials-invalid', detail: `${what}: the private key cannot sign` };
+		return jwt ?? { kind: 'credentials-invalid', detail: `GitHub App ${appId}: the private key cannot sign` };
+	}
+
+	async #exchange(): Promise<string | Trouble> {
+		const { appId, installationId } = this.#credential;
+		const what = `GitHub App ${appId}, installation ${installationId}`;
+		const jwt = await this.jwt();
+		if (isTrouble(jwt)) return jwt;
 		const answer = await this.#http.send({
 			route: 'POST /app/installations/{installation_id}/access_tokens',
 			parameters: { installation_id: installationId },

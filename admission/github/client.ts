@@ -15,6 +15,7 @@ import type {
 	CallReport,
 	ListOutcome,
 	ReadOutcome,
+	ReadRequest,
 	RemoveOutcome,
 	RunnerInfo,
 	RunnerPage,
@@ -40,6 +41,7 @@ export interface CallLimits {
 export const perPage = 100;
 
 interface Request<Outcome> extends Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> {
+	asApp?: boolean;
 	/** What an answer means; undefined: it is none that is expected. */
 	read: (answer: HttpAnswer) => Outcome | Trouble | undefined;
 }
@@ -131,22 +133,21 @@ export class GitHubClient {
 		});
 	}
 
-	/**
-	 * GET of what the credential need not be able to see. The parameters must be checked: they become a part of the path.
-	 *
-	 * @param what for messages: "list jobs of octo-org/app, run 42"
-	 */
-	read(
+	/** GET of what the credential need not be able to see; see ReadRequest. */
+	async read(
 		what: string,
-		request: Pick<HttpRequest, 'route' | 'parameters' | 'endpoint'>,
+		{ asApp = false, ...request }: ReadRequest,
 		limits: CallLimits = {},
 	): Promise<Answer<ReadOutcome>> {
+		if (asApp && typeof this.#token === 'string') return { outcome: { kind: 'not-visible' } };
 		return this.#send(what, 'more permissions', limits, {
 			...request,
+			asApp,
 			headers: {},
 			read: (answer) => {
-				if (answer.status === 200) return { kind: 'read', body: answer.body };
-				const hidden = answer.status === 404 || (answer.status === 403 && !isRateLimit(answer));
+				const { status, body, headers } = answer;
+				if (status === 200) return { kind: 'read', body, link: String(headers.link ?? '') };
+				const hidden = status === 404 || (status === 403 && !isRateLimit(answer));
 				return hidden ? { kind: 'not-visible' } : undefined;
 			},
 		});
@@ -170,17 +171,21 @@ export class GitHubClient {
 		limits: CallLimits,
 		request: Request<Outcome>,
 	): Promise<Answer<Outcome | Trouble>> {
-		const token = typeof this.#token === 'string' ? this.#token : await this.#token.get(limits.signal);
+		const { read, asApp = false, ...rest } = request;
+		const token = await this.#tokenFor(asApp, limits);
 		if (token === 'abandoned') {
 			const detail = `${what}: GitHub had not given a token when the caller gave up`;
 			return { outcome: { kind: 'github-slow', detail }, abandoned: true };
 		}
 		if (isTrouble(token)) return { outcome: token };
 
-		const { read, ...rest } = request;
 		const result: HttpResult = await this.#http.send({
 			...rest,
-			headers: { accept: 'application/vnd.github+json', authorization: `token ${token}`, ...request.headers },
+			headers: {
+				accept: 'application/vnd.github+json',
+				authorization: `${asApp ? 'Bearer' : 'token'} ${token}`,
+				...request.headers,
+			},
 			timeoutMs: limits.timeoutMs ?? callTimeoutMs,
 			signal: limits.signal,
 		});
@@ -192,6 +197,11 @@ export class GitHubClient {
 		const outcome = read(result) ?? troubleOf(result, what, permission, this.#now());
 		if (isTrouble(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
 		return { outcome, quota: readQuota(result.headers, this.#now()) };
+	}
+
+	async #tokenFor(asApp: boolean, { signal }: CallLimits): Promise<string | Trouble | 'abandoned'> {
+		if (typeof this.#token === 'string') return this.#token;
+		return asApp ? this.#token.jwt() : this.#token.get(signal);
 	}
 }
 

@@ -11,6 +11,7 @@ import type {
 	CallOptions,
 	CallReport,
 	ListPage,
+	Read,
 	RemoveOutcome,
 	Scope,
 	TokenOutcome,
@@ -32,8 +33,8 @@ export interface ConnectionOptions {
 	onCall?: ((call: CallReport) => void) | undefined;
 }
 
-/** In place of a scope: what GitHub says about jobs is no word on anybody's rights to administer runners. */
-const jobsKey = 'jobs of runs';
+/** In place of a scope: what GitHub does not show here is no word on the right to administer runners anywhere. */
+const hiddenKey = 'what need not be visible';
 
 /** One credential at one API URL: its client, its budget of calls, and its lists. All accounts with this credential share it. */
 export class Connection {
@@ -70,13 +71,7 @@ export class Connection {
 		this.#gate = new Gate(() => Math.min(one, Math.max(least, Math.floor(all * share()))));
 		this.registry = new Registry({ list: this.#list, now: options.now });
 		this.unregistrations = new Unregistrations(options.now);
-		this.#runJobs = new RunJobs({
-			read: (what, request, limits) =>
-				this.#pay('list', jobsKey, { ...limits, priority: 'background' }, (call) =>
-					this.#client.read(what, request, call),
-				),
-			now: options.now,
-		});
+		this.#runJobs = new RunJobs({ read: this.read, now: options.now });
 	}
 
 	/** DELETE runner, within the budget. Without an AbortSignal it waits up to 30 s for the answer. */
@@ -128,12 +123,18 @@ export class Connection {
 		this.#closing.abort();
 	}
 
+	/** GET of what the credential need not be able to see, in the background. It shares the pace of the lists. */
+	readonly read: Read = (what, request, { signal }) =>
+		this.#pay('list', hiddenKey, { signal, priority: 'background' }, (limits) =>
+			this.#client.read(what, request, limits),
+		);
+
 	readonly #list: ListPage = (scope, query, options) =>
 		this.#pay('list', scopeKey(scope), { priority: 'background', ...options }, (limits) =>
 			this.#client.listPage(scope, query, limits),
 		);
 
-	/** Sends one call when the budget permits it, and tells the budget what came of it. `key`: the scope's, or jobsKey. */
+	/** Sends one call when the budget permits it, and tells the budget what came of it. `key`: the scope's, or hiddenKey. */
 	async #pay<Outcome extends { kind: string }>(
 		call: CallKind,
 		key: string,

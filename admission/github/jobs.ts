@@ -1,7 +1,6 @@
 import { perPage } from './client.ts';
-import type { HttpRequest } from './http.ts';
 import { mostJobPages, notVisible } from './policy.ts';
-import type { CallOptions, ReadOutcome } from './types.ts';
+import type { CallOptions, Read } from './types.ts';
 
 /** Which jobs are asked about: those of one runner in one attempt of a run. Whoever asks may have it from a job itself. */
 export interface JobsQuestion {
@@ -17,13 +16,6 @@ export interface JobsQuestion {
  * or has one that it has not told the runner of.
  */
 export type JobsAnswer = 'all completed' | 'not all' | 'unknown';
-
-/** One GET, within the budget. */
-type Read = (
-	what: string,
-	request: Pick<HttpRequest, 'route' | 'parameters' | 'endpoint'>,
-	options: Pick<CallOptions, 'signal'>,
-) => Promise<ReadOutcome>;
 
 interface ListedJob {
 	id: number;

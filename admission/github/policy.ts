@@ -126,6 +126,9 @@ export const maxPages = 200;
 /** The jobs of a run are read in so many pages at most: 1,000 jobs, more than any run of ours has. What has more is unknown. */
 export const mostJobPages = 10;
 
+/** A webhook's failed deliveries are read in so many pages of 100 at most; the newest come first. */
+export const mostDeliveryPages = 5;
+
 /** What GitHub does not show a credential (403, 404) is asked for again after this. So many of these are remembered. */
 export const notVisible = { againMs: 10 * 60_000, most: 1_000 } as const;
 

@@ -61,9 +61,9 @@ export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number }
 
 /**
  * What GitHub answered to a GET of something that the credential need not be able to see. 403 and 404 say nothing of the
- * credential's rights to administer runners: whoever asks has to do without.
+ * credential's rights to administer runners: whoever asks has to do without. `link`: the header, empty where there is none.
  */
-export type ReadOutcome = { kind: 'read'; body: unknown } | { kind: 'not-visible' } | Trouble;
+export type ReadOutcome = { kind: 'read'; body: unknown; link: string } | { kind: 'not-visible' } | Trouble;
 
 /** What GitHub's x-ratelimit headers say. GitHub Enterprise Server may send none (F10). */
 export interface Quota {
@@ -87,7 +87,14 @@ export type Priority = 'request' | 'background';
 /** One HTTP call, for metrics. */
 export interface CallReport {
 	account: string;
-	endpoint: 'remove-runner' | 'list-runners' | 'registration-token' | 'installation-token' | 'list-jobs';
+	endpoint:
+		| 'remove-runner'
+		| 'list-runners'
+		| 'registration-token'
+		| 'installation-token'
+		| 'list-jobs'
+		| 'list-deliveries'
+		| 'get-delivery';
 	status: number | 'timeout' | 'network' | 'abandoned';
 	ms: number;
 }
@@ -118,3 +125,20 @@ export type ListPage = (
 	query: { page: number; name?: string | undefined; etag?: string | undefined },
 	options: CallOptions,
 ) => Promise<ListOutcome>;
+
+/** What can be asked by `Account.read`. The parameters must be checked: they become a part of the path. */
+export interface ReadRequest {
+	/** An Octokit route: `GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs`. */
+	route: string;
+	parameters: Record<string, string | number>;
+	endpoint: CallReport['endpoint'];
+	/** GitHub answers this to the App itself, not to its installation, and shows nothing to a token. */
+	asApp?: boolean;
+}
+
+/** One GET in the background, within the budget. `what`, for messages: "list jobs of octo-org/app, run 42". */
+export type Read = (
+	what: string,
+	request: ReadRequest,
+	options: Pick<CallOptions, 'signal'>,
+) => Promise<ReadOutcome>;

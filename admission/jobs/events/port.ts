@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { HearDependencies } from '../hear.ts';
 import { hearEvent } from './hear-event.ts';
+import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
 import { secretMaxAgeMs } from './rules/policy.ts';
 import { splitSecrets, WebhookSecrets, type WebhookSecretsOptions } from './secrets.ts';
@@ -11,6 +12,8 @@ export interface EventPortOptions extends HearDependencies {
 	/** Secrets of the webhook from the server's environment, separated by commas. */
 	environment: string | undefined;
 	readSecret: WebhookSecretsOptions['readSecret'];
+	/** The server's own account at GitHub: lost deliveries are looked for with it. */
+	account: LostDeliveriesOptions['account'];
 }
 
 /** Receives GitHub's events on a port of their own, on every replica. */
@@ -30,17 +33,18 @@ export class EventPort {
 	async run(signal: AbortSignal): Promise<void> {
 		const { port, clock, log } = this.#options;
 		if (port === 0) return;
-		const { server, drained } = createReceiver({
+		const { server, take, drained } = createReceiver({
 			...this.#options,
 			secrets: this.#secrets,
 			hear: (event) => hearEvent(event, this.#options),
+			heardOf: (hook) => lost.heard(hook),
 		});
+		const lost = new LostDeliveries({ ...this.#options, take });
 		while (!signal.aborted && !(await this.#listens(server))) await clock.sleep(secretMaxAgeMs, signal);
 		if (!server.listening) return;
 		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));
 		log.info({ port }, 'receives events');
-		if (!signal.aborted)
-			await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+		await lost.run(signal);
 		server.close();
 		server.closeIdleConnections();
 		await drained();

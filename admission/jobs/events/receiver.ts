@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { verifyWithFallback } from '@octokit/webhooks-methods';
+import type { Hook } from '../../github/deliveries.ts';
 import { Gate } from '../../github/wait.ts';
 import { KubeError } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
@@ -8,6 +9,7 @@ import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 
 import { Bodies, Refused } from '../body.ts';
 import { type JobEvent, readDelivery } from './rules/delivery.ts';
+import { hookOf } from './rules/lost.ts';
 import {
 	answerWithinMs,
 	headerWithinMs,
@@ -25,6 +27,8 @@ export interface ReceiverOptions {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
 	/** Writes what the event says. @throws if that is not possible now */
 	hear: (event: JobEvent) => Promise<EventResult>;
+	/** Told of the webhook of each delivery that GitHub has signed. */
+	heardOf: (hook: Hook) => void;
 	clock: Clock;
 	metrics: Metrics;
 	log: Log;
@@ -44,7 +48,7 @@ export interface Receiver {
  * Nothing of a delivery is looked at before its signature, and it is answered when what it says is written: GitHub never
  * sends an event again by itself, but what was answered with an error stands in its list of failed deliveries.
  */
-export function createReceiver({ secrets, hear, clock, metrics, log }: ReceiverOptions): Receiver {
+export function createReceiver({ secrets, hear, heardOf, clock, metrics, log }: ReceiverOptions): Receiver {
 	const bodies = new Bodies(largestBodyBytes, mostUnverifiedBytes);
 	const gate = new Gate(() => mostAtOnce);
 	let waiting = 0;
@@ -83,8 +87,11 @@ export function createReceiver({ secrets, hear, clock, metrics, log }: ReceiverO
 		if (!(await isSigned(body, signature))) throw new Refused(401, 'the signature does not fit');
 
 		const event = String(request.headers['x-github-event'] ?? '');
+		const payload = parse(body);
+		const hook = hookOf((name) => request.headers[name]?.toString(), payload);
+		if (hook) heardOf(hook);
 		if (event === 'ping') return end(response, 200, 'pong');
-		const result = await inTime(take(event, parse(body)), clock);
+		const result = await inTime(take(event, payload), clock);
 		metrics.event(result);
 		log.debug({ delivery: idOf(request), event, result }, 'event');
 		if (result === 'written' || result === 'unchanged') return end(response, 200, result);

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { busy } from '../../../admission/api/keys.ts';
 import type { Claim } from '../../../admission/runner/claims.ts';
 import { freePort } from '../../cluster/free-port.ts';
+import { eventually } from '../../rig/eventually.ts';
 import type { ServerProcess } from '../../rig/server-process.ts';
 import { stage } from '../../rig/stage.ts';
 import type { Space } from '../support/space.ts';
@@ -159,6 +160,26 @@ test('a runner that GitHub lists as idle is refused as busy, by the name of its 
 	assert.match(await space.refused('works'), /build \(20\)/);
 	assert.equal(space.removals(), []);
 	assert.equal(space.killedJobs(), []);
+});
+
+test("a delivery that was lost is found in GitHub's list, and read once", async ({ rig, space }) => {
+	const hook = rig.github.addWebhook({ url: `http://127.0.0.1:${port}/`, secret, scope: space.scope });
+	await space.runners(['heard', 'lost'], { ephemeral: false });
+	const works = (name: string) =>
+		eventually(
+			`an event has told that ${name} works`,
+			async () => /^event \d+ working$/.test((await claims(space, name)).join()),
+			{ withinMs: 180_000 },
+		);
+	await space.runJob('heard');
+	await works('heard');
+	const fault = hook.fault({ kind: 'lost', action: 'in_progress', runnerName: 'lost' });
+	await space.runJob('lost');
+	await works('lost');
+	assert.is(fault.hits(), 1);
+	assert.is(space.calls('delivery').length, 1);
+	assert.is(hook.deliveries.filter(({ redelivery }) => redelivery).length, 0);
+	hook.stop();
 });
 
 test.run();

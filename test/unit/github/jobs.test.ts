@@ -1,9 +1,9 @@
 /** What has become of a runner's jobs, as GitHub lists them. */
 import * as assert from 'uvu/assert';
 import { Connection } from '../../../admission/github/connection.ts';
-import type { JobsQuestion } from '../../../admission/github/jobs.ts';
+import { type JobsQuestion, RunJobs } from '../../../admission/github/jobs.ts';
 import { mostJobPages, notVisible } from '../../../admission/github/policy.ts';
-import type { CallReport } from '../../../admission/github/types.ts';
+import type { CallReport, Read, ReadOutcome } from '../../../admission/github/types.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
@@ -106,6 +106,8 @@ test('more pages than are read, or a list that does not add up: unknown', async 
 	lists(github, full, full.length + 1);
 	assert.is(await connection.jobsOf(question), 'unknown');
 	assert.is(github.calls.length, 2 + mostJobPages);
+	lists(github, [done, done], 1);
+	assert.is(await connection.jobsOf(question), 'unknown');
 	// A page that shows a job of the page before in place of one of its own.
 	github.script = () => ({
 		body: { total_count: 2, jobs: [{ id: 1, status: 'completed', runner_name: 'r1' }] },
@@ -116,6 +118,7 @@ test('more pages than are read, or a list that does not add up: unknown', async 
 test('an answer of which a part can not be read: unknown', async ({ github, connection }) => {
 	const job = { id: 1, status: 'completed', runner_name: 'r1' };
 	for (const body of [
+		null,
 		'<html>',
 		[],
 		{},
@@ -226,6 +229,46 @@ test('look-ups in many repositories are not counted as scopes that are asked abo
 	for (let index = 0; index < 60; index++)
 		await connection.jobsOf({ ...question, repository: `octo-org/app-${index}` });
 	assert.is(github.calls.length, 60);
+});
+
+test('a job without a runner may come without that field', async ({ github, connection }) => {
+	const jobs = [
+		{ id: 1, status: 'completed', runner_name: 'r1' },
+		{ id: 2, status: 'queued' },
+	];
+	github.script = () => ({ body: { total_count: 2, jobs } });
+	assert.is(await connection.jobsOf(question), 'all completed');
+});
+
+test('only what GitHub does not show is not asked about again: after trouble it is', async () => {
+	const answers: ReadOutcome[] = [
+		{ kind: 'github-unavailable', detail: '502' },
+		{
+			kind: 'read',
+			body: { total_count: 1, jobs: [{ id: 1, status: 'completed', runner_name: 'r1' }] },
+			link: '',
+		},
+	];
+	const jobs = new RunJobs({ read: async () => answers.shift()!, now: () => 0 });
+	assert.is(await jobs.of(question), 'unknown');
+	assert.is(await jobs.of(question), 'all completed');
+});
+
+test('of the repositories that GitHub does not show, a thousand are remembered', async () => {
+	const asked: string[] = [];
+	const read: Read = async (_what, { parameters }) => {
+		asked.push(String(parameters.repo));
+		return { kind: 'not-visible' };
+	};
+	const jobs = new RunJobs({ read, now: () => 0 });
+	const ask = (index: number) => jobs.of({ ...question, repository: `octo-org/app-${index}` });
+	for (let index = 0; index <= notVisible.most; index++) await ask(index);
+	assert.is(asked.length, notVisible.most + 1);
+	await ask(1);
+	await ask(notVisible.most);
+	assert.is(asked.length, notVisible.most + 1, 'these are remembered');
+	await ask(0);
+	assert.is(asked.at(-1), 'app-0', 'the oldest was forgotten');
 });
 
 test.run();

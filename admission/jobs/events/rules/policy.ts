@@ -33,3 +33,19 @@ export const refusalLoggedEveryMs = 1_000;
 /** A Secret is read again after this long; sooner, but not more often than that, when a signature does not fit. */
 export const secretMaxAgeMs = 30_000;
 export const secretLeastAgeMs = 5_000;
+
+/** GitHub's list of failed deliveries is read so often: 60 calls an hour for each webhook and replica. */
+export const lostEveryMs = 60_000;
+
+/**
+ * How far back. GitHub keeps three days of deliveries, but a job that began an hour ago is known from its log, its hooks and
+ * GitHub's list of runners: a replica that starts after an outage has better things to do than to read all of them.
+ */
+export const looksBackMs = 60 * 60_000;
+
+/** Each lost delivery costs a call. What is left comes with the next look. */
+export const mostReadOfARound = 30;
+
+/** One for each organization, mostly one in all. One that was deleted at GitHub is asked about until then. */
+export const mostHooks = 20;
+export const hookForgottenMs = 24 * 60 * 60_000;

@@ -28,6 +28,7 @@ function setUp(port: number, environment?: string) {
 		port,
 		environment,
 		readSecret: async () => state.data,
+		account: async () => ({ kind: 'credentials-missing', detail: 'none' }),
 	});
 	const stop = new AbortController();
 	return { world, clock, state, stop, running: events.run(stop.signal), get: () => get(port) };

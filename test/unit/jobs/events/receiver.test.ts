@@ -5,9 +5,16 @@ import { type AddressInfo, connect } from 'node:net';
 import { sign } from '@octokit/webhooks-methods';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
+import type { Hook } from '../../../../admission/github/deliveries.ts';
 import { createReceiver } from '../../../../admission/jobs/events/receiver.ts';
 import type { JobEvent } from '../../../../admission/jobs/events/rules/delivery.ts';
-import { largestBodyBytes, mostAtOnce, mostWaiting } from '../../../../admission/jobs/events/rules/policy.ts';
+import {
+	largestBodyBytes,
+	mostAtOnce,
+	mostConnections,
+	mostUnverifiedBytes,
+	mostWaiting,
+} from '../../../../admission/jobs/events/rules/policy.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { systemClock } from '../../../../admission/kube/clock.ts';
 import { type EventResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
@@ -31,6 +38,7 @@ async function receiver(options: { secrets?: string[]; newest?: string[] } = {})
 	const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
 	const metrics = new Metrics();
 	const heard: JobEvent[] = [];
+	const hooks: Hook[] = [];
 	const state: { hear: (event: JobEvent) => Promise<EventResult> } = { hear: async () => 'written' };
 	const made = createReceiver({
 		secrets: { current: async () => secrets, newest: async () => newest },
@@ -38,6 +46,7 @@ async function receiver(options: { secrets?: string[]; newest?: string[] } = {})
 			heard.push(event);
 			return state.hear(event);
 		},
+		heardOf: (hook) => void hooks.push(hook),
 		clock: systemClock,
 		metrics,
 		log,
@@ -79,6 +88,8 @@ async function receiver(options: { secrets?: string[]; newest?: string[] } = {})
 			'content-type': 'application/json',
 			'x-github-event': event,
 			'x-github-delivery': delivery,
+			'x-github-hook-id': '5',
+			'x-github-hook-installation-target-type': 'organization',
 			'x-hub-signature-256': await sign(by, text),
 		};
 		return send('POST', headers, text, path);
@@ -91,7 +102,7 @@ async function receiver(options: { secrets?: string[]; newest?: string[] } = {})
 		made.server.close();
 		made.server.closeAllConnections();
 	};
-	return { ...made, port, send, deliver, heard, state, lines, counted, close };
+	return { ...made, port, send, deliver, heard, hooks, state, lines, counted, close };
 }
 
 test('an event is heard, at any path, and answered when it is written', async () => {
@@ -101,6 +112,18 @@ test('an event is heard, at any path, and answered when it is written', async ()
 	assert.is(heard.length, 4);
 	assert.is(heard[0]?.word.key, '7');
 	assert.is(await counted('written'), 4);
+	close();
+});
+
+test('the webhook of what GitHub has signed is told, that of a ping too, and of nothing else', async () => {
+	const { deliver, hooks, close } = await receiver();
+	const hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
+	await deliver();
+	await deliver(payload(), { event: 'ping' });
+	assert.equal(hooks, [hook, hook]);
+	await deliver(payload(), { by: 'guessed' });
+	await deliver('{');
+	assert.is(hooks.length, 2);
 	close();
 });
 
@@ -264,6 +287,47 @@ test('over 1 MiB: 413, whether it is announced or not; just below is read', asyn
 	const padding = 'x'.repeat(largestBodyBytes - 5_000);
 	assert.is((await deliver(payload({ rest: { padding } }))).status, 200);
 	assert.is(await counted('too-large'), 2);
+	close();
+});
+
+test('bodies that nobody has vouched for fill 8 MiB at most: 503, and it is free again when they are gone', async () => {
+	const { port, deliver, counted, close } = await receiver();
+	const half = Buffer.alloc(largestBodyBytes - 1_000, 'x');
+	const open = () => {
+		const socket = connect(port, '127.0.0.1');
+		socket.on('error', () => {});
+		socket.write(
+			`POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: ${largestBodyBytes}\r\n\r\n`,
+		);
+		socket.write(half);
+		return socket;
+	};
+	const sockets = Array.from({ length: 12 }, open);
+	while ((await counted('overloaded')) < 12 - mostUnverifiedBytes / largestBodyBytes)
+		await systemClock.sleep(5);
+	for (const socket of sockets) socket.destroy();
+	while ((await counted('unreadable')) < 8) await systemClock.sleep(5);
+	assert.is((await deliver()).status, 200);
+	close();
+});
+
+test('more connections than are accepted: those that are open are answered, and later ones again', async () => {
+	const { port, deliver, close } = await receiver();
+	const sockets = Array.from({ length: mostConnections + 20 }, () => connect(port, '127.0.0.1'));
+	for (const socket of sockets) socket.on('error', () => {}).resume();
+	const closed = () => sockets.filter((socket) => socket.closed).length;
+	while (closed() < 20) await systemClock.sleep(5);
+	const [first] = sockets.filter((socket) => !socket.closed);
+	first?.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+	const [answer] = (await once(first!, 'data')) as [Buffer];
+	assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
+	for (const socket of sockets) socket.destroy();
+	let status = 0;
+	while (status !== 200)
+		status = await deliver().then(
+			(done) => done.status,
+			() => 0,
+		);
 	close();
 });
 

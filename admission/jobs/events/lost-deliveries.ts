@@ -1,0 +1,128 @@
+import {
+	deliveredPayload,
+	type FailedDelivery,
+	failedDeliveries,
+	type Hook,
+	ownerOf,
+} from '../../github/deliveries.ts';
+import { notVisible } from '../../github/policy.ts';
+import type { CredentialsMissing, Read } from '../../github/types.ts';
+import type { Clock } from '../../kube/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
+import { Refused } from '../body.ts';
+import { toRead } from './rules/lost.ts';
+import { hookForgottenMs, looksBackMs, lostEveryMs, mostHooks } from './rules/policy.ts';
+
+export interface LostDeliveriesOptions {
+	/** The server's own account at GitHub. */
+	account: () => Promise<{ read: Read } | CredentialsMissing>;
+	/** As the port takes a delivery. @throws if it could not be written */
+	take: (event: string, payload: unknown) => Promise<EventResult>;
+	clock: Clock;
+	metrics: Metrics;
+	log: Log;
+}
+
+interface Known {
+	hook: Hook;
+	/** When it was last heard of, ms since the epoch. */
+	heardMs: number;
+	/** Not asked about before: GitHub does not show its deliveries. */
+	notBeforeMs: number;
+	/** Guids of deliveries that were read, and when they were delivered, ms since the epoch: those of `looksBackMs`. */
+	done: Map<string, number>;
+}
+
+/**
+ * Finds deliveries that no replica could be reached for, or could write down: GitHub sends nothing again by itself, but
+ * keeps a list. Each replica looks through the lists of the webhooks that it has heard of itself. It has no need to know
+ * what others know, and a hook whose deliveries all come to one replica is not forgotten.
+ */
+export class LostDeliveries {
+	readonly #options: LostDeliveriesOptions;
+	/** By id and owner, the longest unheard first: at most `mostHooks`, for `hookForgottenMs` each. */
+	readonly #hooks = new Map<string, Known>();
+
+	constructor(options: LostDeliveriesOptions) {
+		this.#options = options;
+	}
+
+	/** A verified delivery came from this webhook. */
+	heard(hook: Hook): void {
+		const key = `${hook.id} ${ownerOf(hook)}`.toLowerCase();
+		const known = this.#hooks.get(key) ?? { hook, heardMs: 0, notBeforeMs: 0, done: new Map() };
+		known.heardMs = this.#options.clock.now();
+		this.#hooks.delete(key);
+		const [oldest = ''] = this.#hooks.keys();
+		if (this.#hooks.size >= mostHooks) this.#hooks.delete(oldest);
+		this.#hooks.set(key, known);
+	}
+
+	/** Looks for them once a minute, until `signal`. */
+	async run(signal: AbortSignal): Promise<void> {
+		const { clock, log } = this.#options;
+		while (!signal.aborted) {
+			// Not all replicas at the same moment.
+			await clock.sleep(lostEveryMs * (0.9 + 0.2 * clock.random()), signal);
+			for (const [key, known] of this.#hooks) {
+				if (signal.aborted) return;
+				const nowMs = clock.now();
+				if (nowMs - known.heardMs > hookForgottenMs) this.#hooks.delete(key);
+				else if (nowMs >= known.notBeforeMs)
+					await this.#look(known, signal).catch((error: unknown) =>
+						log.warn({ error: String(error), hook: known.hook.id }, 'lost events could not be written'),
+					);
+			}
+		}
+	}
+
+	/** @throws what made it impossible to write one: it is tried again with the next look */
+	async #look(known: Known, signal: AbortSignal): Promise<void> {
+		const { clock, metrics, log } = this.#options;
+		const account = await this.#options.account();
+		if ('kind' in account) return; // told where the server's credentials are looked after
+		const sinceMs = clock.now() - looksBackMs;
+		const { hook, done } = known;
+		const failed = await failedDeliveries(account.read, hook, sinceMs, { signal });
+		if (!Array.isArray(failed)) {
+			if (failed.kind === 'not-visible') this.#hide(known);
+			return; // trouble is told where the budget is looked after
+		}
+		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
+		for (const delivery of toRead(failed, done)) {
+			const result = await this.#read(account.read, hook, delivery, signal);
+			if (result === 'trouble') return;
+			done.set(delivery.guid, delivery.atMs);
+			metrics.event(result);
+			log.info({ hook: hook.id, delivery: delivery.guid, result }, 'lost event found');
+		}
+	}
+
+	async #read(
+		read: Read,
+		hook: Hook,
+		{ id, event }: FailedDelivery,
+		signal: AbortSignal,
+	): Promise<EventResult | 'trouble'> {
+		const answer = await deliveredPayload(read, hook, id, { signal });
+		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'trouble';
+		try {
+			return await this.#options.take(event, answer.payload);
+		} catch (error) {
+			if (error instanceof Refused && error.status === 400) return 'unreadable';
+			this.#options.metrics.event('failed');
+			throw error;
+		}
+	}
+
+	#hide(known: Known): void {
+		const { clock, log } = this.#options;
+		if (known.notBeforeMs === 0)
+			log.warn(
+				{ hook: known.hook.id, of: ownerOf(known.hook) },
+				'lost events are not found: GitHub does not show the deliveries of this webhook to the credential, which needs "Webhooks" read (classic token: admin:org_hook, or admin:repo_hook), or has to be that of the App itself',
+			);
+		known.notBeforeMs = clock.now() + notVisible.againMs;
+	}
+}

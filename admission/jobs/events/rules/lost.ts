@@ -1,0 +1,47 @@
+import type { FailedDelivery, Hook } from '../../../github/deliveries.ts';
+import { scopeFromPath } from '../../../runner/scope.ts';
+import { mostReadOfARound } from './policy.ts';
+
+/**
+ * The webhook that a verified delivery came from; undefined where it has no list of deliveries that could be read (an
+ * enterprise's). Its headers are not signed: they can lead to another webhook of the owner that the payload names.
+ */
+export function hookOf(header: (name: string) => string | undefined, payload: unknown): Hook | undefined {
+	const id = Number(header('x-github-hook-id'));
+	if (!Number.isSafeInteger(id) || id <= 0) return undefined;
+	const { organization, repository } = fieldsOf(payload);
+	const names = {
+		organization: fieldsOf(organization).login,
+		repository: fieldsOf(repository).full_name,
+	};
+	const kind = header('x-github-hook-installation-target-type');
+	if (kind === 'integration') return { id, owner: { kind: 'app' } };
+	if (kind !== 'organization' && kind !== 'repository') return undefined;
+	const name = names[kind];
+	const scope = typeof name === 'string' ? scopeFromPath(name) : undefined;
+	return scope?.kind === kind ? { id, owner: scope } : undefined;
+}
+
+/**
+ * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,
+ * by the same guid; one that was sent again and then heard stands there still, and to hear it twice has no effect.
+ *
+ * @param done guids of those that were read
+ */
+export function toRead(
+	failed: readonly FailedDelivery[],
+	done: { has(guid: string): boolean },
+): FailedDelivery[] {
+	const newest = new Map<string, FailedDelivery>();
+	for (const delivery of failed) {
+		const { guid, event, action, atMs } = delivery;
+		const tells = event === 'workflow_job' && (action === 'in_progress' || action === 'completed');
+		if (!tells || done.has(guid)) continue;
+		const known = newest.get(guid);
+		if (!known || known.atMs < atMs) newest.set(guid, delivery);
+	}
+	return [...newest.values()].toSorted((one, other) => other.atMs - one.atMs).slice(0, mostReadOfARound);
+}
+
+const fieldsOf = (value: unknown): Record<string, unknown> =>
+	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

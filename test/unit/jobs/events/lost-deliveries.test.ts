@@ -1,0 +1,302 @@
+/** Deliveries that nobody heard, found in GitHub's list. */
+import * as assert from 'uvu/assert';
+import type { FailedDelivery, Hook } from '../../../../admission/github/deliveries.ts';
+import { notVisible } from '../../../../admission/github/policy.ts';
+import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
+import { Refused } from '../../../../admission/jobs/body.ts';
+import { LostDeliveries } from '../../../../admission/jobs/events/lost-deliveries.ts';
+import { hookOf, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
+import {
+	hookForgottenMs,
+	looksBackMs,
+	mostHooks,
+	mostReadOfARound,
+} from '../../../../admission/jobs/events/rules/policy.ts';
+import { KubeError } from '../../../../admission/kube/client.ts';
+import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { suite } from '../../../support/suite.ts';
+import { SimulatedClock } from '../../support/clock.ts';
+import { recordingLog } from '../../support/log.ts';
+import { payload } from './payload.ts';
+
+const test = suite('lost deliveries');
+
+const hook: Hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
+
+interface Stored {
+	id: number;
+	guid: string;
+	delivered_at: string;
+	event: string;
+	action: string | null;
+	payload: unknown;
+}
+
+/** GitHub's list of failed deliveries behind `read`, and a look once a minute. */
+function setUp() {
+	const clock = new SimulatedClock('2026-11-23T12:01:00Z');
+	const { log, lines } = recordingLog('debug');
+	const metrics = new Metrics();
+	const stored: Stored[] = [];
+	const calls: string[] = [];
+	const taken: unknown[] = [];
+	const state: {
+		answer: ReadOutcome | undefined;
+		account: 'there' | 'missing' | 'unreadable';
+		take: () => Promise<'written'>;
+	} = { answer: undefined, account: 'there', take: async () => 'written' };
+	const read: Read = async (_what, { route, parameters, endpoint }) => {
+		calls.push(`${endpoint} ${String(parameters.delivery_id ?? parameters.cursor ?? '')}`.trim());
+		assert.is(parameters.hook_id, hook.id);
+		assert.match(route, /^GET \/orgs\/\{org\}\/hooks\/\{hook_id\}\/deliveries/);
+		if (state.answer) return state.answer;
+		if (endpoint === 'get-delivery') {
+			const found = stored.find(({ id }) => id === parameters.delivery_id);
+			return found
+				? { kind: 'read', body: { ...found, request: { headers: {}, payload: found.payload } }, link: '' }
+				: { kind: 'not-visible' };
+		}
+		assert.is(parameters.status, 'failure');
+		const from = Number(parameters.cursor ?? 0);
+		const newest = stored.toSorted((one, other) => other.id - one.id);
+		const more = from + 100 < stored.length;
+		const link = `<https://api.github.com/orgs/octo-org/hooks/5/deliveries?status=failure&cursor=${from + 100}>; rel="next"`;
+		return { kind: 'read', body: newest.slice(from, from + 100), link: more ? link : '' };
+	};
+	const lost = new LostDeliveries({
+		account: async () => {
+			if (state.account === 'unreadable') throw new KubeError(500, 'InternalError', 'etcd is away');
+			return state.account === 'there' ? { read } : { kind: 'credentials-missing', detail: 'none' };
+		},
+		take: (event, body) => {
+			assert.is(event, 'workflow_job');
+			taken.push(body);
+			return state.take();
+		},
+		clock,
+		metrics,
+		log,
+	});
+	const fail = (id: number, change: Partial<Stored> = {}): number =>
+		stored.push({
+			id,
+			guid: `guid-${id}`,
+			delivered_at: new Date(clock.now()).toISOString(),
+			event: 'workflow_job',
+			action: 'in_progress',
+			payload: payload({ job: { id } }),
+			...change,
+		});
+	const stop = new AbortController();
+	const running = lost.run(stop.signal);
+	/** So many looks pass. */
+	const looks = (count: number) => clock.pass(count * 67_000);
+	const end = async () => {
+		stop.abort();
+		await running;
+		assert.is(clock.waiting, 0);
+	};
+	const count = (what: string) => calls.filter((call) => call.startsWith(what)).length;
+	const ids = () => taken.map((body) => (body as { workflow_job: { id: number } }).workflow_job.id);
+	return { clock, lost, state, stored, calls, taken, ids, lines, metrics, fail, looks, end, count };
+}
+
+test('nobody is asked before a webhook was heard of', async () => {
+	const { looks, calls, end } = setUp();
+	await looks(10);
+	assert.equal(calls, []);
+	await end();
+});
+
+test('what failed is read once, and heard as if it had come', async () => {
+	const { lost, fail, looks, calls, ids, lines, metrics, end } = setUp();
+	lost.heard(hook);
+	fail(11);
+	fail(12, { action: 'completed' });
+	await looks(1);
+	assert.equal(ids().toSorted(), [11, 12]);
+	assert.equal(calls.toSorted(), ['get-delivery 11', 'get-delivery 12', 'list-deliveries']);
+	assert.is(lines.filter((line) => line === 'info lost event found').length, 2);
+	assert.match(await metrics.registry.metrics(), 'runners_events_total{result="written"} 2');
+	await looks(5);
+	assert.is(calls.filter((call) => call.startsWith('get')).length, 2);
+	await end();
+});
+
+test('one call a minute while nothing is lost', async () => {
+	const { lost, clock, count, end } = setUp();
+	lost.heard(hook);
+	await clock.pass(60 * 60_000);
+	assert.ok(
+		count('list-deliveries') >= 54 && count('list-deliveries') <= 66,
+		String(count('list-deliveries')),
+	);
+	await end();
+});
+
+test('by guid, the newest: what was sent again and failed again is one delivery', async () => {
+	const { lost, fail, looks, calls, end, clock } = setUp();
+	lost.heard(hook);
+	fail(11, { guid: 'same' });
+	await clock.pass(1_000);
+	fail(12, { guid: 'same' });
+	await looks(3);
+	assert.equal(
+		calls.filter((call) => call.startsWith('get')),
+		['get-delivery 12'],
+	);
+	await end();
+});
+
+test('queued jobs, other events, and what is an hour old are not read', async () => {
+	const { lost, fail, looks, count, clock, end } = setUp();
+	lost.heard(hook);
+	fail(1, { action: 'queued' });
+	fail(2, { action: null });
+	fail(3, { event: 'push', action: null });
+	fail(4, { delivered_at: new Date(clock.now() - looksBackMs - 1_000).toISOString() });
+	for (const id of [null, 'x', 1.5, 2 ** 60] as never[]) fail(id);
+	fail(9, { delivered_at: 'yesterday' });
+	await looks(3);
+	assert.is(count('get'), 0);
+	await end();
+});
+
+test('hundreds: page by page, the newest first, and 30 at a time', async () => {
+	const { lost, fail, looks, ids, count, clock, end } = setUp();
+	lost.heard(hook);
+	for (let id = 1; id <= 250; id++) {
+		fail(id);
+		await clock.pass(10);
+	}
+	await looks(1);
+	assert.is(count('list-deliveries'), 3);
+	assert.equal(
+		ids(),
+		Array.from({ length: mostReadOfARound }, (_, index) => 250 - index),
+	);
+	await looks(9);
+	assert.is(new Set(ids()).size, 250);
+	assert.is(ids().length, 250);
+	await end();
+});
+
+test('what could not be written stays lost, and is tried again', async () => {
+	const { lost, fail, looks, state, taken, lines, end } = setUp();
+	lost.heard(hook);
+	fail(11);
+	state.take = async () => {
+		throw new KubeError(500, 'InternalError', 'etcd is away');
+	};
+	await looks(2);
+	assert.is(taken.length, 2);
+	assert.ok(lines.includes('warn lost events could not be written'));
+	state.take = async () => 'written';
+	await looks(2);
+	assert.is(taken.length, 3);
+	await end();
+});
+
+test('what can not be read as an event is not tried again', async () => {
+	const { lost, fail, looks, state, taken, end } = setUp();
+	lost.heard(hook);
+	fail(11);
+	state.take = async () => {
+		throw new Refused(400, 'no workflow_job event can be read in it');
+	};
+	await looks(4);
+	assert.is(taken.length, 1);
+	await end();
+});
+
+test('without the right to see them: told once, and asked again after 10 minutes', async () => {
+	const { lost, fail, looks, state, count, clock, lines, taken, end } = setUp();
+	lost.heard(hook);
+	fail(11, { delivered_at: new Date(clock.now() + 20 * 60_000).toISOString() });
+	state.answer = { kind: 'not-visible' };
+	await looks(1);
+	assert.is(count('list-deliveries'), 1);
+	await clock.pass(notVisible.againMs - 70_000);
+	assert.is(count('list-deliveries'), 1);
+	await looks(2);
+	assert.is(count('list-deliveries'), 2);
+	assert.is(lines.filter((line) => line.startsWith('warn lost events are not found')).length, 1);
+	state.answer = undefined;
+	await clock.pass(notVisible.againMs + 70_000);
+	assert.is(taken.length, 1);
+	await end();
+});
+
+test('trouble at GitHub, no credentials, an API server that is away: tried again with the next look', async () => {
+	const { lost, fail, looks, state, taken, end } = setUp();
+	lost.heard(hook);
+	fail(11);
+	state.answer = { kind: 'github-unavailable', detail: '502' };
+	await looks(2);
+	state.answer = { kind: 'read', body: { message: 'no list' }, link: '' };
+	await looks(1);
+	state.answer = undefined;
+	state.account = 'missing';
+	await looks(1);
+	state.account = 'unreadable';
+	await looks(1);
+	assert.is(taken.length, 0);
+	state.account = 'there';
+	await looks(1);
+	assert.is(taken.length, 1);
+	await end();
+});
+
+test('a webhook that is not heard of for a day is forgotten, and of many the longest unheard', async () => {
+	const { lost, clock, count, calls, end } = setUp();
+	for (let index = 0; index < 3 * mostHooks; index++)
+		lost.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } });
+	await clock.pass(67_000);
+	assert.is(count('list-deliveries'), mostHooks);
+	await clock.pass(hookForgottenMs);
+	calls.length = 0;
+	await clock.pass(10 * 67_000);
+	assert.equal(calls, []);
+	await end();
+});
+
+test('which webhook a delivery came from', () => {
+	const headers = (id: unknown, type: unknown) => (name: string) =>
+		({ 'x-github-hook-id': id, 'x-github-hook-installation-target-type': type })[name] as string | undefined;
+	assert.equal(hookOf(headers('5', 'organization'), payload()), hook);
+	assert.equal(hookOf(headers('6', 'repository'), payload()), {
+		id: 6,
+		owner: { kind: 'repository', owner: 'octo-org', name: 'app' },
+	});
+	assert.equal(hookOf(headers('7', 'integration'), payload()), { id: 7, owner: { kind: 'app' } });
+	for (const id of [undefined, '', '0', '-1', '1.5', 'x', '../7', String(2 ** 60)])
+		assert.is(hookOf(headers(id, 'organization'), payload()), undefined, String(id));
+	for (const type of [undefined, '', 'business', 'Organization'])
+		assert.is(hookOf(headers('5', type), payload()), undefined, String(type));
+	for (const login of [null, '', '..', 'a/b', 'octo org', 7])
+		assert.is(
+			hookOf(headers('5', 'organization'), payload({ rest: { organization: { login } } })),
+			undefined,
+			String(login),
+		);
+	for (const body of [null, [], 'text', 7, {}])
+		assert.is(hookOf(headers('5', 'repository'), body), undefined);
+});
+
+test('which are read: of those that tell something, each once', () => {
+	const failed = (id: number, change: Partial<FailedDelivery> = {}): FailedDelivery => ({
+		id,
+		guid: `guid-${id}`,
+		atMs: id,
+		event: 'workflow_job',
+		action: 'in_progress',
+		...change,
+	});
+	const read = (...list: FailedDelivery[]) => toRead(list, new Set(['guid-3'])).map(({ id }) => id);
+	assert.equal(read(failed(1), failed(2), failed(3)), [2, 1]);
+	assert.equal(read(failed(1, { guid: 'g' }), failed(5, { guid: 'g' }), failed(4, { guid: 'g' })), [5]);
+	assert.equal(read(failed(1, { action: 'queued' }), failed(2, { action: undefined })), []);
+	assert.equal(read(failed(1, { event: 'check_run', action: 'completed' })), []);
+});
+
+test.run();
