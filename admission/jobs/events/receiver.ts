@@ -13,6 +13,7 @@ import { hookOf } from './rules/lost.ts';
 import {
 	answerWithinMs,
 	headerWithinMs,
+	idleConnectionLastsMs,
 	largestBodyBytes,
 	mostAtOnce,
 	mostConnections,
@@ -126,6 +127,7 @@ export function createReceiver({ secrets, hear, heardOf, clock, metrics, log }: 
 	server.maxConnections = mostConnections;
 	server.headersTimeout = headerWithinMs;
 	server.requestTimeout = requestWithinMs;
+	server.keepAliveTimeout = idleConnectionLastsMs;
 
 	return {
 		server,

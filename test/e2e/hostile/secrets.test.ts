@@ -1,6 +1,8 @@
 /** After a run in which much happens and much goes wrong, no secret is in anything that anybody can read. */
 import { randomBytes } from 'node:crypto';
+import { sign } from '@octokit/webhooks-methods';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../cluster/free-port.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
@@ -16,6 +18,8 @@ interface Context {
 	rig: Rig;
 	plugin: Installed;
 	servers: ServerProcess[];
+	/** Where GitHub's events go. */
+	receivers: { port: number; secret: string }[];
 	/** Secrets that are neither in a Secret nor at GitHub. */
 	more: Record<string, string>;
 	/** What was printed, by who printed it. */
@@ -35,6 +39,7 @@ test.before(async (context) => {
 		}),
 		plugin: await installPlugin(),
 		servers: [],
+		receivers: [],
 		more: {},
 		printed: new Map(),
 		sets: [],
@@ -48,10 +53,18 @@ test.before(async (context) => {
 		GITHUB_APP_INSTALLATION_ID: String(app.installationId),
 		GITHUB_APP_PRIVATE_KEY: app.privateKey,
 	};
-	for (const format of ['json', 'text'])
+	const webhookSecret = `whs-${randomBytes(18).toString('hex')}`;
+	context.more['the secret of the webhook'] = webhookSecret;
+	for (const format of ['json', 'text']) {
+		const eventsPort = await freePort();
+		context.receivers.push({ port: eventsPort, secret: webhookSecret });
 		context.servers.push(
-			await rig.addServer({ env, args: ['--log-format', format, '--log-level', 'trace'] }),
+			await rig.addServer({
+				env: { ...env, GITHUB_WEBHOOK_SECRET_TOKEN: webhookSecret, EVENTS_PORT: `${eventsPort}` },
+				args: ['--log-format', format, '--log-level', 'trace'],
+			}),
 		);
+	}
 	await eventually('a replica leads', () =>
 		context.servers.some(({ log, noise }) =>
 			[...log.map(({ msg }) => msg), ...noise].some((line) => / leading|^leading/.test(line)),
@@ -107,6 +120,7 @@ test('a broad run: sets, deletions of all kinds, drains, break-glass, the plugin
 test('a run in which all goes wrong: bad credentials of every kind, a proxy that echoes the token, garbage at the port', async ({
 	rig,
 	servers,
+	receivers,
 	more,
 	printed,
 	privateKey,
@@ -160,6 +174,21 @@ test('a run in which all goes wrong: bad credentials of every kind, a proxy that
 			for (const path of ['/pods/delete', await knownPath(rig, '/pods/delete')])
 				print(printed, 'the webhook’s port', (await post(port, path, body)).text);
 	}
+	for (const { port, secret } of receivers)
+		for (const by of [secret, 'guessed'])
+			for (const body of [
+				garbage,
+				JSON.stringify({ action: 'in_progress', workflow_job: { name: garbage } }),
+			]) {
+				const headers = {
+					'x-github-event': 'workflow_job',
+					'x-github-delivery': garbage.replaceAll('\n', ' '),
+					'x-hub-signature-256': await sign(by, body),
+				};
+				const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, headers });
+				assert.is(answer.status, by === secret ? 400 : 401);
+				print(printed, 'the port for events', await answer.text());
+			}
 	// A server that can not start tells why.
 	const key = join(privateKey, privateKey);
 	await rig

@@ -102,6 +102,23 @@ test('in_progress: when it is answered the pod is busy, and names the job', asyn
 	assert.ok(Math.min(...tookMs) < 300, `${tookMs} ms`);
 });
 
+test('fifty at once: all are on their pods when they are answered', async ({ space }) => {
+	const names = Array.from({ length: 50 }, (_, index) => `many-${index}`);
+	await space.runners(names);
+	const startedMs = performance.now();
+	const tookMs = await Promise.all(
+		names.map(async (runner, index) => {
+			const repository = `${space.name}/app`;
+			assert.is(await deliver({ action: 'in_progress', runner, id: 1_000 + index, repository }), 200);
+			return performance.now() - startedMs;
+		}),
+	);
+	const [half, most] = [25, 47].map((index) => Math.round(tookMs.toSorted((a, b) => a - b)[index] ?? 0));
+	console.log(`fifty deliveries at once: p50 ${half} ms, p95 ${most} ms`);
+	const pods = await space.rig.pods(space.name);
+	assert.is(pods.filter(({ metadata }) => metadata.labels?.[busy.label] === 'true').length, 50);
+});
+
 test('a scale set runner, by the scope of its EphemeralRunner', async ({ space }) => {
 	await space.scaleSetRunners(['set-a']);
 	const said = { action: 'in_progress', runner: 'set-a', id: 7, repository: `${space.name}/app` } as const;

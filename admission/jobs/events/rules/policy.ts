@@ -27,6 +27,12 @@ export const answerWithinMs = 8_500;
 export const headerWithinMs = 4_000;
 export const requestWithinMs = 6_000;
 
+/**
+ * An idle connection is kept for longer than ingresses keep theirs (60 s for nginx): the one who closes must not be the one
+ * to whom an event may be on its way.
+ */
+export const idleConnectionLastsMs = 75_000;
+
 /** Of each status one line is logged in so long: strangers can send any number. */
 export const refusalLoggedEveryMs = 1_000;
 
