@@ -14,11 +14,11 @@ import {
 	type ScaleSetOptions,
 	scaleSetPod,
 } from '../sim/scale-set-pods.ts';
-import { type GitHub, type GitHubOptions, startGitHub } from '../sim/simulator.ts';
-import { type Balancer, startBalancer } from './balancer.ts';
+import { type GitHub, type GitHubOptions, type Scope, startGitHub, type Webhook } from '../sim/simulator.ts';
 import { Creator } from './create-objects.ts';
 import { eventually } from './eventually.ts';
 import { leads, type ServerOptions, type ServerProcess, startServer } from './server-process.ts';
+import { ServicePorts } from './service-ports.ts';
 
 /** What the rig needs of a cluster, its own or a given one. */
 export type RigCluster = Pick<
@@ -79,7 +79,7 @@ export class Rig<C extends RigCluster = Cluster> {
 	/** The kubeconfig that the servers run with: their service account's token. */
 	serverKubeconfig = '';
 	readonly #options: RigOptions;
-	#balancer: Balancer | undefined;
+	#ports: ServicePorts | undefined;
 
 	constructor(cluster: C, github: GitHub, options: RigOptions) {
 		this.cluster = cluster;
@@ -107,8 +107,8 @@ export class Rig<C extends RigCluster = Cluster> {
 
 	/** As a user installs it, whose server is outside of the cluster, but with webhooks that lead to our port. */
 	async #install(): Promise<void> {
-		this.#balancer = await startBalancer([]);
-		const { port } = this.#balancer;
+		this.#ports = await ServicePorts.open();
+		const port = this.#ports.webhooks;
 		const folder = join(this.cluster.folder, 'overlay');
 		await mkdir(folder, { recursive: true });
 		const manifests = (name: string) => relative(folder, join(project, 'manifests', name));
@@ -146,6 +146,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		const base = {
 			kubeconfig: this.serverKubeconfig,
 			githubUrl: this.github.url,
+			...(this.#ports ? { jobsUrl: this.#ports.jobsUrl } : {}),
 			...(this.#options.sets ? { controllers: '*' } : {}),
 		};
 		return startServer({ ...base, ...this.#options.server, ...options });
@@ -160,7 +161,7 @@ export class Rig<C extends RigCluster = Cluster> {
 	}
 
 	#balance(): void {
-		if (this.#balancer) this.#balancer.targets = this.servers.map((server) => server.port);
+		this.#ports?.lead(this.servers);
 	}
 
 	/** Resolves when the API server has caBundle and path, and a replica leads. */
@@ -175,6 +176,13 @@ export class Rig<C extends RigCluster = Cluster> {
 			});
 		}
 		await eventually('a replica leads', () => this.servers.some(leads));
+	}
+
+	/** GitHub's webhook for a scope leads to the replicas. They need `eventsSecret`. */
+	addWebhook(scope: Scope): Webhook {
+		const secret = this.#options.server?.eventsSecret;
+		if (!this.#ports || secret === undefined) throw new Error('the servers of this rig receive no events');
+		return this.github.addWebhook({ url: this.#ports.eventsUrl, secret, scope });
 	}
 
 	/** kubectl that must succeed. */
@@ -255,7 +263,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		this.agents?.stop();
 		this.kube.stop();
 		await Promise.all(this.servers.map((server) => server.stop()));
-		await this.#balancer?.stop();
+		await this.#ports?.stop();
 		await Promise.all([this.cluster.stop(), this.github.stop()]);
 	}
 }

@@ -6,6 +6,9 @@ import { freePort } from '../cluster/free-port.ts';
 export interface ServerProcess {
 	port: number;
 	healthPort: number;
+	/** Of GitHub's events, open where `eventsSecret` is given; of job hooks. */
+	eventsPort: number;
+	jobsPort: number;
 	pid: number;
 	/** Every log line so far, parsed. */
 	log: LogLine[];
@@ -36,6 +39,10 @@ export interface ServerOptions {
 	/** Default GITHUB_TOKEN=test-token. With PORT it serves there, else on a free port. */
 	env?: Record<string, string>;
 	args?: string[];
+	/** Of GitHub's webhooks; without one its events are not received. */
+	eventsSecret?: string;
+	/** Where the job hooks in the pods reach the server. */
+	jobsUrl?: string;
 	/** Another build than dist/runners-admission. */
 	bin?: string;
 	/** --controllers; default `deletion`: the guard alone. */
@@ -51,7 +58,12 @@ const readyWithinMs = 30_000;
 /** Starts dist/runners-admission as a person would, on free ports, and waits until it is ready. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
 	const given = options.env?.PORT;
-	const [port, healthPort] = await Promise.all([given ? Number(given) : freePort(), freePort()]);
+	const [port, healthPort, eventsPort, jobsPort] = await Promise.all([
+		given ? Number(given) : freePort(),
+		freePort(),
+		freePort(),
+		freePort(),
+	]);
 	const args = [
 		...['--kubeconfig', options.kubeconfig, '--health-port', `${healthPort}`],
 		...(given ? [] : ['--port', `${port}`]),
@@ -72,10 +84,14 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 	const env = {
 		PATH: process.env.PATH ?? '',
 		HOME: process.env.HOME ?? '',
+		EVENTS_PORT: String(eventsPort),
+		JOBS_PORT: String(jobsPort),
+		...(options.eventsSecret === undefined ? {} : { GITHUB_WEBHOOK_SECRET_TOKEN: options.eventsSecret }),
+		...(options.jobsUrl === undefined ? {} : { JOBS_URL: options.jobsUrl }),
 		...(options.env ?? { GITHUB_TOKEN: 'test-token' }),
 	};
 	const child = spawn(bin, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
-	const server = watch(child, port, healthPort);
+	const server = watch(child, { port, healthPort, eventsPort, jobsPort });
 	const deadline = Date.now() + readyWithinMs;
 	while (!(await answers(healthPort))) {
 		if (child.exitCode !== null || Date.now() > deadline) {
@@ -88,7 +104,9 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 	return server;
 }
 
-function watch(child: ChildProcess, port: number, healthPort: number): ServerProcess {
+type Ports = Pick<ServerProcess, 'port' | 'healthPort' | 'eventsPort' | 'jobsPort'>;
+
+function watch(child: ChildProcess, ports: Ports): ServerProcess {
 	const log: LogLine[] = [];
 	const noise: string[] = [];
 	let rest = '';
@@ -108,14 +126,13 @@ function watch(child: ChildProcess, port: number, healthPort: number): ServerPro
 	process.once('exit', endWithUs);
 	void exited.then(() => process.off('exit', endWithUs));
 	return {
-		port,
-		healthPort,
+		...ports,
 		pid: child.pid ?? 0,
 		log,
 		noise,
 		exited,
 		signal: (name) => void child.kill(name),
-		metrics: async () => (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text(),
+		metrics: async () => (await fetch(`http://127.0.0.1:${ports.healthPort}/metrics`)).text(),
 		async rssMiB() {
 			const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
 			return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Cluster } from '../cluster/cluster.ts';
 import { KubeError } from '../sim/kube.ts';
 import type { RunnerAgents } from '../sim/runner-agents.ts';
-import type { FaultHandle, GitHub } from '../sim/simulator.ts';
+import type { FaultHandle, GitHub, Webhook } from '../sim/simulator.ts';
 import { type Rig, type RigOptions, startRig } from './rig.ts';
 
 /** As GKE has it: pods of the system's priorities only where a quota admits them. */
@@ -21,10 +21,15 @@ export type StageName = 'guard' | 'sets' | 'bare' | 'replicas';
 export const nodeController = 'system:serviceaccount:kube-system:node-controller';
 export const scheduler = 'system:kube-scheduler';
 
+const eventsSecret = 'the secret of the stage';
+
 const options: Record<StageName, RigOptions> = {
-	guard: { cluster: { audit: { users: [nodeController, scheduler], verbs: ['delete'] } } },
-	sets: { sets: true },
-	replicas: { replicas: 2, server: { args: ['--shutdown-delay-seconds', '1'] } },
+	guard: {
+		cluster: { audit: { users: [nodeController, scheduler], verbs: ['delete'] } },
+		server: { eventsSecret },
+	},
+	sets: { sets: true, server: { eventsSecret } },
+	replicas: { replicas: 2, server: { eventsSecret, args: ['--shutdown-delay-seconds', '1'] } },
 	bare: {
 		bare: true,
 		cluster: { args: { 'kube-apiserver': [`--admission-control-config-file=${limitedPriorities}`] } },
@@ -98,12 +103,18 @@ function view(name: StageName, stage: Stage): Rig {
 		...(alone ? {} : { killApiServer: notShared, startApiServer: notShared }),
 		stop: notShared,
 	});
+	const webhooks: Webhook[] = [];
 	let stopped = false;
 	const own: Partial<Rig> = {
 		cluster,
 		github,
 		agents,
 		owns,
+		addWebhook(scope) {
+			const hook = rig.addWebhook(scope);
+			webhooks.push(hook);
+			return hook;
+		},
 		logs(matches) {
 			const namespaces = others();
 			return rig.servers.flatMap((server) =>
@@ -120,6 +131,7 @@ function view(name: StageName, stage: Stage): Rig {
 			if (stopped) return;
 			stopped = true;
 			github.clearFaults();
+			for (const hook of webhooks) hook.stop();
 			agents.stop();
 			if (name === 'bare') await clear(rig, [...owners.keys()].filter(owns));
 			if (--stage.users > 0 || kept) return;
