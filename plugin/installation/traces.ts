@@ -23,6 +23,7 @@ const ours: readonly string[] = [
 	identityProof,
 	busy.since,
 	busy.job,
+	busy.claims,
 	busy.marks,
 	breakGlass,
 ];

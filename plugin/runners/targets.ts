@@ -27,11 +27,12 @@ export function bareName(word: string): string {
 	return name;
 }
 
-/** The runners that a command line names, by name. */
+/** The runners that a command line names, by name. `isMeant`: which pods may be named. */
 export async function namedRunners(
 	client: KubeClient,
 	words: string[],
 	ignoreNotFound: boolean,
+	isMeant: (pod: Pod) => boolean = isRunnerPod,
 ): Promise<Targets> {
 	const targets: Targets = { pods: [], errors: [] };
 	const names = [...new Set(words.map(bareName))];
@@ -44,7 +45,7 @@ export async function namedRunners(
 	for (const answer of answers) {
 		if (answer instanceof ApiError) {
 			if (!ignoreNotFound || !isNotFound(answer)) targets.errors.push(toCliError(answer));
-		} else if (isRunnerPod(answer)) targets.pods.push(answer);
+		} else if (isMeant(answer)) targets.pods.push(answer);
 		else targets.errors.push(usageError(`pod "${answer.metadata.name}" is not a runner; use kubectl for it`));
 	}
 	return targets;

@@ -22,8 +22,8 @@ const layers: readonly (readonly string[])[] = [
 	['main.ts'],
 ];
 
-/** Code that decides on plain data: the time and everything random is passed in. */
-const pure = /^admission\/(api|runner|[^/]+\/rules)\//;
+/** Code that decides on plain data: the time and everything random is passed in. The text of a script is none. */
+const pure = /^admission\/(?!jobs\/hooks\/rules\/script\.ts$)(api|runner|[^/]+(?:\/[^/]+)?\/rules)\//;
 const impure =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;
 

@@ -2,6 +2,8 @@ import { progress as keys, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { podPath } from '../../../admission/api/paths.ts';
 import { printable } from '../../../admission/api/printable.ts';
+import { isJobPod } from '../../../admission/runner/job-pod.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { CliError, exitCode, isCliError, usageError } from '../../errors.ts';
@@ -11,6 +13,7 @@ import { mapLimited } from '../../kube/limited.ts';
 import { despiteOtherWriters } from '../../kube/other-writers.ts';
 import { getPod } from '../../kube/pods.ts';
 import { print } from '../../print/out.ts';
+import { jobPodRecord } from '../../runners/job-pods.ts';
 import { readPod } from '../../runners/read.ts';
 import { deletionRecord, isTerminating } from '../../runners/state.ts';
 import { namedRunners, printErrors, toCliError } from '../../runners/targets.ts';
@@ -29,7 +32,12 @@ export const cancel = defineVerb({
 	run: async (words, flags) => {
 		if (words.length === 0) throw usageError('name the pods whose deletion is to be cancelled');
 		const client = await connect(flags);
-		const { pods, errors } = await namedRunners(client, words, false);
+		const { pods, errors } = await namedRunners(
+			client,
+			words,
+			false,
+			(pod) => isRunnerPod(pod) || isJobPod(pod),
+		);
 		const results = await mapLimited(pods, (pod) =>
 			cancelDeletion(client, pod).catch((error: unknown) => toCliError(error)),
 		);
@@ -48,7 +56,7 @@ function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 	return despiteOtherWriters(
 		seen,
 		async (pod) => {
-			const recorded = deletionRecord(pod);
+			const recorded = deletionRecord(pod) ?? jobPodRecord(pod);
 			refuseIfTooLate(pod);
 			if (!recorded) return `pod/${name} has no recorded deletion`;
 			await removeRecord(client, pod);

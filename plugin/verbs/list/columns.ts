@@ -1,9 +1,11 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
-import { progress } from '../../../admission/api/keys.ts';
+import { progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
+import { isJobPod } from '../../../admission/runner/job-pod.ts';
 import { ageSince } from '../../print/age.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
+import { jobPodJob, jobPodState } from '../../runners/job-pods.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';
 
@@ -23,6 +25,7 @@ export function header(choice: ColumnChoice): string[] {
 /** One runner as a row under `header`. `state` is shown in place of the pod's own: for one that is gone. */
 export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
 	const runner = readPod(pod);
+	if (!runner && isJobPod(pod)) return jobPodRow(pod, choice, nowMs, state);
 	const job = jobOf(pod, runner);
 	const cells = [
 		pod.metadata.name,
@@ -41,6 +44,22 @@ export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: strin
 		);
 	}
 	return choice.namespace ? [pod.metadata.namespace ?? '', ...cells] : cells;
+}
+
+/** The pod of a runner's job, under its runner. */
+function jobPodRow(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
+	const { name, namespace = '', creationTimestamp, annotations = {} } = pod.metadata;
+	const cells = [
+		`└─ ${name}`,
+		none,
+		state ?? jobPodState(pod),
+		printable(jobPodJob(pod) ?? none),
+		none,
+		pod.spec?.nodeName ?? none,
+		ageSince(creationTimestamp, nowMs),
+	];
+	if (choice.wide) cells.push(none, none, printable(annotations[record.requestedBy] ?? none));
+	return choice.namespace ? [namespace, ...cells] : cells;
 }
 
 /** `<unknown>`: the runner is busy, but it is not known with which job. */

@@ -10,6 +10,7 @@ import { listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
 import { shownObjects, toJson } from '../../print/objects.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
+import { withJobPods } from '../../runners/job-pods.ts';
 import { getRunner } from '../../runners/targets.ts';
 import { resourceWord } from '../../sets/names.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
@@ -43,7 +44,8 @@ export const defineList = (second?: SecondBundle): Verb =>
 			'STATE is pending (no node yet), starting, idle, busy (runs a job), draining (its deletion is asked for or',
 			'under way), stopped, or unknown (it runs, but the server has not said whether it is busy).',
 			'JOB is <unknown> if a runner is busy and the name of its job is not known.',
-			'Pods that are not runners are not shown.',
+			'The pod in which a runner runs its job (containerMode kubernetes) stands under its runner, in the table only:',
+			'pending, starting, running, draining or stopped. Other pods are not shown.',
 			'"list sets" shows RunnerSets and RunnerDeployments: how many runners are wanted, exist, are idle, are busy, and',
 			'are busy but leave after their job. To list a pod that is called "sets", name it pod/sets.',
 		].join('\n'),
@@ -104,7 +106,13 @@ export const defineList = (second?: SecondBundle): Verb =>
 
 			const runners = await fetchRunners(client, query, words);
 			if (runners.length === 0) return nothingFound(query);
-			if (format === 'name') print(runners.map((pod) => `pod/${pod.metadata.name}\n`).join(''));
+			if (format === 'name')
+				print(
+					runners
+						.filter(isRunnerPod)
+						.map((pod) => `pod/${pod.metadata.name}\n`)
+						.join(''),
+				);
 			else print(runnerTable(runners, choice, flags.noHeaders !== true, Date.now()));
 			return exitCode.done;
 		},
@@ -133,7 +141,7 @@ export function runnerTable(
 }
 
 async function fetchRunners(client: KubeClient, query: PodQuery, names: string[]): Promise<Pod[]> {
-	if (names.length === 0) return (await listPods(client, query)).pods.filter(isRunnerPod);
+	if (names.length === 0) return withJobPods((await listPods(client, query)).pods);
 	return Promise.all(names.map((name) => getRunner(client, name)));
 }
 

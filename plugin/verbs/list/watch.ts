@@ -1,4 +1,5 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { isJobPod } from '../../../admission/runner/job-pod.ts';
 import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { exitCode } from '../../errors.ts';
@@ -18,7 +19,8 @@ export async function watchRunners(
 ): Promise<number> {
 	const rows = new WatchedRows(header(options), options.headers);
 	const interrupt = untilInterrupted();
-	const isMeant = (pod: Pod) => isRunnerPod(pod) && (names.size === 0 || names.has(pod.metadata.name));
+	const isMeant = (pod: Pod) =>
+		(isRunnerPod(pod) || isJobPod(pod)) && (names.size === 0 || names.has(pod.metadata.name));
 	const uid = (pod: Pod) => pod.metadata.uid ?? '';
 	await followPods(
 		client,

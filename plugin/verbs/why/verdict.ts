@@ -21,8 +21,17 @@ export interface Verdict {
 	next: string;
 }
 
-/** Asks by a dry-run DELETE, which changes nothing. Throws what concerns the asker: no such pod, no permission. */
-export async function askVerdict(client: KubeClient, pod: Pod, nowMs: number): Promise<Verdict> {
+/**
+ * Asks by a dry-run DELETE, which changes nothing. Throws what concerns the asker: no such pod, no permission.
+ *
+ * @param explain why the guard has allowed it: it does not say so in its answer
+ */
+export async function askVerdict(
+	client: KubeClient,
+	pod: Pod,
+	nowMs: number,
+	explain = () => whyAllowed(pod, nowMs),
+): Promise<Verdict> {
 	const { namespace = '', name } = pod.metadata;
 	try {
 		await client.call('DELETE', podPath(namespace, name), {
@@ -33,7 +42,7 @@ export async function askVerdict(client: KubeClient, pod: Pod, nowMs: number): P
 		if (!(error instanceof ApiError)) throw error;
 		return refused(error);
 	}
-	return allowed(pod, await guardPresence(client), nowMs);
+	return allowed(await guardPresence(client), explain);
 }
 
 export const notARunner: Verdict = {
@@ -67,7 +76,7 @@ function refused(error: ApiError): Verdict {
 	};
 }
 
-function allowed(pod: Pod, presence: GuardPresence, nowMs: number): Verdict {
+function allowed(presence: GuardPresence, explain: () => Omit<Verdict, 'verdict'>): Verdict {
 	if (presence === 'not-installed') {
 		return {
 			verdict: 'unguarded',
@@ -76,7 +85,7 @@ function allowed(pod: Pod, presence: GuardPresence, nowMs: number): Verdict {
 			next: 'it is deleted at once, and a job that it runs is stopped',
 		};
 	}
-	const { reason, message, next } = whyAllowed(pod, nowMs);
+	const { reason, message, next } = explain();
 	if (presence === 'installed') return { verdict: 'allowed', reason, message, next };
 	const doubt = 'whether a guard was asked is unknown, since you may not read webhook configurations';
 	return { verdict: 'allowed', reason, message: `${message} (${doubt})`, next };

@@ -17,6 +17,7 @@ import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, stateOf } from '../../runners/state.ts';
 import { bareName } from '../../runners/targets.ts';
+import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
 import { askVerdict, notARunner, type Verdict } from './verdict.ts';
 
 export const why = defineVerb({
@@ -26,7 +27,8 @@ export const why = defineVerb({
 	usage: 'why POD [-o json|yaml] [flags]',
 	description: [
 		'Asks the guard by a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
-		'request, follow, cancel or override its deletion. It needs the right to delete the pod.',
+		'request, follow, cancel or override its deletion. It needs the right to delete the pod. Of the pod in which a',
+		'runner runs its job (containerMode kubernetes) it says the same.',
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
@@ -47,6 +49,15 @@ export const why = defineVerb({
 		const client = await connect(flags);
 		const pod = await getPod(client, client.namespace, bareName(word));
 		const runner = readPod(pod);
+		const shownJobPod = runner ? undefined : await explainJobPod(client, pod);
+		if (shownJobPod) {
+			print(
+				format
+					? formatData(jobPodData(shownJobPod), format)
+					: jobPodText(shownJobPod, describeRecord(shownJobPod.jobPod, Date.now())),
+			);
+			return exitCode.done;
+		}
 		const verdict = runner ? await askVerdict(client, pod, Date.now()) : notARunner;
 		const shown = { pod, runner, verdict, nowMs: Date.now() };
 		print(format ? formatData(asData(shown), format) : asText(shown));
@@ -110,7 +121,7 @@ function describeJob({ pod, runner, nowMs }: Shown): string | undefined {
 	return `${job.name ?? 'which job is not known'}${age}`;
 }
 
-function describeRecord({ record }: RunnerPod, nowMs: number): string {
+function describeRecord({ record }: Pick<RunnerPod, 'record'>, nowMs: number): string {
 	if (!record) return 'no deletion is waiting';
 	const { options, requestedBy, requestedAt } = record;
 	return `${describeOptions(options)}, asked for by ${askerOf({ user: requestedBy, options })} ${ageSince(requestedAt, nowMs)} ago`;

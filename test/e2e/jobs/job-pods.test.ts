@@ -6,16 +6,21 @@ import { evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { stage } from '../../rig/stage.ts';
 import { jobPod } from '../../sim/job-pods.ts';
-import { Running } from '../support/plugin-process.ts';
+import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
 import { Space, says } from '../support/space.ts';
 import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
 
 interface Context extends WitnessContext {
+	plugin: Installed;
 	space: Space;
 }
 
 const test = witnessedTests<Context>('job pods', { prepare: () => stage('guard') });
 
+test.before(async (context) => {
+	context.plugin = await installPlugin();
+});
+test.after(({ plugin }) => plugin?.remove());
 test.before.each(async (context) => {
 	context.space = await Space.make(context.rig);
 });
@@ -84,6 +89,32 @@ test('kubectl delete, --force and an eviction: refused at once, recorded, and ca
 		await space.gone(`${name}-workflow`);
 	}
 	assert.equal(space.removals(), [], 'GitHub is asked nothing');
+});
+
+test('kubectl runners: list shows it under its runner, why explains, cancel takes the request back', async ({
+	rig,
+	plugin,
+	space,
+}) => {
+	await working(space, ['r1']);
+	const runners = async (...args: string[]) => {
+		const done = await plugin.run([...args, '-n', space.name], { KUBECONFIG: rig.cluster.kubeconfig });
+		assert.is(done.code, 0, done.stderr);
+		return done.stdout;
+	};
+	says(await runners('list', '--no-headers'), /^r1 .*\n└─ r1-workflow +<none> +running .*\n$/);
+	assert.is(await runners('list', '-o', 'name'), 'pod/r1\n');
+	const why = await runners('why', 'r1-workflow');
+	says(why, /^Deletion: +denied \(busy\)$/m);
+	says(why, /^Because: +it is a job pod of runner r1, which is busy/m);
+	assert.is((await space.annotations('r1-workflow'))[record.requestedBy], undefined, 'why records nothing');
+	await space.refused('r1-workflow', '--wait=false');
+	says(await runners('list', 'r1', '--no-headers'), /^r1 /);
+	says(await runners('why', 'r1-workflow'), /^To cancel: /m);
+	says(await runners('cancel', 'r1-workflow'), 'deletion cancelled');
+	assert.is((await space.annotations('r1-workflow'))[record.requestedBy], undefined);
+	await space.endJob('r1');
+	says(await runners('why', 'r1-workflow'), /^Deletion: +allowed \((runner-exited|runner-gone)\)$/m);
 });
 
 test('the runner cleans up after its job itself; another runner’s token of the same service account does not (A20)', async ({

@@ -3,7 +3,6 @@ import { worksBy } from '../../../jobs/rules/claims.ts';
 import type { LogWord } from '../../../jobs/rules/runner-log.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
-import type { AdmissionRequest } from '../../../webhook/review.ts';
 import { allow, deny, standingAnswer, type Verdict } from '../../rules/decide.ts';
 import { clockSkewMs } from '../../rules/policy.ts';
 
@@ -64,7 +63,13 @@ const isSame = (caller: BoundPod | undefined, { namespace, name, uid }: RunnerPo
 	caller?.namespace === namespace && caller.name === name && caller.uid === uid;
 
 /** The pod in which the caller runs, as the API server has read it from the caller's token; undefined: none. */
-export function boundPodOf({ username = '', extra }: AdmissionRequest['userInfo']): BoundPod | undefined {
+export function boundPodOf({
+	username = '',
+	extra,
+}: {
+	username?: string;
+	extra?: Record<string, string[]>;
+}): BoundPod | undefined {
 	const [, namespace] = /^system:serviceaccount:([^:]+):/.exec(username) ?? [];
 	const name = extra?.[boundPod.name]?.[0];
 	const uid = extra?.[boundPod.uid]?.[0];
