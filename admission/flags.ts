@@ -1,6 +1,7 @@
 import { cli } from 'cleye';
 import { type Controller, controllers as knownControllers } from './api/controllers.ts';
 import { durationMs } from './api/duration.ts';
+import { type JobHooksMode, jobHooksModes } from './api/job-hooks.ts';
 import { names } from './api/keys.ts';
 import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
 import { hostOf } from './runner/scope.ts';
@@ -13,6 +14,12 @@ export interface Settings {
 	healthPort: number;
 	/** Port of the receiver of GitHub's events; 0: there is none. */
 	eventsPort: number;
+	/** Port for the job hooks in runner pods; 0: there is none. */
+	jobsPort: number;
+	/** Where the hooks reach it, without a slash at its end. */
+	jobsUrl: string;
+	/** Which runner pods get hooks. */
+	jobHooks: JobHooksMode;
 	tls: { certFile: string; keyFile: string } | undefined;
 	/** Lifetimes of the certificates that the server issues itself. */
 	lifetimes: Lifetimes;
@@ -55,6 +62,20 @@ const flags = {
 		type: String,
 		description:
 			"Port for GitHub's workflow_job events, HTTP, open where a webhook secret is given; 0 is none (EVENTS_PORT; default 8000)",
+	},
+	jobsPort: {
+		type: String,
+		description:
+			'Port for the job hooks in runner pods, HTTPS with the same certificate; 0 is none (JOBS_PORT; default 9444)',
+	},
+	jobsUrl: {
+		type: String,
+		description: `Where job hooks reach that port (JOBS_URL; default https://${names.server}.NAMESPACE.svc:9444)`,
+		placeholder: 'URL',
+	},
+	jobHooks: {
+		type: String,
+		description: `Runner pods that get job hooks: ${jobHooksModes.join(', ')} (JOB_HOOKS; default sets, those of RunnerSets and RunnerDeployments)`,
 	},
 	tlsCertFile: {
 		type: String,
@@ -196,12 +217,20 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 			'--ca-validity is shorter than --cert-validity: a certificate can not outlive its CA',
 		);
 
+	const namespace = setting('namespace') ?? names.namespace;
+	const jobsUrl = (setting('jobsUrl') ?? `https://${names.server}.${namespace}.svc:9444`).replace(/\/*$/, '');
+	if (!URL.canParse(jobsUrl) || !/^https:\/\/[^?#@]+$/.test(jobsUrl))
+		throw new BadSetting(`--jobs-url: ${jobsUrl} is not an https URL`);
+
 	return {
 		// KUBECONFIG may be a list of files, which only the default loading understands.
 		kubeconfig: parsed.flags.kubeconfig || undefined,
 		port: number('port', 9443, 65_535),
 		healthPort: number('healthPort', 8081, 65_535),
 		eventsPort: number('eventsPort', 8000, 65_535),
+		jobsPort: number('jobsPort', 9444, 65_535),
+		jobsUrl,
+		jobHooks: choice('jobHooks', 'sets', jobHooksModes),
 		tls: certFile && keyFile ? { certFile, keyFile } : undefined,
 		lifetimes: { servingMs, authorityMs },
 		clientCaFile: setting('clientCaFile'),
@@ -210,7 +239,7 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 		controllers: [...new Set(controllers)],
 		runnerImage: setting('runnerImage') ?? defaultImages.runnerImage,
 		dockerImage: setting('dockerImage') ?? defaultImages.dockerImage,
-		namespace: setting('namespace') ?? names.namespace,
+		namespace,
 		githubSecret: setting('githubSecret') ?? names.credentialsSecret,
 		logLevel: choice('logLevel', 'info', levels),
 		logFormat: choice('logFormat', 'json', ['json', 'text']),

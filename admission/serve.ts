@@ -27,6 +27,7 @@ import { strangers } from './guard/strangers.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
 import { EventPort } from './jobs/events/port.ts';
+import { JobHooks } from './jobs/hooks/job-hooks.ts';
 import { readLog } from './jobs/read-log.ts';
 import { createKubeClient, type KubeClient, loadKubeConfig } from './kube/client.ts';
 import { type Clock, systemClock } from './kube/clock.ts';
@@ -91,7 +92,16 @@ async function compose({ settings, env, version, log }: Start) {
 	await callerPaths.start();
 	const certificate = tls
 		? await followFiles(tls, metrics, log)
-		: await manageCertificate({ client, namespace, configurations, lifetimes, clock, metrics, log });
+		: await manageCertificate({
+				client,
+				namespace,
+				hosts: [new URL(settings.jobsUrl).hostname],
+				configurations,
+				lifetimes,
+				clock,
+				metrics,
+				log,
+			});
 
 	const recovery = new Set<() => void>();
 	const replicas = new Replicas({
@@ -124,20 +134,27 @@ async function compose({ settings, env, version, log }: Start) {
 	const pods = new RunnerPods(client, signer, host, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const ports = createReleasePorts({ pods, accounts, signer, self, clock, background: background.add });
+	const hearing = { pods, sign: signer.signs, events, metrics, clock, log };
 	const eventPort = new EventPort({
+		...hearing,
 		port: settings.eventsPort,
 		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
 		readSecret: () => readSecret(client, namespace, settings.githubSecret),
 		account: () => accounts.resolve({ namespace }),
-		pods,
-		sign: signer.signs,
-		events,
-		metrics,
-		clock,
-		log,
+	});
+	const jobHooks = new JobHooks({
+		...hearing,
+		mode: settings.jobHooks,
+		port: settings.jobsPort,
+		url: settings.jobsUrl,
+		githubUrl: settings.githubUrl,
+		namespace,
+		client,
+		tls: certificate.current,
+		authorities: () => configurations.bundled,
 	});
 	const webhook = createWebhookServer({
-		...handlers({ client, user, signer, pods, ports, events, clock, metrics, log }, settings),
+		...handlers({ client, user, signer, pods, ports, events, clock, metrics, log }, settings, jobHooks),
 		callers,
 		tls: { ...certificate.current, clientCa },
 		now: clock.now,
@@ -158,6 +175,7 @@ async function compose({ settings, env, version, log }: Start) {
 		background,
 		recovery,
 		eventPort,
+		jobHooks,
 		webhook,
 		health,
 		state,
@@ -173,6 +191,7 @@ function handlers(
 		clock: Clock;
 	},
 	settings: Settings,
+	jobHooks: JobHooks,
 ): { handlers: Handlers; strangers: Handlers } {
 	const { client, user, signer, clock, log } = parts;
 	const forJobPods = {
@@ -190,7 +209,7 @@ function handlers(
 	// These have no effect and tell nobody more than the review itself contains.
 	const forEverybody = {
 		'/pods/update': (request: AdmissionRequest) => updatePods(request, user),
-		'/pods/create': createPods,
+		'/pods/create': (request: AdmissionRequest) => createPods(request, jobHooks.forSets),
 		'/sets/replicas': (request: AdmissionRequest) => setReplicas(request, clock.now()),
 	};
 	return {
@@ -221,7 +240,7 @@ async function run({
 	replicas,
 	...server
 }: Server): Promise<Loops> {
-	const { webhook, eventPort, health, state } = server;
+	const { webhook, eventPort, jobHooks, health, state } = server;
 	const { port, healthPort, namespace, controllers, runnerImage, dockerImage } = settings;
 	await Promise.all([listen(webhook.server, port), listen(health, healthPort)]);
 	// The loops outlive the signal to stop by the shutdown delay.
@@ -231,14 +250,19 @@ async function run({
 		namespace,
 		controllers,
 		templateDefaults: { runnerImage, dockerImage, githubUrl: settings.githubUrl },
+		hookAuthorities: jobHooks.authorities,
 		background: background.add,
 		onGitHubRecovered: (listener: () => void) => void recovery.add(listener),
 	};
 	const loops = Promise.all([
 		shared.webhookWatch.run(stop.signal),
 		callerPaths.run(stop.signal),
-		certificate.run(webhook.useCertificate, stop.signal),
+		certificate.run((pair) => {
+			webhook.useCertificate(pair);
+			jobHooks.useCertificate(pair);
+		}, stop.signal),
 		eventPort.run(stop.signal),
+		jobHooks.run(stop.signal),
 		runAsLeader(
 			{
 				...shared,

@@ -27,6 +27,8 @@ export interface ManagedOptions {
 	configurations: WebhookConfigurations;
 	/** Namespace of the Secret and the Service. */
 	namespace: string;
+	/** Further host names for which it must be valid. */
+	hosts?: readonly string[];
 	lifetimes: Lifetimes;
 	clock: Clock;
 	metrics: Metrics;
@@ -165,11 +167,10 @@ class ManagedCertificate implements CertificateSource {
 		);
 	}
 
-	/** Host names of the Service in the manifests, and of the Services in the webhook configurations. */
+	/** Host names of the Service in the manifests, of the Services in the webhook configurations, and of the job hooks. */
 	#hosts(): string[] {
-		return [
-			...new Set([`${names.server}.${this.#options.namespace}.svc`, ...this.#options.configurations.hosts]),
-		];
+		const { namespace, configurations, hosts = [] } = this.#options;
+		return [...new Set([`${names.server}.${namespace}.svc`, ...configurations.hosts, ...hosts])];
 	}
 
 	/** Carries the change out and writes the Secret, unless somebody else has written it since it was read. */

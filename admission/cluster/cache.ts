@@ -1,4 +1,13 @@
-import { arc, autoscalerMarks, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
+import {
+	arc,
+	autoscalerMarks,
+	breakGlass,
+	busy,
+	identityProof,
+	jobHooks,
+	progress,
+	record,
+} from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer } from '../kube/informer.ts';
@@ -57,6 +66,7 @@ const keptAnnotations: readonly string[] = [
 	busy.marks,
 	breakGlass,
 	identityProof,
+	jobHooks.authorities,
 	arc.credentialsSecret,
 	arc.runnerId,
 	arc.requestedAt,
@@ -73,7 +83,7 @@ function trimPod(pod: Pod): Pod | undefined {
 			...trimMetadata(metadata),
 			labels: metadata.labels,
 			annotations: Object.fromEntries(
-				keptAnnotations.flatMap((key) => (key in annotations ? [[key, annotations[key] ?? '']] : [])),
+				keptAnnotations.flatMap((key) => (key in annotations ? [[key, shared(annotations[key] ?? '')]] : [])),
 			),
 			creationTimestamp: metadata.creationTimestamp,
 			ownerReferences: metadata.ownerReferences,
@@ -92,6 +102,20 @@ function trimPod(pod: Pod): Pod | undefined {
 				.map(({ name, restartCount, state, lastState }) => ({ name, restartCount, state, lastState })),
 		},
 	};
+}
+
+/** Long texts that many pods have alike, the CAs of their job hooks: one copy of each is kept. */
+const texts = new Map<string, string>();
+const longText = 500;
+const mostTexts = 16;
+
+function shared(text: string): string {
+	if (text.length < longText) return text;
+	const known = texts.get(text);
+	if (known !== undefined) return known;
+	if (texts.size >= mostTexts) texts.clear();
+	texts.set(text, text);
+	return text;
 }
 
 function trimEphemeralRunner(runner: EphemeralRunner): EphemeralRunner {

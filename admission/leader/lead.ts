@@ -15,6 +15,7 @@ import { JobPodLoop } from '../guard/job-pods/job-pod-loop.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
+import { followAuthorities } from '../jobs/hooks/follow-authorities.ts';
 import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -48,6 +49,8 @@ export interface LeadDependencies {
 	/** The server's own namespace. */
 	namespace: string;
 	webhookWatch: WebhookWatch;
+	/** The CAs that job hooks are to trust, PEM. */
+	hookAuthorities: () => string;
 	self: string;
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
@@ -130,6 +133,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 			setsCache.run(controllers, signal),
 			busy.run(signal),
 			jobPods.run(signal),
+			followAuthorities({ cache, pods, authorities: dependencies.hookAuthorities, clock, log }, signal),
 			writeReports({ client, namespace: dependencies.namespace, facts: reportFacts, clock, log }, signal),
 		]);
 	} finally {

@@ -22,11 +22,16 @@ import { tokenSecretName } from './token-secret.ts';
  * - restartPolicy becomes Never: a StatefulSet accepts only Always, and an ephemeral runner that is restarted in place
  *   would register again under its old name.
  *
+ * - Job hooks, as `jobHooks` gives them (jobs/hooks).
+ *
  * Compatibility: the webhook has failurePolicy Fail, for pods with that label only. A runner pod made without this
  * would restart in place and have no token; the StatefulSet controller tries again. A pod that was made while the
  * webhook was not configured is found and replaced (sets/pod/injection.ts).
  */
-export function createPods(request: AdmissionRequest): AdmissionResponse {
+export function createPods(
+	request: AdmissionRequest,
+	jobHooks: (pod: Pod) => PatchOperation[] = () => [],
+): AdmissionResponse {
 	const pod = request.object as Pod;
 	const index = pod.spec?.containers?.findIndex(({ name }) => name === 'runner') ?? -1;
 	const container = pod.spec?.containers?.[index];
@@ -37,13 +42,14 @@ export function createPods(request: AdmissionRequest): AdmissionResponse {
 	const warnings: string[] = [];
 	const set = (variable: Variable) => operations.push(...setVariable(container, index, variable));
 	if (!container.env) operations.push({ op: 'add', path: `/spec/containers/${index}/env`, value: [] });
+	if (!pod.metadata.annotations) operations.push({ op: 'add', path: '/metadata/annotations', value: {} });
 	if (!isGiven(container, 'RUNNER_NAME')) set(nameVariable(pod.metadata.name));
 	if (!isGiven(container, 'RUNNER_TOKEN')) {
 		if (scope) {
 			const secret = tokenSecretName(scope, pod.metadata.annotations?.[arc.credentialsSecret]);
 			const secretKeyRef = { name: secret, key: tokenSecretKey };
 			set({ name: 'RUNNER_TOKEN', valueFrom: { secretKeyRef } });
-			operations.push(...annotate(pod, setKeys.tokenSecret, secret));
+			operations.push(annotate(setKeys.tokenSecret, secret));
 		} else {
 			warnings.push(
 				'the container runner has no RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE, so it gets no RUNNER_TOKEN and cannot register',
@@ -55,7 +61,20 @@ export function createPods(request: AdmissionRequest): AdmissionResponse {
 		operations.push({ op: 'add', path: `/metadata/labels/${pointer(busy.label)}`, value: 'unknown' });
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });
+	operations.push(...jobHooks(withLists(pod, container)));
 	return patched(request.uid, operations, warnings);
+}
+
+/** The pod as it is after the first operations: with the lists that they have made. */
+function withLists(pod: Pod, runner: Container): Pod {
+	const { metadata, spec } = pod;
+	const containers =
+		spec?.containers?.map((one) => (one === runner ? { ...one, env: one.env ?? [] } : one)) ?? [];
+	return {
+		...pod,
+		metadata: { ...metadata, annotations: metadata.annotations ?? {} },
+		spec: { ...spec, containers },
+	};
 }
 
 interface Variable {
@@ -80,7 +99,8 @@ function setVariable(container: Container, index: number, variable: Variable): P
 	];
 }
 
-function annotate(pod: Pod, key: string, value: string): PatchOperation[] {
-	const add: PatchOperation = { op: 'add', path: `/metadata/annotations/${pointer(key)}`, value };
-	return pod.metadata.annotations ? [add] : [{ op: 'add', path: '/metadata/annotations', value: {} }, add];
-}
+const annotate = (key: string, value: string): PatchOperation => ({
+	op: 'add',
+	path: `/metadata/annotations/${pointer(key)}`,
+	value,
+});

@@ -12,6 +12,19 @@ test('defaults', () => {
 		[9443, 8081, 8000, 'runners-system', 'https://api.github.com', 'info', 'json'],
 	);
 });
+test('job hooks: where they come in, how they get there, and who has them', () => {
+	const hooks = (argv: string[], env = {}) => {
+		const { jobsPort, jobsUrl, jobHooks } = read(argv, env);
+		return [jobsPort, jobsUrl, jobHooks];
+	};
+	assert.equal(hooks([]), [9444, 'https://runners-admission.runners-system.svc:9444', 'sets']);
+	assert.equal(hooks(['--namespace', 'n']), [9444, 'https://runners-admission.n.svc:9444', 'sets']);
+	const env = { JOBS_PORT: '0', JOBS_URL: 'https://hooks.example/base/', JOB_HOOKS: 'off' };
+	assert.equal(hooks([], env), [0, 'https://hooks.example/base', 'off']);
+	for (const url of ['http://h', 'h', 'https://h/?a', 'https://a:b@h', 'https://h#x'])
+		assert.throws(() => read(['--jobs-url', url]), /--jobs-url: .* is not an https URL/);
+	assert.throws(() => read(['--job-hooks', 'some']), /--job-hooks: some is not one of sets, all, off/);
+});
 test('the web address of GitHub follows from that of its API, unless it is given', () => {
 	for (const [api, web] of [
 		['https://api.github.com', 'https://github.com/'],

@@ -1,6 +1,8 @@
 import jsonpatch from 'jsonpatch';
 import * as assert from 'uvu/assert';
+import { jobHooks } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { injectHooks } from '../../../admission/jobs/hooks/rules/inject.ts';
 import { createPods } from '../../../admission/sets/inject-pods.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { suite } from '../../support/suite.ts';
@@ -8,7 +10,7 @@ import { suite } from '../../support/suite.ts';
 const test = suite('runner pods at creation');
 
 const inject = { 'actions-runner-controller/inject-registration-token': 'true' };
-const pod = (env: object[] | undefined, more: object = {}): Pod =>
+const pod = (env: object[] | undefined, more: { annotations?: object; labels?: object } = {}): Pod =>
 	({
 		metadata: { name: 'example-x7k2p-0', labels: inject, ...more },
 		spec: { restartPolicy: 'Always', containers: [{ name: 'docker' }, { name: 'runner', env }] },
@@ -70,6 +72,31 @@ test('a pod without a scope gets no token, and a warning', () => {
 test('a pod without the label, or without a runner, is left alone (A16)', () => {
 	const bare = pod([], { labels: {} });
 	assert.is(created(bare), bare);
+});
+
+test('job hooks come on top, whatever the pod lacks', () => {
+	const server = { url: 'https://hooks.example', authorities: 'PEM', address: undefined };
+	const hooked = (object: Pod): Pod => {
+		const request = { uid: 'u', operation: 'CREATE', userInfo: {}, object } as const;
+		const { patch } = createPods(request, (made) => injectHooks(made, server));
+		if (!patch) return object;
+		return jsonpatch.apply_patch(
+			structuredClone(object),
+			JSON.parse(Buffer.from(patch, 'base64').toString()),
+		) as Pod;
+	};
+	const image = 'ghcr.io/actions/actions-runner:1';
+	for (const env of [undefined, [], [{ name: 'RUNNER_ORG', value: 'octo-org' }]])
+		for (const more of [{}, { annotations: { a: 'b' } }]) {
+			const bare = pod(env, more);
+			for (const one of bare.spec?.containers ?? []) one.image = image;
+			const made = hooked(bare);
+			assert.ok(variable(made, 'RUNNER_NAME')?.value);
+			assert.ok(variable(made, 'ACTIONS_RUNNER_HOOK_JOB_COMPLETED')?.value);
+			assert.is(made.metadata.annotations?.[jobHooks.authorities], 'PEM');
+			assert.is(made.metadata.annotations?.a, more.annotations?.a);
+			assert.is(hooked(made), made, 'a second pass changes nothing');
+		}
 });
 
 test.run();
