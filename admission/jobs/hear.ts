@@ -30,7 +30,7 @@ const tries = 10;
  *
  * A job that started after GitHub had said that the runner is removed takes that proof away: GitHub was wrong.
  *
- * @param object the pod, read from the API server now
+ * @param object the pod, read from the API server: where it has changed since, the write fails and it is read anew
  * @returns 'gone': there is no such pod any more, or its runner has ended
  * @throws KubeError if the pod can't be read or written, code 409 if others changed it at every try
  */

@@ -1,4 +1,4 @@
-import type { RunnerPod } from '../../runner/runner-pod.ts';
+import type { Pod } from '../../api/kinds.ts';
 import { type HearDependencies, hear } from '../hear.ts';
 import type { JobEvent } from './rules/delivery.ts';
 import { isAbout } from './rules/runner-of.ts';
@@ -18,16 +18,15 @@ export async function hearEvent(
 	dependencies: HearDependencies,
 ): Promise<'written' | 'unchanged' | 'no-pod' | 'several-pods'> {
 	const { pods } = dependencies;
-	const found: RunnerPod[] = [];
+	const found: Pod[] = [];
 	for (const object of await pods.named(event.runnerName.toLowerCase())) {
 		const pod = await pods.from(object);
-		if (pod && isAbout(event, pod)) found.push(pod);
+		if (pod && isAbout(event, pod)) found.push(object);
 	}
-	const [pod, ...others] = found;
-	if (!pod) return 'no-pod';
+	const [object, ...others] = found;
+	if (!object) return 'no-pod';
 	if (others.length > 0) return 'several-pods';
-	const object = await pods.get(pod.namespace, pod.name);
-	if (object?.metadata.uid !== pod.uid) return 'no-pod';
+	// It comes from the API server's cache. Where it has changed since, the write fails, and it is read anew.
 	const heard = await hear(object, event.word, dependencies);
 	return heard === 'gone' ? 'no-pod' : heard;
 }

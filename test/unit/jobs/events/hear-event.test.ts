@@ -100,6 +100,34 @@ test('the pod was replaced, or its runner has ended, since the cache saw it', as
 	assert.is(await say(), 'written');
 });
 
+test('the pod changes while the event is heard: it is read anew, and what the cache showed does not count', async () => {
+	for (const [change, expected] of [
+		[(world: World) => world.edit('r1', { annotations: { note: 'x' } }), 'written'],
+		[(world: World) => world.exit('r1'), 'no-pod'],
+		[
+			(world: World) => {
+				world.api.drop(paths.pods, 'r1', 'ci');
+				world.runner('r1', { metadata: { uid: 'another' } });
+			},
+			'no-pod',
+		],
+	] as const) {
+		const { world, states } = setUp();
+		world.runner('r1');
+		world.api.latencyMs = 10;
+		const event = readDelivery('workflow_job', payload()) as JobEvent;
+		const hearing = hearEvent(event, { ...world.parts, sign: world.signer.signs });
+		await world.clock.until('it is listed', () => world.api.callsTo('GET', /pods$/).length > 0);
+		await world.clock.pass(12);
+		change(world);
+		await world.clock.pass(1_000);
+		assert.is(await hearing, expected);
+		const writes = world.api.callsTo('PATCH', /r1/).length;
+		assert.is(writes, expected === 'written' ? 2 : 1, 'the first write met the change');
+		assert.equal(states(), expected === 'written' ? ['event 7 working build (20)'] : []);
+	}
+});
+
 test('the API server does not answer: the event is not heard', async () => {
 	for (const method of ['GET', 'PATCH']) {
 		const { world, say } = setUp();
