@@ -133,8 +133,19 @@ async function compose({ settings, env, version, log }: Start) {
 	const background = new BackgroundWork(log);
 	const pods = new RunnerPods(client, signer, host, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
-	const ports = createReleasePorts({ pods, accounts, signer, self, clock, background: background.add });
 	const hearing = { pods, sign: signer.signs, events, metrics, clock, log };
+	const ports = createReleasePorts({
+		pods,
+		accounts,
+		client,
+		signer,
+		events,
+		metrics,
+		log,
+		self,
+		clock,
+		background: background.add,
+	});
 	const eventPort = new EventPort({
 		...hearing,
 		port: settings.eventsPort,

@@ -38,6 +38,11 @@ export const progress = {
 	proof: 'actions-runner/unregistration-proof',
 	/** Since when GitHub's lists lack the runner, and a signature over it: `<RFC 3339> <signature>`. */
 	absentSince: 'actions-runner/absent-since',
+	/**
+	 * Since when GitHub's lists show the runner as idle, and a signature over it: `<RFC 3339> <signature>`. Noted only where
+	 * its log cannot be read.
+	 */
+	idleSince: 'actions-runner/idle-since',
 	/** When the pod's Node object was first found missing, and a signature over it: `<RFC 3339> <signature>`. */
 	nodeGoneSince: 'actions-runner/node-gone-since',
 } as const;
@@ -115,6 +120,8 @@ export const arc = {
 	completedAt: 'actions-runner/unregistration-complete-timestamp',
 	/** Annotation: when GitHub answered ARC with 422 for an ephemeral runner. */
 	completionWait: 'actions-runner/runner-completion-wait-start-timestamp',
+	/** Finalizer of a scale set's EphemeralRunner, until GitHub has removed its runner. */
+	registrationFinalizer: 'ephemeralrunner.actions.github.com/runner-registration-finalizer',
 	/** Annotation: name of the Secret, in the pod's namespace, with this set's GitHub credentials. */
 	credentialsSecret: 'actions-runner/github-api-creds-secret',
 } as const;

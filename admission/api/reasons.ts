@@ -43,6 +43,10 @@ export const denyReasons = [
 	'scope-unknown',
 	/** Another pod in the cluster is the runner of this name. */
 	'name-taken',
+	/** Its log cannot be read, so GitHub's lists must show it idle for a while before it is unregistered. */
+	'unconfirmed',
+	/** GitHub no longer lists it, and its log does not say that it is idle: it may have been given a job. */
+	'unlisted',
 	'credentials-missing',
 	...githubTroubles,
 	/** A job pod: nobody says that its runner runs a job, and its log does not say that it is idle. */

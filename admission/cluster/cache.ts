@@ -121,7 +121,7 @@ function shared(text: string): string {
 function trimEphemeralRunner(runner: EphemeralRunner): EphemeralRunner {
 	const { githubConfigUrl, githubConfigSecret } = runner.spec ?? {};
 	return {
-		metadata: trimMetadata(runner.metadata),
+		metadata: { ...trimMetadata(runner.metadata), finalizers: runner.metadata.finalizers },
 		spec: { githubConfigUrl, githubConfigSecret },
 		status: runner.status,
 	};

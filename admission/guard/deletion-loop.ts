@@ -17,7 +17,7 @@ import { completionMessage } from './rules/completion-message.ts';
 import type { Allow, Deny } from './rules/decide.ts';
 import { changesOnlyClaim, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
 import { state } from './rules/denial-message.ts';
-import { backgroundBudgetMs, claimMs } from './rules/policy.ts';
+import { backgroundBudgetMs, claimMs, quietMs } from './rules/policy.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
 export interface DeletionDependencies {
@@ -45,6 +45,9 @@ const ownerLeavesMs = 1_000;
 
 /** The API server has carried out an allowed DELETE long before this time after its review. */
 const callersDeleteMs = 2_000;
+
+/** Deletions that are carried out at the same time: each waits for GitHub, and for the quiet time after its 204. */
+const loopsAtOnce = 64;
 
 /** The watch has shown an accepted DELETE long before this, on any machine; if it has not, the deletion is tried again. */
 const shownWithinMs = 30_000;
@@ -78,7 +81,7 @@ export class DeletionLoop {
 			controller: 'deletion',
 			metrics,
 			clock,
-			concurrency: 16,
+			concurrency: loopsAtOnce,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
 				log.warn(
@@ -125,7 +128,7 @@ export class DeletionLoop {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, pods, ports, busyConfirmed, clock } = this.#dependencies;
+		const { cache, pods, clock } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		if (!cached || cached.metadata.deletionTimestamp) return this.#forget(key);
@@ -142,12 +145,8 @@ export class DeletionLoop {
 		const again = this.#justReleased(pod);
 		if (again) return again;
 		const priority = pod.busyAnswer ? 'background' : 'request';
-		// Break-glass is meant for the DELETE of a person, whom the Event then names. The loop must not delete first.
-		// A busy mark that no list has confirmed for long is no more than a question.
-		const busyHint = busyConfirmed(pod) ? pod.busyHint : undefined;
-		const guarded = { ...pod, busyHint, breakGlass: undefined };
 		const answerByMs = clock.now() + backgroundBudgetMs;
-		const released = await release(guarded, request, ports, { answerByMs, priority });
+		const released = await release(this.#seen(pod), request, this.#ports(), { answerByMs, priority });
 		if (released.verdict.kind === 'allow') {
 			// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (A
 			// claim is no longer open once there is an answer.)
@@ -159,6 +158,25 @@ export class DeletionLoop {
 			return this.#complete(key, released.pod, released.verdict);
 		}
 		return soonest(await this.#wait(key, cached, released.pod, released.verdict), nodeAgain?.afterMs);
+	}
+
+	/**
+	 * The pod as this loop sees it. Break-glass is meant for the DELETE of a person, whom the Event then names: the loop must not
+	 * delete first. A busy mark that no list has confirmed for long is no more than a question.
+	 */
+	#seen(pod: RunnerPod): RunnerPod {
+		const busyHint = this.#dependencies.busyConfirmed(pod) ? pod.busyHint : undefined;
+		return { ...pod, busyHint, breakGlass: undefined };
+	}
+
+	#ports(): Ports {
+		const { ports } = this.#dependencies;
+		const seen = <T extends string>(pod: RunnerPod | T) => (typeof pod === 'string' ? pod : this.#seen(pod));
+		return {
+			...ports,
+			write: async (...change) => seen(await ports.write(...change)),
+			reread: async (pod) => seen(await ports.reread(pod)),
+		};
 	}
 
 	/** How long the watch may still take to show that this pod's DELETE was accepted; 0: none was, or it has taken too long. */
@@ -174,7 +192,8 @@ export class DeletionLoop {
 	#justReleased(pod: RunnerPod): LookAgain {
 		if (!pod.unregistered) return undefined;
 		const ageMs = this.#dependencies.clock.now() - Date.parse(pod.unregistered.at);
-		return ageMs < callersDeleteMs ? { afterMs: callersDeleteMs - ageMs } : undefined;
+		const callersMs = quietMs + callersDeleteMs;
+		return ageMs < callersMs ? { afterMs: callersMs - ageMs } : undefined;
 	}
 
 	/** Whether the pod's set still has to delete the owner. In a namespace that is being deleted no pod is created again. */

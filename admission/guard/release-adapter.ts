@@ -4,21 +4,31 @@ import type { Account, Accounts } from '../github/accounts.ts';
 import { lookupMaxAgeMs } from '../github/policy.ts';
 import { isTrouble, type Priority, type Trouble } from '../github/types.ts';
 import { unregister } from '../github/unregister.ts';
+import { tellRefuted } from '../jobs/hear.ts';
+import { readLog } from '../jobs/read-log.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { type Clock, withDeadline } from '../kube/clock.ts';
+import type { Events } from '../kube/events.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Scope } from '../runner/scope.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
 /** Connects release.ts with Kubernetes and GitHub. `background` is called with every exchange that must be finished before the process ends. */
 export function createReleasePorts(dependencies: {
 	pods: RunnerPods;
 	accounts: Accounts;
+	client: KubeClient;
 	signer: Signer;
+	events: Events;
+	metrics: Metrics;
+	log: Log;
 	self: string;
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 }): Ports {
-	const { pods, accounts, signer, self, clock, background } = dependencies;
+	const { pods, accounts, client, signer, self, clock, background } = dependencies;
 
 	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
@@ -47,6 +57,8 @@ export function createReleasePorts(dependencies: {
 		},
 		nameTaken: (pod) => pods.nameTaken(pod),
 		sign: signer.signs,
+		readLog: (pod) => readLog(client, pod),
+		refuted: (pod, job) => tellRefuted(pod, job, dependencies),
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
 		},

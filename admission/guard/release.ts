@@ -1,22 +1,38 @@
 import { busy } from '../api/keys.ts';
 import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
 import type { UnregisterOutcome } from '../github/unregistrations.ts';
+import { afterLog } from '../jobs/rules/claims.ts';
+import type { LogWord } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import {
 	type Annotations,
 	absentOf,
 	busyAnswerOf,
 	claimOf,
+	claimsOf,
 	type DeletionRequest,
+	idleOf,
 	recordOf,
 	registeredAs,
 	unclaimed,
 	unregisteredOf,
+	withoutProof,
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
-import { agoMs, allow, decide, decideAbsent, deny, type Verdict } from './rules/decide.ts';
-import { admissionBudgetMs, backgroundBudgetMs } from './rules/policy.ts';
+import {
+	type Ask,
+	agoMs,
+	allow,
+	confirmIdle,
+	type Deny,
+	decide,
+	decideAbsent,
+	deny,
+	quietLeftMs,
+	type Verdict,
+} from './rules/decide.ts';
+import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs } from './rules/policy.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
@@ -61,6 +77,10 @@ export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	nameTaken(pod: RunnerPod): Promise<boolean>;
 	/** Signs what is written on the pod; see cluster/signer.ts. */
 	sign: Sign;
+	/** What the runner's log says now. Never rejects: a log that cannot be read says nothing. */
+	readLog(pod: RunnerPod): Promise<LogWord>;
+	/** GitHub had answered 204, and yet the runner has this job: counted and told. */
+	refuted(pod: RunnerPod, job: string): void;
 	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
 	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
 	/** Work that must be finished before the process ends. */
@@ -82,12 +102,21 @@ export interface ReleaseLimits {
 	priority: Priority;
 	/** How long the pace may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
 	paceWaitMs?: number;
+	/** false: the caller comes again after the quiet time that follows GitHub's 204, instead of waiting for its end. */
+	waitsQuiet?: boolean;
+}
+
+/** What one release was asked with. */
+interface Asked {
+	request: DeletionRequest | undefined;
+	ports: Ports;
+	limits: ReleaseLimits;
 }
 
 /**
  * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
  * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
- * on the pod before it counts.
+ * on the pod before it counts, and counts only where no witness objects after a quiet time.
  *
  * @param pod as the API server has it now, or as a cache has it: whatever leads to a write is checked against the pod
  *   itself then, by its resourceVersion
@@ -100,53 +129,144 @@ export async function release(
 	ports: Ports,
 	limits: ReleaseLimits,
 ): Promise<Released> {
+	const asked = { request, ports, limits };
 	let current = pod;
-
-	for (let attempt = 0; attempt < 4; attempt++) {
+	for (let attempt = 0; attempt < 6; attempt++) {
 		const decision = decide(current, ports.now(), ports.self);
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
 		if (decision.kind === 'deny') return denyAndRecord(current, decision, request, ports);
-
-		const account = await ports.account(current);
-		if ('kind' in account) return denyAndRecord(current, deny(account.kind, account.detail), request, ports);
-		const trouble = account.trouble();
-		if (trouble) return denyAndRecord(current, deny(trouble.kind, trouble.detail), request, ports);
-
-		if (await ports.nameTaken(current)) return denyAndRecord(current, deny('name-taken'), request, ports);
-
-		if (request?.dryRun || decision.look) {
-			const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
-			const found = await account.lookup(current, { timeoutMs });
-			// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
-			if (request?.dryRun)
-				return { verdict: readLookup(current, found, ports.now()), recorded: 'dry-run', pod: current };
-			if (found.kind === 'absent') return settleAbsent(current, found.begunMs, request, ports);
-			if (found.kind !== 'present')
-				return denyAndRecord(current, deny(found.kind, found.detail), request, ports);
-			if (found.busy) return denyAndRecord(current, deny('busy'), request, ports);
-		}
-
-		const annotations = {
-			...recordOf(current, request, ports.sign, ports.now()),
-			...claimOf(current, ports.self, ports.now()),
-		};
-		const claimed = await ports.write(current, { annotations }, true);
-		if (claimed === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
-		if (claimed === 'conflict') {
-			const fresh = await ports.reread(current);
-			if (fresh === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };
-			current = fresh;
-			continue;
-		}
-		return unregister(claimed, account, ports, limits, answerByMs(current, ports, limits));
+		const outcome =
+			decision.kind === 'settle'
+				? await settle(current, decision.leftMs, asked)
+				: await ask(current, decision, asked);
+		if ('verdict' in outcome) return outcome;
+		current = outcome.again;
 	}
 	return denyAndRecord(
 		current,
-		deny('internal-error', 'the pod changed at every try to claim it'),
+		deny('internal-error', 'the pod changed at every try to decide about it'),
 		request,
 		ports,
 	);
 }
+
+/** The answer, or the pod as it is now, about which to decide anew. */
+type Outcome = Released | { again: RunnerPod };
+
+/** Hears the runner's log, then GitHub: its list where that can tell, and its answer to DELETE. */
+async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
+	const word = await ports.readLog(pod);
+	const known = { ...pod, claims: afterLog(pod.claims, word, pod.ephemeral, ports.now()) };
+	if (word.says === 'works') return denyByLog(pod, known, request, ports);
+	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
+
+	const account = await ports.account(pod);
+	if ('kind' in account) return refuse(deny(account.kind, account.detail));
+	const trouble = account.trouble();
+	if (trouble) return refuse(deny(trouble.kind, trouble.detail));
+	if (await ports.nameTaken(pod)) return refuse(deny('name-taken'));
+
+	const unread = word.says === 'unknown';
+	if (request?.dryRun || look || unread) {
+		// Who has just been told by ARC that the runner is removed, hears its log once more after the quiet time.
+		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
+		if (leftMs > 0 && !request?.dryRun)
+			return (await quiet(pod, leftMs, { request, ports, limits })) ?? again(pod, ports);
+		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
+		const begunMs = ports.now();
+		const found = await account.lookup(pod, { timeoutMs });
+		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
+		if (request?.dryRun)
+			return { verdict: readLookup(pod, word, found, ports.now()), recorded: 'dry-run', pod };
+		if (found.kind === 'absent') return settleAbsent(known, word, found.begunMs, request, ports);
+		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
+		if (found.busy) return refuse(deny('busy'));
+		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
+		if (unread && !confirmed) return denyUnconfirmed(pod, word.why, sinceMs, request, ports);
+	}
+
+	const annotations = {
+		...recordOf(pod, request, ports.sign, ports.now()),
+		...claimOf(pod, ports.self, ports.now()),
+		...(known.claims === pod.claims ? {} : claimsOf(known, ports.sign)),
+	};
+	const claimed = await ports.write(pod, { annotations }, true);
+	if (claimed === 'conflict') return again(pod, ports);
+	if (claimed === 'gone') return gone(pod);
+	const outcome = await unregister(claimed, word, account, ports, limits, answerByMs(pod, ports, limits));
+	return outcome.verdict.kind === 'allow' && outcome.pod.unregistered ? { again: outcome.pod } : outcome;
+}
+
+/** Its log says that it works: that is written on the pod with the record. ARC asks GitHub at each change of a pod that it removes. */
+async function denyByLog(
+	pod: RunnerPod,
+	known: RunnerPod,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	const told = known.claims === pod.claims || pod.leavingByArc ? {} : claimsOf(known, ports.sign);
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, told);
+	return { ...denied, pod: { ...denied.pod, claims: known.claims } };
+}
+
+/** Its log cannot be read, and GitHub has not shown it idle for long enough. */
+function denyUnconfirmed(
+	pod: RunnerPod,
+	why: string,
+	sinceMs: number | undefined,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	const noted = sinceMs === undefined ? {} : idleOf(pod, sinceMs, ports.sign);
+	return denyAndRecord(pod, deny('unconfirmed', why), request, ports, noted);
+}
+
+/**
+ * GitHub has answered 204: the other witnesses are heard once more after the quiet time. If one says that the runner works,
+ * GitHub was wrong: its proof counts no more, and the pod stays until the container stops.
+ */
+async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }: Asked): Promise<Outcome> {
+	const early = request?.dryRun ? undefined : await quiet(pod, leftMs, { request, ports, limits });
+	if (early) return early;
+	const [fresh, word] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
+	if (fresh === 'gone') return gone(pod);
+	// Something has changed that the decision depends on.
+	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
+	if (word.says === 'works') {
+		const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
+		const told = { ...claimsOf(known, ports.sign), ...withoutProof };
+		const denied = await denyAndRecord(fresh, deny('busy'), request, ports, told);
+		if (!request?.dryRun) ports.refuted(fresh, word.job ?? 'a job');
+		return { ...denied, pod: { ...denied.pod, claims: known.claims } };
+	}
+	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
+	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
+}
+
+/** Waits for the end of the quiet time; the denial where the caller can't wait so long. */
+async function quiet(
+	pod: RunnerPod,
+	leftMs: number,
+	{ request, ports, limits }: Asked,
+): Promise<Released | undefined> {
+	if (leftMs === 0) return undefined;
+	const late = ports.now() + leftMs + afterQuietMs > limits.answerByMs;
+	if (late || limits.waitsQuiet === false)
+		return denyAndRecord(pod, deny('unregistering', 'GitHub has just removed it'), request, ports);
+	await new Promise<void>((resolve) => void ports.after(leftMs, resolve));
+	return undefined;
+}
+
+async function again(pod: RunnerPod, ports: Ports): Promise<Outcome> {
+	const fresh = await ports.reread(pod);
+	return fresh === 'gone' ? gone(pod) : { again: fresh };
+}
+
+const gone = (pod: RunnerPod): Released => ({
+	verdict: allow('already-terminating'),
+	recorded: false,
+	pod,
+});
 
 /**
  * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
@@ -160,16 +280,21 @@ function answerByMs({ claim }: RunnerPod, ports: Ports, limits: ReleaseLimits): 
 		: limits.answerByMs;
 }
 
-/** The verdict of a dry run, from GitHub's list. */
-function readLookup(pod: RunnerPod, found: LookupOutcome, nowMs: number): Verdict {
-	if (found.kind === 'present') return found.busy ? deny('busy') : allow('unregistered');
-	if (found.kind === 'absent') return decideAbsent(pod, found.begunMs, nowMs).verdict;
+/** The verdict of a dry run, from the log and GitHub's list. */
+function readLookup(pod: RunnerPod, word: LogWord, found: LookupOutcome, nowMs: number): Verdict {
+	if (found.kind === 'absent') return decideAbsent(pod, word, found.begunMs, nowMs).verdict;
+	if (found.kind === 'present' && found.busy) return deny('busy');
+	if (found.kind === 'present')
+		return word.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
+			? deny('unconfirmed', word.why)
+			: allow('unregistered');
 	return deny(found.kind, found.detail);
 }
 
 /** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
 async function unregister(
 	pod: RunnerPod,
+	word: LogWord,
 	account: RunnerAccount,
 	ports: Ports,
 	{ priority, paceWaitMs }: ReleaseLimits,
@@ -185,7 +310,7 @@ async function unregister(
 			found: async (runnerId) =>
 				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
 		})
-		.then((outcome) => settle(pod, outcome, ports));
+		.then((outcome) => writeOutcome(pod, word, outcome, ports));
 	ports.background(exchange);
 	let cancel = () => {};
 	const late = new Promise<Released>((resolve) => {
@@ -205,12 +330,17 @@ async function unregister(
 }
 
 /** Writes the outcome on the pod and turns it into a verdict. */
-async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports): Promise<Released> {
+async function writeOutcome(
+	pod: RunnerPod,
+	word: LogWord,
+	outcome: UnregisterOutcome,
+	ports: Ports,
+): Promise<Released> {
 	switch (outcome.kind) {
 		case 'unregistered':
 			return finish(pod, outcome.runnerId, ports);
 		case 'absent':
-			return settleAbsent(pod, outcome.begunMs, undefined, ports);
+			return settleAbsent(pod, word, outcome.begunMs, undefined, ports);
 		case 'busy': {
 			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
@@ -229,11 +359,12 @@ async function settle(pod: RunnerPod, outcome: UnregisterOutcome, ports: Ports):
  */
 async function settleAbsent(
 	pod: RunnerPod,
+	word: LogWord,
 	begunMs: number,
 	request: DeletionRequest | undefined,
 	ports: Ports,
 ): Promise<Released> {
-	const { verdict, sinceMs } = decideAbsent(pod, begunMs, ports.now());
+	const { verdict, sinceMs } = decideAbsent(pod, word, begunMs, ports.now());
 	const annotations = {
 		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
 		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
@@ -253,7 +384,7 @@ const finishTries = 20;
 const finishAgainMs = 1_000;
 
 /**
- * Writes the proof on the pod, and only then allows the deletion. The label that holds up evictions goes with it: the API
+ * Writes the proof on the pod; `settle` looks at it then. The label that holds up evictions goes with it: the API
  * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36).
  */
 async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
@@ -270,25 +401,27 @@ async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<R
 			await new Promise<void>((resolve) => void ports.after(finishAgainMs, resolve));
 		}
 	}
-	if (pod.owner?.found) await ports.deleteEphemeralRunner(pod);
-	return {
-		verdict: allow('unregistered'),
-		recorded: false,
-		pod: typeof written === 'string' ? pod : written,
-	};
+	return typeof written === 'string'
+		? gone(pod)
+		: { verdict: allow('unregistered'), recorded: false, pod: written };
 }
 
-/** Records the request, if there is one and none is recorded yet, and answers with the denial. */
+/**
+ * Records the request, if there is one and none is recorded yet, and answers with the denial.
+ *
+ * @param told what else was learnt and is written with it
+ */
 export async function denyAndRecord(
 	pod: RunnerPod,
-	verdict: Verdict & { kind: 'deny' },
+	verdict: Deny,
 	request: DeletionRequest | undefined,
 	ports: Ports,
+	told: Annotations = {},
 ): Promise<Released> {
 	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod };
 	let current = pod;
 	for (let attempt = 0; ; attempt++) {
-		const annotations = recordOf(current, request, ports.sign, ports.now());
+		const annotations = { ...recordOf(current, request, ports.sign, ports.now()), ...told };
 		if (Object.keys(annotations).length === 0)
 			return { verdict, recorded: current.record !== undefined, pod: current };
 		// If several ask at once, even at different replicas, only the first is recorded (invariant 4).

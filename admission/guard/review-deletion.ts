@@ -2,6 +2,7 @@ import { humanSpan } from '../api/duration.ts';
 import { breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { jobNow } from '../jobs/rules/claims.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { askerOf, type DeletionRequest } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
@@ -284,17 +285,17 @@ function tellBreakGlass(
 	request: DeletionRequest,
 	{ events, log, ports }: ReviewDependencies,
 ): void {
-	const { busyHint, breakGlass: reason } = pod;
-	const since =
-		busyHint?.sinceMs === undefined ? '' : ` for ${humanSpan(Math.max(0, ports.now() - busyHint.sinceMs))}`;
-	const job = busyHint ? `, which ran ${busyHint.job ?? 'a job'}${since}` : '';
+	const { breakGlass: reason } = pod;
+	const ran = jobNow(pod);
+	const since = ran?.sinceMs === undefined ? '' : ` for ${humanSpan(Math.max(0, ports.now() - ran.sinceMs))}`;
+	const job = ran ? `, which ran ${ran.name ?? 'a job'}${since}` : '';
 	log.warn(
 		{
 			pod: `${pod.namespace}/${pod.name}`,
 			runner: pod.runnerName,
 			user: request.user,
 			why: reason,
-			job: busyHint?.job,
+			job: ran?.name,
 		},
 		'break-glass',
 	);

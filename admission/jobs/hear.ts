@@ -1,3 +1,4 @@
+import { progress } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { KubeError } from '../kube/client.ts';
@@ -50,7 +51,8 @@ export async function hear(
 		const marks = busyMarks(current, jobText(word.job), clock.now());
 		const annotations = {
 			...marks.annotations,
-			...claimsOf(pod, claims, sign),
+			...claimsOf({ ...pod, claims }, sign),
+			...(pod.idleSinceMs === undefined ? {} : { [progress.idleSince]: null }),
 			...(refuted ? withoutProof : {}),
 		};
 		const written = await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);

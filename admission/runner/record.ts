@@ -1,11 +1,12 @@
 import { arc, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
-import { type Claim, writeClaims } from './claims.ts';
+import { writeClaims } from './claims.ts';
 import { writePin } from './identity/pin.ts';
 import type { RunnerPod } from './runner-pod.ts';
 import { scopeKey } from './scope.ts';
 import {
 	absent,
+	idle,
 	nodeGone,
 	pinned,
 	recorded,
@@ -82,6 +83,12 @@ export function absentOf(pod: RunnerPod, sinceMs: number, sign: Sign): Annotatio
 	return { [progress.absentSince]: `${since} ${sign(absent(runOf(pod), since))}` };
 }
 
+/** Notes since when GitHub's lists show the runner as idle, ms since the epoch. */
+export function idleOf(pod: RunnerPod, sinceMs: number, sign: Sign): Annotations {
+	const since = new Date(sinceMs).toISOString();
+	return { [progress.idleSince]: `${since} ${sign(idle(runOf(pod), since))}` };
+}
+
 /** Notes that GitHub answered 422. For an ephemeral runner GitHub is not asked again: it ends with its job (invariant 5). */
 export const busyAnswerOf = (message: string, nowMs: number): Annotations => ({
 	[progress.refusal]: `${new Date(nowMs).toISOString()} ${message.slice(0, 500)}`,
@@ -104,8 +111,9 @@ export function unregisteredOf(pod: RunnerPod, runnerId: number, sign: Sign, now
 export const withoutProof: Annotations = { [progress.completedAt]: null, [progress.proof]: null };
 
 /** Writes down what witnesses say of the runner's jobs. */
-export const claimsOf = (pod: RunnerPod, claims: readonly Claim[], sign: Sign): Annotations =>
-	claims === pod.claims ? {} : { [busy.claims]: writeClaims(claims, pod, sign) };
+export const claimsOf = (pod: RunnerPod, sign: Sign): Annotations => ({
+	[busy.claims]: writeClaims(pod.claims, pod, sign),
+});
 
 /** Notes since when the pod's node is missing; null: it is there. */
 export function nodeGoneOf(

@@ -11,7 +11,16 @@ import {
 } from './identity/identity.ts';
 import { type Pin, readPin } from './identity/pin.ts';
 import type { Scope } from './scope.ts';
-import { absent, type Holds, pinned, recorded, registered, runnerText, unregistered } from './statements.ts';
+import {
+	absent,
+	type Holds,
+	idle,
+	pinned,
+	recorded,
+	registered,
+	runnerText,
+	unregistered,
+} from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
 export type Process =
@@ -73,8 +82,13 @@ export interface RunnerPod {
 	claim: { atMs: number; by: string } | undefined;
 	/** GitHub's lists have lacked it since then, ms since the epoch: this server signed that. */
 	absentSinceMs: number | undefined;
-	/** ARC, or whoever may edit the pod, says that the runner is unregistered: GitHub's list may well lack it. */
-	saidToBeGone: boolean;
+	/** GitHub's lists have shown it as idle since then, ms since the epoch: this server signed that. */
+	idleSinceMs: number | undefined;
+	/**
+	 * ARC, or whoever may edit the pod, says that GitHub has unregistered the runner, and since when, ms since the epoch: its
+	 * list may well lack it.
+	 */
+	saidToBeGone: { atMs: number } | undefined;
 	/**
 	 * ARC is having the runner unregistered, as far as annotations tell that anybody can write. Until GitHub has agreed, ARC
 	 * asks it once more at each change of a static runner's pod.
@@ -148,7 +162,8 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		runnerId: ownId ?? positiveInteger(annotations[arc.runnerId]) ?? positiveInteger(er?.status?.runnerId),
 		registered: gitHubSaid.registered,
 		absentSinceMs: gitHubSaid.absentSinceMs,
-		saidToBeGone: annotations[arc.completedAt] !== undefined,
+		idleSinceMs: gitHubSaid.idleSinceMs,
+		saidToBeGone: readSaidToBeGone(annotations[arc.completedAt], er),
 		leavingByArc: annotations[arc.requestedAt] !== undefined && annotations[arc.completedAt] === undefined,
 		ephemeral: who.ephemeral,
 		credentialsSecret: who.credentialsSecret,
@@ -216,18 +231,38 @@ function whatGitHubSaid(
 	runnerId: number | undefined,
 	annotations: Record<string, string>,
 	holds: Holds,
-): Pick<RunnerPod, 'registered' | 'unregistered' | 'absentSinceMs'> {
+): Pick<RunnerPod, 'registered' | 'unregistered' | 'absentSinceMs' | 'idleSinceMs'> {
 	const runner = runnerText(pod) ?? annotations[progress.registeredAs] ?? '';
 	const run = { uid: pod.uid, restarts: pod.restarts, runner };
-	const [since = '', given] = (annotations[progress.absentSince] ?? '').split(' ');
-	const absentSinceMs = holds(absent(run, since), given) ? toMs(since) : undefined;
-	if (runnerId === undefined) return { registered: false, unregistered: undefined, absentSinceMs };
+	const sinceOf = (key: string, statement: typeof absent) => {
+		const [since = '', given] = (annotations[key] ?? '').split(' ');
+		return holds(statement(run, since), given) ? toMs(since) : undefined;
+	};
+	const absentSinceMs = sinceOf(progress.absentSince, absent);
+	const idleSinceMs = sinceOf(progress.idleSince, idle);
+	if (runnerId === undefined)
+		return { registered: false, unregistered: undefined, absentSinceMs, idleSinceMs };
 	const at = annotations[progress.completedAt] ?? '';
 	return {
 		registered: holds(registered(run, runnerId), annotations[progress.registered]),
 		unregistered: holds(unregistered(run, runnerId, at), annotations[progress.proof]) ? { at } : undefined,
 		absentSinceMs,
+		idleSinceMs,
 	};
+}
+
+/**
+ * ARC writes the time on a legacy runner's pod. From a scale set's EphemeralRunner that is being deleted it takes one
+ * finalizer when GitHub has removed the runner, and keeps it while the runner has a job.
+ */
+function readSaidToBeGone(
+	completedAt: string | undefined,
+	er: EphemeralRunner | undefined,
+): RunnerPod['saidToBeGone'] {
+	if (completedAt !== undefined) return { atMs: toMs(completedAt) ?? 0 };
+	const { deletionTimestamp, finalizers = [] } = er?.metadata ?? {};
+	if (deletionTimestamp === undefined || finalizers.includes(arc.registrationFinalizer)) return undefined;
+	return { atMs: toMs(deletionTimestamp) ?? 0 };
 }
 
 /**

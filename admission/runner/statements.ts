@@ -8,7 +8,15 @@ import { type Scope, scopeKey } from './scope.ts';
  */
 export type Statement = { purpose: Purpose; texts: readonly string[] };
 
-export type Purpose = 'unregistered' | 'registered' | 'absent' | 'record' | 'node-gone' | 'identity' | 'jobs';
+export type Purpose =
+	| 'unregistered'
+	| 'registered'
+	| 'absent'
+	| 'record'
+	| 'node-gone'
+	| 'identity'
+	| 'jobs'
+	| 'idle';
 
 /** Whether `given` is this server's signature over the statement. */
 export type Holds = (statement: Statement, given: string | undefined) => boolean;
@@ -42,6 +50,12 @@ export const registered = (run: Run, runnerId: number): Statement => ({
 /** GitHub's lists have lacked the runner since then. */
 export const absent = (run: Run, since: string): Statement => ({
 	purpose: 'absent',
+	texts: [...textsOf(run), since],
+});
+
+/** GitHub's lists have shown the runner as idle since then. */
+export const idle = (run: Run, since: string): Statement => ({
+	purpose: 'idle',
 	texts: [...textsOf(run), since],
 });
 

@@ -4,12 +4,14 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import type { Ports } from '../guard/release.ts';
 import { release } from '../guard/release.ts';
+import { quietLeftMs } from '../guard/rules/decide.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Creator, newName, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
@@ -62,7 +64,10 @@ export class PlanExecutor<S extends RunnersSet> {
 		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
 		// One that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
-		await each(remove as OwnedRunner[], (owner) => this.#remove(set, owner));
+		// One that GitHub has unregistered still runs: its witnesses are heard once more before its owner goes.
+		await each(remove as OwnedRunner[], (owner) =>
+			owner.runner && isSettled(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
+		);
 		await Promise.all([
 			each(releasable.slice(0, mostAtOnce), (owner) => this.#release(set, owner)),
 			creator && each(Array(Math.min(create, mostAtOnce)).fill(0), () => this.#create(set, creator, hash)),
@@ -88,7 +93,7 @@ export class PlanExecutor<S extends RunnersSet> {
 		const { ports, accounts, clock } = this.#dependencies;
 		const owner = await this.#current(set, planned);
 		const { runner } = owner;
-		if (runner?.process.state === 'running') {
+		if (runner?.process.state === 'running' && !runner.unregistered) {
 			// If this minute's calls to GitHub are used up, do not even try: hundreds of waiting runners would block the set's
 			// reconcile, and each try writes a claim on its pod.
 			const account = await accounts.resolve(runner);
@@ -101,8 +106,15 @@ export class PlanExecutor<S extends RunnersSet> {
 		}
 		if (runner) {
 			const { budgetMs, paceWaitMs } = setReleaseBudget;
-			const limits = { answerByMs: clock.now() + budgetMs, paceWaitMs, priority: 'request' } as const;
-			const { verdict } = await release(runner, undefined, ports, limits);
+			const answerByMs = clock.now() + budgetMs;
+			const limits = { answerByMs, paceWaitMs, priority: 'request', waitsQuiet: false } as const;
+			const { verdict, pod } = await release(runner, undefined, ports, limits);
+			if (verdict.kind === 'deny' && pod.unregistered) {
+				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());
+				this.#owners.refused(owner, clock.now() + leftMs);
+				this.#lookAgain(set, leftMs);
+				return;
+			}
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
 				this.#owners.refused(owner, clock.now() + waitMs);
@@ -158,6 +170,10 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (owner.unfit) this.#reportUnfit(set);
 	}
 }
+
+/** GitHub has unregistered it, and its container runs on. */
+const isSettled = ({ process, terminating, unregistered }: RunnerPod) =>
+	process.state === 'running' && !terminating && unregistered !== undefined;
 
 /** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
 async function inParallel<T>(

@@ -189,7 +189,7 @@ export class Owners {
 		const runner = pod && this.#runner(pod);
 		const { phase, sinceMs, brief } =
 			pod && runner
-				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs)
+				? phaseOf(pod, runner, this.#exitSeenMs.get(runner.uid) ?? nowMs, nowMs)
 				: this.#withoutPod(uid, createdMs, nowMs);
 		const gone = metadata.deletionTimestamp !== undefined || this.#removed.has(uid);
 		return {

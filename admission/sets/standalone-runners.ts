@@ -78,7 +78,7 @@ export class StandaloneRunners {
 		const runner = pods.read(pod);
 		if (!runner || pod.metadata.deletionTimestamp) return undefined; // the pod's deletion starts the next reconcile
 
-		const { phase, brief, sinceMs } = phaseOf(pod, runner, clock.now());
+		const { phase, brief, sinceMs } = phaseOf(pod, runner, clock.now(), clock.now());
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
 		const { uid = '' } = owner.metadata;
 		const lasted = clock.now() - (sinceMs ?? clock.now()) >= briefEnd.withinMs;

@@ -1,6 +1,7 @@
 import { arc, busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { printable } from '../../admission/api/printable.ts';
+import { jobNow } from '../../admission/jobs/rules/claims.ts';
 import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { readPod } from './read.ts';
 
@@ -71,13 +72,15 @@ export interface Job {
 /** The job that the runner runs; undefined if it runs none. */
 export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): Job | undefined {
 	if (!runner || !runsJob(runner)) return undefined;
-	const { job, sinceMs } = runner.busyHint ?? { job: undefined, sinceMs: undefined };
-	return { name: job === undefined ? undefined : printable(job), sinceMs };
+	const { name, sinceMs } = jobNow(runner) ?? { name: undefined, sinceMs: undefined };
+	return { name: name === undefined ? undefined : printable(name), sinceMs };
 }
 
 /** As `decide` has it: a container that does not run has no job, whatever its marks say. */
-function runsJob({ process, busyHint, busyAnswer, ephemeral }: RunnerPod): boolean {
-	return process.state === 'running' && (busyHint !== undefined || (busyAnswer !== undefined && ephemeral));
+function runsJob(runner: RunnerPod): boolean {
+	const { process, busyAnswer, ephemeral } = runner;
+	const answered = busyAnswer !== undefined && ephemeral;
+	return process.state === 'running' && (jobNow(runner) !== undefined || answered);
 }
 
 /** Registered, and no job: GitHub's id is on the pod, or the server says "not busy". */

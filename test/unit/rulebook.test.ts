@@ -251,6 +251,7 @@ function agree(object: Pod, how: string, er: EphemeralRunner | undefined): void 
 
 	const told = whyAllowed(object, nowMs).reason;
 	if (decision.kind === 'allow') assert.is(told, decision.reason, `${how}: why it is allowed`);
+	if (decision.kind === 'settle') assert.is(told, 'unregistered', how);
 	if (decision.kind === 'ask') assert.ok(['idle', 'unregistered'].includes(told), `${how}: ${told}`);
 }
 
@@ -276,7 +277,7 @@ test('the pods of this test have every answer', () => {
 		'not-a-runner',
 		'runner-exited',
 		'scope-unknown',
-		'unregistered',
+		'settle',
 		'unregistering',
 	]);
 });

@@ -95,6 +95,8 @@ export function planMarks(
 	for (const [key, pin] of Object.entries(pinOf(pod, sign)))
 		if (pod.process.state === 'running' && annotations[key] !== pin) change.annotations[key] = pin;
 
+	if (listed?.busy && progress.idleSince in annotations) change.annotations[progress.idleSince] = null;
+
 	const mark = labels[busy.label];
 	const add = (marks: Marks) => {
 		Object.assign(change.labels, marks.labels);

@@ -1,18 +1,25 @@
 import type { AllowReason, DenyReason } from '../../api/reasons.ts';
+import type { LogWord } from '../../jobs/rules/runner-log.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import { absenceMs, arcsAnswerMs, claimMs, clockSkewMs, staticRetryMs } from './policy.ts';
+import { absenceMs, arcsAnswerMs, claimMs, clockSkewMs, idleMs, quietMs, staticRetryMs } from './policy.ts';
 
 export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
 /**
- * Only GitHub's answer to DELETE proves that no job can arrive. `look`: its list is looked into first, because it probably
- * lacks the runner or ARC has just been told that it is busy, and a DELETE would be one call more.
+ * Only GitHub's answer to DELETE proves that no job can arrive, and it is sent only where the runner's log does not say
+ * that it works. `look`: GitHub's list is looked into first, because it probably lacks the runner or ARC has just been told
+ * that it is busy, and a DELETE would be one call more.
  */
 export type Ask = { kind: 'ask'; look: boolean };
+/**
+ * GitHub has answered 204. That was one witness: after a quiet time, of which so much is left, the others are heard once
+ * more, and then the pod may go.
+ */
+export type Settle = { kind: 'settle'; leftMs: number };
 
 export type Verdict = Allow | Deny;
-export type Decision = Verdict | Ask;
+export type Decision = Verdict | Ask | Settle;
 
 export const allow = (reason: AllowReason): Allow => ({ kind: 'allow', reason });
 export const deny = (reason: DenyReason, detail?: string): Deny => ({ kind: 'deny', reason, detail });
@@ -26,11 +33,17 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
 
 	if (pod.nodeGone) return allow('node-gone');
-	if (pod.unregistered) return allow('unregistered');
-	if (pod.busyHint) return deny('busy');
+	const claimed = claimedNow(pod);
+	if (claimed === 'denies') return deny('busy');
+	if (pod.unregistered)
+		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
 	const answer = standingAnswer(pod, nowMs);
-	// An ephemeral runner ends with its job: its container's end is awaited.
-	if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
+	// What ends by the log alone is asked of the log, whatever was known before.
+	if (claimed === 'none') {
+		if (pod.busyHint) return deny('busy');
+		// An ephemeral runner ends with its job: its container's end is awaited.
+		if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
+	}
 	if (!pod.scope) return deny('scope-unknown');
 
 	const claim = pod.claim;
@@ -38,10 +51,29 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (claim?.by !== self && !answer && claimedForMs < claimMs) return deny('unregistering');
 	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
 	const fixed = pod.registered && !pod.ephemeral;
-	if (absentForMs < absenceMs && !fixed) return denyAbsent(pod); // a list of now would prove nothing yet
+	// A list of now would prove nothing yet.
+	if (absentForMs < absenceMs && !fixed && !pod.saidToBeGone) return denyAbsent(pod);
 	// ARC's own DELETE may have been first.
-	return { kind: 'ask', look: pod.saidToBeGone || pod.leavingByArc || absentForMs < Infinity };
+	return {
+		kind: 'ask',
+		look: pod.saidToBeGone !== undefined || pod.leavingByArc || absentForMs < Infinity,
+	};
 }
+
+/**
+ * What the witnesses' open claims come to. An ephemeral runner's end with its container. On a static runner a job that has
+ * completed, or that only its log has shown, ends by the log, which is read again then.
+ */
+function claimedNow({ claims, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
+	const open = claims.filter(({ state }) => state !== 'over');
+	if (open.length === 0) return 'none';
+	const certain = ephemeral || open.some(({ by, state }) => state === 'working' && by !== 'log');
+	return certain ? 'denies' : 'log-tells';
+}
+
+/** How much of the quiet time is left, in ms. A time of the future, by a clock that is wrong, makes it no longer. */
+export const quietLeftMs = (sinceMs: number, nowMs: number): number =>
+	Math.max(0, Math.min(quietMs, sinceMs + quietMs - nowMs));
 
 /**
  * How long ago that was, in ms. A time in the future counts as never, as a missing one does: somebody's clock, or somebody,
@@ -62,10 +94,14 @@ export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs
 
 /**
  * The verdict if GitHub knows no runner of this pod's name. Absence proves little: a new runner may not be listed yet, an
- * ephemeral one is no longer when its job has just been done, and lists have lacked runners that then took a job.
+ * ephemeral one is no longer when it has been given a job, and lists have lacked runners that then took one. So its log
+ * counts as well: only where it says that the runner is idle does an ephemeral one go, or one that was never seen.
  *
+ * - One that this server has seen registered, and ARC has unregistered (or whoever may write that it has): its absence now
+ *   is enough.
  * - A static runner that this server has seen registered is registered no more.
- * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it.
+ * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it. The same for a static one
+ *   whose log cannot be read.
  * - One that was never seen: the same, both after the time in which a runner registers (A7).
  *
  * @param begunMs when the reading of the list began, ms since the epoch
@@ -74,6 +110,7 @@ export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs
  */
 export function decideAbsent(
 	pod: RunnerPod,
+	word: LogWord,
 	begunMs: number,
 	answeredMs: number,
 ): { verdict: Verdict; sinceMs?: number | undefined } {
@@ -84,11 +121,32 @@ export function decideAbsent(
 	const absentForMs = begunMs - (absentSinceMs ?? Infinity);
 	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
 	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
+	const idle = word.says === 'idle';
 	// Noted also where it may go: each write on the pod has its DELETE reviewed again, which must then write nothing.
-	if (registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
-	if (noted && absentForMs >= absenceMs)
-		return { verdict: allow(registered ? 'unregistered' : 'never-registered') };
-	return { verdict: denyAbsent(pod), sinceMs };
+	if (idle && registered && (pod.saidToBeGone || !ephemeral))
+		return { verdict: allow('unregistered'), sinceMs };
+	const longAbsent = noted && absentForMs >= absenceMs;
+	if (longAbsent && (idle || (registered && !ephemeral)))
+		return { verdict: allow(registered ? 'unregistered' : 'never-registered'), sinceMs };
+	const why = word.says === 'unknown' ? word.why : undefined;
+	return { verdict: longAbsent ? deny('unlisted', why) : denyAbsent(pod), sinceMs };
+}
+
+/**
+ * Whether GitHub's list, which shows the runner as idle, is enough to have it unregistered where its log says nothing: it
+ * is if a list that was begun `idleMs` before showed it as idle too, or if GitHub itself has said that its job completed.
+ *
+ * @returns `sinceMs`: from when on it counts as idle, to be noted on the pod; undefined: nothing is to be noted
+ */
+export function confirmIdle(
+	{ claims, idleSinceMs }: RunnerPod,
+	begunMs: number,
+	answeredMs: number,
+): { confirmed: boolean; sinceMs?: number } {
+	if (claims.some(({ by, state }) => by === 'event' && state === 'finishing')) return { confirmed: true };
+	const idleForMs = begunMs - (idleSinceMs ?? Infinity);
+	if (idleForMs < 0) return { confirmed: false, sinceMs: answeredMs }; // never noted, or in the future
+	return { confirmed: idleForMs >= idleMs };
 }
 
 const denyAbsent = ({ registered }: RunnerPod): Deny =>

@@ -1,8 +1,17 @@
 import { progress } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import type { Allow, Deny } from './decide.ts';
-import { absenceMs, claimMs, registeringRetryMs, staticRetryMs } from './policy.ts';
+import { type Allow, type Deny, quietLeftMs } from './decide.ts';
+import {
+	absenceMs,
+	claimMs,
+	finishingRetryMs,
+	idleMs,
+	logRetryMs,
+	registeringRetryMs,
+	staticRetryMs,
+	unlistedRetryMs,
+} from './policy.ts';
 
 /**
  * After how many ms a denied deletion is tried again if nothing happens before that would start a try: a change of the
@@ -17,6 +26,7 @@ export function nextTryMs(
 	random: () => number,
 ): number | undefined {
 	const spread = 0.75 + random() * 0.5;
+	if (pod.unregistered) return Math.max(100, quietLeftMs(Date.parse(pod.unregistered.at), nowMs));
 	if (
 		pod.absentSinceMs !== undefined &&
 		(verdict.reason === 'unregistering' || verdict.reason === 'registering')
@@ -25,6 +35,8 @@ export function nextTryMs(
 	switch (verdict.reason) {
 		case 'busy': {
 			if (pod.ephemeral) return undefined; // its container stops when the job ends
+			const endingMs = untilJobsEndMs(pod, nowMs);
+			if (endingMs !== undefined) return endingMs;
 			// Counted from GitHub's last answer, not from the last try: a new leader and every change of the pod cause a try.
 			const pauseMs = staticRetryMs * (1 + random() * 0.2);
 			const dueMs = Math.min(nowMs, pod.busyAnswer?.atMs ?? 0) + pauseMs;
@@ -32,6 +44,10 @@ export function nextTryMs(
 		}
 		case 'scope-unknown':
 			return undefined;
+		case 'unconfirmed':
+			return Math.max(1_000, (pod.idleSinceMs ?? nowMs) + idleMs - nowMs);
+		case 'unlisted':
+			return unlistedRetryMs * spread;
 		case 'registering':
 			return registeringRetryMs;
 		case 'unregistering':
@@ -42,6 +58,19 @@ export function nextTryMs(
 		default:
 			return 10_000 * spread;
 	}
+}
+
+/**
+ * After how many ms a static runner may have become idle, as its open claims tell: soon after its job has completed, and
+ * less and less often while its end is awaited. undefined: nobody but GitHub knows of its job.
+ */
+function untilJobsEndMs({ claims }: RunnerPod, nowMs: number): number | undefined {
+	const open = claims.filter(({ state }) => state !== 'over');
+	if (open.some(({ by, state }) => state === 'working' && by !== 'log')) return undefined;
+	const finishing = open.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
+	const { first, most } = finishingRetryMs;
+	if (finishing.length > 0) return Math.min(most, Math.max(first, nowMs - Math.max(...finishing)));
+	return open.length > 0 ? logRetryMs : undefined;
 }
 
 /**

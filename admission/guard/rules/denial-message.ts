@@ -2,6 +2,7 @@ import type { Denial } from '../../api/denial.ts';
 import { humanSpan } from '../../api/duration.ts';
 import { printable } from '../../api/printable.ts';
 import type { DenyReason } from '../../api/reasons.ts';
+import { jobNow } from '../../jobs/rules/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Deny } from './decide.ts';
 
@@ -35,7 +36,7 @@ export function denialTexts(
 			: recorded
 				? `Recorded: ${next}. `
 				: 'It could NOT be recorded: ask again. ';
-	const since = reason === 'busy' ? pod.busyHint?.sinceMs : undefined;
+	const since = reason === 'busy' ? jobNow(pod)?.sinceMs : undefined;
 	return {
 		message: fit(pod, reason, summary(pod, reason, nowMs), detailOf(pod, verdict), remembered),
 		facts: {
@@ -122,7 +123,7 @@ function withDetail(summary: string, detail: string | undefined, reason: DenyRea
 }
 
 function summary(pod: RunnerPod, reason: DenyReason, nowMs: number): string {
-	const since = reason === 'busy' ? pod.busyHint?.sinceMs : undefined;
+	const since = reason === 'busy' ? jobNow(pod)?.sinceMs : undefined;
 	return summaries[reason] + (since === undefined ? '' : ` for ${humanSpan(Math.max(0, nowMs - since))}`);
 }
 
@@ -147,6 +148,8 @@ const summaries: Record<DenyReason, string> = {
 	unregistering: 'is being unregistered at GitHub',
 	'scope-unknown': 'may be busy: its scope is unknown',
 	'name-taken': 'may be busy: its name is taken',
+	unconfirmed: 'may be busy: its log is unreadable',
+	unlisted: 'may be busy: GitHub lists it no more',
 	'credentials-missing': 'may be busy: no GitHub credentials',
 	'credentials-invalid': 'may be busy: GitHub rejects the credentials',
 	forbidden: 'may be busy: GitHub denies access to it',
@@ -166,6 +169,8 @@ const afterwards: Record<DenyReason, string> = {
 	unregistering: 'when GitHub confirms',
 	'scope-unknown': 'when its container stops',
 	'name-taken': 'when its container stops',
+	unconfirmed: 'after a minute of idleness',
+	unlisted: 'when its container stops',
 	'credentials-missing': 'once there are credentials',
 	'credentials-invalid': 'once they are replaced',
 	forbidden: 'once access is given',
@@ -206,5 +211,7 @@ export function cut(text: string | undefined, room: number): string | undefined 
 	return room < 12 ? undefined : `${text.slice(0, room - 3).trimEnd()}...`;
 }
 
-const jobName = (pod: RunnerPod): string | undefined =>
-	pod.busyHint?.job === undefined ? undefined : printable(pod.busyHint.job);
+function jobName(pod: RunnerPod): string | undefined {
+	const name = jobNow(pod)?.name;
+	return name === undefined ? undefined : printable(name);
+}

@@ -23,6 +23,27 @@ export const clockSkewMs = 5_000;
 /** ARC's note that GitHub answered 422 counts for so long; then GitHub is asked once, and its answer is noted by us. */
 export const arcsAnswerMs = 10 * 60_000;
 
+/**
+ * Between GitHub's 204 and the deletion: a job that GitHub had just given to the runner shows in its log within this time. The
+ * runner learns of a job by a message that it waits for, mostly in less than a second.
+ */
+export const quietMs = 2_000;
+
+/** What hearing the witnesses takes after the quiet time: a caller that has less is told to come again. */
+export const afterQuietMs = 300;
+
+/** Two lists must show a runner idle, begun this far apart, where its log cannot be read: GitHub's view of one that has just been given a job is old. */
+export const idleMs = 60_000;
+
+/** GitHub is asked again about a runner whose log cannot be read after this, if its lists lack it. */
+export const unlistedRetryMs = 60_000;
+
+/** After a job the removal of its runner is tried at once, after 1, 2, 4 s and so on: the end of a job is reported after it. */
+export const finishingRetryMs = { first: 1_000, most: 30_000 } as const;
+
+/** The log of a static runner whose deletion waits is looked into this often: it may be idle for a second only. */
+export const logRetryMs = 5_000;
+
 /** Two lists that lack a runner prove something only if they were begun this far apart. */
 export const absenceMs = 60_000;
 

@@ -1,4 +1,5 @@
-import { type Claim, type Job, mostClaims, type Witness } from '../../runner/claims.ts';
+import { type Claim, type Job, jobText, mostClaims, type Witness } from '../../runner/claims.ts';
+import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { LogWord } from './runner-log.ts';
 
 /** A witness's word about a job. */
@@ -24,6 +25,18 @@ export function openClaim(claims: readonly Claim[]): Claim | undefined {
 	return (works.length > 0 ? works : open).toSorted(
 		(one, other) => detail(other) - detail(one) || other.sinceMs - one.sinceMs,
 	)[0];
+}
+
+/** The job that the runner runs, for people, and since when, ms since the epoch; undefined: nobody says that it runs one. */
+export function jobNow({
+	claims,
+	busyHint,
+}: Pick<RunnerPod, 'claims' | 'busyHint'>):
+	| { name: string | undefined; sinceMs: number | undefined }
+	| undefined {
+	const claim = openClaim(claims);
+	if (!claim) return busyHint && { name: busyHint.job, sinceMs: busyHint.sinceMs };
+	return { name: jobText(claim.job), sinceMs: busyHint?.sinceMs ?? claim.sinceMs };
 }
 
 /**

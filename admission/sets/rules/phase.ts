@@ -1,5 +1,7 @@
 import { busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
+import { quietLeftMs } from '../../guard/rules/decide.ts';
+import { jobNow } from '../../jobs/rules/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';
 import type { Owner } from './plan.ts';
@@ -9,27 +11,39 @@ import { briefEnd } from './policy.ts';
 export const isLive = (runner: RunnerPod) =>
 	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered;
 
-/** The phase of a runner, from its pod. @param exitSeenMs when its end was first seen, if it has ended; ms since the epoch */
+/**
+ * The phase of a runner, from its pod.
+ *
+ * @param exitSeenMs when its end was first seen, if it has ended; ms since the epoch
+ */
 export function phaseOf(
 	pod: Pod,
 	runner: RunnerPod,
 	exitSeenMs: number,
+	nowMs: number,
 ): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
 	const { process } = runner;
 	if (process.state === 'exited') {
 		const terminated = terminationOf(pod);
 		const known =
-			runner.runnerId !== undefined || runner.busyHint !== undefined || runner.busyAnswer !== undefined;
+			runner.runnerId !== undefined ||
+			runner.busyHint !== undefined ||
+			runner.busyAnswer !== undefined ||
+			runner.claims.length > 0;
 		// A container that the kubelet never started has no exit code, and counts as failed too.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
 		const sinceMs = endedAtMs(terminated?.finishedAt, exitSeenMs);
 		return { phase: 'completed', sinceMs, brief: endedBriefly(pod, runner) };
 	}
-	if (runner.terminating || runner.unregistered) return { phase: 'stopping', sinceMs: undefined };
+	// Until its witnesses have been heard once more it counts as it did: GitHub may be wrong, and it would be one too many.
+	const settling = runner.unregistered && quietLeftMs(Date.parse(runner.unregistered.at), nowMs) > 0;
+	if (runner.terminating || (runner.unregistered && !settling))
+		return { phase: 'stopping', sinceMs: undefined };
 	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
 	if (process.state === 'never-started')
 		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
-	if (runner.busyHint || runner.busyAnswer) return { phase: 'busy', sinceMs: runner.busyHint?.sinceMs };
+	const job = jobNow(runner);
+	if (job || runner.busyAnswer) return { phase: 'busy', sinceMs: job?.sinceMs };
 	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
 	return { phase: 'idle', sinceMs: process.sinceMs };
 }
@@ -41,6 +55,7 @@ function endedBriefly(pod: Pod, runner: RunnerPod): boolean {
 	const showedJob =
 		runner.busyHint !== undefined ||
 		runner.busyAnswer ||
+		runner.claims.length > 0 ||
 		pod.metadata.annotations?.[busy.since] !== undefined;
 	return tookMs < briefEnd.withinMs && !showedJob && !runner.terminating && !runner.unregistered;
 }

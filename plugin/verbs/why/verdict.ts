@@ -103,7 +103,8 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 	});
 	if (!runner) return notARunner;
 	const decision = decide(runner, nowMs, 'kubectl-runners');
-	const reason = decision.kind === 'allow' ? decision.reason : decision.kind;
+	const proven = decision.kind === 'settle' ? 'unregistered' : decision.kind;
+	const reason = decision.kind === 'allow' ? decision.reason : proven;
 	const next = 'it is deleted at once';
 	switch (reason) {
 		case 'already-terminating':
@@ -127,13 +128,14 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 		case 'unregistered':
 			return {
 				reason,
-				message: 'its runner is no longer registered at GitHub, so that no job can arrive',
+				message:
+					'its runner is no longer registered at GitHub, so that no job can arrive, and its log shows none',
 				next,
 			};
 		default:
 			return {
 				reason: 'idle',
-				message: 'GitHub knows of no job that it runs',
+				message: 'its runner runs no job, as its log and GitHub say',
 				next: 'GitHub is asked to unregister it first, then it is deleted',
 			};
 	}

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
-import { agoMs, decide, decideAbsent } from '../../../admission/guard/rules/decide.ts';
+import { agoMs, decide, decideAbsent, quietLeftMs } from '../../../admission/guard/rules/decide.ts';
+import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';
 
@@ -8,6 +9,7 @@ const now = noon + 60_000;
 const at = (ms: number) => new Date(ms).toISOString();
 const verdict = (change: Parameters<typeof pod>[0], facts = {}) => {
 	const decision = decide(runnerPod(change, facts), now, 'me');
+	if (decision.kind === 'settle') return `settle, ${decision.leftMs} ms are left`;
 	if ('reason' in decision) return `${decision.kind} ${decision.reason}`;
 	return decision.look ? 'ask, after a look' : 'ask';
 };
@@ -67,14 +69,14 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	],
 	['its node has been gone long enough', 'allow node-gone', busyLabel, { nodeGone: true }],
 	[
-		'proof of a 204',
-		'allow unregistered',
+		'proof of a 204: its witnesses are heard once more',
+		'settle, 0 ms are left',
 		annotated({ 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' }),
 		trusting,
 	],
 	[
 		'a 204 on the pod wins over a stale busy mark',
-		'allow unregistered',
+		'settle, 0 ms are left',
 		{
 			metadata: {
 				...busyLabel.metadata,
@@ -211,16 +213,25 @@ test('how long ago, by clocks that differ', () => {
 });
 
 const minute = 60_000;
+const idle: LogWord = { says: 'idle', at: undefined };
+const unread: LogWord = { says: 'unknown', why: 'its log cannot be read' };
 /** A runner whose container runs since noon, and that a list lacks, begun and complete at these times after noon. */
 function absent(
 	begunMs: number,
 	{
 		static: fixed = false,
+		log = idle,
 		...change
-	}: { static?: boolean; registered?: boolean; absentSinceMs?: number } = {},
+	}: {
+		static?: boolean;
+		log?: LogWord;
+		registered?: boolean;
+		absentSinceMs?: number;
+		saidToBeGone?: { atMs: number };
+	} = {},
 ) {
 	const runner = { ...runnerPod(), ephemeral: !fixed, ...change };
-	const { verdict, sinceMs } = decideAbsent(runner, noon + begunMs, noon + begunMs + 500);
+	const { verdict, sinceMs } = decideAbsent(runner, log, noon + begunMs, noon + begunMs + 500);
 	return [`${verdict.kind} ${verdict.reason}`, sinceMs === undefined ? undefined : sinceMs - noon];
 }
 const since = (ms: number) => ({ absentSinceMs: noon + ms });
@@ -251,6 +262,50 @@ test('an ephemeral one may be finishing its job: gone if a list begun a minute l
 	assert.equal(absent(minute, { registered: true, ...since(1) }), ['deny unregistering', undefined]);
 	assert.equal(absent(minute, { registered: true, ...since(0) }), ['allow unregistered', undefined]);
 });
+test('an ephemeral one whose log says nothing stays until its container stops, and so does one that was never seen', () => {
+	const late = { ...since(10 * minute), log: unread };
+	assert.equal(absent(12 * minute, { registered: true, ...late }), ['deny unlisted', undefined]);
+	assert.equal(absent(12 * minute, late), ['deny unlisted', undefined]);
+	assert.equal(absent(10 * minute + 1, { registered: true, ...late }), ['deny unregistering', undefined]);
+});
+test('a static one whose log says nothing: two lists, a minute apart', () => {
+	const blind = { static: true, registered: true, log: unread };
+	assert.equal(absent(1_000, blind), ['deny unregistering', 1_500]);
+	assert.equal(absent(minute, { ...blind, ...since(0) }), ['allow unregistered', undefined]);
+});
+test('one that ARC has unregistered: absent and idle is enough, if it was ever registered', () => {
+	const saidToBeGone = { atMs: noon };
+	assert.equal(absent(1_000, { registered: true, saidToBeGone }), ['allow unregistered', 1_500]);
+	assert.equal(absent(1_000, { saidToBeGone }), ['deny registering', undefined]);
+	assert.equal(absent(1_000, { registered: true, saidToBeGone, log: unread }), ['deny unregistering', 1_500]);
+});
+test('the quiet time after a 204, by clocks that differ', () => {
+	assert.equal(
+		[noon, noon + 500, noon + 2_000, noon + 9_000, noon - 60_000].map((ms) => quietLeftMs(noon, ms)),
+		[2_000, 1_500, 0, 0, 2_000],
+	);
+});
+test('claims: what works denies, whatever GitHub has said; a static runner’s end is asked of its log', () => {
+	const claim = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
+		({ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }) as const;
+	const kindOf = (claims: ReturnType<typeof claim>[], change: object = {}) =>
+		decide({ ...runnerPod(), claims, ...change }, now, 'me').kind;
+	const fixed = { ephemeral: false };
+	const proven = { unregistered: { at: at(noon) } };
+	const hinted = { busyHint: { sinceMs: noon, job: undefined } };
+	for (const by of ['hook', 'event'] as const) {
+		assert.is(kindOf([claim(by, 'working')], proven), 'deny');
+		assert.is(kindOf([claim(by, 'working')], { ...proven, ...fixed }), 'deny');
+		assert.is(kindOf([claim(by, 'finishing')]), 'deny');
+		assert.is(kindOf([claim(by, 'finishing')], { ...fixed, ...hinted }), 'ask');
+		assert.is(kindOf([claim(by, 'over')]), 'ask');
+		assert.is(kindOf([claim(by, 'over')], hinted), 'deny');
+	}
+	assert.is(kindOf([claim('log', 'working')]), 'deny');
+	assert.is(kindOf([claim('log', 'working')], { ...fixed, ...hinted }), 'ask');
+	assert.is(kindOf([claim('log', 'working'), claim('hook', 'working')], fixed), 'deny');
+	assert.is(kindOf([claim('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
+});
 test('while a list could prove nothing yet GitHub is not asked; then its list is, before any DELETE', () => {
 	const gone = { ...runnerPod(), registered: true, absentSinceMs: now - 59_999 };
 	const told = decide(gone, now, 'me');
@@ -265,7 +320,7 @@ test('while a list could prove nothing yet GitHub is not asked; then its list is
 });
 test('since when it runs is not known: it may just have started', () => {
 	const runner = runnerPod({ status: { phase: 'Running' } });
-	const { verdict, sinceMs } = decideAbsent({ ...runner, absentSinceMs: noon }, noon + 1e9, noon + 1e9);
+	const { verdict, sinceMs } = decideAbsent({ ...runner, absentSinceMs: noon }, idle, noon + 1e9, noon + 1e9);
 	assert.equal([verdict.kind, sinceMs], ['deny', undefined]);
 });
 test('a static runner whose 422 has no time: GitHub is asked again', () => {

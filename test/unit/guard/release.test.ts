@@ -4,11 +4,13 @@ import type { UnregisterOutcome } from '../../../admission/github/unregistration
 import {
 	type LookupOutcome,
 	type Ports,
+	type ReleaseLimits,
 	type RunnerAccount,
-	release,
+	release as releaseNow,
 } from '../../../admission/guard/release.ts';
+import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
 import { absentOf, type DeletionRequest, registeredAs } from '../../../admission/runner/record.ts';
-import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer } from '../runner/pods.ts';
 import { SimulatedClock } from '../support/clock.ts';
@@ -23,14 +25,18 @@ function world(
 		lookup?: LookupOutcome;
 		trouble?: Trouble;
 		nameTaken?: boolean;
+		/** What the log says, from one reading to the next; the last one stays. Idle where nothing is given. */
+		log?: LogWord[];
 	} = {},
 ) {
+	const log = [...(answers.log ?? [idle])];
 	let object = start;
 	const calls: string[] = [];
 	let conflicts = 0;
 	const read = () => readRunnerPod(object, { holds: signer.vouches })!;
 	const clock = new SimulatedClock(noon + 60_000);
-	const ports: Ports = {
+	const ports: Ports & { clock: SimulatedClock } = {
+		clock,
 		self: 'me',
 		now: clock.now,
 		after: clock.after,
@@ -72,6 +78,8 @@ function world(
 		},
 		nameTaken: async () => answers.nameTaken ?? false,
 		sign: signer.signs,
+		readLog: async () => (log.length > 1 ? log.shift() : log[0]) ?? idle,
+		refuted: (_pod, job) => void calls.push(`refuted by ${job}`),
 		async deleteEphemeralRunner() {
 			calls.push('delete EphemeralRunner');
 		},
@@ -79,9 +87,30 @@ function world(
 	return { clock, ports, calls, pod: read, conflict: (times: number) => (conflicts = times) };
 }
 
+/** The clock passes until it is decided. */
+async function release(
+	asked: RunnerPod,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+	limits: Partial<ReleaseLimits> = {},
+) {
+	let decided = false;
+	const answerByMs = ports.now() + 3_000;
+	const deciding = releaseNow(asked, request, ports, { answerByMs, priority: 'request', ...limits });
+	deciding.then(
+		() => (decided = true),
+		() => (decided = true),
+	);
+	const { clock } = ports as Ports & { clock: SimulatedClock };
+	await clock.until('it is decided', () => decided, 120_000);
+	return deciding;
+}
+
+const idle: LogWord = { says: 'idle', at: undefined };
+const works: LogWord = { says: 'works', at: '2026-11-23 12:00:59Z', job: 'build' };
+const unread: LogWord = { says: 'unknown', why: 'its log cannot be read' };
 const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryRun: false };
 const budgetMs = 50;
-const limits = { answerByMs: noon + 60_000 + budgetMs, priority: 'request' } as const;
 const recorded = 'deletion-requested-at+deletion-requested-by+deletion-options+deletion-proof';
 const proven =
 	'runner-id+registered-as+registration-proof+unregistered-at+unregistration-proof+unregistration-complete-timestamp+busy';
@@ -93,32 +122,32 @@ const merged = (before: Record<string, string> | undefined, change: Record<strin
 
 test('idle: recorded and claimed, asked, the proof written, and only then allowed (A2)', async () => {
 	const { ports, calls, pod } = world();
-	const { verdict } = await release(pod(), alice, ports, limits);
+	const { verdict } = await release(pod(), alice, ports);
 	assert.equal(verdict, { kind: 'allow', reason: 'unregistered' });
-	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister', `write ${proven}`]);
+	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister', `write ${proven}`, 'reread']);
 });
-test('asked once more in the same exchange: allowed from the pod alone, no call, no write', async () => {
+test('asked once more in the same exchange: the witnesses are heard, without a call to GitHub and without a write', async () => {
 	const { ports, calls, pod } = world();
-	await release(pod(), alice, ports, limits);
+	await release(pod(), alice, ports);
 	calls.length = 0;
-	const { verdict } = await release(pod(), alice, ports, limits);
+	const { verdict } = await release(pod(), alice, ports);
 	assert.is(verdict.reason, 'unregistered');
-	assert.equal(calls, []);
+	assert.equal(calls, ['reread']);
 });
 test('422: denied, recorded, and an ephemeral runner never asked again (A3, invariant 5)', async () => {
 	const { ports, calls, pod } = world(undefined, {
 		unregister: { kind: 'busy', message: 'Runner is currently running a job', runnerId: 7 },
 	});
-	const first = await release(pod(), alice, ports, limits);
+	const first = await release(pod(), alice, ports);
 	assert.equal([first.verdict.kind, first.verdict.reason, first.recorded], ['deny', 'busy', true]);
-	await release(pod(), alice, ports, limits);
+	await release(pod(), alice, ports);
 	assert.is(calls.filter((call) => call === 'unregister').length, 1);
 	assert.is(calls.at(-1), 'write unregistration-refusal');
 });
 test('known busy: recorded once, GitHub not asked, a retry writes nothing (invariant 4)', async () => {
 	const { ports, calls, pod: read } = world(pod({ metadata: { labels: { 'actions-runner/busy': 'true' } } }));
-	await release(read(), alice, ports, limits);
-	await release(read(), { ...alice, user: 'bob' }, ports, limits);
+	await release(read(), alice, ports);
+	await release(read(), { ...alice, user: 'bob' }, ports);
 	assert.equal(calls, [`write ${recorded}`]);
 	assert.is(read().record?.requestedBy, 'alice');
 });
@@ -132,19 +161,20 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 	ports.background = (work) => {
 		exchange = work;
 	};
-	const releasing = release(pod(), alice, ports, limits);
+	const soon = { answerByMs: ports.now() + budgetMs, priority: 'request' } as const;
+	const releasing = releaseNow(pod(), alice, ports, soon);
 	await clock.pass(budgetMs);
 	const { verdict, recorded } = await releasing;
 	assert.equal([verdict.reason, recorded], ['github-slow', true]);
 	answer(removed);
 	await exchange;
 	assert.is(calls.at(-1), `write ${proven}`);
-	assert.is((await release(pod(), alice, ports, limits)).verdict.reason, 'unregistered');
+	assert.is((await release(pod(), alice, ports)).verdict.reason, 'unregistered');
 });
 test('GitHub in trouble: recorded without a call and without a claim (F1)', async () => {
 	const trouble: Trouble = { kind: 'rate-limited', detail: 'until 12:30' };
 	const { ports, calls, pod } = world(undefined, { trouble });
-	const { verdict } = await release(pod(), alice, ports, limits);
+	const { verdict } = await release(pod(), alice, ports);
 	assert.equal([verdict.kind, verdict.reason], ['deny', 'rate-limited']);
 	assert.equal(calls, [`write ${recorded}`]);
 });
@@ -157,7 +187,7 @@ test('a 403, a 401, an outage deny: nothing but a 204 lets go (F3, F4, F5)', asy
 		'budget-spent',
 	] as const) {
 		const { ports, pod } = world(undefined, { unregister: { kind, detail: 'x' } });
-		assert.equal((await release(pod(), alice, ports, limits)).verdict, {
+		assert.equal((await release(pod(), alice, ports)).verdict, {
 			kind: 'deny',
 			reason: kind,
 			detail: 'x',
@@ -168,7 +198,7 @@ test('a call that taught nothing leaves no claim behind for other replicas to wa
 	const { ports, calls, pod } = world(undefined, {
 		unregister: { kind: 'github-unavailable', detail: '502' },
 	});
-	await release(pod(), alice, ports, limits);
+	await release(pod(), alice, ports);
 	assert.is(calls.at(-1), 'write unregistration-claim');
 	assert.is(pod().claim, undefined);
 });
@@ -181,7 +211,7 @@ test('a dry run writes nothing, asks only what a read can tell, and gives the sa
 		[{ kind: 'github-unavailable', detail: '502' }, 'deny', 'github-unavailable'],
 	] as const) {
 		const { ports, calls, pod } = world(undefined, { lookup });
-		const { verdict, recorded } = await release(pod(), dry, ports, limits);
+		const { verdict, recorded } = await release(pod(), dry, ports);
 		assert.equal([verdict.kind, verdict.reason, recorded], [kind, reason, 'dry-run']);
 		assert.equal(calls, ['lookup']);
 	}
@@ -201,7 +231,7 @@ const claimedComplete = () =>
 
 test('a forged time, proof and id on a runner that is registering release nothing, and nothing is signed', async () => {
 	const { ports, calls, pod } = world(claimedComplete(), absentAt(noon + 60_000));
-	const released = await release(pod(), alice, ports, limits);
+	const released = await release(pod(), alice, ports);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['deny', 'registering']);
 	assert.equal(calls, ['lookup', `write ${recorded}`]);
 	assert.equal([pod().unregistered, pod().registered], [undefined, false]);
@@ -215,7 +245,7 @@ test('ARC is having a busy runner unregistered: one look and one write, for each
 	} = world(pod({ metadata: { annotations } }), {
 		lookup: { kind: 'present', busy: true },
 	});
-	const { verdict, recorded: isRecorded } = await release(read(), alice, ports, limits);
+	const { verdict, recorded: isRecorded } = await release(read(), alice, ports);
 	assert.equal([verdict.reason, isRecorded], ['busy', true]);
 	assert.equal(calls, ['lookup', `write ${recorded}`]);
 });
@@ -223,13 +253,17 @@ test('a forged complete-timestamp on a registered runner releases nothing', asyn
 	const { ports, pod } = world(claimedComplete(), {
 		unregister: { kind: 'busy', message: 'busy', runnerId: 7 },
 	});
-	assert.equal((await release(pod(), alice, ports, limits)).verdict.kind, 'deny');
+	assert.equal((await release(pod(), alice, ports)).verdict.kind, 'deny');
 });
 test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
 	const { ports, pod } = world(claimedComplete());
-	const released = await release(pod(), alice, ports, limits);
+	const released = await release(pod(), alice, ports);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
-	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now());
+	assert.is(
+		Date.parse(released.pod.unregistered?.at ?? ''),
+		ports.now() - 2_000,
+		'the quiet time has passed since',
+	);
 	assert.is(released.pod.runnerId, 7);
 });
 
@@ -247,7 +281,7 @@ test('a static runner that GitHub had and has no more goes at once; nothing is s
 	const { ports, calls, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
 	for (const asked of ['unregister', 'lookup', 'lookup']) {
 		calls.length = 0;
-		const { verdict } = await release(current(), alice, ports, limits);
+		const { verdict } = await release(current(), alice, ports);
 		assert.equal([verdict.kind, verdict.reason], ['allow', 'unregistered']);
 		const others = calls.filter((call) => !call.startsWith('write'));
 		assert.equal(others, [asked]);
@@ -258,26 +292,25 @@ test('a static runner that GitHub had and has no more goes at once; nothing is s
 });
 test('an ephemeral runner that GitHub lacks: noted, and let go when a list begun a minute later lacks it', async () => {
 	const first = world(seen(), absentAt(noon + 60_000));
-	const denied = await release(first.pod(), alice, first.ports, limits);
+	const denied = await release(first.pod(), alice, first.ports);
 	assert.equal([denied.verdict.reason, denied.recorded], ['unregistering', true]);
 	assert.is(first.calls.at(-1), 'write absent-since+unregistration-claim');
 	await first.clock.pass(60_000);
-	const later = { ...limits, answerByMs: limits.answerByMs + 60_000 };
 	first.ports.account = world(seen(), absentAt(noon + 120_000)).ports.account;
 	first.calls.length = 0;
-	const { verdict, pod: after } = await release(first.pod(), alice, first.ports, later);
+	const { verdict, pod: after } = await release(first.pod(), alice, first.ports);
 	assert.equal([verdict.kind, verdict.reason, after.unregistered], ['allow', 'unregistered', undefined]);
 	assert.equal(first.calls, [], 'nothing is written: the API server would have the DELETE reviewed again');
 });
 test('within that minute GitHub is not asked, and then only for its list', async () => {
 	const { clock, ports, calls, pod: current } = world(seen(), absentAt(noon + 60_000));
-	await release(current(), alice, ports, limits);
+	await release(current(), alice, ports);
 	calls.length = 0;
 	await clock.pass(59_999);
-	assert.is((await release(current(), alice, ports, limits)).verdict.reason, 'unregistering');
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistering');
 	assert.equal(calls, []);
 	await clock.pass(1);
-	await release(current(), alice, ports, limits);
+	await release(current(), alice, ports);
 	assert.equal(calls, ['lookup']);
 });
 test("ARC has unregistered a runner: nothing but a look into GitHub's list, and a DELETE only where the list still has it (I2)", async () => {
@@ -290,28 +323,28 @@ test("ARC has unregistered a runner: nothing but a look into GitHub's list, and 
 		return object;
 	};
 	const fixedGone = world(said(fixed), absentAt(noon + 60_000));
-	assert.is((await release(fixedGone.pod(), alice, fixedGone.ports, limits)).verdict.reason, 'unregistered');
+	assert.is((await release(fixedGone.pod(), alice, fixedGone.ports)).verdict.reason, 'unregistered');
 	assert.equal(fixedGone.calls, ['lookup', 'write absent-since']);
 	const gone = world(said(), absentAt(noon + 60_000));
-	assert.is((await release(gone.pod(), alice, gone.ports, limits)).verdict.reason, 'unregistering');
-	assert.equal(gone.calls, ['lookup', `write ${recorded}+absent-since`]);
+	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.reason, 'unregistered');
+	assert.equal(gone.calls, ['lookup', 'write absent-since']);
+	const blind = world(said(), { ...absentAt(noon + 60_000), log: [unread] });
+	assert.is((await release(blind.pod(), alice, blind.ports)).verdict.reason, 'unregistering');
+	assert.equal(blind.calls, ['lookup', `write ${recorded}+absent-since`]);
 	const there = world(said());
-	await release(there.pod(), alice, there.ports, limits);
+	await release(there.pod(), alice, there.ports);
 	assert.equal(
 		there.calls.filter((call) => !call.startsWith('write')),
-		['lookup', 'unregister'],
+		['lookup', 'unregister', 'reread'],
 	);
 	const lookup = { kind: 'github-unavailable', detail: '502' } as const;
 	const unknown = world(said(), { lookup });
-	assert.is(
-		(await release(unknown.pod(), alice, unknown.ports, limits)).verdict.reason,
-		'github-unavailable',
-	);
+	assert.is((await release(unknown.pod(), alice, unknown.ports)).verdict.reason, 'github-unavailable');
 	assert.equal(unknown.calls, ['lookup', `write ${recorded}`]);
 });
 test('... and a runner that is listed again starts anew', async () => {
 	const { clock, ports, pod: current } = world(seen(), absentAt(noon + 60_000));
-	await release(current(), alice, ports, limits);
+	await release(current(), alice, ports);
 	assert.ok(current().absentSinceMs);
 	await clock.pass(60_000);
 	const account = (await ports.account(current())) as RunnerAccount;
@@ -323,7 +356,7 @@ test('... and a runner that is listed again starts anew', async () => {
 			return { kind: 'busy', message: 'busy', runnerId: 7 };
 		},
 	});
-	await release(current(), alice, ports, { ...limits, answerByMs: ports.now() + budgetMs });
+	await release(current(), alice, ports);
 	assert.is(current().absentSinceMs, undefined);
 });
 test('GitHub says 204 once: if the API server is away it is written when it is back', async () => {
@@ -338,7 +371,8 @@ test('GitHub says 204 once: if the API server is away it is written when it is b
 	ports.background = (work) => {
 		exchange = work;
 	};
-	const releasing = release(current(), alice, ports, limits);
+	const soon = { answerByMs: ports.now() + budgetMs, priority: 'request' } as const;
+	const releasing = releaseNow(current(), alice, ports, soon);
 	await clock.pass(5_000);
 	assert.is((await releasing).verdict.reason, 'github-slow');
 	await exchange;
@@ -347,18 +381,18 @@ test('GitHub says 204 once: if the API server is away it is written when it is b
 test('the pod changed under us: read again and judged again', async () => {
 	const { ports, calls, pod, conflict } = world();
 	conflict(2);
-	assert.is((await release(pod(), alice, ports, limits)).verdict.kind, 'allow');
+	assert.is((await release(pod(), alice, ports)).verdict.kind, 'allow');
 	assert.equal(calls.slice(0, 4), ['conflict', 'reread', 'conflict', 'reread']);
 });
 test('a pod that never stops changing is denied, not let go', async () => {
 	const { ports, pod, conflict, calls } = world();
 	conflict(99);
-	assert.equal((await release(pod(), alice, ports, limits)).verdict.reason, 'internal-error');
+	assert.equal((await release(pod(), alice, ports)).verdict.reason, 'internal-error');
 	assert.not(calls.includes('unregister'));
 });
 test('not registered yet: denied and recorded (A7)', async () => {
 	const { ports, pod } = world(undefined, absentAt(noon + 60_000));
-	const { verdict, recorded } = await release(pod(), alice, ports, limits);
+	const { verdict, recorded } = await release(pod(), alice, ports);
 	assert.equal([verdict.reason, recorded], ['registering', true]);
 });
 test("the Kubernetes API failing is the caller's to see: nothing is allowed by it", async () => {
@@ -367,7 +401,7 @@ test("the Kubernetes API failing is the caller's to see: nothing is allowed by i
 		throw new Error('etcd is down');
 	};
 	try {
-		await release(pod(), alice, ports, limits);
+		await release(pod(), alice, ports);
 		assert.unreachable('must throw');
 	} catch (error) {
 		assert.match(String(error), 'etcd is down');
@@ -377,7 +411,7 @@ test("the Kubernetes API failing is the caller's to see: nothing is allowed by i
 for (const request of [alice, { ...alice, dryRun: true }, undefined]) {
 	test(`another pod is the runner of this name: GitHub is not even asked (${request ? `dry run: ${request.dryRun}` : 'from the leader'})`, async () => {
 		const { ports, calls, pod: current } = world(pod(), { nameTaken: true });
-		const { verdict } = await release(current(), request, ports, limits);
+		const { verdict } = await release(current(), request, ports);
 		assert.equal(verdict, { kind: 'deny', reason: 'name-taken', detail: undefined });
 		assert.equal(calls, request?.dryRun === false ? [`write ${recorded}`] : []);
 	});
@@ -391,13 +425,13 @@ test('a dry run over a forged complete-timestamp writes nothing and sends no DEL
 		calls,
 		pod: current,
 	} = world(claimedComplete(), { lookup: { kind: 'present', busy: false } });
-	const { verdict, recorded } = await release(current(), { ...alice, dryRun: true }, ports, limits);
+	const { verdict, recorded } = await release(current(), { ...alice, dryRun: true }, ports);
 	assert.equal([verdict.kind, recorded, calls], ['allow', 'dry-run', ['lookup']]);
 });
 test('no credentials: denied and recorded, nobody is asked (I7)', async () => {
 	const { ports, calls, pod: current } = world();
 	ports.account = async () => ({ kind: 'credentials-missing', detail: 'no Secret' });
-	const { verdict } = await release(current(), alice, ports, limits);
+	const { verdict } = await release(current(), alice, ports);
 	assert.equal(verdict, { kind: 'deny', reason: 'credentials-missing', detail: 'no Secret' });
 	assert.equal(calls, [`write ${recorded}`]);
 });
@@ -423,7 +457,7 @@ test('the pod goes while it is claimed, or is read again: nothing is asked, noth
 		const { ports, calls, pod: current } = world();
 		ports.write = async () => answer;
 		ports.reread = async () => 'gone';
-		const { verdict } = await release(current(), alice, ports, limits);
+		const { verdict } = await release(current(), alice, ports);
 		assert.equal([verdict.kind, verdict.reason, calls], ['allow', 'already-terminating', []]);
 	}
 });
@@ -439,7 +473,7 @@ async function waits(claim: string | undefined): Promise<number> {
 	} = world(pod({ metadata: { annotations } }), { unregister: new Promise(() => {}) });
 	let denied = false;
 	const answerByMs = ports.now() + 3_000;
-	void release(current(), alice, ports, { answerByMs, priority: 'request' }).then(() => {
+	void releaseNow(current(), alice, ports, { answerByMs, priority: 'request' }).then(() => {
 		denied = true;
 	});
 	return clock.until('it is denied', () => denied, 60_000);
@@ -455,7 +489,7 @@ test('the second review of one DELETE has only what is left of the first one’s
 });
 test('an answer leaves no timer behind', async () => {
 	const { clock, ports, pod: current } = world();
-	await release(current(), alice, ports, limits);
+	await release(current(), alice, ports);
 	assert.is(clock.waiting, 0);
 });
 test('the EphemeralRunner of a scale-set pod goes with it, if it was found', async () => {
@@ -463,11 +497,11 @@ test('the EphemeralRunner of a scale-set pod goes with it, if it was found', asy
 		const { ports, calls, pod: current } = world();
 		const owner = { name: 'er', uid: 'er-1', found };
 		const { write } = ports;
-		ports.write = async (...change) => {
-			const written = await write(...change);
-			return typeof written === 'string' ? written : { ...written, owner };
-		};
-		await release({ ...current(), owner }, alice, ports, limits);
+		const { reread } = ports;
+		const owned = (pod: RunnerPod | string) => (typeof pod === 'string' ? 'gone' : { ...pod, owner });
+		ports.write = async (...change) => owned(await write(...change));
+		ports.reread = async (pod) => owned(await reread(pod));
+		await release({ ...current(), owner }, alice, ports);
 		assert.is(calls.includes('delete EphemeralRunner'), found);
 	}
 });
@@ -478,7 +512,7 @@ test('two ask at once: the record is written on the pod as it is now, in the end
 	] as const) {
 		const { ports, calls, conflict, pod: current } = world(busyPod());
 		conflict(times);
-		const released = await release(current(), alice, ports, limits);
+		const released = await release(current(), alice, ports);
 		assert.equal([released.verdict.reason, released.recorded], ['busy', true]);
 		assert.is(calls.filter((call) => call === 'conflict').length, tries - 1);
 		assert.is(calls.at(-1), `write ${recorded}`);
@@ -492,7 +526,7 @@ test('somebody else was quicker to record: theirs stays, and it counts as record
 		record: { requestedAt: '', requestedBy: 'bob', options: { via: 'delete' as const } },
 	};
 	ports.reread = async () => theirs;
-	const released = await release(current(), alice, ports, limits);
+	const released = await release(current(), alice, ports);
 	assert.equal([released.recorded, released.pod.record?.requestedBy, calls], [true, 'bob', ['conflict']]);
 });
 test('the pod goes while the record is written: nothing is recorded, said so, and not tried for ever', async () => {
@@ -509,7 +543,7 @@ test('the pod goes while the record is written: nothing is recorded, said so, an
 			reads += 1;
 			return 'gone';
 		};
-		const released = await release(current(), alice, ports, limits);
+		const released = await release(current(), alice, ports);
 		assert.equal(
 			[released.verdict.reason, released.recorded, reads],
 			['already-terminating', false, answer === 'gone' ? 0 : 1],
@@ -518,12 +552,12 @@ test('the pod goes while the record is written: nothing is recorded, said so, an
 });
 test('the leader asks for nothing to be recorded, and nothing is', async () => {
 	const { ports, calls, pod: current } = world(busyPod());
-	assert.equal([(await release(current(), undefined, ports, limits)).recorded, calls], [false, []]);
+	assert.equal([(await release(current(), undefined, ports)).recorded, calls], [false, []]);
 });
 
 test('a runner that is still registering: the claim stays, since it waits anyway', async () => {
 	const { ports, calls, pod: current } = world(undefined, absentAt(noon + 60_000));
-	await release(current(), alice, ports, limits);
+	await release(current(), alice, ports);
 	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister']);
 });
 test('somebody else records while GitHub’s list is looked into: theirs stays, and nothing is written over it', async () => {
@@ -532,19 +566,24 @@ test('somebody else records while GitHub’s list is looked into: theirs stays, 
 		...object.metadata.annotations,
 		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:30Z',
 	};
-	const { ports, calls, conflict, pod: current } = world(object, absentAt(noon + 60_000));
+	const {
+		ports,
+		calls,
+		conflict,
+		pod: current,
+	} = world(object, { ...absentAt(noon + 60_000), log: [unread] });
 	conflict(2); // what was read before is never what is there
 	ports.reread = async () => ({
 		...current(),
 		record: { requestedAt: '', requestedBy: 'bob', options: { via: 'delete' as const } },
 	});
-	const released = await release(current(), alice, ports, limits);
+	const released = await release(current(), alice, ports);
 	assert.equal([released.verdict.reason, released.pod.record?.requestedBy], ['unregistering', 'bob']);
 	assert.equal(calls, ['lookup', 'conflict', 'conflict']);
 	// Nobody has asked: a change of the pod in between takes nothing away from what GitHub said.
 	const loop = world(structuredClone(object), absentAt(noon + 60_000));
 	loop.conflict(1);
-	await release(loop.pod(), undefined, loop.ports, limits);
+	await release(loop.pod(), undefined, loop.ports);
 	assert.equal(loop.calls, ['lookup', 'write absent-since']);
 });
 test('a 204 that can not be written in 20 tries is an error, and lets nothing go', async () => {
@@ -558,7 +597,8 @@ test('a 204 that can not be written in 20 tries is an error, and lets nothing go
 	};
 	let failed: unknown;
 	ports.background = (work) => void work.catch((error: unknown) => (failed = error));
-	const releasing = release(current(), alice, ports, limits);
+	const soon = { answerByMs: ports.now() + budgetMs, priority: 'request' } as const;
+	const releasing = releaseNow(current(), alice, ports, soon);
 	await clock.pass(60_000);
 	assert.is((await releasing).verdict.reason, 'github-slow');
 	assert.equal([tries, String(failed)], [20, 'Error: etcd is down']);
@@ -570,11 +610,11 @@ test('absence that lets go ends the claim that is on the pod, also where the pod
 	const object = seen();
 	object.metadata.annotations = { ...object.metadata.annotations, ...since, ...claim };
 	const gone = world(object, absentAt(noon + 60_000));
-	assert.is((await release(gone.pod(), alice, gone.ports, limits)).verdict.kind, 'allow');
+	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.kind, 'allow');
 	assert.equal(gone.calls, ['lookup', 'write unregistration-claim']);
 	const changing = world(structuredClone(object), absentAt(noon + 60_000));
 	changing.conflict(1);
-	assert.is((await release(changing.pod(), alice, changing.ports, limits)).verdict.kind, 'allow');
+	assert.is((await release(changing.pod(), alice, changing.ports)).verdict.kind, 'allow');
 	assert.equal(changing.calls, ['lookup', 'conflict']);
 });
 
@@ -586,8 +626,117 @@ test('the pod goes while its absence from GitHub’s list is noted: nothing is s
 	};
 	const { ports, pod: current } = world(object, absentAt(noon + 60_000));
 	ports.write = async () => 'gone';
-	const released = await release(current(), alice, ports, limits);
+	const released = await release(current(), alice, ports);
 	assert.equal([released.verdict.reason, released.recorded], ['already-terminating', false]);
+});
+
+test('its log says that it works: denied without a call to GitHub, and the job is on the pod with the record', async () => {
+	const { ports, calls, pod: current } = world(undefined, { log: [works] });
+	const { verdict, pod: after } = await release(current(), alice, ports);
+	assert.equal([verdict.kind, verdict.reason], ['deny', 'busy']);
+	assert.equal(calls, [`write ${recorded}+job-claims`]);
+	assert.is(after.claims[0]?.job.name, 'build');
+	assert.is(current().claims[0]?.by, 'log');
+	// Asked again: an ephemeral runner ends with its job, so not even its log is read.
+	calls.length = 0;
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	assert.equal(calls, []);
+});
+test('... and a dry run says the same and writes nothing (A15)', async () => {
+	const { ports, calls, pod: current } = world(undefined, { log: [works] });
+	const { verdict, pod: after } = await release(current(), { ...alice, dryRun: true }, ports);
+	assert.equal([verdict.reason, after.claims[0]?.job.name, calls], ['busy', 'build', []]);
+});
+test('... and to a runner that ARC removes only the record is written, for ARC asks GitHub at each change', async () => {
+	const annotations = { 'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:30Z' };
+	const { ports, calls, pod: current } = world(pod({ metadata: { annotations } }), { log: [works] });
+	await release(current(), alice, ports);
+	await release(current(), alice, ports);
+	assert.equal(calls, [`write ${recorded}`]);
+});
+test('a static runner that its log alone showed at work goes when the log shows it idle', async () => {
+	const { ports, calls, pod: current } = world(pod(fixed), { log: [works, idle] });
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.ok(calls.includes('write unregistration-claim+job-claims'));
+	assert.equal(current().claims, []);
+});
+test('GitHub answers 204 to a runner that then has a job: the proof is taken away, told, and the pod stays', async () => {
+	for (const change of [{}, fixed]) {
+		const { ports, calls, pod: current } = world(pod(change), { log: [idle, works] });
+		const { verdict } = await release(current(), alice, ports);
+		assert.equal([verdict.kind, verdict.reason], ['deny', 'busy']);
+		assert.is(current().unregistered, undefined);
+		assert.equal(calls.slice(-2), [
+			'write job-claims+unregistered-at+unregistration-proof',
+			'refuted by build',
+		]);
+		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy', 'and it stays so');
+		assert.is(calls.filter((call) => call === 'unregister').length, 1);
+	}
+});
+test('... also where a hook is heard in the quiet time, whatever the log says', async () => {
+	const { ports, pod: current } = world();
+	const heard = { by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
+	const { reread } = ports;
+	ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		return typeof fresh === 'string' ? fresh : { ...fresh, claims: [heard], unregistered: undefined };
+	};
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+});
+test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
+	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
+		const { clock, ports, calls, pod: current } = world();
+		const denied = await release(current(), alice, ports, limits);
+		assert.equal([denied.verdict.kind, denied.verdict.reason], ['deny', 'unregistering']);
+		assert.ok(denied.pod.unregistered);
+		await clock.pass(2_000);
+		calls.length = 0;
+		assert.is((await release(current(), undefined, ports, { waitsQuiet: false })).verdict.kind, 'allow');
+		assert.equal(calls, ['reread']);
+	}
+});
+test('a log that cannot be read: two lists, a minute apart, must show the runner idle before GitHub is told', async () => {
+	const { clock, ports, calls, pod: current } = world(undefined, { log: [unread] });
+	const first = await release(current(), alice, ports);
+	assert.equal([first.verdict.reason, first.recorded], ['unconfirmed', true]);
+	assert.equal(calls, ['lookup', `write ${recorded}+idle-since`]);
+	await clock.pass(59_000);
+	calls.length = 0;
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unconfirmed');
+	assert.equal(calls, ['lookup']);
+	await clock.pass(1_000);
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.ok(calls.includes('unregister'));
+});
+test('... or an event of GitHub has said that the job of a static runner completed, and its list agrees', async () => {
+	for (const busy of [false, true]) {
+		const {
+			ports,
+			calls,
+			pod: current,
+		} = world(pod(fixed), {
+			log: [unread],
+			lookup: { kind: 'present', busy },
+		});
+		const finishing = { by: 'event', key: '7', state: 'finishing', sinceMs: 0, job: { name: 'x' } } as const;
+		const asked = { ...current(), claims: [finishing] };
+		const { verdict } = await release(asked, alice, ports);
+		assert.is(verdict.reason, busy ? 'busy' : 'unregistered');
+		assert.is(calls.includes('unregister'), !busy);
+	}
+});
+test('ARC has just unregistered a runner: it goes when the quiet time since then has passed (I2)', async () => {
+	const object = seen();
+	object.metadata.annotations = {
+		...object.metadata.annotations,
+		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:59.500Z',
+	};
+	const { ports, calls, pod: current } = world(object, absentAt(noon + 62_000));
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.is(ports.now(), noon + 61_500);
+	assert.equal(calls, ['reread', 'lookup', 'write absent-since']);
 });
 
 test.run();

@@ -67,13 +67,13 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	],
 ];
 for (const [promise, phase, change, facts] of table) {
-	test(promise, () => assert.is(phaseOf(pod(change), runnerPod(change, facts), now).phase, phase));
+	test(promise, () => assert.is(phaseOf(pod(change), runnerPod(change, facts), now, now).phase, phase));
 }
 
 test('when it completed: within the second that finishedAt names, by when it was seen, rather too early (D1, D11)', () => {
 	const at = (seenMs: number) => {
 		const status = exited(0, '2026-11-23T12:00:30Z');
-		return phaseOf(pod({ status }), runnerPod({ status }), seenMs).sinceMs;
+		return phaseOf(pod({ status }), runnerPod({ status }), seenMs, now).sinceMs;
 	};
 	const second = noon + 30_000;
 	assert.is(at(second + 700), second + 450);
@@ -84,7 +84,7 @@ test('when it completed: within the second that finishedAt names, by when it was
 
 test('since when it starts', () =>
 	assert.equal(
-		[{}, { metadata: known }].map((change) => phaseOf(pod(change), runnerPod(change), now)),
+		[{}, { metadata: known }].map((change) => phaseOf(pod(change), runnerPod(change), now, now)),
 		[
 			{ phase: 'starting', sinceMs: noon },
 			{ phase: 'idle', sinceMs: noon },
@@ -104,7 +104,7 @@ test('it ended badly while it was marked busy, or after a 422: it had been regis
 		{ annotations: { 'actions-runner/unregistration-refusal': '2026-11-23T12:00:30Z busy' } },
 	]) {
 		const change = { metadata, status: exited(1) };
-		assert.is(phaseOf(pod(change), runnerPod(change), now).phase, 'completed');
+		assert.is(phaseOf(pod(change), runnerPod(change), now, now).phase, 'completed');
 	}
 });
 test('an end without a time is of when it was first seen', () => {
@@ -112,7 +112,7 @@ test('an end without a time is of when it was first seen', () => {
 		phase: 'Succeeded',
 		containerStatuses: [{ name: 'runner', state: { terminated: { exitCode: 0 } } }],
 	};
-	assert.is(phaseOf(pod({ status }), runnerPod({ status }), now).sinceMs, now);
+	assert.is(phaseOf(pod({ status }), runnerPod({ status }), now, now).sinceMs, now);
 });
 test('a brief end: within seconds of the container’s start, without a job that anybody saw, and not our doing', () => {
 	const ended = (startedAt: string | undefined, exitCode = 0): Pod['status'] => ({
@@ -131,7 +131,7 @@ test('a brief end: within seconds of the container’s start, without a job that
 		],
 	});
 	const brief = (change: Parameters<typeof pod>[0], facts = {}) =>
-		phaseOf(pod(change), runnerPod(change, facts), now).brief;
+		phaseOf(pod(change), runnerPod(change, facts), now, now).brief;
 	const quick = ended('2026-11-23T12:00:21Z');
 	const at = '2026-11-23T12:00:25Z';
 	assert.is(brief({ status: quick }), true);

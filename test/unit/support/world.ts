@@ -77,7 +77,18 @@ export class World {
 		this.events = new Events(api, log, { component: 'test', instance: 'leader' }, clock);
 		const accounts = github.accounts;
 		const background = () => {};
-		this.ports = createReleasePorts({ pods: this.pods, accounts, signer, self: 'leader', clock, background });
+		this.ports = createReleasePorts({
+			pods: this.pods,
+			accounts,
+			client: api,
+			signer,
+			events: this.events,
+			metrics,
+			log,
+			self: 'leader',
+			clock,
+			background,
+		});
 		if (before) return;
 		api.latencyMs = 1;
 		api.serve(...Object.values(paths));
