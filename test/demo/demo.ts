@@ -42,7 +42,7 @@ try {
 		(await rig.pod(busy, 'demo'))?.metadata.deletionTimestamp === undefined,
 	);
 
-	say('\nAn idle runner goes at once: GitHub has unregistered it first');
+	say('\nAn idle runner goes: GitHub has unregistered it first, and its log is read once more');
 	const deleted = await type(['kubectl', 'delete', 'pod', runners[0], '-n', 'demo'], env);
 	expect('deleted', deleted === 0 && (await gone(runners[0])));
 

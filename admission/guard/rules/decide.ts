@@ -122,9 +122,10 @@ export function decideAbsent(
 	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
 	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
 	const idle = word.says === 'idle';
-	// Noted also where it may go: each write on the pod has its DELETE reviewed again, which must then write nothing.
-	if (idle && registered && (pod.saidToBeGone || !ephemeral))
-		return { verdict: allow('unregistered'), sinceMs };
+	// Where it is looked for in a list at each try, nothing is noted: each write on the pod has its DELETE reviewed again.
+	if (idle && registered && pod.saidToBeGone) return { verdict: allow('unregistered') };
+	// Else a note has the next review look into a list as well, instead of sending a DELETE.
+	if (idle && registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
 	const longAbsent = noted && absentForMs >= absenceMs;
 	if (longAbsent && (idle || (registered && !ephemeral)))
 		return { verdict: allow(registered ? 'unregistered' : 'never-registered'), sinceMs };

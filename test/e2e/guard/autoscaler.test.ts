@@ -94,7 +94,7 @@ test('busy runners carry do-not-disrupt, safe-to-evict=false, label and conditio
 	});
 
 	const job = (await space.pod('scale-set'))?.metadata.annotations?.[busy.job];
-	assert.match(job ?? '', /build \(octo-org\/app, run \d+\)/);
+	assert.match(job ?? '', new RegExp(`build \\(${space.name}/app, run \\d+\\)`));
 
 	for (const name of [...legacy, 'scale-set']) await space.endJob(name);
 	// A container that has stopped is seen at once; that a static runner is idle, by the next list.

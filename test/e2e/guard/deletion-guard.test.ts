@@ -8,7 +8,7 @@ import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
 import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-/** GitHub's list shows a job this much later than it began: what happens in between can only be told by DELETE. */
+/** GitHub's list shows a job this much later than it began: what happens in between can only be told by the log, and by DELETE. */
 const hintDelayMs = 1_500;
 const test = spaceTests('deletion guard', { prepare: () => stage('guard'), hintDelayMs });
 
@@ -53,14 +53,29 @@ test('idle runner: GitHub unregisters it first, then it goes; one kubectl delete
 	assert.equal(space.rig.github.runners(space.scope), []);
 });
 
+test('a runner that works though GitHub lists it as idle: its log says so, and GitHub is not asked to remove it (A3)', async ({
+	space,
+}) => {
+	await space.runners(['a']);
+	space.listsAsIdle('a');
+	const { displayName } = await space.runJob('a');
+	says(await space.refused('a'), new RegExp(`runner a is busy for \\d+s: ${displayName}\\.`));
+	assert.equal(space.removals(), []);
+	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
+	assert.equal(space.killedJobs(), []);
+});
+
 test('a runner that became busy after GitHub listed it as idle: GitHub says 422, the delete is refused (A3)', async ({
 	space,
 }) => {
 	await space.runners(['a']);
-	await space.runJob('a');
+	space.assigned('a');
 	const said = await space.refused('a');
 	says(said, 'runner a');
 	says(said, /is busy/);
+	assert.equal(space.removals(), [422]);
+	await space.runJob('a');
+	await space.refused('a');
 	assert.equal(space.removals(), [422]);
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	assert.equal(space.killedJobs(), []);
@@ -70,8 +85,9 @@ test('the job ends: the recorded deletion is carried out though nobody asks agai
 	space,
 }) => {
 	await space.runners(['a']);
-	await space.runJob('a');
+	space.assigned('a');
 	await space.refused('a');
+	await space.runJob('a');
 	await space.endJob('a');
 	await space.gone('a');
 	assert.equal(space.removals(), [422], 'from before the end');
@@ -92,7 +108,7 @@ test('the job has ended: a retried delete is allowed at once, without a call to 
 	await eventually('the container has stopped', () => space.journal('a').includes('container-stopped'));
 	// The record is gone: the loop leaves the pod to whoever asks again.
 	await space.deleted('a');
-	assert.equal(space.removals(), [422]);
+	assert.equal(space.removals(), []);
 });
 
 test('a pod that is terminating already may be deleted by force, whatever it runs (A5)', async ({
@@ -133,6 +149,7 @@ test('a runner that is still registering is kept, and goes when it has come and 
 	await eventually('runs', async () => (await space.pod('a'))?.status?.phase === 'Running');
 	says(await space.refused('a'), 'runner a is still registering at GitHub (it may get a job at any moment)');
 	assert.equal(space.removals(), []);
+	space.listens('a');
 	space.rig.github.addRunner({ scope: space.scope, name: 'a' });
 	await space.gone('a');
 	assert.equal(space.removals(), [204]);
@@ -250,7 +267,7 @@ test('break-glass: allowed, and Event, metric and log tell who, why and which jo
 	assert.is(event.type, 'Warning');
 	says(
 		event.message,
-		/^oncall \(as claimed\) deletes runner a, which ran a job for \d+s, by actions-runner\/break-glass: the runner hangs$/,
+		/^oncall \(as claimed\) deletes runner a, which ran build for \d+s, by actions-runner\/break-glass: the runner hangs$/,
 	);
 	assert.ok((await breakGlassCount(rig)) > before);
 	const lines = space.log(['warn']).filter((line) => line.msg === 'break-glass');

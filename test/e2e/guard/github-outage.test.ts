@@ -130,12 +130,14 @@ test('GitHub is down: busy or idle, a live runner is kept; stopped and never sta
 	);
 	const sinceMs = Date.now();
 	const down = rig.github.fault({ fault: { kind: 'server-error', status: 503 }, scope: space.scope });
-	for (const name of [...idle, 'busy']) says(await refusedInTime(space, name), 'GitHub is unavailable');
+	for (const name of idle) says(await refusedInTime(space, name), 'GitHub is unavailable');
+	says(await refusedInTime(space, 'busy'), 'runner busy is busy for');
 	await space.runJob('stopped');
 	await space.endJob('stopped');
 	await eventually('stopped', () => space.journal('stopped').includes('container-stopped'));
 	for (const name of ['stopped', 'pending']) await space.deleted(name);
-	for (const name of [...idle, 'busy']) await waits(space, name, 'GithubUnavailable');
+	for (const name of idle) await waits(space, name, 'GithubUnavailable');
+	await waits(space, 'busy', 'Busy');
 	await untouched(space, ...idle, 'busy');
 	const outageS = (Date.now() - sinceMs) / 1000;
 	const calls = rig.github.count({ scope: space.scope, sinceMs });
@@ -199,10 +201,12 @@ test('404 to DELETE while the list still has a busy runner of that name: not bel
 	space,
 }) => {
 	await space.runners(['a']);
-	await space.runJob('a');
+	space.assigned('a');
 	rig.github.fault({ fault: { kind: 'not-found' }, endpoint: 'delete', scope: space.scope });
 	await refusedInTime(space, 'a');
 	assert.is(space.removals()[0], 404);
+	await space.runJob('a');
+	await space.waits('a');
 	await untouched(space, 'a');
 	assert.equal(space.killedJobs(), []);
 });
@@ -230,6 +234,7 @@ test('GitHub Enterprise Server: /api/v3, no rate-limit headers; an idle runner g
 				const found = await space.pod(name);
 				return found?.status?.phase === 'Running' && found;
 			});
+			space.listens(name);
 			const request = { ...deletion(pod), name, namespace: space.name };
 			const { text } = await post(server.port, await knownPath(rig, '/pods/delete'), review(request));
 			allowed[name] = JSON.parse(text).response.allowed;

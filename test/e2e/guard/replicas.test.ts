@@ -28,6 +28,18 @@ const linesOf = (server: ServerProcess, messages: readonly string[], namespace: 
 	server.log.filter(({ msg, pod }) => messages.includes(msg) && String(pod).startsWith(`${namespace}/`))
 		.length;
 
+/**
+ * Asked until the guard has answered: on a machine with too much to do the API server gives up on the webhook after 5 s, which
+ * refuses as well.
+ */
+async function answered(ask: () => Promise<Answer>): Promise<Answer> {
+	for (let tries = 1; ; tries++) {
+		const answer = await ask();
+		if (tries === 10 || !/failed calling webhook .*context deadline exceeded/.test(answer.message))
+			return answer;
+	}
+}
+
 test('30 idle runners deleted at once through both replicas: one DELETE 204 each, at most 2 lists', async ({
 	rig,
 	call,
@@ -40,7 +52,7 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 		(await rig.pods('idle')).every((pod) => pod.metadata.annotations?.['actions-runner/runner-id']),
 	);
 	const fromMs = Date.now();
-	const answers = await Promise.all(names.map((name) => remove(call, 'idle', name)));
+	const answers = await Promise.all(names.map((name) => answered(() => remove(call, 'idle', name))));
 	// On a machine with much to do GitHub's answer may come later than the API server waits: then it is recorded, and carried
 	// out; or the leader carries it out before the caller's own DELETE is: then that finds nothing.
 	for (const { status, message } of answers)
@@ -108,9 +120,10 @@ test('only the leader acts: the other writes no marks, completes no deletion, li
 		if (leads(server)) assert.ok(linesOf(server, acting, 'lead') > 0);
 		else assert.is(linesOf(server, acting, 'lead'), 0);
 	}
-	assert.ok(
-		rig.github.count({ endpoint: 'delete', scope: 'orgs/org-lead' }) <= names.length,
-		'at most one 422 each',
+	assert.is(
+		rig.github.count({ endpoint: 'delete', scope: 'orgs/org-lead' }),
+		0,
+		'their logs say that they work',
 	);
 });
 
@@ -121,7 +134,8 @@ test('many ask for one runner at once: it is recorded once, by the first, and Gi
 }) => {
 	await runnerNamespace(rig, 'many');
 	await rig.runners([{ name: 'many-busy', namespace: 'many', organization: 'org-many' }]);
-	await rig.agents.runJob('many', 'many-busy');
+	// Its log does not know of the job yet.
+	rig.github.setBusy(rig.agents.runnerId('many', 'many-busy') ?? 0, true);
 	const callers = numbered(10, 'caller');
 	const answers = await Promise.all(
 		callers.map((as, index) => (index % 2 ? evict : remove)(call, 'many', 'many-busy', {}, as)),
@@ -130,6 +144,7 @@ test('many ask for one runner at once: it is recorded once, by the first, and Gi
 	const first = (await rig.pod('many-busy', 'many'))?.metadata.annotations?.[record.requestedBy] ?? '';
 	assert.ok(callers.includes(first));
 	assert.ok(rig.github.count({ endpoint: 'delete', scope: 'orgs/org-many' }) <= 1);
+	await rig.agents.runJob('many', 'many-busy');
 	await rig.agents.endJob('many', 'many-busy');
 	await rig.gone('many-busy', 'many');
 	await history.settled();

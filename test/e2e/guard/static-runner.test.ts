@@ -24,13 +24,28 @@ test('busy static runner: refused once, unregistered soon after its job ends, an
 	await space.runJob('a');
 	says(await space.refused('a'), 'Recorded: the pod is deleted when the job ends');
 	await nextList(space);
-	assert.equal(space.removals(), [422], 'GitHub’s list says busy: it is not asked to remove it');
+	assert.equal(space.removals(), [], 'its log says that it works: GitHub is not asked to remove it');
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	await space.endJob('a');
 	await space.gone('a');
-	assert.equal(space.removals(), [422, 204]);
+	assert.equal(space.removals(), [204]);
 	const order = space.journal('a');
 	assert.ok(order.indexOf('removed-by-github') < order.indexOf('pod-terminating'), order.join());
+	assert.equal(space.killedJobs(), []);
+});
+
+test('busy static runner of whose job its log did not know yet: one 422, and GitHub is asked again when its job has ended (A9)', async ({
+	space,
+}) => {
+	await space.runners(['a'], { ephemeral: false });
+	space.assigned('a');
+	says(await space.refused('a'), /is busy/);
+	await space.runJob('a');
+	await nextList(space);
+	assert.equal(space.removals(), [422], 'GitHub’s list says busy: it is not asked to remove it');
+	await space.endJob('a');
+	await space.gone('a');
+	assert.equal(space.removals(), [422, 204]);
 	assert.equal(space.killedJobs(), []);
 });
 
@@ -42,9 +57,11 @@ test('the next pod of a deleted one’s name is another runner: not released on 
 	await space.rig.apply(runnerSetPod(space.options('a', { ephemeral: false })));
 	await space.registered(['a']);
 	space.listsAsIdle('a');
-	await space.runJob('a');
+	space.assigned('a');
 	await space.refused('a');
 	assert.equal(space.removals(), [204, 422]);
+	await space.runJob('a');
+	await space.refused('a');
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	assert.equal(space.killedJobs(), []);
 });

@@ -25,7 +25,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 	const names = Object.keys(forged);
 	await space.runners([...names, 'idle']);
 	for (const [name, time] of Object.entries(forged)) {
-		await space.runJob(name);
+		space.assigned(name);
 		await space.forge(name, {
 			'actions-runner/unregistered-at': time,
 			'actions-runner/unregistration-complete-timestamp': time,
@@ -50,7 +50,7 @@ test('a proof copied from another pod releases nothing (invariant 2)', async ({ 
 	await rig.apply(held);
 	await space.runners(['busy']);
 	await space.registered(['donor']);
-	await space.runJob('busy');
+	space.assigned('busy');
 	await space.deleted('donor', '--wait=false');
 	const donor = await space.annotations('donor');
 	const keys = ['actions-runner/unregistered-at', 'actions-runner/unregistration-proof'];
@@ -69,7 +69,7 @@ test('the id of another, idle runner on a busy pod: neither that runner nor the 
 	space,
 }) => {
 	await space.runners(['busy', 'victim']);
-	await space.runJob('busy');
+	space.assigned('busy');
 	const victim = rig.agents.runnerId(space.name, 'victim');
 	await space.forge('busy', { 'actions-runner/runner-id': `${victim}`, 'actions-runner/id': `${victim}` });
 	says(await space.refused('busy'), running);
@@ -81,7 +81,7 @@ test('the id of another, idle runner on a busy pod: neither that runner nor the 
 
 test('... nor by a replica that has never seen GitHub’s list', async ({ rig, space }) => {
 	await space.runners(['busy', 'victim']);
-	await space.runJob('busy');
+	space.assigned('busy');
 	const forged = await space.pod('busy');
 	// Only in this review: on the pod itself the leader, which has the list, would put the id right.
 	Object.assign(forged?.metadata.annotations ?? {}, {

@@ -216,7 +216,10 @@ test("a RunnerSet's runner: name, token by reference, never restarted in place, 
 	const token = Buffer.from(secret.data[secretKeyRef.key] ?? '', 'base64').toString();
 	assert.ok(rig.github.registrationTokenWorks(token, `orgs/${namespace}`));
 	assert.ok(secret.metadata.ownerReferences?.some(({ name }) => name === 'first'));
-	assert.is(rig.logs((line) => line.level === 'error').length, 0);
+	assert.equal(
+		rig.logs((line) => line.level === 'error'),
+		[],
+	);
 });
 
 test('the last set that used a token is gone: so is its Secret', async () => {

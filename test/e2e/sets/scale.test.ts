@@ -43,7 +43,7 @@ test('3 -> 1, all busy: none is touched; as jobs end no replacement comes before
 	const { message } = await set.conditionIs('Draining', 'True');
 	assert.match(message ?? '', /go when their jobs are done/);
 	await set.rests(3);
-	assert.ok(set.removals().length <= 3, `${set.removals().length} DELETE calls`);
+	assert.equal(set.removals(), [], 'their logs say that they work');
 	await set.finish(first, second);
 	await set.reaches(1);
 	await set.rests(1);
@@ -160,7 +160,7 @@ test('a static set scaled to 0: its busy runner works on, and goes when it is id
 	assert.equal(set.journal('job-killed'), []);
 });
 
-test('one whose job nobody knew of answers 422 once; another one goes in its place (C8)', async ({
+test('one of whose job its log did not know yet answers 422 once; another one goes in its place (C8)', async ({
 	rig,
 	make,
 }) => {
@@ -177,11 +177,12 @@ test('one whose job nobody knew of answers 422 once; another one goes in its pla
 	});
 	// Whichever is chosen first is busy in truth, unless it is the last one.
 	const busy = all.slice(0, 2);
-	await set.work(...busy);
+	for (const name of busy) rig.github.setBusy(rig.agents.runnerId(set.namespace, name) ?? 0, true);
 	await set.registered(3);
 	await set.scale(2);
 	await set.reaches(2);
 	stale.clear();
+	await set.work(...busy);
 	assert.equal(sorted(set.live()), sorted(busy));
 	const removals = set.removals();
 	assert.is(removals.filter((status) => status === 204).length, 1);

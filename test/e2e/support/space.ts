@@ -156,6 +156,21 @@ export class Space {
 		return job;
 	}
 
+	/**
+	 * GitHub has given this runner a job that it has not heard of yet: its log says that it is idle, and only GitHub's 422
+	 * tells. `runJob` starts the job then.
+	 */
+	assigned(name: string): void {
+		const id = this.rig.agents.runnerId(this.name, name);
+		if (id === undefined) throw new Error(`${name} is not registered`);
+		this.rig.github.setBusy(id, true);
+	}
+
+	/** The runner of a pod that does not register by itself says in its log that it is idle. */
+	listens(name: string): void {
+		this.rig.agents.print(this.name, name, '2026-01-01 00:00:00Z: Listening for Jobs\n');
+	}
+
 	/** From now on GitHub's list is late for ever: it shows these runners, and only these, as online and idle. */
 	listsAsIdle(...names: string[]): FaultHandle {
 		const runners = names.map((name) => {
