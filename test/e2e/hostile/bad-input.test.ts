@@ -39,7 +39,7 @@ test('a scope that would lead to another path of GitHub’s API is not called', 
 test('a missing credential Secret: refused with its name, the job goes on', async ({ rig, space }) => {
 	await rig.apply(runnerSetPod(space.options('a', { credentialsSecret: 'nowhere' })));
 	await space.registered(['a']);
-	await space.runJob('a');
+	space.assigned('a');
 	says(await space.refused('a'), `Secret ${space.name}/nowhere does not exist`);
 	assert.equal([space.removals(), space.killedJobs()], [[], []]);
 });

@@ -23,7 +23,7 @@ const test = attackTests('hostile names', {
 });
 const taken = 'its name is taken';
 
-/** A pod of the attacker's that runs, and says that it is this runner of the victim's. */
+/** A pod of the attacker's that runs, says that it is this runner of the victim's, and in its log that it is idle. */
 async function spoof(
 	{ rig, evil, victim }: Attack,
 	name: string,
@@ -34,6 +34,7 @@ async function spoof(
 	pod.metadata.annotations['test.runners/no-register'] = 'true';
 	await rig.apply(pod);
 	await eventually('runs', async () => (await evil.pod(name))?.status?.phase === 'Running');
+	evil.listens(name);
 }
 
 /** After these deletions have been judged twice, the victim's runner is where it was, and can be deleted as ever. */
