@@ -135,15 +135,11 @@ async function compose({ settings, env, version, log }: Start) {
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
 	const hearing = { pods, sign: signer.signs, events, metrics, clock, log };
 	const ports = createReleasePorts({
-		pods,
+		...hearing,
 		accounts,
 		client,
 		signer,
-		events,
-		metrics,
-		log,
 		self,
-		clock,
 		background: background.add,
 	});
 	const eventPort = new EventPort({
