@@ -35,6 +35,11 @@ export interface History {
 	 * `namespace` only of its pods, and about the organization of that name.
 	 */
 	writesDuring(work: () => Promise<unknown>, namespace?: string): Promise<string[]>;
+	/**
+	 * DELETE calls to GitHub about a runner that had been at work for so long: it can make GitHub's wrong word come true, and
+	 * where the runner's log can be read, or its hooks are heard, none is sent.
+	 */
+	deletesAtWork(sinceMs?: number): string[];
 	/** Resolves when no recorded deletion is left over. */
 	settled(withinMs?: number): Promise<void>;
 	stop(): void;
@@ -251,6 +256,20 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		return found;
 	}
 
+	function deletesAtWork(sinceMs = 3_000): string[] {
+		return github.calls
+			.filter((call) => call.endpoint === 'delete' && call.userAgent !== arcUserAgent)
+			.flatMap(({ runnerId, atMs, status }) => {
+				const about = agents.journal.filter((entry) => entry.runnerId === runnerId && entry.atMs <= atMs);
+				const started = about.findLast(({ what }) => what === 'job-started');
+				if (started === undefined || started.atMs > atMs - sinceMs) return [];
+				const over = agents.journal.some(
+					({ job, what, atMs: endedMs }) => job === started.job && what !== 'job-started' && endedMs <= atMs,
+				);
+				return over ? [] : [`DELETE of ${started.pod} at ${time(atMs)}, at ${started.job}: ${status}`];
+			});
+	}
+
 	async function settled(withinMs = 30_000): Promise<void> {
 		try {
 			await eventually('', () => leftOver().length === 0, { withinMs });
@@ -285,6 +304,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 				.filter(({ method, scope }) => method !== 'GET' && isAbout(scope));
 			return [...written, ...called.map((call) => `8: GitHub was called: ${call.method} ${call.template}`)];
 		},
+		deletesAtWork,
 		settled,
 		stop: () => kube.stop(),
 	};

@@ -116,6 +116,17 @@ test('sees a second 422 of an ephemeral runner, and a static one asked again too
 		await rig.agents.runJob('default', pod);
 		assert.equal([await deleteAtGitHub(rig, pod), await deleteAtGitHub(rig, pod)], [422, 422]);
 	}
+	assert.equal(
+		history.deletesAtWork(0).map((line) => line.replace(/ at .*: /, ' ')),
+		[
+			'DELETE of lied 204',
+			'DELETE of asked 422',
+			'DELETE of asked 422',
+			'DELETE of static 422',
+			'DELETE of static 422',
+		],
+	);
+	assert.equal(history.deletesAtWork(60_000), []);
 	await cries(history, /^5: ephemeral runner asked: 2 DELETE calls answered 422/);
 	await cries(history, /^5: static runner static: DELETE 2 came \d+ ms after a 422 in the same job/);
 });
