@@ -37,7 +37,7 @@ import { getObject, listObjects } from './kube/objects.ts';
 import { lead } from './leader/lead.ts';
 import type { RunnerPod } from './runner/runner-pod.ts';
 import { hostOf } from './runner/scope.ts';
-import { createPods } from './sets/inject-pods.ts';
+import { createPods, isOfOurSets } from './sets/inject-pods.ts';
 import { setReplicas } from './sets/stamp-replicas.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
@@ -219,9 +219,12 @@ function handlers(
 		'/pods/create': (request: AdmissionRequest) => createPods(request, jobHooks.forSets),
 		'/sets/replicas': (request: AdmissionRequest) => setReplicas(request, clock.now()),
 	};
+	const createdPod = async (request: AdmissionRequest) =>
+		isOfOurSets(request) ? forEverybody['/pods/create'](request) : jobHooks.reviewOthers(request);
 	return {
 		handlers: {
 			...forEverybody,
+			'/pods/create': createdPod,
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},

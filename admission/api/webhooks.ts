@@ -26,6 +26,7 @@ export const webhookRoutes: Record<'validating' | 'mutating', Record<string, Rou
 	mutating: {
 		'replicas.runners-admission.svc': '/sets/replicas',
 		'pods.runners-admission.svc': '/pods/create',
+		'hooks.runners-admission.svc': '/pods/create',
 	},
 };
 

@@ -35,7 +35,7 @@ export function createPods(
 	const pod = request.object as Pod;
 	const index = pod.spec?.containers?.findIndex(({ name }) => name === 'runner') ?? -1;
 	const container = pod.spec?.containers?.[index];
-	if (pod.metadata.labels?.[setKeys.injectToken] !== 'true' || !container) return allowed(request.uid);
+	if (!isOfOurSets(request) || !container) return allowed(request.uid);
 
 	const scope = scopeInEnvironment(container, pod);
 	const operations: PatchOperation[] = [];
@@ -57,13 +57,17 @@ export function createPods(
 		}
 	}
 	// Nothing is known of it until it has been seen idle.
-	if (pod.metadata.labels[busy.label] === undefined)
+	if (pod.metadata.labels?.[busy.label] === undefined)
 		operations.push({ op: 'add', path: `/metadata/labels/${pointer(busy.label)}`, value: 'unknown' });
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });
 	operations.push(...jobHooks(withLists(pod, container)));
 	return patched(request.uid, operations, warnings);
 }
+
+/** Whether a CREATE is that of a pod which is to be filled in. */
+export const isOfOurSets = ({ object }: AdmissionRequest): boolean =>
+	(object as Pod).metadata.labels?.[setKeys.injectToken] === 'true';
 
 /** The pod as it is after the first operations: with the lists that they have made. */
 function withLists(pod: Pod, runner: Container): Pod {

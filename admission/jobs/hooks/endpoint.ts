@@ -15,6 +15,7 @@ import {
 	mostBodyBytes,
 	mostConnections,
 	mostNewConnections,
+	mostOfOnePod,
 	mostRefusers,
 	mostWaiting,
 	newConnectionsWindowMs,
@@ -53,6 +54,8 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 	const bodies = new Bodies(largestBodyBytes, mostBodyBytes);
 	const gate = new Gate(() => mostAtOnce);
 	const refusals = new Seldom(refusalLoggedEveryMs, mostRefusers);
+	/** Words under way, by token; an entry lives as long as its requests. */
+	const underWay = new Map<string, number>();
 	let waiting = 0;
 	let inFlight = 0;
 
@@ -86,6 +89,20 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 		return work().finally(() => gate.leave());
 	};
 
+	/** One pod takes no other's turns. */
+	const fairly = async (token: string, work: () => Promise<HookResult>): Promise<HookResult> => {
+		const count = underWay.get(token) ?? 0;
+		if (count >= mostOfOnePod) throw new Refused(503, 'this pod has said too much at a time');
+		underWay.set(token, count + 1);
+		try {
+			return await work();
+		} finally {
+			const left = (underWay.get(token) ?? 1) - 1;
+			if (left > 0) underWay.set(token, left);
+			else underWay.delete(token);
+		}
+	};
+
 	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
 		const what = hooks.find((hook) => request.url === `/hooks/${hook.what}`)?.what;
 		if (!what) throw new Refused(404, 'there is nothing here');
@@ -94,7 +111,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
 		if (token === undefined) throw new Stranger('it has no token', from);
 		const body = await bodies.read(request);
-		const result = await inTurn(() => take(what, token, body, from));
+		const result = await fairly(token, () => inTurn(() => take(what, token, body, from)));
 		metrics.hook(result);
 		if (result === 'gone') return end(response, 410, 'this runner has ended');
 		end(response, 200, result);

@@ -1,12 +1,19 @@
 import type { JobHooksMode } from '../../api/job-hooks.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { PatchOperation } from '../../webhook/review.ts';
+import {
+	type AdmissionRequest,
+	type AdmissionResponse,
+	allowed,
+	type PatchOperation,
+} from '../../webhook/review.ts';
 import type { HearDependencies } from '../hear.ts';
+import { hookOtherPods } from './hook-other-pods.ts';
 import { HookPort } from './port.ts';
-import { injectHooks } from './rules/inject.ts';
+import { type HookServer, injectHooks } from './rules/inject.ts';
 import { ServiceAddress } from './service-address.ts';
 import { Tokens } from './tokens.ts';
+import { Trials } from './trials.ts';
 
 export interface JobHooksOptions extends HearDependencies {
 	mode: JobHooksMode;
@@ -26,9 +33,11 @@ export class JobHooks {
 	readonly #options: JobHooksOptions;
 	readonly #port: HookPort;
 	readonly #address = new ServiceAddress();
+	readonly #trials: Trials;
 
 	constructor(options: JobHooksOptions) {
 		this.#options = options;
+		this.#trials = new Trials(options);
 		this.#port = new HookPort({ ...options, tokens: new Tokens(options.client, options.clock) });
 	}
 
@@ -37,10 +46,24 @@ export class JobHooks {
 
 	/** What gives one of our sets' pods its hooks. Arrow functions: they are passed on alone. */
 	forSets = (pod: Pod): PatchOperation[] => {
-		const { mode, port, url } = this.#options;
-		if (mode === 'off' || port === 0) return [];
-		return injectHooks(pod, { url, authorities: this.authorities(), address: this.#address.current });
+		const { mode, port } = this.#options;
+		return mode === 'off' || port === 0 ? [] : injectHooks(pod, this.#server());
 	};
+
+	/** Reviews CREATE of a runner pod that is not our sets'. Only for callers that are known: it asks the API server. */
+	reviewOthers = async (request: AdmissionRequest): Promise<AdmissionResponse> => {
+		const { mode, port } = this.#options;
+		if (mode !== 'all' || port === 0) return allowed(request.uid);
+		return hookOtherPods(request, this.#server(), this.#trials);
+	};
+
+	#server(): HookServer {
+		return {
+			url: this.#options.url,
+			authorities: this.authorities(),
+			address: this.#address.current,
+		};
+	}
 
 	/** There is a new certificate. */
 	useCertificate(pair: { cert: string; key: string }): void {

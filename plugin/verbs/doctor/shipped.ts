@@ -12,6 +12,7 @@ export const shippedPolicies = {
 	mutating: {
 		'replicas.runners-admission.svc': 'Ignore',
 		'pods.runners-admission.svc': 'Fail',
+		'hooks.runners-admission.svc': 'Ignore',
 	},
 } as const;
 
@@ -27,7 +28,12 @@ export const consequences: Record<string, string> = {
 		'while no replica answers, labels of runner pods cannot be changed',
 	'mutating replicas.runners-admission.svc': 'while no replica answers, sets cannot be scaled',
 	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are made without a token',
+	'mutating hooks.runners-admission.svc':
+		'while no replica answers, no runner pod of ARC or of a scale set can be made',
 };
+
+/** The guard alone may have this one of the mutating webhooks (manifests/components/job-hooks). */
+export const hooksWebhook = 'hooks.runners-admission.svc';
 
 /** It takes the namespaces that are labelled so, and the other eviction webhook leaves them out. */
 export const failClosedWebhook = 'evictions-fail-closed.runners-admission.svc';

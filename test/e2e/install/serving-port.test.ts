@@ -62,7 +62,7 @@ test('as documented: Service and NetworkPolicy follow the pod, and the server gu
 	assert.is(named, 'https');
 	assert.equal(
 		of<Service>('Service').spec.ports.map(({ targetPort }) => targetPort),
-		[named],
+		[named, 'jobs'],
 	);
 	assert.equal(of<NetworkPolicy>('NetworkPolicy').spec.ingress[0]?.ports[0]?.port, named);
 

@@ -35,6 +35,14 @@ test('the server knows where each leads, and writes the path itself: none is in 
 	for (const { name, clientConfig } of [...validating, ...mutating])
 		assert.is(clientConfig.service.path, undefined, name);
 });
+test('the hooks of others are the same with and without our sets', () => {
+	const [alone, ...more] = entries('components/job-hooks/webhooks.yaml');
+	assert.equal(more, []);
+	assert.equal(
+		alone,
+		mutating.find(({ name }) => name === 'hooks.runners-admission.svc'),
+	);
+});
 test('of the two for evictions each namespace has one, the server’s own none', () => {
 	const both = validating.filter(({ name }) => name.startsWith('evictions'));
 	const askedIn = (name: string, label?: string) =>

@@ -53,7 +53,7 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	const variables = planVariables(pod, container);
 	const why = 'why' in variables ? variables.why : whyNot(pod, container, server);
 	const annotations = pod.metadata.annotations ?? {};
-	if (why !== undefined || 'why' in variables) return annotate(annotations, pod, { [jobHooks.absent]: why });
+	if (why !== undefined || 'why' in variables) return absentBecause(pod, why ?? '');
 
 	const script = hookScript({
 		url: server.url,
@@ -70,8 +70,7 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	const size = Object.entries({ ...annotations, ...wanted })
 		.map(([key, value]) => key.length + Buffer.byteLength(value ?? ''))
 		.reduce((sum, bytes) => sum + bytes, 0);
-	if (size > mostAnnotationBytes)
-		return annotate(annotations, pod, { [jobHooks.absent]: 'its annotations are too large for them' });
+	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large for them');
 	return [
 		...annotate(annotations, pod, wanted),
 		...appended('/spec/volumes', pod.spec?.volumes, [volume]),
@@ -79,6 +78,13 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 		...setVariables(container, index, variables.set),
 	];
 }
+
+/** What writes on a pod why it has no hooks. */
+export const absentBecause = (pod: Pod, why: string): PatchOperation[] =>
+	annotate(pod.metadata.annotations ?? {}, pod, { [jobHooks.absent]: why });
+
+/** Whether this pod has hooks. */
+export const isHooked = (pod: HookPod): boolean => pod.spec?.volumes?.some(isOurs) ?? false;
 
 /** One volume for all: what the annotations say, and a token of this pod. */
 const volume = {

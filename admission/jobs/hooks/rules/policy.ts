@@ -18,7 +18,8 @@ export const newConnectionsWindowMs = 1_000;
  * at a time. The rest is for reviews.
  */
 export const mostAtOnce = 16;
-/** So many more wait for their turn, each for so long: the script itself gives up after 3 s. */
+/** So many more wait for their turn, of one pod so many in all, each for so long: the script itself gives up after 3 s. */
+export const mostOfOnePod = 4;
 export const mostWaiting = 128;
 export const waitsAtMostMs = 1_500;
 /** What a hook that has to come back is told, in seconds. */
@@ -57,3 +58,12 @@ export const addressMaxAgeMs = 5 * 60_000;
 
 /** A port that could not be opened is tried again after this. */
 export const listenAgainMs = 30_000;
+
+/**
+ * Whether a namespace takes pods with hooks: each answer has so long, of the 5 s of a review; is believed for so long, a
+ * refusal for less, since somebody may be changing the policy because of it; and so many namespaces are remembered.
+ */
+export const trialWithinMs = 1_500;
+export const triedForMs = 60 * 60_000;
+export const refusedNamespaceForMs = 10 * 60_000;
+export const mostTrials = 1_000;

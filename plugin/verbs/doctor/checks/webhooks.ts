@@ -1,7 +1,7 @@
 import { guardWebhook } from '../../../../admission/api/keys.ts';
 import { type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
-import { consequences, shippedPolicies } from '../shipped.ts';
+import { consequences, hooksWebhook, shippedPolicies } from '../shipped.ts';
 
 type Kind = keyof typeof shippedPolicies;
 
@@ -30,6 +30,7 @@ export const present: Check = (facts) => {
 		// Without the sets' controllers there is no mutating configuration at all.
 		if (configuration.kind !== 'found') return [];
 		const has = new Set(configuration.value.webhooks?.map(({ name }) => name));
+		if (kind === 'mutating' && has.size === 1 && has.has(hooksWebhook)) return [];
 		return Object.keys(shippedPolicies[kind])
 			.filter((name) => !has.has(name))
 			.map((name) => `${name} (${kind})`);

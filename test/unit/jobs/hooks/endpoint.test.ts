@@ -11,6 +11,7 @@ import type { Caller } from '../../../../admission/jobs/hooks/rules/caller.ts';
 import {
 	mostAtOnce,
 	mostNewConnections,
+	mostOfOnePod,
 	mostWaiting,
 } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
@@ -203,7 +204,7 @@ test('more than can be written wait, and more than may wait are sent away', asyn
 			most = Math.max(most, answers.length);
 		});
 	const all = Array.from({ length: mostAtOnce + mostWaiting + 20 }, (_, index) =>
-		say({}, { RUNNER_TRACKING_ID: `github_${index}` }),
+		say({ token: `of-${index}` }, { RUNNER_TRACKING_ID: `github_${index}` }),
 	);
 	const answered: Answer[] = [];
 	for (const one of all) void one.then((answer) => answered.push(answer));
@@ -215,6 +216,22 @@ test('more than can be written wait, and more than may wait are sent away', asyn
 	const statuses = (await Promise.all(all)).map(({ status }) => status);
 	assert.is(statuses.filter((status) => status === 200 || status === 503).length, all.length);
 	assert.ok(statuses.filter((status) => status === 200).length >= mostAtOnce);
+});
+
+test('one pod takes no turns of others', async () => {
+	const { say, state, owner } = await endpoint();
+	let release = () => {};
+	const held = new Promise<Caller>((resolve) => {
+		release = () => resolve(owner);
+	});
+	state.callerOf = async (token) => (token === 'flooder' ? held : owner);
+	const flood = Array.from({ length: mostOfOnePod + 10 }, () => say({ token: 'flooder' }));
+	const refused = await Promise.race(flood);
+	assert.is(refused.status, 503);
+	assert.is((await say()).status, 200);
+	release();
+	const statuses = (await Promise.all(flood)).map(({ status }) => status);
+	assert.is(statuses.filter((status) => status === 503).length, 10);
 });
 
 test('a flood of connections is cut before its handshakes', async () => {

@@ -5,7 +5,7 @@ import { guardWebhook } from '../../../../../admission/api/keys.ts';
 import type { CredentialReport } from '../../../../../admission/api/report.ts';
 import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
 import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
-import { consequences, shippedPolicies } from '../../../../../plugin/verbs/doctor/shipped.ts';
+import { consequences, hooksWebhook, shippedPolicies } from '../../../../../plugin/verbs/doctor/shipped.ts';
 import { suite } from '../../../../support/suite.ts';
 import {
 	ago,
@@ -48,6 +48,13 @@ test('the shipped policies are those of the manifests', () => {
 	assert.equal(policies('sets/webhooks.yaml'), { ...shippedPolicies.mutating });
 	for (const kind of ['validating', 'mutating'] as const)
 		for (const name of Object.keys(shippedPolicies[kind])) assert.ok(consequences[`${kind} ${name}`], name);
+});
+
+test('the guard alone may have the webhook of job hooks, and none of the other mutating ones', () => {
+	const alone = configuration(webhooks('mutating').filter(({ name }) => name === hooksWebhook));
+	const of = (mutating: Facts['mutating']) => check('webhooks', { mutating })?.level;
+	assert.is(of(alone), 'ok');
+	assert.is(of(configuration(webhooks('mutating').filter(({ name }) => name !== hooksWebhook))), 'warning');
 });
 
 const credential = (state: CredentialReport['state'], more: object = {}): Partial<Facts> => ({

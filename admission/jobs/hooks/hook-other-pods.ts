@@ -1,0 +1,30 @@
+import type { Pod } from '../../api/kinds.ts';
+import { isRunnerPod } from '../../runner/runner-pod.ts';
+import { type AdmissionRequest, type AdmissionResponse, allowed, patched } from '../../webhook/review.ts';
+import { applied } from './rules/apply.ts';
+import { absentBecause, type HookServer, injectHooks, isHooked } from './rules/inject.ts';
+import type { Trials } from './trials.ts';
+
+/**
+ * Reviews CREATE pods of runners that are not our own sets': ARC's and scale sets'.
+ *
+ * Compatibility: the webhook has failurePolicy Ignore: these pods are not ours, and a runner without hooks is guarded all
+ * the same. It is called again (reinvocationPolicy IfNeeded) after other webhooks have changed the pod, and then changes
+ * nothing more. Nothing is changed in a namespace where pods with hooks are refused, or before that has been tried.
+ */
+export async function hookOtherPods(
+	request: AdmissionRequest,
+	server: HookServer,
+	trials: Pick<Trials, 'in'>,
+): Promise<AdmissionResponse> {
+	const pod = request.object as Pod;
+	const namespace = request.namespace ?? pod.metadata.namespace;
+	if (!namespace || !isRunnerPod(pod)) return allowed(request.uid);
+	const operations = injectHooks(pod, server);
+	const hooked = applied(pod, operations);
+	if (!isHooked(hooked)) return patched(request.uid, operations);
+	const bare = (why: string) => applied(pod, absentBecause(pod, why));
+	const trial = await trials.in(namespace, hooked, bare);
+	if (trial.state === 'refused') return patched(request.uid, absentBecause(pod, trial.why));
+	return trial.state === 'accepted' ? patched(request.uid, operations) : allowed(request.uid);
+}
