@@ -297,13 +297,15 @@ export class BusyPolling {
 		const pod = object && this.#read(object);
 		if (!object || !pod || pod.terminating) return;
 		const er = pod.kind === 'scale-set' ? cache.ephemeralRunners.get(namespace, name) : undefined;
-		const change = planMarks(object, pod, er, this.#sighting(pod), {
+		const change = planMarks(object, pod, er, this.sighting(pod), {
 			nowMs: clock.now(),
 			old: this.#isOld(groupKey(pod)),
 			sign: signer.signs,
 		});
 		if (!change) return;
-		const written = await pods.patch(pod, { labels: change.labels, annotations: change.annotations });
+		const { labels, annotations } = change;
+		const changes = Object.keys(labels).length + Object.keys(annotations).length > 0;
+		const written = changes ? await pods.patch(pod, { labels, annotations }) : object;
 		if (change.busy === undefined || written === 'gone') return;
 		log.info(
 			{
@@ -321,7 +323,8 @@ export class BusyPolling {
 		await pods.setCondition(pod, busy.condition, change.busy, reason, message);
 	}
 
-	#sighting(pod: RunnerPod): Sighting | undefined {
+	/** What the last list said of this pod's runner; undefined: there is none that can mean it. */
+	sighting(pod: RunnerPod): Sighting | undefined {
 		const snapshot = this.#polls.get(groupKey(pod))?.snapshot;
 		// A list that is older than the runner's start may show a previous runner of the same name. Both times are by our clock.
 		if (!snapshot || snapshot.startedAtMs < (this.#runsSinceMs.get(pod.uid) ?? 0)) return undefined;

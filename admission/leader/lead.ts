@@ -12,6 +12,7 @@ import { keepBusyBudgets } from '../guard/busy-budget.ts';
 import { BusyPolling } from '../guard/busy-polling.ts';
 import { DeletionLoop } from '../guard/deletion-loop.ts';
 import { JobPodLoop } from '../guard/job-pods/job-pod-loop.ts';
+import { OpenClaims } from '../guard/open-claims.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
@@ -87,6 +88,12 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		readLog: (runner) => readLog(client, runner),
 		holds: signer.vouches,
 	});
+	const claims = new OpenClaims({
+		...{ cache, pods, metrics, clock, log },
+		sign: signer.signs,
+		readLog: (pod) => readLog(client, pod),
+		sighting: (pod) => busy.sighting(pod),
+	});
 	const tidyUp = new StaleRegistrations({ cache, pods, accounts, clock, metrics, log });
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
 	const setsCache = new SetsCache({ client, metrics, clock, log });
@@ -138,6 +145,8 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		]);
 	} finally {
 		metrics.leading(false);
-		await Promise.all([deletion, jobPods, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()));
+		await Promise.all(
+			[deletion, claims, jobPods, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()),
+		);
 	}
 }

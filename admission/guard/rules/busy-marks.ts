@@ -59,7 +59,9 @@ export function isBusy(
 	if (!sighting || old) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
 	if (answer && isEphemeral(pod, sighting)) return true; // it ends with its job, so a list that shows it idle is out of date
-	if (sighting.runner) return sighting.runner.busy;
+	// A list from before the end of a job that its own witnesses have told says nothing of what came after.
+	const endedMs = Math.max(0, ...pod.claims.map(({ sinceMs }) => sinceMs));
+	if (sighting.runner) return sighting.runner.busy && sighting.atMs >= endedMs;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
 
@@ -106,7 +108,11 @@ export function planMarks(
 	if (now === true) {
 		const claim = openClaim(pod.claims);
 		add(busyMarks(object, claim ? jobText(claim.job) : er && jobOf(er), nowMs));
-		if (mark !== 'true') change.busy = true;
+		// A hook or an event writes the label itself.
+		const shown = object.status?.conditions?.some(
+			({ type, status }) => type === busy.condition && status === 'True',
+		);
+		if (mark !== 'true' || (claim && !shown && !pod.leavingByArc)) change.busy = true;
 	}
 	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
@@ -129,6 +135,6 @@ export function planMarks(
 			if (key in annotations) change.annotations[key] = null;
 		}
 	}
-	const something = Object.keys(change.labels).length + Object.keys(change.annotations).length > 0;
-	return something ? change : undefined;
+	const changes = Object.keys(change.labels).length + Object.keys(change.annotations).length;
+	return changes > 0 || change.busy !== undefined ? change : undefined;
 }

@@ -41,6 +41,15 @@ export const unlistedRetryMs = 60_000;
 /** After a job the removal of its runner is tried at once, after 1, 2, 4 s and so on: the end of a job is reported after it. */
 export const finishingRetryMs = { first: 1_000, most: 30_000 } as const;
 
+/** A claim that is older, and that GitHub's list contradicts, is looked into, and again after `againMs` if it still stands. */
+export const doubtfulClaim = { afterMs: 10 * 60_000, againMs: 60_000 } as const;
+
+/** GitHub is known to be wrong about a job when a list that was begun so long after its start does not show it. */
+export const contradictedAfterMs = 30_000;
+
+/** The log is read again so often while it alone says that a runner works. */
+export const logClaimMs = 10_000;
+
 /** The log of a static runner whose deletion waits is looked into this often: it may be idle for a second only. */
 export const logRetryMs = 5_000;
 

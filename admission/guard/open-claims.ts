@@ -1,0 +1,97 @@
+import type { Cache } from '../cluster/cache.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { LogWord } from '../jobs/rules/runner-log.ts';
+import type { Clock } from '../kube/clock.ts';
+import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { claimsOf } from '../runner/record.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { Sign } from '../runner/statements.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Sighting } from './rules/busy-marks.ts';
+import { claimsAfterLook, contradiction, nextLookMs } from './rules/open-claims.ts';
+
+export interface OpenClaimsDependencies {
+	cache: Cache;
+	pods: RunnerPods;
+	sign: Sign;
+	readLog(pod: RunnerPod): Promise<LogWord>;
+	/** What GitHub's list last said of the runner; see BusyPolling. */
+	sighting(pod: RunnerPod): Sighting | undefined;
+	metrics: Metrics;
+	clock: Clock;
+	log: Log;
+}
+
+/** How often a claim that works is compared with GitHub's list. */
+const compareMs = 30_000;
+
+/**
+ * Ends the claims that a runner works, where nobody asks for its deletion: reads the log of static runners whose job has
+ * completed, or may have. Counts the jobs that GitHub's list does not show.
+ */
+export class OpenClaims {
+	readonly #dependencies: OpenClaimsDependencies;
+	readonly #queue: WorkQueue;
+	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod with open claims. */
+	readonly #lookedMs = new Map<string, number>();
+	/** By pod UID: the claim that GitHub's list contradicts, so that it is counted once. */
+	readonly #contradicted = new Map<string, string>();
+
+	constructor(dependencies: OpenClaimsDependencies) {
+		this.#dependencies = dependencies;
+		const { cache, metrics, clock, log } = dependencies;
+		this.#queue = new WorkQueue({
+			controller: 'open-claims',
+			metrics,
+			clock,
+			concurrency: 8,
+			reconcile: (key) => this.#reconcile(key),
+			onError: (key, error, retryMs) =>
+				log.warn({ pod: key, error: String(error), retryMs }, 'claims of a job not updated, retrying'),
+		});
+		cache.onPod((change, pod) => {
+			const { uid = '' } = pod.metadata;
+			if (change !== 'deleted' && dependencies.pods.read(pod)?.claims.some(({ state }) => state !== 'over'))
+				return this.#queue.add(podKey(pod));
+			this.#lookedMs.delete(uid);
+			this.#contradicted.delete(uid);
+		});
+	}
+
+	stop(): Promise<void> {
+		return this.#queue.stop();
+	}
+
+	async #reconcile(key: string): Promise<LookAgain> {
+		const { cache, pods, sign, readLog, sighting, clock } = this.#dependencies;
+		const [namespace, name = ''] = key.split('/');
+		const cached = cache.pods.get(namespace, name);
+		const pod = cached && pods.read(cached);
+		if (!pod?.claims.some(({ state }) => state !== 'over')) return undefined;
+		this.#compare(pod);
+		const seen = sighting(pod);
+		const dueMs = nextLookMs(pod, seen, this.#lookedMs.get(pod.uid), clock.now());
+		if (dueMs === undefined) return { afterMs: compareMs };
+		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
+		const word = await readLog(pod);
+		this.#lookedMs.set(pod.uid, clock.now());
+		const claims = claimsAfterLook(pod, word, seen, clock.now());
+		if (claims === pod.claims) return { afterMs: 0 };
+		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
+		await pods.patch(pod, { annotations: claimsOf({ ...pod, claims }, sign) }, pod.resourceVersion);
+		return undefined;
+	}
+
+	/** Counts a job that GitHub's list does not show, once. */
+	#compare(pod: RunnerPod): void {
+		const { sighting, metrics, log } = this.#dependencies;
+		const kind = contradiction(pod, sighting(pod));
+		const job = pod.claims.find(({ state }) => state === 'working');
+		if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;
+		this.#contradicted.set(pod.uid, job.key);
+		metrics.contradiction(kind);
+		const facts = { pod: `${pod.namespace}/${pod.name}`, runner: pod.runnerName, job: job.job.name, kind };
+		log.warn(facts, 'GitHub does not show the job of a runner');
+	}
+}

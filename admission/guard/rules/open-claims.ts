@@ -1,0 +1,86 @@
+import { afterLog, ended } from '../../jobs/rules/claims.ts';
+import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { Claim } from '../../runner/claims.ts';
+import type { RunnerPod } from '../../runner/runner-pod.ts';
+import type { Contradiction } from '../../telemetry/metrics.ts';
+import type { Sighting } from './busy-marks.ts';
+import { contradictedAfterMs, doubtfulClaim, finishingRetryMs, idleMs, logClaimMs } from './policy.ts';
+
+const isOpen = ({ state }: Claim) => state !== 'over';
+
+/**
+ * After how many ms the log of a runner with open claims is to be read, so that they end; undefined: that only its
+ * container can end them, or another word of their own witness.
+ *
+ * - finishing: at once, and after 1, 2, 4 s and so on.
+ * - said by the log alone: every `logClaimMs`.
+ * - working by a hook or an event for long, and GitHub's list shows no job: a worker that was killed sends no end.
+ *
+ * An ephemeral runner's claims end with its container.
+ *
+ * @param lookedMs when its log was last read, ms since the epoch; undefined: never
+ */
+export function nextLookMs(
+	pod: RunnerPod,
+	sighting: Sighting | undefined,
+	lookedMs: number | undefined,
+	nowMs: number,
+): number | undefined {
+	const open = pod.claims.filter(isOpen);
+	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
+		return undefined;
+	const since = (everyMs: number) => Math.max(0, (lookedMs ?? 0) + everyMs - nowMs);
+	const due = open.flatMap(({ by, state, sinceMs }) => {
+		if (state === 'finishing') {
+			const { first, most } = finishingRetryMs;
+			if (lookedMs === undefined || lookedMs < sinceMs) return [0];
+			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
+		}
+		if (by === 'log') return [since(logClaimMs)];
+		const doubtfulInMs = sinceMs + doubtfulClaim.afterMs - nowMs;
+		if (doubtfulInMs > 0) return [doubtfulInMs];
+		return [showsNoJob(sighting, sinceMs) ? since(doubtfulClaim.againMs) : doubtfulClaim.againMs];
+	});
+	return Math.min(...due);
+}
+
+/**
+ * The claims of a static runner after its log was read; the same object where nothing has ended.
+ *
+ * Where the log says idle, it ends its own claim and those that are finishing, and those that GitHub's list has
+ * contradicted for long. Where it says nothing, a job that has completed is over when GitHub's list agrees: at once where an
+ * event of GitHub's said so, a minute later where only the hook did.
+ */
+export function claimsAfterLook(
+	pod: RunnerPod,
+	word: LogWord,
+	sighting: Sighting | undefined,
+	nowMs: number,
+): readonly Claim[] {
+	if (word.says === 'unknown') {
+		const agreed = ({ by, state, sinceMs }: Claim) =>
+			state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
+		return ended(pod.claims, agreed, nowMs);
+	}
+	const heard = afterLog(pod.claims, word, pod.ephemeral, nowMs);
+	if (word.says !== 'idle') return heard;
+	const doubtful = ({ state, sinceMs }: Claim) =>
+		state === 'working' &&
+		nowMs - sinceMs >= doubtfulClaim.afterMs &&
+		showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
+	return ended(heard, doubtful, nowMs);
+}
+
+/** How GitHub's list is wrong about a runner that works; undefined: it is not. An ephemeral one may well be absent. */
+export function contradiction(pod: RunnerPod, sighting: Sighting | undefined): Contradiction | undefined {
+	const works = pod.claims.find(({ state }) => state === 'working');
+	if (!works || !showsNoJob(sighting, works.sinceMs + contradictedAfterMs)) return undefined;
+	if (sighting?.runner) return 'idle-while-busy';
+	return pod.ephemeral ? undefined : 'absent-while-busy';
+}
+
+/** Whether a list that was begun since then shows that the runner has no job. */
+const showsNoJob = (sighting: Sighting | undefined, sinceMs: number): boolean =>
+	sighting !== undefined &&
+	sighting.atMs >= sinceMs &&
+	(sighting.runner ? !sighting.runner.busy : sighting.complete);

@@ -1,0 +1,178 @@
+/** How claims that a runner works come to their end where nobody asks for its deletion. */
+import * as assert from 'uvu/assert';
+import { busy } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
+import { OpenClaims } from '../../../admission/guard/open-claims.ts';
+import type { Sighting } from '../../../admission/guard/rules/busy-marks.ts';
+import { claimsAfterLook, contradiction, nextLookMs } from '../../../admission/guard/rules/open-claims.ts';
+import { hear } from '../../../admission/jobs/hear.ts';
+import type { Word } from '../../../admission/jobs/rules/claims.ts';
+import type { Claim } from '../../../admission/runner/claims.ts';
+import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { suite } from '../../support/suite.ts';
+import { noon, runnerPod } from '../runner/pods.ts';
+import { World } from '../support/world.ts';
+
+const test = suite('open claims');
+
+const minute = 60_000;
+const claim = (by: Claim['by'], state: Claim['state'], sinceMs = noon): Claim => ({
+	by,
+	state,
+	sinceMs,
+	key: 'a',
+	job: { name: 'build' },
+});
+const runner = (claims: Claim[], change: Partial<RunnerPod> = {}): RunnerPod => ({
+	...runnerPod(),
+	ephemeral: false,
+	claims,
+	...change,
+});
+const list = (atMs: number, busy: boolean | undefined): Sighting => ({
+	runner: busy === undefined ? undefined : { id: 1, busy, status: 'online' },
+	complete: true,
+	atMs,
+	overForMs: 0,
+});
+const states = (claims: readonly Claim[]) => claims.map(({ by, state }) => `${by} ${state}`);
+const idle = { says: 'idle', at: undefined } as const;
+const unread = { says: 'unknown', why: '' } as const;
+
+test('a job that has completed: its log is read at once, then after 1, 2, 4 s, at most every 30 s', () => {
+	const pod = runner([claim('hook', 'finishing')]);
+	assert.is(nextLookMs(pod, undefined, undefined, noon), 0);
+	assert.is(nextLookMs(pod, undefined, noon - 9_000, noon), 0, 'that was before it completed');
+	assert.is(nextLookMs(pod, undefined, noon, noon), 1_000);
+	assert.is(nextLookMs(pod, undefined, noon + 1_000, noon + 1_000), 1_000);
+	assert.is(nextLookMs(pod, undefined, noon + 4_000, noon + 5_000), 3_000);
+	assert.is(nextLookMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);
+});
+test("what the log alone says is read again every 10 s; a hook's job only after ten minutes and against GitHub's list", () => {
+	assert.is(nextLookMs(runner([claim('log', 'working')]), undefined, noon, noon + 1_000), 9_000);
+	const pod = runner([claim('hook', 'working')]);
+	assert.is(nextLookMs(pod, undefined, undefined, noon + minute), 9 * minute);
+	const late = noon + 11 * minute;
+	assert.is(nextLookMs(pod, list(late - 1_000, true), undefined, late), minute);
+	assert.is(nextLookMs(pod, list(late - 1_000, false), undefined, late), 0);
+	assert.is(nextLookMs(pod, list(late - 1_000, false), late - 1_000, late), 59_000);
+});
+test("an ephemeral runner's claims end with its container: nobody looks", () => {
+	for (const state of ['working', 'finishing'] as const)
+		assert.is(nextLookMs(runner([claim('hook', state)], { ephemeral: true }), undefined, 0, noon), undefined);
+	assert.is(nextLookMs(runner([claim('hook', 'over')]), undefined, undefined, noon), undefined);
+	assert.is(nextLookMs(runner([]), undefined, undefined, noon), undefined);
+});
+test('the log says idle: what is finishing has ended, and what works has not', () => {
+	const pod = runner([claim('hook', 'finishing'), claim('event', 'working')]);
+	assert.equal(states(claimsAfterLook(pod, idle, undefined, noon + minute)), ['hook over', 'event working']);
+});
+test('a worker that was killed sends no end: after ten minutes log and list together end its claims, neither alone', () => {
+	const pod = runner([claim('hook', 'working')]);
+	const late = noon + 11 * minute;
+	assert.equal(states(claimsAfterLook(pod, idle, list(late, false), late)), ['hook over']);
+	assert.equal(states(claimsAfterLook(pod, idle, list(late, undefined), late)), ['hook over']);
+	assert.is(claimsAfterLook(pod, idle, list(late, true), late), pod.claims);
+	assert.is(claimsAfterLook(pod, idle, undefined, late), pod.claims);
+	assert.is(claimsAfterLook(pod, unread, list(late, false), late), pod.claims);
+	assert.is(
+		claimsAfterLook(pod, idle, list(noon + minute, false), noon + 2 * minute),
+		pod.claims,
+		'too early',
+	);
+	assert.is(claimsAfterLook(pod, idle, list(noon + minute, false), late), pod.claims, 'an old list');
+});
+test("where the log says nothing, GitHub's completed ends with its list, a hook's a minute later", () => {
+	const event = runner([claim('event', 'finishing')]);
+	assert.equal(states(claimsAfterLook(event, unread, list(noon + 1, false), noon + 2)), ['event over']);
+	assert.is(claimsAfterLook(event, unread, list(noon + 1, true), noon + 2), event.claims);
+	assert.is(claimsAfterLook(event, unread, list(noon - 1, false), noon + 2), event.claims);
+	const hook = runner([claim('hook', 'finishing')]);
+	assert.is(claimsAfterLook(hook, unread, list(noon + 59_000, false), noon + minute), hook.claims);
+	assert.equal(states(claimsAfterLook(hook, unread, list(noon + minute, false), noon + minute)), [
+		'hook over',
+	]);
+});
+test('GitHub is wrong when its list of half a minute later does not show the job; an ephemeral one may be absent', () => {
+	const pod = runner([claim('hook', 'working')]);
+	assert.is(contradiction(pod, list(noon + 30_000, false)), 'idle-while-busy');
+	assert.is(contradiction(pod, list(noon + 29_999, false)), undefined);
+	assert.is(contradiction(pod, list(noon + 30_000, true)), undefined);
+	assert.is(contradiction(pod, list(noon + 30_000, undefined)), 'absent-while-busy');
+	assert.is(contradiction({ ...pod, ephemeral: true }, list(noon + 30_000, undefined)), undefined);
+	assert.is(contradiction(runner([claim('hook', 'finishing')]), list(noon + 30_000, false)), undefined);
+});
+
+const started: Word = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
+const env = { RUNNER_EPHEMERAL: 'false' };
+
+function setUp() {
+	const world = new World();
+	const polling = new BusyPolling(world.parts);
+	const claims = new OpenClaims({
+		...world.parts,
+		sign: world.signer.signs,
+		readLog: world.ports.readLog,
+		sighting: (pod) => polling.sighting(pod),
+	});
+	const marked = () => world.pod('r1')?.metadata.labels?.[busy.label] === 'true';
+	const print = (line: string) => world.api.logs.set('ci/r1', `2026-11-23 12:01:00Z: ${line}\n`);
+	const say = (says: Word['says']) => {
+		const parts = { ...world.parts, sign: world.signer.signs };
+		return hear(world.pod('r1') as Pod, { ...started, says }, parts);
+	};
+	const logsRead = () => world.api.callsTo('GET', /\/log$/).length;
+	world.runner('r1', { env });
+	return {
+		...{ world, clock: world.clock, claims, marked, print, say, logsRead },
+		start: () => world.start((signal) => polling.run(signal)),
+	};
+}
+
+test("a static runner's job: busy from its hook on, and idle within a second of the log's word, before any list", async () => {
+	const { world, clock, claims, marked, print, say, start } = setUp();
+	await start();
+	await clock.pass(20_000);
+	print('Running job: build');
+	void say('started');
+	await clock.until('it is marked', marked, 1_000);
+	world.github.set('r1', { busy: true });
+	await clock.pass(30_000);
+	void say('completed');
+	await clock.pass(3_000);
+	assert.ok(marked(), 'logs are uploaded after it');
+	world.github.set('r1', { busy: false });
+	print('Job build completed with result: Succeeded');
+	assert.ok((await clock.until('it is idle', () => !marked())) <= 8_000);
+	await clock.pass(100);
+	assert.is(world.annotations('r1')[busy.job], undefined);
+	await world.stop(claims);
+});
+test('a job that GitHub never shows is busy all the same, counted once, and ends by the log after its end', async () => {
+	const { world, clock, claims, marked, print, say, start } = setUp();
+	await start();
+	print('Running job: build');
+	void say('started');
+	await clock.pass(9 * minute);
+	assert.ok(marked());
+	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1/);
+	print('Job build completed with result: Failed');
+	await clock.pass(minute / 2);
+	assert.ok(marked(), 'no end was sent, and the log alone is not believed at once');
+	await clock.until('it is idle', () => !marked(), 3 * minute);
+	await world.stop(claims);
+});
+test('ten minutes of a job cost no log; a killed pod leaves nothing behind', async () => {
+	const { world, clock, claims, print, say, start, logsRead } = setUp();
+	await start();
+	print('Running job: build');
+	void say('started');
+	world.github.set('r1', { busy: true });
+	await clock.pass(20 * minute);
+	assert.is(logsRead(), 0);
+	world.api.drop('/api/v1/pods', 'r1', 'ci');
+	await world.stop(claims);
+});
+
+test.run();
