@@ -3,6 +3,7 @@ import type { Pod } from '../api/kinds.ts';
 import { camelCase, type DenyReason } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { FollowedLogs } from '../jobs/followed-logs.ts';
 import { isConflict, isNotFound, isTooManyRequests } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
@@ -31,6 +32,8 @@ export interface DeletionDependencies {
 	standingOwner(pod: Pod): Promise<string | undefined>;
 	/** Whether what the pod says of its job is as new as it should be; see BusyPolling. */
 	busyConfirmed(pod: RunnerPod): boolean;
+	/** The logs of static runners that are waited for; see FollowedLogs. */
+	followedLogs: Pick<FollowedLogs, 'follow' | 'idleSinceMs' | 'forget'>;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -90,7 +93,10 @@ export class DeletionLoop {
 				),
 		});
 		cache.onPod((change, pod, before) => {
-			if (change === 'deleted') this.#accepted.delete(pod.metadata.uid ?? '');
+			const { uid = '' } = pod.metadata;
+			if (change === 'deleted' || pod.metadata.deletionTimestamp || !isRecorded(pod))
+				dependencies.followedLogs.forget(uid);
+			if (change === 'deleted') this.#accepted.delete(uid);
 			if (change === 'deleted') this.#forget(podKey(pod));
 			else if (before && changesOnlyClaim(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
@@ -162,11 +168,19 @@ export class DeletionLoop {
 
 	/**
 	 * The pod as this loop sees it. Break-glass is meant for the DELETE of a person, whom the Event then names: the loop must not
-	 * delete first. A busy mark that no list has confirmed for long is no more than a question.
+	 * delete first. A busy mark that no list has confirmed for long is no more than a question; so is what GitHub has said
+	 * before the runner's log showed it idle.
 	 */
 	#seen(pod: RunnerPod): RunnerPod {
-		const busyHint = this.#dependencies.busyConfirmed(pod) ? pod.busyHint : undefined;
-		return { ...pod, busyHint, breakGlass: undefined };
+		const { busyConfirmed, followedLogs } = this.#dependencies;
+		const idleMs = followedLogs.idleSinceMs(pod);
+		const stands = busyConfirmed(pod) && idleMs === undefined;
+		return {
+			...pod,
+			busyHint: stands ? pod.busyHint : undefined,
+			busyAnswer: idleMs !== undefined && (pod.busyAnswer?.atMs ?? 0) < idleMs ? undefined : pod.busyAnswer,
+			breakGlass: undefined,
+		};
 	}
 
 	#ports(): Ports {
@@ -253,6 +267,9 @@ export class DeletionLoop {
 			);
 		}
 		this.#note(key, pod, verdict.reason);
+		// In a full queue it is idle for a second only.
+		if (verdict.reason === 'busy' && !pod.ephemeral)
+			this.#dependencies.followedLogs.follow(pod, () => this.#queue.add(key));
 		const { now, random } = this.#dependencies.clock;
 		return nextTryMs(pod, verdict, now(), random);
 	}

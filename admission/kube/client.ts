@@ -19,10 +19,13 @@ export interface KubeClient {
 		path: string,
 		options: { query: Query; mostBytes: number; timeoutMs: number },
 	): Promise<{ text: string; toItsEnd: boolean }>;
-	/** Sends a GET and calls `onLine` for each line of the answer. Resolves at its end; rejects with KubeError. */
+	/**
+	 * Sends a GET and calls `onLine` for each line of the answer. Resolves at its end; rejects with KubeError. Of a line that is
+	 * longer than `longestLine` only the start is kept.
+	 */
 	stream(
 		path: string,
-		options: { query: Query; signal: AbortSignal; onLine: (line: string) => void },
+		options: { query: Query; signal: AbortSignal; onLine: (line: string) => void; longestLine?: number },
 	): Promise<void>;
 	/** URL of the API server. */
 	readonly server: string;
@@ -206,7 +209,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			}
 		},
 
-		async stream(path, { query, signal, onLine }) {
+		async stream(path, { query, signal, onLine, longestLine = Number.POSITIVE_INFINITY }) {
 			const response = await send('GET', path, query, undefined, undefined, signal).catch((error) => {
 				throw noAnswer(error, `GET ${path}`);
 			});
@@ -217,7 +220,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			try {
 				for await (const chunk of response as AsyncIterable<string>) {
 					const lines = (rest + chunk).split('\n');
-					rest = lines.pop() ?? '';
+					rest = (lines.pop() ?? '').slice(0, longestLine);
 					for (const line of lines) if (line) onLine(line);
 				}
 			} catch (error) {

@@ -16,6 +16,7 @@ import { OpenClaims } from '../guard/open-claims.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
+import { FollowedLogs } from '../jobs/followed-logs.ts';
 import { followAuthorities } from '../jobs/hooks/follow-authorities.ts';
 import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -72,7 +73,9 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const exchanged = new ExchangePods(pods, dependencies.unfenced, signer, host, clock.now, ephemeralRunner);
 	const ports = createReleasePorts({ ...dependencies, pods: exchanged });
 	const busy = new BusyPolling({ cache, pods, accounts, signer, clock, metrics, log });
+	const followedLogs = new FollowedLogs({ client, clock, log });
 	const deletion = new DeletionLoop({
+		followedLogs,
 		cache,
 		pods,
 		ports,
@@ -145,6 +148,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		]);
 	} finally {
 		metrics.leading(false);
+		followedLogs.stop();
 		await Promise.all(
 			[deletion, claims, jobPods, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()),
 		);

@@ -3,6 +3,15 @@
 /** How long a runner's log is waited for: a review has some 3 s, and a kubelet answers in milliseconds or not at all. */
 export const logWithinMs = 1_000;
 
+/** The log of a runner is followed in lines of which so much is read, in characters: the runner's own are shorter. */
+export const longestLine = 4_096;
+
+/**
+ * So many logs are followed at a time, each over a connection of its own. It is done for static runners whose deletion
+ * waits: in a full queue they are idle for a second.
+ */
+export const mostFollowed = 24;
+
 /**
  * How much of a log is read: the last lines first, which nearly always hold a line of the runner; where they do not (with
  * ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT it prints several lines a minute while it waits), once more, and further back.

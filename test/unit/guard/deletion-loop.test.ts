@@ -6,6 +6,7 @@ import { standingOwner } from '../../../admission/cluster/standing-owner.ts';
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { paths, World } from '../support/world.ts';
 
@@ -29,10 +30,19 @@ function setUp() {
 		looks += 1;
 		reconciled(...facts);
 	};
+	/** The logs that are followed, by pod: since when they say idle. */
+	const followed = {
+		idle: new Map<string, number>(),
+		asked: new Map<string, () => void>(),
+		follow: ({ name }: RunnerPod, onIdle: () => void) => void followed.asked.set(name, onIdle),
+		idleSinceMs: ({ name }: RunnerPod) => followed.idle.get(name),
+		forget: () => {},
+	};
 	const loop = new DeletionLoop({
 		...parts,
 		standingOwner: (pod: Pod) => standingOwner(api, pod, ['runnerset', 'runnerdeployment']),
 		busyConfirmed: () => confirmed.busy,
+		followedLogs: followed,
 	});
 	const condition = (name: string) =>
 		(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
@@ -59,6 +69,7 @@ function setUp() {
 		});
 	};
 	return {
+		followed,
 		world,
 		loop,
 		confirmed,
@@ -948,6 +959,36 @@ test('a node that somebody says has been gone for long is waited for like any ot
 	await clock.pass(59_000);
 	assert.is(world.deletions('r1').length, 0);
 	await clock.until('it is let go', () => world.deletions('r1').length > 0, 10_000);
+	await world.stop(loop);
+});
+
+test('a static runner in a full queue: its log is followed, and it goes in the second in which it is idle', async () => {
+	const { world, loop, clock, github, gone, followed } = setUp();
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	const marked = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
+	world.runner('r1', { env, metadata: marked }, { busy: true });
+	world.runner('ephemeral', { metadata: marked }, { busy: true });
+	await world.start();
+	await clock.until('its log is followed', () => followed.asked.has('r1'));
+	assert.not(followed.asked.has('ephemeral'), 'that one ends with its job');
+	await clock.pass(minute);
+	assert.is(github.count('remove'), 0, 'known to be busy');
+	github.set('r1', { busy: false });
+	followed.idle.set('r1', clock.now());
+	followed.asked.get('r1')?.();
+	await clock.pass(200);
+	assert.is(github.count('remove'), 1, 'though its mark still says that it is busy');
+	assert.ok((await gone('r1')) <= quietMs + 1_500);
+	await world.stop(loop);
+});
+test('... and GitHub, which says 422 all the same, is not asked again and again for it', async () => {
+	const { world, loop, clock, github, followed } = setUp();
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: recorded() } }, { busy: true });
+	followed.idle.set('r1', clock.now());
+	await world.start();
+	await clock.pass(20_000);
+	assert.is(github.count('remove'), 1);
 	await world.stop(loop);
 });
 

@@ -19,6 +19,7 @@ function setUp() {
 	const loop = new DeletionLoop({
 		...world.parts,
 		standingOwner: async () => undefined,
+		followedLogs: { follow: () => {}, idleSinceMs: () => undefined, forget: () => {} },
 		busyConfirmed: (pod) => polling.confirms(pod),
 	});
 	return { world, loop, start: () => world.start((signal) => polling.run(signal)) };

@@ -1,0 +1,83 @@
+import { podPath } from '../api/paths.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { Log } from '../telemetry/log.ts';
+import { longestLine, mostFollowed } from './rules/policy.ts';
+import { type LogWord, readRunnerLog } from './rules/runner-log.ts';
+
+interface Followed {
+	stop: AbortController;
+	/** The last word, and when it was heard, ms since the epoch. */
+	word: LogWord['says'];
+	heardMs: number;
+}
+
+/**
+ * Follows the logs of some runners, so that it is known in the moment when one has become idle. A log that cannot be
+ * followed, or one more than `mostFollowed`, is not: whoever waits for it reads it now and then.
+ */
+export class FollowedLogs {
+	readonly #client: KubeClient;
+	readonly #clock: Clock;
+	readonly #log: Log;
+	/** By `uid/restarts`. At most mostFollowed. */
+	readonly #followed = new Map<string, Followed>();
+
+	constructor({ client, clock, log }: { client: KubeClient; clock: Clock; log: Log }) {
+		this.#client = client;
+		this.#clock = clock;
+		this.#log = log;
+	}
+
+	/** Since when the runner's log has said that it is idle, ms since the epoch; undefined: it does not, or is not followed. */
+	idleSinceMs(pod: RunnerPod): number | undefined {
+		const followed = this.#followed.get(keyOf(pod));
+		return followed?.word === 'idle' ? followed.heardMs : undefined;
+	}
+
+	/** Follows the log from now on, if it is not followed yet. @param onIdle called whenever it has become idle */
+	follow(pod: RunnerPod, onIdle: () => void): void {
+		const key = keyOf(pod);
+		if (this.#followed.has(key) || this.#followed.size >= mostFollowed) return;
+		const followed: Followed = { stop: new AbortController(), word: 'unknown', heardMs: 0 };
+		this.#followed.set(key, followed);
+		const onLine = (line: string) => {
+			const { says } = readRunnerLog(line, true);
+			if (says === 'unknown') return;
+			followed.word = says;
+			followed.heardMs = this.#clock.now();
+			if (says === 'idle') onIdle();
+		};
+		const { signal } = followed.stop;
+		const query = { container: 'runner', follow: true, tailLines: 1 };
+		this.#client
+			.stream(podPath(pod.namespace, pod.name, 'log'), { query, signal, onLine, longestLine })
+			.catch((error: unknown) => {
+				if (signal.aborted) return;
+				this.#log.debug(
+					{ pod: podKey({ metadata: pod }), error: String(error) },
+					'the log of a runner cannot be followed',
+				);
+			})
+			.finally(() => {
+				if (this.#followed.get(key) === followed) this.#followed.delete(key);
+			});
+	}
+
+	/** Ends what was begun for this pod, in any run of its container. */
+	forget(uid: string): void {
+		for (const [key, { stop }] of this.#followed) {
+			if (!key.startsWith(`${uid}/`)) continue;
+			this.#followed.delete(key);
+			stop.abort();
+		}
+	}
+
+	stop(): void {
+		for (const { stop } of this.#followed.values()) stop.abort();
+		this.#followed.clear();
+	}
+}
+
+const keyOf = ({ uid, restarts }: RunnerPod) => `${uid}/${restarts}`;

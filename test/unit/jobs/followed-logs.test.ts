@@ -1,0 +1,76 @@
+import * as assert from 'uvu/assert';
+import { FollowedLogs } from '../../../admission/jobs/followed-logs.ts';
+import { mostFollowed } from '../../../admission/jobs/rules/policy.ts';
+import { KubeError } from '../../../admission/kube/client.ts';
+import { suite } from '../../support/suite.ts';
+import { fakeClient } from '../kube/fake-client.ts';
+import { noon, runnerPod } from '../runner/pods.ts';
+import { SimulatedClock } from '../support/clock.ts';
+import { recordingLog } from '../support/log.ts';
+
+const test = suite('followed logs');
+
+function setUp() {
+	const open: {
+		path: string;
+		print: (line: string) => void;
+		end: (error?: Error) => void;
+		signal: AbortSignal;
+	}[] = [];
+	const client = fakeClient({
+		stream: (path, { onLine, signal }) =>
+			new Promise((resolve, reject) => {
+				const end = (error?: Error) => (error ? reject(error) : resolve());
+				signal.addEventListener('abort', () => end(new KubeError(0, 'NoAnswer', 'aborted')));
+				open.push({ path, print: (line) => onLine(`2026-11-23 12:00:00Z: ${line}`), end, signal });
+			}),
+	});
+	const clock = new SimulatedClock(noon);
+	const { log, lines } = recordingLog('debug');
+	return { open, clock, lines, logs: new FollowedLogs({ client, clock, log }) };
+}
+const pod = (uid = 'u1', restarts = 0) => ({ ...runnerPod(), uid, restarts });
+
+test('a runner whose log is followed is idle from the moment its log says so until it says otherwise', async () => {
+	const { logs, open, clock } = setUp();
+	let woken = 0;
+	logs.follow(pod(), () => woken++);
+	logs.follow(pod(), () => woken++);
+	assert.is(open.length, 1);
+	assert.is(open[0]?.path, '/api/v1/namespaces/ci/pods/r1/log');
+	open[0]?.print('Running job: build');
+	assert.is(logs.idleSinceMs(pod()), undefined);
+	await clock.pass(5_000);
+	open[0]?.print('Job build completed with result: Succeeded');
+	assert.equal([logs.idleSinceMs(pod()), woken], [noon + 5_000, 1]);
+	open[0]?.print('of no meaning');
+	assert.is(logs.idleSinceMs(pod()), noon + 5_000);
+	open[0]?.print('Running job: test');
+	assert.is(logs.idleSinceMs(pod()), undefined);
+	assert.is(logs.idleSinceMs(pod('u1', 1)), undefined, 'a restart in place is another runner');
+});
+test('a log that ends or breaks is followed anew when it is asked for', async () => {
+	const { logs, open, clock, lines } = setUp();
+	logs.follow(pod(), () => {});
+	open[0]?.print('Listening for Jobs');
+	open[0]?.end(new KubeError(500, '', 'the kubelet is away'));
+	await clock.settle();
+	assert.is(logs.idleSinceMs(pod()), undefined, 'what it said is old now');
+	assert.equal(lines, ['debug the log of a runner cannot be followed']);
+	logs.follow(pod(), () => {});
+	assert.is(open.length, 2);
+});
+test('there are never more than so many, and what is forgotten makes room', async () => {
+	const { logs, open, clock } = setUp();
+	for (let index = 0; index < mostFollowed + 3; index++) logs.follow(pod(`u${index}`), () => {});
+	assert.is(open.length, mostFollowed);
+	logs.forget('u0');
+	assert.ok(open[0]?.signal.aborted);
+	logs.follow(pod('another'), () => {});
+	assert.is(open.length, mostFollowed + 1);
+	logs.stop();
+	await clock.settle();
+	assert.ok(open.every(({ signal }) => signal.aborted));
+});
+
+test.run();
