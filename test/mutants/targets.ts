@@ -21,6 +21,24 @@ export const targets: readonly Target[] = [
 		file: 'admission/guard/rules/deletion-pace.ts',
 		tests: ['test/unit/guard/deletion-pace.test.ts'],
 	},
+	{ file: 'admission/guard/rules/open-claims.ts', tests: ['test/unit/guard/open-claims.test.ts'] },
+	{ file: 'admission/guard/open-claims.ts', tests: ['test/unit/guard/open-claims.test.ts'] },
+	{
+		file: 'admission/jobs/rules/claims.ts',
+		tests: [
+			'test/unit/jobs/claims.test.ts',
+			'test/unit/jobs/hear.test.ts',
+			'test/unit/guard/busy-marks.test.ts',
+		],
+	},
+	{ file: 'admission/jobs/rules/runner-log.ts', tests: ['test/unit/jobs/runner-log.test.ts'] },
+	{
+		file: 'admission/jobs/rules/marks.ts',
+		tests: ['test/unit/jobs/hear.test.ts', 'test/unit/guard/busy-marks.test.ts'],
+	},
+	{ file: 'admission/jobs/hear.ts', tests: ['test/unit/jobs/hear.test.ts'] },
+	{ file: 'admission/jobs/followed-logs.ts', tests: ['test/unit/jobs/followed-logs.test.ts'] },
+	{ file: 'admission/runner/claims.ts', tests: ['test/unit/jobs/claims.test.ts'] },
 	{ file: 'admission/guard/waiting-deletions.ts', tests: [loop] },
 	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
 	{

@@ -26,7 +26,8 @@ export function nextTryMs(
 	random: () => number,
 ): number | undefined {
 	const spread = 0.75 + random() * 0.5;
-	if (pod.unregistered) return Math.max(100, quietLeftMs(Date.parse(pod.unregistered.at), nowMs));
+	if (pod.unregistered && verdict.reason === 'unregistering')
+		return Math.max(100, quietLeftMs(Date.parse(pod.unregistered.at), nowMs));
 	if (
 		pod.absentSinceMs !== undefined &&
 		(verdict.reason === 'unregistering' || verdict.reason === 'registering')

@@ -7,6 +7,7 @@ import {
 	isGitHubsAnswer,
 	nextTryMs,
 } from '../../../admission/guard/rules/deletion-pace.ts';
+import type { Claim } from '../../../admission/runner/claims.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod } from '../runner/pods.ts';
 
@@ -47,6 +48,40 @@ test('GitHub’s lists lack it: when one begun a minute after the first can tell
 	);
 	assert.is(next('unregistering', absent(90_000)), 10_000);
 	assert.is(next('github-unavailable', absent(20_000)), 10_000);
+});
+
+const claim = (by: Claim['by'], state: Claim['state'], agoMs: number): Claim => ({
+	...{ by, state, key: 'a', job: { name: 'build' } },
+	sinceMs: now - agoMs,
+});
+test('a static runner whose job has completed: after 1, 2, 4 s and so on, at most 30', () => {
+	const after = (agoMs: number) => next('busy', { ...fixed, claims: [claim('hook', 'finishing', agoMs)] });
+	assert.equal([0, 1_000, 2_000, 7_000, 90_000].map(after), [1_000, 1_000, 2_000, 7_000, 30_000]);
+	const both = [claim('hook', 'finishing', 60_000), claim('event', 'finishing', 3_000)];
+	assert.is(next('busy', { ...fixed, claims: both }), 3_000);
+	const ephemeral = { ...runnerPod(), claims: [claim('hook', 'finishing', 0)] };
+	assert.is(next('busy', ephemeral), undefined, 'its container stops');
+});
+test('... one that only its log has shown: every 5 s; one that works: as GitHub would be asked', () => {
+	assert.is(next('busy', { ...fixed, claims: [claim('log', 'working', 0)] }), 5_000);
+	const works = [claim('log', 'working', 0), claim('hook', 'working', 0)];
+	assert.is(next('busy', { ...fixed, claims: works }, 0), 30_000);
+	assert.is(next('busy', { ...fixed, claims: [claim('hook', 'over', 0)] }, 0), 30_000);
+});
+test('GitHub has just answered 204: when the quiet time is over', () => {
+	const proven = { ...runnerPod(), unregistered: { at: new Date(now - 500).toISOString() } };
+	assert.is(next('unregistering', proven), 1_500);
+	assert.is(
+		next('unregistering', { ...proven, unregistered: { at: new Date(now - 60_000).toISOString() } }),
+		100,
+	);
+	assert.is(next('busy', proven), undefined, 'it works all the same, until its container stops');
+});
+test('a log that cannot be read: when the second list can tell; a runner that no list has: every minute', () => {
+	assert.is(next('unconfirmed', { ...runnerPod(), idleSinceMs: now - 20_000 }), 40_000);
+	assert.is(next('unconfirmed', { ...runnerPod(), idleSinceMs: now - 90_000 }), 1_000);
+	assert.is(next('unconfirmed'), 60_000);
+	assert.equal([next('unlisted', runnerPod(), 0), next('unlisted', runnerPod(), 1)], [45_000, 75_000]);
 });
 
 const claimed = (at: string, more: Record<string, string> = {}) =>
