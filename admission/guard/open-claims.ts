@@ -1,19 +1,23 @@
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { ended } from '../jobs/rules/claims.ts';
 import type { LogWord } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import type { Claim } from '../runner/claims.ts';
 import { claimsOf } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Sighting } from './rules/busy-marks.ts';
-import { claimsAfterLook, contradiction, nextLookMs } from './rules/open-claims.ts';
+import { claimsAfterLook, claimToAskAbout, contradiction, nextLookMs } from './rules/open-claims.ts';
 
 export interface OpenClaimsDependencies {
 	cache: Cache;
 	pods: RunnerPods;
+	accounts: Pick<Accounts, 'resolve'>;
 	sign: Sign;
 	readLog(pod: RunnerPod): Promise<LogWord>;
 	/** What GitHub's list last said of the runner; see BusyPolling. */
@@ -76,11 +80,23 @@ export class OpenClaims {
 		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
 		const word = await readLog(pod);
 		this.#lookedMs.set(pod.uid, clock.now());
-		const claims = claimsAfterLook(pod, word, seen, clock.now());
+		const asked = claimToAskAbout(pod, word, seen, clock.now());
+		const refuted = asked && (await this.#hasCompleted(pod, asked)) ? asked : undefined;
+		const looked = claimsAfterLook(pod, word, seen, clock.now());
+		const claims = ended(looked, (claim) => claim === refuted, clock.now());
 		if (claims === pod.claims) return { afterMs: 0 };
 		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
 		await pods.patch(pod, { annotations: claimsOf({ ...pod, claims }, sign) }, pod.resourceVersion);
 		return undefined;
+	}
+
+	/** Whether all jobs that GitHub has given this runner in the run have completed. */
+	async #hasCompleted(pod: RunnerPod, { job }: Claim): Promise<boolean> {
+		const { repository = '', runId = 0, attempt = 1 } = job;
+		const account = await this.#dependencies.accounts.resolve(pod);
+		if ('kind' in account) return false;
+		const question = { repository, runId, attempt, runnerName: pod.runnerName };
+		return (await account.jobsOf(question)) === 'all completed';
 	}
 
 	/** Counts a job that GitHub's list does not show, once. */

@@ -92,7 +92,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		holds: signer.vouches,
 	});
 	const claims = new OpenClaims({
-		...{ cache, pods, metrics, clock, log },
+		...{ cache, pods, accounts, metrics, clock, log },
 		sign: signer.signs,
 		readLog: (pod) => readLog(client, pod),
 		sighting: (pod) => busy.sighting(pod),

@@ -63,13 +63,28 @@ export function claimsAfterLook(
 		return ended(pod.claims, agreed, nowMs);
 	}
 	const heard = afterLog(pod.claims, word, pod.ephemeral, nowMs);
-	if (word.says !== 'idle') return heard;
-	const doubtful = ({ state, sinceMs }: Claim) =>
-		state === 'working' &&
-		nowMs - sinceMs >= doubtfulClaim.afterMs &&
-		showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
-	return ended(heard, doubtful, nowMs);
+	return word.says === 'idle' ? ended(heard, (claim) => isDoubtful(claim, sighting, nowMs), nowMs) : heard;
 }
+
+/**
+ * The claim that GitHub is to be asked about by its run, because the list has contradicted it for long and the log says
+ * nothing; undefined: there is none, or its run is not known.
+ */
+export const claimToAskAbout = (
+	{ claims }: RunnerPod,
+	word: LogWord,
+	sighting: Sighting | undefined,
+	nowMs: number,
+): Claim | undefined =>
+	word.says === 'unknown'
+		? claims.find((claim) => isDoubtful(claim, sighting, nowMs) && claim.job.repository && claim.job.runId)
+		: undefined;
+
+/** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
+const isDoubtful = ({ state, sinceMs }: Claim, sighting: Sighting | undefined, nowMs: number): boolean =>
+	state === 'working' &&
+	nowMs - sinceMs >= doubtfulClaim.afterMs &&
+	showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
 
 /** How GitHub's list is wrong about a runner that works; undefined: it is not. An ephemeral one may well be absent. */
 export function contradiction(pod: RunnerPod, sighting: Sighting | undefined): Contradiction | undefined {

@@ -5,9 +5,15 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
 import { OpenClaims } from '../../../admission/guard/open-claims.ts';
 import type { Sighting } from '../../../admission/guard/rules/busy-marks.ts';
-import { claimsAfterLook, contradiction, nextLookMs } from '../../../admission/guard/rules/open-claims.ts';
+import {
+	claimsAfterLook,
+	claimToAskAbout,
+	contradiction,
+	nextLookMs,
+} from '../../../admission/guard/rules/open-claims.ts';
 import { hear } from '../../../admission/jobs/hear.ts';
 import type { Word } from '../../../admission/jobs/rules/claims.ts';
+import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
 import type { Claim } from '../../../admission/runner/claims.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
@@ -104,6 +110,22 @@ test('GitHub is wrong when its list of half a minute later does not show the job
 	assert.is(contradiction(runner([claim('hook', 'finishing')]), list(noon + 30_000, false)), undefined);
 });
 
+test('GitHub is asked about the run of a claim only where its list contradicts it for long and the log says nothing', () => {
+	const late = noon + 11 * minute;
+	const known = {
+		...claim('hook', 'working'),
+		job: { name: 'build', repository: 'octo-org/app', runId: 42 },
+	};
+	const asked = (claims: Claim[], word: LogWord, busy: boolean, nowMs = late) =>
+		claimToAskAbout(runner(claims), word, list(nowMs, busy), nowMs);
+	assert.is(asked([known], unread, false), known);
+	assert.is(asked([known], idle, false), undefined);
+	assert.is(asked([known], unread, true), undefined);
+	assert.is(asked([known], unread, false, noon + minute), undefined);
+	assert.is(asked([claim('hook', 'working')], unread, false), undefined);
+	assert.is(asked([{ ...known, state: 'over' }], unread, false), undefined);
+});
+
 const started: Word = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
 const env = { RUNNER_EPHEMERAL: 'false' };
 
@@ -118,9 +140,9 @@ function setUp() {
 	});
 	const marked = () => world.pod('r1')?.metadata.labels?.[busy.label] === 'true';
 	const print = (line: string) => world.api.logs.set('ci/r1', `2026-11-23 12:01:00Z: ${line}\n`);
-	const say = (says: Word['says']) => {
+	const say = (says: Word['says'], job = started.job) => {
 		const parts = { ...world.parts, sign: world.signer.signs };
-		return hear(world.pod('r1') as Pod, { ...started, says }, parts);
+		return hear(world.pod('r1') as Pod, { ...started, says, job }, parts);
 	};
 	const logsRead = () => world.api.callsTo('GET', /\/log$/).length;
 	world.runner('r1', { env });
@@ -162,6 +184,28 @@ test('a job that GitHub never shows is busy all the same, counted once, and ends
 	assert.ok(marked(), 'no end was sent, and the log alone is not believed at once');
 	await clock.until('it is idle', () => !marked(), 3 * minute);
 	await world.stop(claims);
+});
+test('its log says nothing, its run is known: GitHub’s word on the jobs of the run ends the claim', async () => {
+	for (const answer of ['all completed', 'not all', 'unknown'] as const) {
+		const { world, clock, claims, marked, print, say, start } = setUp();
+		const questions: unknown[] = [];
+		const account = Object.assign(world.github.account, {
+			jobsOf: async (question: unknown) => {
+				questions.push(question);
+				return answer;
+			},
+		});
+		world.github.accounts.resolve = async () => account;
+		await start();
+		print('of no meaning');
+		void say('started', { name: 'build', repository: 'octo-org/app', runId: 42, attempt: 2 });
+		await clock.pass(14 * minute);
+		const question = { repository: 'octo-org/app', runId: 42, attempt: 2, runnerName: 'r1' };
+		assert.equal(questions[0], question);
+		assert.is(marked(), answer !== 'all completed', answer);
+		assert.ok(questions.length <= 6, `${questions.length}`);
+		await world.stop(claims);
+	}
 });
 test('ten minutes of a job cost no log; a killed pod leaves nothing behind', async () => {
 	const { world, clock, claims, print, say, start, logsRead } = setUp();
