@@ -76,11 +76,14 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 				(registered && runnerId === id) || isRunners(account, scope, name, runnerId, limits, clock);
 			return unregister(account, { scope, name, run: `${uid}/${restarts}`, id, trusts, found }, limits);
 		},
-		async lookup(pod, { timeoutMs }): Promise<LookupOutcome> {
+		async lookup({ runnerName }, { timeoutMs, recent }): Promise<LookupOutcome> {
 			const notBeforeMs = clock.now();
-			const answer = await withDeadline(clock, timeoutMs, (signal) =>
-				account.registry.confirmAbsent(scope, pod.runnerName, { notBeforeMs, signal, priority: 'request' }),
-			);
+			const answer = await withDeadline(clock, timeoutMs, (signal) => {
+				const limits = { signal, priority: 'request' } as const;
+				return recent
+					? account.registry.find(scope, runnerName, { maxAgeMs: lookupMaxAgeMs, ...limits })
+					: account.registry.confirmAbsent(scope, runnerName, { notBeforeMs, ...limits });
+			});
 			if (answer === 'absent') return { kind: 'absent', begunMs: notBeforeMs };
 			return isTrouble(answer) ? answer : { kind: 'present', busy: answer.present.busy };
 		},

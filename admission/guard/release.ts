@@ -56,8 +56,11 @@ export interface RunnerAccount {
 			found: (runnerId: number) => Promise<void>;
 		},
 	): Promise<UnregisterOutcome>;
-	/** Looks the runner up in a list of GitHub's that is begun now. */
-	lookup(pod: RunnerPod, options: { timeoutMs: number }): Promise<LookupOutcome>;
+	/**
+	 * Looks the runner up in a list of GitHub's that is begun now; with `recent`, it may be found in one that is a moment old.
+	 * That it is absent is only ever said of a list that is begun now.
+	 */
+	lookup(pod: RunnerPod, options: { timeoutMs: number; recent: boolean }): Promise<LookupOutcome>;
 }
 
 /** What `release` needs from outside: GitHub, Kubernetes and time. release-adapter.ts connects the real ones. */
@@ -174,7 +177,9 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 			return (await quiet(pod, leftMs, { request, ports, limits })) ?? again(pod, ports);
 		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
 		const begunMs = ports.now();
-		const found = await account.lookup(pod, { timeoutMs });
+		// Where it can't be confirmed yet that it is idle, many whose logs cannot be read share a list of a moment ago.
+		const recent = !request?.dryRun && !look && !confirmIdle(pod, begunMs, begunMs).confirmed;
+		const found = await account.lookup(pod, { timeoutMs, recent });
 		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 		if (request?.dryRun)
 			return { verdict: readLookup(pod, word, found, ports.now()), recorded: 'dry-run', pod };

@@ -11,6 +11,7 @@ import {
 	registeringRetryMs,
 	staticRetryMs,
 	unlistedRetryMs,
+	unreadRetryMs,
 } from './policy.ts';
 
 /**
@@ -46,7 +47,7 @@ export function nextTryMs(
 		case 'scope-unknown':
 			return undefined;
 		case 'unconfirmed':
-			return Math.max(1_000, (pod.idleSinceMs ?? nowMs) + idleMs - nowMs);
+			return Math.max(1_000, Math.min(unreadRetryMs * spread, (pod.idleSinceMs ?? nowMs) + idleMs - nowMs));
 		case 'unlisted':
 			return unlistedRetryMs * spread;
 		case 'registering':

@@ -35,6 +35,9 @@ export const afterQuietMs = 300;
 /** Two lists must show a runner idle, begun this far apart, where its log cannot be read: GitHub's view of one that has just been given a job is old. */
 export const idleMs = 60_000;
 
+/** A log that could not be read is tried again after this: an API server or a kubelet with too much to do is back soon. */
+export const unreadRetryMs = 10_000;
+
 /** GitHub is asked again about a runner whose log cannot be read after this, if its lists lack it. */
 export const unlistedRetryMs = 60_000;
 

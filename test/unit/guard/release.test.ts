@@ -48,8 +48,8 @@ function world(
 					calls.push('unregister');
 					return answers.unregister ?? removed;
 				},
-				lookup: async () => {
-					calls.push('lookup');
+				lookup: async (_runner, { recent }) => {
+					calls.push(recent ? 'recent lookup' : 'lookup');
 					return answers.lookup ?? { kind: 'present', busy: false };
 				},
 			};
@@ -437,7 +437,7 @@ test('no credentials: denied and recorded, nobody is asked (I7)', async () => {
 	assert.equal(calls, [`write ${recorded}`]);
 });
 test('a look into the list has the time of its caller, 100 ms at least', async () => {
-	const asked: { timeoutMs: number }[] = [];
+	const asked: { timeoutMs: number; recent: boolean }[] = [];
 	for (const budget of [3_000, 50]) {
 		const { ports, pod: current } = world();
 		const account = (await ports.account(current())) as RunnerAccount;
@@ -451,7 +451,10 @@ test('a look into the list has the time of its caller, 100 ms at least', async (
 		const answerByMs = ports.now() + budget;
 		await release(current(), { ...alice, dryRun: true }, ports, { answerByMs, priority: 'request' });
 	}
-	assert.equal(asked, [{ timeoutMs: 3_000 }, { timeoutMs: 100 }]);
+	assert.equal(asked, [
+		{ timeoutMs: 3_000, recent: false },
+		{ timeoutMs: 100, recent: false },
+	]);
 });
 test('the pod goes while it is claimed, or is read again: nothing is asked, nothing stands in the way', async () => {
 	for (const answer of ['gone', 'conflict'] as const) {
@@ -702,13 +705,15 @@ test('a log that cannot be read: two lists, a minute apart, must show the runner
 	const { clock, ports, calls, pod: current } = world(undefined, { log: [unread] });
 	const first = await release(current(), alice, ports);
 	assert.equal([first.verdict.reason, first.recorded], ['unconfirmed', true]);
-	assert.equal(calls, ['lookup', `write ${recorded}+idle-since`]);
+	assert.equal(calls, ['recent lookup', `write ${recorded}+idle-since`]);
 	await clock.pass(59_000);
 	calls.length = 0;
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unconfirmed');
-	assert.equal(calls, ['lookup']);
+	assert.equal(calls, ['recent lookup']);
 	await clock.pass(1_000);
+	calls.length = 0;
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.is(calls[0], 'lookup', 'the second list is one that is begun now');
 	assert.ok(calls.includes('unregister'));
 });
 test('... or an event of GitHub has said that the job of a static runner completed, and its list agrees', async () => {
