@@ -35,6 +35,8 @@ export interface Claim {
 
 /** A pod's annotation must stay small, and a job may choose its own name. */
 const longestText = 120;
+/** The latest time that a Date can be: the plugin reads claims without a key to check who wrote them. */
+const longestTimeMs = 8.64e15;
 /** A runner runs one job at a time: more claims than these are ended ones, or lies. */
 export const mostClaims = 6;
 
@@ -66,8 +68,9 @@ const isClaim = ({ by, key, state, sinceMs, job }: Claim): boolean =>
 	(by === 'log' || by === 'hook' || by === 'event') &&
 	typeof key === 'string' &&
 	(state === 'working' || state === 'finishing' || state === 'over') &&
-	typeof sinceMs === 'number' &&
-	typeof job?.name === 'string';
+	Math.abs(sinceMs) <= longestTimeMs &&
+	typeof job?.name === 'string' &&
+	Object.values(job).every((value) => typeof value === 'string' || typeof value === 'number');
 
 function cut({ job, key, ...claim }: Claim): Claim {
 	const short = Object.entries(job).map(([name, value]) => [

@@ -1,3 +1,4 @@
+import { jobHooks } from '../../admission/api/keys.ts';
 import type {
 	Condition,
 	Container,
@@ -254,6 +255,8 @@ function readState(body: Buffer, from: number, to: number): ContainerState {
 
 /** ARC's and our labels, annotations and conditions: admission/api/keys.ts. */
 const keyPrefixes = ['actions', 'runner'].map((prefix) => Buffer.from(prefix));
+/** The scripts and certificates of job hooks: some kB on every pod, which nobody lists. */
+const unshown = [Buffer.from(jobHooks.script)];
 const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_', 'GITHUB_URL'].map((prefix) => Buffer.from(prefix));
 const anyName = [Buffer.alloc(0)];
 
@@ -266,7 +269,11 @@ function readPair(
 ): { name: string; value: string } | undefined {
 	let pair: { name: string; value: string } | undefined;
 	readFields(body, from, to, (field, start, end) => {
-		if (field === 1 && startsWithAny(body, start, end, prefixes)) {
+		if (
+			field === 1 &&
+			startsWithAny(body, start, end, prefixes) &&
+			!startsWithAny(body, start, end, unshown)
+		) {
 			pair = { name: text(body, start, end), value: '' };
 		} else if (field === 2 && pair) pair.value = text(body, start, end);
 	});

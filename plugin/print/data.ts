@@ -1,11 +1,7 @@
 import { dump } from 'js-yaml';
 import type { KubeObject } from '../../admission/api/kinds.ts';
-import { shownObjects, toJson } from './objects.ts';
 
-/**
- * `-o json` and `-o yaml`. Not for the entry, which prints the JSON of lists alone: js-yaml's writer would make every
- * start slower.
- */
+/** `-o json` and `-o yaml`. Not for the entry: js-yaml's writer would make every start slower. */
 export type DataFormat = 'json' | 'yaml';
 
 export function formatData(value: unknown, format: DataFormat): string {
@@ -14,6 +10,25 @@ export function formatData(value: unknown, format: DataFormat): string {
 
 export function formatObjects(objects: readonly KubeObject[], format: DataFormat, single: boolean): string {
 	return formatData(shownObjects(objects, single), format);
+}
+
+/** Objects as kubectl prints them: one as it is, several in a List, and no managedFields. */
+function shownObjects(objects: readonly KubeObject[], single: boolean): object | undefined {
+	const shown = objects.map(withoutManagedFields);
+	if (single) return shown[0];
+	return { apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } };
+}
+
+function withoutManagedFields(object: KubeObject): KubeObject {
+	const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & {
+		managedFields?: unknown;
+	};
+	return { ...object, metadata };
+}
+
+/** Data as `-o json` shows it. */
+function toJson(value: unknown): string {
+	return `${JSON.stringify(value, undefined, 4)}\n`;
 }
 
 /** As kubectl writes it: sorted keys, long lines left whole, the items of a list below their key and not further in. */

@@ -2,6 +2,7 @@ import { arc, busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { printable } from '../../admission/api/printable.ts';
 import { jobNow } from '../../admission/jobs/rules/claims.ts';
+import type { Job } from '../../admission/runner/claims.ts';
 import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { readPod } from './read.ts';
 
@@ -63,17 +64,19 @@ export function isIdle(pod: Pod): boolean {
 }
 
 /** A job that is running. */
-export interface Job {
-	/** As the server wrote it for people: "build (octo-org/app, run 42)"; undefined: it is not known which job it is. */
+export interface RunningJob {
+	/** For people: "build (octo-org/app, run 42)"; undefined: it is not known which job it is. */
 	name: string | undefined;
 	sinceMs: number | undefined;
+	/** What the witness who knows most has said of it; undefined: no witness has described it. */
+	details: Job | undefined;
 }
 
 /** The job that the runner runs; undefined if it runs none. */
-export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): Job | undefined {
+export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): RunningJob | undefined {
 	if (!runner || !runsJob(runner)) return undefined;
-	const { name, sinceMs } = jobNow(runner) ?? { name: undefined, sinceMs: undefined };
-	return { name: name === undefined ? undefined : printable(name), sinceMs };
+	const { name, sinceMs, job } = jobNow(runner) ?? {};
+	return { name: name === undefined ? undefined : printable(name), sinceMs, details: job };
 }
 
 /** As `decide` has it: a container that does not run has no job, whatever its marks say. */

@@ -1,5 +1,4 @@
 import type { Verb } from '../cli/verb.ts';
-import { toYaml } from '../print/data.ts';
 import { cancel } from './cancel/cancel.ts';
 import { completeVerb, completion } from './completion/completion.ts';
 import { deleteVerb } from './delete/delete.ts';
@@ -7,6 +6,7 @@ import { doctor } from './doctor/doctor.ts';
 import { drain } from './drain/drain.ts';
 import { install } from './install/install.ts';
 import { defineList } from './list/list.ts';
+import { listObjects } from './list/objects.ts';
 import { listSets } from './list/sets.ts';
 import { scale } from './scale/scale.ts';
 import { status } from './status/status.ts';
@@ -17,7 +17,7 @@ import { why } from './why/why.ts';
 
 /** Every verb, in the order of `kubectl runners --help`. */
 export const verbs: readonly Verb[] = [
-	defineList({ listSets, toYaml }),
+	defineList({ listSets, listObjects }),
 	status,
 	why,
 	deleteVerb,

@@ -32,11 +32,11 @@ export function jobNow({
 	claims,
 	busyHint,
 }: Pick<RunnerPod, 'claims' | 'busyHint'>):
-	| { name: string | undefined; sinceMs: number | undefined }
+	| { name: string | undefined; sinceMs: number | undefined; job?: Job }
 	| undefined {
 	const claim = openClaim(claims);
 	if (!claim) return busyHint && { name: busyHint.job, sinceMs: busyHint.sinceMs };
-	return { name: jobText(claim.job), sinceMs: busyHint?.sinceMs ?? claim.sinceMs };
+	return { name: jobText(claim.job), sinceMs: busyHint?.sinceMs ?? claim.sinceMs, job: claim.job };
 }
 
 /**

@@ -2,6 +2,7 @@ import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
+import type { Job } from '../../../admission/runner/claims.ts';
 import { isJobPod } from '../../../admission/runner/job-pod.ts';
 import { ageSince } from '../../print/age.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
@@ -18,7 +19,7 @@ const none = '<none>';
 
 export function header(choice: ColumnChoice): string[] {
 	const columns = ['NAME', 'SET', 'STATE', 'JOB', 'RUNNER ID', 'NODE', 'AGE'];
-	if (choice.wide) columns.push('SCOPE', 'BUSY FOR', 'DELETION ASKED BY');
+	if (choice.wide) columns.push('SCOPE', 'BUSY FOR', 'DELETION ASKED BY', 'WORKFLOW', 'RUN');
 	return choice.namespace ? ['NAMESPACE', ...columns] : columns;
 }
 
@@ -41,6 +42,8 @@ export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: strin
 			printable(scopeOf(pod, runner) ?? none),
 			job?.sinceMs === undefined ? none : humanSpan(nowMs - job.sinceMs),
 			runner?.record ? printable(runner.record.requestedBy) : none,
+			printable(`${job?.details?.workflow ?? none}`),
+			printable(runCell(job?.details) ?? none),
 		);
 	}
 	return choice.namespace ? [pod.metadata.namespace ?? '', ...cells] : cells;
@@ -58,8 +61,14 @@ function jobPodRow(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string
 		pod.spec?.nodeName ?? none,
 		ageSince(creationTimestamp, nowMs),
 	];
-	if (choice.wide) cells.push(none, none, printable(annotations[record.requestedBy] ?? none));
+	if (choice.wide) cells.push(none, none, printable(annotations[record.requestedBy] ?? none), none, none);
 	return choice.namespace ? [namespace, ...cells] : cells;
+}
+
+/** Where the job can be seen: its address, or else its repository and run. */
+function runCell({ url, repository, runId }: Partial<Job> = {}): string | undefined {
+	if (url !== undefined) return `${url}`;
+	return repository && `${repository}${runId === undefined ? '' : ` run ${runId}`}`;
 }
 
 /** `<unknown>`: the runner is busy, but it is not known with which job. */

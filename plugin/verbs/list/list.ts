@@ -6,8 +6,8 @@ import { defineVerb, type Verb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
-import { listPods, listWholePods, type PodQuery } from '../../kube/pods.ts';
-import { shownObjects, toJson } from '../../print/objects.ts';
+import { listPods, type PodQuery } from '../../kube/pods.ts';
+import type { DataFormat } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { withJobPods } from '../../runners/job-pods.ts';
@@ -20,12 +20,17 @@ import { watchRunners } from './watch.ts';
 /** What the entry leaves to the second bundle, so that it stays small. */
 interface SecondBundle {
 	listSets: (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
-	toYaml: (value: unknown) => string;
+	listObjects: (
+		client: KubeClient,
+		query: PodQuery,
+		names: readonly string[],
+		format: DataFormat,
+	) => Promise<number>;
 }
 
-/** Whether an argument may ask for sets or YAML, which only the second bundle prints. If it does not, that lists pods too. */
+/** Whether an argument may ask for sets or data, which only the second bundle prints. If it does not, that lists pods too. */
 export function needsSecondBundle(argument: string): boolean {
-	return meansSets(argument) || argument.includes('yaml');
+	return meansSets(argument) || /json|yaml/.test(argument);
 }
 
 /** Whether a word names sets: by `sets`, or by their kind. */
@@ -43,7 +48,8 @@ export const defineList = (second?: SecondBundle): Verb =>
 		description: [
 			'STATE is pending (no node yet), starting, idle, busy (runs a job), draining (its deletion is asked for or',
 			'under way), stopped, or unknown (it runs, but the server has not said whether it is busy).',
-			'JOB is <unknown> if a runner is busy and the name of its job is not known.',
+			'JOB is <unknown> if a runner is busy and the name of its job is not known. -o wide and json have its workflow and',
+			'run, and json what each witness says (job hooks, GitHub\'s events, the runner\'s log), under "runner".',
 			'The pod in which a runner runs its job (containerMode kubernetes) stands under its runner, in the table only:',
 			'pending, starting, running, draining or stopped. Other pods are not shown.',
 			'"list sets" shows RunnerSets and RunnerDeployments: how many runners are wanted, exist, are idle, are busy, and',
@@ -101,8 +107,8 @@ export const defineList = (second?: SecondBundle): Verb =>
 				refuseWatch(format);
 				return watchRunners(client, query, new Set(words), { ...choice, headers: !flags.noHeaders });
 			}
-			if (format === 'json') return printObjects(client, query, words, toJson);
-			if (format === 'yaml' && second) return printObjects(client, query, words, second.toYaml);
+			if (second && (format === 'json' || format === 'yaml'))
+				return second.listObjects(client, query, words, format);
 
 			const runners = await fetchRunners(client, query, words);
 			if (runners.length === 0) return nothingFound(query);
@@ -143,20 +149,6 @@ export function runnerTable(
 async function fetchRunners(client: KubeClient, query: PodQuery, names: string[]): Promise<Pod[]> {
 	if (names.length === 0) return withJobPods((await listPods(client, query)).pods);
 	return Promise.all(names.map((name) => getRunner(client, name)));
-}
-
-async function printObjects(
-	client: KubeClient,
-	query: PodQuery,
-	names: string[],
-	write: (value: unknown) => string,
-): Promise<number> {
-	const runners =
-		names.length > 0
-			? await Promise.all(names.map((name) => getRunner(client, name)))
-			: (await listWholePods(client, query, isRunnerPod)).pods;
-	print(write(shownObjects(runners, names.length === 1)));
-	return exitCode.done;
 }
 
 function nothingFound(query: PodQuery): number {

@@ -9,7 +9,8 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/failure.ts';
 import { getPod } from '../../kube/pods.ts';
 import { readPod } from '../../runners/read.ts';
-import { jobOf, stateOf } from '../../runners/state.ts';
+import { jobData } from '../../runners/witnesses.ts';
+import { stateNow } from './look.ts';
 import { askVerdict, type Verdict } from './verdict.ts';
 
 export interface ShownJobPod {
@@ -67,10 +68,18 @@ export function jobPodData({ pod, jobPod, runner, verdict, nowMs }: ShownJobPod)
 	return {
 		pod: { namespace, name, uid, node: pod.spec?.nodeName },
 		...verdict,
-		runner: { pod: jobPod.runner, state: runner && stateOf(runner, nowMs) },
-		job: runner && jobOf(runner),
+		runner: {
+			pod: jobPod.runner,
+			state: runner && stateNow({ pod: runner, runner: readPod(runner), verdict, nowMs }).state,
+		},
+		job: runner && jobData(runner, readPod(runner)),
 		recorded: jobPod.record,
 	};
+}
+
+function stateText(runner: Pod, verdict: Verdict, nowMs: number): string {
+	const { state, by } = stateNow({ pod: runner, runner: readPod(runner), verdict, nowMs });
+	return by ? `${state} (${by})` : state;
 }
 
 /** @param recorded the deletion that waits, for people */
@@ -83,7 +92,7 @@ export function jobPodText({ pod, jobPod, runner, verdict, nowMs }: ShownJobPod,
 		['Deletion', `${verdict.verdict} (${verdict.reason})`],
 		['Because', verdict.message],
 		[jobPod.record ? 'Next' : 'If deleted', verdict.next],
-		['Runner', `${jobPod.runner}, ${runner ? stateOf(runner, nowMs) : 'which does not exist'}`],
+		['Runner', `${jobPod.runner}, ${runner ? stateText(runner, verdict, nowMs) : 'which does not exist'}`],
 		['Recorded', recorded],
 		['To request', denied && !waits ? `kubectl delete pod ${name} -n ${namespace}` : undefined],
 		['To cancel', waits ? `kubectl runners cancel ${name} -n ${namespace}` : undefined],

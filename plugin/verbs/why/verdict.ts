@@ -19,6 +19,9 @@ export interface Verdict {
 	message: string;
 	/** What would happen to the pod, or what will happen to one whose deletion is recorded. */
 	next: string;
+	/** The job that the guard names, and since when it knows of it, RFC 3339. */
+	job?: string | undefined;
+	since?: string | undefined;
 }
 
 /**
@@ -45,6 +48,20 @@ export async function askVerdict(
 	return allowed(await guardPresence(client), explain);
 }
 
+/** The deletion is allowed because no job is known. */
+export const isIdleVerdict = ({ verdict, reason }: Verdict): boolean =>
+	verdict === 'allowed' && (reason === 'idle' || reason === 'unregistered');
+
+/** The guard allows what the log, as the asker reads it, speaks against: the guard can't read it, or others put lines in it. */
+export function againstLog(verdict: Verdict, job: string | undefined): Verdict {
+	if (!isIdleVerdict(verdict)) return verdict;
+	return {
+		...verdict,
+		reason: 'log-disagrees',
+		message: `the guard knows of no job, but its log says that it runs ${job ?? 'one'}: do not delete it now`,
+	};
+}
+
 export const notARunner: Verdict = {
 	verdict: 'allowed',
 	reason: 'not-a-runner',
@@ -55,8 +72,8 @@ export const notARunner: Verdict = {
 function refused(error: ApiError): Verdict {
 	const denial = guardDenial(error);
 	if (denial) {
-		const { reason, state, next } = denial;
-		return { verdict: 'denied', reason, message: `it ${state}`, next };
+		const { reason, state, next, job, since } = denial;
+		return { verdict: 'denied', reason, message: `it ${state}`, next, job, since };
 	}
 	if (isGuardUnreachable(error)) {
 		return {

@@ -1,6 +1,6 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { progress } from '../../../admission/api/keys.ts';
-import type { Pod, RecordedOptions } from '../../../admission/api/kinds.ts';
+import type { RecordedOptions } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
 import { askerOf } from '../../../admission/runner/record.ts';
 import { podKey, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
@@ -15,10 +15,12 @@ import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
-import { jobOf, stateOf } from '../../runners/state.ts';
 import { bareName } from '../../runners/targets.ts';
+import { timeOf } from '../../runners/witnesses.ts';
 import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
-import { askVerdict, notARunner, type Verdict } from './verdict.ts';
+import { jobNowOf, look, type Shown, stateNow } from './look.ts';
+import { witnessText } from './witness-text.ts';
+import { witnessesOf } from './witnesses.ts';
 
 export const why = defineVerb({
 	name: 'why',
@@ -29,6 +31,8 @@ export const why = defineVerb({
 		'Asks the guard by a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
 		'request, follow, cancel or override its deletion. It needs the right to delete the pod. Of the pod in which a',
 		'runner runs its job (containerMode kubernetes) it says the same.',
+		"Witnesses are whoever can tell whether the runner works, with what each has said and when: the runner's log (read",
+		'now: that needs the right to get pods/log), job hooks, and GitHub by events, its list and its answer to DELETE.',
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
@@ -48,8 +52,7 @@ export const why = defineVerb({
 
 		const client = await connect(flags);
 		const pod = await getPod(client, client.namespace, bareName(word));
-		const runner = readPod(pod);
-		const shownJobPod = runner ? undefined : await explainJobPod(client, pod);
+		const shownJobPod = readPod(pod) ? undefined : await explainJobPod(client, pod);
 		if (shownJobPod) {
 			print(
 				format
@@ -58,45 +61,45 @@ export const why = defineVerb({
 			);
 			return exitCode.done;
 		}
-		const verdict = runner ? await askVerdict(client, pod, Date.now()) : notARunner;
-		const shown = { pod, runner, verdict, nowMs: Date.now() };
+		const shown = await look(client, pod);
 		print(format ? formatData(asData(shown), format) : asText(shown));
 		return exitCode.done;
 	},
 });
 
-interface Shown {
-	pod: Pod;
-	/** undefined: it is not a runner pod. */
-	runner: RunnerPod | undefined;
-	verdict: Verdict;
-	nowMs: number;
-}
-
-function asData({ pod, runner, verdict, nowMs }: Shown): object {
+export function asData(shown: Shown): object {
+	const { pod, runner, verdict, log, owner } = shown;
 	const { namespace, name, uid, annotations = {} } = pod.metadata;
-	const job = jobOf(pod, runner);
-	const since = job?.sinceMs === undefined ? undefined : new Date(job.sinceMs).toISOString();
+	const { job: _, since: __, ...said } = verdict;
+	const job = jobNowOf(shown);
 	return {
 		pod: { namespace, name, uid, node: pod.spec?.nodeName },
-		...verdict,
+		...said,
 		runner: runner && {
 			set: setOf(pod),
 			scope: scopeOf(pod, runner),
 			id: annotations[progress.runnerId],
-			state: stateOf(pod, nowMs, runner),
+			state: stateNow(shown).state,
 		},
-		job: job && { name: job.name, since },
+		job: job && { ...job.details, name: job.name, since: timeOf(job.sinceMs) },
+		witnesses: runner && log && witnessesOf(pod, runner, log, owner),
 		recorded: runner?.record,
 	};
 }
 
 export function asText(shown: Shown): string {
-	const { pod, runner, verdict, nowMs } = shown;
+	const { pod, runner, verdict, log, owner, nowMs } = shown;
 	const node = pod.spec?.nodeName;
 	const id = pod.metadata.annotations?.[progress.runnerId];
 	const set = setOf(pod);
-	const about = [set && `set ${set}`, id && `id ${id}`, scopeOf(pod, runner), stateOf(pod, nowMs, runner)];
+	const { state, by } = stateNow(shown);
+	const about = [
+		set && `set ${set}`,
+		id && `id ${id}`,
+		scopeOf(pod, runner),
+		by ? `${state} (${by})` : state,
+	];
+	const witnesses = runner && log ? witnessesOf(pod, runner, log, owner) : [];
 
 	const lines: [string, string | undefined][] = [
 		['Pod', `${podKey(pod)}${node ? ` on node ${node}` : ''}`],
@@ -105,20 +108,25 @@ export function asText(shown: Shown): string {
 		[runner?.record ? 'Next' : 'If deleted', verdict.next],
 		['Runner', runner && about.filter(Boolean).join(', ')],
 		['Job', describeJob(shown)],
+		...witnesses.map((word, index): [string, string] => [
+			index === 0 ? 'Witnesses' : '',
+			witnessText(word, nowMs),
+		]),
 		['Recorded', runner && describeRecord(runner, nowMs)],
 		...nextSteps(shown),
 	];
 	return lines
 		.filter((line): line is [string, string] => Boolean(line[1]))
-		.map(([label, text]) => `${`${label}:`.padEnd(13)}${printable(text)}\n`)
+		.map(([label, text]) => `${(label && `${label}:`).padEnd(13)}${printable(text)}\n`)
 		.join('');
 }
 
-function describeJob({ pod, runner, nowMs }: Shown): string | undefined {
-	const job = jobOf(pod, runner);
+function describeJob(shown: Shown): string | undefined {
+	const job = jobNowOf(shown);
 	if (!job) return undefined;
-	const age = job.sinceMs === undefined ? '' : `, busy for ${humanSpan(nowMs - job.sinceMs)}`;
-	return `${job.name ?? 'which job is not known'}${age}`;
+	const age =
+		job.sinceMs === undefined ? '' : `, busy for ${humanSpan(Math.max(0, shown.nowMs - job.sinceMs))}`;
+	return `${job.name ?? 'which job is not known'}${age}${job.details?.url ? `, ${job.details.url}` : ''}`;
 }
 
 function describeRecord({ record }: Pick<RunnerPod, 'record'>, nowMs: number): string {

@@ -18,6 +18,9 @@ const metadata = message(
 	[11, pair('runnerset-name', 'example')],
 	[11, pair('app', 'dropped')],
 	[12, pair('actions-runner/job', 'bäuen')],
+	[12, pair('actions-runner/job-claims', 'signature []')],
+	[12, pair('actions-runner/job-hook', '#!/bin/sh')],
+	[12, pair('actions-runner/job-hook-ca', 'PEM')],
 	[12, pair('kubectl.kubernetes.io/last-applied-configuration', '{}')],
 	[13, message([1, 'StatefulSet'], [3, 'example-abc'], [4, 'uid-2'], [5, 'apps/v1'], [6, 1])],
 	[17, message([1, 'manager'], [7, 'x'.repeat(5000)])],
@@ -64,7 +67,10 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 				creationTimestamp: new Date(1_795_000_000_000).toISOString().replace('.000', ''),
 				deletionTimestamp: new Date(1_795_000_060_000).toISOString().replace('.000', ''),
 				labels: { 'actions-runner': '', 'runnerset-name': 'example' },
-				annotations: { 'actions-runner/job': 'bäuen' },
+				annotations: {
+					'actions-runner/job': 'bäuen',
+					'actions-runner/job-claims': 'signature []',
+				},
 				ownerReferences: [
 					{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'example-abc', uid: 'uid-2', controller: true },
 				],

@@ -62,6 +62,8 @@ test('list: a row under the same header', () => {
 		'<none>',
 		'<none>',
 		'alice',
+		'<none>',
+		'<none>',
 	]);
 	assert.is(row(marked, { namespace: false, wide: false }, nowMs, 'deleted')[2], 'deleted');
 });

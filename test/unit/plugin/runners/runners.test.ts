@@ -1,10 +1,12 @@
 import * as assert from 'uvu/assert';
 import { busy, deletionPendingCondition, progress, record } from '../../../../admission/api/keys.ts';
 import type { ContainerState, Pod } from '../../../../admission/api/kinds.ts';
+import { type Claim, writeClaims } from '../../../../admission/runner/claims.ts';
 import { describeWaiting } from '../../../../plugin/runners/describe.ts';
 import { scopeOf, setOf } from '../../../../plugin/runners/identity.ts';
 import { deletionRecord, isIdle, stateOf } from '../../../../plugin/runners/state.ts';
 import { header, row } from '../../../../plugin/verbs/list/columns.ts';
+import { runnerData } from '../../../../plugin/verbs/list/objects.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('plugin: what a pod says of its runner');
@@ -158,9 +160,88 @@ test('a row shows <none> for what there is not, and makes text from the cluster 
 		'octo-org',
 		'60m',
 		'alice',
+		'<none>',
+		'<none>',
 	]);
 	const plain = row(pod({ node: undefined }), { namespace: false, wide: false }, nowMs);
 	assert.equal(plain, ['r-0', '<none>', 'pending', '<none>', '<none>', '<none>', '120m']);
+});
+
+const working: Claim = {
+	by: 'event',
+	key: '7',
+	state: 'working',
+	sinceMs: Date.parse('2026-11-23T11:58:00Z'),
+	job: {
+		name: 'build',
+		repository: 'octo-org/app',
+		workflow: 'CI',
+		runId: 42,
+		attempt: 1,
+		url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
+	},
+};
+const claimed = (...claims: Claim[]) => ({
+	[busy.claims]: writeClaims(claims, { uid: 'u', restarts: 0 }, () => 'signed') ?? '',
+});
+
+for (const [what, claims, state, job, run] of [
+	['works', [working], 'busy', 'build (octo-org/app, run 42)', working.job.url],
+	['finishes', [{ ...working, state: 'finishing' }], 'busy', 'build (octo-org/app, run 42)', working.job.url],
+	['has ended', [{ ...working, state: 'over' }], 'idle', '<none>', '<none>'],
+	[
+		'works, and no address is known',
+		[
+			{
+				...working,
+				by: 'hook',
+				job: { name: 'build', repository: 'octo-org/app', runId: 42, workflow: 'CI' },
+			},
+		],
+		'busy',
+		'build (octo-org/app, run 42)',
+		'octo-org/app run 42',
+	],
+	[
+		'works, by the log and by an event: who knows the run is shown',
+		[{ ...working, by: 'log', sinceMs: nowMs, job: { name: 'build' } }, working],
+		'busy',
+		'build (octo-org/app, run 42)',
+		working.job.url,
+	],
+] as [string, Claim[], string, string, string][]) {
+	test(`a witness's job that ${what}: state, job, workflow and run`, () => {
+		const object = pod({ state: running, annotations: { ...registered, ...claimed(...claims) } });
+		const cells = row(object, { namespace: false, wide: true }, nowMs);
+		assert.equal([cells[2], cells[3], cells.at(-1)], [state, job, run]);
+		assert.is(cells.at(-2), state === 'busy' ? 'CI' : '<none>');
+		const data = runnerData(object, nowMs) as { state: string; witnesses: object[]; job?: object };
+		assert.is(data.state, state);
+		assert.is(data.witnesses.length, claims.length);
+		assert.is(data.job !== undefined, state === 'busy');
+	});
+}
+
+test('claims that nobody has signed and that are nonsense are not shown, and break nothing', () => {
+	for (const nonsense of [
+		'[{"by":"hook","key":"a","state":"working","sinceMs":1e300,"job":{"name":"x"}}]',
+		'[{"by":"hook","key":"a","state":"working","sinceMs":1,"job":{"name":"x","repository":{},"url":[]}}]',
+		'[{"by":"hook","key":"a","state":"working","sinceMs":1,"job":null}]',
+		'[null]',
+		'{}',
+	]) {
+		const annotations = { ...registered, [busy.claims]: `forged ${nonsense}` };
+		const object = pod({ state: running, annotations });
+		assert.is(row(object, { namespace: false, wide: true }, nowMs)[2], 'idle', nonsense);
+		assert.equal(runnerData(object, nowMs), { state: 'idle', job: undefined, witnesses: [] });
+	}
+	const urls = { ...working, job: { name: 'x', url: 'a\u001b[2J' } };
+	const cells = row(
+		pod({ state: running, annotations: claimed(urls) }),
+		{ namespace: false, wide: true },
+		nowMs,
+	);
+	assert.is(cells.at(-1), 'a?[2J');
 });
 
 test('a record is ours with who asked: ARC writes the time alone', () => {

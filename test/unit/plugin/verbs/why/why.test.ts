@@ -78,7 +78,8 @@ function denied(annotations: Record<string, string>): string {
 		message: 'it is busy for 12m: build (octo-org/app)',
 		next: 'the pod is deleted when the job ends',
 	} as const;
-	return asText({ pod: object, runner: readPod(object), verdict, nowMs });
+	const log = { says: 'works', at: '2026-11-23 12:00:01Z', job: 'build' } as const;
+	return asText({ pod: object, runner: readPod(object), verdict, log, nowMs });
 }
 
 test('a busy runner whose deletion is recorded: how to follow, cancel and override', () => {
@@ -95,6 +96,11 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 		'Next:        the pod is deleted when the job ends',
 		'Runner:      id 7, octo-org, draining',
 		'Job:         build (octo-org/app), busy for 12m',
+		"Witnesses:   runner's log     works since 2026-11-23T12:00:01Z (11m): build",
+		'             job hook         this pod has no job hooks',
+		"             GitHub's event   nothing heard",
+		"             GitHub's list    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app) (label actions-runner/busy)",
+		"             GitHub's DELETE  GitHub has not been asked",
 		'Recorded:    an eviction, grace period 30s, asked for by alice (as claimed) 10m ago',
 		'To follow:   kubectl runners wait r1 -n ci',
 		'To cancel:   kubectl runners cancel r1 -n ci',
@@ -102,10 +108,10 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 	]);
 });
 
-test('a busy runner that nobody asked to delete: how to ask, and no word about a job that is not known', () => {
+test('a busy runner that nobody asked to delete: how to ask, and the job by its log', () => {
 	const text = denied({});
 	assert.match(text, /^If deleted: {2}the pod is deleted when the job ends$/m);
-	assert.match(text, /^Job: {9}which job is not known$/m);
+	assert.match(text, /^Job: {9}build, busy for 11m$/m);
 	assert.match(text, /^Recorded: {4}no deletion is waiting$/m);
 	assert.match(text, /^To request: {2}kubectl runners delete r1 -n ci$/m);
 	assert.not.match(text, /To cancel|unknown/);

@@ -1,0 +1,42 @@
+import type { Pod } from '../../admission/api/kinds.ts';
+import type { Claim, Job, Witness } from '../../admission/runner/claims.ts';
+import type { RunnerPod } from '../../admission/runner/runner-pod.ts';
+import { jobOf } from './state.ts';
+
+/** Whoever can tell whether a runner works: `list`, `delete`: GitHub's list, its last answer to DELETE runner. */
+export type WitnessName = Witness | 'list' | 'delete' | 'ephemeral-runner';
+
+/** What a witness has said, as data. */
+export interface WitnessWord {
+	by: WitnessName;
+	/**
+	 * - working, finishing, over: of a job, as Claim has it
+	 * - idle: the runner waits for a job
+	 * - removed, absent: GitHub has unregistered the runner, or its list lacks it
+	 * - unknown: the witness can't tell, or can't be asked: `detail` says why
+	 * - nothing: it has not said anything, which is no evidence
+	 */
+	state: Claim['state'] | 'idle' | 'removed' | 'absent' | 'unknown' | 'nothing';
+	/** Since when, RFC 3339. */
+	since?: string | undefined;
+	job?: Partial<Job> | undefined;
+	detail?: string | undefined;
+}
+
+/** RFC 3339, UTC; undefined where it is not known. */
+export const timeOf = (ms: number | undefined): string | undefined =>
+	ms === undefined || !(Math.abs(ms) <= 8.64e15) ? undefined : new Date(ms).toISOString();
+
+/** What a hook, an event or a log has said, as it is on the pod. */
+export const claimWord = ({ by, state, sinceMs, job }: Claim): WitnessWord => ({
+	by,
+	state,
+	since: timeOf(sinceMs),
+	job,
+});
+
+/** The runner's job, as data; undefined if it runs none. */
+export function jobData(pod: Pod, runner: RunnerPod | undefined): object | undefined {
+	const job = jobOf(pod, runner);
+	return job && { ...job.details, name: job.name, since: timeOf(job.sinceMs) };
+}

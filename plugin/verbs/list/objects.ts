@@ -1,0 +1,40 @@
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { exitCode } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { listWholePods, type PodQuery } from '../../kube/pods.ts';
+import { type DataFormat, formatObjects } from '../../print/data.ts';
+import { print } from '../../print/out.ts';
+import { readPod } from '../../runners/read.ts';
+import { stateOf } from '../../runners/state.ts';
+import { getRunner } from '../../runners/targets.ts';
+import { claimWord, jobData } from '../../runners/witnesses.ts';
+
+/** `list -o json` and `-o yaml`: the pods as the server has them, each with what its witnesses say of its runner. */
+export async function listObjects(
+	client: KubeClient,
+	query: PodQuery,
+	names: readonly string[],
+	format: DataFormat,
+): Promise<number> {
+	const runners =
+		names.length > 0
+			? await Promise.all(names.map((name) => getRunner(client, name)))
+			: (await listWholePods(client, query, isRunnerPod)).pods;
+	const nowMs = Date.now();
+	const shown = runners.map((pod) => ({ ...pod, runner: runnerData(pod, nowMs) }));
+	print(formatObjects(shown, format, names.length === 1));
+	return exitCode.done;
+}
+
+/** What the pod says of its runner, beside metadata, spec and status. */
+export function runnerData(pod: Pod, nowMs: number): object | undefined {
+	const runner = readPod(pod);
+	return (
+		runner && {
+			state: stateOf(pod, nowMs, runner),
+			job: jobData(pod, runner),
+			witnesses: runner.claims.map(claimWord),
+		}
+	);
+}

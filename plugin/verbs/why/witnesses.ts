@@ -1,0 +1,80 @@
+import { busy, jobHooks, progress } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
+import { jobOf as jobOfEphemeralRunner, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { claimWord, timeOf, type WitnessWord } from '../../runners/witnesses.ts';
+import type { Owner } from './owner.ts';
+import { loggedMs } from './read-log.ts';
+
+/** What every witness says of the runner, with its time: also of those that have said nothing. */
+export function witnessesOf(pod: Pod, runner: RunnerPod, log: LogWord, owner: Owner): WitnessWord[] {
+	const claims = (by: 'log' | 'hook' | 'event') =>
+		runner.claims.filter((claim) => claim.by === by).map(claimWord);
+	const orSilent = (words: WitnessWord[], silent: WitnessWord) => (words.length > 0 ? words : [silent]);
+	return [
+		// Who may not read the log sees what the guard has read in it.
+		...(log.says === 'unknown' ? claims('log') : []),
+		logWord(log),
+		...orSilent(claims('hook'), { by: 'hook', state: 'nothing', detail: hooksOf(pod) }),
+		...orSilent(claims('event'), { by: 'event', state: 'nothing' }),
+		listWord(pod, runner),
+		deleteWord(pod, runner),
+		...(owner ? [ownerWord(owner)] : []),
+	];
+}
+
+function logWord(log: LogWord): WitnessWord {
+	if (log.says === 'unknown') return { by: 'log', state: 'unknown', detail: log.why };
+	const since = timeOf(loggedMs(log));
+	if (log.says === 'idle') return { by: 'log', state: 'idle', since };
+	return { by: 'log', state: 'working', since, job: log.job === undefined ? undefined : { name: log.job } };
+}
+
+function hooksOf({ metadata: { annotations = {} } }: Pod): string | undefined {
+	if (jobHooks.script in annotations) return undefined;
+	const why = annotations[jobHooks.absent];
+	return `this pod has no job hooks${why ? `: ${why}` : ''}`;
+}
+
+/** GitHub's list, as the leader has marked the pod by it. */
+function listWord(pod: Pod, { absentSinceMs, busyHint, runnerId }: RunnerPod): WitnessWord {
+	const by = 'list';
+	const label = pod.metadata.labels?.[busy.label];
+	if (absentSinceMs !== undefined) return { by, state: 'absent', since: timeOf(absentSinceMs) };
+	if (label === 'true') {
+		const name = pod.metadata.annotations?.[busy.job];
+		const job = name === undefined ? undefined : { name };
+		return { by, state: 'working', since: timeOf(busyHint?.sinceMs), job, detail: `label ${busy.label}` };
+	}
+	if (label !== undefined)
+		return { by, state: 'unknown', detail: 'no list has shown it idle, or none is new' };
+	const condition = pod.status?.conditions?.find(({ type }) => type === busy.condition);
+	if (condition?.status === 'False')
+		return { by, state: 'idle', since: timeOf(Date.parse(condition.lastTransitionTime ?? '')) };
+	return runnerId === undefined ? { by, state: 'nothing' } : { by, state: 'idle' };
+}
+
+/** GitHub's last answer to DELETE runner. */
+function deleteWord(pod: Pod, { unregistered, busyAnswer, saidToBeGone }: RunnerPod): WitnessWord {
+	const by = 'delete';
+	if (unregistered)
+		return { by, state: 'removed', since: timeOf(Date.parse(unregistered.at)), detail: '204' };
+	if (busyAnswer) {
+		const [, message = ''] = /^\S+ (.*)$/s.exec(pod.metadata.annotations?.[progress.refusal] ?? '') ?? [];
+		const asked = busyAnswer.to === 'arc' ? '422 to ARC' : '422';
+		const detail = [asked, message].filter(Boolean).join(': ');
+		return { by, state: 'working', since: timeOf(busyAnswer.atMs || undefined), detail };
+	}
+	if (saidToBeGone)
+		return { by, state: 'removed', since: timeOf(saidToBeGone.atMs || undefined), detail: 'as ARC says' };
+	return { by, state: 'nothing', detail: 'GitHub has not been asked' };
+}
+
+function ownerWord(owner: NonNullable<Owner>): WitnessWord {
+	const by = 'ephemeral-runner';
+	if ('unread' in owner) return { by, state: 'unknown', detail: owner.unread };
+	const name = jobOfEphemeralRunner(owner);
+	return name === undefined
+		? { by, state: 'nothing', detail: 'has no job' }
+		: { by, state: 'working', job: { name } };
+}
