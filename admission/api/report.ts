@@ -51,6 +51,10 @@ export interface Report {
 		byReason: Record<string, number>;
 		oldest?: { pod: string; requestedAt: string; requestedBy?: string; reason: string };
 	};
+	/** How the leader's readings of runners' logs went since it started. A server before this has none. */
+	logs?: { readable: number; unreadable: number; lastError?: { at: string; pod: string; message: string } };
+	/** How often GitHub was wrong about a runner, by kind, as the leader has found since it started. */
+	contradictions?: Record<string, number>;
 	guard: {
 		/** guarded: if no replica answers, runner pods can't be deleted. unknown: the webhooks have not been read yet. */
 		state: 'guarded' | 'unguarded' | 'unknown';

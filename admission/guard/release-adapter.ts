@@ -9,7 +9,7 @@ import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Clock, withDeadline } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
-import type { RunnerPod } from '../runner/runner-pod.ts';
+import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Scope } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -28,7 +28,7 @@ export function createReleasePorts(dependencies: {
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 }): Ports {
-	const { pods, accounts, client, signer, self, clock, background } = dependencies;
+	const { pods, accounts, client, signer, metrics, self, clock, background } = dependencies;
 
 	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
@@ -57,7 +57,13 @@ export function createReleasePorts(dependencies: {
 		},
 		nameTaken: (pod) => pods.nameTaken(pod),
 		sign: signer.signs,
-		readLog: (pod) => readLog(client, pod),
+		async readLog(pod) {
+			const word = await readLog(client, pod);
+			if (word.says !== 'unknown') metrics.logReads.read(word.says);
+			else if (word.unreadable) metrics.logReads.failed(podKey({ metadata: pod }), word.why, clock.now());
+			else metrics.logReads.read('silent');
+			return word;
+		},
 		refuted: (pod, job) => tellRefuted(pod, job, dependencies),
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);

@@ -32,6 +32,7 @@ export async function readLog(
 		return word;
 	} catch (error) {
 		const detail = error instanceof Error ? error.message : String(error);
-		return { says: 'unknown', why: `its log cannot be read: ${printable(detail).slice(0, 200)}` };
+		const why = `its log cannot be read: ${printable(detail).slice(0, 200)}`;
+		return { says: 'unknown', why, unreadable: true };
 	}
 }

@@ -131,6 +131,8 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 					credentials: credentialReports(accounts),
 					pods: [...cache.pods.values()],
 					waiting: deletion.waiting,
+					logs: metrics.logReads,
+					contradictions: metrics.contradictions,
 					guard: dependencies.webhookWatch.sighting(),
 					unguardedMs: dependencies.webhookWatch.unguardedMs,
 				}

@@ -4,6 +4,8 @@ import { type CredentialReport, heartbeatSeconds, type Report } from '../api/rep
 import type { WaitingDeletion } from '../guard/waiting-deletions.ts';
 import type { WebhookSighting } from '../guard/webhook-watch.ts';
 import { podKey } from '../runner/runner-pod.ts';
+import type { LogReads } from '../telemetry/log-reads.ts';
+import type { Contradiction } from '../telemetry/metrics.ts';
 
 /** What the leader's report is made from. */
 export interface ReportFacts {
@@ -16,6 +18,9 @@ export interface ReportFacts {
 	pods: Iterable<Pod>;
 	/** By pod key. */
 	waiting: ReadonlyMap<string, WaitingDeletion>;
+	logs: Pick<LogReads, 'readable' | 'unreadable' | 'lastError'>;
+	/** How often GitHub was wrong, by kind. */
+	contradictions: Partial<Record<Contradiction, number>>;
 	guard: WebhookSighting;
 	/** How long runner pods were unguarded, under this leader and all before it. */
 	unguardedMs: number;
@@ -41,6 +46,8 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
 		credentials: facts.credentials,
 		runners,
 		recordedDeletions: deletionsReport(facts),
+		logs: logsReport(facts),
+		contradictions: { ...facts.contradictions },
 		guard: { ...facts.guard, unguardedSeconds: Math.round(facts.unguardedMs / 1000) },
 	};
 }
@@ -50,7 +57,8 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
  * every job, so they wait for the heartbeat.
  */
 export function newsIn(report: Report): string {
-	const { version, replica, certificates, credentials, recordedDeletions, guard } = report;
+	const { version, replica, certificates, credentials, recordedDeletions, logs, contradictions, guard } =
+		report;
 	const { count, oldest } = recordedDeletions;
 	return JSON.stringify([
 		version,
@@ -64,6 +72,8 @@ export function newsIn(report: Report): string {
 		count === 0,
 		oldest?.pod,
 		oldest?.reason,
+		logs?.lastError === undefined,
+		contradictions,
 		guard.state,
 		guard.webhooks,
 	]);
@@ -103,6 +113,12 @@ function deletionsReport({ waiting, pods }: ReportFacts): Report['recordedDeleti
 		if (requestedBy) report.oldest.requestedBy = requestedBy;
 	}
 	return report;
+}
+
+function logsReport({ logs: { readable, unreadable, lastError } }: ReportFacts): Report['logs'] {
+	if (!lastError) return { readable, unreadable };
+	const { atMs, pod, message } = lastError;
+	return { readable, unreadable, lastError: { at: time(atMs), pod, message } };
 }
 
 const time = (ms: number) => new Date(ms).toISOString();

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Reason } from '../api/reasons.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
+import { LogReads } from './log-reads.ts';
 
 /**
  * How GitHub was wrong: it had removed a runner that then had a job, or its list showed one as idle, or none, that worked.
@@ -37,6 +38,7 @@ export class Metrics {
 	readonly registry = new Registry();
 	readonly github = new GitHubMetrics(this.registry);
 	readonly guard = new GuardMetrics(this.registry);
+	readonly logReads = new LogReads(this.registry);
 	readonly #decisions = new Counter({
 		name: 'runners_admission_decisions_total',
 		help: 'Verdicts on deletions and evictions of runner pods.',
@@ -118,6 +120,8 @@ export class Metrics {
 	});
 	/** The same times in ms since the epoch, for the report. */
 	readonly certificateEnds: { serving?: number; ca?: number } = {};
+	/** How often GitHub was wrong, for the report. */
+	readonly contradictions: Partial<Record<Contradiction, number>> = {};
 
 	constructor() {
 		collectDefaultMetrics({ register: this.registry });
@@ -140,6 +144,7 @@ export class Metrics {
 	/** GitHub was wrong about a runner. */
 	contradiction(kind: Contradiction): void {
 		this.#contradictions.inc({ kind });
+		this.contradictions[kind] = (this.contradictions[kind] ?? 0) + 1;
 	}
 
 	event(result: EventResult): void {

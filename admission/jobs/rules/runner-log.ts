@@ -5,8 +5,8 @@
 export type LogWord =
 	| { says: 'idle'; at: string | undefined }
 	| { says: 'works'; at: string | undefined; job: string | undefined }
-	/** `why`, for people: it cannot be read, or holds none of these lines. */
-	| { says: 'unknown'; why: string };
+	/** `why`, for people: it holds none of these lines, or, `unreadable`, it cannot be read. */
+	| { says: 'unknown'; why: string; unreadable?: true };
 
 /** `2026-11-26 15:22:23Z: Listening for Jobs`, as the runner prints it: with its time before it, and nothing after it. */
 const listening = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ): Listening for Jobs$/;

@@ -20,6 +20,8 @@ const facts: ReportFacts = {
 	credentials: [],
 	pods: [],
 	waiting: new Map(),
+	logs: { readable: 0, unreadable: 0, lastError: undefined },
+	contradictions: {},
 	guard: { state: 'guarded', webhooks: [] },
 	unguardedMs: 4_000,
 };

@@ -22,6 +22,8 @@ function facts(more: Partial<ReportFacts> = {}): ReportFacts {
 		credentials: [],
 		pods: [],
 		waiting: new Map(),
+		logs: { readable: 0, unreadable: 0, lastError: undefined },
+		contradictions: {},
 		guard,
 		unguardedMs: 0,
 		...more,
@@ -40,6 +42,24 @@ test('who leads since when, counts of pods and busy ones', () => {
 	assert.equal(report.runners, { pods: 2, busy: 1 });
 	assert.equal(report.guard, { ...guard, unguardedSeconds: 2 });
 	assert.equal(report.recordedDeletions, { count: 0, byReason: {} });
+});
+
+test('how logs were read, and how often GitHub was wrong; the first of each is news', () => {
+	const quiet = facts({ logs: { readable: 9, unreadable: 0, lastError: undefined } });
+	const lastError = { atMs: noon, pod: 'ci/r1', message: 'its log cannot be read: forbidden' };
+	const failing = facts({ logs: { readable: 9, unreadable: 1, lastError } });
+	const wrong = facts({ logs: quiet.logs, contradictions: { 'removed-while-busy': 1 } });
+	assert.equal(reportOf(quiet, noon).logs, { readable: 9, unreadable: 0 });
+	assert.equal(reportOf(failing, noon).logs, {
+		readable: 9,
+		unreadable: 1,
+		lastError: { at: '2026-11-23T12:00:00.000Z', pod: 'ci/r1', message: lastError.message },
+	});
+	assert.equal(reportOf(wrong, noon).contradictions, { 'removed-while-busy': 1 });
+	const news = [quiet, failing, wrong].map((one) => newsIn(reportOf(one, noon)));
+	assert.is(new Set(news).size, 3);
+	const more = facts({ logs: { readable: 99, unreadable: 5, lastError } });
+	assert.is(newsIn(reportOf(more, noon)), news[1], 'counts wait for the heartbeat');
 });
 
 test('days that certificates have left; none where there is none', () => {

@@ -9,6 +9,7 @@ import { evictions, guardedPods, heldUp, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
+import { contradictions, hooks, logs } from './witnesses.ts';
 
 /** In the order of the output: what a check relies on comes before it. */
 const checks: readonly Check[] = [
@@ -29,6 +30,9 @@ const checks: readonly Check[] = [
 	heldUp,
 	failClosed,
 	stuckPods,
+	hooks,
+	logs,
+	contradictions,
 	setKindsServed,
 ];
 

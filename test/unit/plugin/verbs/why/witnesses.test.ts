@@ -1,4 +1,5 @@
 /** `why` on what the witnesses say: each with its word and time, and none of them overheard. */
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { arc, busy, jobHooks, progress } from '../../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../../admission/api/kinds.ts';
@@ -252,6 +253,24 @@ test('as data: state, job and every witness, with times', () => {
 		since: '2026-11-23T12:01:00.000Z',
 		job: hooked.job,
 	});
+});
+
+test('the example in docs/operations.md is what it prints', () => {
+	const object = pod({ metadata: { name: 'linux-0', annotations: { [progress.runnerId]: '7' } } });
+	const text = asText({
+		...shown(
+			object,
+			{
+				verdict: 'denied',
+				reason: 'busy',
+				message: 'it is busy for 0s: build',
+				next: 'the pod is deleted when the job ends',
+			},
+			{ says: 'works', at: '2026-11-23 12:11:56Z', job: 'build' },
+		),
+	});
+	const docs = readFileSync(new URL('../../../../../docs/operations.md', import.meta.url), 'utf8');
+	assert.ok(docs.includes(`\n${text}\`\`\`\n`), text);
 });
 
 test.run();
