@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { guardWebhook, names } from '../../../admission/api/keys.ts';
+import { busy, guardWebhook, jobHooks, names } from '../../../admission/api/keys.ts';
 import { type Report, reportKey } from '../../../admission/api/report.ts';
 import { issueAuthority, issueServing } from '../../../admission/certificates/issue.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -125,6 +125,12 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 	assert.match(stdout, /^runner-pods +ok +2 runner pods, all guarded$/m);
 	assert.match(stdout, /^evictions +ok +1 namespace with runner pods, each with the back-stop/m);
 	assert.match(stdout, /^deletions +ok +none is recorded$/m);
+	assert.match(
+		stdout,
+		/^job-hooks +ok +0 of 2 running runners with job hooks, of which 0 have told of a job$/m,
+	);
+	assert.match(stdout, /^runner-logs +ok +(none has been needed yet|\d+ of \d+ readings went well)$/m);
+	assert.match(stdout, /^github-answers +ok +no witness has contradicted GitHub$/m);
 	assert.match(stdout, /^kinds +ok +runnersets, runnerdeployments, runners: v1alpha1$/m);
 	assert.match(stdout, /\n0 errors, 0 warnings, \d+ ok\n$/);
 	assert.equal(await space.annotations('busy-0'), before);
@@ -357,6 +363,40 @@ async function inNamespace(rig: Rig, namespace: string): Promise<string> {
 	await rig.ok(['config', 'set-context', '--current', `--namespace=${namespace}`, '--kubeconfig', path]);
 	return path;
 }
+
+test('a server without the right to read logs says so, and doctor how to mend it; hooks that are silent are named', async ({
+	rig,
+	space,
+	findings,
+}) => {
+	const clusterRole = 'clusterrole/runners-admission-webhook';
+	const { rules } = JSON.parse(await rig.ok(['get', clusterRole, '-o', 'json'])) as {
+		rules: { resources?: string[] }[];
+	};
+	const patch = (wanted: object[]) =>
+		rig.ok(['patch', clusterRole, '--type=merge', '-p', JSON.stringify({ rules: wanted })]);
+	await space.runners(['unread-0', 'silent-0']);
+	await patch(rules.filter(({ resources }) => !resources?.includes('pods/log')));
+	try {
+		await space.kubectl('delete', 'pod', 'unread-0', '--wait=false');
+		await reported(rig, 'a log could not be read', ({ logs }) => (logs?.unreadable ?? 0) > 0);
+		await space.runJob('silent-0', { known: true });
+		const hourAgo = new Date(Date.now() - 60 * 60_000).toISOString();
+		await space.forge('silent-0', { [jobHooks.script]: '#!/bin/sh', [busy.since]: hourAgo });
+		const { of } = await findings();
+		assert.is(of('job-hooks').level, 'warning');
+		assert.equal(of('job-hooks').details, [
+			`${space.name}/silent-0: has had a job for 60m, and its job hooks have said nothing`,
+		]);
+		assert.is(of('runner-logs').level, 'warning');
+		assert.match(of('runner-logs').details?.[0] ?? '', `${space.name}/unread-0, `);
+		assert.match(of('runner-logs').details?.[0] ?? '', 'forbidden');
+		assert.match(of('runner-logs').advice?.[0] ?? '', 'pods/log');
+	} finally {
+		await patch(rules);
+	}
+	await space.endJob('silent-0');
+});
 
 test('a certificate that ends soon, of a CA that the API server does not know: two errors in words (H4)', async (context) => {
 	const { rig, findings } = context;

@@ -1,8 +1,11 @@
 /** The plugin where the guard is installed: what a person sees of a refused, recorded, completed deletion. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
+import { busy, record } from '../../../admission/api/keys.ts';
+import { type Claim, writeClaims } from '../../../admission/runner/claims.ts';
 import { eventually } from '../../rig/eventually.ts';
+import { random } from '../../rig/random.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { suite } from '../../support/suite.ts';
@@ -93,6 +96,83 @@ test('why: the verdict with its reason, who asked, and what can be typed; it cha
 	});
 	await space.endJob('why-0');
 	await space.gone('why-0');
+});
+
+test('why: right at once for a runner that has just received a job, in 30 random moments, without job hooks', async ({
+	space,
+	runners,
+}) => {
+	const names = Array.from({ length: 30 }, (_, index) => `moment-${index}`);
+	await space.runners(names);
+	const { between } = random();
+	let early = 0;
+	for (const name of names) {
+		const job = await space.runJob(name);
+		await sleep(between(0, 400));
+		const told = await runners('why', name, '-o', 'json');
+		const marked = (await space.pod(name))?.metadata.labels?.[busy.label] === 'true';
+		if (!marked) early += 1;
+		const { verdict, reason, runner, job: named, witnesses } = JSON.parse(told.stdout);
+		assert.equal([verdict, reason, runner.state], ['denied', 'busy', 'busy'], told.stdout);
+		assert.match(named.name, job.displayName, told.stdout);
+		const [log] = witnesses as { by: string; state: string; job?: { name: string } }[];
+		assert.equal([log?.by, log?.state, log?.job?.name], ['log', 'working', job.displayName]);
+	}
+	assert.ok(early >= 5, `only ${early} of 30 were asked about before GitHub's list had shown their job`);
+
+	const fresh = 'fresh-0';
+	await space.runners([fresh]);
+	const { displayName } = await space.runJob(fresh);
+	const { stdout } = await runners('why', fresh);
+	assert.match(stdout, new RegExp(`^Job: +${displayName}, busy for \\d+s$`, 'm'));
+	assert.match(stdout, new RegExp(`^Witnesses: +runner's log +works since .*: ${displayName}$`, 'm'));
+	assert.match(stdout, /^ +job hook +this pod has no job hooks$/m);
+	assert.match(stdout, /^ +GitHub's DELETE +GitHub has not been asked$/m);
+	assert.not.match(stdout, /allowed|, idle$/m);
+	assert.equal(space.removals().includes(422), false);
+	for (const name of [...names, fresh]) await space.endJob(name);
+});
+
+test('list: workflow and run of a job that a witness has described; json has the witnesses', async ({
+	rig,
+	space,
+	runners,
+}) => {
+	await space.runners(['told-0']);
+	const pod = await space.pod('told-0');
+	if (!pod) throw new Error('no pod told-0');
+	const sign = (await space.signer()).signs;
+	const claim: Claim = {
+		by: 'event',
+		key: '7',
+		state: 'working',
+		sinceMs: Date.now(),
+		job: {
+			name: 'build',
+			repository: 'octo-org/app',
+			workflow: 'CI',
+			runId: 42,
+			attempt: 1,
+			url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
+		},
+	};
+	const text = writeClaims([claim], { uid: pod.metadata.uid ?? '', restarts: 0 }, sign) ?? '';
+	await space.forge('told-0', { [busy.claims]: text });
+	const wide = await runners('list', 'told-0', '-o', 'wide', '--no-headers');
+	assert.match(wide.stdout, /^told-0 .* busy +build \(octo-org\/app, run 42\) .* CI +https:\S+\/job\/7\n$/);
+	const all = await runners('list', '-o', 'wide');
+	assert.match(all.stdout, /^told-0 .* CI +https:\S+\/job\/7$/m, 'in protobuf as well');
+	const { runner } = JSON.parse((await runners('list', 'told-0', '-o', 'json')).stdout);
+	assert.is(runner.state, 'busy');
+	assert.equal([runner.job.workflow, runner.job.runId, runner.job.url], ['CI', 42, claim.job.url]);
+	assert.equal(runner.witnesses, [
+		{ by: 'event', state: 'working', since: new Date(claim.sinceMs).toISOString(), job: claim.job },
+	]);
+	const why = await runners('why', 'told-0');
+	assert.match(why.stdout, /^ +GitHub's event +works since .*: build \(octo-org\/app, run 42\)$/m);
+	assert.match(why.stdout, /^Witnesses: +runner's log +idle since /m);
+	assert.match(why.stdout, /^Deletion: +denied \(busy\)$/m);
+	assert.is(rig.agents.killedJobs().length, 0);
 });
 
 test('cancel: the runner stays, outlives its job, and whoever waits is told', async ({

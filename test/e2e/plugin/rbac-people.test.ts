@@ -22,6 +22,8 @@ interface Context {
 	viewer: Person;
 	editor: Person;
 	developer: Person;
+	/** May delete pods, and read no log. */
+	deleter: Person;
 	admin: Person;
 }
 
@@ -54,10 +56,12 @@ test.before(async (context) => {
 			start: (...args) => plugin.start([...args, ...at], env),
 		};
 	};
+	await rig.ok(['create', 'clusterrole', 'deleter', '--verb=get,delete', '--resource=pods']);
 	Object.assign(context, {
 		viewer: await as('viewer', 'view'),
 		editor: await as('editor', 'runners-edit'),
 		developer: await as('developer', 'edit'),
+		deleter: await as('deleter', 'deleter'),
 		admin: await as('admin-of-runners', 'runners-admin', true),
 	});
 });
@@ -122,7 +126,9 @@ test('runners-edit alone: list, status, why, delete, cancel, wait, break-glass, 
 	await set.busy(pod, hung);
 	assert.match(ok(await editor.run('list')), pod);
 	assert.match(ok(await editor.run('status', 'example')), pod);
-	assert.match(ok(await editor.run('why', pod)), /^Deletion: +denied \(busy\)$/m);
+	const why = ok(await editor.run('why', pod));
+	assert.match(why, /^Deletion: +denied \(busy\)$/m);
+	assert.match(why, /^Witnesses: +runner's log +works since /m, 'it reads the log itself');
 	ok(await editor.run('delete', pod, '--wait=false'));
 	assert.match(ok(await editor.run('cancel', pod)), 'was asked for by editor');
 	ok(await editor.run('delete', pod, '--wait=false'));
@@ -143,6 +149,25 @@ test('runners-edit alone: list, status, why, delete, cancel, wait, break-glass, 
 		rig.agents.killedJobs().map((killed) => killed.pod),
 		[hung],
 	);
+});
+
+test('without pods/log: why says so and who may, and the guard, which reads the log, names the job', async ({
+	rig,
+	set,
+	deleter,
+}) => {
+	const [pod = ''] = set.known();
+	const { displayName } = await rig.agents.runJob(set.namespace, pod);
+	const why = ok(await deleter.run('why', pod));
+	assert.match(why, /^Deletion: +denied \(busy\)$/m);
+	assert.match(
+		why,
+		/runner's log +not known: you may not get pods\/log in namespace .*; the ClusterRoles view, runners-edit and runners-admin may$/m,
+	);
+	assert.match(why, new RegExp(`^Job: +${displayName}, busy for \\d+s`, 'm'));
+	assert.match(why, /, busy \(guard\)$/m);
+	await set.endJob(pod);
+	await set.registered(4);
 });
 
 test("the cluster's own edit has it too", async ({ set, developer }) => {
