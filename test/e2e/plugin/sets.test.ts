@@ -282,4 +282,44 @@ test('set names are completed, with what they are up to', async ({ make }) => {
 	assert.match(drain, /^runnerdeployment\/example\t/);
 });
 
+test('with job hooks, list shows the job and its run as soon as the hook has run, whatever GitHub lists', async ({
+	rig,
+	make,
+}) => {
+	const set = await make('RunnerSet', { replicas: 2, ownCredentials: true });
+	rig.github.delayHints(set.scope, 120_000);
+	const at = ['-n', set.namespace];
+	const [name = '', other = ''] = set.live();
+	const { key, repository, workflow, workflowRunId } = await rig.agents.runJob(set.namespace, name);
+	await eventually('its first hook has run', () =>
+		rig.agents.journal.some(
+			({ what, pod, namespace, hook }) =>
+				what === 'hook-ran' && pod === name && namespace === set.namespace && hook?.word === 'started',
+		),
+	);
+	const wide = ok(await runners('list', '-o', 'wide', ...at));
+	const row = wide.split('\n').find((line) => line.startsWith(`${name} `)) ?? '';
+	assert.match(row, new RegExp(` busy +${key} \\(${repository}, run ${workflowRunId}\\) `));
+	assert.match(row, new RegExp(` ${workflow} +\\S*${repository}(/actions/runs/| run )${workflowRunId}$`));
+	assert.match(wide, new RegExp(`^${other} .* (idle|starting) `, 'm'));
+	const { runner } = JSON.parse(ok(await runners('list', name, '-o', 'json', ...at)));
+	assert.equal(
+		[runner.job.repository, runner.job.workflow, runner.job.runId],
+		[repository, workflow, workflowRunId],
+	);
+	assert.equal(
+		runner.witnesses.map(({ by, state }: { by: string; state: string }) => `${by} ${state}`),
+		['hook working'],
+	);
+	const why = ok(await runners('why', name, ...at));
+	assert.match(why, new RegExp(`^ +job hook +works since .*: ${key} `, 'm'));
+	assert.match(why, /^Witnesses: +runner's log +works since /m);
+	const doctor = await runners('doctor', '-o', 'json');
+	const hooks = JSON.parse(doctor.stdout).checks.find(
+		({ check }: { check: string }) => check === 'job-hooks',
+	);
+	assert.match(hooks.message, /with job hooks, of which [1-9]\d* have told of a job$/);
+	await set.finish(name);
+});
+
 test.run();

@@ -130,7 +130,7 @@ test('list: every runner with set, state, job, id and node; other pods are not s
 	const wide = await runners('get', '-A', '-owide', '-l', 'actions-runner/busy=true', '--no-headers');
 	assert.match(
 		wide.stdout,
-		/^list +b-busy .* octo-org +12m +<none>\nlist +c-draining .* octo-org +12m +alice\n$/,
+		/^list +b-busy .* octo-org +12m +<none> +<none> +<none>\nlist +c-draining .* octo-org +12m +alice +<none> +<none>\n$/,
 	);
 	const names = await runners('list', '-n', 'list', '-o', 'name');
 	assert.is(names.stdout, 'pod/a-idle\npod/b-busy\npod/c-draining\npod/d-pending\npod/e-starting\n');
@@ -190,6 +190,8 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	const told = await runners('why', 'r-0', '-n', 'why');
 	assert.is(told.code, 0, told.stderr);
 	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
+	assert.match(told.stdout, /^Witnesses: +runner's log +not known: its log does not say whether it works$/m);
+	assert.match(told.stdout, /^ +GitHub's list +works since /m);
 	assert.match(told.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(
 		told.stdout,
