@@ -28,7 +28,10 @@ export interface Claim {
 	/** Names the job to its witness: GitHub's job id (event), RUNNER_TRACKING_ID (hook), name and time (log). */
 	key: string;
 	state: 'working' | 'finishing' | 'over';
-	/** Since when it is in this state, ms since the epoch, by the clock of the server that wrote it down. */
+	/**
+	 * Since when it is in this state, ms since the epoch, by the clock of the server that wrote it down; of a job that the log
+	 * shows by the log's.
+	 */
 	sinceMs: number;
 	job: Job;
 }

@@ -1,6 +1,6 @@
 import { type Claim, type Job, jobText, mostClaims, type Witness } from '../../runner/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import type { LogWord } from './runner-log.ts';
+import { type LogWord, loggedMs } from './runner-log.ts';
 
 /** A witness's word about a job. */
 export interface Word {
@@ -78,7 +78,9 @@ export function afterLog(
 		const key = `${word.at ?? ''} ${word.job ?? ''}`.trim();
 		if (logged?.key === key && logged.state === 'working') return claims;
 		const job = { name: word.job ?? 'a job' };
-		const claim: Claim = { by: 'log', key, state: 'working', sinceMs: nowMs, job };
+		// The log tells since when, unless its clock is ahead of ours.
+		const sinceMs = Math.min(nowMs, loggedMs(word) ?? nowMs);
+		const claim: Claim = { by: 'log', key, state: 'working', sinceMs, job };
 		return bounded([claim, ...claims.filter(({ by }) => by !== 'log')]);
 	}
 	const changed = claims

@@ -43,3 +43,10 @@ function jobBefore(lines: readonly string[], index: number): string | undefined 
 	}
 	return undefined;
 }
+
+/** The time that stands before the line of the log, by the runner's clock, ms since the epoch; undefined: there is none. */
+export function loggedMs(word: LogWord): number | undefined {
+	if (word.says === 'unknown' || word.at === undefined) return undefined;
+	const ms = Date.parse(word.at.replace(' ', 'T'));
+	return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,11 +1,11 @@
 import type { Pod } from '../../../admission/api/kinds.ts';
-import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
+import { type LogWord, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, type RunningJob, type State, stateOf } from '../../runners/state.ts';
 import { type Owner, readOwner } from './owner.ts';
-import { loggedMs, readLog } from './read-log.ts';
+import { readLog } from './read-log.ts';
 import { againstLog, askVerdict, isIdleVerdict, notARunner, type Verdict } from './verdict.ts';
 
 /** All that `why` has found out about a pod. */

@@ -41,10 +41,3 @@ export async function readLog(
 		return { says: 'unknown', why: `its log cannot be read: ${printable(error.message).slice(0, 200)}` };
 	}
 }
-
-/** The time that stands before the line of the log, ms since the epoch. */
-export function loggedMs(log: LogWord): number | undefined {
-	if (log.says === 'unknown' || log.at === undefined) return undefined;
-	const ms = Date.parse(log.at.replace(' ', 'T'));
-	return Number.isNaN(ms) ? undefined : ms;
-}

@@ -1,10 +1,9 @@
 import { busy, jobHooks, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
+import { type LogWord, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import { jobOf as jobOfEphemeralRunner, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { claimWord, timeOf, type WitnessWord } from '../../runners/witnesses.ts';
 import type { Owner } from './owner.ts';
-import { loggedMs } from './read-log.ts';
 
 /** What every witness says of the runner, with its time: also of those that have said nothing. */
 export function witnessesOf(pod: Pod, runner: RunnerPod, log: LogWord, owner: Owner): WitnessWord[] {

@@ -67,6 +67,7 @@ test("the log's claim ends by the log, and the log's idle ends what is finishing
 	assert.equal(states(works), ['log t build working']);
 	assert.is(afterLog(works, { says: 'works', at: 't', job: 'build' }, false, 2), works);
 	assert.is(afterLog(works, { says: 'unknown', why: '' }, false, 2), works);
+	assert.is(works[0]?.sinceMs, 1, "a time that can't be read counts as none");
 	assert.equal(afterLog(works, idle, false, 2), []);
 	const finishing = after(hook('a'), hook('a', 'completed'));
 	assert.equal(states(afterLog(finishing, idle, false, 9)), ['hook a over']);
@@ -109,6 +110,16 @@ test('a name of any length fits', () => {
 	const long = { ...hook('k'.repeat(5_000)), job: { name: 'n'.repeat(50_000), workflow: 'w'.repeat(9_000) } };
 	const text = writeClaims(after(long), { uid: 'u', restarts: 0 }, signer.signs)!;
 	assert.ok(text.length < 1_000, `${text.length}`);
+});
+
+test('a job that the log shows has run since its line, by a clock that is not ahead of ours', () => {
+	const at = '2026-11-26 15:23:00Z';
+	const startedMs = Date.parse('2026-11-26T15:23:00Z');
+	const since = (nowMs: number) => afterLog([], { says: 'works', at, job: 'build' }, true, nowMs)[0]?.sinceMs;
+	assert.is(since(startedMs + 4_000), startedMs);
+	assert.is(since(startedMs - 60_000), startedMs - 60_000);
+	const undated = afterLog([], { says: 'works', at: undefined, job: 'build' }, true, 7);
+	assert.is(undated[0]?.sinceMs, 7);
 });
 
 test.run();

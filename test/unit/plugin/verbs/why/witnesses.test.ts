@@ -263,7 +263,7 @@ test('the example in docs/operations.md is what it prints', () => {
 			{
 				verdict: 'denied',
 				reason: 'busy',
-				message: 'it is busy for 0s: build',
+				message: 'it is busy for 4s: build',
 				next: 'the pod is deleted when the job ends',
 			},
 			{ says: 'works', at: '2026-11-23 12:11:56Z', job: 'build' },
