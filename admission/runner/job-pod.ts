@@ -16,7 +16,8 @@ export interface JobPod {
 	/** It carries the label by which the back-stop budgets hold up its eviction. */
 	backstopped: boolean;
 	terminating: boolean;
-	breakGlass: string | undefined;
+	/** Empty: nobody has used it. */
+	breakGlass: string;
 	/** All its containers have stopped, or none was ever started and none will be. */
 	ended: boolean;
 	/** The deletion that this server recorded, if there is one. */
@@ -49,7 +50,7 @@ export function readJobPod(pod: Pod, holds: Holds = () => false): JobPod | undef
 		runner: labels[jobPods.label] ?? '',
 		backstopped: labels[busy.label] !== undefined,
 		terminating: pod.metadata.deletionTimestamp !== undefined,
-		breakGlass: annotations[breakGlass] || undefined,
+		breakGlass: annotations[breakGlass] ?? '',
 		ended: hasEnded(pod),
 		record: readRecord(uid, annotations, holds),
 	};

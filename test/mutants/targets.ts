@@ -68,7 +68,20 @@ export const targets: readonly Target[] = [
 		file: 'admission/webhook/rules/new-connections.ts',
 		tests: ['test/unit/webhook/new-connections.test.ts'],
 	},
-	{ file: 'admission/guard/strangers.ts', tests: ['test/unit/guard/strangers.test.ts'] },
+	{
+		file: 'admission/guard/strangers.ts',
+		tests: ['test/unit/guard/strangers.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
+	},
+	{
+		file: 'admission/guard/job-pods/rules/decide.ts',
+		tests: ['test/unit/guard/job-pods/decide.test.ts'],
+	},
+	{ file: 'admission/guard/job-pods/rules/edits.ts', tests: ['test/unit/guard/job-pods/edits.test.ts'] },
+	{ file: 'admission/guard/job-pods/rules/marks.ts', tests: ['test/unit/guard/job-pods/marks.test.ts'] },
+	{
+		file: 'admission/runner/job-pod.ts',
+		tests: ['test/unit/guard/job-pods/decide.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
+	},
 	{ file: 'admission/jobs/events/rules/delivery.ts', tests: ['test/unit/jobs/events/delivery.test.ts'] },
 	{ file: 'admission/jobs/events/rules/runner-of.ts', tests: ['test/unit/jobs/events/runner-of.test.ts'] },
 	{ file: 'admission/jobs/events/rules/lost.ts', tests: ['test/unit/jobs/events/lost-deliveries.test.ts'] },

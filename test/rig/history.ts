@@ -9,6 +9,7 @@ import { Kube } from '../sim/kube.ts';
 import { containerState, factsOf, type PodItem } from '../sim/runner-pod.ts';
 import { arcUserAgent } from './arc-controller.ts';
 import { eventually } from './eventually.ts';
+import { JobPodHistory } from './job-pod-history.ts';
 import type { Rig } from './rig.ts';
 import type { LogLine } from './server-process.ts';
 
@@ -72,6 +73,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	const lives = new Map<string, Life>();
 	const { github, agents } = rig;
+	const jobPods = new JobPodHistory(() => agents.journal);
 
 	/**
 	 * Did GitHub have this pod's runner at this time? undefined: it never had. By GitHub's id, for a pod of the same
@@ -107,7 +109,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	}
 
 	function seen(pod: PodItem): void {
-		if (!rig.owns(pod.metadata.namespace ?? 'default')) return;
+		if (!rig.owns(pod.metadata.namespace ?? 'default') || jobPods.seen(pod)) return;
 		const facts = factsOf(pod);
 		if (!facts) return;
 		const annotations = pod.metadata.annotations ?? {};
@@ -133,6 +135,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		gone(pod) {
 			const life = lives.get(pod.metadata.uid);
 			if (life) life.gone = true;
+			jobPods.gone(pod);
 		},
 	});
 
@@ -249,6 +252,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 				(entry) => `1: job ${entry.job} of ${entry.namespace}/${entry.pod} was killed: ${entry.detail}`,
 			),
 			...releases(lost),
+			...jobPods.violations(lost),
 			...records(cancelled, settled),
 			...calls(crashes),
 		];

@@ -128,7 +128,7 @@ export class JobPodLoop {
 		if (!jobPod.record && !this.#namespaceTerminating(namespace)) return undefined;
 
 		// Break-glass is meant for the DELETE of a person, whom the Event then names.
-		const asked = { ...jobPod, breakGlass: undefined };
+		const asked = { ...jobPod, breakGlass: '' };
 		const { verdict, runner } = await judgeJobPod(asked, undefined, this.#dependencies);
 		return verdict.kind === 'allow'
 			? this.#complete(key, jobPod, verdict)

@@ -27,8 +27,7 @@ export function planJobPodMarks(
 	}
 	if (shown === 'unknown') {
 		if (is === 'unknown') return undefined;
-		const { labels, annotations } = is === undefined ? { labels: {}, annotations: {} } : idleMarks(object);
-		return { labels: { ...labels, [busy.label]: 'unknown' }, annotations };
+		return { labels: { [busy.label]: 'unknown' }, annotations: idleMarks(object).annotations };
 	}
 	return is === undefined ? undefined : idleMarks(object);
 }

@@ -8,7 +8,7 @@ import {
 } from '../../../../admission/guard/job-pods/rules/decide.ts';
 import type { LogWord } from '../../../../admission/jobs/rules/runner-log.ts';
 import type { Claim } from '../../../../admission/runner/claims.ts';
-import { isJobPod } from '../../../../admission/runner/job-pod.ts';
+import { isJobPod, readJobPod } from '../../../../admission/runner/job-pod.ts';
 import type { RunnerPod } from '../../../../admission/runner/runner-pod.ts';
 import { suite } from '../../../support/suite.ts';
 import { noon, pod, runnerPod } from '../../runner/pods.ts';
@@ -86,6 +86,7 @@ test('a pod that is terminating, has ended or has break-glass is not held', () =
 	const of = (target: Parameters<typeof jobPod>[0]) => verdict(working, works, undefined, target);
 	assert.is(of({ metadata: { deletionTimestamp: '2026-11-23T12:04:00Z' } }), 'allow already-terminating');
 	assert.is(of({ metadata: { annotations: { [breakGlass]: 'stuck' } } }), 'allow break-glass');
+	assert.is(of({ metadata: { annotations: { [breakGlass]: '' } } }), 'deny busy');
 	assert.is(of({ status: endedJobPod('job', 'postgres') }), 'allow job-pod-ended');
 	assert.is(of({ status: { phase: 'Failed' } }), 'allow job-pod-ended', 'the kubelet rejected it');
 	// The pod garbage collector writes the phase before its DELETE is refused.
@@ -100,6 +101,7 @@ test('a job pod is one by its label and its container', () => {
 	other.spec!.containers = [{ name: 'web' }];
 	assert.not(isJobPod(other));
 	assert.not(isJobPod(pod()));
+	assert.is(readJobPod(other), undefined);
 });
 
 test('who asks: the pod of a token, by what the API server says of it', () => {
@@ -108,6 +110,7 @@ test('who asks: the pod of a token, by what the API server says of it', () => {
 	const uid = { 'authentication.kubernetes.io/pod-uid': ['uid-1'] };
 	assert.equal(boundPodOf({ username, extra: { ...name, ...uid } }), own);
 	assert.is(boundPodOf({ username, extra: name }), undefined);
+	assert.is(boundPodOf({ username, extra: uid }), undefined);
 	assert.is(boundPodOf({ username: 'alice', extra: { ...name, ...uid } }), undefined);
 	assert.is(boundPodOf({ username }), undefined);
 	assert.is(boundPodOf({ username, extra: null as never }), undefined);

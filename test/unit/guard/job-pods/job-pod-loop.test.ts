@@ -155,6 +155,116 @@ test('in a namespace that is being deleted it goes without a record, when the ru
 	await world.stop(loop);
 });
 
+test('two job pods of one runner: each follows it, also when one of them has gone', async () => {
+	const { world, loop, api, clock, label } = await setUp();
+	const step = 'r1-step-0abc1234';
+	api.put(paths.pods, jobPodObject({ metadata: { name: step, uid: 'uid-step' } }));
+	await clock.pass(100);
+	api.drop(paths.pods, step, 'ci');
+	world.edit('r1', { labels: { [busy.label]: 'true' } });
+	await clock.pass(100);
+	assert.is(label(), 'true');
+	api.drop(paths.pods, name, 'ci');
+	await clock.pass(100);
+	api.put(paths.pods, jobPodObject({ metadata: { uid: 'uid-next' } }));
+	await clock.pass(100);
+	assert.is(label(), 'true', 'the next job’s pod of the same name');
+	await world.stop(loop);
+});
+
+test('a runner’s change costs no call where its job pods show it already; other runners’ changes none at all', async () => {
+	const { world, loop, api, clock } = await setUp({ busy: true });
+	world.runner('r2');
+	const before = api.callsTo('PATCH', /./).length;
+	world.edit('r1', { annotations: { team: 'a' } });
+	world.edit('r2', { labels: { [busy.label]: 'true' } });
+	await clock.pass(1_000);
+	assert.is(api.callsTo('PATCH', /./).length, before);
+	await world.stop(loop);
+});
+
+test('a new leader that knows job pods before runners takes no mark away', async () => {
+	const { world, loop, api, clock } = await setUp({ busy: true });
+	await world.stop(loop);
+	const next = new World(world);
+	const { log: _, ...parts } = next.parts;
+	const successor = new JobPodLoop({
+		...parts,
+		log: next.log,
+		readLog: (runner) => readLog(api, runner),
+		holds: signer.vouches,
+	});
+	const before = api.callsTo('PATCH', /./).length;
+	// Its first list of all pods is late; the one by label is not.
+	let slow = true;
+	api.fail('GET', /^\/api\/v1\/pods$/, { delayMs: 5_000 }, 1);
+	const stop = new AbortController();
+	const cached = next.cache.run(stop.signal).then(() => {
+		slow = false;
+	});
+	await clock.pass(100);
+	const running = successor.run(stop.signal);
+	await clock.pass(1_000);
+	assert.not(next.cache.pods.synced);
+	assert.is(api.callsTo('PATCH', /./).length, before);
+	await clock.pass(6_000);
+	assert.ok(next.cache.pods.synced && slow);
+	assert.is(api.callsTo('PATCH', /./).length, before);
+	stop.abort();
+	await clock.pass(60_000);
+	await Promise.all([successor.stop(), running, cached]);
+});
+
+test('its eviction meets somebody’s budget: tried again every 10 s, and no error', async () => {
+	const { world, loop, api, clock, lines, gone } = await setUp({ via: 'eviction' });
+	api.logs.set('ci/r1', idle);
+	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod');
+	api.fail('POST', /eviction$/, refusal, 5);
+	await clock.pass(45_000);
+	const tries = world.deletions(name).length;
+	assert.ok(tries >= 3 && tries <= 5, `${tries}`);
+	assert.not(lines.some((line) => line.includes('not brought in step')));
+	await gone(60_000);
+	await world.stop(loop);
+});
+
+test('it vanishes before its DELETE arrives: nothing is told, and no error', async () => {
+	const { world, loop, api, clock, lines } = await setUp({ via: 'delete' });
+	const held = api.holdWatches(paths.pods);
+	world.exit('r1');
+	api.drop(paths.pods, name, 'ci');
+	await clock.pass(15_000);
+	held();
+	await clock.pass(1_000);
+	assert.ok(world.deletions(name).length > 0);
+	assert.equal(world.told(name), []);
+	assert.not(lines.some((line) => line.includes('not brought in step')));
+	await world.stop(loop);
+});
+
+test('a deletion that was told to wait before is told again by a new leader only where the reason is another', async () => {
+	const { world, loop, api, clock, pending } = await setUp({ via: 'delete', busy: true });
+	await clock.pass(1_000);
+	assert.is(pending()?.reason, 'Busy');
+	world.edit('r1', { labels: { [busy.label]: null } });
+	api.fail('GET', /log$/, new KubeError(502, 'BadGateway', 'kubelet'));
+	await clock.pass(30_000);
+	assert.is(pending()?.reason, 'JobUnknown');
+	assert.is(api.callsTo('PATCH', /r1-workflow\/status$/).length, 2);
+	await world.stop(loop);
+});
+
+test('another namespace is deleted: it stays', async () => {
+	const { world, loop, api, clock, job } = await setUp({ log: idle });
+	api.put(paths.namespaces, { metadata: { name: 'other' } });
+	api.update(paths.namespaces, 'other', undefined, ({ metadata }) => {
+		metadata.deletionTimestamp = '2026-11-23T12:02:00Z';
+	});
+	await clock.pass(30_000);
+	assert.ok(job());
+	await world.stop(loop);
+});
+
 test('a record that somebody else has written, or copied from another pod, is none', async () => {
 	const { world, loop, clock, job } = await setUp({ via: 'delete', log: idle, busy: true });
 	const copied = job()!.metadata.annotations!;

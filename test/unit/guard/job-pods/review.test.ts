@@ -168,6 +168,21 @@ test('strangers: a live job pod is refused, its own runner and what has ended pa
 		) as AdmissionResponse;
 	assert.is(ask().status?.details.causes[0]?.reason, 'unknown-caller');
 	assert.ok(ask({ userInfo: tokenOf('r1', 'whichever') }).allowed);
+	assert.not(ask({ userInfo: tokenOf('r2', 'uid-r2') }).allowed);
+	const changed = (metadata: Partial<Pod['metadata']>) => {
+		const oldObject = copy();
+		Object.assign(oldObject.metadata, metadata);
+		return ask({ oldObject });
+	};
+	assert.ok(changed({ deletionTimestamp: '2026-11-23T12:00:00Z' }).allowed);
+	assert.ok(changed({ annotations: { [breakGlass]: 'stuck' } }).allowed);
+	const both = structuredClone(world.pod('r1') as Pod);
+	both.metadata.labels = { ...both.metadata.labels, 'runner-pod': 'r1' };
+	both.spec?.containers?.push({ name: 'job' });
+	both.status!.phase = 'Succeeded';
+	both.status!.containerStatuses![0]!.state = { running: {} };
+	const asRunner = ask({ oldObject: both, userInfo: tokenOf('r1', 'uid-r1') });
+	assert.match(asRunner.status?.message ?? '', /^runner r1 /);
 	assert.ok(ask({ oldObject: { ...copy(), status: { phase: 'Succeeded' } } }).allowed);
 	assert.equal(api.calls, []);
 });
