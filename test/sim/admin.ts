@@ -11,11 +11,13 @@
  *   PUT    /_sim/runners/ID/busy         the same by runner id, without agents
  *   DELETE /_sim/runners/ID/busy
  *   POST   /_sim/faults                  body: a FaultRule (see faults.ts)
- *   DELETE /_sim/faults                  all is well again
+ *   POST   /_sim/lies                    body: a LieRule (see lies.ts): GitHub is wrong about a runner
+ *   DELETE /_sim/faults                  all is well again, of lies too
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FaultRule } from './faults.ts';
 import type { GitHub } from './github.ts';
+import type { LieRule } from './lies.ts';
 
 /** What plays the runners (runner-agents.ts), where that runs in the same process. */
 export interface JobPlayer {
@@ -75,6 +77,9 @@ async function act(github: GitHub, request: IncomingMessage): Promise<unknown> {
 		case 'POST faults':
 			github.fault(JSON.parse(await bodyOf(request)) as FaultRule);
 			return 'armed';
+		case 'POST lies':
+			github.lie(JSON.parse(await bodyOf(request)) as LieRule);
+			return 'told';
 		case 'DELETE faults':
 			github.clearFaults();
 			return 'cleared';

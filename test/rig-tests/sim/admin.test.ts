@@ -53,6 +53,14 @@ test('runners can be made busy, faults armed and cleared, calls forgotten', asyn
 	await sim('DELETE', 'calls');
 	assert.is(github.count(), 0);
 
+	const shown = async () =>
+		(await ask(github, '/orgs/octo-org/actions/runners')).body.runners.map(({ busy }) => busy);
+	await sim('PUT', `runners/${id}/busy`);
+	await sim('POST', 'lies', { says: 'idle', name: 'r' });
+	assert.equal(await shown(), [false]);
+	await sim('DELETE', 'faults');
+	assert.equal(await shown(), [true]);
+
 	const wrong = await sim('POST', 'jobs/default/pod');
 	assert.equal(
 		[wrong.status, (await wrong.text()).trim()],
