@@ -1,7 +1,7 @@
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { ended } from '../jobs/rules/claims.ts';
+import { afterLog, ended, worksBy } from '../jobs/rules/claims.ts';
 import type { LogWord } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
@@ -27,17 +27,21 @@ export interface OpenClaimsDependencies {
 	log: Log;
 }
 
+/** The marks of a busy runner are written in two steps, and a write between them would be in their way. */
+const marksWrittenMs = 300;
+
 /** How often a claim that works is compared with GitHub's list. */
 const compareMs = 30_000;
 
 /**
  * Ends the claims that a runner works, where nobody asks for its deletion: reads the log of static runners whose job has
- * completed, or may have. Counts the jobs that GitHub's list does not show.
+ * completed, or may have. Names the job that only GitHub's list shows, by the log. Counts the jobs that the list does not
+ * show.
  */
 export class OpenClaims {
 	readonly #dependencies: OpenClaimsDependencies;
 	readonly #queue: WorkQueue;
-	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod with open claims. */
+	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod that is busy. */
 	readonly #lookedMs = new Map<string, number>();
 	/** By pod UID: the claim that GitHub's list contradicts, so that it is counted once. */
 	readonly #contradicted = new Map<string, string>();
@@ -56,8 +60,9 @@ export class OpenClaims {
 		});
 		cache.onPod((change, pod) => {
 			const { uid = '' } = pod.metadata;
-			if (change !== 'deleted' && dependencies.pods.read(pod)?.claims.some(({ state }) => state !== 'over'))
-				return this.#queue.add(podKey(pod));
+			const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);
+			if (runner && isOpen(runner)) return this.#queue.add(podKey(pod));
+			if (runner && isNameless(runner)) return this.#queue.addAfter(podKey(pod), marksWrittenMs);
 			this.#lookedMs.delete(uid);
 			this.#contradicted.delete(uid);
 		});
@@ -72,7 +77,8 @@ export class OpenClaims {
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
-		if (!pod?.claims.some(({ state }) => state !== 'over')) return undefined;
+		if (!pod) return undefined;
+		if (!isOpen(pod)) return isNameless(pod) && !this.#lookedMs.has(pod.uid) ? this.#name(pod) : undefined;
 		this.#compare(pod);
 		const seen = sighting(pod);
 		const dueMs = nextLookMs(pod, seen, this.#lookedMs.get(pod.uid), clock.now());
@@ -87,6 +93,18 @@ export class OpenClaims {
 		if (claims === pod.claims) return { afterMs: 0 };
 		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
 		await pods.patch(pod, { annotations: claimsOf({ ...pod, claims }, sign) }, pod.resourceVersion);
+		return undefined;
+	}
+
+	/** GitHub's list shows a job, and nobody has told which: its log is read, once for each time that it becomes busy. */
+	async #name(pod: RunnerPod): Promise<LookAgain> {
+		const { pods, sign, readLog, clock } = this.#dependencies;
+		this.#lookedMs.set(pod.uid, clock.now());
+		const claims = afterLog(pod.claims, await readLog(pod), pod.ephemeral, clock.now());
+		if (claims === pod.claims) return undefined;
+		const annotations = claimsOf({ ...pod, claims }, sign);
+		const written = await pods.patch(pod, { annotations }, pod.resourceVersion);
+		if (written === 'conflict') this.#lookedMs.delete(pod.uid);
 		return undefined;
 	}
 
@@ -111,3 +129,13 @@ export class OpenClaims {
 		log.warn(facts, 'GitHub does not show the job of a runner');
 	}
 }
+
+const isOpen = ({ claims }: RunnerPod): boolean => worksBy(claims) !== undefined;
+
+/** It is busy, and not said by which job. ARC asks GitHub at each change of a pod that it removes: such a one is left alone. */
+const isNameless = (pod: RunnerPod): boolean =>
+	pod.busyHint !== undefined &&
+	pod.busyHint.job === undefined &&
+	pod.process.state === 'running' &&
+	!pod.terminating &&
+	!pod.leavingByArc;

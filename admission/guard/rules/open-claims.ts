@@ -4,7 +4,14 @@ import type { Claim } from '../../runner/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Contradiction } from '../../telemetry/metrics.ts';
 import type { Sighting } from './busy-marks.ts';
-import { contradictedAfterMs, doubtfulClaim, finishingRetryMs, idleMs, logClaimMs } from './policy.ts';
+import {
+	contradictedAfterMs,
+	doubtfulClaim,
+	finishingRetryMs,
+	idleMs,
+	logClaimCheckMs,
+	logClaimMs,
+} from './policy.ts';
 
 const isOpen = ({ state }: Claim) => state !== 'over';
 
@@ -13,7 +20,7 @@ const isOpen = ({ state }: Claim) => state !== 'over';
  * container can end them, or another word of their own witness.
  *
  * - finishing: at once, and after 1, 2, 4 s and so on.
- * - said by the log alone: every `logClaimMs`.
+ * - said by the log: every `logClaimMs`, unless GitHub's list shows the job too.
  * - working by a hook or an event for long, and GitHub's list shows no job: a worker that was killed sends no end.
  *
  * An ephemeral runner's claims end with its container.
@@ -36,7 +43,8 @@ export function nextLookMs(
 			if (lookedMs === undefined || lookedMs < sinceMs) return [0];
 			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
 		}
-		if (by === 'log') return [since(logClaimMs)];
+		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
+		if (by === 'log') return [sighting?.runner?.busy ? logClaimCheckMs : since(logClaimMs)];
 		const doubtfulInMs = sinceMs + doubtfulClaim.afterMs - nowMs;
 		if (doubtfulInMs > 0) return [doubtfulInMs];
 		return [showsNoJob(sighting, sinceMs) ? since(doubtfulClaim.againMs) : doubtfulClaim.againMs];
@@ -49,7 +57,8 @@ export function nextLookMs(
  *
  * Where the log says idle, it ends its own claim and those that are finishing, and those that GitHub's list has
  * contradicted for long. Where it says nothing, a job that has completed is over when GitHub's list agrees: at once where an
- * event of GitHub's said so, a minute later where only the hook did.
+ * event of GitHub's said so, a minute later where only the hook did. What the log itself has said is over when the list has
+ * contradicted it for long.
  */
 export function claimsAfterLook(
 	pod: RunnerPod,
@@ -58,8 +67,11 @@ export function claimsAfterLook(
 	nowMs: number,
 ): readonly Claim[] {
 	if (word.says === 'unknown') {
-		const agreed = ({ by, state, sinceMs }: Claim) =>
-			state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
+		const agreed = (claim: Claim) => {
+			const { by, state, sinceMs } = claim;
+			if (by === 'log') return isDoubtful(claim, sighting, nowMs);
+			return state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
+		};
 		return ended(pod.claims, agreed, nowMs);
 	}
 	const heard = afterLog(pod.claims, word, pod.ephemeral, nowMs);

@@ -52,6 +52,8 @@ export const contradictedAfterMs = 30_000;
 
 /** The log is read again so often while it alone says that a runner works. */
 export const logClaimMs = 10_000;
+/** ... and so often it is compared with GitHub's list whether it does so alone. */
+export const logClaimCheckMs = 1_000;
 
 /** The log of a static runner whose deletion waits is looked into this often: it may be idle for a second only. */
 export const logRetryMs = 5_000;

@@ -1,6 +1,6 @@
 /** How claims that a runner works come to their end where nobody asks for its deletion. */
 import * as assert from 'uvu/assert';
-import { busy } from '../../../admission/api/keys.ts';
+import { arc, busy } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
 import { OpenClaims } from '../../../admission/guard/open-claims.ts';
@@ -56,7 +56,15 @@ test('a job that has completed: its log is read at once, then after 1, 2, 4 s, a
 	assert.is(nextLookMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);
 });
 test("what the log alone says is read again every 10 s; a hook's job only after ten minutes and against GitHub's list", () => {
-	assert.is(nextLookMs(runner([claim('log', 'working')]), undefined, noon, noon + 1_000), 9_000);
+	const logged = runner([claim('log', 'working')]);
+	assert.is(nextLookMs(logged, undefined, noon, noon + 1_000), 9_000);
+	assert.is(
+		nextLookMs(logged, list(noon, true), noon, noon + minute),
+		1_000,
+		'the list shows it too: not read',
+	);
+	assert.is(nextLookMs(logged, list(noon, false), noon, noon + minute), 0);
+
 	const pod = runner([claim('hook', 'working')]);
 	assert.is(nextLookMs(pod, undefined, undefined, noon + minute), 9 * minute);
 	const late = noon + 11 * minute;
@@ -206,6 +214,43 @@ test('its log says nothing, its run is known: GitHub’s word on the jobs of the
 		assert.ok(questions.length <= 6, `${questions.length}`);
 		await world.stop(claims);
 	}
+});
+test("a job that GitHub's list shows is named by the log, read once, and ends with list and log", async () => {
+	const { world, clock, claims, marked, print, start, logsRead } = setUp();
+	await start();
+	await clock.pass(20_000);
+	print('Running job: build (amd64)');
+	world.github.set('r1', { busy: true });
+	await clock.until('it is named', () => world.annotations('r1')[busy.job] === 'build (amd64)', 15_000);
+	await clock.pass(10 * minute);
+	assert.is(logsRead(), 1);
+	print('Job build (amd64) completed with result: Succeeded');
+	world.github.set('r1', { busy: false });
+	assert.ok((await clock.until('it is idle', () => !marked())) <= 14_000);
+	await clock.pass(minute);
+	assert.is(logsRead(), 2);
+	await world.stop(claims);
+});
+test('... a log that does not tell is not read again; ARC’s pods that it removes are left alone', async () => {
+	const { world, clock, claims, print, start, logsRead } = setUp();
+	world.runner(
+		'r2',
+		{ metadata: { annotations: { [arc.requestedAt]: '2026-11-23T12:00:00Z' } } },
+		{ busy: true },
+	);
+	await start();
+	print('of no meaning');
+	world.github.set('r1', { busy: true });
+	await clock.pass(10 * minute);
+	assert.is(logsRead(), 1);
+	await world.stop(claims);
+});
+test('a log that has named the job and cannot be read any more: over when the list has contradicted it for long', () => {
+	const pod = runner([claim('log', 'working')]);
+	const late = noon + 11 * minute;
+	assert.equal(states(claimsAfterLook(pod, unread, list(late, false), late)), ['log over']);
+	assert.is(claimsAfterLook(pod, unread, list(late, true), late), pod.claims);
+	assert.is(claimsAfterLook(pod, unread, list(noon + minute, false), noon + 2 * minute), pod.claims);
 });
 test('ten minutes of a job cost no log; a killed pod leaves nothing behind', async () => {
 	const { world, clock, claims, print, say, start, logsRead } = setUp();
