@@ -24,7 +24,9 @@ export interface AgentContext {
 }
 
 export interface NamespaceOptions
-	extends Partial<Pick<AgentContext, 'registrationDelayMs' | 'checkTokens' | 'removedPollMs' | 'hooks'>> {
+	extends Partial<
+		Pick<AgentContext, 'registrationDelayMs' | 'jobStatusDelayMs' | 'checkTokens' | 'removedPollMs' | 'hooks'>
+	> {
 	exitWhenRemovedMs?: number;
 	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */
 	log?: LogState;

@@ -321,7 +321,7 @@ export class Agent {
 	/** The listener of a scale set tells of the job. */
 	async #tellScaleSet(job: Job): Promise<void> {
 		if (this.#owner === undefined) return;
-		const { jobStatusDelayMs } = this.#context;
+		const { jobStatusDelayMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
 		if (jobStatusDelayMs > 0) await sleep(jobStatusDelayMs, undefined, { ref: false });
 		await this.#owner.job(job);
 	}
