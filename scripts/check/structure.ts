@@ -1,7 +1,7 @@
 /**
  * Checks the layout that README describes: `node scripts/check/structure.ts`. Fails on an import from a lower layer of
- * admission/ to a higher one, on files that import each other in a circle, on a clock or
- * randomness in pure code, and on time that does not come from the Clock in the loops.
+ * admission/ to a higher one, on files that import each other in a circle, on a clock, randomness or a call of what is not
+ * pure in pure code, and on time that does not come from the Clock in the loops.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -27,6 +27,9 @@ const pure = /^admission\/(?!jobs\/hooks\/rules\/script\.ts$)(api|runner|[^/]+(?
 const impure =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;
 
+/** Pure as well, though it stands elsewhere: how a pod is laid out, the shapes of a review, the text of a script. */
+const pureToo = /\/policy\.ts$|^admission\/(sets\/pod\/|webhook\/review\.ts$|jobs\/hooks\/rules\/)/;
+
 /** Loops and edges whose time passes by the Clock they are given, so that tests can let it pass in an instant. */
 const clocked = /^admission\/(?:guard|jobs|sets|arc|cluster|leader|kube)\/(?!(?:clock|client)\.ts$)/;
 const ownTime =
@@ -42,8 +45,10 @@ for (const file of globSync('{admission,plugin,scripts,test}/**/*.ts', { cwd: pr
 	imports.set(file, targets);
 	if (!file.startsWith('admission/')) continue;
 	for (const target of targets) checkLayer(file, target);
-	if (pure.test(file)) checkLines(file, text, impure, 'pure code is told the time and all else');
-	else if (clocked.test(file))
+	if (pure.test(file)) {
+		checkLines(file, text, impure, 'pure code is told the time and all else');
+		checkPureImports(file, text);
+	} else if (clocked.test(file))
 		checkLines(file, text, ownTime, 'time and chance come from the Clock (kube/clock.ts)');
 }
 for (const circle of circles())
@@ -67,6 +72,20 @@ function checkLines(file: string, text: string, forbidden: RegExp, why: string):
 	for (const [index, line] of text.split('\n').entries()) {
 		const found = forbidden.exec(line);
 		if (found) problems.push(`${file}:${index + 1} uses ${found[0]}: ${why}`);
+	}
+}
+
+/** What pure code calls is pure as well. Types may come from anywhere. */
+function checkPureImports(file: string, text: string): void {
+	for (const [, names = '', path = ''] of text.matchAll(
+		/^(?:import|export) (?!type\b)([^;]*?) from '(\.{1,2}\/[^']+\.ts)';/gm,
+	)) {
+		const target = relative(project, join(project, dirname(file), path));
+		const onlyTypes =
+			/^\{[^}]*\}$/.test(names.trim()) &&
+			names.split(',').every((name) => /^[{\s]*(type\b.*)?[}\s]*$/.test(name));
+		if (!onlyTypes && !pure.test(target) && !pureToo.test(target))
+			problems.push(`${file} imports ${target}: pure code calls only pure code`);
 	}
 }
 
