@@ -237,11 +237,14 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	if (fresh === 'gone') return gone(pod);
 	// Something has changed that the decision depends on.
 	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
-	if (word.says === 'works') {
+	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
+	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
+	if (word.says === 'works' || assigned) {
 		const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
 		const told = { ...claimsOf(known, ports.sign), ...withoutProof };
 		const denied = await denyAndRecord(fresh, deny('busy'), request, ports, told);
-		if (!request?.dryRun) ports.refuted(fresh, word.job ?? 'a job');
+		const job = word.says === 'works' ? word.job : assigned?.job;
+		if (!request?.dryRun) ports.refuted(fresh, job ?? 'a job');
 		return { ...denied, pod: { ...denied.pod, claims: known.claims } };
 	}
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);

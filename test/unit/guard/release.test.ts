@@ -689,6 +689,19 @@ test('... also where a hook is heard in the quiet time, whatever the log says', 
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 });
+test('... also where a scale set’s listener names the job in the quiet time, and its log cannot be read', async () => {
+	const { ports, calls, pod: current } = world(undefined, { log: [idle, unread] });
+	const { reread } = ports;
+	ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		const busyHint = { sinceMs: undefined, job: 'build (octo-org/app)' };
+		return typeof fresh === 'string' ? fresh : { ...fresh, kind: 'scale-set', busyHint };
+	};
+	const { verdict } = await release(current(), alice, ports);
+	assert.equal([verdict.kind, verdict.reason], ['deny', 'busy']);
+	assert.is(current().unregistered, undefined);
+	assert.is(calls.at(-1), 'refuted by build (octo-org/app)');
+});
 test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();
