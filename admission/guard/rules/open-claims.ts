@@ -21,7 +21,8 @@ const isOpen = ({ state }: Claim) => state !== 'over';
  *
  * - finishing: at once, and after 1, 2, 4 s and so on.
  * - said by the log: every `logClaimMs`, unless GitHub's list shows the job too.
- * - working by a hook or an event for long, and GitHub's list shows no job: a worker that was killed sends no end.
+ * - working by a hook or an event for long, and GitHub's list shows no job, or an event has told of a later one: a worker
+ *   that was killed sends no end, and GitHub forgets to tell of one at times.
  *
  * An ephemeral runner's claims end with its container.
  *
@@ -37,7 +38,8 @@ export function nextLookMs(
 	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
 		return undefined;
 	const since = (everyMs: number) => Math.max(0, (lookedMs ?? 0) + everyMs - nowMs);
-	const due = open.flatMap(({ by, state, sinceMs }) => {
+	const due = open.flatMap((claim) => {
+		const { by, state, sinceMs } = claim;
 		if (state === 'finishing') {
 			const { first, most } = finishingRetryMs;
 			if (lookedMs === undefined || lookedMs < sinceMs) return [0];
@@ -47,7 +49,8 @@ export function nextLookMs(
 		if (by === 'log') return [sighting?.runner?.busy ? logClaimCheckMs : since(logClaimMs)];
 		const doubtfulInMs = sinceMs + doubtfulClaim.afterMs - nowMs;
 		if (doubtfulInMs > 0) return [doubtfulInMs];
-		return [showsNoJob(sighting, sinceMs) ? since(doubtfulClaim.againMs) : doubtfulClaim.againMs];
+		const doubtful = showsNoJob(sighting, sinceMs) || isSuperseded(claim, pod.claims);
+		return [doubtful ? since(doubtfulClaim.againMs) : doubtfulClaim.againMs];
 	});
 	return Math.min(...due);
 }
@@ -79,8 +82,9 @@ export function claimsAfterLook(
 }
 
 /**
- * The claim that GitHub is to be asked about by its run, because the list has contradicted it for long and the log says
- * nothing; undefined: there is none, or its run is not known.
+ * The claim that GitHub is to be asked about by its run, after it has stood for long: because the list has contradicted it
+ * and the log says nothing, or because an event has told of a later job. The log, and a list that shows the next job of a
+ * full queue, can't tell of which job they speak. undefined: there is none, or its run is not known.
  */
 export const claimToAskAbout = (
 	{ claims }: RunnerPod,
@@ -88,9 +92,17 @@ export const claimToAskAbout = (
 	sighting: Sighting | undefined,
 	nowMs: number,
 ): Claim | undefined =>
-	word.says === 'unknown'
-		? claims.find((claim) => isDoubtful(claim, sighting, nowMs) && claim.job.repository && claim.job.runId)
-		: undefined;
+	claims.find((claim) => {
+		if (!claim.job.repository || !claim.job.runId) return false;
+		if (isSuperseded(claim, claims)) return nowMs - claim.sinceMs >= doubtfulClaim.afterMs;
+		return word.says === 'unknown' && isDoubtful(claim, sighting, nowMs);
+	});
+
+/** Whether an event has told of a later job of the runner, which runs one at a time. Events may come in any order, so GitHub is asked. */
+const isSuperseded = ({ by, state, sinceMs }: Claim, claims: readonly Claim[]): boolean =>
+	by === 'event' &&
+	state === 'working' &&
+	claims.some((other) => other.by === 'event' && other.state === 'working' && other.sinceMs > sinceMs);
 
 /** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
 const isDoubtful = ({ state, sinceMs }: Claim, sighting: Sighting | undefined, nowMs: number): boolean =>

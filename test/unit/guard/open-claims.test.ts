@@ -134,6 +134,26 @@ test('GitHub is asked about the run of a claim only where its list contradicts i
 	assert.is(asked([{ ...known, state: 'over' }], unread, false), undefined);
 });
 
+test('GitHub has told of a later job and not of the end of one: ten minutes later it is asked about the run of that one', () => {
+	const late = noon + 11 * minute;
+	const job = { name: 'build', repository: 'octo-org/app', runId: 42 };
+	const untold = { ...claim('event', 'working'), job };
+	const next = { ...claim('event', 'working', noon + minute), key: 'b', job: { ...job, runId: 43 } };
+	const busyList = list(late, true);
+	const words: LogWord[] = [idle, unread, { says: 'works', at: undefined, job: 'build' }];
+	const pod = runner([next, untold]);
+	for (const word of words) assert.is(claimToAskAbout(pod, word, busyList, late), untold);
+	assert.is(claimToAskAbout(pod, idle, busyList, noon + 9 * minute), undefined);
+	assert.is(nextLookMs(pod, busyList, undefined, noon + 2 * minute), 8 * minute);
+	assert.is(nextLookMs(pod, busyList, undefined, late), 0);
+	assert.is(nextLookMs(pod, busyList, late - 1_000, late), 59_000);
+	// Only an event tells of another job than its own; when one has ended does not tell when it started.
+	for (const state of ['finishing', 'over'] as const)
+		assert.is(claimToAskAbout(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);
+	for (const by of ['hook', 'log'] as const)
+		assert.is(claimToAskAbout(runner([{ ...next, by }, untold]), idle, busyList, late), undefined);
+});
+
 const started: Word = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
 const env = { RUNNER_EPHEMERAL: 'false' };
 
@@ -214,6 +234,44 @@ test('its log says nothing, its run is known: GitHub’s word on the jobs of the
 		assert.ok(questions.length <= 6, `${questions.length}`);
 		await world.stop(claims);
 	}
+});
+test('a full queue, and one end that GitHub has never told: asked about its run once, and the claim is over', async () => {
+	const { world, clock, claims, print, start } = setUp();
+	const questions: { runId: number }[] = [];
+	const account = Object.assign(world.github.account, {
+		jobsOf: async (question: { runId: number }) => {
+			questions.push(question);
+			return question.runId === 42 ? ('all completed' as const) : ('not all' as const);
+		},
+	});
+	world.github.accounts.resolve = async () => account;
+	await start();
+	const parts = { ...world.parts, sign: world.signer.signs };
+	const job = { name: 'build', repository: 'octo-org/app' };
+	const told = (key: string, runId: number) =>
+		hear(world.pod('r1') as Pod, { by: 'event', says: 'started', key, job: { ...job, runId } }, parts);
+	void told('7', 42);
+	world.github.set('r1', { busy: true });
+	await clock.pass(minute);
+	print('Running job: build');
+	void told('8', 43);
+	await clock.pass(8 * minute);
+	assert.equal(questions, [], 'ten minutes first');
+	await clock.pass(5 * minute);
+	assert.equal(
+		questions.map(({ runId }) => runId),
+		[42],
+	);
+	const open = (world.annotations('r1')[busy.claims] ?? '').split(' ').slice(1).join(' ');
+	const read = (JSON.parse(open) as Claim[]).filter(({ by }) => by === 'event');
+	assert.equal(
+		read.map(({ key, state }) => [key, state]),
+		[
+			['8', 'working'],
+			['7', 'over'],
+		],
+	);
+	await world.stop(claims);
 });
 test("a job that GitHub's list shows is named by the log, read once, and ends with list and log", async () => {
 	const { world, clock, claims, marked, print, start, logsRead } = setUp();
