@@ -1,7 +1,7 @@
 import { busy } from '../api/keys.ts';
 import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
 import type { UnregisterOutcome } from '../github/unregistrations.ts';
-import { afterLog } from '../jobs/rules/claims.ts';
+import { afterLog, openClaim, worksBy } from '../jobs/rules/claims.ts';
 import type { LogWord } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import {
@@ -12,6 +12,7 @@ import {
 	claimsOf,
 	type DeletionRequest,
 	idleOf,
+	notIdle,
 	recordOf,
 	registeredAs,
 	unclaimed,
@@ -160,7 +161,7 @@ type Outcome = Released | { again: RunnerPod };
 async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
 	const word = await ports.readLog(pod);
 	const known = { ...pod, claims: afterLog(pod.claims, word, pod.ephemeral, ports.now()) };
-	if (word.says === 'works') return denyByLog(pod, known, request, ports);
+	if (worksBy(known.claims) === 'working') return denyByLog(pod, known, request, ports);
 	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
 
 	const account = await ports.account(pod);
@@ -185,7 +186,7 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 			return { verdict: readLookup(pod, word, found, ports.now()), recorded: 'dry-run', pod };
 		if (found.kind === 'absent') return settleAbsent(known, word, found.begunMs, request, ports);
 		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
-		if (found.busy) return refuse(deny('busy'));
+		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle(pod));
 		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
 		if (unread && !confirmed) return denyUnconfirmed(pod, word.why, sinceMs, request, ports);
 	}
@@ -199,10 +200,13 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 	if (claimed === 'conflict') return again(pod, ports);
 	if (claimed === 'gone') return gone(pod);
 	const outcome = await unregister(claimed, word, account, ports, limits, answerByMs(pod, ports, limits));
-	return outcome.verdict.kind === 'allow' && outcome.pod.unregistered ? { again: outcome.pod } : outcome;
+	return outcome.pod.unregistered ? { again: outcome.pod } : outcome;
 }
 
-/** Its log says that it works: that is written on the pod with the record. ARC asks GitHub at each change of a pod that it removes. */
+/**
+ * Its log says that it works, or has said so before it could be read no more: that is written on the pod with the record.
+ * ARC asks GitHub at each change of a pod that it removes.
+ */
 async function denyByLog(
 	pod: RunnerPod,
 	known: RunnerPod,
@@ -210,7 +214,7 @@ async function denyByLog(
 	ports: Ports,
 ): Promise<Released> {
 	const told = known.claims === pod.claims || pod.leavingByArc ? {} : claimsOf(known, ports.sign);
-	const denied = await denyAndRecord(pod, deny('busy'), request, ports, told);
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, { ...told, ...notIdle(pod) });
 	return { ...denied, pod: { ...denied.pod, claims: known.claims } };
 }
 
@@ -239,12 +243,12 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
 	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
-	if (word.says === 'works' || assigned) {
-		const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
+	const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
+	const claim = openClaim(known.claims);
+	if (claim?.state === 'working' || assigned) {
 		const told = { ...claimsOf(known, ports.sign), ...withoutProof };
 		const denied = await denyAndRecord(fresh, deny('busy'), request, ports, told);
-		const job = word.says === 'works' ? word.job : assigned?.job;
-		if (!request?.dryRun) ports.refuted(fresh, job ?? 'a job');
+		if (!request?.dryRun) ports.refuted(fresh, claim?.job.name ?? assigned?.job ?? 'a job');
 		return { ...denied, pod: { ...denied.pod, claims: known.claims } };
 	}
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
@@ -291,12 +295,11 @@ function answerByMs({ claim }: RunnerPod, ports: Ports, limits: ReleaseLimits): 
 /** The verdict of a dry run, from the log and GitHub's list. */
 function readLookup(pod: RunnerPod, word: LogWord, found: LookupOutcome, nowMs: number): Verdict {
 	if (found.kind === 'absent') return decideAbsent(pod, word, found.begunMs, nowMs).verdict;
-	if (found.kind === 'present' && found.busy) return deny('busy');
-	if (found.kind === 'present')
-		return word.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
-			? deny('unconfirmed', word.why)
-			: allow('unregistered');
-	return deny(found.kind, found.detail);
+	if (found.kind !== 'present') return deny(found.kind, found.detail);
+	if (found.busy) return deny('busy');
+	return word.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
+		? deny('unconfirmed', word.why)
+		: allow('unregistered');
 }
 
 /** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */

@@ -1,11 +1,10 @@
-import { progress } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { jobText } from '../runner/claims.ts';
-import { claimsOf, withoutProof } from '../runner/record.ts';
+import { claimsOf, notIdle, withoutProof } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -52,7 +51,7 @@ export async function hear(
 		const annotations = {
 			...marks.annotations,
 			...claimsOf({ ...pod, claims }, sign),
-			...(pod.idleSinceMs === undefined ? {} : { [progress.idleSince]: null }),
+			...notIdle(pod),
 			...(refuted ? withoutProof : {}),
 		};
 		const written = await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);

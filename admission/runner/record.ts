@@ -89,6 +89,10 @@ export function idleOf(pod: RunnerPod, sinceMs: number, sign: Sign): Annotations
 	return { [progress.idleSince]: `${since} ${sign(idle(runOf(pod), since))}` };
 }
 
+/** A witness says that the runner works: what lists have shown before counts no more. Empty where nothing was noted. */
+export const notIdle = ({ idleSinceMs }: RunnerPod): Annotations =>
+	idleSinceMs === undefined ? {} : { [progress.idleSince]: null };
+
 /** Notes that GitHub answered 422. For an ephemeral runner GitHub is not asked again: it ends with its job (invariant 5). */
 export const busyAnswerOf = (message: string, nowMs: number): Annotations => ({
 	[progress.refusal]: `${new Date(nowMs).toISOString()} ${message.slice(0, 500)}`,

@@ -14,6 +14,12 @@ const freesMemory = 'it frees memory: the UID of a set that is gone never comes 
 
 export const equivalent: readonly Equivalent[] = [
 	{
+		file: 'admission/guard/rules/decide.ts',
+		text: "const why = word.says === 'unknown' ? word.why : undefined;",
+		what: "true in place of word.says === 'unknown'",
+		why: 'no other word has a why, and the condition is there for the compiler',
+	},
+	{
 		file: 'admission/guard/deletion-loop.ts',
 		text: 'if (!pod) return this.#forget(key);',
 		what: 'false in place of !pod',

@@ -1,5 +1,11 @@
 import * as assert from 'uvu/assert';
-import { agoMs, decide, decideAbsent, quietLeftMs } from '../../../admission/guard/rules/decide.ts';
+import {
+	agoMs,
+	confirmIdle,
+	decide,
+	decideAbsent,
+	quietLeftMs,
+} from '../../../admission/guard/rules/decide.ts';
 import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';
@@ -273,6 +279,26 @@ test('a static one whose log says nothing: two lists, a minute apart', () => {
 	assert.equal(absent(1_000, blind), ['deny unregistering', 1_500]);
 	assert.equal(absent(minute, { ...blind, ...since(0) }), ['allow unregistered', undefined]);
 });
+test('... but one that was never seen stays, and the reason says why its log does not help', () => {
+	const runner = { ...runnerPod(), ephemeral: false, ...since(10 * minute) };
+	const { verdict } = decideAbsent(runner, unread, noon + 12 * minute, noon + 12 * minute);
+	assert.equal(verdict, { kind: 'deny', reason: 'unlisted', detail: 'its log cannot be read' });
+});
+test('its log says nothing: a list of a minute ago confirms that it is idle, or GitHub’s own word that its job completed', () => {
+	const confirmed = (by: 'hook' | 'event', state: 'finishing' | 'over') => {
+		const claims = [{ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }];
+		return confirmIdle({ ...runnerPod(), claims }, now, now + 500);
+	};
+	assert.equal(confirmed('event', 'finishing'), { confirmed: true });
+	const noted = { confirmed: false, sinceMs: now + 500 };
+	assert.equal([confirmed('hook', 'finishing'), confirmed('event', 'over')], [noted, noted]);
+	const idleSince = (idleSinceMs: number) => confirmIdle({ ...runnerPod(), idleSinceMs }, now, now + 500);
+	assert.equal([now - minute, now - minute + 1, now + 1].map(idleSince), [
+		{ confirmed: true },
+		{ confirmed: false },
+		noted,
+	]);
+});
 test('one that ARC has unregistered: absent and idle is enough, if it was ever registered', () => {
 	const saidToBeGone = { atMs: noon };
 	assert.equal(absent(1_000, { registered: true, saidToBeGone }), ['allow unregistered', undefined]);
@@ -315,6 +341,11 @@ test('while a list could prove nothing yet GitHub is not asked; then its list is
 	assert.is('reason' in starting && starting.reason, 'registering');
 	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', look: true });
 	assert.is(decide({ ...gone, ephemeral: false, registered: false }, now, 'me').kind, 'deny');
+	assert.equal(
+		decide({ ...gone, saidToBeGone: { atMs: noon } }, now, 'me'),
+		{ kind: 'ask', look: true },
+		'ARC has unregistered it: a list of now is enough',
+	);
 	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', look: true });
 	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), { kind: 'ask', look: false });
 });

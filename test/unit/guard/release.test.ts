@@ -9,7 +9,7 @@ import {
 	release as releaseNow,
 } from '../../../admission/guard/release.ts';
 import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
-import { absentOf, type DeletionRequest, registeredAs } from '../../../admission/runner/record.ts';
+import { absentOf, type DeletionRequest, idleOf, registeredAs } from '../../../admission/runner/record.ts';
 import { type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer } from '../runner/pods.ts';
@@ -658,6 +658,13 @@ test('... and to a runner that ARC removes only the record is written, for ARC a
 	await release(current(), alice, ports);
 	assert.equal(calls, [`write ${recorded}`]);
 });
+test('... and the same word of the log is not written twice', async () => {
+	const { ports, calls, pod: current } = world(pod(fixed), { log: [works] });
+	await release(current(), alice, ports);
+	calls.length = 0;
+	await release(current(), alice, ports);
+	assert.equal(calls, []);
+});
 test('a static runner that its log alone showed at work goes when the log shows it idle', async () => {
 	const { ports, calls, pod: current } = world(pod(fixed), { log: [works, idle] });
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
@@ -702,6 +709,12 @@ test('... also where a scale set’s listener names the job in the quiet time, a
 	assert.is(current().unregistered, undefined);
 	assert.is(calls.at(-1), 'refuted by build (octo-org/app)');
 });
+test('the pod goes in the quiet time: nothing stands in the way', async () => {
+	const { ports, calls, pod: current } = world();
+	ports.reread = async () => 'gone';
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'already-terminating');
+	assert.is(calls.filter((call) => call === 'unregister').length, 1);
+});
 test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();
@@ -729,6 +742,27 @@ test('a log that cannot be read: two lists, a minute apart, must show the runner
 	assert.is(calls[0], 'lookup', 'the second list is one that is begun now');
 	assert.ok(calls.includes('unregister'));
 });
+test('... which a dry run foretells (A15)', async () => {
+	const { clock, ports, pod: current } = world(undefined, { log: [unread] });
+	const dry = async () => (await release(current(), { ...alice, dryRun: true }, ports)).verdict;
+	assert.equal(await dry(), { kind: 'deny', reason: 'unconfirmed', detail: 'its log cannot be read' });
+	await release(current(), alice, ports);
+	await clock.pass(60_000);
+	assert.is((await dry()).kind, 'allow');
+});
+test('a dry run in the quiet time after a 204 waits for nothing: it says what the witnesses say now', async () => {
+	for (const [last, kind] of [
+		[idle, 'allow'],
+		[works, 'deny'],
+	] as const) {
+		const { ports, calls, pod: current } = world(undefined, { log: [idle, last] });
+		await release(current(), alice, ports, { waitsQuiet: false });
+		calls.length = 0;
+		const at = ports.now();
+		assert.is((await release(current(), { ...alice, dryRun: true }, ports)).verdict.kind, kind);
+		assert.equal([ports.now(), calls], [at, ['reread']]);
+	}
+});
 test('... or an event of GitHub has said that the job of a static runner completed, and its list agrees', async () => {
 	for (const busy of [false, true]) {
 		const {
@@ -745,6 +779,53 @@ test('... or an event of GitHub has said that the job of a static runner complet
 		assert.is(verdict.reason, busy ? 'busy' : 'unregistered');
 		assert.is(calls.includes('unregister'), !busy);
 	}
+});
+test('its log has shown a job and cannot be read any more: a static runner works until the log or long contradiction ends it', async () => {
+	const log = [works, unread];
+	for (const lookup of [{ kind: 'present', busy: false } as const, absentAt(noon + 121_000).lookup]) {
+		const object = seen(fixed);
+		const runner = readRunnerPod(object)!;
+		// Before the job, lists had lacked it, or shown it idle.
+		const since = { ...absentOf(runner, noon, signer.signs), ...idleOf(runner, noon, signer.signs) };
+		object.metadata.annotations = merged(object.metadata.annotations, since);
+		const { clock, ports, calls, pod: current } = world(object, { lookup, log });
+		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+		await clock.pass(61_000);
+		calls.length = 0;
+		for (const request of [alice, { ...alice, dryRun: true }])
+			assert.is((await release(current(), request, ports)).verdict.reason, 'busy');
+		assert.equal(calls, []);
+	}
+});
+test('... also where it is read after a 204: the proof is taken away', async () => {
+	const { ports, calls, pod: current } = world(pod(fixed), { log: [idle, unread] });
+	const { reread } = ports;
+	const told = { by: 'log', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
+	ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		return typeof fresh === 'string' ? fresh : { ...fresh, claims: [told] };
+	};
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	assert.is(calls.at(-1), 'refuted by build');
+	assert.is(current().unregistered, undefined);
+});
+test('a job that the log shows between two lists: what the first one showed counts no more', async () => {
+	const { clock, ports, pod: current } = world(pod(fixed), { log: [unread, works, idle, unread] });
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unconfirmed');
+	assert.ok(current().idleSinceMs);
+	await clock.pass(30_000);
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	assert.is(current().idleSinceMs, undefined);
+});
+test('... and so it is with a list that shows a job', async () => {
+	const { clock, ports, calls, pod: current } = world(pod(fixed), { log: [unread] });
+	await release(current(), alice, ports);
+	await clock.pass(30_000);
+	const account = (await ports.account(current())) as RunnerAccount;
+	ports.account = async () => ({ ...account, lookup: async () => ({ kind: 'present', busy: true }) });
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	assert.is(calls.at(-1), 'write idle-since');
+	assert.is(current().idleSinceMs, undefined);
 });
 test('ARC has just unregistered a runner: it goes when the quiet time since then has passed (I2)', async () => {
 	const object = seen();
