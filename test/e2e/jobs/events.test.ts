@@ -130,6 +130,8 @@ test('twice, late, in another order, with the secret from before: each job only 
 	space,
 }) => {
 	await space.runners(['once', 'swapped'], { ephemeral: false });
+	// Their logs say that they work: otherwise the leader ends what has completed at once.
+	for (const name of ['once', 'swapped']) await space.runJob(name);
 	const once = { runner: 'once', id: 7, repository: `${space.name}/app` };
 	assert.is(await deliver({ ...once, action: 'queued' }), 204);
 	assert.equal(await claims(space, 'once'), []);
@@ -137,11 +139,10 @@ test('twice, late, in another order, with the secret from before: each job only 
 	await deliver({ ...once, action: 'in_progress' });
 	assert.equal(await claims(space, 'once'), ['event 7 working']);
 	await deliver({ ...once, action: 'completed' });
-	const before = (await space.pod('once'))?.metadata.annotations?.[busy.claims];
 	assert.equal(await claims(space, 'once'), ['event 7 finishing']);
 	assert.is(await deliver({ ...once, action: 'completed' }), 200);
 	assert.is(await deliver({ ...once, action: 'in_progress' }), 200);
-	assert.is((await space.pod('once'))?.metadata.annotations?.[busy.claims], before);
+	assert.equal(await claims(space, 'once'), ['event 7 finishing']);
 
 	const swapped = { runner: 'swapped', id: 8, repository: `${space.name}/app` };
 	await deliver({ ...swapped, action: 'completed' });
