@@ -138,7 +138,7 @@ const controlledBy = (apiVersion: string, kind: string, { name, uid }: { name: s
 
 /** As generateName makes them, but the same at every run. */
 const names = (prefix: string, count: number) =>
-	Array.from({ length: count }, (_, index) => `${prefix}-${'bcdfghjklm'[index]}x2z${index}`);
+	Array.from({ length: count }, (_, index) => `${prefix}-${'bcdfghjklm'[index % 10]}x2z${index}`);
 
 /**
  * ARC's scale-down of one runner, its "termination process": the request is written on the pod, ARC's controller of runner
@@ -156,6 +156,34 @@ export async function scaleDownByArc(
 		return arcKeys.complete in (metadata.annotations ?? {});
 	});
 	await rig.ok(['delete', '--raw', ownerPath]);
+}
+
+/**
+ * ARC's scale-down of all runners of a RunnerSet at once, as scaleDownByArc does it for one. Returns how long it took from the
+ * first request to the last pod's disappearance, ms.
+ */
+export async function scaleAllDownByArc(rig: Rig, { namespace }: { namespace: string }): Promise<number> {
+	const owners = `/apis/apps/v1/namespaces/${namespace}/statefulsets`;
+	const fromMs = Date.now();
+	await Promise.all(
+		(await rig.pods(namespace)).map(({ metadata }) => requestScaleDown(rig, namespace, metadata.name)),
+	);
+	const deleted = new Set<string>();
+	await eventually(
+		`ARC has scaled ${namespace} down`,
+		async () => {
+			const left = await rig.pods(namespace);
+			const unregistered = left
+				.filter(({ metadata: { annotations = {} } }) => arcKeys.complete in annotations)
+				.map(({ metadata }) => metadata.name.replace(/-0$/, ''))
+				.filter((owner) => !deleted.has(owner));
+			for (const owner of unregistered) deleted.add(owner);
+			await Promise.all(unregistered.map((owner) => rig.kube.delete(`${owners}/${owner}`)));
+			return left.length === 0;
+		},
+		{ withinMs: 300_000 },
+	);
+	return Date.now() - fromMs;
 }
 
 /** ARC's set wants one runner less, and has chosen this one. */
