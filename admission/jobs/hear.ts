@@ -40,8 +40,8 @@ export async function hear(
 	dependencies: HearDependencies,
 ): Promise<'written' | 'unchanged' | 'gone'> {
 	const { pods, sign, clock } = dependencies;
-	let current: Pod | undefined = object;
-	for (let attempt = 0; current && attempt < tries; attempt++) {
+	let current = object;
+	for (let attempt = 0; attempt < tries; attempt++) {
 		const pod = pods.read(current);
 		if (!pod || pod.uid !== object.metadata.uid || pod.process.state === 'exited') return 'gone';
 		const claims = afterWord(pod.claims, word, clock.now());
@@ -60,11 +60,11 @@ export async function hear(
 			if (refuted) tellRefuted(pod, jobText(word.job), dependencies);
 			return 'written';
 		}
-		current = await pods.get(pod.namespace, pod.name);
+		const fresh = await pods.get(pod.namespace, pod.name);
+		if (!fresh) return 'gone';
+		current = fresh;
 	}
-	if (current)
-		throw new KubeError(409, 'Conflict', `pod ${current.metadata.name} changed at every try to write on it`);
-	return 'gone';
+	throw new KubeError(409, 'Conflict', `pod ${object.metadata.name} changed at every try to write on it`);
 }
 
 /** GitHub had said that it removed the runner, and yet it has a job: which GitHub has probably lost. */

@@ -60,6 +60,21 @@ test('a log that ends or breaks is followed anew when it is asked for', async ()
 	logs.follow(pod(), () => {});
 	assert.is(open.length, 2);
 });
+test('what is forgotten is one pod, in silence; followed anew, the end of the old stream takes nothing away', async () => {
+	const { logs, open, clock, lines } = setUp();
+	for (const uid of ['u1', 'u2']) logs.follow(pod(uid), () => {});
+	for (const { print } of open) print('Listening for Jobs');
+	logs.forget('u1');
+	assert.equal([logs.idleSinceMs(pod('u1')), logs.idleSinceMs(pod('u2'))], [undefined, noon]);
+	logs.follow(pod('u1'), () => {});
+	open[2]?.print('Listening for Jobs');
+	await clock.settle();
+	assert.is(logs.idleSinceMs(pod('u1')), noon);
+	logs.stop();
+	assert.is(logs.idleSinceMs(pod('u1')), undefined);
+	await clock.settle();
+	assert.equal(lines, []);
+});
 test('there are never more than so many, and what is forgotten makes room', async () => {
 	const { logs, open, clock } = setUp();
 	for (let index = 0; index < mostFollowed + 3; index++) logs.follow(pod(`u${index}`), () => {});

@@ -2,9 +2,12 @@
 import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import type { RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { hear } from '../../../admission/jobs/hear.ts';
 import type { Word } from '../../../admission/jobs/rules/claims.ts';
+import { idleOf } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
+import { pod } from '../runner/pods.ts';
 import { World } from '../support/world.ts';
 
 const test = suite('hear');
@@ -85,6 +88,68 @@ test('a runner that has ended, or another pod of its name, is told nothing', asy
 	await world.clock.pass(1_000);
 	assert.is(await heard, 'gone');
 	assert.equal(world.annotations('r1'), {});
+});
+
+test('GitHub’s 204 is refuted by a start alone, and what its lists have shown before by any word', async () => {
+	const { world, say } = setUp();
+	const runner = () => world.pods.read(world.pod('r1') as Pod)!;
+	const idle = idleOf(runner(), world.clock.now(), world.signer.signs) as Record<string, string>;
+	world.edit('r1', { annotations: { ...world.unregistered('r1', 1, world.clock.now()), ...idle } });
+	assert.ok(runner().idleSinceMs);
+	await say(completed);
+	assert.ok(runner().unregistered);
+	assert.is(runner().idleSinceMs, undefined);
+	await world.clock.pass(1_000);
+	assert.equal(world.told('r1'), []);
+});
+
+test('a job that starts on a registered runner refutes nothing', async () => {
+	const { world, say } = setUp();
+	await say(started);
+	await world.clock.pass(1_000);
+	assert.equal(world.told('r1'), []);
+});
+
+/** With these answers of the API server to reading and writing the pod, instead of the world's. */
+async function heardBy(answers: Partial<RunnerPods>, object?: Pod) {
+	const { world, parts } = setUp();
+	const pods = Object.assign(Object.create(world.pods), answers, {
+		read: (read: Pod) => world.pods.read(read),
+	}) as RunnerPods;
+	const heard = hear(object ?? (world.pod('r1') as Pod), started, { ...parts, pods }).catch(String);
+	await world.clock.pass(1_000);
+	return heard;
+}
+
+test('others write at every try: it is given up after ten, and said', async () => {
+	let writes = 0;
+	const conflicts: Partial<RunnerPods> = {
+		get: async () => pod(),
+		patch: async () => {
+			writes += 1;
+			return 'conflict';
+		},
+	};
+	assert.match(await heardBy(conflicts, pod()), 'pod r1 changed at every try to write on it');
+	assert.is(writes, 10);
+});
+
+test('the pod goes meanwhile, or another takes its name: nothing is written on that one', async () => {
+	for (const fresh of [undefined, pod({ metadata: { name: 'r1', uid: 'another' } })]) {
+		const written: string[] = [];
+		const patch: RunnerPods['patch'] = async ({ uid }) => {
+			written.push(uid);
+			return 'conflict';
+		};
+		assert.is(await heardBy({ patch, get: async () => fresh }, pod()), 'gone');
+		assert.equal(written, ['uid-1']);
+	}
+	assert.is(await heardBy({ patch: async () => 'gone' }, pod()), 'gone');
+});
+
+test('what is no runner pod is told nothing', async () => {
+	const object = pod({ spec: { containers: [{ name: 'web', image: 'web:1' }] } });
+	assert.is(await heardBy({}, object), 'gone');
 });
 
 test.run();

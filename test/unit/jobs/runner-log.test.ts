@@ -34,6 +34,13 @@ test('a line of the worker means that it works, and the job before it is named',
 	assert.is(says(`${start}${last}`).says, 'works');
 });
 
+test('a job without a name is a job all the same', () => {
+	const nameless = `${start}2026-11-26 15:23:00Z: Running job:  \n`;
+	assert.equal(says(nameless), { says: 'works', at: '2026-11-26 15:23:00Z', job: undefined });
+	const worker = `${nameless}[WORKER 2026-11-26 15:23:02Z INFO Worker] y\n`;
+	assert.equal(says(worker), { says: 'works', at: undefined, job: undefined });
+});
+
 test('what is no line of the runner tells nothing', () => {
 	for (const text of ['', 'hello\n', ' 2026-11-26 15:22:23Z: Listening for Jobs\n', 'Listening for Jobs\n'])
 		assert.is(says(text).says, 'unknown', JSON.stringify(text));
