@@ -48,15 +48,12 @@ type Run = { uid: string; restarts: number };
 
 /** The claims on a pod, as this server wrote them during this run of its container; empty where there are none. */
 export function readClaims(text: string | undefined, run: Run, holds: Holds): readonly Claim[] {
-	const split = (text ?? '').indexOf(' ');
-	if (text === undefined || split === -1) return [];
-	const said = text.slice(split + 1);
-	if (!holds(jobsClaimed(run.uid, run.restarts, said), text.slice(0, split))) return [];
+	const [, signature = '', said = ''] = /^(\S+) (.*)$/s.exec(text ?? '') ?? [];
+	if (!holds(jobsClaimed(run.uid, run.restarts, said), signature)) return [];
 	try {
-		const read: unknown = JSON.parse(said);
-		return Array.isArray(read) ? (read as Claim[]).filter(isClaim).slice(0, mostClaims) : [];
+		return (JSON.parse(said) as Claim[]).filter(isClaim).slice(0, mostClaims);
 	} catch {
-		return []; // of a later version
+		return []; // no list of claims: of a later version
 	}
 }
 
@@ -71,6 +68,7 @@ const isClaim = ({ by, key, state, sinceMs, job }: Claim): boolean =>
 	(by === 'log' || by === 'hook' || by === 'event') &&
 	typeof key === 'string' &&
 	(state === 'working' || state === 'finishing' || state === 'over') &&
+	Number.isFinite(sinceMs) &&
 	Math.abs(sinceMs) <= longestTimeMs &&
 	typeof job?.name === 'string' &&
 	Object.values(job).every((value) => typeof value === 'string' || typeof value === 'number');

@@ -72,13 +72,13 @@ export function claimsAfterLook(
 	if (word.says === 'unknown') {
 		const agreed = (claim: Claim) => {
 			const { by, state, sinceMs } = claim;
-			if (by === 'log') return isDoubtful(claim, sighting, nowMs);
+			if (by === 'log') return isDoubtful(claim, sighting);
 			return state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
 		};
 		return ended(pod.claims, agreed, nowMs);
 	}
 	const heard = afterLog(pod.claims, word, pod.ephemeral, nowMs);
-	return word.says === 'idle' ? ended(heard, (claim) => isDoubtful(claim, sighting, nowMs), nowMs) : heard;
+	return word.says === 'idle' ? ended(heard, (claim) => isDoubtful(claim, sighting), nowMs) : heard;
 }
 
 /**
@@ -95,7 +95,7 @@ export const claimToAskAbout = (
 	claims.find((claim) => {
 		if (!claim.job.repository || !claim.job.runId) return false;
 		if (isSuperseded(claim, claims)) return nowMs - claim.sinceMs >= doubtfulClaim.afterMs;
-		return word.says === 'unknown' && isDoubtful(claim, sighting, nowMs);
+		return word.says === 'unknown' && isDoubtful(claim, sighting);
 	});
 
 /** Whether an event has told of a later job of the runner, which runs one at a time. Events may come in any order, so GitHub is asked. */
@@ -105,10 +105,8 @@ const isSuperseded = ({ by, state, sinceMs }: Claim, claims: readonly Claim[]): 
 	claims.some((other) => other.by === 'event' && other.state === 'working' && other.sinceMs > sinceMs);
 
 /** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
-const isDoubtful = ({ state, sinceMs }: Claim, sighting: Sighting | undefined, nowMs: number): boolean =>
-	state === 'working' &&
-	nowMs - sinceMs >= doubtfulClaim.afterMs &&
-	showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
+const isDoubtful = ({ state, sinceMs }: Claim, sighting: Sighting | undefined): boolean =>
+	state === 'working' && showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
 
 /** How GitHub's list is wrong about a runner that works; undefined: it is not. An ephemeral one may well be absent. */
 export function contradiction(pod: RunnerPod, sighting: Sighting | undefined): Contradiction | undefined {

@@ -93,7 +93,7 @@ export function afterLog(
 /** All of these claims have ended: what they say is refuted, or their container has. */
 export const ended = (claims: readonly Claim[], which: (claim: Claim) => boolean, nowMs: number) =>
 	claims.some((claim) => claim.state !== 'over' && which(claim))
-		? claims.map((claim) => (claim.state !== 'over' && which(claim) ? over(claim, nowMs) : claim))
+		? claims.map((claim) => (which(claim) ? over(claim, nowMs) : claim))
 		: claims;
 
 const over = (claim: Claim, nowMs: number): Claim =>

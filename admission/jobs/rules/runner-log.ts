@@ -6,7 +6,7 @@ export type LogWord =
 	| { says: 'idle'; at: string | undefined }
 	| { says: 'works'; at: string | undefined; job: string | undefined }
 	/** `why`, for people: it holds none of these lines, or, `unreadable`, it cannot be read. */
-	| { says: 'unknown'; why: string; unreadable?: true };
+	| { says: 'unknown'; why: string; unreadable?: true; at?: undefined };
 
 /** `2026-11-26 15:22:23Z: Listening for Jobs`, as the runner prints it: with its time before it, and nothing after it. */
 const listening = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ): Listening for Jobs$/;
@@ -46,7 +46,6 @@ function jobBefore(lines: readonly string[], index: number): string | undefined 
 
 /** The time that stands before the line of the log, by the runner's clock, ms since the epoch; undefined: there is none. */
 export function loggedMs(word: LogWord): number | undefined {
-	if (word.says === 'unknown' || word.at === undefined) return undefined;
-	const ms = Date.parse(word.at.replace(' ', 'T'));
+	const ms = Date.parse((word.at ?? '').replace(' ', 'T'));
 	return Number.isNaN(ms) ? undefined : ms;
 }

@@ -1,12 +1,22 @@
 import * as assert from 'uvu/assert';
+import { arc, busy } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
-import { absentOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
+import type { Claim } from '../../../admission/runner/claims.ts';
+import {
+	absentOf,
+	claimsOf,
+	idleOf,
+	registeredAs,
+	unregisteredOf,
+} from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
-import { jitContainer, noon, pod, runnerPod, signer } from '../runner/pods.ts';
+import { jitContainer, noon, pod, runnerPod, running, signer } from '../runner/pods.ts';
 
 const test = suite('busy marks');
 const now = noon + 60_000;
-const refusedAt = (ms: number) => `${new Date(ms).toISOString()} Runner is still running a job`;
+const at = (ms: number) => new Date(ms).toISOString();
+const refusedAt = (ms: number) => `${at(ms)} Runner is still running a job`;
 const sighting = (busy: boolean, atMs = now): Sighting => ({
 	runner: { id: 42, busy, status: 'online' },
 	complete: true,
@@ -351,6 +361,57 @@ test('a 422 without a claim: only what is there is taken away', () => {
 	const annotations = { ...marked.annotations, 'actions-runner/unregistration-refusal': refusal };
 	const change = plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true));
 	assert.equal(change?.annotations, { 'actions-runner/unregistration-refusal': null });
+});
+
+/** A static runner with these claims, and what else is on its pod. */
+const claimed = (claims: Claim[], seen?: Sighting, change: Parameters<typeof pod>[0] = {}) => {
+	const told = claimsOf({ ...runnerPod(change), claims }, signer.signs) as Record<string, string>;
+	const annotations = { ...listed, ...change.metadata?.annotations, ...told };
+	return plan({ env: fixed, ...change, metadata: { ...change.metadata, annotations } }, seen);
+};
+const claim = (state: Claim['state'], sinceMs = noon, name = 'build'): Claim => ({
+	...{ by: 'hook', key: name, state, sinceMs },
+	job: { name, repository: 'octo-org/app', runId: 42 },
+});
+
+test('a job that a hook or an event has told of is busy whatever the list shows, and names the job', () => {
+	for (const state of ['working', 'finishing'] as const) {
+		const change = claimed([claim(state)], sighting(false));
+		assert.is(change?.labels['actions-runner/busy'], 'true');
+		assert.is(change?.annotations['actions-runner/job'], 'build (octo-org/app, run 42)');
+	}
+});
+test('a list that was begun before the job’s end was told shows nothing of what came after', () => {
+	const over = [claim('over', now - 5_000, 'a'), claim('over', noon, 'b')];
+	assert.is(claimed(over, sighting(true, now - 6_000))?.busy, undefined);
+	assert.is(claimed(over, sighting(true, now - 5_000))?.busy, true);
+});
+test('a list that shows a job takes back that lists have shown the runner idle; none other does', () => {
+	const idle = idleOf(runnerPod(), noon, signer.signs) as Record<string, string>;
+	const metadata = { annotations: { ...listed, ...idle } };
+	assert.is(plan({ metadata }, sighting(true))?.annotations['actions-runner/idle-since'], null);
+	assert.is(plan({ metadata }, sighting(false)), undefined);
+});
+test('the label of a hook is there already: its condition and its Event are not, and are told once', () => {
+	const metadata = {
+		...marked,
+		annotations: { ...marked.annotations, 'actions-runner/job': 'build (octo-org/app, run 42)' },
+	};
+	const shown = (...conditions: [string, string][]) => ({
+		...running(),
+		conditions: conditions.map(([type, status]) => ({ type, status })),
+	});
+	const told = (status: Pod['status'], annotations = {}) =>
+		claimed([claim('working')], sighting(true), {
+			status,
+			metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } },
+		});
+	assert.equal(told(running()), { labels: {}, annotations: {}, busy: true });
+	assert.is(told(shown(['Ready', 'True'], [busy.condition, 'False']))?.busy, true);
+	assert.is(told(shown(['Ready', 'False'], [busy.condition, 'True'])), undefined);
+	assert.is(told(running(), { [arc.requestedAt]: at(noon) }), undefined, 'ARC asks GitHub at each change');
+	const unclaimed = { metadata, status: running(), env: fixed };
+	assert.is(plan(unclaimed, sighting(true)), undefined, 'a list that shows it has written both');
 });
 
 test.run();

@@ -49,7 +49,7 @@ const unread = { says: 'unknown', why: '' } as const;
 test('a job that has completed: its log is read at once, then after 1, 2, 4 s, at most every 30 s', () => {
 	const pod = runner([claim('hook', 'finishing')]);
 	assert.is(nextLookMs(pod, undefined, undefined, noon), 0);
-	assert.is(nextLookMs(pod, undefined, noon - 9_000, noon), 0, 'that was before it completed');
+	assert.is(nextLookMs(pod, undefined, noon - 500, noon), 0, 'that was before it completed');
 	assert.is(nextLookMs(pod, undefined, noon, noon), 1_000);
 	assert.is(nextLookMs(pod, undefined, noon + 1_000, noon + 1_000), 1_000);
 	assert.is(nextLookMs(pod, undefined, noon + 4_000, noon + 5_000), 3_000);
@@ -76,6 +76,11 @@ test("an ephemeral runner's claims end with its container: nobody looks", () => 
 	for (const state of ['working', 'finishing'] as const)
 		assert.is(nextLookMs(runner([claim('hook', state)], { ephemeral: true }), undefined, 0, noon), undefined);
 	assert.is(nextLookMs(runner([claim('hook', 'over')]), undefined, undefined, noon), undefined);
+	for (const change of [{ terminating: true }, { process: { state: 'exited' } as const }])
+		assert.is(
+			nextLookMs(runner([claim('hook', 'finishing')], change), undefined, undefined, noon),
+			undefined,
+		);
 	assert.is(nextLookMs(runner([]), undefined, undefined, noon), undefined);
 });
 test('the log says idle: what is finishing has ended, and what works has not', () => {
@@ -96,6 +101,16 @@ test('a worker that was killed sends no end: after ten minutes log and list toge
 		'too early',
 	);
 	assert.is(claimsAfterLook(pod, idle, list(noon + minute, false), late), pod.claims, 'an old list');
+});
+test('the log says that it works: nothing that works has ended, whatever the list shows', () => {
+	const pod = runner([claim('hook', 'working'), claim('event', 'working')]);
+	const late = noon + 11 * minute;
+	const works = { says: 'works', at: undefined, job: 'build' } as const;
+	assert.equal(states(claimsAfterLook(pod, works, list(late, false), late)), [
+		'log working',
+		'hook working',
+		'event working',
+	]);
 });
 test("where the log says nothing, GitHub's completed ends with its list, a hook's a minute later", () => {
 	const event = runner([claim('event', 'finishing')]);
@@ -130,7 +145,12 @@ test('GitHub is asked about the run of a claim only where its list contradicts i
 	assert.is(asked([known], idle, false), undefined);
 	assert.is(asked([known], unread, true), undefined);
 	assert.is(asked([known], unread, false, noon + minute), undefined);
-	assert.is(asked([claim('hook', 'working')], unread, false), undefined);
+	for (const job of [
+		{ name: 'build' },
+		{ name: 'build', repository: 'octo-org/app' },
+		{ name: 'build', runId: 42 },
+	])
+		assert.is(asked([{ ...known, job }], unread, false), undefined, 'its run is not known');
 	assert.is(asked([{ ...known, state: 'over' }], unread, false), undefined);
 });
 

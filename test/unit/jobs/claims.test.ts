@@ -3,6 +3,7 @@ import {
 	afterLog,
 	afterWord,
 	ended,
+	jobNow,
 	openClaim,
 	type Word,
 	worksBy,
@@ -72,6 +73,16 @@ test("the log's claim ends by the log, and the log's idle ends what is finishing
 	const finishing = after(hook('a'), hook('a', 'completed'));
 	assert.equal(states(afterLog(finishing, idle, false, 9)), ['hook a over']);
 	assert.is(afterLog(finishing, idle, true, 9), finishing);
+	const both = after(event('7'), hook('a'), hook('a', 'completed'));
+	assert.equal(states(afterLog(both, idle, false, 9)), ['hook a over', 'event 7 working']);
+});
+
+test("the log's next job takes the place of its last one, and of nobody else's; one that was held to be over is open again", () => {
+	const works = (job: string) => ({ says: 'works', at: 't', job }) as const;
+	const first = afterLog(after(event('7')), works('build'), false, 1);
+	assert.equal(states(afterLog(first, works('test'), false, 2)), ['log t test working', 'event 7 working']);
+	const over = ended(first, ({ by }) => by === 'log', 2);
+	assert.equal(states(afterLog(over, works('build'), false, 3)), ['log t build working', 'event 7 working']);
 });
 
 test("a line that a job has printed ends nobody else's claim", () => {
@@ -92,7 +103,73 @@ test('there are never many claims, and open ones stay', () => {
 
 test('the claim that tells most is shown', () => {
 	assert.is(openClaim(after(hook('a'), event('7')))?.by, 'hook');
-	assert.is(jobText(after(hook('a'))[0]!.job), 'build (octo-org/app, run 42)');
+	assert.is(
+		openClaim(after(event('7'), hook('a'), hook('a', 'completed')))?.by,
+		'event',
+		'the one that works',
+	);
+	assert.is(openClaim(after(event('7'), hook('a', 'completed'), event('7', 'completed')))?.by, 'hook');
+	assert.is(openClaim(after(event('7'), event('8')))?.key, '8', 'the newest');
+	assert.is(openClaim(after(event('7'), event('8')).toReversed())?.key, '8');
+	assert.is(openClaim(ended(after(event('7')), () => true, 9)), undefined);
+});
+
+test('a job for people: its name, and where it belongs as far as that is known', () => {
+	const texts: [Claim['job'], string][] = [
+		[{ name: 'build', repository: 'octo-org/app', runId: 42 }, 'build (octo-org/app, run 42)'],
+		[{ name: 'build', repository: 'octo-org/app' }, 'build (octo-org/app)'],
+		[{ name: 'build', runId: 42 }, 'build (run 42)'],
+		[{ name: 'build' }, 'build'],
+	];
+	for (const [job, text] of texts) assert.is(jobText(job), text);
+});
+
+test('the job of now: a claim names it, else the busy mark; since the mark, else since the claim', () => {
+	const claims = after(hook('a'));
+	const busyHint = { sinceMs: 5, job: 'by the list' };
+	const job = claims[0]!.job;
+	const name = 'build (octo-org/app, run 42)';
+	assert.equal(jobNow({ claims, busyHint }), { name, sinceMs: 5, job });
+	assert.equal(jobNow({ claims, busyHint: undefined }), { name, sinceMs: 0, job });
+	assert.equal(jobNow({ claims: [], busyHint }), { name: 'by the list', sinceMs: 5 });
+	assert.is(jobNow({ claims: [], busyHint: undefined }), undefined);
+});
+
+test('a hook and an event whose keys are the same by chance are two claims all the same', () => {
+	assert.equal(states(after(hook('7'), event('7', 'completed'))).toSorted(), [
+		'event 7 finishing',
+		'hook 7 working',
+	]);
+});
+
+test("the end of another job ends no job that works: a hook's completed that came without its start", () => {
+	assert.equal(states(after(hook('a'), hook('b', 'completed'))).toSorted(), [
+		'hook a working',
+		'hook b finishing',
+	]);
+});
+
+test('a later word that knows less takes nothing away', () => {
+	const [claim] = after(hook('a'), { ...hook('a', 'completed'), job: { name: 'build', runId: undefined } });
+	assert.equal(claim?.job, { name: 'build', repository: 'octo-org/app', runId: 42 });
+});
+
+test('a claim ends once: what has ended keeps its time, and nothing new is written of it', () => {
+	const over = ended(after(hook('a')), () => true, 7);
+	assert.is(
+		ended(over, () => true, 9),
+		over,
+	);
+	const open = after(hook('a'));
+	assert.is(
+		ended(open, () => false, 9),
+		open,
+	);
+	const later = ended(afterWord(over, hook('b'), 8), () => true, 9);
+	assert.equal(
+		later.map(({ key, sinceMs }) => `${key} ${sinceMs}`),
+		['b 9', 'a 7'],
+	);
 });
 
 test('only what this server signed for this run of the container is read', () => {
@@ -102,8 +179,37 @@ test('only what this server signed for this run of the container is read', () =>
 	assert.equal(readClaims(text, { uid: 'u', restarts: 1 }, signer.vouches), []);
 	assert.equal(readClaims(text, { uid: 'v', restarts: 0 }, signer.vouches), []);
 	assert.equal(readClaims(text.replace('build', 'other'), run, signer.vouches), []);
-	assert.equal(readClaims('x', run, signer.vouches), []);
+	for (const none of ['x', '', ' ', undefined]) {
+		assert.equal(readClaims(none, run, signer.vouches), []);
+		assert.equal(
+			readClaims(none, run, () => true),
+			[],
+		);
+	}
 	assert.is(writeClaims([], run, signer.signs), null);
+});
+
+test('who has no key to check signatures reads what has the form of a claim, and nothing else', () => {
+	const good = { by: 'hook', key: 'a', state: 'working', sinceMs: 5, job: { name: 'build', runId: 42 } };
+	const read = (claims: unknown) =>
+		readClaims(`x ${JSON.stringify(claims)}`, { uid: 'u', restarts: 0 }, () => true).length;
+	for (const by of ['log', 'hook', 'event']) assert.is(read([{ ...good, by }]), 1, by);
+	for (const state of ['working', 'finishing', 'over']) assert.is(read([{ ...good, state }]), 1, state);
+	for (const wrong of [
+		{ by: 'list' },
+		{ key: 7 },
+		{ state: 'idle' },
+		{ sinceMs: null },
+		{ sinceMs: '5' },
+		{ sinceMs: 9e15 },
+		{ job: undefined },
+		{ job: { name: 7 } },
+		{ job: { name: 'build', url: {} } },
+	])
+		assert.is(read([{ ...good, ...wrong }, good]), 1, JSON.stringify(wrong));
+	assert.is(read(Array.from({ length: 9 }, () => good)), mostClaims);
+	assert.is(read({ length: 1, 0: good }), 0);
+	assert.is(read([null]), 0);
 });
 
 test('a name of any length fits', () => {

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
+import { loggedMs, readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('runner-log');
@@ -46,6 +46,13 @@ test('what is no line of the runner tells nothing', () => {
 		assert.is(says(text).says, 'unknown', JSON.stringify(text));
 	assert.is(says(`${works}echo 2026-11-26 15:24:00Z: Listening for Jobs\n`).says, 'works');
 	assert.is(says(works.replaceAll('\n', '\r\n')).says, 'works');
+});
+
+test('the time of a line, by the runner’s clock', () => {
+	const at = (text: string | undefined) => loggedMs({ says: 'works', at: text, job: undefined });
+	assert.is(at('2026-11-26 15:23:00Z'), Date.parse('2026-11-26T15:23:00Z'));
+	assert.equal([at('2026-13-45 15:23:00Z'), at(undefined)], [undefined, undefined]);
+	assert.is(loggedMs({ says: 'unknown', why: '' }), undefined);
 });
 
 test('a log that was not read to its end tells nothing', () => {

@@ -160,4 +160,19 @@ test('live is what runs or will run, and has not been unregistered', () => {
 	assert.not(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } }));
 });
 
+test('a job that only a hook has told of: its runner was known, and did not end for want of one', () => {
+	const status = exited(1, '2026-11-23T12:00:59Z');
+	const claims = [{ by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } }] as const;
+	assert.is(phaseOf(pod({ status }), { ...runnerPod({ status }), claims }, now, now).phase, 'completed');
+	const terminated = {
+		exitCode: 0,
+		startedAt: '2026-11-23T12:00:58Z',
+		finishedAt: '2026-11-23T12:00:59Z',
+	};
+	const soon = { phase: 'Succeeded', containerStatuses: [{ name: 'runner', state: { terminated } }] };
+	const brief = (told: typeof claims | []) =>
+		phaseOf(pod({ status: soon }), { ...runnerPod({ status: soon }), claims: told }, now, now).brief;
+	assert.equal([brief(claims), brief([])], [false, true]);
+});
+
 test.run();
