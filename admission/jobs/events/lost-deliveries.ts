@@ -65,7 +65,8 @@ export class LostDeliveries {
 		while (!signal.aborted) {
 			// Not all replicas at the same moment.
 			await clock.sleep(lostEveryMs * (0.9 + 0.2 * clock.random()), signal);
-			for (const [key, known] of this.#hooks) {
+			// Each once: a webhook that is heard of meanwhile goes to the end, and would come again and again.
+			for (const [key, known] of [...this.#hooks]) {
 				if (signal.aborted) return;
 				const nowMs = clock.now();
 				if (nowMs - known.heardMs > hookForgottenMs) this.#hooks.delete(key);

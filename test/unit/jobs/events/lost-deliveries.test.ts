@@ -134,6 +134,18 @@ test('one call a minute while nothing is lost', async () => {
 	await end();
 });
 
+test('one call a minute too while deliveries come all the time', async () => {
+	const { lost, clock, state, count, end } = setUp();
+	lost.heard(hook);
+	// Another delivery comes during each of GitHub's answers.
+	Object.defineProperty(state, 'answer', {
+		get: () => (count('list-deliveries') < 500 ? lost.heard(hook) : undefined),
+	});
+	await clock.pass(10 * 60_000);
+	assert.ok(count('list-deliveries') <= 11, String(count('list-deliveries')));
+	await end();
+});
+
 test('by guid, the newest: what was sent again and failed again is one delivery', async () => {
 	const { lost, fail, looks, calls, end, clock } = setUp();
 	lost.heard(hook);
