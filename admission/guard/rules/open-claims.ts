@@ -42,7 +42,8 @@ export function nextLookMs(
 		const { by, state, sinceMs } = claim;
 		if (state === 'finishing') {
 			const { first, most } = finishingRetryMs;
-			if (lookedMs === undefined || lookedMs < sinceMs) return [0];
+			// Written by a replica whose clock is ahead: that is no reason to read without a pause until it is then.
+			if (lookedMs === undefined || (lookedMs < sinceMs && sinceMs <= nowMs)) return [0];
 			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
