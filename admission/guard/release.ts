@@ -138,7 +138,13 @@ export async function release(
 	for (let attempt = 0; attempt < 6; attempt++) {
 		const decision = decide(current, ports.now(), ports.self);
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
-		if (decision.kind === 'deny') return denyAndRecord(current, decision, request, ports);
+		if (decision.kind === 'deny') {
+			// A hook or an event had told of it before GitHub's 204 was written down.
+			const claim = current.unregistered && openClaim(current.claims);
+			return claim?.state === 'working'
+				? refute(current, current, claim.job.name, asked)
+				: denyAndRecord(current, decision, request, ports);
+		}
 		const outcome =
 			decision.kind === 'settle'
 				? await settle(current, decision.leftMs, asked)
@@ -245,14 +251,23 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
 	const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
 	const claim = openClaim(known.claims);
-	if (claim?.state === 'working' || assigned) {
-		const told = { ...claimsOf(known, ports.sign), ...withoutProof };
-		const denied = await denyAndRecord(fresh, deny('busy'), request, ports, told);
-		if (!request?.dryRun) ports.refuted(fresh, claim?.job.name ?? assigned?.job ?? 'a job');
-		return { ...denied, pod: { ...denied.pod, claims: known.claims } };
-	}
+	if (claim?.state === 'working' || assigned)
+		return refute(fresh, known, claim?.job.name ?? assigned?.job, { request, ports, limits });
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
 	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
+}
+
+/** GitHub was wrong: its proof is taken from the pod. @param known with all that its witnesses say */
+async function refute(
+	pod: RunnerPod,
+	known: RunnerPod,
+	job: string | undefined,
+	{ request, ports }: Asked,
+): Promise<Released> {
+	const told = { ...claimsOf(known, ports.sign), ...withoutProof };
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, told);
+	if (!request?.dryRun) ports.refuted(pod, job ?? 'a job');
+	return { ...denied, pod: { ...denied.pod, claims: known.claims } };
 }
 
 /** Waits for the end of the quiet time; the denial where the caller can't wait so long. */

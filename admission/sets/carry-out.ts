@@ -109,7 +109,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			const answerByMs = clock.now() + budgetMs;
 			const limits = { answerByMs, paceWaitMs, priority: 'request', waitsQuiet: false } as const;
 			const { verdict, pod } = await release(runner, undefined, ports, limits);
-			if (verdict.kind === 'deny' && pod.unregistered) {
+			if (verdict.reason === 'unregistering' && pod.unregistered) {
 				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());
 				this.#owners.refused(owner, clock.now() + leftMs);
 				this.#lookAgain(set, leftMs);

@@ -145,7 +145,7 @@ export class Owners {
 		for (const key of this.#pods.get(`${namespace}/${name}`) ?? []) {
 			if (seen.has(key)) continue;
 			const pod = cache.pods.get(namespace, key.slice(key.indexOf('/') + 1));
-			const left = pod && this.#unowned(pod);
+			const left = pod && this.#unowned(pod, nowMs);
 			if (left) found.push(left);
 		}
 		for (const [expected, { templateHash, untilMs }] of this.#expected.get(uid) ?? []) {
@@ -199,7 +199,7 @@ export class Owners {
 			templateHash: metadata.labels?.[setKeys.templateHash] ?? '',
 			// A runner that still runs without its owner counts as busy until its pod is gone (invariant 7): the guard may have
 			// kept the pod, because the runner had started or got a job in the meantime.
-			phase: !gone ? phase : runner && isLive(runner) ? 'busy' : 'leaving',
+			phase: !gone ? phase : runner && isLive(runner, nowMs) ? 'busy' : 'leaving',
 			onCordonedNode: this.#cordoned(pod),
 			departing: gone || runner?.record !== undefined,
 			unfit: pod && lacksInjection(pod),
@@ -219,9 +219,9 @@ export class Owners {
 	}
 
 	/** A running pod without an owner still counts; only a recorded deletion removes it. undefined: it does not run. */
-	#unowned(pod: Pod): OwnedRunner | undefined {
+	#unowned(pod: Pod, nowMs: number): OwnedRunner | undefined {
 		const runner = this.#runner(pod);
-		if (!runner || !isLive(runner)) return undefined;
+		if (!runner || !isLive(runner, nowMs)) return undefined;
 		return {
 			name: pod.metadata.name,
 			uid: pod.metadata.uid ?? '',

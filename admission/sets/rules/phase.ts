@@ -1,15 +1,22 @@
 import { busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import { quietLeftMs } from '../../guard/rules/decide.ts';
-import { jobNow } from '../../jobs/rules/claims.ts';
+import { jobNow, worksBy } from '../../jobs/rules/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';
 import type { Owner } from './plan.ts';
 import { briefEnd } from './policy.ts';
 
-/** Whether the runner can still run a job: its pod is not terminating, its container has not exited, GitHub still has it. */
-export const isLive = (runner: RunnerPod) =>
-	!runner.terminating && runner.process.state !== 'exited' && !runner.unregistered;
+/** Whether the runner can still run a job: its pod is not terminating, its container has not exited, it is not removed. */
+export const isLive = (runner: RunnerPod, nowMs: number) =>
+	!runner.terminating && runner.process.state !== 'exited' && !isRemoved(runner, nowMs);
+
+/**
+ * Whether GitHub has removed the runner and no witness objects. Until they have been heard once more it counts as it did, and
+ * also where one says that it works: GitHub is wrong then, and another in its place would be one too many (invariant 7).
+ */
+const isRemoved = ({ unregistered, claims }: RunnerPod, nowMs: number): boolean =>
+	unregistered !== undefined && quietLeftMs(Date.parse(unregistered.at), nowMs) === 0 && !worksBy(claims);
 
 /**
  * The phase of a runner, from its pod.
@@ -35,10 +42,7 @@ export function phaseOf(
 		const sinceMs = endedAtMs(terminated?.finishedAt, exitSeenMs);
 		return { phase: 'completed', sinceMs, brief: endedBriefly(pod, runner) };
 	}
-	// Until its witnesses have been heard once more it counts as it did: GitHub may be wrong, and it would be one too many.
-	const settling = runner.unregistered && quietLeftMs(Date.parse(runner.unregistered.at), nowMs) > 0;
-	if (runner.terminating || (runner.unregistered && !settling))
-		return { phase: 'stopping', sinceMs: undefined };
+	if (runner.terminating || isRemoved(runner, nowMs)) return { phase: 'stopping', sinceMs: undefined };
 	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
 	if (process.state === 'never-started')
 		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };

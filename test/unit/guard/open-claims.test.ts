@@ -51,7 +51,11 @@ test('a job that has completed: its log is read at once, then after 1, 2, 4 s, a
 	assert.is(nextLookMs(pod, undefined, undefined, noon), 0);
 	assert.is(nextLookMs(pod, undefined, noon - 500, noon), 0, 'that was before it completed');
 	assert.is(nextLookMs(pod, undefined, noon, noon), 1_000);
-	assert.is(nextLookMs(pod, undefined, noon - 1, noon - 1), 1_000, 'another replica whose clock is ahead wrote it');
+	assert.is(
+		nextLookMs(pod, undefined, noon - 1, noon - 1),
+		1_000,
+		'another replica whose clock is ahead wrote it',
+	);
 	assert.is(nextLookMs(pod, undefined, noon + 1_000, noon + 1_000), 1_000);
 	assert.is(nextLookMs(pod, undefined, noon + 4_000, noon + 5_000), 3_000);
 	assert.is(nextLookMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);

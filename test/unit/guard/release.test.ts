@@ -9,7 +9,13 @@ import {
 	release as releaseNow,
 } from '../../../admission/guard/release.ts';
 import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
-import { absentOf, type DeletionRequest, idleOf, registeredAs } from '../../../admission/runner/record.ts';
+import {
+	absentOf,
+	claimsOf,
+	type DeletionRequest,
+	idleOf,
+	registeredAs,
+} from '../../../admission/runner/record.ts';
 import { type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer } from '../runner/pods.ts';
@@ -695,6 +701,26 @@ test('... also where a hook is heard in the quiet time, whatever the log says', 
 		return typeof fresh === 'string' ? fresh : { ...fresh, claims: [heard], unregistered: undefined };
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+});
+test('... also where a hook was heard while GitHub was asked: the proof is taken away, and told once', async () => {
+	const { ports, calls, pod: current } = world();
+	const claims = [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }] as const;
+	const account = (await ports.account(current())) as RunnerAccount;
+	ports.account = async () => ({
+		...account,
+		unregister: async (asked, options) => {
+			await ports.write(asked, { annotations: claimsOf({ ...asked, claims }, ports.sign) });
+			return account.unregister(asked, options);
+		},
+	});
+	for (const request of [alice, { ...alice, dryRun: true }, alice])
+		assert.is((await release(current(), request, ports)).verdict.reason, 'busy');
+	assert.is(current().unregistered, undefined);
+	assert.equal(calls.slice(-3), [
+		`write ${proven}`,
+		'write job-claims+unregistered-at+unregistration-proof',
+		'refuted by build',
+	]);
 });
 test('... also where a scale set’s listener names the job in the quiet time, and its log cannot be read', async () => {
 	const { ports, calls, pod: current } = world(undefined, { log: [idle, unread] });

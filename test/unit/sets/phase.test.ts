@@ -153,11 +153,16 @@ test('a brief end: within seconds of the container’s start, without a job that
 	assert.is(brief({ status: quick, metadata: unregistered }), true, 'anybody can write that');
 });
 test('live is what runs or will run, and has not been unregistered', () => {
-	assert.ok(isLive(runnerPod()));
-	assert.ok(isLive(runnerPod({ status: { phase: 'Pending' } })));
-	assert.not(isLive(runnerPod({ metadata: { deletionTimestamp: '2026-11-23T12:00:30Z' } })));
-	assert.not(isLive(runnerPod({ status: exited(0) })));
-	assert.not(isLive({ ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } }));
+	assert.ok(isLive(runnerPod(), now));
+	assert.ok(isLive(runnerPod({ status: { phase: 'Pending' } }), now));
+	assert.not(isLive(runnerPod({ metadata: { deletionTimestamp: '2026-11-23T12:00:30Z' } }), now));
+	assert.not(isLive(runnerPod({ status: exited(0) }), now));
+	const removed = { ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } };
+	assert.not(isLive(removed, now));
+	assert.ok(isLive(removed, noon + 31_000), 'its witnesses have not been heard yet');
+	const claim = { by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } } as const;
+	assert.ok(isLive({ ...removed, claims: [claim] }, now), 'GitHub is wrong');
+	assert.is(phaseOf(pod(), { ...removed, claims: [claim] }, now, now).phase, 'busy');
 });
 
 test('a job that only a hook has told of: its runner was known, and did not end for want of one', () => {

@@ -1,6 +1,8 @@
 /** Both kinds of sets, in simulated time: how many runners there are, which ones go, and what is never done. */
 import * as assert from 'uvu/assert';
+import type { Pod } from '../../../admission/api/kinds.ts';
 import { setKeys } from '../../../admission/api/sets.ts';
+import { hear } from '../../../admission/jobs/hear.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
 import { kinds, SetsWorld } from '../support/sets-world.ts';
@@ -118,6 +120,31 @@ for (const kind of kinds) {
 		assert.equal(world.live().sort(), busy.sort());
 		assert.is(world.github.count('remove'), 2);
 		assert.is(world.set()?.spec?.effectiveTime, stamp, 'the time of the decision stays as it was stamped');
+		await world.end();
+	});
+	test(`${kind}: a job is told while GitHub is asked, which says 204 all the same: none too many, and no circles (invariant 7)`, async () => {
+		const world = await running(2);
+		const [first = ''] = world.live();
+		world.github.answersAfterMs = 500;
+		world.scale(1);
+		await world.clock.until('GitHub is asked', () => world.github.count('remove') > 0, 5_000);
+		const chosen = world
+			.live()
+			.find((name) => world.annotations(name)['actions-runner/unregistration-claim']);
+		assert.ok(chosen !== undefined && first);
+		const word = { by: 'hook', says: 'started', key: 'github_1', job: { name: 'build' } } as const;
+		const heard = hear(world.pod(chosen) as Pod, word, { ...world.parts, sign: world.signer.signs });
+		await world.clock.pass(50);
+		assert.is(await heard, 'written');
+		await world.clock.pass(10_000);
+		world.scale(2);
+		await world.clock.pass(5_000);
+		const looks = world.looks;
+		await world.clock.pass(minute);
+		assert.ok(world.looks - looks < 200, `looked at ${world.looks - looks} times in a minute`);
+		assert.is(world.mostPods, 2);
+		assert.ok(world.live().includes(chosen));
+		assert.is(world.annotations(chosen)['actions-runner/unregistration-proof'], undefined);
 		await world.end();
 	});
 	test(`${kind}: from 5 to 3 with all busy: none is touched, and none is replaced before 3 remain (C2)`, async () => {
