@@ -76,7 +76,10 @@ export class Connection {
 
 	/** DELETE runner, within the budget. Without an AbortSignal it waits up to 30 s for the answer. */
 	async remove(scope: Scope, runnerId: number, options: CallOptions = {}): Promise<RemoveOutcome> {
-		const send = (limits: CallLimits) => this.#client.removeRunner(scope, runnerId, limits);
+		const send = async (limits: CallLimits): Promise<Answer<RemoveOutcome>> =>
+			((await options.before?.()) ?? true)
+				? this.#client.removeRunner(scope, runnerId, limits)
+				: { outcome: { kind: 'withheld' }, abandoned: true };
 		const outcome = await this.#pay('remove', scopeKey(scope), { priority: 'request', ...options }, send);
 		if (outcome.kind === 'removed') this.registry.forget(scope, runnerId);
 		return outcome;

@@ -35,6 +35,8 @@ export type RemoveOutcome =
 	| { kind: 'removed' }
 	| { kind: 'not-found' }
 	| { kind: 'busy'; message: string }
+	/** Nothing was sent: CallOptions.before has objected. */
+	| { kind: 'withheld' }
 	| Trouble;
 
 export interface RunnerInfo {
@@ -117,6 +119,8 @@ export interface CallOptions {
 	priority?: Priority | undefined;
 	/** How long the pace may delay the call, in ms. Default 0: where the pace is full, the call fails with 'budget-spent'. */
 	maxWaitMs?: number | undefined;
+	/** Asked when the turn of a DELETE has come, which may take long; false: it is not sent. */
+	before?: (() => Promise<boolean>) | undefined;
 }
 
 /** Reads one page of a list, within the budget and with a time limit. */

@@ -33,7 +33,7 @@ export async function unregister(
 	const { timeoutMs = sharedCallTimeoutMs, paceWaitMs = timeoutMs - callItselfMs } = limits;
 	const maxWaitMs = Math.max(0, paceWaitMs);
 	return account.unregistrations.run(runner, limits, () =>
-		exchange(account, runner, { priority, maxWaitMs }),
+		exchange(account, runner, { priority, maxWaitMs, before: runner.stillIdle }),
 	);
 }
 

@@ -16,6 +16,8 @@ export interface RunnerToUnregister {
 	trusts?: ((runnerId: number) => Promise<boolean | Trouble>) | undefined;
 	/** Called with an id that was looked up, before GitHub is asked to remove it. If it rejects, the exchange fails. */
 	found?: ((runnerId: number) => Promise<void>) | undefined;
+	/** Whether it still seems to be idle, asked right before each DELETE; false: GitHub is not asked to remove it. */
+	stillIdle?: (() => Promise<boolean>) | undefined;
 }
 
 export type UnregisterOutcome =
@@ -28,6 +30,8 @@ export type UnregisterOutcome =
 	 * gone. `begunMs`: by a list that was begun then or later, ms since the epoch.
 	 */
 	| { kind: 'absent'; begunMs: number }
+	/** It was not asked for: by then the runner seemed to work. */
+	| { kind: 'withheld' }
 	| Trouble;
 
 export interface UnregisterLimits {

@@ -75,12 +75,16 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 	if (!scope) throw new Error('internal error: GitHub must not be asked about a pod without a scope');
 	return {
 		trouble: () => account.trouble(scope),
-		async unregister(pod, { found, ...limits }) {
+		async unregister(pod, { found, stillIdle, ...limits }) {
 			const { uid, restarts, runnerId: id, runnerName: name, registered } = pod;
 			// GitHub never gives an id twice: one that its list has shown as this runner's is its own.
 			const trusts = async (runnerId: number) =>
 				(registered && runnerId === id) || isRunners(account, scope, name, runnerId, limits, clock);
-			return unregister(account, { scope, name, run: `${uid}/${restarts}`, id, trusts, found }, limits);
+			return unregister(
+				account,
+				{ scope, name, run: `${uid}/${restarts}`, id, trusts, found, stillIdle },
+				limits,
+			);
 		},
 		async lookup({ runnerName }, { timeoutMs, recent }): Promise<LookupOutcome> {
 			const notBeforeMs = clock.now();

@@ -33,7 +33,7 @@ import {
 	quietLeftMs,
 	type Verdict,
 } from './rules/decide.ts';
-import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs } from './rules/policy.ts';
+import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, wordLastsMs } from './rules/policy.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
@@ -55,6 +55,8 @@ export interface RunnerAccount {
 			priority: Priority;
 			/** Called with an id that was looked up, before GitHub is asked to remove it. */
 			found: (runnerId: number) => Promise<void>;
+			/** Asked right before a DELETE is sent; false: it is not. */
+			stillIdle: () => Promise<boolean>;
 		},
 	): Promise<UnregisterOutcome>;
 	/**
@@ -166,6 +168,7 @@ type Outcome = Released | { again: RunnerPod };
 /** Hears the runner's log, then GitHub: its list where that can tell, and its answer to DELETE. */
 async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
 	const word = await ports.readLog(pod);
+	const heardMs = ports.now();
 	const known = { ...pod, claims: afterLog(pod.claims, word, pod.ephemeral, ports.now()) };
 	if (worksBy(known.claims) === 'working') return denyByLog(pod, known, request, ports);
 	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
@@ -205,7 +208,8 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 	const claimed = await ports.write(pod, { annotations }, true);
 	if (claimed === 'conflict') return again(pod, ports);
 	if (claimed === 'gone') return gone(pod);
-	const outcome = await unregister(claimed, word, account, ports, limits, answerByMs(pod, ports, limits));
+	const untilMs = answerByMs(pod, ports, limits);
+	const outcome = await unregister(claimed, { word, heardMs }, account, ports, limits, untilMs);
 	return outcome.pod.unregistered ? { again: outcome.pod } : outcome;
 }
 
@@ -320,7 +324,7 @@ function readLookup(pod: RunnerPod, word: LogWord, found: LookupOutcome, nowMs: 
 /** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
 async function unregister(
 	pod: RunnerPod,
-	word: LogWord,
+	{ word, heardMs }: { word: LogWord; heardMs: number },
 	account: RunnerAccount,
 	ports: Ports,
 	{ priority, paceWaitMs }: ReleaseLimits,
@@ -335,6 +339,7 @@ async function unregister(
 			// to be still registering.
 			found: async (runnerId) =>
 				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
+			stillIdle: () => stillIdle(pod, heardMs, ports),
 		})
 		.then((outcome) => writeOutcome(pod, word, outcome, ports));
 	ports.background(exchange);
@@ -355,6 +360,16 @@ async function unregister(
 	}
 }
 
+/** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */
+async function stillIdle(pod: RunnerPod, heardMs: number, ports: Ports): Promise<boolean> {
+	if (Math.abs(ports.now() - heardMs) < wordLastsMs) return true;
+	// A pod that cannot be read now is one of which nothing is known (invariant 3): it is tried again.
+	const read = ports.reread(pod).catch(() => 'gone' as const);
+	const [fresh, word] = await Promise.all([read, ports.readLog(pod)]);
+	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self).kind !== 'ask') return false;
+	return worksBy(afterLog(fresh.claims, word, fresh.ephemeral, ports.now())) !== 'working';
+}
+
 /** Writes the outcome on the pod and turns it into a verdict. */
 async function writeOutcome(
 	pod: RunnerPod,
@@ -371,6 +386,10 @@ async function writeOutcome(
 			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
 		}
+		case 'withheld':
+			await ports.write(pod, { annotations: unclaimed });
+			// The next try tells why, by its log or by what was written on the pod.
+			return { verdict: deny('unregistering', 'it may have got a job meanwhile'), recorded: true, pod };
 		default:
 			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
 			await ports.write(pod, { annotations: unclaimed });

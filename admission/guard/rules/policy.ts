@@ -29,6 +29,12 @@ export const arcsAnswerMs = 10 * 60_000;
  */
 export const quietMs = 2_000;
 
+/**
+ * What the log has said is believed for so long before a DELETE is sent: by the pace it may have to wait for its turn, and a
+ * runner that has got a job meanwhile must not be unregistered.
+ */
+export const wordLastsMs = 1_000;
+
 /** What hearing the witnesses takes after the quiet time: a caller that has less is told to come again. */
 export const afterQuietMs = 300;
 

@@ -53,6 +53,25 @@ test('idle: one DELETE, 204, and that is the proof', async ({ github, account, r
 	assert.equal({ id, endpoint, status }, { id: 'environment', endpoint: 'remove-runner', status: 204 });
 });
 
+test('whoever has got a job while its turn was waited for is not asked about, and costs none of the budget', async ({
+	github,
+	account,
+}) => {
+	github.add(1);
+	const asked: string[] = [];
+	for (const idle of [false, true]) {
+		const stillIdle = async () => {
+			asked.push(`after ${github.calls.length} calls`);
+			return idle;
+		};
+		const { kind } = await unregister(account, { ...runner(1), stillIdle });
+		assert.is(kind, idle ? 'unregistered' : 'withheld');
+	}
+	assert.equal(asked, ['after 0 calls', 'after 0 calls']);
+	assert.is(github.calls.length, 1);
+	assert.is(account.state().healthy, true);
+});
+
 test('a removed runner is at once gone from the list at hand', async ({ github, account }) => {
 	github.add(2);
 	await account.registry.refresh(scope, { maxAgeMs: 0 });

@@ -366,6 +366,59 @@ test('... and a runner that is listed again starts anew', async () => {
 	await release(current(), alice, ports);
 	assert.is(current().absentSinceMs, undefined);
 });
+test('a DELETE whose turn came late is not sent to a runner that has got a job since', async () => {
+	for (const [log, waitsMs, sent] of [
+		[[idle], 20_000, true],
+		[[idle, works], 900, true], // the turn came at once: the log was just read
+		[[idle, works], 20_000, false],
+		[[idle, unread], 20_000, true], // it has said idle, and nobody objects
+	] as const) {
+		const { clock, ports, calls, pod: current } = world(undefined, { log: [...log] });
+		const account = (await ports.account(current())) as RunnerAccount;
+		ports.account = async () => ({
+			...account,
+			async unregister(asked, options) {
+				await clock.sleep(waitsMs);
+				return (await options.stillIdle()) ? account.unregister(asked, options) : { kind: 'withheld' };
+			},
+		});
+		const { verdict } = await release(current(), alice, ports, { answerByMs: ports.now() + 30_000 });
+		assert.is(calls.includes('unregister'), sent, `${log[log.length - 1]?.says} after ${waitsMs} ms`);
+		if (sent) continue;
+		assert.equal([verdict.kind, verdict.reason], ['deny', 'unregistering']);
+		assert.is(current().claim, undefined, 'nobody has to wait for it');
+		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
+	}
+});
+test('... nor where a hook or a list has told of its job meanwhile, or the pod cannot be read', async () => {
+	const told: ((pod: RunnerPod) => RunnerPod | 'gone')[] = [
+		(pod) => ({
+			...pod,
+			claims: [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }],
+		}),
+		(pod) => ({ ...pod, busyHint: { sinceMs: undefined, job: undefined } }),
+		() => 'gone',
+		() => {
+			throw new Error('no answer');
+		},
+	];
+	for (const change of told) {
+		const { clock, ports, pod: current } = world();
+		const account = (await ports.account(current())) as RunnerAccount;
+		let asked: boolean | undefined;
+		ports.reread = async () => change(current());
+		ports.account = async () => ({
+			...account,
+			async unregister(_pod, options) {
+				await clock.sleep(20_000);
+				asked = await options.stillIdle();
+				return { kind: 'withheld' };
+			},
+		});
+		await release(current(), alice, ports, { answerByMs: ports.now() + 30_000 });
+		assert.is(asked, false);
+	}
+});
 test('GitHub says 204 once: if the API server is away it is written when it is back', async () => {
 	const { clock, ports, pod: current } = world();
 	const { write } = ports;
