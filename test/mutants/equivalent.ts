@@ -10,6 +10,7 @@ export interface Equivalent {
 	why: string;
 }
 
+const podFreesMemory = 'it frees memory: the UID of a pod that is gone never comes again';
 const freesMemory = 'it frees memory: the UID of a set that is gone never comes again';
 
 export const equivalent: readonly Equivalent[] = [
@@ -18,6 +19,24 @@ export const equivalent: readonly Equivalent[] = [
 		text: "const why = word.says === 'unknown' ? word.why : undefined;",
 		what: "true in place of word.says === 'unknown'",
 		why: 'no other word has a why, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/guard/open-claims.ts',
+		text: "const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);",
+		what: "false in place of change === 'deleted'",
+		why: podFreesMemory,
+	},
+	{
+		file: 'admission/guard/open-claims.ts',
+		text: 'this.#contradicted.delete(uid);',
+		what: 'without this.#contradicted.delete(uid);',
+		why: 'it frees memory: the next job has another key',
+	},
+	{
+		file: 'admission/guard/open-claims.ts',
+		text: 'if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;',
+		what: 'without !job',
+		why: 'only a claim that works is contradicted, and the condition is there for the compiler',
 	},
 	{
 		file: 'admission/guard/deletion-loop.ts',
@@ -29,7 +48,7 @@ export const equivalent: readonly Equivalent[] = [
 		file: 'admission/guard/deletion-loop.ts',
 		text: "if (change === 'deleted') this.#accepted.delete(pod.metadata.uid ?? '');",
 		what: "false in place of change === 'deleted'",
-		why: 'it frees memory: the UID of a pod that is gone never comes again',
+		why: podFreesMemory,
 	},
 	{
 		file: 'admission/sets/rules/plan.ts',

@@ -87,7 +87,7 @@ export function planMarks(
 	const change: MarkChange = { labels: {}, annotations: {}, busy: undefined };
 	const listed = sighting?.runner;
 	// A list from before its absence was noted does not end it: the note would be written and removed again without end.
-	const back = pod.absentSinceMs !== undefined && (sighting?.atMs ?? 0) > pod.absentSinceMs;
+	const back = (sighting?.atMs ?? 0) > (pod.absentSinceMs ?? Infinity);
 	const known = pod.registered && pod.runnerId === listed?.id;
 	if (listed && (pod.absentSinceMs === undefined ? !known : back))
 		Object.assign(change.annotations, registeredAs(pod, listed.id, sign));

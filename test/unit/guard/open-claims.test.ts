@@ -177,12 +177,16 @@ test('GitHub has told of a later job and not of the end of one: ten minutes late
 		assert.is(claimToAskAbout(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);
 	for (const by of ['hook', 'log'] as const)
 		assert.is(claimToAskAbout(runner([{ ...next, by }, untold]), idle, busyList, late), undefined);
+	for (const own of [{ by: 'hook' }, { state: 'finishing' }, { state: 'over' }] as const)
+		assert.is(claimToAskAbout(runner([next, { ...untold, ...own }]), idle, busyList, late), undefined);
 });
 
 const started: Word = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
 const env = { RUNNER_EPHEMERAL: 'false' };
 
-function setUp() {
+const warnings = ({ lines }: World) => lines.filter((line) => !/^(?:debug|info) /.test(line));
+
+function setUp(change: Partial<ConstructorParameters<typeof OpenClaims>[0]> = {}) {
 	const world = new World();
 	const polling = new BusyPolling(world.parts);
 	const claims = new OpenClaims({
@@ -190,6 +194,7 @@ function setUp() {
 		sign: world.signer.signs,
 		readLog: world.ports.readLog,
 		sighting: (pod) => polling.sighting(pod),
+		...change,
 	});
 	const marked = () => world.pod('r1')?.metadata.labels?.[busy.label] === 'true';
 	const print = (line: string) => world.api.logs.set('ci/r1', `2026-11-23 12:01:00Z: ${line}\n`);
@@ -206,7 +211,7 @@ function setUp() {
 }
 
 test("a static runner's job: busy from its hook on, and idle within a second of the log's word, before any list", async () => {
-	const { world, clock, claims, marked, print, say, start } = setUp();
+	const { world, clock, claims, marked, print, say, start, logsRead } = setUp();
 	await start();
 	await clock.pass(20_000);
 	print('Running job: build');
@@ -222,6 +227,9 @@ test("a static runner's job: busy from its hook on, and idle within a second of 
 	assert.ok((await clock.until('it is idle', () => !marked())) <= 8_000);
 	await clock.pass(100);
 	assert.is(world.annotations('r1')[busy.job], undefined);
+	const reads = logsRead();
+	await clock.pass(5 * minute);
+	assert.is(logsRead(), reads, 'an idle runner’s log is not read');
 	await world.stop(claims);
 });
 test('a job that GitHub never shows is busy all the same, counted once, and ends by the log after its end', async () => {
@@ -231,7 +239,7 @@ test('a job that GitHub never shows is busy all the same, counted once, and ends
 	void say('started');
 	await clock.pass(9 * minute);
 	assert.ok(marked());
-	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1/);
+	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1$/m);
 	print('Job build completed with result: Failed');
 	await clock.pass(minute / 2);
 	assert.ok(marked(), 'no end was sent, and the log alone is not believed at once');
@@ -312,7 +320,86 @@ test("a job that GitHub's list shows is named by the log, read once, and ends wi
 	assert.ok((await clock.until('it is idle', () => !marked())) <= 14_000);
 	await clock.pass(minute);
 	assert.is(logsRead(), 2);
+	print('Running job: test (amd64)');
+	world.github.set('r1', { busy: true });
+	await clock.until('the next one, too', () => world.annotations('r1')[busy.job] === 'test (amd64)', 15_000);
 	await world.stop(claims);
+});
+test('... named at the next try where others write on the pod at the same time', async () => {
+	const { world, clock, claims, print, start } = setUp();
+	await start();
+	const { patch } = world.pods;
+	let conflicts = 0;
+	world.pods.patch = async (...asked) => {
+		if (!(busy.claims in (asked[1].annotations ?? {})) || conflicts++ > 0)
+			return patch.apply(world.pods, asked);
+		world.edit('r1', { annotations: { theirs: 'x' } });
+		return 'conflict';
+	};
+	print('Running job: build');
+	world.github.set('r1', { busy: true });
+	await clock.until('it is named', () => world.annotations('r1')[busy.job] === 'build', 15_000);
+	await world.stop(claims);
+});
+test('... and not read again within ten seconds of that, though the list shows the runner idle', async () => {
+	const sightings = [list(noon + minute, true)];
+	const { world, clock, claims, print, logsRead, start } = setUp({ sighting: () => sightings.at(-1) });
+	await start();
+	print('Running job: build');
+	world.github.set('r1', { busy: true });
+	await clock.until('it is read', () => logsRead() === 1, 15_000);
+	sightings.push(list(noon + minute, false));
+	await clock.pass(5_000);
+	assert.is(logsRead(), 1);
+	await clock.pass(6_000);
+	assert.is(logsRead(), 2);
+	await world.stop(claims);
+});
+test('a job that is named already, or whose runner has ended or is being deleted: no log is read', async () => {
+	const { world, clock, claims, print, logsRead } = setUp();
+	const labels = { 'actions-runner': '', [busy.label]: 'true' };
+	const metadata = { labels };
+	const named = { labels, annotations: { [busy.job]: 'build' } };
+	world.runner('named', { env, metadata: named }, { busy: true });
+	world.runner('leaving', { env, metadata: { ...metadata, deletionTimestamp: '2026-11-23T12:00:00Z' } });
+	world.runner('ended', { env, metadata, status: { phase: 'Succeeded' } });
+	print('Running job: build');
+	await world.start();
+	await clock.pass(minute);
+	assert.is(logsRead(), 0);
+	await world.stop(claims);
+});
+test('a job whose claims have ended meanwhile: no log is read for it any more', async () => {
+	const { world, clock, claims, say, start, logsRead } = setUp();
+	await start();
+	void say('started');
+	await clock.pass(20_000);
+	world.edit('r1', { annotations: { [busy.claims]: null } });
+	await clock.pass(5 * minute);
+	assert.is(logsRead(), 0);
+	await world.stop(claims);
+});
+test('an ephemeral runner’s log is not read for its claims, and GitHub’s wrong list is counted all the same', async () => {
+	const { world, clock, claims, say, start, logsRead } = setUp();
+	world.runner('r1');
+	await start();
+	void say('started');
+	await clock.pass(12 * minute);
+	assert.is(logsRead(), 0);
+	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1$/m);
+	await world.stop(claims);
+});
+test('no credentials: nobody is asked about the run of a claim, which stands', async () => {
+	const { world, clock, claims, marked, print, say, start } = setUp({
+		accounts: { resolve: async () => ({ kind: 'credentials-missing', detail: 'no Secret' }) },
+	});
+	await start();
+	print('of no meaning');
+	void say('started', { name: 'build', repository: 'octo-org/app', runId: 42 });
+	await clock.pass(14 * minute);
+	assert.ok(marked());
+	await world.stop(claims);
+	assert.not(warnings(world).some((line) => line.includes('not updated')));
 });
 test('... a log that does not tell is not read again; ARC’s pods that it removes are left alone', async () => {
 	const { world, clock, claims, print, start, logsRead } = setUp();
@@ -324,8 +411,14 @@ test('... a log that does not tell is not read again; ARC’s pods that it remov
 	await start();
 	print('of no meaning');
 	world.github.set('r1', { busy: true });
-	await clock.pass(10 * minute);
+	await clock.pass(minute);
+	world.edit('r1', { annotations: { theirs: 'x' } });
+	await clock.pass(9 * minute);
 	assert.is(logsRead(), 1);
+	const claimsWritten = world.api
+		.callsTo('PATCH', /pods\/r1/)
+		.filter(({ body }) => JSON.stringify(body).includes(busy.claims));
+	assert.equal(claimsWritten, []);
 	await world.stop(claims);
 });
 test('a log that has named the job and cannot be read any more: over when the list has contradicted it for long', () => {
@@ -344,7 +437,9 @@ test('ten minutes of a job cost no log; a killed pod leaves nothing behind', asy
 	await clock.pass(20 * minute);
 	assert.is(logsRead(), 0);
 	world.api.drop('/api/v1/pods', 'r1', 'ci');
+	await clock.pass(minute);
 	await world.stop(claims);
+	assert.equal(warnings(world), []);
 });
 
 test.run();
