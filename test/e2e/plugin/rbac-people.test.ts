@@ -1,6 +1,6 @@
 /** The plugin with the roles for people and nothing else: what each of them can do, and what the others are told. */
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
+import { jobHooks, record } from '../../../admission/api/keys.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { SetUnderTest } from '../../rig/runner-sets.ts';
@@ -40,7 +40,8 @@ test.before(async (context) => {
 		replicas: 4,
 		spec: {
 			template: {
-				metadata: { labels: { app: 'example' } },
+				// Without job hooks only the log tells at once that a runner works.
+				metadata: { labels: { app: 'example' }, annotations: { [jobHooks.wanted]: 'off' } },
 				spec: { nodeSelector: { 'kubernetes.io/hostname': node } },
 			},
 		},
@@ -125,6 +126,8 @@ test('runners-edit alone: list, status, why, delete, cancel, wait, break-glass, 
 	const [pod = '', hung = ''] = set.known();
 	await set.busy(pod, hung);
 	assert.match(ok(await editor.run('list')), pod);
+	// Whether the set has settled, `status` says by its exit code.
+	await eventually('the set has settled', async () => (await editor.run('status', 'example')).code === 0);
 	assert.match(ok(await editor.run('status', 'example')), pod);
 	const why = ok(await editor.run('why', pod));
 	assert.match(why, /^Deletion: +denied \(busy\)$/m);

@@ -31,7 +31,7 @@ export const hooks: Check = ({ pods, nowMs }) => {
 	const message =
 		runners.length === 0
 			? 'no runner runs'
-			: `${withHooks.length} of ${count(runners.length, 'running runner')} with job hooks, of which ${heard.length} have told of a job`;
+			: `${withHooks.length} of ${count(runners.length, 'running runner')} with job hooks, of which ${heard.length} ${heard.length === 1 ? 'has' : 'have'} told of a job`;
 	const details = [...silent, ...withoutHooks(runners.map(({ pod }) => pod))];
 	if (silent.length === 0) return { check, level: 'ok', message, ...(details.length > 0 ? { details } : {}) };
 	return {
