@@ -1,4 +1,4 @@
-import { deletionPendingCondition, record } from '../api/keys.ts';
+import { deletionPendingCondition, progress, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { camelCase, type DenyReason } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
@@ -18,7 +18,7 @@ import { completionMessage } from './rules/completion-message.ts';
 import type { Allow, Deny } from './rules/decide.ts';
 import { changesOnlyClaim, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
 import { state } from './rules/denial-message.ts';
-import { backgroundBudgetMs, claimMs, quietMs } from './rules/policy.ts';
+import { backgroundBudgetMs, claimMs, finishingRetryMs, quietMs } from './rules/policy.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
 export interface DeletionDependencies {
@@ -75,6 +75,10 @@ export class DeletionLoop {
 	 * it would be deleted, and told, again. Counts for shownWithinMs; one entry for a pod, gone with it.
 	 */
 	readonly #accepted = new Map<string, number>();
+	/** By pod UID: GitHub's last 422, and how many there were. One entry for a static runner's pod, gone with it. */
+	readonly #refusals = new Map<string, { atMs: number; count: number }>();
+	/** By pod UID: GitHub's 204, and when it was first seen, by monotonic time. One entry for a pod, gone with it. */
+	readonly #proofs = new Map<string, { at: string; seenMs: number }>();
 
 	constructor(dependencies: DeletionDependencies) {
 		this.#dependencies = dependencies;
@@ -96,7 +100,11 @@ export class DeletionLoop {
 			const { uid = '' } = pod.metadata;
 			if (change === 'deleted' || pod.metadata.deletionTimestamp || !isRecorded(pod))
 				dependencies.followedLogs.forget(uid);
-			if (change === 'deleted') this.#accepted.delete(uid);
+			const { [progress.completedAt]: at } = pod.metadata.annotations ?? {};
+			if (at !== undefined && this.#proofs.get(uid)?.at !== at)
+				this.#proofs.set(uid, { at, seenMs: clock.monotonic() });
+			if (change === 'deleted')
+				for (const known of [this.#accepted, this.#refusals, this.#proofs]) known.delete(uid);
 			if (change === 'deleted') this.#forget(podKey(pod));
 			else if (before && changesOnlyClaim(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
@@ -178,9 +186,23 @@ export class DeletionLoop {
 		return {
 			...pod,
 			busyHint: stands ? pod.busyHint : undefined,
-			busyAnswer: idleMs !== undefined && (pod.busyAnswer?.atMs ?? 0) < idleMs ? undefined : pod.busyAnswer,
+			busyAnswer: idleMs !== undefined && this.#isOutdated(pod, idleMs) ? undefined : pod.busyAnswer,
 			breakGlass: undefined,
 		};
+	}
+
+	/**
+	 * Whether GitHub's 422 is older than the line that shows the runner idle, and GitHub may be asked again for it: after
+	 * 1, 2, 4 s and so on, because a job can print such a line as often as it likes (invariant 5).
+	 */
+	#isOutdated({ uid, busyAnswer }: RunnerPod, idleMs: number): boolean {
+		if (!busyAnswer || busyAnswer.atMs >= idleMs) return false;
+		const { atMs } = busyAnswer;
+		const before = this.#refusals.get(uid);
+		const count = before?.atMs === atMs ? before.count : (before?.count ?? 0) + 1;
+		this.#refusals.set(uid, { atMs, count });
+		const { first, most } = finishingRetryMs;
+		return this.#dependencies.clock.now() - atMs >= Math.min(most, first * 2 ** (count - 1));
 	}
 
 	#ports(): Ports {
@@ -201,11 +223,13 @@ export class DeletionLoop {
 
 	/**
 	 * If a review has just allowed the deletion, here or at another replica, the reviewed DELETE removes the pod in a
-	 * moment. If the loop deleted first, that caller would get a 404.
+	 * moment. If the loop deleted first, that caller would get a 404. By when it was seen here: the clock of the replica that
+	 * wrote it may be behind, and then the quiet time would seem to be over.
 	 */
-	#justReleased(pod: RunnerPod): LookAgain {
-		if (!pod.unregistered) return undefined;
-		const ageMs = this.#dependencies.clock.now() - Date.parse(pod.unregistered.at);
+	#justReleased({ uid, unregistered }: RunnerPod): LookAgain {
+		if (!unregistered) return undefined;
+		const nowMs = this.#dependencies.clock.monotonic();
+		const ageMs = nowMs - (this.#proofs.get(uid)?.seenMs ?? nowMs);
 		const callersMs = quietMs + callersDeleteMs;
 		return ageMs < callersMs ? { afterMs: callersMs - ageMs } : undefined;
 	}

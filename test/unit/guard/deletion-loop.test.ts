@@ -991,5 +991,32 @@ test('... and GitHub, which says 422 all the same, is not asked again and again 
 	assert.is(github.count('remove'), 1);
 	await world.stop(loop);
 });
+test('... nor for each line of a log in which a job prints that it is idle, ten times a second (invariant 5)', async () => {
+	const { world, loop, clock, github, followed } = setUp();
+	const env = { RUNNER_EPHEMERAL: 'false' };
+	world.runner('r1', { env, metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	for (let line = 0; line < 600; line++) {
+		followed.idle.set('r1', clock.now());
+		followed.asked.get('r1')?.();
+		await clock.pass(100);
+	}
+	assert.ok(github.count('remove') <= 7, `${github.count('remove')} DELETEs in a minute`);
+	assert.ok(github.count('remove') >= 5, `${github.count('remove')} DELETEs in a minute`);
+	await world.stop(loop);
+});
+test('GitHub’s 204 to a replica whose clock is behind, or ahead: the caller’s DELETE is waited for all the same', async () => {
+	for (const aheadMs of [-10_000, 0, 3_600_000]) {
+		const { world, loop, clock } = setUp();
+		const proven = world.unregistered('r1', 1, clock.now() + aheadMs);
+		world.runner('r1', { metadata: { annotations: { ...recorded(), ...proven } } });
+		await world.start();
+		await clock.pass(quietMs + 1_500);
+		assert.equal(world.deletions('r1'), [], `${aheadMs} ms`);
+		await clock.pass(3_000);
+		assert.is(world.deletions('r1').length, 1, `${aheadMs} ms`);
+		await world.stop(loop);
+	}
+});
 
 test.run();
