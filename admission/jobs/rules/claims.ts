@@ -17,14 +17,20 @@ export function worksBy(claims: readonly Claim[]): 'working' | 'finishing' | und
 	return claims.some(({ state }) => state === 'finishing') ? 'finishing' : undefined;
 }
 
-/** The open claim that tells people most: the one that works, and the newest; undefined: there is none. */
+/**
+ * The open claim that tells people most of the job that runs; undefined: there is none. Witnesses tell of one job at
+ * different times and with different words: who knows its repository tells most. One that completed before another
+ * witness saw a job start is that of an earlier job.
+ */
 export function openClaim(claims: readonly Claim[]): Claim | undefined {
 	const open = claims.filter(({ state }) => state !== 'over');
-	const works = open.filter(({ state }) => state === 'working');
+	const startedMs = Math.max(
+		...open.filter(({ state }) => state === 'working').map(({ sinceMs }) => sinceMs),
+	);
 	const detail = ({ job }: Claim) => (job.repository === undefined ? 0 : 1);
-	return (works.length > 0 ? works : open).toSorted(
-		(one, other) => detail(other) - detail(one) || other.sinceMs - one.sinceMs,
-	)[0];
+	return open
+		.filter(({ state, sinceMs }) => state === 'working' || sinceMs >= startedMs)
+		.toSorted((one, other) => detail(other) - detail(one) || other.sinceMs - one.sinceMs)[0];
 }
 
 /** The job that the runner runs, for people, and since when, ms since the epoch; undefined: nobody says that it runs one. */

@@ -105,8 +105,13 @@ test('the claim that tells most is shown', () => {
 	assert.is(openClaim(after(hook('a'), event('7')))?.by, 'hook');
 	assert.is(
 		openClaim(after(event('7'), hook('a'), hook('a', 'completed')))?.by,
+		'hook',
+		'it is the same job, which is ending',
+	);
+	assert.is(
+		openClaim(after(hook('a'), hook('a', 'completed'), event('8')))?.by,
 		'event',
-		'the one that works',
+		'that is the next job',
 	);
 	assert.is(openClaim(after(event('7'), hook('a', 'completed'), event('7', 'completed')))?.by, 'hook');
 	assert.is(openClaim(after(event('7'), event('8')))?.key, '8', 'the newest');
