@@ -1,5 +1,6 @@
 import { type Claim, type Job, jobText, mostClaims, type Witness } from '../../runner/claims.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { lateHookMs } from './policy.ts';
 import { type LogWord, loggedMs } from './runner-log.ts';
 
 /** A witness's word about a job. */
@@ -48,13 +49,16 @@ export function jobNow({
 /**
  * The claims after a hook's or an event's word; the same object where it changes nothing: a word that comes twice or late
  * has no effect, and words may come in any order. A new `started` of a hook ends what hooks said before: its runner runs
- * one job at a time.
+ * one job at a time. Jobs may share a hook's key, those of a matrix, or where a workflow sets RUNNER_TRACKING_ID itself (a
+ * known way to keep processes alive): what starts long after the last one has completed is another.
  */
 export function afterWord(claims: readonly Claim[], word: Word, nowMs: number): readonly Claim[] {
 	const { by, key, job } = word;
 	const state = word.says === 'started' ? 'working' : 'finishing';
 	const before = claims.find((claim) => claim.by === by && claim.key === key);
-	if (before && rank[before.state] >= rank[state]) return claims;
+	const isNext = by === 'hook' && state === 'working' && before !== undefined && before.state !== 'working';
+	const late = before && !(isNext && nowMs - before.sinceMs >= lateHookMs);
+	if (late && rank[before.state] >= rank[state]) return claims;
 	const ends = (claim: Claim) => by === 'hook' && claim.by === 'hook' && word.says === 'started';
 	const others = claims
 		.filter((claim) => claim !== before)

@@ -20,3 +20,6 @@ export const logReads = [
 	{ lines: 200, mostBytes: 128 * 1024 },
 	{ lines: 20_000, mostBytes: 4 * 1024 * 1024 },
 ] as const;
+
+/** A hook waits 3 s for its answer, and the server some seconds more for the API server: a word that is older is another job's. */
+export const lateHookMs = 30_000;

@@ -48,6 +48,19 @@ test('a hook and an event are never one claim: each ends only by its own end', (
 	assert.equal(states(claims).toSorted(), ['event 7 finishing', 'hook a working']);
 });
 
+test('jobs that share a hook’s key, by a matrix or a RUNNER_TRACKING_ID of their own: the next one is heard', () => {
+	const finishing = after(hook('0'), hook('0', 'completed'));
+	for (const claims of [finishing, ended(finishing, () => true, 1)]) {
+		assert.is(afterWord(claims, hook('0'), 30_000), claims, 'a word of the same job that comes late');
+		const next = afterWord(claims, hook('0'), 30_001);
+		assert.equal(states(next), ['hook 0 working']);
+		assert.is(next[0]?.sinceMs, 30_001);
+		assert.equal(states(afterWord(next, hook('0', 'completed'), 30_002)), ['hook 0 finishing']);
+	}
+	const event7 = after(event('7'), event('7', 'completed'));
+	assert.is(afterWord(event7, event('7'), 90_000), event7, 'GitHub’s ids are never used again');
+});
+
 test('words that come twice, late or in another order change nothing', () => {
 	const once = after(event('7'));
 	assert.is(afterWord(once, event('7'), 9), once);
