@@ -356,17 +356,26 @@ test('... and not read again within ten seconds of that, though the list shows t
 	await world.stop(claims);
 });
 test('a job that is named already, or whose runner has ended or is being deleted: no log is read', async () => {
-	const { world, clock, claims, print, logsRead } = setUp();
+	// Nobody takes the marks away meanwhile.
+	const world = new World();
+	const { readLog } = world.ports;
+	const claims = new OpenClaims({
+		...world.parts,
+		sign: world.signer.signs,
+		readLog,
+		sighting: () => undefined,
+	});
 	const labels = { 'actions-runner': '', [busy.label]: 'true' };
 	const metadata = { labels };
 	const named = { labels, annotations: { [busy.job]: 'build' } };
 	world.runner('named', { env, metadata: named }, { busy: true });
 	world.runner('leaving', { env, metadata: { ...metadata, deletionTimestamp: '2026-11-23T12:00:00Z' } });
 	world.runner('ended', { env, metadata, status: { phase: 'Succeeded' } });
-	print('Running job: build');
+	world.runner('nameless', { env, metadata });
 	await world.start();
-	await clock.pass(minute);
-	assert.is(logsRead(), 0);
+	await world.clock.pass(minute);
+	const read = world.api.callsTo('GET', /\/log$/).map(({ path }) => path);
+	assert.equal(read, ['/api/v1/namespaces/ci/pods/nameless/log']);
 	await world.stop(claims);
 });
 test('a job whose claims have ended meanwhile: no log is read for it any more', async () => {
