@@ -5,6 +5,7 @@ export interface Target {
 }
 
 const loop = 'test/unit/guard/deletion-loop.test.ts';
+const hooks = 'test/unit/jobs/hooks/rules.test.ts';
 const sets = 'test/unit/sets/reconciler.test.ts';
 
 export const targets: readonly Target[] = [
@@ -78,6 +79,7 @@ export const targets: readonly Target[] = [
 	},
 	{ file: 'admission/guard/job-pods/rules/edits.ts', tests: ['test/unit/guard/job-pods/edits.test.ts'] },
 	{ file: 'admission/guard/job-pods/rules/marks.ts', tests: ['test/unit/guard/job-pods/marks.test.ts'] },
+	{ file: 'admission/guard/job-pods/rules/message.ts', tests: ['test/unit/guard/job-pods/message.test.ts'] },
 	{
 		file: 'admission/runner/job-pod.ts',
 		tests: ['test/unit/guard/job-pods/decide.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
@@ -85,6 +87,11 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/jobs/events/rules/delivery.ts', tests: ['test/unit/jobs/events/delivery.test.ts'] },
 	{ file: 'admission/jobs/events/rules/runner-of.ts', tests: ['test/unit/jobs/events/runner-of.test.ts'] },
 	{ file: 'admission/jobs/events/rules/lost.ts', tests: ['test/unit/jobs/events/lost-deliveries.test.ts'] },
+	{ file: 'admission/jobs/hooks/rules/caller.ts', tests: [hooks] },
+	{ file: 'admission/jobs/hooks/rules/said.ts', tests: [hooks] },
+	{ file: 'admission/jobs/hooks/rules/seldom.ts', tests: [hooks] },
+	{ file: 'admission/jobs/hooks/rules/inject.ts', tests: ['test/unit/jobs/hooks/inject.test.ts'] },
+	{ file: 'admission/jobs/hooks/rules/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
 	{ file: 'admission/sets/reconciler.ts', tests: [sets] },

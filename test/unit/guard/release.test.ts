@@ -794,6 +794,39 @@ test('the pod goes in the quiet time: nothing stands in the way', async () => {
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'already-terminating');
 	assert.is(calls.filter((call) => call === 'unregister').length, 1);
 });
+test('... also where the proof is gone by then: the job that took it away has completed, or its container has been restarted', async () => {
+	const finishing = { by: 'hook', key: 'a', state: 'finishing', sinceMs: 0, job: { name: 'build' } } as const;
+	for (const [change, reason] of [
+		[{ claims: [finishing] }, 'busy'],
+		[{ restarts: 1, scope: undefined }, 'scope-unknown'],
+	] as const) {
+		const { ports, pod: current } = world();
+		const { reread } = ports;
+		ports.reread = async (asked) => {
+			const fresh = await reread(asked);
+			return typeof fresh === 'string' ? fresh : { ...fresh, unregistered: undefined, ...change };
+		};
+		const { verdict } = await release(current(), alice, ports);
+		assert.equal([verdict.kind, verdict.reason], ['deny', reason]);
+	}
+});
+test('a busy label on a legacy pod takes no 204 away: it may come of a list from before it', async () => {
+	const { ports, pod: current } = world();
+	const { reread } = ports;
+	ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		return typeof fresh === 'string' ? fresh : { ...fresh, busyHint: { sinceMs: 0, job: undefined } };
+	};
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+});
+test('a dry run in the quiet time deletes no EphemeralRunner (A15)', async () => {
+	const { ports, calls, pod: current } = world();
+	await release(current(), alice, ports, { waitsQuiet: false });
+	const owner = { name: 'er', uid: 'er-1', found: true };
+	ports.reread = async () => ({ ...current(), owner });
+	await release({ ...current(), owner }, { ...alice, dryRun: true }, ports);
+	assert.not(calls.includes('delete EphemeralRunner'));
+});
 test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();

@@ -49,7 +49,7 @@ export function jobPodTexts(
 /** One clause, which follows the pod's name: what is the case. Also the text of the DeletionPending condition. */
 export function state(pod: JobPod, runner: Runner, verdict: Deny, nowMs: number): string {
 	const { reason } = verdict;
-	const does = doing(reason, reason === 'busy' ? runner?.busyHint?.sinceMs : undefined, nowMs);
+	const does = doing(reason, runner?.busyHint?.sinceMs, nowMs);
 	return `is a job pod of runner ${nameOf(pod, runner)}, which ${withDetail(does, reason === 'busy', detailOf(runner, verdict))}`;
 }
 

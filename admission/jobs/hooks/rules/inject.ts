@@ -51,9 +51,10 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	const container = pod.spec?.containers?.[index];
 	if (!container) return [];
 	const variables = planVariables(pod, container);
-	const why = 'why' in variables ? variables.why : whyNot(pod, container, server);
+	if ('why' in variables) return absentBecause(pod, variables.why);
+	const why = whyNot(pod, container, server);
+	if (why !== undefined) return absentBecause(pod, why);
 	const annotations = pod.metadata.annotations ?? {};
-	if (why !== undefined || 'why' in variables) return absentBecause(pod, why ?? '');
 
 	const script = hookScript({
 		url: server.url,
@@ -142,19 +143,17 @@ function whyNot(pod: HookPod, container: HookContainer, server: HookServer): str
 const isWithin = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
 
 /** Made by us: of a template that was copied from a pod, or at an earlier pass. */
-const isOurs = (one: object) =>
-	'projected' in one && JSON.stringify(sorted(one)) === JSON.stringify(sorted(volume));
+const isOurs = (one: object) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(volume));
 
+/** To compare two: the API server orders fields as it likes. */
 const sorted = (value: unknown): unknown =>
-	Array.isArray(value)
-		? value.map(sorted)
-		: typeof value === 'object' && value !== null
-			? Object.fromEntries(
-					Object.entries(value)
-						.toSorted(([one], [other]) => (one < other ? -1 : 1))
-						.map(([key, inner]) => [key, sorted(inner)]),
-				)
-			: value;
+	typeof value === 'object' && value !== null
+		? Object.fromEntries(
+				Object.entries(value)
+					.toSorted(([one], [other]) => (one < other ? -1 : 1))
+					.map(([key, inner]) => [key, sorted(inner)]),
+			)
+		: value;
 
 /** A pod that asks its node's resolver, or one of its own, knows no name of the cluster. */
 function needsAddress({ spec }: HookPod, url: string): boolean {
@@ -202,13 +201,12 @@ function noted({ metadata }: Pod): Partial<Record<What, string>> {
 
 function setVariables(container: Container, index: number, variables: { name: string; value: string }[]) {
 	const path = `/spec/containers/${index}/env`;
-	const missing = variables.filter(({ name }) => !container.env?.some((one) => one.name === name));
 	const changed = variables.flatMap((variable): PatchOperation[] => {
 		const at = container.env?.findIndex(({ name }) => name === variable.name) ?? -1;
 		if (at === -1 || container.env?.[at]?.value === variable.value) return [];
 		return [{ op: 'replace', path: `${path}/${at}`, value: variable }];
 	});
-	return [...changed, ...appended(path, container.env, missing)];
+	return [...changed, ...appended(path, container.env, variables)];
 }
 
 /** Adds to a list what it does not have yet, told by name and place. */
@@ -238,6 +236,6 @@ function annotate(
 		if (value === annotations[key]) return [];
 		return [value === undefined ? { op: 'remove', path } : { op: 'add', path, value }];
 	});
-	if (operations.length === 0 || pod.metadata.annotations) return operations;
+	if (pod.metadata.annotations) return operations;
 	return [{ op: 'add', path: '/metadata/annotations', value: {} }, ...operations];
 }

@@ -15,7 +15,6 @@ type Said = Record<(typeof hookVariables)[number], unknown>;
  */
 export function wordOf(what: What, body: string, githubUrl: string): Word | undefined {
 	const said = read(body);
-	if (!said) return undefined;
 	const runId = number(said.GITHUB_RUN_ID);
 	const attempt = number(said.GITHUB_RUN_ATTEMPT);
 	const name = text(said.GITHUB_JOB);
@@ -36,12 +35,12 @@ export function wordOf(what: What, body: string, githubUrl: string): Word | unde
 	return { by: 'hook', says: what, key, job };
 }
 
-function read(body: string): Said | undefined {
+/** Whatever else it is than an object has none of the fields. */
+function read(body: string): Partial<Said> {
 	try {
-		const value: unknown = JSON.parse(body);
-		return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Said) : undefined;
+		return (JSON.parse(body) as Said | null) ?? {};
 	} catch {
-		return undefined;
+		return {};
 	}
 }
 

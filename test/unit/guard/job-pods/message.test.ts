@@ -43,6 +43,28 @@ test('the log’s job where no mark names one; nothing recorded in a dry run', (
 	assert.match(unknown.message, /which may run a job \(its log cannot be read\)\. Recorded: /);
 });
 
+test('what is not known to be busy says why it may be, names no job, and what is not recorded is to be asked for again', () => {
+	const texts = (reason: 'job-unknown' | 'unknown-caller' | 'internal-error', recorded = true) => {
+		const { message, facts } = jobPodTexts(target, runner, deny(reason, 'x'), recorded, noon);
+		assert.equal([facts.job, facts.since], [undefined, undefined]);
+		return message.replace(/^.*, which (.*) See: .*$/, '$1');
+	};
+	assert.is(
+		texts('job-unknown'),
+		'may run a job (x). Recorded: the pod is deleted when the runner is known to be idle.',
+	);
+	assert.is(
+		texts('unknown-caller'),
+		'may run a job, and the guard does not recognise who asks (x). Recorded: the pod is deleted at the next try.',
+	);
+	assert.is(
+		texts('internal-error', false),
+		'may run a job: the guard failed (x). Nothing is recorded: ask again.',
+	);
+	const { facts } = jobPodTexts(target, undefined, deny('busy'), true, noon);
+	assert.equal([facts.state, facts.job], ['is a job pod of runner linux-x7k2p-0, which is busy', undefined]);
+});
+
 test('at most 200 characters on one line, whatever names, jobs and details are', () => {
 	for (const reason of ['busy', 'job-unknown', 'internal-error', 'unknown-caller'] as const)
 		for (const length of [1, 20, 63, 253])

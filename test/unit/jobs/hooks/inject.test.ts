@@ -2,7 +2,7 @@ import jsonpatch from 'jsonpatch';
 import * as assert from 'uvu/assert';
 import { jobHooks } from '../../../../admission/api/keys.ts';
 import type { Container, Pod } from '../../../../admission/api/kinds.ts';
-import { type HookServer, injectHooks } from '../../../../admission/jobs/hooks/rules/inject.ts';
+import { type HookServer, injectHooks, isHooked } from '../../../../admission/jobs/hooks/rules/inject.ts';
 import { hookFolder, hooks, hookVolume } from '../../../../admission/jobs/hooks/rules/layout.ts';
 import { suite } from '../../../support/suite.ts';
 
@@ -35,6 +35,10 @@ const pod = ({ annotations, runner, spec }: Given = {}): Pod =>
 function made(object: Pod, by = server): Made {
 	const before = JSON.stringify(object);
 	const operations = injectHooks(object, by);
+	assert.not(
+		operations.some((one) => one.op !== 'remove' && one.value === undefined),
+		'it would be lost in JSON',
+	);
 	assert.is(JSON.stringify(object), before);
 	return jsonpatch.apply_patch(structuredClone(object), operations as never) as Made;
 }
@@ -69,7 +73,7 @@ test('one volume: script and CAs from annotations, a token of the pod', () => {
 });
 
 test("an image that is not GitHub's keeps its variables: it may have hooks of its own", () => {
-	assert.equal(variables(made(pod())), {});
+	assert.not('env' in runner(made(pod())));
 	for (const image of [gitHubs, 'ghcr.io/actions/actions-runner', 'ghcr.io/actions/actions-runner@sha256:0'])
 		assert.equal(variables(made(pod({ runner: { image } }))), {
 			[started.variable]: started.path,
@@ -135,6 +139,48 @@ test('not where the pod says so, on Windows, or where its own volume has the nam
 	const object = made(pod({ spec: { volumes: [{ name: hookVolume, emptyDir: {} }] } }));
 	assert.match(object.metadata.annotations?.[jobHooks.absent] ?? '', 'a volume');
 	assert.is(object.spec.volumes?.length, 1);
+});
+
+test('other volumes are no matter; one of its name is ours only where it is the same, in whatever order', () => {
+	const work = { name: 'work', emptyDir: {} };
+	const object = made(pod({ spec: { volumes: [work] } }));
+	assert.equal([object.spec.volumes?.length, isHooked(object)], [2, true]);
+	assert.not(isHooked(pod({ spec: { volumes: [work] } })));
+	assert.not(isHooked(pod()));
+	const [, ours] = object.spec.volumes ?? [];
+	const reversed = (value: unknown): unknown =>
+		typeof value !== 'object' || value === null || Array.isArray(value)
+			? Array.isArray(value)
+				? value.map(reversed)
+				: value
+			: Object.fromEntries(
+					Object.entries(value)
+						.reverse()
+						.map(([key, inner]) => [key, reversed(inner)]),
+				);
+	assert.ok(isHooked(pod({ spec: { volumes: [work, reversed(ours)] } })));
+	for (const sources of [[], null, [{ secret: { name: 's' } }]]) {
+		const volumes = [work, { name: hookVolume, projected: { defaultMode: 0o444, sources } }];
+		const refused = made(pod({ spec: { volumes } }));
+		assert.match(refused.metadata.annotations?.[jobHooks.absent] ?? '', 'a volume');
+		assert.not(isHooked(refused));
+	}
+});
+
+test('a template that has one of the mounts gets the others', () => {
+	const volumeMounts = [
+		{ name: hookVolume, mountPath: started.path, subPath: 'job-hook.sh', readOnly: true },
+	];
+	const paths = runner(made(pod({ runner: { volumeMounts } }))).volumeMounts?.map(
+		({ mountPath }) => mountPath,
+	);
+	assert.equal(paths, [started.path, hookFolder, completed.path]);
+});
+
+test('what somebody wrote as the template’s own hook is a path, or none', () => {
+	const env = [{ name: started.variable, value: started.path }];
+	const annotations = { [jobHooks.before]: '{"started":7}' };
+	assert.not.match(script(made(pod({ annotations, runner: { env } }))), 'exec bash');
 });
 
 test('not where a mount is at, above or below one of their paths', () => {

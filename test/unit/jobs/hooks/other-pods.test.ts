@@ -118,4 +118,15 @@ test('operations are applied as the API server applies them', () => {
 	}
 });
 
+test('... also where a variable of the template is replaced', () => {
+	const pod = runnerPod();
+	const container = pod.spec?.containers?.find(({ name }) => name === 'runner');
+	Object.assign(container ?? {}, {
+		env: [{ name: 'ACTIONS_RUNNER_HOOK_JOB_STARTED', value: '/opt/own.sh' }],
+	});
+	const operations = injectHooks(pod, server);
+	assert.ok(operations.some(({ op }) => op === 'replace'));
+	assert.equal(applied(pod, operations), jsonpatch.apply_patch(structuredClone(pod), operations as never));
+});
+
 test.run();

@@ -41,6 +41,7 @@ test('any other token is nobody', () => {
 		{ ...status, audiences: [] },
 		{ authenticated: true, user },
 		{ ...status, user: { ...user, extra: {} } },
+		{ ...status, user: { ...user, extra: { ...user.extra, 'authentication.kubernetes.io/pod-name': [] } } },
 		{ ...status, user: { ...user, username: 'alice' } },
 		{ ...status, user: { ...user, username: 'system:serviceaccount:ci' } },
 		{ ...status, user: { ...user, extra: { ...user.extra, 'authentication.kubernetes.io/pod-uid': [] } } },
@@ -61,6 +62,9 @@ test('a job is named by its tracking id, else by run, attempt and key', () => {
 		{ RUNNER_TRACKING_ID: '' },
 	])
 		assert.is(word(said), undefined, JSON.stringify(said));
+	for (const body of ['', '{', 'null', '7', '"x"', '[]'])
+		assert.is(wordOf('started', body, github), undefined, body);
+	assert.is(word({ ...run, GITHUB_JOB: 7 })?.job.name, 'a job');
 });
 
 test('an address leads to our GitHub, or there is none', () => {
