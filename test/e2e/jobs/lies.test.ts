@@ -45,7 +45,7 @@ interface ToldSet {
 	ephemeral: boolean;
 	act: 'scaled to 0' | 'template change';
 	/** Who contradicts GitHub. */
-	witness: 'hooks' | 'log' | 'log and hooks';
+	witness: 'hooks' | 'log';
 }
 
 interface SetOfOurs extends ToldSet {
@@ -69,7 +69,7 @@ const sets: readonly ToldSet[] = [
 	{ kind: 'RunnerSet', says: 'idle', ephemeral: true, act: 'scaled to 0', witness: 'hooks' },
 	{ kind: 'RunnerDeployment', says: 'absent', ephemeral: false, act: 'scaled to 0', witness: 'log' },
 	{ kind: 'RunnerDeployment', says: 'idle', ephemeral: true, act: 'template change', witness: 'hooks' },
-	{ kind: 'RunnerSet', says: 'absent', ephemeral: false, act: 'template change', witness: 'log and hooks' },
+	{ kind: 'RunnerSet', says: 'absent', ephemeral: false, act: 'template change', witness: 'log' },
 ];
 /** The same lies where neither log nor hook can contradict them. */
 const unwitnessed: readonly Group[] = [
@@ -102,12 +102,12 @@ test.before(async (context) => {
 		await startJobs(rig, one);
 	}
 	await Promise.all(context.unwitnessed.map(deleteAll));
-	for (const one of context.told) await startJobs(rig, one);
 	for (const { set, says, names, witness } of context.toldSets) {
 		rig.github.lie({ says, scope: set.scope });
 		await set.work(...names);
-		if (witness !== 'log') await set.marked(...names);
+		if (witness === 'hooks') await set.marked(...names);
 	}
+	for (const one of context.told) await startJobs(rig, one);
 });
 test.after(async ({ rig, told, toldSets, unwitnessed }) => {
 	rig?.github.clearFaults();
@@ -182,9 +182,12 @@ async function startJobs(rig: Rig, told: Told): Promise<void> {
 	await eventually(`the events of ${space.name} are heard`, claimed);
 }
 
+/** Asked until the guard has answered for all: on a machine with too much to do the API server may give up on it. */
 async function deleteAll({ space }: Told): Promise<string> {
-	const { stderr } = await space.kubectl('delete', 'pods', '--all', '--wait=false');
-	return stderr;
+	for (let tries = 1; ; tries++) {
+		const { stderr } = await space.kubectl('delete', 'pods', '--all', '--wait=false');
+		if (tries === 10 || !/failed calling webhook/.test(stderr)) return stderr;
+	}
 }
 
 /** Whoever looks at GitHub's list from now on has been lied to twice more about all of them. */
