@@ -2,7 +2,16 @@ import type { AllowReason, DenyReason } from '../../api/reasons.ts';
 import type { LogWord } from '../../jobs/rules/runner-log.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import { absenceMs, arcsAnswerMs, claimMs, clockSkewMs, idleMs, quietMs, staticRetryMs } from './policy.ts';
+import {
+	absenceMs,
+	arcsAnswerMs,
+	claimMs,
+	clockSkewMs,
+	finishingRetryMs,
+	idleMs,
+	quietMs,
+	staticRetryMs,
+} from './policy.ts';
 
 export type Allow = { kind: 'allow'; reason: AllowReason };
 export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
@@ -43,7 +52,7 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 		if (pod.busyHint) return deny('busy');
 		// An ephemeral runner ends with its job: its container's end is awaited.
 		if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
-	}
+	} else if (answer && refusedWhileEnding(pod, answer.atMs, nowMs)) return deny('busy');
 	if (!pod.scope) return deny('scope-unknown');
 
 	const claim = pod.claim;
@@ -69,6 +78,14 @@ function claimedNow({ claims, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-
 	if (open.length === 0) return 'none';
 	const certain = ephemeral || open.some(({ by, state }) => state === 'working' && by !== 'log');
 	return certain ? 'denies' : 'log-tells';
+}
+
+/** Whether GitHub has refused to remove a runner whose job is ending so lately that it is not asked again: 1, 2, 4 s and so on. */
+function refusedWhileEnding({ claims }: RunnerPod, refusedMs: number, nowMs: number): boolean {
+	const ending = claims.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
+	const endsForMs = refusedMs - Math.max(...ending);
+	const pauseMs = Math.min(finishingRetryMs.most, Math.max(finishingRetryMs.first, endsForMs));
+	return endsForMs >= 0 && nowMs - refusedMs < pauseMs;
 }
 
 /** How much of the quiet time is left, in ms. A time of the future, by a clock that is wrong, makes it no longer. */

@@ -11,6 +11,7 @@ import {
 	idleMs,
 	logClaimCheckMs,
 	logClaimMs,
+	oldListMs,
 } from './policy.ts';
 
 const isOpen = ({ state }: Claim) => state !== 'over';
@@ -26,14 +27,15 @@ const isOpen = ({ state }: Claim) => state !== 'over';
  *
  * An ephemeral runner's claims end with its container.
  *
- * @param lookedMs when its log was last read, ms since the epoch; undefined: never
+ * @param lookedBeforeMs when its log was last read, ms since the epoch; undefined: never
  */
 export function nextLookMs(
 	pod: RunnerPod,
 	sighting: Sighting | undefined,
-	lookedMs: number | undefined,
+	lookedBeforeMs: number | undefined,
 	nowMs: number,
 ): number | undefined {
+	const lookedMs = (lookedBeforeMs ?? 0) > nowMs ? undefined : lookedBeforeMs; // the clock was set back
 	const open = pod.claims.filter(isOpen);
 	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
 		return undefined;
@@ -47,7 +49,7 @@ export function nextLookMs(
 			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
-		if (by === 'log') return [sighting?.runner?.busy ? logClaimCheckMs : since(logClaimMs)];
+		if (by === 'log') return [showsJob(sighting, nowMs) ? logClaimCheckMs : since(logClaimMs)];
 		const doubtfulInMs = sinceMs + doubtfulClaim.afterMs - nowMs;
 		if (doubtfulInMs > 0) return [doubtfulInMs];
 		const doubtful = showsNoJob(sighting, sinceMs) || isSuperseded(claim, pod.claims);
@@ -116,6 +118,10 @@ export function contradiction(pod: RunnerPod, sighting: Sighting | undefined): C
 	if (sighting?.runner) return 'idle-while-busy';
 	return pod.ephemeral ? undefined : 'absent-while-busy';
 }
+
+/** Whether a list that is not old shows that the runner has a job. */
+const showsJob = (sighting: Sighting | undefined, nowMs: number): boolean =>
+	sighting?.runner?.busy === true && nowMs - sighting.atMs < oldListMs;
 
 /** Whether a list that was begun since then shows that the runner has no job. */
 const showsNoJob = (sighting: Sighting | undefined, sinceMs: number): boolean =>

@@ -58,6 +58,8 @@ export const contradictedAfterMs = 30_000;
 
 /** The log is read again so often while it alone says that a runner works. */
 export const logClaimMs = 10_000;
+/** A list that is older says nothing of what a runner does now. */
+export const oldListMs = 120_000;
 /** ... and so often it is compared with GitHub's list whether it does so alone. */
 export const logClaimCheckMs = 1_000;
 

@@ -109,10 +109,10 @@ export const ended = (claims: readonly Claim[], which: (claim: Claim) => boolean
 const over = (claim: Claim, nowMs: number): Claim =>
 	claim.state === 'over' ? claim : { ...claim, state: 'over', sinceMs: nowMs };
 
-/** The newest first, and open ones before ended ones. */
+/** What works is never pushed out by words that something has ended. */
 function bounded(claims: readonly Claim[]): Claim[] {
-	const open = claims.filter(({ state }) => state !== 'over');
-	return [...open, ...claims.filter(({ state }) => state === 'over')].slice(0, mostClaims);
+	const newest = (state: Claim['state']) => claims.filter((claim) => claim.state === state);
+	return [...newest('working'), ...newest('finishing'), ...newest('over')].slice(0, mostClaims);
 }
 
 /** Without what is undefined, so that a later word that knows less takes nothing away. */

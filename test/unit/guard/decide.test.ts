@@ -332,6 +332,18 @@ test('claims: what works denies, whatever GitHub has said; a static runner’s e
 	assert.is(kindOf([claim('log', 'working'), claim('hook', 'working')], fixed), 'deny');
 	assert.is(kindOf([claim('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
 });
+test('GitHub’s 422 about a runner whose job is ending counts for 1, 2, 4 s and so on, whoever asks', () => {
+	const at = (endsForMs: number, agoMs: number) => {
+		const sinceMs = now - agoMs - endsForMs;
+		const claims = [{ by: 'event', state: 'finishing', key: 'a', sinceMs, job: { name: 'build' } } as const];
+		const busyAnswer = { atMs: now - agoMs, to: 'us' as const };
+		return decide({ ...runnerPod(), ephemeral: false, claims, busyAnswer }, now, 'me').kind;
+	};
+	assert.equal([at(0, 999), at(0, 1_000)], ['deny', 'ask']);
+	assert.equal([at(4_000, 3_999), at(4_000, 4_000)], ['deny', 'ask']);
+	assert.equal([at(600_000, 29_999), at(600_000, 30_000)], ['deny', 'ask']);
+	assert.is(at(-1, 500), 'ask', 'that was before the job completed');
+});
 test('while a list could prove nothing yet GitHub is not asked; then its list is, before any DELETE', () => {
 	const gone = { ...runnerPod(), registered: true, absentSinceMs: now - 59_999 };
 	const told = decide(gone, now, 'me');

@@ -87,7 +87,7 @@ test("the log's claim ends by the log, and the log's idle ends what is finishing
 	assert.equal(states(afterLog(finishing, idle, false, 9)), ['hook a over']);
 	assert.is(afterLog(finishing, idle, true, 9), finishing);
 	const both = after(event('7'), hook('a'), hook('a', 'completed'));
-	assert.equal(states(afterLog(both, idle, false, 9)), ['hook a over', 'event 7 working']);
+	assert.equal(states(afterLog(both, idle, false, 9)), ['event 7 working', 'hook a over']);
 });
 
 test("the log's next job takes the place of its last one, and of nobody else's; one that was held to be over is open again", () => {
@@ -112,6 +112,11 @@ test('there are never many claims, and open ones stay', () => {
 	);
 	assert.is(claims.length, mostClaims);
 	assert.is(openClaim(claims)?.key, '0');
+});
+
+test('words that something has completed do not push out what works', () => {
+	const words = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
+	assert.is(worksBy(after(...words)), 'working');
 });
 
 test('the claim that tells most is shown', () => {
