@@ -39,6 +39,12 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'only a claim that works is contradicted, and the condition is there for the compiler',
 	},
 	{
+		file: 'admission/guard/job-pods/rules/message.ts',
+		text: 'return text === undefined ? undefined : printable(text);',
+		what: 'false in place of text === undefined',
+		why: 'what is not there comes out of it as it is, and the condition is there for the compiler',
+	},
+	{
 		file: 'admission/guard/deletion-loop.ts',
 		text: 'if (!pod) return this.#forget(key);',
 		what: 'false in place of !pod',

@@ -12,8 +12,13 @@ import { type Mutation, mutationsOf } from './mutations.ts';
 import { targets } from './targets.ts';
 import type { Result } from './worker.ts';
 
-/** A mutant that is not judged by then goes round in circles, which is as good as a test that fails. */
+/**
+ * A mutant that is not judged by then goes round in circles, which is as good as a test that fails. On a machine that is
+ * too busy it may only be slow, so these are counted apart.
+ */
 const hangsAfterMs = 60_000;
+/** The file as it is has to be judged, however busy the machine is. */
+const asItIsWithinMs = 300_000;
 /** The modules of each mutant stay in memory, so a worker judges so many. */
 const perWorker = 25;
 
@@ -26,6 +31,7 @@ const chunks: { file: string; indexes: number[] }[] = [];
 const all = new Map<string, Mutation[]>();
 let survivors = 0;
 let caught = 0;
+let hung = 0;
 const passedOver = new Map<string, number>();
 
 for (const { file } of chosen) {
@@ -53,7 +59,7 @@ const seconds = Math.round((Date.now() - startedMs) / 1_000);
 for (const problem of problems) console.error(problem);
 const equivalents = [...passedOver.values()].reduce((sum, count) => sum + count, 0);
 console.log(
-	`${caught + survivors} mutants of ${chosen.length} files: ${caught} caught, ${survivors} not, ${equivalents} left out as equivalent, in ${seconds} s`,
+	`${caught + survivors} mutants of ${chosen.length} files: ${caught} caught (${hung} by tests that do not end), ${survivors} not, ${equivalents} left out as equivalent, in ${seconds} s`,
 );
 process.exitCode = survivors + problems.length > 0 || caught === 0 ? 1 : 0;
 
@@ -64,7 +70,10 @@ async function work(): Promise<void> {
 			const judged = await run(chunk.file, left);
 			const at = left[judged];
 			// The worker ended or went round in circles at this one.
-			if (at !== undefined) take(chunk.file, { index: at, caughtBy: 'a test that does not come to an end' });
+			if (at !== undefined) {
+				hung += 1;
+				take(chunk.file, { index: at, caughtBy: 'a test that does not come to an end' });
+			}
 			left = left.slice(judged + 1);
 		}
 	}
@@ -83,7 +92,7 @@ function run(file: string, indexes: number[]): Promise<number> {
 		);
 		let judged = 0;
 		const kill = () => worker.kill('SIGKILL');
-		let watchdog = setTimeout(kill, hangsAfterMs);
+		let watchdog = setTimeout(kill, indexes[0] === -1 ? asItIsWithinMs : hangsAfterMs);
 		createInterface({ input: worker.stdout }).on('line', (line) => {
 			if (!line.startsWith('{"index":')) return;
 			clearTimeout(watchdog);

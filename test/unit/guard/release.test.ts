@@ -827,6 +827,14 @@ test('a dry run in the quiet time deletes no EphemeralRunner (A15)', async () =>
 	await release({ ...current(), owner }, { ...alice, dryRun: true }, ports);
 	assert.not(calls.includes('delete EphemeralRunner'));
 });
+test('the pod goes while GitHub answers 204: nothing stands in the way, and no quiet time is waited for', async () => {
+	const { ports, pod: current } = world();
+	const { write } = ports;
+	ports.write = async (...change) => (change[1].labels ? 'gone' : write(...change));
+	const at = ports.now();
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'already-terminating');
+	assert.is(ports.now(), at);
+});
 test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();
