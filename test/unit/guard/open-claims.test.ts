@@ -77,6 +77,12 @@ test("what the log alone says is read again every 10 s; a hook's job only after 
 	assert.is(nextLookMs(pod, list(late - 1_000, false), undefined, late), 0);
 	assert.is(nextLookMs(pod, list(late - 1_000, false), late - 1_000, late), 59_000);
 });
+test('the clock was set back, or the list that shows the job is old: the log is read', () => {
+	const hour = 60 * minute;
+	assert.is(nextLookMs(runner([claim('hook', 'finishing')]), undefined, noon + hour, noon + 1_000), 0);
+	const logged = runner([claim('log', 'working')]);
+	assert.is(nextLookMs(logged, list(noon, true), noon, noon + hour), 0);
+});
 test("an ephemeral runner's claims end with its container: nobody looks", () => {
 	for (const state of ['working', 'finishing'] as const)
 		assert.is(nextLookMs(runner([claim('hook', state)], { ephemeral: true }), undefined, 0, noon), undefined);

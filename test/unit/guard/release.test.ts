@@ -835,6 +835,17 @@ test('the pod goes while GitHub answers 204: nothing stands in the way, and no q
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'already-terminating');
 	assert.is(ports.now(), at);
 });
+test('a dry run just after ARC has unregistered the runner waits for nothing (A15)', async () => {
+	const object = seen();
+	const at = '2026-11-23T12:00:59.500Z';
+	object.metadata.annotations = {
+		...object.metadata.annotations,
+		'actions-runner/unregistration-complete-timestamp': at,
+	};
+	const { ports, calls, pod: current } = world(object, absentAt(noon + 60_000));
+	const { verdict } = await release(current(), { ...alice, dryRun: true }, ports);
+	assert.equal([verdict.kind, ports.now(), calls], ['allow', noon + 60_000, ['lookup']]);
+});
 test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();
