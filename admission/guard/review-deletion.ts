@@ -215,7 +215,8 @@ function answer(
 			'DeletionRecorded',
 			'Delete',
 			`asked by ${askerOf(deletion)}: ${message}`,
-			occasionOf(before?.metadata.resourceVersion ?? pod.resourceVersion, deletion),
+			// Reviews of several replicas may have seen the pod at different versions: the record is the same.
+			pod.record?.requestedAt ?? occasionOf(before?.metadata.resourceVersion, deletion),
 		);
 	} else {
 		log.debug(facts, 'deletion denied');

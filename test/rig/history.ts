@@ -323,7 +323,8 @@ export async function troubles(rig: Rig, history: History, expected?: Expected):
 }
 
 /** On a machine with too much to do the API server answers late. The server denies then and says so, as it should. */
-const isSlowMachine = ({ error }: LogLine) => /the API server did not answer us in time/.test(String(error));
+const isSlowMachine = ({ error }: LogLine) =>
+	/the API server did not answer us in time|: timed out$/.test(String(error));
 
 const keyOf = (pod: PodItem) => `${pod.metadata.namespace}/${pod.metadata.name}`;
 

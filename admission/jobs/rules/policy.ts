@@ -1,7 +1,7 @@
 /** Every number about jobs and their witnesses that is a policy, with its reason. Times in ms. */
 
 /** How long a runner's log is waited for: a review has some 3 s, and a kubelet answers in milliseconds or not at all. */
-export const logWithinMs = 1_000;
+export const logWithinMs = 1_500;
 
 /** The log of a runner is followed in lines of which so much is read, in characters: the runner's own are shorter. */
 export const longestLine = 4_096;

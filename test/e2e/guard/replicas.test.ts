@@ -64,8 +64,9 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 	assert.equal(new Set(deletes.map((one) => one.status)), new Set([204]));
 	assert.is(deletes.length, names.length);
 	const lists = rig.github.count({ endpoint: 'list', scope: 'orgs/org-idle', sinceMs: fromMs });
-	const polls = Math.floor((Date.now() - fromMs) / 10_000);
-	assert.ok(lists <= 2 + polls, `${lists} lists, ${polls} of them polls`);
+	// Where a log is not read in time, one list of the last 2 s serves all.
+	const looks = Math.floor((Date.now() - fromMs) / 2_000);
+	assert.ok(lists <= 2 + looks, `${lists} lists in ${looks * 2} s`);
 	const shares = rig.servers.map((server) => linesOf(server, judging, 'idle'));
 	console.log(`reviews by replica: ${shares.join(' and ')}`);
 	assert.ok(

@@ -80,7 +80,7 @@ for (const kind of kinds)
 		console.log(
 			`\n  from the hook's start to its end: p50 ${percentile(tookMs, 0.5)} ms, p95 ${percentile(tookMs, 0.95)} ms`,
 		);
-		assert.ok(percentile(tookMs, 0.5) < 1_000);
+		assert.ok(percentile(tookMs, 0.5) < 3_000, 'the script gives up after 3 s');
 		await set.finish(...names);
 		await eventually('every last hook has run', () => ran('completed').length === names.length);
 		assert.equal(
