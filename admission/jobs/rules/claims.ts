@@ -56,7 +56,7 @@ export function afterWord(claims: readonly Claim[], word: Word, nowMs: number): 
 	const { by, key, job } = word;
 	const state = word.says === 'started' ? 'working' : 'finishing';
 	const before = claims.find((claim) => claim.by === by && claim.key === key);
-	const isNext = by === 'hook' && state === 'working' && before !== undefined && before.state !== 'working';
+	const isNext = by === 'hook' && state === 'working' && before !== undefined;
 	const late = before && !(isNext && nowMs - before.sinceMs >= lateHookMs);
 	if (late && rank[before.state] >= rank[state]) return claims;
 	const ends = (claim: Claim) => by === 'hook' && claim.by === 'hook' && word.says === 'started';

@@ -119,6 +119,14 @@ test('words that something has completed do not push out what works', () => {
 	assert.is(worksBy(after(...words)), 'working');
 });
 
+test('a late `completed` of a job that is over opens nothing; a `started` long after one whose end was lost is the next job', () => {
+	const over = ended(after(hook('a'), hook('a', 'completed')), () => true, 2);
+	assert.is(afterWord(over, hook('a', 'completed'), 600_000), over);
+	const lost = after(hook('a'));
+	assert.is(afterWord(lost, hook('a'), 29_999), lost);
+	assert.is(afterWord(lost, hook('a'), 30_000)[0]?.sinceMs, 30_000);
+});
+
 test('the claim that tells most is shown', () => {
 	assert.is(openClaim(after(hook('a'), event('7')))?.by, 'hook');
 	assert.is(
