@@ -2,6 +2,7 @@ import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { afterLog, ended, worksBy } from '../jobs/rules/claims.ts';
+import { idleMarks } from '../jobs/rules/marks.ts';
 import type { LogWord } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type LookAgain, WorkQueue } from '../kube/queue.ts';
@@ -77,7 +78,7 @@ export class OpenClaims {
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
-		if (!pod) return undefined;
+		if (!cached || !pod) return undefined;
 		if (!isOpen(pod)) return isNameless(pod) && !this.#lookedMs.has(pod.uid) ? this.#name(pod) : undefined;
 		this.#compare(pod);
 		const seen = sighting(pod);
@@ -92,7 +93,11 @@ export class OpenClaims {
 		const claims = ended(looked, (claim) => claim === refuted, clock.now());
 		if (claims === pod.claims) return { afterMs: 0 };
 		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
-		await pods.patch(pod, { annotations: claimsOf({ ...pod, claims }, sign) }, pod.resourceVersion);
+		// Nobody says any more that it works: its marks go with the claims, for others hear of each change of a pod.
+		const ends = worksBy(claims) === undefined && seen?.runner?.busy !== true;
+		const marks = ends ? idleMarks(cached) : { labels: {}, annotations: {} };
+		const annotations = { ...marks.annotations, ...claimsOf({ ...pod, claims }, sign) };
+		await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);
 		return undefined;
 	}
 

@@ -105,14 +105,14 @@ export function planMarks(
 		Object.assign(change.annotations, marks.annotations);
 	};
 	const now = isBusy(pod, er, sighting, circumstances);
+	// The label is also written where a hook or an event is heard, and taken away where the log has ended a claim.
+	const told = object.status?.conditions?.some(
+		({ type, status }) => type === busy.condition && status === 'True',
+	);
 	if (now === true) {
 		const claim = openClaim(pod.claims);
 		add(busyMarks(object, claim ? jobText(claim.job) : er && jobOf(er), nowMs));
-		// A hook or an event writes the label itself.
-		const shown = object.status?.conditions?.some(
-			({ type, status }) => type === busy.condition && status === 'True',
-		);
-		if (mark !== 'true' || (claim && !shown && !pod.leavingByArc)) change.busy = true;
+		if (mark !== 'true' || (claim && !told && !pod.leavingByArc)) change.busy = true;
 	}
 	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
@@ -122,7 +122,7 @@ export function planMarks(
 			change.busy = false;
 			add(idleMarks(object));
 		} else change.labels[busy.label] = null;
-	}
+	} else if (now === false && told) change.busy = false;
 	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.

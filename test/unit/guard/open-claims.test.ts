@@ -436,6 +436,31 @@ test('... a log that does not tell is not read again; ARC’s pods that it remov
 	assert.equal(claimsWritten, []);
 	await world.stop(claims);
 });
+test('the end of such a job is one write with its marks, and the condition follows: ARC asks GitHub at each', async () => {
+	const { world, clock, claims, marked, print, start } = setUp();
+	const condition = () =>
+		world.pod('r1')?.status?.conditions as { type: string; status: string }[] | undefined;
+	await start();
+	await clock.pass(20_000);
+	print('Running job: build');
+	world.github.set('r1', { busy: true });
+	await clock.until('it is named', () => world.annotations('r1')[busy.job] === 'build', 15_000);
+	world.edit('r1', { annotations: { [arc.requestedAt]: '2026-11-23T12:01:30Z' } });
+	await clock.pass(minute);
+	const writes = () => world.api.callsTo('PATCH', /\/pods\/r1/).length;
+	const before = writes();
+	print('Job build completed with result: Succeeded');
+	world.github.set('r1', { busy: false });
+	await clock.until('it is idle', () => !marked(), 15_000);
+	await clock.pass(minute);
+	assert.is(writes() - before, 2);
+	assert.equal(
+		condition()?.map(({ type, status }) => `${type} ${status}`),
+		[`${busy.condition} False`],
+	);
+	assert.is(world.annotations('r1')[busy.claims], undefined);
+	await world.stop(claims);
+});
 test('a log that has named the job and cannot be read any more: over when the list has contradicted it for long', () => {
 	const pod = runner([claim('log', 'working')]);
 	const late = noon + 11 * minute;
