@@ -83,6 +83,8 @@ export class BusyPolling {
 	readonly #overSinceMs = new Map<string, number>();
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
+	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
+	readonly #told = new Map<string, boolean>();
 	/** By credential: counts pages that are read earlier than an even share would allow. */
 	readonly #bursts = new WeakMap<Registry, Pace>();
 	readonly #leadsSinceMs: number;
@@ -108,6 +110,7 @@ export class BusyPolling {
 			if (change === 'deleted') {
 				this.#overSinceMs.delete(uid);
 				this.#runsSinceMs.delete(uid);
+				this.#told.delete(uid);
 				return;
 			}
 			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
@@ -306,7 +309,7 @@ export class BusyPolling {
 		const { labels, annotations } = change;
 		const changes = Object.keys(labels).length + Object.keys(annotations).length > 0;
 		const written = changes ? await pods.patch(pod, { labels, annotations }) : object;
-		if (change.busy === undefined || written === 'gone') return;
+		if (change.busy === undefined || written === 'gone' || this.#told.get(pod.uid) === change.busy) return;
 		log.info(
 			{
 				pod: key,
@@ -321,6 +324,7 @@ export class BusyPolling {
 			: ['NoJob', `runner ${pod.runnerName} is not running a job`];
 		if (pod.leavingByArc && change.busy) return; // each change of the pod is one more call of ARC's to GitHub
 		await pods.setCondition(pod, busy.condition, change.busy, reason, message);
+		this.#told.set(pod.uid, change.busy);
 	}
 
 	/** What the last list said of this pod's runner; undefined: there is none that can mean it. */

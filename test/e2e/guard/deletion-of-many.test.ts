@@ -3,6 +3,7 @@
  * replicas.test.ts, pods that are no runners in webhook-down.test.ts.
  */
 import * as assert from 'uvu/assert';
+import { busy as marks } from '../../../admission/api/keys.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { stage } from '../../rig/stage.ts';
 import { says } from '../support/space.ts';
@@ -79,6 +80,11 @@ test('--dry-run=server: the same verdict, and nothing is written to GitHub or on
 }) => {
 	await space.runners(['idle', 'busy']);
 	await space.runJob('busy', { known: true });
+	// The last that the leader writes of a job is its name, by the log.
+	await eventually(
+		'its job is named',
+		async () => (await space.pod('busy'))?.metadata.annotations?.[marks.job],
+	);
 	const before = [await space.pod('idle'), await space.pod('busy')];
 	const done = await space.deleted('idle', '--dry-run=server');
 	says(done.stdout, 'dry run');

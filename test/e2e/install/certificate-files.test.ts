@@ -121,11 +121,10 @@ async function callWithCertificate(
 
 /** cert-manager's part: it writes the CA into the webhook configurations. */
 async function injectAs(rig: Rig, ca: Authority): Promise<void> {
-	for (const [kind, webhooks] of [
-		['validating', 5],
-		['mutating', 2],
-	] as const) {
-		const operations = Array.from({ length: webhooks }, (_, index) => ({
+	for (const kind of ['validating', 'mutating']) {
+		const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/runners-admission`;
+		const { webhooks } = await rig.kube.get<{ webhooks: object[] }>(path);
+		const operations = webhooks.map((_, index) => ({
 			op: 'add',
 			path: `/webhooks/${index}/clientConfig/caBundle`,
 			value: encode(ca.cert),
