@@ -22,6 +22,11 @@ export interface SetOptions {
 	spec?: Record<string, unknown>;
 	/** A GitHub token in a Secret of its own, so that its calls to GitHub have a pace of their own; default: the server's. */
 	ownCredentials?: boolean;
+	/**
+	 * Its runners run no job hooks, though their pods have them: a shell each, of which a machine has only so many at a time,
+	 * so that many jobs do not end at once.
+	 */
+	withoutHooks?: boolean;
 	/** What `make` waits for: that GitHub has the runners, or (the default) that the server has seen them in its list. */
 	until?: 'online' | 'registered';
 }
@@ -64,6 +69,7 @@ export class SetUnderTest extends WatchedPods {
 		const { rig } = this;
 		await rig.cluster.createNamespace(this.namespace);
 		rig.github.addScope(this.scope);
+		if (options.withoutHooks) rig.agents.set(this.namespace, { hooks: 'off' });
 		await this.watch(this.namespace);
 		if (options.ownCredentials) await this.#addCredentials();
 		await rig.apply(this.manifest(options));

@@ -75,7 +75,8 @@ async function carryOut(body: Body, rig: Rig, all: SetUnderTest[]): Promise<{ er
 		await body({
 			rig,
 			async make(kind, options = {}) {
-				const set = await SetUnderTest.make(rig, kind, { ownCredentials: true, ...options, until: 'online' });
+				const own = { ownCredentials: true, withoutHooks: true, ...options };
+				const set = await SetUnderTest.make(rig, kind, { ...own, until: 'online' });
 				sets.push(set);
 				all.push(set);
 				return set;
