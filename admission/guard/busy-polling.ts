@@ -322,7 +322,7 @@ export class BusyPolling {
 		const [reason, message] = change.busy
 			? ['JobRunning', `runner ${pod.runnerName} is running a job`]
 			: ['NoJob', `runner ${pod.runnerName} is not running a job`];
-		if (pod.leavingByArc && change.busy) return; // each change of the pod is one more call of ARC's to GitHub
+		if (pod.leavingByArc) return; // each change of the pod is one more call of ARC's to GitHub
 		await pods.setCondition(pod, busy.condition, change.busy, reason, message);
 		this.#told.set(pod.uid, change.busy);
 	}

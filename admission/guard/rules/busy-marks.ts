@@ -122,7 +122,7 @@ export function planMarks(
 			change.busy = false;
 			add(idleMarks(object));
 		} else change.labels[busy.label] = null;
-	} else if (now === false && told) change.busy = false;
+	} else if (now === false && told && !pod.leavingByArc) change.busy = false;
 	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.

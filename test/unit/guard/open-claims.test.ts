@@ -436,7 +436,7 @@ test('... a log that does not tell is not read again; ARC’s pods that it remov
 	assert.equal(claimsWritten, []);
 	await world.stop(claims);
 });
-test('the end of such a job is one write with its marks, and the condition follows: ARC asks GitHub at each', async () => {
+test('the end of such a job is one write with its marks, and the condition waits: ARC asks GitHub at each', async () => {
 	const { world, clock, claims, marked, print, start } = setUp();
 	const condition = () =>
 		world.pod('r1')?.status?.conditions as { type: string; status: string }[] | undefined;
@@ -453,10 +453,17 @@ test('the end of such a job is one write with its marks, and the condition follo
 	world.github.set('r1', { busy: false });
 	await clock.until('it is idle', () => !marked(), 15_000);
 	await clock.pass(minute);
-	assert.is(writes() - before, 2);
+	assert.is(writes() - before, 1);
 	assert.equal(
-		condition()?.map(({ type, status }) => `${type} ${status}`),
-		[`${busy.condition} False`],
+		condition()?.map(({ status }) => status),
+		['True'],
+	);
+	world.edit('r1', { annotations: { [arc.requestedAt]: null } });
+	await clock.pass(minute);
+	assert.equal(
+		condition()?.map(({ status }) => status),
+		['False'],
+		'ARC does not remove it after all',
 	);
 	assert.is(world.annotations('r1')[busy.claims], undefined);
 	await world.stop(claims);
