@@ -286,7 +286,7 @@ test('with job hooks, list shows the job and its run as soon as the hook has run
 	rig,
 	make,
 }) => {
-	const set = await make('RunnerSet', { replicas: 2, ownCredentials: true });
+	const set = await make('RunnerSet', { replicas: 2, withoutHooks: false });
 	rig.github.delayHints(set.scope, 120_000);
 	const at = ['-n', set.namespace];
 	const [name = '', other = ''] = set.live();
