@@ -1,5 +1,7 @@
 /** What kubelets, controllers and people do to a runner's pod every day costs no call to the webhook for updates. */
 import * as assert from 'uvu/assert';
+import { busy } from '../../../admission/api/keys.ts';
+import { eventually } from '../../rig/eventually.ts';
 import { stage } from '../../rig/stage.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
@@ -18,6 +20,8 @@ test('a kubelet’s status, ARC’s and people’s annotations, a finalizer and 
 	};
 	await space.runners(['a']);
 	await space.runJob('a', { known: true });
+	// The last that the leader writes of a job: an edit at that moment would be tried twice by the API server.
+	await eventually('its job is named', async () => (await space.pod('a'))?.metadata.annotations?.[busy.job]);
 	const none = await calls();
 	const refused = await space.kubectl('label', 'pod', 'a', 'actions-runner-');
 	assert.is(refused.code, 1);

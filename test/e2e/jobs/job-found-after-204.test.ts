@@ -38,6 +38,7 @@ async function stays(rig: Rig, space: Space, name: string, countedBefore: number
 	const job = jobAfterRemoval(space, name);
 	says(await space.refused(name), 'Recorded: the pod is deleted when');
 	const { displayName } = await job;
+	await eventually('its answer is on its way', () => space.removals().length > 0);
 	assert.equal(space.removals(), [204]);
 	const event = await eventually('people are told', async () =>
 		(await space.events(name)).find(({ reason }) => reason === 'JobProbablyLost'),
