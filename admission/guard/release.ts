@@ -144,7 +144,7 @@ export async function release(
 			// A hook or an event had told of it before GitHub's 204 was written down.
 			const claim = current.unregistered && openClaim(current.claims);
 			return claim?.state === 'working'
-				? refute(current, current, claim.job.name, asked)
+				? refute(current, undefined, claim.job.name, asked)
 				: denyAndRecord(current, decision, request, ports);
 		}
 		const outcome =
@@ -169,8 +169,8 @@ type Outcome = Released | { again: RunnerPod };
 async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
 	const word = await ports.readLog(pod);
 	const heardMs = ports.now();
-	const known = { ...pod, claims: afterLog(pod.claims, word, pod.ephemeral, ports.now()) };
-	if (worksBy(known.claims) === 'working') return denyByLog(pod, known, request, ports);
+	const known = withWord(pod, word, ports);
+	if (worksBy(known.claims) === 'working') return denyByLog(pod, word, request, ports);
 	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
 
 	const account = await ports.account(pod);
@@ -195,7 +195,7 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 			return { verdict: readLookup(pod, word, found, ports.now()), recorded: 'dry-run', pod };
 		if (found.kind === 'absent') return settleAbsent(known, word, found.begunMs, request, ports);
 		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
-		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle(pod));
+		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle);
 		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
 		if (unread && !confirmed) return denyUnconfirmed(pod, word.why, sinceMs, request, ports);
 	}
@@ -203,7 +203,7 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 	const annotations = {
 		...recordOf(pod, request, ports.sign, ports.now()),
 		...claimOf(pod, ports.self, ports.now()),
-		...(known.claims === pod.claims ? {} : claimsOf(known, ports.sign)),
+		...heardOf(pod, word, ports),
 	};
 	const claimed = await ports.write(pod, { annotations }, true);
 	if (claimed === 'conflict') return again(pod, ports);
@@ -219,13 +219,27 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
  */
 async function denyByLog(
 	pod: RunnerPod,
-	known: RunnerPod,
+	word: LogWord,
 	request: DeletionRequest | undefined,
 	ports: Ports,
 ): Promise<Released> {
-	const told = known.claims === pod.claims || pod.leavingByArc ? {} : claimsOf(known, ports.sign);
-	const denied = await denyAndRecord(pod, deny('busy'), request, ports, { ...told, ...notIdle(pod) });
-	return { ...denied, pod: { ...denied.pod, claims: known.claims } };
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
+		...(current.leavingByArc ? {} : heardOf(current, word, ports)),
+		...notIdle(current),
+	}));
+	return { ...denied, pod: withWord(denied.pod, word, ports) };
+}
+
+/** The pod with what its log has just said. */
+const withWord = (pod: RunnerPod, word: LogWord, { now }: Ports): RunnerPod => ({
+	...pod,
+	claims: afterLog(pod.claims, word, pod.ephemeral, now()),
+});
+
+/** What its log has said, to be written on the pod as it is now: hooks and events write there as well. */
+function heardOf(pod: RunnerPod, word: LogWord, ports: Ports): Annotations {
+	const known = withWord(pod, word, ports);
+	return known.claims === pod.claims ? {} : claimsOf(known, ports.sign);
 }
 
 /** Its log cannot be read, and GitHub has not shown it idle for long enough. */
@@ -236,8 +250,9 @@ function denyUnconfirmed(
 	request: DeletionRequest | undefined,
 	ports: Ports,
 ): Promise<Released> {
-	const noted = sinceMs === undefined ? {} : idleOf(pod, sinceMs, ports.sign);
-	return denyAndRecord(pod, deny('unconfirmed', why), request, ports, noted);
+	return denyAndRecord(pod, deny('unconfirmed', why), request, ports, (current) =>
+		sinceMs === undefined ? {} : idleOf(current, sinceMs, ports.sign),
+	);
 }
 
 /**
@@ -253,25 +268,26 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
 	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
-	const known = { ...fresh, claims: afterLog(fresh.claims, word, fresh.ephemeral, ports.now()) };
-	const claim = openClaim(known.claims);
+	const claim = openClaim(withWord(fresh, word, ports).claims);
 	if (claim?.state === 'working' || assigned)
-		return refute(fresh, known, claim?.job.name ?? assigned?.job, { request, ports, limits });
+		return refute(fresh, word, claim?.job.name ?? assigned?.job, { request, ports, limits });
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
 	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
 }
 
-/** GitHub was wrong: its proof is taken from the pod. @param known with all that its witnesses say */
+/** GitHub was wrong: its proof is taken from the pod. @param word of its log, where that was read */
 async function refute(
 	pod: RunnerPod,
-	known: RunnerPod,
+	word: LogWord | undefined,
 	job: string | undefined,
 	{ request, ports }: Asked,
 ): Promise<Released> {
-	const told = { ...claimsOf(known, ports.sign), ...withoutProof };
-	const denied = await denyAndRecord(pod, deny('busy'), request, ports, told);
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
+		...(word ? heardOf(current, word, ports) : {}),
+		...withoutProof,
+	}));
 	if (!request?.dryRun) ports.refuted(pod, job ?? 'a job');
-	return { ...denied, pod: { ...denied.pod, claims: known.claims } };
+	return word ? { ...denied, pod: withWord(denied.pod, word, ports) } : denied;
 }
 
 /** Waits for the end of the quiet time; the denial where the caller can't wait so long. */
@@ -367,7 +383,7 @@ async function stillIdle(pod: RunnerPod, heardMs: number, ports: Ports): Promise
 	const read = ports.reread(pod).catch(() => 'gone' as const);
 	const [fresh, word] = await Promise.all([read, ports.readLog(pod)]);
 	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self).kind !== 'ask') return false;
-	return worksBy(afterLog(fresh.claims, word, fresh.ephemeral, ports.now())) !== 'working';
+	return worksBy(withWord(fresh, word, ports).claims) !== 'working';
 }
 
 /** Writes the outcome on the pod and turns it into a verdict. */
@@ -454,23 +470,27 @@ async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<R
 /**
  * Records the request, if there is one and none is recorded yet, and answers with the denial.
  *
- * @param told what else was learnt and is written with it
+ * @param told what else was learnt, to be written on the pod as it is then, unless others change it again and again
  */
 export async function denyAndRecord(
 	pod: RunnerPod,
 	verdict: Deny,
 	request: DeletionRequest | undefined,
 	ports: Ports,
-	told: Annotations = {},
+	told: (current: RunnerPod) => Annotations = () => ({}),
 ): Promise<Released> {
 	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod };
 	let current = pod;
 	for (let attempt = 0; ; attempt++) {
-		const annotations = { ...recordOf(current, request, ports.sign, ports.now()), ...told };
+		const careful = attempt < 3;
+		const annotations = {
+			...recordOf(current, request, ports.sign, ports.now()),
+			...(careful ? told(current) : {}),
+		};
 		if (Object.keys(annotations).length === 0)
 			return { verdict, recorded: current.record !== undefined, pod: current };
 		// If several ask at once, even at different replicas, only the first is recorded (invariant 4).
-		const written = await ports.write(current, { annotations }, attempt < 3);
+		const written = await ports.write(current, { annotations }, careful);
 		if (typeof written !== 'string') return { verdict, recorded: true, pod: written };
 		const fresh = written === 'gone' ? written : await ports.reread(current);
 		if (fresh === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod: current };

@@ -771,7 +771,7 @@ test('... also where a hook was heard while GitHub was asked: the proof is taken
 	assert.is(current().unregistered, undefined);
 	assert.equal(calls.slice(-3), [
 		`write ${proven}`,
-		'write job-claims+unregistered-at+unregistration-proof',
+		'write unregistered-at+unregistration-proof',
 		'refuted by build',
 	]);
 });
@@ -968,6 +968,34 @@ test('ARC has just unregistered a runner: it goes when the quiet time since then
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
 	assert.is(ports.now(), noon + 61_500);
 	assert.equal(calls, ['reread', 'lookup']);
+});
+
+test('a hook is heard while what the log says is written down: neither claim takes the other away', async () => {
+	for (const proven of [false, true]) {
+		const { ports, conflict, pod: current } = world(undefined, { log: proven ? [idle, works] : [works] });
+		const hook = { by: 'hook', key: 'a', state: 'finishing', sinceMs: noon, job: { name: 'lint' } } as const;
+		const { reread, write } = ports;
+		let heard = false;
+		ports.write = async (asked, change, onlyIfUnchanged) => {
+			if ('actions-runner/job-claims' in change.annotations && !heard) {
+				heard = true;
+				const claims = claimsOf({ ...current(), claims: [hook] }, signer.signs);
+				await write(asked, { annotations: claims });
+				conflict(1);
+			}
+			return write(asked, change, onlyIfUnchanged);
+		};
+		ports.reread = reread;
+		const { verdict } = await release(current(), alice, ports);
+		assert.is(verdict.reason, 'busy');
+		assert.equal(
+			current()
+				.claims.map(({ by }) => by)
+				.toSorted(),
+			['hook', 'log'],
+			`after a 204: ${proven}`,
+		);
+	}
 });
 
 test.run();
