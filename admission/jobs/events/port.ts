@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { HearDependencies } from '../hear.ts';
+import { listen } from '../listen.ts';
 import { hearEvent } from './hear-event.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
@@ -62,14 +63,4 @@ export class EventPort {
 			return false;
 		}
 	}
-}
-
-function listen(server: Server, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once('error', reject);
-		server.listen(port, () => {
-			server.off('error', reject);
-			resolve();
-		});
-	});
 }

@@ -1,4 +1,5 @@
 import type { Server } from 'node:https';
+import { listen } from '../listen.ts';
 import { HookCertificate } from './certificate.ts';
 import { createHookEndpoint, type HookEndpointOptions } from './endpoint.ts';
 import { listenAgainMs } from './rules/policy.ts';
@@ -56,14 +57,4 @@ export class HookPort {
 			return false;
 		}
 	}
-}
-
-function listen(server: Server, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once('error', reject);
-		server.listen(port, () => {
-			server.off('error', reject);
-			resolve();
-		});
-	});
 }
