@@ -70,7 +70,12 @@ async function goneSoon(rig: Rig, asked: Asked): Promise<void> {
 	);
 	assert.ok(jobs <= mostJobs, `${jobs} jobs after the request`);
 	assert.equal(journal('job-killed'), []);
-	assert.equal(removals, [204], 'GitHub is not asked to remove it while it works');
+	// Its next job may be on its way at the moment of the DELETE: that is what 422 is for, and it happens once at most.
+	assert.ok(removals.length <= 2 && removals.at(-1) === 204, `DELETE ${removals}`);
+	assert.ok(
+		removals.slice(0, -1).every((status) => status === 422),
+		`DELETE ${removals}`,
+	);
 	// While a static runner's deletion waits, its list is read every 3 s; and once for what each of two words asks for.
 	const most = Math.ceil(tookMs / 3_000) + 2;
 	assert.ok(lists <= most, `${lists} lists in ${tookMs} ms`);
