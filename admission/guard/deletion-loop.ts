@@ -291,8 +291,8 @@ export class DeletionLoop {
 			);
 		}
 		this.#note(key, pod, verdict.reason);
-		// In a full queue it is idle for a second only.
-		if (verdict.reason === 'busy' && !pod.ephemeral)
+		// In a full queue it is idle for a second only. Where ARC has it unregistered, ARC tries at each of our writes.
+		if (verdict.reason === 'busy' && !pod.ephemeral && !pod.leavingByArc)
 			this.#dependencies.followedLogs.follow(pod, () => this.#queue.add(key));
 		const { now, random } = this.#dependencies.clock;
 		return nextTryMs(pod, verdict, now(), random);

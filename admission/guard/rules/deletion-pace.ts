@@ -66,7 +66,8 @@ export function nextTryMs(
  * After how many ms a static runner may have become idle, as its open claims tell: soon after its job has completed, and
  * less and less often while its end is awaited. undefined: nobody but GitHub knows of its job.
  */
-function untilJobsEndMs({ claims }: RunnerPod, nowMs: number): number | undefined {
+function untilJobsEndMs({ claims, leavingByArc }: RunnerPod, nowMs: number): number | undefined {
+	if (leavingByArc) return undefined; // each try writes on the pod, and ARC asks GitHub at each write
 	const open = claims.filter(({ state }) => state !== 'over');
 	if (open.some(({ by, state }) => state === 'working' && by !== 'log')) return undefined;
 	const finishing = open.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);

@@ -968,9 +968,12 @@ test('a static runner in a full queue: its log is followed, and it goes in the s
 	const marked = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
 	world.runner('r1', { env, metadata: marked }, { busy: true });
 	world.runner('ephemeral', { metadata: marked }, { busy: true });
+	const leaving = { ...marked, annotations: { ...recorded(), [arc.requestedAt]: '2026-11-23T12:00:00Z' } };
+	world.runner('arcs', { env, metadata: leaving }, { busy: true });
 	await world.start();
 	await clock.until('its log is followed', () => followed.asked.has('r1'));
 	assert.not(followed.asked.has('ephemeral'), 'that one ends with its job');
+	assert.not(followed.asked.has('arcs'), 'ARC looks after that one');
 	await clock.pass(minute);
 	assert.is(github.count('remove'), 0, 'known to be busy');
 	github.set('r1', { busy: false });

@@ -57,6 +57,8 @@ const claim = (by: Claim['by'], state: Claim['state'], agoMs: number): Claim => 
 test('a static runner whose job has completed: after 1, 2, 4 s and so on, at most 30', () => {
 	const after = (agoMs: number) => next('busy', { ...fixed, claims: [claim('hook', 'finishing', agoMs)] });
 	assert.equal([0, 1_000, 2_000, 7_000, 90_000].map(after), [1_000, 1_000, 2_000, 7_000, 30_000]);
+	const left = { ...fixed, leavingByArc: true, claims: [claim('hook', 'finishing', 2_000)] };
+	assert.is(next('busy', left, 0), 30_000, 'ARC has it unregistered');
 	const both = [claim('hook', 'finishing', 60_000), claim('event', 'finishing', 3_000)];
 	assert.is(next('busy', { ...fixed, claims: both }), 3_000);
 	const ephemeral = { ...runnerPod(), claims: [claim('hook', 'finishing', 0)] };
