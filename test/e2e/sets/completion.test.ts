@@ -127,6 +127,11 @@ for (const kind of kinds) {
 		if (deleted.code !== 0) assert.match(deleted.stderr, /NotFound|Recorded: /);
 		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.
 		await eventually('it has gone', async () => (await fixed.pod(victim))?.metadata.uid !== uid);
+		// That one stays until it is unregistered, also after its StatefulSet has gone.
+		await eventually('one runner is left, and its owner', async () => {
+			const [live, owners] = [fixed.live(), await fixed.owners()];
+			return live.length === 1 && owners.length === 1 && live[0]?.startsWith(owners[0] ?? '-');
+		});
 		await fixed.online(1);
 		await fixed.rests(1);
 	});
