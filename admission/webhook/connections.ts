@@ -8,6 +8,7 @@ import {
 	mostRequestsOfOneConnection,
 	mostTrustedAddresses,
 	mostUnproven,
+	mostUnused,
 } from './rules/policy.ts';
 import { Unproven } from './rules/unproven.ts';
 
@@ -57,10 +58,21 @@ export class Connections {
 		);
 	}
 
+	/** Whether a connection on which nothing has been said may be one that a known caller keeps for its next review. */
+	mayBeKept({ remoteAddress = '' }: Socket): boolean {
+		return this.#isTrusted(remoteAddress) && this.#unproven.countOf(remoteAddress) <= mostUnused;
+	}
+
+	/** Whether a known caller has asked from this address. */
+	#isTrusted(address: string): boolean {
+		const lastMs = this.#trusted.get(address) ?? Number.NEGATIVE_INFINITY;
+		return this.#now() - lastMs < addressTrustedForMs;
+	}
+
 	#opened(socket: Socket): void {
 		const nowMs = this.#now();
 		const address = socket.remoteAddress ?? '';
-		const isTrusted = nowMs - (this.#trusted.get(address) ?? Number.NEGATIVE_INFINITY) < addressTrustedForMs;
+		const isTrusted = this.#isTrusted(address);
 		if (!isTrusted && !this.#new.allows(address, nowMs)) {
 			socket.destroy();
 			return;

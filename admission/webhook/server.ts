@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import express, { type ErrorRequestHandler, type Request, type Response } from 'express';
 import type { Route } from '../api/webhooks.ts';
@@ -25,6 +26,13 @@ import { routeByContent } from './rules/route.ts';
  */
 const firstBytesMs = 12_000;
 const wholeRequestMs = 20_000;
+
+/**
+ * client-go closes idle connections after 90 s, and must be the first to do so: one that the server closes may just be in
+ * use, and a deletion fails with 500 (measured with Node's default of 5 s). That holds also for those that it has opened and
+ * not used yet: where another one becomes free meanwhile, a review takes that, and the new one waits for the next.
+ */
+const idleMs = 120_000;
 
 export type Handler = (
 	request: AdmissionRequest,
@@ -147,9 +155,12 @@ export function createWebhookServer({
 	);
 	connections.watch(server);
 	server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'TLS handshake failed'));
-	// client-go closes idle connections after 90 s, and must be the first to do so: with Node's default of 5 s the server
-	// sometimes closes one that is just being reused, and a deletion fails with 500 (measured).
-	server.keepAliveTimeout = 120_000;
+	server.keepAliveTimeout = idleMs;
+	server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+		const isSilent = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0;
+		if (isSilent && connections.mayBeKept(socket)) socket.setTimeout(idleMs);
+		else refuse(error, socket);
+	});
 	server.headersTimeout = firstBytesMs;
 	server.requestTimeout = wholeRequestMs;
 
@@ -164,6 +175,19 @@ export function createWebhookServer({
 		},
 	};
 }
+
+/** As Node does where nobody listens: tells why, if nothing has been said on this connection, and ends it. */
+function refuse({ code = '' }: NodeJS.ErrnoException, socket: Socket): void {
+	if (socket.writable && socket.bytesWritten === 0)
+		socket.write(`HTTP/1.1 ${refusals[code] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+	socket.destroy();
+}
+
+const refusals: Record<string, string> = {
+	HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+	HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+	ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 /** The API server waits so long where it does not say for how long. Ms. */
 const longestWaitMs = 10_000;

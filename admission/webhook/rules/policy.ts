@@ -28,6 +28,12 @@ export const mostConnections = 1_000;
 export const mostUnproven = 512;
 export const mostUnprovenOfOneAddress = 32;
 
+/**
+ * Of an address from which a known caller has asked, so many connections may stay that nobody has used yet, as long as idle
+ * ones stay: client-go keeps up to 25 idle ones for one host (idleConnsPerHost in transport/cache.go).
+ */
+export const mostUnused = 25;
+
 /** The limit for one address closes no connection that is younger: an API server may open many in one moment. */
 export const unprovenGraceMs = 1_000;
 

@@ -29,6 +29,11 @@ export class Unproven<Connection> {
 		this.#open.delete(connection);
 	}
 
+	/** How many there are of this address. */
+	countOf(address: string): number {
+		return this.#byAddress(address).length;
+	}
+
 	get size(): number {
 		return this.#open.size;
 	}

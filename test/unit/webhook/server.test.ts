@@ -1,9 +1,11 @@
 /** The admission port over real TLS. */
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { routes } from '../../../admission/api/webhooks.ts';
@@ -22,6 +24,7 @@ import {
 	mostRequestsOfOneConnection,
 	mostUnproven,
 	mostUnprovenOfOneAddress,
+	mostUnused,
 	unprovenGraceMs,
 } from '../../../admission/webhook/rules/policy.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
@@ -203,6 +206,46 @@ test('a known caller’s connection ends after 200 requests, or with the first a
 		assert.is(await endOf(path), 'close');
 	} finally {
 		performance.now = now;
+	}
+});
+test('a connection that the API server has opened and not used yet is answered when it is used; nobody else’s, no half request, and no more than 25', async (context) => {
+	const { agent, port, callers, webhook } = context;
+	const path = knownPath('/pods/delete', callers);
+	assert.is((await review(agent, port, path)).statusCode, 200);
+	const { server } = webhook;
+	const { headersTimeout } = server;
+	const looked: string[] = [];
+	server.on('clientError', (error: NodeJS.ErrnoException) => looked.push(error.code ?? ''));
+	const open = async (from: object = {}) => {
+		const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...from });
+		socket.on('error', () => {});
+		await once(socket, 'secureConnect');
+		return socket;
+	};
+	try {
+		server.headersTimeout = 1;
+		const tooMany = await Promise.all(Array.from({ length: mostUnused + 1 }, () => open()));
+		await Promise.all(tooMany.map((socket) => once(socket.resume(), 'close')));
+		looked.length = 0;
+		const [unused, half, stranger] = [await open(), await open(), await open({ localAddress: '127.0.0.3' })];
+		const ended = Promise.all([once(half.resume(), 'close'), once(stranger.resume(), 'close')]);
+		half.write('POST / HTTP');
+		await ended;
+		await eventually('its time is over as well', () => looked.length === 3);
+		server.headersTimeout = headersTimeout;
+		assert.equal(looked, Array(3).fill('ERR_HTTP_REQUEST_TIMEOUT'));
+		const body = reviewOf(deletion({ metadata: { name: 'a' } }));
+		unused.write(
+			`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+		);
+		let answer = '';
+		unused.on('data', (bytes) => {
+			answer += bytes;
+		});
+		await eventually('the answer', () => /^HTTP\/1\.1 200 /.test(answer));
+		unused.destroy();
+	} finally {
+		server.headersTimeout = headersTimeout;
 	}
 });
 test('strangers’ large bodies: a few at a time, the API server’s always, small ones always', async (context) => {
