@@ -7,6 +7,7 @@ import { eventually } from '../../rig/eventually.ts';
 import { plainPod, runnerNamespace } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
+import { everyReplicaDies } from '../support/every-replica-dies.ts';
 import { Running } from '../support/plugin-process.ts';
 import { witnessedTests } from '../support/space-tests.ts';
 
@@ -44,18 +45,7 @@ test.before(async ({ rig }) => {
 		);
 	}
 	await rig.agents.endJob(namespace, 'down-done');
-	await eventually('the back-stop counts them', async () => {
-		const budget = await rig.kube.get<{ status?: { currentHealthy?: number } }>(
-			`/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/runners-admission-busy`,
-		);
-		return (budget.status?.currentHealthy ?? 0) >= working.length;
-	});
-	await Promise.all(
-		[...rig.servers].map((server) => {
-			server.signal('SIGKILL');
-			return server.exited;
-		}),
-	);
+	await everyReplicaDies(rig, namespace, working.length);
 });
 test.after.each(({ history }) => {
 	assert.equal(history.violations({ lost, settled: false }), []);

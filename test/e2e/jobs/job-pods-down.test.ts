@@ -7,6 +7,7 @@ import { runnerNamespace } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { jobPod } from '../../sim/job-pods.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
+import { everyReplicaDies } from '../support/every-replica-dies.ts';
 import { witnessedTests } from '../support/space-tests.ts';
 
 const namespace = 'jobs-down';
@@ -32,18 +33,7 @@ test.before(async ({ rig }) => {
 			const pod = await rig.pod(`${name}-workflow`, namespace);
 			return pod?.metadata.labels?.[busy.label] === 'true' && pod.status?.phase === 'Running';
 		});
-	await eventually('the back-stop counts them', async () => {
-		const budget = await rig.kube.get<{ status?: { currentHealthy?: number } }>(
-			`/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/runners-admission-busy`,
-		);
-		return (budget.status?.currentHealthy ?? 0) >= 2 * names.length;
-	});
-	await Promise.all(
-		[...rig.servers].map((server) => {
-			server.signal('SIGKILL');
-			return server.exited;
-		}),
-	);
+	await everyReplicaDies(rig, namespace, 2 * names.length);
 });
 test.after.each(({ history }) => {
 	assert.equal(history.violations({ lost, settled: false }), []);

@@ -5,7 +5,7 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { routes } from '../../../admission/api/webhooks.ts';
@@ -220,20 +220,25 @@ test('a connection that the API server has opened and not used yet is answered w
 		const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...from });
 		socket.on('error', () => {});
 		await once(socket, 'secureConnect');
-		return socket;
+		return socket.resume();
 	};
+	const closed = (...sockets: TLSSocket[]) =>
+		eventually('they are closed', () => sockets.every((socket) => socket.destroyed));
 	try {
 		server.headersTimeout = 1;
 		const tooMany = await Promise.all(Array.from({ length: mostUnused + 1 }, () => open()));
-		await Promise.all(tooMany.map((socket) => once(socket.resume(), 'close')));
+		await closed(...tooMany);
 		looked.length = 0;
 		const [unused, half, stranger] = [await open(), await open(), await open({ localAddress: '127.0.0.3' })];
-		const ended = Promise.all([once(half.resume(), 'close'), once(stranger.resume(), 'close')]);
 		half.write('POST / HTTP');
-		await ended;
+		await closed(half, stranger);
 		await eventually('its time is over as well', () => looked.length === 3);
+		const begins = await open();
+		await eventually('and that of another one', () => looked.length === 4);
+		begins.write('POST / HTTP');
+		await closed(begins);
 		server.headersTimeout = headersTimeout;
-		assert.equal(looked, Array(3).fill('ERR_HTTP_REQUEST_TIMEOUT'));
+		assert.equal(looked, Array(5).fill('ERR_HTTP_REQUEST_TIMEOUT'));
 		const body = reviewOf(deletion({ metadata: { name: 'a' } }));
 		unused.write(
 			`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
