@@ -12,7 +12,7 @@ import { runnerSetPod } from '../../sim/pods.ts';
 import { type Space, says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-const test = spaceTests('witnesses', { prepare: () => stage('guard') });
+const test = spaceTests('witnesses', { prepare: () => stage('guard'), ownCredentials: true });
 
 /** Lists before this one count where two must be a minute apart. */
 const longAgoMs = 61_000;

@@ -36,9 +36,13 @@ interface Asked {
 const readsInPause = 20;
 
 /** Gives it job after job, until it can get none any more. */
-async function fullQueue({ agents, kube }: Rig, { namespace, pod }: Asked): Promise<void> {
+async function fullQueue(
+	{ agents, kube }: Rig,
+	{ namespace, pod }: Asked,
+	removed: () => boolean,
+): Promise<void> {
 	const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-	while (agents.runnerId(namespace, pod) !== undefined) {
+	while (!removed()) {
 		await agents.runJob(namespace, pod);
 		await rest(jobMs);
 		await agents.endJob(namespace, pod);
@@ -55,14 +59,13 @@ async function goneSoon(rig: Rig, asked: Asked): Promise<void> {
 		rig.agents.journal.filter(
 			(entry) => entry.namespace === namespace && entry.pod === pod && entry.what === what,
 		);
-	const queue = fullQueue(rig, asked);
+	const removed = () => journal('removed-by-github').length > 0;
+	const queue = fullQueue(rig, asked, removed);
 	await eventually('its second job runs', () => journal('job-started').length === 2);
 	const askedMs = Date.now();
 	const refused = await rig.kubectl(['-n', namespace, 'delete', 'pod', pod, '--wait=false']);
 	assert.match(refused.stderr, 'Recorded: the pod is deleted when');
-	await eventually('GitHub has removed it', () => journal('removed-by-github').length > 0, {
-		withinMs: 120_000,
-	});
+	await eventually('GitHub has removed it', removed, { withinMs: 120_000 });
 	const tookMs = Date.now() - askedMs;
 	await queue;
 	// A StatefulSet makes another one of its name.
