@@ -210,12 +210,15 @@ test("a RunnerSet's runner: name, token by reference, never restarted in place, 
 	if (!secretKeyRef) return assert.unreachable('RUNNER_TOKEN is not from a Secret');
 	await rig.agents.waitRegistered([pod.metadata.name], 60_000);
 
-	const secret = await rig.kube.get<{ data: Record<string, string>; metadata: Pod['metadata'] }>(
-		`/api/v1/namespaces/${namespace}/secrets/${secretKeyRef.name}`,
-	);
+	// The other sets of the namespace have the same Secret: this one may become its owner a moment after its pod exists.
+	const secret = await eventually('the Secret is the set’s', async () => {
+		const held = await rig.kube.get<{ data: Record<string, string>; metadata: Pod['metadata'] }>(
+			`/api/v1/namespaces/${namespace}/secrets/${secretKeyRef.name}`,
+		);
+		return held.metadata.ownerReferences?.some(({ name }) => name === 'first') ? held : undefined;
+	});
 	const token = Buffer.from(secret.data[secretKeyRef.key] ?? '', 'base64').toString();
 	assert.ok(rig.github.registrationTokenWorks(token, `orgs/${namespace}`));
-	assert.ok(secret.metadata.ownerReferences?.some(({ name }) => name === 'first'));
 	assert.equal(
 		rig.logs((line) => line.level === 'error'),
 		[],
