@@ -38,6 +38,7 @@ import { lead } from './leader/lead.ts';
 import type { RunnerPod } from './runner/runner-pod.ts';
 import { hostOf } from './runner/scope.ts';
 import { createPods, isOfOurSets } from './sets/inject-pods.ts';
+import { refuseOrphans } from './sets/refuse-orphans.ts';
 import { setReplicas } from './sets/stamp-replicas.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
@@ -219,8 +220,11 @@ function handlers(
 		'/pods/create': (request: AdmissionRequest) => createPods(request, jobHooks.forSets),
 		'/sets/replicas': (request: AdmissionRequest) => setReplicas(request, clock.now()),
 	};
+	const orphan = refuseOrphans(client, user, log);
 	const createdPod = async (request: AdmissionRequest) =>
-		isOfOurSets(request) ? forEverybody['/pods/create'](request) : jobHooks.reviewOthers(request);
+		isOfOurSets(request)
+			? ((await orphan(request)) ?? forEverybody['/pods/create'](request))
+			: jobHooks.reviewOthers(request);
 	return {
 		handlers: {
 			...forEverybody,

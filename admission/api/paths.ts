@@ -25,6 +25,8 @@ export const resources = {
 	events: { apiVersion: 'v1', resource: 'events' },
 	deployments: { apiVersion: 'apps/v1', resource: 'deployments' },
 	statefulSets: { apiVersion: 'apps/v1', resource: 'statefulsets' },
+	controllerRevisions: { apiVersion: 'apps/v1', resource: 'controllerrevisions' },
+	persistentVolumeClaims: { apiVersion: 'v1', resource: 'persistentvolumeclaims' },
 	leases: { apiVersion: 'coordination.k8s.io/v1', resource: 'leases' },
 	podDisruptionBudgets: { apiVersion: 'policy/v1', resource: 'poddisruptionbudgets' },
 	tokenReviews: { apiVersion: 'authentication.k8s.io/v1', resource: 'tokenreviews' },

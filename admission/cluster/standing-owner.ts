@@ -1,5 +1,5 @@
 import { arc } from '../api/keys.ts';
-import type { OwnerReference, Pod } from '../api/kinds.ts';
+import type { KubeObject, OwnerReference, Pod } from '../api/kinds.ts';
 import { objectPath, resources } from '../api/paths.ts';
 import { apiVersion, setKinds } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -46,15 +46,29 @@ export async function standingOwner(
 	const reconciler = reconcilers.find((one) => controllers.includes(one) && ownerOf(pod, one));
 	const owner = reconciler && ownerOf(pod, reconciler);
 	if (!owner) return undefined;
-	const path = objectPath(owners[reconciler].resource, {
-		namespace: pod.metadata.namespace,
-		name: owner.name,
-	});
-	const found = await getObject(client, path, { timeoutMs: callWithinMs });
+	const found = await read(client, pod, reconciler, owner);
 	const ours = found?.metadata.ownerReferences?.some(
 		(set) => set.kind === sets[reconciler] && set.apiVersion === apiVersion,
 	);
-	return ours && found?.metadata.uid === owner.uid && !found.metadata.deletionTimestamp
-		? owner.name
-		: undefined;
+	return ours && stands(found, owner) ? owner.name : undefined;
 }
+
+/**
+ * The StatefulSet by which a set makes this pod, if it is not there any more or is being deleted. Its controller may not know
+ * that yet; nobody would delete the pod but the garbage collector. Read from the API server, never from a cache.
+ *
+ * @throws KubeError, but not for 404
+ */
+export async function fallenOwner(client: KubeClient, pod: Pod): Promise<string | undefined> {
+	const owner = ownerOf(pod, 'runnerset');
+	if (!owner || stands(await read(client, pod, 'runnerset', owner), owner)) return undefined;
+	return owner.name;
+}
+
+function read(client: KubeClient, pod: Pod, reconciler: Reconciler, { name }: OwnerReference) {
+	const path = objectPath(owners[reconciler].resource, { namespace: pod.metadata.namespace, name });
+	return getObject(client, path, { timeoutMs: callWithinMs });
+}
+
+const stands = (found: KubeObject | undefined, { uid }: OwnerReference): boolean =>
+	found?.metadata.uid === uid && !found.metadata.deletionTimestamp;

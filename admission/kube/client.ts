@@ -35,6 +35,7 @@ type Query = Record<string, string | number | boolean | undefined>;
 
 export interface RequestOptions {
 	query?: Query;
+	/** Sent as JSON; a string is JSON already. */
 	body?: unknown;
 	/** Default application/json; a PATCH needs one of `patchType`. */
 	contentType?: string;
@@ -174,7 +175,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 			const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
 			const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
 			const { query, contentType, beforeSend } = options;
-			const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+			const body = options.body === undefined ? undefined : Buffer.from(asJson(options.body));
 			let status: number;
 			let text: string;
 			try {
@@ -229,6 +230,8 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 		},
 	};
 }
+
+const asJson = (body: unknown) => (typeof body === 'string' ? body : JSON.stringify(body));
 
 function newAgent(auth: https.RequestOptions): https.Agent {
 	const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = auth;

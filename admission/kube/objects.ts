@@ -36,11 +36,11 @@ export async function listObjects<T = KubeObject>(
 	return items;
 }
 
-/** Creates the object in the collection at `path`. Rejects with 409 where one of its name exists. */
+/** Creates the object, which may be JSON text, in the collection at `path`. Rejects with 409 where one of its name exists. */
 export function createObject<T = KubeObject>(
 	client: KubeClient,
 	path: string,
-	object: object,
+	object: object | string,
 	limits: CallLimits = {},
 ): Promise<T> {
 	return client.request<T>('POST', path, { ...limits, body: object });
@@ -50,7 +50,7 @@ export function createObject<T = KubeObject>(
 export async function createUnlessPresent(
 	client: KubeClient,
 	path: string,
-	object: object,
+	object: object | string,
 	limits: CallLimits = {},
 ): Promise<boolean> {
 	try {

@@ -34,12 +34,20 @@ export interface PlanExecutorDependencies {
  */
 const mostAtOnce = 64;
 
+/** So many pieces of book-keeping wait at most; what is more the cluster's own controllers do. */
+const mostWaiting = 10_000;
+
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {
 	readonly #kind: SetKind<S>;
 	readonly #dependencies: PlanExecutorDependencies;
 	readonly #owners: Owners;
 	readonly #lookAgain: (set: S, afterMs: number) => void;
+	/** Book-keeping for other controllers, which nobody waits for. */
+	readonly #later: (() => Promise<unknown>)[] = [];
+	/** How many sets runners are being created or removed for. */
+	#busy = 0;
+	#bookKeeping: Promise<void> | undefined;
 
 	constructor(
 		kind: SetKind<S>,
@@ -59,7 +67,29 @@ export class PlanExecutor<S extends RunnersSet> {
 	 * @param creator undefined: the spec can't be carried out, and no runner is created
 	 * @throws the first failure
 	 */
-	async execute(set: S, { create, release, remove }: Plan, creator: Creator | undefined, hash: string) {
+	async execute(set: S, planned: Plan, creator: Creator | undefined, hash: string): Promise<void> {
+		this.#busy += 1;
+		try {
+			await this.#execute(set, planned, creator, hash);
+		} finally {
+			this.#busy -= 1;
+			// A set of which more is to be created comes again at once, and before that nobody else's calls are in its way.
+			if (planned.create <= mostAtOnce) this.#keepBooks();
+		}
+	}
+
+	/** Resolves when the book-keeping that has begun is done; what has not is left to others. */
+	async stop(): Promise<void> {
+		this.#later.length = 0;
+		await this.#bookKeeping;
+	}
+
+	async #execute(
+		set: S,
+		{ create, release, remove }: Plan,
+		creator: Creator | undefined,
+		hash: string,
+	): Promise<void> {
 		const failures: unknown[] = [];
 		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
 		// One that was just created has no object yet: it is released when the watch has shown it.
@@ -75,13 +105,39 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (failures.length > 0) throw failures[0];
 	}
 
+	#afterwards(work: () => Promise<unknown>): void {
+		if (this.#later.length < mostWaiting) this.#later.push(work);
+	}
+
+	/** Does what has been put off until runners exist or are gone, unless such work is going on again. */
+	#keepBooks(): void {
+		if (this.#bookKeeping || this.#later.length === 0) return;
+		const worker = async () => {
+			while (this.#busy === 0) {
+				const work = this.#later.shift();
+				if (!work) return;
+				await work().catch((error: unknown) =>
+					this.#dependencies.log.debug({ error: String(error) }, 'left to the controllers of the cluster'),
+				);
+			}
+		};
+		const workers = Array.from({ length: setWritesAtOnce }, worker);
+		this.#bookKeeping = Promise.all(workers).then(() => {
+			this.#bookKeeping = undefined;
+			if (this.#busy === 0) this.#keepBooks();
+		});
+	}
+
 	async #create(set: S, creator: Creator, hash: string): Promise<void> {
 		const name = newName(set, this.#dependencies.clock.random);
 		const { uid = '' } = set.metadata;
 		this.#owners.expect(uid, name, hash);
 		try {
-			await creator(name);
+			const { later, leftOver } = await creator(name);
+			if (later) this.#afterwards(later);
+			if (leftOver) this.#reportRefused(set, leftOver);
 		} catch (error) {
+			if (error instanceof KubeError && !isConflict(error)) this.#reportRefused(set, error);
 			// Code 0, no answer: the runner may have been created, so it still counts as expected.
 			if (error instanceof KubeError && error.code !== 0) this.#owners.unexpect(uid, name);
 			if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
@@ -139,6 +195,21 @@ export class PlanExecutor<S extends RunnersSet> {
 		return { ...owner, pod, runner: pod && (await pods.from(pod)) };
 	}
 
+	/** Sends an Event on the set, one for all runners that are refused in the same way: by a quota, a policy, a webhook. */
+	#reportRefused({ metadata }: S, { code, reason, message }: KubeError): void {
+		if (code === 0) return;
+		const subject = { apiVersion, kind: this.#kind.kind, metadata };
+		const text = `a runner could not be created, and is tried again: ${message}`;
+		this.#dependencies.events.send(
+			subject,
+			'Warning',
+			'FailedCreate',
+			'Reconcile',
+			text,
+			`${code} ${reason}`,
+		);
+	}
+
 	/** Sends an Event on the set; the same one for all its runners, since the cluster's configuration is at fault. */
 	#reportUnfit({ metadata }: S): void {
 		const message =
@@ -163,6 +234,8 @@ export class PlanExecutor<S extends RunnersSet> {
 		// If the guard refuses, the runner has got a job after all: the pod is deleted when that is done.
 		if (runner && !pod?.metadata.deletionTimestamp)
 			await unlessChanged(pods.remove(runner, { via: 'delete' }));
+		const { remains } = this.#kind;
+		if (remains) this.#afterwards(() => remains(set, owner));
 		log.info(
 			{ [this.#kind.controller]: set.metadata.name, namespace, runner: owner.name, was: owner.phase },
 			'runner removed',

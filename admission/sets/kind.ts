@@ -1,8 +1,10 @@
 import type { arc } from '../api/keys.ts';
+import type { Pod } from '../api/kinds.ts';
 import type { Resource } from '../api/paths.ts';
 import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKinds } from '../api/sets.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
+import type { KubeError } from '../kube/client.ts';
 
 /** Everything in which the two kinds of sets differ. */
 export interface SetKind<S extends RunnersSet> {
@@ -23,13 +25,22 @@ export interface SetKind<S extends RunnersSet> {
 	podName(owner: string): string;
 	/** Whether an owner creates its pod itself, and again when it is gone. */
 	makesItsPod: boolean;
+	/** Deletes what the garbage collector would delete after an owner that is gone, and its pod. */
+	remains?(set: S, owner: { name: string; uid: string; pod: Pod | undefined }): Promise<unknown>;
 	config(set: S): RunnerConfig;
 	/** How to create one runner; without `create`, `message` says what is wrong with the spec. */
 	creator(set: S): { create: Creator; message?: undefined } | { create?: undefined; message: string };
 }
 
-/** Creates one runner of this name. Rejects with KubeError. */
-export type Creator = (name: string) => Promise<void>;
+/** Creates one runner of this name. Rejects with KubeError where there is none; code 409: the name is taken. */
+export type Creator = (name: string) => Promise<Made>;
+
+export interface Made {
+	/** What can wait until the pods of all runners that are made now exist, and may fail. */
+	later?: () => Promise<unknown>;
+	/** What could not be created here, because of this, and is left to the owner's controller. */
+	leftOver?: KubeError;
+}
 
 /** A StatefulSet's name, a dash and a hash of ten characters are a label value of its pod, which has at most 63 characters. */
 const longestPrefix = 45;

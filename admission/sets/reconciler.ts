@@ -90,8 +90,9 @@ export class SetReconciler<S extends RunnersSet> {
 		);
 	}
 
-	stop(): Promise<void> {
-		return this.#queue.stop();
+	async stop(): Promise<void> {
+		await this.#queue.stop();
+		await this.#executor.stop();
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {

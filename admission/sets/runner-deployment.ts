@@ -63,6 +63,7 @@ export function runnerDeployments(
 					await unlessGone(deleteObject(client, objectPath(setKinds.runner, { namespace, name }), {}));
 					throw error;
 				}
+				return {};
 			};
 			return { create };
 		},

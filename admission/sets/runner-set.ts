@@ -1,11 +1,13 @@
 import { arc } from '../api/keys.ts';
-import { collectionPath, resources } from '../api/paths.ts';
+import { resources } from '../api/paths.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { createObject } from '../kube/objects.ts';
 import { type Creator, ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
+import { createWithPod } from './stateful-set/create.ts';
+import { podName } from './stateful-set/objects.ts';
+import { remainsOf } from './stateful-set/remains.ts';
 
 /** The kind RunnerSet: each runner is a StatefulSet of one replica, so that its volumes can outlive it. */
 export function runnerSets(
@@ -22,7 +24,8 @@ export function runnerSets(
 		sets: cache.runnerSets,
 		owners: cache.statefulSets,
 		ownerResource: resources.statefulSets,
-		podName: (owner) => `${owner}-0`,
+		podName,
+		remains: (set, owner) => remainsOf(client, set, owner),
 		makesItsPod: true,
 		config: ({ spec }) => spec,
 		creator(set) {
@@ -31,7 +34,7 @@ export function runnerSets(
 			const { metadata, spec } = set;
 			const hash = templateHash(set);
 			const labels = { [arc.runnerSet]: metadata.name, [setKeys.templateHash]: hash };
-			const create: Creator = async (name) => {
+			const create: Creator = (name) => {
 				const statefulSet = {
 					apiVersion: 'apps/v1',
 					kind: 'StatefulSet',
@@ -51,14 +54,14 @@ export function runnerSets(
 						serviceName: spec.serviceName,
 						volumeClaimTemplates: spec.volumeClaimTemplates,
 						persistentVolumeClaimRetentionPolicy: spec.persistentVolumeClaimRetentionPolicy,
-						// It has one pod, which is never updated: there is no order to keep, and no older revision.
+						// It has one pod, which is never updated: there is no order to keep, and no older revision. With
+						// RollingUpdate the controller would replace a pod that it takes for one of another revision.
 						podManagementPolicy: 'Parallel',
 						updateStrategy: { type: 'OnDelete' },
 						revisionHistoryLimit: 0,
 					},
 				};
-				const path = collectionPath(resources.statefulSets, metadata.namespace ?? '');
-				await createObject(client, path, statefulSet);
+				return createWithPod(client, statefulSet, metadata.namespace ?? '');
 			};
 			return { create };
 		},

@@ -81,12 +81,12 @@ export interface Refusal {
 
 const statusReason = { 403: 'Forbidden', 409: 'Conflict', 429: 'TooManyRequests' } as const;
 
-/** Refuses: `message` is what people read, `denial` what programs read. */
+/** Refuses: `message` is what people read, `denial` what programs read where a deletion is refused. */
 export function refused(
 	uid: string,
 	{ code, retryAfterSeconds }: Refusal,
 	message: string,
-	denial: Denial,
+	denial?: Denial,
 ): AdmissionResponse {
 	return {
 		uid,
@@ -96,7 +96,10 @@ export function refused(
 			code,
 			reason: statusReason[code],
 			message: printable(message),
-			details: { ...(retryAfterSeconds ? { retryAfterSeconds } : {}), causes: causesOf(denial) },
+			details: {
+				...(retryAfterSeconds ? { retryAfterSeconds } : {}),
+				causes: denial ? causesOf(denial) : [],
+			},
 		},
 	};
 }

@@ -20,6 +20,8 @@ export type StageName = 'guard' | 'sets' | 'bare' | 'replicas';
 /** Deleters that ask nobody: how often they try is only known from the API server's audit log. */
 export const nodeController = 'system:serviceaccount:kube-system:node-controller';
 export const scheduler = 'system:kube-scheduler';
+/** Its writes are what a RunnerSet waits for. */
+export const statefulSetController = 'system:serviceaccount:kube-system:statefulset-controller';
 
 const eventsSecret = 'the secret of the stage';
 
@@ -28,7 +30,11 @@ const options: Record<StageName, RigOptions> = {
 		cluster: { audit: { users: [nodeController, scheduler], verbs: ['delete'] } },
 		server: { eventsSecret },
 	},
-	sets: { sets: true, server: { eventsSecret } },
+	sets: {
+		sets: true,
+		cluster: { audit: { users: [statefulSetController], verbs: ['create', 'update', 'patch', 'delete'] } },
+		server: { eventsSecret },
+	},
 	replicas: { replicas: 2, server: { eventsSecret, args: ['--shutdown-delay-seconds', '1'] } },
 	bare: {
 		bare: true,

@@ -18,8 +18,11 @@ import { end, Space } from '../support/space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */
 const neverSeen: Record<string, string> = Object.fromEntries(
-	['runnersets', 'runnerdeployments', 'runners'].map((resource) => [
-		`runners-admission-sets: update ${resource}.actions.summerwind.dev/finalizers`,
+	[
+		...['runnersets', 'runnerdeployments', 'runners'].map((kind) => `${kind}.actions.summerwind.dev`),
+		'statefulsets.apps',
+	].map((resource) => [
+		`runners-admission-sets: update ${resource}/finalizers`,
 		'asked for by the admission plugin OwnerReferencesPermissionEnforcement, which is on here, within other requests',
 	]),
 );

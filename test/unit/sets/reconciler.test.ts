@@ -188,7 +188,10 @@ for (const kind of kinds) {
 		world.completes(first);
 		assert.ok((await world.settled(2, 10_000)) < 5_000);
 		assert.equal([world.live().includes(first), world.live().includes(second)], [false, true]);
-		assert.equal(gone, [kind === 'RunnerSet' ? 'statefulsets' : 'runners', 'pods']);
+		assert.equal(
+			gone,
+			kind === 'RunnerSet' ? ['statefulsets', 'pods', 'controllerrevisions'] : ['runners', 'pods'],
+		);
 		await world.end();
 	});
 	test(`${kind} that an autoscaler drives: the place of a completed one is held until effectiveTime moves (D1, D2)`, async () => {

@@ -224,7 +224,7 @@ export class ApiServer implements KubeClient {
 			...address,
 			method,
 			path,
-			body: copy(options.body),
+			body: typeof options.body === 'string' ? JSON.parse(options.body) : copy(options.body),
 			query: options.query ?? {},
 		};
 		this.calls.push(call);
