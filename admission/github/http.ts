@@ -1,4 +1,5 @@
 import { Octokit } from '@octokit/rest';
+import { fetchByNode } from './fetch.ts';
 import type { HttpAnswer } from './response-parsing.ts';
 import type { CallReport, Trouble } from './types.ts';
 
@@ -45,6 +46,7 @@ export class Http {
 			baseUrl,
 			userAgent: options.userAgent,
 			log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+			request: { fetch: fetchByNode },
 		});
 	}
 

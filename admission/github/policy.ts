@@ -6,6 +6,12 @@ export const callTimeoutMs = 10_000;
 /** Time limit of a list or DELETE that several callers share: an answer after 20 s is still used (F8). */
 export const sharedCallTimeoutMs = 30_000;
 
+/** The largest answers are pages of 100 jobs with all their steps, below 1 MiB. */
+export const mostAnswerBytes = 16 * 1024 * 1024;
+
+/** GitHub redirects once, where a repository or an organization was renamed. */
+export const mostRedirects = 5;
+
 /**
  * GitHub's secondary limit is 900 points a minute, of which a DELETE costs 5 and a GET 1 (GitHub's documentation,
  * "Rate limits for the REST API"). 150 DELETEs and 120 lists leave room for other users of the credential (C6).
