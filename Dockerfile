@@ -1,4 +1,4 @@
-# The server: one bundled file on a distroless Node. It does not run as root and writes no files.
+# The server: two bundled files on a distroless Node. It does not run as root and writes no files.
 # For a release pin both images: --build-arg BUILD_IMAGE=node@sha256:... --build-arg RUN_IMAGE=...@sha256:...
 # The bundle depends on the sources and package-lock.json alone (test/unit/release); with BuildKit's
 # --output type=image,rewrite-timestamp=true and SOURCE_DATE_EPOCH the image does as well.
@@ -15,7 +15,7 @@ RUN node scripts/build.ts admission
 
 FROM ${RUN_IMAGE}
 LABEL org.opencontainers.image.title=runners-admission org.opencontainers.image.licenses=Apache-2.0
-COPY --from=build --chmod=0444 /src/dist/runners-admission.mjs /app/runners-admission.mjs
+COPY --from=build --chmod=0444 /src/dist/runners-admission*.mjs /app/
 # The same settings as in admission/bin/runners-admission.
 ENV MALLOC_ARENA_MAX=2
 EXPOSE 9443 8081

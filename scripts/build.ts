@@ -14,6 +14,12 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** In bytes. */
 const pluginEntryLimit = 108_000;
 
+/**
+ * In bytes. What the server loads it keeps, some four times over: text, syntax trees while it is parsed, functions. A text
+ * that is not only ASCII takes two bytes for each character.
+ */
+const serverLimit = 850_000;
+
 /** The schemas of the contract (admission/api/schema) are there for their types: no bundle carries them or typebox. */
 const schemasAreTypes: Plugin = {
 	name: 'schemas-are-types',
@@ -100,24 +106,53 @@ function readOverlays(): Record<string, object[]> {
 	return Object.fromEntries(overlayNames.map((name) => [name, readOverlay(name)]));
 }
 
-/** Builds the server into one file, with dist/runners-admission, a launcher that looks for a Node that is new enough. */
+/**
+ * Builds the server, with dist/runners-admission, a launcher that looks for a Node that is new enough. What issues
+ * certificates is a file of its own, because few servers ever load it, and Node keeps the whole text of each file that it
+ * has loaded.
+ */
 export async function buildAdmission(outFolder = join(root, 'dist')): Promise<void> {
 	mkdirSync(outFolder, { recursive: true });
+	const admission: BuildOptions = { ...shared, target: 'node22', banner: { js: requireShim } };
 	const server = join(outFolder, 'runners-admission.mjs');
 	await build({
-		...shared,
+		...admission,
 		entryPoints: ['admission/main.ts'],
 		outfile: server,
-		target: 'node22',
-		banner: { js: requireShim },
-		alias: { undici: './admission/kube/unused-undici.ts' },
-		plugins: [schemasAreTypes, clientNodeIsPure],
+		alias: {
+			undici: './admission/kube/unused-undici.ts',
+			ansis: './plugin/cli/unused-by-cleye.ts',
+			'terminal-columns': './plugin/cli/unused-by-cleye.ts',
+			'body-parser': './admission/webhook/unused-body-parser.ts',
+			// All media types of the world; express answers with these.
+			'mime-db': './admission/webhook/media-types.json',
+			'@octokit/plugin-paginate-rest': './admission/github/unused-octokit-plugins.ts',
+			'@octokit/plugin-request-log': './admission/github/unused-octokit-plugins.ts',
+			'@octokit/plugin-rest-endpoint-methods': './admission/github/unused-octokit-plugins.ts',
+		},
+		plugins: [schemasAreTypes, clientNodeIsPure, issueIsBeside],
 	});
+	const issue = join(outFolder, issueFile);
+	await build({ ...admission, entryPoints: ['admission/certificates/issue.ts'], outfile: issue });
 	const launcher = join(outFolder, 'runners-admission');
 	copyFileSync(join(root, 'admission/bin/runners-admission'), launcher);
 	makeExecutable(launcher);
-	for (const file of [launcher, server]) console.log(sizeLine(file));
+	for (const file of [launcher, server, issue]) console.log(sizeLine(file));
+	const text = readFileSync(server, 'utf8');
+	if (text.length > serverLimit || Buffer.byteLength(text) > text.length)
+		throw new Error(`${server} is over its limit of ${serverLimit} bytes, or not only ASCII`);
 }
+
+const issueFile = 'runners-admission-certificates.mjs';
+
+const issueIsBeside: Plugin = {
+	name: 'issue-is-beside',
+	setup(setup) {
+		setup.onResolve({ filter: /^\.\/issue\.ts$/ }, ({ kind }) =>
+			kind === 'dynamic-import' ? { path: `./${issueFile}`, external: true } : undefined,
+		);
+	},
+};
 
 /**
  * client-node does not declare that its modules have no side effects. Without this plugin its whole generated API would

@@ -53,6 +53,8 @@ async function nextVersion(rig: Rig): Promise<string> {
 	const renamed = bundle.replace(`version:"${manifest.version}"`, `version:"${next}"`);
 	assert.is.not(renamed, bundle, 'the version is in the bundle');
 	await writeFile(join(folder, 'runners-admission.mjs'), renamed);
+	const beside = 'runners-admission-certificates.mjs';
+	await copyFile(dist(beside), join(folder, beside));
 	// The launcher looks for the project's own Node beside its folder.
 	await symlink(new URL('../../../node_modules', import.meta.url), join(folder, '..', 'node_modules'));
 	const bin = join(folder, 'runners-admission');

@@ -29,11 +29,13 @@ test('the same sources give the same archive', ({ folder }) => {
 	assert.is(sha256(join(folder, 'one', archive)), sha256(join(folder, 'two', archive)));
 });
 
-test("the same sources give the same server: what the image's one file is", async ({ folder }) => {
+test("the same sources give the same server: what the image's two files are", async ({ folder }) => {
 	const bundles = ['server-1', 'server-2'].map((name) => join(folder, name));
 	for (const bundle of bundles) await buildAdmission(bundle);
-	const [one, two] = bundles.map((bundle) => sha256(join(bundle, 'runners-admission.mjs')));
-	assert.is(one, two);
+	for (const file of ['runners-admission.mjs', 'runners-admission-certificates.mjs']) {
+		const [one, two] = bundles.map((bundle) => sha256(join(bundle, file)));
+		assert.is(one, two, file);
+	}
 });
 
 test('the archive holds the plugin, its companions, completion and licence; what krew takes is there', ({
