@@ -2,6 +2,7 @@ import { humanSpan } from '../api/duration.ts';
 import { breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { ownerOf } from '../cluster/standing-owner.ts';
 import { jobNow } from '../jobs/rules/claims.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { askerOf, type DeletionRequest } from '../runner/record.ts';
@@ -77,7 +78,7 @@ export async function reviewDeletion(
 	try {
 		const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
 		outcome =
-			refusedAgain(asked, dependencies) ?? (await inTime(ports, judge(asked, known, dependencies), untilMs));
+			byItsWord(asked, dependencies) ?? (await inTime(ports, judge(asked, known, dependencies), untilMs));
 	} catch (error) {
 		const detail = error instanceof Error ? error.message : String(error);
 		log.error({ pod: `${namespace}/${name}`, error: detail }, 'deletion could not be judged');
@@ -121,21 +122,32 @@ export async function reviewDeletion(
 }
 
 /**
- * A pod that the review shows as busy and recorded is refused by its word: a caller that tries again and again costs no
- * call to the API server.
+ * What the review's own copy of the pod is enough for, without a call to the API server; undefined: the pod has to be read.
+ *
+ * - To refuse a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
+ * - To allow where nothing is running and the answer is all there is to it: nothing is written, told or asked of GitHub.
+ *   Whoever forges such a review gets an answer, and the pod stays. The API server itself deletes no other version of the
+ *   pod than the one it has shown, and asks again where it has changed (compare-and-swap; registry/generic/registry/store.go
+ *   and storage/etcd3/store.go of k8s.io/apiserver).
  */
-function refusedAgain(
+function byItsWord(
 	{ claim, deletion }: AskedDeletion,
-	{ pods, ports }: ReviewDependencies,
+	{ pods, ports, leavingOwner }: ReviewDependencies,
 ): Outcome | undefined {
 	if (!claim) return undefined;
 	const pod = pods.read(claim);
 	if (!pod) return { kind: 'not-a-runner', object: claim };
 	const verdict = decide(pod, ports.now(), ports.self);
 	const released = { kind: 'released', pod, before: claim, wasRecorded: pod.record !== undefined } as const;
-	// The kubelet's last DELETE: nothing is stopped by it.
-	if (verdict.kind === 'allow' && verdict.reason === 'already-terminating')
-		return { ...released, verdict, recorded: false };
+	if (verdict.kind === 'allow') {
+		// The StatefulSet of an exited runner has to be looked at.
+		const mayComeBack = leavingOwner && ownerOf(claim, 'runnerset');
+		const isNotRunning =
+			verdict.reason === 'already-terminating' || // the kubelet's last DELETE
+			verdict.reason === 'never-started' ||
+			(verdict.reason === 'runner-exited' && !mayComeBack);
+		return isNotRunning ? { ...released, verdict, recorded: false } : undefined;
+	}
 	// Whether a node that has been noted as missing is still gone is not in the pod.
 	const known =
 		pod.record &&
@@ -160,7 +172,9 @@ async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDep
 	const owner = await leaving(object, asked, released, dependencies);
 	if (owner) return { kind: 'owner-leaving', pod: released.pod, owner };
 	const current =
-		released.verdict.kind === 'allow' ? await withoutBackstop(released.pod, deletion, ports) : undefined;
+		released.verdict.kind === 'allow'
+			? await withoutBackstop(released.pod, object, deletion, ports)
+			: undefined;
 	return {
 		kind: 'released',
 		...released,
@@ -172,17 +186,24 @@ async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDep
 
 /**
  * An eviction that the guard allows must not meet the budget of the back-stop: the API server reads the pod's labels after
- * it has asked the guard (measured on Kubernetes 1.36).
+ * it has asked the guard (measured on Kubernetes 1.36). Of a pod in one of `unbudgeted` phases it asks no budget. There a
+ * change of the label does harm: the API server deletes that pod only in the version that it has read, and where it has
+ * changed, it tries again half a second later.
  */
 async function withoutBackstop(
 	pod: RunnerPod,
+	{ status }: Pod,
 	{ options, dryRun }: DeletionRequest,
 	ports: Ports,
 ): Promise<RunnerPod | undefined> {
 	if (options.via !== 'eviction' || dryRun || !pod.backstopped) return undefined;
+	if (unbudgeted.has(status?.phase ?? '')) return undefined;
 	const written = await ports.write(pod, { annotations: {}, labels: { [busy.label]: null } });
 	return typeof written === 'string' ? undefined : written;
 }
+
+/** canIgnorePDB in pkg/registry/core/pod/storage/eviction.go of Kubernetes. */
+const unbudgeted: ReadonlySet<string> = new Set(['Pending', 'Succeeded', 'Failed']);
 
 function answer(
 	{ review, deletion, refusal }: AskedDeletion,

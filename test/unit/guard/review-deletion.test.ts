@@ -1,9 +1,13 @@
-/** A review is a claim: what it says of the pod and its user is enough to refuse, and for nothing else. */
+/**
+ * A review is a claim: what it says of the pod and its user is enough to refuse, and to answer where the answer is all that
+ * happens; for nothing else.
+ */
 import * as assert from 'uvu/assert';
 import { progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
+import type { LeavingOwner } from '../../../admission/guard/exited-pods.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
@@ -14,12 +18,12 @@ import { paths, World } from '../support/world.ts';
 const test = suite('reviews of deletions');
 
 /** A cluster, and somebody who sends reviews. */
-function setUp(change: { latencyMs?: number; gitHubMs?: number } = {}) {
+function setUp(change: { latencyMs?: number; gitHubMs?: number; leavingOwner?: LeavingOwner } = {}) {
 	const world = new World();
 	const { api, github, clock, pods, ports, events, metrics, log } = world;
 	api.latencyMs = change.latencyMs ?? 1;
 	github.answersAfterMs = change.gitHubMs ?? 0;
-	const dependencies = { pods, ports, events, metrics, log };
+	const dependencies = { pods, ports, events, metrics, log, leavingOwner: change.leavingOwner };
 	/** The answer, and after how many ms it came. */
 	async function send(asking: (at: number) => Promise<AdmissionResponse>) {
 		const fromMs = clock.now();
@@ -84,7 +88,7 @@ test('the same uid under another runner name, with a complete-timestamp: the rea
 		'the 422, once',
 	);
 });
-test('a claim that the runner has ended, never started, is unregistered or another pod’s lets nothing go', async () => {
+test('a claim that the runner is idle, unregistered, broken the glass of or another pod’s lets nothing go', async () => {
 	const { world, remove, github } = setUp();
 	world.runner(
 		'real',
@@ -92,8 +96,6 @@ test('a claim that the runner has ended, never started, is unregistered or anoth
 		{ busy: true },
 	);
 	const claims: [string, (pod: Pod) => unknown][] = [
-		['ended', (pod) => Object.assign(pod, { status: { phase: 'Succeeded' } })],
-		['never started', (pod) => Object.assign(pod, { status: { phase: 'Pending' } })],
 		['idle', (pod) => Object.assign(pod.metadata, { labels: {} })],
 		[
 			'unregistered',
@@ -112,6 +114,45 @@ test('a claim that the runner has ended, never started, is unregistered or anoth
 	}
 	assert.equal([github.calls, world.pod('real')?.metadata.deletionTimestamp], [[], undefined]);
 });
+test('a runner that is shown as ended or never started: the answer needs no call, and is all that happens', async () => {
+	const { world, remove, api, github } = setUp();
+	world.runner('real', {}, { busy: true });
+	for (const phase of ['Succeeded', 'Pending']) {
+		const { allowed, tookMs } = await remove({ ...copyOf(world, 'real'), status: { phase } });
+		assert.equal([allowed, tookMs], [true, 0], phase);
+	}
+	assert.equal([api.calls, github.calls], [[], []]);
+	assert.is((await remove(copyOf(world, 'real'))).reason, 'busy', 'shown as it is');
+});
+test('a runner that is shown as ended, but may be made again by its StatefulSet: its pod is read', async () => {
+	const { world, remove, api } = setUp({ leavingOwner: async () => 'its-set' });
+	world.runner('real', {}, { busy: true });
+	const shown = copyOf(world, 'real');
+	shown.metadata.labels = { 'runnerset-name': 'set' };
+	shown.metadata.ownerReferences = [
+		{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'its-set', uid: 'set' },
+	];
+	shown.status = { phase: 'Succeeded' };
+	assert.not((await remove(shown)).allowed);
+	assert.is(api.callsTo('GET', /pods\/real$/).length, 1);
+});
+for (const [phase, patches] of [
+	['Pending', 0],
+	['Succeeded', 0],
+	['Running', 1],
+] as const)
+	test(`an eviction that may go, phase ${phase}: the back-stop's label is taken off only where a budget is asked`, async () => {
+		const { world, evict, api } = setUp();
+		const state = phase === 'Pending' ? { waiting: {} } : { terminated: { exitCode: 0 } };
+		const labels = { 'actions-runner': '', 'actions-runner/busy': 'unknown' };
+		world.runner('r', { metadata: { labels } });
+		api.update<Pod>(paths.pods, 'r', 'ci', (pod) => {
+			pod.status = { phase, containerStatuses: [{ name: 'runner', restartCount: 0, state }] };
+		});
+		assert.ok((await evict('r')).allowed);
+		assert.is(api.callsTo('PATCH', /./).length, patches);
+		assert.is(world.pod('r')?.metadata.labels?.['actions-runner/busy'], patches ? undefined : 'unknown');
+	});
 test('a pod that is not there, or has another uid: nothing is written anywhere', async () => {
 	const { world, remove, api } = setUp();
 	world.runner('real');
