@@ -1,144 +1,312 @@
 /**
- * What the guard adds to a DELETE through the API server, beside no webhook and beside a plain Node https webhook that
- * always allows, in the same run. Decisions that need no GitHub: a runner that never started (allowed), and a known
- * busy one (denied; its record is already there, as for every retry).
+ * What the guard adds to a DELETE and to an eviction through the API server, in decisions that need no GitHub, beside plain
+ * webhooks that answer at once, one on Node's https and one on Go's net/http. Each is a process of its own, and the API
+ * server calls all of them the same way: by a Service, without a balancer between. The calls are made one by one, in turn.
+ *
+ * `ROUNDS=20` for more samples; `PROFILES=FOLDER` has the server write a CPU profile.
  */
-import { createServer } from 'node:https';
-import { createAuthority, issueServer } from '../cluster/certificates.ts';
-import { apiCalls, remove } from '../rig/api-call.ts';
+import { availableParallelism, loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Answer, type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
-import { startRig } from '../rig/rig.ts';
+import { type Rig, startRig } from '../rig/rig.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { runnerSetPod } from '../sim/pods.ts';
 import { median, quantile, shuffle, table } from './figures.ts';
+import { type PlainWebhooks, plainService, startPlainWebhooks } from './webhook/plain.ts';
+import { jobPod, ordinaryPod, PodMaker } from './webhook/pods.ts';
 
-const rounds = 4;
-const perRound = 60;
+const rounds = Number(process.env.ROUNDS ?? 11);
+const perRound = 40;
+/** The API server has read changed webhook configurations by then. One that it has not read shows as a wrong answer. */
+const configurationsReadMs = 2_000;
+/** Pods that are made at once. */
+const atOnce = 8;
 
-const rig = await startRig({ nodes: [] });
+/** The guard does not look at this namespace: the API server alone, and the plain webhooks. */
+const unguarded = plainService.namespace;
+const guarded = 'default';
+
+/** One call, as the guard or somebody else answers it. */
+interface Kind {
+	by: string;
+	expected: number;
+	/** Of the pod that each call gets for itself; undefined: all calls are about the same. */
+	make?: (name: string) => Promise<unknown>;
+	send: (name: string) => Promise<Answer>;
+}
+
+const env: Record<string, string> = { GITHUB_TOKEN: 'test-token' };
+if (process.env.PROFILES) env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${process.env.PROFILES}`;
+const rig = await startRig({ nodes: [], server: { env, args: ['--log-level', 'info'] } });
 const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
-const authority = await createAuthority();
-const plain = createServer(await issueServer(authority), async (request, response) => {
-	const body = Buffer.concat(await request.toArray()).toString();
-	const { request: review } = JSON.parse(body) as { request: { uid: string } };
-	response.setHeader('content-type', 'application/json');
-	response.end(
-		JSON.stringify({
-			apiVersion: 'admission.k8s.io/v1',
-			kind: 'AdmissionReview',
-			response: { uid: review.uid, allowed: true },
-		}),
-	);
-});
-plain.keepAliveTimeout = 120_000;
-await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
-
+let plain: PlainWebhooks | undefined;
 try {
-	const address = plain.address();
-	await rig.apply({
-		apiVersion: 'admissionregistration.k8s.io/v1',
-		kind: 'ValidatingWebhookConfiguration',
-		metadata: { name: 'plain' },
-		webhooks: [
-			{
-				name: 'plain.bench.svc',
-				admissionReviewVersions: ['v1'],
-				sideEffects: 'None',
-				objectSelector: { matchLabels: { bench: 'plain' } },
-				rules: [{ operations: ['DELETE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
-				clientConfig: {
-					url: `https://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`,
-					caBundle: Buffer.from(authority.cert).toString('base64'),
-				},
-			},
-		],
-	});
-	const bare = (name: string, labels: Record<string, string>) => ({
-		apiVersion: 'v1',
-		kind: 'Pod',
-		metadata: { name, namespace: 'default', labels },
-		// As large as a runner's, since the whole object travels to the webhook.
-		spec: {
-			containers: [{ ...(runnerSetPod({ name }).spec.containers as object[])[0], name: 'main', env: [] }],
-		},
-	});
-	await rig.apply({
-		...runnerSetPod({ name: 'busy' }),
-	});
-	const busyStatus = {
-		status: {
-			phase: 'Running',
-			containerStatuses: [
-				{
-					name: 'runner',
-					image: 'x',
-					imageID: 'x',
-					ready: true,
-					restartCount: 0,
-					state: { running: { startedAt: new Date().toISOString() } },
-				},
-			],
-		},
-	};
-	await rig.ok([
-		'patch',
-		'pod',
-		'busy',
-		'--subresource=status',
-		'--type=merge',
-		'-p',
-		JSON.stringify(busyStatus),
-	]);
-
-	await rig.agents.waitRegistered(['busy'], 10_000);
-	await rig.agents.runJob('default', 'busy');
-	await eventually(
-		'the busy mark',
-		async () => (await rig.pod('busy'))?.metadata.labels?.['actions-runner/busy'],
-	);
-
-	const kinds: Record<string, (name: string) => object | undefined> = {
-		'no webhook': (name) => bare(name, {}),
-		'plain https webhook, allows': (name) => bare(name, { bench: 'plain' }),
-		'guard, allows (never started)': (name) => runnerSetPod({ name }),
-		'guard, denies (known busy)': () => undefined,
-	};
-	const took = new Map(Object.keys(kinds).map((kind) => [kind, [] as number[]]));
-	for (let round = 0; round < rounds; round++) {
-		for (const kind of shuffle(Object.keys(kinds), round + 1)) {
-			const names = Array.from({ length: perRound }, (_, index) => `p-${round}-${index}`);
-			const pods = names.map((name) => kinds[kind]?.(name)).filter((pod) => pod !== undefined);
-			if (pods.length > 0) await rig.apply(...pods);
-			for (const name of names) {
-				const target = pods.length > 0 ? name : 'busy';
-				const answer = await remove(call, 'default', target);
-				const expected = pods.length > 0 ? 200 : 409;
-				if (answer.status !== expected) throw new Error(`${kind}: ${answer.status} ${answer.message}`);
-				if (round > 0) took.get(kind)?.push(answer.tookMs); // the first round warms up
-			}
-		}
-	}
-	const base = median(took.get('no webhook') ?? []);
-	const plainAdded = median(took.get('plain https webhook, allows') ?? []) - base;
-	const rows = [...took].map(([kind, values]) => {
-		const added = median(values) - base;
-		return [
-			kind,
-			median(values).toFixed(1),
-			quantile(values, 0.99).toFixed(1),
-			added.toFixed(1),
-			(added / plainAdded).toFixed(2),
-		];
-	});
-	console.log(
-		table([
-			['DELETE through the API server', 'p50 ms', 'p99 ms', 'added p50 ms', 'added, ratio to plain'],
-			...rows,
-		]),
-	);
+	plain = await startPlainWebhooks(rig.cluster.folder);
+	if (plain.withoutGo) console.log(`NO FIGURES OF A GO WEBHOOK: ${plain.withoutGo}`);
+	await registerPlain(rig, plain);
+	await leadStraightToTheServer(rig);
+	await sleep(configurationsReadMs);
+	await run(await groups(rig, call, plain));
 } finally {
 	stop();
-	plain.close();
-	plain.closeAllConnections();
+	plain?.stop();
 	await rig.stop();
+}
+
+/** Calls that do the same to the API server's store, so that the first of each group is what the others add to. */
+async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promise<Map<string, Kind[]>> {
+	const pods = await PodMaker.of(rig, call);
+	const makeBusy = async () => {
+		await pods.create(runnerSetPod({ name: 'busy' }));
+		await pods.run('busy');
+		await rig.agents.waitRegistered(['busy'], 10_000);
+		await rig.agents.runJob(guarded, 'busy');
+		const label = 'actions-runner/busy';
+		await eventually('the busy mark', async () => (await rig.pod('busy'))?.metadata.labels?.[label]);
+	};
+	await makeBusy();
+	rig.agents.stop(); // no other runner is to register: it would be another one than the pod says
+	const still = ordinaryPod(unguarded, 'still');
+	await pods.create(still);
+
+	const plains = Object.keys(ports).map((name) => ({ name, by: `plain ${name === 'go' ? 'Go' : 'Node'}` }));
+	const wrong = { preconditions: { uid: 'of-another-pod' } };
+	const evictBy = (pod: string, labels: Record<string, string>, said = pod) =>
+		call('POST', `/api/v1/namespaces/${unguarded}/pods/${pod}/eviction`, {
+			body: {
+				apiVersion: 'policy/v1',
+				kind: 'Eviction',
+				metadata: { name: said, namespace: unguarded, labels },
+			},
+		});
+	const ordinary = (labels: Record<string, string>) => (name: string) =>
+		pods.create(ordinaryPod(unguarded, name, labels));
+	const neverStarted = (name: string) => pods.create(runnerSetPod({ name }));
+
+	return new Map<string, Kind[]>([
+		[
+			'DELETE, allowed',
+			[
+				{
+					by: 'no webhook',
+					expected: 200,
+					make: ordinary({}),
+					send: (name) => remove(call, unguarded, name),
+				},
+				...plains.map(({ name: plain, by }) => ({
+					by,
+					expected: 200,
+					make: ordinary({ plain }),
+					send: (name: string) => remove(call, unguarded, name),
+				})),
+				{
+					by: 'guard: a runner that never started',
+					expected: 200,
+					make: neverStarted,
+					send: (name) => remove(call, guarded, name),
+				},
+				{
+					by: "guard: a job's pod, its runner gone",
+					expected: 200,
+					make: (name) => pods.create(jobPod(name)),
+					send: (name) => remove(call, guarded, name),
+				},
+				{
+					by: 'guard: an unregistered runner',
+					expected: 200,
+					make: (name) => pods.unregistered(name),
+					send: (name) => remove(call, guarded, name),
+				},
+			],
+		],
+		[
+			'DELETE, refused',
+			[
+				{ by: 'no webhook', expected: 409, send: () => remove(call, unguarded, 'still', wrong) },
+				...plains.map(({ name: plain, by }) => ({
+					by,
+					expected: 409,
+					make: ordinary({ plain: `${plain}-refuses` }),
+					send: (name: string) => remove(call, unguarded, name),
+				})),
+				{
+					by: 'guard: a busy runner, recorded before',
+					expected: 409,
+					send: () => remove(call, guarded, 'busy'),
+				},
+			],
+		],
+		[
+			'eviction, allowed',
+			[
+				{ by: 'no webhook', expected: 201, make: ordinary({}), send: (name) => evict(call, unguarded, name) },
+				...plains.map(({ name: plain, by }) => ({
+					by,
+					expected: 201,
+					make: ordinary({}),
+					send: (name: string) => evictBy(name, { plain }),
+				})),
+				{
+					by: 'guard: no runner',
+					expected: 201,
+					make: (name) => pods.create(ordinaryPod(guarded, name)),
+					send: (name) => evict(call, guarded, name),
+				},
+				{
+					by: 'guard: a runner that never started',
+					expected: 201,
+					make: neverStarted,
+					send: (name) => evict(call, guarded, name),
+				},
+			],
+		],
+		[
+			'eviction, refused',
+			[
+				{ by: 'no webhook', expected: 400, send: () => evictBy('still', {}, 'of-another-pod') },
+				...plains.map(({ name: plain, by }) => ({
+					by,
+					expected: 429,
+					send: () => evictBy('still', { plain: `${plain}-refuses` }),
+				})),
+				{
+					by: 'guard: a busy runner, recorded before',
+					expected: 429,
+					send: () => evict(call, guarded, 'busy'),
+				},
+			],
+		],
+	]);
+}
+
+async function run(groups: Map<string, Kind[]>): Promise<void> {
+	const all = [...groups].flatMap(([group, kinds]) => kinds.map((kind) => ({ ...kind, group })));
+	const took = new Map(all.map((kind) => [kind, [] as number[]]));
+	console.log(`${availableParallelism()} cores, load ${load()} at the start`);
+	for (let round = 0; round < rounds; round++) {
+		const sends = all.flatMap((kind, at) =>
+			Array.from({ length: perRound }, (_, index) => ({ kind, name: `p-${round}-${at}-${index}` })),
+		);
+		await inParallel(sends, ({ kind, name }) => kind.make?.(name));
+		for (const { kind, name } of shuffle(sends, round + 1)) {
+			const answer = await kind.send(name);
+			if (answer.status !== kind.expected)
+				throw new Error(`${kind.group} ${kind.by}: ${answer.status} ${answer.message}`);
+			if (round > 0) took.get(kind)?.push(answer.tookMs); // the first round warms up
+		}
+	}
+	for (const [group, kinds] of groups) {
+		const values = (at: number) =>
+			took.get(all.find((one) => one.group === group && one.by === kinds[at]?.by)!) ?? [];
+		const p50 = kinds.map((_, at) => median(values(at)));
+		const added = p50.map((ms) => ms - (p50[0] ?? 0));
+		const ratio = (at: number, by: string) => {
+			const other = added[kinds.findIndex((kind) => kind.by === by)];
+			return at === 0 || other === undefined ? '' : ((added[at] ?? 0) / other).toFixed(2);
+		};
+		console.log(
+			`\n${table([
+				[group, 'p50 ms', 'p95 ms', 'added p50 ms', 'x plain Node', 'x plain Go'],
+				...kinds.map(({ by }, at) => [
+					by,
+					(p50[at] ?? 0).toFixed(2),
+					quantile(values(at), 0.95).toFixed(2),
+					(added[at] ?? 0).toFixed(2),
+					ratio(at, 'plain Node'),
+					ratio(at, 'plain Go'),
+				]),
+			])}`,
+		);
+	}
+	console.log(`\n${(rounds - 1) * perRound} calls of each, load ${load()} at the end`);
+}
+
+async function inParallel<T>(
+	items: readonly T[],
+	work: (item: T) => Promise<unknown> | undefined,
+): Promise<void> {
+	const waiting = items[Symbol.iterator]();
+	const worker = async () => {
+		for (const item of waiting) await work(item);
+	};
+	await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+function load(): string {
+	return loadavg()[0]?.toFixed(1) ?? '';
+}
+
+/** The plain webhooks, for pods and evictions that carry their label. They are not asked about a pod that is terminating, as the guard is not. */
+async function registerPlain(rig: Rig, { ports, authority }: PlainWebhooks): Promise<void> {
+	const { namespace, name } = plainService;
+	const rules = [
+		{ operations: ['DELETE'], resources: ['pods'] },
+		{ operations: ['CREATE'], resources: ['pods/eviction'] },
+	].map((rule) => ({ ...rule, apiGroups: [''], apiVersions: ['v1'] }));
+	const webhook = (label: string, port: number, path: string) => ({
+		name: `${label}.bench.svc`,
+		admissionReviewVersions: ['v1'],
+		sideEffects: 'None',
+		objectSelector: { matchLabels: { plain: label } },
+		matchConditions: [
+			{
+				name: 'not-terminating',
+				expression: "request.operation != 'DELETE' || !has(oldObject.metadata.deletionTimestamp)",
+			},
+		],
+		clientConfig: {
+			service: { namespace, name, port, path },
+			caBundle: Buffer.from(authority).toString('base64'),
+		},
+	});
+	await rig.apply(
+		{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+		{
+			apiVersion: 'v1',
+			kind: 'Service',
+			metadata: { name, namespace },
+			spec: { type: 'ExternalName', externalName: 'localhost' },
+		},
+		{
+			apiVersion: 'admissionregistration.k8s.io/v1',
+			kind: 'ValidatingWebhookConfiguration',
+			metadata: { name: 'plain' },
+			webhooks: Object.entries(ports).flatMap(([which, port]) => [
+				{ ...webhook(which, port, '/'), rules },
+				{ ...webhook(`${which}-refuses`, port, '/409'), rules: rules.slice(0, 1) },
+				{
+					...webhook(`${which}-refuses-eviction`, port, '/429'),
+					rules: rules.slice(1),
+					objectSelector: { matchLabels: { plain: `${which}-refuses` } },
+				},
+			]),
+		},
+	);
+}
+
+/** The guard's webhooks lead to the server itself, in place of the rig's balancer, and past the unguarded namespace. */
+async function leadStraightToTheServer(rig: Rig): Promise<void> {
+	const [server] = rig.servers;
+	if (!server) throw new Error('no server');
+	const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
+	const { webhooks } = await rig.kube.get<{
+		webhooks: { namespaceSelector: { matchExpressions: object[] } }[];
+	}>(path);
+	const operations = webhooks.flatMap((_, index) => [
+		{ op: 'replace', path: `/webhooks/${index}/clientConfig/service/port`, value: server.port },
+		{
+			op: 'add',
+			path: `/webhooks/${index}/namespaceSelector/matchExpressions/-`,
+			value: { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [unguarded] },
+		},
+	]);
+	await rig.ok([
+		'patch',
+		'validatingwebhookconfiguration',
+		'runners-admission',
+		'--type=json',
+		'-p',
+		JSON.stringify(operations),
+	]);
 }

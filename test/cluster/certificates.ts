@@ -25,7 +25,8 @@ export async function createAuthority(): Promise<KeyPair> {
 	return { cert: await sign(unsigned, privateKey), key: pem };
 }
 
-export async function issueServer(authority: KeyPair): Promise<KeyPair> {
+/** @param hosts its names, beside those of an API server on this machine */
+export async function issueServer(authority: KeyPair, hosts: readonly string[] = []): Promise<KeyPair> {
 	return issue(
 		authority,
 		[{ CN: ['kube-apiserver'] }],
@@ -35,6 +36,7 @@ export async function issueServer(authority: KeyPair): Promise<KeyPair> {
 				{ type: 'ip', value: '127.0.0.1' },
 				{ type: 'dns', value: 'localhost' },
 				{ type: 'dns', value: 'kubernetes.default.svc' },
+				...hosts.map((value) => ({ type: 'dns' as const, value })),
 			]),
 		],
 	);
