@@ -1,20 +1,15 @@
 import { loadBeside } from './load-beside.ts';
 import { runToExitCode } from './run.ts';
-import { defineList, needsSecondBundle } from './verbs/list/list.ts';
-import type * as verbsBundle from './verbs/main.ts';
-
-const list = defineList();
+import { isPodList } from './verbs/list/is-pod-list.ts';
+import type * as bundle from './verbs/main.ts';
 
 /**
- * The entry. It answers `list` of pods itself, as fast as Node starts; everything else, which waits for people and pods
- * anyway, is in a second bundle.
+ * The entry: it only chooses the bundle that answers. `list` of pods has one of its own, which starts as fast as Node
+ * does; everything else, which waits for people and pods anyway, is in another.
  */
 async function main(argv: readonly string[]): Promise<number> {
-	const [name = '', ...rest] = argv;
-	const isList = name === list.name || list.aliases?.includes(name);
-	if (isList && !rest.some(needsSecondBundle)) return list.run(rest);
-	const verbs = await loadBeside<typeof verbsBundle>('kubectl-runners-verbs.mjs');
-	return verbs.main(argv);
+	const name = isPodList(argv) ? 'kubectl-runners-list.cjs' : 'kubectl-runners-verbs.cjs';
+	return loadBeside<typeof bundle>(name).main(argv);
 }
 
 // Ended here: connections that are kept alive would hold the process for seconds.

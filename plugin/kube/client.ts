@@ -1,5 +1,6 @@
-import http, { type IncomingMessage, type RequestOptions } from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import type https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { printError } from '../print/out.ts';
@@ -34,6 +35,15 @@ const connectTimeoutMs = 30_000;
 /** As client-go has it. */
 const readTries = 10;
 
+/**
+ * Loaded for the first client, because TLS is half of what Node itself takes to start and `--help` and
+ * `version --client` ask nobody. Not imported: an import reads every name that node:http exports, and thereby loads
+ * its WebSocket, which takes longer than TLS.
+ */
+function transportOf({ protocol }: URL): typeof http | typeof https {
+	return process.getBuiltinModule(protocol === 'http:' ? 'node:http' : 'node:https');
+}
+
 /** Speaks to the API server over one pool of kept-alive connections. */
 export class KubeClient {
 	readonly namespace: string;
@@ -46,7 +56,7 @@ export class KubeClient {
 	constructor(connection: Connection) {
 		this.namespace = connection.namespace;
 		this.#connection = connection;
-		this.#transport = connection.server.protocol === 'http:' ? http : https;
+		this.#transport = transportOf(connection.server);
 		this.#agent =
 			connection.agent ?? new this.#transport.Agent({ keepAlive: true, maxSockets: 16, ...connection.tls });
 	}

@@ -8,7 +8,7 @@ import { type Connection, type ExternalAuth, resolveConnection } from './connect
 export async function connect(flags: ConnectionFlags): Promise<KubeClient> {
 	const connection = resolveConnection(flags);
 	if (!connection.external) return new KubeClient(connection);
-	const { completeConnection } = await loadAuthBundle(connection.external.what);
+	const { completeConnection } = loadAuthBundle(connection.external.what);
 	return new KubeClient(await completeConnection(connection));
 }
 
@@ -20,7 +20,7 @@ export interface AuthBundle {
 /** undici 8, which client-node 2 brings, does not load on anything older. */
 const leastNode = [22, 19] as const;
 
-async function loadAuthBundle(what: ExternalAuth['what']): Promise<AuthBundle> {
+function loadAuthBundle(what: ExternalAuth['what']): AuthBundle {
 	const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 	if (major < leastNode[0] || (major === leastNode[0] && minor < leastNode[1])) {
 		throw new CliError(
@@ -28,5 +28,5 @@ async function loadAuthBundle(what: ExternalAuth['what']): Promise<AuthBundle> {
 				'Put a newer node first in PATH, or give --token.',
 		);
 	}
-	return loadBeside<AuthBundle>('kubectl-runners-auth.mjs');
+	return loadBeside<AuthBundle>('kubectl-runners-auth.cjs');
 }

@@ -79,7 +79,7 @@ export const install = defineVerb({
 			throw usageError(`--${useless[0]} is for a server in the cluster; with --external it is outside`);
 
 		const namespace = flags.namespace || names.namespace;
-		const bundle = await loadBeside<typeof installBundle>('kubectl-runners-install.mjs');
+		const bundle = loadBeside<typeof installBundle>('kubectl-runners-install.cjs');
 		return bundle.install({
 			connection: { ...flags, namespace, requestTimeout: flags.requestTimeout ?? requestTimeoutMs },
 			mode: flags.mode ?? 'default',

@@ -14,10 +14,11 @@ import { withJobPods } from '../../runners/job-pods.ts';
 import { getRunner } from '../../runners/targets.ts';
 import { resourceWord } from '../../sets/names.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
+import { listAliases, listName, meansSets } from './is-pod-list.ts';
 import type { ListSetsOptions } from './sets.ts';
 import { watchRunners } from './watch.ts';
 
-/** What the entry leaves to the second bundle, so that it stays small. */
+/** What the bundle of `list` leaves to the second one, so that it stays small. */
 interface SecondBundle {
 	listSets: (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
 	listObjects: (
@@ -28,20 +29,10 @@ interface SecondBundle {
 	) => Promise<number>;
 }
 
-/** Whether an argument may ask for sets or data, which only the second bundle prints. If it does not, that lists pods too. */
-export function needsSecondBundle(argument: string): boolean {
-	return meansSets(argument) || /json|yaml/.test(argument);
-}
-
-/** Whether a word names sets: by `sets`, or by their kind. */
-function meansSets(word: string | undefined): boolean {
-	return word !== undefined && resourceWord(word.split('/')[0] ?? '') !== undefined;
-}
-
 export const defineList = (second?: SecondBundle): Verb =>
 	defineVerb({
-		name: 'list',
-		aliases: ['get', 'ls'],
+		name: listName,
+		aliases: listAliases,
 		summary: 'List runner pods with what each of them is doing, or sets',
 		usage:
 			'list [POD... | sets | runnersets | runnerdeployments | runnerset/NAME...] [-n NAMESPACE | -A] [-l SELECTOR] [-o wide|json|yaml|name] [-w] [flags]',

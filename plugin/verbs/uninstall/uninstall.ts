@@ -44,7 +44,7 @@ export const uninstall = defineVerb({
 	run: async (words, flags) => {
 		if (words.length > 0) throw usageError(`unexpected argument "${words[0]}"`);
 		const namespace = flags.namespace || names.namespace;
-		const bundle = await loadBeside<typeof installBundle>('kubectl-runners-install.mjs');
+		const bundle = loadBeside<typeof installBundle>('kubectl-runners-install.cjs');
 		return bundle.uninstall({
 			connection: { ...flags, namespace, requestTimeout: flags.requestTimeout ?? requestTimeoutMs },
 			namespace,

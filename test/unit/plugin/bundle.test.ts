@@ -1,6 +1,15 @@
 /** The built plugin as a child process: what it says to every mistake, and on every Node it promises to run on. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+	chmodSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Finished, type Installed, installPlugin } from '../../e2e/support/plugin-process.ts';
@@ -34,13 +43,16 @@ test.after(async ({ plugin, server }) => {
 
 const verbs = 'list why delete wait cancel drain install uninstall version completion'.split(' ');
 
-test('the entry has at most 108 kB, and lies with its companions in one folder', ({ plugin }) => {
-	assert.ok(statSync(join(plugin.folder, 'kubectl-runners')).size <= 108_000);
+test('what list loads has at most 116 kB, and lies with its companions in one folder', ({ plugin }) => {
+	const loaded = ['kubectl-runners', 'kubectl-runners-list.cjs'].map((name) => join(plugin.folder, name));
+	const bytes = loaded.reduce((sum, file) => sum + statSync(file).size, 0);
+	assert.ok(bytes <= 116_000, `${bytes} bytes`);
 	assert.equal(readdirSync(plugin.folder).sort(), [
 		'kubectl-runners',
-		'kubectl-runners-auth.mjs',
-		'kubectl-runners-install.mjs',
-		'kubectl-runners-verbs.mjs',
+		'kubectl-runners-auth.cjs',
+		'kubectl-runners-install.cjs',
+		'kubectl-runners-list.cjs',
+		'kubectl-runners-verbs.cjs',
 		'kubectl_complete-runners',
 	]);
 });
@@ -190,6 +202,38 @@ test('list runs on Node 20 and newer, from wherever it was copied to', async ({ 
 		const listed = await onNode(plugin, node, ['list', '-s', server.url, '--token', 'example'], env);
 		assert.equal([listed.code, listed.stderr], [0, ''], node);
 		assert.match(listed.stdout, /^r-0 +example /m);
+	}
+});
+
+test('the entry is the same program under a package.json of either type, and through a link as krew makes', async (context) => {
+	const { plugin, env } = context;
+	const link = join(plugin.folder, 'kubectl-runners-link');
+	symlinkSync(join(plugin.folder, 'kubectl-runners'), link);
+	for (const type of ['module', 'commonjs', undefined]) {
+		const manifest = join(plugin.folder, 'package.json');
+		if (type) writeFileSync(manifest, JSON.stringify({ type }));
+		else rmSync(manifest);
+		for (const entry of [link, join(plugin.folder, 'kubectl-runners')]) {
+			const { status, stdout, stderr } = spawnSync(entry, ['version', '--client'], {
+				env: { ...process.env, ...env },
+				encoding: 'utf8',
+			});
+			assert.equal([status, stderr], [0, ''], `${type} ${entry}`);
+			assert.match(stdout, /^Client Version: v/);
+		}
+	}
+	rmSync(link);
+});
+
+test('a companion that is missing is named in one line', async ({ plugin, env }) => {
+	const companion = join(plugin.folder, 'kubectl-runners-verbs.cjs');
+	renameSync(companion, `${companion}.away`);
+	try {
+		const { code, stderr } = await plugin.run(['version', '--client'], env);
+		assert.is(code, 1);
+		assert.match(stderr, /^error: kubectl-runners-verbs\.cjs must lie beside kubectl-runners: .*\n$/);
+	} finally {
+		renameSync(`${companion}.away`, companion);
 	}
 });
 

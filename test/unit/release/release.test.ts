@@ -44,8 +44,9 @@ test('the archive holds the plugin, its companions, completion and licence; what
 	const names = filesOf(join(folder, 'one', archive));
 	for (const needed of [
 		'package/dist/kubectl-runners',
-		'package/dist/kubectl-runners-verbs.mjs',
-		'package/dist/kubectl-runners-auth.mjs',
+		'package/dist/kubectl-runners-list.cjs',
+		'package/dist/kubectl-runners-verbs.cjs',
+		'package/dist/kubectl-runners-auth.cjs',
 		'package/dist/kubectl_complete-runners',
 		'package/LICENSE',
 	])
