@@ -2,10 +2,17 @@ import type { Pod } from '../../api/kinds.ts';
 import { collectionPath, objectPath, podPath, podsPath, resources } from '../../api/paths.ts';
 import type { StatefulSet } from '../../api/sets.ts';
 import { isConflict, type KubeClient, KubeError } from '../../kube/client.ts';
-import { createObject, createUnlessPresent, deleteUnlessChanged, getObject } from '../../kube/objects.ts';
+import {
+	createObject,
+	createUnlessPresent,
+	deleteUnlessChanged,
+	getObject,
+	mergePatch,
+	unlessChanged,
+} from '../../kube/objects.ts';
 import { controllerOf } from '../../kube/owner-references.ts';
 import type { Made } from '../kind.ts';
-import { claimsOf, podName, podOf } from './objects.ts';
+import { type Claim, claimsOf, podName, podOf } from './objects.ts';
 import { revisionOf } from './revision.ts';
 
 /**
@@ -27,33 +34,64 @@ export async function createWithPod(
 		statefulSet,
 	);
 	const revision = revisionOf(made);
-	const later = () =>
-		createUnlessPresent(client, collectionPath(resources.controllerRevisions, namespace), revision.json);
+	const found: Claim[] = [];
+	const later = async () => {
+		for (const claim of found) await ownClaim(client, claim);
+		await createUnlessPresent(
+			client,
+			collectionPath(resources.controllerRevisions, namespace),
+			revision.json,
+		);
+	};
+	let conflict: unknown;
 	try {
 		const claims = collectionPath(resources.persistentVolumeClaims, namespace);
-		await Promise.all(claimsOf(made).map((claim) => createUnlessPresent(client, claims, claim)));
+		await Promise.all(
+			claimsOf(made).map(async (claim) => {
+				if (!(await createUnlessPresent(client, claims, claim))) found.push(claim);
+			}),
+		);
 		await createObject(client, podsPath(namespace), podOf(made, revision.name));
+		return { later };
 	} catch (error) {
-		if (!(error instanceof KubeError)) throw error;
-		if (isConflict(error)) await unlessItsOwn(client, made, error);
-		else return { later, leftOver: error };
+		if (!isConflict(error)) return { later, leftOver: kubeError(error) };
+		conflict = error;
 	}
-	return { later };
+	try {
+		if (!(await isAnothers(client, made))) return { later };
+		const path = objectPath(resources.statefulSets, made.metadata);
+		const { uid = '' } = made.metadata;
+		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions: { uid } });
+	} catch (error) {
+		return { later, leftOver: kubeError(error) };
+	}
+	throw conflict;
 }
 
-/** The StatefulSet controller may have been quicker. @throws the conflict where the pod is somebody else's */
-async function unlessItsOwn(
-	client: KubeClient,
-	{ metadata }: StatefulSet,
-	conflict: KubeError,
-): Promise<void> {
+/** Whether the pod of the name is not this StatefulSet's own, which its controller may have been quicker to make. */
+async function isAnothers(client: KubeClient, { metadata }: StatefulSet): Promise<boolean> {
 	const { name, namespace = '', uid } = metadata;
 	const pod = await getObject<Pod>(client, podPath(namespace, podName(name)));
 	// Gone again: the controller makes the next one.
-	if (!pod || controllerOf(pod) === uid) return;
-	await deleteUnlessChanged(client, objectPath(resources.statefulSets, { namespace, name }), {
-		propagationPolicy: 'Background',
-		preconditions: uid === undefined ? {} : { uid },
-	});
-	throw conflict;
+	return pod !== undefined && controllerOf(pod) !== uid;
+}
+
+/**
+ * The controller was quicker to make this claim. It writes whose it is only when it has made the pod, or when it looks once
+ * more; if the StatefulSet went before that, nobody would ever delete the claim.
+ */
+async function ownClaim(client: KubeClient, { metadata }: Claim): Promise<void> {
+	const { ownerReferences } = metadata;
+	if (!ownerReferences) return;
+	const path = objectPath(resources.persistentVolumeClaims, metadata);
+	const found = await getObject<Claim>(client, path);
+	if (!found || found.metadata.ownerReferences?.length) return;
+	const { uid, resourceVersion } = found.metadata;
+	await unlessChanged(mergePatch(client, path, { metadata: { ownerReferences } }, { uid, resourceVersion }));
+}
+
+/** @throws what is no answer of the API server */
+function kubeError(error: unknown): KubeError {
+	if (error instanceof KubeError) return error;
+	throw error;
 }

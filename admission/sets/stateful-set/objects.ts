@@ -1,4 +1,4 @@
-import type { OwnerReference } from '../../api/kinds.ts';
+import type { ObjectMeta, OwnerReference } from '../../api/kinds.ts';
 import type { PersistentVolumeClaim, StatefulSet } from '../../api/sets.ts';
 
 /** Name of the one pod of a StatefulSet. */
@@ -59,11 +59,13 @@ export function podOf(made: StatefulSet, revision: string): object {
 	};
 }
 
+export type Claim = PersistentVolumeClaim & { metadata: ObjectMeta };
+
 /**
  * The claims of its pod. The controller makes missing ones only before it makes the pod, or while the pod is pending. One
  * that goes with the StatefulSet has it as its controller; another owner reference there would be replaced.
  */
-export function claimsOf(made: StatefulSet): PersistentVolumeClaim[] {
+export function claimsOf(made: StatefulSet): Claim[] {
 	const { metadata, spec } = made;
 	const goes = spec.persistentVolumeClaimRetentionPolicy?.whenDeleted === 'Delete';
 	return (spec.volumeClaimTemplates ?? []).map((template) => ({

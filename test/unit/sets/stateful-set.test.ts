@@ -223,6 +223,84 @@ test('a claim whose owner reference somebody has taken away, to keep its volume,
 	await world.end();
 });
 
+for (const [whenDeleted, left] of [
+	['Delete', 0],
+	['Retain', 2],
+] as const)
+	test(`the controller was quicker with a claim, and has not said yet that it is to ${whenDeleted}: ${left} are left`, async () => {
+		const world = await started(
+			2,
+			{
+				volumeClaimTemplates: [claim('work')],
+				persistentVolumeClaimRetentionPolicy: { whenDeleted },
+			},
+			({ api }) =>
+				api.admission.push(({ operation, resource, object: { metadata } }) => {
+					if (operation === 'CREATE' && resource === 'statefulsets')
+						api.put(claims, { metadata: { name: `work-${metadata.name}-0`, namespace: 'ci' } });
+					return undefined;
+				}),
+		);
+		await world.settled(2);
+		assert.is(count(world, claims), 2);
+		world.scale(0);
+		await world.clock.until('all is gone', () => count(world, revisions) + world.live().length === 0, 10_000);
+		await world.clock.pass(1_000);
+		assert.is(count(world, claims), left);
+		await world.end();
+	});
+
+const foreign = (name: string, of: string | undefined) => ({
+	metadata: {
+		name,
+		namespace: 'ci',
+		uid: `uid-of-${name}`,
+		ownerReferences: of
+			? [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: name.slice(0, -2), uid: of, controller: true }]
+			: [],
+	},
+	spec: { containers: [] },
+});
+
+test('the pod of a StatefulSet of the same name that is gone has the name: another one comes, it is left alone', async () => {
+	let taken = '';
+	const world = await started(3, {}, ({ api }) =>
+		api.admission.push(({ operation, resource, object }) => {
+			if (taken || operation !== 'CREATE' || resource !== 'statefulsets') return undefined;
+			taken = `${object.metadata.name}-0`;
+			api.put(paths.pods, foreign(taken, 'uid-of-the-one-before'));
+			return undefined;
+		}),
+	);
+	await world.clock.until(
+		'three of its own',
+		() => world.owners().length === 3 && world.live().length === 4,
+		30_000,
+	);
+	assert.not(world.owners().includes(taken.slice(0, -2)));
+	assert.is(world.pod(taken)?.metadata.uid, `uid-of-${taken}`);
+	assert.is(world.mostPods, 4);
+	await world.end();
+});
+
+test('whose pod has the name cannot be read: it counts as a runner, and no other one is made in its place', async () => {
+	let shown = () => {};
+	const world = await started(2, {}, ({ api }) => {
+		api.fail('POST', /\/pods$/, new KubeError(409, 'AlreadyExists', 'pods "example-0" already exists'));
+		api.fail('GET', /\/pods\/example-/, new KubeError(500, 'InternalError', 'etcd'), 2);
+		const held = [api.holdWatches(paths.statefulSets), api.holdWatches(paths.pods)];
+		shown = () => {
+			for (const show of held) show();
+		};
+	});
+	await world.clock.pass(20_000);
+	assert.is(world.owners().length, 2);
+	shown();
+	await world.settled(2);
+	assert.equal([world.owners().length, world.mostPods], [2, 2]);
+	await world.end();
+});
+
 test('a pod of somebody else has the name: the StatefulSet goes again, and another one comes', async () => {
 	let foreign = '';
 	const world = await started(3, {}, ({ api }) =>
