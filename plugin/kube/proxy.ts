@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net';
+/** Loaded where there is a proxy: otherwise a command that asks no server would load sockets. */
+const net = () => process.getBuiltinModule('node:net');
 
 /**
  * The proxy that the environment asks for, or undefined: HTTPS_PROXY (HTTP_PROXY for http servers) unless NO_PROXY
@@ -22,7 +23,7 @@ function matches(entry: string, host: string, port: string): boolean {
 	if (prefix !== undefined) return inNetwork(host, address, Number(prefix));
 
 	const [, name = entry, onlyPort] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
-	if (isIP(entry) !== 0) return entry === host;
+	if (net().isIP(entry) !== 0) return entry === host;
 	if (onlyPort !== undefined && onlyPort !== port) return false;
 	const domain = name.replace(/^\*?\./, '');
 	// ".example.com" matches subdomains, "example.com" itself as well.
@@ -30,13 +31,13 @@ function matches(entry: string, host: string, port: string): boolean {
 }
 
 function inNetwork(host: string, address: string, prefix: number): boolean {
-	const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-	if (isIP(address) === 0 || isIP(host) === 0 || !(prefix >= 0 && prefix <= 128)) return false;
-	const network = new BlockList();
+	const family = net().isIP(address) === 6 ? 'ipv6' : 'ipv4';
+	if (net().isIP(address) === 0 || net().isIP(host) === 0 || !(prefix >= 0 && prefix <= 128)) return false;
+	const network = new (net().BlockList)();
 	network.addSubnet(address, prefix, family);
-	return network.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4');
+	return network.check(host, net().isIP(host) === 6 ? 'ipv6' : 'ipv4');
 }
 
 function isLoopback(host: string): boolean {
-	return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+	return host === 'localhost' || host === '::1' || (net().isIP(host) === 4 && host.startsWith('127.'));
 }

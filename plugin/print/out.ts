@@ -1,5 +1,4 @@
 import { writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { printable } from '../../admission/api/printable.ts';
 
 const stdout = 1;
@@ -17,7 +16,8 @@ export function printError(text: string): void {
 
 /** May we redraw and colour? Only on a terminal that can. */
 export function isTerminal(descriptor: 1 | 2 = stdout, env: NodeJS.ProcessEnv = process.env): boolean {
-	return isatty(descriptor) && env.TERM !== 'dumb';
+	// Not imported: it loads sockets and streams, which most runs that only print never use.
+	return process.getBuiltinModule('node:tty').isatty(descriptor) && env.TERM !== 'dumb';
 }
 
 /** Colours: a terminal, and nobody asked for none (https://no-color.org: set and not empty). */

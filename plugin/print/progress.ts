@@ -25,7 +25,9 @@ export const redrawMs = 200; // at most five times a second
 export const tickMs = 1000; // ages move by themselves
 
 export const stdout: Screen = {
-	redraws: isTerminal(),
+	get redraws() {
+		return isTerminal();
+	},
 	columns: () => process.stdout.columns || 80,
 	rows: () => process.stdout.rows || 24,
 	write: print,

@@ -15,9 +15,10 @@ export const writePin = ({ scope, host, credentialsSecret }: Pin, signature: str
 
 /** A pin and its signature, which has not been checked yet. undefined for what is none. */
 export function readPin(text: string | undefined): { pin: Pin; signature: string } | undefined {
+	if (text === undefined) return undefined; // of most pods: an exception for each costs more than all else that is read
 	let value: unknown;
 	try {
-		value = JSON.parse(text ?? '');
+		value = JSON.parse(text);
 	} catch {
 		return undefined; // anybody may have written the annotation
 	}

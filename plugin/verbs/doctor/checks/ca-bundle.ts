@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { Check, WebhookConfiguration } from '../facts.ts';
 import { count } from '../finding.ts';
 
@@ -53,6 +52,8 @@ function latestEnd({ webhooks = [] }: WebhookConfiguration): number | undefined 
 }
 
 function endOf(pem: string): number {
+	// Not imported, because every command of this bundle would load it.
+	const { X509Certificate } = process.getBuiltinModule('node:crypto');
 	try {
 		return Date.parse(new X509Certificate(pem).validTo);
 	} catch {

@@ -42,8 +42,8 @@ test('a list is fetched in pages of 500, in JSON where the server does not speak
 	);
 	assert.is(list.resourceVersion, '7');
 	assert.equal(server.requests, [
-		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=500',
-		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=500&continue=more',
+		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=5000',
+		'GET /api/v1/namespaces/ci/pods?labelSelector=x=y&limit=5000&continue=more',
 	]);
 });
 
