@@ -198,9 +198,16 @@ function routed(kind: Kind, { name, clientConfig }: Webhook) {
 	return route && clientConfig?.service ? { route, path: clientConfig.service.path } : undefined;
 }
 
+/** Each version of a configuration is another object. Every pod with job hooks asks for them. */
+const parsed = new WeakMap<Webhook, Set<string>>();
+
 function authoritiesOf(webhook: Webhook): Set<string> {
+	const known = parsed.get(webhook);
+	if (known) return known;
 	const pem = Buffer.from(webhook.clientConfig?.caBundle ?? '', 'base64').toString('utf8');
-	return new Set(parseCertificates(pem).map(pemOf));
+	const found = new Set(parseCertificates(pem).map(pemOf));
+	parsed.set(webhook, found);
+	return found;
 }
 
 const sameMembers = (some: Set<string>, others: readonly string[]) =>

@@ -47,6 +47,8 @@ export class RunnerPods {
 	readonly #now: () => number;
 	/** Reads an EphemeralRunner: the leader from its cache, the webhook from the API server. */
 	readonly #ephemeralRunner: (namespace: string, name: string) => Promise<EphemeralRunner | undefined>;
+	/** What was read of a pod that a cache holds: each of its changes is another object, and is looked at by many. */
+	readonly #read = new WeakMap<Pod, RunnerPod | undefined>();
 
 	constructor(
 		client: KubeClient,
@@ -74,7 +76,11 @@ export class RunnerPods {
 
 	/** As `from`, with what can be told without a call: the caller gives the rest. */
 	read(pod: Pod, facts: Pick<Facts, 'ephemeralRunner' | 'nodeGone'> = {}): RunnerPod | undefined {
-		return readRunnerPod(pod, { holds: this.#signer.vouches, host: this.#host, ...facts });
+		const { ephemeralRunner, nodeGone } = facts;
+		const known = { holds: this.#signer.vouches, host: this.#host };
+		if (ephemeralRunner || nodeGone) return readRunnerPod(pod, { ...known, ephemeralRunner, nodeGone });
+		if (!this.#read.has(pod)) this.#read.set(pod, readRunnerPod(pod, known));
+		return this.#read.get(pod);
 	}
 
 	/** The pod, read from the API server and never from a cache; undefined if there is none. */

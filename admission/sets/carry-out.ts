@@ -28,11 +28,11 @@ export interface PlanExecutorDependencies {
 	log: Log;
 }
 
-/**
- * How many runners one reconcile creates or releases at most; then the set is read again, since replicas may have changed.
- * The changes of the runners start the next reconcile.
- */
-const mostAtOnce = 64;
+/** How many runners one reconcile releases at most. The changes of the runners start the next reconcile. */
+const mostReleases = 64;
+
+/** For so long one reconcile begins to create runners; then it looks at what has become of the others. */
+const createsForMs = 2_000;
 
 /** So many pieces of book-keeping wait at most; what is more the cluster's own controllers do. */
 const mostWaiting = 10_000;
@@ -62,19 +62,21 @@ export class PlanExecutor<S extends RunnersSet> {
 	}
 
 	/**
-	 * Does what the plan says, of creations and releases the first mostAtOnce. If something fails, the rest is still done.
+	 * Does what the plan says, but begins no more creations when the set has changed or createsForMs are over, and releases
+	 * mostReleases. If something fails, the rest is still done.
 	 *
 	 * @param creator undefined: the spec can't be carried out, and no runner is created
 	 * @throws the first failure
 	 */
 	async execute(set: S, planned: Plan, creator: Creator | undefined, hash: string): Promise<void> {
 		this.#busy += 1;
+		let allCreated = true;
 		try {
-			await this.#execute(set, planned, creator, hash);
+			allCreated = await this.#execute(set, planned, creator, hash);
 		} finally {
 			this.#busy -= 1;
 			// A set of which more is to be created comes again at once, and before that nobody else's calls are in its way.
-			if (planned.create <= mostAtOnce) this.#keepBooks();
+			if (allCreated) this.#keepBooks();
 		}
 	}
 
@@ -84,14 +86,22 @@ export class PlanExecutor<S extends RunnersSet> {
 		await this.#bookKeeping;
 	}
 
+	/** Resolves with whether no creation was put off. */
 	async #execute(
 		set: S,
 		{ create, release, remove }: Plan,
 		creator: Creator | undefined,
 		hash: string,
-	): Promise<void> {
+	): Promise<boolean> {
 		const failures: unknown[] = [];
-		const each = <T>(items: T[], work: (item: T) => Promise<void>) => inParallel(items, work, failures);
+		const each = <T>(items: Iterable<T>, work: (item: T) => Promise<void>) =>
+			inParallel(items, work, failures);
+		const { clock } = this.#dependencies;
+		const untilMs = clock.monotonic() + createsForMs;
+		let left = creator ? create : 0;
+		const creations = function* (stillWanted: () => boolean) {
+			while (left > 0 && stillWanted()) yield left--;
+		};
 		// One that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
 		// One that GitHub has unregistered still runs: its witnesses are heard once more before its owner goes.
@@ -99,10 +109,22 @@ export class PlanExecutor<S extends RunnersSet> {
 			owner.runner && isSettled(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
 		);
 		await Promise.all([
-			each(releasable.slice(0, mostAtOnce), (owner) => this.#release(set, owner)),
-			creator && each(Array(Math.min(create, mostAtOnce)).fill(0), () => this.#create(set, creator, hash)),
+			each(releasable.slice(0, mostReleases), (owner) => this.#release(set, owner)),
+			creator &&
+				each(
+					creations(() => clock.monotonic() < untilMs && this.#isCurrent(set)),
+					() => this.#create(set, creator, hash),
+				),
 		]);
 		if (failures.length > 0) throw failures[0];
+		if (left > 0) this.#lookAgain(set, 0);
+		return left === 0;
+	}
+
+	/** Nobody has changed the set's spec, or asked for its deletion, since this reconcile began. */
+	#isCurrent({ metadata: { namespace, name, uid, generation } }: S): boolean {
+		const now = this.#kind.sets.informer.get(namespace, name)?.metadata;
+		return now?.uid === uid && now?.generation === generation;
 	}
 
 	#afterwards(work: () => Promise<unknown>): void {
@@ -250,13 +272,14 @@ const isSettled = ({ process, terminating, unregistered }: RunnerPod) =>
 
 /** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
 async function inParallel<T>(
-	items: T[],
+	items: Iterable<T>,
 	work: (item: T) => Promise<void>,
 	failures: unknown[],
 ): Promise<void> {
-	const waiting = items.values();
+	const waiting = items[Symbol.iterator]();
 	const worker = async () => {
-		for (const item of waiting) await work(item).catch((error: unknown) => failures.push(error));
+		for (let next = waiting.next(); !next.done; next = waiting.next())
+			await work(next.value).catch((error: unknown) => failures.push(error));
 	};
-	await Promise.all(Array.from({ length: Math.min(setWritesAtOnce, items.length) }, worker));
+	await Promise.all(Array.from({ length: setWritesAtOnce }, worker));
 }

@@ -11,7 +11,7 @@
 import { availableParallelism } from 'node:os';
 import { type Kind, kinds } from '../rig/runner-sets.ts';
 import { table } from './figures.ts';
-import { floorSeconds } from './sets/floor.ts';
+import { type Floor, floorOf } from './sets/floor.ts';
 import { busyToNoneRows, halfBusyRows, upAndDownRows } from './sets/report.ts';
 import { busyAgainAndAgain, busyToNone, halfBusy, type UpAndDown, upAndDown } from './sets/runs.ts';
 import { load, Stage } from './sets/stage.ts';
@@ -46,11 +46,13 @@ try {
 
 async function upAndDownOf(kind: Kind, count: number): Promise<void> {
 	const runs: UpAndDown[] = [];
-	const floors: number[] = [];
+	const floors: Floor[] = [];
 	for (let run = 0; run < (count <= mostRepeated ? times : 1); run++) {
 		progress(`${kind} 0 -> ${count} -> 0, run ${run + 1}`);
-		runs.push(await upAndDown(stage, kind, count));
-		if (kind === 'RunnerSet') floors.push(await floorSeconds(stage.rig, count));
+		const { sample, ...figures } = await upAndDown(stage, kind, count);
+		runs.push(figures);
+		await stage.quiet();
+		floors.push(await floorOf(stage.rig, sample, count));
 	}
 	print(`${kind}, ${count} runners`, upAndDownRows(kind, count, runs, floors), runs);
 }

@@ -1,49 +1,114 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../../../plugin/kube/connect.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
+import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { Kube, type KubeItem } from '../../sim/kube.ts';
 
+/** As the reconciler does it; more at once gain nothing here. */
 const writersAtOnce = 16;
 /** The StatefulSet controller may make 100 calls at once and 20 a second: until it has all of them again, with slack. */
 export const controllerRestsMs = 12_000;
 let made = 0;
 
+interface Item extends KubeItem {
+	apiVersion?: string;
+	kind?: string;
+	spec?: Spec;
+}
+
+interface Spec {
+	selector?: object;
+	template?: { metadata: object };
+	containers?: { volumeMounts?: Named[] }[];
+	volumes?: Named[];
+	[field: string]: unknown;
+}
+
+interface Named {
+	name: string;
+}
+
+const kinds = {
+	statefulsets: { group: '/apis/apps/v1', apiVersion: 'apps/v1', kind: 'StatefulSet' },
+	controllerrevisions: { group: '/apis/apps/v1', apiVersion: 'apps/v1', kind: 'ControllerRevision' },
+	runners: {
+		group: '/apis/actions.summerwind.dev/v1alpha1',
+		apiVersion: 'actions.summerwind.dev/v1alpha1',
+		kind: 'Runner',
+	},
+	persistentvolumeclaims: { group: '/api/v1', apiVersion: 'v1', kind: 'PersistentVolumeClaim' },
+	pods: { group: '/api/v1', apiVersion: 'v1', kind: 'Pod' },
+} as const;
+type Resource = keyof typeof kinds;
+
+/** One runner of a set as the API server has it, in the order in which its objects are created. */
+export type Sample = { resource: Resource; item: Item }[];
+
+/** What a bare loop creates as often. */
+export async function sampleOf({ rig, kind, namespace }: SetUnderTest): Promise<Sample> {
+	const resources: Resource[] =
+		kind === 'RunnerSet' ? ['statefulsets', 'persistentvolumeclaims', 'pods'] : ['runners', 'pods'];
+	const found = await Promise.all(
+		resources.map(async (resource) => {
+			const { items } = await rig.kube.get<{ items: Item[] }>(collection(resource, namespace));
+			return items[0] && { resource, item: items[0] };
+		}),
+	);
+	return found.filter((one) => one !== undefined);
+}
+
+export interface Floor {
+	/** Seconds until so many pods exist. */
+	up: number;
+	/** Seconds from the first DELETE until the last pod is gone. */
+	down: number;
+}
+
 /**
- * The StatefulSet controller's own pace: so many bare StatefulSets of one replica, all created at once; seconds until
- * their pods exist. Nobody who makes a StatefulSet for each runner is quicker.
+ * The same objects, `count` times, created and deleted by a bare loop with as many writers, while no server of ours runs.
+ * Their pods are nobody's runners: no runner process, no registration, no review.
  */
-export async function floorSeconds(rig: Rig, count: number): Promise<number> {
+export async function floorOf(rig: Rig, sample: Sample, count: number): Promise<Floor> {
 	const namespace = `floor-${++made}`;
 	await rig.cluster.createNamespace(namespace);
-	const client = await connect({ kubeconfig: rig.cluster.kubeconfig });
 	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	const pods = new Set<string>();
-	await kube.watch<KubeItem>(`/api/v1/namespaces/${namespace}/pods`, {
+	await kube.watch<KubeItem>(collection('pods', namespace), {
 		seen: ({ metadata }) => void pods.add(metadata.name),
 		gone: ({ metadata }) => void pods.delete(metadata.name),
 	});
 	try {
-		await sleep(controllerRestsMs);
-		const fromMs = Date.now();
 		const names = Array.from({ length: count }, (_, index) => `bare-${index}`);
-		await Promise.all(
-			Array.from({ length: writersAtOnce }, async () => {
-				for (let name = names.shift(); name; name = names.shift())
-					await client.call('POST', `/apis/apps/v1/namespaces/${namespace}/statefulsets`, {
-						body: bare(name),
-					});
-			}),
-		);
-		await eventually(`${count} bare pods exist`, () => pods.size === count, {
-			withinMs: 60_000 + count * 500,
-			everyMs: 20,
+		let fromMs = Date.now();
+		await each(names, async (name) => {
+			let owner: Item | undefined;
+			for (const { resource, item } of sample) {
+				const made = await kube.create<Item>(
+					collection(resource, namespace),
+					copy(resource, item, name, owner),
+				);
+				owner ??= made;
+			}
 		});
-		const seconds = (Date.now() - fromMs) / 1000;
-		// Its writes of what is ready come after its pods: the next run must find it idle.
-		await sleep((count / 20) * 1_000);
-		return seconds;
+		await eventually(`${count} bare pods exist`, () => pods.size === count, {
+			withinMs: 60_000,
+			everyMs: 10,
+		});
+		const up = (Date.now() - fromMs) / 1000;
+		// So that all of them run, and the controllers are quiet.
+		await sleep(controllerRestsMs + count * 60);
+		fromMs = Date.now();
+		await each(names, async (name) => {
+			for (const { resource } of sample.filter((one) => one.resource !== 'persistentvolumeclaims'))
+				await kube.delete(`${collection(resource, namespace)}/${nameOf(resource, name)}`, {
+					apiVersion: 'v1',
+					kind: 'DeleteOptions',
+					propagationPolicy: 'Background',
+				});
+		});
+		await eventually('the bare pods are gone', () => pods.size === 0, { withinMs: 60_000, everyMs: 10 });
+		return { up, down: (Date.now() - fromMs) / 1000 };
 	} finally {
 		await rig.ok(['delete', 'namespace', namespace, '--wait=false']);
 		await eventually('the bare pods are gone', () => pods.size === 0, { withinMs: 400_000 });
@@ -51,17 +116,54 @@ export async function floorSeconds(rig: Rig, count: number): Promise<number> {
 	}
 }
 
-function bare(name: string): object {
-	const labels = { app: name };
+async function each<T>(items: T[], work: (item: T) => Promise<unknown>): Promise<void> {
+	const waiting = items.values();
+	await Promise.all(
+		Array.from({ length: writersAtOnce }, async () => {
+			for (const item of waiting) await work(item);
+		}),
+	);
+}
+
+const collection = (resource: Resource, namespace: string) =>
+	`${kinds[resource].group}/namespaces/${namespace}/${resource}`;
+
+function nameOf(resource: Resource, owner: string): string {
+	if (resource === 'pods') return `${owner}-0`;
+	return resource === 'persistentvolumeclaims' ? `work-${owner}-0` : owner;
+}
+
+/** The object under another name, without the labels and the container's name that make a pod a runner's. */
+function copy(resource: Resource, item: Item, name: string, owner: Item | undefined): object {
+	const { apiVersion, kind } = kinds[resource];
+	const app = { app: name };
+	const spec = JSON.parse(JSON.stringify(item.spec).replaceAll('"name":"runner"', '"name":"main"')) as Spec;
+	if (resource === 'pods') delete spec.nodeName;
+	if (resource === 'statefulsets') {
+		spec.selector = { matchLabels: app };
+		if (spec.template) spec.template.metadata = { labels: app };
+	}
+	const own = (one: Named) => !one.name.startsWith('kube-api-access');
+	if (spec.volumes) spec.volumes = spec.volumes.filter(own);
+	for (const container of spec.containers ?? [])
+		if (container.volumeMounts) container.volumeMounts = container.volumeMounts.filter(own);
+	const belongs = owner && {
+		apiVersion: owner.apiVersion,
+		kind: owner.kind,
+		name: owner.metadata.name,
+		uid: owner.metadata.uid,
+		controller: true,
+		blockOwnerDeletion: true,
+	};
 	return {
-		apiVersion: 'apps/v1',
-		kind: 'StatefulSet',
-		metadata: { name },
-		spec: {
-			replicas: 1,
-			serviceName: 'bare',
-			selector: { matchLabels: labels },
-			template: { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'bare' }] } },
+		apiVersion,
+		kind,
+		metadata: {
+			name: nameOf(resource, name),
+			labels: { ...app, 'statefulset.kubernetes.io/pod-name': nameOf('pods', name) },
+			annotations: item.metadata.annotations,
+			ownerReferences: belongs && resource !== 'persistentvolumeclaims' ? [belongs] : [],
 		},
+		spec,
 	};
 }

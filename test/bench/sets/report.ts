@@ -1,6 +1,7 @@
 import type { Kind } from '../../rig/runner-sets.ts';
 import { median } from '../figures.ts';
 import { type ArcFigures, arc, arcMixed } from './arc-figures.ts';
+import type { Floor } from './floor.ts';
 import type { BusyToNone, Mixed, UpAndDown } from './runs.ts';
 import type { Cost } from './stage.ts';
 
@@ -40,20 +41,16 @@ function pick<K extends string>(items: readonly Record<K, number>[], key: K): nu
 	return items.map((item) => item[key]);
 }
 
-/** `floors`: the StatefulSet controller's own pace, measured beside each run; empty where it has no part. */
-export function upAndDownRows(kind: Kind, runners: number, runs: UpAndDown[], floors: number[]): Row[] {
+/** `floors`: the same objects by a bare loop, measured after each run. */
+export function upAndDownRows(kind: Kind, runners: number, runs: UpAndDown[], floors: Floor[]): Row[] {
 	const theirs: ArcFigures = arc[kind];
-	const mostExist = kind === 'RunnerDeployment' ? { 50: '<= 2', 500: '<= 15' }[runners] : undefined;
-	const ratios = runs.map(({ podsExist }, index) => podsExist / (floors[index] ?? Number.NaN));
+	const ratios = (key: 'podsExist' | 'idleGone', floor: keyof Floor) =>
+		runs.map((run, index) => run[key] / (floors[index]?.[floor] ?? Number.NaN));
 	return [
 		head,
-		row(`0 -> ${runners}: pods exist, s`, pick(runs, 'podsExist'), theirs.podsExist[runners], mostExist),
-		...(floors.length > 0
-			? [
-					row('  bare StatefulSets beside it (the floor), s', floors, undefined),
-					row('  ours / floor', ratios, undefined, '<= 1.1', 2),
-				]
-			: []),
+		row(`0 -> ${runners}: pods exist, s`, pick(runs, 'podsExist'), theirs.podsExist[runners]),
+		row('  the same objects by a bare loop, s', pick(floors, 'up'), undefined),
+		row('  ours / bare loop', ratios('podsExist', 'up'), undefined, '<= 1.5', 2),
 		row('all ids known, s', pick(runs, 'idsKnown'), theirs.idsKnown[runners]),
 		row('  after its registration, median, s', pick(runs, 'idMedian'), undefined),
 		row('  after its registration, most, s', pick(runs, 'idMost'), undefined, '<= 3'),
@@ -67,6 +64,8 @@ export function upAndDownRows(kind: Kind, runners: number, runs: UpAndDown[], fl
 			theirs.idleGone[runners],
 			runners <= 50 ? '<= 3' : runners === 200 ? '< 180 (C6)' : '',
 		),
+		row('  the same objects by a bare loop, s', pick(floors, 'down'), undefined),
+		row('  ours / bare loop', ratios('idleGone', 'down'), undefined, runners <= 50 ? '<= 1.5' : '', 2),
 		...costRows(
 			runs.map(({ down }) => down),
 			{

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kind, SetUnderTest } from '../../rig/runner-sets.ts';
 import { median } from '../figures.ts';
+import { type Sample, sampleOf } from './floor.ts';
 import { type Cost, load, type Stage } from './stage.ts';
 
 /** How long it is watched that nothing more comes or goes. */
@@ -20,16 +21,21 @@ export interface UpAndDown {
 }
 
 /** 0 to `count`, all registered and known, then to 0 with nobody busy. */
-export async function upAndDown(stage: Stage, kind: Kind, count: number): Promise<UpAndDown> {
+export async function upAndDown(
+	stage: Stage,
+	kind: Kind,
+	count: number,
+): Promise<UpAndDown & { sample: Sample }> {
 	const set = await stage.fresh(kind);
 	const { value: rising, cost: up } = await stage.cost(() => rise(stage, set, count));
+	const sample = await sampleOf(set);
 	const { value: idleGone, cost: down } = await stage.cost(async () => {
 		const fromMs = Date.now();
 		await set.patch({ spec: { replicas: 0 } });
 		await until(() => set.all().length === 0, 400_000);
 		return (Date.now() - fromMs) / 1000;
 	});
-	return { ...rising, up, idleGone, down, peakRss: await stage.peakRssMiB(), load: load() };
+	return { ...rising, up, idleGone, down, peakRss: await stage.peakRssMiB(), load: load(), sample };
 }
 
 async function rise(stage: Stage, set: SetUnderTest, count: number) {

@@ -39,8 +39,7 @@ export class Stage {
 
 	/** A new server, GitHub's limits full, one set without runners. */
 	async fresh(kind: Kind): Promise<SetUnderTest> {
-		await this.#clear();
-		await Promise.all(this.rig.servers.slice().map((server) => server.stop()));
+		await this.quiet();
 		this.rig.github.resetLimits();
 		await this.rig.addServer();
 		await this.rig.guarded();
@@ -48,6 +47,12 @@ export class Stage {
 		await this.#set.conditionIs('Settled', 'True');
 		await sleep(controllerRestsMs);
 		return this.#set;
+	}
+
+	/** No set, and no server. */
+	async quiet(): Promise<void> {
+		await this.#clear();
+		await Promise.all(this.rig.servers.slice().map((server) => server.stop()));
 	}
 
 	async #clear(): Promise<void> {
