@@ -2,7 +2,6 @@ import { humanSpan } from '../api/duration.ts';
 import { breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { ownerOf } from '../cluster/standing-owner.ts';
 import { jobNow } from '../jobs/rules/claims.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { askerOf, type DeletionRequest } from '../runner/record.ts';
@@ -13,7 +12,8 @@ import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } 
 import type { LeavingOwner } from './exited-pods.ts';
 import type { BoundPod } from './job-pods/rules/decide.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
-import { decide, deny } from './rules/decide.ts';
+import { wordOf } from './review-word.ts';
+import { deny } from './rules/decide.ts';
 import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
 
@@ -71,14 +71,12 @@ export async function reviewDeletion(
 	asked: AskedDeletion,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
-	const { review, name, namespace, deletion, refusal, arrival } = asked;
-	const { ports, metrics, log } = dependencies;
+	const { review, name, namespace, deletion, refusal } = asked;
+	const { metrics, log } = dependencies;
 	const known: Known = {};
 	let outcome: Outcome;
 	try {
-		const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
-		outcome =
-			byItsWord(asked, dependencies) ?? (await inTime(ports, judge(asked, known, dependencies), untilMs));
+		outcome = await judge(asked, known, dependencies);
 	} catch (error) {
 		const detail = error instanceof Error ? error.message : String(error);
 		log.error({ pod: `${namespace}/${name}`, error: detail }, 'deletion could not be judged');
@@ -121,52 +119,37 @@ export async function reviewDeletion(
 	}
 }
 
-/**
- * What the review's own copy of the pod is enough for, without a call to the API server; undefined: the pod has to be read.
- *
- * - To refuse a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
- * - To allow where nothing is running and the answer is all there is to it: nothing is written, told or asked of GitHub.
- *   Whoever forges such a review gets an answer, and the pod stays. The API server itself deletes no other version of the
- *   pod than the one it has shown, and asks again where it has changed (compare-and-swap; registry/generic/registry/store.go
- *   and storage/etcd3/store.go of k8s.io/apiserver).
- */
-function byItsWord(
-	{ claim, deletion }: AskedDeletion,
-	{ pods, ports, leavingOwner }: ReviewDependencies,
-): Outcome | undefined {
-	if (!claim) return undefined;
-	const pod = pods.read(claim);
-	if (!pod) return { kind: 'not-a-runner', object: claim };
-	const verdict = decide(pod, ports.now(), ports.self);
-	const released = { kind: 'released', pod, before: claim, wasRecorded: pod.record !== undefined } as const;
-	if (verdict.kind === 'allow') {
-		// The StatefulSet of an exited runner has to be looked at.
-		const mayComeBack = leavingOwner && ownerOf(claim, 'runnerset');
-		const isNotRunning =
-			verdict.reason === 'already-terminating' || // the kubelet's last DELETE
-			verdict.reason === 'never-started' ||
-			(verdict.reason === 'runner-exited' && !mayComeBack);
-		return isNotRunning ? { ...released, verdict, recorded: false } : undefined;
+/** Judges by the review's word where that is enough, else by the pod as the API server has it now. */
+async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
+	const { claim, deletion, arrival } = asked;
+	const { ports } = dependencies;
+	const word = claim && wordOf(claim, deletion, dependencies);
+	if (word?.kind === 'not-a-runner') return word;
+	if (word?.kind === 'answers') {
+		const { verdict, pod } = word;
+		const recorded = verdict.kind === 'deny';
+		return { kind: 'released', verdict, recorded, pod, before: claim, wasRecorded: pod.record !== undefined };
 	}
-	// Whether a node that has been noted as missing is still gone is not in the pod.
-	const known =
-		pod.record &&
-		!deletion.dryRun &&
-		verdict.kind === 'deny' &&
-		verdict.reason === 'busy' &&
-		pods.nodeGoneSinceMs(claim) === undefined;
-	return known ? { ...released, verdict, recorded: true } : undefined;
+	const settled = word?.kind === 'settled' ? word.pod : undefined;
+	const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
+	return inTime(ports, judgeRead(asked, settled, known, dependencies), untilMs);
 }
 
-async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
+/** @param settled the unregistered runner, as the review shows it: `release` reads it while it hears its witnesses */
+async function judgeRead(
+	asked: AskedDeletion,
+	settled: RunnerPod | undefined,
+	known: Known,
+	dependencies: ReviewDependencies,
+): Promise<Outcome> {
 	const { namespace, name, uid, claim, deletion, arrival } = asked;
 	const { pods, ports } = dependencies;
-	const object = await pods.get(namespace, name);
+	const object = settled ? claim : await pods.get(namespace, name);
 	if (!object) return { kind: 'gone' };
 	if (uid && object.metadata.uid !== uid) return { kind: claim ? 'replaced' : 'gone' };
-	const pod = await pods.from(object);
+	const pod = settled ?? (await pods.from(object));
 	if (!pod) return { kind: 'not-a-runner', object };
-	known.pod = pod;
+	if (!settled) known.pod = pod; // whatever is recorded is so on the pod itself
 	const answerByMs = Math.min(ports.now() + admissionBudgetMs, arrival.atMs + answerWithinMs - lastTryMs);
 	const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
 	const owner = await leaving(object, asked, released, dependencies);

@@ -16,13 +16,16 @@ export interface JudgeDependencies {
 /**
  * Whether a job pod may be deleted now. Its runner's pod is read from the API server, and the runner's log only where
  * nothing on the pod says that it works.
+ *
+ * @param reading the pod that the label names, where it is being read already
  */
 export async function judgeJobPod(
 	pod: JobPod,
 	caller: BoundPod | undefined,
 	{ pods, readLog, clock }: JudgeDependencies,
+	reading = pods.get(pod.namespace, pod.runner),
 ): Promise<{ verdict: Verdict; runner: RunnerPod | undefined }> {
-	const object = await pods.get(pod.namespace, pod.runner);
+	const object = await reading;
 	const runner = object && (await pods.from(object));
 	const decision = decideJobPod(pod, runner, caller, clock.now());
 	if (decision.kind !== 'read-log' || !runner) return { verdict: settled(decision), runner };

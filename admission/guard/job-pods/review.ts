@@ -16,6 +16,7 @@ import { type Deny, deny, type Verdict } from '../rules/decide.ts';
 import { replacedTexts } from '../rules/denial-message.ts';
 import { answerWithinMs, lastTryMs } from '../rules/policy.ts';
 import { judgeJobPod } from './judge.ts';
+import { decideJobPod } from './rules/decide.ts';
 import { jobPodTexts } from './rules/message.ts';
 
 export interface JobPodDependencies {
@@ -53,10 +54,11 @@ export async function reviewJobPod(
 	const { review, name, namespace, refusal, arrival } = asked;
 	const { clock, metrics, log } = dependencies;
 	const untilMs = arrival.atMs + answerWithinMs;
-	// The review's own copy is enough to refuse, and never to allow or to record.
 	const known: Known = {};
 	try {
-		const judged = judge(asked, known, dependencies);
+		const ended = endedByItsWord(asked, known, dependencies);
+		if (ended) return await answer(asked, ended, known, dependencies);
+		const judged = judge(asked, shown, known, dependencies);
 		const outcome = await inTime(clock, judged, untilMs - lastTryMs);
 		if (outcome === 'gone') return allowed(review);
 		if (outcome === 'replaced') {
@@ -76,19 +78,42 @@ export async function reviewJobPod(
 	}
 }
 
+/**
+ * The review's own copy is enough to refuse, and to allow where nothing runs in the pod: then the answer is all that happens
+ * (see review-word.ts). It is never enough to record.
+ */
+function endedByItsWord(
+	{ claim, caller }: AskedDeletion,
+	known: Known,
+	{ holds, clock }: JobPodDependencies,
+): Verdict | undefined {
+	const pod = claim && readJobPod(claim, holds);
+	const decision = pod && decideJobPod(pod, undefined, caller, clock.now());
+	if (decision?.kind !== 'allow') return undefined;
+	if (decision.reason !== 'job-pod-ended' && decision.reason !== 'already-terminating') return undefined;
+	known.pod = pod;
+	return decision;
+}
+
 async function judge(
 	{ namespace, name, uid, claim, caller }: AskedDeletion,
+	shown: Pod,
 	known: Known,
 	dependencies: JobPodDependencies,
 ): Promise<Verdict | 'gone' | 'replaced'> {
 	const { pods, holds } = dependencies;
+	// Both at once, since the pod that the review shows mostly names the same runner.
+	const supposed = readJobPod(shown)?.runner;
+	const reading = supposed === undefined ? undefined : pods.get(namespace, supposed);
+	reading?.catch(() => {}); // heard where it is awaited; where the pod cannot be read, that is what is told
 	const object = await pods.get(namespace, name);
 	if (!object) return 'gone';
 	if (uid && object.metadata.uid !== uid) return claim ? 'replaced' : 'gone';
 	const pod = readJobPod(object, holds);
 	if (!pod) return 'gone'; // it is one no more; whoever takes the label away was judged by updatePods
 	known.pod = pod;
-	const { verdict, runner } = await judgeJobPod(pod, caller, dependencies);
+	const isSupposed = pod.runner === supposed;
+	const { verdict, runner } = await judgeJobPod(pod, caller, dependencies, isSupposed ? reading : undefined);
 	known.runner = runner;
 	return verdict;
 }

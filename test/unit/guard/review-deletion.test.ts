@@ -136,6 +136,22 @@ test('a runner that is shown as ended, but may be made again by its StatefulSet:
 	assert.not((await remove(shown)).allowed);
 	assert.is(api.callsTo('GET', /pods\/real$/).length, 1);
 });
+test('a runner that is shown as unregistered: its pod is read while its log is, and decides', async () => {
+	const { world, remove, api } = setUp({ latencyMs: 100 });
+	world.runner('real', { metadata: { annotations: world.unregistered('real', 1, 10_000) } });
+	const shown = copyOf(world, 'real');
+	const { allowed, tookMs } = await remove(shown);
+	assert.ok(allowed);
+	assert.ok(tookMs < 200, `${tookMs} ms for one round of calls of 100 ms`);
+	assert.is(api.callsTo('GET', /\/pods\/real$/).length, 1);
+	// Its proof has been taken away meanwhile, and the review is of before.
+	const busyNow = { 'actions-runner': '', 'actions-runner/busy': 'true' };
+	world.edit('real', {
+		annotations: { [progress.completedAt]: null, [progress.proof]: null },
+		labels: busyNow,
+	});
+	assert.is((await remove(shown)).reason, 'busy');
+});
 for (const [phase, patches] of [
 	['Pending', 0],
 	['Succeeded', 0],

@@ -130,6 +130,27 @@ test('what the review shows of the pod lets nothing go', async () => {
 	assert.not((await remove({ oldObject: younger })).allowed);
 });
 
+test('shown as ended: the answer needs no call, and is all that happens', async () => {
+	const { remove, copy, api, recorded } = setUp();
+	const claim = copy();
+	claim.status = { phase: 'Succeeded' };
+	const { allowed, tookMs } = await remove({ oldObject: claim });
+	assert.equal([allowed, tookMs, api.calls], [true, 0, []]);
+	assert.is(recorded(), undefined);
+});
+
+test('its pod and its runner’s are read at the same time; the runner that the pod names in truth counts', async () => {
+	const { remove, copy, api } = setUp('2026-11-23 12:00:30Z: Listening for Jobs\n');
+	api.latencyMs = 100;
+	const { allowed, tookMs } = await remove();
+	assert.ok(allowed);
+	assert.ok(tookMs < 300, `${tookMs} ms for the pods, and then the log, at 100 ms each`);
+	const busy = setUp();
+	const claim = copy();
+	claim.metadata.labels = { ...claim.metadata.labels, 'runner-pod': 'gone' };
+	assert.is((await busy.remove({ oldObject: claim })).reason, 'busy');
+});
+
 test('break-glass lets it go, and is told', async () => {
 	const { world, remove } = setUp(working, { metadata: { annotations: { [breakGlass]: 'stuck' } } });
 	assert.ok((await remove()).allowed);

@@ -1,0 +1,67 @@
+import type { Pod } from '../api/kinds.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import { ownerOf } from '../cluster/standing-owner.ts';
+import type { DeletionRequest } from '../runner/record.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
+import type { LeavingOwner } from './exited-pods.ts';
+import type { Ports } from './release.ts';
+import { decide, type Verdict } from './rules/decide.ts';
+
+/** What the pod in a review is enough for. */
+export type Word =
+	| { kind: 'not-a-runner'; object: Pod }
+	/** It answers the review, without a call to the API server. */
+	| { kind: 'answers'; verdict: Verdict; pod: RunnerPod }
+	/** The runner is unregistered, and the quiet time is over: its witnesses can be heard and its pod read, all at once. */
+	| { kind: 'settled'; pod: RunnerPod }
+	/** The pod has to be read first. */
+	| { kind: 'nothing' };
+
+/**
+ * What a review's own copy of the pod is enough for. It may be forged, so nothing is written, told or asked by it.
+ *
+ * - To refuse a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
+ * - To allow where the runner is not running, and the answer is all that happens: whoever forges such a review gets an
+ *   answer, and the pod stays. The API server itself deletes no other version of the pod than the one it has shown, and
+ *   asks again where it has changed (compare-and-swap: registry/generic/registry/store.go and storage/etcd3/store.go of
+ *   k8s.io/apiserver).
+ * - To hear the witnesses of a runner that is shown as unregistered. The proof is signed, and nothing goes by it alone.
+ */
+export function wordOf(
+	claim: Pod,
+	{ dryRun }: DeletionRequest,
+	{
+		pods,
+		ports,
+		leavingOwner,
+	}: {
+		pods: Pick<RunnerPods, 'read' | 'nodeGoneSinceMs'>;
+		ports: Ports;
+		leavingOwner?: LeavingOwner | undefined;
+	},
+): Word {
+	const pod = pods.read(claim);
+	if (!pod) return { kind: 'not-a-runner', object: claim };
+	const decision = decide(pod, ports.now(), ports.self);
+	// Whether a node that has been noted as missing is still gone is not in the pod.
+	const nodeMayBeGone = () => pods.nodeGoneSinceMs(claim) !== undefined;
+	switch (decision.kind) {
+		case 'allow': {
+			// The StatefulSet of an exited runner has to be looked at.
+			const mayComeBack = leavingOwner && ownerOf(claim, 'runnerset');
+			const isNotRunning =
+				decision.reason === 'already-terminating' || // the kubelet's last DELETE
+				decision.reason === 'never-started' ||
+				(decision.reason === 'runner-exited' && !mayComeBack);
+			return isNotRunning ? { kind: 'answers', verdict: decision, pod } : { kind: 'nothing' };
+		}
+		case 'deny': {
+			const isKnown = pod.record && !dryRun && decision.reason === 'busy' && !nodeMayBeGone();
+			return isKnown ? { kind: 'answers', verdict: decision, pod } : { kind: 'nothing' };
+		}
+		case 'settle':
+			return decision.leftMs === 0 && !nodeMayBeGone() ? { kind: 'settled', pod } : { kind: 'nothing' };
+		case 'ask':
+			return { kind: 'nothing' };
+	}
+}
