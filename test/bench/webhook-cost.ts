@@ -44,8 +44,8 @@ let plain: PlainWebhooks | undefined;
 try {
 	plain = await startPlainWebhooks(rig.cluster.folder);
 	if (plain.withoutGo) console.log(`NO FIGURES OF A GO WEBHOOK: ${plain.withoutGo}`);
-	await registerPlain(rig, plain);
-	await leadStraightToTheServer(rig);
+	const ours = await leadStraightToTheServer(rig);
+	await registerPlain(rig, plain, ours);
 	await sleep(configurationsReadMs);
 	await run(await groups(rig, call, plain));
 } finally {
@@ -100,6 +100,15 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 					make: ordinary({ plain }),
 					send: (name: string) => remove(call, unguarded, name),
 				})),
+				{
+					by: "plain Node, the guard's conditions",
+					expected: 200,
+					make: (name) =>
+						pods.create(
+							runnerSetPod({ name, namespace: unguarded, labels: { plain: 'node-with-conditions' } }),
+						),
+					send: (name) => remove(call, unguarded, name),
+				},
 				{
 					by: 'guard: a runner that never started',
 					expected: 200,
@@ -180,6 +189,13 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 	]);
 }
 
+/** A webhook of the guard, as far as it is read here. */
+interface Registered {
+	name: string;
+	rules: { operations: string[] }[];
+	matchConditions?: { name: string; expression: string }[];
+}
+
 async function run(groups: Map<string, Kind[]>): Promise<void> {
 	const all = [...groups].flatMap(([group, kinds]) => kinds.map((kind) => ({ ...kind, group })));
 	const took = new Map(all.map((kind) => [kind, [] as number[]]));
@@ -238,7 +254,11 @@ function load(): string {
 }
 
 /** The plain webhooks, for pods and evictions that carry their label. They are not asked about a pod that is terminating, as the guard is not. */
-async function registerPlain(rig: Rig, { ports, authority }: PlainWebhooks): Promise<void> {
+async function registerPlain(
+	rig: Rig,
+	{ ports, authority }: PlainWebhooks,
+	ours: readonly Registered[],
+): Promise<void> {
 	const { namespace, name } = plainService;
 	const rules = [
 		{ operations: ['DELETE'], resources: ['pods'] },
@@ -272,27 +292,36 @@ async function registerPlain(rig: Rig, { ports, authority }: PlainWebhooks): Pro
 			apiVersion: 'admissionregistration.k8s.io/v1',
 			kind: 'ValidatingWebhookConfiguration',
 			metadata: { name: 'plain' },
-			webhooks: Object.entries(ports).flatMap(([which, port]) => [
-				{ ...webhook(which, port, '/'), rules },
-				{ ...webhook(`${which}-refuses`, port, '/409'), rules: rules.slice(0, 1) },
-				{
-					...webhook(`${which}-refuses-eviction`, port, '/429'),
-					rules: rules.slice(1),
-					objectSelector: { matchLabels: { plain: `${which}-refuses` } },
-				},
-			]),
+			webhooks: [
+				...Object.entries(ports).flatMap(([which, port]) => [
+					{ ...webhook(which, port, '/'), rules },
+					{ ...webhook(`${which}-refuses`, port, '/409'), rules: rules.slice(0, 1) },
+					{
+						...webhook(`${which}-refuses-eviction`, port, '/429'),
+						rules: rules.slice(1),
+						objectSelector: { matchLabels: { plain: `${which}-refuses` } },
+					},
+				]),
+				// What the API server itself spends on the guard's conditions.
+				...ours
+					.filter(({ rules }) => rules[0]?.operations[0] === 'DELETE')
+					.map(({ name, matchConditions }) => ({
+						...webhook('node-with-conditions', ports.node, '/'),
+						name: `of-${name}`,
+						rules: rules.slice(0, 1),
+						matchConditions,
+					})),
+			],
 		},
 	);
 }
 
 /** The guard's webhooks lead to the server itself, in place of the rig's balancer, and past the unguarded namespace. */
-async function leadStraightToTheServer(rig: Rig): Promise<void> {
+async function leadStraightToTheServer(rig: Rig): Promise<Registered[]> {
 	const [server] = rig.servers;
 	if (!server) throw new Error('no server');
 	const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/runners-admission';
-	const { webhooks } = await rig.kube.get<{
-		webhooks: { namespaceSelector: { matchExpressions: object[] } }[];
-	}>(path);
+	const { webhooks } = await rig.kube.get<{ webhooks: Registered[] }>(path);
 	const operations = webhooks.flatMap((_, index) => [
 		{ op: 'replace', path: `/webhooks/${index}/clientConfig/service/port`, value: server.port },
 		{
@@ -309,4 +338,5 @@ async function leadStraightToTheServer(rig: Rig): Promise<void> {
 		'-p',
 		JSON.stringify(operations),
 	]);
+	return webhooks;
 }
