@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
 /** In bytes: what `list` loads, which decides how fast it starts. */
-const pluginLimits = { 'kubectl-runners': 6_000, 'kubectl-runners-list.cjs': 110_000 };
+const pluginLimits = { 'kubectl-runners': 6_000, 'kubectl-runners-list.cjs': 64_000 };
 
 /**
  * In bytes. What the server loads it keeps, some four times over: text, syntax trees while it is parsed, functions. A text
@@ -54,7 +54,11 @@ const pluginShared: BuildOptions = {
 	...shared,
 	format: 'cjs',
 	target: 'node20',
-	define: { ...shared.define, 'import.meta.filename': '__filename' },
+	define: {
+		...shared.define,
+		'import.meta.filename': '__filename',
+		__YAML_BUNDLE__: JSON.stringify('./kubectl-runners-yaml.cjs'),
+	},
 	// Only cleye's own help needs these two, which are a third of the bundle. The plugin prints its help itself.
 	alias: {
 		ansis: './plugin/cli/unused-by-cleye.ts',
@@ -93,6 +97,7 @@ export async function buildPlugin(
 	const companions: Record<string, BuildOptions> = {
 		list: { entryPoints: ['plugin/verbs/list/main.ts'] },
 		verbs: { entryPoints: ['plugin/verbs/main.ts'] },
+		yaml: { entryPoints: ['plugin/yaml/main.ts'] },
 		install: {
 			entryPoints: ['plugin/installation/main.ts'],
 			define: { ...pluginShared.define, __OVERLAYS__: JSON.stringify(readOverlays()) },

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { loadAll } from 'js-yaml';
 import { CliError, usageError } from '../errors.ts';
+import { readYaml } from './yaml.ts';
 
 /** The parts of a kubeconfig that are read, as they are spelt in the file. */
 export interface Cluster {
@@ -126,7 +126,7 @@ interface KubeconfigFile {
 function parseFile(path: string, text: string): KubeconfigFile {
 	let parsed: unknown; // stays undefined for an empty file, as with KUBECONFIG=/dev/null
 	try {
-		[parsed] = loadAll(text);
+		parsed = readYaml(text);
 	} catch (error) {
 		const firstLine = String((error as Error).message).split('\n')[0];
 		throw new CliError(`error: error loading config file "${path}": yaml: ${firstLine}`);

@@ -47,6 +47,7 @@ test('the archive holds the plugin, its companions, completion and licence; what
 		'package/dist/kubectl-runners-list.cjs',
 		'package/dist/kubectl-runners-verbs.cjs',
 		'package/dist/kubectl-runners-auth.cjs',
+		'package/dist/kubectl-runners-yaml.cjs',
 		'package/dist/kubectl_complete-runners',
 		'package/LICENSE',
 	])
