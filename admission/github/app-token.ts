@@ -1,4 +1,3 @@
-import { createAppAuth } from '@octokit/auth-app';
 import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
@@ -55,6 +54,7 @@ export class AppTokens {
 	/** By which GitHub knows the App itself, for some minutes. */
 	async jwt(): Promise<string | Trouble> {
 		const { appId, privateKey } = this.#credential;
+		const { createAppAuth } = await import('@octokit/auth-app'); // servers with a plain token do without it
 		const jwt = await createAppAuth({ appId, privateKey })({ type: 'app' }).then(
 			(app) => app.token,
 			() => undefined, // the error may quote the key, so it is not passed on

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { withoutSegments } from '../api/webhooks.ts';
 
@@ -235,7 +236,9 @@ const asJson = (body: unknown) => (typeof body === 'string' ? body : JSON.string
 
 function newAgent(auth: https.RequestOptions): https.Agent {
 	const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = auth;
-	const options: https.AgentOptions = { keepAlive: true, maxSockets: 64, ca, cert, key, pfx, passphrase };
+	// One context for all connections: without it each reads the certificates anew, and keeps them.
+	const secureContext = createSecureContext({ ca, cert, key, pfx, passphrase });
+	const options: https.AgentOptions = { keepAlive: true, maxSockets: 64, secureContext };
 	if (rejectUnauthorized !== undefined) options.rejectUnauthorized = rejectUnauthorized;
 	if (servername) options.servername = servername;
 	return new https.Agent(options);

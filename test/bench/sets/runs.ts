@@ -155,7 +155,7 @@ async function busyDown(stage: Stage, set: SetUnderTest): Promise<BusyToNone> {
 }
 
 /** As soon as it is so; where it never is, the figures say so by themselves. */
-async function until(check: () => boolean, withinMs: number): Promise<void> {
+export async function until(check: () => boolean, withinMs: number): Promise<void> {
 	const untilMs = Date.now() + withinMs;
 	while (!check() && Date.now() < untilMs) await sleep(10);
 }

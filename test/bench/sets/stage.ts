@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../rig/eventually.ts';
-import { type Rig, startRig } from '../../rig/rig.ts';
-import { type Kind, SetUnderTest } from '../../rig/runner-sets.ts';
+import { type Rig, type RigOptions, startRig } from '../../rig/rig.ts';
+import { type Kind, type SetOptions, SetUnderTest } from '../../rig/runner-sets.ts';
 import { controllerRestsMs } from './floor.ts';
 
 /** Ticks of /proc/PID/stat a second, on every Linux that Node runs on. */
 const ticksPerSecond = 100;
+
+const organization = 'octo-growth';
 
 /** What one stretch of a run cost. */
 export interface Cost {
@@ -31,10 +33,25 @@ export class Stage {
 	}
 
 	/** `profiles`: a folder for a CPU profile of each server, which costs some CPU itself. */
-	static async open(profiles: string | undefined): Promise<Stage> {
+	static async open(profiles: string | undefined, options: Pick<RigOptions, 'cluster'> = {}): Promise<Stage> {
 		const env: Record<string, string> = { GITHUB_TOKEN: 'test-token' };
 		if (profiles) env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`;
-		return new Stage(await startRig({ sets: true, server: { env }, log: (line) => console.error(line) }));
+		const log = (line: string) => console.error(line);
+		return new Stage(await startRig({ ...options, sets: true, server: { env }, log }));
+	}
+
+	/** So many sets without runners, all of one organization, and a server that has not just issued certificates. */
+	async sets(kind: Kind, count: number): Promise<SetUnderTest[]> {
+		await this.quiet();
+		await this.rig.addServer();
+		await this.rig.guarded();
+		this.rig.github.addScope(`orgs/${organization}`);
+		const options: SetOptions = { config: { organization } };
+		const sets = await Promise.all(
+			Array.from({ length: count }, () => SetUnderTest.make(this.rig, kind, options)),
+		);
+		await Promise.all(sets.map((set) => set.conditionIs('Settled', 'True')));
+		return sets;
 	}
 
 	/** A new server, GitHub's limits full, one set without runners. */
