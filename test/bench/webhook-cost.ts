@@ -16,8 +16,10 @@ import { median, quantile, shuffle, table } from './figures.ts';
 import { type PlainWebhooks, plainService, startPlainWebhooks } from './webhook/plain.ts';
 import { jobPod, ordinaryPod, PodMaker } from './webhook/pods.ts';
 
-const rounds = Number(process.env.ROUNDS ?? 11);
+const rounds = Number(process.env.ROUNDS ?? 9);
 const perRound = 40;
+/** What the leader and the controllers do about one call is mostly done before the next. */
+const betweenMs = 5;
 /** The API server has read changed webhook configurations by then. One that it has not read shows as a wrong answer. */
 const configurationsReadMs = 2_000;
 /** Pods that are made at once. */
@@ -80,8 +82,9 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 				metadata: { name: said, namespace: unguarded, labels },
 			},
 		});
-	const ordinary = (labels: Record<string, string>) => (name: string) =>
-		pods.create(ordinaryPod(unguarded, name, labels));
+	// The same pods for all: the leader, the controllers and the API server do the same about each.
+	const like = (labels: Record<string, string>) => (name: string) =>
+		pods.create(runnerSetPod({ name, namespace: unguarded, labels }));
 	const neverStarted = (name: string) => pods.create(runnerSetPod({ name }));
 
 	return new Map<string, Kind[]>([
@@ -91,22 +94,19 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 				{
 					by: 'no webhook',
 					expected: 200,
-					make: ordinary({}),
+					make: like({}),
 					send: (name) => remove(call, unguarded, name),
 				},
 				...plains.map(({ name: plain, by }) => ({
 					by,
 					expected: 200,
-					make: ordinary({ plain }),
+					make: like({ plain }),
 					send: (name: string) => remove(call, unguarded, name),
 				})),
 				{
 					by: "plain Node, the guard's conditions",
 					expected: 200,
-					make: (name) =>
-						pods.create(
-							runnerSetPod({ name, namespace: unguarded, labels: { plain: 'node-with-conditions' } }),
-						),
+					make: like({ plain: 'node-with-conditions' }),
 					send: (name) => remove(call, unguarded, name),
 				},
 				{
@@ -136,7 +136,7 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 				...plains.map(({ name: plain, by }) => ({
 					by,
 					expected: 409,
-					make: ordinary({ plain: `${plain}-refuses` }),
+					make: like({ plain: `${plain}-refuses` }),
 					send: (name: string) => remove(call, unguarded, name),
 				})),
 				{
@@ -149,11 +149,11 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 		[
 			'eviction, allowed',
 			[
-				{ by: 'no webhook', expected: 201, make: ordinary({}), send: (name) => evict(call, unguarded, name) },
+				{ by: 'no webhook', expected: 201, make: like({}), send: (name) => evict(call, unguarded, name) },
 				...plains.map(({ name: plain, by }) => ({
 					by,
 					expected: 201,
-					make: ordinary({}),
+					make: like({}),
 					send: (name: string) => evictBy(name, { plain }),
 				})),
 				{
@@ -210,6 +210,7 @@ async function run(groups: Map<string, Kind[]>): Promise<void> {
 			if (answer.status !== kind.expected)
 				throw new Error(`${kind.group} ${kind.by}: ${answer.status} ${answer.message}`);
 			if (round > 0) took.get(kind)?.push(answer.tookMs); // the first round warms up
+			await sleep(betweenMs);
 		}
 	}
 	for (const [group, kinds] of groups) {
