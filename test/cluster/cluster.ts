@@ -50,6 +50,8 @@ export interface Cluster {
 	killApiServer(): Promise<void>;
 	/** On the same port; resolves when it is ready. */
 	startApiServer(): Promise<void>;
+	/** SIGKILL of the controllers, and new ones, which read everything anew; it does not wait until they have. */
+	restartControllers(): Promise<void>;
 	/** Process ids by component, for measurements. */
 	pids(): Partial<Record<Component, number>>;
 	/** Ends all processes, removes the folder. May be called again. */
@@ -200,6 +202,11 @@ class RunningCluster implements Cluster {
 		// A kwok has a name of its own, and would wait until the leases of the one before have run out.
 		await this.#api.delete('/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases');
 		this.#spawn('kwok');
+	}
+
+	async restartControllers(): Promise<void> {
+		await this.#processes.kill('kube-controller-manager');
+		this.#spawn('kube-controller-manager');
 	}
 
 	pids(): Partial<Record<Component, number>> {

@@ -1,0 +1,70 @@
+/** What there is of a set's runners, wherever it is, and whether that is what is wanted and no more. */
+import { eventually } from '../../rig/eventually.ts';
+import type { SetUnderTest } from '../../rig/runner-sets.ts';
+import type { KubeItem } from '../../sim/kube.ts';
+
+export interface Remains {
+	statefulSets: number;
+	pods: number;
+	claims: number;
+	revisions: number;
+	registrations: number;
+}
+
+const collections = {
+	statefulSets: ['/apis/apps/v1', 'statefulsets'],
+	pods: ['/api/v1', 'pods'],
+	claims: ['/api/v1', 'persistentvolumeclaims'],
+	revisions: ['/apis/apps/v1', 'controllerrevisions'],
+} as const;
+
+export async function remainsOf({ rig, namespace, scope }: SetUnderTest): Promise<Remains> {
+	const counts = Object.entries(collections).map(async ([what, [api, resource]]) => {
+		const { items } = await rig.kube.get<{ items: KubeItem[] }>(`${api}/namespaces/${namespace}/${resource}`);
+		return [what, items.length] as const;
+	});
+	const registrations = rig.github.runners(scope).length;
+	return { ...Object.fromEntries(await Promise.all(counts)), registrations } as unknown as Remains;
+}
+
+/** Resolves when there are exactly so many of each; what is not named there is none of. */
+export async function comesTo(set: SetUnderTest, wanted: Partial<Remains>): Promise<void> {
+	const all: Remains = {
+		...{ statefulSets: 0, pods: 0, claims: 0, revisions: 0, registrations: 0 },
+		...wanted,
+	};
+	let last = '';
+	const reached = async () => {
+		last = JSON.stringify(await remainsOf(set));
+		return last === JSON.stringify(all);
+	};
+	try {
+		await eventually('', reached, { withinMs: 90_000 });
+	} catch {
+		throw new Error(`${set.namespace} does not come to ${JSON.stringify(all)}: ${last}`);
+	}
+}
+
+/** Everything of so many registered runners. */
+export const runners = (count: number): Partial<Remains> => ({
+	statefulSets: count,
+	pods: count,
+	revisions: count,
+	registrations: count,
+});
+
+/** Everything of so many whose pods wait for their claims. */
+export const waiting = (count: number): Partial<Remains> => ({
+	...runners(count),
+	claims: count,
+	registrations: 0,
+});
+
+/** Pod names under which more than one runner has registered or had a job. */
+export function usedTwice({ rig, namespace }: SetUnderTest): string[] {
+	const uids = new Map<string, Set<string>>();
+	for (const { namespace: at, what, pod, uid } of rig.agents.journal)
+		if (at === namespace && (what === 'registered' || what === 'job-ended'))
+			uids.set(pod, (uids.get(pod) ?? new Set()).add(uid));
+	return [...uids].filter(([, { size }]) => size > 1).map(([pod]) => pod);
+}
