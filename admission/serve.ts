@@ -264,6 +264,7 @@ async function run({
 		namespace,
 		controllers,
 		templateDefaults: { runnerImage, dockerImage, githubUrl: settings.githubUrl },
+		jobHooks: jobHooks.forSets,
 		hookAuthorities: jobHooks.authorities,
 		background: background.add,
 		onGitHubRecovered: (listener: () => void) => void recovery.add(listener),

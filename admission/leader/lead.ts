@@ -1,4 +1,5 @@
 import type { Controller } from '../api/controllers.ts';
+import type { Pod } from '../api/kinds.ts';
 import { ArcFinalizers } from '../arc/finalizers.ts';
 import { ArcReplicaSets } from '../arc/replica-sets.ts';
 import { Cache } from '../cluster/cache.ts';
@@ -22,6 +23,7 @@ import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
+import { injected } from '../sets/inject-pods.ts';
 import type { TemplateDefaults } from '../sets/pod/defaults.ts';
 import { SetReconciler } from '../sets/reconciler.ts';
 import { RegistrationTokens } from '../sets/registration-tokens.ts';
@@ -30,6 +32,7 @@ import { runnerSets } from '../sets/runner-set.ts';
 import { StandaloneRunners } from '../sets/standalone-runners.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { PatchOperation } from '../webhook/review.ts';
 import { ExchangePods } from './exchange-pods.ts';
 import { writeReports } from './report-writer.ts';
 
@@ -51,6 +54,8 @@ export interface LeadDependencies {
 	/** The server's own namespace. */
 	namespace: string;
 	webhookWatch: WebhookWatch;
+	/** What gives a new pod its job hooks. */
+	jobHooks: (pod: Pod) => PatchOperation[];
 	/** The CAs that job hooks are to trust, PEM. */
 	hookAuthorities: () => string;
 	self: string;
@@ -102,13 +107,12 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const setsCache = new SetsCache({ client, metrics, clock, log });
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });
 	const forSets = { client, cache, pods, ports, accounts, signer, events, clock, metrics, log };
+	const inject = (pod: Pod) => injected(pod, dependencies.jobHooks);
+	const ofKinds = { client, setsCache, templateDefaults, clock, inject };
 	const sets = [
-		controllers.includes('runnerset') &&
-			new SetReconciler(runnerSets(client, setsCache, templateDefaults, clock.now), forSets),
-		controllers.includes('runnerdeployment') &&
-			new SetReconciler(runnerDeployments(client, setsCache, templateDefaults, clock.now), forSets),
-		controllers.includes('runnerdeployment') &&
-			new StandaloneRunners({ ...forSets, setsCache, templateDefaults }),
+		controllers.includes('runnerset') && new SetReconciler(runnerSets(ofKinds), forSets),
+		controllers.includes('runnerdeployment') && new SetReconciler(runnerDeployments(ofKinds), forSets),
+		controllers.includes('runnerdeployment') && new StandaloneRunners({ ...forSets, ...ofKinds }),
 		controllers.includes('runnerdeployment') &&
 			new ArcReplicaSets({ client, setsCache, clock, metrics, log }),
 		// With `deletion` alone ARC runs beside this server and removes its finalizers itself.

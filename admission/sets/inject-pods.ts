@@ -2,6 +2,7 @@ import { arc, busy } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
 import { scopeInEnvironment } from '../runner/identity/identity.ts';
+import { applied } from '../webhook/apply.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -12,6 +13,9 @@ import {
 } from '../webhook/review.ts';
 import { isGiven } from './pod/injection.ts';
 import { tokenSecretName } from './token-secret.ts';
+
+/** Job hooks of a pod, as operations on it. */
+type Hooks = (pod: Pod) => PatchOperation[];
 
 /**
  * Reviews CREATE pods, for pods with the label setKeys.injectToken, and adds what a runner needs and a StatefulSet's
@@ -28,18 +32,26 @@ import { tokenSecretName } from './token-secret.ts';
  * would restart in place and have no token; the StatefulSet controller tries again. A pod that was made while the
  * webhook was not configured is found and replaced (sets/pod/injection.ts).
  */
-export function createPods(
-	request: AdmissionRequest,
-	jobHooks: (pod: Pod) => PatchOperation[] = () => [],
-): AdmissionResponse {
-	const pod = request.object as Pod;
-	const index = pod.spec?.containers?.findIndex(({ name }) => name === 'runner') ?? -1;
-	const container = pod.spec?.containers?.[index];
-	if (!isOfOurSets(request) || !container) return allowed(request.uid);
+export function createPods(request: AdmissionRequest, jobHooks: Hooks = () => []): AdmissionResponse {
+	if (!isOfOurSets(request)) return allowed(request.uid);
+	const { operations, warnings } = inject(request.object as Pod, jobHooks);
+	return patched(request.uid, operations, warnings);
+}
 
-	const scope = scopeInEnvironment(container, pod);
+/**
+ * The pod as the webhook would change it. The reconcilers make theirs so, and the webhook's conditions let those pass by: a
+ * call for each pod would keep growing sets waiting.
+ */
+export const injected = (pod: Pod, jobHooks: Hooks): Pod => applied(pod, inject(pod, jobHooks).operations);
+
+function inject(pod: Pod, jobHooks: Hooks): { operations: PatchOperation[]; warnings: string[] } {
 	const operations: PatchOperation[] = [];
 	const warnings: string[] = [];
+	const index = pod.spec?.containers?.findIndex(({ name }) => name === 'runner') ?? -1;
+	const container = pod.spec?.containers?.[index];
+	if (!container) return { operations, warnings };
+
+	const scope = scopeInEnvironment(container, pod);
 	const set = (variable: Variable) => operations.push(...setVariable(container, index, variable));
 	if (!container.env) operations.push({ op: 'add', path: `/spec/containers/${index}/env`, value: [] });
 	if (!pod.metadata.annotations) operations.push({ op: 'add', path: '/metadata/annotations', value: {} });
@@ -62,7 +74,7 @@ export function createPods(
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });
 	operations.push(...jobHooks(withLists(pod, container)));
-	return patched(request.uid, operations, warnings);
+	return { operations, warnings };
 }
 
 /** Whether a CREATE is that of a pod which is to be filled in. */

@@ -2,9 +2,21 @@ import type { arc } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { Resource } from '../api/paths.ts';
 import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKinds } from '../api/sets.ts';
-import type { OwnerObject } from '../cluster/sets-cache.ts';
+import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
-import type { KubeError } from '../kube/client.ts';
+import type { KubeClient, KubeError } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import type { TemplateDefaults } from './pod/defaults.ts';
+
+/** What both kinds need in order to create runners. */
+export interface KindDependencies {
+	client: KubeClient;
+	setsCache: SetsCache;
+	templateDefaults: TemplateDefaults;
+	clock: Pick<Clock, 'now'>;
+	/** Adds to a new pod what the pod webhook would. */
+	inject: (pod: Pod) => Pod;
+}
 
 /** Everything in which the two kinds of sets differ. */
 export interface SetKind<S extends RunnersSet> {

@@ -1,27 +1,27 @@
 import { arc } from '../api/keys.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } from '../api/sets.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createObject, deleteObject, unlessGone } from '../kube/objects.ts';
-import { type Creator, ownerReference, type SetKind } from './kind.ts';
-import { runnerTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
+import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
+import { runnerTemplate, templateHash } from './pod/template.ts';
 
 /** The kind RunnerDeployment: each runner is a Runner object and a pod of the same name. */
-export function runnerDeployments(
-	client: KubeClient,
-	cache: SetsCache,
-	defaults: TemplateDefaults,
-	now: () => number,
-): SetKind<RunnerDeployment> {
+export function runnerDeployments({
+	client,
+	setsCache,
+	templateDefaults,
+	clock,
+	inject,
+}: KindDependencies): SetKind<RunnerDeployment> {
 	return {
 		kind: 'RunnerDeployment',
 		controller: 'runnerdeployment',
 		resource: setKinds.runnerDeployment,
 		setLabel: arc.runnerDeployment,
-		sets: cache.runnerDeployments,
-		owners: cache.runners,
-		between: cache.runnerReplicaSets,
+		sets: setsCache.runnerDeployments,
+		owners: setsCache.runners,
+		between: setsCache.runnerReplicaSets,
 		ownerResource: setKinds.runner,
 		podName: (owner) => owner,
 		makesItsPod: false,
@@ -45,19 +45,19 @@ export function runnerDeployments(
 				},
 				spec: spec.template.spec,
 			};
-			const layout = runnerTemplate(runner, defaults);
+			const layout = runnerTemplate(runner, templateDefaults);
 			if (layout.kind === 'invalid') return layout;
 			const create: Creator = async (name) => {
 				const annotations = {
 					...runner.metadata.annotations,
-					[setKeys.syncTime]: new Date(now()).toISOString(),
+					[setKeys.syncTime]: new Date(clock.now()).toISOString(),
 				};
 				const made = await createObject<Runner>(client, collectionPath(setKinds.runner, namespace), {
 					...runner,
 					metadata: { ...runner.metadata, name, annotations },
 				});
 				try {
-					await createPod(client, made, layout.template);
+					await createPod(client, made, layout.template, inject);
 				} catch (error) {
 					// A Runner without a pod would count as one that is still starting.
 					await unlessGone(deleteObject(client, objectPath(setKinds.runner, { namespace, name }), {}));
@@ -71,8 +71,13 @@ export function runnerDeployments(
 }
 
 /** Creates the pod of a Runner. */
-export async function createPod(client: KubeClient, { metadata }: Runner, template: object): Promise<void> {
-	const { name, namespace = '', uid } = metadata;
+export async function createPod(
+	client: KubeClient,
+	{ metadata }: Runner,
+	template: object,
+	inject: KindDependencies['inject'],
+): Promise<void> {
+	const { name, namespace = '', uid = '' } = metadata;
 	const { metadata: written = {}, ...rest } = template as { metadata?: object };
 	const owner = {
 		apiVersion,
@@ -82,10 +87,11 @@ export async function createPod(client: KubeClient, { metadata }: Runner, templa
 		controller: true,
 		blockOwnerDeletion: true,
 	};
-	await createObject(client, collectionPath(resources.pods, namespace), {
+	const pod = {
 		apiVersion: 'v1',
 		kind: 'Pod',
 		...rest,
 		metadata: { ...written, name, namespace, ownerReferences: [owner] },
-	});
+	};
+	await createObject(client, collectionPath(resources.pods, namespace), inject(pod));
 }

@@ -1,35 +1,34 @@
 import { arc } from '../api/keys.ts';
 import { resources } from '../api/paths.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
-import type { SetsCache } from '../cluster/sets-cache.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { type Creator, ownerReference, type SetKind } from './kind.ts';
-import { runnerSetTemplate, type TemplateDefaults, templateHash } from './pod/template.ts';
+import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
+import { runnerSetTemplate, templateHash } from './pod/template.ts';
 import { createWithPod } from './stateful-set/create.ts';
 import { podName } from './stateful-set/objects.ts';
 import { remainsOf } from './stateful-set/remains.ts';
 
 /** The kind RunnerSet: each runner is a StatefulSet of one replica, so that its volumes can outlive it. */
-export function runnerSets(
-	client: KubeClient,
-	cache: SetsCache,
-	defaults: TemplateDefaults,
-	now: () => number,
-): SetKind<RunnerSet> {
+export function runnerSets({
+	client,
+	setsCache,
+	templateDefaults,
+	clock,
+	inject,
+}: KindDependencies): SetKind<RunnerSet> {
 	return {
 		kind: 'RunnerSet',
 		controller: 'runnerset',
 		resource: setKinds.runnerSet,
 		setLabel: arc.runnerSet,
-		sets: cache.runnerSets,
-		owners: cache.statefulSets,
+		sets: setsCache.runnerSets,
+		owners: setsCache.statefulSets,
 		ownerResource: resources.statefulSets,
 		podName,
 		remains: (set, owner) => remainsOf(client, set, owner),
 		makesItsPod: true,
 		config: ({ spec }) => spec,
 		creator(set) {
-			const layout = runnerSetTemplate(set, defaults);
+			const layout = runnerSetTemplate(set, templateDefaults);
 			if (layout.kind === 'invalid') return layout;
 			const { metadata, spec } = set;
 			const hash = templateHash(set);
@@ -41,7 +40,7 @@ export function runnerSets(
 					metadata: {
 						name,
 						labels: { ...metadata.labels, ...labels },
-						annotations: { [setKeys.syncTime]: new Date(now()).toISOString() },
+						annotations: { [setKeys.syncTime]: new Date(clock.now()).toISOString() },
 						ownerReferences: [ownerReference(set, 'runnerSet')],
 					},
 					spec: {
@@ -61,7 +60,7 @@ export function runnerSets(
 						revisionHistoryLimit: 0,
 					},
 				};
-				return createWithPod(client, statefulSet, metadata.namespace ?? '');
+				return createWithPod(client, statefulSet, metadata.namespace ?? '', inject);
 			};
 			return { create };
 		},

@@ -9,6 +9,7 @@ import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { KindDependencies } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
 import { briefEnd } from './rules/policy.ts';
@@ -21,6 +22,8 @@ export interface StandaloneRunnersDependencies {
 	setsCache: SetsCache;
 	pods: RunnerPods;
 	templateDefaults: TemplateDefaults;
+	/** See KindDependencies. */
+	inject: KindDependencies['inject'];
 	clock: Clock;
 	metrics: ReconcileObserver;
 	log: Log;
@@ -92,7 +95,7 @@ export class StandaloneRunners {
 	}
 
 	async #create(owner: OwnerObject, key: string): Promise<LookAgain> {
-		const { client, cache, templateDefaults, clock, log } = this.#dependencies;
+		const { client, cache, templateDefaults, inject, clock, log } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
 		const waitMs = (this.#paces.get(uid)?.nextStartMs ?? 0) - clock.now();
@@ -109,7 +112,7 @@ export class StandaloneRunners {
 				return undefined;
 			}
 			// If the pod exists already, the watch will show it.
-			await unlessChanged(createPod(client, runner, layout.template));
+			await unlessChanged(createPod(client, runner, layout.template, inject));
 		}
 		return { afterMs: 10_000 };
 	}

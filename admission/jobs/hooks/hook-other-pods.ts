@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/kinds.ts';
 import { isRunnerPod } from '../../runner/runner-pod.ts';
+import { applied } from '../../webhook/apply.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, patched } from '../../webhook/review.ts';
-import { applied } from './rules/apply.ts';
 import { absentBecause, type HookServer, injectHooks, isHooked } from './rules/inject.ts';
 import type { Trials } from './trials.ts';
 

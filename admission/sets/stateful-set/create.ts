@@ -11,7 +11,7 @@ import {
 	unlessChanged,
 } from '../../kube/objects.ts';
 import { controllerOf } from '../../kube/owner-references.ts';
-import type { Made } from '../kind.ts';
+import type { KindDependencies, Made } from '../kind.ts';
 import { type Claim, claimsOf, podName, podOf } from './objects.ts';
 import { revisionOf } from './revision.ts';
 
@@ -27,6 +27,7 @@ export async function createWithPod(
 	client: KubeClient,
 	statefulSet: object,
 	namespace: string,
+	inject: KindDependencies['inject'],
 ): Promise<Made> {
 	const made = await createObject<StatefulSet>(
 		client,
@@ -51,7 +52,7 @@ export async function createWithPod(
 				if (!(await createUnlessPresent(client, claims, claim))) found.push(claim);
 			}),
 		);
-		await createObject(client, podsPath(namespace), podOf(made, revision.name));
+		await createObject(client, podsPath(namespace), inject(podOf(made, revision.name)));
 		return { later };
 	} catch (error) {
 		if (!isConflict(error)) return { later, leftOver: kubeError(error) };

@@ -1,4 +1,4 @@
-import type { ObjectMeta, OwnerReference } from '../../api/kinds.ts';
+import type { ObjectMeta, OwnerReference, Pod } from '../../api/kinds.ts';
 import type { PersistentVolumeClaim, StatefulSet } from '../../api/sets.ts';
 
 /** Name of the one pod of a StatefulSet. */
@@ -25,7 +25,7 @@ export const controllerReference = ({ metadata }: StatefulSet): OwnerReference =
  * @param made as the API server has answered it, with its defaults
  * @param revision name of its revision, see revisionOf
  */
-export function podOf(made: StatefulSet, revision: string): object {
+export function podOf(made: StatefulSet, revision: string): Pod {
 	const { metadata, spec } = made;
 	const name = podName(metadata.name);
 	const claimed = (spec.volumeClaimTemplates ?? []).map((template) => ({
@@ -35,6 +35,12 @@ export function podOf(made: StatefulSet, revision: string): object {
 	const others = (spec.template.spec?.volumes ?? []).filter(
 		(volume) => !claimed.some((one) => one.name === volume.name),
 	);
+	const podSpec = {
+		...spec.template.spec,
+		hostname: name,
+		subdomain: spec.serviceName || undefined,
+		volumes: [...claimed, ...others],
+	};
 	return {
 		apiVersion: 'v1',
 		kind: 'Pod',
@@ -50,12 +56,7 @@ export function podOf(made: StatefulSet, revision: string): object {
 			},
 			ownerReferences: [controllerReference(made)],
 		},
-		spec: {
-			...spec.template.spec,
-			hostname: name,
-			subdomain: spec.serviceName || undefined,
-			volumes: [...claimed, ...others],
-		},
+		spec: podSpec as Pod['spec'],
 	};
 }
 

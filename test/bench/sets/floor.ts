@@ -3,7 +3,7 @@ import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
-import { Kube, type KubeItem } from '../../sim/kube.ts';
+import { Kube, KubeError, type KubeItem } from '../../sim/kube.ts';
 
 /** As the reconciler does it; more at once gain nothing here. */
 const writersAtOnce = 16;
@@ -84,10 +84,12 @@ export async function floorOf(rig: Rig, sample: Sample, count: number): Promise<
 		await each(names, async (name) => {
 			let owner: Item | undefined;
 			for (const { resource, item } of sample) {
-				const made = await kube.create<Item>(
+				const creating = kube.create<Item>(
 					collection(resource, namespace),
 					copy(resource, item, name, owner),
 				);
+				// The StatefulSet controller may be quicker with a pod.
+				const made = await (owner ? unlessThere(creating) : creating);
 				owner ??= made;
 			}
 		});
@@ -113,6 +115,15 @@ export async function floorOf(rig: Rig, sample: Sample, count: number): Promise<
 		await rig.ok(['delete', 'namespace', namespace, '--wait=false']);
 		await eventually('the bare pods are gone', () => pods.size === 0, { withinMs: 400_000 });
 		kube.stop();
+	}
+}
+
+async function unlessThere<T>(creating: Promise<T>): Promise<T | undefined> {
+	try {
+		return await creating;
+	} catch (error) {
+		if (error instanceof KubeError && error.status === 409) return undefined;
+		throw error;
 	}
 }
 

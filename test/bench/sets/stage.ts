@@ -11,6 +11,12 @@ const ticksPerSecond = 100;
 
 const organization = 'octo-growth';
 
+/**
+ * A runner needs longer than this from its container's start to its registration. At once, the simulated runners would take
+ * the cores from the API server while pods are being created.
+ */
+const registrationDelayMs = 5_000;
+
 /** What one stretch of a run cost. */
 export interface Cost {
 	cpuSeconds: number;
@@ -37,7 +43,8 @@ export class Stage {
 		const env: Record<string, string> = { GITHUB_TOKEN: 'test-token' };
 		if (profiles) env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`;
 		const log = (line: string) => console.error(line);
-		return new Stage(await startRig({ ...options, sets: true, server: { env }, log }));
+		const agents = { registrationDelayMs };
+		return new Stage(await startRig({ ...options, sets: true, agents, server: { env }, log }));
 	}
 
 	/** So many sets without runners, all of one organization, and a server that has not just issued certificates. */

@@ -27,6 +27,12 @@ const neverSeen: Record<string, string> = Object.fromEntries(
 	]),
 );
 
+/** Used only where one of the cluster's own controllers was not quicker; e2e/sets/stateful-set-races shows that they are. */
+const atTimes = [
+	'runners-admission-sets: delete controllerrevisions.apps',
+	'runners-admission-sets: patch persistentvolumeclaims',
+];
+
 /** What each authenticated user may ask; granted by the cluster itself. */
 const everybodys = ['create selfsubjectreviews.authentication.k8s.io'];
 
@@ -135,6 +141,27 @@ test('a job pod that an idle runner has left over', async ({ rig }) => {
 	await space.deleted('runner-0-workflow');
 });
 
+test('a RunnerSet with volume claims, which go with its runners', async ({ rig, sets }) => {
+	const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+	const set = await SetUnderTest.make(rig, 'RunnerSet', {
+		spec: {
+			volumeClaimTemplates: [{ metadata: { name: 'work' }, spec: claim }],
+			persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
+		},
+	});
+	sets.push(set);
+	// They stay pending: nobody provides volumes here.
+	await set.scale(3);
+	await set.reaches(3);
+	await set.scale(0);
+	const claims = `/api/v1/namespaces/${set.namespace}/persistentvolumeclaims`;
+	await eventually(
+		'all of it is gone',
+		async () => set.all().length + (await rig.kube.get<{ items: [] }>(claims)).items.length === 0,
+		{ withinMs: 60_000 },
+	);
+});
+
 for (const kind of kinds) {
 	test(`${kind}: up, a job, a rollout, down, another organization, deleted with a busy runner`, async ({
 		rig,
@@ -233,7 +260,10 @@ test('the roles grant nothing that is not used, and the server asks for nothing 
 	assert.ok(grants.length > 40 && uses.length > 200, `${grants.length} grants, ${uses.length} uses`);
 
 	const used = new Set(uses.map((use) => grantFor(use, grants)));
-	const unused = grants.filter((grant) => !used.has(grant)).map(inWords);
+	const unused = grants
+		.filter((grant) => !used.has(grant))
+		.map(inWords)
+		.filter((words) => !atTimes.includes(words));
 	assert.equal(unused.sort(), Object.keys(neverSeen).sort(), 'granted and never used');
 
 	const notOurs = uses

@@ -72,10 +72,9 @@ export class SetsWorld extends World {
 			this.looks += 1;
 			reconciled(...facts);
 		};
-		const made =
-			kind === 'RunnerSet'
-				? runnerSets(api, setsCache, templateDefaults, clock.now)
-				: runnerDeployments(api, setsCache, templateDefaults, clock.now);
+		const inject = (pod: Pod) => this.#inject(pod as unknown as Stored) as unknown as Pod;
+		const ofKinds = { client: api, setsCache, templateDefaults, clock, inject };
+		const made = kind === 'RunnerSet' ? runnerSets(ofKinds) : runnerDeployments(ofKinds);
 		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, parts);
 		if (before) return;
 		api.admission.push(({ operation, resource, object }) => {

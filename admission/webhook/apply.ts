@@ -1,6 +1,9 @@
-import type { PatchOperation } from '../../../webhook/review.ts';
+import type { PatchOperation } from './review.ts';
 
-/** A copy of the object with these operations applied, as the API server applies a webhook's patch. For those of inject.ts. */
+/**
+ * A copy of the object with these operations applied, as the API server applies a webhook's patch. For those that we make:
+ * they add to the end of a list, never before another item.
+ */
 export function applied<T extends object>(object: T, operations: readonly PatchOperation[]): T {
 	const copy = structuredClone(object);
 	// Copied, because a list that one operation makes is filled by the next.
