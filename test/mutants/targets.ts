@@ -91,7 +91,7 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/jobs/hooks/rules/said.ts', tests: [hooks] },
 	{ file: 'admission/jobs/hooks/rules/seldom.ts', tests: [hooks] },
 	{ file: 'admission/jobs/hooks/rules/inject.ts', tests: ['test/unit/jobs/hooks/inject.test.ts'] },
-	{ file: 'admission/jobs/hooks/rules/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
+	{ file: 'admission/webhook/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
 	{ file: 'admission/sets/reconciler.ts', tests: [sets] },
