@@ -4,9 +4,9 @@
  * each server write a CPU profile. All sets are of one organization: GitHub gives only so many tokens a minute.
  */
 import { availableParallelism } from 'node:os';
-import { type AuditEvent, readAudit } from '../cluster/audit.ts';
 import { type Kind, kinds } from '../rig/runner-sets.ts';
 import { table } from './figures.ts';
+import { callsDuring, serverUser } from './sets/api-calls.ts';
 import { growthRows, type Line, superlinear } from './sets/growth-table.ts';
 import { until } from './sets/runs.ts';
 import { load, Stage } from './sets/stage.ts';
@@ -21,7 +21,6 @@ const setCounts = numbers(process.env.SETS ?? '1,10,100');
 const wantedKinds = (process.env.KINDS ?? 'RunnerDeployment').split(',');
 /** What takes longer is NaN in the table. */
 const withinMs = 150_000;
-const user = 'system:serviceaccount:runners-system:runners-admission';
 
 console.log(`${availableParallelism()} cores, load ${load()} at the start`);
 for (const kind of kinds.filter((one) => wantedKinds.includes(one)))
@@ -41,16 +40,14 @@ for (const kind of kinds.filter((one) => wantedKinds.includes(one)))
 	}
 
 async function measure(kind: Kind, sets: number, runners: number): Promise<Line> {
-	const stage = await Stage.open(process.env.PROFILES, { cluster: { audit: { users: [user] } } });
+	const stage = await Stage.open(process.env.PROFILES, { cluster: { audit: { users: [serverUser] } } });
 	const all = await stage.sets(kind, sets);
 	try {
-		const { folder } = stage.rig.cluster;
-		const before = (await readAudit(folder)).length;
 		const fromMs = Date.now();
 		const share = (index: number) => Math.floor(runners / sets) + (index < runners % sets ? 1 : 0);
 		const sum = (count: (set: (typeof all)[number]) => number) =>
 			all.reduce((total, set) => total + count(set), 0);
-		const { value, cost } = await stage.cost(async () => {
+		const work = async () => {
 			await Promise.all(all.map((set, index) => set.patch({ spec: { replicas: share(index) } })));
 			const reached = async (count: (set: (typeof all)[number]) => number) => {
 				await until(() => sum(count) === runners, withinMs);
@@ -58,8 +55,9 @@ async function measure(kind: Kind, sets: number, runners: number): Promise<Line>
 			};
 			const podsExist = await reached((set) => set.uids.size);
 			return { podsExist, idsKnown: await reached((set) => set.knownAtMs.size) };
-		});
-		const calls = callsBy((await readAudit(folder)).slice(before));
+		};
+		const { value: measured, calls } = await callsDuring(stage, () => stage.cost(work));
+		const { value, cost } = measured;
 		return {
 			sets,
 			runners,
@@ -74,15 +72,4 @@ async function measure(kind: Kind, sets: number, runners: number): Promise<Line>
 		for (const set of all) set.stop();
 		await stage.close();
 	}
-}
-
-/** `create pods`, `patch pods/status` and how often, the most frequent first. */
-function callsBy(events: readonly AuditEvent[]): [string, number][] {
-	const counts = new Map<string, number>();
-	for (const { verb, objectRef } of events) {
-		const { resource = 'no resource', subresource } = objectRef ?? {};
-		const what = `${verb} ${resource}${subresource ? `/${subresource}` : ''}`;
-		counts.set(what, (counts.get(what) ?? 0) + 1);
-	}
-	return [...counts].sort(([, a], [, b]) => b - a);
 }

@@ -7,6 +7,8 @@ export class WatchedPods {
 	readonly #kube: Kube;
 	/** Pods as the watch shows them, by name. */
 	readonly #pods = new Map<string, PodItem>();
+	/** Names of those that are neither terminating nor exited. */
+	readonly #live = new Set<string>();
 	/** UIDs that each pod name has had. */
 	readonly uids = new Map<string, Set<string>>();
 	/** When the watch first showed each pod with its runner's id, Unix ms, by name. */
@@ -22,7 +24,10 @@ export class WatchedPods {
 	protected watch(namespace: string): Promise<void> {
 		return this.#kube.watch<PodItem>(`/api/v1/namespaces/${namespace}/pods`, {
 			seen: (pod) => this.#seen(pod),
-			gone: (pod) => void this.#pods.delete(pod.metadata.name),
+			gone: ({ metadata: { name } }) => {
+				this.#pods.delete(name);
+				this.#live.delete(name);
+			},
 		});
 	}
 
@@ -32,16 +37,14 @@ export class WatchedPods {
 		this.uids.set(name, (this.uids.get(name) ?? new Set()).add(uid));
 		if (pod.metadata.annotations?.['actions-runner/runner-id'] && !this.knownAtMs.has(name))
 			this.knownAtMs.set(name, Date.now());
-		this.most = Math.max(this.most, this.live().length);
+		if (isLive(pod)) this.#live.add(name);
+		else this.#live.delete(name);
+		this.most = Math.max(this.most, this.#live.size);
 	}
 
 	/** Names of pods that are neither terminating nor exited, oldest first. */
 	live(): string[] {
-		const exited = (pod: PodItem) =>
-			pod.status?.containerStatuses?.some(({ name, state }) => name === 'runner' && state?.terminated);
-		return [...this.#pods.values()]
-			.filter((pod) => !pod.metadata.deletionTimestamp && !exited(pod))
-			.map((pod) => pod.metadata.name);
+		return [...this.#pods.keys()].filter((name) => this.#live.has(name));
 	}
 
 	/** Names of all pods that there are. */
@@ -79,4 +82,9 @@ export class WatchedPods {
 	stop(): void {
 		this.#kube.stop();
 	}
+}
+
+function isLive({ metadata, status }: PodItem): boolean {
+	const exited = status?.containerStatuses?.some(({ name, state }) => name === 'runner' && state?.terminated);
+	return !metadata.deletionTimestamp && !exited;
 }

@@ -2,7 +2,7 @@ import type { Kind } from '../../rig/runner-sets.ts';
 import { median } from '../figures.ts';
 import { type ArcFigures, arc, arcMixed } from './arc-figures.ts';
 import type { Floor } from './floor.ts';
-import type { BusyToNone, Mixed, UpAndDown } from './runs.ts';
+import type { BusyToNone, Completions, Mixed, UpAndDown } from './runs.ts';
 import type { Cost } from './stage.ts';
 
 type Row = string[];
@@ -75,7 +75,13 @@ export function upAndDownRows(kind: Kind, runners: number, runs: UpAndDown[], fl
 				errors: theirs.downErrors[runners],
 			},
 		),
-		count('peak RSS of the server, MiB', pick(runs, 'peakRss'), theirs.peakRss[runners], '<= 115'),
+		row(
+			`CPU s of the server, 0 -> ${runners} -> 0`,
+			runs.map(({ up, down }) => up.cpuSeconds + down.cpuSeconds),
+			theirs.upCpu[runners] && theirs.downCpu[runners] && theirs.upCpu[runners] + theirs.downCpu[runners],
+			runners === 500 ? 'half' : '',
+		),
+		count('peak RSS of the server, MiB', pick(runs, 'peakRss'), theirs.peakRss[runners], '<= 100'),
 	];
 }
 
@@ -104,7 +110,7 @@ export function busyToNoneRows(kind: Kind, runners: number, runs: BusyToNone[]):
 			`${runners} busy -> 0: last job end to last pod gone, s`,
 			pick(runs, 'gone'),
 			theirs?.busyGone,
-			'<= 2',
+			'<= 1',
 		),
 		count('jobs killed', pick(runs, 'killed'), theirs && 0, '0'),
 		[
@@ -121,3 +127,37 @@ export function busyToNoneRows(kind: Kind, runners: number, runs: BusyToNone[]):
 		),
 	];
 }
+
+export function completionRows(count: number, runs: Completions[]): Row[] {
+	return [
+		head,
+		row(`${count} completions in a second: passes`, pick(runs, 'passes'), undefined, '<= 2', 0),
+		row('all replaced, s', pick(runs, 'replaced'), undefined, '<= 3'),
+	];
+}
+
+export const volumeRows = (count: number, without: number[], claims: number[]): Row[] => [
+	head,
+	row(`0 -> ${count}, no volumes: pods exist, s`, without, undefined),
+	row(`0 -> ${count}, a volume claim each: pods exist, s`, claims, undefined),
+	row(
+		'  with / without',
+		claims.map((one, index) => one / (without[index] ?? Number.NaN)),
+		undefined,
+		'<= 2',
+		2,
+	),
+];
+
+/** One line for each phase. */
+export const phaseRows = (phases: [string, [string, number][]][]): Row[] => [
+	['phase', 'calls a runner', 'which'],
+	...phases.map(([phase, calls]) => [
+		phase,
+		calls.reduce((sum, [, times]) => sum + times, 0).toFixed(2),
+		calls
+			.slice(0, 8)
+			.map(([what, times]) => `${times.toFixed(2)} ${what}`)
+			.join(', '),
+	]),
+];

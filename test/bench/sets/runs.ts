@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kind, SetUnderTest } from '../../rig/runner-sets.ts';
 import { median } from '../figures.ts';
+import { callsDuring } from './api-calls.ts';
 import { type Sample, sampleOf } from './floor.ts';
 import { type Cost, load, type Stage } from './stage.ts';
 
@@ -158,4 +159,83 @@ async function busyDown(stage: Stage, set: SetUnderTest): Promise<BusyToNone> {
 export async function until(check: () => boolean, withinMs: number): Promise<void> {
 	const untilMs = Date.now() + withinMs;
 	while (!check() && Date.now() < untilMs) await sleep(10);
+}
+
+export interface Completions {
+	/** How often the reconciler removed some of the completed. */
+	passes: number;
+	/** From the last job's end until as many other runners are there, seconds. */
+	replaced: number;
+	load: string;
+}
+
+/** `count` jobs end within a second. */
+export async function completions(stage: Stage, kind: Kind, count: number): Promise<Completions> {
+	const set = await stage.fresh(kind);
+	await rise(stage, set, count);
+	const first = set.known();
+	await set.busy(...first);
+	const { rig } = stage;
+	const lines = rig.servers[0]?.log.length ?? 0;
+	await rig.agents.endAllJobs();
+	const endedMs = Date.now();
+	const replaced = () => set.live().length === count && !set.live().some((name) => first.includes(name));
+	await until(replaced, 120_000);
+	const seconds = (Date.now() - endedMs) / 1000;
+	await sleep(watchedMs);
+	const passes = (rig.servers[0]?.log.slice(lines) ?? []).filter(
+		({ msg, remove }) => msg === 'reconciled' && Number(remove) > 0,
+	);
+	return { passes: passes.length, replaced: seconds, load: load() };
+}
+
+/** Seconds until so many pods of a RunnerSet exist, which have volumes of their own or not. */
+export async function withVolumes(stage: Stage, count: number, claims: boolean): Promise<number> {
+	const set = await stage.fresh('RunnerSet', claims ? { spec: { volumeClaimTemplates: [workClaim] } } : {});
+	const fromMs = Date.now();
+	await set.patch({ spec: { replicas: count } });
+	await until(() => set.all().length === count, 60_000 + count * 500);
+	return (Date.now() - fromMs) / 1000;
+}
+
+const workClaim = {
+	metadata: { name: 'work' },
+	spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+};
+
+/** Calls of the server to the API server, by phase in the life of `count` runners; `[what, how many a runner]`. */
+export async function callsByPhase(
+	stage: Stage,
+	kind: Kind,
+	count: number,
+): Promise<[phase: string, calls: [string, number][]][]> {
+	const set = await stage.fresh(kind);
+	const phases: [string, () => Promise<unknown>][] = [
+		['create', () => rise(stage, set, count)],
+		['busy', () => set.busy(...set.known())],
+		['a minute of work', () => sleep(60_000)],
+		[
+			'complete, and create again',
+			async () => {
+				const first = set.known();
+				await set.finish(...first);
+				await until(() => set.known().length === count && !set.known().includes(first[0] ?? ''), 60_000);
+			},
+		],
+		['a minute idle', () => sleep(60_000)],
+		[
+			'remove',
+			async () => {
+				await set.patch({ spec: { replicas: 0 } });
+				await until(() => set.all().length === 0, 60_000);
+				await sleep(watchedMs);
+			},
+		],
+	];
+	const found: [string, [string, number][]][] = [];
+	for (const [phase, work] of phases) {
+		const { calls } = await callsDuring(stage, work);
+		found.push([phase, calls.map(([what, times]) => [what, times / count])]);
+	}
+	return found;
 }

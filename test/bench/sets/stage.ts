@@ -62,12 +62,12 @@ export class Stage {
 	}
 
 	/** A new server, GitHub's limits full, one set without runners. */
-	async fresh(kind: Kind): Promise<SetUnderTest> {
+	async fresh(kind: Kind, options: SetOptions = {}): Promise<SetUnderTest> {
 		await this.quiet();
 		this.rig.github.resetLimits();
 		await this.rig.addServer();
 		await this.rig.guarded();
-		this.#set = await SetUnderTest.make(this.rig, kind);
+		this.#set = await SetUnderTest.make(this.rig, kind, options);
 		await this.#set.conditionIs('Settled', 'True');
 		await sleep(controllerRestsMs);
 		return this.#set;
