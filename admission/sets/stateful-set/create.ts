@@ -35,21 +35,14 @@ export async function createWithPod(
 		statefulSet,
 	);
 	const revision = revisionOf(made);
-	const found: Claim[] = [];
-	const later = async () => {
-		for (const claim of found) await ownClaim(client, claim);
-		await createUnlessPresent(
-			client,
-			collectionPath(resources.controllerRevisions, namespace),
-			revision.json,
-		);
-	};
+	const later = () =>
+		createUnlessPresent(client, collectionPath(resources.controllerRevisions, namespace), revision.json);
 	let conflict: unknown;
 	try {
 		const claims = collectionPath(resources.persistentVolumeClaims, namespace);
 		await Promise.all(
 			claimsOf(made).map(async (claim) => {
-				if (!(await createUnlessPresent(client, claims, claim))) found.push(claim);
+				if (!(await createUnlessPresent(client, claims, claim))) await ownClaim(client, claim);
 			}),
 		);
 		await createObject(client, podsPath(namespace), inject(podOf(made, revision.name)));
