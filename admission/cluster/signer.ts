@@ -15,7 +15,7 @@ const signatureLength = 43;
 export class Signer {
 	readonly #key: KeyObject;
 
-	/** Kept as a KeyObject: Node takes 5 times as long for each signature with a key that is a Buffer (measured). */
+	/** Kept as a KeyObject: Node takes some six times as long for each signature with a key that is a Buffer (measured). */
 	constructor(key: Buffer) {
 		this.#key = createSecretKey(key);
 	}

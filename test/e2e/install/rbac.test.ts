@@ -27,7 +27,7 @@ const neverSeen: Record<string, string> = Object.fromEntries(
 	]),
 );
 
-/** Used only where one of the cluster's own controllers was not quicker; e2e/sets/stateful-set-races shows that they are. */
+/** Used or not, as the cluster's own controllers are slower or quicker; unit/sets/stateful-set shows that they are needed. */
 const atTimes = [
 	'runners-admission-sets: delete controllerrevisions.apps',
 	'runners-admission-sets: patch persistentvolumeclaims',

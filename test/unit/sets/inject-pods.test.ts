@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { jobHooks } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { injectHooks } from '../../../admission/jobs/hooks/rules/inject.ts';
-import { createPods } from '../../../admission/sets/inject-pods.ts';
+import { createPods, injected } from '../../../admission/sets/inject-pods.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -23,7 +23,13 @@ function created(object: Pod): Pod {
 	assert.is(JSON.stringify(object), before);
 	if (!answer.patch) return object;
 	const patch = JSON.parse(Buffer.from(answer.patch, 'base64').toString());
-	return jsonpatch.apply_patch(object, patch) as Pod;
+	const made = jsonpatch.apply_patch(object, patch) as Pod;
+	assert.equal(
+		injected(object, () => []),
+		made,
+		'the reconcilers make the same pod without the webhook',
+	);
+	return made;
 }
 const variable = (object: Pod, name: string) =>
 	object.spec?.containers?.find((one) => one.name === 'runner')?.env?.find((one) => one.name === name);
