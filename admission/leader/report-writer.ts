@@ -62,11 +62,12 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 
 async function readUnguardedSeconds(client: KubeClient, path: string): Promise<number> {
 	const configMap = await getObject<{ data?: Record<string, string> }>(client, path);
+	let before: unknown;
 	try {
-		const before = JSON.parse(configMap?.data?.[reportKey] ?? '{}') as Partial<Report>;
-		return Number(before.guard?.unguardedSeconds) || 0;
-	} catch (error) {
-		if (error instanceof SyntaxError) return 0; // somebody has edited it, so counting starts again
-		throw error;
+		before = JSON.parse(configMap?.data?.[reportKey] ?? '{}');
+	} catch {
+		return 0; // somebody has edited it, so counting starts again
 	}
+	const seconds = (before as Partial<Report> | null)?.guard?.unguardedSeconds;
+	return typeof seconds === 'number' ? Math.max(0, seconds) : 0;
 }

@@ -10,7 +10,7 @@ export interface AdmissionRequest {
 	operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
 	resource?: { group?: string; version?: string; resource?: string };
 	subResource?: string;
-	userInfo: { username?: string; groups?: string[]; extra?: Record<string, string[]> };
+	userInfo: { username?: string; extra?: Record<string, string[]> };
 	object?: unknown;
 	oldObject?: unknown;
 	options?: { gracePeriodSeconds?: number; propagationPolicy?: string; dryRun?: string[] } | null;
@@ -113,7 +113,12 @@ export class BadReview extends Error {
 	}
 }
 
-/** @throws BadReview that says what is wrong with the body. */
+/**
+ * Reads an AdmissionReview. What the API server always sends in one type, and is of another type here, counts as absent: no
+ * handler can stumble over it, and an eviction, whose webhook ignores failures, is answered.
+ *
+ * @throws BadReview that says what is wrong with the body.
+ */
 export function parseReview(body: Buffer): AdmissionRequest {
 	let review: { apiVersion?: unknown; kind?: unknown; request?: Partial<AdmissionRequest> | null };
 	try {
@@ -127,7 +132,7 @@ export function parseReview(body: Buffer): AdmissionRequest {
 	if (review.apiVersion !== 'admission.k8s.io/v1') {
 		throw new BadReview(
 			400,
-			`unsupported AdmissionReview version ${String(review.apiVersion)}: only admission.k8s.io/v1 is supported`,
+			`unsupported AdmissionReview version ${JSON.stringify(review.apiVersion)?.slice(0, 100)}: only admission.k8s.io/v1 is supported`,
 		);
 	}
 	const { request } = review;
@@ -144,8 +149,25 @@ export function parseReview(body: Buffer): AdmissionRequest {
 			throw new BadReview(400, `the ${request.operation} request has no ${name} with metadata`);
 		}
 	}
+	keepTexts(request, ['name', 'namespace', 'subResource']);
+	if (isObject(request.resource)) keepTexts(request.resource, ['group', 'version', 'resource']);
+	else delete request.resource;
+	keepTexts(request.userInfo, ['username']);
+	if (!isListsOfTexts(request.userInfo.extra)) delete request.userInfo.extra;
+	if (!isObject(request.options)) delete request.options;
 	return request as AdmissionRequest;
 }
+
+/** Drops the fields of these names that are no text. */
+function keepTexts(object: Record<string, unknown>, names: string[]): void {
+	for (const name of names) if (typeof object[name] !== 'string') delete object[name];
+}
+
+const isListsOfTexts = (value: unknown): boolean =>
+	isObject(value) &&
+	Object.values(value).every(
+		(list) => Array.isArray(list) && list.every((item: unknown) => typeof item === 'string'),
+	);
 
 /** What the API server sends with each operation. */
 const objectsOf: Record<string, ('object' | 'oldObject')[]> = {

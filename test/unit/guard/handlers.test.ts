@@ -8,7 +8,7 @@ import type { ReviewDependencies } from '../../../admission/guard/review-deletio
 import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
-import type { AdmissionRequest } from '../../../admission/webhook/review.ts';
+import { type AdmissionRequest, BadReview, parseReview } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer, trusting } from '../runner/pods.ts';
 import { known } from '../support/arrival.ts';
@@ -158,18 +158,70 @@ test("an eviction of a pod that is gone, or of another UID, is the API server's 
 	});
 	assert.ok((await evictPods(other, known, dependencies().parts)).allowed);
 });
-test('an eviction in a form that no API server sends is answered: an error would let it go', async () => {
-	const odd: unknown[] = [{ toString: 1, valueOf: null }, 5, true, ['r1'], '', null, {}];
-	for (const value of odd) {
-		const of = (change: object) => evictPods(eviction(change), known, dependencies().parts);
-		assert.ok((await of({ name: value, object: { metadata: { name: value } } })).allowed || !value);
-		assert.is((await of({ object: { metadata: { name: 'r1' }, deleteOptions: value } })).status?.code, 429);
-		assert.is(
-			(await of({ object: { metadata: { name: 'r1' }, deleteOptions: { dryRun: value } } })).status?.code,
-			429,
-		);
-	}
+const odd: unknown[] = [{ toString: 1, valueOf: null }, [{ toString: 1 }], ['r1'], [], {}, '', 5, true, null];
+const whole = () => ({
+	...eviction({ name: 'r1', subResource: 'eviction', dryRun: false, options: { gracePeriodSeconds: 5 } }),
+	resource: { group: '', version: 'v1', resource: 'pods' },
+	userInfo: {
+		username: 'system:serviceaccount:ci:default',
+		groups: ['system:authenticated'],
+		extra: {
+			'authentication.kubernetes.io/pod-name': ['r2'],
+			'authentication.kubernetes.io/pod-uid': ['u2'],
+		},
+	},
+	object: {
+		metadata: { name: 'r1', namespace: 'ci' },
+		deleteOptions: {
+			gracePeriodSeconds: 5,
+			propagationPolicy: 'Background',
+			dryRun: [],
+			preconditions: { uid: busy.metadata.uid },
+		},
+	},
 });
+/** Without these it is no AdmissionReview: 400. */
+const needed = ['uid', 'operation', 'userInfo', 'object', 'object.metadata'];
+
+for (const place of placesOf(whole()))
+	test(`an eviction whose ${place} is nothing that an API server sends is answered: an error would let it go`, async () => {
+		for (const value of odd) {
+			const changed = JSON.stringify({
+				apiVersion: 'admission.k8s.io/v1',
+				kind: 'AdmissionReview',
+				request: withValue(whole(), place.split('.'), value),
+			});
+			let asked: AdmissionRequest;
+			try {
+				asked = parseReview(Buffer.from(changed));
+			} catch (error) {
+				assert.instance(error, BadReview);
+				assert.ok(needed.includes(place));
+				continue;
+			}
+			const { written, parts } = dependencies();
+			const { allowed, status } = await evictPods(asked, known, parts);
+			// One of another UID means another pod.
+			if (!place.includes('preconditions')) assert.equal([allowed, status?.code], [false, 429]);
+			for (const record of written as Record<string, unknown>[])
+				assert.type(record['actions-runner/deletion-requested-by'], 'string');
+		}
+	});
+
+/** The path of every field of the object, with dots. */
+function placesOf(value: unknown, path: string[] = []): string[] {
+	const below =
+		typeof value === 'object' && value !== null
+			? Object.entries(value).flatMap(([key, child]) => placesOf(child, [...path, key]))
+			: [];
+	return path.length > 0 && !path.some((key) => key.includes('/')) ? [path.join('.'), ...below] : below;
+}
+
+function withValue(object: object, [key = '', ...rest]: string[], value: unknown): object {
+	const child = (object as Record<string, unknown>)[key];
+	return { ...object, [key]: rest.length === 0 ? value : withValue(child as object, rest, value) };
+}
+
 test('a record names somebody, also where the review names nobody: it would not be read', async () => {
 	const userInfo = { username: '' };
 	for (const review of [

@@ -30,14 +30,14 @@ const path = '/api/v1/configmaps';
 
 /** The writer, running for a while against a ConfigMap that holds `before`. */
 async function run(
-	before: object | undefined,
+	before: unknown,
 	forMs: number,
 	options: { ready?: () => boolean; failures?: number; facts?: () => ReportFacts } = {},
 ) {
 	const clock = new SimulatedClock(noon);
 	const api = new ApiServer(clock);
 	const { log, lines } = recordingLog();
-	if (before)
+	if (before !== undefined)
 		api.put(path, {
 			metadata: { name: names.status, namespace: 'own' },
 			data: { [reportKey]: JSON.stringify(before) },
@@ -75,7 +75,15 @@ test('one apply under its own name; what was unguarded under earlier leaders is 
 });
 
 test('a report that is not there, or that somebody has edited: counting begins anew', async () => {
-	for (const before of [undefined, { guard: { unguardedSeconds: 'many' } }, []]) {
+	const odd = ['many', { toString: 1, valueOf: null }, -5, null];
+	const edited = [
+		null,
+		[],
+		5,
+		{ guard: null },
+		...odd.map((seconds) => ({ guard: { unguardedSeconds: seconds } })),
+	];
+	for (const before of [undefined, ...edited]) {
 		const { report } = await run(before, 1_000);
 		assert.is(report?.guard.unguardedSeconds, 4);
 	}
