@@ -1,7 +1,7 @@
 import { names } from '../../../admission/api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import { collectionPath, groupPath, objectPath, resources } from '../../../admission/api/paths.ts';
-import { type Report, reportKey } from '../../../admission/api/report.ts';
+import { heartbeatSeconds, type Report, reportKey } from '../../../admission/api/report.ts';
 import { apiVersion as setsApiVersion } from '../../../admission/api/sets.ts';
 import { type KubeClient, version } from '../../kube/client.ts';
 import { ApiError, isForbidden, isNotFound, UnreachableError } from '../../kube/failure.ts';
@@ -164,15 +164,39 @@ function serviceNamespace(configuration: Fetched<WebhookConfiguration>): string 
 
 function readReport(configMap: Fetched<{ data?: Record<string, string> }>): Fetched<Report> {
 	if (configMap.kind !== 'found') return configMap;
-	try {
-		return { kind: 'found', value: JSON.parse(configMap.value.data?.[reportKey] ?? '') as Report };
-	} catch {
-		return {
-			kind: 'failed',
-			message: `ConfigMap ${names.status} holds no report, so somebody has edited it`,
-		};
-	}
+	const report = parseReport(configMap.value.data?.[reportKey] ?? '');
+	if (report) return { kind: 'found', value: report };
+	const message = `ConfigMap ${names.status} holds no report that this plugin can read, so somebody has edited it; the leader writes it anew within ${heartbeatSeconds} s`;
+	return { kind: 'failed', message };
 }
+
+/** undefined: what the checks read is not there, or of another type. */
+function parseReport(text: string): Report | undefined {
+	let read: unknown;
+	try {
+		read = JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+	const { version, updatedAt, guard, certificates, credentials } = (read ?? {}) as Record<string, unknown>;
+	const isRead =
+		typeof version === 'string' &&
+		typeof updatedAt === 'string' &&
+		isObject(guard) &&
+		typeof guard.unguardedSeconds === 'number' &&
+		isListOf(certificates, ['name', 'notAfter']) &&
+		isListOf(credentials, ['account', 'state']) &&
+		credentials.every(({ forbidden }) => forbidden === undefined || isListOf(forbidden, ['scope', 'detail']));
+	return isRead ? (read as Report) : undefined;
+}
+
+/** Objects that have these texts. */
+const isListOf = (value: unknown, texts: string[]): value is Record<string, unknown>[] =>
+	Array.isArray(value) &&
+	value.every((item: unknown) => isObject(item) && texts.every((name) => typeof item[name] === 'string'));
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null;
 
 function mapFound<T, R>(fetched: Fetched<T>, map: (value: T) => R): Fetched<R> {
 	return fetched.kind === 'found' ? { kind: 'found', value: map(fetched.value) } : fetched;

@@ -6,7 +6,7 @@ import { fetchFacts } from '../../../../../plugin/verbs/doctor/fetch.ts';
 import { runnerSetPod } from '../../../../sim/pods.ts';
 import { suite } from '../../../../support/suite.ts';
 import { fakeServer, podList, sendJson } from '../../fake-server.ts';
-import { configuration, webhooks } from './facts.ts';
+import { configuration, report, webhooks } from './facts.ts';
 
 const test = suite('plugin: doctor, what it asks');
 
@@ -64,6 +64,36 @@ test('no answer in time is the same error as in every verb', async () => {
 			}
 		},
 	);
+});
+
+test('a report that somebody has edited makes only its own check an error, and says so', async () => {
+	const whole = report();
+	const credential = { account: 'a', state: 'forbidden' };
+	const edited = [
+		...[null, 5, [], {}, { ...whole, version: {} }, { ...whole, certificates: [null] }],
+		...[
+			{ ...whole, guard: null },
+			{ ...whole, guard: { unguardedSeconds: { toString: 1, valueOf: null } } },
+		],
+		...[null, {}, 5, [null], [{ scope: 's' }]].map((forbidden) => ({
+			...whole,
+			credentials: [{ ...credential, forbidden }],
+		})),
+	];
+	for (const value of edited)
+		await against(
+			(method, path) =>
+				path.endsWith('/configmaps/runners-admission-status')
+					? { data: { status: JSON.stringify(value) } }
+					: base(method, path),
+			async (client) => {
+				const findings = diagnose(await fetchFacts(client, undefined, soon()));
+				const told = findings.find(({ check }) => check === 'report');
+				assert.is(told?.level, 'error');
+				assert.match(told?.message ?? '', 'somebody has edited it');
+				assert.is(findings.find(({ check }) => check === 'webhooks')?.level, 'ok');
+			},
+		);
 });
 
 test('a list that gets no answer makes only its own check an error', async () => {
