@@ -42,7 +42,14 @@ export function watched<T extends KubeObject>(
 		query,
 		trim,
 		onChange: (change, object, before) => {
-			for (const listener of listeners) listener(change, object, before);
+			const mistakes: unknown[] = [];
+			for (const listener of listeners)
+				try {
+					listener(change, object, before);
+				} catch (error) {
+					mistakes.push(error); // the others are told all the same
+				}
+			if (mistakes.length > 0) throw mistakes[0];
 		},
 		onRestart: (why) => metrics.watchRestarted(path, why),
 		clock,

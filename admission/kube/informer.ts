@@ -12,7 +12,10 @@ export interface InformerOptions<T extends KubeObject> {
 	query?: Record<string, string>;
 	/** Reduces an object to the fields that are read; undefined leaves it out of the cache. */
 	trim(object: T): T | undefined;
-	/** Called after each change of the cache. `before`: the object as it was; undefined if it was added. */
+	/**
+	 * Called after each change of the cache. `before`: the object as it was; undefined if it was added. What it throws, or
+	 * `trim`, is a mistake about this one object: it is logged, and the others are followed as ever.
+	 */
 	onChange(change: Change, object: T, before: T | undefined): void;
 	/** Called when the watch broke and is started again. `why`: 'expired' or 'error'. */
 	onRestart?(why: string): void;
@@ -36,6 +39,9 @@ interface WatchEvent<T> {
  */
 const pageSize = 100;
 
+/** An object that changes all the time must not fill the log. */
+const mistakesLoggedEveryMs = 60_000;
+
 /**
  * A cache of objects that is filled by a list and kept up to date by a watch. A broken watch is resumed where it ended; if
  * it has expired, everything is listed again. (client-node's own informer stops at the first error, and can't trim
@@ -46,6 +52,8 @@ export class Informer<T extends KubeObject> {
 	readonly #objects = new Map<string, T>();
 	#resourceVersion = '';
 	#synced = false;
+	/** When a mistake was last logged, by the monotonic clock. */
+	#loggedMs = Number.NEGATIVE_INFINITY;
 
 	constructor(options: InformerOptions<T>) {
 		this.#options = options;
@@ -143,7 +151,7 @@ export class Informer<T extends KubeObject> {
 		this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
 		if (type === 'BOOKMARK') return;
 		if (type === 'DELETED') {
-			const last = this.#options.trim(object) ?? this.#objects.get(keyOf(object));
+			const last = this.#trim(object) ?? this.#objects.get(keyOf(object));
 			if (last) this.#remove(keyOf(object), last);
 		} else {
 			this.#store(object);
@@ -153,23 +161,47 @@ export class Informer<T extends KubeObject> {
 	#store(object: T): void {
 		const key = keyOf(object);
 		const before = this.#objects.get(key);
-		const trimmed = this.#options.trim(object);
+		const trimmed = this.#trim(object);
 		if (!trimmed) {
 			if (before) this.#remove(key, before);
 			return;
 		}
-		if (before && before.metadata.uid !== trimmed.metadata.uid)
-			this.#options.onChange('deleted', before, before);
+		if (before && before.metadata.uid !== trimmed.metadata.uid) this.#tell('deleted', before, before);
 		const replaced = before?.metadata.uid === trimmed.metadata.uid ? before : undefined;
 		if (replaced?.metadata.resourceVersion === trimmed.metadata.resourceVersion && replaced) return;
 		this.#objects.set(key, trimmed);
-		this.#options.onChange(replaced ? 'modified' : 'added', trimmed, replaced);
+		this.#tell(replaced ? 'modified' : 'added', trimmed, replaced);
 	}
 
 	#remove(key: string, object: T): void {
 		const before = this.#objects.get(key);
 		this.#objects.delete(key);
-		if (before) this.#options.onChange('deleted', object, before);
+		if (before) this.#tell('deleted', object, before);
+	}
+
+	#trim(object: T): T | undefined {
+		try {
+			return this.#options.trim(object);
+		} catch (error) {
+			this.#mistake(object, error);
+			return undefined;
+		}
+	}
+
+	#tell(change: Change, object: T, before: T | undefined): void {
+		try {
+			this.#options.onChange(change, object, before);
+		} catch (error) {
+			this.#mistake(object, error);
+		}
+	}
+
+	#mistake(object: T, error: unknown): void {
+		const { clock, log, path } = this.#options;
+		if (clock.monotonic() - this.#loggedMs < mistakesLoggedEveryMs) return;
+		this.#loggedMs = clock.monotonic();
+		const facts = { path, object: keyOf(object), error: String(error) };
+		log.error(facts, 'a change of this object could not be followed');
 	}
 }
 

@@ -80,7 +80,7 @@ export class RegistrationTokens {
 			this.#note(set, 'RunnerSet', change === 'deleted' ? undefined : set.spec),
 		);
 		cache.runnerDeployments.on((change, set) =>
-			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec.template.spec),
+			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec?.template?.spec),
 		);
 		// A Runner without a controller was created by a person. Its spec is not in the cache, so it has to be read.
 		cache.runners.on((change, runner) => {

@@ -12,7 +12,11 @@ const pods = '/api/v1/pods';
 const minute = 60_000;
 
 /** An informer of pods against the simulated API server, not yet running. */
-function setUp(trim: (object: KubeObject) => KubeObject | undefined = (kept) => kept, query = {}) {
+function setUp(
+	trim: (object: KubeObject) => KubeObject | undefined = (kept) => kept,
+	query = {},
+	onChange: (object: KubeObject) => void = () => {},
+) {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
 	const seen: string[] = [];
@@ -23,7 +27,10 @@ function setUp(trim: (object: KubeObject) => KubeObject | undefined = (kept) => 
 		path: pods,
 		query,
 		trim,
-		onChange: (change, { metadata }) => seen.push(`${change} ${metadata.name}`),
+		onChange: (change, object) => {
+			onChange(object);
+			seen.push(`${change} ${object.metadata.name}`);
+		},
 		onRestart: (why) => restarts.push(why),
 		clock,
 		log,
@@ -198,6 +205,35 @@ test('a selector goes into the list and the watch: what stops matching is gone',
 	assert.equal(seen, ['added a', 'deleted a']);
 	await stop();
 });
+for (const part of ['trim', 'listener'] as const)
+	test(`an object at which a ${part} throws: the others are followed, and it is told once a minute`, async () => {
+		const fails = (object: KubeObject) => {
+			if (object.metadata.name === 'odd') throw new TypeError('no template');
+			return object;
+		};
+		const { clock, seen, restarts, lines, informer, put, start, stop } = setUp(
+			part === 'trim' ? fails : undefined,
+			{},
+			part === 'listener' ? fails : undefined,
+		);
+		put('a');
+		put('odd');
+		put('z');
+		await start();
+		assert.ok(informer.synced);
+		put('odd', 'uid-2');
+		put('later');
+		await clock.pass(1);
+		assert.equal(seen, ['added a', 'added z', 'added later']);
+		assert.equal(restarts, []);
+		assert.equal(lines, ['error a change of this object could not be followed']);
+		await clock.pass(minute);
+		put('odd', 'uid-3');
+		await clock.pass(1);
+		assert.is(lines.length, 2);
+		await stop();
+	});
+
 test('the same version again is no change', async () => {
 	const { api, clock, seen, put, start, stop } = setUp();
 	put('a');
