@@ -3,7 +3,12 @@ import { type Controller, controllers as knownControllers } from './api/controll
 import { durationMs } from './api/duration.ts';
 import { type JobHooksMode, jobHooksModes } from './api/job-hooks.ts';
 import { names } from './api/keys.ts';
-import { defaultLifetimes, type Lifetimes, shortestLifetimeMs } from './certificates/policy.ts';
+import {
+	defaultLifetimes,
+	type Lifetimes,
+	longestLifetimeMs,
+	shortestLifetimeMs,
+} from './certificates/policy.ts';
 import { hostOf } from './runner/scope.ts';
 import { defaultImages, githubUrlOf } from './sets/pod/defaults.ts';
 import type { LogFormat } from './telemetry/log.ts';
@@ -190,6 +195,8 @@ export function readSettings(argv: string[], env: NodeJS.ProcessEnv, version: st
 			throw new BadSetting(`${flagOf(name)}: ${text} is not a duration like 90d, 24h or 30m`);
 		if (ms < shortestLifetimeMs)
 			throw new BadSetting(`${flagOf(name)}: ${text} is shorter than ${shortestLifetimeMs / 1000}s`);
+		if (ms > longestLifetimeMs)
+			throw new BadSetting(`${flagOf(name)}: ${text} is longer than ${longestLifetimeMs / 86_400_000}d`);
 		return ms;
 	};
 

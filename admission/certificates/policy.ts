@@ -13,6 +13,9 @@ export const defaultLifetimes: Lifetimes = { servingMs: 90 * day, authorityMs: 5
 /** Shorter lifetimes would mean constant renewals, since times in certificates are whole seconds. */
 export const shortestLifetimeMs = 10_000;
 
+/** 100 years. Longer lifetimes would end, sooner or later, after the last date that a certificate can contain. */
+export const longestLifetimeMs = 36_500 * day;
+
 /** A certificate is renewed when this share of its lifetime is left: by default 30 days of a serving certificate, 20 months of a CA. */
 export const renewWithLeft = 1 / 3;
 

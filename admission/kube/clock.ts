@@ -9,7 +9,7 @@ export interface Clock {
 	monotonic: () => number;
 	/** At least 0 and less than 1. */
 	random: () => number;
-	/** Calls back once after `ms`. Call the returned function to cancel. */
+	/** Calls back once after `ms`, however long. Call the returned function to cancel. */
 	after: (ms: number, callback: () => void) => () => void;
 	/** Resolves after `ms`, or as soon as `signal` ends; never rejects. */
 	sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -19,12 +19,30 @@ export const systemClock: Clock = {
 	now: () => Date.now(),
 	monotonic: () => performance.now(),
 	random: () => Math.random(),
-	after(ms, callback) {
+	after: inLegs((ms, callback) => {
 		const timer = setTimeout(callback, ms);
 		return () => clearTimeout(timer);
-	},
+	}),
 	sleep: (ms, signal) => sleepUntil(systemClock.after, ms, signal),
 };
+
+/** Node calls back after 1 ms where it is asked for more than this, 24.8 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** What `after` does, for a clock whose timers are no longer than Node's: one after the other where one is not enough. */
+export function inLegs(timer: Clock['after']): Clock['after'] {
+	return (ms, callback) => {
+		let cancel = () => {};
+		const wait = (leftMs: number) => {
+			cancel =
+				leftMs > longestTimerMs
+					? timer(longestTimerMs, () => wait(leftMs - longestTimerMs))
+					: timer(leftMs, callback);
+		};
+		wait(ms);
+		return () => cancel();
+	};
+}
 
 /** What `sleep` does, for a clock that has `after`. */
 export function sleepUntil(

@@ -83,6 +83,8 @@ test('a setting that can not be used is named', () => {
 		[['--tls-cert-file', 'a'], /must be given together/],
 		[['--cert-validity', 'long'], /--cert-validity: long is not a duration like 90d/],
 		[['--cert-validity', '1s'], /--cert-validity: 1s is shorter than 10s/],
+		[['--ca-validity', '40000d'], /--ca-validity: 40000d is longer than 36500d/],
+		[['--cert-validity', '100000000d'], /--cert-validity: 100000000d is longer than 36500d/],
 		[['--ca-validity', '24h'], /--ca-validity is shorter than --cert-validity/],
 		[['extra'], /unexpected argument extra/],
 	];

@@ -1,5 +1,5 @@
 import { registrationTimeoutMs } from '../../runner/policy.ts';
-import { briefEnd, releaseRetryMs } from './policy.ts';
+import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './start-pace.ts';
 
 /**
@@ -173,7 +173,10 @@ function account(
 	{ accounting: before, recreationDelayMs, replicas, deleting }: SetState,
 	nowMs: number,
 ): { accounting: Accounting; hold: Plan['hold'] } {
-	const delayMs = deleting ? undefined : recreationDelayMs;
+	const delayMs =
+		deleting || recreationDelayMs === undefined
+			? undefined
+			: Math.min(recreationDelayMs, longestRecreationDelayMs);
 	const ended = owners.filter(({ phase }) => phase === 'completed').map(({ sinceMs = nowMs }) => sinceMs);
 	const completionsMs =
 		delayMs === undefined

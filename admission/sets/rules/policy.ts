@@ -26,3 +26,6 @@ export const setWritesAtOnce = 16;
 
 /** A set's status is written at most this often. */
 export const statusEveryMs = 1_000;
+
+/** A longer recreation delay ends after this, 100 years: the set's conditions say when, and that must be a date. */
+export const longestRecreationDelayMs = 36_500 * 24 * 60 * 60_000;

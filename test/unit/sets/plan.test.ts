@@ -246,6 +246,15 @@ test('a set that an autoscaler drives: a completion holds its place back (D1)', 
 	assert.is(lookAgainMs, 10 * minute - 40);
 });
 
+for (const recreationDelayMs of [1e8 * 24 * 60 * minute, Number.POSITIVE_INFINITY]) {
+	test(`a recreation delay of ${recreationDelayMs} ms ends in 100 years: a date that can be written down`, () => {
+		const list = [...owners('busy*2'), owner('completed', { sinceMs: now - 40 })];
+		const { create, hold } = plan(list, state(3, { ...driven(), recreationDelayMs }), now);
+		assert.is(create, 0);
+		assert.is(new Date(hold?.untilMs ?? 0).toISOString().slice(0, 4), '2126');
+	});
+}
+
 test('it is held by the accounting alone, whoever else is still there (D4)', () => {
 	const set = state(3, driven({ completionsMs: [now - minute] }));
 	assert.is(words(owners('busy*2'), set), 'nothing');

@@ -307,6 +307,31 @@ for (const kind of kinds) {
 		assert.equal([world.live().length, world.condition('Holding')], [1, 'True']);
 		await world.end();
 	});
+	test(`${kind}: a recreation delay longer than Node's timers: its place is kept, and the set is not looked at (D4)`, async () => {
+		const world = await running(2, { annotations: { 'actions-runner/recreation-delay': '30d' } });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		assert.equal([world.live().length, world.condition('Holding')], [1, 'True']);
+		const { looks } = world;
+		await world.clock.pass(60 * minute);
+		assert.is(world.looks, looks);
+		await world.end();
+	});
+	test(`${kind}: a recreation delay whose end is no date any more ends after 100 years, and the completion is stored (D4)`, async () => {
+		const world = await running(2, { annotations: { 'actions-runner/recreation-delay': '100000000d' } });
+		const [first = ''] = world.live();
+		world.job(first);
+		await world.clock.pass(2_000);
+		world.completes(first);
+		await world.clock.pass(minute);
+		assert.equal([world.live().length, world.status.accounting?.completions?.length], [1, 1]);
+		const holding = world.status.conditions?.find(({ type }) => type === 'Holding');
+		assert.match(holding?.message ?? '', /not replaced before effectiveTime moves or 2126-/);
+		await world.end();
+	});
 	test(`${kind}: an effectiveTime that goes back changes nothing (D7)`, async () => {
 		const world = await running(2, { annotations: delay });
 		world.scale(2);

@@ -1,4 +1,4 @@
-import { type Clock, sleepUntil } from '../../../admission/kube/clock.ts';
+import { type Clock, inLegs, sleepUntil } from '../../../admission/kube/clock.ts';
 
 interface Timer {
 	atMs: number;
@@ -38,13 +38,17 @@ export class SimulatedClock implements Clock {
 		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 	};
 
-	after = (ms: number, callback: () => void): (() => void) => {
+	/** A timer of Node's. */
+	#timer = (ms: number, callback: () => void): (() => void) => {
 		// Node would call back after 1 ms, and most likely again and again. Who asked for it may not hear of it: the test does.
 		if (Number.isNaN(ms + 0)) this.#mistake ??= new Error(`a timer after ${ms} ms`);
-		const timer = { atMs: this.#nowMs + Math.max(0, ms), callback };
+		// So it does for more than 31 bits hold.
+		const timer = { atMs: this.#nowMs + (ms < 2 ** 31 ? Math.max(0, ms) : 1), callback };
 		this.#timers.add(timer);
 		return () => void this.#timers.delete(timer);
 	};
+
+	after = inLegs(this.#timer);
 
 	sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepUntil(this.after, ms, signal);
 
