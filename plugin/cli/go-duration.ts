@@ -9,6 +9,9 @@ const unitMs: Record<string, number> = {
 	h: 3_600_000,
 };
 
+/** Go counts ns in 64 bits: 292 years. */
+const mostMs = 2 ** 63 / 1e6;
+
 /**
  * A Go duration ("90s", "1h30m", "1.5h", "0") in ms. Throws with the words of Go's time.ParseDuration, which
  * kubectl's users know.
@@ -30,5 +33,6 @@ export function parseDurationMs(text: string): number {
 		if (ms === undefined) throw new Error(`time: unknown unit ${JSON.stringify(unit)} in duration ${quoted}`);
 		totalMs += Number(match[1]) * ms;
 	}
+	if (totalMs > mostMs) throw new Error(`time: invalid duration ${quoted}`);
 	return sign === '-' ? -totalMs : totalMs;
 }

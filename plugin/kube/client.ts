@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { printError } from '../print/out.ts';
 import type { Connection } from './connection.ts';
+import { limitOf, longestTimerMs } from './deadline.ts';
 import { ApiError, apiError, UnreachableError, unreachable } from './failure.ts';
 
 export interface Call {
@@ -155,7 +156,9 @@ export class KubeClient {
 /** When the server asks to repeat the request; undefined if it does not. */
 function retryAfterMs({ code, status }: ApiError): number | undefined {
 	const { retryAfterSeconds = 0 } = status.details ?? {};
-	return code === 429 && retryAfterSeconds > 0 ? retryAfterSeconds * 1000 : undefined;
+	return code === 429 && retryAfterSeconds > 0
+		? Math.min(retryAfterSeconds * 1000, longestTimerMs)
+		: undefined;
 }
 
 declare const __VERSION__: string | undefined;
@@ -167,13 +170,14 @@ function limitTime(request: http.ClientRequest, requestTimeoutMs: number): { cle
 	const giveUp = (text: string) => () =>
 		request.destroy(new UnreachableError(`Unable to connect to the server: ${text}`));
 	const connecting = setTimeout(giveUp('dial tcp: i/o timeout'), connectTimeoutMs);
+	const limitMs = limitOf(requestTimeoutMs);
 	const whole =
-		requestTimeoutMs > 0
-			? setTimeout(
+		limitMs === undefined
+			? undefined
+			: setTimeout(
 					giveUp('net/http: request canceled (Client.Timeout exceeded while awaiting headers)'),
-					requestTimeoutMs,
-				)
-			: undefined;
+					limitMs,
+				);
 	request.on('socket', (socket) => {
 		if (!socket.connecting) clearTimeout(connecting);
 		else socket.once('connect', () => clearTimeout(connecting));

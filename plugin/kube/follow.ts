@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
 import { podsPath } from '../../admission/api/paths.ts';
 import type { KubeClient } from './client.ts';
+import { deadline } from './deadline.ts';
 import { ApiError, UnreachableError } from './failure.ts';
 import { listPods, type PodQuery } from './pods.ts';
 
@@ -126,7 +127,7 @@ async function watchOnce<T extends KubeObject>(
 	progress: Progress<T>,
 	signal: AbortSignal,
 ): Promise<void> {
-	const limit = AbortSignal.timeout(watchSeconds * 1000 + graceMs);
+	const limit = deadline(watchSeconds * 1000 + graceMs);
 	const lines = client.lines(source.path, {
 		query: {
 			watch: 'true',

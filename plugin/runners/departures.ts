@@ -1,5 +1,6 @@
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { deadline } from '../kube/deadline.ts';
 import { followPods, type PodObserver } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
 import { deletionRecord, isTerminating } from './state.ts';
@@ -62,7 +63,7 @@ export class Departures {
 		timeoutMs: number,
 		interrupt: AbortSignal,
 	): Promise<WaitEnd> {
-		const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+		const timeout = deadline(timeoutMs);
 		const end = AbortSignal.any([this.#settled.signal, timeout, interrupt]);
 		await followPods(client, query, this.#observer(), end);
 		if (this.#settled.signal.aborted) return 'settled';

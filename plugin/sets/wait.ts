@@ -1,5 +1,6 @@
 import { type CliError, CliError as Failure } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { deadline } from '../kube/deadline.ts';
 import { Progress } from '../print/progress.ts';
 import type { WaitEnd } from '../runners/departures.ts';
 import { type RunnersSet, refOf, wantedOf } from './api.ts';
@@ -15,7 +16,7 @@ export async function untilSettled(
 	timeoutMs: number,
 	interrupt: AbortSignal,
 ): Promise<{ end: WaitEnd; left: RunnersSet[]; errors: CliError[] }> {
-	const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+	const timeout = deadline(timeoutMs);
 	const settled = new AbortController();
 	const progress = new Progress();
 	const waiting = new Map(sets.map((set) => [set.metadata.uid ?? '', set]));

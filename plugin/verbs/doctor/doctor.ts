@@ -4,6 +4,7 @@ import { outputFormat } from '../../cli/output-format.ts';
 import { defineVerb } from '../../cli/verb.ts';
 import { exitCode, usageError } from '../../errors.ts';
 import { connect } from '../../kube/connect.ts';
+import { deadline } from '../../kube/deadline.ts';
 import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { diagnose } from './checks/index.ts';
@@ -46,7 +47,7 @@ export const doctor = defineVerb({
 		if (timeoutMs <= 0) throw usageError('--timeout must be positive');
 
 		const client = await connect(flags);
-		const facts = await fetchFacts(client, flags.namespace || undefined, AbortSignal.timeout(timeoutMs));
+		const facts = await fetchFacts(client, flags.namespace || undefined, deadline(timeoutMs));
 		const checks = diagnose(facts);
 		const ok = worst(checks.map(({ level }) => level)) !== 'error';
 		print(format ? formatData({ ok, namespace: facts.namespace, checks }, format) : findingsText(checks));

@@ -4,6 +4,7 @@ import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { deadline } from '../../kube/deadline.ts';
 import { listPods } from '../../kube/pods.ts';
 import { print, printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
@@ -81,7 +82,7 @@ class SetDrain {
 	async run(timeoutMs: number): Promise<number> {
 		const startedAtMs = Date.now();
 		const interrupt = untilInterrupted();
-		const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+		const timeout = deadline(timeoutMs);
 		const scope = { namespace: this.#client.namespace, named: [refOf(this.#set)] };
 		try {
 			await this.#model.follow(

@@ -6,6 +6,7 @@ import { defineVerb } from '../../cli/verb.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
+import { deadline } from '../../kube/deadline.ts';
 import { followPods } from '../../kube/follow.ts';
 import { printError } from '../../print/out.ts';
 import { Progress } from '../../print/progress.ts';
@@ -106,7 +107,7 @@ async function untilTrue(
 	errors: CliError[],
 ): Promise<number> {
 	const interrupt = untilInterrupted();
-	const timeout = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+	const timeout = deadline(timeoutMs);
 	const settled = new AbortController();
 	const progress = new Progress();
 	const waiting = new Map(pods.map((pod) => [uid(pod), pod]));

@@ -17,6 +17,7 @@ for (const [text, ms] of [
 	['1µs', 0.001],
 	['-1s', -1000],
 	['+1s', 1000],
+	['2562047h', 9_223_369_200_000],
 ] as const) {
 	test(`${text} is ${ms} ms`, () => assert.is(parseDurationMs(text), ms));
 }
@@ -29,6 +30,7 @@ for (const [text, words] of [
 	['s', 'time: invalid duration "s"'],
 	['1s junk', 'time: unknown unit "s junk" in duration "1s junk"'],
 	['-', 'time: invalid duration "-"'],
+	['2562048h', 'time: invalid duration "2562048h"'],
 ] as const) {
 	test(`${JSON.stringify(text)} is refused in Go's words`, () => {
 		assert.throws(

@@ -96,6 +96,16 @@ test('a read that the server asks to repeat is repeated, as client-go does; a wr
 	assert.is(answers, 14, 'ten times, no more');
 });
 
+test('a read that the server asks to repeat in 30 days is not repeated at once', async (context) => {
+	const server = await serve(context, (_request, response) =>
+		sendJson(response, 429, { kind: 'Status', details: { retryAfterSeconds: 30 * 86_400 } }),
+	);
+	const stop = new AbortController();
+	setTimeout(() => stop.abort(), 30);
+	await failure(server.client().call('GET', '/x', { signal: stop.signal }));
+	assert.is(server.requests.length, 1);
+});
+
 test('warnings come with an error as well', async (context) => {
 	const server = await serve(context, (_request, response) => {
 		response.setHeader('warning', '299 - "the guard answers"');
@@ -172,6 +182,13 @@ test('--request-timeout ends a request that gets no answer', async (context) => 
 	const server = await serve(context, () => {});
 	const words = await failure(server.client(50).call('GET', '/x'));
 	assert.match(words, /^Unable to connect to the server: .*Client.Timeout exceeded/);
+});
+
+test('--request-timeout=720h does not end a request at once', async (context) => {
+	const server = await serve(context, (_request, response) => {
+		setTimeout(() => sendJson(response, 200, { ok: true }), 20);
+	});
+	assert.equal(await server.client(720 * 3_600_000).json('GET', '/x'), { ok: true });
 });
 
 test('a connection that breaks in the middle of an answer is an error', async (context) => {

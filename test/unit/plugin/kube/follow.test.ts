@@ -189,9 +189,18 @@ test('departures: a record that disappears means that the deletion was cancelled
 		['b'],
 	);
 
-	const interrupt = new AbortController();
-	setTimeout(() => interrupt.abort(), 100);
-	assert.is(await departures.follow(client, { namespace: 'ci' }, 0, interrupt.signal), 'interrupted');
+	for (const withoutEndMs of [0, 720 * 3_600_000]) {
+		const interrupt = new AbortController();
+		setTimeout(() => interrupt.abort(), 100);
+		assert.is(
+			await departures.follow(client, { namespace: 'ci' }, withoutEndMs, interrupt.signal),
+			'interrupted',
+		);
+	}
+	assert.is(
+		await departures.follow(client, { namespace: 'ci' }, 1.5, new AbortController().signal),
+		'timeout',
+	);
 });
 
 test.run();
