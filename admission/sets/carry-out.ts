@@ -159,9 +159,9 @@ export class PlanExecutor<S extends RunnersSet> {
 			if (later) this.#afterwards(later);
 			if (leftOver) this.#reportRefused(set, leftOver);
 		} catch (error) {
-			if (error instanceof KubeError && !isConflict(error)) this.#reportRefused(set, error);
+			if (!isConflict(error)) this.#reportRefused(set, error);
 			// Code 0, no answer: the runner may have been created, so it still counts as expected.
-			if (error instanceof KubeError && error.code !== 0) this.#owners.unexpect(uid, name);
+			if (!isUnanswered(error)) this.#owners.unexpect(uid, name);
 			if (!isConflict(error)) throw error; // the name is taken: the next reconcile chooses another one
 		}
 	}
@@ -217,19 +217,17 @@ export class PlanExecutor<S extends RunnersSet> {
 		return { ...owner, pod, runner: pod && (await pods.from(pod)) };
 	}
 
-	/** Sends an Event on the set, one for all runners that are refused in the same way: by a quota, a policy, a webhook. */
-	#reportRefused({ metadata }: S, { code, reason, message }: KubeError): void {
-		if (code === 0) return;
+	/**
+	 * Sends an Event on the set, one for all runners that fail in the same way: refused by a quota, a policy or a webhook, or by
+	 * a mistake in this program.
+	 */
+	#reportRefused({ metadata }: S, error: unknown): void {
+		if (isUnanswered(error)) return;
+		const { message, reason, code = '' } = error instanceof KubeError ? error : ofOurs(error);
 		const subject = { apiVersion, kind: this.#kind.kind, metadata };
 		const text = `a runner could not be created, and is tried again: ${message}`;
-		this.#dependencies.events.send(
-			subject,
-			'Warning',
-			'FailedCreate',
-			'Reconcile',
-			text,
-			`${code} ${reason}`,
-		);
+		const occasion = `${code} ${reason}`;
+		this.#dependencies.events.send(subject, 'Warning', 'FailedCreate', 'Reconcile', text, occasion);
 	}
 
 	/** Sends an Event on the set; the same one for all its runners, since the cluster's configuration is at fault. */
@@ -265,6 +263,15 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (owner.unfit) this.#reportUnfit(set);
 	}
 }
+
+/** The API server has not answered: whatever was asked of it may have been done. */
+const isUnanswered = (error: unknown) => error instanceof KubeError && error.code === 0;
+
+/** An error that is no answer of the API server's. */
+const ofOurs = (error: unknown): { message: string; reason: string; code?: undefined } => ({
+	message: String(error),
+	reason: error instanceof Error ? error.name : typeof error,
+});
 
 /** GitHub has unregistered it, and its container runs on. */
 const isSettled = ({ process, terminating, unregistered }: RunnerPod) =>

@@ -4,7 +4,7 @@ import type { Resource } from '../api/paths.ts';
 import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKinds } from '../api/sets.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
-import type { KubeClient, KubeError } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { TemplateDefaults } from './pod/defaults.ts';
 
@@ -44,14 +44,17 @@ export interface SetKind<S extends RunnersSet> {
 	creator(set: S): { create: Creator; message?: undefined } | { create?: undefined; message: string };
 }
 
-/** Creates one runner of this name. Rejects with KubeError where there is none; code 409: the name is taken. */
+/**
+ * Creates one runner of this name. Rejects where there is none: with KubeError (409: the name is taken; 0: there may be one),
+ * or with an error of this program.
+ */
 export type Creator = (name: string) => Promise<Made>;
 
 export interface Made {
 	/** What can wait until the pods of all runners that are made now exist, and may fail. */
-	later?: () => Promise<unknown>;
+	later?: (() => Promise<unknown>) | undefined;
 	/** What could not be created here, because of this, and is left to the owner's controller. */
-	leftOver?: KubeError;
+	leftOver?: unknown;
 }
 
 /** A StatefulSet's name, a dash and a hash of ten characters are a label value of its pod, which has at most 63 characters. */

@@ -45,7 +45,7 @@ export function runnerDeployments({
 				},
 				spec: spec.template.spec,
 			};
-			const layout = runnerTemplate(runner, templateDefaults);
+			const layout = runnerTemplate(runner, templateDefaults, 'spec.template.spec');
 			if (layout.kind === 'invalid') return layout;
 			const create: Creator = async (name) => {
 				const annotations = {

@@ -6,11 +6,12 @@ import {
 	type PatchOperation,
 	patched,
 } from '../webhook/review.ts';
+import { oddField } from './pod/field-types.ts';
 import { ignoredFields } from './rules/ignored-fields.ts';
 
 /**
  * Reviews CREATE and UPDATE of RunnerSets and RunnerDeployments: sets spec.effectiveTime at each change of spec.replicas
- * (D6), and warns about fields that have no effect.
+ * (D6), and warns about fields that have no effect, or that no runner can be made with.
  *
  * Compatibility: the webhook has failurePolicy Ignore, and changes by the scale subresource (`kubectl scale`, HPA, KEDA)
  * are not reviewed. In both cases the reconciler finds spec.replicas changed without a newer effectiveTime, and sets
@@ -26,8 +27,13 @@ export function setReplicas(request: AdmissionRequest, nowMs: number): Admission
 	const news = !before || JSON.stringify(before.spec) !== JSON.stringify(after.spec);
 	return patched(request.uid, operations, [
 		...(warning === undefined ? [] : [warning]),
-		...(news ? ignoredFields(after) : []),
+		...(news ? warningsAbout(after) : []),
 	]);
+}
+
+function warningsAbout(set: RunnerSet | RunnerDeployment): string[] {
+	const odd = oddField(set);
+	return odd ? [`${odd.message}; no runner is created until then`] : ignoredFields(set);
 }
 
 interface Replicas {

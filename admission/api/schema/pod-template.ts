@@ -23,6 +23,7 @@ export interface TemplateContainer {
 	name: string;
 	image?: string;
 	imagePullPolicy?: string;
+	args?: string[];
 	env?: EnvVar[];
 	volumeMounts?: VolumeMount[];
 	securityContext?: Record<string, unknown>;

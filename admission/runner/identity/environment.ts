@@ -14,7 +14,7 @@ export const longestValue = 1_024;
 export function environmentOf(container: Container, pod: Pod): (name: string) => Value {
 	const values = new Map<string, Value>();
 	const fromElsewhere = (name: string) =>
-		container.envFrom?.some(({ prefix = '' }) => name.startsWith(prefix)) === true;
+		container.envFrom?.some(({ prefix }) => name.startsWith(prefix ?? '')) === true;
 	const lookup = (name: string): Value =>
 		values.get(name) ?? (fromElsewhere(name) ? { unknown: `${name} may come from envFrom` } : undefined);
 	for (const variable of container.env ?? []) values.set(variable.name, resolve(variable, pod, lookup));

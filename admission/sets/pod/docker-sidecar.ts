@@ -38,7 +38,7 @@ export function dockerSidecar(
 		env.push({ name: 'DOCKER_GROUP_GID', value: dockerGroup(pod.runnerImage) });
 	if (config.dockerMTU !== undefined)
 		env.push({ name: 'DOCKERD_ROOTLESS_ROOTLESSKIT_MTU', value: `${config.dockerMTU}` });
-	const args = ['dockerd', `--host=${socket}`, ...((written?.args as string[] | undefined) ?? [])];
+	const args = ['dockerd', `--host=${socket}`, ...(written?.args ?? [])];
 	args.push('--group=$(DOCKER_GROUP_GID)');
 	if (config.dockerMTU !== undefined) args.push('--mtu', `${config.dockerMTU}`);
 	if (config.dockerRegistryMirror) args.push(`--registry-mirror=${config.dockerRegistryMirror}`);

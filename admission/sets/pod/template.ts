@@ -8,6 +8,7 @@ import {
 	type TemplateContainer,
 } from '../../api/sets.ts';
 import type { TemplateDefaults } from './defaults.ts';
+import { oddField, oddInRunner } from './field-types.ts';
 import { type Layout, layOut } from './layout.ts';
 import { templateHash } from './template-hash.ts';
 
@@ -17,6 +18,8 @@ export { templateHash } from './template-hash.ts';
 
 /** The pod template for the StatefulSets of a RunnerSet. `restartPolicy` is left out, because a StatefulSet accepts only Always. */
 export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): Layout {
+	const odd = oddField(set);
+	if (odd) return { kind: 'invalid', ...odd };
 	const { spec } = set;
 	const { restartPolicy: _, ...podSpec } = spec.template.spec ?? {};
 	const serviceAccountName = podSpec.serviceAccountName || spec.serviceAccountName;
@@ -47,11 +50,18 @@ export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): L
 /** kubectl's annotation on a Runner that a person applied. It has no use on the pod. */
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** The pod template of a Runner, with the Runner's labels and annotations. */
+/**
+ * The pod template of a Runner, with the Runner's labels and annotations.
+ *
+ * @param field where its spec stands, for messages
+ */
 export function runnerTemplate(
 	runner: Pick<Runner, 'metadata' | 'spec'>,
 	defaults: TemplateDefaults,
+	field = 'spec',
 ): Layout {
+	const odd = oddInRunner(runner.spec, field);
+	if (odd) return { kind: 'invalid', ...odd };
 	const { [lastApplied]: _, ...annotations } = runner.metadata.annotations ?? {};
 	const written: PodTemplate = {
 		metadata: { labels: runner.metadata.labels ?? {}, annotations },

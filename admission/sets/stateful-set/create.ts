@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/kinds.ts';
 import { collectionPath, objectPath, podPath, podsPath, resources } from '../../api/paths.ts';
 import type { StatefulSet } from '../../api/sets.ts';
-import { isConflict, type KubeClient, KubeError } from '../../kube/client.ts';
+import { isConflict, type KubeClient } from '../../kube/client.ts';
 import {
 	createObject,
 	createUnlessPresent,
@@ -18,7 +18,7 @@ import { revisionOf } from './revision.ts';
 /**
  * Creates a StatefulSet of one replica, and with it what its controller would make: claims, pod and, later, revision. The
  * controller makes 20 calls a second for the whole cluster, and takes what it finds for its own. Whatever could not be made
- * here is left to it: it tries again for as long as the StatefulSet exists.
+ * here, even by a mistake of this program, is left to it: it tries again for as long as the StatefulSet exists.
  *
  * @throws KubeError where there is no StatefulSet; code 409 also where another pod of its pod's name exists: the controller
  * would try for ever, so the StatefulSet is deleted again
@@ -34,11 +34,12 @@ export async function createWithPod(
 		collectionPath(resources.statefulSets, namespace),
 		statefulSet,
 	);
-	const revision = revisionOf(made);
-	const later = () =>
-		createUnlessPresent(client, collectionPath(resources.controllerRevisions, namespace), revision.json);
+	let later: Made['later'];
 	let conflict: unknown;
 	try {
+		const revision = revisionOf(made);
+		const revisions = collectionPath(resources.controllerRevisions, namespace);
+		later = () => createUnlessPresent(client, revisions, revision.json);
 		const claims = collectionPath(resources.persistentVolumeClaims, namespace);
 		await Promise.all(
 			claimsOf(made).map(async (claim) => {
@@ -48,7 +49,7 @@ export async function createWithPod(
 		await createObject(client, podsPath(namespace), inject(podOf(made, revision.name)));
 		return { later };
 	} catch (error) {
-		if (!isConflict(error)) return { later, leftOver: kubeError(error) };
+		if (!isConflict(error)) return { later, leftOver: error };
 		conflict = error;
 	}
 	try {
@@ -57,7 +58,7 @@ export async function createWithPod(
 		const { uid = '' } = made.metadata;
 		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions: { uid } });
 	} catch (error) {
-		return { later, leftOver: kubeError(error) };
+		return { later, leftOver: error };
 	}
 	throw conflict;
 }
@@ -82,10 +83,4 @@ async function ownClaim(client: KubeClient, { metadata }: Claim): Promise<void> 
 	if (!found || found.metadata.ownerReferences?.length) return;
 	const { uid, resourceVersion } = found.metadata;
 	await unlessChanged(mergePatch(client, path, { metadata: { ownerReferences } }, { uid, resourceVersion }));
-}
-
-/** @throws what is no answer of the API server */
-function kubeError(error: unknown): KubeError {
-	if (error instanceof KubeError) return error;
-	throw error;
 }

@@ -590,6 +590,85 @@ for (const kind of kinds) {
 		assert.equal([world.owners(), world.condition('SpecInvalid')], [[], 'True']);
 		await world.end();
 	});
+	/** The set's pods: in the template of a RunnerSet, beside the runner's own fields in a RunnerDeployment. */
+	const containersAre = (world: SetsWorld, containers: unknown) =>
+		world.change(({ spec }) => {
+			spec.template.spec = { ...spec.template.spec, containers } as never;
+		});
+	for (const [what, runner, message] of [
+		[
+			'a map in the place of a list',
+			{ env: { FOO: 'bar' } },
+			'spec.template.spec.containers[0].env must be a list, not an object',
+		],
+		[
+			'a number in the place of a text',
+			{ env: [{ name: 'PORT', value: 8080 }] },
+			'spec.template.spec.containers[0].env[0].value must be a string: quote it ("8080")',
+		],
+		[
+			'null in a list',
+			{ env: [null] },
+			'spec.template.spec.containers[0].env[0] must be an object, not null',
+		],
+		[
+			'a number for an image',
+			{ image: 20 },
+			'spec.template.spec.containers[0].image must be a string: quote it ("20")',
+		],
+	] as const)
+		test(`${kind} whose template gets ${what} says so, keeps its runners, and is scaled down and deleted like any other`, async () => {
+			const world = await running(3);
+			containersAre(world, [{ name: 'runner', ...runner }]);
+			await world.clock.pass(10_000);
+			const told = world.status.conditions?.find(({ type }) => type === 'SpecInvalid');
+			assert.equal([told?.status, told?.message, world.live().length], ['True', message, 3]);
+			assert.ok(world.told('example').includes('Warning SpecInvalid'));
+			world.scale(1);
+			await world.settled(1, 20_000);
+			world.change(({ metadata }) => {
+				metadata.deletionTimestamp = world.clock.iso();
+			});
+			await world.clock.until('the set is gone', () => world.set() === undefined, minute);
+			assert.equal([world.live(), world.mostPods], [[], 3]);
+			await world.end();
+		});
+	test(`${kind} that is made with a number in the place of a text makes nothing until it is mended`, async () => {
+		const world = new SetsWorld(kind);
+		world.put(2);
+		containersAre(world, [{ name: 'runner', env: [{ name: 'ON', value: true }] }]);
+		await world.start();
+		await world.clock.pass(minute);
+		assert.is(world.api.callsTo('POST', /(statefulsets|runners|pods)$/).length, 0);
+		assert.is(world.condition('SpecInvalid'), 'True');
+		containersAre(world, [{ name: 'runner', env: [{ name: 'ON', value: 'true' }] }]);
+		await world.settled(2, 20_000);
+		assert.is(world.condition('SpecInvalid'), 'False');
+		await world.end();
+	});
+	test(`${kind}: a mistake of ours before anything is made is told as an Event, and is no runner on its way`, async () => {
+		const world = new SetsWorld(kind);
+		world.api.fail('POST', /(statefulsets|runners)$/, new TypeError('list.map is not a function'), 2);
+		world.put(2);
+		await world.start();
+		await world.settled(2, 10_000);
+		assert.equal([world.told('example'), world.mostPods], [['Warning FailedCreate'], 2]);
+		await world.end();
+	});
+	test(`${kind}: a mistake of ours while a pod is made is told as an Event, and costs no place`, async () => {
+		const world = new SetsWorld(kind);
+		world.habits.mistake = new TypeError('text.includes is not a function');
+		world.put(2);
+		await world.start();
+		await world.clock.pass(5_000);
+		assert.is(world.told('example').filter((one) => one === 'Warning FailedCreate').length, 1);
+		// A StatefulSet's own controller makes its pod all the same; nobody else makes a Runner's.
+		assert.is(world.live().length, kind === 'RunnerSet' ? 2 : 0);
+		world.habits.mistake = undefined;
+		await world.settled(2, 20_000);
+		assert.is(world.mostPods, 2);
+		await world.end();
+	});
 	test(`${kind}: GitHub is down: nobody goes who may be busy; afterwards the surplus goes (F5)`, async () => {
 		const world = await running(4);
 		world.github.trouble = { kind: 'github-unavailable', detail: '502' };

@@ -110,6 +110,17 @@ test('the answer, applied as a JSON Patch, is the stamped set', () => {
 	assert.is(jsonpatch.apply_patch(object, operations).spec.effectiveTime, now);
 });
 
+test('a field of another type, which the schema takes, is warned about when it is applied', () => {
+	const env = [{ name: 'PORT', value: 8080 }];
+	const template = { spec: { containers: [{ name: 'runner', env }] } };
+	const object = { kind: 'RunnerSet', metadata: { name: 'a' }, spec: { replicas: 1, template } };
+	const answer = setReplicas({ uid: 'u', operation: 'CREATE', userInfo: {}, object }, nowMs);
+	assert.ok(answer.allowed);
+	assert.equal(answer.warnings, [
+		'spec.template.spec.containers[0].env[0].value must be a string: quote it ("8080"); no runner is created until then',
+	]);
+});
+
 test('what the schema will refuse is passed on to it, never a crash', () => {
 	for (const object of [
 		undefined,
@@ -118,6 +129,8 @@ test('what the schema will refuse is passed on to it, never a crash', () => {
 		{ metadata: {} },
 		{ metadata: {}, spec: 1 },
 		{ metadata: {}, spec: { template: 'x' } },
+		{ metadata: {}, spec: { template: { spec: null } } },
+		{ kind: 'RunnerSet', metadata: {}, spec: { template: { spec: { containers: {} } } } },
 	]) {
 		assert.ok(setReplicas({ uid: 'u', operation: 'CREATE', userInfo: {}, object }, nowMs).allowed);
 	}

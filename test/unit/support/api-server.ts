@@ -23,7 +23,7 @@ export interface Call extends Address {
 }
 
 /** What goes wrong with a call: an HTTP error, no answer until the caller's limit, or an answer that is late. */
-export type Fault = KubeError | 'no answer' | { delayMs: number };
+export type Fault = Error | 'no answer' | { delayMs: number };
 
 export interface Review {
 	operation: 'CREATE' | 'UPDATE' | 'DELETE';
@@ -319,7 +319,7 @@ export class ApiServer implements KubeClient {
 		for (const ask of this.#faults) {
 			const fault = ask(call);
 			if (fault === undefined) continue;
-			if (fault instanceof KubeError) throw fault;
+			if (fault instanceof Error) throw fault;
 			const delayMs = fault === 'no answer' ? Number.POSITIVE_INFINITY : fault.delayMs;
 			await this.#clock.sleep(Math.min(delayMs, timeoutMs), signal);
 			if (delayMs > timeoutMs) throw new KubeError(0, 'NoAnswer', `${call.method} ${call.path}: timed out`);

@@ -39,6 +39,8 @@ interface Habits {
 	showsJob: (started: number) => boolean;
 	/** The pod webhook gives a pod its name, its token and its restart policy. */
 	injects: boolean;
+	/** Thrown where the reconciler fills in a pod that it is about to make. */
+	mistake: Error | undefined;
 }
 
 /**
@@ -54,6 +56,7 @@ export class SetsWorld extends World {
 		endsAfterMs: undefined,
 		showsJob: () => false,
 		injects: true,
+		mistake: undefined,
 	};
 	/** How many containers have started. */
 	starts = 0;
@@ -72,7 +75,10 @@ export class SetsWorld extends World {
 			this.looks += 1;
 			reconciled(...facts);
 		};
-		const inject = (pod: Pod) => this.#inject(pod as unknown as Stored) as unknown as Pod;
+		const inject = (pod: Pod) => {
+			if (this.habits.mistake) throw this.habits.mistake;
+			return this.#inject(pod as unknown as Stored) as unknown as Pod;
+		};
 		const ofKinds = { client: api, setsCache, templateDefaults, clock, inject };
 		const made = kind === 'RunnerSet' ? runnerSets(ofKinds) : runnerDeployments(ofKinds);
 		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, parts);

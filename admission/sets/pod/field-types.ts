@@ -1,0 +1,145 @@
+import type { RunnerDeployment, RunnerSet } from '../../api/sets.ts';
+
+/** What is wrong with a spec: the field, and a message for people. */
+export interface Problem {
+	field: string;
+	message: string;
+}
+
+/** Looks at the value of a field, whose path is only for the message. */
+type Check = (value: unknown, field: string) => Problem | undefined;
+type Fields = Record<string, Check>;
+
+/**
+ * The API server stores what the templates of sets say of pods as it is written: an `env` may be a map there, and a value a
+ * number. It compares the types only when a pod is created. Whoever reads a template calls one of these before: a set with
+ * such a field is SpecInvalid, and is scaled down and deleted like any other.
+ *
+ * Here stand the fields that this program reads before the API server has seen the pod (pod/, jobs/hooks/rules/inject.ts,
+ * runner/identity). Nothing is refused that Kubernetes would take: null is an absent field, and an unknown field stays.
+ */
+export const oddField = (set: RunnerSet | RunnerDeployment): Problem | undefined =>
+	set.kind === 'RunnerSet'
+		? runnerSetSpec(set.spec, 'spec')
+		: oddInRunner((set as RunnerDeployment).spec.template.spec, 'spec.template.spec');
+
+/** The same for the spec of a Runner, which stands in this field. */
+export const oddInRunner = (spec: unknown, field: string): Problem | undefined => runnerSpec(spec, field);
+
+const optional =
+	(check: Check): Check =>
+	(value, field) =>
+		value === undefined || value === null ? undefined : check(value, field);
+
+const text: Check = (value, field) => {
+	if (typeof value === 'string') return undefined;
+	if (typeof value !== 'number' && typeof value !== 'boolean') return mustBe('a string', value, field);
+	return { field, message: `${field} must be a string: quote it ("${value}")` };
+};
+
+const name: Check = (value, field) =>
+	value === '' ? mustBe('a name', undefined, field) : text(value, field);
+
+const flag: Check = (value, field) =>
+	typeof value === 'boolean' ? undefined : mustBe('true or false', value, field);
+
+const listOf =
+	(item: Check): Check =>
+	(value, field) =>
+		Array.isArray(value)
+			? first(value.entries(), ([index, one]) => item(one, `${field}[${index}]`))
+			: mustBe('a list', value, field);
+
+const object =
+	(fields: Fields): Check =>
+	(value, field) =>
+		isObject(value)
+			? first(Object.entries(fields), ([key, check]) => check(value[key], `${field}.${key}`))
+			: mustBe('an object', value, field);
+
+const texts: Check = (value, field) =>
+	isObject(value)
+		? first(Object.entries(value), ([key, one]) =>
+				optional(text)(one, `${field}.${key.slice(0, longestKey)}`),
+			)
+		: mustBe('an object', value, field);
+
+const optionalList = (fields: Fields): Check => optional(listOf(object(fields)));
+
+/** How much of a label's key a message shows: anything may stand there. */
+const longestKey = 100;
+
+const env = optionalList({
+	name,
+	value: optional(text),
+	valueFrom: optional(object({ fieldRef: optional(object({ fieldPath: optional(text) })) })),
+});
+const envFrom = optionalList({ prefix: optional(text) });
+const volumeMounts = optionalList({ name, mountPath: name });
+
+const containers = optionalList({
+	name,
+	image: optional(text),
+	imagePullPolicy: optional(text),
+	args: optional(listOf(optional(text))),
+	env,
+	envFrom,
+	volumeMounts,
+	securityContext: optional(object({})),
+});
+
+/** Of a pod, and of a Runner, which has them beside fields of its own. */
+const podFields = {
+	containers,
+	initContainers: containers,
+	volumes: optionalList({ name }),
+	securityContext: optional(object({ seLinuxOptions: optional(object({})) })),
+	serviceAccountName: optional(text),
+	nodeSelector: optional(texts),
+	dnsPolicy: optional(text),
+};
+
+const runnerSetSpec = object({
+	template: object({
+		spec: optional(
+			object({
+				...podFields,
+				hostNetwork: optional(flag),
+				os: optional(object({ name: optional(text) })),
+			}),
+		),
+	}),
+	volumeClaimTemplates: optionalList({ metadata: optional(object({ name: optional(text) })) }),
+});
+
+const runnerSpec = object({
+	...podFields,
+	sidecarContainers: containers,
+	env,
+	envFrom,
+	volumeMounts,
+	dockerEnv: env,
+	dockerVolumeMounts: volumeMounts,
+});
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function first<T>(items: Iterable<T>, check: (item: T) => Problem | undefined): Problem | undefined {
+	for (const item of items) {
+		const problem = check(item);
+		if (problem) return problem;
+	}
+	return undefined;
+}
+
+function mustBe(what: string, value: unknown, field: string): Problem {
+	if (value === undefined) return { field, message: `${field} is missing` };
+	return { field, message: `${field} must be ${what}, not ${kindOf(value)}` };
+}
+
+function kindOf(value: unknown): string {
+	if (value === null) return 'null';
+	if (Array.isArray(value)) return 'a list';
+	return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
