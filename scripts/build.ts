@@ -57,7 +57,7 @@ const pluginShared: BuildOptions = {
 	define: {
 		...shared.define,
 		'import.meta.filename': '__filename',
-		__YAML_BUNDLE__: JSON.stringify('./kubectl-runners-yaml.cjs'),
+		__YAML_BUNDLE__: JSON.stringify('kubectl-runners-yaml.cjs'),
 	},
 	// Only cleye's own help needs these two, which are a third of the bundle. The plugin prints its help itself.
 	alias: {

@@ -128,6 +128,7 @@ function parseFile(path: string, text: string): KubeconfigFile {
 	try {
 		parsed = readYaml(text);
 	} catch (error) {
+		if (error instanceof CliError) throw error;
 		const firstLine = String((error as Error).message).split('\n')[0];
 		throw new CliError(`error: error loading config file "${path}": yaml: ${firstLine}`);
 	}

@@ -1,15 +1,22 @@
 import { createRequire } from 'node:module';
+import { loadBeside } from '../load-beside.ts';
 import { readPlainYaml } from './plain-yaml.ts';
 
+/** js-yaml, in a bundle of its own beside the others; not in sources that run as they are. */
 declare const __YAML_BUNDLE__: string | undefined;
 
-/** js-yaml, in a bundle of its own beside the others; for sources that run as they are the package itself. */
-const library = typeof __YAML_BUNDLE__ === 'string' ? __YAML_BUNDLE__ : 'js-yaml';
+type Library = typeof import('js-yaml');
 
-/** The first document; undefined if there is none. Throws js-yaml's error for what is no YAML. */
+/**
+ * The first document; undefined if there is none. Throws js-yaml's error for what is no YAML, and CliError where js-yaml is
+ * needed and its bundle is missing.
+ */
 export function readYaml(text: string): unknown {
 	const plain = readPlainYaml(text);
 	if (plain) return plain;
-	const { loadAll } = createRequire(import.meta.filename)(library) as typeof import('js-yaml');
+	const { loadAll } =
+		typeof __YAML_BUNDLE__ === 'string'
+			? loadBeside<Library>(__YAML_BUNDLE__)
+			: (createRequire(import.meta.filename)('js-yaml') as Library);
 	return loadAll(text)[0];
 }

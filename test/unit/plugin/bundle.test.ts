@@ -226,6 +226,21 @@ test('the entry is the same program under a package.json of either type, and thr
 	rmSync(link);
 });
 
+test('a kubeconfig that needs the missing YAML bundle is not blamed for it', async ({ plugin, env }) => {
+	const companion = join(plugin.folder, 'kubectl-runners-yaml.cjs');
+	const config = join(plugin.folder, 'documents.yaml');
+	writeFileSync(config, '---\nclusters: []\n---\n');
+	renameSync(companion, `${companion}.away`);
+	try {
+		const { code, stderr } = await plugin.run(['list', '--kubeconfig', config], env);
+		assert.is(code, 1);
+		assert.match(stderr, /^error: kubectl-runners-yaml\.cjs must lie beside kubectl-runners: .*\n$/);
+	} finally {
+		renameSync(`${companion}.away`, companion);
+		rmSync(config);
+	}
+});
+
 test('a companion that is missing is named in one line', async ({ plugin, env }) => {
 	const companion = join(plugin.folder, 'kubectl-runners-verbs.cjs');
 	renameSync(companion, `${companion}.away`);
