@@ -225,6 +225,38 @@ test("a RunnerSet's runner: name, token by reference, never restarted in place, 
 	);
 });
 
+test('a pod that an older server makes, with a name of its template’s own, is reviewed: it gets its token', async () => {
+	const pod = {
+		apiVersion: 'v1',
+		kind: 'Pod',
+		metadata: { name: 'older', labels: { 'actions-runner-controller/inject-registration-token': 'true' } },
+		spec: {
+			containers: [
+				{
+					name: 'runner',
+					image: 'runner',
+					env: [
+						{ name: 'RUNNER_NAME', value: 'own' },
+						{ name: 'RUNNER_ORG', value: namespace },
+					],
+				},
+			],
+		},
+	};
+	const asServer = ['--as=system:serviceaccount:runners-system:runners-admission', '--dry-run=server'];
+	const { code, stdout, stderr } = await rig.kubectl(
+		['-n', namespace, 'create', ...asServer, '-o', 'json', '-f', '-'],
+		JSON.stringify(pod),
+	);
+	assert.is(code, 0, stderr);
+	const made = JSON.parse(stdout) as Pod;
+	assert.equal(
+		made.spec?.containers?.[0]?.env?.map(({ name }) => name),
+		['RUNNER_NAME', 'RUNNER_ORG', 'RUNNER_TOKEN'],
+	);
+	assert.is(made.spec?.restartPolicy, 'Never');
+});
+
 test('the last set that used a token is gone: so is its Secret', async () => {
 	await rig.kube.delete(sets);
 	const withTokens = `/api/v1/namespaces/${namespace}/secrets?labelSelector=actions-runner/registration-token=true`;
