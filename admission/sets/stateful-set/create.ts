@@ -71,6 +71,9 @@ async function isAnothers(client: KubeClient, { metadata }: StatefulSet): Promis
 	return pod !== undefined && controllerOf(pod) !== uid;
 }
 
+/** So often an owner is written on a claim that others write on at the same moment, as the volume controllers do. */
+const ownerTries = 3;
+
 /**
  * The controller was quicker to make this claim. It writes whose it is only when it has made the pod, or when it looks once
  * more; if the StatefulSet went before that, nobody would ever delete the claim.
@@ -79,8 +82,11 @@ async function ownClaim(client: KubeClient, { metadata }: Claim): Promise<void> 
 	const { ownerReferences } = metadata;
 	if (!ownerReferences) return;
 	const path = objectPath(resources.persistentVolumeClaims, metadata);
-	const found = await getObject<Claim>(client, path);
-	if (!found || found.metadata.ownerReferences?.length) return;
-	const { uid, resourceVersion } = found.metadata;
-	await unlessChanged(mergePatch(client, path, { metadata: { ownerReferences } }, { uid, resourceVersion }));
+	for (let tries = 0; tries < ownerTries; tries++) {
+		const found = await getObject<Claim>(client, path);
+		if (!found || found.metadata.ownerReferences?.length) return;
+		const { uid, resourceVersion } = found.metadata;
+		const change = { metadata: { ownerReferences } };
+		if (await unlessChanged(mergePatch(client, path, change, { uid, resourceVersion }))) return;
+	}
 }

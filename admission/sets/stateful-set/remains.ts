@@ -25,6 +25,8 @@ export async function remainsOf(
 	for (const path of [...revisions, ...claims]) {
 		const left = await getObject<KubeObject>(client, path);
 		if (!left?.metadata.uid || controllerOf(left) !== owner.uid) continue;
-		await deleteUnlessChanged(client, path, { preconditions: { uid: left.metadata.uid } });
+		// In the version that was read: whose it is may change meanwhile. What has changed is the garbage collector's.
+		const { uid, resourceVersion } = left.metadata;
+		await deleteUnlessChanged(client, path, { preconditions: { uid, resourceVersion } });
 	}
 }

@@ -223,23 +223,49 @@ test('a claim whose owner reference somebody has taken away, to keep its volume,
 	await world.end();
 });
 
-for (const [whenDeleted, left] of [
-	['Delete', 0],
-	['Retain', 2],
+test('... also where it is taken away while the claim is being deleted', async () => {
+	const world = await started(1, {
+		volumeClaimTemplates: [claim('work')],
+		persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete' },
+	});
+	await world.settled(1);
+	const request = world.api.request.bind(world.api);
+	world.api.request = (method, path, options) => {
+		if (method === 'DELETE' && path.includes('/persistentvolumeclaims/'))
+			world.api.update(claims, path.split('/').at(-1) ?? '', 'ci', ({ metadata }) => {
+				metadata.ownerReferences = [];
+			});
+		return request(method, path, options);
+	};
+	world.scale(0);
+	await world.clock.until('all is gone', () => count(world, revisions) + world.live().length === 0, 10_000);
+	await world.clock.pass(1_000);
+	assert.is(world.api.callsTo('DELETE', /persistentvolumeclaims/).length, 1);
+	assert.is(count(world, claims), 1);
+	await world.end();
+});
+
+for (const [whenDeleted, writes, left] of [
+	['Delete', 'nobody writes', 0],
+	['Delete', 'somebody writes on it at the same moment', 0],
+	['Retain', 'nobody writes', 2],
 ] as const)
-	test(`the controller was quicker with a claim, and has not said yet that it is to ${whenDeleted}: ${left} are left`, async () => {
+	test(`the controller was quicker with a claim, and has not said yet that it is to ${whenDeleted}; ${writes}: ${left} are left`, async () => {
 		const world = await started(
 			2,
 			{
 				volumeClaimTemplates: [claim('work')],
 				persistentVolumeClaimRetentionPolicy: { whenDeleted },
 			},
-			({ api }) =>
+			({ api }) => {
 				api.admission.push(({ operation, resource, object: { metadata } }) => {
 					if (operation === 'CREATE' && resource === 'statefulsets')
 						api.put(claims, { metadata: { name: `work-${metadata.name}-0`, namespace: 'ci' } });
 					return undefined;
-				}),
+				});
+				const conflict = new KubeError(409, 'Conflict', 'the object has been modified');
+				if (writes !== 'nobody writes') api.fail('PATCH', /persistentvolumeclaims/, conflict, 2);
+			},
 		);
 		await world.settled(2);
 		assert.is(count(world, claims), 2);
