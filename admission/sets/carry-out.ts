@@ -34,8 +34,8 @@ const mostReleases = 64;
 /** For so long one reconcile begins to create runners; then it looks at what has become of the others. */
 const createsForMs = 2_000;
 
-/** So many pieces of book-keeping wait at most; what is more the cluster's own controllers do. */
-const mostWaiting = 10_000;
+/** So many pieces of book-keeping wait at most, each as large as a pod's template; what is more the cluster's own controllers do. */
+const mostWaiting = 1_000;
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {

@@ -2,7 +2,7 @@ import { arc } from '../api/keys.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { createObject, deleteObject, unlessGone } from '../kube/objects.ts';
+import { createObject, deleteUnlessChanged } from '../kube/objects.ts';
 import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
 import { runnerTemplate, templateHash } from './pod/template.ts';
 
@@ -60,7 +60,8 @@ export function runnerDeployments({
 					await createPod(client, made, layout.template, inject);
 				} catch (error) {
 					// A Runner without a pod would count as one that is still starting.
-					await unlessGone(deleteObject(client, objectPath(setKinds.runner, { namespace, name }), {}));
+					const path = objectPath(setKinds.runner, { namespace, name });
+					await deleteUnlessChanged(client, path, { preconditions: { uid: made.metadata.uid } });
 					throw error;
 				}
 				return {};
