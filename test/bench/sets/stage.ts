@@ -85,8 +85,9 @@ export class Stage {
 		if (!set) return;
 		await set.patch({ spec: { replicas: 0 } });
 		await this.rig.agents.endAllJobs();
-		await this.rig.ok(['delete', 'namespace', set.namespace, '--wait=false']);
+		// The namespace later: its ConfigMap, without which no runner of a simulated pod starts, would go first.
 		await eventually(`${set.namespace} is empty`, () => set.all().length === 0, { withinMs: 400_000 });
+		await this.rig.ok(['delete', 'namespace', set.namespace, '--wait=false']);
 		set.stop();
 	}
 
