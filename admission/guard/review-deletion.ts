@@ -13,7 +13,7 @@ import type { LeavingOwner } from './exited-pods.ts';
 import type { BoundPod } from './job-pods/rules/decide.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
 import { wordOf } from './review-word.ts';
-import { deny } from './rules/decide.ts';
+import { deny, type Verdict } from './rules/decide.ts';
 import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
 
@@ -123,15 +123,17 @@ export async function reviewDeletion(
 async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
 	const { claim, deletion, arrival } = asked;
 	const { ports } = dependencies;
+	const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
 	const word = claim && wordOf(claim, deletion, dependencies);
 	if (word?.kind === 'not-a-runner') return word;
 	if (word?.kind === 'answers') {
 		const { verdict, pod } = word;
+		const owner = await inTime(ports, leaving(claim as Pod, asked, verdict, dependencies), untilMs);
+		if (owner) return { kind: 'owner-leaving', pod, owner };
 		const recorded = verdict.kind === 'deny';
 		return { kind: 'released', verdict, recorded, pod, before: claim, wasRecorded: pod.record !== undefined };
 	}
 	const settled = word?.kind === 'settled' ? word.pod : undefined;
-	const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
 	return inTime(ports, judgeRead(asked, settled, known, dependencies), untilMs);
 }
 
@@ -152,7 +154,7 @@ async function judgeRead(
 	if (!settled) known.pod = pod; // whatever is recorded is so on the pod itself
 	const answerByMs = Math.min(ports.now() + admissionBudgetMs, arrival.atMs + answerWithinMs - lastTryMs);
 	const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
-	const owner = await leaving(object, asked, released, dependencies);
+	const owner = await leaving(object, asked, released.verdict, dependencies);
 	if (owner) return { kind: 'owner-leaving', pod: released.pod, owner };
 	const current =
 		released.verdict.kind === 'allow'
@@ -232,7 +234,7 @@ function answer(
 async function leaving(
 	pod: Pod,
 	{ deletion: { user, dryRun }, arrival }: AskedDeletion,
-	{ verdict }: Released,
+	verdict: Verdict,
 	{ leavingOwner, ports }: ReviewDependencies,
 ): Promise<string | undefined> {
 	if (verdict.reason !== 'runner-exited' || dryRun) return undefined;

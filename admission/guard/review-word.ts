@@ -1,27 +1,33 @@
 import type { Pod } from '../api/kinds.ts';
+import type { AllowReason } from '../api/reasons.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { ownerOf } from '../cluster/standing-owner.ts';
 import type { DeletionRequest } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
-import type { LeavingOwner } from './exited-pods.ts';
 import type { Ports } from './release.ts';
 import { decide, type Verdict } from './rules/decide.ts';
 
 /** What the pod in a review is enough for. */
 export type Word =
 	| { kind: 'not-a-runner'; object: Pod }
-	/** It answers the review, without a call to the API server. */
+	/** It answers the review, without the pod being read. */
 	| { kind: 'answers'; verdict: Verdict; pod: RunnerPod }
 	/** The runner is unregistered, and the quiet time is over: its witnesses can be heard and its pod read, all at once. */
 	| { kind: 'settled'; pod: RunnerPod }
 	/** The pod has to be read first. */
 	| { kind: 'nothing' };
 
+const notRunning: ReadonlySet<AllowReason> = new Set([
+	'already-terminating', // the kubelet's last DELETE
+	'never-started',
+	'runner-exited',
+]);
+
 /**
  * What a review's own copy of the pod is enough for. It may be forged, so nothing is written, told or asked by it.
  *
  * - To refuse a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
- * - To allow where the runner is not running, and the answer is all that happens: whoever forges such a review gets an
+ * - To allow where the runner is not running (an exited one's StatefulSet is looked at then), and the answer is all that
+ *   happens: whoever forges such a review gets an
  *   answer, and the pod stays. The API server itself deletes no other version of the pod than the one it has shown, and
  *   asks again where it has changed (compare-and-swap: registry/generic/registry/store.go and storage/etcd3/store.go of
  *   k8s.io/apiserver).
@@ -30,15 +36,7 @@ export type Word =
 export function wordOf(
 	claim: Pod,
 	{ dryRun }: DeletionRequest,
-	{
-		pods,
-		ports,
-		leavingOwner,
-	}: {
-		pods: Pick<RunnerPods, 'read' | 'nodeGoneSinceMs'>;
-		ports: Ports;
-		leavingOwner?: LeavingOwner | undefined;
-	},
+	{ pods, ports }: { pods: Pick<RunnerPods, 'read' | 'nodeGoneSinceMs'>; ports: Ports },
 ): Word {
 	const pod = pods.read(claim);
 	if (!pod) return { kind: 'not-a-runner', object: claim };
@@ -46,15 +44,10 @@ export function wordOf(
 	// Whether a node that has been noted as missing is still gone is not in the pod.
 	const nodeMayBeGone = () => pods.nodeGoneSinceMs(claim) !== undefined;
 	switch (decision.kind) {
-		case 'allow': {
-			// The StatefulSet of an exited runner has to be looked at.
-			const mayComeBack = leavingOwner && ownerOf(claim, 'runnerset');
-			const isNotRunning =
-				decision.reason === 'already-terminating' || // the kubelet's last DELETE
-				decision.reason === 'never-started' ||
-				(decision.reason === 'runner-exited' && !mayComeBack);
-			return isNotRunning ? { kind: 'answers', verdict: decision, pod } : { kind: 'nothing' };
-		}
+		case 'allow':
+			return notRunning.has(decision.reason)
+				? { kind: 'answers', verdict: decision, pod }
+				: { kind: 'nothing' };
 		case 'deny': {
 			const isKnown = pod.record && !dryRun && decision.reason === 'busy' && !nodeMayBeGone();
 			return isKnown ? { kind: 'answers', verdict: decision, pod } : { kind: 'nothing' };

@@ -5,11 +5,13 @@ import { arc } from '../../../admission/api/keys.ts';
 import type { KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import { apiVersion } from '../../../admission/api/sets.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
+import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import { leavingOwner } from '../../../admission/guard/exited-pods.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import type { AdmissionResponse, Arrival } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
 import { ApiServer } from '../support/api-server.ts';
@@ -55,7 +57,10 @@ function stage(there: KubeObject | KubeError | undefined) {
 	const parts = {
 		pods: {
 			read: (object: Pod) => readRunnerPod(object),
-			get: async () => now.pod,
+			get: async () => {
+				api.calls.push({ method: 'GET', path: 'the pod' } as (typeof api.calls)[number]);
+				return now.pod;
+			},
 			from: async (object: Pod) => readRunnerPod(object),
 		},
 		ports: { self: 'me', now: clock.now, after: clock.after },
@@ -63,27 +68,28 @@ function stage(there: KubeObject | KubeError | undefined) {
 		metrics: new Metrics(),
 		log,
 	} as unknown as ReviewDependencies;
-	/** The answer to a DELETE, and how long it took, ms. */
-	const ask = async (username: string, change: object = {}) => {
+	/** The answer, and how long it took, ms. */
+	const answer = async (asking: (arrival: Arrival) => Promise<AdmissionResponse>) => {
 		const fromMs = clock.now();
-		const arrival = { ...known, atMs: fromMs };
-		let answer: Awaited<ReturnType<typeof deletePods>> | undefined;
-		const review = {
-			uid: 'u',
-			namespace: 'ci',
-			operation: 'DELETE' as const,
-			userInfo: { username },
-			oldObject: exited,
-			...change,
-		};
-		const asking = deletePods(review, arrival, parts).then((said) => {
-			answer = said;
+		let said: AdmissionResponse | undefined;
+		const answered = asking({ ...known, atMs: fromMs }).then((response) => {
+			said = response;
 		});
-		await clock.until('it is answered', () => answer, 10_000);
-		await asking;
-		return { ...(answer as NonNullable<typeof answer>), tookMs: clock.now() - fromMs };
+		await clock.until('it is answered', () => said, 10_000);
+		await answered;
+		return { ...(said as NonNullable<typeof said>), tookMs: clock.now() - fromMs };
 	};
-	return { api, clock, now, ask, asked: () => api.calls.map(({ path }) => path) };
+	const review = { uid: 'u', namespace: 'ci' };
+	const ask = (username: string, change: object = {}) => {
+		const deletion = { ...review, operation: 'DELETE' as const, userInfo: { username }, oldObject: exited };
+		return answer((arrival) => deletePods({ ...deletion, ...change }, arrival, parts));
+	};
+	const evict = () => {
+		const object = { metadata: { name: exited.metadata.name } };
+		const eviction = { ...review, operation: 'CREATE' as const, userInfo: { username: 'alice' }, object };
+		return answer((arrival) => evictPods(eviction, arrival, parts));
+	};
+	return { api, clock, now, ask, evict, asked: () => api.calls.map(({ path }) => path) };
 }
 
 test("the StatefulSet controller's DELETE is refused at once while the StatefulSet stands", async () => {
@@ -98,6 +104,11 @@ test("the StatefulSet controller's DELETE is refused at once while the StatefulS
 		'its StatefulSet is being deleted (example-abcde would make the pod again)',
 	);
 	assert.equal(asked(), ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
+});
+test('an eviction does not show the pod: it is read, and waits as well', async () => {
+	const { asked, evict } = stage(standing());
+	assert.is((await evict()).status?.code, 429);
+	assert.equal(asked().slice(0, 2), ['the pod', '/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });
 test("a person's DELETE waits until the StatefulSet has gone, and is let through", async () => {
 	const { api, clock, ask } = stage(standing());
