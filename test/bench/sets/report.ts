@@ -121,6 +121,7 @@ export function busyToNoneRows(kind: Kind, runners: number, runs: BusyToNone[]):
 			'-',
 			'0',
 		],
+		count('names used twice', pick(runs, 'namesUsedTwice'), undefined, '0'),
 		...costRows(
 			runs.map(({ cost }) => cost),
 			{ calls: theirs?.busyCalls, lines: theirs?.busyLogLines, errors: theirs?.busyErrors },

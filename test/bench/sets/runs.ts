@@ -97,6 +97,8 @@ export interface BusyToNone {
 	killed: number;
 	/** Pods and registrations that are left a while later. */
 	leaked: number;
+	/** Names that more than one pod of the set has had so far. */
+	namesUsedTwice: number;
 	cost: Cost;
 	load: string;
 }
@@ -150,6 +152,7 @@ async function busyDown(stage: Stage, set: SetUnderTest): Promise<BusyToNone> {
 		gone: value,
 		killed: agents.killedJobs().length - killedBefore,
 		leaked: set.all().length + github.runners(set.scope).length,
+		namesUsedTwice: set.reused().length,
 		cost,
 		load: load(),
 	};
