@@ -10,7 +10,7 @@ import { type OwnedRunner, Owners } from './owners.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import { type Accounting, plan } from './rules/plan.ts';
-import { defaultSurge } from './rules/policy.ts';
+import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { freshPace } from './rules/start-pace.ts';
 import { countedCompletions, type Found, readAccounting, surgeOf } from './rules/status.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -19,9 +19,6 @@ export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
 	metrics: ReconcileObserver;
 }
-
-/** A reconcile is delayed by this, so that changes that come together cause only one. */
-const gatherMs = 25;
 
 /** What is known about a set between two reconciles, beside its status. */
 interface Memory {
@@ -47,6 +44,8 @@ export class SetReconciler<S extends RunnersSet> {
 	readonly #memory = new Map<string, Memory>();
 	/** `namespace/name`, by the set's UID. */
 	readonly #keys = new Map<string, string>();
+	/** How many runners each set had at its last reconcile; by `namespace/name`. */
+	readonly #sizes = new Map<string, number>();
 	/** UIDs of sets deleted with --cascade=orphan. Remembered, because the garbage collector removes its finalizer when it is done. */
 	readonly #orphaning = new Set<string>();
 
@@ -66,7 +65,7 @@ export class SetReconciler<S extends RunnersSet> {
 		});
 		kind.sets.on((change, { metadata }) => {
 			const key = `${metadata.namespace}/${metadata.name}`;
-			if (change === 'deleted') this.#forget(metadata.uid ?? '');
+			if (change === 'deleted') this.#forget(metadata.uid ?? '', key);
 			else this.#keys.set(metadata.uid ?? '', key);
 			this.#queue.add(key);
 		});
@@ -82,7 +81,7 @@ export class SetReconciler<S extends RunnersSet> {
 			makesItsPod,
 			changed: (set) => {
 				const key = 'key' in set ? set.key : this.#keys.get(set.uid);
-				if (key) this.#queue.addAfter(key, gatherMs);
+				if (key) this.#queue.addAfter(key, gatherMs(this.#sizes.get(key) ?? 0));
 			},
 		});
 		this.#executor = new PlanExecutor(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
@@ -114,6 +113,7 @@ export class SetReconciler<S extends RunnersSet> {
 		}
 
 		const owners = this.#owners.of(set);
+		this.#sizes.set(key, owners.length);
 		// Pods without an owner are left to the guard: they don't keep the set from being deleted.
 		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#letGo(set);
 		const memory = await this.#account(set, owners);
@@ -224,7 +224,8 @@ export class SetReconciler<S extends RunnersSet> {
 		await unlessChanged(mergePatch(this.#dependencies.client, path, change, preconditions));
 	}
 
-	#forget(uid: string): void {
+	#forget(uid: string, key: string): void {
+		this.#sizes.delete(key);
 		this.#status.forget(uid);
 		this.#owners.forget(uid);
 		this.#memory.delete(uid);

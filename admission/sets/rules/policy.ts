@@ -24,6 +24,12 @@ export const defaultSurge = (replicas: number) => Math.max(1, Math.ceil(replicas
 /** How many writes of one set are under way at a time: 500 runners take a few seconds, and the API server stays usable. */
 export const setWritesAtOnce = 16;
 
+/**
+ * Changes of a set of so many runners that come within this time cause one reconcile. Each looks at all of its runners, 10 us
+ * each (measured): where they change all the time, that takes a tenth of a core, however many there are.
+ */
+export const gatherMs = (runners: number) => 25 + runners / 10;
+
 /** A set's status is written at most this often. */
 export const statusEveryMs = 1_000;
 

@@ -4,6 +4,7 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { setKeys } from '../../../admission/api/sets.ts';
 import { hear } from '../../../admission/jobs/hear.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import { gatherMs } from '../../../admission/sets/rules/policy.ts';
 import { suite } from '../../support/suite.ts';
 import { kinds, SetsWorld } from '../support/sets-world.ts';
 import { paths } from '../support/world.ts';
@@ -56,6 +57,22 @@ for (const kind of kinds) {
 			.filter(({ method }) => method !== 'WATCH' && method !== 'GET');
 		assert.equal(writes, [], 'a settled set costs no write');
 		await world.end();
+	});
+	test(`${kind}: a set that changes all the time is looked at less often, the more runners it has`, async () => {
+		for (const replicas of [2, 200]) {
+			const world = await running(replicas);
+			await world.clock.pass(minute);
+			const looks = world.looks;
+			const [name = ''] = world.live();
+			for (let change = 0; change < 200; change++) {
+				world.edit(name, { annotations: { change: String(change) } });
+				await world.clock.pass(5);
+			}
+			const most = 1_000 / gatherMs(replicas) + 1;
+			const times = world.looks - looks;
+			assert.ok(times <= most && times > 0.8 * most, `${replicas} runners, ${times} times in a second`);
+			await world.end();
+		}
 	});
 	test(`${kind}: 150 runners are made in a few seconds, never more than wanted, though the watches lag`, async () => {
 		const world = new SetsWorld(kind);
