@@ -40,7 +40,10 @@ for (const kind of kinds.filter((one) => wantedKinds.includes(one)))
 	}
 
 async function measure(kind: Kind, sets: number, runners: number): Promise<Line> {
-	const stage = await Stage.open(process.env.PROFILES, { cluster: { audit: { users: [serverUser] } } });
+	// 1,000 pods fit on one.
+	const nodes = Array.from({ length: Math.ceil(runners / 1_000) + 1 }, (_, index) => `node-${index + 1}`);
+	const cluster = { audit: { users: [serverUser] } };
+	const stage = await Stage.open(process.env.PROFILES, { cluster, nodes });
 	const all = await stage.sets(kind, sets);
 	try {
 		const fromMs = Date.now();

@@ -39,7 +39,10 @@ export class Stage {
 	}
 
 	/** `profiles`: a folder for a CPU profile of each server, which costs some CPU itself. */
-	static async open(profiles: string | undefined, options: Pick<RigOptions, 'cluster'> = {}): Promise<Stage> {
+	static async open(
+		profiles: string | undefined,
+		options: Pick<RigOptions, 'cluster' | 'nodes'> = {},
+	): Promise<Stage> {
 		const env: Record<string, string> = { GITHUB_TOKEN: 'test-token' };
 		if (profiles) env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profiles}`;
 		const log = (line: string) => console.error(line);
