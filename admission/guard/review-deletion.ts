@@ -128,7 +128,8 @@ async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDep
 	if (word?.kind === 'not-a-runner') return word;
 	if (word?.kind === 'answers') {
 		const { verdict, pod } = word;
-		const owner = await inTime(ports, leaving(claim as Pod, asked, verdict, dependencies), untilMs);
+		const found = leaving(claim as Pod, asked, verdict, dependencies);
+		const owner = found && (await inTime(ports, found, untilMs));
 		if (owner) return { kind: 'owner-leaving', pod, owner };
 		const recorded = verdict.kind === 'deny';
 		return { kind: 'released', verdict, recorded, pod, before: claim, wasRecorded: pod.record !== undefined };
@@ -230,13 +231,13 @@ function answer(
 	return refused(review, refusal, message, denial);
 }
 
-/** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. */
-async function leaving(
+/** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. undefined: nothing is to be waited for. */
+function leaving(
 	pod: Pod,
 	{ deletion: { user, dryRun }, arrival }: AskedDeletion,
 	verdict: Verdict,
 	{ leavingOwner, ports }: ReviewDependencies,
-): Promise<string | undefined> {
+): Promise<string | undefined> | undefined {
 	if (verdict.reason !== 'runner-exited' || dryRun) return undefined;
 	return leavingOwner?.(pod, user, arrival.atMs + answerWithinMs - 2 * lastTryMs - ports.now());
 }

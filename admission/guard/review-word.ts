@@ -26,11 +26,10 @@ const notRunning: ReadonlySet<AllowReason> = new Set([
  * What a review's own copy of the pod is enough for. It may be forged, so nothing is written, told or asked by it.
  *
  * - To refuse a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
- * - To allow where the runner is not running (an exited one's StatefulSet is looked at then), and the answer is all that
- *   happens: whoever forges such a review gets an
- *   answer, and the pod stays. The API server itself deletes no other version of the pod than the one it has shown, and
- *   asks again where it has changed (compare-and-swap: registry/generic/registry/store.go and storage/etcd3/store.go of
- *   k8s.io/apiserver).
+ * - To allow where the runner is not running; only whether an exited one's StatefulSet still stands is read then. The answer
+ *   is all that happens: whoever forges such a review gets one, and the pod stays. The API server itself deletes no other
+ *   version of the pod than the one it has shown, and asks again where it has changed (compare-and-swap:
+ *   registry/generic/registry/store.go and storage/etcd3/store.go of k8s.io/apiserver).
  * - To hear the witnesses of a runner that is shown as unregistered. The proof is signed, and nothing goes by it alone.
  */
 export function wordOf(

@@ -132,7 +132,7 @@ export function parseReview(body: Buffer): AdmissionRequest {
 	if (review.apiVersion !== 'admission.k8s.io/v1') {
 		throw new BadReview(
 			400,
-			`unsupported AdmissionReview version ${JSON.stringify(review.apiVersion)?.slice(0, 100)}: only admission.k8s.io/v1 is supported`,
+			`unsupported AdmissionReview version ${typeof review.apiVersion === 'string' ? review.apiVersion.slice(0, 100) : '(none)'}: only admission.k8s.io/v1 is supported`,
 		);
 	}
 	const { request } = review;
@@ -149,25 +149,27 @@ export function parseReview(body: Buffer): AdmissionRequest {
 			throw new BadReview(400, `the ${request.operation} request has no ${name} with metadata`);
 		}
 	}
-	keepTexts(request, ['name', 'namespace', 'subResource']);
-	if (isObject(request.resource)) keepTexts(request.resource, ['group', 'version', 'resource']);
+	keep(request, isText, ['name', 'namespace', 'subResource']);
+	if (isObject(request.resource)) keep(request.resource, isText, ['group', 'version', 'resource']);
 	else delete request.resource;
-	keepTexts(request.userInfo, ['username']);
-	if (!isListsOfTexts(request.userInfo.extra)) delete request.userInfo.extra;
+	keep(request.userInfo, isText, ['username']);
+	if (isObject(request.userInfo.extra)) keep(request.userInfo.extra, isListOfTexts);
+	else delete request.userInfo.extra;
 	if (!isObject(request.options)) delete request.options;
 	return request as AdmissionRequest;
 }
 
-/** Drops the fields of these names that are no text. */
-function keepTexts(object: Record<string, unknown>, names: string[]): void {
-	for (const name of names) if (typeof object[name] !== 'string') delete object[name];
+/** Drops the fields of these names, or all, that are not so. */
+function keep(
+	object: Record<string, unknown>,
+	is: (value: unknown) => boolean,
+	names = Object.keys(object),
+): void {
+	for (const name of names) if (!is(object[name])) delete object[name];
 }
 
-const isListsOfTexts = (value: unknown): boolean =>
-	isObject(value) &&
-	Object.values(value).every(
-		(list) => Array.isArray(list) && list.every((item: unknown) => typeof item === 'string'),
-	);
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
 
 /** What the API server sends with each operation. */
 const objectsOf: Record<string, ('object' | 'oldObject')[]> = {

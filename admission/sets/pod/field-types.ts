@@ -19,9 +19,7 @@ type Fields = Record<string, Check>;
  * runner/identity). Nothing is refused that Kubernetes would take: null is an absent field, and an unknown field stays.
  */
 export const oddField = (set: RunnerSet | RunnerDeployment): Problem | undefined =>
-	set.kind === 'RunnerSet'
-		? runnerSetSpec(set.spec, 'spec')
-		: oddInRunner((set as RunnerDeployment).spec.template.spec, 'spec.template.spec');
+	(set.kind === 'RunnerSet' ? runnerSetSpec : runnerDeploymentSpec)(set.spec, 'spec');
 
 /** The same for the spec of a Runner, which stands in this field. */
 export const oddInRunner = (spec: unknown, field: string): Problem | undefined => runnerSpec(spec, field);
@@ -121,6 +119,8 @@ const runnerSpec = object({
 	dockerEnv: env,
 	dockerVolumeMounts: volumeMounts,
 });
+
+const runnerDeploymentSpec = object({ template: object({ spec: runnerSpec }) });
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -208,6 +208,19 @@ for (const place of placesOf(whole()))
 		}
 	});
 
+test('what else the API server tells of a caller costs it nothing: a runner cleans up its own job pods', () => {
+	const own = {
+		'authentication.kubernetes.io/pod-name': ['r2'],
+		'authentication.kubernetes.io/pod-uid': ['u2'],
+	};
+	const asked = {
+		...whole(),
+		userInfo: { username: 'alice', extra: { scopes: null, more: 5, odd: [{}], ...own } },
+	};
+	const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked };
+	assert.equal(parseReview(Buffer.from(JSON.stringify(review))).userInfo.extra, own);
+});
+
 /** The path of every field of the object, with dots. */
 function placesOf(value: unknown, path: string[] = []): string[] {
 	const below =
