@@ -2,7 +2,6 @@
  * Paths of Kubernetes objects in the API server's URLs. Everything that is put into a path is encoded, so that a name
  * which somebody else wrote (an annotation, an owner reference, an argument) never leads to another object.
  */
-import { apiVersion as setsApiVersion } from './sets.ts';
 
 /** What the API server serves under one name: `{ apiVersion: 'apps/v1', resource: 'statefulsets' }`. */
 export interface Resource {
@@ -14,7 +13,7 @@ const pods: Resource = { apiVersion: 'v1', resource: 'pods' };
 
 export const scaleSetApiVersion = 'actions.github.com/v1alpha1';
 
-/** The resources that this project reads and writes. RunnerSet and its kin are in sets.ts, `setKinds`. */
+/** The resources that this project reads and writes. RunnerSet and its kin are in sets.ts and autoscale.ts. */
 export const resources = {
 	pods,
 	nodes: { apiVersion: 'v1', resource: 'nodes' },
@@ -39,7 +38,6 @@ export const resources = {
 		resource: 'mutatingwebhookconfigurations',
 	},
 	ephemeralRunners: { apiVersion: scaleSetApiVersion, resource: 'ephemeralrunners' },
-	runnerAutoscalers: { apiVersion: setsApiVersion, resource: 'horizontalrunnerautoscalers' },
 } as const satisfies Record<string, Resource>;
 
 /** `/api/v1` or `/apis/apps/v1`: the list of what this version of a group serves. */

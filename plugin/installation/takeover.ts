@@ -1,6 +1,7 @@
+import { autoscaleKinds } from '../../admission/api/autoscale.ts';
 import { arc } from '../../admission/api/keys.ts';
 import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
-import { collectionPath, resources } from '../../admission/api/paths.ts';
+import { collectionPath } from '../../admission/api/paths.ts';
 import { drainFinalizer } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { unlessNotFound } from '../kube/failure.ts';
@@ -81,7 +82,7 @@ export function autoscalerLines(autoscalers: readonly KubeObject[]): string[] {
 }
 
 export async function findAutoscalers(client: KubeClient): Promise<KubeObject[]> {
-	const found = client.json<{ items: KubeObject[] }>('GET', collectionPath(resources.runnerAutoscalers));
+	const found = client.json<{ items: KubeObject[] }>('GET', collectionPath(autoscaleKinds.autoscaler));
 	return (await unlessNotFound(found))?.items ?? [];
 }
 

@@ -18,6 +18,7 @@ const layers: readonly (readonly string[])[] = [
 	['jobs'],
 	['guard', 'arc'],
 	['sets'],
+	['autoscale'],
 	['leader', 'flags.ts'],
 	['serve.ts'],
 	['main.ts'],
@@ -32,7 +33,8 @@ const impure =
 const pureToo = /\/policy\.ts$|^admission\/(sets\/pod\/|webhook\/review\.ts$|jobs\/hooks\/rules\/)/;
 
 /** Loops and edges whose time passes by the Clock they are given, so that tests can let it pass in an instant. */
-const clocked = /^admission\/(?:guard|jobs|sets|arc|cluster|leader|kube)\/(?!(?:clock|client)\.ts$)/;
+const clocked =
+	/^admission\/(?:guard|jobs|sets|autoscale|arc|cluster|leader|kube)\/(?!(?:clock|client)\.ts$)/;
 const ownTime =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bAbortSignal\.timeout\(|\btimers\/promises\b|\brandomInt\(/;
 

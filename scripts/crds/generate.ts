@@ -2,6 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
+import {
+	autoscalerSpec,
+	autoscalerStatus,
+	workflowJobSpec,
+	workflowJobStatus,
+} from '../../admission/api/schema/autoscale.ts';
 import { type Rule, rules } from '../../admission/api/schema/parts.ts';
 import {
 	runnerDeploymentSpec,
@@ -95,6 +101,47 @@ const kinds: Kind[] = [
 			column('Status', '.status.phase', "Its pod's phase.", { type: 'string' }),
 			column('Message', '.status.message', "Its pod's message.", { type: 'string' }),
 			column('Job', '.status.workflow.job', 'Its job, if the image tells.', { type: 'string' }),
+			age,
+		],
+		scale: false,
+	},
+	{
+		kind: 'HorizontalRunnerAutoscaler',
+		plural: 'horizontalrunnerautoscalers',
+		shortNames: ['hra'],
+		description: 'How many runners a RunnerSet or RunnerDeployment has: as many as jobs wait or run.',
+		spec: autoscalerSpec,
+		status: autoscalerStatus,
+		columns: [
+			column('Min', '.spec.minReplicas', 'The fewest runners.'),
+			column('Max', '.spec.maxReplicas', 'The most runners.'),
+			column('Desired', '.status.desiredReplicas', 'Runners wanted.'),
+			column('Schedule', '.status.scheduledOverridesSummary', 'The override that is active or comes next.', {
+				type: 'string',
+			}),
+			column('Waiting', '.status.waitingJobs', 'Jobs that wait for a runner.', { priority: 1 }),
+			column('Held', '.status.heldReplicas', 'Runners that can not go yet.', { priority: 1 }),
+			column('Target', '.spec.scaleTargetRef.name', 'The set.', words),
+			age,
+		],
+		scale: false,
+	},
+	{
+		kind: 'WorkflowJob',
+		plural: 'workflowjobs',
+		shortNames: ['wj'],
+		description: "A job of GitHub Actions that a set could run; made by the server from GitHub's events.",
+		spec: workflowJobSpec,
+		status: workflowJobStatus,
+		columns: [
+			column('Repository', '.spec.repository', 'Where it comes from.', { type: 'string' }),
+			column('Job', '.spec.name', 'Its name.', { type: 'string' }),
+			column('State', '.spec.state', 'Its furthest state.', { type: 'string' }),
+			column('Set', '.status.set.name', 'The set that it counts for.', { type: 'string' }),
+			column('Runner', '.spec.runnerName', 'The runner that has it.', { type: 'string' }),
+			column('Waits', '.status.reason', 'Why it waits.', { type: 'string' }),
+			column('Labels', '.spec.labels', 'What it runs on.', words),
+			column('Run', '.spec.runId', 'Its workflow run.', { priority: 1 }),
 			age,
 		],
 		scale: false,

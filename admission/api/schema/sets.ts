@@ -232,22 +232,24 @@ const setConditionTypes = [
 ] as const;
 export type SetConditionType = (typeof setConditionTypes)[number];
 
-const conditions = list(
-	'What is being waited for, and what is wrong.',
-	object(
-		'One of them.',
-		{
-			type: Type.Unsafe<SetConditionType>(text(`${setConditionTypes.join(', ')}.`)),
-			status: oneOf('True, False or Unknown.', ['True', 'False', 'Unknown']),
-			reason: text('One word, for programs.'),
-			message: text('For people.'),
-			lastTransitionTime: time('When status changed.'),
-			observedGeneration: int64('The generation it is about.'),
-		},
-		{ required: ['type', 'status'] },
-	),
-	{ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] },
-);
+export const conditionsOf = <T extends string>(types: readonly T[]) =>
+	list(
+		'What is being waited for, and what is wrong.',
+		object(
+			'One of them.',
+			{
+				type: Type.Unsafe<T>(text(`${types.join(', ')}.`)),
+				status: oneOf('True, False or Unknown.', ['True', 'False', 'Unknown']),
+				reason: text('One word, for programs.'),
+				message: text('For people.'),
+				lastTransitionTime: time('When status changed.'),
+				observedGeneration: int64('The generation it is about.'),
+			},
+			{ required: ['type', 'status'] },
+		),
+		{ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] },
+	);
+const conditions = conditionsOf(setConditionTypes);
 
 export const setStatus = object('What there is. Written by the server.', {
 	observedGeneration: int64('The generation that was acted on.'),

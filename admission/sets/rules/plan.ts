@@ -51,8 +51,18 @@ export interface Accounting extends StartPace {
 	completionsMs: number[];
 }
 
+/** What an autoscaler asks for, in place of `replicas`; see autoscale/rules/demand.ts. */
+export interface Demanded {
+	/** How many runners are wanted. */
+	desired: number;
+	/** UIDs of the runners that may go because they are too many, the first one first. */
+	mayGo: readonly string[];
+}
+
 export interface SetState {
 	replicas: number;
+	/** For the target of an autoscaler: its jobs decide how many runners there are, and nothing is replaced for `replicas`. */
+	demanded?: Demanded | undefined;
 	templateHash: string;
 	/** How many runners above `replicas` a rollout may create. */
 	surge: number;
@@ -86,13 +96,18 @@ export const isActive = (owner: Owner) => !isOver(owner) && owner.phase !== 'lea
 /** What to do so that the set has as many runners as wanted, made from the newest template. Pure; does not change its arguments. */
 export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Plan {
 	const { accounting, hold } = account(owners, set, nowMs);
-	const wanted = set.deleting ? 0 : set.replicas;
+	const demanded = set.deleting ? undefined : set.demanded;
+	const wanted = set.deleting ? 0 : (demanded?.desired ?? set.replicas);
 	const active = owners.filter(isActive);
-	const outdated = active.filter((owner) => owner.templateHash !== set.templateHash);
+	// Where jobs decide, a busy runner is not replaced: the next job asks for its own.
+	const outdated = active.filter(
+		(owner) => owner.templateHash !== set.templateHash && !(demanded && owner.phase === 'busy'),
+	);
 	const rolling = wanted > 0 && outdated.length > 0;
 	const most = rolling ? wanted + set.surge : wanted;
 	const staying = active.filter(({ departing }) => !departing);
-	const victims = set.credentialsMissing ? [] : [...choose(staying, wanted, most, set.templateHash, nowMs)];
+	const chosen = choose(staying, wanted, most, set.templateHash, nowMs, demanded?.mayGo);
+	const victims = set.credentialsMissing ? [] : [...chosen];
 	const release = victims.filter(({ notBeforeMs = 0 }) => notBeforeMs <= nowMs);
 
 	// Never create more than wanted plus surge, however many of the present ones are outdated (invariant 7).
@@ -102,8 +117,10 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const paused = set.credentialsMissing || accounting.nextStartMs > nowMs;
 	const create = paused ? 0 : Math.max(0, missing);
 
-	const surplus = staying.length - wanted > victims.length;
-	const busy = active.some(({ phase }) => phase === 'busy');
+	const working = active.filter(({ phase }) => phase === 'busy').length;
+	// Idle runners that an autoscaler keeps for a while wait for nobody's job.
+	const surplus = demanded ? working > wanted : staying.length - wanted > victims.length;
+	const busy = working > 0;
 	const wait: Wait[] = [];
 	if (busy && (surplus || outdated.some(({ phase }) => phase === 'busy'))) wait.push('busy');
 	if (victims.length > release.length) wait.push('registering');
@@ -126,22 +143,33 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };
 }
 
-/** The runners to release: never a busy one, the least useful first. */
+/**
+ * The runners to release: never a busy one, the least useful first.
+ *
+ * @param mayGo of those that are too many only these, in this order; undefined: any
+ */
 function* choose(
 	active: readonly Owner[],
 	wanted: number,
 	most: number,
 	templateHash: string,
 	nowMs: number,
+	mayGo: readonly string[] | undefined,
 ): Generator<Owner> {
 	const old = (owner: Owner) => owner.templateHash !== templateHash;
-	const idleOrNot = active.filter(({ phase }) => phase !== 'busy').sort(expendableFirst(old));
+	const turns = mayGo && new Map(mayGo.map((uid, turn) => [uid, turn]));
+	const turn = ({ uid }: Owner) => turns?.get(uid) ?? -1;
+	const order = expendableFirst(old);
+	const idleOrNot = active
+		.filter(({ phase }) => phase !== 'busy')
+		.sort((a, b) => (turns ? turn(a) - turn(b) || order(a, b) : order(a, b)));
 	let excess = active.length - most;
 	let available = active.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
 		// A new one is available as soon as one that is not idle yet. An idle one goes when enough others can take a job.
 		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
-		if (excess <= 0 && !outdated && !owner.unfit && !isLost(owner, nowMs)) continue;
+		const tooMany = excess > 0 && (turns?.has(owner.uid) ?? true);
+		if (!tooMany && !outdated && !owner.unfit && !isLost(owner, nowMs)) continue;
 		excess -= 1;
 		if (owner.phase === 'idle') available -= 1;
 		yield owner;

@@ -1,0 +1,170 @@
+/** What the rules of the autoscaler know, as plain data. Times are ms since the epoch by our clock, unless they say GitHub's. */
+import type { JobState } from '../../api/autoscale.ts';
+import type { Scope } from '../../runner/scope.ts';
+import type { Phase } from '../../sets/rules/plan.ts';
+
+/** A job of GitHub's, from its record (WorkflowJob) and what the leader has found out. */
+export interface Job {
+	/** Name of its record. */
+	key: string;
+	host: string;
+	id: number;
+	/** OWNER/NAME, in GitHub's own case. */
+	repository: string;
+	enterprise: string | undefined;
+	runId: number | undefined;
+	runAttempt: number | undefined;
+	name: string;
+	labels: readonly string[];
+	state: JobState;
+	/** The runner that GitHub has named, once it is in progress. */
+	runnerName: string | undefined;
+	/** By GitHub's clock. */
+	createdMs: number | undefined;
+	/** When it was first known to be open. */
+	openedMs: number;
+	/** Since when it is known to be in this state. */
+	stateMs: number;
+	/** When GitHub last said, asked by us, that it is queued. */
+	confirmedMs: number | undefined;
+	/** When GitHub was last asked about it, whatever it answered. */
+	checkedMs: number | undefined;
+	/** The runner that has it by our own witnesses (its hook, its log), though GitHub has not said so. */
+	boundTo: string | undefined;
+	/** When the runner that has it ended: it counts as over until GitHub says otherwise. */
+	endedMs: number | undefined;
+	/** Since when idle runners that could run it have left it, as long as it waits. Memory of the leader alone. */
+	untakenMs: number | undefined;
+}
+
+/** A runner of the set, also one that has ended and still has an object. */
+export interface Runner {
+	uid: string;
+	/** Its name at GitHub. */
+	name: string;
+	phase: Phase;
+	/** Its deletion is recorded, or its owner goes: it is nobody's supply. */
+	departing: boolean;
+	createdMs: number;
+	/** In the phases pending, starting and idle: since when it could have had a job, or is meant to. */
+	idleSinceMs: number | undefined;
+	/** In phase busy: since when. */
+	busySinceMs: number | undefined;
+	/** Some witness (log, hook, event, GitHub) has said that it works, or did. */
+	worked: boolean;
+	/** What its witnesses say of the job that it runs or ran: each part where it is known. */
+	job: Partial<RunOfJob> | undefined;
+}
+
+export interface RunOfJob {
+	/** OWNER/NAME */
+	repository: string;
+	runId: number;
+	runAttempt: number;
+	/** GitHub's id of the job, where an event has told it. */
+	jobId: number;
+	name: string;
+}
+
+/** A runner that worked on a job that is not known yet: it stands for one waiting job. Kept in the autoscaler's status. */
+export interface Credit {
+	/** Name of the runner. */
+	runner: string;
+	sinceMs: number;
+	repository?: string | undefined;
+	runId?: number | undefined;
+	runAttempt?: number | undefined;
+}
+
+/** What a HorizontalRunnerAutoscaler asks for now. */
+export interface Wish {
+	/** The minimum, with the schedule. */
+	min: number;
+	/** The maximum, or the safety ceiling. */
+	max: number;
+	/** Whether waiting jobs count: there is a workflowJob trigger. */
+	countsJobs: boolean;
+	/** Idle runners wanted on top of the waiting jobs. */
+	spare: number;
+	/** Runners on top of the minimum or the metrics, from spec.capacityReservations that have not expired. */
+	reserved: number;
+	/** What the metrics say; undefined: there are none, or they say nothing. */
+	suggestion: number | undefined;
+	/** A runner that is too many goes after having been idle for so long. */
+	delayMs: number;
+	/** A job that has waited for longer is asked about at GitHub. */
+	checkAfterMs: number;
+	/** Everything is known that has to be known before a runner may be removed. */
+	ready: boolean;
+}
+
+/** How a job counts, and why not. */
+export type Standing =
+	/** It waits for a runner. */
+	| 'waiting'
+	/** A runner has it. */
+	| 'running'
+	/** Its runner has ended, and GitHub has not said anything since. */
+	| 'ended'
+	/** It has completed, or is too old to be true. */
+	| 'over'
+	/** It waits for an approval: nobody can run it yet. */
+	| 'gated'
+	/** An event of long ago opened it, and GitHub has not confirmed it. */
+	| 'unconfirmed'
+	/** Idle runners have left it for minutes, and GitHub has not confirmed it. */
+	| 'suspect';
+
+export interface Demand {
+	/** How many runners are wanted: `min` to `max`. What is above it and can't go yet is not in it. */
+	desired: number;
+	/** UIDs of runners that may go since they are too many, the longest idle first. */
+	mayGo: string[];
+	/** Runners above `desired` that can't go yet: too short idle, or busy. */
+	held: number;
+	/** Runners that have not ended. */
+	living: number;
+	/** Jobs of the set by what they count as. */
+	waiting: number;
+	running: number;
+	suspect: number;
+	/** What would be wanted if there were no maximum. */
+	uncapped: number;
+	/** Credits after this look, at most one for each runner. */
+	credits: Credit[];
+	/** Jobs that a runner has by its own witnesses, though GitHub has not said so: to be remembered. */
+	bound: { job: string; runner: string }[];
+	/** Jobs whose runner has ended: to be remembered. */
+	ended: { job: string; runner: string }[];
+	/** Jobs that GitHub is to be asked about, the most urgent first. */
+	ask: string[];
+	/** How each job counts, by its key. */
+	standings: Map<string, Standing>;
+	/** When this is to be looked at again if nothing changes, ms from now. */
+	lookAgainMs: number | undefined;
+}
+
+/** A set that may run jobs, for routing. */
+export interface Candidate {
+	/** `RunnerSet ci/linux`. */
+	key: string;
+	scope: Scope;
+	/** Host of its GitHub. */
+	host: string;
+	/** The runner group; undefined: the default group. */
+	group: string | undefined;
+	/** Its labels as the spec has them. */
+	labels: readonly string[];
+	/** The labels that GitHub adds: self-hosted, the operating system, the architectures that its pods may have. */
+	implicit: readonly string[];
+	/** Idle runners. */
+	idle: number;
+	/** Whether its architecture is known, and not just any that the cluster has. */
+	exactArchitecture: boolean;
+	/** It can't have more runners: at its maximum, or of a fixed number. */
+	full: boolean;
+	/** Why it can't start any. */
+	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
+	/** Whether the repository may use its runner group, as far as is known. */
+	visible: (repository: string) => boolean;
+}
