@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Reason } from '../api/reasons.ts';
+import { AutoscaleMetrics } from './autoscale-metrics.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
 import { LogReads } from './log-reads.ts';
@@ -39,6 +40,7 @@ export class Metrics {
 	readonly github = new GitHubMetrics(this.registry);
 	readonly guard = new GuardMetrics(this.registry);
 	readonly logReads = new LogReads(this.registry);
+	readonly autoscale = new AutoscaleMetrics(this.registry);
 	readonly #decisions = new Counter({
 		name: 'runners_admission_decisions_total',
 		help: 'Verdicts on deletions and evictions of runner pods.',
@@ -189,7 +191,9 @@ export class Metrics {
 
 	leading(yes: boolean): void {
 		this.#leader.set(yes ? 1 : 0);
-		if (!yes) this.recordedDeletions(new Map(), undefined);
+		if (yes) return;
+		this.recordedDeletions(new Map(), undefined);
+		this.autoscale.stopped();
 	}
 
 	watchRestarted(watch: string, why: string): void {
