@@ -23,12 +23,18 @@ const wanted: Record<string, Record<string, string[]>> = {
 		...runnerPaths('/repos/{owner}/{repo}'),
 		...runnerPaths('/orgs/{org}'),
 		'/repos/{owner}/{repo}/actions/jobs/{job_id}': ['get'],
+		'/repos/{owner}/{repo}/actions/runs': ['get'],
 		'/repos/{owner}/{repo}/actions/runs/{run_id}/jobs': ['get'],
 		'/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs': ['get'],
 		...deliveryPaths('/repos/{owner}/{repo}'),
 		...deliveryPaths('/orgs/{org}'),
+		'/orgs/{org}/repos': ['get'],
+		'/orgs/{org}/actions/runner-groups': ['get'],
 	},
-	'ghec.json': runnerPaths('/enterprises/{enterprise}'),
+	'ghec.json': {
+		...runnerPaths('/enterprises/{enterprise}'),
+		'/enterprises/{enterprise}/actions/runner-groups': ['get'],
+	},
 };
 
 function runnerPaths(prefix: string): Record<string, string[]> {
@@ -48,7 +54,9 @@ function deliveryPaths(prefix: string): Record<string, string[]> {
 	};
 }
 
-const wantedEvents = ['queued', 'in-progress', 'completed'].map((action) => `webhook-workflow-job-${action}`);
+const wantedEvents = ['queued', 'waiting', 'in-progress', 'completed'].map(
+	(action) => `webhook-workflow-job-${action}`,
+);
 
 const prose = new Set([
 	'description',

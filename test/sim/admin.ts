@@ -8,6 +8,11 @@
  *   GET    /_sim/journal                 what happened to runners, and to their pods where agents run
  *   POST   /_sim/jobs/NAMESPACE/POD      give that pod's runner a job; ?durationMs=60000, else until ended
  *   DELETE /_sim/jobs/NAMESPACE/POD      end it
+ *   POST   /_sim/queue                   queue a job for the next runner that fits; body: a QueuedJob (see job-queue.ts),
+ *                                        as {"repository":"o/r","labels":["gpu"],"durationMs":60000}
+ *   GET    /_sim/queue                   all jobs of GitHub's; ?status=queued
+ *   PUT    /_sim/queue/ID                a job that is waiting or pending is queued now
+ *   DELETE /_sim/queue/ID                cancel a job that no runner has
  *   PUT    /_sim/runners/ID/busy         the same by runner id, without agents
  *   DELETE /_sim/runners/ID/busy
  *   POST   /_sim/faults                  body: a FaultRule (see faults.ts)
@@ -17,6 +22,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FaultRule } from './faults.ts';
 import type { GitHub } from './github.ts';
+import type { QueuedJob } from './job-queue.ts';
 import type { LieRule } from './lies.ts';
 
 /** What plays the runners (runner-agents.ts), where that runs in the same process. */
@@ -70,6 +76,18 @@ async function act(github: GitHub, request: IncomingMessage): Promise<unknown> {
 		case 'DELETE jobs':
 			await must(player).endJob(first, second);
 			return 'ended';
+		case 'POST queue':
+			return github.jobs.queue(JSON.parse(await bodyOf(request)) as QueuedJob);
+		case 'GET queue': {
+			const status = url.searchParams.get('status');
+			return github.jobs.list().filter((job) => status === null || job.status === status);
+		}
+		case 'PUT queue':
+			github.jobs.release(Number(first));
+			return 'queued';
+		case 'DELETE queue':
+			github.jobs.cancel(Number(first));
+			return 'cancelled';
 		case 'PUT runners':
 		case 'DELETE runners':
 			github.setBusy(Number(first), request.method === 'PUT');

@@ -5,10 +5,12 @@ import type { AgentContext } from './agent-context.ts';
 import { endContainer } from './container-exit.ts';
 import { type Job, type JobOptions, newJob } from './job.ts';
 import { type HookWord, JobHooks } from './job-hooks.ts';
+import type { Taker } from './job-queue.ts';
 import type { JournalEntry } from './journal.ts';
 import { KubeError } from './kube.ts';
 import type { KubeletPod } from './kubelet.ts';
 import { registrationToken } from './registration-token.ts';
+import { implicitLabels } from './registry.ts';
 import { type JobResult, RunnerLog } from './runner-log.ts';
 import { containerState, noRegisterAnnotation, type PodItem, type RunnerFacts } from './runner-pod.ts';
 import { ScaleSetOwner } from './scale-set-owner.ts';
@@ -27,7 +29,7 @@ const stopMs = 1_000;
 
 const conclusions = { Succeeded: 'success', Failed: 'failure', Canceled: 'cancelled' } as const;
 
-export class Agent {
+export class Agent implements Taker {
 	/** GitHub's id while it is registered. */
 	runnerId: number | undefined;
 	job: Job | undefined;
@@ -83,10 +85,13 @@ export class Agent {
 		return this.#pod.metadata.namespace === namespace && this.#pod.metadata.name === pod;
 	}
 
-	/** Where GitHub has it, with which custom labels. */
-	get registration(): { scope: Scope | undefined; labels: readonly string[] } {
+	get registration(): Taker['registration'] {
 		const runner = this.runnerId === undefined ? undefined : this.#context.github.runner(this.runnerId);
-		return { scope: this.#scope, labels: runner?.labels ?? [] };
+		return {
+			scope: this.#scope,
+			labels: runner?.labels ?? [],
+			implicit: runner ? implicitLabels(runner) : [],
+		};
 	}
 
 	/** The pod as the API server shows it now. */
@@ -292,8 +297,8 @@ export class Agent {
 				this.#registrationFailed('RUNNER_TOKEN is missing, unknown or expired');
 				return;
 			}
-			const { name, ephemeral, labels, kind } = this.#facts;
-			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind });
+			const { name, ephemeral, labels, kind, arch } = this.#facts;
+			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind, arch });
 		}
 		this.online = true;
 		this.log.listening();

@@ -3,6 +3,7 @@ import type { BusyWording } from './answer.ts';
 import type { Call, CallFilter } from './calls.ts';
 import type { App } from './credentials.ts';
 import type { FaultHandle, FaultRule } from './faults.ts';
+import type { JobQueue, QueuedJob } from './job-queue.ts';
 import type { NewWorkflowJob, WorkflowJob } from './jobs.ts';
 import type { LieRule } from './lies.ts';
 import type { NewRunner, RemovalCause, Runner } from './registry.ts';
@@ -68,12 +69,21 @@ export interface GitHub {
 	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void;
 	/** Workflow jobs; each change is an event for the webhooks. The simulated runners keep them by themselves. */
 	readonly jobs: {
+		/** One that nobody takes by himself: `start` says who has it. */
 		add(job: NewWorkflowJob): WorkflowJob;
+		/** One for the next simulated runner that is idle and fits; see job-queue.ts. */
+		queue(job: QueuedJob): WorkflowJob;
+		/** A job in `waiting` or `pending` is queued from now on. */
+		release(id: number): void;
+		/** A job that no runner has is cancelled. `silently`: without an event. */
+		cancel(id: number, silently?: boolean): void;
+		list(): WorkflowJob[];
 		start(id: number, runner: { id: number | null; name: string }): void;
 		/** `silently`: without an event. */
 		complete(id: number, conclusion: WorkflowJob['conclusion'], silently?: boolean): void;
 		get(id: number): WorkflowJob | undefined;
 	};
+	readonly jobQueue: JobQueue;
 	/** From now on what happens to jobs is posted there, until the hook is stopped. */
 	addWebhook(hook: WebhookOptions): Webhook;
 	/** Whether a registration token that this simulator gave out works for a scope now. */

@@ -33,7 +33,9 @@ export function presentJob(job: WorkflowJob, baseUrl: string) {
 		completed_at: job.completedAtMs === null ? null : secondsOf(job.completedAtMs),
 		name: job.name,
 		steps:
-			status === 'queued' ? [] : [{ ...step, status: 'in_progress', conclusion: null, completed_at: null }],
+			job.startedAtMs === null
+				? []
+				: [{ ...step, status: 'in_progress', conclusion: null, completed_at: null }],
 		check_run_url: `${api}/check-runs/${id}`,
 		labels: [...job.labels],
 		runner_id: job.runnerId,
@@ -55,6 +57,7 @@ export function eventBody(job: WorkflowJob, action: JobAction, baseUrl: string) 
 		workflow_job: presentJob(job, baseUrl),
 		repository: repositoryBody(owner, name, baseUrl),
 		organization: organizationBody(owner, baseUrl),
+		...(job.enterprise === null ? {} : { enterprise: enterpriseBody(job.enterprise) }),
 		sender: userBody('octocat', 'User', baseUrl),
 	};
 }
@@ -71,6 +74,21 @@ function organizationBody(login: string, baseUrl: string) {
 		public_members_url: `${url}/public_members{/member}`,
 		avatar_url: `https://avatars.githubusercontent.com/u/${numberOf(login)}?v=4`,
 		description: '',
+	};
+}
+
+function enterpriseBody(slug: string) {
+	return {
+		id: numberOf(slug),
+		node_id: `E_${numberOf(slug)}`,
+		slug,
+		name: slug,
+		description: null,
+		avatar_url: `https://avatars.githubusercontent.com/b/${numberOf(slug)}?v=4`,
+		html_url: `https://github.com/enterprises/${slug}`,
+		website_url: null,
+		created_at: '2020-01-01T00:00:00Z',
+		updated_at: '2026-01-01T00:00:00Z',
 	};
 }
 

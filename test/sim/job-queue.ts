@@ -1,51 +1,137 @@
 /**
- * Jobs that wait at GitHub for a runner. GitHub gives one to any idle, online runner of the scope that has the job's
- * labels, the moment there is one: a static runner under a full queue is idle only for an instant.
+ * Jobs that wait at GitHub for a runner. GitHub gives one to any idle, online runner that may run it and has its labels,
+ * the moment there is one: a static runner under a full queue is idle only for an instant.
  */
-import type { Agent } from './agent.ts';
-import { type Scope, scopeKey } from './scope.ts';
+import type { Jobs, NewWorkflowJob, WorkflowJob } from './jobs.ts';
+import { repositoryOf, type Scope, scopeKey, scopeKind } from './scope.ts';
+
+export interface QueuedJob extends Partial<NewWorkflowJob> {
+	/** Only for runners of this scope; default: any that GitHub would choose from for the job's repository. */
+	scope?: Scope;
+	/** How long it runs; undefined: until ended. */
+	durationMs?: number;
+}
 
 export interface QueuedJobs {
 	/** Default any. */
 	scope?: Scope;
-	/** Custom labels that the runner must have; default none. */
+	/** That the runner must have; default none. */
 	labels?: readonly string[];
 	count: number;
 	/** How long each runs; undefined: until ended. */
 	durationMs?: number;
 }
 
+/** A simulated runner. */
+export interface Taker {
+	readonly online: boolean;
+	readonly job: object | undefined;
+	/** Where GitHub has it, with which custom labels, and which of GitHub's own. */
+	readonly registration: { scope: Scope | undefined; labels: readonly string[]; implicit: readonly string[] };
+	startJob(options: { made: WorkflowJob; durationMs?: number }): unknown;
+}
+
+interface Waiting {
+	job: WorkflowJob;
+	scope: Scope | 'any' | undefined;
+	durationMs: number | undefined;
+	/** Whose runners alone may take it; undefined: anybody's. */
+	owner: object | undefined;
+}
+
+let nextRun = 9_000_001;
+
 export class JobQueue {
-	#waiting: Omit<QueuedJobs, 'count'>[] = [];
+	readonly #jobs: Jobs;
+	readonly #now: () => number;
+	/** By the job's id, oldest first. */
+	readonly #waiting = new Map<number, Waiting>();
+	readonly #listeners = new Set<() => void>();
 
-	add({ count, ...job }: QueuedJobs): void {
-		for (let i = 0; i < count; i++) this.#waiting.push(job);
+	constructor(jobs: Jobs, now: () => number) {
+		this.#jobs = jobs;
+		this.#now = now;
+		jobs.onChange(({ id }, action) => {
+			if (action === 'in_progress' || action === 'completed') this.#waiting.delete(id);
+			else if (this.#waiting.has(id)) this.#tell();
+		});
 	}
 
-	get length(): number {
-		return this.#waiting.length;
+	/** Every job is one that GitHub knows, with its events: it is queued before any runner has it. */
+	add(fresh: QueuedJob): WorkflowJob {
+		const { scope, durationMs, ...rest } = fresh;
+		return this.#add(rest, { scope, durationMs, owner: undefined });
 	}
 
-	clear(): void {
-		this.#waiting = [];
+	addMany({ count, scope, durationMs, labels }: QueuedJobs, owner: object): void {
+		for (let i = 0; i < count; i++)
+			this.#add(labels === undefined ? {} : { labels }, { scope: scope ?? 'any', durationMs, owner });
 	}
 
-	/** Hands out what it can, oldest job first. */
-	dispatch(agents: Iterable<Agent>): void {
-		if (this.#waiting.length === 0) return;
+	waiting(owner: object): number {
+		return [...this.#waiting.values()].filter((waiting) => waiting.owner === owner).length;
+	}
+
+	/** They are cancelled. */
+	clear(owner: object): void {
+		for (const [id, waiting] of this.#waiting)
+			if (waiting.owner === owner) this.#jobs.cancel(id, this.#now());
+	}
+
+	/** There is a job that could start. Returns the way to stop that. */
+	onReady(listener: () => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** Hands out what it can, oldest job first, of those for anybody or for one of these owners. */
+	dispatch(agents: Iterable<Taker>, owners: ReadonlySet<object | undefined>): void {
+		if (this.#waiting.size === 0) return;
+		const ready = [...this.#waiting.values()].filter(({ job, owner }) => {
+			return job.status === 'queued' && owners.has(owner);
+		});
 		for (const agent of agents) {
+			if (ready.length === 0) return;
 			if (!agent.online || agent.job !== undefined) continue;
-			const index = this.#waiting.findIndex((job) => fits(job, agent));
+			const index = ready.findIndex((waiting) => fits(waiting, agent));
 			if (index < 0) continue;
-			const [job] = this.#waiting.splice(index, 1);
-			agent.startJob(job!);
+			const [{ job, durationMs } = ready[0]!] = ready.splice(index, 1);
+			this.#waiting.delete(job.id);
+			agent.startJob({ made: job, ...(durationMs === undefined ? {} : { durationMs }) });
 		}
+	}
+
+	#add(fresh: Partial<NewWorkflowJob>, how: Omit<Waiting, 'job'>): WorkflowJob {
+		const defaults = { runId: nextRun++, runAttempt: 1, workflow: 'CI', name: 'build' };
+		const repository = fresh.repository ?? repositoryOf(how.scope === 'any' ? undefined : how.scope);
+		const job = this.#jobs.add({ ...defaults, ...fresh, repository }, this.#now());
+		this.#waiting.set(job.id, { job, ...how });
+		this.#tell();
+		return job;
+	}
+
+	#tell(): void {
+		for (const listener of this.#listeners) listener();
 	}
 }
 
-function fits(job: Omit<QueuedJobs, 'count'>, agent: Agent): boolean {
-	const { scope, labels } = agent.registration;
-	if (scope === undefined || (job.scope !== undefined && scopeKey(job.scope) !== scopeKey(scope)))
-		return false;
-	return (job.labels ?? []).every((label) => labels.includes(label));
+function fits({ job, scope: wanted }: Waiting, agent: Taker): boolean {
+	const { scope, labels, implicit } = agent.registration;
+	if (scope === undefined || !covers(scope, wanted, job)) return false;
+	const own = new Set([...labels, ...implicit].map((label) => label.toLowerCase()));
+	return job.labels.every((label) => own.has(label.toLowerCase()));
+}
+
+function covers(scope: Scope, wanted: Waiting['scope'], job: WorkflowJob): boolean {
+	if (wanted === 'any') return true;
+	if (wanted !== undefined) return scopeKey(wanted) === scopeKey(scope);
+	const [, name = ''] = scopeKey(scope).split('/');
+	switch (scopeKind(scope)) {
+		case 'repos':
+			return scopeKey(scope) === `repos/${job.repository.toLowerCase()}`;
+		case 'orgs':
+			return name === job.repository.split('/')[0]?.toLowerCase();
+		case 'enterprises':
+			return name === job.enterprise?.toLowerCase();
+	}
 }

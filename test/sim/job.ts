@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { GitHub } from './github.ts';
 import { htmlUrlOf } from './job-bodies.ts';
-import type { Scope } from './scope.ts';
+import type { WorkflowJob } from './jobs.ts';
+import { repositoryOf, type Scope } from './scope.ts';
 
 export interface JobOptions {
 	/** undefined: until ended. */
@@ -17,6 +18,8 @@ export interface JobOptions {
 	displayName?: string;
 	workflowRunId?: number;
 	runAttempt?: number;
+	/** One that GitHub has, in place of a new one. */
+	made?: WorkflowJob;
 }
 
 export interface Job {
@@ -39,40 +42,35 @@ export interface Job {
 
 let nextJob = 1;
 
-/** Makes GitHub have a job, for a runner that is registered there with these labels. */
+/** A job for a runner that is registered with these labels: one that waits at GitHub, or else GitHub has a new one now. */
 export function newJob(
 	github: GitHub,
 	{ scope, labels }: { scope: Scope | undefined; labels: readonly string[] },
 	options: JobOptions,
 ): Job {
 	const count = nextJob++;
-	const { key = 'build', workflow = 'CI', runAttempt = 1, workflowRunId = 8_000_000 + count } = options;
-	const { displayName = key, repository = repositoryOf(scope) } = options;
-	const made = github.jobs.add({
-		repository,
-		runId: workflowRunId,
-		runAttempt,
-		workflow,
-		name: displayName,
-		labels: labels.length > 0 ? labels : ['self-hosted'],
-	});
+	const { key = options.made?.name.replace(/ \(.*\)$/, '') ?? 'build', displayName = key } = options;
+	const made =
+		options.made ??
+		github.jobs.add({
+			repository: options.repository ?? repositoryOf(scope),
+			runId: options.workflowRunId ?? 8_000_000 + count,
+			runAttempt: options.runAttempt ?? 1,
+			workflow: options.workflow ?? 'CI',
+			name: displayName,
+			labels: labels.length > 0 ? labels : ['self-hosted'],
+		});
 	return {
 		id: `job-${count}`,
 		number: made.id,
-		displayName,
+		displayName: made.name,
 		key,
-		workflow,
-		repository,
-		workflowRunId,
-		runAttempt,
+		workflow: made.workflow,
+		repository: made.repository,
+		workflowRunId: made.runId,
+		runAttempt: made.runAttempt,
 		htmlUrl: htmlUrlOf(made),
 		trackingId: `github_${randomUUID()}`,
 		startedAtMs: Date.now(),
 	};
-}
-
-/** Where a job of this scope's runners may come from. */
-function repositoryOf(scope: Scope | undefined): string {
-	const [kind, owner = 'octo-org', name = 'app'] = scope?.split('/') ?? [];
-	return kind === 'enterprises' ? 'octo-org/app' : `${owner}/${name}`;
 }

@@ -1,6 +1,10 @@
 /** The workflow jobs that GitHub knows, by id: its database, so to speak. No HTTP here. */
 
-export type JobAction = 'queued' | 'in_progress' | 'completed';
+/** What an event can say of one. */
+export type JobAction = 'waiting' | 'queued' | 'in_progress' | 'completed';
+
+/** 'waiting': for an approval. 'pending': behind another one of its concurrency group, of which no event tells. */
+export type JobStatus = JobAction | 'pending';
 
 export interface NewWorkflowJob {
 	/** OWNER/NAME */
@@ -11,11 +15,16 @@ export interface NewWorkflowJob {
 	/** As it is shown; for a job of a matrix more than its key. */
 	name: string;
 	labels?: readonly string[];
+	/** That its organization belongs to. */
+	enterprise?: string;
+	/** Default 'queued'. */
+	status?: 'queued' | 'waiting' | 'pending';
 }
 
-export interface WorkflowJob extends Required<NewWorkflowJob> {
+export interface WorkflowJob extends Omit<Required<NewWorkflowJob>, 'status' | 'enterprise'> {
 	id: number;
-	status: JobAction;
+	enterprise: string | null;
+	status: JobStatus;
 	conclusion: 'success' | 'failure' | 'cancelled' | null;
 	createdAtMs: number;
 	startedAtMs: number | null;
@@ -33,11 +42,13 @@ export class Jobs {
 	#nextId = 41_000_000_001;
 
 	add(fresh: NewWorkflowJob, nowMs: number): WorkflowJob {
+		const { status = 'queued', enterprise = null } = fresh;
 		const job: WorkflowJob = {
 			labels: ['self-hosted'],
 			...fresh,
 			id: this.#nextId++,
-			status: 'queued',
+			enterprise,
+			status,
 			conclusion: null,
 			createdAtMs: nowMs,
 			startedAtMs: null,
@@ -47,8 +58,22 @@ export class Jobs {
 		};
 		this.#jobs.set(job.id, job);
 		if (this.#jobs.size > kept) this.#forgetOldest();
-		this.#tell(job, 'queued');
+		if (status !== 'pending') this.#tell(job, status);
 		return job;
+	}
+
+	/** What it waited for is there: it has been approved, or its concurrency group is free. */
+	release(id: number): void {
+		const { status } = this.#must(id);
+		if (status !== 'waiting' && status !== 'pending') throw new Error(`job ${id} is ${status}`);
+		this.#change(id, 'queued', {});
+	}
+
+	/** Before a runner has it. `silently`: without an event. */
+	cancel(id: number, nowMs: number, silently = false): void {
+		const { status } = this.#must(id);
+		if (status === 'in_progress' || status === 'completed') throw new Error(`job ${id} is ${status}`);
+		this.complete(id, 'cancelled', nowMs, silently);
 	}
 
 	start(id: number, runner: { id: number | null; name: string }, nowMs: number): void {
@@ -66,6 +91,11 @@ export class Jobs {
 
 	get(id: number): WorkflowJob | undefined {
 		return this.#jobs.get(id);
+	}
+
+	/** In the order in which they were made. */
+	list(): WorkflowJob[] {
+		return [...this.#jobs.values()];
 	}
 
 	/** Of one attempt, or of the last one, in the order in which they were made. */
@@ -91,10 +121,15 @@ export class Jobs {
 	}
 
 	#change(id: number, status: JobAction, more: Partial<WorkflowJob>, silently = false): void {
-		const job = this.#jobs.get(id);
-		if (job === undefined) throw new Error(`GitHub has no job ${id}`);
+		const job = this.#must(id);
 		Object.assign(job, { status, ...more });
 		if (!silently) this.#tell(job, status);
+	}
+
+	#must(id: number): WorkflowJob {
+		const job = this.#jobs.get(id);
+		if (job === undefined) throw new Error(`GitHub has no job ${id}`);
+		return job;
 	}
 
 	#tell(job: WorkflowJob, action: JobAction): void {

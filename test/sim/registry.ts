@@ -6,6 +6,7 @@ export interface Runner {
 	scope: Scope;
 	name: string;
 	os: string;
+	arch: 'X64' | 'ARM64';
 	ephemeral: boolean;
 	labels: string[];
 	/** Labels that GitHub adds by itself are "read-only"; a scale set's runners have none (seen in a public report). */
@@ -23,6 +24,8 @@ export interface NewRunner {
 	scope: Scope;
 	name: string;
 	os?: string;
+	/** default 'X64' */
+	arch?: Runner['arch'];
 	/** default true */
 	ephemeral?: boolean;
 	labels?: string[];
@@ -81,6 +84,7 @@ export class Registry {
 			scope: fresh.scope,
 			name: fresh.name,
 			os: fresh.os ?? 'linux',
+			arch: fresh.arch ?? 'X64',
 			ephemeral: fresh.ephemeral ?? true,
 			labels: fresh.labels ?? [],
 			kind: fresh.kind ?? 'classic',
@@ -146,4 +150,9 @@ export class Registry {
 		if (runner === undefined) throw new Error(`GitHub has no runner ${id}`);
 		return runner;
 	}
+}
+
+/** The labels that a runner has without asking. A scale set's has none at GitHub; here a job for any runner fits it too. */
+export function implicitLabels({ kind, arch }: Runner): readonly string[] {
+	return kind === 'classic' ? ['self-hosted', 'Linux', arch] : ['self-hosted'];
 }

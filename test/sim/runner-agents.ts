@@ -12,7 +12,7 @@ import { type ClusterAccess, readKubeconfig } from './cluster-access.ts';
 import type { GitHub } from './github.ts';
 import type { Job, JobOptions } from './job.ts';
 import type { HookOptions } from './job-hooks.ts';
-import { JobQueue, type QueuedJobs } from './job-queue.ts';
+import type { QueuedJobs } from './job-queue.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
 import { type Kubelet, startKubelet } from './kubelet.ts';
@@ -62,10 +62,11 @@ export interface RunnerAgents {
 	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void>;
 	/** Ends all jobs that run now; resolves with their number. */
 	endAllJobs(): Promise<number>;
-	/** Jobs that wait for a runner: each is given to the next one that is idle. */
+	/** Jobs that wait at GitHub for one of these runners: each is given to the next one that is idle and fits. */
 	queueJobs(jobs: QueuedJobs): void;
 	/** Jobs still without a runner. */
 	queued(): number;
+	/** They are cancelled. */
 	clearQueue(): void;
 	/** GitHub's id of the pod's runner, while it is registered. */
 	runnerId(namespace: string, pod: string): number | undefined;
@@ -158,7 +159,7 @@ class Handle implements RunnerAgents {
 	/** undefined: all. */
 	readonly #owns: ((namespace: string) => boolean) | undefined;
 	readonly #end: () => void;
-	readonly #queue = new JobQueue();
+	readonly #unsubscribe: () => void;
 
 	constructor(
 		context: AgentContext,
@@ -173,7 +174,15 @@ class Handle implements RunnerAgents {
 		this.#owns = owns;
 		this.#end = end;
 		// At the end of the turn in which something happened, so that the event itself is complete first.
-		context.journal.onEntry(() => queueMicrotask(() => this.#queue.dispatch(this.#own())));
+		const dispatch = () => queueMicrotask(() => this.#dispatch());
+		context.journal.onEntry(dispatch);
+		this.#unsubscribe = context.github.jobQueue.onReady(dispatch);
+	}
+
+	/** Jobs for anybody are given out once: by whoever has all runners. */
+	#dispatch(): void {
+		const owners = new Set(this.#owns ? [this] : [this, undefined]);
+		this.#context.github.jobQueue.dispatch(this.#own(), owners);
 	}
 
 	#own(): Agent[] {
@@ -212,16 +221,16 @@ class Handle implements RunnerAgents {
 	}
 
 	queueJobs(jobs: QueuedJobs): void {
-		this.#queue.add(jobs);
-		this.#queue.dispatch(this.#own());
+		this.#context.github.jobQueue.addMany(jobs, this);
+		this.#dispatch();
 	}
 
 	queued(): number {
-		return this.#queue.length;
+		return this.#context.github.jobQueue.waiting(this);
 	}
 
 	clearQueue(): void {
-		this.#queue.clear();
+		this.#context.github.jobQueue.clear(this);
 	}
 
 	runnerId(namespace: string, pod: string): number | undefined {
@@ -279,7 +288,8 @@ class Handle implements RunnerAgents {
 	}
 
 	stop(): void {
-		this.#queue.clear();
+		this.#unsubscribe();
+		this.clearQueue();
 		this.#end();
 	}
 }

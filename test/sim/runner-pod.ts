@@ -26,6 +26,7 @@ export interface PodItem extends KubeItem {
 		nodeName?: string;
 		restartPolicy?: string;
 		serviceAccountName?: string;
+		nodeSelector?: Record<string, string>;
 		volumes?: { name: string; projected?: { defaultMode?: number; sources?: ProjectedSource[] } }[];
 		containers: {
 			name: string;
@@ -50,6 +51,8 @@ export interface RunnerFacts {
 	name: string;
 	ephemeral: boolean;
 	labels: string[];
+	/** Of the nodes that it asks for. */
+	arch: 'X64' | 'ARM64';
 	/** Missing for a scale-set pod: its owner knows. */
 	scope?: Scope;
 	/** Name of the EphemeralRunner that owns a scale-set pod. */
@@ -70,10 +73,11 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 	if (container === undefined) return undefined;
 	const env = new Map((container.env ?? []).map(({ name, value }) => [name, value ?? '']));
 	const traced = /^(?:1|\$?true)$/i.test(env.get('ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT') ?? '');
+	const arch = pod.spec.nodeSelector?.['kubernetes.io/arch'] === 'arm64' ? 'ARM64' : 'X64';
 	const owner = pod.metadata.ownerReferences?.find((reference) => reference.kind === 'EphemeralRunner');
 	if (owner !== undefined && env.has('ACTIONS_RUNNER_INPUT_JITCONFIG')) {
 		const { name } = pod.metadata;
-		return { kind: 'scale-set', name, ephemeral: true, labels: [], owner: owner.name, traced };
+		return { kind: 'scale-set', name, ephemeral: true, labels: [], arch, owner: owner.name, traced };
 	}
 	const scope = scopeOfEnv(env);
 	if (scope === undefined) return undefined;
@@ -84,6 +88,7 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 		name: env.get('RUNNER_NAME') || pod.metadata.name,
 		ephemeral: env.get('RUNNER_EPHEMERAL') === 'true',
 		labels: (env.get('RUNNER_LABELS') ?? '').split(',').filter(Boolean),
+		arch,
 		scope,
 		traced,
 		...(token ? { token } : {}),

@@ -38,3 +38,9 @@ export function scopeOfEnv(env: ReadonlyMap<string, string>): Scope | undefined 
 	}
 	return enterprise ? `enterprises/${enterprise}` : undefined;
 }
+
+/** Where a job of this scope's runners may come from. */
+export function repositoryOf(scope: Scope | undefined): string {
+	const [kind, owner = 'octo-org', name = 'app'] = scope?.split('/') ?? [];
+	return kind === 'enterprises' ? 'octo-org/app' : `${owner}/${name}`;
+}

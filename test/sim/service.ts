@@ -5,7 +5,7 @@ import { type Caller, type Credentials, mayUse } from './credentials.ts';
 import type { JobService } from './job-service.ts';
 import type { LieRule, Lies } from './lies.ts';
 import type { Limits } from './limits.ts';
-import type { Registry, Runner } from './registry.ts';
+import { implicitLabels, type Registry, type Runner } from './registry.ts';
 import type { Route } from './routes.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
@@ -209,7 +209,7 @@ function wholeNumber(text: string | null, otherwise: number): number {
 
 /** A runner as the API shows it. */
 export function present(runner: Runner, lie?: LieRule['says']) {
-	const own = runner.kind === 'classic' ? ['self-hosted', 'Linux', 'X64'] : [];
+	const own = runner.kind === 'classic' ? implicitLabels(runner) : [];
 	return {
 		id: runner.id,
 		name: runner.name,

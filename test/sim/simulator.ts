@@ -10,6 +10,7 @@ import { Credentials } from './credentials.ts';
 import { exchange, type Parts } from './exchange.ts';
 import { Faults } from './faults.ts';
 import type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+import { JobQueue } from './job-queue.ts';
 import { JobService } from './job-service.ts';
 import { Jobs } from './jobs.ts';
 import { Lies } from './lies.ts';
@@ -23,7 +24,8 @@ export type { Call, CallFilter } from './calls.ts';
 export type { App } from './credentials.ts';
 export type { Fault, FaultHandle, FaultRule } from './faults.ts';
 export type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
-export type { JobAction, NewWorkflowJob, WorkflowJob } from './jobs.ts';
+export type { QueuedJob } from './job-queue.ts';
+export type { JobAction, JobStatus, NewWorkflowJob, WorkflowJob } from './jobs.ts';
 export type { LieRule } from './lies.ts';
 export type { NewRunner, Runner } from './registry.ts';
 export type { Scope } from './scope.ts';
@@ -60,6 +62,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 	let origin = '';
 	const baseUrl = () => origin + basePath;
 	const jobs = new Jobs();
+	const jobQueue = new JobQueue(jobs, now);
 	const hooks: Hook[] = [];
 	jobs.onChange((job, action) => {
 		for (const hook of hooks) hook.tell(job, action);
@@ -138,10 +141,19 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 				registry.addScope(`repos/${job.repository as `${string}/${string}`}`);
 				return jobs.add(job, now());
 			},
+			queue(job) {
+				const added = jobQueue.add(job);
+				registry.addScope(`repos/${added.repository as `${string}/${string}`}`);
+				return added;
+			},
+			release: (id) => jobs.release(id),
+			cancel: (id, silently) => jobs.cancel(id, now(), silently),
+			list: () => jobs.list(),
 			start: (id, runner) => jobs.start(id, runner, now()),
 			complete: (id, conclusion, silently) => jobs.complete(id, conclusion, now(), silently),
 			get: (id) => jobs.get(id),
 		},
+		jobQueue,
 		addWebhook(hook) {
 			registry.addScope(hook.scope);
 			const added = new Hook(480_000_001 + hooks.length, hook, baseUrl);

@@ -53,6 +53,15 @@ test('runners can be made busy, faults armed and cleared, calls forgotten', asyn
 	await sim('DELETE', 'calls');
 	assert.is(github.count(), 0);
 
+	const queued = await sim('POST', 'queue', { repository: 'octo-org/app', labels: ['gpu'] });
+	const { id: job } = (await queued.json()) as { id: number };
+	const waiting = async () =>
+		((await (await sim('GET', 'queue?status=queued')).json()) as { id: number }[]).map(({ id }) => id);
+	assert.equal(await waiting(), [job]);
+	await sim('DELETE', `queue/${job}`);
+	assert.equal(await waiting(), []);
+	assert.is(github.jobs.get(job)!.conclusion, 'cancelled');
+
 	const shown = async () =>
 		(await ask(github, '/orgs/octo-org/actions/runners')).body.runners.map(({ busy }) => busy);
 	await sim('PUT', `runners/${id}/busy`);

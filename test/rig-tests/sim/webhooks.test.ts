@@ -3,7 +3,13 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as assert from 'uvu/assert';
-import { type GitHub, startGitHub, type Webhook, type WorkflowJob } from '../../sim/simulator.ts';
+import {
+	type GitHub,
+	type NewWorkflowJob,
+	startGitHub,
+	type Webhook,
+	type WorkflowJob,
+} from '../../sim/simulator.ts';
 import { uuidV1 } from '../../sim/webhooks.ts';
 import { suite } from '../../support/suite.ts';
 import { ask, linkOf } from './caller.ts';
@@ -52,7 +58,7 @@ test.after.each(async ({ github, receiver }) => {
 	receiver.close();
 });
 
-function newJob(github: GitHub, more: Partial<WorkflowJob> = {}): WorkflowJob {
+function newJob(github: GitHub, more: Partial<NewWorkflowJob> = {}): WorkflowJob {
 	return github.jobs.add({ repository, runId: 77, runAttempt: 1, workflow: 'CI', name: 'build', ...more });
 }
 
