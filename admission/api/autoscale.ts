@@ -37,3 +37,30 @@ export interface WorkflowJob extends KubeObject {
 	spec: WorkflowJobSpec;
 	status?: WorkflowJobStatus;
 }
+
+/** Why a job waits: `status.reason` of a WorkflowJob. `status.message` says it in words, with names and times. */
+export type WaitReason =
+	/** No set covers its repository, is visible to it and has its labels. */
+	| 'NoMatchingSet'
+	/** Its set may have no more runners. */
+	| 'AtMaximum'
+	/** A runner for it is being started. */
+	| 'RunnerStarting'
+	/** Runners of the set are idle: GitHub has not given it to one of them yet. */
+	| 'RunnerIdle'
+	/** The set's runners do not start. */
+	| 'StartsFailing'
+	/** The set has no GitHub credentials that work. */
+	| 'CredentialsMissing'
+	/** GitHub's rate limit: its set gets no registration token, or the job can't be confirmed. */
+	| 'RateLimited'
+	/** For an approval (environment), which nobody can run before. */
+	| 'Approval'
+	/** For another job or run of its concurrency group. */
+	| 'ConcurrencyGroup'
+	/** An event of long ago opened it, and GitHub has not confirmed it yet: it does not count. */
+	| 'Unconfirmed'
+	/** Idle runners have left it for minutes, and GitHub has not confirmed it: it does not count. */
+	| 'Suspect'
+	/** No HorizontalRunnerAutoscaler scales its set: the number of runners is fixed. */
+	| 'NotAutoscaled';

@@ -5,6 +5,7 @@ import { deleteVerb } from './delete/delete.ts';
 import { doctor } from './doctor/doctor.ts';
 import { drain } from './drain/drain.ts';
 import { install } from './install/install.ts';
+import { jobs } from './jobs/jobs.ts';
 import { defineList } from './list/list.ts';
 import { listObjects } from './list/objects.ts';
 import { listSets } from './list/sets.ts';
@@ -19,6 +20,7 @@ import { why } from './why/why.ts';
 export const verbs: readonly Verb[] = [
 	defineList({ listSets, listObjects }),
 	status,
+	jobs,
 	why,
 	deleteVerb,
 	wait,

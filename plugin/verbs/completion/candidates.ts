@@ -70,11 +70,13 @@ const fixedValues: Record<string, string[]> = {
 
 const formatsOf: Record<string, string[]> = {
 	list: ['wide', 'json', 'yaml', 'name'],
+	jobs: ['wide', 'json', 'yaml', 'name'],
 	scale: ['name', 'json', 'yaml'],
 };
 
 const namedValues: Record<string, NameKind> = {
 	namespace: 'namespace',
+	'server-namespace': 'namespace',
 	context: 'context',
 	cluster: 'cluster',
 	user: 'user',

@@ -46,7 +46,7 @@ export class WatchedRows {
 
 	/** What a row shows apart from ages, which change all the time. */
 	#comparable(cells: readonly string[]): string {
-		const isTime = (column: number) => ['AGE', 'BUSY FOR'].includes(this.#titles[column] ?? '');
+		const isTime = (column: number) => ['AGE', 'BUSY FOR', 'SINCE'].includes(this.#titles[column] ?? '');
 		return cells.filter((_, column) => !isTime(column)).join('\0');
 	}
 }
