@@ -33,7 +33,7 @@ export interface Job {
 	boundTo: string | undefined;
 	/** When the runner that has it ended: it counts as over until GitHub says otherwise. */
 	endedMs: number | undefined;
-	/** Since when idle runners that could run it have left it, as long as it waits. Memory of the leader alone. */
+	/** Since when an idle runner that could run it has left it; see Demand. Memory of the leader alone. */
 	untakenMs: number | undefined;
 }
 
@@ -132,10 +132,16 @@ export interface Demand {
 	uncapped: number;
 	/** Credits after this look, at most one for each runner. */
 	credits: Credit[];
-	/** Jobs that a runner has by its own witnesses, though GitHub has not said so: to be remembered. */
+	/**
+	 * Jobs that a runner has by its own witnesses, though GitHub has not said so. All of them: they are to be remembered
+	 * (boundTo, without endedMs). A job in neither list is in no runner's hands any more (no boundTo, no endedMs), unless
+	 * GitHub has named its runner: then what is remembered does not matter.
+	 */
 	bound: { job: string; runner: string }[];
-	/** Jobs whose runner has ended: to be remembered. */
+	/** Jobs whose runner has ended. All of them, to be remembered (boundTo, and endedMs where there is none yet). */
 	ended: { job: string; runner: string }[];
+	/** Jobs that idle runners leave, and since when. All of them, to be remembered (untakenMs); the others' is forgotten. */
+	untaken: { job: string; sinceMs: number }[];
 	/** Jobs that GitHub is to be asked about, the most urgent first. */
 	ask: string[];
 	/** How each job counts, by its key. */

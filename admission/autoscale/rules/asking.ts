@@ -1,0 +1,76 @@
+import { type Holders, isLiving } from './holders.ts';
+import { askAgainMs, askBeforeSuspectMs, askEndedAfterMs, longestCheckMs, suspectAfterMs } from './policy.ts';
+import type { Job, Runner, Standing } from './types.ts';
+
+/** A job that GitHub is to be asked about. */
+export interface Ask {
+	job: string;
+	/** ms since the epoch. */
+	dueMs: number;
+	/** The lower comes first. */
+	urgency: number;
+}
+
+/** Looks that are needed to know when GitHub is asked. */
+interface Look {
+	standings: ReadonlyMap<string, Standing>;
+	holders: Holders['holders'];
+	/** By the job's key: since when idle runners leave it. */
+	untaken: ReadonlyMap<string, number>;
+	runners: readonly Runner[];
+	checkAfterMs: number;
+}
+
+/** When GitHub is to be asked about each job whose record may not be true any more. Pure. */
+export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] {
+	const working = new Set(
+		look.runners
+			.filter((runner) => isLiving(runner) && runner.phase !== 'idle')
+			.map(({ name }) => name.toLowerCase()),
+	);
+	return jobs.flatMap((job) => {
+		const when = askAt(job, look, working, nowMs);
+		return when ? [{ job: job.key, ...when }] : [];
+	});
+}
+
+function askAt(
+	job: Job,
+	look: Look,
+	working: ReadonlySet<string>,
+	nowMs: number,
+): Omit<Ask, 'job'> | undefined {
+	const { openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
+	const openMs = Math.max(openedMs, stateMs);
+	switch (look.standings.get(job.key)) {
+		case 'unconfirmed':
+			return { urgency: 0, dueMs: checkedMs === 0 ? nowMs : checkedMs + look.checkAfterMs };
+		case 'ended': {
+			const endedMs = job.endedMs ?? nowMs;
+			return { urgency: 1, dueMs: checkedMs > endedMs ? checkedMs + askAgainMs : endedMs + askEndedAfterMs };
+		}
+		case 'waiting': {
+			const oldMs = checkAgainMs(openMs, Math.max(confirmedMs, checkedMs), look.checkAfterMs);
+			const leftMs = Math.max(look.untaken.get(job.key) ?? Number.POSITIVE_INFINITY, confirmedMs);
+			const beforeSuspectMs = leftMs + suspectAfterMs - askBeforeSuspectMs;
+			const soonMs = checkedMs > leftMs ? Math.max(beforeSuspectMs, checkedMs + askAgainMs) : beforeSuspectMs;
+			return { urgency: 2, dueMs: Math.min(oldMs, soonMs) };
+		}
+		case 'suspect':
+			return { urgency: 3, dueMs: checkedMs + askAgainMs };
+		case 'running': {
+			// A runner of ours that works is the best witness.
+			const holder = look.holders.get(job.key);
+			if (holder && working.has(holder.runner.toLowerCase())) return undefined;
+			return { urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, look.checkAfterMs) };
+		}
+		default:
+			return undefined;
+	}
+}
+
+/** After `firstMs`, and then ever more seldom: as long again as it has been known to be true. */
+function checkAgainMs(openMs: number, lastMs: number, firstMs: number): number {
+	const knownMs = Math.max(0, lastMs - openMs);
+	return Math.max(openMs, lastMs) + Math.max(firstMs, Math.min(knownMs, longestCheckMs));
+}

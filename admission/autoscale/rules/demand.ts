@@ -1,0 +1,163 @@
+import { asksFor } from './asking.ts';
+import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
+import { endMs, reopenedMs, standing, suspectMs } from './standing.ts';
+import type { Credit, Demand, Job, Runner, Standing, Wish } from './types.ts';
+
+/**
+ * How many runners a set is to have for its jobs, and which of them may go. Pure; does not change its arguments.
+ *
+ * Waiting jobs are counted, not events: a job counts from when it is known until GitHub, or the runner that has it, says
+ * otherwise. Runners that work or go are nobody else's supply; all that live count for the minimum and the maximum.
+ */
+export function demand(
+	jobs: readonly Job[],
+	runners: readonly Runner[],
+	credits: readonly Credit[],
+	wish: Wish,
+	nowMs: number,
+): Demand {
+	const known = holdersOf(jobs, runners, credits, nowMs);
+	const living = runners.filter(isLiving);
+	const supply = living.filter((runner) => isSupply(runner, known.taken));
+	const looked = lookAt(jobs, known, untakenSince(supply), nowMs);
+
+	const waiting = looked.counted.length;
+	const missing = waiting - standingForOne(known.unexplained, looked.counted);
+	const occupied = living.length - supply.length;
+	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied + wish.spare : 0;
+	const need = forJobs + (wish.countsJobs ? missing : 0);
+	// With metrics the larger number counts, never the sum: they have seen the same jobs (#1962).
+	const floor = Math.max(wish.min, wish.suggestion ?? wish.min) + wish.reserved;
+	const uncapped = Math.max(need, floor);
+	const desired = Math.max(wish.min, Math.min(wish.max, uncapped));
+
+	const surplus = Math.max(0, living.length - desired);
+	const longestIdle = supply.filter(({ uid }) => uid !== '').toSorted(longestIdleFirst(nowMs));
+	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= wish.delayMs;
+	const mayGo = wish.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
+
+	const edges = [
+		...known.lapseMs,
+		...looked.edges,
+		...(wish.ready && surplus > mayGo.length
+			? longestIdle.slice(mayGo.length).map((runner) => idleSince(runner, nowMs) + wish.delayMs)
+			: []),
+	];
+	const { checkAfterMs } = wish;
+	const asks = asksFor(jobs, { ...looked, holders: known.holders, runners, checkAfterMs }, nowMs);
+	const later = asks.filter(({ dueMs }) => dueMs > nowMs).map(({ dueMs }) => dueMs);
+	const nextMs = earliest([...edges, ...later], nowMs);
+	return {
+		desired,
+		mayGo: mayGo.map(({ uid }) => uid),
+		held: surplus - mayGo.length,
+		living: living.length,
+		waiting,
+		running: looked.running,
+		suspect: looked.suspect,
+		uncapped,
+		credits: known.credits,
+		...rememberedOf(jobs, known),
+		untaken: [...looked.untaken].map(([job, sinceMs]) => ({ job, sinceMs })),
+		ask: asks
+			.filter(({ dueMs }) => dueMs <= nowMs)
+			.toSorted((one, other) => one.urgency - other.urgency || one.dueMs - other.dueMs)
+			.map(({ job }) => job),
+		standings: looked.standings,
+		lookAgainMs: nextMs === undefined ? undefined : nextMs - nowMs,
+	};
+}
+
+/** Whether the runner can take the next job: it has none, and stays. */
+const isSupply = ({ phase, departing, uid }: Runner, taken: ReadonlySet<string>): boolean =>
+	(phase === 'pending' || phase === 'starting' || phase === 'idle') && !departing && !taken.has(uid);
+
+/** Since when the runner has been idle. A clock that was set back makes it no younger than it is. */
+const idleSince = ({ idleSinceMs }: Runner, nowMs: number): number => Math.min(idleSinceMs ?? nowMs, nowMs);
+
+const longestIdleFirst = (nowMs: number) => (one: Runner, other: Runner) =>
+	idleSince(one, nowMs) - idleSince(other, nowMs) ||
+	one.createdMs - other.createdMs ||
+	(one.name < other.name ? -1 : 1);
+
+/** Since when some idle runner has been there for any job of the set; Infinity: none is. */
+const untakenSince = (supply: readonly Runner[]): number =>
+	supply
+		.filter(({ phase }) => phase === 'idle')
+		.reduce((ms, { idleSinceMs }) => Math.min(ms, idleSinceMs ?? ms), Number.POSITIVE_INFINITY);
+
+interface Looked {
+	standings: Map<string, Standing>;
+	/** The jobs that wait for a runner. */
+	counted: Job[];
+	running: number;
+	suspect: number;
+	untaken: Map<string, number>;
+	edges: number[];
+}
+
+function lookAt(jobs: readonly Job[], { holders }: Holders, idleMs: number, nowMs: number): Looked {
+	const looked: Looked = {
+		standings: new Map(),
+		counted: [],
+		running: 0,
+		suspect: 0,
+		untaken: new Map(),
+		edges: [],
+	};
+	for (const before of jobs) {
+		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
+		const isSuspect = suspectMs(before) <= nowMs;
+		const leftMs = isSuspect ? before.untakenMs : Math.max(before.stateMs, before.openedMs, idleMs);
+		const untakenMs = Number.isFinite(leftMs) ? leftMs : undefined;
+		const job = { ...before, untakenMs };
+		const says = standing(job, holders.get(job.key)?.says, nowMs);
+		looked.standings.set(job.key, says);
+		if (says === 'running') looked.running += 1;
+		if (says === 'suspect') looked.suspect += 1;
+		if (says === 'waiting') looked.counted.push(before);
+		if (says === 'ended') looked.edges.push(reopenedMs(job));
+		if (says === 'waiting' || says === 'suspect') {
+			if (untakenMs !== undefined) looked.untaken.set(job.key, untakenMs);
+			looked.edges.push(suspectMs(job));
+		}
+		looked.edges.push(endMs(job));
+	}
+	return looked;
+}
+
+/** How many of the waiting jobs are taken by runners whose job is not known: each at most one, and one that it can be. */
+function standingForOne(unexplained: readonly Run[], waiting: readonly Job[]): number {
+	if (unexplained.length === 0) return 0;
+	const left = new Set(waiting);
+	const known = ({ repository, runId }: Run) => repository !== undefined || runId !== undefined;
+	for (const run of unexplained.toSorted((one, other) => Number(known(other)) - Number(known(one)))) {
+		for (const job of left) {
+			if (!fits(run, job)) continue;
+			left.delete(job);
+			break;
+		}
+	}
+	return waiting.length - left.size;
+}
+
+/** What GitHub has not said: who has a job by our witnesses, and whose runner has ended. */
+function rememberedOf(jobs: readonly Job[], { holders }: Holders): Pick<Demand, 'bound' | 'ended'> {
+	const bound: Demand['bound'] = [];
+	const ended: Demand['ended'] = [];
+	for (const { key: job, state, runnerName } of jobs) {
+		const holder = holders.get(job);
+		if (!holder) continue;
+		const { runner } = holder;
+		if (holder.says === 'ended') ended.push({ job, runner });
+		else if (state !== 'in_progress' || runner.toLowerCase() !== runnerName?.toLowerCase())
+			bound.push({ job, runner });
+	}
+	return { bound, ended };
+}
+
+function earliest(moments: readonly number[], nowMs: number): number | undefined {
+	let next = Number.POSITIVE_INFINITY;
+	for (const ms of moments) if (ms > nowMs && ms < next) next = ms;
+	return Number.isFinite(next) ? next : undefined;
+}

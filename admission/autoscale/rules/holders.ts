@@ -1,0 +1,213 @@
+import { busyCreditMs, creditMs, mostCredits } from './policy.ts';
+import { isReopened } from './standing.ts';
+import type { Credit, Job, Runner, RunOfJob } from './types.ts';
+
+/** Who has which job, by GitHub's word first and by our own witnesses second. */
+export interface Holders {
+	/** By the job's key: the runner of this set that has it, or had it. */
+	holders: Map<string, { runner: string; says: 'runs' | 'ended' }>;
+	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
+	taken: Set<string>;
+	/** Credits after this look. */
+	credits: Credit[];
+	/** What stands for one waiting job each, as far as it is known which. */
+	unexplained: Run[];
+	/** When one of them stands for none any more, ms since the epoch. */
+	lapseMs: number[];
+}
+
+/** What is known of a job that is to be found among the waiting ones. */
+export type Run = Partial<Pick<RunOfJob, 'repository' | 'runId' | 'runAttempt'>>;
+
+const folded = (name: string) => name.toLowerCase();
+const hasEnded = ({ phase }: Runner) =>
+	phase === 'completed' || phase === 'failed' || phase === 'stopping' || phase === 'leaving';
+/** Whether the runner runs or will run. A leaving one does not: its owner goes, and its process has ended; see sets/owners.ts. */
+export const isLiving = (runner: Runner): boolean => !hasEnded(runner);
+
+/** Which of the set's runners has which job. Pure. */
+export function holdersOf(
+	jobs: readonly Job[],
+	runners: readonly Runner[],
+	remembered: readonly Credit[],
+	nowMs: number,
+): Holders {
+	const byName = new Map<string, Runner>();
+	for (const runner of runners) {
+		const known = byName.get(folded(runner.name));
+		if (!known || (hasEnded(known) && isLiving(runner))) byName.set(folded(runner.name), runner);
+	}
+	const holders: Holders['holders'] = new Map();
+	const taken = new Set<string>();
+	/** Names of runners whose job is known. */
+	const explained = new Set<string>();
+
+	for (const job of jobs) {
+		const { state, runnerName } = job;
+		if (runnerName === undefined || (state !== 'in_progress' && state !== 'completed')) continue;
+		const name = folded(runnerName);
+		const runner = byName.get(name);
+		if (!runner || isItsJob(runner, job)) explained.add(name);
+		if (state === 'completed') continue;
+		// One of this set that is gone was remembered when it ended; any other is not of this set.
+		const isGone = !runner && job.endedMs !== undefined && folded(job.boundTo ?? '') === name;
+		if (isGone) holders.set(job.key, { runner: runnerName, says: 'ended' });
+		if (!runner) continue;
+		holders.set(job.key, { runner: runner.name, says: isLiving(runner) ? 'runs' : 'ended' });
+		if (runner.phase !== 'busy' && isLiving(runner) && (runner.idleSinceMs ?? 0) <= job.stateMs)
+			taken.add(runner.uid);
+	}
+
+	for (const job of jobs) {
+		if (job.boundTo === undefined || !mayBeBound(job, nowMs)) continue;
+		const name = folded(job.boundTo);
+		if (explained.has(name)) continue;
+		const says = boundSays(job, byName.get(name), nowMs);
+		if (!says) continue;
+		explained.add(name);
+		holders.set(job.key, { runner: job.boundTo, says });
+	}
+
+	const isFree = (job: Job) => mayBeBound(job, nowMs) && (!holders.has(job.key) || isReopened(job, nowMs));
+	const free = new FreeJobs(jobs.filter(isFree));
+	const known = new Map(jobs.map((job) => [job.id, job]));
+	const unexplained: Run[] = [];
+	const lapseMs: number[] = [];
+	const ended: Runner[] = [];
+	for (const runner of runners.toSorted(longestBusyFirst)) {
+		if (explained.has(folded(runner.name))) continue;
+		const { phase, busySinceMs, job = {}, worked } = runner;
+		const itsJob = job.jobId === undefined ? undefined : known.get(job.jobId);
+		if (phase === 'busy') {
+			if (itsJob?.state === 'completed') continue;
+			const found = free.take(job, busySinceMs);
+			if (found) holders.set(found.key, { runner: runner.name, says: 'runs' });
+			else if (busySinceMs !== undefined && nowMs - Math.min(busySinceMs, nowMs) < busyCreditMs) {
+				unexplained.push(job);
+				lapseMs.push(Math.min(busySinceMs, nowMs) + busyCreditMs);
+			}
+		} else if (phase === 'completed' && worked) {
+			if (itsJob?.state === 'completed') continue;
+			const found = job.jobId === undefined ? undefined : free.takeId(job.jobId);
+			if (found) holders.set(found.key, { runner: runner.name, says: 'ended' });
+			else ended.push(runner);
+		}
+	}
+
+	const credits = creditsAfter(remembered, ended, byName, explained, nowMs);
+	for (const credit of credits) {
+		if (nowMs - credit.sinceMs >= creditMs) continue;
+		unexplained.push(credit);
+		lapseMs.push(credit.sinceMs + creditMs);
+	}
+	return { holders, taken, credits, unexplained, lapseMs };
+}
+
+/** Whether the job that GitHub gave the runner is the one that it runs or ran last: a static one takes one after the other. */
+function isItsJob(runner: Runner, job: Job): boolean {
+	if (hasEnded(runner)) return true;
+	const { jobId, ...run } = runner.job ?? {};
+	if (jobId !== undefined ? jobId !== job.id : !fits(run, job)) return false;
+	const sinceMs = runner.busySinceMs ?? runner.idleSinceMs ?? 0;
+	return sinceMs <= job.stateMs + (job.state === 'completed' ? 0 : busyCreditMs);
+}
+
+/** Whether our witnesses can tell who has the job: GitHub has not, or that runner has ended and it waits again. */
+const mayBeBound = (job: Job, nowMs: number): boolean =>
+	job.state !== 'completed' &&
+	(job.state !== 'in_progress' || job.runnerName === undefined || isReopened(job, nowMs));
+
+/** What is known of a job that was bound to a runner before; undefined: it is bound no more. */
+function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' | 'ended' | undefined {
+	if (!runner || hasEnded(runner)) return 'ended';
+	const exact = runner.job?.jobId;
+	if (exact !== undefined && exact !== job.id) return undefined;
+	if (runner.phase !== 'busy') return runner.worked ? 'ended' : undefined;
+	// Siblings of a matrix look alike to a hook: GitHub says that this one has no runner, so it was another.
+	const { confirmedMs = 0 } = job;
+	const isAnother = exact === undefined && confirmedMs > (runner.busySinceMs ?? nowMs) + busyCreditMs;
+	return isAnother ? undefined : 'runs';
+}
+
+const longestBusyFirst = (one: Runner, other: Runner) =>
+	(one.busySinceMs ?? 0) - (other.busySinceMs ?? 0) ||
+	one.createdMs - other.createdMs ||
+	(one.name < other.name ? -1 : 1);
+
+/** Jobs that nobody is known to have, to be found by what a witness knows of them. */
+class FreeJobs {
+	readonly #byId = new Map<number, Job>();
+	readonly #byRun = new Map<number, Set<Job>>();
+
+	constructor(jobs: readonly Job[]) {
+		for (const job of jobs.toSorted((one, other) => one.openedMs - other.openedMs)) {
+			this.#byId.set(job.id, job);
+			if (job.runId === undefined) continue;
+			const siblings = this.#byRun.get(job.runId);
+			if (siblings) siblings.add(job);
+			else this.#byRun.set(job.runId, new Set([job]));
+		}
+	}
+
+	takeId(id: number): Job | undefined {
+		const job = this.#byId.get(id);
+		if (!job) return undefined;
+		this.#byId.delete(id);
+		if (job.runId !== undefined) this.#byRun.get(job.runId)?.delete(job);
+		return job;
+	}
+
+	/** By GitHub's id; where it is not known, by the run: one that GitHub says to run, one of this name, the oldest. */
+	take({ jobId, name, ...run }: Partial<RunOfJob>, sinceMs: number | undefined): Job | undefined {
+		if (jobId !== undefined) return this.takeId(jobId);
+		if (run.runId === undefined) return undefined;
+		let best: Job | undefined;
+		let bestRank = Number.NEGATIVE_INFINITY;
+		for (const job of this.#byRun.get(run.runId) ?? []) {
+			// What GitHub has called queued since then is not what this runner runs.
+			if ((job.confirmedMs ?? 0) > (sinceMs ?? Number.POSITIVE_INFINITY) + busyCreditMs) continue;
+			const rank = (job.state === 'in_progress' ? 2 : 0) + (job.name === name ? 1 : 0);
+			if (!fits(run, job) || rank <= bestRank) continue;
+			best = job;
+			bestRank = rank;
+		}
+		return best && this.takeId(best.id);
+	}
+}
+
+/** Whether nothing that is known of the run speaks against the job. */
+export function fits({ repository, runId, runAttempt }: Run, job: Job): boolean {
+	const same = <T>(one: T | undefined, other: T | undefined) =>
+		one === undefined || other === undefined || one === other;
+	return (
+		same(repository?.toLowerCase(), job.repository.toLowerCase()) &&
+		same(runId, job.runId) &&
+		same(runAttempt, job.runAttempt)
+	);
+}
+
+/**
+ * Credits are kept until their runner is gone, also when they have lapsed: else the same runner would give another one. One
+ * whose runner's job is known now is dropped at once.
+ */
+function creditsAfter(
+	remembered: readonly Credit[],
+	ended: readonly Runner[],
+	byName: ReadonlyMap<string, Runner>,
+	explained: ReadonlySet<string>,
+	nowMs: number,
+): Credit[] {
+	const credits = new Map<string, Credit>();
+	for (const credit of remembered) {
+		const name = folded(credit.runner);
+		if (explained.has(name) || credits.has(name)) continue;
+		// Another leader's clock may be ahead of ours.
+		const sinceMs = Math.min(credit.sinceMs, nowMs);
+		if (nowMs - sinceMs >= creditMs && !byName.has(name)) continue;
+		credits.set(name, { ...credit, sinceMs });
+	}
+	for (const { name, job: { repository, runId, runAttempt } = {} } of ended)
+		if (!credits.has(folded(name)))
+			credits.set(folded(name), { runner: name, sinceMs: nowMs, repository, runId, runAttempt });
+	return [...credits.values()].toSorted((one, other) => one.sinceMs - other.sinceMs).slice(-mostCredits);
+}

@@ -1,0 +1,68 @@
+/** Every number of the autoscaler that is a policy, with its reason. Times in ms. */
+
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+
+/**
+ * A busy runner whose job is not known stands for one of the waiting jobs for so long: GitHub's events come within seconds
+ * of each other, and one that comes later is rather lost. After that it has a job of its own, and no waiting job is hidden.
+ */
+export const busyCreditMs = 10 * secondMs;
+
+/**
+ * A runner that has worked and ended stands for one of the waiting jobs for so long, until an event says which one it had.
+ * It lapses by our clock alone: a job must not wait longer because GitHub can't be reached.
+ */
+export const creditMs = minuteMs;
+
+/** So many credits are remembered, the newest: each is some 100 bytes of the autoscaler's status, and lapses after a minute. */
+export const mostCredits = 500;
+
+/**
+ * A job that an idle runner has left for so long is rather over, its last event lost: GitHub gives jobs out within seconds,
+ * in bad minutes within one or two.
+ */
+export const suspectAfterMs = 5 * minuteMs;
+
+/** GitHub is asked about a job so long before it would be suspect, so that its answer is there in time. */
+export const askBeforeSuspectMs = minuteMs;
+
+/** GitHub is asked again about a job that is suspect, or whose runner has ended, after this: each is one call. */
+export const askAgainMs = 5 * minuteMs;
+
+/** A job that waits or runs for long is asked about ever more seldom, but so often. */
+export const longestCheckMs = hourMs;
+
+/** GitHub is asked about a job whose runner has ended after this: its own event comes sooner in nearly every case. */
+export const askEndedAfterMs = 10 * secondMs;
+
+/**
+ * A job that GitHub has never said to run, and whose runner has ended by our witnesses, waits again after this: siblings of
+ * a matrix look alike to a hook, and the wrong one must not be hidden for ever where GitHub does not answer.
+ */
+export const endedLapsesMs = 5 * minuteMs;
+
+/** An event about a job that is older than this when it is first heard of is counted once GitHub has confirmed it. */
+export const oldNewsMs = 20 * minuteMs;
+
+/** GitHub fails a job that has waited for a runner for so long. */
+export const longestQueuedMs = 24 * hourMs;
+
+/** GitHub ends a job of a self-hosted runner after so long. */
+export const longestRunMs = 5 * 24 * hourMs;
+
+/** GitHub fails a job that nobody has approved for so long. */
+export const longestGateMs = 30 * 24 * hourMs;
+
+/** ARC's --default-scale-down-delay, where the spec says nothing. */
+export const defaultDelayMs = 10 * minuteMs;
+
+/** Where a trigger has no duration, as in ARC. */
+export const defaultDurationMs = 10 * minuteMs;
+
+/** A shorter duration would ask GitHub about each job that waits for nothing but the start of its runner. */
+export const shortestDurationMs = minuteMs;
+
+/** The most runners where there is no maxReplicas: a mistake must not fill a cluster. A higher minimum counts. */
+export const safetyCeiling = 100;

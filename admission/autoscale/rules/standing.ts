@@ -1,0 +1,59 @@
+import {
+	endedLapsesMs,
+	longestGateMs,
+	longestQueuedMs,
+	longestRunMs,
+	oldNewsMs,
+	suspectAfterMs,
+} from './policy.ts';
+import type { Job, Standing } from './types.ts';
+
+/** What is known of the runner that has a job; undefined: no runner of this set is known to have it. */
+export type Holder = 'runs' | 'ended' | undefined;
+
+/** How a job counts. Pure. */
+export function standing(job: Job, holder: Holder, nowMs: number): Standing {
+	if (endMs(job) <= nowMs) return 'over';
+	if (holder === 'runs') return 'running';
+	if (holder === 'ended' && !isReopened(job, nowMs)) return 'ended';
+	// GitHub has said that it runs: somewhere else, then.
+	if (job.state === 'in_progress' && holder === undefined) return 'running';
+	if (job.state === 'waiting') return 'gated';
+	if (isOldNews(job)) return 'unconfirmed';
+	return suspectMs(job) <= nowMs ? 'suspect' : 'waiting';
+}
+
+/** When a job is over whatever happens, ms since the epoch. */
+export function endMs({ state, stateMs, confirmedMs = 0 }: Job): number {
+	switch (state) {
+		case 'completed':
+			return Number.NEGATIVE_INFINITY;
+		case 'in_progress':
+			return stateMs + longestRunMs;
+		case 'queued':
+			return Math.max(stateMs, confirmedMs) + longestQueuedMs;
+		case 'waiting':
+			return stateMs + longestGateMs;
+	}
+}
+
+/** When a job that idle runners leave becomes suspect, ms since the epoch. */
+export const suspectMs = ({ untakenMs, confirmedMs = 0 }: Job): number =>
+	untakenMs === undefined ? Number.POSITIVE_INFINITY : Math.max(untakenMs, confirmedMs) + suspectAfterMs;
+
+/**
+ * When a job waits again whose runner has ended. GitHub reopens it by saying, after that, that it is queued. Where nobody but
+ * our witnesses has said that it ran, it waits again by itself after a while; ms since the epoch, Infinity: not by itself.
+ */
+export const reopenedMs = ({ state, endedMs }: Job): number =>
+	endedMs === undefined || state === 'in_progress' ? Number.POSITIVE_INFINITY : endedMs + endedLapsesMs;
+
+/** Whether a job whose runner has ended waits again. */
+export function isReopened(job: Job, nowMs: number): boolean {
+	const { endedMs, confirmedMs = Number.NEGATIVE_INFINITY } = job;
+	return endedMs !== undefined && (confirmedMs > endedMs || reopenedMs(job) <= nowMs);
+}
+
+/** Whether an event opened it that came long after GitHub had made it, and GitHub has not confirmed it since. */
+const isOldNews = ({ createdMs, openedMs, confirmedMs }: Job): boolean =>
+	confirmedMs === undefined && createdMs !== undefined && openedMs - createdMs > oldNewsMs;

@@ -1,0 +1,211 @@
+import * as assert from 'uvu/assert';
+import { demand } from '../../../admission/autoscale/rules/demand.ts';
+import type { Credit, Demand, Job, Runner, Wish } from '../../../admission/autoscale/rules/types.ts';
+import type { Phase } from '../../../admission/sets/rules/plan.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('demand');
+const now = Date.parse('2026-11-27T12:00:00Z');
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+const job = (id: number, more: Partial<Job> = {}): Job => ({
+	key: `j${id}`,
+	host: 'github.com',
+	id,
+	repository: 'octo/app',
+	enterprise: undefined,
+	runId: 100 + id,
+	runAttempt: 1,
+	name: `build ${id}`,
+	labels: ['self-hosted'],
+	state: 'queued',
+	runnerName: undefined,
+	createdMs: now - 20 * second,
+	openedMs: now - 20 * second,
+	stateMs: now - 20 * second,
+	confirmedMs: undefined,
+	checkedMs: undefined,
+	boundTo: undefined,
+	endedMs: undefined,
+	untakenMs: undefined,
+	...more,
+});
+const jobs = (count: number, more: Partial<Job> = {}): Job[] =>
+	Array.from({ length: count }, (_, index) => job(index + 1, more));
+const runsOn = (runnerName: string, more: Partial<Job> = {}): Partial<Job> => ({
+	state: 'in_progress',
+	runnerName,
+	...more,
+});
+
+const runner = (name: string, phase: Phase, more: Partial<Runner> = {}): Runner => ({
+	uid: `uid-${name}`,
+	name,
+	phase,
+	departing: false,
+	createdMs: now - minute,
+	idleSinceMs: ['pending', 'starting', 'idle'].includes(phase) ? now - 30 * second : undefined,
+	busySinceMs: phase === 'busy' ? now - 15 * second : undefined,
+	worked: phase === 'busy',
+	job: undefined,
+	...more,
+});
+
+const wish = (more: Partial<Wish> = {}): Wish => ({
+	min: 0,
+	max: 10,
+	countsJobs: true,
+	spare: 0,
+	reserved: 0,
+	suggestion: undefined,
+	delayMs: 10 * minute,
+	checkAfterMs: 10 * minute,
+	ready: true,
+	...more,
+});
+
+const asked = (
+	list: readonly Job[],
+	runners: readonly Runner[],
+	more: Partial<Wish> = {},
+	credits: readonly Credit[] = [],
+	nowMs = now,
+): Demand => demand(list, runners, credits, wish(more), nowMs);
+
+test('each waiting job is one runner, up to the maximum, and what lies beyond it is known', () => {
+	assert.is(asked(jobs(3), []).desired, 3);
+	const { desired, uncapped, waiting } = asked(jobs(12), [], { max: 10 });
+	assert.equal([desired, uncapped, waiting], [10, 12, 12]);
+});
+
+test('what starts or is idle is supply; what works or goes is nobody else’s, and all count for the maximum', () => {
+	const some = [
+		runner('pending', 'pending'),
+		runner('starting', 'starting'),
+		runner('idle', 'idle'),
+		runner('busy', 'busy'),
+		runner('going', 'idle', { departing: true }),
+	];
+	const { desired, living } = asked(jobs(4), some);
+	assert.equal([desired, living], [6, 5], 'four for the jobs, one works, one goes');
+	assert.is(asked(jobs(4), some, { max: 5 }).desired, 5);
+});
+
+test('what has ended is no runner', () => {
+	const ended = (['completed', 'failed', 'stopping', 'leaving'] as const).map((phase) =>
+		runner(phase, phase),
+	);
+	const { desired, living } = asked(jobs(1), ended);
+	assert.equal([desired, living], [1, 0]);
+});
+
+test('+1 queued and -5 completed in one batch: the queued job keeps its runner (#4315)', () => {
+	const old = [1, 2, 3, 4, 5].map((id) =>
+		job(id, { state: 'completed', runnerName: `r${id}`, stateMs: now }),
+	);
+	const gone = old.map(({ runnerName = '' }) => runner(runnerName, 'completed', { worked: true }));
+	const { desired, waiting } = asked([...old, job(6, { openedMs: now, stateMs: now })], gone);
+	assert.equal([desired, waiting], [1, 1]);
+});
+
+test('a job queued for twice `duration` still counts', () => {
+	const since = { openedMs: now - 20 * minute, stateMs: now - 20 * minute, createdMs: now - 20 * minute };
+	const { desired, ask } = asked([job(1, since)], [], { checkAfterMs: 10 * minute });
+	assert.is(desired, 1);
+	assert.equal(ask, ['j1'], 'it is asked about, and nothing else');
+});
+
+test('a crashed idle pod hides no job', () => {
+	for (const phase of ['completed', 'failed', 'stopping'] as const) {
+		const { desired, credits } = asked(jobs(1), [runner('r1', phase, { worked: false })]);
+		assert.is(desired, 1, phase);
+		assert.equal(credits, []);
+	}
+});
+
+test('a credit lapses after 60 s though GitHub is down', () => {
+	const worked = [runner('r1', 'completed', { worked: true })];
+	const first = asked(jobs(1), worked);
+	assert.equal(first.credits, [
+		{ runner: 'r1', sinceMs: now, repository: undefined, runId: undefined, runAttempt: undefined },
+	]);
+	assert.equal([first.desired, first.waiting, first.lookAgainMs], [0, 1, 60 * second]);
+	const at = (ms: number, runners: readonly Runner[]) => asked(jobs(1), runners, {}, first.credits, now + ms);
+	assert.is(at(59_999, []).desired, 0);
+	assert.is(at(60_000, []).desired, 1);
+	assert.equal(at(60_000, []).credits, [], 'its runner is gone');
+	const lingering = at(60_000, worked);
+	assert.is(lingering.desired, 1, 'the same runner gives no second credit');
+	assert.is(asked(jobs(1), worked, {}, lingering.credits, now + 3 * minute).desired, 1);
+});
+
+test('with metrics the larger counts, never the sum (#1962)', () => {
+	assert.is(asked(jobs(3), [], { suggestion: 3 }).desired, 3);
+	assert.is(asked(jobs(3), [], { suggestion: 5 }).desired, 5);
+	assert.is(asked(jobs(5), [], { suggestion: 3 }).desired, 5);
+});
+
+test('a job that idle runners leave untaken for 5 minutes is suspect until GitHub or an event speaks', () => {
+	const old = { openedMs: now - 6 * minute, stateMs: now - 6 * minute };
+	const idle = [runner('r1', 'idle', { idleSinceMs: now - 5 * minute })];
+	const seen = asked([job(1, old)], idle);
+	assert.equal([seen.suspect, seen.waiting, seen.desired], [1, 0, 0]);
+	assert.equal(seen.untaken, [{ job: 'j1', sinceMs: now - 5 * minute }]);
+	assert.equal(seen.ask, ['j1']);
+	assert.is(seen.standings.get('j1'), 'suspect');
+
+	const remembered = { ...old, untakenMs: now - 5 * minute };
+	assert.is(asked([job(1, remembered)], []).suspect, 1, 'it stays so when the idle runner has gone');
+	assert.is(asked([job(1, { ...remembered, checkedMs: now })], []).suspect, 1, '403 and 404 prove nothing');
+	assert.is(asked([job(1, { ...remembered, confirmedMs: now })], []).desired, 1, 'GitHub says queued');
+	assert.is(asked([job(1, { ...remembered, ...runsOn('other') })], []).running, 1, 'an event says it runs');
+
+	const young = [runner('r1', 'idle', { idleSinceMs: now - 5 * minute + 1 })];
+	const waits = asked([job(1, old)], young);
+	assert.equal([waits.waiting, waits.suspect], [1, 0]);
+	assert.equal(waits.ask, ['j1'], 'asked a minute before it is suspect');
+});
+
+test('an in_progress job of a runner of the set takes no supply, and its end closes it', () => {
+	const busy = asked([job(1, runsOn('r1')), job(2)], [runner('r1', 'busy')]);
+	assert.equal([busy.desired, busy.running, busy.waiting], [2, 1, 1]);
+	assert.equal([busy.bound, busy.ended], [[], []]);
+	const over = asked([job(1, runsOn('r1')), job(2)], [runner('r1', 'completed', { worked: true })]);
+	assert.equal([over.desired, over.running, over.waiting], [1, 0, 1]);
+	assert.equal([over.credits, over.ended], [[], [{ job: 'j1', runner: 'r1' }]]);
+});
+
+test('a busy runner is bound to its job by what its hook says, before GitHub does', () => {
+	const hook = { repository: 'Octo/App', runId: 102, runAttempt: 1, name: 'build' };
+	const r1 = runner('r1', 'busy', { job: hook, busySinceMs: now - hour });
+	const { bound, waiting, desired } = asked(jobs(2), [r1]);
+	assert.equal(bound, [{ job: 'j2', runner: 'r1' }]);
+	assert.equal([waiting, desired], [1, 2]);
+});
+
+test('a busy runner without a known job stands for one waiting job for 10 s, and then for one of its own', () => {
+	const at = (ms: number) => asked(jobs(2), [runner('r1', 'busy', { busySinceMs: now - ms })]);
+	assert.equal([at(0).desired, at(9_999).desired, at(9_999).lookAgainMs], [2, 2, 1]);
+	assert.equal([at(10_000).desired, at(10_000).waiting], [3, 2]);
+	assert.is(asked(jobs(2), [runner('r1', 'busy', { busySinceMs: undefined })]).desired, 3);
+});
+
+test('only what has been idle longer than the delay goes, the longest idle first, and only once all is known', () => {
+	const idle = (name: string, ms: number) => runner(name, 'idle', { idleSinceMs: now - ms });
+	const some = [
+		idle('b', 11 * minute),
+		idle('a', 20 * minute),
+		idle('c', 10 * minute - 1),
+		runner('d', 'busy'),
+	];
+	const { desired, mayGo, held, lookAgainMs } = asked([], some);
+	assert.equal([desired, mayGo, held, lookAgainMs], [1, ['uid-a', 'uid-b'], 1, 1]);
+	assert.equal(asked([], some, { min: 3 }).mayGo, ['uid-a']);
+	assert.equal(asked(jobs(2), some).mayGo, ['uid-a'], 'two are kept for the jobs');
+	const unready = asked([], some, { ready: false });
+	assert.equal([unready.mayGo, unready.held], [[], 3]);
+});
+
+test.run();
