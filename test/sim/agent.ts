@@ -5,7 +5,7 @@ import type { AgentContext } from './agent-context.ts';
 import { endContainer } from './container-exit.ts';
 import { type Job, type JobOptions, newJob } from './job.ts';
 import { type HookWord, JobHooks } from './job-hooks.ts';
-import type { Taker } from './job-queue.ts';
+import type { Registration, Taker } from './job-queue.ts';
 import type { JournalEntry } from './journal.ts';
 import { KubeError } from './kube.ts';
 import type { KubeletPod } from './kubelet.ts';
@@ -85,10 +85,11 @@ export class Agent implements Taker {
 		return this.#pod.metadata.namespace === namespace && this.#pod.metadata.name === pod;
 	}
 
-	get registration(): Taker['registration'] {
+	get registration(): Registration {
 		const runner = this.runnerId === undefined ? undefined : this.#context.github.runner(this.runnerId);
 		return {
 			scope: this.#scope,
+			group: runner?.group,
 			labels: runner?.labels ?? [],
 			implicit: runner ? implicitLabels(runner) : [],
 		};
@@ -297,8 +298,8 @@ export class Agent implements Taker {
 				this.#registrationFailed('RUNNER_TOKEN is missing, unknown or expired');
 				return;
 			}
-			const { name, ephemeral, labels, kind, arch } = this.#facts;
-			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind, arch });
+			const { name, ephemeral, labels, kind, arch, group } = this.#facts;
+			this.runnerId = github.addRunner({ scope: this.#scope, name, ephemeral, labels, kind, arch, group });
 		}
 		this.online = true;
 		this.log.listening();

@@ -14,10 +14,12 @@ export interface Answer {
 
 export type RunnerEndpoint = 'list' | 'get' | 'delete' | 'registration-token' | 'remove-token';
 export type JobEndpoint = 'job' | 'jobs-of-run' | 'jobs-of-attempt';
+export type RunEndpoint = 'runs' | 'repositories' | 'runner-groups';
 export type DeliveryEndpoint = 'deliveries' | 'delivery' | 'redelivery';
 export type Endpoint =
 	| RunnerEndpoint
 	| JobEndpoint
+	| RunEndpoint
 	| DeliveryEndpoint
 	| 'access-token'
 	| 'rate-limit'
@@ -49,6 +51,12 @@ const deliveryAnchors: Record<DeliveryEndpoint, string> = {
 	redelivery: 'redeliver-a-delivery-for-',
 };
 
+const runPages: Record<RunEndpoint, string> = {
+	runs: 'actions/workflow-runs#list-workflow-runs-for-a-repository',
+	repositories: 'repos/repos#list-organization-repositories',
+	'runner-groups': 'actions/self-hosted-runner-groups#list-self-hosted-runner-groups-for-',
+};
+
 const docs = 'https://docs.github.com/rest';
 
 /** The page that GitHub names in an error of this endpoint. */
@@ -58,6 +66,10 @@ export function docsOf(endpoint: Endpoint, kind?: ScopeKind): string {
 		return `${docs}/rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user`;
 	if (endpoint === 'unknown' || kind === undefined) return docs;
 	if (endpoint in jobAnchors) return `${docs}/actions/workflow-jobs#${jobAnchors[endpoint as JobEndpoint]}`;
+	if (endpoint in runPages) {
+		const whose = endpoint === 'runner-groups' ? ownerWords[kind] : '';
+		return `${docs}/${runPages[endpoint as RunEndpoint]}${whose}`;
+	}
 	if (endpoint in deliveryAnchors)
 		return `${docs}/${kind}/webhooks#${deliveryAnchors[endpoint as DeliveryEndpoint]}${ownerWords[kind]}-webhook`;
 	return `${docs}/actions/self-hosted-runners#${anchors[endpoint as RunnerEndpoint]}${ownerWords[kind]}`;

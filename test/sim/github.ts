@@ -7,6 +7,7 @@ import type { JobQueue, QueuedJob } from './job-queue.ts';
 import type { NewWorkflowJob, WorkflowJob } from './jobs.ts';
 import type { LieRule } from './lies.ts';
 import type { NewRunner, RemovalCause, Runner } from './registry.ts';
+import type { NewRunnerGroup, RunnerGroup } from './runner-groups.ts';
 import type { Scope } from './scope.ts';
 import type { Webhook, WebhookOptions } from './webhooks.ts';
 
@@ -54,6 +55,7 @@ export interface GitHub {
 	readonly calls: readonly Call[];
 	readonly journal: readonly JournalEntry[];
 	addScope(scope: Scope): void;
+	addRunnerGroup(scope: Scope, group: NewRunnerGroup): RunnerGroup;
 	/** From now on list and get show a change of `busy` so much later for this scope alone (see `hintDelayMs`). */
 	delayHints(scope: Scope, delayMs: number): void;
 	/** In the order of registration. */

@@ -92,7 +92,7 @@ function enterpriseBody(slug: string) {
 	};
 }
 
-function userBody(login: string, type: 'User' | 'Organization', baseUrl: string) {
+export function userBody(login: string, type: 'User' | 'Organization', baseUrl: string) {
 	const url = `${baseUrl}/users/${login}`;
 	return {
 		login,
@@ -116,7 +116,7 @@ function userBody(login: string, type: 'User' | 'Organization', baseUrl: string)
 const repositoryPages =
 	'archive assignees blobs branches collaborators comments commits compare contents contributors deployments downloads events forks git_commits git_refs git_tags hooks issue_comment issue_events issues keys labels languages merges milestones notifications pulls releases stargazers statuses subscribers subscription tags teams trees';
 
-function repositoryBody(owner: string, name: string, baseUrl: string) {
+export function repositoryBody(owner: string, name: string, baseUrl: string) {
 	const fullName = `${owner}/${name}`;
 	const url = `${baseUrl}/repos/${fullName}`;
 	const html = `https://github.com/${fullName}`;

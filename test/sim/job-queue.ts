@@ -3,6 +3,7 @@
  * the moment there is one: a static runner under a full queue is idle only for an instant.
  */
 import type { Jobs, NewWorkflowJob, WorkflowJob } from './jobs.ts';
+import type { RunnerGroups } from './runner-groups.ts';
 import { repositoryOf, type Scope, scopeKey, scopeKind } from './scope.ts';
 
 export interface QueuedJob extends Partial<NewWorkflowJob> {
@@ -22,12 +23,20 @@ export interface QueuedJobs {
 	durationMs?: number;
 }
 
+/** Where GitHub has a runner, with which custom labels, and which of GitHub's own. */
+export interface Registration {
+	scope: Scope | undefined;
+	/** undefined: the default runner group. */
+	group: string | undefined;
+	labels: readonly string[];
+	implicit: readonly string[];
+}
+
 /** A simulated runner. */
 export interface Taker {
 	readonly online: boolean;
 	readonly job: object | undefined;
-	/** Where GitHub has it, with which custom labels, and which of GitHub's own. */
-	readonly registration: { scope: Scope | undefined; labels: readonly string[]; implicit: readonly string[] };
+	readonly registration: Registration;
 	startJob(options: { made: WorkflowJob; durationMs?: number }): unknown;
 }
 
@@ -43,13 +52,15 @@ let nextRun = 9_000_001;
 
 export class JobQueue {
 	readonly #jobs: Jobs;
+	readonly #groups: RunnerGroups;
 	readonly #now: () => number;
 	/** By the job's id, oldest first. */
 	readonly #waiting = new Map<number, Waiting>();
 	readonly #listeners = new Set<() => void>();
 
-	constructor(jobs: Jobs, now: () => number) {
+	constructor(jobs: Jobs, groups: RunnerGroups, now: () => number) {
 		this.#jobs = jobs;
+		this.#groups = groups;
 		this.#now = now;
 		jobs.onChange(({ id }, action) => {
 			if (action === 'in_progress' || action === 'completed') this.#waiting.delete(id);
@@ -93,7 +104,7 @@ export class JobQueue {
 		for (const agent of agents) {
 			if (ready.length === 0) return;
 			if (!agent.online || agent.job !== undefined) continue;
-			const index = ready.findIndex((waiting) => fits(waiting, agent));
+			const index = ready.findIndex((waiting) => fits(waiting, agent, this.#groups));
 			if (index < 0) continue;
 			const [{ job, durationMs } = ready[0]!] = ready.splice(index, 1);
 			this.#waiting.delete(job.id);
@@ -115,9 +126,10 @@ export class JobQueue {
 	}
 }
 
-function fits({ job, scope: wanted }: Waiting, agent: Taker): boolean {
-	const { scope, labels, implicit } = agent.registration;
+function fits({ job, scope: wanted }: Waiting, agent: Taker, groups: RunnerGroups): boolean {
+	const { scope, group, labels, implicit } = agent.registration;
 	if (scope === undefined || !covers(scope, wanted, job)) return false;
+	if (wanted === undefined && !groups.isVisible(scope, group, job.repository)) return false;
 	const own = new Set([...labels, ...implicit].map((label) => label.toLowerCase()));
 	return job.labels.every((label) => own.has(label.toLowerCase()));
 }

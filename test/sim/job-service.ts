@@ -2,12 +2,10 @@
 import { type Answer, docsOf, failure, notFound } from './answer.ts';
 import { numberOf, presentJob, secondsOf } from './job-bodies.ts';
 import type { Jobs } from './jobs.ts';
+import { cut, defaultPerPage, maxPerPage, whole } from './pages.ts';
 import type { Route } from './routes.ts';
 import { type Scope, scopeKey } from './scope.ts';
 import type { Delivery, Hook } from './webhooks.ts';
-
-const defaultPerPage = 30;
-const maxPerPage = 100;
 
 export class JobService {
 	readonly #jobs: Jobs;
@@ -41,18 +39,9 @@ export class JobService {
 	#ofRun(route: Route, scope: Scope, query: URLSearchParams, docs: string): Answer {
 		const all = this.#jobs.ofRun(repositoryOf(scope), route.runId ?? 0, route.attempt);
 		if (all.length === 0) return notFound(docs);
-		const perPage = Math.min(whole(query.get('per_page'), defaultPerPage), maxPerPage);
-		const page = whole(query.get('page'), 1);
-		const jobs = all.slice((page - 1) * perPage, page * perPage);
-		const last = Math.max(1, Math.ceil(all.length / perPage));
-		const to = (target: number, rel: string) => {
-			const parameters = new URLSearchParams(query);
-			parameters.set('page', String(target));
-			return `<${this.#baseUrl()}${route.path}?${parameters}>; rel="${rel}"`;
-		};
-		const link = page < last ? `${to(page + 1, 'next')}, ${to(last, 'last')}` : '';
-		const body = { total_count: all.length, jobs: jobs.map((job) => presentJob(job, this.#baseUrl())) };
-		return ok(body, link);
+		const { items, headers } = cut(all, query, this.#baseUrl() + route.path);
+		const jobs = items.map((job) => presentJob(job, this.#baseUrl()));
+		return { status: 200, headers, body: { total_count: all.length, jobs } };
 	}
 
 	#deliveries(route: Route, scope: Scope, query: URLSearchParams, docs: string): Answer {
@@ -119,9 +108,4 @@ function ok(body: unknown, link = ''): Answer {
 /** `repos/Octo-Org/app` -> `octo-org/app` */
 function repositoryOf(scope: Scope): string {
 	return scopeKey(scope).slice('repos/'.length);
-}
-
-function whole(text: string | null, otherwise: number): number {
-	const value = text !== null && /^\d+$/.test(text) ? Number(text) : 0;
-	return value > 0 ? value : otherwise;
 }

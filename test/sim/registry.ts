@@ -1,4 +1,5 @@
 /** The runners that GitHub knows, by scope: its database, so to speak. No HTTP here. */
+import { RunnerGroups } from './runner-groups.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
 export interface Runner {
@@ -7,6 +8,9 @@ export interface Runner {
 	name: string;
 	os: string;
 	arch: 'X64' | 'ARM64';
+	/** Name of its runner group; undefined: the default one. */
+	group: string | undefined;
+	groupId: number;
 	ephemeral: boolean;
 	labels: string[];
 	/** Labels that GitHub adds by itself are "read-only"; a scale set's runners have none (seen in a public report). */
@@ -26,6 +30,7 @@ export interface NewRunner {
 	os?: string;
 	/** default 'X64' */
 	arch?: Runner['arch'];
+	group?: string | undefined;
 	/** default true */
 	ephemeral?: boolean;
 	labels?: string[];
@@ -45,6 +50,7 @@ export class Registry {
 	readonly #hintDelayMs: number;
 	/** Scopes with another delay. */
 	readonly #hintDelaysMs = new Map<Scope, number>();
+	readonly groups = new RunnerGroups();
 	#nextRunnerId = 101;
 
 	constructor(hintDelayMs: number) {
@@ -70,6 +76,13 @@ export class Registry {
 		return this.#scopes.get(scopeKey(scope));
 	}
 
+	/** OWNER/NAME of each. */
+	repositoriesOf(owner: string): string[] {
+		const prefix = scopeKey(`repos/${owner}/`);
+		const scopes = [...this.#scopes.keys()].filter((scope) => scope.startsWith(prefix));
+		return scopes.map((scope) => scope.slice('repos/'.length));
+	}
+
 	scopeOfNumber(kind: 'repos' | 'orgs', id: number): Scope | undefined {
 		for (const [scope, number] of this.#scopes) if (number === id && scopeKind(scope) === kind) return scope;
 		return undefined;
@@ -85,6 +98,8 @@ export class Registry {
 			name: fresh.name,
 			os: fresh.os ?? 'linux',
 			arch: fresh.arch ?? 'X64',
+			group: fresh.group,
+			groupId: this.groups.list(fresh.scope).find(({ name }) => name === fresh.group)?.id ?? 1,
 			ephemeral: fresh.ephemeral ?? true,
 			labels: fresh.labels ?? [],
 			kind: fresh.kind ?? 'classic',

@@ -37,7 +37,7 @@ export function matchRoute(method: string, path: string, registry: Registry): Ro
 		return { endpoint: 'access-token', template, installationId: Number(app[1]) };
 	}
 
-	const other = matchJobs(method, path) ?? matchDeliveries(method, path);
+	const other = matchJobs(method, path) ?? matchRuns(method, path) ?? matchDeliveries(method, path);
 	if (other !== undefined) return other;
 	const match =
 		/^\/(repos\/[^/]+\/[^/]+|orgs\/[^/]+|enterprises\/[^/]+|repositories\/\d+|organizations\/\d+)\/actions\/runners(?:\/([^/]+))?$/.exec(
@@ -81,6 +81,20 @@ function matchJobs(method: string, path: string): Route | undefined {
 		return { ...base, endpoint: 'jobs-of-run', template: `${actions}/runs/{run_id}/jobs`, runId };
 	const template = `${actions}/runs/{run_id}/attempts/{attempt_number}/jobs`;
 	return { ...base, endpoint: 'jobs-of-attempt', template, runId, attempt: Number(attempt) };
+}
+
+function matchRuns(method: string, path: string): Route | undefined {
+	if (method !== 'GET') return undefined;
+	const runs = /^\/(repos\/[^/]+\/[^/]+)\/actions\/runs$/.exec(path);
+	const repositories = /^\/(orgs\/[^/]+)\/repos$/.exec(path);
+	const groups = /^\/(orgs\/[^/]+|enterprises\/[^/]+)\/actions\/runner-groups$/.exec(path);
+	const [, prefix] = runs ?? repositories ?? groups ?? [];
+	if (prefix === undefined) return undefined;
+	const scope = decodeURIComponent(prefix) as Scope;
+	const kind = scope.slice(0, scope.indexOf('/')) as ScopeKind;
+	const template = path.replace(`/${prefix}`, prefixes[kind]);
+	const endpoint = runs ? 'runs' : repositories ? 'repositories' : 'runner-groups';
+	return { endpoint, path, scope, kind, template };
 }
 
 const deliveriesPath =

@@ -53,6 +53,8 @@ export interface RunnerFacts {
 	labels: string[];
 	/** Of the nodes that it asks for. */
 	arch: 'X64' | 'ARM64';
+	/** undefined: the default runner group. */
+	group?: string | undefined;
 	/** Missing for a scale-set pod: its owner knows. */
 	scope?: Scope;
 	/** Name of the EphemeralRunner that owns a scale-set pod. */
@@ -89,6 +91,7 @@ export function factsOf(pod: PodItem): RunnerFacts | undefined {
 		ephemeral: env.get('RUNNER_EPHEMERAL') === 'true',
 		labels: (env.get('RUNNER_LABELS') ?? '').split(',').filter(Boolean),
 		arch,
+		group: env.get('RUNNER_GROUP') || undefined,
 		scope,
 		traced,
 		...(token ? { token } : {}),

@@ -5,8 +5,10 @@ import { type Caller, type Credentials, mayUse } from './credentials.ts';
 import type { JobService } from './job-service.ts';
 import type { LieRule, Lies } from './lies.ts';
 import type { Limits } from './limits.ts';
+import { whole } from './pages.ts';
 import { implicitLabels, type Registry, type Runner } from './registry.ts';
 import type { Route } from './routes.ts';
+import type { RunService } from './run-service.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
 export interface ServiceOptions {
@@ -28,6 +30,7 @@ export class Service {
 	readonly #lies: Lies;
 	readonly #credentials: Credentials;
 	readonly #jobs: JobService;
+	readonly #runs: RunService;
 	readonly #options: ServiceOptions;
 	/** Token -> what it is for. */
 	readonly #runnerTokens = new Map<
@@ -41,12 +44,14 @@ export class Service {
 		credentials: Credentials,
 		lies: Lies,
 		jobs: JobService,
+		runs: RunService,
 		options: ServiceOptions,
 	) {
 		this.#registry = registry;
 		this.#limits = limits;
 		this.#lies = lies;
 		this.#jobs = jobs;
+		this.#runs = runs;
 		this.#credentials = credentials;
 		this.#options = options;
 	}
@@ -98,6 +103,10 @@ export class Service {
 			case 'unknown':
 			case 'access-token':
 				return notFound(page);
+			case 'runs':
+			case 'repositories':
+			case 'runner-groups':
+				return this.#runs.answer(route, scope, query);
 			default:
 				return this.#jobs.answer(route, query);
 		}
@@ -138,8 +147,8 @@ export class Service {
 	}
 
 	#list(scope: Scope, query: URLSearchParams, nowMs: number): Answer {
-		const perPage = Math.min(wholeNumber(query.get('per_page'), 30), 100);
-		const page = wholeNumber(query.get('page'), 1);
+		const perPage = Math.min(whole(query.get('per_page'), 30), 100);
+		const page = whole(query.get('page'), 1);
 		const name = query.get('name');
 		const all = this.#registry
 			.list(scope)
@@ -201,12 +210,6 @@ function inSeconds(state: { limit: number; remaining: number; used: number; rese
 	return { limit, remaining, used, reset: Math.ceil(resetAtMs / 1000) };
 }
 
-/** A whole number above 0, or GitHub's default for anything else. */
-function wholeNumber(text: string | null, otherwise: number): number {
-	const value = text !== null && /^\d+$/.test(text) ? Number(text) : 0;
-	return value > 0 ? value : otherwise;
-}
-
 /** A runner as the API shows it. */
 export function present(runner: Runner, lie?: LieRule['says']) {
 	const own = runner.kind === 'classic' ? implicitLabels(runner) : [];
@@ -222,6 +225,6 @@ export function present(runner: Runner, lie?: LieRule['says']) {
 			...own.map((name, index) => ({ id: 1 + index, name, type: 'read-only' })),
 			...runner.labels.map((name, index) => ({ id: 100 + index, name, type: 'custom' })),
 		],
-		...(scopeKind(runner.scope) === 'repos' ? {} : { runner_group_id: 1 }),
+		...(scopeKind(runner.scope) === 'repos' ? {} : { runner_group_id: runner.groupId }),
 	};
 }

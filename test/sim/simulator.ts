@@ -16,6 +16,7 @@ import { Jobs } from './jobs.ts';
 import { Lies } from './lies.ts';
 import { Limits } from './limits.ts';
 import { Registry, type RemovalCause, type Runner } from './registry.ts';
+import { RunService } from './run-service.ts';
 import type { Scope } from './scope.ts';
 import { Service } from './service.ts';
 import { Hook } from './webhooks.ts';
@@ -62,13 +63,14 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 	let origin = '';
 	const baseUrl = () => origin + basePath;
 	const jobs = new Jobs();
-	const jobQueue = new JobQueue(jobs, now);
+	const jobQueue = new JobQueue(jobs, registry.groups, now);
 	const hooks: Hook[] = [];
 	jobs.onChange((job, action) => {
 		for (const hook of hooks) hook.tell(job, action);
 	});
 	const jobService = new JobService(jobs, hooks, baseUrl);
-	const service = new Service(registry, limits, credentials, lies, jobService, {
+	const runService = new RunService(jobs, registry, registry.groups, baseUrl);
+	const service = new Service(registry, limits, credentials, lies, jobService, runService, {
 		busyWording: options.busyWording ?? 'current',
 		rateLimits,
 		registrationTokenTtlMs: options.registrationTokenTtlMs ?? 3_600_000,
@@ -117,6 +119,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 		calls,
 		journal,
 		addScope: (scope) => registry.addScope(scope),
+		addRunnerGroup: (scope, group) => registry.groups.add(scope, group),
 		delayHints: (scope, delayMs) => registry.delayHints(scope, delayMs),
 		runners: (scope) => registry.list(scope),
 		runner: (id) => registry.get(id),

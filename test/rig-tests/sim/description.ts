@@ -19,6 +19,7 @@ const ajv = new Ajv({ strict: false, allErrors: true });
 ajv.addFormat('date-time', (text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text));
 ajv.addFormat('uri', (text) => URL.canParse(text));
 ajv.addFormat('int64', true);
+ajv.addFormat('email', true);
 ajv.addSchema({ ...description, $id: 'github' });
 ajv.addSchema({ ...(read('github-events.json') as object), $id: 'events' });
 

@@ -49,13 +49,19 @@ test.after.each(({ stop }) => stop());
 const anybody = new Set([undefined]);
 
 /** A runner that is idle and online, and what it was given. */
-function idleRunner(github: GitHub, name: string, scope: Scope, labels: string[] = [], arch = 'X64') {
+function idleRunner(
+	github: GitHub,
+	name: string,
+	scope: Scope,
+	labels: string[] = [],
+	{ arch = 'X64', group }: { arch?: string; group?: string } = {},
+) {
 	const started: number[] = [];
 	const runner = {
 		name,
 		online: true,
 		job: undefined as object | undefined,
-		registration: { scope, labels, implicit: ['self-hosted', 'Linux', arch] },
+		registration: { scope, group, labels, implicit: ['self-hosted', 'Linux', arch] },
 		startJob({ made }: { made: WorkflowJob }) {
 			started.push(made.id);
 			this.job = {};
@@ -91,7 +97,7 @@ test('labels of GitHub’s own count, whatever their case, and so do repository,
 	};
 	const arm = github.jobs.queue({ repository: 'octo-org/app', labels: ['self-hosted', 'linux', 'arm64'] });
 	assert.equal(take(idleRunner(github, 'a', 'orgs/octo-org')), []);
-	assert.equal(take(idleRunner(github, 'b', 'orgs/octo-org', [], 'ARM64')), [arm.id]);
+	assert.equal(take(idleRunner(github, 'b', 'orgs/octo-org', [], { arch: 'ARM64' })), [arm.id]);
 	const job = github.jobs.queue({ repository: 'Octo-Org/app', enterprise: 'octo' });
 	for (const elsewhere of ['orgs/other', 'repos/octo-org/other', 'enterprises/other'] as const)
 		assert.equal(take(idleRunner(github, 'c', elsewhere)), [], elsewhere);
@@ -99,6 +105,17 @@ test('labels of GitHub’s own count, whatever their case, and so do repository,
 	const own = github.jobs.queue({ repository: 'octo-org/app', scope: 'repos/octo-org/app' });
 	assert.equal(take(idleRunner(github, 'e', 'orgs/octo-org')), []);
 	assert.equal(take(idleRunner(github, 'f', 'repos/Octo-Org/App')), [own.id]);
+});
+
+test('the runners of a group are for the repositories that may use it', ({ github }) => {
+	github.addRunnerGroup('orgs/octo-org', { name: 'few', selected: ['app'] });
+	const runner = () => idleRunner(github, 'r', 'orgs/octo-org', [], { group: 'few' });
+	const [denied, allowed] = [runner(), runner()];
+	github.jobs.queue({ repository: 'octo-org/web' });
+	github.jobQueue.dispatch([denied], anybody);
+	const job = github.jobs.queue({ repository: 'octo-org/app' });
+	github.jobQueue.dispatch([allowed], anybody);
+	assert.equal([denied.started, allowed.started], [[], [job.id]]);
 });
 
 test('one that waits for an approval is queued when it is released; of a pending one no event tells before', async ({
