@@ -368,7 +368,10 @@ export class ApiServer implements KubeClient {
 		const page = left.slice(0, Number(query.limit ?? left.length));
 		const more = page.length < left.length ? page.at(-1)?.[0] : undefined;
 		return {
-			metadata: { resourceVersion: `${this.#version}`, ...(more ? { continue: more } : {}) },
+			metadata: {
+				resourceVersion: `${this.#version}`,
+				...(more ? { continue: more, remainingItemCount: left.length - page.length } : {}),
+			},
 			items: page.map(([, { apiVersion: _version, kind: _kind, ...item }]) => item), // as real lists have them
 		};
 	}

@@ -1,8 +1,6 @@
-import { printable } from '../../../api/printable.ts';
 import { hostOf } from '../../../runner/scope.ts';
 import type { Word } from '../../rules/claims.ts';
-
-const longestText = 120;
+import { idOf, objectOf, shown, textOf, timeOf } from '../../rules/fields.ts';
 
 /** What a `workflow_job` event says of a runner: GitHub has given it a job, or the job has completed. */
 export interface JobEvent {
@@ -28,8 +26,7 @@ export interface NotForUs {
 }
 
 /**
- * Reads a verified delivery. It takes what it needs and nothing else: GitHub adds fields, leaves others out, and sets most
- * of them to null at one time or another (a job that was cancelled in the queue has no runner).
+ * Reads what a verified delivery says of a runner; records/rules/facts.ts reads what it says of the job.
  *
  * @param event the header X-GitHub-Event
  * @param payload the body's JSON
@@ -73,23 +70,4 @@ export function readDelivery(event: string, payload: unknown): JobEvent | NotFor
 		host,
 		atMs: timeOf(says === 'started' ? job.started_at : job.completed_at),
 	};
-}
-
-/** Its fields; none where it is no object. */
-const objectOf = (value: unknown): Record<string, unknown> =>
-	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-
-const textOf = (value: unknown): string | undefined =>
-	typeof value === 'string' && value !== '' ? value : undefined;
-
-/** What people chose, for people: an annotation with a name of any length would be refused. */
-const shown = (value: unknown): string | undefined =>
-	printable(textOf(value)?.slice(0, longestText) ?? '') || undefined;
-
-const idOf = (value: unknown): number | undefined =>
-	Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
-
-function timeOf(value: unknown): number | undefined {
-	const ms = Date.parse(textOf(value) ?? '');
-	return Number.isNaN(ms) ? undefined : ms;
 }

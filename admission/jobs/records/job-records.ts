@@ -1,0 +1,143 @@
+import { autoscaleKinds, type WorkflowJob } from '../../api/autoscale.ts';
+import { collectionPath, objectPath } from '../../api/paths.ts';
+import { isConflict, isNotFound, type KubeClient, KubeError } from '../../kube/client.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { createObject, getObject, mergePatch } from '../../kube/objects.ts';
+import type { JobFacts } from './rules/facts.ts';
+import { concernsUs } from './rules/labels.ts';
+import { changeOf, leavesTrace, opened, type Source } from './rules/merge.ts';
+import { recordName } from './rules/name.ts';
+import { callWithinMs, countEveryMs, mostRecords, tries } from './rules/policy.ts';
+import type { SetLabels } from './set-labels.ts';
+
+export interface JobRecordsOptions {
+	client: KubeClient;
+	/** The server's. */
+	namespace: string;
+	clock: Pick<Clock, 'now' | 'monotonic'>;
+}
+
+/** What became of facts. `full`: there are as many records as may be. `absent`: records are not installed. */
+export type Written = 'recorded' | 'unchanged' | 'full' | 'absent';
+
+const resource = autoscaleKinds.workflowJob;
+const limits = { timeoutMs: callWithinMs };
+
+/**
+ * Writes what GitHub says of jobs down, as WorkflowJobs in the server's namespace: from any replica, and the leader reads
+ * them. Facts alone; what follows from them is the leader's, in their status.
+ */
+export class JobRecords {
+	readonly #options: JobRecordsOptions;
+	/** How many there were when they were last counted, and what this replica has made since. */
+	#counted = 0;
+	#made = 0;
+	#countedAtMs = Number.NEGATIVE_INFINITY;
+	#counting: Promise<void> | undefined;
+
+	constructor(options: JobRecordsOptions) {
+		this.#options = options;
+	}
+
+	/**
+	 * What is said is written when this resolves. Whatever was written before, in any order and by whichever replica, the
+	 * record is the same in the end; facts that change nothing write nothing.
+	 *
+	 * @throws KubeError if it could not be read or written, code 409 if others changed it at every try
+	 */
+	async write(facts: JobFacts, source: Source): Promise<Written> {
+		const { client, namespace, clock } = this.#options;
+		const name = recordName(facts.host, facts.id);
+		const path = objectPath(resource, { namespace, name });
+		const read = () => getObject<WorkflowJob>(client, path, limits);
+		// A job that is queued is mostly new.
+		const opens = facts.state === 'waiting' || facts.state === 'queued';
+		let found = opens ? undefined : await read();
+		for (let attempt = 0; attempt < tries; attempt++) {
+			if (!found) {
+				if (!leavesTrace(facts)) return 'unchanged';
+				const created = await this.#create(name, facts);
+				if (created !== 'exists') return created;
+			} else {
+				const change = changeOf(found.spec, facts, source, clock.now());
+				if (!change) return 'unchanged';
+				if (await this.#change(path, found, change)) return 'recorded';
+			}
+			found = await read();
+		}
+		throw new KubeError(409, 'Conflict', `workflowjob ${name} changed at every try to write on it`);
+	}
+
+	async #create(name: string, facts: JobFacts): Promise<Written | 'exists'> {
+		const { client, namespace, clock } = this.#options;
+		if (await this.#isFull()) return 'full';
+		const { apiVersion, kind } = resource;
+		const job = { apiVersion, kind, metadata: { name, namespace }, spec: opened(facts, clock.now()) };
+		try {
+			await createObject(client, collectionPath(resource, namespace), job, limits);
+		} catch (error) {
+			if (isConflict(error)) return 'exists';
+			if (isNotFound(error)) return 'absent';
+			throw error;
+		}
+		this.#made += 1;
+		return 'recorded';
+	}
+
+	/** False where it was changed meanwhile, or is gone. */
+	async #change(path: string, { metadata }: WorkflowJob, change: WorkflowJob['spec'] | object) {
+		const { uid, resourceVersion } = metadata;
+		try {
+			const preconditions = { uid, resourceVersion } as { uid: string; resourceVersion: string };
+			await mergePatch(this.#options.client, path, { spec: change }, preconditions, limits);
+			return true;
+		} catch (error) {
+			if (isConflict(error) || isNotFound(error)) return false;
+			throw error;
+		}
+	}
+
+	async #isFull(): Promise<boolean> {
+		const { monotonic } = this.#options.clock;
+		if (monotonic() - this.#countedAtMs >= countEveryMs)
+			this.#counting ??= this.#count().finally(() => {
+				this.#counting = undefined;
+			});
+		await this.#counting;
+		return this.#counted + this.#made >= mostRecords;
+	}
+
+	/** @throws KubeError */
+	async #count(): Promise<void> {
+		const { client, namespace, clock } = this.#options;
+		const path = collectionPath(resource, namespace);
+		this.#made = 0;
+		let counted = 0;
+		try {
+			const list = await client.request<{
+				metadata: { remainingItemCount?: number };
+				items: unknown[];
+			}>('GET', path, { ...limits, query: { limit: 1 } });
+			counted = list.items.length + (list.metadata.remainingItemCount ?? 0);
+		} catch (error) {
+			if (!isNotFound(error)) throw error; // else they are not installed, which the write tells
+		}
+		this.#counted = counted;
+		this.#countedAtMs = clock.monotonic();
+	}
+}
+
+/**
+ * Records what an event says, if one of our sets could run its job or people should see that none can.
+ *
+ * @returns hosted: it is a job of GitHub's own runners, or of runners elsewhere
+ * @throws KubeError as JobRecords does
+ */
+export async function recordEvent(
+	facts: JobFacts,
+	sets: Pick<SetLabels, 'served' | 'known'>,
+	records: Pick<JobRecords, 'write'>,
+): Promise<Written | 'hosted'> {
+	if (!sets.served) return 'absent';
+	return concernsUs(facts.labels, sets.known) ? records.write(facts, 'event') : 'hosted';
+}

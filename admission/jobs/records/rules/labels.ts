@@ -1,0 +1,33 @@
+/** What is known of the labels of this cluster's sets. */
+export interface KnownLabels {
+	/** Labels of a set, folded as `fold` does; those that one had lately as well. */
+	labels: { has(label: string): boolean };
+	/** There is a set. */
+	any: boolean;
+	/** There is a set without labels of its own. */
+	unlabelled: boolean;
+}
+
+/** GitHub compares labels without regard to case. */
+export const fold = (label: string): string => label.trim().toLowerCase();
+
+/** GitHub gives runners these by itself: those of Linux pods. */
+const implicit = new Set(['linux', 'x64', 'arm64', 'arm']);
+
+/** Names of GitHub's own runners. Those of larger runners are people's choice. */
+const hosted = /^(?:ubuntu|windows|macos)-/;
+
+/**
+ * Whether a job is recorded: one of our sets could run it, or people should see that none can. All other jobs are those of
+ * GitHub's own runners, or of runners elsewhere. It is a check without any call: a record too many costs little, and a job
+ * that is not recorded costs its user a wait.
+ *
+ * @param known undefined: the sets are not known yet
+ */
+export function concernsUs(jobLabels: readonly string[], known: KnownLabels | undefined): boolean {
+	const labels = jobLabels.map(fold);
+	if (labels.includes('self-hosted')) return true;
+	if (!known) return labels.length === 0 || labels.some((label) => !hosted.test(label));
+	if (labels.length === 0) return known.unlabelled;
+	return labels.some((label) => known.labels.has(label) || (known.any && implicit.has(label)));
+}

@@ -1,0 +1,33 @@
+/** Every number about records of jobs that is a policy, with its reason. Times in ms. */
+
+/** GitHub names a handful of labels; what people write into runs-on may be anything. */
+export const mostLabels = 100;
+export const longestLabel = 256;
+/** GitHub's own names of runners, groups and enterprises are shorter. */
+export const longestName = 256;
+export const longestUrl = 1_024;
+/** A host name has 253 characters at most, and a port. */
+export const longestHost = 260;
+
+/** An event's own time that is further ahead of our clock than this is no time of GitHub's. */
+export const mostAheadMs = 60 * 60_000;
+
+/**
+ * So many records in all. At a job a second and half an hour of queue there are 1,800; at 1 KiB each this many are 20 MiB in
+ * etcd and in the leader.
+ */
+export const mostRecords = 20_000;
+/** How often a replica counts them. It adds what it has made itself since then. */
+export const countEveryMs = 10_000;
+
+/** Others write on the record as well: other replicas, and the leader its status. */
+export const tries = 10;
+/** GitHub waits 10 s for its answer, of which a delivery may need some calls. */
+export const callWithinMs = 4_000;
+
+/** The labels of a set that was deleted or changed are known for so long: jobs that were recorded for them end later. */
+export const pastLabelLastsMs = 24 * 60 * 60_000;
+export const mostPastLabels = 1_000;
+
+/** How often it is checked whether the CRDs are installed, which may be after the server has started. */
+export const servedCheckMs = 3_000;

@@ -1,0 +1,100 @@
+import { autoscaleKinds } from '../../api/autoscale.ts';
+import type { KubeObject } from '../../api/kinds.ts';
+import { groupPath } from '../../api/paths.ts';
+import { type RunnerDeployment, type RunnerSet, setKinds } from '../../api/sets.ts';
+import { type WatchDependencies, type Watched, watched } from '../../cluster/watched.ts';
+import { servesResource } from '../../kube/objects.ts';
+import { fold, type KnownLabels } from './rules/labels.ts';
+import { mostPastLabels, pastLabelLastsMs, servedCheckMs } from './rules/policy.ts';
+
+/** Of a set only its labels are kept. */
+interface Labelled extends KubeObject {
+	labels: readonly string[];
+}
+
+/** The labels of all RunnerSets and RunnerDeployments, on every replica: which jobs are recorded depends on them. */
+export class SetLabels {
+	readonly #dependencies: WatchDependencies;
+	readonly #watches: readonly Watched<Labelled>[];
+	/** Labels that a set had, and until when they count, by the monotonic clock; the oldest first. At most mostPastLabels. */
+	readonly #past = new Map<string, number>();
+	/** Absent: they have changed since it was made. */
+	#known: KnownLabels | undefined;
+	#served = false;
+
+	constructor(dependencies: WatchDependencies) {
+		this.#dependencies = dependencies;
+		this.#watches = [
+			watched<Labelled>(dependencies, setKinds.runnerSet, (object) =>
+				trim(object, (object as unknown as RunnerSet).spec?.labels),
+			),
+			watched<Labelled>(dependencies, setKinds.runnerDeployment, (object) =>
+				trim(object, (object as unknown as RunnerDeployment).spec?.template?.spec?.labels),
+			),
+		];
+		for (const { on } of this.#watches)
+			on((_change, _object, before) => {
+				this.#known = undefined;
+				for (const label of before?.labels ?? []) this.#remember(label);
+			});
+	}
+
+	/** Whether records of jobs are installed, and sets with them. */
+	get served(): boolean {
+		return this.#served;
+	}
+
+	/** undefined: not all sets are known yet. */
+	get known(): KnownLabels | undefined {
+		if (!this.#watches.every(({ informer }) => informer.synced)) return undefined;
+		this.#known ??= this.#gather();
+		return this.#known;
+	}
+
+	/**
+	 * Follows the sets once they and records are installed, until `signal` ends. ARC serves sets of the same names, so the
+	 * records tell.
+	 *
+	 * @param asked called whenever it has been found out whether they are
+	 */
+	async run(signal: AbortSignal, asked: () => void): Promise<void> {
+		const { client, clock } = this.#dependencies;
+		const { apiVersion, resource } = autoscaleKinds.workflowJob;
+		while (!signal.aborted) {
+			this.#served = await servesResource(client, groupPath(apiVersion), resource);
+			asked();
+			if (this.#served) {
+				await Promise.all(this.#watches.map(({ informer }) => informer.run(signal)));
+				return;
+			}
+			await clock.sleep(servedCheckMs, signal);
+		}
+	}
+
+	#gather(): KnownLabels {
+		const sets = this.#watches.flatMap(({ informer }) => [...informer.values()]);
+		const now = new Set(sets.flatMap(({ labels }) => labels));
+		const { monotonic } = this.#dependencies.clock;
+		return {
+			labels: { has: (label) => now.has(label) || (this.#past.get(label) ?? 0) > monotonic() },
+			any: sets.length > 0,
+			unlabelled: sets.some(({ labels }) => labels.length === 0),
+		};
+	}
+
+	#remember(label: string): void {
+		this.#past.delete(label);
+		this.#past.set(label, this.#dependencies.clock.monotonic() + pastLabelLastsMs);
+		const [oldest = ''] = this.#past.keys();
+		if (this.#past.size > mostPastLabels) this.#past.delete(oldest);
+	}
+}
+
+/** A label with a comma is two, because the runner is given them in one list. */
+function trim({ metadata }: KubeObject, labels: readonly string[] | undefined): Labelled {
+	const { name, namespace, uid, resourceVersion } = metadata;
+	return {
+		metadata: { name, namespace, uid, resourceVersion } as KubeObject['metadata'],
+		labels: (labels ?? []).flatMap((label) => label.split(',').map(fold)).filter((label) => label !== ''),
+	};
+}
