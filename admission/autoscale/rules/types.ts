@@ -165,10 +165,13 @@ export interface Candidate {
 	implicit: readonly string[];
 	/** Idle runners. */
 	idle: number;
+	/**
+	 * How many waiting jobs it can serve: its supply, and the runners that it may still get below its maximum (a set of a fixed
+	 * number: its supply alone). Without that of jobs that are counted for it: route() takes one job, routeAll() counts down.
+	 */
+	room: number;
 	/** Whether its architecture is known, and not just any that the cluster has. */
 	exactArchitecture: boolean;
-	/** It can't have more runners: at its maximum, or of a fixed number. */
-	full: boolean;
 	/** Why it can't start any. */
 	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
 	/** Whether the repository may use its runner group, as far as is known. */

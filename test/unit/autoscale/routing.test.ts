@@ -1,0 +1,329 @@
+import * as assert from 'uvu/assert';
+import { type Routed, route, routeAll } from '../../../admission/autoscale/rules/routing.ts';
+import type { Candidate, Job } from '../../../admission/autoscale/rules/types.ts';
+import { type WaitedFor, whyWaits } from '../../../admission/autoscale/rules/waits.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('routing');
+
+const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
+	key: 'j1',
+	host: 'github.com',
+	id: 1,
+	repository: 'Octo/App',
+	enterprise: 'corp',
+	runId: 1,
+	runAttempt: 1,
+	name: 'build',
+	labels,
+	state: 'queued',
+	runnerName: undefined,
+	createdMs: 0,
+	openedMs: 0,
+	stateMs: 0,
+	confirmedMs: undefined,
+	checkedMs: undefined,
+	boundTo: undefined,
+	endedMs: undefined,
+	untakenMs: undefined,
+	...more,
+});
+
+const set = (key: string, more: Partial<Candidate> = {}): Candidate => ({
+	key,
+	scope: { kind: 'organization', name: 'octo' },
+	host: 'github.com',
+	group: undefined,
+	labels: [],
+	implicit: ['self-hosted', 'linux', 'x64'],
+	idle: 0,
+	room: 10,
+	exactArchitecture: true,
+	blocked: undefined,
+	visible: () => true,
+	...more,
+});
+
+const repository = (owner: string, name: string) => ({ scope: { kind: 'repository', owner, name } }) as const;
+const enterprise = (name: string) => ({ scope: { kind: 'enterprise', name } }) as const;
+const said = (routed: Routed) => ('set' in routed ? [routed.set, ...routed.others].join(' ') : routed.why);
+
+const table: [string, Job, Candidate[], string][] = [
+	['a set of the repository', job(['self-hosted']), [set('a', repository('octo', 'app'))], 'a'],
+	['of its organization', job(['self-hosted']), [set('a')], 'a'],
+	['of its enterprise', job(['self-hosted']), [set('a', enterprise('Corp'))], 'a'],
+	[
+		'an enterprise that nobody has named is that of the server',
+		job(['self-hosted'], { enterprise: undefined }),
+		[set('a', enterprise('corp'))],
+		'a',
+	],
+	[
+		'the narrowest scope first',
+		job(['self-hosted']),
+		[set('a', enterprise('corp')), set('b'), set('c', repository('octo', 'app'))],
+		'c b a',
+	],
+	[
+		'the fewest labels that the job does not ask for',
+		job(['self-hosted', 'gpu']),
+		[
+			set('a', { labels: ['gpu', 'big', 'fast'] }),
+			set('b', { labels: ['gpu'] }),
+			set('c', { labels: ['gpu', 'big'] }),
+		],
+		'b c a',
+	],
+	[
+		'labels that GitHub gives anyway are no surplus',
+		job(['self-hosted', 'gpu']),
+		[set('a', { labels: ['gpu', 'x'] }), set('b', { labels: ['self-hosted', 'Linux', 'X64', 'GPU'] })],
+		'b a',
+	],
+	[
+		'a narrower scope before fewer labels',
+		job(['self-hosted']),
+		[set('a'), set('b', { ...repository('octo', 'app'), labels: ['gpu'] })],
+		'b a',
+	],
+	[
+		'the implicit labels match (ARC #951), whatever their case',
+		job(['Self-Hosted', 'Linux', 'X64']),
+		[set('a')],
+		'a',
+	],
+	[
+		'another architecture does not',
+		job(['self-hosted', 'arm64']),
+		[set('a'), set('b', { implicit: ['self-hosted', 'linux', 'arm64'] })],
+		'b',
+	],
+	[
+		'a set that is certain to have the architecture before one that may have it',
+		job(['self-hosted', 'arm64']),
+		[
+			set('a', { implicit: ['linux', 'x64', 'arm64'], exactArchitecture: false, idle: 5 }),
+			set('b', { implicit: ['linux', 'arm64'] }),
+		],
+		'b a',
+	],
+	[
+		'where the job asks for none it does not matter',
+		job(['self-hosted']),
+		[set('a'), set('b', { exactArchitecture: false, idle: 1 })],
+		'b a',
+	],
+	['the most idle runners', job(['self-hosted']), [set('a', { idle: 1 }), set('b', { idle: 3 })], 'b a'],
+	['then the most room', job(['self-hosted']), [set('a', { room: 1 }), set('b', { room: 3 })], 'b a'],
+	['then the name', job(['self-hosted']), [set('b'), set('a')], 'a b'],
+	[
+		'one without room only if there is no other',
+		job(['self-hosted']),
+		[set('a', { room: 0, ...repository('octo', 'app') }), set('b')],
+		'b a',
+	],
+	['and then it is taken', job(['self-hosted']), [set('a', { room: 0 })], 'a'],
+	[
+		'one that starts no runners after one that is full',
+		job(['self-hosted']),
+		[set('a', { blocked: 'StartsFailing' }), set('b', { room: 0 })],
+		'b a',
+	],
+	[
+		'a job without labels: only sets without labels of their own (#1370)',
+		job([]),
+		[set('a', { labels: ['gpu'] }), set('b', { labels: ['self-hosted', 'linux'] })],
+		'b',
+	],
+	[
+		'no set at this GitHub',
+		job(['self-hosted'], { host: 'ghes.example' }),
+		[set('a')],
+		'no set has runners at ghes.example',
+	],
+	[
+		'no set of this scope',
+		job(['self-hosted']),
+		[set('a', repository('octo', 'other')), set('b', enterprise('other'))],
+		'no set has runners for Octo/App, its organization or its enterprise',
+	],
+	[
+		'the label that is missing, of the nearest set',
+		job(['self-hosted', 'linux', 'gpu', 'huge']),
+		[set('RunnerSet ci/a'), set('RunnerSet ci/b', { labels: ['gpu'] })],
+		'no set has all of its labels: RunnerSet ci/b lacks huge',
+	],
+	[
+		'no labels, and only sets with labels',
+		job([]),
+		[set('a', { labels: ['gpu'] })],
+		'it has no labels, and every set of Octo/App has labels of its own',
+	],
+	[
+		'a group that the repository may not use',
+		job(['self-hosted']),
+		[set('RunnerSet ci/a', { group: 'secret', visible: () => false })],
+		'Octo/App may not use the runner group of RunnerSet ci/a (group secret)',
+	],
+	[
+		'a set that is being deleted takes no job',
+		job(['self-hosted']),
+		[set('RunnerSet ci/a', { blocked: 'Deleting' })],
+		'RunnerSet ci/a could run it, but is being deleted',
+	],
+	['no set at all', job(['self-hosted']), [], 'no set has runners at github.com'],
+];
+
+for (const [promise, one, candidates, expected] of table) {
+	test(promise, () => {
+		assert.is(said(route(one, candidates)), expected);
+		assert.is(said(route(one, candidates.toReversed())), expected, 'in whatever order the sets are');
+	});
+}
+
+test('names of many sets are cut for people', () => {
+	const some = ['a', 'b', 'c', 'd', 'e'].map((key) => set(key, { visible: () => false }));
+	const expected = 'Octo/App may not use the runner group of a, b, c and 2 more';
+	assert.is(said(route(job(['self-hosted']), some)), expected);
+});
+
+test('which group is asked for, and for which repository', () => {
+	const asked: string[] = [];
+	const visible = (name: string) => asked.push(name) > 0;
+	route(job(['gpu']), [set('a', { visible }), set('b', { labels: ['gpu'], visible })]);
+	assert.equal(asked, ['Octo/App'], 'only where scope and labels match');
+});
+
+test('a job stays with its set as long as that has room and matches', () => {
+	const better = set('a', { ...repository('octo', 'app'), idle: 5 });
+	assert.is(said(route(job(['self-hosted']), [better, set('b')], 'b')), 'b a');
+	assert.is(said(route(job(['self-hosted']), [better, set('b', { room: 0 })], 'b')), 'a b');
+	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'StartsFailing' })], 'b')), 'a b');
+	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'Deleting' })], 'b')), 'a');
+	assert.is(said(route(job(['self-hosted']), [better], 'b')), 'a');
+	const other = set('b', { implicit: ['linux', 'arm64'] });
+	assert.is(said(route(job(['x64']), [better, other], 'b')), 'a', 'its labels have changed');
+	const full = [set('a', { room: 0 }), set('b', { room: 0 })];
+	assert.is(said(route(job(['self-hosted']), full, 'b')), 'b a', 'nobody has room');
+});
+
+const jobsAt = (count: number, labels = ['self-hosted']) =>
+	Array.from({ length: count }, (_, index) =>
+		job(labels, { key: `j${index}`, id: index + 1, openedMs: index }),
+	);
+const counts = (routed: Map<string, Routed>) => {
+	const found: Record<string, number> = {};
+	for (const one of routed.values()) found[said(one)[0] ?? ''] = (found[said(one)[0] ?? ''] ?? 0) + 1;
+	return found;
+};
+
+test('many jobs: each takes a place of its set, and what is beyond the room of one goes to the next', () => {
+	const sets = [set('a', { ...repository('octo', 'app'), room: 3 }), set('b', { room: 4 })];
+	assert.equal(counts(routeAll(jobsAt(5), sets, () => undefined)), { a: 3, b: 2 });
+	const both = counts(routeAll(jobsAt(20), sets, () => undefined));
+	assert.equal(both, { a: 16, b: 4 }, 'beyond the room of all they stay with the best');
+});
+
+test('idle runners of two sets are used before either gets more', () => {
+	const sets = [set('a', { idle: 5, room: 50 }), set('b', { idle: 3, room: 50 })];
+	assert.equal(counts(routeAll(jobsAt(8), sets, () => undefined)), { a: 5, b: 3 });
+});
+
+test('a second look changes nothing: jobs do not flap, whichever sets they have', () => {
+	const random = (below: number) => Math.floor(Math.random() * below);
+	for (let round = 0; round < 200; round++) {
+		const sets = ['a', 'b', 'c'].map((key) =>
+			set(key, {
+				room: random(6),
+				idle: random(3),
+				labels: random(3) === 0 ? ['gpu'] : [],
+				...(random(3) === 0 ? repository('octo', 'app') : {}),
+				blocked: random(5) === 0 ? 'StartsFailing' : undefined,
+			}),
+		);
+		const list = jobsAt(random(12)).map((one) => ({ ...one, labels: random(3) === 0 ? ['gpu'] : ['linux'] }));
+		const of = (routed: Map<string, Routed>) => (one: Job) => {
+			const found = routed.get(one.key);
+			return found && 'set' in found ? found.set : undefined;
+		};
+		const first = of(routeAll(list, sets, () => undefined));
+		const second = of(routeAll(list, sets, first));
+		for (const one of list) assert.is(second(one), first(one));
+	}
+});
+
+test('a job that comes later takes no place of one that has it', () => {
+	const sets = [set('a', { room: 1 }), set('b', { room: 1 })];
+	const [old, young] = jobsAt(2);
+	const routed = routeAll([old, young] as Job[], sets, (one) => (one === young ? 'a' : undefined));
+	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 b', 'j1 a']);
+});
+
+test('20,000 jobs and 200 sets take well below a second', () => {
+	const sets = Array.from({ length: 200 }, (_, index) => set(`s${index}`, { labels: [`l${index % 50}`] }));
+	const list = jobsAt(20_000).map((one, index) => ({ ...one, labels: ['self-hosted', `l${index % 60}`] }));
+	const startedMs = performance.now();
+	const routed = routeAll(list, sets, () => undefined);
+	assert.is(routed.size, 20_000);
+	assert.ok(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
+});
+
+const at: WaitedFor = {
+	key: 'RunnerSet ci/a',
+	blocked: undefined,
+	blockedMessage: undefined,
+	autoscaled: true,
+	max: 3,
+	living: 2,
+	idle: 0,
+	startingSinceMs: undefined,
+};
+const reason = (more: Partial<WaitedFor>) => {
+	const { reason, message } = whyWaits('waiting', { set: at.key, others: [] }, { ...at, ...more }) ?? {};
+	return `${reason}: ${message}`;
+};
+
+test('why a job waits, for people', () => {
+	assert.is(
+		reason({ idle: 1 }),
+		'RunnerIdle: RunnerSet ci/a has idle runners, and GitHub has not assigned it yet',
+	);
+	assert.is(
+		reason({ startingSinceMs: Date.parse('2026-11-27T12:00:00.123Z') }),
+		'RunnerStarting: a runner of RunnerSet ci/a starts since 2026-11-27T12:00:00Z',
+	);
+	assert.is(reason({}), 'RunnerStarting: a runner of RunnerSet ci/a is created');
+	assert.is(reason({ living: 3 }), 'AtMaximum: RunnerSet ci/a is at its maximum of 3 runners');
+	assert.is(
+		reason({ autoscaled: false }),
+		'NotAutoscaled: RunnerSet ci/a has no autoscaler: its 2 runners are busy',
+	);
+	assert.is(
+		reason({ blocked: 'StartsFailing', blockedMessage: '3 times in a row' }),
+		'StartsFailing: RunnerSet ci/a starts no runners: 3 times in a row',
+	);
+	assert.is(
+		reason({ blocked: 'CredentialsMissing', startingSinceMs: 0 }),
+		'CredentialsMissing: RunnerSet ci/a starts no runners: it has no GitHub credentials',
+	);
+	assert.is(
+		reason({ blocked: 'SpecInvalid' }),
+		'StartsFailing: RunnerSet ci/a starts no runners: its spec can not be used',
+	);
+	assert.is(
+		reason({ blocked: 'Deleting' }),
+		'StartsFailing: RunnerSet ci/a starts no runners: it is being deleted',
+	);
+});
+
+test('why a job that is not counted waits, and that one which runs does not', () => {
+	const none: Routed = { none: 'no-scope', why: 'no set has runners at github.com' };
+	const said = (standing: Parameters<typeof whyWaits>[0]) => whyWaits(standing, none, undefined)?.reason;
+	assert.equal(said('waiting'), 'NoMatchingSet');
+	assert.equal(whyWaits('waiting', none, undefined)?.message, 'no set has runners at github.com');
+	assert.equal([said('gated'), said('unconfirmed'), said('suspect')], ['Approval', 'Unconfirmed', 'Suspect']);
+	assert.equal([said('running'), said('ended'), said('over')], [undefined, undefined, undefined]);
+	assert.is(whyWaits('waiting', { set: 'gone', others: [] }, undefined), undefined);
+});
+
+test.run();
