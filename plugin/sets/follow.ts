@@ -1,9 +1,13 @@
+import type { HorizontalRunnerAutoscaler } from '../../admission/api/autoscale.ts';
 import { arc } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
+import { autoscalersFor, autoscalersOf, isWithoutAutoscalers } from '../autoscalers/api.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { isForbidden } from '../kube/failure.ts';
 import { follow, followPods, type Observer, type Source } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
+import { printError } from '../print/out.ts';
 import { byName, listSets, type RunnersSet, setsPath, UnknownKindError } from './api.ts';
 import { kinds, type SetKind, type SetRef } from './names.ts';
 
@@ -14,6 +18,8 @@ export interface SetScope {
 	/** Only sets of these kinds; default both. */
 	kinds?: readonly SetKind[];
 	labelSelector?: string;
+	/** `SetModel` follows their autoscalers as well. */
+	autoscalers?: boolean;
 }
 
 /** Tells about sets as they change, until the signal ends it. `synced` comes once, when each kind was listed. */
@@ -69,16 +75,18 @@ export async function followSets(
 	);
 }
 
-/** A set and its runner pods, sorted by name. */
+/** A set, its runner pods sorted by name, and the autoscaler that decides how many it has. */
 export interface SetWithRunners {
 	set: RunnersSet;
 	runners: Pod[];
+	autoscaler?: HorizontalRunnerAutoscaler | undefined;
 }
 
 /** Sets with their runners, as they are now. */
 export class SetModel {
 	readonly #sets = new Map<string, RunnersSet>();
 	readonly #pods = new Map<string, Pod>();
+	readonly #autoscalers = new Map<string, HorizontalRunnerAutoscaler>();
 
 	/** Keeps the model up to date; `changed` is called for the first time when everything is known. */
 	async follow(
@@ -89,11 +97,14 @@ export class SetModel {
 		signal: AbortSignal,
 	): Promise<void> {
 		let complete = false;
-		const synced = afterCalls(2, () => {
+		const synced = afterCalls(scope.autoscalers ? 3 : 2, () => {
 			complete = true;
 			changed();
 		});
-		const keep = <T extends RunnersSet | Pod>(map: Map<string, T>, key: string): Observer<T> => ({
+		const keep = <T extends RunnersSet | Pod | HorizontalRunnerAutoscaler>(
+			map: Map<string, T>,
+			key: string,
+		): Observer<T> => ({
 			seen: (object) => {
 				map.set(object.metadata.uid ?? '', object);
 				if (complete) changed();
@@ -107,14 +118,35 @@ export class SetModel {
 		await together(signal, (ended) => [
 			followSets(client, scope, keep(this.#sets, 'sets'), ended),
 			followPods(client, podsOf(scope), keep(this.#pods, 'pods'), ended),
+			...(scope.autoscalers
+				? [followAutoscalers(client, scope, keep(this.#autoscalers, 'autoscalers'), ended)]
+				: []),
 		]);
 	}
 
 	get sets(): SetWithRunners[] {
 		const runners = [...this.#pods.values()].filter(isRunnerPod).sort(byName);
-		return [...this.#sets.values()]
-			.sort(byName)
-			.map((set) => ({ set, runners: runners.filter((pod) => belongsTo(pod, set)) }));
+		return [...this.#sets.values()].sort(byName).map((set) => ({
+			set,
+			runners: runners.filter((pod) => belongsTo(pod, set)),
+			autoscaler: autoscalersFor(set, this.#autoscalers.values())[0],
+		}));
+	}
+}
+
+/** Sets are shown without their autoscalers to those who may not read them, and where there is no such kind. */
+async function followAutoscalers(
+	client: KubeClient,
+	{ namespace }: SetScope,
+	observer: Observer<HorizontalRunnerAutoscaler>,
+	signal: AbortSignal,
+): Promise<void> {
+	try {
+		await follow(client, autoscalersOf(client, namespace), observer, signal);
+	} catch (error) {
+		if (!isWithoutAutoscalers(error)) throw error;
+		if (isForbidden(error)) printError(`Warning: autoscalers are not shown: ${(error as Error).message}`);
+		observer.synced?.();
 	}
 }
 

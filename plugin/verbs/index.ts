@@ -1,4 +1,5 @@
 import type { Verb } from '../cli/verb.ts';
+import { autoscale } from './autoscale/autoscale.ts';
 import { cancel } from './cancel/cancel.ts';
 import { completeVerb, completion } from './completion/completion.ts';
 import { deleteVerb } from './delete/delete.ts';
@@ -27,6 +28,7 @@ export const verbs: readonly Verb[] = [
 	cancel,
 	drain,
 	scale,
+	autoscale,
 	doctor,
 	install,
 	uninstall,

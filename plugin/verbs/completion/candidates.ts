@@ -72,6 +72,7 @@ const formatsOf: Record<string, string[]> = {
 	list: ['wide', 'json', 'yaml', 'name'],
 	jobs: ['wide', 'json', 'yaml', 'name'],
 	scale: ['name', 'json', 'yaml'],
+	autoscale: ['name', 'json', 'yaml'],
 };
 
 const namedValues: Record<string, NameKind> = {

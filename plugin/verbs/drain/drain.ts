@@ -45,6 +45,7 @@ export const drain = defineVerb({
 			placeholder: 'N',
 			description: 'Only for a set: scale it to N when it is empty',
 		},
+		force: { type: Boolean, description: 'Only for a set: also one that an autoscaler scales' },
 		dryRun: removalFlags.dryRun,
 	},
 	run: async (words, flags) => {
@@ -55,9 +56,11 @@ export const drain = defineVerb({
 				);
 			}
 			const { replicas, timeout: timeoutMs = 0, dryRun = 'none' } = flags;
-			return drainSet(await connect(flags), words, { replicas, timeoutMs, dryRun });
+			const force = flags.force === true;
+			return drainSet(await connect(flags), words, { replicas, timeoutMs, force, dryRun });
 		}
 		if (flags.replicas !== undefined) throw usageError('--replicas is for sets, and this is a node');
+		if (flags.force) throw usageError('--force is for sets, and this is a node');
 		const [node, ...more] = words.map((word) => word.replace(/^(nodes?|no)\//, ''));
 		if (!node) throw usageError('name the node to drain');
 		if (more.length > 0) throw usageError('one node at a time: each drain waits for its own jobs');

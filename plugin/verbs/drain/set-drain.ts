@@ -1,6 +1,7 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { refuseAutoscaled } from '../../autoscalers/refuse-scale.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
 import { CliError, exitCode, usageError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -22,6 +23,8 @@ export interface SetDrainOptions {
 	timeoutMs: number;
 	/** Scale to so many when it is empty. */
 	replicas?: number;
+	/** Also a set that an autoscaler scales. */
+	force: boolean;
 	dryRun: 'none' | 'client' | 'server';
 }
 
@@ -37,6 +40,7 @@ export async function drainSet(
 	const { replicas = 0, dryRun } = options;
 	if (replicas < 0) throw usageError('--replicas must be greater than or equal to 0');
 	const set = await findSet(client, word);
+	if (!options.force) await refuseAutoscaled(client, set, 0);
 	if (dryRun !== 'none') return dryRunDrainSet(client, set, dryRun === 'server');
 	if (wantedOf(set) > 0) await scaleSet(client, set, 0, {}, false);
 	print(`${fullName(refOf(set))} scaled to 0${wantedOf(set) > 0 ? ` (was ${wantedOf(set)})` : ''}\n`);

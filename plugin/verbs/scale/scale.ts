@@ -1,3 +1,4 @@
+import { refuseAutoscaled } from '../../autoscalers/refuse-scale.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { type DryRun, dryRunFlag, integerFlag } from '../../cli/flag-types.ts';
 import { untilInterrupted } from '../../cli/interrupt.ts';
@@ -26,11 +27,12 @@ export const scale = defineVerb({
 	name: 'scale',
 	summary: 'Set how many runners a set has; busy ones finish their job first',
 	usage:
-		'scale (NAME | runnerset/NAME | runnerdeployment/NAME)... --replicas N [--wait] [--timeout DURATION] [--current-replicas M] [--dry-run none|client|server] [-o name|json|yaml] [flags]',
+		'scale (NAME | runnerset/NAME | runnerdeployment/NAME)... --replicas N [--wait] [--timeout DURATION] [--current-replicas M] [--force] [--dry-run none|client|server] [-o name|json|yaml] [flags]',
 	description: [
 		'Works like kubectl scale. When scaled down, idle runners leave at once and busy ones after their job; scaling up',
 		'again before that keeps them. --wait shows the progress until as many runners as wanted are registered and no',
-		'surplus runner is left.',
+		'surplus runner is left. A set that a HorizontalRunnerAutoscaler scales is refused, since that would undo it: see',
+		'"kubectl runners autoscale".',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Sets that were scaled by then stay scaled.',
 	].join('\n'),
 	examples: [
@@ -55,6 +57,7 @@ export const scale = defineVerb({
 			placeholder: 'VERSION',
 			description: 'Only if nobody has written the set since this version',
 		},
+		force: { type: Boolean, description: 'Also a set that an autoscaler scales' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
@@ -84,7 +87,9 @@ export const scale = defineVerb({
 		const errors: CliError[] = [];
 		const results = await mapLimited(named, async (word) => {
 			try {
-				return await scaleOne(client, await findSet(client, word), replicas, preconditions, dryRun);
+				const set = await findSet(client, word);
+				if (!flags.force) await refuseAutoscaled(client, set, replicas);
+				return await scaleOne(client, set, replicas, preconditions, dryRun);
 			} catch (error) {
 				return toCliError(error);
 			}

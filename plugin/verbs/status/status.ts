@@ -22,6 +22,10 @@ export const status = defineVerb({
 		'surplus runner is left. Other states: unseen (the server has not reported on the newest spec yet), starting, changing, draining',
 		'(runners above the wanted number still run jobs), rolling-out, holding (places of completed runners are held',
 		'for the autoscaler), starts-failing, credentials-missing, spec-invalid, deleting.',
+		'Below a set stands the HorizontalRunnerAutoscaler that scales it: how many jobs are queued and open, between which',
+		'limits it acts, how many runners it wants and why, and what its schedule changes next. Its state is active, or what',
+		'keeps it from acting: target-missing, target-taken, spec-invalid, no-trigger, starting, replicas-contested,',
+		'metric-failing, at-maximum, override-skipped, too-many-jobs, jobs-suspect, no-maximum.',
 		'-w follows the sets until Ctrl-C: on a terminal the tree is redrawn, in a pipe each change is printed as a line.',
 		'Exit code without -w: 0 if all sets shown have settled, 2 if not, 1 after an error.',
 	].join('\n'),
@@ -49,6 +53,7 @@ export const status = defineVerb({
 			namespace: flags.allNamespaces ? undefined : client.namespace,
 			named: refs.length > 0 ? refs : undefined,
 			kinds: kind === undefined || kind === 'sets' ? undefined : [kind],
+			autoscalers: true,
 		};
 		return flags.watch ? watchStatus(client, scope) : showStatus(client, scope);
 	},

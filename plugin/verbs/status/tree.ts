@@ -1,6 +1,13 @@
+import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import { humanSpan } from '../../../admission/api/duration.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
+import {
+	reasonsOf as autoscalerReasons,
+	autoscalerStateOf,
+	demandText,
+	nextChangeText,
+} from '../../autoscalers/state.ts';
 import { ageSince } from '../../print/age.ts';
 import { table } from '../../print/table.ts';
 import { deletionRecord, jobOf, stateOf } from '../../runners/state.ts';
@@ -18,14 +25,37 @@ export function treeLines(sets: readonly SetWithRunners[], namespaces: boolean, 
 		.filter(Boolean);
 }
 
-function setRows({ set, runners }: SetWithRunners, namespaces: boolean, nowMs: number): string[][] {
+function setRows(
+	{ set, runners, autoscaler }: SetWithRunners,
+	namespaces: boolean,
+	nowMs: number,
+): string[][] {
 	const { namespace, creationTimestamp } = set.metadata;
 	const name = `${namespaces ? `${namespace}/` : ''}${shortName(refOf(set))}`;
 	const details = [countsOf(set), ...reasonsOf(set)].map(printable).join('; ');
 	return [
 		[name, setStateOf(set), ageSince(creationTimestamp, nowMs), details],
+		...(autoscaler ? [autoscalerRow(autoscaler, runners.length === 0, nowMs)] : []),
 		...runners.flatMap((pod, index) => runnerRows(pod, index === runners.length - 1, nowMs)),
 	];
+}
+
+function autoscalerRow(autoscaler: HorizontalRunnerAutoscaler, isLast: boolean, nowMs: number): string[] {
+	const { name, creationTimestamp } = autoscaler.metadata;
+	return [
+		`${isLast ? '└─' : '├─'} autoscaler ${name}`,
+		autoscalerStateOf(autoscaler),
+		ageSince(creationTimestamp, nowMs),
+		autoscalerDetails(autoscaler, nowMs),
+	];
+}
+
+/** Without `nowMs` for a log, whose lines hold no ages. */
+function autoscalerDetails(autoscaler: HorizontalRunnerAutoscaler, nowMs?: number): string {
+	return [demandText(autoscaler), nextChangeText(autoscaler, nowMs), ...autoscalerReasons(autoscaler)]
+		.filter((part) => part !== undefined)
+		.map(printable)
+		.join('; ');
 }
 
 function runnerRows(pod: Pod, isLast: boolean, nowMs: number): string[][] {
@@ -63,10 +93,14 @@ export function statusTexts(
 	nowMs: number,
 ): Map<string, string> {
 	const texts = new Map<string, string>();
-	for (const { set, runners } of sets) {
+	for (const { set, runners, autoscaler } of sets) {
 		const ref = shortName(refOf(set));
 		const name = namespaces ? `${set.metadata.namespace}/${ref}` : ref;
 		texts.set(name, [setStateOf(set), countsOf(set), ...reasonsOf(set)].map(printable).join('; '));
+		if (autoscaler) {
+			const text = [autoscalerStateOf(autoscaler), autoscalerDetails(autoscaler)].join('; ');
+			texts.set(`${name} autoscaler ${autoscaler.metadata.name}`, text);
+		}
 		for (const pod of runners) {
 			const job = jobOf(pod)?.name;
 			texts.set(`${name} ${pod.metadata.name}`, [stateOf(pod, nowMs), job].filter(Boolean).join(': '));

@@ -6,6 +6,7 @@ import { followSets, SetModel } from '../../../../plugin/sets/follow.ts';
 import { kinds } from '../../../../plugin/sets/names.ts';
 import { scaleSet } from '../../../../plugin/sets/write-replicas.ts';
 import { suite } from '../../../support/suite.ts';
+import { autoscaler } from '../autoscalers/autoscaler.ts';
 import {
 	type FakeServer,
 	fakeServer,
@@ -196,5 +197,35 @@ test('a tree is first shown when its sets and its runners are known; a missing r
 		}
 	});
 });
+
+for (const [what, answer, expected] of [
+	['there', 200, 'example'],
+	['not to be read by this user', 403, undefined],
+	['of no kind that the server has', 404, undefined],
+] as const) {
+	test(`autoscalers that are ${what}: the tree is shown all the same`, async () => {
+		const handler: Handler = (request, response, url) => {
+			if (!url.pathname.endsWith('/horizontalrunnerautoscalers')) return oneKind(request, response, url);
+			if (url.searchParams.has('watch')) return void response.writeHead(200).flushHeaders();
+			const found = { metadata: { resourceVersion: '3' }, items: [autoscaler()] };
+			sendJson(response, answer, answer === 200 ? found : { kind: 'Status', code: answer, message: 'no' });
+		};
+		await withServer(handler, async (server) => {
+			const model = new SetModel();
+			const once = new AbortController();
+			await model.follow(
+				server.client(),
+				{ namespace: 'ci', autoscalers: true },
+				() => once.abort(),
+				() => undefined,
+				once.signal,
+			);
+			assert.equal(
+				model.sets.map(({ autoscaler: found }) => found?.metadata.name),
+				[expected],
+			);
+		});
+	});
+}
 
 test.run();

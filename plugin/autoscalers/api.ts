@@ -1,0 +1,74 @@
+import { autoscaleKinds, type HorizontalRunnerAutoscaler } from '../../admission/api/autoscale.ts';
+import { collectionPath } from '../../admission/api/paths.ts';
+import { group } from '../../admission/api/sets.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ApiError, isForbidden, isNotFound } from '../kube/failure.ts';
+import type { Source } from '../kube/follow.ts';
+import { type RunnersSet, refOf } from '../sets/api.ts';
+import type { SetRef } from '../sets/names.ts';
+
+/** There is no such kind in this cluster, or its objects may not be read. */
+export const isWithoutAutoscalers = (error: unknown): boolean =>
+	isForbidden(error) || (isNotFound(error) && error instanceof ApiError && !error.status.details?.name);
+
+export function autoscalersOf(
+	client: KubeClient,
+	namespace: string | undefined,
+): Source<HorizontalRunnerAutoscaler> {
+	const path = collectionPath(autoscaleKinds.autoscaler, namespace);
+	return {
+		path,
+		list: async (signal) => {
+			const { items = [], metadata } = await client.json<{
+				items?: HorizontalRunnerAutoscaler[];
+				metadata?: { resourceVersion?: string };
+			}>('GET', path, { signal });
+			const { apiVersion, kind } = autoscaleKinds.autoscaler;
+			return {
+				objects: items.map((one) => ({ ...one, apiVersion, kind })),
+				resourceVersion: metadata?.resourceVersion ?? '',
+			};
+		},
+	};
+}
+
+/** Those of the client's namespace. */
+export async function listAutoscalers(client: KubeClient): Promise<HorizontalRunnerAutoscaler[]> {
+	return (await autoscalersOf(client, client.namespace).list(new AbortController().signal)).objects;
+}
+
+/** The set that it scales; undefined: it names none. */
+export function targetOf({ spec }: HorizontalRunnerAutoscaler): SetRef | undefined {
+	const { kind = 'RunnerDeployment', name } = spec.scaleTargetRef ?? {};
+	return name ? { kind, name } : undefined;
+}
+
+/** Those that name the set as their target, the one that acts first: one of them does, the others say `TargetTaken`. */
+export function autoscalersFor(
+	set: RunnersSet,
+	autoscalers: Iterable<HorizontalRunnerAutoscaler>,
+): HorizontalRunnerAutoscaler[] {
+	const { kind, name } = refOf(set);
+	const rank = ({ metadata, status }: HorizontalRunnerAutoscaler) => {
+		const taken = status?.conditions?.some((one) => one.type === 'TargetTaken' && one.status === 'True');
+		return `${taken ? 1 : 0} ${metadata.name}`;
+	};
+	return [...autoscalers]
+		.filter((one) => {
+			const target = targetOf(one);
+			return (
+				one.metadata.namespace === set.metadata.namespace && target?.kind === kind && target.name === name
+			);
+		})
+		.sort((left, right) => (rank(left) < rank(right) ? -1 : 1));
+}
+
+/** For people: `horizontalrunnerautoscaler/linux`. */
+export function autoscalerName({ metadata }: Pick<HorizontalRunnerAutoscaler, 'metadata'>): string {
+	return `${autoscaleKinds.autoscaler.kind.toLowerCase()}/${metadata.name}`;
+}
+
+/** As kubectl prints it after a change. */
+export function fullAutoscalerName({ metadata }: Pick<HorizontalRunnerAutoscaler, 'metadata'>): string {
+	return `${autoscaleKinds.autoscaler.kind.toLowerCase()}.${group}/${metadata.name}`;
+}

@@ -1,0 +1,115 @@
+import type { AutoscalerConditionType, HorizontalRunnerAutoscaler } from '../../admission/api/autoscale.ts';
+import { humanSpan } from '../../admission/api/duration.ts';
+
+/**
+ * How an autoscaler gets on, in one word, as the first of these conditions that holds. `unseen`: the server has not
+ * reported on its newest spec yet. `active`: the number is what jobs, metrics and schedule ask for.
+ */
+export type AutoscalerState =
+	| 'active'
+	| 'unseen'
+	| 'deleting'
+	| 'target-missing'
+	| 'target-taken'
+	| 'spec-invalid'
+	| 'no-trigger'
+	| 'starting'
+	| 'replicas-contested'
+	| 'metric-failing'
+	| 'at-maximum'
+	| 'override-skipped'
+	| 'too-many-jobs'
+	| 'jobs-suspect'
+	| 'no-maximum';
+
+/** What keeps it from acting comes first. */
+const inOrder: readonly (readonly [AutoscalerConditionType, AutoscalerState])[] = [
+	['TargetMissing', 'target-missing'],
+	['TargetTaken', 'target-taken'],
+	['SpecInvalid', 'spec-invalid'],
+	['NoTrigger', 'no-trigger'],
+	['Starting', 'starting'],
+	['ReplicasContested', 'replicas-contested'],
+	['MetricFailing', 'metric-failing'],
+	['AtMaximum', 'at-maximum'],
+	['OverrideSkipped', 'override-skipped'],
+	['TooManyJobs', 'too-many-jobs'],
+	['JobsSuspect', 'jobs-suspect'],
+	['NoMaximum', 'no-maximum'],
+];
+
+/** Those that somebody should look at; the others pass, or are as wanted. */
+export const troubles: readonly AutoscalerConditionType[] = [
+	'TargetMissing',
+	'TargetTaken',
+	'SpecInvalid',
+	'NoTrigger',
+	'ReplicasContested',
+	'MetricFailing',
+	'OverrideSkipped',
+	'TooManyJobs',
+	'JobsSuspect',
+	'NoMaximum',
+];
+
+export function autoscalerStateOf(autoscaler: HorizontalRunnerAutoscaler): AutoscalerState {
+	const { metadata, status } = autoscaler;
+	if (metadata.deletionTimestamp !== undefined) return 'deleting';
+	if (!status?.conditions || (status.observedGeneration ?? 0) < (metadata.generation ?? 0)) return 'unseen';
+	return inOrder.find(([type]) => isTrue(autoscaler, type))?.[1] ?? 'active';
+}
+
+export function isTrue({ status }: HorizontalRunnerAutoscaler, type: AutoscalerConditionType): boolean {
+	return status?.conditions?.some((one) => one.type === type && one.status === 'True') === true;
+}
+
+/** What its conditions say that hold, in the server's words; `ScalingActive` says why the number is what it is. */
+export function reasonsOf({ status }: HorizontalRunnerAutoscaler): string[] {
+	return (status?.conditions ?? []).flatMap(({ status: holds, message }) =>
+		holds === 'True' && message ? [message] : [],
+	);
+}
+
+/** "min 1, max 10" */
+export function limitsText({ spec }: HorizontalRunnerAutoscaler): string {
+	return `min ${spec.minReplicas ?? 1}, ${spec.maxReplicas === undefined ? 'no max' : `max ${spec.maxReplicas}`}`;
+}
+
+/** "2 jobs queued, 5 open; min 1, max 10: 5 wanted" */
+export function demandText(autoscaler: HorizontalRunnerAutoscaler): string {
+	const {
+		desiredReplicas,
+		openJobs,
+		waitingJobs,
+		suspectJobs = 0,
+		spareReplicas = 0,
+		heldReplicas = 0,
+	} = autoscaler.status ?? {};
+	const jobs =
+		openJobs === undefined && waitingJobs === undefined
+			? undefined
+			: [
+					`${waitingJobs ?? 0} jobs queued, ${openJobs ?? 0} open`,
+					suspectJobs > 0 && `${suspectJobs} suspect`,
+				]
+					.filter(Boolean)
+					.join(', ');
+	const wanted = [
+		desiredReplicas === undefined ? undefined : `${desiredReplicas} wanted`,
+		spareReplicas > 0 && `${spareReplicas} of them spare`,
+		heldReplicas > 0 && `${heldReplicas} more can not go yet`,
+	].filter(Boolean);
+	const limits = limitsText(autoscaler);
+	return [jobs, wanted.length > 0 ? `${limits}: ${wanted.join(', ')}` : limits].filter(Boolean).join('; ');
+}
+
+/** "min 5 in 3h"; without `nowMs`, for a log, the time itself. */
+export function nextChangeText(
+	{ status }: HorizontalRunnerAutoscaler,
+	nowMs: number | undefined,
+): string | undefined {
+	const { time, minReplicas } = status?.nextScheduledChange ?? {};
+	if (!time) return undefined;
+	const when = nowMs === undefined ? `at ${time}` : `in ${humanSpan(Math.max(0, Date.parse(time) - nowMs))}`;
+	return `${minReplicas === undefined ? 'the schedule changes' : `min ${minReplicas}`} ${when}`;
+}
