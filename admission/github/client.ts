@@ -108,7 +108,7 @@ export class GitHubClient {
 				const page = readPage(body);
 				const broken = `${what}: GitHub's answer is not a list of runners`;
 				if (!page) return { kind: 'github-unavailable', detail: broken };
-				return { kind: 'page', page, etag: headers.etag === undefined ? undefined : String(headers.etag) };
+				return { kind: 'page', page, etag: etagOf(headers) };
 			},
 		});
 	}
@@ -136,17 +136,19 @@ export class GitHubClient {
 	/** GET of what the credential need not be able to see; see ReadRequest. */
 	async read(
 		what: string,
-		{ asApp = false, ...request }: ReadRequest,
+		{ asApp = false, etag, ...request }: ReadRequest,
 		limits: CallLimits = {},
 	): Promise<Answer<ReadOutcome>> {
 		if (asApp && typeof this.#token === 'string') return { outcome: { kind: 'not-visible' } };
 		return this.#send(what, 'more permissions', limits, {
 			...request,
 			asApp,
-			headers: {},
+			headers: etag === undefined ? {} : { 'if-none-match': etag },
 			read: (answer) => {
 				const { status, body, headers } = answer;
-				if (status === 200) return { kind: 'read', body, link: String(headers.link ?? '') };
+				if (status === 304 && etag !== undefined) return { kind: 'not-modified' };
+				if (status === 200)
+					return { kind: 'read', body, link: String(headers.link ?? ''), etag: etagOf(headers) };
 				const hidden = status === 404 || (status === 403 && !isRateLimit(answer));
 				return hidden ? { kind: 'not-visible' } : undefined;
 			},
@@ -204,6 +206,9 @@ export class GitHubClient {
 		return asApp ? this.#token.jwt() : this.#token.get(signal);
 	}
 }
+
+const etagOf = ({ etag }: HttpAnswer['headers']): string | undefined =>
+	etag === undefined ? undefined : String(etag);
 
 /** GitHub answers 404 also for a scope that exists but that the credential may not see. */
 function notVisible(what: string, scope: Scope): Trouble {

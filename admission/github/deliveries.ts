@@ -1,6 +1,6 @@
 import { perPage } from './client.ts';
 import { mostDeliveryPages } from './policy.ts';
-import { type CallOptions, type Read, type ReadOutcome, type ReadRequest, scopeKey } from './types.ts';
+import { type CallOptions, type Read, type ReadRequest, scopeKey, type Unread } from './types.ts';
 
 /** A webhook of GitHub's, and whose it is. Those of an enterprise have no list of deliveries. */
 export interface Hook {
@@ -22,7 +22,6 @@ export interface FailedDelivery {
 	action: string | undefined;
 }
 
-type Unread = Exclude<ReadOutcome, { kind: 'read' }>;
 type Limits = Pick<CallOptions, 'signal'>;
 
 /** `octo-org`, `octo-org/app`: for messages. */

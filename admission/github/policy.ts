@@ -132,6 +132,15 @@ export const maxPages = 200;
 /** The jobs of a run are read in so many pages at most: 1,000 jobs, more than any run of ours has. What has more is unknown. */
 export const mostJobPages = 10;
 
+/** A search of runs by their status gives 1,000 of them, the newest, in pages of 100 (GitHub's REST reference). */
+export const mostRunPages = 10;
+
+/** Repositories of an organization are read in so many pages of 100 at most, those that were pushed to last first. */
+export const mostRepositoryPages = 5;
+
+/** Runner groups are read in so many pages of 100 at most: more than any organization has. */
+export const mostGroupPages = 5;
+
 /** A webhook's failed deliveries are read in so many pages of 100 at most; the newest come first. */
 export const mostDeliveryPages = 5;
 

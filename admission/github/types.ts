@@ -64,8 +64,16 @@ export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number }
 /**
  * What GitHub answered to a GET of something that the credential need not be able to see. 403 and 404 say nothing of the
  * credential's rights to administer runners: whoever asks has to do without. `link`: the header, empty where there is none.
+ * 'not-modified': it is as it was when it had the entity tag that was sent, which costs nothing of the primary limit.
  */
-export type ReadOutcome = { kind: 'read'; body: unknown; link: string } | { kind: 'not-visible' } | Trouble;
+export type ReadOutcome =
+	| { kind: 'read'; body: unknown; link: string; etag?: string | undefined }
+	| { kind: 'not-modified' }
+	| { kind: 'not-visible' }
+	| Trouble;
+
+/** There is nothing to read, or nothing new. */
+export type Unread = Exclude<ReadOutcome, { kind: 'read' }>;
 
 /** What GitHub's x-ratelimit headers say. GitHub Enterprise Server may send none (F10). */
 export interface Quota {
@@ -95,6 +103,10 @@ export interface CallReport {
 		| 'registration-token'
 		| 'installation-token'
 		| 'list-jobs'
+		| 'get-job'
+		| 'list-runs'
+		| 'list-repositories'
+		| 'list-runner-groups'
 		| 'list-deliveries'
 		| 'get-delivery';
 	status: number | 'timeout' | 'network' | 'abandoned';
@@ -136,6 +148,8 @@ export interface ReadRequest {
 	route: string;
 	parameters: Record<string, string | number>;
 	endpoint: CallReport['endpoint'];
+	/** Entity tag of the answer that is known. */
+	etag?: string | undefined;
 	/** GitHub answers this to the App itself, not to its installation, and shows nothing to a token. */
 	asApp?: boolean;
 }
