@@ -43,7 +43,7 @@ export function targetOf({ spec }: HorizontalRunnerAutoscaler): SetRef | undefin
 	return name ? { kind, name } : undefined;
 }
 
-/** Those that name the set as their target, the one that acts first: one of them does, the others say `TargetTaken`. */
+/** Those that name the set as their target. The first one acts, which is the oldest; the others say `TargetTaken`. */
 export function autoscalersFor(
 	set: RunnersSet,
 	autoscalers: Iterable<HorizontalRunnerAutoscaler>,
@@ -51,7 +51,7 @@ export function autoscalersFor(
 	const { kind, name } = refOf(set);
 	const rank = ({ metadata, status }: HorizontalRunnerAutoscaler) => {
 		const taken = status?.conditions?.some((one) => one.type === 'TargetTaken' && one.status === 'True');
-		return `${taken ? 1 : 0} ${metadata.name}`;
+		return `${taken ? 1 : 0} ${metadata.creationTimestamp ?? ''} ${metadata.name}`;
 	};
 	return [...autoscalers]
 		.filter((one) => {

@@ -21,8 +21,10 @@ export interface ArcWebhooks extends KubeObject {
 /** Image of ARC's legacy controllers. gha-runner-scale-set-controller is another one, which does no harm. */
 const arcImage = /(^|\/)actions-runner-controller(-canary)?([:@]|$)/;
 
+export const webhookServerCommand = '/github-webhook-server';
+
 /** The same image also runs these, which only forward events and figures. */
-const harmless = ['/github-webhook-server', '/actions-metrics-server'];
+const harmless = [webhookServerCommand, '/actions-metrics-server'];
 
 /**
  * Two reconcilers for the same sets would each create what the other deletes, and ARC's webhooks, once nobody answers
@@ -54,13 +56,21 @@ function isArcController({ image = '', command = [] }: { image?: string; command
 	return arcImage.test(image) && !command.some((word) => harmless.includes(word));
 }
 
-export async function findObstacles(client: KubeClient): Promise<Obstacle[]> {
-	const list = async <T>(resource: Resource) =>
-		(await client.json<{ items: T[] }>('GET', collectionPath(resource))).items;
-	const [deployments, validating, mutating] = await Promise.all([
-		list<ArcDeployment>(resources.deployments),
-		list<ArcWebhooks>(resources.validatingWebhooks),
-		list<ArcWebhooks>(resources.mutatingWebhooks),
+export function listDeployments(client: KubeClient): Promise<ArcDeployment[]> {
+	return list<ArcDeployment>(client, resources.deployments);
+}
+
+async function list<T>(client: KubeClient, resource: Resource): Promise<T[]> {
+	return (await client.json<{ items: T[] }>('GET', collectionPath(resource))).items;
+}
+
+export async function findObstacles(
+	client: KubeClient,
+	deployments: readonly ArcDeployment[],
+): Promise<Obstacle[]> {
+	const [validating, mutating] = await Promise.all([
+		list<ArcWebhooks>(client, resources.validatingWebhooks),
+		list<ArcWebhooks>(client, resources.mutatingWebhooks),
 	]);
 	return obstacles(deployments, [
 		...validating.map((one) => ({ ...one, kind: 'ValidatingWebhookConfiguration' as const })),

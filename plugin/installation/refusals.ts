@@ -1,4 +1,4 @@
-import type { Pod } from '../../admission/api/kinds.ts';
+import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
 import { printable } from '../../admission/api/printable.ts';
 import { stateOf } from '../runners/state.ts';
 import { type RunnersSet, refOf } from '../sets/api.ts';
@@ -59,6 +59,15 @@ export function recordedWarning(recorded: readonly Pod[]): string | undefined {
 	if (recorded.length === 0) return undefined;
 	const named = recorded.map(({ metadata }) => `pod/${metadata.name} -n ${metadata.namespace}`);
 	return `Warning: ${count(recorded, 'recorded deletion')} will not be carried out any more: ${some(named)}`;
+}
+
+/** Autoscalers that go with their definition; undefined: there are none. */
+export function autoscalersWarning(autoscalers: readonly KubeObject[]): string | undefined {
+	if (autoscalers.length === 0) return undefined;
+	const named = autoscalers.map(
+		({ metadata }) => `horizontalrunnerautoscaler/${metadata.name} -n ${metadata.namespace}`,
+	);
+	return `Warning: ${count(autoscalers, 'autoscaler')} would go with their definition: ${some(named)}`;
 }
 
 /** A leader renews its Lease every 2 s: after a renewal within this time it still runs. */

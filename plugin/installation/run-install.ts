@@ -22,12 +22,18 @@ import { installedIn } from './installed-in.ts';
 import { type Manifest, nameOf } from './manifest.ts';
 import { Objects } from './objects.ts';
 import { findOurs, obsolete } from './obsolete.ts';
-import { findObstacles, refusal } from './obstacles.ts';
+import { findObstacles, listDeployments, refusal } from './obstacles.ts';
 import { inOrder, inPhases } from './order.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace } from './ownership.ts';
 import { credentialsHint, untilEstablished } from './ready.ts';
-import { autoscalerLines, findAutoscalers, findTakeovers, planLines } from './takeover.ts';
+import {
+	autoscalerLines,
+	findAutoscalers,
+	findTakeovers,
+	planLines,
+	webhookServerLines,
+} from './takeover.ts';
 import { releaseSets } from './traces.ts';
 import { inNamespace } from './transforms.ts';
 import { untilGuarded } from './until-guarded.ts';
@@ -99,13 +105,17 @@ async function apply(api: Objects, steps: readonly Checked[], options: InstallOp
 
 /** The plan goes to stderr, so that stdout stays what `kubectl apply -f -` can read. */
 async function planAndRefuse(api: Objects): Promise<void> {
+	const deployments = await listDeployments(api.client);
 	const [plan, autoscalers, found] = await Promise.all([
 		findTakeovers(api.client),
 		findAutoscalers(api.client),
-		findObstacles(api.client),
+		findObstacles(api.client, deployments),
 	]);
-	const lines = planLines(plan, Date.now());
-	if (lines.length > 0) lines.push(...autoscalerLines(autoscalers));
+	const lines = [
+		...planLines(plan, Date.now()),
+		...autoscalerLines(autoscalers),
+		...webhookServerLines(deployments, autoscalers),
+	];
 	for (const line of lines) printError(line);
 	if (found.length > 0) throw new CliError(refusal(found));
 }

@@ -7,12 +7,13 @@ import { connect } from '../kube/connect.ts';
 import { mapLimited } from '../kube/limited.ts';
 import { print, printError } from '../print/out.ts';
 import { confirmed } from './confirm.ts';
+import { forgetJobs } from './forget-jobs.ts';
 import { installedIn } from './installed-in.ts';
 import { type Manifest, nameOf } from './manifest.ts';
 import { Objects } from './objects.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace, ownsFields } from './ownership.ts';
-import { recordedWarning, serverWarning, uninstallRefusal } from './refusals.ts';
+import { autoscalersWarning, recordedWarning, serverWarning, uninstallRefusal } from './refusals.ts';
 import { foreignObjects, isNothing, type Remains, survey } from './survey.ts';
 import { podsOfSets } from './takeover.ts';
 import { finalizedObjects, releasePod, releaseSets } from './traces.ts';
@@ -43,8 +44,10 @@ export async function runUninstall(options: UninstallOptions): Promise<number> {
 	const pods = remains.sets.length + finalized.length > 0 ? await podsOfSets(api.client) : [];
 	const refusal = uninstallRefusal(remains.sets, finalized, pods, options.keepCrds, Date.now());
 	if (refusal) throw new CliError(refusal);
-	const warning = recordedWarning(remains.recorded);
-	if (warning) printError(warning);
+	const autoscalers = options.keepCrds ? [] : remains.autoscalers;
+	for (const warning of [recordedWarning(remains.recorded), autoscalersWarning(autoscalers)]) {
+		if (warning) printError(warning);
+	}
 	if (options.dryRun === 'none' && !options.yes && !(await confirmed(options.namespace))) {
 		throw new CliError('error: not confirmed: nothing was changed');
 	}
@@ -86,6 +89,8 @@ class Uninstall {
 			if (await releasePod(this.#api, pod)) this.#say(`pod/${name} released (namespace ${namespace})`);
 		});
 		await releaseSets(this.#api, (line) => this.#say(line));
+		const { namespace } = this.#options;
+		if (await forgetJobs(this.#api, namespace)) this.#say(`workflowjobs removed (namespace ${namespace})`);
 		await this.#remove([...budgets, ...tokens, ...others, ...own]);
 	}
 

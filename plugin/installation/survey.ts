@@ -1,15 +1,17 @@
+import { autoscaleKinds } from '../../admission/api/autoscale.ts';
 import { names } from '../../admission/api/keys.ts';
-import type { Pod } from '../../admission/api/kinds.ts';
-import { setKeys } from '../../admission/api/sets.ts';
+import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
+import { group, setKeys } from '../../admission/api/sets.ts';
 import { mapLimited } from '../kube/limited.ts';
 import { listPods } from '../kube/pods.ts';
 import { deletionRecord } from '../runners/state.ts';
 import { allSets, type RunnersSet, UnknownKindError } from '../sets/api.ts';
 import { kinds } from '../sets/names.ts';
-import { isOurCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
+import { groupOf, isOurCrd, isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
 import type { Objects, ServedResource } from './objects.ts';
 import { findOurs, labelled } from './obsolete.ts';
 import type { Overlays } from './overlays.ts';
+import { findAutoscalers } from './takeover.ts';
 import { isEmpty, tracesOn } from './traces.ts';
 
 const backstops: readonly string[] = Object.values(names.backstops);
@@ -29,6 +31,8 @@ export interface Remains {
 	recorded: Pod[];
 	/** All sets, if their kinds are ours. */
 	sets: RunnersSet[];
+	/** All HorizontalRunnerAutoscalers, if their kind is ours. */
+	autoscalers: KubeObject[];
 	/** In the runners' namespaces. */
 	budgets: Manifest[];
 	tokens: Manifest[];
@@ -68,6 +72,7 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 		pods: pods.filter((pod) => !isEmpty(tracesOn(pod))),
 		recorded: pods.filter(deletionRecord),
 		sets: crds.length > 0 ? await setsOf(api) : [],
+		autoscalers: crds.length > 0 ? await findAutoscalers(api.client) : [],
 		budgets: budgets.filter(({ metadata }) => backstops.includes(metadata.name)),
 		tokens,
 	};
@@ -138,7 +143,9 @@ export async function foreignObjects(api: Objects, namespace: string, remains: R
 /** Made by Kubernetes in every namespace. */
 const everywhere = ['ConfigMap/kube-root-ca.crt', 'ServiceAccount/default'];
 
-function isForeign({ kind, metadata }: Manifest): boolean {
+function isForeign({ apiVersion, kind, metadata }: Manifest): boolean {
+	// What the server remembers of jobs goes with the namespace.
+	if (kind === autoscaleKinds.workflowJob.kind && groupOf(apiVersion) === group) return false;
 	if (everywhere.includes(`${kind}/${metadata.name}`)) return false;
 	// Going already: dependents of what was deleted, and what still has to stop.
 	return metadata.ownerReferences === undefined && metadata.deletionTimestamp === undefined;

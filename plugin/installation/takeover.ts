@@ -1,14 +1,17 @@
-import { autoscaleKinds } from '../../admission/api/autoscale.ts';
+import { autoscaleKinds, type HorizontalRunnerAutoscaler } from '../../admission/api/autoscale.ts';
 import { arc } from '../../admission/api/keys.ts';
-import type { KubeObject, Pod } from '../../admission/api/kinds.ts';
+import type { Pod } from '../../admission/api/kinds.ts';
 import { collectionPath } from '../../admission/api/paths.ts';
 import { drainFinalizer } from '../../admission/api/sets.ts';
+import { autoscalerName } from '../autoscalers/api.ts';
+import { limitsText } from '../autoscalers/state.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { unlessNotFound } from '../kube/failure.ts';
 import { listPods } from '../kube/pods.ts';
 import { type State, stateOf } from '../runners/state.ts';
 import { allSets, type RunnersSet, refOf, UnknownKindError } from '../sets/api.ts';
 import { kinds, shortName } from '../sets/names.ts';
+import { type ArcDeployment, webhookServerCommand } from './obstacles.ts';
 
 /** A set that our reconcilers would take over. */
 export interface Takeover {
@@ -73,16 +76,45 @@ export function planLines(plan: readonly Takeover[], nowMs: number): string[] {
 	];
 }
 
-/** ARC's HorizontalRunnerAutoscalers stay, but nothing acts on them without ARC. */
-export function autoscalerLines(autoscalers: readonly KubeObject[]): string[] {
-	return autoscalers.map(
-		({ metadata: { name, namespace } }) =>
-			`  horizontalrunnerautoscaler/${name} -n ${namespace}: nothing acts on it any more; scale by an HPA or KEDA`,
-	);
+/**
+ * What becomes of autoscalers that our server has not acted on yet. ARC never writes `observedGeneration`, which our server
+ * does.
+ */
+export function autoscalerLines(autoscalers: readonly HorizontalRunnerAutoscaler[]): string[] {
+	return autoscalers
+		.filter(({ status }) => status?.observedGeneration === undefined)
+		.map((autoscaler) => {
+			const reserved = (autoscaler.spec.capacityReservations ?? []).length;
+			const left =
+				reserved === 0 ? '' : `; ${reserved} of ARC's capacityReservations count on top until they expire`;
+			const name = `${autoscalerName(autoscaler)} -n ${autoscaler.metadata.namespace}`;
+			return `  ${name}: is acted on, and counts jobs (${limitsText(autoscaler)})${left}`;
+		});
 }
 
-export async function findAutoscalers(client: KubeClient): Promise<KubeObject[]> {
-	const found = client.json<{ items: KubeObject[] }>('GET', collectionPath(autoscaleKinds.autoscaler));
+/** ARC's webhook server goes on writing reservations, each of which would be a runner more. */
+export function webhookServerLines(
+	deployments: readonly ArcDeployment[],
+	autoscalers: readonly unknown[],
+): string[] {
+	if (autoscalers.length === 0) return [];
+	return deployments
+		.filter(
+			({ spec }) =>
+				spec.replicas !== 0 &&
+				spec.template.spec.containers.some(({ command = [] }) => command.includes(webhookServerCommand)),
+		)
+		.map(
+			({ metadata: { name, namespace } }) =>
+				`  deployment/${name} -n ${namespace}: still writes capacityReservations, which count on top; point GitHub's webhook at our server (docs/autoscaling.md), then kubectl scale deployment ${name} -n ${namespace} --replicas=0`,
+		);
+}
+
+export async function findAutoscalers(client: KubeClient): Promise<HorizontalRunnerAutoscaler[]> {
+	const found = client.json<{ items: HorizontalRunnerAutoscaler[] }>(
+		'GET',
+		collectionPath(autoscaleKinds.autoscaler),
+	);
 	return (await unlessNotFound(found))?.items ?? [];
 }
 

@@ -81,6 +81,7 @@ const namedValues: Record<string, NameKind> = {
 	context: 'context',
 	cluster: 'cluster',
 	user: 'user',
+	name: 'autoscaler',
 };
 
 async function valuesOf(

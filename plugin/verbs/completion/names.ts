@@ -1,5 +1,7 @@
 import { collectionPath, resources } from '../../../admission/api/paths.ts';
 import { isRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { listAutoscalers } from '../../autoscalers/api.ts';
+import { demandText } from '../../autoscalers/state.ts';
 import type { ConnectionFlags } from '../../cli/connection-flags.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
@@ -16,7 +18,15 @@ export interface Candidate {
 	description?: string;
 }
 
-export type NameKind = 'runner' | 'set' | 'node' | 'namespace' | 'context' | 'cluster' | 'user';
+export type NameKind =
+	| 'runner'
+	| 'set'
+	| 'autoscaler'
+	| 'node'
+	| 'namespace'
+	| 'context'
+	| 'cluster'
+	| 'user';
 
 /** A completion that takes longer is of no use. */
 const limitMs = 3000;
@@ -28,6 +38,10 @@ export async function completeNames(kind: NameKind, flags: ConnectionFlags): Pro
 	const client = await connect({ ...flags, requestTimeout: limitMs });
 	if (kind === 'node') return firstColumn(client, collectionPath(resources.nodes));
 	if (kind === 'namespace') return firstColumn(client, collectionPath(resources.namespaces));
+	if (kind === 'autoscaler') {
+		const found = await listAutoscalers(client);
+		return found.map((one) => ({ value: one.metadata.name, description: demandText(one) }));
+	}
 	if (kind === 'set') {
 		const sets = await allSets(client, kinds, { namespace: client.namespace });
 		return sets.map((set) => ({ value: shortName(refOf(set)), description: countsOf(set) }));

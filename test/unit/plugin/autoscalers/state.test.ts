@@ -46,14 +46,15 @@ test('a target without a kind is a RunnerDeployment, as in ARC; one without a na
 	assert.is(targetOf(autoscaler({ spec: { scaleTargetRef: undefined } })), undefined);
 });
 
-test('of several for one set the one that says TargetTaken comes last; others are not meant', () => {
+test('of several for one set the oldest comes first, one that says TargetTaken last; others are not meant', () => {
 	const all = [
 		autoscaler({ name: 'a', conditions: { TargetTaken: '' } }),
-		autoscaler({ name: 'b' }),
+		autoscaler({ name: 'b', metadata: { creationTimestamp: '2026-11-23T11:30:00Z' } }),
+		autoscaler({ name: 'older' }),
 		autoscaler({ name: 'c', spec: { scaleTargetRef: { kind: 'RunnerDeployment', name: 'example' } } }),
 	];
 	const found = (of: RunnersSet) => autoscalersFor(of, all).map(({ metadata }) => metadata.name);
-	assert.equal(found(set('RunnerSet')), ['b', 'a']);
+	assert.equal(found(set('RunnerSet')), ['older', 'b', 'a']);
 	assert.equal(found(set('RunnerDeployment')), ['c']);
 	assert.equal(found(set('RunnerSet', 'example', 'elsewhere')), []);
 	assert.equal(found(set('RunnerSet', 'other')), []);

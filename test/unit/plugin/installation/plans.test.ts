@@ -8,11 +8,21 @@ import type { Manifest } from '../../../../plugin/installation/manifest.ts';
 import { obsolete } from '../../../../plugin/installation/obsolete.ts';
 import { type ArcDeployment, obstacles, refusal } from '../../../../plugin/installation/obstacles.ts';
 import { handedOver, isOurNamespace } from '../../../../plugin/installation/ownership.ts';
-import { recordedWarning, uninstallRefusal } from '../../../../plugin/installation/refusals.ts';
-import { autoscalerLines, planLines, takeovers } from '../../../../plugin/installation/takeover.ts';
+import {
+	autoscalersWarning,
+	recordedWarning,
+	uninstallRefusal,
+} from '../../../../plugin/installation/refusals.ts';
+import {
+	autoscalerLines,
+	planLines,
+	takeovers,
+	webhookServerLines,
+} from '../../../../plugin/installation/takeover.ts';
 import { tracesOn } from '../../../../plugin/installation/traces.ts';
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
 import { suite } from '../../../support/suite.ts';
+import { autoscaler } from '../autoscalers/autoscaler.ts';
 
 const test = suite('install: plans');
 const nowMs = Date.parse('2026-11-24T12:00:00Z');
@@ -166,10 +176,28 @@ test('the plan lists the sets that are not ours yet, each with its own runners (
 		'  runnerset/c -n ci: 0 runners',
 	]);
 	assert.equal(planLines([], nowMs), []);
+});
+
+test("autoscalers that our server has not seen yet are named, and what ARC's webhook server adds to them", () => {
+	const fresh = autoscaler({
+		spec: { capacityReservations: [{ replicas: 1 }, { replicas: 1 }] },
+		status: { observedGeneration: undefined },
+	});
+	assert.equal(autoscalerLines([autoscaler({ name: 'ours' }), fresh]), [
+		"  horizontalrunnerautoscaler/example -n ci: is acted on, and counts jobs (min 1, max 10); 2 of ARC's capacityReservations count on top until they expire",
+	]);
+	const image = 'summerwind/actions-runner-controller:v0.27.6';
+	const server = arcController(image, ['/github-webhook-server']);
+	const lines = webhookServerLines([arcController(image, ['/manager']), server], [fresh]);
+	assert.is(lines.length, 1);
+	assert.match(lines[0] ?? '', /^ {2}deployment\/arc -n arc-systems: still writes capacityReservations/);
+	assert.equal(webhookServerLines([server], []), [], 'nobody would read them');
+	assert.equal(webhookServerLines([arcController(image, ['/github-webhook-server'], 0)], [fresh]), []);
 	assert.match(
-		autoscalerLines([set('a')])[0] ?? '',
-		/^ {2}horizontalrunnerautoscaler\/a -n ci: nothing acts on it/,
+		autoscalersWarning([fresh]) ?? '',
+		/^Warning: 1 autoscaler would go .*: horizontalrunnerautoscaler\/example -n ci$/,
 	);
+	assert.is(autoscalersWarning([]), undefined);
 });
 
 test('uninstall is refused while sets, or what waits for a job, would take runners with them', () => {

@@ -12,6 +12,7 @@ const asked: { kind: NameKind; namespace: string | undefined }[] = [];
 const names: Record<NameKind, string[]> = {
 	runner: ['example-0', 'example-1', 'other-0'],
 	set: ['runnerset/example', 'runnerdeployment/fleet'],
+	autoscaler: ['example', 'nightly'],
 	node: ['worker-1', 'worker-2'],
 	namespace: ['ci', 'default'],
 	context: ['prod', 'test'],
@@ -56,6 +57,13 @@ for (const [argv, expected] of [
 		['json', 'yaml'],
 	],
 	[['wait', 'example-0', '--for', 'i'], ['idle']],
+	[['autoscale', 'fl'], ['fleet']],
+	[['autoscale', 'fleet', '--name', 'n'], ['nightly']],
+	[
+		['jobs', '-o', ''],
+		['wide', 'json', 'yaml', 'name'],
+	],
+	[['jobs', '--server-namespace=c'], ['--server-namespace=ci']],
 	[['drain', '--dry-run=s'], ['--dry-run=server']],
 	[['delete', '--no'], ['--now']],
 	[
