@@ -1,0 +1,95 @@
+import type { WallClock } from './wall-clock.ts';
+
+export const frequencies = ['Daily', 'Weekly', 'Monthly', 'Yearly'] as const;
+export type Frequency = (typeof frequencies)[number];
+
+/** A time span that comes once, or again and again by the calendar. */
+export interface Recurring {
+	startMs: number;
+	endMs: number;
+	frequency: Frequency | undefined;
+	/** None starts after this, ms since the epoch. */
+	untilMs: number;
+	clock: WallClock;
+}
+
+export interface Period {
+	startMs: number;
+	endMs: number;
+}
+
+/** The period that has begun last and is not over, and the one that begins next. Pure, and quick whatever the dates are. */
+export function periodsOf(span: Recurring, nowMs: number): { active?: Period; upcoming?: Period } {
+	const { startMs, endMs, untilMs } = span;
+	if (!span.frequency) {
+		if (nowMs < startMs) return startMs <= untilMs ? { upcoming: { startMs, endMs } } : {};
+		return nowMs < endMs ? { active: { startMs, endMs } } : {};
+	}
+	const { startOf, endOf, near } = calendarOf(span, span.frequency);
+	const { guess, around } = near(Math.max(startMs, Math.min(nowMs, untilMs)));
+	let latest: number | undefined;
+	let next: number | undefined;
+	for (let n = Math.max(0, guess - around); n <= guess + around && next === undefined; n++) {
+		const ms = startOf(n);
+		if (ms === undefined || ms > untilMs) continue;
+		if (ms <= nowMs) latest = n;
+		else next = n;
+	}
+	const period = (n: number | undefined): Period | undefined => {
+		const ms = n === undefined ? undefined : startOf(n);
+		return n === undefined || ms === undefined ? undefined : { startMs: ms, endMs: endOf(n) };
+	};
+	const [begun, upcoming] = [period(latest), period(next)];
+	const active = begun && begun.endMs > nowMs ? begun : undefined;
+	return { ...(active ? { active } : {}), ...(upcoming ? { upcoming } : {}) };
+}
+
+const dayMs = 24 * 60 * 60_000;
+
+interface Calendar {
+	/** When the repetition of this number begins; undefined: its month or year does not have the day. */
+	startOf(n: number): number | undefined;
+	endOf(n: number): number;
+	/** Which repetition has begun last at this time, and by how much that may be wrong. */
+	near(ms: number): { guess: number; around: number };
+}
+
+function calendarOf({ startMs, endMs, clock }: Recurring, frequency: Frequency): Calendar {
+	const start = new Date(clock.shows(startMs));
+	const [year, month, day] = [start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate()];
+	const timeOfDayMs = start.getTime() - Date.UTC(year, month, day);
+	// By the wall clock as well: from midnight to midnight it may be an hour more or less.
+	const lastsMs = clock.shows(endMs) - start.getTime();
+	const midnight = (n: number): number => {
+		switch (frequency) {
+			case 'Daily':
+				return Date.UTC(year, month, day + n);
+			case 'Weekly':
+				return Date.UTC(year, month, day + 7 * n);
+			case 'Monthly':
+				return Date.UTC(year, month + n, day);
+			case 'Yearly':
+				return Date.UTC(year + n, month, day);
+		}
+	};
+	const byDay = frequency === 'Daily' || frequency === 'Weekly';
+	const startOf = (n: number): number | undefined => {
+		if (n === 0) return startMs;
+		const date = midnight(n);
+		return byDay || new Date(date).getUTCDate() === day ? clock.when(date + timeOfDayMs) : undefined;
+	};
+	const endOf = (n: number) => (n === 0 ? endMs : clock.when(midnight(n) + timeOfDayMs + lastsMs));
+	// One more for the hour of the day. 29 February is left out for seven years around 2100, the 31st every other month.
+	const around = byDay || day <= 28 ? 1 : frequency === 'Monthly' ? 2 : 8;
+	const near = (ms: number) => {
+		const then = new Date(clock.shows(ms));
+		const days = Math.floor((then.getTime() - start.getTime()) / dayMs);
+		const years = then.getUTCFullYear() - year;
+		const months = years * 12 + then.getUTCMonth() - month;
+		return {
+			guess: { Daily: days, Weekly: Math.floor(days / 7), Monthly: months, Yearly: years }[frequency],
+			around,
+		};
+	};
+	return { startOf, endOf, near };
+}

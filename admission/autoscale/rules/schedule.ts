@@ -1,0 +1,172 @@
+import { type Frequency, frequencies, type Period, periodsOf, type Recurring } from './recurrence.ts';
+import { fixedOffset, zoneClock } from './wall-clock.ts';
+
+/** What spec.scheduledOverrides asks for at a moment. */
+export interface Schedule {
+	/** The minimum of the override that is active; undefined: none is, or it sets none. */
+	minReplicas: number | undefined;
+	/** When the minimum changes next, and to what; undefined: never, as far as can be seen. */
+	next: { atMs: number; minReplicas: number } | undefined;
+	/** When any override begins or ends next, ms since the epoch. */
+	nextEdgeMs: number | undefined;
+	/** ARC's text for status.scheduledOverridesSummary. */
+	summary: string | undefined;
+	/** Overrides that can't be used, each with the reason for people. */
+	skipped: string[];
+}
+
+interface Override extends Recurring {
+	minReplicas: number | undefined;
+}
+type Dated = Period & { minReplicas: number | undefined };
+
+/** So many edges are looked at to find the next change of the minimum: most overrides change it. */
+const mostEdges = 16;
+/** The last time that can be written down: years have four digits. */
+const lastMs = Date.parse('9999-12-31T23:59:59Z');
+
+/**
+ * The schedule at a moment. Pure: the overrides may be anything, and one that can't be used does not stop the others.
+ *
+ * @param usual the minimum where no override is active
+ */
+export function schedule(overrides: unknown, usual: number, nowMs: number): Schedule {
+	const skipped: string[] = [];
+	const usable: Override[] = [];
+	if (overrides !== undefined && overrides !== null && !Array.isArray(overrides))
+		skipped.push('spec.scheduledOverrides is no list');
+	for (const [index, entry] of Array.isArray(overrides) ? overrides.entries() : []) {
+		const found = overrideOf(entry);
+		if (typeof found === 'string') skipped.push(`spec.scheduledOverrides[${index}]: ${found}`);
+		else usable.push(found);
+	}
+	const { active, upcoming, nextEdgeMs } = lookAt(usable, nowMs);
+	return {
+		minReplicas: active?.minReplicas,
+		next: nextChange(usable, usual, nowMs),
+		nextEdgeMs,
+		summary: summaryOf(active, upcoming, usual),
+		skipped,
+	};
+}
+
+interface Looked {
+	/** Of several the first in the list. */
+	active: Dated | undefined;
+	/** Of several the earliest. */
+	upcoming: Dated | undefined;
+	nextEdgeMs: number | undefined;
+}
+
+function lookAt(overrides: readonly Override[], nowMs: number): Looked {
+	let active: Dated | undefined;
+	let upcoming: Dated | undefined;
+	let nextEdgeMs: number | undefined;
+	for (const override of overrides) {
+		const { minReplicas } = override;
+		const found = periodsOf(override, nowMs);
+		if (found.active) active ??= { ...found.active, minReplicas };
+		if (found.upcoming && (!upcoming || found.upcoming.startMs < upcoming.startMs))
+			upcoming = { ...found.upcoming, minReplicas };
+		for (const ms of [found.active?.endMs, found.upcoming?.startMs])
+			if (ms !== undefined && (nextEdgeMs === undefined || ms < nextEdgeMs)) nextEdgeMs = ms;
+	}
+	return { active, upcoming, nextEdgeMs };
+}
+
+function nextChange(overrides: readonly Override[], usual: number, nowMs: number): Schedule['next'] {
+	let looked = lookAt(overrides, nowMs);
+	const before = looked.active?.minReplicas ?? usual;
+	for (let edge = 0; edge < mostEdges; edge++) {
+		const atMs = looked.nextEdgeMs;
+		if (atMs === undefined || atMs > lastMs) return undefined;
+		looked = lookAt(overrides, atMs);
+		const minReplicas = looked.active?.minReplicas ?? usual;
+		if (minReplicas !== before) return { atMs, minReplicas };
+	}
+	return undefined;
+}
+
+/** As ARC writes it: what the minimum becomes, and when. */
+function summaryOf(
+	active: Dated | undefined,
+	upcoming: Dated | undefined,
+	usual: number,
+): string | undefined {
+	const endsFirst = active && (!upcoming || active.endMs < upcoming.startMs);
+	if (endsFirst) return `min=${usual} time=${goTime(active.endMs)}`;
+	const beginsFirst = upcoming && (!active || active.endMs > upcoming.startMs);
+	if (!beginsFirst || upcoming.minReplicas === undefined) return undefined;
+	return `min=${upcoming.minReplicas} time=${goTime(upcoming.startMs)}`;
+}
+
+/** As Go prints times; ARC's container has UTC. */
+function goTime(ms: number): string {
+	const [, date, time, fraction = ''] =
+		/^(\S+)T(\d\d:\d\d:\d\d)\.(\d+)Z$/.exec(new Date(ms).toISOString()) ?? [];
+	const rest = fraction.replace(/0+$/, '');
+	return `${date} ${time}${rest && `.${rest}`} +0000 UTC`;
+}
+
+/** An override from the spec; a text: why it can't be used. */
+function overrideOf(entry: unknown): Override | string {
+	if (!isObject(entry)) return 'it is no object';
+	const start = timeOf(entry.startTime);
+	const end = timeOf(entry.endTime);
+	if (!start) return noTime('startTime', entry.startTime);
+	if (!end) return noTime('endTime', entry.endTime);
+	if (end.ms <= start.ms) return 'endTime is not after startTime';
+	const minReplicas = entry.minReplicas ?? undefined;
+	if (minReplicas !== undefined && !isCount(minReplicas))
+		return `minReplicas ${shown(minReplicas)} is no count`;
+	const rule = entry.recurrenceRule ?? {};
+	if (!isObject(rule)) return 'recurrenceRule is no object';
+	const frequency = rule.frequency ?? '';
+	if (frequency !== '' && !isFrequency(frequency))
+		return `recurrenceRule.frequency ${shown(frequency)} is none of ${frequencies.join(', ')}`;
+	const untilText = rule.untilTime ?? '';
+	const until = timeOf(untilText);
+	if (untilText !== '' && untilText !== zeroTime && !until)
+		return noTime('recurrenceRule.untilTime', untilText);
+	const timeZone = entry.timeZone ?? '';
+	const zone = typeof timeZone === 'string' ? zoneClock(timeZone) : undefined;
+	if (timeZone !== '' && !zone) return `timeZone ${shown(timeZone)} is no IANA time zone`;
+	return {
+		startMs: start.ms,
+		endMs: end.ms,
+		frequency: frequency === '' ? undefined : frequency,
+		untilMs: until?.ms ?? Number.POSITIVE_INFINITY,
+		minReplicas,
+		clock: zone ?? fixedOffset(start.offsetMs),
+	};
+}
+
+/** Go writes a time that was left out as the first one there is. */
+const zeroTime = '0001-01-01T00:00:00Z';
+
+/** A time of RFC 3339 since 1970, and the offset it is written with; undefined: it is none. */
+function timeOf(value: unknown): { ms: number; offsetMs: number } | undefined {
+	const [text, zone = '', sign, hours, minutes] =
+		/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|([+-])(\d\d):(\d\d))$/i.exec(
+			typeof value === 'string' ? value : '',
+		) ?? [];
+	const ms = Date.parse(text?.toUpperCase() ?? '');
+	if (Number.isNaN(ms) || ms < 0 || ms > lastMs) return undefined;
+	if (zone.toUpperCase() === 'Z') return { ms, offsetMs: 0 };
+	const offsetMs = (Number(hours) * 60 + Number(minutes)) * 60_000;
+	return { ms, offsetMs: sign === '-' ? -offsetMs : offsetMs };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isFrequency = (value: unknown): value is Frequency =>
+	frequencies.some((frequency) => frequency === value);
+
+const noTime = (field: string, value: unknown): string =>
+	value === undefined || value === null
+		? `${field} is missing`
+		: `${field} ${shown(value)} is no time since 1970`;
+
+/** What somebody wrote, for a message. */
+const shown = (value: unknown): string => (JSON.stringify(value) ?? typeof value).slice(0, 60);

@@ -1,0 +1,340 @@
+import * as assert from 'uvu/assert';
+import { frequencies, periodsOf } from '../../../admission/autoscale/rules/recurrence.ts';
+import { schedule } from '../../../admission/autoscale/rules/schedule.ts';
+import { fixedOffset, zoneClock } from '../../../admission/autoscale/rules/wall-clock.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('schedule');
+const at = Date.parse;
+const hour = 3_600_000;
+const day = 24 * hour;
+
+/** ARC's schedule_test.go: the window of 2021-05-01 to 05-03 at +09:00. Each: rule, until, now, active and upcoming start. */
+const vectors: [string, string, string, string, string][] = [
+	['', '', '2021-04-30T23:59:59', '-', '2021-05-01'],
+	['', '', '2021-05-01T00:00:00', '2021-05-01', '-'],
+	['', '', '2021-05-02T23:59:59', '2021-05-01', '-'],
+	['', '', '2021-05-03T00:00:00', '-', '-'],
+	['Weekly', '2022-05-01', '2021-04-30T23:59:59', '-', '2021-05-01'],
+	['Weekly', '2022-05-01', '2021-05-01T00:00:00', '2021-05-01', '2021-05-08'],
+	['Weekly', '2022-05-01', '2021-05-02T23:59:59', '2021-05-01', '2021-05-08'],
+	['Weekly', '2022-05-01', '2021-05-03T00:00:00', '-', '2021-05-08'],
+	['Weekly', '2022-05-01', '2021-05-07T23:59:59', '-', '2021-05-08'],
+	['Weekly', '2022-05-01', '2021-05-08T00:00:00', '2021-05-08', '2021-05-15'],
+	['Weekly', '2022-05-01', '2021-05-10T00:00:00', '-', '2021-05-15'],
+	['Weekly', '2022-05-01', '2022-04-29T23:59:59', '-', '2022-04-30'],
+	['Weekly', '2022-05-01', '2022-04-30T00:00:00', '2022-04-30', '-'],
+	['Weekly', '2022-05-01', '2022-05-01T23:59:59', '2022-04-30', '-'],
+	['Weekly', '2022-05-01', '2022-05-02T00:00:00', '-', '-'],
+	['Weekly', '', '2021-05-08T00:00:00', '2021-05-08', '2021-05-15'],
+	['Monthly', '2022-05-01', '2021-05-01T00:00:00', '2021-05-01', '2021-06-01'],
+	['Monthly', '2022-05-01', '2021-06-01T00:00:00', '2021-06-01', '2021-07-01'],
+	['Monthly', '2022-05-01', '2022-04-30T23:59:59', '-', '2022-05-01'],
+	['Monthly', '2022-05-01', '2022-05-01T00:00:00', '2022-05-01', '-'],
+	['Monthly', '2022-05-01', '2022-05-01T00:00:01', '2022-05-01', '-'],
+	['Monthly', '2022-05-01', '2022-05-02T23:59:59', '2022-05-01', '-'],
+	['Monthly', '2022-05-01', '2022-05-03T00:00:00', '-', '-'],
+	['Yearly', '2023-05-01', '2021-05-01T00:00:00', '2021-05-01', '2022-05-01'],
+	['Yearly', '2023-05-01', '2022-05-01T00:00:00', '2022-05-01', '2023-05-01'],
+	['Yearly', '2023-05-01', '2023-04-30T23:59:59', '-', '2023-05-01'],
+	['Yearly', '2023-05-01', '2023-05-01T00:00:00', '2023-05-01', '-'],
+	['Yearly', '2023-05-01', '2023-05-03T00:00:00', '-', '-'],
+];
+
+for (const [rule, until, now, active, upcoming] of vectors) {
+	test(`ARC: ${rule || 'once'}${until && ` until ${until}`}, now ${now}`, () => {
+		const found = periodsOf(
+			{
+				startMs: at('2021-05-01T00:00:00+09:00'),
+				endMs: at('2021-05-03T00:00:00+09:00'),
+				frequency: frequencies.find((one) => one === rule),
+				untilMs: until ? at(`${until}T00:00:00+09:00`) : Number.POSITIVE_INFINITY,
+				clock: fixedOffset(9 * hour),
+			},
+			at(`${now}+09:00`),
+		);
+		const date = (ms: number | undefined) =>
+			ms === undefined ? '-' : new Date(ms + 9 * hour).toISOString().slice(0, 10);
+		assert.equal([date(found.active?.startMs), date(found.upcoming?.startMs)], [active, upcoming]);
+	});
+}
+
+interface Entry {
+	startTime?: unknown;
+	endTime?: unknown;
+	minReplicas?: unknown;
+	recurrenceRule?: unknown;
+	timeZone?: unknown;
+}
+const entry = (
+	startTime: string,
+	endTime: string,
+	minReplicas: unknown,
+	frequency?: string,
+	more: Entry = {},
+) => ({
+	startTime,
+	endTime,
+	minReplicas,
+	...(frequency ? { recurrenceRule: { frequency } } : {}),
+	...more,
+});
+const iso = (ms: number | undefined) => (ms === undefined ? '-' : new Date(ms).toISOString().slice(0, 19));
+/** `5 -> 1 2026-11-28T00:00:00`: the minimum, and its next change. */
+const said = (overrides: unknown, now: string, usual = 1) => {
+	const { minReplicas, next } = schedule(overrides, usual, at(now));
+	return `${minReplicas ?? '-'} -> ${next ? `${next.minReplicas} ${iso(next.atMs)}` : '-'}`;
+};
+
+test('the weekend of ARC’s documentation: exact edges, and no maximum needed', () => {
+	const weekend = [entry('2021-05-01T00:00:00+09:00', '2021-05-03T00:00:00+09:00', 0, 'Weekly')];
+	assert.is(said(weekend, '2026-11-27T14:59:59.999Z'), '- -> 0 2026-11-27T15:00:00');
+	assert.is(said(weekend, '2026-11-27T15:00:00Z'), '0 -> 1 2026-11-29T15:00:00');
+	assert.is(said(weekend, '2026-11-29T15:00:00Z'), '- -> 0 2026-12-04T15:00:00');
+});
+
+test('the first active override decides, also where it sets no minimum', () => {
+	const year = ['2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'] as const;
+	assert.is(
+		said([entry(...year, 5), entry(...year, 7)], '2026-06-01T00:00:00Z'),
+		'5 -> 1 2027-01-01T00:00:00',
+	);
+	assert.is(said([entry(...year, undefined), entry(...year, 7)], '2026-06-01T00:00:00Z'), '- -> -');
+	assert.is(said([entry(...year, null), entry(...year, 7)], '2026-06-01T00:00:00Z'), '- -> -');
+	const later = [entry('2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z', 3), entry(...year, 7)];
+	assert.is(said(later, '2026-06-01T00:00:00Z'), '7 -> 3 2026-06-02T00:00:00');
+	assert.is(said(later, '2026-06-02T00:00:00Z'), '3 -> 7 2026-06-03T00:00:00');
+});
+
+test('an edge that changes nothing is not the next change, but an edge', () => {
+	const twice = [
+		entry('2026-06-01T00:00:00Z', '2026-06-02T00:00:00Z', 5),
+		entry('2026-06-02T00:00:00Z', '2026-06-03T00:00:00Z', 5),
+	];
+	const { next, nextEdgeMs } = schedule(twice, 1, at('2026-06-01T12:00:00Z'));
+	assert.is(iso(nextEdgeMs), '2026-06-02T00:00:00');
+	assert.is(iso(next?.atMs), '2026-06-03T00:00:00');
+	const always = [entry('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', 5, 'Daily')];
+	assert.is(said(always, '2026-06-01T12:00:00Z'), '5 -> -', 'it is never over');
+});
+
+test('monthly on the 31st skips short months; yearly on 29 February happens in leap years', () => {
+	const monthly = [entry('2026-01-31T08:00:00Z', '2026-01-31T18:00:00Z', 5, 'Monthly')];
+	assert.is(said(monthly, '2026-02-01T00:00:00Z'), '- -> 5 2026-03-31T08:00:00');
+	assert.is(said(monthly, '2026-03-31T18:00:00Z'), '- -> 5 2026-05-31T08:00:00');
+	assert.is(said(monthly, '2026-07-31T20:00:00Z'), '- -> 5 2026-08-31T08:00:00');
+	const thirtieth = [entry('2026-01-30T08:00:00Z', '2026-01-30T18:00:00Z', 5, 'Monthly')];
+	assert.is(said(thirtieth, '2026-02-01T00:00:00Z'), '- -> 5 2026-03-30T08:00:00');
+	const leap = [entry('2024-02-29T00:00:00Z', '2024-03-01T00:00:00Z', 5, 'Yearly')];
+	assert.is(said(leap, '2024-03-01T00:00:00Z'), '- -> 5 2028-02-29T00:00:00');
+	assert.is(said(leap, '2027-12-01T00:00:00Z'), '- -> 5 2028-02-29T00:00:00');
+	assert.is(said(leap, '2096-03-01T00:00:00Z'), '- -> 5 2104-02-29T00:00:00', '2100 is no leap year');
+	assert.is(said(leap, '2103-01-01T00:00:00Z'), '- -> 5 2104-02-29T00:00:00');
+});
+
+test('a month that is all of it: active in every month, also in February, where ARC fails', () => {
+	const month = [entry('2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z', 5, 'Monthly')];
+	for (const now of ['2026-01-15', '2026-02-15', '2026-02-28', '2026-03-01', '2027-12-31'])
+		assert.is(schedule(month, 1, at(`${now}T12:00:00Z`)).minReplicas, 5, now);
+});
+
+test('the days are those of the offset of startTime: the 1st in Tokyo is not the 30th in Greenwich', () => {
+	const first = [entry('2026-01-01T00:00:00+09:00', '2026-01-02T00:00:00+09:00', 5, 'Monthly')];
+	assert.is(said(first, '2026-02-10T00:00:00Z'), '- -> 5 2026-02-28T15:00:00');
+	const west = [entry('2026-01-31T20:00:00-05:00', '2026-01-31T22:00:00-05:00', 5, 'Monthly')];
+	assert.is(said(west, '2026-02-10T00:00:00Z'), '- -> 5 2026-04-01T01:00:00', '31 March, 20:00 there');
+});
+
+const berlin = { timeZone: 'Europe/Berlin' };
+
+test('with a time zone the days are those of its wall clock, whatever daylight saving time does', () => {
+	const hours = [entry('2026-01-05T08:00:00+01:00', '2026-01-05T18:00:00+01:00', 5, 'Daily', berlin)];
+	assert.is(said(hours, '2026-03-28T20:00:00Z'), '- -> 5 2026-03-29T06:00:00', '08:00 of summer time');
+	assert.is(said(hours, '2026-03-29T06:00:00Z'), '5 -> 1 2026-03-29T16:00:00');
+	assert.is(said(hours, '2026-10-24T20:00:00Z'), '- -> 5 2026-10-25T07:00:00');
+	const fixed = [entry('2026-01-05T08:00:00+01:00', '2026-01-05T18:00:00+01:00', 5, 'Daily')];
+	assert.is(said(fixed, '2026-03-28T20:00:00Z'), '- -> 5 2026-03-29T07:00:00', 'without one they are not');
+});
+
+test('a weekend with a change of the clock has an hour less or more', () => {
+	const weekend = [entry('2026-01-03T00:00:00+01:00', '2026-01-05T00:00:00+01:00', 0, 'Weekly', berlin)];
+	assert.is(said(weekend, '2026-03-28T00:00:00Z'), '0 -> 1 2026-03-29T22:00:00');
+	assert.is(said(weekend, '2026-10-24T00:00:00Z'), '0 -> 1 2026-10-25T23:00:00');
+});
+
+test('an hour that does not exist is an hour later, one that comes twice is the first', () => {
+	const night = [entry('2026-01-05T02:30:00+01:00', '2026-01-05T05:00:00+01:00', 5, 'Daily', berlin)];
+	assert.is(said(night, '2026-03-28T23:00:00Z'), '- -> 5 2026-03-29T01:30:00', '03:30 of summer time');
+	assert.is(said(night, '2026-10-24T20:00:00Z'), '- -> 5 2026-10-25T00:30:00', '02:30, the first time');
+	const clock = zoneClock('America/New_York');
+	assert.is(iso(clock?.when(at('2026-03-08T02:30:00Z'))), '2026-03-08T07:30:00');
+	assert.is(iso(clock?.when(at('2026-11-01T01:30:00Z'))), '2026-11-01T05:30:00');
+	assert.is(iso(clock?.when(at('2026-07-01T12:00:00.250Z'))), '2026-07-01T16:00:00');
+	assert.is(clock?.shows(at('2026-07-01T16:00:00.250Z')), at('2026-07-01T12:00:00.250Z'));
+	const lordHowe = zoneClock('Australia/Lord_Howe');
+	assert.is(iso(lordHowe?.when(at('2026-10-04T02:15:00Z'))), '2026-10-03T15:45:00', 'half an hour');
+});
+
+test('untilTime bounds the start, inclusive; the last one runs to its end', () => {
+	const last = (untilTime: string | null) => [
+		entry('2026-01-01T22:00:00Z', '2026-01-02T06:00:00Z', 5, undefined, {
+			recurrenceRule: { frequency: 'Daily', untilTime },
+		}),
+	];
+	assert.is(said(last('2026-06-01T22:00:00Z'), '2026-06-02T00:00:00Z'), '5 -> 1 2026-06-02T06:00:00');
+	assert.is(said(last('2026-06-01T21:59:59Z'), '2026-06-02T00:00:00Z'), '- -> -');
+	assert.is(said(last('2026-06-01T22:00:00Z'), '2046-06-02T00:00:00Z'), '- -> -');
+	assert.is(said(last('2025-01-01T00:00:00Z'), '2025-06-01T00:00:00Z'), '- -> -', 'before the first one');
+	for (const none of [null, '', '0001-01-01T00:00:00Z'])
+		assert.is(said(last(none), '2026-06-02T00:00:00Z'), '5 -> 1 2026-06-02T06:00:00');
+});
+
+test('ARC’s text for the status: what the minimum becomes, and when, as Go prints times', () => {
+	const summary = (overrides: unknown, now: string) => schedule(overrides, 2, at(now)).summary;
+	const weekend = [entry('2021-05-01T00:00:00+09:00', '2021-05-03T00:00:00+09:00', 0, 'Weekly')];
+	assert.is(summary(weekend, '2021-05-01T00:00:00+09:00'), 'min=2 time=2021-05-02 15:00:00 +0000 UTC');
+	assert.is(summary(weekend, '2021-05-03T00:00:00+09:00'), 'min=0 time=2021-05-07 15:00:00 +0000 UTC');
+	const once = [entry('2021-05-01T00:00:00.250Z', '2021-05-03T00:00:00Z', 7)];
+	assert.is(summary(once, '2021-04-01T00:00:00Z'), 'min=7 time=2021-05-01 00:00:00.25 +0000 UTC');
+	assert.is(summary(once, '2021-05-02T00:00:00Z'), 'min=2 time=2021-05-03 00:00:00 +0000 UTC');
+	assert.is(summary(once, '2021-05-03T00:00:00Z'), undefined);
+	assert.is(summary([], '2021-05-03T00:00:00Z'), undefined);
+	const nothing = [entry('2021-05-01T00:00:00Z', '2021-05-03T00:00:00Z', undefined)];
+	assert.is(summary(nothing, '2021-04-01T00:00:00Z'), undefined, 'it sets no minimum');
+	const inner = [...once, entry('2021-05-02T00:00:00Z', '2021-05-02T12:00:00Z', 9)];
+	assert.is(summary(inner, '2021-05-01T12:00:00Z'), 'min=9 time=2021-05-02 00:00:00 +0000 UTC');
+	const next = [...once, entry('2021-05-03T00:00:00Z', '2021-05-04T00:00:00Z', 9)];
+	assert.is(summary(next, '2021-05-02T12:00:00Z'), undefined, 'as in ARC, where both are at the same time');
+});
+
+const good = entry('2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z', 5);
+const wrong: [unknown, string][] = [
+	[null, 'it is no object'],
+	['text', 'it is no object'],
+	[[], 'it is no object'],
+	[{}, 'startTime is missing'],
+	[{ ...good, startTime: 7 }, 'startTime 7 is no time since 1970'],
+	[{ ...good, startTime: 'tomorrow' }, 'startTime "tomorrow" is no time since 1970'],
+	[{ ...good, startTime: '2026-13-01T00:00:00Z' }, 'startTime "2026-13-01T00:00:00Z" is no time since 1970'],
+	[{ ...good, startTime: '1969-12-31T23:59:59Z' }, 'startTime "1969-12-31T23:59:59Z" is no time since 1970'],
+	[{ ...good, startTime: '2026-01-01' }, 'startTime "2026-01-01" is no time since 1970'],
+	[{ ...good, endTime: undefined }, 'endTime is missing'],
+	[{ ...good, endTime: { year: 2026 } }, 'endTime {"year":2026} is no time since 1970'],
+	[{ ...good, endTime: good.startTime }, 'endTime is not after startTime'],
+	[{ ...good, minReplicas: -1 }, 'minReplicas -1 is no count'],
+	[{ ...good, minReplicas: 1.5 }, 'minReplicas 1.5 is no count'],
+	[{ ...good, minReplicas: '5' }, 'minReplicas "5" is no count'],
+	[{ ...good, recurrenceRule: 'Daily' }, 'recurrenceRule is no object'],
+	[
+		{ ...good, recurrenceRule: { frequency: 'Hourly' } },
+		'recurrenceRule.frequency "Hourly" is none of Daily, Weekly, Monthly, Yearly',
+	],
+	[
+		{ ...good, recurrenceRule: { frequency: 'Daily', untilTime: 'never' } },
+		'recurrenceRule.untilTime "never" is no time since 1970',
+	],
+	[{ ...good, timeZone: 'Mars/Olympus' }, 'timeZone "Mars/Olympus" is no IANA time zone'],
+	[{ ...good, timeZone: '+09:00' }, 'timeZone "+09:00" is no IANA time zone'],
+	[{ ...good, timeZone: 9 }, 'timeZone 9 is no IANA time zone'],
+];
+
+for (const [override, message] of wrong) {
+	test(`an override that can't be used is skipped, and the others count: ${message}`, () => {
+		const found = schedule([override, good], 1, at('2026-06-01T00:00:00Z'));
+		assert.equal(found.skipped, [`spec.scheduledOverrides[0]: ${message}`]);
+		assert.is(found.minReplicas, 5);
+	});
+}
+
+test('no list, no schedule', () => {
+	for (const none of [undefined, null, []])
+		assert.equal(schedule(none, 1, 0), {
+			minReplicas: undefined,
+			next: undefined,
+			nextEdgeMs: undefined,
+			summary: undefined,
+			skipped: [],
+		});
+	assert.equal(schedule({ 0: good }, 1, 0).skipped, ['spec.scheduledOverrides is no list']);
+});
+
+const random = (below: number) => Math.floor(Math.random() * below);
+const pick = <T>(...some: T[]): T => some[random(some.length)] as T;
+
+test('200 random recurrences: the same as when all are written down one after the other', () => {
+	for (let round = 0; round < 200; round++) {
+		const clock = pick(fixedOffset(pick(0, 9, -5) * hour), zoneClock('Europe/Berlin'));
+		assert.ok(clock);
+		const startMs = at('2024-01-01T00:00:00Z') + random(366) * day + random(24) * hour;
+		const frequency = pick(...frequencies);
+		const endMs = startMs + (1 + random(23)) * hour;
+		const untilMs = pick(Number.POSITIVE_INFINITY, startMs + random(1_000) * day);
+		const nowMs = startMs + random(1_500) * day - 10 * day + random(24) * hour;
+		const found = periodsOf({ startMs, endMs, frequency, untilMs, clock }, nowMs);
+
+		const start = new Date(clock.shows(startMs));
+		const all: number[] = [];
+		for (let n = 0; n < 2_000; n++) {
+			const date = new Date(start);
+			if (frequency === 'Daily') date.setUTCDate(date.getUTCDate() + n);
+			else if (frequency === 'Weekly') date.setUTCDate(date.getUTCDate() + 7 * n);
+			else if (frequency === 'Monthly') date.setUTCMonth(date.getUTCMonth() + n);
+			else date.setUTCFullYear(date.getUTCFullYear() + n);
+			const skips = frequency === 'Monthly' || frequency === 'Yearly';
+			if (skips && date.getUTCDate() !== start.getUTCDate()) continue;
+			const ms = n === 0 ? startMs : clock.when(date.getTime());
+			if (ms > untilMs) break;
+			all.push(ms);
+			if (ms > nowMs) break;
+		}
+		const latest = all.findLast((ms) => ms <= nowMs);
+		const next = all.find((ms) => ms > nowMs);
+		assert.is(found.upcoming?.startMs, next);
+		if (found.active) assert.is(found.active.startMs, latest);
+		else if (latest !== undefined) assert.ok(nowMs - latest >= endMs - startMs - hour);
+	}
+});
+
+test('10,000 random overrides never throw, and end quickly', () => {
+	const time = () =>
+		pick<unknown>(
+			`${pick('1970', '1999', '2024', '2026', '9999', '0000', '12')}-${pick('01', '02', '12', '13')}-${pick('01', '29', '31')}T${pick('00', '23', '24')}:00:00${pick('Z', '+09:00', '-12:00', '+99:99', '')}`,
+			undefined,
+			null,
+			random(1e9),
+			'9999-12-31T23:59:59Z',
+		);
+	const one = () =>
+		pick<unknown>(
+			{
+				startTime: time(),
+				endTime: time(),
+				minReplicas: pick<unknown>(0, 5, -1, null, undefined, 'x', 1e99),
+				recurrenceRule: pick<unknown>(
+					{ frequency: pick<unknown>(...frequencies, '', 'x', 7), untilTime: time() },
+					undefined,
+					null,
+					'x',
+				),
+				timeZone: pick<unknown>(undefined, 'Europe/Berlin', 'UTC', 'x', '', 7, 'Asia/Kathmandu'),
+			},
+			{
+				startTime: `${1970 + random(200)}-0${1 + random(9)}-${10 + random(19)}T00:00:00Z`,
+				endTime: `${2000 + random(8_000)}-0${1 + random(9)}-${10 + random(19)}T00:00:00Z`,
+				recurrenceRule: { frequency: pick(...frequencies) },
+				timeZone: pick('America/St_Johns', 'Pacific/Apia', undefined),
+			},
+			null,
+			[],
+		);
+	const startedMs = performance.now();
+	for (let round = 0; round < 5_000; round++) {
+		const nowMs = pick(0, at('2026-11-27T00:00:00Z'), at('2400-01-01T00:00:00Z'), at('9999-01-01T00:00:00Z'));
+		const found = schedule([one(), one()], 1, nowMs);
+		assert.ok(found.nextEdgeMs === undefined || found.nextEdgeMs > nowMs);
+		if (found.next) assert.match(new Date(found.next.atMs).toISOString(), /^\d{4}-/);
+	}
+	assert.ok(performance.now() - startedMs < 20_000, `${performance.now() - startedMs} ms`);
+});
+
+test.run();
