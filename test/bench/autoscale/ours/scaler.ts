@@ -1,0 +1,204 @@
+import { demand } from '../../../../admission/autoscale/rules/demand.ts';
+import type { Credit, Runner } from '../../../../admission/autoscale/rules/types.ts';
+import { type Accounting, type Owner, plan } from '../../../../admission/sets/rules/plan.ts';
+import { briefEnd, releaseRetryMs } from '../../../../admission/sets/rules/policy.ts';
+import { freshPace } from '../../../../admission/sets/rules/start-pace.ts';
+import type { JobEvent, Pod, Scaler, World } from '../world.ts';
+import { clockOf, Records } from './records.ts';
+import { Recovery } from './recovery.ts';
+
+export interface OurSettings {
+	/** scaleDownDelaySecondsAfterScaleOut */
+	delayMs: number;
+	/** duration: the age at which GitHub is asked about a waiting job. */
+	checkAfterMs: number;
+	/** spec.spare.quantile; undefined: none. */
+	quantile?: number | undefined;
+	/** What the runners' own witness tells besides that it works: its log nothing, its hook the run. */
+	witness: 'log' | 'hook';
+}
+
+/** A set of ours with its HorizontalRunnerAutoscaler, minReplicas 0, by the server's own rules. */
+export class Ours implements Scaler {
+	readonly recovery: Recovery;
+	/** Runners that the rules wanted to remove though their own witness had said that they work: never. */
+	releasedBusy = 0;
+	readonly #world: World;
+	readonly #settings: OurSettings;
+	readonly #records: Records;
+	readonly #notBeforeMs = new Map<Pod, number>();
+	/** Runners whose exchange with GitHub is under way. */
+	readonly #leaving = new Set<Pod>();
+	#credits: Credit[] = [];
+	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
+	#replicas = 0;
+	#passes = false;
+	#alarm = 0;
+
+	constructor(world: World, settings: OurSettings, seed: number) {
+		this.#world = world;
+		this.#settings = settings;
+		this.#records = new Records(world);
+		this.recovery = new Recovery(world, this.#records, seed, () => this.#passSoon());
+	}
+
+	hears(event: JobEvent): void {
+		this.#records.hear(event);
+		this.#passSoon();
+	}
+
+	podChanged(): void {
+		this.#passSoon();
+	}
+
+	#passSoon(): void {
+		if (this.#passes) return;
+		this.#passes = true;
+		this.#world.time.in(this.#world.constants.reactMs, () => this.#pass());
+	}
+
+	/** One pass of the set's reconciler. */
+	#pass(): void {
+		this.#passes = false;
+		const world = this.#world;
+		const nowMs = clockOf(world);
+		const pods = [...world.pods];
+		const { delayMs, checkAfterMs } = this.#settings;
+		const asked = demand(
+			this.#records.jobs,
+			pods.map((pod) => this.#runnerOf(pod)),
+			this.#credits,
+			{
+				min: 0,
+				max: world.constants.max,
+				countsJobs: true,
+				spare: this.#spare(nowMs),
+				reserved: 0,
+				suggestion: undefined,
+				delayMs,
+				checkAfterMs,
+				ready: true,
+			},
+			nowMs,
+		);
+		this.#credits = asked.credits;
+		this.#records.remember(asked, nowMs);
+		const { create, release, remove, accounting, lookAgainMs } = plan(
+			pods.map((pod) => this.#ownerOf(pod)),
+			{
+				replicas: this.#replicas,
+				demanded: asked,
+				templateHash: '',
+				surge: 1,
+				deleting: false,
+				credentialsMissing: false,
+				recreationDelayMs: undefined,
+				accounting: this.#accounting,
+			},
+			nowMs,
+		);
+		this.#accounting = accounting;
+		this.#replicas = asked.desired + asked.held;
+		const byName = new Map(pods.map((pod) => [pod.name, pod]));
+		for (const { name } of remove) {
+			const pod = byName.get(name)!;
+			this.#notBeforeMs.delete(pod);
+			world.remove(pod);
+		}
+		for (const { name } of release) this.#release(byName.get(name)!);
+		for (let made = 0; made < create; made++) world.create();
+		this.recovery.ask(asked.ask);
+		const never = Number.POSITIVE_INFINITY;
+		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never));
+	}
+
+	/** The newest alarm counts; an older one does nothing. */
+	#wake(inMs: number): void {
+		const alarm = ++this.#alarm;
+		if (Number.isFinite(inMs))
+			this.#world.time.in(inMs, () => {
+				if (alarm === this.#alarm) this.#passSoon();
+			});
+	}
+
+	#release(pod: Pod): void {
+		if (this.#leaving.has(pod)) return;
+		if (pod.state === 'busy' && pod.told) this.releasedBusy += 1;
+		this.#leaving.add(pod);
+		this.#world.time.in(this.#world.constants.callMs, () => {
+			this.#leaving.delete(pod);
+			if (pod.state === 'gone') return;
+			if (!this.#world.remove(pod)) this.#notBeforeMs.set(pod, clockOf(this.#world) + releaseRetryMs);
+			this.#passSoon();
+		});
+	}
+
+	#spare(_nowMs: number): number {
+		return 0;
+	}
+
+	/** As the autoscaler sees it: a job shows once the runner's own witness has spoken. */
+	#runnerOf(pod: Pod): Runner {
+		const { phase, sinceMs } = this.#phaseOf(pod);
+		const createdMs = this.#clock(pod.createdMs);
+		const waits = phase === 'pending' || phase === 'starting' || phase === 'idle';
+		const { job, told } = pod;
+		return {
+			uid: pod.name,
+			name: pod.name,
+			phase,
+			departing: this.#leaving.has(pod),
+			createdMs,
+			idleSinceMs: waits ? (sinceMs ?? createdMs) : undefined,
+			busySinceMs: phase === 'busy' ? sinceMs : undefined,
+			worked: told,
+			job:
+				told && job
+					? {
+							name: job.name,
+							...(this.#settings.witness === 'hook'
+								? { repository: job.repository, runId: job.runId, runAttempt: 1 }
+								: {}),
+						}
+					: undefined,
+		};
+	}
+
+	#ownerOf(pod: Pod): Owner {
+		const { startedMs = 0, durationMs = 0 } = pod.job ?? {};
+		return {
+			name: pod.name,
+			uid: pod.name,
+			createdMs: this.#clock(pod.createdMs),
+			templateHash: '',
+			onCordonedNode: false,
+			departing: this.#leaving.has(pod),
+			brief: !pod.told && startedMs + durationMs - pod.runsMs < briefEnd.withinMs,
+			notBeforeMs: this.#notBeforeMs.get(pod),
+			...this.#phaseOf(pod),
+		};
+	}
+
+	#phaseOf(pod: Pod): Pick<Owner, 'phase' | 'sinceMs'> {
+		const runsSinceMs = this.#clock(pod.runsMs);
+		switch (pod.state) {
+			case 'starting':
+				return this.#world.time.nowMs < pod.runsMs
+					? { phase: 'pending', sinceMs: undefined }
+					: { phase: 'starting', sinceMs: runsSinceMs };
+			case 'idle':
+				return { phase: 'idle', sinceMs: runsSinceMs };
+			case 'busy':
+				return pod.told
+					? { phase: 'busy', sinceMs: this.#clock(pod.job?.startedMs ?? 0) }
+					: { phase: 'idle', sinceMs: runsSinceMs };
+			case 'ended':
+			case 'gone':
+				return { phase: 'completed', sinceMs: undefined };
+		}
+	}
+
+	#clock(ms: number): number {
+		return clockOf(this.#world) - this.#world.time.nowMs + ms;
+	}
+}

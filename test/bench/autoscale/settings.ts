@@ -1,0 +1,71 @@
+import { type Constants, newNodes, usualDay } from './constants.ts';
+import type { Policy } from './simulate.ts';
+
+const minute = 60_000;
+
+export interface Setting {
+	name: string;
+	policy: Policy;
+}
+
+const bounds: Setting[] = [
+	{ name: 'floor', policy: { kind: 'floor' } },
+	{ name: 'oracle', policy: { kind: 'oracle' } },
+];
+
+const arc = (duration: string, durationMs: number, delay: number): Setting => ({
+	name: `ARC ${duration}, delay ${delay}m`,
+	policy: { kind: 'arc', settings: { durationMs, delayMs: delay * minute } },
+});
+
+const ours = (delayMs: number, quantile?: number, more: { witness?: 'hook' } = {}): Setting => ({
+	name: `ours, ${quantile ? `spare .${quantile * 100}` : 'no spare'}, delay ${delayMs / 1_000} s${more.witness ? ', hook' : ''}`,
+	policy: {
+		kind: 'ours',
+		settings: { delayMs, checkAfterMs: 10 * minute, quantile, witness: 'log', ...more },
+	},
+});
+
+/** As documented: a trigger's duration of 30m, and the delay's default. */
+const usualArc = arc('30m', 30 * minute, 10);
+/** What we do where nothing but minimum, maximum and the trigger is given. */
+export const ourDefault = ours(600_000);
+
+const all: Setting[] = [
+	...bounds,
+	...[1, 5, 10, 15].flatMap((delay) => [
+		arc('10m', 10 * minute, delay),
+		arc('30m', 30 * minute, delay),
+		arc('6h', 360 * minute, delay),
+	]),
+	ourDefault,
+	ours(60_000),
+	ours(300_000),
+];
+const few: Setting[] = [...bounds, usualArc, ourDefault];
+
+export interface Scenario {
+	name: string;
+	constants: Constants;
+	settings: readonly Setting[];
+}
+
+const withLost = (lost: number): Constants => ({ ...usualDay, events: { ...usualDay.events, lost } });
+const perfect: Constants = {
+	...usualDay,
+	events: { ...usualDay.events, lost: 0, doubled: 0, reordered: 0 },
+};
+
+export const scenarios: readonly Scenario[] = [
+	{ name: 'start-up 20 s, max 200', constants: usualDay, settings: all },
+	{ name: 'start-up 2 min, max 200', constants: { ...usualDay, startUp: newNodes }, settings: all },
+	{ name: 'start-up 20 s, max 50', constants: { ...usualDay, max: 50 }, settings: all },
+	{ name: 'start-up 2 min, max 50', constants: { ...usualDay, startUp: newNodes, max: 50 }, settings: all },
+	{ name: 'start-up 20 s, max 200, no event lost, doubled or late', constants: perfect, settings: all },
+	{ name: 'start-up 20 s, max 200, no event lost', constants: withLost(0), settings: few },
+	{
+		name: 'start-up 20 s, max 200, 10 % lost',
+		constants: withLost(0.1),
+		settings: [...few, ours(600_000, undefined, { witness: 'hook' })],
+	},
+];
