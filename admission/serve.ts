@@ -110,6 +110,7 @@ async function compose({ settings, env, version, log }: Start) {
 		namespace,
 		name: self.slice(-8),
 		used: () => accounts.used(),
+		events: () => metrics.sightings.report(),
 		clock,
 		log,
 	});

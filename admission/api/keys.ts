@@ -161,6 +161,9 @@ export const names = {
 /** Annotations on the status ConfigMap by which the server's replicas know of each other; their names follow. */
 export const replicaPrefix = 'actions-runner/replica-';
 
+/** Annotations beside them: what each replica has received of GitHub's events; see EventsReport in report.ts. */
+export const eventsPrefix = 'actions-runner/events-';
+
 /** The webhook that reviews deletions of runner pods. It must have failurePolicy Fail. */
 export const guardWebhook = 'pods.runners-admission.svc';
 

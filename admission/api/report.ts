@@ -64,3 +64,40 @@ export interface Report {
 		unguardedSeconds: number;
 	};
 }
+
+/**
+ * What one replica has received of GitHub's events: JSON in an annotation of the same ConfigMap, whose name is
+ * `eventsPrefix` (keys.ts) and the replica's.
+ */
+export interface EventsReport {
+	/** Whether its port for events is open: there is a secret of the webhook. */
+	receiving: boolean;
+	/** Since when it counts: its start. */
+	since: string;
+	/** Deliveries by what became of them, as in the metric runners_events_total. */
+	results: Record<string, number>;
+	/** The last one of which nothing came. */
+	lastRefusal?: { at: string; result: string };
+	/** The webhooks that deliveries came from, at most 10. */
+	hooks: HookReport[];
+}
+
+export interface HookReport {
+	/** "octo-org, webhook 7" */
+	hook: string;
+	lastDeliveryAt: string;
+	/** Deliveries of the last hour that GitHub shows as failed. */
+	failed?: number;
+	/** GitHub does not show its deliveries to the credential: lost ones can't be read back. */
+	hidden?: boolean;
+	settings?: HookSettings;
+}
+
+/** As GitHub has a webhook configured; the address without what may be secret in it. */
+export interface HookSettings {
+	active: boolean;
+	events: string[];
+	host?: string;
+	contentType?: string;
+	insecureSsl?: boolean;
+}

@@ -1,6 +1,7 @@
-import { names, replicaPrefix } from '../api/keys.ts';
+import { eventsPrefix, names, replicaPrefix } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { objectPath, resources } from '../api/paths.ts';
+import type { EventsReport } from '../api/report.ts';
 import { replicas, share } from '../github/policy.ts';
 import { type Beat, Share } from '../github/rules/share.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -16,6 +17,8 @@ export interface ReplicasOptions {
 	name: string;
 	/** Which part of the calls that all replicas together may make in a minute this one has made in the last one: 0 to 1. */
 	used: () => number;
+	/** What this replica has received of GitHub's events, for people. */
+	events: () => EventsReport;
 	clock: Clock;
 	log: Log;
 }
@@ -34,6 +37,10 @@ export class Replicas {
 	#failing = false;
 	/** What it last said it had used. */
 	#saidUsed = 0;
+	/** What the record says of the events that it has received. */
+	#saidEvents: string | undefined;
+	/** Keys of what replicas have received that are not there any more. */
+	#leftOver: string[] = [];
 	readonly #leaving = new AbortController();
 	#running: Promise<void> | undefined;
 
@@ -92,10 +99,12 @@ export class Replicas {
 		const said = { beat: this.#beat + 1, leads: this.leads && !left, used: used(), left };
 		const saidMs = clock.monotonic();
 		this.#beat = said.beat;
-		const gone = this.#share.gone(saidMs).map((other) => [`${replicaPrefix}${other}`, null]);
+		const gone = this.#share.gone(saidMs).map((other) => `${replicaPrefix}${other}`);
+		const events = left ? undefined : JSON.stringify(this.#options.events());
 		const annotations = {
-			...Object.fromEntries(gone),
+			...Object.fromEntries([...gone, ...this.#leftOver].map((key) => [key, null])),
 			[`${replicaPrefix}${name}`]: write(said),
+			...(events === this.#saidEvents ? {} : { [`${eventsPrefix}${name}`]: events ?? null }),
 		};
 		const path = objectPath(resources.configMaps, { namespace, name: names.status });
 		const configMap = await unlessGone(
@@ -103,6 +112,9 @@ export class Replicas {
 		);
 		if (!configMap) return false;
 		this.#saidUsed = said.used;
+		// As it stands there: somebody may have made the ConfigMap anew.
+		this.#saidEvents = configMap.metadata.annotations?.[`${eventsPrefix}${name}`];
+		this.#leftOver = leftOverIn(configMap);
 		this.#share.said(said.leads, othersIn(configMap, name), saidMs, clock.monotonic());
 		return true;
 	}
@@ -121,6 +133,13 @@ function othersIn({ metadata }: KubeObject, self: string): Map<string, Beat> {
 		others.set(key.slice(replicaPrefix.length), read(value));
 	}
 	return others;
+}
+
+function leftOverIn({ metadata: { annotations = {} } }: KubeObject): string[] {
+	return Object.keys(annotations).filter(
+		(key) =>
+			key.startsWith(eventsPrefix) && !(`${replicaPrefix}${key.slice(eventsPrefix.length)}` in annotations),
+	);
 }
 
 /** One that does not say in numbers what it has used counts as if it had used everything. */

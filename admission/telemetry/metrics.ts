@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Reason } from '../api/reasons.ts';
 import { AutoscaleMetrics } from './autoscale-metrics.ts';
+import { EventSightings } from './event-sightings.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
 import { LogReads } from './log-reads.ts';
@@ -41,6 +42,8 @@ export class Metrics {
 	readonly guard = new GuardMetrics(this.registry);
 	readonly logReads = new LogReads(this.registry);
 	readonly autoscale = new AutoscaleMetrics(this.registry);
+	/** What of GitHub's events has come, for the report. */
+	readonly sightings = new EventSightings();
 	readonly #decisions = new Counter({
 		name: 'runners_admission_decisions_total',
 		help: 'Verdicts on deletions and evictions of runner pods.',
@@ -151,6 +154,7 @@ export class Metrics {
 
 	event(result: EventResult): void {
 		this.#events.inc({ result });
+		this.sightings.counted(result);
 	}
 
 	hook(result: HookResult): void {

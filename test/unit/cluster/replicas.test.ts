@@ -2,10 +2,12 @@
 import * as assert from 'uvu/assert';
 import { names } from '../../../admission/api/keys.ts';
 import { collectionPath, resources } from '../../../admission/api/paths.ts';
+import type { EventsReport } from '../../../admission/api/report.ts';
 import { Replicas } from '../../../admission/cluster/replicas.ts';
 import { Budget } from '../../../admission/github/budget.ts';
 import { isTrouble } from '../../../admission/github/types.ts';
 import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
+import { EventSightings } from '../../../admission/telemetry/event-sightings.ts';
 import { suite } from '../../support/suite.ts';
 import { ApiServer } from '../support/api-server.ts';
 import { SimulatedClock } from '../support/clock.ts';
@@ -46,6 +48,7 @@ class Cluster {
 /** A replica that sends as many DELETEs as it may. */
 class Server {
 	readonly replicas: Replicas;
+	readonly sightings = new EventSightings(0);
 	readonly lines: string[];
 	readonly #stop = new AbortController();
 	readonly #running: Promise<unknown>;
@@ -70,7 +73,8 @@ class Server {
 			},
 		} as unknown as KubeClient;
 		const used = (): number => budget.used();
-		this.replicas = new Replicas({ client, namespace: 'own', name, used, clock, log });
+		const events = () => this.sightings.report();
+		this.replicas = new Replicas({ client, namespace: 'own', name, used, events, clock, log });
 		this.replicas.leads = leads;
 		const budget = new Budget({ now: clock.now, share: this.replicas.share });
 		const send = async () => {
@@ -196,6 +200,8 @@ test('a rollout: two old ones, two new ones, the leader changes; all of it withi
 	assert.ok(cluster.most(fromMs + 3 * minute) === 150);
 	assert.equal([c.replicas.share(), d.replicas.share()], [2 / 3, 1 - 2 / 3]);
 	assert.equal(Object.keys(cluster.annotations()).sort(), [
+		'actions-runner/events-c',
+		'actions-runner/events-d',
 		'actions-runner/replica-c',
 		'actions-runner/replica-d',
 	]);
@@ -325,6 +331,41 @@ for (const frozenMs of [7, 30, 100, 200].map((seconds) => seconds * second))
 		await Promise.all([a.stop(), b.stop()]);
 	});
 
+test('what a replica has received of events stands beside it, until it leaves or is gone', async () => {
+	const cluster = new Cluster();
+	const { clock } = cluster;
+	const [a, b] = [new Server(cluster, 'a', true), new Server(cluster, 'b')];
+	const said = (name: string) => {
+		const text = cluster.annotations()[`actions-runner/events-${name}`];
+		return text === undefined ? undefined : (JSON.parse(text) as EventsReport);
+	};
+	await clock.pass(10 * second);
+	assert.equal([said('a')?.receiving, said('b')?.results], [false, {}]);
+	b.sightings.receiving = true;
+	b.sightings.counted('written', clock.now());
+	await clock.pass(10 * second);
+	assert.equal(
+		[said('a')?.receiving, said('b')?.receiving, said('b')?.results],
+		[false, true, { written: 1 }],
+	);
+	// Somebody makes the ConfigMap anew.
+	cluster.api.drop(configMaps, names.status, 'own');
+	cluster.api.put(configMaps, { metadata: { name: names.status, namespace: 'own' } });
+	await clock.pass(15 * second);
+	assert.equal(said('b')?.results, { written: 1 });
+	const texts = cluster.api.calls.filter(
+		({ method, body }) => method === 'PATCH' && /events-b/.test(JSON.stringify(body)),
+	);
+	assert.is(texts.length, 3, 'only what is new is written');
+	await a.stop();
+	assert.is(said('a'), undefined);
+	b.crash();
+	const c = new Server(cluster, 'c', true);
+	await clock.pass(10 * minute);
+	assert.equal([said('b'), said('c')?.receiving], [undefined, false]);
+	await c.stop();
+});
+
 test('no status ConfigMap yet: a tenth, until the first leader has made it', async () => {
 	const cluster = new Cluster();
 	cluster.api.drop(configMaps, names.status, 'own');
@@ -356,12 +397,19 @@ test('100 that died before: 32 are kept in the record, and none after 80 s', asy
 		metadata.annotations = { other: 'stays' };
 		for (let number = 0; number < 100; number++)
 			metadata.annotations[`actions-runner/replica-dead-${number}`] = '7';
+		for (const name of ['dead-3', 'of-one-that-an-older-server-removed'])
+			metadata.annotations[`actions-runner/events-${name}`] = '{}';
 	});
 	const server = new Server(cluster, 'a', true);
 	await cluster.clock.pass(7 * second);
-	assert.is(Object.keys(cluster.annotations()).length, 32 + 2);
+	const kept = Object.keys(cluster.annotations()).filter((key) => !key.includes('events'));
+	assert.is(kept.length, 32 + 2);
 	await cluster.clock.pass(90 * second);
-	assert.equal(Object.keys(cluster.annotations()).sort(), ['actions-runner/replica-a', 'other']);
+	assert.equal(Object.keys(cluster.annotations()).sort(), [
+		'actions-runner/events-a',
+		'actions-runner/replica-a',
+		'other',
+	]);
 	assert.is(server.replicas.share(), 1);
 	await server.stop();
 });

@@ -1,0 +1,71 @@
+import type { EventsReport, HookReport, HookSettings } from '../api/report.ts';
+
+/** Webhooks that are reported; each is some 300 bytes of an annotation. */
+const mostHooks = 10;
+
+/** The newest results of these kinds are trouble: GitHub delivered, and nothing came of it. */
+const refused: readonly string[] = [
+	'bad-signature',
+	'out-of-scope',
+	'unreadable',
+	'too-large',
+	'failed',
+	'overloaded',
+	'overflow',
+];
+
+/** What this replica has received of GitHub's events, for the report. */
+export class EventSightings {
+	/** Whether the port for events is open. */
+	receiving = false;
+	readonly #sinceMs: number;
+	readonly #results = new Map<string, number>();
+	#lastRefusal: EventsReport['lastRefusal'];
+	/** By name, the longest unheard first. */
+	readonly #hooks = new Map<string, HookReport>();
+
+	constructor(nowMs: number = Date.now()) {
+		this.#sinceMs = nowMs;
+	}
+
+	/** A delivery has come to this. */
+	counted(result: string, nowMs: number = Date.now()): void {
+		this.#results.set(result, (this.#results.get(result) ?? 0) + 1);
+		if (refused.includes(result)) this.#lastRefusal = { at: time(nowMs), result };
+	}
+
+	/** A verified delivery has come from this webhook. */
+	heard(hook: string, nowMs: number): void {
+		const known = this.#hooks.get(hook);
+		this.#hooks.delete(hook);
+		const [oldest = ''] = this.#hooks.keys();
+		if (this.#hooks.size >= mostHooks) this.#hooks.delete(oldest);
+		this.#hooks.set(hook, { ...known, hook, lastDeliveryAt: time(nowMs) });
+	}
+
+	/** Deliveries of the last hour that GitHub could not bring, as its list shows them; hidden: it does not show the list. */
+	looked(hook: string, failed: number | 'hidden'): void {
+		const known = this.#hooks.get(hook);
+		if (!known) return;
+		const { failed: _, hidden: __, ...rest } = known;
+		this.#hooks.set(hook, { ...rest, ...(failed === 'hidden' ? { hidden: true } : { failed }) });
+	}
+
+	/** How GitHub has the webhook configured. */
+	configured(hook: string, settings: HookSettings): void {
+		const known = this.#hooks.get(hook);
+		if (known) this.#hooks.set(hook, { ...known, settings });
+	}
+
+	report(): EventsReport {
+		return {
+			receiving: this.receiving,
+			since: time(this.#sinceMs),
+			results: Object.fromEntries(this.#results),
+			...(this.#lastRefusal === undefined ? {} : { lastRefusal: this.#lastRefusal }),
+			hooks: [...this.#hooks.values()],
+		};
+	}
+}
+
+const time = (ms: number) => new Date(ms).toISOString();
