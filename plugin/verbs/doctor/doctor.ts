@@ -16,7 +16,8 @@ const defaultTimeoutMs = 30_000;
 
 export const doctor = defineVerb({
 	name: 'doctor',
-	summary: 'Check the guard: webhooks, certificates, leader, GitHub credentials, unguarded and stuck pods',
+	summary:
+		'Check the guard: webhooks, certificates, leader, GitHub credentials and events, unguarded and stuck pods',
 	usage: 'doctor [-n NAMESPACE] [-o json|yaml] [--timeout DURATION] [flags]',
 	description: [
 		'Changes nothing. A dry-run delete of a runner pod proves that the API server reaches the guard.',

@@ -1,5 +1,6 @@
+import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
-import type { Report } from '../../../admission/api/report.ts';
+import type { EventsReport, Report } from '../../../admission/api/report.ts';
 import type { Finding } from './finding.ts';
 
 /** The result of one request. */
@@ -65,6 +66,8 @@ export interface Facts {
 	mutating: Fetched<WebhookConfiguration>;
 	lease: Fetched<Lease>;
 	report: Fetched<Report>;
+	/** What each replica has received of GitHub's events; none from a server that does not tell. */
+	eventsReports: Fetched<EventsReport[]>;
 	deployment: Fetched<Deployment>;
 	/** Their labels, which the webhooks' namespaceSelectors look at. */
 	namespaces: Fetched<KubeObject[]>;
@@ -78,6 +81,8 @@ export interface Facts {
 	ephemeralRunners: Fetched<EphemeralRunner[]>;
 	/** All PodDisruptionBudgets, the back-stop's and others'. */
 	budgets: Fetched<Budget[]>;
+	/** Of all namespaces. */
+	autoscalers: Fetched<HorizontalRunnerAutoscaler[]>;
 	/** Resources of ARC's API group that are served. */
 	setResources: Fetched<string[]>;
 	reach: Reach;

@@ -1,3 +1,4 @@
+import { autoscaleKinds, type HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import { names } from '../../../admission/api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import { collectionPath, groupPath, objectPath, resources } from '../../../admission/api/paths.ts';
@@ -7,6 +8,7 @@ import { type KubeClient, version } from '../../kube/client.ts';
 import { ApiError, isForbidden, isNotFound, UnreachableError } from '../../kube/failure.ts';
 import { listWholePods } from '../../kube/pods.ts';
 import { readPod } from '../../runners/read.ts';
+import { eventsReports } from './events-reports.ts';
 import type { Budget, Deployment, Facts, Fetched, Lease, WebhookConfiguration } from './facts.ts';
 import { layoutOf } from './layouts.ts';
 import { probe } from './probe.ts';
@@ -42,27 +44,35 @@ export async function fetchFacts(
 	);
 	const namespace = givenNamespace ?? serviceNamespace(validating!) ?? names.namespace;
 	const inNamespace = `in namespace ${namespace}`;
-	const [lease, configMap, deployment, namespaces, budgets, setResources, pods] = await Promise.all([
-		get<Lease>(objectPath(resources.leases, { namespace, name: names.lease }), `get leases ${inNamespace}`),
-		get<{ data?: Record<string, string> }>(
-			objectPath(resources.configMaps, { namespace, name: names.status }),
-			`get configmaps ${inNamespace}`,
-		),
-		get<Deployment>(
-			objectPath(resources.deployments, { namespace, name: names.server }),
-			`get deployments ${inNamespace}`,
-		),
-		list<KubeObject>(client, collectionPath(resources.namespaces), 'list namespaces', {}, signal),
-		list<Budget>(
-			client,
-			collectionPath(resources.podDisruptionBudgets),
-			'list poddisruptionbudgets of all namespaces',
-			{},
-			signal,
-		),
-		get<{ resources: { name: string }[] }>(groupPath(setsApiVersion), `get ${groupPath(setsApiVersion)}`),
-		fetchPods(client, signal),
-	]);
+	const [lease, configMap, deployment, namespaces, budgets, autoscalers, setResources, pods] =
+		await Promise.all([
+			get<Lease>(objectPath(resources.leases, { namespace, name: names.lease }), `get leases ${inNamespace}`),
+			get<StatusConfigMap>(
+				objectPath(resources.configMaps, { namespace, name: names.status }),
+				`get configmaps ${inNamespace}`,
+			),
+			get<Deployment>(
+				objectPath(resources.deployments, { namespace, name: names.server }),
+				`get deployments ${inNamespace}`,
+			),
+			list<KubeObject>(client, collectionPath(resources.namespaces), 'list namespaces', {}, signal),
+			list<Budget>(
+				client,
+				collectionPath(resources.podDisruptionBudgets),
+				'list poddisruptionbudgets of all namespaces',
+				{},
+				signal,
+			),
+			list<HorizontalRunnerAutoscaler>(
+				client,
+				collectionPath(autoscaleKinds.autoscaler),
+				'list horizontalrunnerautoscalers of all namespaces',
+				{},
+				signal,
+			),
+			get<{ resources: { name: string }[] }>(groupPath(setsApiVersion), `get ${groupPath(setsApiVersion)}`),
+			fetchPods(client, signal),
+		]);
 	const facts: Omit<Facts, 'reach'> = {
 		nowMs: Date.now(),
 		version,
@@ -72,11 +82,13 @@ export async function fetchFacts(
 		mutating: mutating!,
 		lease,
 		report: readReport(configMap),
+		eventsReports: mapFound(configMap, ({ metadata }) => eventsReports(metadata?.annotations)),
 		deployment,
 		namespaces,
 		...pods,
 		ephemeralRunners: await fetchOwners(client, pods.pods, signal),
 		budgets,
+		autoscalers,
 		setResources: mapFound(setResources, (served) => served.resources.map(({ name }) => name)),
 	};
 	return { ...facts, reach: await probe(client, facts, signal) };
@@ -162,7 +174,12 @@ function serviceNamespace(configuration: Fetched<WebhookConfiguration>): string 
 		?.service?.namespace;
 }
 
-function readReport(configMap: Fetched<{ data?: Record<string, string> }>): Fetched<Report> {
+interface StatusConfigMap {
+	metadata?: { annotations?: Record<string, string> };
+	data?: Record<string, string>;
+}
+
+function readReport(configMap: Fetched<StatusConfigMap>): Fetched<Report> {
 	if (configMap.kind !== 'found') return configMap;
 	const report = parseReport(configMap.value.data?.[reportKey] ?? '');
 	if (report) return { kind: 'found', value: report };

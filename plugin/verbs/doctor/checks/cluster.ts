@@ -1,3 +1,4 @@
+import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { type Check, notMade } from '../facts.ts';
 
@@ -21,7 +22,8 @@ export const apiServer: Check = ({ apiServer: fetched }) => {
 /** Kinds that the sets' controllers need, where they are installed. */
 export const setKindsServed: Check = ({ mutating, setResources }) => {
 	const check = 'kinds';
-	const wanted: string[] = Object.values(setKinds).map(({ resource }) => resource);
+	const kinds = [...Object.values(setKinds), ...Object.values(autoscaleKinds)];
+	const wanted: string[] = kinds.map(({ resource }) => resource);
 	const served = setResources.kind === 'found' ? setResources.value : [];
 	if (setResources.kind !== 'found' && setResources.kind !== 'not-found') return notMade(check, setResources);
 	const missing = wanted.filter((resource) => !served.includes(resource));

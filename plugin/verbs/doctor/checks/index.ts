@@ -1,5 +1,6 @@
 import type { Check, Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { autoscalers, events } from './autoscaling.ts';
 import { caBundle } from './ca-bundle.ts';
 import { apiServer, setKindsServed } from './cluster.ts';
 import { failClosed } from './fail-closed.ts';
@@ -34,6 +35,8 @@ const checks: readonly Check[] = [
 	logs,
 	contradictions,
 	setKindsServed,
+	events,
+	autoscalers,
 ];
 
 /** All findings; in a cluster without the guard only that it is not installed. */
