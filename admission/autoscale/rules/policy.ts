@@ -66,3 +66,18 @@ export const shortestDurationMs = minuteMs;
 
 /** The most runners where there is no maxReplicas: a mistake must not fill a cluster. A higher minimum counts. */
 export const safetyCeiling = 100;
+
+/** What a metric suggests at most: as many as a count of Kubernetes can be. A maximum is below it, or the safety ceiling. */
+export const mostSuggested = 2 ** 31 - 1;
+
+/** How many jobs come is told from the last hour: the working day changes more slowly, and yesterday says nothing. */
+export const arrivalsLastMs = hourMs;
+
+/** So many arrivals of one set are remembered, 80 kB: three a second for an hour. Of more only the last ones count. */
+export const mostArrivals = 10_000;
+
+/** The start-up times of so many runners are remembered: enough for a median, and quick to follow a new image. */
+export const mostStartUps = 50;
+
+/** Until the first one has started: pulling no image, a runner of ARC's image takes 20 s to 2 min. */
+export const assumedStartUpMs = minuteMs;

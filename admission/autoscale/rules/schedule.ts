@@ -1,3 +1,4 @@
+import { isCount, isObject, shown } from './fields.ts';
 import { type Frequency, frequencies, type Period, periodsOf, type Recurring } from './recurrence.ts';
 import { fixedOffset, zoneClock } from './wall-clock.ts';
 
@@ -157,9 +158,6 @@ function timeOf(value: unknown): { ms: number; offsetMs: number } | undefined {
 	return { ms, offsetMs: sign === '-' ? -offsetMs : offsetMs };
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-	typeof value === 'object' && value !== null && !Array.isArray(value);
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isFrequency = (value: unknown): value is Frequency =>
 	frequencies.some((frequency) => frequency === value);
 
@@ -167,6 +165,3 @@ const noTime = (field: string, value: unknown): string =>
 	value === undefined || value === null
 		? `${field} is missing`
 		: `${field} ${shown(value)} is no time since 1970`;
-
-/** What somebody wrote, for a message. */
-const shown = (value: unknown): string => (JSON.stringify(value) ?? typeof value).slice(0, 60);

@@ -1,0 +1,206 @@
+import type { AutoscalerConditionType } from '../../api/autoscale.ts';
+import { decimalOf, fieldsOf, goDurationMs, isAbsent, isCount, isObject, shown } from './fields.ts';
+import type { Suggestion } from './metrics.ts';
+import { defaultDelayMs, defaultDurationMs, safetyCeiling, shortestDurationMs } from './policy.ts';
+import { type Schedule, schedule } from './schedule.ts';
+import type { Wish } from './types.ts';
+
+/** What is wrong with an autoscaler, or has to be known: a condition of its status. */
+export interface Finding {
+	type: AutoscalerConditionType;
+	/** One word, for programs. */
+	reason: string;
+	/** For people. */
+	message: string;
+}
+
+export interface WishFacts {
+	/** See metrics.ts. */
+	metrics: Suggestion;
+	/** How many spare runners this part of the last hour's moments would have needed; see spare.ts. */
+	spareFor(quantile: number): number;
+	/** Everything is known that has to be known before a runner may be removed. */
+	ready: boolean;
+	/** Where the spec has no delay. */
+	defaultDelayMs?: number | undefined;
+}
+
+export interface Wished {
+	wish: Wish;
+	/** At most one of each type. */
+	findings: Finding[];
+	schedule: Schedule;
+	/** When the wish changes by itself, ms since the epoch: a schedule's edge, the end of a reservation. */
+	changesAtMs: number | undefined;
+}
+
+/** The set that an autoscaler scales, in its own namespace; a text: why it can't be told. */
+export function targetOf(spec: unknown): { kind: 'RunnerDeployment' | 'RunnerSet'; name: string } | string {
+	const { kind, name } = fieldsOf(fieldsOf(spec).scaleTargetRef);
+	const known = isAbsent(kind) || kind === '' ? 'RunnerDeployment' : kind;
+	if (known !== 'RunnerDeployment' && known !== 'RunnerSet')
+		return `spec.scaleTargetRef.kind ${shown(kind)} is neither RunnerSet nor RunnerDeployment`;
+	if (typeof name !== 'string' || name === '') return 'spec.scaleTargetRef.name is missing';
+	return { kind: known, name };
+}
+
+/**
+ * What the spec of a HorizontalRunnerAutoscaler asks for now. Pure: the spec may be anything. A field that can't be used is
+ * found and said, and the others count.
+ */
+export function wishOf(spec: unknown, facts: WishFacts, nowMs: number): Wished {
+	const fields = fieldsOf(spec);
+	const found = new Findings();
+	const count = (name: string): number | undefined => {
+		const value = fields[name];
+		if (isAbsent(value) || isCount(value)) return value ?? undefined;
+		found.add('SpecInvalid', 'NoCount', `spec.${name} ${shown(value)} is no count`);
+		return undefined;
+	};
+
+	// A negative minReplicas counts as absent, as in ARC.
+	const usual = count('minReplicas') ?? 1;
+	const times = schedule(fields.scheduledOverrides, usual, nowMs);
+	for (const message of times.skipped) found.add('OverrideSkipped', 'OverrideInvalid', message);
+	const min = times.minReplicas ?? usual;
+
+	const given = count('maxReplicas');
+	const max = given ?? Math.max(safetyCeiling, min);
+	if (given === undefined)
+		found.add('NoMaximum', 'SafetyCeiling', `spec.maxReplicas is missing: there are ${max} runners at most`);
+	else if (usual > given)
+		found.add(
+			'SpecInvalid',
+			'MinAboveMax',
+			`spec.minReplicas ${usual} is above spec.maxReplicas ${given}, and counts`,
+		);
+	else if (min > given) {
+		const message = `the minReplicas ${min} of the active override is above spec.maxReplicas ${given}, and counts`;
+		found.add('SpecInvalid', 'MinAboveMax', message);
+	}
+
+	const delaySeconds = count('scaleDownDelaySecondsAfterScaleOut');
+	const triggers = triggersOf(fields.scaleUpTriggers, found);
+	const reservations = reservationsOf(fields.capacityReservations, found, nowMs);
+	const spare = spareOf(fields.spare, facts, found);
+	for (const message of facts.metrics.problems) found.add('MetricFailing', 'MetricFailing', message);
+
+	const listed = (value: unknown) => Array.isArray(value) && value.length > 0;
+	const acts =
+		triggers.countsJobs ||
+		spare > 0 ||
+		reservations.any ||
+		listed(fields.metrics) ||
+		listed(fields.scheduledOverrides);
+	if (!triggers.countsJobs && (triggers.listed || !acts)) {
+		const what = triggers.listed
+			? 'no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and no other trigger acts'
+			: 'there is no trigger, metric or schedule';
+		found.add('NoTrigger', 'NothingActs', acts ? what : `${what}: there are ${min} runners`);
+	}
+
+	const changes = [times.nextEdgeMs, reservations.nextEndMs].filter((ms) => ms !== undefined);
+	return {
+		wish: {
+			min,
+			max,
+			countsJobs: triggers.countsJobs,
+			spare,
+			reserved: reservations.replicas,
+			suggestion: facts.metrics.replicas,
+			delayMs: delaySeconds === undefined ? (facts.defaultDelayMs ?? defaultDelayMs) : delaySeconds * 1_000,
+			checkAfterMs: triggers.checkAfterMs,
+			ready: facts.ready,
+		},
+		findings: found.all(),
+		schedule: times,
+		changesAtMs: changes.length > 0 ? Math.min(...changes) : undefined,
+	};
+}
+
+/** Several of one type are one condition. */
+class Findings {
+	readonly #found = new Map<AutoscalerConditionType, Finding>();
+
+	add(type: AutoscalerConditionType, reason: string, message: string): void {
+		const before = this.#found.get(type);
+		this.#found.set(
+			type,
+			before ? { ...before, message: `${before.message}; ${message}` } : { type, reason, message },
+		);
+	}
+
+	/** Messages of conditions have 32,768 characters at most; people read the first few. */
+	all(): Finding[] {
+		return [...this.#found.values()].map((one) => ({ ...one, message: one.message.slice(0, 1_000) }));
+	}
+}
+
+function triggersOf(
+	value: unknown,
+	found: Findings,
+): { countsJobs: boolean; listed: boolean; checkAfterMs: number } {
+	const field = 'spec.scaleUpTriggers';
+	if (!isAbsent(value) && !Array.isArray(value)) found.add('SpecInvalid', 'NoList', `${field} is no list`);
+	const entries: unknown[] = Array.isArray(value) ? value : [];
+	const afterMs: number[] = [];
+	for (const [index, entry] of entries.entries()) {
+		const { githubEvent, duration } = fieldsOf(entry);
+		if (!isObject(fieldsOf(githubEvent).workflowJob)) continue;
+		const ms = isAbsent(duration) || duration === '' ? 0 : goDurationMs(duration);
+		if (ms === undefined) {
+			const message = `${field}[${index}].duration ${shown(duration)} is no duration: 10m counts`;
+			found.add('SpecInvalid', 'NoDuration', message);
+		}
+		afterMs.push(ms !== undefined && ms > 0 ? Math.max(shortestDurationMs, ms) : defaultDurationMs);
+	}
+	return {
+		countsJobs: afterMs.length > 0,
+		listed: entries.length > 0,
+		checkAfterMs: afterMs.length > 0 ? Math.min(...afterMs) : defaultDurationMs,
+	};
+}
+
+/** Reservations that count until they expire; effectiveTime has no effect, as in ARC. */
+function reservationsOf(
+	value: unknown,
+	found: Findings,
+	nowMs: number,
+): { replicas: number; any: boolean; nextEndMs: number | undefined } {
+	const field = 'spec.capacityReservations';
+	if (!isAbsent(value) && !Array.isArray(value)) found.add('SpecInvalid', 'NoList', `${field} is no list`);
+	let replicas = 0;
+	let nextEndMs: number | undefined;
+	for (const [index, entry] of (Array.isArray(value) ? value : []).entries()) {
+		const one = fieldsOf(entry);
+		// One without expirationTime has expired, as in ARC.
+		if (isAbsent(one.expirationTime)) continue;
+		const endMs = typeof one.expirationTime === 'string' ? Date.parse(one.expirationTime) : Number.NaN;
+		const number = one.replicas ?? 0;
+		if (Number.isNaN(endMs))
+			found.add(
+				'SpecInvalid',
+				'NoTime',
+				`${field}[${index}].expirationTime ${shown(one.expirationTime)} is no time`,
+			);
+		else if (endMs > nowMs && !isCount(number))
+			found.add('SpecInvalid', 'NoCount', `${field}[${index}].replicas ${shown(number)} is no count`);
+		else if (endMs > nowMs && isCount(number)) {
+			replicas += number;
+			nextEndMs = Math.min(nextEndMs ?? endMs, endMs);
+		}
+	}
+	return { replicas, any: replicas > 0, nextEndMs };
+}
+
+function spareOf(value: unknown, { spareFor }: WishFacts, found: Findings): number {
+	const { replicas, quantile } = fieldsOf(value);
+	if (!isAbsent(replicas) && !isCount(replicas))
+		found.add('SpecInvalid', 'NoCount', `spec.spare.replicas ${shown(replicas)} is no count`);
+	const fixed = isCount(replicas) ? replicas : 0;
+	if (isAbsent(quantile) || quantile === '') return fixed;
+	const part = decimalOf(quantile);
+	if (part !== undefined && part >= 0 && part <= 1) return Math.max(fixed, part === 0 ? 0 : spareFor(part));
+	found.add('SpecInvalid', 'NoQuantile', `spec.spare.quantile ${shown(quantile)} is no number from 0 to 1`);
+	return fixed;
+}

@@ -1,0 +1,97 @@
+import * as assert from 'uvu/assert';
+import {
+	type Arrivals,
+	spareFor,
+	startUpMsOf,
+	withArrival,
+} from '../../../admission/autoscale/rules/spare.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('spare');
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const now = Date.parse('2026-11-27T12:00:00Z');
+
+/** Arrivals so many minutes ago; known for two hours. */
+const ago = (...minutes: number[]): Arrivals => ({
+	sinceMs: now - 2 * hour,
+	atMs: minutes.map((one) => now - one * minute).sort((one, other) => one - other),
+});
+const every = (everyMs: number): Arrivals => ({
+	sinceMs: now - 2 * hour,
+	atMs: Array.from({ length: Math.floor(hour / everyMs) }, (_, index) => now - hour + index * everyMs + 1),
+});
+
+test('one job a minute, runners that start within three: three are enough at any time', () => {
+	const steady = every(minute);
+	assert.is(spareFor(steady, 3 * minute, 1, now), 3);
+	assert.is(spareFor(steady, 3 * minute, 0.5, now), 3);
+	assert.is(spareFor(steady, 3 * minute, 0.016, now), 1, 'in the first minutes there were fewer');
+});
+
+test('a burst of 10 in an hour: at most moments none is enough', () => {
+	const burst = ago(...Array.from({ length: 10 }, () => 30));
+	const at = (quantile: number) => spareFor(burst, 6 * minute, quantile, now);
+	assert.equal([at(0.5), at(0.9), at(0.901), at(1)], [0, 0, 10, 10], 'a tenth of the hour there were 10');
+});
+
+test('none is asked for, none comes', () => {
+	for (const quantile of [0, -1, Number.NaN]) assert.is(spareFor(every(minute), minute, quantile, now), 0);
+	assert.is(spareFor(every(minute), 0, 0.9, now), 0);
+	assert.is(spareFor(ago(), minute, 1, now), 0);
+	assert.is(spareFor(every(minute), minute, 7, now), 1, 'more than all is all');
+});
+
+test('what came more than an hour ago counts no more, but for what it overlaps', () => {
+	assert.is(spareFor(ago(62), minute, 1, now), 0);
+	assert.is(spareFor(ago(60.5), minute, 1, now), 1);
+	assert.is(spareFor({ ...ago(), atMs: [now + minute] }, minute, 1, now), 0, 'nor what is yet to come');
+});
+
+test('shortly after a start only the time since then counts, once a start-up time has passed', () => {
+	const young = (ms: number): Arrivals => ({ sinceMs: now - ms, atMs: [now - ms / 2] });
+	assert.is(spareFor(young(minute - 1), minute, 1, now), 0);
+	assert.is(spareFor(young(minute), minute, 0.5, now), 0);
+	assert.is(spareFor(young(minute), minute, 0.6, now), 1);
+});
+
+test('arrivals are kept for an hour, in order, and at most 10,000', () => {
+	let arrivals: Arrivals = { sinceMs: now - 10 * minute, atMs: [] };
+	arrivals = withArrival(arrivals, now - minute, now);
+	arrivals = withArrival(arrivals, now - 2 * minute, now);
+	assert.equal(arrivals, { sinceMs: now - 10 * minute, atMs: [now - 2 * minute, now - minute] });
+	const later = withArrival(arrivals, now + hour, now + hour);
+	assert.equal(later, { sinceMs: now, atMs: [now + hour] });
+	assert.equal(withArrival(arrivals, now, now + 58 * minute + second).atMs, [now - minute, now]);
+
+	const full: Arrivals = {
+		sinceMs: 0,
+		atMs: Array.from({ length: 10_000 }, (_, index) => now - hour + 1 + index),
+	};
+	const more = withArrival(full, now, now);
+	assert.is(more.atMs.length, 10_000);
+	assert.is(more.sinceMs, now - hour + 1, 'all since then are known');
+	assert.is(more.atMs[0], now - hour + 2);
+});
+
+test('the start-up time is the median of the last 50', () => {
+	assert.is(startUpMsOf([]), minute);
+	assert.is(startUpMsOf([20 * second]), 20 * second);
+	assert.is(startUpMsOf([90, 10, 20]), 20);
+	assert.is(startUpMsOf([0, -5, 30]), 30);
+	const moved = [...Array.from({ length: 100 }, () => 5 * minute), ...Array.from({ length: 26 }, () => 10)];
+	assert.is(startUpMsOf(moved), 10);
+});
+
+test('10,000 arrivals take well below a second', () => {
+	const full: Arrivals = {
+		sinceMs: 0,
+		atMs: Array.from({ length: 10_000 }, (_, index) => now - hour + index * 360),
+	};
+	const startedMs = performance.now();
+	assert.is(spareFor(full, 36 * second, 0.9, now), 100);
+	assert.ok(performance.now() - startedMs < 1_000);
+});
+
+test.run();
