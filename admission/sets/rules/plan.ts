@@ -99,14 +99,17 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const demanded = set.deleting ? undefined : set.demanded;
 	const wanted = set.deleting ? 0 : (demanded?.desired ?? set.replicas);
 	const active = owners.filter(isActive);
-	// Where jobs decide, a busy runner is not replaced: the next job asks for its own.
+	// Where jobs decide, what works or goes anyway is not replaced: the next job asks for its own.
 	const outdated = active.filter(
-		(owner) => owner.templateHash !== set.templateHash && !(demanded && owner.phase === 'busy'),
+		({ templateHash, phase, departing }) =>
+			templateHash !== set.templateHash && !(demanded && (phase === 'busy' || departing)),
 	);
 	const rolling = wanted > 0 && outdated.length > 0;
 	const most = rolling ? wanted + set.surge : wanted;
 	const staying = active.filter(({ departing }) => !departing);
-	const chosen = choose(staying, wanted, most, set.templateHash, nowMs, demanded?.mayGo);
+	// What goes anyway is in the number that jobs ask for, and not in that which people do.
+	const counted = demanded ? active : staying;
+	const chosen = choose(staying, counted, wanted, most, set.templateHash, nowMs, demanded?.mayGo);
 	const victims = set.credentialsMissing ? [] : [...chosen];
 	const release = victims.filter(({ notBeforeMs = 0 }) => notBeforeMs <= nowMs);
 
@@ -146,10 +149,12 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 /**
  * The runners to release: never a busy one, the least useful first.
  *
+ * @param counted those that `wanted` and `most` are about
  * @param mayGo of those that are too many only these, in this order; undefined: any
  */
 function* choose(
-	active: readonly Owner[],
+	staying: readonly Owner[],
+	counted: readonly Owner[],
 	wanted: number,
 	most: number,
 	templateHash: string,
@@ -160,11 +165,11 @@ function* choose(
 	const turns = mayGo && new Map(mayGo.map((uid, turn) => [uid, turn]));
 	const turn = ({ uid }: Owner) => turns?.get(uid) ?? -1;
 	const order = expendableFirst(old);
-	const idleOrNot = active
+	const idleOrNot = staying
 		.filter(({ phase }) => phase !== 'busy')
 		.sort((a, b) => (turns ? turn(a) - turn(b) || order(a, b) : order(a, b)));
-	let excess = active.length - most;
-	let available = active.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
+	let excess = counted.length - most;
+	let available = counted.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
 		// A new one is available as soon as one that is not idle yet. An idle one goes when enough others can take a job.
 		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
@@ -198,11 +203,11 @@ function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) =
 /** Updates the accounting with the runners that have ended since the last plan. */
 function account(
 	owners: readonly Owner[],
-	{ accounting: before, recreationDelayMs, replicas, deleting }: SetState,
+	{ accounting: before, recreationDelayMs, demanded, replicas, deleting }: SetState,
 	nowMs: number,
 ): { accounting: Accounting; hold: Plan['hold'] } {
 	const delayMs =
-		deleting || recreationDelayMs === undefined
+		deleting || demanded || recreationDelayMs === undefined
 			? undefined
 			: Math.min(recreationDelayMs, longestRecreationDelayMs);
 	const ended = owners.filter(({ phase }) => phase === 'completed').map(({ sinceMs = nowMs }) => sinceMs);

@@ -225,6 +225,91 @@ test('100 random histories: never more than desired + surge, never a busy one to
 	}
 });
 
+/** For the target of an autoscaler: so many wanted, and of these owners the first ones may go. */
+const demanding = (desired: number, list: Owner[], mayGo = 0, more: Partial<SetState> = {}): SetState =>
+	state(99, { demanded: { desired, mayGo: list.slice(0, mayGo).map(({ uid }) => uid) }, ...more });
+
+const demandTable: [string, string, number, number, string, Partial<SetState>?][] = [
+	['what is missing is created', 'busy idle', 5, 0, 'create 3'],
+	['what ends is not replaced by itself', 'completed*3', 0, 0, 'remove completed completed completed'],
+	['nor for `replicas`, which is 99 here', 'busy*2', 2, 0, 'nothing'],
+	['too many idle ones stay as long as they may', 'idle*3 busy', 1, 0, 'nothing'],
+	['those that may go do', 'idle*3 busy', 2, 2, 'release idle idle'],
+	['never more than are too many', 'idle*3', 2, 3, 'release idle'],
+	['never a busy one, whoever says that it may go', 'busy*2 idle', 1, 2, 'nothing'],
+	['in the order in which they may go, whatever is more expendable', 'idle pending', 1, 1, 'release idle'],
+	[
+		'what goes anyway takes a place of those that are wanted, and nobody is kept for it',
+		'idle*2 departing-busy',
+		1,
+		2,
+		'release idle idle',
+	],
+	['a departing one that is outdated is not replaced', 'old-departing-idle', 1, 0, 'nothing'],
+	['nor a busy one', 'old-busy*4', 4, 0, 'nothing', { surge: 4 }],
+	['an outdated idle one that is needed is', 'old-idle*2', 2, 0, 'create 1'],
+	['and goes when the new one can take the job', 'old-idle idle', 1, 0, 'release old-idle'],
+	[
+		'also beside a departing one with a long job',
+		'old-departing-busy old-idle*2 idle',
+		3,
+		0,
+		'release old-idle',
+	],
+	[
+		'an outdated idle one that nobody needs goes at once, and is not replaced',
+		'old-idle busy',
+		1,
+		0,
+		'release old-idle',
+	],
+	['deleting: the autoscaler has no say', 'idle busy', 5, 0, 'release idle', { deleting: true }],
+	[
+		'without credentials nothing is created or released',
+		'idle*2',
+		0,
+		2,
+		'nothing',
+		{ credentialsMissing: true },
+	],
+	[
+		'a recreation delay holds no place of a job',
+		'completed*2',
+		2,
+		0,
+		'create 2, remove completed completed',
+		{ recreationDelayMs: 10 * minute },
+	],
+];
+for (const [promise, list, desired, mayGo, expected, more] of demandTable) {
+	test(`of an autoscaler: ${promise}`, () => {
+		const some = owners(list);
+		assert.is(words(some, demanding(desired, some, mayGo, more)), expected);
+	});
+}
+
+test('of an autoscaler: several may go, and the first one is the first in its list', () => {
+	const [old, young] = [owner('idle', { createdMs: 1 }), owner('idle', { createdMs: 2 })];
+	const mayGo = [young.uid, old.uid];
+	const gone = (desired: number) => planned([old, young], state(0, { demanded: { desired, mayGo } })).release;
+	assert.equal([gone(1), gone(0)], [[young], [young, old]]);
+});
+
+test('of an autoscaler: it waits for jobs only where more work than are wanted, as when the maximum is lowered', () => {
+	const wait = (list: string, desired: number) => planned(owners(list), demanding(desired, [])).wait;
+	assert.equal(wait('busy*2 idle', 2), [], 'an idle one is kept for a while');
+	assert.equal(wait('old-busy*2', 2), []);
+	assert.equal(wait('busy*2', 1), ['busy']);
+	assert.equal(wait('completed', 1), []);
+});
+
+test('of an autoscaler: one that is unfit or lost goes whether it may or not', () => {
+	const unfit = owner('idle', { unfit: true });
+	const lost = owner('starting', { sinceMs: now - 20 * minute });
+	const { release } = planned([unfit, lost, owner('idle')], demanding(3, []));
+	assert.equal(release, [unfit, lost]);
+});
+
 const driven = (more: Partial<SetState['accounting']> = {}): Partial<SetState> => ({
 	recreationDelayMs: 10 * minute,
 	accounting: {
