@@ -27,7 +27,8 @@ export async function complete(
 	if (!verb) return verbName === 'help' ? matching(verbCandidates(verbs), word) : nothing;
 
 	const flag = flagAwaitingValue(verb.flags, before);
-	if (flag) return valuesOf(flag, word, verb, before, names);
+	// Without the flag itself, which has no value yet, what was typed before can be read.
+	if (flag) return valuesOf(flag, word, verb, before.slice(0, -1), names);
 	const equals = /^--([a-z-]+)=(.*)$/s.exec(word);
 	if (equals) {
 		const values = await valuesOf(equals[1]!, equals[2]!, verb, before, names);

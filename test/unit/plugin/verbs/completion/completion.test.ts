@@ -83,6 +83,9 @@ test('names come from the cluster and namespace that the flags typed so far sele
 	await candidates('delete', '-n', 'ci', 'ex');
 	assert.equal(asked, [{ kind: 'runner', namespace: 'ci' }]);
 	asked.length = 0;
+	await candidates('autoscale', '-n', 'ci', '--name', 'ex');
+	assert.equal(asked, [{ kind: 'autoscaler', namespace: 'ci' }]);
+	asked.length = 0;
 	await candidates('delete', '--tim');
 	assert.equal(asked, []);
 });
