@@ -18,7 +18,7 @@ const pluginLimits = { 'kubectl-runners': 6_000, 'kubectl-runners-list.cjs': 64_
  * In bytes. What the server loads it keeps, some four times over: text, syntax trees while it is parsed, functions. A text
  * that is not only ASCII takes two bytes for each character.
  */
-const serverLimit = 850_000;
+const serverLimit = 1_000_000;
 
 /** The schemas of the contract (admission/api/schema) are there for their types: no bundle carries them or typebox. */
 const schemasAreTypes: Plugin = {

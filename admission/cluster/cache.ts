@@ -129,8 +129,14 @@ function trimEphemeralRunner(runner: EphemeralRunner): EphemeralRunner {
 
 const trimToMetadata = (object: KubeObject): KubeObject => ({ metadata: trimMetadata(object.metadata) });
 
+/** The label by which a node tells its architecture. */
+export const architectureLabel = 'kubernetes.io/arch';
+
 const trimNode = ({ metadata, spec }: Node): Node => ({
-	metadata: trimMetadata(metadata),
+	metadata: {
+		...trimMetadata(metadata),
+		labels: { [architectureLabel]: metadata.labels?.[architectureLabel] ?? '' },
+	},
 	spec: { unschedulable: spec?.unschedulable },
 });
 

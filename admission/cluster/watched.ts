@@ -27,14 +27,18 @@ export interface WatchDependencies {
 	log: Log;
 }
 
-/** Prepares a watch over all objects of a resource; it starts with `informer.run`. `trim` keeps only what is read. */
+/**
+ * Prepares a watch over all objects of a resource, or those of one namespace; it starts with `informer.run`. `trim` keeps
+ * only what is read.
+ */
 export function watched<T extends KubeObject>(
 	{ client, metrics, clock, log }: WatchDependencies,
 	resource: Resource,
 	trim: (object: T) => T | undefined,
 	query: Record<string, string> = {},
+	namespace?: string,
 ): Watched<T> {
-	const path = collectionPath(resource);
+	const path = collectionPath(resource, namespace);
 	const listeners: Listener<T>[] = [];
 	const informer = new Informer<T>({
 		client,

@@ -138,6 +138,20 @@ export async function servesResource(
 	}
 }
 
+/** The same, where no answer and a refusal are not taken for a no: undefined is unknown. */
+export async function knownToServe(
+	client: KubeClient,
+	groupVersionPath: string,
+	resource: string,
+): Promise<boolean | undefined> {
+	try {
+		const list = await client.request<{ resources: { name: string }[] }>('GET', groupVersionPath);
+		return list.resources.some(({ name }) => name === resource);
+	} catch (error) {
+		return isNotFound(error) ? false : undefined;
+	}
+}
+
 /** The answer of a call, or undefined where the object does not exist (404). */
 export async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
 	try {

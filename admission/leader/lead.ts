@@ -2,6 +2,8 @@ import type { Controller } from '../api/controllers.ts';
 import type { Pod } from '../api/kinds.ts';
 import { ArcFinalizers } from '../arc/finalizers.ts';
 import { ArcReplicaSets } from '../arc/replica-sets.ts';
+import { Autoscaler } from '../autoscale/autoscaler.ts';
+import { AutoscaleCache } from '../autoscale/cache.ts';
 import { Cache } from '../cluster/cache.ts';
 import { getEphemeralRunner, RunnerPods } from '../cluster/runner-pods.ts';
 import { SetsCache } from '../cluster/sets-cache.ts';
@@ -106,7 +108,17 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const guarded = keepBusyBudgets(client, cache, metrics, clock, log);
 	const setsCache = new SetsCache({ client, metrics, clock, log });
 	const tokens = new RegistrationTokens({ client, cache: setsCache, accounts, clock, metrics, log });
-	const forSets = { client, cache, pods, ports, accounts, signer, events, clock, metrics, log };
+	const autoscaleCache = new AutoscaleCache({ client, metrics, clock, log }, dependencies.namespace);
+	const autoscaler = controllers.includes('horizontalrunnerautoscaler')
+		? new Autoscaler({
+				...{ client, cache, setsCache, autoscaleCache, host, events, metrics, clock, log },
+				namespace: dependencies.namespace,
+			})
+		: undefined;
+	const forSets = {
+		...{ client, cache, pods, ports, accounts, signer, events, clock, metrics, log },
+		demand: autoscaler,
+	};
 	const inject = (pod: Pod) => injected(pod, dependencies.jobHooks);
 	const ofKinds = { client, setsCache, templateDefaults, clock, inject };
 	const sets = [
@@ -147,6 +159,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		await Promise.all([
 			cache.run(signal),
 			setsCache.run(controllers, signal),
+			...(autoscaler ? [autoscaleCache.run(signal), autoscaler.run(signal)] : []),
 			busy.run(signal),
 			jobPods.run(signal),
 			followAuthorities({ cache, pods, authorities: dependencies.hookAuthorities, clock, log }, signal),
@@ -156,7 +169,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		metrics.leading(false);
 		followedLogs.stop();
 		await Promise.all(
-			[deletion, claims, jobPods, tidyUp, guarded, tokens, ...sets].map((loop) => loop.stop()),
+			[deletion, claims, jobPods, tidyUp, guarded, tokens, autoscaler, ...sets].map((loop) => loop?.stop()),
 		);
 	}
 }

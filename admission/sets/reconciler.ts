@@ -5,11 +5,12 @@ import type { Cache } from '../cluster/cache.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type LookAgain, type ReconcileObserver, soonest, WorkQueue } from '../kube/queue.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
+import type { Blocked, DemandSource } from './demand-source.ts';
 import type { SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
-import { type Accounting, plan } from './rules/plan.ts';
+import { type Accounting, type Plan, plan } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { freshPace } from './rules/start-pace.ts';
 import { countedCompletions, type Found, readAccounting, surgeOf } from './rules/status.ts';
@@ -18,6 +19,8 @@ import { StatusWriter } from './status-writer.ts';
 export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
 	metrics: ReconcileObserver;
+	/** undefined: sets have as many runners as their `replicas` say. */
+	demand?: DemandSource | undefined;
 }
 
 /** What is known about a set between two reconciles, beside its status. */
@@ -69,6 +72,7 @@ export class SetReconciler<S extends RunnersSet> {
 			else this.#keys.set(metadata.uid ?? '', key);
 			this.#queue.add(key);
 		});
+		dependencies.demand?.onChange(kind.kind, (key) => this.#queue.add(key));
 		const { owners, between, setLabel, podName, makesItsPod } = kind;
 		this.#owners = new Owners({
 			cache,
@@ -95,11 +99,11 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, clock, log } = this.#dependencies;
+		const { cache, clock, demand, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
-		if (!this.#owners.synced) return { afterMs: 50 };
+		if (!this.#owners.synced || demand?.synced === false) return { afterMs: 50 };
 		const deleting = set.metadata.deletionTimestamp !== undefined;
 		const finalizers = set.metadata.finalizers ?? [];
 		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
@@ -123,17 +127,21 @@ export class SetReconciler<S extends RunnersSet> {
 		const { create, message: specInvalid } = this.#kind.creator(set);
 		const hash = templateHash(set);
 		const replicas = set.spec.replicas ?? 1;
+		const demanded = deleting ? undefined : demand?.demandOf(this.#kind, set, owners);
+		const wanted = demanded?.desired ?? replicas;
 		const annotations = set.metadata.annotations ?? {};
 		const ephemeral = this.#kind.config(set).ephemeral !== false;
 		const planned = plan(
 			owners,
 			{
 				replicas,
+				demanded,
 				templateHash: hash,
-				surge: surgeOf(annotations[setKeys.maxSurge], replicas) ?? defaultSurge(replicas),
+				surge: surgeOf(annotations[setKeys.maxSurge], wanted) ?? defaultSurge(wanted),
 				deleting,
 				credentialsMissing: credentialsMissing !== undefined,
-				recreationDelayMs: ephemeral ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
+				recreationDelayMs:
+					ephemeral && !demanded ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
 				accounting: memory.accounting,
 			},
 			clock.now(),
@@ -142,8 +150,10 @@ export class SetReconciler<S extends RunnersSet> {
 		memory.counted = new Set(over.map(({ uid }) => uid));
 		const changed = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
 		memory.accounting = planned.accounting;
+		demand?.blocked(set, blockedBy(deleting, credentialsMissing, specInvalid, planned));
 		const found: Found = {
 			replicas,
+			wanted: demanded?.replicas ?? replicas,
 			templateHash: hash,
 			owners,
 			plan: planned,
@@ -161,6 +171,7 @@ export class SetReconciler<S extends RunnersSet> {
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
 		return soonest(
 			statusAgain?.afterMs,
+			demanded?.lookAgainMs,
 			planned.lookAgainMs === undefined ? undefined : Math.max(100, planned.lookAgainMs),
 			credentialsMissing === undefined ? undefined : 5_000,
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
@@ -232,4 +243,16 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#keys.delete(uid);
 		this.#orphaning.delete(uid);
 	}
+}
+
+function blockedBy(
+	deleting: boolean,
+	credentialsMissing: string | undefined,
+	specInvalid: string | undefined,
+	{ wait }: Plan,
+): Blocked | undefined {
+	if (deleting) return 'Deleting';
+	if (specInvalid !== undefined) return 'SpecInvalid';
+	if (credentialsMissing !== undefined) return 'CredentialsMissing';
+	return wait.includes('starts-failing') ? 'StartsFailing' : undefined;
 }

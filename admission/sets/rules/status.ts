@@ -3,7 +3,10 @@ import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
 
 /** What one reconcile has found out about a set: the status is made from it. */
 export interface Found {
+	/** spec.replicas, as last seen. */
 	replicas: number;
+	/** How many runners there are to be: `replicas`, unless an autoscaler says otherwise. */
+	wanted: number;
 	templateHash: string;
 	owners: readonly Owner[];
 	plan: Plan | undefined;
@@ -55,7 +58,7 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 	).length;
 	const busy = phase('busy');
 	const deleting = set.metadata.deletionTimestamp !== undefined;
-	const wanted = deleting ? 0 : replicas;
+	const wanted = deleting ? 0 : found.wanted;
 	const at = (ms: number) => new Date(ms).toISOString();
 	const before = set.status ?? {};
 	const draining =
@@ -63,7 +66,7 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 	return {
 		...before,
 		observedGeneration: set.metadata.generation ?? 0,
-		desiredReplicas: replicas,
+		desiredReplicas: found.wanted,
 		replicas: active.length + phase('leaving', 'stopping'),
 		readyReplicas: phase('starting', 'idle', 'busy'),
 		availableReplicas: phase('idle', 'busy'),

@@ -98,6 +98,11 @@ export class ApiServer implements KubeClient {
 		for (const collection of collections) this.#served.add(collection);
 	}
 
+	/** ... and these do not. */
+	unserve(...collections: string[]): void {
+		for (const collection of collections) this.#served.delete(collection);
+	}
+
 	/** Makes or replaces an object as it is given, status included and whatever admission says. */
 	put<T extends KubeObject>(collection: string, object: T): Stored {
 		const { metadata } = object;

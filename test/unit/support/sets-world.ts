@@ -6,6 +6,7 @@ import {
 	type RunnersSet,
 } from '../../../admission/api/sets.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import type { DemandSource } from '../../../admission/sets/demand-source.ts';
 import type { SetKind } from '../../../admission/sets/kind.ts';
 import { SetReconciler } from '../../../admission/sets/reconciler.ts';
 import { runnerDeployments } from '../../../admission/sets/runner-deployment.ts';
@@ -66,7 +67,8 @@ export class SetsWorld extends World {
 	/** How often the reconciler has looked at a set. */
 	looks = 0;
 
-	constructor(kind: Kind, before?: SetsWorld) {
+	/** @param demand what decides how many runners the set has in place of its `replicas` */
+	constructor(kind: Kind, before?: SetsWorld, demand?: (world: SetsWorld) => DemandSource) {
 		super(before);
 		this.kind = kind;
 		const { parts, setsCache, api, clock, metrics } = this;
@@ -81,7 +83,8 @@ export class SetsWorld extends World {
 		};
 		const ofKinds = { client: api, setsCache, templateDefaults, clock, inject };
 		const made = kind === 'RunnerSet' ? runnerSets(ofKinds) : runnerDeployments(ofKinds);
-		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, parts);
+		const source = demand?.(this);
+		this.reconciler = new SetReconciler(made as unknown as SetKind<RunnersSet>, { ...parts, demand: source });
 		if (before) return;
 		api.admission.push(({ operation, resource, object }) => {
 			if (resource !== 'pods') return undefined;

@@ -1,0 +1,31 @@
+import type { WorkflowJob } from '../../api/autoscale.ts';
+
+/** How long a record is kept. Times in ms. */
+export const kept = {
+	/** A job that has completed: people see what has become of it, and a late event opens nothing. */
+	completedMs: 5 * 60_000,
+	/** One that was unknown before it completed: its opening events may still come, reordered or read back. */
+	tombstoneMs: 30 * 60_000,
+	/** GitHub ends a job that has been queued for 24 h, and one that has run for 5 days on a self-hosted runner. */
+	queuedMs: 24 * 60 * 60_000,
+	runningMs: 5 * 24 * 60 * 60_000,
+} as const;
+
+/** How long the record is still needed, in ms; 0: it can go. */
+export function keptMs({ metadata, spec }: WorkflowJob, nowMs: number): number {
+	const sinceMs = timeOf(spec.stateSince) ?? timeOf(metadata.creationTimestamp) ?? nowMs;
+	// A time that has not come counts as now: whoever wrote it had another clock.
+	const ageMs = Math.max(0, nowMs - sinceMs);
+	return Math.max(0, lastsMs(spec) - ageMs);
+}
+
+function lastsMs({ state, openedAt }: WorkflowJob['spec']): number {
+	if (state === 'completed') return openedAt === undefined ? kept.tombstoneMs : kept.completedMs;
+	// Somewhat longer than GitHub's own limit: it says the end itself, mostly.
+	return (state === 'in_progress' ? kept.runningMs : kept.queuedMs) + kept.tombstoneMs;
+}
+
+function timeOf(text: string | undefined): number | undefined {
+	const ms = Date.parse(text ?? '');
+	return Number.isNaN(ms) ? undefined : ms;
+}

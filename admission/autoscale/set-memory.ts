@@ -1,0 +1,58 @@
+import type { OwnedRunner } from '../sets/owners.ts';
+import { mostStartUps } from './rules/policy.ts';
+import { type Arrivals, startUpMsOf, withArrival } from './rules/spare.ts';
+import type { Runner } from './rules/types.ts';
+import { runnerView } from './runner-view.ts';
+
+/** What the leader remembers of a set from look to look. */
+export class SetMemory {
+	/** By the UID of a busy runner: when it was first seen so, ms since the epoch; undefined before the first look. */
+	#busySeenMs: Map<string, number> | undefined;
+	/** UIDs of runners that have not been seen started yet. */
+	#starting = new Set<string>();
+	/** How long runners took from their creation until they could have a job, ms, the newest last. */
+	readonly #startUpsMs: number[] = [];
+	arrivals: Arrivals;
+
+	constructor(nowMs: number) {
+		this.arrivals = { sinceMs: nowMs, atMs: [] };
+	}
+
+	/** How long a runner takes to start, ms. */
+	get startUpMs(): number {
+		return startUpMsOf(this.#startUpsMs);
+	}
+
+	/** A job has come. */
+	came(atMs: number, nowMs: number): void {
+		this.arrivals = withArrival(this.arrivals, atMs, nowMs);
+	}
+
+	/** The set's runners now. */
+	see(owners: readonly OwnedRunner[], podName: (owner: string) => string, nowMs: number): Runner[] {
+		const before = this.#busySeenMs;
+		const busy = new Map<string, number>();
+		const starting = new Set<string>();
+		const runners = owners.map((owner) => {
+			const runner = runnerView(owner, podName);
+			const { uid, phase, createdMs } = runner;
+			if (phase === 'pending' || phase === 'starting') starting.add(uid);
+			else if (this.#starting.has(uid) && (phase === 'idle' || phase === 'busy'))
+				this.#started(nowMs - createdMs);
+			if (phase !== 'busy') return runner;
+			// A pod may say anything: when this leader saw it counts, unless the pod says earlier. Of one that was busy before the
+			// first look nobody knows: since its creation, at the longest.
+			const seenMs = before ? (before.get(uid) ?? nowMs) : createdMs;
+			busy.set(uid, seenMs);
+			return { ...runner, busySinceMs: Math.min(runner.busySinceMs ?? seenMs, seenMs) };
+		});
+		this.#busySeenMs = busy;
+		this.#starting = starting;
+		return runners;
+	}
+
+	#started(tookMs: number): void {
+		this.#startUpsMs.push(tookMs);
+		if (this.#startUpsMs.length > mostStartUps) this.#startUpsMs.shift();
+	}
+}

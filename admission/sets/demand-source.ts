@@ -1,0 +1,30 @@
+import type { RunnersSet } from '../api/sets.ts';
+import type { SetKind } from './kind.ts';
+import type { OwnedRunner } from './owners.ts';
+import type { Demanded } from './rules/plan.ts';
+
+/** What an autoscaler makes of a set, in the set's own look at its runners. */
+export interface SetDemand extends Demanded {
+	/** What spec.replicas is to show: what is wanted, and what can't go yet. */
+	replicas: number;
+	/** When it is to be looked at again if nothing changes, ms from now. */
+	lookAgainMs: number | undefined;
+}
+
+/** Who decides how many runners a set has, where it is the target of an autoscaler; see autoscale/autoscaler.ts. */
+export interface DemandSource {
+	/** Whether it is known which sets have an autoscaler. Until then no set is touched: its `replicas` may mean nothing. */
+	readonly synced: boolean;
+	/** undefined: no autoscaler acts on this set, and its `replicas` count. */
+	demandOf<S extends RunnersSet>(
+		kind: SetKind<S>,
+		set: S,
+		owners: readonly OwnedRunner[],
+	): SetDemand | undefined;
+	/** Why this set can't start runners now, as its last look has found; undefined: it can. */
+	blocked(set: RunnersSet, why: Blocked | undefined): void;
+	/** `listener` is called with `namespace/name` of a set that is to be looked at again. */
+	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string) => void): void;
+}
+
+export type Blocked = 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';

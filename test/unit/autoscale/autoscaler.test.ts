@@ -1,0 +1,282 @@
+/** Sets that an autoscaler drives, in simulated time and for both kinds: how many runners there are, and why. */
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import type { Stored } from '../support/api-server.ts';
+import { AutoscaledWorld, autoscalersPath } from '../support/autoscaled-world.ts';
+import { kinds } from '../support/sets-world.ts';
+import { paths } from '../support/world.ts';
+
+const test = suite('autoscaler');
+const second = 1_000;
+const minute = 60_000;
+
+for (const kind of kinds) {
+	const started = async (
+		spec: Parameters<AutoscaledWorld['autoscale']>[0] = {},
+		{ replicas = 0, ...change }: { replicas?: number; annotations?: Record<string, string> } = {},
+	) => {
+		const world = new AutoscaledWorld(kind);
+		world.put(replicas, change);
+		world.autoscale(spec);
+		await world.start();
+		await world.clock.pass(2 * second);
+		return world;
+	};
+	/** So many jobs run, each on its runner. Resolves with the ids, by the runner's name. */
+	const running = async (world: AutoscaledWorld, count: number) => {
+		const ids = await world.queue(count);
+		await world.settled(count);
+		const jobs = new Map(world.live().map((name, index) => [name, ids[index] ?? 0]));
+		for (const [name, id] of jobs) await world.gives(id, name);
+		return jobs;
+	};
+
+	test(`${kind}: each queued job gets a runner, and none is replaced when it is done`, async () => {
+		const world = await started();
+		const jobs = await running(world, 2);
+		assert.is(world.autoscalerStatus.desiredReplicas, 2);
+		assert.is(world.set()?.spec?.replicas, 2);
+		await world.clock.pass(minute);
+		assert.is(world.live().length, 2);
+		for (const [name, id] of jobs) await world.ends(id, name);
+		await world.settled(0);
+		await world.clock.pass(20 * minute);
+		assert.is(world.starts, 2);
+		assert.is(world.autoscalerStatus.desiredReplicas, 0);
+		assert.is(world.autoscalerStatus.openJobs, 0);
+		await world.end();
+	});
+
+	test(`${kind}: five jobs complete and one is queued at the same time: it gets its runner (#4315)`, async () => {
+		const world = await started();
+		const jobs = await running(world, 5);
+		const [, newest] = await Promise.all([
+			Promise.all([...jobs].map(([name, id]) => world.ends(id, name))),
+			world.queue(1),
+		]);
+		await world.settled(1);
+		assert.is(world.starts, 6);
+		const [name = ''] = world.live();
+		await world.gives(newest[0] ?? 0, name);
+		await world.clock.pass(minute);
+		assert.equal(world.live(), [name]);
+		await world.end();
+	});
+
+	test(`${kind}: all events but the first are lost: the pods tell, and no runner too many is made`, async () => {
+		const world = await started();
+		const ids = await world.queue(3);
+		await world.settled(3);
+		const names = world.live();
+		for (const [index, name] of names.entries()) await world.gives(ids[index] ?? 0, name, { lost: true });
+		await world.clock.pass(5 * second);
+		assert.is(world.starts, 3, 'each busy runner stands for one of the jobs');
+		for (const [index, name] of names.entries()) await world.ends(ids[index] ?? 0, name, { lost: true });
+		await world.clock.pass(30 * second);
+		assert.is(world.starts, 3, 'they have worked: each has had one of the jobs');
+		await world.end();
+	});
+
+	test(`${kind}: a crashed idle runner hides no job, and its successor comes at once`, async () => {
+		const world = await started();
+		await world.queue(1);
+		await world.settled(1);
+		await world.clock.pass(30 * second);
+		const [name = ''] = world.live();
+		world.completes(name);
+		await world.clock.until('another one comes', () => world.starts === 2, 30 * second);
+		await world.end();
+	});
+
+	test(`${kind}: an idle runner goes when it has been idle for the delay, not before, the longest idle first`, async () => {
+		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 120 });
+		const [first = 0] = await world.queue(1);
+		await world.settled(1);
+		const [oldest = ''] = world.live();
+		await world.clock.pass(minute);
+		const [other = 0] = await world.queue(1);
+		await world.settled(2);
+		await world.event('completed', { id: first, conclusion: 'cancelled' });
+		await world.event('completed', { id: other, conclusion: 'cancelled' });
+		await world.clock.pass(20 * second);
+		assert.is(world.live().length, 2);
+		assert.is(world.autoscalerStatus.heldReplicas, 2);
+		assert.is(world.set()?.spec?.replicas, 2, 'what can not go yet is shown');
+		await world.clock.until('the oldest goes', () => world.live().length === 1, minute);
+		assert.not(world.live().includes(oldest));
+		await world.clock.until('the other goes', () => world.live().length === 0, 2 * minute);
+		await world.settled(0);
+		assert.is(world.set()?.spec?.replicas, 0);
+		await world.end();
+	});
+
+	test(`${kind}: at the maximum the next job's runner starts when one is done (D11)`, async () => {
+		const world = await started({ maxReplicas: 2 });
+		const jobs = await running(world, 2);
+		const ids = await world.queue(3);
+		await world.clock.pass(minute);
+		assert.is(world.starts, 2);
+		assert.match(world.saysCondition('AtMaximum') ?? '', /5 runners are wanted/);
+		const [[name = '', id = 0] = []] = jobs;
+		await world.ends(id, name);
+		await world.clock.until('the next one starts', () => world.starts === 3, 10 * second);
+		await world.clock.pass(minute);
+		assert.is(world.mostPods, 2);
+		const waits = ids.map((job) => world.recordOf(job)?.status?.reason);
+		assert.ok(waits.includes('AtMaximum'), waits.join());
+		await world.end();
+	});
+
+	test(`${kind}: recreation-delay and effectiveTime play no part for the target of an autoscaler (D1, D2)`, async () => {
+		const world = await started({}, { annotations: { 'actions-runner/recreation-delay': '10m' } });
+		const jobs = await running(world, 1);
+		const [[name = '', id = 0] = []] = jobs;
+		await world.queue(1);
+		await world.ends(id, name);
+		await world.clock.until('the next job has its runner', () => world.starts === 2, 10 * second);
+		await world.settled(1);
+		assert.is(world.condition('Holding'), undefined);
+		await world.end();
+	});
+
+	test(`${kind}: minReplicas are kept idle, and made again when they have worked`, async () => {
+		const world = await started({ minReplicas: 2 });
+		await world.settled(2);
+		const [name = ''] = world.live();
+		const [id = 0] = await world.queue(1);
+		await world.gives(id, name);
+		await world.clock.pass(5 * second);
+		assert.is(world.live().length, 2, 'living runners count for the minimum');
+		await world.ends(id, name);
+		await world.settled(2);
+		await world.clock.pass(30 * minute);
+		assert.is(world.starts, 3);
+		await world.end();
+	});
+
+	test(`${kind}: the next leader makes no runner too many and removes none`, async () => {
+		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 60 });
+		const jobs = await running(world, 3);
+		await world.queue(1);
+		await world.settled(4);
+		const [[name = '', id = 0] = []] = jobs;
+		await world.ends(id, name, { lost: true });
+		await world.clock.pass(5 * second);
+		const before = world.starts;
+		await world.end();
+		const next = new AutoscaledWorld(kind, world);
+		await next.start();
+		await next.clock.pass(30 * second);
+		assert.is(next.live().length, 3);
+		assert.is(world.starts, before);
+		await next.end();
+	});
+
+	test(`${kind}: nothing is removed before the jobs are known`, async () => {
+		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 1 });
+		await world.queue(2);
+		await world.settled(2);
+		await world.end();
+		const next = new AutoscaledWorld(kind, world);
+		next.api.fail('GET', /workflowjobs$/, new Error('not now'));
+		await next.start();
+		await next.clock.pass(10 * second);
+		assert.is(next.live().length, 2);
+		assert.match(next.saysCondition('Starting') ?? '', /none is removed/);
+		await next.end();
+	});
+
+	test(`${kind}: without its autoscaler the set stays as it is`, async () => {
+		const world = await started();
+		await world.queue(2);
+		await world.settled(2);
+		await world.clock.pass(2 * second);
+		world.api.drop(autoscalersPath, 'example', 'ci');
+		await world.clock.pass(20 * minute);
+		assert.is(world.live().length, 2);
+		assert.is(world.starts, 2);
+		await world.end();
+	});
+
+	test(`${kind}: of two autoscalers the older one acts, and the other says so`, async () => {
+		const world = await started({ minReplicas: 1 });
+		await world.clock.pass(2 * second);
+		world.autoscale({ minReplicas: 5 }, 'second');
+		await world.clock.pass(5 * second);
+		assert.is(world.live().length, 1);
+		const status = world.api.find(autoscalersPath, 'second', 'ci')?.status as typeof world.autoscalerStatus;
+		const taken = status.conditions?.find(({ type }) => type === 'TargetTaken');
+		assert.match(taken?.message ?? '', /autoscaler example acts/);
+		world.api.drop(autoscalersPath, 'example', 'ci');
+		await world.settled(5);
+		await world.end();
+	});
+
+	test(`${kind}: an autoscaler whose target is missing says so, and acts once it is there`, async () => {
+		const world = new AutoscaledWorld(kind);
+		world.autoscale({ minReplicas: 1 });
+		await world.start();
+		await world.clock.pass(2 * second);
+		assert.match(world.saysCondition('TargetMissing') ?? '', /there is no/);
+		world.put(0);
+		await world.settled(1);
+		assert.is(world.saysCondition('TargetMissing'), undefined);
+		await world.end();
+	});
+
+	test(`${kind}: who else writes replicas is told of, and has no effect`, async () => {
+		const world = await started({ minReplicas: 1 });
+		await world.settled(1);
+		world.scale(7);
+		await world.clock.pass(5 * second);
+		assert.is(world.live().length, 1);
+		assert.is(world.set()?.spec?.replicas, 1);
+		assert.match(world.saysCondition('ReplicasContested') ?? '', /set spec.replicas of the target to 7/);
+		await world.clock.pass(11 * minute);
+		assert.is(world.saysCondition('ReplicasContested'), undefined);
+		await world.end();
+	});
+
+	test(`${kind}: a job that no set can run is shown with the reason, and costs no runner`, async () => {
+		const world = await started();
+		const [id = 0] = await world.queue(1, { labels: ['self-hosted', 'gpu'] });
+		await world.clock.pass(2 * second);
+		assert.is(world.starts, 0);
+		assert.is(world.recordOf(id)?.status?.reason, 'NoMatchingSet');
+		assert.match(world.recordOf(id)?.status?.message ?? '', /gpu/);
+		const told = [...world.api.each(paths.events)].filter(
+			(event) => (event as Stored & { reason?: string }).reason === 'NoMatchingSet',
+		);
+		assert.is(told.length, 1);
+		await world.end();
+	});
+
+	test(`${kind}: records go some minutes after their job, and a completed that came first stays for half an hour`, async () => {
+		const world = await started();
+		const [id = 0] = await world.queue(1);
+		await world.event('completed', { id, conclusion: 'cancelled' });
+		const first = await world.event('completed', { conclusion: 'success' });
+		await world.clock.pass(4 * minute);
+		assert.ok(world.recordOf(id) && world.recordOf(first));
+		await world.clock.pass(2 * minute);
+		assert.not(world.recordOf(id));
+		assert.ok(world.recordOf(first));
+		await world.event('queued', { id: first });
+		await world.clock.pass(5 * second);
+		assert.is(world.starts, 1, 'only the first job was ever queued');
+		await world.clock.pass(25 * minute);
+		assert.not(world.recordOf(first));
+		await world.end();
+	});
+
+	test(`${kind}: where autoscalers are not installed a set has as many runners as its replicas say`, async () => {
+		const world = new AutoscaledWorld(kind);
+		world.api.unserve(autoscalersPath);
+		world.put(2);
+		await world.start();
+		await world.settled(2);
+		await world.end();
+	});
+}
+
+test.run();
