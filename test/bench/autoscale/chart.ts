@@ -6,11 +6,11 @@ interface Panel {
 	summaries: readonly Summary[];
 }
 
-const panel = { width: 470, height: 300, left: 58, top: 40, right: 14, bottom: 46 };
+const panel = { width: 470, height: 320, left: 58, top: 40, right: 24, bottom: 46 };
 /** Idle hours from left to right, seconds upwards, both logarithmic. What is below the least stands at the edge. */
 const axes = {
 	x: { from: 0.1, to: 1_000, ticks: [0.1, 1, 10, 100, 1_000] },
-	y: { from: 10, to: 10_000, ticks: [10, 30, 100, 300, 1_000, 3_000, 10_000] },
+	y: { from: 10, to: 30_000, ticks: [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000] },
 };
 type Axis = (typeof axes)['x' | 'y'];
 
@@ -48,7 +48,7 @@ function legend(): string {
 	return [
 		`<circle class="ours" cx="22" cy="44" r="4"/><text class="soft" x="32" y="48">ours</text>`,
 		`<circle class="arc" cx="92" cy="44" r="4"/><text class="soft" x="102" y="48">ARC, 12 settings</text>`,
-		`<path class="floor" stroke-width="2" d="M210 44h24"/><text class="soft" x="240" y="48">the start-up itself: a pod is created in the instant a job arrives, and none is idle</text>`,
+		`<path class="floor" stroke-width="2" d="M232 44h24"/><text class="soft" x="262" y="48">the start-up itself: a pod is created in the instant a job arrives, and none is idle</text>`,
 	].join('');
 }
 

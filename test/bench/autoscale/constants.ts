@@ -63,6 +63,10 @@ export interface Constants {
 	callMs: number;
 	/** How often failed deliveries are read. */
 	deliveriesEveryMs: number;
+	/** The slow round looks at one repository after so long, in turn. */
+	roundStepMs: number;
+	/** Whether our credentials may read jobs and runs: else only failed deliveries are read. */
+	mayReadJobs: boolean;
 }
 
 /** About 4,000 jobs and 570 hours of work; a pod starts within 20 s to 2 min. */
@@ -94,6 +98,8 @@ export const usualDay: Constants = {
 	registersMs: 5 * second,
 	callMs: 300,
 	deliveriesEveryMs: minute,
+	roundStepMs: 15 * second,
+	mayReadJobs: true,
 };
 
 /** A node is made for each pod, about 2 min. */

@@ -18,18 +18,22 @@ const arc = (duration: string, durationMs: number, delay: number): Setting => ({
 	policy: { kind: 'arc', settings: { durationMs, delayMs: delay * minute } },
 });
 
-const ours = (delayMs: number, quantile?: number, more: { witness?: 'hook' } = {}): Setting => ({
-	name: `ours, ${quantile ? `spare .${quantile * 100}` : 'no spare'}, delay ${delayMs / 1_000} s${more.witness ? ', hook' : ''}`,
-	policy: {
-		kind: 'ours',
-		settings: { delayMs, checkAfterMs: 10 * minute, quantile, witness: 'log', ...more },
-	},
-});
+const ours = (delaySeconds: number, more: { quantile?: number; witness?: 'log' } = {}): Setting => {
+	const { quantile, witness = 'hook' } = more;
+	const spare = quantile ? `spare .${quantile * 100}` : 'no spare';
+	return {
+		name: `ours, ${spare}, delay ${delaySeconds} s${witness === 'log' ? ', no hooks' : ''}`,
+		policy: {
+			kind: 'ours',
+			settings: { delayMs: delaySeconds * 1_000, checkAfterMs: 10 * minute, quantile, witness },
+		},
+	};
+};
 
 /** As documented: a trigger's duration of 30m, and the delay's default. */
 const usualArc = arc('30m', 30 * minute, 10);
 /** What we do where nothing but minimum, maximum and the trigger is given. */
-export const ourDefault = ours(600_000);
+export const ourDefault = ours(600);
 
 const all: Setting[] = [
 	...bounds,
@@ -39,10 +43,15 @@ const all: Setting[] = [
 		arc('6h', 360 * minute, delay),
 	]),
 	ourDefault,
-	ours(60_000),
-	ours(300_000),
+	ours(300),
+	ours(60),
+	ours(600, { witness: 'log' }),
+	ours(600, { quantile: 0.5 }),
+	ours(600, { quantile: 0.8 }),
+	ours(600, { quantile: 0.9 }),
+	ours(600, { quantile: 0.95 }),
 ];
-const few: Setting[] = [...bounds, usualArc, ourDefault];
+const few: Setting[] = [...bounds, usualArc, ourDefault, ours(600, { witness: 'log' })];
 
 export interface Scenario {
 	name: string;
@@ -66,6 +75,6 @@ export const scenarios: readonly Scenario[] = [
 	{
 		name: 'start-up 20 s, max 200, 10 % lost',
 		constants: withLost(0.1),
-		settings: [...few, ours(600_000, undefined, { witness: 'hook' })],
+		settings: few,
 	},
 ];

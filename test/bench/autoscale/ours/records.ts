@@ -19,6 +19,8 @@ interface JobRecord {
 export class Records {
 	readonly #world: World;
 	readonly #records = new Map<string, JobRecord>();
+	/** When jobs were opened that nobody has asked for yet. */
+	#openedMs: number[] = [];
 	/** Repositories that were heard of. */
 	readonly repositories = new Set<string>();
 
@@ -28,6 +30,13 @@ export class Records {
 
 	get jobs(): KnownJob[] {
 		return [...this.#records.values()].map(({ known }) => known);
+	}
+
+	/** When jobs were opened since this was last asked. */
+	newlyOpened(): number[] {
+		const opened = this.#openedMs;
+		this.#openedMs = [];
+		return opened;
 	}
 
 	hear({ action, job, runner, conclusion, sentMs }: JobEvent): void {
@@ -41,6 +50,11 @@ export class Records {
 		if (!known) return;
 		known.checkedMs = epochMs + askedMs;
 		if (job.state === 'queued') known.confirmedMs = epochMs + askedMs;
+	}
+
+	/** GitHub, asked at `askedMs`, does not say: that proves nothing. */
+	refused({ id }: Job, askedMs: number): void {
+		this.#update(String(id), { checkedMs: epochMs + askedMs });
 	}
 
 	/** Whether the record says what GitHub does. */
@@ -73,6 +87,7 @@ export class Records {
 		if (!change) return;
 		const spec = { ...record?.spec, ...change } as WorkflowJobSpec;
 		this.#records.set(key, { spec, known: { ...record?.known, ...knownOf(key, spec) } as KnownJob });
+		if (!record && spec.openedAt) this.#openedMs.push(nowMs);
 		if (spec.state === 'completed' && record?.spec.state !== 'completed')
 			this.#world.time.in(spec.openedAt ? completedStaysMs : tombstoneStaysMs, () =>
 				this.#records.delete(key),

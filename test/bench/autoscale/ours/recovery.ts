@@ -13,8 +13,6 @@ export interface Calls {
 	notModified: number;
 }
 
-/** One repository is looked at after so long, in turn. */
-const roundStepMs = 15_000;
 /** queued, in_progress, waiting, pending: each is a list of its own. */
 const statuses = 4;
 
@@ -34,10 +32,10 @@ export class Recovery {
 		this.#world = world;
 		this.#records = records;
 		this.#changed = changed;
-		const { deliveriesEveryMs } = world.constants;
+		const { deliveriesEveryMs, roundStepMs, mayReadJobs } = world.constants;
 		const next = chance(seed, 'recovery');
 		world.time.at(next() * deliveriesEveryMs, () => this.#readFailed());
-		world.time.at(next() * roundStepMs, () => this.#round());
+		if (mayReadJobs) world.time.at(next() * roundStepMs, () => this.#round());
 	}
 
 	ask(keys: readonly string[]): void {
@@ -46,9 +44,11 @@ export class Recovery {
 			this.#asked.add(key);
 			this.calls.asks += 1;
 			const askedMs = this.#world.time.nowMs;
+			const job = this.#world.jobs[Number(key) - 1]!;
 			this.#later(() => {
 				this.#asked.delete(key);
-				this.#records.answered(this.#world.jobs[Number(key) - 1]!, askedMs);
+				if (this.#world.constants.mayReadJobs) this.#records.answered(job, askedMs);
+				else this.#records.refused(job, askedMs);
 			});
 		}
 	}
@@ -64,7 +64,7 @@ export class Recovery {
 	}
 
 	#round(): void {
-		this.#world.time.in(roundStepMs, () => this.#round());
+		this.#world.time.in(this.#world.constants.roundStepMs, () => this.#round());
 		const repositories = [...this.#records.repositories];
 		const repository = repositories[this.#turn++ % repositories.length];
 		if (repository === undefined) return;

@@ -1,4 +1,11 @@
 import { demand } from '../../../../admission/autoscale/rules/demand.ts';
+import { mostStartUps } from '../../../../admission/autoscale/rules/policy.ts';
+import {
+	type Arrivals,
+	spareFor,
+	startUpMsOf,
+	withArrival,
+} from '../../../../admission/autoscale/rules/spare.ts';
 import type { Credit, Runner } from '../../../../admission/autoscale/rules/types.ts';
 import { type Accounting, type Owner, plan } from '../../../../admission/sets/rules/plan.ts';
 import { briefEnd, releaseRetryMs } from '../../../../admission/sets/rules/policy.ts';
@@ -6,6 +13,9 @@ import { freshPace } from '../../../../admission/sets/rules/start-pace.ts';
 import type { JobEvent, Pod, Scaler, World } from '../world.ts';
 import { clockOf, Records } from './records.ts';
 import { Recovery } from './recovery.ts';
+
+/** How often it is looked how many spare runners there are to be, if nothing else happens. */
+const spareEveryMs = 30_000;
 
 export interface OurSettings {
 	/** scaleDownDelaySecondsAfterScaleOut */
@@ -32,6 +42,8 @@ export class Ours implements Scaler {
 	#credits: Credit[] = [];
 	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
 	#replicas = 0;
+	#arrivals: Arrivals;
+	#tookMs: number[] = [];
 	#passes = false;
 	#alarm = 0;
 
@@ -39,6 +51,7 @@ export class Ours implements Scaler {
 		this.#world = world;
 		this.#settings = settings;
 		this.#records = new Records(world);
+		this.#arrivals = { sinceMs: clockOf(world), atMs: [] };
 		this.recovery = new Recovery(world, this.#records, seed, () => this.#passSoon());
 	}
 
@@ -47,7 +60,8 @@ export class Ours implements Scaler {
 		this.#passSoon();
 	}
 
-	podChanged(): void {
+	podChanged({ state, createdMs, registersMs }: Pod): void {
+		if (state === 'idle') this.#tookMs = [...this.#tookMs, registersMs - createdMs].slice(-mostStartUps);
 		this.#passSoon();
 	}
 
@@ -109,7 +123,8 @@ export class Ours implements Scaler {
 		for (let made = 0; made < create; made++) world.create();
 		this.recovery.ask(asked.ask);
 		const never = Number.POSITIVE_INFINITY;
-		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never));
+		const spareAgainMs = this.#settings.quantile === undefined ? never : spareEveryMs;
+		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never, spareAgainMs));
 	}
 
 	/** The newest alarm counts; an older one does nothing. */
@@ -133,8 +148,13 @@ export class Ours implements Scaler {
 		});
 	}
 
-	#spare(_nowMs: number): number {
-		return 0;
+	/** Idle runners on top, from how many jobs came of late and how long runners took to start. */
+	#spare(nowMs: number): number {
+		const { quantile } = this.#settings;
+		if (quantile === undefined) return 0;
+		for (const openedMs of this.#records.newlyOpened())
+			this.#arrivals = withArrival(this.#arrivals, openedMs, nowMs);
+		return spareFor(this.#arrivals, startUpMsOf(this.#tookMs), quantile, nowMs);
 	}
 
 	/** As the autoscaler sees it: a job shows once the runner's own witness has spoken. */
