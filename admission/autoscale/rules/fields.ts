@@ -28,8 +28,9 @@ export function decimalOf(value: unknown): number | undefined {
 const unitMs: Readonly<Record<string, number>> = {
 	ns: 1e-6,
 	us: 1e-3,
-	µs: 1e-3,
-	μs: 1e-3,
+	// The micro sign and the Greek letter, as Go takes them: the bundle has to stay ASCII.
+	'\u00b5s': 1e-3,
+	'\u03bcs': 1e-3,
 	ms: 1,
 	s: 1_000,
 	m: 60_000,
@@ -39,7 +40,7 @@ const unitMs: Readonly<Record<string, number>> = {
 /** A duration as Go writes and reads it, such as "30m" and "1h30m0s", in ms; undefined: it is none. */
 export function goDurationMs(value: unknown): number | undefined {
 	const [text, sign, parts = ''] =
-		/^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(
+		/^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+|0)$/.exec(
 			typeof value === 'string' ? value.slice(0, 100) : '',
 		) ?? [];
 	if (text === undefined) return undefined;
