@@ -1,11 +1,8 @@
 import { perPage } from './client.ts';
 import { fieldsOf, isId, readAll, repositoryParameters, unusable } from './fields.ts';
 import { mostRunPages } from './policy.ts';
+import type { OpenStatus } from './rules/run-status.ts';
 import type { CallOptions, Read, Unread } from './types.ts';
-
-/** Runs with these hold jobs that have not ended. GitHub takes one of them in a question. */
-export const openStatuses = ['queued', 'in_progress', 'waiting', 'pending'] as const;
-export type OpenStatus = (typeof openStatuses)[number];
 
 export interface ListedRun {
 	id: number;

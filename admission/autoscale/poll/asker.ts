@@ -1,0 +1,239 @@
+import type { JobState } from '../../api/autoscale.ts';
+import { repositoriesOf } from '../../github/organizations.ts';
+import { type AnsweredJob, jobById, jobsOfRun } from '../../github/workflow-jobs.ts';
+import { openRuns } from '../../github/workflow-runs.ts';
+import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { type Lane, troubleIn } from './lane.ts';
+import type { Organizations } from './organizations.ts';
+import { hide, noteList, noteRun, type Repositories } from './repositories.ts';
+import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
+import type { Question, Repository, RunJob } from './rules/types.ts';
+
+/** A job of which there is a record. */
+export interface PollJob {
+	/** Name of its record. */
+	key: string;
+	host: string;
+	id: number;
+	/** OWNER/NAME. */
+	repository: string;
+	enterprise: string | undefined;
+	runId: number | undefined;
+	state: JobState;
+	runnerName: string | undefined;
+	/** Key of the set that it counts for. */
+	set: string | undefined;
+}
+
+/** What GitHub has said of a job that it was asked about. */
+export type Checked = 'queued' | 'in_progress' | 'completed' | 'unknown';
+
+export interface AskerDependencies {
+	/** Host of the GitHub that is asked. */
+	host: string;
+	/** Every job that has a record. */
+	jobs: () => Iterable<PollJob>;
+	/** Those that GitHub is to be asked about now, the most urgent first. */
+	asks: () => Iterable<PollJob>;
+	/** Whether a job with these labels is recorded; see jobs/records/rules/labels.ts. */
+	concerns: (labels: readonly string[]) => boolean;
+	/** Writes an answer into the job's record. @throws if it could not be written */
+	write: (facts: JobFacts) => Promise<string>;
+	/** Told when what GitHub says of a job has been written. */
+	answered: (job: string, checked: Checked) => void;
+	/** Something was found that no event had told. */
+	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
+	clock: Clock;
+}
+
+/** Asks GitHub, writes into the records of jobs what it answers, and notes what has been read. */
+export class Asker {
+	readonly #dependencies: AskerDependencies;
+	readonly #repositories: Repositories;
+	readonly #organizations: Organizations;
+	readonly #wrote: (id: number) => void;
+
+	/** @param wrote told of each job right before its record is written */
+	constructor(
+		dependencies: AskerDependencies,
+		repositories: Repositories,
+		organizations: Organizations,
+		wrote: (id: number) => void,
+	) {
+		this.#dependencies = dependencies;
+		this.#repositories = repositories;
+		this.#organizations = organizations;
+		this.#wrote = wrote;
+	}
+
+	/** @throws if a record could not be written: then it is as if GitHub had not been asked */
+	async ask(question: Question, lane: Lane, signal: AbortSignal): Promise<void> {
+		if (question.kind === 'repositories') return this.#listRepositories(question.organization, lane, signal);
+		const repository = this.#repositories.get(question.repository);
+		if (!repository) return; // forgotten meanwhile
+		switch (question.kind) {
+			case 'job':
+				return this.#job(question, repository, lane, signal);
+			case 'list':
+				return this.#list(question.status, repository, lane, signal);
+			case 'run':
+				return this.#run(question.runId, repository, lane, signal);
+		}
+	}
+
+	async #job(
+		{ job: key, id }: Extract<Question, { kind: 'job' }>,
+		repository: Repository,
+		lane: Lane,
+		signal: AbortSignal,
+	): Promise<void> {
+		const { clock, answered } = this.#dependencies;
+		const askedMs = clock.now();
+		const outcome = await jobById(lane.read, repository.name, id, { signal });
+		const trouble = troubleIn(outcome);
+		if (trouble) return lane.failed(trouble);
+		lane.worked();
+		if (outcome.kind !== 'job') {
+			// There may be no such job any more: only where nothing else was ever seen, nothing is shown.
+			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
+			return answered(key, 'unknown');
+		}
+		await this.#tell(outcome.job, repository, this.#records().get(id), askedMs);
+		answered(key, checkedOf(outcome.job));
+	}
+
+	async #list(
+		status: Extract<Question, { kind: 'list' }>['status'],
+		repository: Repository,
+		lane: Lane,
+		signal: AbortSignal,
+	): Promise<void> {
+		const { etag } = repository.lists[status];
+		const outcome = await openRuns(lane.read, repository.name, status, { etag, signal });
+		const trouble = troubleIn(outcome);
+		if (trouble) return lane.failed(trouble);
+		lane.worked();
+		const nowMs = this.#dependencies.clock.monotonic();
+		if (outcome.kind === 'not-visible') hide(repository, nowMs);
+		else if (outcome.kind === 'runs') noteList(repository, status, outcome, nowMs);
+		else noteList(repository, status, undefined, nowMs);
+	}
+
+	async #run(runId: number, repository: Repository, lane: Lane, signal: AbortSignal): Promise<void> {
+		const { clock, concerns } = this.#dependencies;
+		const known = repository.runs.get(runId);
+		// "As before" would not do where a record has come to say something else.
+		const before = this.#records();
+		const agrees = (known?.jobs ?? []).every(({ id, status }) => {
+			const { state = status } = before.get(id) ?? {};
+			return state === status || (state === 'waiting' && status !== 'queued');
+		});
+		const askedMs = clock.now();
+		const limits = { etag: agrees ? known?.etag : undefined, signal };
+		const outcome = await jobsOfRun(lane.read, repository.name, runId, limits);
+		const trouble = troubleIn(outcome);
+		if (trouble) return lane.failed(trouble);
+		lane.worked();
+		if (outcome.kind !== 'jobs') {
+			const gone = outcome.kind === 'not-visible' ? { jobs: [], etag: undefined } : undefined;
+			noteRun(repository, runId, gone, clock.monotonic());
+			return this.#answer(runId, repository, gone?.jobs ?? known?.jobs ?? [], lane, signal);
+		}
+		const records = this.#records();
+		const jobs: RunJob[] = [];
+		for (const job of outcome.jobs) {
+			const { id, status, labels } = job;
+			const record = records.get(id);
+			await this.#tell(job, repository, record, askedMs);
+			jobs.push({ id, status, labels, ours: record !== undefined || concerns(labels) });
+		}
+		noteRun(repository, runId, { jobs, etag: outcome.etag }, clock.monotonic());
+		return this.#answer(runId, repository, jobs, lane, signal);
+	}
+
+	/** Answers for the jobs of a run that are asked about. One of an earlier attempt is in no list, and asked about by its id. */
+	async #answer(
+		runId: number,
+		repository: Repository,
+		jobs: readonly RunJob[],
+		lane: Lane,
+		signal: AbortSignal,
+	): Promise<void> {
+		const { asks, answered } = this.#dependencies;
+		const found = new Map(jobs.map((job) => [job.id, job]));
+		const asked = [...asks()].filter(
+			(job) => job.runId === runId && job.repository.toLowerCase() === repository.key,
+		);
+		const missing = asked.filter(({ id }) => !found.has(id));
+		for (const { key, id } of asked) {
+			const job = found.get(id);
+			if (job) answered(key, checkedOf(job));
+		}
+		const [first] = missing;
+		if (first)
+			await this.#job(
+				{ kind: 'job', repository: repository.key, job: first.key, id: first.id },
+				repository,
+				lane,
+				signal,
+			);
+	}
+
+	async #listRepositories(organization: string, lane: Lane, signal: AbortSignal): Promise<void> {
+		const { clock } = this.#dependencies;
+		const outcome = await repositoriesOf(lane.read, organization, clock.now() - heardOfForMs, { signal });
+		const trouble = troubleIn(outcome);
+		if (trouble) return lane.failed(trouble);
+		lane.worked();
+		const nowMs = clock.monotonic();
+		if (outcome.kind !== 'repositories') return this.#organizations.hide(organization, nowMs);
+		// The latest last: it is remembered longest.
+		for (const name of outcome.names.toReversed()) this.#repositories.hear(name, nowMs);
+		this.#organizations.read(organization, nowMs);
+	}
+
+	/** By GitHub's id. */
+	#records(): Map<number, PollJob> {
+		const { jobs, host } = this.#dependencies;
+		return new Map([...jobs()].filter((job) => job.host === host).map((job) => [job.id, job]));
+	}
+
+	/** Writes what is new of a job. One that has completed and was never recorded is nobody's business. */
+	async #tell(
+		{ id, labels, body }: AnsweredJob,
+		repository: Repository,
+		record: PollJob | undefined,
+		askedMs: number,
+	): Promise<void> {
+		const { host, concerns, write } = this.#dependencies;
+		const origin = { host, repository: repository.name, enterprise: record?.enterprise };
+		const facts = factsOfAnswer(body, origin, askedMs);
+		if (!facts) return;
+		if (record ? isKnown(record, facts) : facts.state === 'completed' || !concerns(labels)) return;
+		this.#wrote(id);
+		const written = await write(facts);
+		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
+	}
+
+	/** An event should have told it, unless that is on its way. */
+	#found(facts: JobFacts, repository: Repository, askedMs: number): void {
+		const { clock, drift } = this.#dependencies;
+		const { state, createdAt, startedAt, completedAt } = facts;
+		if (state === 'waiting') return;
+		const sinceMs = Date.parse(
+			{ queued: createdAt, in_progress: startedAt, completed: completedAt }[state] ?? '',
+		);
+		const nowMs = clock.monotonic();
+		const heard = this.#repositories.isHeard(repository, nowMs);
+		if (heard && !(askedMs - sinceMs > missedAfterMs)) return;
+		drift(state);
+		if (heard) repository.missedMs = nowMs;
+	}
+}
+
+const isKnown = ({ state, runnerName }: PollJob, facts: JobFacts): boolean =>
+	state === facts.state && (facts.runnerName === undefined || facts.runnerName === runnerName);
+
+const checkedOf = ({ status }: Pick<AnsweredJob, 'status'>): Checked =>
+	status === 'queued' || status === 'in_progress' || status === 'completed' ? status : 'unknown';

@@ -1,0 +1,67 @@
+import { isTrouble, type Read, type ReadOutcome, type Trouble } from '../../github/types.ts';
+import type { Clock } from '../../kube/clock.ts';
+import { backoffMs } from './rules/policy.ts';
+
+const minuteMs = 60_000;
+
+/** What the questions are asked with: an Account is one. */
+export interface PollAccount {
+	read: Read;
+	/** The same object for all accounts with the same credential. */
+	connection: { used(): number };
+}
+
+/** One credential: what has been asked with it in the last minute, and until when nothing is. Times by the monotonic clock. */
+export class Lane {
+	account: PollAccount;
+	/** A question is under way: one at a time. */
+	asking = false;
+	readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
+	#calls: { atMs: number; charged: boolean }[] = [];
+	#notBeforeMs = Number.NEGATIVE_INFINITY;
+	#failures = 0;
+
+	constructor(account: PollAccount, clock: Pick<Clock, 'now' | 'monotonic'>) {
+		this.account = account;
+		this.#clock = clock;
+	}
+
+	get ready(): boolean {
+		return !this.asking && this.#clock.monotonic() >= this.#notBeforeMs;
+	}
+
+	/** In the last minute. */
+	spent(): { calls: number; charged: number; used: number } {
+		const sinceMs = this.#clock.monotonic() - minuteMs;
+		this.#calls = this.#calls.filter(({ atMs }) => atMs > sinceMs);
+		const charged = this.#calls.filter((call) => call.charged).length;
+		return { calls: this.#calls.length, charged, used: this.account.connection.used() };
+	}
+
+	/** Counts what is asked. */
+	readonly read: Read = async (what, request, options) => {
+		const outcome = await this.account.read(what, request, options);
+		if (outcome.kind !== 'budget-spent')
+			this.#calls.push({ atMs: this.#clock.monotonic(), charged: outcome.kind !== 'not-modified' });
+		return outcome;
+	};
+
+	/** A question has been answered, whatever it was. */
+	worked(): void {
+		this.#failures = 0;
+	}
+
+	/** Something keeps questions from being asked, or their answers from being written. */
+	failed(trouble?: Trouble): void {
+		const { first, most } = backoffMs;
+		const waitMs = Math.min(most, first * 2 ** this.#failures);
+		const askedMs = trouble?.retryAtMs === undefined ? 0 : trouble.retryAtMs - this.#clock.now();
+		this.#notBeforeMs = this.#clock.monotonic() + Math.max(waitMs, askedMs);
+		// A pace that is full for a moment is no failure.
+		if (trouble?.kind !== 'budget-spent') this.#failures += 1;
+	}
+}
+
+/** The trouble in an outcome, if it is one. */
+export const troubleIn = (outcome: { kind: string } | ReadOutcome): Trouble | undefined =>
+	isTrouble(outcome) ? outcome : undefined;

@@ -1,0 +1,159 @@
+import { type OpenStatus, openStatuses } from '../../github/rules/run-status.ts';
+import { hasOurs, isReadSince, listed } from './rules/due.ts';
+import { heardOfForMs, hiddenMs, hookedForMs, mostRepositories, mostRuns } from './rules/policy.ts';
+import type { KnownRun, ListedRun, Repository, RunJob, RunList, Urgency } from './rules/types.ts';
+
+const never = Number.NEGATIVE_INFINITY;
+
+/** Who heard of events of an owner: two repositories of one owner have the organization's webhook, or an App's. */
+interface Owner {
+	repositories: Set<string>;
+	eventMs: number;
+}
+
+/** The repositories that may have jobs for our runners, as long as they are heard of. Times by the monotonic clock. */
+export class Repositories {
+	/** By name in lower case, the longest unheard first: at most `mostRepositories`, for `heardOfForMs` each. */
+	readonly #known = new Map<string, Repository>();
+	/** By name in lower case; as many as there are repositories at most. */
+	readonly #owners = new Map<string, Owner>();
+
+	get(name: string): Repository | undefined {
+		return this.#known.get(name.toLowerCase());
+	}
+
+	values(): IterableIterator<Repository> {
+		return this.#known.values();
+	}
+
+	/** It may have jobs for us. */
+	hear(name: string, nowMs: number): Repository {
+		const key = name.toLowerCase();
+		const repository = this.#known.get(key) ?? unread(key, name, nowMs);
+		repository.heardMs = nowMs;
+		this.#known.delete(key);
+		const [oldest = ''] = this.#known.keys();
+		if (this.#known.size >= mostRepositories) this.#known.delete(oldest);
+		this.#known.set(key, repository);
+		return repository;
+	}
+
+	/** An event of it was delivered. */
+	event(name: string, nowMs: number): void {
+		const repository = this.hear(name, nowMs);
+		repository.eventMs = nowMs;
+		repository.activeMs = nowMs;
+		const key = ownerOf(repository);
+		const owner = this.#owners.get(key) ?? { repositories: new Set<string>(), eventMs: nowMs };
+		owner.eventMs = nowMs;
+		if (owner.repositories.size < 2) owner.repositories.add(repository.key);
+		this.#owners.set(key, owner);
+	}
+
+	/** Whether a webhook delivers its events, as far as has been seen. */
+	isHeard(repository: Repository, nowMs: number): boolean {
+		const { eventMs = never, missedMs = never } = repository;
+		const owner = this.#owners.get(ownerOf(repository));
+		const ownersMs = owner && owner.repositories.size > 1 ? owner.eventMs : never;
+		return Math.max(eventMs, missedMs === never ? ownersMs : never) > Math.max(missedMs, nowMs - hookedForMs);
+	}
+
+	/** Whether events of it were ever heard, or of its owner's others: what it misses now is an exception. */
+	wasHeard(repository: Repository, nowMs: number): boolean {
+		return this.isHeard({ ...repository, missedMs: undefined }, nowMs);
+	}
+
+	/** Forgets what has not been heard of for long. */
+	forgetOld(nowMs: number): void {
+		for (const [key, { heardMs }] of this.#known) {
+			if (nowMs - heardMs < heardOfForMs) break;
+			this.#known.delete(key);
+		}
+		const owners = new Set([...this.#known.values()].map(ownerOf));
+		for (const key of this.#owners.keys()) if (!owners.has(key)) this.#owners.delete(key);
+	}
+}
+
+function unread(key: string, name: string, nowMs: number): Repository {
+	const list = (): RunList => ({ readMs: never, etag: undefined, runs: [] });
+	return {
+		key,
+		name,
+		firstMs: nowMs,
+		heardMs: nowMs,
+		activeMs: nowMs,
+		eventMs: undefined,
+		missedMs: undefined,
+		hidden: undefined,
+		wanted: undefined,
+		metric: false,
+		lists: { queued: list(), in_progress: list(), waiting: list(), pending: list() },
+		runs: new Map(),
+		ours: new Map(),
+	};
+}
+
+const ownerOf = ({ key }: Repository): string => key.split('/')[0] ?? '';
+
+/** Everything open there is to be read anew. */
+export function want(repository: Repository, urgency: Urgency, nowMs: number): void {
+	const { wanted } = repository;
+	repository.wanted = { atMs: nowMs, urgency: wanted && wanted.urgency < urgency ? wanted.urgency : urgency };
+}
+
+/** GitHub does not show it, which says nothing of its jobs. */
+export function hide(repository: Repository, nowMs: number): void {
+	const { times = 0 } = repository.hidden ?? {};
+	const waitMs = Math.min(hiddenMs.most, hiddenMs.first * 2 ** times);
+	repository.hidden = { untilMs: nowMs + waitMs, times: times + 1 };
+}
+
+/** GitHub has listed its runs of a status. `runs` undefined: as before. */
+export function noteList(
+	repository: Repository,
+	status: OpenStatus,
+	found: { runs: readonly ListedRun[]; etag: string | undefined } | undefined,
+	nowMs: number,
+): void {
+	const list = repository.lists[status];
+	Object.assign(list, { ...found, readMs: nowMs });
+	repository.hidden = undefined;
+	if (list.runs.length > 0) repository.activeMs = nowMs;
+	for (const { id, attempt, updatedAt } of list.runs) {
+		if (repository.runs.has(id) || repository.runs.size >= mostRuns) continue;
+		const fresh = { attempt, updatedAt, etag: undefined, jobs: [] };
+		repository.runs.set(id, { seenMs: nowMs, readMs: never, ...fresh });
+	}
+	forgetGone(repository, nowMs);
+}
+
+/** GitHub has listed the jobs of a run. `jobs` undefined: as before. */
+export function noteRun(
+	repository: Repository,
+	runId: number,
+	found: { jobs: readonly RunJob[]; etag: string | undefined } | undefined,
+	nowMs: number,
+): void {
+	const run = listed(repository, openStatuses).get(runId);
+	const before = repository.runs.get(runId);
+	const { attempt = 1, updatedAt = '' } = run ?? before ?? {};
+	const known: KnownRun = {
+		seenMs: before?.seenMs ?? nowMs,
+		etag: found ? found.etag : before?.etag,
+		jobs: found?.jobs ?? before?.jobs ?? [],
+		attempt,
+		updatedAt,
+		readMs: nowMs,
+	};
+	repository.runs.set(runId, known);
+	if (hasOurs(known)) repository.activeMs = nowMs;
+	forgetGone(repository, nowMs);
+}
+
+/** Runs that are listed no more and have no open jobs of ours, and a wish that has been fulfilled. */
+function forgetGone(repository: Repository, nowMs: number): void {
+	const { runs, ours, wanted } = repository;
+	const open = listed(repository, openStatuses);
+	for (const [id, run] of runs) if (!open.has(id) && !ours.has(id) && !hasOurs(run)) runs.delete(id);
+	if (wanted && isReadSince(repository, wanted.atMs, nowMs)) repository.wanted = undefined;
+}

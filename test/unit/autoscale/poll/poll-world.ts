@@ -1,0 +1,239 @@
+/**
+ * A Poll in simulated time before the simulated GitHub's own jobs and answers, without HTTP: what it asks, what that costs,
+ * and what it writes into records.
+ */
+import { Poll, type PollJob, type PollTarget } from '../../../../admission/autoscale/poll/poll.ts';
+import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
+import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
+import { concernsUs } from '../../../../admission/jobs/records/rules/labels.ts';
+import {
+	changeOf,
+	leavesTrace,
+	opened,
+	type Source,
+} from '../../../../admission/jobs/records/rules/merge.ts';
+import type { Scope } from '../../../../admission/runner/scope.ts';
+import type { Answer } from '../../../sim/answer.ts';
+import { eventBody } from '../../../sim/job-bodies.ts';
+import { JobService } from '../../../sim/job-service.ts';
+import { type JobAction, Jobs, type NewWorkflowJob, type WorkflowJob } from '../../../sim/jobs.ts';
+import { Registry } from '../../../sim/registry.ts';
+import { matchRoute } from '../../../sim/routes.ts';
+import { RunService } from '../../../sim/run-service.ts';
+import { tagged } from '../../../sim/send.ts';
+import { SimulatedClock } from '../../support/clock.ts';
+import { recordingLog } from '../../support/log.ts';
+
+export interface PollCall {
+	atMs: number;
+	endpoint: string;
+	/** The path and what was asked of it. */
+	path: string;
+	status: number;
+	/** It cost something of the primary limit. */
+	charged: boolean;
+}
+
+type Record_ = ReturnType<typeof opened> & { key: string };
+
+const baseUrl = () => 'https://api.github.com';
+let nextRun = 1;
+
+export class PollWorld {
+	readonly clock = new SimulatedClock();
+	readonly jobs = new Jobs();
+	readonly registry = new Registry(0);
+	readonly calls: PollCall[] = [];
+	readonly records = new Map<number, Record_>();
+	/** `KEY what GitHub said`. */
+	readonly answered: string[] = [];
+	readonly drift: string[] = [];
+	readonly known: string[] = [];
+	readonly lines: string[];
+	/** Repositories and organizations that the credential is not shown, in lower case. */
+	readonly hidden = new Set<string>();
+	/** Whether an event is delivered; by default all are. */
+	delivers: (job: WorkflowJob, action: JobAction) => boolean = () => true;
+	/** In place of GitHub's answer. */
+	answer: () => ReadOutcome | undefined = () => undefined;
+	targets: PollTarget[] = [];
+	asks: string[] = [];
+	/** Which part of the calls the guard uses. */
+	used = 0;
+	write: () => Promise<void> = async () => {};
+	readonly poll: Poll;
+	readonly #services = {
+		jobs: new JobService(this.jobs, [], baseUrl),
+		runs: new RunService(this.jobs, this.registry, this.registry.groups, baseUrl),
+	};
+	readonly #stop = new AbortController();
+	#running: Promise<void> | undefined;
+
+	constructor() {
+		const { log, lines } = recordingLog();
+		this.lines = lines;
+		this.jobs.onChange((job, action) => this.#event(job, action));
+		const jobsNow = () => [...this.records.values()].map(viewOf);
+		this.poll = new Poll({
+			host: 'github.com',
+			targets: () => this.targets,
+			jobs: jobsNow,
+			asks: () => jobsNow().filter(({ key }) => this.asks.includes(key)),
+			concerns: (labels) => concernsUs(labels, { labels: new Set(['gpu']), any: true, unlabelled: false }),
+			write: async (facts) => {
+				await this.write();
+				return this.#note(facts, 'answer');
+			},
+			answered: (key, checked) => {
+				this.answered.push(`${key} ${checked}`);
+				this.asks = this.asks.filter((asked) => asked !== key);
+			},
+			drift: (kind) => this.drift.push(kind),
+			onKnown: (set) => this.known.push(set),
+			clock: this.clock,
+			log,
+		});
+	}
+
+	start(...scopes: Scope[]): void {
+		this.targets = scopes.map((scope) => this.target(scope));
+		this.#running = this.poll.run(this.#stop.signal);
+	}
+
+	async stop(): Promise<void> {
+		this.#stop.abort();
+		await this.#running;
+	}
+
+	target(scope: Scope, more: Partial<PollTarget> = {}): PollTarget {
+		return {
+			key: `RunnerSet ci/${scope.name}`,
+			scope,
+			account: async () => this.account,
+			countsRunsOf: [],
+			working: undefined,
+			...more,
+		};
+	}
+
+	readonly account = { read: this.#read(), connection: { used: () => this.used } };
+
+	/** A job that GitHub has from now on. */
+	queue(repository: string, more: Partial<NewWorkflowJob> = {}): WorkflowJob {
+		this.registry.addScope(`repos/${repository as `${string}/${string}`}`);
+		const defaults = { runId: nextRun++, runAttempt: 1, workflow: 'CI', name: 'build' };
+		const labels = ['self-hosted', 'gpu'];
+		return this.jobs.add({ ...defaults, labels, repository, ...more }, this.clock.now());
+	}
+
+	begin({ id }: WorkflowJob): void {
+		this.jobs.start(id, { id: 7, name: `r-${id}` }, this.clock.now());
+	}
+
+	complete({ id }: WorkflowJob): void {
+		this.jobs.complete(id, 'success', this.clock.now());
+	}
+
+	/** What our record of it says. */
+	stateOf({ id }: WorkflowJob): string | undefined {
+		return this.records.get(id)?.state;
+	}
+
+	keyOf = ({ id }: WorkflowJob): string => `wj-${id}`;
+
+	/** Calls that cost something, of the dearest minute, wherever it begins. */
+	mostChargedInAMinute(fromMs = 0): number {
+		const times = this.calls.filter(({ charged, atMs }) => charged && atMs >= fromMs).map(({ atMs }) => atMs);
+		let most = 0;
+		for (let last = 0, first = 0; last < times.length; last++) {
+			while (times[last]! - times[first]! >= 60_000) first++;
+			most = Math.max(most, last - first + 1);
+		}
+		return most;
+	}
+
+	/** An event of long ago is delivered now. */
+	late(job: WorkflowJob, action: JobAction): void {
+		this.delivers = () => true;
+		const then = { ...job, status: action, conclusion: null, completedAtMs: null, runnerName: null };
+		this.#event(then as WorkflowJob, action);
+	}
+
+	#event(job: WorkflowJob, action: JobAction): void {
+		if (!this.delivers(job, action)) return;
+		const facts = factsOfEvent(eventBody(job, action, baseUrl()), this.clock.now());
+		if (!facts || !concernsUs(facts.labels, { labels: new Set(['gpu']), any: true, unlabelled: false }))
+			return;
+		if (this.#note(facts, 'event') === 'recorded') this.poll.recorded(facts);
+	}
+
+	#note(facts: JobFacts, source: Source): string {
+		const before = this.records.get(facts.id);
+		const nowMs = this.clock.now();
+		if (!before) {
+			if (!leavesTrace(facts)) return 'unchanged';
+			this.records.set(facts.id, { ...opened(facts, nowMs), key: `wj-${facts.id}` });
+			return 'recorded';
+		}
+		const change = changeOf(before, facts, source, nowMs);
+		if (change) Object.assign(before, change);
+		return change ? 'recorded' : 'unchanged';
+	}
+
+	#read(): Read {
+		return async (_what, { route, parameters, endpoint, etag }) => {
+			const own = this.answer();
+			const query = new URLSearchParams();
+			let path = route.slice('GET '.length);
+			for (const [name, value] of Object.entries(parameters)) {
+				if (path.includes(`{${name}}`)) path = path.replace(`{${name}}`, String(value));
+				else query.set(name, String(value));
+			}
+			const note = (status: number) => {
+				const shown = query.get('status');
+				const asked = shown === null ? path : `${path} ${shown}`;
+				this.calls.push({
+					atMs: this.clock.monotonic(),
+					endpoint,
+					path: asked,
+					status,
+					charged: status !== 304,
+				});
+			};
+			if (own) {
+				if (own.kind !== 'budget-spent') note(own.kind === 'not-visible' ? 404 : 500);
+				return own;
+			}
+			const { status, body, headers } = this.#serve(path, query, etag);
+			note(status);
+			if (status === 304) return { kind: 'not-modified' };
+			if (status !== 200) return { kind: 'not-visible' };
+			return { kind: 'read', body: JSON.parse(JSON.stringify(body)), link: '', etag: headers.etag };
+		};
+	}
+
+	#serve(path: string, query: URLSearchParams, etag: string | undefined): Answer {
+		const found = matchRoute('GET', path, this.registry);
+		const missing = { status: 404, headers: {}, body: {} };
+		const { scope } = found;
+		if (scope === undefined || this.hidden.has(scope.replace(/^\w+\//, '').toLowerCase())) return missing;
+		const runs = ['runs', 'repositories', 'runner-groups'].includes(found.endpoint);
+		const answer = runs
+			? this.#services.runs.answer(found, scope, query)
+			: this.#services.jobs.answer(found, query);
+		const headers = { authorization: 'token t', 'if-none-match': etag };
+		return tagged({ method: 'GET', headers } as unknown as Parameters<typeof tagged>[0], answer);
+	}
+}
+
+const viewOf = (record: Record_): PollJob => ({
+	key: record.key,
+	host: record.host,
+	id: record.id,
+	repository: record.repository,
+	enterprise: record.enterprise,
+	runId: record.runId,
+	state: record.state,
+	runnerName: record.runnerName,
+	set: undefined,
+});

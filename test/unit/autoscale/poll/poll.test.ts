@@ -1,0 +1,385 @@
+/** What the poll asks GitHub, when, and what it makes of the answers. */
+import * as assert from 'uvu/assert';
+import {
+	driftAgainMs,
+	hiddenMs,
+	perMinute,
+	startWithinMs,
+} from '../../../../admission/autoscale/poll/rules/policy.ts';
+import type { Scope } from '../../../../admission/runner/scope.ts';
+import { suite } from '../../../support/suite.ts';
+import { PollWorld } from './poll-world.ts';
+
+const test = suite<{ world: PollWorld }>('poll');
+test.before.each((context) => {
+	context.world = new PollWorld();
+});
+test.after.each(({ world }) => world.stop());
+
+const minuteMs = 60_000;
+const app = 'octo-org/app';
+const repository: Scope = { kind: 'repository', owner: 'octo-org', name: 'app' };
+const organization: Scope = { kind: 'organization', name: 'octo-org' };
+
+/** The first look at the sets' repositories is over, and has cost what it costs. */
+async function started(world: PollWorld, ...scopes: Scope[]): Promise<void> {
+	world.start(...scopes);
+	await world.clock.until('the first look', () => world.known.length === scopes.length, startWithinMs);
+	world.calls.length = 0;
+}
+
+const paths = ({ calls }: PollWorld) =>
+	calls.map(({ path }) => path.replace('/repos/octo-org/app/actions/', ''));
+
+test('a job that GitHub is to be asked about: what it says is written, then told', async ({ world }) => {
+	world.delivers = () => false;
+	const [waits, runs, over] = ['w', 'r', 'o'].map((name) => world.queue(app, { name }));
+	world.begin(runs!);
+	world.begin(over!);
+	world.complete(over!);
+	await started(world, repository);
+	assert.equal(
+		[waits, runs].map((job) => world.stateOf(job!)),
+		['queued', 'in_progress'],
+	);
+	world.complete(runs!);
+	world.asks = [world.keyOf(waits!), world.keyOf(runs!)];
+	await world.clock.pass(5_000);
+	assert.equal(world.answered, [`${world.keyOf(waits!)} queued`, `${world.keyOf(runs!)} completed`]);
+	assert.is(world.stateOf(runs!), 'completed');
+	assert.is(world.stateOf(over!), undefined, 'one that was over before we heard of it');
+});
+
+test('where a webhook delivers it is one call for a job, and one for several of a run', async ({ world }) => {
+	await started(world, repository);
+	const one = world.queue(app, { runId: 1 });
+	const [first, second] = [world.queue(app, { runId: 2 }), world.queue(app, { runId: 2 })];
+	world.asks = [one, first, second].map(world.keyOf);
+	await world.clock.pass(5_000);
+	assert.equal(paths(world), [`jobs/${one.id}`, 'runs/2/jobs']);
+	assert.equal(
+		world.answered.toSorted(),
+		[one, first, second].map((job) => `${world.keyOf(job)} queued`),
+	);
+});
+
+test('an event that comes after GitHub has said that its job is over does not leave it open', async ({
+	world,
+}) => {
+	world.delivers = () => false;
+	await started(world, repository);
+	const [over, goesOn] = [world.queue(app, { runId: 8 }), world.queue(app, { runId: 8 })];
+	world.begin(over);
+	world.complete(over);
+	await world.clock.until('the run is read', () => world.stateOf(goesOn) === 'queued', 5 * minuteMs);
+	assert.is(world.stateOf(over), undefined);
+	world.late(over, 'queued');
+	assert.is(world.stateOf(over), 'queued');
+	world.asks = [world.keyOf(over), world.keyOf(goesOn)];
+	await world.clock.pass(5_000);
+	assert.is(world.stateOf(over), 'completed');
+	assert.equal(world.answered.toSorted(), [
+		`${world.keyOf(over)} completed`,
+		`${world.keyOf(goesOn)} queued`,
+	]);
+});
+
+test('a job of an earlier attempt is in no list of its run: it is asked about by its id', async ({
+	world,
+}) => {
+	world.delivers = () => false;
+	const old = world.queue(app, { runId: 8 });
+	await started(world, repository);
+	world.complete(old);
+	const again = world.queue(app, { runId: 8, runAttempt: 2 });
+	world.asks = [world.keyOf(old)];
+	await world.clock.pass(5_000);
+	assert.equal(
+		paths(world).filter((path) => /\d$|\d\/jobs$/.test(path)),
+		['runs/8/jobs', `jobs/${old.id}`],
+	);
+	assert.equal(
+		[old, again].map((job) => world.stateOf(job)),
+		['completed', 'queued'],
+	);
+	assert.equal(world.answered, [`${world.keyOf(old)} completed`]);
+});
+
+test('what is asked about again at once is asked once', async ({ world }) => {
+	await started(world, repository);
+	const job = world.queue(app);
+	world.asks = [world.keyOf(job), world.keyOf(job)];
+	await world.clock.pass(2_000);
+	world.asks = [world.keyOf(job)];
+	await world.clock.pass(10_000);
+	assert.is(world.calls.length, 1);
+});
+
+test('a job that GitHub does not show, or that nobody may ask about, is answered as unknown', async ({
+	world,
+}) => {
+	const seen = world.queue(app);
+	await started(world, repository);
+	const elsewhere = world.queue('other/app');
+	world.hidden.add(app);
+	world.asks = [world.keyOf(seen), world.keyOf(elsewhere)];
+	await world.clock.pass(3_000);
+	assert.equal(
+		world.answered.toSorted(),
+		[seen, elsewhere].map((job) => `${world.keyOf(job)} unknown`),
+	);
+	assert.is(world.calls.length, 1);
+	assert.is(world.stateOf(seen), 'queued', 'it proves nothing');
+});
+
+test('a hidden repository is remembered, and asked about ever more seldom', async ({ world }) => {
+	world.hidden.add(app);
+	world.start(repository);
+	await world.clock.pass(minuteMs);
+	assert.equal([world.calls.length, world.known.length], [1, 1], 'nothing is known of it, and never will be');
+	await world.clock.pass(hiddenMs.first);
+	assert.is(world.calls.length, 2);
+	await world.clock.pass(hiddenMs.first);
+	assert.is(world.calls.length, 2);
+	world.hidden.clear();
+	await world.clock.pass(hiddenMs.first);
+	assert.ok(world.calls.length > 3, 'and as ever when it is shown');
+});
+
+test('without a webhook jobs are found when they queue, start and end, also those of a later stage', async ({
+	world,
+}) => {
+	world.delivers = () => false;
+	await started(world, organization, repository);
+	const job = world.queue(app, { runId: 5 });
+	const foreign = world.queue(app, { labels: ['ubuntu-latest'] });
+	await world.clock.until('queued', () => world.stateOf(job) === 'queued', 2 * minuteMs);
+	world.begin(job);
+	await world.clock.until('in progress', () => world.stateOf(job) === 'in_progress', 4 * minuteMs);
+	assert.is(world.records.get(job.id)!.runnerName, `r-${job.id}`);
+	const next = world.queue(app, { runId: 5 });
+	await world.clock.until('the next stage', () => world.stateOf(next) === 'queued', 4 * minuteMs);
+	world.complete(job);
+	world.jobs.cancel(next.id, world.clock.now());
+	await world.clock.until('over', () => world.stateOf(job) === 'completed', 4 * minuteMs);
+	assert.is(world.stateOf(next), 'completed');
+	assert.is(world.stateOf(foreign), undefined, "a job of GitHub's own runners");
+	assert.equal(world.drift, ['queued', 'in_progress', 'queued', 'completed', 'completed']);
+});
+
+test('of a job that waits for an approval, and then for a runner', async ({ world }) => {
+	world.delivers = () => false;
+	const job = world.queue(app, { status: 'waiting' });
+	await started(world, repository);
+	await world.clock.until('waiting', () => world.stateOf(job) === 'waiting', 15 * minuteMs);
+	world.jobs.release(job.id);
+	await world.clock.until('queued', () => world.stateOf(job) === 'queued', 5 * minuteMs);
+});
+
+test('a queued event that was lost is found within one round', async ({ world }) => {
+	await started(world, repository);
+	world.complete(world.queue(app)); // the webhook delivers
+	world.delivers = () => false;
+	const job = world.queue(app);
+	world.delivers = () => true;
+	await world.clock.until('found', () => world.stateOf(job) === 'queued', 15 * minuteMs);
+	assert.equal(world.drift, ['queued']);
+});
+
+test('one of a matrix whose others were heard of is found within minutes', async ({ world }) => {
+	await started(world, repository);
+	const [heard, lost] = ['a', 'b'].map((name) => {
+		world.delivers = () => name === 'a';
+		return world.queue(app, { runId: 3, name });
+	});
+	world.delivers = () => true;
+	world.begin(heard!);
+	await world.clock.until('found', () => world.stateOf(lost!) === 'queued', 3 * minuteMs);
+	assert.is(world.calls.filter(({ path }) => path.includes('runs/3')).length, 1);
+});
+
+test('a completed event that was lost: the job is closed', async ({ world }) => {
+	await started(world, repository);
+	const job = world.queue(app);
+	world.begin(job);
+	world.delivers = () => false;
+	world.complete(job);
+	await world.clock.until('closed', () => world.stateOf(job) === 'completed', 30 * minuteMs);
+	assert.equal(world.drift, ['completed']);
+});
+
+test('what events have told costs one look at the run', async ({ world }) => {
+	await started(world, repository);
+	world.begin(world.queue(app, { runId: 9 }));
+	await world.clock.pass(9 * minuteMs);
+	assert.equal(paths(world), ['runs/9/jobs']);
+	assert.equal(world.drift, []);
+});
+
+test('each event puts the round off, but not for ever', async ({ world }) => {
+	await started(world, repository);
+	for (let minute = 0; minute < 45; minute++) {
+		world.complete(world.queue(app));
+		await world.clock.pass(minuteMs);
+	}
+	const lists = world.calls.filter(({ path }) => path.endsWith('/runs queued'));
+	assert.ok(lists.length >= 2 && lists.length <= 3, String(lists.length));
+});
+
+test('nothing is known before all repositories of the organization have been read', async ({ world }) => {
+	const jobs = ['a', 'b', 'c'].map((name) => world.queue(`octo-org/${name}`));
+	world.records.clear();
+	world.hidden.add('octo-org/b');
+	world.start(organization);
+	await world.clock.pass(2_000);
+	assert.not.ok(world.poll.isKnown('RunnerSet ci/octo-org'));
+	await world.clock.until('known', () => world.poll.isKnown('RunnerSet ci/octo-org'), minuteMs);
+	assert.equal(world.known, ['RunnerSet ci/octo-org']);
+	assert.equal(
+		jobs.map((job) => world.stateOf(job)),
+		['queued', undefined, 'queued'],
+	);
+});
+
+test('a set that comes later has a first look of its own', async ({ world }) => {
+	await started(world, repository);
+	const other: Scope = { kind: 'repository', owner: 'octo-org', name: 'web' };
+	world.delivers = () => false;
+	const job = world.queue('octo-org/web');
+	world.targets = [...world.targets, world.target(other, { key: 'RunnerDeployment ci/web' })];
+	await world.clock.until('known', () => world.poll.isKnown('RunnerDeployment ci/web'), minuteMs);
+	assert.is(world.stateOf(job), 'queued');
+	world.targets = [];
+	await world.clock.pass(15_000);
+	assert.not.ok(world.poll.isKnown('RunnerDeployment ci/web'), 'it is gone');
+});
+
+test('where GitHub can not be asked, the first look ends all the same', async ({ world }) => {
+	world.answer = () => ({ kind: 'github-unavailable', detail: 'down' });
+	world.start(organization);
+	await world.clock.pass(startWithinMs - minuteMs);
+	assert.equal(world.known, []);
+	await world.clock.pass(2 * minuteMs);
+	assert.is(world.known.length, 1);
+	assert.ok(world.calls.length < 20, `${world.calls.length} calls in ten minutes of trouble`);
+});
+
+for (const account of [
+	async () => ({ kind: 'credentials-missing', detail: 'no Secret' }) as const,
+	() => Promise.reject(new Error('no API server')),
+])
+	test('without a credential nothing is asked, and others are not held up', async ({ world }) => {
+		world.start(repository);
+		const web: Scope = { kind: 'repository', owner: 'octo-org', name: 'web' };
+		world.targets = [world.target(web, { account }), ...world.targets];
+		await world.clock.until('known', () => world.poll.isKnown('RunnerSet ci/app'), minuteMs);
+		assert.not.ok(world.calls.some(({ path }) => path.includes('web')));
+	});
+
+test('while a rate limit lasts nothing is asked', async ({ world }) => {
+	await started(world, repository);
+	world.answer = () => ({
+		kind: 'rate-limited',
+		detail: 'until later',
+		retryAtMs: world.clock.now() + 30 * minuteMs,
+	});
+	world.asks = [world.keyOf(world.queue(app))];
+	await world.clock.pass(29 * minuteMs);
+	assert.is(world.calls.length, 1);
+	world.answer = () => undefined;
+	await world.clock.pass(3 * minuteMs);
+	assert.ok(world.calls.length > 1);
+});
+
+test('the guard comes first: while it uses half of the calls, only jobs that somebody waits for are asked about', async ({
+	world,
+}) => {
+	await started(world, repository);
+	world.used = 0.5;
+	await world.clock.pass(30 * minuteMs);
+	assert.is(world.calls.length, 0);
+	world.asks = [world.keyOf(world.queue(app))];
+	await world.clock.pass(5_000);
+	assert.is(world.calls.length, 1);
+});
+
+test('an answer that could not be written is read again, and is not lost', async ({ world }) => {
+	world.delivers = () => false;
+	await started(world, repository);
+	let failures = 0;
+	world.write = async () => {
+		if (++failures <= 3) throw new Error('no API server');
+	};
+	const job = world.queue(app);
+	await world.clock.until('written', () => world.stateOf(job) === 'queued', 5 * minuteMs);
+	assert.is(world.lines.filter((line) => line.includes('was not written')).length, 3);
+});
+
+test('busy runners and running jobs that differ twice: the runs are listed, then ever more seldom', async ({
+	world,
+}) => {
+	await started(world, repository);
+	world.complete(world.queue(app)); // a webhook delivers
+	const seldom = async (ms: number) => {
+		world.calls.length = 0;
+		await world.clock.pass(ms);
+		return world.calls.filter(({ path }) => path.endsWith('/runs in_progress')).length;
+	};
+	world.delivers = () => false;
+	const job = world.queue(app);
+	world.begin(job);
+	world.delivers = () => true;
+	world.targets = [world.target(repository, { working: { busy: 1, jobs: 0 } })];
+	await world.clock.until('found', () => world.stateOf(job) === 'in_progress', 2 * minuteMs);
+	assert.is(await seldom(driftAgainMs.first - minuteMs), 0);
+	assert.is(await seldom(2 * minuteMs), 1, 'what it did not explain');
+	assert.is(await seldom(driftAgainMs.first), 0);
+	world.targets = [world.target(repository, { working: { busy: 1, jobs: 1 } })];
+});
+
+test('a metric has its repositories listed once a minute, with the jobs of their runs', async ({ world }) => {
+	world.start(organization);
+	world.targets = [world.target(organization, { countsRunsOf: [app] })];
+	assert.equal(world.poll.listed(app), { jobs: undefined });
+	const job = world.queue(app, { labels: ['gpu'] });
+	await world.clock.until('known', () => world.known.length > 0, minuteMs);
+	await world.clock.pass(5_000);
+	assert.equal(
+		world.poll.listed('Octo-Org/App').jobs?.map(({ labels, status }) => [labels, status]),
+		[[['gpu'], 'queued']],
+	);
+	world.begin(job);
+	world.queue(app, { labels: ['ubuntu-latest'] });
+	await world.clock.pass(90_000);
+	assert.equal(
+		world.poll
+			.listed(app)
+			.jobs?.map(({ status }) => status)
+			.toSorted(),
+		['in_progress', 'queued'],
+	);
+	world.hidden.add(app);
+	await world.clock.pass(90_000);
+	assert.match(world.poll.listed(app).problem ?? '', /does not show its runs/);
+	assert.equal(world.poll.listed('octo-org/never'), { jobs: undefined });
+});
+
+test('thousands of repositories and jobs: calls are bounded', async ({ world }) => {
+	world.delivers = () => false;
+	for (let index = 0; index < 1_500; index++) world.queue(`octo-org/repo-${index}`);
+	world.start(organization);
+	await world.clock.pass(15 * minuteMs);
+	assert.is(world.known.length, 1);
+	assert.ok(world.mostChargedInAMinute() <= perMinute.most + 5, String(world.mostChargedInAMinute()));
+});
+
+test('jobs of another GitHub are never asked about here', async ({ world }) => {
+	await started(world, organization);
+	const job = world.queue(app);
+	Object.assign(world.records.get(job.id)!, { host: 'ghes.example' });
+	world.asks = [world.keyOf(job)];
+	await world.clock.pass(minuteMs);
+	assert.equal([world.calls.length, world.answered], [0, []]);
+});
+
+test.run();

@@ -1,0 +1,141 @@
+/** When the poll asks what, as tables. */
+import * as assert from 'uvu/assert';
+import { Repositories } from '../../../../admission/autoscale/poll/repositories.ts';
+import { mayAsk } from '../../../../admission/autoscale/poll/rules/allowance.ts';
+import { lookForDrift, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
+import { roundAt } from '../../../../admission/autoscale/poll/rules/due.ts';
+import {
+	driftEveryMs,
+	heardOfForMs,
+	hookedForMs,
+	mostRepositories,
+	perMinute,
+} from '../../../../admission/autoscale/poll/rules/policy.ts';
+import { covers } from '../../../../admission/autoscale/poll/rules/targets.ts';
+import { urgency } from '../../../../admission/autoscale/poll/rules/types.ts';
+import { suite } from '../../../support/suite.ts';
+
+const test = suite('rules of the poll');
+
+const minuteMs = 60_000;
+const spent = { calls: 0, charged: 0, used: 0, unheard: 0 };
+
+const allowances: [string, Partial<typeof spent>, keyof typeof urgency, boolean][] = [
+	['nothing has been asked', {}, 'round', true],
+	[
+		'what a webhook leaves is used up',
+		{ charged: perMinute.charged - perMinute.keptForAsks },
+		'round',
+		false,
+	],
+	[
+		'... but for jobs that somebody waits for',
+		{ charged: perMinute.charged - perMinute.keptForAsks },
+		'ask',
+		true,
+	],
+	['... and that ends as well', { charged: perMinute.charged }, 'ask', false],
+	['calls that cost nothing are bounded too', { calls: perMinute.calls }, 'run', false],
+	['without webhooks there are more', { charged: perMinute.charged, unheard: 10 }, 'round', true],
+	['... up to half of the lists', { calls: perMinute.most, unheard: 500 }, 'ask', false],
+	['a first look may cost more', { calls: 30, charged: 30 }, 'start', true],
+	['... within bounds', { calls: perMinute.start }, 'start', false],
+	['the guard needs its calls', { used: 0.5 }, 'start', false],
+	['... and yet', { used: 0.5 }, 'ask', true],
+];
+for (const [what, some, why, expected] of allowances)
+	test(`${why}: ${what}: ${expected ? 'asked' : 'waits'}`, () => {
+		assert.is(mayAsk({ ...spent, ...some }, urgency[why]), expected);
+	});
+
+const repository = (more: object = {}) => Object.assign(new Repositories().hear('octo-org/app', 0), more);
+/** Its lists were read then. */
+const readAt = (readMs: number) => {
+	const list = () => ({ readMs, etag: undefined, runs: [] });
+	return { lists: { queued: list(), in_progress: list(), waiting: list(), pending: list() } };
+};
+
+const rounds: [string, object, boolean, number][] = [
+	['never read, no webhook', {}, false, 0],
+	['never read, a webhook', {}, true, 10],
+	['active, no webhook', { ...readAt(0), activeMs: 0 }, false, 1],
+	['active, a webhook', { ...readAt(0), activeMs: 0 }, true, 10],
+	['quiet for 15 min, no webhook', { ...readAt(0), activeMs: -15 * minuteMs }, false, 3],
+	['quiet for a day, no webhook', { ...readAt(0), activeMs: -1_440 * minuteMs }, false, 5],
+	['quiet for a day, a webhook', { ...readAt(0), activeMs: -1_440 * minuteMs }, true, 30],
+	['a metric counts it', { ...readAt(0), activeMs: 0, metric: true }, true, 1],
+	['an event a minute before', { ...readAt(0), activeMs: 0, eventMs: 9 * minuteMs }, true, 11],
+	['an event long before', { ...readAt(0), activeMs: 0, eventMs: minuteMs }, true, 10],
+	['events all the time', { ...readAt(0), activeMs: 0, eventMs: 60 * minuteMs }, true, 20],
+];
+for (const [what, more, heard, expected] of rounds)
+	test(`${what}: the next round after ${expected} min`, () => {
+		assert.is(roundAt(repository(more), 'queued', heard, 0), expected * minuteMs);
+	});
+
+test('what runs is listed less often than what waits for runners, what is held least', () => {
+	const at = (status: 'queued' | 'in_progress' | 'waiting') =>
+		roundAt(repository({ ...readAt(0), activeMs: 0 }), status, false, 0) / minuteMs;
+	assert.equal([at('queued'), at('in_progress'), at('waiting')], [1, 3, 12]);
+});
+
+test('busy runners and running jobs are looked into when they differ at two looks in a row', () => {
+	const look = (state: typeof noDrift, nowMs: number, busy: number, jobs: number) =>
+		lookForDrift(state, { busy, jobs }, nowMs);
+	const first = look(noDrift, 0, 2, 1);
+	assert.not.ok(first.search);
+	assert.not.ok(look(first.state, driftEveryMs - 1, 2, 1).search, 'too soon for a look');
+	const second = look(first.state, driftEveryMs, 2, 1);
+	assert.ok(second.search);
+	assert.not.ok(look(second.state, 2 * driftEveryMs, 2, 1).search, 'not again at once');
+	const agree = look(first.state, driftEveryMs, 1, 1);
+	assert.not.ok(agree.search);
+	assert.not.ok(look(agree.state, 2 * driftEveryMs, 2, 1).search, 'they agreed between');
+	assert.not.ok(lookForDrift(first.state, undefined, driftEveryMs).search, 'not known');
+});
+
+test('a scope covers its repositories, whatever the case of its name', () => {
+	const owner = { kind: 'organization', name: 'Octo-Org' } as const;
+	const own = { kind: 'repository', owner: 'Octo-Org', name: 'App' } as const;
+	const cases = ['octo-org/app', 'octo-org/web', 'octo-org-2/app'];
+	assert.equal(
+		cases.map((name) => covers(owner, name)),
+		[true, true, false],
+	);
+	assert.equal(
+		cases.map((name) => covers(own, name)),
+		[true, false, false],
+	);
+	assert.ok(covers({ kind: 'enterprise', name: 'octo' }, 'octo-org/app'));
+});
+
+test('events show that a webhook delivers: of two repositories of an owner, that it is the owner\u2019s', () => {
+	const known = new Repositories();
+	const [app, web, api] = ['o/app', 'o/web', 'o/api'].map((name) => known.hear(name, 0));
+	const heard = (nowMs = 0) => [app, web, api].map((each) => known.isHeard(each!, nowMs));
+	assert.equal(heard(), [false, false, false]);
+	known.event('O/App', 0);
+	assert.equal(heard(), [true, false, false]);
+	known.event('o/web', 0);
+	assert.equal(heard(), [true, true, true]);
+	api!.missedMs = 5;
+	app!.missedMs = 5;
+	assert.equal(heard(6), [false, true, false]);
+	assert.ok(known.wasHeard(api!, 6));
+	known.event('o/app', 10);
+	assert.equal(heard(10), [true, true, false]);
+	assert.equal(heard(hookedForMs + 20), [false, false, false]);
+});
+
+test('as many repositories are remembered as may be, for as long as they are heard of', () => {
+	const known = new Repositories();
+	for (let index = 0; index < mostRepositories + 10; index++) known.hear(`o/${index}`, index);
+	assert.is([...known.values()].length, mostRepositories);
+	assert.is(known.get('o/9'), undefined);
+	known.hear('o/10', mostRepositories);
+	known.forgetOld(heardOfForMs + mostRepositories - 1);
+	assert.ok(known.get('o/10'));
+	assert.is(known.get('o/11'), undefined);
+});
+
+test.run();
