@@ -62,35 +62,35 @@ export function holdersOf(
 		if (job.boundTo === undefined || !mayBeBound(job, nowMs)) continue;
 		const name = folded(job.boundTo);
 		if (explained.has(name)) continue;
-		const says = boundSays(job, byName.get(name), nowMs);
+		const runner = byName.get(name);
+		const says = boundSays(job, runner, nowMs);
 		if (!says) continue;
-		explained.add(name);
+		if (says === 'runs' || !runner || hasEnded(runner)) explained.add(name);
 		holders.set(job.key, { runner: job.boundTo, says });
 	}
 
 	const isFree = (job: Job) => mayBeBound(job, nowMs) && (!holders.has(job.key) || isReopened(job, nowMs));
 	const free = new FreeJobs(jobs.filter(isFree));
-	const known = new Map(jobs.map((job) => [job.id, job]));
 	const unexplained: Run[] = [];
 	const lapseMs: number[] = [];
 	const ended: Runner[] = [];
 	for (const runner of runners.toSorted(longestBusyFirst)) {
 		if (explained.has(folded(runner.name))) continue;
 		const { phase, busySinceMs, job = {}, worked } = runner;
-		const itsJob = job.jobId === undefined ? undefined : known.get(job.jobId);
+		const exact = job.jobId !== undefined;
 		if (phase === 'busy') {
-			if (itsJob?.state === 'completed') continue;
 			const found = free.take(job, busySinceMs);
 			if (found) holders.set(found.key, { runner: runner.name, says: 'runs' });
-			else if (busySinceMs !== undefined && nowMs - Math.min(busySinceMs, nowMs) < busyCreditMs) {
-				unexplained.push(job);
-				lapseMs.push(Math.min(busySinceMs, nowMs) + busyCreditMs);
-			}
+			// Whose job is known by its id and not free stands for no other one.
+			if (found || exact || busySinceMs === undefined) continue;
+			const lapsesMs = Math.min(busySinceMs, nowMs) + busyCreditMs;
+			if (lapsesMs <= nowMs) continue;
+			unexplained.push(job);
+			lapseMs.push(lapsesMs);
 		} else if (phase === 'completed' && worked) {
-			if (itsJob?.state === 'completed') continue;
-			const found = job.jobId === undefined ? undefined : free.takeId(job.jobId);
+			const found = exact ? free.take(job, undefined) : undefined;
 			if (found) holders.set(found.key, { runner: runner.name, says: 'ended' });
-			else ended.push(runner);
+			else if (!exact) ended.push(runner);
 		}
 	}
 
@@ -108,8 +108,8 @@ function isItsJob(runner: Runner, job: Job): boolean {
 	if (hasEnded(runner)) return true;
 	const { jobId, ...run } = runner.job ?? {};
 	if (jobId !== undefined ? jobId !== job.id : !fits(run, job)) return false;
-	const sinceMs = runner.busySinceMs ?? runner.idleSinceMs ?? 0;
-	return sinceMs <= job.stateMs + (job.state === 'completed' ? 0 : busyCreditMs);
+	// One that has begun since then is another.
+	return job.state !== 'completed' || (runner.busySinceMs ?? 0) <= job.stateMs;
 }
 
 /** Whether our witnesses can tell who has the job: GitHub has not, or that runner has ended and it waits again. */
@@ -120,9 +120,11 @@ const mayBeBound = (job: Job, nowMs: number): boolean =>
 /** What is known of a job that was bound to a runner before; undefined: it is bound no more. */
 function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' | 'ended' | undefined {
 	if (!runner || hasEnded(runner)) return 'ended';
-	const exact = runner.job?.jobId;
-	if (exact !== undefined && exact !== job.id) return undefined;
 	if (runner.phase !== 'busy') return runner.worked ? 'ended' : undefined;
+	const { jobId: exact, ...run } = runner.job ?? {};
+	// A static one has the next job by now.
+	if (!fits(run, job)) return 'ended';
+	if (exact !== undefined && exact !== job.id) return undefined;
 	// Siblings of a matrix look alike to a hook: GitHub says that this one has no runner, so it was another.
 	const { confirmedMs = 0 } = job;
 	const isAnother = exact === undefined && confirmedMs > (runner.busySinceMs ?? nowMs) + busyCreditMs;
@@ -149,7 +151,7 @@ class FreeJobs {
 		}
 	}
 
-	takeId(id: number): Job | undefined {
+	#takeId(id: number): Job | undefined {
 		const job = this.#byId.get(id);
 		if (!job) return undefined;
 		this.#byId.delete(id);
@@ -159,7 +161,7 @@ class FreeJobs {
 
 	/** By GitHub's id; where it is not known, by the run: one that GitHub says to run, one of this name, the oldest. */
 	take({ jobId, name, ...run }: Partial<RunOfJob>, sinceMs: number | undefined): Job | undefined {
-		if (jobId !== undefined) return this.takeId(jobId);
+		if (jobId !== undefined) return this.#takeId(jobId);
 		if (run.runId === undefined) return undefined;
 		let best: Job | undefined;
 		let bestRank = Number.NEGATIVE_INFINITY;
@@ -171,7 +173,7 @@ class FreeJobs {
 			best = job;
 			bestRank = rank;
 		}
-		return best && this.takeId(best.id);
+		return best && this.#takeId(best.id);
 	}
 }
 
