@@ -14,12 +14,16 @@ export interface VisibleGroup {
 	inherited: boolean;
 }
 
-/** The runner groups of an organization whose runners a repository of it may use, those of its enterprise among them. */
+/**
+ * The runner groups of an organization whose runners a repository of it may use, those of its enterprise among them.
+ *
+ * @param etag of a list of one page that is known
+ */
 export async function visibleGroups(
 	read: Read,
 	repository: string,
-	limits: Limits = {},
-): Promise<{ kind: 'groups'; groups: VisibleGroup[] } | Unread> {
+	{ etag, ...limits }: Limits & { etag?: string | undefined } = {},
+): Promise<{ kind: 'groups'; groups: VisibleGroup[]; etag: string | undefined } | Unread> {
 	const names = repositoryParameters(repository);
 	if (!names) return { kind: 'not-visible' };
 	const what = `list runner groups of ${names.owner} for ${repository}`;
@@ -27,13 +31,17 @@ export async function visibleGroups(
 	const found = new Map<number, VisibleGroup>();
 	for (let page = 1; page <= mostGroupPages; page++) {
 		const parameters = { org: names.owner, visible_to_repository: names.repo, per_page: perPage, page };
-		const answer = await read(what, { route, parameters, endpoint: 'list-runner-groups' }, limits);
+		const known = page === 1 ? etag : undefined;
+		const request = { route, parameters, endpoint: 'list-runner-groups', etag: known } as const;
+		const answer = await read(what, request, limits);
 		if (answer.kind !== 'read') return answer;
 		const { total_count: total, runner_groups } = fieldsOf(answer.body);
 		const groups = readAll(runner_groups, readGroup);
 		if (!groups || typeof total !== 'number') return unusable(what);
 		for (const group of groups) found.set(group.id, group);
-		if (found.size >= total) return { kind: 'groups', groups: [...found.values()] };
+		// What is on later pages has no tag of its own here: such a list is read whole each time.
+		if (found.size >= total)
+			return { kind: 'groups', groups: [...found.values()], etag: page === 1 ? answer.etag : undefined };
 		if (groups.length === 0) return unusable(what);
 	}
 	return unusable(what);

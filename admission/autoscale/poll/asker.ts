@@ -1,5 +1,5 @@
 import type { JobState } from '../../api/autoscale.ts';
-import { repositoriesOf } from '../../github/organizations.ts';
+import { repositoriesOf, visibleGroups } from '../../github/organizations.ts';
 import { type AnsweredJob, jobById, jobsOfRun } from '../../github/workflow-jobs.ts';
 import { openRuns } from '../../github/workflow-runs.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
@@ -9,6 +9,7 @@ import type { Organizations } from './organizations.ts';
 import { hide, noteList, noteRun, type Repositories } from './repositories.ts';
 import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
 import type { Question, Repository, RunJob } from './rules/types.ts';
+import type { Visibility } from './visibility.ts';
 
 /** A job of which there is a record. */
 export interface PollJob {
@@ -44,7 +45,16 @@ export interface AskerDependencies {
 	answered: (job: string, checked: Checked) => void;
 	/** Something was found that no event had told. */
 	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
+	/** Other runner groups than before may be used by a repository: its jobs are to be routed anew. */
+	onVisible: (repository: string) => void;
 	clock: Clock;
+}
+
+/** What is remembered of what has been asked. */
+export interface Memory {
+	repositories: Repositories;
+	organizations: Organizations;
+	visibility: Visibility;
 }
 
 /** Asks GitHub, writes into the records of jobs what it answers, and notes what has been read. */
@@ -52,24 +62,26 @@ export class Asker {
 	readonly #dependencies: AskerDependencies;
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
+	readonly #visibility: Visibility;
 	readonly #wrote: (id: number) => void;
 
 	/** @param wrote told of each job right before its record is written */
 	constructor(
 		dependencies: AskerDependencies,
-		repositories: Repositories,
-		organizations: Organizations,
+		{ repositories, organizations, visibility }: Memory,
 		wrote: (id: number) => void,
 	) {
 		this.#dependencies = dependencies;
 		this.#repositories = repositories;
 		this.#organizations = organizations;
+		this.#visibility = visibility;
 		this.#wrote = wrote;
 	}
 
 	/** @throws if a record could not be written: then it is as if GitHub had not been asked */
 	async ask(question: Question, lane: Lane, signal: AbortSignal): Promise<void> {
 		if (question.kind === 'repositories') return this.#listRepositories(question.organization, lane, signal);
+		if (question.kind === 'groups') return this.#groups(question.repository, lane, signal);
 		const repository = this.#repositories.get(question.repository);
 		if (!repository) return; // forgotten meanwhile
 		switch (question.kind) {
@@ -135,10 +147,14 @@ export class Asker {
 		const trouble = troubleIn(outcome);
 		if (trouble) return lane.failed(trouble);
 		lane.worked();
+		if (outcome.kind === 'not-visible') {
+			noteRun(repository, runId, { jobs: [], etag: undefined }, clock.monotonic());
+			for (const { key } of this.#askedOf(runId, repository)) this.#dependencies.answered(key, 'unknown');
+			return;
+		}
 		if (outcome.kind !== 'jobs') {
-			const gone = outcome.kind === 'not-visible' ? { jobs: [], etag: undefined } : undefined;
-			noteRun(repository, runId, gone, clock.monotonic());
-			return this.#answer(runId, repository, gone?.jobs ?? known?.jobs ?? [], lane, signal);
+			noteRun(repository, runId, undefined, clock.monotonic());
+			return this.#answer(runId, repository, known?.jobs ?? [], lane, signal);
 		}
 		const records = this.#records();
 		const jobs: RunJob[] = [];
@@ -160,11 +176,9 @@ export class Asker {
 		lane: Lane,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { asks, answered } = this.#dependencies;
+		const { answered } = this.#dependencies;
 		const found = new Map(jobs.map((job) => [job.id, job]));
-		const asked = [...asks()].filter(
-			(job) => job.runId === runId && job.repository.toLowerCase() === repository.key,
-		);
+		const asked = this.#askedOf(runId, repository);
 		const missing = asked.filter(({ id }) => !found.has(id));
 		for (const { key, id } of asked) {
 			const job = found.get(id);
@@ -180,6 +194,11 @@ export class Asker {
 			);
 	}
 
+	#askedOf(runId: number, { key }: Repository): PollJob[] {
+		const all = [...this.#dependencies.asks()];
+		return all.filter((job) => job.runId === runId && job.repository.toLowerCase() === key);
+	}
+
 	async #listRepositories(organization: string, lane: Lane, signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
 		const outcome = await repositoriesOf(lane.read, organization, clock.now() - heardOfForMs, { signal });
@@ -191,6 +210,20 @@ export class Asker {
 		// The latest last: it is remembered longest.
 		for (const name of outcome.names.toReversed()) this.#repositories.hear(name, nowMs);
 		this.#organizations.read(organization, nowMs);
+	}
+
+	async #groups(key: string, lane: Lane, signal: AbortSignal): Promise<void> {
+		const { clock, onVisible } = this.#dependencies;
+		const known = this.#visibility.get(key);
+		if (!known) return; // forgotten meanwhile
+		const outcome = await visibleGroups(lane.read, known.name, { etag: known.etag, signal });
+		const trouble = troubleIn(outcome);
+		if (trouble) return lane.failed(trouble);
+		lane.worked();
+		const shown = outcome.kind === 'groups' ? outcome : undefined;
+		const found =
+			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };
+		if (this.#visibility.note(key, found, clock.monotonic())) onVisible(known.name);
 	}
 
 	/** By GitHub's id. */

@@ -22,6 +22,7 @@ import { jobsIn, type ListedJobs } from './rules/runs.ts';
 import { byNarrowness, covers } from './rules/targets.ts';
 import { type Due, moreUrgent, type Repository, urgency } from './rules/types.ts';
 import { Starts } from './starts.ts';
+import { Visibility } from './visibility.ts';
 
 export type { Checked, PollJob } from './asker.ts';
 export type { PollAccount } from './lane.ts';
@@ -55,6 +56,7 @@ export class Poll {
 	readonly #dependencies: PollDependencies;
 	readonly #repositories = new Repositories();
 	readonly #organizations = new Organizations();
+	readonly #visibility = new Visibility();
 	readonly #starts = new Starts(this.#repositories, this.#organizations);
 	readonly #asker: Asker;
 	/** By the connection of their accounts. */
@@ -67,11 +69,17 @@ export class Poll {
 	readonly #drifts = new Map<string, DriftState>();
 	readonly #askedJobs = new Recent<string>(askedAgainMs, mostAsked);
 	readonly #ownWrites = new Recent<number>(ownWriteMs, mostOwnWrites);
+	#runs = false;
 	readonly #underway = new Set<Promise<void>>();
 
 	constructor(dependencies: PollDependencies) {
 		this.#dependencies = dependencies;
-		this.#asker = new Asker(dependencies, this.#repositories, this.#organizations, (id) =>
+		const memory = {
+			repositories: this.#repositories,
+			organizations: this.#organizations,
+			visibility: this.#visibility,
+		};
+		this.#asker = new Asker(dependencies, memory, (id) =>
 			this.#ownWrites.add(id, dependencies.clock.monotonic()),
 		);
 	}
@@ -81,10 +89,16 @@ export class Poll {
 		return this.#starts.isDone(set);
 	}
 
-	/** The record of a job has changed: unless by our own answer, by an event. */
+	/** The record of a job has changed: unless by our own answer, by an event. Those that there are at the start tell nothing. */
 	recorded({ id, repository }: Pick<PollJob, 'id' | 'repository'>): void {
+		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
 		if (!this.#ownWrites.has(id, nowMs)) this.#repositories.event(repository, nowMs);
+	}
+
+	/** Whether a repository may use the runners of a group, as far as is known: if GitHub says otherwise, `onVisible` tells. */
+	isVisible(repository: string, scope: Scope, group: string | undefined): boolean {
+		return this.#visibility.may(repository, scope, group, this.#dependencies.clock.monotonic());
 	}
 
 	/** The jobs of a repository's open runs, for metrics that count them. */
@@ -96,6 +110,7 @@ export class Poll {
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
 		let refreshedMs = Number.NEGATIVE_INFINITY;
+		this.#runs = true;
 		while (!signal.aborted) {
 			if (clock.monotonic() - refreshedMs >= refreshMs) {
 				refreshedMs = clock.monotonic();
@@ -104,6 +119,7 @@ export class Poll {
 			this.#tick(signal);
 			await clock.sleep(tickMs, signal);
 		}
+		this.#runs = false;
 		await Promise.all(this.#underway);
 	}
 
@@ -237,6 +253,11 @@ export class Poll {
 			const why = waited.has(scopeKey(scope).toLowerCase()) ? urgency.start : urgency.round;
 			offer(lane, { question: { kind: 'repositories', organization: scope.name }, urgency: why, dueMs });
 		}
+		for (const lane of this.#lanes.values())
+			offer(
+				lane,
+				this.#visibility.next((key) => this.#laneFor({ key }) === lane, nowMs),
+			);
 		for (const repository of this.#repositories.values()) {
 			const lane = this.#laneFor(repository);
 			if (lane?.ready) offer(lane, nextOf(repository, this.#repositories.isHeard(repository, nowMs), nowMs));

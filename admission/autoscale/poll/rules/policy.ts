@@ -82,6 +82,9 @@ export const repositoriesEveryMs = hourMs;
 /** What GitHub does not show is asked for again after this, then after twice as long each time. */
 export const hiddenMs = { first: 10 * minuteMs, most: 6 * hourMs } as const;
 
+/** Which runner groups a repository may use is asked again after this, if a job is routed by it. */
+export const visibleForMs = 5 * minuteMs;
+
 /** The first look at the repositories of a set ends after this, done or not: runners that nobody needs must not stay for ever. */
 export const startWithinMs = 10 * minuteMs;
 

@@ -34,7 +34,7 @@ export interface KnownRun {
 	jobs: readonly RunJob[];
 }
 
-/** Why something is asked, the most urgent first. `run`: one that is new. */
+/** Why something is asked, the most urgent first. `run`: one that is new, or a runner group that a job is routed by. */
 export const urgency = { ask: 0, start: 1, drift: 2, run: 3, round: 4 } as const;
 export type Urgency = (typeof urgency)[keyof typeof urgency];
 
@@ -68,6 +68,7 @@ export type Question =
 	| { kind: 'job'; repository: string; job: string; id: number }
 	| { kind: 'list'; repository: string; status: OpenStatus }
 	| { kind: 'run'; repository: string; runId: number }
+	| { kind: 'groups'; repository: string }
 	| { kind: 'repositories'; organization: string };
 
 export interface Due {
@@ -79,6 +80,8 @@ export interface Due {
 
 /** The more urgent of two, of those that are due; then what has been due for longer. */
 export function moreUrgent(one: Due | undefined, other: Due | undefined, nowMs: number): Due | undefined {
-	const due = [one, other].filter((each) => each !== undefined && each.dueMs <= nowMs) as Due[];
-	return due.toSorted((a, b) => a.urgency - b.urgency || a.dueMs - b.dueMs)[0];
+	const first = one && one.dueMs <= nowMs ? one : undefined;
+	const second = other && other.dueMs <= nowMs ? other : undefined;
+	if (!first || !second) return first ?? second;
+	return (second.urgency - first.urgency || second.dueMs - first.dueMs) < 0 ? second : first;
 }

@@ -49,6 +49,8 @@ export class PollWorld {
 	readonly answered: string[] = [];
 	readonly drift: string[] = [];
 	readonly known: string[] = [];
+	/** Repositories of which it was told that other runner groups may be used. */
+	readonly visible: string[] = [];
 	readonly lines: string[];
 	/** Repositories and organizations that the credential is not shown, in lower case. */
 	readonly hidden = new Set<string>();
@@ -90,6 +92,7 @@ export class PollWorld {
 			},
 			drift: (kind) => this.drift.push(kind),
 			onKnown: (set) => this.known.push(set),
+			onVisible: (name) => this.visible.push(name),
 			clock: this.clock,
 			log,
 		});

@@ -128,7 +128,10 @@ test('a job that GitHub does not show, or that nobody may ask about, is answered
 		world.answered.toSorted(),
 		[seen, elsewhere].map((job) => `${world.keyOf(job)} unknown`),
 	);
-	assert.is(world.calls.length, 1);
+	assert.ok(
+		paths(world).every((path) => path.startsWith('runs')),
+		String(paths(world)),
+	);
 	assert.is(world.stateOf(seen), 'queued', 'it proves nothing');
 });
 
@@ -364,6 +367,39 @@ test('a metric has its repositories listed once a minute, with the jobs of their
 	assert.equal(world.poll.listed('octo-org/never'), { jobs: undefined });
 });
 
+test('whether a repository may use a runner group is asked once, and again when that is old', async ({
+	world,
+}) => {
+	world.registry.groups.add('orgs/octo-org', { name: 'few', selected: ['web'] });
+	world.registry.groups.add('orgs/octo-org', { name: 'big', inherited: true });
+	await started(world, organization);
+	const enterprise: Scope = { kind: 'enterprise', name: 'octo' };
+	const may = (group?: string, scope: Scope = organization, name = app) =>
+		world.poll.isVisible(name, scope, group);
+	assert.ok(may('few'), 'until GitHub has said otherwise');
+	assert.ok(may() && may('few', repository), 'without a group, or of a repository, nobody has to be asked');
+	await world.clock.pass(3_000);
+	assert.equal([may('few'), may('Big', enterprise), may('big'), may('never')], [false, true, false, false]);
+	assert.equal(world.visible, [app]);
+	await world.clock.pass(minuteMs);
+	const asked = () => world.calls.filter(({ endpoint }) => endpoint === 'list-runner-groups');
+	assert.is(asked().length, 1);
+	await world.clock.pass(5 * minuteMs);
+	may('few');
+	await world.clock.pass(3_000);
+	assert.equal(
+		asked().map(({ charged }) => charged),
+		[true, false],
+	);
+	world.hidden.add('octo-org');
+	may('few', organization, 'octo-org/web');
+	await world.clock.pass(10 * minuteMs);
+	assert.ok(may('few', organization, 'octo-org/web'), 'what GitHub does not show proves nothing');
+	assert.not.ok(may('few'), 'what it has said before counts');
+	await world.clock.pass(3_000);
+	assert.equal(world.visible, [app]);
+});
+
 test('thousands of repositories and jobs: calls are bounded', async ({ world }) => {
 	world.delivers = () => false;
 	for (let index = 0; index < 1_500; index++) world.queue(`octo-org/repo-${index}`);
@@ -371,6 +407,15 @@ test('thousands of repositories and jobs: calls are bounded', async ({ world }) 
 	await world.clock.pass(15 * minuteMs);
 	assert.is(world.known.length, 1);
 	assert.ok(world.mostChargedInAMinute() <= perMinute.most + 5, String(world.mostChargedInAMinute()));
+});
+
+test('what there is at the start is no sign of a webhook', async ({ world }) => {
+	const job = world.queue(app);
+	world.delivers = () => false;
+	world.poll.recorded({ id: job.id, repository: app });
+	await started(world, repository);
+	const next = world.queue(app);
+	await world.clock.until('found', () => world.stateOf(next) === 'queued', 2 * minuteMs);
 });
 
 test('jobs of another GitHub are never asked about here', async ({ world }) => {
