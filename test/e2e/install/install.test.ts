@@ -1,7 +1,7 @@
 /** `kubectl runners install` and `uninstall` with a server, runners and jobs: to the first guarded delete, and back. */
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
-import type { RunnerSet } from '../../../admission/api/sets.ts';
+import { apiVersion, type RunnerSet } from '../../../admission/api/sets.ts';
 import { freePort } from '../../cluster/free-port.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
@@ -130,6 +130,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 	await space.busy('busy-0');
 	const recorded = (await space.annotations('busy-0'))[record.requestedBy];
 	assert.ok(recorded, 'the refused deletion is recorded');
+	await rig.ok(['create', '-f', '-', ...asServer], JSON.stringify(workflowJob));
 	const installed = await snapshot(rig.kube);
 	const dry = ok(await runners('uninstall', '--keep-crds', '--dry-run=server'));
 	ok(await runners('uninstall', '--keep-crds', '--dry-run=client'));
@@ -144,6 +145,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 		`Warning: 1 recorded deletion will not be carried out any more: pod/busy-0 -n ${space.name}\n`,
 	);
 	says(done.stderr, 'a server still runs outside of the cluster');
+	says(stdout, 'workflowjobs removed (namespace runners-system)\n');
 	const order = ['validatingwebhookconfiguration', 'pod/busy-0 released', 'serviceaccount/', 'namespace/'];
 	const places = order.map((word) => stdout.indexOf(word));
 	assert.equal(
@@ -167,13 +169,34 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 test('after that nothing blocks anything: the set goes at once, pods too, and the definitions (H5)', async (context) => {
 	const { rig, runners, space, before } = context;
 	await space.ok('delete', 'runnerset', 'example', '--timeout=90s');
-	const done = ok(await runners('uninstall', '--yes'));
-	assert.equal(outcomes(done), { removed: 3 });
+	await rig.apply({
+		apiVersion,
+		kind: 'HorizontalRunnerAutoscaler',
+		metadata: { name: 'example', namespace: space.name },
+		spec: { scaleTargetRef: { kind: 'RunnerSet', name: 'example' } },
+	});
+	const done = await runners('uninstall', '--yes');
+	assert.equal(outcomes(ok(done)), { removed: 5 });
+	says(
+		done.stderr,
+		`Warning: 1 autoscaler would go with their definition: horizontalrunnerautoscaler/example -n ${space.name}`,
+	);
 	await nothingLeft(rig, before);
 	assert.is(ok(await runners('uninstall', '--yes')), 'nothing to uninstall\n');
 	await space.deleted('idle-0', '--timeout=90s');
 	await rig.apply(runnerSetPod(space.options('new-0')));
 });
+
+/** Nobody but the server's account may write jobs. */
+const asServer = ['--as=system:serviceaccount:runners-system:runners-admission', '--as-group=system:masters'];
+
+/** What the server remembers of a job. */
+const workflowJob = {
+	apiVersion,
+	kind: 'WorkflowJob',
+	metadata: { name: 'some-job', namespace: 'runners-system' },
+	spec: { host: 'github.com', id: 1, repository: 'nobody/app', labels: ['self-hosted'], state: 'queued' },
+};
 
 /** The cluster is as it was before, but for what may be kept. */
 async function nothingLeft(rig: Rig, before: Snapshot, kept?: RegExp): Promise<void> {

@@ -131,7 +131,10 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 	);
 	assert.match(stdout, /^runner-logs +ok +(none has been needed yet|\d+ of \d+ readings went well)$/m);
 	assert.match(stdout, /^github-answers +ok +no witness has contradicted GitHub$/m);
-	assert.match(stdout, /^kinds +ok +runnersets, runnerdeployments, runners: v1alpha1$/m);
+	assert.match(
+		stdout,
+		/^kinds +ok +runnersets, runnerdeployments, runners, horizontalrunnerautoscalers, workflowjobs: v1alpha1$/m,
+	);
 	assert.match(stdout, /\n0 errors, 0 warnings, \d+ ok\n$/);
 	assert.equal(await space.annotations('busy-0'), before);
 
