@@ -46,7 +46,7 @@ export interface AskerDependencies {
 	/** Something was found that no event had told. */
 	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
 	/** Other runner groups than before may be used by a repository: its jobs are to be routed anew. */
-	onVisible: (repository: string) => void;
+	onVisible?: ((repository: string) => void) | undefined;
 	clock: Clock;
 }
 
@@ -223,7 +223,7 @@ export class Asker {
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =
 			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };
-		if (this.#visibility.note(key, found, clock.monotonic())) onVisible(known.name);
+		if (this.#visibility.note(key, found, clock.monotonic())) onVisible?.(known.name);
 	}
 
 	/** By GitHub's id. */
