@@ -63,8 +63,8 @@ export interface Constants {
 	callMs: number;
 	/** How often failed deliveries are read. */
 	deliveriesEveryMs: number;
-	/** The slow round looks at one repository after so long, in turn. */
-	roundStepMs: number;
+	/** Whether GitHub has a webhook for its events. */
+	webhook: boolean;
 	/** Whether our credentials may read jobs and runs: else only failed deliveries are read. */
 	mayReadJobs: boolean;
 }
@@ -98,7 +98,7 @@ export const usualDay: Constants = {
 	registersMs: 5 * second,
 	callMs: 300,
 	deliveriesEveryMs: minute,
-	roundStepMs: 15 * second,
+	webhook: true,
 	mayReadJobs: true,
 };
 

@@ -51,5 +51,7 @@ plan, in simulated time. Each line is the mean of ${days} days and, in brackets,
 - **Wait** counts jobs that got a runner. **Beyond start** is the part of it during which no runner was on its way for the job: as many
   older jobs waited as runners started or were idle. Jobs that the floor lets wait for its maximum are left out there.
 - **Needless** pods never had a job. **Calls** are those to GitHub that autoscaling adds and that count for its limit: failed
-  deliveries once a minute and each lost one, jobs by their id, lists of runs that have changed. ARC makes none and never notices a loss.`;
+  deliveries once a minute and each lost one, jobs by their id, lists of runs that have changed. ARC makes none and never notices a loss.
+- What **beyond start** is made of: late and lost \`queued\` events. Where only \`in_progress\` and \`completed\` are lost and late, its p95 is
+  what it is without any fault.`;
 }

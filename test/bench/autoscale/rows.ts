@@ -57,7 +57,7 @@ function rowOf(setting: string, seed: number, figures: Figures, floor: Figures):
 		idleHours,
 		neverServed,
 		mostPods,
-		calls: ((calls.deliveries + calls.asks + calls.round) / jobs) * 1_000,
+		calls: ((calls.deliveries + calls.asks + calls.lists + calls.runs) / jobs) * 1_000,
 		atMaximum: 1 - below.length / jobs,
 	};
 }

@@ -2,7 +2,6 @@ import { quantile } from '../figures.ts';
 import { Arc, type ArcSettings } from './arc.ts';
 import { Floor, oracle } from './bounds.ts';
 import type { Constants } from './constants.ts';
-import type { Calls } from './ours/recovery.ts';
 import { type OurSettings, Ours } from './ours/scaler.ts';
 import { traceOf } from './trace.ts';
 import { type Scaler, World } from './world.ts';
@@ -17,6 +16,18 @@ export interface SimulateOptions {
 	constants: Constants;
 	policy: Policy;
 	seed: number;
+}
+
+/** To GitHub, that autoscaling adds. */
+export interface Calls {
+	/** Lists of failed deliveries, and reads of those that were lost. */
+	deliveries: number;
+	/** Questions about one job, lists of runs, and lists of the jobs of a run, where the answer was new. */
+	asks: number;
+	lists: number;
+	runs: number;
+	/** Those that cost nothing of the limit. */
+	notModified: number;
 }
 
 export interface Figures {
@@ -46,7 +57,7 @@ export interface Figures {
 }
 
 const hourMs = 3_600_000;
-const noCalls: Calls = { deliveries: 0, asks: 0, round: 0, notModified: 0 };
+const noCalls: Calls = { deliveries: 0, asks: 0, lists: 0, runs: 0, notModified: 0 };
 
 /** A day of jobs, in simulated time, with one policy that says how many runners there are. */
 export function simulate({ constants, policy, seed }: SimulateOptions): Figures {
@@ -81,7 +92,8 @@ export function simulate({ constants, policy, seed }: SimulateOptions): Figures 
 		mostPods: world.mostLiving,
 		refusals: world.refusals,
 		releasedBusy: scaler instanceof Ours ? scaler.releasedBusy : 0,
-		calls: scaler instanceof Ours ? scaler.recovery.calls : noCalls,
+		calls:
+			scaler instanceof Ours ? { deliveries: scaler.redelivery.calls, ...scaler.polling.calls } : noCalls,
 	};
 }
 

@@ -65,6 +65,7 @@ export class World {
 	readonly #idle = new Set<Pod>();
 	readonly waiting: Waiting<Job>;
 	readonly #open = new Set<Job>();
+	readonly #runs: Map<number, Job[]>;
 	readonly #seed: number;
 	#scaler: Scaler = {};
 	#starting = 0;
@@ -85,6 +86,7 @@ export class World {
 			startedMs: undefined,
 			endedMs: undefined,
 		}));
+		this.#runs = Map.groupBy(this.jobs, ({ runId }) => runId);
 		for (const job of this.jobs) this.time.at(job.createdMs, () => this.#arrive(job));
 	}
 
@@ -145,6 +147,11 @@ export class World {
 	/** Jobs of a repository that are queued or run. */
 	openJobs(repository: string): Job[] {
 		return [...this.#open].filter((job) => job.repository === repository);
+	}
+
+	/** Of a run, those that have arrived. */
+	jobsOfRun(runId: number): Job[] {
+		return (this.#runs.get(runId) ?? []).filter(({ createdMs }) => createdMs <= this.time.nowMs);
 	}
 
 	#arrive(job: Job): void {
@@ -226,7 +233,8 @@ export class World {
 
 	/** Sends an event, with the fate that it has in every run of this seed. */
 	#emit(job: Job, action: Action, conclusion?: JobEvent['conclusion']): void {
-		const { events } = this.constants;
+		const { events, webhook } = this.constants;
+		if (!webhook) return;
 		const next = chance(this.#seed, action, job.id);
 		const event = { action, job, sentMs: this.time.nowMs, runner: job.pod?.name, conclusion };
 		const latencyMs = uniform(next, events.latencyFromMs, events.latencyToMs);

@@ -21,8 +21,6 @@ export class Records {
 	readonly #records = new Map<string, JobRecord>();
 	/** When jobs were opened that nobody has asked for yet. */
 	#openedMs: number[] = [];
-	/** Repositories that were heard of. */
-	readonly repositories = new Set<string>();
 
 	constructor(world: World) {
 		this.#world = world;
@@ -43,13 +41,19 @@ export class Records {
 		this.#merge(job, { ...factsOf(job, action, sentMs), ...told(runner, conclusion) }, 'event');
 	}
 
-	/** What GitHub has answered about a job, asked at `askedMs`. */
-	answered(job: Job, askedMs: number): void {
+	/** What GitHub says of a job, asked at `askedMs`, if it is not known. */
+	tell(job: Job, askedMs: number): void {
+		if (this.#records.get(String(job.id))?.spec.state === job.state) return;
 		this.#merge(job, { ...factsOf(job, job.state, askedMs), ...told(job.pod?.name, undefined) }, 'answer');
-		const known = this.#records.get(String(job.id))?.known;
-		if (!known) return;
-		known.checkedMs = epochMs + askedMs;
-		if (job.state === 'queued') known.confirmedMs = epochMs + askedMs;
+	}
+
+	/** GitHub has answered the question about this job, asked at `askedMs`. */
+	checked(job: Job, askedMs: number): void {
+		const atMs = epochMs + askedMs;
+		this.#update(String(job.id), {
+			checkedMs: atMs,
+			...(job.state === 'queued' ? { confirmedMs: atMs } : {}),
+		});
 	}
 
 	/** GitHub, asked at `askedMs`, does not say: that proves nothing. */
@@ -57,9 +61,8 @@ export class Records {
 		this.#update(String(id), { checkedMs: epochMs + askedMs });
 	}
 
-	/** Whether the record says what GitHub does. */
-	knows(job: Job): boolean {
-		return this.#records.get(String(job.id))?.spec.state === job.state;
+	has({ id }: Job): boolean {
+		return this.#records.has(String(id));
 	}
 
 	remember({ bound, ended, untaken }: Demand, nowMs: number): void {
@@ -82,7 +85,6 @@ export class Records {
 		const key = String(job.id);
 		const nowMs = epochMs + this.#world.time.nowMs;
 		const record = this.#records.get(key);
-		this.repositories.add(job.repository);
 		const change = record ? changeOf(record.spec, facts, source, nowMs) : opened(facts, nowMs);
 		if (!change) return;
 		const spec = { ...record?.spec, ...change } as WorkflowJobSpec;

@@ -11,8 +11,9 @@ import { type Accounting, type Owner, plan } from '../../../../admission/sets/ru
 import { briefEnd, releaseRetryMs } from '../../../../admission/sets/rules/policy.ts';
 import { freshPace } from '../../../../admission/sets/rules/start-pace.ts';
 import type { JobEvent, Pod, Scaler, World } from '../world.ts';
+import { Polling, type Working } from './polling.ts';
 import { clockOf, Records } from './records.ts';
-import { Recovery } from './recovery.ts';
+import { Redelivery } from './redelivery.ts';
 
 /** How often it is looked how many spare runners there are to be, if nothing else happens. */
 const spareEveryMs = 30_000;
@@ -30,7 +31,8 @@ export interface OurSettings {
 
 /** A set of ours with its HorizontalRunnerAutoscaler, minReplicas 0, by the server's own rules. */
 export class Ours implements Scaler {
-	readonly recovery: Recovery;
+	readonly redelivery: Redelivery;
+	readonly polling: Polling;
 	/** Runners that the rules wanted to remove though their own witness had said that they work: never. */
 	releasedBusy = 0;
 	readonly #world: World;
@@ -42,6 +44,7 @@ export class Ours implements Scaler {
 	#credits: Credit[] = [];
 	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
 	#replicas = 0;
+	#running = 0;
 	#arrivals: Arrivals;
 	#tookMs: number[] = [];
 	#passes = false;
@@ -52,11 +55,14 @@ export class Ours implements Scaler {
 		this.#settings = settings;
 		this.#records = new Records(world);
 		this.#arrivals = { sinceMs: clockOf(world), atMs: [] };
-		this.recovery = new Recovery(world, this.#records, seed, () => this.#passSoon());
+		const changed = () => this.#passSoon();
+		this.redelivery = new Redelivery(world, this.#records, seed, changed);
+		this.polling = new Polling(world, this.#records, () => this.#working(), changed);
 	}
 
 	hears(event: JobEvent): void {
 		this.#records.hear(event);
+		this.polling.event(event.job.repository);
 		this.#passSoon();
 	}
 
@@ -121,7 +127,8 @@ export class Ours implements Scaler {
 		}
 		for (const { name } of release) this.#release(byName.get(name)!);
 		for (let made = 0; made < create; made++) world.create();
-		this.recovery.ask(asked.ask);
+		this.polling.ask(asked.ask);
+		this.#running = asked.running;
 		const never = Number.POSITIVE_INFINITY;
 		const spareAgainMs = this.#settings.quantile === undefined ? never : spareEveryMs;
 		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never, spareAgainMs));
@@ -146,6 +153,11 @@ export class Ours implements Scaler {
 			if (!this.#world.remove(pod)) this.#notBeforeMs.set(pod, clockOf(this.#world) + releaseRetryMs);
 			this.#passSoon();
 		});
+	}
+
+	#working(): Working {
+		const busy = [...this.#world.pods].filter(({ state }) => state === 'busy').length;
+		return { busy, jobs: this.#running };
 	}
 
 	/** Idle runners on top, from how many jobs came of late and how long runners took to start. */
