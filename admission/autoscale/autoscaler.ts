@@ -2,20 +2,25 @@ import { autoscaleKinds, type HorizontalRunnerAutoscaler } from '../api/autoscal
 import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
+import type { Account, Accounts } from '../github/accounts.ts';
+import type { CredentialsMissing } from '../github/types.ts';
+import { JobRecords } from '../jobs/records/job-records.ts';
+import { concernsUs } from '../jobs/records/rules/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import type { Blocked, DemandSource, SetDemand } from '../sets/demand-source.ts';
 import type { SetKind } from '../sets/kind.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
-import { scopeOf } from '../sets/pod/defaults.ts';
+import { credentialsSecretOf, scopeOf } from '../sets/pod/defaults.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
-import { setKey } from './job-book.ts';
+import { type Entry, setKey } from './job-book.ts';
 import { JobRouter } from './job-router.ts';
+import { Poll, type PollJob, type PollTarget } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
-import { type Suggestion, suggestionOf } from './rules/metrics.ts';
+import { repositoriesOf, type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
 import { wishOf } from './rules/wish.ts';
@@ -27,6 +32,7 @@ export interface AutoscalerDependencies {
 	cache: Cache;
 	setsCache: SetsCache;
 	autoscaleCache: AutoscaleCache;
+	accounts: Pick<Accounts, 'resolve'>;
 	/** Host of the GitHub that this server talks to. */
 	host: string;
 	/** The server's own namespace. */
@@ -40,6 +46,9 @@ export interface AutoscalerDependencies {
 /** Metrics are asked so often, as ARC does. */
 const suggestEveryMs = 60_000;
 
+/** How often it is checked whether all that is watched is known. */
+const syncCheckMs = 200;
+
 /** How often open jobs are counted for the metrics. */
 const countEveryMs = 5_000;
 
@@ -50,6 +59,7 @@ const countEveryMs = 5_000;
 export class Autoscaler implements DemandSource {
 	readonly #dependencies: AutoscalerDependencies;
 	readonly router: JobRouter;
+	readonly #poll: Poll;
 	readonly #status: StatusWriter;
 	/** By the set's key: the autoscalers that name it, `namespace/name`. */
 	readonly #naming = new Map<string, Set<string>>();
@@ -68,11 +78,29 @@ export class Autoscaler implements DemandSource {
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
 		const { autoscaleCache } = dependencies;
+		const { clock, metrics, host, namespace, client, log } = dependencies;
 		this.router = new JobRouter({
 			...dependencies,
 			look: (set) => this.#look(set),
 			gone: (set) => void this.#memory.delete(set),
-			came: (set, atMs) => this.#remembered(set).came(atMs, dependencies.clock.now()),
+			came: (set, atMs) => this.#remembered(set).came(atMs, clock.now()),
+			visible: (...asked) => this.#poll.isVisible(...asked),
+			recorded: (job) => this.#poll.recorded(job),
+		});
+		const records = new JobRecords({ client, namespace, clock });
+		this.#poll = new Poll({
+			host,
+			clock,
+			log,
+			jobs: () => pollJobs(this.router.jobs()),
+			asks: () => this.#asks(),
+			concerns: (labels) => concernsUs(labels, this.router.knownLabels()),
+			write: (facts) => records.write(facts, 'answer'),
+			answered: (job, checked) => this.router.answered(job, checked),
+			drift: (kind) => metrics.autoscale.drift(kind),
+			targets: () => this.#pollTargets(),
+			onKnown: (set) => this.#look(set),
+			onVisible: () => this.router.reroute(),
 		});
 		this.#status = new StatusWriter({
 			...dependencies,
@@ -98,13 +126,23 @@ export class Autoscaler implements DemandSource {
 		this.#listeners.set(kind, listener);
 	}
 
-	/** Counts for the metrics, until `signal`. */
+	/** Counts for the metrics, and asks GitHub what events have not told, until `signal`. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { clock } = this.#dependencies;
+		await Promise.all([this.#count(signal), this.#ask(signal)]);
+	}
+
+	async #count(signal: AbortSignal): Promise<void> {
 		while (!signal.aborted) {
 			this.router.count();
-			await clock.sleep(countEveryMs, signal);
+			await this.#dependencies.clock.sleep(countEveryMs, signal);
 		}
+	}
+
+	async #ask(signal: AbortSignal): Promise<void> {
+		const { autoscaleCache, cache, clock } = this.#dependencies;
+		while (!signal.aborted && !(autoscaleCache.jobsSynced && autoscaleCache.synced && cache.pods.synced))
+			await clock.sleep(syncCheckMs, signal);
+		if (!signal.aborted) await this.#poll.run(signal);
 	}
 
 	async stop(): Promise<void> {
@@ -143,7 +181,11 @@ export class Autoscaler implements DemandSource {
 		this.router.learnt(key, found);
 		this.router.looked(key, runners, { wish, found });
 		const replicas = found.desired + found.held;
-		this.#looked.set(uid, { wish, findings, schedule, demand: found, replicas });
+		const working = {
+			busy: runners.filter(({ phase }) => phase === 'busy').length,
+			jobs: jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined).length,
+		};
+		this.#looked.set(uid, { wish, findings, schedule, demand: found, replicas, working });
 		this.#status.changed(autoscaler);
 		const again = [
 			found.lookAgainMs,
@@ -185,15 +227,64 @@ export class Autoscaler implements DemandSource {
 			replicas,
 			busy: runners.filter(({ phase }) => phase === 'busy').length,
 			labels: [...(config.labels ?? []), 'linux', 'x64', 'arm64'],
-			listed: () => ({ jobs: undefined }),
+			listed: (repository) => this.#poll.listed(repository),
 		});
 		this.#suggestions.set(uid, { atMs: clock.now(), suggestion, asked: spec.metrics });
 		return suggestion;
 	}
 
 	/** Nothing is removed before all recorded jobs are known, and what GitHub has queued for the set has been asked once. */
-	#isReady(_key: string): boolean {
-		return this.#dependencies.autoscaleCache.jobsSynced;
+	#isReady(key: string): boolean {
+		return this.#dependencies.autoscaleCache.jobsSynced && this.#poll.isKnown(key);
+	}
+
+	/** The jobs that GitHub is to be asked about, of all sets. */
+	*#asks(): Iterable<PollJob> {
+		for (const { demand } of this.#looked.values())
+			yield* pollJobs(demand.ask.flatMap((key) => this.router.get(key) ?? []));
+	}
+
+	/** The sets that an autoscaler acts on. */
+	#pollTargets(): PollTarget[] {
+		return [...this.#naming.keys()].flatMap((key): PollTarget[] => {
+			const autoscaler = this.#acting(key);
+			const target = this.#setOf(key);
+			const scope = target && scopeOf(target.config);
+			if (!autoscaler || !target || !scope) return [];
+			const looked = this.#looked.get(autoscaler.metadata.uid ?? '');
+			return [
+				{
+					key,
+					scope,
+					account: () => this.#account(key),
+					countsRunsOf: repositoriesOf(autoscaler.spec.metrics, scope),
+					working: looked?.working,
+				},
+			];
+		});
+	}
+
+	/** A set and the configuration of its runners. */
+	#setOf(key: string): { set: RunnersSet; config: RunnerConfig } | undefined {
+		const { runnerSets, runnerDeployments } = this.#dependencies.setsCache;
+		const [, kind, namespace, name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(key) ?? [];
+		if (kind === 'RunnerSet') {
+			const set = runnerSets.informer.get(namespace, name);
+			return set && { set, config: set.spec };
+		}
+		const set = runnerDeployments.informer.get(namespace, name);
+		return set && { set, config: set.spec.template.spec };
+	}
+
+	/** With which GitHub is asked about the jobs of a set: the autoscaler's own credentials, or those of its runners. */
+	async #account(key: string): Promise<Account | CredentialsMissing> {
+		const target = this.#setOf(key);
+		if (!target) return { kind: 'credentials-missing', detail: `there is no ${key}` };
+		const own = this.#acting(key)?.spec.githubAPICredentialsFrom?.secretRef?.name;
+		return this.#dependencies.accounts.resolve({
+			namespace: target.set.metadata.namespace ?? '',
+			credentialsSecret: own || credentialsSecretOf(target.config),
+		});
 	}
 
 	#look(key: string): void {
@@ -240,6 +331,9 @@ export class Autoscaler implements DemandSource {
 		return this.#acting(targetOf(autoscaler));
 	}
 }
+
+const pollJobs = (entries: Iterable<Entry>): PollJob[] =>
+	[...entries].map(({ job, set }) => ({ ...job, set }));
 
 const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscaler): number =>
 	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||

@@ -2,15 +2,18 @@ import { autoscaleKinds, type WorkflowJob } from '../api/autoscale.ts';
 import type { RunnersSet, setKinds } from '../api/sets.ts';
 import { architectureLabel, type Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
+import { fold, type KnownLabels } from '../jobs/records/rules/labels.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
+import type { Scope } from '../runner/scope.ts';
 import type { Blocked } from '../sets/demand-source.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
 import { fixedPart } from './candidates.ts';
 import { type Entry, JobBook, setKey } from './job-book.ts';
+import type { Checked } from './poll/poll.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { isLiving } from './rules/holders.ts';
 import { type Routed, route, routeAll } from './rules/routing.ts';
@@ -32,6 +35,10 @@ export interface JobRouterDependencies {
 	look: (set: string) => void;
 	/** There is no set of this key any more. */
 	gone: (set: string) => void;
+	/** Whether a repository may use the runners of a group of this scope. */
+	visible: (repository: string, scope: Scope, group: string | undefined) => boolean;
+	/** A record is new or has changed. */
+	recorded: (job: Job) => void;
 	/** A job of this set has come, ms since the epoch. */
 	came: (set: string, atMs: number) => void;
 }
@@ -103,6 +110,10 @@ export class JobRouter {
 		await this.#keeper.stop();
 	}
 
+	get(name: string): Entry | undefined {
+		return this.#book.get(name);
+	}
+
 	/** All jobs that are known, with the sets that they count for. */
 	jobs(): IterableIterator<Entry> {
 		return this.#book.values();
@@ -114,7 +125,7 @@ export class JobRouter {
 	}
 
 	/** GitHub was asked about a job. `queued`: it waits, whatever we thought of it. */
-	answered(name: string, answer: 'queued' | 'in_progress' | 'completed' | 'unknown'): void {
+	answered(name: string, answer: Checked): void {
 		const nowMs = this.#dependencies.clock.now();
 		const queued = answer === 'queued' ? { confirmedMs: nowMs, boundTo: undefined, endedMs: undefined } : {};
 		this.#book.learn(name, { checked: answer, checkedMs: nowMs, ...queued });
@@ -170,6 +181,11 @@ export class JobRouter {
 		if (before !== hasRoom(facts) || facts.places < waiting) this.#rerouteSoon();
 	}
 
+	/** What was not known when jobs were routed is known now. */
+	reroute(): void {
+		this.#rerouteSoon();
+	}
+
 	blocked(key: string, why: Blocked | undefined): void {
 		const facts = this.#sets.get(key);
 		if (!facts || facts.blocked === why) return;
@@ -187,6 +203,7 @@ export class JobRouter {
 		const waited = this.#book.get(name)?.job;
 		const { entry, fresh } = this.#book.note(record);
 		if (!fresh) return;
+		this.#dependencies.recorded(entry.job);
 		this.#route(entry);
 		if (!waited && entry.job.state === 'queued' && entry.set)
 			this.#dependencies.came(entry.set, entry.job.openedMs);
@@ -231,6 +248,16 @@ export class JobRouter {
 	#started({ set }: Entry, waitedMs: number): void {
 		const labels = set === undefined ? undefined : labelsOf(set);
 		if (labels) this.#dependencies.metrics.autoscale.jobStarted(labels, waitedMs);
+	}
+
+	/** Labels that the sets have. */
+	knownLabels(): KnownLabels {
+		const sets = [...this.#sets.values()].flatMap(({ fixed }) => (fixed ? [fixed.labels.map(fold)] : []));
+		return {
+			labels: new Set(sets.flat()),
+			any: sets.length > 0,
+			unlabelled: sets.some((labels) => labels.length === 0),
+		};
 	}
 
 	/** Counts the open jobs for the metrics. */
@@ -322,7 +349,10 @@ export class JobRouter {
 	#candidates(roomOf: (facts: SetFacts, key: string) => number): Candidate[] {
 		return [...this.#sets].flatMap(([key, facts]): Candidate[] => {
 			const { fixed, idle, blocked } = facts;
-			return fixed ? [{ ...fixed, idle, room: roomOf(facts, key), blocked, visible: () => true }] : [];
+			if (!fixed) return [];
+			const { scope, group } = fixed;
+			const visible = (repository: string) => this.#dependencies.visible(repository, scope, group);
+			return [{ ...fixed, idle, room: roomOf(facts, key), blocked, visible }];
 		});
 	}
 

@@ -24,6 +24,8 @@ export interface Looked {
 	findings: readonly Finding[];
 	/** What spec.replicas of the target is to be. */
 	replicas: number;
+	/** Its runners that work, and its jobs that are in progress. */
+	working: { busy: number; jobs: number };
 }
 
 export interface StatusWriterDependencies {
@@ -131,7 +133,7 @@ export class StatusWriter {
 			await unlessChanged(mergePatch(client, path, { status: { ...empty, ...status } }, { uid }));
 			this.#tell(autoscaler, status, written);
 		}
-		return written.contested && { afterMs: contestedForMs };
+		return written.contested && { afterMs: Math.max(0, written.contested.atMs + contestedForMs - nowMs) };
 	}
 
 	/** Shows in the target's spec.replicas how many runners there are to be, for people and for who reads it as a scale. */

@@ -111,7 +111,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const autoscaleCache = new AutoscaleCache({ client, metrics, clock, log }, dependencies.namespace);
 	const autoscaler = controllers.includes('horizontalrunnerautoscaler')
 		? new Autoscaler({
-				...{ client, cache, setsCache, autoscaleCache, host, events, metrics, clock, log },
+				...{ client, cache, setsCache, autoscaleCache, accounts, host, events, metrics, clock, log },
 				namespace: dependencies.namespace,
 			})
 		: undefined;

@@ -19,6 +19,9 @@ import { type Kind, SetsWorld } from './sets-world.ts';
 export const autoscalersPath = collectionPath(autoscaleKinds.autoscaler);
 const jobsPath = collectionPath(autoscaleKinds.workflowJob);
 
+/** GitHub can't be asked about jobs: only events and pods tell. */
+const noCredentials = { kind: 'credentials-missing', detail: 'none are given' } as const;
+
 /** A set with a HorizontalRunnerAutoscaler of its name, and records of GitHub's jobs. */
 export class AutoscaledWorld extends SetsWorld {
 	readonly autoscaleCache: AutoscaleCache;
@@ -33,6 +36,7 @@ export class AutoscaledWorld extends SetsWorld {
 			const autoscaleCache = new AutoscaleCache({ client, metrics, clock, log }, names.namespace);
 			const autoscaler = new Autoscaler({
 				...{ client, cache, setsCache, autoscaleCache, events, metrics, clock, log },
+				accounts: { resolve: async () => noCredentials },
 				host: 'github.com',
 				namespace: names.namespace,
 			});
