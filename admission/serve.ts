@@ -150,6 +150,8 @@ async function compose({ settings, env, version, log }: Start) {
 		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
 		readSecret: () => readSecret(client, namespace, settings.githubSecret),
 		account: () => accounts.resolve({ namespace }),
+		client,
+		namespace,
 	});
 	const jobHooks = new JobHooks({
 		...hearing,

@@ -11,18 +11,28 @@ import { LogReads } from './log-reads.ts';
  */
 export type Contradiction = 'removed-while-busy' | 'idle-while-busy' | 'absent-while-busy';
 
-/** What became of a delivery to the event receiver. */
+/**
+ * What became of a delivery to the event receiver. Of one that names a runner: on the runner's pod. Of one that names none,
+ * since the job waits: in the job's record.
+ */
 export type EventResult =
 	| 'written'
 	| 'unchanged'
 	| 'no-pod'
 	| 'several-pods'
+	| 'recorded'
+	| 'hosted'
+	| 'overflow'
 	| 'ignored'
 	| 'bad-signature'
+	| 'out-of-scope'
 	| 'unreadable'
 	| 'too-large'
 	| 'failed'
 	| 'overloaded';
+
+/** What became of an event in the record of its job. */
+export type JobRecordResult = 'recorded' | 'unchanged' | 'hosted' | 'overflow' | 'absent' | 'failed';
 
 /** What became of a job hook's word. */
 export type HookResult =
@@ -59,6 +69,12 @@ export class Metrics {
 	readonly #events = new Counter({
 		name: 'runners_events_total',
 		help: "Deliveries of GitHub's webhook, by what became of them.",
+		labelNames: ['result'],
+		registers: [this.registry],
+	});
+	readonly #jobRecords = new Counter({
+		name: 'runners_job_records_total',
+		help: 'Events of workflow jobs, by what became of them in the record of the job.',
 		labelNames: ['result'],
 		registers: [this.registry],
 	});
@@ -155,6 +171,10 @@ export class Metrics {
 	event(result: EventResult): void {
 		this.#events.inc({ result });
 		this.sightings.counted(result);
+	}
+
+	jobRecord(result: JobRecordResult): void {
+		this.#jobRecords.inc({ result });
 	}
 
 	hook(result: HookResult): void {

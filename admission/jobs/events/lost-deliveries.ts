@@ -11,14 +11,18 @@ import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 import { Refused } from '../body.ts';
+import { deliveredMs } from '../records/rules/delivered.ts';
 import { toRead } from './rules/lost.ts';
 import { hookForgottenMs, looksBackMs, lostEveryMs, mostHooks } from './rules/policy.ts';
+import { mayTell, type WebhookSecret } from './rules/secrets.ts';
 
 export interface LostDeliveriesOptions {
 	/** The server's own account at GitHub. */
 	account: () => Promise<{ read: Read } | CredentialsMissing>;
 	/** As the port takes a delivery. @throws if it could not be written */
-	take: (event: string, payload: unknown) => Promise<EventResult>;
+	take: (event: string, payload: unknown, sentMs: number) => Promise<EventResult>;
+	/** Whether it is recorded that a job waits. */
+	recordsJobs: () => boolean;
 	clock: Clock;
 	metrics: Metrics;
 	log: Log;
@@ -26,6 +30,8 @@ export interface LostDeliveriesOptions {
 
 interface Known {
 	hook: Hook;
+	/** What its last delivery was signed with: whose events it may tell. */
+	by: readonly Pick<WebhookSecret, 'scopes'>[];
 	/** When it was last heard of, ms since the epoch. */
 	heardMs: number;
 	/** Not asked about before: GitHub does not show its deliveries. */
@@ -49,9 +55,10 @@ export class LostDeliveries {
 	}
 
 	/** A verified delivery came from this webhook. */
-	heard(hook: Hook): void {
+	heard(hook: Hook, by: Known['by']): void {
 		const key = `${hook.id} ${ownerOf(hook)}`.toLowerCase();
-		const known = this.#hooks.get(key) ?? { hook, heardMs: 0, notBeforeMs: 0, done: new Map() };
+		const known = this.#hooks.get(key) ?? { hook, by, heardMs: 0, notBeforeMs: 0, done: new Map() };
+		known.by = by;
 		known.heardMs = this.#options.clock.now();
 		this.#hooks.delete(key);
 		const [oldest = ''] = this.#hooks.keys();
@@ -91,8 +98,8 @@ export class LostDeliveries {
 			return; // trouble is told where the budget is looked after
 		}
 		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
-		for (const delivery of toRead(failed, done)) {
-			const result = await this.#read(account.read, hook, delivery, signal);
+		for (const delivery of toRead(failed, done, this.#options.recordsJobs())) {
+			const result = await this.#read(account.read, known, delivery, signal);
 			if (result === 'trouble') return;
 			done.set(delivery.guid, delivery.atMs);
 			metrics.event(result);
@@ -102,14 +109,15 @@ export class LostDeliveries {
 
 	async #read(
 		read: Read,
-		hook: Hook,
-		{ id, event }: FailedDelivery,
+		{ hook, by }: Known,
+		{ id, event, guid, atMs }: FailedDelivery,
 		signal: AbortSignal,
 	): Promise<EventResult | 'trouble'> {
 		const answer = await deliveredPayload(read, hook, id, { signal });
 		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'trouble';
+		if (mayTell(by, answer.payload) !== true) return 'out-of-scope';
 		try {
-			return await this.#options.take(event, answer.payload);
+			return await this.#options.take(event, answer.payload, deliveredMs(guid, atMs));
 		} catch (error) {
 			if (error instanceof Refused && error.status === 400) return 'unreadable';
 			this.#options.metrics.event('failed');

@@ -1,11 +1,15 @@
 import type { Server } from 'node:http';
+import type { KubeClient } from '../../kube/client.ts';
 import type { HearDependencies } from '../hear.ts';
 import { listen } from '../listen.ts';
+import { JobRecords, recordEvent } from '../records/job-records.ts';
+import { SetLabels } from '../records/set-labels.ts';
 import { hearEvent } from './hear-event.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
 import { secretMaxAgeMs } from './rules/policy.ts';
-import { splitSecrets, WebhookSecrets, type WebhookSecretsOptions } from './secrets.ts';
+import { splitSecrets } from './rules/secrets.ts';
+import { WebhookSecrets, type WebhookSecretsOptions } from './secrets.ts';
 
 export interface EventPortOptions extends HearDependencies {
 	/** 0: events are not received. */
@@ -15,6 +19,9 @@ export interface EventPortOptions extends HearDependencies {
 	readSecret: WebhookSecretsOptions['readSecret'];
 	/** The server's own account at GitHub: lost deliveries are looked for with it. */
 	account: LostDeliveriesOptions['account'];
+	client: KubeClient;
+	/** The server's: records of jobs are there. */
+	namespace: string;
 }
 
 /** Receives GitHub's events on a port of their own, on every replica. */
@@ -33,16 +40,23 @@ export class EventPort {
 	 */
 	async run(signal: AbortSignal): Promise<void> {
 		const { port, clock, log } = this.#options;
-		if (port === 0) return;
+		if (port === 0 || !(await this.#hasSecret(signal))) return;
+		const sets = new SetLabels(this.#options);
+		const records = new JobRecords(this.#options);
+		let following: Promise<void> | undefined;
+		await new Promise<void>((asked) => {
+			following = sets.run(signal, asked);
+		});
 		const { server, take, drained } = createReceiver({
 			...this.#options,
 			secrets: this.#secrets,
 			hear: (event) => hearEvent(event, this.#options),
-			heardOf: (hook) => lost.heard(hook),
+			record: (facts) => recordEvent(facts, sets, records),
+			heardOf: (hook, by) => lost.heard(hook, by),
 		});
-		const lost = new LostDeliveries({ ...this.#options, take });
+		const lost = new LostDeliveries({ ...this.#options, take, recordsJobs: () => sets.served });
 		while (!signal.aborted && !(await this.#listens(server))) await clock.sleep(secretMaxAgeMs, signal);
-		if (!server.listening) return;
+		if (!server.listening) return following;
 		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));
 		log.info({ port }, 'receives events');
 		await lost.run(signal);
@@ -50,11 +64,28 @@ export class EventPort {
 		server.closeIdleConnections();
 		await drained();
 		server.closeAllConnections();
+		await following;
+	}
+
+	/** Waits for a secret, which is told once; false: `signal` ended first. */
+	async #hasSecret(signal: AbortSignal): Promise<boolean> {
+		const { port, clock, log } = this.#options;
+		let told = false;
+		while (!signal.aborted) {
+			if ((await this.#secrets.current()).length > 0) return !signal.aborted;
+			if (!told)
+				log.info(
+					{ port },
+					"GitHub's events are not received: without a secret of the webhook (github_webhook_secret_token) nothing that comes could be believed",
+				);
+			told = true;
+			await clock.sleep(secretMaxAgeMs, signal);
+		}
+		return false;
 	}
 
 	async #listens(server: Server): Promise<boolean> {
 		const { port, log } = this.#options;
-		if ((await this.#secrets.current()).length === 0) return false;
 		try {
 			await listen(server, port);
 			return true;

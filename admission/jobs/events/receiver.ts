@@ -1,14 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { verifyWithFallback } from '@octokit/webhooks-methods';
+import { verify } from '@octokit/webhooks-methods';
 import type { Hook } from '../../github/deliveries.ts';
 import { Gate } from '../../github/wait.ts';
 import { KubeError } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
-
+import type { EventResult } from '../../telemetry/metrics.ts';
 import { Bodies, Refused } from '../body.ts';
-import { type JobEvent, readDelivery } from './rules/delivery.ts';
+import { deliveredMs } from '../records/rules/delivered.ts';
 import { hookOf } from './rules/lost.ts';
 import {
 	answerWithinMs,
@@ -22,23 +21,27 @@ import {
 	refusalLoggedEveryMs,
 	requestWithinMs,
 } from './rules/policy.ts';
+import { mayTell, type WebhookSecret } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
+import { type EventWriters, readEvent, writeEvent } from './take-event.ts';
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends EventWriters {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
-	/** Writes what the event says. @throws if that is not possible now */
-	hear: (event: JobEvent) => Promise<EventResult>;
-	/** Told of the webhook of each delivery that GitHub has signed. */
-	heardOf: (hook: Hook) => void;
+	/** Told of the webhook of each delivery that GitHub has signed, and with what. */
+	heardOf: (hook: Hook, by: readonly WebhookSecret[]) => void;
 	clock: Clock;
-	metrics: Metrics;
 	log: Log;
 }
 
 export interface Receiver {
 	server: Server;
-	/** A payload that is known to be GitHub's, as if it had been delivered. @throws Refused, or why it could not be written */
-	take(event: string, payload: unknown): Promise<EventResult>;
+	/**
+	 * A payload that is known to be GitHub's, as if it had been delivered.
+	 *
+	 * @param sentMs when GitHub sent it, ms since the epoch
+	 * @throws Refused, or why it could not be written
+	 */
+	take(event: string, payload: unknown, sentMs: number): Promise<EventResult>;
 	/** Resolves when no delivery is being answered any more. */
 	drained(): Promise<void>;
 }
@@ -49,30 +52,32 @@ export interface Receiver {
  * Nothing of a delivery is looked at before its signature, and it is answered when what it says is written: GitHub never
  * sends an event again by itself, but what was answered with an error stands in its list of failed deliveries.
  */
-export function createReceiver({ secrets, hear, heardOf, clock, metrics, log }: ReceiverOptions): Receiver {
+export function createReceiver(options: ReceiverOptions): Receiver {
+	const { secrets, heardOf, clock, metrics, log } = options;
 	const bodies = new Bodies(largestBodyBytes, mostUnverifiedBytes);
 	const gate = new Gate(() => mostAtOnce);
 	let waiting = 0;
 	let inFlight = 0;
 
-	const take = async (event: string, payload: unknown): Promise<EventResult> => {
-		const delivery = readDelivery(event, payload);
-		if (!delivery) throw new Refused(400, 'no workflow_job event can be read in it');
-		if (delivery.kind === 'none') return 'ignored';
+	const take: Receiver['take'] = async (event, payload, sentMs) => {
+		const read = readEvent(event, payload, sentMs);
+		if (!read) return 'ignored';
 		if (waiting >= mostWaiting) throw new Refused(503, 'too many events wait for their turn');
 		waiting += 1;
 		const entered = await gate.enter(answerWithinMs).finally(() => {
 			waiting -= 1;
 		});
 		if (!entered) throw new Refused(503, 'too many events wait for their turn');
-		return hear(delivery).finally(() => gate.leave());
+		return writeEvent(read, options).finally(() => gate.leave());
 	};
 
-	/** Whether GitHub signed the body, with one of the secrets as they are now. */
-	const isSigned = async (body: string, signature: string): Promise<boolean> => {
-		const fits = async ([secret, ...others]: readonly string[]) =>
-			secret !== undefined && body !== '' && (await verifyWithFallback(secret, body, signature, others));
-		return (await fits(await secrets.current())) || (await fits(await secrets.newest()));
+	/** With which of the secrets, as they are now, GitHub signed the body; none: it did not. */
+	const signers = async (body: string, signature: string): Promise<readonly WebhookSecret[]> => {
+		const known = await secrets.current();
+		const fits = await signersAmong(known, body, signature);
+		if (fits.length > 0) return fits;
+		const newest = await secrets.newest();
+		return newest === known ? [] : signersAmong(newest, body, signature);
 	};
 
 	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -85,17 +90,21 @@ export function createReceiver({ secrets, hear, heardOf, clock, metrics, log }: 
 		const signature = String(request.headers['x-hub-signature-256'] ?? '');
 		if (!/^sha256=[0-9a-f]{64}$/.test(signature)) throw new Refused(401, 'there is no X-Hub-Signature-256');
 		const body = await bodies.read(request);
-		if (!(await isSigned(body, signature))) throw new Refused(401, 'the signature does not fit');
+		const by = await signers(body, signature);
+		if (by.length === 0) throw new Refused(401, 'the signature does not fit');
 
 		const event = String(request.headers['x-github-event'] ?? '');
 		const payload = parse(body);
+		const may = mayTell(by, payload);
+		if (may === false || (may === 'silent' && event === 'workflow_job')) throw new OutOfScope();
 		const hook = hookOf((name) => request.headers[name]?.toString(), payload);
-		if (hook) heardOf(hook);
+		if (hook && may === true) heardOf(hook, by);
 		if (event === 'ping') return end(response, 200, 'pong');
-		const result = await inTime(take(event, payload), clock);
+		const sentMs = deliveredMs(idOf(request), clock.now());
+		const result = await inTime(take(event, payload, sentMs), clock);
 		metrics.event(result);
 		log.debug({ delivery: idOf(request), event, result }, 'event');
-		if (result === 'written' || result === 'unchanged') return end(response, 200, result);
+		if (kept.includes(result)) return end(response, 200, result);
 		end(response, 204);
 	};
 
@@ -138,6 +147,31 @@ export function createReceiver({ secrets, hear, heardOf, clock, metrics, log }: 
 	};
 }
 
+/** One that may sign everything is enough. */
+async function signersAmong(
+	secrets: readonly WebhookSecret[],
+	body: string,
+	signature: string,
+): Promise<WebhookSecret[]> {
+	const fits: WebhookSecret[] = [];
+	for (const one of body === '' ? [] : secrets) {
+		if (!(await verify(one.secret, body, signature))) continue;
+		fits.push(one);
+		if (!one.scopes) break;
+	}
+	return fits;
+}
+
+/** It is written down. */
+const kept: readonly EventResult[] = ['written', 'unchanged', 'recorded'];
+
+/** GitHub signed it, with a secret that may not tell of this. */
+class OutOfScope extends Refused {
+	constructor() {
+		super(401, 'the secret of this webhook is not for the repository or organization of the event');
+	}
+}
+
 function end(response: ServerResponse, status: number, text?: string): void {
 	if (response.writableEnded) return;
 	response.statusCode = status;
@@ -166,6 +200,7 @@ async function inTime(work: Promise<EventResult>, clock: Clock): Promise<EventRe
 }
 
 function resultOf(status: number, error: unknown): EventResult {
+	if (error instanceof OutOfScope) return 'out-of-scope';
 	if (status === 401) return 'bad-signature';
 	if (status === 413) return 'too-large';
 	if (status === 400) return 'unreadable';

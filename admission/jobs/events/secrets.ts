@@ -1,6 +1,7 @@
 import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { secretLeastAgeMs, secretMaxAgeMs } from './rules/policy.ts';
+import { readScopedSecrets, splitSecrets, unscoped, type WebhookSecret } from './rules/secrets.ts';
 
 export interface WebhookSecretsOptions {
 	/** Secrets from the server's environment, as splitSecrets reads them. They win over the Secret's. */
@@ -11,40 +12,37 @@ export interface WebhookSecretsOptions {
 	log: Log;
 }
 
+/** Keys in the Secret: one that may sign everything, and one with a line for each that may sign some. */
 const key = 'github_webhook_secret_token';
-
-/** `new,old` during a rotation: GitHub signs with one of them, and nobody can say when it changes over. */
-export const splitSecrets = (text: string | undefined): readonly string[] =>
-	(text ?? '')
-		.split(',')
-		.map((secret) => secret.trim())
-		.filter((secret) => secret !== '');
+const scopedKey = 'github_webhook_secrets';
 
 /** With which secrets GitHub may have signed a delivery. Those of the Secret are read again, so a rotation needs no restart. */
 export class WebhookSecrets {
 	readonly #options: WebhookSecretsOptions;
-	#known: readonly string[] = [];
+	#known: readonly WebhookSecret[];
 	#readAtMs = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | undefined;
+	/** Lines that could not be read, as they were last told. */
+	#told = '';
 
 	constructor(options: WebhookSecretsOptions) {
 		this.#options = options;
-		this.#known = options.environment;
+		this.#known = unscoped(options.environment);
 	}
 
 	/** Empty: there is none, and nothing that comes can be believed. The last ones known where they can't be read. */
-	async current(): Promise<readonly string[]> {
+	async current(): Promise<readonly WebhookSecret[]> {
 		return this.#notOlderThan(secretMaxAgeMs);
 	}
 
 	/** Read anew, unless that was just done: a signature did not fit, which is how a rotation shows first. */
-	async newest(): Promise<readonly string[]> {
+	async newest(): Promise<readonly WebhookSecret[]> {
 		return this.#notOlderThan(secretLeastAgeMs);
 	}
 
-	async #notOlderThan(maxAgeMs: number): Promise<readonly string[]> {
+	async #notOlderThan(maxAgeMs: number): Promise<readonly WebhookSecret[]> {
 		const { environment, clock } = this.#options;
-		if (environment.length > 0) return environment;
+		if (environment.length > 0) return this.#known;
 		if (clock.monotonic() - this.#readAtMs >= maxAgeMs)
 			this.#reading ??= this.#read().finally(() => {
 				this.#reading = undefined;
@@ -57,12 +55,25 @@ export class WebhookSecrets {
 		const { readSecret, clock, log } = this.#options;
 		this.#readAtMs = clock.monotonic();
 		try {
-			const text = (await readSecret())?.[key];
-			this.#known = splitSecrets(
-				text === undefined ? undefined : Buffer.from(text, 'base64').toString('utf8'),
-			);
+			const data = (await readSecret()) ?? {};
+			const scoped = readScopedSecrets(decoded(data[scopedKey]));
+			this.#known = [...unscoped(splitSecrets(decoded(data[key]))), ...scoped.secrets];
+			this.#tell(scoped.unread);
 		} catch (error) {
 			log.warn({ error: String(error) }, 'the secret of the webhook could not be read again');
 		}
 	}
+
+	/** Once for each change. */
+	#tell(unread: readonly number[]): void {
+		const lines = unread.join(', ');
+		if (lines !== '' && lines !== this.#told)
+			this.#options.log.error(
+				{ key: scopedKey, lines },
+				'these lines are no secrets of a webhook: what they were to sign is refused',
+			);
+		this.#told = lines;
+	}
 }
+
+const decoded = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString('utf8');

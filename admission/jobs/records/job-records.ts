@@ -17,8 +17,8 @@ export interface JobRecordsOptions {
 	clock: Pick<Clock, 'now' | 'monotonic'>;
 }
 
-/** What became of facts. `full`: there are as many records as may be. `absent`: records are not installed. */
-export type Written = 'recorded' | 'unchanged' | 'full' | 'absent';
+/** What became of facts. `overflow`: there are as many records as may be. `absent`: records are not installed. */
+export type Written = 'recorded' | 'unchanged' | 'overflow' | 'absent';
 
 const resource = autoscaleKinds.workflowJob;
 const limits = { timeoutMs: callWithinMs };
@@ -70,7 +70,7 @@ export class JobRecords {
 
 	async #create(name: string, facts: JobFacts): Promise<Written | 'exists'> {
 		const { client, namespace, clock } = this.#options;
-		if (await this.#isFull()) return 'full';
+		if (await this.#isFull()) return 'overflow';
 		const { apiVersion, kind } = resource;
 		const job = { apiVersion, kind, metadata: { name, namespace }, spec: opened(facts, clock.now()) };
 		try {

@@ -1,6 +1,7 @@
 import type { FailedDelivery, Hook } from '../../../github/deliveries.ts';
 import { scopeFromPath } from '../../../runner/scope.ts';
-import { mostReadOfARound } from './policy.ts';
+import { tellsState } from '../../records/rules/facts.ts';
+import { leastWaitingRead, mostReadOfARound } from './policy.ts';
 
 /**
  * The webhook that a verified delivery came from; undefined where it has no list of deliveries that could be read (an
@@ -26,22 +27,33 @@ export function hookOf(header: (name: string) => string | undefined, payload: un
  * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,
  * by the same guid; one that was sent again and then heard stands there still, and to hear it twice has no effect.
  *
+ * First those that tell of a runner, for the guard; those of jobs that wait for one never take their place.
+ *
  * @param done guids of those that were read
+ * @param withWaiting whether it is recorded that a job waits
  */
 export function toRead(
 	failed: readonly FailedDelivery[],
 	done: { has(guid: string): boolean },
+	withWaiting: boolean,
 ): FailedDelivery[] {
 	const newest = new Map<string, FailedDelivery>();
 	for (const delivery of failed) {
 		const { guid, event, action, atMs } = delivery;
-		const tells = event === 'workflow_job' && (action === 'in_progress' || action === 'completed');
+		const tells = event === 'workflow_job' && (tellsOfRunner(action) || (withWaiting && tellsState(action)));
 		if (!tells || done.has(guid)) continue;
 		const known = newest.get(guid);
 		if (!known || known.atMs < atMs) newest.set(guid, delivery);
 	}
-	return [...newest.values()].toSorted((one, other) => other.atMs - one.atMs).slice(0, mostReadOfARound);
+	const sorted = [...newest.values()].toSorted((one, other) => other.atMs - one.atMs);
+	const ofRunners = sorted.filter(({ action }) => tellsOfRunner(action));
+	const waiting = sorted.filter(({ action }) => !tellsOfRunner(action));
+	const first = ofRunners.slice(0, mostReadOfARound - leastWaitingRead);
+	return [...first, ...waiting.slice(0, mostReadOfARound - first.length)];
 }
+
+const tellsOfRunner = (action: string | undefined): boolean =>
+	action === 'in_progress' || action === 'completed';
 
 const fieldsOf = (value: unknown): Record<string, unknown> =>
 	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};

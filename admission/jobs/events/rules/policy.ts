@@ -36,6 +36,9 @@ export const idleConnectionLastsMs = 75_000;
 /** Of each status one line is logged in so long: strangers can send any number. */
 export const refusalLoggedEveryMs = 1_000;
 
+/** Whoever has no secret makes us compute with each of them, over a body of up to 1 MiB: at about 1 ms. */
+export const mostSecrets = 20;
+
 /** A Secret is read again after this long; sooner, but not more often than that, when a signature does not fit. */
 export const secretMaxAgeMs = 30_000;
 export const secretLeastAgeMs = 5_000;
@@ -49,8 +52,12 @@ export const lostEveryMs = 60_000;
  */
 export const looksBackMs = 60 * 60_000;
 
-/** Each lost delivery costs a call. What is left comes with the next look. */
-export const mostReadOfARound = 30;
+/**
+ * Each lost delivery costs a call. What is left comes with the next look. Those that say that a runner works, or no longer
+ * does, come first; of those that say that a job waits, at least so many are read beside them.
+ */
+export const mostReadOfARound = 40;
+export const leastWaitingRead = 10;
 
 /** One for each organization, mostly one in all. One that was deleted at GitHub is asked about until then. */
 export const mostHooks = 20;

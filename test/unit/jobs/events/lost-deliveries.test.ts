@@ -8,6 +8,7 @@ import { LostDeliveries } from '../../../../admission/jobs/events/lost-deliverie
 import { hookOf, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
 import {
 	hookForgottenMs,
+	leastWaitingRead,
 	looksBackMs,
 	mostHooks,
 	mostReadOfARound,
@@ -22,6 +23,8 @@ import { payload } from './payload.ts';
 const test = suite('lost deliveries');
 
 const hook: Hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
+/** By a secret that may sign everything. */
+const anybody = [{ scopes: undefined }];
 
 interface Stored {
 	id: number;
@@ -44,7 +47,9 @@ function setUp() {
 		answer: ReadOutcome | undefined;
 		account: 'there' | 'missing' | 'unreadable';
 		take: () => Promise<'written'>;
-	} = { answer: undefined, account: 'there', take: async () => 'written' };
+		recordsJobs: boolean;
+	} = { answer: undefined, account: 'there', take: async () => 'written', recordsJobs: false };
+	const sent: number[] = [];
 	const read: Read = async (_what, { route, parameters, endpoint }) => {
 		calls.push(`${endpoint} ${String(parameters.delivery_id ?? parameters.cursor ?? '')}`.trim());
 		assert.is(parameters.hook_id, hook.id);
@@ -68,11 +73,13 @@ function setUp() {
 			if (state.account === 'unreadable') throw new KubeError(500, 'InternalError', 'etcd is away');
 			return state.account === 'there' ? { read } : { kind: 'credentials-missing', detail: 'none' };
 		},
-		take: (event, body) => {
+		take: (event, body, sentMs) => {
 			assert.is(event, 'workflow_job');
 			taken.push(body);
+			sent.push(sentMs);
 			return state.take();
 		},
+		recordsJobs: () => state.recordsJobs,
 		clock,
 		metrics,
 		log,
@@ -98,7 +105,7 @@ function setUp() {
 	};
 	const count = (what: string) => calls.filter((call) => call.startsWith(what)).length;
 	const ids = () => taken.map((body) => (body as { workflow_job: { id: number } }).workflow_job.id);
-	return { clock, lost, state, stored, calls, taken, ids, lines, metrics, fail, looks, end, count };
+	return { clock, lost, state, stored, calls, taken, sent, ids, lines, metrics, fail, looks, end, count };
 }
 
 test('nobody is asked before a webhook was heard of', async () => {
@@ -110,7 +117,7 @@ test('nobody is asked before a webhook was heard of', async () => {
 
 test('what failed is read once, and heard as if it had come', async () => {
 	const { lost, fail, looks, calls, ids, lines, metrics, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11);
 	fail(12, { action: 'completed' });
 	await looks(1);
@@ -125,7 +132,7 @@ test('what failed is read once, and heard as if it had come', async () => {
 
 test('one call a minute while nothing is lost', async () => {
 	const { lost, clock, count, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	await clock.pass(60 * 60_000);
 	assert.ok(
 		count('list-deliveries') >= 54 && count('list-deliveries') <= 66,
@@ -136,10 +143,10 @@ test('one call a minute while nothing is lost', async () => {
 
 test('one call a minute too while deliveries come all the time', async () => {
 	const { lost, clock, state, count, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	// Another delivery comes during each of GitHub's answers.
 	Object.defineProperty(state, 'answer', {
-		get: () => (count('list-deliveries') < 500 ? lost.heard(hook) : undefined),
+		get: () => (count('list-deliveries') < 500 ? lost.heard(hook, anybody) : undefined),
 	});
 	await clock.pass(10 * 60_000);
 	assert.ok(count('list-deliveries') <= 11, String(count('list-deliveries')));
@@ -148,7 +155,7 @@ test('one call a minute too while deliveries come all the time', async () => {
 
 test('by guid, the newest: what was sent again and failed again is one delivery', async () => {
 	const { lost, fail, looks, calls, end, clock } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11, { guid: 'same' });
 	await clock.pass(1_000);
 	fail(12, { guid: 'same' });
@@ -160,9 +167,60 @@ test('by guid, the newest: what was sent again and failed again is one delivery'
 	await end();
 });
 
-test('queued jobs, other events, and what is an hour old are not read', async () => {
+test('when it was sent: by its guid, else as the list has it', async () => {
+	const { lost, fail, looks, sent, clock, end } = setUp();
+	lost.heard(hook, anybody);
+	const atMs = clock.now();
+	fail(11);
+	fail(12, { guid: '4d8ed510-a74e-11f1-8000-0123456789ab' });
+	await looks(1);
+	assert.equal(sent.toSorted(), [Date.parse('2026-09-03T04:16:57.569Z'), atMs]);
+	await end();
+});
+
+test('where jobs are recorded, those that wait are read as well, after what the guard needs', async () => {
+	const { lost, fail, looks, state, ids, calls, end } = setUp();
+	state.recordsJobs = true;
+	lost.heard(hook, anybody);
+	for (let id = 101; id <= 160; id++) fail(id, { action: id % 2 ? 'queued' : 'waiting' });
+	for (let id = 1; id <= 60; id++) fail(id, { action: id % 2 ? 'in_progress' : 'completed' });
+	fail(200, { action: 'paused' });
+	await looks(1);
+	const mostOfRunners = mostReadOfARound - leastWaitingRead;
+	assert.ok(
+		ids()
+			.slice(0, mostOfRunners)
+			.every((id) => id <= 60),
+	);
+	assert.ok(
+		ids()
+			.slice(mostOfRunners)
+			.every((id) => id > 100),
+	);
+	assert.is(ids().length, mostReadOfARound);
+	await looks(1);
+	assert.is(ids().filter((id) => id <= 60).length, 60);
+	await looks(3);
+	assert.is(ids().length, 120);
+	assert.not.ok(calls.includes('get-delivery 200'));
+	await end();
+});
+
+test("a webhook whose secret is for one organization: another's event is not taken", async () => {
+	const { lost, fail, looks, taken, metrics, end } = setUp();
+	lost.heard(hook, [{ scopes: [{ kind: 'organization', name: 'OCTO-org' }] }]);
+	fail(11);
+	const repository = { full_name: 'acme/app', html_url: 'https://github.com/acme/app' };
+	fail(12, { payload: payload({ repository }) });
+	await looks(3);
+	assert.is(taken.length, 1);
+	assert.match(await metrics.registry.metrics(), 'runners_events_total{result="out-of-scope"} 1');
+	await end();
+});
+
+test('where jobs are not recorded, those that wait, other events, and what is an hour old are not read', async () => {
 	const { lost, fail, looks, count, clock, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(1, { action: 'queued' });
 	fail(2, { action: null });
 	fail(3, { event: 'push', action: null });
@@ -174,9 +232,9 @@ test('queued jobs, other events, and what is an hour old are not read', async ()
 	await end();
 });
 
-test('hundreds: page by page, the newest first, and 30 at a time', async () => {
+test('hundreds: page by page, the newest first, and so many at a time', async () => {
 	const { lost, fail, looks, ids, count, clock, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	for (let id = 1; id <= 250; id++) {
 		fail(id);
 		await clock.pass(10);
@@ -185,7 +243,7 @@ test('hundreds: page by page, the newest first, and 30 at a time', async () => {
 	assert.is(count('list-deliveries'), 3);
 	assert.equal(
 		ids(),
-		Array.from({ length: mostReadOfARound }, (_, index) => 250 - index),
+		Array.from({ length: mostReadOfARound - leastWaitingRead }, (_, index) => 250 - index),
 	);
 	await looks(9);
 	assert.is(new Set(ids()).size, 250);
@@ -195,7 +253,7 @@ test('hundreds: page by page, the newest first, and 30 at a time', async () => {
 
 test('what could not be written stays lost, and is tried again', async () => {
 	const { lost, fail, looks, state, taken, lines, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11);
 	state.take = async () => {
 		throw new KubeError(500, 'InternalError', 'etcd is away');
@@ -211,7 +269,7 @@ test('what could not be written stays lost, and is tried again', async () => {
 
 test('what can not be read as an event is not tried again', async () => {
 	const { lost, fail, looks, state, taken, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11);
 	state.take = async () => {
 		throw new Refused(400, 'no workflow_job event can be read in it');
@@ -223,7 +281,7 @@ test('what can not be read as an event is not tried again', async () => {
 
 test('without the right to see them: told once, and asked again after 10 minutes', async () => {
 	const { lost, fail, looks, state, count, clock, lines, taken, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11, { delivered_at: new Date(clock.now() + 20 * 60_000).toISOString() });
 	state.answer = { kind: 'not-visible' };
 	await looks(1);
@@ -241,7 +299,7 @@ test('without the right to see them: told once, and asked again after 10 minutes
 
 test('trouble at GitHub, no credentials, an API server that is away: tried again with the next look', async () => {
 	const { lost, fail, looks, state, taken, end } = setUp();
-	lost.heard(hook);
+	lost.heard(hook, anybody);
 	fail(11);
 	state.answer = { kind: 'github-unavailable', detail: '502' };
 	await looks(2);
@@ -262,7 +320,7 @@ test('trouble at GitHub, no credentials, an API server that is away: tried again
 test('a webhook that is not heard of for a day is forgotten, and of many the longest unheard', async () => {
 	const { lost, clock, count, calls, end } = setUp();
 	for (let index = 0; index < 3 * mostHooks; index++)
-		lost.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } });
+		lost.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } }, anybody);
 	await clock.pass(67_000);
 	assert.is(count('list-deliveries'), mostHooks);
 	await clock.pass(hookForgottenMs);
@@ -304,7 +362,7 @@ test('which are read: of those that tell something, each once', () => {
 		action: 'in_progress',
 		...change,
 	});
-	const read = (...list: FailedDelivery[]) => toRead(list, new Set(['guid-3'])).map(({ id }) => id);
+	const read = (...list: FailedDelivery[]) => toRead(list, new Set(['guid-3']), false).map(({ id }) => id);
 	assert.equal(read(failed(1), failed(2), failed(3)), [2, 1]);
 	assert.equal(read(failed(1, { guid: 'g' }), failed(5, { guid: 'g' }), failed(4, { guid: 'g' })), [5]);
 	assert.equal(read(failed(1, { action: 'queued' }), failed(2, { action: undefined })), []);

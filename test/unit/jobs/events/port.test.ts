@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { sign } from '@octokit/webhooks-methods';
 import * as assert from 'uvu/assert';
+import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
+import { collectionPath } from '../../../../admission/api/paths.ts';
 import { EventPort } from '../../../../admission/jobs/events/port.ts';
 import { systemClock } from '../../../../admission/kube/clock.ts';
 import { freePort } from '../../../cluster/free-port.ts';
@@ -19,6 +21,7 @@ const stored = { github_webhook_secret_token: Buffer.from(secret).toString('base
 /** A port whose waits pass as the test says. */
 function setUp(port: number, environment?: string) {
 	const world = new World();
+	world.api.latencyMs = 0; // its clock stands still
 	const clock = new SimulatedClock();
 	const state: { data: Record<string, string> | undefined } = { data: undefined };
 	const events = new EventPort({
@@ -29,6 +32,7 @@ function setUp(port: number, environment?: string) {
 		environment,
 		readSecret: async () => state.data,
 		account: async () => ({ kind: 'credentials-missing', detail: 'none' }),
+		namespace: 'runners-system',
 	});
 	const stop = new AbortController();
 	return { world, clock, state, stop, running: events.run(stop.signal), get: () => get(port) };
@@ -53,7 +57,6 @@ test('a secret in the environment: open at once; at the end what is under way is
 	const port = await freePort();
 	const { world, stop, running, get } = setUp(port, `other,${secret}`);
 	world.runner('r1');
-	world.api.latencyMs = 0;
 	await until(async () => (await get()) === 200);
 	const body = JSON.stringify(payload());
 	const headers = { 'x-github-event': 'workflow_job', 'x-hub-signature-256': await sign(secret, body) };
@@ -68,9 +71,11 @@ test('a secret in the environment: open at once; at the end what is under way is
 });
 
 test('no secret: closed, until one is there', async () => {
-	const { clock, state, stop, running, get } = setUp(await freePort());
+	const { world, clock, state, stop, running, get } = setUp(await freePort());
 	await clock.pass(60_000);
 	assert.is(await get(), 'closed');
+	const told = world.lines.filter((line) => line.startsWith("info GitHub's events are not received"));
+	assert.is(told.length, 1, 'it is said, and once');
 	state.data = stored;
 	await clock.pass(30_000);
 	await until(async () => (await get()) === 200);
@@ -88,6 +93,24 @@ test('a port that is taken is told, and tried again', async () => {
 	await once(other, 'close');
 	await clock.pass(30_000);
 	await until(async () => (await get()) === 200);
+	stop.abort();
+	await running;
+});
+
+test('an event of a job that waits is recorded, where records are installed', async () => {
+	const port = await freePort();
+	const { world, stop, running, get } = setUp(port, secret);
+	const records = collectionPath(autoscaleKinds.workflowJob);
+	world.api.serve(records);
+	await until(async () => (await get()) === 200);
+	const body = JSON.stringify(payload({ action: 'queued', job: { runner_name: null } }));
+	const headers = { 'x-github-event': 'workflow_job', 'x-hub-signature-256': await sign(secret, body) };
+	const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, headers });
+	assert.equal([answer.status, await answer.text()], [200, 'recorded\n']);
+	assert.equal(
+		world.api.all(records).map(({ metadata, spec }) => [metadata.namespace, spec?.id, spec?.state]),
+		[['runners-system', 7, 'queued']],
+	);
 	stop.abort();
 	await running;
 });

@@ -15,9 +15,15 @@ import {
 	mostUnverifiedBytes,
 	mostWaiting,
 } from '../../../../admission/jobs/events/rules/policy.ts';
+import {
+	readScopedSecrets,
+	unscoped,
+	type WebhookSecret,
+} from '../../../../admission/jobs/events/rules/secrets.ts';
+import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { systemClock } from '../../../../admission/kube/clock.ts';
-import { type EventResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { type EventResult, type JobRecordResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
 import { suite } from '../../../support/suite.ts';
 import { payload } from './payload.ts';
 
@@ -32,19 +38,32 @@ interface Answer {
 }
 
 /** A receiver on a port of its own; `close` it. */
-async function receiver(options: { secrets?: string[]; newest?: string[] } = {}) {
-	const { secrets = [secret], newest = secrets } = options;
+async function receiver(
+	options: { secrets?: string[]; newest?: string[]; scoped?: readonly WebhookSecret[] } = {},
+) {
+	const { secrets = [secret], newest = secrets, scoped = [] } = options;
 	const lines: string[] = [];
 	const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
 	const metrics = new Metrics();
 	const heard: JobEvent[] = [];
+	const recorded: JobFacts[] = [];
 	const hooks: Hook[] = [];
-	const state: { hear: (event: JobEvent) => Promise<EventResult> } = { hear: async () => 'written' };
+	const state: {
+		hear: (event: JobEvent) => Promise<EventResult>;
+		record: (facts: JobFacts) => Promise<JobRecordResult>;
+	} = { hear: async () => 'written', record: async () => 'absent' };
 	const made = createReceiver({
-		secrets: { current: async () => secrets, newest: async () => newest },
+		secrets: {
+			current: async () => [...unscoped(secrets), ...scoped],
+			newest: async () => [...unscoped(newest), ...scoped],
+		},
 		hear: (event) => {
 			heard.push(event);
 			return state.hear(event);
+		},
+		record: (facts) => {
+			recorded.push(facts);
+			return state.record(facts);
 		},
 		heardOf: (hook) => void hooks.push(hook),
 		clock: systemClock,
@@ -98,11 +117,30 @@ async function receiver(options: { secrets?: string[]; newest?: string[] } = {})
 		const text = await metrics.registry.metrics();
 		return Number(new RegExp(`runners_events_total\\{result="${result}"\\} (\\d+)`).exec(text)?.[1] ?? 0);
 	};
+	const countedRecords = async (result: JobRecordResult) => {
+		const text = await metrics.registry.metrics();
+		return Number(
+			new RegExp(`runners_job_records_total\\{result="${result}"\\} (\\d+)`).exec(text)?.[1] ?? 0,
+		);
+	};
 	const close = () => {
 		made.server.close();
 		made.server.closeAllConnections();
 	};
-	return { ...made, port, send, deliver, heard, hooks, state, lines, counted, close };
+	return {
+		...made,
+		port,
+		send,
+		deliver,
+		heard,
+		recorded,
+		hooks,
+		state,
+		lines,
+		counted,
+		countedRecords,
+		close,
+	};
 }
 
 test('an event is heard, at any path, and answered when it is written', async () => {
@@ -158,13 +196,123 @@ test('what came of it is the answer: 200 where a pod was meant, 204 where none w
 });
 
 test('events and actions that are not for us: 204, and nobody is asked', async () => {
-	const { deliver, heard, counted, close } = await receiver();
+	const { deliver, heard, recorded, counted, close } = await receiver();
 	for (const event of ['push', 'check_run', 'workflow_run', 'installation'])
 		assert.is((await deliver({ zen: 'Design for failure.' }, { event })).status, 204, event);
-	for (const action of ['queued', 'waiting']) assert.is((await deliver(payload({ action }))).status, 204);
-	assert.is((await deliver(payload({ job: { runner_name: null } }))).status, 204);
+	for (const action of ['paused', 'toString', ''])
+		assert.is((await deliver(payload({ action }))).status, 204);
 	assert.is(heard.length, 0);
+	assert.is(recorded.length, 0);
 	assert.is(await counted('ignored'), 7);
+	close();
+});
+
+test('a job that waits: its record is all that an event writes, and the answer says what became of it', async () => {
+	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
+	const waits = { runner_name: null };
+	for (const [result, status, asEvent] of [
+		['recorded', 200, 'recorded'],
+		['unchanged', 200, 'unchanged'],
+		['hosted', 204, 'hosted'],
+		['overflow', 204, 'overflow'],
+		['absent', 204, 'ignored'],
+	] as const) {
+		state.record = async () => result;
+		for (const change of [{ action: 'queued' }, { action: 'waiting' }, { action: 'in_progress' }]) {
+			const answer = await deliver(payload({ ...change, job: waits }));
+			assert.equal([answer.status, answer.text], [status, status === 200 ? `${result}\n` : ''], result);
+		}
+		assert.is(await counted(asEvent), 3);
+		assert.is(await countedRecords(result), 3);
+	}
+	assert.is(heard.length, 0);
+	assert.equal(
+		recorded.slice(0, 3).map((facts) => facts.state),
+		['queued', 'waiting', 'in_progress'],
+	);
+	close();
+});
+
+test('one that a runner has: both are written at a time, before the answer, which tells of the pod', async () => {
+	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
+	const order: string[] = [];
+	state.hear = async () => {
+		order.push('pod');
+		await systemClock.sleep(20);
+		order.push('pod written');
+		return 'no-pod';
+	};
+	state.record = async () => {
+		order.push('record');
+		await systemClock.sleep(40);
+		order.push('record written');
+		return 'recorded';
+	};
+	assert.is((await deliver()).status, 204);
+	assert.equal(order, ['pod', 'record', 'pod written', 'record written']);
+	assert.is(heard.length, 1);
+	assert.is(recorded[0]?.runnerName, 'r1');
+	assert.is(await counted('no-pod'), 1);
+	assert.is(await countedRecords('recorded'), 1);
+	close();
+});
+
+test('the time of a delivery is that in its id', async () => {
+	const { deliver, recorded, close } = await receiver();
+	await deliver(payload(), { delivery: '4d8ed510-a74e-11f1-8000-0123456789ab' });
+	assert.is(recorded[0]?.deliveredAt, '2026-09-03T04:16:57.569Z');
+	await deliver(payload(), { delivery: 'x' });
+	const arrivedMs = Date.parse(recorded[1]?.deliveredAt ?? '');
+	assert.ok(Math.abs(Date.now() - arrivedMs) < 10_000);
+	close();
+});
+
+test('one of the two can not be written: 503, though the other is', async () => {
+	for (const broken of ['hear', 'record'] as const) {
+		const { deliver, state, counted, countedRecords, heard, recorded, close } = await receiver();
+		state.record = async () => 'recorded';
+		state[broken] = async () => {
+			throw new KubeError(500, 'InternalError', 'etcd is away');
+		};
+		assert.is((await deliver()).status, 503);
+		assert.equal([heard.length, recorded.length], [1, 1]);
+		assert.is(await counted('failed'), 1);
+		assert.is(await countedRecords(broken === 'record' ? 'failed' : 'recorded'), 1);
+		close();
+	}
+});
+
+test('a secret with scopes: what it signs outside them is 401, and nothing of it is taken', async () => {
+	const { secrets: scoped } = readScopedSecrets('octo-org: theirs\nacme/app: app');
+	const { deliver, heard, hooks, recorded, counted, close } = await receiver({ scoped });
+	const acme = (name: string) => ({ full_name: `acme/${name}`, html_url: `https://github.com/acme/${name}` });
+	const of = (repository: object, login: string) =>
+		payload({ repository, rest: { organization: { login } } });
+	assert.is((await deliver(payload(), { by: 'theirs' })).status, 200);
+	assert.is((await deliver(of(acme('app'), 'acme'), { by: 'app' })).status, 200);
+	assert.is((await deliver(of(acme('web'), 'acme'))).status, 200, 'the plain one speaks for all');
+	const [heardBefore, hooksBefore] = [heard.length, hooks.length];
+	for (const [by, body, event] of [
+		['theirs', of(acme('app'), 'acme')],
+		['theirs', of(acme('app'), 'octo-org')],
+		['app', of(acme('web'), 'acme')],
+		['app', payload()],
+		['theirs', { action: 'queued' }],
+		['theirs', { repository: acme('app') }, 'push'],
+		['theirs', { organization: { login: 'acme' } }, 'ping'],
+	] as const) {
+		const answer = await deliver(body, { by, event: event ?? 'workflow_job' });
+		assert.is(answer.status, 401, `${by} ${JSON.stringify(body)}`);
+		assert.match(answer.text, 'not for the repository or organization');
+	}
+	assert.is(heard.length, heardBefore);
+	assert.is(recorded.length, heardBefore);
+	assert.is(await counted('out-of-scope'), 7);
+	assert.is(await counted('bad-signature'), 0);
+	// An App's ping, and what is no workflow_job event, may name nobody; of whose webhook that is nothing is known.
+	assert.is((await deliver({ zen: 'Design for failure.' }, { by: 'theirs', event: 'ping' })).status, 200);
+	assert.is((await deliver({ action: 'created' }, { by: 'theirs', event: 'installation' })).status, 204);
+	assert.is(hooks.length, hooksBefore);
 	close();
 });
 
@@ -363,7 +511,7 @@ test('a full queue: 503 at once, and those that wait are written in their turn',
 	const first = Array.from({ length: mostAtOnce }, () => deliver());
 	while (heard.length < mostAtOnce) await systemClock.sleep(1);
 	// As lost deliveries come, because the server does not accept so many connections.
-	const waiting = Array.from({ length: mostWaiting }, () => take('workflow_job', payload()));
+	const waiting = Array.from({ length: mostWaiting }, () => take('workflow_job', payload(), 0));
 	const late = await deliver();
 	assert.equal([late.status, late.headers['retry-after']], [503, '10']);
 	assert.is(await counted('overloaded'), 1);

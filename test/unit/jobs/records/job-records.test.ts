@@ -188,8 +188,8 @@ test('as many records as may be: no further one; those that there are go on; the
 		api.put(records, { metadata: { name: `other-${index}`, namespace }, spec: {} } as never);
 	assert.is(await write(facts('queued', { id: 1 })), 'recorded');
 	assert.is(await write(facts('queued', { id: 2 })), 'recorded');
-	assert.is(await write(facts('queued', { id: 3 })), 'full');
-	assert.is(await write(facts('completed', { id: 4 })), 'full');
+	assert.is(await write(facts('queued', { id: 3 })), 'overflow');
+	assert.is(await write(facts('completed', { id: 4 })), 'overflow');
 	assert.is(record(3), undefined);
 	assert.is(await write(facts('completed', { id: 1 })), 'recorded');
 	assert.is(api.callsTo('GET', /workflowjobs$/).length, 1);
