@@ -60,6 +60,7 @@ export class LostDeliveries {
 		const known = this.#hooks.get(key) ?? { hook, by, heardMs: 0, notBeforeMs: 0, done: new Map() };
 		known.by = by;
 		known.heardMs = this.#options.clock.now();
+		this.#options.metrics.sightings.heard(nameOf(hook), known.heardMs);
 		this.#hooks.delete(key);
 		const [oldest = ''] = this.#hooks.keys();
 		if (this.#hooks.size >= mostHooks) this.#hooks.delete(oldest);
@@ -97,6 +98,7 @@ export class LostDeliveries {
 			if (failed.kind === 'not-visible') this.#hide(known);
 			return; // trouble is told where the budget is looked after
 		}
+		metrics.sightings.looked(nameOf(hook), failed.length);
 		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
 		for (const delivery of toRead(failed, done, this.#options.recordsJobs())) {
 			const result = await this.#read(account.read, known, delivery, signal);
@@ -126,12 +128,16 @@ export class LostDeliveries {
 	}
 
 	#hide(known: Known): void {
-		const { clock, log } = this.#options;
+		const { clock, metrics, log } = this.#options;
 		if (known.notBeforeMs === 0)
 			log.warn(
 				{ hook: known.hook.id, of: ownerOf(known.hook) },
 				'lost events are not found: GitHub does not show the deliveries of this webhook to the credential, which needs "Webhooks" read (classic token: admin:org_hook, or admin:repo_hook), or has to be that of the App itself',
 			);
 		known.notBeforeMs = clock.now() + notVisible.againMs;
+		metrics.sightings.looked(nameOf(known.hook), 'hidden');
 	}
 }
+
+/** For people. */
+const nameOf = (hook: Hook): string => `${ownerOf(hook)}, webhook ${hook.id}`;

@@ -39,7 +39,7 @@ export class EventPort {
 	 * is answered. A port that is taken is told, and tried again: the guard does not depend on it.
 	 */
 	async run(signal: AbortSignal): Promise<void> {
-		const { port, clock, log } = this.#options;
+		const { port, clock, metrics, log } = this.#options;
 		if (port === 0 || !(await this.#hasSecret(signal))) return;
 		const sets = new SetLabels(this.#options);
 		const records = new JobRecords(this.#options);
@@ -59,7 +59,9 @@ export class EventPort {
 		if (!server.listening) return following;
 		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));
 		log.info({ port }, 'receives events');
+		metrics.sightings.receiving = true;
 		await lost.run(signal);
+		metrics.sightings.receiving = false;
 		server.close();
 		server.closeIdleConnections();
 		await drained();

@@ -130,6 +130,22 @@ test('what failed is read once, and heard as if it had come', async () => {
 	await end();
 });
 
+test('what is told to people: which webhook, how many of its deliveries failed, or that it can not be seen', async () => {
+	const { lost, fail, looks, state, metrics, clock, end } = setUp();
+	lost.heard(hook, anybody);
+	const lastDeliveryAt = clock.iso();
+	const told = () => metrics.sightings.report().hooks;
+	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt }]);
+	fail(11);
+	fail(12, { action: 'queued' });
+	await looks(1);
+	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, failed: 2 }]);
+	state.answer = { kind: 'not-visible' };
+	await looks(1);
+	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, hidden: true }]);
+	await end();
+});
+
 test('one call a minute while nothing is lost', async () => {
 	const { lost, clock, count, end } = setUp();
 	lost.heard(hook, anybody);

@@ -57,7 +57,9 @@ test('a secret in the environment: open at once; at the end what is under way is
 	const port = await freePort();
 	const { world, stop, running, get } = setUp(port, `other,${secret}`);
 	world.runner('r1');
+	assert.not.ok(world.metrics.sightings.report().receiving);
 	await until(async () => (await get()) === 200);
+	assert.ok(world.metrics.sightings.report().receiving);
 	const body = JSON.stringify(payload());
 	const headers = { 'x-github-event': 'workflow_job', 'x-hub-signature-256': await sign(secret, body) };
 	const answering = fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, headers });
@@ -68,6 +70,7 @@ test('a secret in the environment: open at once; at the end what is under way is
 	stop.abort();
 	await running;
 	assert.is(await get(), 'closed');
+	assert.not.ok(world.metrics.sightings.report().receiving);
 });
 
 test('no secret: closed, until one is there', async () => {
