@@ -1,0 +1,80 @@
+/** The poll over HTTP, with a credential and its budget, before the simulated GitHub. */
+import * as assert from 'uvu/assert';
+import { Poll, type PollJob } from '../../../../admission/autoscale/poll/poll.ts';
+import { Connection } from '../../../../admission/github/connection.ts';
+import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
+import { systemClock } from '../../../../admission/kube/clock.ts';
+import { startGitHub } from '../../../sim/simulator.ts';
+import { suite } from '../../../support/suite.ts';
+import { recordingLog } from '../../support/log.ts';
+
+const test = suite('poll over HTTP');
+
+test('a job that no event has told of is found with the first look, in a handful of calls', async () => {
+	const github = await startGitHub({ scopes: ['orgs/octo-org'], tokens: ['test-token'] });
+	const connection = new Connection(
+		{ kind: 'token', token: 'test-token' },
+		{ apiUrl: github.url, now: Date.now },
+	);
+	const found: JobFacts[] = [];
+	const stop = new AbortController();
+	const { log } = recordingLog();
+	let known = 0;
+	const poll = new Poll({
+		host: 'github.com',
+		targets: () => [
+			{
+				key: 'RunnerSet ci/linux',
+				scope: { kind: 'organization', name: 'octo-org' },
+				account: async () => ({ read: connection.read, connection }),
+				countsRunsOf: [],
+				working: undefined,
+			},
+		],
+		jobs: () =>
+			found.map(
+				(facts): PollJob => ({
+					...{ key: String(facts.id), host: facts.host, id: facts.id, repository: facts.repository },
+					...{
+						enterprise: undefined,
+						runId: facts.runId,
+						state: facts.state,
+						runnerName: undefined,
+						set: undefined,
+					},
+				}),
+			),
+		asks: () => [],
+		concerns: (labels) => labels.includes('self-hosted'),
+		write: async (facts) => {
+			found.push(facts);
+			return 'recorded';
+		},
+		answered: () => {},
+		drift: () => {},
+		onKnown: () => {
+			known += 1;
+			stop.abort();
+		},
+		clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) },
+		log,
+	});
+	try {
+		const job = github.jobs.queue({ repository: 'octo-org/app', labels: ['self-hosted', 'gpu'] });
+		github.jobs.queue({ repository: 'octo-org/app', labels: ['ubuntu-latest'] });
+		await poll.run(stop.signal);
+		assert.equal(
+			found.map(({ id, state, labels, repository }) => [id, state, labels, repository]),
+			[[job.id, 'queued', ['self-hosted', 'gpu'], 'octo-org/app']],
+		);
+		assert.is(known, 1);
+		assert.is(github.count({ endpoint: 'repositories' }), 1);
+		assert.is(github.count({ endpoint: 'runs' }), 2);
+		assert.is(github.count({ endpoint: 'jobs-of-run' }), 2);
+	} finally {
+		connection.close();
+		await github.stop();
+	}
+});
+
+test.run();
