@@ -93,6 +93,10 @@ export class Autoscaler implements DemandSource {
 			clock,
 			log,
 			jobs: () => pollJobs(this.router.jobs()),
+			record: (key) => {
+				const entry = this.router.get(key);
+				return entry && pollJob(entry);
+			},
 			asks: () => this.#asks(),
 			concerns: (labels) => concernsUs(labels, this.router.knownLabels()),
 			write: (facts) => records.write(facts, 'answer'),
@@ -332,8 +336,9 @@ export class Autoscaler implements DemandSource {
 	}
 }
 
-const pollJobs = (entries: Iterable<Entry>): PollJob[] =>
-	[...entries].map(({ job, set }) => ({ ...job, set }));
+const pollJob = ({ job, set }: Entry): PollJob => ({ ...job, set });
+
+const pollJobs = (entries: Iterable<Entry>): PollJob[] => [...entries].map(pollJob);
 
 const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscaler): number =>
 	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||

@@ -3,6 +3,7 @@ import { repositoriesOf, visibleGroups } from '../../github/organizations.ts';
 import { type AnsweredJob, jobById, jobsOfRun } from '../../github/workflow-jobs.ts';
 import { openRuns } from '../../github/workflow-runs.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
+import { recordName } from '../../jobs/records/rules/name.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Lane, troubleIn } from './lane.ts';
 import type { Organizations } from './organizations.ts';
@@ -33,8 +34,8 @@ export type Checked = 'queued' | 'in_progress' | 'completed' | 'unknown';
 export interface AskerDependencies {
 	/** Host of the GitHub that is asked. */
 	host: string;
-	/** Every job that has a record. */
-	jobs: () => Iterable<PollJob>;
+	/** The job with this record; undefined: there is none. */
+	record: (key: string) => PollJob | undefined;
 	/** Those that GitHub is to be asked about now, the most urgent first. */
 	asks: () => Iterable<PollJob>;
 	/** Whether a job with these labels is recorded; see jobs/records/rules/labels.ts. */
@@ -46,7 +47,7 @@ export interface AskerDependencies {
 	/** Something was found that no event had told. */
 	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
 	/** Other runner groups than before may be used by a repository: its jobs are to be routed anew. */
-	onVisible?: ((repository: string) => void) | undefined;
+	onVisible: (repository: string) => void;
 	clock: Clock;
 }
 
@@ -111,7 +112,7 @@ export class Asker {
 			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
 			return answered(key, 'unknown');
 		}
-		await this.#tell(outcome.job, repository, this.#records().get(id), askedMs);
+		await this.#tell(outcome.job, repository, this.#record(id), askedMs);
 		answered(key, checkedOf(outcome.job));
 	}
 
@@ -136,9 +137,8 @@ export class Asker {
 		const { clock, concerns } = this.#dependencies;
 		const known = repository.runs.get(runId);
 		// "As before" would not do where a record has come to say something else.
-		const before = this.#records();
 		const agrees = (known?.jobs ?? []).every(({ id, status }) => {
-			const { state = status } = before.get(id) ?? {};
+			const { state = status } = this.#record(id) ?? {};
 			return state === status || (state === 'waiting' && status !== 'queued');
 		});
 		const askedMs = clock.now();
@@ -156,11 +156,10 @@ export class Asker {
 			noteRun(repository, runId, undefined, clock.monotonic());
 			return this.#answer(runId, repository, known?.jobs ?? [], lane, signal);
 		}
-		const records = this.#records();
 		const jobs: RunJob[] = [];
 		for (const job of outcome.jobs) {
 			const { id, status, labels } = job;
-			const record = records.get(id);
+			const record = this.#record(id);
 			await this.#tell(job, repository, record, askedMs);
 			jobs.push({ id, status, labels, ours: record !== undefined || concerns(labels) });
 		}
@@ -223,13 +222,12 @@ export class Asker {
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =
 			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };
-		if (this.#visibility.note(key, found, clock.monotonic())) onVisible?.(known.name);
+		if (this.#visibility.note(key, found, clock.monotonic())) onVisible(known.name);
 	}
 
-	/** By GitHub's id. */
-	#records(): Map<number, PollJob> {
-		const { jobs, host } = this.#dependencies;
-		return new Map([...jobs()].filter((job) => job.host === host).map((job) => [job.id, job]));
+	#record(id: number): PollJob | undefined {
+		const { record, host } = this.#dependencies;
+		return record(recordName(host, id));
 	}
 
 	/** Writes what is new of a job. One that has completed and was never recorded is nobody's business. */

@@ -41,6 +41,8 @@ export interface PollTarget {
 }
 
 export interface PollDependencies extends AskerDependencies {
+	/** Every job that has a record. */
+	jobs: () => Iterable<PollJob>;
 	targets: () => readonly PollTarget[];
 	/** The first look at what a set may have to run has ended: runners that are too many may be removed now. */
 	onKnown: (set: string) => void;

@@ -44,6 +44,7 @@ test('a job that no event has told of is found with the first look, in a handful
 					},
 				}),
 			),
+		record: () => undefined,
 		asks: () => [],
 		concerns: (labels) => labels.includes('self-hosted'),
 		write: async (facts) => {
@@ -52,6 +53,7 @@ test('a job that no event has told of is found with the first look, in a handful
 		},
 		answered: () => {},
 		drift: () => {},
+		onVisible: () => {},
 		onKnown: () => {
 			known += 1;
 			stop.abort();

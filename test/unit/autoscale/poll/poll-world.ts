@@ -12,6 +12,7 @@ import {
 	opened,
 	type Source,
 } from '../../../../admission/jobs/records/rules/merge.ts';
+import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import type { Scope } from '../../../../admission/runner/scope.ts';
 import type { Answer } from '../../../sim/answer.ts';
 import { eventBody } from '../../../sim/job-bodies.ts';
@@ -80,6 +81,10 @@ export class PollWorld {
 			host: 'github.com',
 			targets: () => this.targets,
 			jobs: jobsNow,
+			record: (key) => {
+				const found = [...this.records.values()].find((record) => record.key === key);
+				return found && viewOf(found);
+			},
 			asks: () => jobsNow().filter(({ key }) => this.asks.includes(key)),
 			concerns: (labels) => concernsUs(labels, { labels: new Set(['gpu']), any: true, unlabelled: false }),
 			write: async (facts) => {
@@ -142,7 +147,7 @@ export class PollWorld {
 		return this.records.get(id)?.state;
 	}
 
-	keyOf = ({ id }: WorkflowJob): string => `wj-${id}`;
+	keyOf = ({ id }: WorkflowJob): string => recordName('github.com', id);
 
 	/** Calls that cost something, of the dearest minute, wherever it begins. */
 	mostChargedInAMinute(fromMs = 0): number {
@@ -175,7 +180,7 @@ export class PollWorld {
 		const nowMs = this.clock.now();
 		if (!before) {
 			if (!leavesTrace(facts)) return 'unchanged';
-			this.records.set(facts.id, { ...opened(facts, nowMs), key: `wj-${facts.id}` });
+			this.records.set(facts.id, { ...opened(facts, nowMs), key: recordName(facts.host, facts.id) });
 			return 'recorded';
 		}
 		const change = changeOf(before, facts, source, nowMs);

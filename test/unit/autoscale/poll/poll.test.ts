@@ -59,7 +59,7 @@ test('where a webhook delivers it is one call for a job, and one for several of 
 	assert.equal(paths(world), [`jobs/${one.id}`, 'runs/2/jobs']);
 	assert.equal(
 		world.answered.toSorted(),
-		[one, first, second].map((job) => `${world.keyOf(job)} queued`),
+		[one, first, second].map((job) => `${world.keyOf(job)} queued`).toSorted(),
 	);
 });
 
@@ -126,7 +126,7 @@ test('a job that GitHub does not show, or that nobody may ask about, is answered
 	await world.clock.pass(3_000);
 	assert.equal(
 		world.answered.toSorted(),
-		[seen, elsewhere].map((job) => `${world.keyOf(job)} unknown`),
+		[seen, elsewhere].map((job) => `${world.keyOf(job)} unknown`).toSorted(),
 	);
 	assert.ok(
 		paths(world).every((path) => path.startsWith('runs')),
