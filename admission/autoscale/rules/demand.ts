@@ -19,7 +19,7 @@ export function demand(
 	const known = holdersOf(jobs, runners, credits, nowMs);
 	const living = runners.filter(isLiving);
 	const supply = living.filter((runner) => isSupply(runner, known.taken));
-	const looked = lookAt(jobs, known, untakenSince(supply), nowMs);
+	const looked = lookAt(jobs, known, leftSince(jobs, supply, known.holders, nowMs), nowMs);
 
 	const waiting = looked.counted.length;
 	const missing = waiting - standingForOne(known.unexplained, looked.counted);
@@ -80,11 +80,40 @@ const longestIdleFirst = (nowMs: number) => (one: Runner, other: Runner) =>
 	one.createdMs - other.createdMs ||
 	(one.name < other.name ? -1 : 1);
 
-/** Since when some idle runner has been there for any job of the set; Infinity: none is. */
-const untakenSince = (supply: readonly Runner[]): number =>
-	supply
-		.filter(({ phase }) => phase === 'idle')
-		.reduce((ms, { idleSinceMs }) => Math.min(ms, idleSinceMs ?? ms), Number.POSITIVE_INFINITY);
+/**
+ * Since when idle runners leave each waiting job. Each of them casts doubt on one job at a time, on those that wait longest
+ * first, and on no further one before the last has become suspect: one runner that takes nothing says little of hundreds
+ * that wait behind a maximum.
+ */
+function leftSince(
+	jobs: readonly Job[],
+	supply: readonly Runner[],
+	holders: Holders['holders'],
+	nowMs: number,
+): Map<string, number> {
+	const since = new Map<string, number>();
+	let doubtedMs = Number.NEGATIVE_INFINITY;
+	const others: Job[] = [];
+	for (const job of jobs) {
+		if (standing({ ...job, untakenMs: undefined }, holders.get(job.key)?.says, nowMs) !== 'waiting') continue;
+		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
+		if (job.untakenMs === undefined || suspectMs(job) > nowMs) others.push(job);
+		else {
+			since.set(job.key, job.untakenMs);
+			doubtedMs = Math.max(doubtedMs, suspectMs(job));
+		}
+	}
+	const idleMs = supply
+		.filter(({ phase, idleSinceMs }) => phase === 'idle' && idleSinceMs !== undefined)
+		.map(({ idleSinceMs = 0 }) => idleSinceMs)
+		.sort((one, other) => one - other);
+	const oldestFirst = others.toSorted((one, other) => one.openedMs - other.openedMs || one.id - other.id);
+	for (const [index, ms] of idleMs.entries()) {
+		const job = oldestFirst[index];
+		if (job) since.set(job.key, Math.max(job.stateMs, job.openedMs, ms, doubtedMs));
+	}
+	return since;
+}
 
 interface Looked {
 	standings: Map<string, Standing>;
@@ -96,7 +125,12 @@ interface Looked {
 	edges: number[];
 }
 
-function lookAt(jobs: readonly Job[], { holders }: Holders, idleMs: number, nowMs: number): Looked {
+function lookAt(
+	jobs: readonly Job[],
+	{ holders }: Holders,
+	leftMs: ReadonlyMap<string, number>,
+	nowMs: number,
+): Looked {
 	const looked: Looked = {
 		standings: new Map(),
 		counted: [],
@@ -106,10 +140,7 @@ function lookAt(jobs: readonly Job[], { holders }: Holders, idleMs: number, nowM
 		edges: [],
 	};
 	for (const before of jobs) {
-		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
-		const isSuspect = suspectMs(before) <= nowMs;
-		const leftMs = isSuspect ? before.untakenMs : Math.max(before.stateMs, before.openedMs, idleMs);
-		const untakenMs = Number.isFinite(leftMs) ? leftMs : undefined;
+		const untakenMs = leftMs.get(before.key);
 		const job = { ...before, untakenMs };
 		const says = standing(job, holders.get(job.key)?.says, nowMs);
 		looked.standings.set(job.key, says);

@@ -87,7 +87,7 @@ test('what is over or waits for an approval is not asked about', () => {
 });
 
 test('the most urgent first: old events, ended ones, waiting ones, suspects, running ones; then by age', () => {
-	const idle = [runner('r1', 'idle', { idleSinceMs: now - hour })];
+	const idle = [1, 2, 3, 4].map((n) => runner(`r${n}`, 'idle', { idleSinceMs: now - hour }));
 	const list = [
 		job(1, opened(hour, runsOn('elsewhere'))),
 		job(2, opened(30 * minute)),

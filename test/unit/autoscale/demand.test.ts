@@ -99,6 +99,18 @@ test('a job that idle runners leave untaken for 5 minutes is suspect until GitHu
 	assert.equal(waits.ask, ['j1'], 'asked a minute before it is suspect');
 });
 
+test('one idle runner that takes no job casts doubt on one job, not on all that wait behind a maximum', () => {
+	const old = { openedMs: now - hour, stateMs: now - hour };
+	const waiting = [job(3, old), job(1, { ...old, openedMs: now - 2 * hour }), job(2, old)];
+	const broken = runner('r1', 'idle', { idleSinceMs: now - 20 * minute });
+	const first = asked(waiting, [broken]);
+	assert.equal([first.suspect, first.waiting], [1, 2]);
+	assert.equal(first.untaken, [{ job: 'j1', sinceMs: now - 20 * minute }], 'the one that waits longest');
+	const doubted = waiting.map((one) => (one.id === 1 ? { ...one, untakenMs: now - 20 * minute } : one));
+	const suspects = (afterMs: number) => asked(doubted, [broken], {}, [], now - 15 * minute + afterMs).suspect;
+	assert.equal([suspects(5 * minute - 1), suspects(5 * minute)], [1, 2], 'on the next one 5 minutes later');
+});
+
 test('an in_progress job of a runner of the set takes no supply, and its end closes it', () => {
 	const busy = asked([job(1, runsOn('r1')), job(2)], [runner('r1', 'busy')]);
 	assert.equal([busy.desired, busy.running, busy.waiting], [2, 1, 1]);
