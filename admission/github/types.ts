@@ -108,7 +108,8 @@ export interface CallReport {
 		| 'list-repositories'
 		| 'list-runner-groups'
 		| 'list-deliveries'
-		| 'get-delivery';
+		| 'get-delivery'
+		| 'get-hook';
 	status: number | 'timeout' | 'network' | 'abandoned';
 	ms: number;
 }

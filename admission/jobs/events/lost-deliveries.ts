@@ -5,6 +5,7 @@ import {
 	type Hook,
 	ownerOf,
 } from '../../github/deliveries.ts';
+import { hookSettings } from '../../github/hook-settings.ts';
 import { notVisible } from '../../github/policy.ts';
 import type { CredentialsMissing, Read } from '../../github/types.ts';
 import type { Clock } from '../../kube/clock.ts';
@@ -13,7 +14,7 @@ import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 import { Refused } from '../body.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
 import { toRead } from './rules/lost.ts';
-import { hookForgottenMs, looksBackMs, lostEveryMs, mostHooks } from './rules/policy.ts';
+import { hookForgottenMs, looksBackMs, lostEveryMs, mostHooks, settingsEveryMs } from './rules/policy.ts';
 import { mayTell, type WebhookSecret } from './rules/secrets.ts';
 
 export interface LostDeliveriesOptions {
@@ -36,6 +37,8 @@ interface Known {
 	heardMs: number;
 	/** Not asked about before: GitHub does not show its deliveries. */
 	notBeforeMs: number;
+	/** How it is configured is not asked before. */
+	settingsNotBeforeMs: number;
 	/** Guids of deliveries that were read, and when they were delivered, ms since the epoch: those of `looksBackMs`. */
 	done: Map<string, number>;
 }
@@ -57,7 +60,8 @@ export class LostDeliveries {
 	/** A verified delivery came from this webhook. */
 	heard(hook: Hook, by: Known['by']): void {
 		const key = `${hook.id} ${ownerOf(hook)}`.toLowerCase();
-		const known = this.#hooks.get(key) ?? { hook, by, heardMs: 0, notBeforeMs: 0, done: new Map() };
+		const fresh = { hook, by, heardMs: 0, notBeforeMs: 0, settingsNotBeforeMs: 0, done: new Map() };
+		const known: Known = this.#hooks.get(key) ?? fresh;
 		known.by = by;
 		known.heardMs = this.#options.clock.now();
 		this.#options.metrics.sightings.heard(nameOf(hook), known.heardMs);
@@ -99,6 +103,7 @@ export class LostDeliveries {
 			return; // trouble is told where the budget is looked after
 		}
 		metrics.sightings.looked(nameOf(hook), failed.length);
+		await this.#noteSettings(account.read, known, signal);
 		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
 		for (const delivery of toRead(failed, done, this.#options.recordsJobs())) {
 			const result = await this.#read(account.read, known, delivery, signal);
@@ -106,6 +111,17 @@ export class LostDeliveries {
 			done.set(delivery.guid, delivery.atMs);
 			metrics.event(result);
 			log.info({ hook: hook.id, delivery: delivery.guid, result }, 'lost event found');
+		}
+	}
+
+	/** For people, who see there why no event comes. */
+	async #noteSettings(read: Read, known: Known, signal: AbortSignal): Promise<void> {
+		const { clock, metrics } = this.#options;
+		if (clock.now() < known.settingsNotBeforeMs) return;
+		const answer = await hookSettings(read, known.hook, { signal });
+		if (answer.kind === 'settings') metrics.sightings.configured(nameOf(known.hook), answer.settings);
+		if (answer.kind === 'settings' || answer.kind === 'not-visible') {
+			known.settingsNotBeforeMs = clock.now() + settingsEveryMs;
 		}
 	}
 

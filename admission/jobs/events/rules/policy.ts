@@ -59,6 +59,9 @@ export const looksBackMs = 60 * 60_000;
 export const mostReadOfARound = 40;
 export const leastWaitingRead = 10;
 
+/** How GitHub has a webhook configured is only shown to people, and seldom changes: a call an hour (two for an App's). */
+export const settingsEveryMs = 60 * 60_000;
+
 /** One for each organization, mostly one in all. One that was deleted at GitHub is asked about until then. */
 export const mostHooks = 20;
 export const hookForgottenMs = 24 * 60 * 60_000;

@@ -50,7 +50,12 @@ function setUp() {
 		recordsJobs: boolean;
 	} = { answer: undefined, account: 'there', take: async () => 'written', recordsJobs: false };
 	const sent: number[] = [];
+	const settings: { answer: ReadOutcome; asked: number } = { answer: { kind: 'not-visible' }, asked: 0 };
 	const read: Read = async (_what, { route, parameters, endpoint }) => {
+		if (endpoint === 'get-hook') {
+			settings.asked += 1;
+			return settings.answer;
+		}
 		calls.push(`${endpoint} ${String(parameters.delivery_id ?? parameters.cursor ?? '')}`.trim());
 		assert.is(parameters.hook_id, hook.id);
 		assert.match(route, /^GET \/orgs\/\{org\}\/hooks\/\{hook_id\}\/deliveries/);
@@ -105,7 +110,23 @@ function setUp() {
 	};
 	const count = (what: string) => calls.filter((call) => call.startsWith(what)).length;
 	const ids = () => taken.map((body) => (body as { workflow_job: { id: number } }).workflow_job.id);
-	return { clock, lost, state, stored, calls, taken, sent, ids, lines, metrics, fail, looks, end, count };
+	return {
+		clock,
+		lost,
+		state,
+		settings,
+		stored,
+		calls,
+		taken,
+		sent,
+		ids,
+		lines,
+		metrics,
+		fail,
+		looks,
+		end,
+		count,
+	};
 }
 
 test('nobody is asked before a webhook was heard of', async () => {
@@ -143,6 +164,31 @@ test('what is told to people: which webhook, how many of its deliveries failed, 
 	state.answer = { kind: 'not-visible' };
 	await looks(1);
 	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, hidden: true }]);
+	await end();
+});
+
+test('how GitHub has it configured is asked once an hour, again at once after trouble, and told to people', async () => {
+	const { lost, settings, looks, metrics, clock, end } = setUp();
+	lost.heard(hook, anybody);
+	await looks(3);
+	assert.is(settings.asked, 1, 'not visible is an answer');
+	settings.answer = { kind: 'github-unavailable', detail: '503' };
+	await clock.pass(58 * 60_000);
+	await looks(4);
+	assert.ok(settings.asked >= 3, `${settings.asked}`);
+	const before = settings.asked;
+	const config = { url: 'https://runners.example.com/secret-path', content_type: 'json', insecure_ssl: '0' };
+	settings.answer = { kind: 'read', body: { active: true, events: ['workflow_job'], config }, link: '' };
+	await looks(5);
+	assert.is(settings.asked, before + 1);
+	const [told] = metrics.sightings.report().hooks;
+	assert.equal(told?.settings, {
+		active: true,
+		events: ['workflow_job'],
+		host: 'runners.example.com',
+		contentType: 'json',
+		insecureSsl: false,
+	});
 	await end();
 });
 
