@@ -133,14 +133,14 @@ export class Polling {
 					: { kind: 'job', repository, job: String(first.id), id: first.id };
 			return { question, urgency: urgency.ask, dueMs: nowMs };
 		}
-		// Looking at all repositories each second would be most of the simulation's time.
+		// Looking at all repositories each second would be most of the simulation's time; what is due there is so by minutes.
 		if (nowMs < this.#lookMs) return undefined;
 		let next: Due | undefined;
 		for (const repository of this.#repositories.values()) {
 			const heard = this.#repositories.isHeard(repository, nowMs);
 			next = moreUrgent(next, nextOf(repository, heard, nowMs), nowMs);
 		}
-		if (!next) this.#lookMs = nowMs + 10 * tickMs;
+		if (!next) this.#lookMs = nowMs + 30 * tickMs;
 		return next;
 	}
 
@@ -157,7 +157,7 @@ export class Polling {
 		this.#spent.push({ atMs: nowMs, charged: isNew });
 		if (!isNew) this.calls.notModified += 1;
 		else this.calls[question.kind === 'job' ? 'asks' : question.kind === 'run' ? 'runs' : 'lists'] += 1;
-		this.#world.time.in(callMs, () => this.#changed());
+		if (isNew) this.#world.time.in(callMs, () => this.#changed());
 	}
 
 	/** @returns whether GitHub says anything else than the last time */
