@@ -110,6 +110,17 @@ export const newNodes: StartUp = {
 	slowMs: 90 * second,
 };
 
+/** One busy hour without the longest jobs, of about 250 jobs on at most 50 runners: to be compressed, and run on a cluster. */
+export const busyHour: Constants = {
+	...usualDay,
+	dayMs: hour,
+	endMs: 3 * hour,
+	runs: 75,
+	dayToNight: 1,
+	duration: { ...usualDay.duration, sigma: 0.9, longPart: 0 },
+	max: 50,
+};
+
 /** The same with all times divided by `factor`: a day in so much less. The times of GitHub and the cluster themselves stay. */
 export function compressed(constants: Constants, factor: number): Constants {
 	const { duration, startUp, cancelled } = constants;

@@ -62,7 +62,7 @@ const nodesFirst: Constants = { ...usualDay, startUp: newNodes };
 /** The first four are in the chart. */
 export const scenarios: readonly Scenario[] = [
 	{ name: 'start-up 20 s, max 200', constants: usualDay, settings: all },
-	{ name: 'start-up 2 min, max 200', constants: nodesFirst, settings: all },
+	{ name: 'start-up 2 min, max 200', constants: nodesFirst, settings: swept },
 	{ name: 'start-up 20 s, max 50', constants: { ...usualDay, max: 50 }, settings: swept },
 	{ name: 'start-up 2 min, max 50', constants: { ...nodesFirst, max: 50 }, settings: swept },
 	{

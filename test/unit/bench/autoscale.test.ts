@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { type Constants, compressed, usualDay } from '../../bench/autoscale/constants.ts';
+import { busyHour, type Constants, compressed, usualDay } from '../../bench/autoscale/constants.ts';
 import { type Figures, simulate } from '../../bench/autoscale/simulate.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -26,7 +26,8 @@ for (const [what, constants, delayMs] of [
 	['as usual', hour, 10 * minute],
 	['runners go after 5 s', hour, 5_000],
 	['a low maximum', { ...hour, max: 12 }, minute],
-	['ten times as fast', compressed({ ...hour, max: 100 }, 10), minute],
+	['twelve times as fast', compressed(busyHour, 12), minute],
+	['no webhook', { ...hour, webhook: false }, minute],
 ] as [string, Constants, number][])
 	test(`every job is served, within the maximum, and no runner goes that works: ${what}`, () => {
 		const figures = ours(constants, delayMs);
