@@ -256,8 +256,9 @@ test('a person can not make or change one, whatever rights they have; deleting i
 	const status = '{"status":{"reason":"mine"}}';
 	await refused(['patch', 'workflowjob', name, '--subresource=status', '--type=merge', '-p', status]);
 	await refused(['annotate', 'workflowjob', name, 'mine=yes']);
-	const whole = JSON.stringify({ ...record, spec: { ...record?.spec, state: 'completed' } });
-	await refused(['replace', '-f', '-'], whole);
+	const { resourceVersion: _any, ...metadata } = record!.metadata; // the leader writes its status
+	const whole = { ...body, metadata, spec: { ...record?.spec, state: 'completed' } };
+	await refused(['replace', '-f', '-'], JSON.stringify(whole));
 	// In any namespace.
 	await refused(['-n', space.name, 'create', '-f', '-'], JSON.stringify(body));
 	const [now] = await recordsOf(rig, space);
