@@ -4,6 +4,7 @@ import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { kinds } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
+import type { WorkflowJob } from '../../sim/jobs.ts';
 import { setTests } from '../support/set-tests.ts';
 
 const test = setTests('sets that an autoscaler drives', { prepare: () => stage('sets') });
@@ -30,5 +31,110 @@ for (const kind of kinds) {
 		assert.is(set.uids.size, 2, 'no runner was replaced');
 	});
 }
+
+/** Waits until these jobs run. */
+const run = (...jobs: WorkflowJob[]) =>
+	eventually('the jobs run', () => jobs.every(({ status }) => status === 'in_progress'), {
+		withinMs: 60_000,
+	});
+
+test('a completed event is late: nothing is made again (D1); the next queued job has its runner within 10 s (D2)', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet');
+	const autoscaled = await Autoscaled.make(set);
+	const first = autoscaled.queue();
+	await run(first);
+	const late = autoscaled.hook.fault({ kind: 'late', delayMs: 15_000, action: 'completed', times: 1 });
+	await set.endJob(first.runnerName ?? '');
+	await set.reaches(0);
+	await set.rests(0);
+	assert.is(set.uids.size, 1);
+	const fromMs = Date.now();
+	const second = autoscaled.queue();
+	await run(second);
+	assert.ok(Date.now() - fromMs < 10_000, `${Date.now() - fromMs} ms`);
+	assert.is(late.hits(), 1);
+	await autoscaled.hook.idle();
+	await set.rests(1);
+	assert.is(set.uids.size, 2);
+	await set.endJob(second.runnerName ?? '');
+});
+
+test('at the maximum with a backlog: when one finishes the next starts at once (D11); the status says why it waits', async ({
+	make,
+}) => {
+	const set = await make('RunnerDeployment');
+	const autoscaled = await Autoscaled.make(set, { maxReplicas: 1 });
+	const jobs = [autoscaled.queue(), autoscaled.queue(), autoscaled.queue()];
+	const isRunning = ({ status }: WorkflowJob) => status === 'in_progress';
+	for (let left = 3; left > 0; left--) {
+		await eventually('one of them runs', () => jobs.some(isRunning), { withinMs: 60_000 });
+		const working = jobs.find(isRunning);
+		if (left === 3)
+			await autoscaled.says('it is at its maximum', ({ conditions = [], waitingJobs }) =>
+				conditions.some(({ type, status }) => type === 'AtMaximum' && status === 'True' && waitingJobs === 2),
+			);
+		await set.endJob(working?.runnerName ?? '');
+	}
+	await set.reaches(0);
+	assert.is(set.uids.size, 3);
+});
+
+test('a delivery that comes twice, and one that comes after its job has completed: one runner for each job (D13)', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet');
+	const autoscaled = await Autoscaled.make(set);
+	autoscaled.hook.fault({ kind: 'doubled', times: 2 });
+	autoscaled.hook.fault({ kind: 'after-completed' });
+	const jobs = [autoscaled.queue({ durationMs: 500 }), autoscaled.queue({ durationMs: 500 })];
+	await eventually('both are done', () => jobs.every(({ status }) => status === 'completed'), {
+		withinMs: 60_000,
+	});
+	await autoscaled.hook.idle();
+	await set.reaches(0);
+	await set.rests(0);
+	assert.is(set.uids.size, 2);
+});
+
+test('a queued event that nobody was reached for is read back, and one that GitHub never made is found (#2306)', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet');
+	const autoscaled = await Autoscaled.make(set);
+	// The webhook has to be known before its lost deliveries can be asked for.
+	const known = autoscaled.queue();
+	await run(known);
+	autoscaled.hook.fault({ kind: 'lost', action: 'queued', times: 1 });
+	const lost = autoscaled.queue();
+	autoscaled.hook.fault({ kind: 'never', action: 'queued', times: 1 });
+	const never = autoscaled.queue({ repository: `${set.namespace}/other` });
+	const runs = () => [lost, never].every(({ status }) => status === 'in_progress');
+	await eventually('both have their runners', runs, { withinMs: 240_000 });
+	for (const { runnerName } of [known, lost, never]) await set.endJob(runnerName ?? '');
+	await set.reaches(0);
+});
+
+test('cancelled in the queue: its runner goes when it has been idle for the delay; a raised minimum acts at once (D6)', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet');
+	const autoscaled = await Autoscaled.make(set, { scaleDownDelaySecondsAfterScaleOut: 3 });
+	const job = autoscaled.queue({ labels: ['self-hosted', 'linux'], scope: 'orgs/nobody' });
+	await set.online(1);
+	set.rig.github.jobs.cancel(job.id);
+	await set.reaches(0);
+	const before = (await set.object()).spec.effectiveTime;
+	await autoscaled.patch({ minReplicas: 2 });
+	assert.ok((await set.reaches(2)) < 10_000);
+	const stamped = await eventually('replicas are shown', async () => {
+		const { spec } = await set.object();
+		return spec.replicas === 2 ? spec : undefined;
+	});
+	assert.ok((stamped.effectiveTime ?? '') > (before ?? ''), 'the webhook has stamped it');
+	await autoscaled.patch({ minReplicas: 0 });
+	await set.reaches(0);
+});
 
 test.run();
