@@ -10,7 +10,7 @@ import { setTests } from '../support/set-tests.ts';
 const test = setTests('sets that an autoscaler drives', { prepare: () => stage('sets') });
 
 for (const kind of kinds) {
-	test(`${kind}: two jobs are queued, each gets a runner, and a third of another organization's gets none`, async ({
+	test(`${kind}: two jobs are queued, each gets a runner, and a third whose label no set has gets none (D12)`, async ({
 		make,
 	}) => {
 		const set = await make(kind);

@@ -128,7 +128,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
-	test(`${kind}: recreation-delay and effectiveTime play no part for the target of an autoscaler (D1, D2)`, async () => {
+	test(`${kind}: recreation-delay and effectiveTime play no part for the target of an autoscaler`, async () => {
 		const world = await started({}, { annotations: { 'actions-runner/recreation-delay': '10m' } });
 		const jobs = await running(world, 1);
 		const [[name = '', id = 0] = []] = jobs;
