@@ -218,6 +218,8 @@ export class JobRouter {
 		if (deleted) {
 			for (const name of before?.runners ?? []) this.#setOfRunner.delete(name);
 			this.#sets.delete(key);
+			const labels = labelsOf(key);
+			if (labels) this.#dependencies.metrics.autoscale.forget(labels);
 			this.#dependencies.gone(key);
 		} else {
 			const config =

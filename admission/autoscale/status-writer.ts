@@ -94,8 +94,10 @@ export class StatusWriter {
 		this.#queue.addAfter(`${metadata.namespace}/${metadata.name}`, Math.min(afterMs, statusEveryMs));
 	}
 
-	forget({ metadata }: HorizontalRunnerAutoscaler): void {
-		this.#written.delete(metadata.uid ?? '');
+	forget({ metadata: { uid = '', namespace = '' }, spec }: HorizontalRunnerAutoscaler): void {
+		this.#written.delete(uid);
+		const { name: set } = spec.scaleTargetRef ?? {};
+		if (set) this.#dependencies.metrics.autoscale.notScaled({ namespace, set });
 	}
 
 	stop(): Promise<void> {
@@ -119,7 +121,11 @@ export class StatusWriter {
 		const other = acting(autoscaler);
 		const acts = set !== undefined && other?.metadata.uid === uid;
 		const found = acts ? looked(uid) : undefined;
-		if (acts && found) await this.#scale(set, found.replicas, written);
+		if (acts && found) {
+			const labels = { namespace, set: set.metadata.name };
+			this.#dependencies.metrics.autoscale.desired(labels, found.demand.desired);
+			await this.#scale(set, found.replicas, written);
+		}
 		const nowMs = clock.now();
 		const findings = [
 			...(found?.findings ?? []),

@@ -89,7 +89,12 @@ export class AutoscaleMetrics {
 		this.#desired.set(this.#labelsOf(set), replicas);
 	}
 
-	/** The set, or its autoscaler, is gone. */
+	/** Nothing scales the set any more. */
+	notScaled({ namespace, set }: SetLabels): void {
+		this.#desired.remove(namespace, set);
+	}
+
+	/** The set is gone. */
 	forget(set: SetLabels): void {
 		if (!this.#sets.delete(keyOf(set))) return;
 		this.#waits.remove(set.namespace, set.set);

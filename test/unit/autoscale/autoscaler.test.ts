@@ -192,8 +192,14 @@ for (const kind of kinds) {
 		await world.queue(2);
 		await world.settled(2);
 		await world.clock.pass(2 * second);
+		const wanted = async () =>
+			(await world.metrics.registry.getSingleMetricAsString('runners_autoscaler_desired_replicas'))
+				.split('\n')
+				.filter((line) => !line.startsWith('#'));
+		assert.equal(await wanted(), ['runners_autoscaler_desired_replicas{namespace="ci",set="example"} 2']);
 		world.api.drop(autoscalersPath, 'example', 'ci');
 		await world.clock.pass(20 * minute);
+		assert.equal(await wanted(), []);
 		assert.is(world.live().length, 2);
 		assert.is(world.starts, 2);
 		await world.end();

@@ -56,6 +56,10 @@ test('a set that is gone leaves no series, and one too many shares those of the 
 	const { metrics, series } = fresh();
 	metrics.jobStarted(linux, 1000);
 	metrics.desired(linux, 4);
+	metrics.notScaled(linux);
+	assert.equal(await series('runners_autoscaler_desired_replicas'), []);
+	assert.ok((await series('runners_job_wait_seconds')).length > 0);
+	metrics.desired(linux, 4);
 	metrics.forget(linux);
 	assert.equal(await series('runners_job_wait_seconds'), []);
 	assert.equal(await series('runners_autoscaler_desired_replicas'), []);
