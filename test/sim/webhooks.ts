@@ -31,6 +31,8 @@ export interface DeliveryFault {
 	runnerName?: string;
 	/** Matching events to hit; without it, until cleared. */
 	times?: number;
+	/** Of the matching events it hits each so many-th one; default each. */
+	every?: number;
 }
 
 export interface Delivery {
@@ -67,6 +69,8 @@ const answerKeptBytes = 4_096;
 
 interface Armed {
 	rule: DeliveryFault;
+	/** Events that matched. */
+	seen: number;
 	hits: number;
 }
 
@@ -110,7 +114,7 @@ export class Hook implements Webhook {
 	}
 
 	fault(rule: DeliveryFault): FaultHandle {
-		const armed: Armed = { rule, hits: 0 };
+		const armed: Armed = { rule, seen: 0, hits: 0 };
 		this.#armed.push(armed);
 		return {
 			hits: () => armed.hits,
@@ -143,13 +147,15 @@ export class Hook implements Webhook {
 	}
 
 	#take(job: WorkflowJob, action: JobAction): DeliveryFault | undefined {
-		const armed = this.#armed.find(
+		const matching = this.#armed.filter(
 			({ rule, hits }) =>
 				(rule.action === undefined || rule.action === action) &&
 				(rule.kind !== 'after-completed' || action === 'in_progress') &&
 				(rule.runnerName === undefined || rule.runnerName === job.runnerName) &&
 				(rule.times === undefined || hits < rule.times),
 		);
+		for (const one of matching) one.seen++;
+		const armed = matching.find(({ rule, seen }) => seen % (rule.every ?? 1) === 0);
 		if (armed === undefined) return undefined;
 		armed.hits++;
 		return armed.rule;
