@@ -13,7 +13,39 @@ export interface Equivalent {
 const podFreesMemory = 'it frees memory: the UID of a pod that is gone never comes again';
 const freesMemory = 'it frees memory: the UID of a set that is gone never comes again';
 
+const quicker = 'it is quicker: making a format takes longer than using it';
+
 export const equivalent: readonly Equivalent[] = [
+	{
+		file: 'admission/autoscale/rules/routing.ts',
+		text: "const its = 'set' in found ? left.get(found.set) : undefined;",
+		what: "true in place of 'set' in found",
+		why: 'no set has no name, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/autoscale/rules/wall-clock.ts',
+		text: 'if (known) return known;',
+		what: 'false in place of known',
+		why: quicker,
+	},
+	{
+		file: 'admission/autoscale/rules/wall-clock.ts',
+		text: 'if (formats.size >= mostFormats) formats.clear();',
+		what: 'true in place of formats.size >= mostFormats',
+		why: quicker,
+	},
+	{
+		file: 'admission/autoscale/rules/wall-clock.ts',
+		text: 'if (formats.size >= mostFormats) formats.clear();',
+		what: 'false in place of formats.size >= mostFormats',
+		why: 'it bounds memory',
+	},
+	{
+		file: 'admission/autoscale/rules/wall-clock.ts',
+		text: 'formats.set(timeZone, format);',
+		what: 'without formats.set(timeZone, format);',
+		why: quicker,
+	},
 	{
 		file: 'admission/guard/rules/decide.ts',
 		text: "const why = word.says === 'unknown' ? word.why : undefined;",
@@ -55,6 +87,12 @@ export const equivalent: readonly Equivalent[] = [
 		text: "if (change === 'deleted') this.#accepted.delete(pod.metadata.uid ?? '');",
 		what: "false in place of change === 'deleted'",
 		why: podFreesMemory,
+	},
+	{
+		file: 'admission/sets/rules/plan.ts',
+		text: 'const delayMs = givenMs && Math.min(givenMs, longestRecreationDelayMs);',
+		what: 'without givenMs',
+		why: 'without a delay it is NaN, within which nothing has completed either',
 	},
 	{
 		file: 'admission/sets/rules/plan.ts',

@@ -8,6 +8,11 @@ const loop = 'test/unit/guard/deletion-loop.test.ts';
 const hooks = 'test/unit/jobs/hooks/rules.test.ts';
 const sets = 'test/unit/sets/reconciler.test.ts';
 
+const asked = ['demand', 'holders', 'standing', 'asking'].map(
+	(name) => `test/unit/autoscale/${name}.test.ts`,
+);
+const schedules = ['test/unit/autoscale/schedule.test.ts'];
+
 export const targets: readonly Target[] = [
 	{
 		file: 'admission/guard/rules/decide.ts',
@@ -95,4 +100,20 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
 	{ file: 'admission/sets/reconciler.ts', tests: [sets] },
+	{ file: 'admission/autoscale/rules/demand.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/standing.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/asking.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/routing.ts', tests: ['test/unit/autoscale/routing.test.ts'] },
+	{ file: 'admission/autoscale/rules/waits.ts', tests: ['test/unit/autoscale/routing.test.ts'] },
+	{ file: 'admission/autoscale/rules/schedule.ts', tests: schedules },
+	{ file: 'admission/autoscale/rules/recurrence.ts', tests: schedules },
+	{ file: 'admission/autoscale/rules/wall-clock.ts', tests: schedules },
+	{ file: 'admission/autoscale/rules/metrics.ts', tests: ['test/unit/autoscale/metrics.test.ts'] },
+	{ file: 'admission/autoscale/rules/spare.ts', tests: ['test/unit/autoscale/spare.test.ts'] },
+	{ file: 'admission/autoscale/rules/wish.ts', tests: ['test/unit/autoscale/wish.test.ts'] },
+	{
+		file: 'admission/autoscale/rules/fields.ts',
+		tests: ['test/unit/autoscale/metrics.test.ts', 'test/unit/autoscale/wish.test.ts'],
+	},
 ];

@@ -1,4 +1,4 @@
-import { type Holders, isLiving } from './holders.ts';
+import type { Holders } from './holders.ts';
 import { askAgainMs, askBeforeSuspectMs, askEndedAfterMs, longestCheckMs, suspectAfterMs } from './policy.ts';
 import type { Job, Runner, Standing } from './types.ts';
 
@@ -23,46 +23,39 @@ interface Look {
 
 /** When GitHub is to be asked about each job whose record may not be true any more. Pure. */
 export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] {
-	const working = new Set(
-		look.runners
-			.filter((runner) => isLiving(runner) && runner.phase !== 'idle')
-			.map(({ name }) => name.toLowerCase()),
-	);
-	return jobs.flatMap((job) => {
-		const when = askAt(job, look, working, nowMs);
-		return when ? [{ job: job.key, ...when }] : [];
-	});
+	const names = look.runners.filter(({ phase }) => phase === 'idle').map(({ name }) => name.toLowerCase());
+	const idle = new Set(names);
+	return jobs.flatMap((job) => askAt(job, look, idle, nowMs) ?? []);
 }
 
-function askAt(
-	job: Job,
-	look: Look,
-	working: ReadonlySet<string>,
-	nowMs: number,
-): Omit<Ask, 'job'> | undefined {
-	const { openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
+function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
+	const { key, openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
 	const openMs = Math.max(openedMs, stateMs);
-	switch (look.standings.get(job.key)) {
+	switch (look.standings.get(key)) {
 		case 'unconfirmed':
-			return { urgency: 0, dueMs: checkedMs === 0 ? nowMs : checkedMs + look.checkAfterMs };
+			return { job: key, urgency: 0, dueMs: checkedMs === 0 ? nowMs : checkedMs + look.checkAfterMs };
 		case 'ended': {
 			const endedMs = job.endedMs ?? nowMs;
-			return { urgency: 1, dueMs: checkedMs > endedMs ? checkedMs + askAgainMs : endedMs + askEndedAfterMs };
+			return {
+				job: key,
+				urgency: 1,
+				dueMs: checkedMs > endedMs ? checkedMs + askAgainMs : endedMs + askEndedAfterMs,
+			};
 		}
 		case 'waiting': {
 			const oldMs = checkAgainMs(openMs, Math.max(confirmedMs, checkedMs), look.checkAfterMs);
-			const leftMs = Math.max(look.untaken.get(job.key) ?? Number.POSITIVE_INFINITY, confirmedMs);
+			const leftMs = Math.max(look.untaken.get(key) ?? Number.POSITIVE_INFINITY, confirmedMs);
 			const beforeSuspectMs = leftMs + suspectAfterMs - askBeforeSuspectMs;
 			const soonMs = checkedMs > leftMs ? Math.max(beforeSuspectMs, checkedMs + askAgainMs) : beforeSuspectMs;
-			return { urgency: 2, dueMs: Math.min(oldMs, soonMs) };
+			return { job: key, urgency: 2, dueMs: Math.min(oldMs, soonMs) };
 		}
 		case 'suspect':
-			return { urgency: 3, dueMs: checkedMs + askAgainMs };
+			return { job: key, urgency: 3, dueMs: checkedMs + askAgainMs };
 		case 'running': {
-			// A runner of ours that works is the best witness.
-			const holder = look.holders.get(job.key);
-			if (holder && working.has(holder.runner.toLowerCase())) return undefined;
-			return { urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, look.checkAfterMs) };
+			// A runner of ours that works is the best witness; a static one that is idle again has ended the job.
+			const holder = look.holders.get(key);
+			if (holder && !idle.has(holder.runner.toLowerCase())) return undefined;
+			return { job: key, urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, look.checkAfterMs) };
 		}
 		default:
 			return undefined;

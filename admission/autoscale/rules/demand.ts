@@ -45,8 +45,7 @@ export function demand(
 	];
 	const { checkAfterMs } = wish;
 	const asks = asksFor(jobs, { ...looked, holders: known.holders, runners, checkAfterMs }, nowMs);
-	const later = asks.filter(({ dueMs }) => dueMs > nowMs).map(({ dueMs }) => dueMs);
-	const nextMs = earliest([...edges, ...later], nowMs);
+	const nextMs = earliest([...edges, ...asks.map(({ dueMs }) => dueMs)], nowMs);
 	return {
 		desired,
 		mayGo: mayGo.map(({ uid }) => uid),
@@ -147,19 +146,17 @@ function lookAt(
 		if (says === 'running') looked.running += 1;
 		if (says === 'suspect') looked.suspect += 1;
 		if (says === 'waiting') looked.counted.push(before);
-		if (says === 'ended') looked.edges.push(reopenedMs(job));
 		if (says === 'waiting' || says === 'suspect') {
 			if (untakenMs !== undefined) looked.untaken.set(job.key, untakenMs);
 			looked.edges.push(suspectMs(job));
 		}
-		looked.edges.push(endMs(job));
+		looked.edges.push(endMs(job), reopenedMs(job));
 	}
 	return looked;
 }
 
 /** How many of the waiting jobs are taken by runners whose job is not known: each at most one, and one that it can be. */
 function standingForOne(unexplained: readonly Run[], waiting: readonly Job[]): number {
-	if (unexplained.length === 0) return 0;
 	const left = new Set(waiting);
 	const known = ({ repository, runId }: Run) => repository !== undefined || runId !== undefined;
 	for (const run of unexplained.toSorted((one, other) => Number(known(other)) - Number(known(one)))) {
@@ -176,13 +173,12 @@ function standingForOne(unexplained: readonly Run[], waiting: readonly Job[]): n
 function rememberedOf(jobs: readonly Job[], { holders }: Holders): Pick<Demand, 'bound' | 'ended'> {
 	const bound: Demand['bound'] = [];
 	const ended: Demand['ended'] = [];
-	for (const { key: job, state, runnerName } of jobs) {
+	for (const { key: job, runnerName } of jobs) {
 		const holder = holders.get(job);
 		if (!holder) continue;
 		const { runner } = holder;
 		if (holder.says === 'ended') ended.push({ job, runner });
-		else if (state !== 'in_progress' || runner.toLowerCase() !== runnerName?.toLowerCase())
-			bound.push({ job, runner });
+		else if (runner.toLowerCase() !== runnerName?.toLowerCase()) bound.push({ job, runner });
 	}
 	return { bound, ended };
 }

@@ -32,32 +32,53 @@ export function holdersOf(
 	remembered: readonly Credit[],
 	nowMs: number,
 ): Holders {
-	const byName = new Map<string, Runner>();
-	for (const runner of runners) {
-		const known = byName.get(folded(runner.name));
-		if (!known || (hasEnded(known) && isLiving(runner))) byName.set(folded(runner.name), runner);
+	// Of two runners of a name the living one counts.
+	const livingLast = runners.toSorted((one, other) => Number(isLiving(one)) - Number(isLiving(other)));
+	const known: Known = {
+		byName: new Map(livingLast.map((runner) => [folded(runner.name), runner])),
+		holders: new Map(),
+		taken: new Set(),
+		explained: new Set(),
+	};
+	byGitHub(jobs, known);
+	byMemory(jobs, known, nowMs);
+	const { unexplained, lapseMs, ended } = byWitnesses(jobs, runners, known, nowMs);
+	const credits = creditsAfter(remembered, ended, known, nowMs);
+	for (const credit of credits) {
+		if (nowMs - credit.sinceMs >= creditMs) continue;
+		unexplained.push(credit);
+		lapseMs.push(credit.sinceMs + creditMs);
 	}
-	const holders: Holders['holders'] = new Map();
-	const taken = new Set<string>();
-	/** Names of runners whose job is known. */
-	const explained = new Set<string>();
+	const { holders, taken } = known;
+	return { holders, taken, credits, unexplained, lapseMs };
+}
 
+interface Known extends Pick<Holders, 'holders' | 'taken'> {
+	byName: ReadonlyMap<string, Runner>;
+	/** Names of runners whose job is known: they stand for no other one. */
+	explained: Set<string>;
+}
+
+/** GitHub's word: it has given these jobs to runners. */
+function byGitHub(jobs: readonly Job[], { byName, holders, taken, explained }: Known): void {
 	for (const job of jobs) {
-		const { state, runnerName } = job;
-		if (runnerName === undefined || (state !== 'in_progress' && state !== 'completed')) continue;
-		const name = folded(runnerName);
+		if (job.runnerName === undefined) continue;
+		const name = folded(job.runnerName);
 		const runner = byName.get(name);
 		if (!runner || isItsJob(runner, job)) explained.add(name);
-		if (state === 'completed') continue;
-		// One of this set that is gone was remembered when it ended; any other is not of this set.
-		const isGone = !runner && job.endedMs !== undefined && folded(job.boundTo ?? '') === name;
-		if (isGone) holders.set(job.key, { runner: runnerName, says: 'ended' });
-		if (!runner) continue;
-		holders.set(job.key, { runner: runner.name, says: isLiving(runner) ? 'runs' : 'ended' });
-		if (runner.phase !== 'busy' && isLiving(runner) && (runner.idleSinceMs ?? 0) <= job.stateMs)
-			taken.add(runner.uid);
+		if (job.state === 'completed') continue;
+		if (runner) {
+			holders.set(job.key, { runner: runner.name, says: isLiving(runner) ? 'runs' : 'ended' });
+			// A static one that has been idle since then is free again.
+			if ((runner.idleSinceMs ?? 0) <= job.stateMs) taken.add(runner.uid);
+		} else if (job.endedMs !== undefined && folded(job.boundTo ?? '') === name)
+			// It is gone; any other runner that is not here is not of this set.
+			holders.set(job.key, { runner: job.runnerName, says: 'ended' });
 	}
+}
 
+/** What our witnesses have told before. */
+function byMemory(jobs: readonly Job[], { byName, holders, explained }: Known, nowMs: number): void {
 	for (const job of jobs) {
 		if (job.boundTo === undefined || !mayBeBound(job, nowMs)) continue;
 		const name = folded(job.boundTo);
@@ -68,7 +89,15 @@ export function holdersOf(
 		if (says === 'runs' || !runner || hasEnded(runner)) explained.add(name);
 		holders.set(job.key, { runner: job.boundTo, says });
 	}
+}
 
+/** What our witnesses tell now, of runners whose job is not known yet. */
+function byWitnesses(
+	jobs: readonly Job[],
+	runners: readonly Runner[],
+	{ holders, explained }: Known,
+	nowMs: number,
+): { unexplained: Run[]; lapseMs: number[]; ended: Runner[] } {
 	const isFree = (job: Job) => mayBeBound(job, nowMs) && (!holders.has(job.key) || isReopened(job, nowMs));
 	const free = new FreeJobs(jobs.filter(isFree));
 	const unexplained: Run[] = [];
@@ -77,11 +106,11 @@ export function holdersOf(
 	for (const runner of runners.toSorted(longestBusyFirst)) {
 		if (explained.has(folded(runner.name))) continue;
 		const { phase, busySinceMs, job = {}, worked } = runner;
+		// Whose job is known by its id stands for no other one.
 		const exact = job.jobId !== undefined;
 		if (phase === 'busy') {
 			const found = free.take(job, busySinceMs);
 			if (found) holders.set(found.key, { runner: runner.name, says: 'runs' });
-			// Whose job is known by its id and not free stands for no other one.
 			if (found || exact || busySinceMs === undefined) continue;
 			const lapsesMs = Math.min(busySinceMs, nowMs) + busyCreditMs;
 			if (lapsesMs <= nowMs) continue;
@@ -90,17 +119,10 @@ export function holdersOf(
 		} else if (phase === 'completed' && worked) {
 			const found = exact ? free.take(job, undefined) : undefined;
 			if (found) holders.set(found.key, { runner: runner.name, says: 'ended' });
-			else if (!exact) ended.push(runner);
+			if (!exact) ended.push(runner);
 		}
 	}
-
-	const credits = creditsAfter(remembered, ended, byName, explained, nowMs);
-	for (const credit of credits) {
-		if (nowMs - credit.sinceMs >= creditMs) continue;
-		unexplained.push(credit);
-		lapseMs.push(credit.sinceMs + creditMs);
-	}
-	return { holders, taken, credits, unexplained, lapseMs };
+	return { unexplained, lapseMs, ended };
 }
 
 /** Whether the job that GitHub gave the runner is the one that it runs or ran last: a static one takes one after the other. */
@@ -114,8 +136,7 @@ function isItsJob(runner: Runner, job: Job): boolean {
 
 /** Whether our witnesses can tell who has the job: GitHub has not, or that runner has ended and it waits again. */
 const mayBeBound = (job: Job, nowMs: number): boolean =>
-	job.state !== 'completed' &&
-	(job.state !== 'in_progress' || job.runnerName === undefined || isReopened(job, nowMs));
+	job.state !== 'completed' && (job.runnerName === undefined || isReopened(job, nowMs));
 
 /** What is known of a job that was bound to a runner before; undefined: it is bound no more. */
 function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' | 'ended' | undefined {
@@ -124,27 +145,24 @@ function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' 
 	const { jobId: exact, ...run } = runner.job ?? {};
 	// A static one has the next job by now.
 	if (!fits(run, job)) return 'ended';
-	if (exact !== undefined && exact !== job.id) return undefined;
+	// By its id it is found anew, whichever it is.
+	if (exact !== undefined) return undefined;
 	// Siblings of a matrix look alike to a hook: GitHub says that this one has no runner, so it was another.
 	const { confirmedMs = 0 } = job;
-	const isAnother = exact === undefined && confirmedMs > (runner.busySinceMs ?? nowMs) + busyCreditMs;
-	return isAnother ? undefined : 'runs';
+	return confirmedMs > (runner.busySinceMs ?? nowMs) + busyCreditMs ? undefined : 'runs';
 }
 
 const longestBusyFirst = (one: Runner, other: Runner) =>
-	(one.busySinceMs ?? 0) - (other.busySinceMs ?? 0) ||
-	one.createdMs - other.createdMs ||
-	(one.name < other.name ? -1 : 1);
+	(one.busySinceMs ?? 0) - (other.busySinceMs ?? 0) || (one.name < other.name ? -1 : 1);
 
 /** Jobs that nobody is known to have, to be found by what a witness knows of them. */
 class FreeJobs {
 	readonly #byId = new Map<number, Job>();
-	readonly #byRun = new Map<number, Set<Job>>();
+	readonly #byRun = new Map<number | undefined, Set<Job>>();
 
 	constructor(jobs: readonly Job[]) {
 		for (const job of jobs.toSorted((one, other) => one.openedMs - other.openedMs)) {
 			this.#byId.set(job.id, job);
-			if (job.runId === undefined) continue;
 			const siblings = this.#byRun.get(job.runId);
 			if (siblings) siblings.add(job);
 			else this.#byRun.set(job.runId, new Set([job]));
@@ -155,7 +173,7 @@ class FreeJobs {
 		const job = this.#byId.get(id);
 		if (!job) return undefined;
 		this.#byId.delete(id);
-		if (job.runId !== undefined) this.#byRun.get(job.runId)?.delete(job);
+		this.#byRun.get(job.runId)?.delete(job);
 		return job;
 	}
 
@@ -195,8 +213,7 @@ export function fits({ repository, runId, runAttempt }: Run, job: Job): boolean 
 function creditsAfter(
 	remembered: readonly Credit[],
 	ended: readonly Runner[],
-	byName: ReadonlyMap<string, Runner>,
-	explained: ReadonlySet<string>,
+	{ byName, explained }: Known,
 	nowMs: number,
 ): Credit[] {
 	const credits = new Map<string, Credit>();

@@ -121,18 +121,18 @@ function namesOf(
 			repositories: [],
 			problem: `${field}.repositoryNames is needed for runners of an ${scope.kind}`,
 		};
-	const repositories = names.map((name) => {
+	const repositories: string[] = [];
+	for (const [index, name] of names.entries()) {
 		const isName = typeof name === 'string' && !name.includes('/') && scope.kind === 'organization';
 		const path = isName ? `${scope.name}/${name}` : String(name);
-		return scopeFromPath(path)?.kind === 'repository' ? path : undefined;
-	});
-	const wrong = repositories.indexOf(undefined);
-	if (wrong < 0) return { repositories: repositories.filter((path) => path !== undefined) };
-	const expected = scope.kind === 'organization' ? 'NAME or OWNER/NAME' : 'OWNER/NAME';
-	return {
-		repositories: [],
-		problem: `${field}.repositoryNames[${wrong}] ${shown(names[wrong])} is no ${expected}`,
-	};
+		if (scopeFromPath(path)?.kind !== 'repository') {
+			const expected = scope.kind === 'organization' ? 'NAME or OWNER/NAME' : 'OWNER/NAME';
+			const problem = `${field}.repositoryNames[${index}] ${shown(name)} is no ${expected}`;
+			return { repositories: [], problem };
+		}
+		repositories.push(path);
+	}
+	return { repositories };
 }
 
 /** More runners where many of them are busy, fewer where few are. */
@@ -144,7 +144,7 @@ function byBusy(metric: Record<string, unknown>, field: string, { replicas, busy
 	const before = replicas ?? 1;
 	// Where none are wanted and some work all the same, all that there are work: of 0 no factor makes more (ARC #2850).
 	const from = before === 0 ? busy : before;
-	const result = from === 0 ? 0 : (stepped(from, busy / from, up, down) ?? before);
+	const result = stepped(from, busy / Math.max(1, from), up, down) ?? before;
 	return { replicas: Math.min(result, mostSuggested), problems: [] };
 }
 

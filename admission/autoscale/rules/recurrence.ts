@@ -19,30 +19,36 @@ export interface Period {
 }
 
 /** The period that has begun last and is not over, and the one that begins next. Pure, and quick whatever the dates are. */
-export function periodsOf(span: Recurring, nowMs: number): { active?: Period; upcoming?: Period } {
-	const { startMs, endMs, untilMs } = span;
-	if (!span.frequency) {
-		if (nowMs < startMs) return startMs <= untilMs ? { upcoming: { startMs, endMs } } : {};
-		return nowMs < endMs ? { active: { startMs, endMs } } : {};
-	}
-	const { startOf, endOf, near } = calendarOf(span, span.frequency);
-	const { guess, around } = near(Math.max(startMs, Math.min(nowMs, untilMs)));
-	let latest: number | undefined;
-	let next: number | undefined;
-	for (let n = Math.max(0, guess - around); n <= guess + around && next === undefined; n++) {
+export function periodsOf(
+	span: Recurring,
+	nowMs: number,
+): { active: Period | undefined; upcoming: Period | undefined } {
+	const { startMs, endMs, frequency, untilMs } = span;
+	if (!frequency)
+		return {
+			active: startMs <= nowMs && nowMs < endMs ? { startMs, endMs } : undefined,
+			upcoming: nowMs < startMs ? { startMs, endMs } : undefined,
+		};
+	const { startOf, endOf, guess } = calendarOf(span, frequency);
+	const first = guess(Math.max(startMs, Math.min(nowMs, untilMs)));
+	let begun: Period | undefined;
+	for (let n = Math.max(0, first - around[frequency]); n <= first + around[frequency]; n++) {
 		const ms = startOf(n);
 		if (ms === undefined || ms > untilMs) continue;
-		if (ms <= nowMs) latest = n;
-		else next = n;
+		if (ms <= nowMs) begun = { startMs: ms, endMs: endOf(n) };
+		else return { active: lasting(begun, nowMs), upcoming: { startMs: ms, endMs: endOf(n) } };
 	}
-	const period = (n: number | undefined): Period | undefined => {
-		const ms = n === undefined ? undefined : startOf(n);
-		return n === undefined || ms === undefined ? undefined : { startMs: ms, endMs: endOf(n) };
-	};
-	const [begun, upcoming] = [period(latest), period(next)];
-	const active = begun && begun.endMs > nowMs ? begun : undefined;
-	return { ...(active ? { active } : {}), ...(upcoming ? { upcoming } : {}) };
+	return { active: lasting(begun, nowMs), upcoming: undefined };
 }
+
+const lasting = (period: Period | undefined, nowMs: number) =>
+	period && period.endMs > nowMs ? period : undefined;
+
+/**
+ * By how much a guess may be wrong: one for the hour of the day, and those that are left out. 29 February is for seven years
+ * around 2100, the 31st every other month.
+ */
+const around: Record<Frequency, number> = { Daily: 1, Weekly: 1, Monthly: 2, Yearly: 8 };
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -50,8 +56,8 @@ interface Calendar {
 	/** When the repetition of this number begins; undefined: its month or year does not have the day. */
 	startOf(n: number): number | undefined;
 	endOf(n: number): number;
-	/** Which repetition has begun last at this time, and by how much that may be wrong. */
-	near(ms: number): { guess: number; around: number };
+	/** Which repetition has begun last at this time; see `around`. */
+	guess(ms: number): number;
 }
 
 function calendarOf({ startMs, endMs, clock }: Recurring, frequency: Frequency): Calendar {
@@ -79,17 +85,12 @@ function calendarOf({ startMs, endMs, clock }: Recurring, frequency: Frequency):
 		return byDay || new Date(date).getUTCDate() === day ? clock.when(date + timeOfDayMs) : undefined;
 	};
 	const endOf = (n: number) => (n === 0 ? endMs : clock.when(midnight(n) + timeOfDayMs + lastsMs));
-	// One more for the hour of the day. 29 February is left out for seven years around 2100, the 31st every other month.
-	const around = byDay || day <= 28 ? 1 : frequency === 'Monthly' ? 2 : 8;
-	const near = (ms: number) => {
+	const guess = (ms: number) => {
 		const then = new Date(clock.shows(ms));
 		const days = Math.floor((then.getTime() - start.getTime()) / dayMs);
 		const years = then.getUTCFullYear() - year;
 		const months = years * 12 + then.getUTCMonth() - month;
-		return {
-			guess: { Daily: days, Weekly: Math.floor(days / 7), Monthly: months, Yearly: years }[frequency],
-			around,
-		};
+		return { Daily: days, Weekly: Math.floor(days / 7), Monthly: months, Yearly: years }[frequency];
 	};
-	return { startOf, endOf, near };
+	return { startOf, endOf, guess };
 }

@@ -52,9 +52,9 @@ export function routeAll(
 	const oldestFirst = jobs.toSorted((one, other) => one.openedMs - other.openedMs || one.id - other.id);
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
-		const current = currentOf(job);
+		const current = currentOf(job) ?? '';
 		// One whose set has no room any more is looked at when all others have theirs.
-		if (current !== undefined && roomOf(current) > 0) take(job, current);
+		if (roomOf(current) > 0) take(job, current);
 		else displaced.push(job);
 	}
 	for (const job of displaced) take(job, currentOf(job));
@@ -69,6 +69,7 @@ interface Match {
 	candidate: Candidate;
 	/** The lower is the narrower. */
 	breadth: number;
+	/** Labels that somebody gave it: all that the job asks for are among them, so the fewest are the fewest too many. */
 	surplus: number;
 	/** 1: the job asks for an architecture that this set may have or not. */
 	doubtful: number;
@@ -115,7 +116,7 @@ function matching(job: Job, candidates: readonly Candidate[]): Matching {
 		matches: staying.map((candidate) => ({
 			candidate,
 			breadth: breadth[candidate.scope.kind],
-			surplus: custom(candidate).filter((label) => !wanted(job).includes(label)).length,
+			surplus: custom(candidate).length,
 			doubtful: Number(wanted(job).some((label) => architectures.has(label)) && !candidate.exactArchitecture),
 		})),
 	};
@@ -171,12 +172,11 @@ function noScope({ host, repository }: Job, candidates: readonly Candidate[]): s
 }
 
 function noLabels(job: Job, covering: readonly Candidate[]): string {
-	const [nearest] = covering.toSorted(
-		(one, other) => lacking(job, one).length - lacking(job, other).length || (one.key < other.key ? -1 : 1),
-	);
-	if (!nearest) return '';
 	if (job.labels.length === 0)
 		return `it has no labels, and every set of ${job.repository} has labels of its own`;
+	const nearest = covering
+		.toSorted((one, other) => (one.key < other.key ? -1 : 1))
+		.reduce((best, one) => (lacking(job, one).length < lacking(job, best).length ? one : best));
 	const labels = [...new Set(lacking(job, nearest))];
 	return `no set has all of its labels: ${nearest.key} lacks ${labels.join(', ')}`;
 }

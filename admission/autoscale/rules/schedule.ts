@@ -1,4 +1,4 @@
-import { isCount, isObject, shown } from './fields.ts';
+import { isAbsent, isCount, isObject, shown } from './fields.ts';
 import { type Frequency, frequencies, type Period, periodsOf, type Recurring } from './recurrence.ts';
 import { fixedOffset, zoneClock } from './wall-clock.ts';
 
@@ -61,26 +61,30 @@ interface Looked {
 
 function lookAt(overrides: readonly Override[], nowMs: number): Looked {
 	let active: Dated | undefined;
-	let upcoming: Dated | undefined;
-	let nextEdgeMs: number | undefined;
+	const coming: Dated[] = [];
+	const edges: number[] = [];
 	for (const override of overrides) {
 		const { minReplicas } = override;
 		const found = periodsOf(override, nowMs);
-		if (found.active) active ??= { ...found.active, minReplicas };
-		if (found.upcoming && (!upcoming || found.upcoming.startMs < upcoming.startMs))
-			upcoming = { ...found.upcoming, minReplicas };
-		for (const ms of [found.active?.endMs, found.upcoming?.startMs])
-			if (ms !== undefined && (nextEdgeMs === undefined || ms < nextEdgeMs)) nextEdgeMs = ms;
+		if (found.active) {
+			active ??= { ...found.active, minReplicas };
+			edges.push(found.active.endMs);
+		}
+		if (found.upcoming) {
+			coming.push({ ...found.upcoming, minReplicas });
+			edges.push(found.upcoming.startMs);
+		}
 	}
-	return { active, upcoming, nextEdgeMs };
+	const [upcoming] = coming.sort((one, other) => one.startMs - other.startMs);
+	return { active, upcoming, nextEdgeMs: edges.length > 0 ? Math.min(...edges) : undefined };
 }
 
 function nextChange(overrides: readonly Override[], usual: number, nowMs: number): Schedule['next'] {
 	let looked = lookAt(overrides, nowMs);
 	const before = looked.active?.minReplicas ?? usual;
 	for (let edge = 0; edge < mostEdges; edge++) {
-		const atMs = looked.nextEdgeMs;
-		if (atMs === undefined || atMs > lastMs) return undefined;
+		const atMs = looked.nextEdgeMs ?? Number.POSITIVE_INFINITY;
+		if (atMs > lastMs) return undefined;
 		looked = lookAt(overrides, atMs);
 		const minReplicas = looked.active?.minReplicas ?? usual;
 		if (minReplicas !== before) return { atMs, minReplicas };
@@ -162,6 +166,4 @@ const isFrequency = (value: unknown): value is Frequency =>
 	frequencies.some((frequency) => frequency === value);
 
 const noTime = (field: string, value: unknown): string =>
-	value === undefined || value === null
-		? `${field} is missing`
-		: `${field} ${shown(value)} is no time since 1970`;
+	isAbsent(value) ? `${field} is missing` : `${field} ${shown(value)} is no time since 1970`;

@@ -12,8 +12,7 @@ export interface Arrivals {
 export function withArrival({ sinceMs, atMs }: Arrivals, newMs: number, nowMs: number): Arrivals {
 	const from = nowMs - arrivalsLastMs;
 	const kept = [...atMs.filter((ms) => ms > from), newMs].sort((one, other) => one - other);
-	const tooMany = kept.length - mostArrivals;
-	if (tooMany <= 0) return { sinceMs: Math.max(sinceMs, from), atMs: kept };
+	const tooMany = Math.max(0, kept.length - mostArrivals);
 	return { sinceMs: Math.max(sinceMs, from, kept[tooMany - 1] ?? from), atMs: kept.slice(tooMany) };
 }
 
@@ -27,11 +26,11 @@ export function spareFor(arrivals: Arrivals, startUpMs: number, quantile: number
 	const fromMs = Math.max(arrivals.sinceMs, nowMs - arrivalsLastMs);
 	const spanMs = nowMs - fromMs;
 	// Before a start-up time has passed nothing is known of how many come within one.
-	if (!(quantile > 0) || !(startUpMs > 0) || spanMs < startUpMs) return 0;
+	if (!(quantile > 0) || spanMs < startUpMs) return 0;
 	const changes: [number, 1 | -1][] = [];
 	for (const ms of arrivals.atMs) {
 		const endMs = ms + startUpMs;
-		if (ms > nowMs || endMs <= fromMs) continue;
+		if (endMs <= fromMs) continue;
 		changes.push([Math.max(ms, fromMs), 1]);
 		if (endMs < nowMs) changes.push([endMs, -1]);
 	}
@@ -45,13 +44,15 @@ export function spareFor(arrivals: Arrivals, startUpMs: number, quantile: number
 		sinceMs = ms;
 		within += by;
 	}
+	let enough = 0;
 	let enoughMs = 0;
 	for (const [number, ms] of [...lasted].sort(([one], [other]) => one - other)) {
-		enoughMs += ms;
 		// Sums of parts of a second need not be exact.
-		if (ms > 0 && enoughMs >= spanMs * Math.min(1, quantile) - 0.5) return number;
+		if (enoughMs >= spanMs * Math.min(1, quantile) - 0.5) break;
+		enough = number;
+		enoughMs += ms;
 	}
-	return Math.max(0, ...lasted.keys());
+	return enough;
 }
 
 /** How long runners of the set take to start: the median of the last ones. @param tookMs newest last */

@@ -50,10 +50,10 @@ export const reopenedMs = ({ state, endedMs }: Job): number =>
 
 /** Whether a job whose runner has ended waits again. */
 export function isReopened(job: Job, nowMs: number): boolean {
-	const { endedMs, confirmedMs = Number.NEGATIVE_INFINITY } = job;
-	return endedMs !== undefined && (confirmedMs > endedMs || reopenedMs(job) <= nowMs);
+	const { endedMs = Number.POSITIVE_INFINITY, confirmedMs = 0 } = job;
+	return confirmedMs > endedMs || reopenedMs(job) <= nowMs;
 }
 
 /** Whether an event opened it that came long after GitHub had made it, and GitHub has not confirmed it since. */
-const isOldNews = ({ createdMs, openedMs, confirmedMs }: Job): boolean =>
-	confirmedMs === undefined && createdMs !== undefined && openedMs - createdMs > oldNewsMs;
+const isOldNews = ({ openedMs, createdMs = openedMs, confirmedMs }: Job): boolean =>
+	confirmedMs === undefined && openedMs - createdMs > oldNewsMs;

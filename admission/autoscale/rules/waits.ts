@@ -29,10 +29,6 @@ export interface Why {
 /** Why a job waits; undefined: it does not. Pure. */
 export function whyWaits(standing: Standing, routed: Routed, set: WaitedFor | undefined): Why | undefined {
 	switch (standing) {
-		case 'running':
-		case 'ended':
-		case 'over':
-			return undefined;
 		case 'gated':
 			return { reason: 'Approval', message: 'it waits for an approval' };
 		case 'unconfirmed':
@@ -49,6 +45,8 @@ export function whyWaits(standing: Standing, routed: Routed, set: WaitedFor | un
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };
 			return set && forRunner(set);
+		default:
+			return undefined;
 	}
 }
 
@@ -56,12 +54,10 @@ function forRunner(set: WaitedFor): Why {
 	const { key, blocked, blockedMessage, max, living, idle, startingSinceMs } = set;
 	if (idle > 0)
 		return { reason: 'RunnerIdle', message: `${key} has idle runners, and GitHub has not assigned it yet` };
-	if (blocked === 'StartsFailing' || blocked === 'CredentialsMissing')
-		return { reason: blocked, message: said(`${key} starts no runners`, blockedMessage ?? inWords[blocked]) };
 	if (blocked)
 		return {
-			reason: 'StartsFailing',
-			message: said(`${key} starts no runners`, blockedMessage ?? inWords[blocked]),
+			reason: blocked === 'CredentialsMissing' ? blocked : 'StartsFailing',
+			message: `${key} starts no runners: ${blockedMessage ?? inWords[blocked]}`,
 		};
 	if (startingSinceMs !== undefined)
 		return {
@@ -80,7 +76,5 @@ const inWords: Record<NonNullable<Candidate['blocked']>, string> = {
 	SpecInvalid: 'its spec can not be used',
 	Deleting: 'it is being deleted',
 };
-
-const said = (what: string, why: string): string => `${what}: ${why}`;
 
 const timeOf = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -57,9 +57,8 @@ function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
 		if (formats.size >= mostFormats) formats.clear();
 		formats.set(timeZone, format);
 		return format;
-	} catch (error) {
-		if (error instanceof RangeError) return undefined;
-		throw error;
+	} catch {
+		return undefined; // a RangeError: there is no such zone
 	}
 }
 

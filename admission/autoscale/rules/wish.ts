@@ -152,7 +152,8 @@ function triggersOf(
 			const message = `${field}[${index}].duration ${shown(duration)} is no duration: 10m counts`;
 			found.add('SpecInvalid', 'NoDuration', message);
 		}
-		afterMs.push(ms !== undefined && ms > 0 ? Math.max(shortestDurationMs, ms) : defaultDurationMs);
+		const givenMs = ms ?? 0;
+		afterMs.push(givenMs > 0 ? Math.max(shortestDurationMs, givenMs) : defaultDurationMs);
 	}
 	return {
 		countsJobs: afterMs.length > 0,
@@ -177,18 +178,15 @@ function reservationsOf(
 		if (isAbsent(one.expirationTime)) continue;
 		const endMs = typeof one.expirationTime === 'string' ? Date.parse(one.expirationTime) : Number.NaN;
 		const number = one.replicas ?? 0;
-		if (Number.isNaN(endMs))
-			found.add(
-				'SpecInvalid',
-				'NoTime',
-				`${field}[${index}].expirationTime ${shown(one.expirationTime)} is no time`,
-			);
-		else if (endMs > nowMs && !isCount(number))
-			found.add('SpecInvalid', 'NoCount', `${field}[${index}].replicas ${shown(number)} is no count`);
-		else if (endMs > nowMs && isCount(number)) {
+		if (Number.isNaN(endMs)) {
+			const text = shown(one.expirationTime);
+			found.add('SpecInvalid', 'NoTime', `${field}[${index}].expirationTime ${text} is no time`);
+		}
+		if (!(endMs > nowMs)) continue;
+		if (isCount(number)) {
 			replicas += number;
 			nextEndMs = Math.min(nextEndMs ?? endMs, endMs);
-		}
+		} else found.add('SpecInvalid', 'NoCount', `${field}[${index}].replicas ${shown(number)} is no count`);
 	}
 	return { replicas, any: replicas > 0, nextEndMs };
 }
@@ -199,8 +197,8 @@ function spareOf(value: unknown, { spareFor }: WishFacts, found: Findings): numb
 		found.add('SpecInvalid', 'NoCount', `spec.spare.replicas ${shown(replicas)} is no count`);
 	const fixed = isCount(replicas) ? replicas : 0;
 	if (isAbsent(quantile) || quantile === '') return fixed;
-	const part = decimalOf(quantile);
-	if (part !== undefined && part >= 0 && part <= 1) return Math.max(fixed, part === 0 ? 0 : spareFor(part));
+	const part = decimalOf(quantile) ?? -1;
+	if (part >= 0 && part <= 1) return Math.max(fixed, part === 0 ? 0 : spareFor(part));
 	found.add('SpecInvalid', 'NoQuantile', `spec.spare.quantile ${shown(quantile)} is no number from 0 to 1`);
 	return fixed;
 }

@@ -167,7 +167,7 @@ function* choose(
 	const order = expendableFirst(old);
 	const idleOrNot = staying
 		.filter(({ phase }) => phase !== 'busy')
-		.sort((a, b) => (turns ? turn(a) - turn(b) || order(a, b) : order(a, b)));
+		.sort((a, b) => turn(a) - turn(b) || order(a, b));
 	let excess = counted.length - most;
 	let available = counted.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
@@ -206,10 +206,8 @@ function account(
 	{ accounting: before, recreationDelayMs, demanded, replicas, deleting }: SetState,
 	nowMs: number,
 ): { accounting: Accounting; hold: Plan['hold'] } {
-	const delayMs =
-		deleting || demanded || recreationDelayMs === undefined
-			? undefined
-			: Math.min(recreationDelayMs, longestRecreationDelayMs);
+	const givenMs = deleting || demanded ? undefined : recreationDelayMs;
+	const delayMs = givenMs && Math.min(givenMs, longestRecreationDelayMs);
 	const ended = owners.filter(({ phase }) => phase === 'completed').map(({ sinceMs = nowMs }) => sinceMs);
 	const completionsMs =
 		delayMs === undefined

@@ -151,4 +151,98 @@ test('only what has been idle longer than the delay goes, the longest idle first
 	assert.equal([unready.mayGo, unready.held], [[], 3]);
 });
 
+test('of the same idle time the older goes, of the same age the first by name; a clock ahead makes none younger', () => {
+	const since = now - hour;
+	const idle = (name: string, createdMs: number, idleSinceMs = since) =>
+		runner(name, 'idle', { createdMs, idleSinceMs });
+	const some = [idle('c', 1), idle('b', 2), idle('a', 2), idle('d', 3, since - 1)];
+	const order = ['uid-d', 'uid-c', 'uid-a', 'uid-b'];
+	for (const list of [some, some.toReversed()]) assert.equal(asked([], list).mayGo, order);
+	const ahead = [idle('x', 1, now + hour), idle('y', 2, now - hour)];
+	assert.equal(asked([], ahead, { delayMs: 0 }).mayGo, ['uid-y', 'uid-x']);
+	assert.equal(asked([], [runner('x', 'idle', { idleSinceMs: undefined })]).mayGo, []);
+	assert.equal(
+		asked([], [runner('x', 'pending', { idleSinceMs: since })]).mayGo,
+		['uid-x'],
+		'pending for long',
+	);
+});
+
+test('one that was only just asked for, and has no object yet, may not go', () => {
+	const expected = runner('r1', 'pending', { uid: '', idleSinceMs: now - hour });
+	const { mayGo, held, living } = asked([], [expected], { delayMs: 0 });
+	assert.equal([mayGo, held, living], [[], 1, 1]);
+});
+
+test('without a trigger jobs do not count, nor what works: the minimum, the metrics, the reservations do', () => {
+	const some = [runner('r1', 'busy'), runner('r2', 'busy')];
+	const of = (more: object) => {
+		const { desired, uncapped } = asked(jobs(5), some, { countsJobs: false, ...more });
+		return [desired, uncapped];
+	};
+	assert.equal(of({}), [0, 0]);
+	assert.equal(of({ min: 1 }), [1, 1]);
+	assert.equal(of({ min: 1, reserved: 2 }), [3, 3]);
+	assert.equal(of({ min: 1, suggestion: 4, reserved: 2 }), [6, 6]);
+	assert.equal(of({ min: 5, suggestion: 4 }), [5, 5]);
+	assert.equal(of({ suggestion: 40 }), [10, 40]);
+	assert.equal(of({ spare: 2 }), [4, 4], 'spare runners are idle ones: on top of what works');
+});
+
+test('spare runners are on top of what waits and works', () => {
+	assert.is(asked(jobs(2), [runner('r1', 'busy')], { spare: 3 }).desired, 6);
+	assert.is(asked([], [runner('r1', 'idle')], { spare: 1 }).desired, 1);
+	assert.is(asked(jobs(2), [], { spare: 3, suggestion: 4 }).desired, 5, 'the larger, never the sum');
+});
+
+test('a minimum above the maximum counts, as in ARC', () => {
+	assert.is(asked(jobs(9), [], { min: 7, max: 3 }).desired, 7);
+	assert.is(asked(jobs(9), [], { min: 2, max: 3 }).desired, 3);
+});
+
+test('when to look again: only where a runner may go then', () => {
+	const idle = (ms: number) => [runner('r1', 'idle', { idleSinceMs: now - ms })];
+	assert.is(asked([], idle(minute)).lookAgainMs, 9 * minute);
+	assert.is(
+		asked([], idle(minute), { ready: false }).lookAgainMs,
+		undefined,
+		'it is looked at when all is known',
+	);
+	assert.is(asked([], idle(minute), { min: 1 }).lookAgainMs, undefined, 'it is wanted');
+	assert.is(asked([], idle(hour)).lookAgainMs, undefined, 'it goes now');
+});
+
+test('nothing is asked for and nothing is wrong', () => {
+	const { standings, ...rest } = asked([], []);
+	assert.is(standings.size, 0);
+	assert.equal(rest, {
+		desired: 0,
+		mayGo: [],
+		held: 0,
+		living: 0,
+		waiting: 0,
+		running: 0,
+		suspect: 0,
+		uncapped: 0,
+		credits: [],
+		bound: [],
+		ended: [],
+		untaken: [],
+		ask: [],
+		lookAgainMs: undefined,
+	});
+});
+
+test('5,000 jobs and 1,000 runners take well below a second', () => {
+	const many = jobs(5_000).map((one, index) =>
+		index % 5 === 0 ? { ...one, ...runsOn(`r${index / 5}`) } : one,
+	);
+	const some = Array.from({ length: 1_000 }, (_, index) =>
+		runner(`r${index}`, index % 3 === 0 ? 'busy' : 'idle'),
+	);
+	const startedMs = performance.now();
+	asked(many, some, { max: 2_000 });
+	assert.ok(performance.now() - startedMs < 1_000, `${performance.now() - startedMs} ms`);
+});
+
 test.run();

@@ -51,6 +51,8 @@ test('by its witness: the run and attempt, whatever the case of the repository',
 	assert.is(on({ repository: 'octo/other' }), 'waiting 2');
 	assert.is(on({ runId: 8 }), 'waiting 2');
 	assert.is(on({ runId: undefined }), 'waiting 2', 'a repository alone binds nothing');
+	const unknown = job(1, { runId: undefined });
+	assert.is(said([unknown], [runner('r1', 'busy', old)]), 'waiting 1', 'nor does what neither knows');
 });
 
 test('of several jobs of a run: one that GitHub says to run, one of the name, the one that waits longest', () => {
@@ -72,6 +74,29 @@ test('two runners of a run have two jobs of it; a third has one that is not know
 	const busy = (name: string, ms: number) => runner(name, 'busy', { busySinceMs: now - ms, job: run(7) });
 	const some = [busy('r1', 20), busy('r2', 30), busy('r3', 10)];
 	assert.is(said(list, some), 'waiting 0, j1 runs on r2, j2 runs on r1');
+});
+
+test('a job has one runner: what is bound is not free, and two that tell of the same job have it once', () => {
+	const seven = { runId: 7 };
+	const [bound, other] = [job(1, { ...seven, boundTo: 'r1' }), job(2, { ...seven, openedMs: now - hour })];
+	const busy = (name: string, more = {}) => runner(name, 'busy', { ...old, job: run(7), ...more });
+	assert.is(said([bound, other], [busy('r1')]), 'waiting 1, j1 runs on r1');
+	assert.is(said([bound], [busy('r1'), busy('r2')]), 'waiting 0, j1 runs on r1');
+	const two = [busy('r1', { job: { jobId: 2 } }), busy('r2', { job: { jobId: 2 } })];
+	for (const some of [two, two.toReversed()]) assert.is(said([other], some), 'waiting 0, j2 runs on r1');
+	const young = busy('r1', { busySinceMs: now });
+	assert.is(
+		said([job(3, seven), job(4, seven)], [young]),
+		'waiting 1, j3 runs on r1',
+		'it stands for no other one',
+	);
+});
+
+test('a job that is over is nobody’s', () => {
+	assert.is(said([job(1, { state: 'completed', boundTo: 'r1' })], []), 'waiting 0');
+	const gone = job(1, { state: 'completed', runnerName: 'r1', stateMs: now - hour });
+	assert.is(said([gone, job(2)], [ended('r1', { job: run(9) })]), 'waiting 1', 'whatever its witness says');
+	assert.is(said([job(1, { boundTo: 'r1' })], [ended('r1', { worked: false })]), 'waiting 0, j1 ended on r1');
 });
 
 test('what was bound stays bound, and is over with its runner', () => {
@@ -119,13 +144,18 @@ test('a static runner has one job after the other', () => {
 		'waiting 1, missing 0',
 		'it stands for one',
 	);
+	const justDone = { ...done, stateMs: now - 2 * second };
+	assert.is(said([justDone, job(2)], [r1({ busySinceMs: now - second })]), 'waiting 1, missing 0');
 	assert.is(
-		said([done, job(2)], [r1({ busySinceMs: now - 61 * second })]),
+		said([justDone, job(2)], [r1({ busySinceMs: now - 2 * second })]),
 		'waiting 1',
-		'it still has the first',
+		'still the first',
 	);
+	const late = job(1, { runId: 7, ...runsOn('r1'), stateMs: now - 5 * second });
+	assert.is(said([late, job(2)], [r1({ busySinceMs: now - second })]), 'waiting 1', 'its witness was late');
 	const stale = job(1, { runId: 7, ...runsOn('r1') });
 	assert.is(said([stale, job(2, { runId: 8 })], next), 'waiting 0, j2 runs on r1');
+	assert.is(said([stale, job(2)], [r1({ job: { jobId: 2 } })]), 'waiting 0, j2 runs on r1');
 });
 
 test('a runner that GitHub has given a job is no supply, though its pod does not show it yet', () => {
@@ -173,11 +203,15 @@ test('a credit whose run is known stands for a job of that run only, and the oth
 		'waiting 2, missing 0, credits r2 r1',
 		'the known one first',
 	);
+	const two = [list[0] as Job, job(2, { repository: 'octo/other', runId: 8 })];
+	for (const known of [of('r1', { repository: 'octo/app' }), of('r1', { runId: 7 })])
+		assert.is(said(two, [], [of('r2', {}), known]), 'waiting 2, missing 0, credits r2 r1');
 	assert.is(said([job(1, { runId: undefined })], [], [seven]), 'waiting 1, missing 0, credits r1');
 	const told = ended('r1', { job: run(7, { name: 'x' }) });
 	assert.equal(asked(list, [told]).credits, [
 		{ runner: 'r1', sinceMs: now, repository: 'octo/app', runId: 7, runAttempt: 1 },
 	]);
+	assert.is(said(list, [told]), 'waiting 2, missing 1, credits r1', 'a run alone tells not which job it was');
 });
 
 test('one credit for each runner, of the newest 500; another leader’s clock may be ahead', () => {

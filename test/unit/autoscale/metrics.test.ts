@@ -114,13 +114,19 @@ test('jobs: of several repositories together; one that was never listed, and the
 	assert.equal(some('GitHub answers 404', undefined), { replicas: undefined, problems: [failing] });
 	assert.equal(some('GitHub answers 404', listed('queued:x')), { replicas: 2, problems: [failing] });
 	assert.is(of(two, facts({ scope: organization, listed: () => ({ jobs: undefined }) })).replicas, undefined);
+	const turned = [{ ...byJobs, repositoryNames: ['other/two', 'One'] }];
+	const first = (name: string) => ({ jobs: name === 'test/one' ? listed('queued:x') : undefined });
+	const found = of(turned, facts({ scope: organization, labels: ['x'], listed: first }));
+	assert.is(found.replicas, undefined);
+	const second = facts({ scope: organization, labels: ['x'], listed: first, replicas: 0 });
+	assert.is(of([byBusy, ...turned], second).replicas, undefined);
 });
 
 test('jobs: which repositories are listed', () => {
 	const two = [byBusy, { ...byJobs, repositoryNames: ['One', 'other/two', 'One'] }];
 	assert.equal(repositoriesOf(two, organization), ['test/One', 'other/two']);
 	assert.equal(repositoriesOf(two, repository), ['test/valid'], 'the list is ignored, as in ARC');
-	assert.equal(repositoriesOf([byBusy], organization), []);
+	assert.equal(repositoriesOf([{ ...byBusy, repositoryNames: ['One'] }], organization), []);
 	assert.equal(repositoriesOf([byBusy, byBusy, byJobs], organization), []);
 	assert.equal(repositoriesOf([{ ...byJobs, repositoryNames: ['octo/app'] }], enterprise), ['octo/app']);
 	for (const none of [undefined, 'x', [null], [{ ...byJobs, repositoryNames: ['a/b/c'] }]])
@@ -179,6 +185,7 @@ const steps: [string, object, number | undefined, number, number | undefined][] 
 		0,
 		2,
 	],
+	['an adjustment beside an empty factor', { scaleUpAdjustment: 2, scaleUpFactor: '' }, 4, 4, 6],
 	['empty texts are absent', { scaleUpFactor: '', scaleUpThreshold: '' }, 10, 8, 13],
 	['as many as Kubernetes can count', { scaleUpFactor: '1e300' }, 10, 10, 2 ** 31 - 1],
 	['0 wanted and none busy: ARC’s NaN says nothing either', {}, 0, 0, undefined],
@@ -214,6 +221,8 @@ const wrong: [string, unknown, string][] = [
 	],
 	['a number', [{ ...byBusy, scaleUpThreshold: 0.8 }], 'spec.metrics[0].scaleUpThreshold 0.8 is no number'],
 	['a text', [{ ...byBusy, scaleDownThreshold: 'x' }], 'spec.metrics[0].scaleDownThreshold "x" is no number'],
+	['a space', [{ ...byBusy, scaleUpFactor: ' 2' }], 'spec.metrics[0].scaleUpFactor " 2" is no number'],
+	['hexadecimal', [{ ...byBusy, scaleUpFactor: '0x2' }], 'spec.metrics[0].scaleUpFactor "0x2" is no number'],
 	['ARC takes it', [{ ...byBusy, scaleUpFactor: 'NaN' }], 'spec.metrics[0].scaleUpFactor "NaN" is no number'],
 	['infinite', [{ ...byBusy, scaleUpFactor: '1e999' }], 'spec.metrics[0].scaleUpFactor "1e999" is no number'],
 	['below 0', [{ ...byBusy, scaleUpAdjustment: -1 }], 'spec.metrics[0].scaleUpAdjustment -1 is no count'],
@@ -239,6 +248,16 @@ test('two that are wrong are both said; a second that is never needed is not loo
 	const second = [byBusy, { type: 'x' }];
 	assert.equal(of(second, facts({ busy: 10 })), { replicas: 13, problems: [] });
 	assert.is(of(second, facts({ replicas: 0 })).problems.length, 1);
+	for (const pair of [
+		[byBusy, byBusy],
+		[byJobs, byJobs],
+	])
+		assert.match(of(pair, facts({ replicas: 0 })).problems.join(), 'of two the first has to be');
+	const broken = [{ ...byBusy, scaleUpFactor: 'x' }, byJobs];
+	assert.equal(of(broken, facts({}, listed('queued:self-hosted'))), {
+		replicas: undefined,
+		problems: ['spec.metrics[0].scaleUpFactor "x" is no number'],
+	});
 });
 
 test.run();

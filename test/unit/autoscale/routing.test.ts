@@ -132,7 +132,7 @@ const table: [string, Job, Candidate[], string][] = [
 	[
 		'a job without labels: only sets without labels of their own (#1370)',
 		job([]),
-		[set('a', { labels: ['gpu'] }), set('b', { labels: ['self-hosted', 'linux'] })],
+		[set('a', { labels: ['gpu'] }), set('b', { labels: ['self-hosted', 'linux', '', ' '] })],
 		'b',
 	],
 	[
@@ -144,7 +144,11 @@ const table: [string, Job, Candidate[], string][] = [
 	[
 		'no set of this scope',
 		job(['self-hosted']),
-		[set('a', repository('octo', 'other')), set('b', enterprise('other'))],
+		[
+			set('a', repository('octo', 'other')),
+			set('b', enterprise('other')),
+			set('c', repository('other', 'app')),
+		],
 		'no set has runners for Octo/App, its organization or its enterprise',
 	],
 	[
@@ -152,6 +156,18 @@ const table: [string, Job, Candidate[], string][] = [
 		job(['self-hosted', 'linux', 'gpu', 'huge']),
 		[set('RunnerSet ci/a'), set('RunnerSet ci/b', { labels: ['gpu'] })],
 		'no set has all of its labels: RunnerSet ci/b lacks huge',
+	],
+	[
+		'of several that are as near the first by name',
+		job(['gpu']),
+		[set('RunnerSet ci/b'), set('RunnerSet ci/a'), set('RunnerSet ci/c')],
+		'no set has all of its labels: RunnerSet ci/a lacks gpu',
+	],
+	[
+		'two groups that the repository may not use',
+		job(['self-hosted']),
+		[set('b', { group: 'two', visible: () => false }), set('a', { group: 'one', visible: () => false })],
+		'Octo/App may not use the runner group of a (group one), b (group two)',
 	],
 	[
 		'no labels, and only sets with labels',
@@ -224,6 +240,18 @@ test('many jobs: each takes a place of its set, and what is beyond the room of o
 	assert.equal(both, { a: 16, b: 4 }, 'beyond the room of all they stay with the best');
 });
 
+test('the older job has the better set; of the same age the one that GitHub made first', () => {
+	const sets = [set('a', { ...repository('octo', 'app'), room: 1 }), set('b')];
+	const at = (id: number, openedMs: number) => job(['self-hosted'], { key: `j${id}`, id, openedMs });
+	const first = (...list: Job[]) =>
+		[...routeAll(list, sets, () => undefined)].find(([, to]) => said(to).startsWith('a'))?.[0];
+	for (const [one, other] of [
+		[at(1, 7), at(2, 5)],
+		[at(3, 5), at(2, 5)],
+	] as const)
+		assert.equal([first(one, other), first(other, one)], ['j2', 'j2']);
+});
+
 test('idle runners of two sets are used before either gets more', () => {
 	const sets = [set('a', { idle: 5, room: 50 }), set('b', { idle: 3, room: 50 })];
 	assert.equal(counts(routeAll(jobsAt(8), sets, () => undefined)), { a: 5, b: 3 });
@@ -257,6 +285,10 @@ test('a job that comes later takes no place of one that has it', () => {
 	const [old, young] = jobsAt(2);
 	const routed = routeAll([old, young] as Job[], sets, (one) => (one === young ? 'a' : undefined));
 	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 b', 'j1 a']);
+	const full = [set('a', { room: 0 }), set('b', { room: 1 })];
+	const both = routeAll([old, young] as Job[], full, (one) => (one === young ? 'b' : 'a'));
+	const where = [...both].map(([key, to]) => `${key} ${said(to)[0]}`).sort();
+	assert.equal(where, ['j0 a', 'j1 b'], 'nor an older one whose own set has no room');
 });
 
 test('20,000 jobs and 200 sets take well below a second', () => {

@@ -45,6 +45,7 @@ test('none is asked for, none comes', () => {
 
 test('what came more than an hour ago counts no more, but for what it overlaps', () => {
 	assert.is(spareFor(ago(62), minute, 1, now), 0);
+	assert.is(spareFor(ago(70), minute, 0.01, now), 0);
 	assert.is(spareFor(ago(60.5), minute, 1, now), 1);
 	assert.is(spareFor({ ...ago(), atMs: [now + minute] }, minute, 1, now), 0, 'nor what is yet to come');
 });

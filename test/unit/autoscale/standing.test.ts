@@ -46,6 +46,8 @@ test('where only our witnesses said that it ran it waits again after 5 minutes',
 	assert.is(of({ endedMs, state: 'in_progress' }, 'ended'), 'ended', 'GitHub has said that it ran');
 	assert.is(reopenedMs(job(1, { endedMs })), now);
 	assert.is(reopenedMs(job(1)), Number.POSITIVE_INFINITY);
+	const checked = job(1, { boundTo: 'gone', endedMs: now - 4 * minute, checkedMs: now - minute });
+	assert.is(asked([checked], []).lookAgainMs, minute);
 });
 
 test('an event of long ago counts when GitHub confirms it', () => {
@@ -83,6 +85,10 @@ test('jobs that are not counted are told apart', () => {
 		['gated', 'unconfirmed', 'suspect', 'over', 'ended', 'running', 'waiting'],
 	);
 	assert.equal([waiting, running, suspect], [1, 1, 1]);
+	assert.equal(
+		asked(list, idle).untaken.map(({ job }) => job),
+		['j3', 'j7'],
+	);
 });
 
 test('idle runners leave a job since the job waits and one of them is idle', () => {

@@ -182,6 +182,7 @@ test('duration: as Go reads it; the shortest of several, at least a minute, 10 m
 	];
 	for (const [duration, ms] of cases) assert.is(after(duration), ms, String(duration));
 	assert.is(after('30m', '5m'), 5 * minute);
+	assert.equal(said(of(spec({ scaleUpTriggers: [{ ...trigger, duration: '' }] }))), []);
 	for (const duration of ['x', '10', '5 m', 10, {}, '1h,']) {
 		const found = of(spec({ scaleUpTriggers: [{ ...trigger, duration }] }));
 		assert.is(found.wish.checkAfterMs, 10 * minute);
@@ -194,7 +195,15 @@ test('duration: as Go reads it; the shortest of several, at least a minute, 10 m
 
 test('jobs count where some trigger says workflowJob, and it is said where none does (ARC #999)', () => {
 	const none = (scaleUpTriggers: unknown, more = {}) => of(spec({ scaleUpTriggers, ...more }));
-	const dead = [{ githubEvent: {} }, { githubEvent: { checkRun: {} } }, {}, null, 'x', { githubEvent: null }];
+	const dead = [
+		{ githubEvent: { workflowJob: [] } },
+		{ githubEvent: {} },
+		{ githubEvent: { checkRun: {} } },
+		{},
+		null,
+		'x',
+		{ githubEvent: null },
+	];
 	for (const one of dead) {
 		const found = none([one]);
 		assert.is(found.wish.countsJobs, false);
@@ -213,6 +222,8 @@ test('jobs count where some trigger says workflowJob, and it is said where none 
 		'NoTrigger: there is no trigger, metric or schedule: there are 1 runners',
 	]);
 	assert.equal(said(none([], { spare: { replicas: 1 } })), []);
+	const capacityReservations = [{ expirationTime: '2026-11-28T00:00:00Z', replicas: 1 }];
+	assert.equal(said(none([], { capacityReservations })), []);
 });
 
 test('reservations that people write count until they expire', () => {
@@ -241,6 +252,15 @@ test('reservations that people write count until they expire', () => {
 	assert.equal(said(wrong), [
 		'SpecInvalid: spec.capacityReservations[0].expirationTime "x" is no time; spec.capacityReservations[1].replicas -1 is no count',
 	]);
+	const odd = [
+		{ expirationTime: 7, replicas: 1 },
+		{ expirationTime: at(-1), replicas: 'x' },
+	];
+	assert.equal(said(of(spec({ capacityReservations: odd }))), [
+		'SpecInvalid: spec.capacityReservations[0].expirationTime 7 is no time',
+	]);
+	const times = { startTime: at(0), endTime: at(minute), minReplicas: 1 };
+	assert.is(of(spec({ capacityReservations, scheduledOverrides: [times] })).changesAtMs, now + minute);
 	assert.equal(said(of(spec({ capacityReservations: 'x' }))), [
 		'SpecInvalid: spec.capacityReservations is no list',
 	]);
@@ -257,6 +277,10 @@ test('spare runners: so many, or what a part of the last hour’s moments would 
 	assert.equal(spare({ quantile: '0.9' }), [4, [0.9], []]);
 	assert.equal(spare({ quantile: '0.9', replicas: 7 }), [7, [0.9], []]);
 	assert.equal(spare({ quantile: '0' }), [0, [], []]);
+	assert.equal(spare({ quantile: '', replicas: 1 }), [1, [], []]);
+	assert.equal(spare({ quantile: '-0.1' })[2], [
+		'SpecInvalid: spec.spare.quantile "-0.1" is no number from 0 to 1',
+	]);
 	assert.equal(spare({ quantile: '1.1', replicas: 1 }), [
 		1,
 		[],

@@ -539,6 +539,7 @@ const planned = (list: Owner[], set: SetState) => plan(list, set, now);
 test('what the wait is for: jobs only where a busy one is above the wanted number or of an older template', () => {
 	assert.equal(planned(owners('busy*2'), state(2)).wait, []);
 	assert.equal(planned(owners('busy*2'), state(1)).wait, ['busy']);
+	assert.equal(planned(owners('departing-busy*2'), state(1)).wait, [], 'they go by themselves');
 	assert.equal(planned(owners('old-busy idle'), state(2)).wait, ['busy']);
 	assert.equal(planned(owners('old-busy busy'), state(2)).wait, ['busy']);
 	assert.equal(planned(owners('busy old-idle'), state(2)).wait, []);
