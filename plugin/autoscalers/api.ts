@@ -32,9 +32,12 @@ export function autoscalersOf(
 	};
 }
 
-/** Those of the client's namespace. */
-export async function listAutoscalers(client: KubeClient): Promise<HorizontalRunnerAutoscaler[]> {
-	return (await autoscalersOf(client, client.namespace).list(new AbortController().signal)).objects;
+/** Those of a namespace, by default the client's. */
+export async function listAutoscalers(
+	client: KubeClient,
+	namespace = client.namespace,
+): Promise<HorizontalRunnerAutoscaler[]> {
+	return (await autoscalersOf(client, namespace).list(new AbortController().signal)).objects;
 }
 
 /** The set that it scales; undefined: it names none. */
@@ -48,7 +51,15 @@ export function autoscalersFor(
 	set: RunnersSet,
 	autoscalers: Iterable<HorizontalRunnerAutoscaler>,
 ): HorizontalRunnerAutoscaler[] {
-	const { kind, name } = refOf(set);
+	return autoscalersForTarget(refOf(set), set.metadata.namespace, autoscalers);
+}
+
+/** `autoscalersFor` of a set that is known by its name. */
+export function autoscalersForTarget(
+	{ kind, name }: SetRef,
+	namespace: string | undefined,
+	autoscalers: Iterable<HorizontalRunnerAutoscaler>,
+): HorizontalRunnerAutoscaler[] {
 	const rank = ({ metadata, status }: HorizontalRunnerAutoscaler) => {
 		const taken = status?.conditions?.some((one) => one.type === 'TargetTaken' && one.status === 'True');
 		return `${taken ? 1 : 0} ${metadata.creationTimestamp ?? ''} ${metadata.name}`;
@@ -56,9 +67,7 @@ export function autoscalersFor(
 	return [...autoscalers]
 		.filter((one) => {
 			const target = targetOf(one);
-			return (
-				one.metadata.namespace === set.metadata.namespace && target?.kind === kind && target.name === name
-			);
+			return one.metadata.namespace === namespace && target?.kind === kind && target.name === name;
 		})
 		.sort((left, right) => (rank(left) < rank(right) ? -1 : 1));
 }

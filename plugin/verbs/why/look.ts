@@ -1,9 +1,11 @@
+import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { type LogWord, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { readPod } from '../../runners/read.ts';
 import { jobOf, type RunningJob, type State, stateOf } from '../../runners/state.ts';
+import { type Idle, idleOf, readAutoscaler } from './idle.ts';
 import { type Owner, readOwner } from './owner.ts';
 import { readLog } from './read-log.ts';
 import { againstLog, askVerdict, isIdleVerdict, notARunner, type Verdict } from './verdict.ts';
@@ -17,6 +19,8 @@ export interface Shown {
 	/** What its log says; undefined for a pod that is not a runner's. */
 	log?: LogWord | undefined;
 	owner?: Owner;
+	/** What scales its set. */
+	autoscaler?: HorizontalRunnerAutoscaler | undefined;
 	nowMs: number;
 }
 
@@ -24,16 +28,25 @@ export interface Shown {
 export async function look(client: KubeClient, pod: Pod): Promise<Shown> {
 	const runner = readPod(pod);
 	if (!runner) return { pod, runner, verdict: notARunner, nowMs: Date.now() };
-	const [first, log, owner] = await Promise.all([
+	const [first, log, owner, autoscaler] = await Promise.all([
 		askVerdict(client, pod, Date.now()),
 		readLog(client, runner),
 		readOwner(client, runner),
+		readAutoscaler(client, pod),
 	]);
 	// A job that came while the guard was asked: it is asked once more.
 	const early = log.says === 'works' && isIdleVerdict(first);
 	const verdict = early ? againstLog(await askVerdict(client, pod, Date.now()), log.job) : first;
 	const ephemeralRunner = owner && 'metadata' in owner ? owner : undefined;
-	return { pod, runner: readPod(pod, { ephemeralRunner }), verdict, log, owner, nowMs: Date.now() };
+	return {
+		pod,
+		runner: readPod(pod, { ephemeralRunner }),
+		verdict,
+		log,
+		owner,
+		autoscaler,
+		nowMs: Date.now(),
+	};
 }
 
 /**
@@ -59,4 +72,11 @@ export function jobNowOf({ pod, runner, verdict, log }: Shown): RunningJob | und
 	if (verdict.reason !== 'busy') return marked;
 	const sinceMs = verdict.since === undefined ? marked?.sinceMs : Date.parse(verdict.since);
 	return { name: verdict.job, sinceMs, details: undefined };
+}
+
+/** Since when it is idle and when it goes; undefined: it is not idle, or nothing scales its set. */
+export function idleNow(shown: Shown): Idle | undefined {
+	const { pod, runner, autoscaler } = shown;
+	if (!runner || !autoscaler || stateNow(shown).state !== 'idle') return undefined;
+	return idleOf(pod, runner, autoscaler);
 }

@@ -17,8 +17,9 @@ import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
 import { bareName } from '../../runners/targets.ts';
 import { timeOf } from '../../runners/witnesses.ts';
+import { idleText } from './idle.ts';
 import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
-import { jobNowOf, look, type Shown, stateNow } from './look.ts';
+import { idleNow, jobNowOf, look, type Shown, stateNow } from './look.ts';
 import { witnessText } from './witness-text.ts';
 import { witnessesOf } from './witnesses.ts';
 
@@ -33,6 +34,7 @@ export const why = defineVerb({
 		'runner runs its job (containerMode kubernetes) it says the same.',
 		"Witnesses are whoever can tell whether the runner works, with what each has said and when: the runner's log (read",
 		'now: that needs the right to get pods/log), job hooks, and GitHub by events, its list and its answer to DELETE.',
+		'Of an idle runner whose set is autoscaled it says since when it is idle, and when it goes if it is too many.',
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
@@ -72,6 +74,7 @@ export function asData(shown: Shown): object {
 	const { namespace, name, uid, annotations = {} } = pod.metadata;
 	const { job: _, since: __, ...said } = verdict;
 	const job = jobNowOf(shown);
+	const idle = idleNow(shown);
 	return {
 		pod: { namespace, name, uid, node: pod.spec?.nodeName },
 		...said,
@@ -82,6 +85,12 @@ export function asData(shown: Shown): object {
 			state: stateNow(shown).state,
 		},
 		job: job && { ...job.details, name: job.name, since: timeOf(job.sinceMs) },
+		idle: idle && {
+			since: timeOf(idle.sinceMs),
+			autoscaler: idle.autoscaler,
+			surplus: idle.surplus,
+			goesNotBefore: timeOf(idle.goesNotBeforeMs),
+		},
 		witnesses: runner && log && witnessesOf(pod, runner, log, owner),
 		recorded: runner?.record,
 	};
@@ -100,6 +109,7 @@ export function asText(shown: Shown): string {
 		by ? `${state} (${by})` : state,
 	];
 	const witnesses = runner && log ? witnessesOf(pod, runner, log, owner) : [];
+	const idle = idleNow(shown);
 
 	const lines: [string, string | undefined][] = [
 		['Pod', `${podKey(pod)}${node ? ` on node ${node}` : ''}`],
@@ -108,6 +118,7 @@ export function asText(shown: Shown): string {
 		[runner?.record ? 'Next' : 'If deleted', verdict.next],
 		['Runner', runner && about.filter(Boolean).join(', ')],
 		['Job', describeJob(shown)],
+		['Idle', idle && idleText(idle, nowMs)],
 		...witnesses.map((word, index): [string, string] => [
 			index === 0 ? 'Witnesses' : '',
 			witnessText(word, nowMs),
