@@ -16,8 +16,9 @@ export function standing(job: Job, holder: Holder, nowMs: number): Standing {
 	if (endMs(job) <= nowMs) return 'over';
 	if (holder === 'runs') return 'running';
 	if (holder === 'ended' && !isReopened(job, nowMs)) return 'ended';
-	// GitHub has said that it runs: somewhere else, then.
-	if (job.state === 'in_progress' && holder === undefined) return 'running';
+	// GitHub has said that it runs: somewhere else, then, unless it has said since that it is queued.
+	const { confirmedMs = 0 } = job;
+	if (job.state === 'in_progress' && holder === undefined && confirmedMs <= job.stateMs) return 'running';
 	if (job.state === 'waiting') return 'gated';
 	if (isOldNews(job)) return 'unconfirmed';
 	return suspectMs(job) <= nowMs ? 'suspect' : 'waiting';

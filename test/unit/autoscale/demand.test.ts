@@ -195,6 +195,17 @@ test('spare runners are on top of what waits and works', () => {
 	assert.is(asked(jobs(2), [], { spare: 3, suggestion: 4 }).desired, 5, 'the larger, never the sum');
 });
 
+test('ARC’s integration_test.go, minimum 1: it adds each job to the minimum, here idle runners serve the first ones', () => {
+	const of = (more: object) => {
+		const counts = [0, 1, 2].map((count) =>
+			asked(jobs(count), [runner('r1', 'idle')], { min: 1, max: 5, ...more }),
+		);
+		return counts.map(({ desired }) => desired);
+	};
+	assert.equal(of({}), [1, 1, 2], 'in ARC 1, 2, 3: the idle runner of the minimum counts for nothing');
+	assert.equal(of({ spare: 1 }), [1, 2, 3], 'with one to spare as in ARC');
+});
+
 test('a minimum above the maximum counts, as in ARC', () => {
 	assert.is(asked(jobs(9), [], { min: 7, max: 3 }).desired, 7);
 	assert.is(asked(jobs(9), [], { min: 2, max: 3 }).desired, 3);

@@ -26,6 +26,17 @@ test('a job that a runner has runs; one that GitHub says to run elsewhere too', 
 	assert.is(of({ state: 'waiting' }, 'runs'), 'running');
 	assert.is(of({ untakenMs: 0 }, 'runs'), 'running');
 	assert.is(of({ state: 'in_progress' }), 'running');
+	assert.is(
+		of({ state: 'in_progress', confirmedMs: now - 20 * second }),
+		'running',
+		'GitHub said queued before',
+	);
+	assert.is(
+		of({ state: 'in_progress', confirmedMs: now - 19 * second }),
+		'waiting',
+		'GitHub says queued since',
+	);
+	assert.is(of({ state: 'in_progress', confirmedMs: now }, 'runs'), 'running', 'our own runner knows better');
 	assert.is(of({ state: 'waiting' }), 'gated');
 });
 
@@ -78,7 +89,7 @@ test('jobs that are not counted are told apart', () => {
 		job(6, runsOn('elsewhere')),
 		job(7),
 	];
-	const idle = [runner('r1', 'idle', { idleSinceMs: now - hour })];
+	const idle = [1, 2].map((n) => runner(`r${n}`, 'idle', { idleSinceMs: now - hour }));
 	const { standings, waiting, running, suspect } = asked(list, idle);
 	assert.equal(
 		[...standings.values()],
