@@ -96,9 +96,10 @@ function leftSince(
 	for (const job of jobs) {
 		if (standing({ ...job, untakenMs: undefined }, holders.get(job.key)?.says, nowMs) !== 'waiting') continue;
 		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
-		if (job.untakenMs === undefined || suspectMs(job) > nowMs) others.push(job);
+		const { untakenMs = Number.POSITIVE_INFINITY } = job;
+		if (suspectMs(job) > nowMs) others.push(job);
 		else {
-			since.set(job.key, job.untakenMs);
+			since.set(job.key, untakenMs);
 			doubtedMs = Math.max(doubtedMs, suspectMs(job));
 		}
 	}
@@ -146,11 +147,8 @@ function lookAt(
 		if (says === 'running') looked.running += 1;
 		if (says === 'suspect') looked.suspect += 1;
 		if (says === 'waiting') looked.counted.push(before);
-		if (says === 'waiting' || says === 'suspect') {
-			if (untakenMs !== undefined) looked.untaken.set(job.key, untakenMs);
-			looked.edges.push(suspectMs(job));
-		}
-		looked.edges.push(endMs(job), reopenedMs(job));
+		if (untakenMs !== undefined) looked.untaken.set(job.key, untakenMs);
+		looked.edges.push(suspectMs(job), endMs(job), reopenedMs(job));
 	}
 	return looked;
 }

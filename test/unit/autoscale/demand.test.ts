@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import type { Runner } from '../../../admission/autoscale/rules/types.ts';
+import type { Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, jobs, minute, now, runner, runsOn, second } from './given.ts';
 
@@ -106,6 +106,12 @@ test('one idle runner that takes no job casts doubt on one job, not on all that 
 	const first = asked(waiting, [broken]);
 	assert.equal([first.suspect, first.waiting], [1, 2]);
 	assert.equal(first.untaken, [{ job: 'j1', sinceMs: now - 20 * minute }], 'the one that waits longest');
+	const doubts = (...list: Job[]) => asked(list, [broken]).untaken.map(({ job }) => job);
+	for (const [one, other] of [
+		[job(1, old), job(2, { ...old, openedMs: now - 2 * hour })],
+		[job(3, old), job(2, old)],
+	] as const)
+		assert.equal([doubts(one, other), doubts(other, one)], [['j2'], ['j2']]);
 	const doubted = waiting.map((one) => (one.id === 1 ? { ...one, untakenMs: now - 20 * minute } : one));
 	const suspects = (afterMs: number) => asked(doubted, [broken], {}, [], now - 15 * minute + afterMs).suspect;
 	assert.equal([suspects(5 * minute - 1), suspects(5 * minute)], [1, 2], 'on the next one 5 minutes later');
