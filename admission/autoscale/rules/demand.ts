@@ -19,10 +19,12 @@ export function demand(
 	const known = holdersOf(jobs, runners, credits, nowMs);
 	const living = runners.filter(isLiving);
 	const supply = living.filter((runner) => isSupply(runner, known.taken));
-	const looked = lookAt(jobs, known, leftSince(jobs, supply, known.holders, nowMs), nowMs);
+	const soonest = new Soonest(nowMs);
+	const looked = lookAt(jobs, known, soonest, nowMs);
+	const { counted, untaken, suspect } = withoutSuspects(looked, supply, soonest, nowMs);
 
-	const waiting = looked.counted.length;
-	const missing = waiting - standingForOne(known.unexplained, looked.counted);
+	const waiting = counted.length;
+	const missing = waiting - standingForOne(known.unexplained, counted);
 	const occupied = living.length - supply.length;
 	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied + wish.spare : 0;
 	const need = forJobs + (wish.countsJobs ? missing : 0);
@@ -36,16 +38,13 @@ export function demand(
 	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= wish.delayMs;
 	const mayGo = wish.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
 
-	const edges = [
-		...known.lapseMs,
-		...looked.edges,
-		...(wish.ready && surplus > mayGo.length
-			? longestIdle.slice(mayGo.length).map((runner) => idleSince(runner, nowMs) + wish.delayMs)
-			: []),
-	];
+	if (wish.ready && surplus > mayGo.length)
+		for (const runner of longestIdle.slice(mayGo.length)) soonest.at(idleSince(runner, nowMs) + wish.delayMs);
+	for (const ms of known.lapseMs) soonest.at(ms);
+	const { standings } = looked;
 	const { checkAfterMs } = wish;
-	const asks = asksFor(jobs, { ...looked, holders: known.holders, runners, checkAfterMs }, nowMs);
-	const nextMs = earliest([...edges, ...asks.map(({ dueMs }) => dueMs)], nowMs);
+	const asks = asksFor(jobs, { standings, holders: known.holders, untaken, runners, checkAfterMs }, nowMs);
+	for (const { dueMs } of asks) soonest.at(dueMs);
 	return {
 		desired,
 		mayGo: mayGo.map(({ uid }) => uid),
@@ -53,17 +52,17 @@ export function demand(
 		living: living.length,
 		waiting,
 		running: looked.running,
-		suspect: looked.suspect,
+		suspect,
 		uncapped,
 		credits: known.credits,
 		...rememberedOf(jobs, known),
-		untaken: [...looked.untaken].map(([job, sinceMs]) => ({ job, sinceMs })),
+		untaken: [...untaken].map(([job, sinceMs]) => ({ job, sinceMs })),
 		ask: asks
 			.filter(({ dueMs }) => dueMs <= nowMs)
 			.toSorted((one, other) => one.urgency - other.urgency || one.dueMs - other.dueMs)
 			.map(({ job }) => job),
-		standings: looked.standings,
-		lookAgainMs: nextMs === undefined ? undefined : nextMs - nowMs,
+		standings,
+		lookAgainMs: soonest.inMs,
 	};
 }
 
@@ -79,22 +78,53 @@ const longestIdleFirst = (nowMs: number) => (one: Runner, other: Runner) =>
 	one.createdMs - other.createdMs ||
 	(one.name < other.name ? -1 : 1);
 
+interface Looked {
+	standings: Map<string, Standing>;
+	/** The jobs that wait for a runner, as far as events tell. */
+	waiting: Job[];
+	running: number;
+}
+
+function lookAt(jobs: readonly Job[], { holders }: Holders, soonest: Soonest, nowMs: number): Looked {
+	const looked: Looked = { standings: new Map(), waiting: [], running: 0 };
+	for (const job of jobs) {
+		const says = standing(job, holders.get(job.key)?.says, nowMs);
+		looked.standings.set(job.key, says);
+		if (says === 'running') looked.running += 1;
+		if (says === 'waiting') looked.waiting.push(job);
+		soonest.at(endMs(job));
+		soonest.at(reopenedMs(job));
+	}
+	return looked;
+}
+
+/** The waiting jobs that count: those that idle runners have not left for minutes. Says of the others that they are suspect. */
+function withoutSuspects(
+	{ waiting, standings }: Looked,
+	supply: readonly Runner[],
+	soonest: Soonest,
+	nowMs: number,
+): { counted: Job[]; untaken: Map<string, number>; suspect: number } {
+	const untaken = leftSince(waiting, supply, nowMs);
+	const counted = waiting.filter(({ key, confirmedMs }) => {
+		const ms = suspectMs({ untakenMs: untaken.get(key), confirmedMs });
+		soonest.at(ms);
+		if (ms <= nowMs) standings.set(key, 'suspect');
+		return ms > nowMs;
+	});
+	return { counted, untaken, suspect: waiting.length - counted.length };
+}
+
 /**
  * Since when idle runners leave each waiting job. Each of them casts doubt on one job at a time, on those that wait longest
  * first, and on no further one before the last has become suspect: one runner that takes nothing says little of hundreds
  * that wait behind a maximum.
  */
-function leftSince(
-	jobs: readonly Job[],
-	supply: readonly Runner[],
-	holders: Holders['holders'],
-	nowMs: number,
-): Map<string, number> {
+function leftSince(waiting: readonly Job[], supply: readonly Runner[], nowMs: number): Map<string, number> {
 	const since = new Map<string, number>();
 	let doubtedMs = Number.NEGATIVE_INFINITY;
 	const others: Job[] = [];
-	for (const job of jobs) {
-		if (standing({ ...job, untakenMs: undefined }, holders.get(job.key)?.says, nowMs) !== 'waiting') continue;
+	for (const job of waiting) {
 		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
 		const { untakenMs = Number.POSITIVE_INFINITY } = job;
 		if (suspectMs(job) > nowMs) others.push(job);
@@ -107,50 +137,13 @@ function leftSince(
 		.filter(({ phase, idleSinceMs }) => phase === 'idle' && idleSinceMs !== undefined)
 		.map(({ idleSinceMs = 0 }) => idleSinceMs)
 		.sort((one, other) => one - other);
-	const oldestFirst = others.toSorted((one, other) => one.openedMs - other.openedMs || one.id - other.id);
+	if (idleMs.length === 0) return since;
+	const oldestFirst = others.sort((one, other) => one.openedMs - other.openedMs || one.id - other.id);
 	for (const [index, ms] of idleMs.entries()) {
 		const job = oldestFirst[index];
 		if (job) since.set(job.key, Math.max(job.stateMs, job.openedMs, ms, doubtedMs));
 	}
 	return since;
-}
-
-interface Looked {
-	standings: Map<string, Standing>;
-	/** The jobs that wait for a runner. */
-	counted: Job[];
-	running: number;
-	suspect: number;
-	untaken: Map<string, number>;
-	edges: number[];
-}
-
-function lookAt(
-	jobs: readonly Job[],
-	{ holders }: Holders,
-	leftMs: ReadonlyMap<string, number>,
-	nowMs: number,
-): Looked {
-	const looked: Looked = {
-		standings: new Map(),
-		counted: [],
-		running: 0,
-		suspect: 0,
-		untaken: new Map(),
-		edges: [],
-	};
-	for (const before of jobs) {
-		const untakenMs = leftMs.get(before.key);
-		const job = { ...before, untakenMs };
-		const says = standing(job, holders.get(job.key)?.says, nowMs);
-		looked.standings.set(job.key, says);
-		if (says === 'running') looked.running += 1;
-		if (says === 'suspect') looked.suspect += 1;
-		if (says === 'waiting') looked.counted.push(before);
-		if (untakenMs !== undefined) looked.untaken.set(job.key, untakenMs);
-		looked.edges.push(suspectMs(job), endMs(job), reopenedMs(job));
-	}
-	return looked;
 }
 
 /** How many of the waiting jobs are taken by runners whose job is not known: each at most one, and one that it can be. */
@@ -181,8 +174,21 @@ function rememberedOf(jobs: readonly Job[], { holders }: Holders): Pick<Demand, 
 	return { bound, ended };
 }
 
-function earliest(moments: readonly number[], nowMs: number): number | undefined {
-	let next = Number.POSITIVE_INFINITY;
-	for (const ms of moments) if (ms > nowMs && ms < next) next = ms;
-	return Number.isFinite(next) ? next : undefined;
+/** The first of many moments that is still to come. */
+class Soonest {
+	readonly #nowMs: number;
+	#nextMs = Number.POSITIVE_INFINITY;
+
+	constructor(nowMs: number) {
+		this.#nowMs = nowMs;
+	}
+
+	at(ms: number): void {
+		if (ms > this.#nowMs && ms < this.#nextMs) this.#nextMs = ms;
+	}
+
+	/** How long until then; undefined: there is none. */
+	get inMs(): number | undefined {
+		return Number.isFinite(this.#nextMs) ? this.#nextMs - this.#nowMs : undefined;
+	}
 }

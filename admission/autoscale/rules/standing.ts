@@ -11,8 +11,8 @@ import type { Job, Standing } from './types.ts';
 /** What is known of the runner that has a job; undefined: no runner of this set is known to have it. */
 export type Holder = 'runs' | 'ended' | undefined;
 
-/** How a job counts. Pure. */
-export function standing(job: Job, holder: Holder, nowMs: number): Standing {
+/** How a job counts, but for what idle runners cast doubt on; see suspectMs. Pure. */
+export function standing(job: Job, holder: Holder, nowMs: number): Exclude<Standing, 'suspect'> {
 	if (endMs(job) <= nowMs) return 'over';
 	if (holder === 'runs') return 'running';
 	if (holder === 'ended' && !isReopened(job, nowMs)) return 'ended';
@@ -20,8 +20,7 @@ export function standing(job: Job, holder: Holder, nowMs: number): Standing {
 	const { confirmedMs = 0 } = job;
 	if (job.state === 'in_progress' && holder === undefined && confirmedMs <= job.stateMs) return 'running';
 	if (job.state === 'waiting') return 'gated';
-	if (isOldNews(job)) return 'unconfirmed';
-	return suspectMs(job) <= nowMs ? 'suspect' : 'waiting';
+	return isOldNews(job) ? 'unconfirmed' : 'waiting';
 }
 
 /** When a job is over whatever happens, ms since the epoch. */
@@ -39,8 +38,10 @@ export function endMs({ state, stateMs, confirmedMs = 0 }: Job): number {
 }
 
 /** When a job that idle runners leave becomes suspect, ms since the epoch. */
-export const suspectMs = ({ untakenMs, confirmedMs = 0 }: Job): number =>
-	untakenMs === undefined ? Number.POSITIVE_INFINITY : Math.max(untakenMs, confirmedMs) + suspectAfterMs;
+export const suspectMs = ({
+	untakenMs = Number.POSITIVE_INFINITY,
+	confirmedMs = 0,
+}: Pick<Job, 'untakenMs' | 'confirmedMs'>): number => Math.max(untakenMs, confirmedMs) + suspectAfterMs;
 
 /**
  * When a job waits again whose runner has ended. GitHub reopens it by saying, after that, that it is queued. Where nobody but

@@ -24,7 +24,6 @@ test('a job that nobody can believe any more is over: queued for a day, running 
 test('a job that a runner has runs; one that GitHub says to run elsewhere too', () => {
 	assert.is(of({}, 'runs'), 'running');
 	assert.is(of({ state: 'waiting' }, 'runs'), 'running');
-	assert.is(of({ untakenMs: 0 }, 'runs'), 'running');
 	assert.is(of({ state: 'in_progress' }), 'running');
 	assert.is(
 		of({ state: 'in_progress', confirmedMs: now - 20 * second }),
@@ -71,9 +70,13 @@ test('an event of long ago counts when GitHub confirms it', () => {
 });
 
 test('suspect: left for 5 minutes since GitHub last confirmed it', () => {
-	const at = (untakenMs: number, confirmedMs?: number) => of({ untakenMs: now - untakenMs, confirmedMs });
+	const at = (untakenMs: number, confirmedMs?: number) => {
+		const { standings } = asked([job(1, { untakenMs: now - untakenMs, confirmedMs })], []);
+		return standings.get('j1');
+	};
 	assert.equal([at(5 * minute - 1), at(5 * minute)], ['waiting', 'suspect']);
 	assert.equal([at(hour, now - 5 * minute + 1), at(hour, now - 5 * minute)], ['waiting', 'suspect']);
+	assert.is(asked([job(1, { untakenMs: 0 })], [runner('r1', 'busy', { job: { jobId: 1 } })]).suspect, 0);
 	assert.is(suspectMs(job(1)), Number.POSITIVE_INFINITY);
 	assert.is(endMs(job(1, { state: 'completed' })), Number.NEGATIVE_INFINITY);
 });
