@@ -22,15 +22,16 @@ export const apiServer: Check = ({ apiServer: fetched }) => {
 /** Kinds that the sets' controllers need, where they are installed. */
 export const setKindsServed: Check = ({ mutating, setResources }) => {
 	const check = 'kinds';
-	const kinds = [...Object.values(setKinds), ...Object.values(autoscaleKinds)];
-	const wanted: string[] = kinds.map(({ resource }) => resource);
+	const needed: string[] = Object.values(setKinds).map(({ resource }) => resource);
+	const wanted = [...needed, ...Object.values(autoscaleKinds).map(({ resource }) => resource)];
 	const served = setResources.kind === 'found' ? setResources.value : [];
 	if (setResources.kind !== 'found' && setResources.kind !== 'not-found') return notMade(check, setResources);
 	const missing = wanted.filter((resource) => !served.includes(resource));
 	if (mutating.kind === 'found' && missing.length > 0) {
 		return {
 			check,
-			level: 'error',
+			// A server before autoscaling lacks the others, and its sets need none of them.
+			level: missing.some((resource) => needed.includes(resource)) ? 'error' : 'warning',
 			message: `installed with RunnerSets, but the API server does not serve ${missing.join(', ')} (v1alpha1)`,
 			advice: ['kubectl runners install brings the definitions back'],
 		};

@@ -282,6 +282,13 @@ for (const [what, name, more, level, words] of [
 		'error',
 		/does not serve runnersets, runnerdeployments, runners/,
 	],
+	[
+		'the sets of a server before autoscaling',
+		'kinds',
+		{ setResources: found(['runnersets', 'runnerdeployments', 'runners']) },
+		'warning',
+		/does not serve horizontalrunnerautoscalers, workflowjobs \(v1alpha1\)$/,
+	],
 	['the guard beside ARC', 'kinds', { mutating: missing }, 'ok', /are actions-runner-controller's/],
 	['the guard alone', 'kinds', { mutating: missing, setResources: missing }, 'ok', /no RunnerSets here/],
 ] as [string, string, Partial<Facts>, string, RegExp][])
