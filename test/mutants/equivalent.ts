@@ -17,6 +17,12 @@ const quicker = 'it is quicker: making a format takes longer than using it';
 
 export const equivalent: readonly Equivalent[] = [
 	{
+		file: 'admission/autoscale/rules/demand.ts',
+		text: 'if (idleMs.length === 0) return since;',
+		what: 'false in place of idleMs.length === 0',
+		why: 'it is quicker: thousands of jobs need not be sorted for no runner',
+	},
+	{
 		file: 'admission/autoscale/rules/routing.ts',
 		text: "const its = 'set' in found ? left.get(found.set) : undefined;",
 		what: "true in place of 'set' in found",
