@@ -1,5 +1,13 @@
-import type { Holders } from './holders.ts';
-import { askAgainMs, askBeforeSuspectMs, askEndedAfterMs, longestCheckMs, suspectAfterMs } from './policy.ts';
+import { fits, type Holders } from './holders.ts';
+import {
+	askAgainMs,
+	askBeforeSuspectMs,
+	askEndedAfterMs,
+	askUnknownAfterMs,
+	longestCheckMs,
+	suspectAfterMs,
+	unknownAmong,
+} from './policy.ts';
 import type { Job, Runner, Standing } from './types.ts';
 
 /** A job that GitHub is to be asked about. */
@@ -15,6 +23,7 @@ export interface Ask {
 interface Look {
 	standings: ReadonlyMap<string, Standing>;
 	holders: Holders['holders'];
+	unknown: Holders['unknown'];
 	/** By the job's key: since when idle runners leave it. */
 	untaken: ReadonlyMap<string, number>;
 	runners: readonly Runner[];
@@ -25,7 +34,37 @@ interface Look {
 export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] {
 	const names = look.runners.filter(({ phase }) => phase === 'idle').map(({ name }) => name.toLowerCase());
 	const idle = new Set(names);
-	return jobs.flatMap((job) => askAt(job, look, idle, nowMs) ?? []);
+	const doubted = doubtedMs(jobs, look);
+	return jobs.flatMap((job) => {
+		const ask = askAt(job, look, idle, nowMs);
+		const dueMs = doubted.get(job.key);
+		if (!ask || dueMs === undefined) return ask ?? [];
+		return { job: job.key, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
+	});
+}
+
+/**
+ * Waiting jobs that a runner may have whose job is not known, and when GitHub is asked about them: without an event nobody
+ * else tells which. For each such runner some at a time, those that wait longest, until it is known or none is left.
+ */
+function doubtedMs(jobs: readonly Job[], { unknown, standings }: Look): Map<string, number> {
+	const doubted = new Map<string, number>();
+	if (unknown.length === 0) return doubted;
+	const waiting = jobs
+		.filter(({ key }) => standings.get(key) === 'waiting')
+		.toSorted((one, other) => one.openedMs - other.openedMs);
+	for (const run of unknown) {
+		let left = unknownAmong;
+		for (const job of waiting) {
+			const { key, createdMs = job.openedMs, checkedMs = 0 } = job;
+			const may = createdMs <= run.sinceMs + askUnknownAfterMs && checkedMs <= run.sinceMs;
+			if (!may || doubted.has(key) || !fits(run, job)) continue;
+			doubted.set(key, run.sinceMs + askUnknownAfterMs);
+			left -= 1;
+			if (left === 0) break;
+		}
+	}
+	return doubted;
 }
 
 function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {

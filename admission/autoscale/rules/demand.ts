@@ -43,7 +43,7 @@ export function demand(
 	for (const ms of known.lapseMs) soonest.at(ms);
 	const { standings } = looked;
 	const { checkAfterMs } = wish;
-	const asks = asksFor(jobs, { standings, holders: known.holders, untaken, runners, checkAfterMs }, nowMs);
+	const asks = asksFor(jobs, { standings, ...known, untaken, runners, checkAfterMs }, nowMs);
 	for (const { dueMs } of asks) soonest.at(dueMs);
 	return {
 		desired,

@@ -14,7 +14,11 @@ export interface Holders {
 	unexplained: Run[];
 	/** When one of them stands for none any more, ms since the epoch. */
 	lapseMs: number[];
+	/** Jobs that runners have or had, and that are not known to be the waiting ones: since when. */
+	unknown: UnknownRun[];
 }
+
+export type UnknownRun = Run & { sinceMs: number };
 
 /** What is known of a job that is to be found among the waiting ones. */
 export type Run = Partial<Pick<RunOfJob, 'repository' | 'runId' | 'runAttempt'>>;
@@ -42,15 +46,16 @@ export function holdersOf(
 	};
 	byGitHub(jobs, known);
 	byMemory(jobs, known, nowMs);
-	const { unexplained, lapseMs, ended } = byWitnesses(jobs, runners, known, nowMs);
+	const { unexplained, lapseMs, ended, unknown } = byWitnesses(jobs, runners, known, nowMs);
 	const credits = creditsAfter(remembered, ended, known, nowMs);
 	for (const credit of credits) {
 		if (nowMs - credit.sinceMs >= creditMs) continue;
 		unexplained.push(credit);
+		unknown.push(credit);
 		lapseMs.push(credit.sinceMs + creditMs);
 	}
 	const { holders, taken } = known;
-	return { holders, taken, credits, unexplained, lapseMs };
+	return { holders, taken, credits, unexplained, lapseMs, unknown };
 }
 
 interface Known extends Pick<Holders, 'holders' | 'taken'> {
@@ -97,10 +102,11 @@ function byWitnesses(
 	runners: readonly Runner[],
 	{ holders, explained }: Known,
 	nowMs: number,
-): { unexplained: Run[]; lapseMs: number[]; ended: Runner[] } {
+): Pick<Holders, 'unexplained' | 'lapseMs' | 'unknown'> & { ended: Runner[] } {
 	const isFree = (job: Job) => mayBeBound(job, nowMs) && (!holders.has(job.key) || isReopened(job, nowMs));
 	const free = new FreeJobs(jobs.filter(isFree));
 	const unexplained: Run[] = [];
+	const unknown: UnknownRun[] = [];
 	const lapseMs: number[] = [];
 	const ended: Runner[] = [];
 	for (const runner of runners.toSorted(longestBusyFirst)) {
@@ -112,7 +118,9 @@ function byWitnesses(
 			const found = free.take(job, busySinceMs);
 			if (found) holders.set(found.key, { runner: runner.name, says: 'runs' });
 			if (found || exact || busySinceMs === undefined) continue;
-			const lapsesMs = Math.min(busySinceMs, nowMs) + busyCreditMs;
+			const sinceMs = Math.min(busySinceMs, nowMs);
+			unknown.push({ ...job, sinceMs });
+			const lapsesMs = sinceMs + busyCreditMs;
 			if (lapsesMs <= nowMs) continue;
 			unexplained.push(job);
 			lapseMs.push(lapsesMs);
@@ -122,7 +130,7 @@ function byWitnesses(
 			if (!exact) ended.push(runner);
 		}
 	}
-	return { unexplained, lapseMs, ended };
+	return { unexplained, lapseMs, unknown, ended };
 }
 
 /** Whether the job that GitHub gave the runner is the one that it runs or ran last: a static one takes one after the other. */

@@ -34,6 +34,15 @@ export const askAgainMs = 5 * minuteMs;
 /** A job that waits or runs for long is asked about ever more seldom, but so often. */
 export const longestCheckMs = hourMs;
 
+/**
+ * GitHub is asked which of the waiting jobs a runner has, so long after it was seen to work: events come within a second or
+ * two. Its answer is there before the runner's job counts as another one (busyCreditMs).
+ */
+export const askUnknownAfterMs = 5 * secondMs;
+
+/** For each such runner GitHub is asked about so many jobs at a time: it mostly gives out those that wait longest. */
+export const unknownAmong = 3;
+
 /** GitHub is asked about a job whose runner has ended after this: its own event comes sooner in nearly every case. */
 export const askEndedAfterMs = 10 * secondMs;
 

@@ -62,6 +62,34 @@ test('a job that idle runners leave a minute before it is suspect, and then ever
 	assert.is(left(9 * minute), 'j1', 'it was never asked about');
 });
 
+test('jobs that a runner may have whose job is not known, those that wait longest first, a few at a time', () => {
+	const waiting = Array.from({ length: 6 }, (_, index) =>
+		job(index + 1, { openedMs: now - (60 - index) * second, createdMs: now - (60 - index) * second }),
+	);
+	const busy = (ms: number, more: Partial<Runner> = {}) =>
+		runner('r1', 'busy', { busySinceMs: now - ms, ...more });
+	const ask = (some: readonly Job[], runners: readonly Runner[]) => asked(some, runners).ask;
+	assert.is(asked(waiting, [busy(5 * second - 1)]).lookAgainMs, 1, 'its event may be on its way');
+	assert.equal(ask(waiting, [busy(5 * second)]), ['j1', 'j2', 'j3']);
+	const checked = waiting.map((one, index) => (index < 3 ? { ...one, checkedMs: now - second } : one));
+	assert.equal(ask(checked, [busy(5 * second)]), ['j4', 'j5', 'j6']);
+	assert.equal(ask(waiting, [busy(minute + 5 * second)]), ['j1'], 'the others are younger than its job');
+	assert.equal(ask(waiting, [busy(5 * second, { job: { runId: 105 } })]), [], 'a witness says which');
+	const other = { repository: 'octo/web' };
+	assert.equal(ask(waiting, [busy(5 * second, { job: other })]), [], 'of another repository');
+	const two = [busy(5 * second), runner('r2', 'busy', { busySinceMs: now - 6 * second })];
+	assert.is(ask(waiting, two).length, 6);
+	const known = [...waiting, job(9, runsOn('r1'))];
+	assert.equal(ask(known, [busy(5 * second)]), []);
+});
+
+test('jobs that a runner may have had that has worked and ended', () => {
+	const credit = { runner: 'r1', sinceMs: now - 5 * second };
+	assert.equal(asked([job(1), job(2, { createdMs: now })], [], {}, [credit]).ask, ['j1', 'j2']);
+	assert.equal(asked([job(1, { checkedMs: now })], [], {}, [credit]).ask, []);
+	assert.equal(asked([job(1)], [], {}, [{ ...credit, sinceMs: now - minute }]).ask, [], 'it has lapsed');
+});
+
 test('a job that runs is not asked about as long as its runner works, but where that is not known', () => {
 	const runs = opened(hour, runsOn('r1'));
 	assert.is(when(runs, [runner('r1', 'busy')]), `in ${120 * hour - hour}`);

@@ -62,7 +62,9 @@ test('a credit lapses after 60 s though GitHub is down', () => {
 	assert.equal(first.credits, [
 		{ runner: 'r1', sinceMs: now, repository: undefined, runId: undefined, runAttempt: undefined },
 	]);
-	assert.equal([first.desired, first.waiting, first.lookAgainMs], [0, 1, 60 * second]);
+	assert.equal([first.desired, first.waiting], [0, 1]);
+	const checked = asked([job(1, { checkedMs: now + 1 })], worked, {}, first.credits);
+	assert.is(checked.lookAgainMs, 60 * second);
 	const at = (ms: number, runners: readonly Runner[]) => asked(jobs(1), runners, {}, first.credits, now + ms);
 	assert.is(at(59_999, []).desired, 0);
 	assert.is(at(60_000, []).desired, 1);
