@@ -3,7 +3,9 @@
  * held against what the API server was asked.
  */
 import * as assert from 'uvu/assert';
+import { autoscaleKinds, type WorkflowJob } from '../../../admission/api/autoscale.ts';
 import { breakGlass } from '../../../admission/api/keys.ts';
+import { collectionPath } from '../../../admission/api/paths.ts';
 import { type AuditEvent, readAudit } from '../../cluster/audit.ts';
 import { type ApiCall, apiCalls, evict } from '../../rig/api-call.ts';
 import { installArcCrds, runnersOfArc } from '../../rig/arc.ts';
@@ -15,14 +17,10 @@ import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { jobPod } from '../../sim/job-pods.ts';
 import { suite } from '../../support/suite.ts';
-import { end, Space } from '../support/space.ts';
+import { end, Space, serverUser } from '../support/space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */
 const neverSeen: Record<string, string> = Object.fromEntries([
-	[
-		'runners-admission-jobs: delete workflowjobs.actions.summerwind.dev',
-		'a record goes some minutes after its job; unit/autoscale/autoscaler shows it',
-	],
 	...[
 		...['runnersets', 'runnerdeployments', 'runners'].map((kind) => `${kind}.actions.summerwind.dev`),
 		'statefulsets.apps',
@@ -60,7 +58,7 @@ test.before(async (context) => {
 		server: { eventsSecret: 'the secret of the webhook' },
 		nodes: ['node-1', 'node-2', 'n-gone'],
 		cluster: {
-			audit: { users: ['system:serviceaccount:runners-system:runners-admission'] },
+			audit: { users: [serverUser] },
 			args: { 'kube-apiserver': ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'] },
 		},
 	});
@@ -231,6 +229,29 @@ for (const kind of kinds) {
 		await set.reaches(0);
 	});
 }
+
+test('the record of a job that ended long ago is removed', async ({ rig }) => {
+	const old = {
+		apiVersion: 'actions.summerwind.dev/v1alpha1',
+		kind: 'WorkflowJob',
+		metadata: { name: 'old', namespace: 'runners-system' },
+		spec: {
+			host: 'github.com',
+			id: 1,
+			repository: 'octo-old/app',
+			labels: ['self-hosted'],
+			state: 'completed',
+			createdAt: '2026-01-01T00:00:00Z',
+			stateSince: '2026-01-01T00:01:00Z',
+		},
+	};
+	await rig.ok(['create', `--as=${serverUser}`, '-f', '-'], JSON.stringify(old));
+	await eventually('it is gone', async () => {
+		const path = collectionPath(autoscaleKinds.workflowJob, 'runners-system');
+		const { items } = await rig.kube.get<{ items: WorkflowJob[] }>(path);
+		return items.every(({ metadata }) => metadata.name !== 'old');
+	});
+});
 
 test('a Runner that a person made', async ({ rig }) => {
 	const space = await Space.make(rig);
