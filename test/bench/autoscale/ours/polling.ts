@@ -32,7 +32,7 @@ type JobQuestion = Exclude<Question, { kind: 'repositories' | 'groups' }>;
 
 /** What the server's set knows of how much works. */
 export interface Working {
-	/** Runners that GitHub lists as busy, and jobs that are in progress by their records. */
+	/** Runners that work, by their witnesses, and jobs that are in progress by their records. */
 	busy: number;
 	jobs: number;
 }
@@ -167,7 +167,7 @@ export class Polling {
 			case 'job': {
 				const job = this.#jobOf(question.job);
 				this.#records.tell(job, nowMs);
-				this.#records.checked(job, nowMs);
+				this.#records.checked(job, job.state);
 				return true;
 			}
 			case 'list': {
@@ -184,7 +184,7 @@ export class Polling {
 				);
 				for (const job of isNew ? jobs : [])
 					if (job.state !== 'completed' || this.#records.has(job)) this.#records.tell(job, nowMs);
-				for (const job of jobs) if (asked.has(String(job.id))) this.#records.checked(job, nowMs);
+				for (const job of jobs) if (asked.has(String(job.id))) this.#records.checked(job, job.state);
 				const listed = jobs.map(({ id, state }) => ({ id, status: state, labels: [], ours: true }));
 				noteRun(repository, question.runId, isNew ? { jobs: listed, etag: 'known' } : undefined, nowMs);
 				return isNew;
@@ -194,7 +194,7 @@ export class Polling {
 
 	/** GitHub answers 403 or 404, which proves nothing. */
 	#refuse(question: JobQuestion, repository: Repository): true {
-		if (question.kind === 'job') this.#records.refused(this.#jobOf(question.job), this.#nowMs);
+		if (question.kind === 'job') this.#records.checked(this.#jobOf(question.job), 'unknown');
 		else hide(repository, this.#nowMs);
 		return true;
 	}

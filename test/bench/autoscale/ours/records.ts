@@ -1,4 +1,5 @@
-import type { WorkflowJobSpec } from '../../../../admission/api/autoscale.ts';
+import { autoscaleKinds, type WorkflowJobSpec } from '../../../../admission/api/autoscale.ts';
+import { JobBook } from '../../../../admission/autoscale/job-book.ts';
 import type { Demand, Job as KnownJob } from '../../../../admission/autoscale/rules/types.ts';
 import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { changeOf, opened, type Source } from '../../../../admission/jobs/records/rules/merge.ts';
@@ -10,15 +11,14 @@ const epochMs = Date.UTC(2026, 0, 5);
 const completedStaysMs = 5 * 60_000;
 const tombstoneStaysMs = 30 * 60_000;
 
-interface JobRecord {
-	spec: WorkflowJobSpec;
-	known: KnownJob;
-}
+/** The set of the simulation. */
+const set = 'RunnerSet ci/simulated';
 
-/** The records of jobs, written by the rules of the server, and what its leader remembers of each job. */
+/** The records of jobs, written by the server's rules, and its leader's book of them. */
 export class Records {
 	readonly #world: World;
-	readonly #records = new Map<string, JobRecord>();
+	readonly #specs = new Map<string, WorkflowJobSpec>();
+	readonly #book = new JobBook();
 	/** When jobs were opened that nobody has asked for yet. */
 	#openedMs: number[] = [];
 
@@ -27,7 +27,7 @@ export class Records {
 	}
 
 	get jobs(): KnownJob[] {
-		return [...this.#records.values()].map(({ known }) => known);
+		return this.#book.of(set).map(({ job }) => job);
 	}
 
 	/** When jobs were opened since this was last asked. */
@@ -43,59 +43,58 @@ export class Records {
 
 	/** What GitHub says of a job, asked at `askedMs`, if it is not known. */
 	tell(job: Job, askedMs: number): void {
-		if (this.#records.get(String(job.id))?.spec.state === job.state) return;
+		if (this.#specs.get(String(job.id))?.state === job.state) return;
 		this.#merge(job, { ...factsOf(job, job.state, askedMs), ...told(job.pod?.name, undefined) }, 'answer');
 	}
 
-	/** GitHub has answered the question about this job, asked at `askedMs`. */
-	checked(job: Job, askedMs: number): void {
-		const atMs = epochMs + askedMs;
-		this.#update(String(job.id), {
-			checkedMs: atMs,
-			...(job.state === 'queued' ? { confirmedMs: atMs } : {}),
-		});
-	}
-
-	/** GitHub, asked at `askedMs`, does not say: that proves nothing. */
-	refused({ id }: Job, askedMs: number): void {
-		this.#update(String(id), { checkedMs: epochMs + askedMs });
+	/** GitHub has answered the question about this job. `unknown` proves nothing. */
+	checked({ id }: Job, answer: Job['state'] | 'unknown'): void {
+		const nowMs = clockOf(this.#world);
+		const queued = answer === 'queued' ? { confirmedMs: nowMs, boundTo: undefined, endedMs: undefined } : {};
+		this.#book.learn(String(id), { checked: answer, checkedMs: nowMs, ...queued });
 	}
 
 	has({ id }: Job): boolean {
-		return this.#records.has(String(id));
+		return this.#specs.has(String(id));
 	}
 
+	/** What a look at the set has found out about its jobs. */
 	remember({ bound, ended, untaken }: Demand, nowMs: number): void {
-		for (const { known } of this.#records.values()) {
-			known.boundTo = undefined;
-			known.untakenMs = undefined;
+		const runs = new Map(bound.map(({ job, runner }) => [job, runner]));
+		const over = new Map(ended.map(({ job, runner }) => [job, runner]));
+		const left = new Map(untaken.map(({ job, sinceMs }) => [job, sinceMs]));
+		for (const { job } of this.#book.of(set)) {
+			const { key, state } = job;
+			if (state === 'completed') continue;
+			this.#book.learn(key, {
+				boundTo: runs.get(key) ?? over.get(key),
+				endedMs: over.has(key) ? (job.endedMs ?? nowMs) : undefined,
+				untakenMs: left.get(key),
+			});
 		}
-		const sinceMs = new Map(ended.map(({ job }) => [job, this.#records.get(job)?.known.endedMs ?? nowMs]));
-		for (const { known } of this.#records.values()) known.endedMs = sinceMs.get(known.key);
-		for (const { job, runner } of [...bound, ...ended]) this.#update(job, { boundTo: runner });
-		for (const { job, sinceMs } of untaken) this.#update(job, { untakenMs: sinceMs });
-	}
-
-	#update(key: string, change: Partial<KnownJob>): void {
-		const record = this.#records.get(key);
-		if (record) Object.assign(record.known, change);
 	}
 
 	#merge(job: Job, facts: JobFacts, source: Source): void {
 		const key = String(job.id);
-		const nowMs = epochMs + this.#world.time.nowMs;
-		const record = this.#records.get(key);
-		const change = record ? changeOf(record.spec, facts, source, nowMs) : opened(facts, nowMs);
+		const nowMs = clockOf(this.#world);
+		const before = this.#specs.get(key);
+		const change = before ? changeOf(before, facts, source, nowMs) : opened(facts, nowMs);
 		if (!change) return;
-		const spec = { ...record?.spec, ...change } as WorkflowJobSpec;
-		this.#records.set(key, { spec, known: { ...record?.known, ...knownOf(key, spec) } as KnownJob });
-		if (!record && spec.openedAt) this.#openedMs.push(nowMs);
-		if (spec.state === 'completed' && record?.spec.state !== 'completed')
-			this.#world.time.in(spec.openedAt ? completedStaysMs : tombstoneStaysMs, () =>
-				this.#records.delete(key),
-			);
+		const spec = { ...before, ...change } as WorkflowJobSpec;
+		this.#specs.set(key, spec);
+		this.#book.note({ ...record, metadata: { name: key }, spec });
+		this.#book.assign(key, set);
+		if (!before && spec.openedAt) this.#openedMs.push(nowMs);
+		if (spec.state === 'completed' && before?.state !== 'completed')
+			this.#world.time.in(spec.openedAt ? completedStaysMs : tombstoneStaysMs, () => {
+				this.#specs.delete(key);
+				this.#book.remove(key);
+			});
 	}
 }
+
+const { apiVersion, kind } = autoscaleKinds.workflowJob;
+const record = { apiVersion, kind };
 
 export const clockOf = (world: World): number => epochMs + world.time.nowMs;
 
@@ -118,23 +117,3 @@ const told = (runnerName: string | undefined, conclusion: string | undefined) =>
 });
 
 const iso = (ms: number): string => new Date(epochMs + ms).toISOString();
-
-/** As the leader reads a record. */
-function knownOf(key: string, spec: WorkflowJobSpec): Partial<KnownJob> {
-	return {
-		key,
-		host: spec.host,
-		id: spec.id,
-		repository: spec.repository,
-		enterprise: undefined,
-		runId: spec.runId,
-		runAttempt: spec.runAttempt,
-		name: spec.name ?? '',
-		labels: spec.labels ?? [],
-		state: spec.state,
-		runnerName: spec.runnerName,
-		createdMs: Date.parse(spec.createdAt ?? ''),
-		openedMs: Date.parse(spec.openedAt ?? spec.stateSince ?? ''),
-		stateMs: Date.parse(spec.stateSince ?? ''),
-	};
-}

@@ -44,7 +44,6 @@ export class Ours implements Scaler {
 	#credits: Credit[] = [];
 	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
 	#replicas = 0;
-	#running = 0;
 	#arrivals: Arrivals;
 	#tookMs: number[] = [];
 	#passes = false;
@@ -128,7 +127,6 @@ export class Ours implements Scaler {
 		for (const { name } of release) this.#release(byName.get(name)!);
 		for (let made = 0; made < create; made++) world.create();
 		this.polling.ask(asked.ask);
-		this.#running = asked.running;
 		const never = Number.POSITIVE_INFINITY;
 		const spareAgainMs = this.#settings.quantile === undefined ? never : spareEveryMs;
 		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never, spareAgainMs));
@@ -156,8 +154,11 @@ export class Ours implements Scaler {
 	}
 
 	#working(): Working {
-		const busy = [...this.#world.pods].filter(({ state }) => state === 'busy').length;
-		return { busy, jobs: this.#running };
+		const busy = [...this.#world.pods].filter(({ state, told }) => state === 'busy' && told).length;
+		const runs = this.#records.jobs.filter(
+			({ state, endedMs }) => state === 'in_progress' && endedMs === undefined,
+		);
+		return { busy, jobs: runs.length };
 	}
 
 	/** Idle runners on top, from how many jobs came of late and how long runners took to start. */
