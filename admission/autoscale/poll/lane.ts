@@ -1,5 +1,6 @@
 import { isTrouble, type Read, type ReadOutcome, type Trouble } from '../../github/types.ts';
 import type { Clock } from '../../kube/clock.ts';
+import type { Spending } from './rules/allowance.ts';
 import { backoffMs } from './rules/policy.ts';
 
 const minuteMs = 60_000;
@@ -16,6 +17,8 @@ export class Lane {
 	account: PollAccount;
 	/** A question is under way: one at a time. */
 	asking = false;
+	/** How many repositories are asked about with it of which no webhook delivers events. */
+	unheard = 0;
 	readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 	#calls: { atMs: number; charged: boolean }[] = [];
 	#notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -31,11 +34,12 @@ export class Lane {
 	}
 
 	/** In the last minute. */
-	spent(): { calls: number; charged: number; used: number } {
+	spent(): Spending {
 		const sinceMs = this.#clock.monotonic() - minuteMs;
 		this.#calls = this.#calls.filter(({ atMs }) => atMs > sinceMs);
 		const charged = this.#calls.filter((call) => call.charged).length;
-		return { calls: this.#calls.length, charged, used: this.account.connection.used() };
+		const { unheard, account } = this;
+		return { calls: this.#calls.length, charged, used: account.connection.used(), unheard };
 	}
 
 	/** Counts what is asked. */
