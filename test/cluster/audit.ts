@@ -7,8 +7,9 @@ export interface AuditEvent {
 	stage: string;
 	requestURI: string;
 	user: { username: string };
-	/** RFC 3339, with microseconds. */
+	/** RFC 3339, with microseconds: when it came, and when it was answered. */
 	requestReceivedTimestamp: string;
+	stageTimestamp: string;
 	impersonatedUser?: { username: string };
 	/** Absent: the request was about no resource, but about an address such as /version. */
 	objectRef?: {
