@@ -1,4 +1,4 @@
-import { autoscaleKinds, type HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
+import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
 import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
@@ -6,6 +6,7 @@ import type { Account, Accounts } from '../github/accounts.ts';
 import type { CredentialsMissing } from '../github/types.ts';
 import { JobRecords } from '../jobs/records/job-records.ts';
 import { concernsUs } from '../jobs/records/rules/labels.ts';
+import { mostRecords } from '../jobs/records/rules/policy.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
@@ -23,7 +24,7 @@ import { demand } from './rules/demand.ts';
 import { repositoriesOf, type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
-import { wishOf } from './rules/wish.ts';
+import { type Finding, targetOf, wishOf } from './rules/wish.ts';
 import { SetMemory } from './set-memory.ts';
 import { type Looked, StatusWriter } from './status-writer.ts';
 
@@ -45,6 +46,12 @@ export interface AutoscalerDependencies {
 
 /** Metrics are asked so often, as ARC does. */
 const suggestEveryMs = 60_000;
+
+const tooManyJobs: Finding = {
+	type: 'TooManyJobs',
+	reason: 'RecordsFull',
+	message: `${mostRecords} jobs are open: further ones are not recorded, and get no runner before others end`,
+};
 
 /** How often it is checked whether all that is watched is known. */
 const syncCheckMs = 200;
@@ -71,8 +78,13 @@ export class Autoscaler implements DemandSource {
 	readonly #credits = new Map<string, readonly Credit[]>();
 	/** By the set's key. */
 	readonly #memory = new Map<string, SetMemory>();
-	/** By an autoscaler's UID: what its metrics said, and when they were asked, ms since the epoch. */
-	readonly #suggestions = new Map<string, { atMs: number; suggestion: Suggestion; asked: unknown }>();
+	/** By an autoscaler's UID: what its metrics said, when (ms since the epoch), and of which generation. */
+	readonly #suggestions = new Map<
+		string,
+		{ atMs: number; suggestion: Suggestion; generation: number | undefined }
+	>();
+	/** Open jobs at the last count. */
+	#open = 0;
 	readonly #listeners = new Map<string, (key: string) => void>();
 
 	constructor(dependencies: AutoscalerDependencies) {
@@ -137,7 +149,7 @@ export class Autoscaler implements DemandSource {
 
 	async #count(signal: AbortSignal): Promise<void> {
 		while (!signal.aborted) {
-			this.router.count();
+			this.#open = this.router.count();
 			await this.#dependencies.clock.sleep(countEveryMs, signal);
 		}
 	}
@@ -189,7 +201,8 @@ export class Autoscaler implements DemandSource {
 			busy: runners.filter(({ phase }) => phase === 'busy').length,
 			jobs: jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined).length,
 		};
-		this.#looked.set(uid, { wish, findings, schedule, demand: found, replicas, working });
+		const all = this.#open < mostRecords ? findings : [...findings, tooManyJobs];
+		this.#looked.set(uid, { wish, findings: all, schedule, demand: found, replicas, working });
 		this.#status.changed(autoscaler);
 		const again = [
 			found.lookAgainMs,
@@ -217,14 +230,14 @@ export class Autoscaler implements DemandSource {
 
 	/** What the metrics say, asked at most once in suggestEveryMs: runners take a while to become busy. */
 	#suggestion(
-		{ metadata: { uid = '' }, spec }: HorizontalRunnerAutoscaler,
+		{ metadata: { uid = '', generation }, spec }: HorizontalRunnerAutoscaler,
 		config: RunnerConfig,
 		replicas: number | undefined,
 		runners: readonly Runner[],
 	): Suggestion {
 		const { clock } = this.#dependencies;
 		const known = this.#suggestions.get(uid);
-		const same = known?.asked === spec.metrics;
+		const same = known?.generation === generation;
 		if (known && same && clock.now() - known.atMs < suggestEveryMs) return known.suggestion;
 		const suggestion = suggestionOf(spec.metrics, {
 			scope: scopeOf(config),
@@ -233,7 +246,7 @@ export class Autoscaler implements DemandSource {
 			labels: [...(config.labels ?? []), 'linux', 'x64', 'arm64'],
 			listed: (repository) => this.#poll.listed(repository),
 		});
-		this.#suggestions.set(uid, { atMs: clock.now(), suggestion, asked: spec.metrics });
+		this.#suggestions.set(uid, { atMs: clock.now(), suggestion, generation });
 		return suggestion;
 	}
 
@@ -300,7 +313,7 @@ export class Autoscaler implements DemandSource {
 		const { namespace = '', name, uid = '' } = autoscaler.metadata;
 		const own = `${namespace}/${name}`;
 		const before = this.#targets.get(own);
-		const target = deleted ? undefined : targetOf(autoscaler);
+		const target = deleted ? undefined : targetKey(autoscaler);
 		if (before && before !== target) {
 			this.#naming.get(before)?.delete(own);
 			if (this.#naming.get(before)?.size === 0) this.#naming.delete(before);
@@ -313,10 +326,14 @@ export class Autoscaler implements DemandSource {
 			this.#suggestions.delete(uid);
 			this.#status.forget(autoscaler);
 		}
-		if (!target) return;
+		if (deleted) return;
+		this.#status.changed(autoscaler);
+		if (!target) {
+			this.#targets.delete(own);
+			return;
+		}
 		this.#targets.set(own, target);
 		this.#naming.set(target, (this.#naming.get(target) ?? new Set<string>()).add(own));
-		this.#status.changed(autoscaler);
 		this.#look(target);
 	}
 
@@ -332,7 +349,8 @@ export class Autoscaler implements DemandSource {
 	}
 
 	#acts(autoscaler: HorizontalRunnerAutoscaler): HorizontalRunnerAutoscaler | undefined {
-		return this.#acting(targetOf(autoscaler));
+		const key = targetKey(autoscaler);
+		return key === undefined ? undefined : this.#acting(key);
 	}
 }
 
@@ -344,10 +362,10 @@ const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscale
 	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||
 	one.metadata.name.localeCompare(other.metadata.name);
 
-/** Key of the set that an autoscaler names. */
-export function targetOf({ metadata, spec }: HorizontalRunnerAutoscaler): string {
-	const { kind = 'RunnerDeployment', name = '' } = spec.scaleTargetRef ?? {};
-	return setKey(kind || 'RunnerDeployment', metadata.namespace ?? '', name);
+/** Key of the set that an autoscaler names; undefined: it names none. */
+function targetKey({ metadata, spec }: HorizontalRunnerAutoscaler): string | undefined {
+	const target = targetOf(spec);
+	return typeof target === 'string' ? undefined : setKey(target.kind, metadata.namespace ?? '', target.name);
 }
 
 /** Credits of an earlier term, as the status has them. */
@@ -359,8 +377,3 @@ function readCredits({ status }: HorizontalRunnerAutoscaler): Credit[] {
 			: [{ runner, sinceMs, repository, runId, runAttempt }];
 	});
 }
-
-export const autoscalerSubject = ({ metadata }: HorizontalRunnerAutoscaler) => ({
-	...autoscaleKinds.autoscaler,
-	metadata,
-});

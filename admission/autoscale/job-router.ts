@@ -262,13 +262,15 @@ export class JobRouter {
 		};
 	}
 
-	/** Counts the open jobs for the metrics. */
-	count(): void {
+	/** Counts the open jobs for the metrics. @returns how many there are */
+	count(): number {
 		const byState = new Map<string, number>();
 		let unmatched = 0;
+		let open = 0;
 		let oldestMs: number | undefined;
 		for (const { job, set } of this.#book.values()) {
 			if (job.state === 'completed') continue;
+			open += 1;
 			const state =
 				job.endedMs !== undefined
 					? 'ended'
@@ -283,6 +285,7 @@ export class JobRouter {
 			else oldestMs = Math.min(oldestMs ?? job.openedMs, job.openedMs);
 		}
 		this.#dependencies.metrics.autoscale.jobs(byState, unmatched, oldestMs);
+		return open;
 	}
 
 	/** A runner has appeared: jobs that GitHub has given to it count for its set. */

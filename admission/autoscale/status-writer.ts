@@ -14,7 +14,7 @@ import type { AutoscaleCache } from './cache.ts';
 import type { Schedule } from './rules/schedule.ts';
 import { statusOf } from './rules/status.ts';
 import type { Demand, Wish } from './rules/types.ts';
-import type { Finding } from './rules/wish.ts';
+import { type Finding, targetOf } from './rules/wish.ts';
 
 /** What the last look at an autoscaler's target has found. */
 export interface Looked {
@@ -180,11 +180,12 @@ export class StatusWriter {
 		];
 	}
 
-	#target(autoscaler: HorizontalRunnerAutoscaler): RunnersSet | undefined {
+	#target({ metadata, spec }: HorizontalRunnerAutoscaler): RunnersSet | undefined {
+		const target = targetOf(spec);
+		if (typeof target === 'string') return undefined;
 		const { runnerSets, runnerDeployments } = this.#dependencies.setsCache;
-		const { kind, name = '' } = autoscaler.spec.scaleTargetRef ?? {};
-		const watched = kind === 'RunnerSet' ? runnerSets : runnerDeployments;
-		const set = watched.informer.get(autoscaler.metadata.namespace, name);
+		const { informer } = target.kind === 'RunnerSet' ? runnerSets : runnerDeployments;
+		const set = informer.get(metadata.namespace, target.name);
 		return set?.metadata.deletionTimestamp ? undefined : set;
 	}
 
@@ -211,11 +212,11 @@ function targetFindings(
 	set: RunnersSet | undefined,
 	acting: HorizontalRunnerAutoscaler | undefined,
 ): Finding[] {
-	const { kind = 'RunnerDeployment', name = '' } = spec.scaleTargetRef ?? {};
+	const target = targetOf(spec);
+	if (typeof target === 'string') return [{ type: 'TargetMissing', reason: 'NoTarget', message: target }];
+	const { kind, name } = target;
 	if (!set) {
-		const message = name
-			? `there is no ${kind} ${metadata.namespace}/${name}, or it is being deleted`
-			: 'spec.scaleTargetRef.name is missing';
+		const message = `there is no ${kind} ${metadata.namespace}/${name}, or it is being deleted`;
 		return [{ type: 'TargetMissing', reason: 'NotFound', message }];
 	}
 	if (!acting || acting.metadata.uid === metadata.uid) return [];

@@ -244,6 +244,66 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
+	test(`${kind}: metrics are asked once a minute, whatever is written meanwhile`, async () => {
+		const metrics = [{ type: 'PercentageRunnersBusy', scaleUpThreshold: '0.5', scaleUpFactor: '2' }];
+		const world = await started({ minReplicas: 1, scaleUpTriggers: [], metrics });
+		await world.settled(1);
+		await world.clock.pass(minute);
+		world.job(...world.live());
+		await world.clock.until('there are twice as many', () => world.live().length === 2, 2 * minute);
+		await world.settled(2);
+		world.job(...world.live());
+		await world.clock.pass(50 * second);
+		assert.is(world.live().length, 2);
+		await world.clock.until('and again', () => world.live().length === 4, 2 * minute);
+		await world.end();
+	});
+
+	test(`${kind}: an autoscaler that names no set, and one with odd fields, say so and stop nobody else`, async () => {
+		const world = await started({ minReplicas: 1 });
+		const odd = (name: string, spec: object) =>
+			world.api.put(autoscalersPath, {
+				apiVersion: 'actions.summerwind.dev/v1alpha1',
+				kind: 'HorizontalRunnerAutoscaler',
+				metadata: { name, namespace: 'ci', generation: 2 },
+				spec,
+			} as unknown as Stored);
+		odd('no-target', {});
+		odd('other-kind', { scaleTargetRef: { kind: 'Deployment', name: 'example' } });
+		odd('all-odd', {
+			scaleTargetRef: 7,
+			metrics: 'x',
+			scheduledOverrides: {},
+			spare: [],
+			minReplicas: 'many',
+		});
+		await world.clock.pass(5 * second);
+		for (const name of ['no-target', 'other-kind', 'all-odd']) {
+			const status = world.api.find(autoscalersPath, name, 'ci')?.status as typeof world.autoscalerStatus;
+			assert.ok(
+				status.conditions?.some(({ type, status: is }) => type === 'TargetMissing' && is === 'True'),
+				name,
+			);
+		}
+		odd('example', {
+			scaleTargetRef: { kind, name: 'example' },
+			maxReplicas: '7',
+			metrics: [{ type: 3 }],
+			scheduledOverrides: [7, { startTime: 'x' }],
+			scaleUpTriggers: 'x',
+			capacityReservations: [{ replicas: -1, expirationTime: 'x' }],
+			spare: { quantile: [] },
+		});
+		await world.clock.pass(5 * second);
+		assert.is(world.live().length, 1);
+		assert.match(world.saysCondition('OverrideSkipped') ?? '', /scheduledOverrides\[0\]/);
+		assert.equal(
+			world.lines.filter((line) => line.startsWith('error')),
+			[],
+		);
+		await world.end();
+	});
+
 	test(`${kind}: a job that no set can run is shown with the reason, and costs no runner`, async () => {
 		const world = await started();
 		const [id = 0] = await world.queue(1, { labels: ['self-hosted', 'gpu'] });
