@@ -7,7 +7,7 @@ import { recordName } from '../../jobs/records/rules/name.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Lane, troubleIn } from './lane.ts';
 import type { Organizations } from './organizations.ts';
-import { hide, noteList, noteRun, type Repositories } from './repositories.ts';
+import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
 import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
 import type { Question, Repository, RunJob } from './rules/types.ts';
 import type { Visibility } from './visibility.ts';
@@ -256,10 +256,9 @@ export class Asker {
 			{ queued: createdAt, in_progress: startedAt, completed: completedAt }[state] ?? '',
 		);
 		const nowMs = clock.monotonic();
-		const heard = this.#repositories.isHeard(repository, nowMs);
-		if (heard && !(askedMs - sinceMs > missedAfterMs)) return;
-		drift(state);
-		if (heard) repository.missedMs = nowMs;
+		const isMissed = askedMs - sinceMs > missedAfterMs;
+		if (isMissed || !this.#repositories.isHeard(repository, nowMs)) drift(state);
+		if (isMissed) noteMiss(repository, nowMs);
 	}
 }
 

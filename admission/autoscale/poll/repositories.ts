@@ -1,6 +1,13 @@
 import { type OpenStatus, openStatuses } from '../../github/rules/run-status.ts';
 import { hasOurs, isReadSince, listed } from './rules/due.ts';
-import { heardOfForMs, hiddenMs, hookedForMs, mostRepositories, mostRuns } from './rules/policy.ts';
+import {
+	heardOfForMs,
+	hiddenMs,
+	hookedForMs,
+	mostMisses,
+	mostRepositories,
+	mostRuns,
+} from './rules/policy.ts';
 import type { KnownRun, ListedRun, Repository, RunJob, RunList, Urgency } from './rules/types.ts';
 
 const never = Number.NEGATIVE_INFINITY;
@@ -42,6 +49,7 @@ export class Repositories {
 	event(name: string, nowMs: number): void {
 		const repository = this.hear(name, nowMs);
 		repository.eventMs = nowMs;
+		repository.misses = 0;
 		repository.activeMs = nowMs;
 		const key = ownerOf(repository);
 		const owner = this.#owners.get(key) ?? { repositories: new Set<string>(), eventMs: nowMs };
@@ -58,9 +66,9 @@ export class Repositories {
 		return Math.max(eventMs, missedMs === never ? ownersMs : never) > Math.max(missedMs, nowMs - hookedForMs);
 	}
 
-	/** Whether events of it were ever heard, or of its owner's others: what it misses now is an exception. */
+	/** Whether a webhook delivers its events but for exceptions: where only others are missed, it has none, or no more. */
 	wasHeard(repository: Repository, nowMs: number): boolean {
-		return this.isHeard({ ...repository, missedMs: undefined }, nowMs);
+		return repository.misses < mostMisses && this.isHeard({ ...repository, missedMs: undefined }, nowMs);
 	}
 
 	/** Forgets what has not been heard of for long. */
@@ -84,6 +92,7 @@ function unread(key: string, name: string, nowMs: number): Repository {
 		activeMs: nowMs,
 		eventMs: undefined,
 		missedMs: undefined,
+		misses: 0,
 		hidden: undefined,
 		wanted: undefined,
 		metric: false,
@@ -99,6 +108,12 @@ const ownerOf = ({ key }: Repository): string => key.split('/')[0] ?? '';
 export function want(repository: Repository, urgency: Urgency, nowMs: number): void {
 	const { wanted } = repository;
 	repository.wanted = { atMs: nowMs, urgency: wanted && wanted.urgency < urgency ? wanted.urgency : urgency };
+}
+
+/** Something was found that an event should have told long since. */
+export function noteMiss(repository: Repository, nowMs: number): void {
+	repository.missedMs = nowMs;
+	repository.misses += 1;
 }
 
 /** GitHub does not show it, which says nothing of its jobs. */

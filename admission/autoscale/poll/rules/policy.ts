@@ -108,3 +108,5 @@ export const mostOwnWrites = 5_000;
 
 /** A job that events have not told of for so long has been missed by them. */
 export const missedAfterMs = 2 * minuteMs;
+/** After so many of these without an event in between, the webhook counts as gone: of single events 2 % are lost at worst. */
+export const mostMisses = 3;

@@ -52,6 +52,8 @@ export interface Repository {
 	eventMs: number | undefined;
 	/** When something was last found that events should have told. */
 	missedMs: number | undefined;
+	/** How often that was so since the last event. */
+	misses: number;
 	/** GitHub does not show it: not asked about before, and how often in a row. */
 	hidden: { untilMs: number; times: number } | undefined;
 	/** Everything open there is to be read anew. */

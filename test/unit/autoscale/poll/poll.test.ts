@@ -219,6 +219,25 @@ test('what events have told costs one look at the run', async ({ world }) => {
 	assert.equal(world.drift, []);
 });
 
+test('a webhook that has stopped to deliver: the first job is found late, the next ones as if there were none', async ({
+	world,
+}) => {
+	await started(world, repository);
+	world.complete(world.queue(app));
+	world.delivers = () => false;
+	const first = world.queue(app);
+	await world.clock.until('found', () => world.stateOf(first) === 'queued', 15 * minuteMs);
+	for (let count = 0; count < 3; count++) {
+		const next = world.queue(app);
+		await world.clock.until('found', () => world.stateOf(next) === 'queued', 2 * minuteMs);
+	}
+	world.delivers = () => true;
+	world.complete(world.queue(app));
+	world.calls.length = 0;
+	await world.clock.pass(5 * minuteMs);
+	assert.not.ok(paths(world).includes('runs queued'), 'it delivers again');
+});
+
 test('each event puts the round off, but not for ever', async ({ world }) => {
 	await started(world, repository);
 	for (let minute = 0; minute < 45; minute++) {
