@@ -16,7 +16,8 @@ export type Routed =
 
 /**
  * The set that a waiting job counts for. GitHub gives a job to any runner that may have it; this says for which set its
- * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for.
+ * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for. One
+ * whose starts fail comes after those that have room, and before those that have none.
  * It stays with the set that it counts for as long as that has room, so that jobs do not go back and forth.
  *
  * @param current key of the set that the job counted for last
@@ -33,8 +34,11 @@ export function routeAll(
 	candidates: readonly Candidate[],
 	currentOf: (job: Job) => string | undefined,
 ): Map<string, Routed> {
-	const left = new Map(candidates.map(({ key, room, idle }) => [key, { room, idle }]));
-	const roomOf = (key: string) => left.get(key)?.room ?? 0;
+	const left = new Map(candidates.map(({ key, room, idle, blocked }) => [key, { room, idle, blocked }]));
+	const serves = (key: string) => {
+		const { room = 0, blocked } = left.get(key) ?? {};
+		return room > 0 && !blocked;
+	};
 	/** Most jobs are alike: whom they match is found out once for all. */
 	const known = new Map<string, Matching>();
 	const routed = new Map<string, Routed>();
@@ -53,8 +57,8 @@ export function routeAll(
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
 		const current = currentOf(job) ?? '';
-		// One whose set has no room any more is looked at when all others have theirs.
-		if (roomOf(current) > 0) take(job, current);
+		// One whose set has no room any more, or starts none, is looked at when all others have theirs.
+		if (serves(current)) take(job, current);
 		else displaced.push(job);
 	}
 	for (const job of displaced) take(job, currentOf(job));
@@ -78,13 +82,23 @@ interface Match {
 type Left = Pick<Candidate, 'room' | 'idle'>;
 type Matching = { matches: Match[] } | Extract<Routed, { none: string }>;
 
+/**
+ * How little a set is to be expected to start a runner for one more job: the lower the sooner. That its starts fail is known
+ * to be over by nothing but a start, so it gets the jobs that no other set has room for: how often it tries is its own affair.
+ */
+function troubleOf({ blocked }: Candidate, { room }: Left): number {
+	if (blocked && blocked !== 'StartsFailing') return 3;
+	if (room <= 0) return 2;
+	return blocked ? 1 : 0;
+}
+
 function choose(
 	found: Matching,
 	current: string | undefined,
 	leftOf: (candidate: Candidate) => Left,
 ): Routed {
 	if ('none' in found) return found;
-	const trouble = ({ candidate }: Match) => (candidate.blocked ? 2 : leftOf(candidate).room <= 0 ? 1 : 0);
+	const trouble = ({ candidate }: Match) => troubleOf(candidate, leftOf(candidate));
 	const free = ({ candidate }: Match) => Math.max(0, leftOf(candidate).idle);
 	const order = (one: Match, other: Match) =>
 		trouble(one) - trouble(other) ||

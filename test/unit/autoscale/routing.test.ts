@@ -124,10 +124,36 @@ const table: [string, Job, Candidate[], string][] = [
 	],
 	['and then it is taken', job(['self-hosted']), [set('a', { room: 0 })], 'a'],
 	[
-		'one that starts no runners after one that is full',
+		'one whose starts fail before one that is full: it may start the next one',
 		job(['self-hosted']),
-		[set('a', { blocked: 'StartsFailing' }), set('b', { room: 0 })],
+		[set('b', { blocked: 'StartsFailing' }), set('a', { room: 0, ...repository('octo', 'app') })],
 		'b a',
+	],
+	[
+		'and after one that has room',
+		job(['self-hosted']),
+		[set('a', { blocked: 'StartsFailing', ...repository('octo', 'app') }), set('b', { room: 1 })],
+		'b a',
+	],
+	[
+		'one whose starts fail, and that is full, is like any that is full',
+		job(['self-hosted']),
+		[
+			set('b', { blocked: 'StartsFailing', room: 0, ...repository('octo', 'app') }),
+			set('a', { room: 0, idle: 1 }),
+		],
+		'b a',
+	],
+	[
+		'one that can start none before somebody mends it comes last',
+		job(['self-hosted']),
+		[
+			set('a', { blocked: 'CredentialsMissing', ...repository('octo', 'app') }),
+			set('b', { blocked: 'SpecInvalid' }),
+			set('c', { room: 0 }),
+			set('d', { blocked: 'StartsFailing', room: 0 }),
+		],
+		'c d a b',
 	],
 	[
 		'a job without labels: only sets without labels of their own (#1370)',
@@ -238,6 +264,23 @@ test('many jobs: each takes a place of its set, and what is beyond the room of o
 	assert.equal(counts(routeAll(jobsAt(5), sets, () => undefined)), { a: 3, b: 2 });
 	const both = counts(routeAll(jobsAt(20), sets, () => undefined));
 	assert.equal(both, { a: 16, b: 4 }, 'beyond the room of all they stay with the best');
+});
+
+test('a set whose starts fail gets back what the others have no room for, and so finds out that the failure is over', () => {
+	const failing = set('a', { ...repository('octo', 'app'), blocked: 'StartsFailing' });
+	const sets = [failing, set('b', { room: 2 })];
+	const moved = routeAll(jobsAt(6), sets, () => 'b');
+	assert.equal(counts(moved), { a: 4, b: 2 });
+	const setOf = ({ key }: Job) => said(moved.get(key) ?? { none: 'no-scope', why: '' })[0];
+	assert.equal([...routeAll(jobsAt(6), sets, setOf)], [...moved], 'and they stay');
+	const more = [failing, set('b', { room: 3 })];
+	assert.equal(counts(routeAll(jobsAt(6), more, setOf)), { a: 3, b: 3 }, 'one that works is better still');
+});
+
+test('a job takes no place of another one since its own set fails', () => {
+	const sets = [set('a', { blocked: 'StartsFailing' }), set('b', { room: 1 })];
+	const routed = routeAll(jobsAt(2), sets, ({ key }) => (key === 'j0' ? 'a' : 'b'));
+	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 a', 'j1 b']);
 });
 
 test('the older job has the better set; of the same age the one that GitHub made first', () => {
