@@ -23,6 +23,12 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'it is quicker: thousands of jobs need not be sorted for no runner',
 	},
 	{
+		file: 'admission/autoscale/rules/asking.ts',
+		text: 'if (unknown.length === 0) return doubted;',
+		what: 'false in place of unknown.length === 0',
+		why: 'it is quicker: thousands of jobs need not be sorted for no runner',
+	},
+	{
 		file: 'admission/autoscale/rules/routing.ts',
 		text: "const its = 'set' in found ? left.get(found.set) : undefined;",
 		what: "true in place of 'set' in found",

@@ -11,6 +11,7 @@ const sets = 'test/unit/sets/reconciler.test.ts';
 const asked = ['demand', 'holders', 'standing', 'asking'].map(
 	(name) => `test/unit/autoscale/${name}.test.ts`,
 );
+const polled = ['rules', 'due', 'poll'].map((name) => `test/unit/autoscale/poll/${name}.test.ts`);
 const schedules = ['test/unit/autoscale/schedule.test.ts'];
 
 export const targets: readonly Target[] = [
@@ -104,6 +105,10 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/standing.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/asking.ts', tests: asked },
+	...['allowance', 'drift', 'due', 'targets'].map((name) => ({
+		file: `admission/autoscale/poll/rules/${name}.ts`,
+		tests: polled,
+	})),
 	{ file: 'admission/autoscale/rules/routing.ts', tests: ['test/unit/autoscale/routing.test.ts'] },
 	{ file: 'admission/autoscale/rules/waits.ts', tests: ['test/unit/autoscale/routing.test.ts'] },
 	{ file: 'admission/autoscale/rules/schedule.ts', tests: schedules },

@@ -38,8 +38,8 @@ export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] 
 	return jobs.flatMap((job) => {
 		const ask = askAt(job, look, idle, nowMs);
 		const dueMs = doubted.get(job.key);
-		if (!ask || dueMs === undefined) return ask ?? [];
-		return { job: job.key, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
+		if (!ask) return [];
+		return dueMs === undefined ? ask : { ...ask, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
 	});
 }
 

@@ -79,6 +79,13 @@ test('jobs that a runner may have whose job is not known, those that wait longes
 	assert.equal(ask(waiting, [busy(5 * second, { job: other })]), [], 'of another repository');
 	const two = [busy(5 * second), runner('r2', 'busy', { busySinceMs: now - 6 * second })];
 	assert.is(ask(waiting, two).length, 6);
+	assert.equal(ask(waiting.toReversed(), [busy(5 * second)]).toSorted(), ['j1', 'j2', 'j3']);
+	const elsewhere = job(9, {
+		...runsOn('elsewhere'),
+		openedMs: now - 2 * minute,
+		createdMs: now - 2 * minute,
+	});
+	assert.equal(ask([elsewhere, ...waiting], [busy(5 * second)]), ['j1', 'j2', 'j3'], 'one that waits');
 	const known = [...waiting, job(9, runsOn('r1'))];
 	assert.equal(ask(known, [busy(5 * second)]), []);
 });

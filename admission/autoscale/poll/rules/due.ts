@@ -56,13 +56,13 @@ export function roundAt(repository: Repository, status: OpenStatus, heard: boole
 	return Math.min(Math.max(dueMs, eventMs + afterEventMs), readMs + 2 * everyMs);
 }
 
-function runsOf(repository: Repository, heard: boolean): Due[] {
+function runsOf(repository: Repository, heard: boolean): (Due | undefined)[] {
 	const open = listed(repository, openStatuses);
-	const due = [...open].map(([id, run]) => listedRun(repository, id, run, heard));
-	const own = [...repository.ours].filter(([id]) => !open.has(id));
-	return [...due, ...own.map(([id, sinceMs]) => ownRun(repository, id, sinceMs))].filter(
-		(each) => each !== undefined,
-	);
+	const gone = [...repository.ours].filter(([id]) => !open.has(id));
+	return [
+		...[...open].map(([id, run]) => listedRun(repository, id, run, heard)),
+		...gone.map(([id, sinceMs]) => ownRun(repository, id, sinceMs)),
+	];
 }
 
 function listedRun(repository: Repository, runId: number, run: ListedRun, heard: boolean): Due | undefined {
