@@ -63,10 +63,15 @@ export function isTrue({ status }: HorizontalRunnerAutoscaler, type: AutoscalerC
 	return status?.conditions?.some((one) => one.type === type && one.status === 'True') === true;
 }
 
-/** What its conditions say that hold, in the server's words; `ScalingActive` says why the number is what it is. */
-export function reasonsOf({ status }: HorizontalRunnerAutoscaler): string[] {
-	return (status?.conditions ?? []).flatMap(({ status: holds, message }) =>
-		holds === 'True' && message ? [message] : [],
+/**
+ * What its conditions say that hold, in the server's words. `ScalingActive` says why the number is what it is, which jobs and
+ * limits tell already where nothing else counts.
+ */
+export function reasonsOf({ spec, status }: HorizontalRunnerAutoscaler): string[] {
+	const others = [spec.metrics, spec.capacityReservations, spec.scheduledOverrides];
+	const told = others.every((list) => !list?.length) && status?.desiredReplicas !== undefined;
+	return (status?.conditions ?? []).flatMap(({ type, status: holds, message }) =>
+		holds === 'True' && message && !(told && type === 'ScalingActive') ? [message] : [],
 	);
 }
 
@@ -89,7 +94,7 @@ export function demandText(autoscaler: HorizontalRunnerAutoscaler): string {
 		openJobs === undefined && waitingJobs === undefined
 			? undefined
 			: [
-					`${waitingJobs ?? 0} jobs queued, ${openJobs ?? 0} open`,
+					`${waitingJobs === 1 ? '1 job' : `${waitingJobs ?? 0} jobs`} queued, ${openJobs ?? 0} open`,
 					suspectJobs > 0 && `${suspectJobs} suspect`,
 				]
 					.filter(Boolean)

@@ -9,6 +9,7 @@ import {
 } from '../../../admission/api/autoscale.ts';
 import { names } from '../../../admission/api/keys.ts';
 import { recordName } from '../../../admission/jobs/records/rules/name.ts';
+import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { kinds } from '../../rig/runner-sets.ts';
@@ -227,6 +228,58 @@ test('jobs need a role in the namespace of the server; without it people are tol
 	} finally {
 		await rig.ok(['delete', ...binding]);
 	}
+});
+
+test('a job that GitHub has queued, from its event to its end: what jobs, status and why say of it', async ({
+	make,
+}) => {
+	const set = await make('RunnerSet');
+	const { namespace } = set;
+	const at = ['-n', namespace];
+	const autoscaled = await Autoscaled.make(set, { maxReplicas: 1, scaleDownDelaySecondsAfterScaleOut: 600 });
+	const watch = plugin.start(['jobs', 'example', '-w', ...at], env);
+	const first = autoscaled.queue();
+	await eventually('it runs', () => first.status === 'in_progress', { withinMs: 60_000 });
+	const runner = first.runnerName ?? '';
+	await watch.prints(new RegExp(` running +\\d+s +example +${runner} `));
+
+	const second = autoscaled.queue();
+	await watch.prints(/ queued +\d+s +example +<none> +\S.*example is at its maximum of 1 runners$/m);
+	const tree = await eventually('the status counts both', async () => {
+		const { stdout } = await runners('status', 'example', ...at);
+		return /autoscaler example +at-maximum .*1 job queued, 2 open; min 0, max 1: 1 wanted; /.test(stdout)
+			? stdout
+			: undefined;
+	});
+	assert.match(tree, /2 runners are wanted, and maxReplicas is 1/);
+
+	await set.endJob(runner);
+	await watch.prints(/ completed +\d+s +example /);
+	await eventually('the second runs', () => second.status === 'in_progress', { withinMs: 60_000 });
+	await set.endJob(second.runnerName ?? '');
+	await set.reaches(0);
+
+	ok(await runners('autoscale', 'example', '--min=1', ...at));
+	await set.registered(1);
+	ok(await runners('autoscale', 'example', '--min=0', ...at));
+	const [idle = ''] = set.live();
+	await eventually('why says when it goes', async () => {
+		const { stdout } = await runners('why', idle, ...at);
+		return /^Idle: +for \d+s; 1 runner is too many: .* in \d+m at the earliest /m.test(stdout);
+	});
+	watch.interrupt();
+	const { code, stdout } = await watch.end();
+	assert.is(code, 130);
+	const doctor = JSON.parse((await runners('doctor', '-o', 'json')).stdout) as {
+		checks: { check: string; message: string; details?: string[] }[];
+	};
+	const events = doctor.checks.find(({ check }) => check === 'events');
+	assert.match(events?.message ?? '', /^received: the last one \d+s ago, from /);
+	assert.ok(
+		events?.details?.some((line) => line.startsWith(`${namespace}, webhook `)),
+		JSON.stringify(events),
+	);
+	assert.match(stdout, /^JOB +REPOSITORY /);
 });
 
 test('doctor says whether events come, and what is wrong with an autoscaler', async ({ rig, make }) => {

@@ -83,7 +83,11 @@ test('demand, limits, the next change and the reasons in words', () => {
 	assert.is(nextChangeText(busy, undefined), 'min 3 at 2026-11-23T15:00:00Z');
 	assert.is(nextChangeText(autoscaler(), nowMs), undefined);
 	assert.is(limitsText(autoscaler({ spec: { maxReplicas: undefined } })), 'min 1, no max');
-	assert.equal(reasonsOf(busy), ['6 open jobs, less the maximum', 'the maximum of 5 holds']);
+	assert.equal(reasonsOf(busy), ['the maximum of 5 holds'], 'jobs and limits are told already');
+	const metrics = [{ type: 'PercentageRunnersBusy' }];
+	const measured = { ...busy, spec: { ...busy.spec, metrics } };
+	assert.equal(reasonsOf(measured), ['6 open jobs, less the maximum', 'the maximum of 5 holds']);
+	assert.match(demandText(autoscaler({ status: { waitingJobs: 1 } })), /^1 job queued, 0 open; /);
 });
 
 test('the tree has it between its set and the runners, and a log names it', () => {
@@ -98,7 +102,7 @@ test('the tree has it between its set and the runners, and a log names it', () =
 	assert.match(alone[2] ?? '', /^└─ autoscaler example /);
 	const texts = statusTexts([{ set: set('RunnerSet'), runners: [], autoscaler: busy }], false, nowMs);
 	const text = texts.get('runnerset/example autoscaler example') ?? '';
-	assert.match(text, /^at-maximum; 2 jobs queued, .* min 3 at 2026-11-23T15:00:00Z; 6 open jobs/);
+	assert.match(text, /^at-maximum; 2 jobs queued, .* min 3 at 2026-11-23T15:00:00Z; the maximum of 5 holds$/);
 });
 
 test.run();
