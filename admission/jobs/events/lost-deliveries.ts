@@ -13,9 +13,17 @@ import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 import { Refused } from '../body.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
-import { toRead } from './rules/lost.ts';
-import { hookForgottenMs, looksBackMs, lostEveryMs, mostHooks, settingsEveryMs } from './rules/policy.ts';
+import { tellsOfRunner, toRead } from './rules/lost.ts';
+import {
+	hookForgottenMs,
+	looksBackMs,
+	lostEveryMs,
+	mostFailuresOfARound,
+	mostHooks,
+	settingsEveryMs,
+} from './rules/policy.ts';
 import { mayTell, type WebhookSecret } from './rules/secrets.ts';
+import { Overflow } from './take-event.ts';
 
 export interface LostDeliveriesOptions {
 	/** The server's own account at GitHub. */
@@ -41,6 +49,8 @@ interface Known {
 	settingsNotBeforeMs: number;
 	/** Guids of deliveries that were read, and when they were delivered, ms since the epoch: those of `looksBackMs`. */
 	done: Map<string, number>;
+	/** Guids of those that could not be written, and how often that was tried. */
+	tried: Map<string, number>;
 }
 
 /**
@@ -60,7 +70,15 @@ export class LostDeliveries {
 	/** A verified delivery came from this webhook. */
 	heard(hook: Hook, by: Known['by']): void {
 		const key = `${hook.id} ${ownerOf(hook)}`.toLowerCase();
-		const fresh = { hook, by, heardMs: 0, notBeforeMs: 0, settingsNotBeforeMs: 0, done: new Map() };
+		const fresh = {
+			hook,
+			by,
+			heardMs: 0,
+			notBeforeMs: 0,
+			settingsNotBeforeMs: 0,
+			done: new Map(),
+			tried: new Map(),
+		};
 		const known: Known = this.#hooks.get(key) ?? fresh;
 		known.by = by;
 		known.heardMs = this.#options.clock.now();
@@ -90,13 +108,18 @@ export class LostDeliveries {
 		}
 	}
 
-	/** @throws what made it impossible to write one: it is tried again with the next look */
+	/**
+	 * What can't be written is tried again with the next look, after all others: one that nobody can write keeps none of them
+	 * waiting.
+	 *
+	 * @throws why the last of them could not be written
+	 */
 	async #look(known: Known, signal: AbortSignal): Promise<void> {
 		const { clock, metrics, log } = this.#options;
 		const account = await this.#options.account();
 		if ('kind' in account) return; // told where the server's credentials are looked after
 		const sinceMs = clock.now() - looksBackMs;
-		const { hook, done } = known;
+		const { hook, done, tried } = known;
 		const failed = await failedDeliveries(account.read, hook, sinceMs, { signal });
 		if (!Array.isArray(failed)) {
 			if (failed.kind === 'not-visible') this.#hide(known);
@@ -105,13 +128,29 @@ export class LostDeliveries {
 		metrics.sightings.looked(nameOf(hook), failed.length);
 		await this.#noteSettings(account.read, known, signal);
 		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
-		for (const delivery of toRead(failed, done, this.#options.recordsJobs())) {
-			const result = await this.#read(account.read, known, delivery, signal);
-			if (result === 'trouble') return;
-			done.set(delivery.guid, delivery.atMs);
-			metrics.event(result);
-			log.info({ hook: hook.id, delivery: delivery.guid, result }, 'lost event found');
+		const listed = new Set(failed.map(({ guid }) => guid));
+		for (const guid of tried.keys()) if (!listed.has(guid)) tried.delete(guid);
+		const failures: unknown[] = [];
+		let full = false;
+		for (const delivery of toRead(failed, { done, tried }, this.#options.recordsJobs())) {
+			const { guid, atMs, action } = delivery;
+			if (full && !tellsOfRunner(action)) continue; // there is no room for it either
+			try {
+				const result = await this.#read(account.read, known, delivery, signal);
+				if (result === 'trouble') break;
+				done.set(guid, atMs);
+				tried.delete(guid);
+				metrics.event(result);
+				log.info({ hook: hook.id, delivery: guid, result }, 'lost event found');
+			} catch (error) {
+				metrics.event(error instanceof Overflow ? 'overflow' : 'failed');
+				failures.push(error);
+				if (error instanceof Overflow) full = true;
+				else tried.set(guid, (tried.get(guid) ?? 0) + 1);
+				if (failures.length >= mostFailuresOfARound) break;
+			}
 		}
+		if (failures.length > 0) throw failures.at(-1);
 	}
 
 	/** For people, who see there why no event comes. */
@@ -138,7 +177,6 @@ export class LostDeliveries {
 			return await this.#options.take(event, answer.payload, deliveredMs(guid, atMs));
 		} catch (error) {
 			if (error instanceof Refused && error.status === 400) return 'unreadable';
-			this.#options.metrics.event('failed');
 			throw error;
 		}
 	}

@@ -23,7 +23,7 @@ import {
 } from './rules/policy.ts';
 import { mayTell, type WebhookSecret } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
-import { type EventWriters, readEvent, writeEvent } from './take-event.ts';
+import { type EventWriters, Overflow, readEvent, writeEvent } from './take-event.ts';
 
 export interface ReceiverOptions extends EventWriters {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
@@ -201,6 +201,7 @@ async function inTime(work: Promise<EventResult>, clock: Clock): Promise<EventRe
 
 function resultOf(status: number, error: unknown): EventResult {
 	if (error instanceof OutOfScope) return 'out-of-scope';
+	if (error instanceof Overflow) return 'overflow';
 	if (status === 401) return 'bad-signature';
 	if (status === 413) return 'too-large';
 	if (status === 400) return 'unreadable';

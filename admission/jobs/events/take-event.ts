@@ -4,6 +4,16 @@ import { factsOfEvent, type JobFacts, tellsState } from '../records/rules/facts.
 import { objectOf } from '../rules/fields.ts';
 import { type JobEvent, type NotForUs, readDelivery } from './rules/delivery.ts';
 
+/**
+ * A job that waits can't be remembered: there are as many records as may be. GitHub keeps its event in the list of failed
+ * deliveries, where it is found once there is room.
+ */
+export class Overflow extends Refused {
+	constructor() {
+		super(503, 'there are as many records of jobs as may be');
+	}
+}
+
 /** Where what an event says is written. */
 export interface EventWriters {
 	/** On its runner's pod. @throws if that is not possible now */
@@ -46,6 +56,7 @@ export function readEvent(event: string, payload: unknown, sentMs: number): Even
  * other has no effect.
  *
  * @returns what became of it on the pod; in the record, where it names no runner
+ * @throws why it could not be written, Overflow if a job that waits has no record for want of room
  */
 export async function writeEvent(
 	{ delivery, facts }: EventRead,
@@ -60,5 +71,7 @@ export async function writeEvent(
 	if (recorded.status === 'rejected') throw recorded.reason;
 	if (heard.value !== undefined) return heard.value;
 	const result = recorded.value ?? 'absent';
+	if (result === 'overflow' && (facts?.state === 'queued' || facts?.state === 'waiting'))
+		throw new Overflow();
 	return result === 'absent' ? 'ignored' : result;
 }

@@ -27,14 +27,16 @@ export function hookOf(header: (name: string) => string | undefined, payload: un
  * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,
  * by the same guid; one that was sent again and then heard stands there still, and to hear it twice has no effect.
  *
- * First those that tell of a runner, for the guard; those of jobs that wait for one never take their place.
+ * First those that tell of a runner, for the guard; those of jobs that wait for one never take their place. Those that could
+ * not be written come last, by how often that was tried.
  *
  * @param done guids of those that were read
+ * @param tried how often one could not be written, by guid
  * @param withWaiting whether it is recorded that a job waits
  */
 export function toRead(
 	failed: readonly FailedDelivery[],
-	done: { has(guid: string): boolean },
+	{ done, tried }: { done: { has(guid: string): boolean }; tried: { get(guid: string): number | undefined } },
 	withWaiting: boolean,
 ): FailedDelivery[] {
 	const newest = new Map<string, FailedDelivery>();
@@ -45,14 +47,19 @@ export function toRead(
 		const known = newest.get(guid);
 		if (!known || known.atMs < atMs) newest.set(guid, delivery);
 	}
-	const sorted = [...newest.values()].toSorted((one, other) => other.atMs - one.atMs);
+	const triedOf = ({ guid }: FailedDelivery) => tried.get(guid) ?? 0;
+	const sorted = [...newest.values()].toSorted(
+		(one, other) => triedOf(one) - triedOf(other) || other.atMs - one.atMs,
+	);
 	const ofRunners = sorted.filter(({ action }) => tellsOfRunner(action));
 	const waiting = sorted.filter(({ action }) => !tellsOfRunner(action));
 	const first = ofRunners.slice(0, mostReadOfARound - leastWaitingRead);
-	return [...first, ...waiting.slice(0, mostReadOfARound - first.length)];
+	const chosen = [...first, ...waiting.slice(0, mostReadOfARound - first.length)];
+	return chosen.toSorted((one, other) => triedOf(one) - triedOf(other));
 }
 
-const tellsOfRunner = (action: string | undefined): boolean =>
+/** Whether it is for the guard. */
+export const tellsOfRunner = (action: string | undefined): boolean =>
 	action === 'in_progress' || action === 'completed';
 
 const fieldsOf = (value: unknown): Record<string, unknown> =>

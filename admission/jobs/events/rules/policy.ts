@@ -58,6 +58,8 @@ export const looksBackMs = 60 * 60_000;
  */
 export const mostReadOfARound = 40;
 export const leastWaitingRead = 10;
+/** Each costs a call to GitHub for nothing: after so many the API server is taken to be away. */
+export const mostFailuresOfARound = 3;
 
 /** How GitHub has a webhook configured is only shown to people, and seldom changes: a call an hour (two for an App's). */
 export const settingsEveryMs = 60 * 60_000;

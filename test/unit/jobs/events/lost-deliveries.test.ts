@@ -10,9 +10,11 @@ import {
 	hookForgottenMs,
 	leastWaitingRead,
 	looksBackMs,
+	mostFailuresOfARound,
 	mostHooks,
 	mostReadOfARound,
 } from '../../../../admission/jobs/events/rules/policy.ts';
+import { Overflow } from '../../../../admission/jobs/events/take-event.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
 import { suite } from '../../../support/suite.ts';
@@ -329,6 +331,51 @@ test('what could not be written stays lost, and is tried again', async () => {
 	await end();
 });
 
+test('one that can never be written keeps no other waiting, and an API server that is away costs few calls', async () => {
+	const { lost, fail, looks, state, taken, ids, count, end } = setUp();
+	lost.heard(hook, anybody);
+	for (let id = 1; id <= 20; id++) fail(id);
+	const poisoned = [20, 19, 18, 17];
+	state.take = async () => {
+		if (poisoned.includes(ids().at(-1) ?? 0)) throw new KubeError(422, 'Invalid', 'never');
+		return 'written';
+	};
+	await looks(1);
+	assert.is(count('get-delivery'), mostFailuresOfARound);
+	await looks(1);
+	assert.equal(
+		ids().filter((id) => !poisoned.includes(id)),
+		Array.from({ length: 16 }, (_, index) => 16 - index),
+	);
+	taken.length = 0;
+	await looks(4);
+	assert.equal([...new Set(ids())].toSorted(), poisoned.toSorted(), 'they are tried again, each');
+	assert.ok(taken.length <= 5 * mostFailuresOfARound);
+	await end();
+});
+
+test('no room for a job that waits: it stays lost until there is, and what the guard needs is read', async () => {
+	const { lost, fail, looks, state, ids, count, metrics, end } = setUp();
+	state.recordsJobs = true;
+	lost.heard(hook, anybody);
+	for (let id = 1; id <= 5; id++) fail(id);
+	for (let id = 101; id <= 105; id++) fail(id, { action: 'queued' });
+	let full = true;
+	state.take = async () => {
+		if (full && (ids().at(-1) ?? 0) > 100) throw new Overflow();
+		return 'written';
+	};
+	await looks(1);
+	assert.equal(ids(), [5, 4, 3, 2, 1, 105]);
+	await looks(2);
+	assert.is(count('get-delivery'), 8, 'one look for room in each round');
+	assert.match(await metrics.registry.metrics(), 'runners_events_total{result="overflow"} 3');
+	full = false;
+	await looks(1);
+	assert.equal(ids().slice(8), [105, 104, 103, 102, 101]);
+	await end();
+});
+
 test('what can not be read as an event is not tried again', async () => {
 	const { lost, fail, looks, state, taken, end } = setUp();
 	lost.heard(hook, anybody);
@@ -424,8 +471,18 @@ test('which are read: of those that tell something, each once', () => {
 		action: 'in_progress',
 		...change,
 	});
-	const read = (...list: FailedDelivery[]) => toRead(list, new Set(['guid-3']), false).map(({ id }) => id);
+	const tried = new Map([
+		['guid-7', 2],
+		['guid-6', 1],
+	]);
+	const read = (...list: FailedDelivery[]) =>
+		toRead(list, { done: new Set(['guid-3']), tried }, false).map(({ id }) => id);
 	assert.equal(read(failed(1), failed(2), failed(3)), [2, 1]);
+	assert.equal(
+		read(failed(1), failed(7), failed(6), failed(5)),
+		[5, 1, 6, 7],
+		'what could not be written comes last',
+	);
 	assert.equal(read(failed(1, { guid: 'g' }), failed(5, { guid: 'g' }), failed(4, { guid: 'g' })), [5]);
 	assert.equal(read(failed(1, { action: 'queued' }), failed(2, { action: undefined })), []);
 	assert.equal(read(failed(1, { event: 'check_run', action: 'completed' })), []);

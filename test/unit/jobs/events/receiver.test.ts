@@ -214,7 +214,6 @@ test('a job that waits: its record is all that an event writes, and the answer s
 		['recorded', 200, 'recorded'],
 		['unchanged', 200, 'unchanged'],
 		['hosted', 204, 'hosted'],
-		['overflow', 204, 'overflow'],
 		['absent', 204, 'ignored'],
 	] as const) {
 		state.record = async () => result;
@@ -230,6 +229,27 @@ test('a job that waits: its record is all that an event writes, and the answer s
 		recorded.slice(0, 3).map((facts) => facts.state),
 		['queued', 'waiting', 'in_progress'],
 	);
+	close();
+});
+
+test('no room for a job that waits: 503, so that GitHub lists it as failed; what runs or has ended is heard', async () => {
+	const { deliver, state, counted, countedRecords, close } = await receiver();
+	state.record = async () => 'overflow';
+	const waits = { runner_name: null };
+	for (const action of ['queued', 'waiting']) {
+		const answer = await deliver(payload({ action, job: waits }));
+		assert.equal(
+			[answer.status, answer.text],
+			[503, 'there are as many records of jobs as may be\n'],
+			action,
+		);
+		assert.is(answer.headers['retry-after'], '10');
+	}
+	assert.is(await counted('overflow'), 2);
+	assert.is(await counted('overloaded'), 0);
+	assert.is((await deliver(payload({ action: 'completed', job: waits }))).status, 204);
+	assert.is((await deliver()).status, 200);
+	assert.is(await countedRecords('overflow'), 4);
 	close();
 });
 
