@@ -147,6 +147,7 @@ async function compose({ settings, env, version, log }: Start) {
 	const eventPort = new EventPort({
 		...hearing,
 		port: settings.eventsPort,
+		recordsJobs: settings.controllers.includes('horizontalrunnerautoscaler'),
 		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
 		readSecret: () => readSecret(client, namespace, settings.githubSecret),
 		account: () => accounts.resolve({ namespace }),

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { KubeClient } from '../../kube/client.ts';
 import type { HearDependencies } from '../hear.ts';
 import { listen } from '../listen.ts';
-import { JobRecords, recordEvent } from '../records/job-records.ts';
+import { eventRecorder, JobRecords } from '../records/job-records.ts';
 import { SetLabels } from '../records/set-labels.ts';
 import { hearEvent } from './hear-event.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
@@ -19,6 +19,8 @@ export interface EventPortOptions extends HearDependencies {
 	readSecret: WebhookSecretsOptions['readSecret'];
 	/** The server's own account at GitHub: lost deliveries are looked for with it. */
 	account: LostDeliveriesOptions['account'];
+	/** Whether jobs are recorded: somebody who removes the records runs, the controller of autoscalers. */
+	recordsJobs: boolean;
 	client: KubeClient;
 	/** The server's: records of jobs are there. */
 	namespace: string;
@@ -39,19 +41,20 @@ export class EventPort {
 	 * is answered. A port that is taken is told, and tried again: the guard does not depend on it.
 	 */
 	async run(signal: AbortSignal): Promise<void> {
-		const { port, clock, metrics, log } = this.#options;
+		const { port, recordsJobs, clock, metrics, log } = this.#options;
 		if (port === 0 || !(await this.#hasSecret(signal))) return;
 		const sets = new SetLabels(this.#options);
 		const records = new JobRecords(this.#options);
 		let following: Promise<void> | undefined;
-		await new Promise<void>((asked) => {
-			following = sets.run(signal, asked);
-		});
+		if (recordsJobs)
+			await new Promise<void>((asked) => {
+				following = sets.run(signal, asked);
+			});
 		const { server, take, drained } = createReceiver({
 			...this.#options,
 			secrets: this.#secrets,
 			hear: (event) => hearEvent(event, this.#options),
-			record: (facts) => recordEvent(facts, sets, records),
+			record: eventRecorder({ ...this.#options, sets, records }),
 			heardOf: (hook, by) => lost.heard(hook, by),
 		});
 		const lost = new LostDeliveries({ ...this.#options, take, recordsJobs: () => sets.served });

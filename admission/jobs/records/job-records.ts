@@ -3,11 +3,12 @@ import { collectionPath, objectPath } from '../../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { createObject, getObject, mergePatch } from '../../kube/objects.ts';
+import type { Log } from '../../telemetry/log.ts';
 import type { JobFacts } from './rules/facts.ts';
 import { concernsUs } from './rules/labels.ts';
 import { changeOf, leavesTrace, opened, type Source } from './rules/merge.ts';
 import { recordName } from './rules/name.ts';
-import { callWithinMs, countEveryMs, mostRecords, tries } from './rules/policy.ts';
+import { callWithinMs, countEveryMs, mostRecords, refusalLoggedEveryMs, tries } from './rules/policy.ts';
 import type { SetLabels } from './set-labels.ts';
 
 export interface JobRecordsOptions {
@@ -127,17 +128,36 @@ export class JobRecords {
 	}
 }
 
+export interface EventRecorderOptions {
+	sets: Pick<SetLabels, 'served' | 'known'>;
+	records: Pick<JobRecords, 'write'>;
+	clock: Pick<Clock, 'monotonic'>;
+	log: Log;
+}
+
 /**
- * Records what an event says, if one of our sets could run its job or people should see that none can.
+ * What records what an event says, if one of our sets could run its job or people should see that none can.
+ *
+ * Where the server has no right to write records, as after a change to the guard alone that left their kind behind, no
+ * further try would help: an event counts as if the kind was not installed, because what it says of a runner must go on.
  *
  * @returns hosted: it is a job of GitHub's own runners, or of runners elsewhere
- * @throws KubeError as JobRecords does
+ * @throws KubeError as JobRecords does, but for 403 and 404
  */
-export async function recordEvent(
-	facts: JobFacts,
-	sets: Pick<SetLabels, 'served' | 'known'>,
-	records: Pick<JobRecords, 'write'>,
-): Promise<Written | 'hosted'> {
-	if (!sets.served) return 'absent';
-	return concernsUs(facts.labels, sets.known) ? records.write(facts, 'event') : 'hosted';
+export function eventRecorder({ sets, records, clock, log }: EventRecorderOptions) {
+	let loggedMs = Number.NEGATIVE_INFINITY;
+	return async (facts: JobFacts): Promise<Written | 'hosted'> => {
+		if (!sets.served) return 'absent';
+		if (!concernsUs(facts.labels, sets.known)) return 'hosted';
+		try {
+			return await records.write(facts, 'event');
+		} catch (error) {
+			if (!isNotFound(error) && !(error instanceof KubeError && error.code === 403)) throw error;
+			if (clock.monotonic() - loggedMs >= refusalLoggedEveryMs) {
+				loggedMs = clock.monotonic();
+				log.warn({ error: String(error) }, 'jobs may not be recorded: autoscalers see no event');
+			}
+			return 'absent';
+		}
+	};
 }

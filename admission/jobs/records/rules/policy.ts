@@ -20,6 +20,9 @@ export const mostRecords = 20_000;
 /** How often a replica counts them. It adds what it has made itself since then. */
 export const countEveryMs = 10_000;
 
+/** That they may not be written is logged so often: it may be so for every event. */
+export const refusalLoggedEveryMs = 60_000;
+
 /** Others write on the record as well: other replicas, and the leader its status. */
 export const tries = 10;
 /** GitHub waits 10 s for its answer, of which a delivery may need some calls. */

@@ -19,7 +19,7 @@ const secret = 's3cret';
 const stored = { github_webhook_secret_token: Buffer.from(secret).toString('base64') };
 
 /** A port whose waits pass as the test says. */
-function setUp(port: number, environment?: string) {
+function setUp(port: number, environment?: string, recordsJobs = true) {
 	const world = new World();
 	world.api.latencyMs = 0; // its clock stands still
 	const clock = new SimulatedClock();
@@ -30,6 +30,7 @@ function setUp(port: number, environment?: string) {
 		clock,
 		port,
 		environment,
+		recordsJobs,
 		readSecret: async () => state.data,
 		account: async () => ({ kind: 'credentials-missing', detail: 'none' }),
 		namespace: 'runners-system',
@@ -114,6 +115,30 @@ test('an event of a job that waits is recorded, where records are installed', as
 		world.api.all(records).map(({ metadata, spec }) => [metadata.namespace, spec?.id, spec?.state]),
 		[['runners-system', 7, 'queued']],
 	);
+	stop.abort();
+	await running;
+});
+
+test('without the controller of autoscalers no job is recorded and no set watched, and runners are heard of as ever', async () => {
+	const port = await freePort();
+	const { world, stop, running, get } = setUp(port, secret, false);
+	world.runner('r1');
+	const records = collectionPath(autoscaleKinds.workflowJob);
+	world.api.serve(records);
+	await until(async () => (await get()) === 200);
+	const deliver = async (action: string) => {
+		const body = JSON.stringify(
+			payload({ action, ...(action === 'queued' ? { job: { runner_name: null } } : {}) }),
+		);
+		const headers = { 'x-github-event': 'workflow_job', 'x-hub-signature-256': await sign(secret, body) };
+		return fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body, headers });
+	};
+	assert.is((await deliver('queued')).status, 204);
+	const passing = setInterval(() => void world.clock.pass(100), 5);
+	assert.is(await (await deliver('in_progress')).text(), 'written\n');
+	clearInterval(passing);
+	assert.equal(world.api.all(records), []);
+	assert.equal(world.api.callsTo('GET', /runnersets|runnerdeployments|actions\.summerwind|workflowjobs/), []);
 	stop.abort();
 	await running;
 });

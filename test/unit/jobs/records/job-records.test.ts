@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { collectionPath } from '../../../../admission/api/paths.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
-import { JobRecords, recordEvent, type Written } from '../../../../admission/jobs/records/job-records.ts';
+import { eventRecorder, JobRecords, type Written } from '../../../../admission/jobs/records/job-records.ts';
 import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import { mostRecords, pastLabelLastsMs, tries } from '../../../../admission/jobs/records/rules/policy.ts';
@@ -182,6 +182,25 @@ test('not installed: absent, and nobody is told of an error', async () => {
 	assert.is(await write(facts('completed')), 'absent');
 });
 
+test('an event where the server may not write records: absent, and told once a minute; other errors are thrown', async () => {
+	const { log, lines } = recordingLog();
+	const clock = new SimulatedClock();
+	let error = new KubeError(403, 'Forbidden', 'no right');
+	const write = () => Promise.reject(error);
+	const record = eventRecorder({ sets: { served: true, known: undefined }, records: { write }, clock, log });
+	for (let minute = 1; minute <= 3; minute++) {
+		error = new KubeError(minute === 2 ? 404 : 403, '', 'no');
+		for (let index = 0; index < 5; index++) assert.is(await record(facts('queued')), 'absent');
+		assert.is(lines.filter((line) => line.startsWith('warn jobs may not be recorded')).length, minute);
+		await clock.pass(60_000);
+	}
+	for (const code of [0, 409, 422, 500]) {
+		error = new KubeError(code, '', 'trouble');
+		const thrown = await record(facts('queued')).catch((reason: unknown) => reason);
+		assert.is(thrown, error);
+	}
+});
+
 test('as many records as may be: no further one; those that there are go on; they are counted every 10 s', async () => {
 	const { clock, api, write, record } = setUp();
 	for (let index = 0; index < mostRecords - 2; index++)
@@ -218,13 +237,12 @@ const watchesSets = () => {
 		api.put(collectionPath(setKinds[kind]), { metadata: { name, namespace: 'ci' }, spec } as never);
 	};
 	const writes: JobFacts[] = [];
-	const record = (labels: readonly string[]) =>
-		recordEvent(facts('queued', { labels }), sets, {
-			write: async (said) => {
-				writes.push(said);
-				return 'recorded';
-			},
-		});
+	const write = async (said: JobFacts): Promise<Written> => {
+		writes.push(said);
+		return 'recorded';
+	};
+	const recorder = eventRecorder({ sets, records: { write }, clock, log });
+	const record = (labels: readonly string[]) => recorder(facts('queued', { labels }));
 	return { clock, api, sets, state, put, record, writes, leave };
 };
 
