@@ -18,9 +18,10 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
 import { type Entry, setKey } from './job-book.ts';
-import { JobRouter } from './job-router.ts';
+import { configOf, JobRouter } from './job-router.ts';
 import { Poll, type PollJob, type PollTarget } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
+import { isLiving } from './rules/holders.ts';
 import { repositoriesOf, type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
@@ -38,6 +39,8 @@ export interface AutoscalerDependencies {
 	host: string;
 	/** The server's own namespace. */
 	namespace: string;
+	/** Kinds of sets that are reconciled. */
+	kinds: readonly SetKind<RunnersSet>['kind'][];
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -52,6 +55,12 @@ const tooManyJobs: Finding = {
 	reason: 'RecordsFull',
 	message: `${mostRecords} jobs are open: further ones are not recorded, and get no runner before others end`,
 };
+
+/** What is not known after this is not waited for any more: the rights to watch it may be missing. */
+const syncedWithinMs = 60_000;
+
+/** After a mistake of ours GitHub is asked again so much later. */
+const askAgainMs = 10_000;
 
 /** How often it is checked whether all that is watched is known. */
 const syncCheckMs = 200;
@@ -83,19 +92,25 @@ export class Autoscaler implements DemandSource {
 		string,
 		{ atMs: number; suggestion: Suggestion; generation: number | undefined }
 	>();
+	/** When it was last logged that something can't be watched, by the monotonic clock. */
+	#toldMs = Number.NEGATIVE_INFINITY;
 	/** Open jobs at the last count. */
 	#open = 0;
-	readonly #listeners = new Map<string, (key: string) => void>();
+	readonly #listeners = new Map<string, (key: string, jobs: number) => void>();
+	/** Since when this process leads, by the monotonic clock. */
+	readonly #sinceMs: number;
 
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
+		this.#sinceMs = dependencies.clock.monotonic();
 		const { autoscaleCache } = dependencies;
 		const { clock, metrics, host, namespace, client, log } = dependencies;
 		this.router = new JobRouter({
 			...dependencies,
 			look: (set) => this.#look(set),
-			gone: (set) => void this.#memory.delete(set),
-			came: (set, atMs) => this.#remembered(set).came(atMs, clock.now()),
+			complete: () => this.#isComplete(),
+			gone: (set) => this.#gone(set),
+			came: (set, atMs) => this.#remembered(set).came(atMs),
 			visible: (...asked) => this.#poll.isVisible(...asked),
 			recorded: (job) => this.#poll.recorded(job),
 		});
@@ -135,10 +150,26 @@ export class Autoscaler implements DemandSource {
 	}
 
 	get synced(): boolean {
-		return this.#dependencies.autoscaleCache.synced;
+		return this.#dependencies.autoscaleCache.synced || this.#isLate();
 	}
 
-	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string) => void): void {
+	/** Whether what is to be watched has not come for so long that sets can't wait for it any more. */
+	#isLate(): boolean {
+		return this.#dependencies.clock.monotonic() - this.#sinceMs >= syncedWithinMs;
+	}
+
+	/** Whether all sets and recorded jobs are known: before, no job is given to another set, and no runner made for one. */
+	#isComplete(): boolean {
+		const { autoscaleCache, setsCache, cache, kinds } = this.#dependencies;
+		const watches = [
+			kinds.includes('RunnerSet') && setsCache.runnerSets,
+			kinds.includes('RunnerDeployment') && setsCache.runnerDeployments,
+			autoscaleCache.jobs,
+		].filter((watch) => watch !== false);
+		return (cache.pods.synced && watches.every(({ informer }) => informer.synced)) || this.#isLate();
+	}
+
+	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string, jobs: number) => void): void {
 		this.#listeners.set(kind, listener);
 	}
 
@@ -155,10 +186,27 @@ export class Autoscaler implements DemandSource {
 	}
 
 	async #ask(signal: AbortSignal): Promise<void> {
-		const { autoscaleCache, cache, clock } = this.#dependencies;
-		while (!signal.aborted && !(autoscaleCache.jobsSynced && autoscaleCache.synced && cache.pods.synced))
+		const { autoscaleCache, cache, clock, log } = this.#dependencies;
+		while (!signal.aborted && !(autoscaleCache.jobsSynced && autoscaleCache.synced && cache.pods.synced)) {
+			this.#tellLate();
 			await clock.sleep(syncCheckMs, signal);
-		if (!signal.aborted) await this.#poll.run(signal);
+		}
+		while (!signal.aborted)
+			await this.#poll.run(signal).catch(async (error: unknown) => {
+				log.error({ error: String(error) }, 'asking GitHub about jobs failed, beginning anew');
+				await clock.sleep(askAgainMs, signal);
+			});
+	}
+
+	/** Once a minute, where something can't be watched. */
+	#tellLate(): void {
+		const { autoscaleCache, clock, log } = this.#dependencies;
+		if (!this.#isLate() || clock.monotonic() - this.#toldMs < syncedWithinMs) return;
+		this.#toldMs = clock.monotonic();
+		log.error(
+			{ autoscalers: autoscaleCache.synced, jobs: autoscaleCache.jobsSynced },
+			'autoscalers or recorded jobs can not be watched, see the rights of the server: sets keep their runners, and jobs make none',
+		);
 	}
 
 	async stop(): Promise<void> {
@@ -175,17 +223,20 @@ export class Autoscaler implements DemandSource {
 		const key = setKey(kind.kind, set.metadata.namespace ?? '', set.metadata.name);
 		const memory = this.#remembered(key);
 		const runners = memory.see(owners, kind.podName, nowMs);
+		// Whether it has an autoscaler can't be known: it is filled up to its replicas, and none of its runners goes.
+		if (!this.#dependencies.autoscaleCache.synced) return keptAt(set.spec.replicas ?? 1, set, undefined);
 		const autoscaler = this.#acting(key);
 		if (!autoscaler) {
 			this.router.looked(key, runners, undefined);
 			return undefined;
 		}
+		if (!this.#isComplete()) return keptAt(runners.filter(isLiving).length, set, 200);
 		const { uid = '' } = autoscaler.metadata;
 		const { wish, findings, schedule, changesAtMs } = wishOf(
 			autoscaler.spec,
 			{
 				metrics: this.#suggestion(autoscaler, kind.config(set), set.spec.replicas ?? undefined, runners),
-				spareFor: (quantile) => spareFor(memory.arrivals, memory.startUpMs, quantile, nowMs),
+				spareFor: (quantile) => spareFor(memory.arrivals(nowMs), memory.startUpMs, quantile, nowMs),
 				ready: this.#isReady(key),
 			},
 			nowMs,
@@ -281,16 +332,34 @@ export class Autoscaler implements DemandSource {
 		});
 	}
 
+	/** There is no such set any more. */
+	#gone(key: string): void {
+		this.#memory.delete(key);
+		const { autoscalers } = this.#dependencies.autoscaleCache;
+		for (const own of this.#naming.get(key) ?? []) {
+			const [namespace, name = ''] = own.split('/');
+			const autoscaler = autoscalers.informer.get(namespace, name);
+			if (autoscaler) this.#forgetLooks(autoscaler);
+		}
+	}
+
+	/** What was found for another set, or for one that is gone, counts no more. */
+	#forgetLooks(autoscaler: HorizontalRunnerAutoscaler): void {
+		const { uid = '' } = autoscaler.metadata;
+		this.#looked.delete(uid);
+		this.#suggestions.delete(uid);
+		this.#status.forget(autoscaler);
+		this.#status.changed(autoscaler);
+	}
+
 	/** A set and the configuration of its runners. */
 	#setOf(key: string): { set: RunnersSet; config: RunnerConfig } | undefined {
 		const { runnerSets, runnerDeployments } = this.#dependencies.setsCache;
-		const [, kind, namespace, name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(key) ?? [];
-		if (kind === 'RunnerSet') {
-			const set = runnerSets.informer.get(namespace, name);
-			return set && { set, config: set.spec };
-		}
-		const set = runnerDeployments.informer.get(namespace, name);
-		return set && { set, config: set.spec.template.spec };
+		const [, kind = '', namespace, name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(key) ?? [];
+		const { informer } = kind === 'RunnerSet' ? runnerSets : runnerDeployments;
+		const set = informer.get(namespace, name);
+		const config = set && configOf(kind, set);
+		return set && config ? { set, config } : undefined;
 	}
 
 	/** With which GitHub is asked about the jobs of a set: the autoscaler's own credentials, or those of its runners. */
@@ -306,7 +375,7 @@ export class Autoscaler implements DemandSource {
 
 	#look(key: string): void {
 		const [kind = '', name = ''] = key.split(' ');
-		this.#listeners.get(kind)?.(name);
+		this.#listeners.get(kind)?.(name, this.router.countOf(key));
 	}
 
 	#note(deleted: boolean, autoscaler: HorizontalRunnerAutoscaler): void {
@@ -317,6 +386,7 @@ export class Autoscaler implements DemandSource {
 		if (before && before !== target) {
 			this.#naming.get(before)?.delete(own);
 			if (this.#naming.get(before)?.size === 0) this.#naming.delete(before);
+			if (!deleted) this.#forgetLooks(autoscaler);
 			this.#look(before);
 		}
 		if (deleted) {
@@ -355,6 +425,14 @@ export class Autoscaler implements DemandSource {
 }
 
 const pollJob = ({ job, set }: Entry): PollJob => ({ ...job, set });
+
+/** As many runners as this, and none is removed. */
+const keptAt = (desired: number, { spec }: RunnersSet, lookAgainMs: number | undefined): SetDemand => ({
+	desired,
+	mayGo: [],
+	replicas: spec.replicas ?? 1,
+	lookAgainMs,
+});
 
 const pollJobs = (entries: Iterable<Entry>): PollJob[] => [...entries].map(pollJob);
 

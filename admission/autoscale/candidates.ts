@@ -1,28 +1,38 @@
 import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
 import { scopeOf } from '../sets/pod/defaults.ts';
+import { fieldsOf } from './rules/fields.ts';
 import type { Candidate } from './rules/types.ts';
 
 /** Where a set's pods may run, as far as its template says: values of kubernetes.io/os and kubernetes.io/arch. */
 interface Placed {
 	system: string | undefined;
 	architecture: string | undefined;
+	/** Something leads its pods to some nodes only. */
+	somewhere: boolean;
 }
 
 /** Kubernetes' name of an architecture, and the label that GitHub gives its runners. */
 const architectures: Record<string, string> = { amd64: 'x64', arm64: 'arm64', arm: 'arm' };
+/** Those that a set may have whose template leads its pods to nodes of some kind, which may not exist yet. */
+const commonArchitectures = ['amd64', 'arm64'];
 
-/** What routing needs of a set and does not change from look to look; undefined: its spec does not say where it registers. */
+/**
+ * What routing needs of a set and does not change from look to look; undefined: its spec does not say where it registers.
+ *
+ * @param ofNodes architectures of the nodes that there are, or were
+ */
 export function fixedPart(
 	key: string,
-	config: RunnerConfig,
+	config: RunnerConfig | undefined,
 	set: RunnersSet,
 	host: string,
-	clusterArchitectures: ReadonlySet<string>,
+	ofNodes: ReadonlySet<string>,
 ): Omit<Candidate, 'idle' | 'room' | 'blocked' | 'visible'> | undefined {
-	const scope = scopeOf(config);
+	const scope = config && scopeOf(config);
 	if (!scope) return undefined;
-	const { system = 'linux', architecture } = placedOf(set);
-	const known = architecture === undefined ? [...clusterArchitectures] : [architecture];
+	const { system = 'linux', architecture, somewhere } = placedOf(set);
+	const possible = somewhere || ofNodes.size === 0 ? commonArchitectures : [...ofNodes];
+	const known = architecture === undefined ? possible : [architecture];
 	const implicit = [
 		'self-hosted',
 		system === 'windows' ? 'windows' : 'linux',
@@ -33,23 +43,32 @@ export function fixedPart(
 		scope,
 		host,
 		group: config.group || undefined,
-		labels: config.labels ?? [],
+		labels: labelsOf(config.labels),
 		implicit,
 		exactArchitecture: known.length === 1,
 	};
 }
 
-/** The node selector of a template; an affinity is not read. */
+/** A label with a comma is two: the runner is given all of them in one list. */
+function labelsOf(labels: unknown): string[] {
+	const given: unknown[] = Array.isArray(labels) ? labels : [];
+	return given
+		.flatMap((label) => (typeof label === 'string' ? label.split(',') : []))
+		.map((label) => label.trim())
+		.filter((label) => label !== '');
+}
+
+/** What leads pods to some nodes only. */
+const placing = ['nodeSelector', 'affinity', 'tolerations', 'topologySpreadConstraints'];
+
+/** What a template says of where its pods run; an affinity is not read. */
 function placedOf({ spec }: RunnersSet): Placed {
-	const selector = nodeSelectorOf(spec.template.spec);
+	const pod = fieldsOf(fieldsOf(fieldsOf(spec).template).spec);
+	const selector = fieldsOf(pod.nodeSelector);
 	const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);
 	return {
 		system: text(selector['kubernetes.io/os'])?.toLowerCase(),
 		architecture: text(selector['kubernetes.io/arch'])?.toLowerCase(),
+		somewhere: placing.some((field) => Object.keys(fieldsOf(pod[field])).length > 0),
 	};
-}
-
-function nodeSelectorOf(spec: unknown): Record<string, unknown> {
-	const selector = (spec as { nodeSelector?: unknown } | undefined)?.nodeSelector;
-	return typeof selector === 'object' && selector !== null ? (selector as Record<string, unknown>) : {};
 }

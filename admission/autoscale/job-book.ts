@@ -40,6 +40,10 @@ export class JobBook {
 		return this.#entries.values();
 	}
 
+	countOf(set: string): number {
+		return this.#ofSet.get(set)?.size ?? 0;
+	}
+
 	of(set: string | undefined): Entry[] {
 		return [...(this.#ofSet.get(set ?? '') ?? [])].flatMap((key) => this.#entries.get(key) ?? []);
 	}
@@ -68,7 +72,7 @@ export class JobBook {
 	remove(key: string): void {
 		const entry = this.#entries.get(key);
 		if (!entry) return;
-		this.#ofSet.get(entry.set ?? '')?.delete(key);
+		this.#unindex(key, entry.set);
 		this.#entries.delete(key);
 	}
 
@@ -76,7 +80,7 @@ export class JobBook {
 	assign(key: string, set: string | undefined): void {
 		const entry = this.#entries.get(key);
 		if (!entry || entry.set === set) return;
-		this.#ofSet.get(entry.set ?? '')?.delete(key);
+		this.#unindex(key, entry.set);
 		entry.set = set;
 		this.#index(key, set);
 	}
@@ -92,6 +96,12 @@ export class JobBook {
 		);
 		Object.assign(entry.job, ofJob);
 		return changed;
+	}
+
+	#unindex(key: string, set: string | undefined): void {
+		const known = this.#ofSet.get(set ?? '');
+		known?.delete(key);
+		if (known?.size === 0) this.#ofSet.delete(set ?? '');
 	}
 
 	#index(key: string, set: string | undefined): void {

@@ -1,5 +1,5 @@
 import { autoscaleKinds, type WorkflowJob } from '../api/autoscale.ts';
-import type { RunnersSet, setKinds } from '../api/sets.ts';
+import type { RunnerConfig, RunnersSet, setKinds } from '../api/sets.ts';
 import { architectureLabel, type Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import { fold, type KnownLabels } from '../jobs/records/rules/labels.ts';
@@ -33,6 +33,8 @@ export interface JobRouterDependencies {
 	log: Log;
 	/** The set of this key is to be looked at again: its jobs have changed. */
 	look: (set: string) => void;
+	/** Whether all sets and all recorded jobs are known. */
+	complete: () => boolean;
 	/** There is no set of this key any more. */
 	gone: (set: string) => void;
 	/** Whether a repository may use the runners of a group of this scope. */
@@ -52,6 +54,8 @@ interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	waiting: number;
 	/** Runners that are on their way. */
 	starting: number;
+	/** None of them has started for startsWithinMs. */
+	stuck: boolean;
 	/** Names of its runners at the last look, in lower case. */
 	runners: ReadonlySet<string>;
 }
@@ -67,13 +71,17 @@ const unseen: Omit<SetFacts, 'fixed'> = {
 	idle: 0,
 	startingSinceMs: undefined,
 	starting: 0,
+	stuck: false,
 };
 
 /** Jobs are routed anew so soon after something that bears on all of them has changed, and later where there are many. */
 const rerouteAfterMs = (jobs: number) => 50 + jobs / 20;
 
-/** Both architectures that GitHub has runners for: where no node says what it is. */
-const commonArchitectures: ReadonlySet<string> = new Set(['amd64', 'arm64']);
+/** Kubernetes knows some eight; a label may say anything. */
+const mostArchitectures = 16;
+
+/** A set none of whose runners starts for so long can't be relied on: no node has room, or its image can't be had. */
+const startsWithinMs = 10 * 60_000;
 
 /** Knows which set each open job counts for. */
 export class JobRouter {
@@ -84,6 +92,8 @@ export class JobRouter {
 	readonly #sets = new Map<string, SetFacts>();
 	/** By a runner's name, in lower case: the key of its set. Of those runners that sets had at their last look. */
 	readonly #setOfRunner = new Map<string, string>();
+	/** Architectures of the nodes that there are, or were: those that are gone may come again. */
+	readonly #architectures = new Set<string>();
 	#cancelReroute: (() => void) | undefined;
 
 	constructor(dependencies: JobRouterDependencies) {
@@ -99,10 +109,7 @@ export class JobRouter {
 		setsCache.runnerDeployments.on((change, set) =>
 			this.#noteSet('RunnerDeployment', change === 'deleted', set),
 		);
-		cache.onNode((change, node, before) => {
-			if (change !== 'modified' || architectureOf(node) !== architectureOf(before ?? node))
-				this.#refreshSets();
-		});
+		cache.onNode((_change, node) => this.#noteArchitecture(architectureOf(node)));
 	}
 
 	async stop(): Promise<void> {
@@ -117,6 +124,11 @@ export class JobRouter {
 	/** All jobs that are known, with the sets that they count for. */
 	jobs(): IterableIterator<Entry> {
 		return this.#book.values();
+	}
+
+	/** How many jobs count for a set. */
+	countOf(key: string): number {
+		return this.#book.countOf(key);
 	}
 
 	/** The jobs of a set, as its rules see them. */
@@ -161,7 +173,7 @@ export class JobRouter {
 			this.#setOfRunner.set(name, key);
 			if (known === undefined) this.#named(name, key);
 		}
-		const before = hasRoom(facts);
+		const before = { room: hasRoom(facts), missing: missingIn(facts), stuck: facts.stuck };
 		const idle = runners.filter(({ phase, departing }) => phase === 'idle' && !departing).length;
 		const living = runners.filter(isLiving);
 		const waiting = this.#book.of(key).filter(({ job }) => waits(job)).length;
@@ -173,12 +185,18 @@ export class JobRouter {
 			waiting,
 			startingSinceMs:
 				starting.length > 0 ? Math.min(...starting.map(({ createdMs }) => createdMs)) : undefined,
-			autoscaled: found !== undefined,
+			autoscaled: found?.wish.countsJobs === true,
 			max: found?.wish.max ?? living.length,
 			// Without an autoscaler that counts jobs, only who is idle will take one.
 			places: found?.wish.countsJobs ? found.wish.max - living.filter(isOccupied).length : idle,
+			stuck:
+				starting.length > 0 &&
+				starting.length === living.filter(({ phase }) => phase !== 'busy').length &&
+				this.#dependencies.clock.now() - Math.max(...starting.map(({ createdMs }) => createdMs)) >=
+					startsWithinMs,
 		} satisfies Partial<SetFacts>);
-		if (before !== hasRoom(facts) || facts.places < waiting) this.#rerouteSoon();
+		if (before.room !== hasRoom(facts) || before.stuck !== facts.stuck || missingIn(facts) > before.missing)
+			this.#rerouteSoon();
 	}
 
 	/** What was not known when jobs were routed is known now. */
@@ -208,7 +226,7 @@ export class JobRouter {
 		if (!waited && entry.job.state === 'queued' && entry.set)
 			this.#dependencies.came(entry.set, entry.job.openedMs);
 		if (waited && waits(waited) && entry.job.state === 'in_progress')
-			this.#started(entry, entry.job.stateMs - waited.openedMs);
+			this.#started(entry, entry.job.stateMs - waited.stateMs);
 		for (const set of new Set([before, entry.set])) if (set) this.#dependencies.look(set);
 	}
 
@@ -222,29 +240,22 @@ export class JobRouter {
 			if (labels) this.#dependencies.metrics.autoscale.forget(labels);
 			this.#dependencies.gone(key);
 		} else {
-			const config =
-				kind === 'RunnerSet' ? set.spec : (set.spec as { template: { spec: object } }).template.spec;
-			const fixed = fixedPart(key, config, set, this.#dependencies.host, this.#architectures());
+			const config = configOf(kind, set);
+			const fixed = fixedPart(key, config, set, this.#dependencies.host, this.#architectures);
 			if (before && JSON.stringify(before.fixed) === JSON.stringify(fixed)) return;
 			this.#sets.set(key, { ...(before ?? unseen), fixed });
 		}
 		this.#rerouteSoon();
 	}
 
-	#refreshSets(): void {
+	#noteArchitecture(architecture: string | undefined): void {
+		if (architecture === undefined || this.#architectures.has(architecture)) return;
+		if (this.#architectures.size >= mostArchitectures) return;
+		this.#architectures.add(architecture);
 		const { setsCache } = this.#dependencies;
 		for (const set of setsCache.runnerSets.informer.values()) this.#noteSet('RunnerSet', false, set);
 		for (const set of setsCache.runnerDeployments.informer.values())
 			this.#noteSet('RunnerDeployment', false, set);
-	}
-
-	#architectures(): ReadonlySet<string> {
-		const found = new Set<string>();
-		for (const node of this.#dependencies.cache.nodes.values()) {
-			const architecture = architectureOf(node);
-			if (architecture) found.add(architecture);
-		}
-		return found.size > 0 ? found : commonArchitectures;
 	}
 
 	#started({ set }: Entry, waitedMs: number): void {
@@ -299,6 +310,10 @@ export class JobRouter {
 		const { clock } = this.#dependencies;
 		this.#cancelReroute ??= clock.after(rerouteAfterMs(this.#book.size), () => {
 			this.#cancelReroute = undefined;
+			if (!this.#dependencies.complete()) {
+				this.#rerouteSoon();
+				return;
+			}
 			const entries = new Map([...this.#book.values()].map((entry) => [entry.job.key, entry]));
 			const waiting = [...entries.values()].flatMap(({ job }) => (waits(job) ? [job] : []));
 			const candidates = this.#candidates(({ places }) => places);
@@ -309,8 +324,12 @@ export class JobRouter {
 		});
 	}
 
-	/** Finds the set that a job counts for. */
+	/** Finds the set that a job counts for. Before all sets are known it stays with the one that its record names. */
 	#route(entry: Entry): void {
+		if (!this.#dependencies.complete()) {
+			this.#rerouteSoon();
+			return;
+		}
 		const { job } = entry;
 		const named =
 			job.runnerName === undefined ? undefined : this.#setOfRunner.get(job.runnerName.toLowerCase());
@@ -333,9 +352,10 @@ export class JobRouter {
 		if ('set' in routed || !waits(job)) return;
 		const why = whyWaits('waiting', routed, undefined);
 		if (!why || (entry.why?.reason === why.reason && entry.why.message === why.message)) return;
+		const told = entry.why?.reason === why.reason;
 		entry.why = why;
 		this.#keeper.changed(job.key);
-		this.#tellUnmatched(entry, why.message);
+		if (!told) this.#tellUnmatched(entry, why.message);
 	}
 
 	#assign(key: string, set: string | undefined): void {
@@ -353,7 +373,8 @@ export class JobRouter {
 
 	#candidates(roomOf: (facts: SetFacts, key: string) => number): Candidate[] {
 		return [...this.#sets].flatMap(([key, facts]): Candidate[] => {
-			const { fixed, idle, blocked } = facts;
+			const { fixed, idle } = facts;
+			const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
 			if (!fixed) return [];
 			const { scope, group } = fixed;
 			const visible = (repository: string) => this.#dependencies.visible(repository, scope, group);
@@ -393,6 +414,7 @@ export class JobRouter {
 			'NoMatchingSet',
 			'Route',
 			message,
+			'NoMatchingSet', // once for each job, though what the nearest set lacks may change
 		);
 		log.warn({ job: job.id, repository: job.repository, labels: job.labels }, 'no set can run this job');
 	}
@@ -404,10 +426,19 @@ export function labelsOf(key: string): { namespace: string; set: string } | unde
 	return namespace && set ? { namespace, set } : undefined;
 }
 
+/** The configuration of a set's runners. Its spec may lack anything: ARC's definitions refuse less than ours. */
+export function configOf(kind: string, { spec }: RunnersSet): RunnerConfig | undefined {
+	if (kind === 'RunnerSet') return spec as RunnerConfig | undefined;
+	return (spec as { template?: { spec?: RunnerConfig } } | undefined)?.template?.spec;
+}
+
 type RunnersSetKind = (typeof setKinds)['runnerSet' | 'runnerDeployment']['kind'];
 
 const waits = ({ state, boundTo, endedMs }: Job): boolean =>
 	state === 'queued' && boundTo === undefined && endedMs === undefined;
+
+/** Jobs that it has no place for. */
+const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting - places);
 
 const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
 

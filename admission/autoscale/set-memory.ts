@@ -1,5 +1,5 @@
 import type { OwnedRunner } from '../sets/owners.ts';
-import { mostStartUps } from './rules/policy.ts';
+import { mostArrivals, mostStartUps } from './rules/policy.ts';
 import { type Arrivals, startUpMsOf, withArrival } from './rules/spare.ts';
 import type { Runner } from './rules/types.ts';
 import { runnerView } from './runner-view.ts';
@@ -12,10 +12,19 @@ export class SetMemory {
 	#starting = new Set<string>();
 	/** How long runners took from their creation until they could have a job, ms, the newest last. */
 	readonly #startUpsMs: number[] = [];
-	arrivals: Arrivals;
+	#arrivals: Arrivals;
+	/** Jobs that have come and are not among the arrivals yet, ms since the epoch: only a set with spare runners asks. */
+	#came: number[] = [];
 
 	constructor(nowMs: number) {
-		this.arrivals = { sinceMs: nowMs, atMs: [] };
+		this.#arrivals = { sinceMs: nowMs, atMs: [] };
+	}
+
+	/** When jobs came. */
+	arrivals(nowMs: number): Arrivals {
+		for (const atMs of this.#came) this.#arrivals = withArrival(this.#arrivals, atMs, nowMs);
+		this.#came = [];
+		return this.#arrivals;
 	}
 
 	/** How long a runner takes to start, ms. */
@@ -24,8 +33,9 @@ export class SetMemory {
 	}
 
 	/** A job has come. */
-	came(atMs: number, nowMs: number): void {
-		this.arrivals = withArrival(this.arrivals, atMs, nowMs);
+	came(atMs: number): void {
+		this.#came.push(atMs);
+		if (this.#came.length > 2 * mostArrivals) this.#came = this.#came.slice(-mostArrivals);
 	}
 
 	/** The set's runners now. */

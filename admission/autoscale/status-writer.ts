@@ -121,16 +121,16 @@ export class StatusWriter {
 		const other = acting(autoscaler);
 		const acts = set !== undefined && other?.metadata.uid === uid;
 		const found = acts ? looked(uid) : undefined;
+		const refused = acts && found ? await this.#tryToScale(set, found.replicas, written) : undefined;
 		if (acts && found) {
 			const labels = { namespace, set: set.metadata.name };
 			this.#dependencies.metrics.autoscale.desired(labels, found.demand.desired);
-			await this.#scale(set, found.replicas, written);
 		}
 		const nowMs = clock.now();
 		const findings = [
 			...(found?.findings ?? []),
 			...targetFindings(autoscaler, set, other),
-			...this.#contested(written, nowMs),
+			...(refused ? [refused.finding] : this.#contested(written, nowMs)),
 		];
 		const status = statusOf(autoscaler, { looked: found, findings }, nowMs);
 		if (!isDeepStrictEqual(asJson({ ...empty, ...status }), asJson({ ...empty, ...autoscaler.status }))) {
@@ -139,7 +139,24 @@ export class StatusWriter {
 			await unlessChanged(mergePatch(client, path, { status: { ...empty, ...status } }, { uid }));
 			this.#tell(autoscaler, status, written);
 		}
+		if (refused) throw refused.error; // tried again, later and later
 		return written.contested && { afterMs: Math.max(0, written.contested.atMs + contestedForMs - nowMs) };
+	}
+
+	/** What made it impossible to write replicas, with the condition that tells of it: the rest of the status goes on. */
+	async #tryToScale(
+		set: RunnersSet,
+		replicas: number,
+		written: Written,
+	): Promise<{ error: unknown; finding: Finding } | undefined> {
+		try {
+			await this.#scale(set, replicas, written);
+			return undefined;
+		} catch (error) {
+			const why = error instanceof Error ? error.message : String(error);
+			const message = `spec.replicas of the target can not be set to ${replicas}, which is for show alone: ${why}`;
+			return { error, finding: { type: 'ReplicasContested', reason: 'NotWritable', message } };
+		}
 	}
 
 	/** Shows in the target's spec.replicas how many runners there are to be, for people and for who reads it as a scale. */

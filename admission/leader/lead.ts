@@ -113,6 +113,10 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		? new Autoscaler({
 				...{ client, cache, setsCache, autoscaleCache, accounts, host, events, metrics, clock, log },
 				namespace: dependencies.namespace,
+				kinds: [
+					...(controllers.includes('runnerset') ? (['RunnerSet'] as const) : []),
+					...(controllers.includes('runnerdeployment') ? (['RunnerDeployment'] as const) : []),
+				],
 			})
 		: undefined;
 	const forSets = {

@@ -13,7 +13,10 @@ export interface SetDemand extends Demanded {
 
 /** Who decides how many runners a set has, where it is the target of an autoscaler; see autoscale/autoscaler.ts. */
 export interface DemandSource {
-	/** Whether it is known which sets have an autoscaler. Until then no set is touched: its `replicas` may mean nothing. */
+	/**
+	 * Whether it is known which sets have an autoscaler. Until then no set is touched but those that are being deleted: its
+	 * `replicas` may mean nothing. Where it can't be known it becomes true after a minute, see demandOf.
+	 */
 	readonly synced: boolean;
 	/** undefined: no autoscaler acts on this set, and its `replicas` count. */
 	demandOf<S extends RunnersSet>(
@@ -23,8 +26,8 @@ export interface DemandSource {
 	): SetDemand | undefined;
 	/** Why this set can't start runners now, as its last look has found; undefined: it can. */
 	blocked(set: RunnersSet, why: Blocked | undefined): void;
-	/** `listener` is called with `namespace/name` of a set that is to be looked at again. */
-	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string) => void): void;
+	/** `listener` is called with `namespace/name` of a set that is to be looked at again, and how many jobs it has. */
+	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string, jobs: number) => void): void;
 }
 
 export type Blocked = 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';

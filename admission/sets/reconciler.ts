@@ -30,6 +30,8 @@ interface Memory {
 	replicas: number;
 	/** UIDs of completed runners that are in the accounting and may still exist. */
 	counted: Set<string>;
+	/** The last creations were refused. */
+	createsFail: boolean;
 }
 
 /**
@@ -72,7 +74,9 @@ export class SetReconciler<S extends RunnersSet> {
 			else this.#keys.set(metadata.uid ?? '', key);
 			this.#queue.add(key);
 		});
-		dependencies.demand?.onChange(kind.kind, (key) => this.#queue.add(key));
+		dependencies.demand?.onChange(kind.kind, (key, jobs) =>
+			this.#queue.addAfter(key, gatherMs((this.#sizes.get(key) ?? 0) + jobs)),
+		);
 		const { owners, between, setLabel, podName, makesItsPod } = kind;
 		this.#owners = new Owners({
 			cache,
@@ -103,8 +107,9 @@ export class SetReconciler<S extends RunnersSet> {
 		const [namespace = '', name = ''] = key.split('/');
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
-		if (!this.#owners.synced || demand?.synced === false) return { afterMs: 50 };
+		if (!this.#owners.synced) return { afterMs: 50 };
 		const deleting = set.metadata.deletionTimestamp !== undefined;
+		if (!deleting && demand?.synced === false) return { afterMs: 200 };
 		const finalizers = set.metadata.finalizers ?? [];
 		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
 		// Deleted with --cascade=orphan: its runners stay, without an owner, and remain guarded.
@@ -150,7 +155,8 @@ export class SetReconciler<S extends RunnersSet> {
 		memory.counted = new Set(over.map(({ uid }) => uid));
 		const changed = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
 		memory.accounting = planned.accounting;
-		demand?.blocked(set, blockedBy(deleting, credentialsMissing, specInvalid, planned));
+		const blocked = blockedBy(deleting, credentialsMissing, specInvalid, planned);
+		demand?.blocked(set, blocked ?? (memory.createsFail ? 'StartsFailing' : undefined));
 		const found: Found = {
 			replicas,
 			wanted: demanded?.replicas ?? replicas,
@@ -164,7 +170,14 @@ export class SetReconciler<S extends RunnersSet> {
 		};
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
 		if (changed) await this.#status.write(set, found, true);
-		await this.#executor.execute(set, planned, create, hash);
+		try {
+			await this.#executor.execute(set, planned, create, hash);
+			if (planned.create > 0) memory.createsFail = false;
+		} catch (error) {
+			memory.createsFail = planned.create > 0;
+			await this.#status.write(set, found, false);
+			throw error;
+		}
 		const statusAgain = await this.#status.write(set, found, false);
 		const [release, remove] = [planned.release.length, planned.remove.length];
 		if (planned.create + release + remove > 0)
@@ -192,6 +205,7 @@ export class SetReconciler<S extends RunnersSet> {
 			},
 			replicas: stored?.replicas ?? replicas,
 			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),
+			createsFail: false,
 		};
 		this.#memory.set(uid, memory);
 		const stampMs = Date.parse(set.spec.effectiveTime ?? '');

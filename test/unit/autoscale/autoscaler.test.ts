@@ -183,6 +183,8 @@ for (const kind of kinds) {
 		await next.start();
 		await next.clock.pass(10 * second);
 		assert.is(next.live().length, 2);
+		await next.clock.pass(minute);
+		assert.is(next.live().length, 2);
 		assert.match(next.saysCondition('Starting') ?? '', /none is removed/);
 		await next.end();
 	});
@@ -321,6 +323,7 @@ for (const kind of kinds) {
 	test(`${kind}: records go when no late event can open their job anew, and a completed that came first stays for half an hour`, async () => {
 		const world = await started();
 		const [id = 0] = await world.queue(1);
+		await world.clock.pass(second);
 		await world.event('completed', { id, conclusion: 'cancelled' });
 		const first = await world.event('completed', { conclusion: 'success' });
 		await world.clock.pass(20 * minute);

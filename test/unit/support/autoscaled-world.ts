@@ -27,6 +27,8 @@ export class AutoscaledWorld extends SetsWorld {
 	readonly autoscaleCache: AutoscaleCache;
 	readonly autoscaler: Autoscaler;
 	readonly records: JobRecords;
+	/** How often it was reckoned how many runners the set is to have. */
+	demands = 0;
 	#nextJob = 1;
 
 	constructor(kind: Kind, before?: AutoscaledWorld) {
@@ -38,6 +40,7 @@ export class AutoscaledWorld extends SetsWorld {
 				...{ client, cache, setsCache, autoscaleCache, events, metrics, clock, log },
 				accounts: { resolve: async () => noCredentials },
 				host: 'github.com',
+				kinds: ['RunnerSet', 'RunnerDeployment'],
 				namespace: names.namespace,
 			});
 			made = { cache: autoscaleCache, autoscaler };
@@ -46,6 +49,11 @@ export class AutoscaledWorld extends SetsWorld {
 		if (!made) throw new Error('the reconciler has asked for no autoscaler');
 		this.autoscaleCache = made.cache;
 		this.autoscaler = made.autoscaler;
+		const { demandOf } = this.autoscaler;
+		this.autoscaler.demandOf = (...asked) => {
+			this.demands += 1;
+			return demandOf.apply(this.autoscaler, asked);
+		};
 		const { api: client, clock } = this;
 		this.records = new JobRecords({ client, namespace: names.namespace, clock });
 		if (!before) client.serve(autoscalersPath, jobsPath);
@@ -86,6 +94,28 @@ export class AutoscaledWorld extends SetsWorld {
 	saysCondition(type: string): string | undefined {
 		return this.autoscalerStatus.conditions?.find((one) => one.type === type && one.status === 'True')
 			?.message;
+	}
+
+	/** A queued job of which there is a record already. */
+	known(id: number): void {
+		const now = this.clock.iso();
+		const { apiVersion, kind } = autoscaleKinds.workflowJob;
+		this.api.put(jobsPath, {
+			apiVersion,
+			kind,
+			metadata: { name: recordName('github.com', id), namespace: names.namespace },
+			spec: {
+				host: 'github.com',
+				id,
+				repository: 'octo-org/app',
+				labels: ['self-hosted'],
+				state: 'queued',
+				createdAt: now,
+				openedAt: now,
+				stateSince: now,
+				deliveredAt: now,
+			},
+		} as unknown as Stored);
 	}
 
 	recordOf(id: number): WorkflowJob | undefined {
