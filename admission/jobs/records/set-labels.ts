@@ -1,10 +1,11 @@
 import { autoscaleKinds } from '../../api/autoscale.ts';
 import type { KubeObject } from '../../api/kinds.ts';
 import { groupPath } from '../../api/paths.ts';
-import { type RunnerDeployment, type RunnerSet, setKinds } from '../../api/sets.ts';
+import { setKinds } from '../../api/sets.ts';
 import { type WatchDependencies, type Watched, watched } from '../../cluster/watched.ts';
 import { servesResource } from '../../kube/objects.ts';
-import { fold, type KnownLabels } from './rules/labels.ts';
+import { objectOf } from '../rules/fields.ts';
+import { type KnownLabels, labelsIn } from './rules/labels.ts';
 import { mostPastLabels, pastLabelLastsMs, servedCheckMs } from './rules/policy.ts';
 
 /** Of a set only its labels are kept. */
@@ -25,11 +26,9 @@ export class SetLabels {
 	constructor(dependencies: WatchDependencies) {
 		this.#dependencies = dependencies;
 		this.#watches = [
-			watched<Labelled>(dependencies, setKinds.runnerSet, (object) =>
-				trim(object, (object as unknown as RunnerSet).spec?.labels),
-			),
+			watched<Labelled>(dependencies, setKinds.runnerSet, (object) => trim(object, specOf(object))),
 			watched<Labelled>(dependencies, setKinds.runnerDeployment, (object) =>
-				trim(object, (object as unknown as RunnerDeployment).spec?.template?.spec?.labels),
+				trim(object, objectOf(objectOf(specOf(object).template).spec)),
 			),
 		];
 		for (const { on } of this.#watches)
@@ -90,11 +89,13 @@ export class SetLabels {
 	}
 }
 
-/** A label with a comma is two, because the runner is given them in one list. */
-function trim({ metadata }: KubeObject, labels: readonly string[] | undefined): Labelled {
+/** Somebody else's kind of the same name has another schema, so nothing is known of it. */
+const specOf = (object: KubeObject): Record<string, unknown> => objectOf(objectOf(object).spec);
+
+function trim({ metadata }: KubeObject, { labels }: Record<string, unknown>): Labelled {
 	const { name, namespace, uid, resourceVersion } = metadata;
 	return {
 		metadata: { name, namespace, uid, resourceVersion } as KubeObject['metadata'],
-		labels: (labels ?? []).flatMap((label) => label.split(',').map(fold)).filter((label) => label !== ''),
+		labels: labelsIn(labels),
 	};
 }

@@ -11,6 +11,15 @@ export interface KnownLabels {
 /** GitHub compares labels without regard to case. */
 export const fold = (label: string): string => label.trim().toLowerCase();
 
+/** The labels that a set's spec names, folded; a label with a comma is two, because the runner is given them in one list. */
+export function labelsIn(value: unknown): string[] {
+	const labels: unknown[] = Array.isArray(value) ? value : [];
+	return labels
+		.filter((label) => typeof label === 'string')
+		.flatMap((label) => label.split(',').map(fold))
+		.filter((label) => label !== '');
+}
+
 /** GitHub gives runners these by itself: those of Linux pods. */
 const implicit = new Set(['linux', 'x64', 'arm64', 'arm']);
 

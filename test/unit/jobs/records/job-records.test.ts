@@ -218,10 +218,13 @@ test('as many records as may be: no further one; those that there are go on; the
 	assert.is(api.callsTo('GET', /workflowjobs$/).length, 2);
 });
 
+/** What the schema of ours refuses, and that of somebody else's kind of the same name may not. */
+const oddLabels: unknown[] = [null, 7, 'gpu', {}, { flatMap: 1 }, [null, 7, {}, ['x'], true, undefined]];
+
 const watchesSets = () => {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
-	const { log } = recordingLog();
+	const { log, lines } = recordingLog();
 	const sets = new SetLabels({ client: api, metrics: new Metrics(), clock, log });
 	const stop = new AbortController();
 	const state = { asked: 0 };
@@ -243,7 +246,7 @@ const watchesSets = () => {
 	};
 	const recorder = eventRecorder({ sets, records: { write }, clock, log });
 	const record = (labels: readonly string[]) => recorder(facts('queued', { labels }));
-	return { clock, api, sets, state, put, record, writes, leave };
+	return { clock, api, sets, state, put, record, writes, leave, lines };
 };
 
 test('labels of both kinds of sets decide, as soon as they are there, and a day longer than they are', async () => {
@@ -284,6 +287,47 @@ test('before the sets are known, any job is recorded that is not clearly one of 
 	assert.is(await record(['ubuntu-latest']), 'hosted');
 	await clock.pass(20_000);
 	assert.is(await record(['gpu']), 'hosted');
+	await leave();
+});
+
+test('sets that no schema has checked: each counts by the labels that can be read, and the others are followed', async () => {
+	const { clock, api, put, record, sets, leave, lines } = watchesSets();
+	api.serve(records);
+	const odd = [undefined, null, 7, 'text', [], {}];
+	const templates = [
+		...odd,
+		...oddLabels.map((labels) => ({ spec: { labels } })),
+		{ spec: null },
+		{ spec: 7 },
+	];
+	const specs = [
+		...odd,
+		...oddLabels.map((labels) => ({ labels })),
+		...templates.map((template) => ({ template })),
+	];
+	const putAll = (suffix: string) => {
+		for (const kind of [setKinds.runnerSet, setKinds.runnerDeployment])
+			for (const [index, spec] of specs.entries())
+				api.put(collectionPath(kind), {
+					metadata: { name: `odd-${suffix}${index}`, namespace: 'ci' },
+					spec,
+				} as never);
+	};
+	putAll('before-');
+	put('runnerSet', 'mixed', [7, 'GPU', null] as never);
+	await clock.pass(4_000);
+	assert.ok(sets.known);
+	assert.is(await record(['gpu']), 'recorded');
+	assert.is(await record(['small']), 'hosted');
+	putAll('after-');
+	putAll('before-');
+	put('runnerDeployment', 'd1', ['small']);
+	await clock.pass(100);
+	assert.is(await record(['small']), 'recorded');
+	assert.equal(
+		lines.filter((line) => !line.startsWith('info')),
+		[],
+	);
 	await leave();
 });
 
