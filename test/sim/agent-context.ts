@@ -13,19 +13,24 @@ export interface AgentContext {
 	shells: Shells;
 	/** Where the files of containers are made. */
 	folder: string;
-	registrationDelayMs: number;
+	registrationDelayMs: number | ((sinceCreatedMs: number) => number);
+	exitDelayMs: number;
 	jobStatusDelayMs: number;
 	checkTokens: boolean;
 	exitWhenRemovedMs: number | undefined;
 	removedPollMs: number;
 	hooks: HookOptions | 'off';
+	inTurn: <T>(agents: T[]) => T[];
 	/** What differs from the above, by namespace. */
 	namespaces: Map<string, NamespaceOptions>;
 }
 
 export interface NamespaceOptions
 	extends Partial<
-		Pick<AgentContext, 'registrationDelayMs' | 'jobStatusDelayMs' | 'checkTokens' | 'removedPollMs' | 'hooks'>
+		Pick<
+			AgentContext,
+			'registrationDelayMs' | 'exitDelayMs' | 'jobStatusDelayMs' | 'checkTokens' | 'removedPollMs' | 'hooks'
+		>
 	> {
 	exitWhenRemovedMs?: number;
 	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */

@@ -37,6 +37,8 @@ export class Agent implements Taker {
 
 	readonly name: string;
 	readonly log = new RunnerLog();
+	/** About when its pod was created. */
+	readonly #seenMs = Date.now();
 	readonly #context: AgentContext;
 	readonly #facts: RunnerFacts;
 	readonly #owner: ScaleSetOwner | undefined;
@@ -189,7 +191,10 @@ export class Agent implements Taker {
 	async #workerEnds(job: Job, result: JobResult): Promise<void> {
 		this.#note('job-ended', { job: job.id });
 		this.#jobOver(result);
-		if (this.#facts.ephemeral) await this.#exit();
+		if (!this.#facts.ephemeral) return;
+		const { exitDelayMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
+		if (exitDelayMs > 0) await sleep(exitDelayMs, undefined, { ref: false });
+		await this.#exit();
 	}
 
 	/** The first hook, when actions have been downloaded. */
@@ -278,7 +283,11 @@ export class Agent implements Taker {
 		const { github, namespaces } = this.#context;
 		const { registrationDelayMs, checkTokens } = { ...this.#context, ...namespaces.get(this.namespace) };
 		if (this.#pod.metadata.annotations?.[noRegisterAnnotation] === 'true') return;
-		if (registrationDelayMs > 0) await sleep(registrationDelayMs, undefined, { ref: false });
+		const waitMs =
+			typeof registrationDelayMs === 'number'
+				? registrationDelayMs
+				: registrationDelayMs(Date.now() - this.#seenMs);
+		if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
 		await this.#jit;
 		if (!(await this.#filesMade())) return;
 		if (this.#terminating || this.#process !== 'started' || this.#scope === undefined) return;

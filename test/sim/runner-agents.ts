@@ -29,8 +29,12 @@ export interface RunnerAgentsOptions {
 	/** Path of a kubeconfig, or what it says. */
 	cluster: string | ClusterAccess;
 	github: GitHub;
-	/** From the container's start to the registration; default 0. */
-	registrationDelayMs?: number;
+	/** From the container's start to the registration; default 0. It may depend on how long ago the pod was created. */
+	registrationDelayMs?: number | ((sinceCreatedMs: number) => number);
+	/** From a job's end to that of an ephemeral runner's container; default 0. */
+	exitDelayMs?: number;
+	/** In which order idle runners are offered a job; default: as their pods were created. */
+	inTurn?: <T>(agents: T[]) => T[];
 	/** How late a scale set's listener writes a job into the EphemeralRunner's status; default 0. */
 	jobStatusDelayMs?: number;
 	/**
@@ -104,6 +108,8 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		folder: await mkdtemp(join(tmpdir(), 'simulated-runners-')),
 		hooks: options.hooks ?? {},
 		registrationDelayMs: options.registrationDelayMs ?? 0,
+		exitDelayMs: options.exitDelayMs ?? 0,
+		inTurn: options.inTurn ?? ((all) => all),
 		jobStatusDelayMs: options.jobStatusDelayMs ?? 0,
 		checkTokens: options.checkTokens ?? false,
 		exitWhenRemovedMs: options.exitWhenRemovedMs,
@@ -182,7 +188,8 @@ class Handle implements RunnerAgents {
 	/** Jobs for anybody are given out once: by whoever has all runners. */
 	#dispatch(): void {
 		const owners = new Set(this.#owns ? [this] : [this, undefined]);
-		this.#context.github.jobQueue.dispatch(this.#own(), owners);
+		const { github, inTurn } = this.#context;
+		github.jobQueue.dispatch(inTurn(this.#own()), owners);
 	}
 
 	#own(): Agent[] {

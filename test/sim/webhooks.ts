@@ -16,6 +16,16 @@ export interface WebhookOptions {
 	secret: string;
 	/** Whose hook it is: it hears of that organization's, or of that repository's, jobs. */
 	scope: Scope;
+	/** How each event gets there, beside the faults; default: at once. */
+	course?: (job: WorkflowJob, action: JobAction) => Course;
+}
+
+export interface Course {
+	delayMs: number;
+	/** 'failed': nobody is reached, and the list of deliveries says so. 'silent': GitHub makes no event at all. */
+	lost?: 'failed' | 'silent' | undefined;
+	/** The same delivery comes again, so long after the first. */
+	againAfterMs?: number | undefined;
 }
 
 export interface DeliveryFault {
@@ -98,16 +108,22 @@ export class Hook implements Webhook {
 	tell(job: WorkflowJob, action: JobAction): void {
 		if (this.#stopped.signal.aborted || !this.#hears(job)) return;
 		const fault = this.#take(job, action);
-		if (fault?.kind === 'never') return;
+		const course = this.#options.course?.(job, action);
+		if (fault?.kind === 'never' || course?.lost === 'silent') return;
 		const nowMs = Date.now();
 		const body = JSON.stringify(eventBody(job, action, this.#baseUrl()));
 		const headers = this.#headers(uuidV1(nowMs), body);
 		const delivery = { headers, body, action, repository: job.repository };
 		this.#do(async () => {
+			if (course) await this.#wait(course.delayMs);
 			if (fault?.kind === 'late') await this.#wait(fault.delayMs ?? 0);
 			if (fault?.kind === 'after-completed') await this.#completion(job.id).promise;
-			await this.#deliver(delivery, fault?.kind === 'lost');
+			await this.#deliver(delivery, fault?.kind === 'lost' || course?.lost === 'failed');
 			if (fault?.kind === 'doubled') await this.#deliver(delivery, false);
+			if (course?.againAfterMs !== undefined) {
+				await this.#wait(course.againAfterMs);
+				await this.#deliver(delivery, false);
+			}
 			if (action === 'completed') this.#completion(job.id).resolve();
 		});
 		if (action === 'completed' && this.#completed.size > keptDeliveries) this.#completed.clear();

@@ -30,8 +30,15 @@ export interface Constants {
 	/** The jobs of a run are queued within this time. */
 	spreadMs: number;
 	repositories: number;
-	/** Lognormal, and a part of them log-uniform between two times. */
-	duration: { medianMs: number; sigma: number; longPart: number; longFromMs: number; longToMs: number };
+	/** Lognormal, and a part of them log-uniform between two times; none longer than `mostMs`. */
+	duration: {
+		medianMs: number;
+		sigma: number;
+		longPart: number;
+		longFromMs: number;
+		longToMs: number;
+		mostMs: number;
+	};
 	/** A part of the jobs is cancelled, an exponentially distributed time after its arrival, queued or running (assumed). */
 	cancelled: { part: number; meanMs: number };
 	events: {
@@ -78,7 +85,14 @@ export const usualDay: Constants = {
 	fanOut: { alonePart: 0.45, mean: 4, most: 40 },
 	spreadMs: 2 * second,
 	repositories: 20,
-	duration: { medianMs: 3.3 * minute, sigma: 1.317, longPart: 0.01, longFromMs: hour, longToMs: 5 * hour },
+	duration: {
+		medianMs: 3.3 * minute,
+		sigma: 1.317,
+		longPart: 0.01,
+		longFromMs: hour,
+		longToMs: 5 * hour,
+		mostMs: Number.POSITIVE_INFINITY,
+	},
 	cancelled: { part: 0.04, meanMs: 3 * minute },
 	events: {
 		latencyFromMs: 300,
@@ -117,7 +131,7 @@ export const busyHour: Constants = {
 	endMs: 3 * hour,
 	runs: 75,
 	dayToNight: 1,
-	duration: { ...usualDay.duration, sigma: 0.9, longPart: 0 },
+	duration: { ...usualDay.duration, sigma: 0.9, longPart: 0, mostMs: 15 * minute },
 	max: 50,
 };
 

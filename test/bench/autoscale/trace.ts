@@ -32,9 +32,10 @@ export function traceOf(constants: Constants, seed: number): TraceJob[] {
 		const repository = `example/r${Math.floor(repositories * next() ** 2) + 1}`;
 		const more = next() < fanOut.alonePart ? 0 : Math.max(1, Math.round(exponential(next, fanOut.mean)));
 		for (let index = 0; index < Math.min(fanOut.most, 1 + more); index++) {
-			const { longPart, longFromMs, longToMs, medianMs, sigma } = duration;
+			const { longPart, longFromMs, longToMs, medianMs, sigma, mostMs } = duration;
 			const long = next() < longPart;
-			const durationMs = long ? logUniform(next, longFromMs, longToMs) : lognormal(next, medianMs, sigma);
+			const drawnMs = long ? logUniform(next, longFromMs, longToMs) : lognormal(next, medianMs, sigma);
+			const durationMs = Math.min(mostMs, drawnMs);
 			const cancelAfterMs = next() < cancelled.part ? exponential(next, cancelled.meanMs) : undefined;
 			const createdMs = atMs + uniform(next, 0, spreadMs);
 			jobs.push({ id: 0, runId, repository, name: `job ${index}`, createdMs, durationMs, cancelAfterMs });

@@ -1,5 +1,6 @@
-import { chance, exponential, uniform } from './chance.ts';
+import { chance } from './chance.ts';
 import type { Constants } from './constants.ts';
+import { type Action, courseOf } from './course.ts';
 import { Timeline } from './timeline.ts';
 import { startUpMs, type TraceJob } from './trace.ts';
 import { Waiting } from './waiting.ts';
@@ -28,8 +29,6 @@ export interface Pod {
 	/** Its log or hook has said that it works. */
 	told: boolean;
 }
-
-export type Action = 'queued' | 'in_progress' | 'completed';
 
 /** A workflow_job event. */
 export interface JobEvent {
@@ -235,20 +234,11 @@ export class World {
 	#emit(job: Job, action: Action, conclusion?: JobEvent['conclusion']): void {
 		const { events, webhook } = this.constants;
 		if (!webhook) return;
-		const next = chance(this.#seed, action, job.id);
 		const event = { action, job, sentMs: this.time.nowMs, runner: job.pod?.name, conclusion };
-		const latencyMs = uniform(next, events.latencyFromMs, events.latencyToMs);
-		const [fate, silent] = [next(), next()];
-		const doubled = next() < events.doubled;
-		const lateMs = next() < events.reordered ? exponential(next, events.reorderedMs) : 0;
-		if (fate < events.lost) {
-			if (silent >= events.silent) this.time.in(latencyMs, () => this.failed.push(event));
-			return;
-		}
-		this.time.in(latencyMs + lateMs, () => this.#scaler.hears?.(event));
-		if (doubled)
-			this.time.in(latencyMs + lateMs + uniform(next, 0, events.doubledMs), () =>
-				this.#scaler.hears?.(event),
-			);
+		const { delayMs, lost, againAfterMs } = courseOf(events, this.#seed, action, job.id);
+		if (lost === 'failed') this.time.in(delayMs, () => this.failed.push(event));
+		if (lost) return;
+		this.time.in(delayMs, () => this.#scaler.hears?.(event));
+		if (againAfterMs !== undefined) this.time.in(delayMs + againAfterMs, () => this.#scaler.hears?.(event));
 	}
 }
