@@ -20,15 +20,15 @@ import { suite } from '../../support/suite.ts';
 import { end, Space, serverUser } from '../support/space.ts';
 
 /** Granted, and not in the audit log of this scenario; why it is needed all the same. */
-const neverSeen: Record<string, string> = Object.fromEntries([
-	...[
+const neverSeen: Record<string, string> = Object.fromEntries(
+	[
 		...['runnersets', 'runnerdeployments', 'runners'].map((kind) => `${kind}.actions.summerwind.dev`),
 		'statefulsets.apps',
 	].map((resource) => [
 		`runners-admission-sets: update ${resource}/finalizers`,
 		'asked for by the admission plugin OwnerReferencesPermissionEnforcement, which is on here, within other requests',
 	]),
-]);
+);
 
 /** Used or not, as the cluster's own controllers are slower or quicker; unit/sets/stateful-set shows that they are needed. */
 const atTimes = [

@@ -15,6 +15,14 @@ export const mostUnverifiedBytes = 8 * 1024 * 1024;
 /** Connections. GitHub opens one for each delivery; behind an ingress there are a few. At about 50 KiB each. */
 export const mostConnections = 256;
 
+/**
+ * So many requests a second are answered, and so many at once before that holds. A thousand jobs that start within some
+ * seconds are some hundred events a second. A forged one costs about 0.3 ms of the thread that answers reviews, and whoever
+ * sends too many has 256 connections to wait in: GitHub's event waits for 0.7 s then.
+ */
+export const mostPerSecond = 400;
+export const mostInBurst = 50;
+
 /** So many events are being written at a time: each takes two or three calls to the API server. */
 export const mostAtOnce = 16;
 /** So many more wait for their turn; the next one is answered 503, and found again in GitHub's list of failed deliveries. */

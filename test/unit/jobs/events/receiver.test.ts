@@ -543,6 +543,35 @@ test('a full queue: 503 at once, and those that wait are written in their turn',
 	close();
 });
 
+test('more than 400 a second: each is answered in its turn; those that break off meanwhile keep nobody waiting', async () => {
+	const { port, deliver, counted, drained, close } = await receiver();
+	const forged = `POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: 1\r\n\r\nx`;
+	const sockets = Array.from({ length: 200 }, () => connect(port, '127.0.0.1'));
+	await Promise.all(
+		sockets.map((socket) =>
+			once(
+				socket.on('error', () => {}),
+				'connect',
+			),
+		),
+	);
+	await Promise.all(sockets.map((socket) => new Promise((sent) => socket.write(forged, sent))));
+	const patient = sockets.filter((_, index) => index % 2 === 0);
+	const answered = Promise.all(patient.map((socket) => once(socket, 'data')));
+	for (const socket of sockets) if (!patient.includes(socket)) socket.destroy();
+	const startedMs = performance.now();
+	assert.is((await deliver()).status, 200);
+	const answers = (await answered) as [Buffer][];
+	for (const [answer] of answers) assert.match(answer.toString(), /^HTTP\/1\.1 401 /);
+	// The slowest machine answers all of them within some seconds; a queue that is stuck never does.
+	assert.ok(performance.now() - startedMs < 10_000);
+	for (const socket of sockets) socket.destroy();
+	await drained();
+	assert.ok((await counted('bad-signature')) >= patient.length);
+	assert.ok((await counted('unreadable')) > 0, 'some broke off while they waited');
+	close();
+});
+
 test('whoever sends slowly is cut off, and others are not kept waiting', async () => {
 	const { port, deliver, close } = await receiver();
 	const slow = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
