@@ -111,6 +111,7 @@ async function compose({ settings, env, version, log }: Start) {
 		name: self.slice(-8),
 		used: () => accounts.used(),
 		events: () => metrics.sightings.report(),
+		webhooks: { notes: () => eventPort.hooks.notes(), told: (notes) => eventPort.hooks.told(notes) },
 		clock,
 		log,
 	});

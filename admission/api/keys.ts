@@ -178,3 +178,6 @@ export const partOf = { key: 'app.kubernetes.io/part-of', value: 'kubectl-runner
  * server reaches the guard and trusts its certificate, without any runner.
  */
 export const probe = { pod: 'runners-admission-probe', answer: 'runners-admission answers' } as const;
+
+/** Annotations beside them: what a replica that starts needs to know of GitHub's webhooks; the webhook's id follows. */
+export const webhookPrefix = 'actions-runner/webhook-';

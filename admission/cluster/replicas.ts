@@ -1,4 +1,4 @@
-import { eventsPrefix, names, replicaPrefix } from '../api/keys.ts';
+import { eventsPrefix, names, replicaPrefix, webhookPrefix } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { objectPath, resources } from '../api/paths.ts';
 import type { EventsReport } from '../api/report.ts';
@@ -19,8 +19,17 @@ export interface ReplicasOptions {
 	used: () => number;
 	/** What this replica has received of GitHub's events, for people. */
 	events: () => EventsReport;
+	/** What all replicas, and those to come, are to know of GitHub's webhooks. */
+	webhooks: SharedNotes;
 	clock: Clock;
 	log: Log;
+}
+
+/** Texts by a name each, which outlive the replica that wrote them. */
+export interface SharedNotes {
+	notes(): Readonly<Record<string, string>>;
+	/** Called with all of them at each beat. @returns the names of those that are to be removed */
+	told(notes: Readonly<Record<string, string>>): readonly string[];
 }
 
 /**
@@ -41,6 +50,9 @@ export class Replicas {
 	#saidEvents: string | undefined;
 	/** Keys of what replicas have received that are not there any more. */
 	#leftOver: string[] = [];
+	/** What is noted of webhooks, as the record has it, and the names of what is to be removed from it. */
+	#notes: Readonly<Record<string, string>> = {};
+	#needless: readonly string[] = [];
 	readonly #leaving = new AbortController();
 	#running: Promise<void> | undefined;
 
@@ -95,7 +107,7 @@ export class Replicas {
 
 	/** False while there is no ConfigMap yet: the first leader makes it. */
 	async #say({ left, ...limits }: { left: boolean } & CallLimits): Promise<boolean> {
-		const { client, namespace, name, clock, used } = this.#options;
+		const { client, namespace, name, clock, used, webhooks } = this.#options;
 		const said = { beat: this.#beat + 1, leads: this.leads && !left, used: used(), left };
 		const saidMs = clock.monotonic();
 		this.#beat = said.beat;
@@ -103,6 +115,7 @@ export class Replicas {
 		const events = left ? undefined : JSON.stringify(this.#options.events());
 		const annotations = {
 			...Object.fromEntries([...gone, ...this.#leftOver].map((key) => [key, null])),
+			...(left ? {} : this.#changedNotes()),
 			[`${replicaPrefix}${name}`]: write(said),
 			...(events === this.#saidEvents ? {} : { [`${eventsPrefix}${name}`]: events ?? null }),
 		};
@@ -115,8 +128,22 @@ export class Replicas {
 		// As it stands there: somebody may have made the ConfigMap anew.
 		this.#saidEvents = configMap.metadata.annotations?.[`${eventsPrefix}${name}`];
 		this.#leftOver = leftOverIn(configMap);
+		this.#notes = notesIn(configMap);
+		this.#needless = webhooks.told(this.#notes);
 		this.#share.said(said.leads, othersIn(configMap, name), saidMs, clock.monotonic());
 		return true;
+	}
+
+	#changedNotes(): Record<string, string | null> {
+		const notes = this.#options.webhooks.notes();
+		const changed = Object.entries(notes).filter(([name, text]) => this.#notes[name] !== text);
+		const needless = this.#needless.filter((name) => notes[name] === undefined);
+		return Object.fromEntries(
+			[...changed, ...needless.map((name) => [name, null] as const)].map(([name, text]) => [
+				`${webhookPrefix}${name}`,
+				text,
+			]),
+		);
 	}
 }
 
@@ -133,6 +160,11 @@ function othersIn({ metadata }: KubeObject, self: string): Map<string, Beat> {
 		others.set(key.slice(replicaPrefix.length), read(value));
 	}
 	return others;
+}
+
+function notesIn({ metadata: { annotations = {} } }: KubeObject): Record<string, string> {
+	const notes = Object.entries(annotations).filter(([key]) => key.startsWith(webhookPrefix));
+	return Object.fromEntries(notes.map(([key, text]) => [key.slice(webhookPrefix.length), text]));
 }
 
 function leftOverIn({ metadata: { annotations = {} } }: KubeObject): string[] {

@@ -1,10 +1,4 @@
-import {
-	deliveredPayload,
-	type FailedDelivery,
-	failedDeliveries,
-	type Hook,
-	ownerOf,
-} from '../../github/deliveries.ts';
+import { deliveredPayload, type FailedDelivery, failedDeliveries, ownerOf } from '../../github/deliveries.ts';
 import { hookSettings } from '../../github/hook-settings.ts';
 import { notVisible } from '../../github/policy.ts';
 import type { CredentialsMissing, Read } from '../../github/types.ts';
@@ -13,23 +7,19 @@ import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 import { Refused } from '../body.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
-import { tellsOfRunner, toRead } from './rules/lost.ts';
-import {
-	hookForgottenMs,
-	looksBackMs,
-	lostEveryMs,
-	mostFailuresOfARound,
-	mostHooks,
-	settingsEveryMs,
-} from './rules/policy.ts';
-import { mayTell, type WebhookSecret } from './rules/secrets.ts';
+import { type KnownHook, type KnownHooks, nameOf } from './known-hooks.ts';
+import type { Receiver } from './receiver.ts';
+import { looksFromMs, tellsOfRunner, toRead } from './rules/lost.ts';
+import { looksBackMs, lostEveryMs, mostFailuresOfARound, settingsEveryMs } from './rules/policy.ts';
+import { mayTell } from './rules/secrets.ts';
 import { Overflow } from './take-event.ts';
 
 export interface LostDeliveriesOptions {
+	hooks: Pick<KnownHooks, 'all'>;
 	/** The server's own account at GitHub. */
 	account: () => Promise<{ read: Read } | CredentialsMissing>;
 	/** As the port takes a delivery. @throws if it could not be written */
-	take: (event: string, payload: unknown, sentMs: number) => Promise<EventResult>;
+	take: Receiver['take'];
 	/** Whether it is recorded that a job waits. */
 	recordsJobs: () => boolean;
 	clock: Clock;
@@ -37,70 +27,27 @@ export interface LostDeliveriesOptions {
 	log: Log;
 }
 
-interface Known {
-	hook: Hook;
-	/** What its last delivery was signed with: whose events it may tell. */
-	by: readonly Pick<WebhookSecret, 'scopes'>[];
-	/** When it was last heard of, ms since the epoch. */
-	heardMs: number;
-	/** Not asked about before: GitHub does not show its deliveries. */
-	notBeforeMs: number;
-	/** How it is configured is not asked before. */
-	settingsNotBeforeMs: number;
-	/** Guids of deliveries that were read, and when they were delivered, ms since the epoch: those of `looksBackMs`. */
-	done: Map<string, number>;
-	/** Guids of those that could not be written, and how often that was tried. */
-	tried: Map<string, number>;
-}
-
 /**
  * Finds deliveries that no replica could be reached for, or could write down: GitHub sends nothing again by itself, but
- * keeps a list. Each replica looks through the lists of the webhooks that it has heard of itself. It has no need to know
- * what others know, and a hook whose deliveries all come to one replica is not forgotten.
+ * keeps a list. Each replica looks through the lists of all known webhooks by itself: one that cannot be asked, or cannot
+ * write, keeps no other from it.
  */
 export class LostDeliveries {
 	readonly #options: LostDeliveriesOptions;
-	/** By id and owner, the longest unheard first: at most `mostHooks`, for `hookForgottenMs` each. */
-	readonly #hooks = new Map<string, Known>();
 
 	constructor(options: LostDeliveriesOptions) {
 		this.#options = options;
 	}
 
-	/** A verified delivery came from this webhook. */
-	heard(hook: Hook, by: Known['by']): void {
-		const key = `${hook.id} ${ownerOf(hook)}`.toLowerCase();
-		const fresh = {
-			hook,
-			by,
-			heardMs: 0,
-			notBeforeMs: 0,
-			settingsNotBeforeMs: 0,
-			done: new Map(),
-			tried: new Map(),
-		};
-		const known: Known = this.#hooks.get(key) ?? fresh;
-		known.by = by;
-		known.heardMs = this.#options.clock.now();
-		this.#options.metrics.sightings.heard(nameOf(hook), known.heardMs);
-		this.#hooks.delete(key);
-		const [oldest = ''] = this.#hooks.keys();
-		if (this.#hooks.size >= mostHooks) this.#hooks.delete(oldest);
-		this.#hooks.set(key, known);
-	}
-
 	/** Looks for them once a minute, until `signal`. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { clock, log } = this.#options;
+		const { hooks, clock, log } = this.#options;
 		while (!signal.aborted) {
 			// Not all replicas at the same moment.
 			await clock.sleep(lostEveryMs * (0.9 + 0.2 * clock.random()), signal);
-			// Each once: a webhook that is heard of meanwhile goes to the end, and would come again and again.
-			for (const [key, known] of [...this.#hooks]) {
+			for (const known of hooks.all()) {
 				if (signal.aborted) return;
-				const nowMs = clock.now();
-				if (nowMs - known.heardMs > hookForgottenMs) this.#hooks.delete(key);
-				else if (nowMs >= known.notBeforeMs)
+				if (clock.now() >= known.notBeforeMs)
 					await this.#look(known, signal).catch((error: unknown) =>
 						log.warn({ error: String(error), hook: known.hook.id }, 'lost events could not be written'),
 					);
@@ -114,31 +61,37 @@ export class LostDeliveries {
 	 *
 	 * @throws why the last of them could not be written
 	 */
-	async #look(known: Known, signal: AbortSignal): Promise<void> {
+	async #look(known: KnownHook, signal: AbortSignal): Promise<void> {
 		const { clock, metrics, log } = this.#options;
 		const account = await this.#options.account();
 		if ('kind' in account) return; // told where the server's credentials are looked after
-		const sinceMs = clock.now() - looksBackMs;
+		const nowMs = clock.now();
+		const recordsJobs = this.#options.recordsJobs();
+		const sinceMs = looksFromMs(nowMs, recordsJobs ? known.lookedMs : undefined);
 		const { hook, done, tried } = known;
 		const failed = await failedDeliveries(account.read, hook, sinceMs, { signal });
 		if (!Array.isArray(failed)) {
 			if (failed.kind === 'not-visible') this.#hide(known);
 			return; // trouble is told where the budget is looked after
 		}
-		metrics.sightings.looked(nameOf(hook), failed.length);
+		known.shown = true;
+		// What failed shows that the webhook is there, as well as what came.
+		known.heardMs = Math.max(known.heardMs, ...failed.map(({ atMs }) => Math.min(atMs, nowMs)));
+		const latest = failed.filter(({ atMs }) => atMs >= nowMs - looksBackMs);
+		metrics.sightings.looked(nameOf(hook), latest.length);
 		await this.#noteSettings(account.read, known, signal);
-		for (const [guid, atMs] of done) if (atMs < sinceMs) done.delete(guid);
 		const listed = new Set(failed.map(({ guid }) => guid));
-		for (const guid of tried.keys()) if (!listed.has(guid)) tried.delete(guid);
+		for (const guids of [done, tried])
+			for (const guid of guids.keys()) if (!listed.has(guid)) guids.delete(guid);
 		const failures: unknown[] = [];
 		let full = false;
-		for (const delivery of toRead(failed, { done, tried }, this.#options.recordsJobs())) {
-			const { guid, atMs, action } = delivery;
+		for (const delivery of toRead(failed, known, recordsJobs)) {
+			const { guid, action } = delivery;
 			if (full && !tellsOfRunner(action)) continue; // there is no room for it either
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
 				if (result === 'trouble') break;
-				done.set(guid, atMs);
+				done.add(guid);
 				tried.delete(guid);
 				metrics.event(result);
 				log.info({ hook: hook.id, delivery: guid, result }, 'lost event found');
@@ -150,11 +103,12 @@ export class LostDeliveries {
 				if (failures.length >= mostFailuresOfARound) break;
 			}
 		}
+		if (recordsJobs && toRead(failed, known, true).length === 0) known.lookedMs = nowMs;
 		if (failures.length > 0) throw failures.at(-1);
 	}
 
 	/** For people, who see there why no event comes. */
-	async #noteSettings(read: Read, known: Known, signal: AbortSignal): Promise<void> {
+	async #noteSettings(read: Read, known: KnownHook, signal: AbortSignal): Promise<void> {
 		const { clock, metrics } = this.#options;
 		if (clock.now() < known.settingsNotBeforeMs) return;
 		const answer = await hookSettings(read, known.hook, { signal });
@@ -166,7 +120,7 @@ export class LostDeliveries {
 
 	async #read(
 		read: Read,
-		{ hook, by }: Known,
+		{ hook, by }: KnownHook,
 		{ id, event, guid, atMs }: FailedDelivery,
 		signal: AbortSignal,
 	): Promise<EventResult | 'trouble'> {
@@ -174,14 +128,15 @@ export class LostDeliveries {
 		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'trouble';
 		if (mayTell(by, answer.payload) !== true) return 'out-of-scope';
 		try {
-			return await this.#options.take(event, answer.payload, deliveredMs(guid, atMs));
+			const of = atMs < this.#options.clock.now() - looksBackMs ? 'jobs' : 'jobs and runners';
+			return await this.#options.take(event, answer.payload, deliveredMs(guid, atMs), of);
 		} catch (error) {
 			if (error instanceof Refused && error.status === 400) return 'unreadable';
 			throw error;
 		}
 	}
 
-	#hide(known: Known): void {
+	#hide(known: KnownHook): void {
 		const { clock, metrics, log } = this.#options;
 		if (known.notBeforeMs === 0)
 			log.warn(
@@ -192,6 +147,3 @@ export class LostDeliveries {
 		metrics.sightings.looked(nameOf(known.hook), 'hidden');
 	}
 }
-
-/** For people. */
-const nameOf = (hook: Hook): string => `${ownerOf(hook)}, webhook ${hook.id}`;

@@ -5,6 +5,7 @@ import { listen } from '../listen.ts';
 import { eventRecorder, JobRecords } from '../records/job-records.ts';
 import { SetLabels } from '../records/set-labels.ts';
 import { hearEvent } from './hear-event.ts';
+import { KnownHooks } from './known-hooks.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
 import { secretMaxAgeMs } from './rules/policy.ts';
@@ -29,10 +30,13 @@ export interface EventPortOptions extends HearDependencies {
 /** Receives GitHub's events on a port of their own, on every replica. */
 export class EventPort {
 	readonly #options: EventPortOptions;
+	/** Those that deliveries came from, here or at other replicas. */
+	readonly hooks: KnownHooks;
 	readonly #secrets: WebhookSecrets;
 
 	constructor(options: EventPortOptions) {
 		this.#options = options;
+		this.hooks = new KnownHooks(options);
 		this.#secrets = new WebhookSecrets({ ...options, environment: splitSecrets(options.environment) });
 	}
 
@@ -55,9 +59,14 @@ export class EventPort {
 			secrets: this.#secrets,
 			hear: (event) => hearEvent(event, this.#options),
 			record: eventRecorder({ ...this.#options, sets, records }),
-			heardOf: (hook, by) => lost.heard(hook, by),
+			heardOf: (hook, by) => this.hooks.heard(hook, by),
 		});
-		const lost = new LostDeliveries({ ...this.#options, take, recordsJobs: () => sets.served });
+		const lost = new LostDeliveries({
+			...this.#options,
+			hooks: this.hooks,
+			take,
+			recordsJobs: () => sets.served,
+		});
 		while (!signal.aborted && !(await this.#listens(server))) await clock.sleep(secretMaxAgeMs, signal);
 		if (!server.listening) return following;
 		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));

@@ -26,7 +26,7 @@ import {
 } from './rules/policy.ts';
 import { mayTell, type WebhookSecret } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
-import { type EventWriters, Overflow, readEvent, writeEvent } from './take-event.ts';
+import { type EventWriters, Overflow, readEvent, withoutRunner, writeEvent } from './take-event.ts';
 
 export interface ReceiverOptions extends EventWriters {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
@@ -42,9 +42,15 @@ export interface Receiver {
 	 * A payload that is known to be GitHub's, as if it had been delivered.
 	 *
 	 * @param sentMs when GitHub sent it, ms since the epoch
+	 * @param of what it may still tell of
 	 * @throws Refused, or why it could not be written
 	 */
-	take(event: string, payload: unknown, sentMs: number): Promise<EventResult>;
+	take(
+		event: string,
+		payload: unknown,
+		sentMs: number,
+		of?: 'jobs' | 'jobs and runners',
+	): Promise<EventResult>;
 	/** Resolves when no delivery is being answered any more. */
 	drained(): Promise<void>;
 }
@@ -63,9 +69,10 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 	let waiting = 0;
 	let inFlight = 0;
 
-	const take: Receiver['take'] = async (event, payload, sentMs) => {
-		const read = readEvent(event, payload, sentMs);
-		if (!read) return 'ignored';
+	const take: Receiver['take'] = async (event, payload, sentMs, of = 'jobs and runners') => {
+		const all = readEvent(event, payload, sentMs);
+		if (!all) return 'ignored';
+		const read = of === 'jobs' ? withoutRunner(all) : all;
 		if (waiting >= mostWaiting) throw new Refused(503, 'too many events wait for their turn');
 		waiting += 1;
 		const entered = await gate.enter(answerWithinMs).finally(() => {

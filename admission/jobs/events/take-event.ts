@@ -51,6 +51,12 @@ export function readEvent(event: string, payload: unknown, sentMs: number): Even
 	return { delivery, facts };
 }
 
+/** What it says of its job alone: what one says of a runner that is long past would be believed of what the runner does now. */
+export const withoutRunner = ({ facts }: EventRead): EventRead => ({
+	delivery: { kind: 'none', why: 'no-runner' },
+	facts,
+});
+
 /**
  * Writes it on the pod and in the record, at a time. Where one of them fails the event has failed: when it comes again, the
  * other has no effect.

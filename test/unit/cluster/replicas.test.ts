@@ -49,6 +49,8 @@ class Cluster {
 class Server {
 	readonly replicas: Replicas;
 	readonly sightings = new EventSightings(0);
+	notes: Record<string, string> = {};
+	told: (notes: Readonly<Record<string, string>>) => string[] = () => [];
 	readonly lines: string[];
 	readonly #stop = new AbortController();
 	readonly #running: Promise<unknown>;
@@ -74,7 +76,16 @@ class Server {
 		} as unknown as KubeClient;
 		const used = (): number => budget.used();
 		const events = () => this.sightings.report();
-		this.replicas = new Replicas({ client, namespace: 'own', name, used, events, clock, log });
+		this.replicas = new Replicas({
+			client,
+			namespace: 'own',
+			name,
+			used,
+			events,
+			webhooks: { notes: () => this.notes, told: (notes) => this.told(notes) },
+			clock,
+			log,
+		});
 		this.replicas.leads = leads;
 		const budget = new Budget({ now: clock.now, share: this.replicas.share });
 		const send = async () => {
@@ -364,6 +375,42 @@ test('what a replica has received of events stands beside it, until it leaves or
 	await clock.pass(10 * minute);
 	assert.equal([said('b'), said('c')?.receiving], [undefined, false]);
 	await c.stop();
+});
+
+test('what is noted of webhooks outlives the replicas, is told to each, and goes when nobody needs it', async () => {
+	const cluster = new Cluster();
+	const { clock, api } = cluster;
+	const kept = () =>
+		Object.entries(cluster.annotations()).filter(([key]) => key.startsWith('actions-runner/webhook-'));
+	const a = new Server(cluster, 'a', true);
+	a.notes = { 5: 'one', 6: 'two' };
+	await clock.pass(12 * second);
+	const written = () =>
+		api
+			.callsTo('PATCH', /configmaps/)
+			.flatMap(({ body }) =>
+				Object.keys((body as { metadata: { annotations: object } }).metadata.annotations),
+			)
+			.filter((key) => key.startsWith('actions-runner/webhook-')).length;
+	assert.is(written(), 2, 'only what is new is written');
+	await a.stop();
+	const two = [
+		['actions-runner/webhook-5', 'one'],
+		['actions-runner/webhook-6', 'two'],
+	];
+	assert.equal(kept(), two, 'after the last replica has left');
+	const b = new Server(cluster, 'b', true);
+	const told: object[] = [];
+	b.told = (notes) => {
+		told.push(notes);
+		return ['5', '6'];
+	};
+	await clock.pass(second);
+	assert.equal(told[0], { 5: 'one', 6: 'two' }, 'with the first beat');
+	b.notes = { 6: 'anew' };
+	await clock.pass(6 * second);
+	assert.equal(kept(), [['actions-runner/webhook-6', 'anew']], 'what is noted is not removed');
+	await b.stop();
 });
 
 test('no status ConfigMap yet: a tenth, until the first leader has made it', async () => {

@@ -1,7 +1,7 @@
 import type { FailedDelivery, Hook } from '../../../github/deliveries.ts';
 import { scopeFromPath } from '../../../runner/scope.ts';
 import { tellsState } from '../../records/rules/facts.ts';
-import { leastWaitingRead, mostReadOfARound } from './policy.ts';
+import { gitHubKeepsMs, leastWaitingRead, looksBackMs, mostReadOfARound } from './policy.ts';
 
 /**
  * The webhook that a verified delivery came from; undefined where it has no list of deliveries that could be read (an
@@ -22,6 +22,15 @@ export function hookOf(header: (name: string) => string | undefined, payload: un
 	const scope = typeof name === 'string' ? scopeFromPath(name) : undefined;
 	return scope?.kind === kind ? { id, owner: scope } : undefined;
 }
+
+/**
+ * From when on failed deliveries are read, ms since the epoch: those that nobody has looked for since, as while no replica
+ * ran.
+ *
+ * @param lookedMs all that failed before were read; undefined: that is not known, or no job is recorded
+ */
+export const looksFromMs = (nowMs: number, lookedMs: number | undefined): number =>
+	Math.max(nowMs - gitHubKeepsMs, Math.min(nowMs - looksBackMs, lookedMs ?? nowMs));
 
 /**
  * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,

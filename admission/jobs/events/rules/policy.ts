@@ -55,10 +55,13 @@ export const secretLeastAgeMs = 5_000;
 export const lostEveryMs = 60_000;
 
 /**
- * How far back. GitHub keeps three days of deliveries, but a job that began an hour ago is known from its log, its hooks and
- * GitHub's list of runners: a replica that starts after an outage has better things to do than to read all of them.
+ * How far back, at least. Of runners nothing older is heard: a job that began an hour ago is known from the runner's log,
+ * its hooks and GitHub's list of runners.
  */
 export const looksBackMs = 60 * 60_000;
+
+/** GitHub keeps deliveries for three days. What was lost in the evening, with the last replica, is a job that waits all night. */
+export const gitHubKeepsMs = 3 * 24 * 60 * 60_000;
 
 /**
  * Each lost delivery costs a call. What is left comes with the next look. Those that say that a runner works, or no longer
@@ -72,6 +75,12 @@ export const mostFailuresOfARound = 3;
 /** How GitHub has a webhook configured is only shown to people, and seldom changes: a call an hour (two for an App's). */
 export const settingsEveryMs = 60 * 60_000;
 
-/** One for each organization, mostly one in all. One that was deleted at GitHub is asked about until then. */
+/**
+ * One for each organization, mostly one in all. From one that is silent for longer nothing that was lost could be read. One
+ * that was deleted at GitHub is asked about until then, but seldom: GitHub does not show it.
+ */
 export const mostHooks = 20;
-export const hookForgottenMs = 24 * 60 * 60_000;
+export const hookForgottenMs = gitHubKeepsMs;
+
+/** What replicas note of a webhook, in characters: some 150, and 50 for each scope that its secret is for. */
+export const longestNote = 4_096;

@@ -4,9 +4,12 @@ import type { FailedDelivery, Hook } from '../../../../admission/github/deliveri
 import { notVisible } from '../../../../admission/github/policy.ts';
 import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
 import { Refused } from '../../../../admission/jobs/body.ts';
+import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
 import { LostDeliveries } from '../../../../admission/jobs/events/lost-deliveries.ts';
-import { hookOf, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
+import { writeNote } from '../../../../admission/jobs/events/rules/hook-note.ts';
+import { hookOf, looksFromMs, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
 import {
+	gitHubKeepsMs,
 	hookForgottenMs,
 	leastWaitingRead,
 	looksBackMs,
@@ -52,6 +55,7 @@ function setUp() {
 		recordsJobs: boolean;
 	} = { answer: undefined, account: 'there', take: async () => 'written', recordsJobs: false };
 	const sent: number[] = [];
+	const told: string[] = [];
 	const settings: { answer: ReadOutcome; asked: number } = { answer: { kind: 'not-visible' }, asked: 0 };
 	const read: Read = async (_what, { route, parameters, endpoint }) => {
 		if (endpoint === 'get-hook') {
@@ -75,15 +79,18 @@ function setUp() {
 		const link = `<https://api.github.com/orgs/octo-org/hooks/5/deliveries?status=failure&cursor=${from + 100}>; rel="next"`;
 		return { kind: 'read', body: newest.slice(from, from + 100), link: more ? link : '' };
 	};
+	const hooks = new KnownHooks({ clock, metrics });
 	const lost = new LostDeliveries({
+		hooks,
 		account: async () => {
 			if (state.account === 'unreadable') throw new KubeError(500, 'InternalError', 'etcd is away');
 			return state.account === 'there' ? { read } : { kind: 'credentials-missing', detail: 'none' };
 		},
-		take: (event, body, sentMs) => {
+		take: (event, body, sentMs, of) => {
 			assert.is(event, 'workflow_job');
 			taken.push(body);
 			sent.push(sentMs);
+			told.push(of ?? '');
 			return state.take();
 		},
 		recordsJobs: () => state.recordsJobs,
@@ -114,13 +121,14 @@ function setUp() {
 	const ids = () => taken.map((body) => (body as { workflow_job: { id: number } }).workflow_job.id);
 	return {
 		clock,
-		lost,
+		hooks,
 		state,
 		settings,
 		stored,
 		calls,
 		taken,
 		sent,
+		told,
 		ids,
 		lines,
 		metrics,
@@ -139,8 +147,8 @@ test('nobody is asked before a webhook was heard of', async () => {
 });
 
 test('what failed is read once, and heard as if it had come', async () => {
-	const { lost, fail, looks, calls, ids, lines, metrics, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, calls, ids, lines, metrics, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11);
 	fail(12, { action: 'completed' });
 	await looks(1);
@@ -154,8 +162,8 @@ test('what failed is read once, and heard as if it had come', async () => {
 });
 
 test('what is told to people: which webhook, how many of its deliveries failed, or that it can not be seen', async () => {
-	const { lost, fail, looks, state, metrics, clock, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, metrics, clock, end } = setUp();
+	hooks.heard(hook, anybody);
 	const lastDeliveryAt = clock.iso();
 	const told = () => metrics.sightings.report().hooks;
 	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt }]);
@@ -170,8 +178,8 @@ test('what is told to people: which webhook, how many of its deliveries failed, 
 });
 
 test('how GitHub has it configured is asked once an hour, again at once after trouble, and told to people', async () => {
-	const { lost, settings, looks, metrics, clock, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, settings, looks, metrics, clock, end } = setUp();
+	hooks.heard(hook, anybody);
 	await looks(3);
 	assert.is(settings.asked, 1, 'not visible is an answer');
 	settings.answer = { kind: 'github-unavailable', detail: '503' };
@@ -195,8 +203,8 @@ test('how GitHub has it configured is asked once an hour, again at once after tr
 });
 
 test('one call a minute while nothing is lost', async () => {
-	const { lost, clock, count, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, clock, count, end } = setUp();
+	hooks.heard(hook, anybody);
 	await clock.pass(60 * 60_000);
 	assert.ok(
 		count('list-deliveries') >= 54 && count('list-deliveries') <= 66,
@@ -206,11 +214,11 @@ test('one call a minute while nothing is lost', async () => {
 });
 
 test('one call a minute too while deliveries come all the time', async () => {
-	const { lost, clock, state, count, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, clock, state, count, end } = setUp();
+	hooks.heard(hook, anybody);
 	// Another delivery comes during each of GitHub's answers.
 	Object.defineProperty(state, 'answer', {
-		get: () => (count('list-deliveries') < 500 ? lost.heard(hook, anybody) : undefined),
+		get: () => (count('list-deliveries') < 500 ? hooks.heard(hook, anybody) : undefined),
 	});
 	await clock.pass(10 * 60_000);
 	assert.ok(count('list-deliveries') <= 11, String(count('list-deliveries')));
@@ -218,8 +226,8 @@ test('one call a minute too while deliveries come all the time', async () => {
 });
 
 test('by guid, the newest: what was sent again and failed again is one delivery', async () => {
-	const { lost, fail, looks, calls, end, clock } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, calls, end, clock } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11, { guid: 'same' });
 	await clock.pass(1_000);
 	fail(12, { guid: 'same' });
@@ -232,8 +240,8 @@ test('by guid, the newest: what was sent again and failed again is one delivery'
 });
 
 test('when it was sent: by its guid, else as the list has it', async () => {
-	const { lost, fail, looks, sent, clock, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, sent, clock, end } = setUp();
+	hooks.heard(hook, anybody);
 	const atMs = clock.now();
 	fail(11);
 	fail(12, { guid: '4d8ed510-a74e-11f1-8000-0123456789ab' });
@@ -243,9 +251,9 @@ test('when it was sent: by its guid, else as the list has it', async () => {
 });
 
 test('where jobs are recorded, those that wait are read as well, after what the guard needs', async () => {
-	const { lost, fail, looks, state, ids, calls, end } = setUp();
+	const { hooks, fail, looks, state, ids, calls, end } = setUp();
 	state.recordsJobs = true;
-	lost.heard(hook, anybody);
+	hooks.heard(hook, anybody);
 	for (let id = 101; id <= 160; id++) fail(id, { action: id % 2 ? 'queued' : 'waiting' });
 	for (let id = 1; id <= 60; id++) fail(id, { action: id % 2 ? 'in_progress' : 'completed' });
 	fail(200, { action: 'paused' });
@@ -271,8 +279,8 @@ test('where jobs are recorded, those that wait are read as well, after what the 
 });
 
 test("a webhook whose secret is for one organization: another's event is not taken", async () => {
-	const { lost, fail, looks, taken, metrics, end } = setUp();
-	lost.heard(hook, [{ scopes: [{ kind: 'organization', name: 'OCTO-org' }] }]);
+	const { hooks, fail, looks, taken, metrics, end } = setUp();
+	hooks.heard(hook, [{ scopes: [{ kind: 'organization', name: 'OCTO-org' }] }]);
 	fail(11);
 	const repository = { full_name: 'acme/app', html_url: 'https://github.com/acme/app' };
 	fail(12, { payload: payload({ repository }) });
@@ -283,8 +291,8 @@ test("a webhook whose secret is for one organization: another's event is not tak
 });
 
 test('where jobs are not recorded, those that wait, other events, and what is an hour old are not read', async () => {
-	const { lost, fail, looks, count, clock, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, count, clock, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(1, { action: 'queued' });
 	fail(2, { action: null });
 	fail(3, { event: 'push', action: null });
@@ -297,8 +305,8 @@ test('where jobs are not recorded, those that wait, other events, and what is an
 });
 
 test('hundreds: page by page, the newest first, and so many at a time', async () => {
-	const { lost, fail, looks, ids, count, clock, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, ids, count, clock, end } = setUp();
+	hooks.heard(hook, anybody);
 	for (let id = 1; id <= 250; id++) {
 		fail(id);
 		await clock.pass(10);
@@ -316,8 +324,8 @@ test('hundreds: page by page, the newest first, and so many at a time', async ()
 });
 
 test('what could not be written stays lost, and is tried again', async () => {
-	const { lost, fail, looks, state, taken, lines, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, taken, lines, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11);
 	state.take = async () => {
 		throw new KubeError(500, 'InternalError', 'etcd is away');
@@ -331,9 +339,93 @@ test('what could not be written stays lost, and is tried again', async () => {
 	await end();
 });
 
+/** What the replica before noted, and how long ago that had looked. */
+const noted = (nowMs: number, agoMs: number): Record<string, string> => ({
+	5: writeNote({ hook, scopes: undefined, heardMs: nowMs - agoMs, lookedMs: nowMs - agoMs }) ?? '',
+});
+const hour = 60 * 60_000;
+
+test("after a night without a replica: the evening's last job is read back, though no event comes", async () => {
+	const { hooks, fail, looks, state, ids, told, clock, calls, metrics, end } = setUp();
+	state.recordsJobs = true;
+	const failAgo = (id: number, agoMs: number, action = 'queued') =>
+		fail(id, { action, delivered_at: new Date(clock.now() - agoMs).toISOString() });
+	failAgo(1, 11 * hour);
+	failAgo(2, 9 * hour);
+	failAgo(3, 9 * hour, 'in_progress');
+	failAgo(4, hour / 2, 'in_progress');
+	hooks.told(noted(clock.now(), 10 * hour));
+	await looks(1);
+	assert.equal(ids(), [4, 3, 2], 'not what was lost while there was a replica that looked');
+	assert.equal(told, ['jobs and runners', 'jobs', 'jobs'], 'runners of long ago are not those of now');
+	assert.is(metrics.sightings.report().hooks[0]?.failed, 1, 'of the last hour');
+	calls.length = 0;
+	await looks(3);
+	assert.equal([...new Set(calls)], ['list-deliveries']);
+	await end();
+});
+
+test('how far back: as far as nobody has looked, at most what GitHub keeps, at least an hour; of jobs alone', () => {
+	const nowMs = Date.parse('2026-11-23T12:00:00Z');
+	for (const [lookedAgoMs, agoMs] of [
+		[undefined, looksBackMs],
+		[0, looksBackMs],
+		[looksBackMs / 2, looksBackMs],
+		[5 * hour, 5 * hour],
+		[gitHubKeepsMs, gitHubKeepsMs],
+		[30 * gitHubKeepsMs, gitHubKeepsMs],
+	] as const)
+		assert.is(looksFromMs(nowMs, lookedAgoMs === undefined ? undefined : nowMs - lookedAgoMs), nowMs - agoMs);
+});
+
+test('a long outage: the newest first, so many a minute, and it is not looked for until all of it is read', async () => {
+	const { hooks, fail, looks, state, ids, taken, clock, end } = setUp();
+	state.recordsJobs = true;
+	hooks.told(noted(clock.now(), 20 * hour));
+	const lookedMs = () => hooks.all()[0]?.lookedMs;
+	const before = lookedMs();
+	for (let id = 1; id <= 100; id++)
+		fail(id, {
+			delivered_at: new Date(clock.now() - 20 * hour + id * 60_000).toISOString(),
+			action: 'queued',
+		});
+	await looks(1);
+	assert.equal(
+		ids(),
+		Array.from({ length: mostReadOfARound }, (_, index) => 100 - index),
+	);
+	assert.is(lookedMs(), before);
+	state.answer = { kind: 'github-unavailable', detail: '502' };
+	await looks(3);
+	assert.is(lookedMs(), before);
+	state.answer = undefined;
+	await looks(3);
+	assert.is(new Set(ids()).size, 100);
+	assert.is(taken.length, 100);
+	assert.ok(Number(lookedMs()) > clock.now() - 3 * 67_000);
+	await end();
+});
+
+test('no room for hours: what was lost first is read as well once there is', async () => {
+	const { hooks, fail, looks, state, ids, clock, end } = setUp();
+	state.recordsJobs = true;
+	hooks.heard(hook, anybody);
+	await looks(1);
+	fail(1, { action: 'queued' });
+	state.take = async () => {
+		throw new Overflow();
+	};
+	await clock.pass(3 * looksBackMs);
+	state.take = async () => 'written';
+	const before = ids().length;
+	await looks(3);
+	assert.is(ids().length, before + 1);
+	await end();
+});
+
 test('one that can never be written keeps no other waiting, and an API server that is away costs few calls', async () => {
-	const { lost, fail, looks, state, taken, ids, count, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, taken, ids, count, end } = setUp();
+	hooks.heard(hook, anybody);
 	for (let id = 1; id <= 20; id++) fail(id);
 	const poisoned = [20, 19, 18, 17];
 	state.take = async () => {
@@ -355,9 +447,9 @@ test('one that can never be written keeps no other waiting, and an API server th
 });
 
 test('no room for a job that waits: it stays lost until there is, and what the guard needs is read', async () => {
-	const { lost, fail, looks, state, ids, count, metrics, end } = setUp();
+	const { hooks, fail, looks, state, ids, count, metrics, end } = setUp();
 	state.recordsJobs = true;
-	lost.heard(hook, anybody);
+	hooks.heard(hook, anybody);
 	for (let id = 1; id <= 5; id++) fail(id);
 	for (let id = 101; id <= 105; id++) fail(id, { action: 'queued' });
 	let full = true;
@@ -377,8 +469,8 @@ test('no room for a job that waits: it stays lost until there is, and what the g
 });
 
 test('what can not be read as an event is not tried again', async () => {
-	const { lost, fail, looks, state, taken, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, taken, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11);
 	state.take = async () => {
 		throw new Refused(400, 'no workflow_job event can be read in it');
@@ -389,8 +481,8 @@ test('what can not be read as an event is not tried again', async () => {
 });
 
 test('without the right to see them: told once, and asked again after 10 minutes', async () => {
-	const { lost, fail, looks, state, count, clock, lines, taken, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, count, clock, lines, taken, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11, { delivered_at: new Date(clock.now() + 20 * 60_000).toISOString() });
 	state.answer = { kind: 'not-visible' };
 	await looks(1);
@@ -407,8 +499,8 @@ test('without the right to see them: told once, and asked again after 10 minutes
 });
 
 test('trouble at GitHub, no credentials, an API server that is away: tried again with the next look', async () => {
-	const { lost, fail, looks, state, taken, end } = setUp();
-	lost.heard(hook, anybody);
+	const { hooks, fail, looks, state, taken, end } = setUp();
+	hooks.heard(hook, anybody);
 	fail(11);
 	state.answer = { kind: 'github-unavailable', detail: '502' };
 	await looks(2);
@@ -426,10 +518,10 @@ test('trouble at GitHub, no credentials, an API server that is away: tried again
 	await end();
 });
 
-test('a webhook that is not heard of for a day is forgotten, and of many the longest unheard', async () => {
-	const { lost, clock, count, calls, end } = setUp();
+test('a webhook that is not heard of for three days is forgotten, and of many the longest unheard', async () => {
+	const { hooks, clock, count, calls, end } = setUp();
 	for (let index = 0; index < 3 * mostHooks; index++)
-		lost.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } }, anybody);
+		hooks.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } }, anybody);
 	await clock.pass(67_000);
 	assert.is(count('list-deliveries'), mostHooks);
 	await clock.pass(hookForgottenMs);

@@ -253,6 +253,17 @@ test('no room for a job that waits: 503, so that GitHub lists it as failed; what
 	close();
 });
 
+test('one that is read back long after: its job is recorded, and nothing is believed of a runner of now', async () => {
+	const { take, state, heard, recorded, close } = await receiver();
+	state.record = async () => 'recorded';
+	assert.is(await take('workflow_job', payload(), Date.now(), 'jobs'), 'recorded');
+	assert.is(await take('push', {}, Date.now(), 'jobs'), 'ignored');
+	assert.equal([heard.length, recorded[0]?.runnerName], [0, 'r1']);
+	assert.is(await take('workflow_job', payload(), Date.now()), 'written');
+	assert.is(heard.length, 1);
+	close();
+});
+
 test('one that a runner has: both are written at a time, before the answer, which tells of the pod', async () => {
 	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
 	const order: string[] = [];

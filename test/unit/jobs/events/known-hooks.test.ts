@@ -1,0 +1,156 @@
+/** Webhooks that replicas know of, and tell each other. */
+import * as assert from 'uvu/assert';
+import type { Hook } from '../../../../admission/github/deliveries.ts';
+import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
+import { readNote, writeNote } from '../../../../admission/jobs/events/rules/hook-note.ts';
+import { hookForgottenMs, longestNote, mostHooks } from '../../../../admission/jobs/events/rules/policy.ts';
+import { type Scope, scopeFromPath } from '../../../../admission/runner/scope.ts';
+import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { suite } from '../../../support/suite.ts';
+import { SimulatedClock } from '../../support/clock.ts';
+
+const test = suite('known webhooks');
+
+const nowMs = Date.parse('2026-11-23T12:00:00Z');
+const organization: Hook['owner'] = { kind: 'organization', name: 'octo-org' };
+const hook: Hook = { id: 5, owner: organization };
+
+const setUp = () => {
+	const clock = new SimulatedClock('2026-11-23T12:00:00Z');
+	const metrics = new Metrics();
+	const replica = () => new KnownHooks({ clock, metrics });
+	return { clock, metrics, replica };
+};
+
+const scopes = (...paths: string[]) => paths.map((path) => scopeFromPath(path) as Scope);
+
+test('a note says what it was made of', () => {
+	for (const owner of [
+		organization,
+		{ kind: 'repository', owner: 'octo-org', name: 'app' },
+		{ kind: 'organization', name: 'app' },
+		{ kind: 'app' },
+	] as Hook['owner'][])
+		for (const given of [undefined, scopes('acme', 'octo-org/app', 'enterprises/octo')])
+			for (const lookedMs of [undefined, nowMs - 2_000]) {
+				const note = { hook: { id: 5, owner }, scopes: given, heardMs: nowMs - 1_000, lookedMs };
+				assert.equal(readNote('5', writeNote(note) ?? '', nowMs), note);
+			}
+	const many = scopes(...Array.from({ length: 200 }, (_, index) => `organization-of-some-length-${index}`));
+	assert.is(writeNote({ hook, scopes: many, heardMs: nowMs, lookedMs: nowMs }), undefined);
+});
+
+test('a note that somebody else has edited: it is read as a whole, or not at all', () => {
+	const good = {
+		of: 'octo-org',
+		for: 'any',
+		heardAt: '2026-11-23T11:00:00Z',
+		lookedAt: '2026-11-23T11:00:00Z',
+	};
+	assert.ok(readNote('5', JSON.stringify(good), nowMs));
+	for (const id of ['', '0', '-5', '1.5', '5e3', '../5', '5/../6', 'x', '9'.repeat(17), '9'.repeat(16)])
+		assert.is(readNote(id, JSON.stringify(good), nowMs), undefined, id);
+	for (const text of ['', 'text', '[]', 'null', '7', '{', JSON.stringify(good).padEnd(longestNote + 1)])
+		assert.is(readNote('5', text, nowMs), undefined, text.slice(0, 20));
+	for (const change of [
+		...[
+			undefined,
+			null,
+			7,
+			'',
+			'..',
+			'../..',
+			'a/b/c',
+			'octo org',
+			'octo-org/..',
+			'enterprises/octo',
+			'a%2fb',
+		].map((of) => ({ of })),
+		...[undefined, null, 7, '', 'all', [], [7], ['octo-org', '..'], {}].map((value) => ({ for: value })),
+		...[undefined, null, 7, 'yesterday', '99999-01-01'].map((heardAt) => ({ heardAt })),
+	])
+		assert.is(
+			readNote('5', JSON.stringify({ ...good, ...change }), nowMs),
+			undefined,
+			JSON.stringify(change),
+		);
+	for (const lookedAt of [undefined, null, 7, 'yesterday'])
+		assert.is(readNote('5', JSON.stringify({ ...good, lookedAt }), nowMs)?.lookedMs, undefined);
+	const ahead = readNote(
+		'5',
+		JSON.stringify({ ...good, heardAt: '2030-01-01T00:00:00Z', lookedAt: '2030-01-01T00:00:00Z' }),
+		nowMs,
+	);
+	assert.equal([ahead?.heardMs, ahead?.lookedMs], [nowMs, nowMs]);
+});
+
+test('one that starts knows what another has seen GitHub show, and for whom its secret is', () => {
+	const { clock, metrics, replica } = setUp();
+	const before = replica();
+	before.heard(hook, [{ scopes: scopes('octo-org') }, { scopes: scopes('acme') }]);
+	before.heard({ ...hook, id: 6 }, [{ scopes: scopes('octo-org') }, { scopes: undefined }]);
+	before.heard({ ...hook, id: 7 }, [{ scopes: undefined }]);
+	assert.equal(before.notes(), {}, 'GitHub has shown none of them');
+	for (const known of before.all().slice(0, 2)) {
+		known.shown = true;
+		known.lookedMs = clock.now();
+	}
+	const next = replica();
+	assert.equal(next.told(before.notes()), []);
+	assert.equal(
+		next.all().map(({ hook: { id }, by, lookedMs }) => [id, by, lookedMs]),
+		[
+			[5, [{ scopes: scopes('octo-org', 'acme') }], clock.now()],
+			[6, [{ scopes: undefined }], clock.now()],
+		],
+	);
+	assert.equal(next.notes(), before.notes(), 'and it tells the next');
+	assert.is(metrics.sightings.report().hooks[0]?.lastDeliveryAt, '2026-11-23T12:00:00.000Z');
+});
+
+test('of several replicas the one that has heard and looked last is believed', async () => {
+	const { clock, replica } = setUp();
+	const [one, other] = [replica(), replica()];
+	for (const each of [one, other]) each.heard(hook, [{ scopes: undefined }]);
+	const [first, second] = [one.all()[0], other.all()[0]];
+	assert.ok(first && second);
+	first.shown = true;
+	first.lookedMs = clock.now();
+	await clock.pass(60_000);
+	other.heard(hook, [{ scopes: undefined }]);
+	other.told(one.notes());
+	assert.equal([second.heardMs, second.lookedMs], [clock.now(), clock.now() - 60_000]);
+	one.told(other.notes());
+	assert.equal([first.heardMs, first.lookedMs], [clock.now(), clock.now() - 60_000]);
+});
+
+test('notes that nobody needs: unreadable, of one that is silent for long, more than may be; the latest stay', async () => {
+	const { clock, replica } = setUp();
+	const noteOf = (heardMs: number) =>
+		writeNote({ hook, scopes: undefined, heardMs, lookedMs: undefined }) ?? '';
+	const notes: Record<string, string> = {
+		x: noteOf(nowMs),
+		1: 'text',
+		2: noteOf(nowMs - hookForgottenMs - 1),
+	};
+	for (let id = 101; id <= 100 + mostHooks + 5; id++) notes[id] = noteOf(nowMs - id);
+	const known = replica();
+	const needless = [
+		'1',
+		'2',
+		'x',
+		...Array.from({ length: 5 }, (_, index) => String(101 + mostHooks + index)),
+	];
+	assert.equal(known.told(notes).toSorted(), needless.toSorted());
+	assert.is(known.all().length, mostHooks);
+	// What it hears of itself takes the place of the longest unheard, and nobody's notes take that of its own.
+	known.heard({ ...hook, id: 7 }, [{ scopes: undefined }]);
+	known.told({ 300: noteOf(nowMs) });
+	const ids = known.all().map(({ hook: { id } }) => id);
+	assert.ok(ids.includes(7) && !ids.includes(100 + mostHooks) && !ids.includes(300));
+	assert.is(ids.length, mostHooks);
+	await clock.pass(hookForgottenMs + 1_000);
+	assert.equal(known.notes(), {});
+});
+
+test.run();
