@@ -71,8 +71,14 @@ function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): 
 	const { key, openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
 	const openMs = Math.max(openedMs, stateMs);
 	switch (look.standings.get(key)) {
-		case 'unconfirmed':
-			return { job: key, urgency: 0, dueMs: checkedMs === 0 ? nowMs : checkedMs + look.checkAfterMs };
+		case 'unconfirmed': {
+			// Nothing waits for the answer about one that runs somewhere, or did.
+			const againMs =
+				job.state === 'queued'
+					? checkedMs + look.checkAfterMs
+					: checkAgainMs(openMs, checkedMs, look.checkAfterMs);
+			return { job: key, urgency: 0, dueMs: checkedMs === 0 ? nowMs : againMs };
+		}
 		case 'ended': {
 			const endedMs = job.endedMs ?? nowMs;
 			return {

@@ -1,4 +1,5 @@
 import { asksFor } from './asking.ts';
+import { isProven, leftSince, type Proofs, probeOf, proofsOf } from './doubt.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
 import { endMs, reopenedMs, standing, suspectMs } from './standing.ts';
 import type { Credit, Demand, Job, Runner, Standing, Wish } from './types.ts';
@@ -20,14 +21,19 @@ export function demand(
 	const living = runners.filter(isLiving);
 	const supply = living.filter((runner) => isSupply(runner, known.taken));
 	const soonest = new Soonest(nowMs);
-	const looked = lookAt(jobs, known, soonest, nowMs);
-	const { counted, untaken, suspect } = withoutSuspects(looked, supply, soonest, nowMs);
+	const proofs = proofsOf(jobs, runners, known, nowMs);
+	const looked = lookAt(jobs, known, proofs, soonest, nowMs);
+	const { counted, untaken, suspect } = withoutSuspects(looked, supply, proofs, soonest, nowMs);
 
 	const waiting = counted.length;
-	const missing = waiting - standingForOne(known.unexplained, counted);
+	const missing = wish.countsJobs ? waiting - standingForOne(known.unexplained, counted) : 0;
 	const occupied = living.length - supply.length;
-	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied + wish.spare : 0;
-	const need = forJobs + (wish.countsJobs ? missing : 0);
+	// What else waits, or is spare, finds out as well whether the jobs that do not count are true.
+	const probe = probeOf(jobs, looked.standings, untaken, nowMs);
+	const probes = wish.countsJobs && probe.now && waiting === 0 && occupied < wish.max ? 1 : 0;
+	if (wish.countsJobs) soonest.at(probe.changesMs);
+	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied : 0;
+	const need = forJobs + Math.max(wish.spare + missing, probes);
 	// With metrics the larger number counts, never the sum: they have seen the same jobs (#1962).
 	const floor = Math.max(wish.min, wish.suggestion ?? wish.min) + wish.reserved;
 	const uncapped = Math.max(need, floor);
@@ -53,6 +59,7 @@ export function demand(
 		waiting,
 		running: looked.running,
 		suspect,
+		unconfirmed: looked.unconfirmed,
 		uncapped,
 		credits: known.credits,
 		...rememberedOf(jobs, known),
@@ -83,12 +90,23 @@ interface Looked {
 	/** The jobs that wait for a runner, as far as events tell. */
 	waiting: Job[];
 	running: number;
+	/** Jobs that wait, if what an event of long ago said is still true. */
+	unconfirmed: number;
 }
 
-function lookAt(jobs: readonly Job[], { holders }: Holders, soonest: Soonest, nowMs: number): Looked {
-	const looked: Looked = { standings: new Map(), waiting: [], running: 0 };
+function lookAt(
+	jobs: readonly Job[],
+	{ holders }: Holders,
+	proofs: Proofs,
+	soonest: Soonest,
+	nowMs: number,
+): Looked {
+	const looked: Looked = { standings: new Map(), waiting: [], running: 0, unconfirmed: 0 };
 	for (const job of jobs) {
-		const says = standing(job, holders.get(job.key)?.says, nowMs);
+		const found = standing(job, holders.get(job.key)?.says, nowMs);
+		const queued = job.state === 'queued';
+		const says = found === 'unconfirmed' && queued && isProven(job, proofs) ? 'waiting' : found;
+		if (says === 'unconfirmed' && queued) looked.unconfirmed += 1;
 		looked.standings.set(job.key, says);
 		if (says === 'running') looked.running += 1;
 		if (says === 'waiting') looked.waiting.push(job);
@@ -102,10 +120,11 @@ function lookAt(jobs: readonly Job[], { holders }: Holders, soonest: Soonest, no
 function withoutSuspects(
 	{ waiting, standings }: Looked,
 	supply: readonly Runner[],
+	proofs: Proofs,
 	soonest: Soonest,
 	nowMs: number,
 ): { counted: Job[]; untaken: Map<string, number>; suspect: number } {
-	const untaken = leftSince(waiting, supply, nowMs);
+	const untaken = leftSince(waiting, supply, proofs, nowMs);
 	const counted = waiting.filter(({ key, confirmedMs }) => {
 		const ms = suspectMs({ untakenMs: untaken.get(key), confirmedMs });
 		soonest.at(ms);
@@ -113,37 +132,6 @@ function withoutSuspects(
 		return ms > nowMs;
 	});
 	return { counted, untaken, suspect: waiting.length - counted.length };
-}
-
-/**
- * Since when idle runners leave each waiting job. Each of them casts doubt on one job at a time, on those that wait longest
- * first, and on no further one before the last has become suspect: one runner that takes nothing says little of hundreds
- * that wait behind a maximum.
- */
-function leftSince(waiting: readonly Job[], supply: readonly Runner[], nowMs: number): Map<string, number> {
-	const since = new Map<string, number>();
-	let doubtedMs = Number.NEGATIVE_INFINITY;
-	const others: Job[] = [];
-	for (const job of waiting) {
-		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
-		const { untakenMs = Number.POSITIVE_INFINITY } = job;
-		if (suspectMs(job) > nowMs) others.push(job);
-		else {
-			since.set(job.key, untakenMs);
-			doubtedMs = Math.max(doubtedMs, suspectMs(job));
-		}
-	}
-	const idleMs = supply
-		.filter(({ phase, idleSinceMs }) => phase === 'idle' && idleSinceMs !== undefined)
-		.map(({ idleSinceMs = 0 }) => idleSinceMs)
-		.sort((one, other) => one - other);
-	if (idleMs.length === 0) return since;
-	const oldestFirst = others.sort((one, other) => one.openedMs - other.openedMs || one.id - other.id);
-	for (const [index, ms] of idleMs.entries()) {
-		const job = oldestFirst[index];
-		if (job) since.set(job.key, Math.max(job.stateMs, job.openedMs, ms, doubtedMs));
-	}
-	return since;
 }
 
 /** How many of the waiting jobs are taken by runners whose job is not known: each at most one, and one that it can be. */

@@ -55,6 +55,18 @@ export const endedLapsesMs = 5 * minuteMs;
 /** An event about a job that is older than this when it is first heard of is counted once GitHub has confirmed it. */
 export const oldNewsMs = 20 * minuteMs;
 
+/**
+ * Where all jobs of a set are doubted (suspect or unconfirmed), one runner finds out so often whether any of them is true:
+ * without an answer of GitHub's nobody else tells. A job that is true waits for half an hour, and not for a day.
+ */
+export const probeEveryMs = 30 * minuteMs;
+
+/** That runner is wanted for so long: for a new node and its start, and the minutes in which GitHub would give it a job. */
+export const probeForMs = 10 * minuteMs;
+
+/** For jobs of which an event has told late the first time is after this: GitHub is asked at once, and mostly answers. */
+export const probeUnconfirmedAfterMs = minuteMs;
+
 /** GitHub fails a job that has waited for a runner for so long. */
 export const longestQueuedMs = 24 * hourMs;
 

@@ -18,7 +18,9 @@ export function standing(job: Job, holder: Holder, nowMs: number): Exclude<Stand
 	if (holder === 'ended' && !isReopened(job, nowMs)) return 'ended';
 	// GitHub has said that it runs: somewhere else, then, unless it has said since that it is queued.
 	const { confirmedMs = 0 } = job;
-	if (job.state === 'in_progress' && holder === undefined && confirmedMs <= job.stateMs) return 'running';
+	if (job.state === 'in_progress' && holder === undefined && confirmedMs <= job.stateMs)
+		// One that is read back when its record has gone would run for five days.
+		return isOldNews(job) ? 'unconfirmed' : 'running';
 	if (job.state === 'waiting') return 'gated';
 	return isOldNews(job) ? 'unconfirmed' : 'waiting';
 }
@@ -57,5 +59,5 @@ export function isReopened(job: Job, nowMs: number): boolean {
 }
 
 /** Whether an event opened it that came long after GitHub had made it, and GitHub has not confirmed it since. */
-const isOldNews = ({ openedMs, createdMs = openedMs, confirmedMs }: Job): boolean =>
+export const isOldNews = ({ openedMs, createdMs = openedMs, confirmedMs }: Job): boolean =>
 	confirmedMs === undefined && openedMs - createdMs > oldNewsMs;

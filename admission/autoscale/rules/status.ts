@@ -3,6 +3,7 @@ import type {
 	AutoscalerStatus,
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
+import { probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
 import type { Credit, Demand, Wish } from './types.ts';
 import type { Finding } from './wish.ts';
@@ -45,9 +46,9 @@ export function statusOf(
 		desiredReplicas: demand.desired,
 		lastSuccessfulScaleOutTime: grew ? seconds(nowMs) : before.lastSuccessfulScaleOutTime,
 		scheduledOverridesSummary: schedule.summary,
-		openJobs: demand.waiting + demand.running + demand.suspect,
+		openJobs: demand.waiting + demand.running + demand.suspect + demand.unconfirmed,
 		waitingJobs: demand.waiting,
-		suspectJobs: demand.suspect,
+		suspectJobs: demand.suspect + demand.unconfirmed,
 		spareReplicas: wish.spare,
 		heldReplicas: demand.held,
 		livingReplicas: demand.living,
@@ -81,7 +82,13 @@ function fromDemand({ wish, demand }: NonNullable<Found['looked']>): Finding[] {
 		found.push({
 			type: 'JobsSuspect',
 			reason: 'LeftByIdleRunners',
-			message: `${jobs(demand.suspect)} that idle runners have left for minutes, and that GitHub has not confirmed, ${demand.suspect === 1 ? 'is' : 'are'} not counted: kubectl runners jobs`,
+			message: `${jobs(demand.suspect)} that idle runners have left for minutes, and that GitHub has not confirmed, ${notCounted(demand.suspect)}`,
+		});
+	if (demand.unconfirmed > 0)
+		found.push({
+			type: 'JobsSuspect',
+			reason: 'HeardOfLate',
+			message: `${jobs(demand.unconfirmed)} first heard of long after GitHub had made ${demand.unconfirmed === 1 ? 'it, and that it' : 'them, and that it'} has not confirmed, ${notCounted(demand.unconfirmed)}`,
 		});
 	if (!wish.ready)
 		found.push({
@@ -147,6 +154,9 @@ export function whyOf({ wish, demand }: Pick<NonNullable<Found['looked']>, 'wish
 	const kept = held > 0 ? `; ${held} more can not go yet` : '';
 	return `${desired} runners: ${counted}${floor.join(', ')}${capped}${kept}`;
 }
+
+const notCounted = (count: number): string =>
+	`${count === 1 ? 'is' : 'are'} not counted; where nothing else waits, one runner tries for such jobs every ${probeEveryMs / 60_000} minutes: kubectl runners jobs`;
 
 const jobs = (count: number) => (count === 1 ? '1 job' : `${count} jobs`);
 

@@ -110,7 +110,7 @@ export type Standing =
 	| 'over'
 	/** It waits for an approval: nobody can run it yet. */
 	| 'gated'
-	/** An event of long ago opened it, and GitHub has not confirmed it. */
+	/** An event of long ago opened it, GitHub has not confirmed it, and no runner of the set has it. */
 	| 'unconfirmed'
 	/** Idle runners have left it for minutes, and GitHub has not confirmed it. */
 	| 'suspect';
@@ -128,6 +128,8 @@ export interface Demand {
 	waiting: number;
 	running: number;
 	suspect: number;
+	/** Those that wait, as an event of long ago said: not counted before GitHub confirms them. */
+	unconfirmed: number;
 	/** What would be wanted if there were no maximum. */
 	uncapped: number;
 	/** Credits after this look, at most one for each runner. */

@@ -34,13 +34,14 @@ export function whyWaits(standing: Standing, routed: Routed, set: WaitedFor | un
 		case 'unconfirmed':
 			return {
 				reason: 'Unconfirmed',
-				message: 'first heard of long after it was queued: it counts when GitHub confirms it',
+				message:
+					'first heard of long after it was queued: it counts when GitHub confirms it, or a runner gets one like it',
 			};
 		case 'suspect':
 			return {
 				reason: 'Suspect',
 				message:
-					'idle runners have left it for minutes: it counts again when GitHub confirms it or an event comes',
+					'idle runners have left it for minutes: it counts again when GitHub confirms it, or a runner gets one like it',
 			};
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };

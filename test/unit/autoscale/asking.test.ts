@@ -36,10 +36,13 @@ test('a job that waits for longer than `duration`, and then ever more seldom', (
 });
 
 test('an old event at once, and then every `duration`', () => {
-	const old = { openedMs: now, stateMs: now, createdMs: now - hour };
+	const old = { openedMs: now - 15 * minute, stateMs: now - 15 * minute, createdMs: now - hour };
 	assert.is(when(old), 'j1');
 	assert.is(when({ ...old, checkedMs: now - minute }), `in ${9 * minute}`);
 	assert.is(when({ ...old, checkedMs: now - 10 * minute }), 'j1');
+	const runs = { ...old, ...runsOn('gone') };
+	assert.is(when(runs), 'j1', 'also one that has begun');
+	assert.is(when({ ...runs, checkedMs: now - minute }), `in ${13 * minute}`, 'and then ever more seldom');
 });
 
 test('a job whose runner has ended after 10 s, and then every 5 minutes', () => {

@@ -242,6 +242,7 @@ test('nothing is asked for and nothing is wrong', () => {
 		waiting: 0,
 		running: 0,
 		suspect: 0,
+		unconfirmed: 0,
 		uncapped: 0,
 		credits: [],
 		bound: [],

@@ -41,6 +41,8 @@ interface Faults {
 	answers: boolean;
 	/** Runners take one job after the other. */
 	static?: boolean;
+	/** For minutes GitHub gives out no jobs. */
+	stalls?: boolean;
 }
 
 /** A set with its autoscaler, GitHub, and everything that may go wrong between them. */
@@ -53,6 +55,7 @@ class History {
 	surge = 1;
 	templateHash = 'first';
 	made = 0;
+	stalled = false;
 	readonly #faults: Faults;
 	readonly #random: () => number;
 	#events: { atMs: number; job: RealJob; state: Job['state']; runner: string | undefined }[] = [];
@@ -106,6 +109,11 @@ class History {
 		if (runner) runner.owner.phase = this.chance(0.5) ? 'completed' : 'stopping';
 	}
 
+	/** GitHub gives out jobs, or does not, for a while. */
+	stall(part: number): void {
+		if (this.#faults.stalls) this.stalled = this.chance(part);
+	}
+
 	/** Another server leads, with its own clock. */
 	changeLeader(): void {
 		this.#skewMs = this.below(2 * this.#faults.clockMs + 1) - this.#faults.clockMs;
@@ -123,7 +131,7 @@ class History {
 			}
 		const free = runners.filter(({ owner, job }) => owner.phase === 'idle' && !job);
 		for (const job of this.jobs.values()) {
-			if (job.state !== 'queued' || this.chance(0.2)) continue;
+			if (job.state !== 'queued' || this.stalled || this.chance(0.2)) continue;
 			const runner = free.splice(this.below(free.length), 1)[0];
 			if (!runner) break;
 			Object.assign(job, { state: 'in_progress', runner: runner.owner.name });
@@ -341,6 +349,7 @@ function storm(history: History, steps: number, seed: string): void {
 		if (history.chance(0.3)) for (let more = history.below(4); more > 0; more--) history.queue();
 		if (history.chance(0.05)) history.cancel();
 		if (history.chance(0.05)) history.crash();
+		history.stall(history.stalled ? 0.98 : 0.03);
 		if (history.chance(0.03)) history.changeLeader();
 		if (history.chance(0.03)) history.templateHash = `hash-${step}`;
 		if (history.chance(0.03)) history.surge = 1 + history.below(3);
@@ -355,9 +364,14 @@ function storm(history: History, steps: number, seed: string): void {
 /** Nothing new comes: after three hours all is served, and all runners have gone. */
 function settle(history: History, seed: string): void {
 	history.wish = { ...history.wish, min: 0, max: 12, spare: 0, ready: true };
+	let suspect = 0;
+	for (let more = 0; more < 3; more++) history.queue();
 	for (let step = 0; step < 180; step++) {
+		history.stall(step < 20 ? 1 : 0);
 		history.pass(minute, 0.4);
-		check(history, history.look(), seed);
+		const look = history.look();
+		check(history, look, seed);
+		suspect = look.asked.suspect;
 	}
 	const queued = [...history.jobs.values()].filter(({ state }) => state === 'queued');
 	// A job of which nothing was ever heard is found by the poll alone.
@@ -366,7 +380,9 @@ function settle(history: History, seed: string): void {
 	// A static one whose job GitHub has never called over, and is not asked about, is kept: it may have it.
 	const named = new Set([...history.records.values()].map(({ runnerName }) => runnerName));
 	const left = history.runners.filter(({ owner }) => !named.has(owner.name));
-	assert.equal(left, [], `${seed}: runners are left`);
+	// Where GitHub can't be asked one runner finds out now and then whether a job is over whose end nobody has heard of.
+	if (suspect === 0) assert.equal(left, [], `${seed}: runners are left`);
+	else assert.ok(left.length <= 1, `${seed}: ${left.length} runners for ${suspect} jobs that are doubted`);
 }
 
 function rollOut(history: History, seed: string): void {
@@ -398,6 +414,14 @@ const faults: Record<string, Faults> = {
 		mute: 0.2,
 		clockMs: 20 * second,
 		answers: false,
+	},
+	'GitHub gives out no jobs for minutes, and can not be asked': {
+		lost: 0,
+		lateMs: 5 * second,
+		mute: 0.2,
+		clockMs: 0,
+		answers: false,
+		stalls: true,
 	},
 	'static runners, lost events': {
 		lost: 0.1,

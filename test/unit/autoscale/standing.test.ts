@@ -65,6 +65,10 @@ test('an event of long ago counts when GitHub confirms it', () => {
 	assert.equal([at(20 * minute), at(20 * minute + 1)], ['waiting', 'unconfirmed']);
 	assert.is(at(hour, { confirmedMs: now }), 'waiting');
 	assert.is(of({ createdMs: undefined, openedMs: now }), 'waiting');
+	const begun = { state: 'in_progress', createdMs: now - hour, openedMs: now } as const;
+	assert.is(of(begun), 'unconfirmed', 'so one of its start that is read back when its record has gone');
+	assert.is(of(begun, 'runs'), 'running', 'but for one that a runner of the set has');
+	assert.is(of(begun, 'ended'), 'ended');
 	const approved = { createdMs: now - day, openedMs: now - day, stateMs: now };
 	assert.is(of(approved), 'waiting', 'it was known all the time, as waiting for its approval');
 });

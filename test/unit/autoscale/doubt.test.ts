@@ -1,0 +1,146 @@
+import * as assert from 'uvu/assert';
+import { statusOf } from '../../../admission/autoscale/rules/status.ts';
+import type { Credit, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import { suite } from '../../support/suite.ts';
+import { asked, hour, job, jobs, minute, now, runner, runsOn, second, wish } from './given.ts';
+
+const test = suite('doubt');
+
+/** Heard of at `now`, long after GitHub had made it. */
+const late: Partial<Job> = { createdMs: now - hour, openedMs: now, stateMs: now };
+/** Suspect since `now`. */
+const left: Partial<Job> = {
+	openedMs: now - hour,
+	stateMs: now - hour,
+	createdMs: now - hour,
+	untakenMs: now - 5 * minute,
+};
+const desired = (list: Job[], ms: number, more = {}, runners: Runner[] = [], credits: Credit[] = []) =>
+	asked(list, runners, more, credits, now + ms).desired;
+/** The times, in minutes from `now`, at which what is wanted changes; as the rule itself says when to look again. */
+function changes(list: Job[], untilMs: number): string[] {
+	const found: string[] = [];
+	let before = 0;
+	for (let ms = 0; ms < untilMs; ) {
+		const { desired, lookAgainMs = untilMs } = asked(list, [], {}, [], now + ms);
+		if (desired !== before) found.push(`${ms / minute}: ${desired}`);
+		before = desired;
+		ms += lookAgainMs;
+	}
+	return found;
+}
+
+test('jobs that were heard of late, and that GitHub does not confirm: one runner for all of them tries every half hour', () => {
+	const list = jobs(5, { ...late, checkedMs: now + second });
+	assert.equal(changes(list, 75 * minute), ['1: 1', '11: 0', '31: 1', '41: 0', '61: 1', '71: 0']);
+	const { waiting, unconfirmed, suspect } = asked(list, [], {}, [], now + minute);
+	assert.equal([waiting, unconfirmed, suspect], [0, 5, 0]);
+});
+
+test('suspect jobs: one runner tries half an hour after idle ones have left them, and again', () => {
+	assert.equal(changes(jobs(5, left), 95 * minute), ['30: 1', '40: 0', '60: 1', '70: 0', '90: 1']);
+	assert.equal(
+		changes([job(1, left), job(2, late)], 33 * minute),
+		['1: 1', '11: 0', '31: 1'],
+		'one for both',
+	);
+	const asleep = [job(1, { ...left, untakenMs: now - hour, confirmedMs: now - 5 * minute })];
+	assert.equal(changes(asleep, 41 * minute), ['30: 1', '40: 0'], 'since GitHub has confirmed it last');
+});
+
+test('no runner more where one is there anyway, or can not be', () => {
+	const list = jobs(3, late);
+	const at = 2 * minute;
+	assert.is(desired([...list, job(9)], at), 1, 'another job waits');
+	assert.is(desired(list, at, { spare: 1 }), 1);
+	assert.is(desired(list, at, { min: 1 }), 1);
+	assert.is(desired(list, at, {}, [runner('r1', 'idle')]), 1);
+	assert.is(desired(list, at, {}, [runner('r1', 'busy')]), 2, 'a busy one takes none');
+	assert.is(desired(list, at, { countsJobs: false }), 0);
+	assert.is(asked(list, [runner('r1', 'busy')], { max: 1 }, [], now + at).uncapped, 1);
+	const running = job(1, { ...runsOn('elsewhere'), ...late });
+	assert.is(desired([running], at), 0, 'one that runs waits for none');
+});
+
+test('when one of those that were heard of late is taken, the others of its labels count', () => {
+	const list = jobs(3, late);
+	const taken = { ...late, stateMs: now + 2 * minute };
+	const count = (first: Partial<Job>, runners: Runner[] = [], others: Partial<Job> = {}) => {
+		const all = [job(1, first), ...list.slice(1).map((one) => ({ ...one, ...others }))];
+		const { waiting, unconfirmed } = asked(all, runners, {}, [], now + 3 * minute);
+		return [waiting, unconfirmed];
+	};
+	const busy = [runner('r1', 'busy', { busySinceMs: now + 2 * minute, job: { jobId: 1 } })];
+	assert.equal(count({ ...taken, ...runsOn('r1') }, busy), [2, 0], 'an event has told it');
+	assert.equal(count(late, busy), [2, 0], 'its own witness');
+	assert.equal(count({ ...taken, state: 'completed', runnerName: 'r1' }), [2, 0], 'and it has ended');
+	assert.equal(count({ ...taken, state: 'completed' }), [0, 2], 'cancelled');
+	assert.equal(count({ ...taken, ...runsOn('r1') }, busy, { labels: ['GPU'] }), [0, 2], 'other labels');
+	const labels = { labels: ['Self-Hosted '] };
+	assert.equal(count({ ...taken, ...runsOn('r1') }, busy, labels), [2, 0]);
+	assert.equal(
+		count({ ...late, ...runsOn('gone') }),
+		[0, 2],
+		'an event of its start that is as old proves nothing',
+	);
+	assert.equal(count({ ...runsOn('r1'), openedMs: now - hour }, busy), [0, 2], 'that one was never doubted');
+});
+
+test('when a job is taken that was left as long, the doubt on the others ends', () => {
+	const list = jobs(3, left);
+	const taken = now + 31 * minute;
+	const look = (first: Partial<Job>, runners: Runner[] = []) =>
+		asked([job(1, first), ...list.slice(1)], runners, {}, [], now + 32 * minute);
+	const count = (...args: Parameters<typeof look>) => {
+		const { waiting, suspect } = look(...args);
+		return [waiting, suspect];
+	};
+	const event = { ...left, untakenMs: undefined, stateMs: taken, ...runsOn('r1') };
+	const busy = runner('r1', 'busy', { busySinceMs: taken, job: { jobId: 1 } });
+	assert.equal(count(event, [busy]), [2, 0], 'an event has told it');
+	assert.equal(look(event, [busy]).untaken, [], 'and that is remembered');
+	assert.equal(count(left, [busy]), [2, 0], 'its own witness');
+	assert.equal(count({ ...left, boundTo: 'gone', endedMs: taken }), [2, 0], 'which has ended');
+	assert.equal(count({ ...event, openedMs: now }, [busy]), [0, 2], 'it came when they were suspect already');
+	assert.equal(count({ ...event, labels: ['gpu'] }, [busy]), [0, 2], 'other labels');
+	assert.equal(count({ ...event, state: 'completed' }), [0, 2], 'it may have been taken long before');
+	const idle = runner('r2', 'idle', { idleSinceMs: now - hour });
+	const { untaken } = look(event, [busy, idle]);
+	assert.equal(untaken, [{ job: 'j2', sinceMs: taken }], 'an idle runner leaves it since then');
+});
+
+test('what does not count is open, and said', () => {
+	const at = now + 2 * minute;
+	const status = (list: Job[]) => {
+		const demand = asked(list, [], {}, [], at);
+		const schedule = { minReplicas: undefined, next: undefined, nextEdgeMs: undefined, summary: undefined };
+		const looked = { wish: wish(), demand, replicas: 0, schedule: { ...schedule, skipped: [] } };
+		return statusOf({ metadata: { name: 'a' }, spec: {} } as never, { looked, findings: [] }, at);
+	};
+	const said = (list: Job[]) => {
+		const { conditions = [], openJobs, suspectJobs, waitingJobs } = status(list);
+		const { reason, message } = conditions.find(({ type }) => type === 'JobsSuspect') ?? {};
+		return { openJobs, suspectJobs, waitingJobs, reason, message };
+	};
+	const tail =
+		'not counted; where nothing else waits, one runner tries for such jobs every 30 minutes: kubectl runners jobs';
+	const heard = 'first heard of long after GitHub had made them, and that it has not confirmed, are';
+	const leftOne = '1 job that idle runners have left for minutes, and that GitHub has not confirmed, is';
+	assert.equal(said(jobs(2, late)), {
+		openJobs: 2,
+		suspectJobs: 2,
+		waitingJobs: 0,
+		reason: 'HeardOfLate',
+		message: `2 jobs ${heard} ${tail}`,
+	});
+	assert.equal(said([job(9, left), ...jobs(2, late)]), {
+		openJobs: 3,
+		suspectJobs: 3,
+		waitingJobs: 0,
+		reason: 'LeftByIdleRunners',
+		message: `${leftOne} ${tail}; 2 jobs ${heard} ${tail}`,
+	});
+	assert.equal(said([job(1, { ...runsOn('gone'), ...late })]).openJobs, 0, 'an old start is nothing');
+});
+
+test.run();
