@@ -1,5 +1,5 @@
 import type { WorkflowJob } from '../../api/autoscale.ts';
-import { oldNewsMs } from './policy.ts';
+import { longestGateMs, oldNewsMs } from './policy.ts';
 
 /** How long a record is kept. Times in ms. */
 export const kept = {
@@ -15,6 +15,8 @@ export const kept = {
 	/** GitHub ends a job that has been queued for 24 h, and one that has run for 5 days on a self-hosted runner. */
 	queuedMs: 24 * 60 * 60_000,
 	runningMs: 5 * 24 * 60 * 60_000,
+	/** One that waits for an approval: without its record the job would be old news once it is approved. */
+	gatedMs: longestGateMs,
 } as const;
 
 /** How long the record is still needed, in ms; 0: it can go. */
@@ -35,7 +37,9 @@ function mayOpenAgainMs({ state, createdAt }: WorkflowJob['spec'], nowMs: number
 function lastsMs({ state, openedAt }: WorkflowJob['spec']): number {
 	if (state === 'completed') return openedAt === undefined ? kept.tombstoneMs : kept.completedMs;
 	// Somewhat longer than GitHub's own limit: it says the end itself, mostly.
-	return (state === 'in_progress' ? kept.runningMs : kept.queuedMs) + kept.tombstoneMs;
+	return (
+		{ waiting: kept.gatedMs, queued: kept.queuedMs, in_progress: kept.runningMs }[state] + kept.tombstoneMs
+	);
 }
 
 function timeOf(text: string | undefined): number | undefined {
