@@ -236,5 +236,6 @@ function creditsAfter(
 	for (const { name, job: { repository, runId, runAttempt } = {} } of ended)
 		if (!credits.has(folded(name)))
 			credits.set(folded(name), { runner: name, sinceMs: nowMs, repository, runId, runAttempt });
-	return [...credits.values()].toSorted((one, other) => one.sinceMs - other.sinceMs).slice(-mostCredits);
+	// The oldest are kept: one that is forgotten before its runner is gone would come again as a new one, at each look.
+	return [...credits.values()].toSorted((one, other) => one.sinceMs - other.sinceMs).slice(0, mostCredits);
 }

@@ -16,7 +16,10 @@ export const busyCreditMs = 10 * secondMs;
  */
 export const creditMs = minuteMs;
 
-/** So many credits are remembered, the newest: each is some 100 bytes of the autoscaler's status, and lapses after a minute. */
+/**
+ * So many credits are remembered, each some 100 bytes of the autoscaler's status. A runner that ends when there are as many
+ * stands for no job: there is one runner more, and no job is hidden.
+ */
 export const mostCredits = 500;
 
 /**

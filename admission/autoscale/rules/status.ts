@@ -3,7 +3,7 @@ import type {
 	AutoscalerStatus,
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
-import { probeEveryMs } from './policy.ts';
+import { creditMs, probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
 import type { Credit, Demand, Wish } from './types.ts';
 import type { Finding } from './wish.ts';
@@ -116,7 +116,7 @@ function conditionsOf(
 		: {
 				status: 'True' as const,
 				reason: 'JobsCounted',
-				message: looked ? whyOf(looked) : 'not looked at yet',
+				message: looked ? whyOf(looked, nowMs) : 'not looked at yet',
 			};
 	return [
 		{ type: 'ScalingActive', ...active, lastTransitionTime: since('ScalingActive', active.status) },
@@ -134,15 +134,19 @@ function conditionsOf(
 }
 
 /** Why there are to be as many runners as there are: `3 = 2 jobs that run + 1 that waits`. */
-export function whyOf({ wish, demand }: Pick<NonNullable<Found['looked']>, 'wish' | 'demand'>): string {
+export function whyOf(
+	{ wish, demand }: Pick<NonNullable<Found['looked']>, 'wish' | 'demand'>,
+	nowMs: number,
+): string {
 	const { desired, uncapped, held, waiting } = demand;
+	// Those that have lapsed are only remembered.
+	const credits = demand.credits.filter(({ sinceMs }) => nowMs - sinceMs < creditMs).length;
+	const worked = Math.min(credits, waiting);
 	const parts = [
 		`${demand.running} run`,
 		`${waiting} wait`,
 		...(wish.spare > 0 ? [`${wish.spare} spare`] : []),
-		...(demand.credits.length > 0
-			? [`${demand.credits.length} of them with a runner that has just worked`]
-			: []),
+		...(worked > 0 ? [`${worked} of them with a runner that has just worked`] : []),
 	];
 	const floor = [
 		`minimum ${wish.min}`,

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { statusOf } from '../../../admission/autoscale/rules/status.ts';
+import { statusOf, whyOf } from '../../../admission/autoscale/rules/status.ts';
 import type { Credit, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, jobs, minute, now, runner, runsOn, second, wish } from './given.ts';
@@ -107,6 +107,22 @@ test('when a job is taken that was left as long, the doubt on the others ends', 
 	const idle = runner('r2', 'idle', { idleSinceMs: now - hour });
 	const { untaken } = look(event, [busy, idle]);
 	assert.equal(untaken, [{ job: 'j2', sinceMs: taken }], 'an idle runner leaves it since then');
+});
+
+test('a runner has just worked for a minute, and for no more jobs than wait', () => {
+	const why = (waiting: number, ms: number) => {
+		const credits = ['r1', 'r2'].map((name) => ({ runner: name, sinceMs: now }));
+		const runners = ['r1', 'r2'].map((name) => runner(name, 'completed', { worked: true }));
+		const demand = asked(jobs(waiting), runners, {}, credits, now + ms);
+		return whyOf({ wish: wish(), demand }, now + ms).split('; ')[0];
+	};
+	assert.is(
+		why(3, minute - 1),
+		'1 runners: jobs: 0 run, 3 wait, 2 of them with a runner that has just worked',
+	);
+	assert.is(why(1, 0), '0 runners: jobs: 0 run, 1 wait, 1 of them with a runner that has just worked');
+	assert.is(why(0, 0), '0 runners: jobs: 0 run, 0 wait');
+	assert.is(why(3, minute), '3 runners: jobs: 0 run, 3 wait');
 });
 
 test('what does not count is open, and said', () => {

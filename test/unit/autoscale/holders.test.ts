@@ -214,13 +214,13 @@ test('a credit whose run is known stands for a job of that run only, and the oth
 	assert.is(said(list, [told]), 'waiting 2, missing 1, credits r1', 'a run alone tells not which job it was');
 });
 
-test('one credit for each runner, of the newest 500; another leader’s clock may be ahead', () => {
+test('one credit for each runner, 500 in all; another leader’s clock may be ahead', () => {
 	const many = Array.from({ length: 600 }, (_, index) => ({
 		runner: `r${index}`,
 		sinceMs: now - 600 + index,
 	}));
 	const { credits } = asked([], [], {}, many);
-	assert.equal([credits.length, credits[0]?.runner], [500, 'r100']);
+	assert.equal([credits.length, credits[0]?.runner], [500, 'r0']);
 	const twice = [
 		{ runner: 'r1', sinceMs: now - 5 },
 		{ runner: 'R1', sinceMs: now },
@@ -257,6 +257,23 @@ test('a job that waits again after its runner’s end can be bound to another', 
 		assert.is(said([job(1, more)], []), 'waiting 1, j1 ended on r1');
 		assert.is(said([job(1, more)], [r2]), 'waiting 0, j1 runs on r2');
 	}
+});
+
+test('more runners have ended than there are credits: they hide no job for ever', () => {
+	const list = jobs(600);
+	const ended = list.map(({ id }) => runner(`r${id}`, 'completed', { worked: true }));
+	let credits: Credit[] = [];
+	const seen: number[] = [];
+	for (let ms = 0; ms <= 2 * minute; ms += 10 * second) {
+		const found = asked(list, ended, { max: 1_000 }, credits, now + ms);
+		credits = found.credits;
+		assert.is(credits.length, 500);
+		seen.push(found.desired);
+	}
+	assert.equal([...new Set(seen)], [100, 600]);
+	const gone = ended.slice(0, 200);
+	const { credits: left } = asked(list, gone, { max: 1_000 }, credits, now + 3 * minute);
+	assert.is(left.length, 200, 'each is forgotten with its runner');
 });
 
 test.run();
