@@ -64,9 +64,17 @@ export function wishOf(spec: unknown, facts: WishFacts, nowMs: number): Wished {
 	for (const message of times.skipped) found.add('OverrideSkipped', 'OverrideInvalid', message);
 	const min = times.minReplicas ?? usual;
 
-	const given = count('maxReplicas');
-	const max = given ?? Math.max(safetyCeiling, min);
-	if (given === undefined)
+	const given = isCount(fields.maxReplicas) ? fields.maxReplicas : undefined;
+	// Somebody wanted a limit: which is not known, so it is a low one.
+	const unusable = given === undefined && !isAbsent(fields.maxReplicas);
+	const max = given ?? Math.max(unusable ? 1 : safetyCeiling, min);
+	if (unusable)
+		found.add(
+			'SpecInvalid',
+			'NoCount',
+			`spec.maxReplicas ${shown(fields.maxReplicas)} is no count: there are ${max} runners at most`,
+		);
+	else if (given === undefined)
 		found.add('NoMaximum', 'SafetyCeiling', `spec.maxReplicas is missing: there are ${max} runners at most`);
 	else if (usual > given)
 		found.add(

@@ -135,11 +135,10 @@ test('without maxReplicas a safety ceiling holds, and a higher minimum', () => {
 	assert.equal([high.wish.min, high.wish.max], [150, 150]);
 	assert.equal(said(high), ['NoMaximum: spec.maxReplicas is missing: there are 150 runners at most']);
 	const wrong = of(spec({ maxReplicas: -1 }));
-	assert.is(wrong.wish.max, 100);
-	assert.equal(
-		wrong.findings.map(({ type }) => type),
-		['SpecInvalid', 'NoMaximum'],
-	);
+	assert.is(wrong.wish.max, 1, 'somebody wanted a limit');
+	assert.equal(said(wrong), ['SpecInvalid: spec.maxReplicas -1 is no count: there are 1 runners at most']);
+	assert.is(of(spec({ maxReplicas: '50', minReplicas: 0 })).wish.max, 1);
+	assert.is(of(spec({ maxReplicas: '50', minReplicas: 3 })).wish.max, 3);
 });
 
 test('a minimum above the maximum counts, as in ARC, and is said', () => {
