@@ -45,7 +45,7 @@ const inWords: Record<WaitReason, string> = {
 	ConcurrencyGroup: 'concurrency group',
 	Unconfirmed: 'not confirmed by GitHub, does not count',
 	Suspect: 'idle runners leave it and GitHub does not confirm it, does not count',
-	NotAutoscaled: 'set has no autoscaler',
+	NotAutoscaled: 'no autoscaler counts jobs for the set',
 };
 
 /** Why it waits, in the server's words; undefined where it does not wait. */

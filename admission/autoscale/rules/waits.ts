@@ -9,7 +9,7 @@ export interface WaitedFor {
 	blocked: Candidate['blocked'];
 	/** What the set itself says of that, for people. */
 	blockedMessage: string | undefined;
-	/** An autoscaler scales it. */
+	/** An autoscaler that counts jobs scales it. */
 	autoscaled: boolean;
 	/** The most runners it may have. */
 	max: number;
@@ -66,7 +66,10 @@ function forRunner(set: WaitedFor): Why {
 			message: `a runner of ${key} starts since ${timeOf(startingSinceMs)}`,
 		};
 	if (!set.autoscaled)
-		return { reason: 'NotAutoscaled', message: `${key} has no autoscaler: its ${living} runners are busy` };
+		return {
+			reason: 'NotAutoscaled',
+			message: `no autoscaler counts jobs for ${key}${living === 0 ? ', and it has no runners' : `: none of its ${living} runners is idle`}`,
+		};
 	if (living >= max) return { reason: 'AtMaximum', message: `${key} is at its maximum of ${max} runners` };
 	return { reason: 'RunnerStarting', message: `a runner of ${key} is created` };
 }

@@ -371,7 +371,11 @@ test('why a job waits, for people', () => {
 	assert.is(reason({ living: 3 }), 'AtMaximum: RunnerSet ci/a is at its maximum of 3 runners');
 	assert.is(
 		reason({ autoscaled: false }),
-		'NotAutoscaled: RunnerSet ci/a has no autoscaler: its 2 runners are busy',
+		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a: none of its 2 runners is idle',
+	);
+	assert.is(
+		reason({ autoscaled: false, living: 0 }),
+		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a, and it has no runners',
 	);
 	assert.is(
 		reason({ blocked: 'StartsFailing', blockedMessage: '3 times in a row' }),
