@@ -217,6 +217,10 @@ test('jobs need a role in the namespace of the server; without it people are tol
 		maker.stderr,
 		/^Error from server \(Forbidden\): .*cannot create resource "horizontalrunnerautoscalers"/,
 	);
+	await rig.ok(['create', 'rolebinding', 'editor', '--clusterrole=edit', `--user=${user}`, ...at]);
+	const edited = await plugin.run(['autoscale', 'example', '--min=0', '--max=2', ...at], person);
+	assert.match(ok(edited), /\/example autoscaled\n$/);
+	await rig.ok(['delete', 'hra', 'example', ...at]);
 	const binding = ['rolebinding', `jobs-${namespace}`, '-n', names.namespace];
 	await rig.ok(['create', ...binding, '--clusterrole=runners-jobs', `--user=${user}`]);
 	try {
