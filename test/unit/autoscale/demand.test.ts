@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, jobs, minute, now, runner, runsOn, second } from './given.ts';
 
@@ -260,9 +261,8 @@ test('5,000 jobs and 1,000 runners take well below a second', () => {
 	const some = Array.from({ length: 1_000 }, (_, index) =>
 		runner(`r${index}`, index % 3 === 0 ? 'busy' : 'idle'),
 	);
-	const startedMs = performance.now();
-	asked(many, some, { max: 2_000 });
-	assert.ok(performance.now() - startedMs < 1_000, `${performance.now() - startedMs} ms`);
+	const tookMs = ownMs(() => void asked(many, some, { max: 2_000 }));
+	assert.ok(tookMs < 1_000, `${tookMs} ms`);
 });
 
 test.run();

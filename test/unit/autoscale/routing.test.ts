@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import { type Routed, route, routeAll } from '../../../admission/autoscale/rules/routing.ts';
 import type { Candidate, Job } from '../../../admission/autoscale/rules/types.ts';
 import { type WaitedFor, whyWaits } from '../../../admission/autoscale/rules/waits.ts';
+import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('routing');
@@ -337,10 +338,8 @@ test('a job that comes later takes no place of one that has it', () => {
 test('20,000 jobs and 200 sets take well below a second', () => {
 	const sets = Array.from({ length: 200 }, (_, index) => set(`s${index}`, { labels: [`l${index % 50}`] }));
 	const list = jobsAt(20_000).map((one, index) => ({ ...one, labels: ['self-hosted', `l${index % 60}`] }));
-	const startedMs = performance.now();
-	const routed = routeAll(list, sets, () => undefined);
-	assert.is(routed.size, 20_000);
-	assert.ok(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
+	const tookMs = ownMs(() => assert.is(routeAll(list, sets, () => undefined).size, 20_000));
+	assert.ok(tookMs < 2_000, `${tookMs} ms`);
 });
 
 const at: WaitedFor = {

@@ -5,6 +5,7 @@ import {
 	startUpMsOf,
 	withArrival,
 } from '../../../admission/autoscale/rules/spare.ts';
+import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('spare');
@@ -90,9 +91,8 @@ test('10,000 arrivals take well below a second', () => {
 		sinceMs: 0,
 		atMs: Array.from({ length: 10_000 }, (_, index) => now - hour + index * 360),
 	};
-	const startedMs = performance.now();
-	assert.is(spareFor(full, 36 * second, 0.9, now), 100);
-	assert.ok(performance.now() - startedMs < 1_000);
+	const tookMs = ownMs(() => assert.is(spareFor(full, 36 * second, 0.9, now), 100));
+	assert.ok(tookMs < 1_000, `${tookMs} ms`);
 });
 
 test.run();
