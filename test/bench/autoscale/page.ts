@@ -47,7 +47,7 @@ plan, in simulated time. Each line is the mean of ${days} days and, in brackets,
 - **ARC** is a model from its source, with its own vectors as unit tests: 3 s batches, 60 s resync, effectiveTime, first in first out. It
   loses nothing but events: its server is never down, and its reconciles take no time.
 - **Ours** has minReplicas 0, a webhook, and runners with job hooks, which tell the run and not which of its jobs ("no hooks": their log
-  tells only that they work). From an event to the accepted create it takes ${usualDay.reactMs / 1_000} s.
+  tells the name of a job only). From an event to the accepted create it takes ${usualDay.reactMs / 1_000} s.
 - **Wait** counts jobs that got a runner. **Beyond start** is the part of it during which no runner was on its way for the job: as many
   older jobs waited as runners started or were idle. Jobs that the floor lets wait for its maximum are left out there.
 - **Needless** pods never had a job. **Calls** are those to GitHub that autoscaling adds and that count for its limit: failed
