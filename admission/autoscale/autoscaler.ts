@@ -21,13 +21,15 @@ import { type Entry, setKey } from './job-book.ts';
 import { configOf, JobRouter } from './job-router.ts';
 import { Poll, type PollJob, type PollTarget } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
+import { fieldsOf } from './rules/fields.ts';
 import { isLiving } from './rules/holders.ts';
 import { repositoriesOf, type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
-import { type Finding, targetOf, wishOf } from './rules/wish.ts';
+import { type Finding, wishOf } from './rules/wish.ts';
 import { SetMemory } from './set-memory.ts';
 import { type Looked, StatusWriter } from './status-writer.ts';
+import { Targets } from './targets.ts';
 
 export interface AutoscalerDependencies {
 	client: KubeClient;
@@ -77,10 +79,7 @@ export class Autoscaler implements DemandSource {
 	readonly router: JobRouter;
 	readonly #poll: Poll;
 	readonly #status: StatusWriter;
-	/** By the set's key: the autoscalers that name it, `namespace/name`. */
-	readonly #naming = new Map<string, Set<string>>();
-	/** By `namespace/name` of an autoscaler: the key of the set that it names. */
-	readonly #targets = new Map<string, string>();
+	readonly #targets: Targets;
 	/** By an autoscaler's UID: what its last look has found. */
 	readonly #looked = new Map<string, Looked>();
 	/** By an autoscaler's UID: its credits, from its status when it is first seen. */
@@ -103,8 +102,8 @@ export class Autoscaler implements DemandSource {
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
 		this.#sinceMs = dependencies.clock.monotonic();
-		const { autoscaleCache } = dependencies;
-		const { clock, metrics, host, namespace, client, log } = dependencies;
+		const { autoscaleCache, clock, metrics, host, namespace, client, log } = dependencies;
+		this.#targets = new Targets(autoscaleCache.autoscalers.informer);
 		this.router = new JobRouter({
 			...dependencies,
 			look: (set) => this.#look(set),
@@ -135,7 +134,7 @@ export class Autoscaler implements DemandSource {
 		});
 		this.#status = new StatusWriter({
 			...dependencies,
-			acting: (autoscaler) => this.#acts(autoscaler),
+			acting: (autoscaler) => this.#targets.actingBeside(autoscaler),
 			looked: (uid) => this.#looked.get(uid),
 		});
 		autoscaleCache.autoscalers.on((change, autoscaler, before) => {
@@ -187,6 +186,7 @@ export class Autoscaler implements DemandSource {
 
 	async #ask(signal: AbortSignal): Promise<void> {
 		const { autoscaleCache, cache, clock, log } = this.#dependencies;
+		// Where the kinds are not installed there is nothing to ask about; they may be installed later.
 		while (!signal.aborted && !(autoscaleCache.jobsSynced && autoscaleCache.synced && cache.pods.synced)) {
 			this.#tellLate();
 			await clock.sleep(syncCheckMs, signal);
@@ -201,7 +201,8 @@ export class Autoscaler implements DemandSource {
 	/** Once a minute, where something can't be watched. */
 	#tellLate(): void {
 		const { autoscaleCache, clock, log } = this.#dependencies;
-		if (!this.#isLate() || clock.monotonic() - this.#toldMs < syncedWithinMs) return;
+		const told = clock.monotonic() - this.#toldMs < syncedWithinMs;
+		if (!this.#isLate() || told || autoscaleCache.absent) return;
 		this.#toldMs = clock.monotonic();
 		log.error(
 			{ autoscalers: autoscaleCache.synced, jobs: autoscaleCache.jobsSynced },
@@ -225,7 +226,7 @@ export class Autoscaler implements DemandSource {
 		const runners = memory.see(owners, kind.podName, nowMs);
 		// Whether it has an autoscaler can't be known: it is filled up to its replicas, and none of its runners goes.
 		if (!this.#dependencies.autoscaleCache.synced) return keptAt(set.spec.replicas ?? 1, set, undefined);
-		const autoscaler = this.#acting(key);
+		const autoscaler = this.#targets.acting(key);
 		if (!autoscaler) {
 			this.router.looked(key, runners, undefined);
 			return undefined;
@@ -235,7 +236,7 @@ export class Autoscaler implements DemandSource {
 		const { wish, findings, schedule, changesAtMs } = wishOf(
 			autoscaler.spec,
 			{
-				metrics: this.#suggestion(autoscaler, kind.config(set), set.spec.replicas ?? undefined, runners),
+				metrics: this.#suggestion(autoscaler, key, kind.config(set), set.spec.replicas ?? undefined, runners),
 				spareFor: (quantile) => spareFor(memory.arrivals(nowMs), memory.startUpMs, quantile, nowMs),
 				ready: this.#isReady(key),
 			},
@@ -282,6 +283,7 @@ export class Autoscaler implements DemandSource {
 	/** What the metrics say, asked at most once in suggestEveryMs: runners take a while to become busy. */
 	#suggestion(
 		{ metadata: { uid = '', generation }, spec }: HorizontalRunnerAutoscaler,
+		key: string,
 		config: RunnerConfig,
 		replicas: number | undefined,
 		runners: readonly Runner[],
@@ -294,7 +296,7 @@ export class Autoscaler implements DemandSource {
 			scope: scopeOf(config),
 			replicas,
 			busy: runners.filter(({ phase }) => phase === 'busy').length,
-			labels: [...(config.labels ?? []), 'linux', 'x64', 'arm64'],
+			labels: this.router.labelsOf(key),
 			listed: (repository) => this.#poll.listed(repository),
 		});
 		this.#suggestions.set(uid, { atMs: clock.now(), suggestion, generation });
@@ -314,8 +316,8 @@ export class Autoscaler implements DemandSource {
 
 	/** The sets that an autoscaler acts on. */
 	#pollTargets(): PollTarget[] {
-		return [...this.#naming.keys()].flatMap((key): PollTarget[] => {
-			const autoscaler = this.#acting(key);
+		return this.#targets.keys().flatMap((key): PollTarget[] => {
+			const autoscaler = this.#targets.acting(key);
 			const target = this.#setOf(key);
 			const scope = target && scopeOf(target.config);
 			if (!autoscaler || !target || !scope) return [];
@@ -335,12 +337,7 @@ export class Autoscaler implements DemandSource {
 	/** There is no such set any more. */
 	#gone(key: string): void {
 		this.#memory.delete(key);
-		const { autoscalers } = this.#dependencies.autoscaleCache;
-		for (const own of this.#naming.get(key) ?? []) {
-			const [namespace, name = ''] = own.split('/');
-			const autoscaler = autoscalers.informer.get(namespace, name);
-			if (autoscaler) this.#forgetLooks(autoscaler);
-		}
+		for (const autoscaler of this.#targets.naming(key)) this.#forgetLooks(autoscaler);
 	}
 
 	/** What was found for another set, or for one that is gone, counts no more. */
@@ -366,7 +363,7 @@ export class Autoscaler implements DemandSource {
 	async #account(key: string): Promise<Account | CredentialsMissing> {
 		const target = this.#setOf(key);
 		if (!target) return { kind: 'credentials-missing', detail: `there is no ${key}` };
-		const own = this.#acting(key)?.spec.githubAPICredentialsFrom?.secretRef?.name;
+		const own = this.#targets.acting(key)?.spec.githubAPICredentialsFrom?.secretRef?.name;
 		return this.#dependencies.accounts.resolve({
 			namespace: target.set.metadata.namespace ?? '',
 			credentialsSecret: own || credentialsSecretOf(target.config),
@@ -379,48 +376,16 @@ export class Autoscaler implements DemandSource {
 	}
 
 	#note(deleted: boolean, autoscaler: HorizontalRunnerAutoscaler): void {
-		const { namespace = '', name, uid = '' } = autoscaler.metadata;
-		const own = `${namespace}/${name}`;
-		const before = this.#targets.get(own);
-		const target = deleted ? undefined : targetKey(autoscaler);
-		if (before && before !== target) {
-			this.#naming.get(before)?.delete(own);
-			if (this.#naming.get(before)?.size === 0) this.#naming.delete(before);
-			if (!deleted) this.#forgetLooks(autoscaler);
-			this.#look(before);
-		}
+		const { before, now } = this.#targets.note(autoscaler, deleted);
 		if (deleted) {
-			this.#targets.delete(own);
+			const { uid = '' } = autoscaler.metadata;
 			this.#looked.delete(uid);
 			this.#credits.delete(uid);
 			this.#suggestions.delete(uid);
 			this.#status.forget(autoscaler);
-		}
-		if (deleted) return;
-		this.#status.changed(autoscaler);
-		if (!target) {
-			this.#targets.delete(own);
-			return;
-		}
-		this.#targets.set(own, target);
-		this.#naming.set(target, (this.#naming.get(target) ?? new Set<string>()).add(own));
-		this.#look(target);
-	}
-
-	/** The autoscaler that acts on a set: the oldest of those that name it and are not being deleted. */
-	#acting(key: string): HorizontalRunnerAutoscaler | undefined {
-		const { autoscalers } = this.#dependencies.autoscaleCache;
-		const all = [...(this.#naming.get(key) ?? [])].flatMap((own) => {
-			const [namespace, name = ''] = own.split('/');
-			const found = autoscalers.informer.get(namespace, name);
-			return found && !found.metadata.deletionTimestamp ? [found] : [];
-		});
-		return all.toSorted(byAge)[0];
-	}
-
-	#acts(autoscaler: HorizontalRunnerAutoscaler): HorizontalRunnerAutoscaler | undefined {
-		const key = targetKey(autoscaler);
-		return key === undefined ? undefined : this.#acting(key);
+		} else if (before !== undefined && before !== now) this.#forgetLooks(autoscaler);
+		else this.#status.changed(autoscaler);
+		for (const key of new Set([before, now])) if (key !== undefined) this.#look(key);
 	}
 }
 
@@ -436,22 +401,21 @@ const keptAt = (desired: number, { spec }: RunnersSet, lookAgainMs: number | und
 
 const pollJobs = (entries: Iterable<Entry>): PollJob[] => [...entries].map(pollJob);
 
-const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscaler): number =>
-	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||
-	one.metadata.name.localeCompare(other.metadata.name);
-
-/** Key of the set that an autoscaler names; undefined: it names none. */
-function targetKey({ metadata, spec }: HorizontalRunnerAutoscaler): string | undefined {
-	const target = targetOf(spec);
-	return typeof target === 'string' ? undefined : setKey(target.kind, metadata.namespace ?? '', target.name);
-}
-
-/** Credits of an earlier term, as the status has them. */
+/** Credits of an earlier term, as the status has them. Who may edit it may have written anything. */
 function readCredits({ status }: HorizontalRunnerAutoscaler): Credit[] {
-	return (status?.credits ?? []).flatMap(({ runner, since, repository, runId, runAttempt }) => {
-		const sinceMs = Date.parse(since ?? '');
-		return runner === undefined || Number.isNaN(sinceMs)
-			? []
-			: [{ runner, sinceMs, repository, runId, runAttempt }];
+	const listed: unknown = status?.credits;
+	return (Array.isArray(listed) ? listed : []).flatMap((one): Credit[] => {
+		const { runner, since, repository, runId, runAttempt } = fieldsOf(one);
+		const sinceMs = typeof since === 'string' ? Date.parse(since) : Number.NaN;
+		if (typeof runner !== 'string' || Number.isNaN(sinceMs)) return [];
+		return [
+			{
+				runner,
+				sinceMs,
+				repository: typeof repository === 'string' ? repository : undefined,
+				runId: typeof runId === 'number' ? runId : undefined,
+				runAttempt: typeof runAttempt === 'number' ? runAttempt : undefined,
+			},
+		];
 	});
 }

@@ -35,7 +35,12 @@ export class AutoscaleCache {
 
 	/** Whether all autoscalers are known. Where their kind is not installed, there are none. */
 	get synced(): boolean {
-		return this.#served === false || this.autoscalers.informer.synced;
+		return this.absent || this.autoscalers.informer.synced;
+	}
+
+	/** Whether the API server has said that it does not serve these kinds: there are no autoscalers. */
+	get absent(): boolean {
+		return this.#served === false;
 	}
 
 	/** Whether all recorded jobs are known. */
@@ -45,7 +50,7 @@ export class AutoscaleCache {
 
 	/** Watches both kinds, once they are served, until `signal`. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { client, clock } = this.#dependencies;
+		const { client, clock, log } = this.#dependencies;
 		const { autoscaler, workflowJob } = autoscaleKinds;
 		while (!signal.aborted) {
 			const kinds = [autoscaler.resource, workflowJob.resource];
@@ -57,7 +62,13 @@ export class AutoscaleCache {
 				await Promise.all([this.autoscalers.informer.run(signal), this.jobs.informer.run(signal)]);
 				return;
 			}
-			this.#served = served.includes(false) ? false : undefined;
+			const absent = served.includes(false);
+			if (absent && !this.absent)
+				log.info(
+					{ kinds, served },
+					'autoscalers are not installed: sets have as many runners as their replicas say',
+				);
+			this.#served = absent ? false : undefined;
 			await clock.sleep(servedCheckMs, signal);
 		}
 	}

@@ -263,6 +263,12 @@ export class JobRouter {
 		if (labels) this.#dependencies.metrics.autoscale.jobStarted(labels, waitedMs);
 	}
 
+	/** Labels of a set's runners, with those that GitHub gives. */
+	labelsOf(key: string): string[] {
+		const fixed = this.#sets.get(key)?.fixed;
+		return fixed ? [...fixed.labels, ...fixed.implicit] : [];
+	}
+
 	/** Labels that the sets have. */
 	knownLabels(): KnownLabels {
 		const sets = [...this.#sets.values()].flatMap(({ fixed }) => (fixed ? [fixed.labels.map(fold)] : []));

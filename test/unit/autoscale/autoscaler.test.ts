@@ -299,8 +299,13 @@ for (const kind of kinds) {
 		await world.clock.pass(5 * second);
 		assert.is(world.live().length, 1);
 		assert.match(world.saysCondition('OverrideSkipped') ?? '', /scheduledOverrides\[0\]/);
+		world.api.update(autoscalersPath, 'example', 'ci', (edited) => {
+			edited.status = { ...edited.status, credits: 'x', conditions: 7 };
+		});
+		await world.queue(1);
+		await world.clock.pass(5 * second);
 		assert.equal(
-			world.lines.filter((line) => line.startsWith('error')),
+			world.lines.filter((line) => line.startsWith('error') || line.includes('not reconciled')),
 			[],
 		);
 		await world.end();
