@@ -1,7 +1,7 @@
 import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
 import { scopeOf } from '../sets/pod/defaults.ts';
 import { fieldsOf } from './rules/fields.ts';
-import type { Candidate } from './rules/types.ts';
+import type { FixedPart } from './rules/set-facts.ts';
 
 /** Where a set's pods may run, as far as its template says: values of kubernetes.io/os and kubernetes.io/arch. */
 interface Placed {
@@ -27,7 +27,7 @@ export function fixedPart(
 	set: RunnersSet,
 	host: string,
 	ofNodes: ReadonlySet<string>,
-): Omit<Candidate, 'idle' | 'room' | 'blocked' | 'visible'> | undefined {
+): FixedPart | undefined {
 	const scope = config && scopeOf(config);
 	if (!scope) return undefined;
 	const { system = 'linux', architecture, somewhere } = placedOf(set);

@@ -15,10 +15,10 @@ import { fixedPart } from './candidates.ts';
 import { type Entry, JobBook, setKey } from './job-book.ts';
 import type { Checked } from './poll/poll.ts';
 import { RecordKeeper } from './record-keeper.ts';
-import { isLiving } from './rules/holders.ts';
 import { type Routed, route, routeAll } from './rules/routing.ts';
+import { afterLook, bearsOnOthers, type SetFacts, unseen } from './rules/set-facts.ts';
 import type { Candidate, Demand, Job, Runner, Wish } from './rules/types.ts';
-import { type WaitedFor, whyWaits } from './rules/waits.ts';
+import { whyWaits } from './rules/waits.ts';
 
 export interface JobRouterDependencies {
 	client: KubeClient;
@@ -45,43 +45,11 @@ export interface JobRouterDependencies {
 	came: (set: string, atMs: number) => void;
 }
 
-/** What is known of a set that may run jobs. */
-interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
-	fixed: ReturnType<typeof fixedPart>;
-	/** For how many waiting jobs there is a place, without regard to those that there are. */
-	places: number;
-	/** Jobs that wait for its runners. */
-	waiting: number;
-	/** Runners that are on their way. */
-	starting: number;
-	/** None of them has started for startsWithinMs. */
-	stuck: boolean;
-	/** Names of its runners at the last look, in lower case. */
-	runners: ReadonlySet<string>;
-}
-
-const unseen: Omit<SetFacts, 'fixed'> = {
-	places: 0,
-	waiting: 0,
-	runners: new Set(),
-	blocked: undefined,
-	autoscaled: false,
-	max: 0,
-	living: 0,
-	idle: 0,
-	startingSinceMs: undefined,
-	starting: 0,
-	stuck: false,
-};
-
 /** Jobs are routed anew so soon after something that bears on all of them has changed, and later where there are many. */
 const rerouteAfterMs = (jobs: number) => 50 + jobs / 20;
 
 /** Kubernetes knows some eight; a label may say anything. */
 const mostArchitectures = 16;
-
-/** A set none of whose runners starts for so long can't be relied on: no node has room, or its image can't be had. */
-const startsWithinMs = 10 * 60_000;
 
 /** Knows which set each open job counts for. */
 export class JobRouter {
@@ -173,30 +141,10 @@ export class JobRouter {
 			this.#setOfRunner.set(name, key);
 			if (known === undefined) this.#named(name, key);
 		}
-		const before = { room: hasRoom(facts), missing: missingIn(facts), stuck: facts.stuck };
-		const idle = runners.filter(({ phase, departing }) => phase === 'idle' && !departing).length;
-		const living = runners.filter(isLiving);
 		const waiting = this.#book.of(key).filter(({ job }) => waits(job)).length;
-		const starting = living.filter(({ phase }) => phase === 'pending' || phase === 'starting');
-		Object.assign(facts, {
-			runners: names,
-			idle,
-			living: living.length,
-			waiting,
-			startingSinceMs:
-				starting.length > 0 ? Math.min(...starting.map(({ createdMs }) => createdMs)) : undefined,
-			autoscaled: found?.wish.countsJobs === true,
-			max: found?.wish.max ?? living.length,
-			// Without an autoscaler that counts jobs, only who is idle will take one.
-			places: found?.wish.countsJobs ? found.wish.max - living.filter(isOccupied).length : idle,
-			stuck:
-				starting.length > 0 &&
-				starting.length === living.filter(({ phase }) => phase !== 'busy').length &&
-				this.#dependencies.clock.now() - Math.max(...starting.map(({ createdMs }) => createdMs)) >=
-					startsWithinMs,
-		} satisfies Partial<SetFacts>);
-		if (before.room !== hasRoom(facts) || before.stuck !== facts.stuck || missingIn(facts) > before.missing)
-			this.#rerouteSoon();
+		const after = afterLook(facts, runners, found?.wish, waiting, this.#dependencies.clock.now());
+		this.#sets.set(key, after);
+		if (bearsOnOthers(facts, after)) this.#rerouteSoon();
 	}
 
 	/** What was not known when jobs were routed is known now. */
@@ -442,14 +390,6 @@ type RunnersSetKind = (typeof setKinds)['runnerSet' | 'runnerDeployment']['kind'
 
 const waits = ({ state, boundTo, endedMs }: Job): boolean =>
 	state === 'queued' && boundTo === undefined && endedMs === undefined;
-
-/** Jobs that it has no place for. */
-const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting - places);
-
-const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
-
-/** No further job can have it. */
-const isOccupied = ({ phase, departing }: Runner): boolean => phase === 'busy' || departing;
 
 const architectureOf = (node: { metadata: { labels?: Record<string, string> } }): string | undefined =>
 	node.metadata.labels?.[architectureLabel] || undefined;

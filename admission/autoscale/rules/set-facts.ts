@@ -1,0 +1,87 @@
+import { isLiving } from './holders.ts';
+import type { Candidate, Runner, Wish } from './types.ts';
+import type { WaitedFor } from './waits.ts';
+
+/** What routing needs of a set and does not change from look to look. */
+export type FixedPart = Omit<Candidate, 'idle' | 'room' | 'blocked' | 'visible'>;
+
+/** What is known of a set that may run jobs. */
+export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
+	/** undefined: its spec does not say where its runners register. */
+	fixed: FixedPart | undefined;
+	/** For how many waiting jobs there is a place, without regard to those that there are. */
+	places: number;
+	/** Jobs that wait for its runners. */
+	waiting: number;
+	/** Runners that are on their way. */
+	starting: number;
+	/** None of them has started for startsWithinMs. */
+	stuck: boolean;
+	/** Names of its runners at the last look, in lower case. */
+	runners: ReadonlySet<string>;
+}
+
+/** Of a set that has not been looked at. */
+export const unseen: Omit<SetFacts, 'fixed'> = {
+	places: 0,
+	waiting: 0,
+	runners: new Set(),
+	blocked: undefined,
+	autoscaled: false,
+	max: 0,
+	living: 0,
+	idle: 0,
+	startingSinceMs: undefined,
+	starting: 0,
+	stuck: false,
+};
+
+/** A set none of whose runners starts for so long can't be relied on: no node has room, or its image can't be had. */
+const startsWithinMs = 10 * 60_000;
+
+/**
+ * The facts after a look at the set's runners. Pure.
+ *
+ * @param wish undefined: it has no autoscaler
+ * @param waiting jobs that wait for its runners
+ */
+export function afterLook(
+	facts: SetFacts,
+	runners: readonly Runner[],
+	wish: Wish | undefined,
+	waiting: number,
+	nowMs: number,
+): SetFacts {
+	const living = runners.filter(isLiving);
+	const idle = living.filter(({ phase, departing }) => phase === 'idle' && !departing).length;
+	const started = living.filter(({ phase }) => phase === 'pending' || phase === 'starting');
+	const createdMs = started.map((runner) => runner.createdMs);
+	const others = living.filter(({ phase }) => phase !== 'busy').length - started.length;
+	const newestMs = Math.max(...createdMs);
+	return {
+		...facts,
+		runners: new Set(runners.map(({ name }) => name.toLowerCase())),
+		idle,
+		living: living.length,
+		waiting,
+		starting: started.length,
+		startingSinceMs: started.length > 0 ? Math.min(...createdMs) : undefined,
+		autoscaled: wish?.countsJobs === true,
+		max: wish?.max ?? living.length,
+		// Without an autoscaler that counts jobs, only who is idle will take one.
+		places: wish?.countsJobs ? wish.max - living.filter(isOccupied).length : idle,
+		stuck: started.length > 0 && others === 0 && nowMs - newestMs >= startsWithinMs,
+	};
+}
+
+/** Whether jobs may find other sets now: this one has room or none, is stuck, or has no place for more of its jobs. */
+export const bearsOnOthers = (before: SetFacts, after: SetFacts): boolean =>
+	hasRoom(before) !== hasRoom(after) || before.stuck !== after.stuck || missingIn(after) > missingIn(before);
+
+const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
+
+/** Jobs that it has no place for. */
+const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting - places);
+
+/** No further job can have it. */
+const isOccupied = ({ phase, departing }: Runner): boolean => phase === 'busy' || departing;
