@@ -21,6 +21,8 @@ interface Override extends Recurring {
 }
 type Dated = Period & { minReplicas: number | undefined };
 
+/** So many overrides count: each is reckoned at every look at the set, and a year has as many holidays at most. */
+const mostOverrides = 100;
 /** So many edges are looked at to find the next change of the minimum: most overrides change it. */
 const mostEdges = 16;
 /** The last time that can be written down: years have four digits. */
@@ -36,57 +38,69 @@ export function schedule(overrides: unknown, usual: number, nowMs: number): Sche
 	const usable: Override[] = [];
 	if (overrides !== undefined && overrides !== null && !Array.isArray(overrides))
 		skipped.push('spec.scheduledOverrides is no list');
-	for (const [index, entry] of Array.isArray(overrides) ? overrides.entries() : []) {
+	const entries: unknown[] = Array.isArray(overrides) ? overrides : [];
+	if (entries.length > mostOverrides)
+		skipped.push(`spec.scheduledOverrides has ${entries.length} entries: the first ${mostOverrides} count`);
+	for (const [index, entry] of entries.slice(0, mostOverrides).entries()) {
 		const found = overrideOf(entry);
 		if (typeof found === 'string') skipped.push(`spec.scheduledOverrides[${index}]: ${found}`);
 		else usable.push(found);
 	}
-	const { active, upcoming, nextEdgeMs } = lookAt(usable, nowMs);
+	const dated = usable.map((override) => datedOf(override, nowMs));
+	const active = activeOf(dated);
+	// Of several the earliest.
+	const coming = dated.flatMap(({ upcoming }) => upcoming ?? []);
+	const [upcoming] = coming.sort((one, other) => one.startMs - other.startMs);
+	const edgeMs = nextEdgeOf(dated);
 	return {
 		minReplicas: active?.minReplicas,
-		next: nextChange(usable, usual, nowMs),
-		nextEdgeMs,
+		next: nextChange(usable, dated, usual),
+		nextEdgeMs: Number.isFinite(edgeMs) ? edgeMs : undefined,
 		summary: summaryOf(active, upcoming, usual),
 		skipped,
 	};
 }
 
 interface Looked {
-	/** Of several the first in the list. */
 	active: Dated | undefined;
-	/** Of several the earliest. */
 	upcoming: Dated | undefined;
-	nextEdgeMs: number | undefined;
+	/** When either changes, ms since the epoch; Infinity: never. */
+	edgeMs: number;
 }
 
-function lookAt(overrides: readonly Override[], nowMs: number): Looked {
-	let active: Dated | undefined;
-	const coming: Dated[] = [];
-	const edges: number[] = [];
-	for (const override of overrides) {
-		const { minReplicas } = override;
-		const found = periodsOf(override, nowMs);
-		if (found.active) {
-			active ??= { ...found.active, minReplicas };
-			edges.push(found.active.endMs);
-		}
-		if (found.upcoming) {
-			coming.push({ ...found.upcoming, minReplicas });
-			edges.push(found.upcoming.startMs);
-		}
-	}
-	const [upcoming] = coming.sort((one, other) => one.startMs - other.startMs);
-	return { active, upcoming, nextEdgeMs: edges.length > 0 ? Math.min(...edges) : undefined };
+function datedOf(override: Override, nowMs: number): Looked {
+	const { minReplicas } = override;
+	const { active, upcoming } = periodsOf(override, nowMs);
+	return {
+		active: active && { ...active, minReplicas },
+		upcoming: upcoming && { ...upcoming, minReplicas },
+		edgeMs: Math.min(
+			active?.endMs ?? Number.POSITIVE_INFINITY,
+			upcoming?.startMs ?? Number.POSITIVE_INFINITY,
+		),
+	};
 }
 
-function nextChange(overrides: readonly Override[], usual: number, nowMs: number): Schedule['next'] {
-	let looked = lookAt(overrides, nowMs);
-	const before = looked.active?.minReplicas ?? usual;
+/** Of several the first in the list. */
+const activeOf = (dated: readonly Looked[]): Dated | undefined => dated.find(({ active }) => active)?.active;
+
+const nextEdgeOf = (dated: readonly Looked[]): number => Math.min(...dated.map(({ edgeMs }) => edgeMs));
+
+function nextChange(
+	overrides: readonly Override[],
+	dated: readonly Looked[],
+	usual: number,
+): Schedule['next'] {
+	let looked = dated;
+	const before = activeOf(looked)?.minReplicas ?? usual;
 	for (let edge = 0; edge < mostEdges; edge++) {
-		const atMs = looked.nextEdgeMs ?? Number.POSITIVE_INFINITY;
+		const atMs = nextEdgeOf(looked);
 		if (atMs > lastMs) return undefined;
-		looked = lookAt(overrides, atMs);
-		const minReplicas = looked.active?.minReplicas ?? usual;
+		// Only where something begins or ends: calendars take a while.
+		const at = (override: Override, known?: Looked) =>
+			known && known.edgeMs > atMs ? known : datedOf(override, atMs);
+		looked = overrides.map((override, index) => at(override, looked[index]));
+		const minReplicas = activeOf(looked)?.minReplicas ?? usual;
 		if (minReplicas !== before) return { atMs, minReplicas };
 	}
 	return undefined;

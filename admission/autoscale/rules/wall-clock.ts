@@ -19,9 +19,32 @@ export const fixedOffset = (offsetMs: number): WallClock => ({
 
 /** The clock of an IANA time zone; undefined: there is no such zone. */
 export function zoneClock(name: string): WallClock | undefined {
+	const known = clocks.get(name);
+	if (known) return known;
 	const format = formatOf(name);
 	if (!format) return undefined;
-	const shows = (ms: number) => wallOf(format, ms);
+	const clock = clockOf(format);
+	if (clocks.size >= mostClocks) clocks.clear();
+	clocks.set(name, clock);
+	return clock;
+}
+
+/** Making one takes a while, and there are some 600 zones; a few are in use. */
+const clocks = new Map<string, WallClock>();
+const mostClocks = 100;
+/** The same moments are asked for again and again, until the next day: so many are remembered of each zone, some 100 kB. */
+const mostShown = 2_000;
+
+function clockOf(format: Intl.DateTimeFormat): WallClock {
+	const shown = new Map<number, number>();
+	const shows = (ms: number) => {
+		const known = shown.get(ms);
+		if (known !== undefined) return known;
+		const wallMs = wallOf(format, ms);
+		if (shown.size >= mostShown) shown.clear();
+		shown.set(ms, wallMs);
+		return wallMs;
+	};
 	const when = (wallMs: number) => {
 		// No zone changes twice within two days: the offset is the one of the day before or that of the day after.
 		const offsets = [wallMs - dayMs, wallMs + dayMs].map((ms) => shows(ms) - ms);
@@ -32,17 +55,11 @@ export function zoneClock(name: string): WallClock | undefined {
 	return { shows, when };
 }
 
-/** Making one takes a while, and there are some 600 zones; a few are in use. */
-const formats = new Map<string, Intl.DateTimeFormat>();
-const mostFormats = 100;
-
 function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
-	const known = formats.get(timeZone);
-	if (known) return known;
 	// Offsets such as "+09:00" are none of IANA's names, though the platform takes them.
 	if (!/^[A-Za-z]/.test(timeZone)) return undefined;
 	try {
-		const format = new Intl.DateTimeFormat('en-US', {
+		return new Intl.DateTimeFormat('en-US', {
 			timeZone,
 			calendar: 'gregory',
 			numberingSystem: 'latn',
@@ -54,9 +71,6 @@ function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
 			minute: 'numeric',
 			second: 'numeric',
 		});
-		if (formats.size >= mostFormats) formats.clear();
-		formats.set(timeZone, format);
-		return format;
 	} catch {
 		return undefined; // a RangeError: there is no such zone
 	}
