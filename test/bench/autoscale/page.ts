@@ -53,5 +53,7 @@ plan, in simulated time. Each line is the mean of ${days} days and, in brackets,
 - **Needless** pods never had a job. **Calls** are those to GitHub that autoscaling adds and that count for its limit: failed
   deliveries once a minute and each lost one, jobs by their id, lists of runs that have changed. ARC makes none and never notices a loss.
 - What **beyond start** is made of: late and lost \`queued\` events. Where only \`in_progress\` and \`completed\` are lost and late, its p95 is
-  what it is without any fault.`;
+  what it is without any fault.
+- **Against a cluster**: \`make bench BENCH=autoscale-hour\` plays a busy hour, compressed to 5 min, on a control plane with simulated
+  runners. There and simulated, of 245 jobs (\`SEED=4\`): wait p50 3.3 and 3.3 s, p95 7.1 and 7.1 s; 241 pods, 1 of them needless, both times.`;
 }
