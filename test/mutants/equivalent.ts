@@ -17,7 +17,13 @@ const quicker = 'it is quicker: making a format takes longer than using it';
 
 export const equivalent: readonly Equivalent[] = [
 	{
-		file: 'admission/autoscale/rules/demand.ts',
+		file: 'admission/autoscale/rules/doubt.ts',
+		text: 'const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, untakenMs, proofs);',
+		what: 'false in place of suspectMs(job) > nowMs',
+		why: 'it is quicker: one that is not suspect by then is not so later',
+	},
+	{
+		file: 'admission/autoscale/rules/doubt.ts',
 		text: 'if (idleMs.length === 0) return since;',
 		what: 'false in place of idleMs.length === 0',
 		why: 'it is quicker: thousands of jobs need not be sorted for no runner',
@@ -35,6 +41,24 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'no set has no name, and the condition is there for the compiler',
 	},
 	{
+		file: 'admission/autoscale/rules/schedule.ts',
+		text: 'known && known.edgeMs > atMs ? known : datedOf(override, atMs);',
+		what: 'without known',
+		why: 'there is always one, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/autoscale/rules/schedule.ts',
+		text: 'known && known.edgeMs > atMs ? known : datedOf(override, atMs);',
+		what: 'false in place of known && known.edgeMs > atMs',
+		why: quicker,
+	},
+	{
+		file: 'admission/autoscale/rules/wall-clock.ts',
+		text: 'if (shown.size >= mostShown) shown.clear();',
+		what: 'false in place of shown.size >= mostShown',
+		why: 'it bounds memory',
+	},
+	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
 		text: 'if (known) return known;',
 		what: 'false in place of known',
@@ -42,20 +66,20 @@ export const equivalent: readonly Equivalent[] = [
 	},
 	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'if (formats.size >= mostFormats) formats.clear();',
-		what: 'true in place of formats.size >= mostFormats',
+		text: 'if (clocks.size >= mostClocks) clocks.clear();',
+		what: 'true in place of clocks.size >= mostClocks',
 		why: quicker,
 	},
 	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'if (formats.size >= mostFormats) formats.clear();',
-		what: 'false in place of formats.size >= mostFormats',
+		text: 'if (clocks.size >= mostClocks) clocks.clear();',
+		what: 'false in place of clocks.size >= mostClocks',
 		why: 'it bounds memory',
 	},
 	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'formats.set(timeZone, format);',
-		what: 'without formats.set(timeZone, format);',
+		text: 'clocks.set(name, clock);',
+		what: 'without clocks.set(name, clock);',
 		why: quicker,
 	},
 	{

@@ -8,7 +8,7 @@ const loop = 'test/unit/guard/deletion-loop.test.ts';
 const hooks = 'test/unit/jobs/hooks/rules.test.ts';
 const sets = 'test/unit/sets/reconciler.test.ts';
 
-const asked = ['demand', 'holders', 'standing', 'asking'].map(
+const asked = ['demand', 'doubt', 'holders', 'standing', 'asking'].map(
 	(name) => `test/unit/autoscale/${name}.test.ts`,
 );
 const polled = ['rules', 'due', 'poll'].map((name) => `test/unit/autoscale/poll/${name}.test.ts`);
@@ -102,6 +102,7 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
 	{ file: 'admission/sets/reconciler.ts', tests: [sets] },
 	{ file: 'admission/autoscale/rules/demand.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/doubt.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/standing.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/asking.ts', tests: asked },

@@ -30,8 +30,8 @@ export function demand(
 	const occupied = living.length - supply.length;
 	// What else waits, or is spare, finds out as well whether the jobs that do not count are true.
 	const probe = probeOf(jobs, looked.standings, untaken, nowMs);
-	const probes = wish.countsJobs && probe.now && waiting === 0 && occupied < wish.max ? 1 : 0;
-	if (wish.countsJobs) soonest.at(probe.changesMs);
+	const probes = wish.countsJobs && probe.now && occupied < wish.max ? 1 : 0;
+	soonest.at(probe.changesMs);
 	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied : 0;
 	const need = forJobs + Math.max(wish.spare + missing, probes);
 	// With metrics the larger number counts, never the sum: they have seen the same jobs (#1962).

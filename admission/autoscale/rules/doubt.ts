@@ -19,18 +19,20 @@ export function proofsOf(
 	nowMs: number,
 ): Proofs {
 	const proofs: Proofs = { taken: new Map(), oldNews: new Set() };
-	const busyMs = new Map(runners.map(({ name, busySinceMs = nowMs }) => [name.toLowerCase(), busySinceMs]));
+	const busyMs = new Map(runners.map(({ name, busySinceMs }) => [name.toLowerCase(), busySinceMs]));
 	for (const job of jobs) {
-		const { key, openedMs, state, stateMs, endedMs, runnerName } = job;
-		const byEvent = runnerName !== undefined && stateMs > openedMs;
-		const { runner, says } = holders.get(key) ?? {};
-		if (isOldNews(job) && (byEvent || runner !== undefined)) proofs.oldNews.add(alike(job));
-		let takenMs: number | undefined;
-		if (state === 'in_progress') takenMs = byEvent ? stateMs : undefined;
-		// When it was taken is not known any more of one that has completed.
-		else if (state !== 'completed' && runner !== undefined)
-			takenMs = says === 'ended' ? (endedMs ?? nowMs) : (busyMs.get(runner.toLowerCase()) ?? nowMs);
-		if (takenMs === undefined || takenMs - openedMs < suspectAfterMs) continue;
+		const { key, openedMs, state, stateMs, runnerName } = job;
+		const holder = holders.get(key);
+		const isTaken = holder !== undefined || (runnerName !== undefined && stateMs > openedMs);
+		if (isOldNews(job) && isTaken) proofs.oldNews.add(alike(job));
+		// Of one that has ended it is not known any more when it was taken.
+		const takenMs =
+			state === 'in_progress'
+				? stateMs
+				: holder?.says === 'runs'
+					? (busyMs.get(holder.runner.toLowerCase()) ?? nowMs)
+					: Number.NEGATIVE_INFINITY;
+		if (takenMs - openedMs < suspectAfterMs) continue;
 		const like = alike(job);
 		const known = proofs.taken.get(like);
 		if (known) known.push({ openedMs, takenMs });
@@ -69,12 +71,13 @@ export function leftSince(
 	const others: Job[] = [];
 	for (const job of waiting) {
 		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
-		const { untakenMs = Number.POSITIVE_INFINITY } = job;
-		const left = { ...job, untakenMs: leftAfter(job, untakenMs, proofs) };
-		if (suspectMs(job) > nowMs || suspectMs(left) > nowMs) others.push(job);
+		const { untakenMs = Number.POSITIVE_INFINITY, confirmedMs } = job;
+		const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, untakenMs, proofs);
+		const doubtMs = suspectMs({ untakenMs: leftMs, confirmedMs });
+		if (doubtMs > nowMs) others.push(job);
 		else {
-			since.set(job.key, left.untakenMs);
-			doubtedMs = Math.max(doubtedMs, suspectMs(left));
+			since.set(job.key, leftMs);
+			doubtedMs = Math.max(doubtedMs, doubtMs);
 		}
 	}
 	const idleMs = supply
@@ -103,11 +106,12 @@ export function probeOf(
 ): { now: boolean; changesMs: number } {
 	let firstMs = Number.POSITIVE_INFINITY;
 	for (const job of jobs) {
-		const says = standings.get(job.key);
 		if (job.state !== 'queued') continue;
-		if (says === 'unconfirmed') firstMs = Math.min(firstMs, job.openedMs + probeUnconfirmedAfterMs);
-		if (says === 'suspect')
-			firstMs = Math.min(firstMs, suspectMs({ ...job, untakenMs: untaken.get(job.key) }) + probeEveryMs);
+		const { key, openedMs, confirmedMs } = job;
+		const isUnconfirmed = standings.get(key) === 'unconfirmed';
+		// Never, unless idle runners leave it.
+		const suspectFirstMs = suspectMs({ untakenMs: untaken.get(key), confirmedMs }) + probeEveryMs;
+		firstMs = Math.min(firstMs, isUnconfirmed ? openedMs + probeUnconfirmedAfterMs : suspectFirstMs);
 	}
 	if (firstMs > nowMs) return { now: false, changesMs: firstMs };
 	const sinceMs = (nowMs - firstMs) % probeEveryMs;

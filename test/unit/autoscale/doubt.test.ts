@@ -100,13 +100,26 @@ test('when a job is taken that was left as long, the doubt on the others ends', 
 	assert.equal(count(event, [busy]), [2, 0], 'an event has told it');
 	assert.equal(look(event, [busy]).untaken, [], 'and that is remembered');
 	assert.equal(count(left, [busy]), [2, 0], 'its own witness');
-	assert.equal(count({ ...left, boundTo: 'gone', endedMs: taken }), [2, 0], 'which has ended');
+	assert.equal(count(event), [2, 0], 'by a runner of another set');
 	assert.equal(count({ ...event, openedMs: now }, [busy]), [0, 2], 'it came when they were suspect already');
 	assert.equal(count({ ...event, labels: ['gpu'] }, [busy]), [0, 2], 'other labels');
-	assert.equal(count({ ...event, state: 'completed' }), [0, 2], 'it may have been taken long before');
+	for (const ended of [
+		{ ...event, state: 'completed' },
+		{ ...left, boundTo: 'gone', endedMs: taken },
+	] as const)
+		assert.equal(count(ended), [0, 2], 'it may have been taken long before');
 	const idle = runner('r2', 'idle', { idleSinceMs: now - hour });
 	const { untaken } = look(event, [busy, idle]);
 	assert.equal(untaken, [{ job: 'j2', sinceMs: taken }], 'an idle runner leaves it since then');
+	const two = [job(1, event), job(2, { ...event, openedMs: now + minute, ...runsOn('r9') }), job(3, left)];
+	assert.is(asked(two, [busy], {}, [], now + 32 * minute).waiting, 1, 'any of several');
+});
+
+test('a job that waited for no longer than the start of its runner proves nothing', () => {
+	const taken = { ...runsOn('r1'), openedMs: now - 70 * second, stateMs: now - 10 * second };
+	const idle = runner('r2', 'idle', { idleSinceMs: now - minute });
+	const { untaken } = asked([job(1, taken), job(2, { ...left, untakenMs: undefined })], [idle]);
+	assert.equal(untaken, [{ job: 'j2', sinceMs: now - minute }]);
 });
 
 test('a runner has just worked for a minute, and for no more jobs than wait', () => {
