@@ -105,7 +105,9 @@ function conditionsOf(
 	findings: readonly Finding[],
 	nowMs: number,
 ): AutoscalerStatus['conditions'] {
-	const old = new Map((before.conditions ?? []).map((condition) => [condition.type, condition]));
+	// Who may edit the status may have written anything.
+	const listed = Array.isArray(before.conditions) ? before.conditions : [];
+	const old = new Map(listed.map((condition) => [condition?.type, condition]));
 	const since = (type: AutoscalerConditionType, status: 'True' | 'False') => {
 		const known = old.get(type);
 		return known?.status === status && known.lastTransitionTime ? known.lastTransitionTime : seconds(nowMs);

@@ -305,7 +305,7 @@ for (const kind of kinds) {
 		await world.queue(1);
 		await world.clock.pass(5 * second);
 		assert.equal(
-			world.lines.filter((line) => line.startsWith('error') || line.includes('not reconciled')),
+			world.lines.filter((line) => line.startsWith('error') || line.includes('retrying')),
 			[],
 		);
 		await world.end();
