@@ -13,7 +13,6 @@ import { deleteUnlessChanged, unlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
-import { ClearEnded } from './clear-ended.ts';
 import { type Creator, newName, type SetKind } from './kind.ts';
 import type { OwnedRunner, Owners } from './owners.ts';
 import { type Plan, refusedForMs } from './rules/plan.ts';
@@ -44,7 +43,6 @@ export class PlanExecutor<S extends RunnersSet> {
 	readonly #dependencies: PlanExecutorDependencies;
 	readonly #owners: Owners;
 	readonly #lookAgain: (set: S, afterMs: number) => void;
-	readonly #ended: ClearEnded;
 	/** Book-keeping for other controllers, which nobody waits for. */
 	readonly #later: (() => Promise<unknown>)[] = [];
 	/** How many sets runners are being created or removed for. */
@@ -61,12 +59,11 @@ export class PlanExecutor<S extends RunnersSet> {
 		this.#dependencies = dependencies;
 		this.#owners = owners;
 		this.#lookAgain = lookAgain;
-		this.#ended = new ClearEnded(dependencies);
 	}
 
 	/**
 	 * Does what the plan says, but begins no more creations when the set has changed or createsForMs are over, and releases
-	 * mostReleases. If something fails, the rest is still done. What has ended is removed meanwhile and afterwards.
+	 * mostReleases. If something fails, the rest is still done.
 	 *
 	 * @param creator undefined: the spec can't be carried out, and no runner is created
 	 * @throws the first failure
@@ -83,15 +80,10 @@ export class PlanExecutor<S extends RunnersSet> {
 		}
 	}
 
-	/** Resolves when the removals and the book-keeping that have begun are done; what has not is left to others. */
+	/** Resolves when the book-keeping that has begun is done; what has not is left to others. */
 	async stop(): Promise<void> {
-		await this.#ended.stop();
 		this.#later.length = 0;
 		await this.#bookKeeping;
-	}
-
-	forget(setUid: string): void {
-		this.#ended.forget(setUid);
 	}
 
 	/** Resolves with whether no creation was put off. */
@@ -112,13 +104,10 @@ export class PlanExecutor<S extends RunnersSet> {
 		};
 		// One that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
-		const over = Map.groupBy(remove as OwnedRunner[], ({ runner }) =>
-			runner && isSettled(runner) ? 'settled' : 'ended',
+		// One that GitHub has unregistered still runs: its witnesses are heard once more before its owner goes.
+		await each(remove as OwnedRunner[], (owner) =>
+			owner.runner && isSettled(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
 		);
-		this.#clear(set, over.get('ended') ?? []);
-		// One that GitHub has unregistered still runs, and so counts: before another one is made, its witnesses are heard once
-		// more and it goes.
-		await each(over.get('settled') ?? [], (owner) => this.#release(set, owner));
 		await Promise.all([
 			each(releasable.slice(0, mostReleases), (owner) => this.#release(set, owner)),
 			creator &&
@@ -130,18 +119,6 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (failures.length > 0) throw failures[0];
 		if (left > 0) this.#lookAgain(set, 0);
 		return left === 0;
-	}
-
-	/** Removes runners whose process has ended. Nobody waits for that. */
-	#clear(set: S, ended: readonly OwnedRunner[]): void {
-		const remove = async () => {
-			const failures: unknown[] = [];
-			await inParallel(ended, (owner) => this.#remove(set, owner), failures);
-			if (this.#busy === 0) this.#keepBooks();
-			return failures;
-		};
-		const lookAgain = (afterMs: number) => this.#lookAgain(set, afterMs);
-		this.#ended.begin(set.metadata.uid ?? '', ended.length, remove, lookAgain);
 	}
 
 	/** Nobody has changed the set's spec, or asked for its deletion, since this reconcile began. */

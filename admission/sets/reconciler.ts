@@ -253,7 +253,6 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#sizes.delete(key);
 		this.#status.forget(uid);
 		this.#owners.forget(uid);
-		this.#executor.forget(uid);
 		this.#memory.delete(uid);
 		this.#keys.delete(uid);
 		this.#orphaning.delete(uid);

@@ -831,27 +831,6 @@ for (const kind of kinds) {
 		await world.settled(3, minute);
 		await world.end();
 	});
-	test(`${kind}: a removal that takes long keeps nobody from a new runner`, async () => {
-		const world = await running(2);
-		const [first = ''] = world.live();
-		world.job(first);
-		await world.clock.pass(1_000);
-		const answered = world.api.loseAnswers('DELETE', /(statefulsets|runners)\/example/, 1);
-		world.completes(first);
-		const isReplaced = () => world.live().length === 2 && !world.live().includes(first);
-		await world.clock.until('it is replaced', isReplaced, 2_000);
-		world.scale(3);
-		await world.settled(3, 3_000);
-		const [next = ''] = world.live();
-		world.job(next);
-		await world.clock.pass(1_000);
-		world.completes(next);
-		await world.clock.until('it is replaced', () => world.live().length === 3, 2_000);
-		assert.ok(world.owners().length > 3, 'its owner waits');
-		answered();
-		await world.clock.until('it goes as well', () => world.owners().length === 3, minute);
-		await world.end();
-	});
 	test(`${kind}: a creation without an answer is not made twice (invariant 7)`, async () => {
 		const world = new SetsWorld(kind);
 		// It is carried out, and its answer is lost.
