@@ -126,7 +126,7 @@ export class Autoscaler implements DemandSource {
 			asks: () => this.#asks(),
 			concerns: (labels) => concernsUs(labels, this.router.knownLabels()),
 			write: (facts) => records.write(facts, 'answer'),
-			answered: (job, checked) => this.router.answered(job, checked),
+			answered: (...answer) => this.router.answered(...answer),
 			drift: (kind) => metrics.autoscale.drift(kind),
 			targets: () => this.#pollTargets(),
 			onKnown: (set) => this.#look(set),

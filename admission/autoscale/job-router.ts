@@ -104,14 +104,20 @@ export class JobRouter {
 		return this.#book.of(key).map(({ job }) => job);
 	}
 
-	/** GitHub was asked about a job. `queued`: it waits, whatever we thought of it. */
-	answered(name: string, answer: Checked): void {
-		const nowMs = this.#dependencies.clock.now();
-		const queued = answer === 'queued' ? { confirmedMs: nowMs, boundTo: undefined, endedMs: undefined } : {};
-		this.#book.learn(name, { checked: answer, checkedMs: nowMs, ...queued });
+	/**
+	 * GitHub was asked about a job. If it called it queued, the job waits, unless we have learnt more since the question: an
+	 * answer may be long under way.
+	 *
+	 * @param askedMs when it was asked, ms since the epoch
+	 */
+	answered(name: string, answer: Checked, askedMs: number): void {
+		const entry = this.#book.get(name);
+		if (!entry) return;
+		const isNews = answer === 'queued' && (entry.job.endedMs ?? 0) < askedMs && entry.job.stateMs <= askedMs;
+		const queued = isNews ? { confirmedMs: askedMs, boundTo: undefined, endedMs: undefined } : {};
+		this.#book.learn(name, { checked: answer, checkedMs: this.#dependencies.clock.now(), ...queued });
 		this.#keeper.changed(name);
-		const set = this.#book.get(name)?.set;
-		if (set) this.#dependencies.look(set);
+		if (entry.set) this.#dependencies.look(entry.set);
 	}
 
 	/** What the look at a set has found out about its jobs. */

@@ -42,8 +42,8 @@ export interface AskerDependencies {
 	concerns: (labels: readonly string[]) => boolean;
 	/** Writes an answer into the job's record. @throws if it could not be written */
 	write: (facts: JobFacts) => Promise<string>;
-	/** Told when what GitHub says of a job has been written. */
-	answered: (job: string, checked: Checked) => void;
+	/** Told when what GitHub says of a job has been written. `askedMs`: when it was asked, ms since the epoch. */
+	answered: (job: string, checked: Checked, askedMs: number) => void;
 	/** Something was found that no event had told. */
 	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
 	/** Other runner groups than before may be used by a repository: its jobs are to be routed anew. */
@@ -110,10 +110,10 @@ export class Asker {
 		if (outcome.kind !== 'job') {
 			// There may be no such job any more: only where nothing else was ever seen, nothing is shown.
 			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
-			return answered(key, 'unknown');
+			return answered(key, 'unknown', askedMs);
 		}
 		await this.#tell(outcome.job, repository, this.#record(id), askedMs);
-		answered(key, checkedOf(outcome.job));
+		answered(key, checkedOf(outcome.job), askedMs);
 	}
 
 	async #list(
@@ -149,12 +149,13 @@ export class Asker {
 		lane.worked();
 		if (outcome.kind === 'not-visible') {
 			noteRun(repository, runId, { jobs: [], etag: undefined }, clock.monotonic());
-			for (const { key } of this.#askedOf(runId, repository)) this.#dependencies.answered(key, 'unknown');
+			for (const { key } of this.#askedOf(runId, repository))
+				this.#dependencies.answered(key, 'unknown', askedMs);
 			return;
 		}
 		if (outcome.kind !== 'jobs') {
 			noteRun(repository, runId, undefined, clock.monotonic());
-			return this.#answer(runId, repository, known?.jobs ?? [], lane, signal);
+			return this.#answer(runId, repository, known?.jobs ?? [], askedMs, lane, signal);
 		}
 		const jobs: RunJob[] = [];
 		for (const job of outcome.jobs) {
@@ -164,7 +165,7 @@ export class Asker {
 			jobs.push({ id, status, labels, ours: record !== undefined || concerns(labels) });
 		}
 		noteRun(repository, runId, { jobs, etag: outcome.etag }, clock.monotonic());
-		return this.#answer(runId, repository, jobs, lane, signal);
+		return this.#answer(runId, repository, jobs, askedMs, lane, signal);
 	}
 
 	/** Answers for the jobs of a run that are asked about. One of an earlier attempt is in no list, and asked about by its id. */
@@ -172,6 +173,7 @@ export class Asker {
 		runId: number,
 		repository: Repository,
 		jobs: readonly RunJob[],
+		askedMs: number,
 		lane: Lane,
 		signal: AbortSignal,
 	): Promise<void> {
@@ -181,7 +183,7 @@ export class Asker {
 		const missing = asked.filter(({ id }) => !found.has(id));
 		for (const { key, id } of asked) {
 			const job = found.get(id);
-			if (job) answered(key, checkedOf(job));
+			if (job) answered(key, checkedOf(job), askedMs);
 		}
 		const [first] = missing;
 		if (first)

@@ -64,7 +64,7 @@ export class Questions {
 
 	/** Several jobs of one run are asked about together. Where no webhook delivers, the run may have new ones as well. */
 	#offerJobs(offer: (lane: Lane | undefined, due: Due) => void, nowMs: number): void {
-		const { asks, answered, host } = this.#dependencies;
+		const { asks, answered, clock, host } = this.#dependencies;
 		const { repositories } = this.#memory;
 		const fresh = [...asks()].filter((job) => job.host === host && !this.#asked.has(job.key, nowMs));
 		const ofRun = Map.groupBy(fresh, runOf);
@@ -74,7 +74,7 @@ export class Questions {
 			const lane = this.#lanes.for(repository.key);
 			if (!lane || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
 				this.#asked.add(key, nowMs);
-				answered(key, 'unknown');
+				answered(key, 'unknown', clock.now());
 				continue;
 			}
 			const several = (ofRun.get(runOf(job))?.length ?? 0) > 1 || !repositories.isHeard(repository, nowMs);

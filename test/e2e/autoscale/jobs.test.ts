@@ -32,11 +32,13 @@ for (const kind of kinds) {
 	});
 }
 
-/** Waits until these jobs run. */
-const run = (...jobs: WorkflowJob[]) =>
-	eventually('the jobs run', () => jobs.every(({ status }) => status === 'in_progress'), {
+/** Waits until these jobs run, and the server has been told. */
+async function run({ hook }: Autoscaled, ...jobs: WorkflowJob[]): Promise<void> {
+	await eventually('the jobs run', () => jobs.every(({ status }) => status === 'in_progress'), {
 		withinMs: 60_000,
 	});
+	await hook.idle();
+}
 
 test('a completed event is late: nothing is made again (D1); the next queued job has its runner within 10 s (D2)', async ({
 	make,
@@ -44,7 +46,7 @@ test('a completed event is late: nothing is made again (D1); the next queued job
 	const set = await make('RunnerSet');
 	const autoscaled = await Autoscaled.make(set);
 	const first = autoscaled.queue();
-	await run(first);
+	await run(autoscaled, first);
 	const late = autoscaled.hook.fault({ kind: 'late', delayMs: 15_000, action: 'completed', times: 1 });
 	await set.endJob(first.runnerName ?? '');
 	await set.reaches(0);
@@ -52,7 +54,7 @@ test('a completed event is late: nothing is made again (D1); the next queued job
 	assert.is(set.uids.size, 1);
 	const fromMs = Date.now();
 	const second = autoscaled.queue();
-	await run(second);
+	await run(autoscaled, second);
 	assert.ok(Date.now() - fromMs < 10_000, `${Date.now() - fromMs} ms`);
 	assert.is(late.hits(), 1);
 	await autoscaled.hook.idle();
@@ -70,6 +72,7 @@ test('at the maximum with a backlog: when one finishes the next starts at once (
 	const isRunning = ({ status }: WorkflowJob) => status === 'in_progress';
 	for (let left = 3; left > 0; left--) {
 		await eventually('one of them runs', () => jobs.some(isRunning), { withinMs: 60_000 });
+		await autoscaled.hook.idle();
 		const working = jobs.find(isRunning);
 		if (left === 3)
 			await autoscaled.says('it is at its maximum', ({ conditions = [], waitingJobs }) =>
@@ -84,7 +87,8 @@ test('at the maximum with a backlog: when one finishes the next starts at once (
 test('a delivery that comes twice, and one that comes after its job has completed: one runner for each job (D13)', async ({
 	make,
 }) => {
-	const set = await make('RunnerSet');
+	// Their job hooks are the witness that they worked: the events come after their end.
+	const set = await make('RunnerSet', { withoutHooks: false });
 	const autoscaled = await Autoscaled.make(set);
 	autoscaled.hook.fault({ kind: 'doubled', times: 2 });
 	autoscaled.hook.fault({ kind: 'after-completed' });
@@ -105,7 +109,7 @@ test('a queued event that nobody was reached for is read back, and one that GitH
 	const autoscaled = await Autoscaled.make(set);
 	// The webhook has to be known before its lost deliveries can be asked for.
 	const known = autoscaled.queue();
-	await run(known);
+	await run(autoscaled, known);
 	autoscaled.hook.fault({ kind: 'lost', action: 'queued', times: 1 });
 	const lost = autoscaled.queue();
 	autoscaled.hook.fault({ kind: 'never', action: 'queued', times: 1 });

@@ -88,6 +88,23 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
+	test(`${kind}: GitHub's answer that a job is queued comes when its runner has ended: no other one is made`, async () => {
+		const world = await started();
+		const jobs = await running(world, 1);
+		const [[name = '', id = 0] = []] = jobs;
+		const askedMs = world.clock.now() - 20 * second;
+		await world.clock.pass(5 * second);
+		await world.ends(id, name, { lost: true });
+		await world.clock.pass(5 * second);
+		const record = world.recordOf(id)?.metadata.name ?? '';
+		world.autoscaler.router.answered(record, 'queued', askedMs);
+		await world.clock.pass(20 * second);
+		assert.is(world.starts, 1);
+		world.autoscaler.router.answered(record, 'queued', world.clock.now());
+		await world.clock.until('GitHub has queued it anew', () => world.starts === 2, 10 * second);
+		await world.end();
+	});
+
 	test(`${kind}: an idle runner goes when it has been idle for the delay, not before, the longest idle first`, async () => {
 		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 120 });
 		await world.clock.pass(16 * minute); // GitHub can not be asked, so the first look ends late
