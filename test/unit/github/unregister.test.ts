@@ -355,7 +355,7 @@ test('an outage ends: the probe, then everybody, within the pace (F5)', async ({
 	await eventually(() => github.count('DELETE') === 4);
 	await eventually(() => account.state().healthy);
 	outcomes = await Promise.all(
-		all.map((id) => unregister(account, runner(id), { priority: 'background', timeoutMs: 900 })),
+		all.map((id) => unregister(account, runner(id), { priority: 'background', timeoutMs: 4_000 })),
 	);
 	const done = outcomes.filter(({ kind }) => kind === 'unregistered').length;
 	assert.ok(github.count('DELETE') <= 150);
