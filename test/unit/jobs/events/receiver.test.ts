@@ -26,10 +26,14 @@ import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { type Clock, systemClock } from '../../../../admission/kube/clock.ts';
 import { type EventResult, type JobRecordResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { eventually } from '../../../rig/eventually.ts';
 import { suite } from '../../../support/suite.ts';
 import { payload } from './payload.ts';
 
 const test = suite('event receiver');
+
+const soon = (what: string, check: () => boolean | Promise<boolean>) =>
+	eventually(what, check, { everyMs: 5 });
 
 const secret = 'It is a secret to everybody';
 
@@ -484,10 +488,10 @@ test('bodies that nobody has vouched for fill 8 MiB at most: 503, and it is free
 		return socket;
 	};
 	const sockets = Array.from({ length: 12 }, open);
-	while ((await counted('overloaded')) < 12 - mostUnverifiedBytes / largestBodyBytes)
-		await systemClock.sleep(5);
+	const refused = 12 - mostUnverifiedBytes / largestBodyBytes;
+	await soon('the others are refused', async () => (await counted('overloaded')) >= refused);
 	for (const socket of sockets) socket.destroy();
-	while ((await counted('unreadable')) < 8) await systemClock.sleep(5);
+	await soon('it is known that they are gone', async () => (await counted('unreadable')) >= 8);
 	assert.is((await deliver()).status, 200);
 	close();
 });
@@ -497,18 +501,18 @@ test('more connections than are accepted: those that are open are answered, and 
 	const sockets = Array.from({ length: mostConnections + 20 }, () => connect(port, '127.0.0.1'));
 	for (const socket of sockets) socket.on('error', () => {}).resume();
 	const closed = () => sockets.filter((socket) => socket.closed).length;
-	while (closed() < 20) await systemClock.sleep(5);
+	await soon('those that are too many are closed', () => closed() >= 20);
 	const [first] = sockets.filter((socket) => !socket.closed);
 	first?.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
 	const [answer] = (await once(first!, 'data')) as [Buffer];
 	assert.match(answer.toString(), /^HTTP\/1\.1 200 /);
 	for (const socket of sockets) socket.destroy();
-	let status = 0;
-	while (status !== 200)
-		status = await deliver().then(
-			(done) => done.status,
-			() => 0,
+	const isTaken = () =>
+		deliver().then(
+			({ status }) => status === 200,
+			() => false,
 		);
+	await soon('there is room again', isTaken);
 	close();
 });
 
@@ -569,17 +573,17 @@ test('more than a burst at once: the rest waits for its turn, and those that bre
 		socket.on('error', () => {}).once('data', () => answered.add(socket));
 		socket.write(forged);
 	}
-	while (answered.size < mostInBurst) await systemClock.sleep(5);
+	await soon('a burst is answered', () => answered.size >= mostInBurst);
 	await systemClock.sleep(50);
 	assert.is(await counted('bad-signature'), mostInBurst, 'no more than these, as long as no time passes');
 	const waiting = sockets.filter((socket) => !answered.has(socket));
 	const [patient, gone] = [waiting.slice(0, 40), waiting.slice(40)];
 	for (const socket of gone) socket.destroy();
 	const open = promisify(server.getConnections.bind(server));
-	while ((await open()) > sockets.length - gone.length) await systemClock.sleep(5);
+	await soon('it is known that they are gone', async () => (await open()) <= sockets.length - gone.length);
 	stoppedMs = undefined;
 	assert.is((await deliver()).status, 200);
-	while (answered.size < mostInBurst + patient.length) await systemClock.sleep(5);
+	await soon('the patient ones are answered', () => answered.size >= mostInBurst + patient.length);
 	for (const socket of sockets) socket.destroy();
 	await drained();
 	assert.is(await counted('bad-signature'), mostInBurst + patient.length);
