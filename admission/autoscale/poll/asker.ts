@@ -1,10 +1,10 @@
-import type { JobState } from '../../api/autoscale.ts';
 import { repositoriesOf, visibleGroups } from '../../github/organizations.ts';
 import { type AnsweredJob, jobById, jobsOfRun } from '../../github/workflow-jobs.ts';
 import { openRuns } from '../../github/workflow-runs.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
 import { recordName } from '../../jobs/records/rules/name.ts';
 import type { Clock } from '../../kube/clock.ts';
+import type { Job } from '../rules/types.ts';
 import { type Lane, troubleIn } from './lane.ts';
 import type { Organizations } from './organizations.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
@@ -12,21 +12,14 @@ import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
 import type { Question, Repository, RunJob } from './rules/types.ts';
 import type { Visibility } from './visibility.ts';
 
-/** A job of which there is a record. */
-export interface PollJob {
-	/** Name of its record. */
-	key: string;
-	host: string;
-	id: number;
-	/** OWNER/NAME. */
-	repository: string;
-	enterprise: string | undefined;
-	runId: number | undefined;
-	state: JobState;
-	runnerName: string | undefined;
+/** A job of which there is a record, as far as asking about it goes. */
+export type PollJob = Pick<
+	Job,
+	'key' | 'host' | 'id' | 'repository' | 'enterprise' | 'runId' | 'state' | 'runnerName'
+> & {
 	/** Key of the set that it counts for. */
 	set: string | undefined;
-}
+};
 
 /** What GitHub has said of a job that it was asked about. */
 export type Checked = 'queued' | 'in_progress' | 'completed' | 'unknown';

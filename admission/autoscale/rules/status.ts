@@ -15,20 +15,21 @@ export interface Found {
 	findings: readonly Finding[];
 }
 
-const troubles: readonly AutoscalerConditionType[] = [
-	'TargetMissing',
-	'TargetTaken',
-	'NoTrigger',
-	'NoMaximum',
-	'AtMaximum',
-	'SpecInvalid',
-	'OverrideSkipped',
-	'MetricFailing',
-	'ReplicasContested',
-	'Starting',
-	'JobsSuspect',
-	'TooManyJobs',
-];
+/** All conditions but ScalingActive, in the order in which they are shown; the type sees to it that none is missing. */
+const troubles = Object.keys({
+	TargetMissing: true,
+	TargetTaken: true,
+	NoTrigger: true,
+	NoMaximum: true,
+	AtMaximum: true,
+	SpecInvalid: true,
+	OverrideSkipped: true,
+	MetricFailing: true,
+	ReplicasContested: true,
+	Starting: true,
+	JobsSuspect: true,
+	TooManyJobs: true,
+} satisfies Record<Exclude<AutoscalerConditionType, 'ScalingActive'>, true>) as AutoscalerConditionType[];
 
 /** The status as it should be. What is not known stays as it was. */
 export function statusOf(
