@@ -18,7 +18,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
 import { type Entry, setKey } from './job-book.ts';
-import { configOf, JobRouter } from './job-router.ts';
+import { configOf, JobRouter, labelsOf } from './job-router.ts';
 import { Poll, type PollJob, type PollTarget } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
 import { fieldsOf } from './rules/fields.ts';
@@ -340,12 +340,18 @@ export class Autoscaler implements DemandSource {
 		for (const autoscaler of this.#targets.naming(key)) this.#forgetLooks(autoscaler);
 	}
 
+	/** An autoscaler names a set no more. */
+	#scalesNoMore(key: string): void {
+		const labels = labelsOf(key);
+		if (labels && !this.#targets.acting(key)) this.#dependencies.metrics.autoscale.notScaled(labels);
+	}
+
 	/** What was found for another set, or for one that is gone, counts no more. */
 	#forgetLooks(autoscaler: HorizontalRunnerAutoscaler): void {
 		const { uid = '' } = autoscaler.metadata;
 		this.#looked.delete(uid);
 		this.#suggestions.delete(uid);
-		this.#status.forget(autoscaler);
+		this.#status.forgetTarget(autoscaler);
 		this.#status.changed(autoscaler);
 	}
 
@@ -377,6 +383,7 @@ export class Autoscaler implements DemandSource {
 
 	#note(deleted: boolean, autoscaler: HorizontalRunnerAutoscaler): void {
 		const { before, now } = this.#targets.note(autoscaler, deleted);
+		if (before !== undefined && before !== now) this.#scalesNoMore(before);
 		if (deleted) {
 			const { uid = '' } = autoscaler.metadata;
 			this.#looked.delete(uid);

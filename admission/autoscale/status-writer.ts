@@ -57,6 +57,13 @@ interface Written {
 	told: Map<string, string>;
 }
 
+const nothingWritten = (replicas: number | undefined): Written => ({
+	atMs: 0,
+	replicas,
+	contested: undefined,
+	told: new Map(),
+});
+
 /** A merge patch removes only fields that it names. */
 const empty: Partial<Record<keyof AutoscalerStatus, null>> = {
 	lastSuccessfulScaleOutTime: null,
@@ -94,10 +101,13 @@ export class StatusWriter {
 		this.#queue.addAfter(`${metadata.namespace}/${metadata.name}`, Math.min(afterMs, statusEveryMs));
 	}
 
-	forget({ metadata: { uid = '', namespace = '' }, spec }: HorizontalRunnerAutoscaler): void {
-		this.#written.delete(uid);
-		const { name: set } = spec.scaleTargetRef ?? {};
-		if (set) this.#dependencies.metrics.autoscale.notScaled({ namespace, set });
+	forget({ metadata }: HorizontalRunnerAutoscaler): void {
+		this.#written.delete(metadata.uid ?? '');
+	}
+
+	/** Its target is another one from now on, or is gone: what was written into spec.replicas says nothing of the next one. */
+	forgetTarget({ metadata }: HorizontalRunnerAutoscaler): void {
+		this.#written.set(metadata.uid ?? '', nothingWritten(undefined));
 	}
 
 	stop(): Promise<void> {
@@ -110,12 +120,10 @@ export class StatusWriter {
 		const autoscaler = autoscaleCache.autoscalers.informer.get(namespace, name);
 		if (!autoscaler || autoscaler.metadata.deletionTimestamp) return undefined;
 		const { uid = '' } = autoscaler.metadata;
-		const written = this.#written.get(uid) ?? {
-			atMs: 0,
-			replicas: autoscaler.status?.replicas,
-			contested: undefined,
-			told: new Map(),
-		};
+		const { status: before, metadata } = autoscaler;
+		// What an earlier leader wrote is about this target only where nobody has changed the spec since.
+		const ofTarget = before?.observedGeneration === metadata.generation ? before?.replicas : undefined;
+		const written = this.#written.get(uid) ?? nothingWritten(ofTarget);
 		this.#written.set(uid, written);
 		const set = this.#target(autoscaler);
 		const other = acting(autoscaler);

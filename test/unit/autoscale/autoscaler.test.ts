@@ -224,6 +224,25 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
+	test(`${kind}: an autoscaler that names another set from now on: what was found for the first one counts no more`, async () => {
+		const world = await started({ minReplicas: 2 });
+		world.put(0, { name: 'other' });
+		await world.settled(2);
+		world.api.update(autoscalersPath, 'example', 'ci', ({ metadata, spec = {} }) => {
+			metadata.generation = 2;
+			spec.scaleTargetRef = { kind, name: 'other' };
+		});
+		await world.clock.until('the other set grows', () => world.live().length === 4, minute);
+		await world.clock.pass(5 * second);
+		assert.is(world.saysCondition('ReplicasContested'), undefined);
+		const wanted = await world.metrics.registry.getSingleMetricAsString(
+			'runners_autoscaler_desired_replicas',
+		);
+		assert.match(wanted, /set="other"} 2/);
+		assert.not.match(wanted, /set="example"/);
+		await world.end();
+	});
+
 	test(`${kind}: of two autoscalers the older one acts, and the other says so`, async () => {
 		const world = await started({ minReplicas: 1 });
 		await world.clock.pass(2 * second);
