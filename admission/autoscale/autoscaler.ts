@@ -2,10 +2,7 @@ import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
 import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
-import type { Account, Accounts } from '../github/accounts.ts';
-import type { CredentialsMissing } from '../github/types.ts';
-import { JobRecords } from '../jobs/records/job-records.ts';
-import { concernsUs } from '../jobs/records/rules/labels.ts';
+import type { Accounts } from '../github/accounts.ts';
 import { mostRecords } from '../jobs/records/rules/policy.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -13,17 +10,18 @@ import type { Events } from '../kube/events.ts';
 import type { Blocked, DemandSource, SetDemand } from '../sets/demand-source.ts';
 import type { SetKind } from '../sets/kind.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
-import { credentialsSecretOf, scopeOf } from '../sets/pod/defaults.ts';
+import { scopeOf } from '../sets/pod/defaults.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { askGitHub } from './ask-github.ts';
 import type { AutoscaleCache } from './cache.ts';
-import { type Entry, setKey } from './job-book.ts';
-import { configOf, JobRouter, labelsOf } from './job-router.ts';
-import { Poll, type PollJob, type PollTarget } from './poll/poll.ts';
+import { setKey } from './job-book.ts';
+import { JobRouter, labelsOf } from './job-router.ts';
+import type { Poll } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
 import { fieldsOf } from './rules/fields.ts';
 import { isLiving } from './rules/holders.ts';
-import { repositoriesOf, type Suggestion, suggestionOf } from './rules/metrics.ts';
+import { type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
 import { type Finding, wishOf } from './rules/wish.ts';
@@ -102,7 +100,7 @@ export class Autoscaler implements DemandSource {
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
 		this.#sinceMs = dependencies.clock.monotonic();
-		const { autoscaleCache, clock, metrics, host, namespace, client, log } = dependencies;
+		const { autoscaleCache } = dependencies;
 		this.#targets = new Targets(autoscaleCache.autoscalers.informer);
 		this.router = new JobRouter({
 			...dependencies,
@@ -113,24 +111,12 @@ export class Autoscaler implements DemandSource {
 			visible: (...asked) => this.#poll.isVisible(...asked),
 			recorded: (job) => this.#poll.recorded(job),
 		});
-		const records = new JobRecords({ client, namespace, clock });
-		this.#poll = new Poll({
-			host,
-			clock,
-			log,
-			jobs: () => pollJobs(this.router.jobs()),
-			record: (key) => {
-				const entry = this.router.get(key);
-				return entry && pollJob(entry);
-			},
-			asks: () => this.#asks(),
-			concerns: (labels) => concernsUs(labels, this.router.knownLabels()),
-			write: (facts) => records.write(facts, 'answer'),
-			answered: (...answer) => this.router.answered(...answer),
-			drift: (kind) => metrics.autoscale.drift(kind),
-			targets: () => this.#pollTargets(),
-			onKnown: (set) => this.#look(set),
-			onVisible: () => this.router.reroute(),
+		this.#poll = askGitHub({
+			...dependencies,
+			router: () => this.router,
+			targets: this.#targets,
+			looked: this.#looked,
+			look: (set) => this.#look(set),
 		});
 		this.#status = new StatusWriter({
 			...dependencies,
@@ -308,32 +294,6 @@ export class Autoscaler implements DemandSource {
 		return this.#dependencies.autoscaleCache.jobsSynced && this.#poll.isKnown(key);
 	}
 
-	/** The jobs that GitHub is to be asked about, of all sets. */
-	*#asks(): Iterable<PollJob> {
-		for (const { demand } of this.#looked.values())
-			yield* pollJobs(demand.ask.flatMap((key) => this.router.get(key) ?? []));
-	}
-
-	/** The sets that an autoscaler acts on. */
-	#pollTargets(): PollTarget[] {
-		return this.#targets.keys().flatMap((key): PollTarget[] => {
-			const autoscaler = this.#targets.acting(key);
-			const target = this.#setOf(key);
-			const scope = target && scopeOf(target.config);
-			if (!autoscaler || !target || !scope) return [];
-			const looked = this.#looked.get(autoscaler.metadata.uid ?? '');
-			return [
-				{
-					key,
-					scope,
-					account: () => this.#account(key),
-					countsRunsOf: repositoriesOf(autoscaler.spec.metrics, scope),
-					working: looked?.working,
-				},
-			];
-		});
-	}
-
 	/** There is no such set any more. */
 	#gone(key: string): void {
 		this.#memory.delete(key);
@@ -353,27 +313,6 @@ export class Autoscaler implements DemandSource {
 		this.#suggestions.delete(uid);
 		this.#status.forgetTarget(autoscaler);
 		this.#status.changed(autoscaler);
-	}
-
-	/** A set and the configuration of its runners. */
-	#setOf(key: string): { set: RunnersSet; config: RunnerConfig } | undefined {
-		const { runnerSets, runnerDeployments } = this.#dependencies.setsCache;
-		const [, kind = '', namespace, name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(key) ?? [];
-		const { informer } = kind === 'RunnerSet' ? runnerSets : runnerDeployments;
-		const set = informer.get(namespace, name);
-		const config = set && configOf(kind, set);
-		return set && config ? { set, config } : undefined;
-	}
-
-	/** With which GitHub is asked about the jobs of a set: the autoscaler's own credentials, or those of its runners. */
-	async #account(key: string): Promise<Account | CredentialsMissing> {
-		const target = this.#setOf(key);
-		if (!target) return { kind: 'credentials-missing', detail: `there is no ${key}` };
-		const own = this.#targets.acting(key)?.spec.githubAPICredentialsFrom?.secretRef?.name;
-		return this.#dependencies.accounts.resolve({
-			namespace: target.set.metadata.namespace ?? '',
-			credentialsSecret: own || credentialsSecretOf(target.config),
-		});
 	}
 
 	#look(key: string): void {
@@ -396,8 +335,6 @@ export class Autoscaler implements DemandSource {
 	}
 }
 
-const pollJob = ({ job, set }: Entry): PollJob => ({ ...job, set });
-
 /** As many runners as this, and none is removed. */
 const keptAt = (desired: number, { spec }: RunnersSet, lookAgainMs: number | undefined): SetDemand => ({
 	desired,
@@ -405,8 +342,6 @@ const keptAt = (desired: number, { spec }: RunnersSet, lookAgainMs: number | und
 	replicas: spec.replicas ?? 1,
 	lookAgainMs,
 });
-
-const pollJobs = (entries: Iterable<Entry>): PollJob[] => [...entries].map(pollJob);
 
 /** Credits of an earlier term, as the status has them. Who may edit it may have written anything. */
 function readCredits({ status }: HorizontalRunnerAutoscaler): Credit[] {
