@@ -90,18 +90,37 @@ for (const kind of kinds) {
 
 	test(`${kind}: GitHub's answer that a job is queued comes when its runner has ended: no other one is made`, async () => {
 		const world = await started();
+		const askedBeforeMs = world.clock.now();
 		const jobs = await running(world, 1);
 		const [[name = '', id = 0] = []] = jobs;
-		const askedMs = world.clock.now() - 20 * second;
+		await world.clock.pass(5 * second);
+		const askedMs = world.clock.now();
 		await world.clock.pass(5 * second);
 		await world.ends(id, name, { lost: true });
 		await world.clock.pass(5 * second);
 		const record = world.recordOf(id)?.metadata.name ?? '';
-		world.autoscaler.router.answered(record, 'queued', askedMs);
-		await world.clock.pass(20 * second);
-		assert.is(world.starts, 1);
+		for (const ms of [askedBeforeMs, askedMs]) {
+			world.autoscaler.router.answered(record, 'queued', ms);
+			await world.clock.pass(20 * second);
+			assert.is(world.starts, 1, 'it was asked before its runner ended');
+		}
 		world.autoscaler.router.answered(record, 'queued', world.clock.now());
 		await world.clock.until('GitHub has queued it anew', () => world.starts === 2, 10 * second);
+		await world.end();
+	});
+
+	test(`${kind}: a pod that says to be busy since a time to come hides a job no longer than any other`, async () => {
+		const world = await started({ minReplicas: 1 });
+		await world.settled(1);
+		const [name = ''] = world.live();
+		world.edit(name, {
+			labels: { 'actions-runner/busy': 'true' },
+			annotations: { 'actions-runner/busy-since': new Date(world.clock.now() + 60 * minute).toISOString() },
+		});
+		await world.queue(1);
+		await world.clock.pass(5 * second);
+		assert.is(world.live().length, 1, 'it may have the job');
+		await world.clock.until('the job has another one', () => world.live().length === 2, 10 * second);
 		await world.end();
 	});
 
