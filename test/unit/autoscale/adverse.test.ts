@@ -12,14 +12,15 @@ const second = 1_000;
 const minute = 60_000;
 
 for (const kind of kinds) {
-	/** Two sets that could run the jobs of octo-org/app; `example` is the narrower one. */
-	const twoSets = async (before: (world: AutoscaledWorld) => void = () => {}) => {
+	/** Two sets that could run the jobs of octo-org/app, and others between them; `example` is the narrower one, and the last by name. */
+	const twoSets = async ({ between = 0 } = {}) => {
 		const world = new AutoscaledWorld(kind);
+		world.put(0, { name: 'another' });
+		for (let index = 0; index < between; index++)
+			world.put(0, { name: `between-${index}`, spec: { labels: ['never'], organization: 'elsewhere' } });
 		world.put(0, { spec: { organization: undefined, repository: 'octo-org/app' } });
-		world.put(0, { name: 'other' });
 		world.autoscale({ maxReplicas: 50 });
-		world.autoscale({ maxReplicas: 50, scaleTargetRef: { kind, name: 'other' } }, 'other');
-		before(world);
+		world.autoscale({ maxReplicas: 50, scaleTargetRef: { kind, name: 'another' } }, 'another');
 		await world.start();
 		await world.clock.pass(2 * second);
 		return world;
@@ -29,10 +30,7 @@ for (const kind of kinds) {
 	];
 
 	test(`${kind}: the next leader sees a set later than the jobs: they stay with it, and no runner is made twice`, async () => {
-		const world = await twoSets((made) => {
-			for (let index = 0; index < 105; index++)
-				made.put(0, { name: `a${index}`, spec: { labels: ['never'], organization: 'elsewhere' } });
-		});
+		const world = await twoSets({ between: 105 });
 		const ids = await world.queue(20);
 		await world.clock.pass(30 * second);
 		assert.equal(setsOf(world, ids), ['example']);
@@ -48,6 +46,22 @@ for (const kind of kinds) {
 		await next.clock.pass(2 * minute);
 		assert.equal(setsOf(next, ids), ['example']);
 		assert.is(world.starts, 20);
+		await next.end();
+	});
+
+	test(`${kind}: the next leader knows the jobs late: until then it tells nobody that there are none`, async () => {
+		const world = await twoSets();
+		await world.queue(3);
+		await world.clock.pass(30 * second);
+		assert.is(world.autoscalerStatus.waitingJobs, 3);
+		await world.end();
+		const next = new AutoscaledWorld(kind, world);
+		next.api.fail('GET', /workflowjobs$/, { delayMs: 5 * second });
+		await next.start();
+		for (let time = 0; time < 10; time++) {
+			await next.clock.pass(second);
+			assert.equal([next.autoscalerStatus.waitingJobs, next.set()?.spec?.replicas], [3, 3]);
+		}
 		await next.end();
 	});
 
@@ -82,7 +96,7 @@ for (const kind of kinds) {
 		const ids = await world.queue(3);
 		await world.clock.until('the other set has them', () => world.live().length === 3, minute);
 		await world.clock.pass(2 * second);
-		assert.equal(setsOf(world, ids), ['other']);
+		assert.equal(setsOf(world, ids), ['another']);
 		assert.ok(world.api.callsTo('POST', owners).length < 50);
 		await world.end();
 	});
