@@ -120,8 +120,8 @@ export class StaleRegistrations {
 		const again = { afterMs: nextLookMs };
 		const done = (): undefined => void this.#dangling.delete(key);
 		// Where another pod claims to be this runner, it is not certain whose the registration is, and it stays.
-		if (clock.now() - sinceMs > giveUpMs || this.#registeredAnew(cache, pod) || this.#claimants.has(key))
-			return done();
+		const isRegisteredAnew = cache.pods.get(pod.namespace, pod.name) !== undefined; // by the new pod of this name
+		if (clock.now() - sinceMs > giveUpMs || isRegisteredAnew || this.#claimants.has(key)) return done();
 
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
@@ -142,12 +142,6 @@ export class StaleRegistrations {
 			'registration of a runner whose pod is gone removed',
 		);
 		return done();
-	}
-
-	/** Whether a new pod of the same name exists, which registers under the same runner name. */
-	#registeredAnew(cache: Cache, pod: RunnerPod): boolean {
-		const successor = cache.pods.get(pod.namespace, pod.name);
-		return successor !== undefined && podKey(successor) === `${pod.namespace}/${pod.name}`;
 	}
 }
 

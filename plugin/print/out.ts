@@ -14,15 +14,10 @@ export function printError(text: string): void {
 	writeAll(stderr, `${text.split('\n').map(printable).join('\n')}\n`);
 }
 
-/** May we redraw and colour? Only on a terminal that can. */
-export function isTerminal(descriptor: 1 | 2 = stdout, env: NodeJS.ProcessEnv = process.env): boolean {
+/** May we redraw? Only on a terminal that can. */
+export function isTerminal(): boolean {
 	// Not imported: it loads sockets and streams, which most runs that only print never use.
-	return process.getBuiltinModule('node:tty').isatty(descriptor) && env.TERM !== 'dumb';
-}
-
-/** Colours: a terminal, and nobody asked for none (https://no-color.org: set and not empty). */
-export function allowsColour(descriptor: 1 | 2 = stdout, env: NodeJS.ProcessEnv = process.env): boolean {
-	return isTerminal(descriptor, env) && !env.NO_COLOR;
+	return process.getBuiltinModule('node:tty').isatty(stdout) && process.env.TERM !== 'dumb';
 }
 
 function writeAll(descriptor: number, text: string): void {
