@@ -6,19 +6,16 @@
  * - notes of a research that are not part of this repository.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, normalize, relative } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
+import { project, writtenFiles } from './files.ts';
 import { idsOf, type NamedTest, printRow, rowOf, shownCell, testNames } from './promises.ts';
 
-const project = join(import.meta.dirname, '../..');
 const tables = ['docs/invariants.md', 'docs/scenarios.md'];
-const folders = '{admission,plugin,scripts,test,docs,manifests,.github,.ci}';
 
-/** Written by somebody else, or by a program: what stands in them cites nothing of ours. */
-const foreign = /^test\/sim\/openapi\/|^test\/fixtures\/|^test\/cluster\/controlplane\/go\.|\.(?:svg|png)$/;
 /** Made by `make release`, and not in the repository. */
 const released = /^install-[\w-]+\.yaml$/;
-/** This check and its test, which are full of examples of what is found. */
-const examples = /^(?:scripts|test\/unit)\/check\/(?:references|promises)/;
+/** Checks and their tests, which are full of examples of what is found. */
+const examples = /^scripts\/check\/(?:references|promises)|^test\/unit\/(?:check|prose)\//;
 
 interface Citation {
 	file: string;
@@ -26,15 +23,7 @@ interface Citation {
 	text: string;
 }
 
-const files = globSync([`${folders}/**/*`, '*.{md,json,ts}', 'Makefile', 'Dockerfile'], {
-	cwd: project,
-	withFileTypes: true,
-	exclude: (entry) => entry.name === 'node_modules',
-})
-	.filter((entry) => entry.isFile() && entry.name !== 'package-lock.json')
-	.map((entry) => relative(project, join(entry.parentPath, entry.name)))
-	.filter((file) => !foreign.test(file))
-	.sort();
+const files = writtenFiles();
 const texts = new Map(
 	files
 		.filter((file) => !examples.test(file))
