@@ -46,6 +46,10 @@ check: setup ## Type-check, lint, check structure and references, ask npm for kn
 	@$(NODE) scripts/check/references.ts
 	@$(NODE) scripts/audit.ts
 
+.PHONY: sentences
+sentences: setup ## Print what people read (messages, help, comments) in one go; ONLY="condition admission/sets" for some
+	@$(NODE) scripts/sentences.ts $(ONLY)
+
 .PHONY: format
 format: setup ## Format, and fix what the linter can fix
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --write .
