@@ -71,7 +71,7 @@ test-unit: build ## The tests that need no cluster
 	@$(NODE) test/run.ts test/unit
 
 .PHONY: mutants
-mutants: setup ## Break each rule of the guard and of the sets in turn; a unit test has to notice
+mutants: setup ## Break each rule that decides something, in turn; a unit test has to notice. FILES="..." for some
 	@$(NODE) test/mutants/run.ts $(FILES)
 
 .PHONY: demo

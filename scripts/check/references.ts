@@ -3,6 +3,7 @@
  * - an id of docs/scenarios.md or docs/invariants.md that is cited, as in (A7) or "invariant 5", and is not in them;
  * - a scenario or invariant that no test name carries, or whose column "shown by" is out of date (--write renews it);
  * - a path, a link or the bare name of a file that does not exist, and a make target that is not in the Makefile;
+ * - a folder of admission/ that README's table leaves out, and a number of layers in a document;
  * - notes of a research that are not part of this repository.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -45,6 +46,8 @@ const problems = [
 	...promisesWithoutTest(),
 	...missingFiles(),
 	...missingTargets(),
+	...foldersWithoutRow(),
+	...countedLayers(),
 	...research(),
 ];
 for (const problem of problems) console.error(problem);
@@ -98,20 +101,49 @@ function missingFiles(): string[] {
 	);
 }
 
-/** `make x` in the documentation, in backquotes or at the start of a line of code. */
+/** `make x` in backquotes, and in documents at the start of a line of code. */
 function missingTargets(): string[] {
 	const targets = new Set(
-		[...(texts.get('Makefile') ?? '').matchAll(/^([a-z-]+):/gm)].map(([, name]) => name),
+		[...(texts.get('Makefile') ?? '').matchAll(/^([a-z-]+):/gm)].map(([, name = '']) => name),
 	);
+	const inProse = /`make ([a-z-]+(?: [a-z-]+)*)(?=`| [A-Z]+=)/g;
+	const inCode = /^make ([a-z-]+(?: [a-z-]+)*)(?= {2}|$| [A-Z]+=)/g;
+	return [...texts].flatMap(([file, text]) =>
+		citations(file, text).flatMap((citation) =>
+			[inProse, ...(file.endsWith('.md') ? [inCode] : [])]
+				.flatMap((pattern) => [...citation.text.matchAll(pattern)])
+				.flatMap(([, names = '']) => names.split(' '))
+				.filter((name) => !targets.has(name))
+				.map((name) => `${at(citation)}: the Makefile has no target ${name}`),
+		),
+	);
+}
+
+/** Each folder of admission/ is in the table of README that says where things are. */
+function foldersWithoutRow(): string[] {
+	const rows = (texts.get('README.md') ?? '')
+		.split('\n')
+		.flatMap((line) => /^\| (`.+?`) \|/.exec(line)?.[1] ?? []);
+	const named = new Set(
+		rows.flatMap((cell) => [...cell.matchAll(/`(?:admission\/)?([\w-]+)\/`/g)].map(([, name]) => name)),
+	);
+	return globSync('admission/*/', { cwd: project })
+		.map((folder) => basename(folder))
+		.filter((folder) => !named.has(folder))
+		.map((folder) => `README.md: no row of the table says what is in admission/${folder}/`);
+}
+
+/** scripts/check/structure.ts has the layers and counts them; a number in a document is soon wrong. */
+function countedLayers(): string[] {
+	const counted = /\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) layers\b/i;
 	return [...texts].flatMap(([file, text]) =>
 		!file.endsWith('.md')
 			? []
-			: citations(file, text).flatMap((citation) =>
-					[...citation.text.matchAll(/(?:^|`)make ([a-z-]+)(?= {2}|`|$| [A-Z]+=)/g)]
-						.map(([, name]) => name)
-						.filter((name) => !targets.has(name))
-						.map((name) => `${at(citation)}: the Makefile has no target ${name}`),
-				),
+			: citations(file, text)
+					.filter((citation) => counted.test(citation.text))
+					.map(
+						(citation) => `${at(citation)}: do not count the layers: structure.ts prints how many there are`,
+					),
 	);
 }
 

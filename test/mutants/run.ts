@@ -1,5 +1,5 @@
 /**
- * Breaks each rule of the guard and of the sets in turn, and fails unless a unit test notices: `make mutants`, or
+ * Breaks each rule that decides something (see targets.ts) in turn, and fails unless a unit test notices: `make mutants`, or
  * `node test/mutants/run.ts [FILE...]` for some of the files in targets.ts. Nothing is written to the work tree.
  */
 import { spawn } from 'node:child_process';
