@@ -61,8 +61,8 @@ const pluginShared: BuildOptions = {
 	},
 	// Only cleye's own help needs these two, which are a third of the bundle. The plugin prints its help itself.
 	alias: {
-		ansis: './plugin/cli/unused-by-cleye.ts',
-		'terminal-columns': './plugin/cli/unused-by-cleye.ts',
+		ansis: './admission/cli/unused-by-cleye.ts',
+		'terminal-columns': './admission/cli/unused-by-cleye.ts',
 	},
 };
 
@@ -152,8 +152,8 @@ export async function buildAdmission(outFolder = join(root, 'dist')): Promise<vo
 		outfile: server,
 		alias: {
 			undici: './admission/kube/unused-undici.ts',
-			ansis: './plugin/cli/unused-by-cleye.ts',
-			'terminal-columns': './plugin/cli/unused-by-cleye.ts',
+			ansis: './admission/cli/unused-by-cleye.ts',
+			'terminal-columns': './admission/cli/unused-by-cleye.ts',
 			'body-parser': './admission/webhook/unused-body-parser.ts',
 			// All media types of the world; express answers with these.
 			'mime-db': './admission/webhook/media-types.json',

@@ -1,6 +1,6 @@
 import type { Flags } from 'cleye';
+import { flagLines, section } from '../../admission/cli/help-text.ts';
 import { connectionFlags } from './connection-flags.ts';
-import { kebab } from './kebab.ts';
 import type { VerbDescription } from './verb-description.ts';
 
 export const program = 'kubectl runners';
@@ -29,27 +29,4 @@ export function renderOverview(verbs: readonly VerbDescription[]): string {
 		section('Usage', `${program} COMMAND [flags]`),
 		`Use "${program} COMMAND --help" for more about a command.\n`,
 	].join('\n\n');
-}
-
-function section(title: string, body: string | undefined): string {
-	if (!body) return '';
-	return `${title}:\n${body.replace(/^(?=.)/gm, '  ')}`;
-}
-
-function flagLines(flags: [string, Flags[string]][]): string {
-	const rows = flags.map(([key, flag]) => {
-		const {
-			alias,
-			placeholder,
-			description = '',
-		} = flag as {
-			alias?: string;
-			placeholder?: string;
-			description?: string;
-		};
-		const long = `--${kebab(key)}${placeholder ? ` ${placeholder}` : ''}`;
-		return [`${alias ? `-${alias}, ` : '    '}${long}`, description] as const;
-	});
-	const width = Math.max(0, ...rows.map(([left]) => left.length)) + 3;
-	return rows.map(([left, description]) => left.padEnd(width) + description).join('\n');
 }

@@ -1,9 +1,8 @@
-import { cli, type Flags, type TypeFlag } from 'cleye';
+import type { Flags, TypeFlag } from 'cleye';
+import { parseArgv } from '../../admission/cli/parse-argv.ts';
 import { exitCode } from '../errors.ts';
 import { print } from '../print/out.ts';
-import { type FlagShape, normaliseArgv } from './argv.ts';
 import { renderHelp } from './help.ts';
-import { kebab } from './kebab.ts';
 import type { VerbDescription } from './verb-description.ts';
 
 export interface Verb extends VerbDescription {
@@ -26,7 +25,7 @@ export function defineVerb<F extends Flags>(spec: VerbSpec<F>): Verb {
 		...spec,
 		flags,
 		run: async (argv) => {
-			const { words, values } = parseArgv(argv, flags, `kubectl runners ${spec.name}`);
+			const { words, values } = parseArgv(argv, flags, `; see 'kubectl runners ${spec.name} --help'`);
 			if (values.help) {
 				print(renderHelp({ ...spec, flags }));
 				return exitCode.done;
@@ -34,28 +33,4 @@ export function defineVerb<F extends Flags>(spec: VerbSpec<F>): Verb {
 			return spec.run(words, values as TypeFlag<F>['flags']);
 		},
 	};
-}
-
-/** Splits arguments into words and the flags' values. Throws on what a verb with these flags does not know. */
-export function parseArgv(
-	argv: readonly string[],
-	flags: Flags,
-	command: string,
-): { words: string[]; values: Record<string, unknown> } {
-	const { flagArgs, words } = normaliseArgv(argv, flagShapes(flags), command);
-	const parsed = cli({ flags, help: false }, undefined, flagArgs) as { flags: Record<string, unknown> };
-	return { words, values: parsed.flags };
-}
-
-/** The flags as they are typed. */
-export function flagShapes(flags: Flags): FlagShape[] {
-	return Object.entries(flags).map(([key, flag]) => {
-		const schema = flag as { type?: unknown; alias?: string; bareValue?: string };
-		return {
-			name: kebab(key),
-			short: schema.alias,
-			boolean: schema.type === Boolean,
-			bareValue: schema.bareValue,
-		};
-	});
 }

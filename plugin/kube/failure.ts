@@ -1,5 +1,6 @@
 import { withoutSegments } from '../../admission/api/webhooks.ts';
-import { CliError, isCliError } from '../errors.ts';
+import { isUsageError } from '../../admission/cli/argv.ts';
+import { CliError, isCliError, usageError } from '../errors.ts';
 import { isProtobuf, readEnvelope } from './protobuf.ts';
 
 /** The API server's own account of an error (kind Status). */
@@ -81,6 +82,7 @@ function readStatus(body: Buffer): Status {
 /** What kubectl would print, or undefined for an error that is none of these. */
 export function asCliError(error: unknown): CliError | undefined {
 	if (isCliError(error)) return error;
+	if (isUsageError(error)) return usageError(error.message);
 	if (error instanceof UnreachableError) return new CliError(error.message);
 	if (!(error instanceof ApiError)) return undefined;
 	if (error.code === 401) return new CliError('error: You must be logged in to the server (Unauthorized)');

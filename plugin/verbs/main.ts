@@ -1,5 +1,5 @@
+import { nearest } from '../../admission/cli/nearest.ts';
 import { renderOverview } from '../cli/help.ts';
-import { nearest } from '../cli/nearest.ts';
 import type { Verb } from '../cli/verb.ts';
 import { exitCode, usageError } from '../errors.ts';
 import { print } from '../print/out.ts';

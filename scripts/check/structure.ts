@@ -12,7 +12,7 @@ const project = join(import.meta.dirname, '../..');
 /** From the ground up. A folder or file imports only from its own entry and from lower layers. */
 const layers: readonly (readonly string[])[] = [
 	['api'],
-	['runner', 'telemetry'],
+	['cli', 'runner', 'telemetry'],
 	['kube', 'github', 'webhook'],
 	['cluster', 'certificates'],
 	['jobs'],

@@ -1,6 +1,7 @@
 import type { Flags } from 'cleye';
+import { flagShapes, parseArgv } from '../../../admission/cli/parse-argv.ts';
 import type { ConnectionFlags } from '../../cli/connection-flags.ts';
-import { flagShapes, parseArgv, type Verb } from '../../cli/verb.ts';
+import type { Verb } from '../../cli/verb.ts';
 import { type Candidate, completeNames, type NameKind } from './names.ts';
 
 export interface Completion {
@@ -168,7 +169,7 @@ async function sets(word: string, flags: ConnectionFlags, names: NameSource): Pr
 /** Flags such as -n and --context that have been typed. If they cannot be parsed yet, they count as not typed. */
 function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags {
 	try {
-		return parseArgv(before, verb.flags, verb.name).values as ConnectionFlags;
+		return parseArgv(before, verb.flags).values as ConnectionFlags;
 	} catch {
 		return {};
 	}

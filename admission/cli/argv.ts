@@ -1,5 +1,14 @@
-import { usageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
+
+/** The command line asks for what cannot be done. The message says what, for the person who typed it. */
+export class UsageError extends Error {
+	override readonly name = 'UsageError';
+}
+
+/** Compares names, because each bundle has its own copy of the class, which `instanceof` does not recognise. */
+export function isUsageError(error: unknown): error is UsageError {
+	return error instanceof Error && error.name === 'UsageError';
+}
 
 /** What the normaliser must know of a flag. */
 export interface FlagShape {
@@ -18,11 +27,13 @@ export interface FlagShape {
  *
  * Needed because the two differ: pflag takes the word after `--flag` as its value whatever it looks like
  * (`--grace-period -1`), allows `-ojson` and `-Aw`, and refuses what it does not know.
+ *
+ * `seeHelp` is added to the error about an unknown flag. @throws UsageError
  */
 export function normaliseArgv(
 	argv: readonly string[],
 	flags: readonly FlagShape[],
-	command: string,
+	seeHelp = '',
 ): { flagArgs: string[]; words: string[] } {
 	const flagArgs: string[] = [];
 	const words: string[] = [];
@@ -32,9 +43,9 @@ export function normaliseArgv(
 		if (word === '--') {
 			words.push(...rest.splice(0));
 		} else if (word.startsWith('--')) {
-			flagArgs.push(longFlag(word, rest, flags, command));
+			flagArgs.push(longFlag(word, rest, flags, seeHelp));
 		} else if (word.startsWith('-') && word !== '-') {
-			flagArgs.push(...shortFlags(word, rest, flags, command));
+			flagArgs.push(...shortFlags(word, rest, flags, seeHelp));
 		} else {
 			words.push(word);
 		}
@@ -42,7 +53,7 @@ export function normaliseArgv(
 	return { flagArgs, words };
 }
 
-function longFlag(word: string, rest: string[], flags: readonly FlagShape[], command: string): string {
+function longFlag(word: string, rest: string[], flags: readonly FlagShape[], seeHelp: string): string {
 	const equals = word.indexOf('=');
 	const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
 	const flag = flags.find((candidate) => candidate.name === name);
@@ -51,20 +62,18 @@ function longFlag(word: string, rest: string[], flags: readonly FlagShape[], com
 			name,
 			flags.map((candidate) => candidate.name),
 		);
-		throw usageError(
-			`unknown flag: --${name}${hint ? ` (did you mean --${hint}?)` : ''}; see '${command} --help'`,
-		);
+		throw new UsageError(`unknown flag: --${name}${hint ? ` (did you mean --${hint}?)` : ''}${seeHelp}`);
 	}
 	if (equals >= 0) return withValue(flag, word.slice(equals + 1));
 	return withValue(flag, nextValue(flag, rest, `--${name}`));
 }
 
-function shortFlags(word: string, rest: string[], flags: readonly FlagShape[], command: string): string[] {
+function shortFlags(word: string, rest: string[], flags: readonly FlagShape[], seeHelp: string): string[] {
 	const result: string[] = [];
 	for (let at = 1; at < word.length; at++) {
 		const letter = word[at]!;
 		const flag = flags.find((candidate) => candidate.short === letter);
-		if (!flag) throw usageError(`unknown shorthand flag: '${letter}' in ${word}; see '${command} --help'`);
+		if (!flag) throw new UsageError(`unknown shorthand flag: '${letter}' in ${word}${seeHelp}`);
 		const following = word.slice(at + 1);
 		if (flag.boolean && !following.startsWith('=')) {
 			result.push(withValue(flag, 'true'));
@@ -82,7 +91,7 @@ function nextValue(flag: FlagShape, rest: string[], shownAs: string): string {
 	if (flag.boolean) return 'true';
 	if (flag.bareValue !== undefined) return flag.bareValue;
 	const value = rest.shift();
-	if (value === undefined) throw usageError(`flag needs an argument: ${shownAs}`);
+	if (value === undefined) throw new UsageError(`flag needs an argument: ${shownAs}`);
 	return value;
 }
 
@@ -94,5 +103,5 @@ function boolean(flag: FlagShape, value: string): boolean {
 	if (/^(1|t|true)$/i.test(value)) return true;
 	if (/^(0|f|false)$/i.test(value)) return false;
 	const problem = `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
-	throw usageError(`invalid argument ${JSON.stringify(value)} for "--${flag.name}" flag: ${problem}`);
+	throw new UsageError(`invalid argument ${JSON.stringify(value)} for "--${flag.name}" flag: ${problem}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Stands in for `ansis` and `terminal-columns` in the bundle (scripts/build.ts). cleye imports both for the help it
- * renders itself; ours is rendered by help.ts, so nothing here is ever called.
+ * Replaces `ansis` and `terminal-columns` in the bundles (scripts/build.ts). cleye imports both for a help of its own;
+ * server and plugin print theirs with help-text.ts, so nothing here is ever called.
  */
 function neverCalled(): never {
 	throw new Error("cleye's own help is not used");

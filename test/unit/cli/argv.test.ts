@@ -1,9 +1,9 @@
 import * as assert from 'uvu/assert';
-import { type FlagShape, normaliseArgv } from '../../../../plugin/cli/argv.ts';
-import { nearest } from '../../../../plugin/cli/nearest.ts';
-import { suite } from '../../../support/suite.ts';
+import { type FlagShape, normaliseArgv } from '../../../admission/cli/argv.ts';
+import { nearest } from '../../../admission/cli/nearest.ts';
+import { suite } from '../../support/suite.ts';
 
-const test = suite('plugin: arguments, read as kubectl reads them');
+const test = suite('arguments, read as kubectl reads them');
 
 const flags: FlagShape[] = [
 	{ name: 'namespace', short: 'n', boolean: false },
@@ -13,7 +13,7 @@ const flags: FlagShape[] = [
 	{ name: 'grace-period', boolean: false },
 	{ name: 'dry-run', boolean: false, bareValue: 'client' },
 ];
-const read = (...argv: string[]) => normaliseArgv(argv, flags, 'kubectl runners list');
+const read = (...argv: string[]) => normaliseArgv(argv, flags, '; see --help');
 
 for (const [argv, flagArgs, words] of [
 	[['-n', 'x', 'pod'], ['--namespace=x'], ['pod']],
@@ -37,18 +37,15 @@ for (const [argv, flagArgs, words] of [
 }
 
 for (const [argv, words] of [
-	[['--foo'], "error: unknown flag: --foo; see 'kubectl runners list --help'"],
-	[
-		['--ouptut=x'],
-		"error: unknown flag: --ouptut (did you mean --output?); see 'kubectl runners list --help'",
-	],
-	[['-x'], "error: unknown shorthand flag: 'x' in -x; see 'kubectl runners list --help'"],
-	[['-wx'], "error: unknown shorthand flag: 'x' in -wx; see 'kubectl runners list --help'"],
-	[['-n'], "error: flag needs an argument: 'n' in -n"],
-	[['--namespace'], 'error: flag needs an argument: --namespace'],
+	[['--foo'], 'unknown flag: --foo; see --help'],
+	[['--ouptut=x'], 'unknown flag: --ouptut (did you mean --output?); see --help'],
+	[['-x'], "unknown shorthand flag: 'x' in -x; see --help"],
+	[['-wx'], "unknown shorthand flag: 'x' in -wx; see --help"],
+	[['-n'], "flag needs an argument: 'n' in -n"],
+	[['--namespace'], 'flag needs an argument: --namespace'],
 	[
 		['--watch=maybe'],
-		'error: invalid argument "maybe" for "--watch" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
+		'invalid argument "maybe" for "--watch" flag: strconv.ParseBool: parsing "maybe": invalid syntax',
 	],
 ] as const) {
 	test(`${argv.join(' ')} is refused`, () => {
