@@ -1,18 +1,38 @@
 import manifest from '../package.json' with { type: 'json' };
-import { BadSetting, readSettings } from './flags.ts';
+import { printable } from './api/printable.ts';
+import { UsageError } from './cli/argv.ts';
+import { stderr, stdout, writeAll } from './cli/write-all.ts';
+import { type CommandLine, program, readCommandLine, renderHelp } from './command-line.ts';
+import { readSettings, type Settings } from './flags.ts';
 import { serve } from './serve.ts';
 import { createLog } from './telemetry/log.ts';
 
-/** Configuration errors print one line; anything else that ends the server is a bug and prints a stack. */
-async function main(): Promise<number> {
-	let settings: ReturnType<typeof readSettings>;
+/** As a shell's own commands end where they are used wrongly. */
+const usageExitCode = 2;
+
+/** A wrong command line gets two lines; any other error that ends the server is a bug and prints a stack. */
+async function main(argv: readonly string[]): Promise<number> {
+	let given: CommandLine;
+	let settings: Settings;
 	try {
-		settings = readSettings(process.argv.slice(2), process.env, manifest.version);
+		given = readCommandLine(argv);
+		if (given.help) return show(renderHelp());
+		if (given.version) return show(`${manifest.version}\n`);
+		settings = readSettings(given.values, process.env);
 	} catch (error) {
-		if (!(error instanceof BadSetting)) throw error;
-		process.stderr.write(`error: ${error.message}\n`);
-		return 1;
+		if (!(error instanceof UsageError)) throw error;
+		writeAll(stderr, `error: ${printable(error.message)}\n${program} --help lists the flags\n`);
+		return usageExitCode;
 	}
+	return run(settings);
+}
+
+function show(text: string): number {
+	writeAll(stdout, text);
+	return 0;
+}
+
+async function run(settings: Settings): Promise<number> {
 	const log = createLog(settings.logLevel, settings.logFormat);
 	const stop = new AbortController();
 	for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
@@ -25,4 +45,4 @@ async function main(): Promise<number> {
 	}
 }
 
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));

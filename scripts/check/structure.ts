@@ -18,7 +18,7 @@ const layers: readonly (readonly string[])[] = [
 	['jobs'],
 	['guard', 'arc'],
 	['sets'],
-	['autoscale'],
+	['autoscale', 'command-line.ts'],
 	['leader', 'flags.ts'],
 	['serve.ts'],
 	['main.ts'],

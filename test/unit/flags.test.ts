@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { flagOf, flags, readCommandLine, renderHelp, variableOf } from '../../admission/command-line.ts';
 import { readSettings } from '../../admission/flags.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('flags');
-const read = (argv: string[], env = {}) => readSettings(argv, env, '1');
+const read = (argv: string[], env = {}) => readSettings(readCommandLine(argv).values, env);
 
 test('defaults', () => {
 	const { port, healthPort, eventsPort, namespace, githubApiUrl, logLevel, logFormat } = read([]);
@@ -86,9 +88,52 @@ test('a setting that can not be used is named', () => {
 		[['--ca-validity', '40000d'], /--ca-validity: 40000d is longer than 36500d/],
 		[['--cert-validity', '100000000d'], /--cert-validity: 100000000d is longer than 36500d/],
 		[['--ca-validity', '24h'], /--ca-validity is shorter than --cert-validity/],
-		[['extra'], /unexpected argument extra/],
+		[['extra'], /unexpected argument "extra"$/],
+		[['help'], /unexpected argument "help" \(did you mean --help\?\)/],
+		[['port=1'], /unexpected argument "port=1" \(did you mean --port\?\)/],
+		[['--prot', '1'], /unknown flag: --prot \(did you mean --port\?\)/],
+		[['--port'], /flag needs an argument: --port/],
+		[['--port', '-1'], /--port: -1 is not a whole number/],
 	];
 	for (const [argv, message] of wrong) assert.throws(() => read(argv), message);
+	assert.throws(() => read([], { PORT: 'abc' }), /^PORT: abc is not a whole number/);
+	assert.throws(() => read(['--port', 'x'], { PORT: '1' }), /^--port: x is not a whole number/);
+});
+test('an empty value is as good as none', () => {
+	assert.is(read(['--port=', '--client-ca-file', ''], { PORT: '' }).port, 9443);
+	assert.is(read(['--client-ca-file', '']).clientCaFile, undefined);
+});
+test('--help and --version are answered beside any other flag, whatever its value', () => {
+	const asked = (...argv: string[]) => {
+		const { help, version } = readCommandLine(argv);
+		return [help, version];
+	};
+	assert.equal(asked(), [false, false]);
+	assert.equal(asked('--port', 'abc', '-h'), [true, false]);
+	assert.equal(asked('--version', '--port=abc'), [false, true]);
+});
+test('the help has each flag with its variable and its default, in lines of at most 120 characters', () => {
+	const help = renderHelp();
+	for (const [key, flag] of Object.entries(flags)) {
+		const name = key as keyof typeof flags;
+		const unset = 'fallback' in flag ? `, default: ${flag.fallback}]` : '';
+		assert.ok(help.includes(`      ${flagOf(name)} ${flag.placeholder} `), key);
+		assert.ok(help.includes(`[$${variableOf(name)}${unset}`), key);
+	}
+	const longest = Math.max(...help.split('\n').map((line) => line.length));
+	assert.ok(longest <= 120, `${longest} characters`);
+});
+test('docs/operations.md has each flag with its variable and its default', () => {
+	const rows = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+		.split('\n')
+		.filter((line) => line.startsWith('| `--'));
+	for (const [key, flag] of Object.entries(flags)) {
+		const name = key as keyof typeof flags;
+		const row = rows.find((line) => line.includes(`\`${flagOf(name)}\``)) ?? '';
+		assert.ok(row.includes(`\`${variableOf(name)}\``), key);
+		const isSpelledOut = 'fallback' in flag && !key.endsWith('Image');
+		assert.ok(!isSpelledOut || row.includes(flag.fallback), `${key}: ${row}`);
+	}
 });
 
 test.run();
