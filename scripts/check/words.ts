@@ -14,10 +14,23 @@ const generated = /^manifests\/(?:rendered|crds)\//;
 
 const allowed: readonly Allowed[] = [
 	{
-		text: /\b(?:[pP]ersistent)?[vV]olume[ -]?[cC]laims?(?:[tT]emplates?|RetentionPolicy)?\b|\bpersistentvolumeclaims?\b|\bclaim(?:Name|Ref)\b/g,
-		why: 'Kubernetes: volumes',
+		text: /(?:persistent ?)?volume[ -]?claims?(?:templates?|retentionpolicy)?|\bclaim(?:Name|Ref)\b/gi,
+		why: "Kubernetes' words: PersistentVolumeClaim, volumeClaimTemplates, claimName",
 	},
-	{ text: /\bactions-runner\/(?:job-claims|unregistration-claim)\b/g, why: 'annotations on running pods' },
+	{
+		text: /claim(?:s|ed)?/gi,
+		in: /^admission\/(?:sets\/(?:stateful-set|pod)\/|api\/(?:schema\/)?sets\.ts)|^test\/(?:e2e|unit|bench)\/sets\/(?!phase)|^test\/e2e\/support\/set-|^docs\/runner-sets\.md/,
+		why: 'what deals with the volumes of sets calls a PersistentVolumeClaim a claim, as Kubernetes does',
+	},
+	{
+		text: /claims?/gi,
+		in: /^test\/sim\/credentials\.ts|^test\/rig-tests\/sim\/jwt\.ts/,
+		why: 'the claims of a JSON Web Token (RFC 7519), and what GitHub answers about them',
+	},
+	{
+		text: /\bactions-runner\/(?:job-claims|unregistration-claim)\b/g,
+		why: 'annotations on the pods of running clusters',
+	},
 ];
 
 const retired = retiredWords(readFileSync(join(project, 'docs/glossary.md'), 'utf8'));
