@@ -23,7 +23,7 @@ import { leavingOwner } from './guard/exited-pods.ts';
 import { reviewJobPod } from './guard/job-pods/review.ts';
 import { createReleasePorts } from './guard/release-adapter.ts';
 import type { ReviewDependencies } from './guard/review-deletion.ts';
-import { strangers } from './guard/strangers.ts';
+import { unauthenticated } from './guard/unauthenticated-callers.ts';
 import { updatePods } from './guard/update-pods.ts';
 import { WebhookWatch } from './guard/webhook-watch.ts';
 import { EventPort } from './jobs/events/port.ts';
@@ -136,9 +136,9 @@ async function compose({ settings, env, version, log }: Start) {
 	const background = new BackgroundWork(log);
 	const pods = new RunnerPods(client, signer, host, clock.now);
 	const events = new Events(client, log, { component: names.server, instance: self }, clock);
-	const hearing = { pods, sign: signer.signs, events, metrics, clock, log };
+	const reporting = { pods, sign: signer.signStatement, events, metrics, clock, log };
 	const ports = createReleasePorts({
-		...hearing,
+		...reporting,
 		accounts,
 		client,
 		signer,
@@ -146,7 +146,7 @@ async function compose({ settings, env, version, log }: Start) {
 		background: background.add,
 	});
 	const eventPort = new EventPort({
-		...hearing,
+		...reporting,
 		port: settings.eventsPort,
 		recordsJobs: settings.controllers.includes('horizontalrunnerautoscaler'),
 		environment: env.GITHUB_WEBHOOK_SECRET_TOKEN,
@@ -156,7 +156,7 @@ async function compose({ settings, env, version, log }: Start) {
 		namespace,
 	});
 	const jobHooks = new JobHooks({
-		...hearing,
+		...reporting,
 		mode: settings.jobHooks,
 		port: settings.jobsPort,
 		url: settings.jobsUrl,
@@ -205,13 +205,13 @@ function handlers(
 	},
 	settings: Settings,
 	jobHooks: JobHooks,
-): { handlers: Handlers; strangers: Handlers } {
+): { handlers: Handlers; unauthenticated: Handlers } {
 	const { client, user, signer, clock, log } = parts;
 	const forJobPods = {
 		...parts,
 		readLog: (runner: RunnerPod) => readLog(client, runner),
-		sign: signer.signs,
-		holds: signer.vouches,
+		sign: signer.signStatement,
+		verify: signer.verifyStatement,
 	};
 	const withRunnerSets = settings.controllers.includes('runnerset');
 	const review: ReviewDependencies = {
@@ -237,7 +237,7 @@ function handlers(
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
-		strangers: { ...forEverybody, ...strangers(parts) },
+		unauthenticated: { ...forEverybody, ...unauthenticated(parts) },
 	};
 }
 
@@ -366,14 +366,14 @@ const mostScopesLogged = 20;
 function logAccount(
 	log: Log,
 	account: string,
-	{ healthy, remaining, limit, trouble, forbidden }: AccountState,
+	{ healthy, remaining, limit, failure, forbidden }: AccountState,
 ) {
 	const scopes = Object.keys(forbidden);
 	const facts = {
 		account,
 		remaining,
 		limit,
-		trouble,
+		failure,
 		forbidden: scopes.slice(-mostScopesLogged),
 		forbiddenCount: scopes.length,
 	};

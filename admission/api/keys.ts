@@ -29,7 +29,7 @@ export const progress = {
 	/** Signature over both: GitHub's list has shown this id under that name, during this run of the container. */
 	registered: 'actions-runner/registration-proof',
 	/** The replica that asks GitHub right now, as `<RFC 3339> <replica>`: two replicas never ask at once. */
-	claim: 'actions-runner/unregistration-claim',
+	attempt: 'actions-runner/unregistration-claim',
 	/** When GitHub last answered 422 (the runner runs a job), and its message: `<RFC 3339> <message>`. */
 	refusal: 'actions-runner/unregistration-refusal',
 	/** When GitHub answered 204: it has unregistered the runner. Anybody can write it, so it counts only with `proof`. */
@@ -58,8 +58,8 @@ export const busy = {
 	since: 'actions-runner/busy-since',
 	/** Annotation: the job, where known, for people: "build (octo-org/app, run 42)". */
 	job: 'actions-runner/job',
-	/** Annotation: which jobs its witnesses (log, job hooks, events) say it runs, signed; see runner/claims.ts. */
-	claims: 'actions-runner/job-claims',
+	/** Annotation: which jobs its witnesses (log, job hooks, events) say it runs, signed; see runner/job-signals.ts. */
+	signals: 'actions-runner/job-claims',
 	/** Annotation: which of the autoscaler marks below the leader added (comma separated), so that only those are removed. */
 	marks: 'actions-runner/busy-marks',
 	/** Pod condition, status True while a job runs: `kubectl wait --for=condition=actions-runner/Busy=false`. */

@@ -25,7 +25,7 @@ export const allowReasons = [
 export type AllowReason = (typeof allowReasons)[number];
 
 /** GitHub was not asked, or gave no answer that proves anything. */
-export const githubTroubles = [
+export const githubFailureReasons = [
 	'credentials-invalid',
 	'forbidden',
 	'rate-limited',
@@ -33,7 +33,7 @@ export const githubTroubles = [
 	'github-slow',
 	'budget-spent',
 ] as const;
-export type GitHubTrouble = (typeof githubTroubles)[number];
+export type GitHubFailureReason = (typeof githubFailureReasons)[number];
 
 /** The pod may not be deleted now. */
 export const denyReasons = [
@@ -48,7 +48,7 @@ export const denyReasons = [
 	/** GitHub no longer lists it, and its log does not say that it is idle: it may have been given a job. */
 	'unlisted',
 	'credentials-missing',
-	...githubTroubles,
+	...githubFailureReasons,
 	/** A job pod: nobody says that its runner runs a job, and its log does not say that it is idle. */
 	'job-unknown',
 	'internal-error',

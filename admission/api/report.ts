@@ -2,7 +2,7 @@
  * The server's report on itself: JSON under the key `status` of the ConfigMap `runners-admission-status` in the server's
  * namespace, written by the leader. It holds no secrets. Times are RFC 3339; a field that is absent is not known.
  */
-import type { GitHubTrouble } from './reasons.ts';
+import type { GitHubFailureReason } from './reasons.ts';
 
 /** Key in the ConfigMap's data. */
 export const reportKey = 'status';
@@ -16,7 +16,7 @@ export type CredentialState =
 	/** No call has been answered yet: no runner pod has needed it. */
 	| 'not-used-yet'
 	| 'credentials-missing'
-	| GitHubTrouble;
+	| GitHubFailureReason;
 
 export interface CredentialReport {
 	/** Where the credential comes from: 'environment', or 'namespace/secret-name'. */

@@ -7,7 +7,7 @@ import type { SetsCache } from '../cluster/sets-cache.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { mergePatch } from '../kube/objects.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type Requeue, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -38,7 +38,7 @@ export class ArcFinalizers {
 	constructor(dependencies: ArcFinalizersDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, setsCache, metrics, clock, log } = dependencies;
-		const queue = (what: string, reconcile: (key: string) => Promise<LookAgain>) =>
+		const queue = (what: string, reconcile: (key: string) => Promise<Requeue>) =>
 			new WorkQueue({
 				controller: 'arc-finalizers',
 				metrics,
@@ -62,7 +62,7 @@ export class ArcFinalizers {
 		await Promise.all([this.#pods.stop(), this.#runners.stop()]);
 	}
 
-	async #pod(key: string): Promise<LookAgain> {
+	async #pod(key: string): Promise<Requeue> {
 		const { cache, pods, clock } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const object = cache.pods.get(namespace, name);
@@ -74,14 +74,14 @@ export class ArcFinalizers {
 		return this.#release('pod', object, podPath(namespace, name));
 	}
 
-	async #runner(key: string): Promise<LookAgain> {
+	async #runner(key: string): Promise<Requeue> {
 		const [namespace = '', name = ''] = key.split('/');
 		const runner = this.#dependencies.setsCache.runners.informer.get(namespace, name);
 		if (!runner || !isHeld('runner', runner)) return undefined;
 		return this.#release('runner', runner, objectPath(setKinds.runner, { namespace, name }));
 	}
 
-	async #release(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<LookAgain> {
+	async #release(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<Requeue> {
 		const { client, log } = this.#dependencies;
 		const { uid, resourceVersion } = metadata;
 		// A list is replaced as a whole, so nobody may have changed it meanwhile.

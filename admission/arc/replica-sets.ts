@@ -5,7 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { deleteUnlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type Requeue, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -59,7 +59,7 @@ export class ArcReplicaSets {
 		return this.#queue.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const { client, setsCache, clock, log } = this.#dependencies;
 		const { runnerReplicaSets, runnerDeployments, runners } = setsCache;
 		const [namespace = '', name = ''] = key.split('/');

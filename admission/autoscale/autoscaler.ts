@@ -243,7 +243,7 @@ export class Autoscaler implements DemandSource {
 		this.#looked.set(uid, { wish, findings: all, schedule, demand: found, replicas, working });
 		this.#status.changed(autoscaler);
 		const again = [
-			found.lookAgainMs,
+			found.requeueAfterMs,
 			changesAtMs === undefined ? undefined : changesAtMs - nowMs,
 			// What is reckoned from the last minutes or from metrics changes by itself.
 			autoscaler.spec.metrics?.length || autoscaler.spec.spare?.quantile ? suggestEveryMs : undefined,
@@ -252,7 +252,7 @@ export class Autoscaler implements DemandSource {
 			desired: found.desired,
 			mayGo: found.mayGo,
 			replicas,
-			lookAgainMs: again.length > 0 ? Math.max(100, Math.min(...again)) : undefined,
+			requeueAfterMs: again.length > 0 ? Math.max(100, Math.min(...again)) : undefined,
 		};
 	}
 
@@ -336,11 +336,11 @@ export class Autoscaler implements DemandSource {
 }
 
 /** As many runners as this, and none is removed. */
-const keptAt = (desired: number, { spec }: RunnersSet, lookAgainMs: number | undefined): SetDemand => ({
+const keptAt = (desired: number, { spec }: RunnersSet, requeueAfterMs: number | undefined): SetDemand => ({
 	desired,
 	mayGo: [],
 	replicas: spec.replicas ?? 1,
-	lookAgainMs,
+	requeueAfterMs,
 });
 
 /** Credits of an earlier term, as the status has them. Who may edit it may have written anything. */

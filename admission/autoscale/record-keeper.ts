@@ -5,7 +5,7 @@ import type { Watched } from '../cluster/watched.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { deleteUnlessChanged, mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Entry } from './job-book.ts';
 import { keptMs } from './rules/records.ts';
@@ -71,7 +71,7 @@ export class RecordKeeper {
 		return this.#queue.stop();
 	}
 
-	async #keep(name: string): Promise<LookAgain> {
+	async #keep(name: string): Promise<Requeue> {
 		const { client, namespace, jobs, entry, clock } = this.#dependencies;
 		const record = jobs.informer.get(namespace, name);
 		if (!record) return undefined;

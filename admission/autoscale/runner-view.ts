@@ -1,7 +1,7 @@
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { jobNow } from '../jobs/rules/claims.ts';
-import type { Claim, Job as ToldJob } from '../runner/claims.ts';
+import { jobNow } from '../jobs/rules/job-signals.ts';
+import type { JobSignal, Job as ToldJob } from '../runner/job-signals.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
 import type { Runner, RunOfJob } from './rules/types.ts';
 
@@ -9,9 +9,9 @@ import type { Runner, RunOfJob } from './rules/types.ts';
 export function runnerView(owner: OwnedRunner, podName: (owner: string) => string): Runner {
 	const { uid, phase, departing, createdMs, sinceMs, pod, runner } = owner;
 	const waits = phase === 'pending' || phase === 'starting' || phase === 'idle';
-	const claims = runner?.claims ?? [];
+	const signals = runner?.signals ?? [];
 	const worked =
-		claims.length > 0 ||
+		signals.length > 0 ||
 		runner?.busyHint !== undefined ||
 		runner?.busyAnswer !== undefined ||
 		pod?.metadata.annotations?.[busy.since] !== undefined;
@@ -24,7 +24,7 @@ export function runnerView(owner: OwnedRunner, podName: (owner: string) => strin
 		idleSinceMs: waits ? Math.max(sinceMs ?? createdMs, lastJobMs(pod) ?? 0) : undefined,
 		busySinceMs: phase === 'busy' ? sinceMs : undefined,
 		worked,
-		job: runner && told(runner.claims, jobNow(runner)?.job),
+		job: runner && told(runner.signals, jobNow(runner)?.job),
 	};
 }
 
@@ -36,8 +36,8 @@ function lastJobMs(pod: Pod | undefined): number | undefined {
 }
 
 /** What all witnesses together say of the job that it runs, or ran last. */
-function told(claims: readonly Claim[], now: ToldJob | undefined): Partial<RunOfJob> | undefined {
-	const newest = claims.toSorted((one, other) => other.sinceMs - one.sinceMs);
+function told(signals: readonly JobSignal[], now: ToldJob | undefined): Partial<RunOfJob> | undefined {
+	const newest = signals.toSorted((one, other) => other.sinceMs - one.sinceMs);
 	const open = newest.filter(({ state }) => state !== 'over');
 	const about = open.length > 0 ? open : newest.slice(0, 1);
 	const job = now ?? about[0]?.job;

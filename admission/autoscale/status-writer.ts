@@ -7,7 +7,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
+import { type Requeue, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
@@ -114,7 +114,7 @@ export class StatusWriter {
 		return this.#queue.stop();
 	}
 
-	async #write(key: string): Promise<LookAgain> {
+	async #write(key: string): Promise<Requeue> {
 		const { autoscaleCache, acting, looked, client, clock } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const autoscaler = autoscaleCache.autoscalers.informer.get(namespace, name);

@@ -147,7 +147,7 @@ class ManagedCertificate implements CertificateSource {
 			metrics.certificate('serving', endsAtMs(plan.serve.cert));
 			metrics.certificate('ca', endsAtMs(plan.serve.authority.cert));
 			await configurations.inject(plan.bundle);
-			return plan.lookAgainAtMs;
+			return plan.requeueAtMs;
 		}
 		throw new Error(
 			`Secret ${namespace}/${names.certificateSecret} keeps changing: it could not be brought up to date in ${mostTries} tries`,

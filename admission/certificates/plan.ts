@@ -35,7 +35,7 @@ export interface Change {
 }
 
 /** Either the Secret has to change first, or this is what the replica does: what it serves, and which CAs are to be trusted. */
-export type Plan = { change: Change } | { serve: Served; bundle: string[]; lookAgainAtMs: number };
+export type Plan = { change: Change } | { serve: Served; bundle: string[]; requeueAtMs: number };
 
 /**
  * What one replica has to do, given the Secret's content. Pure. All replicas plan alike; if several write at the same
@@ -62,7 +62,7 @@ export function planCertificates(found: Found, view: View, nowMs: number, propag
 	return {
 		serve,
 		bundle: distinct([current.authority.cert, ...(next ? [next.cert] : []), ...previous]),
-		lookAgainAtMs: Math.min(...dates.filter((date) => date !== undefined && date > nowMs).map(Number)),
+		requeueAtMs: Math.min(...dates.filter((date) => date !== undefined && date > nowMs).map(Number)),
 	};
 }
 

@@ -62,7 +62,7 @@ const keptAnnotations: readonly string[] = [
 	...Object.keys(autoscalerMarks),
 	busy.since,
 	busy.job,
-	busy.claims,
+	busy.signals,
 	busy.marks,
 	breakGlass,
 	identityProof,

@@ -6,7 +6,7 @@ export function epochSeal(signer: Signer): EpochSeal {
 	const statement = (epoch: number) => [String(epoch)];
 	return {
 		sign: (epoch) => Buffer.from(signer.sign('caller', statement(epoch)), 'base64url').toString('hex'),
-		holds: (epoch, signature) =>
-			signer.holds('caller', statement(epoch), Buffer.from(signature, 'hex').toString('base64url')),
+		verify: (epoch, signature) =>
+			signer.verify('caller', statement(epoch), Buffer.from(signature, 'hex').toString('base64url')),
 	};
 }

@@ -12,7 +12,7 @@ import {
 	mergePatch,
 	unlessChanged,
 } from '../kube/objects.ts';
-import { holdsNameOf } from '../runner/name-holder.ts';
+import { ownsNameOf } from '../runner/name-owner.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { Annotations } from '../runner/record.ts';
 import {
@@ -77,7 +77,7 @@ export class RunnerPods {
 	/** As `from`, with what can be told without a call: the caller gives the rest. */
 	read(pod: Pod, facts: Pick<Facts, 'ephemeralRunner' | 'nodeGone'> = {}): RunnerPod | undefined {
 		const { ephemeralRunner, nodeGone } = facts;
-		const known = { holds: this.#signer.vouches, host: this.#host };
+		const known = { verify: this.#signer.verifyStatement, host: this.#host };
 		if (ephemeralRunner || nodeGone) return readRunnerPod(pod, { ...known, ephemeralRunner, nodeGone });
 		if (!this.#read.has(pod)) this.#read.set(pod, readRunnerPod(pod, known));
 		return this.#read.get(pod);
@@ -96,7 +96,7 @@ export class RunnerPods {
 		const found = await this.named(pod.runnerName.toLowerCase());
 		for (const object of found) {
 			const other = object.metadata.uid === pod.uid ? undefined : await this.from(object);
-			if (other && holdsNameOf(other, pod)) return true;
+			if (other && ownsNameOf(other, pod)) return true;
 		}
 		return false;
 	}
@@ -176,7 +176,7 @@ export class RunnerPods {
 	nodeGoneSinceMs(pod: Pod): number | undefined {
 		const [since = '', given] = (pod.metadata.annotations?.[progress.nodeGoneSince] ?? '').split(' ');
 		const noted = nodeGone(pod.metadata.uid ?? '', pod.spec?.nodeName ?? '', since);
-		return this.#signer.vouches(noted, given) ? Date.parse(since) : undefined;
+		return this.#signer.verifyStatement(noted, given) ? Date.parse(since) : undefined;
 	}
 
 	/** Whether the Node has been gone for long enough: it was missing then, and is now. */

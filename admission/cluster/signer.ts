@@ -3,7 +3,7 @@ import { names } from '../api/keys.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createUnlessPresent, getObject } from '../kube/objects.ts';
-import type { Holds, Sign } from '../runner/statements.ts';
+import type { Sign, Verify } from '../runner/statements.ts';
 
 /** Of 32 bytes in base64url. */
 const signatureLength = 43;
@@ -31,7 +31,7 @@ export class Signer {
 	}
 
 	/** Whether `given` is the signature over these texts, which this server or another replica of it made. */
-	holds(purpose: string, texts: readonly string[], given: string | undefined): boolean {
+	verify(purpose: string, texts: readonly string[], given: string | undefined): boolean {
 		// Most pods carry none, and one that cannot be right costs no hash: its length is no secret.
 		if (given?.length !== signatureLength) return false;
 		const offered = Buffer.from(given);
@@ -40,10 +40,10 @@ export class Signer {
 	}
 
 	/** Signs a statement on a pod. */
-	readonly signs: Sign = ({ purpose, texts }) => this.sign(purpose, texts);
+	readonly signStatement: Sign = ({ purpose, texts }) => this.sign(purpose, texts);
 
 	/** For `Facts.holds`: whether a statement on a pod is this server's. */
-	readonly vouches: Holds = ({ purpose, texts }, given) => this.holds(purpose, texts, given);
+	readonly verifyStatement: Verify = ({ purpose, texts }, given) => this.verify(purpose, texts, given);
 }
 
 /** The key that all replicas share, from a Secret that the first replica creates. @throws Error, KubeError if it can't be read */

@@ -14,11 +14,11 @@ import type {
 	AccountState,
 	CallOptions,
 	CredentialsMissing,
+	GitHubFailure,
 	Read,
 	RemoveOutcome,
 	Scope,
 	TokenOutcome,
-	Trouble,
 } from './types.ts';
 import type { UnregisteringAccount } from './unregister.ts';
 import type { Unregistrations } from './unregistrations.ts';
@@ -87,8 +87,8 @@ export class Account implements UnregisteringAccount {
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
-	trouble(scope: Scope): Trouble | undefined {
-		return this.connection.trouble(scope);
+	failure(scope: Scope): GitHubFailure | undefined {
+		return this.connection.failure(scope);
 	}
 
 	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can be sent now. */
@@ -138,7 +138,7 @@ export class Accounts {
 	async resolve(source: CredentialsSource): Promise<Account | CredentialsMissing> {
 		if (source.credentialsSecret) return this.#fromSecret(source.namespace, source.credentialsSecret);
 		const environment = this.#environment;
-		const refused = environment?.state().trouble?.kind === 'credentials-invalid';
+		const refused = environment?.state().failure?.kind === 'credentials-invalid';
 		if (environment && !refused) return environment;
 		const stored = await this.#fromSecret(
 			this.#options.namespace ?? names.namespace,

@@ -1,8 +1,8 @@
 import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
-import { type readQuota, troubleOf } from './response-parsing.ts';
-import { isTrouble, type Trouble } from './types.ts';
+import { failureOf, type readQuota } from './response-parsing.ts';
+import { type GitHubFailure, isFailure } from './types.ts';
 import { waitFor } from './wait.ts';
 
 /** A token is renewed this long before it expires, so that none expires while a call is under way. */
@@ -24,7 +24,7 @@ export class AppTokens {
 	readonly #told: string[] = [];
 	readonly #now: () => number;
 	#current: { token: string; untilMs: number } | undefined;
-	#pending: Promise<string | Trouble> | undefined;
+	#pending: Promise<string | GitHubFailure> | undefined;
 
 	constructor(
 		credential: Credential & { kind: 'app' },
@@ -38,7 +38,7 @@ export class AppTokens {
 	}
 
 	/** A usable token. Concurrent callers share one exchange, which goes on if one of them gives up ('abandoned'). */
-	async get(signal?: AbortSignal): Promise<string | Trouble | 'abandoned'> {
+	async get(signal?: AbortSignal): Promise<string | GitHubFailure | 'abandoned'> {
 		if (this.#current && this.#now() < this.#current.untilMs) return this.#current.token;
 		this.#pending ??= this.#exchange().finally(() => {
 			this.#pending = undefined;
@@ -52,7 +52,7 @@ export class AppTokens {
 	}
 
 	/** By which GitHub knows the App itself, for some minutes. */
-	async jwt(): Promise<string | Trouble> {
+	async jwt(): Promise<string | GitHubFailure> {
 		const { appId, privateKey } = this.#credential;
 		const { createAppAuth } = await import('@octokit/auth-app'); // servers with a plain token do without it
 		const jwt = await createAppAuth({ appId, privateKey })({ type: 'app' }).then(
@@ -62,11 +62,11 @@ export class AppTokens {
 		return jwt ?? { kind: 'credentials-invalid', detail: `GitHub App ${appId}: the private key cannot sign` };
 	}
 
-	async #exchange(): Promise<string | Trouble> {
+	async #exchange(): Promise<string | GitHubFailure> {
 		const { appId, installationId } = this.#credential;
 		const what = `GitHub App ${appId}, installation ${installationId}`;
 		const jwt = await this.jwt();
-		if (isTrouble(jwt)) return jwt;
+		if (isFailure(jwt)) return jwt;
 		const answer = await this.#http.send({
 			route: 'POST /app/installations/{installation_id}/access_tokens',
 			parameters: { installation_id: installationId },
@@ -74,17 +74,17 @@ export class AppTokens {
 			endpoint: 'installation-token',
 			timeoutMs: callTimeoutMs,
 		});
-		if ('trouble' in answer) return answer.trouble;
+		if ('failure' in answer) return answer.failure;
 		if (answer.status !== 201) {
-			const trouble = troubleOf(answer, what, 'an installation that is not suspended', this.#now());
+			const failure = failureOf(answer, what, 'an installation that is not suspended', this.#now());
 			// Either concerns the whole credential, not one scope: 404 is a wrong installation id, 403 a suspended one.
-			const refused = answer.status === 404 || trouble.kind === 'forbidden';
-			return refused ? { kind: 'credentials-invalid', detail: trouble.detail } : trouble;
+			const refused = answer.status === 404 || failure.kind === 'forbidden';
+			return refused ? { kind: 'credentials-invalid', detail: failure.detail } : failure;
 		}
 		return this.#keep(answer.body, answer.headers, what);
 	}
 
-	#keep(body: unknown, headers: Parameters<typeof readQuota>[0], what: string): string | Trouble {
+	#keep(body: unknown, headers: Parameters<typeof readQuota>[0], what: string): string | GitHubFailure {
 		const { token, expires_at: expiresAt } = (body ?? {}) as Record<string, unknown>;
 		if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
 			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer holds no token` };

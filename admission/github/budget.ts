@@ -16,10 +16,10 @@ import { freeSlot } from './rules/slots.ts';
 import {
 	type AccountState,
 	type CallKind,
-	isTrouble,
+	type GitHubFailure,
+	isFailure,
 	type Priority,
 	type Quota,
-	type Trouble,
 } from './types.ts';
 
 /** Permission for one GitHub call. End it with `note` (GitHub answered) or `release` (it was not asked). */
@@ -111,13 +111,13 @@ export class Budget {
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without a call; undefined: no reason is known. */
-	trouble(scope: string): Trouble | undefined {
+	failure(scope: string): GitHubFailure | undefined {
 		const nowMs = this.#now();
 		return this.#account.refusal(nowMs) ?? this.#scopes.get(scope)?.recovery.refusal(nowMs);
 	}
 
 	/** Whether this minute's calls of this kind are used up, so that the next one can't be sent within `maxWaitMs`. Reserves nothing. */
-	spent(call: CallKind, maxWaitMs = 0): (Trouble & { retryAtMs: number }) | undefined {
+	spent(call: CallKind, maxWaitMs = 0): (GitHubFailure & { retryAtMs: number }) | undefined {
 		const nowMs = this.#now();
 		const atMs = this.#paces[call].nextMs(nowMs);
 		if (atMs - nowMs <= maxWaitMs) return undefined;
@@ -133,7 +133,7 @@ export class Budget {
 	}
 
 	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */
-	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | Trouble {
+	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | GitHubFailure {
 		const nowMs = this.#now();
 		const refusal = this.#refusal(scope, priority, nowMs);
 		if (refusal) return refusal;
@@ -160,7 +160,7 @@ export class Budget {
 	 * To be called right before the call is sent, because the account may have got into trouble since `take`. Answers
 	 * 'go', a trouble (the ticket is released), or 'later': wait until the ticket's new time, then call `start` again.
 	 */
-	start(ticket: Ticket): Trouble | 'later' | 'go' {
+	start(ticket: Ticket): GitHubFailure | 'later' | 'go' {
 		const nowMs = this.#now();
 		const refusal = this.#refusal(ticket.scope, ticket.priority, nowMs);
 		if (refusal) {
@@ -197,17 +197,17 @@ export class Budget {
 	}
 
 	/** Ends a ticket with what GitHub answered. */
-	note(ticket: Ticket, outcome: { kind: string } | Trouble, quota?: Quota): void {
+	note(ticket: Ticket, outcome: { kind: string } | GitHubFailure, quota?: Quota): void {
 		const nowMs = this.#now();
 		const background = ticket.priority === 'background';
 		this.#quota.answered(quota, { background, free: outcome.kind === 'not-modified' }, nowMs);
 		this.#noteScope(ticket, outcome, nowMs);
 
 		const call = { probe: ticket.accountProbe, startedAtMs: ticket.atMs };
-		if (isTrouble(outcome) && outcome.kind !== 'forbidden') this.#account.failed(outcome, call, nowMs);
+		if (isFailure(outcome) && outcome.kind !== 'forbidden') this.#account.failed(outcome, call, nowMs);
 		else this.#account.succeeded(call.probe, nowMs); // a 403 for a missing permission shows that GitHub works
 
-		if (quota && quota.remaining === 0 && quota.resetAtMs > nowMs && !isTrouble(outcome)) {
+		if (quota && quota.remaining === 0 && quota.resetAtMs > nowMs && !isFailure(outcome)) {
 			const detail = `all ${quota.limit ?? ''} calls of this hour are used; calls resume at ${time(quota.resetAtMs)}`;
 			this.#account.failed({ kind: 'rate-limited', detail, retryAtMs: quota.resetAtMs }, call, nowMs);
 		}
@@ -217,13 +217,13 @@ export class Budget {
 	state(): AccountState {
 		const nowMs = this.#now();
 		const quota = this.#quota.current(nowMs);
-		const forbidden: Record<string, Trouble> = {};
+		const forbidden: Record<string, GitHubFailure> = {};
 		for (const [scope, { recovery }] of this.#scopes) {
-			if (recovery.trouble) forbidden[scope] = recovery.trouble;
+			if (recovery.failure) forbidden[scope] = recovery.failure;
 		}
 		return {
-			healthy: !this.#account.trouble,
-			trouble: this.#account.trouble,
+			healthy: !this.#account.failure,
+			failure: this.#account.failure,
 			forbidden,
 			backgroundSpent: !this.#quota.hasBackgroundRoom(nowMs),
 			limit: quota?.limit,
@@ -234,33 +234,33 @@ export class Budget {
 
 	/** Whether GitHub refuses this credential, or may not be asked about one of its scopes. */
 	refused(): boolean {
-		if (this.#account.trouble?.kind === 'credentials-invalid') return true;
-		for (const { recovery } of this.#scopes.values()) if (recovery.trouble) return true;
+		if (this.#account.failure?.kind === 'credentials-invalid') return true;
+		for (const { recovery } of this.#scopes.values()) if (recovery.failure) return true;
 		return false;
 	}
 
-	#refusal(scope: string, priority: Priority, nowMs: number): Trouble | undefined {
+	#refusal(scope: string, priority: Priority, nowMs: number): GitHubFailure | undefined {
 		return (
-			this.trouble(scope) ?? this.#quotaRefusal(priority, nowMs) ?? this.#refusedScopeSpent(scope, nowMs)
+			this.failure(scope) ?? this.#quotaRefusal(priority, nowMs) ?? this.#refusedScopeSpent(scope, nowMs)
 		);
 	}
 
 	/** A scope that has only ever been refused may be asked about, but this minute's calls for such scopes are used up. */
-	#refusedScopeSpent(scope: string, nowMs: number): Trouble | undefined {
+	#refusedScopeSpent(scope: string, nowMs: number): GitHubFailure | undefined {
 		const known = this.#scopes.get(scope);
-		if (!known?.recovery.trouble || known.good) return undefined;
+		if (!known?.recovery.failure || known.good) return undefined;
 		const retryAtMs = this.#refusedScopes.nextMs(nowMs);
-		return retryAtMs > nowMs ? { ...known.recovery.trouble, retryAtMs } : undefined;
+		return retryAtMs > nowMs ? { ...known.recovery.failure, retryAtMs } : undefined;
 	}
 
-	#newScopeSpent(scope: string, nowMs: number): Trouble | undefined {
+	#newScopeSpent(scope: string, nowMs: number): GitHubFailure | undefined {
 		const retryAtMs = this.#newScopes.nextMs(nowMs);
 		if (this.#scopes.has(scope) || retryAtMs <= nowMs) return undefined;
 		const detail = `${scope} has not been asked about yet, and enough such scopes have been in this minute; its turn may be at ${time(retryAtMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs };
 	}
 
-	#quotaRefusal(priority: Priority, nowMs: number): Trouble | undefined {
+	#quotaRefusal(priority: Priority, nowMs: number): GitHubFailure | undefined {
 		const quota = this.#quota.current(nowMs);
 		if (!quota) return undefined;
 		if (!this.#quota.hasRoom(nowMs)) {
@@ -275,27 +275,27 @@ export class Budget {
 		return undefined;
 	}
 
-	#noteScope(ticket: Ticket, outcome: { kind: string } | Trouble, nowMs: number): void {
+	#noteScope(ticket: Ticket, outcome: { kind: string } | GitHubFailure, nowMs: number): void {
 		const scope = this.#use(ticket.scope, nowMs);
 		const { recovery } = scope;
-		const wasForbidden = recovery.trouble !== undefined;
-		if (isTrouble(outcome) && outcome.kind === 'forbidden') {
+		const wasForbidden = recovery.failure !== undefined;
+		if (isFailure(outcome) && outcome.kind === 'forbidden') {
 			recovery.failed(outcome, { probe: ticket.scopeProbe, startedAtMs: ticket.atMs }, nowMs);
 			if (!scope.good) recovery.postpone(this.#freeSlotFor(scope));
-		} else if (isTrouble(outcome) || outcome.kind === 'not-found') {
+		} else if (isFailure(outcome) || outcome.kind === 'not-found') {
 			// GitHub also answers 404 to DELETE where the credential may not see the scope: that proves no recovery.
 			if (ticket.scopeProbe) recovery.endProbe();
 		} else {
 			recovery.succeeded(ticket.scopeProbe, nowMs);
-			scope.good ||= recovery.trouble === undefined;
+			scope.good ||= recovery.failure === undefined;
 		}
-		if (wasForbidden !== (recovery.trouble !== undefined)) this.#scopeChanges++;
+		if (wasForbidden !== (recovery.failure !== undefined)) this.#scopeChanges++;
 	}
 
 	/** When a scope that is refused may be asked about again: each of them has a time of its own. */
 	#freeSlotFor(scope: KnownScope): number {
 		const others = [...this.#scopes.values()].filter(
-			(other) => other !== scope && !other.good && other.recovery.trouble,
+			(other) => other !== scope && !other.good && other.recovery.failure,
 		);
 		const takenMs = others.map(({ recovery }) => recovery.notBeforeMs).sort((a, b) => a - b);
 		return freeSlot(
@@ -331,7 +331,7 @@ export class Budget {
 	}
 
 	#forget(key: string): void {
-		if (this.#scopes.get(key)?.recovery.trouble) this.#scopeChanges++;
+		if (this.#scopes.get(key)?.recovery.failure) this.#scopeChanges++;
 		this.#scopes.delete(key);
 	}
 
@@ -345,9 +345,9 @@ export class Budget {
 
 	/** A text that differs exactly where the state counts as changed; words and numbers in it do not count. */
 	#summary(): string {
-		const { trouble } = this.#account;
+		const { failure } = this.#account;
 		const backgroundSpent = !this.#quota.hasBackgroundRoom(this.#now());
-		return [trouble && familyOf(trouble), this.#scopeChanges, backgroundSpent].join();
+		return [failure && familyOf(failure), this.#scopeChanges, backgroundSpent].join();
 	}
 }
 

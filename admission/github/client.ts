@@ -3,16 +3,17 @@ import { type Credential, secretsOf } from './credentials.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
 import {
+	failureOf,
 	type HttpAnswer,
 	isRateLimit,
 	messageOf,
 	permissionFor,
 	readQuota,
-	troubleOf,
 } from './response-parsing.ts';
 import type {
 	Answer,
 	CallReport,
+	GitHubFailure,
 	ListOutcome,
 	ReadOutcome,
 	ReadRequest,
@@ -21,9 +22,8 @@ import type {
 	RunnerPage,
 	Scope,
 	TokenOutcome,
-	Trouble,
 } from './types.ts';
-import { isTrouble, scopeKey } from './types.ts';
+import { isFailure, scopeKey } from './types.ts';
 
 export interface ClientOptions {
 	apiUrl: string;
@@ -43,7 +43,7 @@ export const perPage = 100;
 interface Request<Outcome> extends Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> {
 	asApp?: boolean;
 	/** What an answer means; undefined: it is none that is expected. */
-	read: (answer: HttpAnswer) => Outcome | Trouble | undefined;
+	read: (answer: HttpAnswer) => Outcome | GitHubFailure | undefined;
 }
 
 /** The calls of GitHub's REST API that this project makes, for one credential. It never throws: failures are values too. */
@@ -160,7 +160,7 @@ export class GitHubClient {
 		what: string,
 		limits: CallLimits,
 		request: Request<Outcome>,
-	): Promise<Answer<Outcome | Trouble>> {
+	): Promise<Answer<Outcome | GitHubFailure>> {
 		const badName = whatIsWrongWithScope(scope);
 		if (badName) return { outcome: { kind: 'forbidden', detail: `${what}: ${badName}` } };
 		return this.#send(what, permissionFor(scope), limits, request);
@@ -172,14 +172,14 @@ export class GitHubClient {
 		permission: string,
 		limits: CallLimits,
 		request: Request<Outcome>,
-	): Promise<Answer<Outcome | Trouble>> {
+	): Promise<Answer<Outcome | GitHubFailure>> {
 		const { read, asApp = false, ...rest } = request;
 		const token = await this.#tokenFor(asApp, limits);
 		if (token === 'abandoned') {
 			const detail = `${what}: GitHub had not given a token when the caller gave up`;
 			return { outcome: { kind: 'github-slow', detail }, abandoned: true };
 		}
-		if (isTrouble(token)) return { outcome: token };
+		if (isFailure(token)) return { outcome: token };
 
 		const result: HttpResult = await this.#http.send({
 			...rest,
@@ -191,17 +191,17 @@ export class GitHubClient {
 			timeoutMs: limits.timeoutMs ?? callTimeoutMs,
 			signal: limits.signal,
 		});
-		if ('trouble' in result) {
-			const outcome = { ...result.trouble, detail: `${what}: ${result.trouble.detail}` };
+		if ('failure' in result) {
+			const outcome = { ...result.failure, detail: `${what}: ${result.failure.detail}` };
 			return { outcome, abandoned: result.abandoned };
 		}
 		if (result.status === 401 && typeof this.#token !== 'string') this.#token.discard(token);
-		const outcome = read(result) ?? troubleOf(result, what, permission, this.#now());
-		if (isTrouble(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
+		const outcome = read(result) ?? failureOf(result, what, permission, this.#now());
+		if (isFailure(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
 		return { outcome, quota: readQuota(result.headers, this.#now()) };
 	}
 
-	async #tokenFor(asApp: boolean, { signal }: CallLimits): Promise<string | Trouble | 'abandoned'> {
+	async #tokenFor(asApp: boolean, { signal }: CallLimits): Promise<string | GitHubFailure | 'abandoned'> {
 		if (typeof this.#token === 'string') return this.#token;
 		return asApp ? this.#token.jwt() : this.#token.get(signal);
 	}
@@ -211,7 +211,7 @@ const etagOf = ({ etag }: HttpAnswer['headers']): string | undefined =>
 	etag === undefined ? undefined : String(etag);
 
 /** GitHub answers 404 also for a scope that exists but that the credential may not see. */
-function notVisible(what: string, scope: Scope): Trouble {
+function notVisible(what: string, scope: Scope): GitHubFailure {
 	const detail = `${what}: GitHub answered 404: it does not exist, or the credential needs ${permissionFor(scope)}`;
 	return { kind: 'forbidden', detail };
 }

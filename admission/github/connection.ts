@@ -10,14 +10,14 @@ import type {
 	CallKind,
 	CallOptions,
 	CallReport,
+	GitHubFailure,
 	ListPage,
 	Read,
 	RemoveOutcome,
 	Scope,
 	TokenOutcome,
-	Trouble,
 } from './types.ts';
-import { isTrouble, scopeKey } from './types.ts';
+import { isFailure, scopeKey } from './types.ts';
 import { Unregistrations } from './unregistrations.ts';
 import { eitherSignal, Gate, sleep } from './wait.ts';
 
@@ -98,8 +98,8 @@ export class Connection {
 	}
 
 	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
-	trouble(scope: Scope): Trouble | undefined {
-		return this.#budget.trouble(scopeKey(scope));
+	failure(scope: Scope): GitHubFailure | undefined {
+		return this.#budget.failure(scopeKey(scope));
 	}
 
 	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can be sent now. */
@@ -142,10 +142,10 @@ export class Connection {
 		call: CallKind,
 		key: string,
 		{ signal, priority = 'request', maxWaitMs = 0 }: CallOptions,
-		send: (limits: CallLimits) => Promise<Answer<Outcome | Trouble>>,
-	): Promise<Outcome | Trouble> {
+		send: (limits: CallLimits) => Promise<Answer<Outcome | GitHubFailure>>,
+	): Promise<Outcome | GitHubFailure> {
 		const ticket = this.#budget.take(call, priority, key, maxWaitMs);
-		if (isTrouble(ticket)) return ticket;
+		if (isFailure(ticket)) return ticket;
 		const stop = eitherSignal(signal, this.#closing.signal);
 		const leave = await this.#start(ticket, stop.signal, Math.max(maxWaitMs, lineWaitMs));
 		if (typeof leave !== 'function') {
@@ -159,11 +159,11 @@ export class Connection {
 				return answer.outcome;
 			}
 			this.#budget.note(ticket, answer.outcome, answer.quota);
-			if (!isTrouble(answer.outcome)) {
+			if (!isFailure(answer.outcome)) {
 				this.answered = true;
 				return answer.outcome;
 			}
-			const retryAtMs = answer.outcome.retryAtMs ?? this.#budget.trouble(key)?.retryAtMs;
+			const retryAtMs = answer.outcome.retryAtMs ?? this.#budget.failure(key)?.retryAtMs;
 			return { ...answer.outcome, retryAtMs };
 		} finally {
 			stop.unlink();
@@ -172,7 +172,11 @@ export class Connection {
 	}
 
 	/** Waits for the ticket's time and a free slot. Answers a function if the call may be sent; call it afterwards. */
-	async #start(ticket: Ticket, signal: AbortSignal, maxWaitMs: number): Promise<Trouble | (() => void)> {
+	async #start(
+		ticket: Ticket,
+		signal: AbortSignal,
+		maxWaitMs: number,
+	): Promise<GitHubFailure | (() => void)> {
 		const untilMs = this.#now() + maxWaitMs;
 		const gaveUp = {
 			kind: 'budget-spent',

@@ -36,10 +36,10 @@ function cut<Value>(all: Value[], most: number, more: (count: number) => Value):
 
 /** The report on a credential that could be read. `answered`: GitHub has answered a call with it. */
 export function usedCredential(account: string, state: AccountState, answered: boolean): CredentialReport {
-	const { trouble, limit, remaining, resetAtMs } = state;
+	const { failure, limit, remaining, resetAtMs } = state;
 	const forbidden = Object.entries(state.forbidden).map(([scope, { detail }]) => ({ scope, detail }));
 	const report: CredentialReport = { account, state: stateOf(state, answered) };
-	if (trouble) report.detail = trouble.detail;
+	if (failure) report.detail = failure.detail;
 	if (forbidden.length > 0) report.forbidden = forbidden;
 	if (remaining !== undefined && resetAtMs !== undefined) {
 		report.budget = {
@@ -51,8 +51,8 @@ export function usedCredential(account: string, state: AccountState, answered: b
 	return report;
 }
 
-function stateOf({ trouble, forbidden }: AccountState, answered: boolean): CredentialReport['state'] {
-	if (trouble) return trouble.kind;
+function stateOf({ failure, forbidden }: AccountState, answered: boolean): CredentialReport['state'] {
+	if (failure) return failure.kind;
 	if (Object.keys(forbidden).length > 0) return 'forbidden';
 	return answered ? 'ok' : 'not-used-yet';
 }

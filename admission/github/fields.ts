@@ -1,6 +1,6 @@
 /** Answers of GitHub are read by type: it adds fields, leaves others out, and a proxy may have answered in its place. */
 import { scopeFromPath } from '../runner/scope.ts';
-import type { Trouble } from './types.ts';
+import type { GitHubFailure } from './types.ts';
 
 export const fieldsOf = (value: unknown): Record<string, unknown> =>
 	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
@@ -24,7 +24,7 @@ export function readAll<Item>(value: unknown, read: (item: unknown) => Item | un
 	return items.length === value.length ? items : undefined;
 }
 
-export const unusable = (what: string): Trouble => ({
+export const unusable = (what: string): GitHubFailure => ({
 	kind: 'github-unavailable',
 	detail: `${what}: GitHub's answer can not be read`,
 });

@@ -1,7 +1,7 @@
 import { Octokit } from '@octokit/rest';
 import { fetchByNode } from './fetch.ts';
 import type { HttpAnswer } from './response-parsing.ts';
-import type { CallReport, Trouble } from './types.ts';
+import type { CallReport, GitHubFailure } from './types.ts';
 
 export interface HttpOptions {
 	/** Base that paths are joined to: https://api.github.com, or https://HOST/api/v3 of an Enterprise Server. */
@@ -24,8 +24,8 @@ export interface HttpRequest {
 
 export type HttpResult =
 	| HttpAnswer
-	| { abandoned: true; trouble: Trouble }
-	| { abandoned?: false; trouble: Trouble };
+	| { abandoned: true; failure: GitHubFailure }
+	| { abandoned?: false; failure: GitHubFailure };
 
 const quiet = () => {};
 
@@ -102,19 +102,19 @@ export class Http {
 
 	#noAnswer(status: CallReport['status'], timeoutMs: number, error: unknown): HttpResult {
 		if (status === 'abandoned') {
-			const trouble = {
+			const failure = {
 				kind: 'github-slow',
 				detail: 'GitHub had not answered when the caller gave up',
 			} as const;
-			return { abandoned: true, trouble };
+			return { abandoned: true, failure };
 		}
 		if (status === 'timeout') {
 			return {
-				trouble: { kind: 'github-slow', detail: `GitHub did not answer within ${timeoutMs / 1000} s` },
+				failure: { kind: 'github-slow', detail: `GitHub did not answer within ${timeoutMs / 1000} s` },
 			};
 		}
 		const message = this.scrub(error instanceof Error ? error.message : String(error));
-		return { trouble: { kind: 'github-unavailable', detail: `GitHub cannot be reached: ${message}` } };
+		return { failure: { kind: 'github-unavailable', detail: `GitHub cannot be reached: ${message}` } };
 	}
 
 	/** Replaces secrets in a text that is going to be printed. */

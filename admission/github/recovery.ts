@@ -1,12 +1,12 @@
 import { outageBackoff, probeLostMs, refusedBackoff, unknownRateLimitMs } from './policy.ts';
-import type { Trouble } from './types.ts';
+import type { GitHubFailure } from './types.ts';
 
 /**
  * Back-off of an account, or of one scope of it. After a failure no call is sent for a while; then one call at a time
  * is sent as a probe, and its first good answer permits all calls again. Pure: time and randomness are passed in.
  */
 export class Recovery {
-	trouble: Trouble | undefined;
+	failure: GitHubFailure | undefined;
 	#notBeforeMs = 0;
 	#failures = 0;
 	#probeSinceMs: number | undefined;
@@ -28,16 +28,16 @@ export class Recovery {
 	}
 
 	/** Why no call may be sent now; undefined: one may be sent, as the probe if there is trouble. */
-	refusal(nowMs: number): Trouble | undefined {
-		if (!this.trouble) return undefined;
-		if (nowMs < this.#notBeforeMs) return { ...this.trouble, retryAtMs: this.#notBeforeMs };
+	refusal(nowMs: number): GitHubFailure | undefined {
+		if (!this.failure) return undefined;
+		if (nowMs < this.#notBeforeMs) return { ...this.failure, retryAtMs: this.#notBeforeMs };
 		const probing = this.#probeSinceMs !== undefined && nowMs - this.#probeSinceMs < probeLostMs;
-		return probing ? { ...this.trouble, retryAtMs: nowMs + 1_000 } : undefined;
+		return probing ? { ...this.failure, retryAtMs: nowMs + 1_000 } : undefined;
 	}
 
 	/** A call that `refusal` permitted is being sent. Returns whether it is the probe. */
 	start(nowMs: number): boolean {
-		if (!this.trouble) return false;
+		if (!this.failure) return false;
 		this.#probeSinceMs = nowMs;
 		return true;
 	}
@@ -51,26 +51,26 @@ export class Recovery {
 	 * A call failed. If fifty concurrent calls meet one outage, only the first of them and later probes lengthen the
 	 * back-off. A rate limit always counts, whichever call met it.
 	 */
-	failed(trouble: Trouble, call: { probe: boolean; startedAtMs: number }, nowMs: number): void {
+	failed(failure: GitHubFailure, call: { probe: boolean; startedAtMs: number }, nowMs: number): void {
 		if (call.probe) this.#probeSinceMs = undefined;
-		if (trouble.kind === 'rate-limited') {
-			const untilMs = trouble.retryAtMs ?? nowMs + unknownRateLimitMs;
-			const longer = this.trouble?.kind !== 'rate-limited' || untilMs > this.#notBeforeMs;
+		if (failure.kind === 'rate-limited') {
+			const untilMs = failure.retryAtMs ?? nowMs + unknownRateLimitMs;
+			const longer = this.failure?.kind !== 'rate-limited' || untilMs > this.#notBeforeMs;
 			this.#notBeforeMs = Math.max(this.#notBeforeMs, untilMs);
-			if (longer) this.trouble = trouble;
+			if (longer) this.failure = failure;
 			return;
 		}
-		if (this.trouble && !call.probe) return;
+		if (this.failure && !call.probe) return;
 		// Sent before the answer that ended the last trouble, so it says nothing new.
-		if (!this.trouble && call.startedAtMs < this.#healthySinceMs) return;
+		if (!this.failure && call.startedAtMs < this.#healthySinceMs) return;
 
-		this.#failures = this.trouble && familyOf(this.trouble) === familyOf(trouble) ? this.#failures + 1 : 1;
-		const { firstMs, maxMs } = familyOf(trouble) === 'refused' ? refusedBackoff : outageBackoff;
+		this.#failures = this.failure && familyOf(this.failure) === familyOf(failure) ? this.#failures + 1 : 1;
+		const { firstMs, maxMs } = familyOf(failure) === 'refused' ? refusedBackoff : outageBackoff;
 		const backoffMs = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures - 1, 20));
 		const jitteredMs = backoffMs * (0.75 + 0.25 * this.#random());
 		// Counted from the start of the call: one that timed out after 30 s has waited long enough already.
 		this.#notBeforeMs = Math.max(call.startedAtMs + jitteredMs, nowMs + Math.min(jitteredMs, firstMs));
-		this.trouble = trouble;
+		this.failure = failure;
 	}
 
 	/** A call got a good answer. During trouble only the probe's counts: the others were sent before the trouble began. */
@@ -78,14 +78,14 @@ export class Recovery {
 		if (!probe) return;
 		this.#probeSinceMs = undefined;
 		this.#failures = 0;
-		this.trouble = undefined;
+		this.failure = undefined;
 		this.#healthySinceMs = nowMs;
 	}
 }
 
 /** Groups the kinds of trouble: one outage may show as 502, connection reset and timeout in turn, and is one state. */
-export function familyOf(trouble: Trouble): 'outage' | 'refused' | 'limited' {
-	switch (trouble.kind) {
+export function familyOf(failure: GitHubFailure): 'outage' | 'refused' | 'limited' {
+	switch (failure.kind) {
 		case 'github-unavailable':
 		case 'github-slow':
 			return 'outage';

@@ -8,8 +8,16 @@ import {
 	scopeForgottenMs,
 	sizeMaxAgeMs,
 } from './policy.ts';
-import type { ListOutcome, ListPage, Priority, RunnerInfo, RunnerPage, Scope, Trouble } from './types.ts';
-import { isTrouble, scopeKey } from './types.ts';
+import type {
+	GitHubFailure,
+	ListOutcome,
+	ListPage,
+	Priority,
+	RunnerInfo,
+	RunnerPage,
+	Scope,
+} from './types.ts';
+import { isFailure, scopeKey } from './types.ts';
 import { waitFor } from './wait.ts';
 
 /** A scope's runners, as GitHub listed them. */
@@ -31,7 +39,7 @@ export interface LookupLimits {
 	priority?: Priority | undefined;
 }
 
-type Found = 'absent' | { present: RunnerInfo } | Trouble;
+type Found = 'absent' | { present: RunnerInfo } | GitHubFailure;
 
 interface Known {
 	/** When it was last asked about, ms since the epoch. */
@@ -39,10 +47,10 @@ interface Known {
 	/** Pages with their ETag: an unchanged page costs no quota (304). */
 	pages: { etag: string | undefined; page: RunnerPage }[];
 	snapshot?: Snapshot;
-	flight?: { startedAtMs: number; work: Promise<Snapshot | Trouble> };
+	flight?: { startedAtMs: number; work: Promise<Snapshot | GitHubFailure> };
 	/** How many pages the list had, by its first page or a whole reading. */
 	size?: { pages: number; atMs: number };
-	sizing?: Promise<number | Trouble> | undefined;
+	sizing?: Promise<number | GitHubFailure> | undefined;
 	/** When runners were asked for by name, ms since the epoch: those of the last `lookupMaxAgeMs`. */
 	namedMs: number[];
 	/**
@@ -81,7 +89,10 @@ export class Registry {
 	}
 
 	/** A snapshot whose reading began less than `maxAgeMs` ago. Concurrent callers share one reading. */
-	async refresh(scope: Scope, options: LookupLimits & { maxAgeMs: number }): Promise<Snapshot | Trouble> {
+	async refresh(
+		scope: Scope,
+		options: LookupLimits & { maxAgeMs: number },
+	): Promise<Snapshot | GitHubFailure> {
 		return this.#notBefore(scope, this.#now() - options.maxAgeMs, options);
 	}
 
@@ -99,11 +110,11 @@ export class Registry {
 			if (present) return { present };
 		}
 		const pages = await this.#pages(scope, known, options);
-		if (isTrouble(pages)) return pages;
+		if (isFailure(pages)) return pages;
 		known.namedMs = known.namedMs.filter((atMs) => atMs > notBeforeMs - lookupMaxAgeMs);
 		if (pages === 1 || known.namedMs.length >= pages) {
 			const list = await this.refresh(scope, options);
-			if (isTrouble(list)) return list;
+			if (isFailure(list)) return list;
 			const present = findByName(list, name);
 			if (present) return { present };
 		}
@@ -122,11 +133,11 @@ export class Registry {
 	): Promise<Found> {
 		const known = this.#of(scope);
 		const pages = await this.#pages(scope, known, options);
-		if (isTrouble(pages)) return pages;
+		if (isFailure(pages)) return pages;
 		if (pages === 1) {
 			// Reading the whole scope costs one call, as one name would, and serves all concurrent callers.
 			const snapshot = await this.#notBefore(scope, options.notBeforeMs, options);
-			if (isTrouble(snapshot)) return snapshot;
+			if (isFailure(snapshot)) return snapshot;
 			const present = findByName(snapshot, name);
 			if (present) return { present };
 			if (snapshot.complete) return 'absent';
@@ -161,7 +172,7 @@ export class Registry {
 	}
 
 	/** How many pages the list has. Where that is not known or old, only its first page is read, once for all callers. */
-	async #pages(scope: Scope, known: Known, limits: LookupLimits): Promise<number | Trouble> {
+	async #pages(scope: Scope, known: Known, limits: LookupLimits): Promise<number | GitHubFailure> {
 		for (;;) {
 			if (known.size && this.#now() - known.size.atMs < sizeMaxAgeMs) return known.size.pages;
 			const joined = known.sizing;
@@ -170,16 +181,20 @@ export class Registry {
 			});
 			const result = await waitFor(known.sizing, limits, () => stillListing(scope));
 			// The call of a caller with less priority may have failed for a reason that is only its own.
-			const others = joined && isTrouble(result) && result.kind === 'budget-spent';
+			const others = joined && isFailure(result) && result.kind === 'budget-spent';
 			if (!others || limits.priority !== 'request' || limits.signal?.aborted) return result;
 		}
 	}
 
-	async #readFirst(scope: Scope, known: Known, priority: Priority | undefined): Promise<number | Trouble> {
+	async #readFirst(
+		scope: Scope,
+		known: Known,
+		priority: Priority | undefined,
+	): Promise<number | GitHubFailure> {
 		const startedAtMs = this.#now();
 		const before = known.pages[0];
 		const answer = await this.#list(scope, { page: 1, etag: before?.etag }, { priority });
-		if (isTrouble(answer)) return answer;
+		if (isFailure(answer)) return answer;
 		const first = answer.kind === 'not-modified' ? before : { etag: answer.etag, page: answer.page };
 		if (!first) return brokenList(scope, 'a 304 to a call without ETag');
 		const { runners, totalCount } = first.page;
@@ -196,7 +211,11 @@ export class Registry {
 	}
 
 	/** A snapshot whose reading began at `notBeforeMs` or later: the known one, one that is being read, or a new one. */
-	async #notBefore(scope: Scope, notBeforeMs: number, limits: LookupLimits): Promise<Snapshot | Trouble> {
+	async #notBefore(
+		scope: Scope,
+		notBeforeMs: number,
+		limits: LookupLimits,
+	): Promise<Snapshot | GitHubFailure> {
 		const known = this.#of(scope);
 		for (;;) {
 			if (known.snapshot && known.snapshot.startedAtMs >= notBeforeMs) return known.snapshot;
@@ -205,8 +224,8 @@ export class Registry {
 			const result = await waitFor(flight.work, limits, () => stillListing(scope));
 			if (!joined || limits.signal?.aborted) return result;
 			// This reading was already under way: it may be too old, or have failed for a reason of its own caller only.
-			const others = isTrouble(result) && result.kind === 'budget-spent' && limits.priority === 'request';
-			if (isTrouble(result) ? !others : flight.startedAtMs >= notBeforeMs) return result;
+			const others = isFailure(result) && result.kind === 'budget-spent' && limits.priority === 'request';
+			if (isFailure(result) ? !others : flight.startedAtMs >= notBeforeMs) return result;
 		}
 	}
 
@@ -224,7 +243,7 @@ export class Registry {
 		known: Known,
 		startedAtMs: number,
 		priority?: Priority,
-	): Promise<Snapshot | Trouble> {
+	): Promise<Snapshot | GitHubFailure> {
 		const pages: Known['pages'] = [];
 		const ids = new Set<number>();
 		let seen = 0;
@@ -232,7 +251,7 @@ export class Registry {
 			if (number > maxPages) return brokenList(scope, `more than ${maxPages} pages`);
 			const cached = known.pages[number - 1];
 			const answer: ListOutcome = await this.#list(scope, { page: number, etag: cached?.etag }, { priority });
-			if (isTrouble(answer)) return answer;
+			if (isFailure(answer)) return answer;
 			const current = answer.kind === 'not-modified' ? cached : { etag: answer.etag, page: answer.page };
 			if (!current) return brokenList(scope, 'a 304 to a call without ETag');
 			const fresh = current.page.runners.filter(({ id }) => !ids.has(id));
@@ -262,7 +281,7 @@ export class Registry {
 		let notBeforeMs = options.notBeforeMs;
 		for (let reading = 0; reading < 4; reading++) {
 			const snapshot = await this.#notBefore(scope, notBeforeMs, options);
-			if (isTrouble(snapshot)) return snapshot;
+			if (isFailure(snapshot)) return snapshot;
 			const present = findByName(snapshot, name);
 			if (present) return { present };
 			const ids = [...snapshot.byId.keys()].sort((a, b) => a - b).join();
@@ -332,10 +351,10 @@ function limitsOf({ signal, priority }: LookupLimits): LookupLimits {
 	return { signal, priority };
 }
 
-function stillListing(scope: Scope): Trouble {
+function stillListing(scope: Scope): GitHubFailure {
 	return { kind: 'github-slow', detail: `list runners of ${scopeKey(scope)}: GitHub has not answered yet` };
 }
 
-function brokenList(scope: Scope, why: string): Trouble {
+function brokenList(scope: Scope, why: string): GitHubFailure {
 	return { kind: 'github-unavailable', detail: `list runners of ${scopeKey(scope)}: ${why}` };
 }

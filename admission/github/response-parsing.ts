@@ -1,5 +1,5 @@
 import { longestRateLimitMs, unknownRateLimitMs } from './policy.ts';
-import { type Quota, type Scope, scopeKey, type Trouble } from './types.ts';
+import { type GitHubFailure, type Quota, type Scope, scopeKey } from './types.ts';
 
 export type Headers = Record<string, string | number | undefined>;
 
@@ -27,7 +27,12 @@ export function readQuota(headers: Headers, nowMs: number): Quota | undefined {
  * @param what what was asked, for messages: "list runners of octo-org/app"
  * @param permission what the credential needs for it, for messages
  */
-export function troubleOf(answer: HttpAnswer, what: string, permission: string, nowMs: number): Trouble {
+export function failureOf(
+	answer: HttpAnswer,
+	what: string,
+	permission: string,
+	nowMs: number,
+): GitHubFailure {
 	const { status, headers } = answer;
 	const said = `${what}: GitHub answered ${status}${quote(answer.body)}`;
 

@@ -1,11 +1,11 @@
-import { type GitHubTrouble, githubTroubles } from '../api/reasons.ts';
+import { type GitHubFailureReason, githubFailureReasons } from '../api/reasons.ts';
 import type { Scope } from '../runner/scope.ts';
 
 export { type Scope, scopeKey } from '../runner/scope.ts';
 
 /** GitHub was not asked, or gave no answer that proves anything: the caller must treat the runner as busy (invariant 3). */
-export interface Trouble {
-	kind: GitHubTrouble;
+export interface GitHubFailure {
+	kind: GitHubFailureReason;
 	/** For people: the status, GitHub's message, when calls resume. Never a secret. */
 	detail: string;
 	/** Until this time, ms since the epoch, further calls fail at once without being sent. */
@@ -18,15 +18,15 @@ export interface CredentialsMissing {
 	detail: string;
 }
 
-const troubleKinds: ReadonlySet<string> = new Set(githubTroubles);
+const failureKinds: ReadonlySet<string> = new Set(githubFailureReasons);
 
-export function isTrouble(value: unknown): value is Trouble {
+export function isFailure(value: unknown): value is GitHubFailure {
 	return (
 		typeof value === 'object' &&
 		value !== null &&
 		'kind' in value &&
 		typeof value.kind === 'string' &&
-		troubleKinds.has(value.kind)
+		failureKinds.has(value.kind)
 	);
 }
 
@@ -37,7 +37,7 @@ export type RemoveOutcome =
 	| { kind: 'busy'; message: string }
 	/** Nothing was sent: CallOptions.before has objected. */
 	| { kind: 'withheld' }
-	| Trouble;
+	| GitHubFailure;
 
 export interface RunnerInfo {
 	id: number;
@@ -56,10 +56,10 @@ export interface RunnerPage {
 export type ListOutcome =
 	| { kind: 'page'; page: RunnerPage; etag?: string | undefined }
 	| { kind: 'not-modified' }
-	| Trouble;
+	| GitHubFailure;
 
 /** What GitHub answered to POST registration-token. The token must not be logged. */
-export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number } | Trouble;
+export type TokenOutcome = { kind: 'token'; token: string; expiresAtMs: number } | GitHubFailure;
 
 /**
  * What GitHub answered to a GET of something that the credential need not be able to see. 403 and 404 say nothing of the
@@ -70,7 +70,7 @@ export type ReadOutcome =
 	| { kind: 'read'; body: unknown; link: string; etag?: string | undefined }
 	| { kind: 'not-modified' }
 	| { kind: 'not-visible' }
-	| Trouble;
+	| GitHubFailure;
 
 /** There is nothing to read, or nothing new. */
 export type Unread = Exclude<ReadOutcome, { kind: 'read' }>;
@@ -117,9 +117,9 @@ export interface CallReport {
 export interface AccountState {
 	healthy: boolean;
 	/** Why the whole account can't call GitHub now. */
-	trouble?: Trouble | undefined;
+	failure?: GitHubFailure | undefined;
 	/** Scopes, by scopeKey, that this credential may not manage. The account's other scopes are not affected. */
-	forbidden: Record<string, Trouble>;
+	forbidden: Record<string, GitHubFailure>;
 	/** Background calls have used their half of the primary quota. */
 	backgroundSpent: boolean;
 	limit?: number | undefined;

@@ -1,7 +1,7 @@
 import { lookupMaxAgeMs, sharedCallTimeoutMs } from './policy.ts';
 import type { Registry } from './registry.ts';
-import type { CallOptions, RemoveOutcome, RunnerInfo, Scope, Trouble } from './types.ts';
-import { isTrouble, scopeKey } from './types.ts';
+import type { CallOptions, GitHubFailure, RemoveOutcome, RunnerInfo, Scope } from './types.ts';
+import { isFailure, scopeKey } from './types.ts';
 import type {
 	RunnerToUnregister,
 	UnregisterLimits,
@@ -53,7 +53,7 @@ async function exchange(
 			priority: options.priority,
 		});
 		if (found === 'absent') return { kind: 'absent', begunMs };
-		if (isTrouble(found)) return found;
+		if (isFailure(found)) return found;
 		id = found.present.id;
 		await runner.found?.(id);
 	}
@@ -78,7 +78,7 @@ async function confirm(
 	account: UnregisteringAccount,
 	{ scope, name }: RunnerToUnregister,
 	{ priority }: CallOptions,
-): Promise<{ present: RunnerInfo } | { kind: 'absent'; begunMs: number } | Trouble> {
+): Promise<{ present: RunnerInfo } | { kind: 'absent'; begunMs: number } | GitHubFailure> {
 	const begunMs = account.now();
 	const found = await account.registry.confirmAbsent(scope, name, { notBeforeMs: begunMs, priority });
 	return found === 'absent' ? { kind: 'absent', begunMs } : found;
@@ -98,7 +98,7 @@ function outcomeOf(
 	}
 }
 
-function contradiction(runner: RunnerToUnregister, why: string): Trouble {
+function contradiction(runner: RunnerToUnregister, why: string): GitHubFailure {
 	const detail = `GitHub contradicts itself about ${runner.name} of ${scopeKey(runner.scope)}: ${why}`;
 	return { kind: 'github-unavailable', detail };
 }

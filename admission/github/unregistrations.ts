@@ -1,5 +1,5 @@
 import { rememberBusyMs, rememberMs } from './policy.ts';
-import type { Priority, Scope, Trouble } from './types.ts';
+import type { GitHubFailure, Priority, Scope } from './types.ts';
 import { scopeKey } from './types.ts';
 import { waitFor } from './wait.ts';
 
@@ -13,7 +13,7 @@ export interface RunnerToUnregister {
 	run: string;
 	id?: number | undefined;
 	/** Whether the id is certainly this runner's; false: it is looked up. Called when an exchange begins, not by joiners. */
-	trusts?: ((runnerId: number) => Promise<boolean | Trouble>) | undefined;
+	trusts?: ((runnerId: number) => Promise<boolean | GitHubFailure>) | undefined;
 	/** Called with an id that was looked up, before GitHub is asked to remove it. If it rejects, the exchange fails. */
 	found?: ((runnerId: number) => Promise<void>) | undefined;
 	/** Whether it still seems to be idle, asked right before each DELETE; false: GitHub is not asked to remove it. */
@@ -32,7 +32,7 @@ export type UnregisterOutcome =
 	| { kind: 'absent'; begunMs: number }
 	/** It was not asked for: by then the runner seemed to work. */
 	| { kind: 'withheld' }
-	| Trouble;
+	| GitHubFailure;
 
 export interface UnregisterLimits {
 	signal?: AbortSignal | undefined;

@@ -7,7 +7,7 @@ import type { Accounts } from '../github/accounts.ts';
 import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
-import { isTrouble } from '../github/types.ts';
+import { isFailure } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
@@ -22,7 +22,7 @@ const oldAfterMs = 30_000;
 /** A busy mark counts as unconfirmed when no list has been read for so long, and for two polls. */
 const unconfirmedAfterMs = 120_000;
 /** A scope that could not be listed is tried again after this, or when the account's own back-off says, if that is later. */
-const troubleRetryMs = 10_000;
+const failureRetryMs = 10_000;
 /** For this long after its container started, a runner that no list has shown is polled for at the faster pace. */
 const newcomerMs = 60_000;
 /** The faster pace: a runner that has registered is known within 3 s, however many pages the list has. */
@@ -259,7 +259,7 @@ export class BusyPolling {
 		const { accounts, clock, log } = this.#dependencies;
 		poll.running = true;
 		let failed = true;
-		poll.nextMs = clock.now() + troubleRetryMs;
+		poll.nextMs = clock.now() + failureRetryMs;
 		try {
 			const account = await accounts.resolve(group);
 			if (!('registry' in account)) return;
@@ -268,7 +268,7 @@ export class BusyPolling {
 				maxAgeMs: 1_000,
 				priority: 'background',
 			});
-			if (isTrouble(snapshot)) {
+			if (isFailure(snapshot)) {
 				const { kind, retryAtMs = 0 } = snapshot;
 				poll.nextMs = kind === 'budget-spent' && retryAtMs > 0 ? retryAtMs : Math.max(poll.nextMs, retryAtMs);
 				return;
@@ -303,7 +303,7 @@ export class BusyPolling {
 		const change = planMarks(object, pod, er, this.sighting(pod), {
 			nowMs: clock.now(),
 			old: this.#isOld(groupKey(pod)),
-			sign: signer.signs,
+			sign: signer.signStatement,
 		});
 		if (!change) return;
 		const { labels, annotations } = change;

@@ -24,8 +24,8 @@ export function deletePods(
 	const user = request.userInfo.username || 'unknown';
 	const options = optionsOf('delete', request.options, arrival);
 	const deletion = { user, options, dryRun: request.dryRun === true };
-	const claim = request.oldObject as Pod;
-	const { name, namespace = '', uid } = claim.metadata;
+	const reviewed = request.oldObject as Pod;
+	const { name, namespace = '', uid } = reviewed.metadata;
 	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
 		{
@@ -33,7 +33,7 @@ export function deletePods(
 			namespace,
 			name,
 			uid,
-			claim,
+			reviewed,
 			deletion,
 			caller,
 			refusal: refusalOf(request),

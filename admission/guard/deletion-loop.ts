@@ -7,7 +7,7 @@ import type { FollowedLogs } from '../jobs/followed-logs.ts';
 import { isConflict, isNotFound, isTooManyRequests } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
-import { type LookAgain, soonest, WorkQueue } from '../kube/queue.ts';
+import { type Requeue, soonest, WorkQueue } from '../kube/queue.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import { type DeletionRequest, nodeGoneOf } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
@@ -16,9 +16,9 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { type Ports, release } from './release.ts';
 import { completionMessage } from './rules/completion-message.ts';
 import type { Allow, Deny } from './rules/decide.ts';
-import { changesOnlyClaim, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
+import { changesOnlyAttempt, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
 import { state } from './rules/denial-message.ts';
-import { backgroundBudgetMs, claimMs, finishingRetryMs, quietMs } from './rules/policy.ts';
+import { attemptMs, backgroundBudgetMs, finishingRetryMs, quietMs } from './rules/policy.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
 export interface DeletionDependencies {
@@ -106,7 +106,7 @@ export class DeletionLoop {
 			if (change === 'deleted')
 				for (const known of [this.#accepted, this.#refusals, this.#proofs]) known.delete(uid);
 			if (change === 'deleted') this.#forget(podKey(pod));
-			else if (before && changesOnlyClaim(before, pod)) return;
+			else if (before && changesOnlyAttempt(before, pod)) return;
 			else if (isRecorded(pod) || this.#namespaceTerminating(pod)) this.#queue.add(podKey(pod));
 			else this.#forget(podKey(pod)); // the deletion was cancelled
 		});
@@ -141,7 +141,7 @@ export class DeletionLoop {
 		return this.#queue.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const { cache, pods, clock } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
@@ -164,8 +164,8 @@ export class DeletionLoop {
 		if (released.verdict.kind === 'allow') {
 			// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (A
 			// claim is no longer open once there is an answer.)
-			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.claim?.atMs;
-			const joined = isGitHubsAnswer(released.verdict) && clock.now() - (begunMs ?? 0) < claimMs;
+			const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.attempt?.atMs;
+			const joined = isGitHubsAnswer(released.verdict) && clock.now() - (begunMs ?? 0) < attemptMs;
 			if (joined) return { afterMs: callersDeleteMs };
 			if (released.verdict.reason === 'runner-exited' && (await this.#ownerStands(cached)))
 				return this.#leaveToOwner(key, released.pod);
@@ -226,7 +226,7 @@ export class DeletionLoop {
 	 * moment. If the loop deleted first, that caller would get a 404. By when it was seen here: the clock of the replica that
 	 * wrote it may be behind, and then the quiet time would seem to be over.
 	 */
-	#justReleased({ uid, unregistered }: RunnerPod): LookAgain {
+	#justReleased({ uid, unregistered }: RunnerPod): Requeue {
 		if (!unregistered) return undefined;
 		const nowMs = this.#dependencies.clock.monotonic();
 		const ageMs = nowMs - (this.#proofs.get(uid)?.seenMs ?? nowMs);
@@ -245,12 +245,12 @@ export class DeletionLoop {
 	 * pod. If the loop deleted the pod first, a StatefulSet would create it again under its name (invariant 6), and the set
 	 * would replace the runner at once.
 	 */
-	#leaveToOwner(key: string, pod: RunnerPod): LookAgain {
+	#leaveToOwner(key: string, pod: RunnerPod): Requeue {
 		this.#note(key, pod, 'owner-leaving');
 		return { afterMs: ownerLeavesMs };
 	}
 
-	async #complete(key: string, pod: RunnerPod, verdict: Allow): Promise<LookAgain> {
+	async #complete(key: string, pod: RunnerPod, verdict: Allow): Promise<Requeue> {
 		const { pods, events, log } = this.#dependencies;
 		const facts = {
 			pod: key,
@@ -316,7 +316,7 @@ export class DeletionLoop {
 	}
 
 	/** Notes on the pod since when its node is missing, so that the time limit survives a change of leader. */
-	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<LookAgain> {
+	async #noticeNode(cached: Pod, pod: RunnerPod): Promise<Requeue> {
 		const { cache, pods, ports, clock, log } = this.#dependencies;
 		if (!pod.nodeName) return undefined;
 		// The first list of nodes changes no pod, so without another check a missing node would never be noticed.

@@ -2,10 +2,10 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Account, Accounts } from '../github/accounts.ts';
 import { lookupMaxAgeMs } from '../github/policy.ts';
-import { isTrouble, type Priority, type Trouble } from '../github/types.ts';
+import { type GitHubFailure, isFailure, type Priority } from '../github/types.ts';
 import { unregister } from '../github/unregister.ts';
-import { tellRefuted } from '../jobs/hear.ts';
 import { readLog } from '../jobs/read-log.ts';
+import { tellRefuted } from '../jobs/record-report.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Clock, withDeadline } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
@@ -56,13 +56,14 @@ export function createReleasePorts(dependencies: {
 			return (await pods.from(object)) ?? 'gone';
 		},
 		nameTaken: (pod) => pods.nameTaken(pod),
-		sign: signer.signs,
+		sign: signer.signStatement,
 		async readLog(pod) {
-			const word = await readLog(client, pod);
-			if (word.says !== 'unknown') metrics.logReads.read(word.says);
-			else if (word.unreadable) metrics.logReads.failed(podKey({ metadata: pod }), word.why, clock.now());
+			const reading = await readLog(client, pod);
+			if (reading.says !== 'unknown') metrics.logReads.read(reading.says);
+			else if (reading.unreadable)
+				metrics.logReads.failed(podKey({ metadata: pod }), reading.why, clock.now());
 			else metrics.logReads.read('silent');
-			return word;
+			return reading;
 		},
 		refuted: (pod, job) => tellRefuted(pod, job, dependencies),
 		async deleteEphemeralRunner(pod) {
@@ -74,7 +75,7 @@ export function createReleasePorts(dependencies: {
 function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): RunnerAccount {
 	if (!scope) throw new Error('internal error: GitHub must not be asked about a pod without a scope');
 	return {
-		trouble: () => account.trouble(scope),
+		failure: () => account.failure(scope),
 		async unregister(pod, { found, stillIdle, ...limits }) {
 			const { uid, restarts, runnerId: id, runnerName: name, registered } = pod;
 			// GitHub never gives an id twice: one that its list has shown as this runner's is its own.
@@ -95,7 +96,7 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 					: account.registry.confirmAbsent(scope, runnerName, { notBeforeMs, ...limits });
 			});
 			if (answer === 'absent') return { kind: 'absent', begunMs: notBeforeMs };
-			return isTrouble(answer) ? answer : { kind: 'present', busy: answer.present.busy };
+			return isFailure(answer) ? answer : { kind: 'present', busy: answer.present.busy };
 		},
 	};
 }
@@ -112,19 +113,19 @@ async function isRunners(
 	runnerId: number,
 	{ priority, timeoutMs }: { timeoutMs: number; priority: Priority },
 	clock: Clock,
-): Promise<boolean | Trouble> {
+): Promise<boolean | GitHubFailure> {
 	const known = registry.latest(scope)?.byId.get(runnerId);
 	if (known) return known.name === runnerName;
 
 	return withDeadline(clock, timeoutMs, async (signal) => {
 		const found = await registry.find(scope, runnerName, { maxAgeMs: lookupMaxAgeMs, priority, signal });
-		if (isTrouble(found)) return found;
+		if (isFailure(found)) return found;
 		if (found !== 'absent') return found.present.id === runnerId;
 		// Is the id somebody else's? Only a list shows that.
 		// The second list is a new one: an id that somebody guessed may have been assigned since the first.
 		for (const maxAgeMs of [lookupMaxAgeMs, 0]) {
 			const snapshot = await registry.refresh(scope, { maxAgeMs, priority, signal });
-			if (isTrouble(snapshot)) return snapshot;
+			if (isFailure(snapshot)) return snapshot;
 			const listed = snapshot.byId.get(runnerId);
 			if (listed) return listed.name === runnerName;
 			if (snapshot.runners.has(runnerName)) return false;

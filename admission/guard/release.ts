@@ -1,22 +1,22 @@
 import { busy } from '../api/keys.ts';
-import type { CredentialsMissing, Priority, Trouble } from '../github/types.ts';
+import type { CredentialsMissing, GitHubFailure, Priority } from '../github/types.ts';
 import type { UnregisterOutcome } from '../github/unregistrations.ts';
-import { afterLog, openClaim, worksBy } from '../jobs/rules/claims.ts';
-import type { LogWord } from '../jobs/rules/runner-log.ts';
+import { afterLog, openSignal, worksBy } from '../jobs/rules/job-signals.ts';
+import type { LogReading } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
 import {
 	type Annotations,
 	absentOf,
+	attemptOf,
 	busyAnswerOf,
-	claimOf,
-	claimsOf,
 	type DeletionRequest,
 	idleOf,
 	notIdle,
 	recordOf,
 	registeredAs,
-	unclaimed,
+	signalsOf,
 	unregisteredOf,
+	withoutAttempt,
 	withoutProof,
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
@@ -33,18 +33,18 @@ import {
 	quietLeftMs,
 	type Verdict,
 } from './rules/decide.ts';
-import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, wordLastsMs } from './rules/policy.ts';
+import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, readingLastsMs } from './rules/policy.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
 	| { kind: 'present'; busy: boolean }
 	| { kind: 'absent'; begunMs: number }
-	| Trouble;
+	| GitHubFailure;
 
 /** The GitHub credentials that one runner pod uses. */
 export interface RunnerAccount {
 	/** Why a call would fail now, as far as is known without one (rate limit, outage, bad credentials); undefined: no reason is known. */
-	trouble(): Trouble | undefined;
+	failure(): GitHubFailure | undefined;
 	/** Has GitHub remove the registration. Nothing else does. Concurrent calls for one runner share one exchange. */
 	unregister(
 		pod: RunnerPod,
@@ -70,7 +70,7 @@ export interface RunnerAccount {
 export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	/** Names this replica. */
 	self: string;
-	account(pod: RunnerPod): Promise<RunnerAccount | Trouble | CredentialsMissing>;
+	account(pod: RunnerPod): Promise<RunnerAccount | GitHubFailure | CredentialsMissing>;
 	/** Changes the pod. With `onlyIfUnchanged` the answer is 'conflict' if the pod has changed since it was read. */
 	write(
 		pod: RunnerPod,
@@ -79,12 +79,12 @@ export interface Ports extends Pick<Clock, 'now' | 'after'> {
 	): Promise<RunnerPod | 'conflict' | 'gone'>;
 	/** Reads the pod from the API server, never from a cache. */
 	reread(pod: RunnerPod): Promise<RunnerPod | 'gone'>;
-	/** Whether another pod in the cluster is the runner of this name; see runner/name-holder.ts. */
+	/** Whether another pod in the cluster is the runner of this name; see runner/name-owner.ts. */
 	nameTaken(pod: RunnerPod): Promise<boolean>;
 	/** Signs what is written on the pod; see cluster/signer.ts. */
 	sign: Sign;
 	/** What the runner's log says now. Never rejects: a log that cannot be read says nothing. */
-	readLog(pod: RunnerPod): Promise<LogWord>;
+	readLog(pod: RunnerPod): Promise<LogReading>;
 	/** GitHub had answered 204, and yet the runner has this job: counted and told. */
 	refuted(pod: RunnerPod, job: string): void;
 	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
@@ -142,9 +142,9 @@ export async function release(
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
 		if (decision.kind === 'deny') {
 			// A hook or an event had told of it before GitHub's 204 was written down.
-			const claim = current.unregistered && openClaim(current.claims);
-			return claim?.state === 'working'
-				? refute(current, undefined, claim.job.name, asked)
+			const signal = current.unregistered && openSignal(current.signals);
+			return signal?.state === 'working'
+				? refute(current, undefined, signal.job.name, asked)
 				: denyAndRecord(current, decision, request, ports);
 		}
 		const outcome =
@@ -167,19 +167,19 @@ type Outcome = Released | { again: RunnerPod };
 
 /** Hears the runner's log, then GitHub: its list where that can tell, and its answer to DELETE. */
 async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
-	const word = await ports.readLog(pod);
-	const heardMs = ports.now();
-	const known = withWord(pod, word, ports);
-	if (worksBy(known.claims) === 'working') return denyByLog(pod, word, request, ports);
+	const reading = await ports.readLog(pod);
+	const readMs = ports.now();
+	const known = withReading(pod, reading, ports);
+	if (worksBy(known.signals) === 'working') return denyByLog(pod, reading, request, ports);
 	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
 
 	const account = await ports.account(pod);
 	if ('kind' in account) return refuse(deny(account.kind, account.detail));
-	const trouble = account.trouble();
-	if (trouble) return refuse(deny(trouble.kind, trouble.detail));
+	const failure = account.failure();
+	if (failure) return refuse(deny(failure.kind, failure.detail));
 	if (await ports.nameTaken(pod)) return refuse(deny('name-taken'));
 
-	const unread = word.says === 'unknown';
+	const unread = reading.says === 'unknown';
 	if (request?.dryRun || look || unread) {
 		// Who has just been told by ARC that the runner is removed, hears its log once more after the quiet time.
 		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
@@ -192,24 +192,24 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 		const found = await account.lookup(pod, { timeoutMs, recent });
 		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 		if (request?.dryRun)
-			return { verdict: readLookup(pod, word, found, ports.now()), recorded: 'dry-run', pod };
-		if (found.kind === 'absent') return settleAbsent(known, word, found.begunMs, request, ports);
+			return { verdict: readLookup(pod, reading, found, ports.now()), recorded: 'dry-run', pod };
+		if (found.kind === 'absent') return settleAbsent(known, reading, found.begunMs, request, ports);
 		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
 		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle);
 		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
-		if (unread && !confirmed) return denyUnconfirmed(pod, word.why, sinceMs, request, ports);
+		if (unread && !confirmed) return denyUnconfirmed(pod, reading.why, sinceMs, request, ports);
 	}
 
 	const annotations = {
 		...recordOf(pod, request, ports.sign, ports.now()),
-		...claimOf(pod, ports.self, ports.now()),
-		...heardOf(pod, word, ports),
+		...attemptOf(pod, ports.self, ports.now()),
+		...signalAnnotations(pod, reading, ports),
 	};
-	const claimed = await ports.write(pod, { annotations }, true);
-	if (claimed === 'conflict') return again(pod, ports);
-	if (claimed === 'gone') return gone(pod);
+	const attempted = await ports.write(pod, { annotations }, true);
+	if (attempted === 'conflict') return again(pod, ports);
+	if (attempted === 'gone') return gone(pod);
 	const untilMs = answerByMs(pod, ports, limits);
-	const outcome = await unregister(claimed, { word, heardMs }, account, ports, limits, untilMs);
+	const outcome = await unregister(attempted, { reading, readMs }, account, ports, limits, untilMs);
 	return outcome.pod.unregistered ? { again: outcome.pod } : outcome;
 }
 
@@ -219,27 +219,27 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
  */
 async function denyByLog(
 	pod: RunnerPod,
-	word: LogWord,
+	reading: LogReading,
 	request: DeletionRequest | undefined,
 	ports: Ports,
 ): Promise<Released> {
 	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
-		...(current.leavingByArc ? {} : heardOf(current, word, ports)),
+		...(current.leavingByArc ? {} : signalAnnotations(current, reading, ports)),
 		...notIdle(current),
 	}));
-	return { ...denied, pod: withWord(denied.pod, word, ports) };
+	return { ...denied, pod: withReading(denied.pod, reading, ports) };
 }
 
 /** The pod with what its log has just said. */
-const withWord = (pod: RunnerPod, word: LogWord, { now }: Ports): RunnerPod => ({
+const withReading = (pod: RunnerPod, reading: LogReading, { now }: Ports): RunnerPod => ({
 	...pod,
-	claims: afterLog(pod.claims, word, pod.ephemeral, now()),
+	signals: afterLog(pod.signals, reading, pod.ephemeral, now()),
 });
 
 /** What its log has said, to be written on the pod as it is now: hooks and events write there as well. */
-function heardOf(pod: RunnerPod, word: LogWord, ports: Ports): Annotations {
-	const known = withWord(pod, word, ports);
-	return known.claims === pod.claims ? {} : claimsOf(known, ports.sign);
+function signalAnnotations(pod: RunnerPod, reading: LogReading, ports: Ports): Annotations {
+	const known = withReading(pod, reading, ports);
+	return known.signals === pod.signals ? {} : signalsOf(known, ports.sign);
 }
 
 /** Its log cannot be read, and GitHub has not shown it idle for long enough. */
@@ -262,15 +262,15 @@ function denyUnconfirmed(
 async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }: Asked): Promise<Outcome> {
 	const early = request?.dryRun ? undefined : await quiet(pod, leftMs, { request, ports, limits });
 	if (early) return early;
-	const [fresh, word] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
+	const [fresh, reading] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
 	if (fresh === 'gone') return gone(pod);
 	// Something has changed that the decision depends on.
 	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
 	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
-	const claim = openClaim(withWord(fresh, word, ports).claims);
-	if (claim?.state === 'working' || assigned)
-		return refute(fresh, word, claim?.job.name ?? assigned?.job, { request, ports, limits });
+	const signal = openSignal(withReading(fresh, reading, ports).signals);
+	if (signal?.state === 'working' || assigned)
+		return refute(fresh, reading, signal?.job.name ?? assigned?.job, { request, ports, limits });
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
 	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
 }
@@ -278,16 +278,16 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 /** GitHub was wrong: its proof is taken from the pod. @param word of its log, where that was read */
 async function refute(
 	pod: RunnerPod,
-	word: LogWord | undefined,
+	reading: LogReading | undefined,
 	job: string | undefined,
 	{ request, ports }: Asked,
 ): Promise<Released> {
 	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
-		...(word ? heardOf(current, word, ports) : {}),
+		...(reading ? signalAnnotations(current, reading, ports) : {}),
 		...withoutProof,
 	}));
 	if (!request?.dryRun) ports.refuted(pod, job ?? 'a job');
-	return word ? { ...denied, pod: withWord(denied.pod, word, ports) } : denied;
+	return reading ? { ...denied, pod: withReading(denied.pod, reading, ports) } : denied;
 }
 
 /** Waits for the end of the quiet time; the denial where the caller can't wait so long. */
@@ -319,28 +319,28 @@ const gone = (pod: RunnerPod): Released => ({
  * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
  * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
  */
-function answerByMs({ claim }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
+function answerByMs({ attempt }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
 	const nowMs = ports.now();
-	const begun = claim?.by === ports.self && agoMs(claim.atMs, nowMs) < admissionBudgetMs + 1_000;
+	const begun = attempt?.by === ports.self && agoMs(attempt.atMs, nowMs) < admissionBudgetMs + 1_000;
 	return begun
-		? Math.max(nowMs + 100, Math.min(limits.answerByMs, claim.atMs + admissionBudgetMs))
+		? Math.max(nowMs + 100, Math.min(limits.answerByMs, attempt.atMs + admissionBudgetMs))
 		: limits.answerByMs;
 }
 
 /** The verdict of a dry run, from the log and GitHub's list. */
-function readLookup(pod: RunnerPod, word: LogWord, found: LookupOutcome, nowMs: number): Verdict {
-	if (found.kind === 'absent') return decideAbsent(pod, word, found.begunMs, nowMs).verdict;
+function readLookup(pod: RunnerPod, reading: LogReading, found: LookupOutcome, nowMs: number): Verdict {
+	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs).verdict;
 	if (found.kind !== 'present') return deny(found.kind, found.detail);
 	if (found.busy) return deny('busy');
-	return word.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
-		? deny('unconfirmed', word.why)
+	return reading.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
+		? deny('unconfirmed', reading.why)
 		: allow('unregistered');
 }
 
 /** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
 async function unregister(
 	pod: RunnerPod,
-	{ word, heardMs }: { word: LogWord; heardMs: number },
+	{ reading, readMs }: { reading: LogReading; readMs: number },
 	account: RunnerAccount,
 	ports: Ports,
 	{ priority, paceWaitMs }: ReleaseLimits,
@@ -355,9 +355,9 @@ async function unregister(
 			// to be still registering.
 			found: async (runnerId) =>
 				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
-			stillIdle: () => stillIdle(pod, heardMs, ports),
+			stillIdle: () => stillIdle(pod, readMs, ports),
 		})
-		.then((outcome) => writeOutcome(pod, word, outcome, ports));
+		.then((outcome) => writeOutcome(pod, reading, outcome, ports));
 	ports.background(exchange);
 	let cancel = () => {};
 	const late = new Promise<Released>((resolve) => {
@@ -377,19 +377,19 @@ async function unregister(
 }
 
 /** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */
-async function stillIdle(pod: RunnerPod, heardMs: number, ports: Ports): Promise<boolean> {
-	if (Math.abs(ports.now() - heardMs) < wordLastsMs) return true;
+async function stillIdle(pod: RunnerPod, readMs: number, ports: Ports): Promise<boolean> {
+	if (Math.abs(ports.now() - readMs) < readingLastsMs) return true;
 	// A pod that cannot be read now is one of which nothing is known (invariant 3): it is tried again.
 	const read = ports.reread(pod).catch(() => 'gone' as const);
-	const [fresh, word] = await Promise.all([read, ports.readLog(pod)]);
+	const [fresh, reading] = await Promise.all([read, ports.readLog(pod)]);
 	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self).kind !== 'ask') return false;
-	return worksBy(withWord(fresh, word, ports).claims) !== 'working';
+	return worksBy(withReading(fresh, reading, ports).signals) !== 'working';
 }
 
 /** Writes the outcome on the pod and turns it into a verdict. */
 async function writeOutcome(
 	pod: RunnerPod,
-	word: LogWord,
+	reading: LogReading,
 	outcome: UnregisterOutcome,
 	ports: Ports,
 ): Promise<Released> {
@@ -397,18 +397,18 @@ async function writeOutcome(
 		case 'unregistered':
 			return finish(pod, outcome.runnerId, ports);
 		case 'absent':
-			return settleAbsent(pod, word, outcome.begunMs, undefined, ports);
+			return settleAbsent(pod, reading, outcome.begunMs, undefined, ports);
 		case 'busy': {
 			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
 		}
 		case 'withheld':
-			await ports.write(pod, { annotations: unclaimed });
+			await ports.write(pod, { annotations: withoutAttempt });
 			// The next try tells why, by its log or by what was written on the pod.
 			return { verdict: deny('unregistering', 'it may have got a job meanwhile'), recorded: true, pod };
 		default:
 			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
-			await ports.write(pod, { annotations: unclaimed });
+			await ports.write(pod, { annotations: withoutAttempt });
 			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
 	}
 }
@@ -420,17 +420,17 @@ async function writeOutcome(
  */
 async function settleAbsent(
 	pod: RunnerPod,
-	word: LogWord,
+	reading: LogReading,
 	begunMs: number,
 	request: DeletionRequest | undefined,
 	ports: Ports,
 ): Promise<Released> {
-	const { verdict, sinceMs } = decideAbsent(pod, word, begunMs, ports.now());
+	const { verdict, sinceMs } = decideAbsent(pod, reading, begunMs, ports.now());
 	const annotations = {
 		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
 		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
 		// Whoever deletes it next is not to wait for the claim to expire; a runner that is still registering waits anyway.
-		...(pod.claim && (verdict.kind === 'allow' || sinceMs !== undefined) ? unclaimed : {}),
+		...(pod.attempt && (verdict.kind === 'allow' || sinceMs !== undefined) ? withoutAttempt : {}),
 	};
 	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };
 	const written = await ports.write(pod, { annotations }, request !== undefined);

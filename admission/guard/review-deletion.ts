@@ -2,7 +2,7 @@ import { humanSpan } from '../api/duration.ts';
 import { breakGlass, busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { jobNow } from '../jobs/rules/claims.ts';
+import { jobNow } from '../jobs/rules/job-signals.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { askerOf, type DeletionRequest } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
@@ -12,7 +12,7 @@ import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } 
 import type { LeavingOwner } from './exited-pods.ts';
 import type { BoundPod } from './job-pods/rules/decide.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
-import { wordOf } from './review-word.ts';
+import { shortcutOf } from './review-shortcut.ts';
 import { deny, type Verdict } from './rules/decide.ts';
 import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
@@ -38,7 +38,7 @@ export interface AskedDeletion {
 	/** UID of the pod that is meant; undefined: whichever has this name. */
 	uid: string | undefined;
 	/** The pod as the review shows it. Enough to refuse; for anything else the pod is read from the API server. */
-	claim?: Pod | undefined;
+	reviewed?: Pod | undefined;
 	deletion: DeletionRequest;
 	/** The pod in which the caller runs. */
 	caller?: BoundPod | undefined;
@@ -121,20 +121,27 @@ export async function reviewDeletion(
 
 /** Judges by the review's word where that is enough, else by the pod as the API server has it now. */
 async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
-	const { claim, deletion, arrival } = asked;
+	const { reviewed, deletion, arrival } = asked;
 	const { ports } = dependencies;
 	const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
-	const word = claim && wordOf(claim, deletion, dependencies);
-	if (word?.kind === 'not-a-runner') return word;
-	if (word?.kind === 'answers') {
-		const { verdict, pod } = word;
-		const found = leaving(claim as Pod, asked, verdict, dependencies);
+	const shortcut = reviewed && shortcutOf(reviewed, deletion, dependencies);
+	if (shortcut?.kind === 'not-a-runner') return shortcut;
+	if (shortcut?.kind === 'answers') {
+		const { verdict, pod } = shortcut;
+		const found = leaving(reviewed as Pod, asked, verdict, dependencies);
 		const owner = found && (await inTime(ports, found, untilMs));
 		if (owner) return { kind: 'owner-leaving', pod, owner };
 		const recorded = verdict.kind === 'deny';
-		return { kind: 'released', verdict, recorded, pod, before: claim, wasRecorded: pod.record !== undefined };
+		return {
+			kind: 'released',
+			verdict,
+			recorded,
+			pod,
+			before: reviewed,
+			wasRecorded: pod.record !== undefined,
+		};
 	}
-	const settled = word?.kind === 'settled' ? word.pod : undefined;
+	const settled = shortcut?.kind === 'settled' ? shortcut.pod : undefined;
 	return inTime(ports, judgeRead(asked, settled, known, dependencies), untilMs);
 }
 
@@ -145,11 +152,11 @@ async function judgeRead(
 	known: Known,
 	dependencies: ReviewDependencies,
 ): Promise<Outcome> {
-	const { namespace, name, uid, claim, deletion, arrival } = asked;
+	const { namespace, name, uid, reviewed, deletion, arrival } = asked;
 	const { pods, ports } = dependencies;
-	const object = settled ? claim : await pods.get(namespace, name);
+	const object = settled ? reviewed : await pods.get(namespace, name);
 	if (!object) return { kind: 'gone' };
-	if (uid && object.metadata.uid !== uid) return { kind: claim ? 'replaced' : 'gone' };
+	if (uid && object.metadata.uid !== uid) return { kind: reviewed ? 'replaced' : 'gone' };
 	const pod = settled ?? (await pods.from(object));
 	if (!pod) return { kind: 'not-a-runner', object };
 	if (!settled) known.pod = pod; // whatever is recorded is so on the pod itself

@@ -2,9 +2,9 @@ import type { Pod } from '../api/kinds.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { isTrouble } from '../github/types.ts';
+import { isFailure } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -42,9 +42,9 @@ export class StaleRegistrations {
 	/** By runnerKey, in the order in which they went; at most mostDangling, each for giveUpMs at most. */
 	readonly #dangling = new Map<string, Dangling>();
 	/** By pod key: the runnerKey that the pod claims; one entry for a pod of the cache, gone with it. */
-	readonly #claimOf = new Map<string, string>();
+	readonly #nameOf = new Map<string, string>();
 	/** The reverse: by runnerKey, the keys of the pods that claim it. */
-	readonly #claimants = new Map<string, Set<string>>();
+	readonly #nameOwners = new Map<string, Set<string>>();
 	readonly #queue: WorkQueue;
 	readonly #dependencies: StaleRegistrationsDependencies;
 
@@ -65,14 +65,14 @@ export class StaleRegistrations {
 		});
 		cache.onPod((change, object) => {
 			const pod = this.#read(object);
-			this.#noteClaim(podKey(object), change === 'deleted' ? undefined : pod);
+			this.#noteName(podKey(object), change === 'deleted' ? undefined : pod);
 			if (change !== 'deleted') return;
 			if (!pod?.scope || pod.unregistered || pod.process.state === 'never-started') return;
 			this.#noteDangling({ pod, scope: pod.scope, sinceMs: clock.now() });
 		});
 		cache.onEphemeralRunner((_change, { metadata }) => {
 			const object = cache.pods.get(metadata.namespace, metadata.name);
-			if (object) this.#noteClaim(podKey(object), this.#read(object));
+			if (object) this.#noteName(podKey(object), this.#read(object));
 		});
 	}
 
@@ -84,19 +84,19 @@ export class StaleRegistrations {
 	}
 
 	/** Which runner a pod claims to be, so that a look need not walk over all pods. */
-	#noteClaim(key: string, pod: RunnerPod | undefined): void {
-		const claim = pod?.scope && runnerKey(pod.scope, pod);
-		const before = this.#claimOf.get(key);
-		if (claim === before) return;
+	#noteName(key: string, pod: RunnerPod | undefined): void {
+		const name = pod?.scope && runnerKey(pod.scope, pod);
+		const before = this.#nameOf.get(key);
+		if (name === before) return;
 		if (before !== undefined) {
-			const others = this.#claimants.get(before);
+			const others = this.#nameOwners.get(before);
 			others?.delete(key);
-			if (others?.size === 0) this.#claimants.delete(before);
-			this.#claimOf.delete(key);
+			if (others?.size === 0) this.#nameOwners.delete(before);
+			this.#nameOf.delete(key);
 		}
-		if (claim === undefined) return;
-		this.#claimOf.set(key, claim);
-		this.#claimants.set(claim, (this.#claimants.get(claim) ?? new Set()).add(key));
+		if (name === undefined) return;
+		this.#nameOf.set(key, name);
+		this.#nameOwners.set(name, (this.#nameOwners.get(name) ?? new Set()).add(key));
 	}
 
 	#noteDangling(dangling: Dangling): void {
@@ -112,7 +112,7 @@ export class StaleRegistrations {
 		return this.#queue.stop();
 	}
 
-	async #tidy(key: string): Promise<LookAgain> {
+	async #tidy(key: string): Promise<Requeue> {
 		const { accounts, cache, clock, log } = this.#dependencies;
 		const dangling = this.#dangling.get(key);
 		if (!dangling) return undefined;
@@ -121,7 +121,7 @@ export class StaleRegistrations {
 		const done = (): undefined => void this.#dangling.delete(key);
 		// Where another pod claims to be this runner, it is not certain whose the registration is, and it stays.
 		const isRegisteredAnew = cache.pods.get(pod.namespace, pod.name) !== undefined; // by the new pod of this name
-		if (clock.now() - sinceMs > giveUpMs || isRegisteredAnew || this.#claimants.has(key)) return done();
+		if (clock.now() - sinceMs > giveUpMs || isRegisteredAnew || this.#nameOwners.has(key)) return done();
 
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
@@ -129,7 +129,7 @@ export class StaleRegistrations {
 			maxAgeMs: Math.min(nextLookMs / 2, clock.now() - sinceMs),
 			priority: 'background',
 		});
-		if (isTrouble(snapshot) || snapshot.startedAtMs < sinceMs) return again;
+		if (isFailure(snapshot) || snapshot.startedAtMs < sinceMs) return again;
 		const runner = snapshot.runners.get(pod.runnerName);
 		if (!runner) return done();
 		// Another machine may run a runner of this name: it is removed only if it has our id and is idle and offline.

@@ -4,13 +4,13 @@ import type { Clock } from '../kube/clock.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import { longestLine, mostFollowed } from './rules/policy.ts';
-import { type LogWord, readRunnerLog } from './rules/runner-log.ts';
+import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
 
 interface Followed {
 	stop: AbortController;
 	/** The last word, and when it was heard, ms since the epoch. */
-	word: LogWord['says'];
-	heardMs: number;
+	reading: LogReading['says'];
+	readMs: number;
 }
 
 /**
@@ -33,20 +33,20 @@ export class FollowedLogs {
 	/** Since when the runner's log has said that it is idle, ms since the epoch; undefined: it does not, or is not followed. */
 	idleSinceMs(pod: RunnerPod): number | undefined {
 		const followed = this.#followed.get(keyOf(pod));
-		return followed?.word === 'idle' ? followed.heardMs : undefined;
+		return followed?.reading === 'idle' ? followed.readMs : undefined;
 	}
 
 	/** Follows the log from now on, if it is not followed yet. @param onIdle called whenever it has become idle */
 	follow(pod: RunnerPod, onIdle: () => void): void {
 		const key = keyOf(pod);
 		if (this.#followed.has(key) || this.#followed.size >= mostFollowed) return;
-		const followed: Followed = { stop: new AbortController(), word: 'unknown', heardMs: 0 };
+		const followed: Followed = { stop: new AbortController(), reading: 'unknown', readMs: 0 };
 		this.#followed.set(key, followed);
 		const onLine = (line: string) => {
 			const { says } = readRunnerLog(line, true);
 			if (says === 'unknown') return;
-			followed.word = says;
-			followed.heardMs = this.#clock.now();
+			followed.reading = says;
+			followed.readMs = this.#clock.now();
 			if (says === 'idle') onIdle();
 		};
 		const { signal } = followed.stop;

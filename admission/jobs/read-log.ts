@@ -3,7 +3,7 @@ import { printable } from '../api/printable.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import { logReads, logWithinMs } from './rules/policy.ts';
-import { type LogWord, readRunnerLog } from './rules/runner-log.ts';
+import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
 
 /**
  * What the runner's log says now. Never fails: a log that cannot be read in time says nothing.
@@ -15,8 +15,8 @@ export async function readLog(
 	client: KubeClient,
 	{ namespace, name }: Pick<RunnerPod, 'namespace' | 'name'>,
 	withinMs = logWithinMs,
-): Promise<LogWord> {
-	let word: LogWord = { says: 'unknown', why: 'its log was not read' };
+): Promise<LogReading> {
+	let reading: LogReading = { says: 'unknown', why: 'its log was not read' };
 	try {
 		for (const { lines, mostBytes } of logReads) {
 			const query = { container: 'runner', tailLines: lines, limitBytes: mostBytes };
@@ -25,11 +25,11 @@ export async function readLog(
 				mostBytes,
 				timeoutMs: withinMs,
 			});
-			word = readRunnerLog(text, toItsEnd);
+			reading = readRunnerLog(text, toItsEnd);
 			// Fewer lines than were asked for: there are no others.
-			if (word.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
+			if (reading.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
 		}
-		return word;
+		return reading;
 	} catch (error) {
 		const detail = error instanceof Error ? error.message : String(error);
 		const why = `its log cannot be read: ${printable(detail).slice(0, 200)}`;

@@ -1,10 +1,10 @@
 import type { Clock } from './clock.ts';
 
 /** What a reconcile returns: when to reconcile the object again even if nothing changes; undefined: only after a change. */
-export type LookAgain = { afterMs: number } | undefined;
+export type Requeue = { afterMs: number } | undefined;
 
 /** The soonest of these, each in ms from now; undefined does not count. */
-export function soonest(...moments: (number | undefined)[]): LookAgain {
+export function soonest(...moments: (number | undefined)[]): Requeue {
 	const due = moments.filter((ms) => ms !== undefined);
 	return due.length > 0 ? { afterMs: Math.min(...due) } : undefined;
 }
@@ -20,7 +20,7 @@ export interface QueueOptions {
 	metrics: ReconcileObserver;
 	clock: Clock;
 	concurrency: number;
-	reconcile(key: string): Promise<LookAgain>;
+	reconcile(key: string): Promise<Requeue>;
 	onError(key: string, error: unknown, retryMs: number): void;
 }
 

@@ -15,7 +15,7 @@ import { keepBusyBudgets } from '../guard/busy-budget.ts';
 import { BusyPolling } from '../guard/busy-polling.ts';
 import { DeletionLoop } from '../guard/deletion-loop.ts';
 import { JobPodLoop } from '../guard/job-pods/job-pod-loop.ts';
-import { OpenClaims } from '../guard/open-claims.ts';
+import { OpenSignals } from '../guard/open-signals.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
 import type { WebhookWatch } from '../guard/webhook-watch.ts';
@@ -96,11 +96,11 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 	const jobPods = new JobPodLoop({
 		...{ client, cache, pods, events, metrics, clock, log },
 		readLog: (runner) => readLog(client, runner),
-		holds: signer.vouches,
+		verify: signer.verifyStatement,
 	});
-	const claims = new OpenClaims({
+	const signals = new OpenSignals({
 		...{ cache, pods, accounts, metrics, clock, log },
-		sign: signer.signs,
+		sign: signer.signStatement,
 		readLog: (pod) => readLog(client, pod),
 		sighting: (pod) => busy.sighting(pod),
 	});
@@ -173,7 +173,7 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 		metrics.leading(false);
 		followedLogs.stop();
 		await Promise.all(
-			[deletion, claims, jobPods, tidyUp, guarded, tokens, autoscaler, ...sets].map((loop) => loop?.stop()),
+			[deletion, signals, jobPods, tidyUp, guarded, tokens, autoscaler, ...sets].map((loop) => loop?.stop()),
 		);
 	}
 }

@@ -1,7 +1,7 @@
 import { breakGlass, busy, jobPods } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { type DeletionRecord, readRecord } from './runner-pod.ts';
-import type { Holds } from './statements.ts';
+import type { Verify } from './statements.ts';
 
 /** A pod in which a runner runs its job (containerMode kubernetes), as plain data. */
 export interface JobPod {
@@ -37,7 +37,7 @@ export const isJobPod = ({ metadata, spec }: Pod): boolean =>
  *
  * @param holds checks this server's signatures; without it no record counts
  */
-export function readJobPod(pod: Pod, holds: Holds = () => false): JobPod | undefined {
+export function readJobPod(pod: Pod, verify: Verify = () => false): JobPod | undefined {
 	if (!isJobPod(pod)) return undefined;
 	const { name, namespace = '', uid = '', resourceVersion, labels = {}, annotations = {} } = pod.metadata;
 	const createdMs = Date.parse(pod.metadata.creationTimestamp ?? '');
@@ -52,7 +52,7 @@ export function readJobPod(pod: Pod, holds: Holds = () => false): JobPod | undef
 		terminating: pod.metadata.deletionTimestamp !== undefined,
 		breakGlass: annotations[breakGlass] ?? '',
 		ended: hasEnded(pod),
-		record: readRecord(uid, annotations, holds),
+		record: readRecord(uid, annotations, verify),
 	};
 }
 

@@ -1,7 +1,7 @@
 import { arc, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
-import { writeClaims } from './claims.ts';
 import { writePin } from './identity/pin.ts';
+import { writeSignals } from './job-signals.ts';
 import type { RunnerPod } from './runner-pod.ts';
 import { scopeKey } from './scope.ts';
 import {
@@ -53,8 +53,8 @@ export function recordOf(
 }
 
 /** Claims the runner for this replica ("I ask GitHub now") and clears an earlier 422, which may no longer be true. */
-export const claimOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
-	[progress.claim]: `${new Date(nowMs).toISOString()} ${self}`,
+export const attemptOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
+	[progress.attempt]: `${new Date(nowMs).toISOString()} ${self}`,
 	...(pod.busyAnswer ? { [progress.refusal]: null } : {}),
 });
 
@@ -67,7 +67,7 @@ export function pinOf(pod: RunnerPod, sign: Sign): Annotations {
 }
 
 /** Ends the claim: no replica asks GitHub about this runner now. */
-export const unclaimed: Annotations = { [progress.claim]: null };
+export const withoutAttempt: Annotations = { [progress.attempt]: null };
 
 /** Notes GitHub's id of the runner, which its list has just shown under the runner's name. */
 export const registeredAs = (pod: RunnerPod, runnerId: number, sign: Sign): Annotations => ({
@@ -115,8 +115,8 @@ export function unregisteredOf(pod: RunnerPod, runnerId: number, sign: Sign, now
 export const withoutProof: Annotations = { [progress.completedAt]: null, [progress.proof]: null };
 
 /** Writes down what witnesses say of the runner's jobs. */
-export const claimsOf = (pod: RunnerPod, sign: Sign): Annotations => ({
-	[busy.claims]: writeClaims(pod.claims, pod, sign),
+export const signalsOf = (pod: RunnerPod, sign: Sign): Annotations => ({
+	[busy.signals]: writeSignals(pod.signals, pod, sign),
 });
 
 /** Notes since when the pod's node is missing; null: it is there. */

@@ -1,6 +1,5 @@
 import { arc, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
-import { type Claim, readClaims } from './claims.ts';
 import {
 	ephemeralRunnerName,
 	type Identity,
@@ -10,16 +9,17 @@ import {
 	runnerVariables,
 } from './identity/identity.ts';
 import { type Pin, readPin } from './identity/pin.ts';
+import { type JobSignal, readSignals } from './job-signals.ts';
 import type { Scope } from './scope.ts';
 import {
 	absent,
-	type Holds,
 	idle,
 	pinned,
 	recorded,
 	registered,
 	runnerText,
 	unregistered,
+	type Verify,
 } from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
@@ -72,14 +72,14 @@ export interface RunnerPod {
 	/** Something says that it runs a job. Its presence is reason enough to deny; its absence is no reason to allow. */
 	busyHint: { sinceMs: number | undefined; job: string | undefined } | undefined;
 	/** What its log, job hooks and GitHub's events have said of its jobs: this server signed that. */
-	claims: readonly Claim[];
+	signals: readonly JobSignal[];
 	/**
 	 * GitHub answered the last DELETE of this runner with 422, it runs a job: when, ms since the epoch, and to whom. Anybody
 	 * may have written it.
 	 */
 	busyAnswer: { atMs: number; to: 'us' | 'arc' } | undefined;
 	/** The replica that last wrote "I ask GitHub now" on the pod, and when, ms since the epoch. Anybody may have written it. */
-	claim: { atMs: number; by: string } | undefined;
+	attempt: { atMs: number; by: string } | undefined;
 	/** GitHub's lists have lacked it since then, ms since the epoch: this server signed that. */
 	absentSinceMs: number | undefined;
 	/** GitHub's lists have shown it as idle since then, ms since the epoch: this server signed that. */
@@ -105,7 +105,7 @@ export interface RunnerPod {
 /** What the caller has found out beside the pod object. */
 export interface Facts extends Omit<IdentityFacts, 'pin'> {
 	/** Checks this server's signatures on the pod; undefined: whoever reads it has no key, and none counts. */
-	holds?: Holds | undefined;
+	verify?: Verify | undefined;
 	/** Whether the pod's Node object has been missing for nodeGoneAfterMs. */
 	nodeGone?: boolean;
 }
@@ -136,8 +136,8 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 	const container = runnerContainer(pod);
 	if (!container || !isRunnerPod(pod)) return undefined;
 	const { labels = {}, annotations = {} } = pod.metadata;
-	const holds = facts.holds ?? (() => false);
-	const who = identify(pod, container, { ...facts, pin: pinOn(pod, holds) });
+	const verify = facts.verify ?? (() => false);
+	const who = identify(pod, container, { ...facts, pin: pinOn(pod, verify) });
 	const er = who.kind === 'scale-set' ? facts.ephemeralRunner : undefined;
 	const process = readProcess(pod);
 
@@ -148,7 +148,7 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		runnerName: who.runnerName,
 		scope: who.scope,
 	};
-	const gitHubSaid = whatGitHubSaid(identity, ownId, annotations, holds);
+	const gitHubSaid = whatGitHubSaid(identity, ownId, annotations, verify);
 
 	return {
 		...identity,
@@ -174,12 +174,12 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		breakGlass: annotations[breakGlass] || undefined,
 		process,
 		busyHint: readBusyHint(labels, annotations, er),
-		claims: readClaims(annotations[busy.claims], identity, holds),
+		signals: readSignals(annotations[busy.signals], identity, verify),
 		busyAnswer: readBusyAnswer(process, annotations),
-		claim: readClaim(annotations[progress.claim]),
+		attempt: readAttempt(annotations[progress.attempt]),
 		unregistered: gitHubSaid.unregistered,
 		nodeGone: facts.nodeGone === true,
-		record: readRecord(identity.uid, annotations, holds),
+		record: readRecord(identity.uid, annotations, verify),
 	};
 }
 
@@ -187,9 +187,9 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 const longestReason = 200;
 
 /** A pin without this server's signature counts as none: its author could as well have removed the right one. */
-function pinOn({ metadata: { uid = '', annotations = {} } }: Pod, holds: Holds): Pin | undefined {
+function pinOn({ metadata: { uid = '', annotations = {} } }: Pod, verify: Verify): Pin | undefined {
 	const read = readPin(annotations[identityProof]);
-	return read && uid && holds(pinned(uid, read.pin), read.signature) ? read.pin : undefined;
+	return read && uid && verify(pinned(uid, read.pin), read.signature) ? read.pin : undefined;
 }
 
 function readOwner(pod: Pod, { kind }: Identity, er: EphemeralRunner | undefined): RunnerPod['owner'] {
@@ -230,13 +230,13 @@ function whatGitHubSaid(
 	pod: Pick<RunnerPod, 'uid' | 'restarts' | 'scope' | 'runnerName'>,
 	runnerId: number | undefined,
 	annotations: Record<string, string>,
-	holds: Holds,
+	verify: Verify,
 ): Pick<RunnerPod, 'registered' | 'unregistered' | 'absentSinceMs' | 'idleSinceMs'> {
 	const runner = runnerText(pod) ?? annotations[progress.registeredAs] ?? '';
 	const run = { uid: pod.uid, restarts: pod.restarts, runner };
 	const sinceOf = (key: string, statement: typeof absent) => {
 		const [since = '', given] = (annotations[key] ?? '').split(' ');
-		return holds(statement(run, since), given) ? toMs(since) : undefined;
+		return verify(statement(run, since), given) ? toMs(since) : undefined;
 	};
 	const absentSinceMs = sinceOf(progress.absentSince, absent);
 	const idleSinceMs = sinceOf(progress.idleSince, idle);
@@ -244,8 +244,8 @@ function whatGitHubSaid(
 		return { registered: false, unregistered: undefined, absentSinceMs, idleSinceMs };
 	const at = annotations[progress.completedAt] ?? '';
 	return {
-		registered: holds(registered(run, runnerId), annotations[progress.registered]),
-		unregistered: holds(unregistered(run, runnerId, at), annotations[progress.proof]) ? { at } : undefined,
+		registered: verify(registered(run, runnerId), annotations[progress.registered]),
+		unregistered: verify(unregistered(run, runnerId, at), annotations[progress.proof]) ? { at } : undefined,
 		absentSinceMs,
 		idleSinceMs,
 	};
@@ -303,14 +303,14 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 export function readRecord(
 	uid: string,
 	annotations: Record<string, string>,
-	holds: Holds,
+	verify: Verify,
 ): DeletionRecord | undefined {
 	const {
 		[record.requestedAt]: requestedAt = '',
 		[record.requestedBy]: requestedBy = '',
 		[record.options]: options = '',
 	} = annotations;
-	if (!requestedBy || !holds(recorded(uid, requestedAt, requestedBy, options), annotations[record.proof]))
+	if (!requestedBy || !verify(recorded(uid, requestedAt, requestedBy, options), annotations[record.proof]))
 		return undefined;
 	return { requestedAt, requestedBy, options: parseOptions(options) };
 }
@@ -329,7 +329,7 @@ function parseOptions(text: string | undefined): RecordedOptions {
 	}
 }
 
-function readClaim(text: string | undefined): RunnerPod['claim'] {
+function readAttempt(text: string | undefined): RunnerPod['attempt'] {
 	const [at, by = ''] = (text ?? '').split(' ');
 	const atMs = toMs(at);
 	return atMs === undefined ? undefined : { atMs, by };

@@ -19,7 +19,7 @@ export type Purpose =
 	| 'idle';
 
 /** Whether `given` is this server's signature over the statement. */
-export type Holds = (statement: Statement, given: string | undefined) => boolean;
+export type Verify = (statement: Statement, given: string | undefined) => boolean;
 
 /** Makes this server's signature. */
 export type Sign = (statement: Statement) => string;
@@ -83,9 +83,9 @@ export const pinned = (uid: string, { scope, host, credentialsSecret }: Pin): St
 });
 
 /** Who says that the runner works, during this run of its container. `claims`: the annotation's text. */
-export const jobsClaimed = (uid: string, restarts: number, claims: string): Statement => ({
+export const jobSignals = (uid: string, restarts: number, signals: string): Statement => ({
 	purpose: 'jobs',
-	texts: [uid, String(restarts), claims],
+	texts: [uid, String(restarts), signals],
 });
 
 const textsOf = ({ uid, restarts, runner }: Run) => [uid, String(restarts), runner];

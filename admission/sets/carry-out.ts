@@ -42,7 +42,7 @@ export class PlanExecutor<S extends RunnersSet> {
 	readonly #kind: SetKind<S>;
 	readonly #dependencies: PlanExecutorDependencies;
 	readonly #owners: Owners;
-	readonly #lookAgain: (set: S, afterMs: number) => void;
+	readonly #requeue: (set: S, afterMs: number) => void;
 	/** Book-keeping for other controllers, which nobody waits for. */
 	readonly #later: (() => Promise<unknown>)[] = [];
 	/** How many sets runners are being created or removed for. */
@@ -53,12 +53,12 @@ export class PlanExecutor<S extends RunnersSet> {
 		kind: SetKind<S>,
 		dependencies: PlanExecutorDependencies,
 		owners: Owners,
-		lookAgain: (set: S, afterMs: number) => void,
+		requeue: (set: S, afterMs: number) => void,
 	) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		this.#owners = owners;
-		this.#lookAgain = lookAgain;
+		this.#requeue = requeue;
 	}
 
 	/**
@@ -117,7 +117,7 @@ export class PlanExecutor<S extends RunnersSet> {
 				),
 		]);
 		if (failures.length > 0) throw failures[0];
-		if (left > 0) this.#lookAgain(set, 0);
+		if (left > 0) this.#requeue(set, 0);
 		return left === 0;
 	}
 
@@ -178,7 +178,7 @@ export class PlanExecutor<S extends RunnersSet> {
 			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
 			if (spentUntilMs !== undefined) {
 				this.#owners.refused(owner, spentUntilMs);
-				this.#lookAgain(set, Math.max(100, spentUntilMs - clock.now()));
+				this.#requeue(set, Math.max(100, spentUntilMs - clock.now()));
 				return;
 			}
 		}
@@ -190,13 +190,13 @@ export class PlanExecutor<S extends RunnersSet> {
 			if (verdict.reason === 'unregistering' && pod.unregistered) {
 				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());
 				this.#owners.refused(owner, clock.now() + leftMs);
-				this.#lookAgain(set, leftMs);
+				this.#requeue(set, leftMs);
 				return;
 			}
 			if (verdict.kind === 'deny') {
 				const waitMs = owner.unfit ? releaseRetryMs : refusedForMs(verdict.reason);
 				this.#owners.refused(owner, clock.now() + waitMs);
-				this.#lookAgain(set, 500);
+				this.#requeue(set, 500);
 				return;
 			}
 		}

@@ -8,7 +8,7 @@ export interface SetDemand extends Demanded {
 	/** What spec.replicas is to show: what is wanted, and what can't go yet. */
 	replicas: number;
 	/** When it is to be looked at again if nothing changes, ms from now. */
-	lookAgainMs: number | undefined;
+	requeueAfterMs: number | undefined;
 }
 
 /** Who decides how many runners a set has, where it is the target of an autoscaler; see autoscale/autoscaler.ts. */

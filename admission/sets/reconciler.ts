@@ -3,7 +3,7 @@ import { objectPath } from '../api/paths.ts';
 import { drainFinalizer, type RunnersSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type LookAgain, type ReconcileObserver, soonest, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, soonest, WorkQueue } from '../kube/queue.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
 import type { SetKind } from './kind.ts';
@@ -102,7 +102,7 @@ export class SetReconciler<S extends RunnersSet> {
 		await this.#executor.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const { cache, clock, demand, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const set = this.#kind.sets.informer.get(namespace, name);
@@ -184,8 +184,8 @@ export class SetReconciler<S extends RunnersSet> {
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
 		return soonest(
 			statusAgain?.afterMs,
-			demanded?.lookAgainMs,
-			planned.lookAgainMs === undefined ? undefined : Math.max(100, planned.lookAgainMs),
+			demanded?.requeueAfterMs,
+			planned.requeueAfterMs === undefined ? undefined : Math.max(100, planned.requeueAfterMs),
 			credentialsMissing === undefined ? undefined : 5_000,
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 		);

@@ -11,11 +11,11 @@ import {
 } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { type CredentialsMissing, isTrouble, type Trouble } from '../github/types.ts';
+import { type CredentialsMissing, type GitHubFailure, isFailure } from '../github/types.ts';
 import { type KubeClient, KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { applyObject, deleteObject, getObject, unlessGone } from '../kube/objects.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
@@ -59,7 +59,7 @@ export class RegistrationTokens {
 	/** By the UID of the set. */
 	readonly #uses = new Map<string, Use>();
 	/** Why there is no new token; by `namespace/secret`. */
-	readonly #problems = new Map<string, Trouble | CredentialsMissing>();
+	readonly #problems = new Map<string, GitHubFailure | CredentialsMissing>();
 
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
@@ -96,7 +96,7 @@ export class RegistrationTokens {
 		namespace: string,
 		scope: Scope,
 		credentialsSecret: string | undefined,
-	): Trouble | CredentialsMissing | undefined {
+	): GitHubFailure | CredentialsMissing | undefined {
 		return this.#problems.get(`${namespace}/${tokenSecretName(scope, credentialsSecret)}`);
 	}
 
@@ -126,7 +126,7 @@ export class RegistrationTokens {
 		if (before) this.#queue.addAfter(`${before.namespace}/${before.secret}`, gatherMs);
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const [first = '', second = '', third] = key.split('/');
 		if (third !== undefined) return this.#learn(second, third);
 		const uses = [...this.#uses.values()].filter(
@@ -149,7 +149,7 @@ export class RegistrationTokens {
 		use: Use,
 		held: OwnedSecret | undefined,
 		owners: SecretOwner[],
-	): Promise<LookAgain> {
+	): Promise<Requeue> {
 		const { clock, log } = this.#options;
 		const heldUntilMs = held?.data?.[tokenSecretKey]
 			? Date.parse(held.metadata.annotations?.[setKeys.tokenExpiresAt] ?? '') || 0
@@ -161,7 +161,7 @@ export class RegistrationTokens {
 			return { afterMs: Math.min(checkMs, heldUntilMs - renewBeforeMs - clock.now() + 1) };
 		}
 		const token = await this.#ask(use);
-		if (token.kind !== 'token') return this.#inTrouble(key, use, token);
+		if (token.kind !== 'token') return this.#failing(key, use, token);
 		await this.#write(path, use, token, owners);
 		this.#problems.delete(key);
 		const until = new Date(token.expiresAtMs).toISOString();
@@ -175,14 +175,14 @@ export class RegistrationTokens {
 		return account.registrationToken(scope, { maxWaitMs: mostWaitMs });
 	}
 
-	#inTrouble(key: string, use: Use, trouble: Trouble | CredentialsMissing): LookAgain {
+	#failing(key: string, use: Use, failure: GitHubFailure | CredentialsMissing): Requeue {
 		const { clock, log } = this.#options;
-		if (this.#problems.get(key)?.kind !== trouble.kind) {
-			const facts = { secret: key, scope: scopeKey(use.scope), reason: trouble.kind };
-			log.warn(facts, `no registration token: ${trouble.detail}`);
+		if (this.#problems.get(key)?.kind !== failure.kind) {
+			const facts = { secret: key, scope: scopeKey(use.scope), reason: failure.kind };
+			log.warn(facts, `no registration token: ${failure.detail}`);
 		}
-		this.#problems.set(key, trouble);
-		const atMs = isTrouble(trouble) ? trouble.retryAtMs : undefined;
+		this.#problems.set(key, failure);
+		const atMs = isFailure(failure) ? failure.retryAtMs : undefined;
 		return { afterMs: atMs === undefined ? retryMs : Math.min(Math.max(atMs - clock.now(), 1_000), checkMs) };
 	}
 
@@ -202,7 +202,7 @@ export class RegistrationTokens {
 		}
 	}
 
-	async #remove(key: string, path: string, held: OwnedSecret | undefined): Promise<LookAgain> {
+	async #remove(key: string, path: string, held: OwnedSecret | undefined): Promise<Requeue> {
 		this.#problems.delete(key);
 		if (!held) return undefined;
 		const preconditions = { uid: held.metadata.uid };
@@ -210,7 +210,7 @@ export class RegistrationTokens {
 		return undefined;
 	}
 
-	async #learn(namespace: string, name: string): Promise<LookAgain> {
+	async #learn(namespace: string, name: string): Promise<Requeue> {
 		const path = objectPath(setKinds.runner, { namespace, name });
 		const runner = await getObject<Runner>(this.#options.client, path);
 		if (runner) this.#note(runner, 'Runner', runner.spec);

@@ -6,7 +6,7 @@ import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type LookAgain, type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { KindDependencies } from './kind.ts';
@@ -70,7 +70,7 @@ export class StandaloneRunners {
 		return this.#queue.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const { cache, setsCache, pods, clock, log } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const owner = setsCache.runners.informer.get(namespace, name);
@@ -94,7 +94,7 @@ export class StandaloneRunners {
 		return undefined;
 	}
 
-	async #create(owner: OwnerObject, key: string): Promise<LookAgain> {
+	async #create(owner: OwnerObject, key: string): Promise<Requeue> {
 		const { client, cache, templateDefaults, inject, clock, log } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;

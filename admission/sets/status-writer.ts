@@ -5,7 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
-import type { LookAgain } from '../kube/queue.ts';
+import type { Requeue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { SetKind } from './kind.ts';
 import { statusEveryMs } from './rules/policy.ts';
@@ -27,7 +27,7 @@ interface Written {
 /** A merge patch removes only fields that it names. */
 const emptyAccounting = { completions: null, failedStarts: null, briefEnds: null, nextStartAt: null };
 
-const isTrouble = (type: SetConditionType) =>
+const isFailure = (type: SetConditionType) =>
 	type === 'CredentialsMissing' || type === 'StartsFailing' || type === 'SpecInvalid';
 
 /** Writes the status of sets, at most once in statusEveryMs, and reports new conditions as Events. */
@@ -46,7 +46,7 @@ export class StatusWriter<S extends RunnersSet> {
 	 * Writes the status if it has changed. Where the last write is too recent, it does not write, and says when to come
 	 * again; `now` forces the write.
 	 */
-	async write(set: S, found: Found, now: boolean): Promise<LookAgain> {
+	async write(set: S, found: Found, now: boolean): Promise<Requeue> {
 		const { client, clock } = this.#dependencies;
 		const nowMs = clock.now();
 		const status = statusOf(set, found, nowMs);
@@ -74,9 +74,9 @@ export class StatusWriter<S extends RunnersSet> {
 		for (const { type, status, message = '' } of conditions) {
 			if (told.get(type) === message || status !== 'True' || type === 'Settled') continue;
 			told.set(type, message);
-			const severity = isTrouble(type) ? 'Warning' : 'Normal';
+			const severity = isFailure(type) ? 'Warning' : 'Normal';
 			events.send({ apiVersion, kind, metadata }, severity, type, 'Reconcile', message);
-			if (!isTrouble(type)) continue;
+			if (!isFailure(type)) continue;
 			const set = `${metadata.namespace}/${metadata.name}`;
 			log.warn({ [controller]: set, condition: type, message }, 'the set has a problem, see its conditions');
 		}

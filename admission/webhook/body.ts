@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { type Arrival, BadReview } from './review.ts';
-import { largeBodyBytes, mostLargeBodiesOfStrangers } from './rules/policy.ts';
+import { largeBodyBytes, mostUnauthenticatedLargeBodies } from './rules/policy.ts';
 
 /** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
 const bodyLimit = 3 * 1024 * 1024;
@@ -18,7 +18,7 @@ export function bodyReader(): (request: Request, caller: Arrival['caller']) => P
 		const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
 		if (length > bodyLimit && length < Number.POSITIVE_INFINITY) throw tooLarge();
 		if (caller === 'known' || length <= largeBodyBytes) return wholeBody(request);
-		if (large >= mostLargeBodiesOfStrangers)
+		if (large >= mostUnauthenticatedLargeBodies)
 			throw new BadReview(503, 'too many large reviews of unknown callers at a time');
 		large += 1;
 		return wholeBody(request).finally(() => (large -= 1));

@@ -5,7 +5,7 @@ import { epochLastsAtLeastMs } from './rules/policy.ts';
 /** Signs epochs, and checks what was signed, with the key that all replicas share. Signatures are hexadecimal. */
 export interface EpochSeal {
 	sign(epoch: number): string;
-	holds(epoch: number, signature: string): boolean;
+	verify(epoch: number, signature: string): boolean;
 }
 
 /** Tells callers that know the path in the webhook configurations from strangers, and what that path has to be. */
@@ -28,7 +28,7 @@ export class Callers {
 		const isKnown =
 			segment !== undefined &&
 			isCurrent(segment.epoch, this.#newest, this.#now()) &&
-			this.#seal.holds(segment.epoch, segment.signature);
+			this.#seal.verify(segment.epoch, segment.signature);
 		return isKnown ? 'known' : 'stranger';
 	}
 
@@ -74,7 +74,7 @@ export class Callers {
 
 	#epochOf(path: string | undefined): number | undefined {
 		const read = path === undefined ? undefined : readPath(path);
-		if (!read || !this.#seal.holds(read.segment.epoch, read.segment.signature)) return undefined;
+		if (!read || !this.#seal.verify(read.segment.epoch, read.segment.signature)) return undefined;
 		return read.segment.epoch;
 	}
 }

@@ -45,7 +45,7 @@ export interface WebhookServerOptions {
 	/** For callers that know the path. */
 	handlers: Handlers;
 	/** For strangers: what they say is to have no effect, and is answered as if the API server had said it. */
-	strangers: Handlers;
+	unauthenticated: Handlers;
 	callers: Pick<Callers, 'at' | 'spoil'>;
 	tls: { cert: string; key: string; clientCa?: string | undefined };
 	/** Ms since 1970. */
@@ -78,7 +78,7 @@ export interface WebhookServer {
  */
 export function createWebhookServer({
 	handlers,
-	strangers,
+	unauthenticated,
 	callers,
 	tls,
 	now,
@@ -114,7 +114,7 @@ export function createWebhookServer({
 		try {
 			const review = parseReview(await readBody(request, caller));
 			route = routeByContent(review);
-			const handler = route && (caller === 'known' ? handlers : strangers)[route];
+			const handler = route && (caller === 'known' ? handlers : unauthenticated)[route];
 			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
 			allowed = answer.allowed;
 			response.status(200).json(reviewOf(answer));

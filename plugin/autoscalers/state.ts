@@ -39,7 +39,7 @@ const inOrder: readonly (readonly [AutoscalerConditionType, AutoscalerState])[] 
 ];
 
 /** Those that somebody should look at; the others pass, or are as wanted. */
-export const troubles: readonly AutoscalerConditionType[] = [
+export const failures: readonly AutoscalerConditionType[] = [
 	'TargetMissing',
 	'TargetTaken',
 	'SpecInvalid',

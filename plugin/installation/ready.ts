@@ -52,7 +52,7 @@ export async function whatIsMissing(api: Objects, objects: readonly Manifest[]):
 	const rollout = deployment && ((await api.get(deployment)) as Rollout | undefined);
 	if (deployment) {
 		const missing = rolloutMissing(deployment, rollout);
-		if (missing) return [missing, await podTrouble(api, deployment)].filter(Boolean).join(': ');
+		if (missing) return [missing, await podFailure(api, deployment)].filter(Boolean).join(': ');
 	}
 	for (const object of objects.filter(isWebhookConfiguration)) {
 		const { webhooks = [] } = ((await api.get(object)) ?? {}) as Webhooks;
@@ -85,7 +85,7 @@ interface ServerPod extends Manifest {
 }
 
 /** Why a replica does not run, in Kubernetes' words; undefined: it does not say. */
-async function podTrouble(api: Objects, { metadata }: Manifest): Promise<string | undefined> {
+async function podFailure(api: Objects, { metadata }: Manifest): Promise<string | undefined> {
 	const pods = await api.resourceOf({ apiVersion: 'v1', kind: 'Pod' });
 	if (!pods) return undefined;
 	const { namespace } = metadata;

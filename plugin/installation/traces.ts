@@ -23,7 +23,7 @@ const ours: readonly string[] = [
 	identityProof,
 	busy.since,
 	busy.job,
-	busy.claims,
+	busy.signals,
 	busy.marks,
 	breakGlass,
 ];

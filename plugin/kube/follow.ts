@@ -15,7 +15,7 @@ export interface Observer<T> {
 	/** A whole list has been reported: an object that was not in it does not exist. */
 	synced?: () => void;
 	/** The server fails or cannot be reached, and is tried again. Called once for each series of failures. */
-	trouble?: (message: string) => void;
+	failure?: (message: string) => void;
 }
 
 export type PodObserver = Observer<Pod>;
@@ -66,7 +66,7 @@ export async function follow<T extends KubeObject>(
 	const progress: Progress<T> = { known: new Map(), version: '' };
 	let failures = 0;
 	let listedOnce = false;
-	let toldTrouble = false;
+	let reportedFailure = false;
 
 	while (!signal.aborted) {
 		const startedAtMs = Date.now();
@@ -74,14 +74,14 @@ export async function follow<T extends KubeObject>(
 			if (progress.version === '') await relist(source, observer, progress, signal);
 			listedOnce = true;
 			await watchOnce(client, source, observer, progress, signal);
-			toldTrouble = false;
+			reportedFailure = false;
 		} catch (error) {
 			if (signal.aborted) return;
 			if (!listedOnce || !isPassing(error)) throw error;
 			if (error instanceof ApiError && error.code === 410) progress.version = '';
-			else if (!toldTrouble) {
-				observer.trouble?.((error as Error).message);
-				toldTrouble = true;
+			else if (!reportedFailure) {
+				observer.failure?.((error as Error).message);
+				reportedFailure = true;
 			}
 		}
 		// A watch that lasted is a success; if the server ends it at once, the pauses get longer and longer.

@@ -15,7 +15,7 @@ export interface DepartureEvents {
 	other?: (pod: Pod) => void;
 	/** Called once, when every pod of the first list has been reported. */
 	listed?: () => void;
-	trouble?: (message: string) => void;
+	failure?: (message: string) => void;
 }
 
 interface Leaving {
@@ -86,7 +86,7 @@ export class Departures {
 				this.#listed = true;
 				this.#settle();
 			},
-			trouble: this.#events.trouble,
+			failure: this.#events.failure,
 		};
 	}
 

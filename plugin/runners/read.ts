@@ -5,6 +5,6 @@ import { type Facts, type RunnerPod, readRunnerPod } from '../../admission/runne
  * The pod by the guard's own rulebook; undefined if it is not a runner pod. The plugin has no key to check what the server
  * signed: it shows what is signed at all, and leaves the decision to the guard, which checks it.
  */
-export function readPod(pod: Pod, facts: Omit<Facts, 'holds'> = {}): RunnerPod | undefined {
-	return readRunnerPod(pod, { ...facts, holds: (_statement, given) => given !== undefined && given !== '' });
+export function readPod(pod: Pod, facts: Omit<Facts, 'verify'> = {}): RunnerPod | undefined {
+	return readRunnerPod(pod, { ...facts, verify: (_statement, given) => given !== undefined && given !== '' });
 }

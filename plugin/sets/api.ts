@@ -4,7 +4,7 @@ import type { RunnerDeployment, RunnerSet } from '../../admission/api/sets.ts';
 import { CliError, usageError } from '../errors.ts';
 import { type KubeClient, mergePatch } from '../kube/client.ts';
 import { ApiError, isNotFound } from '../kube/failure.ts';
-import { kinds, type SetKind, type SetRef, type SetWord, servedAs, shortName } from './names.ts';
+import { kinds, type SetArgument, type SetKind, type SetRef, servedAs, shortName } from './names.ts';
 
 export type RunnersSet = (RunnerSet | RunnerDeployment) & { kind: SetKind };
 
@@ -88,7 +88,7 @@ export function byName(left: KubeObject, right: KubeObject): number {
 }
 
 /** The set of that name; one named without its kind may be either, but not both. */
-export async function findSet(client: KubeClient, { kind, name }: SetWord): Promise<RunnersSet> {
+export async function findSet(client: KubeClient, { kind, name }: SetArgument): Promise<RunnersSet> {
 	if (kind !== undefined) return getSet(client, { kind, name });
 	const answers = await Promise.allSettled(kinds.map((each) => getSet(client, { kind: each, name })));
 	const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));

@@ -93,7 +93,7 @@ export class SetModel {
 		client: KubeClient,
 		scope: SetScope,
 		changed: () => void,
-		trouble: (message: string) => void,
+		failure: (message: string) => void,
 		signal: AbortSignal,
 	): Promise<void> {
 		let complete = false;
@@ -113,7 +113,7 @@ export class SetModel {
 				if (map.delete(object.metadata.uid ?? '') && complete) changed();
 			},
 			synced: () => synced(key),
-			trouble,
+			failure,
 		});
 		await together(signal, (ended) => [
 			followSets(client, scope, keep(this.#sets, 'sets'), ended),

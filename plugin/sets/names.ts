@@ -4,7 +4,7 @@ import { usageError } from '../errors.ts';
 export type SetKind = 'RunnerSet' | 'RunnerDeployment';
 
 /** A set as a command line names it; without a kind it may be either. */
-export interface SetWord {
+export interface SetArgument {
 	kind?: SetKind;
 	name: string;
 }
@@ -35,7 +35,7 @@ export function fullName({ kind, name }: SetRef): string {
  * A resource as kubectl takes it: singular or plural, any case, with the group and the version or without.
  * `sets` is both kinds; undefined: none of ours.
  */
-export function resourceWord(word: string): SetKind | 'sets' | undefined {
+export function resourceArgument(word: string): SetKind | 'sets' | undefined {
 	const [resource = '', ...more] = word.toLowerCase().split('.');
 	if (more.length > 0 && more.join('.') !== group && more.slice(1).join('.') !== group) return undefined;
 	if (resource === 'sets' && more.length === 0) return 'sets';
@@ -45,14 +45,14 @@ export function resourceWord(word: string): SetKind | 'sets' | undefined {
 /** Does the command line name sets by their kind (`runnerset/NAME`, `runnerset NAME`), and not by name alone? */
 export function namesSetsByKind([first = '', ...more]: readonly string[]): boolean {
 	const [resource = '', name] = first.split('/');
-	return resourceWord(resource) !== undefined && (name !== undefined || more.length > 0);
+	return resourceArgument(resource) !== undefined && (name !== undefined || more.length > 0);
 }
 
 /** `NAME`, `KIND/NAME` and `KIND NAME...`, as kubectl takes them. */
-export function setWords(words: readonly string[]): SetWord[] {
+export function setArguments(words: readonly string[]): SetArgument[] {
 	const [first = '', ...more] = words;
-	const kind = more.length > 0 && !first.includes('/') ? resourceWord(first) : undefined;
-	if (kind === undefined) return words.map(setWord);
+	const kind = more.length > 0 && !first.includes('/') ? resourceArgument(first) : undefined;
+	if (kind === undefined) return words.map(setArgument);
 	if (more.some((word) => word.includes('/'))) {
 		throw usageError(
 			'there is no need to specify a resource type as a separate argument when passing arguments in resource/name form',
@@ -61,13 +61,13 @@ export function setWords(words: readonly string[]): SetWord[] {
 	return more.map((name) => (kind === 'sets' ? { name } : { kind, name }));
 }
 
-function setWord(word: string): SetWord {
+function setArgument(word: string): SetArgument {
 	const [resource = '', name, ...more] = word.split('/');
 	if (name === undefined && resource !== '') return { name: resource };
 	if (!resource || !name || more.length > 0) {
 		throw usageError(`"${word}" names no set: give NAME, runnerset/NAME or runnerdeployment/NAME`);
 	}
-	const kind = resourceWord(resource);
+	const kind = resourceArgument(resource);
 	if (kind === undefined) {
 		throw usageError(
 			`"${resource}" is no kind of runner set: there are runnerset/NAME and runnerdeployment/NAME`,

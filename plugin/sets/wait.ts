@@ -51,7 +51,7 @@ export async function untilSettled(
 				synced: () => {
 					for (const [uid, set] of waiting) if (!inList.has(uid)) settle(set, 'is gone');
 				},
-				trouble: (message) => progress.say(`${message}; trying again`),
+				failure: (message) => progress.say(`${message}; trying again`),
 			},
 			AbortSignal.any([settled.signal, timeout, interrupt]),
 		);

@@ -27,9 +27,9 @@ async function claimBlock(): Promise<typeof block> {
 	for (let tries = 0; tries < 200; tries++) {
 		const index = Math.floor((Math.random() * (highest - lowest)) / blockSize);
 		const first = lowest + index * blockSize;
-		const claim = await listen(first, '127.0.0.1');
-		if (!claim) continue;
-		claim.unref();
+		const signal = await listen(first, '127.0.0.1');
+		if (!signal) continue;
+		signal.unref();
 		return { next: first + 1, end: first + blockSize };
 	}
 	throw new Error(`no free ports between ${lowest} and ${highest}`);

@@ -18,9 +18,9 @@ const endWith = (code: number) => rig.stop().then(() => process.exit(code));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void endWith(130));
 
 let failures = 0;
-function expect(what: string, holds: boolean): void {
-	if (!holds) failures += 1;
-	(holds ? good : bad)(`  ${holds ? '✓' : '✗'} ${what}`);
+function expect(what: string, verify: boolean): void {
+	if (!verify) failures += 1;
+	(verify ? good : bad)(`  ${verify ? '✓' : '✗'} ${what}`);
 }
 const gone = async (name: string) => (await rig.pod(name, 'demo')) === undefined;
 

@@ -89,19 +89,19 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'no other word has a why, and the condition is there for the compiler',
 	},
 	{
-		file: 'admission/guard/open-claims.ts',
+		file: 'admission/guard/open-signals.ts',
 		text: "const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);",
 		what: "false in place of change === 'deleted'",
 		why: podFreesMemory,
 	},
 	{
-		file: 'admission/guard/open-claims.ts',
+		file: 'admission/guard/open-signals.ts',
 		text: 'this.#contradicted.delete(uid);',
 		what: 'without this.#contradicted.delete(uid);',
 		why: 'it frees memory: the next job has another key',
 	},
 	{
-		file: 'admission/guard/open-claims.ts',
+		file: 'admission/guard/open-signals.ts',
 		text: 'if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;',
 		what: 'without !job',
 		why: 'only a claim that works is contradicted, and the condition is there for the compiler',

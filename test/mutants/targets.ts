@@ -28,24 +28,24 @@ export const targets: readonly Target[] = [
 		file: 'admission/guard/rules/deletion-pace.ts',
 		tests: ['test/unit/guard/deletion-pace.test.ts'],
 	},
-	{ file: 'admission/guard/rules/open-claims.ts', tests: ['test/unit/guard/open-claims.test.ts'] },
-	{ file: 'admission/guard/open-claims.ts', tests: ['test/unit/guard/open-claims.test.ts'] },
+	{ file: 'admission/guard/rules/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
+	{ file: 'admission/guard/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{
-		file: 'admission/jobs/rules/claims.ts',
+		file: 'admission/jobs/rules/job-signals.ts',
 		tests: [
-			'test/unit/jobs/claims.test.ts',
-			'test/unit/jobs/hear.test.ts',
+			'test/unit/jobs/job-signals.test.ts',
+			'test/unit/jobs/record-report.test.ts',
 			'test/unit/guard/busy-marks.test.ts',
 		],
 	},
 	{ file: 'admission/jobs/rules/runner-log.ts', tests: ['test/unit/jobs/runner-log.test.ts'] },
 	{
 		file: 'admission/jobs/rules/marks.ts',
-		tests: ['test/unit/jobs/hear.test.ts', 'test/unit/guard/busy-marks.test.ts'],
+		tests: ['test/unit/jobs/record-report.test.ts', 'test/unit/guard/busy-marks.test.ts'],
 	},
-	{ file: 'admission/jobs/hear.ts', tests: ['test/unit/jobs/hear.test.ts'] },
+	{ file: 'admission/jobs/record-report.ts', tests: ['test/unit/jobs/record-report.test.ts'] },
 	{ file: 'admission/jobs/followed-logs.ts', tests: ['test/unit/jobs/followed-logs.test.ts'] },
-	{ file: 'admission/runner/claims.ts', tests: ['test/unit/jobs/claims.test.ts'] },
+	{ file: 'admission/runner/job-signals.ts', tests: ['test/unit/jobs/job-signals.test.ts'] },
 	{ file: 'admission/guard/waiting-deletions.ts', tests: [loop] },
 	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
 	{
@@ -62,7 +62,7 @@ export const targets: readonly Target[] = [
 	},
 	{ file: 'admission/github/rules/slots.ts', tests: ['test/unit/github/slots.test.ts'] },
 	{ file: 'admission/api/printable.ts', tests: ['test/unit/api/printable.test.ts'] },
-	{ file: 'admission/runner/name-holder.ts', tests: ['test/unit/runner/name-holder.test.ts'] },
+	{ file: 'admission/runner/name-owner.ts', tests: ['test/unit/runner/name-owner.test.ts'] },
 	{
 		file: 'admission/guard/rules/edits.ts',
 		tests: ['test/unit/guard/edits.test.ts', 'test/unit/guard/handlers.test.ts'],
@@ -76,8 +76,8 @@ export const targets: readonly Target[] = [
 		tests: ['test/unit/webhook/new-connections.test.ts'],
 	},
 	{
-		file: 'admission/guard/strangers.ts',
-		tests: ['test/unit/guard/strangers.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
+		file: 'admission/guard/unauthenticated-callers.ts',
+		tests: ['test/unit/guard/unauthenticated-callers.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
 	},
 	{
 		file: 'admission/guard/job-pods/rules/decide.ts',

@@ -66,10 +66,10 @@ export class Autoscaled {
 	}
 
 	/** Waits until the status says this. */
-	says(what: string, holds: (status: NonNullable<HorizontalRunnerAutoscaler['status']>) => boolean) {
+	says(what: string, verify: (status: NonNullable<HorizontalRunnerAutoscaler['status']>) => boolean) {
 		return eventually(`the autoscaler of ${this.set.namespace} says ${what}`, async () => {
 			const { status = {} } = await this.object();
-			return holds(status);
+			return verify(status);
 		});
 	}
 }

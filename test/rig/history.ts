@@ -315,7 +315,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 }
 
 /** All that must not be after a test: what contradicts the invariants, and what a server has logged as an error. */
-export async function troubles(rig: Rig, history: History, expected?: Expected): Promise<unknown[]> {
+export async function failures(rig: Rig, history: History, expected?: Expected): Promise<unknown[]> {
 	return [
 		...(await history.violationsAtRest(expected)),
 		...rig.logs((line) => (line.level === 'error' || line.level === 'fatal') && !isSlowMachine(line)),

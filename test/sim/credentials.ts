@@ -109,21 +109,21 @@ export class Credentials {
 		const undecodable = failure(401, 'A JSON web token could not be decoded');
 		if (authorization === undefined) return { refusal: undecodable };
 		const jwt = /^bearer +(.+)$/i.exec(authorization)?.[1] ?? '';
-		const claims = decodeJwt(jwt);
-		if (claims === undefined) return { refusal: undecodable };
+		const signals = decodeJwt(jwt);
+		if (signals === undefined) return { refusal: undecodable };
 
-		const app = this.#apps.get(Number(claims.iss));
+		const app = this.#apps.get(Number(signals.iss));
 		if (app === undefined || !signedBy(app.publicKey, jwt)) return { refusal: undecodable };
 		const nowS = nowMs / 1000;
-		if (typeof claims.iat !== 'number' || claims.iat > nowS + jwtDriftS) {
+		if (typeof signals.iat !== 'number' || signals.iat > nowS + jwtDriftS) {
 			const words = `'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued`;
 			return { refusal: failure(401, words) };
 		}
-		if (typeof claims.exp !== 'number' || claims.exp < nowS) {
+		if (typeof signals.exp !== 'number' || signals.exp < nowS) {
 			const words = `'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires`;
 			return { refusal: failure(401, words) };
 		}
-		if (claims.exp > nowS + jwtMaxAheadS + jwtDriftS) {
+		if (signals.exp > nowS + jwtMaxAheadS + jwtDriftS) {
 			return { refusal: failure(401, `'Expiration time' claim ('exp') is too far in the future`) };
 		}
 		return { app };

@@ -199,7 +199,7 @@ const pods: [what: string, pod: Pod, owner?: EphemeralRunner][] = [
 	['break-glass', marks({ [breakGlass]: 'stuck' }, onJob)],
 	['break-glass without a reason', marks({ [breakGlass]: '' }, onJob)],
 	['an id that is none', marks({ [progress.runnerId]: 'seven' })],
-	['claimed by another replica', marks({ [progress.claim]: '2026-11-23T12:59:50Z other' })],
+	['claimed by another replica', marks({ [progress.attempt]: '2026-11-23T12:59:50Z other' })],
 ];
 
 for (const [what, whole, er] of pods) {
@@ -217,16 +217,16 @@ for (const [what, whole, er] of pods) {
 }
 
 /** The plugin has no key, so here the server takes every signature for its own, too. */
-const holds: Facts['holds'] = (_statement, given) => given !== undefined;
+const verify: Facts['verify'] = (_statement, given) => given !== undefined;
 
 /** What the model says, in so far as it does not depend on fields that no rule looks at. */
 function comparable(object: Pod, er: EphemeralRunner | undefined) {
-	return readRunnerPod(object, { ephemeralRunner: er, holds });
+	return readRunnerPod(object, { ephemeralRunner: er, verify });
 }
 
 /** What the plugin shows of a runner is what the guard would do. */
 function agree(object: Pod, how: string, er: EphemeralRunner | undefined): void {
-	const facts = { ephemeralRunner: er, holds };
+	const facts = { ephemeralRunner: er, verify };
 	const server = readRunnerPod(object, facts);
 	if (!server) throw new Error('a runner pod');
 	const decision = decide(server, nowMs, 'server');
@@ -263,7 +263,7 @@ function masksBusy(object: Pod): boolean {
 
 test('the pods of this test have every answer', () => {
 	const decisions = pods.map(([, whole, er]) => {
-		const runner = readRunnerPod(whole, { ephemeralRunner: er, holds });
+		const runner = readRunnerPod(whole, { ephemeralRunner: er, verify });
 		if (!runner) return 'not-a-runner';
 		const decision = decide(runner, nowMs, 'server');
 		return 'reason' in decision ? decision.reason : decision.kind;

@@ -5,7 +5,7 @@ import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts'
 import { recordName } from '../../jobs/records/rules/name.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Job } from '../rules/types.ts';
-import { type Lane, troubleIn } from './lane.ts';
+import { failureIn, type Lane } from './lane.ts';
 import type { Organizations } from './organizations.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
 import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
@@ -97,8 +97,8 @@ export class Asker {
 		const { clock, answered } = this.#dependencies;
 		const askedMs = clock.now();
 		const outcome = await jobById(lane.read, repository.name, id, { signal });
-		const trouble = troubleIn(outcome);
-		if (trouble) return lane.failed(trouble);
+		const failure = failureIn(outcome);
+		if (failure) return lane.failed(failure);
 		lane.worked();
 		if (outcome.kind !== 'job') {
 			// There may be no such job any more: only where nothing else was ever seen, nothing is shown.
@@ -117,8 +117,8 @@ export class Asker {
 	): Promise<void> {
 		const { etag } = repository.lists[status];
 		const outcome = await openRuns(lane.read, repository.name, status, { etag, signal });
-		const trouble = troubleIn(outcome);
-		if (trouble) return lane.failed(trouble);
+		const failure = failureIn(outcome);
+		if (failure) return lane.failed(failure);
 		lane.worked();
 		const nowMs = this.#dependencies.clock.monotonic();
 		if (outcome.kind === 'not-visible') hide(repository, nowMs);
@@ -137,8 +137,8 @@ export class Asker {
 		const askedMs = clock.now();
 		const limits = { etag: agrees ? known?.etag : undefined, signal };
 		const outcome = await jobsOfRun(lane.read, repository.name, runId, limits);
-		const trouble = troubleIn(outcome);
-		if (trouble) return lane.failed(trouble);
+		const failure = failureIn(outcome);
+		if (failure) return lane.failed(failure);
 		lane.worked();
 		if (outcome.kind === 'not-visible') {
 			noteRun(repository, runId, { jobs: [], etag: undefined }, clock.monotonic());
@@ -196,8 +196,8 @@ export class Asker {
 	async #listRepositories(organization: string, lane: Lane, signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
 		const outcome = await repositoriesOf(lane.read, organization, clock.now() - heardOfForMs, { signal });
-		const trouble = troubleIn(outcome);
-		if (trouble) return lane.failed(trouble);
+		const failure = failureIn(outcome);
+		if (failure) return lane.failed(failure);
 		lane.worked();
 		const nowMs = clock.monotonic();
 		if (outcome.kind !== 'repositories') return this.#organizations.hide(organization, nowMs);
@@ -211,8 +211,8 @@ export class Asker {
 		const known = this.#visibility.get(key);
 		if (!known) return; // forgotten meanwhile
 		const outcome = await visibleGroups(lane.read, known.name, { etag: known.etag, signal });
-		const trouble = troubleIn(outcome);
-		if (trouble) return lane.failed(trouble);
+		const failure = failureIn(outcome);
+		if (failure) return lane.failed(failure);
 		lane.worked();
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =

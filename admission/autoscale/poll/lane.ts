@@ -1,4 +1,4 @@
-import { isTrouble, type Read, type ReadOutcome, type Trouble } from '../../github/types.ts';
+import { type GitHubFailure, isFailure, type Read, type ReadOutcome } from '../../github/types.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Spending } from './rules/allowance.ts';
 import { backoffMs } from './rules/policy.ts';
@@ -56,16 +56,16 @@ export class Lane {
 	}
 
 	/** Something keeps questions from being asked, or their answers from being written. */
-	failed(trouble?: Trouble): void {
+	failed(failure?: GitHubFailure): void {
 		const { first, most } = backoffMs;
 		const waitMs = Math.min(most, first * 2 ** this.#failures);
-		const askedMs = trouble?.retryAtMs === undefined ? 0 : trouble.retryAtMs - this.#clock.now();
+		const askedMs = failure?.retryAtMs === undefined ? 0 : failure.retryAtMs - this.#clock.now();
 		this.#notBeforeMs = this.#clock.monotonic() + Math.max(waitMs, askedMs);
 		// A pace that is full for a moment is no failure.
-		if (trouble?.kind !== 'budget-spent') this.#failures += 1;
+		if (failure?.kind !== 'budget-spent') this.#failures += 1;
 	}
 }
 
 /** The trouble in an outcome, if it is one. */
-export const troubleIn = (outcome: { kind: string } | ReadOutcome): Trouble | undefined =>
-	isTrouble(outcome) ? outcome : undefined;
+export const failureIn = (outcome: { kind: string } | ReadOutcome): GitHubFailure | undefined =>
+	isFailure(outcome) ? outcome : undefined;

@@ -69,7 +69,7 @@ export function demand(
 			.toSorted((one, other) => one.urgency - other.urgency || one.dueMs - other.dueMs)
 			.map(({ job }) => job),
 		standings,
-		lookAgainMs: soonest.inMs,
+		requeueAfterMs: soonest.inMs,
 	};
 }
 

@@ -46,7 +46,7 @@ export function holdersOf(
 	};
 	byGitHub(jobs, known);
 	byMemory(jobs, known, nowMs);
-	const { unexplained, lapseMs, ended, unknown } = byWitnesses(jobs, runners, known, nowMs);
+	const { unexplained, lapseMs, ended, unknown } = bySignals(jobs, runners, known, nowMs);
 	const credits = creditsAfter(remembered, ended, known, nowMs);
 	for (const credit of credits) {
 		if (nowMs - credit.sinceMs >= creditMs) continue;
@@ -97,7 +97,7 @@ function byMemory(jobs: readonly Job[], { byName, holders, explained }: Known, n
 }
 
 /** What our witnesses tell now, of runners whose job is not known yet. */
-function byWitnesses(
+function bySignals(
 	jobs: readonly Job[],
 	runners: readonly Runner[],
 	{ holders, explained }: Known,

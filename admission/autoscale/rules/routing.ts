@@ -86,7 +86,7 @@ type Matching = { matches: Match[] } | Extract<Routed, { none: string }>;
  * How little a set is to be expected to start a runner for one more job: the lower the sooner. That its starts fail is known
  * to be over by nothing but a start, so it gets the jobs that no other set has room for: how often it tries is its own affair.
  */
-function troubleOf({ blocked }: Candidate, { room }: Left): number {
+function failureOf({ blocked }: Candidate, { room }: Left): number {
 	if (blocked && blocked !== 'StartsFailing') return 3;
 	if (room <= 0) return 2;
 	return blocked ? 1 : 0;
@@ -98,10 +98,10 @@ function choose(
 	leftOf: (candidate: Candidate) => Left,
 ): Routed {
 	if ('none' in found) return found;
-	const trouble = ({ candidate }: Match) => troubleOf(candidate, leftOf(candidate));
+	const failure = ({ candidate }: Match) => failureOf(candidate, leftOf(candidate));
 	const free = ({ candidate }: Match) => Math.max(0, leftOf(candidate).idle);
 	const order = (one: Match, other: Match) =>
-		trouble(one) - trouble(other) ||
+		failure(one) - failure(other) ||
 		Number(other.candidate.key === current) - Number(one.candidate.key === current) ||
 		one.breadth - other.breadth ||
 		one.surplus - other.surplus ||

@@ -16,7 +16,7 @@ export interface Found {
 }
 
 /** All conditions but ScalingActive, in the order in which they are shown; the type sees to it that none is missing. */
-const troubles = Object.keys({
+const failures = Object.keys({
 	TargetMissing: true,
 	TargetTaken: true,
 	NoTrigger: true,
@@ -123,7 +123,7 @@ function conditionsOf(
 			};
 	return [
 		{ type: 'ScalingActive', ...active, lastTransitionTime: since('ScalingActive', active.status) },
-		...troubles.flatMap((type) => {
+		...failures.flatMap((type) => {
 			const own = findings.filter((finding) => finding.type === type);
 			const [first] = own;
 			// A condition appears when it is true for the first time, and then stays with status False.

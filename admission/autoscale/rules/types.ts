@@ -149,7 +149,7 @@ export interface Demand {
 	/** How each job counts, by its key. */
 	standings: Map<string, Standing>;
 	/** When this is to be looked at again if nothing changes, ms from now. */
-	lookAgainMs: number | undefined;
+	requeueAfterMs: number | undefined;
 }
 
 /** A set that may run jobs, for routing. */

@@ -12,14 +12,14 @@ import { camelCase } from '../../api/reasons.ts';
 import type { Cache } from '../../cluster/cache.ts';
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
 import { type Watched, watched } from '../../cluster/watched.ts';
-import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import { isConflict, isNotFound, isTooManyRequests, type KubeClient } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Events, podSubject } from '../../kube/events.ts';
-import { type LookAgain, WorkQueue } from '../../kube/queue.ts';
+import { type Requeue, WorkQueue } from '../../kube/queue.ts';
 import { isJobPod, type JobPod, readJobPod } from '../../runner/job-pod.ts';
 import { podKey, type RunnerPod } from '../../runner/runner-pod.ts';
-import type { Holds } from '../../runner/statements.ts';
+import type { Verify } from '../../runner/statements.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Allow, Deny } from '../rules/decide.ts';
@@ -33,8 +33,8 @@ export interface JobPodLoopDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	/** What the log of the runner says now; never fails. */
-	readLog(runner: RunnerPod): Promise<LogWord>;
-	holds: Holds;
+	readLog(runner: RunnerPod): Promise<LogReading>;
+	verify: Verify;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -108,11 +108,11 @@ export class JobPodLoop {
 		return this.#queue.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
-		const { cache, holds, pods } = this.#dependencies;
+	async #reconcile(key: string): Promise<Requeue> {
+		const { cache, verify, pods } = this.#dependencies;
 		const [namespace = '', name = ''] = key.split('/');
 		const object = this.#watch.informer.get(namespace, name);
-		const jobPod = object && readJobPod(object, holds);
+		const jobPod = object && readJobPod(object, verify);
 		if (!jobPod || jobPod.terminating) return undefined;
 		if (!cache.pods.synced || !cache.namespaces.synced) return { afterMs: runnersListedMs };
 		const shownInMs = this.#shownInMs(jobPod);
@@ -143,7 +143,7 @@ export class JobPodLoop {
 		return pod && { object, pod };
 	}
 
-	async #complete(key: string, jobPod: JobPod, verdict: Allow): Promise<LookAgain> {
+	async #complete(key: string, jobPod: JobPod, verdict: Allow): Promise<Requeue> {
 		const { pods, events, clock, log } = this.#dependencies;
 		try {
 			await pods.remove(jobPod, jobPod.record?.options ?? { via: 'delete' });
@@ -164,7 +164,7 @@ export class JobPodLoop {
 		return { afterMs: shownWithinMs };
 	}
 
-	async #wait(object: Pod, jobPod: JobPod, runner: RunnerPod | undefined, verdict: Deny): Promise<LookAgain> {
+	async #wait(object: Pod, jobPod: JobPod, runner: RunnerPod | undefined, verdict: Deny): Promise<Requeue> {
 		const { pods, clock, log } = this.#dependencies;
 		const named = camelCase(verdict.reason);
 		const shown = object.status?.conditions?.find(({ type }) => type === deletionPendingCondition);

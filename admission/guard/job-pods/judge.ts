@@ -1,5 +1,5 @@
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
-import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { JobPod } from '../../runner/job-pod.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
@@ -9,7 +9,7 @@ import { type BoundPod, decideJobPod } from './rules/decide.ts';
 export interface JudgeDependencies {
 	pods: RunnerPods;
 	/** What the log of the runner says now; never fails. */
-	readLog(runner: RunnerPod): Promise<LogWord>;
+	readLog(runner: RunnerPod): Promise<LogReading>;
 	clock: Pick<Clock, 'now'>;
 }
 
@@ -17,20 +17,20 @@ export interface JudgeDependencies {
  * Whether a job pod may be deleted now. Its runner's pod is read from the API server, and the runner's log only where
  * nothing on the pod says that it works.
  *
- * @param reading the pod that the label names, where it is being read already
+ * @param read the pod that the label names, where it is being read already
  */
 export async function judgeJobPod(
 	pod: JobPod,
 	caller: BoundPod | undefined,
 	{ pods, readLog, clock }: JudgeDependencies,
-	reading = pods.get(pod.namespace, pod.runner),
+	read = pods.get(pod.namespace, pod.runner),
 ): Promise<{ verdict: Verdict; runner: RunnerPod | undefined }> {
-	const object = await reading;
+	const object = await read;
 	const runner = object && (await pods.from(object));
 	const decision = decideJobPod(pod, runner, caller, clock.now());
 	if (decision.kind !== 'read-log' || !runner) return { verdict: settled(decision), runner };
-	const word = await readLog(runner);
-	return { verdict: settled(decideJobPod(pod, runner, caller, clock.now(), word)), runner };
+	const reading = await readLog(runner);
+	return { verdict: settled(decideJobPod(pod, runner, caller, clock.now(), reading)), runner };
 }
 
 function settled(decision: ReturnType<typeof decideJobPod>): Verdict {

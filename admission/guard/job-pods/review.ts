@@ -1,13 +1,13 @@
 import { breakGlass, busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
-import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Events, podSubject } from '../../kube/events.ts';
 import { isJobPod, type JobPod, readJobPod } from '../../runner/job-pod.ts';
 import { askerOf, recordOf } from '../../runner/record.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import type { Holds, Sign } from '../../runner/statements.ts';
+import type { Sign, Verify } from '../../runner/statements.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { type AdmissionResponse, allowed, refused } from '../../webhook/review.ts';
@@ -22,9 +22,9 @@ import { jobPodTexts } from './rules/message.ts';
 export interface JobPodDependencies {
 	pods: RunnerPods;
 	/** What the log of the runner says now; never fails. */
-	readLog(runner: RunnerPod): Promise<LogWord>;
+	readLog(runner: RunnerPod): Promise<LogReading>;
 	sign: Sign;
-	holds: Holds;
+	verify: Verify;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -56,7 +56,7 @@ export async function reviewJobPod(
 	const untilMs = arrival.atMs + answerWithinMs;
 	const known: Known = {};
 	try {
-		const ended = endedByItsWord(asked, known, dependencies);
+		const ended = endedAsReviewed(asked, known, dependencies);
 		if (ended) return await answer(asked, ended, known, dependencies);
 		const judged = judge(asked, shown, known, dependencies);
 		const outcome = await inTime(clock, judged, untilMs - lastTryMs);
@@ -80,14 +80,14 @@ export async function reviewJobPod(
 
 /**
  * The review's own copy is enough to refuse, and to allow where nothing runs in the pod: then the answer is all that happens
- * (see review-word.ts). It is never enough to record.
+ * (see review-shortcut.ts). It is never enough to record.
  */
-function endedByItsWord(
-	{ claim, caller }: AskedDeletion,
+function endedAsReviewed(
+	{ reviewed, caller }: AskedDeletion,
 	known: Known,
-	{ holds, clock }: JobPodDependencies,
+	{ verify, clock }: JobPodDependencies,
 ): Verdict | undefined {
-	const pod = claim && readJobPod(claim, holds);
+	const pod = reviewed && readJobPod(reviewed, verify);
 	const decision = pod && decideJobPod(pod, undefined, caller, clock.now());
 	if (decision?.kind !== 'allow') return undefined;
 	if (decision.reason !== 'job-pod-ended' && decision.reason !== 'already-terminating') return undefined;
@@ -96,20 +96,20 @@ function endedByItsWord(
 }
 
 async function judge(
-	{ namespace, name, uid, claim, caller }: AskedDeletion,
+	{ namespace, name, uid, reviewed, caller }: AskedDeletion,
 	shown: Pod,
 	known: Known,
 	dependencies: JobPodDependencies,
 ): Promise<Verdict | 'gone' | 'replaced'> {
-	const { pods, holds } = dependencies;
+	const { pods, verify } = dependencies;
 	// Both at once, since the pod that the review shows mostly names the same runner.
 	const supposed = readJobPod(shown)?.runner;
 	const reading = supposed === undefined ? undefined : pods.get(namespace, supposed);
 	reading?.catch(() => {}); // heard where it is awaited; where the pod cannot be read, that is what is told
 	const object = await pods.get(namespace, name);
 	if (!object) return 'gone';
-	if (uid && object.metadata.uid !== uid) return claim ? 'replaced' : 'gone';
-	const pod = readJobPod(object, holds);
+	if (uid && object.metadata.uid !== uid) return reviewed ? 'replaced' : 'gone';
+	const pod = readJobPod(object, verify);
 	if (!pod) return 'gone'; // it is one no more; whoever takes the label away was judged by updatePods
 	known.pod = pod;
 	const isSupposed = pod.runner === supposed;

@@ -1,8 +1,8 @@
 import { busy, progress } from '../../api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../api/kinds.ts';
-import { openClaim, worksBy } from '../../jobs/rules/claims.ts';
+import { openSignal, worksBy } from '../../jobs/rules/job-signals.ts';
 import { busyMarks, idleMarks, type Marks } from '../../jobs/rules/marks.ts';
-import { jobText } from '../../runner/claims.ts';
+import { jobText } from '../../runner/job-signals.ts';
 import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Sign } from '../../runner/statements.ts';
@@ -52,7 +52,7 @@ export function isBusy(
 	{ nowMs, old }: Pick<MarkCircumstances, 'nowMs' | 'old'>,
 ): boolean | undefined {
 	if (pod.process.state !== 'running') return false;
-	if (worksBy(pod.claims)) return true;
+	if (worksBy(pod.signals)) return true;
 	if (er?.status?.jobId) return true;
 	const answer = standingAnswer(pod, nowMs);
 	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
@@ -60,7 +60,7 @@ export function isBusy(
 	if (sighting.overForMs >= jobOverMs) return false;
 	if (answer && isEphemeral(pod, sighting)) return true; // it ends with its job, so a list that shows it idle is out of date
 	// A list from before the end of a job that its own witnesses have told says nothing of what came after.
-	const endedMs = Math.max(0, ...pod.claims.map(({ sinceMs }) => sinceMs));
+	const endedMs = Math.max(0, ...pod.signals.map(({ sinceMs }) => sinceMs));
 	if (sighting.runner) return sighting.runner.busy && sighting.atMs >= endedMs;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
@@ -110,9 +110,9 @@ export function planMarks(
 		({ type, status }) => type === busy.condition && status === 'True',
 	);
 	if (now === true) {
-		const claim = openClaim(pod.claims);
-		add(busyMarks(object, claim ? jobText(claim.job) : er && jobOf(er), nowMs));
-		if (mark !== 'true' || (claim && !told && !pod.leavingByArc)) change.busy = true;
+		const signal = openSignal(pod.signals);
+		add(busyMarks(object, signal ? jobText(signal.job) : er && jobOf(er), nowMs));
+		if (mark !== 'true' || (signal && !told && !pod.leavingByArc)) change.busy = true;
 	}
 	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
@@ -131,7 +131,7 @@ export function planMarks(
 		!isEphemeral(pod, sighting) && listed?.busy === true && (sighting?.atMs ?? 0) > (answer?.atMs ?? 0);
 	const over = now === false && (sighting?.overForMs ?? 0) >= jobOverMs && pod.process.state === 'running';
 	if (answer?.to === 'us' && (shown || over)) {
-		for (const key of [progress.refusal, progress.claim]) {
+		for (const key of [progress.refusal, progress.attempt]) {
 			if (key in annotations) change.annotations[key] = null;
 		}
 	}

@@ -1,11 +1,11 @@
 import type { AllowReason, DenyReason } from '../../api/reasons.ts';
-import type { LogWord } from '../../jobs/rules/runner-log.ts';
+import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import {
 	absenceMs,
 	arcsAnswerMs,
-	claimMs,
+	attemptMs,
 	clockSkewMs,
 	finishingRetryMs,
 	idleMs,
@@ -42,22 +42,22 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
 
 	if (pod.nodeGone) return allow('node-gone');
-	const claimed = claimedNow(pod);
-	if (claimed === 'denies') return deny('busy');
+	const signalled = signalsNow(pod);
+	if (signalled === 'denies') return deny('busy');
 	if (pod.unregistered)
 		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
 	const answer = standingAnswer(pod, nowMs);
 	// What ends by the log alone is asked of the log, whatever was known before.
-	if (claimed === 'none') {
+	if (signalled === 'none') {
 		if (pod.busyHint) return deny('busy');
 		// An ephemeral runner ends with its job: its container's end is awaited.
 		if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
 	} else if (answer && refusedWhileEnding(pod, answer.atMs, nowMs)) return deny('busy');
 	if (!pod.scope) return deny('scope-unknown');
 
-	const claim = pod.claim;
-	const claimedForMs = agoMs(claim?.atMs, nowMs);
-	if (claim?.by !== self && !answer && claimedForMs < claimMs) return deny('unregistering');
+	const attempt = pod.attempt;
+	const attemptAgeMs = agoMs(attempt?.atMs, nowMs);
+	if (attempt?.by !== self && !answer && attemptAgeMs < attemptMs) return deny('unregistering');
 	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
 	const fixed = pod.registered && !pod.ephemeral;
 	// A list of now would prove nothing yet.
@@ -73,16 +73,16 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
  * What the witnesses' open claims come to. An ephemeral runner's end with its container. On a static runner a job that has
  * completed, or that only its log has shown, ends by the log, which is read again then.
  */
-function claimedNow({ claims, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
-	const open = claims.filter(({ state }) => state !== 'over');
+function signalsNow({ signals, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
+	const open = signals.filter(({ state }) => state !== 'over');
 	if (open.length === 0) return 'none';
 	const certain = ephemeral || open.some(({ by, state }) => state === 'working' && by !== 'log');
 	return certain ? 'denies' : 'log-tells';
 }
 
 /** Whether GitHub has refused to remove a runner whose job is ending so lately that it is not asked again: 1, 2, 4 s and so on. */
-function refusedWhileEnding({ claims }: RunnerPod, refusedMs: number, nowMs: number): boolean {
-	const ending = claims.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
+function refusedWhileEnding({ signals }: RunnerPod, refusedMs: number, nowMs: number): boolean {
+	const ending = signals.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
 	const endsForMs = refusedMs - Math.max(...ending);
 	const pauseMs = Math.min(finishingRetryMs.most, Math.max(finishingRetryMs.first, endsForMs));
 	return endsForMs >= 0 && nowMs - refusedMs < pauseMs;
@@ -127,7 +127,7 @@ export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs
  */
 export function decideAbsent(
 	pod: RunnerPod,
-	word: LogWord,
+	reading: LogReading,
 	begunMs: number,
 	answeredMs: number,
 ): { verdict: Verdict; sinceMs?: number | undefined } {
@@ -138,7 +138,7 @@ export function decideAbsent(
 	const absentForMs = begunMs - (absentSinceMs ?? Infinity);
 	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
 	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
-	const idle = word.says === 'idle';
+	const idle = reading.says === 'idle';
 	// Where it is looked for in a list at each try, nothing is noted: each write on the pod has its DELETE reviewed again.
 	if (idle && registered && pod.saidToBeGone) return { verdict: allow('unregistered') };
 	// Else a note has the next review look into a list as well, instead of sending a DELETE.
@@ -146,7 +146,7 @@ export function decideAbsent(
 	const longAbsent = noted && absentForMs >= absenceMs;
 	if (longAbsent && (idle || (registered && !ephemeral)))
 		return { verdict: allow(registered ? 'unregistered' : 'never-registered'), sinceMs };
-	const why = word.says === 'unknown' ? word.why : undefined;
+	const why = reading.says === 'unknown' ? reading.why : undefined;
 	return { verdict: longAbsent ? deny('unlisted', why) : denyAbsent(pod), sinceMs };
 }
 
@@ -157,11 +157,11 @@ export function decideAbsent(
  * @returns `sinceMs`: from when on it counts as idle, to be noted on the pod; undefined: nothing is to be noted
  */
 export function confirmIdle(
-	{ claims, idleSinceMs }: RunnerPod,
+	{ signals, idleSinceMs }: RunnerPod,
 	begunMs: number,
 	answeredMs: number,
 ): { confirmed: boolean; sinceMs?: number } {
-	if (claims.some(({ by, state }) => by === 'event' && state === 'finishing')) return { confirmed: true };
+	if (signals.some(({ by, state }) => by === 'event' && state === 'finishing')) return { confirmed: true };
 	const idleForMs = begunMs - (idleSinceMs ?? Infinity);
 	if (idleForMs < 0) return { confirmed: false, sinceMs: answeredMs }; // never noted, or in the future
 	return { confirmed: idleForMs >= idleMs };

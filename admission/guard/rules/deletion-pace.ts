@@ -4,7 +4,7 @@ import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { type Allow, type Deny, quietLeftMs } from './decide.ts';
 import {
 	absenceMs,
-	claimMs,
+	attemptMs,
 	finishingRetryMs,
 	idleMs,
 	logRetryMs,
@@ -53,7 +53,7 @@ export function nextTryMs(
 		case 'registering':
 			return registeringRetryMs;
 		case 'unregistering':
-			return claimMs;
+			return attemptMs;
 		case 'credentials-invalid':
 		case 'forbidden':
 			return 30_000 * spread;
@@ -66,9 +66,9 @@ export function nextTryMs(
  * After how many ms a static runner may have become idle, as its open claims tell: soon after its job has completed, and
  * less and less often while its end is awaited. undefined: nobody but GitHub knows of its job.
  */
-function untilJobsEndMs({ claims, leavingByArc }: RunnerPod, nowMs: number): number | undefined {
+function untilJobsEndMs({ signals, leavingByArc }: RunnerPod, nowMs: number): number | undefined {
 	if (leavingByArc) return undefined; // each try writes on the pod, and ARC asks GitHub at each write
-	const open = claims.filter(({ state }) => state !== 'over');
+	const open = signals.filter(({ state }) => state !== 'over');
 	if (open.some(({ by, state }) => state === 'working' && by !== 'log')) return undefined;
 	const finishing = open.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
 	const { first, most } = finishingRetryMs;
@@ -80,14 +80,14 @@ function untilJobsEndMs({ claims, leavingByArc }: RunnerPod, nowMs: number): num
  * Whether nothing has changed on the pod but the claim ("this replica asks GitHub now"). Every try writes a claim: if
  * that started the next try, one that ends in "still registering" would be repeated without end.
  */
-export function changesOnlyClaim(before: Pod, after: Pod): boolean {
+export function changesOnlyAttempt(before: Pod, after: Pod): boolean {
 	const split = ({ metadata, spec, status }: Pod) => {
-		const { [progress.claim]: claim, ...annotations } = metadata.annotations ?? {};
+		const { [progress.attempt]: attempt, ...annotations } = metadata.annotations ?? {};
 		const rest = JSON.stringify([{ ...metadata, resourceVersion: '', annotations }, spec, status]);
-		return { claim, rest };
+		return { attempt, rest };
 	};
 	const [was, is] = [split(before), split(after)];
-	return was.claim !== is.claim && was.rest === is.rest;
+	return was.attempt !== is.attempt && was.rest === is.rest;
 }
 
 /** Whether the verdict comes from a call to GitHub, which another replica may have made. Other verdicts need no call. */

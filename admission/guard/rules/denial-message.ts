@@ -2,7 +2,7 @@ import type { Denial } from '../../api/denial.ts';
 import { humanSpan } from '../../api/duration.ts';
 import { printable } from '../../api/printable.ts';
 import type { DenyReason } from '../../api/reasons.ts';
-import { jobNow } from '../../jobs/rules/claims.ts';
+import { jobNow } from '../../jobs/rules/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Deny } from './decide.ts';
 

@@ -10,13 +10,13 @@ import type { RunnerPod } from '../../runner/runner-pod.ts';
 export const ownAnnotations: readonly string[] = [
 	...Object.values(record),
 	...Object.values(progress),
-	...[busy.since, busy.job, busy.claims, busy.marks, identityProof],
+	...[busy.since, busy.job, busy.signals, busy.marks, identityProof],
 	// The first two are files in the pod, of which the second follows its annotation.
 	...[jobHooks.script, jobHooks.authorities, jobHooks.before, jobHooks.absent],
 ];
 
 /** ... and those that a person may take away, but not write: that is how a recorded deletion is cancelled. */
-const removable: readonly string[] = [...Object.values(record), progress.claim];
+const removable: readonly string[] = [...Object.values(record), progress.attempt];
 
 /** Labels by which a legacy runner is recognised: they must not go, or name another set. */
 export const recognisingLabels: readonly string[] = [arc.runner, arc.runnerSet, arc.runnerDeployment];

@@ -15,7 +15,7 @@ export const lastTryMs = 600;
 export const staticRetryMs = 30_000;
 
 /** A claim ("this replica asks GitHub now") that is older was left by a crashed replica: backgroundBudgetMs and some slack. */
-export const claimMs = 35_000;
+export const attemptMs = 35_000;
 
 /** Times that another replica wrote may lie so far in the future: clocks of machines differ. One that lies farther counts as none. */
 export const clockSkewMs = 5_000;
@@ -33,7 +33,7 @@ export const quietMs = 2_000;
  * What the log has said is believed for so long before a DELETE is sent: by the pace it may have to wait for its turn, and a
  * runner that has got a job meanwhile must not be unregistered.
  */
-export const wordLastsMs = 1_000;
+export const readingLastsMs = 1_000;
 
 /** What hearing the witnesses takes after the quiet time: a caller that has less is told to come again. */
 export const afterQuietMs = 300;
@@ -51,17 +51,17 @@ export const unlistedRetryMs = 60_000;
 export const finishingRetryMs = { first: 1_000, most: 30_000 } as const;
 
 /** A claim that is older, and that GitHub's list contradicts, is looked into, and again after `againMs` if it still stands. */
-export const doubtfulClaim = { afterMs: 10 * 60_000, againMs: 60_000 } as const;
+export const doubtfulSignal = { afterMs: 10 * 60_000, againMs: 60_000 } as const;
 
 /** GitHub is known to be wrong about a job when a list that was begun so long after its start does not show it. */
 export const contradictedAfterMs = 30_000;
 
 /** The log is read again so often while it alone says that a runner works. */
-export const logClaimMs = 10_000;
+export const logSignalMs = 10_000;
 /** A list that is older says nothing of what a runner does now. */
 export const oldListMs = 120_000;
 /** ... and so often it is compared with GitHub's list whether it does so alone. */
-export const logClaimCheckMs = 1_000;
+export const logSignalCheckMs = 1_000;
 
 /** The log of a static runner whose deletion waits is looked into this often: it may be idle for a second only. */
 export const logRetryMs = 5_000;
@@ -82,4 +82,4 @@ export const registeringRetryMs = 10_000;
 export const schedulerRetryAfterSeconds = 3;
 
 /** Evictions by unknown callers whose pods are read at the same time: anybody who reaches the port may ask for that. */
-export const mostReadsForStrangers = 8;
+export const mostUnauthenticatedReads = 8;

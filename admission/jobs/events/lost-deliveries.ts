@@ -90,7 +90,7 @@ export class LostDeliveries {
 			if (full && !tellsOfRunner(action)) continue; // there is no room for it either
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
-				if (result === 'trouble') break;
+				if (result === 'failure') break;
 				done.add(guid);
 				tried.delete(guid);
 				metrics.event(result);
@@ -123,9 +123,9 @@ export class LostDeliveries {
 		{ hook, by }: KnownHook,
 		{ id, event, guid, atMs }: FailedDelivery,
 		signal: AbortSignal,
-	): Promise<EventResult | 'trouble'> {
+	): Promise<EventResult | 'failure'> {
 		const answer = await deliveredPayload(read, hook, id, { signal });
-		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'trouble';
+		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'failure';
 		if (mayTell(by, answer.payload) !== true) return 'out-of-scope';
 		try {
 			const of = atMs < this.#options.clock.now() - looksBackMs ? 'jobs' : 'jobs and runners';

@@ -1,18 +1,18 @@
 import type { Server } from 'node:http';
 import type { KubeClient } from '../../kube/client.ts';
-import type { HearDependencies } from '../hear.ts';
 import { listen } from '../listen.ts';
+import type { ReportDependencies } from '../record-report.ts';
 import { eventRecorder, JobRecords } from '../records/job-records.ts';
 import { SetLabels } from '../records/set-labels.ts';
-import { hearEvent } from './hear-event.ts';
 import { KnownHooks } from './known-hooks.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
+import { recordEvent } from './record-event.ts';
 import { secretMaxAgeMs } from './rules/policy.ts';
 import { splitSecrets } from './rules/secrets.ts';
 import { WebhookSecrets, type WebhookSecretsOptions } from './secrets.ts';
 
-export interface EventPortOptions extends HearDependencies {
+export interface EventPortOptions extends ReportDependencies {
 	/** 0: events are not received. */
 	port: number;
 	/** Secrets of the webhook from the server's environment, separated by commas. */
@@ -57,7 +57,7 @@ export class EventPort {
 		const { server, take, drained } = createReceiver({
 			...this.#options,
 			secrets: this.#secrets,
-			hear: (event) => hearEvent(event, this.#options),
+			hear: (event) => recordEvent(event, this.#options),
 			record: eventRecorder({ ...this.#options, sets, records }),
 			heardOf: (hook, by) => this.hooks.heard(hook, by),
 		});

@@ -68,14 +68,14 @@ export async function writeEvent(
 	{ delivery, facts }: EventRead,
 	{ hear, record, metrics }: EventWriters,
 ): Promise<EventResult> {
-	const [heard, recorded] = await Promise.allSettled([
+	const [outcome, recorded] = await Promise.allSettled([
 		delivery.kind === 'job' ? hear(delivery) : undefined,
 		facts ? record(facts) : undefined,
 	]);
 	if (facts) metrics.jobRecord(recorded.status === 'fulfilled' ? (recorded.value ?? 'absent') : 'failed');
-	if (heard.status === 'rejected') throw heard.reason;
+	if (outcome.status === 'rejected') throw outcome.reason;
 	if (recorded.status === 'rejected') throw recorded.reason;
-	if (heard.value !== undefined) return heard.value;
+	if (outcome.value !== undefined) return outcome.value;
 	const result = recorded.value ?? 'absent';
 	if (result === 'overflow' && (facts?.state === 'queued' || facts?.state === 'waiting'))
 		throw new Overflow();

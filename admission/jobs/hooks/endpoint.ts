@@ -5,7 +5,7 @@ import { Gate } from '../../github/wait.ts';
 import { KubeError } from '../../kube/client.ts';
 import type { HookResult } from '../../telemetry/metrics.ts';
 import { Bodies, Refused } from '../body.ts';
-import { type HearDependencies, hear } from '../hear.ts';
+import { type ReportDependencies, recordReport } from '../record-report.ts';
 import type { Caller } from './rules/caller.ts';
 import { hooks, type What } from './rules/layout.ts';
 import {
@@ -24,11 +24,11 @@ import {
 	retryAfterSeconds,
 	waitsAtMostMs,
 } from './rules/policy.ts';
-import { wordOf } from './rules/said.ts';
+import { reportOf } from './rules/said.ts';
 import { Seldom } from './rules/seldom.ts';
 import type { Tokens } from './tokens.ts';
 
-export interface HookEndpointOptions extends HearDependencies {
+export interface HookEndpointOptions extends ReportDependencies {
 	tokens: Pick<Tokens, 'callerOf'>;
 	tls: { cert: string; key: string };
 	/** The web address of our GitHub, with a slash at its end. */
@@ -62,20 +62,20 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 	/** The pod of this token. @throws Refused 401 */
 	const callerOf = async (token: string, from: string): Promise<Caller> => {
 		const caller = await tokens.callerOf(token);
-		if ('why' in caller) throw new Stranger(caller.why, from);
+		if ('why' in caller) throw new UnauthenticatedCaller(caller.why, from);
 		return caller;
 	};
 
 	const take = async (what: What, token: string, body: string, from: string): Promise<HookResult> => {
 		const caller = await callerOf(token, from);
 		const name = `${caller.namespace}/${caller.pod}`;
-		const word = wordOf(what, body, githubUrl);
-		if (!word) throw new Refused(400, 'the body is not JSON that names a job');
+		const report = reportOf(what, body, githubUrl);
+		if (!report) throw new Refused(400, 'the body is not JSON that names a job');
 		const pod = await pods.get(caller.namespace, caller.pod);
-		if (pod?.metadata.uid !== caller.uid) throw new Stranger('its pod is gone', name);
-		const heard = await hear(pod, word, options);
-		log.debug({ pod: name, says: what, job: word.job.name, heard }, 'job hook');
-		return heard;
+		if (pod?.metadata.uid !== caller.uid) throw new UnauthenticatedCaller('its pod is gone', name);
+		const outcome = await recordReport(pod, report, options);
+		log.debug({ pod: name, says: what, job: report.job.name, outcome }, 'job hook');
+		return outcome;
 	};
 
 	const inTurn = async (work: () => Promise<HookResult>): Promise<HookResult> => {
@@ -109,7 +109,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 		if (request.method !== 'POST') throw new Refused(405, 'only POST');
 		const from = request.socket.remoteAddress ?? '';
 		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
-		if (token === undefined) throw new Stranger('it has no token', from);
+		if (token === undefined) throw new UnauthenticatedCaller('it has no token', from);
 		const body = await bodies.read(request);
 		const result = await fairly(token, () => inTurn(() => take(what, token, body, from)));
 		metrics.hook(result);
@@ -122,7 +122,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 		const status = error instanceof Refused ? error.status : 503;
 		const why = error instanceof Error ? error.message : String(error);
 		metrics.hook(resultOf(status, error));
-		const who = error instanceof Stranger ? error.who : (request.socket.remoteAddress ?? '');
+		const who = error instanceof UnauthenticatedCaller ? error.who : (request.socket.remoteAddress ?? '');
 		if (refusals.isDue(`${status} ${who}`, clock.monotonic()))
 			log[expected ? 'warn' : 'error']({ who, status, error: why }, 'job hook refused');
 		if (status === 503) response.setHeader('retry-after', `${retryAfterSeconds}`);
@@ -163,7 +163,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 }
 
 /** Refused because of its token. */
-class Stranger extends Refused {
+class UnauthenticatedCaller extends Refused {
 	/** The pod, where it is known; else the address. */
 	readonly who: string;
 	constructor(why: string, who: string) {

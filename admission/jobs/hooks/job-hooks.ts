@@ -7,7 +7,7 @@ import {
 	allowed,
 	type PatchOperation,
 } from '../../webhook/review.ts';
-import type { HearDependencies } from '../hear.ts';
+import type { ReportDependencies } from '../record-report.ts';
 import { hookOtherPods } from './hook-other-pods.ts';
 import { HookPort } from './port.ts';
 import { type HookServer, injectHooks } from './rules/inject.ts';
@@ -15,7 +15,7 @@ import { ServiceAddress } from './service-address.ts';
 import { Tokens } from './tokens.ts';
 import { Trials } from './trials.ts';
 
-export interface JobHooksOptions extends HearDependencies {
+export interface JobHooksOptions extends ReportDependencies {
 	mode: JobHooksMode;
 	port: number;
 	url: string;

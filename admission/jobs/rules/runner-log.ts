@@ -2,7 +2,7 @@
  * What the runner's own log says. actions/runner prints it on stdout, before the worker of a job starts and after it has
  * ended (Runner.Listener: Runner.cs, JobDispatcher.cs).
  */
-export type LogWord =
+export type LogReading =
 	| { says: 'idle'; at: string | undefined }
 	| { says: 'works'; at: string | undefined; job: string | undefined }
 	/** `why`, for people: it holds none of these lines, or, `unreadable`, it cannot be read. */
@@ -21,7 +21,7 @@ const worker = /^\[WORKER \d{4}-\d\d-\d\d /;
  * @param text the log's last lines
  * @param toItsEnd false: the reading was cut off before the end, so that what came after is not known
  */
-export function readRunnerLog(text: string, toItsEnd: boolean): LogWord {
+export function readRunnerLog(text: string, toItsEnd: boolean): LogReading {
 	if (!toItsEnd) return { says: 'unknown', why: 'its log is too long to be read to its end' };
 	const lines = text.split('\n');
 	for (let index = lines.length - 1; index >= 0; index--) {
@@ -45,7 +45,7 @@ function jobBefore(lines: readonly string[], index: number): string | undefined 
 }
 
 /** The time that stands before the line of the log, by the runner's clock, ms since the epoch; undefined: there is none. */
-export function loggedMs(word: LogWord): number | undefined {
-	const ms = Date.parse((word.at ?? '').replace(' ', 'T'));
+export function loggedMs(reading: LogReading): number | undefined {
+	const ms = Date.parse((reading.at ?? '').replace(' ', 'T'));
 	return Number.isNaN(ms) ? undefined : ms;
 }

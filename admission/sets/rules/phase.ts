@@ -1,7 +1,7 @@
 import { busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import { quietLeftMs } from '../../guard/rules/decide.ts';
-import { jobNow, worksBy } from '../../jobs/rules/claims.ts';
+import { jobNow, worksBy } from '../../jobs/rules/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';
 import type { Owner } from './plan.ts';
@@ -15,8 +15,8 @@ export const isLive = (runner: RunnerPod, nowMs: number) =>
  * Whether GitHub has removed the runner and no witness objects. Until they have been heard once more it counts as it did, and
  * also where one says that it works: GitHub is wrong then, and another in its place would be one too many (invariant 7).
  */
-const isRemoved = ({ unregistered, claims }: RunnerPod, nowMs: number): boolean =>
-	unregistered !== undefined && quietLeftMs(Date.parse(unregistered.at), nowMs) === 0 && !worksBy(claims);
+const isRemoved = ({ unregistered, signals }: RunnerPod, nowMs: number): boolean =>
+	unregistered !== undefined && quietLeftMs(Date.parse(unregistered.at), nowMs) === 0 && !worksBy(signals);
 
 /**
  * The phase of a runner, from its pod.
@@ -36,7 +36,7 @@ export function phaseOf(
 			runner.runnerId !== undefined ||
 			runner.busyHint !== undefined ||
 			runner.busyAnswer !== undefined ||
-			runner.claims.length > 0;
+			runner.signals.length > 0;
 		// A container that the kubelet never started has no exit code, and counts as failed too.
 		if (terminated?.exitCode !== 0 && !known) return { phase: 'failed', sinceMs: undefined };
 		const sinceMs = endedAtMs(terminated?.finishedAt, exitSeenMs);
@@ -59,7 +59,7 @@ function endedBriefly(pod: Pod, runner: RunnerPod): boolean {
 	const showedJob =
 		runner.busyHint !== undefined ||
 		runner.busyAnswer ||
-		runner.claims.length > 0 ||
+		runner.signals.length > 0 ||
 		pod.metadata.annotations?.[busy.since] !== undefined;
 	return tookMs < briefEnd.withinMs && !showedJob && !runner.terminating && !runner.unregistered;
 }

@@ -84,7 +84,7 @@ export interface Plan {
 	remove: Owner[];
 	hold: { replicas: number; untilMs: number } | undefined;
 	/** After how many ms to plan again if nothing changes before; undefined: there is no need. */
-	lookAgainMs: number | undefined;
+	requeueAfterMs: number | undefined;
 	wait: Wait[];
 	accounting: Accounting;
 }
@@ -142,8 +142,8 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 			.filter(({ phase }) => phase === 'idle')
 			.map(({ sinceMs = 0 }) => sinceMs + briefEnd.withinMs),
 	].filter((ms): ms is number => (ms ?? 0) > nowMs);
-	const lookAgainMs = moments.length > 0 ? Math.min(...moments) - nowMs : undefined;
-	return { create, release, remove: owners.filter(isOver), hold, lookAgainMs, wait, accounting };
+	const requeueAfterMs = moments.length > 0 ? Math.min(...moments) - nowMs : undefined;
+	return { create, release, remove: owners.filter(isOver), hold, requeueAfterMs, wait, accounting };
 }
 
 /**

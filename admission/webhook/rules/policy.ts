@@ -58,4 +58,4 @@ export const mostRequestsOfOneConnection = 200;
 
 /** A body of a stranger that may be larger than this counts as large, and only a few of those are read at a time. */
 export const largeBodyBytes = 64 * 1024;
-export const mostLargeBodiesOfStrangers = 8;
+export const mostUnauthenticatedLargeBodies = 8;

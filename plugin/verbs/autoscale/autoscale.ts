@@ -13,7 +13,7 @@ import { despiteOtherWriters } from '../../kube/other-writers.ts';
 import { formatObjects } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
 import { findSet, type RunnersSet } from '../../sets/api.ts';
-import { setWords } from '../../sets/names.ts';
+import { setArguments } from '../../sets/names.ts';
 import { type AutoscalePlan, type Limits, planAutoscale } from './plan.ts';
 
 export const autoscale = defineVerb({
@@ -67,7 +67,7 @@ export const autoscale = defineVerb({
 	},
 	run: async (words, flags) => {
 		const format = outputFormat(flags.output, ['json', 'name', 'yaml'] as const);
-		const [word, ...more] = setWords(words);
+		const [word, ...more] = setArguments(words);
 		if (!word) throw usageError('name the set to autoscale');
 		if (more.length > 0) throw usageError('one set at a time');
 		for (const flag of ['min', 'max', 'spare', 'delay'] as const) {

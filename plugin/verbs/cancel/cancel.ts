@@ -83,7 +83,7 @@ function refuseIfTooLate(pod: Pod): void {
 
 /** One patch, and only if the pod is still as it was read: what the server has written since must not be undone. */
 async function removeRecord(client: KubeClient, { metadata }: Pod): Promise<void> {
-	const keysToRemove = [...Object.values(record), keys.claim];
+	const keysToRemove = [...Object.values(record), keys.attempt];
 	await client.call('PATCH', podPath(metadata.namespace ?? '', metadata.name), {
 		contentType: mergePatch,
 		body: {

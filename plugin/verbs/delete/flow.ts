@@ -58,7 +58,7 @@ export async function removeRunners(
 				new Failure(`error: pod "${pod.metadata.name}" stays: its recorded deletion was cancelled`),
 			);
 		},
-		trouble: (message) => progress.say(`${message}; trying again`),
+		failure: (message) => progress.say(`${message}; trying again`),
 	});
 
 	const outcomes = await mapLimited(pods, (pod) => ask(client, pod, request));

@@ -51,7 +51,7 @@ export class NodeDrain {
 				this.#errors.push(new CliError(text));
 				this.#settled(pod);
 			},
-			trouble: (message) => this.#progress.say(`${message}; trying again`),
+			failure: (message) => this.#progress.say(`${message}; trying again`),
 		});
 	}
 

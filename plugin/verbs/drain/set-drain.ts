@@ -13,7 +13,7 @@ import { describeWaiting } from '../../runners/describe.ts';
 import { isBusy, stateOf } from '../../runners/state.ts';
 import { findSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
 import { podsOf, SetModel } from '../../sets/follow.ts';
-import { fullName, setWords, shortName } from '../../sets/names.ts';
+import { fullName, setArguments, shortName } from '../../sets/names.ts';
 import { countsOf, isObserved } from '../../sets/state.ts';
 import { waitingText } from '../../sets/wait.ts';
 import { scaleCommand, scaleSet } from '../../sets/write-replicas.ts';
@@ -34,7 +34,7 @@ export async function drainSet(
 	words: readonly string[],
 	options: SetDrainOptions,
 ): Promise<number> {
-	const [word, ...more] = setWords(words);
+	const [word, ...more] = setArguments(words);
 	if (!word) throw usageError('name the set to drain');
 	if (more.length > 0) throw usageError('one set at a time: each drain waits for its own jobs');
 	const { replicas = 0, dryRun } = options;

@@ -15,7 +15,7 @@ import { formatObjects } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { findSet, refOf } from '../../sets/api.ts';
-import { type SetRef, setWords } from '../../sets/names.ts';
+import { type SetRef, setArguments } from '../../sets/names.ts';
 import { WatchedRows } from '../list/watched-rows.ts';
 import { type JobColumnChoice, jobHeader, jobRow } from './columns.ts';
 
@@ -51,7 +51,7 @@ export const jobs = defineVerb({
 	},
 	run: async (words, flags) => {
 		const format = outputFormat(flags.output, ['json', 'name', 'wide', 'yaml'] as const);
-		const named = setWords(words);
+		const named = setArguments(words);
 		if (named.length > 0 && flags.allNamespaces) {
 			throw usageError('a resource cannot be retrieved by name across all namespaces');
 		}
@@ -136,7 +136,7 @@ async function watchJobs(
 			},
 			gone: (job) => leave(job, 'forgotten'),
 			synced: () => rows.flush(),
-			trouble: (message) => printError(`Warning: ${message}; trying again`),
+			failure: (message) => printError(`Warning: ${message}; trying again`),
 		},
 		interrupt.signal,
 	);

@@ -1,4 +1,4 @@
-import { resourceWord } from '../../sets/names.ts';
+import { resourceArgument } from '../../sets/names.ts';
 
 export const listName = 'list';
 export const listAliases = ['get', 'ls'];
@@ -15,5 +15,5 @@ function mayAskForMore(argument: string): boolean {
 
 /** Whether a word names sets: by `sets`, or by their kind. */
 export function meansSets(word: string | undefined): boolean {
-	return word !== undefined && resourceWord(word.split('/')[0] ?? '') !== undefined;
+	return word !== undefined && resourceArgument(word.split('/')[0] ?? '') !== undefined;
 }

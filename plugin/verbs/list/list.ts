@@ -12,7 +12,7 @@ import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { withJobPods } from '../../runners/job-pods.ts';
 import { getRunner } from '../../runners/targets.ts';
-import { resourceWord } from '../../sets/names.ts';
+import { resourceArgument } from '../../sets/names.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
 import { listAliases, listName, meansSets } from './is-pod-list.ts';
 import type { ListSetsOptions } from './sets.ts';
@@ -117,7 +117,7 @@ export const defineList = (second?: SecondBundle): Verb =>
 
 /** Whether the words name an object: a kind without a name does not. */
 function namesOne(words: readonly string[]): boolean {
-	return words.length > 1 || (words[0] !== undefined && resourceWord(words[0]) === undefined);
+	return words.length > 1 || (words[0] !== undefined && resourceArgument(words[0]) === undefined);
 }
 
 function refuseWatch(format: string | undefined): void {

@@ -6,9 +6,9 @@ import { listWholePods, type PodQuery } from '../../kube/pods.ts';
 import { type DataFormat, formatObjects } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { readPod } from '../../runners/read.ts';
+import { jobData, sourceStateOf } from '../../runners/signal-sources.ts';
 import { stateOf } from '../../runners/state.ts';
 import { getRunner } from '../../runners/targets.ts';
-import { claimWord, jobData } from '../../runners/witnesses.ts';
 
 /** `list -o json` and `-o yaml`: the pods as the server has them, each with what its witnesses say of its runner. */
 export async function listObjects(
@@ -34,7 +34,7 @@ export function runnerData(pod: Pod, nowMs: number): object | undefined {
 		runner && {
 			state: stateOf(pod, nowMs, runner),
 			job: jobData(pod, runner),
-			witnesses: runner.claims.map(claimWord),
+			witnesses: runner.signals.map(sourceStateOf),
 		}
 	);
 }

@@ -7,7 +7,7 @@ import { print, printError } from '../../print/out.ts';
 import { table } from '../../print/table.ts';
 import { allSets, findSet, type RunnersSet, refOf } from '../../sets/api.ts';
 import { followSets, type SetScope } from '../../sets/follow.ts';
-import { fullName, kinds, resourceWord, setWords } from '../../sets/names.ts';
+import { fullName, kinds, resourceArgument, setArguments } from '../../sets/names.ts';
 import { type SetColumnChoice, setHeader, setRow } from './set-columns.ts';
 import { WatchedRows } from './watched-rows.ts';
 
@@ -26,8 +26,8 @@ export async function listSets(
 	options: ListSetsOptions,
 ): Promise<number> {
 	const { allNamespaces, format, headers, labelSelector } = options;
-	const kind = words.length === 1 ? resourceWord(words[0] ?? '') : undefined;
-	const named = kind === undefined ? setWords(words) : [];
+	const kind = words.length === 1 ? resourceArgument(words[0] ?? '') : undefined;
+	const named = kind === undefined ? setArguments(words) : [];
 	const namespace = allNamespaces ? undefined : client.namespace;
 	const wanted = kind === undefined || kind === 'sets' ? kinds : [kind];
 	const choice = { namespace: allNamespaces, wide: format === 'wide' };
@@ -65,7 +65,7 @@ async function watchSets(
 			seen: (set) => rows.changed(uid(set), setRow(set, choice, Date.now())),
 			gone: (set) => rows.gone(uid(set), setRow(set, choice, Date.now(), 'deleted')),
 			synced: () => rows.flush(),
-			trouble: (message) => printError(`Warning: ${message}; trying again`),
+			failure: (message) => printError(`Warning: ${message}; trying again`),
 		},
 		interrupt.signal,
 	);

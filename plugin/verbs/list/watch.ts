@@ -29,7 +29,7 @@ export async function watchRunners(
 			seen: (pod) => isMeant(pod) && rows.changed(uid(pod), row(pod, options, Date.now())),
 			gone: (pod) => isMeant(pod) && rows.gone(uid(pod), row(pod, options, Date.now(), 'deleted')),
 			synced: () => rows.flush(),
-			trouble: (message) => printError(`Warning: ${message}; trying again`),
+			failure: (message) => printError(`Warning: ${message}; trying again`),
 		},
 		interrupt.signal,
 	);

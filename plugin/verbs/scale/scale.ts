@@ -13,7 +13,7 @@ import { formatObjects } from '../../print/data.ts';
 import { print, printError } from '../../print/out.ts';
 import { printErrors, toCliError } from '../../runners/targets.ts';
 import { findSet, getSet, type RunnersSet, refOf, wantedOf } from '../../sets/api.ts';
-import { fullName, setWords, shortName } from '../../sets/names.ts';
+import { fullName, setArguments, shortName } from '../../sets/names.ts';
 import { untilSettled } from '../../sets/wait.ts';
 import {
 	checkPreconditions,
@@ -77,7 +77,7 @@ export const scale = defineVerb({
 		}
 		const currentReplicas = (flags.currentReplicas ?? -1) < 0 ? undefined : flags.currentReplicas;
 		const preconditions = { currentReplicas, resourceVersion: flags.resourceVersion || undefined };
-		const named = setWords(words);
+		const named = setArguments(words);
 		if (preconditions.resourceVersion && named.length > 1) {
 			throw usageError('cannot use --resource-version with multiple resources');
 		}

@@ -8,7 +8,7 @@ import { mapLimited } from '../../kube/limited.ts';
 import { isTerminal, print, printError } from '../../print/out.ts';
 import { findSet, refOf } from '../../sets/api.ts';
 import { SetModel, type SetScope } from '../../sets/follow.ts';
-import { resourceWord, setWords } from '../../sets/names.ts';
+import { resourceArgument, setArguments } from '../../sets/names.ts';
 import { setStateOf } from '../../sets/state.ts';
 import { Frame } from './frame.ts';
 import { statusTexts, treeLines } from './tree.ts';
@@ -42,8 +42,8 @@ export const status = defineVerb({
 	},
 	run: async (words, flags) => {
 		const [only] = words;
-		const kind = words.length === 1 && only !== undefined ? resourceWord(only) : undefined;
-		const named = kind === undefined ? setWords(words) : [];
+		const kind = words.length === 1 && only !== undefined ? resourceArgument(only) : undefined;
+		const named = kind === undefined ? setArguments(words) : [];
 		if (named.length > 0 && flags.allNamespaces) {
 			throw usageError('a resource cannot be retrieved by name across all namespaces');
 		}

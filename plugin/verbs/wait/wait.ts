@@ -82,7 +82,7 @@ async function untilGone(
 				new CliError(`error: pod "${pod.metadata.name}" stays: its recorded deletion was cancelled`),
 			);
 		},
-		trouble: (message) => progress.say(`${message}; trying again`),
+		failure: (message) => progress.say(`${message}; trying again`),
 	});
 	for (const pod of pods) {
 		departures.add(pod);
@@ -138,7 +138,7 @@ async function untilTrue(
 			synced: () => {
 				for (const [key, pod] of waiting) if (!listed.has(key)) gone(pod);
 			},
-			trouble: (message) => progress.say(`${message}; trying again`),
+			failure: (message) => progress.say(`${message}; trying again`),
 		},
 		AbortSignal.any([settled.signal, timeout, interrupt.signal]),
 	);

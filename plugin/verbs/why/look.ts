@@ -1,6 +1,6 @@
 import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { type LogWord, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
+import { type LogReading, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { readPod } from '../../runners/read.ts';
@@ -17,7 +17,7 @@ export interface Shown {
 	runner: RunnerPod | undefined;
 	verdict: Verdict;
 	/** What its log says; undefined for a pod that is not a runner's. */
-	log?: LogWord | undefined;
+	log?: LogReading | undefined;
 	owner?: Owner;
 	/** What scales its set. */
 	autoscaler?: HorizontalRunnerAutoscaler | undefined;

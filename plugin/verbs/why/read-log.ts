@@ -1,7 +1,7 @@
 import { podPath } from '../../../admission/api/paths.ts';
 import { printable } from '../../../admission/api/printable.ts';
 import { logReads } from '../../../admission/jobs/rules/policy.ts';
-import { type LogWord, readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
+import { type LogReading, readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isForbidden, UnreachableError } from '../../kube/failure.ts';
@@ -16,9 +16,9 @@ const withinMs = 5_000;
 export async function readLog(
 	client: KubeClient,
 	{ namespace, name, process }: Pick<RunnerPod, 'namespace' | 'name' | 'process'>,
-): Promise<LogWord> {
+): Promise<LogReading> {
 	if (process.state !== 'running') return { says: 'unknown', why: 'its container does not run' };
-	let word: LogWord = { says: 'unknown', why: 'its log was not read' };
+	let word: LogReading = { says: 'unknown', why: 'its log was not read' };
 	try {
 		for (const { lines, mostBytes } of logReads) {
 			const query = { container: 'runner', tailLines: String(lines), limitBytes: String(mostBytes) };

@@ -15,13 +15,13 @@ import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
+import { timeOf } from '../../runners/signal-sources.ts';
 import { bareName } from '../../runners/targets.ts';
-import { timeOf } from '../../runners/witnesses.ts';
 import { idleText } from './idle.ts';
 import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
 import { idleNow, jobNowOf, look, type Shown, stateNow } from './look.ts';
-import { witnessText } from './witness-text.ts';
-import { witnessesOf } from './witnesses.ts';
+import { sourceText } from './source-text.ts';
+import { sourcesOf } from './sources.ts';
 
 export const why = defineVerb({
 	name: 'why',
@@ -91,7 +91,7 @@ export function asData(shown: Shown): object {
 			surplus: idle.surplus,
 			goesNotBefore: timeOf(idle.goesNotBeforeMs),
 		},
-		witnesses: runner && log && witnessesOf(pod, runner, log, owner),
+		sources: runner && log && sourcesOf(pod, runner, log, owner),
 		recorded: runner?.record,
 	};
 }
@@ -108,7 +108,7 @@ export function asText(shown: Shown): string {
 		scopeOf(pod, runner),
 		by ? `${state} (${by})` : state,
 	];
-	const witnesses = runner && log ? witnessesOf(pod, runner, log, owner) : [];
+	const sources = runner && log ? sourcesOf(pod, runner, log, owner) : [];
 	const idle = idleNow(shown);
 
 	const lines: [string, string | undefined][] = [
@@ -119,9 +119,9 @@ export function asText(shown: Shown): string {
 		['Runner', runner && about.filter(Boolean).join(', ')],
 		['Job', describeJob(shown)],
 		['Idle', idle && idleText(idle, nowMs)],
-		...witnesses.map((word, index): [string, string] => [
+		...sources.map((word, index): [string, string] => [
 			index === 0 ? 'Witnesses' : '',
-			witnessText(word, nowMs),
+			sourceText(word, nowMs),
 		]),
 		['Recorded', runner && describeRecord(runner, nowMs)],
 		...nextSteps(shown),

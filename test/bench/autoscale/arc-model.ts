@@ -120,8 +120,8 @@ export function followed<T extends ArcOwner>(
 		// Both stamps are cut to the second, and the comparison is strict.
 		const synced =
 			effectiveMs !== undefined && newest !== undefined && second(newest.createdMs) > second(effectiveMs);
-		const holds = newest !== undefined && nowMs < newest.createdMs + holdMs;
-		return { create: synced && holds ? 0 : replicas - owners.length, unregister: [] };
+		const verify = newest !== undefined && nowMs < newest.createdMs + holdMs;
+		return { create: synced && verify ? 0 : replicas - owners.length, unregister: [] };
 	}
 	if (replicas > running) return { create: 0, unregister: [] };
 	let kept = 0;

@@ -52,9 +52,9 @@ export class PodMaker {
 	/** GitHub has removed this runner, and its container still runs. */
 	async unregistered(name: string): Promise<Pod> {
 		const pod = await this.create(runnerSetPod({ name }));
-		const runner = readRunnerPod(pod, { holds: this.#signer.vouches, host: 'github.com' });
+		const runner = readRunnerPod(pod, { verify: this.#signer.verifyStatement, host: 'github.com' });
 		if (!runner) throw new Error(`${name} is no runner pod`);
-		const annotations = unregisteredOf(runner, 1, this.#signer.signs, Date.now() - unregisteredAgoMs);
+		const annotations = unregisteredOf(runner, 1, this.#signer.signStatement, Date.now() - unregisteredAgoMs);
 		await this.#patch(name, { metadata: { annotations } });
 		return this.run(name);
 	}

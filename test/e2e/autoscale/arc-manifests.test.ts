@@ -5,7 +5,7 @@ import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { kinds } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
@@ -91,7 +91,7 @@ for (const file of files)
 		});
 
 test('meanwhile no invariant was violated, and no error was logged', async ({ rig, history }) => {
-	assert.equal(await troubles(rig, history), []);
+	assert.equal(await failures(rig, history), []);
 });
 
 test.run();

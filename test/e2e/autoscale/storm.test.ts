@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { SetUnderTest } from '../../rig/runner-sets.ts';
 import { leads } from '../../rig/server-process.ts';
@@ -85,7 +85,7 @@ test('1,002 events, 5 % doubled, 5 % late, 2 % lost, the leader killed: one runn
 	assert.ok(set.most <= maxReplicas, `${set.most} at a time`);
 	assert.equal(set.journal('job-killed'), []);
 	assert.equal(set.reused(), []);
-	assert.equal(await troubles(rig, history), []);
+	assert.equal(await failures(rig, history), []);
 });
 
 test.run();

@@ -154,7 +154,7 @@ test('node gone: phase Failed from the pod garbage collector is not believed; re
 	await space.forge('lost', { [progress.nodeGoneSince]: longAgo });
 	await space.waits('lost'); // nobody has signed that
 	const { uid = '' } = (await space.pod('lost'))?.metadata ?? {};
-	const proof = (await space.signer()).signs(nodeGone(uid, 'n-gone', longAgo));
+	const proof = (await space.signer()).signStatement(nodeGone(uid, 'n-gone', longAgo));
 	await space.forge('lost', { [progress.nodeGoneSince]: `${longAgo} ${proof}` });
 	await space.gone('lost');
 	await eventually('an Event tells it', async () =>

@@ -75,8 +75,8 @@ class Target {
 		}
 		await flood.send(made(), (review, answer) => {
 			this.statuses.set(answer.status, (this.statuses.get(answer.status) ?? 0) + 1);
-			const trouble = troubleOf(review, answer);
-			if (trouble) this.wrong.push(`${trouble}: ${textOf(review)}`);
+			const failure = failureOf(review, answer);
+			if (failure) this.wrong.push(`${failure}: ${textOf(review)}`);
 		});
 	}
 
@@ -123,13 +123,13 @@ class Target {
 }
 
 const proofs = [progress.completedAt, progress.proof];
-const marks = [...proofs, progress.claim, progress.refusal, progress.absentSince, ...Object.values(record)];
+const marks = [...proofs, progress.attempt, progress.refusal, progress.absentSince, ...Object.values(record)];
 
 const textOf = ({ number, path, body }: FuzzedReview) =>
 	`review ${number}: ${path.slice(-40)} ${body.slice(0, 2_000)}`;
 
 /** undefined: the answer is as it may be. */
-function troubleOf({ eviction, truthful }: FuzzedReview, { status, text }: Answer): string | undefined {
+function failureOf({ eviction, truthful }: FuzzedReview, { status, text }: Answer): string | undefined {
 	if (eviction && status !== 200) return `an eviction is answered with ${status} ${text.slice(0, 200)}`;
 	if (![200, 400, 413, 415, 500].includes(status)) return `answered with ${status} ${text.slice(0, 200)}`;
 	if (truthful && status === 200 && (JSON.parse(text) as { response: { allowed: boolean } }).response.allowed)

@@ -146,10 +146,10 @@ test('a job pod that an idle runner has left over', async ({ rig }) => {
 });
 
 test('a RunnerSet with volume claims, which go with its runners', async ({ rig, sets }) => {
-	const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+	const signal = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 	const set = await SetUnderTest.make(rig, 'RunnerSet', {
 		spec: {
-			volumeClaimTemplates: [{ metadata: { name: 'work' }, spec: claim }],
+			volumeClaimTemplates: [{ metadata: { name: 'work' }, spec: signal }],
 			persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' },
 		},
 	});
@@ -158,10 +158,10 @@ test('a RunnerSet with volume claims, which go with its runners', async ({ rig, 
 	await set.scale(3);
 	await set.reaches(3);
 	await set.scale(0);
-	const claims = `/api/v1/namespaces/${set.namespace}/persistentvolumeclaims`;
+	const signals = `/api/v1/namespaces/${set.namespace}/persistentvolumeclaims`;
 	await eventually(
 		'all of it is gone',
-		async () => set.all().length + (await rig.kube.get<{ items: [] }>(claims)).items.length === 0,
+		async () => set.all().length + (await rig.kube.get<{ items: [] }>(signals)).items.length === 0,
 		{ withinMs: 60_000 },
 	);
 });

@@ -2,7 +2,7 @@
 import { sign } from '@octokit/webhooks-methods';
 import * as assert from 'uvu/assert';
 import { busy } from '../../../admission/api/keys.ts';
-import type { Claim } from '../../../admission/runner/claims.ts';
+import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import { freePort } from '../../cluster/free-port.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { ServerProcess } from '../../rig/server-process.ts';
@@ -77,9 +77,9 @@ async function deliver(said: Said, by = secret): Promise<number> {
 }
 
 /** What its witnesses say, as it stands on the pod: `event 7 working`. */
-async function claims(space: Space, name: string): Promise<string[]> {
-	const text = (await space.annotations(name))[busy.claims] ?? '- []';
-	const read = JSON.parse(text.slice(text.indexOf(' ') + 1)) as Claim[];
+async function signals(space: Space, name: string): Promise<string[]> {
+	const text = (await space.annotations(name))[busy.signals] ?? '- []';
+	const read = JSON.parse(text.slice(text.indexOf(' ') + 1)) as JobSignal[];
 	return read.filter(({ by }) => by === 'event').map(({ by, key, state }) => `${by} ${key} ${state}`);
 }
 
@@ -96,7 +96,7 @@ test('in_progress: when it is answered the pod is busy, and names the job', asyn
 		const pod = await space.pod(runner);
 		assert.is(pod?.metadata.labels?.[busy.label], 'true');
 		assert.is(pod?.metadata.annotations?.[busy.job], `build (20) (${space.name}/app, run 42)`);
-		assert.equal(await claims(space, runner), [`event ${id} working`]);
+		assert.equal(await signals(space, runner), [`event ${id} working`]);
 	}
 	console.log(`delivery to busy: ${tookMs.map((ms) => Math.round(ms)).join(', ')} ms`);
 	assert.ok(Math.min(...tookMs) < 300, `${tookMs} ms`);
@@ -123,7 +123,7 @@ test('a scale set runner, by the scope of its EphemeralRunner', async ({ space }
 	await space.scaleSetRunners(['set-a']);
 	const said = { action: 'in_progress', runner: 'set-a', id: 7, repository: `${space.name}/app` } as const;
 	assert.is(await deliver(said), 200);
-	assert.equal(await claims(space, 'set-a'), ['event 7 working']);
+	assert.equal(await signals(space, 'set-a'), ['event 7 working']);
 });
 
 test('twice, late, in another order, with the secret from before: each job only goes forward', async ({
@@ -134,23 +134,23 @@ test('twice, late, in another order, with the secret from before: each job only 
 	for (const name of ['once', 'swapped']) await space.runJob(name);
 	const once = { runner: 'once', id: 7, repository: `${space.name}/app` };
 	assert.is(await deliver({ ...once, action: 'queued' }), 204);
-	assert.equal(await claims(space, 'once'), []);
+	assert.equal(await signals(space, 'once'), []);
 	await deliver({ ...once, action: 'in_progress' }, older);
 	await deliver({ ...once, action: 'in_progress' });
-	assert.equal(await claims(space, 'once'), ['event 7 working']);
+	assert.equal(await signals(space, 'once'), ['event 7 working']);
 	await deliver({ ...once, action: 'completed' });
-	assert.equal(await claims(space, 'once'), ['event 7 finishing']);
+	assert.equal(await signals(space, 'once'), ['event 7 finishing']);
 	assert.is(await deliver({ ...once, action: 'completed' }), 200);
 	assert.is(await deliver({ ...once, action: 'in_progress' }), 200);
-	assert.equal(await claims(space, 'once'), ['event 7 finishing']);
+	assert.equal(await signals(space, 'once'), ['event 7 finishing']);
 
 	const swapped = { runner: 'swapped', id: 8, repository: `${space.name}/app` };
 	await deliver({ ...swapped, action: 'completed' });
 	await deliver({ ...swapped, action: 'in_progress' });
-	assert.equal(await claims(space, 'swapped'), ['event 8 finishing']);
+	assert.equal(await signals(space, 'swapped'), ['event 8 finishing']);
 	// The next job of a static runner is another.
 	await deliver({ ...swapped, id: 9, action: 'in_progress' });
-	assert.equal((await claims(space, 'swapped')).toSorted(), ['event 8 finishing', 'event 9 working']);
+	assert.equal((await signals(space, 'swapped')).toSorted(), ['event 8 finishing', 'event 9 working']);
 });
 
 test('forged, or about another runner of the same name: nothing is on the pod', async ({ rig, space }) => {
@@ -164,11 +164,11 @@ test('forged, or about another runner of the same name: nothing is on the pod', 
 	assert.is(await deliver({ ...said, runner: 'r2' }), 204);
 	assert.is(await deliver({ ...said, runner: 'of-repository', repository: `${space.name}/web` }), 204);
 	for (const name of ['r1', 'of-repository']) {
-		assert.equal(await claims(space, name), []);
+		assert.equal(await signals(space, name), []);
 		assert.is.not((await space.pod(name))?.metadata.labels?.[busy.label], 'true');
 	}
 	assert.is(await deliver({ ...said, runner: 'of-repository' }), 200);
-	assert.equal(await claims(space, 'of-repository'), ['event 7 working']);
+	assert.equal(await signals(space, 'of-repository'), ['event 7 working']);
 });
 
 test('a runner that GitHub lists as idle is refused as busy, by the name of its job', async ({ space }) => {
@@ -186,7 +186,7 @@ test("a delivery that was lost is found in GitHub's list, and read once", async 
 	const works = (name: string) =>
 		eventually(
 			`an event has told that ${name} works`,
-			async () => /^event \d+ working$/.test((await claims(space, name)).join()),
+			async () => /^event \d+ working$/.test((await signals(space, name)).join()),
 			{ withinMs: 180_000 },
 		);
 	await space.runJob('heard');

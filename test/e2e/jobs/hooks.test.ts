@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { busy, jobHooks } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { hookAudience, hookVolume } from '../../../admission/jobs/hooks/rules/layout.ts';
-import type { Claim } from '../../../admission/runner/claims.ts';
+import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { type Kind, kinds, SetUnderTest } from '../../rig/runner-sets.ts';
@@ -37,9 +37,9 @@ async function setOf({ rig, sets }: { rig: Rig; sets: SetUnderTest[] }, kind: Ki
 const podOf = (rig: Rig, set: SetUnderTest, name: string) =>
 	rig.kube.get<Pod>(`/api/v1/namespaces/${set.namespace}/pods/${name}`);
 
-function hookClaims({ metadata }: Pod): Claim[] {
-	const text = metadata.annotations?.[busy.claims] ?? '- []';
-	return (JSON.parse(text.slice(text.indexOf(' ') + 1)) as Claim[]).filter(({ by }) => by === 'hook');
+function hookClaims({ metadata }: Pod): JobSignal[] {
+	const text = metadata.annotations?.[busy.signals] ?? '- []';
+	return (JSON.parse(text.slice(text.indexOf(' ') + 1)) as JobSignal[]).filter(({ by }) => by === 'hook');
 }
 
 /** The nearest rank. */
@@ -140,8 +140,8 @@ async function tokenOf(
 /** The same token, whose time was over an hour ago, signed with the cluster's own key. */
 function expired(rig: Rig, token: string): string {
 	const key = createPrivateKey(readFileSync(join(rig.cluster.folder, 'token.key')));
-	const [header = '', claims = ''] = token.split('.');
-	const said = JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, number>;
+	const [header = '', signals = ''] = token.split('.');
+	const said = JSON.parse(Buffer.from(signals, 'base64url').toString()) as Record<string, number>;
 	const text = JSON.stringify({
 		...said,
 		exp: Number(said.exp) - 7_200,

@@ -62,8 +62,8 @@ async function report(rig: Rig): Promise<Report> {
 }
 
 /** The leader writes news within 10 s; what it has to learn from GitHub first takes a poll or a back-off of up to 60 s. */
-function reported(rig: Rig, what: string, holds: (report: Report) => boolean): Promise<boolean> {
-	return eventually(`the report says: ${what}`, async () => holds(await report(rig)), {
+function reported(rig: Rig, what: string, verify: (report: Report) => boolean): Promise<boolean> {
+	return eventually(`the report says: ${what}`, async () => verify(await report(rig)), {
 		withinMs: 180_000,
 		everyMs: 300,
 	});

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
-import { type Claim, writeClaims } from '../../../admission/runner/claims.ts';
+import { type JobSignal, writeSignals } from '../../../admission/runner/job-signals.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { random } from '../../rig/random.ts';
 import type { Rig } from '../../rig/rig.ts';
@@ -167,8 +167,8 @@ test('list: workflow and run of a job that a witness has described; json has the
 	await space.runners(['told-0']);
 	const pod = await space.pod('told-0');
 	if (!pod) throw new Error('no pod told-0');
-	const sign = (await space.signer()).signs;
-	const claim: Claim = {
+	const sign = (await space.signer()).signStatement;
+	const signal: JobSignal = {
 		by: 'event',
 		key: '7',
 		state: 'working',
@@ -182,17 +182,17 @@ test('list: workflow and run of a job that a witness has described; json has the
 			url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
 		},
 	};
-	const text = writeClaims([claim], { uid: pod.metadata.uid ?? '', restarts: 0 }, sign) ?? '';
-	await space.forge('told-0', { [busy.claims]: text });
+	const text = writeSignals([signal], { uid: pod.metadata.uid ?? '', restarts: 0 }, sign) ?? '';
+	await space.forge('told-0', { [busy.signals]: text });
 	const wide = await runners('list', 'told-0', '-o', 'wide', '--no-headers');
 	assert.match(wide.stdout, /^told-0 .* busy +build \(octo-org\/app, run 42\) .* CI +https:\S+\/job\/7\n$/);
 	const all = await runners('list', '-o', 'wide');
 	assert.match(all.stdout, /^told-0 .* CI +https:\S+\/job\/7$/m, 'in protobuf as well');
 	const { runner } = JSON.parse((await runners('list', 'told-0', '-o', 'json')).stdout);
 	assert.is(runner.state, 'busy');
-	assert.equal([runner.job.workflow, runner.job.runId, runner.job.url], ['CI', 42, claim.job.url]);
+	assert.equal([runner.job.workflow, runner.job.runId, runner.job.url], ['CI', 42, signal.job.url]);
 	assert.equal(runner.witnesses, [
-		{ by: 'event', state: 'working', since: new Date(claim.sinceMs).toISOString(), job: claim.job },
+		{ by: 'event', state: 'working', since: new Date(signal.sinceMs).toISOString(), job: signal.job },
 	]);
 	const why = await runners('why', 'told-0');
 	assert.match(why.stdout, /^ +GitHub's event +works since .*: build \(octo-org\/app, run 42\)$/m);

@@ -293,7 +293,7 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 	const annotations = {
 		...onJob.annotations,
 		...recorded,
-		[progress.claim]: `${new Date().toISOString()} replica-1`,
+		[progress.attempt]: `${new Date().toISOString()} replica-1`,
 	};
 	await given(rig, 'cancel', { name: 'r-0', ...onJob, annotations }, { name: 'r-1', ...idle });
 	const waiting = start('wait', 'r-0', '-n', 'cancel');

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import type { KubeItem } from '../../sim/kube.ts';
@@ -102,7 +102,7 @@ test('applied unchanged they register, run jobs, are replaced, and go with kubec
 	// The Runner's pod is the garbage collector's, which looks for kinds that are new in the cluster each 30 s.
 	await eventually('nothing is left', async () => (await left()).length === 0, { withinMs: 120_000 });
 	for (const scope of scopes) assert.equal(rig.github.runners(scope), []);
-	assert.equal(await troubles(rig, history), []);
+	assert.equal(await failures(rig, history), []);
 });
 
 const volume = (name: string) => ({

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { drainFinalizer } from '../../../admission/api/sets.ts';
 import { type ArcSet, installArcCrds, runnersOfArc, statefulSetsOfArc } from '../../rig/arc.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { type Kind, kinds, SetUnderTest } from '../../rig/runner-sets.ts';
 import type { KubeItem } from '../../sim/kube.ts';
@@ -33,7 +33,7 @@ test.after(async ({ rig, history, sets }) => {
 	await end(rig);
 });
 test.after.each(async ({ history, rig }) => {
-	assert.equal(await troubles(rig, history), []);
+	assert.equal(await failures(rig, history), []);
 });
 
 /** Another leader runs these controllers from now on; `meanwhile` happens while none is there. */

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { breakGlass, busy, progress } from '../../../admission/api/keys.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { type Kind, kinds, type SetOptions, SetUnderTest } from '../../rig/runner-sets.ts';
 import { suite } from '../../support/suite.ts';
@@ -85,7 +85,7 @@ test.after(async ({ rig, history, held, withoutWebhook, changed }) => {
 	await end(rig);
 });
 test.after.each(async ({ history, rig }) => {
-	assert.equal(await troubles(rig, history, { lost: [...lost], cancelled: [...aged] }), []);
+	assert.equal(await failures(rig, history, { lost: [...lost], cancelled: [...aged] }), []);
 });
 
 async function spaceWithRunners(rig: Rig): Promise<Space> {
@@ -113,8 +113,8 @@ async function anHourPasses(rig: Rig, namespace: string): Promise<void> {
 		const older = Object.entries(annotations)
 			.filter(([key]) => times.includes(key))
 			.map(([key, time]) => [key, earlier(time)]);
-		const [claimedAt = '', by] = annotations[progress.claim]?.split(' ') ?? [];
-		if (by) older.push([progress.claim, `${earlier(claimedAt)} ${by}`]);
+		const [claimedAt = '', by] = annotations[progress.attempt]?.split(' ') ?? [];
+		if (by) older.push([progress.attempt, `${earlier(claimedAt)} ${by}`]);
 		if (older.length === 0) continue;
 		aged.add(`${namespace}/${metadata.name}`);
 		await rig.kube.patch(`/api/v1/namespaces/${namespace}/pods/${metadata.name}`, {

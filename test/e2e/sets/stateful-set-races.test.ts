@@ -5,7 +5,7 @@
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';
-import { troubles } from '../../rig/history.ts';
+import { failures } from '../../rig/history.ts';
 import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import { KubeError, type KubeItem } from '../../sim/kube.ts';
 import { raceSuite } from '../support/race-suite.ts';
@@ -275,7 +275,7 @@ test('meanwhile no invariant was violated, no name was used twice, and no error 
 	rig,
 	history,
 }) => {
-	assert.equal(await troubles(rig, history, { crashes }), []);
+	assert.equal(await failures(rig, history, { crashes }), []);
 	for (const set of sets) assert.equal(usedTwice(set), [], set.namespace);
 });
 

@@ -100,13 +100,13 @@ for (const [name, { template, ...spec }] of Object.entries(specs))
 			withinMs: 60_000,
 		});
 		const revision = revisionOf(made);
-		holds(inOrder(itsPod), inOrder(podOf(made, revision.name) as Pod), 'pod');
+		verify(inOrder(itsPod), inOrder(podOf(made, revision.name) as Pod), 'pod');
 		const path = `/apis/apps/v1/namespaces/${namespace}/controllerrevisions`;
 		const { items } = await rig.kube.get<{ items: KubeItem[] }>(path);
 		const itsRevision = items.find((one) => one.metadata.ownerReferences?.[0]?.uid === made.metadata.uid);
 		// Its name is a hash of all bytes of its data.
 		assert.is(itsRevision?.metadata.name, revision.name);
-		holds(
+		verify(
 			{ apiVersion: 'apps/v1', kind: 'ControllerRevision', ...itsRevision },
 			JSON.parse(revision.json),
 			'revision',
@@ -123,7 +123,7 @@ for (const [name, { template, ...spec }] of Object.entries(specs))
 				},
 				{ withinMs: 30_000 },
 			);
-			holds(owned, ours, 'claim');
+			verify(owned, ours, 'claim');
 		}
 		await rig.kube.delete(`/apis/apps/v1/namespaces/${namespace}/statefulsets/${name}`);
 	});
@@ -211,14 +211,14 @@ function inOrder({ metadata, spec }: Pod): object {
 }
 
 /** Everything in `ours` is in `theirs`, at the same place; lists may be longer there, as the API server's own additions are. */
-function holds(theirs: unknown, ours: unknown, where: string): void {
+function verify(theirs: unknown, ours: unknown, where: string): void {
 	if (Array.isArray(ours)) {
 		for (const [index, one] of ours.entries())
-			holds((theirs as unknown[] | undefined)?.[index], one, `${where}[${index}]`);
+			verify((theirs as unknown[] | undefined)?.[index], one, `${where}[${index}]`);
 	} else if (typeof ours === 'object' && ours !== null) {
 		for (const [key, one] of Object.entries(ours))
 			if (one !== undefined)
-				holds((theirs as Record<string, unknown> | undefined)?.[key], one, `${where}.${key}`);
+				verify((theirs as Record<string, unknown> | undefined)?.[key], one, `${where}.${key}`);
 	} else assert.is(theirs, ours, where);
 }
 

@@ -6,7 +6,7 @@ import type { KubeItem } from '../../sim/kube.ts';
 export interface Remains {
 	statefulSets: number;
 	pods: number;
-	claims: number;
+	signals: number;
 	revisions: number;
 	registrations: number;
 }
@@ -14,7 +14,7 @@ export interface Remains {
 const collections = {
 	statefulSets: ['/apis/apps/v1', 'statefulsets'],
 	pods: ['/api/v1', 'pods'],
-	claims: ['/api/v1', 'persistentvolumeclaims'],
+	signals: ['/api/v1', 'persistentvolumeclaims'],
 	revisions: ['/apis/apps/v1', 'controllerrevisions'],
 } as const;
 
@@ -30,7 +30,7 @@ export async function remainsOf({ rig, namespace, scope }: SetUnderTest): Promis
 /** Resolves when there are exactly so many of each; what is not named there is none of. */
 export async function comesTo(set: SetUnderTest, wanted: Partial<Remains>): Promise<void> {
 	const all: Remains = {
-		...{ statefulSets: 0, pods: 0, claims: 0, revisions: 0, registrations: 0 },
+		...{ statefulSets: 0, pods: 0, signals: 0, revisions: 0, registrations: 0 },
 		...wanted,
 	};
 	let last = '';
@@ -56,7 +56,7 @@ export const runners = (count: number): Partial<Remains> => ({
 /** Everything of so many whose pods wait for their claims. */
 export const waiting = (count: number): Partial<Remains> => ({
 	...runners(count),
-	claims: count,
+	signals: count,
 	registrations: 0,
 });
 

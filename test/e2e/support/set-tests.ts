@@ -1,6 +1,6 @@
 /** Tests of RunnerSets and RunnerDeployments, each with sets of its own, several at a time. */
 import * as assert from 'uvu/assert';
-import { type History, startHistory, troubles } from '../../rig/history.ts';
+import { failures, type History, startHistory } from '../../rig/history.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { type Kind, type SetOptions, SetUnderTest } from '../../rig/runner-sets.ts';
 import { suite } from '../../support/suite.ts';
@@ -58,7 +58,7 @@ export function setTests(
 		inner(
 			'meanwhile no invariant was violated, no name was used twice, and no error was logged (invariant 6)',
 			async ({ rig }) => {
-				assert.equal(history && (await troubles(rig, history)), []);
+				assert.equal(history && (await failures(rig, history)), []);
 				for (const set of all) if (set.ephemeral) assert.equal(set.reused(), [], set.namespace);
 			},
 		);

@@ -131,8 +131,8 @@ for (const [layout, made] of [
 			GITHUB_RUN_ATTEMPT: '1',
 			GITHUB_SERVER_URL: 'https://github.com',
 		});
-		const claims = JSON.parse(Buffer.from(heard[0]!.token.split('.')[1]!, 'base64url').toString());
-		assert.equal([claims.aud, claims['kubernetes.io'].pod.name], [['runners-admission'], 'a']);
+		const signals = JSON.parse(Buffer.from(heard[0]!.token.split('.')[1]!, 'base64url').toString());
+		assert.equal([signals.aud, signals['kubernetes.io'].pod.name], [['runners-admission'], 'a']);
 	});
 }
 

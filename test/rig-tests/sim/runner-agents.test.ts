@@ -37,11 +37,11 @@ test.before.each(async (rig) => {
 	rig.agents = await startRunnerAgents({ cluster: rig.cluster.kubeconfig, github: rig.github });
 });
 test.after.each(async ({ cluster, namespace, agents, github }) => {
-	const trouble = agents.journal.filter((entry) => entry.what === 'trouble');
+	const failure = agents.journal.filter((entry) => entry.what === 'trouble');
 	agents.stop();
 	await github.stop();
 	await cluster.kubectl(['-n', namespace, 'delete', 'pods', '--all', '--force', '--grace-period=0']);
-	assert.equal(trouble, []);
+	assert.equal(failure, []);
 });
 
 async function apply({ cluster }: Rig, manifest: object): Promise<{ metadata: { uid: string } }> {
@@ -58,9 +58,9 @@ async function kubectl({ cluster, namespace }: Rig, ...args: string[]): Promise<
 	return done.stdout;
 }
 
-async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+async function eventually(what: string, verify: () => boolean | Promise<boolean>): Promise<void> {
 	const deadline = Date.now() + withinMs;
-	while (!(await holds())) {
+	while (!(await verify())) {
 		if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
 		await sleep(50);
 	}

@@ -7,8 +7,8 @@ const test = suite('asking');
 
 /** Whether GitHub is asked about the job, or in how many ms it will be. */
 function when(more: Partial<Job>, runners: readonly Runner[] = []): string {
-	const { ask, lookAgainMs } = asked([job(1, more)], runners);
-	return ask.length > 0 ? ask.join() : `in ${lookAgainMs}`;
+	const { ask, requeueAfterMs } = asked([job(1, more)], runners);
+	return ask.length > 0 ? ask.join() : `in ${requeueAfterMs}`;
 }
 const opened = (ms: number, more: Partial<Job> = {}): Partial<Job> => ({
 	openedMs: now - ms,
@@ -72,7 +72,7 @@ test('jobs that a runner may have whose job is not known, those that wait longes
 	const busy = (ms: number, more: Partial<Runner> = {}) =>
 		runner('r1', 'busy', { busySinceMs: now - ms, ...more });
 	const ask = (some: readonly Job[], runners: readonly Runner[]) => asked(some, runners).ask;
-	assert.is(asked(waiting, [busy(5 * second - 1)]).lookAgainMs, 1, 'its event may be on its way');
+	assert.is(asked(waiting, [busy(5 * second - 1)]).requeueAfterMs, 1, 'its event may be on its way');
 	assert.equal(ask(waiting, [busy(5 * second)]), ['j1', 'j2', 'j3']);
 	const checked = waiting.map((one, index) => (index < 3 ? { ...one, checkedMs: now - second } : one));
 	assert.equal(ask(checked, [busy(5 * second)]), ['j4', 'j5', 'j6']);

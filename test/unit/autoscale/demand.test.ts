@@ -65,7 +65,7 @@ test('a credit lapses after 60 s though GitHub is down', () => {
 	]);
 	assert.equal([first.desired, first.waiting], [0, 1]);
 	const checked = asked([job(1, { checkedMs: now + 1 })], worked, {}, first.credits);
-	assert.is(checked.lookAgainMs, 60 * second);
+	assert.is(checked.requeueAfterMs, 60 * second);
 	const at = (ms: number, runners: readonly Runner[]) => asked(jobs(1), runners, {}, first.credits, now + ms);
 	assert.is(at(59_999, []).desired, 0);
 	assert.is(at(60_000, []).desired, 1);
@@ -139,7 +139,7 @@ test('a busy runner is bound to its job by what its hook says, before GitHub doe
 
 test('a busy runner without a known job stands for one waiting job for 10 s, and then for one of its own', () => {
 	const at = (ms: number) => asked(jobs(2), [runner('r1', 'busy', { busySinceMs: now - ms })]);
-	assert.equal([at(0).desired, at(9_999).desired, at(9_999).lookAgainMs], [2, 2, 1]);
+	assert.equal([at(0).desired, at(9_999).desired, at(9_999).requeueAfterMs], [2, 2, 1]);
 	assert.equal([at(10_000).desired, at(10_000).waiting], [3, 2]);
 	assert.is(asked(jobs(2), [runner('r1', 'busy', { busySinceMs: undefined })]).desired, 3);
 });
@@ -152,8 +152,8 @@ test('only what has been idle longer than the delay goes, the longest idle first
 		idle('c', 10 * minute - 1),
 		runner('d', 'busy'),
 	];
-	const { desired, mayGo, held, lookAgainMs } = asked([], some);
-	assert.equal([desired, mayGo, held, lookAgainMs], [1, ['uid-a', 'uid-b'], 1, 1]);
+	const { desired, mayGo, held, requeueAfterMs } = asked([], some);
+	assert.equal([desired, mayGo, held, requeueAfterMs], [1, ['uid-a', 'uid-b'], 1, 1]);
 	assert.equal(asked([], some, { min: 3 }).mayGo, ['uid-a']);
 	assert.equal(asked(jobs(2), some).mayGo, ['uid-a'], 'two are kept for the jobs');
 	const unready = asked([], some, { ready: false });
@@ -222,14 +222,14 @@ test('a minimum above the maximum counts, as in ARC', () => {
 
 test('when to look again: only where a runner may go then', () => {
 	const idle = (ms: number) => [runner('r1', 'idle', { idleSinceMs: now - ms })];
-	assert.is(asked([], idle(minute)).lookAgainMs, 9 * minute);
+	assert.is(asked([], idle(minute)).requeueAfterMs, 9 * minute);
 	assert.is(
-		asked([], idle(minute), { ready: false }).lookAgainMs,
+		asked([], idle(minute), { ready: false }).requeueAfterMs,
 		undefined,
 		'it is looked at when all is known',
 	);
-	assert.is(asked([], idle(minute), { min: 1 }).lookAgainMs, undefined, 'it is wanted');
-	assert.is(asked([], idle(hour)).lookAgainMs, undefined, 'it goes now');
+	assert.is(asked([], idle(minute), { min: 1 }).requeueAfterMs, undefined, 'it is wanted');
+	assert.is(asked([], idle(hour)).requeueAfterMs, undefined, 'it goes now');
 });
 
 test('nothing is asked for and nothing is wrong', () => {
@@ -250,7 +250,7 @@ test('nothing is asked for and nothing is wrong', () => {
 		ended: [],
 		untaken: [],
 		ask: [],
-		lookAgainMs: undefined,
+		requeueAfterMs: undefined,
 	});
 });
 

@@ -22,10 +22,10 @@ function changes(list: Job[], untilMs: number): string[] {
 	const found: string[] = [];
 	let before = 0;
 	for (let ms = 0; ms < untilMs; ) {
-		const { desired, lookAgainMs = untilMs } = asked(list, [], {}, [], now + ms);
+		const { desired, requeueAfterMs = untilMs } = asked(list, [], {}, [], now + ms);
 		if (desired !== before) found.push(`${ms / minute}: ${desired}`);
 		before = desired;
-		ms += lookAgainMs;
+		ms += requeueAfterMs;
 	}
 	return found;
 }

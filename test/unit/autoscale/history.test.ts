@@ -341,7 +341,7 @@ function check(history: History, { asked, planned, before, runners }: Look, seed
 	assert.ok(unique([...bound, ...ended].map(({ job }) => job)), `${seed}: a job is bound once`);
 	assert.ok(unique(bound.map(({ runner }) => runner)), `${seed}: a runner has one job`);
 	assert.ok(waiting <= history.records.size, seed);
-	assert.ok(asked.lookAgainMs === undefined || asked.lookAgainMs > 0, seed);
+	assert.ok(asked.requeueAfterMs === undefined || asked.requeueAfterMs > 0, seed);
 }
 
 function storm(history: History, steps: number, seed: string): void {

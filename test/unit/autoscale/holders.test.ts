@@ -228,7 +228,7 @@ test('one credit for each runner, 500 in all; another leader’s clock may be ah
 	assert.equal(asked([], [ended('r1')], {}, twice).credits, [{ runner: 'r1', sinceMs: now - 5 }]);
 	assert.is(asked([], [], {}, [{ runner: 'r1', sinceMs: now + hour }]).credits[0]?.sinceMs, now);
 	const busy = runner('r1', 'busy', { busySinceMs: now + hour });
-	assert.is(asked(jobs(2, { checkedMs: now + 1 }), [busy]).lookAgainMs, 10 * second);
+	assert.is(asked(jobs(2, { checkedMs: now + 1 }), [busy]).requeueAfterMs, 10 * second);
 });
 
 test('of two runners of a name the living one counts', () => {

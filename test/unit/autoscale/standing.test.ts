@@ -57,7 +57,7 @@ test('where only our witnesses said that it ran it waits again after 5 minutes',
 	assert.is(reopenedMs(job(1, { endedMs })), now);
 	assert.is(reopenedMs(job(1)), Number.POSITIVE_INFINITY);
 	const checked = job(1, { boundTo: 'gone', endedMs: now - 4 * minute, checkedMs: now - minute });
-	assert.is(asked([checked], []).lookAgainMs, minute);
+	assert.is(asked([checked], []).requeueAfterMs, minute);
 });
 
 test('an event of long ago counts when GitHub confirms it', () => {

@@ -231,7 +231,7 @@ for (const [title, content, known, atMs, expected] of follows) {
 		const made = plan(content, known, atMs);
 		assert.ok(!('change' in made), `to be written: ${'change' in made && written(made.change)}`);
 		assert.is(`${nameOf(made.serve)}; ${made.bundle.map(nameOf).join(' ')}`, expected);
-		assert.ok(made.lookAgainAtMs > atMs);
+		assert.ok(made.requeueAtMs > atMs);
 	});
 }
 
@@ -239,7 +239,7 @@ test('looks again when the next date has come: renewal, trust of the next CA, tr
 	const again = (content: Found, known: View, atMs: number) => {
 		const made = plan(content, known, atMs);
 		assert.ok(!('change' in made));
-		return made.lookAgainAtMs;
+		return made.requeueAtMs;
 	};
 	const due = again(found(), view(first, { ca: 0 }), startMs);
 	assert.ok(due > startMs + 59 * day && due < startMs + 60.1 * day, 'two thirds of 90 days');

@@ -5,7 +5,7 @@ import { collectionPath, resources } from '../../../admission/api/paths.ts';
 import type { EventsReport } from '../../../admission/api/report.ts';
 import { Replicas } from '../../../admission/cluster/replicas.ts';
 import { Budget } from '../../../admission/github/budget.ts';
-import { isTrouble } from '../../../admission/github/types.ts';
+import { isFailure } from '../../../admission/github/types.ts';
 import { type KubeClient, KubeError } from '../../../admission/kube/client.ts';
 import { EventSightings } from '../../../admission/telemetry/event-sightings.ts';
 import { suite } from '../../support/suite.ts';
@@ -93,7 +93,7 @@ class Server {
 				await this.#frozen;
 				while (this.busy && !this.#stop.signal.aborted) {
 					const ticket = budget.take('remove', 'request', 'octo-org');
-					if (isTrouble(ticket) || budget.start(ticket) !== 'go') break;
+					if (isFailure(ticket) || budget.start(ticket) !== 'go') break;
 					budget.note(ticket, { kind: 'removed' });
 					cluster.sentMs.push(clock.now());
 					this.sent++;

@@ -31,7 +31,7 @@ class Cluster {
 			now: () => this.nowMs,
 			random: () => 1,
 			onStateChange: (account, _before, after) =>
-				this.lines.push(`${account}: ${after.trouble?.kind ?? 'healthy'}`),
+				this.lines.push(`${account}: ${after.failure?.kind ?? 'healthy'}`),
 			readSecret: async (namespace, name) => {
 				this.reads++;
 				if (this.broken) throw new Error('connect ECONNREFUSED');
@@ -144,13 +144,13 @@ test('401, then the Secret changes: the same account works again at once (F4)', 
 	const before = account(await accounts.resolve({ namespace: 'ci' }));
 	const runner = { scope, name: 'runner-1', run: 'pod-a/0', id: 1 };
 	assert.is((await unregister(before, runner)).kind, 'credentials-invalid');
-	assert.is(before.trouble(scope)?.kind, 'credentials-invalid');
+	assert.is(before.failure(scope)?.kind, 'credentials-invalid');
 
 	cluster.setToken('runners-system/runners-github', 'ghp_new');
 	cluster.nowMs += 5_000;
 	const after = account(await accounts.resolve({ namespace: 'ci' }));
 	assert.is(after, before);
-	assert.is(after.trouble(scope), undefined);
+	assert.is(after.failure(scope), undefined);
 	assert.is((await unregister(after, runner)).kind, 'unregistered');
 	assert.equal(cluster.lines, [
 		'runners-system/runners-github: credentials-invalid',
@@ -296,8 +296,8 @@ test('one credential in two Secrets is one budget and one list', async ({ cluste
 	assert.is.not(a.connection, c.connection);
 	github.script = () => ({ status: 429, headers: { 'retry-after': '60' } });
 	await a.remove(scope, 1);
-	assert.is(b.trouble(scope)?.kind, 'rate-limited');
-	assert.is(c.trouble(scope), undefined);
+	assert.is(b.failure(scope)?.kind, 'rate-limited');
+	assert.is(c.failure(scope), undefined);
 	assert.equal(cluster.lines, ['a/team,b/team: rate-limited']);
 
 	cluster.setToken('b/team', 'ghp_3');

@@ -200,18 +200,18 @@ test('a list that never ends is read in a bounded number of pages', async () => 
 	assert.ok(calls <= 100 * 30, String(calls));
 });
 
-const troubles: ReadOutcome[] = [
+const failures: ReadOutcome[] = [
 	{ kind: 'not-visible' },
 	{ kind: 'rate-limited', detail: 'until later', retryAtMs: 5 },
 ];
-for (const trouble of troubles)
-	test(`${trouble.kind} is passed on as it is`, async () => {
-		const read: Read = async () => trouble;
-		assert.equal(await jobById(read, app, 1), trouble);
-		assert.equal(await openRuns(read, app, 'queued'), trouble);
-		assert.equal(await jobsOfRun(read, app, 1), trouble);
-		assert.equal(await visibleGroups(read, app), trouble);
-		assert.equal(await repositoriesOf(read, 'octo-org', 0), trouble);
+for (const failure of failures)
+	test(`${failure.kind} is passed on as it is`, async () => {
+		const read: Read = async () => failure;
+		assert.equal(await jobById(read, app, 1), failure);
+		assert.equal(await openRuns(read, app, 'queued'), failure);
+		assert.equal(await jobsOfRun(read, app, 1), failure);
+		assert.equal(await visibleGroups(read, app), failure);
+		assert.equal(await repositoriesOf(read, 'octo-org', 0), failure);
 	});
 
 test.run();

@@ -1,7 +1,13 @@
 import * as assert from 'uvu/assert';
 import { Budget, type Ticket } from '../../../admission/github/budget.ts';
-import type { AccountState, CallKind, Priority, Quota, Trouble } from '../../../admission/github/types.ts';
-import { isTrouble } from '../../../admission/github/types.ts';
+import type {
+	AccountState,
+	CallKind,
+	GitHubFailure,
+	Priority,
+	Quota,
+} from '../../../admission/github/types.ts';
+import { isFailure } from '../../../admission/github/types.ts';
 import { suite } from '../../support/suite.ts';
 
 const minute = 60_000;
@@ -18,25 +24,29 @@ class Bench {
 	});
 
 	/** Starts a call; the trouble, if it may not go. */
-	call(call: CallKind = 'remove', priority: Priority = 'request', scope = 'o/r'): Ticket | Trouble {
+	call(call: CallKind = 'remove', priority: Priority = 'request', scope = 'o/r'): Ticket | GitHubFailure {
 		const ticket = this.budget.take(call, priority, scope);
-		if (isTrouble(ticket)) return ticket;
+		if (isFailure(ticket)) return ticket;
 		const started = this.budget.start(ticket);
-		return isTrouble(started) ? started : ticket;
+		return isFailure(started) ? started : ticket;
 	}
 
 	/** Makes a call that GitHub answers at once. */
-	make(outcome: { kind: string } | Trouble, quota?: Quota, ...what: [CallKind?, Priority?, string?]): void {
+	make(
+		outcome: { kind: string } | GitHubFailure,
+		quota?: Quota,
+		...what: [CallKind?, Priority?, string?]
+	): void {
 		this.budget.note(go(this.call(...what)), outcome, quota);
 	}
 
 	/** Asks every `stepMs` for `forMs` and has each call that may go answered; when they went. */
-	keepAsking(outcome: () => { kind: string } | Trouble, forMs: number, stepMs = 250): number[] {
+	keepAsking(outcome: () => { kind: string } | GitHubFailure, forMs: number, stepMs = 250): number[] {
 		const went: number[] = [];
 		const startMs = this.nowMs;
 		for (; this.nowMs - startMs <= forMs; this.nowMs += stepMs) {
 			const ticket = this.call();
-			if (isTrouble(ticket)) continue;
+			if (isFailure(ticket)) continue;
 			went.push(this.nowMs - startMs);
 			this.budget.note(ticket, outcome());
 		}
@@ -44,21 +54,21 @@ class Bench {
 	}
 }
 
-function go(ticket: Ticket | Trouble): Ticket {
-	if (isTrouble(ticket)) throw new Error(`refused: ${ticket.kind} ${ticket.detail}`);
+function go(ticket: Ticket | GitHubFailure): Ticket {
+	if (isFailure(ticket)) throw new Error(`refused: ${ticket.kind} ${ticket.detail}`);
 	return ticket;
 }
 
-function refused(ticket: Ticket | Trouble): Trouble {
-	if (!isTrouble(ticket)) throw new Error('it went');
+function refused(ticket: Ticket | GitHubFailure): GitHubFailure {
+	if (!isFailure(ticket)) throw new Error('it went');
 	return ticket;
 }
 
 const removed = { kind: 'removed' };
-const down: Trouble = { kind: 'github-unavailable', detail: '503' };
-const slow: Trouble = { kind: 'github-slow', detail: 'no answer' };
-const forbidden: Trouble = { kind: 'forbidden', detail: 'needs a permission' };
-const badCredentials: Trouble = { kind: 'credentials-invalid', detail: '401' };
+const down: GitHubFailure = { kind: 'github-unavailable', detail: '503' };
+const slow: GitHubFailure = { kind: 'github-slow', detail: 'no answer' };
+const forbidden: GitHubFailure = { kind: 'forbidden', detail: 'needs a permission' };
+const badCredentials: GitHubFailure = { kind: 'credentials-invalid', detail: '401' };
 
 const test = suite('github budget');
 
@@ -77,9 +87,9 @@ test('over the pace: budget-spent with the time when it goes on; lists are not h
 	const bench = new Bench();
 	for (let i = 0; i < 150; i++) bench.make(removed);
 	bench.nowMs += 20_000;
-	const trouble = refused(bench.call());
-	assert.is(trouble.kind, 'budget-spent');
-	assert.is(trouble.retryAtMs, bench.nowMs + 40_000);
+	const failure = refused(bench.call());
+	assert.is(failure.kind, 'budget-spent');
+	assert.is(failure.retryAtMs, bench.nowMs + 40_000);
 	assert.is(bench.budget.spent('remove')?.retryAtMs, bench.nowMs + 40_000);
 	assert.is(bench.budget.spent('remove', 40_000), undefined, 'one that can wait so long may ask');
 	go(bench.call('list'));
@@ -133,16 +143,16 @@ test('during a Retry-After nobody calls, whatever for, and one log line tells it
 	bench.nowMs += 89_999;
 	for (const call of ['remove', 'list'] as const) {
 		for (const priority of ['request', 'background'] as const) {
-			const trouble = refused(bench.call(call, priority, 'another/scope'));
-			assert.is(trouble.kind, 'rate-limited');
-			assert.is(trouble.retryAtMs, bench.nowMs + 1);
+			const failure = refused(bench.call(call, priority, 'another/scope'));
+			assert.is(failure.kind, 'rate-limited');
+			assert.is(failure.retryAtMs, bench.nowMs + 1);
 		}
 	}
 	bench.nowMs += 1;
 	bench.make(removed);
 	go(bench.call());
 	assert.equal(
-		bench.changes.map(([, after]) => after.trouble?.kind),
+		bench.changes.map(([, after]) => after.failure?.kind),
 		['rate-limited', undefined],
 	);
 });
@@ -169,10 +179,10 @@ test('remaining 0 on a good answer: no call before the reset (F1)', () => {
 	const resetAtMs = bench.nowMs + 10 * minute;
 	bench.make(removed, { limit: 5000, remaining: 0, resetAtMs });
 	bench.nowMs = resetAtMs - 1;
-	const trouble = refused(bench.call());
-	assert.is(trouble.kind, 'rate-limited');
-	assert.is(trouble.retryAtMs, resetAtMs);
-	assert.match(trouble.detail, new Date(resetAtMs).toISOString());
+	const failure = refused(bench.call());
+	assert.is(failure.kind, 'rate-limited');
+	assert.is(failure.retryAtMs, resetAtMs);
+	assert.match(failure.detail, new Date(resetAtMs).toISOString());
 	bench.nowMs = resetAtMs;
 	go(bench.call());
 });
@@ -181,9 +191,9 @@ test('calls on their way count against the last of the quota', () => {
 	const bench = new Bench();
 	bench.make(removed, { remaining: 3, resetAtMs: bench.nowMs + hour });
 	for (let i = 0; i < 3; i++) go(bench.call());
-	const trouble = refused(bench.call());
-	assert.is(trouble.kind, 'budget-spent');
-	assert.is(trouble.retryAtMs, bench.nowMs + 1_000);
+	const failure = refused(bench.call());
+	assert.is(failure.kind, 'budget-spent');
+	assert.is(failure.retryAtMs, bench.nowMs + 1_000);
 });
 
 test('answers overtake each other: the lowest remaining is the newest', () => {
@@ -214,26 +224,26 @@ test('jitter only shortens a back-off', () => {
 	const ticket = go(budget.take('remove', 'request', 'o/r'));
 	budget.start(ticket);
 	budget.note(ticket, down);
-	assert.is(budget.trouble('o/r')?.retryAtMs, 750);
+	assert.is(budget.failure('o/r')?.retryAtMs, 750);
 });
 
 test('a probe that times out after 30 s is followed by the next within 1 s: 45 s after an outage all is well', () => {
 	const bench = new Bench();
 	bench.make(slow);
 	for (let i = 0; i < 8; i++) {
-		bench.nowMs = Number(bench.budget.trouble('o/r')?.retryAtMs);
+		bench.nowMs = Number(bench.budget.failure('o/r')?.retryAtMs);
 		const probe = go(bench.call());
 		bench.nowMs += 30_000;
 		bench.budget.note(probe, slow);
 	}
-	assert.is(bench.budget.trouble('o/r')?.retryAtMs, bench.nowMs + 1_000);
+	assert.is(bench.budget.failure('o/r')?.retryAtMs, bench.nowMs + 1_000);
 });
 
 test('fifty calls that meet one outage back off as one, and log one line', () => {
 	const bench = new Bench();
 	const tickets = Array.from({ length: 50 }, () => go(bench.call()));
 	for (const [i, ticket] of tickets.entries()) bench.budget.note(ticket, i % 2 ? down : slow);
-	assert.is(bench.budget.trouble('o/r')?.retryAtMs, bench.nowMs + 1_000);
+	assert.is(bench.budget.failure('o/r')?.retryAtMs, bench.nowMs + 1_000);
 	bench.keepAsking(() => (bench.nowMs % 2 ? down : slow), 30 * minute, 501);
 	assert.is(bench.changes.length, 1);
 	assert.is(bench.budget.state().healthy, false);
@@ -303,7 +313,7 @@ test('404 to DELETE and 404 to the list, in turn, is one state and no stream of 
 		bench.nowMs += 1_000;
 		for (const call of ['remove', 'list'] as const) {
 			const ticket = bench.call(call, 'request', 'no/rights');
-			if (!isTrouble(ticket)) bench.budget.note(ticket, call === 'list' ? forbidden : { kind: 'not-found' });
+			if (!isFailure(ticket)) bench.budget.note(ticket, call === 'list' ? forbidden : { kind: 'not-found' });
 		}
 	}
 	assert.is(bench.changes.length, 1);
@@ -318,13 +328,13 @@ function poll(bench: Bench, scopes: string[], forMs: number, allowed: (scope: st
 		for (const scope of scopes) {
 			if ((next.get(scope) ?? 0) > bench.nowMs) continue;
 			const ticket = bench.call('list', 'background', scope);
-			if (isTrouble(ticket)) {
+			if (isFailure(ticket)) {
 				next.set(scope, ticket.retryAtMs ?? 0);
 				continue;
 			}
 			went.get(scope)?.push(bench.nowMs);
 			bench.budget.note(ticket, allowed(scope) ? { kind: 'page' } : forbidden);
-			next.set(scope, bench.budget.trouble(scope)?.retryAtMs ?? bench.nowMs + 10_000);
+			next.set(scope, bench.budget.failure(scope)?.retryAtMs ?? bench.nowMs + 10_000);
 		}
 	}
 	return went;
@@ -400,9 +410,9 @@ test('50 calls at once for a scope that is new count as one', () => {
 	const bench = new Bench();
 	for (let number = 0; number < 39; number++) go(bench.budget.take('list', 'request', `new-${number}`));
 	for (let number = 0; number < 50; number++) go(bench.budget.take('remove', 'request', 'mine'));
-	const trouble = refused(bench.budget.take('list', 'request', 'one-more'));
-	assert.equal([trouble.kind, trouble.retryAtMs], ['budget-spent', bench.nowMs + minute]);
-	assert.match(trouble.detail, 'one-more has not been asked about yet');
+	const failure = refused(bench.budget.take('list', 'request', 'one-more'));
+	assert.equal([failure.kind, failure.retryAtMs], ['budget-spent', bench.nowMs + minute]);
+	assert.match(failure.detail, 'one-more has not been asked about yet');
 	bench.nowMs += minute;
 	go(bench.budget.take('list', 'request', 'one-more'));
 });
@@ -441,14 +451,14 @@ test('500 busy static runners for 1 h: repeats use at most half of what was left
 	let background = 0;
 	for (; bench.nowMs < resetAtMs - 1_000; bench.nowMs += 250) {
 		const ticket = bench.call('remove', 'background');
-		if (isTrouble(ticket)) continue;
+		if (isFailure(ticket)) continue;
 		background++;
 		bench.budget.note(ticket, { kind: 'busy' }, { limit: 5000, remaining: --remaining, resetAtMs });
 	}
 	assert.is(background, 2_000);
-	const trouble = refused(bench.call('remove', 'background'));
-	assert.is(trouble.kind, 'budget-spent');
-	assert.is(trouble.retryAtMs, resetAtMs);
+	const failure = refused(bench.call('remove', 'background'));
+	assert.is(failure.kind, 'budget-spent');
+	assert.is(failure.retryAtMs, resetAtMs);
 	go(bench.call('remove', 'request'));
 	assert.equal(
 		bench.changes.map(([, after]) => after.backgroundSpent),
@@ -489,7 +499,7 @@ test('trouble between taking and sending: the call is not sent, its place is fre
 	const ticket = go(bench.budget.take('remove', 'request', 'o/r'));
 	bench.make(down);
 	const started = bench.budget.start(ticket);
-	assert.ok(isTrouble(started) && started.kind === 'github-unavailable');
+	assert.ok(isFailure(started) && started.kind === 'github-unavailable');
 });
 
 test('state tells limit, remaining and reset for metrics', () => {

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import * as assert from 'uvu/assert';
 import { GitHubClient } from '../../../admission/github/client.ts';
-import type { CallReport, RemoveOutcome, Scope, Trouble } from '../../../admission/github/types.ts';
-import { isTrouble } from '../../../admission/github/types.ts';
+import type { CallReport, GitHubFailure, RemoveOutcome, Scope } from '../../../admission/github/types.ts';
+import { isFailure } from '../../../admission/github/types.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
@@ -25,8 +25,8 @@ test.before.each(async (context) => {
 });
 test.after.each(({ github }) => github.stop());
 
-function trouble(outcome: unknown): Trouble {
-	if (!isTrouble(outcome)) throw new Error(`no trouble: ${JSON.stringify(outcome)}`);
+function failure(outcome: unknown): GitHubFailure {
+	if (!isFailure(outcome)) throw new Error(`no trouble: ${JSON.stringify(outcome)}`);
 	assert.not.match(outcome.detail, token);
 	return outcome;
 }
@@ -55,7 +55,7 @@ test('DELETE: only 204 is removed, 404 is not found, 422 is busy', async (contex
 test('DELETE: any other 2xx, 3xx and 4xx proves nothing (fail closed)', async (context) => {
 	for (const status of [200, 202, 205, 304, 400, 409, 410, 418]) {
 		assert.is(
-			trouble(await removed(context, { status, body: {} })).kind,
+			failure(await removed(context, { status, body: {} })).kind,
 			'github-unavailable',
 			String(status),
 		);
@@ -63,7 +63,7 @@ test('DELETE: any other 2xx, 3xx and 4xx proves nothing (fail closed)', async (c
 });
 
 test('401 is credentials-invalid, with what GitHub says', async (context) => {
-	const found = trouble(await removed(context, { status: 401, body: { message: 'Bad credentials' } }));
+	const found = failure(await removed(context, { status: 401, body: { message: 'Bad credentials' } }));
 	assert.is(found.kind, 'credentials-invalid');
 	assert.match(found.detail, /401 "Bad credentials"/);
 });
@@ -74,7 +74,7 @@ test('403 with nothing remaining is a rate limit until the reset (F1)', async (c
 		'x-ratelimit-limit': '5000',
 		'x-ratelimit-reset': String(nowMs / 1000 + 900),
 	};
-	const found = trouble(
+	const found = failure(
 		await removed(context, { status: 403, headers, body: { message: 'API rate limit' } }),
 	);
 	assert.is(found.kind, 'rate-limited');
@@ -91,36 +91,36 @@ test('the reset is read against the clock of GitHub, not ours', async (context) 
 	};
 	context.github.script = () => ({ status: 403, headers });
 	const { outcome } = await context.client.removeRunner(repository, 7);
-	assert.is(trouble(outcome).retryAtMs, nowMs + 60_000);
+	assert.is(failure(outcome).retryAtMs, nowMs + 60_000);
 });
 
 test('403 with Retry-After, or with the words of the secondary limit, is a rate limit (F2)', async (context) => {
-	const after = trouble(await removed(context, { status: 403, headers: { 'retry-after': '30' } }));
+	const after = failure(await removed(context, { status: 403, headers: { 'retry-after': '30' } }));
 	assert.is(after.kind, 'rate-limited');
 	assert.is(after.retryAtMs, nowMs + 30_000);
 	const body = { message: 'You have exceeded a secondary rate limit.' };
-	const words = trouble(await removed(context, { status: 403, body }));
+	const words = failure(await removed(context, { status: 403, body }));
 	assert.is(words.kind, 'rate-limited');
 	const old = { message: 'You have triggered an abuse detection mechanism.' };
-	assert.is(trouble(await removed(context, { status: 403, body: old })).kind, 'rate-limited');
+	assert.is(failure(await removed(context, { status: 403, body: old })).kind, 'rate-limited');
 	assert.is(words.retryAtMs, nowMs + 60_000);
 });
 
 test('403 for anything else is forbidden and names the permission (F3)', async (context) => {
 	const body = { message: 'Resource not accessible by integration' };
 	const headers = { 'x-ratelimit-remaining': '4000', 'x-ratelimit-reset': String(nowMs / 1000 + 9) };
-	const found = trouble(await removed(context, { status: 403, body, headers }));
+	const found = failure(await removed(context, { status: 403, body, headers }));
 	assert.is(found.kind, 'forbidden');
 	assert.match(found.detail, /Resource not accessible/);
 	assert.match(found.detail, /"Administration" read and write on octo-org\/app \(classic token: repo\)/);
-	const proxy = trouble(await removed(context, { status: 403, body: '<html>Denied by proxy</html>' }));
+	const proxy = failure(await removed(context, { status: 403, body: '<html>Denied by proxy</html>' }));
 	assert.is(proxy.kind, 'forbidden');
 	assert.not.match(proxy.detail, /html/);
 });
 
 test('429: Retry-After in seconds or as a date, else the reset, else a minute', async (context) => {
 	const after = async (headers: Record<string, string>) =>
-		trouble(await removed(context, { status: 429, headers })).retryAtMs;
+		failure(await removed(context, { status: 429, headers })).retryAtMs;
 	assert.is(await after({ 'retry-after': '17' }), nowMs + 17_000);
 	assert.is(await after({ 'retry-after': new Date(nowMs + 5_000).toUTCString() }), nowMs + 5_000);
 	assert.is(await after({ 'x-ratelimit-reset': String(nowMs / 1000 + 44) }), nowMs + 44_000);
@@ -130,11 +130,11 @@ test('429: Retry-After in seconds or as a date, else the reset, else a minute', 
 
 test('5xx, a cut connection, nobody there: github-unavailable', async (context) => {
 	for (const status of [500, 502, 503]) {
-		assert.is(trouble(await removed(context, { status, body: '<html>' })).kind, 'github-unavailable');
+		assert.is(failure(await removed(context, { status, body: '<html>' })).kind, 'github-unavailable');
 	}
-	assert.is(trouble(await removed(context, { reset: true })).kind, 'github-unavailable');
+	assert.is(failure(await removed(context, { reset: true })).kind, 'github-unavailable');
 	await context.github.stop();
-	assert.is(trouble(await removed(context, {})).kind, 'github-unavailable');
+	assert.is(failure(await removed(context, {})).kind, 'github-unavailable');
 	assert.is(context.reports.at(-1)?.status, 'network');
 	context.github = await FakeGitHub.start();
 });
@@ -146,10 +146,10 @@ test('no answer in time is github-slow; a caller that gives up learns nothing ab
 }) => {
 	github.script = () => ({ status: 204, delayMs: 300 });
 	const slow = await client.removeRunner(repository, 7, { timeoutMs: 30 });
-	assert.is(trouble(slow.outcome).kind, 'github-slow');
+	assert.is(failure(slow.outcome).kind, 'github-slow');
 	assert.not.ok(slow.abandoned);
 	const gaveUp = await client.removeRunner(repository, 7, { signal: AbortSignal.timeout(30) });
-	assert.is(trouble(gaveUp.outcome).kind, 'github-slow');
+	assert.is(failure(gaveUp.outcome).kind, 'github-slow');
 	assert.ok(gaveUp.abandoned);
 	assert.equal(
 		reports.map(({ status }) => status),
@@ -168,7 +168,7 @@ test('an answer from another host is not believed, not even a 204', async ({ git
 	github.script = () => ({ status: 307, headers: { location: `${other.url}/login` } });
 	const { outcome } = await client.removeRunner(repository, 7);
 	await other.stop();
-	assert.is(trouble(outcome).kind, 'github-unavailable');
+	assert.is(failure(outcome).kind, 'github-unavailable');
 	assert.is(other.calls[0]?.headers.authorization, undefined);
 });
 
@@ -199,15 +199,15 @@ test('list: broken JSON, a cut body and half a list are github-unavailable', asy
 	for (const reply of broken) {
 		github.script = () => reply;
 		const { outcome } = await client.listPage(repository, { page: 1 });
-		assert.is(trouble(outcome).kind, 'github-unavailable', JSON.stringify(reply));
+		assert.is(failure(outcome).kind, 'github-unavailable', JSON.stringify(reply));
 	}
 });
 
 test('list: 404 means that the credential cannot see the scope', async ({ github, client }) => {
 	github.script = () => ({ status: 404, body: { message: 'Not Found' } });
 	const { outcome } = await client.listPage({ kind: 'organization', name: 'octo-org' }, { page: 1 });
-	assert.is(trouble(outcome).kind, 'forbidden');
-	assert.match(trouble(outcome).detail, /"Self-hosted runners" read and write on octo-org/);
+	assert.is(failure(outcome).kind, 'forbidden');
+	assert.match(failure(outcome).detail, /"Self-hosted runners" read and write on octo-org/);
 });
 
 test('list: a page with its ETag, then 304', async ({ github, client }) => {
@@ -249,7 +249,7 @@ test('repository, organization and enterprise, below any base path', async ({ gi
 test("a scope cannot lead to another path of GitHub's API", async ({ github, client }) => {
 	for (const name of ['..', '.', 'a/b', 'a?b', 'a b', '']) {
 		const { outcome } = await client.removeRunner({ kind: 'repository', owner: 'o', name }, 1);
-		assert.is(trouble(outcome).kind, 'forbidden', name);
+		assert.is(failure(outcome).kind, 'forbidden', name);
 	}
 	assert.is(github.calls.length, 0);
 });
@@ -300,7 +300,7 @@ test('App: a 404 or 422 to the token exchange is never taken for the runner’s'
 	const answer = async (status: number) => {
 		github.script = ({ method }) =>
 			method === 'POST' ? { status, body: { message: 'no' } } : { status: 204 };
-		return trouble((await appClient(github).removeRunner(repository, 1)).outcome).kind;
+		return failure((await appClient(github).removeRunner(repository, 1)).outcome).kind;
 	};
 	assert.is(await answer(404), 'credentials-invalid');
 	assert.is(await answer(401), 'credentials-invalid');
@@ -314,7 +314,7 @@ test('App: a 404 or 422 to the token exchange is never taken for the runner’s'
 test('App: after a 401 the next call asks for a new token, once', async ({ github }) => {
 	const client = appClient(github);
 	github.script = ({ method }) => (method === 'DELETE' ? { status: 401 } : undefined);
-	assert.is(trouble((await client.removeRunner(repository, 1)).outcome).kind, 'credentials-invalid');
+	assert.is(failure((await client.removeRunner(repository, 1)).outcome).kind, 'credentials-invalid');
 	assert.is(github.calls.length, 2);
 	github.script = () => undefined;
 	await client.removeRunner(repository, 1);
@@ -323,8 +323,8 @@ test('App: after a 401 the next call asks for a new token, once', async ({ githu
 
 test('App: a key that cannot sign is credentials-invalid without a word of the key', async ({ github }) => {
 	const { outcome } = await appClient(github, undefined, 'hunter2').removeRunner(repository, 1);
-	assert.is(trouble(outcome).kind, 'credentials-invalid');
-	assert.not.match(trouble(outcome).detail, /hunter2/);
+	assert.is(failure(outcome).kind, 'credentials-invalid');
+	assert.not.match(failure(outcome).detail, /hunter2/);
 });
 
 test.run();

@@ -155,7 +155,7 @@ test('403 and 404: unknown, not asked again for 10 minutes, and no word on the r
 		assert.is(github.calls.length, before + 1);
 		const { healthy, forbidden } = connection.state();
 		assert.equal([healthy, forbidden], [true, {}]);
-		assert.is(connection.trouble({ kind: 'organization', name: 'octo-org' }), undefined);
+		assert.is(connection.failure({ kind: 'organization', name: 'octo-org' }), undefined);
 		assert.not(connection.refused());
 
 		lists(github, [done]);

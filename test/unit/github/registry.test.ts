@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { Connection } from '../../../admission/github/connection.ts';
 import { nextPollMs, Registry, type Snapshot } from '../../../admission/github/registry.ts';
 import type { Scope } from '../../../admission/github/types.ts';
-import { isTrouble } from '../../../admission/github/types.ts';
+import { isFailure } from '../../../admission/github/types.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -22,7 +22,7 @@ test.after.each(({ github }) => github.stop());
 
 async function snapshot(registry: Registry, maxAgeMs = 0): Promise<Snapshot> {
 	const result = await registry.refresh(scope, { maxAgeMs, priority: 'request' });
-	if (isTrouble(result)) throw new Error(result.detail);
+	if (isFailure(result)) throw new Error(result.detail);
 	return result;
 }
 
@@ -93,7 +93,7 @@ test('a server that gives page 1 for every page is noticed', async ({ github, re
 	const runners = [{ id: 1, name: 'a', busy: false, status: 'online' }];
 	github.script = () => ({ body: { total_count: 5, runners } });
 	const result = await registry.refresh(scope, { maxAgeMs: 0 });
-	assert.ok(isTrouble(result) && result.kind === 'github-unavailable');
+	assert.ok(isFailure(result) && result.kind === 'github-unavailable');
 	assert.is(github.calls.length, 2);
 });
 
@@ -153,7 +153,7 @@ test('one caller gives up, the others get the list', async ({ github, registry }
 		registry.refresh(scope, { maxAgeMs: 2_000, signal: AbortSignal.timeout(20) }),
 		snapshot(registry, 2_000),
 	]);
-	assert.ok(isTrouble(gaveUp) && gaveUp.kind === 'github-slow');
+	assert.ok(isFailure(gaveUp) && gaveUp.kind === 'github-slow');
 	assert.is(list.byId.size, 1);
 	assert.is(github.calls.length, 1);
 });
@@ -163,7 +163,7 @@ test('trouble is told and the last list stays', async ({ github, registry, clock
 	await snapshot(registry);
 	clock.nowMs += 10_000;
 	github.script = () => ({ status: 503 });
-	assert.ok(isTrouble(await registry.refresh(scope, { maxAgeMs: 0 })));
+	assert.ok(isFailure(await registry.refresh(scope, { maxAgeMs: 0 })));
 	assert.is(registry.latest(scope)?.byId.size, 2);
 });
 
@@ -236,7 +236,7 @@ test('the filter is ignored and the list keeps changing: nothing is proven', asy
 		return undefined;
 	};
 	const result = await registry.confirmAbsent(scope, 'gone', { notBeforeMs: clock.nowMs });
-	assert.ok(isTrouble(result), JSON.stringify(result));
+	assert.ok(isFailure(result), JSON.stringify(result));
 });
 
 test('a list that fails never shows absence', async ({ github, registry, clock }) => {
@@ -244,7 +244,7 @@ test('a list that fails never shows absence', async ({ github, registry, clock }
 	for (const reply of [...replies, { body: '{' }, { reset: true }]) {
 		github.script = () => reply;
 		const result = await registry.confirmAbsent(scope, 'gone', { notBeforeMs: clock.nowMs });
-		assert.ok(isTrouble(result), JSON.stringify(reply));
+		assert.ok(isFailure(result), JSON.stringify(reply));
 		clock.nowMs += 3_600_000;
 	}
 });
@@ -298,7 +298,7 @@ test('who may still call is not held up by the look of somebody who may not', as
 		registry.find(scope, 'gone', { maxAgeMs: 0, priority: 'background' }),
 		registry.find(scope, 'gone', { maxAgeMs: 0, priority: 'request' }),
 	]);
-	assert.ok(isTrouble(background) && background.kind === 'budget-spent');
+	assert.ok(isFailure(background) && background.kind === 'budget-spent');
 	assert.is(request, 'absent');
 	assert.equal(asked, ['background', 'request']);
 });

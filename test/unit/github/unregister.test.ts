@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { Account } from '../../../admission/github/accounts.ts';
 import { Connection } from '../../../admission/github/connection.ts';
 import type { AccountState, CallReport, Scope } from '../../../admission/github/types.ts';
-import { isTrouble } from '../../../admission/github/types.ts';
+import { isFailure } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
 import { suite } from '../../support/suite.ts';
 import { eventually, FakeGitHub } from './fake-github.ts';
@@ -121,7 +121,7 @@ test('404 and no runner of that name is an absence, by a list begun after the qu
 
 	github.script = ({ method }) => (method === 'GET' ? { status: 404 } : undefined);
 	const unproven = await unregister(account, { scope, name: 'gone-too', run: 'pod-a/0', id: 98 });
-	assert.ok(isTrouble(unproven) && unproven.kind === 'forbidden');
+	assert.ok(isFailure(unproven) && unproven.kind === 'forbidden');
 });
 
 test('404, but the name is there under another id: that one is asked, once', async ({ github, account }) => {
@@ -153,8 +153,8 @@ test('an id that is not its own is not asked about: the runner is looked up by n
 
 test('an id that can not be vouched for now: why, and nothing is removed', async ({ github, account }) => {
 	github.add(1);
-	const trouble = { kind: 'github-unavailable', detail: 'down' } as const;
-	assert.equal(await unregister(account, { ...runner(1), trusts: async () => trouble }), trouble);
+	const failure = { kind: 'github-unavailable', detail: 'down' } as const;
+	assert.equal(await unregister(account, { ...runner(1), trusts: async () => failure }), failure);
 	assert.ok(github.runners.has(1));
 });
 
@@ -162,7 +162,7 @@ test('404 to DELETE of a runner that the list still has proves nothing', async (
 	github.add(1);
 	github.script = ({ method }) => (method === 'DELETE' ? { status: 404 } : undefined);
 	const outcome = await unregister(account, runner(1));
-	assert.ok(isTrouble(outcome) && outcome.kind === 'github-unavailable');
+	assert.ok(isFailure(outcome) && outcome.kind === 'github-unavailable');
 	assert.is(github.count('DELETE'), 1);
 });
 
@@ -178,7 +178,7 @@ test('an id that changes from call to call proves nothing, after two DELETEs', a
 					body: { total_count: 1, runners: [{ id: id++, name: 'runner-1', busy: false, status: 'online' }] },
 				};
 	const outcome = await unregister(account, runner(1));
-	assert.ok(isTrouble(outcome));
+	assert.ok(isFailure(outcome));
 	assert.is(github.count('DELETE'), 2);
 });
 
@@ -315,7 +315,7 @@ test('a list that still shows a removed runner does not bring it back', async ({
 	assert.is((await unregister(account, runner(1))).kind, 'unregistered');
 	github.add(1);
 	const late = await account.registry.refresh(scope, { maxAgeMs: 0 });
-	assert.ok(!isTrouble(late) && late.runners.size === 0 && late.byId.size === 0);
+	assert.ok(!isFailure(late) && late.runners.size === 0 && late.byId.size === 0);
 });
 
 test('during a Retry-After nothing is sent for any runner, and one line is logged (F1, F2)', async ({
@@ -330,14 +330,14 @@ test('during a Retry-After nothing is sent for any runner, and one line is logge
 	for (let id = 2; id <= 30; id++) {
 		const outcome = await unregister(account, id % 2 ? runner(id) : unnamed(`runner-${id}`));
 		assert.is(outcome.kind, 'rate-limited');
-		assert.ok(isTrouble(outcome) && Number(outcome.retryAtMs) > Date.now() + 50_000);
+		assert.ok(isFailure(outcome) && Number(outcome.retryAtMs) > Date.now() + 50_000);
 	}
 	assert.is(github.calls.length, 1);
 	assert.equal(
 		changes.map(([id]) => id),
 		['environment'],
 	);
-	assert.is(account.trouble(scope)?.kind, 'rate-limited');
+	assert.is(account.failure(scope)?.kind, 'rate-limited');
 });
 
 test('an outage ends: the probe, then everybody, within the pace (F5)', async ({
@@ -425,7 +425,7 @@ test('shutdown ends what is under way', async ({ github, account }) => {
 	await eventually(() => github.calls.length === 1);
 	account.connection.close();
 	assert.is((await work).kind, 'github-slow');
-	assert.ok(isTrouble(await unregister(account, runner(1))));
+	assert.ok(isFailure(await unregister(account, runner(1))));
 	assert.is(github.calls.length, 1);
 });
 

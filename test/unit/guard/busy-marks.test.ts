@@ -2,12 +2,12 @@ import * as assert from 'uvu/assert';
 import { arc, busy } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
-import type { Claim } from '../../../admission/runner/claims.ts';
+import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import {
 	absentOf,
-	claimsOf,
 	idleOf,
 	registeredAs,
+	signalsOf,
 	unregisteredOf,
 } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
@@ -29,11 +29,15 @@ const plan = (
 	er?: Parameters<typeof planMarks>[2],
 	old = false,
 ) => {
-	const facts = { ephemeralRunner: er, holds: signer.vouches };
-	return planMarks(pod(change), runnerPod(change, facts), er, seen, { nowMs: now, old, sign: signer.signs });
+	const facts = { ephemeralRunner: er, verify: signer.verifyStatement };
+	return planMarks(pod(change), runnerPod(change, facts), er, seen, {
+		nowMs: now,
+		old,
+		sign: signer.signStatement,
+	});
 };
 /** GitHub has listed it as runner 42. */
-const listed = registeredAs(runnerPod(), 42, signer.signs) as Record<string, string>;
+const listed = registeredAs(runnerPod(), 42, signer.signStatement) as Record<string, string>;
 const marked = {
 	labels: { 'actions-runner': '', 'actions-runner/busy': 'true' },
 	annotations: {
@@ -77,7 +81,7 @@ test('idle still: nothing but the id is written', () => {
 	});
 });
 test('lists have lacked it: only one that was begun later ends that note, or the two would chase each other', () => {
-	const noted = { ...listed, ...absentOf(runnerPod(), now, signer.signs) } as Record<string, string>;
+	const noted = { ...listed, ...absentOf(runnerPod(), now, signer.signStatement) } as Record<string, string>;
 	const lacked = { metadata: { annotations: noted } };
 	assert.is(plan(lacked, sighting(false, now)), undefined);
 	assert.is(plan(lacked, sighting(false, now - 1)), undefined);
@@ -239,8 +243,8 @@ test('the container has stopped: the mark goes, and what GitHub said is left on 
 	assert.not('actions-runner/unregistration-refusal' in (change?.annotations ?? {}));
 });
 test('a claim without a 422 is the business of whoever made it', () => {
-	const { 'actions-runner/unregistration-claim': claim } = answer(5_000);
-	const annotations = { ...marked.annotations, 'actions-runner/unregistration-claim': claim };
+	const { 'actions-runner/unregistration-claim': signal } = answer(5_000);
+	const annotations = { ...marked.annotations, 'actions-runner/unregistration-claim': signal };
 	assert.is(plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true)), undefined);
 });
 
@@ -265,7 +269,7 @@ test('nothing new is heard of an idle runner: "unknown" again; a busy one stays 
 	assert.is(plan({ metadata: marked }, sighting(true), undefined, true), undefined);
 });
 test('a runner that is unregistered is not held up again', () => {
-	const annotations = unregisteredOf(runnerPod(), 42, signer.signs, noon) as Record<string, string>;
+	const annotations = unregisteredOf(runnerPod(), 42, signer.signStatement, noon) as Record<string, string>;
 	assert.is(plan({ metadata: { annotations } }), undefined);
 	assert.is(plan({ metadata: { annotations } }, undefined, undefined, true), undefined);
 });
@@ -346,7 +350,7 @@ test('registered anew under another id: that one is written; listed again after 
 		plan({ metadata: { annotations: listed } }, other)?.annotations['actions-runner/runner-id'],
 		'43',
 	);
-	const absent = absentOf(runnerPod(), noon, signer.signs) as Record<string, string>;
+	const absent = absentOf(runnerPod(), noon, signer.signStatement) as Record<string, string>;
 	const change = plan({ metadata: { annotations: { ...listed, ...absent } } }, sighting(false));
 	assert.is(change?.annotations['actions-runner/absent-since'], null);
 });
@@ -364,30 +368,30 @@ test('a 422 without a claim: only what is there is taken away', () => {
 });
 
 /** A static runner with these claims, and what else is on its pod. */
-const claimed = (claims: Claim[], seen?: Sighting, change: Parameters<typeof pod>[0] = {}) => {
-	const told = claimsOf({ ...runnerPod(change), claims }, signer.signs) as Record<string, string>;
+const claimed = (signals: JobSignal[], seen?: Sighting, change: Parameters<typeof pod>[0] = {}) => {
+	const told = signalsOf({ ...runnerPod(change), signals }, signer.signStatement) as Record<string, string>;
 	const annotations = { ...listed, ...change.metadata?.annotations, ...told };
 	return plan({ env: fixed, ...change, metadata: { ...change.metadata, annotations } }, seen);
 };
-const claim = (state: Claim['state'], sinceMs = noon, name = 'build'): Claim => ({
+const signal = (state: JobSignal['state'], sinceMs = noon, name = 'build'): JobSignal => ({
 	...{ by: 'hook', key: name, state, sinceMs },
 	job: { name, repository: 'octo-org/app', runId: 42 },
 });
 
 test('a job that a hook or an event has told of is busy whatever the list shows, and names the job', () => {
 	for (const state of ['working', 'finishing'] as const) {
-		const change = claimed([claim(state)], sighting(false));
+		const change = claimed([signal(state)], sighting(false));
 		assert.is(change?.labels['actions-runner/busy'], 'true');
 		assert.is(change?.annotations['actions-runner/job'], 'build (octo-org/app, run 42)');
 	}
 });
 test('a list that was begun before the job’s end was told shows nothing of what came after', () => {
-	const over = [claim('over', now - 5_000, 'a'), claim('over', noon, 'b')];
+	const over = [signal('over', now - 5_000, 'a'), signal('over', noon, 'b')];
 	assert.is(claimed(over, sighting(true, now - 6_000))?.busy, undefined);
 	assert.is(claimed(over, sighting(true, now - 5_000))?.busy, true);
 });
 test('a list that shows a job takes back that lists have shown the runner idle; none other does', () => {
-	const idle = idleOf(runnerPod(), noon, signer.signs) as Record<string, string>;
+	const idle = idleOf(runnerPod(), noon, signer.signStatement) as Record<string, string>;
 	const metadata = { annotations: { ...listed, ...idle } };
 	assert.is(plan({ metadata }, sighting(true))?.annotations['actions-runner/idle-since'], null);
 	assert.is(plan({ metadata }, sighting(false)), undefined);
@@ -402,7 +406,7 @@ test('the label of a hook is there already: its condition and its Event are not,
 		conditions: conditions.map(([type, status]) => ({ type, status })),
 	});
 	const told = (status: Pod['status'], annotations = {}) =>
-		claimed([claim('working')], sighting(true), {
+		claimed([signal('working')], sighting(true), {
 			status,
 			metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } },
 		});
@@ -410,8 +414,8 @@ test('the label of a hook is there already: its condition and its Event are not,
 	assert.is(told(shown(['Ready', 'True'], [busy.condition, 'False']))?.busy, true);
 	assert.is(told(shown(['Ready', 'False'], [busy.condition, 'True'])), undefined);
 	assert.is(told(running(), { [arc.requestedAt]: at(noon) }), undefined, 'ARC asks GitHub at each change');
-	const unclaimed = { metadata, status: running(), env: fixed };
-	assert.is(plan(unclaimed, sighting(true)), undefined, 'a list that shows it has written both');
+	const withoutAttempt = { metadata, status: running(), env: fixed };
+	assert.is(plan(withoutAttempt, sighting(true)), undefined, 'a list that shows it has written both');
 });
 
 test.run();

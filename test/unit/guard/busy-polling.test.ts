@@ -197,7 +197,7 @@ test('GitHub fails: the marks stay as they are, and it is asked again after 10 s
 	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } }, { busy: true });
 	await start();
 	await clock.until('it is marked', () => marked('r1'));
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	await clock.pass(5 * minute);
 	github.calls.length = 0;
 	await clock.pass(5 * minute);
@@ -206,7 +206,7 @@ test('GitHub fails: the marks stay as they are, and it is asked again after 10 s
 		github.count('list') >= 28 && github.count('list') <= 31,
 		`${github.count('list')} lists in 5 min`,
 	);
-	github.trouble = { kind: 'rate-limited', detail: 'until then', retryAtMs: clock.now() + 10 * minute };
+	github.failure = { kind: 'rate-limited', detail: 'until then', retryAtMs: clock.now() + 10 * minute };
 	await clock.pass(15_000);
 	github.calls.length = 0;
 	await clock.pass(9 * minute);
@@ -227,7 +227,7 @@ test('the end of the container ends the busy mark without a list', async () => {
 	world.runner('r1', {}, { busy: true });
 	await start();
 	await clock.until('it is marked', () => marked('r1'));
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	world.exit('r1');
 	await clock.pass(100);
 	assert.not(marked('r1'));
@@ -264,13 +264,13 @@ test('a list from before a runner’s start says nothing about it', async () => 
 	github.register('r1', { busy: true });
 	await start();
 	await clock.pass(minute);
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	await clock.pass(20_000);
 	world.runner('r1', {}, 'unknown'); // an earlier runner of this name was busy in the last list
 	await clock.pass(minute);
 	assert.not(marked('r1'));
 	assert.equal([world.pod('r1')?.metadata.labels?.[busy.label], world.annotations('r1')], ['unknown', {}]);
-	github.trouble = undefined;
+	github.failure = undefined;
 	await clock.until('it is marked', () => marked('r1'), 15_000);
 	await world.stop();
 });
@@ -317,10 +317,10 @@ test('until it has been seen idle, and while its lists fail, its label is "unkno
 	await clock.until('it is labelled', () => label() === 'unknown', 1_000);
 	github.register('r1');
 	await clock.until('it has been seen idle', () => label() === undefined, 12_000);
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	const tookMs = await clock.until('nothing is known of it any more', () => label() === 'unknown', minute);
 	assert.ok(tookMs > 15_000, `${tookMs} ms: one list that fails is not enough`);
-	github.trouble = undefined;
+	github.failure = undefined;
 	await clock.until('it has been seen idle again', () => label() === undefined, 30_000);
 	assert.ok(api.callsTo('PATCH', /pods\/r1/).length <= 5, 'no more writes than changes');
 	await world.stop();
@@ -341,7 +341,7 @@ test('a busy mark is confirmed by lists, and by the job that an EphemeralRunner 
 	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } }, { busy: true });
 	await world.start((signal) => polling.run(signal));
 	await clock.pass(minute);
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	await clock.pass(minute);
 	assert.ok(confirms());
 	await clock.pass(2 * minute);

@@ -6,7 +6,7 @@ import {
 	decideAbsent,
 	quietLeftMs,
 } from '../../../admission/guard/rules/decide.ts';
-import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
+import type { LogReading } from '../../../admission/jobs/rules/runner-log.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';
 
@@ -219,8 +219,8 @@ test('how long ago, by clocks that differ', () => {
 });
 
 const minute = 60_000;
-const idle: LogWord = { says: 'idle', at: undefined };
-const unread: LogWord = { says: 'unknown', why: 'its log cannot be read' };
+const idle: LogReading = { says: 'idle', at: undefined };
+const unread: LogReading = { says: 'unknown', why: 'its log cannot be read' };
 /** A runner whose container runs since noon, and that a list lacks, begun and complete at these times after noon. */
 function absent(
 	begunMs: number,
@@ -230,7 +230,7 @@ function absent(
 		...change
 	}: {
 		static?: boolean;
-		log?: LogWord;
+		log?: LogReading;
 		registered?: boolean;
 		absentSinceMs?: number;
 		saidToBeGone?: { atMs: number };
@@ -286,8 +286,8 @@ test('... but one that was never seen stays, and the reason says why its log doe
 });
 test('its log says nothing: a list of a minute ago confirms that it is idle, or GitHub’s own word that its job completed', () => {
 	const confirmed = (by: 'hook' | 'event', state: 'finishing' | 'over') => {
-		const claims = [{ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }];
-		return confirmIdle({ ...runnerPod(), claims }, now, now + 500);
+		const signals = [{ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }];
+		return confirmIdle({ ...runnerPod(), signals }, now, now + 500);
 	};
 	assert.equal(confirmed('event', 'finishing'), { confirmed: true });
 	const noted = { confirmed: false, sinceMs: now + 500 };
@@ -312,32 +312,32 @@ test('the quiet time after a 204, by clocks that differ', () => {
 	);
 });
 test('claims: what works denies, whatever GitHub has said; a static runner’s end is asked of its log', () => {
-	const claim = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
+	const attempt = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
 		({ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }) as const;
-	const kindOf = (claims: ReturnType<typeof claim>[], change: object = {}) =>
-		decide({ ...runnerPod(), claims, ...change }, now, 'me').kind;
+	const kindOf = (signals: ReturnType<typeof attempt>[], change: object = {}) =>
+		decide({ ...runnerPod(), signals, ...change }, now, 'me').kind;
 	const fixed = { ephemeral: false };
 	const proven = { unregistered: { at: at(noon) } };
 	const hinted = { busyHint: { sinceMs: noon, job: undefined } };
 	for (const by of ['hook', 'event'] as const) {
-		assert.is(kindOf([claim(by, 'working')], proven), 'deny');
-		assert.is(kindOf([claim(by, 'working')], { ...proven, ...fixed }), 'deny');
-		assert.is(kindOf([claim(by, 'finishing')]), 'deny');
-		assert.is(kindOf([claim(by, 'finishing')], { ...fixed, ...hinted }), 'ask');
-		assert.is(kindOf([claim(by, 'over')]), 'ask');
-		assert.is(kindOf([claim(by, 'over')], hinted), 'deny');
+		assert.is(kindOf([attempt(by, 'working')], proven), 'deny');
+		assert.is(kindOf([attempt(by, 'working')], { ...proven, ...fixed }), 'deny');
+		assert.is(kindOf([attempt(by, 'finishing')]), 'deny');
+		assert.is(kindOf([attempt(by, 'finishing')], { ...fixed, ...hinted }), 'ask');
+		assert.is(kindOf([attempt(by, 'over')]), 'ask');
+		assert.is(kindOf([attempt(by, 'over')], hinted), 'deny');
 	}
-	assert.is(kindOf([claim('log', 'working')]), 'deny');
-	assert.is(kindOf([claim('log', 'working')], { ...fixed, ...hinted }), 'ask');
-	assert.is(kindOf([claim('log', 'working'), claim('hook', 'working')], fixed), 'deny');
-	assert.is(kindOf([claim('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
+	assert.is(kindOf([attempt('log', 'working')]), 'deny');
+	assert.is(kindOf([attempt('log', 'working')], { ...fixed, ...hinted }), 'ask');
+	assert.is(kindOf([attempt('log', 'working'), attempt('hook', 'working')], fixed), 'deny');
+	assert.is(kindOf([attempt('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
 });
 test('GitHub’s 422 about a runner whose job is ending counts for 1, 2, 4 s and so on, whoever asks', () => {
 	const at = (endsForMs: number, agoMs: number) => {
 		const sinceMs = now - agoMs - endsForMs;
-		const claims = [{ by: 'event', state: 'finishing', key: 'a', sinceMs, job: { name: 'build' } } as const];
+		const signals = [{ by: 'event', state: 'finishing', key: 'a', sinceMs, job: { name: 'build' } } as const];
 		const busyAnswer = { atMs: now - agoMs, to: 'us' as const };
-		return decide({ ...runnerPod(), ephemeral: false, claims, busyAnswer }, now, 'me').kind;
+		return decide({ ...runnerPod(), ephemeral: false, signals, busyAnswer }, now, 'me').kind;
 	};
 	assert.equal([at(0, 999), at(0, 1_000)], ['deny', 'ask']);
 	assert.equal([at(4_000, 3_999), at(4_000, 4_000)], ['deny', 'ask']);

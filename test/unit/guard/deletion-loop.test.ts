@@ -225,7 +225,7 @@ for (const [kind, slowestMs] of [
 ] as const)
 	test(`${kind}: nothing goes, it is told once, and goes on by itself when that is over (F1, F3, F4, F5)`, async () => {
 		const { world, loop, clock, github, condition, gone, waits } = setUp();
-		github.trouble = { kind, detail: 'as GitHub said' };
+		github.failure = { kind, detail: 'as GitHub said' };
 		world.runner('r1', { metadata: { annotations: recorded() } });
 		await world.start();
 		await clock.pass(10 * minute);
@@ -233,18 +233,18 @@ for (const [kind, slowestMs] of [
 		const reason = condition('r1')?.reason;
 		assert.equal(world.told('r1'), [`Warning DeletionWaits${reason}`]);
 		assert.is(github.count('remove'), 0, 'the account knows that it can not be asked');
-		github.trouble = undefined;
+		github.failure = undefined;
 		assert.ok((await gone('r1')) <= slowestMs);
 		await world.stop(loop);
 	});
 test('GitHub is back: all that waited for it goes on within 2 s, those that wait for a job do not (F5)', async () => {
 	const { world, loop, clock, github, gone, waits } = setUp();
-	github.trouble = { kind: 'credentials-invalid', detail: '401' };
+	github.failure = { kind: 'credentials-invalid', detail: '401' };
 	for (const name of ['r1', 'r2', 'r3']) world.runner(name, { metadata: { annotations: recorded() } });
 	world.runner('r4', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
 	await clock.pass(31_000);
-	github.trouble = undefined;
+	github.failure = undefined;
 	loop.retryGitHub();
 	for (const name of ['r1', 'r2', 'r3']) await gone(name, 4_000);
 	assert.equal([waits('r4'), github.count('remove')], ['busy', 3]);
@@ -266,12 +266,12 @@ test('taken back: what is no longer recorded is not deleted, and does not count 
 });
 test('taken back while its next try is due: GitHub is not asked, nothing is recorded, and the pod stays', async () => {
 	const { world, loop, clock, github } = setUp();
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	world.runner('r1', { metadata: { annotations: recorded() } });
 	await world.start();
 	await clock.pass(1_000);
 	world.edit('r1', { annotations: Object.fromEntries(Object.values(record).map((key) => [key, null])) });
-	github.trouble = undefined;
+	github.failure = undefined;
 	await clock.pass(10 * minute);
 	assert.equal([github.count('remove'), world.deletions('r1').length], [0, 0]);
 	assert.is(world.annotations('r1')[record.requestedBy], undefined);
@@ -500,8 +500,8 @@ test('just let go in an admission: the caller’s own DELETE is waited for, 2 s 
 });
 test('an exchange that an admission began is its caller’s to finish: ours joins it and then waits 2 s', async () => {
 	const { world, loop, clock, github, gone } = setUp();
-	const claim = { [progress.claim]: `${clock.iso(1_000)} leader` };
-	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	const attempt = { [progress.attempt]: `${clock.iso(1_000)} leader` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	await world.start();
 	await clock.until('GitHub is asked', () => github.count('remove') === 1);
 	await clock.pass(1_500);
@@ -555,8 +555,8 @@ test('... and again where nothing has come of it for 30 s', async () => {
 });
 test('another replica asks GitHub: waited for as long as its claim holds, then asked ourselves', async () => {
 	const { world, loop, clock, github, gone, waits } = setUp();
-	const claim = { [progress.claim]: `${clock.iso(1_000)} crashed-replica` };
-	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	const attempt = { [progress.attempt]: `${clock.iso(1_000)} crashed-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	await world.start();
 	await clock.pass(20_000);
 	assert.equal([waits('r1'), github.count('remove')], ['unregistering', 0]);
@@ -744,20 +744,20 @@ test('the condition is on the pod already, from the leader before: nothing is wr
 });
 test('why it waits changes: the condition follows', async () => {
 	const { world, loop, clock, github, condition } = setUp();
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	world.runner('r1', { metadata: { annotations: recorded() } }, { busy: true });
 	await world.start();
 	await clock.pass(2_000);
 	assert.is(condition('r1')?.reason, 'GithubUnavailable');
-	github.trouble = undefined;
+	github.failure = undefined;
 	await clock.pass(30_000);
 	assert.is(condition('r1')?.reason, 'Busy');
 	await world.stop(loop);
 });
 test('another replica is asking: that is everyday, and no warning', async () => {
 	const { world, loop, clock } = setUp();
-	const claim = { [progress.claim]: `${clock.iso(1_000)} another-replica` };
-	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	const attempt = { [progress.attempt]: `${clock.iso(1_000)} another-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	await world.start();
 	await clock.pass(5_000);
 	assert.equal(world.told('r1'), []);
@@ -902,7 +902,7 @@ test('a static runner whose job is over is deleted at GitHub’s answer: there i
 	const { world, loop, clock, github } = setUp();
 	const answered = {
 		[progress.refusal]: `${clock.iso(31_000)} is still running a job`,
-		[progress.claim]: `${clock.iso(31_000)} leader`,
+		[progress.attempt]: `${clock.iso(31_000)} leader`,
 	};
 	const env = { RUNNER_EPHEMERAL: 'false' };
 	world.runner('r1', { env, metadata: { annotations: { ...recorded(), ...answered } } });
@@ -914,8 +914,8 @@ test('a static runner whose job is over is deleted at GitHub’s answer: there i
 });
 test('a container that stops while GitHub is being asked: the pod goes at once, since that needs no answer', async () => {
 	const { world, loop, clock, gone } = setUp();
-	const claim = { [progress.claim]: `${clock.iso(1_000)} another-replica` };
-	world.runner('r1', { metadata: { annotations: { ...recorded(), ...claim } } });
+	const attempt = { [progress.attempt]: `${clock.iso(1_000)} another-replica` };
+	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	world.exit('r1');
 	await world.start();
 	await gone('r1', 1_000);

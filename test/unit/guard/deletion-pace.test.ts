@@ -3,11 +3,11 @@ import * as assert from 'uvu/assert';
 import type { DenyReason } from '../../../admission/api/reasons.ts';
 import { deny } from '../../../admission/guard/rules/decide.ts';
 import {
-	changesOnlyClaim,
+	changesOnlyAttempt,
 	isGitHubsAnswer,
 	nextTryMs,
 } from '../../../admission/guard/rules/deletion-pace.ts';
-import type { Claim } from '../../../admission/runner/claims.ts';
+import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod } from '../runner/pods.ts';
 
@@ -50,25 +50,25 @@ test('GitHub’s lists lack it: when one begun a minute after the first can tell
 	assert.is(next('github-unavailable', absent(20_000)), 10_000);
 });
 
-const claim = (by: Claim['by'], state: Claim['state'], agoMs: number): Claim => ({
+const attempt = (by: JobSignal['by'], state: JobSignal['state'], agoMs: number): JobSignal => ({
 	...{ by, state, key: 'a', job: { name: 'build' } },
 	sinceMs: now - agoMs,
 });
 test('a static runner whose job has completed: after 1, 2, 4 s and so on, at most 30', () => {
-	const after = (agoMs: number) => next('busy', { ...fixed, claims: [claim('hook', 'finishing', agoMs)] });
+	const after = (agoMs: number) => next('busy', { ...fixed, signals: [attempt('hook', 'finishing', agoMs)] });
 	assert.equal([0, 1_000, 2_000, 7_000, 90_000].map(after), [1_000, 1_000, 2_000, 7_000, 30_000]);
-	const left = { ...fixed, leavingByArc: true, claims: [claim('hook', 'finishing', 2_000)] };
+	const left = { ...fixed, leavingByArc: true, signals: [attempt('hook', 'finishing', 2_000)] };
 	assert.is(next('busy', left, 0), 30_000, 'ARC has it unregistered');
-	const both = [claim('hook', 'finishing', 60_000), claim('event', 'finishing', 3_000)];
-	assert.is(next('busy', { ...fixed, claims: both }), 3_000);
-	const ephemeral = { ...runnerPod(), claims: [claim('hook', 'finishing', 0)] };
+	const both = [attempt('hook', 'finishing', 60_000), attempt('event', 'finishing', 3_000)];
+	assert.is(next('busy', { ...fixed, signals: both }), 3_000);
+	const ephemeral = { ...runnerPod(), signals: [attempt('hook', 'finishing', 0)] };
 	assert.is(next('busy', ephemeral), undefined, 'its container stops');
 });
 test('... one that only its log has shown: every 5 s; one that works: as GitHub would be asked', () => {
-	assert.is(next('busy', { ...fixed, claims: [claim('log', 'working', 0)] }), 5_000);
-	const works = [claim('log', 'working', 0), claim('hook', 'working', 0)];
-	assert.is(next('busy', { ...fixed, claims: works }, 0), 30_000);
-	assert.is(next('busy', { ...fixed, claims: [claim('hook', 'over', 0)] }, 0), 30_000);
+	assert.is(next('busy', { ...fixed, signals: [attempt('log', 'working', 0)] }), 5_000);
+	const works = [attempt('log', 'working', 0), attempt('hook', 'working', 0)];
+	assert.is(next('busy', { ...fixed, signals: works }, 0), 30_000);
+	assert.is(next('busy', { ...fixed, signals: [attempt('hook', 'over', 0)] }, 0), 30_000);
 });
 test('GitHub has just answered 204: when the quiet time is over', () => {
 	const proven = { ...runnerPod(), unregistered: { at: new Date(now - 500).toISOString() } };
@@ -98,11 +98,11 @@ const claimed = (at: string, more: Record<string, string> = {}) =>
 		},
 	});
 test('only the claim has changed: no news; another change with it is', () => {
-	assert.ok(changesOnlyClaim(pod(), claimed('1')));
-	assert.ok(changesOnlyClaim(claimed('1'), claimed('2')));
-	assert.not(changesOnlyClaim(claimed('1'), claimed('1')), 'the same again has to be looked at');
-	assert.not(changesOnlyClaim(claimed('1'), claimed('2', { 'actions-runner/runner-id': '7' })));
-	assert.not(changesOnlyClaim(claimed('1'), pod({ ...claimed('2'), status: { phase: 'Succeeded' } })));
+	assert.ok(changesOnlyAttempt(pod(), claimed('1')));
+	assert.ok(changesOnlyAttempt(claimed('1'), claimed('2')));
+	assert.not(changesOnlyAttempt(claimed('1'), claimed('1')), 'the same again has to be looked at');
+	assert.not(changesOnlyAttempt(claimed('1'), claimed('2', { 'actions-runner/runner-id': '7' })));
+	assert.not(changesOnlyAttempt(claimed('1'), pod({ ...claimed('2'), status: { phase: 'Succeeded' } })));
 });
 test('two verdicts come from GitHub, all others from the pod alone', () => {
 	const from = (reason: Parameters<typeof isGitHubsAnswer>[0]['reason']) =>

@@ -35,7 +35,7 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 			self: 'me',
 			now: clock.now,
 			after: clock.after,
-			sign: signer.signs,
+			sign: signer.signStatement,
 			write: async (runner: unknown, { annotations }: { annotations: object }) => {
 				written.push(annotations);
 				return runner;

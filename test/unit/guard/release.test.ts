@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import type { Trouble } from '../../../admission/github/types.ts';
+import type { GitHubFailure } from '../../../admission/github/types.ts';
 import type { UnregisterOutcome } from '../../../admission/github/unregistrations.ts';
 import {
 	type LookupOutcome,
@@ -8,13 +8,13 @@ import {
 	type RunnerAccount,
 	release as releaseNow,
 } from '../../../admission/guard/release.ts';
-import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
+import type { LogReading } from '../../../admission/jobs/rules/runner-log.ts';
 import {
 	absentOf,
-	claimsOf,
 	type DeletionRequest,
 	idleOf,
 	registeredAs,
+	signalsOf,
 } from '../../../admission/runner/record.ts';
 import { type RunnerPod, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
@@ -29,17 +29,17 @@ function world(
 	answers: {
 		unregister?: UnregisterOutcome | Promise<UnregisterOutcome>;
 		lookup?: LookupOutcome;
-		trouble?: Trouble;
+		failure?: GitHubFailure;
 		nameTaken?: boolean;
 		/** What the log says, from one reading to the next; the last one stays. Idle where nothing is given. */
-		log?: LogWord[];
+		log?: LogReading[];
 	} = {},
 ) {
 	const log = [...(answers.log ?? [idle])];
 	let object = start;
 	const calls: string[] = [];
 	let conflicts = 0;
-	const read = () => readRunnerPod(object, { holds: signer.vouches })!;
+	const read = () => readRunnerPod(object, { verify: signer.verifyStatement })!;
 	const clock = new SimulatedClock(noon + 60_000);
 	const ports: Ports & { clock: SimulatedClock } = {
 		clock,
@@ -49,7 +49,7 @@ function world(
 		background: () => {},
 		async account() {
 			return {
-				trouble: () => answers.trouble,
+				failure: () => answers.failure,
 				unregister: async () => {
 					calls.push('unregister');
 					return answers.unregister ?? removed;
@@ -83,7 +83,7 @@ function world(
 			return read();
 		},
 		nameTaken: async () => answers.nameTaken ?? false,
-		sign: signer.signs,
+		sign: signer.signStatement,
 		readLog: async () => (log.length > 1 ? log.shift() : log[0]) ?? idle,
 		refuted: (_pod, job) => void calls.push(`refuted by ${job}`),
 		async deleteEphemeralRunner() {
@@ -112,9 +112,9 @@ async function release(
 	return deciding;
 }
 
-const idle: LogWord = { says: 'idle', at: undefined };
-const works: LogWord = { says: 'works', at: '2026-11-23 12:00:59Z', job: 'build' };
-const unread: LogWord = { says: 'unknown', why: 'its log cannot be read' };
+const idle: LogReading = { says: 'idle', at: undefined };
+const works: LogReading = { says: 'works', at: '2026-11-23 12:00:59Z', job: 'build' };
+const unread: LogReading = { says: 'unknown', why: 'its log cannot be read' };
 const alice: DeletionRequest = { user: 'alice', options: { via: 'delete' }, dryRun: false };
 const budgetMs = 50;
 const recorded = 'deletion-requested-at+deletion-requested-by+deletion-options+deletion-proof';
@@ -178,8 +178,8 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 	assert.is((await release(pod(), alice, ports)).verdict.reason, 'unregistered');
 });
 test('GitHub in trouble: recorded without a call and without a claim (F1)', async () => {
-	const trouble: Trouble = { kind: 'rate-limited', detail: 'until 12:30' };
-	const { ports, calls, pod } = world(undefined, { trouble });
+	const failure: GitHubFailure = { kind: 'rate-limited', detail: 'until 12:30' };
+	const { ports, calls, pod } = world(undefined, { failure });
 	const { verdict } = await release(pod(), alice, ports);
 	assert.equal([verdict.kind, verdict.reason], ['deny', 'rate-limited']);
 	assert.equal(calls, [`write ${recorded}`]);
@@ -206,7 +206,7 @@ test('a call that taught nothing leaves no claim behind for other replicas to wa
 	});
 	await release(pod(), alice, ports);
 	assert.is(calls.at(-1), 'write unregistration-claim');
-	assert.is(pod().claim, undefined);
+	assert.is(pod().attempt, undefined);
 });
 test('a dry run writes nothing, asks only what a read can tell, and gives the same verdict (A15)', async () => {
 	const dry = { ...alice, dryRun: true };
@@ -274,7 +274,10 @@ test("an idle one's forged time makes way for that of the 204, from which its ca
 });
 
 const seen = (change: Parameters<typeof pod>[0] = {}) => {
-	const annotations = registeredAs(readRunnerPod(pod(change))!, 7, signer.signs) as Record<string, string>;
+	const annotations = registeredAs(readRunnerPod(pod(change))!, 7, signer.signStatement) as Record<
+		string,
+		string
+	>;
 	return pod({ ...change, metadata: { annotations } });
 };
 const absentAt = (begunMs: number) => {
@@ -386,7 +389,7 @@ test('a DELETE whose turn came late is not sent to a runner that has got a job s
 		assert.is(calls.includes('unregister'), sent, `${log[log.length - 1]?.says} after ${waitsMs} ms`);
 		if (sent) continue;
 		assert.equal([verdict.kind, verdict.reason], ['deny', 'unregistering']);
-		assert.is(current().claim, undefined, 'nobody has to wait for it');
+		assert.is(current().attempt, undefined, 'nobody has to wait for it');
 		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	}
 });
@@ -394,7 +397,7 @@ test('... nor where a hook or a list has told of its job meanwhile, or the pod c
 	const told: ((pod: RunnerPod) => RunnerPod | 'gone')[] = [
 		(pod) => ({
 			...pod,
-			claims: [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }],
+			signals: [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }],
 		}),
 		(pod) => ({ ...pod, busyHint: { sinceMs: undefined, job: undefined } }),
 		() => 'gone',
@@ -526,9 +529,9 @@ test('the pod goes while it is claimed, or is read again: nothing is asked, noth
 });
 
 /** How long the caller waits for a GitHub that does not answer, ms. */
-async function waits(claim: string | undefined): Promise<number> {
+async function waits(attempt: string | undefined): Promise<number> {
 	const annotations: Record<string, string> =
-		claim === undefined ? {} : { 'actions-runner/unregistration-claim': claim };
+		attempt === undefined ? {} : { 'actions-runner/unregistration-claim': attempt };
 	const {
 		clock,
 		ports,
@@ -542,13 +545,13 @@ async function waits(claim: string | undefined): Promise<number> {
 	return clock.until('it is denied', () => denied, 60_000);
 }
 test('the second review of one DELETE has only what is left of the first one’s time (F8)', async () => {
-	const claim = (agoMs: number, by = 'me') => `${new Date(noon + 60_000 - agoMs).toISOString()} ${by}`;
+	const attempt = (agoMs: number, by = 'me') => `${new Date(noon + 60_000 - agoMs).toISOString()} ${by}`;
 	assert.is(await waits(undefined), 3_000);
-	assert.is(await waits(claim(1_000)), 2_000);
-	assert.is(await waits(claim(3_500)), 100, 'long enough to hear what is there already');
-	assert.is(await waits(claim(10_000)), 3_000, 'that was another DELETE');
-	assert.is(await waits(claim(40_000, 'another')), 3_000);
-	assert.is(await waits(claim(-60_000)), 3_000, 'a claim of the future is none');
+	assert.is(await waits(attempt(1_000)), 2_000);
+	assert.is(await waits(attempt(3_500)), 100, 'long enough to hear what is there already');
+	assert.is(await waits(attempt(10_000)), 3_000, 'that was another DELETE');
+	assert.is(await waits(attempt(40_000, 'another')), 3_000);
+	assert.is(await waits(attempt(-60_000)), 3_000, 'a claim of the future is none');
 });
 test('an answer leaves no timer behind', async () => {
 	const { clock, ports, pod: current } = world();
@@ -668,10 +671,13 @@ test('a 204 that can not be written in 20 tries is an error, and lets nothing go
 });
 
 test('absence that lets go ends the claim that is on the pod, also where the pod changes meanwhile', async () => {
-	const claim = { 'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} other` };
-	const since = absentOf(readRunnerPod(pod())!, noon - 60_000, signer.signs) as Record<string, string>;
+	const attempt = { 'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} other` };
+	const since = absentOf(readRunnerPod(pod())!, noon - 60_000, signer.signStatement) as Record<
+		string,
+		string
+	>;
 	const object = seen();
-	object.metadata.annotations = { ...object.metadata.annotations, ...since, ...claim };
+	object.metadata.annotations = { ...object.metadata.annotations, ...since, ...attempt };
 	const gone = world(object, absentAt(noon + 60_000));
 	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.kind, 'allow');
 	assert.equal(gone.calls, ['lookup', 'write unregistration-claim']);
@@ -698,8 +704,8 @@ test('its log says that it works: denied without a call to GitHub, and the job i
 	const { verdict, pod: after } = await release(current(), alice, ports);
 	assert.equal([verdict.kind, verdict.reason], ['deny', 'busy']);
 	assert.equal(calls, [`write ${recorded}+job-claims`]);
-	assert.is(after.claims[0]?.job.name, 'build');
-	assert.is(current().claims[0]?.by, 'log');
+	assert.is(after.signals[0]?.job.name, 'build');
+	assert.is(current().signals[0]?.by, 'log');
 	// Asked again: an ephemeral runner ends with its job, so not even its log is read.
 	calls.length = 0;
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
@@ -708,7 +714,7 @@ test('its log says that it works: denied without a call to GitHub, and the job i
 test('... and a dry run says the same and writes nothing (A15)', async () => {
 	const { ports, calls, pod: current } = world(undefined, { log: [works] });
 	const { verdict, pod: after } = await release(current(), { ...alice, dryRun: true }, ports);
-	assert.equal([verdict.reason, after.claims[0]?.job.name, calls], ['busy', 'build', []]);
+	assert.equal([verdict.reason, after.signals[0]?.job.name, calls], ['busy', 'build', []]);
 });
 test('... and to a runner that ARC removes only the record is written, for ARC asks GitHub at each change', async () => {
 	const annotations = { 'actions-runner/unregistration-request-timestamp': '2026-11-23T12:00:30Z' };
@@ -729,7 +735,7 @@ test('a static runner that its log alone showed at work goes when the log shows 
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
 	assert.ok(calls.includes('write unregistration-claim+job-claims'));
-	assert.equal(current().claims, []);
+	assert.equal(current().signals, []);
 });
 test('GitHub answers 204 to a runner that then has a job: the proof is taken away, told, and the pod stays', async () => {
 	for (const change of [{}, fixed]) {
@@ -751,18 +757,18 @@ test('... also where a hook is heard in the quiet time, whatever the log says', 
 	const { reread } = ports;
 	ports.reread = async (asked) => {
 		const fresh = await reread(asked);
-		return typeof fresh === 'string' ? fresh : { ...fresh, claims: [heard], unregistered: undefined };
+		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [heard], unregistered: undefined };
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 });
 test('... also where a hook was heard while GitHub was asked: the proof is taken away, and told once', async () => {
 	const { ports, calls, pod: current } = world();
-	const claims = [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }] as const;
+	const signals = [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }] as const;
 	const account = (await ports.account(current())) as RunnerAccount;
 	ports.account = async () => ({
 		...account,
 		unregister: async (asked, options) => {
-			await ports.write(asked, { annotations: claimsOf({ ...asked, claims }, ports.sign) });
+			await ports.write(asked, { annotations: signalsOf({ ...asked, signals }, ports.sign) });
 			return account.unregister(asked, options);
 		},
 	});
@@ -797,7 +803,7 @@ test('the pod goes in the quiet time: nothing stands in the way', async () => {
 test('... also where the proof is gone by then: the job that took it away has completed, or its container has been restarted', async () => {
 	const finishing = { by: 'hook', key: 'a', state: 'finishing', sinceMs: 0, job: { name: 'build' } } as const;
 	for (const [change, reason] of [
-		[{ claims: [finishing] }, 'busy'],
+		[{ signals: [finishing] }, 'busy'],
 		[{ restarts: 1, scope: undefined }, 'scope-unknown'],
 	] as const) {
 		const { ports, pod: current } = world();
@@ -905,7 +911,7 @@ test('... or an event of GitHub has said that the job of a static runner complet
 			lookup: { kind: 'present', busy },
 		});
 		const finishing = { by: 'event', key: '7', state: 'finishing', sinceMs: 0, job: { name: 'x' } } as const;
-		const asked = { ...current(), claims: [finishing] };
+		const asked = { ...current(), signals: [finishing] };
 		const { verdict } = await release(asked, alice, ports);
 		assert.is(verdict.reason, busy ? 'busy' : 'unregistered');
 		assert.is(calls.includes('unregister'), !busy);
@@ -917,7 +923,10 @@ test('its log has shown a job and cannot be read any more: a static runner works
 		const object = seen(fixed);
 		const runner = readRunnerPod(object)!;
 		// Before the job, lists had lacked it, or shown it idle.
-		const since = { ...absentOf(runner, noon, signer.signs), ...idleOf(runner, noon, signer.signs) };
+		const since = {
+			...absentOf(runner, noon, signer.signStatement),
+			...idleOf(runner, noon, signer.signStatement),
+		};
 		object.metadata.annotations = merged(object.metadata.annotations, since);
 		const { clock, ports, calls, pod: current } = world(object, { lookup, log });
 		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
@@ -934,7 +943,7 @@ test('... also where it is read after a 204: the proof is taken away', async () 
 	const told = { by: 'log', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
 	ports.reread = async (asked) => {
 		const fresh = await reread(asked);
-		return typeof fresh === 'string' ? fresh : { ...fresh, claims: [told] };
+		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [told] };
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	assert.is(calls.at(-1), 'refuted by build');
@@ -979,8 +988,8 @@ test('a hook is heard while what the log says is written down: neither claim tak
 		ports.write = async (asked, change, onlyIfUnchanged) => {
 			if ('actions-runner/job-claims' in change.annotations && !heard) {
 				heard = true;
-				const claims = claimsOf({ ...current(), claims: [hook] }, signer.signs);
-				await write(asked, { annotations: claims });
+				const signals = signalsOf({ ...current(), signals: [hook] }, signer.signStatement);
+				await write(asked, { annotations: signals });
 				conflict(1);
 			}
 			return write(asked, change, onlyIfUnchanged);
@@ -990,7 +999,7 @@ test('a hook is heard while what the log says is written down: neither claim tak
 		assert.is(verdict.reason, 'busy');
 		assert.equal(
 			current()
-				.claims.map(({ by }) => by)
+				.signals.map(({ by }) => by)
 				.toSorted(),
 			['hook', 'log'],
 			`after a 204: ${proven}`,

@@ -86,7 +86,7 @@ test('the same uid under another runner name, with a complete-timestamp: the rea
 	};
 	const { allowed } = await remove(forged);
 	assert.not(allowed);
-	const after = readRunnerPod(world.pod('real') as Pod, { holds: signer.vouches });
+	const after = readRunnerPod(world.pod('real') as Pod, { verify: signer.verifyStatement });
 	assert.equal([after?.unregistered, after?.terminating], [undefined, false]);
 	assert.equal(
 		github.calls.filter((call) => call.startsWith('remove')),
@@ -101,7 +101,7 @@ test('a claim that the runner is idle, unregistered, broken the glass of or anot
 		{ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } },
 		{ busy: true },
 	);
-	const claims: [string, (pod: Pod) => unknown][] = [
+	const signals: [string, (pod: Pod) => unknown][] = [
 		['idle', (pod) => Object.assign(pod.metadata, { labels: {} })],
 		[
 			'unregistered',
@@ -113,7 +113,7 @@ test('a claim that the runner is idle, unregistered, broken the glass of or anot
 		],
 		['another uid', (pod) => Object.assign(pod.metadata, { uid: 'another' })],
 	];
-	for (const [what, lie] of claims) {
+	for (const [what, lie] of signals) {
 		const pod = copyOf(world, 'real');
 		lie(pod);
 		assert.not((await remove(pod)).allowed, what);

@@ -78,8 +78,8 @@ test('... also one of a scale set whose EphemeralRunner says so, and no longer w
 		name: 'r1',
 		uid: 'er-1',
 	};
-	const claims = { metadata: { namespace: 'other', uid: 'uid-s', ownerReferences: [owner] } };
-	world.scaleSetRunner('r1', claims, 'unknown');
+	const signals = { metadata: { namespace: 'other', uid: 'uid-s', ownerReferences: [owner] } };
+	world.scaleSetRunner('r1', signals, 'unknown');
 	const registeredIn = (scope: string) => ({
 		metadata,
 		spec: { githubConfigUrl: `https://github.com/${scope}` },
@@ -148,9 +148,9 @@ test('one that was unregistered before it went has left nothing behind: no call'
 test('GitHub fails or there are no credentials: tried again each minute, and removed after all', async () => {
 	const { world, loop, clock, github, registered } = await lost();
 	github.set('r1', { status: 'offline' });
-	github.trouble = { kind: 'github-unavailable', detail: '502' };
+	github.failure = { kind: 'github-unavailable', detail: '502' };
 	await clock.pass(5 * minute);
-	github.trouble = undefined;
+	github.failure = undefined;
 	github.credentialsMissing = 'no Secret';
 	await clock.pass(5 * minute);
 	assert.ok(registered());

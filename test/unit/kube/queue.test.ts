@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert';
-import { type LookAgain, soonest, WorkQueue } from '../../../admission/kube/queue.ts';
+import { type Requeue, soonest, WorkQueue } from '../../../admission/kube/queue.ts';
 import { suite } from '../../support/suite.ts';
 import { SimulatedClock } from '../support/clock.ts';
 
 const test = suite('work queue');
 
-function queue(reconcile: (key: string, clock: SimulatedClock) => Promise<LookAgain>, concurrency = 4) {
+function queue(reconcile: (key: string, clock: SimulatedClock) => Promise<Requeue>, concurrency = 4) {
 	const clock = new SimulatedClock();
 	const errors: [string, number][] = [];
 	const reconciled: [string, number, boolean][] = [];

@@ -32,12 +32,12 @@ test('who no longer leads makes no claim, but writes what GitHub has answered', 
 		await clock.pass(100);
 		return written;
 	};
-	assert.is(await write(progress.claim, 'a', true), 'written');
+	assert.is(await write(progress.attempt, 'a', true), 'written');
 	leads = false;
-	assert.is(await write(progress.claim, 'b', true), 'NotLeading');
+	assert.is(await write(progress.attempt, 'b', true), 'NotLeading');
 	assert.is(await write(progress.completedAt, 'now', false), 'written');
 	const { annotations } = api.find('/api/v1/pods', 'r1', 'ci')?.metadata ?? {};
-	assert.equal(annotations, { [progress.claim]: 'a', [progress.completedAt]: 'now' });
+	assert.equal(annotations, { [progress.attempt]: 'a', [progress.completedAt]: 'now' });
 });
 
 test.run();

@@ -98,7 +98,7 @@ for (const [what, state, answered, expected] of [
 	['works', healthy, true, { state: 'ok' }],
 	[
 		'401',
-		{ ...healthy, healthy: false, trouble: { kind: 'credentials-invalid', detail: 'GitHub answered 401' } },
+		{ ...healthy, healthy: false, failure: { kind: 'credentials-invalid', detail: 'GitHub answered 401' } },
 		true,
 		{ state: 'credentials-invalid', detail: 'GitHub answered 401' },
 	],
@@ -134,7 +134,7 @@ test('news: states, the oldest deletion, policies. Counts, budgets and time wait
 				limit: 5000,
 				remaining: left,
 				resetAtMs: noon,
-				...(kind ? { trouble: { kind, detail: '' } } : {}),
+				...(kind ? { failure: { kind, detail: '' } } : {}),
 			},
 			true,
 		);

@@ -43,8 +43,8 @@ function read(pod: Pod, { pin, ...facts }: Known = {}) {
 		...pod.metadata.annotations,
 		...(pin && { [identityProof]: writePin(pin, 'signed') }),
 	};
-	const holds = (_: Statement, given: string | undefined) => given === 'signed';
-	return readRunnerPod({ ...pod, metadata: { ...pod.metadata, annotations } }, { holds, ...facts });
+	const verify = (_: Statement, given: string | undefined) => given === 'signed';
+	return readRunnerPod({ ...pod, metadata: { ...pod.metadata, annotations } }, { verify, ...facts });
 }
 
 /** `organization name` where all is certain, else why it is not. The server's GitHub is github.com. */

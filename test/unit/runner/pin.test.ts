@@ -19,12 +19,12 @@ const ephemeralRunner: EphemeralRunner = {
 function read(text: string | null | undefined, facts: Facts = {}, uid = 'uid-1') {
 	const annotations: Record<string, string> = text ? { [identityProof]: text } : {};
 	const object = pod({ metadata: { uid, annotations }, spec: { containers: [jitContainer('r1')] } });
-	const runner = readRunnerPod(object, { holds: signer.vouches, ...facts });
+	const runner = readRunnerPod(object, { verify: signer.verifyStatement, ...facts });
 	if (!runner) throw new Error('not a runner');
 	return runner;
 }
 const written = (facts: Facts, { uid = 'uid-1', by = signer, text = '' } = {}) =>
-	pinOf(read(text, facts, uid), by.signs)[identityProof];
+	pinOf(read(text, facts, uid), by.signStatement)[identityProof];
 const text = written({ ephemeralRunner });
 
 test('where the EphemeralRunner is gone, the pin says what it said', () => {
@@ -44,7 +44,7 @@ test('only a certain identity that the EphemeralRunner tells is pinned', () => {
 	assert.is(written({ ephemeralRunner: moved }, { text: text ?? '' }), undefined, 'it has changed');
 	assert.is(written({ ephemeralRunner }, { uid: '' }), undefined, 'a pod without a UID');
 	const legacy = readRunnerPod(pod());
-	assert.equal(legacy && pinOf(legacy, signer.signs), {});
+	assert.equal(legacy && pinOf(legacy, signer.signStatement), {});
 });
 test('of another pod, another server or another hand it counts as none', () => {
 	const none = 'neither its EphemeralRunner nor a signed note tells it';

@@ -70,7 +70,7 @@ export function runnerPod(change: Parameters<typeof pod>[0] = {}, facts: Facts =
 }
 
 /** Whoever reads the pod finds every signature right. */
-export const trusting: Facts = { holds: () => true };
+export const trusting: Facts = { verify: () => true };
 
 /** The server's key in tests. */
 export const signer = new Signer(Buffer.alloc(32, 7));
@@ -82,7 +82,7 @@ export function withSignedRecord(object: Pod): Pod {
 		[record.requestedBy]: by,
 		[record.requestedAt]: at = '',
 		[record.options]: options = '',
-		[record.proof]: proof = signer.signs(recorded(uid, at, by ?? '', options)),
+		[record.proof]: proof = signer.signStatement(recorded(uid, at, by ?? '', options)),
 	} = annotations;
 	if (!by) return object;
 	return {

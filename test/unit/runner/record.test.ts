@@ -4,8 +4,8 @@ import { arc } from '../../../admission/api/keys.ts';
 import {
 	absentOf,
 	askerOf,
+	attemptOf,
 	busyAnswerOf,
-	claimOf,
 	nodeGoneOf,
 	recordOf,
 	registeredAs,
@@ -17,14 +17,14 @@ import { noon, type pod, runnerPod, signer } from './pods.ts';
 const test = suite('records on pods');
 const answered = { 'actions-runner/unregistration-refusal': '2026-11-23T12:00:10Z busy' };
 const alice = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
-const sign = signer.signs;
+const sign = signer.signStatement;
 
 test('whoever sets out to ask GitHub takes the 422 of before off the pod, where there is one', () => {
-	assert.equal(claimOf(runnerPod({ metadata: { annotations: answered } }), 'me', noon), {
+	assert.equal(attemptOf(runnerPod({ metadata: { annotations: answered } }), 'me', noon), {
 		'actions-runner/unregistration-claim': '2026-11-23T12:00:00.000Z me',
 		'actions-runner/unregistration-refusal': null,
 	});
-	assert.equal(claimOf(runnerPod(), 'me', noon), {
+	assert.equal(attemptOf(runnerPod(), 'me', noon), {
 		'actions-runner/unregistration-claim': '2026-11-23T12:00:00.000Z me',
 	});
 });
@@ -41,8 +41,8 @@ test('the first request is recorded with what its caller asked; a later one chan
 		'actions-runner/deletion-requested-by': 'alice',
 		'actions-runner/deletion-options': '{"via":"delete"}',
 	});
-	const holds = signer.vouches;
-	const recorded = runnerPod({ metadata: { annotations } }, { holds });
+	const verify = signer.verifyStatement;
+	const recorded = runnerPod({ metadata: { annotations } }, { verify });
 	assert.equal(recorded.record, {
 		requestedAt: '2026-11-23T12:00:00.000Z',
 		requestedBy: 'alice',
@@ -55,9 +55,9 @@ test('the first request is recorded with what its caller asked; a later one chan
 });
 test('a record that somebody wrote, changed or copied is none, and makes way for the first request', () => {
 	const annotations = recordOf(runnerPod(), alice, sign, noon) as Record<string, string>;
-	const { vouches: holds } = signer;
+	const { verifyStatement: verify } = signer;
 	const read = (change: Record<string, string>, uid = 'uid-1') =>
-		runnerPod({ metadata: { uid, annotations: { ...annotations, ...change } } }, { holds });
+		runnerPod({ metadata: { uid, annotations: { ...annotations, ...change } } }, { verify });
 	assert.ok(read({}).record);
 	for (const forged of [
 		read({ 'actions-runner/deletion-requested-by': 'bob' }),
@@ -83,7 +83,7 @@ const removed = unregisteredOf(runnerPod(), 7, sign, noon) as Record<string, str
 const readSigned = (change: Parameters<typeof pod>[0] = {}, annotations: Record<string, string> = {}) =>
 	runnerPod(
 		{ ...change, metadata: { ...change.metadata, annotations: { ...removed, ...annotations } } },
-		{ holds: signer.vouches },
+		{ verify: signer.verifyStatement },
 	);
 
 test('a 204 counts for the run, the runner and the id that it was about, and for no other', () => {
@@ -124,7 +124,7 @@ test('that GitHub has listed the runner counts in the same way', () => {
 test('since when GitHub’s lists lack it counts for the same runner, and ends when it is listed', () => {
 	const absent = absentOf(runnerPod(), noon, sign) as Record<string, string>;
 	const read = (change: Parameters<typeof pod>[0] = {}) =>
-		runnerPod({ ...change, metadata: { annotations: absent } }, { holds: signer.vouches });
+		runnerPod({ ...change, metadata: { annotations: absent } }, { verify: signer.verifyStatement });
 	assert.is(read().absentSinceMs, noon);
 	assert.is(read({ env: { RUNNER_NAME: 'r2' } }).absentSinceMs, undefined);
 	assert.is(registeredAs(read(), 7, sign)['actions-runner/absent-since'], null);
@@ -150,7 +150,7 @@ test('ARC is told of the 204 of a runner that may be its own, and of nothing els
 	const others = [
 		registeredAs(runnerPod(), 7, sign),
 		absentOf(runnerPod(), noon, sign),
-		claimOf(runnerPod(), 'me', noon),
+		attemptOf(runnerPod(), 'me', noon),
 	];
 	const keys = [...others, busyAnswerOf('busy', noon), recordOf(runnerPod(), alice, sign, noon)].flatMap(
 		Object.keys,

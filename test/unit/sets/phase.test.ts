@@ -160,24 +160,26 @@ test('live is what runs or will run, and has not been unregistered', () => {
 	const removed = { ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } };
 	assert.not(isLive(removed, now));
 	assert.ok(isLive(removed, noon + 31_000), 'its witnesses have not been heard yet');
-	const claim = { by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } } as const;
-	assert.ok(isLive({ ...removed, claims: [claim] }, now), 'GitHub is wrong');
-	assert.is(phaseOf(pod(), { ...removed, claims: [claim] }, now, now).phase, 'busy');
+	const signal = { by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } } as const;
+	assert.ok(isLive({ ...removed, signals: [signal] }, now), 'GitHub is wrong');
+	assert.is(phaseOf(pod(), { ...removed, signals: [signal] }, now, now).phase, 'busy');
 });
 
 test('a job that only a hook has told of: its runner was known, and did not end for want of one', () => {
 	const status = exited(1, '2026-11-23T12:00:59Z');
-	const claims = [{ by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } }] as const;
-	assert.is(phaseOf(pod({ status }), { ...runnerPod({ status }), claims }, now, now).phase, 'completed');
+	const signals = [
+		{ by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } },
+	] as const;
+	assert.is(phaseOf(pod({ status }), { ...runnerPod({ status }), signals }, now, now).phase, 'completed');
 	const terminated = {
 		exitCode: 0,
 		startedAt: '2026-11-23T12:00:58Z',
 		finishedAt: '2026-11-23T12:00:59Z',
 	};
 	const soon = { phase: 'Succeeded', containerStatuses: [{ name: 'runner', state: { terminated } }] };
-	const brief = (told: typeof claims | []) =>
-		phaseOf(pod({ status: soon }), { ...runnerPod({ status: soon }), claims: told }, now, now).brief;
-	assert.equal([brief(claims), brief([])], [false, true]);
+	const brief = (told: typeof signals | []) =>
+		phaseOf(pod({ status: soon }), { ...runnerPod({ status: soon }), signals: told }, now, now).brief;
+	assert.equal([brief(signals), brief([])], [false, true]);
 });
 
 test.run();

@@ -324,11 +324,11 @@ const driven = (more: Partial<SetState['accounting']> = {}): Partial<SetState> =
 
 test('a set that an autoscaler drives: a completion holds its place back (D1)', () => {
 	const list = [...owners('busy*2'), owner('completed', { sinceMs: now - 40 })];
-	const { create, hold, accounting, lookAgainMs } = plan(list, state(3, driven()), now);
+	const { create, hold, accounting, requeueAfterMs } = plan(list, state(3, driven()), now);
 	assert.is(create, 0);
 	assert.equal(accounting.completionsMs, [now - 40]);
 	assert.equal(hold, { replicas: 1, untilMs: now - 40 + 10 * minute });
-	assert.is(lookAgainMs, 10 * minute - 40);
+	assert.is(requeueAfterMs, 10 * minute - 40);
 });
 
 for (const recreationDelayMs of [1e8 * 24 * 60 * minute, Number.POSITIVE_INFINITY]) {
@@ -378,11 +378,11 @@ test('a failed start is no completion: it is replaced after a pause that grows (
 			owner('idle', { createdMs: 0 }),
 			owner('failed', { createdMs: set.accounting.nextStartMs }),
 		];
-		const { create, remove, accounting, wait, lookAgainMs } = plan(failed, set, now);
+		const { create, remove, accounting, wait, requeueAfterMs } = plan(failed, set, now);
 		assert.is(create, 0);
 		assert.is(remove.length, 1);
 		assert.ok(wait.includes('starts-failing'));
-		pauses.push((lookAgainMs ?? 0) / 1000);
+		pauses.push((requeueAfterMs ?? 0) / 1000);
 		set = { ...set, accounting };
 		assert.is(plan(owners('idle'), set, accounting.nextStartMs).create, 1);
 	}
@@ -423,7 +423,7 @@ test('made without the pod webhook: released first and replaced, but never from 
 	assert.equal(plan([idle, unfitIdle], state(1), now).release, [unfitIdle]);
 	assert.is(words([unfit('starting')], state(1)), 'release starting');
 	const later = plan([{ ...unfit('starting'), notBeforeMs: now + 5_000 }], state(1), now);
-	assert.equal([later.release, later.create, later.lookAgainMs], [[], 0, 5_000]);
+	assert.equal([later.release, later.create, later.requeueAfterMs], [[], 0, 5_000]);
 	assert.is(words([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
 	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
 });
@@ -457,9 +457,9 @@ test('brief ends: two in a row cost nothing, from the third on the pause grows',
 	const second = afterBrief({ briefEnds: 1, nextStartMs: now - 3_500 }).accounting;
 	assert.equal([second.briefEnds, second.failedStarts, second.nextStartMs], [2, 0, now]);
 	const third = afterBrief({ briefEnds: 2, nextStartMs: now - 3_500 });
-	assert.equal([third.create, third.wait, third.lookAgainMs], [0, ['starts-failing'], 10_000]);
+	assert.equal([third.create, third.wait, third.requeueAfterMs], [0, ['starts-failing'], 10_000]);
 	const later = afterBrief({ briefEnds: 7, failedStarts: 5, nextStartMs: now - 3_500 });
-	assert.equal([later.create, later.lookAgainMs, later.accounting.briefEnds], [0, 300_000, 8]);
+	assert.equal([later.create, later.requeueAfterMs, later.accounting.briefEnds], [0, 300_000, 8]);
 });
 
 test('... those that were started together count once, and one that is being removed not again', () => {
@@ -499,16 +499,16 @@ test('after brief ends a runner that is idle ends the count when it has lasted 1
 	const idling = (idle: Partial<Owner>) =>
 		planned([owner('idle', { createdMs: now - 15_000, ...idle })], state(1, { accounting: soFar }));
 	const young = idling({ sinceMs: now - 9_999 });
-	assert.equal([young.accounting.briefEnds, young.accounting.failedStarts, young.lookAgainMs], [5, 3, 1]);
+	assert.equal([young.accounting.briefEnds, young.accounting.failedStarts, young.requeueAfterMs], [5, 3, 1]);
 	const lasted = idling({ sinceMs: now - 10_000 });
 	assert.equal(
-		[lasted.accounting.briefEnds, lasted.accounting.failedStarts, lasted.lookAgainMs],
+		[lasted.accounting.briefEnds, lasted.accounting.failedStarts, lasted.requeueAfterMs],
 		[0, 0, undefined],
 	);
 	assert.is(idling({}).accounting.briefEnds, 5, 'since when is not known');
 	const older = owner('busy', { createdMs: now - 60_000, sinceMs: now - 5_000 });
 	const accounting = { ...soFar, nextStartMs: now - 1_000 };
-	assert.is(planned([older], state(1, { accounting })).lookAgainMs, undefined);
+	assert.is(planned([older], state(1, { accounting })).requeueAfterMs, undefined);
 });
 
 test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {
@@ -517,7 +517,7 @@ test('one that never registers is released once in 10 min, and counts until it i
 	assert.is(words([{ ...lost, sinceMs: now - 10 * minute + 1 }], state(1)), 'nothing');
 	assert.is(words([{ ...lost, notBeforeMs: now + 5_000 }], state(1)), 'nothing');
 	const asked = plan([{ ...lost, notBeforeMs: now + 5_000 }], state(1), now);
-	assert.equal([asked.lookAgainMs, asked.wait], [5_000, []], 'until then it counts as starting');
+	assert.equal([asked.requeueAfterMs, asked.wait], [5_000, []], 'until then it counts as starting');
 });
 
 test('one that could not be unregistered stays the chosen one and is asked about later', () => {
@@ -525,7 +525,7 @@ test('one that could not be unregistered stays the chosen one and is asked about
 	const set = state(1);
 	assert.equal(plan([first, { ...second, notBeforeMs: now + 7_000 }], set, now).release, []);
 	const later = plan([first, { ...second, notBeforeMs: now + 7_000 }], set, now);
-	assert.is(later.lookAgainMs, 7_000);
+	assert.is(later.requeueAfterMs, 7_000);
 	assert.equal(later.wait, ['registering']);
 });
 
@@ -566,23 +566,23 @@ test('when to look again: the end of a hold, of a pause, of a refusal, or of the
 		briefEnds: 0,
 		nextStartMs: now + 20_000,
 	};
-	assert.is(planned([], state(1, { accounting })).lookAgainMs, 20_000);
-	assert.is(planned(owners('idle'), state(1, { accounting })).lookAgainMs, undefined);
-	assert.is(planned(owners('idle busy'), state(2)).lookAgainMs, undefined);
-	assert.is(planned([owner('starting', { sinceMs: now - minute })], state(1)).lookAgainMs, 9 * minute);
-	assert.is(planned([owner('starting', { sinceMs: undefined })], state(1)).lookAgainMs, 10 * minute);
-	assert.is(planned([owner('idle', { sinceMs: now - minute })], state(1)).lookAgainMs, undefined);
+	assert.is(planned([], state(1, { accounting })).requeueAfterMs, 20_000);
+	assert.is(planned(owners('idle'), state(1, { accounting })).requeueAfterMs, undefined);
+	assert.is(planned(owners('idle busy'), state(2)).requeueAfterMs, undefined);
+	assert.is(planned([owner('starting', { sinceMs: now - minute })], state(1)).requeueAfterMs, 9 * minute);
+	assert.is(planned([owner('starting', { sinceMs: undefined })], state(1)).requeueAfterMs, 10 * minute);
+	assert.is(planned([owner('idle', { sinceMs: now - minute })], state(1)).requeueAfterMs, undefined);
 	assert.is(
 		planned([owner('starting', { sinceMs: now - 20 * minute, notBeforeMs: now + 7_000 })], state(1))
-			.lookAgainMs,
+			.requeueAfterMs,
 		7_000,
 	);
-	assert.is(planned([owner('starting', { sinceMs: now - 20 * minute })], state(0)).lookAgainMs, undefined);
+	assert.is(planned([owner('starting', { sinceMs: now - 20 * minute })], state(0)).requeueAfterMs, undefined);
 	assert.is(
 		planned(
 			[owner('idle', { notBeforeMs: now + 3_000 }), owner('idle', { notBeforeMs: now + 5_000 })],
 			state(0),
-		).lookAgainMs,
+		).requeueAfterMs,
 		3_000,
 	);
 });

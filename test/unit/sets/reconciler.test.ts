@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { setKeys } from '../../../admission/api/sets.ts';
-import { hear } from '../../../admission/jobs/hear.ts';
+import { recordReport } from '../../../admission/jobs/record-report.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
 import { kinds, SetsWorld } from '../support/sets-world.ts';
@@ -150,7 +150,10 @@ for (const kind of kinds) {
 			.find((name) => world.annotations(name)['actions-runner/unregistration-claim']);
 		assert.ok(chosen !== undefined && first);
 		const word = { by: 'hook', says: 'started', key: 'github_1', job: { name: 'build' } } as const;
-		const heard = hear(world.pod(chosen) as Pod, word, { ...world.parts, sign: world.signer.signs });
+		const heard = recordReport(world.pod(chosen) as Pod, word, {
+			...world.parts,
+			sign: world.signer.signStatement,
+		});
 		await world.clock.pass(50);
 		assert.is(await heard, 'written');
 		await world.clock.pass(10_000);
@@ -688,11 +691,11 @@ for (const kind of kinds) {
 	});
 	test(`${kind}: GitHub is down: nobody goes who may be busy; afterwards the surplus goes (F5)`, async () => {
 		const world = await running(4);
-		world.github.trouble = { kind: 'github-unavailable', detail: '502' };
+		world.github.failure = { kind: 'github-unavailable', detail: '502' };
 		world.scale(1);
 		await world.clock.pass(10 * minute);
 		assert.is(world.live().length, 4);
-		world.github.trouble = undefined;
+		world.github.failure = undefined;
 		await world.settled(1, 45_000);
 		await world.end();
 	});
@@ -742,10 +745,10 @@ for (const kind of kinds) {
 		const [first] = world.live();
 		await world.clock.pass(9 * minute);
 		assert.equal(world.live(), [first]);
-		world.github.trouble = { kind: 'github-unavailable', detail: '503' };
+		world.github.failure = { kind: 'github-unavailable', detail: '503' };
 		await world.clock.pass(10 * minute);
 		assert.equal(world.live(), [first], 'GitHub can not be asked');
-		world.github.trouble = undefined;
+		world.github.failure = undefined;
 		world.habits.registersAfterMs = 700;
 		await world.clock.until('it is replaced', () => !world.live().includes(first ?? ''), 2 * minute);
 		await world.settled(1, 20_000);

@@ -2,10 +2,10 @@ import type { Account, Accounts, CredentialsSource } from '../../../admission/gi
 import { Registry } from '../../../admission/github/registry.ts';
 import type {
 	CredentialsMissing,
+	GitHubFailure,
 	RemoveOutcome,
 	RunnerInfo,
 	TokenOutcome,
-	Trouble,
 } from '../../../admission/github/types.ts';
 import { Unregistrations } from '../../../admission/github/unregistrations.ts';
 import { type Scope, scopeKey } from '../../../admission/runner/scope.ts';
@@ -21,7 +21,7 @@ export class SimulatedGitHub {
 	/** Every call, as `list octo-org`, `remove 7`, `token octo-org`. */
 	readonly calls: string[] = [];
 	/** What every call is answered with while it is set, and what the account knows of itself. */
-	trouble: Trouble | undefined;
+	failure: GitHubFailure | undefined;
 	/** Scopes, by scopeKey, that no credential may manage. */
 	readonly forbidden = new Set<string>();
 	/** While it is set there is no account at all. */
@@ -50,7 +50,7 @@ export class SimulatedGitHub {
 			now: this.#clock.now,
 			list: async (scope, { page, name }) => {
 				await this.#call(`list ${scopeKey(scope)}`);
-				if (this.trouble) return this.trouble;
+				if (this.failure) return this.failure;
 				if (this.forbidden.has(scopeKey(scope))) {
 					return { kind: 'forbidden', detail: '403', retryAtMs: this.#clock.now() + 60_000 };
 				}
@@ -111,7 +111,7 @@ export class SimulatedGitHub {
 			now: this.#clock.now,
 			registry: this.#registryOf(secret),
 			unregistrations: this.#unregistrations,
-			trouble: () => this.trouble,
+			failure: () => this.failure,
 			removalsSpentUntilMs: () =>
 				this.spentUntilMs !== undefined && this.spentUntilMs > this.#clock.now()
 					? this.spentUntilMs
@@ -129,7 +129,7 @@ export class SimulatedGitHub {
 
 	async #remove(scope: Scope, id: number): Promise<RemoveOutcome> {
 		await this.#call(`remove ${id}`);
-		if (this.trouble) return this.trouble;
+		if (this.failure) return this.failure;
 		const runner = this.#of(scope).get(id);
 		if (!runner) return { kind: 'not-found' };
 		if (runner.busy) return { kind: 'busy', message: `Runner "${runner.name}" is still running a job` };
@@ -140,7 +140,7 @@ export class SimulatedGitHub {
 
 	async #token(scope: Scope): Promise<TokenOutcome> {
 		await this.#call(`token ${scopeKey(scope)}`);
-		if (this.trouble) return this.trouble;
+		if (this.failure) return this.failure;
 		return { kind: 'token', token: `token-${this.calls.length}`, expiresAtMs: this.#clock.now() + 3_600_000 };
 	}
 

@@ -151,12 +151,15 @@ export class World {
 
 	/** What the server writes on the runner's pod when GitHub has listed it. */
 	listed(name: string, id: number, change: PodChange = {}): Record<string, string> {
-		return registeredAs(readRunnerPod(this.#made(name, change))!, id, signer.signs) as Record<string, string>;
+		return registeredAs(readRunnerPod(this.#made(name, change))!, id, signer.signStatement) as Record<
+			string,
+			string
+		>;
 	}
 
 	/** ... and when GitHub has answered 204. @param atMs ms since the epoch */
 	unregistered(name: string, id: number, atMs: number): Record<string, string> {
-		return unregisteredOf(readRunnerPod(this.#made(name, {}))!, id, signer.signs, atMs) as Record<
+		return unregisteredOf(readRunnerPod(this.#made(name, {}))!, id, signer.signStatement, atMs) as Record<
 			string,
 			string
 		>;
@@ -164,7 +167,10 @@ export class World {
 
 	/** ... and when the node of its pod was missing then. @param sinceMs ms since the epoch */
 	nodeGone(name: string, sinceMs: number): Record<string, string> {
-		return nodeGoneOf(readRunnerPod(this.#made(name, {}))!, sinceMs, signer.signs) as Record<string, string>;
+		return nodeGoneOf(readRunnerPod(this.#made(name, {}))!, sinceMs, signer.signStatement) as Record<
+			string,
+			string
+		>;
 	}
 
 	/** A scale set's pod; its EphemeralRunner is the test's own. */
@@ -196,7 +202,7 @@ export class World {
 	record(name: string): void {
 		const asked = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
 		const runner = readRunnerPod(this.pod(name) as Pod)!;
-		this.edit(name, { annotations: recordOf(runner, asked, signer.signs, this.clock.now()) });
+		this.edit(name, { annotations: recordOf(runner, asked, signer.signStatement, this.clock.now()) });
 	}
 
 	/** The runner's process has ended, as the kubelet writes it. */

@@ -11,10 +11,14 @@ export const seal = epochSeal(new Signer(randomBytes(32)));
 /** What a webhook server needs where all reviews get the same answer, whoever asks. */
 export function answering(
 	handler: Handler,
-	strangers = handler,
-): Pick<WebhookServerOptions, 'handlers' | 'strangers' | 'callers'> & { callers: Callers } {
+	unauthenticated = handler,
+): Pick<WebhookServerOptions, 'handlers' | 'unauthenticated' | 'callers'> & { callers: Callers } {
 	const all = (one: Handler) => Object.fromEntries(routes.map((route) => [route, one])) as Handlers;
-	return { handlers: all(handler), strangers: all(strangers), callers: new Callers(seal, Date.now) };
+	return {
+		handlers: all(handler),
+		unauthenticated: all(unauthenticated),
+		callers: new Callers(seal, Date.now),
+	};
 }
 
 /** As the webhook configurations have it now. */

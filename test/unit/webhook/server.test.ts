@@ -20,8 +20,8 @@ import {
 import {
 	connectionLastsMs,
 	largeBodyBytes,
-	mostLargeBodiesOfStrangers,
 	mostRequestsOfOneConnection,
+	mostUnauthenticatedLargeBodies,
 	mostUnproven,
 	mostUnprovenOfOneAddress,
 	mostUnused,
@@ -259,7 +259,7 @@ test('a connection that the API server has opened and not used yet is answered w
 test('strangers’ large bodies: a few at a time, the API server’s always, small ones always', async (context) => {
 	const { port, callers, agent } = context;
 	const large = 'x'.repeat(largeBodyBytes);
-	const held = Array.from({ length: mostLargeBodiesOfStrangers }, () => {
+	const held = Array.from({ length: mostUnauthenticatedLargeBodies }, () => {
 		const call = httpsRequest({
 			...hanging(port),
 			path: '/',

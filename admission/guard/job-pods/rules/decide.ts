@@ -1,6 +1,6 @@
 import { boundPod } from '../../../api/keys.ts';
-import { worksBy } from '../../../jobs/rules/claims.ts';
-import type { LogWord } from '../../../jobs/rules/runner-log.ts';
+import { worksBy } from '../../../jobs/rules/job-signals.ts';
+import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
 import { allow, deny, standingAnswer, type Verdict } from '../../rules/decide.ts';
@@ -32,7 +32,7 @@ export function decideJobPod(
 	runner: RunnerPod | undefined,
 	caller: BoundPod | undefined,
 	nowMs: number,
-	word?: LogWord,
+	reading?: LogReading,
 ): Verdict | ReadLog {
 	if (jobPod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
 	if (jobPod.breakGlass) return allow('break-glass');
@@ -46,14 +46,14 @@ export function decideJobPod(
 	if (runner.process.state === 'exited') return allow('runner-exited');
 	if (runner.nodeGone) return allow('node-gone');
 
-	if (worksBy(runner.claims) || runner.busyHint || standingAnswer(runner, nowMs)) return deny('busy');
-	switch (word?.says) {
+	if (worksBy(runner.signals) || runner.busyHint || standingAnswer(runner, nowMs)) return deny('busy');
+	switch (reading?.says) {
 		case undefined:
 			return { kind: 'read-log' };
 		case 'works':
-			return deny('busy', word.job);
+			return deny('busy', reading.job);
 		case 'unknown':
-			return deny('job-unknown', word.why);
+			return deny('job-unknown', reading.why);
 		case 'idle':
 			return allow('job-over');
 	}

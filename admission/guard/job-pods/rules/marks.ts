@@ -1,9 +1,9 @@
 import { busy } from '../../../api/keys.ts';
 import type { Pod } from '../../../api/kinds.ts';
-import { openClaim, worksBy } from '../../../jobs/rules/claims.ts';
+import { openSignal, worksBy } from '../../../jobs/rules/job-signals.ts';
 import { busyMarks, idleMarks, type Marks } from '../../../jobs/rules/marks.ts';
-import { jobText } from '../../../runner/claims.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
+import { jobText } from '../../../runner/job-signals.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
 
 /**
@@ -20,9 +20,9 @@ export function planJobPodMarks(
 	const is = object.metadata.labels?.[busy.label];
 	const alive = runner?.pod.process.state === 'running' && !jobPod.ended;
 	const shown = alive ? runner.object.metadata.labels?.[busy.label] : undefined;
-	if (alive && (shown === 'true' || worksBy(runner.pod.claims))) {
-		const claim = openClaim(runner.pod.claims);
-		const job = claim ? jobText(claim.job) : runner.object.metadata.annotations?.[busy.job];
+	if (alive && (shown === 'true' || worksBy(runner.pod.signals))) {
+		const signal = openSignal(runner.pod.signals);
+		const job = signal ? jobText(signal.job) : runner.object.metadata.annotations?.[busy.job];
 		return something(busyMarks(object, job, nowMs));
 	}
 	if (shown === 'unknown') {

@@ -1,11 +1,11 @@
 import { hostOf } from '../../../runner/scope.ts';
-import type { Word } from '../../rules/claims.ts';
 import { idOf, objectOf, shown, textOf, timeOf } from '../../rules/fields.ts';
+import type { JobReport } from '../../rules/job-signals.ts';
 
 /** What a `workflow_job` event says of a runner: GitHub has given it a job, or the job has completed. */
 export interface JobEvent {
 	kind: 'job';
-	word: Word;
+	report: JobReport;
 	/** As GitHub has it: in its own case. */
 	runnerName: string;
 	owner: string;
@@ -50,7 +50,7 @@ export function readDelivery(event: string, payload: unknown): JobEvent | NotFor
 	if (host === undefined) return undefined;
 	return {
 		kind: 'job',
-		word: {
+		report: {
 			by: 'event',
 			says,
 			key: String(id),

@@ -1,6 +1,6 @@
 import { printable } from '../../../api/printable.ts';
-import type { Job } from '../../../runner/claims.ts';
-import type { Word } from '../../rules/claims.ts';
+import type { Job } from '../../../runner/job-signals.ts';
+import type { JobReport } from '../../rules/job-signals.ts';
 import type { hookVariables, What } from './layout.ts';
 
 type Said = Record<(typeof hookVariables)[number], unknown>;
@@ -13,7 +13,7 @@ type Said = Record<(typeof hookVariables)[number], unknown>;
  * @param githubUrl the GitHub whose runners we guard, with a slash at its end: only there an address leads
  * @returns undefined: it is not JSON, or names no job
  */
-export function wordOf(what: What, body: string, githubUrl: string): Word | undefined {
+export function reportOf(what: What, body: string, githubUrl: string): JobReport | undefined {
 	const said = read(body);
 	const runId = number(said.GITHUB_RUN_ID);
 	const attempt = number(said.GITHUB_RUN_ATTEMPT);

@@ -1,7 +1,7 @@
 import { humanSpan } from '../../../../admission/api/duration.ts';
 import { printable } from '../../../../admission/api/printable.ts';
 import type { EventsReport, HookReport } from '../../../../admission/api/report.ts';
-import { autoscalerStateOf, isTrue, troubles } from '../../../autoscalers/state.ts';
+import { autoscalerStateOf, failures, isTrue } from '../../../autoscalers/state.ts';
 import { type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
 
@@ -28,9 +28,9 @@ export const events: Check = (facts) => {
 	const hooks = newest(reports.flatMap((report) => report.hooks));
 	const [last] = hooks;
 	const details = hooks.flatMap((hook) => hookLines(hook, nowMs));
-	const trouble = hooks.flatMap(hookTroubles);
+	const failure = hooks.flatMap(hookFailures);
 	const refusal = lastRefusal(reports, nowMs);
-	if (refusal) trouble.push(refusal);
+	if (refusal) failure.push(refusal);
 	const some = receiving < reports.length ? ` by ${receiving} of ${reports.length} replicas` : '';
 	if (!last) {
 		const since = reports.map((report) => report.since).sort()[0] ?? '';
@@ -38,17 +38,17 @@ export const events: Check = (facts) => {
 			check,
 			level: needed ? 'warning' : 'ok',
 			message: `none has come${some} since ${since.slice(0, 16).replace('T', ' ')} UTC`,
-			details: trouble,
+			details: failure,
 			advice: [`does GitHub's webhook lead to the Service runners-admission-events? ${setUp}`],
 		};
 	}
 	const message = `received${some}: the last one ${span(last.lastDeliveryAt, nowMs)} ago, from ${printable(last.hook)}`;
-	if (trouble.length === 0) return { check, level: 'ok', message, details };
+	if (failure.length === 0) return { check, level: 'ok', message, details };
 	return {
 		check,
 		level: 'warning',
 		message,
-		details: [...details, ...trouble],
+		details: [...details, ...failure],
 		advice: ['docs/runbook.md#runnerseventsrefused says what each of these means'],
 	};
 };
@@ -85,7 +85,7 @@ function hookLines({ hook, lastDeliveryAt, settings, hidden }: HookReport, nowMs
 }
 
 /** What GitHub has configured that keeps events away, or opens a door. */
-function hookTroubles({ hook, failed = 0, settings }: HookReport): string[] {
+function hookFailures({ hook, failed = 0, settings }: HookReport): string[] {
 	const wrong: string[] = [];
 	if (failed > 0) wrong.push(`${count(failed, 'delivery', 'deliveries')} of the last hour failed at GitHub`);
 	if (settings) {
@@ -122,7 +122,7 @@ export const autoscalers: Check = ({ autoscalers: fetched }) => {
 	const lines = all.flatMap((autoscaler) => {
 		const { namespace, name } = autoscaler.metadata;
 		const wrong = (autoscaler.status?.conditions ?? []).filter(
-			({ type }) => troubles.includes(type) && isTrue(autoscaler, type),
+			({ type }) => failures.includes(type) && isTrue(autoscaler, type),
 		);
 		const told = wrong.map(
 			({ type, message }) => `${namespace}/${name}: ${type}${message ? `: ${message}` : ''}`,

@@ -9,8 +9,8 @@ import { paths } from './paths.ts';
 import { evictions, guardedPods, heldUp, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
 import { certificate, heartbeat, leader, replicas } from './server.ts';
+import { contradictions, hooks, logs } from './signal-sources.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
-import { contradictions, hooks, logs } from './witnesses.ts';
 
 /** In the order of the output: what a check relies on comes before it. */
 const checks: readonly Check[] = [

@@ -102,7 +102,7 @@ export class Ours implements Scaler {
 		);
 		this.#credits = asked.credits;
 		this.#records.remember(asked, nowMs);
-		const { create, release, remove, accounting, lookAgainMs } = plan(
+		const { create, release, remove, accounting, requeueAfterMs } = plan(
 			pods.map((pod) => this.#ownerOf(pod)),
 			{
 				replicas: this.#replicas,
@@ -129,7 +129,7 @@ export class Ours implements Scaler {
 		this.polling.ask(asked.ask);
 		const never = Number.POSITIVE_INFINITY;
 		const spareAgainMs = this.#settings.quantile === undefined ? never : spareEveryMs;
-		this.#wake(Math.min(asked.lookAgainMs ?? never, lookAgainMs ?? never, spareAgainMs));
+		this.#wake(Math.min(asked.requeueAfterMs ?? never, requeueAfterMs ?? never, spareAgainMs));
 	}
 
 	/** The newest alarm counts; an older one does nothing. */

@@ -1,7 +1,7 @@
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import { type Random, random } from '../../../rig/random.ts';
-import { forge } from './claims.ts';
 import type { Crowd } from './crowd.ts';
+import { forge } from './forge.ts';
 import { mutate, oneOf, percent } from './mutate.ts';
 
 /** A request to the admission port. */
@@ -90,26 +90,26 @@ function requestAbout(crowd: Crowd, knows: Knowledge, chance: Random): Asked {
 	if (knows === 'path' && crowd.bystanders.length > 0 && percent(chance, 10))
 		return aboutAnother(crowd, chance);
 	const pod = oneOf(chance, percent(chance, 80) ? named : others);
-	const claim = structuredClone(pod);
+	const signal = structuredClone(pod);
 	const truthful = crowd.busy.includes(pod) && percent(chance, 30);
-	if (!truthful) for (let count = chance.between(0, 5); count > 0; count--) forge(claim, crowd, chance);
+	if (!truthful) for (let count = chance.between(0, 5); count > 0; count--) forge(signal, crowd, chance);
 	const eviction = percent(chance, 40);
 	if (truthful || percent(chance, 60))
 		return {
-			...(eviction ? evictionOf(pod, chance) : deletionOf(claim, chance)),
+			...(eviction ? evictionOf(pod, chance) : deletionOf(signal, chance)),
 			mayChange: true,
 			truthful,
 		};
-	return { ...otherwise(claim, pod, chance), mayChange: true, truthful: false };
+	return { ...otherwise(signal, pod, chance), mayChange: true, truthful: false };
 }
 
 /** Names a bystander, but means another pod: the API server would find no such pod, and nothing may come of it. */
 function aboutAnother(crowd: Crowd, chance: Random): Asked {
-	const claim = structuredClone(oneOf(chance, crowd.bystanders));
-	claim.metadata.uid = oneOf(chance, [...crowd.busy, ...crowd.plain]).metadata.uid ?? '';
+	const signal = structuredClone(oneOf(chance, crowd.bystanders));
+	signal.metadata.uid = oneOf(chance, [...crowd.busy, ...crowd.plain]).metadata.uid ?? '';
 	const asked = percent(chance, 50)
-		? deletionOf(claim, chance)
-		: evictionOf(claim, chance, claim.metadata.uid);
+		? deletionOf(signal, chance)
+		: evictionOf(signal, chance, signal.metadata.uid);
 	return { ...asked, mayChange: false, truthful: false };
 }
 
@@ -142,12 +142,12 @@ const optionsOf = (chance: Random) => ({
 	...(percent(chance, 10) ? { dryRun: ['All'] } : {}),
 });
 
-const deletionOf = (claim: Pod, chance: Random) => ({
+const deletionOf = (signal: Pod, chance: Random) => ({
 	request: {
-		...common(claim, chance),
+		...common(signal, chance),
 		...(percent(chance, 20) ? { name: '' } : {}), // as with deletecollection
 		operation: 'DELETE',
-		oldObject: claim,
+		oldObject: signal,
 		object: null,
 		options: { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...optionsOf(chance) },
 	},
@@ -174,11 +174,11 @@ const evictionOf = (pod: Pod, chance: Random, uid?: string) => ({
 
 /** Everything else that can be asked about a pod. */
 function otherwise(
-	claim: Pod,
+	signal: Pod,
 	pod: Pod,
 	chance: Random,
 ): { request: Record<string, unknown>; route: string } {
-	const request = { ...common(claim, chance), object: claim, options: null };
+	const request = { ...common(signal, chance), object: signal, options: null };
 	const subResource = oneOf(chance, ['status', 'resize', 'ephemeralcontainers', 'exec', 'binding', '']);
 	return oneOf(chance, [
 		() => ({
@@ -196,8 +196,8 @@ function otherwise(
 				...request,
 				operation: oneOf(chance, ['CREATE', 'UPDATE']),
 				resource: { group: 'actions.summerwind.dev', version: 'v1alpha1', resource: 'runnersets' },
-				object: { metadata: claim.metadata, spec: { replicas: oneOf(chance, [0, 5, -1, null]) } },
-				oldObject: { metadata: claim.metadata, spec: { replicas: 3 } },
+				object: { metadata: signal.metadata, spec: { replicas: oneOf(chance, [0, 5, -1, null]) } },
+				oldObject: { metadata: signal.metadata, spec: { replicas: 3 } },
 			},
 			route: '/sets/replicas',
 		}),

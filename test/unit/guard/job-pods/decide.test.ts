@@ -6,9 +6,9 @@ import {
 	boundPodOf,
 	decideJobPod,
 } from '../../../../admission/guard/job-pods/rules/decide.ts';
-import type { LogWord } from '../../../../admission/jobs/rules/runner-log.ts';
-import type { Claim } from '../../../../admission/runner/claims.ts';
+import type { LogReading } from '../../../../admission/jobs/rules/runner-log.ts';
 import { isJobPod, readJobPod } from '../../../../admission/runner/job-pod.ts';
+import type { JobSignal } from '../../../../admission/runner/job-signals.ts';
 import type { RunnerPod } from '../../../../admission/runner/runner-pod.ts';
 import { suite } from '../../../support/suite.ts';
 import { noon, pod, runnerPod } from '../../runner/pods.ts';
@@ -17,10 +17,10 @@ import { endedJobPod, jobPod, jobPodObject } from './pods.ts';
 const test = suite('job pods: may it be deleted?');
 
 const now = noon + 5 * 60_000;
-const idle: LogWord = { says: 'idle', at: '2026-11-23 12:04:00Z' };
-const works: LogWord = { says: 'works', at: undefined, job: 'build' };
-const unknown: LogWord = { says: 'unknown', why: 'its log cannot be read: 502' };
-const claim = (state: Claim['state']): Claim => ({
+const idle: LogReading = { says: 'idle', at: '2026-11-23 12:04:00Z' };
+const works: LogReading = { says: 'works', at: undefined, job: 'build' };
+const unknown: LogReading = { says: 'unknown', why: 'its log cannot be read: 502' };
+const reviewed = (state: JobSignal['state']): JobSignal => ({
 	by: 'hook',
 	key: 'k',
 	state,
@@ -32,11 +32,11 @@ const own: BoundPod = { namespace: 'ci', name: 'r1', uid: 'uid-1' };
 /** `allow job-over`, `read-log` */
 function verdict(
 	runner: RunnerPod | undefined,
-	word?: LogWord,
+	reading?: LogReading,
 	caller?: BoundPod,
 	target: Parameters<typeof jobPod>[0] = {},
 ): string {
-	const decision = decideJobPod(jobPod(target), runner, caller, now, word);
+	const decision = decideJobPod(jobPod(target), runner, caller, now, reading);
 	return decision.kind === 'read-log' ? 'read-log' : `${decision.kind} ${decision.reason}`;
 }
 
@@ -44,7 +44,7 @@ test('the runner works, or may: refused, whatever its log says where another wit
 	const labels = { 'actions-runner': '', [busy.label]: 'true' };
 	assert.is(verdict(runnerPod({ metadata: { labels } }), idle), 'deny busy');
 	for (const state of ['working', 'finishing'] as const)
-		assert.is(verdict({ ...runnerPod(), claims: [claim(state)] }, idle), 'deny busy');
+		assert.is(verdict({ ...runnerPod(), signals: [reviewed(state)] }, idle), 'deny busy');
 	const refused = { [progress.refusal]: '2026-11-23T12:04:50.000Z runs a job' };
 	assert.is(verdict(runnerPod({ metadata: { annotations: refused } }), idle), 'deny busy');
 	assert.is(verdict(runnerPod(), works), 'deny busy');
@@ -54,7 +54,7 @@ test('the runner works, or may: refused, whatever its log says where another wit
 test('nobody says that it works: its log is read, and where that says idle the pod is a left-over', () => {
 	assert.is(verdict(runnerPod()), 'read-log');
 	assert.is(verdict(runnerPod(), idle), 'allow job-over');
-	assert.is(verdict({ ...runnerPod(), claims: [claim('over')] }, idle), 'allow job-over');
+	assert.is(verdict({ ...runnerPod(), signals: [reviewed('over')] }, idle), 'allow job-over');
 });
 
 test('the runner is gone, has stopped or never started: there is no job', () => {
@@ -75,14 +75,14 @@ test('another runner’s pod has the name now: a job’s pod is younger than its
 });
 
 test('the runner’s own clean-up passes; not another pod’s, nor one of another uid or namespace (A20)', () => {
-	const working = { ...runnerPod(), claims: [claim('working')] };
+	const working = { ...runnerPod(), signals: [reviewed('working')] };
 	assert.is(verdict(working, works, own), 'allow own-runner');
 	for (const change of [{ name: 'r2' }, { uid: 'uid-0' }, { namespace: 'other' }])
 		assert.is(verdict(working, works, { ...own, ...change }), 'deny busy');
 });
 
 test('a pod that is terminating, has ended or has break-glass is not held', () => {
-	const working = { ...runnerPod(), claims: [claim('working')] };
+	const working = { ...runnerPod(), signals: [reviewed('working')] };
 	const of = (target: Parameters<typeof jobPod>[0]) => verdict(working, works, undefined, target);
 	assert.is(of({ metadata: { deletionTimestamp: '2026-11-23T12:04:00Z' } }), 'allow already-terminating');
 	assert.is(of({ metadata: { annotations: { [breakGlass]: 'stuck' } } }), 'allow break-glass');

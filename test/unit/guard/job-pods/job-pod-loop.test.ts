@@ -41,14 +41,17 @@ async function setUp({
 	if (via) {
 		const jobPod = readJobPod(object)!;
 		const request = { user: 'alice', options: { via, gracePeriodSeconds: 7 }, dryRun: false };
-		const annotations = recordOf(jobPod, request, signer.signs, clock.now()) as Record<string, string>;
+		const annotations = recordOf(jobPod, request, signer.signStatement, clock.now()) as Record<
+			string,
+			string
+		>;
 		object.metadata.annotations = annotations;
 	}
 	api.put(paths.pods, object);
 	const loop = new JobPodLoop({
 		...parts,
 		readLog: (runner) => readLog(api, runner),
-		holds: signer.vouches,
+		verify: signer.verifyStatement,
 	});
 	await world.start((signal) => loop.run(signal));
 	const job = () => world.pod(name) as Pod | undefined;
@@ -192,7 +195,7 @@ test('a new leader that knows job pods before runners takes no mark away', async
 		...parts,
 		log: next.log,
 		readLog: (runner) => readLog(api, runner),
-		holds: signer.vouches,
+		verify: signer.verifyStatement,
 	});
 	const before = api.callsTo('PATCH', /./).length;
 	// Its first list of all pods is late; the one by label is not.

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { busy } from '../../../../admission/api/keys.ts';
 import { planJobPodMarks } from '../../../../admission/guard/job-pods/rules/marks.ts';
-import type { Claim } from '../../../../admission/runner/claims.ts';
 import { readJobPod } from '../../../../admission/runner/job-pod.ts';
+import type { JobSignal } from '../../../../admission/runner/job-signals.ts';
 import { readRunnerPod } from '../../../../admission/runner/runner-pod.ts';
 import { suite } from '../../../support/suite.ts';
 import { noon, pod } from '../../runner/pods.ts';
@@ -10,7 +10,7 @@ import { endedJobPod, jobPodObject } from './pods.ts';
 
 const test = suite('job pods: marks');
 
-const claim: Claim = {
+const reviewed: JobSignal = {
 	by: 'hook',
 	key: 'k',
 	state: 'working',
@@ -20,7 +20,7 @@ const claim: Claim = {
 
 /** The busy label after the change, and the job; undefined: nothing is changed. */
 function marks(
-	its: { label?: string; claims?: Claim[]; status?: ReturnType<typeof endedJobPod> } | undefined,
+	its: { label?: string; signals?: JobSignal[]; status?: ReturnType<typeof endedJobPod> } | undefined,
 	change: { label?: string; ended?: boolean; terminating?: boolean } = {},
 ) {
 	const labelled = (label?: string) => (label === undefined ? {} : { labels: { [busy.label]: label } });
@@ -34,15 +34,15 @@ function marks(
 	const runner =
 		its &&
 		pod({ metadata: { ...labelled(its.label), annotations: { [busy.job]: 'test' } }, status: its.status });
-	const read = runner && { object: runner, pod: { ...readRunnerPod(runner)!, claims: its.claims ?? [] } };
+	const read = runner && { object: runner, pod: { ...readRunnerPod(runner)!, signals: its.signals ?? [] } };
 	const planned = planJobPodMarks(object, readJobPod(object)!, read, noon);
 	return planned && [planned.labels[busy.label], planned.annotations[busy.job]];
 }
 
 test('its runner is busy, by its mark or by a claim that nobody has made a mark of yet', () => {
 	assert.equal(marks({ label: 'true' }), ['true', 'test']);
-	assert.equal(marks({ claims: [claim] }), ['true', 'build (octo-org/app, run 42)']);
-	assert.equal(marks({ label: 'unknown', claims: [claim] }), ['true', 'build (octo-org/app, run 42)']);
+	assert.equal(marks({ signals: [reviewed] }), ['true', 'build (octo-org/app, run 42)']);
+	assert.equal(marks({ label: 'unknown', signals: [reviewed] }), ['true', 'build (octo-org/app, run 42)']);
 	assert.equal(marks({ label: 'true' }, { label: 'unknown' }), ['true', 'test']);
 });
 
@@ -65,8 +65,8 @@ test('its runner is idle, has stopped or is gone, or the job pod has ended: no m
 	for (const [its, ended] of [
 		[{}, false],
 		[undefined, false],
-		[{ label: 'true', claims: [claim], status: stopped }, false],
-		[{ label: 'true', claims: [claim] }, true],
+		[{ label: 'true', signals: [reviewed], status: stopped }, false],
+		[{ label: 'true', signals: [reviewed] }, true],
 	] as const) {
 		assert.equal(marks(its as never, { label: 'true', ended }), [null, undefined]);
 		assert.equal(marks(its as never, { ended }), undefined);

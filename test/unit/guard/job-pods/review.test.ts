@@ -5,7 +5,7 @@ import type { Pod } from '../../../../admission/api/kinds.ts';
 import { deletePods } from '../../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../../admission/guard/evict-pods.ts';
 import { type JobPodDependencies, reviewJobPod } from '../../../../admission/guard/job-pods/review.ts';
-import { strangers } from '../../../../admission/guard/strangers.ts';
+import { unauthenticated } from '../../../../admission/guard/unauthenticated-callers.ts';
 import { readLog } from '../../../../admission/jobs/read-log.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { readJobPod } from '../../../../admission/runner/job-pod.ts';
@@ -28,8 +28,8 @@ function setUp(log = working, change: Parameters<typeof jobPodObject>[0] = {}) {
 	const forJobPods: JobPodDependencies = {
 		...{ pods, events, metrics, clock, log: world.log },
 		readLog: (runner) => readLog(api, runner),
-		sign: signer.signs,
-		holds: signer.vouches,
+		sign: signer.signStatement,
+		verify: signer.verifyStatement,
 	};
 	const dependencies = {
 		...{ pods, ports, events, metrics, log: world.log },
@@ -65,7 +65,7 @@ function setUp(log = working, change: Parameters<typeof jobPodObject>[0] = {}) {
 				const request = { ...base, operation: 'CREATE', name: 'r1-workflow', object, ...change } as const;
 				return evictPods(request, arrival(atMs), dependencies);
 			}),
-		recorded: () => readJobPod(copy(), signer.vouches)?.record,
+		recorded: () => readJobPod(copy(), signer.verifyStatement)?.record,
 	};
 }
 const tokenOf = (name: string, uid: string) => ({
@@ -121,10 +121,10 @@ test('a dry run writes nothing', async () => {
 
 test('what the review shows of the pod lets nothing go', async () => {
 	const { remove, copy } = setUp();
-	const claim = copy();
-	claim.metadata.annotations = { [breakGlass]: 'x' };
-	claim.status = { phase: 'Succeeded' };
-	assert.not((await remove({ oldObject: claim })).allowed);
+	const reviewed = copy();
+	reviewed.metadata.annotations = { [breakGlass]: 'x' };
+	reviewed.status = { phase: 'Succeeded' };
+	assert.not((await remove({ oldObject: reviewed })).allowed);
 	const younger = copy();
 	younger.metadata.uid = 'another';
 	assert.not((await remove({ oldObject: younger })).allowed);
@@ -132,9 +132,9 @@ test('what the review shows of the pod lets nothing go', async () => {
 
 test('shown as ended: the answer needs no call, and is all that happens', async () => {
 	const { remove, copy, api, recorded } = setUp();
-	const claim = copy();
-	claim.status = { phase: 'Succeeded' };
-	const { allowed, tookMs } = await remove({ oldObject: claim });
+	const reviewed = copy();
+	reviewed.status = { phase: 'Succeeded' };
+	const { allowed, tookMs } = await remove({ oldObject: reviewed });
 	assert.equal([allowed, tookMs, api.calls], [true, 0, []]);
 	assert.is(recorded(), undefined);
 });
@@ -146,9 +146,9 @@ test('its pod and its runner’s are read at the same time; the runner that the 
 	assert.ok(allowed);
 	assert.ok(tookMs < 300, `${tookMs} ms for the pods, and then the log, at 100 ms each`);
 	const busy = setUp();
-	const claim = copy();
-	claim.metadata.labels = { ...claim.metadata.labels, 'runner-pod': 'gone' };
-	assert.is((await busy.remove({ oldObject: claim })).reason, 'busy');
+	const reviewed = copy();
+	reviewed.metadata.labels = { ...reviewed.metadata.labels, 'runner-pod': 'gone' };
+	assert.is((await busy.remove({ oldObject: reviewed })).reason, 'busy');
 });
 
 test('break-glass lets it go, and is told', async () => {
@@ -180,7 +180,7 @@ test('its log or its pod cannot be read: refused in time, and recorded where it 
 
 test('strangers: a live job pod is refused, its own runner and what has ended pass; nothing is written', async () => {
 	const { world, copy, api } = setUp();
-	const handlers = strangers(world);
+	const handlers = unauthenticated(world);
 	const arrival = { atMs: 0, caller: 'stranger', certified: false } as const;
 	const ask = (change: Partial<AdmissionRequest> = {}) =>
 		handlers['/pods/delete'](

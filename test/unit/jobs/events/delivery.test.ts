@@ -16,7 +16,7 @@ const job = (change?: Parameters<typeof payload>[0]) => {
 test('in_progress: the runner has started this job', () => {
 	assert.equal(job(), {
 		kind: 'job',
-		word: {
+		report: {
 			by: 'event',
 			says: 'started',
 			key: '7',
@@ -41,7 +41,7 @@ test('in_progress: the runner has started this job', () => {
 test('completed: whatever its conclusion', () => {
 	for (const conclusion of ['success', 'failure', 'cancelled', 'skipped', 'timed_out', 'neutral', null, 3]) {
 		const event = job({ action: 'completed', job: { conclusion, completed_at: '2026-11-23T12:05:00Z' } });
-		assert.is(event.word.says, 'completed');
+		assert.is(event.report.says, 'completed');
 		assert.is(event.atMs, Date.parse('2026-11-23T12:05:00Z'));
 	}
 });
@@ -58,7 +58,7 @@ test('an enterprise, and an Enterprise Server with a port', () => {
 
 test('what is null or missing is left out, and takes nothing else with it', () => {
 	for (const value of [null, undefined, '', {}, [], -1, 1.5]) {
-		const { word, enterprise, atMs, host } = job({
+		const { report, enterprise, atMs, host } = job({
 			job: {
 				name: value,
 				workflow_name: value,
@@ -69,10 +69,10 @@ test('what is null or missing is left out, and takes nothing else with it', () =
 			},
 			rest: { enterprise: value },
 		});
-		assert.is(word.job.name, 'job 7');
-		assert.is(word.job.repository, 'octo-org/app');
+		assert.is(report.job.name, 'job 7');
+		assert.is(report.job.repository, 'octo-org/app');
 		for (const field of ['workflow', 'runId', 'attempt', 'url'] as const)
-			assert.is(word.job[field], undefined, `${field} of ${String(value)}`);
+			assert.is(report.job[field], undefined, `${field} of ${String(value)}`);
 		assert.is(enterprise, undefined);
 		assert.is(atMs, undefined);
 		assert.is(host, 'github.com');
@@ -80,10 +80,10 @@ test('what is null or missing is left out, and takes nothing else with it', () =
 });
 
 test('names that people chose: on one line, and of a length that an annotation takes', () => {
-	const { word } = job({ job: { name: `a\u001b[2J\n${'b'.repeat(100_000)}`, workflow_name: '\u0000' } });
-	assert.is(word.job.name, `a?[2J ${'b'.repeat(114)}`);
-	assert.is(word.job.workflow, '?');
-	assert.is(job({ job: { name: '\n' } }).word.job.name, 'job 7');
+	const { report } = job({ job: { name: `a\u001b[2J\n${'b'.repeat(100_000)}`, workflow_name: '\u0000' } });
+	assert.is(report.job.name, `a?[2J ${'b'.repeat(114)}`);
+	assert.is(report.job.workflow, '?');
+	assert.is(job({ job: { name: '\n' } }).report.job.name, 'job 7');
 });
 
 test('no runner has the job: it is not for us, whatever else the event says', () => {

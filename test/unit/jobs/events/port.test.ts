@@ -26,7 +26,7 @@ function setUp(port: number, environment?: string, recordsJobs = true) {
 	const state: { data: Record<string, string> | undefined } = { data: undefined };
 	const events = new EventPort({
 		...world.parts,
-		sign: world.signer.signs,
+		sign: world.signer.signStatement,
 		clock,
 		port,
 		environment,

@@ -154,7 +154,7 @@ test('an event is heard, at any path, and answered when it is written', async ()
 	for (const path of ['/', '/webhook', '/actions-runner-controller-github-webhook-server?x=1', '/..//%'])
 		assert.is((await deliver(payload(), { path })).status, 200, path);
 	assert.is(heard.length, 4);
-	assert.is(heard[0]?.word.key, '7');
+	assert.is(heard[0]?.report.key, '7');
 	assert.is(await counted('written'), 4);
 	close();
 });

@@ -61,7 +61,7 @@ async function endpoint() {
 	};
 	const made = createHookEndpoint({
 		...world.parts,
-		sign: world.signer.signs,
+		sign: world.signer.signStatement,
 		tokens: { callerOf: (token) => state.callerOf(token) },
 		tls,
 		githubUrl: 'https://github.com/',
@@ -100,23 +100,23 @@ async function endpoint() {
 		});
 	const say = (options: Parameters<typeof send>[1] = {}, more: object = {}) =>
 		send(JSON.stringify({ ...job, ...more }), options);
-	const claims = () =>
-		world.pods.read(world.pod('r1') as never)!.claims.map(({ by, key, state: is }) => `${by} ${key} ${is}`);
+	const signals = () =>
+		world.pods.read(world.pod('r1') as never)!.signals.map(({ by, key, state: is }) => `${by} ${key} ${is}`);
 	servers.push(made.server);
 	const refusals = () => world.lines.filter((line) => line.includes('job hook refused'));
-	return { ...made, world, state, owner, port, send, say, claims, refusals };
+	return { ...made, world, state, owner, port, send, say, signals, refusals };
 }
 
 test('what a hook says is on the pod when it is answered', async () => {
-	const { world, say, claims } = await endpoint();
+	const { world, say, signals } = await endpoint();
 	const answer = await say();
 	assert.equal([answer.status, answer.text], [200, 'written\n']);
-	assert.equal(claims(), ['hook github_a working']);
+	assert.equal(signals(), ['hook github_a working']);
 	assert.is(world.pod('r1')?.metadata.labels?.[busy.label], 'true');
 	assert.is(world.annotations('r1')[busy.job], 'build (octo-org/app, run 42)');
 	assert.is((await say()).text, 'unchanged\n');
 	assert.is((await say({ path: '/hooks/completed' })).text, 'written\n');
-	assert.equal(claims(), ['hook github_a finishing']);
+	assert.equal(signals(), ['hook github_a finishing']);
 	assert.match(await world.metrics.registry.metrics(), /runners_job_hooks_total\{result="written"\} 2/);
 });
 

@@ -25,7 +25,7 @@ async function hooksOf(mode: JobHooksMode, port = 9444) {
 	const world = new World();
 	const hooks = new JobHooks({
 		...world.parts,
-		sign: world.signer.signs,
+		sign: world.signer.signStatement,
 		mode,
 		port,
 		url: 'https://hooks.example',

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { HookCertificate } from '../../../../admission/jobs/hooks/certificate.ts';
 import { callerOf } from '../../../../admission/jobs/hooks/rules/caller.ts';
 import { newAuthorityAfterMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
-import { wordOf } from '../../../../admission/jobs/hooks/rules/said.ts';
+import { reportOf } from '../../../../admission/jobs/hooks/rules/said.ts';
 import { Seldom } from '../../../../admission/jobs/hooks/rules/seldom.ts';
 import { Tokens } from '../../../../admission/jobs/hooks/tokens.ts';
 import { type KubeClient, KubeError } from '../../../../admission/kube/client.ts';
@@ -25,7 +25,7 @@ const status = {
 	},
 };
 const github = 'https://github.com/';
-const word = (said: object, url = github) => wordOf('started', JSON.stringify(said), url);
+const report = (said: object, url = github) => reportOf('started', JSON.stringify(said), url);
 
 test('the token of a pod, for us, names its pod', () => {
 	assert.equal(callerOf(status), { namespace: 'ci', pod: 'r1', uid: 'u1' });
@@ -51,9 +51,9 @@ test('any other token is nobody', () => {
 
 test('a job is named by its tracking id, else by run, attempt and key', () => {
 	const run = { GITHUB_RUN_ID: '42', GITHUB_RUN_ATTEMPT: '2', GITHUB_JOB: 'build' };
-	assert.is(word({ ...run, RUNNER_TRACKING_ID: 'github_a' })?.key, 'github_a');
-	assert.is(word(run)?.key, '42/2/build');
-	assert.is(word({ GITHUB_RUN_ID: '42' })?.key, '42/1/');
+	assert.is(report({ ...run, RUNNER_TRACKING_ID: 'github_a' })?.key, 'github_a');
+	assert.is(report(run)?.key, '42/2/build');
+	assert.is(report({ GITHUB_RUN_ID: '42' })?.key, '42/1/');
 	for (const said of [
 		{},
 		{ GITHUB_JOB: 'build' },
@@ -61,16 +61,16 @@ test('a job is named by its tracking id, else by run, attempt and key', () => {
 		{ GITHUB_RUN_ID: 42 },
 		{ RUNNER_TRACKING_ID: '' },
 	])
-		assert.is(word(said), undefined, JSON.stringify(said));
+		assert.is(report(said), undefined, JSON.stringify(said));
 	for (const body of ['', '{', 'null', '7', '"x"', '[]'])
-		assert.is(wordOf('started', body, github), undefined, body);
-	assert.is(word({ ...run, GITHUB_JOB: 7 })?.job.name, 'a job');
+		assert.is(reportOf('started', body, github), undefined, body);
+	assert.is(report({ ...run, GITHUB_JOB: 7 })?.job.name, 'a job');
 });
 
 test('an address leads to our GitHub, or there is none', () => {
 	const run = { GITHUB_RUN_ID: '42', GITHUB_REPOSITORY: 'octo-org/app' };
 	assert.is(
-		word({ ...run, GITHUB_SERVER_URL: 'https://github.com' })?.job.url,
+		report({ ...run, GITHUB_SERVER_URL: 'https://github.com' })?.job.url,
 		'https://github.com/octo-org/app/actions/runs/42',
 	);
 	for (const said of [
@@ -79,11 +79,11 @@ test('an address leads to our GitHub, or there is none', () => {
 		{ GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: '../../evil' },
 		{ GITHUB_SERVER_URL: 'https://github.com', GITHUB_RUN_ID: '1e9', RUNNER_TRACKING_ID: 'x' },
 	])
-		assert.is(word({ ...run, ...said })?.job.url, undefined);
+		assert.is(report({ ...run, ...said })?.job.url, undefined);
 });
 
 test('texts of a job are shown to people: nothing in them moves a cursor', () => {
-	const said = word({
+	const said = report({
 		RUNNER_TRACKING_ID: 'x',
 		GITHUB_JOB: 'a\u001b[2Jb',
 		GITHUB_WORKFLOW: 'c\nd',

@@ -40,7 +40,7 @@ async function follow(
 			seen: ({ metadata }) => tell(`seen ${metadata.name} ${metadata.resourceVersion}`),
 			gone: ({ metadata }) => tell(`gone ${metadata.name}`),
 			synced: () => tell('synced'),
-			trouble: (message) => tell(`trouble ${message.replace(/127.*?\d+:\d+/, 'HOST')}`),
+			failure: (message) => tell(`trouble ${message.replace(/127.*?\d+:\d+/, 'HOST')}`),
 		},
 		stop.signal,
 	);

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert';
 import { busy, deletionPendingCondition, progress, record } from '../../../../admission/api/keys.ts';
 import type { ContainerState, Pod } from '../../../../admission/api/kinds.ts';
-import { type Claim, writeClaims } from '../../../../admission/runner/claims.ts';
+import { type JobSignal, writeSignals } from '../../../../admission/runner/job-signals.ts';
 import { describeWaiting } from '../../../../plugin/runners/describe.ts';
 import { scopeOf, setOf } from '../../../../plugin/runners/identity.ts';
 import { deletionRecord, isIdle, stateOf } from '../../../../plugin/runners/state.ts';
@@ -167,7 +167,7 @@ test('a row shows <none> for what there is not, and makes text from the cluster 
 	assert.equal(plain, ['r-0', '<none>', 'pending', '<none>', '<none>', '<none>', '120m']);
 });
 
-const working: Claim = {
+const working: JobSignal = {
 	by: 'event',
 	key: '7',
 	state: 'working',
@@ -181,11 +181,11 @@ const working: Claim = {
 		url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
 	},
 };
-const claimed = (...claims: Claim[]) => ({
-	[busy.claims]: writeClaims(claims, { uid: 'u', restarts: 0 }, () => 'signed') ?? '',
+const claimed = (...signals: JobSignal[]) => ({
+	[busy.signals]: writeSignals(signals, { uid: 'u', restarts: 0 }, () => 'signed') ?? '',
 });
 
-for (const [what, claims, state, job, run] of [
+for (const [what, signals, state, job, run] of [
 	['works', [working], 'busy', 'build (octo-org/app, run 42)', working.job.url],
 	['finishes', [{ ...working, state: 'finishing' }], 'busy', 'build (octo-org/app, run 42)', working.job.url],
 	['has ended', [{ ...working, state: 'over' }], 'idle', '<none>', '<none>'],
@@ -209,15 +209,15 @@ for (const [what, claims, state, job, run] of [
 		'build (octo-org/app, run 42)',
 		working.job.url,
 	],
-] as [string, Claim[], string, string, string][]) {
+] as [string, JobSignal[], string, string, string][]) {
 	test(`a witness's job that ${what}: state, job, workflow and run`, () => {
-		const object = pod({ state: running, annotations: { ...registered, ...claimed(...claims) } });
+		const object = pod({ state: running, annotations: { ...registered, ...claimed(...signals) } });
 		const cells = row(object, { namespace: false, wide: true }, nowMs);
 		assert.equal([cells[2], cells[3], cells.at(-1)], [state, job, run]);
 		assert.is(cells.at(-2), state === 'busy' ? 'CI' : '<none>');
 		const data = runnerData(object, nowMs) as { state: string; witnesses: object[]; job?: object };
 		assert.is(data.state, state);
-		assert.is(data.witnesses.length, claims.length);
+		assert.is(data.witnesses.length, signals.length);
 		assert.is(data.job !== undefined, state === 'busy');
 	});
 }
@@ -230,7 +230,7 @@ test('claims that nobody has signed and that are nonsense are not shown, and bre
 		'[null]',
 		'{}',
 	]) {
-		const annotations = { ...registered, [busy.claims]: `forged ${nonsense}` };
+		const annotations = { ...registered, [busy.signals]: `forged ${nonsense}` };
 		const object = pod({ state: running, annotations });
 		assert.is(row(object, { namespace: false, wide: true }, nowMs)[2], 'idle', nonsense);
 		assert.equal(runnerData(object, nowMs), { state: 'idle', job: undefined, witnesses: [] });

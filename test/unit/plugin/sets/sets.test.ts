@@ -5,7 +5,7 @@ import { arc, busy, progress } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import type { SetConditionType, SetStatus } from '../../../../admission/api/sets.ts';
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
-import { namesSetsByKind, resourceWord, setWords } from '../../../../plugin/sets/names.ts';
+import { namesSetsByKind, resourceArgument, setArguments } from '../../../../plugin/sets/names.ts';
 import { countsOf, reasonsOf, setStateOf } from '../../../../plugin/sets/state.ts';
 import { scaled } from '../../../../plugin/sets/write-replicas.ts';
 import { complete } from '../../../../plugin/verbs/completion/candidates.ts';
@@ -82,7 +82,7 @@ for (const [words, expected] of [
 	[['runnerset'], [{ name: 'runnerset' }]],
 ] as const) {
 	test(`"${words.join(' ')}" names sets as kubectl would`, () => {
-		assert.equal(setWords(words), [...expected]);
+		assert.equal(setArguments(words), [...expected]);
 	});
 }
 
@@ -98,7 +98,7 @@ for (const [words, message] of [
 	[['runnerset', 'runnerset/a'], /no need to specify a resource type as a separate argument/],
 	[['runnersets.apps/a'], /no kind of runner set/],
 ] as const) {
-	test(`"${words.join(' ')}" is refused`, () => assert.throws(() => setWords(words), message));
+	test(`"${words.join(' ')}" is refused`, () => assert.throws(() => setArguments(words), message));
 }
 
 test('a drain of runnerset/NAME or runnerset NAME means a set, one of a bare name a node', () => {
@@ -108,7 +108,7 @@ test('a drain of runnerset/NAME or runnerset NAME means a set, one of a bare nam
 	for (const words of [['a'], ['runnerset'], ['node/a'], ['a', 'b'], []]) {
 		assert.not(namesSetsByKind(words), words.join(' '));
 	}
-	assert.is(resourceWord('sets.actions.summerwind.dev'), undefined);
+	assert.is(resourceArgument('sets.actions.summerwind.dev'), undefined);
 });
 
 const settled = [['Settled', 'True', '2 runners']] as Told['conditions'];

@@ -68,7 +68,7 @@ test('the record is removed in one patch, and only if the pod is as it was read'
 					[record.requestedBy]: null,
 					[record.options]: null,
 					[record.proof]: null,
-					[progress.claim]: null,
+					[progress.attempt]: null,
 				},
 			},
 		},

@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/kinds.ts';
-import { type HearDependencies, hear } from '../hear.ts';
+import { type ReportDependencies, recordReport } from '../record-report.ts';
 import type { JobEvent } from './rules/delivery.ts';
 import { isAbout } from './rules/runner-of.ts';
 
@@ -13,9 +13,9 @@ import { isAbout } from './rules/runner-of.ts';
  *
  * @throws KubeError if the API server could not be asked, or the pod not be written
  */
-export async function hearEvent(
+export async function recordEvent(
 	event: JobEvent,
-	dependencies: HearDependencies,
+	dependencies: ReportDependencies,
 ): Promise<'written' | 'unchanged' | 'no-pod' | 'several-pods'> {
 	const { pods } = dependencies;
 	const found: Pod[] = [];
@@ -27,6 +27,6 @@ export async function hearEvent(
 	if (!object) return 'no-pod';
 	if (others.length > 0) return 'several-pods';
 	// It comes from the API server's cache. Where it has changed since, the write fails, and it is read anew.
-	const heard = await hear(object, event.word, dependencies);
-	return heard === 'gone' ? 'no-pod' : heard;
+	const outcome = await recordReport(object, event.report, dependencies);
+	return outcome === 'gone' ? 'no-pod' : outcome;
 }

@@ -4,9 +4,9 @@ import type { Random } from '../../../rig/random.ts';
 import type { Crowd } from './crowd.ts';
 import { oneOf } from './mutate.ts';
 
-/** One claim about a pod that is not so. */
-export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
-	const { metadata } = claim;
+/** Something about the reviewed pod that is not true. */
+export function forge(reviewed: Pod, crowd: Crowd, chance: Random): void {
+	const { metadata } = reviewed;
 	const another = oneOf(chance, [...crowd.busy, ...crowd.idle, ...crowd.bystanders, ...crowd.plain]);
 	const time = oneOf(chance, [
 		new Date().toISOString(),
@@ -14,8 +14,8 @@ export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
 		'2999-01-01T00:00:00Z',
 		'soon',
 	]);
-	const runner = claim.spec?.containers?.find(({ name }) => name === 'runner');
-	const state = claim.status?.containerStatuses?.find(({ name }) => name === 'runner');
+	const runner = reviewed.spec?.containers?.find(({ name }) => name === 'runner');
+	const state = reviewed.status?.containerStatuses?.find(({ name }) => name === 'runner');
 	oneOf(chance, [
 		() => {
 			metadata.uid = another.metadata.uid ?? '';
@@ -32,16 +32,17 @@ export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
 		() => {
 			metadata.deletionTimestamp = time;
 		},
-		() => annotate(claim, breakGlass, 'the reviewer said so'),
-		() => annotate(claim, progress.completedAt, time, progress.proof, 'A'.repeat(43)),
-		() => annotate(claim, progress.claim, `${time} somebody`),
-		() => annotate(claim, progress.refusal, `${time} busy`),
-		() => annotate(claim, progress.absentSince, `${time} ${'A'.repeat(43)}`),
-		() => annotate(claim, progress.nodeGoneSince, `${time} ${'A'.repeat(43)}`),
-		() => annotate(claim, progress.runnerId, another.metadata.annotations?.[progress.runnerId] ?? '999999'),
+		() => annotate(reviewed, breakGlass, 'the reviewer said so'),
+		() => annotate(reviewed, progress.completedAt, time, progress.proof, 'A'.repeat(43)),
+		() => annotate(reviewed, progress.attempt, `${time} somebody`),
+		() => annotate(reviewed, progress.refusal, `${time} busy`),
+		() => annotate(reviewed, progress.absentSince, `${time} ${'A'.repeat(43)}`),
+		() => annotate(reviewed, progress.nodeGoneSince, `${time} ${'A'.repeat(43)}`),
+		() =>
+			annotate(reviewed, progress.runnerId, another.metadata.annotations?.[progress.runnerId] ?? '999999'),
 		() =>
 			annotate(
-				claim,
+				reviewed,
 				record.requestedAt,
 				time,
 				record.requestedBy,
@@ -49,9 +50,9 @@ export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
 				record.options,
 				'{"via":"delete"}',
 			),
-		() => annotate(claim, arc.completedAt, time, arc.runnerId, '999999', arc.requestedAt, time),
-		() => annotate(claim, arc.completionWait, time),
-		() => annotate(claim, arc.credentialsSecret, oneOf(chance, ['none', 'runners-github', '../x', ''])),
+		() => annotate(reviewed, arc.completedAt, time, arc.runnerId, '999999', arc.requestedAt, time),
+		() => annotate(reviewed, arc.completionWait, time),
+		() => annotate(reviewed, arc.credentialsSecret, oneOf(chance, ['none', 'runners-github', '../x', ''])),
 		() => {
 			metadata.labels = { ...metadata.labels, [busy.label]: oneOf(chance, ['true', 'false', '']) };
 		},
@@ -66,7 +67,7 @@ export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
 			if (runner) delete runner.env;
 		},
 		() => {
-			claim.spec = { ...claim.spec, nodeName: 'no-such-node' };
+			reviewed.spec = { ...reviewed.spec, nodeName: 'no-such-node' };
 		},
 		() => {
 			if (state) state.state = { terminated: { exitCode: 0 } };
@@ -75,7 +76,7 @@ export function forge(claim: Pod, crowd: Crowd, chance: Random): void {
 			if (state) state.restartCount = 7;
 		},
 		() => {
-			claim.status = { phase: oneOf(chance, ['Pending', 'Failed', 'Succeeded', 'Unknown']) };
+			reviewed.status = { phase: oneOf(chance, ['Pending', 'Failed', 'Succeeded', 'Unknown']) };
 		},
 	])();
 }

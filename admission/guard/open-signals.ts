@@ -1,26 +1,26 @@
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { afterLog, ended, worksBy } from '../jobs/rules/claims.ts';
+import { afterLog, ended, worksBy } from '../jobs/rules/job-signals.ts';
 import { idleMarks } from '../jobs/rules/marks.ts';
-import type { LogWord } from '../jobs/rules/runner-log.ts';
+import type { LogReading } from '../jobs/rules/runner-log.ts';
 import type { Clock } from '../kube/clock.ts';
-import { type LookAgain, WorkQueue } from '../kube/queue.ts';
-import type { Claim } from '../runner/claims.ts';
-import { claimsOf } from '../runner/record.ts';
+import { type Requeue, WorkQueue } from '../kube/queue.ts';
+import type { JobSignal } from '../runner/job-signals.ts';
+import { signalsOf } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Sighting } from './rules/busy-marks.ts';
-import { claimsAfterLook, claimToAskAbout, contradiction, nextLookMs } from './rules/open-claims.ts';
+import { contradiction, nextLookMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
 
-export interface OpenClaimsDependencies {
+export interface OpenSignalsDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	accounts: Pick<Accounts, 'resolve'>;
 	sign: Sign;
-	readLog(pod: RunnerPod): Promise<LogWord>;
+	readLog(pod: RunnerPod): Promise<LogReading>;
 	/** What GitHub's list last said of the runner; see BusyPolling. */
 	sighting(pod: RunnerPod): Sighting | undefined;
 	metrics: Metrics;
@@ -39,15 +39,15 @@ const compareMs = 30_000;
  * completed, or may have. Names the job that only GitHub's list shows, by the log. Counts the jobs that the list does not
  * show.
  */
-export class OpenClaims {
-	readonly #dependencies: OpenClaimsDependencies;
+export class OpenSignals {
+	readonly #dependencies: OpenSignalsDependencies;
 	readonly #queue: WorkQueue;
 	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod that is busy. */
 	readonly #lookedMs = new Map<string, number>();
 	/** By pod UID: the claim that GitHub's list contradicts, so that it is counted once. */
 	readonly #contradicted = new Map<string, string>();
 
-	constructor(dependencies: OpenClaimsDependencies) {
+	constructor(dependencies: OpenSignalsDependencies) {
 		this.#dependencies = dependencies;
 		const { cache, metrics, clock, log } = dependencies;
 		this.#queue = new WorkQueue({
@@ -73,7 +73,7 @@ export class OpenClaims {
 		return this.#queue.stop();
 	}
 
-	async #reconcile(key: string): Promise<LookAgain> {
+	async #reconcile(key: string): Promise<Requeue> {
 		const { cache, pods, sign, readLog, sighting, clock } = this.#dependencies;
 		const [namespace, name = ''] = key.split('/');
 		const cached = cache.pods.get(namespace, name);
@@ -85,36 +85,36 @@ export class OpenClaims {
 		const dueMs = nextLookMs(pod, seen, this.#lookedMs.get(pod.uid), clock.now());
 		if (dueMs === undefined) return { afterMs: compareMs };
 		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
-		const word = await readLog(pod);
+		const reading = await readLog(pod);
 		this.#lookedMs.set(pod.uid, clock.now());
-		const asked = claimToAskAbout(pod, word, seen, clock.now());
+		const asked = signalToVerify(pod, reading, seen, clock.now());
 		const refuted = asked && (await this.#hasCompleted(pod, asked)) ? asked : undefined;
-		const looked = claimsAfterLook(pod, word, seen, clock.now());
-		const claims = ended(looked, (claim) => claim === refuted, clock.now());
-		if (claims === pod.claims) return { afterMs: 0 };
+		const looked = signalsAfterReading(pod, reading, seen, clock.now());
+		const signals = ended(looked, (signal) => signal === refuted, clock.now());
+		if (signals === pod.signals) return { afterMs: 0 };
 		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
 		// Nobody says any more that it works: its marks go with the claims, for others hear of each change of a pod.
-		const ends = worksBy(claims) === undefined && seen?.runner?.busy !== true;
+		const ends = worksBy(signals) === undefined && seen?.runner?.busy !== true;
 		const marks = ends ? idleMarks(cached) : { labels: {}, annotations: {} };
-		const annotations = { ...marks.annotations, ...claimsOf({ ...pod, claims }, sign) };
+		const annotations = { ...marks.annotations, ...signalsOf({ ...pod, signals }, sign) };
 		await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);
 		return undefined;
 	}
 
 	/** GitHub's list shows a job, and nobody has told which: its log is read, once for each time that it becomes busy. */
-	async #name(pod: RunnerPod): Promise<LookAgain> {
+	async #name(pod: RunnerPod): Promise<Requeue> {
 		const { pods, sign, readLog, clock } = this.#dependencies;
 		this.#lookedMs.set(pod.uid, clock.now());
-		const claims = afterLog(pod.claims, await readLog(pod), pod.ephemeral, clock.now());
-		if (claims === pod.claims) return undefined;
-		const annotations = claimsOf({ ...pod, claims }, sign);
+		const signals = afterLog(pod.signals, await readLog(pod), pod.ephemeral, clock.now());
+		if (signals === pod.signals) return undefined;
+		const annotations = signalsOf({ ...pod, signals }, sign);
 		const written = await pods.patch(pod, { annotations }, pod.resourceVersion);
 		if (written === 'conflict') this.#lookedMs.delete(pod.uid);
 		return undefined;
 	}
 
 	/** Whether all jobs that GitHub has given this runner in the run have completed. */
-	async #hasCompleted(pod: RunnerPod, { job }: Claim): Promise<boolean> {
+	async #hasCompleted(pod: RunnerPod, { job }: JobSignal): Promise<boolean> {
 		const { repository = '', runId = 0, attempt = 1 } = job;
 		const account = await this.#dependencies.accounts.resolve(pod);
 		if ('kind' in account) return false;
@@ -126,7 +126,7 @@ export class OpenClaims {
 	#compare(pod: RunnerPod): void {
 		const { sighting, metrics, log } = this.#dependencies;
 		const kind = contradiction(pod, sighting(pod));
-		const job = pod.claims.find(({ state }) => state === 'working');
+		const job = pod.signals.find(({ state }) => state === 'working');
 		if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;
 		this.#contradicted.set(pod.uid, job.key);
 		metrics.contradiction(kind);
@@ -135,7 +135,7 @@ export class OpenClaims {
 	}
 }
 
-const isOpen = ({ claims }: RunnerPod): boolean => worksBy(claims) !== undefined;
+const isOpen = ({ signals }: RunnerPod): boolean => worksBy(signals) !== undefined;
 
 /** It is busy, and not said by which job. ARC asks GitHub at each change of a pod that it removes: such a one is left alone. */
 const isNameless = (pod: RunnerPod): boolean =>

@@ -1,7 +1,7 @@
 /** Whose is a runner's name when two pods claim it? */
 
 import * as assert from 'uvu/assert';
-import { holdsNameOf, sameRunner } from '../../../admission/runner/name-holder.ts';
+import { ownsNameOf, sameRunner } from '../../../admission/runner/name-owner.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { pod, running } from './pods.ts';
@@ -34,7 +34,7 @@ function claimant(name: string, creationTimestamp: string, { env, metadata, ...c
 
 const victim = claimant('victim', early);
 
-for (const [what, other, self, holds] of [
+for (const [what, other, self, verify] of [
 	['one that is called like its runner, before one that only says so', victim, claimant('evil', late), true],
 	['... though the spoofed one is older', claimant('victim', late), claimant('evil', early), true],
 	['... and not the other way round', claimant('evil', early), claimant('victim', late), false],
@@ -70,8 +70,8 @@ for (const [what, other, self, holds] of [
 		false,
 	],
 ] as const) {
-	test(`${what}: ${holds ? 'holds the name' : 'does not hold it'}`, () => {
-		assert.is(holdsNameOf(other, self), holds);
+	test(`${what}: ${verify ? 'holds the name' : 'does not hold it'}`, () => {
+		assert.is(ownsNameOf(other, self), verify);
 	});
 }
 

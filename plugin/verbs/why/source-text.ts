@@ -1,8 +1,8 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
-import { jobText } from '../../../admission/runner/claims.ts';
-import type { WitnessName, WitnessWord } from '../../runners/witnesses.ts';
+import { jobText } from '../../../admission/runner/job-signals.ts';
+import type { SourceName, SourceState } from '../../runners/signal-sources.ts';
 
-const names: Record<WitnessName, string> = {
+const names: Record<SourceName, string> = {
 	log: "runner's log",
 	hook: 'job hook',
 	event: "GitHub's event",
@@ -11,7 +11,7 @@ const names: Record<WitnessName, string> = {
 	'ephemeral-runner': 'EphemeralRunner',
 };
 
-const verbs: Record<WitnessWord['state'], string> = {
+const verbs: Record<SourceState['state'], string> = {
 	working: 'works',
 	finishing: 'finishes its job',
 	over: 'its job is over',
@@ -23,7 +23,7 @@ const verbs: Record<WitnessWord['state'], string> = {
 };
 
 /** One line: `GitHub's event    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app, run 42)`. */
-export function witnessText({ by, state, since, job, detail }: WitnessWord, nowMs: number): string {
+export function sourceText({ by, state, since, job, detail }: SourceState, nowMs: number): string {
 	const ago = since === undefined ? '' : humanSpan(Math.max(0, nowMs - Date.parse(since)));
 	const time = since === undefined ? '' : ` since ${since.slice(0, 19)}Z (${ago})`;
 	const named = job?.name === undefined ? '' : `: ${jobText({ ...job, name: job.name })}`;

@@ -9,7 +9,7 @@ import { scopeKey } from './scope.ts';
  * A pod whose own name is the runner's name, as ARC names them, wins over one that only claims the name in its env.
  * Otherwise the older pod wins, since a name can be copied only once it is known. Names are compared as GitHub does.
  */
-export function holdsNameOf(other: RunnerPod, pod: RunnerPod): boolean {
+export function ownsNameOf(other: RunnerPod, pod: RunnerPod): boolean {
 	if (other.uid === pod.uid) return false;
 	if (other.terminating || other.process.state !== 'running' || other.unregistered) return false;
 	if (!sameRunner(other, pod)) return false;

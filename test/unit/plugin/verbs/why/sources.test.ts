@@ -3,25 +3,25 @@ import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { arc, busy, jobHooks, progress } from '../../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../../admission/api/kinds.ts';
-import type { LogWord } from '../../../../../admission/jobs/rules/runner-log.ts';
-import { type Claim, writeClaims } from '../../../../../admission/runner/claims.ts';
+import type { LogReading } from '../../../../../admission/jobs/rules/runner-log.ts';
+import { type JobSignal, writeSignals } from '../../../../../admission/runner/job-signals.ts';
 import { readPod } from '../../../../../plugin/runners/read.ts';
 import type { Owner } from '../../../../../plugin/verbs/why/owner.ts';
+import { sourceText } from '../../../../../plugin/verbs/why/source-text.ts';
+import { sourcesOf } from '../../../../../plugin/verbs/why/sources.ts';
 import type { Verdict } from '../../../../../plugin/verbs/why/verdict.ts';
 import { asData, asText } from '../../../../../plugin/verbs/why/why.ts';
-import { witnessText } from '../../../../../plugin/verbs/why/witness-text.ts';
-import { witnessesOf } from '../../../../../plugin/verbs/why/witnesses.ts';
 import { suite } from '../../../../support/suite.ts';
 import { jitContainer, noon, pod, running, signer } from '../../../runner/pods.ts';
 
 const test = suite('plugin: why, its witnesses');
 
 const nowMs = noon + 12 * 60_000;
-const works: LogWord = { says: 'works', at: '2026-11-23 12:10:00Z', job: 'build' };
-const idle: LogWord = { says: 'idle', at: '2026-11-23 12:01:00Z' };
-const unreadable: LogWord = { says: 'unknown', why: 'you may not get pods/log in namespace ci' };
+const works: LogReading = { says: 'works', at: '2026-11-23 12:10:00Z', job: 'build' };
+const idle: LogReading = { says: 'idle', at: '2026-11-23 12:01:00Z' };
+const unreadable: LogReading = { says: 'unknown', why: 'you may not get pods/log in namespace ci' };
 
-const hooked: Claim = {
+const hooked: JobSignal = {
 	by: 'hook',
 	key: 'tracking',
 	state: 'finishing',
@@ -35,16 +35,17 @@ const hooked: Claim = {
 		url: 'https://github.com/octo-org/app/actions/runs/42',
 	},
 };
-const withClaims = (...claims: Claim[]) => ({
-	[busy.claims]:
-		writeClaims(claims, { uid: 'uid-1', restarts: 0 }, (statement) => signer.signs(statement)) ?? '',
+const withClaims = (...signals: JobSignal[]) => ({
+	[busy.signals]:
+		writeSignals(signals, { uid: 'uid-1', restarts: 0 }, (statement) => signer.signStatement(statement)) ??
+		'',
 });
 
-function words(change: Parameters<typeof pod>[0], log: LogWord = idle, owner?: Owner): string[] {
+function words(change: Parameters<typeof pod>[0], log: LogReading = idle, owner?: Owner): string[] {
 	const object = pod({ status: running(), ...change });
 	const runner = readPod(object);
 	if (!runner) throw new Error('no runner');
-	return witnessesOf(object, runner, log, owner).map((word) => witnessText(word, nowMs));
+	return sourcesOf(object, runner, log, owner).map((word) => sourceText(word, nowMs));
 }
 
 test('each witness has a line, the silent ones too', () => {
@@ -148,7 +149,7 @@ for (const [what, change, log, expected] of [
 		idle,
 		"GitHub's DELETE  removed since 2026-11-23T12:02:00Z (10m) (204)",
 	],
-] as [string, Parameters<typeof pod>[0], LogWord, string][]) {
+] as [string, Parameters<typeof pod>[0], LogReading, string][]) {
 	test(`witness: ${what}`, () => {
 		const said = words(change, log);
 		assert.ok(said.includes(expected), said.join('\n'));
@@ -196,7 +197,7 @@ const denied: Verdict = {
 	since: '2026-11-23T12:11:00Z',
 };
 const registered = { metadata: { annotations: { [progress.runnerId]: '7' } } };
-const shown = (object: Pod, verdict: Verdict, log: LogWord) => ({
+const shown = (object: Pod, verdict: Verdict, log: LogReading) => ({
 	pod: object,
 	runner: readPod(object),
 	verdict,
@@ -235,7 +236,7 @@ test('as data: state, job and every witness, with times', () => {
 	const data = asData(shown(object, denied, works)) as {
 		runner: { state: string };
 		job: object;
-		witnesses: { by: string; state: string }[];
+		sources: { by: string; state: string }[];
 	};
 	assert.is(data.runner.state, 'busy');
 	assert.equal(data.job, {
@@ -244,10 +245,10 @@ test('as data: state, job and every witness, with times', () => {
 		since: '2026-11-23T12:01:00.000Z',
 	});
 	assert.equal(
-		data.witnesses.map(({ by, state }) => `${by} ${state}`),
+		data.sources.map(({ by, state }) => `${by} ${state}`),
 		['log working', 'hook working', 'event nothing', 'list nothing', 'delete nothing'],
 	);
-	assert.equal(data.witnesses[1], {
+	assert.equal(data.sources[1], {
 		by: 'hook',
 		state: 'working',
 		since: '2026-11-23T12:01:00.000Z',

@@ -7,7 +7,7 @@ import type { Ports } from './release.ts';
 import { decide, type Verdict } from './rules/decide.ts';
 
 /** What the pod in a review is enough for. */
-export type Word =
+export type Shortcut =
 	| { kind: 'not-a-runner'; object: Pod }
 	/** It answers the review, without the pod being read. */
 	| { kind: 'answers'; verdict: Verdict; pod: RunnerPod }
@@ -32,16 +32,16 @@ const notRunning: ReadonlySet<AllowReason> = new Set([
  *   registry/generic/registry/store.go and storage/etcd3/store.go of k8s.io/apiserver).
  * - To hear the witnesses of a runner that is shown as unregistered. The proof is signed, and nothing goes by it alone.
  */
-export function wordOf(
-	claim: Pod,
+export function shortcutOf(
+	reviewed: Pod,
 	{ dryRun }: DeletionRequest,
 	{ pods, ports }: { pods: Pick<RunnerPods, 'read' | 'nodeGoneSinceMs'>; ports: Ports },
-): Word {
-	const pod = pods.read(claim);
-	if (!pod) return { kind: 'not-a-runner', object: claim };
+): Shortcut {
+	const pod = pods.read(reviewed);
+	if (!pod) return { kind: 'not-a-runner', object: reviewed };
 	const decision = decide(pod, ports.now(), ports.self);
 	// Whether a node that has been noted as missing is still gone is not in the pod.
-	const nodeMayBeGone = () => pods.nodeGoneSinceMs(claim) !== undefined;
+	const nodeMayBeGone = () => pods.nodeGoneSinceMs(reviewed) !== undefined;
 	switch (decision.kind) {
 		case 'allow':
 			return notRunning.has(decision.reason)

@@ -1,14 +1,14 @@
 import type { Pod } from '../../admission/api/kinds.ts';
-import type { Claim, Job, Witness } from '../../admission/runner/claims.ts';
+import type { Job, JobSignal, SignalSource } from '../../admission/runner/job-signals.ts';
 import type { RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { jobOf } from './state.ts';
 
 /** Whoever can tell whether a runner works: `list`, `delete`: GitHub's list, its last answer to DELETE runner. */
-export type WitnessName = Witness | 'list' | 'delete' | 'ephemeral-runner';
+export type SourceName = SignalSource | 'list' | 'delete' | 'ephemeral-runner';
 
 /** What a witness has said, as data. */
-export interface WitnessWord {
-	by: WitnessName;
+export interface SourceState {
+	by: SourceName;
 	/**
 	 * - working, finishing, over: of a job, as Claim has it
 	 * - idle: the runner waits for a job
@@ -16,7 +16,7 @@ export interface WitnessWord {
 	 * - unknown: the witness can't tell, or can't be asked: `detail` says why
 	 * - nothing: it has not said anything, which is no evidence
 	 */
-	state: Claim['state'] | 'idle' | 'removed' | 'absent' | 'unknown' | 'nothing';
+	state: JobSignal['state'] | 'idle' | 'removed' | 'absent' | 'unknown' | 'nothing';
 	/** Since when, RFC 3339. */
 	since?: string | undefined;
 	job?: Partial<Job> | undefined;
@@ -28,7 +28,7 @@ export const timeOf = (ms: number | undefined): string | undefined =>
 	ms === undefined || !(Math.abs(ms) <= 8.64e15) ? undefined : new Date(ms).toISOString();
 
 /** What a hook, an event or a log has said, as it is on the pod. */
-export const claimWord = ({ by, state, sinceMs, job }: Claim): WitnessWord => ({
+export const sourceStateOf = ({ by, state, sinceMs, job }: JobSignal): SourceState => ({
 	by,
 	state,
 	since: timeOf(sinceMs),

@@ -1,7 +1,7 @@
 /** Doctor on the witnesses: which runners have job hooks and whether they speak, logs, and a GitHub that was wrong. */
 import * as assert from 'uvu/assert';
 import { busy, jobHooks } from '../../../../../admission/api/keys.ts';
-import { type Claim, writeClaims } from '../../../../../admission/runner/claims.ts';
+import { type JobSignal, writeSignals } from '../../../../../admission/runner/job-signals.ts';
 import { suite } from '../../../../support/suite.ts';
 import { pod as runnerPod } from '../../../runner/pods.ts';
 import { ago, check, found, missing, notAllowed, nowMs, report } from './facts.ts';
@@ -9,9 +9,9 @@ import { ago, check, found, missing, notAllowed, nowMs, report } from './facts.t
 const test = suite('plugin: doctor, witnesses');
 
 const script = { [jobHooks.script]: '#!/bin/sh' };
-const claims = (by: Claim['by'], sinceMs: number, state: Claim['state'] = 'working') => ({
-	[busy.claims]:
-		writeClaims(
+const signals = (by: JobSignal['by'], sinceMs: number, state: JobSignal['state'] = 'working') => ({
+	[busy.signals]:
+		writeSignals(
 			[{ by, key: 'k', state, sinceMs, job: { name: 'build' } }],
 			{ uid: 'uid-1', restarts: 0 },
 			() => 's',
@@ -48,11 +48,11 @@ test('why pods have no hooks: a line for each reason', () => {
 });
 
 for (const [what, annotations, labels, level] of [
-	['have told of it', claims('hook', minutes(12)), {}, 'ok'],
-	['told of one that is over', claims('hook', minutes(12), 'over'), { [busy.label]: 'true' }, 'ok'],
-	['may still come: the job is new', claims('event', minutes(1)), {}, 'ok'],
-	['have said nothing, and an event has', claims('event', minutes(12)), {}, 'warning'],
-	['have said nothing, and the log has', claims('log', minutes(12)), {}, 'warning'],
+	['have told of it', signals('hook', minutes(12)), {}, 'ok'],
+	['told of one that is over', signals('hook', minutes(12), 'over'), { [busy.label]: 'true' }, 'ok'],
+	['may still come: the job is new', signals('event', minutes(1)), {}, 'ok'],
+	['have said nothing, and an event has', signals('event', minutes(12)), {}, 'warning'],
+	['have said nothing, and the log has', signals('log', minutes(12)), {}, 'warning'],
 	[
 		"have said nothing, and GitHub's list has",
 		{ [busy.since]: ago(720) },
@@ -60,7 +60,7 @@ for (const [what, annotations, labels, level] of [
 		'warning',
 	],
 	['have no job', {}, {}, 'ok'],
-	['had a job that is over', claims('event', minutes(12), 'over'), {}, 'ok'],
+	['had a job that is over', signals('event', minutes(12), 'over'), {}, 'ok'],
 ] as [string, Record<string, string>, Record<string, string>, string][]) {
 	test(`job hooks that ${what}: ${level}`, () => {
 		const finding = hooks(pod('a', { ...script, ...annotations }, labels));

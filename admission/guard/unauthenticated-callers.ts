@@ -18,7 +18,7 @@ import { boundPodOf } from './job-pods/rules/decide.ts';
 import { jobPodTexts } from './job-pods/rules/message.ts';
 import { deny } from './rules/decide.ts';
 import { unknownCallerTexts, unreadableTexts } from './rules/denial-message.ts';
-import { mostReadsForStrangers } from './rules/policy.ts';
+import { mostUnauthenticatedReads } from './rules/policy.ts';
 
 interface Dependencies {
 	pods: Pick<RunnerPods, 'get'>;
@@ -32,7 +32,7 @@ interface Dependencies {
  * configuration is a moment old or was just applied, so a live runner is refused; anything else may go, as it may when
  * the caller is known.
  */
-export function strangers({
+export function unauthenticated({
 	pods,
 	metrics,
 	log,
@@ -75,7 +75,7 @@ export function strangers({
 			if (!address) return allowed(uid);
 			const { namespace, name } = address;
 			try {
-				if (reading >= mostReadsForStrangers) throw new Error('too many evictions by unknown callers');
+				if (reading >= mostUnauthenticatedReads) throw new Error('too many evictions by unknown callers');
 				reading += 1;
 				const pod = await pods.get(namespace, name).finally(() => (reading -= 1));
 				return judge(request, pod, { code: 429 });

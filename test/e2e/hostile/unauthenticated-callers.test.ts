@@ -57,8 +57,8 @@ test('forged reviews of a live runner, by every path that is not ours: refused, 
 		for (const name of ['idle', 'busy']) {
 			const pod = await space.pod(name);
 			assert.ok(pod);
-			const claims: Pod = structuredClone(pod);
-			claims.metadata.annotations = {
+			const signals: Pod = structuredClone(pod);
+			signals.metadata.annotations = {
 				...pod.metadata.annotations,
 				'actions-runner/unregistration-complete-timestamp': new Date().toISOString(),
 				'actions-runner/id': '999999',
@@ -66,9 +66,9 @@ test('forged reviews of a live runner, by every path that is not ours: refused, 
 			for (const path of paths) {
 				for (const request of [
 					forged(pod, space),
-					forged(claims, space),
-					forged(claims, space, { dryRun: true }),
-					forged(claims, space, {
+					forged(signals, space),
+					forged(signals, space, { dryRun: true }),
+					forged(signals, space, {
 						userInfo: { username: 'system:serviceaccount:kube-system:namespace-controller' },
 					}),
 				]) {

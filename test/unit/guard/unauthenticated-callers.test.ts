@@ -5,21 +5,21 @@ import { readDenial } from '../../../admission/api/denial.ts';
 import { breakGlass, probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { longestMessage } from '../../../admission/guard/rules/denial-message.ts';
-import { mostReadsForStrangers } from '../../../admission/guard/rules/policy.ts';
-import { strangers } from '../../../admission/guard/strangers.ts';
+import { mostUnauthenticatedReads } from '../../../admission/guard/rules/policy.ts';
+import { unauthenticated } from '../../../admission/guard/unauthenticated-callers.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import type { AdmissionRequest, AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
 import { stranger } from '../support/arrival.ts';
 
-const test = suite('strangers');
+const test = suite('unauthenticated callers');
 const live = pod({});
 
 /** The one thing that a stranger may cause is that a pod is read: all else would not be there. */
 function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 	const read: string[] = [];
-	const handlers = strangers({
+	const handlers = unauthenticated({
 		pods: {
 			get: async (namespace, name) => {
 				read.push(`${namespace}/${name}`);
@@ -47,7 +47,7 @@ const codeOf = ({ status }: AdmissionResponse) => status?.code;
 
 test('a DELETE of a live runner is refused, from whatever is claimed on it, and nothing is read', async () => {
 	const { remove, read } = reviewing();
-	const claims = [
+	const signals = [
 		live,
 		pod({
 			metadata: {
@@ -61,9 +61,9 @@ test('a DELETE of a live runner is refused, from whatever is claimed on it, and 
 			},
 		}),
 	];
-	for (const claim of claims)
+	for (const signal of signals)
 		for (const dryRun of [false, true]) {
-			const answer = await remove(claim, { dryRun });
+			const answer = await remove(signal, { dryRun });
 			assert.is(answer.allowed, false);
 			assert.is(codeOf(answer), 409);
 			const denial = readDenial(answer.status?.details.causes ?? []);
@@ -128,14 +128,14 @@ test('a pod that cannot be read, or is of no sensible form, is not evicted', asy
 test('only a few pods are read at a time, and then the next ones', async () => {
 	let answer = (_pod: Pod): void => {};
 	const { evict, read } = reviewing(new Promise<Pod>((resolve) => (answer = resolve)));
-	const first = Array.from({ length: mostReadsForStrangers }, () => evict());
+	const first = Array.from({ length: mostUnauthenticatedReads }, () => evict());
 	const more = await Promise.all([evict(), evict()]);
 	assert.equal(more.map(codeOf), [429, 429]);
-	assert.is(read.length, mostReadsForStrangers);
+	assert.is(read.length, mostUnauthenticatedReads);
 	answer(live);
 	await Promise.all(first);
 	await evict();
-	assert.is(read.length, mostReadsForStrangers + 1);
+	assert.is(read.length, mostUnauthenticatedReads + 1);
 });
 
 test.run();

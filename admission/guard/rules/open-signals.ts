@@ -1,20 +1,20 @@
-import { afterLog, ended } from '../../jobs/rules/claims.ts';
-import type { LogWord } from '../../jobs/rules/runner-log.ts';
-import type { Claim } from '../../runner/claims.ts';
+import { afterLog, ended } from '../../jobs/rules/job-signals.ts';
+import type { LogReading } from '../../jobs/rules/runner-log.ts';
+import type { JobSignal } from '../../runner/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import type { Contradiction } from '../../telemetry/metrics.ts';
 import type { Sighting } from './busy-marks.ts';
 import {
 	contradictedAfterMs,
-	doubtfulClaim,
+	doubtfulSignal,
 	finishingRetryMs,
 	idleMs,
-	logClaimCheckMs,
-	logClaimMs,
+	logSignalCheckMs,
+	logSignalMs,
 	oldListMs,
 } from './policy.ts';
 
-const isOpen = ({ state }: Claim) => state !== 'over';
+const isOpen = ({ state }: JobSignal) => state !== 'over';
 
 /**
  * After how many ms the log of a runner with open claims is to be read, so that they end; undefined: that only its
@@ -36,12 +36,12 @@ export function nextLookMs(
 	nowMs: number,
 ): number | undefined {
 	const lookedMs = (lookedBeforeMs ?? 0) > nowMs ? undefined : lookedBeforeMs; // the clock was set back
-	const open = pod.claims.filter(isOpen);
+	const open = pod.signals.filter(isOpen);
 	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
 		return undefined;
 	const since = (everyMs: number) => Math.max(0, (lookedMs ?? 0) + everyMs - nowMs);
-	const due = open.flatMap((claim) => {
-		const { by, state, sinceMs } = claim;
+	const due = open.flatMap((signal) => {
+		const { by, state, sinceMs } = signal;
 		if (state === 'finishing') {
 			const { first, most } = finishingRetryMs;
 			// Written by a replica whose clock is ahead: that is no reason to read without a pause until it is then.
@@ -49,11 +49,11 @@ export function nextLookMs(
 			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
-		if (by === 'log') return [showsJob(sighting, nowMs) ? logClaimCheckMs : since(logClaimMs)];
-		const doubtfulInMs = sinceMs + doubtfulClaim.afterMs - nowMs;
+		if (by === 'log') return [showsJob(sighting, nowMs) ? logSignalCheckMs : since(logSignalMs)];
+		const doubtfulInMs = sinceMs + doubtfulSignal.afterMs - nowMs;
 		if (doubtfulInMs > 0) return [doubtfulInMs];
-		const doubtful = showsNoJob(sighting, sinceMs) || isSuperseded(claim, pod.claims);
-		return [doubtful ? since(doubtfulClaim.againMs) : doubtfulClaim.againMs];
+		const doubtful = showsNoJob(sighting, sinceMs) || isSuperseded(signal, pod.signals);
+		return [doubtful ? since(doubtfulSignal.againMs) : doubtfulSignal.againMs];
 	});
 	return Math.min(...due);
 }
@@ -66,22 +66,22 @@ export function nextLookMs(
  * event of GitHub's said so, a minute later where only the hook did. What the log itself has said is over when the list has
  * contradicted it for long.
  */
-export function claimsAfterLook(
+export function signalsAfterReading(
 	pod: RunnerPod,
-	word: LogWord,
+	reading: LogReading,
 	sighting: Sighting | undefined,
 	nowMs: number,
-): readonly Claim[] {
-	if (word.says === 'unknown') {
-		const agreed = (claim: Claim) => {
-			const { by, state, sinceMs } = claim;
-			if (by === 'log') return isDoubtful(claim, sighting);
+): readonly JobSignal[] {
+	if (reading.says === 'unknown') {
+		const agreed = (signal: JobSignal) => {
+			const { by, state, sinceMs } = signal;
+			if (by === 'log') return isDoubtful(signal, sighting);
 			return state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
 		};
-		return ended(pod.claims, agreed, nowMs);
+		return ended(pod.signals, agreed, nowMs);
 	}
-	const heard = afterLog(pod.claims, word, pod.ephemeral, nowMs);
-	return word.says === 'idle' ? ended(heard, (claim) => isDoubtful(claim, sighting), nowMs) : heard;
+	const changed = afterLog(pod.signals, reading, pod.ephemeral, nowMs);
+	return reading.says === 'idle' ? ended(changed, (signal) => isDoubtful(signal, sighting), nowMs) : changed;
 }
 
 /**
@@ -89,31 +89,31 @@ export function claimsAfterLook(
  * and the log says nothing, or because an event has told of a later job. The log, and a list that shows the next job of a
  * full queue, can't tell of which job they speak. undefined: there is none, or its run is not known.
  */
-export const claimToAskAbout = (
-	{ claims }: RunnerPod,
-	word: LogWord,
+export const signalToVerify = (
+	{ signals }: RunnerPod,
+	reading: LogReading,
 	sighting: Sighting | undefined,
 	nowMs: number,
-): Claim | undefined =>
-	claims.find((claim) => {
-		if (!claim.job.repository || !claim.job.runId) return false;
-		if (isSuperseded(claim, claims)) return nowMs - claim.sinceMs >= doubtfulClaim.afterMs;
-		return word.says === 'unknown' && isDoubtful(claim, sighting);
+): JobSignal | undefined =>
+	signals.find((signal) => {
+		if (!signal.job.repository || !signal.job.runId) return false;
+		if (isSuperseded(signal, signals)) return nowMs - signal.sinceMs >= doubtfulSignal.afterMs;
+		return reading.says === 'unknown' && isDoubtful(signal, sighting);
 	});
 
 /** Whether an event has told of a later job of the runner, which runs one at a time. Events may come in any order, so GitHub is asked. */
-const isSuperseded = ({ by, state, sinceMs }: Claim, claims: readonly Claim[]): boolean =>
+const isSuperseded = ({ by, state, sinceMs }: JobSignal, signals: readonly JobSignal[]): boolean =>
 	by === 'event' &&
 	state === 'working' &&
-	claims.some((other) => other.by === 'event' && other.state === 'working' && other.sinceMs > sinceMs);
+	signals.some((other) => other.by === 'event' && other.state === 'working' && other.sinceMs > sinceMs);
 
 /** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
-const isDoubtful = ({ state, sinceMs }: Claim, sighting: Sighting | undefined): boolean =>
-	state === 'working' && showsNoJob(sighting, sinceMs + doubtfulClaim.afterMs);
+const isDoubtful = ({ state, sinceMs }: JobSignal, sighting: Sighting | undefined): boolean =>
+	state === 'working' && showsNoJob(sighting, sinceMs + doubtfulSignal.afterMs);
 
 /** How GitHub's list is wrong about a runner that works; undefined: it is not. An ephemeral one may well be absent. */
 export function contradiction(pod: RunnerPod, sighting: Sighting | undefined): Contradiction | undefined {
-	const works = pod.claims.find(({ state }) => state === 'working');
+	const works = pod.signals.find(({ state }) => state === 'working');
 	if (!works || !showsNoJob(sighting, works.sinceMs + contradictedAfterMs)) return undefined;
 	if (sighting?.runner) return 'idle-while-busy';
 	return pod.ephemeral ? undefined : 'absent-while-busy';

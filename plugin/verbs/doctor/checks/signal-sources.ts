@@ -20,7 +20,7 @@ export const hooks: Check = ({ pods, nowMs }) => {
 		return runner?.process.state === 'running' && !runner.terminating ? [{ pod, runner }] : [];
 	});
 	const withHooks = runners.filter(({ pod }) => pod.metadata.annotations?.[jobHooks.script] !== undefined);
-	const heard = withHooks.filter(({ runner }) => runner.claims.some(({ by }) => by === 'hook'));
+	const heard = withHooks.filter(({ runner }) => runner.signals.some(({ by }) => by === 'hook'));
 	const silent = withHooks.flatMap(({ pod, runner }) => {
 		const sinceMs = heard.some((one) => one.pod === pod) ? undefined : jobOf(pod, runner)?.sinceMs;
 		const forMs = sinceMs === undefined ? 0 : nowMs - sinceMs;

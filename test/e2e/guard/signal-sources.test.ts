@@ -22,7 +22,10 @@ async function noted(space: Space, name: string, noteOf: typeof absentOf): Promi
 	const [pod, signer] = [await space.pod(name), await space.signer()];
 	const runner = pod && readRunnerPod(pod);
 	assert.ok(runner, name);
-	await space.forge(name, noteOf(runner, Date.now() - longAgoMs, signer.signs) as Record<string, string>);
+	await space.forge(
+		name,
+		noteOf(runner, Date.now() - longAgoMs, signer.signStatement) as Record<string, string>,
+	);
 }
 
 test('GitHub would remove a runner that works, as if it were idle: its log says that it works, and GitHub is not asked', async ({

@@ -3,18 +3,18 @@ import * as assert from 'uvu/assert';
 import { arc, busy } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
-import { OpenClaims } from '../../../admission/guard/open-claims.ts';
+import { OpenSignals } from '../../../admission/guard/open-signals.ts';
 import type { Sighting } from '../../../admission/guard/rules/busy-marks.ts';
 import {
-	claimsAfterLook,
-	claimToAskAbout,
 	contradiction,
 	nextLookMs,
-} from '../../../admission/guard/rules/open-claims.ts';
-import { hear } from '../../../admission/jobs/hear.ts';
-import type { Word } from '../../../admission/jobs/rules/claims.ts';
-import type { LogWord } from '../../../admission/jobs/rules/runner-log.ts';
-import type { Claim } from '../../../admission/runner/claims.ts';
+	signalsAfterReading,
+	signalToVerify,
+} from '../../../admission/guard/rules/open-signals.ts';
+import { recordReport } from '../../../admission/jobs/record-report.ts';
+import type { JobReport } from '../../../admission/jobs/rules/job-signals.ts';
+import type { LogReading } from '../../../admission/jobs/rules/runner-log.ts';
+import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
@@ -23,17 +23,17 @@ import { World } from '../support/world.ts';
 const test = suite('open claims');
 
 const minute = 60_000;
-const claim = (by: Claim['by'], state: Claim['state'], sinceMs = noon): Claim => ({
+const signal = (by: JobSignal['by'], state: JobSignal['state'], sinceMs = noon): JobSignal => ({
 	by,
 	state,
 	sinceMs,
 	key: 'a',
 	job: { name: 'build' },
 });
-const runner = (claims: Claim[], change: Partial<RunnerPod> = {}): RunnerPod => ({
+const runner = (signals: JobSignal[], change: Partial<RunnerPod> = {}): RunnerPod => ({
 	...runnerPod(),
 	ephemeral: false,
-	claims,
+	signals,
 	...change,
 });
 const list = (atMs: number, busy: boolean | undefined): Sighting => ({
@@ -42,12 +42,12 @@ const list = (atMs: number, busy: boolean | undefined): Sighting => ({
 	atMs,
 	overForMs: 0,
 });
-const states = (claims: readonly Claim[]) => claims.map(({ by, state }) => `${by} ${state}`);
+const states = (signals: readonly JobSignal[]) => signals.map(({ by, state }) => `${by} ${state}`);
 const idle = { says: 'idle', at: undefined } as const;
 const unread = { says: 'unknown', why: '' } as const;
 
 test('a job that has completed: its log is read at once, then after 1, 2, 4 s, at most every 30 s', () => {
-	const pod = runner([claim('hook', 'finishing')]);
+	const pod = runner([signal('hook', 'finishing')]);
 	assert.is(nextLookMs(pod, undefined, undefined, noon), 0);
 	assert.is(nextLookMs(pod, undefined, noon - 500, noon), 0, 'that was before it completed');
 	assert.is(nextLookMs(pod, undefined, noon, noon), 1_000);
@@ -61,7 +61,7 @@ test('a job that has completed: its log is read at once, then after 1, 2, 4 s, a
 	assert.is(nextLookMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);
 });
 test("what the log alone says is read again every 10 s; a hook's job only after ten minutes and against GitHub's list", () => {
-	const logged = runner([claim('log', 'working')]);
+	const logged = runner([signal('log', 'working')]);
 	assert.is(nextLookMs(logged, undefined, noon, noon + 1_000), 9_000);
 	assert.is(
 		nextLookMs(logged, list(noon, true), noon, noon + minute),
@@ -70,7 +70,7 @@ test("what the log alone says is read again every 10 s; a hook's job only after 
 	);
 	assert.is(nextLookMs(logged, list(noon, false), noon, noon + minute), 0);
 
-	const pod = runner([claim('hook', 'working')]);
+	const pod = runner([signal('hook', 'working')]);
 	assert.is(nextLookMs(pod, undefined, undefined, noon + minute), 9 * minute);
 	const late = noon + 11 * minute;
 	assert.is(nextLookMs(pod, list(late - 1_000, true), undefined, late), minute);
@@ -79,79 +79,85 @@ test("what the log alone says is read again every 10 s; a hook's job only after 
 });
 test('the clock was set back, or the list that shows the job is old: the log is read', () => {
 	const hour = 60 * minute;
-	assert.is(nextLookMs(runner([claim('hook', 'finishing')]), undefined, noon + hour, noon + 1_000), 0);
-	const logged = runner([claim('log', 'working')]);
+	assert.is(nextLookMs(runner([signal('hook', 'finishing')]), undefined, noon + hour, noon + 1_000), 0);
+	const logged = runner([signal('log', 'working')]);
 	assert.is(nextLookMs(logged, list(noon, true), noon, noon + hour), 0);
 });
 test("an ephemeral runner's claims end with its container: nobody looks", () => {
 	for (const state of ['working', 'finishing'] as const)
-		assert.is(nextLookMs(runner([claim('hook', state)], { ephemeral: true }), undefined, 0, noon), undefined);
-	assert.is(nextLookMs(runner([claim('hook', 'over')]), undefined, undefined, noon), undefined);
+		assert.is(
+			nextLookMs(runner([signal('hook', state)], { ephemeral: true }), undefined, 0, noon),
+			undefined,
+		);
+	assert.is(nextLookMs(runner([signal('hook', 'over')]), undefined, undefined, noon), undefined);
 	for (const change of [{ terminating: true }, { process: { state: 'exited' } as const }])
 		assert.is(
-			nextLookMs(runner([claim('hook', 'finishing')], change), undefined, undefined, noon),
+			nextLookMs(runner([signal('hook', 'finishing')], change), undefined, undefined, noon),
 			undefined,
 		);
 	assert.is(nextLookMs(runner([]), undefined, undefined, noon), undefined);
 });
 test('the log says idle: what is finishing has ended, and what works has not', () => {
-	const pod = runner([claim('hook', 'finishing'), claim('event', 'working')]);
-	assert.equal(states(claimsAfterLook(pod, idle, undefined, noon + minute)), ['hook over', 'event working']);
+	const pod = runner([signal('hook', 'finishing'), signal('event', 'working')]);
+	assert.equal(states(signalsAfterReading(pod, idle, undefined, noon + minute)), [
+		'hook over',
+		'event working',
+	]);
 });
 test('a worker that was killed sends no end: after ten minutes log and list together end its claims, neither alone', () => {
-	const pod = runner([claim('hook', 'working')]);
+	const pod = runner([signal('hook', 'working')]);
 	const late = noon + 11 * minute;
-	assert.equal(states(claimsAfterLook(pod, idle, list(late, false), late)), ['hook over']);
-	assert.equal(states(claimsAfterLook(pod, idle, list(late, undefined), late)), ['hook over']);
-	assert.is(claimsAfterLook(pod, idle, list(late, true), late), pod.claims);
-	assert.is(claimsAfterLook(pod, idle, undefined, late), pod.claims);
-	assert.is(claimsAfterLook(pod, unread, list(late, false), late), pod.claims);
+	assert.equal(states(signalsAfterReading(pod, idle, list(late, false), late)), ['hook over']);
+	assert.equal(states(signalsAfterReading(pod, idle, list(late, undefined), late)), ['hook over']);
+	assert.is(signalsAfterReading(pod, idle, list(late, true), late), pod.signals);
+	assert.is(signalsAfterReading(pod, idle, undefined, late), pod.signals);
+	assert.is(signalsAfterReading(pod, unread, list(late, false), late), pod.signals);
 	assert.is(
-		claimsAfterLook(pod, idle, list(noon + minute, false), noon + 2 * minute),
-		pod.claims,
+		signalsAfterReading(pod, idle, list(noon + minute, false), noon + 2 * minute),
+		pod.signals,
 		'too early',
 	);
-	assert.is(claimsAfterLook(pod, idle, list(noon + minute, false), late), pod.claims, 'an old list');
+	assert.is(signalsAfterReading(pod, idle, list(noon + minute, false), late), pod.signals, 'an old list');
 });
 test('the log says that it works: nothing that works has ended, whatever the list shows', () => {
-	const pod = runner([claim('hook', 'working'), claim('event', 'working')]);
+	const pod = runner([signal('hook', 'working'), signal('event', 'working')]);
 	const late = noon + 11 * minute;
 	const works = { says: 'works', at: undefined, job: 'build' } as const;
-	assert.equal(states(claimsAfterLook(pod, works, list(late, false), late)), [
+	assert.equal(states(signalsAfterReading(pod, works, list(late, false), late)), [
 		'log working',
 		'hook working',
 		'event working',
 	]);
 });
 test("where the log says nothing, GitHub's completed ends with its list, a hook's a minute later", () => {
-	const event = runner([claim('event', 'finishing')]);
-	assert.equal(states(claimsAfterLook(event, unread, list(noon + 1, false), noon + 2)), ['event over']);
-	assert.is(claimsAfterLook(event, unread, list(noon + 1, true), noon + 2), event.claims);
-	assert.is(claimsAfterLook(event, unread, list(noon - 1, false), noon + 2), event.claims);
-	const hook = runner([claim('hook', 'finishing')]);
-	assert.is(claimsAfterLook(hook, unread, list(noon + 59_000, false), noon + minute), hook.claims);
-	assert.equal(states(claimsAfterLook(hook, unread, list(noon + minute, false), noon + minute)), [
+	const event = runner([signal('event', 'finishing')]);
+	assert.equal(states(signalsAfterReading(event, unread, list(noon + 1, false), noon + 2)), ['event over']);
+	assert.is(signalsAfterReading(event, unread, list(noon + 1, true), noon + 2), event.signals);
+	assert.is(signalsAfterReading(event, unread, list(noon - 1, false), noon + 2), event.signals);
+	const hook = runner([signal('hook', 'finishing')]);
+	assert.is(signalsAfterReading(hook, unread, list(noon + 59_000, false), noon + minute), hook.signals);
+	assert.equal(states(signalsAfterReading(hook, unread, list(noon + minute, false), noon + minute)), [
 		'hook over',
 	]);
 });
 test('GitHub is wrong when its list of half a minute later does not show the job; an ephemeral one may be absent', () => {
-	const pod = runner([claim('hook', 'working')]);
+	const pod = runner([signal('hook', 'working')]);
 	assert.is(contradiction(pod, list(noon + 30_000, false)), 'idle-while-busy');
 	assert.is(contradiction(pod, list(noon + 29_999, false)), undefined);
 	assert.is(contradiction(pod, list(noon + 30_000, true)), undefined);
 	assert.is(contradiction(pod, list(noon + 30_000, undefined)), 'absent-while-busy');
 	assert.is(contradiction({ ...pod, ephemeral: true }, list(noon + 30_000, undefined)), undefined);
-	assert.is(contradiction(runner([claim('hook', 'finishing')]), list(noon + 30_000, false)), undefined);
+	assert.is(contradiction(runner([signal('hook', 'finishing')]), list(noon + 30_000, false)), undefined);
 });
 
 test('GitHub is asked about the run of a claim only where its list contradicts it for long and the log says nothing', () => {
 	const late = noon + 11 * minute;
 	const known = {
-		...claim('hook', 'working'),
+		...signal('hook', 'working'),
 		job: { name: 'build', repository: 'octo-org/app', runId: 42 },
 	};
-	const asked = (claims: Claim[], word: LogWord, busy: boolean, nowMs = late) =>
-		claimToAskAbout(runner(claims), word, list(nowMs, busy), nowMs);
+	const asked = (signals: JobSignal[], reading: LogReading, busy: boolean, nowMs = late) =>
+		signalToVerify(runner(signals), reading, list(nowMs, busy), nowMs);
 	assert.is(asked([known], unread, false), known);
 	assert.is(asked([known], idle, false), undefined);
 	assert.is(asked([known], unread, true), undefined);
@@ -168,56 +174,56 @@ test('GitHub is asked about the run of a claim only where its list contradicts i
 test('GitHub has told of a later job and not of the end of one: ten minutes later it is asked about the run of that one', () => {
 	const late = noon + 11 * minute;
 	const job = { name: 'build', repository: 'octo-org/app', runId: 42 };
-	const untold = { ...claim('event', 'working'), job };
-	const next = { ...claim('event', 'working', noon + minute), key: 'b', job: { ...job, runId: 43 } };
+	const untold = { ...signal('event', 'working'), job };
+	const next = { ...signal('event', 'working', noon + minute), key: 'b', job: { ...job, runId: 43 } };
 	const busyList = list(late, true);
-	const words: LogWord[] = [idle, unread, { says: 'works', at: undefined, job: 'build' }];
+	const words: LogReading[] = [idle, unread, { says: 'works', at: undefined, job: 'build' }];
 	const pod = runner([next, untold]);
-	for (const word of words) assert.is(claimToAskAbout(pod, word, busyList, late), untold);
-	assert.is(claimToAskAbout(pod, idle, busyList, noon + 9 * minute), undefined);
+	for (const reading of words) assert.is(signalToVerify(pod, reading, busyList, late), untold);
+	assert.is(signalToVerify(pod, idle, busyList, noon + 9 * minute), undefined);
 	assert.is(nextLookMs(pod, busyList, undefined, noon + 2 * minute), 8 * minute);
 	assert.is(nextLookMs(pod, busyList, undefined, late), 0);
 	assert.is(nextLookMs(pod, busyList, late - 1_000, late), 59_000);
 	// Only an event tells of another job than its own; when one has ended does not tell when it started.
 	for (const state of ['finishing', 'over'] as const)
-		assert.is(claimToAskAbout(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);
 	for (const by of ['hook', 'log'] as const)
-		assert.is(claimToAskAbout(runner([{ ...next, by }, untold]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([{ ...next, by }, untold]), idle, busyList, late), undefined);
 	for (const own of [{ by: 'hook' }, { state: 'finishing' }, { state: 'over' }] as const)
-		assert.is(claimToAskAbout(runner([next, { ...untold, ...own }]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([next, { ...untold, ...own }]), idle, busyList, late), undefined);
 });
 
-const started: Word = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
+const started: JobReport = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
 const env = { RUNNER_EPHEMERAL: 'false' };
 
 const warnings = ({ lines }: World) => lines.filter((line) => !/^(?:debug|info) /.test(line));
 
-function setUp(change: Partial<ConstructorParameters<typeof OpenClaims>[0]> = {}) {
+function setUp(change: Partial<ConstructorParameters<typeof OpenSignals>[0]> = {}) {
 	const world = new World();
 	const polling = new BusyPolling(world.parts);
-	const claims = new OpenClaims({
+	const signals = new OpenSignals({
 		...world.parts,
-		sign: world.signer.signs,
+		sign: world.signer.signStatement,
 		readLog: world.ports.readLog,
 		sighting: (pod) => polling.sighting(pod),
 		...change,
 	});
 	const marked = () => world.pod('r1')?.metadata.labels?.[busy.label] === 'true';
 	const print = (line: string) => world.api.logs.set('ci/r1', `2026-11-23 12:01:00Z: ${line}\n`);
-	const say = (says: Word['says'], job = started.job) => {
-		const parts = { ...world.parts, sign: world.signer.signs };
-		return hear(world.pod('r1') as Pod, { ...started, says, job }, parts);
+	const say = (says: JobReport['says'], job = started.job) => {
+		const parts = { ...world.parts, sign: world.signer.signStatement };
+		return recordReport(world.pod('r1') as Pod, { ...started, says, job }, parts);
 	};
 	const logsRead = () => world.api.callsTo('GET', /\/log$/).length;
 	world.runner('r1', { env });
 	return {
-		...{ world, clock: world.clock, claims, marked, print, say, logsRead },
+		...{ world, clock: world.clock, signals, marked, print, say, logsRead },
 		start: () => world.start((signal) => polling.run(signal)),
 	};
 }
 
 test("a static runner's job: busy from its hook on, and idle within a second of the log's word, before any list", async () => {
-	const { world, clock, claims, marked, print, say, start, logsRead } = setUp();
+	const { world, clock, signals, marked, print, say, start, logsRead } = setUp();
 	await start();
 	await clock.pass(20_000);
 	print('Running job: build');
@@ -236,10 +242,10 @@ test("a static runner's job: busy from its hook on, and idle within a second of 
 	const reads = logsRead();
 	await clock.pass(5 * minute);
 	assert.is(logsRead(), reads, 'an idle runner’s log is not read');
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('a job that GitHub never shows is busy all the same, counted once, and ends by the log after its end', async () => {
-	const { world, clock, claims, marked, print, say, start } = setUp();
+	const { world, clock, signals, marked, print, say, start } = setUp();
 	await start();
 	print('Running job: build');
 	void say('started');
@@ -250,11 +256,11 @@ test('a job that GitHub never shows is busy all the same, counted once, and ends
 	await clock.pass(minute / 2);
 	assert.ok(marked(), 'no end was sent, and the log alone is not believed at once');
 	await clock.until('it is idle', () => !marked(), 3 * minute);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('its log says nothing, its run is known: GitHub’s word on the jobs of the run ends the claim', async () => {
 	for (const answer of ['all completed', 'not all', 'unknown'] as const) {
-		const { world, clock, claims, marked, print, say, start } = setUp();
+		const { world, clock, signals, marked, print, say, start } = setUp();
 		const questions: unknown[] = [];
 		const account = Object.assign(world.github.account, {
 			jobsOf: async (question: unknown) => {
@@ -271,11 +277,11 @@ test('its log says nothing, its run is known: GitHub’s word on the jobs of the
 		assert.equal(questions[0], question);
 		assert.is(marked(), answer !== 'all completed', answer);
 		assert.ok(questions.length <= 6, `${questions.length}`);
-		await world.stop(claims);
+		await world.stop(signals);
 	}
 });
 test('a full queue, and one end that GitHub has never told: asked about its run once, and the claim is over', async () => {
-	const { world, clock, claims, print, start } = setUp();
+	const { world, clock, signals, print, start } = setUp();
 	const questions: { runId: number }[] = [];
 	const account = Object.assign(world.github.account, {
 		jobsOf: async (question: { runId: number }) => {
@@ -285,10 +291,14 @@ test('a full queue, and one end that GitHub has never told: asked about its run 
 	});
 	world.github.accounts.resolve = async () => account;
 	await start();
-	const parts = { ...world.parts, sign: world.signer.signs };
+	const parts = { ...world.parts, sign: world.signer.signStatement };
 	const job = { name: 'build', repository: 'octo-org/app' };
 	const told = (key: string, runId: number) =>
-		hear(world.pod('r1') as Pod, { by: 'event', says: 'started', key, job: { ...job, runId } }, parts);
+		recordReport(
+			world.pod('r1') as Pod,
+			{ by: 'event', says: 'started', key, job: { ...job, runId } },
+			parts,
+		);
 	void told('7', 42);
 	world.github.set('r1', { busy: true });
 	await clock.pass(minute);
@@ -301,8 +311,8 @@ test('a full queue, and one end that GitHub has never told: asked about its run 
 		questions.map(({ runId }) => runId),
 		[42],
 	);
-	const open = (world.annotations('r1')[busy.claims] ?? '').split(' ').slice(1).join(' ');
-	const read = (JSON.parse(open) as Claim[]).filter(({ by }) => by === 'event');
+	const open = (world.annotations('r1')[busy.signals] ?? '').split(' ').slice(1).join(' ');
+	const read = (JSON.parse(open) as JobSignal[]).filter(({ by }) => by === 'event');
 	assert.equal(
 		read.map(({ key, state }) => [key, state]),
 		[
@@ -310,10 +320,10 @@ test('a full queue, and one end that GitHub has never told: asked about its run 
 			['7', 'over'],
 		],
 	);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test("a job that GitHub's list shows is named by the log, read once, and ends with list and log", async () => {
-	const { world, clock, claims, marked, print, start, logsRead } = setUp();
+	const { world, clock, signals, marked, print, start, logsRead } = setUp();
 	await start();
 	await clock.pass(20_000);
 	print('Running job: build (amd64)');
@@ -329,15 +339,15 @@ test("a job that GitHub's list shows is named by the log, read once, and ends wi
 	print('Running job: test (amd64)');
 	world.github.set('r1', { busy: true });
 	await clock.until('the next one, too', () => world.annotations('r1')[busy.job] === 'test (amd64)', 15_000);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('... named at the next try where others write on the pod at the same time', async () => {
-	const { world, clock, claims, print, start } = setUp();
+	const { world, clock, signals, print, start } = setUp();
 	await start();
 	const { patch } = world.pods;
 	let conflicts = 0;
 	world.pods.patch = async (...asked) => {
-		if (!(busy.claims in (asked[1].annotations ?? {})) || conflicts++ > 0)
+		if (!(busy.signals in (asked[1].annotations ?? {})) || conflicts++ > 0)
 			return patch.apply(world.pods, asked);
 		world.edit('r1', { annotations: { theirs: 'x' } });
 		return 'conflict';
@@ -345,11 +355,11 @@ test('... named at the next try where others write on the pod at the same time',
 	print('Running job: build');
 	world.github.set('r1', { busy: true });
 	await clock.until('it is named', () => world.annotations('r1')[busy.job] === 'build', 15_000);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('... and not read again within ten seconds of that, though the list shows the runner idle', async () => {
 	const sightings = [list(noon + minute, true)];
-	const { world, clock, claims, print, logsRead, start } = setUp({ sighting: () => sightings.at(-1) });
+	const { world, clock, signals, print, logsRead, start } = setUp({ sighting: () => sightings.at(-1) });
 	await start();
 	print('Running job: build');
 	world.github.set('r1', { busy: true });
@@ -359,15 +369,15 @@ test('... and not read again within ten seconds of that, though the list shows t
 	assert.is(logsRead(), 1);
 	await clock.pass(6_000);
 	assert.is(logsRead(), 2);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('a job that is named already, or whose runner has ended or is being deleted: no log is read', async () => {
 	// Nobody takes the marks away meanwhile.
 	const world = new World();
 	const { readLog } = world.ports;
-	const claims = new OpenClaims({
+	const signals = new OpenSignals({
 		...world.parts,
-		sign: world.signer.signs,
+		sign: world.signer.signStatement,
 		readLog,
 		sighting: () => undefined,
 	});
@@ -382,30 +392,30 @@ test('a job that is named already, or whose runner has ended or is being deleted
 	await world.clock.pass(minute);
 	const read = world.api.callsTo('GET', /\/log$/).map(({ path }) => path);
 	assert.equal(read, ['/api/v1/namespaces/ci/pods/nameless/log']);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('a job whose claims have ended meanwhile: no log is read for it any more', async () => {
-	const { world, clock, claims, say, start, logsRead } = setUp();
+	const { world, clock, signals, say, start, logsRead } = setUp();
 	await start();
 	void say('started');
 	await clock.pass(20_000);
-	world.edit('r1', { annotations: { [busy.claims]: null } });
+	world.edit('r1', { annotations: { [busy.signals]: null } });
 	await clock.pass(5 * minute);
 	assert.is(logsRead(), 0);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('an ephemeral runner’s log is not read for its claims, and GitHub’s wrong list is counted all the same', async () => {
-	const { world, clock, claims, say, start, logsRead } = setUp();
+	const { world, clock, signals, say, start, logsRead } = setUp();
 	world.runner('r1');
 	await start();
 	void say('started');
 	await clock.pass(12 * minute);
 	assert.is(logsRead(), 0);
 	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1$/m);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('no credentials: nobody is asked about the run of a claim, which stands', async () => {
-	const { world, clock, claims, marked, print, say, start } = setUp({
+	const { world, clock, signals, marked, print, say, start } = setUp({
 		accounts: { resolve: async () => ({ kind: 'credentials-missing', detail: 'no Secret' }) },
 	});
 	await start();
@@ -413,11 +423,11 @@ test('no credentials: nobody is asked about the run of a claim, which stands', a
 	void say('started', { name: 'build', repository: 'octo-org/app', runId: 42 });
 	await clock.pass(14 * minute);
 	assert.ok(marked());
-	await world.stop(claims);
+	await world.stop(signals);
 	assert.not(warnings(world).some((line) => line.includes('not updated')));
 });
 test('... a log that does not tell is not read again; ARC’s pods that it removes are left alone', async () => {
-	const { world, clock, claims, print, start, logsRead } = setUp();
+	const { world, clock, signals, print, start, logsRead } = setUp();
 	world.runner(
 		'r2',
 		{ metadata: { annotations: { [arc.requestedAt]: '2026-11-23T12:00:00Z' } } },
@@ -432,12 +442,12 @@ test('... a log that does not tell is not read again; ARC’s pods that it remov
 	assert.is(logsRead(), 1);
 	const claimsWritten = world.api
 		.callsTo('PATCH', /pods\/r1/)
-		.filter(({ body }) => JSON.stringify(body).includes(busy.claims));
+		.filter(({ body }) => JSON.stringify(body).includes(busy.signals));
 	assert.equal(claimsWritten, []);
-	await world.stop(claims);
+	await world.stop(signals);
 });
 test('the end of such a job is one write with its marks, and the condition waits: ARC asks GitHub at each', async () => {
-	const { world, clock, claims, marked, print, start } = setUp();
+	const { world, clock, signals, marked, print, start } = setUp();
 	const condition = () =>
 		world.pod('r1')?.status?.conditions as { type: string; status: string }[] | undefined;
 	await start();
@@ -465,18 +475,18 @@ test('the end of such a job is one write with its marks, and the condition waits
 		['False'],
 		'ARC does not remove it after all',
 	);
-	assert.is(world.annotations('r1')[busy.claims], undefined);
-	await world.stop(claims);
+	assert.is(world.annotations('r1')[busy.signals], undefined);
+	await world.stop(signals);
 });
 test('a log that has named the job and cannot be read any more: over when the list has contradicted it for long', () => {
-	const pod = runner([claim('log', 'working')]);
+	const pod = runner([signal('log', 'working')]);
 	const late = noon + 11 * minute;
-	assert.equal(states(claimsAfterLook(pod, unread, list(late, false), late)), ['log over']);
-	assert.is(claimsAfterLook(pod, unread, list(late, true), late), pod.claims);
-	assert.is(claimsAfterLook(pod, unread, list(noon + minute, false), noon + 2 * minute), pod.claims);
+	assert.equal(states(signalsAfterReading(pod, unread, list(late, false), late)), ['log over']);
+	assert.is(signalsAfterReading(pod, unread, list(late, true), late), pod.signals);
+	assert.is(signalsAfterReading(pod, unread, list(noon + minute, false), noon + 2 * minute), pod.signals);
 });
 test('ten minutes of a job cost no log; a killed pod leaves nothing behind', async () => {
-	const { world, clock, claims, print, say, start, logsRead } = setUp();
+	const { world, clock, signals, print, say, start, logsRead } = setUp();
 	await start();
 	print('Running job: build');
 	void say('started');
@@ -485,7 +495,7 @@ test('ten minutes of a job cost no log; a killed pod leaves nothing behind', asy
 	assert.is(logsRead(), 0);
 	world.api.drop('/api/v1/pods', 'r1', 'ci');
 	await clock.pass(minute);
-	await world.stop(claims);
+	await world.stop(signals);
 	assert.equal(warnings(world), []);
 });
 

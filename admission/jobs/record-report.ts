@@ -3,16 +3,16 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
-import { jobText } from '../runner/claims.ts';
-import { claimsOf, notIdle, withoutProof } from '../runner/record.ts';
+import { jobText } from '../runner/job-signals.ts';
+import { notIdle, signalsOf, withoutProof } from '../runner/record.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { afterWord, type Word } from './rules/claims.ts';
+import { afterReport, type JobReport } from './rules/job-signals.ts';
 import { busyMarks } from './rules/marks.ts';
 
-export interface HearDependencies {
+export interface ReportDependencies {
 	pods: RunnerPods;
 	sign: Sign;
 	events: Events;
@@ -34,30 +34,30 @@ const tries = 10;
  * @returns 'gone': there is no such pod any more, or its runner has ended
  * @throws KubeError if the pod can't be read or written, code 409 if others changed it at every try
  */
-export async function hear(
+export async function recordReport(
 	object: Pod,
-	word: Word,
-	dependencies: HearDependencies,
+	report: JobReport,
+	dependencies: ReportDependencies,
 ): Promise<'written' | 'unchanged' | 'gone'> {
 	const { pods, sign, clock } = dependencies;
 	let current = object;
 	for (let attempt = 0; attempt < tries; attempt++) {
 		const pod = pods.read(current);
 		if (!pod || pod.uid !== object.metadata.uid || pod.process.state === 'exited') return 'gone';
-		const claims = afterWord(pod.claims, word, clock.now());
-		if (claims === pod.claims) return 'unchanged';
-		const refuted = word.says === 'started' && pod.unregistered !== undefined;
-		const marks = busyMarks(current, jobText(word.job), clock.now());
+		const signals = afterReport(pod.signals, report, clock.now());
+		if (signals === pod.signals) return 'unchanged';
+		const refuted = report.says === 'started' && pod.unregistered !== undefined;
+		const marks = busyMarks(current, jobText(report.job), clock.now());
 		const annotations = {
 			...marks.annotations,
-			...claimsOf({ ...pod, claims }, sign),
+			...signalsOf({ ...pod, signals }, sign),
 			...notIdle(pod),
 			...(refuted ? withoutProof : {}),
 		};
 		const written = await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);
 		if (written === 'gone') return 'gone';
 		if (written !== 'conflict') {
-			if (refuted) tellRefuted(pod, jobText(word.job), dependencies);
+			if (refuted) tellRefuted(pod, jobText(report.job), dependencies);
 			return 'written';
 		}
 		const fresh = await pods.get(pod.namespace, pod.name);
@@ -71,7 +71,7 @@ export async function hear(
 export function tellRefuted(
 	pod: RunnerPod,
 	job: string,
-	{ events, metrics, log }: Pick<HearDependencies, 'events' | 'metrics' | 'log'>,
+	{ events, metrics, log }: Pick<ReportDependencies, 'events' | 'metrics' | 'log'>,
 ): void {
 	metrics.contradiction('removed-while-busy');
 	log.warn(

@@ -1,40 +1,41 @@
 import * as assert from 'uvu/assert';
 import {
 	afterLog,
-	afterWord,
+	afterReport,
 	ended,
+	type JobReport,
 	jobNow,
-	openClaim,
-	type Word,
+	openSignal,
 	worksBy,
-} from '../../../admission/jobs/rules/claims.ts';
+} from '../../../admission/jobs/rules/job-signals.ts';
 import {
-	type Claim,
+	type JobSignal,
 	jobText,
-	mostClaims,
-	readClaims,
-	writeClaims,
-} from '../../../admission/runner/claims.ts';
+	mostSignals,
+	readSignals,
+	writeSignals,
+} from '../../../admission/runner/job-signals.ts';
 import { suite } from '../../support/suite.ts';
 import { signer } from '../runner/pods.ts';
 
-const test = suite('claims');
+const test = suite('job signals');
 
-const hook = (key: string, says: Word['says'] = 'started'): Word => ({
+const hook = (key: string, says: JobReport['says'] = 'started'): JobReport => ({
 	by: 'hook',
 	says,
 	key,
 	job: { name: 'build', repository: 'octo-org/app', runId: 42 },
 });
-const event = (key: string, says: Word['says'] = 'started'): Word => ({
+const event = (key: string, says: JobReport['says'] = 'started'): JobReport => ({
 	by: 'event',
 	says,
 	key,
 	job: { name: 'build (amd64)' },
 });
-const after = (...words: Word[]): readonly Claim[] =>
-	words.reduce((claims: readonly Claim[], word, index) => afterWord(claims, word, index), []);
-const states = (claims: readonly Claim[]) => claims.map(({ by, key, state }) => `${by} ${key} ${state}`);
+const after = (...words: JobReport[]): readonly JobSignal[] =>
+	words.reduce((signals: readonly JobSignal[], report, index) => afterReport(signals, report, index), []);
+const states = (signals: readonly JobSignal[]) =>
+	signals.map(({ by, key, state }) => `${by} ${key} ${state}`);
 const idle = { says: 'idle', at: undefined } as const;
 
 test('completed is finishing, still busy', () => {
@@ -43,37 +44,37 @@ test('completed is finishing, still busy', () => {
 });
 
 test('a hook and an event are never one claim: each ends only by its own end', () => {
-	const claims = after(hook('a'), event('7'), event('7', 'completed'));
-	assert.is(worksBy(claims), 'working');
-	assert.equal(states(claims).toSorted(), ['event 7 finishing', 'hook a working']);
+	const signals = after(hook('a'), event('7'), event('7', 'completed'));
+	assert.is(worksBy(signals), 'working');
+	assert.equal(states(signals).toSorted(), ['event 7 finishing', 'hook a working']);
 });
 
 test('jobs that share a hook’s key, by a matrix or a RUNNER_TRACKING_ID of their own: the next one is heard', () => {
 	const finishing = after(hook('0'), hook('0', 'completed'));
-	for (const claims of [finishing, ended(finishing, () => true, 1)]) {
-		assert.is(afterWord(claims, hook('0'), 30_000), claims, 'a word of the same job that comes late');
-		const next = afterWord(claims, hook('0'), 30_001);
+	for (const signals of [finishing, ended(finishing, () => true, 1)]) {
+		assert.is(afterReport(signals, hook('0'), 30_000), signals, 'a word of the same job that comes late');
+		const next = afterReport(signals, hook('0'), 30_001);
 		assert.equal(states(next), ['hook 0 working']);
 		assert.is(next[0]?.sinceMs, 30_001);
-		assert.equal(states(afterWord(next, hook('0', 'completed'), 30_002)), ['hook 0 finishing']);
+		assert.equal(states(afterReport(next, hook('0', 'completed'), 30_002)), ['hook 0 finishing']);
 	}
 	const event7 = after(event('7'), event('7', 'completed'));
-	assert.is(afterWord(event7, event('7'), 90_000), event7, 'GitHub’s ids are never used again');
+	assert.is(afterReport(event7, event('7'), 90_000), event7, 'GitHub’s ids are never used again');
 });
 
 test('words that come twice, late or in another order change nothing', () => {
 	const once = after(event('7'));
-	assert.is(afterWord(once, event('7'), 9), once);
+	assert.is(afterReport(once, event('7'), 9), once);
 	const done = after(event('7', 'completed'));
-	assert.is(afterWord(done, event('7'), 9), done);
+	assert.is(afterReport(done, event('7'), 9), done);
 	const over = ended(done, () => true, 9);
-	assert.is(afterWord(over, event('7'), 10), over);
-	assert.is(afterWord(over, event('7', 'completed'), 10), over);
+	assert.is(afterReport(over, event('7'), 10), over);
+	assert.is(afterReport(over, event('7', 'completed'), 10), over);
 });
 
 test("a hook's new start ends what hooks said before, and no event's claim", () => {
-	const claims = after(event('7'), hook('a'), hook('b'));
-	assert.equal(states(claims).toSorted(), ['event 7 working', 'hook a over', 'hook b working']);
+	const signals = after(event('7'), hook('a'), hook('b'));
+	assert.equal(states(signals).toSorted(), ['event 7 working', 'hook a over', 'hook b working']);
 });
 
 test("the log's claim ends by the log, and the log's idle ends what is finishing on a static runner", () => {
@@ -99,19 +100,19 @@ test("the log's next job takes the place of its last one, and of nobody else's; 
 });
 
 test("a line that a job has printed ends nobody else's claim", () => {
-	const claims = after(hook('a'), event('7'));
-	assert.is(afterLog(claims, idle, false, 9), claims);
+	const signals = after(hook('a'), event('7'));
+	assert.is(afterLog(signals, idle, false, 9), signals);
 });
 
 test('there are never many claims, and open ones stay', () => {
 	const words = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
-	const claims = words.reduce(
-		(before: readonly Claim[], word) =>
-			ended(afterWord(before, word, 1), ({ state }) => state === 'finishing', 1),
+	const signals = words.reduce(
+		(before: readonly JobSignal[], report) =>
+			ended(afterReport(before, report, 1), ({ state }) => state === 'finishing', 1),
 		[],
 	);
-	assert.is(claims.length, mostClaims);
-	assert.is(openClaim(claims)?.key, '0');
+	assert.is(signals.length, mostSignals);
+	assert.is(openSignal(signals)?.key, '0');
 });
 
 test('words that something has completed do not push out what works', () => {
@@ -121,32 +122,32 @@ test('words that something has completed do not push out what works', () => {
 
 test('a late `completed` of a job that is over opens nothing; a `started` long after one whose end was lost is the next job', () => {
 	const over = ended(after(hook('a'), hook('a', 'completed')), () => true, 2);
-	assert.is(afterWord(over, hook('a', 'completed'), 600_000), over);
+	assert.is(afterReport(over, hook('a', 'completed'), 600_000), over);
 	const lost = after(hook('a'));
-	assert.is(afterWord(lost, hook('a'), 29_999), lost);
-	assert.is(afterWord(lost, hook('a'), 30_000)[0]?.sinceMs, 30_000);
+	assert.is(afterReport(lost, hook('a'), 29_999), lost);
+	assert.is(afterReport(lost, hook('a'), 30_000)[0]?.sinceMs, 30_000);
 });
 
 test('the claim that tells most is shown', () => {
-	assert.is(openClaim(after(hook('a'), event('7')))?.by, 'hook');
+	assert.is(openSignal(after(hook('a'), event('7')))?.by, 'hook');
 	assert.is(
-		openClaim(after(event('7'), hook('a'), hook('a', 'completed')))?.by,
+		openSignal(after(event('7'), hook('a'), hook('a', 'completed')))?.by,
 		'hook',
 		'it is the same job, which is ending',
 	);
 	assert.is(
-		openClaim(after(hook('a'), hook('a', 'completed'), event('8')))?.by,
+		openSignal(after(hook('a'), hook('a', 'completed'), event('8')))?.by,
 		'event',
 		'that is the next job',
 	);
-	assert.is(openClaim(after(event('7'), hook('a', 'completed'), event('7', 'completed')))?.by, 'hook');
-	assert.is(openClaim(after(event('7'), event('8')))?.key, '8', 'the newest');
-	assert.is(openClaim(after(event('7'), event('8')).toReversed())?.key, '8');
-	assert.is(openClaim(ended(after(event('7')), () => true, 9)), undefined);
+	assert.is(openSignal(after(event('7'), hook('a', 'completed'), event('7', 'completed')))?.by, 'hook');
+	assert.is(openSignal(after(event('7'), event('8')))?.key, '8', 'the newest');
+	assert.is(openSignal(after(event('7'), event('8')).toReversed())?.key, '8');
+	assert.is(openSignal(ended(after(event('7')), () => true, 9)), undefined);
 });
 
 test('a job for people: its name, and where it belongs as far as that is known', () => {
-	const texts: [Claim['job'], string][] = [
+	const texts: [JobSignal['job'], string][] = [
 		[{ name: 'build', repository: 'octo-org/app', runId: 42 }, 'build (octo-org/app, run 42)'],
 		[{ name: 'build', repository: 'octo-org/app' }, 'build (octo-org/app)'],
 		[{ name: 'build', runId: 42 }, 'build (run 42)'],
@@ -156,14 +157,14 @@ test('a job for people: its name, and where it belongs as far as that is known',
 });
 
 test('the job of now: a claim names it, else the busy mark; since the mark, else since the claim', () => {
-	const claims = after(hook('a'));
+	const signals = after(hook('a'));
 	const busyHint = { sinceMs: 5, job: 'by the list' };
-	const job = claims[0]!.job;
+	const job = signals[0]!.job;
 	const name = 'build (octo-org/app, run 42)';
-	assert.equal(jobNow({ claims, busyHint }), { name, sinceMs: 5, job });
-	assert.equal(jobNow({ claims, busyHint: undefined }), { name, sinceMs: 0, job });
-	assert.equal(jobNow({ claims: [], busyHint }), { name: 'by the list', sinceMs: 5 });
-	assert.is(jobNow({ claims: [], busyHint: undefined }), undefined);
+	assert.equal(jobNow({ signals, busyHint }), { name, sinceMs: 5, job });
+	assert.equal(jobNow({ signals, busyHint: undefined }), { name, sinceMs: 0, job });
+	assert.equal(jobNow({ signals: [], busyHint }), { name: 'by the list', sinceMs: 5 });
+	assert.is(jobNow({ signals: [], busyHint: undefined }), undefined);
 });
 
 test('a hook and an event whose keys are the same by chance are two claims all the same', () => {
@@ -181,8 +182,8 @@ test("the end of another job ends no job that works: a hook's completed that cam
 });
 
 test('a later word that knows less takes nothing away', () => {
-	const [claim] = after(hook('a'), { ...hook('a', 'completed'), job: { name: 'build', runId: undefined } });
-	assert.equal(claim?.job, { name: 'build', repository: 'octo-org/app', runId: 42 });
+	const [signal] = after(hook('a'), { ...hook('a', 'completed'), job: { name: 'build', runId: undefined } });
+	assert.equal(signal?.job, { name: 'build', repository: 'octo-org/app', runId: 42 });
 });
 
 test('a claim ends once: what has ended keeps its time, and nothing new is written of it', () => {
@@ -196,7 +197,7 @@ test('a claim ends once: what has ended keeps its time, and nothing new is writt
 		ended(open, () => false, 9),
 		open,
 	);
-	const later = ended(afterWord(over, hook('b'), 8), () => true, 9);
+	const later = ended(afterReport(over, hook('b'), 8), () => true, 9);
 	assert.equal(
 		later.map(({ key, sinceMs }) => `${key} ${sinceMs}`),
 		['b 9', 'a 7'],
@@ -205,25 +206,25 @@ test('a claim ends once: what has ended keeps its time, and nothing new is writt
 
 test('only what this server signed for this run of the container is read', () => {
 	const run = { uid: 'u', restarts: 0 };
-	const text = writeClaims(after(hook('a')), run, signer.signs)!;
-	assert.equal(states(readClaims(text, run, signer.vouches)), ['hook a working']);
-	assert.equal(readClaims(text, { uid: 'u', restarts: 1 }, signer.vouches), []);
-	assert.equal(readClaims(text, { uid: 'v', restarts: 0 }, signer.vouches), []);
-	assert.equal(readClaims(text.replace('build', 'other'), run, signer.vouches), []);
+	const text = writeSignals(after(hook('a')), run, signer.signStatement)!;
+	assert.equal(states(readSignals(text, run, signer.verifyStatement)), ['hook a working']);
+	assert.equal(readSignals(text, { uid: 'u', restarts: 1 }, signer.verifyStatement), []);
+	assert.equal(readSignals(text, { uid: 'v', restarts: 0 }, signer.verifyStatement), []);
+	assert.equal(readSignals(text.replace('build', 'other'), run, signer.verifyStatement), []);
 	for (const none of ['x', '', ' ', undefined]) {
-		assert.equal(readClaims(none, run, signer.vouches), []);
+		assert.equal(readSignals(none, run, signer.verifyStatement), []);
 		assert.equal(
-			readClaims(none, run, () => true),
+			readSignals(none, run, () => true),
 			[],
 		);
 	}
-	assert.is(writeClaims([], run, signer.signs), null);
+	assert.is(writeSignals([], run, signer.signStatement), null);
 });
 
 test('who has no key to check signatures reads what has the form of a claim, and nothing else', () => {
 	const good = { by: 'hook', key: 'a', state: 'working', sinceMs: 5, job: { name: 'build', runId: 42 } };
-	const read = (claims: unknown) =>
-		readClaims(`x ${JSON.stringify(claims)}`, { uid: 'u', restarts: 0 }, () => true).length;
+	const read = (signals: unknown) =>
+		readSignals(`x ${JSON.stringify(signals)}`, { uid: 'u', restarts: 0 }, () => true).length;
 	for (const by of ['log', 'hook', 'event']) assert.is(read([{ ...good, by }]), 1, by);
 	for (const state of ['working', 'finishing', 'over']) assert.is(read([{ ...good, state }]), 1, state);
 	for (const wrong of [
@@ -238,14 +239,14 @@ test('who has no key to check signatures reads what has the form of a claim, and
 		{ job: { name: 'build', url: {} } },
 	])
 		assert.is(read([{ ...good, ...wrong }, good]), 1, JSON.stringify(wrong));
-	assert.is(read(Array.from({ length: 9 }, () => good)), mostClaims);
+	assert.is(read(Array.from({ length: 9 }, () => good)), mostSignals);
 	assert.is(read({ length: 1, 0: good }), 0);
 	assert.is(read([null]), 0);
 });
 
 test('a name of any length fits', () => {
 	const long = { ...hook('k'.repeat(5_000)), job: { name: 'n'.repeat(50_000), workflow: 'w'.repeat(9_000) } };
-	const text = writeClaims(after(long), { uid: 'u', restarts: 0 }, signer.signs)!;
+	const text = writeSignals(after(long), { uid: 'u', restarts: 0 }, signer.signStatement)!;
 	assert.ok(text.length < 1_000, `${text.length}`);
 });
 

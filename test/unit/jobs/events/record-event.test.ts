@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { busy } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
-import { hearEvent } from '../../../../admission/jobs/events/hear-event.ts';
+import { recordEvent } from '../../../../admission/jobs/events/record-event.ts';
 import { type JobEvent, readDelivery } from '../../../../admission/jobs/events/rules/delivery.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { suite } from '../../../support/suite.ts';
@@ -13,16 +13,16 @@ const test = suite('events on pods');
 
 function setUp() {
 	const world = new World();
-	const parts = { ...world.parts, sign: world.signer.signs };
+	const parts = { ...world.parts, sign: world.signer.signStatement };
 	const say = async (change?: Parameters<typeof payload>[0]) => {
 		const event = readDelivery('workflow_job', payload(change)) as JobEvent;
-		const [heard] = await Promise.all([hearEvent(event, parts), world.clock.pass(3_000)]);
-		return heard;
+		const [outcome] = await Promise.all([recordEvent(event, parts), world.clock.pass(3_000)]);
+		return outcome;
 	};
 	const states = (name = 'r1') =>
 		world.pods
 			.read(world.pod(name) as Pod)!
-			.claims.map(({ by, key, state, job }) => `${by} ${key} ${state} ${job.name}`);
+			.signals.map(({ by, key, state, job }) => `${by} ${key} ${state} ${job.name}`);
 	return { world, say, states };
 }
 
@@ -116,12 +116,12 @@ test('the pod changes while the event is heard: it is read anew, and what the ca
 		world.runner('r1');
 		world.api.latencyMs = 10;
 		const event = readDelivery('workflow_job', payload()) as JobEvent;
-		const hearing = hearEvent(event, { ...world.parts, sign: world.signer.signs });
+		const reporting = recordEvent(event, { ...world.parts, sign: world.signer.signStatement });
 		await world.clock.until('it is listed', () => world.api.callsTo('GET', /pods$/).length > 0);
 		await world.clock.pass(12);
 		change(world);
 		await world.clock.pass(1_000);
-		assert.is(await hearing, expected);
+		assert.is(await reporting, expected);
 		const writes = world.api.callsTo('PATCH', /r1/).length;
 		assert.is(writes, expected === 'written' ? 2 : 1, 'the first write met the change');
 		assert.equal(states(), expected === 'written' ? ['event 7 working build (20)'] : []);

@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import type { RunnerPods } from '../../../admission/cluster/runner-pods.ts';
-import { hear } from '../../../admission/jobs/hear.ts';
-import type { Word } from '../../../admission/jobs/rules/claims.ts';
+import { recordReport } from '../../../admission/jobs/record-report.ts';
+import type { JobReport } from '../../../admission/jobs/rules/job-signals.ts';
 import { idleOf } from '../../../admission/runner/record.ts';
 import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
@@ -12,23 +12,23 @@ import { World } from '../support/world.ts';
 
 const test = suite('hear');
 
-const started: Word = {
+const started: JobReport = {
 	by: 'hook',
 	says: 'started',
 	key: 'github_a',
 	job: { name: 'build', repository: 'octo-org/app', runId: 42 },
 };
-const completed: Word = { ...started, says: 'completed' };
+const completed: JobReport = { ...started, says: 'completed' };
 
 function setUp() {
 	const world = new World();
 	world.runner('r1');
-	const parts = { ...world.parts, sign: world.signer.signs };
+	const parts = { ...world.parts, sign: world.signer.signStatement };
 	const states = () =>
-		world.pods.read(world.pod('r1') as Pod)!.claims.map(({ by, key, state }) => `${by} ${key} ${state}`);
+		world.pods.read(world.pod('r1') as Pod)!.signals.map(({ by, key, state }) => `${by} ${key} ${state}`);
 	/** The clock passes until it has been written. */
-	const say = async (word: Word) => {
-		const heard = hear(world.pod('r1') as Pod, word, parts);
+	const say = async (report: JobReport) => {
+		const heard = recordReport(world.pod('r1') as Pod, report, parts);
 		await world.clock.pass(1_000);
 		return heard;
 	};
@@ -58,8 +58,8 @@ test('the same word again writes nothing; completed is finishing', async () => {
 test('two at once: neither word is lost', async () => {
 	const { world, parts, states } = setUp();
 	const object = world.pod('r1') as Pod;
-	const event: Word = { ...started, by: 'event', key: '7' };
-	const both = Promise.all([hear(object, started, parts), hear(object, event, parts)]);
+	const event: JobReport = { ...started, by: 'event', key: '7' };
+	const both = Promise.all([recordReport(object, started, parts), recordReport(object, event, parts)]);
 	await world.clock.pass(1_000);
 	assert.equal(await both, ['written', 'written']);
 	assert.equal(states().toSorted(), ['event 7 working', 'hook github_a working']);
@@ -84,7 +84,7 @@ test('a runner that has ended, or another pod of its name, is told nothing', asy
 	assert.is(await say(started), 'gone');
 	world.api.drop('/api/v1/pods', 'r1', 'ci');
 	world.runner('r1', { metadata: { uid: 'another' } });
-	const heard = hear(before, started, parts);
+	const heard = recordReport(before, started, parts);
 	await world.clock.pass(1_000);
 	assert.is(await heard, 'gone');
 	assert.equal(world.annotations('r1'), {});
@@ -93,7 +93,7 @@ test('a runner that has ended, or another pod of its name, is told nothing', asy
 test('GitHub’s 204 is refuted by a start alone, and what its lists have shown before by any word', async () => {
 	const { world, say } = setUp();
 	const runner = () => world.pods.read(world.pod('r1') as Pod)!;
-	const idle = idleOf(runner(), world.clock.now(), world.signer.signs) as Record<string, string>;
+	const idle = idleOf(runner(), world.clock.now(), world.signer.signStatement) as Record<string, string>;
 	world.edit('r1', { annotations: { ...world.unregistered('r1', 1, world.clock.now()), ...idle } });
 	assert.ok(runner().idleSinceMs);
 	await say(completed);
@@ -116,7 +116,7 @@ async function heardBy(answers: Partial<RunnerPods>, object?: Pod) {
 	const pods = Object.assign(Object.create(world.pods), answers, {
 		read: (read: Pod) => world.pods.read(read),
 	}) as RunnerPods;
-	const heard = hear(object ?? (world.pod('r1') as Pod), started, { ...parts, pods }).catch(String);
+	const heard = recordReport(object ?? (world.pod('r1') as Pod), started, { ...parts, pods }).catch(String);
 	await world.clock.pass(1_000);
 	return heard;
 }

@@ -1,28 +1,28 @@
 import { busy, jobHooks, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { type LogWord, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
+import { type LogReading, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import { jobOf as jobOfEphemeralRunner, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
-import { claimWord, timeOf, type WitnessWord } from '../../runners/witnesses.ts';
+import { type SourceState, sourceStateOf, timeOf } from '../../runners/signal-sources.ts';
 import type { Owner } from './owner.ts';
 
 /** What every witness says of the runner, with its time: also of those that have said nothing. */
-export function witnessesOf(pod: Pod, runner: RunnerPod, log: LogWord, owner: Owner): WitnessWord[] {
-	const claims = (by: 'log' | 'hook' | 'event') =>
-		runner.claims.filter((claim) => claim.by === by).map(claimWord);
-	const orSilent = (words: WitnessWord[], silent: WitnessWord) => (words.length > 0 ? words : [silent]);
+export function sourcesOf(pod: Pod, runner: RunnerPod, log: LogReading, owner: Owner): SourceState[] {
+	const signals = (by: 'log' | 'hook' | 'event') =>
+		runner.signals.filter((signal) => signal.by === by).map(sourceStateOf);
+	const orSilent = (words: SourceState[], silent: SourceState) => (words.length > 0 ? words : [silent]);
 	return [
 		// Who may not read the log sees what the guard has read in it.
-		...(log.says === 'unknown' ? claims('log') : []),
-		logWord(log),
-		...orSilent(claims('hook'), { by: 'hook', state: 'nothing', detail: hooksOf(pod) }),
-		...orSilent(claims('event'), { by: 'event', state: 'nothing' }),
-		listWord(pod, runner),
-		deleteWord(pod, runner),
-		...(owner ? [ownerWord(owner)] : []),
+		...(log.says === 'unknown' ? signals('log') : []),
+		logState(log),
+		...orSilent(signals('hook'), { by: 'hook', state: 'nothing', detail: hooksOf(pod) }),
+		...orSilent(signals('event'), { by: 'event', state: 'nothing' }),
+		listState(pod, runner),
+		deleteState(pod, runner),
+		...(owner ? [ownerState(owner)] : []),
 	];
 }
 
-function logWord(log: LogWord): WitnessWord {
+function logState(log: LogReading): SourceState {
 	if (log.says === 'unknown') return { by: 'log', state: 'unknown', detail: log.why };
 	const since = timeOf(loggedMs(log));
 	if (log.says === 'idle') return { by: 'log', state: 'idle', since };
@@ -36,7 +36,7 @@ function hooksOf({ metadata: { annotations = {} } }: Pod): string | undefined {
 }
 
 /** GitHub's list, as the leader has marked the pod by it. */
-function listWord(pod: Pod, { absentSinceMs, busyHint, runnerId }: RunnerPod): WitnessWord {
+function listState(pod: Pod, { absentSinceMs, busyHint, runnerId }: RunnerPod): SourceState {
 	const by = 'list';
 	const label = pod.metadata.labels?.[busy.label];
 	if (absentSinceMs !== undefined) return { by, state: 'absent', since: timeOf(absentSinceMs) };
@@ -54,7 +54,7 @@ function listWord(pod: Pod, { absentSinceMs, busyHint, runnerId }: RunnerPod): W
 }
 
 /** GitHub's last answer to DELETE runner. */
-function deleteWord(pod: Pod, { unregistered, busyAnswer, saidToBeGone }: RunnerPod): WitnessWord {
+function deleteState(pod: Pod, { unregistered, busyAnswer, saidToBeGone }: RunnerPod): SourceState {
 	const by = 'delete';
 	if (unregistered)
 		return { by, state: 'removed', since: timeOf(Date.parse(unregistered.at)), detail: '204' };
@@ -69,7 +69,7 @@ function deleteWord(pod: Pod, { unregistered, busyAnswer, saidToBeGone }: Runner
 	return { by, state: 'nothing', detail: 'GitHub has not been asked' };
 }
 
-function ownerWord(owner: NonNullable<Owner>): WitnessWord {
+function ownerState(owner: NonNullable<Owner>): SourceState {
 	const by = 'ephemeral-runner';
 	if ('unread' in owner) return { by, state: 'unknown', detail: owner.unread };
 	const name = jobOfEphemeralRunner(owner);
