@@ -24,8 +24,8 @@ import { reviewJobPod } from './guard/job-pods/review.ts';
 import { createReleasePorts } from './guard/release-adapter.ts';
 import type { ReviewDependencies } from './guard/review-deletion.ts';
 import { unauthenticated } from './guard/unauthenticated-callers.ts';
+import { UnguardedTime } from './guard/unguarded-time.ts';
 import { updatePods } from './guard/update-pods.ts';
-import { WebhookWatch } from './guard/webhook-watch.ts';
 import { EventPort } from './jobs/events/port.ts';
 import { JobHooks } from './jobs/hooks/job-hooks.ts';
 import { readLog } from './jobs/read-log.ts';
@@ -176,13 +176,26 @@ async function compose({ settings, env, version, log }: Start) {
 	});
 	const state: { notReady: string | undefined } = { notReady: 'starting' };
 	const health = createHealthServer(metrics, () => state.notReady);
-	const webhookWatch = new WebhookWatch(client, metrics, clock, log);
+	const unguardedTime = new UnguardedTime({ configurations, metrics, clock, log });
 	/** What the leader gets. */
-	const shared = { client, accounts, signer, host, events, metrics, webhookWatch, self, clock, version, log };
+	const shared = {
+		client,
+		accounts,
+		signer,
+		host,
+		events,
+		metrics,
+		unguardedTime,
+		self,
+		clock,
+		version,
+		log,
+	};
 	return {
 		settings,
 		shared,
 		replicas,
+		configurations,
 		callerPaths,
 		certificate,
 		background,
@@ -252,6 +265,7 @@ interface Loops {
 async function run({
 	settings,
 	shared,
+	configurations,
 	callerPaths,
 	certificate,
 	background,
@@ -275,7 +289,8 @@ async function run({
 		onGitHubRecovered: (listener: () => void) => void recovery.add(listener),
 	};
 	const loops = Promise.all([
-		shared.webhookWatch.run(stop.signal),
+		configurations.run(stop.signal),
+		shared.unguardedTime.run(stop.signal),
 		callerPaths.run(stop.signal),
 		certificate.run((pair) => {
 			webhook.useCertificate(pair);

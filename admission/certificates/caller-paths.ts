@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { names } from '../api/keys.ts';
 import type { Clock } from '../kube/clock.ts';
 import { WorkQueue } from '../kube/queue.ts';
@@ -48,6 +49,7 @@ export class CallerPaths {
 		callers.started();
 	}
 
+	/** Writes paths until `signal` ends, while somebody else keeps the configurations up to date. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { metrics, clock, log } = this.#options;
 		let failing = false;
@@ -57,7 +59,7 @@ export class CallerPaths {
 			clock,
 			concurrency: 1,
 			reconcile: async () => {
-				const afterMs = await this.#look();
+				const afterMs = await this.#reconcile();
 				failing = false;
 				return { afterMs };
 			},
@@ -71,12 +73,12 @@ export class CallerPaths {
 		});
 		this.#onChange = () => queue.add(names.server);
 		queue.add(names.server);
-		await this.#options.configurations.run(signal);
+		if (!signal.aborted) await once(signal, 'abort');
 		await queue.stop();
 	}
 
-	/** Writes the paths that are missing, wrong or due. Returns after how long to look again, ms. */
-	async #look(): Promise<number> {
+	/** Writes the paths that are missing, wrong or due. Returns after how long to check again, ms. */
+	async #reconcile(): Promise<number> {
 		const { callers, configurations, clock } = this.#options;
 		if (!configurations.known) await this.start();
 		const { pathOf, againAtMs } = callers.plan();

@@ -1,6 +1,7 @@
 import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
+import type { WebhookReport } from '../api/report.ts';
 import { type Route, webhookRoutes } from '../api/webhooks.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -13,6 +14,7 @@ import { parseCertificates, pemOf } from './x509.ts';
 export interface WebhookConfiguration extends KubeObject {
 	webhooks?: {
 		name: string;
+		failurePolicy?: string;
 		clientConfig?: { caBundle?: string; service?: { name: string; namespace: string; path?: string } };
 	}[];
 }
@@ -33,11 +35,12 @@ export interface WebhookConfigurationsOptions {
 }
 
 /**
- * Our webhook configurations in the cluster: which CAs they contain, since when, and writing what the manifests leave to
- * the server: caBundle and path.
+ * Our webhook configurations in the cluster, watched once for all who need them: whether the guard is called, which CAs are
+ * trusted and since when. It also writes what the manifests do not contain: caBundle and path.
  */
 export class WebhookConfigurations {
 	readonly #options: WebhookConfigurationsOptions;
+	readonly #informers: Record<Kind, Informer<WebhookConfiguration>>;
 	readonly #found = new Map<Kind, WebhookConfiguration>();
 	/** Since when every webhook has contained a CA, ms since the epoch; by the CA's PEM. */
 	readonly #trusted = new Map<string, number>();
@@ -48,6 +51,7 @@ export class WebhookConfigurations {
 
 	constructor(options: WebhookConfigurationsOptions) {
 		this.#options = options;
+		this.#informers = { validating: this.#informer('validating'), mutating: this.#informer('mutating') };
 	}
 
 	/** Calls back after either configuration has changed. */
@@ -55,7 +59,7 @@ export class WebhookConfigurations {
 		this.#listeners.push(listener);
 	}
 
-	/** Whether they have been read. Until then no CA counts as trusted. */
+	/** Whether both have been read. Until then no CA counts as trusted. */
 	get known(): boolean {
 		return this.#known;
 	}
@@ -72,24 +76,23 @@ export class WebhookConfigurations {
 
 	/** Watches both until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { client, onRestart, clock, log } = this.#options;
-		const informers = kinds.map(
-			(kind) =>
-				new Informer<WebhookConfiguration>({
-					client,
-					path: pathOf(kind),
-					query: ours,
-					trim: (configuration) => configuration,
-					onChange: (change, configuration) => {
-						this.#take(kind, change === 'deleted' ? undefined : configuration);
-						for (const listener of this.#listeners) listener();
-					},
-					onRestart: (why) => onRestart(pathOf(kind), why),
-					clock,
-					log,
-				}),
+		await Promise.all(kinds.map((kind) => this.#informers[kind].run(signal)));
+	}
+
+	/** Whether the configuration of this kind has been read, or is known not to exist. */
+	isRead(kind: Kind): boolean {
+		return this.#known || this.#informers[kind].synced;
+	}
+
+	/** All webhooks, with what the API server does when no replica answers. */
+	get webhooks(): WebhookReport[] {
+		return kinds.flatMap((kind) =>
+			(this.#found.get(kind)?.webhooks ?? []).map(({ name, failurePolicy = 'Fail' }) => ({
+				kind,
+				name,
+				failurePolicy,
+			})),
 		);
-		await Promise.all(informers.map((informer) => informer.run(signal)));
 	}
 
 	/** Since when every webhook contains this CA, ms since the epoch; undefined: not all do. If there are no webhooks, no caller depends on a CA, and each counts as trusted. */
@@ -166,6 +169,23 @@ export class WebhookConfigurations {
 			}
 		}
 		return isTried;
+	}
+
+	#informer(kind: Kind): Informer<WebhookConfiguration> {
+		const { client, onRestart, clock, log } = this.#options;
+		return new Informer<WebhookConfiguration>({
+			client,
+			path: pathOf(kind),
+			query: ours,
+			trim: (configuration) => configuration,
+			onChange: (change, configuration) => {
+				this.#take(kind, change === 'deleted' ? undefined : configuration);
+				for (const listener of this.#listeners) listener();
+			},
+			onRestart: (why) => onRestart(pathOf(kind), why),
+			clock,
+			log,
+		});
 	}
 
 	#webhooks() {

@@ -18,7 +18,7 @@ import { JobPodLoop } from '../guard/job-pods/job-pod-loop.ts';
 import { OpenSignals } from '../guard/open-signals.ts';
 import { createReleasePorts } from '../guard/release-adapter.ts';
 import { StaleRegistrations } from '../guard/stale-registrations.ts';
-import type { WebhookWatch } from '../guard/webhook-watch.ts';
+import type { UnguardedTime } from '../guard/unguarded-time.ts';
 import { FollowedLogs } from '../jobs/followed-logs.ts';
 import { followAuthorities } from '../jobs/hooks/follow-authorities.ts';
 import { readLog } from '../jobs/read-log.ts';
@@ -55,7 +55,7 @@ export interface LeadDependencies {
 	version: string;
 	/** The server's own namespace. */
 	namespace: string;
-	webhookWatch: WebhookWatch;
+	unguardedTime: UnguardedTime;
 	/** What gives a new pod its job hooks. */
 	jobHooks: (pod: Pod) => PatchOperation[];
 	/** The CAs that job hooks are to trust, PEM. */
@@ -153,8 +153,8 @@ export async function lead(dependencies: LeadDependencies, signal: AbortSignal):
 					waiting: deletion.waiting,
 					logs: metrics.logReads,
 					contradictions: metrics.contradictions,
-					guard: dependencies.webhookWatch.sighting(),
-					unguardedMs: dependencies.webhookWatch.unguardedMs,
+					guard: dependencies.unguardedTime.current(),
+					unguardedMs: dependencies.unguardedTime.unguardedMs,
 				}
 			: undefined;
 

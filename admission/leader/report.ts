@@ -1,8 +1,8 @@
 import { busy, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { type CredentialReport, heartbeatSeconds, type Report } from '../api/report.ts';
+import type { GuardState } from '../guard/unguarded-time.ts';
 import type { WaitingDeletion } from '../guard/waiting-deletions.ts';
-import type { WebhookSighting } from '../guard/webhook-watch.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { LogReads } from '../telemetry/log-reads.ts';
 import type { Contradiction } from '../telemetry/metrics.ts';
@@ -21,7 +21,7 @@ export interface ReportFacts {
 	logs: Pick<LogReads, 'readable' | 'unreadable' | 'lastError'>;
 	/** How often GitHub was wrong, by kind. */
 	contradictions: Partial<Record<Contradiction, number>>;
-	guard: WebhookSighting;
+	guard: GuardState;
 	/** How long runner pods were unguarded, under this leader and all before it. */
 	unguardedMs: number;
 }

@@ -44,6 +44,7 @@ function world() {
 		const configurations = new WebhookConfigurations({ client: api, clock, onRestart: () => {}, log });
 		const paths = new CallerPaths({ callers, configurations, clock, metrics: new Metrics(), log });
 		await paths.start();
+		void configurations.run(until);
 		void paths.run(until);
 		return callers;
 	}

@@ -1,7 +1,8 @@
 import * as assert from 'uvu/assert';
 import { guardWebhook } from '../../../admission/api/keys.ts';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
-import { guardState, WebhookWatch } from '../../../admission/guard/webhook-watch.ts';
+import { WebhookConfigurations } from '../../../admission/certificates/webhook-configurations.ts';
+import { guardState, UnguardedTime } from '../../../admission/guard/unguarded-time.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { suite } from '../../support/suite.ts';
@@ -27,8 +28,8 @@ for (const [what, webhooks, state] of [
 const validating = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
 const name = 'runners-admission';
 
-/** The watch, running against an API server whose validating configuration is as given. */
-async function watch(webhooks: object[] | 'none' | 'forbidden') {
+/** The measurement, running against an API server whose validating configuration is as given. */
+async function measure(webhooks: object[] | 'none' | 'forbidden') {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
 	const metrics = new Metrics();
@@ -42,13 +43,14 @@ async function watch(webhooks: object[] | 'none' | 'forbidden') {
 		webhooks: [{ name: guardWebhook, failurePolicy: 'Fail' }],
 	} as never);
 	const stop = new AbortController();
-	const seen = new WebhookWatch(api, metrics, clock, log);
-	const running = seen.run(stop.signal);
+	const configurations = new WebhookConfigurations({ client: api, clock, onRestart: () => {}, log });
+	const time = new UnguardedTime({ configurations, metrics, clock, log });
+	const running = Promise.all([configurations.run(stop.signal), time.run(stop.signal)]);
 	await clock.pass(1);
 	return {
 		api,
 		clock,
-		seen,
+		time,
 		lines,
 		text: () => metrics.registry.metrics(),
 		async stop() {
@@ -60,37 +62,37 @@ async function watch(webhooks: object[] | 'none' | 'forbidden') {
 }
 
 test('guarded: no time is counted, the policies are in the metrics', async () => {
-	const { clock, seen, text, lines, stop } = await watch([
+	const { clock, time, text, lines, stop } = await measure([
 		{ name: guardWebhook, failurePolicy: 'Fail', clientConfig: { caBundle: 'x' } },
 		{ name: 'evictions.runners-admission.svc', failurePolicy: 'Ignore' },
 	]);
 	await clock.pass(60_000);
-	assert.is(seen.sighting().state, 'guarded');
+	assert.is(time.current().state, 'guarded');
 	const metrics = await text();
 	assert.match(metrics, `{kind="validating",webhook="${guardWebhook}",policy="Fail"} 1`);
 	assert.match(metrics, '{kind="validating",webhook="evictions.runners-admission.svc",policy="Ignore"} 1');
 	assert.match(metrics, '\nrunners_unguarded_seconds_total 0\n');
-	assert.equal([seen.unguardedMs, lines], [0, []]);
+	assert.equal([time.unguardedMs, lines], [0, []]);
 	await stop();
 });
 
 test('a webhook without a failurePolicy fails closed: that is the default', async () => {
-	const { seen, stop } = await watch([{ name: guardWebhook }]);
-	assert.is(seen.sighting().state, 'guarded');
+	const { time, stop } = await measure([{ name: guardWebhook }]);
+	assert.is(time.current().state, 'guarded');
 	await stop();
 });
 
-test('no configuration: every second is counted, and it is told once (H2)', async () => {
-	const { clock, seen, lines, text, stop } = await watch('none');
+test('no configuration: every second is counted, and logged once (H2)', async () => {
+	const { clock, time, lines, text, stop } = await measure('none');
 	await clock.pass(60_000);
-	assert.is(seen.unguardedMs, 60_000);
+	assert.is(time.unguardedMs, 60_000);
 	assert.match(await text(), '\nrunners_unguarded_seconds_total 60\n');
 	assert.is(lines.filter((line) => line.startsWith('warn runner pods are unguarded')).length, 1);
 	await stop();
 });
 
-test('its policy set to Ignore and back: the time between is counted, and both are told (H2)', async () => {
-	const { api, clock, seen, lines, stop } = await watch([{ name: guardWebhook, failurePolicy: 'Fail' }]);
+test('its policy set to Ignore and back: the time between is counted, and both are logged (H2)', async () => {
+	const { api, clock, time, lines, stop } = await measure([{ name: guardWebhook, failurePolicy: 'Fail' }]);
 	const set = (failurePolicy: string) =>
 		api.update<{ webhooks: object[] } & KubeObject>(validating, name, undefined, (configuration) => {
 			configuration.webhooks = [{ name: guardWebhook, failurePolicy }];
@@ -98,10 +100,10 @@ test('its policy set to Ignore and back: the time between is counted, and both a
 	await clock.pass(10_000);
 	set('Ignore');
 	await clock.pass(20_000);
-	assert.is(seen.sighting().state, 'unguarded');
+	assert.is(time.current().state, 'unguarded');
 	set('Fail');
 	await clock.pass(30_000);
-	assert.ok(Math.abs(seen.unguardedMs - 20_000) <= 1_000, `${seen.unguardedMs} ms`);
+	assert.ok(Math.abs(time.unguardedMs - 20_000) <= 1_000, `${time.unguardedMs} ms`);
 	assert.equal(
 		lines.map((line) => line.split(':')[0]),
 		['warn runner pods are unguarded', 'info runner pods are guarded again'],
@@ -109,10 +111,10 @@ test('its policy set to Ignore and back: the time between is counted, and both a
 	await stop();
 });
 
-test('what may not be looked at is unknown, and is not counted', async () => {
-	const { clock, seen, stop } = await watch('forbidden');
+test('configurations that may not be read: the state is unknown, and no time is counted', async () => {
+	const { clock, time, stop } = await measure('forbidden');
 	await clock.pass(60_000);
-	assert.equal([seen.sighting().state, seen.unguardedMs], ['unknown', 0]);
+	assert.equal([time.current().state, time.unguardedMs], ['unknown', 0]);
 	await stop();
 });
 
