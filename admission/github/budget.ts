@@ -1,4 +1,4 @@
-import { Pace } from './pace.ts';
+import { SlidingWindow } from '../time/sliding-window.ts';
 import {
 	deletesPerMinute,
 	knownScopes,
@@ -81,11 +81,11 @@ export class Budget {
 	/** By scopeKey, the least recently used first: at most `knownScopes` of them, for `scopeForgottenMs` each. */
 	readonly #scopes = new Map<string, KnownScope>();
 	readonly #quota = new QuotaWindow();
-	readonly #paces: Record<CallKind, Pace>;
+	readonly #windows: Record<CallKind, SlidingWindow>;
 	/** First calls for a scope. */
-	readonly #newScopes: Pace;
+	readonly #newScopes: SlidingWindow;
 	/** Calls for scopes that have only ever been refused. */
-	readonly #refusedScopes: Pace;
+	readonly #refusedScopes: SlidingWindow;
 	readonly #share: () => number;
 	/** Counts the scopes that became forbidden or were permitted again, so that a change is noticed without comparing all. */
 	#scopeChanges = 0;
@@ -97,16 +97,16 @@ export class Budget {
 		this.#onStateChange = options.onStateChange;
 		this.#account = new Recovery(this.#random);
 		this.#share = options.share ?? (() => 1);
-		const paceOf = (most: number, least = 0) =>
-			new Pace(() => most * Math.max(least, this.#share()), paceWindowMs);
+		const windowOf = (most: number, least = 0) =>
+			new SlidingWindow(() => most * Math.max(least, this.#share()), paceWindowMs);
 		const { remove, list, token } = perMinute;
-		this.#paces = {
-			remove: paceOf(remove),
-			list: paceOf(list, leastReading),
-			token: paceOf(token, leastReading),
+		this.#windows = {
+			remove: windowOf(remove),
+			list: windowOf(list, leastReading),
+			token: windowOf(token, leastReading),
 		};
-		this.#newScopes = paceOf(newScopesPerMinute, leastReading);
-		this.#refusedScopes = paceOf(refusedScopesPerMinute);
+		this.#newScopes = windowOf(newScopesPerMinute, leastReading);
+		this.#refusedScopes = windowOf(refusedScopesPerMinute);
 		this.#reported = { summary: this.#summary(), state: this.state() };
 	}
 
@@ -119,7 +119,7 @@ export class Budget {
 	/** Whether this minute's calls of this kind are used up, so that the next one can't be sent within `maxWaitMs`. Reserves nothing. */
 	spent(call: CallKind, maxWaitMs = 0): (GitHubFailure & { retryAtMs: number }) | undefined {
 		const nowMs = this.#now();
-		const atMs = this.#paces[call].nextMs(nowMs);
+		const atMs = this.#windows[call].nextMs(nowMs);
 		if (atMs - nowMs <= maxWaitMs) return undefined;
 		const detail = `this minute's ${callWords[call]} calls are used; the next one may be sent at ${time(atMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs: atMs };
@@ -129,7 +129,7 @@ export class Budget {
 	used(): number {
 		const nowMs = this.#now();
 		const kinds = Object.keys(perMinute) as CallKind[];
-		return Math.min(1, Math.max(...kinds.map((kind) => this.#paces[kind].count(nowMs) / perMinute[kind])));
+		return Math.min(1, Math.max(...kinds.map((kind) => this.#windows[kind].count(nowMs) / perMinute[kind])));
 	}
 
 	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */
@@ -142,8 +142,8 @@ export class Budget {
 		if (spent) return spent;
 		if (!this.#scopes.has(scope)) this.#newScopes.reserve(nowMs);
 		this.#use(scope, nowMs);
-		const atMs = this.#paces[call].nextMs(nowMs);
-		this.#paces[call].reserve(atMs);
+		const atMs = this.#windows[call].nextMs(nowMs);
+		this.#windows[call].reserve(atMs);
 		return {
 			kind: 'go',
 			call,
@@ -167,10 +167,10 @@ export class Budget {
 			this.release(ticket);
 			return refusal;
 		}
-		const pace = this.#paces[ticket.call];
-		pace.cancel(ticket.atMs);
-		ticket.atMs = pace.againMs(nowMs);
-		pace.reserve(ticket.atMs);
+		const window = this.#windows[ticket.call];
+		window.cancel(ticket.atMs);
+		ticket.atMs = window.againMs(nowMs);
+		window.reserve(ticket.atMs);
 		if (ticket.atMs > nowMs) return 'later';
 		ticket.started = true;
 		ticket.accountProbe = this.#account.start(nowMs);
@@ -184,7 +184,7 @@ export class Budget {
 	/** Ends a ticket whose call was not made, or whose caller gave up: nothing was learnt about GitHub. */
 	release(ticket: Ticket): void {
 		if (!ticket.started) {
-			this.#paces[ticket.call].cancel(ticket.atMs);
+			this.#windows[ticket.call].cancel(ticket.atMs);
 			return;
 		}
 		if (ticket.accountProbe) this.#account.endProbe();

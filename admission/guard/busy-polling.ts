@@ -4,7 +4,6 @@ import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { Pace } from '../github/pace.ts';
 import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
@@ -13,6 +12,7 @@ import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
+import { SlidingWindow } from '../time/sliding-window.ts';
 import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
 /** How often it is checked which scopes are due for a list. */
@@ -86,7 +86,7 @@ export class BusyPolling {
 	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
 	readonly #told = new Map<string, boolean>();
 	/** By credential: counts pages that are read earlier than an even share would allow. */
-	readonly #bursts = new WeakMap<Registry, Pace>();
+	readonly #bursts = new WeakMap<Registry, SlidingWindow>();
 	readonly #leadsSinceMs: number;
 	#groups = new Map<string, Group>();
 	#changed = true;
@@ -206,10 +206,10 @@ export class BusyPolling {
 		return listsPerMinute * this.#dependencies.accounts.readingShare();
 	}
 
-	#burstOf({ registry }: Poll): Pace | undefined {
+	#burstOf({ registry }: Poll): SlidingWindow | undefined {
 		if (!registry) return undefined;
 		const burst =
-			this.#bursts.get(registry) ?? new Pace(() => burstShare * this.#listsAMinute(), paceWindowMs);
+			this.#bursts.get(registry) ?? new SlidingWindow(() => burstShare * this.#listsAMinute(), paceWindowMs);
 		this.#bursts.set(registry, burst);
 		return burst;
 	}

@@ -6,9 +6,10 @@ import { KubeError } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult } from '../../telemetry/metrics.ts';
+import { TokenBucket } from '../../time/token-bucket.ts';
 import { Bodies, Refused } from '../body.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
-import { Pace } from './pace.ts';
+
 import { hookOf } from './rules/lost.ts';
 import {
 	answerWithinMs,
@@ -64,7 +65,7 @@ export interface Receiver {
 export function createReceiver(options: ReceiverOptions): Receiver {
 	const { secrets, heardOf, clock, metrics, log } = options;
 	const bodies = new Bodies(largestBodyBytes, mostUnverifiedBytes);
-	const pace = new Pace(clock, mostPerSecond, mostInBurst);
+	const bucket = new TokenBucket(clock, mostPerSecond, mostInBurst);
 	const gate = new Gate(() => mostAtOnce);
 	let waiting = 0;
 	let inFlight = 0;
@@ -92,7 +93,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 	};
 
 	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-		await pace.enter(() => request.destroyed);
+		await bucket.enter(() => request.destroyed);
 		if (request.destroyed) throw new Refused(400, 'the request broke off');
 		if (request.method === 'GET' || request.method === 'HEAD')
 			return end(response, 200, 'webhook server is running');

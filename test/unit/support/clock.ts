@@ -1,4 +1,4 @@
-import { type Clock, inLegs, sleepUntil } from '../../../admission/kube/clock.ts';
+import { type Clock, inLegs, sleepUntil } from '../../../admission/time/clock.ts';
 
 interface Timer {
 	atMs: number;

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { Poll, type PollJob } from '../../../../admission/autoscale/poll/poll.ts';
 import { Connection } from '../../../../admission/github/connection.ts';
 import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
-import { systemClock } from '../../../../admission/kube/clock.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { startGitHub } from '../../../sim/simulator.ts';
 import { suite } from '../../../support/suite.ts';
 import { recordingLog } from '../../support/log.ts';

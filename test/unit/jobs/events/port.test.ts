@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { collectionPath } from '../../../../admission/api/paths.ts';
 import { EventPort } from '../../../../admission/jobs/events/port.ts';
-import { systemClock } from '../../../../admission/kube/clock.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { freePort } from '../../../cluster/free-port.ts';
 import { suite } from '../../../support/suite.ts';
 import { SimulatedClock } from '../../support/clock.ts';

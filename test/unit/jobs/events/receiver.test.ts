@@ -24,8 +24,9 @@ import {
 } from '../../../../admission/jobs/events/rules/secrets.ts';
 import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
-import { type Clock, systemClock } from '../../../../admission/kube/clock.ts';
 import { type EventResult, type JobRecordResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
+import type { Clock } from '../../../../admission/time/clock.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { eventually } from '../../../rig/eventually.ts';
 import { suite } from '../../../support/suite.ts';
 import { payload } from './payload.ts';

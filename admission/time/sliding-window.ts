@@ -1,8 +1,8 @@
 /**
- * Lets at most `most()` calls through in any period of `windowMs` ms: a sliding window, so no burst can span a boundary.
- * Where `most` shrinks, the calls that were sent before count all the same.
+ * A rate limit: at most `most()` calls in any period of `windowMs`, so that no burst can span a boundary. Where `most`
+ * shrinks, the calls that were sent before still count.
  */
-export class Pace {
+export class SlidingWindow {
 	readonly #most: () => number;
 	readonly #windowMs: number;
 	/** When calls were sent, ascending; times in the future are reservations. */

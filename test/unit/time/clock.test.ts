@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../../admission/kube/clock.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { SimulatedClock } from '../support/clock.ts';
 

@@ -1,17 +1,16 @@
-/** At which rate strangers are listened to. */
 import * as assert from 'uvu/assert';
-import { Pace } from '../../../../admission/jobs/events/pace.ts';
-import { suite } from '../../../support/suite.ts';
-import { SimulatedClock } from '../../support/clock.ts';
+import { TokenBucket } from '../../../admission/time/token-bucket.ts';
+import { suite } from '../../support/suite.ts';
+import { SimulatedClock } from '../support/clock.ts';
 
-const test = suite('the pace of events');
+const test = suite('token bucket');
 
 function setUp() {
 	const clock = new SimulatedClock();
-	const pace = new Pace(clock, 100, 5);
+	const bucket = new TokenBucket(clock, 100, 5);
 	const passed: { id: number; atMs: number }[] = [];
 	const enter = (id: number, isGone = () => false) =>
-		void pace.enter(isGone).then(() => passed.push({ id, atMs: clock.monotonic() }));
+		void bucket.enter(isGone).then(() => passed.push({ id, atMs: clock.monotonic() }));
 	const ids = () => passed.map(({ id }) => id);
 	return { clock, passed, enter, ids };
 }

@@ -1,0 +1,114 @@
+/** What a map forgets, so that it stays small whatever is put into it. */
+export interface Bounds<Key, Value> {
+	/** How many entries it holds at most. */
+	most: number;
+	/** How long an entry lasts after it was last set; default: until there are too many. */
+	lastsMs?: number;
+	/** Entries that stay even if they are old, or too many; default: none. */
+	isPinned?: (value: Value) => boolean;
+	/** Where there are too many, the entry with the lowest rank goes; of several, the one set longest ago. Default: all are equal. */
+	rank?: (value: Value) => number;
+	/** Called for each entry that is too old or one too many, and not for one that is deleted or set anew. */
+	onForget?: (key: Key, value: Value) => void;
+}
+
+interface Entry<Value> {
+	value: Value;
+	untilMs: number;
+}
+
+/**
+ * A map with a limit, for what others can make us remember. Setting a key makes it the newest; the oldest entries are
+ * forgotten first. The caller's times may come from either clock, as long as they all come from the same one.
+ */
+export class BoundedMap<Key, Value> {
+	readonly #bounds: Bounds<Key, Value>;
+	/** The one that was set longest ago comes first. */
+	readonly #entries = new Map<Key, Entry<Value>>();
+
+	constructor(bounds: Bounds<Key, Value>) {
+		this.#bounds = bounds;
+	}
+
+	/** Entries that have expired count until the next `set` or `add`. */
+	get size(): number {
+		return this.#entries.size;
+	}
+
+	/** undefined: there is none, or it has expired. */
+	get(key: Key, nowMs = Number.NEGATIVE_INFINITY): Value | undefined {
+		const entry = this.#entries.get(key);
+		return entry && nowMs < entry.untilMs ? entry.value : undefined;
+	}
+
+	has(key: Key, nowMs = Number.NEGATIVE_INFINITY): boolean {
+		const entry = this.#entries.get(key);
+		return entry !== undefined && nowMs < entry.untilMs;
+	}
+
+	/** Makes it the newest entry; where there are too many, another one is forgotten. @param lastsMs in place of the bounds' */
+	set(key: Key, value: Value, nowMs = 0, lastsMs = this.#bounds.lastsMs ?? Number.POSITIVE_INFINITY): void {
+		this.#entries.delete(key);
+		this.#forgetOld(nowMs);
+		if (this.#entries.size >= this.#bounds.most) this.#forgetOne();
+		this.#entries.set(key, { value, untilMs: nowMs + lastsMs });
+	}
+
+	/** Sets a key that is not there yet, unless the map is full: then nothing is forgotten for it. False: it was not set. */
+	add(key: Key, value: Value, nowMs = 0): boolean {
+		this.#forgetOld(nowMs);
+		if (this.#entries.has(key) || this.#entries.size >= this.#bounds.most) return false;
+		this.set(key, value, nowMs);
+		return true;
+	}
+
+	delete(key: Key): boolean {
+		return this.#entries.delete(key);
+	}
+
+	clear(): void {
+		this.#entries.clear();
+	}
+
+	/** The one set longest ago first; those that have expired included. An entry may be deleted meanwhile. */
+	*[Symbol.iterator](): IterableIterator<[Key, Value]> {
+		for (const [key, { value }] of this.#entries) yield [key, value];
+	}
+
+	keys(): IterableIterator<Key> {
+		return this.#entries.keys();
+	}
+
+	*values(): IterableIterator<Value> {
+		for (const { value } of this.#entries.values()) yield value;
+	}
+
+	/** From the oldest on, up to the first that lasts longer: most entries last equally long, so nothing is searched. */
+	#forgetOld(nowMs: number): void {
+		for (const [key, { value, untilMs }] of this.#entries) {
+			if (nowMs < untilMs || this.#isPinned(value)) return;
+			this.#forget(key, value);
+		}
+	}
+
+	#forgetOne(): void {
+		const { rank = () => 0 } = this.#bounds;
+		let lowest: { key: Key; value: Value; rank: number } | undefined;
+		for (const [key, { value }] of this.#entries) {
+			if (this.#isPinned(value)) continue;
+			const own = rank(value);
+			if (!lowest || own < lowest.rank) lowest = { key, value, rank: own };
+			if (!this.#bounds.rank) break;
+		}
+		if (lowest) this.#forget(lowest.key, lowest.value);
+	}
+
+	#forget(key: Key, value: Value): void {
+		this.#entries.delete(key);
+		this.#bounds.onForget?.(key, value);
+	}
+
+	#isPinned(value: Value): boolean {
+		return this.#bounds.isPinned?.(value) ?? false;
+	}
+}
