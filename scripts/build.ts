@@ -42,6 +42,27 @@ const shared: BuildOptions = {
 	plugins: [schemasAreTypes],
 };
 
+/**
+ * Packages that the bundles do without, and what stands in for each. What imports them runs in a test from the built bundle:
+ * test/unit/bundle/ for the server, test/unit/plugin/bundle.test.ts for the plugin.
+ */
+export const replacedInPlugin = {
+	// Only cleye's own help needs these two, which are a third of what `list` loads. The plugin prints its help itself.
+	ansis: './admission/cli/unused-by-cleye.ts',
+	'terminal-columns': './admission/cli/unused-by-cleye.ts',
+} as const;
+
+export const replacedInServer = {
+	...replacedInPlugin,
+	undici: './admission/kube/unused-undici.ts',
+	'body-parser': './admission/webhook/unused-body-parser.ts',
+	// All media types of the world; express answers with these.
+	'mime-db': './admission/webhook/media-types.json',
+	'@octokit/plugin-paginate-rest': './admission/github/unused-octokit-plugins.ts',
+	'@octokit/plugin-request-log': './admission/github/unused-octokit-plugins.ts',
+	'@octokit/plugin-rest-endpoint-methods': './admission/github/unused-octokit-plugins.ts',
+} as const;
+
 /** An ESM bundle has no `require`, but CommonJS modules in it call it. */
 const requireShim =
 	"import{createRequire as $createRequire}from'node:module';const require=$createRequire(import.meta.url);";
@@ -59,11 +80,7 @@ const pluginShared: BuildOptions = {
 		'import.meta.filename': '__filename',
 		__YAML_BUNDLE__: JSON.stringify('kubectl-runners-yaml.cjs'),
 	},
-	// Only cleye's own help needs these two, which are a third of the bundle. The plugin prints its help itself.
-	alias: {
-		ansis: './admission/cli/unused-by-cleye.ts',
-		'terminal-columns': './admission/cli/unused-by-cleye.ts',
-	},
+	alias: replacedInPlugin,
 };
 
 /**
@@ -150,17 +167,7 @@ export async function buildAdmission(outFolder = join(root, 'dist')): Promise<vo
 		...admission,
 		entryPoints: ['admission/main.ts'],
 		outfile: server,
-		alias: {
-			undici: './admission/kube/unused-undici.ts',
-			ansis: './admission/cli/unused-by-cleye.ts',
-			'terminal-columns': './admission/cli/unused-by-cleye.ts',
-			'body-parser': './admission/webhook/unused-body-parser.ts',
-			// All media types of the world; express answers with these.
-			'mime-db': './admission/webhook/media-types.json',
-			'@octokit/plugin-paginate-rest': './admission/github/unused-octokit-plugins.ts',
-			'@octokit/plugin-request-log': './admission/github/unused-octokit-plugins.ts',
-			'@octokit/plugin-rest-endpoint-methods': './admission/github/unused-octokit-plugins.ts',
-		},
+		alias: replacedInServer,
 		plugins: [schemasAreTypes, clientNodeIsPure, issueIsBeside],
 	});
 	const issue = join(outFolder, issueFile);

@@ -91,13 +91,19 @@ export const isConflict = (error: unknown) => error instanceof KubeError && erro
 export const isTooManyRequests = (error: unknown): error is KubeError =>
 	error instanceof KubeError && error.code === 429;
 
+/** Where client-node finds no kubeconfig, it takes kubectl's old default, and refuses to call it. */
+const noKubeconfig = 'http://localhost:8080';
+
 /** Loads the named kubeconfig, else the pod's service account, else KUBECONFIG or ~/.kube/config. @throws Error if it names no cluster */
 export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {
 	const config = new KubeConfig();
 	if (file) config.loadFromFile(file);
 	else if (env.KUBERNETES_SERVICE_HOST) config.loadFromCluster();
 	else config.loadFromDefault();
-	if (!config.getCurrentCluster()) throw new Error('the kubeconfig names no cluster: pass --kubeconfig FILE');
+	const cluster = config.getCurrentCluster();
+	if (!cluster) throw new Error('the kubeconfig names no cluster: pass --kubeconfig FILE');
+	if (cluster.server === noKubeconfig && !cluster.skipTLSVerify)
+		throw new Error('there is no kubeconfig: pass --kubeconfig FILE');
 	return config;
 }
 
