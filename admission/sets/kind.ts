@@ -24,7 +24,7 @@ export interface SetKind<S extends RunnersSet> {
 	/** As `--controllers` names it. */
 	controller: 'runnerset' | 'runnerdeployment';
 	/** The sets themselves. */
-	resource: Resource;
+	resource: Resource & { kind: string };
 	/** Label on a pod that holds the name of its set. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	sets: Watched<S>;

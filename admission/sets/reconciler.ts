@@ -1,9 +1,10 @@
 import { durationMs } from '../api/duration.ts';
 import { objectPath } from '../api/paths.ts';
-import { drainFinalizer, type RunnersSet, setKeys } from '../api/sets.ts';
+import { drainFinalizer, type RunnersSet, type SetStatus, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest, WorkQueue } from '../kube/queue.ts';
+import type { StatusWriter } from '../kube/status-writer.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
 import type { SetKind } from './kind.ts';
@@ -13,8 +14,8 @@ import { templateHash } from './pod/template.ts';
 import { type Accounting, type Plan, plan } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { freshPace } from './rules/start-pace.ts';
-import { countedCompletions, type Found, readAccounting, surgeOf } from './rules/status.ts';
-import { StatusWriter } from './status-writer.ts';
+import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
+import { setStatusWriter } from './status-writer.ts';
 
 export interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
@@ -43,7 +44,7 @@ export class SetReconciler<S extends RunnersSet> {
 	readonly #kind: SetKind<S>;
 	readonly #owners: Owners;
 	readonly #executor: PlanExecutor<S>;
-	readonly #status: StatusWriter<S>;
+	readonly #status: StatusWriter<SetStatus>;
 	readonly #queue: WorkQueue;
 	/** By the set's UID. */
 	readonly #memory = new Map<string, Memory>();
@@ -57,7 +58,7 @@ export class SetReconciler<S extends RunnersSet> {
 	constructor(kind: SetKind<S>, dependencies: SetReconcilerDependencies) {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
-		this.#status = new StatusWriter(kind, dependencies);
+		this.#status = setStatusWriter(kind, dependencies);
 		const { cache, pods, clock, metrics, log } = dependencies;
 		this.#queue = new WorkQueue({
 			controller: kind.controller,
@@ -168,17 +169,19 @@ export class SetReconciler<S extends RunnersSet> {
 			specInvalid,
 			accounting: planned.accounting,
 		};
+		const writeStatus = (options?: { force: boolean }) =>
+			this.#status.write(set, statusOf(set, found, clock.now()), options);
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
-		if (changed) await this.#status.write(set, found, true);
+		if (changed) await writeStatus({ force: true });
 		try {
 			await this.#executor.execute(set, planned, create, hash);
 			if (planned.create > 0) memory.createsFail = false;
 		} catch (error) {
 			memory.createsFail = planned.create > 0;
-			await this.#status.write(set, found, false);
+			await writeStatus();
 			throw error;
 		}
-		const statusAgain = await this.#status.write(set, found, false);
+		const statusAgain = await writeStatus();
 		const [release, remove] = [planned.release.length, planned.remove.length];
 		if (planned.create + release + remove > 0)
 			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
