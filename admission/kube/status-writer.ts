@@ -34,7 +34,7 @@ export interface ConditionReports {
 
 export interface StatusWriterOptions<S extends object> {
 	client: KubeClient;
-	clock: Pick<Clock, 'now'>;
+	clock: Pick<Clock, 'monotonic'>;
 	resource: Resource & { kind: string };
 	/** The least time between two writes of one object's status. */
 	everyMs: number;
@@ -45,6 +45,7 @@ export interface StatusWriterOptions<S extends object> {
 }
 
 interface Written {
+	/** By `clock.monotonic`. */
 	atMs: number;
 	/** By condition: its reason or message when it was last reported. */
 	reported: Map<string, string>;
@@ -77,7 +78,7 @@ export class StatusWriter<S extends object> {
 		const waitMs = this.waitMs(uid);
 		if (waitMs > 0 && !force) return { afterMs: waitMs };
 		const { reported } = this.#written.get(uid) ?? { reported: new Map<string, string>() };
-		this.#written.set(uid, { atMs: clock.now(), reported });
+		this.#written.set(uid, { atMs: clock.monotonic(), reported });
 		const path = objectPath(resource, { namespace, name }, 'status');
 		await unlessChanged(mergePatch(client, path, { status: toPatch(status) }, { uid }));
 		this.#report(object, conditionsOf(status), reported);
@@ -87,7 +88,7 @@ export class StatusWriter<S extends object> {
 	/** How long until the status of the object with this UID may be written again, ms; 0 or less: now. */
 	waitMs(uid: string): number {
 		const { clock, everyMs } = this.#options;
-		return (this.#written.get(uid)?.atMs ?? 0) + everyMs - clock.now();
+		return (this.#written.get(uid)?.atMs ?? Number.NEGATIVE_INFINITY) + everyMs - clock.monotonic();
 	}
 
 	/** The object is gone, or is to be treated as one whose status was never written. */

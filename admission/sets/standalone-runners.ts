@@ -1,12 +1,13 @@
 import { objectPath } from '../api/paths.ts';
-import { apiVersion, type Runner, setKinds } from '../api/sets.ts';
+import { type Runner, setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
-import { getObject, mergePatch, unlessChanged } from '../kube/objects.ts';
+import { getObject, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
+import { StatusWriter } from '../kube/status-writer.ts';
 import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { KindDependencies } from './kind.ts';
@@ -39,12 +40,14 @@ export class StandaloneRunners {
 	readonly #queue: WorkQueue;
 	/** By the Runner's UID, for as long as the Runner exists: after starts that came to nothing. */
 	readonly #paces = new Map<string, StartPace>();
-	/** By the Runner's UID: the status that was written last, as JSON. */
-	readonly #written = new Map<string, string>();
+	readonly #status: StatusWriter<RunnerStatus>;
+	/** By the Runner's UID: the status that was written last, because the cache keeps none. */
+	readonly #written = new Map<string, RunnerStatus>();
 
 	constructor(dependencies: StandaloneRunnersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, metrics, clock, log } = dependencies;
+		const { client, cache, setsCache, metrics, clock, log } = dependencies;
+		this.#status = new StatusWriter({ client, clock, resource: setKinds.runner, everyMs: 0 });
 		this.#queue = new WorkQueue({
 			controller: 'runner',
 			metrics,
@@ -58,6 +61,7 @@ export class StandaloneRunners {
 			if (!isOwn(runner)) return;
 			if (change !== 'deleted') return this.#queue.add(podKey(runner));
 			this.#paces.delete(runner.metadata.uid ?? '');
+			this.#status.forget(runner.metadata.uid ?? '');
 			this.#written.delete(runner.metadata.uid ?? '');
 		});
 		cache.onPod((_change, pod) => {
@@ -132,16 +136,18 @@ export class StandaloneRunners {
 	}
 
 	/** Writes the Runner's status if it has changed. A new leader writes it once more. */
-	async #writeStatus(owner: OwnerObject, phase: string, ready: boolean, message = ''): Promise<void> {
-		const { client } = this.#dependencies;
-		const { namespace = '', name, uid = '' } = owner.metadata;
+	async #writeStatus({ metadata }: OwnerObject, phase: string, ready: boolean, message = ''): Promise<void> {
+		const { uid = '' } = metadata;
 		const status = { phase, ready, message };
-		const text = JSON.stringify(status);
-		if (this.#written.get(uid) === text) return;
-		const path = objectPath(setKinds.runner, { namespace, name }, 'status');
-		await unlessChanged(mergePatch(client, path, { apiVersion, status }, { uid }));
-		this.#written.set(uid, text);
+		await this.#status.write({ metadata, status: this.#written.get(uid) }, status);
+		this.#written.set(uid, status);
 	}
+}
+
+interface RunnerStatus {
+	phase: string;
+	ready: boolean;
+	message: string;
 }
 
 const isOwn = ({ metadata }: OwnerObject) => !metadata.ownerReferences?.some(({ controller }) => controller);
