@@ -2,6 +2,7 @@ import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { jobNow } from '../jobs/rules/job-signals.ts';
 import type { JobSignal, Job as ToldJob } from '../runner/job-signals.ts';
+import { sourceOf } from '../runner/signal-sources.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
 import type { Runner, RunOfJob } from './rules/types.ts';
 
@@ -42,7 +43,7 @@ function told(signals: readonly JobSignal[], now: ToldJob | undefined): Partial<
 	const about = open.length > 0 ? open : newest.slice(0, 1);
 	const job = now ?? about[0]?.job;
 	if (!job) return undefined;
-	const event = about.find(({ by }) => by === 'event');
+	const event = about.find(({ by }) => sourceOf(by).key === 'github-job-id');
 	const jobId = Number(event?.key);
 	return {
 		...(job.repository === undefined ? {} : { repository: job.repository }),

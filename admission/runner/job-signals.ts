@@ -1,9 +1,7 @@
+import { type SignalSource, sourceNames } from './signal-sources.ts';
 import { jobSignals, type Sign, type Verify } from './statements.ts';
 
-/** Who said that a runner works: its own log, a job hook in its pod, a workflow_job event of GitHub's. */
-export type SignalSource = 'log' | 'hook' | 'event';
-
-/** A job, as far as its witness knows it. Every text is GitHub's or the job's own: shown to people, never believed. */
+/** A job, as far as its source knows it. Every text is GitHub's or the job's own: shown to people, never believed. */
 export interface Job {
 	/** The job's display name (log, event), or its key in the workflow file (hook). */
 	name: string;
@@ -17,15 +15,15 @@ export interface Job {
 }
 
 /**
- * What one witness says of one job of the pod's runner.
+ * What one source says about one job of the pod's runner.
  *
  * - working: the job has started.
  * - finishing: it has completed; logs are being uploaded and the end reported, up to half a minute. Still busy.
- * - over: it has ended. Kept for a while, so that a word about it that comes late opens nothing.
+ * - over: it has ended. Kept for a while, so that a report about it that comes late opens nothing.
  */
 export interface JobSignal {
 	by: SignalSource;
-	/** Names the job to its witness: GitHub's job id (event), RUNNER_TRACKING_ID (hook), name and time (log). */
+	/** Names the job to its source: GitHub's job id (event), RUNNER_TRACKING_ID (hook), name and time (log). */
 	key: string;
 	state: 'working' | 'finishing' | 'over';
 	/**
@@ -38,34 +36,34 @@ export interface JobSignal {
 
 /** A pod's annotation must stay small, and a job may choose its own name. */
 const longestText = 120;
-/** The latest time that a Date can be: the plugin reads claims without a key to check who wrote them. */
+/** The latest time that a Date can be: the plugin reads signals without a key to verify who wrote them. */
 const longestTimeMs = 8.64e15;
-/** A runner runs one job at a time: more claims than these are ended ones, or lies. */
+/** A runner runs one job at a time: more signals than these are ended ones, or lies. */
 export const mostSignals = 6;
 
-/** The run of a container that claims are about: a restart in place is another runner. */
+/** The run of a container that signals are about: a restart in place is another runner. */
 type Run = { uid: string; restarts: number };
 
-/** The claims on a pod, as this server wrote them during this run of its container; empty where there are none. */
+/** The signals on a pod, as this server wrote them during this run of its container; empty where there are none. */
 export function readSignals(text: string | undefined, run: Run, verify: Verify): readonly JobSignal[] {
-	const [, signature = '', said = ''] = /^(\S+) (.*)$/s.exec(text ?? '') ?? [];
-	if (!verify(jobSignals(run.uid, run.restarts, said), signature)) return [];
+	const [, signature = '', list = ''] = /^(\S+) (.*)$/s.exec(text ?? '') ?? [];
+	if (!verify(jobSignals(run.uid, run.restarts, list), signature)) return [];
 	try {
-		return (JSON.parse(said) as JobSignal[]).filter(isSignal).slice(0, mostSignals);
+		return (JSON.parse(list) as JobSignal[]).filter(isSignal).slice(0, mostSignals);
 	} catch {
-		return []; // no list of claims: of a later version
+		return []; // no list of signals: a later version wrote it
 	}
 }
 
 /** The annotation's text; null: there is nothing to write down. */
 export function writeSignals(signals: readonly JobSignal[], run: Run, sign: Sign): string | null {
 	if (signals.length === 0) return null;
-	const said = JSON.stringify(signals.slice(0, mostSignals).map(cut));
-	return `${sign(jobSignals(run.uid, run.restarts, said))} ${said}`;
+	const list = JSON.stringify(signals.slice(0, mostSignals).map(cut));
+	return `${sign(jobSignals(run.uid, run.restarts, list))} ${list}`;
 }
 
 const isSignal = ({ by, key, state, sinceMs, job }: JobSignal): boolean =>
-	(by === 'log' || by === 'hook' || by === 'event') &&
+	sourceNames.includes(by) &&
 	typeof key === 'string' &&
 	(state === 'working' || state === 'finishing' || state === 'over') &&
 	Number.isFinite(sinceMs) &&

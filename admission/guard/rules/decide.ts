@@ -1,14 +1,15 @@
 import type { AllowReason, DenyReason } from '../../api/reasons.ts';
+import { reportsWork } from '../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../jobs/rules/runner-log.ts';
-import { registrationTimeoutMs } from '../../runner/policy.ts';
+import { idleMs, registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { sourceOf } from '../../runner/signal-sources.ts';
 import {
 	absenceMs,
 	arcsAnswerMs,
 	attemptMs,
 	clockSkewMs,
 	finishingRetryMs,
-	idleMs,
 	quietMs,
 	staticRetryMs,
 } from './policy.ts';
@@ -76,7 +77,7 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 function signalsNow({ signals, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
 	const open = signals.filter(({ state }) => state !== 'over');
 	if (open.length === 0) return 'none';
-	const certain = ephemeral || open.some(({ by, state }) => state === 'working' && by !== 'log');
+	const certain = ephemeral || open.some(reportsWork);
 	return certain ? 'denies' : 'log-tells';
 }
 
@@ -161,7 +162,8 @@ export function confirmIdle(
 	begunMs: number,
 	answeredMs: number,
 ): { confirmed: boolean; sinceMs?: number } {
-	if (signals.some(({ by, state }) => by === 'event' && state === 'finishing')) return { confirmed: true };
+	if (signals.some(({ by, state }) => state === 'finishing' && sourceOf(by).completedIsFinal))
+		return { confirmed: true };
 	const idleForMs = begunMs - (idleSinceMs ?? Infinity);
 	if (idleForMs < 0) return { confirmed: false, sinceMs: answeredMs }; // never noted, or in the future
 	return { confirmed: idleForMs >= idleMs };

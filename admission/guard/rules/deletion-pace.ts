@@ -1,12 +1,13 @@
 import { progress } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
+import { reportsWork } from '../../jobs/rules/job-signals.ts';
+import { idleMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { type Allow, type Deny, quietLeftMs } from './decide.ts';
 import {
 	absenceMs,
 	attemptMs,
 	finishingRetryMs,
-	idleMs,
 	logRetryMs,
 	registeringRetryMs,
 	staticRetryMs,
@@ -69,7 +70,7 @@ export function nextTryMs(
 function untilJobsEndMs({ signals, leavingByArc }: RunnerPod, nowMs: number): number | undefined {
 	if (leavingByArc) return undefined; // each try writes on the pod, and ARC asks GitHub at each write
 	const open = signals.filter(({ state }) => state !== 'over');
-	if (open.some(({ by, state }) => state === 'working' && by !== 'log')) return undefined;
+	if (open.some(reportsWork)) return undefined;
 	const finishing = open.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
 	const { first, most } = finishingRetryMs;
 	if (finishing.length > 0) return Math.min(most, Math.max(first, nowMs - Math.max(...finishing)));

@@ -1,18 +1,12 @@
 import { afterLog, ended } from '../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import type { JobSignal } from '../../runner/job-signals.ts';
+import { doubtfulSignal } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { sourceOf } from '../../runner/signal-sources.ts';
 import type { Contradiction } from '../../telemetry/metrics.ts';
 import type { Sighting } from './busy-marks.ts';
-import {
-	contradictedAfterMs,
-	doubtfulSignal,
-	finishingRetryMs,
-	idleMs,
-	logSignalCheckMs,
-	logSignalMs,
-	oldListMs,
-} from './policy.ts';
+import { contradictedAfterMs, finishingRetryMs, logSignalCheckMs, logSignalMs, oldListMs } from './policy.ts';
 
 const isOpen = ({ state }: JobSignal) => state !== 'over';
 
@@ -49,7 +43,8 @@ export function nextLookMs(
 			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
-		if (by === 'log') return [showsJob(sighting, nowMs) ? logSignalCheckMs : since(logSignalMs)];
+		if (sourceOf(by).comes === 'read')
+			return [showsJob(sighting, nowMs) ? logSignalCheckMs : since(logSignalMs)];
 		const doubtfulInMs = sinceMs + doubtfulSignal.afterMs - nowMs;
 		if (doubtfulInMs > 0) return [doubtfulInMs];
 		const doubtful = showsNoJob(sighting, sinceMs) || isSuperseded(signal, pod.signals);
@@ -73,10 +68,9 @@ export function signalsAfterReading(
 	nowMs: number,
 ): readonly JobSignal[] {
 	if (reading.says === 'unknown') {
-		const agreed = (signal: JobSignal) => {
-			const { by, state, sinceMs } = signal;
-			if (by === 'log') return isDoubtful(signal, sighting);
-			return state === 'finishing' && showsNoJob(sighting, sinceMs + (by === 'event' ? 0 : idleMs));
+		const agreed = ({ by, state, sinceMs }: JobSignal) => {
+			const { listEnds } = sourceOf(by);
+			return state === listEnds.state && showsNoJob(sighting, sinceMs + listEnds.afterMs);
 		};
 		return ended(pod.signals, agreed, nowMs);
 	}
@@ -101,11 +95,14 @@ export const signalToVerify = (
 		return reading.says === 'unknown' && isDoubtful(signal, sighting);
 	});
 
-/** Whether an event has told of a later job of the runner, which runs one at a time. Events may come in any order, so GitHub is asked. */
+/**
+ * Whether its source has reported a later job of the runner, which runs one at a time. Where reports come in any order, as
+ * events do, that ends nothing: GitHub is asked.
+ */
 const isSuperseded = ({ by, state, sinceMs }: JobSignal, signals: readonly JobSignal[]): boolean =>
-	by === 'event' &&
+	!sourceOf(by).inOrder &&
 	state === 'working' &&
-	signals.some((other) => other.by === 'event' && other.state === 'working' && other.sinceMs > sinceMs);
+	signals.some((other) => other.by === by && other.state === 'working' && other.sinceMs > sinceMs);
 
 /** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
 const isDoubtful = ({ state, sinceMs }: JobSignal, sighting: Sighting | undefined): boolean =>

@@ -38,9 +38,6 @@ export const readingLastsMs = 1_000;
 /** What hearing the witnesses takes after the quiet time: a caller that has less is told to come again. */
 export const afterQuietMs = 300;
 
-/** Two lists must show a runner idle, begun this far apart, where its log cannot be read: GitHub's view of one that has just been given a job is old. */
-export const idleMs = 60_000;
-
 /** A log that could not be read is tried again after this: an API server or a kubelet with too much to do is back soon. */
 export const unreadRetryMs = 10_000;
 
@@ -49,9 +46,6 @@ export const unlistedRetryMs = 60_000;
 
 /** After a job the removal of its runner is tried at once, after 1, 2, 4 s and so on: the end of a job is reported after it. */
 export const finishingRetryMs = { first: 1_000, most: 30_000 } as const;
-
-/** A claim that is older, and that GitHub's list contradicts, is looked into, and again after `againMs` if it still stands. */
-export const doubtfulSignal = { afterMs: 10 * 60_000, againMs: 60_000 } as const;
 
 /** GitHub is known to be wrong about a job when a list that was begun so long after its start does not show it. */
 export const contradictedAfterMs = 30_000;

@@ -1,19 +1,14 @@
-import {
-	type Job,
-	type JobSignal,
-	jobText,
-	mostSignals,
-	type SignalSource,
-} from '../../runner/job-signals.ts';
+import { type Job, type JobSignal, jobText, mostSignals } from '../../runner/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { type ReportingSource, sourceOf } from '../../runner/signal-sources.ts';
 import { lateHookMs } from './policy.ts';
 import { type LogReading, loggedMs } from './runner-log.ts';
 
-/** A witness's word about a job. */
+/** What a source reports about a job. */
 export interface JobReport {
-	by: Exclude<SignalSource, 'log'>;
+	by: ReportingSource;
 	says: 'started' | 'completed';
-	/** Names the job to its witness; see Claim. */
+	/** Names the job to its source; see JobSignal. */
 	key: string;
 	job: Job;
 }
@@ -23,6 +18,10 @@ export function worksBy(signals: readonly JobSignal[]): 'working' | 'finishing' 
 	if (signals.some(({ state }) => state === 'working')) return 'working';
 	return signals.some(({ state }) => state === 'finishing') ? 'finishing' : undefined;
 }
+
+/** Whether a source says that the runner works, and only its own report that the job has completed ends that. */
+export const reportsWork = ({ by, state }: JobSignal): boolean =>
+	state === 'working' && sourceOf(by).comes === 'reported';
 
 /**
  * The open claim that tells people most of the job that runs; undefined: there is none. Witnesses tell of one job at
@@ -66,10 +65,11 @@ export function afterReport(
 	const { by, key, job } = report;
 	const state = report.says === 'started' ? 'working' : 'finishing';
 	const before = signals.find((signal) => signal.by === by && signal.key === key);
-	const isNext = by === 'hook' && state === 'working' && before !== undefined;
+	const { key: keys, inOrder } = sourceOf(by);
+	const isNext = keys === 'may-repeat' && state === 'working' && before !== undefined;
 	const late = before && !(isNext && nowMs - before.sinceMs >= lateHookMs);
 	if (late && rank[before.state] >= rank[state]) return signals;
-	const ends = (signal: JobSignal) => by === 'hook' && signal.by === 'hook' && report.says === 'started';
+	const ends = (signal: JobSignal) => inOrder && signal.by === by && report.says === 'started';
 	const others = signals
 		.filter((signal) => signal !== before)
 		.map((signal) => (ends(signal) ? over(signal, nowMs) : signal));

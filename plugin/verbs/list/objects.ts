@@ -6,11 +6,11 @@ import { listWholePods, type PodQuery } from '../../kube/pods.ts';
 import { type DataFormat, formatObjects } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { readPod } from '../../runners/read.ts';
-import { jobData, sourceStateOf } from '../../runners/signal-sources.ts';
+import { jobData, sourceStateOf } from '../../runners/source-states.ts';
 import { stateOf } from '../../runners/state.ts';
 import { getRunner } from '../../runners/targets.ts';
 
-/** `list -o json` and `-o yaml`: the pods as the server has them, each with what its witnesses say of its runner. */
+/** `list -o json` and `-o yaml`: the pods as the server has them, each with what the sources of job signals say about its runner. */
 export async function listObjects(
 	client: KubeClient,
 	query: PodQuery,
@@ -34,7 +34,7 @@ export function runnerData(pod: Pod, nowMs: number): object | undefined {
 		runner && {
 			state: stateOf(pod, nowMs, runner),
 			job: jobData(pod, runner),
-			witnesses: runner.signals.map(sourceStateOf),
+			sources: runner.signals.map(sourceStateOf),
 		}
 	);
 }

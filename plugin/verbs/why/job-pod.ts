@@ -9,7 +9,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/failure.ts';
 import { getPod } from '../../kube/pods.ts';
 import { readPod } from '../../runners/read.ts';
-import { jobData } from '../../runners/signal-sources.ts';
+import { jobData } from '../../runners/source-states.ts';
 import { stateNow } from './look.ts';
 import { askVerdict, type Verdict } from './verdict.ts';
 

@@ -1,15 +1,15 @@
 import { humanSpan } from '../../../admission/api/duration.ts';
 import { jobText } from '../../../admission/runner/job-signals.ts';
-import type { SourceName, SourceState } from '../../runners/signal-sources.ts';
+import { signalSources } from '../../../admission/runner/signal-sources.ts';
+import type { SourceName, SourceState } from '../../runners/source-states.ts';
 
-const names: Record<SourceName, string> = {
-	log: "runner's log",
-	hook: 'job hook',
-	event: "GitHub's event",
-	list: "GitHub's list",
-	delete: "GitHub's DELETE",
-	'ephemeral-runner': 'EphemeralRunner',
+const rows: Record<SourceName, { name: string }> = {
+	...signalSources,
+	list: { name: "GitHub's list" },
+	delete: { name: "GitHub's DELETE" },
+	'ephemeral-runner': { name: 'EphemeralRunner' },
 };
+const width = Math.max(...Object.values(rows).map(({ name }) => name.length)) + 2;
 
 const verbs: Record<SourceState['state'], string> = {
 	working: 'works',
@@ -19,7 +19,7 @@ const verbs: Record<SourceState['state'], string> = {
 	removed: 'removed',
 	absent: 'not in it',
 	unknown: 'not known',
-	nothing: 'nothing heard',
+	nothing: 'nothing reported',
 };
 
 /** One line: `GitHub's event    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app, run 42)`. */
@@ -27,8 +27,8 @@ export function sourceText({ by, state, since, job, detail }: SourceState, nowMs
 	const ago = since === undefined ? '' : humanSpan(Math.max(0, nowMs - Date.parse(since)));
 	const time = since === undefined ? '' : ` since ${since.slice(0, 19)}Z (${ago})`;
 	const named = job?.name === undefined ? '' : `: ${jobText({ ...job, name: job.name })}`;
-	const said = state === 'nothing' && detail !== undefined ? detail : `${verbs[state]}${time}${named}`;
+	const main = state === 'nothing' && detail !== undefined ? detail : `${verbs[state]}${time}${named}`;
 	const besides =
 		detail === undefined || state === 'nothing' ? '' : state === 'unknown' ? `: ${detail}` : ` (${detail})`;
-	return `${names[by].padEnd(17)}${said}${besides}`;
+	return `${rows[by].name.padEnd(width)}${main}${besides}`;
 }

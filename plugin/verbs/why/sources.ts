@@ -2,20 +2,23 @@ import { busy, jobHooks, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { type LogReading, loggedMs } from '../../../admission/jobs/rules/runner-log.ts';
 import { jobOf as jobOfEphemeralRunner, type RunnerPod } from '../../../admission/runner/runner-pod.ts';
-import { type SourceState, sourceStateOf, timeOf } from '../../runners/signal-sources.ts';
+import { type SignalSource, sourceNames } from '../../../admission/runner/signal-sources.ts';
+import { type SourceState, sourceStateOf, timeOf } from '../../runners/source-states.ts';
 import type { Owner } from './owner.ts';
 
-/** What every witness says of the runner, with its time: also of those that have said nothing. */
+/** Why a source that has reported nothing cannot report: shown in place of "nothing reported". */
+const whySilent: Partial<Record<SignalSource, (pod: Pod) => string | undefined>> = { hook: whyWithoutHooks };
+
+/** What every source says about the runner, and since when: those that have reported nothing as well. */
 export function sourcesOf(pod: Pod, runner: RunnerPod, log: LogReading, owner: Owner): SourceState[] {
-	const signals = (by: 'log' | 'hook' | 'event') =>
-		runner.signals.filter((signal) => signal.by === by).map(sourceStateOf);
-	const orSilent = (words: SourceState[], silent: SourceState) => (words.length > 0 ? words : [silent]);
-	return [
+	const signalled = sourceNames.flatMap((by): SourceState[] => {
+		const signals = runner.signals.filter((signal) => signal.by === by).map(sourceStateOf);
 		// Who may not read the log sees what the guard has read in it.
-		...(log.says === 'unknown' ? signals('log') : []),
-		logState(log),
-		...orSilent(signals('hook'), { by: 'hook', state: 'nothing', detail: hooksOf(pod) }),
-		...orSilent(signals('event'), { by: 'event', state: 'nothing' }),
+		if (by === 'log') return [...(log.says === 'unknown' ? signals : []), logState(log)];
+		return signals.length > 0 ? signals : [{ by, state: 'nothing', detail: whySilent[by]?.(pod) }];
+	});
+	return [
+		...signalled,
 		listState(pod, runner),
 		deleteState(pod, runner),
 		...(owner ? [ownerState(owner)] : []),
@@ -29,7 +32,7 @@ function logState(log: LogReading): SourceState {
 	return { by: 'log', state: 'working', since, job: log.job === undefined ? undefined : { name: log.job } };
 }
 
-function hooksOf({ metadata: { annotations = {} } }: Pod): string | undefined {
+function whyWithoutHooks({ metadata: { annotations = {} } }: Pod): string | undefined {
 	if (jobHooks.script in annotations) return undefined;
 	const why = annotations[jobHooks.absent];
 	return `this pod has no job hooks${why ? `: ${why}` : ''}`;

@@ -15,7 +15,7 @@ import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 import { scopeOf, setOf } from '../../runners/identity.ts';
 import { readPod } from '../../runners/read.ts';
-import { timeOf } from '../../runners/signal-sources.ts';
+import { timeOf } from '../../runners/source-states.ts';
 import { bareName } from '../../runners/targets.ts';
 import { idleText } from './idle.ts';
 import { explainJobPod, jobPodData, jobPodText } from './job-pod.ts';
@@ -120,7 +120,7 @@ export function asText(shown: Shown): string {
 		['Job', describeJob(shown)],
 		['Idle', idle && idleText(idle, nowMs)],
 		...sources.map((word, index): [string, string] => [
-			index === 0 ? 'Witnesses' : '',
+			index === 0 ? 'Sources' : '',
 			sourceText(word, nowMs),
 		]),
 		['Recorded', runner && describeRecord(runner, nowMs)],

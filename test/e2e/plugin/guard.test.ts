@@ -114,10 +114,10 @@ test('why: right at once for a runner that has just received a job, in 30 random
 		tookMs.push(told.elapsedMs);
 		const marked = (await space.pod(name))?.metadata.labels?.[busy.label] === 'true';
 		if (!marked) early += 1;
-		const { verdict, reason, runner, job: named, witnesses } = JSON.parse(told.stdout);
+		const { verdict, reason, runner, job: named, sources } = JSON.parse(told.stdout);
 		assert.equal([verdict, reason, runner.state], ['denied', 'busy', 'busy'], told.stdout);
 		assert.match(named.name, job.displayName, told.stdout);
-		const [log] = witnesses as { by: string; state: string; job?: { name: string } }[];
+		const [log] = sources as { by: string; state: string; job?: { name: string } }[];
 		assert.equal([log?.by, log?.state, log?.job?.name], ['log', 'working', job.displayName]);
 	}
 	const [fastest, median, slowest] = [0, 15, 29].map((rank) =>
@@ -133,7 +133,7 @@ test('why: right at once for a runner that has just received a job, in 30 random
 	const { displayName } = await space.runJob(fresh);
 	const { stdout } = await runners('why', fresh);
 	assert.match(stdout, new RegExp(`^Job: +${displayName}, busy for \\d+s$`, 'm'));
-	assert.match(stdout, new RegExp(`^Witnesses: +runner's log +works since .*: ${displayName}$`, 'm'));
+	assert.match(stdout, new RegExp(`^Sources: +runner's log +works since .*: ${displayName}$`, 'm'));
 	assert.match(stdout, /^ +job hook +this pod has no job hooks$/m);
 	assert.match(stdout, /^ +GitHub's DELETE +GitHub has not been asked$/m);
 	assert.not.match(stdout, /allowed|, idle$/m);
@@ -145,12 +145,12 @@ test("why: of a scale set's runner also what its EphemeralRunner says", async ({
 	await space.scaleSetRunners(['er-0']);
 	const idle = (await runners('why', 'er-0')).stdout;
 	assert.match(idle, /^Deletion: +allowed \(idle\)$/m);
-	assert.match(idle, /^Witnesses: +runner's log +idle since /m);
+	assert.match(idle, /^Sources: +runner's log +idle since /m);
 	assert.match(idle, /^ +EphemeralRunner +has no job$/m);
 	const { displayName } = await space.runJob('er-0');
 	const told = (await runners('why', 'er-0')).stdout;
 	assert.match(told, /^Deletion: +denied \(busy\)$/m);
-	assert.match(told, new RegExp(`^Witnesses: +runner's log +works since .*: ${displayName}$`, 'm'));
+	assert.match(told, new RegExp(`^Sources: +runner's log +works since .*: ${displayName}$`, 'm'));
 	await eventually('its EphemeralRunner has the job', async () =>
 		new RegExp(`^ +EphemeralRunner +works: ${displayName} \\(.*, run \\d+\\)$`, 'm').test(
 			(await runners('why', 'er-0')).stdout,
@@ -159,7 +159,7 @@ test("why: of a scale set's runner also what its EphemeralRunner says", async ({
 	await space.endJob('er-0');
 });
 
-test('list: workflow and run of a job that a witness has described; json has the witnesses', async ({
+test('list: workflow and run of a job that a source has described; json has the sources', async ({
 	rig,
 	space,
 	runners,
@@ -191,12 +191,12 @@ test('list: workflow and run of a job that a witness has described; json has the
 	const { runner } = JSON.parse((await runners('list', 'told-0', '-o', 'json')).stdout);
 	assert.is(runner.state, 'busy');
 	assert.equal([runner.job.workflow, runner.job.runId, runner.job.url], ['CI', 42, signal.job.url]);
-	assert.equal(runner.witnesses, [
+	assert.equal(runner.sources, [
 		{ by: 'event', state: 'working', since: new Date(signal.sinceMs).toISOString(), job: signal.job },
 	]);
 	const why = await runners('why', 'told-0');
 	assert.match(why.stdout, /^ +GitHub's event +works since .*: build \(octo-org\/app, run 42\)$/m);
-	assert.match(why.stdout, /^Witnesses: +runner's log +idle since /m);
+	assert.match(why.stdout, /^Sources: +runner's log +idle since /m);
 	assert.match(why.stdout, /^Deletion: +denied \(busy\)$/m);
 	assert.is(rig.agents.killedJobs().length, 0);
 });

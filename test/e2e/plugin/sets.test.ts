@@ -308,12 +308,12 @@ test('with job hooks, list shows the job and its run as soon as the hook has run
 		[repository, workflow, workflowRunId],
 	);
 	assert.equal(
-		runner.witnesses.map(({ by, state }: { by: string; state: string }) => `${by} ${state}`),
+		runner.sources.map(({ by, state }: { by: string; state: string }) => `${by} ${state}`),
 		['hook working'],
 	);
 	const why = ok(await runners('why', name, ...at));
 	assert.match(why, new RegExp(`^ +job hook +works since .*: ${key} `, 'm'));
-	assert.match(why, /^Witnesses: +runner's log +works since /m);
+	assert.match(why, /^Sources: +runner's log +works since /m);
 	const doctor = await runners('doctor', '-o', 'json');
 	const hooks = JSON.parse(doctor.stdout).checks.find(
 		({ check }: { check: string }) => check === 'job-hooks',

@@ -190,7 +190,7 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	const told = await runners('why', 'r-0', '-n', 'why');
 	assert.is(told.code, 0, told.stderr);
 	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
-	assert.match(told.stdout, /^Witnesses: +runner's log +not known: its log does not say whether it works$/m);
+	assert.match(told.stdout, /^Sources: +runner's log +not known: its log does not say whether it works$/m);
 	assert.match(told.stdout, /^ +GitHub's list +works since /m);
 	assert.match(told.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(

@@ -15,6 +15,7 @@ import {
 	readSignals,
 	writeSignals,
 } from '../../../admission/runner/job-signals.ts';
+import { sourceNames } from '../../../admission/runner/signal-sources.ts';
 import { suite } from '../../support/suite.ts';
 import { signer } from '../runner/pods.ts';
 
@@ -225,10 +226,12 @@ test('who has no key to check signatures reads what has the form of a claim, and
 	const good = { by: 'hook', key: 'a', state: 'working', sinceMs: 5, job: { name: 'build', runId: 42 } };
 	const read = (signals: unknown) =>
 		readSignals(`x ${JSON.stringify(signals)}`, { uid: 'u', restarts: 0 }, () => true).length;
-	for (const by of ['log', 'hook', 'event']) assert.is(read([{ ...good, by }]), 1, by);
+	for (const by of sourceNames) assert.is(read([{ ...good, by }]), 1, by);
 	for (const state of ['working', 'finishing', 'over']) assert.is(read([{ ...good, state }]), 1, state);
 	for (const wrong of [
 		{ by: 'list' },
+		{ by: 'toString' },
+		{ by: ['log'] },
 		{ key: 7 },
 		{ state: 'idle' },
 		{ sinceMs: null },

@@ -215,9 +215,9 @@ for (const [what, signals, state, job, run] of [
 		const cells = row(object, { namespace: false, wide: true }, nowMs);
 		assert.equal([cells[2], cells[3], cells.at(-1)], [state, job, run]);
 		assert.is(cells.at(-2), state === 'busy' ? 'CI' : '<none>');
-		const data = runnerData(object, nowMs) as { state: string; witnesses: object[]; job?: object };
+		const data = runnerData(object, nowMs) as { state: string; sources: object[]; job?: object };
 		assert.is(data.state, state);
-		assert.is(data.witnesses.length, signals.length);
+		assert.is(data.sources.length, signals.length);
 		assert.is(data.job !== undefined, state === 'busy');
 	});
 }
@@ -233,7 +233,7 @@ test('claims that nobody has signed and that are nonsense are not shown, and bre
 		const annotations = { ...registered, [busy.signals]: `forged ${nonsense}` };
 		const object = pod({ state: running, annotations });
 		assert.is(row(object, { namespace: false, wide: true }, nowMs)[2], 'idle', nonsense);
-		assert.equal(runnerData(object, nowMs), { state: 'idle', job: undefined, witnesses: [] });
+		assert.equal(runnerData(object, nowMs), { state: 'idle', job: undefined, sources: [] });
 	}
 	const urls = { ...working, job: { name: 'x', url: 'a\u001b[2J' } };
 	const cells = row(

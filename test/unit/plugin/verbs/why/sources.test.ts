@@ -5,6 +5,7 @@ import { arc, busy, jobHooks, progress } from '../../../../../admission/api/keys
 import type { Pod } from '../../../../../admission/api/kinds.ts';
 import type { LogReading } from '../../../../../admission/jobs/rules/runner-log.ts';
 import { type JobSignal, writeSignals } from '../../../../../admission/runner/job-signals.ts';
+import { sourceNames, sourceOf } from '../../../../../admission/runner/signal-sources.ts';
 import { readPod } from '../../../../../plugin/runners/read.ts';
 import type { Owner } from '../../../../../plugin/verbs/why/owner.ts';
 import { sourceText } from '../../../../../plugin/verbs/why/source-text.ts';
@@ -48,12 +49,23 @@ function words(change: Parameters<typeof pod>[0], log: LogReading = idle, owner?
 	return sourcesOf(object, runner, log, owner).map((word) => sourceText(word, nowMs));
 }
 
-test('each witness has a line, the silent ones too', () => {
+test('every source of job signals has its lines, whatever sources there are', () => {
+	for (const by of sourceNames) {
+		const lines = words({ metadata: { annotations: withClaims({ ...hooked, by }) } }, unreadable);
+		const { name } = sourceOf(by);
+		assert.ok(
+			lines.some((line) => line.startsWith(`${name} `) && line.includes('finishes its job')),
+			lines.join('\n'),
+		);
+	}
+});
+
+test('each source has a line, the silent ones too', () => {
 	assert.equal(words({}), [
 		"runner's log     idle since 2026-11-23T12:01:00Z (11m)",
 		'job hook         this pod has no job hooks',
-		"GitHub's event   nothing heard",
-		"GitHub's list    nothing heard",
+		"GitHub's event   nothing reported",
+		"GitHub's list    nothing reported",
 		"GitHub's DELETE  GitHub has not been asked",
 	]);
 });
@@ -86,7 +98,7 @@ for (const [what, change, log, expected] of [
 		'hooks that are there and silent',
 		{ metadata: { annotations: { [jobHooks.script]: '#!/bin/sh' } } },
 		idle,
-		'job hook         nothing heard',
+		'job hook         nothing reported',
 	],
 	[
 		'no hooks, and why',

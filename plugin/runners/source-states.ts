@@ -1,20 +1,21 @@
 import type { Pod } from '../../admission/api/kinds.ts';
-import type { Job, JobSignal, SignalSource } from '../../admission/runner/job-signals.ts';
+import type { Job, JobSignal } from '../../admission/runner/job-signals.ts';
 import type { RunnerPod } from '../../admission/runner/runner-pod.ts';
+import type { SignalSource } from '../../admission/runner/signal-sources.ts';
 import { jobOf } from './state.ts';
 
-/** Whoever can tell whether a runner works: `list`, `delete`: GitHub's list, its last answer to DELETE runner. */
+/** What shows whether a runner works: the sources of job signals, GitHub's list, its last answer to DELETE runner. */
 export type SourceName = SignalSource | 'list' | 'delete' | 'ephemeral-runner';
 
-/** What a witness has said, as data. */
+/** What a source says, as data. */
 export interface SourceState {
 	by: SourceName;
 	/**
-	 * - working, finishing, over: of a job, as Claim has it
+	 * - working, finishing, over: of a job, as in JobSignal
 	 * - idle: the runner waits for a job
 	 * - removed, absent: GitHub has unregistered the runner, or its list lacks it
-	 * - unknown: the witness can't tell, or can't be asked: `detail` says why
-	 * - nothing: it has not said anything, which is no evidence
+	 * - unknown: the source does not show it, or cannot be read: `detail` says why
+	 * - nothing: it has reported nothing, which is no evidence
 	 */
 	state: JobSignal['state'] | 'idle' | 'removed' | 'absent' | 'unknown' | 'nothing';
 	/** Since when, RFC 3339. */
@@ -27,7 +28,7 @@ export interface SourceState {
 export const timeOf = (ms: number | undefined): string | undefined =>
 	ms === undefined || !(Math.abs(ms) <= 8.64e15) ? undefined : new Date(ms).toISOString();
 
-/** What a hook, an event or a log has said, as it is on the pod. */
+/** A job signal on the pod. */
 export const sourceStateOf = ({ by, state, sinceMs, job }: JobSignal): SourceState => ({
 	by,
 	state,
