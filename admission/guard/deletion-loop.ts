@@ -1,6 +1,6 @@
 import { deletionPendingCondition, progress, record } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { camelCase, type DenyReason } from '../api/reasons.ts';
+import { camelCase } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { FollowedLogs } from '../jobs/followed-logs.ts';
@@ -15,11 +15,12 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type Ports, release } from './release.ts';
 import { completionMessage } from './rules/completion-message.ts';
-import type { Allow, Deny } from './rules/decide.ts';
-import { changesOnlyAttempt, isGitHubsAnswer, nextTryMs } from './rules/deletion-pace.ts';
-import { state } from './rules/denial-message.ts';
+import { type Denial, type RunnerReason, runnerDenial } from './rules/denials.ts';
 import { attemptMs, backgroundBudgetMs, finishingRetryMs, quietMs } from './rules/policy.ts';
-import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
+import { changesOnlyAttempt, isGitHubsAnswer } from './rules/retry.ts';
+import { state } from './rules/runner-message.ts';
+import type { Allow, Deny } from './rules/verdict.ts';
+import { type WaitingDeletion, WaitingDeletions, type WaitReason } from './waiting-deletions.ts';
 
 export interface DeletionDependencies {
 	cache: Cache;
@@ -128,7 +129,7 @@ export class DeletionLoop {
 	retryGitHub(): void {
 		const { random } = this.#dependencies.clock;
 		for (const [key, { reason }] of this.#waiting.all) {
-			if (reason !== 'busy' && reason !== 'registering') this.#queue.addAfter(key, random() * 2_000);
+			if (afterDenial(reason).waitsForGitHub) this.#queue.addAfter(key, random() * 2_000);
 		}
 	}
 
@@ -280,7 +281,12 @@ export class DeletionLoop {
 	}
 
 	/** Tells why the deletion waits. Returns after how many ms to try again; undefined: only a change can help. */
-	async #wait(key: string, cached: Pod, pod: RunnerPod, verdict: Deny): Promise<number | undefined> {
+	async #wait(
+		key: string,
+		cached: Pod,
+		pod: RunnerPod,
+		verdict: Deny<RunnerReason>,
+	): Promise<number | undefined> {
 		const told = cached.status?.conditions?.find((condition) => condition.type === deletionPendingCondition);
 		if (told?.status !== 'True' || told.reason !== camelCase(verdict.reason)) {
 			await this.#tell(
@@ -295,22 +301,17 @@ export class DeletionLoop {
 		if (verdict.reason === 'busy' && !pod.ephemeral && !pod.leavingByArc)
 			this.#dependencies.followedLogs.follow(pod, () => this.#queue.add(key));
 		const { now, random } = this.#dependencies.clock;
-		return nextTryMs(pod, verdict, now(), random);
+		return runnerDenial(verdict.reason).retry(pod, now(), random);
 	}
 
-	async #tell(
-		key: string,
-		pod: RunnerPod,
-		reason: DenyReason | 'disruption-budget',
-		message: string,
-	): Promise<void> {
+	async #tell(key: string, pod: RunnerPod, reason: WaitReason, message: string): Promise<void> {
 		const { pods, log, events } = this.#dependencies;
 		if (this.#waiting.get(key)?.reason === reason) return;
 		this.#note(key, pod, reason);
 		const named = camelCase(reason);
 		log.info({ pod: key, runner: pod.runnerName, reason }, 'recorded deletion waits');
-		const worrying = reason !== 'busy' && reason !== 'registering' && reason !== 'unregistering';
-		if (worrying) events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
+		if (afterDenial(reason).warns)
+			events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
 		if (pod.leavingByArc && reason === 'busy') return; // each change of the pod is one more call of ARC's to GitHub
 		await pods.setCondition(pod, deletionPendingCondition, true, named, message);
 	}
@@ -344,13 +345,18 @@ export class DeletionLoop {
 		for (const pod of this.#dependencies.cache.pods.values()) if (matches(pod)) this.#queue.add(podKey(pod));
 	}
 
-	#note(key: string, pod: RunnerPod, reason: WaitingDeletion['reason']): void {
+	#note(key: string, pod: RunnerPod, reason: WaitReason): void {
 		this.#waiting.note(key, reason, pod.record?.requestedAt, this.#dependencies.clock.now());
 	}
 
 	#forget(key: string): undefined {
 		this.#waiting.forget(key);
 	}
+}
+
+/** What follows while the deletion waits. A budget of somebody's is asked anew as well when GitHub can be asked again. */
+function afterDenial(reason: WaitReason): Pick<Denial<RunnerPod>, 'waitsForGitHub' | 'warns'> {
+	return reason === 'disruption-budget' ? { waitsForGitHub: true, warns: true } : runnerDenial(reason);
 }
 
 const isRecorded = (pod: Pod) => pod.metadata.annotations?.[record.requestedBy] !== undefined;

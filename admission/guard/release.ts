@@ -21,19 +21,11 @@ import {
 } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
-import {
-	type Ask,
-	agoMs,
-	allow,
-	confirmIdle,
-	type Deny,
-	decide,
-	decideAbsent,
-	deny,
-	quietLeftMs,
-	type Verdict,
-} from './rules/decide.ts';
+import { type Ask, confirmIdle, decide, decideAbsent } from './rules/decide.ts';
+import type { RunnerReason } from './rules/denials.ts';
+import { agoMs, quietLeftMs } from './rules/elapsed.ts';
 import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, readingLastsMs } from './rules/policy.ts';
+import { allow, type Deny, deny, type Verdict } from './rules/verdict.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
@@ -94,7 +86,7 @@ export interface Ports extends Pick<Clock, 'now' | 'after'> {
 }
 
 export interface Released {
-	verdict: Verdict;
+	verdict: Verdict<RunnerReason>;
 	/** Whether the denied deletion is recorded on the pod. */
 	recorded: boolean | 'dry-run';
 	/** The pod after our own writes. */
@@ -171,7 +163,7 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 	const readMs = ports.now();
 	const known = withReading(pod, reading, ports);
 	if (worksBy(known.signals) === 'working') return denyByLog(pod, reading, request, ports);
-	const refuse = (verdict: Deny) => denyAndRecord(pod, verdict, request, ports);
+	const refuse = (verdict: Deny<RunnerReason>) => denyAndRecord(pod, verdict, request, ports);
 
 	const account = await ports.account(pod);
 	if ('kind' in account) return refuse(deny(account.kind, account.detail));
@@ -328,7 +320,12 @@ function answerByMs({ attempt }: RunnerPod, ports: Ports, limits: ReleaseLimits)
 }
 
 /** The verdict of a dry run, from the log and GitHub's list. */
-function readLookup(pod: RunnerPod, reading: LogReading, found: LookupOutcome, nowMs: number): Verdict {
+function readLookup(
+	pod: RunnerPod,
+	reading: LogReading,
+	found: LookupOutcome,
+	nowMs: number,
+): Verdict<RunnerReason> {
 	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs).verdict;
 	if (found.kind !== 'present') return deny(found.kind, found.detail);
 	if (found.busy) return deny('busy');
@@ -474,7 +471,7 @@ async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<R
  */
 export async function denyAndRecord(
 	pod: RunnerPod,
-	verdict: Deny,
+	verdict: Deny<RunnerReason>,
 	request: DeletionRequest | undefined,
 	ports: Ports,
 	told: (current: RunnerPod) => Annotations = () => ({}),

@@ -13,9 +13,11 @@ import type { LeavingOwner } from './exited-pods.ts';
 import type { BoundPod } from './job-pods/rules/decide.ts';
 import { denyAndRecord, type Ports, type Released, release } from './release.ts';
 import { shortcutOf } from './review-shortcut.ts';
-import { deny, type Verdict } from './rules/decide.ts';
-import { denialTexts, ownerLeavingTexts, replacedTexts, unreadableTexts } from './rules/denial-message.ts';
+import type { RunnerReason } from './rules/denials.ts';
+import { replacedTexts, unreadableTexts } from './rules/message.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
+import { denialTexts } from './rules/runner-message.ts';
+import { deny, type Verdict } from './rules/verdict.ts';
 
 export interface ReviewDependencies {
 	pods: RunnerPods;
@@ -111,7 +113,8 @@ export async function reviewDeletion(
 			metrics.decision('deny', 'owner-leaving');
 			const facts = { pod: `${namespace}/${name}`, user: deletion.user, reason: 'owner-leaving' };
 			log.debug(facts, 'deletion denied');
-			const texts = ownerLeavingTexts(outcome.pod, outcome.owner);
+			const verdict = deny('owner-leaving', `${outcome.owner} would make the pod again`);
+			const texts = denialTexts(outcome.pod, verdict, false, dependencies.ports.now());
 			return refused(review, refusal, texts.message, texts.facts);
 		}
 		case 'released':
@@ -242,7 +245,7 @@ function answer(
 function leaving(
 	pod: Pod,
 	{ deletion: { user, dryRun }, arrival }: AskedDeletion,
-	verdict: Verdict,
+	verdict: Verdict<RunnerReason>,
 	{ leavingOwner, ports }: ReviewDependencies,
 ): Promise<string | undefined> | undefined {
 	if (verdict.reason !== 'runner-exited' || dryRun) return undefined;

@@ -4,13 +4,15 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { DeletionRequest } from '../runner/record.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Ports } from './release.ts';
-import { decide, type Verdict } from './rules/decide.ts';
+import { decide } from './rules/decide.ts';
+import type { RunnerReason } from './rules/denials.ts';
+import type { Verdict } from './rules/verdict.ts';
 
 /** What the pod in a review is enough for. */
 export type Shortcut =
 	| { kind: 'not-a-runner'; object: Pod }
 	/** It answers the review, without the pod being read. */
-	| { kind: 'answers'; verdict: Verdict; pod: RunnerPod }
+	| { kind: 'answers'; verdict: Verdict<RunnerReason>; pod: RunnerPod }
 	/** The runner is unregistered, and the quiet time is over: its witnesses can be heard and its pod read, all at once. */
 	| { kind: 'settled'; pod: RunnerPod }
 	/** The pod has to be read first. */

@@ -16,9 +16,10 @@ import { refusalOf } from './delete-pods.ts';
 import { podOfEviction } from './evict-pods.ts';
 import { boundPodOf } from './job-pods/rules/decide.ts';
 import { jobPodTexts } from './job-pods/rules/message.ts';
-import { deny } from './rules/decide.ts';
-import { unknownCallerTexts, unreadableTexts } from './rules/denial-message.ts';
+import { unreadableTexts } from './rules/message.ts';
 import { mostUnauthenticatedReads } from './rules/policy.ts';
+import { denialTexts } from './rules/runner-message.ts';
+import { deny } from './rules/verdict.ts';
 
 interface Dependencies {
 	pods: Pick<RunnerPods, 'get'>;
@@ -48,7 +49,7 @@ export function unauthenticated({
 		if (!isLive) return allowed(uid);
 		metrics.decision('deny', 'unknown-caller');
 		log.debug({ pod: `${runner.namespace}/${runner.name}`, reason: 'unknown-caller' }, 'deletion denied');
-		const { message, facts } = unknownCallerTexts(runner);
+		const { message, facts } = denialTexts(runner, deny('unknown-caller'), false, 0);
 		return refused(uid, refusal, message, facts);
 	}
 

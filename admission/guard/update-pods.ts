@@ -5,8 +5,9 @@ import { readRunnerPod } from '../runner/runner-pod.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
 import { jobPodEdits } from './job-pods/rules/edits.ts';
 import { jobPodEditTexts } from './job-pods/rules/message.ts';
-import { type DenialTexts, editRefusedTexts } from './rules/denial-message.ts';
 import { forbiddenEdits } from './rules/edits.ts';
+import type { DenialTexts } from './rules/message.ts';
+import { editRefusedTexts } from './rules/runner-message.ts';
 
 /**
  * Reviews UPDATE pods, pods/status and pods/resize, but only updates that change something that `forbiddenEdits` looks at

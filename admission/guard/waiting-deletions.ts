@@ -1,9 +1,12 @@
-import type { DenyReason } from '../api/reasons.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { RunnerReason } from './rules/denials.ts';
+
+/** Why a recorded deletion waits: it is denied, or somebody's PodDisruptionBudget refuses the eviction. */
+export type WaitReason = RunnerReason | 'disruption-budget';
 
 /** A recorded deletion that can't be carried out yet. */
 export interface WaitingDeletion {
-	reason: DenyReason | 'disruption-budget';
+	reason: WaitReason;
 	/** When it was asked for, ms since the epoch. A deletion without a record counts from when it was first seen. */
 	askedAtMs: number;
 }
@@ -27,12 +30,7 @@ export class WaitingDeletions {
 	}
 
 	/** @param requestedAt from the record, RFC 3339; undefined: there is no record */
-	note(
-		podKey: string,
-		reason: WaitingDeletion['reason'],
-		requestedAt: string | undefined,
-		nowMs: number,
-	): void {
+	note(podKey: string, reason: WaitReason, requestedAt: string | undefined, nowMs: number): void {
 		const recordedMs = Date.parse(requestedAt ?? '');
 		const firstSeenMs = this.#byPod.get(podKey)?.askedAtMs ?? nowMs;
 		this.#byPod.set(podKey, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });

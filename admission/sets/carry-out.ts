@@ -4,7 +4,7 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import type { Ports } from '../guard/release.ts';
 import { release } from '../guard/release.ts';
-import { quietLeftMs } from '../guard/rules/decide.ts';
+import { quietLeftMs } from '../guard/rules/elapsed.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, KubeError } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';

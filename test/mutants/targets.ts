@@ -25,9 +25,14 @@ export const targets: readonly Target[] = [
 	},
 	{ file: 'admission/guard/release.ts', tests: ['test/unit/guard/release.test.ts', loop, sets] },
 	{
-		file: 'admission/guard/rules/deletion-pace.ts',
-		tests: ['test/unit/guard/deletion-pace.test.ts'],
+		file: 'admission/guard/rules/retry.ts',
+		tests: ['test/unit/guard/retry.test.ts'],
 	},
+	{
+		file: 'admission/guard/rules/message.ts',
+		tests: ['test/unit/guard/denials.test.ts', 'test/unit/guard/job-pods/message.test.ts'],
+	},
+	{ file: 'admission/guard/rules/elapsed.ts', tests: ['test/unit/guard/decide.test.ts'] },
 	{ file: 'admission/guard/rules/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{ file: 'admission/guard/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{

@@ -16,17 +16,19 @@ import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import { isConflict, isNotFound, isTooManyRequests, type KubeClient } from '../../kube/client.ts';
 import type { Clock } from '../../kube/clock.ts';
 import { type Events, podSubject } from '../../kube/events.ts';
-import { type Requeue, WorkQueue } from '../../kube/queue.ts';
+import { type Requeue, soonest, WorkQueue } from '../../kube/queue.ts';
 import { isJobPod, type JobPod, readJobPod } from '../../runner/job-pod.ts';
 import { podKey, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Verify } from '../../runner/statements.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import type { Allow, Deny } from '../rules/decide.ts';
+import { type JobPodReason, jobPodDenial } from '../rules/denials.ts';
+import { jobPodRetryMs } from '../rules/policy.ts';
+import type { Allow, Deny } from '../rules/verdict.ts';
 import { judgeJobPod } from './judge.ts';
 import { planJobPodMarks } from './rules/marks.ts';
 import { state } from './rules/message.ts';
-import { retryMs, shownWithinMs } from './rules/policy.ts';
+import { shownWithinMs } from './rules/policy.ts';
 
 export interface JobPodLoopDependencies {
 	client: KubeClient;
@@ -150,7 +152,7 @@ export class JobPodLoop {
 		} catch (error) {
 			// Gone, a budget of somebody's, or the runner has begun to work since.
 			if (isNotFound(error)) return undefined;
-			if (isTooManyRequests(error) || isConflict(error)) return { afterMs: retryMs };
+			if (isTooManyRequests(error) || isConflict(error)) return { afterMs: jobPodRetryMs };
 			throw error;
 		}
 		this.#accepted.set(jobPod.uid, clock.monotonic());
@@ -164,7 +166,12 @@ export class JobPodLoop {
 		return { afterMs: shownWithinMs };
 	}
 
-	async #wait(object: Pod, jobPod: JobPod, runner: RunnerPod | undefined, verdict: Deny): Promise<Requeue> {
+	async #wait(
+		object: Pod,
+		jobPod: JobPod,
+		runner: RunnerPod | undefined,
+		verdict: Deny<JobPodReason>,
+	): Promise<Requeue> {
 		const { pods, clock, log } = this.#dependencies;
 		const named = camelCase(verdict.reason);
 		const shown = object.status?.conditions?.find(({ type }) => type === deletionPendingCondition);
@@ -175,7 +182,7 @@ export class JobPodLoop {
 			await pods.setCondition(jobPod, deletionPendingCondition, true, named, message);
 			this.#told.set(jobPod.uid, named);
 		}
-		return { afterMs: retryMs };
+		return soonest(jobPodDenial(verdict.reason).retry(jobPod, clock.now(), clock.random));
 	}
 
 	/** How long the watch may still take to show that this pod's DELETE was accepted; 0: none was, or it has taken too long. */

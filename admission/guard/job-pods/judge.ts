@@ -3,7 +3,8 @@ import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { JobPod } from '../../runner/job-pod.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import type { Verdict } from '../rules/decide.ts';
+import type { JobPodReason } from '../rules/denials.ts';
+import type { Verdict } from '../rules/verdict.ts';
 import { type BoundPod, decideJobPod } from './rules/decide.ts';
 
 export interface JudgeDependencies {
@@ -24,7 +25,7 @@ export async function judgeJobPod(
 	caller: BoundPod | undefined,
 	{ pods, readLog, clock }: JudgeDependencies,
 	read = pods.get(pod.namespace, pod.runner),
-): Promise<{ verdict: Verdict; runner: RunnerPod | undefined }> {
+): Promise<{ verdict: Verdict<JobPodReason>; runner: RunnerPod | undefined }> {
 	const object = await read;
 	const runner = object && (await pods.from(object));
 	const decision = decideJobPod(pod, runner, caller, clock.now());
@@ -33,7 +34,7 @@ export async function judgeJobPod(
 	return { verdict: settled(decideJobPod(pod, runner, caller, clock.now(), reading)), runner };
 }
 
-function settled(decision: ReturnType<typeof decideJobPod>): Verdict {
+function settled(decision: ReturnType<typeof decideJobPod>): Verdict<JobPodReason> {
 	if (decision.kind === 'read-log') throw new Error('internal error: no verdict on a job pod');
 	return decision;
 }

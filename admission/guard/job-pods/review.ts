@@ -12,9 +12,10 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { type AdmissionResponse, allowed, refused } from '../../webhook/review.ts';
 import { type AskedDeletion, inTime } from '../review-deletion.ts';
-import { type Deny, deny, type Verdict } from '../rules/decide.ts';
-import { replacedTexts } from '../rules/denial-message.ts';
+import type { JobPodReason } from '../rules/denials.ts';
+import { replacedTexts } from '../rules/message.ts';
 import { answerWithinMs, lastTryMs } from '../rules/policy.ts';
+import { type Deny, deny, type Verdict } from '../rules/verdict.ts';
 import { judgeJobPod } from './judge.ts';
 import { decideJobPod } from './rules/decide.ts';
 import { jobPodTexts } from './rules/message.ts';
@@ -86,7 +87,7 @@ function endedAsReviewed(
 	{ reviewed, caller }: AskedDeletion,
 	known: Known,
 	{ verify, clock }: JobPodDependencies,
-): Verdict | undefined {
+): Verdict<JobPodReason> | undefined {
 	const pod = reviewed && readJobPod(reviewed, verify);
 	const decision = pod && decideJobPod(pod, undefined, caller, clock.now());
 	if (decision?.kind !== 'allow') return undefined;
@@ -100,7 +101,7 @@ async function judge(
 	shown: Pod,
 	known: Known,
 	dependencies: JobPodDependencies,
-): Promise<Verdict | 'gone' | 'replaced'> {
+): Promise<Verdict<JobPodReason> | 'gone' | 'replaced'> {
 	const { pods, verify } = dependencies;
 	// Both at once, since the pod that the review shows mostly names the same runner.
 	const supposed = readJobPod(shown)?.runner;
@@ -120,7 +121,7 @@ async function judge(
 
 async function answer(
 	asked: AskedDeletion,
-	verdict: Verdict,
+	verdict: Verdict<JobPodReason>,
 	known: Known,
 	dependencies: JobPodDependencies,
 ): Promise<AdmissionResponse> {
@@ -165,7 +166,7 @@ async function answer(
 function refuse(
 	{ review, refusal }: AskedDeletion,
 	pod: JobPod | undefined,
-	verdict: Deny,
+	verdict: Deny<JobPodReason>,
 	recorded: boolean | 'dry-run',
 	{ runner }: Known,
 	{ now }: Clock,

@@ -1,7 +1,7 @@
 import { nodeGoneAfterMs } from '../../runner/policy.ts';
 import { askerOf } from '../../runner/record.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
-import type { Allow } from './decide.ts';
+import type { Allow } from './verdict.ts';
 
 /** What the Event on a pod says when its recorded deletion is carried out. */
 export function completionMessage(pod: RunnerPod, { reason }: Allow): string {

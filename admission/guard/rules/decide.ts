@@ -1,21 +1,13 @@
-import type { AllowReason, DenyReason } from '../../api/reasons.ts';
 import { reportsWork } from '../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import { idleMs, registrationTimeoutMs } from '../../runner/policy.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { sourceOf } from '../../runner/signal-sources.ts';
-import {
-	absenceMs,
-	arcsAnswerMs,
-	attemptMs,
-	clockSkewMs,
-	finishingRetryMs,
-	quietMs,
-	staticRetryMs,
-} from './policy.ts';
+import type { RunnerReason } from './denials.ts';
+import { agoMs, quietLeftMs } from './elapsed.ts';
+import { absenceMs, arcsAnswerMs, attemptMs, finishingRetryMs, staticRetryMs } from './policy.ts';
+import { allow, type Deny, deny, type Verdict } from './verdict.ts';
 
-export type Allow = { kind: 'allow'; reason: AllowReason };
-export type Deny = { kind: 'deny'; reason: DenyReason; detail?: string | undefined };
 /**
  * Only GitHub's answer to DELETE proves that no job can arrive, and it is sent only where the runner's log does not say
  * that it works. `look`: GitHub's list is looked into first, because it probably lacks the runner or ARC has just been told
@@ -28,11 +20,7 @@ export type Ask = { kind: 'ask'; look: boolean };
  */
 export type Settle = { kind: 'settle'; leftMs: number };
 
-export type Verdict = Allow | Deny;
-export type Decision = Verdict | Ask | Settle;
-
-export const allow = (reason: AllowReason): Allow => ({ kind: 'allow', reason });
-export const deny = (reason: DenyReason, detail?: string): Deny => ({ kind: 'deny', reason, detail });
+export type Decision = Verdict<RunnerReason> | Ask | Settle;
 
 /** May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica. */
 export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
@@ -89,18 +77,6 @@ function refusedWhileEnding({ signals }: RunnerPod, refusedMs: number, nowMs: nu
 	return endsForMs >= 0 && nowMs - refusedMs < pauseMs;
 }
 
-/** How much of the quiet time is left, in ms. A time of the future, by a clock that is wrong, makes it no longer. */
-export const quietLeftMs = (sinceMs: number, nowMs: number): number =>
-	Math.max(0, Math.min(quietMs, sinceMs + quietMs - nowMs));
-
-/**
- * How long ago that was, in ms. A time in the future counts as never, as a missing one does: somebody's clock, or somebody,
- * is wrong. Clocks of two replicas differ a little.
- */
-export function agoMs(atMs: number | undefined, nowMs: number): number {
-	return atMs === undefined || atMs > nowMs + clockSkewMs ? Infinity : Math.max(0, nowMs - atMs);
-}
-
 /**
  * GitHub's 422 as far as it still counts. One that ARC was given counts for `arcsAnswerMs`: this server may not remove what
  * ARC wrote.
@@ -131,7 +107,7 @@ export function decideAbsent(
 	reading: LogReading,
 	begunMs: number,
 	answeredMs: number,
-): { verdict: Verdict; sinceMs?: number | undefined } {
+): { verdict: Verdict<RunnerReason>; sinceMs?: number | undefined } {
 	const { registered, ephemeral, absentSinceMs } = pod;
 	// If it is not known since when it runs, it may just have started.
 	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;
@@ -169,7 +145,7 @@ export function confirmIdle(
 	return { confirmed: idleForMs >= idleMs };
 }
 
-const denyAbsent = ({ registered }: RunnerPod): Deny =>
+const denyAbsent = ({ registered }: RunnerPod): Deny<RunnerReason> =>
 	registered
 		? deny('unregistering', 'GitHub no longer lists it: it may be finishing a job')
 		: deny('registering');

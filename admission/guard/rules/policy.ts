@@ -69,6 +69,12 @@ export const jobOverMs = 60_000;
 /** How long one exchange with GitHub may take outside of a review. */
 export const backgroundBudgetMs = 30_000;
 
+/**
+ * A recorded deletion of a job pod is tried again this often, though nothing on the runner's pod has changed: that the runner
+ * is idle may stand in its log alone. It costs two reads, none of GitHub.
+ */
+export const jobPodRetryMs = 10_000;
+
 /** GitHub is asked again about a runner that is still registering after this. */
 export const registeringRetryMs = 10_000;
 

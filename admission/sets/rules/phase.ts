@@ -1,6 +1,6 @@
 import { busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
-import { quietLeftMs } from '../../guard/rules/decide.ts';
+import { quietLeftMs } from '../../guard/rules/elapsed.ts';
 import { jobNow, worksBy } from '../../jobs/rules/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { lacksInjection } from '../pod/injection.ts';

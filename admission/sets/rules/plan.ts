@@ -1,3 +1,4 @@
+import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts';
 import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './start-pace.ts';
@@ -258,6 +259,6 @@ function isUseful({ phase, brief, sinceMs, createdMs }: Owner, thenMs: number, n
 }
 
 /** How long to wait, in ms, before a runner that could not be released is tried again. */
-export function refusedForMs(reason: string): number {
-	return reason === 'registering' ? 2_000 : releaseRetryMs;
+export function refusedForMs(reason: RunnerReason): number {
+	return runnerDenial(reason).brief ? 2_000 : releaseRetryMs;
 }

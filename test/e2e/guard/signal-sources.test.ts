@@ -107,7 +107,7 @@ test('an ephemeral runner that GitHub’s lists lack goes only where its log say
 	rig.agents.flood(space.name, 'unread', 5 * 1024 * 1024);
 	for (const name of names) await noted(space, name, absentOf);
 	says(await space.refused('works'), /is busy for \d+s: /);
-	says(await space.refused('unread'), 'may be busy: GitHub lists it no more');
+	says(await space.refused('unread'), 'may be busy: GitHub no longer lists it');
 	await space.deleted('idle');
 	await space.waits('works', 'unread');
 	for (const name of ['works', 'unread'])
@@ -133,7 +133,7 @@ test('a runner that GitHub has never listed goes ten minutes after its start onl
 	}
 	space.listens('idle');
 	await space.deleted('idle');
-	says(await space.refused('mute'), 'may be busy: GitHub lists it no more');
+	says(await space.refused('mute'), 'may be busy: GitHub no longer lists it');
 	assert.is((await space.pod('mute'))?.metadata.deletionTimestamp, undefined);
 	assert.equal(
 		space.removals().filter((status) => status !== 404),

@@ -1,11 +1,6 @@
 import * as assert from 'uvu/assert';
-import {
-	agoMs,
-	confirmIdle,
-	decide,
-	decideAbsent,
-	quietLeftMs,
-} from '../../../admission/guard/rules/decide.ts';
+import { confirmIdle, decide, decideAbsent } from '../../../admission/guard/rules/decide.ts';
+import { agoMs, quietLeftMs } from '../../../admission/guard/rules/elapsed.ts';
 import type { LogReading } from '../../../admission/jobs/rules/runner-log.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, type pod, runnerPod, running, trusting } from '../runner/pods.ts';

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { readDenial } from '../../../admission/api/denial.ts';
 import { breakGlass, probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { longestMessage } from '../../../admission/guard/rules/denial-message.ts';
+import { longestMessage } from '../../../admission/guard/rules/message.ts';
 import { mostUnauthenticatedReads } from '../../../admission/guard/rules/policy.ts';
 import { unauthenticated } from '../../../admission/guard/unauthenticated-callers.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';

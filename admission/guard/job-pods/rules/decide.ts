@@ -3,8 +3,10 @@ import { worksBy } from '../../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
-import { allow, deny, standingAnswer, type Verdict } from '../../rules/decide.ts';
+import { standingAnswer } from '../../rules/decide.ts';
+import type { JobPodReason } from '../../rules/denials.ts';
 import { clockSkewMs } from '../../rules/policy.ts';
+import { allow, deny, type Verdict } from '../../rules/verdict.ts';
 
 /** The pod that a caller's token is bound to: the caller runs in it. */
 export interface BoundPod {
@@ -33,7 +35,7 @@ export function decideJobPod(
 	caller: BoundPod | undefined,
 	nowMs: number,
 	reading?: LogReading,
-): Verdict | ReadLog {
+): Verdict<JobPodReason> | ReadLog {
 	if (jobPod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
 	if (jobPod.breakGlass) return allow('break-glass');
 	if (jobPod.ended) return allow('job-pod-ended');

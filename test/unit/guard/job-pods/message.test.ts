@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { jobPodEditTexts, jobPodTexts } from '../../../../admission/guard/job-pods/rules/message.ts';
-import { deny } from '../../../../admission/guard/rules/decide.ts';
-import { longestMessage } from '../../../../admission/guard/rules/denial-message.ts';
+import { longestMessage } from '../../../../admission/guard/rules/message.ts';
+import { deny } from '../../../../admission/guard/rules/verdict.ts';
 import { suite } from '../../../support/suite.ts';
 import { noon } from '../../runner/pods.ts';
 import { jobPod } from './pods.ts';

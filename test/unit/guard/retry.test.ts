@@ -1,21 +1,16 @@
 /** When a denied deletion is tried again, if nothing happens before. */
 import * as assert from 'uvu/assert';
-import type { DenyReason } from '../../../admission/api/reasons.ts';
-import { deny } from '../../../admission/guard/rules/decide.ts';
-import {
-	changesOnlyAttempt,
-	isGitHubsAnswer,
-	nextTryMs,
-} from '../../../admission/guard/rules/deletion-pace.ts';
+import { type RunnerReason, runnerDenial } from '../../../admission/guard/rules/denials.ts';
+import { changesOnlyAttempt, isGitHubsAnswer } from '../../../admission/guard/rules/retry.ts';
 import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, runnerPod } from '../runner/pods.ts';
 
-const test = suite('pace of recorded deletions');
+const test = suite('when a recorded deletion is tried again');
 const now = noon + 60_000;
 const fixed = runnerPod({ env: { RUNNER_EPHEMERAL: 'false' } });
-const next = (reason: DenyReason, runner = runnerPod(), random = 0.5) =>
-	nextTryMs(runner, deny(reason), now, () => random);
+const next = (reason: RunnerReason, runner = runnerPod(), random = 0.5) =>
+	runnerDenial(reason).retry(runner, now, () => random);
 
 for (const [reason, least, most] of [
 	['registering', 10_000, 10_000],
@@ -70,7 +65,7 @@ test('... one that only its log has shown: every 5 s; one that works: as GitHub 
 	assert.is(next('busy', { ...fixed, signals: works }, 0), 30_000);
 	assert.is(next('busy', { ...fixed, signals: [attempt('hook', 'over', 0)] }, 0), 30_000);
 });
-test('GitHub has just answered 204: when the quiet time is over', () => {
+test('GitHub has just answered 204: when the quiet period is over', () => {
 	const proven = { ...runnerPod(), unregistered: { at: new Date(now - 500).toISOString() } };
 	assert.is(next('unregistering', proven), 1_500);
 	assert.is(
@@ -97,7 +92,7 @@ const claimed = (at: string, more: Record<string, string> = {}) =>
 			annotations: { 'actions-runner/unregistration-claim': `${at} me`, ...more },
 		},
 	});
-test('only the claim has changed: no news; another change with it is', () => {
+test('only the attempt has changed: no news; another change with it is', () => {
 	assert.ok(changesOnlyAttempt(pod(), claimed('1')));
 	assert.ok(changesOnlyAttempt(claimed('1'), claimed('2')));
 	assert.not(changesOnlyAttempt(claimed('1'), claimed('1')), 'the same again has to be looked at');

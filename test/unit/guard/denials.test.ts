@@ -3,23 +3,17 @@ import * as assert from 'uvu/assert';
 import { causesOf, readDenial } from '../../../admission/api/denial.ts';
 import { type DenyReason, denyReasons } from '../../../admission/api/reasons.ts';
 import { jobPodTexts } from '../../../admission/guard/job-pods/rules/message.ts';
-import { deny } from '../../../admission/guard/rules/decide.ts';
-import {
-	type DenialTexts,
-	denialTexts,
-	editRefusedTexts,
-	longestMessage,
-	ownerLeavingTexts,
-	unknownCallerTexts,
-	unreadableTexts,
-} from '../../../admission/guard/rules/denial-message.ts';
+import { denials, type RunnerReason, runnerDenial } from '../../../admission/guard/rules/denials.ts';
+import { type DenialTexts, longestMessage, unreadableTexts } from '../../../admission/guard/rules/message.ts';
+import { denialTexts, editRefusedTexts } from '../../../admission/guard/rules/runner-message.ts';
+import { deny } from '../../../admission/guard/rules/verdict.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { refused } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 import { jobPod } from './job-pods/pods.ts';
 
-const test = suite('deny messages');
+const test = suite('denials');
 
 const example: RunnerPod = {
 	...runnerPod(),
@@ -40,16 +34,19 @@ const details: Partial<Record<DenyReason, string>> = {
 	'rate-limited': 'until 12:40:00Z',
 	'github-unavailable': '503',
 	'job-unknown': 'its log does not say whether it works',
+	'owner-leaving': 'linux-x7k2p would make the pod again',
 };
 
+const isRunnerReason = (reason: DenyReason): reason is RunnerReason => denials[reason].runner !== null;
+const runnerReasons = denyReasons.filter(isRunnerReason);
+
 function textsOf(pod: RunnerPod, reason: DenyReason, detail?: string): DenialTexts {
-	if (reason === 'owner-leaving') return ownerLeavingTexts(pod, pod.name.replace(/-0$/, ''));
-	if (reason === 'job-unknown') {
+	if (!isRunnerReason(reason)) {
 		const jobPod = { ...exampleJobPod, runner: pod.name };
 		return jobPodTexts(jobPod, undefined, deny(reason, detail), true, noon);
 	}
-	if (reason === 'unknown-caller') return unknownCallerTexts(pod);
-	return denialTexts(pod, deny(reason, detail), true, noon);
+	const isRecorded = runnerDenial(reason).unrecorded === undefined;
+	return denialTexts(pod, deny(reason, detail), isRecorded, noon);
 }
 
 test('every reason: the message stands word for word in the runbook', () => {
@@ -74,8 +71,9 @@ test('every reason: at most 200 characters on one line, whatever names, jobs and
 				};
 				for (const { message } of [
 					textsOf(pod, reason, detail),
-					denialTexts(pod, deny(reason, detail), false, noon),
-					denialTexts(pod, deny(reason, detail), 'dry-run', noon),
+					...([false, 'dry-run'] as const).map((recorded) =>
+						denialTexts(pod, deny(isRunnerReason(reason) ? reason : 'busy', detail), recorded, noon),
+					),
 					editRefusedTexts(pod, [`label ${name} must stay`, detail ?? 'a new image']),
 					unreadableTexts(name, detail ?? ''),
 				]) {
@@ -173,11 +171,11 @@ test('whatever stands in names, users, jobs and details: nothing that is told ca
 			busyHint: { sinceMs: noon, job: text() },
 			record: { requestedAt: text(), requestedBy: text(), options: { via: 'delete' } },
 		};
-		const verdict = deny(denyReasons[random(denyReasons.length)] ?? 'busy', text());
+		const verdict = deny(runnerReasons[random(runnerReasons.length)] ?? 'busy', text());
 		const told = [
 			denialTexts(pod, verdict, true, noon),
 			editRefusedTexts(pod, [text(), text()]),
-			ownerLeavingTexts(pod, text()),
+			denialTexts(pod, deny('owner-leaving', text()), false, noon),
 			unreadableTexts(text(), text()),
 		].flatMap(({ message, facts }) => {
 			const response = refused('uid', { code: 409 }, message, facts);
