@@ -1,16 +1,18 @@
 import type { KubeObject } from '../api/kinds.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath, podPath } from '../api/paths.ts';
 import { setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
+import type { Change } from '../kube/informer.ts';
 import { mergePatch } from '../kube/objects.ts';
-import { type Requeue, WorkQueue } from '../kube/queue.ts';
-import { podKey } from '../runner/runner-pod.ts';
+import type { Requeue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import { finalizersStayForMs, withoutArcs } from './rules/finalizers.ts';
 
 export interface ArcFinalizersDependencies {
@@ -32,39 +34,30 @@ export interface ArcFinalizersDependencies {
  */
 export class ArcFinalizers {
 	readonly #dependencies: ArcFinalizersDependencies;
-	readonly #pods: WorkQueue;
-	readonly #runners: WorkQueue;
+	readonly #pods: Controller;
+	readonly #runners: Controller;
 
 	constructor(dependencies: ArcFinalizersDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, setsCache, metrics, clock, log } = dependencies;
-		const queue = (what: string, reconcile: (key: string) => Promise<Requeue>) =>
-			new WorkQueue({
-				controller: 'arc-finalizers',
-				metrics,
-				clock,
-				concurrency: 4,
-				reconcile,
-				onError: (key, error, retryMs) =>
-					log.warn({ [what]: key, error: String(error), retryMs }, "ARC's finalizer not removed, retrying"),
-			});
-		this.#pods = queue('pod', (key) => this.#pod(key));
-		this.#runners = queue('runner', (key) => this.#runner(key));
-		cache.onPod((change, pod) => {
-			if (change !== 'deleted' && isHeld('pod', pod)) this.#pods.add(podKey(pod));
-		});
-		setsCache.runners.on((change, runner) => {
-			if (change !== 'deleted' && isHeld('runner', runner)) this.#runners.add(podKey(runner));
-		});
+		const { cache, setsCache } = dependencies;
+		const shared = { name: 'arc-finalizers', concurrency: 4, failure: "ARC's finalizer not removed" };
+		this.#pods = new Controller(
+			{ ...shared, field: 'pod', reconcile: (key) => this.#pod(key) },
+			dependencies,
+		).watch(cache.onPod, (pod, change) => keyIfHeld('pod', pod, change));
+		this.#runners = new Controller(
+			{ ...shared, field: 'runner', reconcile: (key) => this.#runner(key) },
+			dependencies,
+		).watch(setsCache.runners.on, (runner, change) => keyIfHeld('runner', runner, change));
 	}
 
 	async stop(): Promise<void> {
 		await Promise.all([this.#pods.stop(), this.#runners.stop()]);
 	}
 
-	async #pod(key: string): Promise<Requeue> {
+	async #pod(key: ObjectKey): Promise<Requeue> {
 		const { cache, pods, clock } = this.#dependencies;
-		const [namespace = '', name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const object = cache.pods.get(namespace, name);
 		if (!object || !isHeld('pod', object)) return undefined;
 		const pod = await pods.from(object);
@@ -74,8 +67,8 @@ export class ArcFinalizers {
 		return this.#release('pod', object, podPath(namespace, name));
 	}
 
-	async #runner(key: string): Promise<Requeue> {
-		const [namespace = '', name = ''] = key.split('/');
+	async #runner(key: ObjectKey): Promise<Requeue> {
+		const { namespace, name } = splitKey(key);
 		const runner = this.#dependencies.setsCache.runners.informer.get(namespace, name);
 		if (!runner || !isHeld('runner', runner)) return undefined;
 		return this.#release('runner', runner, objectPath(setKinds.runner, { namespace, name }));
@@ -88,7 +81,7 @@ export class ArcFinalizers {
 		const change = { metadata: { finalizers: withoutArcs(kind, metadata.finalizers) } };
 		try {
 			await mergePatch(client, path, change, { uid, resourceVersion });
-			log.info({ [kind]: `${metadata.namespace}/${metadata.name}` }, "ARC's finalizer removed");
+			log.info({ [kind]: objectKey(metadata) }, "ARC's finalizer removed");
 			return undefined;
 		} catch (error) {
 			if (isNotFound(error)) return undefined;
@@ -100,3 +93,6 @@ export class ArcFinalizers {
 
 const isHeld = (kind: 'pod' | 'runner', { metadata }: KubeObject) =>
 	metadata.deletionTimestamp !== undefined && withoutArcs(kind, metadata.finalizers) !== undefined;
+
+const keyIfHeld = (kind: 'pod' | 'runner', object: KubeObject, change: Change): ObjectKey | undefined =>
+	change !== 'deleted' && isHeld(kind, object) ? objectKey(object.metadata) : undefined;

@@ -1,14 +1,15 @@
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath } from '../api/paths.ts';
 import { arcReplicaSet } from '../api/sets.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { deleteUnlessChanged } from '../kube/objects.ts';
 import { controllerOf } from '../kube/owner-references.ts';
-import { type Requeue, WorkQueue } from '../kube/queue.ts';
-import { podKey } from '../runner/runner-pod.ts';
+import type { Requeue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 
 export interface ArcReplicaSetsDependencies {
 	client: KubeClient;
@@ -28,41 +29,37 @@ const emptyForMs = 60_000;
  */
 export class ArcReplicaSets {
 	readonly #dependencies: ArcReplicaSetsDependencies;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller;
 
 	constructor(dependencies: ArcReplicaSetsDependencies) {
 		this.#dependencies = dependencies;
-		const { setsCache, metrics, clock, log } = dependencies;
-		this.#queue = new WorkQueue({
-			controller: 'arc-replica-sets',
-			metrics,
-			clock,
+		const { setsCache } = dependencies;
+		const options = {
+			name: 'arc-replica-sets',
+			field: 'runnerReplicaSet',
 			concurrency: 1,
-			reconcile: (key) => this.#reconcile(key),
-			onError: (key, error, retryMs) =>
-				log.warn(
-					{ runnerReplicaSet: key, error: String(error), retryMs },
-					'empty RunnerReplicaSet not removed, retrying',
-				),
-		});
-		setsCache.runnerReplicaSets.on((change, replicaSet) => {
-			if (change !== 'deleted') this.#queue.add(podKey(replicaSet));
-		});
-		setsCache.runners.on((change, runner) => {
-			const owner = runner.metadata.ownerReferences?.find(({ controller }) => controller);
-			if (change === 'deleted' && owner?.kind === arcReplicaSet.kind)
-				this.#queue.add(`${runner.metadata.namespace}/${owner.name}`);
-		});
+			reconcile: (key: ObjectKey) => this.#reconcile(key),
+			failure: 'empty RunnerReplicaSet not removed',
+		};
+		this.#controller = new Controller(options, dependencies)
+			.watch(setsCache.runnerReplicaSets.on, ({ metadata }, change) =>
+				change === 'deleted' ? undefined : objectKey(metadata),
+			)
+			.watch(setsCache.runners.on, ({ metadata }, change) => {
+				const owner = metadata.ownerReferences?.find(({ controller }) => controller);
+				const isEmptier = change === 'deleted' && owner?.kind === arcReplicaSet.kind;
+				return isEmptier ? objectKey({ namespace: metadata.namespace, name: owner.name }) : undefined;
+			});
 	}
 
 	stop(): Promise<void> {
-		return this.#queue.stop();
+		return this.#controller.stop();
 	}
 
-	async #reconcile(key: string): Promise<Requeue> {
+	async #reconcile(key: ObjectKey): Promise<Requeue> {
 		const { client, setsCache, clock, log } = this.#dependencies;
 		const { runnerReplicaSets, runnerDeployments, runners } = setsCache;
-		const [namespace = '', name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const replicaSet = runnerReplicaSets.informer.get(namespace, name);
 		if (!replicaSet || replicaSet.metadata.deletionTimestamp) return undefined;
 		if (!runners.informer.synced || !runnerDeployments.informer.synced) return { afterMs: 1_000 };

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { names } from '../api/keys.ts';
-import type { Clock } from '../kube/clock.ts';
-import { WorkQueue } from '../kube/queue.ts';
+import { Controller } from '../kube/controller.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Callers } from '../webhook/callers.ts';
 import { lookAtLeastEveryMs, pathWritesApartMs } from './policy.ts';
 import type { WebhookConfigurations } from './webhook-configurations.ts';
@@ -51,30 +51,20 @@ export class CallerPaths {
 
 	/** Writes paths until `signal` ends, while somebody else keeps the configurations up to date. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { metrics, clock, log } = this.#options;
-		let failing = false;
-		const queue = new WorkQueue({
-			controller: 'caller-paths',
-			metrics,
-			clock,
-			concurrency: 1,
-			reconcile: async () => {
-				const afterMs = await this.#reconcile();
-				failing = false;
-				return { afterMs };
+		const controller = new Controller<string>(
+			{
+				name: 'caller-paths',
+				concurrency: 1,
+				reconcile: async () => ({ afterMs: await this.#reconcile() }),
+				failure: 'the paths of the webhooks could not be checked or renewed',
+				warnsOnce: true,
 			},
-			onError: (_key, error) => {
-				log[failing ? 'debug' : 'warn'](
-					{ error: String(error) },
-					'the paths of the webhooks could not be checked or renewed, retrying',
-				);
-				failing = true;
-			},
-		});
-		this.#onChange = () => queue.add(names.server);
-		queue.add(names.server);
+			this.#options,
+		);
+		this.#onChange = () => controller.enqueue(names.server);
+		this.#onChange();
 		if (!signal.aborted) await once(signal, 'abort');
-		await queue.stop();
+		await controller.stop();
 	}
 
 	/** Writes the paths that are missing, wrong or due. Returns after how long to check again, ms. */

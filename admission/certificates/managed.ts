@@ -3,12 +3,12 @@ import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { Informer } from '../kube/informer.ts';
 import { createObject, getObject, replaceObject } from '../kube/objects.ts';
-import { WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import { carryOut } from './carry-out.ts';
 import { type Change, planCertificates, type Served, type Why } from './plan.ts';
 import { type Lifetimes, lookAtLeastEveryMs, propagationMs } from './policy.ts';
@@ -89,28 +89,22 @@ class ManagedCertificate implements CertificateSource {
 		const { client, configurations, metrics, log, clock } = this.#options;
 		const key = names.certificateSecret;
 		this.#use = use;
-		let failing = false;
-		const queue = new WorkQueue({
-			controller: 'certificates',
-			metrics,
-			clock,
-			concurrency: 1,
-			reconcile: async () => {
-				if (!configurations.known) await configurations.read();
-				const againAtMs = await this.#look();
-				failing = false;
-				return { afterMs: Math.min(againAtMs - clock.now(), lookAtLeastEveryMs) };
+		const controller = new Controller<string>(
+			{
+				name: 'certificates',
+				field: 'secret',
+				concurrency: 1,
+				reconcile: async () => {
+					if (!configurations.known) await configurations.read();
+					const againAtMs = await this.#look();
+					return { afterMs: Math.min(againAtMs - clock.now(), lookAtLeastEveryMs) };
+				},
+				failure: 'the managed certificate could not be checked or renewed',
+				warnsOnce: true,
 			},
-			onError: (_key, error) => {
-				const facts = { secret: key, error: String(error) };
-				log[failing ? 'debug' : 'warn'](
-					facts,
-					'the managed certificate could not be checked or renewed, retrying',
-				);
-				failing = true;
-			},
-		});
-		this.#onChange = () => queue.add(key);
+			this.#options,
+		);
+		this.#onChange = () => controller.enqueue(key);
 		const secrets = new Informer<Secret>({
 			client,
 			path: this.#collectionPath,
@@ -121,9 +115,9 @@ class ManagedCertificate implements CertificateSource {
 			clock,
 			log,
 		});
-		queue.add(key);
+		controller.enqueue(key);
 		await secrets.run(signal);
-		await queue.stop();
+		await controller.stop();
 	}
 
 	/** Brings the Secret, the configurations and the served certificate up to date. Returns when to check again, ms since the epoch. */

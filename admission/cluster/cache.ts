@@ -10,10 +10,10 @@ import {
 } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
-import type { Informer } from '../kube/informer.ts';
+import type { Informer, Listener } from '../kube/informer.ts';
 import { trimContainer } from '../runner/identity/identity.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
-import { type Listener, runWhenServed, type WatchDependencies, watched } from './watched.ts';
+import { runWhenServed, type WatchDependencies, watched } from './watched.ts';
 
 interface Node extends KubeObject {
 	/** `unschedulable`: the node is cordoned. */

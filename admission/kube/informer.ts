@@ -1,9 +1,13 @@
 import type { KubeObject } from '../api/kinds.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
+import { withDeadline } from '../time/deadline.ts';
 import { type KubeClient, KubeError } from './client.ts';
-import { type Clock, withDeadline } from './clock.ts';
 
 export type Change = 'added' | 'modified' | 'deleted';
+
+/** Called after each change of the cache. `before`: the object as it was; undefined if it was added. */
+export type Listener<T> = (change: Change, object: T, before: T | undefined) => void;
 
 export interface InformerOptions<T extends KubeObject> {
 	client: KubeClient;
@@ -12,10 +16,7 @@ export interface InformerOptions<T extends KubeObject> {
 	query?: Record<string, string>;
 	/** Reduces an object to the fields that are read; undefined leaves it out of the cache. */
 	trim(object: T): T | undefined;
-	/**
-	 * Called after each change of the cache. `before`: the object as it was; undefined if it was added. What it throws, or
-	 * `trim`, is a mistake about this one object: it is logged, and the others are followed as ever.
-	 */
+	/** What this or `trim` throws is a mistake about one object: it is logged, and the other objects are followed as before. */
 	onChange(change: Change, object: T, before: T | undefined): void;
 	/** Called when the watch broke and is started again. `why`: 'expired' or 'error'. */
 	onRestart?(why: string): void;

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** What a reconcile returns: when to reconcile the object again even if nothing changes; undefined: only after a change. */
 export type Requeue = { afterMs: number } | undefined;
@@ -14,36 +14,37 @@ export interface ReconcileObserver {
 	reconciled(controller: string, tookMs: number, failed: boolean): void;
 }
 
-export interface QueueOptions {
+export interface QueueOptions<Key extends string> {
 	/** The controller's name in the metrics. */
 	controller: string;
 	metrics: ReconcileObserver;
 	clock: Clock;
 	concurrency: number;
-	reconcile(key: string): Promise<Requeue>;
-	onError(key: string, error: unknown, retryMs: number): void;
+	reconcile(key: Key): Promise<Requeue>;
+	/** @param failures how many in a row, this one included */
+	onError(key: Key, error: unknown, retryMs: number, failures: number): void;
 }
 
 /**
  * A work queue of keys. Each key is reconciled by one worker at a time. A key that is added during its reconcile is
  * reconciled once more. An error is retried after 100 ms, doubled at each further error up to 30 s.
  */
-export class WorkQueue {
-	readonly #options: QueueOptions;
-	readonly #ready = new Set<string>();
-	readonly #running = new Set<string>();
-	readonly #delayed = new Map<string, { cancel: () => void; atMs: number }>();
-	readonly #failures = new Map<string, number>();
+export class WorkQueue<Key extends string = string> {
+	readonly #options: QueueOptions<Key>;
+	readonly #ready = new Set<Key>();
+	readonly #running = new Set<Key>();
+	readonly #delayed = new Map<Key, { cancel: () => void; atMs: number }>();
+	readonly #failures = new Map<Key, number>();
 	#stopped = false;
 	/** Called when the last running reconcile has ended, once stopped. */
 	#onIdle: (() => void) | undefined;
 
-	constructor(options: QueueOptions) {
+	constructor(options: QueueOptions<Key>) {
 		this.#options = options;
 	}
 
 	/** Reconciles the key as soon as a worker is free. */
-	add(key: string): void {
+	add(key: Key): void {
 		if (this.#stopped) return;
 		this.#unschedule(key);
 		this.#ready.add(key);
@@ -51,7 +52,7 @@ export class WorkQueue {
 	}
 
 	/** Reconciles the key after `ms`, or earlier if it is scheduled earlier. */
-	addAfter(key: string, ms: number): void {
+	addAfter(key: Key, ms: number): void {
 		if (this.#stopped || this.#ready.has(key)) return;
 		const { clock } = this.#options;
 		const atMs = clock.monotonic() + ms;
@@ -73,7 +74,7 @@ export class WorkQueue {
 			});
 	}
 
-	#unschedule(key: string): void {
+	#unschedule(key: Key): void {
 		this.#delayed.get(key)?.cancel();
 		this.#delayed.delete(key);
 	}
@@ -88,7 +89,7 @@ export class WorkQueue {
 		}
 	}
 
-	async #work(key: string): Promise<void> {
+	async #work(key: Key): Promise<void> {
 		const { controller, metrics, clock } = this.#options;
 		const startedMs = clock.monotonic();
 		let failed = false;
@@ -101,7 +102,7 @@ export class WorkQueue {
 			const failures = (this.#failures.get(key) ?? 0) + 1;
 			this.#failures.set(key, failures);
 			const retryMs = Math.min(30_000, 100 * 2 ** (failures - 1));
-			this.#options.onError(key, error, retryMs);
+			this.#options.onError(key, error, retryMs, failures);
 			this.addAfter(key, retryMs);
 		} finally {
 			metrics.reconciled(controller, clock.monotonic() - startedMs, failed);

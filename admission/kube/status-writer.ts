@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../api/kinds.ts';
+import { objectKey } from '../api/object-key.ts';
 import { objectPath, type Resource } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import type { KubeClient } from './client.ts';
-import type { Clock } from './clock.ts';
 import type { Events } from './events.ts';
 import { mergePatch, unlessChanged } from './objects.ts';
 import type { Requeue } from './queue.ts';
@@ -114,8 +115,7 @@ export class StatusWriter<S extends object> {
 				message,
 			);
 			if (!isFailure(type)) continue;
-			const name = `${metadata.namespace}/${metadata.name}`;
-			log.warn({ [logName]: name, condition: type, message }, logMessage);
+			log.warn({ [logName]: objectKey(metadata), condition: type, message }, logMessage);
 		}
 	}
 }

@@ -1,5 +1,6 @@
 import { arc, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
+import { type ObjectKey, objectKey } from '../api/object-key.ts';
 import {
 	ephemeralRunnerName,
 	type Identity,
@@ -354,4 +355,4 @@ function toMs(time: string | undefined): number | undefined {
 }
 
 /** `namespace/name`, for keys and messages. */
-export const podKey = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.name}`;
+export const podKey = (object: KubeObject): ObjectKey => objectKey(object.metadata);

@@ -3,11 +3,11 @@ import type { SetKind } from './kind.ts';
 import type { OwnedRunner } from './owners.ts';
 import type { Demanded } from './rules/plan.ts';
 
-/** What an autoscaler makes of a set, in the set's own look at its runners. */
+/** What an autoscaler asks of a set, while the set is reconciled. */
 export interface SetDemand extends Demanded {
 	/** What spec.replicas is to show: what is wanted, and what can't go yet. */
 	replicas: number;
-	/** When it is to be looked at again if nothing changes, ms from now. */
+	/** When it is to be reconciled again if nothing changes, ms from now. */
 	requeueAfterMs: number | undefined;
 }
 
@@ -24,9 +24,9 @@ export interface DemandSource {
 		set: S,
 		owners: readonly OwnedRunner[],
 	): SetDemand | undefined;
-	/** Why this set can't start runners now, as its last look has found; undefined: it can. */
+	/** Why this set can't start runners now, as its last reconcile found; undefined: it can. */
 	blocked(set: RunnersSet, why: Blocked | undefined): void;
-	/** `listener` is called with `namespace/name` of a set that is to be looked at again, and how many jobs it has. */
+	/** `listener` is called with the key of a set that is to be reconciled, and how many jobs it has. */
 	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string, jobs: number) => void): void;
 }
 

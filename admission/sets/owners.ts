@@ -1,14 +1,15 @@
 import type { arc } from '../api/keys.ts';
 import type { KubeObject, Pod } from '../api/kinds.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { arcReplicaSet, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
-import type { Clock } from '../kube/clock.ts';
 import type { Change } from '../kube/informer.ts';
 import { controllerOf } from '../kube/owner-references.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
+import type { Clock } from '../time/clock.ts';
 import { lacksInjection } from './pod/injection.ts';
 import { isLive, phaseOf, terminationOf } from './rules/phase.ts';
 import type { Owner } from './rules/plan.ts';
@@ -37,8 +38,8 @@ export interface OwnersOptions {
 	podName(owner: string): string;
 	/** Whether the owner creates its pod itself, and again when it is gone: a StatefulSet does, a Runner does not. */
 	makesItsPod: boolean;
-	/** Called when a set has to be reconciled: by its UID, or by its key `namespace/name`. */
-	changed(set: { uid: string } | { key: string }): void;
+	/** Called when a set has to be reconciled: by its UID, or by its key. */
+	changed(set: { uid: string } | { key: ObjectKey }): void;
 }
 
 /**
@@ -49,10 +50,10 @@ export class Owners {
 	readonly #options: OwnersOptions;
 	/** By the set's UID, then the owner's name. */
 	readonly #owners = new Map<string, Map<string, OwnerObject>>();
-	/** By `namespace/owner name`: the UID of its set. */
-	readonly #setOf = new Map<string, string>();
-	/** By `namespace/set name`: keys of the pods with its label. */
-	readonly #pods = new Map<string, Set<string>>();
+	/** By the owner's key: the UID of its set. */
+	readonly #setOf = new Map<ObjectKey, string>();
+	/** By the set's key: keys of the pods with its label. */
+	readonly #pods = new Map<ObjectKey, Set<ObjectKey>>();
 	/** By the set's UID: names of owners whose creation was tried and that the watch has not shown yet; until when they count. */
 	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
 	/** UIDs of owners that we deleted and that may still be in the cache. */
@@ -75,17 +76,17 @@ export class Owners {
 		cache.onPod((change, pod) => {
 			const set = pod.metadata.labels?.[setLabel];
 			if (!set) return;
-			const key = `${pod.metadata.namespace}/${set}`;
-			const known = this.#pods.get(key) ?? new Set<string>();
+			const key = objectKey({ namespace: pod.metadata.namespace, name: set });
+			const known = this.#pods.get(key) ?? new Set<ObjectKey>();
 			this.#pods.set(key, known);
 			const { uid = '' } = pod.metadata;
 			if (change === 'deleted') {
-				known.delete(podKey(pod));
+				known.delete(objectKey(pod.metadata));
 				this.#exitSeenMs.delete(uid);
 				const owner = controllerOf(pod);
-				if (owner && this.#setOf.has(podKey(pod))) this.#ended.add(owner);
+				if (owner && this.#setOf.has(objectKey(pod.metadata))) this.#ended.add(owner);
 			} else {
-				known.add(podKey(pod));
+				known.add(objectKey(pod.metadata));
 				if (terminationOf(pod) && !this.#exitSeenMs.has(uid)) this.#exitSeenMs.set(uid, clock.now());
 			}
 			changed({ key });
@@ -95,7 +96,7 @@ export class Owners {
 	#note(change: Change, owner: OwnerObject): void {
 		const { changed } = this.#options;
 		const { name, uid = '' } = owner.metadata;
-		const key = podKey(owner);
+		const key = objectKey(owner.metadata);
 		const before = this.#setOf.get(key);
 		const set = change === 'deleted' ? undefined : this.#setUid(owner);
 		if (before && before !== set) {
@@ -132,19 +133,19 @@ export class Owners {
 	/** All runners of a set, also running pods whose owner is gone. */
 	of(set: KubeObject): OwnedRunner[] {
 		const { cache, clock, podName } = this.#options;
-		const { uid = '', namespace, name } = set.metadata;
+		const { uid = '', namespace } = set.metadata;
 		const nowMs = clock.now();
 		const found: OwnedRunner[] = [];
-		const seen = new Set<string>();
+		const seen = new Set<ObjectKey>();
 		for (const object of this.#owners.get(uid)?.values() ?? []) {
 			const pod = cache.pods.get(namespace, podName(object.metadata.name));
 			const own = pod && controllerOf(pod) === object.metadata.uid ? pod : undefined;
-			if (own) seen.add(podKey(own));
+			if (own) seen.add(objectKey(own.metadata));
 			found.push(this.#read(object, own, nowMs));
 		}
-		for (const key of this.#pods.get(`${namespace}/${name}`) ?? []) {
+		for (const key of this.#pods.get(objectKey(set.metadata)) ?? []) {
 			if (seen.has(key)) continue;
-			const pod = cache.pods.get(namespace, key.slice(key.indexOf('/') + 1));
+			const pod = cache.pods.get(namespace, splitKey(key).name);
 			const left = pod && this.#unowned(pod, nowMs);
 			if (left) found.push(left);
 		}

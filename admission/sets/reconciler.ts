@@ -1,9 +1,11 @@
 import { durationMs } from '../api/duration.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath } from '../api/paths.ts';
 import { drainFinalizer, type RunnersSet, type SetStatus, setKeys } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
+import { Controller } from '../kube/controller.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type ReconcileObserver, type Requeue, soonest, WorkQueue } from '../kube/queue.ts';
+import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
@@ -45,13 +47,13 @@ export class SetReconciler<S extends RunnersSet> {
 	readonly #owners: Owners;
 	readonly #executor: PlanExecutor<S>;
 	readonly #status: StatusWriter<SetStatus>;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller;
 	/** By the set's UID. */
 	readonly #memory = new Map<string, Memory>();
-	/** `namespace/name`, by the set's UID. */
-	readonly #keys = new Map<string, string>();
-	/** How many runners each set had at its last reconcile; by `namespace/name`. */
-	readonly #sizes = new Map<string, number>();
+	/** By the set's UID. */
+	readonly #keys = new Map<string, ObjectKey>();
+	/** How many runners each set had at its last reconcile. */
+	readonly #sizes = new Map<ObjectKey, number>();
 	/** UIDs of sets deleted with --cascade=orphan. Remembered, because the garbage collector removes its finalizer when it is done. */
 	readonly #orphaning = new Set<string>();
 
@@ -59,25 +61,25 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		this.#status = setStatusWriter(kind, dependencies);
-		const { cache, pods, clock, metrics, log } = dependencies;
-		this.#queue = new WorkQueue({
-			controller: kind.controller,
-			metrics,
-			clock,
-			concurrency: 8,
-			reconcile: (key) => this.#reconcile(key),
-			onError: (key, error, retryMs) =>
-				log.warn({ [kind.controller]: key, error: String(error), retryMs }, 'set not reconciled, retrying'),
-		});
-		kind.sets.on((change, { metadata }) => {
-			const key = `${metadata.namespace}/${metadata.name}`;
+		const { cache, pods, clock } = dependencies;
+		this.#controller = new Controller(
+			{
+				name: kind.controller,
+				concurrency: 8,
+				reconcile: (key) => this.#reconcile(key),
+				failure: 'set not reconciled',
+			},
+			dependencies,
+		).watch(kind.sets.on, ({ metadata }, change) => {
+			const key = objectKey(metadata);
 			if (change === 'deleted') this.#forget(metadata.uid ?? '', key);
 			else this.#keys.set(metadata.uid ?? '', key);
-			this.#queue.add(key);
+			return key;
 		});
-		dependencies.demand?.onChange(kind.kind, (key, jobs) =>
-			this.#queue.addAfter(key, gatherMs((this.#sizes.get(key) ?? 0) + jobs)),
-		);
+		dependencies.demand?.onChange(kind.kind, (set, jobs) => {
+			const key = set as ObjectKey;
+			this.#controller.enqueueAfter(key, gatherMs((this.#sizes.get(key) ?? 0) + jobs));
+		});
 		const { owners, between, setLabel, podName, makesItsPod } = kind;
 		this.#owners = new Owners({
 			cache,
@@ -90,22 +92,22 @@ export class SetReconciler<S extends RunnersSet> {
 			makesItsPod,
 			changed: (set) => {
 				const key = 'key' in set ? set.key : this.#keys.get(set.uid);
-				if (key) this.#queue.addAfter(key, gatherMs(this.#sizes.get(key) ?? 0));
+				if (key) this.#controller.enqueueAfter(key, gatherMs(this.#sizes.get(key) ?? 0));
 			},
 		});
 		this.#executor = new PlanExecutor(kind, dependencies, this.#owners, ({ metadata }, afterMs) =>
-			this.#queue.addAfter(`${metadata.namespace}/${metadata.name}`, afterMs),
+			this.#controller.enqueueAfter(objectKey(metadata), afterMs),
 		);
 	}
 
 	async stop(): Promise<void> {
-		await this.#queue.stop();
+		await this.#controller.stop();
 		await this.#executor.stop();
 	}
 
-	async #reconcile(key: string): Promise<Requeue> {
+	async #reconcile(key: ObjectKey): Promise<Requeue> {
 		const { cache, clock, demand, log } = this.#dependencies;
-		const [namespace = '', name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
 		if (!this.#owners.synced) return { afterMs: 50 };
@@ -238,7 +240,7 @@ export class SetReconciler<S extends RunnersSet> {
 		const finalizers = (set.metadata.finalizers ?? []).filter((one) => one !== drainFinalizer);
 		await this.#patch(set, { metadata: { finalizers } });
 		this.#dependencies.log.info(
-			{ [this.#kind.controller]: `${set.metadata.namespace}/${set.metadata.name}` },
+			{ [this.#kind.controller]: objectKey(set.metadata) },
 			'set can be deleted: its finalizer is removed',
 		);
 	}
@@ -252,7 +254,7 @@ export class SetReconciler<S extends RunnersSet> {
 		await unlessChanged(mergePatch(this.#dependencies.client, path, change, preconditions));
 	}
 
-	#forget(uid: string, key: string): void {
+	#forget(uid: string, key: ObjectKey): void {
 		this.#sizes.delete(key);
 		this.#status.forget(uid);
 		this.#owners.forget(uid);

@@ -1,5 +1,6 @@
 import { names } from '../api/keys.ts';
 import type { KubeObject } from '../api/kinds.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath, resources } from '../api/paths.ts';
 import {
 	apiVersion,
@@ -13,11 +14,12 @@ import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { type CredentialsMissing, type GitHubFailure, isFailure } from '../github/types.ts';
 import { type KubeClient, KubeError } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { applyObject, deleteObject, getObject, unlessGone } from '../kube/objects.ts';
-import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
+import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { credentialsSecretOf, scopeOf } from './pod/defaults.ts';
 import { type OwnedSecret, type SecretOwner, tokenSecretBody, tokenSecretName } from './token-secret.ts';
 
@@ -26,7 +28,7 @@ const renewBeforeMs = 30 * 60_000;
 /** How often a Secret is checked, because somebody may have deleted it. A watch would need the permission to read all Secrets. */
 const checkMs = 60_000;
 const retryMs = 10_000;
-/** How long the pace may delay a call to GitHub. */
+/** How long the rate limit may delay a call to GitHub. */
 const mostWaitMs = 30_000;
 /** A change is delayed by this, so that sets that are created together cause one write of the Secret's owners. */
 const gatherMs = 50;
@@ -55,26 +57,34 @@ export interface RegistrationTokensOptions {
  */
 export class RegistrationTokens {
 	readonly #options: RegistrationTokensOptions;
-	readonly #queue: WorkQueue;
+	readonly #secrets: Controller;
+	/** Runners without a controller were created by people. Their specs are not in the cache, so they have to be read. */
+	readonly #runners: Controller;
 	/** By the UID of the set. */
 	readonly #uses = new Map<string, Use>();
-	/** Why there is no new token; by `namespace/secret`. */
-	readonly #problems = new Map<string, GitHubFailure | CredentialsMissing>();
+	/** Why there is no new token; by the Secret. */
+	readonly #problems = new Map<ObjectKey, GitHubFailure | CredentialsMissing>();
 
 	constructor(options: RegistrationTokensOptions) {
 		this.#options = options;
-		const { cache, metrics, clock, log } = options;
-		this.#queue = new WorkQueue({
-			controller: 'registration-tokens',
-			metrics,
-			clock,
+		const { cache } = options;
+		const shared = {
+			name: 'registration-tokens',
 			concurrency: 4,
-			reconcile: (key) => this.#reconcile(key),
-			onError: (key, error, againMs) =>
-				log.warn(
-					{ secret: key, error: String(error), retryMs: againMs },
-					'registration token could not be renewed or stored, retrying',
-				),
+			failure: 'registration token could not be renewed or stored',
+		};
+		this.#secrets = new Controller(
+			{ ...shared, field: 'secret', reconcile: (key) => this.#reconcile(key) },
+			options,
+		);
+		this.#runners = new Controller(
+			{ ...shared, field: 'runner', reconcile: (key) => this.#readRunner(key) },
+			options,
+		).watch(cache.runners.on, (runner, change) => {
+			if (runner.metadata.ownerReferences?.some(({ controller }) => controller)) return undefined;
+			if (change !== 'deleted') return objectKey(runner.metadata);
+			this.#note(runner, 'Runner', undefined);
+			return undefined;
 		});
 		cache.runnerSets.on((change, set) =>
 			this.#note(set, 'RunnerSet', change === 'deleted' ? undefined : set.spec),
@@ -82,13 +92,6 @@ export class RegistrationTokens {
 		cache.runnerDeployments.on((change, set) =>
 			this.#note(set, 'RunnerDeployment', change === 'deleted' ? undefined : set.spec?.template?.spec),
 		);
-		// A Runner without a controller was created by a person. Its spec is not in the cache, so it has to be read.
-		cache.runners.on((change, runner) => {
-			if (runner.metadata.ownerReferences?.some(({ controller }) => controller)) return;
-			if (change === 'deleted') this.#note(runner, 'Runner', undefined);
-			else
-				this.#queue.add(`${setKinds.runner.resource}/${runner.metadata.namespace}/${runner.metadata.name}`);
-		});
 	}
 
 	/** Why there is no new token for runners of this scope; undefined: there is one. */
@@ -97,16 +100,16 @@ export class RegistrationTokens {
 		scope: Scope,
 		credentialsSecret: string | undefined,
 	): GitHubFailure | CredentialsMissing | undefined {
-		return this.#problems.get(`${namespace}/${tokenSecretName(scope, credentialsSecret)}`);
+		return this.#problems.get(objectKey({ namespace, name: tokenSecretName(scope, credentialsSecret) }));
 	}
 
 	/** GitHub can be called again: retries the tokens that it did not give. */
 	retryGitHub(): void {
-		for (const key of this.#problems.keys()) this.#queue.add(key);
+		for (const key of this.#problems.keys()) this.#secrets.enqueue(key);
 	}
 
-	stop(): Promise<void> {
-		return this.#queue.stop();
+	async stop(): Promise<void> {
+		await Promise.all([this.#secrets.stop(), this.#runners.stop()]);
 	}
 
 	#note({ metadata }: KubeObject, kind: SecretOwner['kind'], config: RunnerConfig | undefined): void {
@@ -119,21 +122,17 @@ export class RegistrationTokens {
 			if (before?.secret === secret) return;
 			const owner = { apiVersion, kind, name, uid };
 			this.#uses.set(uid, { namespace, secret, scope, credentialsSecret, owner });
-			this.#queue.addAfter(`${namespace}/${secret}`, gatherMs);
+			this.#secrets.enqueueAfter(keyOf({ namespace, secret }), gatherMs);
 		} else {
 			this.#uses.delete(uid);
 		}
-		if (before) this.#queue.addAfter(`${before.namespace}/${before.secret}`, gatherMs);
+		if (before) this.#secrets.enqueueAfter(keyOf(before), gatherMs);
 	}
 
-	async #reconcile(key: string): Promise<Requeue> {
-		const [first = '', second = '', third] = key.split('/');
-		if (third !== undefined) return this.#learn(second, third);
-		const uses = [...this.#uses.values()].filter(
-			({ namespace, secret }) => namespace === first && secret === second,
-		);
+	async #reconcile(key: ObjectKey): Promise<Requeue> {
+		const uses = [...this.#uses.values()].filter((use) => keyOf(use) === key);
 		const use = uses[0];
-		const path = objectPath(resources.secrets, { namespace: first, name: second });
+		const path = objectPath(resources.secrets, splitKey(key));
 		const held = await getObject<OwnedSecret>(this.#options.client, path);
 		if (held && held.metadata.labels?.[setKeys.tokenSecretMark] !== 'true')
 			throw new Error(
@@ -144,7 +143,7 @@ export class RegistrationTokens {
 	}
 
 	async #keep(
-		key: string,
+		key: ObjectKey,
 		path: string,
 		use: Use,
 		held: OwnedSecret | undefined,
@@ -175,7 +174,7 @@ export class RegistrationTokens {
 		return account.registrationToken(scope, { maxWaitMs: mostWaitMs });
 	}
 
-	#failing(key: string, use: Use, failure: GitHubFailure | CredentialsMissing): Requeue {
+	#failing(key: ObjectKey, use: Use, failure: GitHubFailure | CredentialsMissing): Requeue {
 		const { clock, log } = this.#options;
 		if (this.#problems.get(key)?.kind !== failure.kind) {
 			const facts = { secret: key, scope: scopeKey(use.scope), reason: failure.kind };
@@ -202,7 +201,7 @@ export class RegistrationTokens {
 		}
 	}
 
-	async #remove(key: string, path: string, held: OwnedSecret | undefined): Promise<Requeue> {
+	async #remove(key: ObjectKey, path: string, held: OwnedSecret | undefined): Promise<Requeue> {
 		this.#problems.delete(key);
 		if (!held) return undefined;
 		const preconditions = { uid: held.metadata.uid };
@@ -210,13 +209,16 @@ export class RegistrationTokens {
 		return undefined;
 	}
 
-	async #learn(namespace: string, name: string): Promise<Requeue> {
-		const path = objectPath(setKinds.runner, { namespace, name });
+	async #readRunner(key: ObjectKey): Promise<Requeue> {
+		const path = objectPath(setKinds.runner, splitKey(key));
 		const runner = await getObject<Runner>(this.#options.client, path);
 		if (runner) this.#note(runner, 'Runner', runner.spec);
 		return undefined;
 	}
 }
+
+const keyOf = ({ namespace, secret }: Pick<Use, 'namespace' | 'secret'>): ObjectKey =>
+	objectKey({ namespace, name: secret });
 
 const byUid = (a: SecretOwner, b: SecretOwner) => (a.uid < b.uid ? -1 : 1);
 

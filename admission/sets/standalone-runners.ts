@@ -1,15 +1,16 @@
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { objectPath } from '../api/paths.ts';
 import { type Runner, setKinds } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { getObject, unlessChanged } from '../kube/objects.ts';
-import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
+import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
-import { podKey } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import type { KindDependencies } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
@@ -37,7 +38,7 @@ export interface StandaloneRunnersDependencies {
  */
 export class StandaloneRunners {
 	readonly #dependencies: StandaloneRunnersDependencies;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller;
 	/** By the Runner's UID, for as long as the Runner exists: after starts that came to nothing. */
 	readonly #paces = new Map<string, StartPace>();
 	readonly #status: StatusWriter<RunnerStatus>;
@@ -46,37 +47,38 @@ export class StandaloneRunners {
 
 	constructor(dependencies: StandaloneRunnersDependencies) {
 		this.#dependencies = dependencies;
-		const { client, cache, setsCache, metrics, clock, log } = dependencies;
+		const { client, cache, setsCache, clock } = dependencies;
 		this.#status = new StatusWriter({ client, clock, resource: setKinds.runner, everyMs: 0 });
-		this.#queue = new WorkQueue({
-			controller: 'runner',
-			metrics,
-			clock,
-			concurrency: 4,
-			reconcile: (key) => this.#reconcile(key),
-			onError: (key, error, retryMs) =>
-				log.warn({ runner: key, error: String(error), retryMs }, 'Runner not reconciled, retrying'),
-		});
-		setsCache.runners.on((change, runner) => {
-			if (!isOwn(runner)) return;
-			if (change !== 'deleted') return this.#queue.add(podKey(runner));
-			this.#paces.delete(runner.metadata.uid ?? '');
-			this.#status.forget(runner.metadata.uid ?? '');
-			this.#written.delete(runner.metadata.uid ?? '');
-		});
-		cache.onPod((_change, pod) => {
-			const runner = setsCache.runners.informer.get(pod.metadata.namespace, pod.metadata.name);
-			if (runner && isOwn(runner)) this.#queue.add(podKey(pod));
-		});
+		this.#controller = new Controller(
+			{
+				name: 'runner',
+				concurrency: 4,
+				reconcile: (key) => this.#reconcile(key),
+				failure: 'Runner not reconciled',
+			},
+			dependencies,
+		)
+			.watch(setsCache.runners.on, (runner, change) => {
+				if (!isOwn(runner)) return undefined;
+				if (change !== 'deleted') return objectKey(runner.metadata);
+				this.#paces.delete(runner.metadata.uid ?? '');
+				this.#status.forget(runner.metadata.uid ?? '');
+				this.#written.delete(runner.metadata.uid ?? '');
+				return undefined;
+			})
+			.watch(cache.onPod, ({ metadata }) => {
+				const runner = setsCache.runners.informer.get(metadata.namespace, metadata.name);
+				return runner && isOwn(runner) ? objectKey(metadata) : undefined;
+			});
 	}
 
 	stop(): Promise<void> {
-		return this.#queue.stop();
+		return this.#controller.stop();
 	}
 
-	async #reconcile(key: string): Promise<Requeue> {
+	async #reconcile(key: ObjectKey): Promise<Requeue> {
 		const { cache, setsCache, pods, clock, log } = this.#dependencies;
-		const [namespace = '', name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const owner = setsCache.runners.informer.get(namespace, name);
 		if (!owner || owner.metadata.deletionTimestamp) return undefined;
 		if (!cache.pods.synced) return { afterMs: 100 };
