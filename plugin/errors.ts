@@ -1,8 +1,8 @@
-/** Exit codes of every verb. A timeout has its own code, so that a script can tell "not yet" from "went wrong". */
+/** Exit codes of every verb. A timeout has its own code, so that a script can distinguish "not yet" from "failed". */
 export const exitCode = {
 	done: 0,
 	error: 1,
-	/** `--timeout` passed; what was recorded stays recorded. */
+	/** `--timeout` has passed; recorded deletions stay recorded. */
 	timeout: 2,
 	/** Ctrl-C: 128 + SIGINT, as shells report it. */
 	interrupted: 130,

@@ -4,8 +4,8 @@ import { CliError } from '../errors.ts';
 import type { Connection, ExternalAuth } from '../kube/connection.ts';
 
 /**
- * The second bundle: credentials that come from a program (exec: EKS, GKE, AKS, OIDC helpers) or an auth-provider,
- * and connections through a proxy. All of it is @kubernetes/client-node's.
+ * The second bundle: credentials that come from a program (exec: EKS, GKE, AKS, OIDC helpers) or an auth-provider, and
+ * connections through a proxy. @kubernetes/client-node does all of it.
  */
 export async function completeConnection(connection: Connection): Promise<Connection> {
 	const { external, server, tls } = connection;
@@ -45,7 +45,7 @@ function asKubeconfig({ cluster, user }: ExternalAuth, server: URL): object {
 	};
 }
 
-/** Some credential programs need the cluster and the API version that are asked for; client-node passes neither on. */
+/** Some credential programs need the cluster and the requested API version; client-node passes on neither. */
 function announceCluster({ server, tls }: Connection, { user }: ExternalAuth): void {
 	if (!user.exec) return;
 	const cluster = {

@@ -3,7 +3,7 @@ import { names } from '../../admission/api/keys.ts';
 import type { ApiError } from '../kube/failure.ts';
 import { deniedBy, unansweredBy } from '../kube/webhook-errors.ts';
 
-/** The guard's denial in an error of the API server; undefined if the error is somebody else's. */
+/** The guard's denial in an error of the API server; undefined if the error has another cause. */
 export function guardDenial({ status }: ApiError): Denial | undefined {
 	return readDenial(status.details?.causes ?? []);
 }
@@ -16,12 +16,12 @@ export function describeDenial({ reason, state, next, recorded }: Denial): strin
 	return `${what}. ${reason === 'owner-leaving' ? sentence(next) : 'Nothing is recorded: ask again'}`;
 }
 
-/** Whether this error means: the guard is installed and gave no answer, so that the API server refused. */
+/** Whether the API server refused because the guard is installed and did not answer. */
 export function isGuardUnreachable({ message }: ApiError): boolean {
 	return isGuard(unansweredBy(message)?.webhook);
 }
 
-/** Whether the guard refused, for whatever reason: to delete a pod, or to edit one. */
+/** Whether the guard refused the deletion or the edit of a pod, for any reason. */
 export function isDeniedByGuard(error: ApiError): boolean {
 	return isGuard(deniedBy(error)?.webhook);
 }

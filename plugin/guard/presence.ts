@@ -3,7 +3,7 @@ import { collectionPath, resources } from '../../admission/api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isForbidden } from '../kube/failure.ts';
 
-/** Is there a guard in this cluster? Not everybody may look: then it is unknown. */
+/** Is there a guard in this cluster? Unknown to a user who may not read webhook configurations. */
 export type GuardPresence = 'installed' | 'not-installed' | 'unknown';
 
 interface WebhookConfigurations {

@@ -3,12 +3,12 @@ import { podPath } from '../../admission/api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError } from '../kube/failure.ts';
 
-/** Where the probe is sent: any namespace but the server's own, which the webhooks leave out. */
+/** Where the probe is sent: any namespace but the server's own, which the webhooks exclude. */
 const probeNamespace = 'default';
 
 /**
  * Does the API server reach the guard? Sends it a dry-run eviction of a pod that does not exist, which only the guard
- * answers with a warning. That webhook ignores failures: false is no answer, whatever the reason. Throws ApiError where
+ * answers with a warning. That webhook ignores failures, so false means only that no answer came. Throws ApiError where
  * the caller may not evict pods.
  */
 export async function guardAnswers(client: KubeClient, signal?: AbortSignal): Promise<boolean> {

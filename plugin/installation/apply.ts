@@ -9,7 +9,7 @@ import { type Conflict, conflictsOf, handedOver, isHandedOver } from './ownershi
 
 export type Outcome = 'created' | 'configured' | 'unchanged';
 
-/** An object that is to be applied, beside what is in the cluster now. */
+/** An object to apply, and the same object as it is in the cluster now. */
 export interface Step {
 	object: Manifest;
 	before: Manifest | undefined;
@@ -20,15 +20,15 @@ export function readSteps(api: Objects, objects: readonly Manifest[]): Promise<S
 	return mapLimited(objects, async (object) => ({ object, before: await api.get(object) }));
 }
 
-/** A step as the API server would do it. `after` is undefined if it cannot be checked (see checkSteps). */
+/** What the API server would do in a step. `after` is undefined if it cannot be checked (see checkSteps). */
 export interface Checked extends Step {
 	after: Manifest | undefined;
 	conflicts: Conflict[];
 }
 
 /**
- * Has the API server check every step (dry run), so that nothing is half done when one of them is refused. Objects
- * of a namespace that is made only now cannot be checked, and count as created.
+ * Has the API server check every step (dry run), so that nothing is half done when one of them is refused. Objects in a
+ * namespace that does not exist yet cannot be checked, and count as created.
  */
 export function checkSteps(api: Objects, steps: readonly Step[], force: boolean): Promise<Checked[]> {
 	const isComing = new Set(
@@ -65,13 +65,13 @@ export function refuseConflicts(checked: readonly Checked[]): void {
 	const also = others.length > 0 ? ` (and ${others.length} more)` : '';
 	const lines = [
 		`error: ${nameOf(first.object)}: "${manager}" owns ${field}${also}, which would be changed`,
-		more.length > 0 ? `The same holds for ${more.map(({ object }) => nameOf(object)).join(', ')}` : '',
-		'Nothing was changed. To take these fields over: --force-conflicts',
+		more.length > 0 ? `The same applies to ${more.map(({ object }) => nameOf(object)).join(', ')}` : '',
+		'Nothing was changed. To take these fields over, use --force-conflicts',
 	];
 	throw new CliError(lines.filter(Boolean).join('\n'));
 }
 
-/** Applies one object. What `kubectl apply` wrote of it is handed over first. */
+/** Applies one object. Fields that `kubectl apply` owns are handed over first. */
 export async function applyStep(api: Objects, { object }: Step, force: boolean): Promise<Outcome> {
 	return despiteOtherWriters(
 		await api.get(object),

@@ -2,12 +2,9 @@ import { createInterface } from 'node:readline/promises';
 import { isatty } from 'node:tty';
 import { usageError } from '../errors.ts';
 
-/** Asks the person at the terminal. Throws if there is no terminal: a script gives --yes. */
+/** Asks at the terminal. Throws if there is none: scripts use --yes. */
 export async function confirmed(namespace: string): Promise<boolean> {
-	if (!isatty(0))
-		throw usageError(
-			'uninstall asks before it removes anything, and there is no terminal to ask at: give --yes',
-		);
+	if (!isatty(0)) throw usageError('uninstall asks for confirmation, but stdin is not a terminal: use --yes');
 	const terminal = createInterface({ input: process.stdin, output: process.stderr });
 	try {
 		const answer = await terminal.question(

@@ -4,8 +4,8 @@ import { unlessNotFound } from '../kube/failure.ts';
 import type { Objects } from './objects.ts';
 
 /**
- * Removes what the server remembers of workflow jobs, which may be thousands of objects, by one request. False: there are
- * none, or no such kind.
+ * Deletes all WorkflowJobs of the server, which may be thousands, in one request. False: there are none, or no such
+ * kind.
  */
 export async function forgetJobs({ client, dryRun }: Objects, namespace: string): Promise<boolean> {
 	const path = collectionPath(autoscaleKinds.workflowJob, namespace);

@@ -16,7 +16,7 @@ export type Mode = (typeof modes)[number];
 /** The server's --controllers in guard-only. */
 export const guardControllers = 'deletion';
 
-/** What the flags of `install` ask for. */
+/** What the flags of `install` select. */
 export interface Choice {
 	mode: Mode;
 	namespace: string;
@@ -30,7 +30,7 @@ export interface Choice {
 	certManager: boolean;
 }
 
-/** The objects that belong to a choice, in the order of the manifests. */
+/** The objects that these options select, in the order of the manifests. */
 export function chosenObjects(overlays: Overlays, choice: Choice): Manifest[] {
 	const { external, replicas, image } = choice;
 	let objects = overlayOf(overlays, choice);
@@ -44,13 +44,13 @@ export function chosenObjects(overlays: Overlays, choice: Choice): Manifest[] {
 function overlayOf(overlays: Overlays, { mode, external, certManager }: Choice): Manifest[] {
 	const objects = (name: string) => {
 		const found = overlays[name];
-		if (!found) throw new Error(`this build has no manifests/overlays/${name}`);
+		if (!found) throw new Error(`this build does not contain manifests/overlays/${name}`);
 		return found;
 	};
 	if (!external && !certManager) return [...objects(mode)];
 	const chosen = objects(external ? 'local' : 'cert-manager');
 	if (mode === 'default') return [...chosen];
-	// These overlays have everything that `default` has: what `guard-only` does not have is left out.
+	// These overlays are based on `default`; for `guard-only`, objects that it lacks are left out.
 	const guardOnly = new Set(objects('guard-only').map(keyOf));
 	const others = new Set(
 		objects('default')

@@ -1,6 +1,4 @@
-/**
- * The bundle behind `install` and `uninstall`: with all manifests inside, and loaded by nobody else.
- */
+/** The bundle of `install` and `uninstall`. It contains all manifests, so no other verb loads it. */
 import { runToExitCode } from '../run.ts';
 import { type InstallOptions, runInstall } from './run-install.ts';
 import { runUninstall, type UninstallOptions } from './run-uninstall.ts';

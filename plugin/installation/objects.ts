@@ -11,7 +11,7 @@ export const fieldManager = 'kubectl-runners';
 const applyPatch = 'application/apply-patch+yaml';
 export const strategicMergePatch = 'application/strategic-merge-patch+json';
 
-/** One kind of objects as the API server serves it. */
+/** A kind as the API server serves it. */
 export interface ServedResource extends Resource {
 	kind: string;
 	namespaced: boolean;
@@ -37,7 +37,7 @@ export class Objects {
 		this.dryRun = dryRun;
 	}
 
-	/** The kinds of a group and version; undefined where the API server has none. */
+	/** The kinds of a group and version; undefined if the API server does not serve it. */
 	resources(apiVersion: string): Promise<ServedResource[] | undefined> {
 		const known = this.#served.get(apiVersion) ?? this.#discover(apiVersion);
 		this.#served.set(apiVersion, known);
@@ -87,7 +87,10 @@ export class Objects {
 		return resource && unlessNotFound(this.client.json<Manifest>('GET', pathOf(resource, object)));
 	}
 
-	/** Server-side apply; with `check` a dry run. Throws ApiError, with code 409 if others own what would be changed. */
+	/**
+	 * Server-side apply; with `check` a dry run. Throws ApiError, with code 409 if others own fields that would be
+	 * changed.
+	 */
 	async apply(object: Manifest, { check = false, force = false } = {}): Promise<Manifest> {
 		const resource = await this.resourceOf(object);
 		if (!resource) {
@@ -102,7 +105,7 @@ export class Objects {
 		});
 	}
 
-	/** Removes this very object, and not a later one of the same name. False: it was not there. */
+	/** Deletes this object, and not a later one of the same name. False: it was not there. */
 	async remove(object: Manifest): Promise<boolean> {
 		if (this.dryRun === 'client') return true;
 		const resource = await this.resourceOf(object);
@@ -110,7 +113,7 @@ export class Objects {
 		const { uid } = object.metadata;
 		const removed = await unlessNotFound(
 			this.client.call('DELETE', pathOf(resource, object), {
-				// With a body the API server reads all options from it, and none from the query.
+				// With a body, the API server reads all options from the body and none from the query.
 				body: {
 					apiVersion: 'v1',
 					kind: 'DeleteOptions',
@@ -123,7 +126,7 @@ export class Objects {
 		return removed !== undefined;
 	}
 
-	/** A merge patch, unless `contentType` says otherwise. False: it is not there any more. */
+	/** A merge patch, unless `contentType` says otherwise. False: it no longer exists. */
 	async patch(
 		object: Manifest,
 		body: object,
@@ -156,7 +159,7 @@ export class Objects {
 				},
 			),
 		)) ?? { items: [] };
-		// The items of a list do not carry these: the list has them once for all.
+		// Only the list itself carries these two, not its items.
 		return items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
 	}
 }

@@ -8,9 +8,10 @@ import { isApplied } from './ownership.ts';
 export const ourLabel = `${partOf.key}=${partOf.value}`;
 
 /**
- * What an earlier installation left that this one has not: to be removed, webhook configurations first. That is what
- * `install` applied, or what another of the overlays has: a component that somebody added beside them (monitoring)
- * stays. Never custom resource definitions, whose objects would go with them, nor namespaces.
+ * What an earlier installation left and this one does not have: it is removed, webhook configurations first. That
+ * includes what `install` applied and what is in any of the overlays; a component that somebody added besides
+ * (monitoring) stays. Custom resource definitions are never removed, because their objects would be deleted with them,
+ * nor are namespaces.
  */
 export function obsolete(
 	existing: readonly Manifest[],
@@ -37,7 +38,7 @@ function webhooksFirst(objects: readonly Manifest[]): Manifest[] {
 	];
 }
 
-/** Objects with our label, of the kinds that any overlay has: those of the whole cluster, and in this namespace. */
+/** Objects with our label, of the kinds that any overlay has: cluster-scoped ones, and those in this namespace. */
 export async function findOurs(api: Objects, overlays: Overlays, namespace: string): Promise<Manifest[]> {
 	const kinds = new Map<string, Manifest>();
 	for (const object of Object.values(overlays).flat())
@@ -59,6 +60,6 @@ export async function labelled(
 	const found = await mapLimited(resources, (resource) =>
 		api.list(resource, { namespace, labelSelector: ourLabel }),
 	);
-	// Namespaces are listed in the whole cluster: only this one is ours.
+	// Listing namespaces returns all of them; only this one is ours.
 	return found.flat().filter(({ kind, metadata }) => kind !== 'Namespace' || metadata.name === namespace);
 }

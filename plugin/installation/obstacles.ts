@@ -3,7 +3,7 @@ import { collectionPath, type Resource, resources } from '../../admission/api/pa
 import { group } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 
-/** What keeps our reconcilers from taking ARC's place, and the command that ends it. */
+/** What prevents our controllers from taking over from ARC, and the command that removes it. */
 export interface Obstacle {
 	what: string;
 	remedy: string;
@@ -18,17 +18,18 @@ export interface ArcWebhooks extends KubeObject {
 	webhooks?: { name: string }[];
 }
 
-/** Image of ARC's legacy controllers. gha-runner-scale-set-controller is another one, which does no harm. */
+/** Image of ARC's legacy controllers. gha-runner-scale-set-controller is another image, and no obstacle. */
 const arcImage = /(^|\/)actions-runner-controller(-canary)?([:@]|$)/;
 
 export const webhookServerCommand = '/github-webhook-server';
 
-/** The same image also runs these, which only forward events and figures. */
+/** The same image also runs these programs, which only forward events and metrics. */
 const harmless = [webhookServerCommand, '/actions-metrics-server'];
 
 /**
- * Two reconcilers for the same sets would each create what the other deletes, and ARC's webhooks, once nobody answers
- * them, refuse every runner pod. ARC's chart 0.23: command /manager; webhooks like mutate.runner.actions.summerwind.dev.
+ * Two controllers for the same sets would each create what the other deletes, and ARC's webhooks refuse every runner
+ * pod once ARC no longer answers them. ARC's chart 0.23: command /manager; webhooks like
+ * mutate.runner.actions.summerwind.dev.
  */
 export function obstacles(
 	deployments: readonly ArcDeployment[],
@@ -46,14 +47,14 @@ export function obstacles(
 			remedy: `kubectl scale deployment ${name} -n ${namespace} --replicas=0`,
 		})),
 		...configurations.map(({ kind, metadata: { name } }) => ({
-			what: `${kind.toLowerCase()}/${name} is actions-runner-controller's`,
+			what: `${kind.toLowerCase()}/${name} belongs to actions-runner-controller`,
 			remedy: `kubectl delete ${kind.toLowerCase()} ${name}`,
 		})),
 	];
 }
 
 function isArcController({ image = '', command = [] }: { image?: string; command?: string[] }): boolean {
-	return arcImage.test(image) && !command.some((word) => harmless.includes(word));
+	return arcImage.test(image) && !command.some((arg) => harmless.includes(arg));
 }
 
 export function listDeployments(client: KubeClient): Promise<ArcDeployment[]> {
@@ -78,12 +79,12 @@ export async function findObstacles(
 	]);
 }
 
-/** The refusal, in three lines: what is in the way, and the two ways to go on. */
+/** The error, in three lines: what is in the way, and the two ways to continue. */
 export function refusal(found: readonly Obstacle[]): string {
 	const [first, ...more] = found.map(({ what }) => what);
 	return [
 		`error: ${first}${more.length > 0 ? ` (and ${more.length} more)` : ''}: two controllers would manage the same runners`,
-		`To guard beside it: kubectl runners install --mode guard-only`,
+		`To guard alongside it: kubectl runners install --mode guard-only`,
 		`To take its place: ${found.map(({ remedy }) => remedy).join('; ')}`,
 	].join('\n');
 }

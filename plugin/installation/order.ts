@@ -3,14 +3,14 @@ import { isCrd, isWebhookConfiguration, type Manifest } from './manifest.ts';
 /** Objects are applied phase by phase; each needs what is in those before it. */
 export interface Phases {
 	namespaces: Manifest[];
-	/** Waited for until they are served. */
+	/** After these, install waits until the API server serves them. */
 	crds: Manifest[];
 	others: Manifest[];
-	/** Applied last: from then on the API server asks the guard. */
+	/** Applied last, because from then on the API server asks the guard. */
 	webhooks: Manifest[];
 }
 
-/** Kinds that others need come first, in this order; what runs comes last. */
+/** Kinds that others depend on come first, in this order; workloads come last. */
 const early = ['ServiceAccount', 'ResourceQuota', 'ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
 const late = ['Deployment'];
 

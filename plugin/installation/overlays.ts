@@ -5,5 +5,5 @@ export type Overlays = Record<string, readonly Manifest[]>;
 
 declare const __OVERLAYS__: Overlays | undefined;
 
-/** From manifests/rendered, put into the bundle by scripts/build.ts; there are none when the sources run as they are. */
+/** From manifests/rendered, put into the bundle by scripts/build.ts; running from source, there are none. */
 export const overlays: Overlays = typeof __OVERLAYS__ === 'object' ? __OVERLAYS__ : {};

@@ -27,10 +27,10 @@ export function ownersOf(object: Manifest): FieldsOwner[] {
 }
 
 /**
- * The owners of an object's fields once `kubectl apply -k` has handed it over to `install`; undefined where it has
- * nothing to hand over. Needed because server-side apply removes a field only when its last owner gives it up: what
- * kubectl once applied and we do not (arguments of another mode) would stay for ever. kubectl itself does the same
- * when it goes over to server-side apply.
+ * The owners of an object's fields once `kubectl apply -k` has handed it over to `install`; undefined if there is
+ * nothing to hand over. This is needed because server-side apply removes a field only when its last owner gives it up:
+ * fields that kubectl once applied and we do not (arguments of another mode) would stay forever. kubectl itself does
+ * the same when it migrates to server-side apply.
  */
 export function handedOver(object: Manifest): FieldsOwner[] | undefined {
 	const owners = ownersOf(object);
@@ -42,13 +42,13 @@ export function handedOver(object: Manifest): FieldsOwner[] | undefined {
 	return [...owners.filter((owner) => owner !== ours && !given.includes(owner)), whole];
 }
 
-/** Whether `kubectl apply` wrote our manifest. What a user applied under the same name (a namespace) is theirs. */
+/** Whether `kubectl apply` wrote our manifest, and not another one of the same name (a namespace of the user's). */
 export function appliedOurs({ manager, operation, subresource, fieldsV1 }: FieldsOwner): boolean {
 	const byKubectl = kubectlApplies.some(([name, how]) => name === manager && how === operation);
 	return !subresource && byKubectl && ownsOurLabel(fieldsV1);
 }
 
-/** kubectl's own copy of what it applied, which it keeps when it goes over to server-side apply. */
+/** kubectl's own copy of what it applied, which it keeps when it migrates to server-side apply. */
 function isNote({ manager }: FieldsOwner): boolean {
 	return manager === 'kubectl-last-applied';
 }
@@ -95,7 +95,7 @@ export function ownsFields(object: Manifest): boolean {
 	return ownersOf(object).some(({ manager }) => manager === fieldManager);
 }
 
-/** Whether we made the namespace. If anybody else has ever written to it, it counts as theirs. */
+/** Whether we created the namespace. If anybody else has ever written to it, it counts as theirs. */
 export function isOurNamespace(namespace: Manifest): boolean {
 	const owners = ownersOf(namespace);
 	const isOurs = (owner: FieldsOwner) =>

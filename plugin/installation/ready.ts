@@ -22,7 +22,7 @@ interface Rollout extends Manifest {
 	status?: { observedGeneration?: number; updatedReplicas?: number; availableReplicas?: number };
 }
 
-/** Until the API server serves the kinds. Throws after `withinMs`. */
+/** Waits until the API server serves the kinds. Throws after `withinMs`. */
 export async function untilEstablished(
 	api: Objects,
 	crds: readonly Manifest[],
@@ -38,13 +38,13 @@ export async function untilEstablished(
 }
 
 function isEstablished(crd: Manifest | undefined): boolean {
-	// For a moment after the creation the conditions are null.
+	// Just after creation the conditions are null.
 	const { conditions } = (crd?.status ?? {}) as { conditions?: { type: string; status: string }[] | null };
 	return (conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True');
 }
 
 /**
- * What the guard still lacks, in words; undefined: it answers. Looks at the Deployment, caBundle and paths, and then sends
+ * What the guard still lacks, as text; undefined: it answers. Checks the Deployment, caBundle and paths, and then sends
  * a dry-run eviction of a pod that does not exist through the API server, which only the guard answers with a warning.
  */
 export async function whatIsMissing(api: Objects, objects: readonly Manifest[]): Promise<string | undefined> {
@@ -84,7 +84,7 @@ interface ServerPod extends Manifest {
 	};
 }
 
-/** Why a replica does not run, in Kubernetes' words; undefined: it does not say. */
+/** Why a replica does not run, as Kubernetes reports it; undefined: not reported. */
 async function podFailure(api: Objects, { metadata }: Manifest): Promise<string | undefined> {
 	const pods = await api.resourceOf({ apiVersion: 'v1', kind: 'Pod' });
 	if (!pods) return undefined;
@@ -101,7 +101,7 @@ async function podFailure(api: Objects, { metadata }: Manifest): Promise<string 
 	return undefined;
 }
 
-/** How to make the credentials; undefined where they are there, or may not be looked at. */
+/** How to create the credentials; undefined if they exist, or if the user may not read them. */
 export async function credentialsHint(
 	client: KubeClient,
 	namespace: string,

@@ -11,9 +11,9 @@ import { isServer } from './transforms.ts';
 const most = 3;
 
 /**
- * Why an uninstall may not go on, in at most three lines; undefined: it may. Custom resource definitions take their
- * objects with them, and those their runners, jobs included; so does a set that is being deleted and that our
- * finalizer holds until its last job is done.
+ * Why uninstall must not continue, in at most three lines; undefined: it may. Deleting a custom resource definition
+ * deletes its objects, and with them their runners and jobs. A set that is being deleted, and that our finalizer keeps
+ * until its last job is done, would lose its jobs as well.
  */
 export function uninstallRefusal(
 	sets: readonly RunnersSet[],
@@ -30,9 +30,9 @@ export function uninstallRefusal(
 			return `${shortName(refOf(set))} -n ${set.metadata.namespace}${busy > 0 ? ` (${busy} busy)` : ''}`;
 		});
 		return [
-			`error: ${count(sets, 'set')} would go with the custom resource definitions, and the runners with them: ${some(named)}`,
-			'Take each down first: kubectl runners drain runnerset/NAME -n NAMESPACE, then kubectl delete runnerset NAME',
-			'Or leave sets, runners and definitions where they are: --keep-crds',
+			`error: ${count(sets, 'set')} would be deleted with the custom resource definitions, and their runners with them: ${some(named)}`,
+			'Drain and delete each first: kubectl runners drain runnerset/NAME -n NAMESPACE, then kubectl delete runnerset NAME',
+			'Or keep sets, runners and definitions with --keep-crds',
 		].join('\n');
 	}
 	const leaving = finalized.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
@@ -42,7 +42,7 @@ export function uninstallRefusal(
 		({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name} -n ${metadata.namespace}`,
 	);
 	return [
-		`error: ${some(named)} ${held.length === 1 ? 'is' : 'are'} being deleted and held until the last job is done: letting go would kill it`,
+		`error: ${some(named)} ${held.length === 1 ? 'is' : 'are'} being deleted and waiting for the last job: uninstalling now would kill it`,
 		'Wait for it (kubectl runners status -A), then uninstall',
 	].join('\n');
 }
@@ -54,26 +54,26 @@ function belongsTo(pod: Pod, { kind, metadata }: Manifest): boolean {
 	return setKeyOf(pod) === `${kind}/${metadata.namespace}/${metadata.name}`;
 }
 
-/** Recorded deletions that nobody will carry out any more; undefined: there are none. */
+/** Recorded deletions that would never be carried out; undefined: there are none. */
 export function recordedWarning(recorded: readonly Pod[]): string | undefined {
 	if (recorded.length === 0) return undefined;
 	const named = recorded.map(({ metadata }) => `pod/${metadata.name} -n ${metadata.namespace}`);
-	return `Warning: ${count(recorded, 'recorded deletion')} will not be carried out any more: ${some(named)}`;
+	return `Warning: ${count(recorded, 'recorded deletion')} will no longer be carried out: ${some(named)}`;
 }
 
-/** Autoscalers that go with their definition; undefined: there are none. */
+/** Autoscalers that are deleted with their definition; undefined: there are none. */
 export function autoscalersWarning(autoscalers: readonly KubeObject[]): string | undefined {
 	if (autoscalers.length === 0) return undefined;
 	const named = autoscalers.map(
 		({ metadata }) => `horizontalrunnerautoscaler/${metadata.name} -n ${metadata.namespace}`,
 	);
-	return `Warning: ${count(autoscalers, 'autoscaler')} would go with their definition: ${some(named)}`;
+	return `Warning: ${count(autoscalers, 'autoscaler')} would be deleted with their definition: ${some(named)}`;
 }
 
 /** A leader renews its Lease every 2 s: after a renewal within this time it still runs. */
 const leaseMs = 15_000;
 
-/** A server outside of the cluster goes on running, without rights unless it uses another account than ours. */
+/** A server outside of the cluster keeps running. It loses its rights, unless it uses another account than ours. */
 export function serverWarning({ own, powers }: Remains, nowMs: number): string | undefined {
 	const lease = own.find(({ kind }) => kind === 'Lease');
 	const { holderIdentity, renewTime = '' } = (lease?.spec ?? {}) as {

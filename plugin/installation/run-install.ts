@@ -42,16 +42,16 @@ export interface InstallOptions extends Choice {
 	connection: ConnectionFlags;
 	dryRun: DryRun;
 	format: DataFormat | undefined;
-	/** Wait until the guard answers, 0: for ever. */
+	/** How long to wait until the guard answers; 0: forever. */
 	wait: boolean;
 	timeoutMs: number;
 	forceConflicts: boolean;
 }
 
-/** A kind that was just defined is served within a second. */
+/** A kind that was just defined is normally served within a second. */
 const establishedWithinMs = 30_000;
 
-/** Applies the objects of the choice, removes what an earlier installation had beside them, and waits for the guard. */
+/** Applies the selected objects, removes what an earlier installation had besides, and waits for the guard. */
 export async function runInstall(options: InstallOptions): Promise<number> {
 	const objects = inOrder(chosenObjects(overlays, options));
 	const api = new Objects(await connect(options.connection), options.dryRun);
@@ -65,7 +65,7 @@ export async function runInstall(options: InstallOptions): Promise<number> {
 	const ours = steps.filter((step) => !left.includes(step));
 	const checked = await checkSteps(api, ours, options.forceConflicts);
 	if (!options.forceConflicts) refuseConflicts(checked);
-	for (const { object } of left) say(options, `${nameOf(object)} was here before: left as it is`);
+	for (const { object } of left) say(options, `${nameOf(object)} existed before: left unchanged`);
 	const everything = inNamespace(Object.values(overlays).flat(), options.namespace);
 	const gone = obsolete(existing, objects, everything);
 	if (options.dryRun === 'server') return dryRunServer(api, checked, gone, options.format);
@@ -80,7 +80,7 @@ export async function runInstall(options: InstallOptions): Promise<number> {
 	return waitForGuard(api, objects, options);
 }
 
-/** A namespace of the user's is left as it is: our Pod Security labels could stop other pods in it. */
+/** A namespace that the user created is left unchanged: our Pod Security labels could block other pods in it. */
 function isTheirNamespace({ object, before }: Step): boolean {
 	return object.kind === 'Namespace' && before !== undefined && !isOurNamespace(before);
 }
@@ -103,7 +103,7 @@ async function apply(api: Objects, steps: readonly Checked[], options: InstallOp
 	await applyAll(phases.webhooks);
 }
 
-/** The plan goes to stderr, so that stdout stays what `kubectl apply -f -` can read. */
+/** The plan is printed to stderr, so that `kubectl apply -f -` can read stdout. */
 async function planAndRefuse(api: Objects): Promise<void> {
 	const deployments = await listDeployments(api.client);
 	const [plan, autoscalers, found] = await Promise.all([
@@ -120,17 +120,17 @@ async function planAndRefuse(api: Objects): Promise<void> {
 	if (found.length > 0) throw new CliError(refusal(found));
 }
 
-/** Throws if another namespace has an installation: a second one would take over its webhook configurations. */
+/** Throws if there is an installation in another namespace: a second one would take over its webhook configurations. */
 async function refuseWhereInstalled(api: Objects, namespace: string): Promise<void> {
 	const other = await installedIn(api);
 	if (other === undefined || other === namespace) return;
 	throw new CliError(
-		`error: ${names.server} is installed in namespace ${other}, and a cluster has one guard\n` +
+		`error: ${names.server} is already installed in namespace ${other}, and a cluster can have only one guard\n` +
 			`To upgrade it: -n ${other}; to move it: kubectl runners uninstall -n ${other} first`,
 	);
 }
 
-/** Shows what would be applied. The cluster is read only for the plan, and need not be reachable. */
+/** Shows what would be applied. Only the plan needs the cluster; without it, the plan is left out. */
 async function dryRunClient(
 	api: Objects,
 	objects: readonly Manifest[],
@@ -148,7 +148,7 @@ async function dryRunClient(
 	return exitCode.done;
 }
 
-/** Shows each object as the API server would store it, or as it would be sent where the API server could not check it. */
+/** Shows each object as the API server would store it; one that it could not check is shown as it would be sent. */
 async function dryRunServer(
 	api: Objects,
 	checked: readonly Checked[],
@@ -187,7 +187,7 @@ async function waitForGuard(
 	});
 }
 
-/** The command that starts the server outside of the cluster, and the user it needs. */
+/** The command that starts the server outside of the cluster, and the credentials that it needs. */
 function toStart({ external, namespace, githubSecret, mode }: InstallOptions): string[] {
 	const flags = [
 		'--kubeconfig FILE',
@@ -197,12 +197,12 @@ function toStart({ external, namespace, githubSecret, mode }: InstallOptions): s
 		mode === 'guard-only' ? `--controllers ${guardControllers}` : '',
 	].filter(Boolean);
 	return [
-		`Start at ${external?.host}:${external?.port}: ${names.server} ${flags.join(' ')}`,
-		`FILE: a kubeconfig with the token of its service account: kubectl create token ${names.server} -n ${namespace}`,
+		`Start the server at ${external?.host}:${external?.port}: ${names.server} ${flags.join(' ')}`,
+		`FILE is a kubeconfig with a token of its service account: kubectl create token ${names.server} -n ${namespace}`,
 	];
 }
 
-/** With -o, stdout is for the objects alone. */
+/** With -o, only the objects are printed to stdout. */
 function say({ format }: InstallOptions, line: string): void {
 	if (format) printError(line);
 	else print(`${line}\n`);

@@ -25,7 +25,7 @@ export interface UninstallOptions {
 	dryRun: DryRun;
 	/** Do not ask. */
 	yes: boolean;
-	/** For definitions and namespace to be gone; 0: for ever. */
+	/** How long to wait until definitions and namespace are gone; 0: forever. */
 	timeoutMs: number;
 }
 
@@ -70,7 +70,7 @@ class Uninstall {
 		const crds = keepCrds ? [] : this.#remains.crds;
 		await this.#clear(this.#remains);
 		if (dryRun === 'none') {
-			// A second time, for what the server wrote just before it lost its rights.
+			// A second time, because the server may have written just before it lost its rights.
 			await this.#clear(await survey(this.#api, overlays, namespace));
 		}
 		await this.#remove(crds);
@@ -82,7 +82,7 @@ class Uninstall {
 
 	async #clear({ webhooks, powers, pods, budgets, tokens, others, own }: Remains): Promise<void> {
 		await this.#remove(webhooks);
-		// From here on a server outside of the cluster cannot write either, and so cannot undo what follows.
+		// From here on a server outside of the cluster cannot write either, so it cannot undo what follows.
 		await this.#remove(powers);
 		await mapLimited(pods, async (pod) => {
 			const { namespace, name } = pod.metadata;
@@ -106,7 +106,10 @@ class Uninstall {
 		}
 	}
 
-	/** Removes our namespace if it is empty; of a user's, gives up the fields that we own. Resolves with what is being deleted. */
+	/**
+	 * Deletes our namespace if it is empty. In a namespace of the user's, it only gives up the fields that we own.
+	 * Resolves with what is being deleted.
+	 */
 	async #letNamespaceGo(): Promise<Manifest[]> {
 		const { namespace } = this.#remains;
 		if (!namespace) return [];
@@ -122,7 +125,9 @@ class Uninstall {
 		const foreign = await foreignObjects(this.#api, metadata.name, this.#remains);
 		if (foreign.length > 0) {
 			const more = foreign.length > 1 ? ` and ${foreign.length - 1} more` : '';
-			this.#say(`${nameOf(namespace)} stays: it holds ${foreign[0]}${more}, which is not ours`);
+			this.#say(
+				`${nameOf(namespace)} stays: it contains ${foreign[0]}${more}, not created by this installation`,
+			);
 			return [];
 		}
 		await this.#remove([namespace]);
@@ -136,7 +141,7 @@ class Uninstall {
 			while (await isThere(this.#api, object)) {
 				if (timeoutMs > 0 && Date.now() - startedMs > timeoutMs) {
 					printError(
-						`error: timed out waiting for ${nameOf(object)} to be gone; it goes on without this command`,
+						`error: timed out waiting for ${nameOf(object)} to be gone; its deletion continues without this command`,
 					);
 					return exitCode.timeout;
 				}

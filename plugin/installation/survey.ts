@@ -19,14 +19,14 @@ const backstops: readonly string[] = Object.values(names.backstops);
 /** Everything that an installation has left in a cluster. */
 export interface Remains {
 	webhooks: Manifest[];
-	/** What runs or grants rights. Removed first, so that nobody writes again what is being removed. */
+	/** Workloads and rights. Removed first, so that nothing writes again what is being removed. */
 	powers: Manifest[];
 	others: Manifest[];
 	crds: Manifest[];
 	namespace: Manifest | undefined;
-	/** Secrets, ConfigMaps and Leases that the server made for itself. */
+	/** Secrets, ConfigMaps and Leases that the server created for itself. */
 	own: Manifest[];
-	/** Runner pods that may carry what we wrote. */
+	/** Runner pods on which the server may have written. */
 	pods: Pod[];
 	recorded: Pod[];
 	/** All sets, if their kinds are ours. */
@@ -56,7 +56,7 @@ export async function survey(api: Objects, overlays: Overlays, namespace: string
 	const unique = new Map(
 		[...webhooks, ...ofOverlays, ...inNamespace].map((object) => [keyOf(object), object]),
 	);
-	// What controllers made for our objects (pods, slices) is deleted with them.
+	// What controllers created for our objects (pods, slices) is deleted with them.
 	const ours = [...unique.values()].filter(({ metadata }) => metadata.ownerReferences === undefined);
 	const crds = ours.filter(isOurCrd);
 	const isApart = (object: Manifest) =>
@@ -85,7 +85,7 @@ export function isNothing(remains: Remains, keepCrds: boolean): boolean {
 	return remains.namespace === undefined && lists.every((objects) => objects.length === 0);
 }
 
-/** Found by name, whatever has become of their labels: left behind, they would block other pods. */
+/** Found by name, in case their labels were changed: left behind, they would block evictions of other pods. */
 async function webhooksByName(api: Objects): Promise<Manifest[]> {
 	const found = await Promise.all(
 		['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration'].map((kind) =>
@@ -104,7 +104,7 @@ async function setsOf(api: Objects): Promise<RunnersSet[]> {
 	}
 }
 
-/** What the server made for itself, by its names. The Secret with the credentials is the user's. */
+/** What the server created for itself, found by name. The Secret with the credentials is the user's. */
 async function ownObjects(api: Objects, namespace: string): Promise<Manifest[]> {
 	const lists = await Promise.all(
 		[core('Secret'), core('ConfigMap'), lease].map((kind) => list(api, kind, { namespace })),
@@ -128,7 +128,7 @@ function isWorthListing({ apiVersion, kind }: ServedResource): boolean {
 	return kind !== 'Event' && kind !== 'Endpoints' && !apiVersion.startsWith('metrics.k8s.io/');
 }
 
-/** What else is in the namespace, as `kind/name`: as long as there is something, the namespace stays. */
+/** What else is in the namespace, as `kind/name`. The namespace is deleted only if there is nothing else. */
 export async function foreignObjects(api: Objects, namespace: string, remains: Remains): Promise<string[]> {
 	const resources = (await api.namespacedResources()).filter(isWorthListing);
 	const lists = await mapLimited(resources, (resource) => api.list(resource, { namespace }));
@@ -140,13 +140,13 @@ export async function foreignObjects(api: Objects, namespace: string, remains: R
 		.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`);
 }
 
-/** Made by Kubernetes in every namespace. */
+/** Kubernetes creates these in every namespace. */
 const everywhere = ['ConfigMap/kube-root-ca.crt', 'ServiceAccount/default'];
 
 function isForeign({ apiVersion, kind, metadata }: Manifest): boolean {
-	// What the server remembers of jobs goes with the namespace.
+	// WorkflowJobs of the server are deleted with the namespace.
 	if (kind === autoscaleKinds.workflowJob.kind && groupOf(apiVersion) === group) return false;
 	if (everywhere.includes(`${kind}/${metadata.name}`)) return false;
-	// Going already: dependents of what was deleted, and what still has to stop.
+	// Already terminating: dependents of what was deleted, and pods that still have to stop.
 	return metadata.ownerReferences === undefined && metadata.deletionTimestamp === undefined;
 }

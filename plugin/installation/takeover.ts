@@ -13,13 +13,13 @@ import { allSets, type RunnersSet, refOf, UnknownKindError } from '../sets/api.t
 import { kinds, shortName } from '../sets/names.ts';
 import { type ArcDeployment, webhookServerCommand } from './obstacles.ts';
 
-/** A set that our reconcilers would take over. */
+/** A set that our controllers would take over. */
 export interface Takeover {
 	set: RunnersSet;
 	pods: Pod[];
 }
 
-/** The sets that our reconcilers would take over, each with its runners; those they have already are left out. */
+/** The sets that our controllers would take over, each with its runners; sets that they manage already are left out. */
 export function takeovers(sets: readonly RunnersSet[], pods: readonly Pod[]): Takeover[] {
 	const bySet = new Map<string, Pod[]>();
 	for (const pod of pods) {
@@ -49,12 +49,12 @@ const fates: Record<State, string> = {
 	idle: 'are replaced, a surge at a time',
 	starting: 'are replaced, a surge at a time',
 	pending: 'are replaced, a surge at a time',
-	unknown: 'finish the job they may have, or are replaced',
-	draining: 'go on leaving',
-	stopped: 'are cleared away',
+	unknown: 'finish their job if they have one, and are replaced',
+	draining: 'continue to be deleted',
+	stopped: 'are removed',
 };
 
-/** The plan, for people: a line for each set, and what becomes of its runners. */
+/** The plan as text: a line for each set, with what happens to its runners. */
 export function planLines(plan: readonly Takeover[], nowMs: number): string[] {
 	if (plan.length === 0) return [];
 	const lines = plan.map(({ set, pods }) => {
@@ -77,7 +77,7 @@ export function planLines(plan: readonly Takeover[], nowMs: number): string[] {
 }
 
 /**
- * What becomes of autoscalers that our server has not acted on yet. ARC never writes `observedGeneration`, which our server
+ * What happens to autoscalers that our server has not acted on yet. ARC never writes `observedGeneration`; our server
  * does.
  */
 export function autoscalerLines(autoscalers: readonly HorizontalRunnerAutoscaler[]): string[] {
@@ -86,13 +86,13 @@ export function autoscalerLines(autoscalers: readonly HorizontalRunnerAutoscaler
 		.map((autoscaler) => {
 			const reserved = (autoscaler.spec.capacityReservations ?? []).length;
 			const left =
-				reserved === 0 ? '' : `; ${reserved} of ARC's capacityReservations count on top until they expire`;
+				reserved === 0 ? '' : `; ${reserved} of ARC's capacityReservations add runners until they expire`;
 			const name = `${autoscalerName(autoscaler)} -n ${autoscaler.metadata.namespace}`;
-			return `  ${name}: is acted on, and counts jobs (${limitsText(autoscaler)})${left}`;
+			return `  ${name}: is taken over, and counts jobs (${limitsText(autoscaler)})${left}`;
 		});
 }
 
-/** ARC's webhook server goes on writing reservations, each of which would be a runner more. */
+/** ARC's webhook server keeps writing reservations, each of which would add a runner. */
 export function webhookServerLines(
 	deployments: readonly ArcDeployment[],
 	autoscalers: readonly unknown[],
@@ -106,7 +106,7 @@ export function webhookServerLines(
 		)
 		.map(
 			({ metadata: { name, namespace } }) =>
-				`  deployment/${name} -n ${namespace}: still writes capacityReservations, which count on top; point GitHub's webhook at our server (docs/autoscaling.md), then kubectl scale deployment ${name} -n ${namespace} --replicas=0`,
+				`  deployment/${name} -n ${namespace}: still writes capacityReservations, which add runners; point GitHub's webhook at our server (docs/autoscaling.md), then kubectl scale deployment ${name} -n ${namespace} --replicas=0`,
 		);
 }
 
@@ -118,7 +118,7 @@ export async function findAutoscalers(client: KubeClient): Promise<HorizontalRun
 	return (await unlessNotFound(found))?.items ?? [];
 }
 
-/** Reads what the plan needs; no plan in a cluster without ARC's kinds. */
+/** Reads what the plan needs; without ARC's kinds there is no plan. */
 export async function findTakeovers(client: KubeClient): Promise<Takeover[]> {
 	let sets: RunnersSet[];
 	try {

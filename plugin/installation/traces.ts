@@ -29,7 +29,7 @@ const ours: readonly string[] = [
 ];
 const conditions: readonly string[] = [busy.condition, deletionPendingCondition];
 
-/** What is to be taken off a pod: keys of annotations and labels, types of conditions. */
+/** What has to be removed from a pod: keys of annotations and labels, types of conditions. */
 export interface Traces {
 	annotations: string[];
 	labels: string[];
@@ -59,7 +59,7 @@ export async function releasePod(api: Objects, { metadata }: Pod): Promise<boole
 	if (!pod || pod.metadata.uid !== metadata.uid) return false;
 	const traces = tracesOn(pod as Pod);
 	if (isEmpty(traces)) return false;
-	// In a dry run the guard is still there, and would refuse the patch.
+	// In a dry run the guard is still installed, and would refuse the patch.
 	if (api.dryRun !== 'none') return true;
 	await afterTheGuard(() => takeOff(api, pod, traces));
 	return true;
@@ -79,7 +79,9 @@ async function takeOff(api: Objects, pod: Manifest, traces: Traces): Promise<voi
 	}
 }
 
-/** An API server notices within this time that a webhook configuration is gone; until then the guard still refuses. */
+/**
+ * Within this time an API server notices that a webhook configuration was deleted; until then the guard still refuses.
+ */
 const unnoticedMs = 15_000;
 const retryMs = 200;
 
@@ -106,7 +108,7 @@ export async function finalizedObjects(api: Objects): Promise<Manifest[]> {
 	return lists.flat().filter(({ metadata }) => finalizersOf(metadata).includes(drainFinalizer));
 }
 
-/** Removes our finalizer from sets and Runners: with the server gone, nobody else would. */
+/** Removes our finalizer from sets and Runners: without the server, nobody else would. */
 export async function releaseSets(api: Objects, say: (line: string) => void): Promise<void> {
 	for (const object of await finalizedObjects(api)) {
 		if (await withoutFinalizer(api, object)) {
@@ -118,7 +120,7 @@ export async function releaseSets(api: Objects, say: (line: string) => void): Pr
 	}
 }
 
-/** False: it is gone, and another object of its name may be there instead. */
+/** False: it is gone; another object of the same name may exist instead. */
 function withoutFinalizer(api: Objects, seen: Manifest): Promise<boolean> {
 	return despiteOtherWriters<Manifest | undefined, boolean>(
 		seen,

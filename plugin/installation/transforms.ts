@@ -2,8 +2,8 @@ import { names } from '../../admission/api/keys.ts';
 import { isWebhookConfiguration, type Manifest } from './manifest.ts';
 
 /**
- * What the flags of `install` change in the rendered manifests. Each takes the objects and gives new ones; none knows
- * more of the manifests than what it changes.
+ * What the flags of `install` change in the rendered manifests. Each takes the objects and returns new ones, and knows
+ * only the part of the manifests that it changes.
  */
 
 type Objects = readonly Manifest[];
@@ -75,7 +75,7 @@ export function withExternal(objects: Objects, { host, port }: { host: string; p
 	});
 }
 
-/** The server's own, in the cluster. */
+/** The port of the server in the cluster. */
 export function isServer(object: Manifest): object is Deployment {
 	return object.kind === 'Deployment' && object.metadata.name === names.server;
 }

@@ -47,7 +47,7 @@ export async function untilGuarded(
 	return exitCode.done;
 }
 
-/** What is missing. If the API server cannot be reached for a moment, that is what is missing. */
+/** What is missing. While the API server cannot be reached, that is what is reported. */
 async function look(api: Objects, objects: readonly Manifest[]): Promise<string | undefined> {
 	try {
 		return await whatIsMissing(api, objects);

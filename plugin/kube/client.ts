@@ -14,9 +14,9 @@ export interface Call {
 	body?: unknown;
 	contentType?: string;
 	accept?: string;
-	/** No more of the answer is read; default: all of it. */
+	/** At most this many bytes of the answer are read; default: all of it. */
 	mostBytes?: number;
-	/** For this call in place of the connection's own limit, ms; 0 is none. */
+	/** Timeout of this call in ms, in place of the connection's own; 0: no timeout. */
 	timeoutMs?: number;
 	signal?: AbortSignal;
 }
@@ -24,28 +24,28 @@ export interface Call {
 export interface Answer {
 	body: Buffer;
 	contentType: string;
-	/** Texts of the answer's Warning headers: what admission webhooks want the caller to read. */
+	/** Texts of the answer's Warning headers, such as those of admission webhooks. */
 	warnings: string[];
 }
 
 export const mergePatch = 'application/merge-patch+json';
 
-/** A connection that is neither established nor refused within this time is given up, as in client-go. */
+/** A connection attempt is given up after this time, as in client-go. */
 const connectTimeoutMs = 30_000;
 
-/** As client-go has it. */
+/** The same value as in client-go. */
 const readTries = 10;
 
 /**
- * Loaded for the first client, because TLS is half of what Node itself takes to start and `--help` and
- * `version --client` ask nobody. Not imported: an import reads every name that node:http exports, and thereby loads
- * its WebSocket, which takes longer than TLS.
+ * Loaded with the first client: TLS takes half as long to load as Node itself, and `--help` and `version --client` need
+ * no server. Not imported, because an import reads every name that node:http exports and so loads its WebSocket, which
+ * takes longer than TLS.
  */
 function transportOf({ protocol }: URL): typeof http | typeof https {
 	return process.getBuiltinModule(protocol === 'http:' ? 'node:http' : 'node:https');
 }
 
-/** Speaks to the API server over one pool of kept-alive connections. */
+/** Calls the API server over one pool of kept-alive connections. */
 export class KubeClient {
 	readonly namespace: string;
 	/** Called for each Warning header; the default prints it as kubectl does. */
@@ -63,9 +63,9 @@ export class KubeClient {
 	}
 
 	/**
-	 * A whole answer. A read that the server asks to repeat a little later (a kind that was defined a moment ago is
-	 * being set up) is repeated, as client-go does. Throws ApiError for an error of the server's, UnreachableError
-	 * where there is no answer.
+	 * Returns the whole answer. A read is repeated if the server asks for it with Retry-After (while it sets up a kind
+	 * that was just defined), as in client-go. Throws ApiError for an error of the server's, UnreachableError where
+	 * there is no answer.
 	 */
 	async call(method: string, path: string, call: Call = {}): Promise<Answer> {
 		for (let attempt = 1; ; attempt++) {
@@ -96,7 +96,7 @@ export class KubeClient {
 		return JSON.parse(body.toString()) as T;
 	}
 
-	/** An answer that goes on (a watch), as it comes; ends when the server, the signal or the network ends it. */
+	/** The lines of a watch, as they arrive; ends when the server, the signal or the network ends it. */
 	async *lines(path: string, call: Call = {}): AsyncGenerator<string> {
 		const response = await this.#send('GET', path, { ...call, timeoutMs: 0 }, 'identity');
 		if ((response.statusCode ?? 0) >= 400) {
@@ -142,7 +142,7 @@ export class KubeClient {
 			const limits = limitTime(request, call.timeoutMs ?? this.#connection.requestTimeoutMs);
 			request.on('error', (error: NodeJS.ErrnoException) => {
 				if (call.signal?.aborted) reject(call.signal.reason);
-				// The server closed an idle connection just as we reused it, so that it has not seen the request.
+				// The server closed an idle connection just as we reused it, so it has not seen the request.
 				else if (error.code === 'ECONNRESET' && request.reusedSocket)
 					resolve(this.#send(method, path, call, encoding));
 				else reject(error instanceof UnreachableError ? error : unreachable(error, server));
@@ -163,7 +163,7 @@ function retryAfterMs({ code, status }: ApiError): number | undefined {
 
 declare const __VERSION__: string | undefined;
 
-/** The plugin's version: put in by the bundler; sources run as they are have none. */
+/** The plugin's version, inserted by the bundler; there is none when running from source. */
 export const version = typeof __VERSION__ === 'string' ? __VERSION__ : '0.0.0-dev';
 
 function limitTime(request: http.ClientRequest, requestTimeoutMs: number): { clear: () => void } {
@@ -190,7 +190,10 @@ function limitTime(request: http.ClientRequest, requestTimeoutMs: number): { cle
 	};
 }
 
-/** Pages unpack to some 2 MB; in zlib's own 16 KiB steps that is a fifth of the time of a large list. */
+/**
+ * Pages are about 2 MB when unpacked; in zlib's default chunks of 16 KiB, unpacking takes a fifth of the time of a
+ * large list.
+ */
 const gunzipChunkBytes = 1 << 20;
 
 async function readAll(response: IncomingMessage, server: URL, mostBytes = Infinity): Promise<Buffer> {
@@ -211,7 +214,7 @@ async function readAll(response: IncomingMessage, server: URL, mostBytes = Infin
 	});
 	const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 	if (response.headers['content-encoding'] !== 'gzip') return body;
-	// Only answers over 128 KiB come compressed, so that most runs never load zlib.
+	// Only answers over 128 KiB are compressed, so most runs never load zlib.
 	const { gunzip } = await import('node:zlib');
 	return promisify(gunzip)(body, { chunkSize: gunzipChunkBytes });
 }

@@ -12,20 +12,23 @@ export async function connect(flags: ConnectionFlags): Promise<KubeClient> {
 	return new KubeClient(await completeConnection(connection));
 }
 
-/** What plugin/auth/main.ts exports. Apart, because @kubernetes/client-node takes 5 x kubectl's whole run to load. */
+/**
+ * What plugin/auth/main.ts exports. A separate bundle, because loading @kubernetes/client-node takes five times as long
+ * as a whole run of kubectl.
+ */
 export interface AuthBundle {
 	completeConnection: (connection: Connection) => Promise<Connection>;
 }
 
-/** undici 8, which client-node 2 brings, does not load on anything older. */
+/** undici 8, a dependency of client-node 2, does not load on an older Node. */
 const leastNode = [22, 19] as const;
 
 function loadAuthBundle(what: ExternalAuth['what']): AuthBundle {
 	const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 	if (major < leastNode[0] || (major === leastNode[0] && minor < leastNode[1])) {
 		throw new CliError(
-			`error: this kubeconfig's "${what}" needs Node.js ${leastNode.join('.')} or newer, and this is ${process.versions.node}\n` +
-				'Put a newer node first in PATH, or give --token.',
+			`error: this kubeconfig's "${what}" needs Node.js ${leastNode.join('.')} or newer, but this is ${process.versions.node}\n` +
+				'Put a newer node first in PATH, or use --token.',
 		);
 	}
 	return loadBeside<AuthBundle>('kubectl-runners-auth.cjs');

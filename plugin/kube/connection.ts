@@ -14,14 +14,14 @@ export interface TlsOptions {
 	servername?: string;
 }
 
-/** All that is needed to speak to one API server as one user. */
+/** All that is needed to call one API server as one user. */
 export interface Connection {
 	server: URL;
 	tls: TlsOptions;
 	headers: Record<string, string | string[]>;
-	/** The namespace that is used if none is named. */
+	/** The namespace that is used by default. */
 	namespace: string;
-	/** Limit for one request, ms; 0 is none. */
+	/** Timeout of one request in ms; 0: no timeout. */
 	requestTimeoutMs: number;
 	/** Set by the auth bundle for connections through a proxy. */
 	agent?: Agent;
@@ -88,7 +88,7 @@ function select(config: Kubeconfig, flags: ConnectionFlags): Selected | undefine
 	if (flags.user && !user) throw usageError(`auth info "${flags.user}" does not exist`);
 
 	if (!known && !flags.server) return inClusterConfig();
-	// The tls-server-name of the kubeconfig belongs to its own server, and not to another one.
+	// The tls-server-name of the kubeconfig is meant for its own server, and not for one given by a flag.
 	const cluster = flags.server
 		? { ...known, server: flags.server, 'tls-server-name': undefined }
 		: { ...known };
@@ -120,7 +120,7 @@ function impersonation(flags: ConnectionFlags, user: User): Record<string, strin
 	const groups = flags.asGroup?.length ? flags.asGroup : (user['as-groups'] ?? []);
 	if (!as) {
 		if (groups.length > 0)
-			throw usageError('requesting groups without a user to impersonate: give --as as well');
+			throw usageError('requesting groups without impersonating a user: use --as as well');
 		return {};
 	}
 	return { 'impersonate-user': as, ...(groups.length > 0 ? { 'impersonate-group': groups } : {}) };

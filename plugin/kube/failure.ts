@@ -3,7 +3,7 @@ import { isUsageError } from '../../admission/cli/argv.ts';
 import { CliError, isCliError, usageError } from '../errors.ts';
 import { isProtobuf, readEnvelope } from './protobuf.ts';
 
-/** The API server's own account of an error (kind Status). */
+/** The API server's description of an error (kind Status). */
 export interface Status {
 	kind?: string;
 	message?: string;
@@ -13,7 +13,7 @@ export interface Status {
 		name?: string;
 		kind?: string;
 		uid?: string;
-		/** Seconds after which another try is worth it. */
+		/** Seconds after which the request may be repeated. */
 		retryAfterSeconds?: number;
 		causes?: { reason?: string; message?: string; field?: string }[];
 	};
@@ -35,14 +35,14 @@ export class ApiError extends Error {
 
 export const isNotFound = (error: unknown): boolean => hasCode(error, 404);
 export const isForbidden = (error: unknown): boolean => hasCode(error, 403);
-/** Somebody else has written the object, or it is another one of the same name. */
+/** Somebody else has written the object, or it was replaced by another one of the same name. */
 export const isConflict = (error: unknown): boolean => hasCode(error, 409);
 
 function hasCode(error: unknown, code: number): boolean {
 	return error instanceof ApiError && error.code === code;
 }
 
-/** undefined in place of a 404. */
+/** Returns undefined in place of a 404. */
 export async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
 	try {
 		return await answer;
@@ -55,7 +55,7 @@ export async function unlessNotFound<T>(answer: Promise<T>): Promise<T | undefin
 /** The API server gave no answer: refused, unknown name, bad certificate, cut off, too slow. */
 export class UnreachableError extends Error {}
 
-/** An error body may come from a proxy on the way and be no Status at all. */
+/** An error body may come from a proxy in between and not be a Status. */
 export function apiError(code: number, body: Buffer): ApiError {
 	if (isProtobuf(body)) return new ApiError(code, readStatus(body));
 	const text = body.toString();
@@ -69,7 +69,7 @@ export function apiError(code: number, body: Buffer): ApiError {
 	return new ApiError(code, { code, message: message || undefined });
 }
 
-/** A Status in protobuf: what a request that asked for protobuf gets (meta/v1/generated.proto). */
+/** A Status in protobuf, the answer to a request that asked for protobuf (meta/v1/generated.proto). */
 function readStatus(body: Buffer): Status {
 	const status: Status = { kind: 'Status' };
 	readEnvelope(body, (field, start, end) => {
@@ -79,7 +79,7 @@ function readStatus(body: Buffer): Status {
 	return status;
 }
 
-/** What kubectl would print, or undefined for an error that is none of these. */
+/** What kubectl would print; undefined for any other error. */
 export function asCliError(error: unknown): CliError | undefined {
 	if (isCliError(error)) return error;
 	if (isUsageError(error)) return usageError(error.message);
@@ -98,7 +98,7 @@ const untrusted = new Set([
 	'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ]);
 
-/** Turns Node's error of a failed connection into kubectl's words. */
+/** Translates Node's error of a failed connection into kubectl's message. */
 export function unreachable(error: NodeJS.ErrnoException, server: URL): UnreachableError {
 	const host = `${server.hostname}:${server.port || (server.protocol === 'http:' ? '80' : '443')}`;
 	if (error.code === 'ECONNREFUSED') {

@@ -6,15 +6,15 @@ import { deadline } from './deadline.ts';
 import { ApiError, UnreachableError } from './failure.ts';
 import { listPods, type PodQuery } from './pods.ts';
 
-/** What happens to the objects of a query, in order. */
+/** Is called with what happens to the objects of a query, in order. */
 export interface Observer<T> {
-	/** An object is there, or has changed. */
+	/** An object exists or has changed. */
 	seen: (object: T) => void;
-	/** An object is gone; as it was last seen. */
+	/** An object is gone; it is passed as it was last seen. */
 	gone: (object: T) => void;
-	/** A whole list has been reported: an object that was not in it does not exist. */
+	/** A whole list has been reported, so an object that was not in it does not exist. */
 	synced?: () => void;
-	/** The server fails or cannot be reached, and is tried again. Called once for each series of failures. */
+	/** The server fails or cannot be reached, and the request is repeated. Called once for each series of failures. */
 	failure?: (message: string) => void;
 }
 
@@ -29,7 +29,7 @@ export interface Source<T> {
 	list: (signal: AbortSignal) => Promise<{ objects: T[]; resourceVersion: string }>;
 }
 
-/** A watch is renewed after this time (s), so that nobody waits for ever for a connection that has died unnoticed. */
+/** A watch is renewed after this time (s), so that nobody waits forever on a connection that has died unnoticed. */
 const watchSeconds = 300;
 const graceMs = 15_000;
 const backoff = { firstMs: 500, mostMs: 10_000 };
@@ -51,11 +51,11 @@ export function followPods(
 }
 
 /**
- * Tells the observer about every change of the objects in the query until the signal ends it (then it returns).
+ * Reports every change of the objects in the query to the observer, and returns when the signal aborts.
  *
- * Survives what ends watches: time limits, restarts of the API server, a history that was dropped (410, listed
- * anew), lost connections. The first list is not retried, so that a wrong address or a missing right is an error
- * at once; a right that is missing later is one, too.
+ * Survives what ends watches: time limits, restarts of the API server, a history that was dropped (410, listed anew),
+ * lost connections. The first list is not retried, so that a wrong address or a missing right fails at once; a right
+ * that is lost later fails too.
  */
 export async function follow<T extends KubeObject>(
 	client: KubeClient,
@@ -84,14 +84,15 @@ export async function follow<T extends KubeObject>(
 				reportedFailure = true;
 			}
 		}
-		// A watch that lasted is a success; if the server ends it at once, the pauses get longer and longer.
+		// A watch that lasted counts as a success; if the server ends watches at once, the pauses get longer and
+		// longer.
 		failures = Date.now() - startedAtMs > backoff.mostMs ? 0 : failures + 1;
 		if (failures > 0) await pause(failures, signal);
 	}
 }
 
 interface Progress<T> {
-	/** By uid, because names are used again. */
+	/** By uid, because names are reused. */
 	known: Map<string, T>;
 	/** The resource version up to which everything has been reported; '' asks for a new list. */
 	version: string;
@@ -108,7 +109,7 @@ async function relist<T extends KubeObject>(
 	progress.known = new Map(objects.map((object) => [object.metadata.uid ?? '', object]));
 	progress.version = resourceVersion;
 	for (const uid of progress.known.keys()) left.delete(uid);
-	// First those that are gone, then those that are there: the last report of a name must be about its successor.
+	// First those that are gone, then those that exist: the last report about a name must be about its present owner.
 	for (const object of left.values()) observer.gone(object);
 	for (const object of objects) observer.seen(object);
 	observer.synced?.();
@@ -179,6 +180,6 @@ async function pause(failures: number, signal: AbortSignal): Promise<void> {
 	try {
 		await sleep(ms * (0.75 + Math.random() / 2), undefined, { signal });
 	} catch {
-		// Ended by the signal, which the caller's loop checks.
+		// The signal ended it; the caller's loop checks that.
 	}
 }

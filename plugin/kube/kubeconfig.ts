@@ -4,7 +4,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { CliError, usageError } from '../errors.ts';
 import { readYaml } from './yaml.ts';
 
-/** The parts of a kubeconfig that are read, as they are spelt in the file. */
+/** The parts of a kubeconfig that are read, spelled as in the file. */
 export interface Cluster {
 	server?: string;
 	'certificate-authority'?: string;
@@ -40,7 +40,7 @@ export interface Kubeconfig {
 	users: Map<string, User>;
 	contexts: Map<string, Context>;
 	currentContext: string;
-	/** The files that were there, first one first. */
+	/** The files that exist, in order. */
 	files: string[];
 }
 
@@ -124,7 +124,7 @@ interface KubeconfigFile {
 }
 
 function parseFile(path: string, text: string): KubeconfigFile {
-	let parsed: unknown; // stays undefined for an empty file, as with KUBECONFIG=/dev/null
+	let parsed: unknown; // an empty file (KUBECONFIG=/dev/null) leaves it undefined
 	try {
 		parsed = readYaml(text);
 	} catch (error) {
@@ -152,7 +152,7 @@ function addNamed<T extends object>(
 	}
 }
 
-/** A credential program without a slash is looked up in PATH; any other path is relative to the file as well. */
+/** A credential program without a slash is looked up in PATH; any other path is relative to the file. */
 function withAbsoluteCommand(user: User, folder: string): User {
 	const command = user.exec?.command;
 	if (!command?.includes('/')) return user;

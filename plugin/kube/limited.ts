@@ -1,7 +1,7 @@
-/** Requests that are under way at the same time: 500 pods are not 500 requests in one moment. */
+/** How many requests run at the same time: 500 pods must not mean 500 requests at once. */
 const requestsAtOnce = 10;
 
-/** Maps items by requests to the API server, ten at a time. The results are in the order of the items. */
+/** Maps items with requests to the API server, ten at a time. The results are in the order of the items. */
 export async function mapLimited<T, R>(items: readonly T[], map: (item: T) => Promise<R>): Promise<R[]> {
 	const results: R[] = new Array(items.length);
 	const queue = [...items.entries()];

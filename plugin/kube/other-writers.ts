@@ -1,11 +1,11 @@
 import { ApiError, isConflict } from './failure.ts';
 
-/** How often a write is tried while other writers of the same object are faster. */
+/** How often a write is tried while others keep writing the same object first. */
 const mostTries = 5;
 
 /**
- * A write that depends on what the object was like. The API server refuses it (409) where somebody else has written in
- * between: then the object is read again, since the write may no longer be right, and the write is tried once more.
+ * A write that depends on the object's state. If somebody else has written in between, the API server refuses it (409);
+ * then the object is read again, since the write may no longer be right, and the write is repeated.
  */
 export async function despiteOtherWriters<T, R>(
 	seen: T,
@@ -23,7 +23,9 @@ export async function despiteOtherWriters<T, R>(
 	}
 }
 
-/** Other conflicts name their causes (fields that another manager owns, a denial): trying again does not end them. */
+/**
+ * Other conflicts name their causes (fields that another manager owns, a denial); repeating the write would not help.
+ */
 function lostRace(error: unknown): boolean {
 	return error instanceof ApiError && isConflict(error) && !error.status.details?.causes?.length;
 }

@@ -22,12 +22,12 @@ export interface PodPage {
  * Reads a PodList in Kubernetes' protobuf encoding: only the fields that the plugin shows, and those that the pod model
  * (admission/runner/runner-pod.ts) reads.
  *
- * Why not JSON: of 5,000 pods JSON takes twice as long to make, to send and to read, mostly for managedFields and
- * volumes that nobody looks at; here they are stepped over. The field numbers are part of the stable API:
+ * Why not JSON: for 5,000 pods JSON takes twice as long to encode, send and read, mostly for managedFields and volumes
+ * that the plugin does not need; here they are skipped. The field numbers are part of the stable API:
  * k8s.io/api/core/v1/generated.proto and k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto.
  *
- * Of labels, annotations, conditions and environment only those are read that may concern a runner (by how their
- * names begin): the rest of 5,000 pods would mostly be work for the garbage collector.
+ * Of labels, annotations, conditions and environment only those are read that may concern a runner (by how their names
+ * begin): for 5,000 pods, the others would mostly be work for the garbage collector.
  */
 export function readPodList(body: Buffer): PodPage {
 	const page: PodPage = { pods: [], continue: '', resourceVersion: '' };
@@ -38,7 +38,7 @@ export function readPodList(body: Buffer): PodPage {
 	return page;
 }
 
-/** Only what is needed to ask for the next page, so that the server makes it while we read this one. */
+/** Reads only what is needed to request the next page, so that the server prepares it while we read this one. */
 export function readContinueToken(body: Buffer): string {
 	let token = '';
 	inList(body, (field, start, end) => {
@@ -48,7 +48,7 @@ export function readContinueToken(body: Buffer): string {
 }
 
 function inList(body: Buffer, onField: OnField): void {
-	if (!isProtobuf(body)) throw new RangeError('not a Kubernetes protobuf answer');
+	if (!isProtobuf(body)) throw new RangeError('not a Kubernetes protobuf response');
 	readEnvelope(body, onField);
 }
 
@@ -132,8 +132,8 @@ function readSpec(body: Buffer, from: number, to: number): Spec {
 }
 
 /**
- * On the wire a message's name comes first, so that the rest can be judged by it. Variables that a runner's may refer to can
- * have any name: where one does refer, all are read.
+ * On the wire the name comes first, so it decides whether the rest is read. A runner's variable may refer to variables
+ * of any name; if one does, all are read.
  */
 function readContainer(
 	body: Buffer,
@@ -173,7 +173,9 @@ function readVariable(
 	return variable;
 }
 
-/** Of a reference to a field its path, of one to a Secret its name; of any other only that it is one. */
+/**
+ * Of a reference to a field its path is read, of one to a Secret its name; of any other only that it is a reference.
+ */
 function readSource(body: Buffer, from: number, to: number): NonNullable<EnvVar['valueFrom']> {
 	const source: NonNullable<EnvVar['valueFrom']> = {};
 	readFields(body, from, to, (field, start, end) => {
@@ -188,7 +190,7 @@ function readEnvFrom(body: Buffer, from: number, to: number): { prefix?: string 
 	return prefix ? { prefix } : {};
 }
 
-/** The text in this field of this field; empty if there is none. */
+/** The text in a field of a nested message; empty if there is none. */
 function textAt(body: Buffer, from: number, to: number, [wanted, ...inner]: readonly number[]): string {
 	let found = '';
 	readFields(body, from, to, (field, start, end) => {
@@ -255,12 +257,12 @@ function readState(body: Buffer, from: number, to: number): ContainerState {
 
 /** ARC's and our labels, annotations and conditions: admission/api/keys.ts. */
 const keyPrefixes = ['actions', 'runner'].map((prefix) => Buffer.from(prefix));
-/** The scripts and certificates of job hooks: some kB on every pod, which nobody lists. */
+/** The scripts and certificates of job hooks: some kB on every pod, which no list shows. */
 const unshown = [Buffer.from(jobHooks.script)];
 const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_', 'GITHUB_URL'].map((prefix) => Buffer.from(prefix));
 const anyName = [Buffer.alloc(0)];
 
-/** A map entry or an environment variable: name in field 1, value in field 2. Undefined without such a name. */
+/** A map entry or an environment variable: name in field 1, value in field 2. Undefined if the name is not wanted. */
 function readPair(
 	body: Buffer,
 	from: number,

@@ -5,7 +5,7 @@ import { ApiError } from './failure.ts';
 import { type PodPage, readContinueToken, readPodList } from './pod-protobuf.ts';
 import { protobuf } from './protobuf.ts';
 
-/** Which pods. No namespace means all of them. */
+/** Selects pods; without a namespace, those of all namespaces. */
 export interface PodQuery {
 	namespace?: string;
 	labelSelector?: string;
@@ -13,8 +13,8 @@ export interface PodQuery {
 }
 
 /**
- * Ten times kubectl's --chunk-size: a page that continues a list costs the server as much as the whole list (5,000 pods
- * take it 0.8 s in pages of 500, and 0.3 s in one). It is the bound of one answer: some 25 MB.
+ * Ten times kubectl's --chunk-size, because each further page costs the server as much as the whole list (5,000 pods
+ * take 0.8 s in pages of 500, and 0.3 s in one page). It bounds one answer to about 25 MB.
  */
 const pageSize = 5_000;
 
@@ -30,7 +30,7 @@ export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSign
 		const fetchPage = (token: string) =>
 			client.call('GET', podsPath(query.namespace), {
 				query: pageQuery(query, token),
-				// A proxy that does not know protobuf may ask for JSON instead.
+				// A proxy in between that does not support protobuf may make the server answer in JSON.
 				accept: `${protobuf}, application/json`,
 				signal,
 			});
@@ -41,7 +41,8 @@ export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSign
 			const page: PodPage | undefined = binary ? undefined : readJsonPage(body);
 			const token: string = page ? page.continue : readContinueToken(body);
 			next = token === '' ? undefined : fetchPage(token);
-			// A failure is reported when the promise is awaited; until then it must not count as unhandled.
+			// A failure is reported when the promise is awaited; until then it must not count as an unhandled
+			// rejection.
 			next?.catch(() => undefined);
 			const { pods, resourceVersion } = page ?? readPodList(body);
 			list.pods.push(...pods);
@@ -50,7 +51,7 @@ export function listPods(client: KubeClient, query: PodQuery, signal?: AbortSign
 	});
 }
 
-/** The pods of the query that `keep` wants, as the server has them, every field: for `-o json` and `-o yaml`. */
+/** The pods of the query that `keep` accepts, with every field: for `-o json` and `-o yaml`. */
 export function listWholePods(
 	client: KubeClient,
 	query: PodQuery,
@@ -91,14 +92,14 @@ function readJsonPage(body: Buffer): PodPage {
 		items?: Pod[];
 	};
 	return {
-		// The items of a list do not carry these: the list has them once for all.
+		// Only the list itself carries these two, not its items.
 		pods: (list.items ?? []).map((pod) => ({ ...pod, apiVersion: 'v1', kind: 'Pod' })),
 		continue: list.metadata?.continue ?? '',
 		resourceVersion: list.metadata?.resourceVersion ?? '',
 	};
 }
 
-/** All pages show one moment. If the server has forgotten that moment (410), the list is begun again, once. */
+/** All pages show the same moment. If the server no longer has that state (410), the list starts over, once. */
 async function fromStart(fill: (list: PodList) => Promise<void>): Promise<PodList> {
 	const attempt = async () => {
 		const list: PodList = { pods: [], resourceVersion: '' };

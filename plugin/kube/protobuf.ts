@@ -1,16 +1,16 @@
 /**
- * Just enough of the protobuf wire format to pick a few fields out of a message and step over the rest unread.
- * See https://protobuf.dev/programming-guides/encoding/.
+ * Just enough of the protobuf wire format to read a few fields of a message and skip the rest. See
+ * https://protobuf.dev/programming-guides/encoding/.
  */
 
-/** A field of bytes (text, message): where it lies in the buffer. A number: its value, and `end` is -1. */
+/** A field of bytes (text, message): its position in the buffer. A number: its value, with -1 as `end`. */
 export type OnField = (field: number, startOrValue: number, end: number) => void;
 
 /** Calls `onField` for each field between `start` and `end`. */
 export function readFields(buffer: Buffer, start: number, end: number, onField: OnField): void {
 	let at = start;
 
-	/** Numbers of 7 bits a byte, low ones first. Exact up to 2^53, which ids and seconds stay below. */
+	/** Varints: 7 bits per byte, the lowest first. Exact up to 2^53; ids and seconds stay below that. */
 	function varint(): number {
 		let byte = buffer[at++]!;
 		if (byte < 128) return byte;

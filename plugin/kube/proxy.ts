@@ -1,9 +1,10 @@
-/** Loaded where there is a proxy: otherwise a command that asks no server would load sockets. */
+/** Loaded only if a proxy is configured: otherwise a command that needs no server would load sockets. */
 const net = () => process.getBuiltinModule('node:net');
 
 /**
- * The proxy that the environment asks for, or undefined: HTTPS_PROXY (HTTP_PROXY for http servers) unless NO_PROXY
- * exempts the host. By the rules of Go's net/http, which kubectl follows: the local host is never proxied.
+ * The proxy that the environment configures, or undefined: HTTPS_PROXY (HTTP_PROXY for http servers) unless NO_PROXY
+ * exempts the host. These are the rules of Go's net/http, and so of kubectl: requests to the local host never use the
+ * proxy.
  */
 export function proxyFromEnvironment(server: URL, env: NodeJS.ProcessEnv = process.env): string | undefined {
 	const names = server.protocol === 'https:' ? ['HTTPS_PROXY', 'https_proxy'] : ['HTTP_PROXY', 'http_proxy'];

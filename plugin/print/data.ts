@@ -1,7 +1,7 @@
 import { dump } from 'js-yaml';
 import type { KubeObject } from '../../admission/api/kinds.ts';
 
-/** `-o json` and `-o yaml`. Not for the entry: js-yaml's writer would make every start slower. */
+/** `-o json` and `-o yaml`. The entry does not import this: js-yaml's writer would slow down every start. */
 export type DataFormat = 'json' | 'yaml';
 
 export function formatData(value: unknown, format: DataFormat): string {
@@ -26,12 +26,15 @@ function withoutManagedFields(object: KubeObject): KubeObject {
 	return { ...object, metadata };
 }
 
-/** Data as `-o json` shows it. */
+/** Data as `-o json` prints it. */
 function toJson(value: unknown): string {
 	return `${JSON.stringify(value, undefined, 4)}\n`;
 }
 
-/** As kubectl writes it: sorted keys, long lines left whole, the items of a list below their key and not further in. */
+/**
+ * As kubectl writes it: keys are sorted, long lines are not folded, and the items of a list are not indented further
+ * than their key.
+ */
 export function toYaml(value: unknown): string {
 	return dump(value, {
 		lineWidth: -1,

@@ -11,8 +11,8 @@ export function printError(text: string): void {
 	writeAll(stderr, `${text.split('\n').map(printable).join('\n')}\n`);
 }
 
-/** May we redraw? Only on a terminal that can. */
+/** Whether lines may be redrawn: only on a terminal that supports it. */
 export function isTerminal(): boolean {
-	// Not imported: it loads sockets and streams, which most runs that only print never use.
+	// Not imported: it loads sockets and streams, which most runs never use.
 	return process.getBuiltinModule('node:tty').isatty(stdout) && process.env.TERM !== 'dumb';
 }

@@ -5,16 +5,16 @@ import { isTerminal, print, printError } from './out.ts';
 /** Shown as "TEXT for 12m: DETAIL". */
 export interface WaitingLine {
 	text: string;
-	/** Since when (ms since 1970). On a terminal the age counts on; in a log its growth is not a change. */
+	/** Start time in ms since 1970. On a terminal the age keeps counting; in a log a growing age is not a change. */
 	sinceMs?: number | undefined;
 	detail?: string | undefined;
-	/** Only for a terminal, where lines are redrawn: nothing new for somebody who reads a log. */
+	/** Only for a terminal, where lines are redrawn; a log does not need it. */
 	redrawnOnly?: boolean;
 }
 
-/** What a Progress draws on; the default is this process's stdout. */
+/** What a Progress writes to; the default is this process's stdout. */
 export interface Screen {
-	/** Whether lines can be redrawn. If not, each change is printed once. */
+	/** Whether lines can be redrawn; if not, each change is printed once. */
 	redraws: boolean;
 	columns: () => number;
 	rows: () => number;
@@ -22,7 +22,7 @@ export interface Screen {
 }
 
 export const redrawMs = 200; // at most five times a second
-export const tickMs = 1000; // ages move by themselves
+export const tickMs = 1000; // ages change without an event
 
 export const stdout: Screen = {
 	get redraws() {
@@ -33,7 +33,7 @@ export const stdout: Screen = {
 	write: print,
 };
 
-/** For verbs whose stdout is data. */
+/** For verbs that print data to stdout. */
 export const stderr: Screen = {
 	redraws: false,
 	columns: () => 80,
@@ -42,8 +42,8 @@ export const stderr: Screen = {
 };
 
 /**
- * Who is still waited for, one line each. On a terminal they are redrawn in place under the lines that stay; in a
- * pipe (CI logs) a line is printed only when its text changes.
+ * What is still waited for, one line each. On a terminal they are redrawn in place under the lines that stay; in a pipe
+ * (CI logs) a line is printed only when its text changes.
  */
 export class Progress {
 	readonly #screen: Screen;
@@ -80,7 +80,7 @@ export class Progress {
 		this.#draw();
 	}
 
-	/** Ends the redrawing; on a terminal the waiting lines are wiped away. */
+	/** Stops redrawing; on a terminal the waiting lines are erased. */
 	close(): void {
 		clearTimeout(this.#pending);
 		clearInterval(this.#ticker);
@@ -109,7 +109,7 @@ export class Progress {
 
 	#render(line: WaitingLine): string {
 		const whole = wholeLine(line, Date.now());
-		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and count as two
+		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and then take two rows
 		return whole.length > width ? `${whole.slice(0, width - 1)}…` : whole;
 	}
 

@@ -7,23 +7,23 @@ import { type KubeClient, mergePatch } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/failure.ts';
 
 export interface AskOptions {
-	/** Seconds; undefined leaves it to the pod. */
+	/** In seconds; undefined: the pod's own grace period. */
 	gracePeriodSeconds?: number;
-	/** Ask, but change nothing. */
+	/** Only ask, without changing anything. */
 	dryRun?: boolean;
 }
 
-/** What came of asking the API server to delete or evict a pod. */
+/** The result of asking the API server to delete or evict a pod. */
 export type Outcome =
 	| { kind: 'accepted' }
-	/** The guard refused for now. It has recorded the request (the denial says so), and completes it. */
+	/** The guard refused for now; it has recorded the request (the denial says so) and will complete it. */
 	| { kind: 'denied'; denial: Denial }
-	/** A PodDisruptionBudget (or the server's load) refuses for now, and nobody remembers the request. */
+	/** A PodDisruptionBudget (or the server's load) refuses for now, and the request is recorded nowhere. */
 	| { kind: 'try-again'; message: string }
 	| { kind: 'gone' }
 	| { kind: 'failed'; error: ApiError };
 
-/** Deletes this very pod: a successor of the same name is left alone. */
+/** Deletes only this pod: a successor of the same name is left alone. */
 export function askDeletion(client: KubeClient, pod: Pod, options: AskOptions): Promise<Outcome> {
 	return outcomeOf(pod, () =>
 		client.call('DELETE', podPath(pod.metadata.namespace ?? '', pod.metadata.name), {
@@ -47,7 +47,7 @@ export function askEviction(client: KubeClient, pod: Pod, options: AskOptions): 
 	);
 }
 
-/** Marks the pod as one that may be deleted whatever it runs. The reason is kept for an audit. */
+/** Marks the pod as one that may be deleted whatever it runs. The reason is kept for audits. */
 export async function breakTheGlass(
 	client: KubeClient,
 	pod: Pod,
@@ -78,7 +78,7 @@ async function outcomeOf(pod: Pod, ask: () => Promise<unknown>): Promise<Outcome
 		if (!(error instanceof ApiError)) throw error;
 		const denial = guardDenial(error);
 		if (denial) return { kind: 'denied', denial };
-		// The uid precondition failed (409): the name belongs to a successor, so that the pod we asked for is gone.
+		// The uid precondition failed (409): a successor has the name now, so the pod that we asked for is gone.
 		if (isNotFound(error) || isSuccessor(error, pod)) return { kind: 'gone' };
 		if (error.code === 429) return { kind: 'try-again', message: error.message };
 		return { kind: 'failed', error };

@@ -9,9 +9,9 @@ export interface DepartureEvents {
 	/** Called for every change of a pod that is still there. */
 	waiting: (pod: Pod) => void;
 	gone: (pod: Pod) => void;
-	/** Somebody cancelled its recorded deletion: it will not go by itself. */
+	/** Somebody cancelled its recorded deletion, so it is not going to be deleted. */
 	cancelled: (pod: Pod) => void;
-	/** A pod of the query that was not added; the receiver may add it. */
+	/** A pod of the query that was not added; the callback may add it. */
 	other?: (pod: Pod) => void;
 	/** Called once, when every pod of the first list has been reported. */
 	listed?: () => void;
@@ -20,13 +20,13 @@ export interface DepartureEvents {
 
 interface Leaving {
 	pod: Pod;
-	/** The record was on the pod: if it is missing later, somebody has cancelled the deletion. */
+	/** The record has been seen on the pod; if it is missing later, somebody has cancelled the deletion. */
 	wasRecorded: boolean;
 }
 
 export type WaitEnd = 'settled' | 'timeout' | 'interrupted';
 
-/** Follows pods until they are gone: by uid, because a set makes a successor of the same name at once. */
+/** Follows pods until they are gone: by uid, because a set may create a successor of the same name at once. */
 export class Departures {
 	readonly #leaving = new Map<string, Leaving>();
 	readonly #events: DepartureEvents;
@@ -56,7 +56,7 @@ export class Departures {
 		return this.pods.filter((pod) => !deletionRecord(pod) && !isTerminating(pod));
 	}
 
-	/** Waits until all are gone, the time is over (0: no limit), or Ctrl-C. */
+	/** Waits until all are gone, the timeout has passed (0: no timeout), or Ctrl-C. */
 	async follow(
 		client: KubeClient,
 		query: PodQuery,
@@ -79,7 +79,7 @@ export class Departures {
 			},
 			gone: (pod) => this.#gone(pod),
 			synced: () => {
-				// Pods that went after we asked and before this list are not in it.
+				// Pods that were deleted between our request and this list are not in it.
 				for (const [uid, { pod }] of this.#leaving) if (!inList.has(uid)) this.#gone(pod);
 				inList.clear();
 				if (!this.#listed) this.#events.listed?.();

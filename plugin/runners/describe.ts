@@ -4,7 +4,7 @@ import { podKey } from '../../admission/runner/runner-pod.ts';
 import type { WaitingLine } from '../print/progress.ts';
 import { isTerminating, jobOf, stateOf } from './state.ts';
 
-/** What keeps a pod from going: "waiting for ci/runner-0: busy for 12m: build (octo-org/app, run 42)". */
+/** What a pod's deletion is waiting for: "waiting for ci/runner-0: busy for 12m: build (octo-org/app, run 42)". */
 export function describeWaiting(pod: Pod, nowMs: number): WaitingLine {
 	const start = `waiting for ${podKey(pod)}: `;
 	if (isTerminating(pod)) return { text: `${start}terminating` };

@@ -12,8 +12,8 @@ export function setOf(pod: Pod): string | undefined {
 }
 
 /**
- * Where on GitHub it takes jobs from ("octo-org/app", "octo-org"). For a scale set's pod its labels are good enough to show,
- * although the guard does not believe them. Otherwise undefined where the guard cannot tell either.
+ * Where on GitHub it takes jobs from ("octo-org/app", "octo-org"). For a scale set's pod, its labels are good enough to
+ * be shown, although the guard does not trust them. Otherwise undefined if the guard cannot determine it either.
  */
 export function scopeOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): string | undefined {
 	if (runner?.scope) return scopeKey(runner.scope);

@@ -3,7 +3,7 @@ import type { Pod } from '../../admission/api/kinds.ts';
 import { isJobPod, readJobPod } from '../../admission/runner/job-pod.ts';
 import { type DeletionRecord, isRunnerPod } from '../../admission/runner/runner-pod.ts';
 
-/** What the pod of a runner's job is doing, for people. */
+/** The state of a job pod, for people. */
 export type JobPodState = 'pending' | 'starting' | 'running' | 'draining' | 'stopped';
 
 export function jobPodState({ metadata, spec, status }: Pod): JobPodState {
@@ -14,15 +14,15 @@ export function jobPodState({ metadata, spec, status }: Pod): JobPodState {
 	return status?.phase === 'Pending' ? 'starting' : 'running';
 }
 
-/** Its recorded deletion. The plugin has no key: it shows what is signed at all. */
+/** Its recorded deletion. The plugin has no key to verify signatures: it shows any record that has one. */
 export const jobPodRecord = (pod: Pod): DeletionRecord | undefined =>
 	readJobPod(pod, (_statement, given) => Boolean(given))?.record;
 
-/** The job, as the server wrote it on the pod; undefined: its runner is not marked as busy, or it is not known which job. */
+/** The job, as the server wrote it on the pod; undefined: its runner is not marked as busy, or its job is not known. */
 export const jobPodJob = ({ metadata: { labels = {}, annotations = {} } }: Pod): string | undefined =>
 	labels[busy.label] === 'true' ? annotations[busy.job] : undefined;
 
-/** Of these pods each runner, followed by the pods of its jobs; last those whose runner is not among them. */
+/** These pods, sorted: each runner followed by its job pods; at the end those whose runner is not among them. */
 export function withJobPods(pods: readonly Pod[]): Pod[] {
 	const ofRunner = new Map<string, Pod[]>();
 	for (const pod of pods) {

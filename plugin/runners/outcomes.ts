@@ -1,13 +1,13 @@
 import type { Pod } from '../../admission/api/kinds.ts';
 import { deletionRecord } from './state.ts';
 
-/** The message of a wait that ran out of time, worded like kubectl's, and what goes on after it. */
+/** The message of a wait that timed out, phrased like kubectl's, and what continues without it. */
 export function timedOut(left: readonly Pod[]): string {
 	const lines = [`error: timed out waiting for the condition on ${names(left, 'pods/')}`, cancelHint(left)];
 	return lines.filter(Boolean).join('\n');
 }
 
-/** What goes on after this command has ended, and how to stop it; empty if there is nothing. */
+/** What continues after this command has ended, and how to stop it; empty if nothing does. */
 export function cancelHint(left: readonly Pod[]): string {
 	const recorded = left.filter(deletionRecord);
 	if (recorded.length === 0) return '';

@@ -7,8 +7,8 @@ import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-po
 import { readPod } from './read.ts';
 
 /**
- * What a runner is doing, for people. Read off the pod alone, by the guard's own rulebook: the server writes there what
- * GitHub says, so that nobody needs GitHub credentials to see it.
+ * What a runner is doing, for people. It is read from the pod alone, by the guard's own rules: the server writes
+ * GitHub's answers on the pod, so users need no GitHub credentials to see them.
  *
  * - pending: not on a node yet
  * - starting: on a node; its runner has not started, or has not registered yet
@@ -20,15 +20,16 @@ import { readPod } from './read.ts';
  */
 export type State = 'pending' | 'starting' | 'idle' | 'busy' | 'draining' | 'stopped' | 'unknown';
 
-/** The server sees a registered runner within seconds: one that has run for longer unseen is not "starting". */
+/** The server sees a registered runner within seconds: one that has run longer without being seen is not "starting". */
 const registrationMs = 120_000;
 
-/** `runner` is what the rulebook reads off the pod: given where the caller has read it already. */
+/** `runner` is what the rules read from the pod; the caller passes it if it has read it already. */
 export function stateOf(pod: Pod, nowMs: number, runner: RunnerPod | undefined = readPod(pod)): State {
 	if (!runner) return 'unknown';
 	const { process } = runner;
 	if (process.state === 'exited') return 'stopped';
-	// ARC's own scale-down writes the time alone: that deletion is asked for, too, though not of our server.
+	// When ARC scales down, it writes only the time: that is a requested deletion as well, though not one of our
+	// server's.
 	const asked = [record.requestedAt, arc.requestedAt].some(
 		(key) => pod.metadata.annotations?.[key] !== undefined,
 	);
@@ -50,7 +51,7 @@ export function deletionRecord(pod: Pod): DeletionRecord | undefined {
 	return readPod(pod)?.record;
 }
 
-/** Whether the runner is known to run a job, by whatever would make the guard say "busy". */
+/** Whether the runner is known to run a job, by anything that would make the guard answer "busy". */
 export function isBusy(pod: Pod): boolean {
 	const runner = readPod(pod);
 	return runner !== undefined && runsJob(runner);
@@ -68,7 +69,7 @@ export interface RunningJob {
 	/** For people: "build (octo-org/app, run 42)"; undefined: it is not known which job it is. */
 	name: string | undefined;
 	sinceMs: number | undefined;
-	/** What the witness who knows most has said of it; undefined: no witness has described it. */
+	/** What the best-informed source has reported about it; undefined: no source has described it. */
 	details: Job | undefined;
 }
 
@@ -79,14 +80,14 @@ export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): R
 	return { name: name === undefined ? undefined : printable(name), sinceMs, details: job };
 }
 
-/** As `decide` has it: a container that does not run has no job, whatever its marks say. */
+/** By the same rule as in `decide`: a container that does not run has no job, whatever the pod's marks say. */
 function runsJob(runner: RunnerPod): boolean {
 	const { process, busyAnswer, ephemeral } = runner;
 	const answered = busyAnswer !== undefined && ephemeral;
 	return process.state === 'running' && (jobNow(runner) !== undefined || answered);
 }
 
-/** Registered, and no job: GitHub's id is on the pod, or the server says "not busy". */
+/** Registered and without a job: GitHub's id is on the pod, or the server says "not busy". */
 function isKnownIdle(pod: Pod, { runnerId }: RunnerPod): boolean {
 	const condition = pod.status?.conditions?.find(({ type }) => type === busy.condition);
 	return condition?.status === 'False' || runnerId !== undefined;

@@ -9,11 +9,11 @@ import { printError } from '../print/out.ts';
 
 export interface Targets {
 	pods: Pod[];
-	/** What could not be found or read; reported after the rest is done. */
+	/** What could not be found or read; printed after the rest is done. */
 	errors: CliError[];
 }
 
-/** The pod of that name, which must be a runner. */
+/** The pod with this name, which must be a runner. */
 export async function getRunner(client: KubeClient, name: string): Promise<Pod> {
 	const pod = await getPod(client, client.namespace, bareName(name));
 	if (!isRunnerPod(pod)) throw usageError(`pod "${pod.metadata.name}" is not a runner; use kubectl for it`);
@@ -21,21 +21,21 @@ export async function getRunner(client: KubeClient, name: string): Promise<Pod> 
 }
 
 /** NAME may be given as `pod/NAME`, which is what `-o name` prints. */
-export function bareName(word: string): string {
-	const name = word.replace(/^(pods?|po)\//, '');
-	if (name === '' || name.includes('/')) throw usageError(`"${word}" is not the name of a pod`);
+export function bareName(arg: string): string {
+	const name = arg.replace(/^(pods?|po)\//, '');
+	if (name === '' || name.includes('/')) throw usageError(`"${arg}" is not the name of a pod`);
 	return name;
 }
 
-/** The runners that a command line names, by name. `isMeant`: which pods may be named. */
+/** The runners that a command line names, by name. `isMeant` selects which pods may be named. */
 export async function namedRunners(
 	client: KubeClient,
-	words: string[],
+	args: string[],
 	ignoreNotFound: boolean,
 	isMeant: (pod: Pod) => boolean = isRunnerPod,
 ): Promise<Targets> {
 	const targets: Targets = { pods: [], errors: [] };
-	const names = [...new Set(words.map(bareName))];
+	const names = [...new Set(args.map(bareName))];
 	const answers = await mapLimited(names, (name) =>
 		getPod(client, client.namespace, name).catch((error: unknown) => {
 			if (error instanceof ApiError) return error;
@@ -57,7 +57,7 @@ export async function selectedRunners(client: KubeClient, labelSelector: string 
 	return pods.filter(isRunnerPod);
 }
 
-/** The query that these pods are in. A single one is followed by its name, which costs nothing in a large namespace. */
+/** A query that contains these pods. A single pod is followed by name, which is cheap even in a large namespace. */
 export function queryFor(pods: readonly Pod[]): PodQuery {
 	const [first] = pods;
 	const namespace = first?.metadata.namespace;

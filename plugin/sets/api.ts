@@ -76,7 +76,7 @@ export async function allSets(
 			}
 		}),
 	);
-	// The same text, whichever answer came first.
+	// Sorted, so that the text does not depend on which answer came first.
 	if (unknown === wanted.length && wanted[0]) throw new UnknownKindError(wanted[0]);
 	return lists.flat().sort(byName);
 }
@@ -87,30 +87,28 @@ export function byName(left: KubeObject, right: KubeObject): number {
 	return key(left) < key(right) ? -1 : 1;
 }
 
-/** The set of that name; one named without its kind may be either, but not both. */
+/** The set with this name. Without a kind it may be of either kind, but there must not be one of each. */
 export async function findSet(client: KubeClient, { kind, name }: SetArgument): Promise<RunnersSet> {
 	if (kind !== undefined) return getSet(client, { kind, name });
 	const answers = await Promise.allSettled(kinds.map((each) => getSet(client, { kind: each, name })));
 	const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
 	const [set, other] = found;
 	if (set && other) {
-		throw usageError(
-			`there are ${shortName(refOf(set))} and ${shortName(refOf(other))}: name one of them with its kind`,
-		);
+		throw usageError(`there are ${shortName(refOf(set))} and ${shortName(refOf(other))}: specify the kind`);
 	}
 	if (set) return set;
 	const failures = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
-	// A connection that failed, a missing right or a missing kind says more than that the other kind has no such set.
+	// A failed connection, a missing right or a missing kind says more than the other kind's "not found".
 	throw failures.find((error) => !isNoSuchSet(error)) ?? failures[0];
 }
 
-/** What the scale subresource answers. */
+/** The answer of the scale subresource. */
 interface Scale {
 	metadata: { resourceVersion?: string };
 	spec?: { replicas?: number };
 }
 
-/** Sets the number of runners wanted. With a resource version only if nothing was written since: else Conflict. */
+/** Sets the number of runners wanted. With a resource version, it fails with Conflict if the set was written since. */
 export async function patchScale(
 	client: KubeClient,
 	ref: SetRef,
@@ -125,12 +123,12 @@ export async function patchScale(
 	return scale.spec?.replicas ?? replicas;
 }
 
-/** The kind is there, and has no such object. */
+/** The kind is served, but there is no such object. */
 function isNoSuchSet(error: unknown): boolean {
 	return error instanceof ApiError && isNotFound(error) && error.status.reason === 'NotFound';
 }
 
-/** A cluster without our custom resources. */
+/** The cluster does not have our custom resources. */
 export class UnknownKindError extends CliError {
 	constructor(kind: SetKind) {
 		super(
@@ -140,7 +138,7 @@ export class UnknownKindError extends CliError {
 	}
 }
 
-/** The API server answers 404 for an unknown kind as well, but then names no object. */
+/** The API server answers 404 for an unknown kind as well, but then without an object's name. */
 async function knownKind<T>(kind: SetKind, ask: () => Promise<T>): Promise<T> {
 	try {
 		return await ask();

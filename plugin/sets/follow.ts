@@ -11,7 +11,7 @@ import { printError } from '../print/out.ts';
 import { byName, listSets, type RunnersSet, setsPath, UnknownKindError } from './api.ts';
 import { kinds, type SetKind, type SetRef } from './names.ts';
 
-/** Which sets. No namespace means all of them, no names means every set there is. */
+/** Selects sets: without a namespace those of all namespaces, without names all of them. */
 export interface SetScope {
 	namespace?: string;
 	named?: readonly SetRef[];
@@ -22,7 +22,7 @@ export interface SetScope {
 	autoscalers?: boolean;
 }
 
-/** Tells about sets as they change, until the signal ends it. `synced` comes once, when each kind was listed. */
+/** Reports sets as they change, until the signal aborts. `synced` is called once, when each kind has been listed. */
 export async function followSets(
 	client: KubeClient,
 	scope: SetScope,
@@ -66,7 +66,7 @@ export async function followSets(
 				);
 			} catch (error) {
 				if (!(error instanceof UnknownKindError)) throw error;
-				// One kind may be installed without the other: an error only if no kind is.
+				// One kind may be installed without the other; it is an error only if neither is.
 				unknown++;
 				if (unknown === wanted.length) throw new UnknownKindError(wanted[0] ?? kind);
 				synced(kind);
@@ -134,7 +134,7 @@ export class SetModel {
 	}
 }
 
-/** Sets are shown without their autoscalers to those who may not read them, and where there is no such kind. */
+/** Without the right to read autoscalers, or without their kind, sets are shown without them. */
 async function followAutoscalers(
 	client: KubeClient,
 	{ namespace }: SetScope,
@@ -150,7 +150,7 @@ async function followAutoscalers(
 	}
 }
 
-/** The pods of one set have its label; those of several sets have nothing in common that is theirs alone. */
+/** The pods of one set have its label; no label selects the pods of several sets and no others. */
 export function podsOf({ namespace, named }: SetScope): PodQuery {
 	const [only, ...more] = named ?? [];
 	if (!only || more.length > 0) return { namespace };
@@ -184,7 +184,7 @@ async function together(signal: AbortSignal, start: (signal: AbortSignal) => Pro
 	if (failures.length > 0) throw failures[0];
 }
 
-/** A function that calls back once: when it was called with so many different keys. */
+/** Returns a function that calls back once, when it has been called with this number of different keys. */
 function afterCalls(count: number, done: () => void): (key: string) => void {
 	const keys = new Set<string>();
 	return (key) => {

@@ -3,7 +3,7 @@ import { usageError } from '../errors.ts';
 
 export type SetKind = 'RunnerSet' | 'RunnerDeployment';
 
-/** A set as a command line names it; without a kind it may be either. */
+/** A set as named on the command line; without a kind it may be of either kind. */
 export interface SetArgument {
 	kind?: SetKind;
 	name: string;
@@ -16,7 +16,7 @@ export interface SetRef {
 
 export const kinds: readonly SetKind[] = ['RunnerSet', 'RunnerDeployment'];
 
-/** The kind as the API server serves it; `resource` is the word in URLs, `runnersets`. */
+/** The kind as the API server serves it; `resource` is its name in URLs, `runnersets`. */
 export function servedAs(kind: SetKind): { apiVersion: string; resource: string } {
 	return kind === 'RunnerSet' ? setKinds.runnerSet : setKinds.runnerDeployment;
 }
@@ -32,28 +32,28 @@ export function fullName({ kind, name }: SetRef): string {
 }
 
 /**
- * A resource as kubectl takes it: singular or plural, any case, with the group and the version or without.
- * `sets` is both kinds; undefined: none of ours.
+ * A resource as kubectl takes it: singular or plural, in any case, with or without group and version. `sets` means both
+ * kinds; undefined: neither of our kinds.
  */
-export function resourceArgument(word: string): SetKind | 'sets' | undefined {
-	const [resource = '', ...more] = word.toLowerCase().split('.');
+export function resourceArgument(arg: string): SetKind | 'sets' | undefined {
+	const [resource = '', ...more] = arg.toLowerCase().split('.');
 	if (more.length > 0 && more.join('.') !== group && more.slice(1).join('.') !== group) return undefined;
 	if (resource === 'sets' && more.length === 0) return 'sets';
 	return kinds.find((kind) => resource === servedAs(kind).resource || resource === kind.toLowerCase());
 }
 
-/** Does the command line name sets by their kind (`runnerset/NAME`, `runnerset NAME`), and not by name alone? */
+/** Whether the command line names sets with their kind (`runnerset/NAME`, `runnerset NAME`), and not by name alone. */
 export function namesSetsByKind([first = '', ...more]: readonly string[]): boolean {
 	const [resource = '', name] = first.split('/');
 	return resourceArgument(resource) !== undefined && (name !== undefined || more.length > 0);
 }
 
 /** `NAME`, `KIND/NAME` and `KIND NAME...`, as kubectl takes them. */
-export function setArguments(words: readonly string[]): SetArgument[] {
-	const [first = '', ...more] = words;
+export function setArguments(args: readonly string[]): SetArgument[] {
+	const [first = '', ...more] = args;
 	const kind = more.length > 0 && !first.includes('/') ? resourceArgument(first) : undefined;
-	if (kind === undefined) return words.map(setArgument);
-	if (more.some((word) => word.includes('/'))) {
+	if (kind === undefined) return args.map(setArgument);
+	if (more.some((arg) => arg.includes('/'))) {
 		throw usageError(
 			'there is no need to specify a resource type as a separate argument when passing arguments in resource/name form',
 		);
@@ -61,16 +61,16 @@ export function setArguments(words: readonly string[]): SetArgument[] {
 	return more.map((name) => (kind === 'sets' ? { name } : { kind, name }));
 }
 
-function setArgument(word: string): SetArgument {
-	const [resource = '', name, ...more] = word.split('/');
+function setArgument(arg: string): SetArgument {
+	const [resource = '', name, ...more] = arg.split('/');
 	if (name === undefined && resource !== '') return { name: resource };
 	if (!resource || !name || more.length > 0) {
-		throw usageError(`"${word}" names no set: give NAME, runnerset/NAME or runnerdeployment/NAME`);
+		throw usageError(`"${arg}" is not the name of a set: use NAME, runnerset/NAME or runnerdeployment/NAME`);
 	}
 	const kind = resourceArgument(resource);
 	if (kind === undefined) {
 		throw usageError(
-			`"${resource}" is no kind of runner set: there are runnerset/NAME and runnerdeployment/NAME`,
+			`"${resource}" is not a kind of runner set: use runnerset/NAME or runnerdeployment/NAME`,
 		);
 	}
 	return kind === 'sets' ? { name } : { kind, name };

@@ -2,12 +2,12 @@ import type { SetCondition, SetConditionType } from '../../admission/api/sets.ts
 import { type RunnersSet, wantedOf } from './api.ts';
 
 /**
- * How far a set is from what its spec asks for, for people. Read from the set alone.
+ * How far a set is from what its spec asks for. It is read from the set alone.
  *
  * - settled: as many registered runners as wanted, all of the newest template
  * - unseen: the server has not reported on the newest spec yet, or there is no server
  * - starting: as many as wanted, not all of them registered
- * - changing: runners are created or leave
+ * - changing: runners are being created or deleted
  * - draining: runners above the wanted number still run their jobs
  * - rolling-out, holding, starts-failing, credentials-missing, spec-invalid, deleting: as the set's condition
  */
@@ -42,26 +42,26 @@ export function setStateOf(set: RunnersSet): SetState {
 	return (set.status?.availableReplicas ?? 0) >= wantedOf(set) ? 'settled' : 'starting';
 }
 
-/** Is the status about the spec as it is now? */
+/** Whether the status is about the current spec. */
 export function isObserved({ metadata, status }: RunnersSet): boolean {
 	if (!status?.conditions || status.observedGeneration === undefined) return false;
 	return status.observedGeneration >= (metadata.generation ?? 0);
 }
 
-/** The conditions that say why it is not settled, in the server's words. */
+/** The messages of the conditions that explain why it is not settled. */
 export function reasonsOf(set: RunnersSet): string[] {
 	const state = setStateOf(set);
 	if (state === 'settled') return [];
 	if (state === 'unseen') {
-		const news = set.status?.conditions ? 'reported on the newest spec' : 'looked at it';
+		const news = set.status?.conditions ? 'reported on the newest spec' : 'reconciled it';
 		return [`the server has not ${news} yet`];
 	}
-	const told = (set.status?.conditions ?? []).filter(
+	const reported = (set.status?.conditions ?? []).filter(
 		({ type, status, message }) => message && (type === 'Settled' ? status === 'False' : status === 'True'),
 	);
-	// The other conditions say more precisely what "Settled" says.
-	const better = told.filter(({ type }) => type !== 'Settled');
-	return (better.length > 0 ? better : told).map(({ message = '' }) => message);
+	// The other conditions are more precise than "Settled".
+	const precise = reported.filter(({ type }) => type !== 'Settled');
+	return (precise.length > 0 ? precise : reported).map(({ message = '' }) => message);
 }
 
 /** "3 wanted: 1 idle, 1 busy, 1 starting" */

@@ -34,7 +34,7 @@ export async function untilSettled(
 		if (!waiting.has(uidOf(set))) return;
 		waiting.set(uidOf(set), set);
 		const name = shortName(refOf(set));
-		if (wantedOf(set) !== replicas) settle(set, `was scaled to ${wantedOf(set)} meanwhile`);
+		if (wantedOf(set) !== replicas) settle(set, `was scaled to ${wantedOf(set)} in the meantime`);
 		else if (set.metadata.deletionTimestamp !== undefined) settle(set, 'is being deleted');
 		else if (setStateOf(set) === 'settled') {
 			progress.say(`${name} settled: ${countsOf(set)}`);

@@ -4,15 +4,15 @@ import { despiteOtherWriters } from '../kube/other-writers.ts';
 import { getSet, patchScale, type RunnersSet, refOf, wantedOf } from './api.ts';
 import { shortName } from './names.ts';
 
-/** As kubectl scale: nothing is written unless the set is as the caller believes. */
+/** As in kubectl scale: nothing is written unless the set is as the caller expects. */
 export interface Preconditions {
 	currentReplicas?: number;
 	resourceVersion?: string;
 }
 
 /**
- * Writes the number of runners wanted through the scale subresource, as kubectl scale does. Resolves with the set
- * as it was before; `seen` is what the caller has read already.
+ * Writes the number of runners wanted through the scale subresource, as kubectl scale does. Resolves with the set as it
+ * was before; `seen` is the set as the caller has read it.
  */
 export function scaleSet(
 	client: KubeClient,
@@ -30,7 +30,7 @@ export function scaleSet(
 			await patchScale(client, refOf(set), replicas, { resourceVersion, dryRun });
 			return set;
 		},
-		() => getSet(client, refOf(seen)), // most writes are of the status, which the preconditions do not look at
+		() => getSet(client, refOf(seen)), // most writes only change the status, which the preconditions do not check
 	);
 }
 
@@ -39,7 +39,7 @@ export function scaleCommand(set: RunnersSet, replicas: number, namespace: strin
 	return `kubectl runners scale ${shortName(refOf(set))} --replicas=${replicas} -n ${namespace}`;
 }
 
-/** Throws in the words of kubectl scale. */
+/** Throws with the message that kubectl scale prints. */
 export function checkPreconditions(
 	set: RunnersSet,
 	{ currentReplicas, resourceVersion }: Preconditions,
@@ -54,7 +54,7 @@ export function checkPreconditions(
 	}
 }
 
-/** The set as it would be; for a dry run that shows it. */
+/** The set as it would be, for a dry run that prints it. */
 export function scaled(set: RunnersSet, replicas: number): RunnersSet {
 	const copy = structuredClone(set);
 	copy.spec.replicas = replicas;

@@ -6,7 +6,7 @@ import { print } from '../print/out.ts';
 import { runToExitCode } from '../run.ts';
 import { verbs } from './index.ts';
 
-/** The second bundle: every verb, the overview, and the errors for unknown verbs. */
+/** The second bundle: every verb, the overview, and the error for an unknown verb. */
 export function main(argv: readonly string[]): Promise<number> {
 	return runToExitCode(() => dispatch(argv));
 }

@@ -1,2 +1,2 @@
-/** The bundle behind kubeconfigs that are more than plain YAML. */
+/** The bundle that reads kubeconfigs in full YAML. */
 export { loadAll } from 'js-yaml';

@@ -23,18 +23,18 @@ export const cancel = defineVerb({
 	summary: 'Cancel a recorded deletion, so that the runner stays',
 	usage: 'cancel POD... [flags]',
 	description: [
-		'Removes the record of the deletion from the pod, so that the runner goes on taking jobs. It is an error if it is',
+		'Removes the record of the deletion from the pod, so that the runner keeps taking jobs. It is an error if it is',
 		'too late: once the runner is unregistered from GitHub, or the pod is terminating.',
 	].join('\n'),
-	examples: [['Keep a runner that was to go after its job', 'cancel example-0']],
+	examples: [['Keep a runner that would have been deleted after its job', 'cancel example-0']],
 	completes: 'runner',
 	flags: connectionFlags,
-	run: async (words, flags) => {
-		if (words.length === 0) throw usageError('name the pods whose deletion is to be cancelled');
+	run: async (args, flags) => {
+		if (args.length === 0) throw usageError('name the pods whose deletion you want to cancel');
 		const client = await connect(flags);
 		const { pods, errors } = await namedRunners(
 			client,
-			words,
+			args,
 			false,
 			(pod) => isRunnerPod(pod) || isJobPod(pod),
 		);
@@ -50,7 +50,7 @@ export const cancel = defineVerb({
 	},
 });
 
-/** Resolves with the line to print; throws where it is too late. */
+/** Resolves with the line to print; throws if it is too late. */
 function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 	const { name } = seen.metadata;
 	return despiteOtherWriters(
@@ -60,7 +60,7 @@ function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 			refuseIfTooLate(pod);
 			if (!recorded) return `pod/${name} has no recorded deletion`;
 			await removeRecord(client, pod);
-			return `pod/${name} deletion cancelled (was asked for by ${recorded.requestedBy})`;
+			return `pod/${name} deletion cancelled (requested by ${recorded.requestedBy})`;
 		},
 		() => getPod(client, client.namespace, name),
 	);
@@ -81,7 +81,10 @@ function refuseIfTooLate(pod: Pod): void {
 	}
 }
 
-/** One patch, and only if the pod is still as it was read: what the server has written since must not be undone. */
+/**
+ * One patch, which fails if the pod has changed since it was read: what the server has written since must not be
+ * undone.
+ */
 async function removeRecord(client: KubeClient, { metadata }: Pod): Promise<void> {
 	const keysToRemove = [...Object.values(record), keys.attempt];
 	await client.call('PATCH', podPath(metadata.namespace ?? '', metadata.name), {

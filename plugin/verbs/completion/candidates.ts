@@ -10,27 +10,27 @@ export interface Completion {
 	files: boolean;
 }
 
-/** Looks up names in the cluster and the kubeconfig; called only where a name may come next. */
+/** Looks up names in the cluster and the kubeconfig; called only where a name may be typed. */
 export type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
 
 const nothing: Completion = { candidates: [], files: false };
 
-/** What may be typed in place of the word under the cursor, which is the last of `argv`. */
+/** Candidates for the argument under the cursor, which is the last of `argv`. */
 export async function complete(
 	verbs: readonly Verb[],
 	argv: readonly string[],
 	names: NameSource = completeNames,
 ): Promise<Completion> {
-	const word = argv.at(-1) ?? '';
+	const typed = argv.at(-1) ?? '';
 	const [verbName, ...before] = argv.slice(0, -1);
-	if (verbName === undefined) return matching(verbCandidates(verbs), word);
+	if (verbName === undefined) return matching(verbCandidates(verbs), typed);
 	const verb = verbs.find(({ name, aliases }) => name === verbName || aliases?.includes(verbName));
-	if (!verb) return verbName === 'help' ? matching(verbCandidates(verbs), word) : nothing;
+	if (!verb) return verbName === 'help' ? matching(verbCandidates(verbs), typed) : nothing;
 
 	const flag = flagAwaitingValue(verb.flags, before);
-	// Without the flag itself, which has no value yet, what was typed before can be read.
-	if (flag) return valuesOf(flag, word, verb, before.slice(0, -1), names);
-	const equals = /^--([a-z-]+)=(.*)$/s.exec(word);
+	// The flag itself has no value yet; without it, what was typed before can be parsed.
+	if (flag) return valuesOf(flag, typed, verb, before.slice(0, -1), names);
+	const equals = /^--([a-z-]+)=(.*)$/s.exec(typed);
 	if (equals) {
 		const values = await valuesOf(equals[1]!, equals[2]!, verb, before, names);
 		return {
@@ -38,8 +38,8 @@ export async function complete(
 			candidates: values.candidates.map((one) => ({ ...one, value: `--${equals[1]}=${one.value}` })),
 		};
 	}
-	if (word.startsWith('-')) return matching(flagCandidates(verb.flags), word);
-	return wordsOf(verb, word, before, names);
+	if (typed.startsWith('-')) return matching(flagCandidates(verb.flags), typed);
+	return argumentsOf(verb, typed, before, names);
 }
 
 function verbCandidates(verbs: readonly Verb[]): Candidate[] {
@@ -55,7 +55,7 @@ function flagCandidates(flags: Flags): Candidate[] {
 	}));
 }
 
-/** The name of the flag whose value is typed now: `-n <here>`, `--context <here>`. */
+/** The name of the flag whose value is being typed: `-n <here>`, `--context <here>`. */
 function flagAwaitingValue(flags: Flags, before: readonly string[]): string | undefined {
 	const last = before.at(-1) ?? '';
 	const shape = flagShapes(flags).find(
@@ -88,7 +88,7 @@ const namedValues: Record<string, NameKind> = {
 
 async function valuesOf(
 	flag: string,
-	word: string,
+	typed: string,
 	verb: Verb,
 	before: readonly string[],
 	names: NameSource,
@@ -98,22 +98,22 @@ async function valuesOf(
 		const formats = formatsOf[verb.name] ?? ['json', 'yaml'];
 		return matching(
 			formats.map((value) => ({ value })),
-			word,
+			typed,
 		);
 	}
 	const fixed = fixedValues[flag];
 	if (fixed)
 		return matching(
 			fixed.map((value) => ({ value })),
-			word,
+			typed,
 		);
 	const kind = namedValues[flag];
-	return kind ? matching(await names(kind, connectionSoFar(verb, before)), word) : nothing;
+	return kind ? matching(await names(kind, connectionSoFar(verb, before)), typed) : nothing;
 }
 
-async function wordsOf(
+async function argumentsOf(
 	verb: Verb,
-	word: string,
+	typed: string,
 	before: readonly string[],
 	names: NameSource,
 ): Promise<Completion> {
@@ -121,52 +121,52 @@ async function wordsOf(
 		case 'runner': {
 			const flags = connectionSoFar(verb, before);
 			if (verb.name === 'list' && resources.some(({ value }) => before.includes(value))) {
-				return matching(await sets(word, flags, names), word);
+				return matching(await sets(typed, flags, names), typed);
 			}
 			const taken = new Set(before);
 			const runners = await names('runner', flags);
 			const offered = verb.name === 'list' && before.length === 0 ? [...runners, ...resources] : runners;
 			return matching(
 				offered.filter(({ value }) => !taken.has(value)),
-				word,
+				typed,
 			);
 		}
 		case 'set':
-			return matching(await sets(word, connectionSoFar(verb, before), names), word);
+			return matching(await sets(typed, connectionSoFar(verb, before), names), typed);
 		case 'node-or-set': {
 			const flags = connectionSoFar(verb, before);
-			// A name without a kind is a node's.
+			// A name without a kind is the name of a node.
 			const found = await Promise.all([
 				names('node', flags).catch(() => []),
 				names('set', flags).catch(() => []),
 			]);
-			return matching(found.flat(), word);
+			return matching(found.flat(), typed);
 		}
 		case 'shell':
 			return matching(
 				['bash', 'zsh', 'fish'].map((value) => ({ value })),
-				word,
+				typed,
 			);
 		default:
 			return nothing;
 	}
 }
 
-/** What `list` lists beside runner pods. */
+/** What `list` lists besides runner pods. */
 const resources: Candidate[] = [
 	{ value: 'sets', description: 'RunnerSets and RunnerDeployments' },
 	{ value: 'runnersets' },
 	{ value: 'runnerdeployments' },
 ];
 
-/** Sets by name only, as people type them; by kind and name if the word begins with a kind. */
-async function sets(word: string, flags: ConnectionFlags, names: NameSource): Promise<Candidate[]> {
+/** Sets by name only, as people type them, or by kind and name if the argument begins with a kind. */
+async function sets(typed: string, flags: ConnectionFlags, names: NameSource): Promise<Candidate[]> {
 	const found = await names('set', flags);
-	if (word.includes('/')) return found;
+	if (typed.includes('/')) return found;
 	return found.map(({ value, description }) => ({ value: value.split('/')[1] ?? value, description }));
 }
 
-/** Flags such as -n and --context that have been typed. If they cannot be parsed yet, they count as not typed. */
+/** The flags typed so far, such as -n and --context; none if they cannot be parsed yet. */
 function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags {
 	try {
 		return parseArgv(before, verb.flags).values as ConnectionFlags;
@@ -175,6 +175,6 @@ function connectionSoFar(verb: Verb, before: readonly string[]): ConnectionFlags
 	}
 }
 
-function matching(candidates: Candidate[], word: string): Completion {
-	return { candidates: candidates.filter(({ value }) => value.startsWith(word)), files: false };
+function matching(candidates: Candidate[], typed: string): Completion {
+	return { candidates: candidates.filter(({ value }) => value.startsWith(typed)), files: false };
 }

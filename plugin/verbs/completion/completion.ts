@@ -10,36 +10,39 @@ export const completion = defineVerb({
 	summary: 'Print the completion script for a shell',
 	usage: 'completion bash|zsh|fish',
 	description: [
-		'kubectl itself completes "kubectl runners ..." if kubectl_complete-runners is in PATH; it is in the folder of',
-		'kubectl-runners. The script that this prints completes the command kubectl-runners.',
+		'kubectl completes "kubectl runners ..." if kubectl_complete-runners is in PATH; you find it in the folder of',
+		'kubectl-runners. The script printed here is for the command kubectl-runners.',
 	].join('\n'),
 	examples: [
-		['For this bash', 'completion bash > ~/.kubectl-runners.bash && source ~/.kubectl-runners.bash'],
+		['For the current bash', 'completion bash > ~/.kubectl-runners.bash && source ~/.kubectl-runners.bash'],
 		['For fish', 'completion fish | source'],
 	],
 	completes: 'shell',
 	flags: {},
-	run: async (words) => {
-		const [shell, ...more] = words;
+	run: async (args) => {
+		const [shell, ...more] = args;
 		if (!isShell(shell) || more.length > 0) throw usageError('name one shell: bash, zsh or fish');
 		print(scripts[shell]);
 		return exitCode.done;
 	},
 });
 
-function isShell(word: string | undefined): word is Shell {
-	return word !== undefined && Object.hasOwn(scripts, word);
+function isShell(name: string | undefined): name is Shell {
+	return name !== undefined && Object.hasOwn(scripts, name);
 }
 
-/** Bits that kubectl (Cobra) reads on the last line. */
+/** Bits that kubectl (Cobra) reads from the last line. */
 const directive = { default: 0, noFiles: 4 } as const;
 
-/** What kubectl_complete-runners runs: prints candidates for the last argument, one per line, then `:<directive>`. */
+/**
+ * The verb that kubectl_complete-runners calls: it prints candidates for the last argument, one per line, then
+ * `:<directive>`.
+ */
 export function completeVerb(verbs: () => readonly Verb[]): Verb {
 	return {
 		name: '__complete',
 		summary: 'Candidates for shell completion',
-		usage: '__complete [WORD...]',
+		usage: '__complete [ARGUMENT...]',
 		examples: [],
 		hidden: true,
 		flags: {},
@@ -53,7 +56,8 @@ export function completeVerb(verbs: () => readonly Verb[]): Verb {
 					text += description ? `${printable(value)}\t${printable(description)}\n` : `${printable(value)}\n`;
 				}
 			} catch {
-				// Without a cluster, a permission or a kubeconfig there is nothing to offer, and no use for an error message.
+				// Without a cluster, a right or a kubeconfig there are no candidates; an error message would only
+				// disturb.
 			}
 			print(`${text}:${files ? directive.default : directive.noFiles}\n`);
 			return exitCode.done;

@@ -12,7 +12,7 @@ import { allSets, refOf } from '../../sets/api.ts';
 import { kinds, shortName } from '../../sets/names.ts';
 import { countsOf } from '../../sets/state.ts';
 
-/** A word that the shell may offer. */
+/** A completion that the shell may offer. */
 export interface Candidate {
 	value: string;
 	description?: string;

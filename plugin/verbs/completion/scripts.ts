@@ -46,8 +46,8 @@ compdef _kubectl_runners kubectl-runners
 # In ~/.config/fish/config.fish:  kubectl runners completion fish | source
 
 function __kubectl_runners_complete
-	set -l words (commandline -opc)
-	kubectl-runners __complete $words[2..-1] (commandline -ct) 2>/dev/null | string match -rv '^:[0-9]+$'
+	set -l args (commandline -opc)
+	kubectl-runners __complete $args[2..-1] (commandline -ct) 2>/dev/null | string match -rv '^:[0-9]+$'
 end
 complete -c kubectl-runners -f -a '(__kubectl_runners_complete)'
 `,

@@ -23,42 +23,46 @@ export const deleteVerb = defineVerb({
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
-		['Delete a runner as soon as its job is done, and wait for it', 'delete example-0'],
-		['Record the deletion and do not wait', 'delete example-0 --wait=false'],
-		['All runners of a set, at most an hour', 'delete -l runnerset-name=example --timeout 1h'],
+		['Delete a runner as soon as its job is done, and wait for that', 'delete example-0'],
+		['Record the deletion without waiting for it', 'delete example-0 --wait=false'],
+		['Delete all runners of a set; wait at most an hour', 'delete -l runnerset-name=example --timeout 1h'],
 		['Kill a stuck job', "delete example-0 --now --reason 'stuck since Friday, ticket 4711'"],
 	],
 	completes: 'runner',
 	flags: {
 		...connectionFlags,
-		all: { type: Boolean, description: 'All runners of the namespace' },
+		all: { type: Boolean, description: 'Delete all runners of the namespace' },
 		selector: {
 			type: String,
 			alias: 'l',
 			placeholder: 'SELECTOR',
-			description: 'The runners with these labels',
+			description: 'Delete the runners with these labels',
 		},
 		wait: { type: Boolean, default: true, description: 'Wait until they are gone (default true)' },
 		timeout: removalFlags.timeout,
 		gracePeriod: removalFlags.gracePeriod,
 		now: { type: Boolean, description: 'Break-glass: delete at once and kill the job; needs --reason' },
-		reason: { type: String, placeholder: 'TEXT', description: 'Why --now is used' },
+		reason: {
+			type: String,
+			placeholder: 'TEXT',
+			description: 'Why the job may be killed; kept in an Event and in the log',
+		},
 		dryRun: removalFlags.dryRun,
 		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		if (flags.now && !flags.reason)
-			throw usageError('--now kills the job that the runner runs; say why: --reason TEXT');
-		if (flags.reason && !flags.now) throw usageError('--reason is for --now');
-		if (words.length > 0 && flags.selector)
+			throw usageError('--now kills the job that the runner runs: state the reason with --reason TEXT');
+		if (flags.reason && !flags.now) throw usageError('--reason can only be used with --now');
+		if (args.length > 0 && flags.selector)
 			throw usageError('name cannot be provided when a selector is specified');
-		if (words.length > 0 && flags.all) throw usageError('name cannot be provided when --all is specified');
-		if (words.length === 0 && !flags.selector && !flags.all) {
-			throw usageError('name the pods, or give --selector or --all');
+		if (args.length > 0 && flags.all) throw usageError('name cannot be provided when --all is specified');
+		if (args.length === 0 && !flags.selector && !flags.all) {
+			throw usageError('name the pods, or use --selector or --all');
 		}
 
 		const client = await connect(flags);
-		const { pods, errors } = await chosen(client, words, flags);
+		const { pods, errors } = await chosen(client, args, flags);
 		if (pods.length === 0 && errors.length === 0) printError('No resources found');
 		let code: number = exitCode.done;
 		if (pods.length > 0) {
@@ -80,10 +84,10 @@ export const deleteVerb = defineVerb({
 
 async function chosen(
 	client: KubeClient,
-	words: string[],
+	args: string[],
 	flags: { selector?: string; ignoreNotFound?: boolean },
 ): Promise<Targets> {
-	if (words.length > 0) return namedRunners(client, words, flags.ignoreNotFound === true);
+	if (args.length > 0) return namedRunners(client, args, flags.ignoreNotFound === true);
 	return { pods: await selectedRunners(client, flags.selector), errors: [] };
 }
 

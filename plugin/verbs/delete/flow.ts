@@ -16,13 +16,13 @@ import { queryFor, toCliError } from '../../runners/targets.ts';
 
 export interface DeleteRequest {
 	gracePeriodSeconds?: number;
-	/** Break-glass: delete them even if they run a job, for this reason. */
+	/** Break-glass: delete the pods even if they run a job, for this reason. */
 	breakGlassReason?: string;
 }
 
 /**
- * The guard records a denied deletion before it answers, so that nobody needs to ask twice. Where the record is missing
- * all the same (a guard that has lost its rights), the request is repeated this often.
+ * The guard records a denied deletion before it answers, so one request is enough. If the record is missing
+ * nevertheless (a guard that has lost its rights), the request is repeated at this interval.
  */
 const repeatMs = 30_000;
 
@@ -44,7 +44,7 @@ export async function removeRunners(
 	};
 	const departures = new Departures({
 		waiting: (pod) => {
-			// Like kubectl, says nothing more of a pod after "deleted", while it stops.
+			// Like kubectl, it prints nothing more about a pod after "deleted", while the pod stops.
 			const redrawnOnly = announced.has(pod.metadata.uid);
 			progress.waiting(uid(pod), { ...describeWaiting(pod, Date.now()), redrawnOnly });
 		},
@@ -115,7 +115,7 @@ async function ask(client: KubeClient, pod: Pod, request: DeleteRequest, dryRun 
 			if (!(error instanceof ApiError)) throw error;
 			return isNotFound(error) ? { kind: 'gone' } : { kind: 'failed', error };
 		}
-		// A dry run does not write the mark, so that the guard would answer as if there were none.
+		// A dry run does not write the mark, so the guard would answer as if there were none.
 		if (dryRun) return { kind: 'accepted' };
 	}
 	return askDeletion(client, pod, { gracePeriodSeconds, dryRun });

@@ -1,33 +1,34 @@
 import { unansweredBy } from '../../kube/webhook-errors.ts';
 
-/** Explains what the API server says of a webhook that gave it no answer, and what to do about it. */
+/** Explains the API server's error about a webhook that did not answer, and what to do about it. */
 export function explainCallFailure(message: string): { why: string; advice: string } {
 	for (const [pattern, why, advice] of causes) if (pattern.test(message)) return { why, advice };
 	return { why: (unansweredBy(message)?.why ?? message).slice(0, 300), advice: logs };
 }
 
-const logs = 'look at the server: kubectl logs -n runners-system -l app.kubernetes.io/name=runners-admission';
+const logs =
+	"see the server's log: kubectl logs -n runners-system -l app.kubernetes.io/name=runners-admission";
 const restart = 'a server writes the caBundle within seconds of its start; if it has not, restart it';
 
 const causes: readonly (readonly [RegExp, string, string])[] = [
 	[
 		/certificate signed by unknown authority|x509: ECDSA verification failure/,
 		'its serving certificate is not signed by the CA in the caBundle (x509: unknown authority)',
-		`${restart}; with --tls-cert-file or cert-manager the caBundle is yours to set`,
+		`${restart}; with --tls-cert-file or cert-manager you have to set the caBundle`,
 	],
 	[
 		/certificate has expired or is not yet valid/,
 		'its serving certificate has expired, or is not valid yet (x509)',
-		'renew it (a server that manages its own certificate does so when it starts), and check the clocks',
+		'renew it (a server that manages its own certificate does so when it starts), and check that the clocks agree',
 	],
 	[
 		/x509: certificate is (?:valid for .*, not|not valid for)/,
-		"its serving certificate is for another name than the Service's (x509)",
-		'the certificate needs the name runners-admission.NAMESPACE.svc',
+		'its serving certificate does not contain the name of the Service (x509)',
+		'issue it for the name runners-admission.NAMESPACE.svc',
 	],
 	[
 		/tls: (?:certificate required|bad certificate|unknown certificate authority)/,
-		'it asks for a client certificate, and the API server presents none that it accepts',
+		'it requires a client certificate, and the API server presents none that it accepts',
 		'it runs with --client-ca-file: set up the API server first, see docs/operations.md',
 	],
 	[/x509/, 'its serving certificate is not accepted (x509)', restart],
@@ -43,22 +44,22 @@ const causes: readonly (readonly [RegExp, string, string])[] = [
 	],
 	[
 		/connection refused|EOF|connection reset/,
-		'nothing listens at its address (the connection is refused or cut)',
+		'nothing listens at its address (connection refused or closed)',
 		'start a replica; while none runs, break-glass works: see docs/runbook.md',
 	],
 	[
 		/does not recognise the API server/,
-		'it answers, but the path in the webhook configuration is not one that it has written',
-		'it writes the path within seconds; if that stays so, do the replicas share the Secret runners-admission-proof? Restart them',
+		'it answers, but it has not written the path in the webhook configuration',
+		'it writes the path within seconds; if it does not, check that all replicas use the Secret runners-admission-proof, and restart them',
 	],
 	[
 		/no such host/,
 		"the API server can't resolve its name",
-		'for a server outside of the cluster: can the API server resolve the ExternalName of the Service?',
+		'for a server outside of the cluster: check that the API server can resolve the ExternalName of the Service',
 	],
 	[
 		/deadline exceeded|timeout|timed out/i,
 		'it did not answer in time',
-		'is a firewall or NetworkPolicy between the API server and port 9443 of the server?',
+		'check for a firewall or NetworkPolicy between the API server and port 9443 of the server',
 	],
 ];

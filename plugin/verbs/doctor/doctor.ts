@@ -21,12 +21,12 @@ export const doctor = defineVerb({
 	usage: 'doctor [-n NAMESPACE] [-o json|yaml] [--timeout DURATION] [flags]',
 	description: [
 		'Changes nothing. A dry-run delete of a runner pod proves that the API server reaches the guard.',
-		'Each check ends as ok, warning or error, with what to do next. A check that you lack a right for is a warning',
-		'that names the right. -n is the namespace of the server; without it, the one that the webhooks name.',
+		'Each check ends as ok, warning or error, and says what to do next. A check that you lack a right for is a warning',
+		'that names the right. -n is the namespace of the server; by default, the namespace that the webhooks name.',
 		'Exit code: 0 without errors (warnings allowed), 1 with errors.',
 	].join('\n'),
 	examples: [
-		['Is the guard at work?', 'doctor'],
+		['Does the guard work?', 'doctor'],
 		[
 			'For a script: the checks that are not ok',
 			'doctor -o json | jq \'.checks[] | select(.level != "ok")\'',
@@ -38,12 +38,12 @@ export const doctor = defineVerb({
 		timeout: {
 			type: durationFlag('timeout'),
 			placeholder: 'DURATION',
-			description: 'Limit for all checks together (default 30s)',
+			description: 'Timeout for all checks together (default 30s)',
 		},
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
-		if (words.length > 0) throw usageError(`doctor takes no arguments, and got "${words[0]}"`);
+		if (args.length > 0) throw usageError(`unexpected argument "${args[0]}"`);
 		const timeoutMs = flags.timeout ?? defaultTimeoutMs;
 		if (timeoutMs <= 0) throw usageError('--timeout must be positive');
 

@@ -2,8 +2,8 @@ import { eventsPrefix } from '../../../admission/api/keys.ts';
 import type { EventsReport, HookReport, HookSettings } from '../../../admission/api/report.ts';
 
 /**
- * What each replica has received of GitHub's events, from the annotations of the status ConfigMap. Anybody may have edited
- * them: what can't be read is left out.
+ * The events that each replica has received from GitHub, from the annotations of the status ConfigMap. Anybody may have
+ * edited them, so what cannot be read is ignored.
  */
 export function eventsReports(annotations: Record<string, string> = {}): EventsReport[] {
 	return Object.keys(annotations)

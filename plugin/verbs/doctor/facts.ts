@@ -45,52 +45,52 @@ export interface Deployment extends KubeObject {
 	status?: { readyReplicas?: number };
 }
 
-/** Whether the API server gets an answer from the guard. */
+/** Whether the API server reaches the guard. */
 export type Reach =
-	/** It does; `by` says what was asked. */
+	/** It does; `by` says how that was tested. */
 	| { kind: 'answered'; by: string }
 	/** It does not; `message` is the API server's. */
 	| { kind: 'unreachable'; message: string }
-	/** Nothing could be asked, or the answer proves nothing. */
+	/** Nothing could be tested, or the answer proves nothing. */
 	| { kind: 'unproven'; why: string };
 
-/** Everything that the checks look at. They make no requests themselves. */
+/** Everything that the checks use. They make no requests themselves. */
 export interface Facts {
 	nowMs: number;
-	/** Of the plugin. */
+	/** Version of the plugin. */
 	version: string;
-	/** Where the server is. */
+	/** Namespace of the server. */
 	namespace: string;
 	apiServer: Fetched<{ gitVersion: string }>;
 	validating: Fetched<WebhookConfiguration>;
 	mutating: Fetched<WebhookConfiguration>;
 	lease: Fetched<Lease>;
 	report: Fetched<Report>;
-	/** What each replica has received of GitHub's events; none from a server that does not tell. */
+	/** The events that each replica has received from GitHub; empty for an older server, which does not report them. */
 	eventsReports: Fetched<EventsReport[]>;
 	deployment: Fetched<Deployment>;
-	/** Their labels, which the webhooks' namespaceSelectors look at. */
+	/** Their labels are what the webhooks' namespaceSelectors match. */
 	namespaces: Fetched<KubeObject[]>;
-	/** Pods that are runners or look like some, of all namespaces or, where that is not allowed, of one. */
+	/** Pods that are runners or look like runners, of all namespaces or, if that is not allowed, of one. */
 	pods: Fetched<Pod[]>;
-	/** The one namespace that `pods` is from; undefined: all. */
+	/** The one namespace that `pods` are from; undefined: all. */
 	podsOf: string | undefined;
-	/** Namespaces with pods that have nothing of a runner and have not ended, as far as pods may be listed. */
+	/** Namespaces with live pods that do not look like runners, as far as pods may be listed. */
 	sharedNamespaces: readonly string[];
-	/** Owners of scale-set pods, whose scope stands there; looked for only where there are such pods. */
+	/** Owners of scale-set pods, which have the scope; fetched only if there are such pods. */
 	ephemeralRunners: Fetched<EphemeralRunner[]>;
-	/** All PodDisruptionBudgets, the back-stop's and others'. */
+	/** All PodDisruptionBudgets, those of the back-stop and others. */
 	budgets: Fetched<Budget[]>;
 	/** Of all namespaces. */
 	autoscalers: Fetched<HorizontalRunnerAutoscaler[]>;
-	/** Resources of ARC's API group that are served. */
+	/** The served resources of ARC's API group. */
 	setResources: Fetched<string[]>;
 	reach: Reach;
 }
 
 export type Check = (facts: Facts) => Finding | undefined;
 
-/** The finding of a check that could not be made; undefined if what it needs was found, or is known not to exist. */
+/** The finding of a check that could not be made; undefined if the data that it needs was found, or does not exist. */
 export function notMade(check: string, fetched: Fetched<unknown>): Finding | undefined {
 	if (fetched.kind === 'forbidden') {
 		return {
@@ -101,6 +101,6 @@ export function notMade(check: string, fetched: Fetched<unknown>): Finding | und
 		};
 	}
 	if (fetched.kind === 'failed')
-		return { check, level: 'error', message: `could not be checked: ${fetched.message}` };
+		return { check, level: 'error', message: `cannot be checked: ${fetched.message}` };
 	return undefined;
 }

@@ -17,10 +17,10 @@ import { probe } from './probe.ts';
 const listLimit = '500';
 
 /**
- * Looks at everything that the checks need, side by side, as far as the asker may. Writes nothing: what is asked of the
+ * Fetches everything that the checks need, concurrently, as far as the user may. Writes nothing: the request to the
  * guard is a dry run.
  *
- * @throws UnreachableError without an API server, ApiError 401 where nobody is logged in: nothing can be checked then.
+ * @throws UnreachableError without an API server, ApiError 401 if the user is not logged in: then nothing can be checked.
  */
 export async function fetchFacts(
 	client: KubeClient,
@@ -29,7 +29,7 @@ export async function fetchFacts(
 ): Promise<Facts> {
 	const get = <T>(path: string, right: string, query: Record<string, string> = {}): Promise<Fetched<T>> =>
 		attempt(right, signal, () => client.json<T>('GET', path, { query, signal }));
-	// Asked alone and first: if the API server does not answer, one refused connection is enough.
+	// Fetched alone and first: if the API server does not answer, one refused connection is enough.
 	const apiServer = await get<{ gitVersion: string }>('/version', 'get /version');
 	if (signal.aborted)
 		throw new UnreachableError('Unable to connect to the server: no answer within --timeout');
@@ -94,7 +94,7 @@ export async function fetchFacts(
 	return { ...facts, reach: await probe(client, facts, signal) };
 }
 
-/** Pods of all namespaces, or of the context's namespace where the others may not be listed. */
+/** Pods of all namespaces, or of the context's namespace if the others may not be listed. */
 async function fetchPods(
 	client: KubeClient,
 	signal: AbortSignal,
@@ -183,11 +183,11 @@ function readReport(configMap: Fetched<StatusConfigMap>): Fetched<Report> {
 	if (configMap.kind !== 'found') return configMap;
 	const report = parseReport(configMap.value.data?.[reportKey] ?? '');
 	if (report) return { kind: 'found', value: report };
-	const message = `ConfigMap ${names.status} holds no report that this plugin can read, so somebody has edited it; the leader writes it anew within ${heartbeatSeconds} s`;
+	const message = `ConfigMap ${names.status} contains no report that this plugin can read, so somebody has edited it; the leader writes it again within ${heartbeatSeconds} s`;
 	return { kind: 'failed', message };
 }
 
-/** undefined: what the checks read is not there, or of another type. */
+/** undefined: a field that the checks read is missing or of another type. */
 function parseReport(text: string): Report | undefined {
 	let read: unknown;
 	try {
@@ -207,7 +207,7 @@ function parseReport(text: string): Report | undefined {
 	return isRead ? (read as Report) : undefined;
 }
 
-/** Objects that have these texts. */
+/** Objects in which these fields are strings. */
 const isListOf = (value: unknown, texts: string[]): value is Record<string, unknown>[] =>
 	Array.isArray(value) &&
 	value.every((item: unknown) => isObject(item) && texts.every((name) => typeof item[name] === 'string'));

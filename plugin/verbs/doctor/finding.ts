@@ -1,4 +1,4 @@
-/** How a check ended. `warning`: somebody should know; `error`: the guard cannot work like this. */
+/** The result of a check. `warning`: somebody should know; `error`: the guard cannot work like this. */
 export type Level = 'ok' | 'warning' | 'error';
 
 export interface Finding {

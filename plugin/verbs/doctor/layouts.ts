@@ -5,15 +5,15 @@ import { ephemeralRunnerOf, type RunnerPod } from '../../../admission/runner/run
 import { readPod } from '../../runners/read.ts';
 import type { Fetched } from './facts.ts';
 
-/** How the guard treats a pod that has something of a runner. */
+/** How the guard treats a pod that looks like a runner. */
 export type Layout =
 	| { kind: 'guarded' }
 	/** Recognised, but GitHub cannot be asked about it: its deletion is denied until its container stops. */
 	| { kind: 'no-scope'; why: string }
-	/** Not recognised, and so not guarded: the doctor reports it, and nobody guesses (I5). */
+	/** Not recognised, and so not guarded: the doctor reports it instead of guessing (I5). */
 	| { kind: 'unknown'; why: string };
 
-/** undefined for a pod that has nothing of a runner. */
+/** undefined for a pod that does not look like a runner. */
 export function layoutOf(pod: Pod, ephemeralRunners?: Fetched<EphemeralRunner[]>): Layout | undefined {
 	const runner = readPod(pod, { ephemeralRunner: ownerAmong(ephemeralRunners, pod) });
 	if (runner)
@@ -39,7 +39,7 @@ function ownerAmong(fetched: Fetched<EphemeralRunner[]> | undefined, pod: Pod): 
 	return fetched.value.find(({ metadata }) => metadata.name === owner && metadata.namespace === namespace);
 }
 
-/** A scale set's scope is in its EphemeralRunner: where we could not read that, the server may all the same. */
+/** A scale set's scope is in its EphemeralRunner: if we cannot read that, the server may still be able to. */
 function mayHaveScope(runner: RunnerPod, fetched: Fetched<EphemeralRunner[]> | undefined): boolean {
 	const wasRead = fetched?.kind === 'found' || fetched?.kind === 'not-found';
 	return !wasRead && runner.owner !== undefined;

@@ -11,12 +11,12 @@ import type { Facts, Reach, Webhook } from './facts.ts';
 import { layoutOf } from './layouts.ts';
 import { watches } from './selector.ts';
 
-/** A pod may disappear while it is asked about; then the next one is tried. */
+/** A pod may disappear during the test; then the next one is tried. */
 const mostTries = 3;
 
 /**
- * Whether the API server reaches the guard. Proven by a dry-run DELETE of a runner pod, which the API server asks the
- * guard about and then discards; without a runner pod, by a dry-run eviction of a pod that does not exist.
+ * Whether the API server reaches the guard. Proven by a dry-run DELETE of a runner pod, which the API server sends to
+ * the guard and then discards; without a runner pod, by a dry-run eviction of a pod that does not exist.
  */
 export async function probe(
 	client: KubeClient,
@@ -25,7 +25,7 @@ export async function probe(
 ): Promise<Reach> {
 	client.onWarning = () => undefined; // warnings about one pod are not what the check is about
 	const guard = seenGuard(facts.validating);
-	if (!guard) return unproven(`the webhook ${guardWebhook} is not there`);
+	if (!guard) return unproven(`the webhook ${guardWebhook} is missing`);
 	for (const pod of candidates(facts, guard).slice(0, mostTries)) {
 		const reach = await byDeletion(client, pod, guard, signal);
 		if (reach) return reach;
@@ -33,7 +33,9 @@ export async function probe(
 	return byEviction(client, signal);
 }
 
-/** Live runner pods that the webhook is asked about; busy ones first, since the guard knows them without asking GitHub. */
+/**
+ * Live runner pods that the webhook reviews; busy ones first, because the guard answers for them without asking GitHub.
+ */
 function candidates(facts: Omit<Facts, 'reach'>, guard: Webhook): Pod[] {
 	if (facts.pods.kind !== 'found') return [];
 	return facts.pods.value
@@ -57,9 +59,9 @@ async function byDeletion(
 			body: { apiVersion: 'v1', kind: 'DeleteOptions', dryRun: ['All'], preconditions: { uid } },
 			signal,
 		});
-		// If failures are ignored, the API server allows it whether the webhook answered or not.
+		// If failures are ignored, the API server allows the request whether the webhook answered or not.
 		if (guard.failurePolicy !== 'Ignore') return { kind: 'answered', by: `${by}: allowed` };
-		return unproven(`${by} was allowed, which proves nothing where failures are ignored`);
+		return unproven(`${by} was allowed, which proves nothing because the webhook ignores failures`);
 	} catch (error) {
 		const failed = unreached(error, signal, by);
 		if (failed) return failed;
@@ -74,7 +76,7 @@ async function byDeletion(
 		if (isNotFound(error) || isConflict(error)) return undefined; // it has gone
 		if (isForbidden(error) && error.message.includes('cannot delete'))
 			return unproven(`you may not delete pods in namespace ${namespace}`);
-		return unproven(`${by} was refused before the guard was asked: ${error.message}`);
+		return unproven(`${by} was refused before it reached the guard: ${error.message}`);
 	}
 }
 
@@ -88,7 +90,7 @@ async function byEviction(client: KubeClient, signal: AbortSignal): Promise<Reac
 		if (failed) return failed;
 		if (isForbidden(error))
 			return unproven(
-				'there is no live runner pod to ask about, and you may not evict pods in namespace default',
+				'there is no live runner pod to test with, and you may not evict pods in namespace default',
 			);
 		throw error;
 	}
@@ -101,7 +103,7 @@ function unreached(error: unknown, signal: AbortSignal, by: string): Reach | und
 	return undefined;
 }
 
-/** The guard's webhook. If its configuration may not be read, it may ignore failures: then only a refusal is proof. */
+/** The guard's webhook. If its configuration cannot be read, it might ignore failures; then only a refusal is proof. */
 function seenGuard(validating: Facts['validating']): Webhook | undefined {
 	const known = validating.kind === 'found' || validating.kind === 'not-found';
 	return known ? entry(validating, guardWebhook) : { name: guardWebhook, failurePolicy: 'Ignore' };

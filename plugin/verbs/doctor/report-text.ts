@@ -2,7 +2,7 @@ import { printable } from '../../../admission/api/printable.ts';
 import { table } from '../../print/table.ts';
 import { count, type Finding, type Level } from './finding.ts';
 
-/** The most details of one finding that are shown; -o json has all of them. */
+/** The maximum number of details shown of one finding; -o json prints all of them. */
 const mostDetails = 10;
 
 /** One line for each check, with its details and advice indented below. */
@@ -16,7 +16,7 @@ export function findingsText(findings: readonly Finding[]): string {
 		text.push(lines[index + 1]);
 		text.push(...details.slice(0, mostDetails).map((detail) => `  - ${printable(detail)}`));
 		if (details.length > mostDetails)
-			text.push(`  - and ${details.length - mostDetails} more (-o json has all)`);
+			text.push(`  - and ${details.length - mostDetails} more (-o json shows all)`);
 		text.push(...advice.map((step) => `  next: ${printable(step)}`));
 	}
 	return `${text.join('\n')}\n${summary(findings)}\n`;

@@ -1,7 +1,10 @@
 import type { KubeObject } from '../../../admission/api/kinds.ts';
 import type { Facts, LabelSelector, Webhook } from './facts.ts';
 
-/** Whether a label selector matches, by the API server's rules: all its parts must hold, and without one all match. */
+/**
+ * Whether a label selector matches, by the API server's rules: all requirements must match, and an empty selector
+ * matches everything.
+ */
 export function selects(selector: LabelSelector | undefined, labels: Record<string, string>): boolean {
 	const pairs = Object.entries(selector?.matchLabels ?? {});
 	if (pairs.some(([key, value]) => labels[key] !== value)) return false;
@@ -17,14 +20,14 @@ export function selects(selector: LabelSelector | undefined, labels: Record<stri
 			case 'DoesNotExist':
 				return value === undefined;
 			default:
-				return false; // the API server accepts no other
+				return false; // the API server accepts no other operator
 		}
 	});
 }
 
-/** Whether the webhook is asked about what happens in the namespace. */
+/** Whether the webhook reviews requests in the namespace. */
 export function watches(webhook: Webhook, namespace: string, namespaces: Facts['namespaces']): boolean {
-	// The API server puts this label on every namespace. It is all we know where namespaces may not be read.
+	// The API server puts this label on every namespace. It is all we know if namespaces may not be read.
 	const named = { 'kubernetes.io/metadata.name': namespace };
 	const found = namespaces.kind === 'found' ? namespaces.value.find(isNamed(namespace)) : undefined;
 	return selects(webhook.namespaceSelector, { ...named, ...found?.metadata.labels });

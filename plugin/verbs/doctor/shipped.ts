@@ -16,7 +16,7 @@ export const shippedPolicies = {
 	},
 } as const;
 
-/** What happens if a webhook's failure policy is the other one. */
+/** What happens if a webhook has the other failure policy. */
 export const consequences: Record<string, string> = {
 	[`validating ${guardWebhook}`]: 'while no replica answers, runner pods are deleted whatever they run',
 	'validating break-glass.runners-admission.svc': 'while no replica answers, break-glass does not work',
@@ -27,15 +27,15 @@ export const consequences: Record<string, string> = {
 	'validating updates.runners-admission.svc':
 		'while no replica answers, labels of runner pods cannot be changed',
 	'mutating replicas.runners-admission.svc': 'while no replica answers, sets cannot be scaled',
-	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are made without a token',
+	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are created without a token',
 	'mutating hooks.runners-admission.svc':
-		'while no replica answers, no runner pod of ARC or of a scale set can be made',
+		'while no replica answers, no runner pod of ARC or of a scale set can be created',
 };
 
-/** The guard alone may have this one of the mutating webhooks (manifests/components/job-hooks). */
+/** The only mutating webhook that guard-only may have (manifests/components/job-hooks). */
 export const hooksWebhook = 'hooks.runners-admission.svc';
 
-/** It takes the namespaces that are labelled so, and the other eviction webhook leaves them out. */
+/** It reviews evictions in namespaces with that label; the other eviction webhook excludes them. */
 export const failClosedWebhook = 'evictions-fail-closed.runners-admission.svc';
 
 /** Without this webhook only the back-stop PodDisruptionBudget stops evictions. */

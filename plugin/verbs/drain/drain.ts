@@ -23,16 +23,16 @@ export const drain = defineVerb({
 	summary: 'Empty a node or a set of runners; busy ones finish their job first',
 	usage: 'drain (NODE | runnerset/NAME | runnerdeployment/NAME) [--timeout DURATION] [--replicas N] [flags]',
 	description: [
-		'A node is cordoned, its runner pods are evicted, and the command shows which runners it waits for. Other pods are',
-		'left alone: kubectl drain evicts them, before, after or at the same time.',
-		'A set is scaled to zero, and the command waits until its last runner is gone. With --replicas it is then scaled up',
-		'again, for instance to start all runners anew.',
-		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Evictions that were asked for by then go on.',
+		'A node is cordoned and its runner pods are evicted; the command shows which runners it waits for. Other pods are',
+		'left alone: evict them with kubectl drain, before, after or at the same time.',
+		'A set is scaled to zero; the command waits until its last runner is gone. With --replicas the set is then scaled up',
+		'again, for instance to replace all its runners.',
+		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Evictions requested by then stay recorded.',
 	].join('\n'),
 	examples: [
 		['Empty a node, however long its jobs take', 'drain worker-1'],
 		['See which runners would be evicted, and which are busy', 'drain worker-1 --dry-run=server'],
-		['Give up after an hour (exit code 2)', 'drain worker-1 --timeout 1h'],
+		['Stop waiting after an hour (exit code 2)', 'drain worker-1 --timeout 1h'],
 		['Empty a set, then start five new runners', 'drain runnerset/example --replicas=5'],
 	],
 	completes: 'node-or-set',
@@ -43,27 +43,28 @@ export const drain = defineVerb({
 		replicas: {
 			type: integerFlag('replicas'),
 			placeholder: 'N',
-			description: 'Only for a set: scale it to N when it is empty',
+			description: 'For a set: scale it to N once it is empty',
 		},
-		force: { type: Boolean, description: 'Only for a set: also one that an autoscaler scales' },
+		force: { type: Boolean, description: 'For a set: also if an autoscaler scales it' },
 		dryRun: removalFlags.dryRun,
 	},
-	run: async (words, flags) => {
-		if (namesSetsByKind(words)) {
+	run: async (args, flags) => {
+		if (namesSetsByKind(args)) {
 			if (flags.gracePeriod !== undefined) {
 				throw usageError(
-					'--grace-period is for nodes: the runners of a set take the time that their template gives',
+					'--grace-period can only be used with a node: for runners of a set, set it in their template',
 				);
 			}
 			const { replicas, timeout: timeoutMs = 0, dryRun = 'none' } = flags;
 			const force = flags.force === true;
-			return drainSet(await connect(flags), words, { replicas, timeoutMs, force, dryRun });
+			return drainSet(await connect(flags), args, { replicas, timeoutMs, force, dryRun });
 		}
-		if (flags.replicas !== undefined) throw usageError('--replicas is for sets, and this is a node');
-		if (flags.force) throw usageError('--force is for sets, and this is a node');
-		const [node, ...more] = words.map((word) => word.replace(/^(nodes?|no)\//, ''));
+		if (flags.replicas !== undefined)
+			throw usageError('--replicas can only be used with a set, not with a node');
+		if (flags.force) throw usageError('--force can only be used with a set, not with a node');
+		const [node, ...more] = args.map((arg) => arg.replace(/^(nodes?|no)\//, ''));
 		if (!node) throw usageError('name the node to drain');
-		if (more.length > 0) throw usageError('one node at a time: each drain waits for its own jobs');
+		if (more.length > 0) throw usageError('name only one node: each drain waits for its own jobs');
 
 		const client = await connect(flags);
 		const options = { gracePeriodSeconds: flags.gracePeriod };

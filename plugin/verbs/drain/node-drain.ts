@@ -15,12 +15,15 @@ import { cancelHint, timedOut } from '../../runners/outcomes.ts';
 import { deletionRecord, isTerminating } from '../../runners/state.ts';
 import { printErrors, toCliError } from '../../runners/targets.ts';
 
-/** As kubectl drain: an eviction that a PodDisruptionBudget refuses is asked for again at this rate. */
+/** As in kubectl drain: an eviction that a PodDisruptionBudget refuses is requested again at this interval. */
 const budgetRetryMs = 5000;
-/** One that the guard refused is recorded. Where the record is missing all the same, it is asked for again this often. */
+/**
+ * An eviction that the guard refused is recorded. If the record is missing nevertheless, it is requested again at this
+ * interval.
+ */
 const recordRetryMs = 30_000;
 
-/** Drains one node, which is cordoned already. */
+/** Drains one node, which is already cordoned. */
 export class NodeDrain {
 	readonly #client: KubeClient;
 	readonly #node: string;
@@ -28,7 +31,7 @@ export class NodeDrain {
 	readonly #progress = new Progress();
 	readonly #departures: Departures;
 	readonly #errors: CliError[] = [];
-	/** Evictions that were refused and that nobody remembers, by uid, with the API server's reason. */
+	/** Evictions that were refused and not recorded, by uid, with the API server's reason. */
 	readonly #refused = new Map<string, string>();
 	/** Pods whose eviction failed for good, by uid. */
 	readonly #givenUp = new Set<string>();
@@ -55,7 +58,7 @@ export class NodeDrain {
 		});
 	}
 
-	/** Evicts and waits until no runner is left (or `timeoutMs`; 0: for ever). Resolves with the exit code. */
+	/** Evicts and waits until no runner is left (or `timeoutMs`; 0: forever). Resolves with the exit code. */
 	async run(timeoutMs: number): Promise<number> {
 		const startedAtMs = Date.now();
 		const interrupt = untilInterrupted();
@@ -90,7 +93,7 @@ export class NodeDrain {
 		return exitCode.done;
 	}
 
-	/** A pod on the node that is not yet waited for: one of the first list, or one that slipped in after the cordon. */
+	/** A pod on the node that was not known yet: one of the first list, or one that was bound just after the cordon. */
 	#found(pod: Pod): void {
 		if (!isRunnerPod(pod) || this.#givenUp.has(uid(pod))) return;
 		this.#departures.add(pod);

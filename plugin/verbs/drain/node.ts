@@ -10,7 +10,7 @@ export function getNode(client: KubeClient, name: string): Promise<Node> {
 	return client.json<Node>('GET', nodePath(name));
 }
 
-/** No new pods on this node from now on. */
+/** Marks the node as unschedulable. */
 export async function cordon(client: KubeClient, name: string, dryRun: boolean): Promise<void> {
 	await client.call('PATCH', nodePath(name), {
 		contentType: mergePatch,

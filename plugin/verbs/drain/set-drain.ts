@@ -19,11 +19,11 @@ import { waitingText } from '../../sets/wait.ts';
 import { scaleCommand, scaleSet } from '../../sets/write-replicas.ts';
 
 export interface SetDrainOptions {
-	/** 0: for ever. */
+	/** 0: forever. */
 	timeoutMs: number;
-	/** Scale to so many when it is empty. */
+	/** Scale to this number once it is empty. */
 	replicas?: number;
-	/** Also a set that an autoscaler scales. */
+	/** Drain the set even if an autoscaler scales it. */
 	force: boolean;
 	dryRun: 'none' | 'client' | 'server';
 }
@@ -31,15 +31,15 @@ export interface SetDrainOptions {
 /** `drain runnerset/NAME`: scales it to zero and waits until its last runner is gone. Resolves with the exit code. */
 export async function drainSet(
 	client: KubeClient,
-	words: readonly string[],
+	args: readonly string[],
 	options: SetDrainOptions,
 ): Promise<number> {
-	const [word, ...more] = setArguments(words);
-	if (!word) throw usageError('name the set to drain');
-	if (more.length > 0) throw usageError('one set at a time: each drain waits for its own jobs');
+	const [arg, ...more] = setArguments(args);
+	if (!arg) throw usageError('name the set to drain');
+	if (more.length > 0) throw usageError('name only one set: each drain waits for its own jobs');
 	const { replicas = 0, dryRun } = options;
 	if (replicas < 0) throw usageError('--replicas must be greater than or equal to 0');
-	const set = await findSet(client, word);
+	const set = await findSet(client, arg);
 	if (!options.force) await refuseAutoscaled(client, set, 0);
 	if (dryRun !== 'none') return dryRunDrainSet(client, set, dryRun === 'server');
 	if (wantedOf(set) > 0) await scaleSet(client, set, 0, {}, false);
@@ -58,7 +58,7 @@ async function dryRunDrainSet(client: KubeClient, set: RunnersSet, askServer: bo
 	print(`${fullName(refOf(set))} scaled to 0 ${suffix}\n`);
 	const { pods } = await listPods(client, podsOf({ namespace: client.namespace, named: [refOf(set)] }));
 	for (const pod of pods.filter(isRunnerPod)) {
-		const when = isBusy(pod) ? 'leaves when its job is done' : 'leaves at once';
+		const when = isBusy(pod) ? 'will be deleted when its job is done' : 'will be deleted at once';
 		print(`pod/${pod.metadata.name} ${stateOf(pod, Date.now())}, ${when} ${suffix}\n`);
 	}
 	return exitCode.done;
@@ -71,7 +71,7 @@ class SetDrain {
 	readonly #progress = new Progress();
 	readonly #ended = new AbortController();
 	#set: RunnersSet;
-	/** Runners that were there at the last look, by uid. */
+	/** The runners seen last, by uid. */
 	#runners = new Map<string, Pod>();
 	#gone = 0;
 	readonly #wantedBefore: number;
@@ -122,13 +122,13 @@ class SetDrain {
 		const { set, runners } = found;
 		this.#set = set;
 		if (wantedOf(set) > 0) {
-			this.#end(`${name} was scaled to ${wantedOf(set)} meanwhile`);
+			this.#end(`${name} was scaled to ${wantedOf(set)} in the meantime`);
 			return;
 		}
 		this.#tellRunners(runners);
 		const isEmpty = isObserved(set) && (set.status?.replicas ?? 0) === 0;
 		if (runners.length === 0 && isEmpty) this.#end();
-		// As long as there are runners, their own lines say what is waited for.
+		// While there are runners, their own lines say what the drain waits for.
 		else if (runners.length === 0) this.#progress.waiting('set', { text: waitingText(set) });
 		else this.#progress.settled('set');
 	}
@@ -154,7 +154,7 @@ class SetDrain {
 		const name = shortName(refOf(this.#set));
 		const restore = scaleCommand(this.#set, this.#wantedBefore, this.#client.namespace);
 		const rest = this.#runners.size === 0 ? countsOf(this.#set) : describeRest([...this.#runners.values()]);
-		return `${name} stays at 0, which goes on without this command: ${rest}.${this.#wantedBefore > 0 ? ` To restore: ${restore}` : ''}`;
+		return `${name} stays scaled to 0, also without this command: ${rest}.${this.#wantedBefore > 0 ? ` To restore: ${restore}` : ''}`;
 	}
 }
 

@@ -17,30 +17,39 @@ export const install = defineVerb({
 	usage:
 		'install [--mode default|guard-only] [--external HOST:PORT] [--replicas N] [--image IMAGE] [--github-secret NAME] [--cert-manager] [--dry-run none|client|server] [-o json|yaml] [--wait=false] [--timeout DURATION] [flags]',
 	description: [
-		'Applies the manifests that the plugin carries (server-side, field manager kubectl-runners), removes what an',
-		'earlier installation had beside them, and waits until the guard answers. Run it again to upgrade or to change the',
-		'mode. The mode default also runs RunnerSets and RunnerDeployments, in place of actions-runner-controller;',
-		'guard-only runs beside actions-runner-controller and beside scale sets. With --external the server runs outside',
-		'of the cluster, at HOST:PORT.',
+		'Applies the manifests that are built into the plugin (server-side, field manager kubectl-runners), removes objects',
+		'of an earlier installation that are no longer needed, and waits until the guard answers. Run it again to upgrade or',
+		'to change the mode.',
+		'The mode default also manages RunnerSets and RunnerDeployments, in place of actions-runner-controller; guard-only',
+		'runs alongside actions-runner-controller or scale sets. With --external the server runs outside of the cluster, at',
+		'HOST:PORT.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed (what was applied stays), 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
 		['The guard, RunnerSets and RunnerDeployments', 'install'],
-		['Beside a running actions-runner-controller, or scale sets', 'install --mode guard-only'],
+		['Alongside a running actions-runner-controller, or scale sets', 'install --mode guard-only'],
 		['See what would be applied, and what would happen to existing sets', 'install --dry-run=server'],
-		['Manifests for GitOps', 'install --dry-run=client -o yaml > runners.yaml'],
-		['The server runs on this machine', 'install --external localhost:9443'],
+		['Write manifests for GitOps', 'install --dry-run=client -o yaml > runners.yaml'],
+		['Run the server on this machine', 'install --external localhost:9443'],
 	],
 	flags: {
 		...connectionFlags,
 		namespace: namespaceFlag,
-		mode: { type: modeFlag, placeholder: modes.join('|'), description: 'What to run (default "default")' },
+		mode: {
+			type: modeFlag,
+			placeholder: modes.join('|'),
+			description: 'What to install (default "default")',
+		},
 		external: {
 			type: externalFlag,
 			placeholder: 'HOST:PORT',
-			description: 'Where the server runs outside of the cluster, as the API server reaches it',
+			description: 'Address at which the API server reaches a server outside of the cluster',
 		},
-		replicas: { type: integerFlag('replicas'), placeholder: 'N', description: 'Replicas of the server' },
+		replicas: {
+			type: integerFlag('replicas'),
+			placeholder: 'N',
+			description: 'Number of replicas of the server',
+		},
 		image: { type: String, placeholder: 'IMAGE', description: 'Image of the server' },
 		githubSecret: {
 			type: String,
@@ -48,7 +57,7 @@ export const install = defineVerb({
 			description: `Secret with the GitHub credentials (default ${names.credentialsSecret})`,
 		},
 		certManager: { type: Boolean, description: 'Let cert-manager issue the serving certificate' },
-		forceConflicts: { type: Boolean, description: 'Take over fields that others own' },
+		forceConflicts: { type: Boolean, description: 'Take over fields that other field managers own' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
@@ -59,24 +68,24 @@ export const install = defineVerb({
 			type: String,
 			alias: 'o',
 			placeholder: 'FORMAT',
-			description: 'json or yaml: print the objects that are applied',
+			description: 'json or yaml: print the applied objects',
 		},
 		wait: { type: Boolean, default: true, description: 'Wait until the guard answers (default true)' },
 		timeout: {
 			type: durationFlag('timeout'),
 			placeholder: 'DURATION',
-			description: 'Longest wait, e.g. 90s; 0 is for ever (default 5m)',
+			description: 'Longest wait, e.g. 90s; 0 is forever (default 5m)',
 		},
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
 		const { external, replicas, image } = flags;
-		if (words.length > 0) throw usageError(`unexpected argument "${words[0]}"`);
+		if (args.length > 0) throw usageError(`unexpected argument "${args[0]}"`);
 		if (replicas !== undefined && replicas < 1) throw usageError('--replicas must be greater than 0');
 		const inCluster = Object.entries({ replicas, image, 'cert-manager': flags.certManager || undefined });
 		const useless = inCluster.find(([, value]) => external && value !== undefined);
 		if (useless)
-			throw usageError(`--${useless[0]} is for a server in the cluster; with --external it is outside`);
+			throw usageError(`--${useless[0]} cannot be used with --external: it is for a server in the cluster`);
 
 		const namespace = flags.namespace || names.namespace;
 		const bundle = loadBeside<typeof installBundle>('kubectl-runners-install.cjs');

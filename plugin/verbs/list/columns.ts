@@ -23,7 +23,7 @@ export function header(choice: ColumnChoice): string[] {
 	return choice.namespace ? ['NAMESPACE', ...columns] : columns;
 }
 
-/** One runner as a row under `header`. `state` is shown in place of the pod's own: for one that is gone. */
+/** One runner as a row below `header`. `state`, if given, replaces the pod's own: for one that is gone. */
 export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
 	const runner = readPod(pod);
 	if (!runner && isJobPod(pod)) return jobPodRow(pod, choice, nowMs, state);
@@ -49,7 +49,7 @@ export function row(pod: Pod, choice: ColumnChoice, nowMs: number, state?: strin
 	return choice.namespace ? [pod.metadata.namespace ?? '', ...cells] : cells;
 }
 
-/** The pod of a runner's job, under its runner. */
+/** A job pod, as a row below its runner. */
 function jobPodRow(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string): string[] {
 	const { name, namespace = '', creationTimestamp, annotations = {} } = pod.metadata;
 	const cells = [
@@ -65,7 +65,7 @@ function jobPodRow(pod: Pod, choice: ColumnChoice, nowMs: number, state?: string
 	return choice.namespace ? [namespace, ...cells] : cells;
 }
 
-/** Where the job can be seen: its address, or else its repository and run. */
+/** Where to find the job: its URL, or else its repository and run. */
 function runCell({ url, repository, runId }: Partial<Job> = {}): string | undefined {
 	if (url !== undefined) return `${url}`;
 	return repository && `${repository}${runId === undefined ? '' : ` run ${runId}`}`;

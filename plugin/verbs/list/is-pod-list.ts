@@ -3,17 +3,19 @@ import { resourceArgument } from '../../sets/names.ts';
 export const listName = 'list';
 export const listAliases = ['get', 'ls'];
 
-/** Whether the command line asks for a table, or the names, of pods. If it may ask for more, it may ask for pods too. */
+/**
+ * Whether the command line asks for pods, as a table or as names. If it might ask for anything else, the answer is no.
+ */
 export function isPodList([name = '', ...rest]: readonly string[]): boolean {
 	return (name === listName || listAliases.includes(name)) && !rest.some(mayAskForMore);
 }
 
-/** Whether an argument may ask for sets or data, which only the second bundle prints. */
+/** Whether an argument may ask for sets or data, which only the second bundle can print. */
 function mayAskForMore(argument: string): boolean {
 	return meansSets(argument) || /json|yaml/.test(argument);
 }
 
-/** Whether a word names sets: by `sets`, or by their kind. */
-export function meansSets(word: string | undefined): boolean {
-	return word !== undefined && resourceArgument(word.split('/')[0] ?? '') !== undefined;
+/** Whether an argument means sets: `sets`, or one of their kinds. */
+export function meansSets(arg: string | undefined): boolean {
+	return arg !== undefined && resourceArgument(arg.split('/')[0] ?? '') !== undefined;
 }

@@ -18,9 +18,9 @@ import { listAliases, listName, meansSets } from './is-pod-list.ts';
 import type { ListSetsOptions } from './sets.ts';
 import { watchRunners } from './watch.ts';
 
-/** What the bundle of `list` leaves to the second one, so that it stays small. */
+/** What the bundle of `list` loads from the second bundle, to stay small itself. */
 interface SecondBundle {
-	listSets: (client: KubeClient, words: readonly string[], options: ListSetsOptions) => Promise<number>;
+	listSets: (client: KubeClient, args: readonly string[], options: ListSetsOptions) => Promise<number>;
 	listObjects: (
 		client: KubeClient,
 		query: PodQuery,
@@ -33,23 +33,23 @@ export const defineList = (second?: SecondBundle): Verb =>
 	defineVerb({
 		name: listName,
 		aliases: listAliases,
-		summary: 'List runner pods with what each of them is doing, or sets',
+		summary: 'List runner pods and what each of them is doing, or list sets',
 		usage:
 			'list [POD... | sets | runnersets | runnerdeployments | runnerset/NAME...] [-n NAMESPACE | -A] [-l SELECTOR] [-o wide|json|yaml|name] [-w] [flags]',
 		description: [
-			'STATE is pending (no node yet), starting, idle, busy (runs a job), draining (its deletion is asked for or',
-			'under way), stopped, or unknown (it runs, but the server has not said whether it is busy).',
-			'JOB is <unknown> if a runner is busy and the name of its job is not known. -o wide and json have its workflow and',
-			'run, and json what each witness says (job hooks, GitHub\'s events, the runner\'s log), under "runner".',
-			'The pod in which a runner runs its job (containerMode kubernetes) stands under its runner, in the table only:',
-			'pending, starting, running, draining or stopped. Other pods are not shown.',
-			'"list sets" shows RunnerSets and RunnerDeployments: how many runners are wanted, exist, are idle, are busy, and',
-			'are busy but leave after their job. To list a pod that is called "sets", name it pod/sets.',
+			'STATE is pending (not on a node yet), starting, idle, busy (runs a job), draining (its deletion is recorded or in',
+			'progress), stopped, or unknown (it runs, but the server has not said whether it is busy).',
+			'JOB is <unknown> if a runner is busy and its job is not known. -o wide and json show workflow and run; json also',
+			'shows under "runner" what each source says (job hooks, GitHub\'s events, the runner\'s log).',
+			'In the table, the pod in which a runner runs its job (containerMode kubernetes) is listed below its runner. Other',
+			'pods are not shown.',
+			'"list sets" shows RunnerSets and RunnerDeployments: how many runners they want and have, and how many are idle,',
+			'busy, or busy and leave after their job. To list a pod called "sets", name it pod/sets.',
 		].join('\n'),
 		examples: [
 			['The runners of the current namespace', 'list'],
 			[
-				'The runners of all namespaces, with scope, time on the job and who asked for their deletion',
+				'The runners of all namespaces, with scope, time on the job and who requested their deletion',
 				'list -A -o wide',
 			],
 			['Follow one set: a line whenever something changes', 'list -l runnerset-name=example -w'],
@@ -64,23 +64,23 @@ export const defineList = (second?: SecondBundle): Verb =>
 				type: String,
 				alias: 'l',
 				placeholder: 'SELECTOR',
-				description: 'Only pods with these labels',
+				description: 'Only runners or sets with these labels',
 			},
 			output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'wide, json, yaml or name' },
 			watch: { type: Boolean, alias: 'w', description: 'After listing, print a line for every change' },
 			noHeaders: { type: Boolean, description: 'Do not print the header line' },
 		},
-		run: async (words, flags) => {
+		run: async (args, flags) => {
 			const format = outputFormat(flags.output, ['json', 'name', 'wide', 'yaml'] as const);
-			if (namesOne(words) && flags.selector)
+			if (namesOne(args) && flags.selector)
 				throw usageError('name cannot be provided when a selector is specified');
-			if (namesOne(words) && flags.allNamespaces) {
+			if (namesOne(args) && flags.allNamespaces) {
 				throw usageError('a resource cannot be retrieved by name across all namespaces');
 			}
 			const client = await connect(flags);
-			if (second && meansSets(words[0])) {
+			if (second && meansSets(args[0])) {
 				if (flags.watch) refuseWatch(format);
-				return second.listSets(client, words, {
+				return second.listSets(client, args, {
 					allNamespaces: flags.allNamespaces === true,
 					labelSelector: flags.selector || undefined,
 					format,
@@ -96,12 +96,12 @@ export const defineList = (second?: SecondBundle): Verb =>
 
 			if (flags.watch) {
 				refuseWatch(format);
-				return watchRunners(client, query, new Set(words), { ...choice, headers: !flags.noHeaders });
+				return watchRunners(client, query, new Set(args), { ...choice, headers: !flags.noHeaders });
 			}
 			if (second && (format === 'json' || format === 'yaml'))
-				return second.listObjects(client, query, words, format);
+				return second.listObjects(client, query, args, format);
 
-			const runners = await fetchRunners(client, query, words);
+			const runners = await fetchRunners(client, query, args);
 			if (runners.length === 0) return nothingFound(query);
 			if (format === 'name')
 				print(
@@ -115,9 +115,9 @@ export const defineList = (second?: SecondBundle): Verb =>
 		},
 	});
 
-/** Whether the words name an object: a kind without a name does not. */
-function namesOne(words: readonly string[]): boolean {
-	return words.length > 1 || (words[0] !== undefined && resourceArgument(words[0]) === undefined);
+/** Whether the arguments name an object; a kind without a name does not. */
+function namesOne(args: readonly string[]): boolean {
+	return args.length > 1 || (args[0] !== undefined && resourceArgument(args[0]) === undefined);
 }
 
 function refuseWatch(format: string | undefined): void {

@@ -1,7 +1,7 @@
 import { runToExitCode } from '../../run.ts';
 import { defineList } from './list.ts';
 
-/** The bundle behind `list` of pods: with nothing else inside. */
+/** The bundle of `list` for pods, and nothing else. */
 export function main([, ...rest]: readonly string[]): Promise<number> {
 	return runToExitCode(() => defineList().run(rest));
 }

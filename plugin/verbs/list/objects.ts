@@ -10,7 +10,9 @@ import { jobData, sourceStateOf } from '../../runners/source-states.ts';
 import { stateOf } from '../../runners/state.ts';
 import { getRunner } from '../../runners/targets.ts';
 
-/** `list -o json` and `-o yaml`: the pods as the server has them, each with what the sources of job signals say about its runner. */
+/**
+ * `list -o json` and `-o yaml`: the pods as the API server has them, each with what the sources say about its runner.
+ */
 export async function listObjects(
 	client: KubeClient,
 	query: PodQuery,
@@ -27,7 +29,7 @@ export async function listObjects(
 	return exitCode.done;
 }
 
-/** What the pod says of its runner, beside metadata, spec and status. */
+/** What the pod says about its runner, added to metadata, spec and status. */
 export function runnerData(pod: Pod, nowMs: number): object | undefined {
 	const runner = readPod(pod);
 	return (

@@ -17,7 +17,7 @@ export function setHeader(choice: SetColumnChoice): string[] {
 	return choice.namespace ? ['NAMESPACE', ...columns] : columns;
 }
 
-/** One set as a row under `setHeader`. `desired` is shown in place of its own number: for one that is gone. */
+/** One set as a row below `setHeader`. `desired`, if given, replaces its own number: for one that is gone. */
 export function setRow(
 	set: RunnersSet,
 	choice: SetColumnChoice,
@@ -45,7 +45,7 @@ export function setRow(
 	return choice.namespace ? [metadata.namespace ?? '', ...cells] : cells;
 }
 
-/** A RunnerDeployment has these fields in its template, a RunnerSet beside it. */
+/** A RunnerDeployment has these fields in its template, a RunnerSet has them next to its template. */
 function configOf(set: RunnersSet): RunnerConfig {
 	return set.kind === 'RunnerSet'
 		? (set as RunnerSet).spec

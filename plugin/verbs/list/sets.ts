@@ -19,20 +19,20 @@ export interface ListSetsOptions {
 	headers: boolean;
 }
 
-/** `list sets`, `list runnersets [NAME...]`, `list runnerset/NAME`: the words are as typed. */
+/** `list sets`, `list runnersets [NAME...]`, `list runnerset/NAME`: `args` are the arguments as typed. */
 export async function listSets(
 	client: KubeClient,
-	words: readonly string[],
+	args: readonly string[],
 	options: ListSetsOptions,
 ): Promise<number> {
 	const { allNamespaces, format, headers, labelSelector } = options;
-	const kind = words.length === 1 ? resourceArgument(words[0] ?? '') : undefined;
-	const named = kind === undefined ? setArguments(words) : [];
+	const kind = args.length === 1 ? resourceArgument(args[0] ?? '') : undefined;
+	const named = kind === undefined ? setArguments(args) : [];
 	const namespace = allNamespaces ? undefined : client.namespace;
 	const wanted = kind === undefined || kind === 'sets' ? kinds : [kind];
 	const choice = { namespace: allNamespaces, wide: format === 'wide' };
 
-	const find = () => mapLimited(named, (word) => findSet(client, word));
+	const find = () => mapLimited(named, (arg) => findSet(client, arg));
 	if (options.watch) {
 		const refs = named.length > 0 ? (await find()).map(refOf) : undefined;
 		return watchSets(client, { namespace, labelSelector, named: refs, kinds: wanted }, choice, headers);

@@ -10,7 +10,7 @@ import { printError } from '../../print/out.ts';
 import { type ColumnChoice, header, row } from './columns.ts';
 import { WatchedRows } from './watched-rows.ts';
 
-/** Lists, then prints a row whenever something else than its age has changed, until Ctrl-C. */
+/** Lists, and then prints a row whenever anything but its age has changed, until Ctrl-C. */
 export async function watchRunners(
 	client: KubeClient,
 	query: PodQuery,

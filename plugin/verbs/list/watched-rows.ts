@@ -1,7 +1,7 @@
 import { print } from '../../print/out.ts';
 import { columnWidths, table } from '../../print/table.ts';
 
-/** Rows of a watch, in columns: the first list determines their widths, and later rows only widen them. */
+/** Rows of a watch, in columns: the first list determines their widths, and later rows can only widen them. */
 export class WatchedRows {
 	readonly #titles: readonly string[];
 	readonly #shown = new Map<string, string>();
@@ -29,7 +29,7 @@ export class WatchedRows {
 	/** The first list is complete: print it as one table. */
 	flush(): void {
 		const rows = this.#waiting;
-		if (!rows) return; // not the first list: its changes were printed as they came
+		if (!rows) return; // a later list: its changes have been printed as they came
 		this.#waiting = undefined;
 		this.#widths = columnWidths([this.#titles, ...rows]);
 		print(table(rows, this.#widths));

@@ -29,35 +29,39 @@ export const scale = defineVerb({
 	usage:
 		'scale (NAME | runnerset/NAME | runnerdeployment/NAME)... --replicas N [--wait] [--timeout DURATION] [--current-replicas M] [--force] [--dry-run none|client|server] [-o name|json|yaml] [flags]',
 	description: [
-		'Works like kubectl scale. When scaled down, idle runners leave at once and busy ones after their job; scaling up',
-		'again before that keeps them. --wait shows the progress until as many runners as wanted are registered and no',
-		'surplus runner is left. A set that a HorizontalRunnerAutoscaler scales is refused, since that would undo it: see',
-		'"kubectl runners autoscale".',
+		'Works like kubectl scale. When a set is scaled down, idle runners are deleted at once and busy ones after their',
+		'job; scaling up again before that keeps them. --wait shows the progress until as many runners as wanted are',
+		'registered and no surplus runner is left.',
+		'A set with a HorizontalRunnerAutoscaler is refused, because the autoscaler would undo the change: see "kubectl',
+		'runners autoscale".',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C. Sets that were scaled by then stay scaled.',
 	].join('\n'),
 	examples: [
-		['Five runners', 'scale example --replicas=5'],
-		['Two, and wait for the jobs of the runners that leave', 'scale runnerset/example --replicas=2 --wait'],
-		['Only if it is three now', 'scale runnerdeployment/example --replicas=4 --current-replicas=3'],
+		['Scale to five runners', 'scale example --replicas=5'],
+		[
+			'Scale to two, and wait until surplus runners have finished their jobs',
+			'scale runnerset/example --replicas=2 --wait',
+		],
+		['Scale only if it is three now', 'scale runnerdeployment/example --replicas=4 --current-replicas=3'],
 		['See what would be written', 'scale example --replicas=0 --dry-run=client -o yaml'],
 	],
 	completes: 'set',
 	flags: {
 		...connectionFlags,
-		replicas: { type: integerFlag('replicas'), placeholder: 'N', description: 'Runners wanted; required' },
+		replicas: { type: integerFlag('replicas'), placeholder: 'N', description: 'Number of runners; required' },
 		wait: { type: Boolean, description: 'Wait until the set has settled' },
 		timeout: timeoutFlag,
 		currentReplicas: {
 			type: integerFlag('current-replicas'),
 			placeholder: 'M',
-			description: 'Only if M runners are wanted now; -1 is any number (default)',
+			description: 'Only if the set has replicas: M now; -1 is any number (default)',
 		},
 		resourceVersion: {
 			type: String,
 			placeholder: 'VERSION',
-			description: 'Only if nobody has written the set since this version',
+			description: 'Only if the set still has this resource version',
 		},
-		force: { type: Boolean, description: 'Also a set that an autoscaler scales' },
+		force: { type: Boolean, description: 'Also if an autoscaler scales the set' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
@@ -66,18 +70,19 @@ export const scale = defineVerb({
 		},
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'name, json or yaml' },
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'name', 'yaml'] as const);
 		const { replicas } = flags;
-		if (words.length === 0) throw usageError('name the set to scale');
-		if (flags.timeout !== undefined && !flags.wait) throw usageError('--timeout is for --wait');
+		if (args.length === 0) throw usageError('name the set to scale');
+		if (flags.timeout !== undefined && !flags.wait)
+			throw usageError('--timeout can only be used with --wait');
 		if (replicas === undefined) throw usageError('required flag(s) "replicas" not set');
 		if (replicas < 0) {
 			throw usageError('The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0');
 		}
 		const currentReplicas = (flags.currentReplicas ?? -1) < 0 ? undefined : flags.currentReplicas;
 		const preconditions = { currentReplicas, resourceVersion: flags.resourceVersion || undefined };
-		const named = setArguments(words);
+		const named = setArguments(args);
 		if (preconditions.resourceVersion && named.length > 1) {
 			throw usageError('cannot use --resource-version with multiple resources');
 		}
@@ -85,9 +90,9 @@ export const scale = defineVerb({
 		const dryRun = flags.dryRun ?? 'none';
 
 		const errors: CliError[] = [];
-		const results = await mapLimited(named, async (word) => {
+		const results = await mapLimited(named, async (arg) => {
 			try {
-				const set = await findSet(client, word);
+				const set = await findSet(client, arg);
 				if (!flags.force) await refuseAutoscaled(client, set, replicas);
 				return await scaleOne(client, set, replicas, preconditions, dryRun);
 			} catch (error) {
@@ -159,7 +164,7 @@ async function waitForAll(
 	const names = left.map(({ after }) => shortName(refOf(after))).join(', ');
 	if (result.end === 'timeout') printError(`error: timed out waiting for the condition on ${names}`);
 	printError(
-		`${names}: stays scaled to ${replicas}, which goes on without this command. ${undoCommands(client, left)}`,
+		`${names}: stays scaled to ${replicas}, also without this command. ${undoCommands(client, left)}`,
 	);
 	return result.end === 'timeout' ? exitCode.timeout : exitCode.interrupted;
 }

@@ -1,7 +1,7 @@
 import { printable } from '../../../admission/api/printable.ts';
 import { redrawMs, type Screen, stdout, tickMs } from '../../print/progress.ts';
 
-/** Lines that are redrawn in place: when they change, at most five times a second, and once a second for the ages. */
+/** Lines that are redrawn in place: at most five times a second when they change, and once a second for the ages. */
 export class Frame {
 	readonly #render: () => readonly string[];
 	readonly #screen: Screen;
@@ -17,13 +17,13 @@ export class Frame {
 		this.#ticker.unref();
 	}
 
-	/** Draws soon, because what `render` returns has changed. */
+	/** Redraws soon, because what `render` returns has changed. */
 	changed(): void {
 		this.#pending ??= setTimeout(() => this.#draw(), redrawMs);
 		this.#pending.unref();
 	}
 
-	/** Ends the redrawing; what was drawn last stays. */
+	/** Stops redrawing; what was drawn last stays. */
 	close(): void {
 		clearTimeout(this.#pending);
 		clearInterval(this.#ticker);
@@ -35,7 +35,7 @@ export class Frame {
 		const fits = Math.max(1, this.#screen.rows() - 1);
 		const shown = lines.slice(0, lines.length > fits ? fits - 1 : fits);
 		if (shown.length < lines.length) shown.push(`... and ${lines.length - shown.length} more lines`);
-		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and count as two
+		const width = this.#screen.columns() - 1; // a line of the full width would wrap, and then take two rows
 		const text = shown.map((line) => `${cut(printable(line), width)}\n`).join('');
 		const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\r\u001b[J` : '';
 		this.#drawnLines = shown.length;

@@ -19,20 +19,20 @@ export const status = defineVerb({
 	usage: 'status [NAME | runnerset/NAME | runnerdeployment/NAME]... [-n NAMESPACE | -A] [-w] [flags]',
 	description: [
 		'A set is settled when as many runners as wanted are registered, all of them from the newest template, and no',
-		'surplus runner is left. Other states: unseen (the server has not reported on the newest spec yet), starting, changing, draining',
-		'(runners above the wanted number still run jobs), rolling-out, holding (places of completed runners are held',
-		'for the autoscaler), starts-failing, credentials-missing, spec-invalid, deleting.',
-		'Below a set stands the HorizontalRunnerAutoscaler that scales it: how many jobs are queued and open, between which',
-		'limits it acts, how many runners it wants and why, and what its schedule changes next. Its state is active, or what',
-		'keeps it from acting: target-missing, target-taken, spec-invalid, no-trigger, starting, replicas-contested,',
-		'metric-failing, at-maximum, override-skipped, too-many-jobs, jobs-suspect, no-maximum.',
+		'surplus runner is left. Other states: unseen (the server has not reported on the newest spec yet), starting,',
+		'changing, draining (surplus runners still run jobs), rolling-out, holding (completed runners are not replaced until',
+		'the autoscaler has decided), starts-failing, credentials-missing, spec-invalid, deleting.',
+		'The HorizontalRunnerAutoscaler that scales a set is shown below it: how many jobs are queued and open, its limits,',
+		'how many runners it wants and why, and the next change of its schedule. Its state is active, or what keeps it from',
+		'acting: target-missing, target-taken, spec-invalid, no-trigger, starting, replicas-contested, metric-failing,',
+		'at-maximum, override-skipped, too-many-jobs, jobs-suspect, no-maximum.',
 		'-w follows the sets until Ctrl-C: on a terminal the tree is redrawn, in a pipe each change is printed as a line.',
 		'Exit code without -w: 0 if all sets shown have settled, 2 if not, 1 after an error.',
 	].join('\n'),
 	examples: [
 		['All sets of the current namespace', 'status'],
-		['Follow one', 'status runnerset/example -w'],
-		['In a script: has it settled?', 'status example > /dev/null && echo settled'],
+		['Follow one set', 'status runnerset/example -w'],
+		['In a script: check whether it has settled', 'status example > /dev/null && echo settled'],
 	],
 	completes: 'set',
 	flags: {
@@ -40,15 +40,15 @@ export const status = defineVerb({
 		allNamespaces: { type: Boolean, alias: 'A', description: 'All namespaces' },
 		watch: { type: Boolean, alias: 'w', description: 'Follow until Ctrl-C' },
 	},
-	run: async (words, flags) => {
-		const [only] = words;
-		const kind = words.length === 1 && only !== undefined ? resourceArgument(only) : undefined;
-		const named = kind === undefined ? setArguments(words) : [];
+	run: async (args, flags) => {
+		const [only] = args;
+		const kind = args.length === 1 && only !== undefined ? resourceArgument(only) : undefined;
+		const named = kind === undefined ? setArguments(args) : [];
 		if (named.length > 0 && flags.allNamespaces) {
 			throw usageError('a resource cannot be retrieved by name across all namespaces');
 		}
 		const client = await connect(flags);
-		const refs = await mapLimited(named, async (word) => refOf(await findSet(client, word)));
+		const refs = await mapLimited(named, async (arg) => refOf(await findSet(client, arg)));
 		const scope: SetScope = {
 			namespace: flags.allNamespaces ? undefined : client.namespace,
 			named: refs.length > 0 ? refs : undefined,
@@ -62,7 +62,7 @@ export const status = defineVerb({
 async function showStatus(client: KubeClient, scope: SetScope): Promise<number> {
 	const model = new SetModel();
 	const complete = new AbortController();
-	// The first look of a watch, which is ended then: the tree is built in one place.
+	// A watch that ends once everything is known, so that the tree is built in one place.
 	await model.follow(client, scope, () => complete.abort(), warn, complete.signal);
 	const { sets } = model;
 	if (sets.length === 0) {
@@ -110,11 +110,11 @@ class Redrawn {
 	}
 }
 
-/** In a pipe: the tree once, then a line for every change of something else than an age. */
+/** In a pipe: the tree once, then a line for every change of anything but an age. */
 class ChangeLines {
 	readonly #model: SetModel;
 	readonly #namespaces: boolean;
-	#told: Map<string, string> | undefined;
+	#printed: Map<string, string> | undefined;
 
 	constructor(model: SetModel, namespaces: boolean) {
 		this.#model = model;
@@ -124,14 +124,14 @@ class ChangeLines {
 	changed(): void {
 		const { sets } = this.#model;
 		const texts = statusTexts(sets, this.#namespaces, Date.now());
-		const told = this.#told;
-		this.#told = texts;
-		if (!told) {
+		const printed = this.#printed;
+		this.#printed = texts;
+		if (!printed) {
 			print(`${treeLines(sets, this.#namespaces, Date.now()).join('\n')}\n`);
 			return;
 		}
-		for (const [name, text] of texts) if (told.get(name) !== text) print(`${name}: ${text}\n`);
-		for (const name of told.keys()) if (!texts.has(name)) print(`${name}: gone\n`);
+		for (const [name, text] of texts) if (printed.get(name) !== text) print(`${name}: ${text}\n`);
+		for (const name of printed.keys()) if (!texts.has(name)) print(`${name}: gone\n`);
 	}
 
 	close(): void {}

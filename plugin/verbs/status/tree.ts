@@ -16,7 +16,7 @@ import type { SetWithRunners } from '../../sets/follow.ts';
 import { shortName } from '../../sets/names.ts';
 import { countsOf, reasonsOf, setStateOf } from '../../sets/state.ts';
 
-/** The tree: each set, its runners below, and their jobs below those, one line each. */
+/** The tree: each set, below it its runners, and below each runner its job, one line each. */
 export function treeLines(sets: readonly SetWithRunners[], namespaces: boolean, nowMs: number): string[] {
 	const rows = sets.flatMap((one) => setRows(one, namespaces, nowMs));
 	return table([['NAME', 'STATE', 'AGE', 'DETAILS'], ...rows])
@@ -50,7 +50,7 @@ function autoscalerRow(autoscaler: HorizontalRunnerAutoscaler, isLast: boolean, 
 	];
 }
 
-/** Without `nowMs` for a log, whose lines hold no ages. */
+/** Without `nowMs` for a log, whose lines contain no ages. */
 function autoscalerDetails(autoscaler: HorizontalRunnerAutoscaler, nowMs?: number): string {
 	return [demandText(autoscaler), nextChangeText(autoscaler, nowMs), ...autoscalerReasons(autoscaler)]
 		.filter((part) => part !== undefined)
@@ -80,13 +80,13 @@ function runnerDetails(pod: Pod): string {
 	const asked = deletionRecord(pod);
 	return [
 		pod.spec?.nodeName === undefined ? '' : `on ${pod.spec.nodeName}`,
-		asked ? `deletion asked for by ${printable(asked.requestedBy)}` : '',
+		asked ? `deletion requested by ${printable(asked.requestedBy)}` : '',
 	]
 		.filter(Boolean)
 		.join(', ');
 }
 
-/** What a log says of each set and runner, by its name. Without ages, which would make every line a change. */
+/** The log line of each set and runner, by name. Without ages, which would change every line all the time. */
 export function statusTexts(
 	sets: readonly SetWithRunners[],
 	namespaces: boolean,

@@ -11,24 +11,25 @@ const defaultTimeoutMs = 60_000;
 
 export const uninstall = defineVerb({
 	name: 'uninstall',
-	summary: 'Remove the guard and everything that it has written in the cluster',
+	summary: 'Remove the guard and everything that it has written to the cluster',
 	usage: 'uninstall [--keep-crds] [--yes] [--dry-run none|client|server] [--timeout DURATION] [flags]',
 	description: [
-		'Removes the webhook configurations first, so that no request is held up, then finalizers, marks and records on',
-		'runner pods and sets, and then everything else. Runner pods stay. It works while the server is down, if parts are',
-		'missing, and after kubectl apply -k. The namespace stays if it existed before, or if it holds other objects.',
+		'Removes the webhook configurations first, so that no request waits for the server, then finalizers, marks and',
+		'records on runner pods and sets, and then everything else. Runner pods stay. It also works while the server is',
+		'down, if parts are missing, and after kubectl apply -k. The namespace stays if it existed before, or if it contains',
+		'other objects.',
 		'Exit code: 0 done, 1 error, 2 --timeout has passed.',
 	].join('\n'),
 	examples: [
 		['See what would be removed', 'uninstall --dry-run=server'],
-		['Without being asked', 'uninstall --yes'],
+		['Uninstall without a confirmation', 'uninstall --yes'],
 		['Keep RunnerSets and RunnerDeployments with their runners', 'uninstall --keep-crds'],
 	],
 	flags: {
 		...connectionFlags,
 		namespace: namespaceFlag,
 		keepCrds: { type: Boolean, description: 'Keep the custom resource definitions, and with them all sets' },
-		yes: { type: Boolean, alias: 'y', description: 'Do not ask' },
+		yes: { type: Boolean, alias: 'y', description: 'Do not ask for confirmation' },
 		dryRun: {
 			type: dryRunFlag,
 			bareValue: 'client',
@@ -38,11 +39,11 @@ export const uninstall = defineVerb({
 		timeout: {
 			type: durationFlag('timeout'),
 			placeholder: 'DURATION',
-			description: 'Longest wait for all to be gone, e.g. 90s; 0 is for ever (default 1m)',
+			description: 'Longest wait until everything is gone, e.g. 90s; 0 is forever (default 1m)',
 		},
 	},
-	run: async (words, flags) => {
-		if (words.length > 0) throw usageError(`unexpected argument "${words[0]}"`);
+	run: async (args, flags) => {
+		if (args.length > 0) throw usageError(`unexpected argument "${args[0]}"`);
 		const namespace = flags.namespace || names.namespace;
 		const bundle = loadBeside<typeof installBundle>('kubectl-runners-install.cjs');
 		return bundle.uninstall({

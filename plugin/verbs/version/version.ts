@@ -8,7 +8,7 @@ import { connect } from '../../kube/connect.ts';
 import { formatData } from '../../print/data.ts';
 import { print } from '../../print/out.ts';
 
-const inWords: Record<GuardPresence, string> = {
+const guardText: Record<GuardPresence, string> = {
 	installed: 'installed',
 	'not-installed': 'not installed in this cluster',
 	unknown: 'unknown (you may not read webhook configurations)',
@@ -18,13 +18,13 @@ export const version = defineVerb({
 	name: 'version',
 	summary: 'Show the versions of the plugin and the cluster, and whether the guard is installed',
 	usage: 'version [--client] [-o json|yaml] [flags]',
-	examples: [['Without asking the cluster', 'version --client']],
+	examples: [['Without contacting the cluster', 'version --client']],
 	flags: {
 		...connectionFlags,
-		client: { type: Boolean, description: "Only the plugin's version, without asking the cluster" },
+		client: { type: Boolean, description: "Only the plugin's version, without contacting the cluster" },
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'json or yaml' },
 	},
-	run: async (_words, flags) => {
+	run: async (_args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
 		const client = {
 			version: `v${clientVersion}`,
@@ -43,7 +43,7 @@ export const version = defineVerb({
 			guardPresence(kube),
 		]);
 		if (format) print(formatData({ client, server: { version: server.gitVersion }, guard }, format));
-		else print(`Server Version: ${server.gitVersion}\nGuard: ${inWords[guard]}\n`);
+		else print(`Server Version: ${server.gitVersion}\nGuard: ${guardText[guard]}\n`);
 		return exitCode.done;
 	},
 });

@@ -25,7 +25,7 @@ export const wait = defineVerb({
 		'Exit code: 0 done, 1 error, 2 --timeout has passed, 130 Ctrl-C.',
 	].join('\n'),
 	examples: [
-		['Until a runner whose deletion was asked for is gone', 'wait example-0'],
+		['Until a runner whose deletion was requested is gone', 'wait example-0'],
 		['Until a runner has no job, at most ten minutes', 'wait example-0 --for idle --timeout 10m'],
 	],
 	completes: 'runner',
@@ -40,14 +40,14 @@ export const wait = defineVerb({
 		timeout: timeoutFlag,
 		ignoreNotFound: { type: Boolean, description: 'Do not fail for pods that do not exist' },
 	},
-	run: async (words, flags) => {
-		if (words.length === 0) throw usageError('name the pods to wait for');
+	run: async (args, flags) => {
+		if (args.length === 0) throw usageError('name the pods to wait for');
 		const condition = conditions[flags.for];
 		if (flags.for !== 'delete' && !condition)
 			throw usageError(`unrecognized condition: ${JSON.stringify(flags.for)}`);
 
 		const client = await connect(flags);
-		const { pods, errors } = await namedRunners(client, words, flags.ignoreNotFound === true);
+		const { pods, errors } = await namedRunners(client, args, flags.ignoreNotFound === true);
 		let code: number = exitCode.done;
 		if (pods.length > 0) {
 			const timeoutMs = flags.timeout ?? 0;
@@ -87,7 +87,9 @@ async function untilGone(
 	for (const pod of pods) {
 		departures.add(pod);
 		if (!deletionRecord(pod) && !isTerminating(pod)) {
-			printError(`Warning: nobody has asked to delete pod "${pod.metadata.name}" yet; waiting all the same`);
+			printError(
+				`Warning: nobody has requested the deletion of pod "${pod.metadata.name}" yet; waiting anyway`,
+			);
 		}
 	}
 	const end = await departures.follow(client, queryFor(pods), timeoutMs, interrupt.signal);

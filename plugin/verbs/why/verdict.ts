@@ -88,7 +88,7 @@ function refused(error: ApiError): Verdict {
 	return {
 		verdict: 'denied',
 		reason: `webhook ${other.webhook}`,
-		message: other.words,
+		message: other.text,
 		next: 'the pod stays, and nothing is recorded',
 	};
 }

@@ -119,7 +119,7 @@ test('fields that others own are refused before anything is changed; --force-con
 	const refused = await runners('install', '--wait=false');
 	assert.is(refused.code, 1);
 	assert.match(refused.stderr, /^error: deployment.apps\/runners-admission: "kubectl" owns .spec.replicas, /);
-	says(refused.stderr, 'Nothing was changed. To take these fields over: --force-conflicts\n');
+	says(refused.stderr, 'Nothing was changed. To take these fields over, use --force-conflicts\n');
 	assert.is(refused.stdout, '');
 	const forced = ok(await runners('install', '--wait=false', '--replicas=4', '--force-conflicts'));
 	says(forced, 'deployment.apps/runners-admission configured\n');
@@ -170,7 +170,7 @@ test('another namespace, which was there before: named everywhere, and left as i
 	await rig.cluster.createNamespace('tools');
 	const before = await snapshot(rig.kube);
 	const installed = ok(await runners('install', '-n', 'tools', '--github-secret=gh', '--wait=false'));
-	says(installed, 'namespace/tools was here before: left as it is\n');
+	says(installed, 'namespace/tools existed before: left unchanged\n');
 	const found = [...(await ours(context))].filter(([, content]) => content.includes('runners-system'));
 	assert.equal(found, []);
 	const deployment = await kubectl(['get', 'deployment', 'runners-admission', '-n', 'tools', '-o', 'json']);

@@ -115,7 +115,7 @@ test('default to guard-only and back: what the mode lacks is removed, sets are l
 	});
 });
 
-test('uninstall is refused while sets would go with their definitions, naming sets and busy runners', async (context) => {
+test('uninstall is refused while sets would be deleted with their definitions, naming sets and busy runners', async (context) => {
 	const { runners, space } = context;
 	const refused = await runners('uninstall', '--yes');
 	assert.is(refused.code, 1);
@@ -142,7 +142,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 	const stdout = ok(done);
 	says(
 		done.stderr,
-		`Warning: 1 recorded deletion will not be carried out any more: pod/busy-0 -n ${space.name}\n`,
+		`Warning: 1 recorded deletion will no longer be carried out: pod/busy-0 -n ${space.name}\n`,
 	);
 	says(done.stderr, 'a server still runs outside of the cluster');
 	says(stdout, 'workflowjobs removed (namespace runners-system)\n');
@@ -179,7 +179,7 @@ test('after that nothing blocks anything: the set goes at once, pods too, and th
 	assert.equal(outcomes(ok(done)), { removed: 5 });
 	says(
 		done.stderr,
-		`Warning: 1 autoscaler would go with their definition: horizontalrunnerautoscaler/example -n ${space.name}`,
+		`Warning: 1 autoscaler would be deleted with their definition: horizontalrunnerautoscaler/example -n ${space.name}`,
 	);
 	await nothingLeft(rig, before);
 	assert.is(ok(await runners('uninstall', '--yes')), 'nothing to uninstall\n');

@@ -198,7 +198,7 @@ test('jobs: those of a namespace, of a set, and with -A those that no set can ru
 	}
 });
 
-test('jobs need a role in the namespace of the server; without it people are told which', async ({
+test('jobs need a role in the namespace of the server; without it the error names the role', async ({
 	rig,
 	make,
 }) => {

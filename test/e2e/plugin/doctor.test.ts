@@ -1,4 +1,4 @@
-/** kubectl runners doctor on a real cluster: each way in which the guard can be ill, and the report it reads. */
+/** kubectl runners doctor on a real cluster: each way in which the guard can fail, and the report that doctor reads. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,7 +107,7 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 	const lines = stdout.split('\n');
 	assert.match(lines[0] ?? '', /^CHECK +STATUS +MESSAGE$/);
 	assert.match(stdout, /^api-server +ok +v1\.\d+\.\d+/m);
-	assert.match(stdout, /^failure-policy +ok +pods\.runners-admission\.svc: Fail; the others as shipped$/m);
+	assert.match(stdout, /^failure-policy +ok +pods\.runners-admission\.svc: Fail; the others are unchanged$/m);
 	assert.match(
 		stdout,
 		new RegExp(
@@ -124,13 +124,13 @@ test('healthy: every check is ok, with what proves it, exit code 0; nothing is c
 	);
 	assert.match(stdout, /^runner-pods +ok +2 runner pods, all guarded$/m);
 	assert.match(stdout, /^evictions +ok +1 namespace with runner pods, each with the back-stop/m);
-	assert.match(stdout, /^deletions +ok +none is recorded$/m);
+	assert.match(stdout, /^deletions +ok +none recorded$/m);
 	assert.match(
 		stdout,
-		/^job-hooks +ok +2 of 2 running runners with job hooks, of which 1 has told of a job$/m,
+		/^job-hooks +ok +2 of 2 running runners with job hooks, of which 1 has reported a job$/m,
 	);
-	assert.match(stdout, /^runner-logs +ok +(none has been needed yet|\d+ of \d+ readings went well)$/m);
-	assert.match(stdout, /^github-answers +ok +no witness has contradicted GitHub$/m);
+	assert.match(stdout, /^runner-logs +ok +(none needed yet|\d+ of \d+ reads succeeded)$/m);
+	assert.match(stdout, /^github-answers +ok +no source has contradicted GitHub$/m);
 	assert.match(
 		stdout,
 		/^kinds +ok +runnersets, runnerdeployments, runners, horizontalrunnerautoscalers, workflowjobs: v1alpha1$/m,
@@ -292,7 +292,7 @@ test('unknown layouts, excluded namespaces and pods without a scope are warnings
 		about(`${space.name}/no-scope`),
 		'no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container',
 	);
-	assert.match(about(`${system}/own`), 'the webhook leaves out namespace runners-system');
+	assert.match(about(`${system}/own`), 'the webhook excludes namespace runners-system');
 	assert.is(details.length, 3, details.join('\n'));
 	await rig.ok(['delete', 'pod', 'own', '-n', system, '--force', '--grace-period=0']);
 	await space.ok('delete', 'pod', 'odd-name', '--force', '--grace-period=0');
@@ -313,13 +313,13 @@ test('a missing back-stop and an old recorded deletion are warnings with why', a
 	const { of } = await findings();
 	assert.is(of('evictions').level, 'warning');
 	assert.equal(of('evictions').details, [
-		`namespace ${space.name} has no PodDisruptionBudget runners-admission-busy, or one that somebody has changed`,
+		`namespace ${space.name} has no PodDisruptionBudget runners-admission-busy, or a changed one`,
 	]);
 	const { level, details = [] } = of('deletions');
 	assert.is(level, 'warning');
 	assert.match(
 		details.find((line) => line.startsWith(`${space.name}/busy-0: `)) ?? '',
-		/deletion asked for by alice \d+d ago: /,
+		/deletion requested by alice \d+d ago: /,
 	);
 });
 
@@ -347,7 +347,7 @@ test('who may see nothing gets a warning with the missing right for each check; 
 	});
 	const { checks } = JSON.parse(partly.stdout) as { checks: Finding[] };
 	const pods = checks.find(({ check }) => check === 'runner-pods');
-	assert.match(pods?.message ?? '', `in namespace ${space.name} (you may not list those of others)`);
+	assert.match(pods?.message ?? '', `in namespace ${space.name} (you may not list pods of other namespaces)`);
 });
 
 test('the role runners-admin is enough for every check', async ({ rig, plugin }) => {
@@ -367,7 +367,7 @@ async function inNamespace(rig: Rig, namespace: string): Promise<string> {
 	return path;
 }
 
-test('a server without the right to read logs says so, and doctor how to mend it; hooks that are silent are named', async ({
+test('a server without the right to read logs says so, and doctor says how to fix it; runners whose hooks are silent are named', async ({
 	rig,
 	space,
 	findings,
@@ -403,7 +403,7 @@ test('a server without the right to read logs says so, and doctor how to mend it
 	await space.endJob('silent-0');
 });
 
-test('a certificate that ends soon, of a CA that the API server does not know: two errors in words (H4)', async (context) => {
+test('a certificate that ends soon, of a CA that the API server does not know: two errors as text (H4)', async (context) => {
 	const { rig, findings } = context;
 	const folder = await mkdtemp(join(tmpdir(), 'doctor-'));
 	const hour = 60 * 60_000;
@@ -417,7 +417,7 @@ test('a certificate that ends soon, of a CA that the API server does not know: t
 	const { code, of } = await findings();
 	assert.is(code, 1);
 	assert.is(of('certificate').level, 'error');
-	assert.match(of('certificate').message, 'the serving certificate ends in 2 days');
+	assert.match(of('certificate').message, 'the serving certificate expires in 2 days');
 	assert.is(of('reachable').level, 'error');
 	assert.match(of('reachable').message, 'not signed by the CA in the caBundle (x509: unknown authority)');
 	server.signal('SIGKILL');
@@ -425,7 +425,7 @@ test('a certificate that ends soon, of a CA that the API server does not know: t
 	await rm(folder, { recursive: true });
 });
 
-test('every replica down: not reachable, nobody leads, exit code 1', async ({ rig, doctor }) => {
+test('every replica down: not reachable, no leader, exit code 1', async ({ rig, doctor }) => {
 	await rig.ok([
 		...['patch', 'lease', names.lease, '-n', system, '--type=merge'],
 		'-p={"spec":{"renewTime":"2026-01-01T00:00:00.000000Z"}}',
@@ -438,7 +438,7 @@ test('every replica down: not reachable, nobody leads, exit code 1', async ({ ri
 	);
 	assert.match(stdout, /^ {2}- .*failed calling webhook "pods\.runners-admission\.svc"/m);
 	assert.match(stdout, /^ {2}next: start a replica; while none runs, break-glass works/m);
-	assert.match(stdout, /^leader +error +\S+ does not lead any more: renewed \d+d ago$/m);
+	assert.match(stdout, /^leader +error +\S+ is no longer the leader: renewed \d+d ago$/m);
 	assert.match(stdout, /\n[1-9] errors?, /);
 });
 
@@ -465,7 +465,7 @@ test('the webhook configuration is gone: runner pods are unguarded', async ({ ri
 	const { code, of } = await findings();
 	assert.is(code, 1);
 	assert.match(of('webhooks').message, 'is missing: runner pods are unguarded');
-	assert.equal(of('webhooks').advice, ['kubectl runners install puts them back as shipped']);
+	assert.equal(of('webhooks').advice, ['kubectl runners install restores them']);
 });
 
 test('not installed: one error that says how to install it; no API server: as every verb', async ({

@@ -110,13 +110,13 @@ test('why: right at once for a runner that has just received a job, in 30 random
 	for (const name of names) {
 		const job = await space.runJob(name);
 		await sleep(between(0, 400));
-		const told = await runners('why', name, '-o', 'json');
-		tookMs.push(told.elapsedMs);
+		const shown = await runners('why', name, '-o', 'json');
+		tookMs.push(shown.elapsedMs);
 		const marked = (await space.pod(name))?.metadata.labels?.[busy.label] === 'true';
 		if (!marked) early += 1;
-		const { verdict, reason, runner, job: named, sources } = JSON.parse(told.stdout);
-		assert.equal([verdict, reason, runner.state], ['denied', 'busy', 'busy'], told.stdout);
-		assert.match(named.name, job.displayName, told.stdout);
+		const { verdict, reason, runner, job: named, sources } = JSON.parse(shown.stdout);
+		assert.equal([verdict, reason, runner.state], ['denied', 'busy', 'busy'], shown.stdout);
+		assert.match(named.name, job.displayName, shown.stdout);
 		const [log] = sources as { by: string; state: string; job?: { name: string } }[];
 		assert.equal([log?.by, log?.state, log?.job?.name], ['log', 'working', job.displayName]);
 	}
@@ -148,9 +148,9 @@ test("why: of a scale set's runner also what its EphemeralRunner says", async ({
 	assert.match(idle, /^Sources: +runner's log +idle since /m);
 	assert.match(idle, /^ +EphemeralRunner +has no job$/m);
 	const { displayName } = await space.runJob('er-0');
-	const told = (await runners('why', 'er-0')).stdout;
-	assert.match(told, /^Deletion: +denied \(busy\)$/m);
-	assert.match(told, new RegExp(`^Sources: +runner's log +works since .*: ${displayName}$`, 'm'));
+	const shown = (await runners('why', 'er-0')).stdout;
+	assert.match(shown, /^Deletion: +denied \(busy\)$/m);
+	assert.match(shown, new RegExp(`^Sources: +runner's log +works since .*: ${displayName}$`, 'm'));
 	await eventually('its EphemeralRunner has the job', async () =>
 		new RegExp(`^ +EphemeralRunner +works: ${displayName} \\(.*, run \\d+\\)$`, 'm').test(
 			(await runners('why', 'er-0')).stdout,
@@ -164,9 +164,9 @@ test('list: workflow and run of a job that a source has described; json has the 
 	space,
 	runners,
 }) => {
-	await space.runners(['told-0']);
-	const pod = await space.pod('told-0');
-	if (!pod) throw new Error('no pod told-0');
+	await space.runners(['described-0']);
+	const pod = await space.pod('described-0');
+	if (!pod) throw new Error('no pod described-0');
 	const sign = (await space.signer()).signStatement;
 	const signal: JobSignal = {
 		by: 'event',
@@ -183,25 +183,28 @@ test('list: workflow and run of a job that a source has described; json has the 
 		},
 	};
 	const text = writeSignals([signal], { uid: pod.metadata.uid ?? '', restarts: 0 }, sign) ?? '';
-	await space.forge('told-0', { [busy.signals]: text });
-	const wide = await runners('list', 'told-0', '-o', 'wide', '--no-headers');
-	assert.match(wide.stdout, /^told-0 .* busy +build \(octo-org\/app, run 42\) .* CI +https:\S+\/job\/7\n$/);
+	await space.forge('described-0', { [busy.signals]: text });
+	const wide = await runners('list', 'described-0', '-o', 'wide', '--no-headers');
+	assert.match(
+		wide.stdout,
+		/^described-0 .* busy +build \(octo-org\/app, run 42\) .* CI +https:\S+\/job\/7\n$/,
+	);
 	const all = await runners('list', '-o', 'wide');
-	assert.match(all.stdout, /^told-0 .* CI +https:\S+\/job\/7$/m, 'in protobuf as well');
-	const { runner } = JSON.parse((await runners('list', 'told-0', '-o', 'json')).stdout);
+	assert.match(all.stdout, /^described-0 .* CI +https:\S+\/job\/7$/m, 'in protobuf as well');
+	const { runner } = JSON.parse((await runners('list', 'described-0', '-o', 'json')).stdout);
 	assert.is(runner.state, 'busy');
 	assert.equal([runner.job.workflow, runner.job.runId, runner.job.url], ['CI', 42, signal.job.url]);
 	assert.equal(runner.sources, [
 		{ by: 'event', state: 'working', since: new Date(signal.sinceMs).toISOString(), job: signal.job },
 	]);
-	const why = await runners('why', 'told-0');
+	const why = await runners('why', 'described-0');
 	assert.match(why.stdout, /^ +GitHub's event +works since .*: build \(octo-org\/app, run 42\)$/m);
 	assert.match(why.stdout, /^Sources: +runner's log +idle since /m);
 	assert.match(why.stdout, /^Deletion: +denied \(busy\)$/m);
 	assert.is(rig.agents.killedJobs().length, 0);
 });
 
-test('cancel: the runner stays, outlives its job, and whoever waits is told', async ({
+test('cancel: the runner stays, outlives its job, and commands that wait for it report that', async ({
 	space,
 	runners,
 	start,
@@ -209,7 +212,7 @@ test('cancel: the runner stays, outlives its job, and whoever waits is told', as
 	const deleting = start('delete', 'kept-0');
 	await deleting.prints(/waiting for .*kept-0: busy/);
 	const cancelled = await runners('cancel', 'kept-0');
-	assert.is(cancelled.stdout, 'pod/kept-0 deletion cancelled (was asked for by admin)\n');
+	assert.is(cancelled.stdout, 'pod/kept-0 deletion cancelled (requested by admin)\n');
 	const { code, stderr } = await deleting.end();
 	assert.equal([code, stderr], [1, 'error: pod "kept-0" stays: its recorded deletion was cancelled\n']);
 	await space.endJob('kept-0');

@@ -1,4 +1,4 @@
-/** The plugin with the roles for people and nothing else: what each of them can do, and what the others are told. */
+/** The plugin with the roles for people and nothing else: what each of them can do, and what the others are shown. */
 import * as assert from 'uvu/assert';
 import { jobHooks, record } from '../../../admission/api/keys.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -77,7 +77,7 @@ function ok({ code, stdout, stderr }: Finished): string {
 	return stdout;
 }
 
-/** Exit code 1, and kubectl's own words for it. */
+/** Exit code 1, and kubectl's own message. */
 function forbidden({ code, stdout, stderr }: Finished, what: RegExp): void {
 	assert.is(code, 1, `exit code ${code}: ${stdout}${stderr}`);
 	assert.match(stderr, /^Error from server \(Forbidden\): /);
@@ -85,7 +85,7 @@ function forbidden({ code, stdout, stderr }: Finished, what: RegExp): void {
 	assert.ok(stderr.trimEnd().split('\n').length <= 3, stderr);
 }
 
-test('view: lists and shows; whatever changes something is refused in kubectl’s words, and changes nothing', async ({
+test('view: lists and shows; whatever changes something is refused with kubectl’s message, and changes nothing', async ({
 	rig,
 	set,
 	viewer,
@@ -133,7 +133,7 @@ test('runners-edit alone: list, status, why, delete, cancel, wait, break-glass, 
 	assert.match(why, /^Deletion: +denied \(busy\)$/m);
 	assert.match(why, /^Sources: +runner's log +works since /m, 'it reads the log itself');
 	ok(await editor.run('delete', pod, '--wait=false'));
-	assert.match(ok(await editor.run('cancel', pod)), 'was asked for by editor');
+	assert.match(ok(await editor.run('cancel', pod)), 'requested by editor');
 	ok(await editor.run('delete', pod, '--wait=false'));
 	const waiting = editor.start('wait', pod);
 	await waiting.prints(/busy/);

@@ -102,7 +102,7 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 	const late = await runners('drain', 'runnerset/example', '--timeout=2s', ...at);
 	assert.is(late.code, 2, late.stderr);
 	const goesOn =
-		/runnerset\/example stays at 0, which goes on without this command: 1 runner is still there, 1 of them busy/;
+		/runnerset\/example stays scaled to 0, also without this command: 1 runner is still there, 1 of them busy/;
 	assert.match(late.stderr, /^error: timed out waiting for the condition on runnerset\/example\n/);
 	assert.match(late.stderr, goesOn);
 	const restore = `kubectl runners scale runnerset/example --replicas=1 -n ${set.namespace}`;
@@ -122,7 +122,7 @@ test('drain: --timeout is 2 and Ctrl-C is 130, both say what goes on and how to 
 	const overruled = await third.end();
 	assert.equal(
 		[overruled.code, overruled.stderr],
-		[1, 'error: runnerset/example was scaled to 1 meanwhile\n'],
+		[1, 'error: runnerset/example was scaled to 1 in the meantime\n'],
 	);
 	assert.equal(set.live(), [only], 'the busy runner was never touched');
 });
@@ -318,7 +318,7 @@ test('with job hooks, list shows the job and its run as soon as the hook has run
 	const hooks = JSON.parse(doctor.stdout).checks.find(
 		({ check }: { check: string }) => check === 'job-hooks',
 	);
-	assert.match(hooks.message, /with job hooks, of which [1-9]\d* (has|have) told of a job$/);
+	assert.match(hooks.message, /with job hooks, of which [1-9]\d* (has|have) reported a job$/);
 	await set.finish(name);
 });
 

@@ -187,17 +187,17 @@ test('list -w: the table, then one line for every change that shows, until Ctrl-
 
 test('why: says that no guard is installed, and what is recorded', async ({ rig, runners }) => {
 	await given(rig, 'why', { name: 'r-0', ...onJob, annotations: { ...onJob.annotations, ...recorded } });
-	const told = await runners('why', 'r-0', '-n', 'why');
-	assert.is(told.code, 0, told.stderr);
-	assert.match(told.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
-	assert.match(told.stdout, /^Sources: +runner's log +not known: its log does not say whether it works$/m);
-	assert.match(told.stdout, /^ +GitHub's list +works since /m);
-	assert.match(told.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
+	const shown = await runners('why', 'r-0', '-n', 'why');
+	assert.is(shown.code, 0, shown.stderr);
+	assert.match(shown.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
+	assert.match(shown.stdout, /^Sources: +runner's log +not known: its log does not say whether it works$/m);
+	assert.match(shown.stdout, /^ +GitHub's list +works since /m);
+	assert.match(shown.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(
-		told.stdout,
+		shown.stdout,
 		/^Recorded: +an eviction, grace period 30s, asked for by alice \(as claimed\) \d+s ago/m,
 	);
-	assert.match(told.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
+	assert.match(shown.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
 	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);
 	assert.equal([data.verdict, data.recorded.requestedBy], ['unguarded', 'alice']);
 	assert.is((await rig.pod('r-0', 'why'))?.status?.phase, 'Running');
@@ -289,7 +289,11 @@ test('a wait survives a restart of the API server', async ({ rig, start }) => {
 	assert.is((await waiting.end()).code, 0);
 });
 
-test('cancel: removes the record and the claim, whoever waits is told', async ({ rig, runners, start }) => {
+test('cancel: removes the record and the attempt, and commands that wait report that', async ({
+	rig,
+	runners,
+	start,
+}) => {
 	const annotations = {
 		...onJob.annotations,
 		...recorded,
@@ -303,13 +307,13 @@ test('cancel: removes the record and the claim, whoever waits is told', async ({
 	assert.is(cancelled.code, 0, cancelled.stderr);
 	assert.is(
 		cancelled.stdout,
-		'pod/r-0 deletion cancelled (was asked for by alice)\npod/r-1 has no recorded deletion\n',
+		'pod/r-0 deletion cancelled (requested by alice)\npod/r-1 has no recorded deletion\n',
 	);
 	const { annotations: left = {} } = (await rig.pod('r-0', 'cancel'))?.metadata ?? {};
 	assert.equal(Object.keys(left).sort(), [progress.runnerId, busy.job, busy.since].sort());
-	const told = await waiting.end();
+	const shown = await waiting.end();
 	assert.equal(
-		[told.code, told.stderr],
+		[shown.code, shown.stderr],
 		[1, 'error: pod "r-0" stays: its recorded deletion was cancelled\n'],
 	);
 });
@@ -388,11 +392,14 @@ test('Ctrl-C in a drain: the node stays cordoned, and what is recorded can be ca
 	assert.is(lines.length, 2);
 });
 
-test('without permission: one line in the words of the API server, exit code 1', async ({ rig, plugin }) => {
+test('without permission: one line with the message of the API server, exit code 1', async ({
+	rig,
+	plugin,
+}) => {
 	await given(rig, 'forbidden', { name: 'r-0', ...idle });
 	const env = { KUBECONFIG: await rig.cluster.kubeconfigFor('bob', ['devs']) };
 	const pods = 'Error from server \\(Forbidden\\): pods is forbidden: User "bob" cannot list resource "pods"';
-	for (const [args, words] of [
+	for (const [args, message] of [
 		[['list', '-n', 'forbidden'], pods],
 		[['list', '-A', '-o', 'json'], pods],
 		[['list', '-w', '-n', 'forbidden'], pods],
@@ -405,7 +412,7 @@ test('without permission: one line in the words of the API server, exit code 1',
 		assert.is(refused.code, 1, args.join(' '));
 		assert.match(
 			refused.stderr,
-			new RegExp(`^(Error from server \\(Forbidden\\): )?.*${words}`),
+			new RegExp(`^(Error from server \\(Forbidden\\): )?.*${message}`),
 			args.join(' '),
 		);
 		assert.is(refused.stderr.trim().split('\n').length, 1);

@@ -4,7 +4,7 @@ import { KubeClient } from '../../../plugin/kube/client.ts';
 
 export interface FakeServer {
 	url: string;
-	/** A client of it; without a limit for requests unless told. */
+	/** A client of it; without a request timeout unless one is given. */
 	client: (requestTimeoutMs?: number) => KubeClient;
 	/** What was asked, as `METHOD /path?query`. */
 	requests: string[];

@@ -5,22 +5,22 @@ import { autoscalerStateOf, failures, isTrue } from '../../../autoscalers/state.
 import { type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
 
-const setUp = 'docs/autoscaling.md says how the webhook is set up';
+const setUp = 'see docs/autoscaling.md on how to set up the webhook';
 
-/** A refusal that is older than this is over. */
+/** Older refusals are not reported. */
 const recentMs = 60 * 60_000;
 
-/** Whether events of GitHub's webhook come, and what of them is not taken. */
+/** Whether events of GitHub's webhook arrive, and which ones are refused. */
 export const events: Check = (facts) => {
 	const check = 'events';
 	const { eventsReports: fetched, nowMs } = facts;
-	if (fetched.kind !== 'found') return undefined; // told by "report"
+	if (fetched.kind !== 'found') return undefined; // the check "report" says so
 	const reports = fetched.value;
-	if (reports.length === 0) return undefined; // a server that does not tell
+	if (reports.length === 0) return undefined; // an older server, which does not report them
 	const needed = countsJobs(facts);
 	const receiving = reports.filter((report) => report.receiving).length;
 	if (receiving === 0) {
-		const message = 'not received: there is no secret of a webhook, or the port is off';
+		const message = 'not received: no webhook secret is configured, or the port is disabled';
 		if (!needed) return { check, level: 'ok', message };
 		const slower = `${message}; autoscalers learn of jobs by asking GitHub, which is slower`;
 		return { check, level: 'warning', message: slower, advice: [setUp] };
@@ -37,9 +37,9 @@ export const events: Check = (facts) => {
 		return {
 			check,
 			level: needed ? 'warning' : 'ok',
-			message: `none has come${some} since ${since.slice(0, 16).replace('T', ' ')} UTC`,
+			message: `none received${some} since ${since.slice(0, 16).replace('T', ' ')} UTC`,
 			details: failure,
-			advice: [`does GitHub's webhook lead to the Service runners-admission-events? ${setUp}`],
+			advice: [`check that GitHub's webhook is delivered to the Service runners-admission-events; ${setUp}`],
 		};
 	}
 	const message = `received${some}: the last one ${span(last.lastDeliveryAt, nowMs)} ago, from ${printable(last.hook)}`;
@@ -49,11 +49,11 @@ export const events: Check = (facts) => {
 		level: 'warning',
 		message,
 		details: [...details, ...failure],
-		advice: ['docs/runbook.md#runnerseventsrefused says what each of these means'],
+		advice: ['see docs/runbook.md#runnerseventsrefused for what each of these means'],
 	};
 };
 
-/** Whether any autoscaler counts jobs; also where that is not known. */
+/** Whether any autoscaler counts jobs; true also if that is not known. */
 function countsJobs({ autoscalers }: Facts): boolean {
 	if (autoscalers.kind === 'not-found') return false;
 	if (autoscalers.kind !== 'found') return true;
@@ -62,7 +62,7 @@ function countsJobs({ autoscalers }: Facts): boolean {
 	);
 }
 
-/** Each webhook once, as the replica knows it that heard of it last. */
+/** Each webhook once, as reported by the replica that received its last delivery. */
 function newest(hooks: readonly HookReport[]): HookReport[] {
 	const latest = new Map<string, HookReport>();
 	for (const hook of [...hooks].sort((left, right) =>
@@ -78,23 +78,22 @@ function hookLines({ hook, lastDeliveryAt, settings, hidden }: HookReport, nowMs
 	const configured = settings
 		? `, at GitHub: ${settings.active ? 'active' : 'not active'}, ${settings.events.join(', ') || 'no events'}${settings.host ? ` to ${settings.host}` : ''}`
 		: '';
-	const lost = hidden
-		? '; failed deliveries can not be read back (the credential lacks "Webhooks: read")'
-		: '';
+	const lost = hidden ? '; failed deliveries cannot be fetched (the credential lacks "Webhooks: read")' : '';
 	return [printable(`${hook}: last ${span(lastDeliveryAt, nowMs)} ago${configured}${lost}`)];
 }
 
-/** What GitHub has configured that keeps events away, or opens a door. */
+/** Settings at GitHub that prevent events, or that are insecure. */
 function hookFailures({ hook, failed = 0, settings }: HookReport): string[] {
 	const wrong: string[] = [];
-	if (failed > 0) wrong.push(`${count(failed, 'delivery', 'deliveries')} of the last hour failed at GitHub`);
+	if (failed > 0)
+		wrong.push(`${count(failed, 'delivery', 'deliveries')} of the last hour failed, as GitHub reports`);
 	if (settings) {
 		if (!settings.active) wrong.push('it is not active');
 		if (!settings.events.includes('workflow_job') && !settings.events.includes('*')) {
 			wrong.push('it lacks the event "Workflow jobs"');
 		}
 		if (settings.contentType !== undefined && settings.contentType !== 'json') {
-			wrong.push(`its content type is ${settings.contentType}, and has to be application/json`);
+			wrong.push(`its content type is ${settings.contentType}, but must be application/json`);
 		}
 		if (settings.insecureSsl) wrong.push('GitHub does not verify the certificate (SSL verification is off)');
 	}
@@ -108,14 +107,14 @@ function lastRefusal(reports: readonly EventsReport[], nowMs: number): string | 
 	if (!last || nowMs - Date.parse(last.at) > recentMs) return undefined;
 	const total = reports.reduce((sum, { results }) => sum + (results[last.result] ?? 0), 0);
 	return printable(
-		`${count(total, 'delivery', 'deliveries')} not taken (${last.result}), the last one ${span(last.at, nowMs)} ago`,
+		`${count(total, 'delivery', 'deliveries')} refused (${last.result}), the last one ${span(last.at, nowMs)} ago`,
 	);
 }
 
-/** HorizontalRunnerAutoscalers that do not act, or not as their spec has it. */
+/** HorizontalRunnerAutoscalers that do not act, or not as their spec says. */
 export const autoscalers: Check = ({ autoscalers: fetched }) => {
 	const check = 'autoscalers';
-	if (fetched.kind === 'not-found') return undefined; // the kind is told by "kinds"
+	if (fetched.kind === 'not-found') return undefined; // the check "kinds" says so
 	if (fetched.kind !== 'found') return notMade(check, fetched);
 	const all = fetched.value;
 	if (all.length === 0) return undefined;
@@ -124,22 +123,22 @@ export const autoscalers: Check = ({ autoscalers: fetched }) => {
 		const wrong = (autoscaler.status?.conditions ?? []).filter(
 			({ type }) => failures.includes(type) && isTrue(autoscaler, type),
 		);
-		const told = wrong.map(
+		const failing = wrong.map(
 			({ type, message }) => `${namespace}/${name}: ${type}${message ? `: ${message}` : ''}`,
 		);
 		const unseen = autoscalerStateOf(autoscaler) === 'unseen';
-		return (unseen ? [...told, `${namespace}/${name}: the server has not looked at it yet`] : told).map(
-			printable,
-		);
+		return (
+			unseen ? [...failing, `${namespace}/${name}: the server has not reconciled it yet`] : failing
+		).map(printable);
 	});
 	const message = count(all.length, 'HorizontalRunnerAutoscaler');
-	if (lines.length === 0) return { check, level: 'ok', message: `${message}, nothing is wrong` };
+	if (lines.length === 0) return { check, level: 'ok', message: `${message}, no problem found` };
 	return {
 		check,
 		level: 'warning',
-		message: `${message}, of which not all act as they are written`,
+		message: `${message}, not all of which act as specified`,
 		details: lines,
-		advice: ['kubectl runners status shows each below its set; docs/autoscaling.md#conditions'],
+		advice: ['kubectl runners status shows each below its set; see docs/autoscaling.md#conditions'],
 	};
 };
 

@@ -1,7 +1,9 @@
 import type { Check, WebhookConfiguration } from '../facts.ts';
 import { count } from '../finding.ts';
 
-/** Whether it fits the serving certificate is not checked here (the doctor reads no Secret): `reachable` proves it. */
+/**
+ * Whether it matches the serving certificate is not checked here (the doctor reads no Secret): `reachable` proves it.
+ */
 export const caBundle: Check = (facts) => {
 	const check = 'ca-bundle';
 	const configurations = [facts.validating, facts.mutating].flatMap((one) =>
@@ -13,17 +15,17 @@ export const caBundle: Check = (facts) => {
 		return {
 			check,
 			level: 'error',
-			message: `${count(without.length, 'webhook has', 'webhooks have')} no caBundle: the API server trusts no answer`,
+			message: `${count(without.length, 'webhook has', 'webhooks have')} no caBundle, so the API server trusts no answer`,
 			details: without,
-			advice: ['the server writes it within seconds of its start: is one running?'],
+			advice: ['the server writes it within seconds of its start: check that one is running'],
 		};
 	}
 	const ends = configurations.map((configuration) => latestEnd(configuration));
 	if (ends.some((endMs) => endMs === undefined)) {
 		const advice = [
-			'the server writes its own within seconds of its start; with cert-manager look at its logs',
+			'the server writes its own within seconds of its start; with cert-manager, see the logs of cert-manager',
 		];
-		return { check, level: 'error', message: 'a caBundle holds no certificate', advice };
+		return { check, level: 'error', message: 'a caBundle contains no certificate', advice };
 	}
 	const endMs = Math.min(...ends.map((end) => end ?? 0));
 	if (endMs > facts.nowMs) return { check, level: 'ok', message: `present, valid until ${day(endMs)}` };
@@ -31,7 +33,7 @@ export const caBundle: Check = (facts) => {
 		check,
 		level: 'error',
 		message: `the CA in the caBundle has expired on ${day(endMs)}`,
-		advice: ['a server that keeps its own CA renews it: is one running?'],
+		advice: ['a server that manages its own CA renews it: check that one is running'],
 	};
 };
 
@@ -39,7 +41,7 @@ function withoutBundle({ webhooks = [] }: WebhookConfiguration): string[] {
 	return webhooks.filter(({ clientConfig }) => !clientConfig?.caBundle).map(({ name }) => name);
 }
 
-/** A bundle holds two CAs while one replaces the other: the one that ends later counts. */
+/** A bundle contains two CAs while one replaces the other: the one that expires later counts. */
 function latestEnd({ webhooks = [] }: WebhookConfiguration): number | undefined {
 	const bundles = new Set(webhooks.map(({ clientConfig }) => clientConfig?.caBundle ?? ''));
 	const ends = [...bundles].map((bundle) => {
@@ -57,7 +59,7 @@ function endOf(pem: string): number {
 	try {
 		return Date.parse(new X509Certificate(pem).validTo);
 	} catch {
-		return 0; // not a certificate: counts as none
+		return 0; // not a certificate
 	}
 }
 

@@ -2,7 +2,7 @@ import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { type Check, notMade } from '../facts.ts';
 
-/** Since this minor version matchConditions are stable, which restrict the webhooks to runner pods. */
+/** Since this minor version, matchConditions are stable; they restrict the webhooks to runner pods. */
 const leastMinor = 30;
 
 export const apiServer: Check = ({ apiServer: fetched }) => {
@@ -15,11 +15,13 @@ export const apiServer: Check = ({ apiServer: fetched }) => {
 		check,
 		level: 'error',
 		message: `${gitVersion}: webhooks with matchConditions need Kubernetes 1.${leastMinor}`,
-		advice: ['upgrade the cluster: an older one would ask the guard about every pod, and hold up every pod'],
+		advice: [
+			'upgrade the cluster: an older one would send every pod to the guard, and depend on it for every pod',
+		],
 	};
 };
 
-/** Kinds that the sets' controllers need, where they are installed. */
+/** The kinds that the controllers of sets need, if those are installed. */
 export const setKindsServed: Check = ({ mutating, setResources }) => {
 	const check = 'kinds';
 	const needed: string[] = Object.values(setKinds).map(({ resource }) => resource);
@@ -30,15 +32,15 @@ export const setKindsServed: Check = ({ mutating, setResources }) => {
 	if (mutating.kind === 'found' && missing.length > 0) {
 		return {
 			check,
-			// A server before autoscaling lacks the others, and its sets need none of them.
+			// A server from before autoscaling lacks the others, and does not need them.
 			level: missing.some((resource) => needed.includes(resource)) ? 'error' : 'warning',
 			message: `installed with RunnerSets, but the API server does not serve ${missing.join(', ')} (v1alpha1)`,
-			advice: ['kubectl runners install brings the definitions back'],
+			advice: ['kubectl runners install restores the definitions'],
 		};
 	}
 	if (mutating.kind === 'found') return { check, level: 'ok', message: `${wanted.join(', ')}: v1alpha1` };
 	const others = served.filter((resource) => wanted.includes(resource));
 	const whose =
-		others.length > 0 ? `${others.join(', ')} are actions-runner-controller's` : 'no RunnerSets here';
+		others.length > 0 ? `${others.join(', ')} belong to actions-runner-controller` : 'no RunnerSets here';
 	return { check, level: 'ok', message: `the guard alone; ${whose}` };
 };

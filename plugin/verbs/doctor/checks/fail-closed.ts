@@ -6,11 +6,11 @@ import { failClosedWebhook } from '../shipped.ts';
 
 const label = `${evictions.label}=${evictions.failClosed}`;
 
-/** Namespaces whose pods cannot be evicted while no replica answers, and those for which that would be right. */
+/** Namespaces whose pods cannot be evicted while no replica answers, and those that could be labelled so. */
 export const failClosed: Check = (facts) => {
 	const check = 'fail-closed';
 	const { pods, namespaces, validating, sharedNamespaces } = facts;
-	if (pods.kind !== 'found' || namespaces.kind !== 'found') return undefined; // told by "runner-pods"
+	if (pods.kind !== 'found' || namespaces.kind !== 'found') return undefined; // the check "runner-pods" says so
 	const labelled = namespaces.value
 		.filter(({ metadata }) => metadata.labels?.[evictions.label] === evictions.failClosed)
 		.map(({ metadata }) => metadata.name);
@@ -19,9 +19,9 @@ export const failClosed: Check = (facts) => {
 		return {
 			check,
 			level: 'error',
-			message: `the webhook ${failClosedWebhook} is missing: evictions are not asked about in ${count(labelled.length, 'namespace')} with the label ${label}`,
+			message: `the webhook ${failClosedWebhook} is missing: it does not review evictions in ${count(labelled.length, 'namespace')} with the label ${label}`,
 			details: labelled,
-			advice: ['kubectl runners install puts it back as shipped'],
+			advice: ['kubectl runners install restores it'],
 		};
 	}
 	const shared = labelled.filter((name) => sharedNamespaces.includes(name));
@@ -29,9 +29,9 @@ export const failClosed: Check = (facts) => {
 		return {
 			check,
 			level: 'warning',
-			message: `${count(shared.length, 'namespace')} with the label ${label} ${shared.length === 1 ? 'holds' : 'hold'} other pods than runners: while no replica answers, none of them can be evicted`,
+			message: `${count(shared.length, 'namespace')} with the label ${label} ${shared.length === 1 ? 'contains' : 'contain'} other pods than runners, which cannot be evicted while no replica answers`,
 			details: shared,
-			advice: ['move the runners to a namespace of their own, or take the label away: docs/operations.md'],
+			advice: ['move the runners to a namespace of their own, or remove the label: see docs/operations.md'],
 		};
 	}
 	const candidates = runnersOnly(facts).filter((name) => !labelled.includes(name));
@@ -40,10 +40,10 @@ export const failClosed: Check = (facts) => {
 	return {
 		check,
 		level: 'ok',
-		message: `${message}; ${count(candidates.length, 'more holds', 'more hold')} runners only`,
+		message: `${message}; ${count(candidates.length, 'more contains', 'more contain')} only runners`,
 		details: candidates,
 		advice: [
-			`so that no job is evicted there while no replica answers: kubectl label namespace NAME ${label} (what it costs: docs/operations.md)`,
+			`to prevent evictions there while no replica answers: kubectl label namespace NAME ${label} (for the price, see docs/operations.md)`,
 		],
 	};
 };

@@ -3,7 +3,7 @@ import type { CredentialReport } from '../../../../admission/api/report.ts';
 import type { Check } from '../facts.ts';
 import { count, type Level, worst } from '../finding.ts';
 
-/** An error has to be mended by somebody; a warning passes by itself. */
+/** An error has to be fixed by somebody; a warning passes by itself. */
 const levels: Record<CredentialReport['state'], Level> = {
 	ok: 'ok',
 	'not-used-yet': 'ok',
@@ -17,22 +17,22 @@ const levels: Record<CredentialReport['state'], Level> = {
 };
 
 const advice: Partial<Record<CredentialReport['state'], string>> = {
-	'credentials-missing': "create the Secret with ARC's keys; it is read again within seconds",
+	'credentials-missing': 'create the Secret with the keys that ARC uses; it is read again within seconds',
 	'credentials-invalid': 'renew the token or key in the Secret; it is read again within seconds',
-	forbidden: 'give the token or App the permission that is named',
-	'rate-limited': 'calls continue by themselves; does another tool use the same credential?',
-	'budget-spent': 'calls continue by themselves; does another tool use the same credential?',
-	'github-unavailable': "look at GitHub's status and your proxies",
-	'github-slow': "look at GitHub's status and your proxies",
+	forbidden: 'grant the token or App the permission that is named',
+	'rate-limited': 'calls resume by themselves; check whether another tool uses the same credential',
+	'budget-spent': 'calls resume by themselves; check whether another tool uses the same credential',
+	'github-unavailable': "check GitHub's status and your proxies",
+	'github-slow': "check GitHub's status and your proxies",
 };
 
-/** Credentials in use, and what they may not do. */
+/** The credentials in use, and which of them GitHub refuses. */
 export const credentials: Check = ({ report }) => {
 	const check = 'credentials';
-	if (report.kind !== 'found') return undefined; // told by "report"
+	if (report.kind !== 'found') return undefined; // the check "report" says so
 	const found = report.value.credentials;
 	if (found.length === 0) {
-		const message = 'none has been needed yet: they are read when there is a runner pod';
+		const message = 'none needed yet: they are read once there is a runner pod';
 		return { check, level: 'ok', message };
 	}
 	const level = worst(found.map(({ state }) => levels[state] ?? 'warning'));
@@ -45,19 +45,19 @@ export const credentials: Check = ({ report }) => {
 	return {
 		check,
 		level,
-		message: `${bad.length} of ${count(found.length, 'credential')} not usable: their runner pods cannot be deleted`,
-		details: bad.flatMap(inWords),
+		message: `${bad.length} of ${count(found.length, 'credential')} not usable: runner pods that need them cannot be deleted`,
+		details: bad.flatMap(detailsOf),
 		advice: [...new Set(bad.map(({ state }) => advice[state] ?? ''))].filter(Boolean),
 	};
 };
 
-function inWords({ account, state, detail, forbidden = [] }: CredentialReport): string[] {
+function detailsOf({ account, state, detail, forbidden = [] }: CredentialReport): string[] {
 	const scopes = forbidden.map((one) => `${account}: forbidden for ${one.scope}: ${printable(one.detail)}`);
 	if (state === 'forbidden') return scopes;
 	return [`${account}: ${state}${detail ? `: ${printable(detail)}` : ''}`, ...scopes];
 }
 
-/** With less than this share of the hour's calls left there is a warning. */
+/** Below this share of the hour's calls there is a warning. */
 const lowShare = 0.1;
 
 export const rateBudget: Check = ({ report, nowMs }) => {
@@ -67,7 +67,11 @@ export const rateBudget: Check = ({ report, nowMs }) => {
 		budget && Date.parse(budget.resetAt) > nowMs ? [{ account, ...budget }] : [],
 	);
 	if (budgets.length === 0)
-		return { check, level: 'ok', message: 'no limit is known: GitHub has not sent one, or its hour is over' };
+		return {
+			check,
+			level: 'ok',
+			message: 'no rate limit known: GitHub has not sent one, or the last one has been reset',
+		};
 	const line = ({ account, left, limit, resetAt }: (typeof budgets)[number]) =>
 		`${account}: ${left}${limit === undefined ? '' : ` of ${limit}`} calls left until ${resetAt.slice(11, 16)} UTC`;
 	const low = budgets.filter(({ left, limit }) => left < (limit ?? 5_000) * lowShare);
@@ -77,6 +81,8 @@ export const rateBudget: Check = ({ report, nowMs }) => {
 		level: 'warning',
 		message: `${count(low.length, 'credential')} with less than a tenth of the hour's calls left`,
 		details: low.map(line),
-		advice: ['does another tool use the same credential? An App of its own has a budget of its own'],
+		advice: [
+			'check whether another tool uses the same credential; a GitHub App of its own has its own limit',
+		],
 	};
 };

@@ -12,7 +12,7 @@ import { certificate, heartbeat, leader, replicas } from './server.ts';
 import { contradictions, hooks, logs } from './signal-sources.ts';
 import { failurePolicies, isInstalled, present } from './webhooks.ts';
 
-/** In the order of the output: what a check relies on comes before it. */
+/** In the order of the output: a check comes after those that it depends on. */
 const checks: readonly Check[] = [
 	apiServer,
 	present,
@@ -39,7 +39,7 @@ const checks: readonly Check[] = [
 	autoscalers,
 ];
 
-/** All findings; in a cluster without the guard only that it is not installed. */
+/** All findings; without the guard, the only finding is that it is not installed. */
 export function diagnose(facts: Facts): Finding[] {
 	if (!isInstalled(facts)) return [...[apiServer(facts)].filter((one) => one !== undefined), notInstalled];
 	return checks.map((check) => check(facts)).filter((one) => one !== undefined);
@@ -48,6 +48,6 @@ export function diagnose(facts: Facts): Finding[] {
 const notInstalled: Finding = {
 	check: 'installation',
 	level: 'error',
-	message: 'the guard is not installed in this cluster: a deletion stops a runner whatever it runs',
+	message: 'the guard is not installed in this cluster: deleting a runner pod stops its job',
 	advice: ['kubectl runners install'],
 };

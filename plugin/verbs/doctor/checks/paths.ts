@@ -2,7 +2,7 @@ import { readPath } from '../../../../admission/webhook/rules/caller-path.ts';
 import type { Check, WebhookConfiguration } from '../facts.ts';
 import { count } from '../finding.ts';
 
-/** By its path the guard recognises the API server. Whether it does is not checked here: `reachable` proves it. */
+/** The guard recognises the API server by this path. Whether it does is not checked here: `reachable` proves it. */
 export const paths: Check = (facts) => {
 	const check = 'paths';
 	const configurations = [facts.validating, facts.mutating].flatMap((one) =>
@@ -14,10 +14,10 @@ export const paths: Check = (facts) => {
 	return {
 		check,
 		level: 'error',
-		message: `${count(without.length, 'webhook has', 'webhooks have')} no path of the server: it does not recognise the API server, and refuses the deletion of every running runner`,
+		message: `${count(without.length, 'webhook has', 'webhooks have')} no path from the server, which therefore cannot recognise the API server and refuses to delete any running runner`,
 		details: without,
 		advice: [
-			'the server writes it within seconds of its start, and again when it is missing: is one running, and may it patch webhook configurations?',
+			'the server writes it within seconds of its start, and again if it is missing: check that one is running and may patch webhook configurations',
 		],
 	};
 };

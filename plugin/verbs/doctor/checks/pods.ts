@@ -17,7 +17,7 @@ import { layoutOf } from '../layouts.ts';
 import { selects, watches } from '../selector.ts';
 import { evictionsWebhook } from '../shipped.ts';
 
-/** Runner pods that the guard is not asked about, or whose runner it cannot ask GitHub about (I5). */
+/** Runner pods that the guard does not review, or about whose runner it cannot ask GitHub (I5). */
 export const guardedPods: Check = (facts) => {
 	const check = 'runner-pods';
 	const { pods, validating, namespaces } = facts;
@@ -34,10 +34,10 @@ export const guardedPods: Check = (facts) => {
 		if (layout?.kind === 'unknown')
 			return [`${key}: not recognised as a runner, and unguarded: ${layout.why}`];
 		if (guard && !watches(guard, pod.metadata.namespace ?? '', namespaces))
-			return [`${key}: unguarded: the webhook leaves out namespace ${pod.metadata.namespace}`];
+			return [`${key}: unguarded: the webhook excludes namespace ${pod.metadata.namespace}`];
 		if (layout?.kind === 'no-scope')
 			return [
-				`${key}: which runner it is cannot be told (${layout.why}), so that its deletion is denied until its container stops`,
+				`${key}: its runner cannot be identified (${layout.why}), so its deletion is denied until its container stops`,
 			];
 		return [];
 	});
@@ -53,19 +53,19 @@ export const guardedPods: Check = (facts) => {
 	return {
 		check,
 		level: 'warning',
-		message: `${details.length} of ${count(live.length, 'runner pod')}${where} not guarded as they should be${besides}`,
+		message: `${details.length} of ${count(live.length, 'runner pod')}${where} not fully guarded${besides}`,
 		details,
 		advice: [
-			'a runner is recognised by a container "runner" with RUNNER_REPO, RUNNER_ORG, RUNNER_ENTERPRISE or ACTIONS_RUNNER_INPUT_JITCONFIG as plain values: docs/concepts.md',
+			'a runner is recognised by a container "runner" with RUNNER_REPO, RUNNER_ORG, RUNNER_ENTERPRISE or ACTIONS_RUNNER_INPUT_JITCONFIG as plain values: see docs/concepts.md',
 		],
 	};
 };
 
-/** What keeps busy runners from being evicted: the webhook, and the back-stop while no replica answers. */
+/** What prevents evictions of busy runners: the webhook, and the back-stop while no replica answers. */
 export const evictions: Check = (facts) => {
 	const check = 'evictions';
 	const { pods, budgets, validating } = facts;
-	if (pods.kind !== 'found') return undefined; // told by "runner-pods"
+	if (pods.kind !== 'found') return undefined; // the check "runner-pods" says so
 	if (budgets.kind !== 'found') return notMade(check, budgets);
 	const used = new Set(
 		pods.value
@@ -91,21 +91,21 @@ export const evictions: Check = (facts) => {
 		message:
 			bare.length > 0
 				? `${count(bare.length, 'namespace')} without the back-stop: while no replica answers, busy runners can be evicted`
-				: `the webhook ${evictionsWebhook} is missing: evictions of idle runners are not asked about`,
+				: `the webhook ${evictionsWebhook} is missing: evictions of idle runners are not reviewed`,
 		details: bare.map((namespace) => {
 			const missing = lacks.filter((one) => one.namespace === namespace).map(({ name }) => name);
-			return `namespace ${namespace} has no PodDisruptionBudget ${missing.join(' and ')}, or one that somebody has changed`;
+			return `namespace ${namespace} has no PodDisruptionBudget ${missing.join(' and ')}, or a changed one`;
 		}),
 		advice: [
-			'the leader makes it with the first runner pod, and again within 5 minutes: is there a leader? Delete one that was changed',
+			'the leader creates it with the first runner pod, and again within 5 minutes: check that there is a leader, and delete one that was changed',
 		],
 	};
 };
 
-/** A runner that no list has shown for so long after its start is not just registering. */
+/** A runner that no list has shown for this time after its start is no longer just registering. */
 const unseenMs = 10 * 60_000;
 
-/** Live runners whose evictions the API server holds up or fails, whatever the guard says. */
+/** Live runners whose evictions the API server blocks or fails, whatever the guard says. */
 export const heldUp: Check = ({ pods, budgets, nowMs }) => {
 	const check = 'budgets';
 	if (pods.kind !== 'found' || budgets.kind !== 'found') return undefined;
@@ -119,31 +119,38 @@ export const heldUp: Check = ({ pods, budgets, nowMs }) => {
 		const runsMs = nowMs - (runner.process.sinceMs ?? nowMs);
 		if (over.length > 1)
 			return [
-				`${podKey(pod)}: under ${over.length} PodDisruptionBudgets (${over.join(', ')}), so that the API server answers 500 to its eviction and kubectl drain gives up`,
+				`${podKey(pod)}: under ${over.length} PodDisruptionBudgets (${over.join(', ')}), so the API server fails its eviction with error 500 and kubectl drain gives up`,
 			];
 		if (labels[busy.label] === 'unknown' && runsMs >= unseenMs)
 			return [
-				`${podKey(pod)}: GitHub's lists have not shown it idle for ${humanSpan(runsMs)}, so that ${names.backstops.unknown} holds up its eviction`,
+				`${podKey(pod)}: GitHub's lists have not shown it idle for ${humanSpan(runsMs)}, so ${names.backstops.unknown} blocks its eviction`,
 			];
 		return [];
 	});
 	if (details.length === 0)
-		return { check, level: 'ok', message: 'no runner is under two PodDisruptionBudgets, or unseen for long' };
+		return {
+			check,
+			level: 'ok',
+			message: 'no runner is under two PodDisruptionBudgets, or unseen for a long time',
+		};
 	return {
 		check,
 		level: 'warning',
-		message: `${count(details.length, 'runner')} can not be evicted as ${details.length === 1 ? 'it' : 'they'} should`,
+		message: `${count(details.length, 'runner')} cannot be evicted as ${details.length === 1 ? 'it' : 'they'} should`,
 		details,
 		advice: [
-			'leave runner pods out of your own PodDisruptionBudgets: the guard keeps them; kubectl runners why POD says what GitHub answers',
+			"exclude runner pods from your own PodDisruptionBudgets, since the guard protects them; kubectl runners why POD shows GitHub's answers",
 		],
 	};
 };
 
-/** Above any number of busy runners. An integer, because a percentage needs pods whose owner has a scale subresource. */
+/**
+ * More than any number of busy runners. An integer, because a percentage needs pods whose owner has a scale
+ * subresource.
+ */
 const neverMet = 100_000;
 
-/** Whether it still keeps runners of this label: the leader does not repair one that somebody has edited. */
+/** Whether it still protects runners with this label: the leader does not repair one that somebody has edited. */
 function covers({ spec }: Budget, label: string): boolean {
 	const { minAvailable, selector } = spec ?? {};
 	if (typeof minAvailable !== 'number' || minAvailable < neverMet) return false;
@@ -152,10 +159,10 @@ function covers({ spec }: Budget, label: string): boolean {
 
 /** A job may take long; anything else that a deletion waits for should be over after this time. */
 const oldMs = 10 * 60_000;
-/** Longer than nearly every job: GitHub's own runners end them after 6 hours. */
+/** Longer than nearly every job: GitHub-hosted runners stop jobs after 6 hours. */
 const oldBusyMs = 6 * 60 * 60_000;
 
-/** Recorded deletions that wait too long, and pods that do not end, each with why. */
+/** Recorded deletions that wait too long, and pods that do not terminate, each with the reason. */
 export const stuckPods: Check = (facts) => {
 	const check = 'deletions';
 	const { pods, nowMs } = facts;
@@ -165,8 +172,8 @@ export const stuckPods: Check = (facts) => {
 	if (details.length === 0) {
 		const message =
 			recorded.length === 0
-				? 'none is recorded'
-				: `${count(recorded.length, 'recorded deletion waits', 'recorded deletions wait')}, none for long`;
+				? 'none recorded'
+				: `${count(recorded.length, 'recorded deletion waits', 'recorded deletions wait')}, none for too long`;
 		return { check, level: 'ok', message };
 	}
 	return {
@@ -174,7 +181,7 @@ export const stuckPods: Check = (facts) => {
 		level: 'warning',
 		message: `${count(details.length, 'pod is stuck', 'pods are stuck')}`,
 		details,
-		advice: ['kubectl runners why POD -n NAMESPACE says more; docs/runbook.md has every reason'],
+		advice: ['kubectl runners why POD -n NAMESPACE shows more; docs/runbook.md lists every reason'],
 	};
 };
 
@@ -183,12 +190,12 @@ function stuck(pod: Pod, nowMs: number): string | undefined {
 	if (deletionTimestamp !== undefined) {
 		const forMs = nowMs - Date.parse(deletionTimestamp);
 		if (forMs < oldMs) return undefined;
-		return `${podKey(pod)}: terminating, ${humanSpan(forMs)} past its time: a finalizer, or a node that is gone`;
+		return `${podKey(pod)}: terminating, ${humanSpan(forMs)} past its grace period: it has a finalizer, or its node is gone`;
 	}
-	const { [record.requestedBy]: claimed, [record.proof]: proof } = pod.metadata.annotations ?? {};
-	if (claimed && !proof)
+	const { [record.requestedBy]: asker, [record.proof]: proof } = pod.metadata.annotations ?? {};
+	if (asker && !proof)
 		return printable(
-			`${podKey(pod)}: says that ${claimed} asked for its deletion, which the guard has not recorded: delete it again`,
+			`${podKey(pod)}: its annotation says that ${asker} requested its deletion, but the guard has not recorded that: delete it again`,
 		);
 	const asked = deletionRecord(pod);
 	const waitsMs = nowMs - Date.parse(asked?.requestedAt ?? '');
@@ -196,11 +203,11 @@ function stuck(pod: Pod, nowMs: number): string | undefined {
 	const pending = pod.status?.conditions?.find(
 		({ type, status }) => type === deletionPendingCondition && status === 'True',
 	);
-	const why = [pending?.reason, pending?.message].filter(Boolean).join(': ') || 'nobody has said why';
+	const why = [pending?.reason, pending?.message].filter(Boolean).join(': ') || 'no reason is known';
 	return printable(
-		`${podKey(pod)}: deletion asked for by ${asked.requestedBy} ${humanSpan(waitsMs)} ago: ${why}`,
+		`${podKey(pod)}: deletion requested by ${asked.requestedBy} ${humanSpan(waitsMs)} ago: ${why}`,
 	);
 }
 
 const placeOf = ({ podsOf }: Facts) =>
-	podsOf === undefined ? '' : ` in namespace ${podsOf} (you may not list those of others)`;
+	podsOf === undefined ? '' : ` in namespace ${podsOf} (you may not list pods of other namespaces)`;

@@ -5,7 +5,7 @@ import { heartbeatAge, heartbeatIsFresh } from '../heartbeat.ts';
 export const reachable: Check = (facts) => {
 	const check = 'reachable';
 	const { reach } = facts;
-	if (facts.validating.kind === 'not-found') return undefined; // there is no webhook that could be reached
+	if (facts.validating.kind === 'not-found') return undefined; // there is no webhook to reach
 	if (reach.kind === 'answered')
 		return { check, level: 'ok', message: `the guard answered; proof: ${reach.by}` };
 	if (reach.kind === 'unreachable') {
@@ -22,7 +22,7 @@ export const reachable: Check = (facts) => {
 		return {
 			check,
 			level: 'ok',
-			message: `proof: the leader's heartbeat, ${heartbeatAge(facts)} s old; not asked through the API server, since ${reach.why}`,
+			message: `proof: the leader's heartbeat, ${heartbeatAge(facts)} s old; not tested through the API server, because ${reach.why}`,
 		};
 	}
 	return { check, level: 'warning', message: `not proven: ${reach.why}, and no fresh heartbeat` };

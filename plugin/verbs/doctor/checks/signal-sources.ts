@@ -8,36 +8,36 @@ import { jobOf } from '../../../runners/state.ts';
 import type { Check } from '../facts.ts';
 import { count } from '../finding.ts';
 
-/** A hook runs when the actions of its job have been downloaded: by then it should have said something. */
+/** A hook runs when the actions of its job have been downloaded: by then it should have reported the job. */
 const silentAfterMs = 2 * 60_000;
 
-/** Which runners tell of their jobs themselves, and which should and do not. */
+/** Which runners report their jobs through job hooks, and which should but do not. */
 export const hooks: Check = ({ pods, nowMs }) => {
 	const check = 'job-hooks';
-	if (pods.kind !== 'found') return undefined; // told by "runner-pods"
+	if (pods.kind !== 'found') return undefined; // the check "runner-pods" says so
 	const runners = pods.value.flatMap((pod) => {
 		const runner = readPod(pod);
 		return runner?.process.state === 'running' && !runner.terminating ? [{ pod, runner }] : [];
 	});
 	const withHooks = runners.filter(({ pod }) => pod.metadata.annotations?.[jobHooks.script] !== undefined);
-	const heard = withHooks.filter(({ runner }) => runner.signals.some(({ by }) => by === 'hook'));
+	const reporting = withHooks.filter(({ runner }) => runner.signals.some(({ by }) => by === 'hook'));
 	const silent = withHooks.flatMap(({ pod, runner }) => {
-		const sinceMs = heard.some((one) => one.pod === pod) ? undefined : jobOf(pod, runner)?.sinceMs;
+		const sinceMs = reporting.some((one) => one.pod === pod) ? undefined : jobOf(pod, runner)?.sinceMs;
 		const forMs = sinceMs === undefined ? 0 : nowMs - sinceMs;
 		return forMs < silentAfterMs
 			? []
-			: [`${podKey(pod)}: has had a job for ${humanSpan(forMs)}, and its job hooks have said nothing`];
+			: [`${podKey(pod)}: has had a job for ${humanSpan(forMs)}, but its job hooks have not reported it`];
 	});
 	const message =
 		runners.length === 0
-			? 'no runner runs'
-			: `${withHooks.length} of ${count(runners.length, 'running runner')} with job hooks, of which ${heard.length} ${heard.length === 1 ? 'has' : 'have'} told of a job`;
+			? 'no running runners'
+			: `${withHooks.length} of ${count(runners.length, 'running runner')} with job hooks, of which ${reporting.length} ${reporting.length === 1 ? 'has' : 'have'} reported a job`;
 	const details = [...silent, ...withoutHooks(runners.map(({ pod }) => pod))];
 	if (silent.length === 0) return { check, level: 'ok', message, ...(details.length > 0 ? { details } : {}) };
 	return {
 		check,
 		level: 'warning',
-		message: `${message}; ${silent.length} should have and ${silent.length === 1 ? 'has' : 'have'} not`,
+		message: `${message}; ${silent.length} should have but ${silent.length === 1 ? 'has' : 'have'} not`,
 		details,
 		advice: [
 			'does the job\'s log say "runners-admission could not be told"? Then a NetworkPolicy or a proxy is in the way. If it says nothing, its image does not run the hooks. Until then its log and GitHub tell when it works',
@@ -45,7 +45,7 @@ export const hooks: Check = ({ pods, nowMs }) => {
 	};
 };
 
-/** Why runners have none, where the server has noted it: a line for each reason. */
+/** Why runners have no job hooks, as far as the server has noted it: a line for each reason. */
 function withoutHooks(pods: readonly Pod[]): string[] {
 	const byReason = new Map<string, string[]>();
 	for (const pod of pods) {
@@ -60,10 +60,10 @@ function withoutHooks(pods: readonly Pod[]): string[] {
 	});
 }
 
-/** An error that is older says nothing of now. */
+/** An older error says nothing about now. */
 const recentMs = 60 * 60_000;
 
-/** Whether the server can read the runners' logs, by its own account. */
+/** Whether the server can read the runners' logs, as it reports itself. */
 export const logs: Check = ({ report, nowMs }) => {
 	const check = 'runner-logs';
 	if (report.kind !== 'found' || !report.value.logs) return undefined;
@@ -74,27 +74,27 @@ export const logs: Check = ({ report, nowMs }) => {
 		return {
 			check,
 			level: 'ok',
-			message: all === 0 ? 'none has been needed yet' : `${readable} of ${all} readings went well`,
+			message: all === 0 ? 'none needed yet' : `${readable} of ${all} reads succeeded`,
 		};
 	}
 	return {
 		check,
 		level: 'warning',
-		message: `${unreadable} of ${readable + unreadable} readings failed: GitHub's list, read twice a minute apart, stands in for a log`,
+		message: `${unreadable} of ${readable + unreadable} reads failed: in place of a log, GitHub's list is read twice, a minute apart`,
 		details: [`${lastError.pod}, ${humanSpan(Math.max(0, ageMs))} ago: ${lastError.message}`],
 		advice: [
 			/forbidden/i.test(lastError.message)
-				? 'the server lacks the right to get pods/log: install it anew (kubectl runners install)'
-				: `does kubectl logs -c runner work for that pod? If not, its kubelet is not reachable`,
+				? 'the server lacks the right to get pods/log: run kubectl runners install again'
+				: 'check that kubectl logs -c runner works for that pod; if not, its kubelet cannot be reached',
 		],
 	};
 };
 
 const kinds: Record<string, string> = {
 	'removed-while-busy':
-		'GitHub said that it had removed a runner that then had a job: the job is probably lost',
-	'idle-while-busy': 'GitHub showed a runner as idle that worked',
-	'absent-while-busy': "GitHub's list lacked a runner that worked",
+		'GitHub confirmed the removal of a runner that then had a job: the job is probably lost',
+	'idle-while-busy': 'GitHub showed a working runner as idle',
+	'absent-while-busy': "GitHub's list lacked a working runner",
 };
 
 /** How often GitHub was wrong about a runner. */
@@ -103,12 +103,14 @@ export const contradictions: Check = ({ report }) => {
 	if (report.kind !== 'found' || !report.value.contradictions) return undefined;
 	const found = Object.entries(report.value.contradictions).filter(([, times]) => times > 0);
 	const times = found.reduce((sum, [, one]) => sum + one, 0);
-	if (times === 0) return { check, level: 'ok', message: 'no witness has contradicted GitHub' };
+	if (times === 0) return { check, level: 'ok', message: 'no source has contradicted GitHub' };
 	return {
 		check,
 		level: 'warning',
-		message: `GitHub was wrong about a runner ${times === 1 ? 'once' : `${times} times`} since the leader was started`,
+		message: `GitHub was wrong about a runner ${times === 1 ? 'once' : `${times} times`} since the leader started`,
 		details: found.map(([kind, one]) => `${one}: ${kinds[kind] ?? printable(kind)}`),
-		advice: ['the Events of the pods name runners and jobs; docs/runbook.md#runnersgithubcontradictions'],
+		advice: [
+			'the Events of the pods name the runners and jobs; see docs/runbook.md#runnersgithubcontradictions',
+		],
 	};
 };

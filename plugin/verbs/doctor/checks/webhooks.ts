@@ -5,9 +5,9 @@ import { consequences, hooksWebhook, shippedPolicies } from '../shipped.ts';
 
 type Kind = keyof typeof shippedPolicies;
 
-const install = 'kubectl runners install puts them back as shipped';
+const install = 'kubectl runners install restores them';
 
-/** Whether anything of the guard is there. */
+/** Whether any part of the guard is installed. */
 export function isInstalled({ validating, lease, report }: Facts): boolean {
 	return [validating, lease, report].some(({ kind }) => kind !== 'not-found');
 }
@@ -27,7 +27,7 @@ export const present: Check = (facts) => {
 	}
 	const missing = (['validating', 'mutating'] as const).flatMap((kind) => {
 		const configuration = facts[kind];
-		// Without the sets' controllers there is no mutating configuration at all.
+		// Without the controllers of sets there is no mutating configuration.
 		if (configuration.kind !== 'found') return [];
 		const has = new Set(configuration.value.webhooks?.map(({ name }) => name));
 		if (kind === 'mutating' && has.size === 1 && has.has(hooksWebhook)) return [];
@@ -53,14 +53,14 @@ export const present: Check = (facts) => {
 	return { check, level: 'ok', message: `${count(all.length, 'webhook')} registered` };
 };
 
-/** A webhook that ignores failures guards nothing while no replica answers (H2). */
+/** A webhook that ignores failures protects nothing while no replica answers (H2). */
 export const failurePolicies: Check = (facts) => {
 	const check = 'failure-policy';
 	const changed = (['validating', 'mutating'] as const).flatMap((kind) => differing(kind, facts[kind]));
-	if (facts.validating.kind !== 'found') return undefined; // told by "webhooks"
+	if (facts.validating.kind !== 'found') return undefined; // the check "webhooks" says so
 	if (changed.length === 0) {
 		const details = unguardedTime(facts);
-		return { check, level: 'ok', message: `${guardWebhook}: Fail; the others as shipped`, details };
+		return { check, level: 'ok', message: `${guardWebhook}: Fail; the others are unchanged`, details };
 	}
 	const guard = changed.some(({ kind, name }) => kind === 'validating' && name === guardWebhook);
 	return {
@@ -68,11 +68,11 @@ export const failurePolicies: Check = (facts) => {
 		level: guard ? 'error' : 'warning',
 		message: guard
 			? `${guardWebhook} has failurePolicy Ignore: runner pods are unguarded while no replica answers`
-			: `${count(changed.length, 'webhook')} with another failurePolicy than shipped`,
+			: `${count(changed.length, 'webhook')} with a changed failurePolicy`,
 		details: [
 			...changed.map(({ kind, name, found, shipped }) => {
 				const then = consequences[`${kind} ${name}`] ?? '';
-				return `${kind} ${name} has ${found}, shipped is ${shipped}: ${then}`;
+				return `${kind} ${name} has ${found} in place of ${shipped}: ${then}`;
 			}),
 			...unguardedTime(facts),
 		],

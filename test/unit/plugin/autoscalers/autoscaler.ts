@@ -5,7 +5,7 @@ import type {
 	HorizontalRunnerAutoscaler,
 } from '../../../../admission/api/autoscale.ts';
 
-export interface ToldAutoscaler {
+export interface AutoscalerFields {
 	name?: string;
 	spec?: Partial<AutoscalerSpec>;
 	status?: Partial<AutoscalerStatus>;
@@ -21,7 +21,7 @@ export function autoscaler({
 	status,
 	conditions = {},
 	metadata,
-}: ToldAutoscaler = {}): HorizontalRunnerAutoscaler {
+}: AutoscalerFields = {}): HorizontalRunnerAutoscaler {
 	return {
 		apiVersion: 'actions.summerwind.dev/v1alpha1',
 		kind: 'HorizontalRunnerAutoscaler',

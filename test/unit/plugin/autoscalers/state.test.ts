@@ -11,7 +11,7 @@ import {
 import type { RunnersSet } from '../../../../plugin/sets/api.ts';
 import { statusTexts, treeLines } from '../../../../plugin/verbs/status/tree.ts';
 import { suite } from '../../../support/suite.ts';
-import { autoscaler, type ToldAutoscaler } from './autoscaler.ts';
+import { type AutoscalerFields, autoscaler } from './autoscaler.ts';
 
 const test = suite('plugin: autoscalers');
 const nowMs = Date.parse('2026-11-23T12:00:00Z');
@@ -19,16 +19,16 @@ const nowMs = Date.parse('2026-11-23T12:00:00Z');
 const set = (kind: 'RunnerSet' | 'RunnerDeployment', name = 'example', namespace = 'ci') =>
 	({ apiVersion: 'v', kind, metadata: { name, namespace }, spec: {} }) as unknown as RunnersSet;
 
-for (const [told, state] of [
+for (const [fields, state] of [
 	[{ conditions: { ScalingActive: '' } }, 'active'],
 	[{ conditions: { ScalingActive: '', AtMaximum: '' } }, 'at-maximum'],
 	[{ conditions: { AtMaximum: '', TargetMissing: '' } }, 'target-missing'],
 	[{ status: { observedGeneration: 1 }, conditions: { ScalingActive: '' } }, 'unseen'],
 	[{ metadata: { deletionTimestamp: 't' } }, 'deleting'],
 	[{ conditions: { ScalingActive: '', NoMaximum: '' } }, 'no-maximum'],
-] as [ToldAutoscaler, string][]) {
-	test(`state ${state}: ${JSON.stringify(told)}`, () => {
-		assert.is(autoscalerStateOf(autoscaler(told)), state);
+] as [AutoscalerFields, string][]) {
+	test(`state ${state}: ${JSON.stringify(fields)}`, () => {
+		assert.is(autoscalerStateOf(autoscaler(fields)), state);
 	});
 }
 
@@ -74,7 +74,7 @@ const busy = autoscaler({
 	conditions: { ScalingActive: '6 open jobs, less the maximum', AtMaximum: 'the maximum of 5 holds' },
 });
 
-test('demand, limits, the next change and the reasons in words', () => {
+test('demand, limits, the next change and the reasons as text', () => {
 	assert.is(
 		demandText(busy),
 		'2 jobs queued, 6 open, 1 suspect; min 1, max 10: 5 wanted, 1 of them spare, 2 more can not go yet',
@@ -83,7 +83,7 @@ test('demand, limits, the next change and the reasons in words', () => {
 	assert.is(nextChangeText(busy, undefined), 'min 3 at 2026-11-23T15:00:00Z');
 	assert.is(nextChangeText(autoscaler(), nowMs), undefined);
 	assert.is(limitsText(autoscaler({ spec: { maxReplicas: undefined } })), 'min 1, no max');
-	assert.equal(reasonsOf(busy), ['the maximum of 5 holds'], 'jobs and limits are told already');
+	assert.equal(reasonsOf(busy), ['the maximum of 5 holds'], 'jobs and limits are shown already');
 	const metrics = [{ type: 'PercentageRunnersBusy' }];
 	const measured = { ...busy, spec: { ...busy.spec, metrics } };
 	assert.equal(reasonsOf(measured), ['6 open jobs, less the maximum', 'the maximum of 5 holds']);

@@ -22,7 +22,7 @@ for (const [text, ms] of [
 	test(`${text} is ${ms} ms`, () => assert.is(parseDurationMs(text), ms));
 }
 
-for (const [text, words] of [
+for (const [text, message] of [
 	['', 'time: invalid duration ""'],
 	['5', 'time: missing unit in duration "5"'],
 	['1h5', 'time: missing unit in duration "1h5"'],
@@ -32,10 +32,10 @@ for (const [text, words] of [
 	['-', 'time: invalid duration "-"'],
 	['2562048h', 'time: invalid duration "2562048h"'],
 ] as const) {
-	test(`${JSON.stringify(text)} is refused in Go's words`, () => {
+	test(`${JSON.stringify(text)} is refused with the message that Go prints`, () => {
 		assert.throws(
 			() => parseDurationMs(text),
-			(error: Error) => error.message === words,
+			(error: Error) => error.message === message,
 		);
 	});
 }

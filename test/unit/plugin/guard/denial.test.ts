@@ -20,8 +20,7 @@ const busy: Denial = {
 	job: 'build (octo-org/app, run 42)',
 	since: '2026-11-23T11:48:00.000Z',
 };
-const denied = (webhook: string, words = 'no') =>
-	`admission webhook "${webhook}" denied the request: ${words}`;
+const denied = (webhook: string, text = 'no') => `admission webhook "${webhook}" denied the request: ${text}`;
 const status = (denial: Denial, message: string) =>
 	new ApiError(409, { message, details: { causes: causesOf(denial) } });
 
@@ -30,7 +29,7 @@ test("the guard's denial: every fact comes from the causes, none from the messag
 		assert.equal(guardDenial(status(busy, message)), busy);
 });
 
-test('what a person is told: what is the case, and what happens next if it is recorded', () => {
+test('what a person reads: the reason, and what happens next if it is recorded', () => {
 	assert.is(
 		describeDenial(busy),
 		'it is busy for 12m: build (octo-org/app, run 42). Recorded: the pod is deleted when the job ends',

@@ -118,7 +118,7 @@ test('conflicts: who owns which field, in three lines, and how to take it', asyn
 		() => refuseConflicts(checked),
 		(error: Error) =>
 			error.message ===
-			'error: service/s: "argocd" owns .spec.a (and 1 more), which would be changed\nNothing was changed. To take these fields over: --force-conflicts',
+			'error: service/s: "argocd" owns .spec.a (and 1 more), which would be changed\nNothing was changed. To take these fields over, use --force-conflicts',
 	);
 	refuseConflicts([{ object: service, before: service, after: service, conflicts: [] }]);
 });

@@ -178,13 +178,13 @@ test('the plan lists the sets that are not ours yet, each with its own runners (
 	assert.equal(planLines([], nowMs), []);
 });
 
-test("autoscalers that our server has not seen yet are named, and what ARC's webhook server adds to them", () => {
+test("autoscalers that our server has not reconciled yet are named, and what ARC's webhook server adds to them", () => {
 	const fresh = autoscaler({
 		spec: { capacityReservations: [{ replicas: 1 }, { replicas: 1 }] },
 		status: { observedGeneration: undefined },
 	});
 	assert.equal(autoscalerLines([autoscaler({ name: 'ours' }), fresh]), [
-		"  horizontalrunnerautoscaler/example -n ci: is acted on, and counts jobs (min 1, max 10); 2 of ARC's capacityReservations count on top until they expire",
+		"  horizontalrunnerautoscaler/example -n ci: is taken over, and counts jobs (min 1, max 10); 2 of ARC's capacityReservations add runners until they expire",
 	]);
 	const image = 'summerwind/actions-runner-controller:v0.27.6';
 	const server = arcController(image, ['/github-webhook-server']);
@@ -195,7 +195,7 @@ test("autoscalers that our server has not seen yet are named, and what ARC's web
 	assert.equal(webhookServerLines([arcController(image, ['/github-webhook-server'], 0)], [fresh]), []);
 	assert.match(
 		autoscalersWarning([fresh]) ?? '',
-		/^Warning: 1 autoscaler would go .*: horizontalrunnerautoscaler\/example -n ci$/,
+		/^Warning: 1 autoscaler would be deleted .*: horizontalrunnerautoscaler\/example -n ci$/,
 	);
 	assert.is(autoscalersWarning([]), undefined);
 });
@@ -215,7 +215,7 @@ test('uninstall is refused while sets, or what waits for a job, would take runne
 	const leaving = set('a', [drainFinalizer], { deletionTimestamp: '2026-11-24T11:00:00Z' });
 	assert.match(
 		refuse([leaving], [leaving], true) ?? '',
-		/^error: runnerset\/a -n ci is being deleted and held/,
+		/^error: runnerset\/a -n ci is being deleted and waiting/,
 	);
 	assert.is(refuse([leaving], [leaving], true, []), undefined, 'no job left: nothing is lost');
 	assert.is(recordedWarning([]), undefined);

@@ -124,13 +124,13 @@ test('warnings of admission webhooks reach the caller', async (context) => {
 		sendJson(response, 200, {});
 	});
 	const client = server.client();
-	const told: string[] = [];
-	client.onWarning = (text) => told.push(text);
+	const warnings: string[] = [];
+	client.onWarning = (text) => warnings.push(text);
 	await client.call('GET', '/x');
-	assert.equal(told, ['first "quoted", with comma', 'second']);
+	assert.equal(warnings, ['first "quoted", with comma', 'second']);
 });
 
-for (const [what, code, body, words] of [
+for (const [what, code, body, message] of [
 	[
 		'a Status',
 		403,
@@ -152,7 +152,7 @@ for (const [what, code, body, words] of [
 			if (body === undefined) response.writeHead(code).end();
 			else sendJson(response, code, body);
 		});
-		assert.is(await failure(server.client().call('GET', '/x')), words);
+		assert.is(await failure(server.client().call('GET', '/x')), message);
 	});
 }
 
@@ -180,8 +180,8 @@ test('a server that is not there is reported as kubectl does', async (context) =
 
 test('--request-timeout ends a request that gets no answer', async (context) => {
 	const server = await serve(context, () => {});
-	const words = await failure(server.client(50).call('GET', '/x'));
-	assert.match(words, /^Unable to connect to the server: .*Client.Timeout exceeded/);
+	const message = await failure(server.client(50).call('GET', '/x'));
+	assert.match(message, /^Unable to connect to the server: .*Client.Timeout exceeded/);
 });
 
 test('--request-timeout=720h does not end a request at once', async (context) => {

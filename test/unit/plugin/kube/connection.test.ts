@@ -90,7 +90,7 @@ test('impersonation by flags and by kubeconfig; groups need a user', ({ resolve 
 		'impersonate-user': 'jane',
 		'impersonate-group': ['g'],
 	});
-	assert.throws(() => resolve({ asGroup: ['a'] }), /without a user to impersonate/);
+	assert.throws(() => resolve({ asGroup: ['a'] }), /without impersonating a user/);
 });
 
 test('credentials of a program or a provider are left to the second bundle, unless a token is given', ({

@@ -20,18 +20,18 @@ test.after.each(async (context) => {
 	context.server = undefined;
 });
 
-/** Follows until `enough` events were seen; what was told, in order. */
+/** Follows until `enough` events were seen; the reported events, in order. */
 async function follow(
 	context: { server?: FakeServer | undefined },
 	enough: number,
 	handler: Handler,
 ): Promise<string[]> {
 	context.server = await fakeServer(handler);
-	const told: string[] = [];
+	const events: string[] = [];
 	const stop = new AbortController();
 	const tell = (text: string) => {
-		told.push(text);
-		if (told.length >= enough) stop.abort();
+		events.push(text);
+		if (events.length >= enough) stop.abort();
 	};
 	await followPods(
 		context.server.client(),
@@ -40,16 +40,16 @@ async function follow(
 			seen: ({ metadata }) => tell(`seen ${metadata.name} ${metadata.resourceVersion}`),
 			gone: ({ metadata }) => tell(`gone ${metadata.name}`),
 			synced: () => tell('synced'),
-			failure: (message) => tell(`trouble ${message.replace(/127.*?\d+:\d+/, 'HOST')}`),
+			failure: (message) => tell(`failure ${message.replace(/127.*?\d+:\d+/, 'HOST')}`),
 		},
 		stop.signal,
 	);
-	return told;
+	return events;
 }
 
 test('a list, then its changes; the next watch goes on where the last one ended', async (context) => {
 	let watches = 0;
-	const told = await follow(context, 5, (_request, response, url) => {
+	const events = await follow(context, 5, (_request, response, url) => {
 		if (!url.searchParams.has('watch')) return sendJson(response, 200, podList(5, [pod('a', 4)]));
 		watches++;
 		if (watches === 1) {
@@ -62,12 +62,12 @@ test('a list, then its changes; the next watch goes on where the last one ended'
 			setTimeout(() => response.write(watchLine('DELETED', pod('a', 11))), 40);
 		}
 	});
-	assert.equal(told, ['seen a 4', 'synced', 'seen a 6', 'seen b 10', 'gone a']);
+	assert.equal(events, ['seen a 4', 'synced', 'seen a 6', 'seen b 10', 'gone a']);
 });
 
 test('after a forgotten history (410) the pods are listed again, and those that went meanwhile are reported', async (context) => {
 	let lists = 0;
-	const told = await follow(context, 6, (_request, response, url) => {
+	const events = await follow(context, 6, (_request, response, url) => {
 		if (url.searchParams.has('watch')) {
 			const gone = { kind: 'Status', code: 410, message: 'too old resource version', metadata: {} };
 			return response.end(watchLine('ERROR', gone));
@@ -75,19 +75,19 @@ test('after a forgotten history (410) the pods are listed again, and those that 
 		lists++;
 		sendJson(response, 200, lists === 1 ? podList(5, [pod('a', 4), pod('b', 4)]) : podList(9, [pod('b', 8)]));
 	});
-	assert.equal(told, ['seen a 4', 'seen b 4', 'synced', 'gone a', 'seen b 8', 'synced']);
+	assert.equal(events, ['seen a 4', 'seen b 4', 'synced', 'gone a', 'seen b 8', 'synced']);
 });
 
 test('a server that fails for a while is tried again, and the failure is reported once', async (context) => {
 	let requests = 0;
-	const told = await follow(context, 4, (request, response, url) => {
+	const events = await follow(context, 4, (request, response, url) => {
 		requests++;
 		if (!url.searchParams.has('watch')) return sendJson(response, 200, podList(5, [pod('a', 4)]));
-		if (requests === 2) return request.socket.destroy(); // a reused connection: sent again without a word
+		if (requests === 2) return request.socket.destroy(); // a reused connection: sent again silently
 		if (requests < 6) return sendJson(response, 503, { kind: 'Status', message: 'starting' });
 		response.write(watchLine('MODIFIED', pod('a', 7)));
 	});
-	assert.equal(told, ['seen a 4', 'synced', 'trouble starting', 'seen a 7']);
+	assert.equal(events, ['seen a 4', 'synced', 'failure starting', 'seen a 7']);
 });
 
 test('a right that is missing is an error at once, at the first list and at a later watch', async (context) => {

@@ -69,7 +69,7 @@ for (const [what, text] of [
 	['a number', 'a: 1'],
 	['a number as a key', '1: a'],
 	['a time', 'a: 2026-01-01'],
-	['a word that is a boolean elsewhere', 'a: yes'],
+	['a text that is a boolean elsewhere', 'a: yes'],
 	['a null', 'a: ~'],
 	['a single quote', "a: 'b'"],
 	['an escape', 'a: "b\\n"'],

@@ -36,7 +36,7 @@ const spec = message(
 const status = message(
 	[1, 'Running'],
 	[2, message([1, 'Ready'], [2, 'True'])],
-	[2, message([1, 'actions-runner/Busy'], [2, 'True'], [4, time(1)], [5, 'Job'], [6, 'words'])],
+	[2, message([1, 'actions-runner/Busy'], [2, 'True'], [4, time(1)], [5, 'Job'], [6, 'text'])],
 	[
 		8,
 		message(
@@ -84,7 +84,7 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 			},
 			status: {
 				phase: 'Running',
-				conditions: [{ type: 'actions-runner/Busy', status: 'True', reason: 'Job', message: 'words' }],
+				conditions: [{ type: 'actions-runner/Busy', status: 'True', reason: 'Job', message: 'text' }],
 				containerStatuses: [
 					{
 						name: 'runner',

@@ -32,7 +32,7 @@ test('YAML reads back as what was written', () => {
 		colon: 'a: b',
 		url: 'https://example.com:8443/x',
 		image: 'summerwind/actions-runner:latest',
-		words: [
+		strings: [
 			'yes',
 			'no',
 			'null',

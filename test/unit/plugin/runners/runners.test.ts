@@ -79,7 +79,7 @@ for (const [what, parts, state] of [
 	['said to be idle', { state: running, conditions: [{ type: busy.condition, status: 'False' }] }, 'idle'],
 	['on a job, by label', { state: running, annotations: registered, labels: onJob }, 'busy'],
 	[
-		'told by GitHub, when it was asked, that it runs a job',
+		'GitHub answered that it runs a job',
 		{ state: running, annotations: { ...registered, [progress.refusal]: `${startedAt} busy` } },
 		'busy',
 	],
@@ -181,7 +181,7 @@ const working: JobSignal = {
 		url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
 	},
 };
-const claimed = (...signals: JobSignal[]) => ({
+const withSignals = (...signals: JobSignal[]) => ({
 	[busy.signals]: writeSignals(signals, { uid: 'u', restarts: 0 }, () => 'signed') ?? '',
 });
 
@@ -210,8 +210,8 @@ for (const [what, signals, state, job, run] of [
 		working.job.url,
 	],
 ] as [string, JobSignal[], string, string, string][]) {
-	test(`a witness's job that ${what}: state, job, workflow and run`, () => {
-		const object = pod({ state: running, annotations: { ...registered, ...claimed(...signals) } });
+	test(`a job that ${what}: state, job, workflow and run`, () => {
+		const object = pod({ state: running, annotations: { ...registered, ...withSignals(...signals) } });
 		const cells = row(object, { namespace: false, wide: true }, nowMs);
 		assert.equal([cells[2], cells[3], cells.at(-1)], [state, job, run]);
 		assert.is(cells.at(-2), state === 'busy' ? 'CI' : '<none>');
@@ -222,7 +222,7 @@ for (const [what, signals, state, job, run] of [
 	});
 }
 
-test('claims that nobody has signed and that are nonsense are not shown, and break nothing', () => {
+test('job signals without a signature, with nonsense in them, are not shown, and break nothing', () => {
 	for (const nonsense of [
 		'[{"by":"hook","key":"a","state":"working","sinceMs":1e300,"job":{"name":"x"}}]',
 		'[{"by":"hook","key":"a","state":"working","sinceMs":1,"job":{"name":"x","repository":{},"url":[]}}]',
@@ -237,7 +237,7 @@ test('claims that nobody has signed and that are nonsense are not shown, and bre
 	}
 	const urls = { ...working, job: { name: 'x', url: 'a\u001b[2J' } };
 	const cells = row(
-		pod({ state: running, annotations: claimed(urls) }),
+		pod({ state: running, annotations: withSignals(urls) }),
 		{ namespace: false, wide: true },
 		nowMs,
 	);

@@ -1,4 +1,4 @@
-/** What the plugin makes of sets: words, states, rows, the tree and how it is redrawn. */
+/** What the plugin makes of sets: arguments, states, rows, the tree and how it is redrawn. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { arc, busy, progress } from '../../../../admission/api/keys.ts';
@@ -20,7 +20,7 @@ const test = suite('plugin: sets');
 const nowMs = Date.parse('2026-11-23T12:00:00Z');
 const hourAgo = '2026-11-23T11:00:00Z';
 
-interface Told {
+interface SetFields {
 	kind?: 'RunnerSet' | 'RunnerDeployment';
 	replicas?: number;
 	status?: Partial<SetStatus>;
@@ -28,7 +28,13 @@ interface Told {
 	deleting?: boolean;
 }
 
-function set({ kind = 'RunnerSet', replicas, status = {}, conditions, deleting }: Told = {}): RunnersSet {
+function set({
+	kind = 'RunnerSet',
+	replicas,
+	status = {},
+	conditions,
+	deleting,
+}: SetFields = {}): RunnersSet {
 	const config = { organization: 'octo-org', labels: ['linux', 'big'] };
 	return {
 		apiVersion: 'actions.summerwind.dev/v1alpha1',
@@ -68,7 +74,7 @@ function runner(name: string, more: { busy?: string; labels?: Record<string, str
 	};
 }
 
-for (const [words, expected] of [
+for (const [args, expected] of [
 	[['example'], [{ name: 'example' }]],
 	[['runnerset/example'], [{ kind: 'RunnerSet', name: 'example' }]],
 	[
@@ -81,38 +87,38 @@ for (const [words, expected] of [
 	[['sets', 'a'], [{ name: 'a' }]],
 	[['runnerset'], [{ name: 'runnerset' }]],
 ] as const) {
-	test(`"${words.join(' ')}" names sets as kubectl would`, () => {
-		assert.equal(setArguments(words), [...expected]);
+	test(`"${args.join(' ')}" names sets as kubectl would`, () => {
+		assert.equal(setArguments(args), [...expected]);
 	});
 }
 
-for (const [words, message] of [
+for (const [args, message] of [
 	[
 		['rs/example'],
-		/^error: "rs" is no kind of runner set: there are runnerset\/NAME and runnerdeployment\/NAME$/,
+		/^error: "rs" is not a kind of runner set: use runnerset\/NAME or runnerdeployment\/NAME$/,
 	],
-	[['runnerset/'], /names no set/],
-	[['runnerset/a/b'], /names no set/],
-	[['/a'], /names no set/],
-	[[''], /names no set/],
+	[['runnerset/'], /is not the name of a set/],
+	[['runnerset/a/b'], /is not the name of a set/],
+	[['/a'], /is not the name of a set/],
+	[[''], /is not the name of a set/],
 	[['runnerset', 'runnerset/a'], /no need to specify a resource type as a separate argument/],
-	[['runnersets.apps/a'], /no kind of runner set/],
+	[['runnersets.apps/a'], /not a kind of runner set/],
 ] as const) {
-	test(`"${words.join(' ')}" is refused`, () => assert.throws(() => setArguments(words), message));
+	test(`"${args.join(' ')}" is refused`, () => assert.throws(() => setArguments(args), message));
 }
 
 test('a drain of runnerset/NAME or runnerset NAME means a set, one of a bare name a node', () => {
-	for (const words of [['runnerset/a'], ['runnersets', 'a'], ['RunnerDeployment/a']]) {
-		assert.ok(namesSetsByKind(words), words.join(' '));
+	for (const args of [['runnerset/a'], ['runnersets', 'a'], ['RunnerDeployment/a']]) {
+		assert.ok(namesSetsByKind(args), args.join(' '));
 	}
-	for (const words of [['a'], ['runnerset'], ['node/a'], ['a', 'b'], []]) {
-		assert.not(namesSetsByKind(words), words.join(' '));
+	for (const args of [['a'], ['runnerset'], ['node/a'], ['a', 'b'], []]) {
+		assert.not(namesSetsByKind(args), args.join(' '));
 	}
 	assert.is(resourceArgument('sets.actions.summerwind.dev'), undefined);
 });
 
-const settled = [['Settled', 'True', '2 runners']] as Told['conditions'];
-for (const [told, state] of [
+const settled = [['Settled', 'True', '2 runners']] as SetFields['conditions'];
+for (const [fields, state] of [
 	[{ replicas: 2, conditions: settled, status: { availableReplicas: 2 } }, 'settled'],
 	[{ conditions: settled, status: { availableReplicas: 1 } }, 'settled'],
 	[{ replicas: 2, conditions: settled, status: { availableReplicas: 1 } }, 'starting'],
@@ -141,8 +147,8 @@ for (const [told, state] of [
 		},
 		'draining',
 	],
-] as [Told, string][]) {
-	test(`a set with ${JSON.stringify(told)} is ${state}`, () => assert.is(setStateOf(set(told)), state));
+] as [SetFields, string][]) {
+	test(`a set with ${JSON.stringify(fields)} is ${state}`, () => assert.is(setStateOf(set(fields)), state));
 }
 
 test('why a set has not settled: its other conditions, and "Settled" only if there is no other', () => {
@@ -152,7 +158,7 @@ test('why a set has not settled: its other conditions, and "Settled" only if the
 	const changing = ['Settled', 'False', 'waits for jobs to end'] as const;
 	assert.equal(reasonsOf(set({ conditions: [[...changing], [...draining]] })), [draining[2]]);
 	assert.equal(reasonsOf(set({ conditions: [[...changing]] })), [changing[2]]);
-	assert.equal(reasonsOf(set()), ['the server has not looked at it yet']);
+	assert.equal(reasonsOf(set()), ['the server has not reconciled it yet']);
 	assert.equal(reasonsOf(set({ replicas: 0, conditions: settled })), []);
 });
 
@@ -209,15 +215,15 @@ for (const [argv, message] of [
 		['scale', 'a', '--replicas=1.5'],
 		'error: invalid argument "1.5" for "--replicas" flag: strconv.ParseInt: parsing "1.5": invalid syntax',
 	],
-	[['scale', 'a', '--replicas=1', '--timeout=1s'], 'error: --timeout is for --wait'],
+	[['scale', 'a', '--replicas=1', '--timeout=1s'], 'error: --timeout can only be used with --wait'],
 	[
 		['scale', 'a', 'b', '--replicas=1', '--resource-version=7'],
 		'error: cannot use --resource-version with multiple resources',
 	],
-	[['drain', 'node-1', '--replicas=2'], 'error: --replicas is for sets, and this is a node'],
+	[['drain', 'node-1', '--replicas=2'], 'error: --replicas can only be used with a set, not with a node'],
 	[
 		['drain', 'runnerset/a', '--grace-period=1'],
-		'error: --grace-period is for nodes: the runners of a set take the time that their template gives',
+		'error: --grace-period can only be used with a node: for runners of a set, set it in their template',
 	],
 	[['status', 'a', '-A'], 'error: a resource cannot be retrieved by name across all namespaces'],
 	[['list', 'sets', '-w', '-o', 'json'], 'error: --watch prints a table; it cannot be combined with -o json'],

@@ -65,7 +65,7 @@ async function run(plugin: Installed, handler: Handler, ...args: string[]): Prom
 	}
 }
 
-test('it is made, with the words of kubectl autoscale', async ({ plugin }) => {
+test('it is made, with the message of kubectl autoscale', async ({ plugin }) => {
 	const written: Written[] = [];
 	const { code, stdout, stderr } = await run(
 		plugin,
@@ -189,7 +189,7 @@ test('scale and drain of a set that is autoscaled are refused, with what to do; 
 	const forced = await run(plugin, handler, 'scale', 'example', '--replicas=5', '--force');
 	assert.equal([forced.code, written[0]?.path], [0, 'runnersets/example/scale']);
 	const node = await run(plugin, handler, 'drain', 'node-1', '--force');
-	assert.match(node.stderr, /^error: --force is for sets, and this is a node\n$/);
+	assert.match(node.stderr, /^error: --force can only be used with a set, not with a node\n$/);
 });
 
 for (const code of [403, 404]) {

@@ -61,14 +61,14 @@ for (const [name, more, line] of [
 	[
 		'its content type is a form',
 		{ settings: { active: true, events: ['*'], contentType: 'form' } },
-		'its content type is form, and has to be application/json',
+		'its content type is form, but must be application/json',
 	],
 	[
 		'GitHub does not verify the certificate',
 		{ settings: { active: true, events: ['*'], insecureSsl: true } },
 		'GitHub does not verify the certificate (SSL verification is off)',
 	],
-	['deliveries failed', { failed: 2 }, '2 deliveries of the last hour failed at GitHub'],
+	['deliveries failed', { failed: 2 }, '2 deliveries of the last hour failed, as GitHub reports'],
 ] as [string, Partial<HookReport>, string][]) {
 	test(`a warning: ${name}`, () => {
 		const { level, details = [] } = events([replica({ hooks: [hook(more)] })]);
@@ -77,7 +77,7 @@ for (const [name, more, line] of [
 	});
 }
 
-test('deliveries that were not taken are a warning for an hour', () => {
+test('deliveries that were refused are a warning for an hour', () => {
 	const refusal = (seconds: number) =>
 		replica({
 			results: { written: 1, 'bad-signature': 3 },
@@ -85,16 +85,16 @@ test('deliveries that were not taken are a warning for an hour', () => {
 		});
 	const { level, details = [] } = events([refusal(120), refusal(600)]);
 	assert.is(level, 'warning');
-	assert.is(details.at(-1), '6 deliveries not taken (bad-signature), the last one 2m ago');
+	assert.is(details.at(-1), '6 deliveries refused (bad-signature), the last one 2m ago');
 	assert.is(events([refusal(2 * 3600)]).level, 'ok');
 });
 
-test('a list that GitHub does not show is said, and no trouble', () => {
+test('a list that GitHub does not show is reported, and is not a failure', () => {
 	const { level, details = [] } = events([replica({ hooks: [hook({ hidden: true })] })]);
 	assert.is(level, 'ok');
 	assert.match(
 		details[0] ?? '',
-		/failed deliveries can not be read back \(the credential lacks "Webhooks: read"\)$/,
+		/failed deliveries cannot be fetched \(the credential lacks "Webhooks: read"\)$/,
 	);
 });
 
@@ -111,7 +111,7 @@ test('no secret: a warning where an autoscaler counts jobs, else as it may be', 
 test('a secret, and nothing comes; one replica of two receives', () => {
 	const silent = [replica({ hooks: [] }), replica({ hooks: [], receiving: false })];
 	const { level, message } = events(silent, { autoscalers: counting });
-	assert.equal([level, message], ['warning', 'none has come by 1 of 2 replicas since 2026-11-23 08:00 UTC']);
+	assert.equal([level, message], ['warning', 'none received by 1 of 2 replicas since 2026-11-23 08:00 UTC']);
 	assert.is(events(silent).level, 'ok');
 });
 
@@ -136,10 +136,10 @@ test('autoscalers: what is wrong with each, in its own words', () => {
 		[finding.level, finding.message, finding.details],
 		[
 			'warning',
-			'3 HorizontalRunnerAutoscalers, of which not all act as they are written',
+			'3 HorizontalRunnerAutoscalers, not all of which act as specified',
 			[
 				'ci/lost: TargetMissing: there is no RunnerSet ci/lost',
-				'ci/new: the server has not looked at it yet',
+				'ci/new: the server has not reconciled it yet',
 			],
 		],
 	);

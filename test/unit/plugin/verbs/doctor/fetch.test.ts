@@ -88,9 +88,9 @@ test('a report that somebody has edited makes only its own check an error, and s
 					: base(method, path),
 			async (client) => {
 				const findings = diagnose(await fetchFacts(client, undefined, soon()));
-				const told = findings.find(({ check }) => check === 'report');
-				assert.is(told?.level, 'error');
-				assert.match(told?.message ?? '', 'somebody has edited it');
+				const report = findings.find(({ check }) => check === 'report');
+				assert.is(report?.level, 'error');
+				assert.match(report?.message ?? '', 'somebody has edited it');
 				assert.is(findings.find(({ check }) => check === 'webhooks')?.level, 'ok');
 			},
 		);
@@ -103,7 +103,7 @@ test('a list that gets no answer makes only its own check an error', async () =>
 			const findings = diagnose(await fetchFacts(client, undefined, AbortSignal.timeout(3_000)));
 			const evictions = findings.find(({ check }) => check === 'evictions');
 			assert.is(evictions?.level, 'error');
-			assert.match(evictions?.message ?? '', 'could not be checked: no answer in time');
+			assert.match(evictions?.message ?? '', 'cannot be checked: no answer in time');
 			assert.is(findings.find(({ check }) => check === 'webhooks')?.level, 'ok');
 		},
 	);

@@ -23,21 +23,21 @@ const asked = (seconds: number) => ({
 	[record.proof]: 'signed',
 });
 
-for (const [what, name, more, level, words] of [
+for (const [what, name, more, level, text] of [
 	['guarded', 'runner-pods', { pods: podOf({}) }, 'ok', ''],
 	[
 		'in a namespace that is left out',
 		'runner-pods',
 		{ pods: podOf({ metadata: { namespace: 'runners-system' } }) },
 		'warning',
-		'runners-system/r1: unguarded: the webhook leaves out namespace runners-system',
+		'runners-system/r1: unguarded: the webhook excludes namespace runners-system',
 	],
 	[
 		'without a scope',
 		'runner-pods',
 		{ pods: podOf({ env: { RUNNER_ORG: '' } }) },
 		'warning',
-		'ci/r1: which runner it is cannot be told (no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container), so that its deletion is denied until its container stops',
+		'ci/r1: its runner cannot be identified (no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container), so its deletion is denied until its container stops',
 	],
 	[
 		'its container has another name',
@@ -59,7 +59,7 @@ for (const [what, name, more, level, words] of [
 		'evictions',
 		{ pods: podOf({ metadata: { namespace: 'other' } }) },
 		'warning',
-		'namespace other has no PodDisruptionBudget runners-admission-busy and runners-admission-unknown, or one that somebody has changed',
+		'namespace other has no PodDisruptionBudget runners-admission-busy and runners-admission-unknown, or a changed one',
 	],
 	['runners only', 'fail-closed', { pods: podOf({}) }, 'ok', 'ci'],
 	['beside other pods', 'fail-closed', { pods: podOf({}), sharedNamespaces: ['ci'] }, 'ok', ''],
@@ -106,7 +106,7 @@ for (const [what, name, more, level, words] of [
 			]),
 		},
 		'warning',
-		'ci/r1: under 2 PodDisruptionBudgets (runners-admission-busy, mine), so that the API server answers 500 to its eviction and kubectl drain gives up',
+		'ci/r1: under 2 PodDisruptionBudgets (runners-admission-busy, mine), so the API server fails its eviction with error 500 and kubectl drain gives up',
 	],
 	[
 		'... of another namespace',
@@ -133,14 +133,14 @@ for (const [what, name, more, level, words] of [
 		'budgets',
 		{ pods: podOf({ metadata: { labels: { [busy.label]: 'unknown' } }, status: running(ago(720)) }) },
 		'warning',
-		"ci/r1: GitHub's lists have not shown it idle for 12m, so that runners-admission-unknown holds up its eviction",
+		"ci/r1: GitHub's lists have not shown it idle for 12m, so runners-admission-unknown blocks its eviction",
 	],
 	[
 		'a deletion that somebody wrote',
 		'deletions',
 		{ pods: podOf({ metadata: { annotations: { [record.requestedBy]: 'mallory' } } }) },
 		'warning',
-		'ci/r1: says that mallory asked for its deletion, which the guard has not recorded: delete it again',
+		'ci/r1: its annotation says that mallory requested its deletion, but the guard has not recorded that: delete it again',
 	],
 	['waits, not for long', 'deletions', { pods: podOf({ metadata: { annotations: asked(599) } }) }, 'ok', ''],
 	[
@@ -148,7 +148,7 @@ for (const [what, name, more, level, words] of [
 		'deletions',
 		{ pods: podOf({ metadata: { annotations: asked(600) } }) },
 		'warning',
-		'ci/r1: deletion asked for by alice 10m ago: nobody has said why',
+		'ci/r1: deletion requested by alice 10m ago: no reason is known',
 	],
 	[
 		'a job takes its time',
@@ -169,13 +169,13 @@ for (const [what, name, more, level, words] of [
 		'deletions',
 		{ pods: podOf({ metadata: { deletionTimestamp: ago(700) } }) },
 		'warning',
-		'ci/r1: terminating, 11m past its time: a finalizer, or a node that is gone',
+		'ci/r1: terminating, 11m past its grace period: it has a finalizer, or its node is gone',
 	],
 ] as [string, string, Partial<Facts>, string, string][])
 	test(`a runner pod, ${name}: ${what}: ${level}`, () => {
 		const finding = check(name, more);
 		assert.is(finding.level, level, JSON.stringify(finding));
-		assert.equal(finding.details ?? [], words ? [words] : []);
+		assert.equal(finding.details ?? [], text ? [text] : []);
 	});
 
 test('a back-stop that somebody has changed counts as missing', () => {
@@ -220,7 +220,7 @@ test("namespaceSelectors by the API server's rules", () => {
 	assert.equal([matches('DoesNotExist', 'team'), matches('DoesNotExist', 'none')], [false, true]);
 });
 
-test('pods that are being deleted are told apart, and both checks count the same', () => {
+test('pods that are being deleted are counted apart, and both checks count the same', () => {
 	const [live, leaving] = [runnerPod({}), runnerPod({ metadata: { deletionTimestamp: ago(1) } })];
 	const messages = (pods: Pod[]) =>
 		['runner-pods', 'evictions'].map((name) => check(name, { pods: found(pods) }).message);
@@ -233,12 +233,12 @@ test('pods that are being deleted are told apart, and both checks count the same
 	const { message } = check('runner-pods', {
 		pods: found([runnerPod({ env: { RUNNER_ORG: '' } }), leaving]),
 	});
-	assert.is(message, '1 of 1 runner pod not guarded as they should be; 1 is being deleted');
+	assert.is(message, '1 of 1 runner pod not fully guarded; 1 is being deleted');
 });
 
 test('a list of one namespace only is reported as such', () => {
 	const { message } = check('runner-pods', { pods: podOf({}), podsOf: 'ci' });
-	assert.is(message, '1 runner pod in namespace ci (you may not list those of others), all guarded');
+	assert.is(message, '1 runner pod in namespace ci (you may not list pods of other namespaces), all guarded');
 });
 
 test.run();

@@ -4,11 +4,11 @@ import { worst } from '../../../../../plugin/verbs/doctor/finding.ts';
 import { findingsText } from '../../../../../plugin/verbs/doctor/report-text.ts';
 import { suite } from '../../../../support/suite.ts';
 
-const test = suite('plugin: doctor, in words');
+const test = suite('plugin: doctor, as text');
 
 const called =
 	'Internal error occurred: failed calling webhook "pods.runners-admission.svc": failed to call webhook: ';
-for (const [message, words] of [
+for (const [message, text] of [
 	['tls: failed to verify certificate: x509: certificate signed by unknown authority', 'unknown authority'],
 	[
 		'tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time',
@@ -16,7 +16,7 @@ for (const [message, words] of [
 	],
 	[
 		'tls: failed to verify certificate: x509: certificate is valid for a, not b',
-		"for another name than the Service's",
+		'does not contain the name of the Service',
 	],
 	['no endpoints available for service "runners-admission"', 'no replica is ready'],
 	['service "runners-admission" not found', 'its Service does not exist'],
@@ -26,12 +26,12 @@ for (const [message, words] of [
 	],
 	['Post "https://x": EOF', 'nothing listens at its address'],
 	['Post "https://x": context deadline exceeded', 'did not answer in time'],
-	['remote error: tls: certificate required', 'it asks for a client certificate'],
+	['remote error: tls: certificate required', 'it requires a client certificate'],
 	['something new', 'something new'],
 ] as const)
-	test(`not reached, in words: ${message.slice(0, 60)}`, () => {
+	test(`not reached, as text: ${message.slice(0, 60)}`, () => {
 		const { why, advice } = explainCallFailure(`${called}${message}`);
-		assert.match(why, words);
+		assert.match(why, text);
 		assert.ok(advice);
 	});
 
@@ -50,7 +50,7 @@ test('as text: one line per check, its details and advice indented below, and th
 	]);
 	assert.equal(lines.slice(-5), [
 		'  - ci/r9',
-		'  - and 2 more (-o json has all)',
+		'  - and 2 more (-o json shows all)',
 		'  next: look',
 		'0 errors, 1 warning, 1 ok',
 		'',

@@ -1,4 +1,4 @@
-/** Doctor on the witnesses: which runners have job hooks and whether they speak, logs, and a GitHub that was wrong. */
+/** The checks of doctor about job signals: which runners have job hooks and whether these report, logs, and a GitHub that was wrong. */
 import * as assert from 'uvu/assert';
 import { busy, jobHooks } from '../../../../../admission/api/keys.ts';
 import { type JobSignal, writeSignals } from '../../../../../admission/runner/job-signals.ts';
@@ -6,7 +6,7 @@ import { suite } from '../../../../support/suite.ts';
 import { pod as runnerPod } from '../../../runner/pods.ts';
 import { ago, check, found, missing, notAllowed, nowMs, report } from './facts.ts';
 
-const test = suite('plugin: doctor, witnesses');
+const test = suite('plugin: doctor, job signals');
 
 const script = { [jobHooks.script]: '#!/bin/sh' };
 const signals = (by: JobSignal['by'], sinceMs: number, state: JobSignal['state'] = 'working') => ({
@@ -22,12 +22,12 @@ const pod = (name: string, annotations: Record<string, string>, labels: Record<s
 const hooks = (...pods: ReturnType<typeof pod>[]) => check('job-hooks', { pods: found(pods) });
 const minutes = (count: number) => nowMs - count * 60_000;
 
-test('no runner, and those without hooks: nothing is wrong, their logs tell', () => {
-	assert.equal(hooks(), { check: 'job-hooks', level: 'ok', message: 'no runner runs' });
+test('no runner, and those without hooks: nothing is wrong, their logs are read', () => {
+	assert.equal(hooks(), { check: 'job-hooks', level: 'ok', message: 'no running runners' });
 	assert.equal(hooks(pod('a', {}), runnerPod({ status: { phase: 'Succeeded' } })), {
 		check: 'job-hooks',
 		level: 'ok',
-		message: '0 of 1 running runner with job hooks, of which 0 have told of a job',
+		message: '0 of 1 running runner with job hooks, of which 0 have reported a job',
 	});
 });
 
@@ -48,13 +48,13 @@ test('why pods have no hooks: a line for each reason', () => {
 });
 
 for (const [what, annotations, labels, level] of [
-	['have told of it', signals('hook', minutes(12)), {}, 'ok'],
-	['told of one that is over', signals('hook', minutes(12), 'over'), { [busy.label]: 'true' }, 'ok'],
+	['have reported it', signals('hook', minutes(12)), {}, 'ok'],
+	['reported one that is over', signals('hook', minutes(12), 'over'), { [busy.label]: 'true' }, 'ok'],
 	['may still come: the job is new', signals('event', minutes(1)), {}, 'ok'],
-	['have said nothing, and an event has', signals('event', minutes(12)), {}, 'warning'],
-	['have said nothing, and the log has', signals('log', minutes(12)), {}, 'warning'],
+	['have reported nothing, but an event has', signals('event', minutes(12)), {}, 'warning'],
+	['have reported nothing, but the log has', signals('log', minutes(12)), {}, 'warning'],
 	[
-		"have said nothing, and GitHub's list has",
+		"have reported nothing, but GitHub's list has",
 		{ [busy.since]: ago(720) },
 		{ [busy.label]: 'true' },
 		'warning',
@@ -66,7 +66,7 @@ for (const [what, annotations, labels, level] of [
 		const finding = hooks(pod('a', { ...script, ...annotations }, labels));
 		assert.is(finding.level, level, JSON.stringify(finding));
 		if (level === 'ok') return;
-		assert.equal(finding.details, ['ci/a: has had a job for 12m, and its job hooks have said nothing']);
+		assert.equal(finding.details, ['ci/a: has had a job for 12m, but its job hooks have not reported it']);
 		assert.match(finding.message, /; 1 should have and has not$/);
 		assert.match(finding.advice?.[0] ?? '', 'NetworkPolicy');
 	});
@@ -76,41 +76,29 @@ const reports = (more: Parameters<typeof report>[0]) => ({ report: found(report(
 const failed = (at: string, message: string) =>
 	reports({ logs: { readable: 9, unreadable: 1, lastError: { at, pod: 'ci/r1', message } } });
 
-for (const [what, more, level, words, advice] of [
-	[
-		'none needed',
-		reports({ logs: { readable: 0, unreadable: 0 } }),
-		'ok',
-		/^none has been needed yet$/,
-		undefined,
-	],
+for (const [what, more, level, text, advice] of [
+	['none needed', reports({ logs: { readable: 0, unreadable: 0 } }), 'ok', /^none needed yet$/, undefined],
 	[
 		'all read',
 		reports({ logs: { readable: 9, unreadable: 0 } }),
 		'ok',
-		/^9 of 9 readings went well$/,
+		/^9 of 9 reads succeeded$/,
 		undefined,
 	],
-	['an error of long ago', failed(ago(7_200), 'x'), 'ok', /^9 of 10 readings went well$/, undefined],
+	['an error of long ago', failed(ago(7_200), 'x'), 'ok', /^9 of 10 reads succeeded$/, undefined],
 	[
 		'no right',
 		failed(ago(60), 'cannot be read: pods "r1" is forbidden'),
 		'warning',
-		/^1 of 10 readings failed/,
+		/^1 of 10 reads failed/,
 		/pods\/log/,
 	],
-	[
-		'no kubelet',
-		failed(ago(60), 'cannot be read: timed out'),
-		'warning',
-		/^1 of 10 readings failed/,
-		/kubelet/,
-	],
+	['no kubelet', failed(ago(60), 'cannot be read: timed out'), 'warning', /^1 of 10 reads failed/, /kubelet/],
 ] as const) {
-	test(`the server's word on logs, ${what}: ${level}`, () => {
+	test(`reading logs, as the server reports it, ${what}: ${level}`, () => {
 		const finding = check('runner-logs', more);
 		assert.is(finding.level, level);
-		assert.match(finding.message, words);
+		assert.match(finding.message, text);
 		if (!advice) return assert.is(finding.advice, undefined);
 		assert.match(finding.details?.[0] ?? '', /^ci\/r1, 60s ago: cannot be read/);
 		assert.match(finding.advice?.[0] ?? '', advice);
@@ -124,9 +112,9 @@ test('how often GitHub was wrong, by kind; a server that does not count it is no
 		reports({ contradictions: { 'removed-while-busy': 2, 'of-a-later-version': 1, 'idle-while-busy': 0 } }),
 	);
 	assert.is(finding.level, 'warning');
-	assert.is(finding.message, 'GitHub was wrong about a runner 3 times since the leader was started');
+	assert.is(finding.message, 'GitHub was wrong about a runner 3 times since the leader started');
 	assert.equal(finding.details, [
-		'2: GitHub said that it had removed a runner that then had a job: the job is probably lost',
+		'2: GitHub confirmed the removal of a runner that then had a job: the job is probably lost',
 		'1: of-a-later-version',
 	]);
 	for (const name of ['runner-logs', 'github-answers'])

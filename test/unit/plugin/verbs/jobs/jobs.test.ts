@@ -85,8 +85,8 @@ test('who may not read webhook configurations is led to the usual namespace, or 
 	plugin,
 }) => {
 	assert.equal(ids((await jobs(plugin, cluster(undefined), 'linux')).stdout), [1, 2]);
-	const told = await jobs(plugin, cluster('x'), '--server-namespace', 'x', '--no-headers', '-o', 'name');
-	assert.is(told.stdout, [1, 3, 2].map((id) => `workflowjob.actions.summerwind.dev/job-${id}\n`).join(''));
+	const result = await jobs(plugin, cluster('x'), '--server-namespace', 'x', '--no-headers', '-o', 'name');
+	assert.is(result.stdout, [1, 3, 2].map((id) => `workflowjob.actions.summerwind.dev/job-${id}\n`).join(''));
 });
 
 test('-A: the jobs of all sets, and those that no set can run', async ({ plugin }) => {
@@ -129,7 +129,7 @@ test('without the right: which role to ask for, and what can be seen without it,
 	);
 });
 
-test('-w: the table, then a line for what changes; a job that completed leaves with that word', async ({
+test('-w: the table, then a line for what changes; a job that completed leaves as completed', async ({
 	plugin,
 }) => {
 	const server = await fakeServer(cluster('runners-system'));

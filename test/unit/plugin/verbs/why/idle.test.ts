@@ -8,7 +8,7 @@ import type { Shown } from '../../../../../plugin/verbs/why/look.ts';
 import { asData, asText } from '../../../../../plugin/verbs/why/why.ts';
 import { suite } from '../../../../support/suite.ts';
 import { noon, pod, running } from '../../../runner/pods.ts';
-import { autoscaler, type ToldAutoscaler } from '../../autoscalers/autoscaler.ts';
+import { type AutoscalerFields, autoscaler } from '../../autoscalers/autoscaler.ts';
 import { fakeServer, sendJson } from '../../fake-server.ts';
 
 const test = suite('plugin: why an idle runner stays');
@@ -23,8 +23,8 @@ const idlePod = (jobEndedAt?: string) => {
 	return pod({ metadata: { labels, annotations: { [progress.runnerId]: '7' } }, status });
 };
 
-function said(told: ToldAutoscaler, nowMs: number, object = idlePod()): string {
-	return idleText(idleOf(object, readPod(object)!, autoscaler(told)), nowMs);
+function said(fields: AutoscalerFields, nowMs: number, object = idlePod()): string {
+	return idleText(idleOf(object, readPod(object)!, autoscaler(fields)), nowMs);
 }
 
 const surplus = { livingReplicas: 5, desiredReplicas: 3 };
@@ -34,7 +34,7 @@ const startedMs = (() => {
 })();
 const by = '(horizontalrunnerautoscaler/example)';
 
-for (const [name, told, afterMs, expected] of [
+for (const [name, fields, afterMs, expected] of [
 	[
 		'too many: when it goes',
 		{ status: surplus },
@@ -65,8 +65,8 @@ for (const [name, told, afterMs, expected] of [
 		minute,
 		'for 60s; it is wanted: the set has no more runners than it is to have',
 	],
-] as [string, ToldAutoscaler, number, string][]) {
-	test(name, () => assert.is(said(told, startedMs + afterMs), `${expected} ${by}`));
+] as [string, AutoscalerFields, number, string][]) {
+	test(name, () => assert.is(said(fields, startedMs + afterMs), `${expected} ${by}`));
 }
 
 test('a static runner is idle since its last job, not since its start', () => {

@@ -117,7 +117,7 @@ test('a busy runner that nobody asked to delete: how to ask, and the job by its 
 	assert.not.match(text, /To cancel|unknown/);
 });
 
-test('what was asked for, in words', () => {
+test('what was asked for, as text', () => {
 	assert.is(describeOptions({ via: 'delete' }), 'a deletion');
 	assert.is(
 		describeOptions({ via: 'eviction', gracePeriodSeconds: 30, propagationPolicy: 'Orphan' }),
