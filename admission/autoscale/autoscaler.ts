@@ -19,12 +19,12 @@ import { setKey } from './job-book.ts';
 import { JobRouter, labelsOf } from './job-router.ts';
 import type { Poll } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
+import { desiredOf, type Finding } from './rules/desired.ts';
 import { fieldsOf } from './rules/fields.ts';
 import { isLiving } from './rules/holders.ts';
 import { type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Credit, Runner } from './rules/types.ts';
-import { type Finding, wishOf } from './rules/wish.ts';
 import { SetMemory } from './set-memory.ts';
 import { type Looked, StatusWriter } from './status-writer.ts';
 import { Targets } from './targets.ts';
@@ -219,7 +219,7 @@ export class Autoscaler implements DemandSource {
 		}
 		if (!this.#isComplete()) return keptAt(runners.filter(isLiving).length, set, 200);
 		const { uid = '' } = autoscaler.metadata;
-		const { wish, findings, schedule, changesAtMs } = wishOf(
+		const { desired, findings, schedule, changesAtMs } = desiredOf(
 			autoscaler.spec,
 			{
 				metrics: this.#suggestion(autoscaler, key, kind.config(set), set.spec.replicas ?? undefined, runners),
@@ -230,17 +230,17 @@ export class Autoscaler implements DemandSource {
 		);
 		const jobs = this.router.jobsOf(key);
 		const credits = this.#credits.get(uid) ?? readCredits(autoscaler);
-		const found = demand(jobs, runners, credits, wish, nowMs);
+		const found = demand(jobs, runners, credits, desired, nowMs);
 		this.#credits.set(uid, found.credits);
 		this.router.learnt(key, found);
-		this.router.looked(key, runners, { wish, found });
+		this.router.looked(key, runners, { desired, found });
 		const replicas = found.desired + found.held;
 		const working = {
 			busy: runners.filter(({ phase }) => phase === 'busy').length,
 			jobs: jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined).length,
 		};
 		const all = this.#open < mostRecords ? findings : [...findings, tooManyJobs];
-		this.#looked.set(uid, { wish, findings: all, schedule, demand: found, replicas, working });
+		this.#looked.set(uid, { desired, findings: all, schedule, demand: found, replicas, working });
 		this.#status.changed(autoscaler);
 		const again = [
 			found.requeueAfterMs,

@@ -2,7 +2,7 @@ import type { WorkflowJob, WorkflowJobStatus } from '../api/autoscale.ts';
 import type { Job } from './rules/types.ts';
 
 /** What the leader knows of a job beside GitHub's facts. It is kept in the record's status. */
-type Known = Pick<Job, 'confirmedMs' | 'checkedMs' | 'boundTo' | 'endedMs' | 'untakenMs'> & {
+type Known = Pick<Job, 'confirmedMs' | 'checkedMs' | 'boundTo' | 'endedMs' | 'unassignedMs'> & {
 	checked: string | undefined;
 };
 
@@ -63,7 +63,7 @@ export class JobBook {
 		};
 		const moved = before && (before.job.state !== job.state || before.job.runnerName !== job.runnerName);
 		// What is newly said by GitHub counts more than what our own witnesses told before.
-		if (moved) Object.assign(job, { endedMs: undefined, boundTo: undefined, untakenMs: undefined });
+		if (moved) Object.assign(job, { endedMs: undefined, boundTo: undefined, unassignedMs: undefined });
 		this.#entries.set(name, entry);
 		this.#index(name, entry.set);
 		return { entry, fresh: !before || moved === true };
@@ -130,7 +130,7 @@ const knownOf = (status: WorkflowJobStatus | undefined): Known => ({
 	checked: status?.checked,
 	boundTo: status?.runner,
 	endedMs: ms(status?.endedAt),
-	untakenMs: undefined,
+	unassignedMs: undefined,
 });
 
 function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
@@ -155,6 +155,6 @@ function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
 		checkedMs: known.checkedMs,
 		boundTo: known.boundTo,
 		endedMs: known.endedMs,
-		untakenMs: known.untakenMs,
+		unassignedMs: known.unassignedMs,
 	};
 }

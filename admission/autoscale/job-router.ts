@@ -16,8 +16,8 @@ import { type Entry, JobBook, setKey } from './job-book.ts';
 import type { Checked } from './poll/poll.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { type Routed, route, routeAll } from './rules/routing.ts';
-import { afterLook, bearsOnOthers, type SetFacts, unseen } from './rules/set-facts.ts';
-import type { Candidate, Demand, Job, Runner, Wish } from './rules/types.ts';
+import { afterReconcile, bearsOnOthers, type SetFacts, unreconciled } from './rules/set-facts.ts';
+import type { Candidate, Demand, Desired, Job, Runner } from './rules/types.ts';
 import { whyWaits } from './rules/waits.ts';
 
 export interface JobRouterDependencies {
@@ -121,23 +121,27 @@ export class JobRouter {
 	}
 
 	/** What the look at a set has found out about its jobs. */
-	learnt(key: string, { bound, ended, untaken, standings }: Demand): void {
+	learnt(key: string, { bound, ended, unassigned, statuses }: Demand): void {
 		const nowMs = this.#dependencies.clock.now();
 		const runs = new Map(bound.map(({ job, runner }) => [job, runner]));
 		const over = new Map(ended.map(({ job, runner }) => [job, runner]));
-		const left = new Map(untaken.map(({ job, sinceMs }) => [job, sinceMs]));
+		const left = new Map(unassigned.map(({ job, sinceMs }) => [job, sinceMs]));
 		for (const { job } of this.#book.of(key)) {
 			if (job.state === 'completed') continue;
 			const endedMs = over.has(job.key) ? (job.endedMs ?? nowMs) : undefined;
 			const boundTo = runs.get(job.key) ?? over.get(job.key);
 			if (this.#book.learn(job.key, { boundTo, endedMs })) this.#keeper.changed(job.key);
-			this.#book.learn(job.key, { untakenMs: left.get(job.key) });
+			this.#book.learn(job.key, { unassignedMs: left.get(job.key) });
 		}
-		this.#explainAll(key, standings);
+		this.#explainAll(key, statuses);
 	}
 
 	/** What the look at a set has found out about its runners. `with`: what its autoscaler makes of it; undefined: it has none. */
-	looked(key: string, runners: readonly Runner[], found: { wish: Wish; found: Demand } | undefined): void {
+	looked(
+		key: string,
+		runners: readonly Runner[],
+		found: { desired: Desired; found: Demand } | undefined,
+	): void {
 		const facts = this.#sets.get(key);
 		if (!facts) return;
 		const names = new Set(runners.map(({ name }) => name.toLowerCase()));
@@ -148,7 +152,7 @@ export class JobRouter {
 			if (known === undefined) this.#named(name, key);
 		}
 		const waiting = this.#book.of(key).filter(({ job }) => waits(job)).length;
-		const after = afterLook(facts, runners, found?.wish, waiting, this.#dependencies.clock.now());
+		const after = afterReconcile(facts, runners, found?.desired, waiting, this.#dependencies.clock.now());
 		this.#sets.set(key, after);
 		if (bearsOnOthers(facts, after)) this.#rerouteSoon();
 	}
@@ -197,7 +201,7 @@ export class JobRouter {
 			const config = configOf(kind, set);
 			const fixed = fixedPart(key, config, set, this.#dependencies.host, this.#architectures);
 			if (before && JSON.stringify(before.fixed) === JSON.stringify(fixed)) return;
-			this.#sets.set(key, { ...(before ?? unseen), fixed });
+			this.#sets.set(key, { ...(before ?? unreconciled), fixed });
 		}
 		this.#rerouteSoon();
 	}
@@ -343,20 +347,20 @@ export class JobRouter {
 	}
 
 	/** Says of each job why it waits: the oldest have the idle runners, the next ones those that start. */
-	#explainAll(key: string, standings: Demand['standings']): void {
+	#explainAll(key: string, statuses: Demand['statuses']): void {
 		const facts = this.#sets.get(key);
 		const waiting = this.#book.of(key).toSorted((one, other) => one.job.openedMs - other.job.openedMs);
 		let [idle, starting] = [facts?.idle ?? 0, facts?.starting ?? 0];
 		for (const entry of waiting) {
-			const standing = standings.get(entry.job.key);
-			if (standing === undefined) continue;
+			const status = statuses.get(entry.job.key);
+			if (status === undefined) continue;
 			const own = {
 				idle: idle > 0 ? 1 : 0,
 				startingSinceMs: starting > 0 ? facts?.startingSinceMs : undefined,
 			};
-			if (standing === 'waiting' && idle-- <= 0) starting -= 1;
+			if (status === 'waiting' && idle-- <= 0) starting -= 1;
 			const set = facts && { ...facts, ...own, key, blockedMessage: undefined };
-			const why = whyWaits(standing, { set: key, others: [] }, set);
+			const why = whyWaits(status, { set: key, others: [] }, set);
 			if (entry.why?.reason === why?.reason) continue;
 			entry.why = why;
 			this.#keeper.changed(entry.job.key);

@@ -1,7 +1,7 @@
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
 import { jobNow } from '../jobs/rules/job-signals.ts';
-import type { JobSignal, Job as ToldJob } from '../runner/job-signals.ts';
+import type { JobSignal, Job as SignalledJob } from '../runner/job-signals.ts';
 import { sourceOf } from '../runner/signal-sources.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
 import type { Runner, RunOfJob } from './rules/types.ts';
@@ -25,7 +25,7 @@ export function runnerView(owner: OwnedRunner, podName: (owner: string) => strin
 		idleSinceMs: waits ? Math.max(sinceMs ?? createdMs, lastJobMs(pod) ?? 0) : undefined,
 		busySinceMs: phase === 'busy' ? sinceMs : undefined,
 		worked,
-		job: runner && told(runner.signals, jobNow(runner)?.job),
+		job: runner && jobOf(runner.signals, jobNow(runner)?.job),
 	};
 }
 
@@ -36,8 +36,8 @@ function lastJobMs(pod: Pod | undefined): number | undefined {
 	return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** What all witnesses together say of the job that it runs, or ran last. */
-function told(signals: readonly JobSignal[], now: ToldJob | undefined): Partial<RunOfJob> | undefined {
+/** What all its job signals together say of the job that it runs, or ran last. */
+function jobOf(signals: readonly JobSignal[], now: SignalledJob | undefined): Partial<RunOfJob> | undefined {
 	const newest = signals.toSorted((one, other) => other.sinceMs - one.sinceMs);
 	const open = newest.filter(({ state }) => state !== 'over');
 	const about = open.length > 0 ? open : newest.slice(0, 1);

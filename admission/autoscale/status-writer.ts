@@ -11,14 +11,14 @@ import { type Requeue, WorkQueue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AutoscaleCache } from './cache.ts';
+import { type Finding, targetOf } from './rules/desired.ts';
 import type { Schedule } from './rules/schedule.ts';
 import { statusOf } from './rules/status.ts';
-import type { Demand, Wish } from './rules/types.ts';
-import { type Finding, targetOf } from './rules/wish.ts';
+import type { Demand, Desired } from './rules/types.ts';
 
 /** What the last look at an autoscaler's target has found. */
 export interface Looked {
-	wish: Wish;
+	desired: Desired;
 	demand: Demand;
 	schedule: Schedule;
 	findings: readonly Finding[];
@@ -140,7 +140,7 @@ export class StatusWriter {
 			...targetFindings(autoscaler, set, other),
 			...(refused ? [refused.finding] : this.#contested(written, nowMs)),
 		];
-		const status = statusOf(autoscaler, { looked: found, findings }, nowMs);
+		const status = statusOf(autoscaler, { reconciled: found, findings }, nowMs);
 		if (!isDeepStrictEqual(asJson({ ...empty, ...status }), asJson({ ...empty, ...autoscaler.status }))) {
 			written.atMs = nowMs;
 			const path = objectPath(autoscaleKinds.autoscaler, { namespace, name }, 'status');

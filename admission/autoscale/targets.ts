@@ -1,7 +1,7 @@
 import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
 import type { Informer } from '../kube/informer.ts';
 import { setKey } from './job-book.ts';
-import { targetOf } from './rules/wish.ts';
+import { targetOf } from './rules/desired.ts';
 
 /** Knows which autoscaler acts on which set. */
 export class Targets {

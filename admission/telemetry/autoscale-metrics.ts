@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** Which of a job's events had not been heard of when GitHub, asked by us, told of it. */
+/** Which of a job's events had not been received when an answer of GitHub's showed the change. */
 export type Drift = 'queued' | 'in_progress' | 'completed';
 
 /** A set, as the labels of a metric name it. */
@@ -46,7 +46,7 @@ export class AutoscaleMetrics {
 		});
 		this.#drift = new Counter({
 			name: 'runners_autoscale_drift_total',
-			help: 'Changes of jobs that no event had told, found by asking GitHub.',
+			help: 'Changes of jobs that no event had reported, found by asking GitHub.',
 			labelNames: ['kind'],
 			registers,
 		});
@@ -101,7 +101,7 @@ export class AutoscaleMetrics {
 		this.#desired.remove(set.namespace, set.set);
 	}
 
-	/** This process leads no more: what it saw is no longer what is. */
+	/** This process no longer leads: what it saw may have changed. */
 	stopped(): void {
 		this.jobs(new Map(), 0, undefined);
 		this.#desired.reset();

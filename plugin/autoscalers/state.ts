@@ -2,8 +2,8 @@ import type { AutoscalerConditionType, HorizontalRunnerAutoscaler } from '../../
 import { humanSpan } from '../../admission/api/duration.ts';
 
 /**
- * How an autoscaler gets on, in one word, as the first of these conditions that holds. `unseen`: the server has not
- * reported on its newest spec yet. `active`: the number is what jobs, metrics and schedule ask for.
+ * The state of an autoscaler for people: the first of these conditions that is true. `unseen`: the server has not
+ * reconciled its newest spec yet. `active`: the number is what jobs, metrics and schedule ask for.
  */
 export type AutoscalerState =
 	| 'active'
@@ -38,7 +38,7 @@ const inOrder: readonly (readonly [AutoscalerConditionType, AutoscalerState])[] 
 	['NoMaximum', 'no-maximum'],
 ];
 
-/** Those that somebody should look at; the others pass, or are as wanted. */
+/** Those that somebody should look at; the others pass by themselves, or are as wanted. */
 export const failures: readonly AutoscalerConditionType[] = [
 	'TargetMissing',
 	'TargetTaken',
@@ -64,14 +64,14 @@ export function isTrue({ status }: HorizontalRunnerAutoscaler, type: AutoscalerC
 }
 
 /**
- * What its conditions say that hold, in the server's words. `ScalingActive` says why the number is what it is, which jobs and
- * limits tell already where nothing else counts.
+ * The messages of its conditions that are true. That of `ScalingActive`, which explains the number, is left out where jobs and
+ * limits explain it already.
  */
 export function reasonsOf({ spec, status }: HorizontalRunnerAutoscaler): string[] {
 	const others = [spec.metrics, spec.capacityReservations, spec.scheduledOverrides];
-	const told = others.every((list) => !list?.length) && status?.desiredReplicas !== undefined;
-	return (status?.conditions ?? []).flatMap(({ type, status: holds, message }) =>
-		holds === 'True' && message && !(told && type === 'ScalingActive') ? [message] : [],
+	const explained = others.every((list) => !list?.length) && status?.desiredReplicas !== undefined;
+	return (status?.conditions ?? []).flatMap(({ type, status: state, message }) =>
+		state === 'True' && message && !(explained && type === 'ScalingActive') ? [message] : [],
 	);
 }
 

@@ -2,11 +2,11 @@ import type { WaitReason, WorkflowJob } from '../../admission/api/autoscale.ts';
 import { humanSpan } from '../../admission/api/duration.ts';
 
 /**
- * What becomes of a job, for people.
+ * The state of a job, for people.
  *
- * - waiting: for an approval: nobody can run it before
+ * - waiting: for an approval: no runner gets it before
  * - queued: for a runner
- * - running: a runner has it, by GitHub's word or by the runner's own
+ * - running: a runner has it, as GitHub or the runner itself says
  * - ended: its runner has ended, and GitHub has not said so yet
  * - completed
  */
@@ -20,7 +20,7 @@ export function jobStateOf({ spec, status }: WorkflowJob): ShownJobState {
 	return spec.state;
 }
 
-/** Of a job that was over when it was first heard of only a mark is kept, so that a late event does not open it again. */
+/** A job that was over when it was first reported has a record as well, so that a late event does not open it again. */
 export function isOpen(job: WorkflowJob): boolean {
 	return jobStateOf(job) !== 'completed';
 }
@@ -33,35 +33,35 @@ export function runnerOf({ spec, status }: WorkflowJob): string | undefined {
 	return spec.runnerName || status?.runner || undefined;
 }
 
-const inWords: Record<WaitReason, string> = {
+const texts: Record<WaitReason, string> = {
 	NoMatchingSet: 'no matching set',
 	AtMaximum: 'set at its maximum',
 	RunnerStarting: 'runner starting',
-	RunnerIdle: 'idle runners, GitHub has not assigned it yet',
-	StartsFailing: 'starts failing',
-	CredentialsMissing: 'credentials missing',
+	RunnerIdle: 'runners are idle, GitHub has not assigned it yet',
+	StartsFailing: 'runners fail to start',
+	CredentialsMissing: 'no GitHub credentials',
 	RateLimited: "GitHub's rate limit",
 	Approval: 'approval',
 	ConcurrencyGroup: 'concurrency group',
 	Unconfirmed: 'not confirmed by GitHub, does not count',
-	Suspect: 'idle runners leave it and GitHub does not confirm it, does not count',
+	Suspect: 'not taken by idle runners and not confirmed by GitHub, does not count',
 	NotAutoscaled: 'no autoscaler counts jobs for the set',
 };
 
-/** Why it waits, in the server's words; undefined where it does not wait. */
+/** Why it waits, as the server says it; undefined: it does not wait. */
 export function waitsFor(job: WorkflowJob, nowMs: number): string | undefined {
 	const state = jobStateOf(job);
 	if (state !== 'queued' && state !== 'waiting') return undefined;
 	const { reason = '', message } = job.status ?? {};
 	if (message) return message;
-	if (reason) return (inWords as Record<string, string>)[reason] ?? reason;
-	if (state === 'waiting') return inWords.Approval;
+	if (reason) return (texts as Record<string, string>)[reason] ?? reason;
+	if (state === 'waiting') return texts.Approval;
 	if (!job.status) {
 		const since = Date.parse(sinceOf(job) ?? '');
 		const age = Number.isNaN(since) ? '' : ` for ${humanSpan(nowMs - since)}`;
-		return `no leader has looked at it${age}`;
+		return `no leader has processed it${age}`;
 	}
-	return job.status.set ? undefined : inWords.NoMatchingSet;
+	return job.status.set ? undefined : texts.NoMatchingSet;
 }
 
 const order: readonly ShownJobState[] = ['queued', 'waiting', 'running', 'ended', 'completed'];

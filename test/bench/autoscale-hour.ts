@@ -33,7 +33,7 @@ const checkAfterMs = 60_000;
 
 const trace = traceOf(constants, seed);
 const idOf = new Map(trace.map((job) => [keyOf(job), job.id]));
-const settings = { delayMs: delaySeconds * 1_000, checkAfterMs, witness: 'log' } as const;
+const settings = { delayMs: delaySeconds * 1_000, checkAfterMs, source: 'log' } as const;
 
 const eventsSecret = 'the secret of the benchmark';
 let started = 0;

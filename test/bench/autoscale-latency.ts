@@ -1,6 +1,6 @@
 /**
  * From the delivery of a queued event, at a replica that does not lead, to the accepted creates of its runner: its owner
- * (a StatefulSet or a Runner) and its pod told apart, by the API server's audit log. Beside it, in the same run, the time
+ * (a StatefulSet or a Runner) and its pod kept apart, by the API server's audit log. Beside it, in the same run, the time
  * of the API server for the three creates that none of this can do without.
  *
  * `waiting`: 20 events a second, of which 7 are queued and one of these comes twice; the others are in_progress and

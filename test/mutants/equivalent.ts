@@ -18,7 +18,7 @@ const quicker = 'it is quicker: making a format takes longer than using it';
 export const equivalent: readonly Equivalent[] = [
 	{
 		file: 'admission/autoscale/rules/doubt.ts',
-		text: 'const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, untakenMs, proofs);',
+		text: 'const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, unassignedMs, proofs);',
 		what: 'false in place of suspectMs(job) > nowMs',
 		why: 'it is quicker: one that is not suspect by then is not so later',
 	},

@@ -8,7 +8,7 @@ const loop = 'test/unit/guard/deletion-loop.test.ts';
 const hooks = 'test/unit/jobs/hooks/rules.test.ts';
 const sets = 'test/unit/sets/reconciler.test.ts';
 
-const asked = ['demand', 'doubt', 'holders', 'standing', 'asking'].map(
+const asked = ['demand', 'doubt', 'holders', 'job-status', 'asking'].map(
 	(name) => `test/unit/autoscale/${name}.test.ts`,
 );
 const polled = ['rules', 'due', 'poll'].map((name) => `test/unit/autoscale/poll/${name}.test.ts`);
@@ -109,7 +109,7 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/autoscale/rules/demand.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/doubt.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },
-	{ file: 'admission/autoscale/rules/standing.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/job-status.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/asking.ts', tests: asked },
 	...['allowance', 'drift', 'due', 'targets'].map((name) => ({
 		file: `admission/autoscale/poll/rules/${name}.ts`,
@@ -122,9 +122,9 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/autoscale/rules/wall-clock.ts', tests: schedules },
 	{ file: 'admission/autoscale/rules/metrics.ts', tests: ['test/unit/autoscale/metrics.test.ts'] },
 	{ file: 'admission/autoscale/rules/spare.ts', tests: ['test/unit/autoscale/spare.test.ts'] },
-	{ file: 'admission/autoscale/rules/wish.ts', tests: ['test/unit/autoscale/wish.test.ts'] },
+	{ file: 'admission/autoscale/rules/desired.ts', tests: ['test/unit/autoscale/desired.test.ts'] },
 	{
 		file: 'admission/autoscale/rules/fields.ts',
-		tests: ['test/unit/autoscale/metrics.test.ts', 'test/unit/autoscale/wish.test.ts'],
+		tests: ['test/unit/autoscale/metrics.test.ts', 'test/unit/autoscale/desired.test.ts'],
 	},
 ];

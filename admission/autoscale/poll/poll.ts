@@ -1,49 +1,49 @@
 import { type Scope, scopeKey } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { Asker, type AskerDependencies, type PollJob } from './asker.ts';
-import type { Lane } from './lane.ts';
-import { Lanes, type PollTarget } from './lanes.ts';
+import type { Credential } from './credential.ts';
+import { Credentials, type PollTarget } from './credentials.ts';
+import { InitialReads } from './initial-reads.ts';
 import { Organizations } from './organizations.ts';
-import { Questions } from './questions.ts';
+import { QueryQueue } from './query-queue.ts';
+import { type PollJob, type QueryDependencies, QueryRunner } from './query-runner.ts';
 import { Recent } from './recent.ts';
 import { Repositories, want } from './repositories.ts';
 import { mayAsk } from './rules/allowance.ts';
-import { type DriftState, lookForDrift, noDrift } from './rules/drift.ts';
+import { compare, type DriftState, noDrift } from './rules/drift.ts';
 import { driftRepositories, mostOwnWrites, ownWriteMs, refreshMs, tickMs } from './rules/policy.ts';
 import { jobsIn, type ListedJobs } from './rules/runs.ts';
 import { covers } from './rules/targets.ts';
 import { type Due, type Repository, urgency } from './rules/types.ts';
-import { Starts } from './starts.ts';
 import { Visibility } from './visibility.ts';
 
-export type { Checked, PollJob } from './asker.ts';
-export type { PollAccount } from './lane.ts';
-export type { PollTarget } from './lanes.ts';
+export type { PollAccount } from './credential.ts';
+export type { PollTarget } from './credentials.ts';
+export type { Checked, PollJob } from './query-runner.ts';
 export type { ListedJobs } from './rules/runs.ts';
 
-export interface PollDependencies extends AskerDependencies {
+export interface PollDependencies extends QueryDependencies {
 	/** Every job that has a record. */
 	jobs: () => Iterable<PollJob>;
 	targets: () => readonly PollTarget[];
-	/** The first look at what a set may have to run has ended: runners that are too many may be removed now. */
+	/** The initial read of what a set may have to run has ended: surplus runners may be removed now. */
 	onKnown: (set: string) => void;
 	log: Log;
 }
 
 /**
- * Asks GitHub what events have not told: jobs whose record may not be true any more, what made busy runners and running
- * jobs differ, and round by round the runs of all repositories that have been heard of. It is the leader's, and takes what
- * the guard leaves of the calls. Without any webhook it is how jobs are found.
+ * Asks GitHub what events have not reported: jobs whose record may no longer be true, what made busy runners and running
+ * jobs differ, and round by round the runs of all repositories that are known. Only the leader does it, with the calls that
+ * the guard leaves. Without any webhook this is how jobs are found.
  */
 export class Poll {
 	readonly #dependencies: PollDependencies;
 	readonly #repositories = new Repositories();
 	readonly #organizations = new Organizations();
 	readonly #visibility = new Visibility();
-	readonly #starts = new Starts(this.#repositories, this.#organizations);
-	readonly #asker: Asker;
-	readonly #lanes: Lanes;
-	readonly #questions: Questions;
+	readonly #initialReads = new InitialReads(this.#repositories, this.#organizations);
+	readonly #runner: QueryRunner;
+	readonly #credentials: Credentials;
+	readonly #queue: QueryQueue;
 	/** By the set's key. */
 	readonly #drifts = new Map<string, DriftState>();
 	readonly #ownWrites = new Recent<number>(ownWriteMs, mostOwnWrites);
@@ -52,32 +52,32 @@ export class Poll {
 
 	constructor(dependencies: PollDependencies) {
 		this.#dependencies = dependencies;
-		this.#lanes = new Lanes(dependencies);
+		this.#credentials = new Credentials(dependencies);
 		const memory = {
 			repositories: this.#repositories,
 			organizations: this.#organizations,
 			visibility: this.#visibility,
 		};
-		const starting = () => this.#starts.organizations;
-		this.#questions = new Questions(dependencies, memory, this.#lanes, starting);
-		this.#asker = new Asker(dependencies, memory, (id) =>
+		const starting = () => this.#initialReads.organizations;
+		this.#queue = new QueryQueue(dependencies, memory, this.#credentials, starting);
+		this.#runner = new QueryRunner(dependencies, memory, (id) =>
 			this.#ownWrites.add(id, dependencies.clock.monotonic()),
 		);
 	}
 
-	/** Whether the first look at what a set may have to run has ended, as far as it can. */
+	/** Whether the initial read of what a set may have to run has ended, as far as it can. */
 	isKnown(set: string): boolean {
-		return this.#starts.isDone(set);
+		return this.#initialReads.isDone(set);
 	}
 
-	/** The record of a job has changed: unless by our own answer, by an event. Those that there are at the start tell nothing. */
+	/** The record of a job has changed: by an event, unless we wrote it. Records that exist at the start say nothing. */
 	recorded({ id, repository }: Pick<PollJob, 'id' | 'repository'>): void {
 		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
 		if (!this.#ownWrites.has(id, nowMs)) this.#repositories.event(repository, nowMs);
 	}
 
-	/** Whether a repository may use the runners of a group, as far as is known: if GitHub says otherwise, `onVisible` tells. */
+	/** Whether a repository may use the runners of a group, as far as is known; `onVisible` is called when that changes. */
 	isVisible(repository: string, scope: Scope, group: string | undefined): boolean {
 		return this.#visibility.may(repository, scope, group, this.#dependencies.clock.monotonic());
 	}
@@ -87,7 +87,7 @@ export class Poll {
 		return jobsIn(this.#repositories.get(repository), this.#dependencies.clock.monotonic());
 	}
 
-	/** Asks until `signal`. To be begun when all records of jobs are known. */
+	/** Asks GitHub until `signal` ends. To be started when all records of jobs are known. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
 		let refreshedMs = Number.NEGATIVE_INFINITY;
@@ -108,21 +108,21 @@ export class Poll {
 	async #refresh(): Promise<void> {
 		const { targets, clock } = this.#dependencies;
 		const all = targets();
-		await this.#lanes.refresh(all);
+		await this.#credentials.refresh(all);
 		const nowMs = clock.monotonic();
 		this.#noteJobs(nowMs);
 		this.#noteMetrics(all, nowMs);
 		for (const { scope } of all)
-			if (scope.kind === 'repository') this.#repositories.hear(scopeKey(scope), nowMs);
+			if (scope.kind === 'repository') this.#repositories.remember(scopeKey(scope), nowMs);
 		this.#repositories.forgetOld(nowMs);
 		const organizations = all.flatMap(({ scope }) => (scope.kind === 'organization' ? [scope.name] : []));
 		this.#organizations.keep(new Set(organizations.map((name) => name.toLowerCase())));
-		this.#starts.note(all, nowMs);
-		for (const target of all) this.#lookForDrift(target, nowMs);
+		this.#initialReads.note(all, nowMs);
+		for (const target of all) this.#compare(target, nowMs);
 		const keys = new Set(all.map(({ key }) => key));
 		for (const key of this.#drifts.keys()) if (!keys.has(key)) this.#drifts.delete(key);
-		this.#lanes.count(
-			[...this.#repositories.values()].filter((one) => !this.#repositories.wasHeard(one, nowMs)),
+		this.#credentials.count(
+			[...this.#repositories.values()].filter((one) => !this.#repositories.mostlyHasWebhook(one, nowMs)),
 		);
 	}
 
@@ -132,7 +132,7 @@ export class Poll {
 		for (const job of jobs()) {
 			if (job.host !== host) continue;
 			const repository =
-				this.#repositories.get(job.repository) ?? this.#repositories.hear(job.repository, nowMs);
+				this.#repositories.get(job.repository) ?? this.#repositories.remember(job.repository, nowMs);
 			if (job.state === 'completed') continue;
 			const runs = open.get(repository) ?? new Map<number, number>();
 			if (job.runId !== undefined) runs.set(job.runId, repository.ours.get(job.runId) ?? nowMs);
@@ -142,18 +142,18 @@ export class Poll {
 			repository.ours = open.get(repository) ?? new Map();
 			if (!open.has(repository)) continue;
 			repository.activeMs = nowMs;
-			this.#repositories.hear(repository.name, nowMs);
+			this.#repositories.remember(repository.name, nowMs);
 		}
 	}
 
 	#noteMetrics(targets: readonly PollTarget[], nowMs: number): void {
 		for (const repository of this.#repositories.values()) repository.metric = false;
 		for (const name of targets.flatMap(({ countsRunsOf }) => countsRunsOf))
-			this.#repositories.hear(name, nowMs).metric = true;
+			this.#repositories.remember(name, nowMs).metric = true;
 	}
 
-	#lookForDrift({ key, scope, working }: PollTarget, nowMs: number): void {
-		const { state, search } = lookForDrift(this.#drifts.get(key) ?? noDrift, working, nowMs);
+	#compare({ key, scope, working }: PollTarget, nowMs: number): void {
+		const { state, search } = compare(this.#drifts.get(key) ?? noDrift, working, nowMs);
 		this.#drifts.set(key, state);
 		if (!search) return;
 		const own = [...this.#dependencies.jobs()].filter((job) => job.set === key && job.state !== 'completed');
@@ -170,27 +170,27 @@ export class Poll {
 	#tick(signal: AbortSignal): void {
 		const { clock, log, onKnown } = this.#dependencies;
 		const nowMs = clock.monotonic();
-		for (const { key, how } of this.#starts.advance(nowMs)) {
-			log.info({ set: key, how }, 'what the repositories of a set have to run is known');
+		for (const { key, how } of this.#initialReads.advance(nowMs)) {
+			log.info({ set: key, how }, 'the repositories of a set have been read for the first time');
 			onKnown(key);
 		}
-		for (const [lane, due] of this.#questions.next(nowMs))
-			if (lane.ready && mayAsk(lane.spent(), due.urgency)) this.#ask(due, lane, signal);
+		for (const [credential, due] of this.#queue.next(nowMs))
+			if (credential.ready && mayAsk(credential.spent(), due.urgency)) this.#ask(due, credential, signal);
 	}
 
-	#ask(due: Due, lane: Lane, signal: AbortSignal): void {
+	#ask(due: Due, credential: Credential, signal: AbortSignal): void {
 		const { log } = this.#dependencies;
-		const { question } = due;
-		this.#questions.asked(due);
-		lane.asking = true;
-		const asking: Promise<void> = this.#asker
-			.ask(question, lane, signal)
+		const { query } = due;
+		this.#queue.asked(due);
+		credential.busy = true;
+		const asking: Promise<void> = this.#runner
+			.ask(query, credential, signal)
 			.catch((error: unknown) => {
-				lane.failed();
-				log.warn({ error: String(error), question }, 'what GitHub said of jobs was not written, retrying');
+				credential.failed();
+				log.warn({ error: String(error), query }, 'answers of GitHub about jobs were not written, retrying');
 			})
 			.finally(() => {
-				lane.asking = false;
+				credential.busy = false;
 				this.#underway.delete(asking);
 			});
 		this.#underway.add(asking);

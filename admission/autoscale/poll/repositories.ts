@@ -1,26 +1,26 @@
 import { type OpenStatus, openStatuses } from '../../github/rules/run-status.ts';
 import { hasOurs, isReadSince, listed } from './rules/due.ts';
 import {
-	heardOfForMs,
 	hiddenMs,
 	hookedForMs,
 	mostMisses,
 	mostRepositories,
 	mostRuns,
+	rememberedForMs,
 } from './rules/policy.ts';
 import type { KnownRun, ListedRun, Repository, RunJob, RunList, Urgency } from './rules/types.ts';
 
 const never = Number.NEGATIVE_INFINITY;
 
-/** Who heard of events of an owner: two repositories of one owner have the organization's webhook, or an App's. */
+/** The repositories of an owner that had events: where two had some, the webhook is the organization's or an App's. */
 interface Owner {
 	repositories: Set<string>;
 	eventMs: number;
 }
 
-/** The repositories that may have jobs for our runners, as long as they are heard of. Times by the monotonic clock. */
+/** The repositories that may have jobs for our runners, as long as something mentions them. Times by the monotonic clock. */
 export class Repositories {
-	/** By name in lower case, the longest unheard first: at most `mostRepositories`, for `heardOfForMs` each. */
+	/** By name in lower case, the longest not mentioned first: at most `mostRepositories`, for `rememberedForMs` each. */
 	readonly #known = new Map<string, Repository>();
 	/** By name in lower case; as many as there are repositories at most. */
 	readonly #owners = new Map<string, Owner>();
@@ -33,11 +33,11 @@ export class Repositories {
 		return this.#known.values();
 	}
 
-	/** It may have jobs for us. */
-	hear(name: string, nowMs: number): Repository {
+	/** Something mentions it: it may have jobs for us. */
+	remember(name: string, nowMs: number): Repository {
 		const key = name.toLowerCase();
 		const repository = this.#known.get(key) ?? unread(key, name, nowMs);
-		repository.heardMs = nowMs;
+		repository.lastSeenMs = nowMs;
 		this.#known.delete(key);
 		const [oldest = ''] = this.#known.keys();
 		if (this.#known.size >= mostRepositories) this.#known.delete(oldest);
@@ -47,7 +47,7 @@ export class Repositories {
 
 	/** An event of it was delivered. */
 	event(name: string, nowMs: number): void {
-		const repository = this.hear(name, nowMs);
+		const repository = this.remember(name, nowMs);
 		repository.eventMs = nowMs;
 		repository.misses = 0;
 		repository.activeMs = nowMs;
@@ -59,22 +59,22 @@ export class Repositories {
 	}
 
 	/** Whether a webhook delivers its events, as far as has been seen. */
-	isHeard(repository: Repository, nowMs: number): boolean {
+	hasWebhook(repository: Repository, nowMs: number): boolean {
 		const { eventMs = never, missedMs = never } = repository;
 		const owner = this.#owners.get(ownerOf(repository));
 		const ownersMs = owner && owner.repositories.size > 1 ? owner.eventMs : never;
 		return Math.max(eventMs, missedMs === never ? ownersMs : never) > Math.max(missedMs, nowMs - hookedForMs);
 	}
 
-	/** Whether a webhook delivers its events but for exceptions: where only others are missed, it has none, or no more. */
-	wasHeard(repository: Repository, nowMs: number): boolean {
-		return repository.misses < mostMisses && this.isHeard({ ...repository, missedMs: undefined }, nowMs);
+	/** Whether a webhook delivers most of its events. Where `mostMisses` in a row were missed, it has none, or no longer. */
+	mostlyHasWebhook(repository: Repository, nowMs: number): boolean {
+		return repository.misses < mostMisses && this.hasWebhook({ ...repository, missedMs: undefined }, nowMs);
 	}
 
-	/** Forgets what has not been heard of for long. */
+	/** Forgets what has not been mentioned for `rememberedForMs`. */
 	forgetOld(nowMs: number): void {
-		for (const [key, { heardMs }] of this.#known) {
-			if (nowMs - heardMs < heardOfForMs) break;
+		for (const [key, { lastSeenMs }] of this.#known) {
+			if (nowMs - lastSeenMs < rememberedForMs) break;
 			this.#known.delete(key);
 		}
 		const owners = new Set([...this.#known.values()].map(ownerOf));
@@ -88,7 +88,7 @@ function unread(key: string, name: string, nowMs: number): Repository {
 		key,
 		name,
 		firstMs: nowMs,
-		heardMs: nowMs,
+		lastSeenMs: nowMs,
 		activeMs: nowMs,
 		eventMs: undefined,
 		missedMs: undefined,
@@ -104,26 +104,26 @@ function unread(key: string, name: string, nowMs: number): Repository {
 
 const ownerOf = ({ key }: Repository): string => key.split('/')[0] ?? '';
 
-/** Everything open there is to be read anew. */
+/** Everything that is open there is to be read again. */
 export function want(repository: Repository, urgency: Urgency, nowMs: number): void {
 	const { wanted } = repository;
 	repository.wanted = { atMs: nowMs, urgency: wanted && wanted.urgency < urgency ? wanted.urgency : urgency };
 }
 
-/** Something was found that an event should have told long since. */
+/** Something was found that an event should have reported long ago. */
 export function noteMiss(repository: Repository, nowMs: number): void {
 	repository.missedMs = nowMs;
 	repository.misses += 1;
 }
 
-/** GitHub does not show it, which says nothing of its jobs. */
+/** GitHub does not show it, which says nothing about its jobs. */
 export function hide(repository: Repository, nowMs: number): void {
 	const { times = 0 } = repository.hidden ?? {};
 	const waitMs = Math.min(hiddenMs.most, hiddenMs.first * 2 ** times);
 	repository.hidden = { untilMs: nowMs + waitMs, times: times + 1 };
 }
 
-/** GitHub has listed its runs of a status. `runs` undefined: as before. */
+/** GitHub has listed its runs of a status. `found` undefined: nothing has changed. */
 export function noteList(
 	repository: Repository,
 	status: OpenStatus,
@@ -142,7 +142,7 @@ export function noteList(
 	forgetGone(repository, nowMs);
 }
 
-/** GitHub has listed the jobs of a run. `jobs` undefined: as before. */
+/** GitHub has listed the jobs of a run. `found` undefined: nothing has changed. */
 export function noteRun(
 	repository: Repository,
 	runId: number,
@@ -165,7 +165,7 @@ export function noteRun(
 	forgetGone(repository, nowMs);
 }
 
-/** Runs that are listed no more and have no open jobs of ours, and a wish that has been fulfilled. */
+/** Forgets runs that are no longer listed and have no open jobs of ours, and a request to read everything that is fulfilled. */
 function forgetGone(repository: Repository, nowMs: number): void {
 	const { runs, ours, wanted } = repository;
 	const open = listed(repository, openStatuses);

@@ -11,7 +11,7 @@ interface Known {
 	etag: string | undefined;
 	/** Not asked before. */
 	dueMs: number;
-	/** Somebody has asked since GitHub was. */
+	/** Somebody has asked since GitHub answered. */
 	wanted: boolean;
 	/** How often in a row GitHub did not show them. */
 	hidden: number;
@@ -19,10 +19,10 @@ interface Known {
 
 /** Which runner groups' runners a repository may use, as GitHub says it. Times by the monotonic clock. */
 export class Visibility {
-	/** By OWNER/NAME in lower case, the longest unasked first: at most `mostRepositories`. */
+	/** By OWNER/NAME in lower case, the longest not asked for first: at most `mostRepositories`. */
 	readonly #known = new Map<string, Known>();
 
-	/** Whether it may, as far as is known: until GitHub has said otherwise it may, as in ARC. Whoever asks has it asked soon. */
+	/** Whether it may, as far as is known: until GitHub says otherwise it may, as in ARC. GitHub is asked soon after. */
 	may(repository: string, scope: Scope, group: string | undefined, nowMs: number): boolean {
 		// The default group is nearly always for all, and a repository's own runners are in no group.
 		if (group === undefined || scope.kind === 'repository') return true;
@@ -47,7 +47,7 @@ export class Visibility {
 			if (!wanted || !covered(key)) continue;
 			next = moreUrgent(
 				next,
-				{ question: { kind: 'groups', repository: key }, urgency: urgency.run, dueMs },
+				{ query: { kind: 'groups', repository: key }, urgency: urgency.run, dueMs },
 				nowMs,
 			);
 		}
@@ -58,7 +58,7 @@ export class Visibility {
 		return this.#known.get(key);
 	}
 
-	/** GitHub has answered. `groups`: undefined as before, 'hidden' where it does not show them. @returns whether that changes anything */
+	/** GitHub has answered. `found`: undefined if nothing has changed, 'hidden' if it does not show them. @returns whether the groups changed */
 	note(
 		key: string,
 		found: { groups: readonly VisibleGroup[]; etag: string | undefined } | 'hidden' | undefined,

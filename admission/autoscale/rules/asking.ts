@@ -8,7 +8,7 @@ import {
 	suspectAfterMs,
 	unknownAmong,
 } from './policy.ts';
-import type { Job, Runner, Standing } from './types.ts';
+import type { Job, JobStatus, Runner } from './types.ts';
 
 /** A job that GitHub is to be asked about. */
 export interface Ask {
@@ -19,24 +19,24 @@ export interface Ask {
 	urgency: number;
 }
 
-/** Looks that are needed to know when GitHub is asked. */
-interface Look {
-	standings: ReadonlyMap<string, Standing>;
+/** What it depends on when GitHub is asked. */
+interface AskFacts {
+	statuses: ReadonlyMap<string, JobStatus>;
 	holders: Holders['holders'];
 	unknown: Holders['unknown'];
-	/** By the job's key: since when idle runners leave it. */
-	untaken: ReadonlyMap<string, number>;
+	/** By the job's key: since when it is unassigned though runners are idle. */
+	unassigned: ReadonlyMap<string, number>;
 	runners: readonly Runner[];
 	checkAfterMs: number;
 }
 
-/** When GitHub is to be asked about each job whose record may not be true any more. Pure. */
-export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] {
-	const names = look.runners.filter(({ phase }) => phase === 'idle').map(({ name }) => name.toLowerCase());
+/** When GitHub is to be asked about each job whose record may no longer be true. Pure. */
+export function asksFor(jobs: readonly Job[], facts: AskFacts, nowMs: number): Ask[] {
+	const names = facts.runners.filter(({ phase }) => phase === 'idle').map(({ name }) => name.toLowerCase());
 	const idle = new Set(names);
-	const doubted = doubtedMs(jobs, look);
+	const doubted = doubtedMs(jobs, facts);
 	return jobs.flatMap((job) => {
-		const ask = askAt(job, look, idle, nowMs);
+		const ask = askAt(job, facts, idle, nowMs);
 		const dueMs = doubted.get(job.key);
 		if (!ask) return [];
 		return dueMs === undefined ? ask : { ...ask, urgency: 1, dueMs: Math.min(dueMs, ask.dueMs) };
@@ -44,14 +44,14 @@ export function asksFor(jobs: readonly Job[], look: Look, nowMs: number): Ask[] 
 }
 
 /**
- * Waiting jobs that a runner may have whose job is not known, and when GitHub is asked about them: without an event nobody
- * else tells which. For each such runner some at a time, those that wait longest, until it is known or none is left.
+ * Waiting jobs that a runner may have whose job is not known, and when GitHub is asked about them: without an event nothing
+ * else reports which. For each such runner a few at a time, those that wait longest, until it is known or none is left.
  */
-function doubtedMs(jobs: readonly Job[], { unknown, standings }: Look): Map<string, number> {
+function doubtedMs(jobs: readonly Job[], { unknown, statuses }: AskFacts): Map<string, number> {
 	const doubted = new Map<string, number>();
 	if (unknown.length === 0) return doubted;
 	const waiting = jobs
-		.filter(({ key }) => standings.get(key) === 'waiting')
+		.filter(({ key }) => statuses.get(key) === 'waiting')
 		.toSorted((one, other) => one.openedMs - other.openedMs);
 	for (const run of unknown) {
 		let left = unknownAmong;
@@ -67,16 +67,16 @@ function doubtedMs(jobs: readonly Job[], { unknown, standings }: Look): Map<stri
 	return doubted;
 }
 
-function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
+function askAt(job: Job, facts: AskFacts, idle: ReadonlySet<string>, nowMs: number): Ask | undefined {
 	const { key, openedMs, stateMs, confirmedMs = 0, checkedMs = 0 } = job;
 	const openMs = Math.max(openedMs, stateMs);
-	switch (look.standings.get(key)) {
+	switch (facts.statuses.get(key)) {
 		case 'unconfirmed': {
-			// Nothing waits for the answer about one that runs somewhere, or did.
+			// Nothing waits for the answer about a job that runs, or ran, somewhere else.
 			const againMs =
 				job.state === 'queued'
-					? checkedMs + look.checkAfterMs
-					: checkAgainMs(openMs, checkedMs, look.checkAfterMs);
+					? checkedMs + facts.checkAfterMs
+					: checkAgainMs(openMs, checkedMs, facts.checkAfterMs);
 			return { job: key, urgency: 0, dueMs: checkedMs === 0 ? nowMs : againMs };
 		}
 		case 'ended': {
@@ -88,8 +88,8 @@ function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): 
 			};
 		}
 		case 'waiting': {
-			const oldMs = checkAgainMs(openMs, Math.max(confirmedMs, checkedMs), look.checkAfterMs);
-			const leftMs = Math.max(look.untaken.get(key) ?? Number.POSITIVE_INFINITY, confirmedMs);
+			const oldMs = checkAgainMs(openMs, Math.max(confirmedMs, checkedMs), facts.checkAfterMs);
+			const leftMs = Math.max(facts.unassigned.get(key) ?? Number.POSITIVE_INFINITY, confirmedMs);
 			const beforeSuspectMs = leftMs + suspectAfterMs - askBeforeSuspectMs;
 			const soonMs = checkedMs > leftMs ? Math.max(beforeSuspectMs, checkedMs + askAgainMs) : beforeSuspectMs;
 			return { job: key, urgency: 2, dueMs: Math.min(oldMs, soonMs) };
@@ -97,17 +97,17 @@ function askAt(job: Job, look: Look, idle: ReadonlySet<string>, nowMs: number): 
 		case 'suspect':
 			return { job: key, urgency: 3, dueMs: checkedMs + askAgainMs };
 		case 'running': {
-			// A runner of ours that works is the best witness; a static one that is idle again has ended the job.
-			const holder = look.holders.get(key);
+			// A runner of ours that works is the best source; a static one that is idle again has ended the job.
+			const holder = facts.holders.get(key);
 			if (holder && !idle.has(holder.runner.toLowerCase())) return undefined;
-			return { job: key, urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, look.checkAfterMs) };
+			return { job: key, urgency: 4, dueMs: checkAgainMs(openMs, checkedMs, facts.checkAfterMs) };
 		}
 		default:
 			return undefined;
 	}
 }
 
-/** After `firstMs`, and then ever more seldom: as long again as it has been known to be true. */
+/** After `firstMs`, and then less and less often: after as long again as it has been known to be true. */
 function checkAgainMs(openMs: number, lastMs: number, firstMs: number): number {
 	const knownMs = Math.max(0, lastMs - openMs);
 	return Math.max(openMs, lastMs) + Math.max(firstMs, Math.min(knownMs, longestCheckMs));

@@ -1,20 +1,21 @@
 import { asksFor } from './asking.ts';
-import { isProven, leftSince, type Proofs, probeOf, proofsOf } from './doubt.ts';
+import { isProven, type Proofs, probeOf, proofsOf, unassignedSince } from './doubt.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
-import { endMs, reopenedMs, standing, suspectMs } from './standing.ts';
-import type { Credit, Demand, Job, Runner, Standing, Wish } from './types.ts';
+import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
+import type { Credit, Demand, Desired, Job, JobStatus, Runner } from './types.ts';
 
 /**
  * How many runners a set is to have for its jobs, and which of them may go. Pure; does not change its arguments.
  *
  * Waiting jobs are counted, not events: a job counts from when it is known until GitHub, or the runner that has it, says
- * otherwise. Runners that work or go are nobody else's supply; all that live count for the minimum and the maximum.
+ * otherwise. A runner that works or is being removed takes no further job; every runner that has not ended counts for the
+ * minimum and the maximum.
  */
 export function demand(
 	jobs: readonly Job[],
 	runners: readonly Runner[],
 	credits: readonly Credit[],
-	wish: Wish,
+	desired: Desired,
 	nowMs: number,
 ): Demand {
 	const known = holdersOf(jobs, runners, credits, nowMs);
@@ -22,58 +23,59 @@ export function demand(
 	const supply = living.filter((runner) => isSupply(runner, known.taken));
 	const soonest = new Soonest(nowMs);
 	const proofs = proofsOf(jobs, runners, known, nowMs);
-	const looked = lookAt(jobs, known, proofs, soonest, nowMs);
-	const { counted, untaken, suspect } = withoutSuspects(looked, supply, proofs, soonest, nowMs);
+	const open = openJobs(jobs, known, proofs, soonest, nowMs);
+	const { counted, unassigned, suspect } = withoutSuspects(open, supply, proofs, soonest, nowMs);
 
 	const waiting = counted.length;
-	const missing = wish.countsJobs ? waiting - standingForOne(known.unexplained, counted) : 0;
+	const missing = desired.countsJobs ? waiting - takenByUnknown(known.unexplained, counted) : 0;
 	const occupied = living.length - supply.length;
-	// What else waits, or is spare, finds out as well whether the jobs that do not count are true.
-	const probe = probeOf(jobs, looked.standings, untaken, nowMs);
-	const probes = wish.countsJobs && probe.now && occupied < wish.max ? 1 : 0;
+	// A runner for another job, or a spare one, would take the jobs that do not count as well: a probe is only for where there is none.
+	const probe = probeOf(jobs, open.statuses, unassigned, nowMs);
+	const probes = desired.countsJobs && probe.now && occupied < desired.max ? 1 : 0;
 	soonest.at(probe.changesMs);
-	const forJobs = wish.countsJobs || wish.spare > 0 ? occupied : 0;
-	const need = forJobs + Math.max(wish.spare + missing, probes);
-	// With metrics the larger number counts, never the sum: they have seen the same jobs (#1962).
-	const floor = Math.max(wish.min, wish.suggestion ?? wish.min) + wish.reserved;
+	const forJobs = desired.countsJobs || desired.spare > 0 ? occupied : 0;
+	const need = forJobs + Math.max(desired.spare + missing, probes);
+	// With metrics the larger number counts, never the sum: metrics count the same jobs (#1962).
+	const floor = Math.max(desired.min, desired.suggestion ?? desired.min) + desired.reserved;
 	const uncapped = Math.max(need, floor);
-	const desired = Math.max(wish.min, Math.min(wish.max, uncapped));
+	const replicas = Math.max(desired.min, Math.min(desired.max, uncapped));
 
-	const surplus = Math.max(0, living.length - desired);
+	const surplus = Math.max(0, living.length - replicas);
 	const longestIdle = supply.filter(({ uid }) => uid !== '').toSorted(longestIdleFirst(nowMs));
-	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= wish.delayMs;
-	const mayGo = wish.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
+	const idleLongEnough = (runner: Runner) => nowMs - idleSince(runner, nowMs) >= desired.delayMs;
+	const mayGo = desired.ready ? longestIdle.filter(idleLongEnough).slice(0, surplus) : [];
 
-	if (wish.ready && surplus > mayGo.length)
-		for (const runner of longestIdle.slice(mayGo.length)) soonest.at(idleSince(runner, nowMs) + wish.delayMs);
+	if (desired.ready && surplus > mayGo.length)
+		for (const runner of longestIdle.slice(mayGo.length))
+			soonest.at(idleSince(runner, nowMs) + desired.delayMs);
 	for (const ms of known.lapseMs) soonest.at(ms);
-	const { standings } = looked;
-	const { checkAfterMs } = wish;
-	const asks = asksFor(jobs, { standings, ...known, untaken, runners, checkAfterMs }, nowMs);
+	const { statuses } = open;
+	const { checkAfterMs } = desired;
+	const asks = asksFor(jobs, { statuses, ...known, unassigned, runners, checkAfterMs }, nowMs);
 	for (const { dueMs } of asks) soonest.at(dueMs);
 	return {
-		desired,
+		desired: replicas,
 		mayGo: mayGo.map(({ uid }) => uid),
 		held: surplus - mayGo.length,
 		living: living.length,
 		waiting,
-		running: looked.running,
+		running: open.running,
 		suspect,
-		unconfirmed: looked.unconfirmed,
+		unconfirmed: open.unconfirmed,
 		uncapped,
 		credits: known.credits,
 		...rememberedOf(jobs, known),
-		untaken: [...untaken].map(([job, sinceMs]) => ({ job, sinceMs })),
+		unassigned: [...unassigned].map(([job, sinceMs]) => ({ job, sinceMs })),
 		ask: asks
 			.filter(({ dueMs }) => dueMs <= nowMs)
 			.toSorted((one, other) => one.urgency - other.urgency || one.dueMs - other.dueMs)
 			.map(({ job }) => job),
-		standings,
+		statuses,
 		requeueAfterMs: soonest.inMs,
 	};
 }
 
-/** Whether the runner can take the next job: it has none, and stays. */
+/** Whether the runner can take the next job: it has none, and is not being removed. */
 const isSupply = ({ phase, departing, uid }: Runner, taken: ReadonlySet<string>): boolean =>
 	(phase === 'pending' || phase === 'starting' || phase === 'idle') && !departing && !taken.has(uid);
 
@@ -85,57 +87,57 @@ const longestIdleFirst = (nowMs: number) => (one: Runner, other: Runner) =>
 	one.createdMs - other.createdMs ||
 	(one.name < other.name ? -1 : 1);
 
-interface Looked {
-	standings: Map<string, Standing>;
-	/** The jobs that wait for a runner, as far as events tell. */
+interface OpenJobs {
+	statuses: Map<string, JobStatus>;
+	/** The jobs that wait for a runner, as far as events have reported. */
 	waiting: Job[];
 	running: number;
-	/** Jobs that wait, if what an event of long ago said is still true. */
+	/** Jobs that wait, if what an old event said is still true. */
 	unconfirmed: number;
 }
 
-function lookAt(
+function openJobs(
 	jobs: readonly Job[],
 	{ holders }: Holders,
 	proofs: Proofs,
 	soonest: Soonest,
 	nowMs: number,
-): Looked {
-	const looked: Looked = { standings: new Map(), waiting: [], running: 0, unconfirmed: 0 };
+): OpenJobs {
+	const open: OpenJobs = { statuses: new Map(), waiting: [], running: 0, unconfirmed: 0 };
 	for (const job of jobs) {
-		const found = standing(job, holders.get(job.key)?.says, nowMs);
+		const found = jobStatus(job, holders.get(job.key)?.says, nowMs);
 		const queued = job.state === 'queued';
 		const says = found === 'unconfirmed' && queued && isProven(job, proofs) ? 'waiting' : found;
-		if (says === 'unconfirmed' && queued) looked.unconfirmed += 1;
-		looked.standings.set(job.key, says);
-		if (says === 'running') looked.running += 1;
-		if (says === 'waiting') looked.waiting.push(job);
+		if (says === 'unconfirmed' && queued) open.unconfirmed += 1;
+		open.statuses.set(job.key, says);
+		if (says === 'running') open.running += 1;
+		if (says === 'waiting') open.waiting.push(job);
 		soonest.at(endMs(job));
 		soonest.at(reopenedMs(job));
 	}
-	return looked;
+	return open;
 }
 
-/** The waiting jobs that count: those that idle runners have not left for minutes. Says of the others that they are suspect. */
+/** The waiting jobs that count: all but those that idle runners have not taken for minutes, which become suspect. */
 function withoutSuspects(
-	{ waiting, standings }: Looked,
+	{ waiting, statuses }: OpenJobs,
 	supply: readonly Runner[],
 	proofs: Proofs,
 	soonest: Soonest,
 	nowMs: number,
-): { counted: Job[]; untaken: Map<string, number>; suspect: number } {
-	const untaken = leftSince(waiting, supply, proofs, nowMs);
+): { counted: Job[]; unassigned: Map<string, number>; suspect: number } {
+	const unassigned = unassignedSince(waiting, supply, proofs, nowMs);
 	const counted = waiting.filter(({ key, confirmedMs }) => {
-		const ms = suspectMs({ untakenMs: untaken.get(key), confirmedMs });
+		const ms = suspectMs({ unassignedMs: unassigned.get(key), confirmedMs });
 		soonest.at(ms);
-		if (ms <= nowMs) standings.set(key, 'suspect');
+		if (ms <= nowMs) statuses.set(key, 'suspect');
 		return ms > nowMs;
 	});
-	return { counted, untaken, suspect: waiting.length - counted.length };
+	return { counted, unassigned, suspect: waiting.length - counted.length };
 }
 
-/** How many of the waiting jobs are taken by runners whose job is not known: each at most one, and one that it can be. */
-function standingForOne(unexplained: readonly Run[], waiting: readonly Job[]): number {
+/** How many of the waiting jobs runners have whose job is not known: each runner one at most, and only one that fits. */
+function takenByUnknown(unexplained: readonly Run[], waiting: readonly Job[]): number {
 	const left = new Set(waiting);
 	const known = ({ repository, runId }: Run) => repository !== undefined || runId !== undefined;
 	for (const run of unexplained.toSorted((one, other) => Number(known(other)) - Number(known(one)))) {
@@ -148,7 +150,7 @@ function standingForOne(unexplained: readonly Run[], waiting: readonly Job[]): n
 	return waiting.length - left.size;
 }
 
-/** What GitHub has not said: who has a job by our witnesses, and whose runner has ended. */
+/** What GitHub has not said: which runner has a job by our own job signals, and whose runner has ended. */
 function rememberedOf(jobs: readonly Job[], { holders }: Holders): Pick<Demand, 'bound' | 'ended'> {
 	const bound: Demand['bound'] = [];
 	const ended: Demand['ended'] = [];

@@ -1,9 +1,9 @@
 import type { Holders } from './holders.ts';
+import { isOldNews, suspectMs } from './job-status.ts';
 import { probeEveryMs, probeForMs, probeUnconfirmedAfterMs, suspectAfterMs } from './policy.ts';
-import { isOldNews, suspectMs } from './standing.ts';
-import type { Job, Runner, Standing } from './types.ts';
+import type { Job, JobStatus, Runner } from './types.ts';
 
-/** Jobs that turned out to be true, though they had waited so long, or were heard of so late, that this could be doubted. */
+/** Jobs that turned out to be true, though they had waited so long, or were reported so late, that this could be doubted. */
 export interface Proofs {
 	/** By labels: when those that had waited for minutes began to wait, and when a runner took them. */
 	taken: Map<string, { openedMs: number; takenMs: number }[]>;
@@ -11,7 +11,7 @@ export interface Proofs {
 	oldNews: Set<string>;
 }
 
-/** What runners have taken, of the jobs that may have been doubted. Pure. */
+/** Which of the jobs that may have been doubted runners have taken. Pure. */
 export function proofsOf(
 	jobs: readonly Job[],
 	runners: readonly Runner[],
@@ -25,7 +25,7 @@ export function proofsOf(
 		const holder = holders.get(key);
 		const isTaken = holder !== undefined || (runnerName !== undefined && stateMs > openedMs);
 		if (isOldNews(job) && isTaken) proofs.oldNews.add(alike(job));
-		// Of one that has ended it is not known any more when it was taken.
+		// Of a job that has ended it is no longer known when it was taken.
 		const takenMs =
 			state === 'in_progress'
 				? stateMs
@@ -41,12 +41,12 @@ export function proofsOf(
 	return proofs;
 }
 
-/** A job that was as doubtful is true: GitHub's events have come late, and so did this one. */
+/** A job that was as doubtful turned out to be true: GitHub's events came late, and so did the event of this one. */
 export const isProven = (job: Job, { oldNews }: Proofs): boolean => oldNews.has(alike(job));
 
 /**
- * Since when a job is left, seen that others were taken: one that waited at that time as well was left by the same idle
- * runners, and has got a runner since. So GitHub was slow to give jobs out, and this one says nothing of being over.
+ * Since when a job is left unassigned, in view of those that were taken: one that waited at that time as well was left by the
+ * same idle runners, and has a runner by now. So GitHub was slow to assign jobs, and this one need not be over.
  */
 function leftAfter(job: Job, sinceMs: number, { taken }: Proofs): number {
 	let leftMs = sinceMs;
@@ -56,11 +56,11 @@ function leftAfter(job: Job, sinceMs: number, { taken }: Proofs): number {
 }
 
 /**
- * Since when idle runners leave each waiting job. Each of them casts doubt on one job at a time, on those that wait longest
- * first, and on no further one before the last has become suspect: one runner that takes nothing says little of hundreds
- * that wait behind a maximum.
+ * Since when each waiting job is unassigned though runners are idle. Each idle runner casts doubt on one job at a time, on
+ * those that wait longest first, and on no further one before the last has become suspect: one runner that takes nothing says
+ * little about hundreds that wait behind a maximum.
  */
-export function leftSince(
+export function unassignedSince(
 	waiting: readonly Job[],
 	supply: readonly Runner[],
 	proofs: Proofs,
@@ -71,9 +71,9 @@ export function leftSince(
 	const others: Job[] = [];
 	for (const job of waiting) {
 		// A job that is suspect stays so when the idle runners are gone: else it would be given new ones, again and again.
-		const { untakenMs = Number.POSITIVE_INFINITY, confirmedMs } = job;
-		const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, untakenMs, proofs);
-		const doubtMs = suspectMs({ untakenMs: leftMs, confirmedMs });
+		const { unassignedMs = Number.POSITIVE_INFINITY, confirmedMs } = job;
+		const leftMs = suspectMs(job) > nowMs ? Number.POSITIVE_INFINITY : leftAfter(job, unassignedMs, proofs);
+		const doubtMs = suspectMs({ unassignedMs: leftMs, confirmedMs });
 		if (doubtMs > nowMs) others.push(job);
 		else {
 			since.set(job.key, leftMs);
@@ -96,21 +96,21 @@ export function leftSince(
 
 /**
  * Whether one runner is to find out now whether any of the jobs that do not count is true, and when that changes. Where
- * GitHub can't be asked nobody else tells, and a job that is true would wait for its day to be over.
+ * GitHub can't be asked there is no other way, and a job that is true would wait for a day, until GitHub fails it.
  */
 export function probeOf(
 	jobs: readonly Job[],
-	standings: ReadonlyMap<string, Standing>,
-	untaken: ReadonlyMap<string, number>,
+	statuses: ReadonlyMap<string, JobStatus>,
+	unassigned: ReadonlyMap<string, number>,
 	nowMs: number,
 ): { now: boolean; changesMs: number } {
 	let firstMs = Number.POSITIVE_INFINITY;
 	for (const job of jobs) {
 		if (job.state !== 'queued') continue;
 		const { key, openedMs, confirmedMs } = job;
-		const isUnconfirmed = standings.get(key) === 'unconfirmed';
-		// Never, unless idle runners leave it.
-		const suspectFirstMs = suspectMs({ untakenMs: untaken.get(key), confirmedMs }) + probeEveryMs;
+		const isUnconfirmed = statuses.get(key) === 'unconfirmed';
+		// Never, unless it is unassigned though runners are idle.
+		const suspectFirstMs = suspectMs({ unassignedMs: unassigned.get(key), confirmedMs }) + probeEveryMs;
 		firstMs = Math.min(firstMs, isUnconfirmed ? openedMs + probeUnconfirmedAfterMs : suspectFirstMs);
 	}
 	if (firstMs > nowMs) return { now: false, changesMs: firstMs };

@@ -6,7 +6,7 @@
 export const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Its fields; none where it is no object. */
+/** Its fields; empty where it is not an object. */
 export const fieldsOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
 /** A whole number from 0 on. */
@@ -16,9 +16,15 @@ export const isCount = (value: unknown): value is number =>
 export const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
 /** What somebody wrote, for a message. */
-export const shown = (value: unknown): string => (JSON.stringify(value) ?? typeof value).slice(0, 60);
+const shown = (value: unknown): string => (JSON.stringify(value) ?? typeof value).slice(0, 60);
 
-/** A number as Go's ParseFloat reads it from the texts that people write; undefined: it is none, or not finite. */
+/** The message about a field that can not be used, as Kubernetes words it. */
+export const invalid = (field: string, value: unknown, expected: string): string =>
+	`${field}: invalid value ${shown(value)}: must be ${expected}`;
+
+export const wholeNumber = 'a whole number, 0 or more';
+
+/** A number as Go's ParseFloat reads it from the texts that people write; undefined: it is something else, or not finite. */
 export function decimalOf(value: unknown): number | undefined {
 	if (typeof value !== 'string' || !/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(value)) return undefined;
 	const number = Number(value);
@@ -37,7 +43,7 @@ const unitMs: Readonly<Record<string, number>> = {
 	h: 3_600_000,
 };
 
-/** A duration as Go writes and reads it, such as "30m" and "1h30m0s", in ms; undefined: it is none. */
+/** A duration as Go writes and reads it, such as "30m" and "1h30m0s", in ms; undefined: it is something else. */
 export function goDurationMs(value: unknown): number | undefined {
 	const [text, sign, parts = ''] =
 		/^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+|0)$/.exec(

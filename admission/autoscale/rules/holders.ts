@@ -1,18 +1,18 @@
+import { isReopened } from './job-status.ts';
 import { busyCreditMs, creditMs, mostCredits } from './policy.ts';
-import { isReopened } from './standing.ts';
 import type { Credit, Job, Runner, RunOfJob } from './types.ts';
 
-/** Who has which job, by GitHub's word first and by our own witnesses second. */
+/** Which runner has which job: as GitHub says, and where it does not, as our own job signals say. */
 export interface Holders {
 	/** By the job's key: the runner of this set that has it, or had it. */
 	holders: Map<string, { runner: string; says: 'runs' | 'ended' }>;
 	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
 	taken: Set<string>;
-	/** Credits after this look. */
+	/** Credits after this reconcile. */
 	credits: Credit[];
 	/** What stands for one waiting job each, as far as it is known which. */
 	unexplained: Run[];
-	/** When one of them stands for none any more, ms since the epoch. */
+	/** When one of them no longer stands for a job, ms since the epoch. */
 	lapseMs: number[];
 	/** Jobs that runners have or had, and that are not known to be the waiting ones: since when. */
 	unknown: UnknownRun[];
@@ -64,7 +64,7 @@ interface Known extends Pick<Holders, 'holders' | 'taken'> {
 	explained: Set<string>;
 }
 
-/** GitHub's word: it has given these jobs to runners. */
+/** GitHub has given these jobs to runners. */
 function byGitHub(jobs: readonly Job[], { byName, holders, taken, explained }: Known): void {
 	for (const job of jobs) {
 		if (job.runnerName === undefined) continue;
@@ -82,7 +82,7 @@ function byGitHub(jobs: readonly Job[], { byName, holders, taken, explained }: K
 	}
 }
 
-/** What our witnesses have told before. */
+/** What our job signals have said before. */
 function byMemory(jobs: readonly Job[], { byName, holders, explained }: Known, nowMs: number): void {
 	for (const job of jobs) {
 		if (job.boundTo === undefined || !mayBeBound(job, nowMs)) continue;
@@ -96,7 +96,7 @@ function byMemory(jobs: readonly Job[], { byName, holders, explained }: Known, n
 	}
 }
 
-/** What our witnesses tell now, of runners whose job is not known yet. */
+/** What our job signals say now, of runners whose job is not known yet. */
 function bySignals(
 	jobs: readonly Job[],
 	runners: readonly Runner[],
@@ -142,11 +142,11 @@ function isItsJob(runner: Runner, job: Job): boolean {
 	return job.state !== 'completed' || (runner.busySinceMs ?? 0) <= job.stateMs;
 }
 
-/** Whether our witnesses can tell who has the job: GitHub has not, or that runner has ended and it waits again. */
+/** Whether our job signals decide which runner has the job: GitHub has named none, or that runner has ended and the job waits again. */
 const mayBeBound = (job: Job, nowMs: number): boolean =>
 	job.state !== 'completed' && (job.runnerName === undefined || isReopened(job, nowMs));
 
-/** What is known of a job that was bound to a runner before; undefined: it is bound no more. */
+/** What is known of a job that was bound to a runner before; undefined: it is no longer bound. */
 function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' | 'ended' | undefined {
 	if (!runner || hasEnded(runner)) return 'ended';
 	if (runner.phase !== 'busy') return runner.worked ? 'ended' : undefined;
@@ -163,7 +163,7 @@ function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' 
 const longestBusyFirst = (one: Runner, other: Runner) =>
 	(one.busySinceMs ?? 0) - (other.busySinceMs ?? 0) || (one.name < other.name ? -1 : 1);
 
-/** Jobs that nobody is known to have, to be found by what a witness knows of them. */
+/** Jobs that no runner is known to have, to be found by what a job signal says of them. */
 class FreeJobs {
 	readonly #byId = new Map<number, Job>();
 	readonly #byRun = new Map<number | undefined, Set<Job>>();
@@ -236,6 +236,6 @@ function creditsAfter(
 	for (const { name, job: { repository, runId, runAttempt } = {} } of ended)
 		if (!credits.has(folded(name)))
 			credits.set(folded(name), { runner: name, sinceMs: nowMs, repository, runId, runAttempt });
-	// The oldest are kept: one that is forgotten before its runner is gone would come again as a new one, at each look.
+	// The oldest are kept: one that is forgotten before its runner is gone would come again as a new one, at each reconcile.
 	return [...credits.values()].toSorted((one, other) => one.sinceMs - other.sinceMs).slice(0, mostCredits);
 }

@@ -1,5 +1,5 @@
 import { type Scope, scopeFromPath } from '../../runner/scope.ts';
-import { decimalOf, fieldsOf, isAbsent, isCount, isObject, shown } from './fields.ts';
+import { decimalOf, fieldsOf, invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { mostSuggested } from './policy.ts';
 
 /** A job of a run that GitHub has listed. */
@@ -8,7 +8,7 @@ export interface ListedJob {
 	status: string;
 }
 
-/** What the metrics are told from. */
+/** What the metrics are computed from. */
 export interface MetricFacts {
 	scope: Scope | undefined;
 	/** spec.replicas of the target. */
@@ -43,11 +43,11 @@ const types = {
  */
 export function suggestionOf(metrics: unknown, facts: MetricFacts): Suggestion {
 	if (isAbsent(metrics)) return { replicas: undefined, problems: [] };
-	if (!Array.isArray(metrics)) return { replicas: undefined, problems: ['spec.metrics is no list'] };
+	if (!Array.isArray(metrics)) return { replicas: undefined, problems: ['spec.metrics must be a list'] };
 	if (metrics.length > 2)
 		return {
 			replicas: undefined,
-			problems: [`spec.metrics has ${metrics.length} entries: two at most count`],
+			problems: [`spec.metrics has ${metrics.length} entries: at most 2 are supported`],
 		};
 	const [first, second] = metrics;
 	if (first === undefined) return { replicas: undefined, problems: [] };
@@ -55,7 +55,7 @@ export function suggestionOf(metrics: unknown, facts: MetricFacts): Suggestion {
 	if (primary.replicas === undefined || primary.replicas > 0 || second === undefined)
 		return { ...primary, replicas: (primary.replicas ?? 0) > 0 ? primary.replicas : undefined };
 	if (fieldsOf(first).type !== types.busy || fieldsOf(second).type !== types.jobs) {
-		const problem = `spec.metrics: of two the first has to be ${types.busy} and the second ${types.jobs}`;
+		const problem = `spec.metrics: of two entries the first must be ${types.busy} and the second ${types.jobs}`;
 		return { replicas: undefined, problems: [...primary.problems, problem] };
 	}
 	const fallback = oneOf(second, 'spec.metrics[1]', facts);
@@ -72,14 +72,17 @@ export function repositoriesOf(metrics: unknown, scope: Scope | undefined): stri
 }
 
 function oneOf(metric: unknown, field: string, facts: MetricFacts): Suggestion {
-	if (!isObject(metric)) return { replicas: undefined, problems: [`${field} is no object`] };
+	if (!isObject(metric)) return { replicas: undefined, problems: [`${field} must be an object`] };
 	switch (metric.type) {
 		case types.jobs:
 			return byJobs(metric, field, facts);
 		case types.busy:
 			return byBusy(metric, field, facts);
 		default:
-			return { replicas: undefined, problems: [`${field}.type ${shown(metric.type)} is none`] };
+			return {
+				replicas: undefined,
+				problems: [invalid(`${field}.type`, metric.type, `${types.jobs} or ${types.busy}`)],
+			};
 	}
 }
 
@@ -119,7 +122,7 @@ function namesOf(
 	if (names.length === 0)
 		return {
 			repositories: [],
-			problem: `${field}.repositoryNames is needed for runners of an ${scope.kind}`,
+			problem: `${field}.repositoryNames is required for runners of an ${scope.kind}`,
 		};
 	const repositories: string[] = [];
 	for (const [index, name] of names.entries()) {
@@ -127,7 +130,7 @@ function namesOf(
 		const path = isName ? `${scope.name}/${name}` : String(name);
 		if (scopeFromPath(path)?.kind !== 'repository') {
 			const expected = scope.kind === 'organization' ? 'NAME or OWNER/NAME' : 'OWNER/NAME';
-			const problem = `${field}.repositoryNames[${index}] ${shown(name)} is no ${expected}`;
+			const problem = invalid(`${field}.repositoryNames[${index}]`, name, expected);
 			return { repositories: [], problem };
 		}
 		repositories.push(path);
@@ -142,7 +145,7 @@ function byBusy(metric: Record<string, unknown>, field: string, { replicas, busy
 	const problems = [up, down].filter((step) => typeof step === 'string');
 	if (typeof up === 'string' || typeof down === 'string') return { replicas: undefined, problems };
 	const before = replicas ?? 1;
-	// Where none are wanted and some work all the same, all that there are work: of 0 no factor makes more (ARC #2850).
+	// Where 0 are wanted and some work all the same, those count: no factor makes more of 0 (ARC #2850).
 	const from = before === 0 ? busy : before;
 	const result = stepped(from, busy / Math.max(1, from), up, down) ?? before;
 	return { replicas: Math.min(result, mostSuggested), problems: [] };
@@ -162,6 +165,8 @@ interface Step {
 	adjustment: number;
 }
 
+const decimalNumber = 'a decimal number such as "0.75"';
+
 /** How the metric steps in one direction; a text: what is wrong with it. */
 function stepOf(
 	metric: Record<string, unknown>,
@@ -180,13 +185,13 @@ function stepOf(
 	};
 	const threshold = number(names.threshold, defaults.threshold);
 	if (threshold === undefined)
-		return `${field}.${names.threshold} ${shown(metric[names.threshold])} is no number`;
+		return invalid(`${field}.${names.threshold}`, metric[names.threshold], decimalNumber);
 	const adjustment = metric[names.adjustment] ?? 0;
-	if (!isCount(adjustment)) return `${field}.${names.adjustment} ${shown(adjustment)} is no count`;
+	if (!isCount(adjustment)) return invalid(`${field}.${names.adjustment}`, adjustment, wholeNumber);
 	const given = metric[names.factor];
 	if (adjustment > 0 && !isAbsent(given) && given !== '')
-		return `${field}: of ${names.adjustment} and ${names.factor} only one can be given`;
+		return `${field}: only one of ${names.adjustment} and ${names.factor} may be set`;
 	const factor = number(names.factor, defaults.factor);
-	if (factor === undefined) return `${field}.${names.factor} ${shown(given)} is no number`;
+	if (factor === undefined) return invalid(`${field}.${names.factor}`, given, decimalNumber);
 	return { threshold, factor, adjustment };
 }

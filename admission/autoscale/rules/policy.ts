@@ -23,60 +23,60 @@ export const creditMs = minuteMs;
 export const mostCredits = 500;
 
 /**
- * A job that an idle runner has left for so long is rather over, its last event lost: GitHub gives jobs out within seconds,
- * in bad minutes within one or two.
+ * A job that no idle runner has taken for this long is probably over, its last event lost: GitHub assigns jobs within
+ * seconds, in bad minutes within one or two.
  */
 export const suspectAfterMs = 5 * minuteMs;
 
-/** GitHub is asked about a job so long before it would be suspect, so that its answer is there in time. */
+/** GitHub is asked about a job this long before it would be suspect, so that the answer is there in time. */
 export const askBeforeSuspectMs = minuteMs;
 
 /** GitHub is asked again about a job that is suspect, or whose runner has ended, after this: each is one call. */
 export const askAgainMs = 5 * minuteMs;
 
-/** A job that waits or runs for long is asked about ever more seldom, but so often. */
+/** GitHub is asked less and less often about a job that waits or runs for long, but at least this often. */
 export const longestCheckMs = hourMs;
 
 /**
- * GitHub is asked which of the waiting jobs a runner has, so long after it was seen to work: events come within a second or
+ * GitHub is asked which of the waiting jobs a runner has, this long after it was seen to work: events come within a second or
  * two. Its answer is there before the runner's job counts as another one (busyCreditMs).
  */
 export const askUnknownAfterMs = 5 * secondMs;
 
-/** For each such runner GitHub is asked about so many jobs at a time: it mostly gives out those that wait longest. */
+/** For each such runner GitHub is asked about this number of jobs at a time: it mostly assigns those that wait longest. */
 export const unknownAmong = 3;
 
 /** GitHub is asked about a job whose runner has ended after this: its own event comes sooner in nearly every case. */
 export const askEndedAfterMs = 10 * secondMs;
 
 /**
- * A job that GitHub has never said to run, and whose runner has ended by our witnesses, waits again after this: siblings of
- * a matrix look alike to a hook, and the wrong one must not be hidden for ever where GitHub does not answer.
+ * A job waits again after this if GitHub has never said that it runs, and its runner has ended by our job signals: jobs of one
+ * matrix look alike to a hook, and the wrong one must not be hidden for ever where GitHub does not answer.
  */
 export const endedLapsesMs = 5 * minuteMs;
 
-/** An event about a job that is older than this when it is first heard of is counted once GitHub has confirmed it. */
+/** A job that is older than this when an event first reports it counts once GitHub has confirmed it. */
 export const oldNewsMs = 20 * minuteMs;
 
 /**
- * Where all jobs of a set are doubted (suspect or unconfirmed), one runner finds out so often whether any of them is true:
- * without an answer of GitHub's nobody else tells. A job that is true waits for half an hour, and not for a day.
+ * Where all jobs of a set are doubted (suspect or unconfirmed), one runner is started this often to find out whether any of
+ * them is true: without an answer of GitHub's there is no other way. A job that is true waits for half an hour, not for a day.
  */
 export const probeEveryMs = 30 * minuteMs;
 
-/** That runner is wanted for so long: for a new node and its start, and the minutes in which GitHub would give it a job. */
+/** That runner is wanted for this long: for a new node and its start, and the minutes in which GitHub would give it a job. */
 export const probeForMs = 10 * minuteMs;
 
-/** For jobs of which an event has told late the first time is after this: GitHub is asked at once, and mostly answers. */
+/** For jobs that an event reported late, the first time is after this: GitHub is asked at once, and mostly answers. */
 export const probeUnconfirmedAfterMs = minuteMs;
 
-/** GitHub fails a job that has waited for a runner for so long. */
+/** GitHub fails a job that has waited for a runner for this long. */
 export const longestQueuedMs = 24 * hourMs;
 
-/** GitHub ends a job of a self-hosted runner after so long. */
+/** GitHub ends a job of a self-hosted runner after this. */
 export const longestRunMs = 5 * 24 * hourMs;
 
-/** GitHub fails a job that nobody has approved for so long. */
+/** GitHub fails a job that nobody has approved for this long. */
 export const longestGateMs = 30 * 24 * hourMs;
 
 /** ARC's --default-scale-down-delay, where the spec says nothing. */
@@ -91,16 +91,16 @@ export const shortestDurationMs = minuteMs;
 /** The most runners where there is no maxReplicas: a mistake must not fill a cluster. A higher minimum counts. */
 export const safetyCeiling = 100;
 
-/** What a metric suggests at most: as many as a count of Kubernetes can be. A maximum is below it, or the safety ceiling. */
+/** What a metric suggests at most: the largest number that Kubernetes stores. A maximum is below it, or the safety ceiling. */
 export const mostSuggested = 2 ** 31 - 1;
 
-/** How many jobs come is told from the last hour: the working day changes more slowly, and yesterday says nothing. */
+/** How many jobs arrive is estimated from the last hour: the working day changes more slowly, and yesterday says nothing. */
 export const arrivalsLastMs = hourMs;
 
-/** So many arrivals of one set are remembered, 80 kB: three a second for an hour. Of more only the last ones count. */
+/** How many arrivals of one set are remembered, 80 kB: three a second for an hour. Of more only the last ones count. */
 export const mostArrivals = 10_000;
 
-/** The start-up times of so many runners are remembered: enough for a median, and quick to follow a new image. */
+/** Of how many runners the start-up times are remembered: enough for a median, and quick to follow a new image. */
 export const mostStartUps = 50;
 
 /** Until the first one has started: pulling no image, a runner of ARC's image takes 20 s to 2 min. */

@@ -3,11 +3,11 @@ import { longestGateMs, oldNewsMs } from './policy.ts';
 
 /** How long a record is kept. Times in ms. */
 export const kept = {
-	/** A job that has completed: people see what has become of it. */
+	/** A job that has completed: people see how it ended. */
 	completedMs: 5 * 60_000,
 	/**
-	 * And for so long after GitHub made it: an event of its start that comes late, or is read back, opens nothing. One that
-	 * comes later still is old news, and counts for nothing by itself.
+	 * And for this long after GitHub created it: an event of its start that comes late, or is read back, opens nothing. One that
+	 * comes later still is old news, and does not count by itself.
 	 */
 	afterCreationMs: oldNewsMs + 60_000,
 	/** One that was unknown before it completed: its opening events may still come, reordered or read back. */

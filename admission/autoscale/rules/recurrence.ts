@@ -8,7 +8,7 @@ export interface Recurring {
 	startMs: number;
 	endMs: number;
 	frequency: Frequency | undefined;
-	/** None starts after this, ms since the epoch. */
+	/** No period starts after this, ms since the epoch. */
 	untilMs: number;
 	clock: WallClock;
 }

@@ -1,7 +1,7 @@
 import type { Scope } from '../../runner/scope.ts';
 import type { Candidate, Job } from './types.ts';
 
-/** The set that a waiting job counts for, or why there is none. */
+/** The set that a waiting job counts for, or why no set fits. */
 export type Routed =
 	| {
 			set: string;
@@ -57,7 +57,7 @@ export function routeAll(
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
 		const current = currentOf(job) ?? '';
-		// One whose set has no room any more, or starts none, is looked at when all others have theirs.
+		// A job whose set has no room left, or can not start runners, is routed when all others have their set.
 		if (serves(current)) take(job, current);
 		else displaced.push(job);
 	}
@@ -147,7 +147,7 @@ const same = (one: string, other: string): boolean => fold(one) === fold(other);
 
 const wanted = ({ labels }: Job): string[] => labels.map(fold);
 
-/** Labels that somebody gave the set; those that GitHub gives anyway are none. */
+/** Labels that somebody gave the set, without those that GitHub gives anyway. */
 function custom({ labels, implicit }: Candidate): string[] {
 	const given = new Set(['self-hosted', ...implicit.map(fold)]);
 	return [...new Set(labels.map(fold))].filter((label) => label !== '' && !given.has(label));

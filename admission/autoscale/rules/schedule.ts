@@ -1,10 +1,10 @@
-import { isAbsent, isCount, isObject, shown } from './fields.ts';
+import { invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { type Frequency, frequencies, type Period, periodsOf, type Recurring } from './recurrence.ts';
 import { fixedOffset, zoneClock } from './wall-clock.ts';
 
 /** What spec.scheduledOverrides asks for at a moment. */
 export interface Schedule {
-	/** The minimum of the override that is active; undefined: none is, or it sets none. */
+	/** The minimum of the override that is active; undefined: none is active, or it sets none. */
 	minReplicas: number | undefined;
 	/** When the minimum changes next, and to what; undefined: never, as far as can be seen. */
 	next: { atMs: number; minReplicas: number } | undefined;
@@ -21,9 +21,9 @@ interface Override extends Recurring {
 }
 type Dated = Period & { minReplicas: number | undefined };
 
-/** So many overrides count: each is reckoned at every look at the set, and a year has as many holidays at most. */
+/** How many overrides count: each is evaluated at every reconcile of the set, and a year has no more holidays. */
 const mostOverrides = 100;
-/** So many edges are looked at to find the next change of the minimum: most overrides change it. */
+/** How many edges are tried to find the next change of the minimum: most overrides change it. */
 const mostEdges = 16;
 /** The last time that can be written down: years have four digits. */
 const lastMs = Date.parse('9999-12-31T23:59:59Z');
@@ -37,10 +37,12 @@ export function schedule(overrides: unknown, usual: number, nowMs: number): Sche
 	const skipped: string[] = [];
 	const usable: Override[] = [];
 	if (overrides !== undefined && overrides !== null && !Array.isArray(overrides))
-		skipped.push('spec.scheduledOverrides is no list');
+		skipped.push('spec.scheduledOverrides must be a list');
 	const entries: unknown[] = Array.isArray(overrides) ? overrides : [];
 	if (entries.length > mostOverrides)
-		skipped.push(`spec.scheduledOverrides has ${entries.length} entries: the first ${mostOverrides} count`);
+		skipped.push(
+			`spec.scheduledOverrides has ${entries.length} entries: only the first ${mostOverrides} count`,
+		);
 	for (const [index, entry] of entries.slice(0, mostOverrides).entries()) {
 		const found = overrideOf(entry);
 		if (typeof found === 'string') skipped.push(`spec.scheduledOverrides[${index}]: ${found}`);
@@ -61,14 +63,14 @@ export function schedule(overrides: unknown, usual: number, nowMs: number): Sche
 	};
 }
 
-interface Looked {
+interface Dates {
 	active: Dated | undefined;
 	upcoming: Dated | undefined;
 	/** When either changes, ms since the epoch; Infinity: never. */
 	edgeMs: number;
 }
 
-function datedOf(override: Override, nowMs: number): Looked {
+function datedOf(override: Override, nowMs: number): Dates {
 	const { minReplicas } = override;
 	const { active, upcoming } = periodsOf(override, nowMs);
 	return {
@@ -82,25 +84,25 @@ function datedOf(override: Override, nowMs: number): Looked {
 }
 
 /** Of several the first in the list. */
-const activeOf = (dated: readonly Looked[]): Dated | undefined => dated.find(({ active }) => active)?.active;
+const activeOf = (dated: readonly Dates[]): Dated | undefined => dated.find(({ active }) => active)?.active;
 
-const nextEdgeOf = (dated: readonly Looked[]): number => Math.min(...dated.map(({ edgeMs }) => edgeMs));
+const nextEdgeOf = (dated: readonly Dates[]): number => Math.min(...dated.map(({ edgeMs }) => edgeMs));
 
 function nextChange(
 	overrides: readonly Override[],
-	dated: readonly Looked[],
+	dated: readonly Dates[],
 	usual: number,
 ): Schedule['next'] {
-	let looked = dated;
-	const before = activeOf(looked)?.minReplicas ?? usual;
+	let current = dated;
+	const before = activeOf(current)?.minReplicas ?? usual;
 	for (let edge = 0; edge < mostEdges; edge++) {
-		const atMs = nextEdgeOf(looked);
+		const atMs = nextEdgeOf(current);
 		if (atMs > lastMs) return undefined;
 		// Only where something begins or ends: calendars take a while.
-		const at = (override: Override, known?: Looked) =>
+		const at = (override: Override, known?: Dates) =>
 			known && known.edgeMs > atMs ? known : datedOf(override, atMs);
-		looked = overrides.map((override, index) => at(override, looked[index]));
-		const minReplicas = activeOf(looked)?.minReplicas ?? usual;
+		current = overrides.map((override, index) => at(override, current[index]));
+		const minReplicas = activeOf(current)?.minReplicas ?? usual;
 		if (minReplicas !== before) return { atMs, minReplicas };
 	}
 	return undefined;
@@ -129,27 +131,27 @@ function goTime(ms: number): string {
 
 /** An override from the spec; a text: why it can't be used. */
 function overrideOf(entry: unknown): Override | string {
-	if (!isObject(entry)) return 'it is no object';
+	if (!isObject(entry)) return 'must be an object';
 	const start = timeOf(entry.startTime);
 	const end = timeOf(entry.endTime);
-	if (!start) return noTime('startTime', entry.startTime);
-	if (!end) return noTime('endTime', entry.endTime);
-	if (end.ms <= start.ms) return 'endTime is not after startTime';
+	if (!start) return badTime('startTime', entry.startTime);
+	if (!end) return badTime('endTime', entry.endTime);
+	if (end.ms <= start.ms) return 'endTime must be after startTime';
 	const minReplicas = entry.minReplicas ?? undefined;
 	if (minReplicas !== undefined && !isCount(minReplicas))
-		return `minReplicas ${shown(minReplicas)} is no count`;
+		return invalid('minReplicas', minReplicas, wholeNumber);
 	const rule = entry.recurrenceRule ?? {};
-	if (!isObject(rule)) return 'recurrenceRule is no object';
+	if (!isObject(rule)) return 'recurrenceRule must be an object';
 	const frequency = rule.frequency ?? '';
 	if (frequency !== '' && !isFrequency(frequency))
-		return `recurrenceRule.frequency ${shown(frequency)} is none of ${frequencies.join(', ')}`;
+		return invalid('recurrenceRule.frequency', frequency, `one of ${frequencies.join(', ')}`);
 	const untilText = rule.untilTime ?? '';
 	const until = timeOf(untilText);
 	if (untilText !== '' && untilText !== zeroTime && !until)
-		return noTime('recurrenceRule.untilTime', untilText);
+		return badTime('recurrenceRule.untilTime', untilText);
 	const timeZone = entry.timeZone ?? '';
 	const zone = typeof timeZone === 'string' ? zoneClock(timeZone) : undefined;
-	if (timeZone !== '' && !zone) return `timeZone ${shown(timeZone)} is no IANA time zone`;
+	if (timeZone !== '' && !zone) return invalid('timeZone', timeZone, 'the name of an IANA time zone');
 	return {
 		startMs: start.ms,
 		endMs: end.ms,
@@ -163,7 +165,7 @@ function overrideOf(entry: unknown): Override | string {
 /** Go writes a time that was left out as the first one there is. */
 const zeroTime = '0001-01-01T00:00:00Z';
 
-/** A time of RFC 3339 since 1970, and the offset it is written with; undefined: it is none. */
+/** A time as in RFC 3339 since 1970, and the offset it is written with; undefined: it is something else. */
 function timeOf(value: unknown): { ms: number; offsetMs: number } | undefined {
 	const [text, zone = '', sign, hours, minutes] =
 		/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(Z|([+-])(\d\d):(\d\d))$/i.exec(
@@ -179,5 +181,5 @@ function timeOf(value: unknown): { ms: number; offsetMs: number } | undefined {
 const isFrequency = (value: unknown): value is Frequency =>
 	frequencies.some((frequency) => frequency === value);
 
-const noTime = (field: string, value: unknown): string =>
-	isAbsent(value) ? `${field} is missing` : `${field} ${shown(value)} is no time since 1970`;
+const badTime = (field: string, value: unknown): string =>
+	isAbsent(value) ? `${field} is missing` : invalid(field, value, 'a time as in RFC 3339, since 1970');

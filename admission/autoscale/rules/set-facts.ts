@@ -1,8 +1,8 @@
 import { isLiving } from './holders.ts';
-import type { Candidate, Runner, Wish } from './types.ts';
+import type { Candidate, Desired, Runner } from './types.ts';
 import type { WaitedFor } from './waits.ts';
 
-/** What routing needs of a set and does not change from look to look. */
+/** What routing needs of a set and does not change from one reconcile to the next. */
 export type FixedPart = Omit<Candidate, 'idle' | 'room' | 'blocked' | 'visible'>;
 
 /** What is known of a set that may run jobs. */
@@ -17,12 +17,12 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	starting: number;
 	/** None of them has started for startsWithinMs. */
 	stuck: boolean;
-	/** Names of its runners at the last look, in lower case. */
+	/** Names of its runners at the last reconcile, in lower case. */
 	runners: ReadonlySet<string>;
 }
 
-/** Of a set that has not been looked at. */
-export const unseen: Omit<SetFacts, 'fixed'> = {
+/** Of a set that has not been reconciled yet. */
+export const unreconciled: Omit<SetFacts, 'fixed'> = {
 	places: 0,
 	waiting: 0,
 	runners: new Set(),
@@ -36,19 +36,19 @@ export const unseen: Omit<SetFacts, 'fixed'> = {
 	stuck: false,
 };
 
-/** A set none of whose runners starts for so long can't be relied on: no node has room, or its image can't be had. */
+/** A set that has started no runner for this long can't be relied on: no node has room, or its image can't be pulled. */
 const startsWithinMs = 10 * 60_000;
 
 /**
- * The facts after a look at the set's runners. Pure.
+ * The facts after a reconcile of the set. Pure.
  *
- * @param wish undefined: it has no autoscaler
+ * @param desired undefined: it has no autoscaler
  * @param waiting jobs that wait for its runners
  */
-export function afterLook(
+export function afterReconcile(
 	facts: SetFacts,
 	runners: readonly Runner[],
-	wish: Wish | undefined,
+	desired: Desired | undefined,
 	waiting: number,
 	nowMs: number,
 ): SetFacts {
@@ -66,15 +66,15 @@ export function afterLook(
 		waiting,
 		starting: started.length,
 		startingSinceMs: started.length > 0 ? Math.min(...createdMs) : undefined,
-		autoscaled: wish?.countsJobs === true,
-		max: wish?.max ?? living.length,
+		autoscaled: desired?.countsJobs === true,
+		max: desired?.max ?? living.length,
 		// Without an autoscaler that counts jobs, only who is idle will take one.
-		places: wish?.countsJobs ? wish.max - living.filter(isOccupied).length : idle,
+		places: desired?.countsJobs ? desired.max - living.filter(isOccupied).length : idle,
 		stuck: started.length > 0 && others === 0 && nowMs - newestMs >= startsWithinMs,
 	};
 }
 
-/** Whether jobs may find other sets now: this one has room or none, is stuck, or has no place for more of its jobs. */
+/** Whether jobs may now be routed to other sets: whether this one has room or is stuck has changed, or more of its jobs have no place. */
 export const bearsOnOthers = (before: SetFacts, after: SetFacts): boolean =>
 	hasRoom(before) !== hasRoom(after) || before.stuck !== after.stuck || missingIn(after) > missingIn(before);
 
@@ -83,5 +83,5 @@ const hasRoom = ({ places, waiting }: SetFacts): boolean => places > waiting;
 /** Jobs that it has no place for. */
 const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting - places);
 
-/** No further job can have it. */
+/** It can take no further job. */
 const isOccupied = ({ phase, departing }: Runner): boolean => phase === 'busy' || departing;

@@ -1,6 +1,6 @@
 import { arrivalsLastMs, assumedStartUpMs, mostArrivals, mostStartUps } from './policy.ts';
 
-/** When jobs of a set came, as far back as it matters. */
+/** When jobs of a set arrived, as far back as it matters. */
 export interface Arrivals {
 	/** Since when all of them are known, ms since the epoch. */
 	sinceMs: number;
@@ -8,7 +8,7 @@ export interface Arrivals {
 	atMs: readonly number[];
 }
 
-/** The arrivals with one more, and without those that are too old. @param atMs when it came, ms since the epoch */
+/** The arrivals with one more, and without those that are too old. @param newMs when it arrived, ms since the epoch */
 export function withArrival({ sinceMs, atMs }: Arrivals, newMs: number, nowMs: number): Arrivals {
 	const from = nowMs - arrivalsLastMs;
 	const kept = [...atMs.filter((ms) => ms > from), newMs].sort((one, other) => one - other);

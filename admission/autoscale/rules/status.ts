@@ -3,19 +3,19 @@ import type {
 	AutoscalerStatus,
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
+import type { Finding } from './desired.ts';
 import { creditMs, probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
-import type { Credit, Demand, Wish } from './types.ts';
-import type { Finding } from './wish.ts';
+import type { Credit, Demand, Desired } from './types.ts';
 
 /** What is known of an autoscaler when its status is written. */
 export interface Found {
-	/** What the last look at its target has found; undefined: there was none. */
-	looked: { wish: Wish; demand: Demand; replicas: number; schedule: Schedule } | undefined;
+	/** What the last reconcile of its target has found; undefined: there was none. */
+	reconciled: { desired: Desired; demand: Demand; replicas: number; schedule: Schedule } | undefined;
 	findings: readonly Finding[];
 }
 
-/** All conditions but ScalingActive, in the order in which they are shown; the type sees to it that none is missing. */
+/** All conditions but ScalingActive, in the order in which they are shown; the type makes sure that none is missing. */
 const failures = Object.keys({
 	TargetMissing: true,
 	TargetTaken: true,
@@ -31,17 +31,17 @@ const failures = Object.keys({
 	TooManyJobs: true,
 } satisfies Record<Exclude<AutoscalerConditionType, 'ScalingActive'>, true>) as AutoscalerConditionType[];
 
-/** The status as it should be. What is not known stays as it was. */
+/** The status as it should be. What is not known now stays as it was. */
 export function statusOf(
 	{ metadata, status: before = {} }: HorizontalRunnerAutoscaler,
-	{ looked, findings }: Found,
+	{ reconciled, findings }: Found,
 	nowMs: number,
 ): AutoscalerStatus {
-	const all = [...findings, ...(looked ? fromDemand(looked) : [])];
-	const conditions = conditionsOf(before, looked, all, nowMs);
-	if (!looked) return { ...before, observedGeneration: metadata.generation ?? 0, conditions };
-	const { demand, wish, replicas, schedule } = looked;
-	const grew = demand.desired > (before.desiredReplicas ?? Math.max(1, wish.min));
+	const all = [...findings, ...(reconciled ? fromDemand(reconciled) : [])];
+	const conditions = conditionsOf(before, reconciled, all, nowMs);
+	if (!reconciled) return { ...before, observedGeneration: metadata.generation ?? 0, conditions };
+	const { demand, desired, replicas, schedule } = reconciled;
+	const grew = demand.desired > (before.desiredReplicas ?? Math.max(1, desired.min));
 	return {
 		observedGeneration: metadata.generation ?? 0,
 		desiredReplicas: demand.desired,
@@ -50,7 +50,7 @@ export function statusOf(
 		openJobs: demand.waiting + demand.running + demand.suspect + demand.unconfirmed,
 		waitingJobs: demand.waiting,
 		suspectJobs: demand.suspect + demand.unconfirmed,
-		spareReplicas: wish.spare,
+		spareReplicas: desired.spare,
 		heldReplicas: demand.held,
 		livingReplicas: demand.living,
 		replicas,
@@ -71,42 +71,43 @@ const creditOf = ({ runner, sinceMs, repository, runId, runAttempt }: Credit) =>
 	...(runAttempt === undefined ? {} : { runAttempt }),
 });
 
-function fromDemand({ wish, demand }: NonNullable<Found['looked']>): Finding[] {
+function fromDemand({ desired, demand }: NonNullable<Found['reconciled']>): Finding[] {
 	const found: Finding[] = [];
 	if (demand.uncapped > demand.desired)
 		found.push({
 			type: 'AtMaximum',
 			reason: 'MoreWanted',
-			message: `${demand.uncapped} runners are wanted, and maxReplicas is ${wish.max}`,
+			message: `${demand.uncapped} runners are needed, but maxReplicas is ${desired.max}`,
 		});
 	if (demand.suspect > 0)
 		found.push({
 			type: 'JobsSuspect',
-			reason: 'LeftByIdleRunners',
-			message: `${jobs(demand.suspect)} that idle runners have left for minutes, and that GitHub has not confirmed, ${notCounted(demand.suspect)}`,
+			reason: 'NotTakenByIdleRunners',
+			message: `${jobs(demand.suspect)} that no idle runner has taken for minutes, and that GitHub has not confirmed, ${notCounted(demand.suspect)}`,
 		});
 	if (demand.unconfirmed > 0)
 		found.push({
 			type: 'JobsSuspect',
-			reason: 'HeardOfLate',
-			message: `${jobs(demand.unconfirmed)} first heard of long after GitHub had made ${demand.unconfirmed === 1 ? 'it, and that it' : 'them, and that it'} has not confirmed, ${notCounted(demand.unconfirmed)}`,
+			reason: 'ReportedLate',
+			message: `${jobs(demand.unconfirmed)} reported long after GitHub had created ${demand.unconfirmed === 1 ? 'it' : 'them'}, and not confirmed by GitHub since, ${notCounted(demand.unconfirmed)}`,
 		});
-	if (!wish.ready)
+	if (!desired.ready)
 		found.push({
 			type: 'Starting',
 			reason: 'JobsNotKnown',
-			message: 'what GitHub has queued is not known yet: runners are created, and none is removed',
+			message:
+				'the jobs that GitHub has queued are not known yet: until then runners are created, but not removed',
 		});
 	return found;
 }
 
 function conditionsOf(
 	before: AutoscalerStatus,
-	looked: Found['looked'],
+	reconciled: Found['reconciled'],
 	findings: readonly Finding[],
 	nowMs: number,
 ): AutoscalerStatus['conditions'] {
-	// Who may edit the status may have written anything.
+	// Whoever may edit the status may have written anything.
 	const listed = Array.isArray(before.conditions) ? before.conditions : [];
 	const old = new Map(listed.map((condition) => [condition?.type, condition]));
 	const since = (type: AutoscalerConditionType, status: 'True' | 'False') => {
@@ -119,7 +120,7 @@ function conditionsOf(
 		: {
 				status: 'True' as const,
 				reason: 'JobsCounted',
-				message: looked ? whyOf(looked, nowMs) : 'not looked at yet',
+				message: reconciled ? whyOf(reconciled, nowMs) : 'not reconciled yet',
 			};
 	return [
 		{ type: 'ScalingActive', ...active, lastTransitionTime: since('ScalingActive', active.status) },
@@ -130,7 +131,7 @@ function conditionsOf(
 			if (!first && !old.has(type)) return [];
 			const status = first ? ('True' as const) : ('False' as const);
 			const message = own.map((finding) => finding.message).join('; ');
-			const said = first ? { reason: first.reason, message } : { reason: 'Over', message: '' };
+			const said = first ? { reason: first.reason, message } : { reason: 'Resolved', message: '' };
 			return [{ type, status, ...said, lastTransitionTime: since(type, status) }];
 		}),
 	];
@@ -138,32 +139,32 @@ function conditionsOf(
 
 /** Why there are to be as many runners as there are: `3 = 2 jobs that run + 1 that waits`. */
 export function whyOf(
-	{ wish, demand }: Pick<NonNullable<Found['looked']>, 'wish' | 'demand'>,
+	{ desired, demand }: Pick<NonNullable<Found['reconciled']>, 'desired' | 'demand'>,
 	nowMs: number,
 ): string {
-	const { desired, uncapped, held, waiting } = demand;
+	const { desired: replicas, uncapped, held, waiting } = demand;
 	// Those that have lapsed are only remembered.
 	const credits = demand.credits.filter(({ sinceMs }) => nowMs - sinceMs < creditMs).length;
 	const worked = Math.min(credits, waiting);
 	const parts = [
 		`${demand.running} run`,
 		`${waiting} wait`,
-		...(wish.spare > 0 ? [`${wish.spare} spare`] : []),
+		...(desired.spare > 0 ? [`${desired.spare} spare`] : []),
 		...(worked > 0 ? [`${worked} of them with a runner that has just worked`] : []),
 	];
 	const floor = [
-		`minimum ${wish.min}`,
-		...(wish.suggestion === undefined ? [] : [`metrics say ${wish.suggestion}`]),
-		...(wish.reserved > 0 ? [`${wish.reserved} reserved`] : []),
+		`minimum ${desired.min}`,
+		...(desired.suggestion === undefined ? [] : [`metrics say ${desired.suggestion}`]),
+		...(desired.reserved > 0 ? [`${desired.reserved} reserved`] : []),
 	];
-	const counted = wish.countsJobs ? `jobs: ${parts.join(', ')}; ` : '';
-	const capped = uncapped > desired ? `; maximum ${wish.max}` : '';
+	const counted = desired.countsJobs ? `jobs: ${parts.join(', ')}; ` : '';
+	const capped = uncapped > replicas ? `; maximum ${desired.max}` : '';
 	const kept = held > 0 ? `; ${held} more can not go yet` : '';
-	return `${desired} runners: ${counted}${floor.join(', ')}${capped}${kept}`;
+	return `${replicas} runners: ${counted}${floor.join(', ')}${capped}${kept}`;
 }
 
 const notCounted = (count: number): string =>
-	`${count === 1 ? 'is' : 'are'} not counted; where nothing else waits, one runner tries for such jobs every ${probeEveryMs / 60_000} minutes: kubectl runners jobs`;
+	`${count === 1 ? 'is' : 'are'} not counted. While nothing else waits, one runner is started every ${probeEveryMs / 60_000} minutes to try such jobs. "kubectl runners jobs" lists them`;
 
 const jobs = (count: number) => (count === 1 ? '1 job' : `${count} jobs`);
 

@@ -29,12 +29,12 @@ export interface Job {
 	confirmedMs: number | undefined;
 	/** When GitHub was last asked about it, whatever it answered. */
 	checkedMs: number | undefined;
-	/** The runner that has it by our own witnesses (its hook, its log), though GitHub has not said so. */
+	/** The runner that has it by our own job signals (its hook, its log), though GitHub has not said so. */
 	boundTo: string | undefined;
 	/** When the runner that has it ended: it counts as over until GitHub says otherwise. */
 	endedMs: number | undefined;
-	/** Since when an idle runner that could run it has left it; see Demand. Memory of the leader alone. */
-	untakenMs: number | undefined;
+	/** Since when it is unassigned though a runner that could run it is idle; see Demand. Only the leader's memory. */
+	unassignedMs: number | undefined;
 }
 
 /** A runner of the set, also one that has ended and still has an object. */
@@ -43,16 +43,16 @@ export interface Runner {
 	/** Its name at GitHub. */
 	name: string;
 	phase: Phase;
-	/** Its deletion is recorded, or its owner goes: it is nobody's supply. */
+	/** Its deletion is recorded, or its owner is being deleted: it takes no further job. */
 	departing: boolean;
 	createdMs: number;
 	/** In the phases pending, starting and idle: since when it could have had a job, or is meant to. */
 	idleSinceMs: number | undefined;
 	/** In phase busy: since when. */
 	busySinceMs: number | undefined;
-	/** Some witness (log, hook, event, GitHub) has said that it works, or did. */
+	/** Some source (log, hook, event, GitHub) has said that it works, or did. */
 	worked: boolean;
-	/** What its witnesses say of the job that it runs or ran: each part where it is known. */
+	/** What its job signals say of the job that it runs or ran: each part where it is known. */
 	job: Partial<RunOfJob> | undefined;
 }
 
@@ -61,7 +61,7 @@ export interface RunOfJob {
 	repository: string;
 	runId: number;
 	runAttempt: number;
-	/** GitHub's id of the job, where an event has told it. */
+	/** GitHub's id of the job, where an event has reported it. */
 	jobId: number;
 	name: string;
 }
@@ -77,7 +77,7 @@ export interface Credit {
 }
 
 /** What a HorizontalRunnerAutoscaler asks for now. */
-export interface Wish {
+export interface Desired {
 	/** The minimum, with the schedule. */
 	min: number;
 	/** The maximum, or the safety ceiling. */
@@ -90,16 +90,16 @@ export interface Wish {
 	reserved: number;
 	/** What the metrics say; undefined: there are none, or they say nothing. */
 	suggestion: number | undefined;
-	/** A runner that is too many goes after having been idle for so long. */
+	/** A surplus runner is removed after it has been idle for this long. */
 	delayMs: number;
-	/** A job that has waited for longer is asked about at GitHub. */
+	/** GitHub is asked about a job that has waited for longer. */
 	checkAfterMs: number;
 	/** Everything is known that has to be known before a runner may be removed. */
 	ready: boolean;
 }
 
 /** How a job counts, and why not. */
-export type Standing =
+export type JobStatus =
 	/** It waits for a runner. */
 	| 'waiting'
 	/** A runner has it. */
@@ -108,19 +108,19 @@ export type Standing =
 	| 'ended'
 	/** It has completed, or is too old to be true. */
 	| 'over'
-	/** It waits for an approval: nobody can run it yet. */
+	/** It waits for an approval: no runner can get it yet. */
 	| 'gated'
-	/** An event of long ago opened it, GitHub has not confirmed it, and no runner of the set has it. */
+	/** An event that came long after GitHub had created it opened it, GitHub has not confirmed it, and no runner of the set has it. */
 	| 'unconfirmed'
-	/** Idle runners have left it for minutes, and GitHub has not confirmed it. */
+	/** No idle runner has taken it for minutes, and GitHub has not confirmed it. */
 	| 'suspect';
 
 export interface Demand {
-	/** How many runners are wanted: `min` to `max`. What is above it and can't go yet is not in it. */
+	/** How many runners are wanted: `min` to `max`. Surplus runners that can't be removed yet are not in it. */
 	desired: number;
-	/** UIDs of runners that may go since they are too many, the longest idle first. */
+	/** UIDs of surplus runners that may be removed, the longest idle first. */
 	mayGo: string[];
-	/** Runners above `desired` that can't go yet: too short idle, or busy. */
+	/** Runners above `desired` that can't be removed yet: not idle for long enough, or busy. */
 	held: number;
 	/** Runners that have not ended. */
 	living: number;
@@ -128,27 +128,27 @@ export interface Demand {
 	waiting: number;
 	running: number;
 	suspect: number;
-	/** Those that wait, as an event of long ago said: not counted before GitHub confirms them. */
+	/** Those that wait according to an old event: not counted before GitHub confirms them. */
 	unconfirmed: number;
 	/** What would be wanted if there were no maximum. */
 	uncapped: number;
-	/** Credits after this look, at most one for each runner. */
+	/** Credits after this reconcile, at most one for each runner. */
 	credits: Credit[];
 	/**
-	 * Jobs that a runner has by its own witnesses, though GitHub has not said so. All of them: they are to be remembered
-	 * (boundTo, without endedMs). A job in neither list is in no runner's hands any more (no boundTo, no endedMs), unless
-	 * GitHub has named its runner: then what is remembered does not matter.
+	 * Jobs that a runner has by its own job signals, though GitHub has not said so. All of them, to be remembered (boundTo,
+	 * without endedMs). No runner has a job that is in neither list any longer (no boundTo, no endedMs), unless GitHub has named
+	 * its runner: then what is remembered does not matter.
 	 */
 	bound: { job: string; runner: string }[];
 	/** Jobs whose runner has ended. All of them, to be remembered (boundTo, and endedMs where there is none yet). */
 	ended: { job: string; runner: string }[];
-	/** Jobs that idle runners leave, and since when. All of them, to be remembered (untakenMs); the others' is forgotten. */
-	untaken: { job: string; sinceMs: number }[];
+	/** Jobs that are unassigned though runners are idle, and since when. All of them, to be remembered (unassignedMs); of other jobs it is forgotten. */
+	unassigned: { job: string; sinceMs: number }[];
 	/** Jobs that GitHub is to be asked about, the most urgent first. */
 	ask: string[];
 	/** How each job counts, by its key. */
-	standings: Map<string, Standing>;
-	/** When this is to be looked at again if nothing changes, ms from now. */
+	statuses: Map<string, JobStatus>;
+	/** When the set is to be reconciled again if nothing changes, ms from now. */
 	requeueAfterMs: number | undefined;
 }
 
@@ -172,9 +172,9 @@ export interface Candidate {
 	 * number: its supply alone). Without that of jobs that are counted for it: route() takes one job, routeAll() counts down.
 	 */
 	room: number;
-	/** Whether its architecture is known, and not just any that the cluster has. */
+	/** Whether its architecture is known; otherwise it may be any that the cluster has. */
 	exactArchitecture: boolean;
-	/** Why it can't start any. */
+	/** Why it can't start runners; undefined: it can. */
 	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
 	/** Whether the repository may use its runner group, as far as is known. */
 	visible: (repository: string) => boolean;

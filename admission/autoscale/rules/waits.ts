@@ -1,6 +1,6 @@
 import type { WaitReason } from '../../api/autoscale.ts';
 import type { Routed } from './routing.ts';
-import type { Candidate, Standing } from './types.ts';
+import type { Candidate, JobStatus } from './types.ts';
 
 /** What is known of the set that a job waits for. */
 export interface WaitedFor {
@@ -16,32 +16,32 @@ export interface WaitedFor {
 	/** Runners that have not ended. */
 	living: number;
 	idle: number;
-	/** When the oldest runner that starts was created, ms since the epoch; undefined: none starts. */
+	/** When the oldest runner that is starting was created, ms since the epoch; undefined: none is starting. */
 	startingSinceMs: number | undefined;
 }
 
 export interface Why {
 	reason: WaitReason;
-	/** For people. It holds no ages: it is written down, and not written again while it stays true. */
+	/** For people. It has no ages in it: it is written once, and stays while it is true. */
 	message: string;
 }
 
 /** Why a job waits; undefined: it does not. Pure. */
-export function whyWaits(standing: Standing, routed: Routed, set: WaitedFor | undefined): Why | undefined {
-	switch (standing) {
+export function whyWaits(status: JobStatus, routed: Routed, set: WaitedFor | undefined): Why | undefined {
+	switch (status) {
 		case 'gated':
-			return { reason: 'Approval', message: 'it waits for an approval' };
+			return { reason: 'Approval', message: 'waits for an approval' };
 		case 'unconfirmed':
 			return {
 				reason: 'Unconfirmed',
 				message:
-					'first heard of long after it was queued: it counts when GitHub confirms it, or a runner gets one like it',
+					'reported long after it was queued: it counts once GitHub confirms it, or a runner takes a job like it',
 			};
 		case 'suspect':
 			return {
 				reason: 'Suspect',
 				message:
-					'idle runners have left it for minutes: it counts again when GitHub confirms it, or a runner gets one like it',
+					'no idle runner has taken it for minutes: it counts again once GitHub confirms it, or a runner takes a job like it',
 			};
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };
@@ -54,30 +54,33 @@ export function whyWaits(standing: Standing, routed: Routed, set: WaitedFor | un
 function forRunner(set: WaitedFor): Why {
 	const { key, blocked, blockedMessage, max, living, idle, startingSinceMs } = set;
 	if (idle > 0)
-		return { reason: 'RunnerIdle', message: `${key} has idle runners, and GitHub has not assigned it yet` };
+		return {
+			reason: 'RunnerIdle',
+			message: `${key} has idle runners, but GitHub has not assigned the job to one yet`,
+		};
 	if (blocked)
 		return {
 			reason: blocked === 'CredentialsMissing' ? blocked : 'StartsFailing',
-			message: `${key} starts no runners: ${blockedMessage ?? inWords[blocked]}`,
+			message: `${key} can not start runners: ${blockedMessage ?? texts[blocked]}`,
 		};
 	if (startingSinceMs !== undefined)
 		return {
 			reason: 'RunnerStarting',
-			message: `a runner of ${key} starts since ${timeOf(startingSinceMs)}`,
+			message: `a runner of ${key} has been starting since ${timeOf(startingSinceMs)}`,
 		};
 	if (!set.autoscaled)
 		return {
 			reason: 'NotAutoscaled',
-			message: `no autoscaler counts jobs for ${key}${living === 0 ? ', and it has no runners' : `: none of its ${living} runners is idle`}`,
+			message: `no autoscaler counts jobs for ${key}, which has ${living === 0 ? 'no runners' : `${living} runners, none of them idle`}`,
 		};
 	if (living >= max) return { reason: 'AtMaximum', message: `${key} is at its maximum of ${max} runners` };
-	return { reason: 'RunnerStarting', message: `a runner of ${key} is created` };
+	return { reason: 'RunnerStarting', message: `a runner of ${key} is being created` };
 }
 
-const inWords: Record<NonNullable<Candidate['blocked']>, string> = {
+const texts: Record<NonNullable<Candidate['blocked']>, string> = {
 	StartsFailing: 'its runners end before they register',
 	CredentialsMissing: 'it has no GitHub credentials',
-	SpecInvalid: 'its spec can not be used',
+	SpecInvalid: 'its spec is invalid',
 	Deleting: 'it is being deleted',
 };
 

@@ -32,7 +32,7 @@ export function zoneClock(name: string): WallClock | undefined {
 /** Making one takes a while, and there are some 600 zones; a few are in use. */
 const clocks = new Map<string, WallClock>();
 const mostClocks = 100;
-/** The same moments are asked for again and again, until the next day: so many are remembered of each zone, some 100 kB. */
+/** The same moments are asked for again and again, until the next day. This many are remembered of each zone, some 100 kB. */
 const mostShown = 2_000;
 
 function clockOf(format: Intl.DateTimeFormat): WallClock {
@@ -56,7 +56,7 @@ function clockOf(format: Intl.DateTimeFormat): WallClock {
 }
 
 function formatOf(timeZone: string): Intl.DateTimeFormat | undefined {
-	// Offsets such as "+09:00" are none of IANA's names, though the platform takes them.
+	// Offsets such as "+09:00" are not names of IANA's, though the platform takes them.
 	if (!/^[A-Za-z]/.test(timeZone)) return undefined;
 	try {
 		return new Intl.DateTimeFormat('en-US', {

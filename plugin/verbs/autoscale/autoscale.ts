@@ -65,10 +65,10 @@ export const autoscale = defineVerb({
 		},
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'name, json or yaml' },
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'name', 'yaml'] as const);
-		const [word, ...more] = setArguments(words);
-		if (!word) throw usageError('name the set to autoscale');
+		const [name, ...more] = setArguments(args);
+		if (!name) throw usageError('name the set to autoscale');
 		if (more.length > 0) throw usageError('one set at a time');
 		for (const flag of ['min', 'max', 'spare', 'delay'] as const) {
 			if ((flags[flag] ?? 0) < 0) throw usageError(`--${flag} must not be negative`);
@@ -82,7 +82,7 @@ export const autoscale = defineVerb({
 		};
 		const client = await connect(flags);
 		const dryRun = flags.dryRun ?? 'none';
-		const set = await findSet(client, word);
+		const set = await findSet(client, name);
 		const { written, warnings } = await write(client, set, limits, dryRun);
 		for (const warning of warnings) printError(`Warning: ${warning}`);
 		if (format === 'json' || format === 'yaml') print(formatObjects([written], format, true));

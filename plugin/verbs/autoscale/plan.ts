@@ -19,7 +19,7 @@ export interface Limits {
 	name?: string | undefined;
 }
 
-/** What is to be written, and what has to be said of it. */
+/** What is to be written, with warnings about it. */
 export interface AutoscalePlan {
 	/** The autoscaler that is changed; undefined: a new one is made. */
 	existing: HorizontalRunnerAutoscaler | undefined;
@@ -30,7 +30,7 @@ export interface AutoscalePlan {
 	warnings: string[];
 }
 
-/** Throws where the wish makes no sense, or where an autoscaler of that name scales something else. */
+/** Throws if the limits contradict each other, or an autoscaler of that name scales something else. */
 export function planAutoscale(
 	set: RunnersSet,
 	autoscalers: readonly HorizontalRunnerAutoscaler[],

@@ -25,7 +25,7 @@ export const jobs = defineVerb({
 	usage:
 		'jobs [NAME | runnerset/NAME | runnerdeployment/NAME]... [-n NAMESPACE | -A] [-o wide|json|yaml|name] [-w] [flags]',
 	description: [
-		'The open jobs that GitHub has told of, with the set that each counts for: those of the namespace, of the named sets,',
+		'The open jobs that GitHub has reported, with the set that each counts for: those of the namespace, of the named sets,',
 		'or with -A all, also those that no set can run. What has waited longest stands first.',
 		'STATE is queued (for a runner), waiting (for an approval), running, or ended (its runner has ended, and GitHub has',
 		'not said so yet). WAITS says why a job waits: no set fits, its set is at its maximum, a runner is starting, ...',
@@ -49,9 +49,9 @@ export const jobs = defineVerb({
 			description: 'Namespace of the server; without it, the one that its webhooks name',
 		},
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'name', 'wide', 'yaml'] as const);
-		const named = setArguments(words);
+		const named = setArguments(args);
 		if (named.length > 0 && flags.allNamespaces) {
 			throw usageError('a resource cannot be retrieved by name across all namespaces');
 		}
@@ -59,7 +59,7 @@ export const jobs = defineVerb({
 			throw usageError(`--watch prints a table; it cannot be combined with -o ${format}`);
 		}
 		const client = await connect(flags);
-		const sets = await mapLimited(named, async (word) => refOf(await findSet(client, word)));
+		const sets = await mapLimited(named, async (name) => refOf(await findSet(client, name)));
 		const isMeant = meant(flags.allNamespaces ? undefined : client.namespace, sets);
 		const source = await jobsOf(client, flags.serverNamespace || undefined);
 		const choice = { namespace: flags.allNamespaces === true, wide: format === 'wide' };

@@ -42,7 +42,7 @@ export class Arc implements Scaler {
 		world.time.at(first, () => this.#resync());
 	}
 
-	hears({ action, conclusion, runner }: JobEvent): void {
+	eventReceived({ action, conclusion, runner }: JobEvent): void {
 		// completed as success without a runner is what other apps' check runs look like.
 		if (action === 'queued') this.#gather({ add: 1, durationMs: this.#settings.durationMs });
 		else if (action === 'completed' && !(conclusion === 'success' && !runner)) this.#gather({ drop: 1 });

@@ -59,7 +59,7 @@ export interface Constants {
 	/** Most runners at a time. */
 	max: number;
 	/** From a job's start until the runner's log or hook has said so, without the job's id. */
-	witnessMs: number;
+	signalMs: number;
 	/** From a job's end until its pod has exited. */
 	exitMs: number;
 	/** From a change until the set has acted on it and the API server has taken the creates. */
@@ -106,7 +106,7 @@ export const usualDay: Constants = {
 	},
 	startUp: { fixedMs: 18 * second, meanMs: 8 * second, slowPart: 0.1, slowMs: 90 * second },
 	max: 200,
-	witnessMs: second,
+	signalMs: second,
 	exitMs: 2 * second,
 	reactMs: 500,
 	registersMs: 5 * second,

@@ -18,14 +18,14 @@ const arc = (duration: string, durationMs: number, delay: number): Setting => ({
 	policy: { kind: 'arc', settings: { durationMs, delayMs: delay * minute } },
 });
 
-const ours = (delaySeconds: number, more: { quantile?: number; witness?: 'log' } = {}): Setting => {
-	const { quantile, witness = 'hook' } = more;
+const ours = (delaySeconds: number, more: { quantile?: number; source?: 'log' } = {}): Setting => {
+	const { quantile, source = 'hook' } = more;
 	const spare = quantile ? `spare .${Math.round(quantile * 100)}` : 'no spare';
 	return {
-		name: `ours, ${spare}, delay ${delaySeconds} s${witness === 'log' ? ', no hooks' : ''}`,
+		name: `ours, ${spare}, delay ${delaySeconds} s${source === 'log' ? ', no hooks' : ''}`,
 		policy: {
 			kind: 'ours',
-			settings: { delayMs: delaySeconds * 1_000, checkAfterMs: 10 * minute, quantile, witness },
+			settings: { delayMs: delaySeconds * 1_000, checkAfterMs: 10 * minute, quantile, source },
 		},
 	};
 };
@@ -41,7 +41,7 @@ const arcs: Setting[] = [1, 5, 10, 15].flatMap((delay) => [
 	arc('6h', 360 * minute, delay),
 ]);
 const spares: Setting[] = [0.5, 0.8, 0.9, 0.95].map((quantile) => ours(600, { quantile }));
-const noHooks = ours(600, { witness: 'log' });
+const noHooks = ours(600, { source: 'log' });
 const all: Setting[] = [...bounds, ...arcs, ourDefault, ours(300), ours(60), noHooks, ...spares];
 const swept: Setting[] = [...bounds, ...arcs, ourDefault, ours(60), ...spares.slice(0, 2)];
 /** Where nothing is lost, ARC's best settings lie between those. */

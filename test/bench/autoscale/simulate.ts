@@ -22,7 +22,7 @@ export interface SimulateOptions {
 export interface Calls {
 	/** Lists of failed deliveries, and reads of those that were lost. */
 	deliveries: number;
-	/** Questions about one job, lists of runs, and lists of the jobs of a run, where the answer was new. */
+	/** QueryQueue about one job, lists of runs, and lists of the jobs of a run, where the answer was new. */
 	asks: number;
 	lists: number;
 	runs: number;

@@ -27,7 +27,7 @@ export interface Pod {
 	/** When it stopped being idle, by a job or a removal. */
 	idleUntilMs: number | undefined;
 	/** Its log or hook has said that it works. */
-	told: boolean;
+	signalled: boolean;
 }
 
 /** A workflow_job event. */
@@ -40,13 +40,13 @@ export interface JobEvent {
 	conclusion: 'success' | 'cancelled' | undefined;
 }
 
-/** What scales the runners of the world, and how it hears of what happens in it. */
+/** What scales the runners of the world, and what it is notified of. */
 export interface Scaler {
 	/** An event has arrived. */
-	hears?(event: JobEvent): void;
+	eventReceived?(event: JobEvent): void;
 	/** GitHub has a job, or has one no longer. Only what is all-knowing acts on this. */
 	jobChanged?(): void;
-	/** What the cluster's watch shows: a container started or exited, or a runner registered, or its witness has spoken. */
+	/** What the cluster's watch shows: a container started or exited, or a runner registered, or its source has reported its job. */
 	podChanged?(pod: Pod): void;
 }
 
@@ -113,7 +113,7 @@ export class World {
 			state: 'starting',
 			job: undefined,
 			idleUntilMs: undefined,
-			told: false,
+			signalled: false,
 		};
 		this.all.push(pod);
 		this.pods.add(pod);
@@ -201,8 +201,8 @@ export class World {
 		Object.assign(job, { state: 'in_progress', pod, startedMs: nowMs });
 		Object.assign(pod, { state: 'busy', job, idleUntilMs: nowMs });
 		this.#emit(job, 'in_progress');
-		this.time.in(this.constants.witnessMs, () => {
-			pod.told = true;
+		this.time.in(this.constants.signalMs, () => {
+			pod.signalled = true;
 			this.#changed(pod);
 		});
 		this.time.in(job.durationMs, () => this.#complete(job, 'success'));
@@ -238,7 +238,8 @@ export class World {
 		const { delayMs, lost, againAfterMs } = courseOf(events, this.#seed, action, job.id);
 		if (lost === 'failed') this.time.in(delayMs, () => this.failed.push(event));
 		if (lost) return;
-		this.time.in(delayMs, () => this.#scaler.hears?.(event));
-		if (againAfterMs !== undefined) this.time.in(delayMs + againAfterMs, () => this.#scaler.hears?.(event));
+		this.time.in(delayMs, () => this.#scaler.eventReceived?.(event));
+		if (againAfterMs !== undefined)
+			this.time.in(delayMs + againAfterMs, () => this.#scaler.eventReceived?.(event));
 	}
 }

@@ -1,4 +1,4 @@
-/** Kubernetes' own HorizontalPodAutoscaler on a set: alone it scales it, and beside an autoscaler of ours it is told of. */
+/** Kubernetes' own HorizontalPodAutoscaler on a set: alone it scales it, and beside an autoscaler of ours it is reported. */
 import * as assert from 'uvu/assert';
 import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
@@ -53,7 +53,7 @@ test('beside a HorizontalRunnerAutoscaler an HPA has no effect, and the conditio
 	await set.online(1);
 	await rig.apply(hpa(set, 2, 3));
 	const condition = await eventually(
-		'two writers are told of',
+		'two writers are reported',
 		async () => {
 			const found = await autoscaled.condition('ReplicasContested');
 			return found?.status === 'True' ? found : undefined;

@@ -32,7 +32,7 @@ for (const kind of kinds) {
 	});
 }
 
-/** Waits until these jobs run, and the server has been told. */
+/** Waits until these jobs run, and the server knows it. */
 async function run({ hook }: Autoscaled, ...jobs: WorkflowJob[]): Promise<void> {
 	await eventually('the jobs run', () => jobs.every(({ status }) => status === 'in_progress'), {
 		withinMs: 60_000,
@@ -87,7 +87,7 @@ test('at the maximum with a backlog: when one finishes the next starts at once (
 test('a delivery that comes twice, and one that comes after its job has completed: one runner for each job (D13)', async ({
 	make,
 }) => {
-	// Their job hooks are the witness that they worked: the events come after their end.
+	// Their job hooks report that they worked: the events come after their end.
 	const set = await make('RunnerSet', { withoutHooks: false });
 	const autoscaled = await Autoscaled.make(set);
 	autoscaled.hook.fault({ kind: 'doubled', times: 2 });

@@ -1,4 +1,4 @@
-/** Jobs that no event tells of: GitHub is asked. */
+/** Jobs that no event reports: GitHub is asked. */
 import * as assert from 'uvu/assert';
 import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';

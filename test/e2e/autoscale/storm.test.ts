@@ -79,7 +79,7 @@ test('1,002 events, 5 % doubled, 5 % late, 2 % lost, the leader killed: one runn
 	console.log(
 		`all done after ${((doneMs - fromMs) / 1000).toFixed(0)} s, counted right ${((Date.now() - doneMs) / 1000).toFixed(0)} s later; ${set.uids.size} pods for ${jobCount} jobs; ${lost.hits()} events lost, ${doubled.hits()} doubled, ${late.hits()} late`,
 	);
-	// Without job hooks nobody but GitHub's events tells of a job that takes 300 ms: where these are lost, its runner may as well
+	// Without job hooks only GitHub's events report a job that takes 300 ms: where these are lost, its runner may as well
 	// have crashed, and the job has another one until GitHub is asked.
 	assert.ok(set.uids.size <= jobCount + lost.hits(), `${set.uids.size} pods for ${jobCount} jobs`);
 	assert.ok(set.most <= maxReplicas, `${set.most} at a time`);

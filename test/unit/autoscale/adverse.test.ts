@@ -49,7 +49,7 @@ for (const kind of kinds) {
 		await next.end();
 	});
 
-	test(`${kind}: the next leader knows the jobs late: until then it tells nobody that there are none`, async () => {
+	test(`${kind}: the next leader knows the jobs late: until then it does not act as if there were none`, async () => {
 		const world = await twoSets();
 		await world.queue(3);
 		await world.clock.pass(30 * second);

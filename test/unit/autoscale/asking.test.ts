@@ -77,7 +77,7 @@ test('jobs that a runner may have whose job is not known, those that wait longes
 	const checked = waiting.map((one, index) => (index < 3 ? { ...one, checkedMs: now - second } : one));
 	assert.equal(ask(checked, [busy(5 * second)]), ['j4', 'j5', 'j6']);
 	assert.equal(ask(waiting, [busy(minute + 5 * second)]), ['j1'], 'the others are younger than its job');
-	assert.equal(ask(waiting, [busy(5 * second, { job: { runId: 105 } })]), [], 'a witness says which');
+	assert.equal(ask(waiting, [busy(5 * second, { job: { runId: 105 } })]), [], 'a job signal says which');
 	const other = { repository: 'octo/web' };
 	assert.equal(ask(waiting, [busy(5 * second, { job: other })]), [], 'of another repository');
 	const two = [busy(5 * second), runner('r2', 'busy', { busySinceMs: now - 6 * second })];

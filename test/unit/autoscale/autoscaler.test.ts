@@ -126,7 +126,7 @@ for (const kind of kinds) {
 
 	test(`${kind}: an idle runner goes when it has been idle for the delay, not before, the longest idle first`, async () => {
 		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 120 });
-		await world.clock.pass(16 * minute); // GitHub can not be asked, so the first look ends late
+		await world.clock.pass(16 * minute); // GitHub can not be asked, so the initial read ends late
 		const [first = 0] = await world.queue(1);
 		await world.settled(1);
 		const [oldest = ''] = world.live();
@@ -153,7 +153,7 @@ for (const kind of kinds) {
 		const ids = await world.queue(3);
 		await world.clock.pass(minute);
 		assert.is(world.starts, 2);
-		assert.match(world.saysCondition('AtMaximum') ?? '', /5 runners are wanted/);
+		assert.match(world.saysCondition('AtMaximum') ?? '', /5 runners are needed/);
 		const [[name = '', id = 0] = []] = jobs;
 		await world.ends(id, name);
 		await world.clock.until('the next one starts', () => world.starts === 3, 10 * second);
@@ -221,7 +221,7 @@ for (const kind of kinds) {
 		assert.is(next.live().length, 2);
 		await next.clock.pass(minute);
 		assert.is(next.live().length, 2);
-		assert.match(next.saysCondition('Starting') ?? '', /none is removed/);
+		assert.match(next.saysCondition('Starting') ?? '', /not removed/);
 		await next.end();
 	});
 
@@ -243,7 +243,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
-	test(`${kind}: an autoscaler that names another set from now on: what was found for the first one counts no more`, async () => {
+	test(`${kind}: an autoscaler that names another set from now on: what was found for the first one no longer counts`, async () => {
 		const world = await started({ minReplicas: 2 });
 		world.put(0, { name: 'other' });
 		await world.settled(2);
@@ -288,7 +288,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
-	test(`${kind}: who else writes replicas is told of, and has no effect`, async () => {
+	test(`${kind}: another writer of replicas is reported, and has no effect`, async () => {
 		const world = await started({ minReplicas: 1 });
 		await world.settled(1);
 		world.scale(7);
@@ -373,10 +373,10 @@ for (const kind of kinds) {
 		assert.is(world.starts, 0);
 		assert.is(world.recordOf(id)?.status?.reason, 'NoMatchingSet');
 		assert.match(world.recordOf(id)?.status?.message ?? '', /gpu/);
-		const told = [...world.api.each(paths.events)].filter(
+		const reported = [...world.api.each(paths.events)].filter(
 			(event) => (event as Stored & { reason?: string }).reason === 'NoMatchingSet',
 		);
-		assert.is(told.length, 1);
+		assert.is(reported.length, 1);
 		await world.end();
 	});
 

@@ -81,16 +81,16 @@ test('with metrics the larger counts, never the sum (#1962)', () => {
 	assert.is(asked(jobs(5), [], { suggestion: 3 }).desired, 5);
 });
 
-test('a job that idle runners leave untaken for 5 minutes is suspect until GitHub or an event speaks', () => {
+test('a job that idle runners leave unassigned for 5 minutes is suspect until GitHub or an event speaks', () => {
 	const old = { openedMs: now - 6 * minute, stateMs: now - 6 * minute };
 	const idle = [runner('r1', 'idle', { idleSinceMs: now - 5 * minute })];
 	const seen = asked([job(1, old)], idle);
 	assert.equal([seen.suspect, seen.waiting, seen.desired], [1, 0, 0]);
-	assert.equal(seen.untaken, [{ job: 'j1', sinceMs: now - 5 * minute }]);
+	assert.equal(seen.unassigned, [{ job: 'j1', sinceMs: now - 5 * minute }]);
 	assert.equal(seen.ask, ['j1']);
-	assert.is(seen.standings.get('j1'), 'suspect');
+	assert.is(seen.statuses.get('j1'), 'suspect');
 
-	const remembered = { ...old, untakenMs: now - 5 * minute };
+	const remembered = { ...old, unassignedMs: now - 5 * minute };
 	assert.is(asked([job(1, remembered)], []).suspect, 1, 'it stays so when the idle runner has gone');
 	assert.is(asked([job(1, { ...remembered, checkedMs: now })], []).suspect, 1, '403 and 404 prove nothing');
 	assert.is(asked([job(1, { ...remembered, confirmedMs: now })], []).desired, 1, 'GitHub says queued');
@@ -108,14 +108,14 @@ test('one idle runner that takes no job casts doubt on one job, not on all that 
 	const broken = runner('r1', 'idle', { idleSinceMs: now - 20 * minute });
 	const first = asked(waiting, [broken]);
 	assert.equal([first.suspect, first.waiting], [1, 2]);
-	assert.equal(first.untaken, [{ job: 'j1', sinceMs: now - 20 * minute }], 'the one that waits longest');
-	const doubts = (...list: Job[]) => asked(list, [broken]).untaken.map(({ job }) => job);
+	assert.equal(first.unassigned, [{ job: 'j1', sinceMs: now - 20 * minute }], 'the one that waits longest');
+	const doubts = (...list: Job[]) => asked(list, [broken]).unassigned.map(({ job }) => job);
 	for (const [one, other] of [
 		[job(1, old), job(2, { ...old, openedMs: now - 2 * hour })],
 		[job(3, old), job(2, old)],
 	] as const)
 		assert.equal([doubts(one, other), doubts(other, one)], [['j2'], ['j2']]);
-	const doubted = waiting.map((one) => (one.id === 1 ? { ...one, untakenMs: now - 20 * minute } : one));
+	const doubted = waiting.map((one) => (one.id === 1 ? { ...one, unassignedMs: now - 20 * minute } : one));
 	const suspects = (afterMs: number) => asked(doubted, [broken], {}, [], now - 15 * minute + afterMs).suspect;
 	assert.equal([suspects(5 * minute - 1), suspects(5 * minute)], [1, 2], 'on the next one 5 minutes later');
 });
@@ -220,7 +220,7 @@ test('a minimum above the maximum counts, as in ARC', () => {
 	assert.is(asked(jobs(9), [], { min: 2, max: 3 }).desired, 3);
 });
 
-test('when to look again: only where a runner may go then', () => {
+test('when to reconcile again: only where a runner may be removed then', () => {
 	const idle = (ms: number) => [runner('r1', 'idle', { idleSinceMs: now - ms })];
 	assert.is(asked([], idle(minute)).requeueAfterMs, 9 * minute);
 	assert.is(
@@ -233,8 +233,8 @@ test('when to look again: only where a runner may go then', () => {
 });
 
 test('nothing is asked for and nothing is wrong', () => {
-	const { standings, ...rest } = asked([], []);
-	assert.is(standings.size, 0);
+	const { statuses, ...rest } = asked([], []);
+	assert.is(statuses.size, 0);
 	assert.equal(rest, {
 		desired: 0,
 		mayGo: [],
@@ -248,7 +248,7 @@ test('nothing is asked for and nothing is wrong', () => {
 		credits: [],
 		bound: [],
 		ended: [],
-		untaken: [],
+		unassigned: [],
 		ask: [],
 		requeueAfterMs: undefined,
 	});

@@ -2,22 +2,33 @@ import * as assert from 'uvu/assert';
 import { statusOf, whyOf } from '../../../admission/autoscale/rules/status.ts';
 import type { Credit, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
-import { asked, hour, job, jobs, minute, now, runner, runsOn, second, wish } from './given.ts';
+import {
+	asked,
+	desired as desiredBy,
+	hour,
+	job,
+	jobs,
+	minute,
+	now,
+	runner,
+	runsOn,
+	second,
+} from './given.ts';
 
 const test = suite('doubt');
 
-/** Heard of at `now`, long after GitHub had made it. */
+/** Reported at `now`, long after GitHub had created it. */
 const late: Partial<Job> = { createdMs: now - hour, openedMs: now, stateMs: now };
 /** Suspect since `now`. */
 const left: Partial<Job> = {
 	openedMs: now - hour,
 	stateMs: now - hour,
 	createdMs: now - hour,
-	untakenMs: now - 5 * minute,
+	unassignedMs: now - 5 * minute,
 };
 const desired = (list: Job[], ms: number, more = {}, runners: Runner[] = [], credits: Credit[] = []) =>
 	asked(list, runners, more, credits, now + ms).desired;
-/** The times, in minutes from `now`, at which what is wanted changes; as the rule itself says when to look again. */
+/** The times, in minutes from `now`, at which what is wanted changes; as the rule itself says when to reconcile again. */
 function changes(list: Job[], untilMs: number): string[] {
 	const found: string[] = [];
 	let before = 0;
@@ -30,7 +41,7 @@ function changes(list: Job[], untilMs: number): string[] {
 	return found;
 }
 
-test('jobs that were heard of late, and that GitHub does not confirm: one runner for all of them tries every half hour', () => {
+test('jobs that were reported late, and that GitHub does not confirm: one runner for all of them tries every half hour', () => {
 	const list = jobs(5, { ...late, checkedMs: now + second });
 	assert.equal(changes(list, 75 * minute), ['1: 1', '11: 0', '31: 1', '41: 0', '61: 1', '71: 0']);
 	const { waiting, unconfirmed, suspect } = asked(list, [], {}, [], now + minute);
@@ -44,7 +55,7 @@ test('suspect jobs: one runner tries half an hour after idle ones have left them
 		['1: 1', '11: 0', '31: 1'],
 		'one for both',
 	);
-	const asleep = [job(1, { ...left, untakenMs: now - hour, confirmedMs: now - 5 * minute })];
+	const asleep = [job(1, { ...left, unassignedMs: now - hour, confirmedMs: now - 5 * minute })];
 	assert.equal(changes(asleep, 41 * minute), ['30: 1', '40: 0'], 'since GitHub has confirmed it last');
 });
 
@@ -62,7 +73,7 @@ test('no runner more where one is there anyway, or can not be', () => {
 	assert.is(desired([running], at), 0, 'one that runs waits for none');
 });
 
-test('when one of those that were heard of late is taken, the others of its labels count', () => {
+test('when one of those that were reported late is taken, the others with its labels count', () => {
 	const list = jobs(3, late);
 	const taken = { ...late, stateMs: now + 2 * minute };
 	const count = (first: Partial<Job>, runners: Runner[] = [], others: Partial<Job> = {}) => {
@@ -71,8 +82,8 @@ test('when one of those that were heard of late is taken, the others of its labe
 		return [waiting, unconfirmed];
 	};
 	const busy = [runner('r1', 'busy', { busySinceMs: now + 2 * minute, job: { jobId: 1 } })];
-	assert.equal(count({ ...taken, ...runsOn('r1') }, busy), [2, 0], 'an event has told it');
-	assert.equal(count(late, busy), [2, 0], 'its own witness');
+	assert.equal(count({ ...taken, ...runsOn('r1') }, busy), [2, 0], 'an event has reported it');
+	assert.equal(count(late, busy), [2, 0], 'its own job signal');
 	assert.equal(count({ ...taken, state: 'completed', runnerName: 'r1' }), [2, 0], 'and it has ended');
 	assert.equal(count({ ...taken, state: 'completed' }), [0, 2], 'cancelled');
 	assert.equal(count({ ...taken, ...runsOn('r1') }, busy, { labels: ['GPU'] }), [0, 2], 'other labels');
@@ -95,11 +106,11 @@ test('when a job is taken that was left as long, the doubt on the others ends', 
 		const { waiting, suspect } = look(...args);
 		return [waiting, suspect];
 	};
-	const event = { ...left, untakenMs: undefined, stateMs: taken, ...runsOn('r1') };
+	const event = { ...left, unassignedMs: undefined, stateMs: taken, ...runsOn('r1') };
 	const busy = runner('r1', 'busy', { busySinceMs: taken, job: { jobId: 1 } });
-	assert.equal(count(event, [busy]), [2, 0], 'an event has told it');
-	assert.equal(look(event, [busy]).untaken, [], 'and that is remembered');
-	assert.equal(count(left, [busy]), [2, 0], 'its own witness');
+	assert.equal(count(event, [busy]), [2, 0], 'an event has reported it');
+	assert.equal(look(event, [busy]).unassigned, [], 'and that is remembered');
+	assert.equal(count(left, [busy]), [2, 0], 'its own job signal');
 	assert.equal(count(event), [2, 0], 'by a runner of another set');
 	assert.equal(count({ ...event, openedMs: now }, [busy]), [0, 2], 'it came when they were suspect already');
 	assert.equal(count({ ...event, labels: ['gpu'] }, [busy]), [0, 2], 'other labels');
@@ -109,8 +120,8 @@ test('when a job is taken that was left as long, the doubt on the others ends', 
 	] as const)
 		assert.equal(count(ended), [0, 2], 'it may have been taken long before');
 	const idle = runner('r2', 'idle', { idleSinceMs: now - hour });
-	const { untaken } = look(event, [busy, idle]);
-	assert.equal(untaken, [{ job: 'j2', sinceMs: taken }], 'an idle runner leaves it since then');
+	const { unassigned } = look(event, [busy, idle]);
+	assert.equal(unassigned, [{ job: 'j2', sinceMs: taken }], 'an idle runner leaves it since then');
 	const two = [job(1, event), job(2, { ...event, openedMs: now + minute, ...runsOn('r9') }), job(3, left)];
 	assert.is(asked(two, [busy], {}, [], now + 32 * minute).waiting, 1, 'any of several');
 });
@@ -118,8 +129,8 @@ test('when a job is taken that was left as long, the doubt on the others ends', 
 test('a job that waited for no longer than the start of its runner proves nothing', () => {
 	const taken = { ...runsOn('r1'), openedMs: now - 70 * second, stateMs: now - 10 * second };
 	const idle = runner('r2', 'idle', { idleSinceMs: now - minute });
-	const { untaken } = asked([job(1, taken), job(2, { ...left, untakenMs: undefined })], [idle]);
-	assert.equal(untaken, [{ job: 'j2', sinceMs: now - minute }]);
+	const { unassigned } = asked([job(1, taken), job(2, { ...left, unassignedMs: undefined })], [idle]);
+	assert.equal(unassigned, [{ job: 'j2', sinceMs: now - minute }]);
 });
 
 test('a runner has just worked for a minute, and for no more jobs than wait', () => {
@@ -127,7 +138,7 @@ test('a runner has just worked for a minute, and for no more jobs than wait', ()
 		const credits = ['r1', 'r2'].map((name) => ({ runner: name, sinceMs: now }));
 		const runners = ['r1', 'r2'].map((name) => runner(name, 'completed', { worked: true }));
 		const demand = asked(jobs(waiting), runners, {}, credits, now + ms);
-		return whyOf({ wish: wish(), demand }, now + ms).split('; ')[0];
+		return whyOf({ desired: desiredBy(), demand }, now + ms).split('; ')[0];
 	};
 	assert.is(
 		why(3, minute - 1),
@@ -138,13 +149,13 @@ test('a runner has just worked for a minute, and for no more jobs than wait', ()
 	assert.is(why(3, minute), '3 runners: jobs: 0 run, 3 wait');
 });
 
-test('what does not count is open, and said', () => {
+test('what does not count is open, and reported', () => {
 	const at = now + 2 * minute;
 	const status = (list: Job[]) => {
 		const demand = asked(list, [], {}, [], at);
 		const schedule = { minReplicas: undefined, next: undefined, nextEdgeMs: undefined, summary: undefined };
-		const looked = { wish: wish(), demand, replicas: 0, schedule: { ...schedule, skipped: [] } };
-		return statusOf({ metadata: { name: 'a' }, spec: {} } as never, { looked, findings: [] }, at);
+		const reconciled = { desired: desiredBy(), demand, replicas: 0, schedule: { ...schedule, skipped: [] } };
+		return statusOf({ metadata: { name: 'a' }, spec: {} } as never, { reconciled, findings: [] }, at);
 	};
 	const said = (list: Job[]) => {
 		const { conditions = [], openJobs, suspectJobs, waitingJobs } = status(list);
@@ -152,22 +163,22 @@ test('what does not count is open, and said', () => {
 		return { openJobs, suspectJobs, waitingJobs, reason, message };
 	};
 	const tail =
-		'not counted; where nothing else waits, one runner tries for such jobs every 30 minutes: kubectl runners jobs';
-	const heard = 'first heard of long after GitHub had made them, and that it has not confirmed, are';
-	const leftOne = '1 job that idle runners have left for minutes, and that GitHub has not confirmed, is';
+		'not counted. While nothing else waits, one runner is started every 30 minutes to try such jobs. "kubectl runners jobs" lists them';
+	const reportedLate = 'reported long after GitHub had created them, and not confirmed by GitHub since, are';
+	const leftOne = '1 job that no idle runner has taken for minutes, and that GitHub has not confirmed, is';
 	assert.equal(said(jobs(2, late)), {
 		openJobs: 2,
 		suspectJobs: 2,
 		waitingJobs: 0,
-		reason: 'HeardOfLate',
-		message: `2 jobs ${heard} ${tail}`,
+		reason: 'ReportedLate',
+		message: `2 jobs ${reportedLate} ${tail}`,
 	});
 	assert.equal(said([job(9, left), ...jobs(2, late)]), {
 		openJobs: 3,
 		suspectJobs: 3,
 		waitingJobs: 0,
-		reason: 'LeftByIdleRunners',
-		message: `${leftOne} ${tail}; 2 jobs ${heard} ${tail}`,
+		reason: 'NotTakenByIdleRunners',
+		message: `${leftOne} ${tail}; 2 jobs ${reportedLate} ${tail}`,
 	});
 	assert.equal(said([job(1, { ...runsOn('gone'), ...late })]).openJobs, 0, 'an old start is nothing');
 });

@@ -1,8 +1,8 @@
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
-import type { Credit, Demand, Job, Runner, Wish } from '../../../admission/autoscale/rules/types.ts';
+import type { Credit, Demand, Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import type { Phase } from '../../../admission/sets/rules/plan.ts';
 
-/** Jobs, runners and wishes for the tests of the rules, 20 s old. */
+/** Jobs, runners and what is desired, for the tests of the rules, 20 s old. */
 export const now = Date.parse('2026-11-27T12:00:00Z');
 export const second = 1_000;
 export const minute = 60 * second;
@@ -27,7 +27,7 @@ export const job = (id: number, more: Partial<Job> = {}): Job => ({
 	checkedMs: undefined,
 	boundTo: undefined,
 	endedMs: undefined,
-	untakenMs: undefined,
+	unassignedMs: undefined,
 	...more,
 });
 export const jobs = (count: number, more: Partial<Job> = {}): Job[] =>
@@ -51,7 +51,7 @@ export const runner = (name: string, phase: Phase, more: Partial<Runner> = {}): 
 	...more,
 });
 
-export const wish = (more: Partial<Wish> = {}): Wish => ({
+export const desired = (more: Partial<Desired> = {}): Desired => ({
 	min: 0,
 	max: 10,
 	countsJobs: true,
@@ -67,7 +67,7 @@ export const wish = (more: Partial<Wish> = {}): Wish => ({
 export const asked = (
 	list: readonly Job[],
 	runners: readonly Runner[],
-	more: Partial<Wish> = {},
+	more: Partial<Desired> = {},
 	credits: readonly Credit[] = [],
 	nowMs = now,
-): Demand => demand(list, runners, credits, wish(more), nowMs);
+): Demand => demand(list, runners, credits, desired(more), nowMs);

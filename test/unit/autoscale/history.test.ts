@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
-import type { Credit, Job, Runner, Wish } from '../../../admission/autoscale/rules/types.ts';
+import type { Credit, Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { type Owner, plan } from '../../../admission/sets/rules/plan.ts';
 import { freshPace } from '../../../admission/sets/rules/start-pace.ts';
 import { suite } from '../../support/suite.ts';
@@ -21,10 +21,10 @@ interface RealRunner {
 	owner: Owner;
 	idleSinceMs: number;
 	job: RealJob | undefined;
-	/** The job that its witness has told of last. */
-	told: RealJob | undefined;
-	/** When its own witness tells of its job; undefined: it never does. */
-	tellsMs: number | undefined;
+	/** The job that its own source has reported last. */
+	signalled: RealJob | undefined;
+	/** When its own source reports its job; undefined: it never does. */
+	signalMs: number | undefined;
 	worked: boolean;
 }
 
@@ -33,7 +33,7 @@ interface Faults {
 	lost: number;
 	/** How long an event takes at most, in ms: they overtake each other. */
 	lateMs: number;
-	/** Part of the runners whose own witness says nothing. */
+	/** Part of the runners whose own source reports nothing. */
 	mute: number;
 	/** How far the clock of a new leader is off at most, in ms. */
 	clockMs: number;
@@ -51,7 +51,7 @@ class History {
 	readonly records = new Map<string, Job>();
 	runners: RealRunner[] = [];
 	nowMs = Date.parse('2026-11-27T12:00:00Z');
-	wish: Wish;
+	desired: Desired;
 	surge = 1;
 	templateHash = 'first';
 	made = 0;
@@ -63,10 +63,10 @@ class History {
 	#accounting = { effectiveMs: 0, completionsMs: [] as number[], ...freshPace };
 	#skewMs = 0;
 
-	constructor(seed: number, faults: Faults, wish: Partial<Wish>) {
+	constructor(seed: number, faults: Faults, desired: Partial<Desired>) {
 		this.#faults = faults;
 		this.#random = randomOf(seed);
-		this.wish = {
+		this.desired = {
 			min: 0,
 			max: 12,
 			countsJobs: true,
@@ -76,7 +76,7 @@ class History {
 			delayMs: minute,
 			checkAfterMs: 10 * minute,
 			ready: true,
-			...wish,
+			...desired,
 		};
 	}
 
@@ -117,10 +117,10 @@ class History {
 	/** Another server leads, with its own clock. */
 	changeLeader(): void {
 		this.#skewMs = this.below(2 * this.#faults.clockMs + 1) - this.#faults.clockMs;
-		for (const job of this.records.values()) job.untakenMs = undefined;
+		for (const job of this.records.values()) job.unassignedMs = undefined;
 	}
 
-	/** Time passes; GitHub gives out jobs, runners start, work and end, events and witnesses arrive. */
+	/** Time passes; GitHub gives out jobs, runners start, work and end, events and job signals arrive. */
 	pass(ms: number, ends = 0.15): void {
 		this.nowMs += ms;
 		const { runners } = this;
@@ -136,19 +136,19 @@ class History {
 			if (!runner) break;
 			Object.assign(job, { state: 'in_progress', runner: runner.owner.name });
 			runner.job = job;
-			runner.tellsMs = this.chance(this.#faults.mute) ? undefined : this.nowMs + this.below(3 * second);
+			runner.signalMs = this.chance(this.#faults.mute) ? undefined : this.nowMs + this.below(3 * second);
 			this.#tell(job);
 		}
 		for (const runner of runners) {
-			const { owner, job, tellsMs } = runner;
+			const { owner, job, signalMs } = runner;
 			if (
 				job?.state === 'in_progress' &&
-				tellsMs !== undefined &&
-				tellsMs <= this.nowMs &&
+				signalMs !== undefined &&
+				signalMs <= this.nowMs &&
 				owner.phase === 'idle'
 			) {
-				Object.assign(owner, { phase: 'busy', sinceMs: tellsMs });
-				Object.assign(runner, { worked: true, told: job });
+				Object.assign(owner, { phase: 'busy', sinceMs: signalMs });
+				Object.assign(runner, { worked: true, signalled: job });
 			}
 			if (job?.state === 'in_progress' && this.chance(ends)) {
 				job.state = 'completed';
@@ -160,21 +160,21 @@ class History {
 		}
 		const due = this.#events.filter(({ atMs }) => atMs <= this.nowMs);
 		this.#events = this.#events.filter(({ atMs }) => atMs > this.nowMs);
-		for (const { job, state, runner } of due) this.#hear(job, state, runner);
+		for (const { job, state, runner } of due) this.#receive(job, state, runner);
 	}
 
 	/** One pass of the leader. */
 	look() {
 		const nowMs = this.nowMs + this.#skewMs;
 		const runners = this.runners.map((runner) => this.#seen(runner));
-		const asked = demand([...this.records.values()], runners, this.#credits, this.wish, nowMs);
+		const asked = demand([...this.records.values()], runners, this.#credits, this.desired, nowMs);
 		this.#credits = asked.credits;
 		for (const job of this.records.values()) {
 			const bound = asked.bound.find((one) => one.job === job.key);
 			const ended = asked.ended.find((one) => one.job === job.key);
 			job.boundTo = (bound ?? ended)?.runner;
 			job.endedMs = ended ? (job.endedMs ?? nowMs) : undefined;
-			job.untakenMs = asked.untaken.find((one) => one.job === job.key)?.sinceMs;
+			job.unassignedMs = asked.unassigned.find((one) => one.job === job.key)?.sinceMs;
 		}
 		const owners = this.runners.map(({ owner }) => owner);
 		const planned = plan(
@@ -219,11 +219,11 @@ class History {
 			onCordonedNode: false,
 			departing: false,
 		};
-		const nothing = { job: undefined, told: undefined, tellsMs: undefined, worked: false };
+		const nothing = { job: undefined, signalled: undefined, signalMs: undefined, worked: false };
 		return { owner, idleSinceMs: this.nowMs, ...nothing };
 	}
 
-	#seen({ owner, worked, idleSinceMs, told }: RealRunner): Runner {
+	#seen({ owner, worked, idleSinceMs, signalled }: RealRunner): Runner {
 		const { uid, name, phase, departing, createdMs, sinceMs } = owner;
 		return {
 			uid,
@@ -235,7 +235,10 @@ class History {
 			busySinceMs: phase === 'busy' ? sinceMs : undefined,
 			worked,
 			// Every third one tells the run, the others only that they work.
-			job: told && told.id % 3 === 0 ? { repository: 'octo/app', runId: Math.ceil(told.id / 6) } : undefined,
+			job:
+				signalled && signalled.id % 3 === 0
+					? { repository: 'octo/app', runId: Math.ceil(signalled.id / 6) }
+					: undefined,
 		};
 	}
 
@@ -245,7 +248,7 @@ class History {
 		this.#events.push({ atMs, job, state: job.state, runner: job.runner });
 	}
 
-	#hear({ id }: RealJob, state: Job['state'], runnerName: string | undefined): void {
+	#receive({ id }: RealJob, state: Job['state'], runnerName: string | undefined): void {
 		const nowMs = this.nowMs + this.#skewMs;
 		const key = `j${id}`;
 		const rank = { waiting: 0, queued: 0, in_progress: 1, completed: 2 };
@@ -268,7 +271,7 @@ class History {
 			checkedMs: undefined,
 			boundTo: undefined,
 			endedMs: undefined,
-			untakenMs: undefined,
+			unassignedMs: undefined,
 			...known,
 			state,
 			stateMs: nowMs,
@@ -282,7 +285,7 @@ class History {
 		if (!record || !job) return;
 		record.checkedMs = nowMs;
 		if (job.state === 'queued') record.confirmedMs = nowMs;
-		else this.#hear(job, job.state, job.runner);
+		else this.#receive(job, job.state, job.runner);
 	}
 
 	/** What has completed is forgotten after 5 minutes. */
@@ -308,7 +311,7 @@ type Look = ReturnType<History['look']>;
 
 /** What holds at every moment, whatever has happened before. */
 function check(history: History, { asked, planned, before, runners }: Look, seed: string): void {
-	const { min, max } = history.wish;
+	const { min, max } = history.desired;
 	const { desired, mayGo, credits, bound, ended, held, living, waiting } = asked;
 	const active = before.filter(({ phase }) => ['pending', 'starting', 'idle', 'busy'].includes(phase));
 	assert.is(living, active.length, `${seed}: plan() and demand() count the same runners`);
@@ -334,7 +337,7 @@ function check(history: History, { asked, planned, before, runners }: Look, seed
 		assert.ok(runner && ['pending', 'starting', 'idle'].includes(runner.phase) && !runner.departing, seed);
 	}
 	assert.ok(mayGo.length + held === Math.max(0, living - desired), `${seed}: surplus`);
-	if (!history.wish.ready) assert.is(mayGo.length, 0, seed);
+	if (!history.desired.ready) assert.is(mayGo.length, 0, seed);
 
 	const unique = (some: string[]) => new Set(some).size === some.length;
 	assert.ok(unique(credits.map(({ runner }) => runner)), `${seed}: one credit for each runner`);
@@ -353,9 +356,9 @@ function storm(history: History, steps: number, seed: string): void {
 		if (history.chance(0.03)) history.changeLeader();
 		if (history.chance(0.03)) history.templateHash = `hash-${step}`;
 		if (history.chance(0.03)) history.surge = 1 + history.below(3);
-		if (history.chance(0.02)) history.wish = { ...history.wish, max: 4 + history.below(12) };
-		if (history.chance(0.02)) history.wish = { ...history.wish, min: history.below(3) };
-		if (history.chance(0.05)) history.wish = { ...history.wish, ready: !history.wish.ready };
+		if (history.chance(0.02)) history.desired = { ...history.desired, max: 4 + history.below(12) };
+		if (history.chance(0.02)) history.desired = { ...history.desired, min: history.below(3) };
+		if (history.chance(0.05)) history.desired = { ...history.desired, ready: !history.desired.ready };
 		history.pass(history.below(20 * second));
 		check(history, history.look(), seed);
 	}
@@ -363,7 +366,7 @@ function storm(history: History, steps: number, seed: string): void {
 
 /** Nothing new comes: after three hours all is served, and all runners have gone. */
 function settle(history: History, seed: string): void {
-	history.wish = { ...history.wish, min: 0, max: 12, spare: 0, ready: true };
+	history.desired = { ...history.desired, min: 0, max: 12, spare: 0, ready: true };
 	let suspect = 0;
 	for (let more = 0; more < 3; more++) history.queue();
 	for (let step = 0; step < 180; step++) {
@@ -374,19 +377,19 @@ function settle(history: History, seed: string): void {
 		suspect = look.asked.suspect;
 	}
 	const queued = [...history.jobs.values()].filter(({ state }) => state === 'queued');
-	// A job of which nothing was ever heard is found by the poll alone.
+	// A job that no event ever reported is found by the poll alone.
 	const known = queued.filter(({ id }) => history.records.has(`j${id}`));
 	assert.equal(known, [], `${seed}: all jobs that are known are served`);
 	// A static one whose job GitHub has never called over, and is not asked about, is kept: it may have it.
 	const named = new Set([...history.records.values()].map(({ runnerName }) => runnerName));
 	const left = history.runners.filter(({ owner }) => !named.has(owner.name));
-	// Where GitHub can't be asked one runner finds out now and then whether a job is over whose end nobody has heard of.
+	// Where GitHub can't be asked one runner finds out now and then whether a job is over whose end was not reported.
 	if (suspect === 0) assert.equal(left, [], `${seed}: runners are left`);
 	else assert.ok(left.length <= 1, `${seed}: ${left.length} runners for ${suspect} jobs that are doubted`);
 }
 
 function rollOut(history: History, seed: string): void {
-	history.wish = { ...history.wish, min: 3 };
+	history.desired = { ...history.desired, min: 3 };
 	for (const templateHash of ['before', 'last']) {
 		history.templateHash = templateHash;
 		for (let step = 0; step < 30; step++) {

@@ -23,7 +23,7 @@ const old = { busySinceMs: now - hour };
 const ended = (name: string, more: Partial<Runner> = {}) =>
 	runner(name, 'completed', { worked: true, ...more });
 
-test('by its witness: the id of the job', () => {
+test('by its job signal: the id of the job', () => {
 	const r1 = runner('r1', 'busy', { job: { jobId: 2 } });
 	assert.is(said(jobs(2), [r1]), 'waiting 1, j2 runs on r1');
 	assert.is(said(jobs(2), [ended('r1', { job: { jobId: 2 } })]), 'waiting 1, j2 ended on r1');
@@ -41,7 +41,7 @@ test('an id that is not known, or another runner’s: it stands for no waiting j
 	assert.is(said(others, [r1]), 'waiting 1');
 });
 
-test('by its witness: the run and attempt, whatever the case of the repository', () => {
+test('by its job signal: the run and attempt, whatever the case of the repository', () => {
 	const [one, two] = [job(1, { runId: 7 }), job(2, { runId: 7, runAttempt: 2 })];
 	const on = (what: object) => said([one, two], [runner('r1', 'busy', { ...old, job: run(7, what) })]);
 	assert.is(on({}), 'waiting 1, j1 runs on r1');
@@ -76,7 +76,7 @@ test('two runners of a run have two jobs of it; a third has one that is not know
 	assert.is(said(list, some), 'waiting 0, j1 runs on r2, j2 runs on r1');
 });
 
-test('a job has one runner: what is bound is not free, and two that tell of the same job have it once', () => {
+test('a job has one runner: what is bound is not free, and of two that report the same job one has it', () => {
 	const seven = { runId: 7 };
 	const [bound, other] = [job(1, { ...seven, boundTo: 'r1' }), job(2, { ...seven, openedMs: now - hour })];
 	const busy = (name: string, more = {}) => runner(name, 'busy', { ...old, job: run(7), ...more });
@@ -95,7 +95,11 @@ test('a job has one runner: what is bound is not free, and two that tell of the 
 test('a job that is over is nobody’s', () => {
 	assert.is(said([job(1, { state: 'completed', boundTo: 'r1' })], []), 'waiting 0');
 	const gone = job(1, { state: 'completed', runnerName: 'r1', stateMs: now - hour });
-	assert.is(said([gone, job(2)], [ended('r1', { job: run(9) })]), 'waiting 1', 'whatever its witness says');
+	assert.is(
+		said([gone, job(2)], [ended('r1', { job: run(9) })]),
+		'waiting 1',
+		'whatever its job signal says',
+	);
 	assert.is(said([job(1, { boundTo: 'r1' })], [ended('r1', { worked: false })]), 'waiting 0, j1 ended on r1');
 });
 
@@ -110,7 +114,7 @@ test('what was bound stays bound, and is over with its runner', () => {
 		'waiting 0, j1 ended on R1',
 		'a static one',
 	);
-	assert.is(said([bound], [runner('r1', 'idle')]), 'waiting 1', 'its witness has taken it back');
+	assert.is(said([bound], [runner('r1', 'idle')]), 'waiting 1', 'its source has taken it back');
 });
 
 test('what was bound is not when GitHub gives its runner another job, or says that it waits', () => {
@@ -152,7 +156,11 @@ test('a static runner has one job after the other', () => {
 		'still the first',
 	);
 	const late = job(1, { runId: 7, ...runsOn('r1'), stateMs: now - 5 * second });
-	assert.is(said([late, job(2)], [r1({ busySinceMs: now - second })]), 'waiting 1', 'its witness was late');
+	assert.is(
+		said([late, job(2)], [r1({ busySinceMs: now - second })]),
+		'waiting 1',
+		'its job signal was late',
+	);
 	const stale = job(1, { runId: 7, ...runsOn('r1') });
 	assert.is(said([stale, job(2, { runId: 8 })], next), 'waiting 0, j2 runs on r1');
 	assert.is(said([stale, job(2)], [r1({ job: { jobId: 2 } })]), 'waiting 0, j2 runs on r1');
@@ -207,11 +215,15 @@ test('a credit whose run is known stands for a job of that run only, and the oth
 	for (const known of [of('r1', { repository: 'octo/app' }), of('r1', { runId: 7 })])
 		assert.is(said(two, [], [of('r2', {}), known]), 'waiting 2, missing 0, credits r2 r1');
 	assert.is(said([job(1, { runId: undefined })], [], [seven]), 'waiting 1, missing 0, credits r1');
-	const told = ended('r1', { job: run(7, { name: 'x' }) });
-	assert.equal(asked(list, [told]).credits, [
+	const worked = ended('r1', { job: run(7, { name: 'x' }) });
+	assert.equal(asked(list, [worked]).credits, [
 		{ runner: 'r1', sinceMs: now, repository: 'octo/app', runId: 7, runAttempt: 1 },
 	]);
-	assert.is(said(list, [told]), 'waiting 2, missing 1, credits r1', 'a run alone tells not which job it was');
+	assert.is(
+		said(list, [worked]),
+		'waiting 2, missing 1, credits r1',
+		'a run alone does not say which job it was',
+	);
 });
 
 test('one credit for each runner, 500 in all; another leader’s clock may be ahead', () => {
@@ -241,13 +253,10 @@ test('of two runners of a name the living one counts', () => {
 
 test('the end of a runner that GitHub has named is remembered when it is gone', () => {
 	const given = job(1, runsOn('r1', { boundTo: 'R1', endedMs: now - second }));
-	const { ended, standings } = asked([given], []);
-	assert.equal([ended, standings.get('j1')], [[{ job: 'j1', runner: 'r1' }], 'ended']);
-	assert.is(
-		asked([job(1, runsOn('r2', { boundTo: 'r1', endedMs: now }))], []).standings.get('j1'),
-		'running',
-	);
-	assert.is(asked([job(1, runsOn('r1', { boundTo: 'r1' }))], []).standings.get('j1'), 'running');
+	const { ended, statuses } = asked([given], []);
+	assert.equal([ended, statuses.get('j1')], [[{ job: 'j1', runner: 'r1' }], 'ended']);
+	assert.is(asked([job(1, runsOn('r2', { boundTo: 'r1', endedMs: now }))], []).statuses.get('j1'), 'running');
+	assert.is(asked([job(1, runsOn('r1', { boundTo: 'r1' }))], []).statuses.get('j1'), 'running');
 });
 
 test('a job that waits again after its runner’s end can be bound to another', () => {

@@ -40,16 +40,16 @@ test('what an earlier leader has found out is taken from the status once; from t
 	);
 });
 
-test('what GitHub says newly counts more than what our witnesses told before', () => {
+test('what GitHub says later counts more than what our job signals said before', () => {
 	const book = new JobBook();
 	book.note(record({ state: 'in_progress', runnerName: 'r1' }));
-	const ended = { boundTo: 'r1', endedMs: 5, untakenMs: 3 };
+	const ended = { boundTo: 'r1', endedMs: 5, unassignedMs: 3 };
 	for (const moved of [{ state: 'in_progress', runnerName: 'r2' }, { state: 'completed' }] as const) {
 		book.learn('j1', ended);
 		const { entry, fresh } = book.note(record(moved));
 		assert.is(fresh, true);
 		assert.equal(
-			[entry.job.boundTo, entry.job.endedMs, entry.job.untakenMs],
+			[entry.job.boundTo, entry.job.endedMs, entry.job.unassignedMs],
 			[undefined, undefined, undefined],
 		);
 	}

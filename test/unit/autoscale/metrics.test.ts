@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
+import { desiredOf } from '../../../admission/autoscale/rules/desired.ts';
 import {
 	type ListedJob,
 	type MetricFacts,
 	repositoriesOf,
 	suggestionOf,
 } from '../../../admission/autoscale/rules/metrics.ts';
-import { wishOf } from '../../../admission/autoscale/rules/wish.ts';
 import type { Scope } from '../../../admission/runner/scope.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -28,12 +28,12 @@ const facts = (more: Partial<MetricFacts> = {}, jobs: readonly ListedJob[] = [])
 const of = (metrics: unknown, some: MetricFacts) => suggestionOf(metrics, some);
 
 /** `queued:self-hosted,custom completed:`: jobs as GitHub lists them. */
-const listed = (words: string): ListedJob[] =>
-	words
+const listed = (texts: string): ListedJob[] =>
+	texts
 		.split(' ')
 		.filter(Boolean)
-		.map((word) => {
-			const [status = '', labels = ''] = word.split(':');
+		.map((text) => {
+			const [status = '', labels = ''] = text.split(':');
 			return { status, labels: labels.split(',').filter(Boolean) };
 		});
 const three = 'queued:self-hosted in_progress:self-hosted in_progress:self-hosted';
@@ -70,8 +70,8 @@ for (const scope of [repository, organization]) {
 			const metrics = suggestionOf([byJobs], facts({ scope, labels }, listed(jobs)));
 			assert.equal(metrics.problems, []);
 			const spec = { minReplicas: min, maxReplicas: max, metrics: [byJobs] };
-			const { wish } = wishOf(spec, { metrics, spareFor: () => 0, ready: true }, 0);
-			assert.is(demand([], [], [], wish, 0).desired, expected);
+			const { desired } = desiredOf(spec, { metrics, spareFor: () => 0, ready: true }, 0);
+			assert.is(demand([], [], [], desired, 0).desired, expected);
 		});
 	}
 }
@@ -139,18 +139,24 @@ const named = (scope: Scope | undefined, repositoryNames: unknown) =>
 test('jobs: names that can’t be used are said', () => {
 	assert.is(
 		named(organization, undefined),
-		'spec.metrics[0].repositoryNames is needed for runners of an organization',
+		'spec.metrics[0].repositoryNames is required for runners of an organization',
 	);
-	assert.is(named(enterprise, []), 'spec.metrics[0].repositoryNames is needed for runners of an enterprise');
+	assert.is(
+		named(enterprise, []),
+		'spec.metrics[0].repositoryNames is required for runners of an enterprise',
+	);
 	assert.is(
 		named(enterprise, ['a/b', 'app']),
-		'spec.metrics[0].repositoryNames[1] "app" is no OWNER/NAME',
+		'spec.metrics[0].repositoryNames[1]: invalid value "app": must be OWNER/NAME',
 		'ARC serves no enterprises here at all',
 	);
-	assert.is(named(organization, [7]), 'spec.metrics[0].repositoryNames[0] 7 is no NAME or OWNER/NAME');
+	assert.is(
+		named(organization, [7]),
+		'spec.metrics[0].repositoryNames[0]: invalid value 7: must be NAME or OWNER/NAME',
+	);
 	assert.is(
 		named(organization, ['a/b/c']),
-		'spec.metrics[0].repositoryNames[0] "a/b/c" is no NAME or OWNER/NAME',
+		'spec.metrics[0].repositoryNames[0]: invalid value "a/b/c": must be NAME or OWNER/NAME',
 	);
 	assert.is(named(undefined, ['app']), 'spec.metrics[0]: the target has no repository or organization');
 });
@@ -176,7 +182,7 @@ const steps: [string, object, number | undefined, number, number | undefined][] 
 	],
 	['adjustments up', { scaleUpAdjustment: 2, scaleDownAdjustment: 1 }, 4, 4, 6],
 	['adjustments down', { scaleUpAdjustment: 2, scaleDownAdjustment: 1 }, 4, 0, 3],
-	['an adjustment of 0 is none', { scaleUpAdjustment: 0, scaleUpFactor: '2' }, 4, 4, 8],
+	['an adjustment of 0 counts as absent', { scaleUpAdjustment: 0, scaleUpFactor: '2' }, 4, 4, 8],
 	['down below 0 says nothing', { scaleDownAdjustment: 3 }, 1, 0, undefined],
 	[
 		'an adjustment and the other direction’s factor',
@@ -209,32 +215,68 @@ test('two metrics: the second counts where the first says 0 or less, also with 0
 });
 
 const wrong: [string, unknown, string][] = [
-	['no list', { 0: byBusy }, 'spec.metrics is no list'],
-	['too many', [byBusy, byJobs, byJobs], 'spec.metrics has 3 entries: two at most count'],
-	['no object', ['x'], 'spec.metrics[0] is no object'],
-	['no type', [{}], 'spec.metrics[0].type undefined is none'],
-	['another type', [{ type: 'Cpu' }], 'spec.metrics[0].type "Cpu" is none'],
+	['not a list', { 0: byBusy }, 'spec.metrics must be a list'],
+	['too many', [byBusy, byJobs, byJobs], 'spec.metrics has 3 entries: at most 2 are supported'],
+	['not an object', ['x'], 'spec.metrics[0] must be an object'],
+	[
+		'no type',
+		[{}],
+		'spec.metrics[0].type: invalid value undefined: must be TotalNumberOfQueuedAndInProgressWorkflowRuns or PercentageRunnersBusy',
+	],
+	[
+		'another type',
+		[{ type: 'Cpu' }],
+		'spec.metrics[0].type: invalid value "Cpu": must be TotalNumberOfQueuedAndInProgressWorkflowRuns or PercentageRunnersBusy',
+	],
 	[
 		'the wrong order, once the first says 0',
 		[byJobs, byBusy],
-		'spec.metrics: of two the first has to be PercentageRunnersBusy and the second TotalNumberOfQueuedAndInProgressWorkflowRuns',
+		'spec.metrics: of two entries the first must be PercentageRunnersBusy and the second TotalNumberOfQueuedAndInProgressWorkflowRuns',
 	],
-	['a number', [{ ...byBusy, scaleUpThreshold: 0.8 }], 'spec.metrics[0].scaleUpThreshold 0.8 is no number'],
-	['a text', [{ ...byBusy, scaleDownThreshold: 'x' }], 'spec.metrics[0].scaleDownThreshold "x" is no number'],
-	['a space', [{ ...byBusy, scaleUpFactor: ' 2' }], 'spec.metrics[0].scaleUpFactor " 2" is no number'],
-	['hexadecimal', [{ ...byBusy, scaleUpFactor: '0x2' }], 'spec.metrics[0].scaleUpFactor "0x2" is no number'],
-	['ARC takes it', [{ ...byBusy, scaleUpFactor: 'NaN' }], 'spec.metrics[0].scaleUpFactor "NaN" is no number'],
-	['infinite', [{ ...byBusy, scaleUpFactor: '1e999' }], 'spec.metrics[0].scaleUpFactor "1e999" is no number'],
-	['below 0', [{ ...byBusy, scaleUpAdjustment: -1 }], 'spec.metrics[0].scaleUpAdjustment -1 is no count'],
+	[
+		'a number',
+		[{ ...byBusy, scaleUpThreshold: 0.8 }],
+		'spec.metrics[0].scaleUpThreshold: invalid value 0.8: must be a decimal number such as "0.75"',
+	],
+	[
+		'a text',
+		[{ ...byBusy, scaleDownThreshold: 'x' }],
+		'spec.metrics[0].scaleDownThreshold: invalid value "x": must be a decimal number such as "0.75"',
+	],
+	[
+		'a space',
+		[{ ...byBusy, scaleUpFactor: ' 2' }],
+		'spec.metrics[0].scaleUpFactor: invalid value " 2": must be a decimal number such as "0.75"',
+	],
+	[
+		'hexadecimal',
+		[{ ...byBusy, scaleUpFactor: '0x2' }],
+		'spec.metrics[0].scaleUpFactor: invalid value "0x2": must be a decimal number such as "0.75"',
+	],
+	[
+		'ARC takes it',
+		[{ ...byBusy, scaleUpFactor: 'NaN' }],
+		'spec.metrics[0].scaleUpFactor: invalid value "NaN": must be a decimal number such as "0.75"',
+	],
+	[
+		'infinite',
+		[{ ...byBusy, scaleUpFactor: '1e999' }],
+		'spec.metrics[0].scaleUpFactor: invalid value "1e999": must be a decimal number such as "0.75"',
+	],
+	[
+		'below 0',
+		[{ ...byBusy, scaleUpAdjustment: -1 }],
+		'spec.metrics[0].scaleUpAdjustment: invalid value -1: must be a whole number, 0 or more',
+	],
 	[
 		'both',
 		[{ ...byBusy, scaleUpAdjustment: 1, scaleUpFactor: '2' }],
-		'spec.metrics[0]: of scaleUpAdjustment and scaleUpFactor only one can be given',
+		'spec.metrics[0]: only one of scaleUpAdjustment and scaleUpFactor may be set',
 	],
 	[
 		'both down',
 		[{ ...byBusy, scaleDownAdjustment: 1, scaleDownFactor: '2' }],
-		'spec.metrics[0]: of scaleDownAdjustment and scaleDownFactor only one can be given',
+		'spec.metrics[0]: only one of scaleDownAdjustment and scaleDownFactor may be set',
 	],
 ];
 for (const [promise, metrics, problem] of wrong) {
@@ -242,7 +284,7 @@ for (const [promise, metrics, problem] of wrong) {
 		assert.equal(of(metrics, facts()), { replicas: undefined, problems: [problem] }));
 }
 
-test('two that are wrong are both said; a second that is never needed is not looked at, as in ARC', () => {
+test('two that are wrong are both reported; a second that is never needed is not read, as in ARC', () => {
 	const twice = [{ ...byBusy, scaleUpThreshold: 'x', scaleDownThreshold: 'y' }];
 	assert.is(of(twice, facts()).problems.length, 2);
 	const second = [byBusy, { type: 'x' }];
@@ -252,11 +294,11 @@ test('two that are wrong are both said; a second that is never needed is not loo
 		[byBusy, byBusy],
 		[byJobs, byJobs],
 	])
-		assert.match(of(pair, facts({ replicas: 0 })).problems.join(), 'of two the first has to be');
+		assert.match(of(pair, facts({ replicas: 0 })).problems.join(), 'of two entries the first must be');
 	const broken = [{ ...byBusy, scaleUpFactor: 'x' }, byJobs];
 	assert.equal(of(broken, facts({}, listed('queued:self-hosted'))), {
 		replicas: undefined,
-		problems: ['spec.metrics[0].scaleUpFactor "x" is no number'],
+		problems: ['spec.metrics[0].scaleUpFactor: invalid value "x": must be a decimal number such as "0.75"'],
 	});
 });
 

@@ -26,7 +26,7 @@ const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
 	checkedMs: undefined,
 	boundTo: undefined,
 	endedMs: undefined,
-	untakenMs: undefined,
+	unassignedMs: undefined,
 	...more,
 });
 
@@ -360,43 +360,43 @@ const reason = (more: Partial<WaitedFor>) => {
 test('why a job waits, for people', () => {
 	assert.is(
 		reason({ idle: 1 }),
-		'RunnerIdle: RunnerSet ci/a has idle runners, and GitHub has not assigned it yet',
+		'RunnerIdle: RunnerSet ci/a has idle runners, but GitHub has not assigned the job to one yet',
 	);
 	assert.is(
 		reason({ startingSinceMs: Date.parse('2026-11-27T12:00:00.123Z') }),
-		'RunnerStarting: a runner of RunnerSet ci/a starts since 2026-11-27T12:00:00Z',
+		'RunnerStarting: a runner of RunnerSet ci/a has been starting since 2026-11-27T12:00:00Z',
 	);
-	assert.is(reason({}), 'RunnerStarting: a runner of RunnerSet ci/a is created');
+	assert.is(reason({}), 'RunnerStarting: a runner of RunnerSet ci/a is being created');
 	assert.is(reason({ living: 3 }), 'AtMaximum: RunnerSet ci/a is at its maximum of 3 runners');
 	assert.is(
 		reason({ autoscaled: false }),
-		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a: none of its 2 runners is idle',
+		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a, which has 2 runners, none of them idle',
 	);
 	assert.is(
 		reason({ autoscaled: false, living: 0 }),
-		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a, and it has no runners',
+		'NotAutoscaled: no autoscaler counts jobs for RunnerSet ci/a, which has no runners',
 	);
 	assert.is(
 		reason({ blocked: 'StartsFailing', blockedMessage: '3 times in a row' }),
-		'StartsFailing: RunnerSet ci/a starts no runners: 3 times in a row',
+		'StartsFailing: RunnerSet ci/a can not start runners: 3 times in a row',
 	);
 	assert.is(
 		reason({ blocked: 'CredentialsMissing', startingSinceMs: 0 }),
-		'CredentialsMissing: RunnerSet ci/a starts no runners: it has no GitHub credentials',
+		'CredentialsMissing: RunnerSet ci/a can not start runners: it has no GitHub credentials',
 	);
 	assert.is(
 		reason({ blocked: 'SpecInvalid' }),
-		'StartsFailing: RunnerSet ci/a starts no runners: its spec can not be used',
+		'StartsFailing: RunnerSet ci/a can not start runners: its spec is invalid',
 	);
 	assert.is(
 		reason({ blocked: 'Deleting' }),
-		'StartsFailing: RunnerSet ci/a starts no runners: it is being deleted',
+		'StartsFailing: RunnerSet ci/a can not start runners: it is being deleted',
 	);
 });
 
 test('why a job that is not counted waits, and that one which runs does not', () => {
 	const none: Routed = { none: 'no-scope', why: 'no set has runners at github.com' };
-	const said = (standing: Parameters<typeof whyWaits>[0]) => whyWaits(standing, none, undefined)?.reason;
+	const said = (status: Parameters<typeof whyWaits>[0]) => whyWaits(status, none, undefined)?.reason;
 	assert.equal(said('waiting'), 'NoMatchingSet');
 	assert.equal(whyWaits('waiting', none, undefined)?.message, 'no set has runners at github.com');
 	assert.equal([said('gated'), said('unconfirmed'), said('suspect')], ['Approval', 'Unconfirmed', 'Suspect']);

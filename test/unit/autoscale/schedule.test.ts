@@ -239,43 +239,67 @@ test('ARC’s text for the status: what the minimum becomes, and when, as Go pri
 
 const good = entry('2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z', 5);
 const wrong: [unknown, string][] = [
-	[null, 'it is no object'],
-	['text', 'it is no object'],
-	[[], 'it is no object'],
+	[null, 'must be an object'],
+	['text', 'must be an object'],
+	[[], 'must be an object'],
 	[{}, 'startTime is missing'],
-	[{ ...good, startTime: 7 }, 'startTime 7 is no time since 1970'],
-	[{ ...good, startTime: 'tomorrow' }, 'startTime "tomorrow" is no time since 1970'],
-	[{ ...good, startTime: '2026-13-01T00:00:00Z' }, 'startTime "2026-13-01T00:00:00Z" is no time since 1970'],
-	[{ ...good, startTime: '1969-12-31T23:59:59Z' }, 'startTime "1969-12-31T23:59:59Z" is no time since 1970'],
-	[{ ...good, startTime: '2026-01-01' }, 'startTime "2026-01-01" is no time since 1970'],
+	[{ ...good, startTime: 7 }, 'startTime: invalid value 7: must be a time as in RFC 3339, since 1970'],
+	[
+		{ ...good, startTime: 'tomorrow' },
+		'startTime: invalid value "tomorrow": must be a time as in RFC 3339, since 1970',
+	],
+	[
+		{ ...good, startTime: '2026-13-01T00:00:00Z' },
+		'startTime: invalid value "2026-13-01T00:00:00Z": must be a time as in RFC 3339, since 1970',
+	],
+	[
+		{ ...good, startTime: '1969-12-31T23:59:59Z' },
+		'startTime: invalid value "1969-12-31T23:59:59Z": must be a time as in RFC 3339, since 1970',
+	],
+	[
+		{ ...good, startTime: '2026-01-01' },
+		'startTime: invalid value "2026-01-01": must be a time as in RFC 3339, since 1970',
+	],
 	[{ ...good, endTime: undefined }, 'endTime is missing'],
-	[{ ...good, endTime: { year: 2026 } }, 'endTime {"year":2026} is no time since 1970'],
-	[{ ...good, endTime: good.startTime }, 'endTime is not after startTime'],
+	[
+		{ ...good, endTime: { year: 2026 } },
+		'endTime: invalid value {"year":2026}: must be a time as in RFC 3339, since 1970',
+	],
+	[{ ...good, endTime: good.startTime }, 'endTime must be after startTime'],
 	[{ ...good, endTime: null }, 'endTime is missing'],
 	[
 		{ ...good, startTime: ['2026-01-01T00:00:00Z'] },
-		'startTime ["2026-01-01T00:00:00Z"] is no time since 1970',
+		'startTime: invalid value ["2026-01-01T00:00:00Z"]: must be a time as in RFC 3339, since 1970',
 	],
 	[
 		{ ...good, endTime: '9999-12-31T23:59:59-01:00' },
-		'endTime "9999-12-31T23:59:59-01:00" is no time since 1970',
+		'endTime: invalid value "9999-12-31T23:59:59-01:00": must be a time as in RFC 3339, since 1970',
 	],
-	[{ ...good, timeZone: ['Europe/Berlin'] }, 'timeZone ["Europe/Berlin"] is no IANA time zone'],
-	[{ ...good, minReplicas: -1 }, 'minReplicas -1 is no count'],
-	[{ ...good, minReplicas: 1.5 }, 'minReplicas 1.5 is no count'],
-	[{ ...good, minReplicas: '5' }, 'minReplicas "5" is no count'],
-	[{ ...good, recurrenceRule: 'Daily' }, 'recurrenceRule is no object'],
+	[
+		{ ...good, timeZone: ['Europe/Berlin'] },
+		'timeZone: invalid value ["Europe/Berlin"]: must be the name of an IANA time zone',
+	],
+	[{ ...good, minReplicas: -1 }, 'minReplicas: invalid value -1: must be a whole number, 0 or more'],
+	[{ ...good, minReplicas: 1.5 }, 'minReplicas: invalid value 1.5: must be a whole number, 0 or more'],
+	[{ ...good, minReplicas: '5' }, 'minReplicas: invalid value "5": must be a whole number, 0 or more'],
+	[{ ...good, recurrenceRule: 'Daily' }, 'recurrenceRule must be an object'],
 	[
 		{ ...good, recurrenceRule: { frequency: 'Hourly' } },
-		'recurrenceRule.frequency "Hourly" is none of Daily, Weekly, Monthly, Yearly',
+		'recurrenceRule.frequency: invalid value "Hourly": must be one of Daily, Weekly, Monthly, Yearly',
 	],
 	[
 		{ ...good, recurrenceRule: { frequency: 'Daily', untilTime: 'never' } },
-		'recurrenceRule.untilTime "never" is no time since 1970',
+		'recurrenceRule.untilTime: invalid value "never": must be a time as in RFC 3339, since 1970',
 	],
-	[{ ...good, timeZone: 'Mars/Olympus' }, 'timeZone "Mars/Olympus" is no IANA time zone'],
-	[{ ...good, timeZone: '+09:00' }, 'timeZone "+09:00" is no IANA time zone'],
-	[{ ...good, timeZone: 9 }, 'timeZone 9 is no IANA time zone'],
+	[
+		{ ...good, timeZone: 'Mars/Olympus' },
+		'timeZone: invalid value "Mars/Olympus": must be the name of an IANA time zone',
+	],
+	[
+		{ ...good, timeZone: '+09:00' },
+		'timeZone: invalid value "+09:00": must be the name of an IANA time zone',
+	],
+	[{ ...good, timeZone: 9 }, 'timeZone: invalid value 9: must be the name of an IANA time zone'],
 ];
 
 for (const [override, message] of wrong) {
@@ -286,7 +310,7 @@ for (const [override, message] of wrong) {
 	});
 }
 
-test('no list, no schedule', () => {
+test('not a list: no schedule', () => {
 	for (const none of [undefined, null, []])
 		assert.equal(schedule(none, 1, 0), {
 			minReplicas: undefined,
@@ -295,7 +319,7 @@ test('no list, no schedule', () => {
 			summary: undefined,
 			skipped: [],
 		});
-	assert.equal(schedule({ 0: good }, 1, 0).skipped, ['spec.scheduledOverrides is no list']);
+	assert.equal(schedule({ 0: good }, 1, 0).skipped, ['spec.scheduledOverrides must be a list']);
 });
 
 test('of more than 100 overrides the first 100 count', () => {
@@ -307,7 +331,7 @@ test('of more than 100 overrides the first 100 count', () => {
 		at('2026-11-27T12:00:00Z'),
 	);
 	assert.is(found.minReplicas, 7, 'the 100th');
-	assert.is(found.skipped.at(0), 'spec.scheduledOverrides has 3092 entries: the first 100 count');
+	assert.is(found.skipped.at(0), 'spec.scheduledOverrides has 3092 entries: only the first 100 count');
 	assert.is(found.skipped.length, 100);
 	const beyond = schedule([...many.slice(0, 100).map(() => ({})), one], 0, at('2026-11-27T12:00:00Z'));
 	assert.is(beyond.minReplicas, undefined);

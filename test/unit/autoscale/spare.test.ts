@@ -44,7 +44,7 @@ test('none is asked for, none comes', () => {
 	assert.is(spareFor(every(minute), minute, 7, now), 1, 'more than all is all');
 });
 
-test('what came more than an hour ago counts no more, but for what it overlaps', () => {
+test('a job that arrived more than an hour ago no longer counts, but for the time it overlaps', () => {
 	assert.is(spareFor(ago(62), minute, 1, now), 0);
 	assert.is(spareFor(ago(70), minute, 0.01, now), 0);
 	assert.is(spareFor(ago(60.5), minute, 1, now), 1);

@@ -20,8 +20,8 @@ const autoscaler = (
 	spec: { scaleTargetRef: { kind: 'RunnerSet', name: target } },
 });
 
-/** Targets that have been told of these, in this order. */
-function told(...all: HorizontalRunnerAutoscaler[]) {
+/** Targets that know these autoscalers, which appeared in this order. */
+function targetsOf(...all: HorizontalRunnerAutoscaler[]) {
 	const known = new Map(all.map((one) => [one.metadata.name, one]));
 	const targets = new Targets({ get: (_namespace, name) => known.get(name) });
 	for (const one of all) targets.note(one, false);
@@ -34,14 +34,14 @@ function told(...all: HorizontalRunnerAutoscaler[]) {
 }
 
 test('the oldest of those that name a set acts, in whatever order they became known; of one age the first by name', () => {
-	assert.is(told(autoscaler('b', '30'), autoscaler('c', '10'), autoscaler('a', '20')).acting(), 'c');
-	assert.is(told(autoscaler('b', '10'), autoscaler('a', '10')).acting(), 'a');
-	assert.is(told(autoscaler('b', '10', { deleting: true }), autoscaler('a', '20')).acting(), 'a');
+	assert.is(targetsOf(autoscaler('b', '30'), autoscaler('c', '10'), autoscaler('a', '20')).acting(), 'c');
+	assert.is(targetsOf(autoscaler('b', '10'), autoscaler('a', '10')).acting(), 'a');
+	assert.is(targetsOf(autoscaler('b', '10', { deleting: true }), autoscaler('a', '20')).acting(), 'a');
 });
 
 test('one that names another set from now on, or is gone, leaves the first one to the others', () => {
 	const first = autoscaler('a', '10');
-	const { targets, note, acting } = told(first, autoscaler('b', '20'));
+	const { targets, note, acting } = targetsOf(first, autoscaler('b', '20'));
 	assert.equal(note(autoscaler('a', '10', { target: 'arm' })), {
 		before: 'RunnerSet ci/linux',
 		now: 'RunnerSet ci/arm',
@@ -54,7 +54,7 @@ test('one that names another set from now on, or is gone, leaves the first one t
 
 test('one that names no set acts on none', () => {
 	const odd = { ...autoscaler('odd', '10'), spec: {} };
-	const { targets, acting } = told(odd, autoscaler('a', '20'));
+	const { targets, acting } = targetsOf(odd, autoscaler('a', '20'));
 	assert.equal([acting(), targets.actingBeside(odd)], ['a', undefined]);
 });
 

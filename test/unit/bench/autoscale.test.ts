@@ -18,7 +18,7 @@ const hour: Constants = {
 const ours = (constants: Constants, delayMs = 10 * minute): Figures =>
 	simulate({
 		constants,
-		policy: { kind: 'ours', settings: { delayMs, checkAfterMs: 10 * minute, witness: 'log' } },
+		policy: { kind: 'ours', settings: { delayMs, checkAfterMs: 10 * minute, source: 'log' } },
 		seed: 1,
 	});
 

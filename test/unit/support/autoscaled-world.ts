@@ -19,7 +19,7 @@ import { type Kind, SetsWorld } from './sets-world.ts';
 export const autoscalersPath = collectionPath(autoscaleKinds.autoscaler);
 const jobsPath = collectionPath(autoscaleKinds.workflowJob);
 
-/** GitHub can't be asked about jobs: only events and pods tell. */
+/** GitHub can't be asked about jobs: only events and pods report. */
 const noCredentials = { kind: 'credentials-missing', detail: 'none are given' } as const;
 
 /** A set with a HorizontalRunnerAutoscaler of its name, and records of GitHub's jobs. */
@@ -27,7 +27,7 @@ export class AutoscaledWorld extends SetsWorld {
 	readonly autoscaleCache: AutoscaleCache;
 	readonly autoscaler: Autoscaler;
 	readonly records: JobRecords;
-	/** How often it was reckoned how many runners the set is to have. */
+	/** How often it was computed how many runners the set is to have. */
 	demands = 0;
 	#nextJob = 1;
 
@@ -157,7 +157,7 @@ export class AutoscaledWorld extends SetsWorld {
 		return ids;
 	}
 
-	/** GitHub gives the job to this runner: its own witnesses say so, and an event unless it is lost. */
+	/** GitHub gives the job to this runner: its own job signals say so, and an event unless it is lost. */
 	async gives(id: number, runner: string, { lost = false } = {}): Promise<void> {
 		this.job(runner);
 		if (!lost) await this.event('in_progress', { id, runnerName: runner });

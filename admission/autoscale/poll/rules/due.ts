@@ -14,11 +14,11 @@ import { type Due, type KnownRun, type ListedRun, moreUrgent, type Repository, u
 /** In these a job may wait for one of our runners, or run. */
 const worked: readonly OpenStatus[] = ['queued', 'in_progress'];
 
-/** What is to be asked about a repository first; undefined: nothing now. @param heard a webhook delivers its events */
-export function nextOf(repository: Repository, heard: boolean, nowMs: number): Due | undefined {
+/** What is to be asked about a repository first; undefined: nothing now. @param hasWebhook a webhook delivers its events */
+export function nextOf(repository: Repository, hasWebhook: boolean, nowMs: number): Due | undefined {
 	if (repository.hidden && nowMs < repository.hidden.untilMs) return undefined;
 	let next: Due | undefined;
-	for (const due of [...listsOf(repository, heard, nowMs), ...runsOf(repository, heard)])
+	for (const due of [...listsOf(repository, hasWebhook, nowMs), ...runsOf(repository, hasWebhook)])
 		next = moreUrgent(next, due, nowMs);
 	return next;
 }
@@ -31,55 +31,65 @@ export function isReadSince(repository: Repository, atMs: number, nowMs: number)
 	return runs.every((run) => !run || run.readMs >= atMs);
 }
 
-function listsOf(repository: Repository, heard: boolean, nowMs: number): Due[] {
+function listsOf(repository: Repository, hasWebhook: boolean, nowMs: number): Due[] {
 	const { wanted, lists, key } = repository;
 	return openStatuses.map((status): Due => {
-		const question = { kind: 'list', repository: key, status } as const;
+		const query = { kind: 'list', repository: key, status } as const;
 		const { readMs } = lists[status];
 		if (wanted && worked.includes(status) && readMs < wanted.atMs)
-			return { question, urgency: wanted.urgency, dueMs: wanted.atMs };
-		return { question, urgency: urgency.round, dueMs: roundAt(repository, status, heard, nowMs) };
+			return { query, urgency: wanted.urgency, dueMs: wanted.atMs };
+		return { query, urgency: urgency.round, dueMs: roundAt(repository, status, hasWebhook, nowMs) };
 	});
 }
 
 /** When the runs of a status are listed next. */
-export function roundAt(repository: Repository, status: OpenStatus, heard: boolean, nowMs: number): number {
+export function roundAt(
+	repository: Repository,
+	status: OpenStatus,
+	hasWebhook: boolean,
+	nowMs: number,
+): number {
 	const { activeMs, firstMs, metric, eventMs, lists } = repository;
-	const { part, least, most } = roundMs[heard ? 'heard' : 'unheard'];
+	const { part, least, most } = roundMs[hasWebhook ? 'withWebhook' : 'withoutWebhook'];
 	const roundEveryMs = Math.min(most, Math.max(least, (nowMs - activeMs) * part));
 	const counted = metric && worked.includes(status);
 	const everyMs = counted ? Math.min(metricEveryMs, roundEveryMs) : roundEveryMs * roundsBetween[status];
 	const { readMs } = lists[status];
-	if (readMs === Number.NEGATIVE_INFINITY) return heard && !counted ? firstMs + everyMs : firstMs;
+	if (readMs === Number.NEGATIVE_INFINITY) return hasWebhook && !counted ? firstMs + everyMs : firstMs;
 	const dueMs = readMs + everyMs;
-	if (counted || !heard || eventMs === undefined) return dueMs;
+	if (counted || !hasWebhook || eventMs === undefined) return dueMs;
 	return Math.min(Math.max(dueMs, eventMs + afterEventMs), readMs + 2 * everyMs);
 }
 
-function runsOf(repository: Repository, heard: boolean): (Due | undefined)[] {
+function runsOf(repository: Repository, hasWebhook: boolean): (Due | undefined)[] {
 	const open = listed(repository, openStatuses);
 	const gone = [...repository.ours].filter(([id]) => !open.has(id));
 	return [
-		...[...open].map(([id, run]) => listedRun(repository, id, run, heard)),
+		...[...open].map(([id, run]) => listedRun(repository, id, run, hasWebhook)),
 		...gone.map(([id, sinceMs]) => ownRun(repository, id, sinceMs)),
 	];
 }
 
-function listedRun(repository: Repository, runId: number, run: ListedRun, heard: boolean): Due | undefined {
+function listedRun(
+	repository: Repository,
+	runId: number,
+	run: ListedRun,
+	hasWebhook: boolean,
+): Due | undefined {
 	const known = repository.runs.get(runId);
 	if (!known) return undefined; // there are too many
 	const { wanted, key } = repository;
-	const question = { kind: 'run', repository: key, runId } as const;
-	if (wanted && known.readMs < wanted.atMs) return { question, urgency: wanted.urgency, dueMs: wanted.atMs };
-	const mode = heard && !repository.metric ? 'heard' : 'unheard';
+	const query = { kind: 'run', repository: key, runId } as const;
+	if (wanted && known.readMs < wanted.atMs) return { query, urgency: wanted.urgency, dueMs: wanted.atMs };
+	const mode = hasWebhook && !repository.metric ? 'withWebhook' : 'withoutWebhook';
 	const everyMs = runEveryMs[mode][hasOurs(known) ? 'ours' : 'others'];
 	const changed = run.attempt !== known.attempt || run.updatedAt !== known.updatedAt;
 	const againMs = changed ? Math.min(changedAgainMs[mode], everyMs) : everyMs;
 	const never = known.readMs === Number.NEGATIVE_INFINITY;
 	return {
-		question,
+		query,
 		urgency: never ? urgency.run : urgency.round,
-		dueMs: never ? known.seenMs + (heard && !repository.metric ? settlesMs : 0) : known.readMs + againMs,
+		dueMs: never ? known.seenMs + (hasWebhook && !repository.metric ? settlesMs : 0) : known.readMs + againMs,
 	};
 }
 
@@ -90,11 +100,11 @@ function listedRun(repository: Repository, runId: number, run: ListedRun, heard:
 function ownRun(repository: Repository, runId: number, sinceMs: number): Due | undefined {
 	const listedMs = Math.min(...worked.map((status) => repository.lists[status].readMs));
 	const readMs = repository.runs.get(runId)?.readMs ?? Number.NEGATIVE_INFINITY;
-	const question = { kind: 'run', repository: repository.key, runId } as const;
+	const query = { kind: 'run', repository: repository.key, runId } as const;
 	if (readMs === Number.NEGATIVE_INFINITY)
-		return { question, urgency: urgency.run, dueMs: sinceMs + siblingsAfterMs };
+		return { query, urgency: urgency.run, dueMs: sinceMs + siblingsAfterMs };
 	if (listedMs < sinceMs + settlesMs || readMs >= listedMs) return undefined;
-	return { question, urgency: urgency.run, dueMs: listedMs };
+	return { query, urgency: urgency.run, dueMs: listedMs };
 }
 
 /** Runs by their id, as the lists of these statuses have them. */

@@ -4,40 +4,40 @@ const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
 const hourMs = 60 * minuteMs;
 
-/** At most one question in so long for each credential: a round over many repositories is spread by it. */
+/** At most one query in this time with each credential: a round over many repositories is spread by it. */
 export const tickMs = secondMs;
 
-/** How often it is looked which sets, jobs and repositories there are. */
+/** How often the sets, jobs and repositories that there are are listed anew. */
 export const refreshMs = 10 * secondMs;
 
 /**
- * Calls a minute with one credential, and those of them that cost something of its primary limit (all but 304). Events tell
- * nearly everything where a webhook delivers them: together with the one call that looks for lost deliveries it stays
+ * Calls a minute with one credential, and those of them that cost something of its primary limit (all but 304). Where a
+ * webhook delivers events, they report nearly everything: together with the one call that looks for lost deliveries it stays
  * below 10. Each repository without a webhook adds to it, up to half of the lists that one credential may read in a minute
- * (github/policy.ts): the rest is the guard's. The first look at the repositories of a set happens once, and nothing may be
+ * (github/policy.ts): the rest is the guard's. The initial read of the repositories of a set happens once, and nothing may be
  * removed before it has ended.
  */
 export const perMinute = {
 	calls: 20,
 	charged: 8,
-	forEachUnheard: 2,
+	perRepositoryWithoutWebhook: 2,
 	most: 60,
-	start: 40,
-	/** Of those that cost something, so many are kept for jobs that somebody waits to hear of. */
+	initial: 40,
+	/** How many of those that cost something are kept for jobs that somebody waits for. */
 	keptForAsks: 2,
 } as const;
 
 /** While this part of all calls a minute with the credential has been used, by the guard above all, the others wait. */
 export const yieldAbove = 0.5;
 
-/** A repository is asked about for so long after it was last heard of. */
-export const heardOfForMs = 24 * hourMs;
-/** An event shows for so long that a webhook delivers. */
+/** A repository is asked about for this long after it was last mentioned. */
+export const rememberedForMs = 24 * hourMs;
+/** After an event a webhook counts as delivering for this long. */
 export const hookedForMs = 24 * hourMs;
-/** So many repositories and organizations are remembered with what they showed. */
+/** How many repositories and organizations are remembered with what they showed. */
 export const mostRepositories = 1_000;
 export const mostOrganizations = 200;
-/** So many open runs of one repository are remembered: as many as GitHub shows. */
+/** How many open runs of one repository are remembered: as many as GitHub shows. */
 export const mostRuns = 1_000;
 
 /**
@@ -45,8 +45,8 @@ export const mostRuns = 1_000;
  * there, within these. With a webhook this only finds what events have missed; without one it is how jobs are found.
  */
 export const roundMs = {
-	heard: { part: 1 / 4, least: 10 * minuteMs, most: hourMs / 2 },
-	unheard: { part: 1 / 5, least: minuteMs, most: 5 * minuteMs },
+	withWebhook: { part: 1 / 4, least: 10 * minuteMs, most: hourMs / 2 },
+	withoutWebhook: { part: 1 / 5, least: minuteMs, most: 5 * minuteMs },
 } as const;
 
 /** In progress: nearly all that changes there shows in the jobs of runs that are known. The others are no demand. */
@@ -55,25 +55,25 @@ export const roundsBetween = { queued: 1, in_progress: 3, waiting: 12, pending: 
 /** A metric counts runs: ARC does it as often. */
 export const metricEveryMs = minuteMs;
 
-/** An event puts off the next look at its repository to this after it; but the look comes after twice its time at the latest. */
+/** An event puts off the next list of its repository until this long after it, at most to twice the usual time between lists. */
 export const afterEventMs = 2 * minuteMs;
 
 /**
  * The jobs of an open run are listed again after this: those with jobs of ours, and the others. A run of which a job has
- * ended is asked about sooner: our own witnesses tell that.
+ * ended is asked about sooner: our own job signals report that.
  */
 export const runEveryMs = {
-	heard: { ours: 10 * minuteMs, others: 30 * minuteMs },
-	unheard: { ours: 3 * minuteMs, others: 10 * minuteMs },
+	withWebhook: { ours: 10 * minuteMs, others: 30 * minuteMs },
+	withoutWebhook: { ours: 3 * minuteMs, others: 10 * minuteMs },
 } as const;
 
 /** The jobs of a run whose list says that it has changed, but not sooner than this. */
-export const changedAgainMs = { heard: 2 * minuteMs, unheard: 20 * secondMs } as const;
+export const changedAgainMs = { withWebhook: 2 * minuteMs, withoutWebhook: 20 * secondMs } as const;
 
-/** What is new is left alone for so long where a webhook delivers: its events may be on their way. */
+/** What is new is not asked about for this long where a webhook delivers: its events may be on their way. */
 export const settlesMs = minuteMs;
 
-/** The jobs of a run that events tell of are listed once, after this: of a matrix one event is lost more likely than all. */
+/** The jobs of a run that events have reported are listed once, after this: of a matrix one event is lost more likely than all. */
 export const siblingsAfterMs = 2 * minuteMs;
 
 /** The repositories of an organization that were pushed to lately are listed anew after this. */
@@ -85,17 +85,17 @@ export const hiddenMs = { first: 10 * minuteMs, most: 6 * hourMs } as const;
 /** Which runner groups a repository may use is asked again after this, if a job is routed by it. */
 export const visibleForMs = 5 * minuteMs;
 
-/** The first look at the repositories of a set ends after this, done or not: runners that nobody needs must not stay for ever. */
-export const startWithinMs = 10 * minuteMs;
+/** The initial read of the repositories of a set ends after this, done or not: runners that nobody needs must not stay for ever. */
+export const initialReadWithinMs = 10 * minuteMs;
 
-/** How often the busy runners of a set are compared with its running jobs; two looks in a row must differ. */
+/** How often the busy runners of a set are compared with its running jobs; they must differ twice in a row. */
 export const driftEveryMs = 30 * secondMs;
-/** Looks for what made them differ: not again before this, then after twice as long each time. */
+/** After GitHub was asked what made them differ it is not asked again before this, then after twice as long each time. */
 export const driftAgainMs = { first: 5 * minuteMs, most: hourMs } as const;
 /** Where no open job says in which repository to look: in those that were active last. */
 export const driftRepositories = 5;
 
-/** After trouble with GitHub or the API server, doubled each time. */
+/** After a failure of GitHub or the API server, doubled each time. */
 export const backoffMs = { first: 5 * secondMs, most: 5 * minuteMs } as const;
 
 /** A job is not asked about again before this, whatever the list of those to ask about says. */
@@ -106,7 +106,7 @@ export const mostAsked = 2_000;
 export const ownWriteMs = minuteMs;
 export const mostOwnWrites = 5_000;
 
-/** A job that events have not told of for so long has been missed by them. */
+/** A change that events have not reported after this time was missed by them. */
 export const missedAfterMs = 2 * minuteMs;
-/** After so many of these without an event in between, the webhook counts as gone: of single events 2 % are lost at worst. */
+/** After this number of missed changes without an event in between the webhook counts as gone: at worst 2 % of events are lost. */
 export const mostMisses = 3;

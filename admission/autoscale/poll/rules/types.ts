@@ -35,7 +35,7 @@ export interface KnownRun {
 }
 
 /** Why something is asked, the most urgent first. `run`: one that is new, or a runner group that a job is routed by. */
-export const urgency = { ask: 0, start: 1, drift: 2, run: 3, round: 4 } as const;
+export const urgency = { ask: 0, initial: 1, drift: 2, run: 3, round: 4 } as const;
 export type Urgency = (typeof urgency)[keyof typeof urgency];
 
 export interface Repository {
@@ -43,20 +43,20 @@ export interface Repository {
 	key: string;
 	/** OWNER/NAME. */
 	name: string;
-	/** When it was first and last heard of, by a job, a push, or a metric that names it. */
+	/** When it was first and last mentioned: by a job, a push, or a metric that names it. */
 	firstMs: number;
-	heardMs: number;
+	lastSeenMs: number;
 	/** When something was last known to be open there. */
 	activeMs: number;
 	/** The last event of it that was delivered. */
 	eventMs: number | undefined;
-	/** When something was last found that events should have told. */
+	/** When something was last found that events should have reported. */
 	missedMs: number | undefined;
 	/** How often that was so since the last event. */
 	misses: number;
 	/** GitHub does not show it: not asked about before, and how often in a row. */
 	hidden: { untilMs: number; times: number } | undefined;
-	/** Everything open there is to be read anew. */
+	/** Everything that is open there is to be read again. */
 	wanted: { atMs: number; urgency: Urgency } | undefined;
 	/** A metric counts its runs. */
 	metric: boolean;
@@ -66,7 +66,7 @@ export interface Repository {
 	ours: ReadonlyMap<number, number>;
 }
 
-export type Question =
+export type Query =
 	| { kind: 'job'; repository: string; job: string; id: number }
 	| { kind: 'list'; repository: string; status: OpenStatus }
 	| { kind: 'run'; repository: string; runId: number }
@@ -74,7 +74,7 @@ export type Question =
 	| { kind: 'repositories'; organization: string };
 
 export interface Due {
-	question: Question;
+	query: Query;
 	urgency: Urgency;
 	/** May be in the future. */
 	dueMs: number;

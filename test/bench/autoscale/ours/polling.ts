@@ -7,7 +7,7 @@ import {
 	want,
 } from '../../../../admission/autoscale/poll/repositories.ts';
 import { mayAsk } from '../../../../admission/autoscale/poll/rules/allowance.ts';
-import { type DriftState, lookForDrift, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
+import { compare, type DriftState, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
 import { nextOf } from '../../../../admission/autoscale/poll/rules/due.ts';
 import {
 	askedAgainMs,
@@ -19,7 +19,7 @@ import {
 	type Due,
 	moreUrgent,
 	type OpenStatus,
-	type Question,
+	type Query,
 	type Repository,
 	urgency,
 } from '../../../../admission/autoscale/poll/rules/types.ts';
@@ -28,11 +28,11 @@ import type { Records } from './records.ts';
 
 const minuteMs = 60_000;
 
-type JobQuestion = Exclude<Question, { kind: 'repositories' | 'groups' }>;
+type JobQuery = Exclude<Query, { kind: 'repositories' | 'groups' }>;
 
 /** What the server's set knows of how much works. */
 export interface Working {
-	/** Runners that work, by their witnesses, and jobs that are in progress by their records. */
+	/** Runners that work, by their job signals, and jobs that are in progress by their records. */
 	busy: number;
 	jobs: number;
 }
@@ -56,7 +56,7 @@ export class Polling {
 	#spent: { atMs: number; charged: boolean }[] = [];
 	#drift: DriftState = noDrift;
 	/** Repositories of which no webhook delivers events. */
-	#unheard = 0;
+	#withoutWebhook = 0;
 	#refreshedMs = Number.NEGATIVE_INFINITY;
 	/** When a repository is looked at again: nothing is due there before. */
 	#lookMs = 0;
@@ -92,7 +92,7 @@ export class Polling {
 		if (!due) return;
 		this.#spent = this.#spent.filter(({ atMs }) => atMs > nowMs - minuteMs);
 		const charged = this.#spent.filter((call) => call.charged).length;
-		const spending = { calls: this.#spent.length, charged, used: 0, unheard: this.#unheard };
+		const spending = { calls: this.#spent.length, charged, used: 0, withoutWebhook: this.#withoutWebhook };
 		if (mayAsk(spending, due.urgency)) this.#ask(due, nowMs);
 	}
 
@@ -104,20 +104,21 @@ export class Polling {
 		);
 		// Without a webhook the repositories of the organization that were pushed to lately are listed.
 		if (!this.#world.constants.webhook)
-			for (const { repository } of this.#world.jobs.slice(0, 500)) this.#repositories.hear(repository, nowMs);
-		for (const name of open.keys()) this.#repositories.hear(name, nowMs).activeMs = nowMs;
+			for (const { repository } of this.#world.jobs.slice(0, 500))
+				this.#repositories.remember(repository, nowMs);
+		for (const name of open.keys()) this.#repositories.remember(name, nowMs).activeMs = nowMs;
 		for (const repository of this.#repositories.values()) {
 			const runs = (open.get(repository.name) ?? []).map(({ runId = 0 }) => runId);
 			repository.ours = new Map(runs.map((id) => [id, repository.ours.get(id) ?? nowMs]));
 		}
 		this.#repositories.forgetOld(nowMs);
-		this.#unheard = [...this.#repositories.values()].filter(
-			(repository) => !this.#repositories.wasHeard(repository, nowMs),
+		this.#withoutWebhook = [...this.#repositories.values()].filter(
+			(repository) => !this.#repositories.mostlyHasWebhook(repository, nowMs),
 		).length;
-		const { state, search } = lookForDrift(this.#drift, this.#working(), nowMs);
+		const { state, search } = compare(this.#drift, this.#working(), nowMs);
 		this.#drift = state;
 		if (search)
-			for (const name of open.keys()) want(this.#repositories.hear(name, nowMs), urgency.drift, nowMs);
+			for (const name of open.keys()) want(this.#repositories.remember(name, nowMs), urgency.drift, nowMs);
 	}
 
 	#next(nowMs: number): Due | undefined {
@@ -126,75 +127,70 @@ export class Polling {
 		if (first) {
 			const siblings = fresh.filter((key) => this.#jobOf(key).runId === first.runId);
 			for (const key of siblings) this.#askedJobs.add(key, nowMs);
-			const repository = this.#repositories.hear(first.repository, nowMs).key;
-			const question: Question =
+			const repository = this.#repositories.remember(first.repository, nowMs).key;
+			const query: Query =
 				siblings.length > 1
 					? { kind: 'run', repository, runId: first.runId }
 					: { kind: 'job', repository, job: String(first.id), id: first.id };
-			return { question, urgency: urgency.ask, dueMs: nowMs };
+			return { query, urgency: urgency.ask, dueMs: nowMs };
 		}
 		// Looking at all repositories each second would be most of the simulation's time; what is due there is so by minutes.
 		if (nowMs < this.#lookMs) return undefined;
 		let next: Due | undefined;
 		for (const repository of this.#repositories.values()) {
-			const heard = this.#repositories.isHeard(repository, nowMs);
-			next = moreUrgent(next, nextOf(repository, heard, nowMs), nowMs);
+			const hasWebhook = this.#repositories.hasWebhook(repository, nowMs);
+			next = moreUrgent(next, nextOf(repository, hasWebhook, nowMs), nowMs);
 		}
 		if (!next) this.#lookMs = nowMs + 30 * tickMs;
 		return next;
 	}
 
-	#ask({ question, urgency: why }: Due, nowMs: number): void {
+	#ask({ query, urgency: why }: Due, nowMs: number): void {
 		// Which repositories and runner groups there are is not part of the simulation.
-		if (question.kind === 'repositories' || question.kind === 'groups') return;
-		const repository = this.#repositories.get(question.repository);
+		if (query.kind === 'repositories' || query.kind === 'groups') return;
+		const repository = this.#repositories.get(query.repository);
 		if (!repository) return;
 		const asked = why === urgency.ask ? new Set(this.#asks) : new Set<string>();
 		const { callMs, mayReadJobs } = this.#world.constants;
-		const isNew = mayReadJobs
-			? this.#answer(question, repository, asked)
-			: this.#refuse(question, repository);
+		const isNew = mayReadJobs ? this.#answer(query, repository, asked) : this.#refuse(query, repository);
 		this.#spent.push({ atMs: nowMs, charged: isNew });
 		if (!isNew) this.calls.notModified += 1;
-		else this.calls[question.kind === 'job' ? 'asks' : question.kind === 'run' ? 'runs' : 'lists'] += 1;
+		else this.calls[query.kind === 'job' ? 'asks' : query.kind === 'run' ? 'runs' : 'lists'] += 1;
 		if (isNew) this.#world.time.in(callMs, () => this.#changed());
 	}
 
 	/** @returns whether GitHub says anything else than the last time */
-	#answer(question: JobQuestion, repository: Repository, asked: ReadonlySet<string>): boolean {
+	#answer(query: JobQuery, repository: Repository, asked: ReadonlySet<string>): boolean {
 		const nowMs = this.#nowMs;
-		switch (question.kind) {
+		switch (query.kind) {
 			case 'job': {
-				const job = this.#jobOf(question.job);
+				const job = this.#jobOf(query.job);
 				this.#records.tell(job, nowMs);
 				this.#records.checked(job, job.state);
 				return true;
 			}
 			case 'list': {
-				const runs = this.#runsOf(repository.name, question.status);
-				const isNew = this.#isNew(`${repository.key} ${question.status}`, JSON.stringify(runs));
-				noteList(repository, question.status, isNew ? { runs, etag: 'known' } : undefined, nowMs);
+				const runs = this.#runsOf(repository.name, query.status);
+				const isNew = this.#isNew(`${repository.key} ${query.status}`, JSON.stringify(runs));
+				noteList(repository, query.status, isNew ? { runs, etag: 'known' } : undefined, nowMs);
 				return isNew;
 			}
 			case 'run': {
-				const jobs = this.#world.jobsOfRun(question.runId);
-				const isNew = this.#isNew(
-					`run ${question.runId}`,
-					jobs.map(({ id, state }) => `${id} ${state}`).join(),
-				);
+				const jobs = this.#world.jobsOfRun(query.runId);
+				const isNew = this.#isNew(`run ${query.runId}`, jobs.map(({ id, state }) => `${id} ${state}`).join());
 				for (const job of isNew ? jobs : [])
 					if (job.state !== 'completed' || this.#records.has(job)) this.#records.tell(job, nowMs);
 				for (const job of jobs) if (asked.has(String(job.id))) this.#records.checked(job, job.state);
 				const listed = jobs.map(({ id, state }) => ({ id, status: state, labels: [], ours: true }));
-				noteRun(repository, question.runId, isNew ? { jobs: listed, etag: 'known' } : undefined, nowMs);
+				noteRun(repository, query.runId, isNew ? { jobs: listed, etag: 'known' } : undefined, nowMs);
 				return isNew;
 			}
 		}
 	}
 
 	/** GitHub answers 403 or 404, which proves nothing. */
-	#refuse(question: JobQuestion, repository: Repository): true {
-		if (question.kind === 'job') this.#records.checked(this.#jobOf(question.job), 'unknown');
+	#refuse(query: JobQuery, repository: Repository): true {
+		if (query.kind === 'job') this.#records.checked(this.#jobOf(query.job), 'unknown');
 		else hide(repository, this.#nowMs);
 		return true;
 	}

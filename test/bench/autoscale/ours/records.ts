@@ -7,7 +7,7 @@ import type { Job, JobEvent, World } from '../world.ts';
 
 /** The simulated day begins then. */
 const epochMs = Date.UTC(2026, 0, 5);
-/** How long records of completed jobs stay, and those of jobs of which nothing else was heard. */
+/** How long records of completed jobs stay, and those of jobs of which nothing else was known. */
 const completedStaysMs = 5 * 60_000;
 const tombstoneStaysMs = 30 * 60_000;
 
@@ -37,17 +37,17 @@ export class Records {
 		return opened;
 	}
 
-	hear({ action, job, runner, conclusion, sentMs }: JobEvent): void {
-		this.#merge(job, { ...factsOf(job, action, sentMs), ...told(runner, conclusion) }, 'event');
+	receive({ action, job, runner, conclusion, sentMs }: JobEvent): void {
+		this.#merge(job, { ...factsOf(job, action, sentMs), ...endOf(runner, conclusion) }, 'event');
 	}
 
 	/** What GitHub says of a job, asked at `askedMs`, if it is not known. */
 	tell(job: Job, askedMs: number): void {
 		if (this.#specs.get(String(job.id))?.state === job.state) return;
-		this.#merge(job, { ...factsOf(job, job.state, askedMs), ...told(job.pod?.name, undefined) }, 'answer');
+		this.#merge(job, { ...factsOf(job, job.state, askedMs), ...endOf(job.pod?.name, undefined) }, 'answer');
 	}
 
-	/** GitHub has answered the question about this job. `unknown` proves nothing. */
+	/** GitHub has answered the query about this job. `unknown` proves nothing. */
 	checked({ id }: Job, answer: Job['state'] | 'unknown'): void {
 		const nowMs = clockOf(this.#world);
 		const queued = answer === 'queued' ? { confirmedMs: nowMs, boundTo: undefined, endedMs: undefined } : {};
@@ -58,18 +58,18 @@ export class Records {
 		return this.#specs.has(String(id));
 	}
 
-	/** What a look at the set has found out about its jobs. */
-	remember({ bound, ended, untaken }: Demand, nowMs: number): void {
+	/** What a reconcile of the set has found out about its jobs. */
+	remember({ bound, ended, unassigned }: Demand, nowMs: number): void {
 		const runs = new Map(bound.map(({ job, runner }) => [job, runner]));
 		const over = new Map(ended.map(({ job, runner }) => [job, runner]));
-		const left = new Map(untaken.map(({ job, sinceMs }) => [job, sinceMs]));
+		const left = new Map(unassigned.map(({ job, sinceMs }) => [job, sinceMs]));
 		for (const { job } of this.#book.of(set)) {
 			const { key, state } = job;
 			if (state === 'completed') continue;
 			this.#book.learn(key, {
 				boundTo: runs.get(key) ?? over.get(key),
 				endedMs: over.has(key) ? (job.endedMs ?? nowMs) : undefined,
-				untakenMs: left.get(key),
+				unassignedMs: left.get(key),
 			});
 		}
 	}
@@ -111,7 +111,7 @@ const factsOf = (job: Job, state: JobFacts['state'], saidMs: number): JobFacts =
 	deliveredAt: iso(saidMs),
 });
 
-const told = (runnerName: string | undefined, conclusion: string | undefined) => ({
+const endOf = (runnerName: string | undefined, conclusion: string | undefined) => ({
 	...(runnerName === undefined ? {} : { runnerName }),
 	...(conclusion === undefined ? {} : { conclusion }),
 });

@@ -25,7 +25,7 @@ export class Redelivery {
 		this.#read += found.length;
 		this.calls += 1 + found.length;
 		this.#world.time.in(callMs, () => {
-			for (const event of found) this.#records.hear(event);
+			for (const event of found) this.#records.receive(event);
 			if (found.length > 0) this.#changed();
 		});
 		this.#world.time.in(deliveriesEveryMs, () => this.#sweep());

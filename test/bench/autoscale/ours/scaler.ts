@@ -25,15 +25,15 @@ export interface OurSettings {
 	checkAfterMs: number;
 	/** spec.spare.quantile; undefined: none. */
 	quantile?: number | undefined;
-	/** What the runners' own witness tells besides that it works: its log nothing, its hook the run. */
-	witness: 'log' | 'hook';
+	/** What the runners' own source reports besides that it works: its log nothing, its hook the run. */
+	source: 'log' | 'hook';
 }
 
 /** A set of ours with its HorizontalRunnerAutoscaler, minReplicas 0, by the server's own rules. */
 export class Ours implements Scaler {
 	readonly redelivery: Redelivery;
 	readonly polling: Polling;
-	/** Runners that the rules wanted to remove though their own witness had said that they work: never. */
+	/** Runners that the rules wanted to remove though their own source had reported that they work: never. */
 	releasedBusy = 0;
 	readonly #world: World;
 	readonly #settings: OurSettings;
@@ -59,8 +59,8 @@ export class Ours implements Scaler {
 		this.polling = new Polling(world, this.#records, () => this.#working(), changed);
 	}
 
-	hears(event: JobEvent): void {
-		this.#records.hear(event);
+	eventReceived(event: JobEvent): void {
+		this.#records.receive(event);
 		this.polling.event(event.job.repository);
 		this.#passSoon();
 	}
@@ -143,7 +143,7 @@ export class Ours implements Scaler {
 
 	#release(pod: Pod): void {
 		if (this.#leaving.has(pod)) return;
-		if (pod.state === 'busy' && pod.told) this.releasedBusy += 1;
+		if (pod.state === 'busy' && pod.signalled) this.releasedBusy += 1;
 		this.#leaving.add(pod);
 		this.#world.time.in(this.#world.constants.callMs, () => {
 			this.#leaving.delete(pod);
@@ -154,7 +154,7 @@ export class Ours implements Scaler {
 	}
 
 	#working(): Working {
-		const busy = [...this.#world.pods].filter(({ state, told }) => state === 'busy' && told).length;
+		const busy = [...this.#world.pods].filter(({ state, signalled }) => state === 'busy' && signalled).length;
 		const runs = this.#records.jobs.filter(
 			({ state, endedMs }) => state === 'in_progress' && endedMs === undefined,
 		);
@@ -170,12 +170,12 @@ export class Ours implements Scaler {
 		return spareFor(this.#arrivals, startUpMsOf(this.#tookMs), quantile, nowMs);
 	}
 
-	/** As the autoscaler sees it: a job shows once the runner's own witness has spoken. */
+	/** As the autoscaler sees it: a job shows once the runner's own source has reported it. */
 	#runnerOf(pod: Pod): Runner {
 		const { phase, sinceMs } = this.#phaseOf(pod);
 		const createdMs = this.#clock(pod.createdMs);
 		const waits = phase === 'pending' || phase === 'starting' || phase === 'idle';
-		const { job, told } = pod;
+		const { job, signalled } = pod;
 		return {
 			uid: pod.name,
 			name: pod.name,
@@ -184,12 +184,12 @@ export class Ours implements Scaler {
 			createdMs,
 			idleSinceMs: waits ? (sinceMs ?? createdMs) : undefined,
 			busySinceMs: phase === 'busy' ? sinceMs : undefined,
-			worked: told,
+			worked: signalled,
 			job:
-				told && job
+				signalled && job
 					? {
 							name: job.name,
-							...(this.#settings.witness === 'hook'
+							...(this.#settings.source === 'hook'
 								? { repository: job.repository, runId: job.runId, runAttempt: 1 }
 								: {}),
 						}
@@ -206,7 +206,7 @@ export class Ours implements Scaler {
 			templateHash: '',
 			onCordonedNode: false,
 			departing: this.#leaving.has(pod),
-			brief: !pod.told && startedMs + durationMs - pod.runsMs < briefEnd.withinMs,
+			brief: !pod.signalled && startedMs + durationMs - pod.runsMs < briefEnd.withinMs,
 			notBeforeMs: this.#notBeforeMs.get(pod),
 			...this.#phaseOf(pod),
 		};
@@ -222,7 +222,7 @@ export class Ours implements Scaler {
 			case 'idle':
 				return { phase: 'idle', sinceMs: runsSinceMs };
 			case 'busy':
-				return pod.told
+				return pod.signalled
 					? { phase: 'busy', sinceMs: this.#clock(pod.job?.startedMs ?? 0) }
 					: { phase: 'idle', sinceMs: runsSinceMs };
 			case 'ended':

@@ -20,7 +20,7 @@ type Lists = Partial<Repository['lists']>;
 /** Nothing is due there by itself at 0, unless it is given: its lists have just been read. */
 const repository = ({ lists, ...more }: Partial<Omit<Repository, 'lists'>> & { lists?: Lists } = {}) => {
 	const fresh = { queued: listRead(0), in_progress: listRead(0), waiting: listRead(0), pending: listRead(0) };
-	return Object.assign(new Repositories().hear('octo-org/app', 0), {
+	return Object.assign(new Repositories().remember('octo-org/app', 0), {
 		lists: { ...fresh, ...lists },
 		...more,
 	});
@@ -37,10 +37,10 @@ const known = (readMs: number, more: Partial<KnownRun> = {}): KnownRun => ({
 const hosted = { jobs: [{ id: 1, status: 'queued', labels: [], ours: false }] };
 
 /** When the run 7 is asked about, in s; undefined: not before a round of its lists. */
-function asked(one: Repository, heard: boolean): number | undefined {
+function asked(one: Repository, hasWebhook: boolean): number | undefined {
 	for (let atMs = 0; atMs < 60 * minute; atMs += second) {
-		const due = nextOf(one, heard, atMs);
-		if (due?.question.kind === 'run') return due.dueMs / second;
+		const due = nextOf(one, hasWebhook, atMs);
+		if (due?.query.kind === 'run') return due.dueMs / second;
 		if (due) return undefined;
 	}
 	return undefined;
@@ -78,15 +78,15 @@ test('a run that is wanted is read once more; so are the lists of what waits for
 	const wanted = { atMs: 10, urgency: urgency.drift };
 	const due = nextOf(inList(known(0), { wanted }), true, 10);
 	assert.equal(due, {
-		question: { kind: 'run', repository: 'octo-org/app', runId: 7 },
+		query: { kind: 'run', repository: 'octo-org/app', runId: 7 },
 		urgency: 2,
 		dueMs: 10,
 	});
 	const lists = { in_progress: listRead(20), queued: listRead(20) };
 	assert.is(nextOf(repository({ wanted, lists }), true, 30), undefined);
 	const status = (lists: Lists) => {
-		const question = nextOf(repository({ wanted, lists }), true, 30)?.question;
-		return question?.kind === 'list' && question.status;
+		const query = nextOf(repository({ wanted, lists }), true, 30)?.query;
+		return query?.kind === 'list' && query.status;
 	};
 	assert.equal(
 		[status({ in_progress: listRead(20) }), status({ queued: listRead(20) })],
@@ -94,7 +94,7 @@ test('a run that is wanted is read once more; so are the lists of what waits for
 	);
 });
 
-test('a list with more runs than are remembered is no trouble', () => {
+test('a list with more runs than are remembered does no harm', () => {
 	const lists = { queued: listRead(0, 7) };
 	assert.is(nextOf(repository({ lists }), false, 0), undefined);
 	assert.ok(isReadSince(repository({ lists }), 0, 0));
@@ -105,7 +105,7 @@ test('a run of ours is read once after two minutes, and when it is listed nowher
 		const runs = new Map(readMs === never ? [] : [[7, known(readMs)]]);
 		const one = repository({ ours: new Map([[7, sinceMs]]), runs, lists });
 		const due = nextOf(one, true, 0);
-		return due?.question.kind === 'run' ? due.dueMs / second : undefined;
+		return due?.query.kind === 'run' ? due.dueMs / second : undefined;
 	};
 	assert.equal([own(never, -119 * second), own(never, -120 * second)], [undefined, 0]);
 	assert.is(own(-5 * minute, -5 * minute), 0, 'listed after that: it is gone');
@@ -119,7 +119,7 @@ test('what GitHub does not show is not asked about before its time, and counts a
 	const lists = { queued: listRead(never), in_progress: listRead(never) };
 	const hidden = (untilMs: number) => repository({ lists, hidden: { untilMs, times: 1 } });
 	assert.equal([nextOf(hidden(1), false, 0), isReadSince(hidden(1), 0, 0)], [undefined, true]);
-	assert.equal([nextOf(hidden(0), false, 0)?.question.kind, isReadSince(hidden(0), 0, 0)], ['list', false]);
+	assert.equal([nextOf(hidden(0), false, 0)?.query.kind, isReadSince(hidden(0), 0, 0)], ['list', false]);
 });
 
 test('it is read when both lists are, and the jobs of all their runs', () => {

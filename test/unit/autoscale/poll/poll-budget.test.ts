@@ -21,7 +21,7 @@ interface Costs {
 	found: { p50: number; p95: number; most: number; count: number };
 }
 
-/** An hour, after `warmUpMs` in which the first look is taken. */
+/** An hour, after `warmUpMs` which the initial read takes. */
 async function hour(world: PollWorld, { lost = 0 }: { lost?: number } = {}): Promise<Costs> {
 	const { clock } = world;
 	for (const name of repositories) world.queue(name, { labels: ['ubuntu-latest'], status: 'pending' });
@@ -29,7 +29,7 @@ async function hour(world: PollWorld, { lost = 0 }: { lost?: number } = {}): Pro
 	const delivers = world.delivers;
 	world.delivers = (job, action) => delivers(job, action) && clock.random() >= lost;
 	world.start({ kind: 'organization', name: 'octo-org' });
-	await clock.until('the first look is over', () => world.known.length > 0, 11 * 60_000);
+	await clock.until('the initial read is over', () => world.known.length > 0, 11 * 60_000);
 	const stop = { at: clock.monotonic() + 80 * 60_000 };
 	load(world, stop);
 	await clock.pass(20 * 60_000);

@@ -10,7 +10,7 @@ import { recordingLog } from '../../support/log.ts';
 
 const test = suite('poll over HTTP');
 
-test('a job that no event has told of is found with the first look, in a handful of calls', async () => {
+test('a job that no event has reported is found by the initial read, in a handful of calls', async () => {
 	const github = await startGitHub({ scopes: ['orgs/octo-org'], tokens: ['test-token'] });
 	const connection = new Connection(
 		{ kind: 'token', token: 'test-token' },

@@ -50,7 +50,7 @@ export class PollWorld {
 	readonly answered: string[] = [];
 	readonly drift: string[] = [];
 	readonly known: string[] = [];
-	/** Repositories of which it was told that other runner groups may be used. */
+	/** Repositories that may use other runner groups than before. */
 	readonly visible: string[] = [];
 	readonly lines: string[];
 	/** Repositories and organizations that the credential is not shown, in lower case. */

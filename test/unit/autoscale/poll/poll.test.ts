@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert';
 import {
 	driftAgainMs,
 	hiddenMs,
+	initialReadWithinMs,
 	perMinute,
-	startWithinMs,
 } from '../../../../admission/autoscale/poll/rules/policy.ts';
 import type { Scope } from '../../../../admission/runner/scope.ts';
 import { suite } from '../../../support/suite.ts';
@@ -21,17 +21,21 @@ const app = 'octo-org/app';
 const repository: Scope = { kind: 'repository', owner: 'octo-org', name: 'app' };
 const organization: Scope = { kind: 'organization', name: 'octo-org' };
 
-/** The first look at the sets' repositories is over, and has cost what it costs. */
+/** The initial read of the sets' repositories is over, and has cost what it costs. */
 async function started(world: PollWorld, ...scopes: Scope[]): Promise<void> {
 	world.start(...scopes);
-	await world.clock.until('the first look', () => world.known.length === scopes.length, startWithinMs);
+	await world.clock.until(
+		'the initial read',
+		() => world.known.length === scopes.length,
+		initialReadWithinMs,
+	);
 	world.calls.length = 0;
 }
 
 const paths = ({ calls }: PollWorld) =>
 	calls.map(({ path }) => path.replace('/repos/octo-org/app/actions/', ''));
 
-test('a job that GitHub is to be asked about: what it says is written, then told', async ({ world }) => {
+test('a job that GitHub is to be asked about: the answer is written, then reported', async ({ world }) => {
 	world.delivers = () => false;
 	const [waits, runs, over] = ['w', 'r', 'o'].map((name) => world.queue(app, { name }));
 	world.begin(runs!);
@@ -47,7 +51,7 @@ test('a job that GitHub is to be asked about: what it says is written, then told
 	await world.clock.pass(5_000);
 	assert.equal(world.answered, [`${world.keyOf(waits!)} queued`, `${world.keyOf(runs!)} completed`]);
 	assert.is(world.stateOf(runs!), 'completed');
-	assert.is(world.stateOf(over!), undefined, 'one that was over before we heard of it');
+	assert.is(world.stateOf(over!), undefined, 'one that was over before it was known');
 });
 
 test('where a webhook delivers it is one call for a job, and one for several of a run', async ({ world }) => {
@@ -189,14 +193,14 @@ test('a queued event that was lost is found within one round', async ({ world })
 	assert.equal(world.drift, ['queued']);
 });
 
-test('one of a matrix whose others were heard of is found within minutes', async ({ world }) => {
+test('one of a matrix whose others were reported is found within minutes', async ({ world }) => {
 	await started(world, repository);
-	const [heard, lost] = ['a', 'b'].map((name) => {
+	const [reported, lost] = ['a', 'b'].map((name) => {
 		world.delivers = () => name === 'a';
 		return world.queue(app, { runId: 3, name });
 	});
 	world.delivers = () => true;
-	world.begin(heard!);
+	world.begin(reported!);
 	await world.clock.until('found', () => world.stateOf(lost!) === 'queued', 3 * minuteMs);
 	assert.is(world.calls.filter(({ path }) => path.includes('runs/3')).length, 1);
 });
@@ -211,7 +215,7 @@ test('a completed event that was lost: the job is closed', async ({ world }) => 
 	assert.equal(world.drift, ['completed']);
 });
 
-test('what events have told costs one look at the run', async ({ world }) => {
+test('what events have reported costs one read of the run', async ({ world }) => {
 	await started(world, repository);
 	world.begin(world.queue(app, { runId: 9 }));
 	await world.clock.pass(9 * minuteMs);
@@ -263,7 +267,7 @@ test('nothing is known before all repositories of the organization have been rea
 	);
 });
 
-test('a set that comes later has a first look of its own', async ({ world }) => {
+test('a set that comes later has an initial read of its own', async ({ world }) => {
 	await started(world, repository);
 	const other: Scope = { kind: 'repository', owner: 'octo-org', name: 'web' };
 	world.delivers = () => false;
@@ -276,14 +280,14 @@ test('a set that comes later has a first look of its own', async ({ world }) => 
 	assert.not.ok(world.poll.isKnown('RunnerDeployment ci/web'), 'it is gone');
 });
 
-test('where GitHub can not be asked, the first look ends all the same', async ({ world }) => {
+test('where GitHub can not be asked, the initial read ends all the same', async ({ world }) => {
 	world.answer = () => ({ kind: 'github-unavailable', detail: 'down' });
 	world.start(organization);
-	await world.clock.pass(startWithinMs - minuteMs);
+	await world.clock.pass(initialReadWithinMs - minuteMs);
 	assert.equal(world.known, []);
 	await world.clock.pass(2 * minuteMs);
 	assert.is(world.known.length, 1);
-	assert.ok(world.calls.length < 20, `${world.calls.length} calls in ten minutes of trouble`);
+	assert.ok(world.calls.length < 20, `${world.calls.length} calls in ten minutes of failures`);
 });
 
 for (const account of [
@@ -334,7 +338,7 @@ test('an answer that could not be written is read again, and is not lost', async
 	};
 	const job = world.queue(app);
 	await world.clock.until('written', () => world.stateOf(job) === 'queued', 5 * minuteMs);
-	assert.is(world.lines.filter((line) => line.includes('was not written')).length, 3);
+	assert.is(world.lines.filter((line) => line.includes('not written, retrying')).length, 3);
 });
 
 test('busy runners and running jobs that differ twice: the runs are listed, then ever more seldom', async ({

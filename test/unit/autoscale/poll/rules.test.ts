@@ -2,14 +2,14 @@
 import * as assert from 'uvu/assert';
 import { noteMiss, Repositories } from '../../../../admission/autoscale/poll/repositories.ts';
 import { mayAsk } from '../../../../admission/autoscale/poll/rules/allowance.ts';
-import { lookForDrift, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
+import { compare, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
 import { roundAt } from '../../../../admission/autoscale/poll/rules/due.ts';
 import {
 	driftEveryMs,
-	heardOfForMs,
 	hookedForMs,
 	mostRepositories,
 	perMinute,
+	rememberedForMs,
 } from '../../../../admission/autoscale/poll/rules/policy.ts';
 import { covers } from '../../../../admission/autoscale/poll/rules/targets.ts';
 import { urgency } from '../../../../admission/autoscale/poll/rules/types.ts';
@@ -18,7 +18,7 @@ import { suite } from '../../../support/suite.ts';
 const test = suite('rules of the poll');
 
 const minuteMs = 60_000;
-const spent = { calls: 0, charged: 0, used: 0, unheard: 0 };
+const spent = { calls: 0, charged: 0, used: 0, withoutWebhook: 0 };
 
 const allowances: [string, Partial<typeof spent>, keyof typeof urgency, boolean][] = [
 	['nothing has been asked', {}, 'round', true],
@@ -36,11 +36,11 @@ const allowances: [string, Partial<typeof spent>, keyof typeof urgency, boolean]
 	],
 	['... and that ends as well', { charged: perMinute.charged }, 'ask', false],
 	['calls that cost nothing are bounded too', { calls: perMinute.calls }, 'run', false],
-	['without webhooks there are more', { charged: perMinute.charged, unheard: 10 }, 'round', true],
-	['... up to half of the lists', { calls: perMinute.most, unheard: 500 }, 'ask', false],
-	['a first look may cost more', { calls: 30, charged: 30 }, 'start', true],
-	['... within bounds', { calls: perMinute.start }, 'start', false],
-	['the guard needs its calls', { used: 0.5 }, 'start', false],
+	['without webhooks there are more', { charged: perMinute.charged, withoutWebhook: 10 }, 'round', true],
+	['... up to half of the lists', { calls: perMinute.most, withoutWebhook: 500 }, 'ask', false],
+	['an initial read may cost more', { calls: 30, charged: 30 }, 'initial', true],
+	['... within bounds', { calls: perMinute.initial }, 'initial', false],
+	['the guard needs its calls', { used: 0.5 }, 'initial', false],
 	['... and yet', { used: 0.5 }, 'ask', true],
 ];
 for (const [what, some, why, expected] of allowances)
@@ -48,7 +48,7 @@ for (const [what, some, why, expected] of allowances)
 		assert.is(mayAsk({ ...spent, ...some }, urgency[why]), expected);
 	});
 
-const repository = (more: object = {}) => Object.assign(new Repositories().hear('octo-org/app', 0), more);
+const repository = (more: object = {}) => Object.assign(new Repositories().remember('octo-org/app', 0), more);
 /** Its lists were read then. */
 const readAt = (readMs: number) => {
 	const list = () => ({ readMs, etag: undefined, runs: [] });
@@ -68,9 +68,9 @@ const rounds: [string, object, boolean, number][] = [
 	['an event long before', { ...readAt(0), activeMs: 0, eventMs: minuteMs }, true, 10],
 	['events all the time', { ...readAt(0), activeMs: 0, eventMs: 60 * minuteMs }, true, 20],
 ];
-for (const [what, more, heard, expected] of rounds)
+for (const [what, more, hasWebhook, expected] of rounds)
 	test(`${what}: the next round after ${expected} min`, () => {
-		assert.is(roundAt(repository(more), 'queued', heard, 0), expected * minuteMs);
+		assert.is(roundAt(repository(more), 'queued', hasWebhook, 0), expected * minuteMs);
 	});
 
 test('what runs is listed less often than what waits for runners, what is held least', () => {
@@ -81,7 +81,7 @@ test('what runs is listed less often than what waits for runners, what is held l
 
 test('busy runners and running jobs are looked into when they differ at two looks in a row', () => {
 	const look = (state: typeof noDrift, nowMs: number, busy: number, jobs: number) =>
-		lookForDrift(state, { busy, jobs }, nowMs);
+		compare(state, { busy, jobs }, nowMs);
 	const first = look(noDrift, 0, 2, 1);
 	assert.not.ok(first.search);
 	assert.not.ok(look(first.state, driftEveryMs - 1, 2, 1).search, 'too soon for a look');
@@ -91,7 +91,7 @@ test('busy runners and running jobs are looked into when they differ at two look
 	const agree = look(first.state, driftEveryMs, 1, 1);
 	assert.not.ok(agree.search);
 	assert.not.ok(look(agree.state, 2 * driftEveryMs, 2, 1).search, 'they agreed between');
-	assert.not.ok(lookForDrift(first.state, undefined, driftEveryMs).search, 'not known');
+	assert.not.ok(compare(first.state, undefined, driftEveryMs).search, 'not known');
 });
 
 test('a scope covers its repositories, whatever the case of its name', () => {
@@ -111,34 +111,34 @@ test('a scope covers its repositories, whatever the case of its name', () => {
 
 test('events show that a webhook delivers: of two repositories of an owner, that it is the owner\u2019s', () => {
 	const known = new Repositories();
-	const [app, web, api] = ['o/app', 'o/web', 'o/api'].map((name) => known.hear(name, 0));
-	const heard = (nowMs = 0) => [app, web, api].map((each) => known.isHeard(each!, nowMs));
-	assert.equal(heard(), [false, false, false]);
+	const [app, web, api] = ['o/app', 'o/web', 'o/api'].map((name) => known.remember(name, 0));
+	const shown = (nowMs = 0) => [app, web, api].map((each) => known.hasWebhook(each!, nowMs));
+	assert.equal(shown(), [false, false, false]);
 	known.event('O/App', 0);
-	assert.equal(heard(), [true, false, false]);
+	assert.equal(shown(), [true, false, false]);
 	known.event('o/web', 0);
-	assert.equal(heard(), [true, true, true]);
+	assert.equal(shown(), [true, true, true]);
 	noteMiss(api!, 5);
 	noteMiss(app!, 5);
-	assert.equal(heard(6), [false, true, false]);
-	assert.ok(known.wasHeard(api!, 6), 'it may be an exception');
+	assert.equal(shown(6), [false, true, false]);
+	assert.ok(known.mostlyHasWebhook(api!, 6), 'it may be an exception');
 	noteMiss(api!, 6);
 	noteMiss(api!, 7);
-	assert.not.ok(known.wasHeard(api!, 7), 'it has no webhook');
+	assert.not.ok(known.mostlyHasWebhook(api!, 7), 'it has no webhook');
 	known.event('o/app', 10);
-	assert.equal(heard(10), [true, true, false]);
+	assert.equal(shown(10), [true, true, false]);
 	known.event('o/api', 20);
-	assert.ok(known.wasHeard(api!, 20));
-	assert.equal(heard(hookedForMs + 20), [false, false, false]);
+	assert.ok(known.mostlyHasWebhook(api!, 20));
+	assert.equal(shown(hookedForMs + 20), [false, false, false]);
 });
 
-test('as many repositories are remembered as may be, for as long as they are heard of', () => {
+test('as many repositories are remembered as may be, for as long as they are mentioned', () => {
 	const known = new Repositories();
-	for (let index = 0; index < mostRepositories + 10; index++) known.hear(`o/${index}`, index);
+	for (let index = 0; index < mostRepositories + 10; index++) known.remember(`o/${index}`, index);
 	assert.is([...known.values()].length, mostRepositories);
 	assert.is(known.get('o/9'), undefined);
-	known.hear('o/10', mostRepositories);
-	known.forgetOld(heardOfForMs + mostRepositories - 1);
+	known.remember('o/10', mostRepositories);
+	known.forgetOld(rememberedForMs + mostRepositories - 1);
 	assert.ok(known.get('o/10'));
 	assert.is(known.get('o/11'), undefined);
 });

@@ -5,20 +5,20 @@ import { backoffMs } from './rules/policy.ts';
 
 const minuteMs = 60_000;
 
-/** What the questions are asked with: an Account is one. */
+/** What GitHub is asked with: an Account is one. */
 export interface PollAccount {
 	read: Read;
 	/** The same object for all accounts with the same credential. */
 	connection: { used(): number };
 }
 
-/** One credential: what has been asked with it in the last minute, and until when nothing is. Times by the monotonic clock. */
-export class Lane {
+/** One credential: the calls of the last minute with it, and until when none is made. Times by the monotonic clock. */
+export class Credential {
 	account: PollAccount;
-	/** A question is under way: one at a time. */
-	asking = false;
+	/** A query is under way: one at a time. */
+	busy = false;
 	/** How many repositories are asked about with it of which no webhook delivers events. */
-	unheard = 0;
+	withoutWebhook = 0;
 	readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 	#calls: { atMs: number; charged: boolean }[] = [];
 	#notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -30,7 +30,7 @@ export class Lane {
 	}
 
 	get ready(): boolean {
-		return !this.asking && this.#clock.monotonic() >= this.#notBeforeMs;
+		return !this.busy && this.#clock.monotonic() >= this.#notBeforeMs;
 	}
 
 	/** In the last minute. */
@@ -38,11 +38,11 @@ export class Lane {
 		const sinceMs = this.#clock.monotonic() - minuteMs;
 		this.#calls = this.#calls.filter(({ atMs }) => atMs > sinceMs);
 		const charged = this.#calls.filter((call) => call.charged).length;
-		const { unheard, account } = this;
-		return { calls: this.#calls.length, charged, used: account.connection.used(), unheard };
+		const { withoutWebhook, account } = this;
+		return { calls: this.#calls.length, charged, used: account.connection.used(), withoutWebhook };
 	}
 
-	/** Counts what is asked. */
+	/** Counts the calls. */
 	readonly read: Read = async (what, request, options) => {
 		const outcome = await this.account.read(what, request, options);
 		if (outcome.kind !== 'budget-spent')
@@ -50,22 +50,22 @@ export class Lane {
 		return outcome;
 	};
 
-	/** A question has been answered, whatever it was. */
+	/** GitHub has answered a query, whatever the answer was. */
 	worked(): void {
 		this.#failures = 0;
 	}
 
-	/** Something keeps questions from being asked, or their answers from being written. */
+	/** A query failed, or its answer could not be written. */
 	failed(failure?: GitHubFailure): void {
 		const { first, most } = backoffMs;
 		const waitMs = Math.min(most, first * 2 ** this.#failures);
 		const askedMs = failure?.retryAtMs === undefined ? 0 : failure.retryAtMs - this.#clock.now();
 		this.#notBeforeMs = this.#clock.monotonic() + Math.max(waitMs, askedMs);
-		// A pace that is full for a moment is no failure.
+		// A rate limit that is reached for a moment is no failure.
 		if (failure?.kind !== 'budget-spent') this.#failures += 1;
 	}
 }
 
-/** The trouble in an outcome, if it is one. */
+/** The failure in an outcome, if it is one. */
 export const failureIn = (outcome: { kind: string } | ReadOutcome): GitHubFailure | undefined =>
 	isFailure(outcome) ? outcome : undefined;

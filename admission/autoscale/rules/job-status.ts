@@ -6,20 +6,20 @@ import {
 	oldNewsMs,
 	suspectAfterMs,
 } from './policy.ts';
-import type { Job, Standing } from './types.ts';
+import type { Job, JobStatus } from './types.ts';
 
 /** What is known of the runner that has a job; undefined: no runner of this set is known to have it. */
 export type Holder = 'runs' | 'ended' | undefined;
 
-/** How a job counts, but for what idle runners cast doubt on; see suspectMs. Pure. */
-export function standing(job: Job, holder: Holder, nowMs: number): Exclude<Standing, 'suspect'> {
+/** How a job counts, without the doubt that idle runners cast on it; see suspectMs. Pure. */
+export function jobStatus(job: Job, holder: Holder, nowMs: number): Exclude<JobStatus, 'suspect'> {
 	if (endMs(job) <= nowMs) return 'over';
 	if (holder === 'runs') return 'running';
 	if (holder === 'ended' && !isReopened(job, nowMs)) return 'ended';
 	// GitHub has said that it runs: somewhere else, then, unless it has said since that it is queued.
 	const { confirmedMs = 0 } = job;
 	if (job.state === 'in_progress' && holder === undefined && confirmedMs <= job.stateMs)
-		// One that is read back when its record has gone would run for five days.
+		// A job that is read back after its record has gone would otherwise count as running for five days.
 		return isOldNews(job) ? 'unconfirmed' : 'running';
 	if (job.state === 'waiting') return 'gated';
 	return isOldNews(job) ? 'unconfirmed' : 'waiting';
@@ -39,15 +39,15 @@ export function endMs({ state, stateMs, confirmedMs = 0 }: Job): number {
 	}
 }
 
-/** When a job that idle runners leave becomes suspect, ms since the epoch. */
+/** When a job becomes suspect that is unassigned though runners are idle, ms since the epoch. */
 export const suspectMs = ({
-	untakenMs = Number.POSITIVE_INFINITY,
+	unassignedMs = Number.POSITIVE_INFINITY,
 	confirmedMs = 0,
-}: Pick<Job, 'untakenMs' | 'confirmedMs'>): number => Math.max(untakenMs, confirmedMs) + suspectAfterMs;
+}: Pick<Job, 'unassignedMs' | 'confirmedMs'>): number => Math.max(unassignedMs, confirmedMs) + suspectAfterMs;
 
 /**
- * When a job waits again whose runner has ended. GitHub reopens it by saying, after that, that it is queued. Where nobody but
- * our witnesses has said that it ran, it waits again by itself after a while; ms since the epoch, Infinity: not by itself.
+ * When a job waits again whose runner has ended. GitHub reopens it by saying, after that, that it is queued. Where only our
+ * job signals have said that it ran, it waits again by itself after a while; ms since the epoch, Infinity: not by itself.
  */
 export const reopenedMs = ({ state, endedMs }: Job): number =>
 	endedMs === undefined || state === 'in_progress' ? Number.POSITIVE_INFINITY : endedMs + endedLapsesMs;
@@ -58,6 +58,6 @@ export function isReopened(job: Job, nowMs: number): boolean {
 	return confirmedMs > endedMs || reopenedMs(job) <= nowMs;
 }
 
-/** Whether an event opened it that came long after GitHub had made it, and GitHub has not confirmed it since. */
+/** Whether the event that opened it came long after GitHub had created it, and GitHub has not confirmed it since. */
 export const isOldNews = ({ openedMs, createdMs = openedMs, confirmedMs }: Job): boolean =>
 	confirmedMs === undefined && openedMs - createdMs > oldNewsMs;

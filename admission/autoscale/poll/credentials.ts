@@ -2,7 +2,7 @@ import type { CredentialsMissing } from '../../github/types.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Scope } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { Lane, type PollAccount } from './lane.ts';
+import { Credential, type PollAccount } from './credential.ts';
 import { byNarrowness, covers } from './rules/targets.ts';
 
 /** A set that an autoscaler acts on. */
@@ -18,68 +18,70 @@ export interface PollTarget {
 }
 
 /** The credentials of all sets, and which of them is used for what. */
-export class Lanes {
+export class Credentials {
 	readonly #dependencies: { clock: Clock; log: Log };
 	/** By the connection of their accounts. */
-	readonly #lanes = new Map<PollAccount['connection'], Lane>();
+	readonly #credentials = new Map<PollAccount['connection'], Credential>();
 	/** The narrowest scope first. */
-	#scopes: { scope: Scope; lane: Lane }[] = [];
+	#scopes: { scope: Scope; credential: Credential }[] = [];
 
 	constructor(dependencies: { clock: Clock; log: Log }) {
 		this.#dependencies = dependencies;
 	}
 
-	/** Looks up with which credentials there is something to ask about. */
+	/** Looks up the credentials of all sets. */
 	async refresh(targets: readonly PollTarget[]): Promise<void> {
 		const sorted = targets.toSorted(byNarrowness);
 		const accounts = await Promise.all(sorted.map((target) => this.#accountOf(target)));
 		this.#scopes = sorted.flatMap(({ scope }, index) => {
 			const account = accounts[index];
-			return account ? [{ scope, lane: this.#of(account) }] : [];
+			return account ? [{ scope, credential: this.#of(account) }] : [];
 		});
-		const used = new Set(this.#scopes.map(({ lane }) => lane));
-		for (const [connection, lane] of this.#lanes) if (!used.has(lane)) this.#lanes.delete(connection);
+		const used = new Set(this.#scopes.map(({ credential }) => credential));
+		for (const [connection, credential] of this.#credentials)
+			if (!used.has(credential)) this.#credentials.delete(connection);
 	}
 
 	/** Counts for each the repositories of which no webhook delivers events. */
-	count(unheard: readonly { key: string }[]): void {
-		for (const lane of this.#lanes.values()) lane.unheard = 0;
-		for (const { key } of unheard) {
-			const lane = this.for(key);
-			if (lane) lane.unheard += 1;
+	count(withoutWebhook: readonly { key: string }[]): void {
+		for (const credential of this.#credentials.values()) credential.withoutWebhook = 0;
+		for (const { key } of withoutWebhook) {
+			const credential = this.for(key);
+			if (credential) credential.withoutWebhook += 1;
 		}
 	}
 
 	/** The one that is most likely shown a repository, by OWNER/NAME in lower case. */
-	for(repository: string): Lane | undefined {
-		return this.#scopes.find(({ scope }) => covers(scope, repository))?.lane;
+	for(repository: string): Credential | undefined {
+		return this.#scopes.find(({ scope }) => covers(scope, repository))?.credential;
 	}
 
-	values(): IterableIterator<Lane> {
-		return this.#lanes.values();
+	values(): IterableIterator<Credential> {
+		return this.#credentials.values();
 	}
 
 	/** The organizations whose runners they have. */
-	organizations(): { name: string; lane: Lane }[] {
-		return this.#scopes.flatMap(({ scope, lane }) =>
-			scope.kind === 'organization' ? [{ name: scope.name, lane }] : [],
+	organizations(): { name: string; credential: Credential }[] {
+		return this.#scopes.flatMap(({ scope, credential }) =>
+			scope.kind === 'organization' ? [{ name: scope.name, credential }] : [],
 		);
 	}
 
 	async #accountOf({ key, account }: PollTarget): Promise<PollAccount | undefined> {
 		try {
 			const found = await account();
-			return 'read' in found ? found : undefined; // what is missing is told where the credentials are looked after
+			return 'read' in found ? found : undefined; // missing credentials are reported elsewhere
 		} catch (error) {
 			this.#dependencies.log.warn({ set: key, error: String(error) }, 'credentials could not be looked up');
 			return undefined;
 		}
 	}
 
-	#of(account: PollAccount): Lane {
-		const lane = this.#lanes.get(account.connection) ?? new Lane(account, this.#dependencies.clock);
-		lane.account = account;
-		this.#lanes.set(account.connection, lane);
-		return lane;
+	#of(account: PollAccount): Credential {
+		const credential =
+			this.#credentials.get(account.connection) ?? new Credential(account, this.#dependencies.clock);
+		credential.account = account;
+		this.#credentials.set(account.connection, credential);
+		return credential;
 	}
 }

@@ -3,25 +3,30 @@ import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import type { RunnerDeployment } from '../../../admission/api/sets.ts';
+import {
+	type DesiredFacts,
+	desiredOf,
+	type Evaluation,
+	targetOf,
+} from '../../../admission/autoscale/rules/desired.ts';
 import { type MetricFacts, suggestionOf } from '../../../admission/autoscale/rules/metrics.ts';
-import type { Wish } from '../../../admission/autoscale/rules/types.ts';
-import { targetOf, type Wished, type WishFacts, wishOf } from '../../../admission/autoscale/rules/wish.ts';
+import type { Desired } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 
-const test = suite('wish');
+const test = suite('desired');
 const now = Date.parse('2026-11-27T12:00:00Z');
 const minute = 60_000;
 
-const facts = (more: Partial<WishFacts> = {}): WishFacts => ({
+const facts = (more: Partial<DesiredFacts> = {}): DesiredFacts => ({
 	metrics: { replicas: undefined, problems: [] },
 	spareFor: () => 0,
 	ready: true,
 	...more,
 });
-const of = (spec: unknown, more: Partial<WishFacts> = {}, nowMs = now): Wished =>
-	wishOf(spec, facts(more), nowMs);
-const said = ({ findings }: Wished) => findings.map(({ type, message }) => `${type}: ${message}`);
-const usual: Wish = {
+const of = (spec: unknown, more: Partial<DesiredFacts> = {}, nowMs = now): Evaluation =>
+	desiredOf(spec, facts(more), nowMs);
+const said = ({ findings }: Evaluation) => findings.map(({ type, message }) => `${type}: ${message}`);
+const usual: Desired = {
 	min: 1,
 	max: 5,
 	countsJobs: false,
@@ -33,33 +38,33 @@ const usual: Wish = {
 	ready: true,
 };
 
-/** ARC's documented manifests: which, what is wished for, what is said; and a time at which it is looked at. */
-const documented: [string, Partial<Wish>, string[], string?][] = [
+/** ARC's documented manifests: which one, what is desired, what is reported; and a time at which it is evaluated. */
+const documented: [string, Partial<Desired>, string[], string?][] = [
 	// Two of four busy: between the thresholds, so as many as there are.
 	['anti-flapping', { delayMs: 5 * minute, suggestion: 4 }, []],
-	['pull-driven', {}, ['NoTrigger: there is no trigger, metric or schedule: there are 1 runners']],
+	['pull-driven', {}, ['NoTrigger: there is no trigger, metric or schedule: there are always 1 runners']],
 	['queued-and-in-progress', { suggestion: 3 }, []],
 	['percentage-factor', { suggestion: 4 }, []],
 	['percentage-adjustment', { suggestion: 4 }, []],
 	['combined', { suggestion: 4 }, []],
 	['webhook', { max: 10, countsJobs: true, checkAfterMs: 30 * minute }, []],
 	// ARC fails on these two: they have no maxReplicas.
-	['scheduled-once', { max: 100 }, ['NoMaximum: spec.maxReplicas is missing: there are 100 runners at most']],
+	['scheduled-once', { max: 100 }, ['NoMaximum: spec.maxReplicas is missing: there are at most 100 runners']],
 	[
 		'scheduled-once',
 		{ min: 100, max: 100 },
-		['NoMaximum: spec.maxReplicas is missing: there are 100 runners at most'],
+		['NoMaximum: spec.maxReplicas is missing: there are at most 100 runners'],
 		'2021-06-02T00:00:00+09:00',
 	],
 	[
 		'scheduled-weekly',
 		{ max: 100 },
-		['NoMaximum: spec.maxReplicas is missing: there are 100 runners at most'],
+		['NoMaximum: spec.maxReplicas is missing: there are at most 100 runners'],
 	],
 	[
 		'scheduled-weekly',
 		{ min: 0, max: 100 },
-		['NoMaximum: spec.maxReplicas is missing: there are 100 runners at most'],
+		['NoMaximum: spec.maxReplicas is missing: there are at most 100 runners'],
 		'2026-11-29T12:00:00+09:00',
 	],
 ];
@@ -91,7 +96,7 @@ for (const kind of ['RunnerDeployment', 'RunnerSet'] as const) {
 
 			const metrics = suggestionOf(spec.metrics, metricFacts);
 			const found = of(spec, { metrics }, at ? Date.parse(at) : now);
-			assert.equal(found.wish, { ...usual, ...expected });
+			assert.equal(found.desired, { ...usual, ...expected });
 			assert.equal(said(found), findings);
 		});
 	}
@@ -103,12 +108,12 @@ test('the target: RunnerDeployment where nothing is said, and nothing else than 
 	assert.equal(target({ kind: '', name: 'a' }), { kind: 'RunnerDeployment', name: 'a' });
 	assert.is(
 		target({ kind: 'Deployment', name: 'a' }),
-		'spec.scaleTargetRef.kind "Deployment" is neither RunnerSet nor RunnerDeployment',
+		'spec.scaleTargetRef.kind: invalid value "Deployment": must be RunnerSet or RunnerDeployment',
 	);
 	for (const none of [undefined, null, 'x', {}, { name: '' }, { name: 7 }])
-		assert.is(target(none), 'spec.scaleTargetRef.name is missing');
+		assert.is(target(none), 'spec.scaleTargetRef.name is required');
 	for (const spec of [undefined, null, 'x', []])
-		assert.is(targetOf(spec), 'spec.scaleTargetRef.name is missing');
+		assert.is(targetOf(spec), 'spec.scaleTargetRef.name is required');
 });
 
 const trigger = { githubEvent: { workflowJob: {} } };
@@ -119,37 +124,43 @@ const spec = (more: Record<string, unknown> = {}) => ({
 	...more,
 });
 
-test('minReplicas: 1 where it is absent; what is no count is said and counts as absent, as ARC has it of negative ones', () => {
-	assert.is(of(spec({ minReplicas: undefined })).wish.min, 1);
-	assert.is(of(spec({ minReplicas: 0 })).wish.min, 0);
+test('minReplicas: 1 where it is absent; what is not a whole number is reported and counts as absent, as in ARC for negative ones', () => {
+	assert.is(of(spec({ minReplicas: undefined })).desired.min, 1);
+	assert.is(of(spec({ minReplicas: 0 })).desired.min, 0);
 	for (const minReplicas of [-1, 1.5, 'x', {}]) {
 		const found = of(spec({ minReplicas }));
-		assert.is(found.wish.min, 1);
-		assert.equal(said(found), [`SpecInvalid: spec.minReplicas ${JSON.stringify(minReplicas)} is no count`]);
+		assert.is(found.desired.min, 1);
+		assert.equal(said(found), [
+			`SpecInvalid: spec.minReplicas: invalid value ${JSON.stringify(minReplicas)}: must be a whole number, 0 or more`,
+		]);
 	}
 });
 
 test('without maxReplicas a safety ceiling holds, and a higher minimum', () => {
-	assert.is(of(spec({ maxReplicas: undefined })).wish.max, 100);
+	assert.is(of(spec({ maxReplicas: undefined })).desired.max, 100);
 	const high = of(spec({ maxReplicas: null, minReplicas: 150 }));
-	assert.equal([high.wish.min, high.wish.max], [150, 150]);
-	assert.equal(said(high), ['NoMaximum: spec.maxReplicas is missing: there are 150 runners at most']);
+	assert.equal([high.desired.min, high.desired.max], [150, 150]);
+	assert.equal(said(high), ['NoMaximum: spec.maxReplicas is missing: there are at most 150 runners']);
 	const wrong = of(spec({ maxReplicas: -1 }));
-	assert.is(wrong.wish.max, 1, 'somebody wanted a limit');
-	assert.equal(said(wrong), ['SpecInvalid: spec.maxReplicas -1 is no count: there are 1 runners at most']);
-	assert.is(of(spec({ maxReplicas: '50', minReplicas: 0 })).wish.max, 1);
-	assert.is(of(spec({ maxReplicas: '50', minReplicas: 3 })).wish.max, 3);
+	assert.is(wrong.desired.max, 1, 'somebody wanted a limit');
+	assert.equal(said(wrong), [
+		'SpecInvalid: spec.maxReplicas: invalid value -1: must be a whole number, 0 or more; there are at most 1 runners',
+	]);
+	assert.is(of(spec({ maxReplicas: '50', minReplicas: 0 })).desired.max, 1);
+	assert.is(of(spec({ maxReplicas: '50', minReplicas: 3 })).desired.max, 3);
 });
 
-test('a minimum above the maximum counts, as in ARC, and is said', () => {
+test('a minimum above the maximum counts, as in ARC, and is reported', () => {
 	const found = of(spec({ minReplicas: 9 }));
-	assert.equal([found.wish.min, found.wish.max], [9, 5]);
-	assert.equal(said(found), ['SpecInvalid: spec.minReplicas 9 is above spec.maxReplicas 5, and counts']);
+	assert.equal([found.desired.min, found.desired.max], [9, 5]);
+	assert.equal(said(found), [
+		'SpecInvalid: spec.minReplicas 9 is above spec.maxReplicas 5: the minimum counts',
+	]);
 	const times = { startTime: '2026-11-27T00:00:00Z', endTime: '2026-11-28T00:00:00Z', minReplicas: 7 };
 	const active = of(spec({ scheduledOverrides: [times] }));
-	assert.is(active.wish.min, 7);
+	assert.is(active.desired.min, 7);
 	assert.equal(said(active), [
-		'SpecInvalid: the minReplicas 7 of the active override is above spec.maxReplicas 5, and counts',
+		'SpecInvalid: minReplicas 7 of the active override is above spec.maxReplicas 5: the minimum counts',
 	]);
 	assert.is(active.changesAtMs, Date.parse('2026-11-28T00:00:00Z'));
 	assert.equal(active.schedule.next, { atMs: Date.parse('2026-11-28T00:00:00Z'), minReplicas: 1 });
@@ -157,17 +168,18 @@ test('a minimum above the maximum counts, as in ARC, and is said', () => {
 
 test('the delay: seconds, or the default', () => {
 	const delay = (scaleDownDelaySecondsAfterScaleOut: unknown) =>
-		of(spec({ scaleDownDelaySecondsAfterScaleOut }), { defaultDelayMs: 7_000 }).wish.delayMs;
+		of(spec({ scaleDownDelaySecondsAfterScaleOut }), { defaultDelayMs: 7_000 }).desired.delayMs;
 	assert.equal(
 		[delay(300), delay(0), delay(undefined), delay(-1), delay('x')],
 		[300_000, 0, 7_000, 7_000, 7_000],
 	);
-	assert.is(of(spec()).wish.delayMs, 600_000);
+	assert.is(of(spec()).desired.delayMs, 600_000);
 });
 
 test('duration: as Go reads it; the shortest of several, at least a minute, 10 minutes where there is none', () => {
 	const after = (...durations: unknown[]) =>
-		of(spec({ scaleUpTriggers: durations.map((duration) => ({ ...trigger, duration })) })).wish.checkAfterMs;
+		of(spec({ scaleUpTriggers: durations.map((duration) => ({ ...trigger, duration })) })).desired
+			.checkAfterMs;
 	const cases: [unknown, number][] = [
 		['30m', 30 * minute],
 		['1h30m0s', 90 * minute],
@@ -184,15 +196,15 @@ test('duration: as Go reads it; the shortest of several, at least a minute, 10 m
 	assert.equal(said(of(spec({ scaleUpTriggers: [{ ...trigger, duration: '' }] }))), []);
 	for (const duration of ['x', '10', '5 m', 10, {}, '1h,']) {
 		const found = of(spec({ scaleUpTriggers: [{ ...trigger, duration }] }));
-		assert.is(found.wish.checkAfterMs, 10 * minute);
+		assert.is(found.desired.checkAfterMs, 10 * minute);
 		const text = JSON.stringify(duration);
 		assert.equal(said(found), [
-			`SpecInvalid: spec.scaleUpTriggers[0].duration ${text} is no duration: 10m counts`,
+			`SpecInvalid: spec.scaleUpTriggers[0].duration: invalid value ${text}: must be a duration such as 30m; 10m is used`,
 		]);
 	}
 });
 
-test('jobs count where some trigger says workflowJob, and it is said where none does (ARC #999)', () => {
+test('jobs count where some trigger says workflowJob, and it is reported where none does (ARC #999)', () => {
 	const none = (scaleUpTriggers: unknown, more = {}) => of(spec({ scaleUpTriggers, ...more }));
 	const dead = [
 		{ githubEvent: { workflowJob: [] } },
@@ -205,20 +217,20 @@ test('jobs count where some trigger says workflowJob, and it is said where none 
 	];
 	for (const one of dead) {
 		const found = none([one]);
-		assert.is(found.wish.countsJobs, false);
+		assert.is(found.desired.countsJobs, false);
 		assert.equal(said(found), [
-			'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and no other trigger acts: there are 1 runners',
+			'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect: there are always 1 runners',
 		]);
 	}
-	assert.ok(none([...dead, trigger]).wish.countsJobs);
+	assert.ok(none([...dead, trigger]).desired.countsJobs);
 	const metrics = [{ type: 'PercentageRunnersBusy' }];
 	assert.equal(said(none([], { metrics })), []);
 	assert.equal(said(none([{}], { metrics })), [
-		'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and no other trigger acts',
+		'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect',
 	]);
 	assert.equal(said(none({})), [
-		'SpecInvalid: spec.scaleUpTriggers is no list',
-		'NoTrigger: there is no trigger, metric or schedule: there are 1 runners',
+		'SpecInvalid: spec.scaleUpTriggers must be a list',
+		'NoTrigger: there is no trigger, metric or schedule: there are always 1 runners',
 	]);
 	assert.equal(said(none([], { spare: { replicas: 1 } })), []);
 	const capacityReservations = [{ expirationTime: '2026-11-28T00:00:00Z', replicas: 1 }];
@@ -235,9 +247,9 @@ test('reservations that people write count until they expire', () => {
 		{ expirationTime: at(2 * minute) },
 	];
 	const found = of(spec({ capacityReservations }));
-	assert.equal([found.wish.reserved, found.changesAtMs], [5, now + 2 * minute]);
+	assert.equal([found.desired.reserved, found.changesAtMs], [5, now + 2 * minute]);
 	assert.equal(said(found), []);
-	assert.is(of(spec({ capacityReservations }), {}, now + 4 * minute).wish.reserved, 2);
+	assert.is(of(spec({ capacityReservations }), {}, now + 4 * minute).desired.reserved, 2);
 	const wrong = of(
 		spec({
 			capacityReservations: [
@@ -247,29 +259,29 @@ test('reservations that people write count until they expire', () => {
 			],
 		}),
 	);
-	assert.is(wrong.wish.reserved, 0);
+	assert.is(wrong.desired.reserved, 0);
 	assert.equal(said(wrong), [
-		'SpecInvalid: spec.capacityReservations[0].expirationTime "x" is no time; spec.capacityReservations[1].replicas -1 is no count',
+		'SpecInvalid: spec.capacityReservations[0].expirationTime: invalid value "x": must be a time as in RFC 3339; spec.capacityReservations[1].replicas: invalid value -1: must be a whole number, 0 or more',
 	]);
 	const odd = [
 		{ expirationTime: 7, replicas: 1 },
 		{ expirationTime: at(-1), replicas: 'x' },
 	];
 	assert.equal(said(of(spec({ capacityReservations: odd }))), [
-		'SpecInvalid: spec.capacityReservations[0].expirationTime 7 is no time',
+		'SpecInvalid: spec.capacityReservations[0].expirationTime: invalid value 7: must be a time as in RFC 3339',
 	]);
 	const times = { startTime: at(0), endTime: at(minute), minReplicas: 1 };
 	assert.is(of(spec({ capacityReservations, scheduledOverrides: [times] })).changesAtMs, now + minute);
 	assert.equal(said(of(spec({ capacityReservations: 'x' }))), [
-		'SpecInvalid: spec.capacityReservations is no list',
+		'SpecInvalid: spec.capacityReservations must be a list',
 	]);
 });
 
-test('spare runners: so many, or what a part of the last hour’s moments would have needed, whichever is more', () => {
+test('spare runners: a number, or what a part of the last hour’s moments would have needed, whichever is more', () => {
 	const spare = (value: unknown) => {
 		const asked: number[] = [];
 		const found = of(spec({ spare: value }), { spareFor: (part) => asked.push(part) * 4 });
-		return [found.wish.spare, asked, said(found)];
+		return [found.desired.spare, asked, said(found)];
 	};
 	assert.equal(spare(undefined), [0, [], []]);
 	assert.equal(spare({ replicas: 2 }), [2, [], []]);
@@ -278,17 +290,19 @@ test('spare runners: so many, or what a part of the last hour’s moments would 
 	assert.equal(spare({ quantile: '0' }), [0, [], []]);
 	assert.equal(spare({ quantile: '', replicas: 1 }), [1, [], []]);
 	assert.equal(spare({ quantile: '-0.1' })[2], [
-		'SpecInvalid: spec.spare.quantile "-0.1" is no number from 0 to 1',
+		'SpecInvalid: spec.spare.quantile: invalid value "-0.1": must be a number from 0 to 1 such as "0.9"',
 	]);
 	assert.equal(spare({ quantile: '1.1', replicas: 1 }), [
 		1,
 		[],
-		['SpecInvalid: spec.spare.quantile "1.1" is no number from 0 to 1'],
+		['SpecInvalid: spec.spare.quantile: invalid value "1.1": must be a number from 0 to 1 such as "0.9"'],
 	]);
 	assert.equal(spare({ quantile: 0.9, replicas: 'x' }), [
 		0,
 		[],
-		['SpecInvalid: spec.spare.replicas "x" is no count; spec.spare.quantile 0.9 is no number from 0 to 1'],
+		[
+			'SpecInvalid: spec.spare.replicas: invalid value "x": must be a whole number, 0 or more; spec.spare.quantile: invalid value 0.9: must be a number from 0 to 1 such as "0.9"',
+		],
 	]);
 });
 
@@ -300,13 +314,13 @@ test('what metrics and overrides say is passed on, and neither stops the other',
 		ready: false,
 	});
 	assert.equal(said(found), [
-		'OverrideSkipped: spec.scheduledOverrides[0]: startTime "x" is no time since 1970',
+		'OverrideSkipped: spec.scheduledOverrides[0]: startTime: invalid value "x": must be a time as in RFC 3339, since 1970',
 		'MetricFailing: GitHub answers 404; another',
 	]);
-	assert.equal([found.wish.suggestion, found.wish.min, found.wish.ready], [3, 2, false]);
+	assert.equal([found.desired.suggestion, found.desired.min, found.desired.ready], [3, 2, false]);
 });
 
-test('a spec of anything gives a wish and never throws', () => {
+test('a spec of anything gives numbers and never throws', () => {
 	const things: unknown[] = [
 		undefined,
 		null,
@@ -336,8 +350,15 @@ test('a spec of anything gives a wish and never throws', () => {
 	for (let round = 0; round < 5_000; round++) {
 		const some = Object.fromEntries(fields.map((field) => [field, thing()]));
 		const metrics = suggestionOf(some.metrics, metricFacts);
-		const { wish, findings } = of(some, { metrics });
-		for (const count of [wish.min, wish.max, wish.spare, wish.reserved, wish.delayMs, wish.checkAfterMs])
+		const { desired, findings } = of(some, { metrics });
+		for (const count of [
+			desired.min,
+			desired.max,
+			desired.spare,
+			desired.reserved,
+			desired.delayMs,
+			desired.checkAfterMs,
+		])
 			assert.ok(Number.isSafeInteger(count) && count >= 0, String(count));
 		for (const { message } of findings) assert.ok(message.length <= 1_000);
 	}

@@ -1,11 +1,20 @@
 import type { AutoscalerConditionType } from '../../api/autoscale.ts';
-import { decimalOf, fieldsOf, goDurationMs, isAbsent, isCount, isObject, shown } from './fields.ts';
+import {
+	decimalOf,
+	fieldsOf,
+	goDurationMs,
+	invalid,
+	isAbsent,
+	isCount,
+	isObject,
+	wholeNumber,
+} from './fields.ts';
 import type { Suggestion } from './metrics.ts';
 import { defaultDelayMs, defaultDurationMs, safetyCeiling, shortestDurationMs } from './policy.ts';
 import { type Schedule, schedule } from './schedule.ts';
-import type { Wish } from './types.ts';
+import type { Desired } from './types.ts';
 
-/** What is wrong with an autoscaler, or has to be known: a condition of its status. */
+/** What is worth a condition in the status of an autoscaler. */
 export interface Finding {
 	type: AutoscalerConditionType;
 	/** One word, for programs. */
@@ -14,7 +23,7 @@ export interface Finding {
 	message: string;
 }
 
-export interface WishFacts {
+export interface DesiredFacts {
 	/** See metrics.ts. */
 	metrics: Suggestion;
 	/** How many spare runners this part of the last hour's moments would have needed; see spare.ts. */
@@ -25,36 +34,36 @@ export interface WishFacts {
 	defaultDelayMs?: number | undefined;
 }
 
-export interface Wished {
-	wish: Wish;
+export interface Evaluation {
+	desired: Desired;
 	/** At most one of each type. */
 	findings: Finding[];
 	schedule: Schedule;
-	/** When the wish changes by itself, ms since the epoch: a schedule's edge, the end of a reservation. */
+	/** When this changes by itself, ms since the epoch: a schedule's edge, the end of a reservation. */
 	changesAtMs: number | undefined;
 }
 
-/** The set that an autoscaler scales, in its own namespace; a text: why it can't be told. */
+/** The set that an autoscaler scales, in its own namespace; a text: why it is not known. */
 export function targetOf(spec: unknown): { kind: 'RunnerDeployment' | 'RunnerSet'; name: string } | string {
 	const { kind, name } = fieldsOf(fieldsOf(spec).scaleTargetRef);
 	const known = isAbsent(kind) || kind === '' ? 'RunnerDeployment' : kind;
 	if (known !== 'RunnerDeployment' && known !== 'RunnerSet')
-		return `spec.scaleTargetRef.kind ${shown(kind)} is neither RunnerSet nor RunnerDeployment`;
-	if (typeof name !== 'string' || name === '') return 'spec.scaleTargetRef.name is missing';
+		return invalid('spec.scaleTargetRef.kind', kind, 'RunnerSet or RunnerDeployment');
+	if (typeof name !== 'string' || name === '') return 'spec.scaleTargetRef.name is required';
 	return { kind: known, name };
 }
 
 /**
  * What the spec of a HorizontalRunnerAutoscaler asks for now. Pure: the spec may be anything. A field that can't be used is
- * found and said, and the others count.
+ * a finding, and the others count.
  */
-export function wishOf(spec: unknown, facts: WishFacts, nowMs: number): Wished {
+export function desiredOf(spec: unknown, facts: DesiredFacts, nowMs: number): Evaluation {
 	const fields = fieldsOf(spec);
 	const found = new Findings();
 	const count = (name: string): number | undefined => {
 		const value = fields[name];
 		if (isAbsent(value) || isCount(value)) return value ?? undefined;
-		found.add('SpecInvalid', 'NoCount', `spec.${name} ${shown(value)} is no count`);
+		found.add('SpecInvalid', 'InvalidNumber', invalid(`spec.${name}`, value, wholeNumber));
 		return undefined;
 	};
 
@@ -65,25 +74,25 @@ export function wishOf(spec: unknown, facts: WishFacts, nowMs: number): Wished {
 	const min = times.minReplicas ?? usual;
 
 	const given = isCount(fields.maxReplicas) ? fields.maxReplicas : undefined;
-	// Somebody wanted a limit: which is not known, so it is a low one.
+	// Somebody wanted a limit. Which one is not known, so it is a low one.
 	const unusable = given === undefined && !isAbsent(fields.maxReplicas);
 	const max = given ?? Math.max(unusable ? 1 : safetyCeiling, min);
 	if (unusable)
 		found.add(
 			'SpecInvalid',
-			'NoCount',
-			`spec.maxReplicas ${shown(fields.maxReplicas)} is no count: there are ${max} runners at most`,
+			'InvalidNumber',
+			`${invalid('spec.maxReplicas', fields.maxReplicas, wholeNumber)}; there are at most ${max} runners`,
 		);
 	else if (given === undefined)
-		found.add('NoMaximum', 'SafetyCeiling', `spec.maxReplicas is missing: there are ${max} runners at most`);
+		found.add('NoMaximum', 'SafetyCeiling', `spec.maxReplicas is missing: there are at most ${max} runners`);
 	else if (usual > given)
 		found.add(
 			'SpecInvalid',
 			'MinAboveMax',
-			`spec.minReplicas ${usual} is above spec.maxReplicas ${given}, and counts`,
+			`spec.minReplicas ${usual} is above spec.maxReplicas ${given}: the minimum counts`,
 		);
 	else if (min > given) {
-		const message = `the minReplicas ${min} of the active override is above spec.maxReplicas ${given}, and counts`;
+		const message = `minReplicas ${min} of the active override is above spec.maxReplicas ${given}: the minimum counts`;
 		found.add('SpecInvalid', 'MinAboveMax', message);
 	}
 
@@ -102,14 +111,14 @@ export function wishOf(spec: unknown, facts: WishFacts, nowMs: number): Wished {
 		listed(fields.scheduledOverrides);
 	if (!triggers.countsJobs && (triggers.listed || !acts)) {
 		const what = triggers.listed
-			? 'no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and no other trigger acts'
+			? 'no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect'
 			: 'there is no trigger, metric or schedule';
-		found.add('NoTrigger', 'NothingActs', acts ? what : `${what}: there are ${min} runners`);
+		found.add('NoTrigger', 'NothingActs', acts ? what : `${what}: there are always ${min} runners`);
 	}
 
 	const changes = [times.nextEdgeMs, reservations.nextEndMs].filter((ms) => ms !== undefined);
 	return {
-		wish: {
+		desired: {
 			min,
 			max,
 			countsJobs: triggers.countsJobs,
@@ -149,7 +158,8 @@ function triggersOf(
 	found: Findings,
 ): { countsJobs: boolean; listed: boolean; checkAfterMs: number } {
 	const field = 'spec.scaleUpTriggers';
-	if (!isAbsent(value) && !Array.isArray(value)) found.add('SpecInvalid', 'NoList', `${field} is no list`);
+	if (!isAbsent(value) && !Array.isArray(value))
+		found.add('SpecInvalid', 'InvalidList', `${field} must be a list`);
 	const entries: unknown[] = Array.isArray(value) ? value : [];
 	const afterMs: number[] = [];
 	for (const [index, entry] of entries.entries()) {
@@ -157,8 +167,8 @@ function triggersOf(
 		if (!isObject(fieldsOf(githubEvent).workflowJob)) continue;
 		const ms = isAbsent(duration) || duration === '' ? 0 : goDurationMs(duration);
 		if (ms === undefined) {
-			const message = `${field}[${index}].duration ${shown(duration)} is no duration: 10m counts`;
-			found.add('SpecInvalid', 'NoDuration', message);
+			const problem = invalid(`${field}[${index}].duration`, duration, 'a duration such as 30m');
+			found.add('SpecInvalid', 'InvalidDuration', `${problem}; 10m is used`);
 		}
 		const givenMs = ms ?? 0;
 		afterMs.push(givenMs > 0 ? Math.max(shortestDurationMs, givenMs) : defaultDurationMs);
@@ -170,14 +180,15 @@ function triggersOf(
 	};
 }
 
-/** Reservations that count until they expire; effectiveTime has no effect, as in ARC. */
+/** Reservations that have not expired; effectiveTime has no effect, as in ARC. */
 function reservationsOf(
 	value: unknown,
 	found: Findings,
 	nowMs: number,
 ): { replicas: number; any: boolean; nextEndMs: number | undefined } {
 	const field = 'spec.capacityReservations';
-	if (!isAbsent(value) && !Array.isArray(value)) found.add('SpecInvalid', 'NoList', `${field} is no list`);
+	if (!isAbsent(value) && !Array.isArray(value))
+		found.add('SpecInvalid', 'InvalidList', `${field} must be a list`);
 	let replicas = 0;
 	let nextEndMs: number | undefined;
 	for (const [index, entry] of (Array.isArray(value) ? value : []).entries()) {
@@ -187,26 +198,28 @@ function reservationsOf(
 		const endMs = typeof one.expirationTime === 'string' ? Date.parse(one.expirationTime) : Number.NaN;
 		const number = one.replicas ?? 0;
 		if (Number.isNaN(endMs)) {
-			const text = shown(one.expirationTime);
-			found.add('SpecInvalid', 'NoTime', `${field}[${index}].expirationTime ${text} is no time`);
+			const path = `${field}[${index}].expirationTime`;
+			found.add('SpecInvalid', 'InvalidTime', invalid(path, one.expirationTime, 'a time as in RFC 3339'));
 		}
 		if (!(endMs > nowMs)) continue;
 		if (isCount(number)) {
 			replicas += number;
 			nextEndMs = Math.min(nextEndMs ?? endMs, endMs);
-		} else found.add('SpecInvalid', 'NoCount', `${field}[${index}].replicas ${shown(number)} is no count`);
+		} else
+			found.add('SpecInvalid', 'InvalidNumber', invalid(`${field}[${index}].replicas`, number, wholeNumber));
 	}
 	return { replicas, any: replicas > 0, nextEndMs };
 }
 
-function spareOf(value: unknown, { spareFor }: WishFacts, found: Findings): number {
+function spareOf(value: unknown, { spareFor }: DesiredFacts, found: Findings): number {
 	const { replicas, quantile } = fieldsOf(value);
 	if (!isAbsent(replicas) && !isCount(replicas))
-		found.add('SpecInvalid', 'NoCount', `spec.spare.replicas ${shown(replicas)} is no count`);
+		found.add('SpecInvalid', 'InvalidNumber', invalid('spec.spare.replicas', replicas, wholeNumber));
 	const fixed = isCount(replicas) ? replicas : 0;
 	if (isAbsent(quantile) || quantile === '') return fixed;
 	const part = decimalOf(quantile) ?? -1;
 	if (part >= 0 && part <= 1) return Math.max(fixed, part === 0 ? 0 : spareFor(part));
-	found.add('SpecInvalid', 'NoQuantile', `spec.spare.quantile ${shown(quantile)} is no number from 0 to 1`);
+	const problem = invalid('spec.spare.quantile', quantile, 'a number from 0 to 1 such as "0.9"');
+	found.add('SpecInvalid', 'InvalidQuantile', problem);
 	return fixed;
 }

@@ -2,31 +2,31 @@ import type { Scope } from '../../runner/scope.ts';
 import type { Organizations } from './organizations.ts';
 import { type Repositories, want } from './repositories.ts';
 import { isReadSince } from './rules/due.ts';
-import { startWithinMs } from './rules/policy.ts';
+import { initialReadWithinMs } from './rules/policy.ts';
 import { covers } from './rules/targets.ts';
 import { urgency } from './rules/types.ts';
 
-/** The first look at what a set may have to run. Times by the monotonic clock. */
-interface Start {
+/** The first read of what a set may have to run. Times by the monotonic clock. */
+interface InitialRead {
 	scope: Scope;
 	sinceMs: number;
 	/** Repositories that are not read yet; undefined: it is not known which there are. */
 	pending: { keys: Set<string>; sinceMs: number } | undefined;
 }
 
-/** How a first look has ended: all was read that GitHub shows, or it took too long. */
-export type Started = 'read' | 'late';
+/** How an initial read has ended: all was read that GitHub shows, or it took too long. */
+export type InitialReadEnd = 'read' | 'late';
 
 /**
- * The first looks at the repositories of sets. Before it has ended, nobody may conclude from what is not known.
+ * The initial reads of the repositories of sets. Before it has ended, a job that is not known may still exist.
  *
  * Repositories that GitHub does not show count as read: to wait for them would be to wait for ever.
  */
-export class Starts {
+export class InitialReads {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	/** By the set's key. */
-	readonly #starts = new Map<string, Start>();
+	readonly #initialReads = new Map<string, InitialRead>();
 	readonly #done = new Set<string>();
 
 	constructor(repositories: Repositories, organizations: Organizations) {
@@ -38,51 +38,51 @@ export class Starts {
 		return this.#done.has(key);
 	}
 
-	/** Organizations whose repositories a first look waits for, in lower case. */
+	/** Organizations whose repositories an initial read waits for, in lower case. */
 	get organizations(): Set<string> {
-		const starts = [...this.#starts.values()].filter(({ pending }) => pending === undefined);
+		const reads = [...this.#initialReads.values()].filter(({ pending }) => pending === undefined);
 		return new Set(
-			starts.flatMap(({ scope }) => (scope.kind === 'organization' ? [scope.name.toLowerCase()] : [])),
+			reads.flatMap(({ scope }) => (scope.kind === 'organization' ? [scope.name.toLowerCase()] : [])),
 		);
 	}
 
-	/** These sets there are now. */
+	/** Begins to read for sets that are new, and forgets those that are gone. */
 	note(sets: readonly { key: string; scope: Scope }[], nowMs: number): void {
 		const keys = new Set(sets.map(({ key }) => key));
-		for (const key of this.#starts.keys()) if (!keys.has(key)) this.#starts.delete(key);
+		for (const key of this.#initialReads.keys()) if (!keys.has(key)) this.#initialReads.delete(key);
 		for (const key of this.#done) if (!keys.has(key)) this.#done.delete(key);
 		for (const { key, scope } of sets)
-			if (!this.#done.has(key) && !this.#starts.has(key))
-				this.#starts.set(key, { scope, sinceMs: nowMs, pending: undefined });
+			if (!this.#done.has(key) && !this.#initialReads.has(key))
+				this.#initialReads.set(key, { scope, sinceMs: nowMs, pending: undefined });
 	}
 
-	/** @returns the sets whose first look has ended now */
-	advance(nowMs: number): { key: string; how: Started }[] {
-		const ended: { key: string; how: Started }[] = [];
-		for (const [key, start] of this.#starts) {
-			const how = this.#isRead(start, nowMs)
+	/** @returns the sets whose initial read has ended now */
+	advance(nowMs: number): { key: string; how: InitialReadEnd }[] {
+		const ended: { key: string; how: InitialReadEnd }[] = [];
+		for (const [key, initial] of this.#initialReads) {
+			const how = this.#isRead(initial, nowMs)
 				? 'read'
-				: nowMs - start.sinceMs >= startWithinMs
+				: nowMs - initial.sinceMs >= initialReadWithinMs
 					? 'late'
 					: undefined;
 			if (!how) continue;
-			this.#starts.delete(key);
+			this.#initialReads.delete(key);
 			this.#done.add(key);
 			ended.push({ key, how });
 		}
 		return ended;
 	}
 
-	#isRead(start: Start, nowMs: number): boolean {
-		const { scope, sinceMs } = start;
-		if (!start.pending) {
+	#isRead(initial: InitialRead, nowMs: number): boolean {
+		const { scope, sinceMs } = initial;
+		if (!initial.pending) {
 			if (scope.kind === 'organization' && !this.#organizations.isReadSince(scope.name, sinceMs, nowMs))
 				return false;
 			const covered = [...this.#repositories.values()].filter(({ key }) => covers(scope, key));
-			for (const repository of covered) want(repository, urgency.start, nowMs);
-			start.pending = { keys: new Set(covered.map(({ key }) => key)), sinceMs: nowMs };
+			for (const repository of covered) want(repository, urgency.initial, nowMs);
+			initial.pending = { keys: new Set(covered.map(({ key }) => key)), sinceMs: nowMs };
 		}
-		const { keys, sinceMs: wantedMs } = start.pending;
+		const { keys, sinceMs: wantedMs } = initial.pending;
 		for (const key of keys) {
 			const repository = this.#repositories.get(key);
 			if (!repository || isReadSince(repository, wantedMs, nowMs)) keys.delete(key);

@@ -5,11 +5,11 @@ import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts'
 import { recordName } from '../../jobs/records/rules/name.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Job } from '../rules/types.ts';
-import { failureIn, type Lane } from './lane.ts';
+import { type Credential, failureIn } from './credential.ts';
 import type { Organizations } from './organizations.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
-import { heardOfForMs, missedAfterMs } from './rules/policy.ts';
-import type { Question, Repository, RunJob } from './rules/types.ts';
+import { missedAfterMs, rememberedForMs } from './rules/policy.ts';
+import type { Query, Repository, RunJob } from './rules/types.ts';
 import type { Visibility } from './visibility.ts';
 
 /** A job of which there is a record, as far as asking about it goes. */
@@ -21,10 +21,10 @@ export type PollJob = Pick<
 	set: string | undefined;
 };
 
-/** What GitHub has said of a job that it was asked about. */
+/** What GitHub has answered about a job. */
 export type Checked = 'queued' | 'in_progress' | 'completed' | 'unknown';
 
-export interface AskerDependencies {
+export interface QueryDependencies {
 	/** Host of the GitHub that is asked. */
 	host: string;
 	/** The job with this record; undefined: there is none. */
@@ -35,11 +35,11 @@ export interface AskerDependencies {
 	concerns: (labels: readonly string[]) => boolean;
 	/** Writes an answer into the job's record. @throws if it could not be written */
 	write: (facts: JobFacts) => Promise<string>;
-	/** Told when what GitHub says of a job has been written. `askedMs`: when it was asked, ms since the epoch. */
+	/** GitHub's answer about a job has been written. `askedMs`: when it was asked, ms since the epoch. */
 	answered: (job: string, checked: Checked, askedMs: number) => void;
-	/** Something was found that no event had told. */
+	/** Something was found that no event had reported. */
 	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
-	/** Other runner groups than before may be used by a repository: its jobs are to be routed anew. */
+	/** A repository may use other runner groups than before: its jobs are to be routed again. */
 	onVisible: (repository: string) => void;
 	clock: Clock;
 }
@@ -51,17 +51,17 @@ export interface Memory {
 	visibility: Visibility;
 }
 
-/** Asks GitHub, writes into the records of jobs what it answers, and notes what has been read. */
-export class Asker {
-	readonly #dependencies: AskerDependencies;
+/** Makes the queries, writes the answers into the records of jobs, and remembers what has been read. */
+export class QueryRunner {
+	readonly #dependencies: QueryDependencies;
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
 	readonly #wrote: (id: number) => void;
 
-	/** @param wrote told of each job right before its record is written */
+	/** @param wrote called with each job right before its record is written */
 	constructor(
-		dependencies: AskerDependencies,
+		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
 		wrote: (id: number) => void,
 	) {
@@ -73,73 +73,78 @@ export class Asker {
 	}
 
 	/** @throws if a record could not be written: then it is as if GitHub had not been asked */
-	async ask(question: Question, lane: Lane, signal: AbortSignal): Promise<void> {
-		if (question.kind === 'repositories') return this.#listRepositories(question.organization, lane, signal);
-		if (question.kind === 'groups') return this.#groups(question.repository, lane, signal);
-		const repository = this.#repositories.get(question.repository);
+	async ask(query: Query, credential: Credential, signal: AbortSignal): Promise<void> {
+		if (query.kind === 'repositories') return this.#listRepositories(query.organization, credential, signal);
+		if (query.kind === 'groups') return this.#groups(query.repository, credential, signal);
+		const repository = this.#repositories.get(query.repository);
 		if (!repository) return; // forgotten meanwhile
-		switch (question.kind) {
+		switch (query.kind) {
 			case 'job':
-				return this.#job(question, repository, lane, signal);
+				return this.#job(query, repository, credential, signal);
 			case 'list':
-				return this.#list(question.status, repository, lane, signal);
+				return this.#list(query.status, repository, credential, signal);
 			case 'run':
-				return this.#run(question.runId, repository, lane, signal);
+				return this.#run(query.runId, repository, credential, signal);
 		}
 	}
 
 	async #job(
-		{ job: key, id }: Extract<Question, { kind: 'job' }>,
+		{ job: key, id }: Extract<Query, { kind: 'job' }>,
 		repository: Repository,
-		lane: Lane,
+		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
 		const { clock, answered } = this.#dependencies;
 		const askedMs = clock.now();
-		const outcome = await jobById(lane.read, repository.name, id, { signal });
+		const outcome = await jobById(credential.read, repository.name, id, { signal });
 		const failure = failureIn(outcome);
-		if (failure) return lane.failed(failure);
-		lane.worked();
+		if (failure) return credential.failed(failure);
+		credential.worked();
 		if (outcome.kind !== 'job') {
-			// There may be no such job any more: only where nothing else was ever seen, nothing is shown.
+			// The job may just be gone. Only where nothing of the repository was ever seen, it counts as hidden.
 			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
 			return answered(key, 'unknown', askedMs);
 		}
-		await this.#tell(outcome.job, repository, this.#record(id), askedMs);
+		await this.#write(outcome.job, repository, this.#record(id), askedMs);
 		answered(key, checkedOf(outcome.job), askedMs);
 	}
 
 	async #list(
-		status: Extract<Question, { kind: 'list' }>['status'],
+		status: Extract<Query, { kind: 'list' }>['status'],
 		repository: Repository,
-		lane: Lane,
+		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
 		const { etag } = repository.lists[status];
-		const outcome = await openRuns(lane.read, repository.name, status, { etag, signal });
+		const outcome = await openRuns(credential.read, repository.name, status, { etag, signal });
 		const failure = failureIn(outcome);
-		if (failure) return lane.failed(failure);
-		lane.worked();
+		if (failure) return credential.failed(failure);
+		credential.worked();
 		const nowMs = this.#dependencies.clock.monotonic();
 		if (outcome.kind === 'not-visible') hide(repository, nowMs);
 		else if (outcome.kind === 'runs') noteList(repository, status, outcome, nowMs);
 		else noteList(repository, status, undefined, nowMs);
 	}
 
-	async #run(runId: number, repository: Repository, lane: Lane, signal: AbortSignal): Promise<void> {
+	async #run(
+		runId: number,
+		repository: Repository,
+		credential: Credential,
+		signal: AbortSignal,
+	): Promise<void> {
 		const { clock, concerns } = this.#dependencies;
 		const known = repository.runs.get(runId);
-		// "As before" would not do where a record has come to say something else.
+		// "Not modified" does not help where a record says something else by now.
 		const agrees = (known?.jobs ?? []).every(({ id, status }) => {
 			const { state = status } = this.#record(id) ?? {};
 			return state === status || (state === 'waiting' && status !== 'queued');
 		});
 		const askedMs = clock.now();
 		const limits = { etag: agrees ? known?.etag : undefined, signal };
-		const outcome = await jobsOfRun(lane.read, repository.name, runId, limits);
+		const outcome = await jobsOfRun(credential.read, repository.name, runId, limits);
 		const failure = failureIn(outcome);
-		if (failure) return lane.failed(failure);
-		lane.worked();
+		if (failure) return credential.failed(failure);
+		credential.worked();
 		if (outcome.kind === 'not-visible') {
 			noteRun(repository, runId, { jobs: [], etag: undefined }, clock.monotonic());
 			for (const { key } of this.#askedOf(runId, repository))
@@ -148,26 +153,26 @@ export class Asker {
 		}
 		if (outcome.kind !== 'jobs') {
 			noteRun(repository, runId, undefined, clock.monotonic());
-			return this.#answer(runId, repository, known?.jobs ?? [], askedMs, lane, signal);
+			return this.#answer(runId, repository, known?.jobs ?? [], askedMs, credential, signal);
 		}
 		const jobs: RunJob[] = [];
 		for (const job of outcome.jobs) {
 			const { id, status, labels } = job;
 			const record = this.#record(id);
-			await this.#tell(job, repository, record, askedMs);
+			await this.#write(job, repository, record, askedMs);
 			jobs.push({ id, status, labels, ours: record !== undefined || concerns(labels) });
 		}
 		noteRun(repository, runId, { jobs, etag: outcome.etag }, clock.monotonic());
-		return this.#answer(runId, repository, jobs, askedMs, lane, signal);
+		return this.#answer(runId, repository, jobs, askedMs, credential, signal);
 	}
 
-	/** Answers for the jobs of a run that are asked about. One of an earlier attempt is in no list, and asked about by its id. */
+	/** Answers for the jobs of a run that are asked about. A job of an earlier attempt is in no list, so it is read by its id. */
 	async #answer(
 		runId: number,
 		repository: Repository,
 		jobs: readonly RunJob[],
 		askedMs: number,
-		lane: Lane,
+		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
 		const { answered } = this.#dependencies;
@@ -183,7 +188,7 @@ export class Asker {
 			await this.#job(
 				{ kind: 'job', repository: repository.key, job: first.key, id: first.id },
 				repository,
-				lane,
+				credential,
 				signal,
 			);
 	}
@@ -193,27 +198,29 @@ export class Asker {
 		return all.filter((job) => job.runId === runId && job.repository.toLowerCase() === key);
 	}
 
-	async #listRepositories(organization: string, lane: Lane, signal: AbortSignal): Promise<void> {
+	async #listRepositories(organization: string, credential: Credential, signal: AbortSignal): Promise<void> {
 		const { clock } = this.#dependencies;
-		const outcome = await repositoriesOf(lane.read, organization, clock.now() - heardOfForMs, { signal });
+		const outcome = await repositoriesOf(credential.read, organization, clock.now() - rememberedForMs, {
+			signal,
+		});
 		const failure = failureIn(outcome);
-		if (failure) return lane.failed(failure);
-		lane.worked();
+		if (failure) return credential.failed(failure);
+		credential.worked();
 		const nowMs = clock.monotonic();
 		if (outcome.kind !== 'repositories') return this.#organizations.hide(organization, nowMs);
 		// The latest last: it is remembered longest.
-		for (const name of outcome.names.toReversed()) this.#repositories.hear(name, nowMs);
+		for (const name of outcome.names.toReversed()) this.#repositories.remember(name, nowMs);
 		this.#organizations.read(organization, nowMs);
 	}
 
-	async #groups(key: string, lane: Lane, signal: AbortSignal): Promise<void> {
+	async #groups(key: string, credential: Credential, signal: AbortSignal): Promise<void> {
 		const { clock, onVisible } = this.#dependencies;
 		const known = this.#visibility.get(key);
 		if (!known) return; // forgotten meanwhile
-		const outcome = await visibleGroups(lane.read, known.name, { etag: known.etag, signal });
+		const outcome = await visibleGroups(credential.read, known.name, { etag: known.etag, signal });
 		const failure = failureIn(outcome);
-		if (failure) return lane.failed(failure);
-		lane.worked();
+		if (failure) return credential.failed(failure);
+		credential.worked();
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =
 			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };
@@ -225,8 +232,8 @@ export class Asker {
 		return record(recordName(host, id));
 	}
 
-	/** Writes what is new of a job. One that has completed and was never recorded is nobody's business. */
-	async #tell(
+	/** Writes what is new about a job. One that has completed and was never recorded is ignored. */
+	async #write(
 		{ id, labels, body }: AnsweredJob,
 		repository: Repository,
 		record: PollJob | undefined,
@@ -242,7 +249,7 @@ export class Asker {
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
 	}
 
-	/** An event should have told it, unless that is on its way. */
+	/** An event should have reported it, unless that event is on its way. */
 	#found(facts: JobFacts, repository: Repository, askedMs: number): void {
 		const { clock, drift } = this.#dependencies;
 		const { state, createdAt, startedAt, completedAt } = facts;
@@ -252,7 +259,7 @@ export class Asker {
 		);
 		const nowMs = clock.monotonic();
 		const isMissed = askedMs - sinceMs > missedAfterMs;
-		if (isMissed || !this.#repositories.isHeard(repository, nowMs)) drift(state);
+		if (isMissed || !this.#repositories.hasWebhook(repository, nowMs)) drift(state);
 		if (isMissed) noteMiss(repository, nowMs);
 	}
 }

@@ -1,12 +1,12 @@
 import * as assert from 'uvu/assert';
-import { endMs, reopenedMs, standing, suspectMs } from '../../../admission/autoscale/rules/standing.ts';
+import { endMs, jobStatus, reopenedMs, suspectMs } from '../../../admission/autoscale/rules/job-status.ts';
 import type { Job } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, minute, now, runner, runsOn, second } from './given.ts';
 
-const test = suite('standing');
+const test = suite('job status');
 const day = 24 * hour;
-const of = (more: Partial<Job>, says?: 'runs' | 'ended') => standing(job(1, more), says, now);
+const of = (more: Partial<Job>, says?: 'runs' | 'ended') => jobStatus(job(1, more), says, now);
 
 test('a job that has completed is over, whoever had it', () => {
 	assert.equal([of({ state: 'completed' }), of({ state: 'completed' }, 'runs')], ['over', 'over']);
@@ -49,7 +49,7 @@ test('a job whose runner has ended is over until GitHub, asked after that, says 
 	}
 });
 
-test('where only our witnesses said that it ran it waits again after 5 minutes', () => {
+test('where only our job signals said that it ran it waits again after 5 minutes', () => {
 	const endedMs = now - 5 * minute;
 	assert.is(of({ endedMs: endedMs + 1 }, 'ended'), 'ended');
 	assert.is(of({ endedMs }, 'ended'), 'waiting');
@@ -74,18 +74,18 @@ test('an event of long ago counts when GitHub confirms it', () => {
 });
 
 test('suspect: left for 5 minutes since GitHub last confirmed it', () => {
-	const at = (untakenMs: number, confirmedMs?: number) => {
-		const { standings } = asked([job(1, { untakenMs: now - untakenMs, confirmedMs })], []);
-		return standings.get('j1');
+	const at = (unassignedMs: number, confirmedMs?: number) => {
+		const { statuses } = asked([job(1, { unassignedMs: now - unassignedMs, confirmedMs })], []);
+		return statuses.get('j1');
 	};
 	assert.equal([at(5 * minute - 1), at(5 * minute)], ['waiting', 'suspect']);
 	assert.equal([at(hour, now - 5 * minute + 1), at(hour, now - 5 * minute)], ['waiting', 'suspect']);
-	assert.is(asked([job(1, { untakenMs: 0 })], [runner('r1', 'busy', { job: { jobId: 1 } })]).suspect, 0);
+	assert.is(asked([job(1, { unassignedMs: 0 })], [runner('r1', 'busy', { job: { jobId: 1 } })]).suspect, 0);
 	assert.is(suspectMs(job(1)), Number.POSITIVE_INFINITY);
 	assert.is(endMs(job(1, { state: 'completed' })), Number.NEGATIVE_INFINITY);
 });
 
-test('jobs that are not counted are told apart', () => {
+test('suspect and unconfirmed jobs are counted apart', () => {
 	const old = { openedMs: now - 6 * minute, stateMs: now - 6 * minute };
 	const list = [
 		job(1, { state: 'waiting' }),
@@ -97,21 +97,21 @@ test('jobs that are not counted are told apart', () => {
 		job(7),
 	];
 	const idle = [1, 2].map((n) => runner(`r${n}`, 'idle', { idleSinceMs: now - hour }));
-	const { standings, waiting, running, suspect } = asked(list, idle);
+	const { statuses, waiting, running, suspect } = asked(list, idle);
 	assert.equal(
-		[...standings.values()],
+		[...statuses.values()],
 		['gated', 'unconfirmed', 'suspect', 'over', 'ended', 'running', 'waiting'],
 	);
 	assert.equal([waiting, running, suspect], [1, 1, 1]);
 	assert.equal(
-		asked(list, idle).untaken.map(({ job }) => job),
+		asked(list, idle).unassigned.map(({ job }) => job),
 		['j3', 'j7'],
 	);
 });
 
 test('idle runners leave a job since the job waits and one of them is idle', () => {
 	const list = [job(1, { openedMs: now - hour, stateMs: now - 3 * minute })];
-	const since = (...runners: Parameters<typeof asked>[1]) => asked(list, runners).untaken[0]?.sinceMs;
+	const since = (...runners: Parameters<typeof asked>[1]) => asked(list, runners).unassigned[0]?.sinceMs;
 	const idle = (name: string, ms: number, more = {}) =>
 		runner(name, 'idle', { idleSinceMs: now - ms, ...more });
 	assert.is(since(), undefined);
@@ -124,8 +124,8 @@ test('idle runners leave a job since the job waits and one of them is idle', () 
 	assert.is(since(idle('r1', hour, { departing: true })), undefined);
 	assert.is(since(runner('r1', 'starting', { idleSinceMs: now - hour })), undefined);
 	assert.is(since(idle('r1', 0, { idleSinceMs: undefined })), undefined);
-	const before = [job(1, { untakenMs: now - 2 * minute })];
-	assert.equal(asked(before, []).untaken, [], 'taken by then, or gone: it starts anew');
+	const before = [job(1, { unassignedMs: now - 2 * minute })];
+	assert.equal(asked(before, []).unassigned, [], 'taken by then, or gone: it starts anew');
 });
 
 test.run();

@@ -1,0 +1,95 @@
+import type { Credential } from './credential.ts';
+import type { Credentials } from './credentials.ts';
+import type { Memory, PollJob, QueryDependencies } from './query-runner.ts';
+import { Recent } from './recent.ts';
+import { nextOf } from './rules/due.ts';
+import { askedAgainMs, mostAsked } from './rules/policy.ts';
+import { type Due, moreUrgent, type Query, urgency } from './rules/types.ts';
+
+/** Finds the query that comes next with each credential. */
+export class QueryQueue {
+	readonly #dependencies: QueryDependencies;
+	readonly #memory: Memory;
+	readonly #credentials: Credentials;
+	readonly #starting: () => ReadonlySet<string>;
+	/** Jobs that GitHub was asked about just now. */
+	readonly #asked = new Recent<string>(askedAgainMs, mostAsked);
+
+	/** @param starting organizations whose repositories an initial read waits for, in lower case */
+	constructor(
+		dependencies: QueryDependencies,
+		memory: Memory,
+		credentials: Credentials,
+		starting: () => ReadonlySet<string>,
+	) {
+		this.#dependencies = dependencies;
+		this.#memory = memory;
+		this.#credentials = credentials;
+		this.#starting = starting;
+	}
+
+	/** The most urgent query for each credential. */
+	next(nowMs: number): Map<Credential, Due> {
+		const { repositories, organizations, visibility } = this.#memory;
+		const next = new Map<Credential, Due>();
+		const offer = (credential: Credential | undefined, due: Due | undefined) => {
+			const first = credential && moreUrgent(next.get(credential), due, nowMs);
+			if (first) next.set(credential, first);
+		};
+		this.#offerJobs(offer, nowMs);
+		const starting = this.#starting();
+		for (const { name, credential } of this.#credentials.organizations()) {
+			const dueMs = organizations.dueMs(name, nowMs);
+			if (dueMs === undefined) continue;
+			const why = starting.has(name.toLowerCase()) ? urgency.initial : urgency.round;
+			offer(credential, { query: { kind: 'repositories', organization: name }, urgency: why, dueMs });
+		}
+		for (const credential of this.#credentials.values()) {
+			const isIts = (repository: string) => this.#credentials.for(repository) === credential;
+			offer(credential, visibility.next(isIts, nowMs));
+		}
+		for (const repository of repositories.values()) {
+			const credential = this.#credentials.for(repository.key);
+			if (credential?.ready)
+				offer(credential, nextOf(repository, repositories.hasWebhook(repository, nowMs), nowMs));
+		}
+		return next;
+	}
+
+	/** The query is made now. */
+	asked({ query, urgency: why }: Due): void {
+		const { asks, clock } = this.#dependencies;
+		if (why !== urgency.ask) return;
+		for (const job of asks()) if (isAbout(query, job)) this.#asked.add(job.key, clock.monotonic());
+	}
+
+	/** Several jobs of one run are asked about together. Where no webhook delivers, the run may have new ones as well. */
+	#offerJobs(offer: (credential: Credential | undefined, due: Due) => void, nowMs: number): void {
+		const { asks, answered, clock, host } = this.#dependencies;
+		const { repositories } = this.#memory;
+		const fresh = [...asks()].filter((job) => job.host === host && !this.#asked.has(job.key, nowMs));
+		const ofRun = Map.groupBy(fresh, runOf);
+		for (const [index, job] of fresh.entries()) {
+			const { key, id, runId } = job;
+			const repository = repositories.get(job.repository) ?? repositories.remember(job.repository, nowMs);
+			const credential = this.#credentials.for(repository.key);
+			if (!credential || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
+				this.#asked.add(key, nowMs);
+				answered(key, 'unknown', clock.now());
+				continue;
+			}
+			const several = (ofRun.get(runOf(job))?.length ?? 0) > 1 || !repositories.hasWebhook(repository, nowMs);
+			const of = { repository: repository.key };
+			const query: Query =
+				several && runId !== undefined ? { kind: 'run', runId, ...of } : { kind: 'job', job: key, id, ...of };
+			offer(credential, { query, urgency: urgency.ask, dueMs: nowMs - fresh.length + index });
+		}
+	}
+}
+
+const runOf = ({ repository, runId }: PollJob): string => `${repository} ${runId}`.toLowerCase();
+
+const isAbout = (query: Query, { key, runId, repository }: PollJob): boolean =>
+	query.kind === 'run'
+		? runId === query.runId && repository.toLowerCase() === query.repository
+		: query.kind === 'job' && key === query.job;
