@@ -120,7 +120,7 @@ async function compose({ settings, env, version, log }: Start) {
 		share: replicas.share,
 		apiUrl: settings.githubApiUrl,
 		userAgent,
-		now: clock.now,
+		clock,
 		environment: credentialFromEnvironment(env),
 		namespace,
 		secret: settings.githubSecret,

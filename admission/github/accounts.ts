@@ -1,4 +1,5 @@
 import { names } from '../api/keys.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
 import type { JobsAnswer, JobsQuestion } from './jobs.ts';
@@ -118,8 +119,14 @@ export class Accounts {
 	readonly #options: AccountsOptions;
 	readonly #now: () => number;
 	readonly #environment: Account | undefined;
-	/** By account id, the least recently read first: at most `knownSecrets`, for `secretForgottenMs` each. */
-	readonly #secrets = new Map<string, CachedSecret>();
+	/** By account id. Those that hold no credential are forgotten first, and last those whose credential GitHub has answered. */
+	readonly #secrets = new BoundedMap<string, CachedSecret>({
+		most: knownSecrets,
+		lastsMs: secretForgottenMs,
+		isPinned: ({ reading }) => reading !== undefined, // there are as many as callers wait for
+		rank: ({ result }) => (result instanceof Account ? 1 + Number(result.answered) : 0),
+		onForget: (id) => this.#forget(id),
+	});
 	/** By id: that of the environment, and one for each of `#secrets` that ever held a credential. */
 	readonly #accounts = new Map<string, Account>();
 	/** By fingerprint: those that an account uses. */
@@ -127,7 +134,7 @@ export class Accounts {
 
 	constructor(options: AccountsOptions) {
 		this.#options = options;
-		this.#now = options.now;
+		this.#now = options.clock.now;
 		if (!/^https?:/.test(URL.parse(options.apiUrl)?.protocol ?? '')) {
 			throw new Error(`the GitHub API URL ${options.apiUrl} is not an http(s) URL`);
 		}
@@ -193,7 +200,7 @@ export class Accounts {
 		const readAtMs = this.#now();
 		const reading = this.#read(namespace, name, cached?.result).then(
 			(result) => {
-				this.#remember(id, { readAtMs, result });
+				this.#secrets.set(id, { readAtMs, result }, readAtMs);
 				return result;
 			},
 			(error: unknown) => {
@@ -202,7 +209,8 @@ export class Accounts {
 			},
 		);
 		const missing = { kind: 'credentials-missing', detail: `Secret ${id} is being read` } as const;
-		this.#remember(id, { readAtMs, result: cached?.result ?? missing, reading, unread: !cached });
+		const entry = { readAtMs, result: cached?.result ?? missing, reading, unread: !cached };
+		this.#secrets.set(id, entry, readAtMs);
 		return reading;
 	}
 
@@ -251,29 +259,6 @@ export class Accounts {
 		const [old, fresh] = [before.state(), connection.state()];
 		if (before !== connection && !old.healthy) this.#options.onStateChange?.(id, old, fresh);
 		return account;
-	}
-
-	/** Puts it last, and forgets Secrets at the front that nobody has asked for lately, or that are too many. */
-	#remember(id: string, entry: CachedSecret): void {
-		this.#secrets.delete(id);
-		for (const [oldest, { readAtMs, reading }] of this.#secrets) {
-			if (reading || this.#now() - readAtMs < secretForgottenMs) break;
-			this.#forget(oldest);
-		}
-		if (this.#secrets.size >= knownSecrets) this.#forget(this.#leastUseful());
-		this.#secrets.set(id, entry);
-	}
-
-	/** The Secret to forget: the longest unread of those without a credential, or else of those GitHub has never answered. */
-	#leastUseful(): string {
-		const oldest: (string | undefined)[] = [];
-		for (const [id, { result, reading }] of this.#secrets) {
-			if (reading) continue; // there are as many as callers wait for
-			const worth = result instanceof Account ? 1 + Number(result.answered) : 0;
-			if (worth === 0) return id;
-			oldest[worth] ??= id;
-		}
-		return oldest[1] ?? oldest[2] ?? '';
 	}
 
 	#forget(id: string): void {

@@ -1,9 +1,10 @@
+import type { Clock } from '../time/clock.ts';
+import { waitFor } from '../time/deadline.ts';
 import type { Credential } from './credentials.ts';
 import type { Http } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
 import { failureOf, type readQuota } from './response-parsing.ts';
 import { type GitHubFailure, isFailure } from './types.ts';
-import { waitFor } from './wait.ts';
 
 /** A token is renewed this long before it expires, so that none expires while a call is under way. */
 const renewBeforeMs = 5 * 60_000;
@@ -22,28 +23,28 @@ export class AppTokens {
 	readonly #secrets: Set<string>;
 	/** The tokens in `#secrets`: the newest ones, in their order. */
 	readonly #told: string[] = [];
-	readonly #now: () => number;
+	readonly #clock: Pick<Clock, 'now' | 'after'>;
 	#current: { token: string; untilMs: number } | undefined;
 	#pending: Promise<string | GitHubFailure> | undefined;
 
 	constructor(
 		credential: Credential & { kind: 'app' },
 		http: Http,
-		options: { secrets: Set<string>; now: () => number },
+		options: { secrets: Set<string>; clock: Pick<Clock, 'now' | 'after'> },
 	) {
 		this.#credential = credential;
 		this.#http = http;
 		this.#secrets = options.secrets;
-		this.#now = options.now;
+		this.#clock = options.clock;
 	}
 
 	/** A usable token. Concurrent callers share one exchange, which goes on if one of them gives up ('abandoned'). */
 	async get(signal?: AbortSignal): Promise<string | GitHubFailure | 'abandoned'> {
-		if (this.#current && this.#now() < this.#current.untilMs) return this.#current.token;
+		if (this.#current && this.#clock.now() < this.#current.untilMs) return this.#current.token;
 		this.#pending ??= this.#exchange().finally(() => {
 			this.#pending = undefined;
 		});
-		return waitFor(this.#pending, { signal }, () => 'abandoned' as const);
+		return waitFor(this.#clock, this.#pending, { signal }, () => 'abandoned' as const);
 	}
 
 	/** GitHub refused the token before it expired: the next call asks for a new one. */
@@ -76,7 +77,7 @@ export class AppTokens {
 		});
 		if ('failure' in answer) return answer.failure;
 		if (answer.status !== 201) {
-			const failure = failureOf(answer, what, 'an installation that is not suspended', this.#now());
+			const failure = failureOf(answer, what, 'an installation that is not suspended', this.#clock.now());
 			// Either concerns the whole credential, not one scope: 404 is a wrong installation id, 403 a suspended one.
 			const refused = answer.status === 404 || failure.kind === 'forbidden';
 			return refused ? { kind: 'credentials-invalid', detail: failure.detail } : failure;
@@ -93,9 +94,9 @@ export class AppTokens {
 		this.#told.push(token);
 		if (this.#told.length > toldTokens) this.#secrets.delete(this.#told.shift() ?? '');
 		const date = Date.parse(String(headers.date ?? ''));
-		const lifetimeMs = Date.parse(String(expiresAt)) - (Number.isNaN(date) ? this.#now() : date);
+		const lifetimeMs = Date.parse(String(expiresAt)) - (Number.isNaN(date) ? this.#clock.now() : date);
 		const usableMs = Number.isFinite(lifetimeMs) ? lifetimeMs - renewBeforeMs : 0;
-		this.#current = { token, untilMs: this.#now() + usableMs };
+		this.#current = { token, untilMs: this.#clock.now() + usableMs };
 		return token;
 	}
 }

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../time/bounded-map.ts';
+import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
 import {
 	deletesPerMinute,
@@ -39,9 +41,7 @@ export interface Ticket {
 }
 
 export interface BudgetOptions {
-	now: () => number;
-	/** Returns at least 0 and less than 1; default Math.random. */
-	random?: (() => number) | undefined;
+	clock: Pick<Clock, 'now' | 'random'>;
 	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
 	share?: (() => number) | undefined;
 	/** Called once for each change of state, never for each call (F1, F9). */
@@ -61,8 +61,6 @@ interface KnownScope {
 	recovery: Recovery;
 	/** It has been answered well. Until then it is not known whether the credential may manage it. */
 	good: boolean;
-	/** When it was last asked or heard about, ms since the epoch. */
-	usedMs: number;
 }
 
 /**
@@ -78,8 +76,15 @@ export class Budget {
 	readonly #random: () => number;
 	readonly #onStateChange: BudgetOptions['onStateChange'];
 	readonly #account: Recovery;
-	/** By scopeKey, the least recently used first: at most `knownScopes` of them, for `scopeForgottenMs` each. */
-	readonly #scopes = new Map<string, KnownScope>();
+	/** By scopeKey. Those that GitHub has never answered well are forgotten first. */
+	readonly #scopes = new BoundedMap<string, KnownScope>({
+		most: knownScopes,
+		lastsMs: scopeForgottenMs,
+		rank: ({ good }) => (good ? 1 : 0),
+		onForget: (_key, { recovery }) => {
+			if (recovery.failure) this.#scopeChanges++;
+		},
+	});
 	readonly #quota = new QuotaWindow();
 	readonly #windows: Record<CallKind, SlidingWindow>;
 	/** First calls for a scope. */
@@ -92,8 +97,8 @@ export class Budget {
 	#reported: { summary: string; state: AccountState };
 
 	constructor(options: BudgetOptions) {
-		this.#now = options.now;
-		this.#random = options.random ?? Math.random;
+		this.#now = options.clock.now;
+		this.#random = options.clock.random;
 		this.#onStateChange = options.onStateChange;
 		this.#account = new Recovery(this.#random);
 		this.#share = options.share ?? (() => 1);
@@ -305,34 +310,11 @@ export class Budget {
 		);
 	}
 
-	/** The scope, put last; forgets those at the front that are too old, or one if they are too many. */
+	/** The scope, which is the last to be forgotten from now on. */
 	#use(key: string, nowMs: number): KnownScope {
-		const scope = this.#scopes.get(key) ?? {
-			recovery: new Recovery(this.#random),
-			good: false,
-			usedMs: nowMs,
-		};
-		scope.usedMs = nowMs;
-		this.#scopes.delete(key);
-		for (const [oldest, { usedMs }] of this.#scopes) {
-			if (nowMs - usedMs < scopeForgottenMs) break;
-			this.#forget(oldest);
-		}
-		if (this.#scopes.size >= knownScopes) this.#forget(this.#leastUseful());
-		this.#scopes.set(key, scope);
+		const scope = this.#scopes.get(key) ?? { recovery: new Recovery(this.#random), good: false };
+		this.#scopes.set(key, scope, nowMs);
 		return scope;
-	}
-
-	/** The scope to forget: the longest unused of those that have never been answered well, or else of all. */
-	#leastUseful(): string {
-		const [oldest = ''] = this.#scopes.keys();
-		for (const [key, { good }] of this.#scopes) if (!good) return key;
-		return oldest;
-	}
-
-	#forget(key: string): void {
-		if (this.#scopes.get(key)?.recovery.failure) this.#scopeChanges++;
-		this.#scopes.delete(key);
 	}
 
 	#report(): void {

@@ -1,3 +1,4 @@
+import type { Clock } from '../time/clock.ts';
 import { AppTokens } from './app-token.ts';
 import { type Credential, secretsOf } from './credentials.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';
@@ -28,7 +29,7 @@ import { isFailure, scopeKey } from './types.ts';
 export interface ClientOptions {
 	apiUrl: string;
 	credential: Credential;
-	now: () => number;
+	clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
 	userAgent?: string | undefined;
 	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
 }
@@ -54,13 +55,13 @@ export class GitHubClient {
 
 	constructor(options: ClientOptions) {
 		const secrets = new Set(secretsOf(options.credential));
-		const { apiUrl, credential, now, userAgent = 'runners-admission', onCall } = options;
-		this.#now = now;
-		this.#http = new Http({ apiUrl, userAgent, secrets, onCall });
+		const { apiUrl, credential, clock, userAgent = 'runners-admission', onCall } = options;
+		this.#now = clock.now;
+		this.#http = new Http({ apiUrl, userAgent, clock, secrets, onCall });
 		this.#token =
 			credential.kind === 'token'
 				? credential.token
-				: new AppTokens(credential, this.#http, { secrets, now });
+				: new AppTokens(credential, this.#http, { secrets, clock });
 	}
 
 	/** DELETE runner. Only 204 counts as removed: any other 2xx proves nothing. */

@@ -1,3 +1,6 @@
+import type { Clock } from '../time/clock.ts';
+import { eitherSignal } from '../time/either-signal.ts';
+import { Gate } from '../time/gate.ts';
 import { Budget, type Ticket } from './budget.ts';
 import { type CallLimits, GitHubClient } from './client.ts';
 import { type Credential, fingerprint } from './credentials.ts';
@@ -19,12 +22,10 @@ import type {
 } from './types.ts';
 import { isFailure, scopeKey } from './types.ts';
 import { Unregistrations } from './unregistrations.ts';
-import { eitherSignal, Gate, sleep } from './wait.ts';
 
 export interface ConnectionOptions {
 	apiUrl: string;
-	now: () => number;
-	random?: (() => number) | undefined;
+	clock: Clock;
 	userAgent?: string | undefined;
 	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
 	share?: (() => number) | undefined;
@@ -50,13 +51,13 @@ export class Connection {
 	readonly #budget: Budget;
 	readonly #gate: Gate;
 	readonly #closing = new AbortController();
-	readonly #now: () => number;
+	readonly #clock: Clock;
 
 	constructor(credential: Credential, options: ConnectionOptions) {
 		const { onStateChange, onCall, ...rest } = options;
 		const account = () => [...this.users].sort().join(',');
 		this.fingerprint = fingerprint(credential);
-		this.#now = options.now;
+		this.#clock = options.clock;
 		this.#client = new GitHubClient({
 			...rest,
 			credential,
@@ -68,10 +69,11 @@ export class Connection {
 		});
 		const { all, one, least } = concurrentCalls;
 		const share = options.share ?? (() => 1);
-		this.#gate = new Gate(() => Math.min(one, Math.max(least, Math.floor(all * share()))));
-		this.registry = new Registry({ list: this.#list, now: options.now });
-		this.unregistrations = new Unregistrations(options.now);
-		this.#runJobs = new RunJobs({ read: this.read, now: options.now });
+		const size = () => Math.min(one, Math.max(least, Math.floor(all * share())));
+		this.#gate = new Gate(options.clock, { size });
+		this.registry = new Registry({ list: this.#list, clock: options.clock });
+		this.unregistrations = new Unregistrations(options.clock);
+		this.#runJobs = new RunJobs({ read: this.read, now: options.clock.now });
 	}
 
 	/** DELETE runner, within the budget. Without an AbortSignal it waits up to 30 s for the answer. */
@@ -177,14 +179,16 @@ export class Connection {
 		signal: AbortSignal,
 		maxWaitMs: number,
 	): Promise<GitHubFailure | (() => void)> {
-		const untilMs = this.#now() + maxWaitMs;
+		const untilMs = this.#clock.now() + maxWaitMs;
 		const gaveUp = {
 			kind: 'budget-spent',
 			detail: 'GitHub was not asked: too many calls are waiting for their turn',
 		} as const;
 		while (!signal.aborted) {
-			await sleep(ticket.atMs - this.#now(), signal);
-			if (signal.aborted || !(await this.#gate.enter(Math.max(0, untilMs - this.#now()), signal))) break;
+			const waitMs = ticket.atMs - this.#clock.now();
+			if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
+			if (signal.aborted || !(await this.#gate.enter(Math.max(0, untilMs - this.#clock.now()), signal)))
+				break;
 			const started = this.#budget.start(ticket);
 			if (started === 'go') return () => this.#gate.leave();
 			this.#gate.leave();
@@ -192,6 +196,6 @@ export class Connection {
 			if (ticket.atMs > untilMs) break;
 		}
 		this.#budget.release(ticket);
-		return { ...gaveUp, retryAtMs: this.#now() + 1_000 };
+		return { ...gaveUp, retryAtMs: this.#clock.now() + 1_000 };
 	}
 }

@@ -1,4 +1,6 @@
 import { Octokit } from '@octokit/rest';
+import type { Clock } from '../time/clock.ts';
+import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
 import { fetchByNode } from './fetch.ts';
 import type { HttpAnswer } from './response-parsing.ts';
 import type { CallReport, GitHubFailure } from './types.ts';
@@ -7,6 +9,7 @@ export interface HttpOptions {
 	/** Base that paths are joined to: https://api.github.com, or https://HOST/api/v3 of an Enterprise Server. */
 	apiUrl: string;
 	userAgent: string;
+	clock: Pick<Clock, 'monotonic' | 'after'>;
 	/** Texts that must never be printed; tokens that GitHub hands out are added. */
 	secrets: Set<string>;
 	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
@@ -52,36 +55,29 @@ export class Http {
 
 	/** Sends one call. Never throws; aborting `request.signal` gives up on it. */
 	async send(request: HttpRequest): Promise<HttpResult> {
-		const startedMs = performance.now();
-		const stop = new AbortController();
-		const abandon = () => stop.abort();
-		let timedOut = false;
-		const timer = setTimeout(() => {
-			timedOut = true;
-			stop.abort();
-		}, request.timeoutMs);
-		request.signal?.addEventListener('abort', abandon, { once: true });
-		if (request.signal?.aborted) abandon();
+		const { clock, onCall } = this.#options;
+		const { endpoint, timeoutMs, signal: outer } = request;
+		const startedMs = clock.monotonic();
+		const attempt = (signal: AbortSignal) => this.#attempt(request, signal);
+		const { status, result } = await withDeadline(clock, timeoutMs, attempt, outer);
+		onCall?.({ endpoint, status, ms: Math.round(clock.monotonic() - startedMs) });
+		return result;
+	}
 
-		let status: CallReport['status'] = 'network';
+	async #attempt(
+		request: HttpRequest,
+		signal: AbortSignal,
+	): Promise<{ status: CallReport['status']; result: HttpResult }> {
 		try {
-			const answer = await this.#exchange(request, stop.signal);
-			// If we abort while the body is read, Octokit gives an empty body in place of an error.
-			if (stop.signal.aborted && answer.status === 200 && answer.body === '') throw stop.signal.reason;
-			status = answer.status;
-			return answer;
+			const answer = await this.#exchange(request, signal);
+			return { status: answer.status, result: answer };
 		} catch (error) {
-			if (timedOut) status = 'timeout';
-			else if (stop.signal.aborted) status = 'abandoned';
-			return this.#noAnswer(status, request.timeoutMs, error);
-		} finally {
-			clearTimeout(timer);
-			request.signal?.removeEventListener('abort', abandon);
-			this.#options.onCall?.({
-				endpoint: request.endpoint,
-				status,
-				ms: Math.round(performance.now() - startedMs),
-			});
+			const status = !signal.aborted
+				? 'network'
+				: signal.reason instanceof DeadlineExceeded
+					? 'timeout'
+					: 'abandoned';
+			return { status, result: this.#noAnswer(status, request.timeoutMs, error) };
 		}
 	}
 
@@ -97,6 +93,8 @@ export class Http {
 		if (answer.url && new URL(answer.url).origin !== this.#origin) {
 			throw new Error(`redirected to ${new URL(answer.url).origin}`);
 		}
+		// If the call ends while the body is read, Octokit gives an empty body in place of an error.
+		if (signal.aborted && answer.status === 200 && answer.data === '') throw signal.reason;
 		return { status: answer.status, headers: answer.headers, body: answer.data };
 	}
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../time/bounded-map.ts';
 import { perPage } from './client.ts';
 import { mostJobPages, notVisible } from './policy.ts';
 import type { CallOptions, Read } from './types.ts';
@@ -32,8 +33,8 @@ const route = 'GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt
 export class RunJobs {
 	readonly #read: Read;
 	readonly #now: () => number;
-	/** Repositories that GitHub does not show, and until when they are not asked about, the oldest first. */
-	readonly #hidden = new Map<string, number>();
+	/** Repositories that GitHub does not show: they are not asked about for a while. */
+	readonly #hidden = new BoundedMap<string, true>({ most: notVisible.most, lastsMs: notVisible.againMs });
 
 	constructor(options: { read: Read; now: () => number }) {
 		this.#read = options.read;
@@ -44,9 +45,9 @@ export class RunJobs {
 		const { repository, runId, attempt, runnerName } = question;
 		if (!isRepository(repository) || !isId(runId) || !isId(attempt)) return 'unknown';
 		const key = repository.toLowerCase();
-		if (this.#now() < (this.#hidden.get(key) ?? 0)) return 'unknown';
+		if (this.#hidden.has(key, this.#now())) return 'unknown';
 		const jobs = await this.#all(question, options);
-		if (jobs === 'not-visible') this.#hide(key);
+		if (jobs === 'not-visible') this.#hidden.set(key, true, this.#now());
 		if (typeof jobs === 'string') return 'unknown';
 		const own = jobs.filter((job) => job.runnerName?.toLowerCase() === runnerName.toLowerCase());
 		const open = ({ status }: ListedJob) => status !== 'completed';
@@ -74,13 +75,6 @@ export class RunJobs {
 			if (read.jobs.length === 0 || found.size > read.totalCount) return 'unknown';
 		}
 		return 'unknown';
-	}
-
-	#hide(key: string): void {
-		this.#hidden.delete(key);
-		const [oldest = ''] = this.#hidden.keys();
-		if (this.#hidden.size >= notVisible.most) this.#hidden.delete(oldest);
-		this.#hidden.set(key, this.#now() + notVisible.againMs);
 	}
 }
 

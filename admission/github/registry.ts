@@ -1,3 +1,6 @@
+import { BoundedMap } from '../time/bounded-map.ts';
+import type { Clock } from '../time/clock.ts';
+import { waitFor } from '../time/deadline.ts';
 import { perPage } from './client.ts';
 import {
 	knownScopes,
@@ -18,7 +21,6 @@ import type {
 	Scope,
 } from './types.ts';
 import { isFailure, scopeKey } from './types.ts';
-import { waitFor } from './wait.ts';
 
 /** A scope's runners, as GitHub listed them. */
 export interface Snapshot {
@@ -42,8 +44,6 @@ export interface LookupLimits {
 type Found = 'absent' | { present: RunnerInfo } | GitHubFailure;
 
 interface Known {
-	/** When it was last asked about, ms since the epoch. */
-	usedMs: number;
 	/** Pages with their ETag: an unchanged page costs no quota (304). */
 	pages: { etag: string | undefined; page: RunnerPage }[];
 	snapshot?: Snapshot;
@@ -53,11 +53,8 @@ interface Known {
 	sizing?: Promise<number | GitHubFailure> | undefined;
 	/** When runners were asked for by name, ms since the epoch: those of the last `lookupMaxAgeMs`. */
 	namedMs: number[];
-	/**
-	 * Ids whose DELETE GitHub answered with 204, and when, ms since the epoch. A list that still shows one is out of
-	 * date: ids are never reused. At most `removedIds.most`, for `removedIds.maxAgeMs`.
-	 */
-	removed: Map<number, number>;
+	/** Ids whose DELETE GitHub answered with 204. A list that still shows one is out of date: ids are never reused. */
+	removed: BoundedMap<number, true>;
 }
 
 /** How often a scope's list should be read, in ms. `fast`: somebody waits for a static runner's job to end. */
@@ -69,13 +66,18 @@ export function nextPollMs(pages: number, fast = false): number {
 /** Knows each scope's runners from one paged list with ETags, in place of one call for each runner. */
 export class Registry {
 	readonly #list: ListPage;
-	readonly #now: () => number;
-	/** By scopeKey, the least recently used first: at most `knownScopes` of them, for `scopeForgottenMs` each. */
-	readonly #known = new Map<string, Known>();
+	readonly #clock: Pick<Clock, 'now' | 'after'>;
+	/** By scopeKey. Of those that nobody waits for now, the ones that were never listed go first. */
+	readonly #known = new BoundedMap<string, Known>({
+		most: knownScopes,
+		lastsMs: scopeForgottenMs,
+		isPinned: ({ flight }) => flight !== undefined,
+		rank: ({ snapshot }) => (snapshot ? 1 : 0),
+	});
 
-	constructor(options: { list: ListPage; now: () => number }) {
+	constructor(options: { list: ListPage; clock: Pick<Clock, 'now' | 'after'> }) {
 		this.#list = options.list;
-		this.#now = options.now;
+		this.#clock = options.clock;
 	}
 
 	/** How many scopes it knows something about. */
@@ -93,7 +95,7 @@ export class Registry {
 		scope: Scope,
 		options: LookupLimits & { maxAgeMs: number },
 	): Promise<Snapshot | GitHubFailure> {
-		return this.#notBefore(scope, this.#now() - options.maxAgeMs, options);
+		return this.#notBefore(scope, this.#clock.now() - options.maxAgeMs, options);
 	}
 
 	/**
@@ -102,7 +104,7 @@ export class Registry {
 	 * the pages costs less.
 	 */
 	async find(scope: Scope, name: string, options: LookupLimits & { maxAgeMs: number }): Promise<Found> {
-		const notBeforeMs = this.#now();
+		const notBeforeMs = this.#clock.now();
 		const known = this.#of(scope);
 		const { snapshot } = known;
 		if (snapshot && snapshot.startedAtMs >= notBeforeMs - options.maxAgeMs) {
@@ -159,12 +161,7 @@ export class Registry {
 	/** GitHub has answered 204: the runner is absent from now on, without waiting for the next list. */
 	forget(scope: Scope, runnerId: number): void {
 		const { removed, snapshot } = this.#of(scope);
-		const nowMs = this.#now();
-		for (const [oldest, atMs] of removed) {
-			if (removed.size < removedIds.most && nowMs - atMs < removedIds.maxAgeMs) break;
-			removed.delete(oldest);
-		}
-		removed.set(runnerId, nowMs);
+		removed.set(runnerId, true, this.#clock.now());
 		const gone = snapshot?.byId.get(runnerId);
 		if (!snapshot || !gone) return;
 		snapshot.byId.delete(runnerId);
@@ -174,12 +171,12 @@ export class Registry {
 	/** How many pages the list has. Where that is not known or old, only its first page is read, once for all callers. */
 	async #pages(scope: Scope, known: Known, limits: LookupLimits): Promise<number | GitHubFailure> {
 		for (;;) {
-			if (known.size && this.#now() - known.size.atMs < sizeMaxAgeMs) return known.size.pages;
+			if (known.size && this.#clock.now() - known.size.atMs < sizeMaxAgeMs) return known.size.pages;
 			const joined = known.sizing;
 			known.sizing ??= this.#readFirst(scope, known, limits.priority).finally(() => {
 				known.sizing = undefined;
 			});
-			const result = await waitFor(known.sizing, limits, () => stillListing(scope));
+			const result = await waitFor(this.#clock, known.sizing, signalOf(limits), () => stillListing(scope));
 			// The call of a caller with less priority may have failed for a reason that is only its own.
 			const others = joined && isFailure(result) && result.kind === 'budget-spent';
 			if (!others || limits.priority !== 'request' || limits.signal?.aborted) return result;
@@ -191,7 +188,7 @@ export class Registry {
 		known: Known,
 		priority: Priority | undefined,
 	): Promise<number | GitHubFailure> {
-		const startedAtMs = this.#now();
+		const startedAtMs = this.#clock.now();
 		const before = known.pages[0];
 		const answer = await this.#list(scope, { page: 1, etag: before?.etag }, { priority });
 		if (isFailure(answer)) return answer;
@@ -221,7 +218,7 @@ export class Registry {
 			if (known.snapshot && known.snapshot.startedAtMs >= notBeforeMs) return known.snapshot;
 			const joined = known.flight;
 			const flight = joined ?? this.#startReading(scope, known, limits.priority);
-			const result = await waitFor(flight.work, limits, () => stillListing(scope));
+			const result = await waitFor(this.#clock, flight.work, signalOf(limits), () => stillListing(scope));
 			if (!joined || limits.signal?.aborted) return result;
 			// This reading was already under way: it may be too old, or have failed for a reason of its own caller only.
 			const others = isFailure(result) && result.kind === 'budget-spent' && limits.priority === 'request';
@@ -230,7 +227,7 @@ export class Registry {
 	}
 
 	#startReading(scope: Scope, known: Known, priority: Priority | undefined): NonNullable<Known['flight']> {
-		const startedAtMs = this.#now();
+		const startedAtMs = this.#clock.now();
 		const work = this.#readAll(scope, known, startedAtMs, priority).finally(() => {
 			delete known.flight;
 		});
@@ -294,36 +291,17 @@ export class Registry {
 
 	#of(scope: Scope): Known {
 		const key = scopeKey(scope);
-		const nowMs = this.#now();
-		const known = this.#known.get(key) ?? { usedMs: nowMs, pages: [], namedMs: [], removed: new Map() };
-		known.usedMs = nowMs;
-		this.#known.delete(key);
-		for (const [oldest, { usedMs, flight }] of this.#known) {
-			if (flight || nowMs - usedMs < scopeForgottenMs) break;
-			this.#known.delete(oldest);
-		}
-		if (this.#known.size >= knownScopes) this.#known.delete(this.#leastUseful());
-		this.#known.set(key, known);
+		const known = this.#known.get(key) ?? {
+			pages: [],
+			namedMs: [],
+			removed: new BoundedMap({ most: removedIds.most, lastsMs: removedIds.maxAgeMs }),
+		};
+		this.#known.set(key, known, this.#clock.now());
 		return known;
-	}
-
-	/** The scope to forget: the longest unused of those that have never been listed, or else of all. */
-	#leastUseful(): string {
-		let oldest: string | undefined;
-		for (const [key, { snapshot, flight }] of this.#known) {
-			if (flight) continue;
-			if (!snapshot) return key;
-			oldest ??= key;
-		}
-		return oldest ?? '';
 	}
 }
 
-function snapshotOf(
-	pages: Known['pages'],
-	startedAtMs: number,
-	removed: ReadonlyMap<number, number>,
-): Snapshot {
+function snapshotOf(pages: Known['pages'], startedAtMs: number, removed: BoundedMap<number, true>): Snapshot {
 	const all = pages.flatMap(({ page }) => page.runners);
 	const there = all.filter(({ id }) => !removed.has(id));
 	const first = pages[0]?.page;
@@ -347,9 +325,9 @@ function sameName(runners: Iterable<RunnerInfo>, name: string): RunnerInfo | und
 	return undefined;
 }
 
-function limitsOf({ signal, priority }: LookupLimits): LookupLimits {
-	return { signal, priority };
-}
+const limitsOf = ({ signal, priority }: LookupLimits): LookupLimits => ({ signal, priority });
+
+const signalOf = ({ signal }: LookupLimits) => ({ signal });
 
 function stillListing(scope: Scope): GitHubFailure {
 	return { kind: 'github-slow', detail: `list runners of ${scopeKey(scope)}: GitHub has not answered yet` };

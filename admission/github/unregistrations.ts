@@ -1,7 +1,8 @@
+import type { Clock } from '../time/clock.ts';
+import { waitFor } from '../time/deadline.ts';
 import { rememberBusyMs, rememberMs } from './policy.ts';
 import type { GitHubFailure, Priority, Scope } from './types.ts';
 import { scopeKey } from './types.ts';
-import { waitFor } from './wait.ts';
 
 export interface RunnerToUnregister {
 	scope: Scope;
@@ -56,14 +57,14 @@ interface Remembered {
  * long as one `kubectl delete` may ask (it causes 2 to 3 admission reviews).
  */
 export class Unregistrations {
-	readonly #now: () => number;
+	readonly #clock: Pick<Clock, 'now' | 'after'>;
 	/** As many as there are exchanges under way. */
 	readonly #flights = new Map<string, Promise<Remembered>>();
 	/** For `rememberMs` each: the pace of DELETE calls bounds how many there can be. */
 	readonly #memory = new Map<string, Remembered>();
 
-	constructor(now: () => number) {
-		this.#now = now;
+	constructor(clock: Pick<Clock, 'now' | 'after'>) {
+		this.#clock = clock;
 	}
 
 	/** Answers from memory, joins the exchange under way, or starts a new one with `work`. */
@@ -77,7 +78,12 @@ export class Unregistrations {
 		if (remembered) return remembered;
 
 		const flight = this.#flights.get(key) ?? this.#startExchange(key, runner, work);
-		const result = await waitFor(flight, limits, () => undefined);
+		const result = await waitFor(
+			this.#clock,
+			flight,
+			{ ms: limits.timeoutMs, signal: limits.signal },
+			() => undefined,
+		);
 		if (!result) {
 			return {
 				kind: 'github-slow',
@@ -102,7 +108,7 @@ export class Unregistrations {
 
 	#remember(key: string, runner: RunnerToUnregister, outcome: UnregisterOutcome): Remembered {
 		const runnerId = 'runnerId' in outcome ? outcome.runnerId : undefined;
-		const entry = { outcome, ids: new Set([runner.id, runnerId]), atMs: this.#now(), heard: false };
+		const entry = { outcome, ids: new Set([runner.id, runnerId]), atMs: this.#clock.now(), heard: false };
 		// Other outcomes are not kept: the runner may register any moment, and the budget remembers troubles.
 		if (outcome.kind === 'unregistered' || outcome.kind === 'busy') this.#memory.set(key, entry);
 		return entry;
@@ -110,14 +116,14 @@ export class Unregistrations {
 
 	#recall(key: string, runner: RunnerToUnregister, priority: Priority): UnregisterOutcome | undefined {
 		for (const [other, { atMs }] of this.#memory) {
-			if (this.#now() - atMs < rememberMs) break; // entries are in the order of time
+			if (this.#clock.now() - atMs < rememberMs) break; // entries are in the order of time
 			this.#memory.delete(other);
 		}
 		const entry = this.#memory.get(key);
 		if (!entry) return undefined;
 		// A different id is a different registration under the same name.
 		if (runner.id !== undefined && !entry.ids.has(runner.id)) return undefined;
-		if (entry.outcome.kind === 'busy' && this.#now() - entry.atMs >= rememberBusyMs) return undefined;
+		if (entry.outcome.kind === 'busy' && this.#clock.now() - entry.atMs >= rememberBusyMs) return undefined;
 		// A background retry comes because the job seems to have ended: it needs a new answer, unless nobody got this one.
 		if (entry.outcome.kind === 'busy' && priority === 'background' && entry.heard) return undefined;
 		entry.heard = true;

@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { verify } from '@octokit/webhooks-methods';
 import type { Hook } from '../../github/deliveries.ts';
-import { Gate } from '../../github/wait.ts';
 import { KubeError } from '../../kube/client.ts';
-import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult } from '../../telemetry/metrics.ts';
+import type { Clock } from '../../time/clock.ts';
+import { waitFor } from '../../time/deadline.ts';
+import { Gate } from '../../time/gate.ts';
 import { TokenBucket } from '../../time/token-bucket.ts';
 import { Bodies, Refused } from '../body.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
@@ -66,20 +67,14 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 	const { secrets, heardOf, clock, metrics, log } = options;
 	const bodies = new Bodies(largestBodyBytes, mostUnverifiedBytes);
 	const bucket = new TokenBucket(clock, mostPerSecond, mostInBurst);
-	const gate = new Gate(() => mostAtOnce);
-	let waiting = 0;
+	const gate = new Gate(clock, { size: () => mostAtOnce, mostWaiting });
 	let inFlight = 0;
 
 	const take: Receiver['take'] = async (event, payload, sentMs, of = 'jobs and runners') => {
 		const all = readEvent(event, payload, sentMs);
 		if (!all) return 'ignored';
 		const read = of === 'jobs' ? withoutRunner(all) : all;
-		if (waiting >= mostWaiting) throw new Refused(503, 'too many events wait for their turn');
-		waiting += 1;
-		const entered = await gate.enter(answerWithinMs).finally(() => {
-			waiting -= 1;
-		});
-		if (!entered) throw new Refused(503, 'too many events wait for their turn');
+		if (!(await gate.enter(answerWithinMs))) throw new Refused(503, 'too many events wait for their turn');
 		return writeEvent(read, options).finally(() => gate.leave());
 	};
 
@@ -115,7 +110,10 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 		if (hook && may === true) heardOf(hook, by);
 		if (event === 'ping') return end(response, 200, 'pong');
 		const sentMs = deliveredMs(idOf(request), clock.now());
-		const result = await inTime(take(event, payload, sentMs), clock);
+		// GitHub waits no longer. What has been begun goes on, and does no harm when it is done twice.
+		const result = await waitFor(clock, take(event, payload, sentMs), { ms: answerWithinMs }, () => {
+			throw new Refused(503, 'it was not written in time');
+		});
 		metrics.event(result);
 		log.debug({ delivery: idOf(request), event, result }, 'event');
 		if (kept.includes(result)) return end(response, 200, result);
@@ -201,16 +199,6 @@ function parse(body: string): unknown {
 	} catch {
 		throw new Refused(400, 'the body is not JSON: the content type of the webhook must be application/json');
 	}
-}
-
-/** GitHub does not wait for what takes longer. What has been begun goes on, and does no harm when it is done twice. */
-async function inTime(work: Promise<EventResult>, clock: Clock): Promise<EventResult> {
-	const late = new Refused(503, 'it was not written in time');
-	let cancel = () => {};
-	const limit = new Promise<never>((_, reject) => {
-		cancel = clock.after(answerWithinMs, () => reject(late));
-	});
-	return Promise.race([work, limit]).finally(cancel);
 }
 
 function resultOf(status: number, error: unknown): EventResult {

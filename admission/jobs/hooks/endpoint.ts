@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { Gate } from '../../github/wait.ts';
 import { KubeError } from '../../kube/client.ts';
 import type { HookResult } from '../../telemetry/metrics.ts';
+import { FixedWindow } from '../../time/fixed-window.ts';
+import { Gate } from '../../time/gate.ts';
 import { Bodies, Refused } from '../body.ts';
 import { type ReportDependencies, recordReport } from '../record-report.ts';
 import type { Caller } from './rules/caller.ts';
@@ -52,11 +53,10 @@ export interface HookEndpoint {
 export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 	const { tokens, tls, githubUrl, pods, clock, metrics, log } = options;
 	const bodies = new Bodies(largestBodyBytes, mostBodyBytes);
-	const gate = new Gate(() => mostAtOnce);
+	const gate = new Gate(clock, { size: () => mostAtOnce, mostWaiting });
 	const refusals = new Seldom(refusalLoggedEveryMs, mostRefusers);
 	/** Words under way, by token; an entry lives as long as its requests. */
 	const underWay = new Map<string, number>();
-	let waiting = 0;
 	let inFlight = 0;
 
 	/** The pod of this token. @throws Refused 401 */
@@ -79,13 +79,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 	};
 
 	const inTurn = async (work: () => Promise<HookResult>): Promise<HookResult> => {
-		const full = () => new Refused(503, 'too many hooks wait for their turn');
-		if (waiting >= mostWaiting) throw full();
-		waiting += 1;
-		const entered = await gate.enter(waitsAtMostMs).finally(() => {
-			waiting -= 1;
-		});
-		if (!entered) throw full();
+		if (!(await gate.enter(waitsAtMostMs))) throw new Refused(503, 'too many hooks wait for their turn');
 		return work().finally(() => gate.leave());
 	};
 
@@ -177,16 +171,9 @@ const contextOf = ({ cert, key }: { cert: string; key: string }) =>
 
 /** What is closed here costs no handshake. */
 function limitNewConnections(server: Server, monotonic: () => number): void {
-	let sinceMs = Number.NEGATIVE_INFINITY;
-	let count = 0;
+	const opened = new FixedWindow(mostNewConnections, newConnectionsWindowMs);
 	server.prependListener('connection', (socket: Socket) => {
-		const nowMs = monotonic();
-		if (nowMs - sinceMs >= newConnectionsWindowMs) {
-			sinceMs = nowMs;
-			count = 0;
-		}
-		count += 1;
-		if (count > mostNewConnections) socket.destroy();
+		if (!opened.allows(undefined, monotonic())) socket.destroy();
 	});
 }
 

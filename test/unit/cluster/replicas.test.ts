@@ -87,7 +87,7 @@ class Server {
 			log,
 		});
 		this.replicas.leads = leads;
-		const budget = new Budget({ now: clock.now, share: this.replicas.share });
+		const budget = new Budget({ clock, share: this.replicas.share });
 		const send = async () => {
 			while (!this.#stop.signal.aborted) {
 				await this.#frozen;

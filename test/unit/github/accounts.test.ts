@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import { Account, Accounts, type AccountsOptions } from '../../../admission/github/accounts.ts';
 import type { CredentialsMissing, Scope } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -28,8 +29,7 @@ class Cluster {
 	accounts(options: Partial<AccountsOptions> = {}): Accounts {
 		return new Accounts({
 			apiUrl: this.github.url,
-			now: () => this.nowMs,
-			random: () => 1,
+			clock: { ...systemClock, now: () => this.nowMs, random: () => 1 },
 			onStateChange: (account, _before, after) =>
 				this.lines.push(`${account}: ${after.failure?.kind ?? 'healthy'}`),
 			readSecret: async (namespace, name) => {

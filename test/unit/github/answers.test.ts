@@ -6,6 +6,7 @@ import { mostRunPages } from '../../../admission/github/policy.ts';
 import type { CallReport, Read, ReadOutcome } from '../../../admission/github/types.ts';
 import { jobById, jobsOfRun } from '../../../admission/github/workflow-jobs.ts';
 import { openRuns } from '../../../admission/github/workflow-runs.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { type GitHub, type NewWorkflowJob, startGitHub } from '../../sim/simulator.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -24,7 +25,7 @@ test.before.each(async (world) => {
 	world.reports = [];
 	world.connection = new Connection(
 		{ kind: 'token', token: 'test-token' },
-		{ apiUrl: world.github.url, now: Date.now, onCall: (call) => world.reports.push(call) },
+		{ apiUrl: world.github.url, clock: systemClock, onCall: (call) => world.reports.push(call) },
 	);
 	world.read = world.connection.read;
 });

@@ -18,8 +18,7 @@ class Bench {
 	nowMs = 1_800_000_000_000;
 	readonly changes: [AccountState, AccountState][] = [];
 	readonly budget = new Budget({
-		now: () => this.nowMs,
-		random: () => 1,
+		clock: { now: () => this.nowMs, random: () => 1 },
 		onStateChange: (before, after) => this.changes.push([before, after]),
 	});
 
@@ -220,7 +219,7 @@ test('outage: one probe at a time, at most 20 s apart, 1 s at first (F5)', () =>
 });
 
 test('jitter only shortens a back-off', () => {
-	const budget = new Budget({ now: () => 0, random: () => 0 });
+	const budget = new Budget({ clock: { now: () => 0, random: () => 0 } });
 	const ticket = go(budget.take('remove', 'request', 'o/r'));
 	budget.start(ticket);
 	budget.note(ticket, down);

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { GitHubClient } from '../../../admission/github/client.ts';
 import type { CallReport, GitHubFailure, RemoveOutcome, Scope } from '../../../admission/github/types.ts';
 import { isFailure } from '../../../admission/github/types.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
@@ -19,7 +20,7 @@ test.before.each(async (context) => {
 	context.client = new GitHubClient({
 		apiUrl: context.github.url,
 		credential: { kind: 'token', token },
-		now: () => nowMs,
+		clock: { ...systemClock, now: () => nowMs },
 		onCall: (call) => context.reports.push(call),
 	});
 });
@@ -228,7 +229,7 @@ test('repository, organization and enterprise, below any base path', async ({ gi
 	const client = new GitHubClient({
 		apiUrl: `${github.url}/api/v3/`,
 		credential: { kind: 'token', token },
-		now: () => nowMs,
+		clock: { ...systemClock, now: () => nowMs },
 	});
 	await client.removeRunner(repository, 1);
 	await client.removeRunner({ kind: 'organization', name: 'o' }, 2);
@@ -278,7 +279,7 @@ function appClient(github: FakeGitHub, now = () => Date.now(), key = pem): GitHu
 	return new GitHubClient({
 		apiUrl: github.url,
 		credential: { kind: 'app', appId: '7', installationId: 8, privateKey: key },
-		now,
+		clock: { ...systemClock, now },
 	});
 }
 

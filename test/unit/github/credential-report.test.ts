@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import { Account, Accounts } from '../../../admission/github/accounts.ts';
 import { credentialReports } from '../../../admission/github/credential-report.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -21,7 +22,7 @@ test('a Secret that is missing, then there, then used: in report and metrics, ne
 	const metrics = new Metrics();
 	const accounts = new Accounts({
 		apiUrl: github.url,
-		now: () => nowMs,
+		clock: { ...systemClock, now: () => nowMs },
 		readSecret: async () => data,
 		isTerminating: async () => false,
 		onCall: (call) => metrics.github.call(call),
@@ -64,7 +65,7 @@ test('however many Secrets and organizations pods name, the report fits into a C
 	github.script = () => ({ status: 403, body: { message: 'x'.repeat(200) } });
 	const accounts = new Accounts({
 		apiUrl: github.url,
-		now: () => nowMs,
+		clock: { ...systemClock, now: () => nowMs },
 		readSecret: async (_namespace, name) =>
 			name.startsWith('real') ? { github_token: Buffer.from(name).toString('base64') } : undefined,
 		isTerminating: async () => false,

@@ -5,6 +5,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import type { Credential } from '../../../admission/github/credentials.ts';
 import { deliveredPayload, failedDeliveries, type Hook } from '../../../admission/github/deliveries.ts';
 import { mostDeliveryPages } from '../../../admission/github/policy.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -17,7 +18,7 @@ test.after.each(({ github }) => github.stop());
 
 const token: Credential = { kind: 'token', token: 'ghp_very_secret' };
 const connect = (github: FakeGitHub, credential: Credential = token) =>
-	new Connection(credential, { apiUrl: github.url, now: Date.now });
+	new Connection(credential, { apiUrl: github.url, clock: systemClock });
 
 const ofOrganization: Hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
 const ofRepository: Hook = { id: 6, owner: { kind: 'repository', owner: 'octo-org', name: 'app' } };

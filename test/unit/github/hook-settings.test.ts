@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { Connection } from '../../../admission/github/connection.ts';
 import type { Credential } from '../../../admission/github/credentials.ts';
 import { hookSettings } from '../../../admission/github/hook-settings.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -16,7 +17,7 @@ test.after.each(({ github }) => github.stop());
 
 const token: Credential = { kind: 'token', token: 'ghp_very_secret' };
 const connect = (github: FakeGitHub, credential: Credential = token) =>
-	new Connection(credential, { apiUrl: github.url, now: Date.now });
+	new Connection(credential, { apiUrl: github.url, clock: systemClock });
 const config = {
 	url: 'https://runners.example.com/hook?key=secret',
 	content_type: 'form',

@@ -4,6 +4,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import { type JobsQuestion, RunJobs } from '../../../admission/github/jobs.ts';
 import { mostJobPages, notVisible } from '../../../admission/github/policy.ts';
 import type { CallReport, Read, ReadOutcome } from '../../../admission/github/types.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub, type Reply } from './fake-github.ts';
 
@@ -26,7 +27,11 @@ test.before.each(async (context) => {
 	context.reports = reports;
 	context.connection = new Connection(
 		{ kind: 'token', token: 'ghp_very_secret' },
-		{ apiUrl: context.github.url, now: () => clock.nowMs, onCall: (call) => reports.push(call) },
+		{
+			apiUrl: context.github.url,
+			clock: { ...systemClock, now: () => clock.nowMs },
+			onCall: (call) => reports.push(call),
+		},
 	);
 });
 test.after.each(({ github, connection }) => {
@@ -178,7 +183,7 @@ test('trouble: unknown, and the whole account waits as after any other call', as
 	for (const reply of replies) {
 		const own = new Connection(
 			{ kind: 'token', token: 'ghp_very_secret' },
-			{ apiUrl: github.url, now: Date.now },
+			{ apiUrl: github.url, clock: systemClock },
 		);
 		github.script = () => reply;
 		assert.is(await own.jobsOf(question), 'unknown');

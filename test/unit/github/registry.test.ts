@@ -3,6 +3,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import { nextPollMs, Registry, type Snapshot } from '../../../admission/github/registry.ts';
 import type { Scope } from '../../../admission/github/types.ts';
 import { isFailure } from '../../../admission/github/types.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
@@ -15,7 +16,7 @@ test.before.each(async (context) => {
 	context.clock = clock;
 	context.registry = new Connection(
 		{ kind: 'token', token: 'ghp_x' },
-		{ apiUrl: context.github.url, now: () => clock.nowMs },
+		{ apiUrl: context.github.url, clock: { ...systemClock, now: () => clock.nowMs } },
 	).registry;
 });
 test.after.each(({ github }) => github.stop());
@@ -286,7 +287,7 @@ test('many names at a time in a scope of several pages: reading the pages costs 
 test('who may still call is not held up by the look of somebody who may not', async ({ clock }) => {
 	const asked: unknown[] = [];
 	const registry = new Registry({
-		now: () => clock.nowMs,
+		clock: { ...systemClock, now: () => clock.nowMs },
 		list: async (_scope, _query, { priority }) => {
 			asked.push(priority);
 			await new Promise((resolve) => setTimeout(resolve, 5));
@@ -333,7 +334,7 @@ test('10,000 scopes that pods name: 1,000 are remembered, and those with a list 
 }) => {
 	let calls = 0;
 	const registry = new Registry({
-		now: () => clock.nowMs,
+		clock: { ...systemClock, now: () => clock.nowMs },
 		list: async (asked) => {
 			calls++;
 			if (asked.name !== 'good') return { kind: 'forbidden', detail: 'no' };

@@ -4,6 +4,7 @@ import { Connection } from '../../../admission/github/connection.ts';
 import type { AccountState, CallReport, Scope } from '../../../admission/github/types.ts';
 import { isFailure } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { eventually, FakeGitHub } from './fake-github.ts';
 
@@ -30,8 +31,7 @@ test.before.each(async (context) => {
 		{ kind: 'token', token: 'ghp_x' },
 		{
 			apiUrl: context.github.url,
-			now,
-			random: () => 1,
+			clock: { ...systemClock, now, random: () => 1 },
 			onStateChange: (account, _before, after) => changes.push([account, after]),
 			onCall: (call) => reports.push(call),
 		},
@@ -403,7 +403,7 @@ test('a replica with a third of the calls: never more than 30 at once, and 50 DE
 	github.add(120);
 	const connection = new Connection(
 		{ kind: 'token', token: 'ghp_x' },
-		{ apiUrl: github.url, now: Date.now, share: () => 1 / 3 },
+		{ apiUrl: github.url, clock: systemClock, share: () => 1 / 3 },
 	);
 	let [now, most] = [0, 0];
 	github.script = () => {

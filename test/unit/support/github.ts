@@ -40,14 +40,14 @@ export class SimulatedGitHub {
 
 	constructor(clock: SimulatedClock) {
 		this.#clock = clock;
-		this.#unregistrations = new Unregistrations(clock.now);
+		this.#unregistrations = new Unregistrations(clock);
 	}
 
 	#registryOf(secret: string): Registry {
 		const known = this.#registries.get(secret);
 		if (known) return known;
 		const registry = new Registry({
-			now: this.#clock.now,
+			clock: this.#clock,
 			list: async (scope, { page, name }) => {
 				await this.#call(`list ${scopeKey(scope)}`);
 				if (this.failure) return this.failure;
@@ -108,7 +108,7 @@ export class SimulatedGitHub {
 	#account(secret: string): Account {
 		return {
 			id: secret || 'environment',
-			now: this.#clock.now,
+			clock: this.#clock,
 			registry: this.#registryOf(secret),
 			unregistrations: this.#unregistrations,
 			failure: () => this.failure,

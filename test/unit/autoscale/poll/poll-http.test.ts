@@ -14,7 +14,7 @@ test('a job that no event has reported is found by the initial read, in a handfu
 	const github = await startGitHub({ scopes: ['orgs/octo-org'], tokens: ['test-token'] });
 	const connection = new Connection(
 		{ kind: 'token', token: 'test-token' },
-		{ apiUrl: github.url, now: Date.now },
+		{ apiUrl: github.url, clock: systemClock },
 	);
 	const found: JobFacts[] = [];
 	const stop = new AbortController();
