@@ -1,18 +1,9 @@
-import {
-	arc,
-	autoscalerMarks,
-	breakGlass,
-	busy,
-	identityProof,
-	jobHooks,
-	progress,
-	record,
-} from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer, Listener } from '../kube/informer.ts';
 import { trimContainer } from '../runner/identity/identity.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
+import { keptAnnotations } from './kept-annotations.ts';
 import { runWhenServed, type WatchDependencies, watched } from './watched.ts';
 
 interface Node extends KubeObject {
@@ -56,35 +47,15 @@ export class Cache {
 /** How often it is checked whether scale sets have been installed. */
 const servedCheckMs = 20_000;
 
-const keptAnnotations: readonly string[] = [
-	...Object.values(record),
-	...Object.values(progress),
-	...Object.keys(autoscalerMarks),
-	busy.since,
-	busy.job,
-	busy.signals,
-	busy.marks,
-	breakGlass,
-	identityProof,
-	jobHooks.authorities,
-	arc.credentialsSecret,
-	arc.runnerId,
-	arc.requestedAt,
-	arc.completedAt,
-	arc.completionWait,
-];
-
-function trimPod(pod: Pod): Pod | undefined {
+/** What is kept of a pod; undefined: nothing, it is not a runner's. */
+export function trimPod(pod: Pod): Pod | undefined {
 	if (!isRunnerPod(pod)) return undefined;
 	const { metadata, spec, status } = pod;
-	const annotations = metadata.annotations ?? {};
 	return {
 		metadata: {
 			...trimMetadata(metadata),
 			labels: metadata.labels,
-			annotations: Object.fromEntries(
-				keptAnnotations.flatMap((key) => (key in annotations ? [[key, shared(annotations[key] ?? '')]] : [])),
-			),
+			annotations: keptAnnotations(pod),
 			creationTimestamp: metadata.creationTimestamp,
 			ownerReferences: metadata.ownerReferences,
 			finalizers: metadata.finalizers,
@@ -102,20 +73,6 @@ function trimPod(pod: Pod): Pod | undefined {
 				.map(({ name, restartCount, state, lastState }) => ({ name, restartCount, state, lastState })),
 		},
 	};
-}
-
-/** Long texts that many pods have alike, the CAs of their job hooks: one copy of each is kept. */
-const texts = new Map<string, string>();
-const longText = 500;
-const mostTexts = 16;
-
-function shared(text: string): string {
-	if (text.length < longText) return text;
-	const known = texts.get(text);
-	if (known !== undefined) return known;
-	if (texts.size >= mostTexts) texts.clear();
-	texts.set(text, text);
-	return text;
 }
 
 function trimEphemeralRunner(runner: EphemeralRunner): EphemeralRunner {

@@ -1,15 +1,9 @@
-import {
-	autoscalerMarks,
-	breakGlass,
-	busy,
-	deletionPendingCondition,
-	jobPods,
-	record,
-} from '../../api/keys.ts';
+import { deletionPendingCondition, jobPods } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import { resources } from '../../api/paths.ts';
 import { camelCase } from '../../api/reasons.ts';
 import type { Cache } from '../../cluster/cache.ts';
+import { keptAnnotations } from '../../cluster/kept-annotations.ts';
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
 import { type Watched, watched } from '../../cluster/watched.ts';
 import type { LogReading } from '../../jobs/rules/runner-log.ts';
@@ -218,24 +212,11 @@ const endings: Partial<Record<Allow['reason'], string>> = {
 const runnerKey = ({ metadata }: Pod): string =>
 	`${metadata.namespace}/${metadata.labels?.[jobPods.label] ?? ''}`;
 
-const keptAnnotations: readonly string[] = [
-	...Object.values(record),
-	...Object.keys(autoscalerMarks),
-	busy.since,
-	busy.job,
-	busy.marks,
-	breakGlass,
-];
-
-function trimJobPod(pod: Pod): Pod | undefined {
+/** What is kept of a pod; undefined: nothing, it is no job pod. */
+export function trimJobPod(pod: Pod): Pod | undefined {
 	if (!isJobPod(pod)) return undefined;
 	const { metadata, spec, status } = pod;
 	const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata;
-	const kept = keptAnnotations.flatMap((key) => {
-		const value = metadata.annotations?.[key];
-		return value === undefined ? [] : [[key, value]];
-	});
-	const annotations = Object.fromEntries(kept);
 	return {
 		metadata: {
 			name,
@@ -245,7 +226,7 @@ function trimJobPod(pod: Pod): Pod | undefined {
 			creationTimestamp,
 			deletionTimestamp,
 			labels,
-			annotations,
+			annotations: keptAnnotations(pod),
 		},
 		spec: { containers: spec?.containers?.map((container) => ({ name: container.name })) },
 		status: {

@@ -12,8 +12,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import type { Companion } from '../../../scripts/build.ts';
 import { type Finished, type Installed, installPlugin } from '../../e2e/support/plugin-process.ts';
 import { suite } from '../../support/suite.ts';
+import { startProxy } from '../support/proxy.ts';
 import { type FakeServer, fakeServer, podList, sendJson } from './fake-server.ts';
 
 const test = suite<{ plugin: Installed; server: FakeServer; env: NodeJS.ProcessEnv }>(
@@ -229,53 +231,101 @@ test('the entry is the same program under a package.json of either type, and thr
 	rmSync(link);
 });
 
-test('a kubeconfig that needs the missing YAML bundle is not blamed for it', async ({ plugin, env }) => {
-	const companion = join(plugin.folder, 'kubectl-runners-yaml.cjs');
-	const config = join(plugin.folder, 'documents.yaml');
-	writeFileSync(config, '---\nclusters: []\n---\n');
-	renameSync(companion, `${companion}.away`);
-	try {
-		const { code, stderr } = await plugin.run(['list', '--kubeconfig', config], env);
-		assert.is(code, 1);
-		assert.match(stderr, /^error: kubectl-runners-yaml\.cjs must lie beside kubectl-runners: .*\n$/);
-	} finally {
-		renameSync(`${companion}.away`, companion);
-		rmSync(config);
-	}
+/** A kubeconfig with one context, for one test. Its user is what the server calls by its token. */
+function kubeconfig(
+	{ plugin, server }: { plugin: Installed; server: FakeServer },
+	{ cluster = {}, user = {} }: { cluster?: object; user?: object },
+): string {
+	const file = join(plugin.folder, 'kubeconfig');
+	const reached = { server: server.url, 'insecure-skip-tls-verify': true, ...cluster };
+	writeFileSync(
+		file,
+		JSON.stringify({
+			'current-context': 'c',
+			clusters: [{ name: 'c', cluster: reached }],
+			users: [{ name: 'u', user }],
+			contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+		}),
+	);
+	return file;
+}
+
+const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: './login', args: ['for-me'] };
+
+/** What needs each companion: where it is missing, it is named in one line. */
+const needing: Record<Companion, (plugin: Installed, server: FakeServer) => string[]> = {
+	list: () => ['list'],
+	verbs: () => ['version', '--client'],
+	yaml: ({ folder }) => ['list', '--kubeconfig', join(folder, 'documents.yaml')],
+	install: (_, { url }) => ['install', '-s', url],
+	auth: (plugin, server) => ['list', '--kubeconfig', kubeconfig({ plugin, server }, { user: { exec } })],
+};
+for (const [name, command] of Object.entries(needing))
+	test(`the companion ${name} is missing: it is named in one line`, async ({ plugin, env, server }) => {
+		const companion = join(plugin.folder, `kubectl-runners-${name}.cjs`);
+		writeFileSync(join(plugin.folder, 'documents.yaml'), '---\nclusters: []\n---\n');
+		renameSync(companion, `${companion}.away`);
+		try {
+			const { code, stderr } = await plugin.run(command(plugin, server), env);
+			assert.is(code, 1);
+			const words = `^error: kubectl-runners-${name}\\.cjs must lie beside kubectl-runners: .*\n$`;
+			assert.match(stderr, new RegExp(words));
+		} finally {
+			renameSync(`${companion}.away`, companion);
+		}
+	});
+
+test('a kubeconfig in any YAML is read', async ({ plugin, env, server }) => {
+	const file = join(plugin.folder, 'flow.yaml');
+	writeFileSync(
+		file,
+		`# flow mappings, an anchor, a folded string
+current-context: c
+clusters: [{name: c, cluster: {server: '${server.url}'}}]
+contexts: [{name: c, context: {cluster: c, user: &me u}}]
+users:
+- name: *me
+  user:
+    token: >-
+      in-yaml
+`,
+	);
+	const { code, stdout, stderr } = await plugin.run(['list', '--kubeconfig', file], env);
+	assert.equal([code, stderr], [0, '']);
+	assert.match(stdout, /^r-0 +in-yaml /m);
 });
 
-test('a companion that is missing is named in one line', async ({ plugin, env }) => {
-	const companion = join(plugin.folder, 'kubectl-runners-verbs.cjs');
-	renameSync(companion, `${companion}.away`);
+test('through a proxy, as a user of an identity provider', async (context) => {
+	const { plugin, env } = context;
+	const proxy = await startProxy();
 	try {
-		const { code, stderr } = await plugin.run(['version', '--client'], env);
-		assert.is(code, 1);
-		assert.match(stderr, /^error: kubectl-runners-verbs\.cjs must lie beside kubectl-runners: .*\n$/);
+		const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+		const token = `${part({ alg: 'none' })}.${part({ exp: 4_000_000_000 })}.x`;
+		const user = { 'auth-provider': { name: 'oidc', config: { 'client-id': 'c', 'id-token': token } } };
+		const file = kubeconfig(context, { cluster: { 'proxy-url': proxy.url }, user });
+		const { code, stdout, stderr } = await onNode(
+			plugin,
+			process.execPath,
+			['list', '--kubeconfig', file],
+			env,
+		);
+		assert.equal([code, stderr], [0, '']);
+		assert.ok(stdout.includes(token.slice(0, 20)), stdout);
+		assert.equal(proxy.asked, [new URL(context.server.url).host]);
 	} finally {
-		renameSync(`${companion}.away`, companion);
+		await proxy.stop();
 	}
 });
 
 test('credentials of a program (exec): asked for with the cluster’s facts, where Node is new enough', async (context) => {
-	const { plugin, env, server } = context;
+	const { plugin, env } = context;
 	const program = join(plugin.folder, 'login');
 	writeFileSync(
 		program,
 		'#!/bin/sh\nprintf \'{"kind":"ExecCredential","status":{"token":"%s"}}\' "$(echo "$KUBERNETES_EXEC_INFO" | grep -o ExecCredential)-$1"\n',
 	);
 	chmodSync(program, 0o755);
-	const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: './login', args: ['for-me'] };
-	const config = join(plugin.folder, 'exec.json');
-	const cluster = { server: server.url, 'insecure-skip-tls-verify': true };
-	writeFileSync(
-		config,
-		JSON.stringify({
-			'current-context': 'c',
-			clusters: [{ name: 'c', cluster }],
-			users: [{ name: 'u', user: { exec } }],
-			contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-		}),
-	);
+	const config = kubeconfig(context, { user: { exec } });
 	for (const node of new Set(nodes)) {
 		const finished = await onNode(plugin, node, ['list', '--kubeconfig', config], env);
 		const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim().slice(1);
