@@ -11,8 +11,8 @@ import { overlayNames, readOverlay } from './manifests/overlays.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** In bytes: what `list` loads, which decides how fast it starts. */
-const pluginLimits = { 'kubectl-runners': 6_000, 'kubectl-runners-list.cjs': 64_000 };
+/** In bytes: what `list` loads, the entry and its bundle together. It decides how fast `list` starts. */
+const listLimit = 68_000;
 
 /**
  * In bytes. What the server loads it keeps, some four times over: text, syntax trees while it is parsed, functions. A text
@@ -140,11 +140,9 @@ export async function buildPlugin(
 	makeExecutable(completion);
 
 	for (const file of [...files, completion]) log(sizeLine(file));
-	for (const [file, limit] of Object.entries(pluginLimits)) {
-		const { size } = statSync(join(outFolder, file));
-		if (size > limit)
-			throw new Error(`${file} has ${size} bytes, ${size - limit} over its limit of ${limit}`);
-	}
+	const loadedByList = ['kubectl-runners', 'kubectl-runners-list.cjs'].map((name) => join(outFolder, name));
+	const size = loadedByList.reduce((sum, file) => sum + statSync(file).size, 0);
+	if (size > listLimit) throw new Error(`list loads ${size} bytes, ${size - listLimit} over its limit`);
 }
 
 /** A companion that is no longer made would be packed with the others. */
