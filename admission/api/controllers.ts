@@ -7,3 +7,20 @@ export const controllers = [
 ] as const;
 
 export type Controller = (typeof controllers)[number];
+
+/** The controllers of sets. */
+export type SetController = Extract<Controller, 'runnerset' | 'runnerdeployment'>;
+
+/** What `--controllers` turns on beside the guard, which always runs. */
+export interface Enabled {
+	sets: readonly SetController[];
+	autoscaling: boolean;
+	/** With `deletion` alone ARC runs beside this server, and removes its finalizers itself. */
+	arcTakeover: boolean;
+}
+
+export const enabledBy = (chosen: readonly Controller[]): Enabled => ({
+	sets: (['runnerset', 'runnerdeployment'] as const).filter((name) => chosen.includes(name)),
+	autoscaling: chosen.includes('horizontalrunnerautoscaler'),
+	arcTakeover: chosen.some((name) => name !== 'deletion'),
+});

@@ -1,4 +1,4 @@
-import { RunnerPods } from '../cluster/runner-pods.ts';
+import { RunnerPods } from './runner-pods.ts';
 
 /**
  * The runner pods as the leader's exchanges with GitHub write on them. A claim or a record, which is written only onto the

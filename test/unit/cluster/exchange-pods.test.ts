@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
 import { progress } from '../../../admission/api/keys.ts';
+import { ExchangePods } from '../../../admission/cluster/exchange-pods.ts';
 import { RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { writesOnlyWhile } from '../../../admission/kube/lease.ts';
-import { ExchangePods } from '../../../admission/leader/exchange-pods.ts';
 import { suite } from '../../support/suite.ts';
 import { World } from '../support/world.ts';
 

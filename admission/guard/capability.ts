@@ -1,0 +1,135 @@
+import type { SetController } from '../api/controllers.ts';
+import type { Capability, LeaderPart } from '../capability.ts';
+import type { WebhookConfigurations } from '../certificates/webhook-configurations.ts';
+import type { RunnerPods } from '../cluster/runner-pods.ts';
+import type { Signer } from '../cluster/signer.ts';
+import { standingOwner } from '../cluster/standing-owner.ts';
+import type { Term } from '../cluster/term.ts';
+import type { Accounts } from '../github/accounts.ts';
+import { FollowedLogs } from '../jobs/followed-logs.ts';
+import { readLog } from '../jobs/read-log.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Events } from '../kube/events.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
+import { keepBusyBudgets } from './busy-budget.ts';
+import { BusyPolling } from './busy-polling.ts';
+import { deletePods } from './delete-pods.ts';
+import { DeletionLoop } from './deletion-loop.ts';
+import { evictPods } from './evict-pods.ts';
+import { leavingOwner } from './exited-pods.ts';
+import { JobPodLoop } from './job-pods/job-pod-loop.ts';
+import { reviewJobPod } from './job-pods/review.ts';
+import { OpenSignals } from './open-signals.ts';
+import type { Ports as ReleasePorts } from './release.ts';
+import { createReleasePorts } from './release-adapter.ts';
+import type { ReviewDependencies } from './review-deletion.ts';
+import { StaleRegistrations } from './stale-registrations.ts';
+import { unauthenticated } from './unauthenticated-callers.ts';
+import { UnguardedTime } from './unguarded-time.ts';
+import { updatePods } from './update-pods.ts';
+import type { WaitingDeletion } from './waiting-deletions.ts';
+
+export interface GuardOptions {
+	/** Whose sets are reconciled: a runner of theirs that has ended is deleted with its owner. */
+	setControllers: readonly SetController[];
+	client: KubeClient;
+	pods: RunnerPods;
+	/** The server's own user name. */
+	user: string;
+	/** This replica's name. */
+	self: string;
+	signer: Signer;
+	accounts: Accounts;
+	configurations: WebhookConfigurations;
+	/** Is called with every exchange that must be finished before the process ends. */
+	background: (work: Promise<unknown>) => void;
+	events: Events;
+	metrics: Metrics;
+	clock: Clock;
+	log: Log;
+}
+
+export interface GuardLeaderPart extends LeaderPart {
+	/** The recorded deletions that wait, by pod key: for the leader's report. */
+	waiting: () => ReadonlyMap<string, WaitingDeletion>;
+}
+
+/** Keeps pods that run a job from being deleted, and carries out recorded deletions when it is safe. */
+export function guardCapability(options: GuardOptions) {
+	const unguardedTime = new UnguardedTime(options);
+	return {
+		...reviews(options),
+		loops: [(signal: AbortSignal) => unguardedTime.run(signal)],
+		unguardedTime,
+		lead: (term: Term) => lead(options, term),
+		/** For sets, which release runners as the guard does. */
+		releasePorts: (term: Term) => releasePorts(options, term),
+	};
+}
+
+const releasePorts = (options: GuardOptions, { client, exchangePods }: Term): ReleasePorts =>
+	createReleasePorts({ ...options, client, pods: exchangePods });
+
+function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
+	const { setControllers, client, user, signer, clock, log } = options;
+	const forJobPods = {
+		...options,
+		readLog: (runner: RunnerPod) => readLog(client, runner),
+		sign: signer.signStatement,
+		verify: signer.verifyStatement,
+	};
+	const review: ReviewDependencies = {
+		...options,
+		ports: createReleasePorts(options),
+		jobPod: (asked, pod) => reviewJobPod(asked, pod, forJobPods),
+		leavingOwner: setControllers.includes('runnerset') ? leavingOwner(client, user, clock, log) : undefined,
+	};
+	return {
+		reviews: {
+			'/pods/update': (request) => updatePods(request, user),
+			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
+			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
+		},
+		unauthenticatedReviews: {
+			'/pods/update': (request) => updatePods(request, user),
+			...unauthenticated(options),
+		},
+	};
+}
+
+function lead(options: GuardOptions, term: Term): GuardLeaderPart {
+	const { setControllers, accounts, signer, events, metrics, clock, log } = options;
+	const { client, cache, pods } = term;
+	const shared = { client, cache, pods, accounts, events, metrics, clock, log };
+	const busy = new BusyPolling({ ...shared, signer });
+	const followedLogs = new FollowedLogs(shared);
+	const deletion = new DeletionLoop({
+		...shared,
+		followedLogs,
+		ports: releasePorts(options, term),
+		standingOwner: (pod) => standingOwner(client, pod, setControllers),
+		busyConfirmed: (pod) => busy.confirms(pod),
+	});
+	const jobPods = new JobPodLoop({
+		...shared,
+		readLog: (runner) => readLog(client, runner),
+		verify: signer.verifyStatement,
+	});
+	const signals = new OpenSignals({
+		...shared,
+		sign: signer.signStatement,
+		readLog: (pod) => readLog(client, pod),
+		sighting: (pod) => busy.sighting(pod),
+	});
+	const registrations = new StaleRegistrations(shared);
+	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
+	return {
+		waiting: () => deletion.waiting,
+		loops: [(signal) => busy.run(signal), (signal) => jobPods.run(signal)],
+		controllers: [followedLogs, deletion, signals, jobPods, registrations, budgets],
+		githubRecovered: () => deletion.retryGitHub(),
+	};
+}
