@@ -213,8 +213,8 @@ export interface CommandLine {
 /** Reads the server's arguments, without checking the values. @throws UsageError */
 export function readCommandLine(argv: readonly string[]): CommandLine {
 	const known = { ...flags, ...answers };
-	const { words, values } = parseArgv(argv, known);
-	const [unexpected] = words;
+	const { positionals, values } = parseArgv(argv, known);
+	const [unexpected] = positionals;
 	if (unexpected !== undefined) {
 		const hint = nearest(unexpected.replace(/=.*/s, ''), Object.keys(known).map(kebab));
 		throw new UsageError(`unexpected argument "${unexpected}"${hint ? ` (did you mean --${hint}?)` : ''}`);

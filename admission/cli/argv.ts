@@ -23,9 +23,9 @@ export interface FlagShape {
 
 /**
  * Reads arguments as kubectl's parser (pflag) does, and writes the flags in the one form cleye cannot misread,
- * `--name=value`; the other words (names of pods) are kept apart.
+ * `--name=value`; the positional arguments (names of pods) are kept apart.
  *
- * Needed because the two differ: pflag takes the word after `--flag` as its value whatever it looks like
+ * Needed because the two differ: pflag takes the argument after `--flag` as its value whatever it looks like
  * (`--grace-period -1`), allows `-ojson` and `-Aw`, and refuses what it does not know.
  *
  * `seeHelp` is added to the error about an unknown flag. @throws UsageError
@@ -34,28 +34,28 @@ export function normaliseArgv(
 	argv: readonly string[],
 	flags: readonly FlagShape[],
 	seeHelp = '',
-): { flagArgs: string[]; words: string[] } {
+): { flagArgs: string[]; positionals: string[] } {
 	const flagArgs: string[] = [];
-	const words: string[] = [];
+	const positionals: string[] = [];
 	const rest = [...argv];
 
-	for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-		if (word === '--') {
-			words.push(...rest.splice(0));
-		} else if (word.startsWith('--')) {
-			flagArgs.push(longFlag(word, rest, flags, seeHelp));
-		} else if (word.startsWith('-') && word !== '-') {
-			flagArgs.push(...shortFlags(word, rest, flags, seeHelp));
+	for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
+		if (argument === '--') {
+			positionals.push(...rest.splice(0));
+		} else if (argument.startsWith('--')) {
+			flagArgs.push(longFlag(argument, rest, flags, seeHelp));
+		} else if (argument.startsWith('-') && argument !== '-') {
+			flagArgs.push(...shortFlags(argument, rest, flags, seeHelp));
 		} else {
-			words.push(word);
+			positionals.push(argument);
 		}
 	}
-	return { flagArgs, words };
+	return { flagArgs, positionals };
 }
 
-function longFlag(word: string, rest: string[], flags: readonly FlagShape[], seeHelp: string): string {
-	const equals = word.indexOf('=');
-	const name = equals < 0 ? word.slice(2) : word.slice(2, equals);
+function longFlag(argument: string, rest: string[], flags: readonly FlagShape[], seeHelp: string): string {
+	const equals = argument.indexOf('=');
+	const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
 	const flag = flags.find((candidate) => candidate.name === name);
 	if (!flag) {
 		const hint = nearest(
@@ -64,23 +64,28 @@ function longFlag(word: string, rest: string[], flags: readonly FlagShape[], see
 		);
 		throw new UsageError(`unknown flag: --${name}${hint ? ` (did you mean --${hint}?)` : ''}${seeHelp}`);
 	}
-	if (equals >= 0) return withValue(flag, word.slice(equals + 1));
+	if (equals >= 0) return withValue(flag, argument.slice(equals + 1));
 	return withValue(flag, nextValue(flag, rest, `--${name}`));
 }
 
-function shortFlags(word: string, rest: string[], flags: readonly FlagShape[], seeHelp: string): string[] {
+function shortFlags(
+	argument: string,
+	rest: string[],
+	flags: readonly FlagShape[],
+	seeHelp: string,
+): string[] {
 	const result: string[] = [];
-	for (let at = 1; at < word.length; at++) {
-		const letter = word[at]!;
+	for (let at = 1; at < argument.length; at++) {
+		const letter = argument[at]!;
 		const flag = flags.find((candidate) => candidate.short === letter);
-		if (!flag) throw new UsageError(`unknown shorthand flag: '${letter}' in ${word}${seeHelp}`);
-		const following = word.slice(at + 1);
+		if (!flag) throw new UsageError(`unknown shorthand flag: '${letter}' in ${argument}${seeHelp}`);
+		const following = argument.slice(at + 1);
 		if (flag.boolean && !following.startsWith('=')) {
 			result.push(withValue(flag, 'true'));
 			continue;
 		}
 		const value =
-			following === '' ? nextValue(flag, rest, `'${letter}' in ${word}`) : following.replace(/^=/, '');
+			following === '' ? nextValue(flag, rest, `'${letter}' in ${argument}`) : following.replace(/^=/, '');
 		result.push(withValue(flag, value));
 		break;
 	}

@@ -1,9 +1,9 @@
-/** The candidate that a mistyped word most likely means, at most two edits away; undefined if there is none. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+/** The candidate that a mistyped name most likely means, at most two edits away; undefined if there is none. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
 	let best: string | undefined;
-	let bestEdits = Math.min(3, Math.ceil(word.length / 2) + 1);
+	let bestEdits = Math.min(3, Math.ceil(name.length / 2) + 1);
 	for (const candidate of candidates) {
-		const edits = editDistance(word, candidate);
+		const edits = editDistance(name, candidate);
 		if (edits < bestEdits) {
 			best = candidate;
 			bestEdits = edits;

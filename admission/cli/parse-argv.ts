@@ -2,15 +2,15 @@ import { cli, type Flags } from 'cleye';
 import { type FlagShape, normaliseArgv } from './argv.ts';
 import { kebab } from './kebab.ts';
 
-/** Splits arguments into words and the flags' values, by these flags' names in code. @throws UsageError on any other flag */
+/** Splits arguments into positional ones and the flags' values, by these flags' names in code. @throws UsageError on any other flag */
 export function parseArgv(
 	argv: readonly string[],
 	flags: Flags,
 	seeHelp?: string,
-): { words: string[]; values: Record<string, unknown> } {
-	const { flagArgs, words } = normaliseArgv(argv, flagShapes(flags), seeHelp);
+): { positionals: string[]; values: Record<string, unknown> } {
+	const { flagArgs, positionals } = normaliseArgv(argv, flagShapes(flags), seeHelp);
 	const parsed = cli({ flags, help: false }, undefined, flagArgs) as { flags: Record<string, unknown> };
-	return { words, values: parsed.flags };
+	return { positionals, values: parsed.flags };
 }
 
 /** The flags as they are typed. */

@@ -22,7 +22,7 @@ export const connectionFlags = {
 	requestTimeout: {
 		type: requestTimeoutFlag,
 		placeholder: 'DURATION',
-		description: 'Limit for a single request, e.g. 30s; 0 is none',
+		description: 'Limit for a single request, e.g. 30s; 0 disables it',
 	},
 	as: { type: String, placeholder: 'USER', description: 'User to impersonate' },
 	asGroup: { type: [String], placeholder: 'GROUP', description: 'Group to impersonate; may be repeated' },

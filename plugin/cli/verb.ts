@@ -13,7 +13,7 @@ export interface Verb extends VerbDescription {
 
 interface VerbSpec<F extends Flags> extends VerbDescription {
 	flags: F;
-	run: (words: string[], flags: TypeFlag<F>['flags']) => Promise<number>;
+	run: (positionals: string[], flags: TypeFlag<F>['flags']) => Promise<number>;
 }
 
 const helpFlag = { type: Boolean, alias: 'h', description: 'Show this help' } as const;
@@ -25,12 +25,12 @@ export function defineVerb<F extends Flags>(spec: VerbSpec<F>): Verb {
 		...spec,
 		flags,
 		run: async (argv) => {
-			const { words, values } = parseArgv(argv, flags, `; see 'kubectl runners ${spec.name} --help'`);
+			const { positionals, values } = parseArgv(argv, flags, `; see 'kubectl runners ${spec.name} --help'`);
 			if (values.help) {
 				print(renderHelp({ ...spec, flags }));
 				return exitCode.done;
 			}
-			return spec.run(words, values as TypeFlag<F>['flags']);
+			return spec.run(positionals, values as TypeFlag<F>['flags']);
 		},
 	};
 }

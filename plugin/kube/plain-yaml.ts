@@ -32,10 +32,10 @@ interface Line {
 const notPlain = new Error('not plain YAML');
 
 const entry = /^([A-Za-z][A-Za-z0-9_.-]{0,99}):(?: (.+))?$/;
-/** A word that begins so is neither a number nor a time, and holds nothing that YAML knows. */
-const word = /^[A-Za-z/][A-Za-z0-9_./@+=:-]*$/;
+/** A scalar that begins so is neither a number nor a time, and holds nothing that YAML knows. */
+const plain = /^[A-Za-z/][A-Za-z0-9_./@+=:-]*$/;
 const quoted = /^"([A-Za-z0-9_./@+=: -]*)"$/;
-/** Words that some YAML reads as a boolean or as null. */
+/** Scalars that some YAML reads as a boolean or as null. */
 const special = /^(?:true|false|null|yes|no|on|off|y|n)$/i;
 
 class Reader {
@@ -99,6 +99,6 @@ function scalar(text: string): unknown {
 	if (text === 'true' || text === 'false') return text === 'true';
 	const [, inside] = quoted.exec(text) ?? [];
 	if (inside !== undefined) return inside;
-	if (!word.test(text) || text.endsWith(':') || special.test(text)) throw notPlain;
+	if (!plain.test(text) || text.endsWith(':') || special.test(text)) throw notPlain;
 	return text;
 }

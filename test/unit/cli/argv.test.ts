@@ -15,7 +15,7 @@ const flags: FlagShape[] = [
 ];
 const read = (...argv: string[]) => normaliseArgv(argv, flags, '; see --help');
 
-for (const [argv, flagArgs, words] of [
+for (const [argv, flagArgs, positionals] of [
 	[['-n', 'x', 'pod'], ['--namespace=x'], ['pod']],
 	[['-nx'], ['--namespace=x'], []],
 	[['-n=x'], ['--namespace=x'], []],
@@ -33,10 +33,10 @@ for (const [argv, flagArgs, words] of [
 	[['a', '--', '-n', 'b'], [], ['a', '-n', 'b']],
 	[['-', '-o', 'a=b:c'], ['--output=a=b:c'], ['-']],
 ] as const) {
-	test(argv.join(' '), () => assert.equal(read(...argv), { flagArgs, words }));
+	test(argv.join(' '), () => assert.equal(read(...argv), { flagArgs, positionals }));
 }
 
-for (const [argv, words] of [
+for (const [argv, message] of [
 	[['--foo'], 'unknown flag: --foo; see --help'],
 	[['--ouptut=x'], 'unknown flag: --ouptut (did you mean --output?); see --help'],
 	[['-x'], "unknown shorthand flag: 'x' in -x; see --help"],
@@ -51,7 +51,7 @@ for (const [argv, words] of [
 	test(`${argv.join(' ')} is refused`, () => {
 		assert.throws(
 			() => read(...argv),
-			(error: Error) => error.message === words,
+			(error: Error) => error.message === message,
 		);
 	});
 }
