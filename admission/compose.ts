@@ -33,6 +33,8 @@ import { createWebhookServer, type Handlers } from './webhook/server.ts';
 export interface Edges {
 	client: KubeClient;
 	clock: Clock;
+	/** 32 bytes that nobody can predict. */
+	newKey(): Buffer;
 	/** This replica's name, unique per process. */
 	self: string;
 	env: NodeJS.ProcessEnv;
@@ -54,8 +56,8 @@ export interface Bootstrapped extends Prepared {
 /** @throws Error, KubeError if something is missing without which no review can be answered */
 export async function bootstrap(settings: Settings, edges: Edges, user: string): Promise<Bootstrapped> {
 	const { namespace, tls, lifetimes, clientCaFile, jobsUrl } = settings;
-	const { client, clock, metrics, log } = edges;
-	const signer = await loadSigner(client, namespace);
+	const { client, clock, newKey, metrics, log } = edges;
+	const signer = await loadSigner(client, namespace, newKey);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const prepared = await prepareCertificates({
 		...{ client, namespace, lifetimes, clock, metrics, log },
@@ -173,7 +175,7 @@ export function compose(settings: Settings, edges: Edges, bootstrapped: Bootstra
 		unauthenticated: complete(capabilities.map(({ unauthenticatedReviews }) => unauthenticatedReviews)),
 		callers: bootstrapped.callers,
 		tls: { ...certificate.current, clientCa: bootstrapped.clientCa },
-		now: clock.now,
+		clock,
 		metrics,
 		log,
 	});

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server as NetServer } from 'node:net';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { bootstrap, compose, type Edges, type Server } from './compose.ts';
 import type { Settings } from './flags.ts';
 import { createKubeClient, loadKubeConfig } from './kube/client.ts';
@@ -10,6 +9,7 @@ import { whoAmI } from './kube/who-am-i.ts';
 import { createHealthServer } from './telemetry/health.ts';
 import type { Log } from './telemetry/log.ts';
 import { Metrics } from './telemetry/metrics.ts';
+import { waitFor } from './time/deadline.ts';
 import { systemClock } from './time/system-clock.ts';
 
 /** What is in flight at shutdown gets this long. */
@@ -35,16 +35,18 @@ export async function serve(start: Start, signal: AbortSignal): Promise<void> {
 	const health = new Health(edges.metrics);
 	const loops = await run(server, health, settings, log);
 	await Promise.race([aborted(signal), loops.failed]);
-	await leave(server, loops, health, settings, log);
+	await leave(server, loops, health, settings, edges);
 }
 
 function edgesOf({ settings, env, version, log }: Start): Edges {
 	const userAgent = `runners-admission/${version}`;
+	const clock = systemClock;
 	return {
-		client: createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent),
-		clock: systemClock,
+		client: createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent, clock),
+		clock,
+		newKey: () => randomBytes(32),
 		self: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
-		metrics: new Metrics(),
+		metrics: new Metrics(clock),
 		...{ env, version, userAgent, log },
 	};
 }
@@ -91,18 +93,17 @@ async function leave(
 	loops: Loops,
 	health: Health,
 	{ shutdownDelayMs }: Settings,
-	log: Log,
+	{ clock, log }: Edges,
 ): Promise<void> {
 	log.info('shutting down');
 	health.notReady = 'shutting down';
 	webhook.leave();
-	await sleep(shutdownDelayMs);
+	await clock.sleep(shutdownDelayMs);
 	webhook.server.close();
 	webhook.server.closeIdleConnections();
 	events.stop();
 	const done = Promise.all([loops.stop(), webhook.drained()]).then(() => background.done());
-	const limit = sleep(drainMs, 'late', { ref: false });
-	if ((await Promise.race([done, limit])) === 'late') log.warn('not everything in flight could be finished');
+	await waitFor(clock, done, { ms: drainMs }, () => log.warn('not everything in flight could be finished'));
 	accounts.close();
 	await replicas.leave();
 	webhook.server.closeAllConnections();

@@ -51,7 +51,7 @@ export async function prepareCertificates(options: PrepareOptions): Promise<Prep
 	const callerPaths = new CallerPaths({ callers, configurations, clock, metrics, log });
 	await callerPaths.start();
 	const certificate = files
-		? await followFiles(files, metrics, log)
+		? await followFiles(files, { metrics, clock, log })
 		: await manageCertificate({ ...options, configurations });
 	return { callers, configurations, callerPaths, certificate };
 }

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import { fileCheckMs } from './policy.ts';
 import type { CertificateSource } from './source.ts';
 import { endsAtMs, type KeyPair, parseCertificates, parseKey, pemOf } from './x509.ts';
@@ -16,8 +16,7 @@ import { endsAtMs, type KeyPair, parseCertificates, parseKey, pemOf } from './x5
  */
 export async function followFiles(
 	{ certFile, keyFile }: { certFile: string; keyFile: string },
-	metrics: Metrics,
-	log: Log,
+	{ metrics, clock, log }: { metrics: Metrics; clock: Pick<Clock, 'sleep'>; log: Log },
 	everyMs = fileCheckMs,
 ): Promise<CertificateSource> {
 	let current = await readPair(certFile, keyFile);
@@ -37,7 +36,7 @@ export async function followFiles(
 		async run(use, signal) {
 			let complaint = { text: '', told: false };
 			while (!signal.aborted) {
-				await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+				await clock.sleep(everyMs, signal);
 				if (signal.aborted) return;
 				try {
 					const next = await readPair(certFile, keyFile);

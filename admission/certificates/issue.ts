@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
+import { createHash, createPrivateKey, webcrypto } from 'node:crypto';
 import { backdateMs } from './policy.ts';
 import { newKeys, sign } from './sign.ts';
 import { type Authority, endsAtMs, type KeyPair } from './x509.ts';
@@ -15,13 +15,14 @@ import {
 	X509Certificate,
 } from './x509-library.ts';
 
-/** Issues a CA with a unique name: among several trusted CAs of the same name, some verifiers try only the first. */
+/** Issues a CA with a name of its own, after its key: among several trusted CAs of the same name, some verifiers try only the first. */
 export async function issueAuthority(
 	lifetimeMs: number,
 	nowMs: number,
 ): Promise<Authority & { key: string }> {
 	const { privateKey, publicKey, pem } = newKeys();
-	const name = [{ CN: [`runners-admission CA ${randomBytes(4).toString('hex')}`] }];
+	const ofKey = createHash('sha256').update(publicKey).digest('hex').slice(0, 8);
+	const name = [{ CN: [`runners-admission CA ${ofKey}`] }];
 	const unsigned = {
 		subject: name,
 		issuer: name,

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { names } from '../api/keys.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -46,8 +46,17 @@ export class Signer {
 	readonly verifyStatement: Verify = ({ purpose, texts }, given) => this.verify(purpose, texts, given);
 }
 
-/** The key that all replicas share, from a Secret that the first replica creates. @throws Error, KubeError if it can't be read */
-export async function loadSigner(client: KubeClient, namespace: string): Promise<Signer> {
+/**
+ * The key that all replicas share, from a Secret that the first replica creates.
+ *
+ * @param newKey 32 bytes that nobody can predict
+ * @throws Error, KubeError if it can't be read
+ */
+export async function loadSigner(
+	client: KubeClient,
+	namespace: string,
+	newKey: () => Buffer,
+): Promise<Signer> {
 	const path = objectPath(resources.secrets, { namespace, name: names.proofSecret });
 	for (let attempt = 0; attempt < 5; attempt++) {
 		const secret = await getObject<{ data?: { key?: string } }>(client, path);
@@ -64,7 +73,7 @@ export async function loadSigner(client: KubeClient, namespace: string): Promise
 			apiVersion: 'v1',
 			kind: 'Secret',
 			metadata: { name: names.proofSecret, namespace },
-			data: { key: randomBytes(32).toString('base64') },
+			data: { key: newKey().toString('base64') },
 		});
 	}
 	throw new Error(

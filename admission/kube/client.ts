@@ -3,6 +3,8 @@ import https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { withoutSegments } from '../api/webhooks.ts';
+import type { Clock } from '../time/clock.ts';
+import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
 
 /**
  * A thin client that uses @kubernetes/client-node only for the kubeconfig. The library's typed API turns times into Date
@@ -108,7 +110,11 @@ export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv)
 }
 
 /** A client for the current cluster of the kubeconfig. @throws Error if it names none */
-export function createKubeClient(config: KubeConfig, userAgent: string): KubeClient {
+export function createKubeClient(
+	config: KubeConfig,
+	userAgent: string,
+	clock: Pick<Clock, 'after'>,
+): KubeClient {
 	const cluster = config.getCurrentCluster();
 	if (!cluster) throw new Error('the kubeconfig names no cluster');
 	const base = new URL(cluster.server);
@@ -174,33 +180,40 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 		return new KubeError(0, 'NoAnswer', `${what}: ${reason}`);
 	}
 
+	/** @throws KubeError of code 0 if there is no answer within `timeoutMs` */
+	function answered<T>(
+		what: string,
+		timeoutMs: number,
+		work: (signal: AbortSignal) => Promise<T>,
+		outer?: AbortSignal,
+	): Promise<T> {
+		const attempt = (signal: AbortSignal) =>
+			work(signal).catch((error: unknown) => {
+				throw noAnswer(signal.reason instanceof DeadlineExceeded ? signal.reason : error, what);
+			});
+		return withDeadline(clock, timeoutMs, attempt, outer);
+	}
+
 	return {
 		server: cluster.server,
 
 		async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
 			refuseOddPath(path);
-			const limit = AbortSignal.timeout(options.timeoutMs ?? 10_000);
-			const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
-			const { query, contentType, beforeSend } = options;
+			const { query, contentType, beforeSend, timeoutMs = 10_000 } = options;
 			const body = options.body === undefined ? undefined : Buffer.from(asJson(options.body));
-			let status: number;
-			let text: string;
-			try {
+			const exchange = async (signal: AbortSignal) => {
 				const response = await send(method, path, query, body, contentType, signal, beforeSend);
-				status = response.statusCode ?? 0;
-				text = await readText(response);
-			} catch (error) {
-				throw noAnswer(limit.aborted ? new Error('timed out') : error, `${method} ${path}`);
-			}
+				return { status: response.statusCode ?? 0, text: await readText(response) };
+			};
+			const { status, text } = await answered(`${method} ${path}`, timeoutMs, exchange, options.signal);
 			if (status >= 400) throw statusError(status, text);
 			return JSON.parse(text) as T;
 		},
 
 		async text(path, { query, mostBytes, timeoutMs }) {
 			refuseOddPath(path);
-			const limit = AbortSignal.timeout(timeoutMs);
-			try {
-				const response = await send('GET', path, query, undefined, undefined, limit);
+			return answered(`GET ${path}`, timeoutMs, async (signal) => {
+				const response = await send('GET', path, query, undefined, undefined, signal);
 				if ((response.statusCode ?? 0) >= 400)
 					throw statusError(response.statusCode ?? 0, await readText(response));
 				const chunks: Buffer[] = [];
@@ -212,9 +225,7 @@ export function createKubeClient(config: KubeConfig, userAgent: string): KubeCli
 				}
 				const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('utf8');
 				return { text, toItsEnd: length < mostBytes };
-			} catch (error) {
-				throw noAnswer(limit.aborted ? new Error('timed out') : error, `GET ${path}`);
-			}
+			});
 		},
 
 		async stream(path, { query, signal, onLine, longestLine = Number.POSITIVE_INFINITY }) {

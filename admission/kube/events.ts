@@ -3,8 +3,9 @@ import type { ObjectMeta } from '../api/kinds.ts';
 import { collectionPath, resources } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
 import type { Log } from '../telemetry/log.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
+import type { Clock } from '../time/clock.ts';
 import { type KubeClient, KubeError } from './client.ts';
-import type { Clock } from './clock.ts';
 import { createUnlessPresent } from './objects.ts';
 
 export type EventType = 'Normal' | 'Warning';
@@ -42,8 +43,8 @@ export class Events {
 	readonly #log: Log;
 	readonly #reporter: Reporter;
 	readonly #clock: Clock;
-	/** By object and reason; at most `remembered`, the oldest go first. */
-	readonly #last = new Map<string, string>();
+	/** By object and reason: the occasion of the last Event. */
+	readonly #last = new BoundedMap<string, string>({ most: remembered });
 	readonly #stop = new AbortController();
 
 	constructor(client: KubeClient, log: Log, reporter: Reporter, clock: Clock) {
@@ -68,10 +69,7 @@ export class Events {
 	): void {
 		const key = `${subject.metadata.uid}/${reason}`;
 		if (this.#last.get(key) === occasion) return;
-		this.#last.delete(key);
 		this.#last.set(key, occasion);
-		const oldest = this.#last.keys().next().value;
-		if (this.#last.size > remembered && oldest !== undefined) this.#last.delete(oldest);
 
 		const now = new Date(this.#clock.now()).toISOString();
 		const { component, instance } = this.#reporter;

@@ -1,8 +1,8 @@
 import type { ObjectMeta } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { isConflict, type KubeClient, KubeError } from './client.ts';
-import type { Clock } from './clock.ts';
 import { createObject, getObject, replaceObject } from './objects.ts';
 
 /** client-go's own defaults for leader election: lease 15 s, renew deadline 10 s, retry 2 s. */

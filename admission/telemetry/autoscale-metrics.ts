@@ -24,7 +24,7 @@ export class AutoscaleMetrics {
 	readonly #sets = new Map<string, SetLabels>();
 	#oldestMs: number | undefined;
 
-	constructor(registry: Registry) {
+	constructor(registry: Registry, now: () => number) {
 		const registers = [registry];
 		this.#waits = new Histogram({
 			name: 'runners_job_wait_seconds',
@@ -63,7 +63,7 @@ export class AutoscaleMetrics {
 			registers,
 			collect() {
 				const sinceMs = oldestMs();
-				this.set(sinceMs === undefined ? 0 : Math.max(0, (Date.now() - sinceMs) / 1000));
+				this.set(sinceMs === undefined ? 0 : Math.max(0, (now() - sinceMs) / 1000));
 			},
 		});
 	}

@@ -1,4 +1,5 @@
 import type { EventsReport, HookReport, HookSettings } from '../api/report.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
 
 /** Webhooks that are reported; each is some 300 bytes of an annotation. */
 const mostHooks = 10;
@@ -21,15 +22,15 @@ export class EventSightings {
 	readonly #sinceMs: number;
 	readonly #results = new Map<string, number>();
 	#lastRefusal: EventsReport['lastRefusal'];
-	/** By name, the longest unheard first. */
-	readonly #hooks = new Map<string, HookReport>();
+	/** By name. */
+	readonly #hooks = new BoundedMap<string, HookReport>({ most: mostHooks });
 
-	constructor(nowMs: number = Date.now()) {
+	constructor(nowMs: number) {
 		this.#sinceMs = nowMs;
 	}
 
 	/** A delivery has come to this. */
-	counted(result: string, nowMs: number = Date.now()): void {
+	counted(result: string, nowMs: number): void {
 		this.#results.set(result, (this.#results.get(result) ?? 0) + 1);
 		if (refused.includes(result)) this.#lastRefusal = { at: time(nowMs), result };
 	}
@@ -37,9 +38,6 @@ export class EventSightings {
 	/** A verified delivery has come from this webhook. */
 	heard(hook: string, nowMs: number): void {
 		const known = this.#hooks.get(hook);
-		this.#hooks.delete(hook);
-		const [oldest = ''] = this.#hooks.keys();
-		if (this.#hooks.size >= mostHooks) this.#hooks.delete(oldest);
 		this.#hooks.set(hook, { ...known, hook, lastDeliveryAt: time(nowMs) });
 	}
 
@@ -48,13 +46,13 @@ export class EventSightings {
 		const known = this.#hooks.get(hook);
 		if (!known) return;
 		const { failed: _, hidden: __, ...rest } = known;
-		this.#hooks.set(hook, { ...rest, ...(failed === 'hidden' ? { hidden: true } : { failed }) });
+		this.#hooks.replace(hook, { ...rest, ...(failed === 'hidden' ? { hidden: true } : { failed }) });
 	}
 
 	/** How GitHub has the webhook configured. */
 	configured(hook: string, settings: HookSettings): void {
 		const known = this.#hooks.get(hook);
-		if (known) this.#hooks.set(hook, { ...known, settings });
+		if (known) this.#hooks.replace(hook, { ...known, settings });
 	}
 
 	report(): EventsReport {

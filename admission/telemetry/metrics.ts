@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Reason } from '../api/reasons.ts';
+import type { Clock } from '../time/clock.ts';
 import { AutoscaleMetrics } from './autoscale-metrics.ts';
 import { EventSightings } from './event-sightings.ts';
 import { GitHubMetrics } from './github-metrics.ts';
@@ -51,9 +52,10 @@ export class Metrics {
 	readonly github = new GitHubMetrics(this.registry);
 	readonly guard = new GuardMetrics(this.registry);
 	readonly logReads = new LogReads(this.registry);
-	readonly autoscale = new AutoscaleMetrics(this.registry);
+	readonly autoscale: AutoscaleMetrics;
 	/** What of GitHub's events has come, for the report. */
-	readonly sightings = new EventSightings();
+	readonly sightings: EventSightings;
+	readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
 	readonly #decisions = new Counter({
 		name: 'runners_admission_decisions_total',
 		help: 'Verdicts on deletions and evictions of runner pods.',
@@ -144,7 +146,10 @@ export class Metrics {
 	/** How often GitHub was wrong, for the report. */
 	readonly contradictions: Partial<Record<Contradiction, number>> = {};
 
-	constructor() {
+	constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
+		this.#clock = clock;
+		this.autoscale = new AutoscaleMetrics(this.registry, clock.now);
+		this.sightings = new EventSightings(clock.now());
 		collectDefaultMetrics({ register: this.registry });
 		const oldestMs = () => this.#oldestMs;
 		new Gauge({
@@ -153,7 +158,7 @@ export class Metrics {
 			registers: [this.registry],
 			collect() {
 				const sinceMs = oldestMs();
-				this.set(sinceMs === undefined ? 0 : Math.max(0, (Date.now() - sinceMs) / 1000));
+				this.set(sinceMs === undefined ? 0 : Math.max(0, (clock.now() - sinceMs) / 1000));
 			},
 		});
 	}
@@ -170,7 +175,7 @@ export class Metrics {
 
 	event(result: EventResult): void {
 		this.#events.inc({ result });
-		this.sightings.counted(result);
+		this.sightings.counted(result, this.#clock.now());
 	}
 
 	jobRecord(result: JobRecordResult): void {
@@ -183,11 +188,14 @@ export class Metrics {
 
 	/** Counts a review as in flight, until the returned function is called with its result. */
 	reviewStarted(): (handler: string, allowed: boolean) => void {
-		const startedMs = performance.now();
+		const startedMs = this.#clock.monotonic();
 		this.#inFlight.inc();
 		return (handler, allowed) => {
 			this.#inFlight.dec();
-			this.#reviews.observe({ handler, allowed: String(allowed) }, (performance.now() - startedMs) / 1000);
+			this.#reviews.observe(
+				{ handler, allowed: String(allowed) },
+				(this.#clock.monotonic() - startedMs) / 1000,
+			);
 		};
 	}
 

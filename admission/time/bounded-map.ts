@@ -62,6 +62,12 @@ export class BoundedMap<Key, Value> {
 		return true;
 	}
 
+	/** Replaces the value of a key that is there, which stays as old as it is. */
+	replace(key: Key, value: Value): void {
+		const entry = this.#entries.get(key);
+		if (entry) entry.value = value;
+	}
+
 	delete(key: Key): boolean {
 		return this.#entries.delete(key);
 	}

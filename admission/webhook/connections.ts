@@ -1,14 +1,17 @@
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { NewConnections } from './rules/new-connections.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
+import { FixedWindow } from '../time/fixed-window.ts';
 import {
 	addressTrustedForMs,
 	connectionLastsMs,
 	mostConnections,
+	mostNewOfOneAddress,
 	mostRequestsOfOneConnection,
 	mostTrustedAddresses,
 	mostUnproven,
 	mostUnused,
+	newConnectionsWindowMs,
 } from './rules/policy.ts';
 import { Unproven } from './rules/unproven.ts';
 
@@ -26,9 +29,13 @@ export class Connections {
 	/** By remote address and port; an entry lives as long as its connection, of which there are at most `mostConnections`. */
 	readonly #open = new Map<string, Connection>();
 	readonly #unproven = new Unproven<Connection>();
-	readonly #new = new NewConnections();
-	/** From where a known caller has asked, and when last. At most `mostTrustedAddresses`, for `addressTrustedForMs`. */
-	readonly #trusted = new Map<string, number>();
+	/** By remote address. A TLS handshake costs about a millisecond of the one CPU that answers reviews. */
+	readonly #new = new FixedWindow<string>(mostNewOfOneAddress, newConnectionsWindowMs);
+	/** Addresses from which a known caller has asked. */
+	readonly #trusted = new BoundedMap<string, true>({
+		most: mostTrustedAddresses,
+		lastsMs: addressTrustedForMs,
+	});
 
 	/** @param now ms; only differences count */
 	constructor(now: () => number) {
@@ -49,7 +56,7 @@ export class Connections {
 		const { address } = connection;
 		const nowMs = this.#now();
 		this.#unproven.remove(connection);
-		this.#trust(address, nowMs);
+		this.#trusted.set(address, true, nowMs);
 		connection.requests += 1;
 		// In a flood a new connection might not come through.
 		if (this.#unproven.size >= mostUnproven) return false;
@@ -65,8 +72,7 @@ export class Connections {
 
 	/** Whether a known caller has asked from this address. */
 	#isTrusted(address: string): boolean {
-		const lastMs = this.#trusted.get(address) ?? Number.NEGATIVE_INFINITY;
-		return this.#now() - lastMs < addressTrustedForMs;
+		return this.#trusted.has(address, this.#now());
 	}
 
 	#opened(socket: Socket): void {
@@ -85,14 +91,6 @@ export class Connections {
 			this.#unproven.remove(connection);
 		});
 		for (const one of this.#unproven.add(connection, address, isTrusted, nowMs)) one.end();
-	}
-
-	#trust(address: string, nowMs: number): void {
-		this.#trusted.delete(address);
-		this.#trusted.set(address, nowMs);
-		if (this.#trusted.size <= mostTrustedAddresses) return;
-		const [oldest = ''] = this.#trusted.keys();
-		this.#trusted.delete(oldest);
 	}
 }
 

@@ -5,6 +5,7 @@ import express, { type ErrorRequestHandler, type Request, type Response } from '
 import type { Route } from '../api/webhooks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import { bodyReader } from './body.ts';
 import type { Callers } from './callers.ts';
 import { Connections } from './connections.ts';
@@ -48,8 +49,7 @@ export interface WebhookServerOptions {
 	unauthenticated: Handlers;
 	callers: Pick<Callers, 'at' | 'spoil'>;
 	tls: { cert: string; key: string; clientCa?: string | undefined };
-	/** Ms since 1970. */
-	now: () => number;
+	clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
 	metrics: Metrics;
 	log: Log;
 }
@@ -81,14 +81,14 @@ export function createWebhookServer({
 	unauthenticated,
 	callers,
 	tls,
-	now,
+	clock,
 	metrics,
 	log,
 }: WebhookServerOptions): WebhookServer {
 	const { clientCa } = tls;
 	const app = express().disable('x-powered-by').disable('etag');
 	const readBody = bodyReader();
-	const connections = new Connections(() => performance.now());
+	const connections = new Connections(clock.monotonic);
 	let inFlight = 0;
 	let leaving = false;
 
@@ -99,14 +99,14 @@ export function createWebhookServer({
 		}
 		const caller = callers.at(request.path);
 		const arrival: Arrival = {
-			atMs: now(),
+			atMs: clock.now(),
 			caller,
 			certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
 		};
 		// A stranger's is never kept; that of a known caller not for ever.
 		const isLast = caller === 'known' ? connections.known(request.socket) : true;
 		if (isLast || leaving) response.set('connection', 'close');
-		if (caller === 'known') whenTooLate(request, response, arrival.atMs, now, () => callers.spoil());
+		if (caller === 'known') whenTooLate(request, response, arrival.atMs, clock.now, () => callers.spoil());
 		inFlight += 1;
 		const answered = metrics.reviewStarted();
 		let route: Route | undefined;
@@ -171,7 +171,7 @@ export function createWebhookServer({
 		},
 		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
 		async drained() {
-			while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+			while (inFlight > 0) await clock.sleep(10);
 		},
 	};
 }

@@ -76,10 +76,10 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/webhook/rules/caller-path.ts', tests: ['test/unit/webhook/caller-path.test.ts'] },
 	{ file: 'admission/webhook/rules/route.ts', tests: ['test/unit/webhook/route.test.ts'] },
 	{ file: 'admission/webhook/rules/unproven.ts', tests: ['test/unit/webhook/unproven.test.ts'] },
-	{
-		file: 'admission/webhook/rules/new-connections.ts',
-		tests: ['test/unit/webhook/new-connections.test.ts'],
-	},
+	...['bounded-map', 'deadline', 'fixed-window', 'gate', 'sliding-window', 'token-bucket'].map((name) => ({
+		file: `admission/time/${name}.ts`,
+		tests: [`test/unit/time/${name}.test.ts`],
+	})),
 	{
 		file: 'admission/guard/unauthenticated-callers.ts',
 		tests: ['test/unit/guard/unauthenticated-callers.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
@@ -100,7 +100,6 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/jobs/events/rules/lost.ts', tests: ['test/unit/jobs/events/lost-deliveries.test.ts'] },
 	{ file: 'admission/jobs/hooks/rules/caller.ts', tests: [hooks] },
 	{ file: 'admission/jobs/hooks/rules/said.ts', tests: [hooks] },
-	{ file: 'admission/jobs/hooks/rules/seldom.ts', tests: [hooks] },
 	{ file: 'admission/jobs/hooks/rules/inject.ts', tests: ['test/unit/jobs/hooks/inject.test.ts'] },
 	{ file: 'admission/webhook/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { KubeError } from '../../kube/client.ts';
 import type { HookResult } from '../../telemetry/metrics.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import { FixedWindow } from '../../time/fixed-window.ts';
 import { Gate } from '../../time/gate.ts';
 import { Bodies, Refused } from '../body.ts';
@@ -26,7 +27,6 @@ import {
 	waitsAtMostMs,
 } from './rules/policy.ts';
 import { reportOf } from './rules/said.ts';
-import { Seldom } from './rules/seldom.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface HookEndpointOptions extends ReportDependencies {
@@ -54,7 +54,8 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 	const { tokens, tls, githubUrl, pods, clock, metrics, log } = options;
 	const bodies = new Bodies(largestBodyBytes, mostBodyBytes);
 	const gate = new Gate(clock, { size: () => mostAtOnce, mostWaiting });
-	const refusals = new Seldom(refusalLoggedEveryMs, mostRefusers);
+	/** By status and caller: one line of the log for each in this time. */
+	const refusals = new BoundedMap<string, true>({ most: mostRefusers, lastsMs: refusalLoggedEveryMs });
 	/** Words under way, by token; an entry lives as long as its requests. */
 	const underWay = new Map<string, number>();
 	let inFlight = 0;
@@ -117,7 +118,7 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 		const why = error instanceof Error ? error.message : String(error);
 		metrics.hook(resultOf(status, error));
 		const who = error instanceof UnauthenticatedCaller ? error.who : (request.socket.remoteAddress ?? '');
-		if (refusals.isDue(`${status} ${who}`, clock.monotonic()))
+		if (refusals.add(`${status} ${who}`, true, clock.monotonic()))
 			log[expected ? 'warn' : 'error']({ who, status, error: why }, 'job hook refused');
 		if (status === 503) response.setHeader('retry-after', `${retryAfterSeconds}`);
 		end(response, status, error instanceof Refused ? why : 'it could not be written');

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { collectionPath, resources } from '../../api/paths.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Clock } from '../../kube/clock.ts';
 import { createObject } from '../../kube/objects.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
+import type { Clock } from '../../time/clock.ts';
 import { type Caller, callerOf, type TokenStatus } from './rules/caller.ts';
 import { hookAudience } from './rules/layout.ts';
 import { acceptedForMs, mostTokens, refusedForMs, reviewWithinMs } from './rules/policy.ts';
@@ -13,8 +14,8 @@ type Answer = Caller | { why: string };
 export class Tokens {
 	readonly #client: KubeClient;
 	readonly #clock: Clock;
-	/** By the token's hash, so that no token is kept; the oldest first. */
-	readonly #known = new Map<string, { answer: Answer; untilMs: number }>();
+	/** By the token's hash, so that no token is kept; by the monotonic clock. */
+	readonly #known = new BoundedMap<string, Answer>({ most: mostTokens });
 
 	constructor(client: KubeClient, clock: Clock) {
 		this.#client = client;
@@ -24,8 +25,8 @@ export class Tokens {
 	/** @throws KubeError if the API server could not be asked */
 	async callerOf(token: string): Promise<Answer> {
 		const hash = createHash('sha256').update(token).digest('base64');
-		const known = this.#known.get(hash);
-		if (known && known.untilMs > this.#clock.monotonic()) return known.answer;
+		const known = this.#known.get(hash, this.#clock.monotonic());
+		if (known) return known;
 		const body = {
 			apiVersion: 'authentication.k8s.io/v1',
 			kind: 'TokenReview',
@@ -36,12 +37,7 @@ export class Tokens {
 		const review = await createObject<{ status?: TokenStatus }>(this.#client, path, body, limits);
 		const answer = callerOf(review.status);
 		const forMs = 'why' in answer ? refusedForMs : acceptedForMs;
-		this.#known.delete(hash);
-		this.#known.set(hash, { answer, untilMs: this.#clock.monotonic() + forMs });
-		if (this.#known.size > mostTokens) {
-			const [oldest = ''] = this.#known.keys();
-			this.#known.delete(oldest);
-		}
+		this.#known.set(hash, answer, this.#clock.monotonic(), forMs);
 		return answer;
 	}
 }

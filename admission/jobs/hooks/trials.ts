@@ -2,8 +2,9 @@ import type { Pod } from '../../api/kinds.ts';
 import { podsPath } from '../../api/paths.ts';
 import { printable } from '../../api/printable.ts';
 import { type KubeClient, KubeError } from '../../kube/client.ts';
-import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
+import type { Clock } from '../../time/clock.ts';
 import { mostTrials, refusedNamespaceForMs, trialWithinMs, triedForMs } from './rules/policy.ts';
 
 /** Whether pods with hooks may be made in a namespace. */
@@ -22,8 +23,8 @@ export class Trials {
 	readonly #client: KubeClient;
 	readonly #clock: Clock;
 	readonly #log: Log;
-	/** By namespace; the oldest first. */
-	readonly #known = new Map<string, { trial: Trial; untilMs: number }>();
+	/** By namespace; by the monotonic clock. */
+	readonly #known = new BoundedMap<string, Trial>({ most: mostTrials });
 	readonly #running = new Map<string, Promise<Trial>>();
 
 	constructor({ client, clock, log }: { client: KubeClient; clock: Clock; log: Log }) {
@@ -37,8 +38,8 @@ export class Trials {
 	 * @param bare the same pod without them, with the annotation that says why
 	 */
 	async in(namespace: string, hooked: Pod, bare: (why: string) => Pod): Promise<Trial> {
-		const known = this.#known.get(namespace);
-		if (known && known.untilMs > this.#clock.monotonic()) return known.trial;
+		const known = this.#known.get(namespace, this.#clock.monotonic());
+		if (known) return known;
 		const running = this.#running.get(namespace) ?? this.#tried(namespace, hooked, bare);
 		this.#running.set(namespace, running);
 		try {
@@ -52,12 +53,7 @@ export class Trials {
 		const trial = await this.#try(namespace, hooked, bare);
 		if (trial.state === 'unknown') return trial;
 		const forMs = trial.state === 'accepted' ? triedForMs : refusedNamespaceForMs;
-		this.#known.delete(namespace);
-		this.#known.set(namespace, { trial, untilMs: this.#clock.monotonic() + forMs });
-		if (this.#known.size > mostTrials) {
-			const [oldest = ''] = this.#known.keys();
-			this.#known.delete(oldest);
-		}
+		this.#known.set(namespace, trial, this.#clock.monotonic(), forMs);
 		if (trial.state === 'refused')
 			this.#log.warn({ namespace, why: trial.why }, 'pods with job hooks are refused here: they get none');
 		return trial;

@@ -4,6 +4,7 @@ import { groupPath } from '../../api/paths.ts';
 import { setKinds } from '../../api/sets.ts';
 import { type WatchDependencies, type Watched, watched } from '../../cluster/watched.ts';
 import { servesResource } from '../../kube/objects.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import { objectOf } from '../rules/fields.ts';
 import { type KnownLabels, labelsIn } from './rules/labels.ts';
 import { mostPastLabels, pastLabelLastsMs, servedCheckMs } from './rules/policy.ts';
@@ -17,8 +18,8 @@ interface Labelled extends KubeObject {
 export class SetLabels {
 	readonly #dependencies: WatchDependencies;
 	readonly #watches: readonly Watched<Labelled>[];
-	/** Labels that a set had, and until when they count, by the monotonic clock; the oldest first. At most mostPastLabels. */
-	readonly #past = new Map<string, number>();
+	/** Labels that a set had, by the monotonic clock. */
+	readonly #past = new BoundedMap<string, true>({ most: mostPastLabels, lastsMs: pastLabelLastsMs });
 	/** Absent: they have changed since it was made. */
 	#known: KnownLabels | undefined;
 	#served = false;
@@ -34,7 +35,7 @@ export class SetLabels {
 		for (const { on } of this.#watches)
 			on((_change, _object, before) => {
 				this.#known = undefined;
-				for (const label of before?.labels ?? []) this.#remember(label);
+				for (const label of before?.labels ?? []) this.#past.set(label, true, dependencies.clock.monotonic());
 			});
 	}
 
@@ -75,17 +76,10 @@ export class SetLabels {
 		const now = new Set(sets.flatMap(({ labels }) => labels));
 		const { monotonic } = this.#dependencies.clock;
 		return {
-			labels: { has: (label) => now.has(label) || (this.#past.get(label) ?? 0) > monotonic() },
+			labels: { has: (label) => now.has(label) || this.#past.has(label, monotonic()) },
 			any: sets.length > 0,
 			unlabelled: sets.some(({ labels }) => labels.length === 0),
 		};
-	}
-
-	#remember(label: string): void {
-		this.#past.delete(label);
-		this.#past.set(label, this.#dependencies.clock.monotonic() + pastLabelLastsMs);
-		const [oldest = ''] = this.#past.keys();
-		if (this.#past.size > mostPastLabels) this.#past.delete(oldest);
 	}
 }
 

@@ -1,5 +1,6 @@
 import { readLog } from '../../../admission/jobs/read-log.ts';
 import { createKubeClient, loadKubeConfig } from '../../../admission/kube/client.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { type Answer, type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
@@ -22,7 +23,7 @@ const server = 'system:serviceaccount:runners-system:runners-admission';
 export async function logCost(rig: Rig): Promise<{ title: string; rows: string[][] }> {
 	const names = Array.from({ length: runners }, (_, index) => `r-${index}`);
 	const { call, stop } = apiCalls(readKubeconfig(rig.cluster.kubeconfig));
-	const client = createKubeClient(loadKubeConfig(rig.cluster.kubeconfig, {}), 'bench');
+	const client = createKubeClient(loadKubeConfig(rig.cluster.kubeconfig, {}), 'bench', systemClock);
 	const { rules } = JSON.parse(await rig.ok(['get', role, '-o', 'json'])) as {
 		rules: { resources?: string[] }[];
 	};

@@ -1,4 +1,5 @@
 /** The paths of our webhooks, as two replicas keep them at an API server in memory. */
+
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
@@ -12,6 +13,7 @@ import { epochSeal } from '../../../admission/cluster/epoch-seal.ts';
 import { Signer } from '../../../admission/cluster/signer.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { Callers } from '../../../admission/webhook/callers.ts';
 import { suite } from '../../support/suite.ts';
 import { ApiServer } from '../support/api-server.ts';
@@ -42,7 +44,7 @@ function world() {
 	async function replica({ itsKey = key, until = stop.signal } = {}) {
 		const callers = new Callers(epochSeal(new Signer(itsKey)), clock.now);
 		const configurations = new WebhookConfigurations({ client: api, clock, onRestart: () => {}, log });
-		const paths = new CallerPaths({ callers, configurations, clock, metrics: new Metrics(), log });
+		const paths = new CallerPaths({ callers, configurations, clock, metrics: new Metrics(systemClock), log });
 		await paths.start();
 		void configurations.run(until);
 		void paths.run(until);

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { followFiles, readClientCa } from '../../../admission/certificates/files.ts';
 import type { KeyPair } from '../../../admission/certificates/x509.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { suite } from '../../support/suite.ts';
 import { authority, serving, startMs } from './authorities.ts';
@@ -27,13 +28,19 @@ test.after.each(({ folder }) => rm(folder, { recursive: true }));
 function follow(folder: string) {
 	const lines: { level: number; msg: string; error?: string }[] = [];
 	const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const files = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
 	const write = async ({ cert, key }: KeyPair) => {
 		await writeFile(files.certFile, cert);
 		await writeFile(files.keyFile, key);
 	};
-	return { lines, metrics, files, write, source: () => followFiles(files, metrics, log, everyMs) };
+	return {
+		lines,
+		metrics,
+		files,
+		write,
+		source: () => followFiles(files, { metrics, clock: systemClock, log }, everyMs),
+	};
 }
 
 test('a new pair is used without a restart; a half or broken one is complained of once, and the old one stays', async ({

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../../admission/api/kinds.ts';
 import { resources } from '../../../admission/api/paths.ts';
 import { watched } from '../../../admission/cluster/watched.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { ApiServer } from '../support/api-server.ts';
 import { SimulatedClock } from '../support/clock.ts';
@@ -15,7 +16,7 @@ test('a listener that throws keeps no change from the others, and is told', asyn
 	const client = new ApiServer(clock);
 	const { log, lines } = recordingLog();
 	const { informer, on } = watched<KubeObject>(
-		{ client, metrics: new Metrics(), clock, log },
+		{ client, metrics: new Metrics(systemClock), clock, log },
 		resources.pods,
 		(pod) => pod,
 	);

@@ -19,7 +19,7 @@ test('a Secret that is missing, then there, then used: in report and metrics, ne
 }) => {
 	let nowMs = 1_800_000_000_000;
 	let data: Record<string, string> | undefined;
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const accounts = new Accounts({
 		apiUrl: github.url,
 		clock: { ...systemClock, now: () => nowMs },

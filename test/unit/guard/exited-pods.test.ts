@@ -1,4 +1,5 @@
 /** An exited runner's pod waits for its StatefulSet, so that none of its name is made again (invariant 6). */
+
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { arc } from '../../../admission/api/keys.ts';
@@ -11,6 +12,7 @@ import type { ReviewDependencies } from '../../../admission/guard/review-deletio
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import type { AdmissionResponse, Arrival } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod } from '../runner/pods.ts';
@@ -65,7 +67,7 @@ function stage(there: KubeObject | KubeError | undefined) {
 		},
 		ports: { self: 'me', now: clock.now, after: clock.after },
 		leavingOwner: leavingOwner(api, self, clock, log),
-		metrics: new Metrics(),
+		metrics: new Metrics(systemClock),
 		log,
 	} as unknown as ReviewDependencies;
 	/** The answer, and how long it took, ms. */

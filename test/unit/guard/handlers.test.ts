@@ -8,6 +8,7 @@ import type { ReviewDependencies } from '../../../admission/guard/review-deletio
 import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { type AdmissionRequest, BadReview, parseReview } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, pod, signer, trusting } from '../runner/pods.ts';
@@ -44,7 +45,7 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		events: {
 			send: (_subject: unknown, type: string, reason: string) => void events.push(`${type} ${reason}`),
 		},
-		metrics: new Metrics(),
+		metrics: new Metrics(systemClock),
 		log: pino({ level: 'silent' }),
 	};
 	return { written, events, parts: parts as unknown as ReviewDependencies };

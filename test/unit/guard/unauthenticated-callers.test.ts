@@ -1,4 +1,5 @@
 /** Reviews that did not come by the path in the webhook configurations: no effect, and no live runner goes. */
+
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { readDenial } from '../../../admission/api/denial.ts';
@@ -8,6 +9,7 @@ import { longestMessage } from '../../../admission/guard/rules/message.ts';
 import { mostUnauthenticatedReads } from '../../../admission/guard/rules/policy.ts';
 import { unauthenticated } from '../../../admission/guard/unauthenticated-callers.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import type { AdmissionRequest, AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
@@ -26,7 +28,7 @@ function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 				return stored === 'none' ? undefined : stored;
 			},
 		},
-		metrics: new Metrics(),
+		metrics: new Metrics(systemClock),
 		log: pino({ level: 'silent' }),
 	});
 	const ask = (route: keyof typeof handlers, change: Partial<AdmissionRequest>) =>

@@ -5,6 +5,7 @@ import { WebhookConfigurations } from '../../../admission/certificates/webhook-c
 import { guardState, UnguardedTime } from '../../../admission/guard/unguarded-time.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { ApiServer } from '../support/api-server.ts';
 import { SimulatedClock } from '../support/clock.ts';
@@ -32,7 +33,7 @@ const name = 'runners-admission';
 async function measure(webhooks: object[] | 'none' | 'forbidden') {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const { log, lines } = recordingLog();
 	if (webhooks === 'forbidden')
 		api.fail('GET', /configurations$/, new KubeError(403, 'Forbidden', 'no right to list'));

@@ -1,8 +1,10 @@
 /** What the client does not send: a path that leads to another object, a write that has lost its permission. */
+
 import { createServer } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as assert from 'uvu/assert';
 import { createKubeClient, KubeError } from '../../../admission/kube/client.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite<{ asked: string[]; client: ReturnType<typeof createKubeClient>; stop(): void }>(
@@ -26,7 +28,7 @@ test.before(async (context) => {
 		},
 		{ name: 'a' },
 	);
-	context.client = createKubeClient(config, 'test');
+	context.client = createKubeClient(config, 'test', systemClock);
 	context.stop = () => {
 		server.close();
 		server.closeAllConnections();

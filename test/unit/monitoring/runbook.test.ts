@@ -1,9 +1,11 @@
 /** Nothing can wake a person without an entry that says what to do, and no alert or panel names what is not there. */
+
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { allowReasons, denyReasons } from '../../../admission/api/reasons.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
@@ -30,7 +32,7 @@ function metricsIn(expression: string): string[] {
 /** What the server exports, histograms with the names of their series. */
 async function exported(): Promise<Set<string>> {
 	const names = new Set<string>();
-	for (const { name, type } of await new Metrics().registry.getMetricsAsJSON()) {
+	for (const { name, type } of await new Metrics(systemClock).registry.getMetricsAsJSON()) {
 		names.add(name);
 		if (String(type) === 'histogram')
 			for (const end of ['bucket', 'sum', 'count']) names.add(`${name}_${end}`);
@@ -116,7 +118,7 @@ test('every metric in an alert or a panel is exported', async () => {
 	);
 	assert.equal(unknown, []);
 	const shown = new Set(used.flatMap(({ expr }) => metricsIn(expr)));
-	const ours = (await new Metrics().registry.getMetricsAsJSON()).map(({ name }) => name);
+	const ours = (await new Metrics(systemClock).registry.getMetricsAsJSON()).map(({ name }) => name);
 	const unused = ours.filter(
 		(name) => name.startsWith('runners_') && !shown.has(name) && !shown.has(`${name}_bucket`),
 	);
@@ -125,7 +127,7 @@ test('every metric in an alert or a panel is exported', async () => {
 
 test('every metric is in the operations page', async () => {
 	const page = read('docs/operations.md');
-	const names = (await new Metrics().registry.getMetricsAsJSON()).map(({ name }) => name);
+	const names = (await new Metrics(systemClock).registry.getMetricsAsJSON()).map(({ name }) => name);
 	const missing = names
 		.filter((name) => name.startsWith('runners_'))
 		.map((name) => name.replace(/^(runners_github_rate_limit)_(limit|reset_timestamp_seconds)$/, '_$2'))

@@ -9,6 +9,7 @@ import { Events } from '../../../admission/kube/events.ts';
 import { nodeGoneOf, recordOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { jitContainer, pod, signer, withSignedRecord } from '../runner/pods.ts';
 import { ApiServer, type Stored } from './api-server.ts';
 import { SimulatedClock } from './clock.ts';
@@ -40,7 +41,7 @@ export class World {
 	readonly clock: SimulatedClock;
 	readonly api: ApiServer;
 	readonly github: SimulatedGitHub;
-	readonly metrics = new Metrics();
+	readonly metrics = new Metrics(systemClock);
 	readonly signer = signer;
 	readonly log;
 	readonly lines: string[];

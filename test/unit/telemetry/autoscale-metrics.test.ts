@@ -1,13 +1,15 @@
 /** What the metrics of jobs and autoscalers show, and that their number is bounded. */
+
 import * as assert from 'uvu/assert';
 import { type AutoscaleMetrics, mostSets } from '../../../admission/telemetry/autoscale-metrics.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('metrics of jobs and autoscalers');
 
 function fresh(): { metrics: AutoscaleMetrics; series: (name: string) => Promise<string[]> } {
-	const all = new Metrics();
+	const all = new Metrics(systemClock);
 	const series = async (name: string) =>
 		(await all.registry.getSingleMetricAsString(name)).split('\n').filter((line) => !line.startsWith('#'));
 	return { metrics: all.autoscale, series };

@@ -1,7 +1,9 @@
 /** What a replica tells of the events that it has received. */
+
 import * as assert from 'uvu/assert';
 import { EventSightings } from '../../../admission/telemetry/event-sightings.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('event sightings');
@@ -23,7 +25,7 @@ test('results are counted, and the last one of which nothing came is remembered'
 });
 
 test('every delivery that is counted as a metric is seen', () => {
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	metrics.event('no-pod');
 	metrics.event('overloaded');
 	const { results, lastRefusal } = metrics.sightings.report();

@@ -53,6 +53,16 @@ test('an entry may last longer or shorter than the others', () => {
 	);
 });
 
+test('a log holds one line of each in a minute, and of more callers than it may remember none', () => {
+	const seldom = new BoundedMap<string, true>({ most: 2, lastsMs: 60_000 });
+	const isDue = (who: string, nowMs: number) => seldom.add(who, true, nowMs);
+	assert.equal(
+		[isDue('a', 0), isDue('a', 59_999), isDue('b', 10), isDue('c', 10)],
+		[true, false, true, false],
+	);
+	assert.equal([isDue('a', 60_000), isDue('c', 60_010)], [true, true]);
+});
+
 test('where nothing may be forgotten, a full map takes no more until something has expired', () => {
 	const map = new BoundedMap<string, number>({ most: 2, lastsMs: 1_000 });
 	assert.equal([map.add('a', 1, 0), map.add('b', 2, 500), map.add('c', 3, 999)], [true, true, false]);
@@ -113,6 +123,24 @@ test('a clock that is set back keeps an entry longer by as much; the limit on th
 	map.set('c', 3, 0);
 	assert.equal([...map.keys()], ['b', 'c']);
 	assert.equal([map.get('b', 999), map.get('b', 1_000)], [2, undefined]);
+});
+
+test('a value that is replaced stays as old as it is, and one that is not there is not made', () => {
+	const map = new BoundedMap<string, number>({ most: 2, lastsMs: 1_000 });
+	map.set('a', 1, 0);
+	map.set('b', 2, 500);
+	map.replace('a', 9);
+	map.replace('c', 3);
+	assert.equal(
+		[...map],
+		[
+			['a', 9],
+			['b', 2],
+		],
+	);
+	assert.equal([map.get('a', 999), map.get('a', 1_000)], [9, undefined]);
+	map.set('c', 3, 600);
+	assert.equal([...map.keys()], ['b', 'c']);
 });
 
 test('entries may be deleted while they are gone through', () => {

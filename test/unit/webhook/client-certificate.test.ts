@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
 import { createAuthority, issueClient, issueServer, type KeyPair } from '../../cluster/certificates.ts';
 import { deletion, review } from '../../e2e/support/webhook-post.ts';
@@ -27,8 +28,8 @@ test.before(async (context) => {
 	context.webhook = createWebhookServer({
 		...answering(() => ({ uid: 'test', allowed: true })),
 		tls,
-		now: Date.now,
-		metrics: new Metrics(),
+		clock: systemClock,
+		metrics: new Metrics(systemClock),
 		log: pino({ level: 'silent' }),
 	});
 	await new Promise<void>((resolve) => context.webhook.server.listen(0, '127.0.0.1', resolve));

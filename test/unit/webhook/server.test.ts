@@ -1,4 +1,5 @@
 /** The admission port over real TLS. */
+
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
@@ -10,6 +11,7 @@ import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { routes } from '../../../admission/api/webhooks.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../admission/time/system-clock.ts';
 import type { Callers } from '../../../admission/webhook/callers.ts';
 import {
 	type AdmissionRequest,
@@ -52,7 +54,7 @@ const test = suite<Context>('webhook server');
 test.before(async (context) => {
 	const authority = await createAuthority();
 	context.log = [];
-	context.metrics = new Metrics();
+	context.metrics = new Metrics(systemClock);
 	context.seen = [];
 	context.takesMs = 0;
 	const answer = (by: 'handler' | 'stranger') => async (request: AdmissionRequest, arrival: Arrival) => {
@@ -66,7 +68,7 @@ test.before(async (context) => {
 	context.webhook = createWebhookServer({
 		...all,
 		tls: await issueServer(authority),
-		now: Date.now,
+		clock: systemClock,
 		metrics: context.metrics,
 		log: pino({ level: 'debug' }, { write: (line: string) => void context.log.push(line) }),
 	});

@@ -1,4 +1,5 @@
 /** Webhooks that replicas know of, and tell each other. */
+
 import * as assert from 'uvu/assert';
 import type { Hook } from '../../../../admission/github/deliveries.ts';
 import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
@@ -6,6 +7,7 @@ import { readNote, writeNote } from '../../../../admission/jobs/events/rules/hoo
 import { hookForgottenMs, longestNote, mostHooks } from '../../../../admission/jobs/events/rules/policy.ts';
 import { type Scope, scopeFromPath } from '../../../../admission/runner/scope.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { suite } from '../../../support/suite.ts';
 import { SimulatedClock } from '../../support/clock.ts';
 
@@ -17,7 +19,7 @@ const hook: Hook = { id: 5, owner: organization };
 
 const setUp = () => {
 	const clock = new SimulatedClock('2026-11-23T12:00:00Z');
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const replica = () => new KnownHooks({ clock, metrics });
 	return { clock, metrics, replica };
 };

@@ -1,4 +1,5 @@
 /** Deliveries that nobody heard, found in GitHub's list. */
+
 import * as assert from 'uvu/assert';
 import type { FailedDelivery, Hook } from '../../../../admission/github/deliveries.ts';
 import { notVisible } from '../../../../admission/github/policy.ts';
@@ -20,6 +21,7 @@ import {
 import { Overflow } from '../../../../admission/jobs/events/take-event.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { suite } from '../../../support/suite.ts';
 import { SimulatedClock } from '../../support/clock.ts';
 import { recordingLog } from '../../support/log.ts';
@@ -44,7 +46,7 @@ interface Stored {
 function setUp() {
 	const clock = new SimulatedClock('2026-11-23T12:01:00Z');
 	const { log, lines } = recordingLog('debug');
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const stored: Stored[] = [];
 	const calls: string[] = [];
 	const taken: unknown[] = [];

@@ -51,7 +51,7 @@ async function receiver(
 	const { secrets = [secret], newest = secrets, scoped = [], clock = systemClock } = options;
 	const lines: string[] = [];
 	const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
-	const metrics = new Metrics();
+	const metrics = new Metrics(systemClock);
 	const heard: JobEvent[] = [];
 	const recorded: JobFacts[] = [];
 	const hooks: Hook[] = [];

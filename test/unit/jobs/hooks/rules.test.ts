@@ -4,7 +4,6 @@ import { HookCertificate } from '../../../../admission/jobs/hooks/certificate.ts
 import { callerOf } from '../../../../admission/jobs/hooks/rules/caller.ts';
 import { newAuthorityAfterMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { reportOf } from '../../../../admission/jobs/hooks/rules/said.ts';
-import { Seldom } from '../../../../admission/jobs/hooks/rules/seldom.ts';
 import { Tokens } from '../../../../admission/jobs/hooks/tokens.ts';
 import { type KubeClient, KubeError } from '../../../../admission/kube/client.ts';
 import { suite } from '../../../support/suite.ts';
@@ -138,15 +137,6 @@ test('10,000 tokens are remembered, the newest', async () => {
 	assert.is(asked, 10_001);
 	await tokens.callerOf('t0');
 	assert.is(asked, 10_002);
-});
-
-test('one line of each in a minute, of so many', () => {
-	const seldom = new Seldom(60_000, 2);
-	assert.equal(
-		[seldom.isDue('a', 0), seldom.isDue('a', 59_999), seldom.isDue('b', 10), seldom.isDue('c', 10)],
-		[true, false, true, false],
-	);
-	assert.equal([seldom.isDue('a', 60_000), seldom.isDue('c', 60_010)], [true, true]);
 });
 
 test("another CA's certificate waits until pods know it; a renewed one does not; an ended one does not hold it up", async () => {

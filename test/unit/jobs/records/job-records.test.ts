@@ -1,4 +1,5 @@
 /** Records of jobs, as replicas write them at the API server, and which jobs are recorded. */
+
 import * as assert from 'uvu/assert';
 import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { collectionPath } from '../../../../admission/api/paths.ts';
@@ -10,6 +11,7 @@ import { mostRecords, pastLabelLastsMs, tries } from '../../../../admission/jobs
 import { SetLabels } from '../../../../admission/jobs/records/set-labels.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { suite } from '../../../support/suite.ts';
 import { ApiServer } from '../../support/api-server.ts';
 import { SimulatedClock } from '../../support/clock.ts';
@@ -225,7 +227,7 @@ const watchesSets = () => {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
 	const { log, lines } = recordingLog();
-	const sets = new SetLabels({ client: api, metrics: new Metrics(), clock, log });
+	const sets = new SetLabels({ client: api, metrics: new Metrics(systemClock), clock, log });
 	const stop = new AbortController();
 	const state = { asked: 0 };
 	const running = sets.run(stop.signal, () => {
