@@ -20,11 +20,10 @@ import { JobRouter, labelsOf } from './job-router.ts';
 import type { Poll } from './poll/poll.ts';
 import { demand } from './rules/demand.ts';
 import { desiredOf, type Finding } from './rules/desired.ts';
-import { fieldsOf } from './rules/fields.ts';
 import { isLiving } from './rules/holders.ts';
 import { type Suggestion, suggestionOf } from './rules/metrics.ts';
 import { spareFor } from './rules/spare.ts';
-import type { Credit, Runner } from './rules/types.ts';
+import type { Runner } from './rules/types.ts';
 import { SetMemory } from './set-memory.ts';
 import { type Looked, StatusWriter } from './status-writer.ts';
 import { Targets } from './targets.ts';
@@ -80,8 +79,6 @@ export class Autoscaler implements DemandSource {
 	readonly #targets: Targets;
 	/** By an autoscaler's UID: what its last look has found. */
 	readonly #looked = new Map<string, Looked>();
-	/** By an autoscaler's UID: its credits, from its status when it is first seen. */
-	readonly #credits = new Map<string, readonly Credit[]>();
 	/** By the set's key. */
 	readonly #memory = new Map<string, SetMemory>();
 	/** By an autoscaler's UID: what its metrics said, when (ms since the epoch), and of which generation. */
@@ -229,9 +226,7 @@ export class Autoscaler implements DemandSource {
 			nowMs,
 		);
 		const jobs = this.router.jobsOf(key);
-		const credits = this.#credits.get(uid) ?? readCredits(autoscaler);
-		const found = demand(jobs, runners, credits, desired, nowMs);
-		this.#credits.set(uid, found.credits);
+		const found = demand(jobs, runners, desired, nowMs);
 		this.router.learnt(key, found);
 		this.router.looked(key, runners, { desired, found });
 		const replicas = found.desired + found.held;
@@ -326,7 +321,6 @@ export class Autoscaler implements DemandSource {
 		if (deleted) {
 			const { uid = '' } = autoscaler.metadata;
 			this.#looked.delete(uid);
-			this.#credits.delete(uid);
 			this.#suggestions.delete(uid);
 			this.#status.forget(autoscaler);
 		} else if (before !== undefined && before !== now) this.#forgetLooks(autoscaler);
@@ -342,22 +336,3 @@ const keptAt = (desired: number, { spec }: RunnersSet, requeueAfterMs: number | 
 	replicas: spec.replicas ?? 1,
 	requeueAfterMs,
 });
-
-/** Credits of an earlier term, as the status has them. Who may edit it may have written anything. */
-function readCredits({ status }: HorizontalRunnerAutoscaler): Credit[] {
-	const listed: unknown = status?.credits;
-	return (Array.isArray(listed) ? listed : []).flatMap((one): Credit[] => {
-		const { runner, since, repository, runId, runAttempt } = fieldsOf(one);
-		const sinceMs = typeof since === 'string' ? Date.parse(since) : Number.NaN;
-		if (typeof runner !== 'string' || Number.isNaN(sinceMs)) return [];
-		return [
-			{
-				runner,
-				sinceMs,
-				repository: typeof repository === 'string' ? repository : undefined,
-				runId: typeof runId === 'number' ? runId : undefined,
-				runAttempt: typeof runAttempt === 'number' ? runAttempt : undefined,
-			},
-		];
-	});
-}

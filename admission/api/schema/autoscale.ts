@@ -143,17 +143,6 @@ export const autoscalerStatus = object('How many runners there are to be. Writte
 			minReplicas: int32('The minimum from then on.'),
 		}),
 	),
-	/** Bookkeeping that must survive a change of leader (invariant 10); see autoscale/rules/demand.ts. */
-	credits: list(
-		'Runners that worked on a job that is not known yet: each stands for one of the waiting jobs, for a minute at most.',
-		object('One of them.', {
-			runner: text('Its name.'),
-			since: time('Since when.'),
-			repository: text('The repository of its job, where it is known.'),
-			runId: int64('The run of its job, where it is known.'),
-			runAttempt: int64('The attempt of that run, where it is known.'),
-		}),
-	),
 	conditions: conditionsOf<AutoscalerConditionType>(autoscalerConditionTypes),
 });
 

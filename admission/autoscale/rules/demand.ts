@@ -2,7 +2,7 @@ import { asksFor } from './asking.ts';
 import { isProven, type Proofs, probeOf, proofsOf, unassignedSince } from './doubt.ts';
 import { fits, type Holders, holdersOf, isLiving, type Run } from './holders.ts';
 import { endMs, jobStatus, reopenedMs, suspectMs } from './job-status.ts';
-import type { Credit, Demand, Desired, Job, JobStatus, Runner } from './types.ts';
+import type { Demand, Desired, Job, JobStatus, Runner } from './types.ts';
 
 /**
  * How many runners a set is to have for its jobs, and which of them may go. Pure; does not change its arguments.
@@ -14,11 +14,10 @@ import type { Credit, Demand, Desired, Job, JobStatus, Runner } from './types.ts
 export function demand(
 	jobs: readonly Job[],
 	runners: readonly Runner[],
-	credits: readonly Credit[],
 	desired: Desired,
 	nowMs: number,
 ): Demand {
-	const known = holdersOf(jobs, runners, credits, nowMs);
+	const known = holdersOf(jobs, runners, nowMs);
 	const living = runners.filter(isLiving);
 	const supply = living.filter((runner) => isSupply(runner, known.taken));
 	const soonest = new Soonest(nowMs);
@@ -63,7 +62,6 @@ export function demand(
 		suspect,
 		unconfirmed: open.unconfirmed,
 		uncapped,
-		credits: known.credits,
 		...rememberedOf(jobs, known),
 		unassigned: [...unassigned].map(([job, sinceMs]) => ({ job, sinceMs })),
 		ask: asks

@@ -1,6 +1,6 @@
 import { isReopened } from './job-status.ts';
-import { busyCreditMs, creditMs, mostCredits } from './policy.ts';
-import type { Credit, Job, Runner, RunOfJob } from './types.ts';
+import { unexplainedMs } from './policy.ts';
+import type { Job, Runner, RunOfJob } from './types.ts';
 
 /** Which runner has which job: as GitHub says, and where it does not, as our own job signals say. */
 export interface Holders {
@@ -8,8 +8,6 @@ export interface Holders {
 	holders: Map<string, { runner: string; says: 'runs' | 'ended' }>;
 	/** UIDs of runners that GitHub has given a job, though their own pods do not show it yet. */
 	taken: Set<string>;
-	/** Credits after this reconcile. */
-	credits: Credit[];
 	/** What stands for one waiting job each, as far as it is known which. */
 	unexplained: Run[];
 	/** When one of them no longer stands for a job, ms since the epoch. */
@@ -30,12 +28,7 @@ const hasEnded = ({ phase }: Runner) =>
 export const isLiving = (runner: Runner): boolean => !hasEnded(runner);
 
 /** Which of the set's runners has which job. Pure. */
-export function holdersOf(
-	jobs: readonly Job[],
-	runners: readonly Runner[],
-	remembered: readonly Credit[],
-	nowMs: number,
-): Holders {
+export function holdersOf(jobs: readonly Job[], runners: readonly Runner[], nowMs: number): Holders {
 	// Of two runners of a name the living one counts.
 	const livingLast = runners.toSorted((one, other) => Number(isLiving(one)) - Number(isLiving(other)));
 	const known: Known = {
@@ -46,16 +39,9 @@ export function holdersOf(
 	};
 	byGitHub(jobs, known);
 	byMemory(jobs, known, nowMs);
-	const { unexplained, lapseMs, ended, unknown } = bySignals(jobs, runners, known, nowMs);
-	const credits = creditsAfter(remembered, ended, known, nowMs);
-	for (const credit of credits) {
-		if (nowMs - credit.sinceMs >= creditMs) continue;
-		unexplained.push(credit);
-		unknown.push(credit);
-		lapseMs.push(credit.sinceMs + creditMs);
-	}
+	const { unexplained, lapseMs, unknown } = bySignals(jobs, runners, known, nowMs);
 	const { holders, taken } = known;
-	return { holders, taken, credits, unexplained, lapseMs, unknown };
+	return { holders, taken, unexplained, lapseMs, unknown };
 }
 
 interface Known extends Pick<Holders, 'holders' | 'taken'> {
@@ -102,13 +88,12 @@ function bySignals(
 	runners: readonly Runner[],
 	{ holders, explained }: Known,
 	nowMs: number,
-): Pick<Holders, 'unexplained' | 'lapseMs' | 'unknown'> & { ended: Runner[] } {
+): Pick<Holders, 'unexplained' | 'lapseMs' | 'unknown'> {
 	const isFree = (job: Job) => mayBeBound(job, nowMs) && (!holders.has(job.key) || isReopened(job, nowMs));
 	const free = new FreeJobs(jobs.filter(isFree));
 	const unexplained: Run[] = [];
 	const unknown: UnknownRun[] = [];
 	const lapseMs: number[] = [];
-	const ended: Runner[] = [];
 	for (const runner of runners.toSorted(longestBusyFirst)) {
 		if (explained.has(folded(runner.name))) continue;
 		const { phase, busySinceMs, job = {}, worked } = runner;
@@ -120,17 +105,16 @@ function bySignals(
 			if (found || exact || busySinceMs === undefined) continue;
 			const sinceMs = Math.min(busySinceMs, nowMs);
 			unknown.push({ ...job, sinceMs });
-			const lapsesMs = sinceMs + busyCreditMs;
+			const lapsesMs = sinceMs + unexplainedMs;
 			if (lapsesMs <= nowMs) continue;
 			unexplained.push(job);
 			lapseMs.push(lapsesMs);
-		} else if (phase === 'completed' && worked) {
-			const found = exact ? free.take(job, undefined) : undefined;
+		} else if (phase === 'completed' && worked && exact) {
+			const found = free.take(job, undefined);
 			if (found) holders.set(found.key, { runner: runner.name, says: 'ended' });
-			if (!exact) ended.push(runner);
 		}
 	}
-	return { unexplained, lapseMs, unknown, ended };
+	return { unexplained, lapseMs, unknown };
 }
 
 /** Whether the job that GitHub gave the runner is the one that it runs or ran last: a static one takes one after the other. */
@@ -157,7 +141,7 @@ function boundSays(job: Job, runner: Runner | undefined, nowMs: number): 'runs' 
 	if (exact !== undefined) return undefined;
 	// Siblings of a matrix look alike to a hook: GitHub says that this one has no runner, so it was another.
 	const { confirmedMs = 0 } = job;
-	return confirmedMs > (runner.busySinceMs ?? nowMs) + busyCreditMs ? undefined : 'runs';
+	return confirmedMs > (runner.busySinceMs ?? nowMs) + unexplainedMs ? undefined : 'runs';
 }
 
 const longestBusyFirst = (one: Runner, other: Runner) =>
@@ -193,7 +177,7 @@ class FreeJobs {
 		let bestRank = Number.NEGATIVE_INFINITY;
 		for (const job of this.#byRun.get(run.runId) ?? []) {
 			// What GitHub has called queued since then is not what this runner runs.
-			if ((job.confirmedMs ?? 0) > (sinceMs ?? Number.POSITIVE_INFINITY) + busyCreditMs) continue;
+			if ((job.confirmedMs ?? 0) > (sinceMs ?? Number.POSITIVE_INFINITY) + unexplainedMs) continue;
 			const rank = (job.state === 'in_progress' ? 2 : 0) + (job.name === name ? 1 : 0);
 			if (!fits(run, job) || rank <= bestRank) continue;
 			best = job;
@@ -212,30 +196,4 @@ export function fits({ repository, runId, runAttempt }: Run, job: Job): boolean 
 		same(runId, job.runId) &&
 		same(runAttempt, job.runAttempt)
 	);
-}
-
-/**
- * Credits are kept until their runner is gone, also when they have lapsed: else the same runner would give another one. One
- * whose runner's job is known now is dropped at once.
- */
-function creditsAfter(
-	remembered: readonly Credit[],
-	ended: readonly Runner[],
-	{ byName, explained }: Known,
-	nowMs: number,
-): Credit[] {
-	const credits = new Map<string, Credit>();
-	for (const credit of remembered) {
-		const name = folded(credit.runner);
-		if (explained.has(name) || credits.has(name)) continue;
-		// Another leader's clock may be ahead of ours.
-		const sinceMs = Math.min(credit.sinceMs, nowMs);
-		if (nowMs - sinceMs >= creditMs && !byName.has(name)) continue;
-		credits.set(name, { ...credit, sinceMs });
-	}
-	for (const { name, job: { repository, runId, runAttempt } = {} } of ended)
-		if (!credits.has(folded(name)))
-			credits.set(folded(name), { runner: name, sinceMs: nowMs, repository, runId, runAttempt });
-	// The oldest are kept: one that is forgotten before its runner is gone would come again as a new one, at each reconcile.
-	return [...credits.values()].toSorted((one, other) => one.sinceMs - other.sinceMs).slice(0, mostCredits);
 }

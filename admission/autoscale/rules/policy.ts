@@ -8,19 +8,7 @@ const hourMs = 60 * minuteMs;
  * A busy runner whose job is not known stands for one of the waiting jobs for so long: GitHub's events come within seconds
  * of each other, and one that comes later is rather lost. After that it has a job of its own, and no waiting job is hidden.
  */
-export const busyCreditMs = 10 * secondMs;
-
-/**
- * A runner that has worked and ended stands for one of the waiting jobs for so long, until an event says which one it had.
- * It lapses by our clock alone: a job must not wait longer because GitHub can't be reached.
- */
-export const creditMs = minuteMs;
-
-/**
- * So many credits are remembered, each some 100 bytes of the autoscaler's status. A runner that ends when there are as many
- * stands for no job: there is one runner more, and no job is hidden.
- */
-export const mostCredits = 500;
+export const unexplainedMs = 10 * secondMs;
 
 /**
  * A job that no idle runner has taken for this long is probably over, its last event lost: GitHub assigns jobs within
@@ -39,7 +27,7 @@ export const longestCheckMs = hourMs;
 
 /**
  * GitHub is asked which of the waiting jobs a runner has, this long after it was seen to work: events come within a second or
- * two. Its answer is there before the runner's job counts as another one (busyCreditMs).
+ * two. Its answer is there before the runner's job counts as another one (unexplainedMs).
  */
 export const askUnknownAfterMs = 5 * secondMs;
 

@@ -4,9 +4,9 @@ import type {
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
 import type { Finding } from './desired.ts';
-import { creditMs, probeEveryMs } from './policy.ts';
+import { probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
-import type { Credit, Demand, Desired } from './types.ts';
+import type { Demand, Desired } from './types.ts';
 
 /** What is known of an autoscaler when its status is written. */
 export interface Found {
@@ -58,18 +58,9 @@ export function statusOf(
 			time: seconds(schedule.next.atMs),
 			minReplicas: schedule.next.minReplicas,
 		},
-		credits: demand.credits.map(creditOf),
 		conditions,
 	};
 }
-
-const creditOf = ({ runner, sinceMs, repository, runId, runAttempt }: Credit) => ({
-	runner,
-	since: new Date(sinceMs).toISOString(),
-	...(repository === undefined ? {} : { repository }),
-	...(runId === undefined ? {} : { runId }),
-	...(runAttempt === undefined ? {} : { runAttempt }),
-});
 
 function fromDemand({ desired, demand }: NonNullable<Found['reconciled']>): Finding[] {
 	const found: Finding[] = [];
@@ -120,7 +111,7 @@ function conditionsOf(
 		: {
 				status: 'True' as const,
 				reason: 'JobsCounted',
-				message: reconciled ? whyOf(reconciled, nowMs) : 'not reconciled yet',
+				message: reconciled ? whyOf(reconciled) : 'not reconciled yet',
 			};
 	return [
 		{ type: 'ScalingActive', ...active, lastTransitionTime: since('ScalingActive', active.status) },
@@ -138,19 +129,15 @@ function conditionsOf(
 }
 
 /** Why there are to be as many runners as there are: `3 = 2 jobs that run + 1 that waits`. */
-export function whyOf(
-	{ desired, demand }: Pick<NonNullable<Found['reconciled']>, 'desired' | 'demand'>,
-	nowMs: number,
-): string {
+export function whyOf({
+	desired,
+	demand,
+}: Pick<NonNullable<Found['reconciled']>, 'desired' | 'demand'>): string {
 	const { desired: replicas, uncapped, held, waiting } = demand;
-	// Those that have lapsed are only remembered.
-	const credits = demand.credits.filter(({ sinceMs }) => nowMs - sinceMs < creditMs).length;
-	const worked = Math.min(credits, waiting);
 	const parts = [
 		`${demand.running} run`,
 		`${waiting} wait`,
 		...(desired.spare > 0 ? [`${desired.spare} spare`] : []),
-		...(worked > 0 ? [`${worked} of them with a runner that has just worked`] : []),
 	];
 	const floor = [
 		`minimum ${desired.min}`,

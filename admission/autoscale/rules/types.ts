@@ -66,16 +66,6 @@ export interface RunOfJob {
 	name: string;
 }
 
-/** A runner that worked on a job that is not known yet: it stands for one waiting job. Kept in the autoscaler's status. */
-export interface Credit {
-	/** Name of the runner. */
-	runner: string;
-	sinceMs: number;
-	repository?: string | undefined;
-	runId?: number | undefined;
-	runAttempt?: number | undefined;
-}
-
 /** What a HorizontalRunnerAutoscaler asks for now. */
 export interface Desired {
 	/** The minimum, with the schedule. */
@@ -132,8 +122,6 @@ export interface Demand {
 	unconfirmed: number;
 	/** What would be wanted if there were no maximum. */
 	uncapped: number;
-	/** Credits after this reconcile, at most one for each runner. */
-	credits: Credit[];
 	/**
 	 * Jobs that a runner has by its own job signals, though GitHub has not said so. All of them, to be remembered (boundTo,
 	 * without endedMs). No runner has a job that is in neither list any longer (no boundTo, no endedMs), unless GitHub has named

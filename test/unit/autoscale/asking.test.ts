@@ -93,13 +93,6 @@ test('jobs that a runner may have whose job is not known, those that wait longes
 	assert.equal(ask(known, [busy(5 * second)]), []);
 });
 
-test('jobs that a runner may have had that has worked and ended', () => {
-	const credit = { runner: 'r1', sinceMs: now - 5 * second };
-	assert.equal(asked([job(1), job(2, { createdMs: now })], [], {}, [credit]).ask, ['j1', 'j2']);
-	assert.equal(asked([job(1, { checkedMs: now })], [], {}, [credit]).ask, []);
-	assert.equal(asked([job(1)], [], {}, [{ ...credit, sinceMs: now - minute }]).ask, [], 'it has lapsed');
-});
-
 test('a job that runs is not asked about as long as its runner works, but where that is not known', () => {
 	const runs = opened(hour, runsOn('r1'));
 	assert.is(when(runs, [runner('r1', 'busy')]), `in ${120 * hour - hour}`);

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert';
-import type { Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import type { Job } from '../../../admission/autoscale/rules/types.ts';
 import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
-import { asked, hour, job, jobs, minute, now, runner, runsOn, second } from './given.ts';
+import { asked, hour, job, jobs, minute, now, runner, runsOn } from './given.ts';
 
 const test = suite('demand');
 
@@ -51,28 +51,9 @@ test('a job queued for twice `duration` still counts', () => {
 
 test('a crashed idle pod hides no job', () => {
 	for (const phase of ['completed', 'failed', 'stopping'] as const) {
-		const { desired, credits } = asked(jobs(1), [runner('r1', phase, { worked: false })]);
+		const { desired } = asked(jobs(1), [runner('r1', phase, { worked: false })]);
 		assert.is(desired, 1, phase);
-		assert.equal(credits, []);
 	}
-});
-
-test('a credit lapses after 60 s though GitHub is down', () => {
-	const worked = [runner('r1', 'completed', { worked: true })];
-	const first = asked(jobs(1), worked);
-	assert.equal(first.credits, [
-		{ runner: 'r1', sinceMs: now, repository: undefined, runId: undefined, runAttempt: undefined },
-	]);
-	assert.equal([first.desired, first.waiting], [0, 1]);
-	const checked = asked([job(1, { checkedMs: now + 1 })], worked, {}, first.credits);
-	assert.is(checked.requeueAfterMs, 60 * second);
-	const at = (ms: number, runners: readonly Runner[]) => asked(jobs(1), runners, {}, first.credits, now + ms);
-	assert.is(at(59_999, []).desired, 0);
-	assert.is(at(60_000, []).desired, 1);
-	assert.equal(at(60_000, []).credits, [], 'its runner is gone');
-	const lingering = at(60_000, worked);
-	assert.is(lingering.desired, 1, 'the same runner gives no second credit');
-	assert.is(asked(jobs(1), worked, {}, lingering.credits, now + 3 * minute).desired, 1);
 });
 
 test('with metrics the larger counts, never the sum (#1962)', () => {
@@ -116,7 +97,7 @@ test('one idle runner that takes no job casts doubt on one job, not on all that 
 	] as const)
 		assert.equal([doubts(one, other), doubts(other, one)], [['j2'], ['j2']]);
 	const doubted = waiting.map((one) => (one.id === 1 ? { ...one, unassignedMs: now - 20 * minute } : one));
-	const suspects = (afterMs: number) => asked(doubted, [broken], {}, [], now - 15 * minute + afterMs).suspect;
+	const suspects = (afterMs: number) => asked(doubted, [broken], {}, now - 15 * minute + afterMs).suspect;
 	assert.equal([suspects(5 * minute - 1), suspects(5 * minute)], [1, 2], 'on the next one 5 minutes later');
 });
 
@@ -126,7 +107,7 @@ test('an in_progress job of a runner of the set takes no supply, and its end clo
 	assert.equal([busy.bound, busy.ended], [[], []]);
 	const over = asked([job(1, runsOn('r1')), job(2)], [runner('r1', 'completed', { worked: true })]);
 	assert.equal([over.desired, over.running, over.waiting], [1, 0, 1]);
-	assert.equal([over.credits, over.ended], [[], [{ job: 'j1', runner: 'r1' }]]);
+	assert.equal(over.ended, [{ job: 'j1', runner: 'r1' }]);
 });
 
 test('a busy runner is bound to its job by what its hook says, before GitHub does', () => {
@@ -245,7 +226,6 @@ test('nothing is asked for and nothing is wrong', () => {
 		suspect: 0,
 		unconfirmed: 0,
 		uncapped: 0,
-		credits: [],
 		bound: [],
 		ended: [],
 		unassigned: [],

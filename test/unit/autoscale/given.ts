@@ -1,5 +1,5 @@
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
-import type { Credit, Demand, Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import type { Demand, Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import type { Phase } from '../../../admission/sets/rules/plan.ts';
 
 /** Jobs, runners and what is desired, for the tests of the rules, 20 s old. */
@@ -68,6 +68,5 @@ export const asked = (
 	list: readonly Job[],
 	runners: readonly Runner[],
 	more: Partial<Desired> = {},
-	credits: readonly Credit[] = [],
 	nowMs = now,
-): Demand => demand(list, runners, credits, desired(more), nowMs);
+): Demand => demand(list, runners, desired(more), nowMs);

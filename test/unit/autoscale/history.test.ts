@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
-import type { Credit, Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import type { Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { type Owner, plan } from '../../../admission/sets/rules/plan.ts';
 import { freshPace } from '../../../admission/sets/rules/start-pace.ts';
 import { suite } from '../../support/suite.ts';
@@ -59,7 +59,6 @@ class History {
 	readonly #faults: Faults;
 	readonly #random: () => number;
 	#events: { atMs: number; job: RealJob; state: Job['state']; runner: string | undefined }[] = [];
-	#credits: Credit[] = [];
 	#accounting = { effectiveMs: 0, completionsMs: [] as number[], ...freshPace };
 	#skewMs = 0;
 
@@ -167,8 +166,7 @@ class History {
 	look() {
 		const nowMs = this.nowMs + this.#skewMs;
 		const runners = this.runners.map((runner) => this.#seen(runner));
-		const asked = demand([...this.records.values()], runners, this.#credits, this.desired, nowMs);
-		this.#credits = asked.credits;
+		const asked = demand([...this.records.values()], runners, this.desired, nowMs);
 		for (const job of this.records.values()) {
 			const bound = asked.bound.find((one) => one.job === job.key);
 			const ended = asked.ended.find((one) => one.job === job.key);
@@ -312,7 +310,7 @@ type Look = ReturnType<History['look']>;
 /** What holds at every moment, whatever has happened before. */
 function check(history: History, { asked, planned, before, runners }: Look, seed: string): void {
 	const { min, max } = history.desired;
-	const { desired, mayGo, credits, bound, ended, held, living, waiting } = asked;
+	const { desired, mayGo, bound, ended, held, living, waiting } = asked;
 	const active = before.filter(({ phase }) => ['pending', 'starting', 'idle', 'busy'].includes(phase));
 	assert.is(living, active.length, `${seed}: plan() and demand() count the same runners`);
 	assert.ok(desired >= min && desired <= Math.max(min, max), `${seed}: ${min} <= ${desired} <= ${max}`);
@@ -340,7 +338,6 @@ function check(history: History, { asked, planned, before, runners }: Look, seed
 	if (!history.desired.ready) assert.is(mayGo.length, 0, seed);
 
 	const unique = (some: string[]) => new Set(some).size === some.length;
-	assert.ok(unique(credits.map(({ runner }) => runner)), `${seed}: one credit for each runner`);
 	assert.ok(unique([...bound, ...ended].map(({ job }) => job)), `${seed}: a job is bound once`);
 	assert.ok(unique(bound.map(({ runner }) => runner)), `${seed}: a runner has one job`);
 	assert.ok(waiting <= history.records.size, seed);

@@ -1,13 +1,13 @@
 import * as assert from 'uvu/assert';
-import type { Credit, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
+import type { Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, jobs, minute, now, runner, runsOn, second } from './given.ts';
 
 const test = suite('holders');
 
-/** `waiting 1, j2 runs on r1, j3 ended on r2, credits r4`: who has what, and how many wait. */
-function said(list: readonly Job[], runners: readonly Runner[], credits: readonly Credit[] = []): string {
-	const { waiting, desired, living, bound, ended, ...found } = asked(list, runners, { max: 99 }, credits);
+/** `waiting 1, j2 runs on r1, j3 ended on r2`: who has what, and how many wait. */
+function said(list: readonly Job[], runners: readonly Runner[]): string {
+	const { waiting, desired, living, bound, ended } = asked(list, runners, { max: 99 });
 	const supply = runners.filter(({ phase }) => phase === 'idle').length;
 	return [
 		`waiting ${waiting}`,
@@ -15,7 +15,6 @@ function said(list: readonly Job[], runners: readonly Runner[], credits: readonl
 		...(supply === 0 && desired - living !== waiting ? [`missing ${desired - living}`] : []),
 		...bound.map(({ job, runner }) => `${job} runs on ${runner}`),
 		...ended.map(({ job, runner }) => `${job} ended on ${runner}`),
-		...(found.credits.length > 0 ? [`credits ${found.credits.map(({ runner }) => runner).join(' ')}`] : []),
 	].join(', ');
 }
 const run = (runId: number, more = {}) => ({ repository: 'octo/app', runId, runAttempt: 1, ...more });
@@ -175,70 +174,46 @@ test('a runner that GitHub has given a job is no supply, though its pod does not
 	assert.is(asked([given, job(2)], [since]).desired, 1, 'a static one that has been idle since then is');
 });
 
-test('a credit: who worked and ended without a known job stands for one of the waiting ones', () => {
-	assert.is(said(jobs(2), [ended('r1')]), 'waiting 2, missing 1, credits r1');
-	assert.is(said([], [ended('r1')]), 'waiting 0, credits r1');
-	assert.is(
-		said(jobs(1), [ended('r1'), ended('r2')]),
-		'waiting 1, missing 0, credits r1 r2',
-		'never below 0',
-	);
-	for (const phase of ['failed', 'stopping', 'leaving', 'idle'] as const)
-		assert.equal(asked(jobs(1), [runner('r1', phase, { worked: true })]).credits, [], phase);
+test('a busy runner whose job is not known stands for a waiting one that it can be, the better known first', () => {
+	const list = [job(1), job(2, { repository: 'octo/other' })];
+	const busy = (name: string, ms: number, known?: Runner['job']) =>
+		runner(name, 'busy', { busySinceMs: now - ms, job: known });
+	assert.is(said(list, [busy('r1', 0)]), 'waiting 2, missing 1');
+	assert.is(said(list, [busy('r1', 0, run(9))]), 'waiting 2', 'its job was never queued for us');
+	const any = busy('r2', second);
+	const repository = { repository: 'octo/app' };
+	assert.is(said(list, [any, busy('r1', 0, repository)]), 'waiting 2, missing 0');
+	const runs = [job(1, { runId: undefined }), job(2)];
+	assert.is(said(runs, [any, busy('r1', 0, { runId: 7 })]), 'waiting 2, missing 0');
+	assert.is(said(jobs(1), [any, busy('r1', 0)]), 'waiting 1, missing 0', 'never below 0');
 });
 
-test('a credit is dropped when GitHub names the runner', () => {
-	const credit: Credit = { runner: 'R1', sinceMs: now - second };
-	assert.is(said(jobs(1), [], [credit]), 'waiting 1, missing 0, credits R1');
-	assert.is(said([job(1, { state: 'completed', runnerName: 'r1' }), job(2)], [], [credit]), 'waiting 1');
-	assert.is(said([job(1, runsOn('r1')), job(2)], [], [credit]), 'waiting 1');
-	assert.is(said([job(1, { boundTo: 'r1' }), job(2)], [], [credit]), 'waiting 1, j1 ended on r1');
-});
-
-test('a credit whose run is known stands for a job of that run only, and the others for any', () => {
-	const list = [job(1, { runId: 7 }), job(2, { runId: 8 })];
-	const of = (runner: string, more: Partial<Credit>): Credit => ({ runner, sinceMs: now, ...more });
-	const seven = of('r1', { repository: 'octo/app', runId: 7 });
-	assert.is(said(list, [], [seven]), 'waiting 2, missing 1, credits r1');
+test('who worked and ended without a known job stands for none: no waiting job is hidden', () => {
+	assert.is(said(jobs(2), [ended('r1')]), 'waiting 2');
 	assert.is(
-		said(list, [], [of('r1', { runId: 9 })]),
-		'waiting 2, credits r1',
-		'its job was never queued for us',
-	);
-	assert.is(said(list, [], [seven, of('r2', { runId: 7 })]), 'waiting 2, missing 1, credits r1 r2');
-	assert.is(
-		said(list, [], [of('r2', {}), seven]),
-		'waiting 2, missing 0, credits r2 r1',
-		'the known one first',
-	);
-	const two = [list[0] as Job, job(2, { repository: 'octo/other', runId: 8 })];
-	for (const known of [of('r1', { repository: 'octo/app' }), of('r1', { runId: 7 })])
-		assert.is(said(two, [], [of('r2', {}), known]), 'waiting 2, missing 0, credits r2 r1');
-	assert.is(said([job(1, { runId: undefined })], [], [seven]), 'waiting 1, missing 0, credits r1');
-	const worked = ended('r1', { job: run(7, { name: 'x' }) });
-	assert.equal(asked(list, [worked]).credits, [
-		{ runner: 'r1', sinceMs: now, repository: 'octo/app', runId: 7, runAttempt: 1 },
-	]);
-	assert.is(
-		said(list, [worked]),
-		'waiting 2, missing 1, credits r1',
-		'a run alone does not say which job it was',
+		said(jobs(2), [ended('r1', { job: run(101) })]),
+		'waiting 2',
+		'a run alone tells not which job it was',
 	);
 });
 
-test('one credit for each runner, 500 in all; another leader’s clock may be ahead', () => {
-	const many = Array.from({ length: 600 }, (_, index) => ({
-		runner: `r${index}`,
-		sinceMs: now - 600 + index,
-	}));
-	const { credits } = asked([], [], {}, many);
-	assert.equal([credits.length, credits[0]?.runner], [500, 'r0']);
-	const twice = [
-		{ runner: 'r1', sinceMs: now - 5 },
-		{ runner: 'R1', sinceMs: now },
-	];
-	assert.equal(asked([], [ended('r1')], {}, twice).credits, [{ runner: 'r1', sinceMs: now - 5 }]);
-	assert.is(asked([], [], {}, [{ runner: 'r1', sinceMs: now + hour }]).credits[0]?.sinceMs, now);
+test('an ended runner has had one job: the one that GitHub names, or that it was bound to, before the one of its own event', () => {
+	const own = ended('r1', { job: { jobId: 2 } });
+	const named = job(1, { state: 'completed', runnerName: 'r1' });
+	assert.is(said([named, job(2)], [own]), 'waiting 1');
+	const bound = { boundTo: 'r1' };
+	assert.is(said([job(1, bound), job(2)], [own]), 'waiting 1, j1 ended on r1');
+	assert.is(said([job(1, bound), job(2, bound)], [ended('r1')]), 'waiting 1, j1 ended on r1');
+});
+
+test('a job ends by its event alone only on a runner that worked and has completed', () => {
+	const job2 = { job: { jobId: 2 } };
+	for (const phase of ['failed', 'stopping', 'leaving'] as const)
+		assert.is(said(jobs(2), [runner('r1', phase, { worked: true, ...job2 })]), 'waiting 2', phase);
+	assert.is(said(jobs(2), [ended('r1', { worked: false, ...job2 })]), 'waiting 2');
+});
+
+test('a clock that is ahead hides no job for longer', () => {
 	const busy = runner('r1', 'busy', { busySinceMs: now + hour });
 	assert.is(asked(jobs(2, { checkedMs: now + 1 }), [busy]).requeueAfterMs, 10 * second);
 });
@@ -266,23 +241,6 @@ test('a job that waits again after its runner’s end can be bound to another', 
 		assert.is(said([job(1, more)], []), 'waiting 1, j1 ended on r1');
 		assert.is(said([job(1, more)], [r2]), 'waiting 0, j1 runs on r2');
 	}
-});
-
-test('more runners have ended than there are credits: they hide no job for ever', () => {
-	const list = jobs(600);
-	const ended = list.map(({ id }) => runner(`r${id}`, 'completed', { worked: true }));
-	let credits: Credit[] = [];
-	const seen: number[] = [];
-	for (let ms = 0; ms <= 2 * minute; ms += 10 * second) {
-		const found = asked(list, ended, { max: 1_000 }, credits, now + ms);
-		credits = found.credits;
-		assert.is(credits.length, 500);
-		seen.push(found.desired);
-	}
-	assert.equal([...new Set(seen)], [100, 600]);
-	const gone = ended.slice(0, 200);
-	const { credits: left } = asked(list, gone, { max: 1_000 }, credits, now + 3 * minute);
-	assert.is(left.length, 200, 'each is forgotten with its runner');
 });
 
 test.run();

@@ -71,7 +71,7 @@ for (const scope of [repository, organization]) {
 			assert.equal(metrics.problems, []);
 			const spec = { minReplicas: min, maxReplicas: max, metrics: [byJobs] };
 			const { desired } = desiredOf(spec, { metrics, spareFor: () => 0, ready: true }, 0);
-			assert.is(demand([], [], [], desired, 0).desired, expected);
+			assert.is(demand([], [], desired, 0).desired, expected);
 		});
 	}
 }

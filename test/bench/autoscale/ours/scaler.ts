@@ -6,7 +6,7 @@ import {
 	startUpMsOf,
 	withArrival,
 } from '../../../../admission/autoscale/rules/spare.ts';
-import type { Credit, Runner } from '../../../../admission/autoscale/rules/types.ts';
+import type { Runner } from '../../../../admission/autoscale/rules/types.ts';
 import { type Accounting, type Owner, plan } from '../../../../admission/sets/rules/plan.ts';
 import { briefEnd, releaseRetryMs } from '../../../../admission/sets/rules/policy.ts';
 import { freshPace } from '../../../../admission/sets/rules/start-pace.ts';
@@ -41,7 +41,6 @@ export class Ours implements Scaler {
 	readonly #notBeforeMs = new Map<Pod, number>();
 	/** Runners whose exchange with GitHub is under way. */
 	readonly #leaving = new Set<Pod>();
-	#credits: Credit[] = [];
 	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
 	#replicas = 0;
 	#arrivals: Arrivals;
@@ -86,7 +85,6 @@ export class Ours implements Scaler {
 		const asked = demand(
 			this.#records.jobs,
 			pods.map((pod) => this.#runnerOf(pod)),
-			this.#credits,
 			{
 				min: 0,
 				max: world.constants.max,
@@ -100,7 +98,6 @@ export class Ours implements Scaler {
 			},
 			nowMs,
 		);
-		this.#credits = asked.credits;
 		this.#records.remember(asked, nowMs);
 		const { create, release, remove, accounting, requeueAfterMs } = plan(
 			pods.map((pod) => this.#ownerOf(pod)),
