@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { readBody } from './read-body.ts';
 import { type Arrival, BadReview } from './review.ts';
 import { largeBodyBytes, mostUnauthenticatedLargeBodies } from './rules/policy.ts';
 
@@ -27,20 +28,9 @@ export function bodyReader(): (request: Request, caller: Arrival['caller']) => P
 
 const tooLarge = () => new BadReview(413, `the body is over ${bodyLimit} bytes`);
 
-function wholeBody(request: Request): Promise<Buffer> {
-	return new Promise((resolve, reject) => {
-		const chunks: Buffer[] = [];
-		let size = 0;
-		request.on('data', (chunk: Buffer) => {
-			size += chunk.length;
-			if (size <= bodyLimit) chunks.push(chunk);
-			else {
-				request.removeAllListeners('data').pause(); // not destroyed, because the answer is still to be sent
-				reject(tooLarge());
-			}
-		});
-		request.once('end', () => resolve(Buffer.concat(chunks)));
-		request.once('error', reject);
-		request.once('aborted', () => reject(new BadReview(400, 'the caller closed the connection')));
-	});
+async function wholeBody(request: Request): Promise<Buffer> {
+	const body = await readBody(request, (size) => (size > bodyLimit ? tooLarge() : undefined));
+	if (body === 'broken-off') throw new BadReview(400, 'the caller closed the connection');
+	if (body instanceof BadReview) throw body;
+	return body;
 }

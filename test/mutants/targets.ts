@@ -99,7 +99,7 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/jobs/events/rules/runner-of.ts', tests: ['test/unit/jobs/events/runner-of.test.ts'] },
 	{ file: 'admission/jobs/events/rules/lost.ts', tests: ['test/unit/jobs/events/lost-deliveries.test.ts'] },
 	{ file: 'admission/jobs/hooks/rules/caller.ts', tests: [hooks] },
-	{ file: 'admission/jobs/hooks/rules/said.ts', tests: [hooks] },
+	{ file: 'admission/jobs/hooks/rules/payload.ts', tests: [hooks] },
 	{ file: 'admission/jobs/hooks/rules/inject.ts', tests: ['test/unit/jobs/hooks/inject.test.ts'] },
 	{ file: 'admission/webhook/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },

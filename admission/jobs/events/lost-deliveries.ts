@@ -5,21 +5,20 @@ import type { CredentialsMissing, Read } from '../../github/types.ts';
 import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
-import { Refused } from '../body.ts';
+import { Refusal } from '../endpoint/answer.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
 import { type KnownHook, type KnownHooks, nameOf } from './known-hooks.ts';
-import type { Receiver } from './receiver.ts';
+import type { HandleEvent } from './receiver.ts';
 import { looksFromMs, tellsOfRunner, toRead } from './rules/lost.ts';
 import { looksBackMs, lostEveryMs, mostFailuresOfARound, settingsEveryMs } from './rules/policy.ts';
 import { mayTell } from './rules/secrets.ts';
-import { Overflow } from './take-event.ts';
 
 export interface LostDeliveriesOptions {
 	hooks: Pick<KnownHooks, 'all'>;
 	/** The server's own account at GitHub. */
 	account: () => Promise<{ read: Read } | CredentialsMissing>;
-	/** As the port takes a delivery. @throws if it could not be written */
-	take: Receiver['take'];
+	/** As if it had been delivered. @throws if it could not be written */
+	handle: HandleEvent;
 	/** Whether it is recorded that a job waits. */
 	recordsJobs: () => boolean;
 	clock: Clock;
@@ -85,23 +84,30 @@ export class LostDeliveries {
 			for (const guid of guids.keys()) if (!listed.has(guid)) guids.delete(guid);
 		const failures: unknown[] = [];
 		let full = false;
+		const countTry = (guid: string) => tried.set(guid, (tried.get(guid) ?? 0) + 1);
 		for (const delivery of toRead(failed, known, recordsJobs)) {
 			const { guid, action } = delivery;
 			if (full && !tellsOfRunner(action)) continue; // there is no room for it either
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
 				if (result === 'failure') break;
-				done.add(guid);
-				tried.delete(guid);
-				metrics.event(result);
-				log.info({ hook: hook.id, delivery: guid, result }, 'lost event found');
+				if (result instanceof Refusal) {
+					metrics.event(result.result === 'overflow' ? 'overflow' : 'failed');
+					failures.push(result.why);
+					if (result.result === 'overflow') full = true;
+					else countTry(guid);
+				} else {
+					done.add(guid);
+					tried.delete(guid);
+					metrics.event(result);
+					log.info({ hook: hook.id, delivery: guid, result }, 'lost event found');
+				}
 			} catch (error) {
-				metrics.event(error instanceof Overflow ? 'overflow' : 'failed');
+				metrics.event('failed');
 				failures.push(error);
-				if (error instanceof Overflow) full = true;
-				else tried.set(guid, (tried.get(guid) ?? 0) + 1);
-				if (failures.length >= mostFailuresOfARound) break;
+				countTry(guid);
 			}
+			if (failures.length >= mostFailuresOfARound) break;
 		}
 		if (recordsJobs && toRead(failed, known, true).length === 0) known.lookedMs = nowMs;
 		if (failures.length > 0) throw failures.at(-1);
@@ -123,17 +129,13 @@ export class LostDeliveries {
 		{ hook, by }: KnownHook,
 		{ id, event, guid, atMs }: FailedDelivery,
 		signal: AbortSignal,
-	): Promise<EventResult | 'failure'> {
+	): Promise<EventResult | Refusal<EventResult> | 'failure'> {
 		const answer = await deliveredPayload(read, hook, id, { signal });
 		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'failure';
 		if (mayTell(by, answer.payload) !== true) return 'out-of-scope';
-		try {
-			const of = atMs < this.#options.clock.now() - looksBackMs ? 'jobs' : 'jobs and runners';
-			return await this.#options.take(event, answer.payload, deliveredMs(guid, atMs), of);
-		} catch (error) {
-			if (error instanceof Refused && error.status === 400) return 'unreadable';
-			throw error;
-		}
+		const of = atMs < this.#options.clock.now() - looksBackMs ? 'jobs' : 'jobs and runners';
+		const result = await this.#options.handle(event, answer.payload, deliveredMs(guid, atMs), of);
+		return result instanceof Refusal && result.result === 'unreadable' ? result.result : result;
 	}
 
 	#hide(known: KnownHook): void {

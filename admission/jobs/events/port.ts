@@ -1,6 +1,4 @@
-import type { Server } from 'node:http';
 import type { KubeClient } from '../../kube/client.ts';
-import { listen } from '../listen.ts';
 import type { ReportDependencies } from '../record-report.ts';
 import { eventRecorder, JobRecords } from '../records/job-records.ts';
 import { SetLabels } from '../records/set-labels.ts';
@@ -40,12 +38,9 @@ export class EventPort {
 		this.#secrets = new WebhookSecrets({ ...options, environment: splitSecrets(options.environment) });
 	}
 
-	/**
-	 * Listens from when there is a secret, which may come after the start, until `signal`; resolves when what was in flight
-	 * is answered. A port that is taken is told, and tried again: the guard does not depend on it.
-	 */
+	/** Listens from when there is a secret, which may come after the start, until `signal`; resolves when all is answered. */
 	async run(signal: AbortSignal): Promise<void> {
-		const { port, recordsJobs, clock, metrics, log } = this.#options;
+		const { port, recordsJobs, metrics } = this.#options;
 		if (port === 0 || !(await this.#hasSecret(signal))) return;
 		const sets = new SetLabels(this.#options);
 		const records = new JobRecords(this.#options);
@@ -54,58 +49,41 @@ export class EventPort {
 			await new Promise<void>((asked) => {
 				following = sets.run(signal, asked);
 			});
-		const { server, take, drained } = createReceiver({
+		const { endpoint, handle } = createReceiver({
 			...this.#options,
 			secrets: this.#secrets,
-			hear: (event) => recordEvent(event, this.#options),
-			record: eventRecorder({ ...this.#options, sets, records }),
-			heardOf: (hook, by) => this.hooks.heard(hook, by),
+			writeOnPod: (event) => recordEvent(event, this.#options),
+			writeRecord: eventRecorder({ ...this.#options, sets, records }),
+			onDelivery: (hook, by) => this.hooks.heard(hook, by),
 		});
 		const lost = new LostDeliveries({
 			...this.#options,
 			hooks: this.hooks,
-			take,
+			handle,
 			recordsJobs: () => sets.served,
 		});
-		while (!signal.aborted && !(await this.#listens(server))) await clock.sleep(secretMaxAgeMs, signal);
-		if (!server.listening) return following;
-		server.on('error', (error) => log.error({ error: String(error) }, 'the port for events failed'));
-		log.info({ port }, 'receives events');
-		metrics.sightings.receiving = true;
-		await lost.run(signal);
-		metrics.sightings.receiving = false;
-		server.close();
-		server.closeIdleConnections();
-		await drained();
-		server.closeAllConnections();
+		await endpoint.run(port, signal, async () => {
+			metrics.sightings.receiving = true;
+			await lost.run(signal);
+			metrics.sightings.receiving = false;
+		});
 		await following;
 	}
 
-	/** Waits for a secret, which is told once; false: `signal` ended first. */
+	/** Waits for a secret, and logs once that there is none; false: `signal` ended first. */
 	async #hasSecret(signal: AbortSignal): Promise<boolean> {
 		const { port, clock, log } = this.#options;
-		let told = false;
+		let logged = false;
 		while (!signal.aborted) {
 			if ((await this.#secrets.current()).length > 0) return !signal.aborted;
-			if (!told)
+			if (!logged)
 				log.info(
 					{ port },
 					"GitHub's events are not received: without a secret of the webhook (github_webhook_secret_token) nothing that comes could be believed",
 				);
-			told = true;
+			logged = true;
 			await clock.sleep(secretMaxAgeMs, signal);
 		}
 		return false;
-	}
-
-	async #listens(server: Server): Promise<boolean> {
-		const { port, log } = this.#options;
-		try {
-			await listen(server, port);
-			return true;
-		} catch (error) {
-			log.error({ port, error: String(error) }, 'events can not be received');
-			return false;
-		}
 	}
 }

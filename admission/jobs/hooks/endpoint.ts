@@ -1,32 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { Socket } from 'node:net';
-import { KubeError } from '../../kube/client.ts';
+import type { IncomingMessage } from 'node:http';
 import type { HookResult } from '../../telemetry/metrics.ts';
-import { BoundedMap } from '../../time/bounded-map.ts';
-import { FixedWindow } from '../../time/fixed-window.ts';
-import { Gate } from '../../time/gate.ts';
-import { Bodies, Refused } from '../body.ts';
+import { type Answer, overloaded, Refusal } from '../endpoint/answer.ts';
+import { Endpoint } from '../endpoint/endpoint.ts';
 import { type ReportDependencies, recordReport } from '../record-report.ts';
-import type { Caller } from './rules/caller.ts';
 import { hooks, type What } from './rules/layout.ts';
-import {
-	headerWithinMs,
-	largestBodyBytes,
-	mostAtOnce,
-	mostBodyBytes,
-	mostConnections,
-	mostNewConnections,
-	mostOfOnePod,
-	mostRefusers,
-	mostWaiting,
-	newConnectionsWindowMs,
-	refusalLoggedEveryMs,
-	requestWithinMs,
-	retryAfterSeconds,
-	waitsAtMostMs,
-} from './rules/policy.ts';
-import { reportOf } from './rules/said.ts';
+import { readPayload } from './rules/payload.ts';
+import { hookLimits, mostOfOnePod } from './rules/policy.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface HookEndpointOptions extends ReportDependencies {
@@ -36,58 +15,48 @@ export interface HookEndpointOptions extends ReportDependencies {
 	githubUrl: string;
 }
 
-export interface HookEndpoint {
-	server: Server;
-	/** Uses this certificate for new connections. */
-	useCertificate(pair: { cert: string; key: string }): void;
-	/** Resolves when nothing is being answered any more. */
-	drained(): Promise<void>;
-}
-
 /**
- * Where the job hooks in runner pods say that a job has started or completed: `POST /hooks/started`, with the token of the
- * pod. Which pod it is, only the token tells. It is answered when what was said is on the pod.
- *
- * It has a port of its own, since everybody's jobs may call it: what it costs is bounded, so that reviews do not wait.
+ * Where the job hooks in runner pods report that a job has started or completed: `POST /hooks/started`, with the token of the
+ * pod. Only the token decides which pod it is. It is answered when the report is on the pod.
  */
-export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
+export function createHookEndpoint(options: HookEndpointOptions): Endpoint<HookResult> {
 	const { tokens, tls, githubUrl, pods, clock, metrics, log } = options;
-	const bodies = new Bodies(largestBodyBytes, mostBodyBytes);
-	const gate = new Gate(clock, { size: () => mostAtOnce, mostWaiting });
-	/** By status and caller: one line of the log for each in this time. */
-	const refusals = new BoundedMap<string, true>({ most: mostRefusers, lastsMs: refusalLoggedEveryMs });
-	/** Words under way, by token; an entry lives as long as its requests. */
+	/** Requests under way, by token; an entry lives as long as its requests. */
 	const underWay = new Map<string, number>();
-	let inFlight = 0;
 
-	/** The pod of this token. @throws Refused 401 */
-	const callerOf = async (token: string, from: string): Promise<Caller> => {
-		const caller = await tokens.callerOf(token);
-		if ('why' in caller) throw new UnauthenticatedCaller(caller.why, from);
-		return caller;
-	};
+	const endpoint = new Endpoint<HookResult>({
+		name: 'job hook',
+		tls,
+		limits: hookLimits,
+		answer,
+		count: (result) => metrics.hook(result),
+		describe: (_request, who) => ({ caller: who, facts: { who } }),
+		clock,
+		log,
+	});
+	return endpoint;
 
-	const take = async (what: What, token: string, body: string, from: string): Promise<HookResult> => {
-		const caller = await callerOf(token, from);
-		const name = `${caller.namespace}/${caller.pod}`;
-		const report = reportOf(what, body, githubUrl);
-		if (!report) throw new Refused(400, 'the body is not JSON that names a job');
-		const pod = await pods.get(caller.namespace, caller.pod);
-		if (pod?.metadata.uid !== caller.uid) throw new UnauthenticatedCaller('its pod is gone', name);
-		const outcome = await recordReport(pod, report, options);
-		log.debug({ pod: name, says: what, job: report.job.name, outcome }, 'job hook');
-		return outcome;
-	};
-
-	const inTurn = async (work: () => Promise<HookResult>): Promise<HookResult> => {
-		if (!(await gate.enter(waitsAtMostMs))) throw new Refused(503, 'too many hooks wait for their turn');
-		return work().finally(() => gate.leave());
-	};
+	async function answer(request: IncomingMessage): Promise<Answer<HookResult> | Refusal<HookResult>> {
+		const what = hooks.find((hook) => request.url === `/hooks/${hook.what}`)?.what;
+		if (!what) return new Refusal(404, 'unreadable', 'there is nothing here');
+		if (request.method !== 'POST') return new Refusal(405, 'unreadable', 'only POST');
+		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
+		if (token === undefined) return unknownCaller('it has no token');
+		const body = await endpoint.read(request);
+		if (body instanceof Refusal) return body;
+		const result = await fairly(token, () => endpoint.inTurn(() => record(what, token, body)));
+		if (result instanceof Refusal) return result;
+		if (result === 'gone') return { status: 410, text: 'this runner has ended', result };
+		return { status: 200, text: result, result };
+	}
 
 	/** One pod takes no other's turns. */
-	const fairly = async (token: string, work: () => Promise<HookResult>): Promise<HookResult> => {
+	async function fairly<Value>(
+		token: string,
+		work: () => Promise<Value>,
+	): Promise<Value | Refusal<HookResult>> {
 		const count = underWay.get(token) ?? 0;
-		if (count >= mostOfOnePod) throw new Refused(503, 'this pod has said too much at a time');
+		if (count >= mostOfOnePod) return overloaded('this pod reports too much at a time');
 		underWay.set(token, count + 1);
 		try {
 			return await work();
@@ -96,97 +65,21 @@ export function createHookEndpoint(options: HookEndpointOptions): HookEndpoint {
 			if (left > 0) underWay.set(token, left);
 			else underWay.delete(token);
 		}
-	};
+	}
 
-	const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-		const what = hooks.find((hook) => request.url === `/hooks/${hook.what}`)?.what;
-		if (!what) throw new Refused(404, 'there is nothing here');
-		if (request.method !== 'POST') throw new Refused(405, 'only POST');
-		const from = request.socket.remoteAddress ?? '';
-		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
-		if (token === undefined) throw new UnauthenticatedCaller('it has no token', from);
-		const body = await bodies.read(request);
-		const result = await fairly(token, () => inTurn(() => take(what, token, body, from)));
-		metrics.hook(result);
-		if (result === 'gone') return end(response, 410, 'this runner has ended');
-		end(response, 200, result);
-	};
-
-	const refuse = (request: IncomingMessage, response: ServerResponse, error: unknown): void => {
-		const expected = error instanceof Refused || error instanceof KubeError;
-		const status = error instanceof Refused ? error.status : 503;
-		const why = error instanceof Error ? error.message : String(error);
-		metrics.hook(resultOf(status, error));
-		const who = error instanceof UnauthenticatedCaller ? error.who : (request.socket.remoteAddress ?? '');
-		if (refusals.add(`${status} ${who}`, true, clock.monotonic()))
-			log[expected ? 'warn' : 'error']({ who, status, error: why }, 'job hook refused');
-		if (status === 503) response.setHeader('retry-after', `${retryAfterSeconds}`);
-		end(response, status, error instanceof Refused ? why : 'it could not be written');
-	};
-
-	const server = createServer(
-		{
-			...contextOf(tls),
-			handshakeTimeout: headerWithinMs,
-			connectionsCheckingInterval: 1_000,
-			maxHeaderSize: 16 * 1024,
-		},
-		(request, response) => {
-			inFlight += 1;
-			answer(request, response)
-				.catch((error: unknown) => refuse(request, response, error))
-				.finally(() => {
-					inFlight -= 1;
-				});
-		},
-	);
-	server.maxConnections = mostConnections;
-	server.headersTimeout = headerWithinMs;
-	server.requestTimeout = requestWithinMs;
-	server.on('tlsClientError', (error) =>
-		log.debug({ error: String(error) }, 'TLS handshake of a hook failed'),
-	);
-	limitNewConnections(server, clock.monotonic);
-
-	return {
-		server,
-		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
-		async drained() {
-			while (inFlight > 0) await clock.sleep(10);
-		},
-	};
-}
-
-/** Refused because of its token. */
-class UnauthenticatedCaller extends Refused {
-	/** The pod, where it is known; else the address. */
-	readonly who: string;
-	constructor(why: string, who: string) {
-		super(401, why);
-		this.who = who;
+	async function record(what: What, token: string, body: string): Promise<HookResult | Refusal<HookResult>> {
+		const caller = await tokens.callerOf(token);
+		if ('why' in caller) return unknownCaller(caller.why);
+		const report = readPayload(what, body, githubUrl);
+		if (!report) return new Refusal(400, 'unreadable', 'the body is not JSON that names a job');
+		const name = `${caller.namespace}/${caller.pod}`;
+		const pod = await pods.get(caller.namespace, caller.pod);
+		if (pod?.metadata.uid !== caller.uid) return unknownCaller('its pod is gone', name);
+		const outcome = await recordReport(pod, report, options);
+		log.debug({ pod: name, says: what, job: report.job.name, outcome }, 'job hook');
+		return outcome;
 	}
 }
 
-const contextOf = ({ cert, key }: { cert: string; key: string }) =>
-	({ cert, key, minVersion: 'TLSv1.2' }) as const;
-
-/** What is closed here costs no handshake. */
-function limitNewConnections(server: Server, monotonic: () => number): void {
-	const opened = new FixedWindow(mostNewConnections, newConnectionsWindowMs);
-	server.prependListener('connection', (socket: Socket) => {
-		if (!opened.allows(undefined, monotonic())) socket.destroy();
-	});
-}
-
-function end(response: ServerResponse, status: number, text: string): void {
-	if (response.writableEnded) return;
-	// A hook says one word: a connection that stays open would only take another's place.
-	response.writeHead(status, { connection: 'close', 'content-type': 'text/plain' }).end(`${text}\n`);
-}
-
-function resultOf(status: number, error: unknown): HookResult {
-	if (status === 401) return 'unknown-caller';
-	if (status === 413) return 'too-large';
-	if (status >= 400 && status < 500) return 'unreadable';
-	return error instanceof Refused ? 'overloaded' : 'failed';
-}
+/** @param pod that the token is for, if it is known */
+const unknownCaller = (why: string, pod?: string) => new Refusal<HookResult>(401, 'unknown-caller', why, pod);

@@ -8,8 +8,9 @@ import {
 	type PatchOperation,
 } from '../../webhook/review.ts';
 import type { ReportDependencies } from '../record-report.ts';
+import { HookCertificate } from './certificate.ts';
+import { createHookEndpoint } from './endpoint.ts';
 import { hookOtherPods } from './hook-other-pods.ts';
-import { HookPort } from './port.ts';
 import { type HookServer, injectHooks } from './rules/inject.ts';
 import { ServiceAddress } from './service-address.ts';
 import { Tokens } from './tokens.ts';
@@ -28,17 +29,20 @@ export interface JobHooksOptions extends ReportDependencies {
 	authorities: () => readonly string[];
 }
 
-/** The job hooks of runner pods: gives them to new ones, and listens to them. */
+/** The job hooks of runner pods: gives them to new ones, and receives what they report. */
 export class JobHooks {
 	readonly #options: JobHooksOptions;
-	readonly #port: HookPort;
+	readonly #endpoint;
+	readonly #certificate: HookCertificate;
 	readonly #address = new ServiceAddress();
 	readonly #trials: Trials;
 
 	constructor(options: JobHooksOptions) {
 		this.#options = options;
 		this.#trials = new Trials(options);
-		this.#port = new HookPort({ ...options, tokens: new Tokens(options.client, options.clock) });
+		const { client, clock, tls } = options;
+		this.#endpoint = createHookEndpoint({ ...options, tokens: new Tokens(client, clock) });
+		this.#certificate = new HookCertificate(tls, clock, (pair) => this.#endpoint.useCertificate(pair));
 	}
 
 	/** The CAs that scripts trust, PEM: always in the same order, so that a change is one. */
@@ -65,15 +69,16 @@ export class JobHooks {
 		};
 	}
 
-	/** There is a new certificate. */
+	/** Uses this certificate, as soon as pods know its CA. */
 	useCertificate(pair: { cert: string; key: string }): void {
-		this.#port.useCertificate(pair);
+		this.#certificate.use(pair);
 	}
 
-	/** Until `signal`; resolves when what was in flight is answered. Pods that have hooks are listened to in every mode. */
+	/** Until `signal`; resolves when what was in flight is answered. In every mode: some pods may have hooks. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { port } = this.#options;
 		if (port === 0) return;
-		await Promise.all([this.#port.run(signal), this.#address.run(this.#options, signal)]);
+		signal.addEventListener('abort', () => this.#certificate.stop(), { once: true });
+		await Promise.all([this.#endpoint.run(port, signal), this.#address.run(this.#options, signal)]);
 	}
 }

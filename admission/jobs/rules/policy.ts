@@ -1,4 +1,4 @@
-/** Every number about jobs and their witnesses that is a policy, with its reason. Times in ms. */
+/** Every number about the sources of job signals that is a policy, with its reason. Times in ms. */
 
 /** How long a runner's log is waited for: a review has some 3 s, and a kubelet answers in milliseconds or not at all. */
 export const logWithinMs = 1_500;
@@ -21,5 +21,8 @@ export const logReads = [
 	{ lines: 20_000, mostBytes: 4 * 1024 * 1024 },
 ] as const;
 
-/** A hook waits 3 s for its answer, and the server some seconds more for the API server: a word that is older is another job's. */
+/** A port that could not be opened is tried again after this. */
+export const listenAgainMs = 30_000;
+
+/** A hook waits 3 s for its answer, and the server some seconds more for the API server: a report that comes later is another job's. */
 export const lateHookMs = 30_000;

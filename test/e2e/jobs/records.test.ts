@@ -32,7 +32,7 @@ async function replica(rig: Rig, env: Record<string, string>): Promise<Replica> 
 	const server = await rig.startStandby({
 		env: { GITHUB_TOKEN: 'test-token', EVENTS_PORT: `${port}`, ...env },
 	});
-	await eventually('it receives events', () => server.log.some(({ msg }) => msg === 'receives events'));
+	await eventually('it receives events', () => server.log.some(({ msg }) => msg === 'listens for events'));
 	return { server, port };
 }
 

@@ -1,48 +1,35 @@
 /** Every number about events that is a policy, with its reason. Times in ms. */
+import type { EndpointLimits } from '../../endpoint/endpoint.ts';
 
 /** GitHub's clock and a node's may differ by so much. */
 export const clockSkewMs = 60_000;
 
-/** An event of a job has 10 to 40 KiB. GitHub's own cap is 25 MB, which no `workflow_job` comes near. */
-export const largestBodyBytes = 1024 * 1024;
-
-/**
- * Bodies that nobody has vouched for yet are read into memory, so many bytes of them at a time: the server's limit is 256
- * MiB, of which it uses up to 140.
- */
-export const mostUnverifiedBytes = 8 * 1024 * 1024;
-
-/** Connections. GitHub opens one for each delivery; behind an ingress there are a few. At about 50 KiB each. */
-export const mostConnections = 256;
-
-/**
- * So many requests a second are answered, and so many at once before that holds. A thousand jobs that start within some
- * seconds are some hundred events a second. A forged one costs about 0.3 ms of the thread that answers reviews, and whoever
- * sends too many has 256 connections to wait in: GitHub's event waits for 0.7 s then.
- */
-export const mostPerSecond = 400;
-export const mostInBurst = 50;
-
-/** So many events are being written at a time: each takes two or three calls to the API server. */
-export const mostAtOnce = 16;
-/** So many more wait for their turn; the next one is answered 503, and found again in GitHub's list of failed deliveries. */
-export const mostWaiting = 500;
-
 /** GitHub waits 10 s for an answer. What is not written after this is answered 503. */
 export const answerWithinMs = 8_500;
 
-/** GitHub sends its few KiB at once: who takes longer is somebody else. Header, and the whole request. */
-export const headerWithinMs = 4_000;
-export const requestWithinMs = 6_000;
-
-/**
- * An idle connection is kept for longer than ingresses keep theirs (60 s for nginx): the one who closes must not be the one
- * to whom an event may be on its way.
- */
-export const idleConnectionLastsMs = 75_000;
-
-/** Of each status one line is logged in so long: strangers can send any number. */
-export const refusalLoggedEveryMs = 1_000;
+/** What the port for events costs at most. */
+export const eventLimits: Readonly<EndpointLimits> = {
+	// GitHub opens one for each delivery; behind an ingress there are a few. At about 50 KiB each.
+	connections: 256,
+	// A thousand jobs that start within some seconds are some hundred events a second. A forged one costs about 0.3 ms of the
+	// thread that answers reviews, and whoever sends too many has 256 connections to wait in: GitHub's event waits for 0.7 s then.
+	requests: { perSecond: 400, burst: 50 },
+	// GitHub sends its few KiB at once: who takes longer is somebody else.
+	headerWithinMs: 4_000,
+	requestWithinMs: 6_000,
+	// Longer than ingresses keep theirs (60 s for nginx): the one who closes must not be the one to whom an event may be on its way.
+	idleConnectionMs: 75_000,
+	// An event of a job has 10 to 40 KiB. GitHub's own cap is 25 MB, which no `workflow_job` comes near.
+	bodyBytes: 1024 * 1024,
+	// Their signatures are not verified yet: the server's limit is 256 MiB, of which it uses up to 140.
+	allBodiesBytes: 8 * 1024 * 1024,
+	// Each takes two or three calls to the API server. One more than may wait is answered 503, and found again in GitHub's list of
+	// failed deliveries.
+	turns: { atOnce: 16, waiting: 500, waitMs: answerWithinMs },
+	// Of each status one line a second: unauthenticated callers can send any number. There are five statuses.
+	refusalLogged: { everyMs: 1_000, callers: 10 },
+	retryAfterSeconds: 10,
+};
 
 /** Whoever has no secret makes us compute with each of them, over a body of up to 1 MiB: at about 1 ms. */
 export const mostSecrets = 20;

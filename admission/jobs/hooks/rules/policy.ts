@@ -1,48 +1,40 @@
 /** Every number about job hooks that is a policy, with its reason. Times in ms. */
+import type { EndpointLimits } from '../../endpoint/endpoint.ts';
 
-/** A hook sends less than 2 KiB: a body that is larger is somebody else's. Of all at a time: what the connections may send. */
-export const largestBodyBytes = 16 * 1024;
-export const mostBodyBytes = 4 * 1024 * 1024;
+/** What the port for job hooks costs at most. */
+export const hookLimits: Readonly<EndpointLimits> = {
+	// At about 50 KiB each. A hook opens one for its one report.
+	connections: 256,
+	// A handshake takes about a millisecond of the one CPU that answers reviews. Fifty jobs may start within a second, and 5,000
+	// runners whose jobs take five minutes report 34 times a second.
+	newConnections: { most: 250, windowMs: 1_000 },
+	// Who does not send its few bytes at once is no hook.
+	headerWithinMs: 3_000,
+	requestWithinMs: 4_000,
+	// A hook sends less than 2 KiB: a body that is larger is somebody else's. Of all at a time: what the connections may send.
+	bodyBytes: 16 * 1024,
+	allBodiesBytes: 4 * 1024 * 1024,
+	// Each takes two or three calls to the API server, of which the server makes 64 at a time: the rest is for reviews. The
+	// script itself gives up after 3 s.
+	turns: { atOnce: 16, waiting: 128, waitMs: 1_500 },
+	// Of each pod one line a minute.
+	refusalLogged: { everyMs: 60_000, callers: 1_000 },
+	retryAfterSeconds: 5,
+};
 
-/** Connections, at about 50 KiB each. A hook opens one for its one word. */
-export const mostConnections = 256;
-/**
- * New ones in a second; more are closed before their handshake, which takes about a millisecond of the one CPU that answers
- * reviews. Fifty jobs may start within a second, and 5,000 runners whose jobs take five minutes say 34 words.
- */
-export const mostNewConnections = 250;
-export const newConnectionsWindowMs = 1_000;
-
-/**
- * So many words are being written at a time: each takes two or three calls to the API server, of which the server makes 64
- * at a time. The rest is for reviews.
- */
-export const mostAtOnce = 16;
-/** So many more wait for their turn, of one pod so many in all, each for so long: the script itself gives up after 3 s. */
+/** How many requests of one pod may be under way. */
 export const mostOfOnePod = 4;
-export const mostWaiting = 128;
-export const waitsAtMostMs = 1_500;
-/** What a hook that has to come back is told, in seconds. */
-export const retryAfterSeconds = 5;
 
-/** Who does not send its few bytes at once is no hook. */
-export const headerWithinMs = 3_000;
-export const requestWithinMs = 4_000;
-
-/** The API server answers a TokenReview within milliseconds, or is in trouble. */
+/** The API server answers a TokenReview within milliseconds, or not at all. */
 export const reviewWithinMs = 2_000;
 /**
  * What the API server said of a token is believed for so long, and of so many tokens. That a pod is gone is seen without it:
- * the pod is read for each word. A token that was refused is asked about again sooner, since it may be newer than what that
+ * the pod is read for each report. A token that was refused is asked about again sooner, since it may be newer than what that
  * API server knew.
  */
 export const acceptedForMs = 60_000;
 export const refusedForMs = 5_000;
 export const mostTokens = 10_000;
-
-/** Of each pod one refusal is logged in so long, for so many pods. */
-export const refusalLoggedEveryMs = 60_000;
-export const mostRefusers = 1_000;
 
 /**
  * A new CA's certificate is served to hooks only so long after it has been announced and trusted: a kubelet writes a pod's
@@ -55,9 +47,6 @@ export const followAuthoritiesEveryMs = 30_000;
 
 /** The address of a Service stays; it is read again in case it was made anew. */
 export const addressMaxAgeMs = 5 * 60_000;
-
-/** A port that could not be opened is tried again after this. */
-export const listenAgainMs = 30_000;
 
 /**
  * Whether a namespace takes pods with hooks: each answer has so long, of the 5 s of a review; is believed for so long, a

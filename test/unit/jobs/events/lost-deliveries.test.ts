@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { FailedDelivery, Hook } from '../../../../admission/github/deliveries.ts';
 import { notVisible } from '../../../../admission/github/policy.ts';
 import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
-import { Refused } from '../../../../admission/jobs/body.ts';
+import { Refusal } from '../../../../admission/jobs/endpoint/answer.ts';
 import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
 import { LostDeliveries } from '../../../../admission/jobs/events/lost-deliveries.ts';
 import { writeNote } from '../../../../admission/jobs/events/rules/hook-note.ts';
@@ -18,9 +18,8 @@ import {
 	mostHooks,
 	mostReadOfARound,
 } from '../../../../admission/jobs/events/rules/policy.ts';
-import { Overflow } from '../../../../admission/jobs/events/take-event.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
-import { Metrics } from '../../../../admission/telemetry/metrics.ts';
+import { type EventResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../../admission/time/system-clock.ts';
 import { suite } from '../../../support/suite.ts';
 import { SimulatedClock } from '../../support/clock.ts';
@@ -32,6 +31,8 @@ const test = suite('lost deliveries');
 const hook: Hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
 /** By a secret that may sign everything. */
 const anybody = [{ scopes: undefined }];
+const overflow = () =>
+	new Refusal<EventResult>(503, 'overflow', 'there are as many records of jobs as may be');
 
 interface Stored {
 	id: number;
@@ -53,9 +54,9 @@ function setUp() {
 	const state: {
 		answer: ReadOutcome | undefined;
 		account: 'there' | 'missing' | 'unreadable';
-		take: () => Promise<'written'>;
+		handle: () => Promise<'written' | Refusal<EventResult>>;
 		recordsJobs: boolean;
-	} = { answer: undefined, account: 'there', take: async () => 'written', recordsJobs: false };
+	} = { answer: undefined, account: 'there', handle: async () => 'written', recordsJobs: false };
 	const sent: number[] = [];
 	const told: string[] = [];
 	const settings: { answer: ReadOutcome; asked: number } = { answer: { kind: 'not-visible' }, asked: 0 };
@@ -88,12 +89,12 @@ function setUp() {
 			if (state.account === 'unreadable') throw new KubeError(500, 'InternalError', 'etcd is away');
 			return state.account === 'there' ? { read } : { kind: 'credentials-missing', detail: 'none' };
 		},
-		take: (event, body, sentMs, of) => {
+		handle: (event, body, sentMs, of) => {
 			assert.is(event, 'workflow_job');
 			taken.push(body);
 			sent.push(sentMs);
 			told.push(of ?? '');
-			return state.take();
+			return state.handle();
 		},
 		recordsJobs: () => state.recordsJobs,
 		clock,
@@ -329,13 +330,13 @@ test('what could not be written stays lost, and is tried again', async () => {
 	const { hooks, fail, looks, state, taken, lines, end } = setUp();
 	hooks.heard(hook, anybody);
 	fail(11);
-	state.take = async () => {
+	state.handle = async () => {
 		throw new KubeError(500, 'InternalError', 'etcd is away');
 	};
 	await looks(2);
 	assert.is(taken.length, 2);
 	assert.ok(lines.includes('warn lost events could not be written'));
-	state.take = async () => 'written';
+	state.handle = async () => 'written';
 	await looks(2);
 	assert.is(taken.length, 3);
 	await end();
@@ -414,11 +415,11 @@ test('no room for hours: what was lost first is read as well once there is', asy
 	hooks.heard(hook, anybody);
 	await looks(1);
 	fail(1, { action: 'queued' });
-	state.take = async () => {
-		throw new Overflow();
+	state.handle = async () => {
+		return overflow();
 	};
 	await clock.pass(3 * looksBackMs);
-	state.take = async () => 'written';
+	state.handle = async () => 'written';
 	const before = ids().length;
 	await looks(3);
 	assert.is(ids().length, before + 1);
@@ -430,7 +431,7 @@ test('one that can never be written keeps no other waiting, and an API server th
 	hooks.heard(hook, anybody);
 	for (let id = 1; id <= 20; id++) fail(id);
 	const poisoned = [20, 19, 18, 17];
-	state.take = async () => {
+	state.handle = async () => {
 		if (poisoned.includes(ids().at(-1) ?? 0)) throw new KubeError(422, 'Invalid', 'never');
 		return 'written';
 	};
@@ -455,8 +456,8 @@ test('no room for a job that waits: it stays lost until there is, and what the g
 	for (let id = 1; id <= 5; id++) fail(id);
 	for (let id = 101; id <= 105; id++) fail(id, { action: 'queued' });
 	let full = true;
-	state.take = async () => {
-		if (full && (ids().at(-1) ?? 0) > 100) throw new Overflow();
+	state.handle = async () => {
+		if (full && (ids().at(-1) ?? 0) > 100) return overflow();
 		return 'written';
 	};
 	await looks(1);
@@ -474,8 +475,8 @@ test('what can not be read as an event is not tried again', async () => {
 	const { hooks, fail, looks, state, taken, end } = setUp();
 	hooks.heard(hook, anybody);
 	fail(11);
-	state.take = async () => {
-		throw new Refused(400, 'no workflow_job event can be read in it');
+	state.handle = async () => {
+		return new Refusal(400, 'unreadable', 'no workflow_job event can be read in it');
 	};
 	await looks(4);
 	assert.is(taken.length, 1);

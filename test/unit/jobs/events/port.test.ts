@@ -92,7 +92,7 @@ test('a port that is taken is told, and tried again', async () => {
 	await once(other, 'listening');
 	const { port } = other.address() as AddressInfo;
 	const { world, clock, stop, running, get } = setUp(port, secret);
-	await until(async () => world.lines.includes('error events can not be received'));
+	await until(async () => world.lines.includes('error cannot listen for events, retrying'));
 	other.close();
 	await once(other, 'close');
 	await clock.pass(30_000);

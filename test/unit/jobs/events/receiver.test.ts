@@ -9,14 +9,7 @@ import * as assert from 'uvu/assert';
 import type { Hook } from '../../../../admission/github/deliveries.ts';
 import { createReceiver } from '../../../../admission/jobs/events/receiver.ts';
 import type { JobEvent } from '../../../../admission/jobs/events/rules/delivery.ts';
-import {
-	largestBodyBytes,
-	mostAtOnce,
-	mostConnections,
-	mostInBurst,
-	mostUnverifiedBytes,
-	mostWaiting,
-} from '../../../../admission/jobs/events/rules/policy.ts';
+import { eventLimits } from '../../../../admission/jobs/events/rules/policy.ts';
 import {
 	readScopedSecrets,
 	unscoped,
@@ -32,6 +25,8 @@ import { suite } from '../../../support/suite.ts';
 import { payload } from './payload.ts';
 
 const test = suite('event receiver');
+
+const { turns, requests: { burst = 0 } = {} } = eventLimits;
 
 const soon = (what: string, check: () => boolean | Promise<boolean>) =>
 	eventually(what, check, { everyMs: 5 });
@@ -56,30 +51,30 @@ async function receiver(
 	const recorded: JobFacts[] = [];
 	const hooks: Hook[] = [];
 	const state: {
-		hear: (event: JobEvent) => Promise<EventResult>;
-		record: (facts: JobFacts) => Promise<JobRecordResult>;
-	} = { hear: async () => 'written', record: async () => 'absent' };
-	const made = createReceiver({
+		writeOnPod: (event: JobEvent) => Promise<EventResult>;
+		writeRecord: (facts: JobFacts) => Promise<JobRecordResult>;
+	} = { writeOnPod: async () => 'written', writeRecord: async () => 'absent' };
+	const { endpoint, handle } = createReceiver({
 		secrets: {
 			current: async () => [...unscoped(secrets), ...scoped],
 			newest: async () => [...unscoped(newest), ...scoped],
 		},
-		hear: (event) => {
+		writeOnPod: (event) => {
 			heard.push(event);
-			return state.hear(event);
+			return state.writeOnPod(event);
 		},
-		record: (facts) => {
+		writeRecord: (facts) => {
 			recorded.push(facts);
-			return state.record(facts);
+			return state.writeRecord(facts);
 		},
-		heardOf: (hook) => void hooks.push(hook),
+		onDelivery: (hook) => void hooks.push(hook),
 		clock,
 		metrics,
 		log,
 	});
-	made.server.listen(0, '127.0.0.1');
-	await once(made.server, 'listening');
-	const { port } = made.server.address() as AddressInfo;
+	endpoint.server.listen(0, '127.0.0.1');
+	await once(endpoint.server, 'listening');
+	const { port } = endpoint.server.address() as AddressInfo;
 
 	const send = (
 		method: string,
@@ -131,11 +126,13 @@ async function receiver(
 		);
 	};
 	const close = () => {
-		made.server.close();
-		made.server.closeAllConnections();
+		endpoint.server.close();
+		endpoint.server.closeAllConnections();
 	};
 	return {
-		...made,
+		server: endpoint.server,
+		drained: () => endpoint.drained(),
+		handle,
 		port,
 		send,
 		deliver,
@@ -175,7 +172,7 @@ test('the webhook of what GitHub has signed is told, that of a ping too, and of 
 test('the answer comes after the write, never before it', async () => {
 	const { deliver, state, close } = await receiver();
 	const order: string[] = [];
-	state.hear = async () => {
+	state.writeOnPod = async () => {
 		await systemClock.sleep(30);
 		order.push('written');
 		return 'written';
@@ -193,7 +190,7 @@ test('what came of it is the answer: 200 where a pod was meant, 204 where none w
 		['no-pod', 204],
 		['several-pods', 204],
 	] as const) {
-		state.hear = async () => result;
+		state.writeOnPod = async () => result;
 		const answer = await deliver();
 		assert.is(answer.status, status, result);
 		assert.is(answer.text, status === 200 ? `${result}\n` : '');
@@ -223,7 +220,7 @@ test('a job that waits: its record is all that an event writes, and the answer s
 		['hosted', 204, 'hosted'],
 		['absent', 204, 'ignored'],
 	] as const) {
-		state.record = async () => result;
+		state.writeRecord = async () => result;
 		for (const change of [{ action: 'queued' }, { action: 'waiting' }, { action: 'in_progress' }]) {
 			const answer = await deliver(payload({ ...change, job: waits }));
 			assert.equal([answer.status, answer.text], [status, status === 200 ? `${result}\n` : ''], result);
@@ -241,7 +238,7 @@ test('a job that waits: its record is all that an event writes, and the answer s
 
 test('no room for a job that waits: 503, so that GitHub lists it as failed; what runs or has ended is heard', async () => {
 	const { deliver, state, counted, countedRecords, close } = await receiver();
-	state.record = async () => 'overflow';
+	state.writeRecord = async () => 'overflow';
 	const waits = { runner_name: null };
 	for (const action of ['queued', 'waiting']) {
 		const answer = await deliver(payload({ action, job: waits }));
@@ -261,12 +258,12 @@ test('no room for a job that waits: 503, so that GitHub lists it as failed; what
 });
 
 test('one that is read back long after: its job is recorded, and nothing is believed of a runner of now', async () => {
-	const { take, state, heard, recorded, close } = await receiver();
-	state.record = async () => 'recorded';
-	assert.is(await take('workflow_job', payload(), Date.now(), 'jobs'), 'recorded');
-	assert.is(await take('push', {}, Date.now(), 'jobs'), 'ignored');
+	const { handle, state, heard, recorded, close } = await receiver();
+	state.writeRecord = async () => 'recorded';
+	assert.is(await handle('workflow_job', payload(), Date.now(), 'jobs'), 'recorded');
+	assert.is(await handle('push', {}, Date.now(), 'jobs'), 'ignored');
 	assert.equal([heard.length, recorded[0]?.runnerName], [0, 'r1']);
-	assert.is(await take('workflow_job', payload(), Date.now()), 'written');
+	assert.is(await handle('workflow_job', payload(), Date.now()), 'written');
 	assert.is(heard.length, 1);
 	close();
 });
@@ -274,13 +271,13 @@ test('one that is read back long after: its job is recorded, and nothing is beli
 test('one that a runner has: both are written at a time, before the answer, which tells of the pod', async () => {
 	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
 	const order: string[] = [];
-	state.hear = async () => {
+	state.writeOnPod = async () => {
 		order.push('pod');
 		await systemClock.sleep(20);
 		order.push('pod written');
 		return 'no-pod';
 	};
-	state.record = async () => {
+	state.writeRecord = async () => {
 		order.push('record');
 		await systemClock.sleep(40);
 		order.push('record written');
@@ -306,16 +303,16 @@ test('the time of a delivery is that in its id', async () => {
 });
 
 test('one of the two can not be written: 503, though the other is', async () => {
-	for (const broken of ['hear', 'record'] as const) {
+	for (const broken of ['writeOnPod', 'writeRecord'] as const) {
 		const { deliver, state, counted, countedRecords, heard, recorded, close } = await receiver();
-		state.record = async () => 'recorded';
+		state.writeRecord = async () => 'recorded';
 		state[broken] = async () => {
 			throw new KubeError(500, 'InternalError', 'etcd is away');
 		};
 		assert.is((await deliver()).status, 503);
 		assert.equal([heard.length, recorded.length], [1, 1]);
 		assert.is(await counted('failed'), 1);
-		assert.is(await countedRecords(broken === 'record' ? 'failed' : 'recorded'), 1);
+		assert.is(await countedRecords(broken === 'writeRecord' ? 'failed' : 'recorded'), 1);
 		close();
 	}
 });
@@ -459,7 +456,11 @@ test('signed, but unreadable: 400, and the log has the id of the delivery and no
 test('over 1 MiB: 413, whether it is announced or not; just below is read', async () => {
 	const { send, deliver, counted, port, close } = await receiver();
 	const signature = { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` };
-	const announced = await send('POST', { ...signature, 'content-length': String(largestBodyBytes + 1) }, 'x');
+	const announced = await send(
+		'POST',
+		{ ...signature, 'content-length': String(eventLimits.bodyBytes + 1) },
+		'x',
+	);
 	assert.is(announced.status, 413);
 	const chunked = connect(port, '127.0.0.1');
 	chunked.write(
@@ -470,7 +471,7 @@ test('over 1 MiB: 413, whether it is announced or not; just below is read', asyn
 	const [first] = (await once(chunked, 'data')) as [Buffer];
 	assert.match(first.toString(), /^HTTP\/1\.1 413 /);
 	chunked.destroy();
-	const padding = 'x'.repeat(largestBodyBytes - 5_000);
+	const padding = 'x'.repeat(eventLimits.bodyBytes - 5_000);
 	assert.is((await deliver(payload({ rest: { padding } }))).status, 200);
 	assert.is(await counted('too-large'), 2);
 	close();
@@ -478,18 +479,18 @@ test('over 1 MiB: 413, whether it is announced or not; just below is read', asyn
 
 test('bodies that nobody has vouched for fill 8 MiB at most: 503, and it is free again when they are gone', async () => {
 	const { port, deliver, counted, close } = await receiver();
-	const half = Buffer.alloc(largestBodyBytes - 1_000, 'x');
+	const half = Buffer.alloc(eventLimits.bodyBytes - 1_000, 'x');
 	const open = () => {
 		const socket = connect(port, '127.0.0.1');
 		socket.on('error', () => {});
 		socket.write(
-			`POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: ${largestBodyBytes}\r\n\r\n`,
+			`POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: ${eventLimits.bodyBytes}\r\n\r\n`,
 		);
 		socket.write(half);
 		return socket;
 	};
 	const sockets = Array.from({ length: 12 }, open);
-	const refused = 12 - mostUnverifiedBytes / largestBodyBytes;
+	const refused = 12 - eventLimits.allBodiesBytes / eventLimits.bodyBytes;
 	await soon('the others are refused', async () => (await counted('overloaded')) >= refused);
 	for (const socket of sockets) socket.destroy();
 	await soon('it is known that they are gone', async () => (await counted('unreadable')) >= 8);
@@ -499,7 +500,7 @@ test('bodies that nobody has vouched for fill 8 MiB at most: 503, and it is free
 
 test('more connections than are accepted: those that are open are answered, and later ones again', async () => {
 	const { port, deliver, close } = await receiver();
-	const sockets = Array.from({ length: mostConnections + 20 }, () => connect(port, '127.0.0.1'));
+	const sockets = Array.from({ length: eventLimits.connections + 20 }, () => connect(port, '127.0.0.1'));
 	for (const socket of sockets) socket.on('error', () => {}).resume();
 	const closed = () => sockets.filter((socket) => socket.closed).length;
 	await soon('those that are too many are closed', () => closed() >= 20);
@@ -519,7 +520,7 @@ test('more connections than are accepted: those that are open are answered, and 
 
 test('what could not be written is answered 503: GitHub keeps it as failed', async () => {
 	const { deliver, state, counted, lines, close } = await receiver();
-	state.hear = async () => {
+	state.writeOnPod = async () => {
 		throw new KubeError(500, 'InternalError', 'etcd is away');
 	};
 	const answer = await deliver();
@@ -527,37 +528,37 @@ test('what could not be written is answered 503: GitHub keeps it as failed', asy
 	assert.not.match(answer.text, 'etcd');
 	assert.is(await counted('failed'), 1);
 	assert.match(lines.join('\n'), 'etcd is away');
-	state.hear = async () => 'written';
+	state.writeOnPod = async () => 'written';
 	assert.is((await deliver()).status, 200);
 	close();
 });
 
 test('a full queue: 503 at once, and those that wait are written in their turn', async () => {
-	const { deliver, take, state, heard, counted, close } = await receiver();
+	const { deliver, handle, state, heard, counted, close } = await receiver();
 	let open = () => {};
 	const opened = new Promise<void>((resolve) => {
 		open = resolve;
 	});
 	let atOnce = 0;
 	let mostSeen = 0;
-	state.hear = async () => {
+	state.writeOnPod = async () => {
 		mostSeen = Math.max(mostSeen, ++atOnce);
 		await opened;
 		atOnce -= 1;
 		return 'written';
 	};
-	const first = Array.from({ length: mostAtOnce }, () => deliver());
-	while (heard.length < mostAtOnce) await systemClock.sleep(1);
+	const first = Array.from({ length: turns.atOnce }, () => deliver());
+	while (heard.length < turns.atOnce) await systemClock.sleep(1);
 	// As lost deliveries come, because the server does not accept so many connections.
-	const waiting = Array.from({ length: mostWaiting }, () => take('workflow_job', payload(), 0));
+	const waiting = Array.from({ length: turns.waiting }, () => handle('workflow_job', payload(), 0));
 	const late = await deliver();
 	assert.equal([late.status, late.headers['retry-after']], [503, '10']);
 	assert.is(await counted('overloaded'), 1);
-	assert.is(heard.length, mostAtOnce);
+	assert.is(heard.length, turns.atOnce);
 	open();
 	for (const { status } of await Promise.all(first)) assert.is(status, 200);
-	assert.is((await Promise.all(waiting)).filter((result) => result === 'written').length, mostWaiting);
-	assert.is(mostSeen, mostAtOnce);
+	assert.is((await Promise.all(waiting)).filter((result) => result === 'written').length, turns.waiting);
+	assert.is(mostSeen, turns.atOnce);
 	close();
 });
 
@@ -568,15 +569,15 @@ test('more than a burst at once: the rest waits for its turn, and those that bre
 		clock: { ...systemClock, monotonic },
 	});
 	const forged = `POST / HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=${'0'.repeat(64)}\r\ncontent-length: 1\r\n\r\nx`;
-	const sockets = Array.from({ length: mostInBurst + 100 }, () => connect(port, '127.0.0.1'));
+	const sockets = Array.from({ length: burst + 100 }, () => connect(port, '127.0.0.1'));
 	const answered = new Set<Socket>();
 	for (const socket of sockets) {
 		socket.on('error', () => {}).once('data', () => answered.add(socket));
 		socket.write(forged);
 	}
-	await soon('a burst is answered', () => answered.size >= mostInBurst);
+	await soon('a burst is answered', () => answered.size >= burst);
 	await systemClock.sleep(50);
-	assert.is(await counted('bad-signature'), mostInBurst, 'no more than these, as long as no time passes');
+	assert.is(await counted('bad-signature'), burst, 'no more than these, as long as no time passes');
 	const waiting = sockets.filter((socket) => !answered.has(socket));
 	const [patient, gone] = [waiting.slice(0, 40), waiting.slice(40)];
 	for (const socket of gone) socket.destroy();
@@ -584,10 +585,10 @@ test('more than a burst at once: the rest waits for its turn, and those that bre
 	await soon('it is known that they are gone', async () => (await open()) <= sockets.length - gone.length);
 	stoppedMs = undefined;
 	assert.is((await deliver()).status, 200);
-	await soon('the patient ones are answered', () => answered.size >= mostInBurst + patient.length);
+	await soon('the patient ones are answered', () => answered.size >= burst + patient.length);
 	for (const socket of sockets) socket.destroy();
 	await drained();
-	assert.is(await counted('bad-signature'), mostInBurst + patient.length);
+	assert.is(await counted('bad-signature'), burst + patient.length);
 	assert.is(await counted('unreadable'), gone.length);
 	close();
 });

@@ -1,6 +1,7 @@
 /** The port for job hooks, over real HTTPS, before a simulated API server. */
 import { once } from 'node:events';
-import { request as httpsRequest, type Server } from 'node:https';
+import type { Server } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { busy } from '../../../../admission/api/keys.ts';
@@ -8,17 +9,14 @@ import { issueAuthority, issueServing } from '../../../../admission/certificates
 import type { KeyPair } from '../../../../admission/certificates/x509.ts';
 import { createHookEndpoint } from '../../../../admission/jobs/hooks/endpoint.ts';
 import type { Caller } from '../../../../admission/jobs/hooks/rules/caller.ts';
-import {
-	mostAtOnce,
-	mostNewConnections,
-	mostOfOnePod,
-	mostWaiting,
-} from '../../../../admission/jobs/hooks/rules/policy.ts';
+import { hookLimits, mostOfOnePod } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { suite } from '../../../support/suite.ts';
 import { World } from '../../support/world.ts';
 
 const test = suite('job hook endpoint');
+
+const { turns, newConnections: { most: mostNewConnections = 0 } = {} } = hookLimits;
 
 const day = 24 * 60 * 60_000;
 const job = {
@@ -59,16 +57,16 @@ async function endpoint() {
 		callerOf: async (token) =>
 			token === 'good' ? owner : { why: 'the API server does not accept its token' },
 	};
-	const made = createHookEndpoint({
+	const { server } = createHookEndpoint({
 		...world.parts,
 		sign: world.signer.signStatement,
 		tokens: { callerOf: (token) => state.callerOf(token) },
 		tls,
 		githubUrl: 'https://github.com/',
 	});
-	made.server.listen(0, 'localhost');
-	await once(made.server, 'listening');
-	const { port } = made.server.address() as AddressInfo;
+	server.listen(0, 'localhost');
+	await once(server, 'listening');
+	const { port } = server.address() as AddressInfo;
 	const send = (
 		body: string,
 		{ path = '/hooks/started', method = 'POST', token = 'good' as string | null, headers = {} } = {},
@@ -102,9 +100,9 @@ async function endpoint() {
 		send(JSON.stringify({ ...job, ...more }), options);
 	const signals = () =>
 		world.pods.read(world.pod('r1') as never)!.signals.map(({ by, key, state: is }) => `${by} ${key} ${is}`);
-	servers.push(made.server);
+	servers.push(server);
 	const refusals = () => world.lines.filter((line) => line.includes('job hook refused'));
-	return { ...made, world, state, owner, port, send, say, signals, refusals };
+	return { world, state, owner, port, send, say, signals, refusals };
 }
 
 test('what a hook says is on the pod when it is answered', async () => {
@@ -203,19 +201,19 @@ test('more than can be written wait, and more than may wait are sent away', asyn
 			answers.push(() => resolve(owner));
 			most = Math.max(most, answers.length);
 		});
-	const all = Array.from({ length: mostAtOnce + mostWaiting + 20 }, (_, index) =>
+	const all = Array.from({ length: turns.atOnce + turns.waiting + 20 }, (_, index) =>
 		say({ token: `of-${index}` }, { RUNNER_TRACKING_ID: `github_${index}` }),
 	);
 	const answered: Answer[] = [];
 	for (const one of all) void one.then((answer) => answered.push(answer));
 	while (answered.length < 20) await new Promise((resolve) => setTimeout(resolve, 10));
 	assert.equal([...new Set(answered.map(({ status }) => status))], [503]);
-	assert.is(most, mostAtOnce);
+	assert.is(most, turns.atOnce);
 	state.callerOf = async () => owner;
 	for (const answer of answers) answer();
 	const statuses = (await Promise.all(all)).map(({ status }) => status);
 	assert.is(statuses.filter((status) => status === 200 || status === 503).length, all.length);
-	assert.ok(statuses.filter((status) => status === 200).length >= mostAtOnce);
+	assert.ok(statuses.filter((status) => status === 200).length >= turns.atOnce);
 });
 
 test('one pod takes no turns of others', async () => {

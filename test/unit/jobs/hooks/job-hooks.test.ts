@@ -7,8 +7,9 @@ import type { JobHooksMode } from '../../../../admission/api/job-hooks.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
 import { JobHooks } from '../../../../admission/jobs/hooks/job-hooks.ts';
 import { isHooked } from '../../../../admission/jobs/hooks/rules/inject.ts';
-import { addressMaxAgeMs, listenAgainMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
+import { addressMaxAgeMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { ServiceAddress } from '../../../../admission/jobs/hooks/service-address.ts';
+import { listenAgainMs } from '../../../../admission/jobs/rules/policy.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { applied } from '../../../../admission/webhook/apply.ts';
 import { freePort } from '../../../cluster/free-port.ts';
@@ -104,10 +105,10 @@ test('a port that is taken is told, and opened when it is free', async () => {
 			what,
 		);
 	};
-	await told('can not be listened to');
+	await told('cannot listen for job hooks');
 	await new Promise((resolve) => taken.close(resolve));
 	await world.clock.pass(listenAgainMs);
-	await told('listens to job hooks');
+	await told('listens for job hooks');
 	stop.abort();
 	await world.clock.pass(1_000);
 	await running;

@@ -1,9 +1,9 @@
-/** Who sent a token, what a hook said, how often that is logged, and which certificate it meets. */
+/** Who sent a token, what a hook reports, and which certificate it meets. */
 import * as assert from 'uvu/assert';
 import { HookCertificate } from '../../../../admission/jobs/hooks/certificate.ts';
 import { callerOf } from '../../../../admission/jobs/hooks/rules/caller.ts';
+import { readPayload } from '../../../../admission/jobs/hooks/rules/payload.ts';
 import { newAuthorityAfterMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
-import { reportOf } from '../../../../admission/jobs/hooks/rules/said.ts';
 import { Tokens } from '../../../../admission/jobs/hooks/tokens.ts';
 import { type KubeClient, KubeError } from '../../../../admission/kube/client.ts';
 import { suite } from '../../../support/suite.ts';
@@ -24,7 +24,7 @@ const status = {
 	},
 };
 const github = 'https://github.com/';
-const report = (said: object, url = github) => reportOf('started', JSON.stringify(said), url);
+const report = (payload: object, url = github) => readPayload('started', JSON.stringify(payload), url);
 
 test('the token of a pod, for us, names its pod', () => {
 	assert.equal(callerOf(status), { namespace: 'ci', pod: 'r1', uid: 'u1' });
@@ -62,7 +62,7 @@ test('a job is named by its tracking id, else by run, attempt and key', () => {
 	])
 		assert.is(report(said), undefined, JSON.stringify(said));
 	for (const body of ['', '{', 'null', '7', '"x"', '[]'])
-		assert.is(reportOf('started', body, github), undefined, body);
+		assert.is(readPayload('started', body, github), undefined, body);
 	assert.is(report({ ...run, GITHUB_JOB: 7 })?.job.name, 'a job');
 });
 

@@ -3,31 +3,31 @@ import type { Job } from '../../../runner/job-signals.ts';
 import type { JobReport } from '../../rules/job-signals.ts';
 import type { hookVariables, What } from './layout.ts';
 
-type Said = Record<(typeof hookVariables)[number], unknown>;
+type Payload = Partial<Record<(typeof hookVariables)[number], unknown>>;
 
 /**
- * The word of a hook. Its body only describes the job, and a job may have sent it itself: which pod it is about, the token
- * tells.
+ * What a hook reports. Its body only describes the job, and a job may have sent it itself: the token decides which pod it is
+ * about.
  *
  * @param body as it was sent
  * @param githubUrl the GitHub whose runners we guard, with a slash at its end: only there an address leads
  * @returns undefined: it is not JSON, or names no job
  */
-export function reportOf(what: What, body: string, githubUrl: string): JobReport | undefined {
-	const said = read(body);
-	const runId = number(said.GITHUB_RUN_ID);
-	const attempt = number(said.GITHUB_RUN_ATTEMPT);
-	const name = text(said.GITHUB_JOB);
+export function readPayload(what: What, body: string, githubUrl: string): JobReport | undefined {
+	const payload = parse(body);
+	const runId = number(payload.GITHUB_RUN_ID);
+	const attempt = number(payload.GITHUB_RUN_ATTEMPT);
+	const name = text(payload.GITHUB_JOB);
 	const key =
-		text(said.RUNNER_TRACKING_ID) ??
+		text(payload.RUNNER_TRACKING_ID) ??
 		(runId === undefined ? undefined : `${runId}/${attempt ?? 1}/${name ?? ''}`);
 	if (key === undefined) return undefined;
-	const repository = /^[\w.-]+\/[\w.-]+$/.exec(text(said.GITHUB_REPOSITORY) ?? '')?.[0];
-	const ours = `${text(said.GITHUB_SERVER_URL)}/`.toLowerCase() === githubUrl.toLowerCase();
+	const repository = /^[\w.-]+\/[\w.-]+$/.exec(text(payload.GITHUB_REPOSITORY) ?? '')?.[0];
+	const ours = `${text(payload.GITHUB_SERVER_URL)}/`.toLowerCase() === githubUrl.toLowerCase();
 	const job: Job = {
 		name: name ?? 'a job',
 		repository,
-		workflow: text(said.GITHUB_WORKFLOW),
+		workflow: text(payload.GITHUB_WORKFLOW),
 		runId,
 		attempt,
 	};
@@ -35,10 +35,10 @@ export function reportOf(what: What, body: string, githubUrl: string): JobReport
 	return { by: 'hook', says: what, key, job };
 }
 
-/** Whatever else it is than an object has none of the fields. */
-function read(body: string): Partial<Said> {
+/** JSON that is not an object has none of the fields. */
+function parse(body: string): Payload {
 	try {
-		return (JSON.parse(body) as Said | null) ?? {};
+		return (JSON.parse(body) as Payload | null) ?? {};
 	} catch {
 		return {};
 	}

@@ -1,25 +1,15 @@
 import type { EventResult, JobRecordResult, Metrics } from '../../telemetry/metrics.ts';
-import { Refused } from '../body.ts';
+import { Refusal } from '../endpoint/answer.ts';
 import { factsOfEvent, type JobFacts, tellsState } from '../records/rules/facts.ts';
 import { objectOf } from '../rules/fields.ts';
 import { type JobEvent, type NotForUs, readDelivery } from './rules/delivery.ts';
 
-/**
- * A job that waits can't be remembered: there are as many records as may be. GitHub keeps its event in the list of failed
- * deliveries, where it is found once there is room.
- */
-export class Overflow extends Refused {
-	constructor() {
-		super(503, 'there are as many records of jobs as may be');
-	}
-}
-
 /** Where what an event says is written. */
 export interface EventWriters {
 	/** On its runner's pod. @throws if that is not possible now */
-	hear: (event: JobEvent) => Promise<EventResult>;
+	writeOnPod: (event: JobEvent) => Promise<EventResult>;
 	/** In the record of its job. @throws if that is not possible now */
-	record: (facts: JobFacts) => Promise<JobRecordResult>;
+	writeRecord: (facts: JobFacts) => Promise<JobRecordResult>;
 	metrics: Metrics;
 }
 
@@ -36,9 +26,12 @@ export interface EventRead {
  *
  * @param sentMs when GitHub sent it, ms since the epoch
  * @returns undefined: nothing that is for us
- * @throws Refused 400 for what claims to be a workflow_job event and is none
  */
-export function readEvent(event: string, payload: unknown, sentMs: number): EventRead | undefined {
+export function readEvent(
+	event: string,
+	payload: unknown,
+	sentMs: number,
+): EventRead | Refusal<EventResult> | undefined {
 	const delivery = readDelivery(event, payload);
 	if (delivery?.kind === 'none') {
 		const { why } = delivery;
@@ -47,7 +40,7 @@ export function readEvent(event: string, payload: unknown, sentMs: number): Even
 	}
 	const facts = factsOfEvent(payload, sentMs);
 	if (!delivery || (delivery.kind === 'none' && !facts))
-		throw new Refused(400, 'no workflow_job event can be read in it');
+		return new Refusal(400, 'unreadable', 'no workflow_job event can be read in it');
 	return { delivery, facts };
 }
 
@@ -59,18 +52,19 @@ export const withoutRunner = ({ facts }: EventRead): EventRead => ({
 
 /**
  * Writes it on the pod and in the record, at a time. Where one of them fails the event has failed: when it comes again, the
- * other has no effect.
+ * other has no effect. A job that waits and has no record for want of room is refused: GitHub keeps its event in the list of
+ * failed deliveries, where it is found once there is room.
  *
  * @returns what became of it on the pod; in the record, where it names no runner
- * @throws why it could not be written, Overflow if a job that waits has no record for want of room
+ * @throws why it could not be written
  */
 export async function writeEvent(
 	{ delivery, facts }: EventRead,
-	{ hear, record, metrics }: EventWriters,
-): Promise<EventResult> {
+	{ writeOnPod, writeRecord, metrics }: EventWriters,
+): Promise<EventResult | Refusal<EventResult>> {
 	const [outcome, recorded] = await Promise.allSettled([
-		delivery.kind === 'job' ? hear(delivery) : undefined,
-		facts ? record(facts) : undefined,
+		delivery.kind === 'job' ? writeOnPod(delivery) : undefined,
+		facts ? writeRecord(facts) : undefined,
 	]);
 	if (facts) metrics.jobRecord(recorded.status === 'fulfilled' ? (recorded.value ?? 'absent') : 'failed');
 	if (outcome.status === 'rejected') throw outcome.reason;
@@ -78,6 +72,6 @@ export async function writeEvent(
 	if (outcome.value !== undefined) return outcome.value;
 	const result = recorded.value ?? 'absent';
 	if (result === 'overflow' && (facts?.state === 'queued' || facts?.state === 'waiting'))
-		throw new Overflow();
+		return new Refusal(503, 'overflow', 'there are as many records of jobs as may be');
 	return result === 'absent' ? 'ignored' : result;
 }
