@@ -1,8 +1,8 @@
 import { podPath } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { longestLine, mostFollowed } from './rules/policy.ts';
 import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
 

@@ -1,7 +1,6 @@
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { KubeError } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { jobText } from '../runner/job-signals.ts';
 import { notIdle, signalsOf, withoutProof } from '../runner/record.ts';
@@ -9,6 +8,7 @@ import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import { afterReport, type JobReport } from './rules/job-signals.ts';
 import { busyMarks } from './rules/marks.ts';
 

@@ -1,6 +1,6 @@
 import { type Hook, ownerOf } from '../../github/deliveries.ts';
-import type { Clock } from '../../kube/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Clock } from '../../time/clock.ts';
 import { type HookNote, readNote, writeNote } from './rules/hook-note.ts';
 import { hookForgottenMs, mostHooks } from './rules/policy.ts';
 import type { WebhookSecret } from './rules/secrets.ts';

@@ -2,9 +2,9 @@ import { deliveredPayload, type FailedDelivery, failedDeliveries, ownerOf } from
 import { hookSettings } from '../../github/hook-settings.ts';
 import { notVisible } from '../../github/policy.ts';
 import type { CredentialsMissing, Read } from '../../github/types.ts';
-import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
+import type { Clock } from '../../time/clock.ts';
 import { Refusal } from '../endpoint/answer.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
 import { type KnownHook, type KnownHooks, nameOf } from './known-hooks.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../kube/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { Clock } from '../../time/clock.ts';
 import { secretLeastAgeMs, secretMaxAgeMs } from './rules/policy.ts';
 import { readScopedSecrets, splitSecrets, unscoped, type WebhookSecret } from './rules/secrets.ts';
 

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from '../../kube/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 import { newAuthorityAfterMs } from './rules/policy.ts';
 
 interface Pair {

@@ -1,9 +1,9 @@
 import { jobHooks } from '../../api/keys.ts';
 import type { Cache } from '../../cluster/cache.ts';
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
-import type { Clock } from '../../kube/clock.ts';
 import { podKey } from '../../runner/runner-pod.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { Clock } from '../../time/clock.ts';
 import { followAuthoritiesEveryMs } from './rules/policy.ts';
 
 export interface FollowAuthoritiesOptions {

@@ -2,9 +2,9 @@ import { names } from '../../api/keys.ts';
 import type { KubeObject } from '../../api/kinds.ts';
 import { objectPath, resources } from '../../api/paths.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Clock } from '../../kube/clock.ts';
 import { getObject } from '../../kube/objects.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { Clock } from '../../time/clock.ts';
 import { addressMaxAgeMs } from './rules/policy.ts';
 
 interface Service extends KubeObject {

@@ -1,9 +1,9 @@
 import { autoscaleKinds, type WorkflowJob } from '../../api/autoscale.ts';
 import { collectionPath, objectPath } from '../../api/paths.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError } from '../../kube/client.ts';
-import type { Clock } from '../../kube/clock.ts';
 import { createObject, getObject, mergePatch } from '../../kube/objects.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { Clock } from '../../time/clock.ts';
 import type { JobFacts } from './rules/facts.ts';
 import { concernsUs } from './rules/labels.ts';
 import { changeOf, leavesTrace, opened, type Source } from './rules/merge.ts';
