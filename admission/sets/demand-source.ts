@@ -5,7 +5,7 @@ import type { Demanded } from './rules/plan.ts';
 
 /** What an autoscaler asks of a set, while the set is reconciled. */
 export interface SetDemand extends Demanded {
-	/** What spec.replicas is to show: what is wanted, and what can't go yet. */
+	/** What spec.replicas shows: the desired runners, and those that cannot be removed yet. */
 	replicas: number;
 	/** When it is to be reconciled again if nothing changes, ms from now. */
 	requeueAfterMs: number | undefined;
@@ -14,8 +14,8 @@ export interface SetDemand extends Demanded {
 /** Who decides how many runners a set has, where it is the target of an autoscaler; see autoscale/autoscaler.ts. */
 export interface DemandSource {
 	/**
-	 * Whether it is known which sets have an autoscaler. Until then no set is touched but those that are being deleted: its
-	 * `replicas` may mean nothing. Where it can't be known it becomes true after a minute, see demandOf.
+	 * Whether it is known which sets have an autoscaler. Until then only sets that are being deleted are reconciled: for the
+	 * others, `replicas` may have no meaning. If it cannot be found out, this becomes true after a minute.
 	 */
 	readonly synced: boolean;
 	/** undefined: no autoscaler acts on this set, and its `replicas` count. */

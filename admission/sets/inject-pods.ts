@@ -39,8 +39,8 @@ export function createPods(request: AdmissionRequest, jobHooks: Hooks = () => []
 }
 
 /**
- * The pod as the webhook would change it. The reconcilers make theirs so, and the webhook's conditions let those pass by: a
- * call for each pod would keep growing sets waiting.
+ * The pod as the webhook would change it. The reconcilers create their pods like this, and the webhook's conditions exempt
+ * those: a call for each pod would delay growing sets.
  */
 export const injected = (pod: Pod, jobHooks: Hooks): Pod => applied(pod, inject(pod, jobHooks).operations);
 
@@ -77,7 +77,7 @@ function inject(pod: Pod, jobHooks: Hooks): { operations: PatchOperation[]; warn
 	return { operations, warnings };
 }
 
-/** Whether a CREATE is that of a pod which is to be filled in. */
+/** Whether the pod that is being created belongs to a set of ours, and is to be filled in. */
 export const isOfOurSets = ({ object }: AdmissionRequest): boolean =>
 	(object as Pod).metadata.labels?.[setKeys.injectToken] === 'true';
 

@@ -35,26 +35,26 @@ export interface SetKind<S extends RunnersSet> {
 	ownerResource: Resource;
 	/** Name of the pod of an owner of this name. */
 	podName(owner: string): string;
-	/** Whether an owner creates its pod itself, and again when it is gone. */
-	makesItsPod: boolean;
-	/** Deletes what the garbage collector would delete after an owner that is gone, and its pod. */
-	remains?(set: S, owner: { name: string; uid: string; pod: Pod | undefined }): Promise<unknown>;
+	/** Whether an owner creates its pod itself, and recreates it. */
+	createsItsPod: boolean;
+	/** Deletes the dependents of a deleted owner that the garbage collector would delete later. */
+	deleteDependents?(set: S, owner: { name: string; uid: string; pod: Pod | undefined }): Promise<unknown>;
 	config(set: S): RunnerConfig;
 	/** How to create one runner; without `create`, `message` says what is wrong with the spec. */
 	creator(set: S): { create: Creator; message?: undefined } | { create?: undefined; message: string };
 }
 
 /**
- * Creates one runner of this name. Rejects where there is none: with KubeError (409: the name is taken; 0: there may be one),
- * or with an error of this program.
+ * Creates one runner of this name. Rejects if that failed: with KubeError (409: the name is taken; 0: it may exist all the
+ * same), or with an error of this program.
  */
 export type Creator = (name: string) => Promise<Made>;
 
 export interface Made {
-	/** What can wait until the pods of all runners that are made now exist, and may fail. */
+	/** Follow-up work that can wait until all runners of the plan have been created, and may fail. */
 	later?: (() => Promise<unknown>) | undefined;
-	/** What could not be created here, because of this, and is left to the owner's controller. */
-	leftOver?: unknown;
+	/** Why something could not be created here: it is left to the owner's controller. */
+	failure?: unknown;
 }
 
 /** A StatefulSet's name, a dash and a hash of ten characters are a label value of its pod, which has at most 63 characters. */

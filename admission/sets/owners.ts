@@ -36,15 +36,15 @@ export interface OwnersOptions {
 	/** Label on a pod that holds its set's name. */
 	setLabel: typeof arc.runnerSet | typeof arc.runnerDeployment;
 	podName(owner: string): string;
-	/** Whether the owner creates its pod itself, and again when it is gone: a StatefulSet does, a Runner does not. */
-	makesItsPod: boolean;
+	/** Whether the owner creates and recreates its pod itself: a StatefulSet does, a Runner does not. */
+	createsItsPod: boolean;
 	/** Called when a set has to be reconciled: by its UID, or by its key. */
 	changed(set: { uid: string } | { key: ObjectKey }): void;
 }
 
 /**
  * Knows which runners each set has, from the caches and from what was just created or deleted. So a cache that lags behind
- * never leads to a second creation or deletion of the same runner.
+ * never causes a second creation or deletion of the same runner.
  */
 export class Owners {
 	readonly #options: OwnersOptions;
@@ -54,7 +54,7 @@ export class Owners {
 	readonly #setOf = new Map<ObjectKey, string>();
 	/** By the set's key: keys of the pods with its label. */
 	readonly #pods = new Map<ObjectKey, Set<ObjectKey>>();
-	/** By the set's UID: names of owners whose creation was tried and that the watch has not shown yet; until when they count. */
+	/** By the set's UID: names of owners whose creation was tried and that the watch has not shown yet, and until when they count. */
 	readonly #expected = new Map<string, Map<string, { templateHash: string; untilMs: number }>>();
 	/** UIDs of owners that we deleted and that may still be in the cache. */
 	readonly #removed = new Set<string>();
@@ -215,7 +215,7 @@ export class Owners {
 
 	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
 		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
-		const over = !this.#options.makesItsPod && late;
+		const over = !this.#options.createsItsPod && late;
 		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };
 	}
 

@@ -7,15 +7,15 @@ import { Controller } from '../kube/controller.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
-import { PlanExecutor, type PlanExecutorDependencies } from './carry-out.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
 import type { SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
+import { PlanExecutor, type PlanExecutorDependencies } from './plan-executor.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
 import { type Accounting, type Plan, plan } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
-import { freshPace } from './rules/start-pace.ts';
+import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
 import { setStatusWriter } from './status-writer.ts';
 
@@ -38,7 +38,7 @@ interface Memory {
 }
 
 /**
- * Keeps the sets of one kind at the wanted number of runners. Each reconcile looks at the whole state, not at what has
+ * Keeps the sets of one kind at the wanted number of runners. Each reconcile compares the whole state, not what has
  * changed; `plan` decides what to do, and a PlanExecutor does it.
  */
 export class SetReconciler<S extends RunnersSet> {
@@ -80,7 +80,7 @@ export class SetReconciler<S extends RunnersSet> {
 			const key = set as ObjectKey;
 			this.#controller.enqueueAfter(key, gatherMs((this.#sizes.get(key) ?? 0) + jobs));
 		});
-		const { owners, between, setLabel, podName, makesItsPod } = kind;
+		const { owners, between, setLabel, podName, createsItsPod } = kind;
 		this.#owners = new Owners({
 			cache,
 			owners,
@@ -89,7 +89,7 @@ export class SetReconciler<S extends RunnersSet> {
 			clock,
 			setLabel,
 			podName,
-			makesItsPod,
+			createsItsPod,
 			changed: (set) => {
 				const key = 'key' in set ? set.key : this.#keys.get(set.uid);
 				if (key) this.#controller.enqueueAfter(key, gatherMs(this.#sizes.get(key) ?? 0));
@@ -117,7 +117,7 @@ export class SetReconciler<S extends RunnersSet> {
 		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
 		// Deleted with --cascade=orphan: its runners stay, without an owner, and remain guarded.
 		if (deleting && finalizers.includes('orphan')) this.#orphaning.add(set.metadata.uid ?? '');
-		if (this.#orphaning.has(set.metadata.uid ?? '')) return this.#letGo(set);
+		if (this.#orphaning.has(set.metadata.uid ?? '')) return this.#removeFinalizer(set);
 		if (!deleting && cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
 		if (!finalizers.includes(drainFinalizer)) {
 			await this.#patch(set, { metadata: { finalizers: [...finalizers, drainFinalizer] } });
@@ -127,7 +127,7 @@ export class SetReconciler<S extends RunnersSet> {
 		const owners = this.#owners.of(set);
 		this.#sizes.set(key, owners.length);
 		// Pods without an owner are left to the guard: they don't keep the set from being deleted.
-		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#letGo(set);
+		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#removeFinalizer(set);
 		const memory = await this.#account(set, owners);
 		for (const owner of owners)
 			if (owner.phase === 'completed' && memory.counted.has(owner.uid)) owner.phase = 'stopping';
@@ -206,7 +206,7 @@ export class SetReconciler<S extends RunnersSet> {
 			accounting: stored?.accounting ?? {
 				effectiveMs: Date.parse(creationTimestamp),
 				completionsMs: [],
-				...freshPace,
+				...noBackoff,
 			},
 			replicas: stored?.replicas ?? replicas,
 			counted: new Set(stored && countedCompletions(owners, stored.accounting.completionsMs)),
@@ -218,7 +218,7 @@ export class SetReconciler<S extends RunnersSet> {
 		// An effectiveTime in the future is ignored until our clock reaches it (D8).
 		if (stampMs > before && stampMs <= nowMs)
 			memory.accounting = { ...memory.accounting, effectiveMs: stampMs };
-		// A change by the scale subresource can't set effectiveTime: admission sees no RunnerSet there (measured). We set it.
+		// A change by the scale subresource can't set effectiveTime: admission sees no RunnerSet there (measured). So it is set here.
 		if (memory.replicas !== replicas && memory.accounting.effectiveMs === before) {
 			await this.#patch(set, { spec: { effectiveTime: new Date(nowMs).toISOString() } });
 			memory.accounting = { ...memory.accounting, effectiveMs: nowMs };
@@ -236,7 +236,7 @@ export class SetReconciler<S extends RunnersSet> {
 		return 'kind' in account ? account.detail : undefined;
 	}
 
-	async #letGo(set: S): Promise<undefined> {
+	async #removeFinalizer(set: S): Promise<undefined> {
 		const finalizers = (set.metadata.finalizers ?? []).filter((one) => one !== drainFinalizer);
 		await this.#patch(set, { metadata: { finalizers } });
 		this.#dependencies.log.info(

@@ -24,7 +24,7 @@ export function runnerDeployments({
 		between: setsCache.runnerReplicaSets,
 		ownerResource: setKinds.runner,
 		podName: (owner) => owner,
-		makesItsPod: false,
+		createsItsPod: false,
 		config: ({ spec }) => spec.template.spec,
 		creator(set) {
 			const { metadata, spec } = set;

@@ -4,8 +4,8 @@ import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
 import { runnerSetTemplate, templateHash } from './pod/template.ts';
 import { createWithPod } from './stateful-set/create.ts';
+import { deleteDependents } from './stateful-set/delete-dependents.ts';
 import { podName } from './stateful-set/objects.ts';
-import { remainsOf } from './stateful-set/remains.ts';
 
 /** The kind RunnerSet: each runner is a StatefulSet of one replica, so that its volumes can outlive it. */
 export function runnerSets({
@@ -24,8 +24,8 @@ export function runnerSets({
 		owners: setsCache.statefulSets,
 		ownerResource: resources.statefulSets,
 		podName,
-		remains: (set, owner) => remainsOf(client, set, owner),
-		makesItsPod: true,
+		deleteDependents: (set, owner) => deleteDependents(client, set, owner),
+		createsItsPod: true,
 		config: ({ spec }) => spec,
 		creator(set) {
 			const layout = runnerSetTemplate(set, templateDefaults);

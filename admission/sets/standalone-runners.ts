@@ -15,7 +15,7 @@ import type { KindDependencies } from './kind.ts';
 import { runnerTemplate, type TemplateDefaults } from './pod/template.ts';
 import { phaseOf } from './rules/phase.ts';
 import { briefEnd } from './rules/policy.ts';
-import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './rules/start-pace.ts';
+import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './rules/start-backoff.ts';
 import { createPod } from './runner-deployment.ts';
 
 export interface StandaloneRunnersDependencies {
@@ -39,8 +39,8 @@ export interface StandaloneRunnersDependencies {
 export class StandaloneRunners {
 	readonly #dependencies: StandaloneRunnersDependencies;
 	readonly #controller: Controller;
-	/** By the Runner's UID, for as long as the Runner exists: after starts that came to nothing. */
-	readonly #paces = new Map<string, StartPace>();
+	/** After failed starts; by the Runner's UID, for as long as the Runner exists. */
+	readonly #backoffs = new Map<string, StartBackoff>();
 	readonly #status: StatusWriter<RunnerStatus>;
 	/** By the Runner's UID: the status that was written last, because the cache keeps none. */
 	readonly #written = new Map<string, RunnerStatus>();
@@ -61,7 +61,7 @@ export class StandaloneRunners {
 			.watch(setsCache.runners.on, (runner, change) => {
 				if (!isOwn(runner)) return undefined;
 				if (change !== 'deleted') return objectKey(runner.metadata);
-				this.#paces.delete(runner.metadata.uid ?? '');
+				this.#backoffs.delete(runner.metadata.uid ?? '');
 				this.#status.forget(runner.metadata.uid ?? '');
 				this.#written.delete(runner.metadata.uid ?? '');
 				return undefined;
@@ -91,8 +91,8 @@ export class StandaloneRunners {
 		await this.#writeStatus(owner, pod.status?.phase ?? 'Pending', phase === 'idle' || phase === 'busy');
 		const { uid = '' } = owner.metadata;
 		const lasted = clock.now() - (sinceMs ?? clock.now()) >= briefEnd.withinMs;
-		const idle = phase === 'idle' && (lasted || !this.#paces.get(uid)?.briefEnds);
-		if (idle || phase === 'busy' || (phase === 'completed' && !brief)) this.#paces.delete(uid);
+		const idle = phase === 'idle' && (lasted || !this.#backoffs.get(uid)?.briefEnds);
+		if (idle || phase === 'busy' || (phase === 'completed' && !brief)) this.#backoffs.delete(uid);
 		if (phase !== 'completed' && phase !== 'failed') return undefined;
 		if (phase === 'failed' || brief) this.#slowDown(owner, key, phase === 'failed');
 		await unlessChanged(pods.remove(runner, { via: 'delete' }));
@@ -104,7 +104,7 @@ export class StandaloneRunners {
 		const { client, cache, templateDefaults, inject, clock, log } = this.#dependencies;
 		const { namespace = '', name, uid = '' } = owner.metadata;
 		if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-		const waitMs = (this.#paces.get(uid)?.nextStartMs ?? 0) - clock.now();
+		const waitMs = (this.#backoffs.get(uid)?.nextStartMs ?? 0) - clock.now();
 		if (waitMs > 0) return { afterMs: waitMs };
 		const runner = await getObject<Runner>(client, objectPath(setKinds.runner, { namespace, name }));
 		if (runner?.metadata.uid === uid) {
@@ -125,15 +125,16 @@ export class StandaloneRunners {
 
 	#slowDown({ metadata: { uid = '' } }: OwnerObject, key: string, failed: boolean): void {
 		const { clock, log } = this.#dependencies;
-		const pace = (failed ? afterFailedStart : afterBriefEnd)(this.#paces.get(uid) ?? freshPace, clock.now());
-		this.#paces.set(uid, pace);
-		const delayMs = pace.nextStartMs - clock.now();
+		const before = this.#backoffs.get(uid) ?? noBackoff;
+		const backoff = (failed ? afterFailedStart : afterBriefEnd)(before, clock.now());
+		this.#backoffs.set(uid, backoff);
+		const delayMs = backoff.nextStartMs - clock.now();
 		if (delayMs <= 0) return;
 		log.warn(
-			{ runner: key, times: pace.failedStarts, delayMs },
+			{ runner: key, times: backoff.failedStarts, delayMs },
 			failed
 				? 'runner ended before it registered; the next pod is created after a delay'
-				: 'runner ended within seconds without a job, again; the next pod is created after a delay',
+				: 'runner ended within seconds without a job, several times in a row; the next pod is created after a delay',
 		);
 	}
 

@@ -72,7 +72,7 @@ export const targets: readonly Target[] = [
 		file: 'admission/guard/rules/edits.ts',
 		tests: ['test/unit/guard/edits.test.ts', 'test/unit/guard/handlers.test.ts'],
 	},
-	{ file: 'admission/sets/rules/start-pace.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
+	{ file: 'admission/sets/rules/start-backoff.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/webhook/rules/caller-path.ts', tests: ['test/unit/webhook/caller-path.test.ts'] },
 	{ file: 'admission/webhook/rules/route.ts', tests: ['test/unit/webhook/route.test.ts'] },
 	{ file: 'admission/webhook/rules/unproven.ts', tests: ['test/unit/webhook/unproven.test.ts'] },

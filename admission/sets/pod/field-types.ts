@@ -6,22 +6,22 @@ export interface Problem {
 	message: string;
 }
 
-/** Looks at the value of a field, whose path is only for the message. */
+/** Checks the value of a field. The field's path is only for the message. */
 type Check = (value: unknown, field: string) => Problem | undefined;
 type Fields = Record<string, Check>;
 
 /**
- * The API server stores what the templates of sets say of pods as it is written: an `env` may be a map there, and a value a
- * number. It compares the types only when a pod is created. Whoever reads a template calls one of these before: a set with
- * such a field is SpecInvalid, and is scaled down and deleted like any other.
+ * The API server stores the pod templates of sets unchecked: `env` may be a map there, and a value a number. It checks the
+ * types only when a pod is created. So whoever reads a template calls one of these functions first: a set with such a field
+ * is SpecInvalid, and is scaled down and deleted like any other.
  *
- * Here stand the fields that this program reads before the API server has seen the pod (pod/, jobs/hooks/rules/inject.ts,
- * runner/identity). Nothing is refused that Kubernetes would take: null is an absent field, and an unknown field stays.
+ * Only the fields are checked that this program reads before the API server has seen the pod (pod/, jobs/hooks/rules/inject.ts,
+ * runner/identity). Nothing is refused that Kubernetes would accept: null counts as absent, and unknown fields are kept.
  */
 export const oddField = (set: RunnerSet | RunnerDeployment): Problem | undefined =>
 	(set.kind === 'RunnerSet' ? runnerSetSpec : runnerDeploymentSpec)(set.spec, 'spec');
 
-/** The same for the spec of a Runner, which stands in this field. */
+/** The same for the spec of a Runner. @param field where it is, for the message */
 export const oddInRunner = (spec: unknown, field: string): Problem | undefined => runnerSpec(spec, field);
 
 const optional =
@@ -64,7 +64,7 @@ const texts: Check = (value, field) =>
 
 const optionalList = (fields: Fields): Check => optional(listOf(object(fields)));
 
-/** How much of a label's key a message shows: anything may stand there. */
+/** How much of a label's key a message shows, because it may be of any length. */
 const longestKey = 100;
 
 const env = optionalList({

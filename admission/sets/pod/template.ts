@@ -53,7 +53,7 @@ const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 /**
  * The pod template of a Runner, with the Runner's labels and annotations.
  *
- * @param field where its spec stands, for messages
+ * @param field where its spec is, for messages
  */
 export function runnerTemplate(
 	runner: Pick<Runner, 'metadata' | 'spec'>,

@@ -12,8 +12,9 @@ export const isLive = (runner: RunnerPod, nowMs: number) =>
 	!runner.terminating && runner.process.state !== 'exited' && !isRemoved(runner, nowMs);
 
 /**
- * Whether GitHub has removed the runner and no witness objects. Until they have been heard once more it counts as it did, and
- * also where one says that it works: GitHub is wrong then, and another in its place would be one too many (invariant 7).
+ * Whether GitHub has removed the runner and no job signal contradicts. Until the quiet period is over the runner counts as
+ * before, and also while a signal says that it works: then GitHub is wrong, and a replacement would be one runner too many
+ * (invariant 7).
  */
 const isRemoved = ({ unregistered, signals }: RunnerPod, nowMs: number): boolean =>
 	unregistered !== undefined && quietLeftMs(Date.parse(unregistered.at), nowMs) === 0 && !worksBy(signals);

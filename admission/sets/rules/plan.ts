@@ -1,7 +1,7 @@
 import { type RunnerReason, runnerDenial } from '../../guard/rules/denials.ts';
 import { registrationTimeoutMs } from '../../runner/policy.ts';
 import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts';
-import { afterBriefEnd, afterFailedStart, freshPace, type StartPace } from './start-pace.ts';
+import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
 /**
  * - pending: its container has not started.
@@ -45,7 +45,7 @@ export interface Owner {
 }
 
 /** What must survive a change of leader; it is kept in the set's status. */
-export interface Accounting extends StartPace {
+export interface Accounting extends StartBackoff {
 	/** When `replicas` was last decided, ms since the epoch. Never goes back. */
 	effectiveMs: number;
 	/** When runners completed since then, oldest first: they are not replaced yet. Empty for sets without a recreation delay. */
@@ -100,7 +100,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const demanded = set.deleting ? undefined : set.demanded;
 	const wanted = set.deleting ? 0 : (demanded?.desired ?? set.replicas);
 	const active = owners.filter(isActive);
-	// Where jobs decide, what works or goes anyway is not replaced: the next job asks for its own.
+	// With an autoscaler, busy and departing runners are not replaced: the next job asks for a runner of its own.
 	const outdated = active.filter(
 		({ templateHash, phase, departing }) =>
 			templateHash !== set.templateHash && !(demanded && (phase === 'busy' || departing)),
@@ -108,7 +108,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const rolling = wanted > 0 && outdated.length > 0;
 	const most = rolling ? wanted + set.surge : wanted;
 	const staying = active.filter(({ departing }) => !departing);
-	// What goes anyway is in the number that jobs ask for, and not in that which people do.
+	// Departing runners are part of the number that an autoscaler asks for, but not of `replicas`.
 	const counted = demanded ? active : staying;
 	const chosen = choose(staying, counted, wanted, most, set.templateHash, nowMs, demanded?.mayGo);
 	const victims = set.credentialsMissing ? [] : [...chosen];
@@ -122,7 +122,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 	const create = paused ? 0 : Math.max(0, missing);
 
 	const working = active.filter(({ phase }) => phase === 'busy').length;
-	// Idle runners that an autoscaler keeps for a while wait for nobody's job.
+	// Idle runners that an autoscaler keeps for a while do not wait for a job to end.
 	const surplus = demanded ? working > wanted : staying.length - wanted > victims.length;
 	const busy = working > 0;
 	const wait: Wait[] = [];
@@ -150,8 +150,8 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 /**
  * The runners to release: never a busy one, the least useful first.
  *
- * @param counted those that `wanted` and `most` are about
- * @param mayGo of those that are too many only these, in this order; undefined: any
+ * @param counted the runners that `wanted` and `most` count
+ * @param mayGo of the surplus runners only these may go, in this order; undefined: any
  */
 function* choose(
 	staying: readonly Owner[],
@@ -172,7 +172,7 @@ function* choose(
 	let excess = counted.length - most;
 	let available = counted.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
-		// A new one is available as soon as one that is not idle yet. An idle one goes when enough others can take a job.
+		// A new runner is idle as soon as one that is not idle yet. An idle one is replaced when enough others can take a job.
 		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
 		const tooMany = excess > 0 && (turns?.has(owner.uid) ?? true);
 		if (!tooMany && !outdated && !owner.unfit && !isLost(owner, nowMs)) continue;
@@ -195,7 +195,7 @@ function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) =
 			(old(owner) || owner.unfit ? 0 : 10) + phase - (owner.phase === 'idle' && owner.onCordonedNode ? 1 : 0)
 		);
 	};
-	// One that was tried before comes first among equals, since its exchange with GitHub may still succeed.
+	// Among equals, a runner that was tried before comes first, since its exchange with GitHub may still succeed.
 	const tried = (owner: Owner) => (owner.notBeforeMs === undefined ? 1 : 0);
 	return (a, b) =>
 		rank(a) - rank(b) || tried(a) - tried(b) || a.createdMs - b.createdMs || a.name.localeCompare(b.name);
@@ -218,39 +218,39 @@ function account(
 					.sort((a, b) => a - b)
 					.slice(-Math.max(1, replicas));
 
-	const pace = paceAfter(owners, before, nowMs);
+	const backoff = backoffAfter(owners, before, nowMs);
 
 	const oldestMs = completionsMs[0];
 	const hold =
 		delayMs !== undefined && oldestMs !== undefined
 			? { replicas: Math.min(completionsMs.length, replicas), untilMs: oldestMs + delayMs }
 			: undefined;
-	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, ...pace }, hold };
+	return { accounting: { effectiveMs: before.effectiveMs, completionsMs, ...backoff }, hold };
 }
 
-/** The pace of starts, with what has become of the runners that were started last. */
-function paceAfter(
+/** The backoff of starts, updated with the outcome of the runners that were started last. */
+function backoffAfter(
 	owners: readonly Owner[],
-	{ failedStarts, briefEnds, nextStartMs }: StartPace,
+	{ failedStarts, briefEnds, nextStartMs }: StartBackoff,
 	nowMs: number,
-): StartPace {
-	const pace = { failedStarts, briefEnds, nextStartMs };
+): StartBackoff {
+	const backoff = { failedStarts, briefEnds, nextStartMs };
 	// creationTimestamp is cut to the second, hence the 1 s. Runners of the previous start are at least 10 s older.
 	const latest = owners.filter(({ createdMs }) => createdMs > nextStartMs - 1_000);
 	// Runners that were started together fail together, and count as one failed start.
-	if (latest.some(({ phase }) => phase === 'failed')) return afterFailedStart(pace, nowMs);
+	if (latest.some(({ phase }) => phase === 'failed')) return afterFailedStart(backoff, nowMs);
 	const ends = latest.filter(({ phase, brief }) => phase === 'completed' && brief);
-	// A set whose runners get jobs is in order, however quick some of them are.
+	// A set whose runners get jobs works, however quickly some of them end.
 	const sinceMs = Math.max(nextStartMs, ...ends.map(({ createdMs }) => createdMs));
-	if (owners.some((owner) => isUseful(owner, sinceMs, nowMs))) return { ...freshPace, nextStartMs };
-	if (ends.length > 0) return afterBriefEnd(pace, nowMs);
-	// One that was started after the failure has registered. After brief ends that says nothing: those had registered too.
+	if (owners.some((owner) => isUseful(owner, sinceMs, nowMs))) return { ...noBackoff, nextStartMs };
+	if (ends.length > 0) return afterBriefEnd(backoff, nowMs);
+	// A runner that was started after the failure has registered. After brief ends that proves nothing: those had registered too.
 	return briefEnds === 0 && latest.some(({ phase }) => phase === 'idle')
-		? { ...pace, failedStarts: 0 }
-		: pace;
+		? { ...backoff, failedStarts: 0 }
+		: backoff;
 }
 
-/** Whether the runner got its job since then, or was started since then and lasted longer than one that ends at once. */
+/** Whether the runner got its job since then, or was started since then and has lasted longer than a brief end. */
 function isUseful({ phase, brief, sinceMs, createdMs }: Owner, thenMs: number, nowMs: number): boolean {
 	if (phase === 'busy' && (sinceMs ?? 0) >= thenMs) return true;
 	if (createdMs <= thenMs - 1_000) return false;

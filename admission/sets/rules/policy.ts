@@ -1,9 +1,9 @@
 /** Every number of the sets that is a policy, with its reason. Times in ms. */
 
-/** How long a reconcile waits for one exchange with GitHub, and the exchange for its turn: short, since the whole set waits. */
+/** How long a reconcile waits for one exchange with GitHub, and that for the rate limit: short, since the whole set waits. */
 export const setReleaseBudget = { budgetMs: 5_000, paceWaitMs: 500 } as const;
 
-/** GitHub is asked again about a runner that it could not unregister after this. */
+/** After this, GitHub is asked again about a runner that it could not unregister. */
 export const releaseRetryMs = 10_000;
 
 /** If runners end before they register, or briefly again and again, the next one is started after 10 s, 20 s, 40 s, ... */
@@ -25,8 +25,8 @@ export const defaultSurge = (replicas: number) => Math.max(1, Math.ceil(replicas
 export const setWritesAtOnce = 16;
 
 /**
- * Changes of a set of so many runners that come within this time cause one reconcile. Each looks at all of its runners, 10 us
- * each (measured): where they change all the time, that takes a tenth of a core, however many there are.
+ * The changes of a set with this number of runners within this time cause one reconcile. It reads all its runners, 10 us each
+ * (measured): even if they change all the time, that takes a tenth of a core, whatever their number.
  */
 export const gatherMs = (runners: number) => 25 + runners / 10;
 

@@ -119,7 +119,7 @@ function conditionsOf(
 			failing,
 			'RunnersEndBeforeTheyRegister',
 			failing
-				? `${accounting.failedStarts} times in a row a runner ended before it registered, or within seconds without a job; none is started before ${new Date(accounting.nextStartMs).toISOString()}`
+				? `${accounting.failedStarts} starts in a row failed: the runner ended before it registered, or within seconds without a job; the next one is not before ${new Date(accounting.nextStartMs).toISOString()}`
 				: '',
 		],
 		[
@@ -127,7 +127,7 @@ function conditionsOf(
 			held !== undefined,
 			'RunnersCompleted',
 			held
-				? `${held.replicas} runners completed since effectiveTime: they are not replaced before effectiveTime moves or ${new Date(held.untilMs).toISOString()}`
+				? `${held.replicas} runners have completed since effectiveTime: they are replaced when effectiveTime advances, or at ${new Date(held.untilMs).toISOString()}`
 				: '',
 		],
 		['RollingOut', outdated > 0, 'OlderTemplate', `${outdated} runners were made from an older template`],
@@ -135,15 +135,15 @@ function conditionsOf(
 			'Draining',
 			draining,
 			'JobsRunning',
-			`${Math.max(outdatedBusy, Math.min(surplus, busyNames.length))} go when their jobs are done: ${list(busyNames)}`,
+			`${Math.max(outdatedBusy, Math.min(surplus, busyNames.length))} runners will be removed when their jobs are done: ${list(busyNames)}`,
 		],
 		[
 			'Deleting',
 			deleting,
 			busyNames.length > 0 ? 'JobsRunning' : 'RunnersLeaving',
 			busyNames.length > 0
-				? `waits for ${busyNames.length} running jobs, on ${list(busyNames)}`
-				: `${owners.length} runners are leaving`,
+				? `waiting for ${busyNames.length} running jobs, on ${list(busyNames)}`
+				: `${owners.length} runners are being removed`,
 		],
 	];
 	const before = new Map((set.status?.conditions ?? []).map((condition) => [condition.type, condition]));
@@ -164,19 +164,19 @@ function conditionsOf(
 function changing(plan: Plan | undefined): string {
 	if (!plan) return 'nothing can be done yet';
 	const parts = [
-		plan.create > 0 && 'runners are created',
-		plan.release.length > 0 && 'runners are unregistered',
-		plan.remove.length > 0 && 'ended runners are removed',
+		plan.create > 0 && 'creating runners',
+		plan.release.length > 0 && 'unregistering runners',
+		plan.remove.length > 0 && 'removing ended runners',
 		...plan.wait.map((wait) => waits[wait]),
 	].filter(Boolean);
-	return parts.length > 0 ? parts.join('; ') : 'runners start or leave';
+	return parts.length > 0 ? parts.join('; ') : 'runners are starting or being removed';
 }
 
 const waits: Record<Plan['wait'][number], string> = {
-	busy: 'waits for jobs to end',
-	registering: 'waits for runners that cannot be unregistered yet',
+	busy: 'waiting for jobs to end',
+	registering: 'waiting for runners that cannot be unregistered yet',
 	hold: 'completed runners are not replaced yet',
-	'starts-failing': 'starts fail',
+	'starts-failing': 'starts are failing',
 	'credentials-missing': 'GitHub credentials are missing',
 };
 

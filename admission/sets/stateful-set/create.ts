@@ -16,9 +16,9 @@ import { type Claim, claimsOf, podName, podOf } from './objects.ts';
 import { revisionOf } from './revision.ts';
 
 /**
- * Creates a StatefulSet of one replica, and with it what its controller would make: claims, pod and, later, revision. The
- * controller makes 20 calls a second for the whole cluster, and takes what it finds for its own. Whatever could not be made
- * here, even by a mistake of this program, is left to it: it tries again for as long as the StatefulSet exists.
+ * Creates a StatefulSet of one replica, and with it what its controller would create: claims, pod and, later, revision. The
+ * controller makes 20 calls a second for the whole cluster, and adopts what it finds. Whatever could not be created here, even
+ * because of a bug of this program, is left to it: it tries again for as long as the StatefulSet exists.
  *
  * @throws KubeError where there is no StatefulSet; code 409 also where another pod of its pod's name exists: the controller
  * would try for ever, so the StatefulSet is deleted again
@@ -49,34 +49,34 @@ export async function createWithPod(
 		await createObject(client, podsPath(namespace), inject(podOf(made, revision.name)));
 		return { later };
 	} catch (error) {
-		if (!isConflict(error)) return { later, leftOver: error };
+		if (!isConflict(error)) return { later, failure: error };
 		conflict = error;
 	}
 	try {
-		if (!(await isAnothers(client, made))) return { later };
+		if (!(await belongsToAnother(client, made))) return { later };
 		const path = objectPath(resources.statefulSets, made.metadata);
 		const { uid = '' } = made.metadata;
 		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions: { uid } });
 	} catch (error) {
-		return { later, leftOver: error };
+		return { later, failure: error };
 	}
 	throw conflict;
 }
 
-/** Whether the pod of the name is not this StatefulSet's own, which its controller may have been quicker to make. */
-async function isAnothers(client: KubeClient, { metadata }: StatefulSet): Promise<boolean> {
+/** Whether the pod of this name belongs to something else. The StatefulSet's controller may also have created it first. */
+async function belongsToAnother(client: KubeClient, { metadata }: StatefulSet): Promise<boolean> {
 	const { name, namespace = '', uid } = metadata;
 	const pod = await getObject<Pod>(client, podPath(namespace, podName(name)));
-	// Gone again: the controller makes the next one.
+	// If it is gone again, the controller creates the next one.
 	return pod !== undefined && controllerOf(pod) !== uid;
 }
 
-/** So often an owner is written on a claim that others write on at the same moment, as the volume controllers do. */
+/** How often writing the owner on a claim is tried: others, such as the volume controllers, may write on it at the same moment. */
 const ownerTries = 3;
 
 /**
- * The controller was quicker to make this claim. It writes whose it is only when it has made the pod, or when it looks once
- * more; if the StatefulSet went before that, nobody would ever delete the claim.
+ * The controller has created this claim first. It writes the owner reference only when it has created the pod, or at its next
+ * reconcile; if the StatefulSet were deleted before that, nobody would ever delete the claim.
  */
 async function ownClaim(client: KubeClient, { metadata }: Claim): Promise<void> {
 	const { ownerReferences } = metadata;

@@ -63,8 +63,8 @@ export function podOf(made: StatefulSet, revision: string): Pod {
 export type Claim = PersistentVolumeClaim & { metadata: ObjectMeta };
 
 /**
- * The claims of its pod. The controller makes missing ones only before it makes the pod, or while the pod is pending. One
- * that goes with the StatefulSet has it as its controller; another owner reference there would be replaced.
+ * The volume claims of its pod. The controller creates missing ones only before it creates the pod, or while the pod is
+ * pending. One that is deleted with the StatefulSet has it as its controller; another owner reference would be replaced.
  */
 export function claimsOf(made: StatefulSet): Claim[] {
 	const { metadata, spec } = made;

@@ -15,15 +15,15 @@ const hashLabel = 'controller.kubernetes.io/hash';
 const longestPrefix = 223;
 
 /**
- * Where the controller finds it, it need not make it. Where it makes another one all the same (it may be of another version
- * than the API server, and write the template in another way), this one is one object more, which goes with its StatefulSet.
+ * If the controller finds this revision, it need not create one. If it creates another one all the same (its version may write
+ * the template in another way than the API server's), this one is an extra object, which is deleted with its StatefulSet.
  *
  * @param made as the API server has answered it, with its defaults
  */
 export function revisionOf(made: StatefulSet): Revision {
 	const { metadata, spec } = made;
 	const data = goJson({ spec: { template: { ...spec.template, $patch: 'replace' } } });
-	// Behind the data stands how many names other revisions had taken: none.
+	// The controller appends the number of hash collisions to the data: none.
 	const hash = safeEncoded(`${fnv32(`${data}0`)}`);
 	const name = `${metadata.name.slice(0, longestPrefix)}-${hash}`;
 	const head = JSON.stringify({
@@ -62,7 +62,7 @@ function fnv32(text: string): number {
 	return hash;
 }
 
-/** Each byte as one of 27 letters and digits that make no word: SafeEncodeString of k8s.io/apimachinery/pkg/util/rand. */
+/** Each byte as one of 27 letters and digits that spell nothing: SafeEncodeString of k8s.io/apimachinery/pkg/util/rand. */
 function safeEncoded(text: string): string {
 	const letters = 'bcdfghjklmnpqrstvwxz2456789';
 	return [...Buffer.from(text)].map((byte) => letters[byte % letters.length]).join('');

@@ -148,7 +148,7 @@ for (const kind of kinds) {
 			assert.equal(set.live(), [busy]);
 			await eventually(
 				'it says so',
-				async () => /waits for 1 running jobs, /.test((await set.condition('Deleting'))?.message ?? ''),
+				async () => /waiting for 1 running jobs, /.test((await set.condition('Deleting'))?.message ?? ''),
 				{ withinMs: 60_000 },
 			);
 			await eventually('an Event says so too', async () =>

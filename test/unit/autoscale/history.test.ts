@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
 import type { Desired, Job, Runner } from '../../../admission/autoscale/rules/types.ts';
 import { type Owner, plan } from '../../../admission/sets/rules/plan.ts';
-import { freshPace } from '../../../admission/sets/rules/start-pace.ts';
+import { noBackoff } from '../../../admission/sets/rules/start-backoff.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('histories');
@@ -59,7 +59,7 @@ class History {
 	readonly #faults: Faults;
 	readonly #random: () => number;
 	#events: { atMs: number; job: RealJob; state: Job['state']; runner: string | undefined }[] = [];
-	#accounting = { effectiveMs: 0, completionsMs: [] as number[], ...freshPace };
+	#accounting = { effectiveMs: 0, completionsMs: [] as number[], ...noBackoff };
 	#skewMs = 0;
 
 	constructor(seed: number, faults: Faults, desired: Partial<Desired>) {

@@ -349,7 +349,7 @@ for (const kind of kinds) {
 		await world.clock.pass(minute);
 		assert.equal([world.live().length, world.status.accounting?.completions?.length], [1, 1]);
 		const holding = world.status.conditions?.find(({ type }) => type === 'Holding');
-		assert.match(holding?.message ?? '', /not replaced before effectiveTime moves or 2126-/);
+		assert.match(holding?.message ?? '', /replaced when effectiveTime advances, or at 2126-/);
 		await world.end();
 	});
 	test(`${kind}: an effectiveTime that goes back changes nothing (D7)`, async () => {

@@ -108,7 +108,7 @@ export class SimulatedGitHub {
 	#account(secret: string): Account {
 		return {
 			id: secret || 'environment',
-			clock: this.#clock,
+			now: this.#clock.now,
 			registry: this.#registryOf(secret),
 			unregistrations: this.#unregistrations,
 			failure: () => this.failure,

@@ -9,7 +9,7 @@ import {
 import type { Runner } from '../../../../admission/autoscale/rules/types.ts';
 import { type Accounting, type Owner, plan } from '../../../../admission/sets/rules/plan.ts';
 import { briefEnd, releaseRetryMs } from '../../../../admission/sets/rules/policy.ts';
-import { freshPace } from '../../../../admission/sets/rules/start-pace.ts';
+import { noBackoff } from '../../../../admission/sets/rules/start-backoff.ts';
 import type { JobEvent, Pod, Scaler, World } from '../world.ts';
 import { Polling, type Working } from './polling.ts';
 import { clockOf, Records } from './records.ts';
@@ -41,7 +41,7 @@ export class Ours implements Scaler {
 	readonly #notBeforeMs = new Map<Pod, number>();
 	/** Runners whose exchange with GitHub is under way. */
 	readonly #leaving = new Set<Pod>();
-	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...freshPace };
+	#accounting: Accounting = { effectiveMs: 0, completionsMs: [], ...noBackoff };
 	#replicas = 0;
 	#arrivals: Arrivals;
 	#tookMs: number[] = [];

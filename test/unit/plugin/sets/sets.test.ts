@@ -126,7 +126,7 @@ for (const [fields, state] of [
 	[{ replicas: 2, conditions: settled, status: { availableReplicas: 2, observedGeneration: 2 } }, 'unseen'],
 	[{ replicas: 0 }, 'unseen'],
 	[{ replicas: 0, conditions: settled, deleting: true }, 'deleting'],
-	[{ conditions: [['Settled', 'False', 'runners start or leave']] }, 'changing'],
+	[{ conditions: [['Settled', 'False', 'runners are starting or being removed']] }, 'changing'],
 	[
 		{
 			conditions: [
@@ -154,8 +154,8 @@ for (const [fields, state] of [
 test('why a set has not settled: its other conditions, and "Settled" only if there is no other', () => {
 	const late = set({ conditions: settled, status: { observedGeneration: 2 } });
 	assert.equal(reasonsOf(late), ['the server has not reported on the newest spec yet']);
-	const draining = ['Draining', 'True', '1 go when their jobs are done: a'] as const;
-	const changing = ['Settled', 'False', 'waits for jobs to end'] as const;
+	const draining = ['Draining', 'True', '1 runners will be removed when their jobs are done: a'] as const;
+	const changing = ['Settled', 'False', 'waiting for jobs to end'] as const;
 	assert.equal(reasonsOf(set({ conditions: [[...changing], [...draining]] })), [draining[2]]);
 	assert.equal(reasonsOf(set({ conditions: [[...changing]] })), [changing[2]]);
 	assert.equal(reasonsOf(set()), ['the server has not reconciled it yet']);

@@ -7,11 +7,11 @@ import { controllerOf } from '../../kube/owner-references.ts';
 import { claimName, revisionLabel } from './objects.ts';
 
 /**
- * Deletes what a StatefulSet that is gone has left: its revision, and the claims that go with it. The garbage collector
- * would, but it makes only 20 calls a second for the whole cluster. Nothing goes that is not the StatefulSet's own now: somebody
- * may have taken the owner reference away, to keep a volume.
+ * Deletes the dependents of a deleted StatefulSet: its revision, and the volume claims that are deleted with it. The garbage
+ * collector would, but it makes only 20 calls a second for the whole cluster. An object that is no longer controlled by the
+ * StatefulSet stays: somebody may have removed the owner reference to keep a volume.
  */
-export async function remainsOf(
+export async function deleteDependents(
 	client: KubeClient,
 	{ metadata: { namespace = '' }, spec }: RunnerSet,
 	owner: { name: string; uid: string; pod: Pod | undefined },
@@ -25,7 +25,7 @@ export async function remainsOf(
 	for (const path of [...revisions, ...claims]) {
 		const left = await getObject<KubeObject>(client, path);
 		if (!left?.metadata.uid || controllerOf(left) !== owner.uid) continue;
-		// In the version that was read: whose it is may change meanwhile. What has changed is the garbage collector's.
+		// Only in the version that was read: its owner may have changed since. A changed object is left to the garbage collector.
 		const { uid, resourceVersion } = left.metadata;
 		await deleteUnlessChanged(client, path, { preconditions: { uid, resourceVersion } });
 	}

@@ -31,10 +31,10 @@ export interface PlanExecutorDependencies {
 /** How many runners one reconcile releases at most. The changes of the runners start the next reconcile. */
 const mostReleases = 64;
 
-/** For so long one reconcile begins to create runners; then it looks at what has become of the others. */
+/** One reconcile starts creating runners for this long at most; the next one finds out what has become of the others. */
 const createsForMs = 2_000;
 
-/** So many pieces of book-keeping wait at most, each as large as a pod's template; what is more the cluster's own controllers do. */
+/** How much follow-up work may wait, each piece as large as a pod's template. The rest is left to the cluster's controllers. */
 const mostWaiting = 1_000;
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
@@ -43,11 +43,11 @@ export class PlanExecutor<S extends RunnersSet> {
 	readonly #dependencies: PlanExecutorDependencies;
 	readonly #owners: Owners;
 	readonly #requeue: (set: S, afterMs: number) => void;
-	/** Book-keeping for other controllers, which nobody waits for. */
+	/** Follow-up work that saves other controllers calls, and that nobody waits for. */
 	readonly #later: (() => Promise<unknown>)[] = [];
-	/** How many sets runners are being created or removed for. */
+	/** For how many sets runners are being created or removed now. */
 	#busy = 0;
-	#bookKeeping: Promise<void> | undefined;
+	#followUp: Promise<void> | undefined;
 
 	constructor(
 		kind: SetKind<S>,
@@ -62,8 +62,8 @@ export class PlanExecutor<S extends RunnersSet> {
 	}
 
 	/**
-	 * Does what the plan says, but begins no more creations when the set has changed or createsForMs are over, and releases
-	 * mostReleases. If something fails, the rest is still done.
+	 * Carries the plan out. Stops creating runners once the set has changed or createsForMs have passed, and releases
+	 * mostReleases at most. If one call fails, the others are still made.
 	 *
 	 * @param creator undefined: the spec can't be carried out, and no runner is created
 	 * @throws the first failure
@@ -75,18 +75,18 @@ export class PlanExecutor<S extends RunnersSet> {
 			allCreated = await this.#execute(set, planned, creator, hash);
 		} finally {
 			this.#busy -= 1;
-			// A set of which more is to be created comes again at once, and before that nobody else's calls are in its way.
-			if (allCreated) this.#keepBooks();
+			// A set that needs more runners is reconciled again at once: until then no follow-up work delays it.
+			if (allCreated) this.#startFollowUp();
 		}
 	}
 
-	/** Resolves when the book-keeping that has begun is done; what has not is left to others. */
+	/** Resolves when the follow-up work that has begun is done. The rest is left to the cluster's controllers. */
 	async stop(): Promise<void> {
 		this.#later.length = 0;
-		await this.#bookKeeping;
+		await this.#followUp;
 	}
 
-	/** Resolves with whether no creation was put off. */
+	/** Returns whether all runners of the plan were created. */
 	async #execute(
 		set: S,
 		{ create, release, remove }: Plan,
@@ -102,11 +102,11 @@ export class PlanExecutor<S extends RunnersSet> {
 		const creations = function* (stillWanted: () => boolean) {
 			while (left > 0 && stillWanted()) yield left--;
 		};
-		// One that was just created has no object yet: it is released when the watch has shown it.
+		// A runner that was just created has no object yet: it is released when the watch has shown it.
 		const releasable = (release as OwnedRunner[]).filter(({ object }) => object);
-		// One that GitHub has unregistered still runs: its witnesses are heard once more before its owner goes.
+		// A runner that GitHub has unregistered still runs: its job signals are read once more before its owner is deleted.
 		await each(remove as OwnedRunner[], (owner) =>
-			owner.runner && isSettled(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
+			owner.runner && isUnregistered(owner.runner) ? this.#release(set, owner) : this.#remove(set, owner),
 		);
 		await Promise.all([
 			each(releasable.slice(0, mostReleases), (owner) => this.#release(set, owner)),
@@ -121,7 +121,7 @@ export class PlanExecutor<S extends RunnersSet> {
 		return left === 0;
 	}
 
-	/** Nobody has changed the set's spec, or asked for its deletion, since this reconcile began. */
+	/** Whether the set's spec has not changed, and its deletion was not requested, since this reconcile began. */
 	#isCurrent({ metadata: { namespace, name, uid, generation } }: S): boolean {
 		const now = this.#kind.sets.informer.get(namespace, name)?.metadata;
 		return now?.uid === uid && now?.generation === generation;
@@ -131,22 +131,25 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (this.#later.length < mostWaiting) this.#later.push(work);
 	}
 
-	/** Does what has been put off until runners exist or are gone, unless such work is going on again. */
-	#keepBooks(): void {
-		if (this.#bookKeeping || this.#later.length === 0) return;
+	/** Does the work that was put off until runners exist or are gone. Pauses while runners are created or removed again. */
+	#startFollowUp(): void {
+		if (this.#followUp || this.#later.length === 0) return;
 		const worker = async () => {
 			while (this.#busy === 0) {
 				const work = this.#later.shift();
 				if (!work) return;
 				await work().catch((error: unknown) =>
-					this.#dependencies.log.debug({ error: String(error) }, 'left to the controllers of the cluster'),
+					this.#dependencies.log.debug(
+						{ error: String(error) },
+						"follow-up work failed: it is left to the cluster's controllers",
+					),
 				);
 			}
 		};
 		const workers = Array.from({ length: setWritesAtOnce }, worker);
-		this.#bookKeeping = Promise.all(workers).then(() => {
-			this.#bookKeeping = undefined;
-			if (this.#busy === 0) this.#keepBooks();
+		this.#followUp = Promise.all(workers).then(() => {
+			this.#followUp = undefined;
+			if (this.#busy === 0) this.#startFollowUp();
 		});
 	}
 
@@ -155,9 +158,9 @@ export class PlanExecutor<S extends RunnersSet> {
 		const { uid = '' } = set.metadata;
 		this.#owners.expect(uid, name, hash);
 		try {
-			const { later, leftOver } = await creator(name);
+			const { later, failure } = await creator(name);
 			if (later) this.#afterwards(later);
-			if (leftOver) this.#reportRefused(set, leftOver);
+			if (failure) this.#reportRefused(set, failure);
 		} catch (error) {
 			if (!isConflict(error)) this.#reportRefused(set, error);
 			// Code 0, no answer: the runner may have been created, so it still counts as expected.
@@ -166,14 +169,14 @@ export class PlanExecutor<S extends RunnersSet> {
 		}
 	}
 
-	/** Unregisters the runner, then deletes it. If it can't go now, nothing is recorded: the next plan may choose another one. */
+	/** Unregisters the runner, then deletes it. If it can't be removed now, nothing is recorded: the next plan may choose another one. */
 	async #release(set: S, planned: OwnedRunner): Promise<void> {
 		const { ports, accounts, clock } = this.#dependencies;
 		const owner = await this.#current(set, planned);
 		const { runner } = owner;
 		if (runner?.process.state === 'running' && !runner.unregistered) {
 			// If this minute's calls to GitHub are used up, do not even try: hundreds of waiting runners would block the set's
-			// reconcile, and each try writes a claim on its pod.
+			// reconcile, and each try writes an attempt on its pod.
 			const account = await accounts.resolve(runner);
 			const spentUntilMs = 'kind' in account ? undefined : account.removalsSpentUntilMs();
 			if (spentUntilMs !== undefined) {
@@ -205,7 +208,7 @@ export class PlanExecutor<S extends RunnersSet> {
 
 	/**
 	 * The runner with the facts that are not in its objects. If the cache shows no pod, or a container that has not started,
-	 * the pod is read from the API server: a watch that is behind would otherwise take the owner from a runner with a job.
+	 * the pod is read from the API server: otherwise, while a watch lags behind, a runner with a job would lose its owner.
 	 */
 	async #current({ metadata }: S, owner: OwnedRunner): Promise<OwnedRunner> {
 		const { pods } = this.#dependencies;
@@ -225,7 +228,7 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (isUnanswered(error)) return;
 		const { message, reason, code = '' } = error instanceof KubeError ? error : ofOurs(error);
 		const subject = { apiVersion, kind: this.#kind.kind, metadata };
-		const text = `a runner could not be created, and is tried again: ${message}`;
+		const text = `a runner could not be created, retrying: ${message}`;
 		const occasion = `${code} ${reason}`;
 		this.#dependencies.events.send(subject, 'Warning', 'FailedCreate', 'Reconcile', text, occasion);
 	}
@@ -251,11 +254,11 @@ export class PlanExecutor<S extends RunnersSet> {
 		const preconditions = { uid: owner.uid };
 		await deleteUnlessChanged(client, path, { propagationPolicy: 'Background', preconditions });
 		this.#owners.removed(owner);
-		// If the guard refuses, the runner has got a job after all: the pod is deleted when that is done.
+		// If the guard denies it, the runner has got a job after all: the pod is deleted when the job is done.
 		if (runner && !pod?.metadata.deletionTimestamp)
 			await unlessChanged(pods.remove(runner, { via: 'delete' }));
-		const { remains } = this.#kind;
-		if (remains) this.#afterwards(() => remains(set, owner));
+		const { deleteDependents } = this.#kind;
+		if (deleteDependents) this.#afterwards(() => deleteDependents(set, owner));
 		log.info(
 			{ [this.#kind.controller]: set.metadata.name, namespace, runner: owner.name, was: owner.phase },
 			'runner removed',
@@ -267,14 +270,14 @@ export class PlanExecutor<S extends RunnersSet> {
 /** The API server has not answered: whatever was asked of it may have been done. */
 const isUnanswered = (error: unknown) => error instanceof KubeError && error.code === 0;
 
-/** An error that is no answer of the API server's. */
+/** An error that did not come from the API server. */
 const ofOurs = (error: unknown): { message: string; reason: string; code?: undefined } => ({
 	message: String(error),
 	reason: error instanceof Error ? error.name : typeof error,
 });
 
-/** GitHub has unregistered it, and its container runs on. */
-const isSettled = ({ process, terminating, unregistered }: RunnerPod) =>
+/** Whether GitHub has unregistered the runner while its container still runs. */
+const isUnregistered = ({ process, terminating, unregistered }: RunnerPod) =>
 	process.state === 'running' && !terminating && unregistered !== undefined;
 
 /** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
