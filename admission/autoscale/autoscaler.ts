@@ -1,32 +1,44 @@
 import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
-import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
+import type { ObjectKey } from '../api/object-key.ts';
+import type { RunnersSet } from '../api/sets.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Accounts } from '../github/accounts.ts';
+import { JobRecords } from '../jobs/records/job-records.ts';
 import { mostRecords } from '../jobs/records/rules/policy.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
+import { soonest } from '../kube/queue.ts';
 import type { Blocked, DemandSource, SetDemand } from '../sets/demand-source.ts';
 import type { SetKind } from '../sets/kind.ts';
 import type { OwnedRunner } from '../sets/owners.ts';
 import { scopeOf } from '../sets/pod/defaults.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { askGitHub } from './ask-github.ts';
+import type { Clock } from '../time/clock.ts';
 import type { AutoscaleCache } from './cache.ts';
-import { setKey } from './job-book.ts';
-import { JobRouter, labelsOf } from './job-router.ts';
-import type { Poll } from './poll/poll.ts';
+import { type BookChange, JobBook } from './job-book.ts';
+import { JobRouter } from './job-router.ts';
+import { KnownSets } from './known-sets.ts';
+import { Poll } from './poll/poll.ts';
+import { Visibility } from './poll/visibility.ts';
+import { PollTargets } from './poll-targets.ts';
+import { RecordKeeper } from './record-keeper.ts';
+import { Results } from './results.ts';
 import { demand } from './rules/demand.ts';
 import { desiredOf, type Finding } from './rules/desired.ts';
 import { isLiving } from './rules/holders.ts';
-import { type Suggestion, suggestionOf } from './rules/metrics.ts';
+import { waitsForRunner } from './rules/job-status.ts';
+import { countOpen } from './rules/open-jobs.ts';
+import { metricLabelsOf, objectKeyOf, type SetKey, setKey, setKeyOf, splitSetKey } from './rules/set-key.ts';
 import { spareFor } from './rules/spare.ts';
 import type { Runner } from './rules/types.ts';
 import { SetMemory } from './set-memory.ts';
-import { type Looked, StatusWriter } from './status-writer.ts';
+import { AutoscalerStatusWriter } from './status-writer.ts';
+import { Suggestions, suggestEveryMs } from './suggestions.ts';
+import { SyncState, syncedWithinMs } from './sync-state.ts';
 import { Targets } from './targets.ts';
+import { WaitReasons } from './wait-reasons.ts';
 
 export interface AutoscalerDependencies {
 	client: KubeClient;
@@ -46,19 +58,13 @@ export interface AutoscalerDependencies {
 	log: Log;
 }
 
-/** Metrics are asked so often, as ARC does. */
-const suggestEveryMs = 60_000;
-
 const tooManyJobs: Finding = {
 	type: 'TooManyJobs',
 	reason: 'RecordsFull',
 	message: `${mostRecords} jobs are open: further ones are not recorded, and get no runner before others end`,
 };
 
-/** What is not known after this is not waited for any more: the rights to watch it may be missing. */
-const syncedWithinMs = 60_000;
-
-/** After a mistake of ours GitHub is asked again so much later. */
+/** After a mistake of ours GitHub is asked again this much later. */
 const askAgainMs = 10_000;
 
 /** How often it is checked whether all that is watched is known. */
@@ -68,57 +74,49 @@ const syncCheckMs = 200;
 const countEveryMs = 5_000;
 
 /**
- * The leader's part of autoscaling: knows which autoscaler acts on which set, which jobs count for it, and answers how many
- * runners it needs, in the set's own look at its runners. What has come of it is written afterwards.
+ * The leader's part of autoscaling: knows which autoscaler acts on which set, which jobs count for it, and says how many
+ * runners it needs, whenever the set is reconciled. Router, poll, and the writers of records and statuses follow the book.
  */
 export class Autoscaler implements DemandSource {
 	readonly #dependencies: AutoscalerDependencies;
-	readonly router: JobRouter;
-	readonly #poll: Poll;
-	readonly #status: StatusWriter;
+	readonly book = new JobBook();
+	readonly #sets = new KnownSets();
+	readonly #results = new Results();
 	readonly #targets: Targets;
-	/** By an autoscaler's UID: what its last look has found. */
-	readonly #looked = new Map<string, Looked>();
-	/** By the set's key. */
-	readonly #memory = new Map<string, SetMemory>();
-	/** By an autoscaler's UID: what its metrics said, when (ms since the epoch), and of which generation. */
-	readonly #suggestions = new Map<
-		string,
-		{ atMs: number; suggestion: Suggestion; generation: number | undefined }
-	>();
+	readonly #suggestions: Suggestions;
+	readonly #syncState: SyncState;
+	readonly #router: JobRouter;
+	readonly #poll: Poll;
+	readonly #statusWriter: AutoscalerStatusWriter;
+	readonly #recordKeeper: RecordKeeper;
+	readonly #memory = new Map<SetKey, SetMemory>();
 	/** When it was last logged that something can't be watched, by the monotonic clock. */
-	#toldMs = Number.NEGATIVE_INFINITY;
+	#warnedMs = Number.NEGATIVE_INFINITY;
 	/** Open jobs at the last count. */
 	#open = 0;
-	readonly #listeners = new Map<string, (key: string, jobs: number) => void>();
-	/** Since when this process leads, by the monotonic clock. */
-	readonly #sinceMs: number;
 
 	constructor(dependencies: AutoscalerDependencies) {
 		this.#dependencies = dependencies;
-		this.#sinceMs = dependencies.clock.monotonic();
-		const { autoscaleCache } = dependencies;
+		const { client, setsCache, accounts, autoscaleCache, namespace, clock } = dependencies;
+		const shared = { ...dependencies, book: this.book, sets: this.#sets, results: this.#results };
+		this.#suggestions = new Suggestions(clock);
+		this.#syncState = new SyncState(dependencies);
 		this.#targets = new Targets(autoscaleCache.autoscalers.informer);
-		this.router = new JobRouter({
-			...dependencies,
-			look: (set) => this.#look(set),
-			complete: () => this.#isComplete(),
-			gone: (set) => this.#gone(set),
-			came: (set, atMs) => this.#remembered(set).came(atMs),
-			visible: (...asked) => this.#poll.isVisible(...asked),
-			recorded: (job) => this.#poll.recorded(job),
+		const visibility = new Visibility();
+		const reasons = new WaitReasons(shared);
+		this.#router = new JobRouter({ ...shared, reasons, visibility, syncState: this.#syncState });
+		this.#poll = new Poll({
+			...shared,
+			visibility,
+			targets: new PollTargets({ setsCache, accounts, targets: this.#targets, results: this.#results }),
+			records: new JobRecords({ client, namespace, clock }),
 		});
-		this.#poll = askGitHub({
-			...dependencies,
-			router: () => this.router,
-			targets: this.#targets,
-			looked: this.#looked,
-			look: (set) => this.#look(set),
-		});
-		this.#status = new StatusWriter({
-			...dependencies,
-			acting: (autoscaler) => this.#targets.actingBeside(autoscaler),
-			looked: (uid) => this.#looked.get(uid),
+		this.#statusWriter = new AutoscalerStatusWriter({ ...shared, targets: this.#targets });
+		this.#recordKeeper = new RecordKeeper({ ...shared, jobs: autoscaleCache.jobs });
+		this.book.changes.subscribe((change) => this.#bookChanged(change));
+		autoscaleCache.jobs.on((change, record) => {
+			if (change === 'deleted') this.book.recordDeleted(record.metadata.name);
+			else this.book.recordChanged(record);
 		});
 		autoscaleCache.autoscalers.on((change, autoscaler, before) => {
 			// Our own writes of its status change nothing.
@@ -127,74 +125,65 @@ export class Autoscaler implements DemandSource {
 				change === 'modified' &&
 				before?.metadata.generation === generation &&
 				before?.metadata.deletionTimestamp === deletionTimestamp;
-			if (!same) this.#note(change === 'deleted', autoscaler);
+			if (!same) this.#autoscalerChanged(autoscaler, change === 'deleted');
 		});
 	}
 
 	get synced(): boolean {
-		return this.#dependencies.autoscaleCache.synced || this.#isLate();
+		return this.#syncState.autoscalers;
 	}
 
-	/** Whether what is to be watched has not come for so long that sets can't wait for it any more. */
-	#isLate(): boolean {
-		return this.#dependencies.clock.monotonic() - this.#sinceMs >= syncedWithinMs;
+	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: ObjectKey, jobs: number) => void): void {
+		this.book.changes.subscribe((change) => {
+			if (change.kind === 'requeue' && splitSetKey(change.set).kind === kind)
+				listener(objectKeyOf(change.set), this.book.countOf(change.set));
+		});
 	}
 
-	/** Whether all sets and recorded jobs are known: before, no job is given to another set, and no runner made for one. */
-	#isComplete(): boolean {
-		const { autoscaleCache, setsCache, cache, kinds } = this.#dependencies;
-		const watches = [
-			kinds.includes('RunnerSet') && setsCache.runnerSets,
-			kinds.includes('RunnerDeployment') && setsCache.runnerDeployments,
-			autoscaleCache.jobs,
-		].filter((watch) => watch !== false);
-		return (cache.pods.synced && watches.every(({ informer }) => informer.synced)) || this.#isLate();
-	}
-
-	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string, jobs: number) => void): void {
-		this.#listeners.set(kind, listener);
-	}
-
-	/** Counts for the metrics, and asks GitHub what events have not told, until `signal`. */
+	/** Counts for the metrics, and asks GitHub what events have not reported, until `signal` ends. */
 	async run(signal: AbortSignal): Promise<void> {
 		await Promise.all([this.#count(signal), this.#ask(signal)]);
 	}
 
 	async #count(signal: AbortSignal): Promise<void> {
+		const { metrics, clock } = this.#dependencies;
 		while (!signal.aborted) {
-			this.#open = this.router.count();
-			await this.#dependencies.clock.sleep(countEveryMs, signal);
+			const { open, byState, unmatched, oldestMs } = countOpen(this.book.values());
+			this.#open = open;
+			metrics.autoscale.jobs(byState, unmatched, oldestMs);
+			await clock.sleep(countEveryMs, signal);
 		}
 	}
 
 	async #ask(signal: AbortSignal): Promise<void> {
-		const { autoscaleCache, cache, clock, log } = this.#dependencies;
+		const { clock, log } = this.#dependencies;
 		// Where the kinds are not installed there is nothing to ask about; they may be installed later.
-		while (!signal.aborted && !(autoscaleCache.jobsSynced && autoscaleCache.synced && cache.pods.synced)) {
-			this.#tellLate();
+		while (!signal.aborted && !this.#syncState.mayAsk) {
+			this.#warnIfLate();
 			await clock.sleep(syncCheckMs, signal);
 		}
 		while (!signal.aborted)
 			await this.#poll.run(signal).catch(async (error: unknown) => {
-				log.error({ error: String(error) }, 'asking GitHub about jobs failed, beginning anew');
+				log.error({ error: String(error) }, 'asking GitHub about jobs failed, starting again');
 				await clock.sleep(askAgainMs, signal);
 			});
 	}
 
 	/** Once a minute, where something can't be watched. */
-	#tellLate(): void {
+	#warnIfLate(): void {
 		const { autoscaleCache, clock, log } = this.#dependencies;
-		const told = clock.monotonic() - this.#toldMs < syncedWithinMs;
-		if (!this.#isLate() || told || autoscaleCache.absent) return;
-		this.#toldMs = clock.monotonic();
+		const warned = clock.monotonic() - this.#warnedMs < syncedWithinMs;
+		if (!this.#syncState.late || warned || autoscaleCache.absent) return;
+		this.#warnedMs = clock.monotonic();
 		log.error(
 			{ autoscalers: autoscaleCache.synced, jobs: autoscaleCache.jobsSynced },
-			'autoscalers or recorded jobs can not be watched, see the rights of the server: sets keep their runners, and jobs make none',
+			"autoscalers or recorded jobs can not be watched, see the server's permissions: sets keep their runners, and jobs get none",
 		);
 	}
 
 	async stop(): Promise<void> {
-		await Promise.all([this.router.stop(), this.#status.stop()]);
+		this.#router.stop();
+		await Promise.all([this.#recordKeeper.stop(), this.#statusWriter.stop()]);
 	}
 
 	demandOf<S extends RunnersSet>(
@@ -202,134 +191,128 @@ export class Autoscaler implements DemandSource {
 		set: S,
 		owners: readonly OwnedRunner[],
 	): SetDemand | undefined {
-		const { clock } = this.#dependencies;
-		const nowMs = clock.now();
-		const key = setKey(kind.kind, set.metadata.namespace ?? '', set.metadata.name);
-		const memory = this.#remembered(key);
-		const runners = memory.see(owners, kind.podName, nowMs);
-		// Whether it has an autoscaler can't be known: it is filled up to its replicas, and none of its runners goes.
-		if (!this.#dependencies.autoscaleCache.synced) return keptAt(set.spec.replicas ?? 1, set, undefined);
+		const { autoscaleCache, clock } = this.#dependencies;
+		const { namespace = '', name } = set.metadata;
+		const key = setKey({ kind: kind.kind, namespace, name });
+		const runners = this.#memoryOf(key).runnersSeen(owners, kind.podName, clock.now());
+		// Whether it has an autoscaler can't be known: it is filled up to its replicas, and none of its runners is removed.
+		if (!autoscaleCache.synced) return keptAt(set.spec.replicas ?? 1, set, undefined);
 		const autoscaler = this.#targets.acting(key);
 		if (!autoscaler) {
-			this.router.looked(key, runners, undefined);
+			this.book.setReconciled(key, { runners, scaled: undefined });
 			return undefined;
 		}
-		if (!this.#isComplete()) return keptAt(runners.filter(isLiving).length, set, 200);
-		const { uid = '' } = autoscaler.metadata;
+		if (!this.#syncState.complete) return keptAt(runners.filter(isLiving).length, set, 200);
+		return this.#scaled(kind, set, key, autoscaler, runners);
+	}
+
+	#scaled<S extends RunnersSet>(
+		kind: SetKind<S>,
+		set: S,
+		key: SetKey,
+		autoscaler: HorizontalRunnerAutoscaler,
+		runners: readonly Runner[],
+	): SetDemand {
+		const nowMs = this.#dependencies.clock.now();
+		const { metadata, spec } = autoscaler;
+		const { uid = '' } = metadata;
+		const memory = this.#memoryOf(key);
+		const busy = runners.filter(({ phase }) => phase === 'busy').length;
 		const { desired, findings, schedule, changesAtMs } = desiredOf(
-			autoscaler.spec,
+			spec,
 			{
-				metrics: this.#suggestion(autoscaler, key, kind.config(set), set.spec.replicas ?? undefined, runners),
+				metrics: this.#suggestions.of(autoscaler, {
+					scope: scopeOf(kind.config(set)),
+					replicas: set.spec.replicas ?? undefined,
+					busy,
+					labels: this.#sets.labelsOf(key),
+					listed: (repository) => this.#poll.listed(repository),
+				}),
 				spareFor: (quantile) => spareFor(memory.arrivals(nowMs), memory.startUpMs, quantile, nowMs),
 				ready: this.#isReady(key),
 			},
 			nowMs,
 		);
-		const jobs = this.router.jobsOf(key);
+		const jobs = this.book.of(key).map(({ job }) => job);
 		const found = demand(jobs, runners, desired, nowMs);
-		this.router.learnt(key, found);
-		this.router.looked(key, runners, { desired, found });
+		const running = jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined);
 		const replicas = found.desired + found.held;
-		const working = {
-			busy: runners.filter(({ phase }) => phase === 'busy').length,
-			jobs: jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined).length,
-		};
-		const all = this.#open < mostRecords ? findings : [...findings, tooManyJobs];
-		this.#looked.set(uid, { desired, findings: all, schedule, demand: found, replicas, working });
-		this.#status.changed(autoscaler);
-		const again = [
+		this.#results.set(uid, {
+			...{ desired, demand: found, schedule, replicas },
+			findings: this.#open < mostRecords ? findings : [...findings, tooManyJobs],
+			working: { busy, jobs: running.length },
+		});
+		this.book.setReconciled(key, { runners, scaled: { desired, demand: found } });
+		const again = soonest(
 			found.requeueAfterMs,
 			changesAtMs === undefined ? undefined : changesAtMs - nowMs,
-			// What is reckoned from the last minutes or from metrics changes by itself.
-			autoscaler.spec.metrics?.length || autoscaler.spec.spare?.quantile ? suggestEveryMs : undefined,
-		].filter((ms) => ms !== undefined);
+			// What depends on the last minutes or on metrics changes by itself.
+			spec.metrics?.length || spec.spare?.quantile ? suggestEveryMs : undefined,
+		);
 		return {
 			desired: found.desired,
 			mayGo: found.mayGo,
 			replicas,
-			requeueAfterMs: again.length > 0 ? Math.max(100, Math.min(...again)) : undefined,
+			requeueAfterMs: again && Math.max(100, again.afterMs),
 		};
 	}
 
 	blocked(set: RunnersSet, why: Blocked | undefined): void {
-		this.router.blocked(setKey(set.kind ?? '', set.metadata.namespace ?? '', set.metadata.name), why);
+		this.#router.setBlocked(setKeyOf(set), why);
 	}
 
-	#remembered(key: string): SetMemory {
-		const known = this.#memory.get(key) ?? new SetMemory(this.#dependencies.clock.now());
-		this.#memory.set(key, known);
+	#memoryOf(set: SetKey): SetMemory {
+		const known = this.#memory.get(set) ?? new SetMemory(this.#dependencies.clock.now());
+		this.#memory.set(set, known);
 		return known;
 	}
 
-	/** What the metrics say, asked at most once in suggestEveryMs: runners take a while to become busy. */
-	#suggestion(
-		{ metadata: { uid = '', generation }, spec }: HorizontalRunnerAutoscaler,
-		key: string,
-		config: RunnerConfig,
-		replicas: number | undefined,
-		runners: readonly Runner[],
-	): Suggestion {
-		const { clock } = this.#dependencies;
-		const known = this.#suggestions.get(uid);
-		const same = known?.generation === generation;
-		if (known && same && clock.now() - known.atMs < suggestEveryMs) return known.suggestion;
-		const suggestion = suggestionOf(spec.metrics, {
-			scope: scopeOf(config),
-			replicas,
-			busy: runners.filter(({ phase }) => phase === 'busy').length,
-			labels: this.router.labelsOf(key),
-			listed: (repository) => this.#poll.listed(repository),
-		});
-		this.#suggestions.set(uid, { atMs: clock.now(), suggestion, generation });
-		return suggestion;
-	}
-
 	/** Nothing is removed before all recorded jobs are known, and what GitHub has queued for the set has been asked once. */
-	#isReady(key: string): boolean {
-		return this.#dependencies.autoscaleCache.jobsSynced && this.#poll.isKnown(key);
+	#isReady(set: SetKey): boolean {
+		return this.#dependencies.autoscaleCache.jobsSynced && this.#poll.isKnown(set);
 	}
 
-	/** There is no such set any more. */
-	#gone(key: string): void {
-		this.#memory.delete(key);
-		for (const autoscaler of this.#targets.naming(key)) this.#forgetLooks(autoscaler);
+	#bookChanged(change: BookChange): void {
+		if (change.kind === 'set-deleted') this.#setDeleted(change.set);
+		if (change.kind !== 'job-recorded' || change.entry.set === undefined) return;
+		const { before } = change;
+		const { job, set } = change.entry;
+		if (!before && job.state === 'queued') this.#memoryOf(set).jobArrived(job.openedMs);
+		if (before && waitsForRunner(before) && job.state === 'in_progress')
+			this.#dependencies.metrics.autoscale.jobStarted(metricLabelsOf(set), job.stateMs - before.stateMs);
 	}
 
-	/** An autoscaler names a set no more. */
-	#scalesNoMore(key: string): void {
-		const labels = labelsOf(key);
-		if (labels && !this.#targets.acting(key)) this.#dependencies.metrics.autoscale.notScaled(labels);
+	#setDeleted(set: SetKey): void {
+		this.#memory.delete(set);
+		for (const autoscaler of this.#targets.naming(set)) this.#targetChanged(autoscaler);
 	}
 
-	/** What was found for another set, or for one that is gone, counts no more. */
-	#forgetLooks(autoscaler: HorizontalRunnerAutoscaler): void {
-		const { uid = '' } = autoscaler.metadata;
-		this.#looked.delete(uid);
-		this.#suggestions.delete(uid);
-		this.#status.forgetTarget(autoscaler);
-		this.#status.changed(autoscaler);
+	/** What was found for another set, or for one that is gone, no longer counts. */
+	#targetChanged(autoscaler: HorizontalRunnerAutoscaler): void {
+		this.#forget(autoscaler);
+		this.#statusWriter.targetChanged(autoscaler);
 	}
 
-	#look(key: string): void {
-		const [kind = '', name = ''] = key.split(' ');
-		this.#listeners.get(kind)?.(name, this.router.countOf(key));
-	}
-
-	#note(deleted: boolean, autoscaler: HorizontalRunnerAutoscaler): void {
-		const { before, now } = this.#targets.note(autoscaler, deleted);
-		if (before !== undefined && before !== now) this.#scalesNoMore(before);
+	#autoscalerChanged(autoscaler: HorizontalRunnerAutoscaler, deleted: boolean): void {
+		const { before, now } = this.#targets.autoscalerChanged(autoscaler, deleted);
+		const leaves = before !== undefined && before !== now;
+		if (leaves && !this.#targets.acting(before))
+			this.#dependencies.metrics.autoscale.notScaled(metricLabelsOf(before));
 		if (deleted) {
-			const { uid = '' } = autoscaler.metadata;
-			this.#looked.delete(uid);
-			this.#suggestions.delete(uid);
-			this.#status.forget(autoscaler);
-		} else if (before !== undefined && before !== now) this.#forgetLooks(autoscaler);
-		else this.#status.changed(autoscaler);
-		for (const key of new Set([before, now])) if (key !== undefined) this.#look(key);
+			this.#forget(autoscaler);
+			this.#statusWriter.autoscalerDeleted(autoscaler);
+		} else if (leaves) this.#targetChanged(autoscaler);
+		else this.#statusWriter.autoscalerChanged(autoscaler);
+		for (const set of new Set([before, now])) if (set !== undefined) this.book.requeue(set);
+	}
+
+	#forget({ metadata: { uid = '' } }: HorizontalRunnerAutoscaler): void {
+		this.#results.delete(uid);
+		this.#suggestions.forget(uid);
 	}
 }
 
-/** As many runners as this, and none is removed. */
+/** This number of runners, and none is removed. */
 const keptAt = (desired: number, { spec }: RunnersSet, requeueAfterMs: number | undefined): SetDemand => ({
 	desired,
 	mayGo: [],

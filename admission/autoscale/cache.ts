@@ -8,7 +8,7 @@ import { knownToServe } from '../kube/objects.ts';
 /** How often it is checked whether the CRDs are installed, which may be after the server has started. */
 const servedCheckMs = 3_000;
 
-/** The autoscalers of the cluster, and the jobs of GitHub's that are known, which the leader watches. */
+/** The autoscalers of the cluster, and the jobs that are recorded, which the leader watches. */
 export class AutoscaleCache {
 	readonly autoscalers: Watched<HorizontalRunnerAutoscaler>;
 	readonly jobs: Watched<WorkflowJob>;
@@ -16,7 +16,7 @@ export class AutoscaleCache {
 	/** Whether the API server serves both kinds; undefined: it has not said so yet. */
 	#served: boolean | undefined;
 
-	/** @param namespace the server's own, in which the jobs stand */
+	/** @param namespace the server's own, in which the jobs are */
 	constructor(dependencies: WatchDependencies, namespace: string) {
 		this.#dependencies = dependencies;
 		this.autoscalers = watched<HorizontalRunnerAutoscaler>(

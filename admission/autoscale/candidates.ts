@@ -1,7 +1,8 @@
-import type { RunnerConfig, RunnersSet } from '../api/sets.ts';
+import { type RunnerConfig, type RunnersSet, setKinds } from '../api/sets.ts';
 import { scopeOf } from '../sets/pod/defaults.ts';
 import { fieldsOf } from './rules/fields.ts';
 import type { FixedPart } from './rules/set-facts.ts';
+import type { SetKey } from './rules/set-key.ts';
 
 /** Where a set's pods may run, as far as its template says: values of kubernetes.io/os and kubernetes.io/arch. */
 interface Placed {
@@ -17,12 +18,12 @@ const architectures: Record<string, string> = { amd64: 'x64', arm64: 'arm64', ar
 const commonArchitectures = ['amd64', 'arm64'];
 
 /**
- * What routing needs of a set and does not change from look to look; undefined: its spec does not say where it registers.
+ * What routing needs of a set and does not change from one reconcile to the next; undefined: its spec does not say where it registers.
  *
  * @param ofNodes architectures of the nodes that there are, or were
  */
 export function fixedPart(
-	key: string,
+	key: SetKey,
 	config: RunnerConfig | undefined,
 	set: RunnersSet,
 	host: string,
@@ -47,6 +48,12 @@ export function fixedPart(
 		implicit,
 		exactArchitecture: known.length === 1,
 	};
+}
+
+/** The configuration of a set's runners. Its spec may lack anything: ARC's definitions refuse less than ours. */
+export function configOf({ kind, spec }: RunnersSet): RunnerConfig | undefined {
+	if (kind === setKinds.runnerSet.kind) return spec as RunnerConfig | undefined;
+	return (spec as { template?: { spec?: RunnerConfig } } | undefined)?.template?.spec;
 }
 
 /** A label with a comma is two: the runner is given all of them in one list. */

@@ -3,26 +3,28 @@ import { autoscaleKinds, type WorkflowJob, type WorkflowJobStatus } from '../api
 import { objectPath } from '../api/paths.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { deleteUnlessChanged, mergePatch, unlessChanged } from '../kube/objects.ts';
-import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
+import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Entry } from './job-book.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Entry, JobBook } from './job-book.ts';
 import { keptMs } from './rules/records.ts';
+import { splitSetKey } from './rules/set-key.ts';
 
 export interface RecordKeeperDependencies {
 	client: KubeClient;
-	/** The server's own, in which the records stand. */
+	/** The server's own, in which the records are. */
 	namespace: string;
+	/** The records. */
 	jobs: Watched<WorkflowJob>;
-	/** What is known of an open job; undefined: it is not open. */
-	entry: (name: string) => Entry | undefined;
+	book: JobBook;
 	metrics: ReconcileObserver;
 	clock: Clock;
 	log: Log;
 }
 
-/** A job that a runner takes at once has its status written once. Whoever watches jobs hardly notices. */
+/** The status of a job that a runner takes at once is written once. Whoever watches jobs hardly notices the delay. */
 const gatherMs = 500;
 
 /** A merge patch removes only fields that it names. */
@@ -37,42 +39,37 @@ const empty: Record<keyof WorkflowJobStatus, null> = {
 	endedAt: null,
 };
 
-/** Writes into the records of jobs what the leader makes of them, and removes those that nobody needs any more. */
+/** Writes into the records of jobs what the leader makes of them, and removes those that are no longer needed. */
 export class RecordKeeper {
 	readonly #dependencies: RecordKeeperDependencies;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller<string>;
 
 	constructor(dependencies: RecordKeeperDependencies) {
 		this.#dependencies = dependencies;
-		const { jobs, metrics, clock, log } = dependencies;
-		this.#queue = new WorkQueue({
-			controller: 'workflowjob',
-			metrics,
-			clock,
-			concurrency: 4,
-			reconcile: (name) => this.#keep(name),
-			onError: (name, error, retryMs) =>
-				log.warn(
-					{ workflowjob: name, error: String(error), retryMs },
-					'record of a job not written, retrying',
-				),
-		});
+		const { jobs, book } = dependencies;
+		this.#controller = new Controller<string>(
+			{
+				name: 'workflowjob',
+				concurrency: 4,
+				reconcile: (name) => this.#reconcile(name),
+				failure: 'record of a job not written',
+			},
+			dependencies,
+		);
 		jobs.on((change, { metadata }) => {
-			if (change !== 'deleted') this.changed(metadata.name);
+			if (change !== 'deleted') this.#controller.enqueueAfter(metadata.name, gatherMs);
 		});
-	}
-
-	/** Something that its status shows may have changed. */
-	changed(name: string): void {
-		this.#queue.addAfter(name, gatherMs);
+		book.changes.subscribe((change) => {
+			if (change.kind === 'status-changed') this.#controller.enqueueAfter(change.job, gatherMs);
+		});
 	}
 
 	stop(): Promise<void> {
-		return this.#queue.stop();
+		return this.#controller.stop();
 	}
 
-	async #keep(name: string): Promise<Requeue> {
-		const { client, namespace, jobs, entry, clock } = this.#dependencies;
+	async #reconcile(name: string): Promise<Requeue> {
+		const { client, namespace, jobs, book, clock } = this.#dependencies;
 		const record = jobs.informer.get(namespace, name);
 		if (!record) return undefined;
 		const { uid, resourceVersion } = record.metadata;
@@ -84,9 +81,9 @@ export class RecordKeeper {
 			await deleteUnlessChanged(client, path(), { preconditions: { uid, resourceVersion } });
 			return undefined;
 		}
-		const open = entry(name);
-		if (open) {
-			const status = statusOf(open);
+		const entry = book.get(name);
+		if (entry) {
+			const status = statusOf(entry);
 			const before = Object.fromEntries(
 				Object.entries(record.status ?? {}).filter(([, value]) => value !== null),
 			);
@@ -98,10 +95,9 @@ export class RecordKeeper {
 }
 
 function statusOf({ job, set, why, checked }: Entry): WorkflowJobStatus {
-	const [, kind, namespace, name] = /^(\S+) ([^/]+)\/(.+)$/.exec(set ?? '') ?? [];
 	const at = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
 	const status: WorkflowJobStatus = {
-		set: kind && namespace && name ? { kind, namespace, name } : undefined,
+		set: set && splitSetKey(set),
 		reason: why?.reason,
 		message: why?.message,
 		confirmedAt: at(job.confirmedMs),

@@ -4,26 +4,26 @@ import { type Arrivals, startUpMsOf, withArrival } from './rules/spare.ts';
 import type { Runner } from './rules/types.ts';
 import { runnerView } from './runner-view.ts';
 
-/** What the leader remembers of a set from look to look. */
+/** What the leader remembers of a set from one reconcile to the next. */
 export class SetMemory {
-	/** By the UID of a busy runner: when it was first seen so, ms since the epoch; undefined before the first look. */
+	/** By the UID of a busy runner: when it was first seen so, ms since the epoch; undefined before the first reconcile. */
 	#busySeenMs: Map<string, number> | undefined;
 	/** UIDs of runners that have not been seen started yet. */
 	#starting = new Set<string>();
 	/** How long runners took from their creation until they could have a job, ms, the newest last. */
 	readonly #startUpsMs: number[] = [];
 	#arrivals: Arrivals;
-	/** Jobs that have come and are not among the arrivals yet, ms since the epoch: only a set with spare runners asks. */
-	#came: number[] = [];
+	/** When jobs arrived that are not among `#arrivals` yet, ms since the epoch: only a set with spare runners needs them. */
+	#arrived: number[] = [];
 
 	constructor(nowMs: number) {
 		this.#arrivals = { sinceMs: nowMs, atMs: [] };
 	}
 
-	/** When jobs came. */
+	/** When jobs arrived. */
 	arrivals(nowMs: number): Arrivals {
-		for (const atMs of this.#came) this.#arrivals = withArrival(this.#arrivals, atMs, nowMs);
-		this.#came = [];
+		for (const atMs of this.#arrived) this.#arrivals = withArrival(this.#arrivals, atMs, nowMs);
+		this.#arrived = [];
 		return this.#arrivals;
 	}
 
@@ -32,14 +32,14 @@ export class SetMemory {
 		return startUpMsOf(this.#startUpsMs);
 	}
 
-	/** A job has come. */
-	came(atMs: number): void {
-		this.#came.push(atMs);
-		if (this.#came.length > 2 * mostArrivals) this.#came = this.#came.slice(-mostArrivals);
+	/** A job has arrived. */
+	jobArrived(atMs: number): void {
+		this.#arrived.push(atMs);
+		if (this.#arrived.length > 2 * mostArrivals) this.#arrived = this.#arrived.slice(-mostArrivals);
 	}
 
 	/** The set's runners now. */
-	see(owners: readonly OwnedRunner[], podName: (owner: string) => string, nowMs: number): Runner[] {
+	runnersSeen(owners: readonly OwnedRunner[], podName: (owner: string) => string, nowMs: number): Runner[] {
 		const before = this.#busySeenMs;
 		const busy = new Map<string, number>();
 		const starting = new Set<string>();
@@ -51,7 +51,7 @@ export class SetMemory {
 				this.#started(nowMs - createdMs);
 			if (phase !== 'busy') return runner;
 			// A pod may say anything: when this leader saw it counts, unless the pod says earlier. Of one that was busy before the
-			// first look nobody knows: since its creation, at the longest.
+			// first reconcile it is not known: at most since its creation.
 			const seenMs = before ? (before.get(uid) ?? nowMs) : createdMs;
 			busy.set(uid, seenMs);
 			return { ...runner, busySinceMs: Math.min(runner.busySinceMs ?? seenMs, seenMs) };

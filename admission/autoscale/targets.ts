@@ -1,32 +1,32 @@
 import type { HorizontalRunnerAutoscaler } from '../api/autoscale.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import type { Informer } from '../kube/informer.ts';
-import { setKey } from './job-book.ts';
 import { targetOf } from './rules/desired.ts';
+import { type SetKey, setKey } from './rules/set-key.ts';
 
 /** Knows which autoscaler acts on which set. */
 export class Targets {
 	readonly #autoscalers: Pick<Informer<HorizontalRunnerAutoscaler>, 'get'>;
-	/** By the set's key: the autoscalers that name it, `namespace/name`. */
-	readonly #naming = new Map<string, Set<string>>();
-	/** By `namespace/name` of an autoscaler: the key of the set that it names. */
-	readonly #targets = new Map<string, string>();
+	/** The autoscalers that name each set. */
+	readonly #naming = new Map<SetKey, Set<ObjectKey>>();
+	/** The set that each autoscaler names. */
+	readonly #targets = new Map<ObjectKey, SetKey>();
 
 	constructor(autoscalers: Pick<Informer<HorizontalRunnerAutoscaler>, 'get'>) {
 		this.#autoscalers = autoscalers;
 	}
 
-	/** Keys of the sets that an autoscaler names. */
-	keys(): string[] {
+	/** The sets that an autoscaler names. */
+	keys(): SetKey[] {
 		return [...this.#naming.keys()];
 	}
 
 	/** An autoscaler is new, has changed or is gone. @returns the sets that it named before and names now */
-	note(
+	autoscalerChanged(
 		autoscaler: HorizontalRunnerAutoscaler,
 		deleted: boolean,
-	): { before: string | undefined; now: string | undefined } {
-		const { namespace = '', name } = autoscaler.metadata;
-		const own = `${namespace}/${name}`;
+	): { before: SetKey | undefined; now: SetKey | undefined } {
+		const own = objectKey(autoscaler.metadata);
 		const before = this.#targets.get(own);
 		const now = deleted ? undefined : targetKey(autoscaler);
 		if (before !== undefined && before !== now) {
@@ -36,16 +36,16 @@ export class Targets {
 		}
 		if (now !== undefined) {
 			this.#targets.set(own, now);
-			this.#naming.set(now, (this.#naming.get(now) ?? new Set<string>()).add(own));
+			this.#naming.set(now, (this.#naming.get(now) ?? new Set<ObjectKey>()).add(own));
 		}
 		return { before, now };
 	}
 
 	/** The autoscalers that name a set and are not being deleted; the one that acts is the first, the oldest. */
-	naming(key: string): HorizontalRunnerAutoscaler[] {
-		return [...(this.#naming.get(key) ?? [])]
+	naming(set: SetKey): HorizontalRunnerAutoscaler[] {
+		return [...(this.#naming.get(set) ?? [])]
 			.flatMap((own) => {
-				const [namespace, name = ''] = own.split('/');
+				const { namespace, name } = splitKey(own);
 				const found = this.#autoscalers.get(namespace, name);
 				return found && !found.metadata.deletionTimestamp ? [found] : [];
 			})
@@ -53,14 +53,14 @@ export class Targets {
 	}
 
 	/** The autoscaler that acts on a set. */
-	acting(key: string): HorizontalRunnerAutoscaler | undefined {
-		return this.naming(key)[0];
+	acting(set: SetKey): HorizontalRunnerAutoscaler | undefined {
+		return this.naming(set)[0];
 	}
 
 	/** The autoscaler that acts on the set that this one names. */
 	actingBeside(autoscaler: HorizontalRunnerAutoscaler): HorizontalRunnerAutoscaler | undefined {
-		const key = targetKey(autoscaler);
-		return key === undefined ? undefined : this.acting(key);
+		const set = targetKey(autoscaler);
+		return set === undefined ? undefined : this.acting(set);
 	}
 }
 
@@ -68,8 +68,9 @@ const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscale
 	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||
 	one.metadata.name.localeCompare(other.metadata.name);
 
-/** Key of the set that an autoscaler names; undefined: it names none. */
-function targetKey({ metadata, spec }: HorizontalRunnerAutoscaler): string | undefined {
+/** The set that an autoscaler names; undefined: it names none. */
+export function targetKey({ metadata, spec }: HorizontalRunnerAutoscaler): SetKey | undefined {
 	const target = targetOf(spec);
-	return typeof target === 'string' ? undefined : setKey(target.kind, metadata.namespace ?? '', target.name);
+	if (typeof target === 'string') return undefined;
+	return setKey({ namespace: metadata.namespace ?? '', ...target });
 }

@@ -1,3 +1,4 @@
+import type { ObjectKey } from '../api/object-key.ts';
 import type { RunnersSet } from '../api/sets.ts';
 import type { SetKind } from './kind.ts';
 import type { OwnedRunner } from './owners.ts';
@@ -27,7 +28,7 @@ export interface DemandSource {
 	/** Why this set can't start runners now, as its last reconcile found; undefined: it can. */
 	blocked(set: RunnersSet, why: Blocked | undefined): void;
 	/** `listener` is called with the key of a set that is to be reconciled, and how many jobs it has. */
-	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: string, jobs: number) => void): void;
+	onChange(kind: SetKind<RunnersSet>['kind'], listener: (key: ObjectKey, jobs: number) => void): void;
 }
 
 export type Blocked = 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting';

@@ -76,8 +76,7 @@ export class SetReconciler<S extends RunnersSet> {
 			else this.#keys.set(metadata.uid ?? '', key);
 			return key;
 		});
-		dependencies.demand?.onChange(kind.kind, (set, jobs) => {
-			const key = set as ObjectKey;
+		dependencies.demand?.onChange(kind.kind, (key, jobs) => {
 			this.#controller.enqueueAfter(key, gatherMs((this.#sizes.get(key) ?? 0) + jobs));
 		});
 		const { owners, between, setLabel, podName, createsItsPod } = kind;

@@ -1,5 +1,5 @@
 import { type GitHubFailure, isFailure, type Read, type ReadOutcome } from '../../github/types.ts';
-import type { Clock } from '../../kube/clock.ts';
+import type { Clock } from '../../time/clock.ts';
 import type { Spending } from './rules/allowance.ts';
 import { backoffMs } from './rules/policy.ts';
 

@@ -1,31 +1,43 @@
 import type { CredentialsMissing } from '../../github/types.ts';
-import type { Clock } from '../../kube/clock.ts';
 import type { Scope } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { Clock } from '../../time/clock.ts';
+import type { SetKey } from '../rules/set-key.ts';
 import { Credential, type PollAccount } from './credential.ts';
 import { byNarrowness, covers } from './rules/targets.ts';
 
 /** A set that an autoscaler acts on. */
 export interface PollTarget {
-	key: string;
+	key: SetKey;
 	scope: Scope;
-	/** With which GitHub is asked for its scope. */
-	account: () => Promise<PollAccount | CredentialsMissing>;
 	/** OWNER/NAME of each repository whose runs a metric counts. */
 	countsRunsOf: readonly string[];
 	/** Its runners that work, and its jobs that are in progress; undefined: it is not known now. */
 	working: { busy: number; jobs: number } | undefined;
 }
 
+/** The sets about whose jobs GitHub is asked. */
+export interface TargetSource {
+	list(): PollTarget[];
+	/** With which GitHub is asked about the jobs of a set. */
+	accountOf(set: SetKey): Promise<PollAccount | CredentialsMissing>;
+}
+
+interface CredentialsDependencies {
+	targets: TargetSource;
+	clock: Clock;
+	log: Log;
+}
+
 /** The credentials of all sets, and which of them is used for what. */
 export class Credentials {
-	readonly #dependencies: { clock: Clock; log: Log };
+	readonly #dependencies: CredentialsDependencies;
 	/** By the connection of their accounts. */
 	readonly #credentials = new Map<PollAccount['connection'], Credential>();
 	/** The narrowest scope first. */
 	#scopes: { scope: Scope; credential: Credential }[] = [];
 
-	constructor(dependencies: { clock: Clock; log: Log }) {
+	constructor(dependencies: CredentialsDependencies) {
 		this.#dependencies = dependencies;
 	}
 
@@ -67,12 +79,13 @@ export class Credentials {
 		);
 	}
 
-	async #accountOf({ key, account }: PollTarget): Promise<PollAccount | undefined> {
+	async #accountOf({ key }: PollTarget): Promise<PollAccount | undefined> {
+		const { targets, log } = this.#dependencies;
 		try {
-			const found = await account();
+			const found = await targets.accountOf(key);
 			return 'read' in found ? found : undefined; // missing credentials are reported elsewhere
 		} catch (error) {
-			this.#dependencies.log.warn({ set: key, error: String(error) }, 'credentials could not be looked up');
+			log.warn({ set: key, error: String(error) }, 'credentials could not be looked up');
 			return undefined;
 		}
 	}

@@ -1,4 +1,5 @@
 import type { Scope } from '../../runner/scope.ts';
+import type { SetKey } from '../rules/set-key.ts';
 import type { Organizations } from './organizations.ts';
 import { type Repositories, want } from './repositories.ts';
 import { isReadSince } from './rules/due.ts';
@@ -25,16 +26,15 @@ export type InitialReadEnd = 'read' | 'late';
 export class InitialReads {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
-	/** By the set's key. */
-	readonly #initialReads = new Map<string, InitialRead>();
-	readonly #done = new Set<string>();
+	readonly #initialReads = new Map<SetKey, InitialRead>();
+	readonly #done = new Set<SetKey>();
 
 	constructor(repositories: Repositories, organizations: Organizations) {
 		this.#repositories = repositories;
 		this.#organizations = organizations;
 	}
 
-	isDone(key: string): boolean {
+	isDone(key: SetKey): boolean {
 		return this.#done.has(key);
 	}
 
@@ -47,7 +47,7 @@ export class InitialReads {
 	}
 
 	/** Begins to read for sets that are new, and forgets those that are gone. */
-	note(sets: readonly { key: string; scope: Scope }[], nowMs: number): void {
+	note(sets: readonly { key: SetKey; scope: Scope }[], nowMs: number): void {
 		const keys = new Set(sets.map(({ key }) => key));
 		for (const key of this.#initialReads.keys()) if (!keys.has(key)) this.#initialReads.delete(key);
 		for (const key of this.#done) if (!keys.has(key)) this.#done.delete(key);
@@ -57,8 +57,8 @@ export class InitialReads {
 	}
 
 	/** @returns the sets whose initial read has ended now */
-	advance(nowMs: number): { key: string; how: InitialReadEnd }[] {
-		const ended: { key: string; how: InitialReadEnd }[] = [];
+	advance(nowMs: number): { key: SetKey; how: InitialReadEnd }[] {
+		const ended: { key: SetKey; how: InitialReadEnd }[] = [];
 		for (const [key, initial] of this.#initialReads) {
 			const how = this.#isRead(initial, nowMs)
 				? 'read'

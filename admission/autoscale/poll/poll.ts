@@ -1,11 +1,13 @@
-import { type Scope, scopeKey } from '../../runner/scope.ts';
+import { scopeKey } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { SetKey } from '../rules/set-key.ts';
+import type { Job } from '../rules/types.ts';
 import type { Credential } from './credential.ts';
-import { Credentials, type PollTarget } from './credentials.ts';
+import { Credentials, type PollTarget, type TargetSource } from './credentials.ts';
 import { InitialReads } from './initial-reads.ts';
 import { Organizations } from './organizations.ts';
 import { QueryQueue } from './query-queue.ts';
-import { type PollJob, type QueryDependencies, QueryRunner } from './query-runner.ts';
+import { type QueryDependencies, QueryRunner } from './query-runner.ts';
 import { Recent } from './recent.ts';
 import { Repositories, want } from './repositories.ts';
 import { mayAsk } from './rules/allowance.ts';
@@ -14,19 +16,16 @@ import { driftRepositories, mostOwnWrites, ownWriteMs, refreshMs, tickMs } from 
 import { jobsIn, type ListedJobs } from './rules/runs.ts';
 import { covers } from './rules/targets.ts';
 import { type Due, type Repository, urgency } from './rules/types.ts';
-import { Visibility } from './visibility.ts';
+import type { Visibility } from './visibility.ts';
 
 export type { PollAccount } from './credential.ts';
-export type { PollTarget } from './credentials.ts';
-export type { Checked, PollJob } from './query-runner.ts';
+export type { PollTarget, TargetSource } from './credentials.ts';
 export type { ListedJobs } from './rules/runs.ts';
 
 export interface PollDependencies extends QueryDependencies {
-	/** Every job that has a record. */
-	jobs: () => Iterable<PollJob>;
-	targets: () => readonly PollTarget[];
-	/** The initial read of what a set may have to run has ended: surplus runners may be removed now. */
-	onKnown: (set: string) => void;
+	targets: TargetSource;
+	/** Which runner groups repositories may use: asked by the router, found out here. */
+	visibility: Visibility;
 	log: Log;
 }
 
@@ -39,13 +38,11 @@ export class Poll {
 	readonly #dependencies: PollDependencies;
 	readonly #repositories = new Repositories();
 	readonly #organizations = new Organizations();
-	readonly #visibility = new Visibility();
 	readonly #initialReads = new InitialReads(this.#repositories, this.#organizations);
 	readonly #runner: QueryRunner;
 	readonly #credentials: Credentials;
 	readonly #queue: QueryQueue;
-	/** By the set's key. */
-	readonly #drifts = new Map<string, DriftState>();
+	readonly #drifts = new Map<SetKey, DriftState>();
 	readonly #ownWrites = new Recent<number>(ownWriteMs, mostOwnWrites);
 	#runs = false;
 	readonly #underway = new Set<Promise<void>>();
@@ -56,30 +53,25 @@ export class Poll {
 		const memory = {
 			repositories: this.#repositories,
 			organizations: this.#organizations,
-			visibility: this.#visibility,
+			visibility: dependencies.visibility,
 		};
-		const starting = () => this.#initialReads.organizations;
-		this.#queue = new QueryQueue(dependencies, memory, this.#credentials, starting);
-		this.#runner = new QueryRunner(dependencies, memory, (id) =>
-			this.#ownWrites.add(id, dependencies.clock.monotonic()),
-		);
+		this.#queue = new QueryQueue(dependencies, memory, this.#credentials, this.#initialReads);
+		this.#runner = new QueryRunner(dependencies, memory, this.#ownWrites);
+		dependencies.book.changes.subscribe((change) => {
+			if (change.kind === 'job-recorded') this.#jobRecorded(change.entry.job);
+		});
 	}
 
 	/** Whether the initial read of what a set may have to run has ended, as far as it can. */
-	isKnown(set: string): boolean {
+	isKnown(set: SetKey): boolean {
 		return this.#initialReads.isDone(set);
 	}
 
 	/** The record of a job has changed: by an event, unless we wrote it. Records that exist at the start say nothing. */
-	recorded({ id, repository }: Pick<PollJob, 'id' | 'repository'>): void {
+	#jobRecorded({ id, repository }: Job): void {
 		if (!this.#runs) return;
 		const nowMs = this.#dependencies.clock.monotonic();
 		if (!this.#ownWrites.has(id, nowMs)) this.#repositories.event(repository, nowMs);
-	}
-
-	/** Whether a repository may use the runners of a group, as far as is known; `onVisible` is called when that changes. */
-	isVisible(repository: string, scope: Scope, group: string | undefined): boolean {
-		return this.#visibility.may(repository, scope, group, this.#dependencies.clock.monotonic());
 	}
 
 	/** The jobs of a repository's open runs, for metrics that count them. */
@@ -107,7 +99,7 @@ export class Poll {
 	/** Which sets, jobs and repositories there are now. */
 	async #refresh(): Promise<void> {
 		const { targets, clock } = this.#dependencies;
-		const all = targets();
+		const all = targets.list();
 		await this.#credentials.refresh(all);
 		const nowMs = clock.monotonic();
 		this.#noteJobs(nowMs);
@@ -127,9 +119,9 @@ export class Poll {
 	}
 
 	#noteJobs(nowMs: number): void {
-		const { jobs, host } = this.#dependencies;
+		const { book, host } = this.#dependencies;
 		const open = new Map<Repository, Map<number, number>>();
-		for (const job of jobs()) {
+		for (const { job } of book.values()) {
 			if (job.host !== host) continue;
 			const repository =
 				this.#repositories.get(job.repository) ?? this.#repositories.remember(job.repository, nowMs);
@@ -156,23 +148,24 @@ export class Poll {
 		const { state, search } = compare(this.#drifts.get(key) ?? noDrift, working, nowMs);
 		this.#drifts.set(key, state);
 		if (!search) return;
-		const own = [...this.#dependencies.jobs()].filter((job) => job.set === key && job.state !== 'completed');
-		const named = own.map(({ repository }) => this.#repositories.get(repository));
+		const { book, log } = this.#dependencies;
+		const own = book.of(key).filter(({ job }) => job.state !== 'completed');
+		const named = own.map(({ job: { repository } }) => this.#repositories.get(repository));
 		const active = [...this.#repositories.values()]
 			.filter((repository) => covers(scope, repository.key))
 			.toSorted((one, other) => other.activeMs - one.activeMs)
 			.slice(0, driftRepositories);
 		for (const repository of new Set(own.length > 0 ? named : active))
 			if (repository) want(repository, urgency.drift, nowMs);
-		this.#dependencies.log.info({ set: key, ...working }, 'busy runners and running jobs differ');
+		log.info({ set: key, ...working }, 'busy runners and running jobs differ');
 	}
 
 	#tick(signal: AbortSignal): void {
-		const { clock, log, onKnown } = this.#dependencies;
+		const { book, clock, log } = this.#dependencies;
 		const nowMs = clock.monotonic();
 		for (const { key, how } of this.#initialReads.advance(nowMs)) {
 			log.info({ set: key, how }, 'the repositories of a set have been read for the first time');
-			onKnown(key);
+			book.requeue(key);
 		}
 		for (const [credential, due] of this.#queue.next(nowMs))
 			if (credential.ready && mayAsk(credential.spent(), due.urgency)) this.#ask(due, credential, signal);

@@ -1,6 +1,8 @@
+import type { Job } from '../rules/types.ts';
 import type { Credential } from './credential.ts';
 import type { Credentials } from './credentials.ts';
-import type { Memory, PollJob, QueryDependencies } from './query-runner.ts';
+import type { InitialReads } from './initial-reads.ts';
+import { jobsToAsk, type Memory, type QueryDependencies } from './query-runner.ts';
 import { Recent } from './recent.ts';
 import { nextOf } from './rules/due.ts';
 import { askedAgainMs, mostAsked } from './rules/policy.ts';
@@ -11,21 +13,20 @@ export class QueryQueue {
 	readonly #dependencies: QueryDependencies;
 	readonly #memory: Memory;
 	readonly #credentials: Credentials;
-	readonly #starting: () => ReadonlySet<string>;
+	readonly #initialReads: InitialReads;
 	/** Jobs that GitHub was asked about just now. */
 	readonly #asked = new Recent<string>(askedAgainMs, mostAsked);
 
-	/** @param starting organizations whose repositories an initial read waits for, in lower case */
 	constructor(
 		dependencies: QueryDependencies,
 		memory: Memory,
 		credentials: Credentials,
-		starting: () => ReadonlySet<string>,
+		initialReads: InitialReads,
 	) {
 		this.#dependencies = dependencies;
 		this.#memory = memory;
 		this.#credentials = credentials;
-		this.#starting = starting;
+		this.#initialReads = initialReads;
 	}
 
 	/** The most urgent query for each credential. */
@@ -37,7 +38,7 @@ export class QueryQueue {
 			if (first) next.set(credential, first);
 		};
 		this.#offerJobs(offer, nowMs);
-		const starting = this.#starting();
+		const starting = this.#initialReads.organizations;
 		for (const { name, credential } of this.#credentials.organizations()) {
 			const dueMs = organizations.dueMs(name, nowMs);
 			if (dueMs === undefined) continue;
@@ -58,16 +59,19 @@ export class QueryQueue {
 
 	/** The query is made now. */
 	asked({ query, urgency: why }: Due): void {
-		const { asks, clock } = this.#dependencies;
+		const { clock } = this.#dependencies;
 		if (why !== urgency.ask) return;
-		for (const job of asks()) if (isAbout(query, job)) this.#asked.add(job.key, clock.monotonic());
+		for (const job of jobsToAsk(this.#dependencies))
+			if (isAbout(query, job)) this.#asked.add(job.key, clock.monotonic());
 	}
 
 	/** Several jobs of one run are asked about together. Where no webhook delivers, the run may have new ones as well. */
 	#offerJobs(offer: (credential: Credential | undefined, due: Due) => void, nowMs: number): void {
-		const { asks, answered, clock, host } = this.#dependencies;
+		const { book, clock, host } = this.#dependencies;
 		const { repositories } = this.#memory;
-		const fresh = [...asks()].filter((job) => job.host === host && !this.#asked.has(job.key, nowMs));
+		const fresh = jobsToAsk(this.#dependencies).filter(
+			(job) => job.host === host && !this.#asked.has(job.key, nowMs),
+		);
 		const ofRun = Map.groupBy(fresh, runOf);
 		for (const [index, job] of fresh.entries()) {
 			const { key, id, runId } = job;
@@ -75,7 +79,7 @@ export class QueryQueue {
 			const credential = this.#credentials.for(repository.key);
 			if (!credential || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
 				this.#asked.add(key, nowMs);
-				answered(key, 'unknown', clock.now());
+				book.answered(key, 'unknown', clock.now(), clock.now());
 				continue;
 			}
 			const several = (ofRun.get(runOf(job))?.length ?? 0) > 1 || !repositories.hasWebhook(repository, nowMs);
@@ -87,9 +91,9 @@ export class QueryQueue {
 	}
 }
 
-const runOf = ({ repository, runId }: PollJob): string => `${repository} ${runId}`.toLowerCase();
+const runOf = ({ repository, runId }: Job): string => `${repository} ${runId}`.toLowerCase();
 
-const isAbout = (query: Query, { key, runId, repository }: PollJob): boolean =>
+const isAbout = (query: Query, { key, runId, repository }: Job): boolean =>
 	query.kind === 'run'
 		? runId === query.runId && repository.toLowerCase() === query.repository
 		: query.kind === 'job' && key === query.job;

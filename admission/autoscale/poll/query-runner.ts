@@ -1,48 +1,40 @@
 import { repositoriesOf, visibleGroups } from '../../github/organizations.ts';
 import { type AnsweredJob, jobById, jobsOfRun } from '../../github/workflow-jobs.ts';
 import { openRuns } from '../../github/workflow-runs.ts';
+import type { JobRecords } from '../../jobs/records/job-records.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
+import { concernsUs } from '../../jobs/records/rules/labels.ts';
 import { recordName } from '../../jobs/records/rules/name.ts';
-import type { Clock } from '../../kube/clock.ts';
+import type { AutoscaleMetrics } from '../../telemetry/autoscale-metrics.ts';
+import type { Clock } from '../../time/clock.ts';
+import type { Checked, JobBook } from '../job-book.ts';
+import type { KnownSets } from '../known-sets.ts';
+import type { Results } from '../results.ts';
 import type { Job } from '../rules/types.ts';
 import { type Credential, failureIn } from './credential.ts';
 import type { Organizations } from './organizations.ts';
+import type { Recent } from './recent.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
 import { missedAfterMs, rememberedForMs } from './rules/policy.ts';
 import type { Query, Repository, RunJob } from './rules/types.ts';
 import type { Visibility } from './visibility.ts';
 
-/** A job of which there is a record, as far as asking about it goes. */
-export type PollJob = Pick<
-	Job,
-	'key' | 'host' | 'id' | 'repository' | 'enterprise' | 'runId' | 'state' | 'runnerName'
-> & {
-	/** Key of the set that it counts for. */
-	set: string | undefined;
-};
-
-/** What GitHub has answered about a job. */
-export type Checked = 'queued' | 'in_progress' | 'completed' | 'unknown';
-
 export interface QueryDependencies {
 	/** Host of the GitHub that is asked. */
 	host: string;
-	/** The job with this record; undefined: there is none. */
-	record: (key: string) => PollJob | undefined;
-	/** Those that GitHub is to be asked about now, the most urgent first. */
-	asks: () => Iterable<PollJob>;
-	/** Whether a job with these labels is recorded; see jobs/records/rules/labels.ts. */
-	concerns: (labels: readonly string[]) => boolean;
-	/** Writes an answer into the job's record. @throws if it could not be written */
-	write: (facts: JobFacts) => Promise<string>;
-	/** GitHub's answer about a job has been written. `askedMs`: when it was asked, ms since the epoch. */
-	answered: (job: string, checked: Checked, askedMs: number) => void;
-	/** Something was found that no event had reported. */
-	drift: (kind: 'queued' | 'in_progress' | 'completed') => void;
-	/** A repository may use other runner groups than before: its jobs are to be routed again. */
-	onVisible: (repository: string) => void;
+	book: JobBook;
+	sets: Pick<KnownSets, 'labels'>;
+	/** Where the jobs are found that GitHub is to be asked about. */
+	results: Pick<Results, 'jobsToAsk'>;
+	/** Where the answers are written. */
+	records: Pick<JobRecords, 'write'>;
+	metrics: { autoscale: Pick<AutoscaleMetrics, 'drift'> };
 	clock: Clock;
 }
+
+/** The jobs that GitHub is to be asked about now, the most urgent of each set first. */
+export const jobsToAsk = ({ results, book }: Pick<QueryDependencies, 'results' | 'book'>): Job[] =>
+	results.jobsToAsk().flatMap((key) => book.get(key)?.job ?? []);
 
 /** What is remembered of what has been asked. */
 export interface Memory {
@@ -57,19 +49,19 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
-	readonly #wrote: (id: number) => void;
+	readonly #ownWrites: Recent<number>;
 
-	/** @param wrote called with each job right before its record is written */
+	/** @param ownWrites gets the id of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
-		wrote: (id: number) => void,
+		ownWrites: Recent<number>,
 	) {
 		this.#dependencies = dependencies;
 		this.#repositories = repositories;
 		this.#organizations = organizations;
 		this.#visibility = visibility;
-		this.#wrote = wrote;
+		this.#ownWrites = ownWrites;
 	}
 
 	/** @throws if a record could not be written: then it is as if GitHub had not been asked */
@@ -94,7 +86,7 @@ export class QueryRunner {
 		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { clock, answered } = this.#dependencies;
+		const { clock } = this.#dependencies;
 		const askedMs = clock.now();
 		const outcome = await jobById(credential.read, repository.name, id, { signal });
 		const failure = failureIn(outcome);
@@ -103,10 +95,10 @@ export class QueryRunner {
 		if (outcome.kind !== 'job') {
 			// The job may just be gone. Only where nothing of the repository was ever seen, it counts as hidden.
 			if (repository.lists.queued.readMs === Number.NEGATIVE_INFINITY) hide(repository, clock.monotonic());
-			return answered(key, 'unknown', askedMs);
+			return this.#answered(key, 'unknown', askedMs);
 		}
 		await this.#write(outcome.job, repository, this.#record(id), askedMs);
-		answered(key, checkedOf(outcome.job), askedMs);
+		this.#answered(key, checkedOf(outcome.job), askedMs);
 	}
 
 	async #list(
@@ -132,7 +124,7 @@ export class QueryRunner {
 		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { clock, concerns } = this.#dependencies;
+		const { clock } = this.#dependencies;
 		const known = repository.runs.get(runId);
 		// "Not modified" does not help where a record says something else by now.
 		const agrees = (known?.jobs ?? []).every(({ id, status }) => {
@@ -147,8 +139,7 @@ export class QueryRunner {
 		credential.worked();
 		if (outcome.kind === 'not-visible') {
 			noteRun(repository, runId, { jobs: [], etag: undefined }, clock.monotonic());
-			for (const { key } of this.#askedOf(runId, repository))
-				this.#dependencies.answered(key, 'unknown', askedMs);
+			for (const { key } of this.#askedOf(runId, repository)) this.#answered(key, 'unknown', askedMs);
 			return;
 		}
 		if (outcome.kind !== 'jobs') {
@@ -160,7 +151,7 @@ export class QueryRunner {
 			const { id, status, labels } = job;
 			const record = this.#record(id);
 			await this.#write(job, repository, record, askedMs);
-			jobs.push({ id, status, labels, ours: record !== undefined || concerns(labels) });
+			jobs.push({ id, status, labels, ours: record !== undefined || this.#concerns(labels) });
 		}
 		noteRun(repository, runId, { jobs, etag: outcome.etag }, clock.monotonic());
 		return this.#answer(runId, repository, jobs, askedMs, credential, signal);
@@ -175,13 +166,12 @@ export class QueryRunner {
 		credential: Credential,
 		signal: AbortSignal,
 	): Promise<void> {
-		const { answered } = this.#dependencies;
 		const found = new Map(jobs.map((job) => [job.id, job]));
 		const asked = this.#askedOf(runId, repository);
 		const missing = asked.filter(({ id }) => !found.has(id));
 		for (const { key, id } of asked) {
 			const job = found.get(id);
-			if (job) answered(key, checkedOf(job), askedMs);
+			if (job) this.#answered(key, checkedOf(job), askedMs);
 		}
 		const [first] = missing;
 		if (first)
@@ -193,9 +183,10 @@ export class QueryRunner {
 			);
 	}
 
-	#askedOf(runId: number, { key }: Repository): PollJob[] {
-		const all = [...this.#dependencies.asks()];
-		return all.filter((job) => job.runId === runId && job.repository.toLowerCase() === key);
+	#askedOf(runId: number, { key }: Repository): Job[] {
+		return jobsToAsk(this.#dependencies).filter(
+			(job) => job.runId === runId && job.repository.toLowerCase() === key,
+		);
 	}
 
 	async #listRepositories(organization: string, credential: Credential, signal: AbortSignal): Promise<void> {
@@ -214,7 +205,7 @@ export class QueryRunner {
 	}
 
 	async #groups(key: string, credential: Credential, signal: AbortSignal): Promise<void> {
-		const { clock, onVisible } = this.#dependencies;
+		const { book, clock } = this.#dependencies;
 		const known = this.#visibility.get(key);
 		if (!known) return; // forgotten meanwhile
 		const outcome = await visibleGroups(credential.read, known.name, { etag: known.etag, signal });
@@ -224,34 +215,44 @@ export class QueryRunner {
 		const shown = outcome.kind === 'groups' ? outcome : undefined;
 		const found =
 			outcome.kind === 'not-visible' ? 'hidden' : shown && { groups: shown.groups, etag: shown.etag };
-		if (this.#visibility.note(key, found, clock.monotonic())) onVisible(known.name);
+		if (this.#visibility.note(key, found, clock.monotonic())) book.visibilityLearned(known.name);
 	}
 
-	#record(id: number): PollJob | undefined {
-		const { record, host } = this.#dependencies;
-		return record(recordName(host, id));
+	#record(id: number): Job | undefined {
+		const { book, host } = this.#dependencies;
+		return book.get(recordName(host, id))?.job;
+	}
+
+	/** Whether a job with these labels is recorded. */
+	#concerns(labels: readonly string[]): boolean {
+		return concernsUs(labels, this.#dependencies.sets.labels());
+	}
+
+	#answered(job: string, checked: Checked, askedMs: number): void {
+		const { book, clock } = this.#dependencies;
+		book.answered(job, checked, askedMs, clock.now());
 	}
 
 	/** Writes what is new about a job. One that has completed and was never recorded is ignored. */
 	async #write(
 		{ id, labels, body }: AnsweredJob,
 		repository: Repository,
-		record: PollJob | undefined,
+		record: Job | undefined,
 		askedMs: number,
 	): Promise<void> {
-		const { host, concerns, write } = this.#dependencies;
+		const { host, records, clock } = this.#dependencies;
 		const origin = { host, repository: repository.name, enterprise: record?.enterprise };
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
-		if (record ? isKnown(record, facts) : facts.state === 'completed' || !concerns(labels)) return;
-		this.#wrote(id);
-		const written = await write(facts);
+		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels)) return;
+		this.#ownWrites.add(id, clock.monotonic());
+		const written = await records.write(facts, 'answer');
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
 	}
 
 	/** An event should have reported it, unless that event is on its way. */
 	#found(facts: JobFacts, repository: Repository, askedMs: number): void {
-		const { clock, drift } = this.#dependencies;
+		const { clock, metrics } = this.#dependencies;
 		const { state, createdAt, startedAt, completedAt } = facts;
 		if (state === 'waiting') return;
 		const sinceMs = Date.parse(
@@ -259,12 +260,12 @@ export class QueryRunner {
 		);
 		const nowMs = clock.monotonic();
 		const isMissed = askedMs - sinceMs > missedAfterMs;
-		if (isMissed || !this.#repositories.hasWebhook(repository, nowMs)) drift(state);
+		if (isMissed || !this.#repositories.hasWebhook(repository, nowMs)) metrics.autoscale.drift(state);
 		if (isMissed) noteMiss(repository, nowMs);
 	}
 }
 
-const isKnown = ({ state, runnerName }: PollJob, facts: JobFacts): boolean =>
+const isKnown = ({ state, runnerName }: Job, facts: JobFacts): boolean =>
 	state === facts.state && (facts.runnerName === undefined || facts.runnerName === runnerName);
 
 const checkedOf = ({ status }: Pick<AnsweredJob, 'status'>): Checked =>

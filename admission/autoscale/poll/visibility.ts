@@ -22,7 +22,7 @@ export class Visibility {
 	/** By OWNER/NAME in lower case, the longest not asked for first: at most `mostRepositories`. */
 	readonly #known = new Map<string, Known>();
 
-	/** Whether it may, as far as is known: until GitHub says otherwise it may, as in ARC. GitHub is asked soon after. */
+	/** Whether a repository may use the runners of a group, as far as is known: until GitHub says otherwise it may, as in ARC. GitHub is asked soon after. */
 	may(repository: string, scope: Scope, group: string | undefined, nowMs: number): boolean {
 		// The default group is nearly always for all, and a repository's own runners are in no group.
 		if (group === undefined || scope.kind === 'repository') return true;

@@ -25,6 +25,10 @@ export function jobStatus(job: Job, holder: Holder, nowMs: number): Exclude<JobS
 	return isOldNews(job) ? 'unconfirmed' : 'waiting';
 }
 
+/** Whether a job waits for a runner, as far as is known: whether that is still true is another question. */
+export const waitsForRunner = ({ state, boundTo, endedMs }: Job): boolean =>
+	state === 'queued' && boundTo === undefined && endedMs === undefined;
+
 /** When a job is over whatever happens, ms since the epoch. */
 export function endMs({ state, stateMs, confirmedMs = 0 }: Job): number {
 	switch (state) {

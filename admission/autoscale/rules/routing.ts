@@ -1,12 +1,13 @@
 import type { Scope } from '../../runner/scope.ts';
+import type { SetKey } from './set-key.ts';
 import type { Candidate, Job } from './types.ts';
 
 /** The set that a waiting job counts for, or why no set fits. */
 export type Routed =
 	| {
-			set: string;
+			set: SetKey;
 			/** Other sets that could run it as well, the better ones first. */
-			others: string[];
+			others: SetKey[];
 	  }
 	| {
 			none: 'no-scope' | 'no-labels' | 'no-group' | 'deleting';
@@ -22,7 +23,7 @@ export type Routed =
  *
  * @param current key of the set that the job counted for last
  */
-export const route = (job: Job, candidates: readonly Candidate[], current?: string): Routed =>
+export const route = (job: Job, candidates: readonly Candidate[], current?: SetKey): Routed =>
 	choose(matching(job, candidates), current, (candidate) => candidate);
 
 /**
@@ -32,17 +33,17 @@ export const route = (job: Job, candidates: readonly Candidate[], current?: stri
 export function routeAll(
 	jobs: readonly Job[],
 	candidates: readonly Candidate[],
-	currentOf: (job: Job) => string | undefined,
+	currentOf: (job: Job) => SetKey | undefined,
 ): Map<string, Routed> {
 	const left = new Map(candidates.map(({ key, room, idle, blocked }) => [key, { room, idle, blocked }]));
-	const serves = (key: string) => {
-		const { room = 0, blocked } = left.get(key) ?? {};
+	const serves = (key: SetKey | undefined) => {
+		const { room = 0, blocked } = (key && left.get(key)) ?? {};
 		return room > 0 && !blocked;
 	};
 	/** Most jobs are alike: whom they match is found out once for all. */
 	const known = new Map<string, Matching>();
 	const routed = new Map<string, Routed>();
-	const take = (job: Job, current: string | undefined) => {
+	const take = (job: Job, current: SetKey | undefined) => {
 		const like = likeness(job);
 		const matches = known.get(like) ?? matching(job, candidates);
 		known.set(like, matches);
@@ -56,7 +57,7 @@ export function routeAll(
 	const oldestFirst = jobs.toSorted((one, other) => one.openedMs - other.openedMs || one.id - other.id);
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
-		const current = currentOf(job) ?? '';
+		const current = currentOf(job);
 		// A job whose set has no room left, or can not start runners, is routed when all others have their set.
 		if (serves(current)) take(job, current);
 		else displaced.push(job);
@@ -94,7 +95,7 @@ function failureOf({ blocked }: Candidate, { room }: Left): number {
 
 function choose(
 	found: Matching,
-	current: string | undefined,
+	current: SetKey | undefined,
 	leftOf: (candidate: Candidate) => Left,
 ): Routed {
 	if ('none' in found) return found;
@@ -110,7 +111,7 @@ function choose(
 		leftOf(other.candidate).room - leftOf(one.candidate).room ||
 		(one.candidate.key < other.candidate.key ? -1 : 1);
 	const [best, ...others] = found.matches.toSorted(order);
-	return { set: best?.candidate.key ?? '', others: others.map(({ candidate }) => candidate.key) };
+	return { set: (best as Match).candidate.key, others: others.map(({ candidate }) => candidate.key) };
 }
 
 /** Whom the job matches; of those that do not, what the nearest lacks. */

@@ -2,6 +2,7 @@
 import type { JobState } from '../../api/autoscale.ts';
 import type { Scope } from '../../runner/scope.ts';
 import type { Phase } from '../../sets/rules/plan.ts';
+import type { SetKey } from './set-key.ts';
 
 /** A job of GitHub's, from its record (WorkflowJob) and what the leader has found out. */
 export interface Job {
@@ -142,8 +143,7 @@ export interface Demand {
 
 /** A set that may run jobs, for routing. */
 export interface Candidate {
-	/** `RunnerSet ci/linux`. */
-	key: string;
+	key: SetKey;
 	scope: Scope;
 	/** Host of its GitHub. */
 	host: string;

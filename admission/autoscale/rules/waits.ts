@@ -1,11 +1,11 @@
 import type { WaitReason } from '../../api/autoscale.ts';
 import type { Routed } from './routing.ts';
+import type { SetKey } from './set-key.ts';
 import type { Candidate, JobStatus } from './types.ts';
 
 /** What is known of the set that a job waits for. */
 export interface WaitedFor {
-	/** `RunnerSet ci/linux`. */
-	key: string;
+	key: SetKey;
 	blocked: Candidate['blocked'];
 	/** What the set itself says of that, for people. */
 	blockedMessage: string | undefined;

@@ -142,7 +142,7 @@ for (const kind of kinds) {
 		await world.settled(1);
 		world.api.drop(world.sets, 'example', 'ci');
 		await world.clock.pass(5 * second);
-		assert.match(world.saysCondition('TargetMissing') ?? '', /there is no/);
+		assert.match(world.saysCondition('TargetMissing') ?? '', /does not exist/);
 		await world.end();
 	});
 

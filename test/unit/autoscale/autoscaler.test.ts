@@ -104,11 +104,11 @@ for (const kind of kinds) {
 		await world.clock.pass(5 * second);
 		const record = world.recordOf(id)?.metadata.name ?? '';
 		for (const ms of [askedBeforeMs, askedMs]) {
-			world.autoscaler.router.answered(record, 'queued', ms);
+			world.autoscaler.book.answered(record, 'queued', ms, world.clock.now());
 			await world.clock.pass(20 * second);
 			assert.is(world.starts, 1, 'it was asked before its runner ended');
 		}
-		world.autoscaler.router.answered(record, 'queued', world.clock.now());
+		world.autoscaler.book.answered(record, 'queued', world.clock.now(), world.clock.now());
 		await world.clock.until('GitHub has queued it anew', () => world.starts === 2, 10 * second);
 		await world.end();
 	});
@@ -274,7 +274,7 @@ for (const kind of kinds) {
 		assert.is(world.live().length, 1);
 		const status = world.api.find(autoscalersPath, 'second', 'ci')?.status as typeof world.autoscalerStatus;
 		const taken = status.conditions?.find(({ type }) => type === 'TargetTaken');
-		assert.match(taken?.message ?? '', /autoscaler example acts/);
+		assert.match(taken?.message ?? '', /autoscaler example scales/);
 		world.api.drop(autoscalersPath, 'example', 'ci');
 		await world.settled(5);
 		await world.end();
@@ -285,7 +285,7 @@ for (const kind of kinds) {
 		world.autoscale({ minReplicas: 1 });
 		await world.start();
 		await world.clock.pass(2 * second);
-		assert.match(world.saysCondition('TargetMissing') ?? '', /there is no/);
+		assert.match(world.saysCondition('TargetMissing') ?? '', /does not exist/);
 		world.put(0);
 		await world.settled(1);
 		assert.is(world.saysCondition('TargetMissing'), undefined);

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { WorkflowJob, WorkflowJobSpec, WorkflowJobStatus } from '../../../admission/api/autoscale.ts';
-import { JobBook } from '../../../admission/autoscale/job-book.ts';
+import { type BookChange, JobBook } from '../../../admission/autoscale/job-book.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('job book');
@@ -20,52 +20,101 @@ const record = (spec: Partial<WorkflowJobSpec> = {}, status?: WorkflowJobStatus)
 	...(status ? { status } : {}),
 });
 
-test('what an earlier leader has found out is taken from the status once; from then on what is learnt here counts', () => {
+/** A book and what it publishes. */
+function followed() {
 	const book = new JobBook();
+	const changes: BookChange[] = [];
+	book.changes.subscribe((change) => changes.push(change));
+	/** What was published since this was last asked. */
+	const published = () =>
+		changes.splice(0).map((change) => {
+			switch (change.kind) {
+				case 'job-recorded':
+					return `recorded ${change.before?.state ?? 'new'} to ${change.entry.job.state}`;
+				case 'status-changed':
+					return `status of ${change.job}`;
+				case 'requeue':
+					return `requeue ${change.set}`;
+				default:
+					return change.kind;
+			}
+		});
+	return { book, published };
+}
+
+test('what an earlier leader has found out is taken from the status once; from then on what is learned here counts', () => {
+	const { book, published } = followed();
 	const status = {
 		set: { kind: 'RunnerSet', namespace: 'ci', name: 'linux' },
 		runner: 'r1',
 		endedAt: '2026-11-27T12:05:00Z',
 		checked: 'unknown',
 	};
-	const { entry, fresh } = book.note(record({}, status));
-	assert.equal([fresh, entry.set, entry.job.boundTo, entry.checked], [true, set, 'r1', 'unknown']);
+	const entry = book.recordChanged(record({}, status));
+	assert.equal([entry.set, entry.job.boundTo, entry.checked], [set, 'r1', 'unknown']);
 	assert.is(entry.job.endedMs, Date.parse('2026-11-27T12:05:00Z'));
-	assert.ok(book.learn('j1', { boundTo: undefined, endedMs: undefined }));
-	assert.not(book.learn('j1', { boundTo: undefined }), 'that is known');
-	const again = book.note(record({}, status));
-	assert.equal(
-		[again.fresh, again.entry.job.boundTo, again.entry.job.endedMs],
-		[false, undefined, undefined],
-	);
+	assert.equal(published(), ['recorded new to queued', `requeue ${set}`]);
+	book.learn('j1', { boundTo: undefined, endedMs: undefined });
+	assert.equal(published(), ['status of j1']);
+	book.learn('j1', { boundTo: undefined });
+	const { job } = book.recordChanged(record({}, status));
+	assert.equal([job.boundTo, job.endedMs], [undefined, undefined]);
+	assert.equal(published(), [], 'that is known');
 });
 
 test('what GitHub says later counts more than what our job signals said before', () => {
-	const book = new JobBook();
-	book.note(record({ state: 'in_progress', runnerName: 'r1' }));
+	const { book, published } = followed();
+	book.recordChanged(record({ state: 'in_progress', runnerName: 'r1' }));
 	const ended = { boundTo: 'r1', endedMs: 5, unassignedMs: 3 };
 	for (const moved of [{ state: 'in_progress', runnerName: 'r2' }, { state: 'completed' }] as const) {
 		book.learn('j1', ended);
-		const { entry, fresh } = book.note(record(moved));
-		assert.is(fresh, true);
-		assert.equal(
-			[entry.job.boundTo, entry.job.endedMs, entry.job.unassignedMs],
-			[undefined, undefined, undefined],
-		);
+		published();
+		const { job } = book.recordChanged(record(moved));
+		assert.equal([job.boundTo, job.endedMs, job.unassignedMs], [undefined, undefined, undefined]);
+		assert.equal(published(), [`recorded in_progress to ${moved.state}`]);
 	}
 	book.learn('j1', ended);
-	const same = book.note(record({ state: 'completed' }));
-	assert.equal([same.fresh, same.entry.job.endedMs], [false, 5]);
+	published();
+	assert.is(book.recordChanged(record({ state: 'completed' })).job.endedMs, 5);
+	assert.equal(published(), []);
 });
 
-test('jobs are found by their set, which may change', () => {
-	const book = new JobBook();
-	book.note(record());
+test('since when a job is unassigned is remembered, and its status does not show it', () => {
+	const { book, published } = followed();
+	book.recordChanged(record());
+	published();
+	book.learn('j1', { unassignedMs: 3 });
+	assert.equal([book.get('j1')?.job.unassignedMs, published()], [3, []]);
+	book.learn('j1', { checked: 'unknown' });
+	assert.equal([book.get('j1')?.checked, published()], ['unknown', ['status of j1']]);
+});
+
+test('jobs are found by their set, which may change: both sets are to be reconciled', () => {
+	const { book, published } = followed();
+	book.recordChanged(record());
 	assert.equal([book.of(undefined).length, book.countOf(set)], [1, 0]);
+	book.explain('j1', { reason: 'NoMatchingSet', message: 'none' });
+	published();
 	book.assign('j1', set);
 	assert.equal([book.of(undefined).length, book.countOf(set), book.of(set)[0]?.job.key], [0, 1, 'j1']);
-	book.remove('j1');
-	assert.equal([book.countOf(set), book.size], [0, 0]);
+	assert.is(book.get('j1')?.why, undefined);
+	assert.equal(published(), ['status of j1', `requeue ${set}`]);
+	book.assign('j1', set);
+	assert.equal(published(), [], 'it counts there already');
+	book.assign('j1', 'RunnerSet ci/gpu');
+	assert.equal(published(), ['status of j1', `requeue ${set}`, 'requeue RunnerSet ci/gpu']);
+	book.recordDeleted('j1');
+	assert.equal([book.countOf('RunnerSet ci/gpu'), book.size], [0, 0]);
+});
+
+test('a subscriber that routes a job as soon as it is recorded: its set is to be reconciled', () => {
+	const { book, published } = followed();
+	book.changes.subscribe((change) => {
+		if (change.kind === 'job-recorded') book.assign(change.entry.job.key, set);
+	});
+	book.recordChanged(record());
+	const routed = ['status of j1', `requeue ${set}`];
+	assert.equal(published(), ['recorded new to queued', ...routed, `requeue ${set}`]);
 });
 
 test.run();

@@ -30,8 +30,9 @@ const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
 	...more,
 });
 
-const set = (key: string, more: Partial<Candidate> = {}): Candidate => ({
-	key,
+const keyOf = (name: string) => `RunnerSet ci/${name}` as const;
+const set = (name: string, more: Partial<Candidate> = {}): Candidate => ({
+	key: keyOf(name),
 	scope: { kind: 'organization', name: 'octo' },
 	host: 'github.com',
 	group: undefined,
@@ -47,7 +48,9 @@ const set = (key: string, more: Partial<Candidate> = {}): Candidate => ({
 
 const repository = (owner: string, name: string) => ({ scope: { kind: 'repository', owner, name } }) as const;
 const enterprise = (name: string) => ({ scope: { kind: 'enterprise', name } }) as const;
-const said = (routed: Routed) => ('set' in routed ? [routed.set, ...routed.others].join(' ') : routed.why);
+/** The sets by their names alone. */
+const said = (routed: Routed) =>
+	'set' in routed ? [routed.set, ...routed.others].join(' ').replaceAll('RunnerSet ci/', '') : routed.why;
 
 const table: [string, Job, Candidate[], string][] = [
 	['a set of the repository', job(['self-hosted']), [set('a', repository('octo', 'app'))], 'a'],
@@ -181,20 +184,20 @@ const table: [string, Job, Candidate[], string][] = [
 	[
 		'the label that is missing, of the nearest set',
 		job(['self-hosted', 'linux', 'gpu', 'huge']),
-		[set('RunnerSet ci/a'), set('RunnerSet ci/b', { labels: ['gpu'] })],
+		[set('a'), set('b', { labels: ['gpu'] })],
 		'no set has all of its labels: RunnerSet ci/b lacks huge',
 	],
 	[
 		'of several that are as near the first by name',
 		job(['gpu']),
-		[set('RunnerSet ci/b'), set('RunnerSet ci/a'), set('RunnerSet ci/c')],
+		[set('b'), set('a'), set('c')],
 		'no set has all of its labels: RunnerSet ci/a lacks gpu',
 	],
 	[
 		'two groups that the repository may not use',
 		job(['self-hosted']),
 		[set('b', { group: 'two', visible: () => false }), set('a', { group: 'one', visible: () => false })],
-		'Octo/App may not use the runner group of a (group one), b (group two)',
+		'Octo/App may not use the runner group of RunnerSet ci/a (group one), RunnerSet ci/b (group two)',
 	],
 	[
 		'no labels, and only sets with labels',
@@ -205,13 +208,13 @@ const table: [string, Job, Candidate[], string][] = [
 	[
 		'a group that the repository may not use',
 		job(['self-hosted']),
-		[set('RunnerSet ci/a', { group: 'secret', visible: () => false })],
+		[set('a', { group: 'secret', visible: () => false })],
 		'Octo/App may not use the runner group of RunnerSet ci/a (group secret)',
 	],
 	[
 		'a set that is being deleted takes no job',
 		job(['self-hosted']),
-		[set('RunnerSet ci/a', { blocked: 'Deleting' })],
+		[set('a', { blocked: 'Deleting' })],
 		'RunnerSet ci/a could run it, but is being deleted',
 	],
 	['no set at all', job(['self-hosted']), [], 'no set has runners at github.com'],
@@ -226,7 +229,8 @@ for (const [promise, one, candidates, expected] of table) {
 
 test('names of many sets are cut for people', () => {
 	const some = ['a', 'b', 'c', 'd', 'e'].map((key) => set(key, { visible: () => false }));
-	const expected = 'Octo/App may not use the runner group of a, b, c and 2 more';
+	const expected =
+		'Octo/App may not use the runner group of RunnerSet ci/a, RunnerSet ci/b, RunnerSet ci/c and 2 more';
 	assert.is(said(route(job(['self-hosted']), some)), expected);
 });
 
@@ -239,15 +243,18 @@ test('which group is asked for, and for which repository', () => {
 
 test('a job stays with its set as long as that has room and matches', () => {
 	const better = set('a', { ...repository('octo', 'app'), idle: 5 });
-	assert.is(said(route(job(['self-hosted']), [better, set('b')], 'b')), 'b a');
-	assert.is(said(route(job(['self-hosted']), [better, set('b', { room: 0 })], 'b')), 'a b');
-	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'StartsFailing' })], 'b')), 'a b');
-	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'Deleting' })], 'b')), 'a');
-	assert.is(said(route(job(['self-hosted']), [better], 'b')), 'a');
+	assert.is(said(route(job(['self-hosted']), [better, set('b')], keyOf('b'))), 'b a');
+	assert.is(said(route(job(['self-hosted']), [better, set('b', { room: 0 })], keyOf('b'))), 'a b');
+	assert.is(
+		said(route(job(['self-hosted']), [better, set('b', { blocked: 'StartsFailing' })], keyOf('b'))),
+		'a b',
+	);
+	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'Deleting' })], keyOf('b'))), 'a');
+	assert.is(said(route(job(['self-hosted']), [better], keyOf('b'))), 'a');
 	const other = set('b', { implicit: ['linux', 'arm64'] });
-	assert.is(said(route(job(['x64']), [better, other], 'b')), 'a', 'its labels have changed');
+	assert.is(said(route(job(['x64']), [better, other], keyOf('b'))), 'a', 'its labels have changed');
 	const full = [set('a', { room: 0 }), set('b', { room: 0 })];
-	assert.is(said(route(job(['self-hosted']), full, 'b')), 'b a', 'nobody has room');
+	assert.is(said(route(job(['self-hosted']), full, keyOf('b'))), 'b a', 'nobody has room');
 });
 
 const jobsAt = (count: number, labels = ['self-hosted']) =>
@@ -270,9 +277,9 @@ test('many jobs: each takes a place of its set, and what is beyond the room of o
 test('a set whose starts fail gets back what the others have no room for, and so finds out that the failure is over', () => {
 	const failing = set('a', { ...repository('octo', 'app'), blocked: 'StartsFailing' });
 	const sets = [failing, set('b', { room: 2 })];
-	const moved = routeAll(jobsAt(6), sets, () => 'b');
+	const moved = routeAll(jobsAt(6), sets, () => keyOf('b'));
 	assert.equal(counts(moved), { a: 4, b: 2 });
-	const setOf = ({ key }: Job) => said(moved.get(key) ?? { none: 'no-scope', why: '' })[0];
+	const setOf = ({ key }: Job) => keyOf(said(moved.get(key) ?? { none: 'no-scope', why: '' })[0] ?? '');
 	assert.equal([...routeAll(jobsAt(6), sets, setOf)], [...moved], 'and they stay');
 	const more = [failing, set('b', { room: 3 })];
 	assert.equal(counts(routeAll(jobsAt(6), more, setOf)), { a: 3, b: 3 }, 'one that works is better still');
@@ -280,7 +287,7 @@ test('a set whose starts fail gets back what the others have no room for, and so
 
 test('a job takes no place of another one since its own set fails', () => {
 	const sets = [set('a', { blocked: 'StartsFailing' }), set('b', { room: 1 })];
-	const routed = routeAll(jobsAt(2), sets, ({ key }) => (key === 'j0' ? 'a' : 'b'));
+	const routed = routeAll(jobsAt(2), sets, ({ key }) => keyOf(key === 'j0' ? 'a' : 'b'));
 	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 a', 'j1 b']);
 });
 
@@ -327,10 +334,10 @@ test('a second look changes nothing: jobs do not flap, whichever sets they have'
 test('a job that comes later takes no place of one that has it', () => {
 	const sets = [set('a', { room: 1 }), set('b', { room: 1 })];
 	const [old, young] = jobsAt(2);
-	const routed = routeAll([old, young] as Job[], sets, (one) => (one === young ? 'a' : undefined));
+	const routed = routeAll([old, young] as Job[], sets, (one) => (one === young ? keyOf('a') : undefined));
 	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 b', 'j1 a']);
 	const full = [set('a', { room: 0 }), set('b', { room: 1 })];
-	const both = routeAll([old, young] as Job[], full, (one) => (one === young ? 'b' : 'a'));
+	const both = routeAll([old, young] as Job[], full, (one) => keyOf(one === young ? 'b' : 'a'));
 	const where = [...both].map(([key, to]) => `${key} ${said(to)[0]}`).sort();
 	assert.equal(where, ['j0 a', 'j1 b'], 'nor an older one whose own set has no room');
 });
@@ -401,7 +408,7 @@ test('why a job that is not counted waits, and that one which runs does not', ()
 	assert.equal(whyWaits('waiting', none, undefined)?.message, 'no set has runners at github.com');
 	assert.equal([said('gated'), said('unconfirmed'), said('suspect')], ['Approval', 'Unconfirmed', 'Suspect']);
 	assert.equal([said('running'), said('ended'), said('over')], [undefined, undefined, undefined]);
-	assert.is(whyWaits('waiting', { set: 'gone', others: [] }, undefined), undefined);
+	assert.is(whyWaits('waiting', { set: keyOf('gone'), others: [] }, undefined), undefined);
 });
 
 test.run();

@@ -24,13 +24,17 @@ const autoscaler = (
 function targetsOf(...all: HorizontalRunnerAutoscaler[]) {
 	const known = new Map(all.map((one) => [one.metadata.name, one]));
 	const targets = new Targets({ get: (_namespace, name) => known.get(name) });
-	for (const one of all) targets.note(one, false);
-	const note = (one: HorizontalRunnerAutoscaler, deleted = false) => {
+	for (const one of all) targets.autoscalerChanged(one, false);
+	const changed = (one: HorizontalRunnerAutoscaler, deleted = false) => {
 		if (deleted) known.delete(one.metadata.name);
 		else known.set(one.metadata.name, one);
-		return targets.note(one, deleted);
+		return targets.autoscalerChanged(one, deleted);
 	};
-	return { targets, note, acting: (set = 'linux') => targets.acting(`RunnerSet ci/${set}`)?.metadata.name };
+	return {
+		targets,
+		changed,
+		acting: (set = 'linux') => targets.acting(`RunnerSet ci/${set}`)?.metadata.name,
+	};
 }
 
 test('the oldest of those that name a set acts, in whatever order they became known; of one age the first by name', () => {
@@ -41,14 +45,14 @@ test('the oldest of those that name a set acts, in whatever order they became kn
 
 test('one that names another set from now on, or is gone, leaves the first one to the others', () => {
 	const first = autoscaler('a', '10');
-	const { targets, note, acting } = targetsOf(first, autoscaler('b', '20'));
-	assert.equal(note(autoscaler('a', '10', { target: 'arm' })), {
+	const { targets, changed, acting } = targetsOf(first, autoscaler('b', '20'));
+	assert.equal(changed(autoscaler('a', '10', { target: 'arm' })), {
 		before: 'RunnerSet ci/linux',
 		now: 'RunnerSet ci/arm',
 	});
 	assert.equal([acting(), acting('arm')], ['b', 'a']);
 	assert.is(targets.actingBeside(autoscaler('b', '20'))?.metadata.name, 'b');
-	assert.equal(note(autoscaler('b', '20'), true), { before: 'RunnerSet ci/linux', now: undefined });
+	assert.equal(changed(autoscaler('b', '20'), true), { before: 'RunnerSet ci/linux', now: undefined });
 	assert.equal([acting(), targets.keys()], [undefined, ['RunnerSet ci/arm']]);
 });
 

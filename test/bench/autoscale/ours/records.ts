@@ -82,13 +82,13 @@ export class Records {
 		if (!change) return;
 		const spec = { ...before, ...change } as WorkflowJobSpec;
 		this.#specs.set(key, spec);
-		this.#book.note({ ...record, metadata: { name: key }, spec });
+		this.#book.recordChanged({ ...record, metadata: { name: key }, spec });
 		this.#book.assign(key, set);
 		if (!before && spec.openedAt) this.#openedMs.push(nowMs);
 		if (spec.state === 'completed' && before?.state !== 'completed')
 			this.#world.time.in(spec.openedAt ? completedStaysMs : tombstoneStaysMs, () => {
 				this.#specs.delete(key);
-				this.#book.remove(key);
+				this.#book.recordDeleted(key);
 			});
 	}
 }

@@ -1,6 +1,8 @@
 /** The poll over HTTP, with a credential and its budget, before the simulated GitHub. */
 import * as assert from 'uvu/assert';
-import { Poll, type PollJob } from '../../../../admission/autoscale/poll/poll.ts';
+import { JobBook } from '../../../../admission/autoscale/job-book.ts';
+import { Poll } from '../../../../admission/autoscale/poll/poll.ts';
+import { Visibility } from '../../../../admission/autoscale/poll/visibility.ts';
 import { Connection } from '../../../../admission/github/connection.ts';
 import type { JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
 import { systemClock } from '../../../../admission/time/system-clock.ts';
@@ -20,44 +22,37 @@ test('a job that no event has reported is found by the initial read, in a handfu
 	const stop = new AbortController();
 	const { log } = recordingLog();
 	let known = 0;
+	const book = new JobBook();
+	book.changes.subscribe(({ kind }) => {
+		if (kind !== 'requeue') return;
+		known += 1;
+		stop.abort();
+	});
 	const poll = new Poll({
 		host: 'github.com',
-		targets: () => [
-			{
-				key: 'RunnerSet ci/linux',
-				scope: { kind: 'organization', name: 'octo-org' },
-				account: async () => ({ read: connection.read, connection }),
-				countsRunsOf: [],
-				working: undefined,
+		targets: {
+			list: () => [
+				{
+					key: 'RunnerSet ci/linux',
+					scope: { kind: 'organization', name: 'octo-org' },
+					countsRunsOf: [],
+					working: undefined,
+				},
+			],
+			accountOf: async () => ({ read: connection.read, connection }),
+		},
+		book,
+		sets: { labels: () => ({ labels: new Set(['gpu']), any: true, unlabelled: false }) },
+		results: { jobsToAsk: () => [] },
+		visibility: new Visibility(),
+		records: {
+			write: async (facts) => {
+				found.push(facts);
+				book.recordChanged({ metadata: { name: String(facts.id) }, spec: facts });
+				return 'recorded';
 			},
-		],
-		jobs: () =>
-			found.map(
-				(facts): PollJob => ({
-					...{ key: String(facts.id), host: facts.host, id: facts.id, repository: facts.repository },
-					...{
-						enterprise: undefined,
-						runId: facts.runId,
-						state: facts.state,
-						runnerName: undefined,
-						set: undefined,
-					},
-				}),
-			),
-		record: () => undefined,
-		asks: () => [],
-		concerns: (labels) => labels.includes('self-hosted'),
-		write: async (facts) => {
-			found.push(facts);
-			return 'recorded';
 		},
-		answered: () => {},
-		drift: () => {},
-		onVisible: () => {},
-		onKnown: () => {
-			known += 1;
-			stop.abort();
-		},
+		metrics: { autoscale: { drift: () => {} } },
 		clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) },
 		log,
 	});

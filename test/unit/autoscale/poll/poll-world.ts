@@ -2,10 +2,12 @@
  * A Poll in simulated time before the simulated GitHub's own jobs and answers, without HTTP: what it asks, what that costs,
  * and what it writes into records.
  */
-import { Poll, type PollJob, type PollTarget } from '../../../../admission/autoscale/poll/poll.ts';
-import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
+import { type Checked, type Entry, JobBook } from '../../../../admission/autoscale/job-book.ts';
+import { Poll, type PollAccount, type PollTarget } from '../../../../admission/autoscale/poll/poll.ts';
+import { Visibility } from '../../../../admission/autoscale/poll/visibility.ts';
+import type { CredentialsMissing, Read, ReadOutcome } from '../../../../admission/github/types.ts';
 import { factsOfEvent, type JobFacts } from '../../../../admission/jobs/records/rules/facts.ts';
-import { concernsUs } from '../../../../admission/jobs/records/rules/labels.ts';
+import { concernsUs, type KnownLabels } from '../../../../admission/jobs/records/rules/labels.ts';
 import {
 	changeOf,
 	leavesTrace,
@@ -38,6 +40,7 @@ export interface PollCall {
 type Record_ = ReturnType<typeof opened> & { key: string };
 
 const baseUrl = () => 'https://api.github.com';
+const knownLabels: KnownLabels = { labels: new Set(['gpu']), any: true, unlabelled: false };
 let nextRun = 1;
 
 export class PollWorld {
@@ -60,10 +63,14 @@ export class PollWorld {
 	/** In place of GitHub's answer. */
 	answer: () => ReadOutcome | undefined = () => undefined;
 	targets: PollTarget[] = [];
+	/** By the set's key, in place of `account`. */
+	readonly accounts = new Map<string, () => Promise<PollAccount | CredentialsMissing>>();
 	asks: string[] = [];
 	/** Which part of the calls the guard uses. */
 	used = 0;
 	write: () => Promise<void> = async () => {};
+	readonly visibility = new Visibility();
+	readonly book = new RecordedBook(this);
 	readonly poll: Poll;
 	readonly #services = {
 		jobs: new JobService(this.jobs, [], baseUrl),
@@ -76,31 +83,35 @@ export class PollWorld {
 		const { log, lines } = recordingLog();
 		this.lines = lines;
 		this.jobs.onChange((job, action) => this.#event(job, action));
-		const jobsNow = () => [...this.records.values()].map(viewOf);
+		this.book.changes.subscribe((change) => {
+			if (change.kind === 'requeue') this.known.push(change.set);
+			if (change.kind === 'visibility-learned') this.visible.push(change.repository);
+		});
 		this.poll = new Poll({
 			host: 'github.com',
-			targets: () => this.targets,
-			jobs: jobsNow,
-			record: (key) => {
-				const found = [...this.records.values()].find((record) => record.key === key);
-				return found && viewOf(found);
+			book: this.book,
+			sets: { labels: () => knownLabels },
+			results: { jobsToAsk: () => this.#jobsToAsk() },
+			visibility: this.visibility,
+			targets: {
+				list: () => this.targets,
+				accountOf: async (key) => this.accounts.get(key)?.() ?? this.account,
 			},
-			asks: () => jobsNow().filter(({ key }) => this.asks.includes(key)),
-			concerns: (labels) => concernsUs(labels, { labels: new Set(['gpu']), any: true, unlabelled: false }),
-			write: async (facts) => {
-				await this.write();
-				return this.#note(facts, 'answer');
+			records: {
+				write: async (facts) => {
+					await this.write();
+					return this.#note(facts, 'answer');
+				},
 			},
-			answered: (key, checked) => {
-				this.answered.push(`${key} ${checked}`);
-				this.asks = this.asks.filter((asked) => asked !== key);
-			},
-			drift: (kind) => this.drift.push(kind),
-			onKnown: (set) => this.known.push(set),
-			onVisible: (name) => this.visible.push(name),
+			metrics: { autoscale: { drift: (kind) => this.drift.push(kind) } },
 			clock: this.clock,
 			log,
 		});
+	}
+
+	/** In the order of the records. */
+	#jobsToAsk(): string[] {
+		return [...this.records.values()].map(({ key }) => key).filter((key) => this.asks.includes(key));
 	}
 
 	start(...scopes: Scope[]): void {
@@ -117,7 +128,6 @@ export class PollWorld {
 		return {
 			key: `RunnerSet ci/${scope.name}`,
 			scope,
-			account: async () => this.account,
 			countsRunsOf: [],
 			working: undefined,
 			...more,
@@ -170,22 +180,24 @@ export class PollWorld {
 	#event(job: WorkflowJob, action: JobAction): void {
 		if (!this.delivers(job, action)) return;
 		const facts = factsOfEvent(eventBody(job, action, baseUrl()), this.clock.now());
-		if (!facts || !concernsUs(facts.labels, { labels: new Set(['gpu']), any: true, unlabelled: false }))
-			return;
-		if (this.#note(facts, 'event') === 'recorded') this.poll.recorded(facts);
+		if (!facts || !concernsUs(facts.labels, knownLabels)) return;
+		this.#note(facts, 'event');
 	}
 
-	#note(facts: JobFacts, source: Source): string {
+	#note(facts: JobFacts, source: Source): 'recorded' | 'unchanged' {
 		const before = this.records.get(facts.id);
 		const nowMs = this.clock.now();
 		if (!before) {
 			if (!leavesTrace(facts)) return 'unchanged';
 			this.records.set(facts.id, { ...opened(facts, nowMs), key: recordName(facts.host, facts.id) });
+			this.book.recorded(facts.id);
 			return 'recorded';
 		}
 		const change = changeOf(before, facts, source, nowMs);
-		if (change) Object.assign(before, change);
-		return change ? 'recorded' : 'unchanged';
+		if (!change) return 'unchanged';
+		Object.assign(before, change);
+		this.book.recorded(facts.id);
+		return 'recorded';
 	}
 
 	#read(): Read {
@@ -234,14 +246,59 @@ export class PollWorld {
 	}
 }
 
-const viewOf = (record: Record_): PollJob => ({
-	key: record.key,
-	host: record.host,
-	id: record.id,
-	repository: record.repository,
-	enterprise: record.enterprise,
-	runId: record.runId,
-	state: record.state,
-	runnerName: record.runnerName,
+/** The book of jobs with what the world's records say now. */
+class RecordedBook extends JobBook {
+	readonly #world: PollWorld;
+
+	constructor(world: PollWorld) {
+		super();
+		this.#world = world;
+	}
+
+	/** As after any change of a record, whoever wrote it. */
+	recorded(id: number): void {
+		const record = this.#world.records.get(id);
+		if (record) this.changes.publish({ kind: 'job-recorded', entry: entryOf(record), before: undefined });
+	}
+
+	override *values(): IterableIterator<Entry> {
+		for (const record of this.#world.records.values()) yield entryOf(record);
+	}
+
+	override get(key: string): Entry | undefined {
+		return [...this.values()].find(({ job }) => job.key === key);
+	}
+
+	override answered(job: string, checked: Checked): void {
+		this.#world.answered.push(`${job} ${checked}`);
+		this.#world.asks = this.#world.asks.filter((asked) => asked !== job);
+	}
+}
+
+const entryOf = (record: Record_): Entry => ({
+	record: { metadata: { name: record.key }, spec: record },
+	job: {
+		key: record.key,
+		host: record.host,
+		id: record.id,
+		repository: record.repository,
+		enterprise: record.enterprise,
+		runId: record.runId,
+		runAttempt: record.runAttempt,
+		name: record.name ?? '',
+		labels: record.labels,
+		state: record.state,
+		runnerName: record.runnerName,
+		createdMs: undefined,
+		openedMs: 0,
+		stateMs: 0,
+		confirmedMs: undefined,
+		checkedMs: undefined,
+		boundTo: undefined,
+		endedMs: undefined,
+		unassignedMs: undefined,
+	},
+	checked: undefined,
 	set: undefined,
+	why: undefined,
 });

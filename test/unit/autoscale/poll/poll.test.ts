@@ -297,7 +297,8 @@ for (const account of [
 	test('without a credential nothing is asked, and others are not held up', async ({ world }) => {
 		world.start(repository);
 		const web: Scope = { kind: 'repository', owner: 'octo-org', name: 'web' };
-		world.targets = [world.target(web, { account }), ...world.targets];
+		world.accounts.set('RunnerSet ci/web', account);
+		world.targets = [world.target(web), ...world.targets];
 		await world.clock.until('known', () => world.poll.isKnown('RunnerSet ci/app'), minuteMs);
 		assert.not.ok(world.calls.some(({ path }) => path.includes('web')));
 	});
@@ -398,7 +399,7 @@ test('whether a repository may use a runner group is asked once, and again when 
 	await started(world, organization);
 	const enterprise: Scope = { kind: 'enterprise', name: 'octo' };
 	const may = (group?: string, scope: Scope = organization, name = app) =>
-		world.poll.isVisible(name, scope, group);
+		world.visibility.may(name, scope, group, world.clock.monotonic());
 	assert.ok(may('few'), 'until GitHub has said otherwise');
 	assert.ok(may() && may('few', repository), 'without a group, or of a repository, nobody has to be asked');
 	await world.clock.pass(3_000);
@@ -435,7 +436,8 @@ test('thousands of repositories and jobs: calls are bounded', async ({ world }) 
 test('what there is at the start is no sign of a webhook', async ({ world }) => {
 	const job = world.queue(app);
 	world.delivers = () => false;
-	world.poll.recorded({ id: job.id, repository: app });
+	world.late(job, 'queued');
+	world.delivers = () => false;
 	await started(world, repository);
 	const next = world.queue(app);
 	await world.clock.until('found', () => world.stateOf(next) === 'queued', 2 * minuteMs);
