@@ -83,7 +83,7 @@ export function compose(settings: Settings, edges: Edges, bootstrapped: Bootstra
 		name: self.slice(-8),
 		used: () => accounts.used(),
 		events: () => metrics.sightings.report(),
-		webhooks: { notes: () => jobs.notes.notes(), told: (notes) => jobs.notes.told(notes) },
+		webhooks: { notes: () => jobs.notes.notes(), receive: (notes) => jobs.notes.receive(notes) },
 	});
 	const accounts = githubAccounts({
 		...{ client, namespace, userAgent, clock, log },

@@ -34,13 +34,13 @@ export async function followFiles(
 			return current;
 		},
 		async run(use, signal) {
-			let complaint = { text: '', told: false };
+			let complaint = { text: '', logged: false };
 			while (!signal.aborted) {
 				await clock.sleep(everyMs, signal);
 				if (signal.aborted) return;
 				try {
 					const next = await readPair(certFile, keyFile);
-					complaint = { text: '', told: false };
+					complaint = { text: '', logged: false };
 					await measure(next);
 					if (next.cert === current.cert && next.key === current.key) continue;
 					current = next;
@@ -53,12 +53,12 @@ export async function followFiles(
 					// The two files are not replaced at the same moment, so a mismatch may pass. One that stays is logged once.
 					const text = String(error);
 					const lasting = text === complaint.text;
-					if (lasting && !complaint.told)
+					if (lasting && !complaint.logged)
 						log.error(
 							{ error: text },
 							'the certificate files cannot be used: the certificate read before stays in use',
 						);
-					complaint = { text, told: lasting };
+					complaint = { text, logged: lasting };
 				}
 			}
 		},

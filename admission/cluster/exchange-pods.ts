@@ -1,8 +1,8 @@
 import { RunnerPods } from './runner-pods.ts';
 
 /**
- * The runner pods as the leader's exchanges with GitHub write on them. A claim or a record, which is written only onto the
- * pod as it was read, is the leader's alone. What GitHub has answered is written whoever leads by then: a 204 that is
+ * The runner pods as the leader's exchanges with GitHub write on them. An attempt or a record is written only onto the pod
+ * as it was read, and only by the leader. GitHub's answer is written even if another replica leads by then: a 204 that is
  * written nowhere would be lost.
  */
 export class ExchangePods extends RunnerPods {

@@ -26,7 +26,7 @@ export function githubAccounts({ client, onRecovered, log, ...options }: GitHubA
 	});
 }
 
-/** Within a review there is no time to wait longer. */
+/** A review can wait no longer than this. */
 const readWithinMs = 2_500;
 
 /** The data of a Secret, base64 as it is; undefined where there is none of this name. */

@@ -28,8 +28,8 @@ export interface ReplicasOptions {
 /** Texts by a name each, which outlive the replica that wrote them. */
 export interface SharedNotes {
 	notes(): Readonly<Record<string, string>>;
-	/** Called with all of them at each beat. @returns the names of those that are to be removed */
-	told(notes: Readonly<Record<string, string>>): readonly string[];
+	/** Receives all of them at each beat. @returns the names of those that are to be removed */
+	receive(notes: Readonly<Record<string, string>>): readonly string[];
 }
 
 /**
@@ -69,14 +69,14 @@ export class Replicas {
 		return this.#running;
 	}
 
-	/** The last word, after the last call to GitHub: the others may take over at once what this replica has not used. */
+	/** The last beat, after the last call to GitHub: the others may take over at once what this replica has not used. */
 	async leave(): Promise<void> {
 		this.#leaving.abort();
 		await this.#running;
 		try {
-			await this.#say({ left: true, timeoutMs: replicas.lastWordMs });
+			await this.#say({ left: true, timeoutMs: replicas.leaveWithinMs });
 		} catch (error) {
-			this.#options.log.warn({ error: String(error) }, 'other replicas cannot be told that this one leaves');
+			this.#options.log.warn({ error: String(error) }, 'other replicas do not learn that this one leaves');
 		}
 	}
 
@@ -89,7 +89,7 @@ export class Replicas {
 				this.#failing = false;
 			} catch (error) {
 				if (!this.#failing && !signal.aborted)
-					log.warn({ error: String(error) }, 'other replicas cannot be told of this one, retrying');
+					log.warn({ error: String(error) }, 'other replicas do not learn that this one is alive, retrying');
 				this.#failing = true;
 			}
 			await this.#rest(known ? replicas.beatEveryMs : replicas.retryMs, signal);
@@ -129,7 +129,7 @@ export class Replicas {
 		this.#saidEvents = configMap.metadata.annotations?.[`${eventsPrefix}${name}`];
 		this.#leftOver = leftOverIn(configMap);
 		this.#notes = notesIn(configMap);
-		this.#needless = webhooks.told(this.#notes);
+		this.#needless = webhooks.receive(this.#notes);
 		this.#share.said(said.leads, othersIn(configMap, name), saidMs, clock.monotonic());
 		return true;
 	}

@@ -74,7 +74,7 @@ export class RunnerPods {
 		});
 	}
 
-	/** As `from`, with what can be told without a call: the caller gives the rest. */
+	/** As `from`, without a call: what would need one is given by the caller. */
 	read(pod: Pod, facts: Pick<Facts, 'ephemeralRunner' | 'nodeGone'> = {}): RunnerPod | undefined {
 		const { ephemeralRunner, nodeGone } = facts;
 		const known = { verify: this.#signer.verifyStatement, host: this.#host };
@@ -89,7 +89,7 @@ export class RunnerPods {
 	}
 
 	/**
-	 * Whether another pod in the cluster is the runner of this name (see holdsNameOf). Searched among the pods whose own
+	 * Whether another pod in the cluster is the runner of this name (see ownsNameOf). Searched among the pods whose own
 	 * name is the runner's name, as ARC names them: one call, which the API server answers from its cache.
 	 */
 	async nameTaken(pod: RunnerPod): Promise<boolean> {

@@ -42,7 +42,7 @@ export class Signer {
 	/** Signs a statement on a pod. */
 	readonly signStatement: Sign = ({ purpose, texts }) => this.sign(purpose, texts);
 
-	/** For `Facts.holds`: whether a statement on a pod is this server's. */
+	/** For `Facts.verify`: whether this server has made a statement on a pod. */
 	readonly verifyStatement: Verify = ({ purpose, texts }, given) => this.verify(purpose, texts, given);
 }
 

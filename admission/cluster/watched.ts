@@ -49,7 +49,7 @@ export function watched<T extends KubeObject>(
 				try {
 					listener(change, object, before);
 				} catch (error) {
-					mistakes.push(error); // the others are told all the same
+					mistakes.push(error); // the other listeners are called all the same
 				}
 			if (mistakes.length > 0) throw mistakes[0];
 		},

@@ -30,12 +30,12 @@ const longestName = 253;
 export interface AccountsOptions extends ConnectionOptions {
 	/** The controller-wide credential of the server's environment, if any. */
 	environment?: Credential | undefined;
-	/** The Secret with the controller-wide credential: in the server's own namespace, `runners-github` unless told. */
+	/** The Secret with the controller-wide credential: in the server's own namespace, by default `runners-github`. */
 	namespace?: string | undefined;
 	secret?: string | undefined;
 	/** A Secret's data (base64); undefined: there is none. Throws when it cannot be read. */
 	readSecret: (namespace: string, name: string) => Promise<Record<string, string> | undefined>;
-	/** Whether this namespace is being deleted. Throws when that cannot be read. */
+	/** Whether this namespace is being deleted. Throws when it cannot be read. */
 	isTerminating: (namespace: string) => Promise<boolean>;
 }
 
@@ -255,7 +255,7 @@ export class Accounts {
 		connection.users.add(id);
 		this.#connections.set(print, connection);
 		this.#accounts.set(id, account);
-		// A new credential starts without trouble: whoever logged the old one's trouble is told that it is over.
+		// A new credential starts without a failure: whoever logged that of the old one learns that it is over.
 		const [old, fresh] = [before.state(), connection.state()];
 		if (before !== connection && !old.healthy) this.#options.onStateChange?.(id, old, fresh);
 		return account;

@@ -9,8 +9,8 @@ import { type GitHubFailure, isFailure } from './types.ts';
 /** A token is renewed this long before it expires, so that none expires while a call is under way. */
 const renewBeforeMs = 5 * 60_000;
 
-/** So many of the last tokens are kept out of messages: an answer that quotes an older one comes too late to be printed. */
-const toldTokens = 10;
+/** How many of the last tokens are kept out of messages: an answer that quotes an older one would come too late. */
+const hiddenTokens = 10;
 
 /**
  * Installation tokens of a GitHub App, one at a time. @octokit/auth-app signs the App's JWT; the exchange is made
@@ -22,7 +22,7 @@ export class AppTokens {
 	readonly #http: Http;
 	readonly #secrets: Set<string>;
 	/** The tokens in `#secrets`: the newest ones, in their order. */
-	readonly #told: string[] = [];
+	readonly #hidden: string[] = [];
 	readonly #clock: Pick<Clock, 'now' | 'after'>;
 	#current: { token: string; untilMs: number } | undefined;
 	#pending: Promise<string | GitHubFailure> | undefined;
@@ -91,8 +91,8 @@ export class AppTokens {
 			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer holds no token` };
 		}
 		this.#secrets.add(token);
-		this.#told.push(token);
-		if (this.#told.length > toldTokens) this.#secrets.delete(this.#told.shift() ?? '');
+		this.#hidden.push(token);
+		if (this.#hidden.length > hiddenTokens) this.#secrets.delete(this.#hidden.shift() ?? '');
 		const date = Date.parse(String(headers.date ?? ''));
 		const lifetimeMs = Date.parse(String(expiresAt)) - (Number.isNaN(date) ? this.#clock.now() : date);
 		const usableMs = Number.isFinite(lifetimeMs) ? lifetimeMs - renewBeforeMs : 0;

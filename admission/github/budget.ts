@@ -7,7 +7,7 @@ import {
 	leastReading,
 	listsPerMinute,
 	newScopesPerMinute,
-	paceWindowMs,
+	rateWindowMs,
 	refusedScopesPerMinute,
 	scopeForgottenMs,
 	tokensPerMinute,
@@ -48,7 +48,7 @@ export interface BudgetOptions {
 	onStateChange?: ((before: AccountState, after: AccountState) => void) | undefined;
 }
 
-const callWords: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
+const callNames: Record<CallKind, string> = { remove: 'DELETE', list: 'list', token: 'token' };
 
 const perMinute: Record<CallKind, number> = {
 	remove: deletesPerMinute,
@@ -103,7 +103,7 @@ export class Budget {
 		this.#account = new Recovery(this.#random);
 		this.#share = options.share ?? (() => 1);
 		const windowOf = (most: number, least = 0) =>
-			new SlidingWindow(() => most * Math.max(least, this.#share()), paceWindowMs);
+			new SlidingWindow(() => most * Math.max(least, this.#share()), rateWindowMs);
 		const { remove, list, token } = perMinute;
 		this.#windows = {
 			remove: windowOf(remove),
@@ -126,7 +126,7 @@ export class Budget {
 		const nowMs = this.#now();
 		const atMs = this.#windows[call].nextMs(nowMs);
 		if (atMs - nowMs <= maxWaitMs) return undefined;
-		const detail = `this minute's ${callWords[call]} calls are used; the next one may be sent at ${time(atMs)}`;
+		const detail = `this minute's ${callNames[call]} calls are used; the next one may be sent at ${time(atMs)}`;
 		return { kind: 'budget-spent', detail, retryAtMs: atMs };
 	}
 
@@ -137,7 +137,7 @@ export class Budget {
 		return Math.min(1, Math.max(...kinds.map((kind) => this.#windows[kind].count(nowMs) / perMinute[kind])));
 	}
 
-	/** Permission for a call, or why there is none. Where the pace is full, the ticket may be for up to `maxWaitMs` later. */
+	/** Permission for a call, or why there is none. Where the rate limit is reached, the ticket may be for up to `maxWaitMs` later. */
 	take(call: CallKind, priority: Priority, scope: string, maxWaitMs = 0): Ticket | GitHubFailure {
 		const nowMs = this.#now();
 		const refusal = this.#refusal(scope, priority, nowMs);
@@ -162,8 +162,8 @@ export class Budget {
 	}
 
 	/**
-	 * To be called right before the call is sent, because the account may have got into trouble since `take`. Answers
-	 * 'go', a trouble (the ticket is released), or 'later': wait until the ticket's new time, then call `start` again.
+	 * To be called right before the call is sent, because calls may have failed since `take`. Returns 'go', a failure (the
+	 * ticket is released), or 'later': wait until the ticket's new time, then call `start` again.
 	 */
 	start(ticket: Ticket): GitHubFailure | 'later' | 'go' {
 		const nowMs = this.#now();
@@ -186,7 +186,7 @@ export class Budget {
 		return 'go';
 	}
 
-	/** Ends a ticket whose call was not made, or whose caller gave up: nothing was learnt about GitHub. */
+	/** Ends a ticket whose call was not made, or whose caller gave up: that says nothing about GitHub. */
 	release(ticket: Ticket): void {
 		if (!ticket.started) {
 			this.#windows[ticket.call].cancel(ticket.atMs);
@@ -306,7 +306,7 @@ export class Budget {
 		return freeSlot(
 			takenMs,
 			scope.recovery.notBeforeMs,
-			paceWindowMs / (refusedScopesPerMinute * this.#share()),
+			rateWindowMs / (refusedScopesPerMinute * this.#share()),
 		);
 	}
 

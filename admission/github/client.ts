@@ -43,7 +43,7 @@ export const perPage = 100;
 
 interface Request<Outcome> extends Pick<HttpRequest, 'route' | 'parameters' | 'headers' | 'endpoint'> {
 	asApp?: boolean;
-	/** What an answer means; undefined: it is none that is expected. */
+	/** What an answer means; undefined: it is not an expected one. */
 	read: (answer: HttpAnswer) => Outcome | GitHubFailure | undefined;
 }
 

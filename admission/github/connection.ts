@@ -34,7 +34,7 @@ export interface ConnectionOptions {
 	onCall?: ((call: CallReport) => void) | undefined;
 }
 
-/** In place of a scope: what GitHub does not show here is no word on the right to administer runners anywhere. */
+/** In place of a scope: if GitHub shows nothing here, the credential may still have the right to administer runners. */
 const hiddenKey = 'what need not be visible';
 
 /** One credential at one API URL: its client, its budget of calls, and its lists. All accounts with this credential share it. */
@@ -128,7 +128,7 @@ export class Connection {
 		this.#closing.abort();
 	}
 
-	/** GET of what the credential need not be able to see, in the background. It shares the pace of the lists. */
+	/** GET of what the credential need not be able to see, in the background. It shares the rate limit of the lists. */
 	readonly read: Read = (what, request, { signal }) =>
 		this.#pay('list', hiddenKey, { signal, priority: 'background' }, (limits) =>
 			this.#client.read(what, request, limits),
@@ -139,7 +139,7 @@ export class Connection {
 			this.#client.listPage(scope, query, limits),
 		);
 
-	/** Sends one call when the budget permits it, and tells the budget what came of it. `key`: the scope's, or hiddenKey. */
+	/** Sends one call when the budget permits it, and notes its outcome there. `key`: the scope's, or hiddenKey. */
 	async #pay<Outcome extends { kind: string }>(
 		call: CallKind,
 		key: string,
@@ -173,7 +173,7 @@ export class Connection {
 		}
 	}
 
-	/** Waits for the ticket's time and a free slot. Answers a function if the call may be sent; call it afterwards. */
+	/** Waits for the ticket's time and a free slot. Returns a function if the call may be sent; call it afterwards. */
 	async #start(
 		ticket: Ticket,
 		signal: AbortSignal,

@@ -14,7 +14,7 @@ export interface JobsQuestion {
 
 /**
  * 'unknown' is no evidence: GitHub could not be asked, shows the credential nothing, has no job of this runner in the run,
- * or has one that it has not told the runner of.
+ * or has one of which it has not said which runner has it.
  */
 export type JobsAnswer = 'all completed' | 'not all' | 'unknown';
 

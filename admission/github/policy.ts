@@ -20,12 +20,12 @@ export const deletesPerMinute = 150;
 export const listsPerMinute = 120;
 /** A registration token lasts an hour and serves all runners of a scope, so more calls than these would be a fault of ours. */
 export const tokensPerMinute = 30;
-export const paceWindowMs = 60_000;
+export const rateWindowMs = 60_000;
 
 /**
  * All replicas together keep these limits; see rules/share.ts. The leader carries out what was recorded and reads the
  * lists, so it gets two thirds of the calls; the others share the rest, for what they are asked in reviews. Who has just
- * joined, or has not been heard of, may use a tenth on top: 165 DELETEs a minute, where GitHub's limit is 180.
+ * joined, or has not reported, may use a tenth on top: 165 DELETEs a minute, where GitHub's limit is 180.
  *
  * One that fell silent without a last word counts for what it said it had used, and for `unsaid` on top: what it may have
  * sent after that. A replica that uses more than this says so within a second, so only the calls of its last second can be
@@ -41,7 +41,7 @@ export const leastReading = 0.5;
 
 /**
  * A replica says every 5 s that it is alive. Without having said so for 15 s it keeps to the share of one that joins, and
- * so 80 s after it was last heard of its calls before that have left GitHub's window of a minute, and the others need not
+ * so 80 s after its last report its calls before that have left GitHub's window of a minute, and the others need not
  * count it.
  * One that has joined waits 20 s: after 15 s the others know of it or keep to a tenth, and within 5 s more they say
  * what they have used. The last word may delay the end of the process by 2 s.
@@ -51,7 +51,7 @@ export const replicas = {
 	retryMs: 1_000,
 	silentMs: 15_000,
 	joinsMs: 20_000,
-	lastWordMs: 2_000,
+	leaveWithinMs: 2_000,
 	countsMs: 80_000,
 	most: 32,
 } as const;
@@ -106,7 +106,7 @@ export const lookupMaxAgeMs = 2_000;
 export const sizeMaxAgeMs = 60_000;
 
 /**
- * At most so many scopes are remembered for one credential, each for an hour after it was last asked about. Pods can name
+ * How many scopes are remembered for one credential at most, each for an hour after it was last asked about. Pods can name
  * any number of scopes: those that GitHub has answered well go last.
  */
 export const knownScopes = 1_000;
@@ -155,10 +155,10 @@ export const badSecretMaxAgeMs = 5_000;
 export const secretForgottenMs = 3_600_000;
 
 /**
- * At most so many Secrets are remembered. An annotation of a pod can name one after the other: those without a
+ * How many Secrets are remembered at most. An annotation of a pod can name one after the other: those without a
  * credential go first, those whose credential GitHub has answered last.
  */
 export const knownSecrets = 1_000;
 
-/** What is told of one by one in the report: together at most a third of a ConfigMap (1 MiB), which nobody reads further. */
+/** What is listed one by one in the report: together at most a third of a ConfigMap (1 MiB), which nobody reads further. */
 export const reported = { missing: 200, forbidden: 300 } as const;

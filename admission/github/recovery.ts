@@ -27,7 +27,7 @@ export class Recovery {
 		this.#notBeforeMs = Math.max(this.#notBeforeMs, notBeforeMs);
 	}
 
-	/** Why no call may be sent now; undefined: one may be sent, as the probe if there is trouble. */
+	/** Why no call may be sent now; undefined: one may be sent, after a failure as the probe. */
 	refusal(nowMs: number): GitHubFailure | undefined {
 		if (!this.failure) return undefined;
 		if (nowMs < this.#notBeforeMs) return { ...this.failure, retryAtMs: this.#notBeforeMs };
@@ -61,7 +61,7 @@ export class Recovery {
 			return;
 		}
 		if (this.failure && !call.probe) return;
-		// Sent before the answer that ended the last trouble, so it says nothing new.
+		// It was sent before the answer that ended the last failure, so it says nothing new.
 		if (!this.failure && call.startedAtMs < this.#healthySinceMs) return;
 
 		this.#failures = this.failure && familyOf(this.failure) === familyOf(failure) ? this.#failures + 1 : 1;
@@ -73,7 +73,7 @@ export class Recovery {
 		this.failure = failure;
 	}
 
-	/** A call got a good answer. During trouble only the probe's counts: the others were sent before the trouble began. */
+	/** A call got a good answer. After a failure only the probe's counts: the others were sent before the failure. */
 	succeeded(probe: boolean, nowMs: number): void {
 		if (!probe) return;
 		this.#probeSinceMs = undefined;
@@ -83,7 +83,7 @@ export class Recovery {
 	}
 }
 
-/** Groups the kinds of trouble: one outage may show as 502, connection reset and timeout in turn, and is one state. */
+/** Groups the kinds of failure: one outage may show as 502, connection reset and timeout in turn, and is one state. */
 export function familyOf(failure: GitHubFailure): 'outage' | 'refused' | 'limited' {
 	switch (failure.kind) {
 		case 'github-unavailable':

@@ -130,7 +130,7 @@ export interface AccountState {
 export interface CallOptions {
 	signal?: AbortSignal | undefined;
 	priority?: Priority | undefined;
-	/** How long the pace may delay the call, in ms. Default 0: where the pace is full, the call fails with 'budget-spent'. */
+	/** How long the rate limit may delay the call, in ms. Default 0: where it is reached, the call fails with 'budget-spent'. */
 	maxWaitMs?: number | undefined;
 	/** Asked when the turn of a DELETE has come, which may take long; false: it is not sent. */
 	before?: (() => Promise<boolean>) | undefined;

@@ -17,7 +17,7 @@ export interface UnregisteringAccount {
 	remove(scope: Scope, runnerId: number, options: CallOptions): Promise<RemoveOutcome>;
 }
 
-/** When the pace delays a DELETE, this much of the caller's time is kept for the call itself. */
+/** When the rate limit delays a DELETE, this much of the caller's time is kept for the call itself. */
 const callItselfMs = 1_000;
 
 /**
@@ -30,8 +30,8 @@ export async function unregister(
 	limits: UnregisterLimits = {},
 ): Promise<UnregisterOutcome> {
 	const priority = limits.priority ?? 'request';
-	const { timeoutMs = sharedCallTimeoutMs, paceWaitMs = timeoutMs - callItselfMs } = limits;
-	const maxWaitMs = Math.max(0, paceWaitMs);
+	const { timeoutMs = sharedCallTimeoutMs, rateLimitWaitMs = timeoutMs - callItselfMs } = limits;
+	const maxWaitMs = Math.max(0, rateLimitWaitMs);
 	return account.unregistrations.run(runner, limits, () =>
 		exchange(account, runner, { priority, maxWaitMs, before: runner.stillIdle }),
 	);

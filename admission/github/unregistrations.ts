@@ -40,8 +40,8 @@ export interface UnregisterLimits {
 	priority?: Priority | undefined;
 	/** How long this caller waits, in ms. The exchange itself goes on. */
 	timeoutMs?: number | undefined;
-	/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
-	paceWaitMs?: number | undefined;
+	/** How long the rate limit may delay the DELETE, in ms; default: `timeoutMs` less one second. */
+	rateLimitWaitMs?: number | undefined;
 }
 
 interface Remembered {
@@ -49,7 +49,7 @@ interface Remembered {
 	ids: Set<number | undefined>;
 	atMs: number;
 	/** At least one caller was still waiting when it came. */
-	heard: boolean;
+	delivered: boolean;
 }
 
 /**
@@ -60,7 +60,7 @@ export class Unregistrations {
 	readonly #clock: Pick<Clock, 'now' | 'after'>;
 	/** As many as there are exchanges under way. */
 	readonly #flights = new Map<string, Promise<Remembered>>();
-	/** For `rememberMs` each: the pace of DELETE calls bounds how many there can be. */
+	/** For `rememberMs` each: the rate limit of DELETEs bounds how many there can be. */
 	readonly #memory = new Map<string, Remembered>();
 
 	constructor(clock: Pick<Clock, 'now' | 'after'>) {
@@ -90,7 +90,7 @@ export class Unregistrations {
 				detail: `GitHub was asked to remove runner ${runner.name} and has not answered yet`,
 			};
 		}
-		result.heard = true;
+		result.delivered = true;
 		return result.outcome;
 	}
 
@@ -108,8 +108,8 @@ export class Unregistrations {
 
 	#remember(key: string, runner: RunnerToUnregister, outcome: UnregisterOutcome): Remembered {
 		const runnerId = 'runnerId' in outcome ? outcome.runnerId : undefined;
-		const entry = { outcome, ids: new Set([runner.id, runnerId]), atMs: this.#clock.now(), heard: false };
-		// Other outcomes are not kept: the runner may register any moment, and the budget remembers troubles.
+		const entry = { outcome, ids: new Set([runner.id, runnerId]), atMs: this.#clock.now(), delivered: false };
+		// Other outcomes are not kept: the runner may register any moment, and the budget remembers failures.
 		if (outcome.kind === 'unregistered' || outcome.kind === 'busy') this.#memory.set(key, entry);
 		return entry;
 	}
@@ -125,8 +125,8 @@ export class Unregistrations {
 		if (runner.id !== undefined && !entry.ids.has(runner.id)) return undefined;
 		if (entry.outcome.kind === 'busy' && this.#clock.now() - entry.atMs >= rememberBusyMs) return undefined;
 		// A background retry comes because the job seems to have ended: it needs a new answer, unless nobody got this one.
-		if (entry.outcome.kind === 'busy' && priority === 'background' && entry.heard) return undefined;
-		entry.heard = true;
+		if (entry.outcome.kind === 'busy' && priority === 'background' && entry.delivered) return undefined;
+		entry.delivered = true;
 		return entry.outcome;
 	}
 }

@@ -4,7 +4,7 @@ import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { listsPerMinute, paceWindowMs } from '../github/policy.ts';
+import { listsPerMinute, rateWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -209,7 +209,7 @@ export class BusyPolling {
 	#burstOf({ registry }: Poll): SlidingWindow | undefined {
 		if (!registry) return undefined;
 		const burst =
-			this.#bursts.get(registry) ?? new SlidingWindow(() => burstShare * this.#listsAMinute(), paceWindowMs);
+			this.#bursts.get(registry) ?? new SlidingWindow(() => burstShare * this.#listsAMinute(), rateWindowMs);
 		this.#bursts.set(registry, burst);
 		return burst;
 	}
@@ -353,7 +353,7 @@ const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs
 
 /** The interval of this poll, in ms, if all whose `pages` are counted divide so many of their credential's calls. */
 function shareOf(perMinute: number, pages: ReadonlyMap<Registry, number>, { registry }: Poll): number {
-	return ((registry && pages.get(registry)) ?? 0) * (paceWindowMs / perMinute);
+	return ((registry && pages.get(registry)) ?? 0) * (rateWindowMs / perMinute);
 }
 
 const groupKey = (pod: RunnerPod) =>

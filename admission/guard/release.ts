@@ -43,7 +43,7 @@ export interface RunnerAccount {
 		options: {
 			timeoutMs: number;
 			/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
-			paceWaitMs?: number | undefined;
+			rateLimitWaitMs?: number | undefined;
 			priority: Priority;
 			/** Called with an id that was looked up, before GitHub is asked to remove it. */
 			found: (runnerId: number) => Promise<void>;
@@ -99,7 +99,7 @@ export interface ReleaseLimits {
 	answerByMs: number;
 	priority: Priority;
 	/** How long the pace may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
-	paceWaitMs?: number;
+	rateLimitWaitMs?: number;
 	/** false: the caller comes again after the quiet time that follows GitHub's 204, instead of waiting for its end. */
 	waitsQuiet?: boolean;
 }
@@ -340,13 +340,13 @@ async function unregister(
 	{ reading, readMs }: { reading: LogReading; readMs: number },
 	account: RunnerAccount,
 	ports: Ports,
-	{ priority, paceWaitMs }: ReleaseLimits,
+	{ priority, rateLimitWaitMs }: ReleaseLimits,
 	deadlineMs: number,
 ): Promise<Released> {
 	const exchange = account
 		.unregister(pod, {
 			timeoutMs: backgroundBudgetMs,
-			paceWaitMs,
+			rateLimitWaitMs,
 			priority,
 			// The id is written first. Without it, if the server crashed after GitHub removed the runner, the runner would seem
 			// to be still registering.

@@ -129,8 +129,8 @@ const isTransient = (error: unknown) =>
 
 /** `<object>.<16 hex digits>`, as client-go names Events; at most 253 characters. */
 function eventName({ metadata }: Subject, reason: string, occasion: string): string {
-	const told = JSON.stringify([metadata.uid, reason, occasion]);
-	const hash = createHash('sha256').update(told).digest('hex').slice(0, 16);
+	const content = JSON.stringify([metadata.uid, reason, occasion]);
+	const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
 	return `${metadata.name.slice(0, 200)}.${hash}`;
 }
 

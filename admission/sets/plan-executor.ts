@@ -186,9 +186,9 @@ export class PlanExecutor<S extends RunnersSet> {
 			}
 		}
 		if (runner) {
-			const { budgetMs, paceWaitMs } = setReleaseBudget;
+			const { budgetMs, rateLimitWaitMs } = setReleaseBudget;
 			const answerByMs = clock.now() + budgetMs;
-			const limits = { answerByMs, paceWaitMs, priority: 'request', waitsQuiet: false } as const;
+			const limits = { answerByMs, rateLimitWaitMs, priority: 'request', waitsQuiet: false } as const;
 			const { verdict, pod } = await release(runner, undefined, ports, limits);
 			if (verdict.reason === 'unregistering' && pod.unregistered) {
 				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());

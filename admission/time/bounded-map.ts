@@ -6,7 +6,7 @@ export interface Bounds<Key, Value> {
 	lastsMs?: number;
 	/** Entries that stay even if they are old, or too many; default: none. */
 	isPinned?: (value: Value) => boolean;
-	/** Where there are too many, the entry with the lowest rank goes; of several, the one set longest ago. Default: all are equal. */
+	/** 0 or more. Where there are too many, the entry with the lowest rank goes; of several, the one set longest ago. Default: 0. */
 	rank?: (value: Value) => number;
 	/** Called for each entry that is too old or one too many, and not for one that is deleted or set anew. */
 	onForget?: (key: Key, value: Value) => void;
@@ -104,7 +104,7 @@ export class BoundedMap<Key, Value> {
 			if (this.#isPinned(value)) continue;
 			const own = rank(value);
 			if (!lowest || own < lowest.rank) lowest = { key, value, rank: own };
-			if (!this.#bounds.rank) break;
+			if (own === 0) break;
 		}
 		if (lowest) this.#forget(lowest.key, lowest.value);
 	}

@@ -6,7 +6,7 @@ interface Waiting {
 }
 
 /**
- * A rate limit: `perSecond` callers a second in the order of their arrival, and up to `burst` at once after a quiet time.
+ * A rate limit: `perSecond` callers a second in the order of their arrival, and up to `burst` at once after a time without any.
  * Whoever comes sooner waits. It keeps one entry for each caller that waits: the caller limits how many there are.
  */
 export class TokenBucket {

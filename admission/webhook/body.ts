@@ -7,8 +7,8 @@ import { largeBodyBytes, mostUnauthenticatedLargeBodies } from './rules/policy.t
 const bodyLimit = 3 * 1024 * 1024;
 
 /**
- * Reads the bodies of requests. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted, 503 where strangers
- * send too many large ones at a time.
+ * Reads the bodies of requests. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted, 503 where unauthenticated
+ * callers send too many large ones at a time.
  */
 export function bodyReader(): (request: Request, caller: Arrival['caller']) => Promise<Buffer> {
 	let large = 0;

@@ -8,7 +8,7 @@ export interface EpochSeal {
 	verify(epoch: number, signature: string): boolean;
 }
 
-/** Tells callers that know the path in the webhook configurations from strangers, and what that path has to be. */
+/** Distinguishes callers that know the path in the webhook configurations from all others, and says what the path has to be. */
 export class Callers {
 	readonly #seal: EpochSeal;
 	readonly #now: () => number;
@@ -23,13 +23,13 @@ export class Callers {
 	}
 
 	/** Who calls at this path. */
-	at(path: string): 'known' | 'stranger' {
+	at(path: string): 'known' | 'unauthenticated' {
 		const segment = readPath(path)?.segment;
 		const isKnown =
 			segment !== undefined &&
 			isCurrent(segment.epoch, this.#newest, this.#now()) &&
 			this.#seal.verify(segment.epoch, segment.signature);
-		return isKnown ? 'known' : 'stranger';
+		return isKnown ? 'known' : 'unauthenticated';
 	}
 
 	/** Learns the paths that the webhook configurations have now; undefined: a webhook has none. */
@@ -50,8 +50,8 @@ export class Callers {
 	}
 
 	/**
-	 * This replica starts. While none ran, the API server has told the whole path to whoever deleted a runner pod; a path
-	 * that was made a moment ago is of a replica that runs.
+	 * This replica starts. While none ran, the API server has shown the whole path to everybody who deleted a runner pod. A
+	 * path that was made a moment ago belongs to a replica that runs.
 	 */
 	started(): void {
 		if (this.#newest && this.#now() - this.#newest.epoch * 1000 >= epochLastsAtLeastMs) this.spoil();

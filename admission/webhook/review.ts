@@ -22,7 +22,7 @@ export interface Arrival {
 	/** When the request's headers had arrived, before its body was read; ms since 1970, by the `now` of the clock. */
 	atMs: number;
 	/** Whether the caller knew the path that only the webhook configurations tell. It is no proof of who calls. */
-	caller: 'known' | 'stranger';
+	caller: 'known' | 'unauthenticated';
 	/** The caller showed a client certificate, which was checked against --client-ca-file. */
 	certified: boolean;
 }

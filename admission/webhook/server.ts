@@ -45,7 +45,7 @@ export type Handlers = Record<Route, Handler>;
 export interface WebhookServerOptions {
 	/** For callers that know the path. */
 	handlers: Handlers;
-	/** For strangers: what they say is to have no effect, and is answered as if the API server had said it. */
+	/** For unauthenticated callers: their reviews must have no effect, and are answered as if the API server had sent them. */
 	unauthenticated: Handlers;
 	callers: Pick<Callers, 'at' | 'spoil'>;
 	tls: { cert: string; key: string; clientCa?: string | undefined };
@@ -69,8 +69,8 @@ export interface WebhookServer {
 }
 
 /**
- * The admission endpoints. The path tells only who calls: whoever knows the segment in the webhook configurations, or a
- * stranger. What a review is about, its content tells. So a review never gets a 4xx because of its path: the API server,
+ * The admission endpoints. The path shows only who calls: somebody who knows the segment in the webhook configurations, or
+ * not. What a review is about is in its content. So a review never gets a 4xx because of its path: the API server,
  * which may read the configurations a moment late, would let an eviction pass.
  *
  * They use express on `https`, not http2: express 5 crashes there at the first request (measured), and the API server
@@ -103,7 +103,7 @@ export function createWebhookServer({
 			caller,
 			certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
 		};
-		// A stranger's is never kept; that of a known caller not for ever.
+		// The connection of an unauthenticated caller is never kept, that of a known one not for ever.
 		const isLast = caller === 'known' ? connections.known(request.socket) : true;
 		if (isLast || leaving) response.set('connection', 'close');
 		if (caller === 'known') whenTooLate(request, response, arrival.atMs, clock.now, () => callers.spoil());
@@ -189,7 +189,7 @@ const refusals: Record<string, string> = {
 	ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
-/** The API server waits so long where it does not say for how long. Ms. */
+/** How long the API server waits where it does not say so, ms. */
 const longestWaitMs = 10_000;
 
 /**

@@ -8,7 +8,7 @@ export interface Beat {
 	leads: boolean;
 	/** Which part of the calls that all replicas together may make in a minute it has made in the last one: 0 to 1. */
 	used: number;
-	/** Its last word: it makes no calls any more. */
+	/** Its last beat: it makes no further calls. */
 	left: boolean;
 }
 
@@ -25,7 +25,7 @@ interface Other extends Beat {
  * part.
  */
 export class Share {
-	/** By name: those heard of in the last `replicas.countsMs`, and those that still stand in the record. */
+	/** By name: those that reported in the last `replicas.countsMs`, and those that are still in the record. */
 	readonly #others = new Map<string, Other>();
 	#saidMs = Number.NEGATIVE_INFINITY;
 	#saidLeads = false;

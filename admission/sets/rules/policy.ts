@@ -1,7 +1,7 @@
 /** Every number of the sets that is a policy, with its reason. Times in ms. */
 
 /** How long a reconcile waits for one exchange with GitHub, and that for the rate limit: short, since the whole set waits. */
-export const setReleaseBudget = { budgetMs: 5_000, paceWaitMs: 500 } as const;
+export const setReleaseBudget = { budgetMs: 5_000, rateLimitWaitMs: 500 } as const;
 
 /** After this, GitHub is asked again about a runner that it could not unregister. */
 export const releaseRetryMs = 10_000;

@@ -12,7 +12,7 @@ import {
  * the API server does. It tells the API server from others who reach the port, also where the API server shows no
  * client certificate. It is no proof: an administrator can read it, and the API server reports it with errors.
  *
- * Each replica checks the signature with the key that all share, so none has to be told of a new epoch.
+ * Each replica checks the signature with the key that all share, so no replica has to announce a new epoch.
  */
 export interface Segment {
 	/** When it was made, seconds since 1970. */

@@ -1,6 +1,6 @@
 /** Every number of the admission port that is a policy, with its reason. Times in ms. */
 
-/** An epoch is replaced after this. Whoever has read the webhook configurations, or an error of the API server that shows a path, knows it for so long. */
+/** An epoch is replaced after this. Whoever has read the webhook configurations, or an error of the API server that shows a path, knows it until then. */
 export const epochLastsMs = 60 * 60_000;
 
 /** After a newer epoch has been seen, the ones before are good for this: API servers learn of a new path within seconds, and a review may be on its way. */
@@ -29,8 +29,8 @@ export const mostUnproven = 512;
 export const mostUnprovenOfOneAddress = 32;
 
 /**
- * Of an address from which a known caller has asked, so many connections may stay that nobody has used yet, as long as idle
- * ones stay: client-go keeps up to 25 idle ones for one host (idleConnsPerHost in transport/cache.go).
+ * How many connections that nobody has used yet may stay open for an address from which a known caller has asked, for as
+ * long as idle ones: client-go keeps up to 25 idle ones for one host (idleConnsPerHost in transport/cache.go).
  */
 export const mostUnused = 25;
 
@@ -38,24 +38,24 @@ export const mostUnused = 25;
 export const unprovenGraceMs = 1_000;
 
 /**
- * An address from which no known caller has asked may open so many connections in so long; above that they are closed
+ * How many connections an address may open in a window if no known caller has asked from it; above that they are closed
  * before their handshake. An API server sends up to 200 writes at a time.
  */
 export const mostNewOfOneAddress = 200;
 export const newConnectionsWindowMs = 1_000;
 
-/** Addresses from which a known caller has asked: so many, each for so long. An API server has one or a few. */
+/** How many addresses from which a known caller has asked are remembered, and for how long. An API server has one or a few. */
 export const mostTrustedAddresses = 64;
 export const addressTrustedForMs = 60 * 60_000;
 
 /**
- * A known caller's connection ends with the first answer after so long, or after so many. The API server keeps
+ * A known caller's connection ends with the first answer after this time, or after this number of requests. The API server keeps
  * connections for as long as it uses them, also to a replica that has frozen or is not behind the Service any more; a new
  * one, which may lead to another replica, costs a TLS handshake of some ms.
  */
 export const connectionLastsMs = 10_000;
 export const mostRequestsOfOneConnection = 200;
 
-/** A body of a stranger that may be larger than this counts as large, and only a few of those are read at a time. */
+/** A body of an unauthenticated caller that may be larger than this counts as large, and only a few of those are read at a time. */
 export const largeBodyBytes = 64 * 1024;
 export const mostUnauthenticatedLargeBodies = 8;

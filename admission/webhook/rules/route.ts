@@ -3,7 +3,7 @@ import type { Route } from '../../api/webhooks.ts';
 import type { AdmissionRequest } from '../review.ts';
 
 /**
- * What a review is about, by its content. The path says no more: one that the server did not write may be anything, and
+ * What a review is about, by its content. The path does not decide: one that the server did not write may be anything, and
  * while the manifests are being applied for the first time there is none. undefined: nothing that concerns us.
  */
 export function routeByContent({ operation, resource, subResource }: AdmissionRequest): Route | undefined {

@@ -102,7 +102,7 @@ test('hourly there is a new one, and a review by the old one is still known for 
 	assert.is(writes(), 4);
 	for (const one of replicas) assert.equal([one.at(old), one.at(path())], ['known', 'known']);
 	await clock.pass(2 * minute);
-	for (const one of replicas) assert.is(one.at(old), 'stranger');
+	for (const one of replicas) assert.is(one.at(old), 'unauthenticated');
 	stop.abort();
 });
 test('manifests applied again without a path, or somebody’s path: put right at once', async () => {
@@ -157,7 +157,7 @@ test('a replica that starts where none has run for a day knows the path that is 
 	assert.is(started.at(old), 'known');
 	await clock.pass(1_000);
 	assert.is.not(path(), old);
-	assert.equal([started.at(old), started.at(path())], ['stranger', 'known'], 'it is a day old');
+	assert.equal([started.at(old), started.at(path())], ['unauthenticated', 'known'], 'it is a day old');
 	stop.abort();
 });
 test('the API server does not answer at first: the paths are written when it does', async () => {

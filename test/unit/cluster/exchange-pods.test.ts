@@ -8,7 +8,7 @@ import { World } from '../support/world.ts';
 
 const test = suite('what an exchange with GitHub writes');
 
-test('who no longer leads makes no claim, but writes what GitHub has answered', async () => {
+test('who no longer leads makes no attempt, but writes what GitHub has answered', async () => {
 	const { api, signer, clock } = new World();
 	api.latencyMs = 0;
 	let leads = true;

@@ -50,7 +50,7 @@ class Server {
 	readonly replicas: Replicas;
 	readonly sightings = new EventSightings(0);
 	notes: Record<string, string> = {};
-	told: (notes: Readonly<Record<string, string>>) => string[] = () => [];
+	receive: (notes: Readonly<Record<string, string>>) => string[] = () => [];
 	readonly lines: string[];
 	readonly #stop = new AbortController();
 	readonly #running: Promise<unknown>;
@@ -82,7 +82,7 @@ class Server {
 			name,
 			used,
 			events,
-			webhooks: { notes: () => this.notes, told: (notes) => this.told(notes) },
+			webhooks: { notes: () => this.notes, receive: (notes) => this.receive(notes) },
 			clock,
 			log,
 		});
@@ -149,7 +149,11 @@ test('one replica has all 150 DELETEs a minute, also after a restart of the API 
 	await cluster.clock.pass(5 * minute);
 	assert.is(server.replicas.share(), 1);
 	assert.is(cluster.most(), 150);
-	assert.equal(server.lines, ['warn other replicas cannot be told of this one, retrying'], 'told once');
+	assert.equal(
+		server.lines,
+		['warn other replicas do not learn that this one is alive, retrying'],
+		'logged once',
+	);
 	await server.stop();
 });
 
@@ -268,7 +272,7 @@ test('a replica that leaves while the API server is away: it logs that and ends'
 	await cluster.clock.pass(minute);
 	cluster.api.fail('PATCH', /configmaps/, new KubeError(500, '', 'etcd'), 1);
 	await server.stop();
-	assert.equal(server.lines, ['warn other replicas cannot be told that this one leaves']);
+	assert.equal(server.lines, ['warn other replicas do not learn that this one leaves']);
 });
 
 test('a single replica that has used nothing crashes: the new one has a tenth for 15 s, then nine tenths', async () => {
@@ -377,7 +381,7 @@ test('what a replica has received of events stands beside it, until it leaves or
 	await c.stop();
 });
 
-test('what is noted of webhooks outlives the replicas, is told to each, and goes when nobody needs it', async () => {
+test('what is noted of webhooks outlives the replicas, reaches each, and goes when nobody needs it', async () => {
 	const cluster = new Cluster();
 	const { clock, api } = cluster;
 	const kept = () =>
@@ -400,13 +404,13 @@ test('what is noted of webhooks outlives the replicas, is told to each, and goes
 	];
 	assert.equal(kept(), two, 'after the last replica has left');
 	const b = new Server(cluster, 'b', true);
-	const told: object[] = [];
-	b.told = (notes) => {
-		told.push(notes);
+	const received: object[] = [];
+	b.receive = (notes) => {
+		received.push(notes);
 		return ['5', '6'];
 	};
 	await clock.pass(second);
-	assert.equal(told[0], { 5: 'one', 6: 'two' }, 'with the first beat');
+	assert.equal(received[0], { 5: 'one', 6: 'two' }, 'with the first beat');
 	b.notes = { 6: 'anew' };
 	await clock.pass(6 * second);
 	assert.equal(kept(), [['actions-runner/webhook-6', 'anew']], 'what is noted is not removed');
@@ -426,7 +430,7 @@ test('no status ConfigMap yet: a tenth, until the first leader has made it', asy
 	await server.stop();
 });
 
-test('a replica that cannot tell of itself for 15 s keeps to a tenth', async () => {
+test('a replica that cannot report for 15 s keeps to a tenth', async () => {
 	const cluster = new Cluster();
 	const server = new Server(cluster, 'a', true);
 	await cluster.clock.pass(minute);

@@ -1,4 +1,4 @@
-/** Writes onto runner pods: what came of each is told as it is. */
+/** Writes onto runner pods: what came of each is returned as it is. */
 import * as assert from 'uvu/assert';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';

@@ -11,7 +11,7 @@ import { recordingLog } from '../support/log.ts';
 
 const test = suite('watched resources');
 
-test('a listener that throws keeps no change from the others, and is told', async () => {
+test('a listener that throws keeps no change from the others, and is logged', async () => {
 	const clock = new SimulatedClock();
 	const client = new ApiServer(clock);
 	const { log, lines } = recordingLog();

@@ -315,7 +315,7 @@ test('no secret in a message or in a printed account', async ({ cluster }) => {
 	assert.not.match(printed, /ghp_environment/);
 });
 
-test('a wrong API URL is told at the start', ({ cluster }) => {
+test('a wrong API URL is reported at the start', ({ cluster }) => {
 	assert.throws(() => cluster.accounts({ apiUrl: 'github.example' }), /is not an http\(s\) URL/);
 	assert.throws(() => cluster.accounts({ apiUrl: 'file:///etc' }), /is not an http\(s\) URL/);
 });

@@ -22,7 +22,7 @@ class Bench {
 		onStateChange: (before, after) => this.changes.push([before, after]),
 	});
 
-	/** Starts a call; the trouble, if it may not go. */
+	/** Starts a call; the failure, if it may not go. */
 	call(call: CallKind = 'remove', priority: Priority = 'request', scope = 'o/r'): Ticket | GitHubFailure {
 		const ticket = this.budget.take(call, priority, scope);
 		if (isFailure(ticket)) return ticket;
@@ -82,7 +82,7 @@ test('at most 150 DELETEs in any 60 s, and 200 are gone in under 3 min (C6)', ()
 	assert.ok(went.length >= 450);
 });
 
-test('over the pace: budget-spent with the time when it goes on; lists are not held up by DELETEs', () => {
+test('over the rate limit: budget-spent with the time when it goes on; lists are not held up by DELETEs', () => {
 	const bench = new Bench();
 	for (let i = 0; i < 150; i++) bench.make(removed);
 	bench.nowMs += 20_000;
@@ -109,7 +109,7 @@ test('what part of the calls a minute is used: of the kind where it is the large
 	assert.is(bench.budget.used(), 0);
 });
 
-test('who may wait for the pace gets a later place, one each', () => {
+test('who may wait for the rate limit gets a later place, one each', () => {
 	const bench = new Bench();
 	for (let i = 0; i < 149; i++) bench.make(removed);
 	bench.nowMs += 59_000;
@@ -390,7 +390,7 @@ test('a handful of scopes is permitted after an hour of refusals: all are asked 
 	assert.not.ok(bench.budget.refused());
 });
 
-test('a scope that was once permitted is asked about at its own pace, whatever others are refused', () => {
+test('a scope that was once permitted is asked about as often as before, whatever others are refused', () => {
 	const bench = new Bench();
 	bench.make({ kind: 'page' }, undefined, 'list', 'background', 'mine');
 	poll(
@@ -481,7 +481,7 @@ test('a new window gives repeats their half again; a list that did not change co
 	go(bench.call('remove', 'background'));
 });
 
-test('GitHub Enterprise Server without rate headers: only the pace counts (F10)', () => {
+test('GitHub Enterprise Server without rate headers: only the rate limit counts (F10)', () => {
 	const bench = new Bench();
 	for (let hours = 0; hours < 2; hours++) {
 		for (let i = 0; i < 60; i++) {
@@ -493,7 +493,7 @@ test('GitHub Enterprise Server without rate headers: only the pace counts (F10)'
 	assert.is(bench.budget.state().remaining, undefined);
 });
 
-test('trouble between taking and sending: the call is not sent, its place is free', () => {
+test('a failure between taking and sending: the call is not sent, its place is free', () => {
 	const bench = new Bench();
 	const ticket = go(bench.budget.take('remove', 'request', 'o/r'));
 	bench.make(down);

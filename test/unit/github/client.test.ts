@@ -27,7 +27,7 @@ test.before.each(async (context) => {
 test.after.each(({ github }) => github.stop());
 
 function failure(outcome: unknown): GitHubFailure {
-	if (!isFailure(outcome)) throw new Error(`no trouble: ${JSON.stringify(outcome)}`);
+	if (!isFailure(outcome)) throw new Error(`no failure: ${JSON.stringify(outcome)}`);
 	assert.not.match(outcome.detail, token);
 	return outcome;
 }
@@ -100,11 +100,11 @@ test('403 with Retry-After, or with the words of the secondary limit, is a rate 
 	assert.is(after.kind, 'rate-limited');
 	assert.is(after.retryAtMs, nowMs + 30_000);
 	const body = { message: 'You have exceeded a secondary rate limit.' };
-	const words = failure(await removed(context, { status: 403, body }));
-	assert.is(words.kind, 'rate-limited');
+	const byMessage = failure(await removed(context, { status: 403, body }));
+	assert.is(byMessage.kind, 'rate-limited');
 	const old = { message: 'You have triggered an abuse detection mechanism.' };
 	assert.is(failure(await removed(context, { status: 403, body: old })).kind, 'rate-limited');
-	assert.is(words.retryAtMs, nowMs + 60_000);
+	assert.is(byMessage.retryAtMs, nowMs + 60_000);
 });
 
 test('403 for anything else is forbidden and names the permission (F3)', async (context) => {
@@ -322,7 +322,7 @@ test('App: after a 401 the next call asks for a new token, once', async ({ githu
 	assert.is(github.count('POST'), 2);
 });
 
-test('App: a key that cannot sign is credentials-invalid without a word of the key', async ({ github }) => {
+test('App: a key that cannot sign is credentials-invalid without any part of the key', async ({ github }) => {
 	const { outcome } = await appClient(github, undefined, 'hunter2').removeRunner(repository, 1);
 	assert.is(failure(outcome).kind, 'credentials-invalid');
 	assert.not.match(failure(outcome).detail, /hunter2/);

@@ -6,13 +6,13 @@ import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
 import { FakeGitHub } from './fake-github.ts';
 
-const test = suite<{ github: FakeGitHub }>('what is told of credentials');
+const test = suite<{ github: FakeGitHub }>('what is reported of credentials');
 test.before.each(async (context) => {
 	context.github = await FakeGitHub.start();
 });
 test.after.each(({ github }) => github.stop());
 
-const token = 'ghp_never-to-be-told';
+const token = 'ghp_never-to-be-shown';
 
 test('a Secret that is missing, then there, then used: in report and metrics, never its content', async ({
 	github,

@@ -54,7 +54,7 @@ test('a half-configured App names exactly what is missing', () => {
 	assert.match(said, /also needs GITHUB_APP_INSTALLATION_ID and GITHUB_APP_PRIVATE_KEY$/);
 });
 
-test('what is wrong is told without the secret itself', () => {
+test('what is wrong is said without the secret itself', () => {
 	const app = { GITHUB_APP_ID: '7', GITHUB_APP_INSTALLATION_ID: '8' };
 	const token = complaint(() => credentialFromEnvironment({ GITHUB_TOKEN: 'ghp secret' }));
 	assert.match(token, /GITHUB_TOKEN is not a token/);

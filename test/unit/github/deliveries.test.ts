@@ -129,7 +129,7 @@ test('entries that can not be read are left out, and take no others with them', 
 	}
 });
 
-test("403 and 404: not visible, and nothing else is the worse for it; other trouble is the account's", async ({
+test("403 and 404: not visible, and nothing else is the worse for it; any other failure is the account's", async ({
 	github,
 }) => {
 	const own = connect(github);

@@ -141,7 +141,7 @@ test('an answer of which a part can not be read: unknown', async ({ github, conn
 	}
 });
 
-test('403 and 404: unknown, not asked again for 10 minutes, and no word on the rights to administer runners', async ({
+test('403 and 404: unknown, not asked again for 10 minutes, which says nothing of the rights to administer runners', async ({
 	github,
 	connection,
 	clock,
@@ -170,7 +170,7 @@ test('403 and 404: unknown, not asked again for 10 minutes, and no word on the r
 	}
 });
 
-test('trouble: unknown, and the whole account waits as after any other call', async ({
+test('failure: unknown, and the whole account waits as after any other call', async ({
 	github,
 	connection,
 }) => {
@@ -190,7 +190,7 @@ test('trouble: unknown, and the whole account waits as after any other call', as
 		assert.not(own.state().healthy);
 		const asked = github.calls.length;
 		assert.is(await own.jobsOf(question), 'unknown');
-		assert.is(github.calls.length, asked, 'not asked while it is in trouble');
+		assert.is(github.calls.length, asked, 'not asked while calls fail');
 		own.close();
 	}
 	assert.ok(connection.state().healthy);
@@ -245,7 +245,7 @@ test('a job without a runner may come without that field', async ({ github, conn
 	assert.is(await connection.jobsOf(question), 'all completed');
 });
 
-test('only what GitHub does not show is not asked about again: after trouble it is', async () => {
+test('only what GitHub does not show is not asked about again: after a failure it is', async () => {
 	const answers: ReadOutcome[] = [
 		{ kind: 'github-unavailable', detail: '502' },
 		{

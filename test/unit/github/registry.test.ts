@@ -159,7 +159,7 @@ test('one caller gives up, the others get the list', async ({ github, registry }
 	assert.is(github.calls.length, 1);
 });
 
-test('trouble is told and the last list stays', async ({ github, registry, clock }) => {
+test('a failure is returned and the last list stays', async ({ github, registry, clock }) => {
 	github.add(2);
 	await snapshot(registry);
 	clock.nowMs += 10_000;

@@ -37,10 +37,10 @@ class View {
 		this.alive.add(name);
 	}
 
-	/** It says no more, after a last word or without one. */
-	ends(name: string, lastWord?: Partial<Beat>): void {
+	/** It reports no longer, after a last beat or without one. */
+	ends(name: string, lastBeat?: Partial<Beat>): void {
 		this.alive.delete(name);
-		if (lastWord) this.says(name, { left: true, leads: false, ...lastWord });
+		if (lastBeat) this.says(name, { left: true, leads: false, ...lastBeat });
 	}
 
 	get now(): number {
@@ -103,7 +103,7 @@ test('a new leader waits until none of the others says that it leads, and until 
 	assert.is(view.pass(5 * second), leader);
 });
 
-test('the last word of the only other one: at once all that it has not used, and 80 s later everything', () => {
+test('the last beat of the only other one: at once all that it has not used, and 80 s later everything', () => {
 	for (const stays of [true, false]) {
 		const view = new View();
 		view.join('b', { leads: true });
@@ -168,7 +168,7 @@ test('where those that are gone have used everything: a tenth, or its share if t
 	assert.is(view.pass(20 * second), (1 - leader) / 4);
 });
 
-test('after 15 s without a word of its own it is as one that joins', () => {
+test('after 15 s without a report of its own it is as one that joins', () => {
 	const view = new View();
 	view.join('b');
 	view.pass(100 * second);

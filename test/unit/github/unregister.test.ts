@@ -144,14 +144,14 @@ test('an id that is not its own is not asked about: the runner is looked up by n
 		asked.push(runnerId);
 		return false;
 	};
-	const claimed = { scope, name: 'runner-5', run: 'pod-a/0', id: 1, trusts };
-	const outcomes = await Promise.all([unregister(account, claimed), unregister(account, claimed)]);
+	const known = { scope, name: 'runner-5', run: 'pod-a/0', id: 1, trusts };
+	const outcomes = await Promise.all([unregister(account, known), unregister(account, known)]);
 	for (const outcome of outcomes) assert.is('runnerId' in outcome && outcome.runnerId, 5);
 	assert.equal(asked, [1]);
 	assert.ok(github.runners.has(1), 'the other one is untouched');
 });
 
-test('an id that can not be vouched for now: why, and nothing is removed', async ({ github, account }) => {
+test('an id that can not be verified now: why, and nothing is removed', async ({ github, account }) => {
 	github.add(1);
 	const failure = { kind: 'github-unavailable', detail: 'down' } as const;
 	assert.equal(await unregister(account, { ...runner(1), trusts: async () => failure }), failure);
@@ -256,7 +256,7 @@ test('slow GitHub: the caller is answered in its time, and the outcome waits for
 	assert.ok(Date.now() - startedMs < 120);
 	assert.is(slow.kind, 'github-slow');
 	await new Promise((resolve) => setTimeout(resolve, 200));
-	// the deletion loop hears it too, since nobody has: no second 422 (invariant 5)
+	// the deletion loop receives it too, since nobody has: no second 422 (invariant 5)
 	assert.is((await unregister(account, runner(1), { priority: 'background' })).kind, 'busy');
 	assert.is(github.count('DELETE'), 1);
 });
@@ -276,7 +276,7 @@ test('the reviews of one delete share an outcome; after 10 s it is asked anew', 
 	assert.is(github.count('DELETE'), 2);
 });
 
-test('a busy answer that was heard does not hold up who asks again because the job has ended', async ({
+test('a busy answer that was received does not hold up who asks again because the job has ended', async ({
 	github,
 	account,
 }) => {
@@ -340,7 +340,7 @@ test('during a Retry-After nothing is sent for any runner, and one line is logge
 	assert.is(account.failure(scope)?.kind, 'rate-limited');
 });
 
-test('an outage ends: the probe, then everybody, within the pace (F5)', async ({
+test('an outage ends: the probe, then everybody, within the rate limit (F5)', async ({
 	github,
 	account,
 	clock,
@@ -368,13 +368,13 @@ test('an outage ends: the probe, then everybody, within the pace (F5)', async ({
 	assert.is(github.runners.size, 0);
 });
 
-test('over the pace: a caller that does not wait for it hears so at once (C6)', async ({
+test('over the rate limit: a caller that does not wait for it learns so at once (C6)', async ({
 	github,
 	account,
 }) => {
 	github.add(160);
 	const all = Array.from({ length: 160 }, (_, i) =>
-		unregister(account, runner(i + 1), { timeoutMs: 30_000, paceWaitMs: 500 }),
+		unregister(account, runner(i + 1), { timeoutMs: 30_000, rateLimitWaitMs: 500 }),
 	);
 	const kinds = (await Promise.all(all)).map(({ kind }) => kind);
 	assert.is(kinds.filter((kind) => kind === 'unregistered').length, 150);

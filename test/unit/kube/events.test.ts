@@ -60,7 +60,7 @@ test('one replica asks once for the same; another message, reason or object is a
 	assert.equal([api.calls.length, api.all(path).length], [4, 4]);
 });
 
-test('what the API server refuses is logged for whoever looks, and is nobody else’s trouble', async () => {
+test('what the API server refuses is logged for whoever looks, and fails nobody else', async () => {
 	const { api, clock, events, lines } = replicas(1);
 	api.fail('POST', /events$/, new KubeError(403, 'Forbidden', 'namespace ci is being terminated'));
 	events[0]?.send(subject, 'Warning', 'A', 'Delete', 'one');

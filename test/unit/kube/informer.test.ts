@@ -158,7 +158,7 @@ test('a server that closes every watch at once is not asked in a tight loop', as
 	closing();
 	await stop();
 });
-test('a list that fails is tried again, later and later to 7.5 s at most, and told once', async () => {
+test('a list that fails is tried again, later and later to 7.5 s at most, and logged once', async () => {
 	const { api, clock, informer, put, start, stop, lists, lines } = setUp();
 	put('a');
 	const mended = api.fail('GET', /pods$/, new KubeError(500, '', 'etcd'));
@@ -206,7 +206,7 @@ test('a selector goes into the list and the watch: what stops matching is gone',
 	await stop();
 });
 for (const part of ['trim', 'listener'] as const)
-	test(`an object at which a ${part} throws: the others are followed, and it is told once a minute`, async () => {
+	test(`an object at which a ${part} throws: the others are followed, and it is logged once a minute`, async () => {
 		const fails = (object: KubeObject) => {
 			if (object.metadata.name === 'odd') throw new TypeError('no template');
 			return object;

@@ -78,7 +78,7 @@ test('an error is retried after 100 ms, doubling to 30 s, and forgotten after a 
 	await clock.settle();
 	assert.is(errors.at(-1)?.[1], 100);
 });
-test('"look again after" looks again, and an earlier moment wins over a later one', async () => {
+test('a requeue reconciles again, and an earlier moment wins over a later one', async () => {
 	const times: number[] = [];
 	const { queue: work, clock } = queue(async (_key, { monotonic }) => {
 		times.push(monotonic());
@@ -148,7 +148,7 @@ test('each pass is counted with its controller, how long it took, and whether it
 		['test', 20, false],
 	]);
 });
-test('of several moments to look again the soonest counts; of none there is none', () => {
+test('of several moments to requeue the soonest counts; of none there is none', () => {
 	assert.equal(soonest(5_000, undefined, 0), { afterMs: 0 });
 	assert.equal(soonest(0, 5_000), { afterMs: 0 });
 	assert.equal(soonest(undefined, 5_000), { afterMs: 5_000 });

@@ -57,7 +57,7 @@ test('who waits gets the result, or what is said in its place when the time is o
 	assert.is(await late, 'late');
 });
 
-test('what is thrown in its place rejects, and nobody else hears of it', async () => {
+test('what is thrown in its place rejects, and reaches nobody else', async () => {
 	const clock = new SimulatedClock();
 	const late = waitFor(clock, never, { ms: 10 }, () => {
 		throw new Error('not in time');

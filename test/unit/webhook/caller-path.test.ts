@@ -92,17 +92,17 @@ test('two replicas that share a key believe each other at once, a third with ano
 	const [one, other, third] = [replica(key), replica(key), replica(randomBytes(32))];
 	const path = one.plan().pathOf('/pods/evict');
 	assert.is(other.at(path), 'known');
-	assert.is(third.at(path), 'stranger');
-	assert.is(other.at('/pods/evict'), 'stranger');
+	assert.is(third.at(path), 'unauthenticated');
+	assert.is(other.at('/pods/evict'), 'unauthenticated');
 	third.saw([path]);
 	assert.is.not(third.plan().pathOf('/pods/evict'), path, 'what it cannot check it replaces');
 });
 
-test('a replica renews hourly, a minute after the path was told, and not twice; the path before is good for 2 minutes', async () => {
+test('a replica renews hourly, a minute after the path was shown, and not twice; the path before is good for 2 minutes', async () => {
 	const clock = new SimulatedClock(nowMs);
 	const callers = new Callers(epochSeal(new Signer(randomBytes(32))), clock.now);
-	let told = 0;
-	callers.whenSpoiled(() => told++);
+	let spoiled = 0;
+	callers.whenSpoiled(() => spoiled++);
 	const write = () => {
 		const path = callers.plan().pathOf('/pods/delete');
 		callers.saw([path, path]);
@@ -117,10 +117,10 @@ test('a replica renews hourly, a minute after the path was told, and not twice; 
 	assert.is.not(second, first);
 	assert.is(callers.at(first), 'known');
 	await clock.pass(2 * minute);
-	assert.is(callers.at(first), 'stranger');
+	assert.is(callers.at(first), 'unauthenticated');
 
 	callers.spoil();
-	assert.is(told, 1);
+	assert.is(spoiled, 1);
 	const third = write();
 	assert.is.not(third, second, 'it was older than a minute');
 	callers.spoil();
@@ -159,7 +159,7 @@ test('a replica that starts takes the path that it finds as good, and not the on
 	assert.is(started.at(old), 'known', 'as long as it has not read the configurations');
 	started.saw([present]);
 	assert.is(started.at(present), 'known');
-	assert.is(started.at(old), 'stranger');
+	assert.is(started.at(old), 'unauthenticated');
 	started.saw([]);
 	assert.is(started.at(present), 'known', 'also when the webhooks are gone');
 });

@@ -44,7 +44,7 @@ interface Context {
 	agent: Agent;
 	port: number;
 	/** How the reviews came, and who answered them. */
-	seen: (Arrival & { by: 'handler' | 'stranger' })[];
+	seen: (Arrival & { by: 'handler' | 'unauthenticated' })[];
 	/** How long the answer takes; ms. */
 	takesMs: number;
 }
@@ -57,13 +57,14 @@ test.before(async (context) => {
 	context.metrics = new Metrics(systemClock);
 	context.seen = [];
 	context.takesMs = 0;
-	const answer = (by: 'handler' | 'stranger') => async (request: AdmissionRequest, arrival: Arrival) => {
-		context.seen.push({ ...arrival, by });
-		await sleep(context.takesMs);
-		if (request.name === 'fails') throw new Error('a mistake');
-		return allowed(request.uid);
-	};
-	const all = answering(answer('handler'), answer('stranger'));
+	const answer =
+		(by: 'handler' | 'unauthenticated') => async (request: AdmissionRequest, arrival: Arrival) => {
+			context.seen.push({ ...arrival, by });
+			await sleep(context.takesMs);
+			if (request.name === 'fails') throw new Error('a mistake');
+			return allowed(request.uid);
+		};
+	const all = answering(answer('handler'), answer('unauthenticated'));
 	context.callers = all.callers;
 	context.webhook = createWebhookServer({
 		...all,
@@ -97,17 +98,17 @@ test('the path tells who calls, and none gets a 4xx for it', async (context) => 
 	for (const [asked, by] of [
 		[path, 'handler'],
 		[knownPath('/pods/update', callers), 'handler'],
-		[wrong, 'stranger'],
-		['/pods/delete', 'stranger'],
-		['/', 'stranger'],
-		['/%ff', 'stranger'],
-		['/something/else', 'stranger'],
+		[wrong, 'unauthenticated'],
+		['/pods/delete', 'unauthenticated'],
+		['/', 'unauthenticated'],
+		['/%ff', 'unauthenticated'],
+		['/something/else', 'unauthenticated'],
 		[path.replace('/pods/delete', '/pods/nothing'), 'handler'],
 	] as const) {
 		const answer = await review(agent, port, asked);
 		assert.is(answer.statusCode, 200, asked);
 		const last = seen.pop();
-		assert.equal([last?.by, last?.caller], [by, by === 'handler' ? 'known' : 'stranger'], asked);
+		assert.equal([last?.by, last?.caller], [by, by === 'handler' ? 'known' : 'unauthenticated'], asked);
 		assert.is(last?.certified, false);
 		assert.ok(last !== undefined && last.atMs >= before && last.atMs <= Date.now());
 	}
@@ -153,12 +154,12 @@ test('neither the log nor the metrics nor an answer tells the segment', async (c
 		answers.map(({ statusCode }) => statusCode),
 		[200, 500, 400, 200, 405],
 	);
-	const told = [...context.log, await metrics.registry.metrics(), ...answers.map(({ text }) => text)].join();
-	assert.match(told, 'a mistake');
-	assert.match(told, 'handler="/pods/delete"');
-	assert.not.match(told, /[0-9a-f]{64}/);
+	const shown = [...context.log, await metrics.registry.metrics(), ...answers.map(({ text }) => text)].join();
+	assert.match(shown, 'a mistake');
+	assert.match(shown, 'handler="/pods/delete"');
+	assert.not.match(shown, /[0-9a-f]{64}/);
 });
-test('an answer that the API server did not wait for spoils the path, that of a stranger does not', async (context) => {
+test('an answer that the API server did not wait for spoils the path, that of an unauthenticated caller does not', async (context) => {
 	const { agent, port, callers } = context;
 	let spoiled = 0;
 	callers.whenSpoiled(() => spoiled++);
@@ -193,7 +194,7 @@ test('an answer that the API server did not wait for spoils the path, that of a 
 		context.seen.length = 0;
 	}
 });
-test('a known caller’s connection ends after 200 requests, or with the first answer after 10 s; a stranger’s at once', async (context) => {
+test('a known caller’s connection ends after 200 requests, or with the first answer after 10 s; an unauthenticated one’s at once', async (context) => {
 	const { agent, port, callers } = context;
 	const path = knownPath('/pods/delete', callers);
 	const endOf = async (asked: string) => (await review(agent, port, asked)).headers.connection;
@@ -234,9 +235,9 @@ test('a connection that the API server has opened and not used yet is answered w
 		const tooMany = await Promise.all(Array.from({ length: mostUnused + 1 }, () => open()));
 		await closed(...tooMany);
 		looked.length = 0;
-		const [unused, half, stranger] = [await open(), await open(), await open({ localAddress: '127.0.0.3' })];
+		const [unused, half, unknown] = [await open(), await open(), await open({ localAddress: '127.0.0.3' })];
 		half.write('POST / HTTP');
-		await closed(half, stranger);
+		await closed(half, unknown);
 		await eventually('its time is over as well', () => looked.length === 3);
 		const begins = await open();
 		await eventually('and that of another one', () => looked.length === 4);
@@ -258,7 +259,7 @@ test('a connection that the API server has opened and not used yet is answered w
 		server.headersTimeout = headersTimeout;
 	}
 });
-test('strangers’ large bodies: a few at a time, the API server’s always, small ones always', async (context) => {
+test('large bodies of unauthenticated callers: a few at a time, the API server’s always, small ones always', async (context) => {
 	const { port, callers, agent } = context;
 	const large = 'x'.repeat(largeBodyBytes);
 	const held = Array.from({ length: mostUnauthenticatedLargeBodies }, () => {

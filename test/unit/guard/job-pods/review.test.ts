@@ -181,7 +181,7 @@ test('its log or its pod cannot be read: refused in time, and recorded where it 
 test('strangers: a live job pod is refused, its own runner and what has ended pass; nothing is written', async () => {
 	const { world, copy, api } = setUp();
 	const handlers = unauthenticated(world);
-	const arrival = { atMs: 0, caller: 'stranger', certified: false } as const;
+	const arrival = { atMs: 0, caller: 'unauthenticated', certified: false } as const;
 	const ask = (change: Partial<AdmissionRequest> = {}) =>
 		handlers['/pods/delete'](
 			{ uid: 'r', operation: 'DELETE', userInfo: {}, oldObject: copy(), ...change },
