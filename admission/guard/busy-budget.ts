@@ -1,12 +1,12 @@
 import { busy, names } from '../api/keys.ts';
-import type { Pod } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import { Controller } from '../kube/controller.ts';
 import { createUnlessPresent, getObject, unlessGone } from '../kube/objects.ts';
-import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
+import type { ReconcileObserver } from '../kube/queue.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** How often the budget is checked, because somebody may have deleted it. */
 const recheckMs = 5 * 60_000;
@@ -26,33 +26,32 @@ export function keepBusyBudgets(
 	log: Log,
 ): { stop(): Promise<void> } {
 	const seen = new Set<string>();
-	const queue = new WorkQueue({
-		controller: 'backstop',
-		metrics,
-		clock,
-		concurrency: 2,
-		async reconcile(namespace) {
-			if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-			if (![...cache.pods.values()].some((pod) => pod.metadata.namespace === namespace)) {
-				seen.delete(namespace); // the next runner pod there starts it again
-				return undefined;
-			}
-			await ensure(client, namespace, log);
-			return { afterMs: recheckMs };
+	const controller = new Controller<string>(
+		{
+			name: 'backstop',
+			field: 'namespace',
+			concurrency: 2,
+			async reconcile(namespace) {
+				if (cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
+				if (![...cache.pods.values()].some((pod) => pod.metadata.namespace === namespace)) {
+					seen.delete(namespace); // the next runner pod there starts it again
+					return undefined;
+				}
+				await ensure(client, namespace, log);
+				return { afterMs: recheckMs };
+			},
+			failure: 'back-stop PodDisruptionBudget not created',
 		},
-		onError: (namespace, error) =>
-			log.warn({ namespace, error: String(error) }, 'back-stop PodDisruptionBudget not created, retrying'),
-	});
-	cache.onPod((change, pod: Pod) => {
-		const namespace = pod.metadata.namespace ?? '';
-		if (change !== 'added' || seen.has(namespace)) return;
+		{ metrics, clock, log },
+	).watch(cache.onPod, ({ metadata: { namespace = '' } }, change) => {
+		if (change !== 'added' || seen.has(namespace)) return undefined;
 		seen.add(namespace);
-		queue.add(namespace);
+		return namespace;
 	});
 	cache.onNamespace((change, namespace) => {
 		if (change === 'deleted') seen.delete(namespace.metadata.name);
 	});
-	return queue;
+	return controller;
 }
 
 async function ensure(client: KubeClient, namespace: string, log: Log): Promise<void> {

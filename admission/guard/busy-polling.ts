@@ -1,5 +1,6 @@
 import { busy } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
@@ -7,11 +8,12 @@ import type { Accounts } from '../github/accounts.ts';
 import { listsPerMinute, rateWindowMs } from '../github/policy.ts';
 import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
-import type { Clock } from '../kube/clock.ts';
-import { type ReconcileObserver, WorkQueue } from '../kube/queue.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import { Controller } from '../kube/controller.ts';
+import type { ReconcileObserver } from '../kube/queue.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
 import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
 
@@ -42,7 +44,7 @@ interface Group {
 	credentialsSecret: string | undefined;
 	namespace: string;
 	scope: Scope;
-	pods: { key: string; uid: string; runnerName: string }[];
+	pods: { key: ObjectKey; uid: string; runnerName: string }[];
 	/** Whether a recorded deletion waits for the job of a static runner. */
 	awaited: boolean;
 	/** Until then a runner that has just started may register, ms since the epoch. */
@@ -77,7 +79,7 @@ export interface BusyDependencies {
  */
 export class BusyPolling {
 	readonly #dependencies: BusyDependencies;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller;
 	readonly #polls = new Map<string, Poll>();
 	/** By pod UID: since when every list has shown its job as over, ms since the epoch. */
 	readonly #overSinceMs = new Map<string, number>();
@@ -93,17 +95,18 @@ export class BusyPolling {
 
 	constructor(dependencies: BusyDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, clock, metrics, log } = dependencies;
+		const { cache, clock } = dependencies;
 		this.#leadsSinceMs = clock.now();
-		this.#queue = new WorkQueue({
-			controller: 'busy-marks',
-			metrics,
-			clock,
-			concurrency: 16,
-			reconcile: (key) => this.#mark(key),
-			onError: (key, error, retryMs) =>
-				log.warn({ pod: key, error: String(error), retryMs }, 'busy marks not written, retrying'),
-		});
+		this.#controller = new Controller(
+			{
+				name: 'busy-marks',
+				field: 'pod',
+				concurrency: 16,
+				reconcile: (key) => this.#mark(key),
+				failure: 'busy marks not written',
+			},
+			dependencies,
+		);
 		cache.onPod((change, pod) => {
 			this.#changed = true;
 			const { uid = '' } = pod.metadata;
@@ -115,12 +118,12 @@ export class BusyPolling {
 			}
 			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
 				this.#runsSinceMs.set(uid, clock.now());
-			this.#queue.add(podKey(pod));
+			this.#controller.enqueue(objectKey(pod.metadata));
 		});
 		cache.onEphemeralRunner((_change, runner) => {
 			if (!cache.pods.get(runner.metadata.namespace, runner.metadata.name)) return;
 			this.#changed = true; // it may say another scope
-			this.#queue.add(podKey(runner));
+			this.#controller.enqueue(objectKey(runner.metadata));
 		});
 	}
 
@@ -170,7 +173,7 @@ export class BusyPolling {
 				const poll = this.#polls.get(key) ?? { nextMs: 0, failed: false, running: false, old: false };
 				this.#polls.set(key, poll);
 				const old = this.#isOld(key);
-				if (old && !poll.old) for (const pod of group.pods) this.#queue.add(pod.key);
+				if (old && !poll.old) for (const pod of group.pods) this.#controller.enqueue(pod.key);
 				poll.old = old;
 				const newcomers = clock.now() < group.newcomerUntilMs;
 				const shareMs =
@@ -184,7 +187,7 @@ export class BusyPolling {
 			}
 			await clock.sleep(tickMs, signal);
 		}
-		await this.#queue.stop();
+		await this.#controller.stop();
 	}
 
 	/** Somebody waits for this list: it is due earlier, at the faster pace and within what its credential allows. */
@@ -243,7 +246,7 @@ export class BusyPolling {
 				awaited: false,
 				newcomerUntilMs: 0,
 			};
-			group.pods.push({ key: `${namespace}/${pod.name}`, uid: pod.uid, runnerName: pod.runnerName });
+			group.pods.push({ key: objectKey(pod), uid: pod.uid, runnerName: pod.runnerName });
 			group.awaited ||= pod.record !== undefined && !pod.ephemeral;
 			if (!pod.registered) {
 				group.newcomerUntilMs = Math.max(group.newcomerUntilMs, (pod.process.sinceMs ?? 0) + newcomerMs);
@@ -280,7 +283,7 @@ export class BusyPolling {
 				const over = looksOver(seen(snapshot, pod.runnerName));
 				if (!over) this.#overSinceMs.delete(pod.uid);
 				else if (!this.#overSinceMs.has(pod.uid)) this.#overSinceMs.set(pod.uid, snapshot.startedAtMs);
-				this.#queue.add(pod.key);
+				this.#controller.enqueue(pod.key);
 			}
 		} catch (error) {
 			log.warn(
@@ -293,9 +296,9 @@ export class BusyPolling {
 		}
 	}
 
-	async #mark(key: string): Promise<undefined> {
+	async #mark(key: ObjectKey): Promise<undefined> {
 		const { cache, pods, signer, clock, log } = this.#dependencies;
-		const [namespace, name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const object = cache.pods.get(namespace, name);
 		const pod = object && this.#read(object);
 		if (!object || !pod || pod.terminating) return;

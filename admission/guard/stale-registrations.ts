@@ -1,21 +1,24 @@
 import type { Pod } from '../api/kinds.ts';
+import { type ObjectKey, objectKey } from '../api/object-key.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { isFailure } from '../github/types.ts';
-import type { Clock } from '../kube/clock.ts';
-import { type ReconcileObserver, type Requeue, WorkQueue } from '../kube/queue.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import { Controller } from '../kube/controller.ts';
+import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** First check after a pod is gone: by then GitHub shows the runner offline, and an ephemeral one has removed itself. */
-const firstLookMs = 15_000;
-const nextLookMs = 60_000;
+const firstCheckMs = 15_000;
+const nextCheckMs = 60_000;
 /** After this it is left to GitHub, which removes an offline ephemeral runner after a day. */
 const giveUpMs = 24 * 60 * 60_000;
 
-/** Of more pods that are gone the oldest are left to GitHub as well: whoever makes and deletes pods may not fill our memory. */
+/** Of more pods that are gone, those gone longest are left to GitHub as well: nobody may fill our memory by creating and deleting pods. */
 const mostDangling = 5_000;
 
 /** A pod that is gone and whose registration may have stayed. */
@@ -39,40 +42,38 @@ export interface StaleRegistrationsDependencies {
  * was lost, or break-glass was used. Best effort: a new leader does not know what the previous one had not finished.
  */
 export class StaleRegistrations {
-	/** By runnerKey, in the order in which they went; at most mostDangling, each for giveUpMs at most. */
-	readonly #dangling = new Map<string, Dangling>();
-	/** By pod key: the runnerKey that the pod claims; one entry for a pod of the cache, gone with it. */
-	readonly #nameOf = new Map<string, string>();
-	/** The reverse: by runnerKey, the keys of the pods that claim it. */
-	readonly #nameOwners = new Map<string, Set<string>>();
-	readonly #queue: WorkQueue;
+	/** By runnerKey; each for giveUpMs at most. */
+	readonly #dangling = new BoundedMap<string, Dangling>({ most: mostDangling });
+	/** The runnerKey that each pod uses; one entry for a pod of the cache, gone with it. */
+	readonly #nameOf = new Map<ObjectKey, string>();
+	/** The reverse: by runnerKey, the keys of the pods that use it. */
+	readonly #nameOwners = new Map<string, Set<ObjectKey>>();
+	readonly #controller: Controller<string>;
 	readonly #dependencies: StaleRegistrationsDependencies;
 
 	constructor(dependencies: StaleRegistrationsDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, clock, metrics, log } = dependencies;
-		this.#queue = new WorkQueue({
-			controller: 'tidy-up',
-			metrics,
-			clock,
-			concurrency: 1,
-			reconcile: (key) => this.#tidy(key),
-			onError: (key, error, retryMs) =>
-				log.warn(
-					{ runner: key, error: String(error), retryMs },
-					'registration of a runner whose pod is gone not removed, retrying',
-				),
-		});
+		const { cache, clock } = dependencies;
+		this.#controller = new Controller<string>(
+			{
+				name: 'tidy-up',
+				field: 'runner',
+				concurrency: 1,
+				reconcile: (key) => this.#removeRegistration(key),
+				failure: 'registration of a runner whose pod is gone not removed',
+			},
+			dependencies,
+		);
 		cache.onPod((change, object) => {
 			const pod = this.#read(object);
-			this.#noteName(podKey(object), change === 'deleted' ? undefined : pod);
+			this.#noteName(objectKey(object.metadata), change === 'deleted' ? undefined : pod);
 			if (change !== 'deleted') return;
 			if (!pod?.scope || pod.unregistered || pod.process.state === 'never-started') return;
 			this.#noteDangling({ pod, scope: pod.scope, sinceMs: clock.now() });
 		});
 		cache.onEphemeralRunner((_change, { metadata }) => {
 			const object = cache.pods.get(metadata.namespace, metadata.name);
-			if (object) this.#noteName(podKey(object), this.#read(object));
+			if (object) this.#noteName(objectKey(object.metadata), this.#read(object));
 		});
 	}
 
@@ -83,8 +84,8 @@ export class StaleRegistrations {
 		return pods.read(object, { ephemeralRunner });
 	}
 
-	/** Which runner a pod claims to be, so that a look need not walk over all pods. */
-	#noteName(key: string, pod: RunnerPod | undefined): void {
+	/** Notes which runner's name a pod uses, so that a reconcile need not walk over all pods. */
+	#noteName(key: ObjectKey, pod: RunnerPod | undefined): void {
 		const name = pod?.scope && runnerKey(pod.scope, pod);
 		const before = this.#nameOf.get(key);
 		if (name === before) return;
@@ -101,32 +102,29 @@ export class StaleRegistrations {
 
 	#noteDangling(dangling: Dangling): void {
 		const key = runnerKey(dangling.scope, dangling.pod);
-		this.#dangling.delete(key);
 		this.#dangling.set(key, dangling);
-		const [oldest] = this.#dangling.keys();
-		if (this.#dangling.size > mostDangling && oldest !== undefined) this.#dangling.delete(oldest);
-		this.#queue.addAfter(key, firstLookMs);
+		this.#controller.enqueueAfter(key, firstCheckMs);
 	}
 
 	stop(): Promise<void> {
-		return this.#queue.stop();
+		return this.#controller.stop();
 	}
 
-	async #tidy(key: string): Promise<Requeue> {
+	async #removeRegistration(key: string): Promise<Requeue> {
 		const { accounts, cache, clock, log } = this.#dependencies;
 		const dangling = this.#dangling.get(key);
 		if (!dangling) return undefined;
 		const { pod, scope, sinceMs } = dangling;
-		const again = { afterMs: nextLookMs };
+		const again = { afterMs: nextCheckMs };
 		const done = (): undefined => void this.#dangling.delete(key);
-		// Where another pod claims to be this runner, it is not certain whose the registration is, and it stays.
+		// If another pod uses this name, it is not certain whose the registration is, and it stays.
 		const isRegisteredAnew = cache.pods.get(pod.namespace, pod.name) !== undefined; // by the new pod of this name
 		if (clock.now() - sinceMs > giveUpMs || isRegisteredAnew || this.#nameOwners.has(key)) return done();
 
 		const account = await accounts.resolve(pod);
 		if (!('registry' in account)) return again;
 		const snapshot = await account.registry.refresh(scope, {
-			maxAgeMs: Math.min(nextLookMs / 2, clock.now() - sinceMs),
+			maxAgeMs: Math.min(nextCheckMs / 2, clock.now() - sinceMs),
 			priority: 'background',
 		});
 		if (isFailure(snapshot) || snapshot.startedAtMs < sinceMs) return again;
@@ -138,7 +136,7 @@ export class StaleRegistrations {
 		const outcome = await account.remove(scope, runner.id, { priority: 'background' });
 		if (outcome.kind !== 'removed' && outcome.kind !== 'not-found') return again;
 		log.info(
-			{ pod: `${pod.namespace}/${pod.name}`, runner: pod.runnerName, runnerId: runner.id },
+			{ pod: objectKey(pod), runner: pod.runnerName, runnerId: runner.id },
 			'registration of a runner whose pod is gone removed',
 		);
 		return done();
