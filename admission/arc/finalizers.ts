@@ -26,8 +26,8 @@ export interface ArcFinalizersDependencies {
 }
 
 /**
- * Removes ARC's finalizers from terminating Runners and pods, in ARC's place. It runs only together with the reconcilers
- * of sets, never beside a running ARC, which removes them itself.
+ * Removes ARC's finalizers from terminating Runners and pods, in ARC's place. It runs only together with the controllers of
+ * sets, never beside a running ARC, which removes them itself.
  *
  * A Runner's finalizer is removed at once: the garbage collector deletes its pod only afterwards, and the pod is guarded. A
  * pod's finalizers are removed when its runner has ended.
@@ -59,22 +59,22 @@ export class ArcFinalizers {
 		const { cache, pods, clock } = this.#dependencies;
 		const { namespace, name } = splitKey(key);
 		const object = cache.pods.get(namespace, name);
-		if (!object || !isHeld('pod', object)) return undefined;
+		if (!object || !hasArcFinalizer('pod', object)) return undefined;
 		const pod = await pods.from(object);
 		if (!pod) return undefined;
 		const waitMs = finalizersStayForMs(pod, Date.parse(object.metadata.deletionTimestamp ?? ''), clock.now());
 		if (waitMs > 0) return { afterMs: waitMs };
-		return this.#release('pod', object, podPath(namespace, name));
+		return this.#removeFinalizers('pod', object, podPath(namespace, name));
 	}
 
 	async #runner(key: ObjectKey): Promise<Requeue> {
 		const { namespace, name } = splitKey(key);
 		const runner = this.#dependencies.setsCache.runners.informer.get(namespace, name);
-		if (!runner || !isHeld('runner', runner)) return undefined;
-		return this.#release('runner', runner, objectPath(setKinds.runner, { namespace, name }));
+		if (!runner || !hasArcFinalizer('runner', runner)) return undefined;
+		return this.#removeFinalizers('runner', runner, objectPath(setKinds.runner, { namespace, name }));
 	}
 
-	async #release(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<Requeue> {
+	async #removeFinalizers(kind: 'pod' | 'runner', { metadata }: KubeObject, path: string): Promise<Requeue> {
 		const { client, log } = this.#dependencies;
 		const { uid, resourceVersion } = metadata;
 		// A list is replaced as a whole, so nobody may have changed it meanwhile.
@@ -91,8 +91,8 @@ export class ArcFinalizers {
 	}
 }
 
-const isHeld = (kind: 'pod' | 'runner', { metadata }: KubeObject) =>
+const hasArcFinalizer = (kind: 'pod' | 'runner', { metadata }: KubeObject) =>
 	metadata.deletionTimestamp !== undefined && withoutArcs(kind, metadata.finalizers) !== undefined;
 
 const keyIfHeld = (kind: 'pod' | 'runner', object: KubeObject, change: Change): ObjectKey | undefined =>
-	change !== 'deleted' && isHeld(kind, object) ? objectKey(object.metadata) : undefined;
+	change !== 'deleted' && hasArcFinalizer(kind, object) ? objectKey(object.metadata) : undefined;

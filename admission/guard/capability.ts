@@ -1,9 +1,9 @@
 import type { SetController } from '../api/controllers.ts';
 import type { Capability, LeaderPart } from '../capability.ts';
 import type { WebhookConfigurations } from '../certificates/webhook-configurations.ts';
+import { liveOwner } from '../cluster/pod-owner.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
-import { standingOwner } from '../cluster/standing-owner.ts';
 import type { Term } from '../cluster/term.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { FollowedLogs } from '../jobs/followed-logs.ts';
@@ -110,7 +110,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		...shared,
 		followedLogs,
 		ports: releasePorts(options, term),
-		standingOwner: (pod) => standingOwner(client, pod, setControllers),
+		standingOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
 	});
 	const jobPods = new JobPodLoop({

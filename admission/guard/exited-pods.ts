@@ -1,5 +1,5 @@
 import type { Pod } from '../api/kinds.ts';
-import { ownerOf, standingOwner } from '../cluster/standing-owner.ts';
+import { liveOwner, ownerOf } from '../cluster/pod-owner.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -42,8 +42,8 @@ export function leavingOwner(client: KubeClient, self: string, clock: Clock, log
 		try {
 			const untilMs = clock.monotonic() + (remakes ? 0 : Math.min(standsAtMostMs, atMostMs));
 			for (;;) {
-				const standing = await standingOwner(client, pod, ['runnerset']);
-				if (!standing || clock.monotonic() + lookEveryMs > untilMs) return standing;
+				const name = await liveOwner(client, pod, ['runnerset']);
+				if (!name || clock.monotonic() + lookEveryMs > untilMs) return name;
 				await clock.sleep(lookEveryMs);
 			}
 		} catch (error) {

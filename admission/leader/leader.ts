@@ -19,7 +19,7 @@ export interface LeaderOptions extends Omit<TermOptions, 'unfenced'> {
 	onChange: (leads: boolean) => void;
 }
 
-/** Stands for election as every replica does, and runs the leader's part of each capability while it leads. */
+/** Takes part in the leader election, and runs the leader's part of each capability while this replica leads. */
 export class Leader {
 	readonly #options: LeaderOptions;
 	/** Of the present term. */

@@ -8,7 +8,7 @@ import type { Log } from '../telemetry/log.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
 
 /** How often it is checked whether the report has changed. */
-const lookEveryMs = 2_000;
+const checkEveryMs = 2_000;
 
 export interface ReportWriterOptions {
 	client: KubeClient;
@@ -28,12 +28,12 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 	let written = { news: '', atMs: Number.NEGATIVE_INFINITY };
 	let failing = false;
 
-	async function look(): Promise<void> {
-		const seen = facts();
-		if (!seen) return;
-		// The unguarded time in the report of earlier leaders is added to this process's own.
-		earlierMs ??= Math.max(0, (await readUnguardedSeconds(client, path)) * 1000 - seen.unguardedMs);
-		const report = reportOf({ ...seen, unguardedMs: earlierMs + seen.unguardedMs }, clock.now());
+	async function writeIfDue(): Promise<void> {
+		const current = facts();
+		if (!current) return;
+		// The unguarded time that earlier leaders have reported is added to this process's own.
+		earlierMs ??= Math.max(0, (await readUnguardedSeconds(client, path)) * 1000 - current.unguardedMs);
+		const report = reportOf({ ...current, unguardedMs: earlierMs + current.unguardedMs }, clock.now());
 		const news = newsIn(report);
 		if (!isDue(written, news, clock.now())) return;
 		// An apply creates or replaces it. If two processes write at the same time, the later write stays.
@@ -49,14 +49,14 @@ export async function writeReports(options: ReportWriterOptions, signal: AbortSi
 
 	while (!signal.aborted) {
 		try {
-			await look();
+			await writeIfDue();
 			failing = false;
 		} catch (error) {
 			if (!failing && !signal.aborted)
 				log.warn({ error: String(error) }, 'the status ConfigMap could not be written, retrying');
 			failing = true;
 		}
-		await clock.sleep(lookEveryMs, signal);
+		await clock.sleep(checkEveryMs, signal);
 	}
 }
 

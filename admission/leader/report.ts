@@ -53,8 +53,8 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
 }
 
 /**
- * The part of a report whose change is worth a write of its own, as a text to compare. Counts and budgets change with
- * every job, so they wait for the heartbeat.
+ * The part of a report whose change is written soon, as a text to compare. Counts and budgets change with every job, so they
+ * wait for the heartbeat.
  */
 export function newsIn(report: Report): string {
 	const { version, replica, certificates, credentials, recordedDeletions, logs, contradictions, guard } =

@@ -1,5 +1,5 @@
 import type { Pod } from '../api/kinds.ts';
-import { fallenOwner } from '../cluster/standing-owner.ts';
+import { goneOwner } from '../cluster/pod-owner.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AdmissionRequest, type AdmissionResponse, refused } from '../webhook/review.ts';
@@ -25,7 +25,7 @@ export function refuseOrphans(client: KubeClient, self: string, log: Log) {
 		const { metadata, spec } = object as Pod;
 		const pod: Pod = { metadata: { ...metadata, namespace }, spec };
 		try {
-			const owner = await fallenOwner(client, pod);
+			const owner = await goneOwner(client, pod);
 			if (owner === undefined) return undefined;
 			const message = `pod ${namespace}/${metadata.name} is not created: its StatefulSet ${owner} is gone or is being deleted, because its runner has ended or was removed`;
 			return refused(uid, { code: 409 }, message);

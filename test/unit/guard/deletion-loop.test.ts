@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { arc, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
-import { standingOwner } from '../../../admission/cluster/standing-owner.ts';
+import { liveOwner } from '../../../admission/cluster/pod-owner.ts';
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
@@ -40,7 +40,7 @@ function setUp() {
 	};
 	const loop = new DeletionLoop({
 		...parts,
-		standingOwner: (pod: Pod) => standingOwner(api, pod, ['runnerset', 'runnerdeployment']),
+		standingOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
 		busyConfirmed: () => confirmed.busy,
 		followedLogs: followed,
 	});

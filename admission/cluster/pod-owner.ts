@@ -1,3 +1,4 @@
+import type { SetController } from '../api/controllers.ts';
 import { arc } from '../api/keys.ts';
 import type { KubeObject, OwnerReference, Pod } from '../api/kinds.ts';
 import { objectPath, resources } from '../api/paths.ts';
@@ -15,16 +16,12 @@ const owners = {
 		kind: setKinds.runner.kind,
 		resource: setKinds.runner,
 	},
-} as const;
+} as const satisfies Record<SetController, object>;
 const sets = { runnerset: setKinds.runnerSet.kind, runnerdeployment: setKinds.runnerDeployment.kind };
 
-/** As `--controllers` names them. */
-type Reconciler = keyof typeof owners;
-const reconcilers = Object.keys(owners) as Reconciler[];
-
 /** The StatefulSet or Runner by which a set made this pod, according to the pod's own labels and owner references. */
-export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReference | undefined {
-	const { label, kind } = owners[reconciler];
+export function ownerOf({ metadata }: Pod, controller: SetController): OwnerReference | undefined {
+	const { label, kind } = owners[controller];
 	return metadata.labels?.[label]
 		? metadata.ownerReferences?.find((owner) => owner.kind === kind)
 		: undefined;
@@ -32,43 +29,44 @@ export function ownerOf({ metadata }: Pod, reconciler: Reconciler): OwnerReferen
 
 /**
  * The name of the pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's
- * reconciler deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the
+ * controller deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the
  * pod again. Read from the API server, never from a cache. undefined: nobody but the guard will delete this pod.
  *
- * @param controllers the controllers that run, as in `--controllers`: if a set's reconciler is off, nothing is deleted by it
+ * @param controllers those that run: a set whose controller is off deletes nothing
  * @throws KubeError, but not for 404
  */
-export async function standingOwner(
+export async function liveOwner(
 	client: KubeClient,
 	pod: Pod,
-	controllers: readonly string[],
+	controllers: readonly SetController[],
 ): Promise<string | undefined> {
-	const reconciler = reconcilers.find((one) => controllers.includes(one) && ownerOf(pod, one));
-	const owner = reconciler && ownerOf(pod, reconciler);
+	const controller = controllers.find((one) => ownerOf(pod, one));
+	const owner = controller && ownerOf(pod, controller);
 	if (!owner) return undefined;
-	const found = await read(client, pod, reconciler, owner);
+	const found = await read(client, pod, controller, owner);
 	const ours = found?.metadata.ownerReferences?.some(
-		(set) => set.kind === sets[reconciler] && set.apiVersion === apiVersion,
+		(set) => set.kind === sets[controller] && set.apiVersion === apiVersion,
 	);
-	return ours && stands(found, owner) ? owner.name : undefined;
+	return ours && isLive(found, owner) ? owner.name : undefined;
 }
 
 /**
- * The StatefulSet by which a set makes this pod, if it is not there any more or is being deleted. Its controller may not know
- * that yet; nobody would delete the pod but the garbage collector. Read from the API server, never from a cache.
+ * The name of the pod's StatefulSet, if it no longer exists or is being deleted. The StatefulSet controller may not know that
+ * yet; only the garbage collector would delete the pod. Read from the API server, never from a cache.
  *
  * @throws KubeError, but not for 404
  */
-export async function fallenOwner(client: KubeClient, pod: Pod): Promise<string | undefined> {
+export async function goneOwner(client: KubeClient, pod: Pod): Promise<string | undefined> {
 	const owner = ownerOf(pod, 'runnerset');
-	if (!owner || stands(await read(client, pod, 'runnerset', owner), owner)) return undefined;
+	if (!owner || isLive(await read(client, pod, 'runnerset', owner), owner)) return undefined;
 	return owner.name;
 }
 
-function read(client: KubeClient, pod: Pod, reconciler: Reconciler, { name }: OwnerReference) {
-	const path = objectPath(owners[reconciler].resource, { namespace: pod.metadata.namespace, name });
+function read(client: KubeClient, pod: Pod, controller: SetController, { name }: OwnerReference) {
+	const path = objectPath(owners[controller].resource, { namespace: pod.metadata.namespace, name });
 	return getObject(client, path, { timeoutMs: callWithinMs });
 }
 
-const stands = (found: KubeObject | undefined, { uid }: OwnerReference): boolean =>
+/** Whether this is still the owner, and it is not being deleted. */
+const isLive = (found: KubeObject | undefined, { uid }: OwnerReference): boolean =>
 	found?.metadata.uid === uid && !found.metadata.deletionTimestamp;
