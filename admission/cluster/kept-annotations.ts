@@ -9,6 +9,7 @@ import {
 	record,
 } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
 
 /**
  * The annotations of a pod that the leader's caches keep: every one in these groups of api/keys.ts, so that a new one is
@@ -29,15 +30,13 @@ export const keptAnnotations = ({ metadata: { annotations = {} } }: Pod): Record
 	);
 
 /** Long texts that many pods have alike, the CAs of their job hooks: one copy of each is kept. */
-const texts = new Map<string, string>();
+const texts = new BoundedMap<string, string>({ most: 16 });
 const longText = 500;
-const mostTexts = 16;
 
 function shared(text: string): string {
 	if (text.length < longText) return text;
 	const known = texts.get(text);
 	if (known !== undefined) return known;
-	if (texts.size >= mostTexts) texts.clear();
 	texts.set(text, text);
 	return text;
 }

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { BoundedMap } from '../time/bounded-map.ts';
 
 /** Which of a job's events had not been received when an answer of GitHub's showed the change. */
 export type Drift = 'queued' | 'in_progress' | 'completed';
@@ -21,7 +22,7 @@ export class AutoscaleMetrics {
 	readonly #unmatched: Gauge;
 	readonly #drift: Counter<'kind'>;
 	readonly #desired: Gauge<'namespace' | 'set'>;
-	readonly #sets = new Map<string, SetLabels>();
+	readonly #sets = new BoundedMap<string, SetLabels>({ most: mostSets });
 	#oldestMs: number | undefined;
 
 	constructor(registry: Registry, now: () => number) {
@@ -111,10 +112,8 @@ export class AutoscaleMetrics {
 		const key = keyOf({ namespace, set });
 		const known = this.#sets.get(key);
 		if (known) return known;
-		if (this.#sets.size >= mostSets) return others;
 		const labels = { namespace, set };
-		this.#sets.set(key, labels);
-		return labels;
+		return this.#sets.add(key, labels) ? labels : others;
 	}
 }
 

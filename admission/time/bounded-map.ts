@@ -30,7 +30,7 @@ export class BoundedMap<Key, Value> {
 		this.#bounds = bounds;
 	}
 
-	/** Entries that have expired count until the next `set` or `add`. */
+	/** Entries that have expired count until the next `set`, `add` or `forgetOld`. */
 	get size(): number {
 		return this.#entries.size;
 	}
@@ -49,14 +49,14 @@ export class BoundedMap<Key, Value> {
 	/** Makes it the newest entry; where there are too many, another one is forgotten. @param lastsMs in place of the bounds' */
 	set(key: Key, value: Value, nowMs = 0, lastsMs = this.#bounds.lastsMs ?? Number.POSITIVE_INFINITY): void {
 		this.#entries.delete(key);
-		this.#forgetOld(nowMs);
+		this.forgetOld(nowMs);
 		if (this.#entries.size >= this.#bounds.most) this.#forgetOne();
 		this.#entries.set(key, { value, untilMs: nowMs + lastsMs });
 	}
 
 	/** Sets a key that is not there yet, unless the map is full: then nothing is forgotten for it. False: it was not set. */
 	add(key: Key, value: Value, nowMs = 0): boolean {
-		this.#forgetOld(nowMs);
+		this.forgetOld(nowMs);
 		if (this.#entries.has(key) || this.#entries.size >= this.#bounds.most) return false;
 		this.set(key, value, nowMs);
 		return true;
@@ -89,8 +89,8 @@ export class BoundedMap<Key, Value> {
 		for (const { value } of this.#entries.values()) yield value;
 	}
 
-	/** From the oldest on, up to the first that lasts longer: most entries last equally long, so nothing is searched. */
-	#forgetOld(nowMs: number): void {
+	/** Forgets what has expired, up to the first entry that has not: most last equally long, so nothing is searched. */
+	forgetOld(nowMs: number): void {
 		for (const [key, { value, untilMs }] of this.#entries) {
 			if (nowMs < untilMs || this.#isPinned(value)) return;
 			this.#forget(key, value);

@@ -54,27 +54,9 @@ export const equivalent: readonly Equivalent[] = [
 	},
 	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'if (shown.size >= mostShown) shown.clear();',
-		what: 'false in place of shown.size >= mostShown',
-		why: 'it bounds memory',
-	},
-	{
-		file: 'admission/autoscale/rules/wall-clock.ts',
 		text: 'if (known) return known;',
 		what: 'false in place of known',
 		why: quicker,
-	},
-	{
-		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'if (clocks.size >= mostClocks) clocks.clear();',
-		what: 'true in place of clocks.size >= mostClocks',
-		why: quicker,
-	},
-	{
-		file: 'admission/autoscale/rules/wall-clock.ts',
-		text: 'if (clocks.size >= mostClocks) clocks.clear();',
-		what: 'false in place of clocks.size >= mostClocks',
-		why: 'it bounds memory',
 	},
 	{
 		file: 'admission/autoscale/rules/wall-clock.ts',

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../time/bounded-map.ts';
 import { hiddenMs, mostOrganizations, repositoriesEveryMs } from './rules/policy.ts';
 
 interface Organization {
@@ -8,8 +9,8 @@ interface Organization {
 
 /** The organizations whose repositories are listed. Times by the monotonic clock. */
 export class Organizations {
-	/** By name in lower case: at most `mostOrganizations`. */
-	readonly #known = new Map<string, Organization>();
+	/** By name in lower case. */
+	readonly #known = new BoundedMap<string, Organization>({ most: mostOrganizations });
 
 	/** When its repositories are to be listed; undefined: there are too many, or GitHub does not show them for now. */
 	dueMs(name: string, nowMs: number): number | undefined {
@@ -49,9 +50,8 @@ export class Organizations {
 	#of(name: string): Organization | undefined {
 		const key = name.toLowerCase();
 		const known = this.#known.get(key);
-		if (known || this.#known.size >= mostOrganizations) return known;
+		if (known) return known;
 		const fresh = { readMs: Number.NEGATIVE_INFINITY, hidden: undefined };
-		this.#known.set(key, fresh);
-		return fresh;
+		return this.#known.add(key, fresh) ? fresh : undefined;
 	}
 }

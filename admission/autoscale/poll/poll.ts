@@ -1,5 +1,6 @@
 import { scopeKey } from '../../runner/scope.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import type { SetKey } from '../rules/set-key.ts';
 import type { Job } from '../rules/types.ts';
 import type { Credential } from './credential.ts';
@@ -8,7 +9,6 @@ import { InitialReads } from './initial-reads.ts';
 import { Organizations } from './organizations.ts';
 import { QueryQueue } from './query-queue.ts';
 import { type QueryDependencies, QueryRunner } from './query-runner.ts';
-import { Recent } from './recent.ts';
 import { Repositories, want } from './repositories.ts';
 import { mayAsk } from './rules/allowance.ts';
 import { compare, type DriftState, noDrift } from './rules/drift.ts';
@@ -43,7 +43,7 @@ export class Poll {
 	readonly #credentials: Credentials;
 	readonly #queue: QueryQueue;
 	readonly #drifts = new Map<SetKey, DriftState>();
-	readonly #ownWrites = new Recent<number>(ownWriteMs, mostOwnWrites);
+	readonly #ownWrites = new BoundedMap<number, true>({ most: mostOwnWrites, lastsMs: ownWriteMs });
 	#runs = false;
 	readonly #underway = new Set<Promise<void>>();
 

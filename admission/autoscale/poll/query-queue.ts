@@ -1,9 +1,9 @@
+import { BoundedMap } from '../../time/bounded-map.ts';
 import type { Job } from '../rules/types.ts';
 import type { Credential } from './credential.ts';
 import type { Credentials } from './credentials.ts';
 import type { InitialReads } from './initial-reads.ts';
 import { jobsToAsk, type Memory, type QueryDependencies } from './query-runner.ts';
-import { Recent } from './recent.ts';
 import { nextOf } from './rules/due.ts';
 import { askedAgainMs, mostAsked } from './rules/policy.ts';
 import { type Due, moreUrgent, type Query, urgency } from './rules/types.ts';
@@ -15,7 +15,7 @@ export class QueryQueue {
 	readonly #credentials: Credentials;
 	readonly #initialReads: InitialReads;
 	/** Jobs that GitHub was asked about just now. */
-	readonly #asked = new Recent<string>(askedAgainMs, mostAsked);
+	readonly #asked = new BoundedMap<string, true>({ most: mostAsked, lastsMs: askedAgainMs });
 
 	constructor(
 		dependencies: QueryDependencies,
@@ -62,7 +62,7 @@ export class QueryQueue {
 		const { clock } = this.#dependencies;
 		if (why !== urgency.ask) return;
 		for (const job of jobsToAsk(this.#dependencies))
-			if (isAbout(query, job)) this.#asked.add(job.key, clock.monotonic());
+			if (isAbout(query, job)) this.#asked.set(job.key, true, clock.monotonic());
 	}
 
 	/** Several jobs of one run are asked about together. Where no webhook delivers, the run may have new ones as well. */
@@ -78,7 +78,7 @@ export class QueryQueue {
 			const repository = repositories.get(job.repository) ?? repositories.remember(job.repository, nowMs);
 			const credential = this.#credentials.for(repository.key);
 			if (!credential || nowMs < (repository.hidden?.untilMs ?? Number.NEGATIVE_INFINITY)) {
-				this.#asked.add(key, nowMs);
+				this.#asked.set(key, true, nowMs);
 				book.answered(key, 'unknown', clock.now(), clock.now());
 				continue;
 			}

@@ -6,6 +6,7 @@ import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts'
 import { concernsUs } from '../../jobs/records/rules/labels.ts';
 import { recordName } from '../../jobs/records/rules/name.ts';
 import type { AutoscaleMetrics } from '../../telemetry/autoscale-metrics.ts';
+import type { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Checked, JobBook } from '../job-book.ts';
 import type { KnownSets } from '../known-sets.ts';
@@ -13,7 +14,6 @@ import type { Results } from '../results.ts';
 import type { Job } from '../rules/types.ts';
 import { type Credential, failureIn } from './credential.ts';
 import type { Organizations } from './organizations.ts';
-import type { Recent } from './recent.ts';
 import { hide, noteList, noteMiss, noteRun, type Repositories } from './repositories.ts';
 import { missedAfterMs, rememberedForMs } from './rules/policy.ts';
 import type { Query, Repository, RunJob } from './rules/types.ts';
@@ -49,13 +49,13 @@ export class QueryRunner {
 	readonly #repositories: Repositories;
 	readonly #organizations: Organizations;
 	readonly #visibility: Visibility;
-	readonly #ownWrites: Recent<number>;
+	readonly #ownWrites: BoundedMap<number, true>;
 
 	/** @param ownWrites gets the id of each job right before its record is written */
 	constructor(
 		dependencies: QueryDependencies,
 		{ repositories, organizations, visibility }: Memory,
-		ownWrites: Recent<number>,
+		ownWrites: BoundedMap<number, true>,
 	) {
 		this.#dependencies = dependencies;
 		this.#repositories = repositories;
@@ -245,7 +245,7 @@ export class QueryRunner {
 		const facts = factsOfAnswer(body, origin, askedMs);
 		if (!facts) return;
 		if (record ? isKnown(record, facts) : facts.state === 'completed' || !this.#concerns(labels)) return;
-		this.#ownWrites.add(id, clock.monotonic());
+		this.#ownWrites.set(id, true, clock.monotonic());
 		const written = await records.write(facts, 'answer');
 		if (written === 'recorded' && record?.state !== facts.state) this.#found(facts, repository, askedMs);
 	}

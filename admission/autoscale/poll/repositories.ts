@@ -1,4 +1,5 @@
 import { type OpenStatus, openStatuses } from '../../github/rules/run-status.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import { hasOurs, isReadSince, listed } from './rules/due.ts';
 import {
 	hiddenMs,
@@ -20,8 +21,8 @@ interface Owner {
 
 /** The repositories that may have jobs for our runners, as long as something mentions them. Times by the monotonic clock. */
 export class Repositories {
-	/** By name in lower case, the longest not mentioned first: at most `mostRepositories`, for `rememberedForMs` each. */
-	readonly #known = new Map<string, Repository>();
+	/** By name in lower case. */
+	readonly #known = new BoundedMap<string, Repository>({ most: mostRepositories, lastsMs: rememberedForMs });
 	/** By name in lower case; as many as there are repositories at most. */
 	readonly #owners = new Map<string, Owner>();
 
@@ -37,11 +38,7 @@ export class Repositories {
 	remember(name: string, nowMs: number): Repository {
 		const key = name.toLowerCase();
 		const repository = this.#known.get(key) ?? unread(key, name, nowMs);
-		repository.lastSeenMs = nowMs;
-		this.#known.delete(key);
-		const [oldest = ''] = this.#known.keys();
-		if (this.#known.size >= mostRepositories) this.#known.delete(oldest);
-		this.#known.set(key, repository);
+		this.#known.set(key, repository, nowMs);
 		return repository;
 	}
 
@@ -73,10 +70,7 @@ export class Repositories {
 
 	/** Forgets what has not been mentioned for `rememberedForMs`. */
 	forgetOld(nowMs: number): void {
-		for (const [key, { lastSeenMs }] of this.#known) {
-			if (nowMs - lastSeenMs < rememberedForMs) break;
-			this.#known.delete(key);
-		}
+		this.#known.forgetOld(nowMs);
 		const owners = new Set([...this.#known.values()].map(ownerOf));
 		for (const key of this.#owners.keys()) if (!owners.has(key)) this.#owners.delete(key);
 	}
@@ -88,7 +82,6 @@ function unread(key: string, name: string, nowMs: number): Repository {
 		key,
 		name,
 		firstMs: nowMs,
-		lastSeenMs: nowMs,
 		activeMs: nowMs,
 		eventMs: undefined,
 		missedMs: undefined,

@@ -1,5 +1,6 @@
 import type { VisibleGroup } from '../../github/organizations.ts';
 import type { Scope } from '../../runner/scope.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import { hiddenMs, mostRepositories, visibleForMs } from './rules/policy.ts';
 import { type Due, moreUrgent, urgency } from './rules/types.ts';
 
@@ -19,8 +20,8 @@ interface Known {
 
 /** Which runner groups' runners a repository may use, as GitHub says it. Times by the monotonic clock. */
 export class Visibility {
-	/** By OWNER/NAME in lower case, the longest not asked for first: at most `mostRepositories`. */
-	readonly #known = new Map<string, Known>();
+	/** By OWNER/NAME in lower case. */
+	readonly #known = new BoundedMap<string, Known>({ most: mostRepositories });
 
 	/** Whether a repository may use the runners of a group, as far as is known: until GitHub says otherwise it may, as in ARC. GitHub is asked soon after. */
 	may(repository: string, scope: Scope, group: string | undefined, nowMs: number): boolean {
@@ -30,9 +31,6 @@ export class Visibility {
 		const fresh = { name: repository, groups: undefined, etag: undefined, dueMs: nowMs, hidden: 0 };
 		const known = this.#known.get(key) ?? { ...fresh, wanted: true };
 		known.wanted = true;
-		this.#known.delete(key);
-		const [oldest = ''] = this.#known.keys();
-		if (this.#known.size >= mostRepositories) this.#known.delete(oldest);
 		this.#known.set(key, known);
 		const inherited = scope.kind === 'enterprise';
 		const named = (one: VisibleGroup) =>

@@ -1,4 +1,5 @@
 /** Wall clocks of time zones: an IANA one by the platform's own data, or a fixed offset. */
+import { BoundedMap } from '../../time/bounded-map.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -24,24 +25,21 @@ export function zoneClock(name: string): WallClock | undefined {
 	const format = formatOf(name);
 	if (!format) return undefined;
 	const clock = clockOf(format);
-	if (clocks.size >= mostClocks) clocks.clear();
 	clocks.set(name, clock);
 	return clock;
 }
 
 /** Making one takes a while, and there are some 600 zones; a few are in use. */
-const clocks = new Map<string, WallClock>();
-const mostClocks = 100;
+const clocks = new BoundedMap<string, WallClock>({ most: 100 });
 /** The same moments are asked for again and again, until the next day. This many are remembered of each zone, some 100 kB. */
 const mostShown = 2_000;
 
 function clockOf(format: Intl.DateTimeFormat): WallClock {
-	const shown = new Map<number, number>();
+	const shown = new BoundedMap<number, number>({ most: mostShown });
 	const shows = (ms: number) => {
 		const known = shown.get(ms);
 		if (known !== undefined) return known;
 		const wallMs = wallOf(format, ms);
-		if (shown.size >= mostShown) shown.clear();
 		shown.set(ms, wallMs);
 		return wallMs;
 	};

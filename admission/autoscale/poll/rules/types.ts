@@ -43,9 +43,8 @@ export interface Repository {
 	key: string;
 	/** OWNER/NAME. */
 	name: string;
-	/** When it was first and last mentioned: by a job, a push, or a metric that names it. */
+	/** When it was first mentioned: by a job, a push, or a metric that names it. */
 	firstMs: number;
-	lastSeenMs: number;
 	/** When something was last known to be open there. */
 	activeMs: number;
 	/** The last event of it that was delivered. */

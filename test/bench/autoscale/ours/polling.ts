@@ -1,4 +1,3 @@
-import { Recent } from '../../../../admission/autoscale/poll/recent.ts';
 import {
 	hide,
 	noteList,
@@ -23,6 +22,7 @@ import {
 	type Repository,
 	urgency,
 } from '../../../../admission/autoscale/poll/rules/types.ts';
+import { BoundedMap } from '../../../../admission/time/bounded-map.ts';
 import type { Job, World } from '../world.ts';
 import type { Records } from './records.ts';
 
@@ -49,7 +49,7 @@ export class Polling {
 	readonly #working: () => Working;
 	readonly #changed: () => void;
 	readonly #repositories = new Repositories();
-	readonly #askedJobs = new Recent<string>(askedAgainMs, mostAsked);
+	readonly #askedJobs = new BoundedMap<string, true>({ most: mostAsked, lastsMs: askedAgainMs });
 	/** What an ETag stands for. */
 	readonly #seen = new Map<string, string>();
 	#asks: readonly string[] = [];
@@ -126,7 +126,7 @@ export class Polling {
 		const [first] = fresh.map((key) => this.#jobOf(key));
 		if (first) {
 			const siblings = fresh.filter((key) => this.#jobOf(key).runId === first.runId);
-			for (const key of siblings) this.#askedJobs.add(key, nowMs);
+			for (const key of siblings) this.#askedJobs.set(key, true, nowMs);
 			const repository = this.#repositories.remember(first.repository, nowMs).key;
 			const query: Query =
 				siblings.length > 1
