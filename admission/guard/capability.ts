@@ -10,7 +10,6 @@ import { FollowedLogs } from '../jobs/followed-logs.ts';
 import { readLog } from '../jobs/read-log.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
-import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
@@ -19,18 +18,20 @@ import { BusyPolling } from './busy-polling.ts';
 import { deletePods } from './delete-pods.ts';
 import { DeletionLoop } from './deletion-loop.ts';
 import { evictPods } from './evict-pods.ts';
-import { leavingOwner } from './exited-pods.ts';
-import { JobPodLoop } from './job-pods/job-pod-loop.ts';
-import { reviewJobPod } from './job-pods/review.ts';
 import { OpenSignals } from './open-signals.ts';
-import type { Ports as ReleasePorts } from './release.ts';
-import { createReleasePorts } from './release-adapter.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
+import { guardedKinds } from './subjects/index.ts';
+import { JobPods } from './subjects/job-pod/job-pods.ts';
+import { markJobPods } from './subjects/job-pod/mark-job-pods.ts';
+import { leaderSubjects } from './subjects/leader.ts';
+import { leavingOwner } from './subjects/runner/leaving-owner.ts';
+import type { Ports as ReleasePorts } from './subjects/runner/release.ts';
+import { createReleasePorts } from './subjects/runner/release-adapter.ts';
 import { unauthenticated } from './unauthenticated-callers.ts';
 import { UnguardedTime } from './unguarded-time.ts';
 import { updatePods } from './update-pods.ts';
-import type { WaitingDeletion } from './waiting-deletions.ts';
+import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
 export interface GuardOptions {
 	/** Whose sets are reconciled: a runner of theirs that has ended is deleted with its owner. */
@@ -75,27 +76,24 @@ const releasePorts = (options: GuardOptions, { client, exchangePods }: Term): Re
 
 function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
 	const { setControllers, client, user, signer, clock, log } = options;
-	const forJobPods = {
-		...options,
-		readLog: (runner: RunnerPod) => readLog(client, runner),
-		sign: signer.signStatement,
-		verify: signer.verifyStatement,
-	};
-	const review: ReviewDependencies = {
+	const subjects = guardedKinds({
 		...options,
 		ports: createReleasePorts(options),
-		jobPod: (asked, pod) => reviewJobPod(asked, pod, forJobPods),
 		leavingOwner: setControllers.includes('runnerset') ? leavingOwner(client, user, clock, log) : undefined,
-	};
+		readLog: (runner) => readLog(client, runner),
+		sign: signer.signStatement,
+		verify: signer.verifyStatement,
+	});
+	const review: ReviewDependencies = { ...options, subjects, sign: signer.signStatement };
 	return {
 		reviews: {
-			'/pods/update': (request) => updatePods(request, user),
+			'/pods/update': (request) => updatePods(request, user, subjects),
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
 		unauthenticatedReviews: {
-			'/pods/update': (request) => updatePods(request, user),
-			...unauthenticated(options),
+			'/pods/update': (request) => updatePods(request, user, subjects),
+			...unauthenticated({ ...options, subjects }),
 		},
 	};
 }
@@ -106,18 +104,21 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const shared = { client, cache, pods, accounts, events, metrics, clock, log };
 	const busy = new BusyPolling({ ...shared, signer });
 	const followedLogs = new FollowedLogs(shared);
-	const deletion = new DeletionLoop({
+	const jobPods = new JobPods(shared);
+	const waiting = new WaitingDeletions(metrics);
+	const deletions = leaderSubjects({
 		...shared,
 		followedLogs,
+		jobPods,
 		ports: releasePorts(options, term),
 		standingOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
-	});
-	const jobPods = new JobPodLoop({
-		...shared,
 		readLog: (runner) => readLog(client, runner),
 		verify: signer.verifyStatement,
-	});
+	}).map(
+		({ subject, isCounted }) => new DeletionLoop(subject, { ...shared, ...(isCounted ? { waiting } : {}) }),
+	);
+	const jobPodMarks = markJobPods({ ...shared, jobPods });
 	const signals = new OpenSignals({
 		...shared,
 		sign: signer.signStatement,
@@ -127,9 +128,11 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const registrations = new StaleRegistrations(shared);
 	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
 	return {
-		waiting: () => deletion.waiting,
+		waiting: () => waiting.all,
 		loops: [(signal) => busy.run(signal), (signal) => jobPods.run(signal)],
-		controllers: [followedLogs, deletion, signals, jobPods, registrations, budgets],
-		githubRecovered: () => deletion.retryGitHub(),
+		controllers: [followedLogs, ...deletions, jobPodMarks, signals, registrations, budgets],
+		githubRecovered() {
+			for (const loop of deletions) loop.retryGitHub();
+		},
 	};
 }

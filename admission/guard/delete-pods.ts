@@ -1,7 +1,7 @@
 import type { Pod, RecordedOptions } from '../api/kinds.ts';
 import type { AdmissionRequest, AdmissionResponse, Arrival, Refusal } from '../webhook/review.ts';
-import { boundPodOf } from './job-pods/rules/decide.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
+import { boundPodOf } from './rules/bound-pod.ts';
 import { schedulerRetryAfterSeconds } from './rules/policy.ts';
 
 /**
@@ -29,7 +29,7 @@ export function deletePods(
 	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
 		{
-			review: request.uid,
+			id: request.uid,
 			namespace,
 			name,
 			uid,

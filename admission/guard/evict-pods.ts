@@ -1,8 +1,8 @@
 import { probe } from '../api/keys.ts';
 import { type AdmissionRequest, type AdmissionResponse, type Arrival, allowed } from '../webhook/review.ts';
 import { optionsOf } from './delete-pods.ts';
-import { boundPodOf } from './job-pods/rules/decide.ts';
 import { type ReviewDependencies, reviewDeletion } from './review-deletion.ts';
+import { boundPodOf } from './rules/bound-pod.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
@@ -38,7 +38,7 @@ export async function evictPods(
 	const refusal = { code: 429 } as const;
 	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
-		{ review: request.uid, namespace, name, uid, deletion, caller, refusal, arrival },
+		{ id: request.uid, namespace, name, uid, deletion, caller, refusal, arrival },
 		dependencies,
 	);
 }

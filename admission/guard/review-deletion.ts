@@ -1,183 +1,126 @@
-import { humanSpan } from '../api/duration.ts';
 import { breakGlass, busy } from '../api/keys.ts';
-import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { jobNow } from '../jobs/rules/job-signals.ts';
 import { type Events, podSubject } from '../kube/events.ts';
+import type { GuardedPod } from '../runner/guarded-pod.ts';
 import { askerOf, type DeletionRequest } from '../runner/record.ts';
-import type { RunnerPod } from '../runner/runner-pod.ts';
+import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type AdmissionResponse, type Arrival, allowed, type Refusal, refused } from '../webhook/review.ts';
-import type { LeavingOwner } from './exited-pods.ts';
-import type { BoundPod } from './job-pods/rules/decide.ts';
-import { denyAndRecord, type Ports, type Released, release } from './release.ts';
-import { shortcutOf } from './review-shortcut.ts';
-import type { RunnerReason } from './rules/denials.ts';
+import type { Clock } from '../time/clock.ts';
+import { waitFor } from '../time/deadline.ts';
+import { type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import { denyAndRecord, recordPorts } from './record-denial.ts';
 import { replacedTexts, unreadableTexts } from './rules/message.ts';
-import { admissionBudgetMs, answerWithinMs, lastTryMs } from './rules/policy.ts';
-import { denialTexts } from './rules/runner-message.ts';
-import { deny, type Verdict } from './rules/verdict.ts';
+import { answerWithinMs, lastTryMs } from './rules/policy.ts';
+import { deny } from './rules/verdict.ts';
+import { type DeletionReview, type Found, find, type Judged, type Subject } from './subject.ts';
 
 export interface ReviewDependencies {
-	pods: RunnerPods;
-	ports: Ports;
-	/** Only where the reconciler of RunnerSets runs. */
-	leavingOwner?: LeavingOwner | undefined;
-	/** Judges the pod of a runner's job; undefined: it is none. The pod is as the API server or the review shows it. */
-	jobPod?: ((asked: AskedDeletion, pod: Pod) => Promise<AdmissionResponse | undefined>) | undefined;
+	/** The kinds of pods that are guarded. */
+	subjects: readonly Subject[];
+	pods: Pick<RunnerPods, 'get' | 'patch'>;
+	sign: Sign;
 	events: Events;
 	metrics: Metrics;
+	clock: Pick<Clock, 'now' | 'after'>;
 	log: Log;
 }
 
-/** A request to delete a pod, as a review tells it. */
-export interface AskedDeletion {
-	/** UID of the review. */
-	review: string;
-	namespace: string;
-	name: string;
-	/** UID of the pod that is meant; undefined: whichever has this name. */
-	uid: string | undefined;
-	/** The pod as the review shows it. Enough to refuse; for anything else the pod is read from the API server. */
-	reviewed?: Pod | undefined;
-	deletion: DeletionRequest;
-	/** The pod in which the caller runs. */
-	caller?: BoundPod | undefined;
-	refusal: Refusal;
-	arrival: Arrival;
-}
-
-/** What was found out about the pod until now, so that a failure can still be told and recorded. */
+/** What was found out about the pod until now, so that a failure can still be reported and recorded. */
 interface Known {
-	pod?: RunnerPod;
+	/** The pod as the API server has it: only this is ever recorded. */
+	current?: Found;
 }
 
 type Outcome =
-	| { kind: 'not-a-runner'; object: Pod }
+	| { kind: 'not-guarded' }
 	/** No pod of this name and UID: the API server itself answers 404 or 409. */
 	| { kind: 'gone' }
 	/** Another pod of this name has taken the place of the one in the review. */
 	| { kind: 'replaced' }
-	| { kind: 'owner-leaving'; pod: RunnerPod; owner: string }
-	| (Released & { kind: 'released'; before: Pod | undefined; wasRecorded: boolean });
+	/** It is not even known whether the pod is guarded. */
+	| { kind: 'unreadable'; why: string }
+	/** `found`: as it was before anything was written. */
+	| { kind: 'judged'; found: Found; judged: Judged<GuardedPod> };
 
 /**
- * The verdict on one request to delete one pod, as an AdmissionResponse. Every exit is counted and told with the same
+ * The verdict on one request to delete one pod, as an AdmissionResponse. Every exit is counted and logged with the same
  * reason. What goes wrong inside denies (invariant 3) and is recorded all the same, if the API server lets us.
  *
  * One deadline counts from the moment the review arrived, over everything: an eviction that is answered later is let
  * through by the API server.
  */
 export async function reviewDeletion(
-	asked: AskedDeletion,
+	review: DeletionReview,
 	dependencies: ReviewDependencies,
 ): Promise<AdmissionResponse> {
-	const { review, name, namespace, deletion, refusal } = asked;
-	const { metrics, log } = dependencies;
+	const { id, name, refusal, arrival } = review;
+	const { clock, metrics } = dependencies;
 	const known: Known = {};
-	let outcome: Outcome;
-	try {
-		outcome = await judge(asked, known, dependencies);
-	} catch (error) {
-		const detail = error instanceof Error ? error.message : String(error);
-		log.error({ pod: `${namespace}/${name}`, error: detail }, 'deletion could not be judged');
-		const failure = await failed(asked, known, detail, dependencies);
-		if (!failure) {
-			metrics.decision('deny', 'internal-error');
-			const { message, facts } = unreadableTexts(name, detail);
-			return refused(review, refusal, message, facts);
-		}
-		outcome = {
-			kind: 'released',
-			...failure,
-			before: undefined,
-			wasRecorded: known.pod?.record !== undefined,
-		};
-	}
-
+	const judging = judge(review, known, dependencies);
+	const outcome = await inTime(clock, judging, arrival.atMs + answerWithinMs - lastTryMs).catch(
+		(error: unknown) => recordFailure(review, known, error, dependencies),
+	);
 	switch (outcome.kind) {
-		case 'not-a-runner': {
-			const answered = await dependencies.jobPod?.(asked, outcome.object);
-			if (answered) return answered;
+		case 'not-guarded':
 			metrics.decision('allow', 'not-a-runner');
-			return allowed(review);
-		}
+			return allowed(id);
 		case 'gone':
-			return allowed(review);
+			return allowed(id);
 		case 'replaced': {
 			const { message, facts } = replacedTexts(name);
-			return refused(review, refusal, message, facts);
+			return refused(id, refusal, message, facts);
 		}
-		case 'owner-leaving': {
-			metrics.decision('deny', 'owner-leaving');
-			const facts = { pod: `${namespace}/${name}`, user: deletion.user, reason: 'owner-leaving' };
-			log.debug(facts, 'deletion denied');
-			const verdict = deny('owner-leaving', `${outcome.owner} would make the pod again`);
-			const texts = denialTexts(outcome.pod, verdict, false, dependencies.ports.now());
-			return refused(review, refusal, texts.message, texts.facts);
+		case 'unreadable': {
+			metrics.decision('deny', 'internal-error');
+			const { message, facts } = unreadableTexts(name, outcome.why);
+			return refused(id, refusal, message, facts);
 		}
-		case 'released':
-			return answer(asked, outcome, dependencies);
+		case 'judged':
+			return answer(review, outcome, dependencies);
 	}
 }
 
-/** Judges by the review's word where that is enough, else by the pod as the API server has it now. */
-async function judge(asked: AskedDeletion, known: Known, dependencies: ReviewDependencies): Promise<Outcome> {
-	const { reviewed, deletion, arrival } = asked;
-	const { ports } = dependencies;
-	const untilMs = arrival.atMs + answerWithinMs - lastTryMs;
-	const shortcut = reviewed && shortcutOf(reviewed, deletion, dependencies);
-	if (shortcut?.kind === 'not-a-runner') return shortcut;
-	if (shortcut?.kind === 'answers') {
-		const { verdict, pod } = shortcut;
-		const found = leaving(reviewed as Pod, asked, verdict, dependencies);
-		const owner = found && (await inTime(ports, found, untilMs));
-		if (owner) return { kind: 'owner-leaving', pod, owner };
-		const recorded = verdict.kind === 'deny';
-		return {
-			kind: 'released',
-			verdict,
-			recorded,
-			pod,
-			before: reviewed,
-			wasRecorded: pod.record !== undefined,
-		};
-	}
-	const settled = shortcut?.kind === 'settled' ? shortcut.pod : undefined;
-	return inTime(ports, judgeRead(asked, settled, known, dependencies), untilMs);
-}
-
-/** @param settled the unregistered runner, as the review shows it: `release` reads it while it hears its witnesses */
-async function judgeRead(
-	asked: AskedDeletion,
-	settled: RunnerPod | undefined,
+/** Judges by the reviewed object where that is enough, else by the pod as the API server has it now. */
+async function judge(
+	review: DeletionReview,
 	known: Known,
 	dependencies: ReviewDependencies,
 ): Promise<Outcome> {
-	const { namespace, name, uid, reviewed, deletion, arrival } = asked;
-	const { pods, ports } = dependencies;
-	const object = settled ? reviewed : await pods.get(namespace, name);
+	const { reviewed } = review;
+	const shown = reviewed && find(dependencies.subjects, reviewed);
+	if (reviewed && !shown) return { kind: 'not-guarded' };
+	const shortcut = shown && (await shown.subject.shortcut(shown.pod, shown.object, review));
+	if (shown && shortcut) return { kind: 'judged', found: shown, judged: shortcut };
+
+	let reading: ReturnType<typeof readCurrent> | undefined;
+	const read = () => (reading ??= readCurrent(review, known, dependencies));
+	const judged =
+		shown &&
+		(await shown.subject.judge(review, shown.pod, async () => {
+			const current = await read();
+			return 'subject' in current && current.subject === shown.subject ? current.object : undefined;
+		}));
+	if (judged) return finish(review, known.current ?? shown, judged, dependencies);
+	const current = await read();
+	if ('kind' in current) return current;
+	const { subject, object } = current;
+	const now = await subject.judge(review, undefined, async () => object);
+	return now ? finish(review, current, now, dependencies) : { kind: 'gone' };
+}
+
+async function readCurrent(
+	{ namespace, name, uid, reviewed }: DeletionReview,
+	known: Known,
+	{ pods, subjects }: ReviewDependencies,
+): Promise<Found | (Outcome & { kind: 'gone' | 'replaced' | 'not-guarded' })> {
+	const object = await pods.get(namespace, name);
 	if (!object) return { kind: 'gone' };
 	if (uid && object.metadata.uid !== uid) return { kind: reviewed ? 'replaced' : 'gone' };
-	const pod = settled ?? (await pods.from(object));
-	if (!pod) return { kind: 'not-a-runner', object };
-	if (!settled) known.pod = pod; // whatever is recorded is so on the pod itself
-	const answerByMs = Math.min(ports.now() + admissionBudgetMs, arrival.atMs + answerWithinMs - lastTryMs);
-	const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
-	const owner = await leaving(object, asked, released.verdict, dependencies);
-	if (owner) return { kind: 'owner-leaving', pod: released.pod, owner };
-	const current =
-		released.verdict.kind === 'allow'
-			? await withoutBackstop(released.pod, object, deletion, ports)
-			: undefined;
-	return {
-		kind: 'released',
-		...released,
-		pod: current ?? released.pod,
-		before: object,
-		wasRecorded: pod.record !== undefined,
-	};
+	const found = find(subjects, object);
+	if (!found) return { kind: 'not-guarded' };
+	known.current = found;
+	return found;
 }
 
 /**
@@ -186,45 +129,78 @@ async function judgeRead(
  * change of the label does harm: the API server deletes that pod only in the version that it has read, and where it has
  * changed, it tries again half a second later.
  */
-async function withoutBackstop(
-	pod: RunnerPod,
-	{ status }: Pod,
-	{ options, dryRun }: DeletionRequest,
-	ports: Ports,
-): Promise<RunnerPod | undefined> {
-	if (options.via !== 'eviction' || dryRun || !pod.backstopped) return undefined;
-	if (unbudgeted.has(status?.phase ?? '')) return undefined;
-	const written = await ports.write(pod, { annotations: {}, labels: { [busy.label]: null } });
-	return typeof written === 'string' ? undefined : written;
+async function finish(
+	{ deletion: { options, dryRun } }: DeletionReview,
+	found: Found,
+	judged: Judged<GuardedPod>,
+	{ pods }: ReviewDependencies,
+): Promise<Outcome> {
+	const { verdict, pod } = judged;
+	const meetsBudget =
+		options.via === 'eviction' && pod.backstopped && !unbudgeted.has(found.object.status?.phase ?? '');
+	if (verdict.kind === 'allow' && meetsBudget && !dryRun)
+		await pods.patch(pod, { annotations: {}, labels: { [busy.label]: null } });
+	return { kind: 'judged', found, judged };
 }
 
 /** canIgnorePDB in pkg/registry/core/pod/storage/eviction.go of Kubernetes. */
 const unbudgeted: ReadonlySet<string> = new Set(['Pending', 'Succeeded', 'Failed']);
 
+/** The API server did not answer us, or our own mistake: deny, and try to record the request. */
+async function recordFailure(
+	review: DeletionReview,
+	known: Known,
+	error: unknown,
+	dependencies: ReviewDependencies,
+): Promise<Outcome> {
+	const { namespace, name, deletion, arrival } = review;
+	const { pods, sign, clock, log } = dependencies;
+	const why = error instanceof Error ? error.message : String(error);
+	log.error({ pod: `${namespace}/${name}`, error: why }, 'deletion could not be judged');
+	const verdict = deny('internal-error', why);
+	const record = async (): Promise<Outcome> => {
+		if (!known.current) await readCurrent(review, known, dependencies);
+		const found = known.current;
+		if (!found) return { kind: 'unreadable', why };
+		const ports = recordPorts((object) => found.subject.read(object), pods, { sign, now: clock.now });
+		return { kind: 'judged', found, judged: await denyAndRecord(found.pod, verdict, deletion, ports) };
+	};
+	try {
+		return await inTime(clock, record(), arrival.atMs + answerWithinMs);
+	} catch (again) {
+		log.error({ pod: `${namespace}/${name}`, error: String(again) }, 'the deletion could not be recorded');
+		const { current: found } = known;
+		if (!found) return { kind: 'unreadable', why };
+		return { kind: 'judged', found, judged: { verdict, recorded: false, pod: found.pod } };
+	}
+}
+
 function answer(
-	{ review, deletion, refusal }: AskedDeletion,
-	{ verdict, recorded, pod, before, wasRecorded }: Outcome & { kind: 'released' },
+	{ id, deletion, refusal }: DeletionReview,
+	{ found, judged }: Outcome & { kind: 'judged' },
 	dependencies: ReviewDependencies,
 ): AdmissionResponse {
-	const { ports, metrics, log, events } = dependencies;
+	const { clock, metrics, log, events } = dependencies;
+	const { subject, object } = found;
+	const { verdict, recorded, pod } = judged;
 	metrics.decision(verdict.kind, verdict.reason);
 	const facts = {
 		pod: `${pod.namespace}/${pod.name}`,
-		runner: pod.runnerName,
-		runnerId: pod.runnerId,
+		...subject.texts.facts(pod),
 		user: deletion.user,
 		via: deletion.options.via,
 		reason: verdict.reason,
 		dryRun: deletion.dryRun || undefined,
 	};
 	if (verdict.kind === 'allow') {
-		if (verdict.reason === 'break-glass' && !deletion.dryRun) tellBreakGlass(pod, deletion, dependencies);
+		if (verdict.reason === 'break-glass' && !deletion.dryRun)
+			reportBreakGlass({ ...found, pod }, deletion, dependencies);
 		log.debug(facts, 'deletion allowed');
-		return allowed(review);
+		return allowed(id);
 	}
-	const { message, facts: denial } = denialTexts(pod, verdict, recorded, ports.now());
-	// Told when it is new; the caller's retries change nothing and say nothing (F9).
-	if (recorded === true && !wasRecorded) {
+	const { message, facts: denial } = subject.texts.denial(pod, verdict, recorded, clock.now());
+	// Said when it is new; the caller's retries change nothing and say nothing (F9).
+	if (recorded === true && !found.pod.record) {
 		log.info(facts, 'deletion recorded');
 		events.send(
 			podSubject(pod),
@@ -233,99 +209,35 @@ function answer(
 			'Delete',
 			`asked by ${askerOf(deletion)}: ${message}`,
 			// Reviews of several replicas may have seen the pod at different versions: the record is the same.
-			pod.record?.requestedAt ?? occasionOf(before?.metadata.resourceVersion, deletion),
+			pod.record?.requestedAt ?? occasionOf(object.metadata.resourceVersion, deletion),
 		);
 	} else {
 		log.debug(facts, 'deletion denied');
 	}
-	return refused(review, refusal, message, denial);
+	return refused(id, refusal, message, denial);
 }
 
-/** The StatefulSet that would make an exited runner's pod again, if it has not gone when that was waited for. undefined: nothing is to be waited for. */
-function leaving(
-	pod: Pod,
-	{ deletion: { user, dryRun }, arrival }: AskedDeletion,
-	verdict: Verdict<RunnerReason>,
-	{ leavingOwner, ports }: ReviewDependencies,
-): Promise<string | undefined> | undefined {
-	if (verdict.reason !== 'runner-exited' || dryRun) return undefined;
-	return leavingOwner?.(pod, user, arrival.atMs + answerWithinMs - 2 * lastTryMs - ports.now());
-}
-
-export async function inTime<T>(
-	{ after, now }: Pick<Ports, 'after' | 'now'>,
-	work: Promise<T>,
-	untilMs: number,
-): Promise<T> {
-	let cancel = () => {};
-	const late = new Promise<never>((_resolve, reject) => {
-		cancel = after(Math.max(0, untilMs - now()), () =>
-			reject(new Error('the API server did not answer us in time')),
-		);
-	});
-	try {
-		return await Promise.race([work, late]);
-	} finally {
-		cancel();
-	}
-}
-
-/**
- * The API server did not answer us, or our own mistake: deny, and try to remember. undefined: it is not even known whether
- * the pod is a runner's.
- */
-async function failed(
-	{ namespace, name, uid, deletion, arrival }: AskedDeletion,
-	known: Known,
-	detail: string,
-	{ pods, ports, log }: ReviewDependencies,
-): Promise<Released | undefined> {
-	const verdict = deny('internal-error', detail);
-	const record = async () => {
-		if (!known.pod) {
-			const object = await pods.get(namespace, name);
-			const pod = object && (!uid || object.metadata.uid === uid) ? pods.read(object) : undefined;
-			if (!pod) return undefined;
-			known.pod = pod;
-		}
-		return denyAndRecord(known.pod, verdict, deletion, ports);
-	};
-	try {
-		return await inTime(ports, record(), arrival.atMs + answerWithinMs);
-	} catch (again) {
-		log.error({ pod: `${namespace}/${name}`, error: String(again) }, 'the deletion could not be recorded');
-		return known.pod && { verdict, recorded: false, pod: known.pod };
-	}
-}
-
-function tellBreakGlass(
-	pod: RunnerPod,
+function reportBreakGlass(
+	{ subject, pod }: Found,
 	request: DeletionRequest,
-	{ events, log, ports }: ReviewDependencies,
+	{ events, log, clock }: ReviewDependencies,
 ): void {
-	const { breakGlass: reason } = pod;
-	const ran = jobNow(pod);
-	const since = ran?.sinceMs === undefined ? '' : ` for ${humanSpan(Math.max(0, ports.now() - ran.sinceMs))}`;
-	const job = ran ? `, which ran ${ran.name ?? 'a job'}${since}` : '';
+	const { breakGlass: why } = pod;
+	const deleted = subject.texts.deleted(pod, clock.now());
+	const facts = subject.texts.facts(pod);
 	log.warn(
-		{
-			pod: `${pod.namespace}/${pod.name}`,
-			runner: pod.runnerName,
-			user: request.user,
-			why: reason,
-			job: ran?.name,
-		},
+		{ pod: `${pod.namespace}/${pod.name}`, ...facts, user: request.user, why, deleted },
 		'break-glass',
 	);
-	events.send(
-		podSubject(pod),
-		'Warning',
-		'BreakGlass',
-		'Delete',
-		`${askerOf(request)} deletes runner ${pod.runnerName}${job}, by ${breakGlass}: ${reason}`,
-		occasionOf(pod.resourceVersion, request),
-	);
+	const message = `${askerOf(request)} deletes ${deleted}, by ${breakGlass}: ${why}`;
+	const occasion = occasionOf(pod.resourceVersion, request);
+	events.send(podSubject(pod), 'Warning', 'BreakGlass', 'Delete', message, occasion);
 }
 
 /** The reviews of one DELETE, answered by whichever replica, show the same version of the pod. */
 const occasionOf = (version: string | undefined, { user }: DeletionRequest) => `${version} ${user}`;
+
+const inTime = <T>(clock: Pick<Clock, 'now' | 'after'>, work: Promise<T>, untilMs: number): Promise<T> =>
+	waitFor(clock, work, { ms: untilMs - clock.now() }, () => {
+		throw new Error('the API server did not answer us in time');
+	});

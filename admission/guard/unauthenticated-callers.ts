@@ -1,7 +1,5 @@
 import type { Pod } from '../api/kinds.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { type JobPod, readJobPod } from '../runner/job-pod.ts';
-import { readRunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import {
@@ -14,14 +12,15 @@ import {
 import type { Handlers } from '../webhook/server.ts';
 import { refusalOf } from './delete-pods.ts';
 import { podOfEviction } from './evict-pods.ts';
-import { boundPodOf } from './job-pods/rules/decide.ts';
-import { jobPodTexts } from './job-pods/rules/message.ts';
+import { boundPodOf } from './rules/bound-pod.ts';
 import { unreadableTexts } from './rules/message.ts';
 import { mostUnauthenticatedReads } from './rules/policy.ts';
-import { denialTexts } from './rules/runner-message.ts';
 import { deny } from './rules/verdict.ts';
+import { find, type Subject } from './subject.ts';
 
 interface Dependencies {
+	/** The kinds of pods that are guarded. */
+	subjects: readonly Subject[];
 	pods: Pick<RunnerPods, 'get'>;
 	metrics: Metrics;
 	log: Log;
@@ -30,41 +29,29 @@ interface Dependencies {
 /**
  * Reviews that did not come by the path in the webhook configurations. Anybody who reaches the port can send them, so
  * they have no effect: no record, no call to GitHub, no Event, no Secret is read. But they may be the API server's, whose
- * configuration is a moment old or was just applied, so a live runner is refused; anything else may go, as it may when
- * the caller is known.
+ * configuration is a moment old or was just applied, so a pod with which a job could end is refused; anything else may go, as it
+ * may when the caller is known.
  */
 export function unauthenticated({
+	subjects,
 	pods,
 	metrics,
 	log,
 }: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict'> {
 	let reading = 0;
 
-	function judge(request: AdmissionRequest, pod: Pod | undefined, refusal: Refusal): AdmissionResponse {
-		const { uid } = request;
-		const runner = pod && readRunnerPod(pod);
-		const jobPod = pod && !runner ? readJobPod(pod) : undefined;
-		if (jobPod) return judgeJobPod(request, jobPod, refusal);
-		const isLive = runner?.process.state === 'running' && !runner.terminating && !runner.breakGlass;
-		if (!isLive) return allowed(uid);
-		metrics.decision('deny', 'unknown-caller');
-		log.debug({ pod: `${runner.namespace}/${runner.name}`, reason: 'unknown-caller' }, 'deletion denied');
-		const { message, facts } = denialTexts(runner, deny('unknown-caller'), false, 0);
-		return refused(uid, refusal, message, facts);
-	}
-
-	/** Its runner's own clean-up passes, as it does in the webhook's conditions. */
-	function judgeJobPod(
+	function judge(
 		{ uid, userInfo }: AdmissionRequest,
-		pod: JobPod,
+		object: Pod | undefined,
 		refusal: Refusal,
 	): AdmissionResponse {
-		const caller = boundPodOf(userInfo);
-		const isOwn = caller?.namespace === pod.namespace && caller.name === pod.runner;
-		if (isOwn || pod.terminating || pod.ended || pod.breakGlass) return allowed(uid);
+		const found = object && find(subjects, object);
+		if (!found || found.pod.terminating || found.pod.breakGlass) return allowed(uid);
+		const { subject, pod } = found;
+		if (subject.endsNothing(pod, boundPodOf(userInfo))) return allowed(uid);
 		metrics.decision('deny', 'unknown-caller');
 		log.debug({ pod: `${pod.namespace}/${pod.name}`, reason: 'unknown-caller' }, 'deletion denied');
-		const { message, facts } = jobPodTexts(pod, undefined, deny('unknown-caller'), false, 0);
+		const { message, facts } = subject.texts.denial(pod, deny('unknown-caller'), false, 0);
 		return refused(uid, refusal, message, facts);
 	}
 

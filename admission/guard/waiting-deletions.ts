@@ -1,8 +1,9 @@
+import type { ObjectKey } from '../api/object-key.ts';
+import type { DenyReason } from '../api/reasons.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { RunnerReason } from './rules/denials.ts';
 
 /** Why a recorded deletion waits: it is denied, or somebody's PodDisruptionBudget refuses the eviction. */
-export type WaitReason = RunnerReason | 'disruption-budget';
+export type WaitReason = DenyReason | 'disruption-budget';
 
 /** A recorded deletion that can't be carried out yet. */
 export interface WaitingDeletion {
@@ -13,24 +14,21 @@ export interface WaitingDeletion {
 
 /** Why each recorded deletion waits, as the leader sees it; kept up to date in the metrics. */
 export class WaitingDeletions {
-	readonly #metrics: Pick<Metrics, 'recordedDeletions'>;
-	readonly #byPod = new Map<string, WaitingDeletion>();
+	readonly #metrics: Pick<Metrics, 'recordedDeletions'> | undefined;
+	readonly #byPod = new Map<ObjectKey, WaitingDeletion>();
 
-	constructor(metrics: Pick<Metrics, 'recordedDeletions'>) {
+	/** @param metrics undefined: they are not counted there */
+	constructor(metrics?: Pick<Metrics, 'recordedDeletions'>) {
 		this.#metrics = metrics;
 	}
 
 	/** All of them, by pod key. */
-	get all(): ReadonlyMap<string, WaitingDeletion> {
+	get all(): ReadonlyMap<ObjectKey, WaitingDeletion> {
 		return this.#byPod;
 	}
 
-	get(podKey: string): WaitingDeletion | undefined {
-		return this.#byPod.get(podKey);
-	}
-
 	/** @param requestedAt from the record, RFC 3339; undefined: there is no record */
-	note(podKey: string, reason: WaitReason, requestedAt: string | undefined, nowMs: number): void {
+	note(podKey: ObjectKey, reason: WaitReason, requestedAt: string | undefined, nowMs: number): void {
 		const recordedMs = Date.parse(requestedAt ?? '');
 		const firstSeenMs = this.#byPod.get(podKey)?.askedAtMs ?? nowMs;
 		this.#byPod.set(podKey, { reason, askedAtMs: Number.isNaN(recordedMs) ? firstSeenMs : recordedMs });
@@ -38,7 +36,7 @@ export class WaitingDeletions {
 	}
 
 	/** The deletion has been carried out or cancelled, or the pod is gone. */
-	forget(podKey: string): void {
+	forget(podKey: ObjectKey): void {
 		if (this.#byPod.delete(podKey)) this.#count();
 	}
 
@@ -49,6 +47,6 @@ export class WaitingDeletions {
 			byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
 			oldestMs = Math.min(oldestMs ?? askedAtMs, askedAtMs);
 		}
-		this.#metrics.recordedDeletions(byReason, oldestMs);
+		this.#metrics?.recordedDeletions(byReason, oldestMs);
 	}
 }

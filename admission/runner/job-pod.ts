@@ -1,27 +1,17 @@
-import { breakGlass, busy, jobPods } from '../api/keys.ts';
+import { jobPods } from '../api/keys.ts';
 import type { Pod } from '../api/kinds.ts';
-import { type DeletionRecord, readRecord } from './runner-pod.ts';
+import { type GuardedPod, readGuardedPod } from './guarded-pod.ts';
+import type { RunnerPod } from './runner-pod.ts';
 import type { Verify } from './statements.ts';
 
 /** A pod in which a runner runs its job (containerMode kubernetes), as plain data. */
-export interface JobPod {
-	namespace: string;
-	name: string;
-	uid: string;
-	resourceVersion: string | undefined;
-	/** creationTimestamp, ms since the epoch; 0 if it is not known. */
-	createdMs: number;
+export interface JobPod extends GuardedPod {
 	/** Name of the runner's pod, in the same namespace. */
 	runner: string;
-	/** It carries the label by which the back-stop budgets hold up its eviction. */
-	backstopped: boolean;
-	terminating: boolean;
-	/** Empty: nobody has used it. */
-	breakGlass: string;
+	/** That pod, where it has been read. */
+	runnerPod?: RunnerPod | undefined;
 	/** All its containers have stopped, or none was ever started and none will be. */
 	ended: boolean;
-	/** The deletion that this server recorded, if there is one. */
-	record: DeletionRecord | undefined;
 }
 
 /**
@@ -35,24 +25,14 @@ export const isJobPod = ({ metadata, spec }: Pod): boolean =>
 /**
  * The pod as a JobPod; undefined if it is none.
  *
- * @param holds checks this server's signatures; without it no record counts
+ * @param verify checks this server's signatures; without it no record counts
  */
 export function readJobPod(pod: Pod, verify: Verify = () => false): JobPod | undefined {
 	if (!isJobPod(pod)) return undefined;
-	const { name, namespace = '', uid = '', resourceVersion, labels = {}, annotations = {} } = pod.metadata;
-	const createdMs = Date.parse(pod.metadata.creationTimestamp ?? '');
 	return {
-		namespace,
-		name,
-		uid,
-		resourceVersion,
-		createdMs: Number.isNaN(createdMs) ? 0 : createdMs,
-		runner: labels[jobPods.label] ?? '',
-		backstopped: labels[busy.label] !== undefined,
-		terminating: pod.metadata.deletionTimestamp !== undefined,
-		breakGlass: annotations[breakGlass] ?? '',
+		...readGuardedPod(pod, verify),
+		runner: pod.metadata.labels?.[jobPods.label] ?? '',
 		ended: hasEnded(pod),
-		record: readRecord(uid, annotations, verify),
 	};
 }
 

@@ -1,5 +1,6 @@
 import { arc, busy, identityProof, progress, record } from '../api/keys.ts';
 import type { RecordedOptions } from '../api/kinds.ts';
+import type { GuardedPod } from './guarded-pod.ts';
 import { writePin } from './identity/pin.ts';
 import { writeSignals } from './job-signals.ts';
 import type { RunnerPod } from './runner-pod.ts';
@@ -36,7 +37,7 @@ export type Annotations = Record<string, string | null>;
  * of the pod wakes the controller that was refused, so a record that changed at each try would make it try again at once.
  */
 export function recordOf(
-	pod: Pick<RunnerPod, 'uid' | 'record'>,
+	pod: Pick<GuardedPod, 'uid' | 'record'>,
 	request: DeletionRequest | undefined,
 	sign: Sign,
 	nowMs: number,

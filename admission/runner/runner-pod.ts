@@ -1,6 +1,7 @@
-import { arc, breakGlass, busy, identityProof, progress, record } from '../api/keys.ts';
-import type { Container, EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
+import { arc, busy, identityProof, progress } from '../api/keys.ts';
+import type { Container, EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { type ObjectKey, objectKey } from '../api/object-key.ts';
+import { type GuardedPod, readGuardedPod, toMs } from './guarded-pod.ts';
 import {
 	ephemeralRunnerName,
 	type Identity,
@@ -12,16 +13,7 @@ import {
 import { type Pin, readPin } from './identity/pin.ts';
 import { type JobSignal, readSignals } from './job-signals.ts';
 import type { Scope } from './scope.ts';
-import {
-	absent,
-	idle,
-	pinned,
-	recorded,
-	registered,
-	runnerText,
-	unregistered,
-	type Verify,
-} from './statements.ts';
+import { absent, idle, pinned, registered, runnerText, unregistered, type Verify } from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
 export type Process =
@@ -29,21 +21,8 @@ export type Process =
 	| { state: 'running'; sinceMs: number | undefined }
 	| { state: 'exited'; sinceMs?: undefined };
 
-export interface DeletionRecord {
-	requestedAt: string;
-	/** As the review said; see RecordedOptions.certified. */
-	requestedBy: string;
-	options: RecordedOptions;
-}
-
 /** A runner pod as plain data. Decisions know nothing else about it. */
-export interface RunnerPod {
-	namespace: string;
-	name: string;
-	uid: string;
-	resourceVersion: string | undefined;
-	/** creationTimestamp, ms since the epoch; 0 if it is not known. */
-	createdMs: number;
+export interface RunnerPod extends GuardedPod {
 	kind: 'legacy' | 'scale-set';
 	/** The name it registers under at GitHub; where `scope` is undefined, only the most likely one. */
 	runnerName: string;
@@ -63,10 +42,6 @@ export interface RunnerPod {
 	/** The EphemeralRunner of a scale-set pod. `found`: it could be read. */
 	owner: { name: string; uid: string; found: boolean } | undefined;
 	nodeName: string | undefined;
-	/** It carries the label by which the back-stop budgets hold up its eviction. */
-	backstopped: boolean;
-	terminating: boolean;
-	breakGlass: string | undefined;
 	process: Process;
 	/** How often the runner's container was restarted in place. */
 	restarts: number;
@@ -99,8 +74,6 @@ export interface RunnerPod {
 	unregistered: { at: string } | undefined;
 	/** Its Node object has been missing for nodeGoneAfterMs. */
 	nodeGone: boolean;
-	/** The deletion that this server recorded, if there is one. */
-	record: DeletionRecord | undefined;
 }
 
 /** What the caller has found out beside the pod object. */
@@ -152,11 +125,8 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 	const gitHubSaid = whatGitHubSaid(identity, ownId, annotations, verify);
 
 	return {
+		...readGuardedPod(pod, verify),
 		...identity,
-		namespace: pod.metadata.namespace ?? '',
-		name: pod.metadata.name,
-		resourceVersion: pod.metadata.resourceVersion,
-		createdMs: toMs(pod.metadata.creationTimestamp) ?? 0,
 		kind: who.kind,
 		uncertain: 'uncertain' in who ? who.uncertain.slice(0, longestReason) : undefined,
 		host: who.host,
@@ -170,9 +140,6 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		credentialsSecret: who.credentialsSecret,
 		owner: readOwner(pod, who, er),
 		nodeName: pod.spec?.nodeName,
-		backstopped: labels[busy.label] !== undefined,
-		terminating: pod.metadata.deletionTimestamp !== undefined,
-		breakGlass: annotations[breakGlass] || undefined,
 		process,
 		busyHint: readBusyHint(labels, annotations, er),
 		signals: readSignals(annotations[busy.signals], identity, verify),
@@ -180,7 +147,6 @@ export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefine
 		attempt: readAttempt(annotations[progress.attempt]),
 		unregistered: gitHubSaid.unregistered,
 		nodeGone: facts.nodeGone === true,
-		record: readRecord(identity.uid, annotations, verify),
 	};
 }
 
@@ -300,36 +266,6 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 	return `${status.jobDisplayName ?? status.jobId}${where.length > 0 ? ` (${where.join(', ')})` : ''}`;
 }
 
-/** The record, if this server made it: anybody may have written one in somebody's name, or copied that of another pod. */
-export function readRecord(
-	uid: string,
-	annotations: Record<string, string>,
-	verify: Verify,
-): DeletionRecord | undefined {
-	const {
-		[record.requestedAt]: requestedAt = '',
-		[record.requestedBy]: requestedBy = '',
-		[record.options]: options = '',
-	} = annotations;
-	if (!requestedBy || !verify(recorded(uid, requestedAt, requestedBy, options), annotations[record.proof]))
-		return undefined;
-	return { requestedAt, requestedBy, options: parseOptions(options) };
-}
-
-/** The recorded options. One that a later version wrote and that can't be read counts as a plain delete. */
-function parseOptions(text: string | undefined): RecordedOptions {
-	try {
-		const value = JSON.parse(text ?? '') as RecordedOptions;
-		const options: RecordedOptions = { via: value.via === 'eviction' ? 'eviction' : 'delete' };
-		if (Number.isInteger(value.gracePeriodSeconds)) options.gracePeriodSeconds = value.gracePeriodSeconds;
-		if (typeof value.propagationPolicy === 'string') options.propagationPolicy = value.propagationPolicy;
-		if (value.certified === true) options.certified = true;
-		return options;
-	} catch {
-		return { via: 'delete' };
-	}
-}
-
 function readAttempt(text: string | undefined): RunnerPod['attempt'] {
 	const [at, by = ''] = (text ?? '').split(' ');
 	const atMs = toMs(at);
@@ -347,11 +283,6 @@ function hasVariable(container: Container, names: readonly string[]): boolean {
 function positiveInteger(value: string | number | undefined): number | undefined {
 	const number = Number(value);
 	return Number.isSafeInteger(number) && number > 0 ? number : undefined;
-}
-
-function toMs(time: string | undefined): number | undefined {
-	const ms = Date.parse(time ?? '');
-	return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** `namespace/name`, for keys and messages. */

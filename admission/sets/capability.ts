@@ -4,7 +4,7 @@ import type { Capability, LeaderPart, Stoppable } from '../capability.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Term } from '../cluster/term.ts';
 import type { Accounts } from '../github/accounts.ts';
-import type { Ports as ReleasePorts } from '../guard/release.ts';
+import type { Ports as ReleasePorts } from '../guard/subjects/runner/release.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';

@@ -1,7 +1,8 @@
 import { busy, jobPods, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
+import type { DeletionRecord } from '../../admission/runner/guarded-pod.ts';
 import { isJobPod, readJobPod } from '../../admission/runner/job-pod.ts';
-import { type DeletionRecord, isRunnerPod } from '../../admission/runner/runner-pod.ts';
+import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
 
 /** The state of a job pod, for people. */
 export type JobPodState = 'pending' | 'starting' | 'running' | 'draining' | 'stopped';

@@ -2,8 +2,9 @@ import { arc, busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import { printable } from '../../admission/api/printable.ts';
 import { jobNow } from '../../admission/jobs/rules/job-signals.ts';
+import type { DeletionRecord } from '../../admission/runner/guarded-pod.ts';
 import type { Job } from '../../admission/runner/job-signals.ts';
-import type { DeletionRecord, RunnerPod } from '../../admission/runner/runner-pod.ts';
+import type { RunnerPod } from '../../admission/runner/runner-pod.ts';
 import { readPod } from './read.ts';
 
 /**

@@ -27,7 +27,7 @@ const layers: readonly (readonly string[])[] = [
 ];
 
 /** Code that decides on plain data: the time and everything random is passed in. The text of a script is none. */
-const pure = /^admission\/(?!jobs\/hooks\/rules\/script\.ts$)(api|runner|[^/]+(?:\/[^/]+)?\/rules)\//;
+const pure = /^admission\/(?!jobs\/hooks\/rules\/script\.ts$)(api|runner|[^/]+(?:\/[^/]+){0,2}\/rules)\//;
 const impure =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;
 

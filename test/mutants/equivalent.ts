@@ -65,7 +65,7 @@ export const equivalent: readonly Equivalent[] = [
 		why: quicker,
 	},
 	{
-		file: 'admission/guard/rules/decide.ts',
+		file: 'admission/guard/subjects/runner/rules/decide.ts',
 		text: "const why = word.says === 'unknown' ? word.why : undefined;",
 		what: "true in place of word.says === 'unknown'",
 		why: 'no other word has a why, and the condition is there for the compiler',
@@ -89,7 +89,7 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'only a claim that works is contradicted, and the condition is there for the compiler',
 	},
 	{
-		file: 'admission/guard/job-pods/rules/message.ts',
+		file: 'admission/guard/subjects/job-pod/rules/message.ts',
 		text: 'return text === undefined ? undefined : printable(text);',
 		what: 'false in place of text === undefined',
 		why: 'what is not there comes out of it as it is, and the condition is there for the compiler',

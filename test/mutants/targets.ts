@@ -16,23 +16,30 @@ const schedules = ['test/unit/autoscale/schedule.test.ts'];
 
 export const targets: readonly Target[] = [
 	{
-		file: 'admission/guard/rules/decide.ts',
-		tests: ['test/unit/guard/decide.test.ts', 'test/unit/guard/release.test.ts', loop],
+		file: 'admission/guard/subjects/runner/rules/decide.ts',
+		tests: [
+			'test/unit/guard/subjects/runner/decide.test.ts',
+			'test/unit/guard/subjects/runner/release.test.ts',
+			loop,
+		],
 	},
 	{
 		file: 'admission/guard/rules/busy-marks.ts',
 		tests: ['test/unit/guard/busy-marks.test.ts', 'test/unit/guard/busy-polling.test.ts'],
 	},
-	{ file: 'admission/guard/release.ts', tests: ['test/unit/guard/release.test.ts', loop, sets] },
+	{
+		file: 'admission/guard/subjects/runner/release.ts',
+		tests: ['test/unit/guard/subjects/runner/release.test.ts', loop, sets],
+	},
 	{
 		file: 'admission/guard/rules/retry.ts',
 		tests: ['test/unit/guard/retry.test.ts'],
 	},
 	{
 		file: 'admission/guard/rules/message.ts',
-		tests: ['test/unit/guard/denials.test.ts', 'test/unit/guard/job-pods/message.test.ts'],
+		tests: ['test/unit/guard/denials.test.ts', 'test/unit/guard/subjects/job-pod/message.test.ts'],
 	},
-	{ file: 'admission/guard/rules/elapsed.ts', tests: ['test/unit/guard/decide.test.ts'] },
+	{ file: 'admission/guard/rules/elapsed.ts', tests: ['test/unit/guard/subjects/runner/decide.test.ts'] },
 	{ file: 'admission/guard/rules/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{ file: 'admission/guard/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{
@@ -58,7 +65,7 @@ export const targets: readonly Target[] = [
 		tests: [
 			'test/unit/runner/record.test.ts',
 			'test/unit/runner/pin.test.ts',
-			'test/unit/guard/release.test.ts',
+			'test/unit/guard/subjects/runner/release.test.ts',
 		],
 	},
 	{
@@ -82,18 +89,33 @@ export const targets: readonly Target[] = [
 	})),
 	{
 		file: 'admission/guard/unauthenticated-callers.ts',
-		tests: ['test/unit/guard/unauthenticated-callers.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
+		tests: [
+			'test/unit/guard/unauthenticated-callers.test.ts',
+			'test/unit/guard/subjects/job-pod/review.test.ts',
+		],
 	},
 	{
-		file: 'admission/guard/job-pods/rules/decide.ts',
-		tests: ['test/unit/guard/job-pods/decide.test.ts'],
+		file: 'admission/guard/subjects/job-pod/rules/decide.ts',
+		tests: ['test/unit/guard/subjects/job-pod/decide.test.ts'],
 	},
-	{ file: 'admission/guard/job-pods/rules/edits.ts', tests: ['test/unit/guard/job-pods/edits.test.ts'] },
-	{ file: 'admission/guard/job-pods/rules/marks.ts', tests: ['test/unit/guard/job-pods/marks.test.ts'] },
-	{ file: 'admission/guard/job-pods/rules/message.ts', tests: ['test/unit/guard/job-pods/message.test.ts'] },
+	{
+		file: 'admission/guard/subjects/job-pod/rules/edits.ts',
+		tests: ['test/unit/guard/subjects/job-pod/edits.test.ts'],
+	},
+	{
+		file: 'admission/guard/subjects/job-pod/rules/marks.ts',
+		tests: ['test/unit/guard/subjects/job-pod/marks.test.ts'],
+	},
+	{
+		file: 'admission/guard/subjects/job-pod/rules/message.ts',
+		tests: ['test/unit/guard/subjects/job-pod/message.test.ts'],
+	},
 	{
 		file: 'admission/runner/job-pod.ts',
-		tests: ['test/unit/guard/job-pods/decide.test.ts', 'test/unit/guard/job-pods/review.test.ts'],
+		tests: [
+			'test/unit/guard/subjects/job-pod/decide.test.ts',
+			'test/unit/guard/subjects/job-pod/review.test.ts',
+		],
 	},
 	{ file: 'admission/jobs/events/rules/delivery.ts', tests: ['test/unit/jobs/events/delivery.test.ts'] },
 	{ file: 'admission/jobs/events/rules/runner-of.ts', tests: ['test/unit/jobs/events/runner-of.test.ts'] },

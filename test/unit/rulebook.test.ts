@@ -6,7 +6,7 @@
 import * as assert from 'uvu/assert';
 import { arc, breakGlass, busy, progress, record } from '../../admission/api/keys.ts';
 import type { EphemeralRunner, Pod } from '../../admission/api/kinds.ts';
-import { decide } from '../../admission/guard/rules/decide.ts';
+import { decide } from '../../admission/guard/subjects/runner/rules/decide.ts';
 import { type Facts, isRunnerPod, readRunnerPod } from '../../admission/runner/runner-pod.ts';
 import { scopeKey } from '../../admission/runner/scope.ts';
 import { readPodList } from '../../plugin/kube/pod-protobuf.ts';

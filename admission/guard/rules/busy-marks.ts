@@ -6,7 +6,7 @@ import { jobText } from '../../runner/job-signals.ts';
 import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Sign } from '../../runner/statements.ts';
-import { standingAnswer } from './decide.ts';
+import { standingAnswer } from '../subjects/runner/rules/decide.ts';
 import { jobOverMs } from './policy.ts';
 
 /** What GitHub's list says about a runner. */

@@ -75,6 +75,12 @@ export const backgroundBudgetMs = 30_000;
  */
 export const jobPodRetryMs = 10_000;
 
+/** A PodDisruptionBudget of somebody's that refuses the eviction is asked again after this. */
+export const budgetRetryMs = 5_000;
+
+/** The watch has shown an accepted DELETE long before this, on any machine; if it has not, the deletion is tried again. */
+export const shownWithinMs = 30_000;
+
 /** GitHub is asked again about a runner that is still registering after this. */
 export const registeringRetryMs = 10_000;
 

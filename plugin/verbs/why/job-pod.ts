@@ -2,7 +2,7 @@ import { breakGlass } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { printable } from '../../../admission/api/printable.ts';
 import type { AllowReason } from '../../../admission/api/reasons.ts';
-import { decideJobPod } from '../../../admission/guard/job-pods/rules/decide.ts';
+import { decideJobPod } from '../../../admission/guard/subjects/job-pod/rules/decide.ts';
 import { type JobPod, readJobPod } from '../../../admission/runner/job-pod.ts';
 import { podKey } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';

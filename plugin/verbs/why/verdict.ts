@@ -1,7 +1,7 @@
 import { progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { podPath } from '../../../admission/api/paths.ts';
-import { decide } from '../../../admission/guard/rules/decide.ts';
+import { decide } from '../../../admission/guard/subjects/runner/rules/decide.ts';
 import { nodeGoneAfterMs } from '../../../admission/runner/policy.ts';
 import { guardDenial, isGuardUnreachable } from '../../guard/denial.ts';
 import { type GuardPresence, guardPresence } from '../../guard/presence.ts';

@@ -1,6 +1,6 @@
 /**
  * GitHub answers 204 to the DELETE of a runner, and in the quiet time after it the runner receives a job: its log shows it,
- * and the pod stays until the container stops. In simulated time, and for what else may happen then: test/unit/guard/release.test.ts.
+ * and the pod stays until the container stops. In simulated time, and for what else may happen then: test/unit/guard/subjects/runner/release.test.ts.
  */
 import * as assert from 'uvu/assert';
 import { eventually } from '../../rig/eventually.ts';

@@ -3,11 +3,11 @@ import * as assert from 'uvu/assert';
 import * as keys from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { trimPod } from '../../../admission/cluster/cache.ts';
-import { trimJobPod } from '../../../admission/guard/job-pods/job-pod-loop.ts';
+import { trimJobPod } from '../../../admission/guard/subjects/job-pod/job-pods.ts';
 import { readJobPod } from '../../../admission/runner/job-pod.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
-import { jobPodObject } from '../guard/job-pods/pods.ts';
+import { jobPodObject } from '../guard/subjects/job-pod/pods.ts';
 import { jitContainer, noon, pod } from '../runner/pods.ts';
 
 const test = suite('what the leader keeps of a pod');

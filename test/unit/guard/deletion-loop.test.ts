@@ -3,11 +3,11 @@ import * as assert from 'uvu/assert';
 import { arc, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { liveOwner } from '../../../admission/cluster/pod-owner.ts';
-import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
+import { runnerDeletionLoop } from '../support/guard.ts';
 import { paths, World } from '../support/world.ts';
 
 const test = suite('deletion loop');
@@ -38,8 +38,7 @@ function setUp() {
 		idleSinceMs: ({ name }: RunnerPod) => followed.idle.get(name),
 		forget: () => {},
 	};
-	const loop = new DeletionLoop({
-		...parts,
+	const loop = runnerDeletionLoop(parts, {
 		standingOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
 		busyConfirmed: () => confirmed.busy,
 		followedLogs: followed,

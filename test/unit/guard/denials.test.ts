@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { causesOf, readDenial } from '../../../admission/api/denial.ts';
 import { type DenyReason, denyReasons } from '../../../admission/api/reasons.ts';
-import { jobPodTexts } from '../../../admission/guard/job-pods/rules/message.ts';
 import { denials, type RunnerReason, runnerDenial } from '../../../admission/guard/rules/denials.ts';
 import { type DenialTexts, longestMessage, unreadableTexts } from '../../../admission/guard/rules/message.ts';
-import { denialTexts, editRefusedTexts } from '../../../admission/guard/rules/runner-message.ts';
 import { deny } from '../../../admission/guard/rules/verdict.ts';
+import { jobPodTexts } from '../../../admission/guard/subjects/job-pod/rules/message.ts';
+import { denialTexts, editRefusedTexts } from '../../../admission/guard/subjects/runner/rules/message.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { refused } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
-import { jobPod } from './job-pods/pods.ts';
+import { jobPod } from './subjects/job-pod/pods.ts';
 
 const test = suite('denials');
 
@@ -43,7 +43,7 @@ const runnerReasons = denyReasons.filter(isRunnerReason);
 function textsOf(pod: RunnerPod, reason: DenyReason, detail?: string): DenialTexts {
 	if (!isRunnerReason(reason)) {
 		const jobPod = { ...exampleJobPod, runner: pod.name };
-		return jobPodTexts(jobPod, undefined, deny(reason, detail), true, noon);
+		return jobPodTexts(jobPod, deny(reason, detail), true, noon);
 	}
 	const isRecorded = runnerDenial(reason).unrecorded === undefined;
 	return denialTexts(pod, deny(reason, detail), isRecorded, noon);

@@ -5,7 +5,6 @@ import { loadAll } from 'js-yaml';
 import * as assert from 'uvu/assert';
 import { arc, busy, jobPods, progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { jobPodLabels } from '../../../admission/guard/job-pods/rules/edits.ts';
 import {
 	decidingLabels,
 	forbiddenEdits,
@@ -13,6 +12,7 @@ import {
 	recognisingLabels,
 	scopeLabels,
 } from '../../../admission/guard/rules/edits.ts';
+import { jobPodLabels } from '../../../admission/guard/subjects/job-pod/rules/edits.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
 import { pod, running } from '../runner/pods.ts';

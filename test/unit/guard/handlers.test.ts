@@ -5,6 +5,7 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
+import { guardedKinds } from '../../../admission/guard/subjects/index.ts';
 import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
@@ -14,6 +15,7 @@ import { suite } from '../../support/suite.ts';
 import { noon, pod, signer, trusting } from '../runner/pods.ts';
 import { known } from '../support/arrival.ts';
 import { SimulatedClock } from '../support/clock.ts';
+import { kindsByThemselves } from '../support/guard.ts';
 
 const test = suite('webhook handlers');
 const busy = pod({ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
@@ -29,6 +31,10 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 			from: async (object: Pod) => readRunnerPod(object, trusting),
 			get: async () => {
 				if (stored instanceof Error) throw stored;
+				return stored;
+			},
+			patch: async (_pod: unknown, { annotations }: { annotations: object }) => {
+				written.push(annotations);
 				return stored;
 			},
 		},
@@ -47,8 +53,12 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		},
 		metrics: new Metrics(systemClock),
 		log: pino({ level: 'silent' }),
+		sign: signer.signStatement,
+		verify: signer.verifyStatement,
+		clock,
 	};
-	return { written, events, parts: parts as unknown as ReviewDependencies };
+	const asked = parts as unknown as Parameters<typeof guardedKinds>[0] & Omit<ReviewDependencies, 'subjects'>;
+	return { written, events, parts: { ...asked, subjects: guardedKinds(asked) } };
 }
 const request = (change: Partial<AdmissionRequest>): AdmissionRequest => ({
 	uid: 'u',
@@ -118,13 +128,12 @@ test('... but not over the record of somebody else that was written meanwhile (i
 	parts.pods.from = async () => {
 		throw new Error('no answer');
 	};
-	parts.ports.write = async (runner, change, onlyIfUnchanged) => {
-		if (onlyIfUnchanged) return 'conflict';
+	parts.pods.patch = async (_pod, change, onlyIfVersion) => {
+		parts.pods.get = async () => ({ ...busy, metadata: { ...busy.metadata, annotations } });
+		if (onlyIfVersion) return 'conflict';
 		written.push(change);
-		return runner;
+		return busy;
 	};
-	parts.ports.reread = async () =>
-		readRunnerPod({ ...busy, metadata: { ...busy.metadata, annotations } }, trusting) ?? 'gone';
 	const { status } = await deletePods(request({}), known, parts);
 	assert.equal([status?.details.causes[0]?.reason, written], ['internal-error', []]);
 });
@@ -266,6 +275,7 @@ function update(after: (pod: Pod) => void, username = 'alice', before = busy) {
 	return updatePods(
 		request({ operation: 'UPDATE', oldObject: before, object, userInfo: { username } }),
 		'guard',
+		kindsByThemselves(),
 	);
 }
 test('a label by which a live runner is recognised stays (A13)', () => {

@@ -7,12 +7,13 @@ import { progress, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
-import type { LeavingOwner } from '../../../admission/guard/exited-pods.ts';
+import type { LeavingOwner } from '../../../admission/guard/subjects/runner/leaving-owner.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { signer } from '../runner/pods.ts';
+import { reviewParts } from '../support/guard.ts';
 import { paths, World } from '../support/world.ts';
 
 const test = suite('reviews of deletions');
@@ -26,10 +27,10 @@ test.after.each(async () => {
 function setUp(change: { latencyMs?: number; gitHubMs?: number; leavingOwner?: LeavingOwner } = {}) {
 	const world = new World();
 	worlds.push(world);
-	const { api, github, clock, pods, ports, events, metrics, log } = world;
+	const { api, github, clock } = world;
 	api.latencyMs = change.latencyMs ?? 1;
 	github.answersAfterMs = change.gitHubMs ?? 0;
-	const dependencies = { pods, ports, events, metrics, log, leavingOwner: change.leavingOwner };
+	const dependencies = reviewParts(world, { leavingOwner: change.leavingOwner });
 	/** The answer, and after how many ms it came. */
 	async function send(asking: (at: number) => Promise<AdmissionResponse>) {
 		const fromMs = clock.now();

@@ -14,6 +14,7 @@ import type { AdmissionRequest, AdmissionResponse } from '../../../admission/web
 import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
 import { stranger } from '../support/arrival.ts';
+import { kindsByThemselves } from '../support/guard.ts';
 
 const test = suite('unauthenticated callers');
 const live = pod({});
@@ -22,6 +23,7 @@ const live = pod({});
 function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 	const read: string[] = [];
 	const handlers = unauthenticated({
+		subjects: kindsByThemselves(),
 		pods: {
 			get: async (namespace, name) => {
 				read.push(`${namespace}/${name}`);

@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { identityProof } from '../../../admission/api/keys.ts';
 import type { Container, EnvVar, EphemeralRunner } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
-import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import { suite } from '../../support/suite.ts';
+import { runnerDeletionLoop } from '../support/guard.ts';
 import { paths, World } from '../support/world.ts';
 
 const test = suite('which runner is judged');
@@ -16,8 +16,7 @@ const minute = 60_000;
 function setUp() {
 	const world = new World();
 	const polling = new BusyPolling(world.parts);
-	const loop = new DeletionLoop({
-		...world.parts,
+	const loop = runnerDeletionLoop(world.parts, {
 		standingOwner: async () => undefined,
 		followedLogs: { follow: () => {}, idleSinceMs: () => undefined, forget: () => {} },
 		busyConfirmed: (pod) => polling.confirms(pod),

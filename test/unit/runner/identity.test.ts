@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { identityProof } from '../../../admission/api/keys.ts';
 import type { EnvVar, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
-import { decide } from '../../../admission/guard/rules/decide.ts';
+import { decide } from '../../../admission/guard/subjects/runner/rules/decide.ts';
 import { longestValue } from '../../../admission/runner/identity/environment.ts';
 import { scopeInEnvironment, trimContainer } from '../../../admission/runner/identity/identity.ts';
 import { type Pin, writePin } from '../../../admission/runner/identity/pin.ts';

@@ -4,7 +4,7 @@ import { arcReplicaSet, setKinds } from '../../../admission/api/sets.ts';
 import { Cache } from '../../../admission/cluster/cache.ts';
 import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
-import { createReleasePorts } from '../../../admission/guard/release-adapter.ts';
+import { createReleasePorts } from '../../../admission/guard/subjects/runner/release-adapter.ts';
 import { Events } from '../../../admission/kube/events.ts';
 import { nodeGoneOf, recordOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';

@@ -7,7 +7,7 @@ import { jobPodState, withJobPods } from '../../../../plugin/runners/job-pods.ts
 import { header, row } from '../../../../plugin/verbs/list/columns.ts';
 import { jobPodText, whyJobPodAllowed } from '../../../../plugin/verbs/why/job-pod.ts';
 import { suite } from '../../../support/suite.ts';
-import { endedJobPod, jobPodObject } from '../../guard/job-pods/pods.ts';
+import { endedJobPod, jobPodObject } from '../../guard/subjects/job-pod/pods.ts';
 import { noon, pod } from '../../runner/pods.ts';
 
 const test = suite('plugin: job pods');

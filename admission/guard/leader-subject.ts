@@ -1,0 +1,65 @@
+import type { Pod } from '../api/kinds.ts';
+import type { ObjectKey } from '../api/object-key.ts';
+import type { AllowReason } from '../api/reasons.ts';
+import type { Watched } from '../cluster/watched.ts';
+import type { GuardedPod } from '../runner/guarded-pod.ts';
+import type { Denial } from './rules/denials.ts';
+import type { WaitReason } from './waiting-deletions.ts';
+
+/** What is to be done about a recorded deletion now. */
+export type Step = Deletable | Waiting | Later;
+
+/** The pod may go. */
+export interface Deletable {
+	kind: 'delete';
+	pod: GuardedPod;
+	/** The runner's name, for log lines. */
+	runner: string;
+	reason: AllowReason;
+	/** What the Event says. */
+	message: string;
+}
+
+/** Its deletion is denied. The reason is written on the pod. */
+export interface Waiting {
+	kind: 'wait';
+	pod: GuardedPod;
+	runner: string;
+	reason: Exclude<WaitReason, 'disruption-budget'>;
+	/** The row of the reason. */
+	denial: Pick<Denial<never>, 'warns'>;
+	/** What the condition and the Event say. */
+	message: string;
+	/** When it is tried again; undefined: only a change can help. */
+	afterMs: number | undefined;
+	/** Nothing is written on the pod: somebody reacts to each of its changes. */
+	unwritten?: boolean;
+}
+
+/** Somebody else does what is to be done; it is looked after again then. Nobody has to be told. */
+export interface Later {
+	kind: 'later';
+	afterMs: number;
+	/** Why, for those who ask what waits. */
+	reason?: { pod: GuardedPod; reason: WaitReason };
+}
+
+/**
+ * A kind of pod at the leader: everything in which the kinds differ when recorded deletions are carried out. What reviews
+ * need is in subject.ts.
+ */
+export interface LeaderSubject {
+	/** In the metrics, and how many deletions are worked on at a time. */
+	controller: { name: string; concurrency: number };
+	/** The pods of this kind, as the leader watches them. */
+	watched: Watched<Pod>;
+	/** Has a pod looked after when something else than itself changes. Called once, before anything runs. */
+	connect(enqueue: (key: ObjectKey) => void): void;
+	/**
+	 * What is to be done about a pod whose deletion is recorded, or whose namespace is being deleted. undefined: nothing, the
+	 * record is not this server's.
+	 */
+	next(object: Pod, namespaceTerminating: boolean): Promise<Step | undefined>;
+	/** Whether a deletion that waits for this is tried again as soon as GitHub can be asked again. */
+	waitsForGitHub(reason: WaitReason): boolean;
+}

@@ -1,0 +1,76 @@
+import { deletionPendingCondition, jobPods } from '../../../api/keys.ts';
+import type { Pod } from '../../../api/kinds.ts';
+import { type ObjectKey, objectKey } from '../../../api/object-key.ts';
+import { resources } from '../../../api/paths.ts';
+import type { Cache } from '../../../cluster/cache.ts';
+import { keptAnnotations } from '../../../cluster/kept-annotations.ts';
+import { type WatchDependencies, type Watched, watched } from '../../../cluster/watched.ts';
+import type { Source } from '../../../kube/controller.ts';
+import { isJobPod } from '../../../runner/job-pod.ts';
+
+/** The pods of runners' jobs, as the leader watches them. */
+export class JobPods {
+	readonly watched: Watched<Pod>;
+	/** Keys of the job pods of each runner's pod, by its key; gone with the last of them. */
+	readonly #ofRunner = new Map<ObjectKey, Set<ObjectKey>>();
+	readonly #cache: Pick<Cache, 'onPod'>;
+
+	constructor(dependencies: WatchDependencies & { cache: Pick<Cache, 'onPod'> }) {
+		this.#cache = dependencies.cache;
+		this.watched = watched(dependencies, resources.pods, trimJobPod, { labelSelector: jobPods.label });
+		this.watched.on((change, object, before) => {
+			if (before) this.#forget(before);
+			if (change === 'deleted') return;
+			const runner = runnerKey(object);
+			const key = objectKey(object.metadata);
+			this.#ofRunner.set(runner, (this.#ofRunner.get(runner) ?? new Set()).add(key));
+		});
+	}
+
+	/** Changes of the pods of runners. */
+	readonly onRunner: Source<Pod> = (listener) => this.#cache.onPod(listener);
+
+	/** Keys of the job pods of this runner's pod. */
+	of(runner: Pod): Iterable<ObjectKey> {
+		return this.#ofRunner.get(objectKey(runner.metadata)) ?? [];
+	}
+
+	run(signal: AbortSignal): Promise<void> {
+		return this.watched.informer.run(signal);
+	}
+
+	#forget(object: Pod): void {
+		const runner = runnerKey(object);
+		const keys = this.#ofRunner.get(runner);
+		keys?.delete(objectKey(object.metadata));
+		if (keys?.size === 0) this.#ofRunner.delete(runner);
+	}
+}
+
+const runnerKey = ({ metadata: { namespace, labels } }: Pod): ObjectKey =>
+	objectKey({ namespace, name: labels?.[jobPods.label] ?? '' });
+
+/** What is kept of a pod; undefined: nothing, it is no job pod. */
+export function trimJobPod(pod: Pod): Pod | undefined {
+	if (!isJobPod(pod)) return undefined;
+	const { metadata, spec, status } = pod;
+	const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata;
+	return {
+		metadata: {
+			name,
+			namespace,
+			uid,
+			resourceVersion,
+			creationTimestamp,
+			deletionTimestamp,
+			labels,
+			annotations: keptAnnotations(pod),
+		},
+		spec: { containers: spec?.containers?.map((container) => ({ name: container.name })) },
+		status: {
+			phase: status?.phase,
+			conditions: status?.conditions?.filter(({ type }) => type === deletionPendingCondition),
+			containerStatuses: status?.containerStatuses?.map((one) => ({ name: one.name, state: one.state })),
+		},
+	};
+}

@@ -1,0 +1,21 @@
+import { busy, jobPods } from '../../../../api/keys.ts';
+import type { Pod } from '../../../../api/kinds.ts';
+import type { JobPod } from '../../../../runner/job-pod.ts';
+import { endings, ownAnnotationEdits } from '../../../rules/edits.ts';
+
+/** By the first a job pod is recognised, the second keeps its eviction back: neither changes while it lives. */
+export const jobPodLabels: readonly string[] = [jobPods.label, busy.label];
+
+/**
+ * What of an update of a job pod must be refused, each as a clause for people; empty: it may be made. Whether its runner
+ * still works is not asked: nobody has a reason for such an edit, and there is break-glass. The webhook's matchConditions
+ * call us only if something of this changes: change both together, a test compares the keys.
+ */
+export function jobPodEdits(before: Pod, after: Pod, pod: JobPod): string[] {
+	if (pod.terminating || pod.ended) return [];
+	const was = before.metadata.labels ?? {};
+	const is = after.metadata.labels ?? {};
+	const keys = jobPodLabels.filter((key) => (was[key] ?? '') !== (is[key] ?? ''));
+	const labels = keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+	return [...labels, ...endings(before, after), ...ownAnnotationEdits(before, after)];
+}

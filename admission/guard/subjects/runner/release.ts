@@ -1,0 +1,450 @@
+import { busy } from '../../../api/keys.ts';
+import type { CredentialsMissing, GitHubFailure, Priority } from '../../../github/types.ts';
+import type { UnregisterOutcome } from '../../../github/unregistrations.ts';
+import { afterLog, openSignal, worksBy } from '../../../jobs/rules/job-signals.ts';
+import type { LogReading } from '../../../jobs/rules/runner-log.ts';
+import type { Clock } from '../../../kube/clock.ts';
+import {
+	type Annotations,
+	absentOf,
+	attemptOf,
+	busyAnswerOf,
+	type DeletionRequest,
+	idleOf,
+	notIdle,
+	recordOf,
+	registeredAs,
+	signalsOf,
+	unregisteredOf,
+	withoutAttempt,
+	withoutProof,
+} from '../../../runner/record.ts';
+import type { RunnerPod } from '../../../runner/runner-pod.ts';
+import { denyAndRecord, type RecordPorts } from '../../record-denial.ts';
+import type { RunnerReason } from '../../rules/denials.ts';
+import { agoMs, quietLeftMs } from '../../rules/elapsed.ts';
+import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, readingLastsMs } from '../../rules/policy.ts';
+import { allow, type Deny, deny, type Verdict } from '../../rules/verdict.ts';
+import type { Judged } from '../../subject.ts';
+import { type Ask, confirmIdle, decide, decideAbsent } from './rules/decide.ts';
+
+/** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
+export type LookupOutcome =
+	| { kind: 'present'; busy: boolean }
+	| { kind: 'absent'; begunMs: number }
+	| GitHubFailure;
+
+/** The GitHub credentials that one runner pod uses. */
+export interface RunnerAccount {
+	/** Why a call would fail now, as far as is known without one (rate limit, outage, bad credentials); undefined: no reason is known. */
+	failure(): GitHubFailure | undefined;
+	/** Has GitHub remove the registration. Nothing else does. Concurrent calls for one runner share one exchange. */
+	unregister(
+		pod: RunnerPod,
+		options: {
+			timeoutMs: number;
+			/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
+			rateLimitWaitMs?: number | undefined;
+			priority: Priority;
+			/** Called with an id that was looked up, before GitHub is asked to remove it. */
+			found: (runnerId: number) => Promise<void>;
+			/** Asked right before a DELETE is sent; false: it is not. */
+			stillIdle: () => Promise<boolean>;
+		},
+	): Promise<UnregisterOutcome>;
+	/**
+	 * Looks the runner up in a list of GitHub's that is begun now; with `recent`, it may be found in one that is a moment old.
+	 * That it is absent is only ever said of a list that is begun now.
+	 */
+	lookup(pod: RunnerPod, options: { timeoutMs: number; recent: boolean }): Promise<LookupOutcome>;
+}
+
+/** What `release` needs from outside: GitHub, Kubernetes and time. release-adapter.ts connects the real ones. */
+export interface Ports extends RecordPorts<RunnerPod>, Pick<Clock, 'now' | 'after'> {
+	/** Names this replica. */
+	self: string;
+	account(pod: RunnerPod): Promise<RunnerAccount | GitHubFailure | CredentialsMissing>;
+	/** Whether another pod in the cluster is the runner of this name; see runner/name-owner.ts. */
+	nameTaken(pod: RunnerPod): Promise<boolean>;
+	/** What the runner's log says now. Never rejects: a log that cannot be read says nothing. */
+	readLog(pod: RunnerPod): Promise<LogReading>;
+	/** GitHub had answered 204, and yet the runner has this job: counted and told. */
+	refuted(pod: RunnerPod, job: string): void;
+	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
+	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
+	/** Work that must be finished before the process ends. */
+	background(work: Promise<unknown>): void;
+}
+
+export type Released = Judged<RunnerPod, RunnerReason>;
+
+/** How long to wait. */
+export interface ReleaseLimits {
+	/** Until when the caller waits, ms since the epoch; what GitHub answers later is still written on the pod. */
+	answerByMs: number;
+	priority: Priority;
+	/** How long the pace may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
+	rateLimitWaitMs?: number;
+	/** false: the caller comes again after the quiet time that follows GitHub's 204, instead of waiting for its end. */
+	waitsQuiet?: boolean;
+}
+
+/** What one release was asked with. */
+interface Asked {
+	request: DeletionRequest | undefined;
+	ports: Ports;
+	limits: ReleaseLimits;
+}
+
+/**
+ * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
+ * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
+ * on the pod before it counts, and counts only where no witness objects after a quiet time.
+ *
+ * @param pod as the API server has it now, or as a cache has it: whatever leads to a write is checked against the pod
+ *   itself then, by its resourceVersion
+ * @param request whose deletion to record if it is denied; undefined: nothing is recorded
+ * @throws KubeError if the pod can't be read or written: then nothing is recorded. GitHub's failures deny, and never throw
+ */
+export async function release(
+	pod: RunnerPod,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+	limits: ReleaseLimits,
+): Promise<Released> {
+	const asked = { request, ports, limits };
+	let current = pod;
+	for (let attempt = 0; attempt < 6; attempt++) {
+		const decision = decide(current, ports.now(), ports.self);
+		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
+		if (decision.kind === 'deny') {
+			// A hook or an event had told of it before GitHub's 204 was written down.
+			const signal = current.unregistered && openSignal(current.signals);
+			return signal?.state === 'working'
+				? refute(current, undefined, signal.job.name, asked)
+				: denyAndRecord(current, decision, request, ports);
+		}
+		const outcome =
+			decision.kind === 'settle'
+				? await settle(current, decision.leftMs, asked)
+				: await ask(current, decision, asked);
+		if ('verdict' in outcome) return outcome;
+		current = outcome.again;
+	}
+	return denyAndRecord(
+		current,
+		deny('internal-error', 'the pod changed at every try to decide about it'),
+		request,
+		ports,
+	);
+}
+
+/** The answer, or the pod as it is now, about which to decide anew. */
+type Outcome = Released | { again: RunnerPod };
+
+/** Hears the runner's log, then GitHub: its list where that can tell, and its answer to DELETE. */
+async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
+	const reading = await ports.readLog(pod);
+	const readMs = ports.now();
+	const known = withReading(pod, reading, ports);
+	if (worksBy(known.signals) === 'working') return denyByLog(pod, reading, request, ports);
+	const refuse = (verdict: Deny<RunnerReason>) => denyAndRecord(pod, verdict, request, ports);
+
+	const account = await ports.account(pod);
+	if ('kind' in account) return refuse(deny(account.kind, account.detail));
+	const failure = account.failure();
+	if (failure) return refuse(deny(failure.kind, failure.detail));
+	if (await ports.nameTaken(pod)) return refuse(deny('name-taken'));
+
+	const unread = reading.says === 'unknown';
+	if (request?.dryRun || look || unread) {
+		// Who has just been told by ARC that the runner is removed, hears its log once more after the quiet time.
+		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
+		if (leftMs > 0 && !request?.dryRun)
+			return (await quiet(pod, leftMs, { request, ports, limits })) ?? again(pod, ports);
+		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
+		const begunMs = ports.now();
+		// Where it can't be confirmed yet that it is idle, many whose logs cannot be read share a list of a moment ago.
+		const recent = !request?.dryRun && !look && !confirmIdle(pod, begunMs, begunMs).confirmed;
+		const found = await account.lookup(pod, { timeoutMs, recent });
+		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
+		if (request?.dryRun)
+			return { verdict: readLookup(pod, reading, found, ports.now()), recorded: 'dry-run', pod };
+		if (found.kind === 'absent') return settleAbsent(known, reading, found.begunMs, request, ports);
+		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
+		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle);
+		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
+		if (unread && !confirmed) return denyUnconfirmed(pod, reading.why, sinceMs, request, ports);
+	}
+
+	const annotations = {
+		...recordOf(pod, request, ports.sign, ports.now()),
+		...attemptOf(pod, ports.self, ports.now()),
+		...signalAnnotations(pod, reading, ports),
+	};
+	const attempted = await ports.write(pod, { annotations }, true);
+	if (attempted === 'conflict') return again(pod, ports);
+	if (attempted === 'gone') return gone(pod);
+	const untilMs = answerByMs(pod, ports, limits);
+	const outcome = await unregister(attempted, { reading, readMs }, account, ports, limits, untilMs);
+	return outcome.pod.unregistered ? { again: outcome.pod } : outcome;
+}
+
+/**
+ * Its log says that it works, or has said so before it could be read no more: that is written on the pod with the record.
+ * ARC asks GitHub at each change of a pod that it removes.
+ */
+async function denyByLog(
+	pod: RunnerPod,
+	reading: LogReading,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
+		...(current.leavingByArc ? {} : signalAnnotations(current, reading, ports)),
+		...notIdle(current),
+	}));
+	return { ...denied, pod: withReading(denied.pod, reading, ports) };
+}
+
+/** The pod with what its log has just said. */
+const withReading = (pod: RunnerPod, reading: LogReading, { now }: Ports): RunnerPod => ({
+	...pod,
+	signals: afterLog(pod.signals, reading, pod.ephemeral, now()),
+});
+
+/** What its log has said, to be written on the pod as it is now: hooks and events write there as well. */
+function signalAnnotations(pod: RunnerPod, reading: LogReading, ports: Ports): Annotations {
+	const known = withReading(pod, reading, ports);
+	return known.signals === pod.signals ? {} : signalsOf(known, ports.sign);
+}
+
+/** Its log cannot be read, and GitHub has not shown it idle for long enough. */
+function denyUnconfirmed(
+	pod: RunnerPod,
+	why: string,
+	sinceMs: number | undefined,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	return denyAndRecord(pod, deny('unconfirmed', why), request, ports, (current) =>
+		sinceMs === undefined ? {} : idleOf(current, sinceMs, ports.sign),
+	);
+}
+
+/**
+ * GitHub has answered 204: the other witnesses are heard once more after the quiet time. If one says that the runner works,
+ * GitHub was wrong: its proof counts no more, and the pod stays until the container stops.
+ */
+async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }: Asked): Promise<Outcome> {
+	const early = request?.dryRun ? undefined : await quiet(pod, leftMs, { request, ports, limits });
+	if (early) return early;
+	const [fresh, reading] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
+	if (fresh === 'gone') return gone(pod);
+	// Something has changed that the decision depends on.
+	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
+	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
+	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
+	const signal = openSignal(withReading(fresh, reading, ports).signals);
+	if (signal?.state === 'working' || assigned)
+		return refute(fresh, reading, signal?.job.name ?? assigned?.job, { request, ports, limits });
+	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
+	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
+}
+
+/** GitHub was wrong: its proof is taken from the pod. @param word of its log, where that was read */
+async function refute(
+	pod: RunnerPod,
+	reading: LogReading | undefined,
+	job: string | undefined,
+	{ request, ports }: Asked,
+): Promise<Released> {
+	const denied = await denyAndRecord(pod, deny('busy'), request, ports, (current) => ({
+		...(reading ? signalAnnotations(current, reading, ports) : {}),
+		...withoutProof,
+	}));
+	if (!request?.dryRun) ports.refuted(pod, job ?? 'a job');
+	return reading ? { ...denied, pod: withReading(denied.pod, reading, ports) } : denied;
+}
+
+/** Waits for the end of the quiet time; the denial where the caller can't wait so long. */
+async function quiet(
+	pod: RunnerPod,
+	leftMs: number,
+	{ request, ports, limits }: Asked,
+): Promise<Released | undefined> {
+	if (leftMs === 0) return undefined;
+	const late = ports.now() + leftMs + afterQuietMs > limits.answerByMs;
+	if (late || limits.waitsQuiet === false)
+		return denyAndRecord(pod, deny('unregistering', 'GitHub has just removed it'), request, ports);
+	await new Promise<void>((resolve) => void ports.after(leftMs, resolve));
+	return undefined;
+}
+
+async function again(pod: RunnerPod, ports: Ports): Promise<Outcome> {
+	const fresh = await ports.reread(pod);
+	return fresh === 'gone' ? gone(pod) : { again: fresh };
+}
+
+const gone = (pod: RunnerPod): Released => ({
+	verdict: allow('already-terminating'),
+	recorded: false,
+	pod,
+});
+
+/**
+ * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
+ * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
+ */
+function answerByMs({ attempt }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
+	const nowMs = ports.now();
+	const begun = attempt?.by === ports.self && agoMs(attempt.atMs, nowMs) < admissionBudgetMs + 1_000;
+	return begun
+		? Math.max(nowMs + 100, Math.min(limits.answerByMs, attempt.atMs + admissionBudgetMs))
+		: limits.answerByMs;
+}
+
+/** The verdict of a dry run, from the log and GitHub's list. */
+function readLookup(
+	pod: RunnerPod,
+	reading: LogReading,
+	found: LookupOutcome,
+	nowMs: number,
+): Verdict<RunnerReason> {
+	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs).verdict;
+	if (found.kind !== 'present') return deny(found.kind, found.detail);
+	if (found.busy) return deny('busy');
+	return reading.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
+		? deny('unconfirmed', reading.why)
+		: allow('unregistered');
+}
+
+/** Asks GitHub. If the caller can't wait as long as GitHub takes, the exchange goes on and its outcome is still written. */
+async function unregister(
+	pod: RunnerPod,
+	{ reading, readMs }: { reading: LogReading; readMs: number },
+	account: RunnerAccount,
+	ports: Ports,
+	{ priority, rateLimitWaitMs }: ReleaseLimits,
+	deadlineMs: number,
+): Promise<Released> {
+	const exchange = account
+		.unregister(pod, {
+			timeoutMs: backgroundBudgetMs,
+			rateLimitWaitMs,
+			priority,
+			// The id is written first. Without it, if the server crashed after GitHub removed the runner, the runner would seem
+			// to be still registering.
+			found: async (runnerId) =>
+				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
+			stillIdle: () => stillIdle(pod, readMs, ports),
+		})
+		.then((outcome) => writeOutcome(pod, reading, outcome, ports));
+	ports.background(exchange);
+	let cancel = () => {};
+	const late = new Promise<Released>((resolve) => {
+		cancel = ports.after(Math.max(0, deadlineMs - ports.now()), () =>
+			resolve({
+				verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
+				recorded: true,
+				pod,
+			}),
+		);
+	});
+	try {
+		return await Promise.race([exchange, late]);
+	} finally {
+		cancel();
+	}
+}
+
+/** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */
+async function stillIdle(pod: RunnerPod, readMs: number, ports: Ports): Promise<boolean> {
+	if (Math.abs(ports.now() - readMs) < readingLastsMs) return true;
+	// A pod that cannot be read now is one of which nothing is known (invariant 3): it is tried again.
+	const read = ports.reread(pod).catch(() => 'gone' as const);
+	const [fresh, reading] = await Promise.all([read, ports.readLog(pod)]);
+	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self).kind !== 'ask') return false;
+	return worksBy(withReading(fresh, reading, ports).signals) !== 'working';
+}
+
+/** Writes the outcome on the pod and turns it into a verdict. */
+async function writeOutcome(
+	pod: RunnerPod,
+	reading: LogReading,
+	outcome: UnregisterOutcome,
+	ports: Ports,
+): Promise<Released> {
+	switch (outcome.kind) {
+		case 'unregistered':
+			return finish(pod, outcome.runnerId, ports);
+		case 'absent':
+			return settleAbsent(pod, reading, outcome.begunMs, undefined, ports);
+		case 'busy': {
+			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
+			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
+		}
+		case 'withheld':
+			await ports.write(pod, { annotations: withoutAttempt });
+			// The next try tells why, by its log or by what was written on the pod.
+			return { verdict: deny('unregistering', 'it may have got a job meanwhile'), recorded: true, pod };
+		default:
+			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
+			await ports.write(pod, { annotations: withoutAttempt });
+			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
+	}
+}
+
+/**
+ * GitHub's list lacks the runner. Nothing is signed that lets the pod go: whoever deletes it has GitHub asked again.
+ *
+ * @param request to be recorded if it is denied; undefined: it is recorded already, or nobody asked
+ */
+async function settleAbsent(
+	pod: RunnerPod,
+	reading: LogReading,
+	begunMs: number,
+	request: DeletionRequest | undefined,
+	ports: Ports,
+): Promise<Released> {
+	const { verdict, sinceMs } = decideAbsent(pod, reading, begunMs, ports.now());
+	const annotations = {
+		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
+		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
+		// Whoever deletes it next is not to wait for the claim to expire; a runner that is still registering waits anyway.
+		...(pod.attempt && (verdict.kind === 'allow' || sinceMs !== undefined) ? withoutAttempt : {}),
+	};
+	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };
+	const written = await ports.write(pod, { annotations }, request !== undefined);
+	if (written === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod };
+	// Somebody else has written meanwhile, perhaps a record of theirs (invariant 4): the absence is noted at the next try.
+	if (written === 'conflict' && verdict.kind === 'deny') return denyAndRecord(pod, verdict, request, ports);
+	return { verdict, recorded: verdict.kind === 'deny', pod: typeof written === 'string' ? pod : written };
+}
+
+/** How often and after how many ms GitHub's 204 is written once more, where the API server gives no answer: it is said only once. */
+const finishTries = 20;
+const finishAgainMs = 1_000;
+
+/**
+ * Writes the proof on the pod; `settle` looks at it then. The label that holds up evictions goes with it: the API
+ * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36).
+ */
+async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
+	const change = {
+		annotations: unregisteredOf(pod, runnerId, ports.sign, ports.now()),
+		labels: { [busy.label]: null },
+	};
+	let written: RunnerPod | 'conflict' | 'gone' | undefined;
+	for (let tries = 1; written === undefined; tries++) {
+		try {
+			written = await ports.write(pod, change);
+		} catch (error) {
+			if (tries === finishTries) throw error;
+			await new Promise<void>((resolve) => void ports.after(finishAgainMs, resolve));
+		}
+	}
+	return typeof written === 'string'
+		? gone(pod)
+		: { verdict: allow('unregistered'), recorded: false, pod: written };
+}

@@ -1,0 +1,157 @@
+import { reportsWork } from '../../../../jobs/rules/job-signals.ts';
+import type { LogReading } from '../../../../jobs/rules/runner-log.ts';
+import { idleMs, registrationTimeoutMs } from '../../../../runner/policy.ts';
+import type { RunnerPod } from '../../../../runner/runner-pod.ts';
+import { sourceOf } from '../../../../runner/signal-sources.ts';
+import type { RunnerReason } from '../../../rules/denials.ts';
+import { agoMs, quietLeftMs } from '../../../rules/elapsed.ts';
+import {
+	absenceMs,
+	arcsAnswerMs,
+	attemptMs,
+	finishingRetryMs,
+	staticRetryMs,
+} from '../../../rules/policy.ts';
+import { allow, type Deny, deny, type Verdict } from '../../../rules/verdict.ts';
+
+/**
+ * Only GitHub's answer to DELETE proves that no job can arrive, and it is sent only where the runner's log does not say
+ * that it works. `look`: GitHub's list is looked into first, because it probably lacks the runner or ARC has just been told
+ * that it is busy, and a DELETE would be one call more.
+ */
+export type Ask = { kind: 'ask'; look: boolean };
+/**
+ * GitHub has answered 204. That was one witness: after a quiet time, of which so much is left, the others are heard once
+ * more, and then the pod may go.
+ */
+export type Settle = { kind: 'settle'; leftMs: number };
+
+export type Decision = Verdict<RunnerReason> | Ask | Settle;
+
+/** May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica. */
+export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
+	if (pod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
+	if (pod.breakGlass) return allow('break-glass');
+
+	if (pod.process.state === 'never-started') return allow('never-started');
+	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
+
+	if (pod.nodeGone) return allow('node-gone');
+	const signalled = signalsNow(pod);
+	if (signalled === 'denies') return deny('busy');
+	if (pod.unregistered)
+		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
+	const answer = standingAnswer(pod, nowMs);
+	// What ends by the log alone is asked of the log, whatever was known before.
+	if (signalled === 'none') {
+		if (pod.busyHint) return deny('busy');
+		// An ephemeral runner ends with its job: its container's end is awaited.
+		if (answer && (pod.ephemeral || nowMs - answer.atMs < staticRetryMs)) return deny('busy');
+	} else if (answer && refusedWhileEnding(pod, answer.atMs, nowMs)) return deny('busy');
+	if (!pod.scope) return deny('scope-unknown');
+
+	const attempt = pod.attempt;
+	const attemptAgeMs = agoMs(attempt?.atMs, nowMs);
+	if (attempt?.by !== self && !answer && attemptAgeMs < attemptMs) return deny('unregistering');
+	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
+	const fixed = pod.registered && !pod.ephemeral;
+	// A list of now would prove nothing yet.
+	if (absentForMs < absenceMs && !fixed && !pod.saidToBeGone) return denyAbsent(pod);
+	// ARC's own DELETE may have been first.
+	return {
+		kind: 'ask',
+		look: pod.saidToBeGone !== undefined || pod.leavingByArc || absentForMs < Infinity,
+	};
+}
+
+/**
+ * What the witnesses' open claims come to. An ephemeral runner's end with its container. On a static runner a job that has
+ * completed, or that only its log has shown, ends by the log, which is read again then.
+ */
+function signalsNow({ signals, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
+	const open = signals.filter(({ state }) => state !== 'over');
+	if (open.length === 0) return 'none';
+	const certain = ephemeral || open.some(reportsWork);
+	return certain ? 'denies' : 'log-tells';
+}
+
+/** Whether GitHub has refused to remove a runner whose job is ending so lately that it is not asked again: 1, 2, 4 s and so on. */
+function refusedWhileEnding({ signals }: RunnerPod, refusedMs: number, nowMs: number): boolean {
+	const ending = signals.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
+	const endsForMs = refusedMs - Math.max(...ending);
+	const pauseMs = Math.min(finishingRetryMs.most, Math.max(finishingRetryMs.first, endsForMs));
+	return endsForMs >= 0 && nowMs - refusedMs < pauseMs;
+}
+
+/**
+ * GitHub's 422 as far as it still counts. One that ARC was given counts for `arcsAnswerMs`: this server may not remove what
+ * ARC wrote.
+ */
+export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs: number } | undefined {
+	const lastsMs = busyAnswer?.to === 'arc' ? arcsAnswerMs : Infinity;
+	return agoMs(busyAnswer?.atMs, nowMs) < lastsMs ? busyAnswer : undefined;
+}
+
+/**
+ * The verdict if GitHub knows no runner of this pod's name. Absence proves little: a new runner may not be listed yet, an
+ * ephemeral one is no longer when it has been given a job, and lists have lacked runners that then took one. So its log
+ * counts as well: only where it says that the runner is idle does an ephemeral one go, or one that was never seen.
+ *
+ * - One that this server has seen registered, and ARC has unregistered (or whoever may write that it has): its absence now
+ *   is enough.
+ * - A static runner that this server has seen registered is registered no more.
+ * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it. The same for a static one
+ *   whose log cannot be read.
+ * - One that was never seen: the same, both after the time in which a runner registers (A7).
+ *
+ * @param begunMs when the reading of the list began, ms since the epoch
+ * @param answeredMs when it was complete
+ * @returns `sinceMs`: from when on its absence counts, to be noted on the pod; undefined: nothing is to be noted
+ */
+export function decideAbsent(
+	pod: RunnerPod,
+	reading: LogReading,
+	begunMs: number,
+	answeredMs: number,
+): { verdict: Verdict<RunnerReason>; sinceMs?: number | undefined } {
+	const { registered, ephemeral, absentSinceMs } = pod;
+	// If it is not known since when it runs, it may just have started.
+	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;
+	const countsFromMs = registered ? 0 : startedMs + registrationTimeoutMs;
+	const absentForMs = begunMs - (absentSinceMs ?? Infinity);
+	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
+	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
+	const idle = reading.says === 'idle';
+	// Where it is looked for in a list at each try, nothing is noted: each write on the pod has its DELETE reviewed again.
+	if (idle && registered && pod.saidToBeGone) return { verdict: allow('unregistered') };
+	// Else a note has the next review look into a list as well, instead of sending a DELETE.
+	if (idle && registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
+	const longAbsent = noted && absentForMs >= absenceMs;
+	if (longAbsent && (idle || (registered && !ephemeral)))
+		return { verdict: allow(registered ? 'unregistered' : 'never-registered'), sinceMs };
+	const why = reading.says === 'unknown' ? reading.why : undefined;
+	return { verdict: longAbsent ? deny('unlisted', why) : denyAbsent(pod), sinceMs };
+}
+
+/**
+ * Whether GitHub's list, which shows the runner as idle, is enough to have it unregistered where its log says nothing: it
+ * is if a list that was begun `idleMs` before showed it as idle too, or if GitHub itself has said that its job completed.
+ *
+ * @returns `sinceMs`: from when on it counts as idle, to be noted on the pod; undefined: nothing is to be noted
+ */
+export function confirmIdle(
+	{ signals, idleSinceMs }: RunnerPod,
+	begunMs: number,
+	answeredMs: number,
+): { confirmed: boolean; sinceMs?: number } {
+	if (signals.some(({ by, state }) => state === 'finishing' && sourceOf(by).completedIsFinal))
+		return { confirmed: true };
+	const idleForMs = begunMs - (idleSinceMs ?? Infinity);
+	if (idleForMs < 0) return { confirmed: false, sinceMs: answeredMs }; // never noted, or in the future
+	return { confirmed: idleForMs >= idleMs };
+}
+
+const denyAbsent = ({ registered }: RunnerPod): Deny<RunnerReason> =>
+	registered
+		? deny('unregistering', 'GitHub no longer lists it: it may be finishing a job')
+		: deny('registering');
