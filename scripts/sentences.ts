@@ -11,10 +11,10 @@ import { type Kind, kinds, sentencesOf } from './prose/sentences.ts';
 /** Made by `make manifests` from what is printed. */
 const generated = /^manifests\/(?:rendered|crds)\//;
 
-const words = process.argv.slice(2);
+const args = process.argv.slice(2);
 const names = Object.keys(kinds) as Kind[];
-const wanted = names.filter((kind) => words.includes(kind));
-const paths = words.filter((word) => !(word in kinds));
+const wanted = names.filter((kind) => args.includes(kind));
+const paths = args.filter((arg) => !(arg in kinds));
 
 if (paths.includes('--kinds')) for (const kind of names) console.log(`${kind.padEnd(10)} ${kinds[kind]}`);
 else {

@@ -147,7 +147,7 @@ function countedLayers(): string[] {
 	);
 }
 
-/** Facts are told where they are used, or in docs/decisions/: a reader has nothing else. */
+/** Facts are explained where they are used, or in docs/decisions/: a reader has nothing else. */
 function research(): string[] {
 	const notes =
 		/\b(?:research\/|shared\/|api-server-facts|real-deleters|performance-probes|arc-semantics|design\.md|peers\.md)/;

@@ -61,7 +61,7 @@ for (const file of globSync('{admission,plugin,scripts,test}/**/*.ts', { cwd: pr
 	if (!file.startsWith('admission/')) continue;
 	for (const target of targets) checkLayer(file, target);
 	if (pure.test(file)) {
-		checkLines(file, text, impure, 'pure code is told the time and all else');
+		checkLines(file, text, impure, 'pure code gets the time and everything else as arguments');
 		checkPureImports(file, text);
 	}
 	if (!mayHaveOwnTime.has(file))

@@ -45,7 +45,7 @@ const column = (name: string, jsonPath: string, description: string, more: Parti
 	description,
 	...more,
 });
-const words = { type: 'string', priority: 1 };
+const strings = { type: 'string', priority: 1 };
 const age: Column = {
 	name: 'Age',
 	type: 'date',
@@ -61,10 +61,10 @@ const setColumns = (config: string): Column[] => [
 	column('Draining', '.status.drainingReplicas', 'Busy runners that go when their job is done.'),
 	age,
 	column('Up-To-Date', '.status.updatedReplicas', 'Runners of the newest template.', { priority: 1 }),
-	column('Enterprise', `${config}.enterprise`, 'Where they are registered.', words),
-	column('Organization', `${config}.organization`, 'Where they are registered.', words),
-	column('Repository', `${config}.repository`, 'Where they are registered.', words),
-	column('Labels', `${config}.labels`, 'Their labels at GitHub.', words),
+	column('Enterprise', `${config}.enterprise`, 'Where they are registered.', strings),
+	column('Organization', `${config}.organization`, 'Where they are registered.', strings),
+	column('Repository', `${config}.repository`, 'Where they are registered.', strings),
+	column('Labels', `${config}.labels`, 'Their labels at GitHub.', strings),
 ];
 
 const kinds: Kind[] = [
@@ -94,10 +94,10 @@ const kinds: Kind[] = [
 		spec: runnerSpec,
 		status: runnerStatus,
 		columns: [
-			column('Enterprise', '.spec.enterprise', 'Where it is registered.', words),
-			column('Organization', '.spec.organization', 'Where it is registered.', words),
-			column('Repository', '.spec.repository', 'Where it is registered.', words),
-			column('Labels', '.spec.labels', 'Its labels at GitHub.', words),
+			column('Enterprise', '.spec.enterprise', 'Where it is registered.', strings),
+			column('Organization', '.spec.organization', 'Where it is registered.', strings),
+			column('Repository', '.spec.repository', 'Where it is registered.', strings),
+			column('Labels', '.spec.labels', 'Its labels at GitHub.', strings),
 			column('Status', '.status.phase', "Its pod's phase.", { type: 'string' }),
 			column('Message', '.status.message', "Its pod's message.", { type: 'string' }),
 			column('Job', '.status.workflow.job', 'Its job, if the image tells.', { type: 'string' }),
@@ -121,7 +121,7 @@ const kinds: Kind[] = [
 			}),
 			column('Waiting', '.status.waitingJobs', 'Jobs that wait for a runner.', { priority: 1 }),
 			column('Held', '.status.heldReplicas', 'Runners that can not go yet.', { priority: 1 }),
-			column('Target', '.spec.scaleTargetRef.name', 'The set.', words),
+			column('Target', '.spec.scaleTargetRef.name', 'The set.', strings),
 			age,
 		],
 		scale: false,
@@ -140,7 +140,7 @@ const kinds: Kind[] = [
 			column('Set', '.status.set.name', 'The set that it counts for.', { type: 'string' }),
 			column('Runner', '.spec.runnerName', 'The runner that has it.', { type: 'string' }),
 			column('Waits', '.status.reason', 'Why it waits.', { type: 'string' }),
-			column('Labels', '.spec.labels', 'What it runs on.', words),
+			column('Labels', '.spec.labels', 'What it runs on.', strings),
 			column('Run', '.spec.runId', 'Its workflow run.', { priority: 1 }),
 			age,
 		],

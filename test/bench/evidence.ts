@@ -1,7 +1,7 @@
 /**
  * What evidence costs: how soon a job is on its pod, what a hook adds to a job's start, what the runner's log adds to a
- * decision, what the quiet time adds to deletions. Each beside something like it without ours, in the same run; the simulated
- * runners' shells, the control plane and the server share the machine, so absolute figures need an idle one.
+ * decision, what the quiet period adds to deletions. Each beside something like it without ours, in the same run; the
+ * simulated runners' shells, the control plane and the server share the machine, so absolute figures need an idle one.
  *
  * `PARTS=jobs,hook,log,deletions,arc make bench BENCH=evidence` for some of it; all takes some 6 minutes.
  */
@@ -20,14 +20,14 @@ const parts = Object.entries(ofSets).filter(([name]) => wanted.includes(name));
 if (parts.length > 0) {
 	const rig = await startRig({ sets: true });
 	try {
-		for (const [, part] of parts) await told(part(rig));
+		for (const [, part] of parts) await report(part(rig));
 	} finally {
 		await rig.stop();
 	}
 }
-if (wanted.includes('arc')) await told(besideArc());
+if (wanted.includes('arc')) await report(besideArc());
 
-async function told(part: Promise<{ title: string; rows: string[][] }>): Promise<void> {
+async function report(part: Promise<{ title: string; rows: string[][] }>): Promise<void> {
 	const before = load();
 	const { title, rows } = await part;
 	console.log(`\n${title}; load ${before} before, ${load()} after\n${table(rows)}`);

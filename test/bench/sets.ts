@@ -75,13 +75,13 @@ async function completionsOf(kind: Kind, count: number): Promise<void> {
 }
 
 async function volumesOf(count: number): Promise<void> {
-	const [without, claims]: [number[], number[]] = [[], []];
+	const [without, withVolumeClaims]: [number[], number[]] = [[], []];
 	for (let run = 0; run < times; run++) {
 		progress(`RunnerSet of ${count} with volumes, run ${run + 1}`);
 		without.push(await withVolumes(stage, count, false));
-		claims.push(await withVolumes(stage, count, true));
+		withVolumeClaims.push(await withVolumes(stage, count, true));
 	}
-	print('RunnerSet, volumes', volumeRows(count, without, claims), [{ load: load() }]);
+	print('RunnerSet, volumes', volumeRows(count, without, withVolumeClaims), [{ load: load() }]);
 }
 
 /** With an audit log, which costs the API server time: on a stage of its own. */

@@ -13,7 +13,7 @@ let block = { next: 0, end: 0 };
  */
 export async function freePort(): Promise<number> {
 	for (;;) {
-		if (block.next === block.end) block = await claimBlock();
+		if (block.next === block.end) block = await reserveBlock();
 		const port = block.next++;
 		const server = await listen(port); // at all addresses, as the server that gets the port will
 		if (!server) continue;
@@ -23,7 +23,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Who listens on the first port of a block has the rest of it. */
-async function claimBlock(): Promise<typeof block> {
+async function reserveBlock(): Promise<typeof block> {
 	for (let tries = 0; tries < 200; tries++) {
 		const index = Math.floor((Math.random() * (highest - lowest)) / blockSize);
 		const first = lowest + index * blockSize;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 export interface KubectlOptions {
 	/** Standard input. */
 	input?: string;
-	/** Killed after this, with code 124; 120 s unless told. */
+	/** Killed after this time, with code 124; default 120 s. */
 	timeoutMs?: number;
 	/** Added to the environment; may also give another KUBECONFIG. */
 	env?: Record<string, string>;

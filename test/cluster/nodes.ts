@@ -5,7 +5,7 @@ import type { KubeApi } from './kube-api.ts';
 export interface NodeOptions {
 	labels?: Record<string, string>;
 	taints?: unknown[];
-	/** How many pods fit; 1000 unless told. */
+	/** How many pods fit; default 1000. */
 	pods?: number;
 }
 

@@ -1,4 +1,4 @@
-/** `make demo`: the main job, told as a story. Fails when the story does not come true. */
+/** `make demo`: the main scenario, step by step. Fails if a step does not have the expected result. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runners, setStage } from './stage.ts';
 import { bad, good, note, say, type } from './terminal.ts';
@@ -38,7 +38,7 @@ try {
 	const refused = await type(['kubectl', 'delete', 'pod', busy, '-n', 'demo'], env);
 	expect('kubectl says no, and says why', refused !== 0);
 	expect(
-		'the job goes on: the pod was never told to stop',
+		'the job goes on: the pod was never stopped',
 		(await rig.pod(busy, 'demo'))?.metadata.deletionTimestamp === undefined,
 	);
 

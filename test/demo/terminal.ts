@@ -11,10 +11,10 @@ export const good = (text: string) => console.log(paint('green', text));
 export const bad = (text: string) => console.log(paint('red', text));
 
 /** Shows a command and what it prints, as it prints it. Resolves with its exit code. */
-export function type(words: string[], env: NodeJS.ProcessEnv, prefix = '  '): Promise<number> {
-	console.log(`${prefix}${paint('cyan', `$ ${words.join(' ')}`)}`);
+export function type(commandLine: string[], env: NodeJS.ProcessEnv, prefix = '  '): Promise<number> {
+	console.log(`${prefix}${paint('cyan', `$ ${commandLine.join(' ')}`)}`);
 	return new Promise((resolve, reject) => {
-		const [command = '', ...args] = words;
+		const [command = '', ...args] = commandLine;
 		const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
 		for (const stream of [child.stdout, child.stderr]) {
 			let rest = '';

@@ -86,7 +86,7 @@ export const equivalent: readonly Equivalent[] = [
 		file: 'admission/guard/open-signals.ts',
 		text: 'if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;',
 		what: 'without !job',
-		why: 'only a claim that works is contradicted, and the condition is there for the compiler',
+		why: 'only a signal "working" is contradicted, and the condition is there for the compiler',
 	},
 	{
 		file: 'admission/guard/subjects/job-pod/rules/message.ts',

@@ -40,8 +40,8 @@ export function mutationsOf(source: string): Mutation[] {
 		for (const match of code.matchAll(pattern)) take(match.index, match);
 	};
 
-	eachMatch(/\b(?:if|while) \(/g, (at, [word]) => {
-		const open = at + word.length - 1;
+	eachMatch(/\b(?:if|while) \(/g, (at, [keyword]) => {
+		const open = at + keyword.length - 1;
 		condition(open + 1, closing(code, open));
 	});
 	eachMatch(/(?<=\s)\? /g, (at) => {
@@ -82,20 +82,20 @@ export function mutationsOf(source: string): Mutation[] {
 				turned[operator] ?? '',
 			);
 	});
-	eachMatch(/\.(some|every)\(/g, (at, [, word]) => {
+	eachMatch(/\.(some|every)\(/g, (at, [, method]) => {
 		add(
-			`${word === 'some' ? 'every' : 'some'} in place of ${word}`,
+			`${method === 'some' ? 'every' : 'some'} in place of ${method}`,
 			at + 1,
-			at + 1 + String(word).length,
-			word === 'some' ? 'every' : 'some',
+			at + 1 + String(method).length,
+			method === 'some' ? 'every' : 'some',
 		);
 	});
-	eachMatch(/\bMath\.(min|max)\(/g, (at, [, word]) => {
+	eachMatch(/\bMath\.(min|max)\(/g, (at, [, method]) => {
 		add(
-			`${word === 'min' ? 'max' : 'min'} in place of ${word}`,
+			`${method === 'min' ? 'max' : 'min'} in place of ${method}`,
 			at + 5,
 			at + 8,
-			word === 'min' ? 'max' : 'min',
+			method === 'min' ? 'max' : 'min',
 		);
 	});
 	eachMatch(/\.filter\(/g, (at) => {
@@ -175,10 +175,10 @@ function operandStart(code: string, end: number, stops: readonly string[]): numb
 			depth -= 1;
 		} else if (depth === 0) {
 			const two = code.slice(at, at + 2);
-			const word = /\b(?:return|yield)$/.exec(code.slice(0, at + 1));
+			const keyword = /\b(?:return|yield)$/.exec(code.slice(0, at + 1));
 			if (char === ';' || char === ',') return begin(code, at + 1);
 			if (two === '=>' || stops.includes(two)) return begin(code, at + 2);
-			if (word) return begin(code, at + 1);
+			if (keyword) return begin(code, at + 1);
 			const alone = code[at - 1] === ' ' || code[at - 1] === '\t';
 			if (char === '=' && alone && code[at + 1] === ' ') return begin(code, at + 1);
 			if ((char === '?' || char === ':') && stops.includes(char) && alone && code[at + 1] === ' ')

@@ -19,7 +19,7 @@ export const arcKeys = {
 	complete: `${prefix}unregistration-complete-timestamp`,
 } as const;
 
-/** By which its calls are told from ours in GitHub's journal. */
+/** Distinguishes its calls from ours in GitHub's journal. */
 export const arcUserAgent = 'actions-runner-controller/v0.27.6';
 
 /** DefaultUnregistrationRetryDelay. */
@@ -46,7 +46,10 @@ export async function startArc(rig: Rig): Promise<Arc> {
 	return controller;
 }
 
-/** The pod's runner is unregistered as far as ARC is concerned; or it is looked at again, after so many ms or when it changes. */
+/**
+ * The pod's runner is unregistered as far as ARC is concerned; or it is reconciled again, after this number of ms or
+ * when it changes.
+ */
 type Stop = { done: true; pod: PodItem } | { done: false; againMs: number | undefined };
 
 class RunnerPodController implements Arc {
@@ -230,7 +233,7 @@ class RunnerPodController implements Arc {
 
 const keyOf = ({ metadata }: PodItem) => `${metadata.namespace}/${metadata.name}`;
 const annotation = ({ metadata }: PodItem, key: string) => metadata.annotations?.[key];
-const isStopped = (pod: PodItem) => containerState(pod).word === 'terminated';
+const isStopped = (pod: PodItem) => containerState(pod).state === 'terminated';
 const runnersOf = (pod: PodItem) => `/orgs/${environment(pod, 'RUNNER_ORG')}/actions/runners`;
 
 function environment(pod: PodItem, name: string): string | undefined {

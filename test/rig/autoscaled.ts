@@ -6,7 +6,10 @@ import type { SetUnderTest } from './runner-sets.ts';
 
 export type AutoscalerSpec = HorizontalRunnerAutoscaler['spec'];
 
-/** A set with a HorizontalRunnerAutoscaler of its name, and a webhook of its organization that the rig's server hears. */
+/**
+ * A set with a HorizontalRunnerAutoscaler of its name, and a webhook of its organization that delivers to the rig's
+ * server.
+ */
 export class Autoscaled {
 	readonly set: SetUnderTest;
 	readonly hook: Webhook;

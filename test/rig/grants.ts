@@ -79,7 +79,7 @@ export function grantFor(use: Use, grants: Grant[]): Grant | undefined {
 }
 
 /** `runners-admission-leader: delete pods` */
-export function inWords({ role, verb, resource, names }: Grant): string {
+export function describeGrant({ role, verb, resource, names }: Grant): string {
 	return `${role}: ${verb} ${resource}${names ? ` ${names.join()}` : ''}`;
 }
 

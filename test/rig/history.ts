@@ -1,6 +1,6 @@
 /**
- * Checks the invariants 1 to 5 and 8 (docs/invariants.md) over what witnesses wrote down: the simulated runners' journal, the
- * calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows nothing of the product but the
+ * Checks the invariants 1 to 5 and 8 (docs/invariants.md) against what was recorded: the simulated runners' journal,
+ * the calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows nothing of the product but the
  * annotations of its contract.
  */
 import { breakGlass, progress, record } from '../../admission/api/keys.ts';
@@ -37,8 +37,8 @@ export interface History {
 	 */
 	writesDuring(work: () => Promise<unknown>, namespace?: string): Promise<string[]>;
 	/**
-	 * DELETE calls to GitHub about a runner that had been at work for so long: it can make GitHub's wrong word come true, and
-	 * where the runner's log can be read, or its hooks are heard, none is sent.
+	 * DELETE calls to GitHub about a runner that had been at work for so long: it can make GitHub's wrong word come
+	 * true, and where the runner's log can be read, or its hooks report, none is sent.
 	 */
 	deletesAtWork(sinceMs?: number): string[];
 	/** Resolves when no recorded deletion is left over. */
@@ -57,8 +57,8 @@ interface Life {
 	records: string[];
 	/** As it was when its deletionTimestamp was first seen. */
 	terminating?: { atMs: number; pod: PodItem };
-	/** When it was first seen to be claimed unregistered, with a signature. */
-	claimedMs?: number;
+	/** When it was first seen marked as unregistered, with a signature. */
+	unregisteredMs?: number;
 }
 
 /** A watch may show a change this much later than it was. */
@@ -90,13 +90,13 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		return last && last.what === 'added';
 	}
 
-	/** The simulated runner may see before this watch does that its pod is told to stop; then it is gone from GitHub. */
-	function toldToStopMs(uid: string, seenMs: number): number {
-		const told = agents.journal.find((entry) => entry.uid === uid && entry.what === 'pod-terminating');
-		return Math.min(seenMs, told?.atMs ?? Infinity);
+	/** The simulated runner may see before this watch does that its pod is terminating; then it is gone from GitHub. */
+	function terminatingMs(uid: string, seenMs: number): number {
+		const seen = agents.journal.find((entry) => entry.uid === uid && entry.what === 'pod-terminating');
+		return Math.min(seenMs, seen?.atMs ?? Infinity);
 	}
 
-	/** The job that the runner's process was at when its pod was told to stop: whatever GitHub said of it. */
+	/** The job that the runner's process ran when its pod became terminating, whatever GitHub said about it. */
 	function jobAtStop(uid: string): string | undefined {
 		let job: string | undefined;
 		for (const entry of agents.journal) {
@@ -127,7 +127,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		const written = recordIn(annotations);
 		if (written !== (life.records.at(-1) ?? '')) life.records.push(written);
 		if (pod.metadata.deletionTimestamp) life.terminating ??= { atMs: Date.now(), pod };
-		if (annotations[progress.completedAt] && annotations[progress.proof]) life.claimedMs ??= Date.now();
+		if (annotations[progress.completedAt] && annotations[progress.proof]) life.unregisteredMs ??= Date.now();
 	}
 
 	await kube.watch<PodItem>('/api/v1/pods', {
@@ -170,17 +170,17 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 			if (!terminating || lost.includes(key)) continue;
 			if (terminating.pod.metadata.annotations?.[breakGlass]) continue;
 			const job = jobAtStop(uid);
-			if (job) yield `1: ${key} is told to stop while its runner works at ${job}`;
-			if (containerState(terminating.pod).word !== 'running') continue; // never started, or stopped: proof enough
-			const registered = registeredAt(uid, toldToStopMs(uid, terminating.atMs));
+			if (job) yield `1: ${key} is being stopped while its runner works at ${job}`;
+			if (containerState(terminating.pod).state !== 'running') continue; // never started, or stopped: proof enough
+			const registered = registeredAt(uid, terminatingMs(uid, terminating.atMs));
 			if (registered)
-				yield `1: ${key} is told to stop while it runs and GitHub has ${life.runnerName} registered`;
+				yield `1: ${key} is being stopped while it runs and GitHub has ${life.runnerName} registered`;
 			const young = terminating.atMs - startedMs(terminating.pod) < registrationTimeoutMs - watchLagMs;
-			if (registered === undefined && young) yield `2: ${key} is told to stop while it may be registering`;
+			if (registered === undefined && young) yield `2: ${key} is being stopped while it may be registering`;
 		}
-		for (const [uid, { key, claimedMs }] of lives) {
-			if (claimedMs && registeredAt(uid, claimedMs))
-				yield `2: ${key} is said to be unregistered at ${time(claimedMs)} while GitHub has it`;
+		for (const [uid, { key, unregisteredMs }] of lives) {
+			if (unregisteredMs && registeredAt(uid, unregisteredMs))
+				yield `2: ${key} is said to be unregistered at ${time(unregisteredMs)} while GitHub has it`;
 		}
 	}
 
@@ -191,7 +191,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 		}
 		if (!settled) return;
 		for (const { key, last } of leftOver()) {
-			yield `4: ${key}: the recorded deletion was never completed (${containerState(last).word}, ${JSON.stringify(last.metadata.annotations)})`;
+			yield `4: ${key}: the recorded deletion was never completed (${containerState(last).state}, ${JSON.stringify(last.metadata.annotations)})`;
 		}
 	}
 

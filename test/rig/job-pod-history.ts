@@ -7,9 +7,9 @@ interface JobPodLife {
 	key: string;
 	/** The job that its runner ran when the pod was first seen; undefined: none. */
 	job: string | undefined;
-	/** Its last state before it was told to stop. */
+	/** Its last state before it was terminating. */
 	last: PodItem;
-	/** When it was first seen to be told to stop, or gone. */
+	/** When it was first seen to be terminating, or gone. */
 	stoppedMs?: number;
 }
 
@@ -50,7 +50,7 @@ export class JobPodHistory {
 			if (last.metadata.annotations?.[breakGlass]) continue;
 			const ended = this.#journal().find((entry) => entry.job === job && ends(entry));
 			if (ended && ended.atMs <= stoppedMs) continue;
-			yield `1: job pod ${key} is told to stop while its runner works at ${job}`;
+			yield `1: job pod ${key} is being stopped while its runner works at ${job}`;
 		}
 	}
 

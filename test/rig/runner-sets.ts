@@ -20,7 +20,10 @@ export interface SetOptions {
 	podAnnotations?: Record<string, string>;
 	/** Further fields of a RunnerSet's spec. */
 	spec?: Record<string, unknown>;
-	/** A GitHub token in a Secret of its own, so that its calls to GitHub have a pace of their own; default: the server's. */
+	/**
+	 * A GitHub token in a Secret of its own, so that its calls to GitHub have a rate limit of their own; default: the
+	 * server's.
+	 */
 	ownCredentials?: boolean;
 	/**
 	 * Its runners run no job hooks, though their pods have them: a shell each, of which a machine has only so many at a time,
@@ -153,9 +156,9 @@ export class SetUnderTest extends WatchedPods {
 		return Date.now() - fromMs;
 	}
 
-	/** The reconciler looks at the set once more, leaves so many runners, and makes no other. */
+	/** Waits until the set has been reconciled once more, keeps this number of runners, and creates no other. */
 	async rests(count: number): Promise<void> {
-		await this.looked();
+		await this.reconciled();
 		const [live, owners] = [this.live(), await this.owners()];
 		if (live.length !== count || owners.length !== count)
 			throw new Error(
@@ -164,7 +167,7 @@ export class SetUnderTest extends WatchedPods {
 	}
 
 	/** The reconciler has carried out what it makes of the set as it is now. */
-	async looked(): Promise<void> {
+	async reconciled(): Promise<void> {
 		const annotations = { [lookKey]: String(++this.#looks) };
 		const { metadata } = await this.patch({ spec: { template: { metadata: { annotations } } } });
 		const { generation = 0 } = metadata;
@@ -192,7 +195,9 @@ export class SetUnderTest extends WatchedPods {
 		await Promise.all(names.map((name) => this.endJob(name)));
 	}
 
-	/** Jobs start on these, and the server has seen that: the lists of all a file's organizations share one pace. */
+	/**
+	 * Jobs start on these, and the server has seen that: the lists of all organizations of a file share one rate limit.
+	 */
 	async busy(...names: string[]): Promise<void> {
 		await this.work(...names);
 		await this.marked(...names);
@@ -243,7 +248,7 @@ export class SetUnderTest extends WatchedPods {
 		);
 	}
 
-	/** The set itself, its owners and its pods are no more. */
+	/** The set itself, its owners and its pods are gone. */
 	async gone(withinMs = 60_000): Promise<void> {
 		const left = async () => [
 			...((await this.exists()) ? [this.name] : []),

@@ -222,6 +222,6 @@ function delegate<T extends object>(to: T, own: Partial<T>): T {
 
 /** Whether a text names one of these namespaces as a whole word, as in `namespace/name`. */
 function names(text: string, namespaces: readonly string[]): boolean {
-	const words = new Set(text.toLowerCase().split(/[^a-z0-9-]+/));
-	return namespaces.some((namespace) => words.has(namespace));
+	const parts = new Set(text.toLowerCase().split(/[^a-z0-9-]+/));
+	return namespaces.some((namespace) => parts.has(namespace));
 }

@@ -50,8 +50,8 @@ export async function serveAdmin(
 		const type = typeof result === 'string' ? 'text/plain' : 'application/json';
 		response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(text);
 	} catch (error) {
-		const words = error instanceof Error ? error.message : String(error);
-		response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' }).end(`${words}\n`);
+		const message = error instanceof Error ? error.message : String(error);
+		response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' }).end(`${message}\n`);
 	}
 }
 
@@ -97,7 +97,7 @@ async function act(github: GitHub, request: IncomingMessage): Promise<unknown> {
 			return 'armed';
 		case 'POST lies':
 			github.lie(JSON.parse(await bodyOf(request)) as LieRule);
-			return 'told';
+			return 'done';
 		case 'DELETE faults':
 			github.clearFaults();
 			return 'cleared';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentContext } from './agent-context.ts';
 import { endContainer } from './container-exit.ts';
 import { type Job, type JobOptions, newJob } from './job.ts';
-import { type HookWord, JobHooks } from './job-hooks.ts';
+import { type HookPhase, JobHooks } from './job-hooks.ts';
 import type { Registration, Taker } from './job-queue.ts';
 import type { JournalEntry } from './journal.ts';
 import { KubeError } from './kube.ts';
@@ -107,11 +107,11 @@ export class Agent implements Taker {
 			this.#note('pod-terminating');
 			this.#terminated('SIGTERM: the pod has a deletionTimestamp');
 			// A pod without a finalizer is gone before its kubelet could report that the container has stopped.
-			if (pod.metadata.finalizers?.length && containerState(pod).word === 'running') this.#exitAfter(stopMs);
+			if (pod.metadata.finalizers?.length && containerState(pod).state === 'running') this.#exitAfter(stopMs);
 		}
-		const { word, restarts } = containerState(pod);
-		if (word === 'terminated' && this.#process === 'started') this.#containerStopped();
-		if (word !== 'running' || this.#terminating) return;
+		const { state, restarts } = containerState(pod);
+		if (state === 'terminated' && this.#process === 'started') this.#containerStopped();
+		if (state !== 'running' || this.#terminating) return;
 		if (this.#process === 'waiting' || restarts > this.#restarts) {
 			if (this.job !== undefined) this.#killJob('the container was restarted');
 			clearTimeout(this.#exitTimer);
@@ -144,7 +144,7 @@ export class Agent implements Taker {
 		this.job = newJob(github, this.registration, options);
 		github.jobs.start(this.job.number, { id: this.runnerId ?? null, name: this.name });
 		if (this.runnerId !== undefined) github.setBusy(this.runnerId, true);
-		else this.#hearsOfRemoval();
+		else this.#noticesRemoval();
 		this.log.received(this.job.displayName);
 		this.#note('job-started', { job: this.job.id });
 		const { job } = this;
@@ -158,7 +158,7 @@ export class Agent implements Taker {
 	}
 
 	/**
-	 * The worker is killed (out of memory, as a rule): its end is told to nobody, neither by a hook nor by an event. The
+	 * The worker is killed (out of memory, as a rule): nobody reports its end, neither a hook nor an event. The
 	 * listener goes on; it says so in its log, unless `log` is false.
 	 */
 	async killWorker({ log = true }: { log?: boolean } = {}): Promise<void> {
@@ -210,11 +210,11 @@ export class Agent implements Taker {
 		await this.#finishing;
 	}
 
-	async #runHook(hooks: JobHooks, word: HookWord, job: Job): Promise<HookOutcome> {
+	async #runHook(hooks: JobHooks, phase: HookPhase, job: Job): Promise<HookOutcome> {
 		if (this.job !== job) return 'failed';
-		const ran = await hooks.run(word, job, this.#pod, this.name);
+		const ran = await hooks.run(phase, job, this.#pod, this.name);
 		if (ran === undefined) return 'passed';
-		this.#note('hook-ran', { hook: { word, job: job.id, ...ran } });
+		this.#note('hook-ran', { hook: { phase, job: job.id, ...ran } });
 		return ran.exitCode === 0 ? 'passed' : 'failed';
 	}
 
@@ -224,15 +224,16 @@ export class Agent implements Taker {
 		this.runnerId = undefined;
 		this.online = false;
 		const { exitWhenRemovedMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
-		if (this.job !== undefined) this.#hearsOfRemoval();
+		if (this.job !== undefined) this.#noticesRemoval();
 		else if (exitWhenRemovedMs !== undefined) this.#exitAfter(exitWhenRemovedMs, () => this.log.removed());
 	}
 
 	/**
-	 * At its next poll the listener hears that the runner is not found, and shuts down: it cancels the job that runs
-	 * (actions/runner: Runner.cs, JobDispatcher.ShutdownAsync). A poll takes up to 50 s, and may have begun at any time.
+	 * At its next poll the listener gets the answer that the runner is not found, and shuts down: it cancels the job
+	 * that runs (actions/runner: Runner.cs, JobDispatcher.ShutdownAsync). A poll takes up to 50 s, and may have begun
+	 * at any time.
 	 */
-	#hearsOfRemoval(): void {
+	#noticesRemoval(): void {
 		const { removedPollMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
 		this.#exitAfter(Math.random() * removedPollMs, () => {
 			this.log.removed();
@@ -329,11 +330,11 @@ export class Agent implements Taker {
 			this.runnerId = this.#context.github.addRunner(fresh);
 			await owner.registered(this.runnerId, name);
 		} catch (error) {
-			this.#trouble(error);
+			this.#noteFailure(error);
 		}
 	}
 
-	/** The listener of a scale set tells of the job. */
+	/** The listener of a scale set reports the job. */
 	async #tellScaleSet(job: Job): Promise<void> {
 		if (this.#owner === undefined) return;
 		const { jobStatusDelayMs } = { ...this.#context, ...this.#context.namespaces.get(this.namespace) };
@@ -341,7 +342,7 @@ export class Agent implements Taker {
 		await this.#owner.job(job);
 	}
 
-	/** The runner's process was told to stop, or is no more. */
+	/** The runner's process got SIGTERM, or is gone. */
 	#terminated(why: string): void {
 		if (this.job !== undefined) this.#killJob(why);
 		if (this.online && this.runnerId !== undefined) {
@@ -412,11 +413,11 @@ export class Agent implements Taker {
 	}
 
 	#run(work: () => Promise<void>): void {
-		work().catch((error: unknown) => this.#trouble(error));
+		work().catch((error: unknown) => this.#noteFailure(error));
 	}
 
-	#trouble(error: unknown): void {
+	#noteFailure(error: unknown): void {
 		if (error instanceof Error && error.name === 'AbortError') return; // stopped
-		this.#note('trouble', { detail: error instanceof Error ? error.message : String(error) });
+		this.#note('failure', { detail: error instanceof Error ? error.message : String(error) });
 	}
 }

@@ -1,5 +1,5 @@
 /**
- * GitHub's answers: status, headers and the words of its error bodies.
+ * GitHub's answers: status, headers and the message of its error bodies.
  *
  * Words marked (seen) are quoted from public reports of real answers; the others follow GitHub's documentation.
  */
@@ -25,7 +25,7 @@ export type Endpoint =
 	| 'rate-limit'
 	| 'unknown';
 
-const ownerWords: Record<ScopeKind, string> = {
+const ownerTexts: Record<ScopeKind, string> = {
 	repos: 'a-repository',
 	orgs: 'an-organization',
 	enterprises: 'an-enterprise',
@@ -67,12 +67,12 @@ export function docsOf(endpoint: Endpoint, kind?: ScopeKind): string {
 	if (endpoint === 'unknown' || kind === undefined) return docs;
 	if (endpoint in jobAnchors) return `${docs}/actions/workflow-jobs#${jobAnchors[endpoint as JobEndpoint]}`;
 	if (endpoint in runPages) {
-		const whose = endpoint === 'runner-groups' ? ownerWords[kind] : '';
+		const whose = endpoint === 'runner-groups' ? ownerTexts[kind] : '';
 		return `${docs}/${runPages[endpoint as RunEndpoint]}${whose}`;
 	}
 	if (endpoint in deliveryAnchors)
-		return `${docs}/${kind}/webhooks#${deliveryAnchors[endpoint as DeliveryEndpoint]}${ownerWords[kind]}-webhook`;
-	return `${docs}/actions/self-hosted-runners#${anchors[endpoint as RunnerEndpoint]}${ownerWords[kind]}`;
+		return `${docs}/${kind}/webhooks#${deliveryAnchors[endpoint as DeliveryEndpoint]}${ownerTexts[kind]}-webhook`;
+	return `${docs}/actions/self-hosted-runners#${anchors[endpoint as RunnerEndpoint]}${ownerTexts[kind]}`;
 }
 
 export function failure(status: number, message: string, documentationUrl: string = docs): Answer {
@@ -91,7 +91,7 @@ export const requiresAuthentication = (page?: string): Answer =>
 	failure(401, 'Requires authentication', page);
 
 /** (seen) A personal token without the right, an app without the permission, single sign-on, an IP allow list. */
-export const forbiddenWords = {
+export const forbiddenMessages = {
 	'personal-token': 'Must have admin rights to Repository.',
 	'fine-grained-token': 'Resource not accessible by personal access token',
 	app: 'Resource not accessible by integration',
@@ -102,23 +102,23 @@ export const forbiddenWords = {
 	suspended: 'This installation has been suspended',
 } as const;
 
-export const forbidden = (who: keyof typeof forbiddenWords, page?: string): Answer =>
-	failure(403, forbiddenWords[who], page);
+export const forbidden = (who: keyof typeof forbiddenMessages, page?: string): Answer =>
+	failure(403, forbiddenMessages[who], page);
 
 export const notFound = (page?: string): Answer => failure(404, 'Not Found', page);
 
-export type BusyWording = 'current' | 'older';
+export type BusyMessage = 'current' | 'older';
 
 /**
- * 422 to DELETE of a runner that runs a job. Both wordings (seen): 'current' in reports of 2025 and 2026, also for a
+ * 422 to DELETE of a runner that runs a job. Both texts (seen): 'current' in reports of 2025 and 2026, also for a
  * scale set's runner that is offline and busy; 'older', with its stray quote, in those of 2021 to 2023 and in ARC's source.
  */
-export function runnerBusy(name: string, wording: BusyWording, page?: string): Answer {
-	const words =
-		wording === 'current'
+export function runnerBusy(name: string, version: BusyMessage, page?: string): Answer {
+	const message =
+		version === 'current'
 			? `Bad request - Runner ${name} is currently running a job and cannot be deleted.`
 			: `Bad request - Runner "${name}" is still running a job"`;
-	return failure(422, words, page);
+	return failure(422, message, page);
 }
 
 /** Primary limit, at zero: 403 or 429, `x-ratelimit-remaining: 0` and no Retry-After. */

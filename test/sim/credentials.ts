@@ -4,7 +4,7 @@ import {
 	type Answer,
 	badCredentials,
 	failure,
-	type forbiddenWords,
+	type forbiddenMessages,
 	requiresAuthentication,
 } from './answer.ts';
 import { type Scope, scopeKey } from './scope.ts';
@@ -13,7 +13,7 @@ import { type Scope, scopeKey } from './scope.ts';
 export interface Caller {
 	id: string;
 	/** As the primary limit's message says it. */
-	words: string;
+	label: string;
 	access: Access;
 }
 
@@ -21,7 +21,7 @@ export interface Caller {
 export interface Access {
 	/** undefined: everything. */
 	scopes?: readonly Scope[];
-	who: keyof typeof forbiddenWords;
+	who: keyof typeof forbiddenMessages;
 }
 
 export function mayUse({ scopes }: Access, scope: Scope): boolean {
@@ -60,7 +60,7 @@ export class Credentials {
 		const known = this.#tokens.size + 1;
 		this.given.push(token);
 		const access: Access = { who: 'personal-token', ...(scopes === undefined ? {} : { scopes }) };
-		this.#tokens.set(token, { id: `user-${known}`, words: `user ID ${1000 + known}`, access });
+		this.#tokens.set(token, { id: `user-${known}`, label: `user ID ${1000 + known}`, access });
 	}
 
 	revoke(token: string): void {
@@ -116,12 +116,12 @@ export class Credentials {
 		if (app === undefined || !signedBy(app.publicKey, jwt)) return { refusal: undecodable };
 		const nowS = nowMs / 1000;
 		if (typeof signals.iat !== 'number' || signals.iat > nowS + jwtDriftS) {
-			const words = `'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued`;
-			return { refusal: failure(401, words) };
+			const message = `'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued`;
+			return { refusal: failure(401, message) };
 		}
 		if (typeof signals.exp !== 'number' || signals.exp < nowS) {
-			const words = `'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires`;
-			return { refusal: failure(401, words) };
+			const message = `'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires`;
+			return { refusal: failure(401, message) };
 		}
 		if (signals.exp > nowS + jwtMaxAheadS + jwtDriftS) {
 			return { refusal: failure(401, `'Expiration time' claim ('exp') is too far in the future`) };
@@ -136,7 +136,7 @@ export class Credentials {
 		this.given.push(token);
 		const id = `installation-${app.installationId}`;
 		const access: Access = { who: 'app', ...(app.scopes === undefined ? {} : { scopes: app.scopes }) };
-		this.#tokens.set(token, { id, words: `installation ID ${app.installationId}`, access, expiresAtMs });
+		this.#tokens.set(token, { id, label: `installation ID ${app.installationId}`, access, expiresAtMs });
 		return { token, expiresAtMs };
 	}
 }

@@ -10,7 +10,7 @@ import { type Answer, docsOf, primaryLimit, secondaryLimit } from './answer.ts';
 import type { Call } from './calls.ts';
 import type { Caller, Credentials } from './credentials.ts';
 import { altered, type Fault, type Faults, replacement } from './faults.ts';
-import { type Limits, strangerId } from './limits.ts';
+import { anonymousId, type Limits } from './limits.ts';
 import type { Registry } from './registry.ts';
 import { matchRoute, type Route } from './routes.ts';
 import { send, tagged } from './send.ts';
@@ -30,10 +30,10 @@ export interface Parts {
 }
 
 /** Callers without a good token share one limit of their address. */
-const stranger: Caller = { id: strangerId, words: '203.0.113.7', access: { who: 'personal-token' } };
+const anonymous: Caller = { id: anonymousId, label: '203.0.113.7', access: { who: 'personal-token' } };
 
 /** Calls with a JWT, before it is known whose. */
-const anyApp: Caller = { id: 'app', words: 'the app', access: { who: 'app' } };
+const anyApp: Caller = { id: 'app', label: 'the app', access: { who: 'app' } };
 
 interface Question {
 	request: IncomingMessage;
@@ -89,7 +89,7 @@ function understand(parts: Parts, request: IncomingMessage): Question {
 	const { authorization } = request.headers;
 	const isApp = route.endpoint === 'access-token';
 	const who = isApp ? { caller: anyApp } : parts.credentials.authenticate(authorization, parts.now());
-	const caller = 'caller' in who ? who.caller : stranger;
+	const caller = 'caller' in who ? who.caller : anonymous;
 	const call: Call = {
 		atMs: parts.now(),
 		endpoint: route.endpoint,
@@ -114,7 +114,7 @@ async function withFaults(parts: Parts, question: Question): Promise<Answer | un
 	if (fault === undefined) return tagged(request, rightAnswer(parts, question));
 	call.fault = fault.kind;
 
-	const instead = replacement(fault, docsOf(route.endpoint, route.kind), call.requestId, caller.words);
+	const instead = replacement(fault, docsOf(route.endpoint, route.kind), call.requestId, caller.label);
 	if (instead !== undefined) {
 		if (fault.kind === 'primary-limit') {
 			parts.limits.setOne(caller.id, { remaining: 0, resetAtMs: parts.now() + fault.resetInMs }, parts.now());
@@ -154,7 +154,7 @@ function rightAnswer(parts: Parts, question: Question): Answer {
 	}
 	const limited = parts.rateLimits && route.endpoint !== 'rate-limit';
 	if (limited && parts.limits.primary(caller.id, nowMs).remaining === 0) {
-		return primaryLimit(caller.words, call.requestId);
+		return primaryLimit(caller.label, call.requestId);
 	}
 	return refusal ?? parts.service.answer(route, url.searchParams, caller, nowMs);
 }

@@ -5,7 +5,7 @@ import {
 	type Endpoint,
 	failure,
 	forbidden,
-	type forbiddenWords,
+	type forbiddenMessages,
 	notFound,
 	primaryLimit,
 	secondaryLimit,
@@ -16,7 +16,7 @@ import { type Scope, scopeKey } from './scope.ts';
 
 export type Fault =
 	| { kind: 'unauthorized' }
-	| { kind: 'forbidden'; who?: keyof typeof forbiddenWords }
+	| { kind: 'forbidden'; who?: keyof typeof forbiddenMessages }
 	/** Uses up the caller's quota: every later call is refused too, until the reset. */
 	| { kind: 'primary-limit'; resetInMs: number; status?: 403 | 429 }
 	/** Without `retryAfterS` the answer has no Retry-After: GitHub then wants a minute of silence at least. */

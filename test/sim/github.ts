@@ -1,5 +1,5 @@
-/** What the simulated GitHub can be told and asked by tests; simulator.ts starts one. */
-import type { BusyWording } from './answer.ts';
+/** How tests control and query the simulated GitHub; simulator.ts starts one. */
+import type { BusyMessage } from './answer.ts';
 import type { Call, CallFilter } from './calls.ts';
 import type { App } from './credentials.ts';
 import type { FaultHandle, FaultRule } from './faults.ts';
@@ -31,8 +31,8 @@ export interface GitHubOptions {
 	/** Default 1 h, as on GitHub. */
 	installationTokenTtlMs?: number;
 	registrationTokenTtlMs?: number;
-	/** GitHub's words to DELETE of a busy runner have changed over time; default 'current'. */
-	busyWording?: BusyWording;
+	/** GitHub's message for a DELETE of a busy runner have changed over time; default 'current'. */
+	busyMessage?: BusyMessage;
 	/** Serves `/_sim/...` too (see admin.ts); default false. */
 	admin?: boolean;
 	/** Unix ms; default Date.now. */

@@ -10,7 +10,7 @@ import { PodFiles } from './pod-files.ts';
 import { type PodItem, runnerContainer } from './runner-pod.ts';
 import type { ShellRun, Shells } from './shells.ts';
 
-export type HookWord = 'started' | 'completed';
+export type HookPhase = 'started' | 'completed';
 
 export interface HookOptions {
 	/**
@@ -63,7 +63,7 @@ export class JobHooks {
 		this.delayMs = options.delayMs ?? 0;
 		this.finishMs = options.finishMs ?? 0;
 		this.ready = files.make(pod);
-		this.ready.catch(() => undefined); // told to whoever waits for it
+		this.ready.catch(() => undefined); // reported to those that await it
 	}
 
 	/** undefined: this pod's runner runs no hooks. */
@@ -96,8 +96,8 @@ export class JobHooks {
 	}
 
 	/** undefined: no hook of this sort. What fails, fails the job. */
-	async run(word: HookWord, job: Job, pod: PodItem, runner: string): Promise<ShellRun | undefined> {
-		const path = this.#env[variables[word]];
+	async run(phase: HookPhase, job: Job, pod: PodItem, runner: string): Promise<ShellRun | undefined> {
+		const path = this.#env[variables[phase]];
 		if (!path) return undefined;
 		await this.ready;
 		await this.#files.refresh(pod);
@@ -157,8 +157,8 @@ function envOf(pod: PodItem, layout: NonNullable<HookOptions['layout']>): Record
 	const own = Object.fromEntries(
 		(container?.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])),
 	);
-	const named = (paths: Record<HookWord, string>) =>
-		Object.fromEntries(Object.entries(variables).map(([word, name]) => [name, paths[word as HookWord]]));
+	const named = (paths: Record<HookPhase, string>) =>
+		Object.fromEntries(Object.entries(variables).map(([phase, name]) => [name, paths[phase as HookPhase]]));
 	if (layout === 'own-hook') return { ...named(ownHooks), ...own };
 	if (layout === 'github') return own;
 	return { ...own, ...named({ started: `${arcHooks.started}.sh`, completed: `${arcHooks.completed}.sh` }) };

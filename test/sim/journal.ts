@@ -1,4 +1,4 @@
-/** What happened to the simulated runners and their pods, in order: the witness that tests question. */
+/** What happened to the simulated runners and their pods, in order: what tests rely on. */
 
 export interface JournalEntry {
 	/** Unix ms. */
@@ -18,7 +18,7 @@ export interface JournalEntry {
 		| 'container-stopped'
 		| 'pod-gone'
 		/** The simulated runner could not do something; the test should see why. */
-		| 'trouble';
+		| 'failure';
 	namespace: string;
 	pod: string;
 	uid: string;
@@ -26,7 +26,7 @@ export interface JournalEntry {
 	job?: string;
 	detail?: string;
 	hook?: {
-		word: 'started' | 'completed';
+		phase: 'started' | 'completed';
 		job: string;
 		exitCode: number | undefined;
 		tookMs: number;

@@ -166,6 +166,6 @@ function queryOf(params: URLSearchParams): LogQuery {
 	};
 }
 
-function refuse(response: ServerResponse, status: number, words: string): void {
-	response.writeHead(status, { 'content-type': 'text/plain' }).end(words);
+function refuse(response: ServerResponse, status: number, message: string): void {
+	response.writeHead(status, { 'content-type': 'text/plain' }).end(message);
 }

@@ -1,6 +1,6 @@
 /**
- * Where GitHub is wrong about a runner, as users have seen it. Its word is wrong then, and its deeds with it: it removes
- * a runner that works, as if that were idle.
+ * Where GitHub is wrong about a runner, as users have seen it. Both its answers and its actions are wrong then: it
+ * removes a runner that works, as if it were idle.
  */
 import type { FaultHandle } from './faults.ts';
 import type { Runner } from './registry.ts';
@@ -15,41 +15,44 @@ export interface LieRule {
 	scope?: Scope;
 	/** Of the runner; default any. */
 	name?: string | RegExp;
-	/** From so long after the job's begin on; default at once. Set in the middle of a job, it counts from that begin too. */
+	/**
+	 * The lie begins this long after the job's start; default at once. Set in the middle of a job, it counts from that
+	 * begin too.
+	 */
 	afterMs?: number;
 	/** 'absent' also while it has no job: it may get one any time (cloudbase/garm #834). Default false. */
 	idleToo?: boolean;
 }
 
-interface Told {
+interface ActiveLie {
 	rule: LieRule;
 	hits: number;
 }
 
 export class Lies {
-	#told: Told[] = [];
+	#active: ActiveLie[] = [];
 
 	add(rule: LieRule): FaultHandle {
-		const told: Told = { rule, hits: 0 };
-		this.#told.push(told);
+		const lie: ActiveLie = { rule, hits: 0 };
+		this.#active.push(lie);
 		return {
-			hits: () => told.hits,
+			hits: () => lie.hits,
 			clear: () => {
-				this.#told = this.#told.filter((other) => other !== told);
+				this.#active = this.#active.filter((other) => other !== lie);
 			},
 		};
 	}
 
 	clear(): void {
-		this.#told = [];
+		this.#active = [];
 	}
 
 	/** What GitHub wrongly says of this runner now; undefined: the truth. */
 	about(runner: Runner, nowMs: number): LieRule['says'] | undefined {
-		const told = this.#told.find(({ rule }) => fits(rule, runner, nowMs));
-		if (told === undefined) return undefined;
-		told.hits++;
-		return told.rule.says;
+		const lie = this.#active.find(({ rule }) => fits(rule, runner, nowMs));
+		if (lie === undefined) return undefined;
+		lie.hits++;
+		return lie.rule.says;
 	}
 }
 

@@ -20,8 +20,8 @@ export interface PrimaryState {
 }
 
 /** Whoever has no good credentials shares 60 requests an hour with everybody at the same address. */
-export const strangerId = 'unknown';
-const strangerLimit = 60;
+export const anonymousId = 'unknown';
+const anonymousLimit = 60;
 
 const hourMs = 3_600_000;
 const minuteMs = 60_000;
@@ -103,7 +103,7 @@ export class Limits {
 	}
 
 	#full(callerId: string, nowMs: number): PrimaryState {
-		const limit = callerId === strangerId ? strangerLimit : this.#options.limit;
+		const limit = callerId === anonymousId ? anonymousLimit : this.#options.limit;
 		return { limit, remaining: limit, used: 0, resetAtMs: nowMs + hourMs };
 	}
 }

@@ -38,13 +38,13 @@ export interface RunnerAgentsOptions {
 	/** How late a scale set's listener writes a job into the EphemeralRunner's status; default 0. */
 	jobStatusDelayMs?: number;
 	/**
-	 * After GitHub has removed an idle runner, its listener notices and the container ends after so many ms; default
-	 * undefined: the container runs on until its pod is deleted, which is the harder case.
+	 * After GitHub has removed an idle runner, its listener notices and the container ends after this number of ms;
+	 * default undefined: the container runs on until its pod is deleted, which is the harder case.
 	 */
 	exitWhenRemovedMs?: number;
 	/**
-	 * GitHub has removed a runner that works: its listener hears of that at its next poll, at most so many ms later, and
-	 * cancels the job. Default 50 s, as in reality.
+	 * GitHub has removed a runner that works: its listener notices that at its next poll, at most this number of ms
+	 * later, and cancels the job. Default 50 s, as in reality.
 	 */
 	removedPollMs?: number;
 	/** Whether, and how, runners run the job hooks that their pods bring: see job-hooks.ts. Default: they do. */
@@ -256,9 +256,9 @@ class Handle implements RunnerAgents {
 			return typeof wanted === 'number' ? names.size >= wanted : wanted.every((name) => names.has(name));
 		};
 		if (await this.#context.journal.until(enough, timeoutMs)) return;
-		const words = typeof wanted === 'number' ? `${wanted} runners` : wanted.join(', ');
+		const expected = typeof wanted === 'number' ? `${wanted} runners` : wanted.join(', ');
 		throw new Error(
-			`not registered after ${timeoutMs} ms: ${words}; online: ${[...online()].join(', ') || 'none'}`,
+			`not registered after ${timeoutMs} ms: ${expected}; online: ${[...online()].join(', ') || 'none'}`,
 		);
 	}
 

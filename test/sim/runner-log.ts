@@ -49,12 +49,12 @@ export class RunnerLog {
 			this.current.print(`[WORKER ${stamp()} INFO StepsRunner] step ${line}\n`);
 	}
 
-	/** Printed when the worker has ended, before GitHub is told. */
+	/** Printed when the worker has ended, before that is reported to GitHub. */
 	completed(job: string, result: JobResult): void {
 		this.#line(`${stamp()}: Job ${job} completed with result: ${result}`);
 	}
 
-	/** The listener was told that GitHub does not know it any more. */
+	/** The listener got the answer that GitHub no longer knows it. */
 	removed(): void {
 		this.current.print('The runner no longer exists on the server. Cleaning up local configuration.\n');
 	}

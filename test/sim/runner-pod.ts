@@ -104,12 +104,12 @@ export function scopeOfOwner(owner: EphemeralRunnerItem): Scope | undefined {
 	return url === undefined ? undefined : scopeOfConfigUrl(url);
 }
 
-export type ContainerWord = 'none' | 'waiting' | 'running' | 'terminated';
+export type ContainerState = 'none' | 'waiting' | 'running' | 'terminated';
 
-export function containerState(pod: PodItem): { word: ContainerWord; restarts: number } {
+export function containerState(pod: PodItem): { state: ContainerState; restarts: number } {
 	const status = pod.status?.containerStatuses?.find((candidate) => candidate.name === runnerContainer);
 	const restarts = status?.restartCount ?? 0;
-	if (status?.state?.terminated) return { word: 'terminated', restarts };
-	if (status?.state?.running) return { word: 'running', restarts };
-	return { word: status === undefined ? 'none' : 'waiting', restarts };
+	if (status?.state?.terminated) return { state: 'terminated', restarts };
+	if (status?.state?.running) return { state: 'running', restarts };
+	return { state: status === undefined ? 'none' : 'waiting', restarts };
 }

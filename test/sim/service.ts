@@ -1,6 +1,6 @@
 /** What each call does and answers when nothing goes wrong. The caller is already known to be allowed. */
 import { randomBytes } from 'node:crypto';
-import { type Answer, type BusyWording, docsOf, failure, forbidden, notFound, runnerBusy } from './answer.ts';
+import { type Answer, type BusyMessage, docsOf, failure, forbidden, notFound, runnerBusy } from './answer.ts';
 import { type Caller, type Credentials, mayUse } from './credentials.ts';
 import type { JobService } from './job-service.ts';
 import type { LieRule, Lies } from './lies.ts';
@@ -12,7 +12,7 @@ import type { RunService } from './run-service.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
 export interface ServiceOptions {
-	busyWording: BusyWording;
+	busyMessage: BusyMessage;
 	/** false: GitHub Enterprise Server as installed, which has no rate limits and says so. */
 	rateLimits: boolean;
 	/** 1 h on GitHub. */
@@ -93,7 +93,7 @@ export class Service {
 				const runner = this.#runnerOf(scope, route.runnerId);
 				const lie = runner && this.#lies.about(runner, nowMs);
 				if (runner === undefined || lie === 'absent') return notFound(page);
-				if (runner.busy && lie !== 'idle') return runnerBusy(runner.name, this.#options.busyWording, page);
+				if (runner.busy && lie !== 'idle') return runnerBusy(runner.name, this.#options.busyMessage, page);
 				this.#registry.remove(runner.id, 'api');
 				return { status: 204, headers: {} };
 			}

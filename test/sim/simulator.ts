@@ -71,7 +71,7 @@ export async function startGitHub(options: GitHubOptions = {}): Promise<GitHub> 
 	const jobService = new JobService(jobs, hooks, baseUrl);
 	const runService = new RunService(jobs, registry, registry.groups, baseUrl);
 	const service = new Service(registry, limits, credentials, lies, jobService, runService, {
-		busyWording: options.busyWording ?? 'current',
+		busyMessage: options.busyMessage ?? 'current',
 		rateLimits,
 		registrationTokenTtlMs: options.registrationTokenTtlMs ?? 3_600_000,
 		baseUrl,

@@ -14,7 +14,7 @@ import { type Scope, scopeKey, scopeKind } from './scope.ts';
 export interface WebhookOptions {
 	url: string;
 	secret: string;
-	/** Whose hook it is: it hears of that organization's, or of that repository's, jobs. */
+	/** The owner of the hook: it receives the jobs of that organization or repository. */
 	scope: Scope;
 	/** How each event gets there, beside the faults; default: at once. */
 	course?: (job: WorkflowJob, action: JobAction) => Course;
@@ -106,7 +106,7 @@ export class Hook implements Webhook {
 
 	/** Something has happened to a job. */
 	tell(job: WorkflowJob, action: JobAction): void {
-		if (this.#stopped.signal.aborted || !this.#hears(job)) return;
+		if (this.#stopped.signal.aborted || !this.#isSubscribed(job)) return;
 		const fault = this.#take(job, action);
 		const course = this.#options.course?.(job, action);
 		if (fault?.kind === 'never' || course?.lost === 'silent') return;
@@ -156,7 +156,7 @@ export class Hook implements Webhook {
 		for (const { resolve } of this.#completed.values()) resolve();
 	}
 
-	#hears(job: WorkflowJob): boolean {
+	#isSubscribed(job: WorkflowJob): boolean {
 		const repository: Scope = `repos/${job.repository as `${string}/${string}`}`;
 		const organization: Scope = `orgs/${job.repository.split('/')[0]}`;
 		return [repository, organization].some((scope) => scopeKey(scope) === scopeKey(this.scope));

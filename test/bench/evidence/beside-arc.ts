@@ -22,7 +22,7 @@ export async function besideArc(): Promise<{ title: string; rows: string[][] }> 
 			rows: [
 				['', 's', 'removed at GitHub', 'lists of ours', 'DELETEs of ours'],
 				...rows,
-				['slower beside us', slower, '', '', `goal: at most the quiet time, ${quietMs / 1_000} s`],
+				['slower beside us', slower, '', '', `goal: at most the quiet period, ${quietMs / 1_000} s`],
 			],
 		};
 	} finally {

@@ -10,7 +10,7 @@ const singles = 5;
 const drained = 20;
 const inSet = 50;
 
-/** Seconds that deletions of idle runners take, the quiet time included, beside those of pods that nobody guards. */
+/** Seconds that deletions of idle runners take, including the quiet period, compared with unguarded pods. */
 export async function deletions(rig: Rig): Promise<{ title: string; rows: string[][] }> {
 	await rig.cluster.createNamespace(organization);
 	rig.github.addScope(`orgs/${organization}`);
@@ -49,7 +49,7 @@ export async function deletions(rig: Rig): Promise<{ title: string; rows: string
 		);
 		await set.end();
 	}
-	return { title: `Deletions of idle runners, ${quietMs / 1_000} s of quiet time in ours`, rows };
+	return { title: `Deletions of idle runners, ${quietMs / 1_000} s of quiet period in ours`, rows };
 }
 
 const names = (prefix: string, count: number) =>

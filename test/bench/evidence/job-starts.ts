@@ -18,7 +18,7 @@ const jobs = 50;
 const warmUps = 10;
 /** All of them begin within a second. */
 const apartMs = 1_000 / jobs;
-/** GitHub's list is so late that only the hooks can have told. */
+/** GitHub's list is so late that only the hooks can have reported the job. */
 const listsLateMs = 30 * 60_000;
 const touched = 'test.runners/touched';
 
@@ -89,7 +89,7 @@ async function ofKind(rig: Rig, kind: Kind): Promise<string[][]> {
 		const names = set.live();
 		await started(rig, set, names.slice(0, warmUps), 0);
 		const working = names.slice(warmUps);
-		// Beside it: what one patch of a pod takes to be seen, as many at the same pace.
+		// Beside it: how long a single patch of a pod takes to be seen, with as many patches at the same rate.
 		const floor = await Promise.all(
 			working.map(async (name, index) => {
 				await sleep(index * apartMs);
@@ -143,7 +143,7 @@ function journalOf(rig: Rig, set: SetUnderTest, what: JournalEntry['what'], name
 		(entry) =>
 			entry.namespace === set.namespace &&
 			entry.what === what &&
-			entry.hook?.word !== 'completed' &&
+			entry.hook?.phase !== 'completed' &&
 			names.includes(entry.pod),
 	);
 }

@@ -17,8 +17,9 @@ const role = 'clusterrole/runners-admission-webhook';
 const server = 'system:serviceaccount:runners-system:runners-admission';
 
 /**
- * Dry-run DELETEs and evictions of idle runners: the server hears the log, then looks into GitHub's list, and writes nothing.
- * Beside them the same where the server may not read logs: the API server then refuses the read without asking a kubelet.
+ * Dry-run DELETEs and evictions of idle runners: the server reads the log, then GitHub's list, and writes nothing.
+ * Beside them the same where the server may not read logs: the API server then refuses the read without asking a
+ * kubelet.
  */
 export async function logCost(rig: Rig): Promise<{ title: string; rows: string[][] }> {
 	const names = Array.from({ length: runners }, (_, index) => `r-${index}`);
@@ -48,8 +49,8 @@ export async function logCost(rig: Rig): Promise<{ title: string; rows: string[]
 			for (const name of names.slice(0, inTurn)) {
 				note(took.get, [await call('GET', `/api/v1/namespaces/${namespace}/pods/${name}`)]);
 				const fromMs = performance.now();
-				const word = await readLog(client, { namespace, name });
-				if (word.says !== 'idle') throw new Error(`the log of ${name}: ${JSON.stringify(word)}`);
+				const reading = await readLog(client, { namespace, name });
+				if (reading.says !== 'idle') throw new Error(`the log of ${name}: ${JSON.stringify(reading)}`);
 				note(took.log, [{ tookMs: performance.now() - fromMs }]);
 			}
 			await clear(rig, namespace);

@@ -18,7 +18,7 @@ export async function callsDuring<T>(
 function callsBy(events: readonly AuditEvent[]): [string, number][] {
 	const counts = new Map<string, number>();
 	for (const { verb, objectRef, stage } of events) {
-		if (stage === 'ResponseStarted') continue; // a log or a watch, which is told of once more at its end
+		if (stage === 'ResponseStarted') continue; // a log or a watch, which is reported once more at its end
 		const { resource = 'no resource', subresource } = objectRef ?? {};
 		const what = `${verb} ${resource}${subresource ? `/${subresource}` : ''}`;
 		counts.set(what, (counts.get(what) ?? 0) + 1);

@@ -117,7 +117,7 @@ export async function busyAgainAndAgain(
 	kind: Kind,
 	count: number,
 	times: number,
-	told: (run: BusyToNone, time: number) => void,
+	report: (run: BusyToNone, time: number) => void,
 ): Promise<BusyToNone[]> {
 	const set = await stage.fresh(kind);
 	const runs: BusyToNone[] = [];
@@ -125,7 +125,7 @@ export async function busyAgainAndAgain(
 		await rise(stage, set, count);
 		await set.busy(...set.known());
 		const run = await busyDown(stage, set);
-		told(run, time);
+		report(run, time);
 		runs.push(run);
 	}
 	return runs;

@@ -9,7 +9,7 @@ import { runnerSetPod } from '../../sim/pods.ts';
 
 const server = 'system:serviceaccount:runners-system:runners-admission';
 
-/** GitHub's 204 was answered so long ago: the quiet time after it is over. */
+/** GitHub's 204 was that long ago that the quiet period after it is over. */
 const unregisteredAgoMs = 10_000;
 
 /** A pod as large as a runner's, which travels to the webhooks as a whole, and no runner. */

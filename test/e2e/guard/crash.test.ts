@@ -5,15 +5,15 @@ import { random } from '../../rig/random.ts';
 import { leads, type ServerProcess } from '../../rig/server-process.ts';
 import { stage } from '../../rig/stage.ts';
 import { aftermath, storm } from '../../rig/storm.ts';
-import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
+import { type HistoryContext, historyTests } from '../support/space-tests.ts';
 
-interface Context extends WitnessContext {
+interface Context extends HistoryContext {
 	/** What a server could not write down any more, another asks GitHub once more: once per crash. */
 	crashes: number;
 }
 
 const dice = random();
-const test = witnessedTests<Context>(`crashes (SEED=${dice.seed})`, { prepare: () => stage('replicas') });
+const test = historyTests<Context>(`crashes (SEED=${dice.seed})`, { prepare: () => stage('replicas') });
 
 test.before((context) => {
 	context.crashes = 0;

@@ -12,9 +12,9 @@ import { stage } from '../../rig/stage.ts';
 import { runnerSetPod, staticRunnerPod } from '../../sim/pods.ts';
 import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
 import { Space } from '../support/space.ts';
-import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
+import { type HistoryContext, historyTests } from '../support/space-tests.ts';
 
-interface Context extends WitnessContext {
+interface Context extends HistoryContext {
 	plugin: Installed;
 	/** An idle runner on a node that was cordoned before everything else. */
 	cordoned: Space;
@@ -23,7 +23,7 @@ interface Context extends WitnessContext {
 	node: string;
 }
 
-const test = witnessedTests<Context>('drain', { prepare: () => stage('guard') });
+const test = historyTests<Context>('drain', { prepare: () => stage('guard') });
 
 test.before(async (context) => {
 	const { rig } = context;

@@ -10,9 +10,9 @@ import type { Rig } from '../../rig/rig.ts';
 import { plainPod, urgentPriority } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { KubeError } from '../../sim/kube.ts';
-import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
+import { type HistoryContext, historyTests } from '../support/space-tests.ts';
 
-interface Context extends WitnessContext {
+interface Context extends HistoryContext {
 	/** What people do comes to these, of StatefulSets and EphemeralRunners. */
 	people: Fleet;
 	/** What controllers do comes to these, on nodes without room for more. */
@@ -26,7 +26,7 @@ const namespaceController = 'system:serviceaccount:kube-system:namespace-control
 /** 13 busy runners on each. */
 const fullNodes = 4;
 
-const test = witnessedTests<Context>('fifty busy runners', { prepare: () => stage('replicas') });
+const test = historyTests<Context>('fifty busy runners', { prepare: () => stage('replicas') });
 
 test.before(async (context) => {
 	const { rig } = context;

@@ -9,9 +9,9 @@ import { leads, type ServerProcess } from '../../rig/server-process.ts';
 import { runnerNamespace } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
-import { witnessedTests } from '../support/space-tests.ts';
+import { historyTests } from '../support/space-tests.ts';
 
-const test = witnessedTests('two replicas', { prepare: () => stage('replicas') });
+const test = historyTests('two replicas', { prepare: () => stage('replicas') });
 
 test.after.each(async ({ history }) => {
 	assert.equal(await history.violationsAtRest(), []);

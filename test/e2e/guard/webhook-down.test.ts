@@ -9,7 +9,7 @@ import { stage } from '../../rig/stage.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { everyReplicaDies } from '../support/every-replica-dies.ts';
 import { Running } from '../support/plugin-process.ts';
-import { witnessedTests } from '../support/space-tests.ts';
+import { historyTests } from '../support/space-tests.ts';
 
 const namespace = 'down';
 const legacy = ['down-busy', 'down-glass', 'down-pending', 'down-done', 'down-budget', 'down-drain'];
@@ -18,7 +18,7 @@ const working = ['down-busy', 'down-glass', 'down-budget', 'down-drain', scaleSe
 /** Their loss is asked for, or the known limit. */
 const lost = ['down/down-glass', 'down/down-idle'];
 
-const test = witnessedTests('every replica down', { prepare: () => stage('replicas') });
+const test = historyTests('every replica down', { prepare: () => stage('replicas') });
 
 test.before(async ({ rig }) => {
 	await rig.cluster.addNode('n-drain');

@@ -11,7 +11,7 @@ import { type ApiCall, apiCalls, evict } from '../../rig/api-call.ts';
 import { installArcCrds, runnersOfArc } from '../../rig/arc.ts';
 import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { grantFor, grantsOf, inWords, usesOf } from '../../rig/grants.ts';
+import { describeGrant, grantFor, grantsOf, usesOf } from '../../rig/grants.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { kinds, SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
@@ -308,7 +308,7 @@ test('the roles grant nothing that is not used, and the server asks for nothing 
 	const used = new Set(uses.map((use) => grantFor(use, grants)));
 	const unused = grants
 		.filter((grant) => !used.has(grant))
-		.map(inWords)
+		.map(describeGrant)
 		.filter((words) => !atTimes.includes(words));
 	assert.equal(unused.sort(), Object.keys(neverSeen).sort(), 'granted and never used');
 

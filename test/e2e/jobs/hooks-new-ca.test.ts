@@ -47,10 +47,10 @@ test('both reach it from the change on; the pod is told of the new CA before it 
 		const { metadata } = await rig.kube.get<Pod>(`/api/v1/namespaces/${set.namespace}/pods/${name}`);
 		return metadata.annotations?.[jobHooks.authorities] ?? '';
 	};
-	const hook = (word: string) =>
-		eventually(`the hook ${word} has run`, () =>
+	const hook = (phase: string) =>
+		eventually(`the hook ${phase} has run`, () =>
 			rig.agents.journal.find(
-				(entry) => entry.what === 'hook-ran' && entry.pod === name && entry.hook?.word === word,
+				(entry) => entry.what === 'hook-ran' && entry.pod === name && entry.hook?.phase === phase,
 			),
 		);
 	const old = await onPod();

@@ -60,10 +60,10 @@ for (const kind of kinds)
 			);
 		}
 		await Promise.all(names.map((name) => set.work(name)));
-		const ran = (word: string) =>
+		const ran = (phase: string) =>
 			rig.agents.journal.filter(
 				({ what, namespace, hook }) =>
-					what === 'hook-ran' && namespace === set.namespace && hook?.word === word,
+					what === 'hook-ran' && namespace === set.namespace && hook?.phase === phase,
 			);
 		await eventually('every first hook has run', () => ran('started').length === names.length);
 		for (const { pod, hook } of ran('started')) {

@@ -8,7 +8,7 @@ import { stage } from '../../rig/stage.ts';
 import { jobPod } from '../../sim/job-pods.ts';
 import { runnerSetPod } from '../../sim/pods.ts';
 import { everyReplicaDies } from '../support/every-replica-dies.ts';
-import { witnessedTests } from '../support/space-tests.ts';
+import { historyTests } from '../support/space-tests.ts';
 
 const namespace = 'jobs-down';
 const names = ['down-own', 'down-other', 'down-glass'];
@@ -16,7 +16,7 @@ const names = ['down-own', 'down-other', 'down-glass'];
 /** Its own runner deletes it. */
 const lost = [`${namespace}/down-own-workflow`];
 
-const test = witnessedTests('job pods, every replica down', { prepare: () => stage('replicas') });
+const test = historyTests('job pods, every replica down', { prepare: () => stage('replicas') });
 
 test.before(async ({ rig }) => {
 	await runnerNamespace(rig, namespace);

@@ -8,16 +8,16 @@ import { stage } from '../../rig/stage.ts';
 import { jobPod } from '../../sim/job-pods.ts';
 import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
 import { Space, says } from '../support/space.ts';
-import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
+import { type HistoryContext, historyTests } from '../support/space-tests.ts';
 
-interface Context extends WitnessContext {
+interface Context extends HistoryContext {
 	/** `namespace/name` of the pods that their own runner has deleted, or whose job is lost with a node. */
 	lost: string[];
 	plugin: Installed;
 	space: Space;
 }
 
-const test = witnessedTests<Context>('job pods', { prepare: () => stage('guard') });
+const test = historyTests<Context>('job pods', { prepare: () => stage('guard') });
 
 test.before(async (context) => {
 	context.lost = [];

@@ -12,7 +12,7 @@ import { type Kind, SetUnderTest } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
 import type { FaultHandle, LieRule } from '../../sim/simulator.ts';
 import { Space } from '../support/space.ts';
-import { type WitnessContext, witnessedTests } from '../support/space-tests.ts';
+import { type HistoryContext, historyTests } from '../support/space-tests.ts';
 
 /** Runners of one organization about which GitHub lies in one way. */
 interface Group {
@@ -81,13 +81,13 @@ const unwitnessed: readonly Group[] = [
 	},
 ];
 
-interface Context extends WitnessContext {
+interface Context extends HistoryContext {
 	told: Told[];
 	toldSets: SetOfOurs[];
 	unwitnessed: Told[];
 }
 
-const test = witnessedTests<Context>('GitHub lies about runners that work', { prepare: () => stage('sets') });
+const test = historyTests<Context>('GitHub lies about runners that work', { prepare: () => stage('sets') });
 
 test.before(async (context) => {
 	const { rig } = context;
@@ -244,7 +244,7 @@ test('our own sets are scaled to 0, or get another template: those that work are
 	);
 	await Promise.all(
 		toldSets.map(({ set, act }) =>
-			act === 'scaled to 0' ? set.conditionIs('Draining', 'True') : set.looked(),
+			act === 'scaled to 0' ? set.conditionIs('Draining', 'True') : set.reconciled(),
 		),
 	);
 	for (const { set, names } of toldSets) await noneTerminates(rig, set.namespace, names);

@@ -294,7 +294,7 @@ test('with job hooks, list shows the job and its run as soon as the hook has run
 	await eventually('its first hook has run', () =>
 		rig.agents.journal.some(
 			({ what, pod, namespace, hook }) =>
-				what === 'hook-ran' && pod === name && namespace === set.namespace && hook?.word === 'started',
+				what === 'hook-ran' && pod === name && namespace === set.namespace && hook?.phase === 'started',
 		),
 	);
 	const wide = ok(await runners('list', '-o', 'wide', ...at));

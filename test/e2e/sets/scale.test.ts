@@ -130,7 +130,7 @@ test('of idle runners those on cordoned nodes go first', async ({ rig, make }) =
 	const set = await make('RunnerDeployment', { replicas: 4, config });
 	await rig.kube.patch(`/api/v1/nodes/${own}`, { spec: { unschedulable: true } });
 	await set.registered(4);
-	await set.looked();
+	await set.reconciled();
 	const there = (await rig.pods(set.namespace))
 		.filter(({ spec }) => spec?.nodeName === own)
 		.map(({ metadata }) => metadata.name);

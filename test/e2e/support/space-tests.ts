@@ -32,14 +32,14 @@ export function spaceTests(
 	return test;
 }
 
-export interface WitnessContext {
+export interface HistoryContext {
 	rig: Rig;
 	history: History;
 	call: ApiCall;
 }
 
 /** A suite whose tests send requests as any user, while a history is written of what becomes of all runner pods of the file. */
-export function witnessedTests<T extends WitnessContext = WitnessContext>(
+export function historyTests<T extends HistoryContext = HistoryContext>(
 	name: string,
 	{ prepare }: Prepare,
 ): Tests<T> {

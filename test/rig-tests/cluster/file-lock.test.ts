@@ -39,13 +39,13 @@ test('the result is passed on; a failure too, and it frees the lock', async ({ l
 	assert.is(existsSync(lock), false);
 });
 
-test('who waits is told for whom, once', async ({ lock }) => {
-	const told: (number | undefined)[] = [];
+test('a waiter learns once who holds the lock', async ({ lock }) => {
+	const holders: (number | undefined)[] = [];
 	const first = withFileLock(lock, () => sleep(600));
 	await eventually('the first has it', () => existsSync(lock));
-	await withFileLock(lock, async () => {}, { onWait: (pid) => told.push(pid) });
+	await withFileLock(lock, async () => {}, { onWait: (pid) => holders.push(pid) });
 	await first;
-	assert.equal(told, [process.pid]);
+	assert.equal(holders, [process.pid]);
 });
 
 test('a holder that was killed does not block the next', async ({ lock }) => {

@@ -51,12 +51,12 @@ const annotate = (rig: Rig, pod: string, annotations: Record<string, string>) =>
 		...Object.entries(annotations).map(([key, value]) => `${key}=${value}`),
 	]);
 
-test('sees a killed job, and a busy pod that is told to stop (1)', async ({ rig, history }) => {
+test('sees a killed job, and a busy pod that is being stopped (1)', async ({ rig, history }) => {
 	await rig.agents.runJob('default', 'busy');
 	await rig.ok(['delete', 'pod', 'busy', '--wait=false']);
 	await cries(history, /^1: job .* of default\/busy was killed/);
-	await cries(history, /^1: default\/busy is told to stop while its runner works at job-\d+/);
-	await cries(history, /^1: default\/busy is told to stop while it runs and GitHub has busy registered/);
+	await cries(history, /^1: default\/busy is being stopped while its runner works at job-\d+/);
+	await cries(history, /^1: default\/busy is being stopped while it runs and GitHub has busy registered/);
 	assert.equal(history.violations({ lost: ['default/busy'] }), []);
 });
 
@@ -66,7 +66,7 @@ test('is not deceived by a GitHub that removes a runner that works (1)', async (
 	await rig.agents.runJob('default', 'lied');
 	assert.is(await deleteAtGitHub(rig, 'lied'), 204);
 	await rig.ok(['delete', 'pod', 'lied', '--wait=false']);
-	await cries(history, /^1: default\/lied is told to stop while its runner works at job-\d+/);
+	await cries(history, /^1: default\/lied is being stopped while its runner works at job-\d+/);
 	const lost = ['default/busy', 'default/lied'];
 	assert.equal(history.violations({ lost }), []);
 });
@@ -85,12 +85,12 @@ test('what break-glass kills, with a grace period or without, is no violation', 
 	assert.equal(about, []);
 });
 
-test('sees an idle pod that is told to stop before GitHub has unregistered it (1)', async ({
+test('sees an idle pod that is being stopped before GitHub has unregistered it (1)', async ({
 	rig,
 	history,
 }) => {
 	await rig.ok(['delete', 'pod', 'idle', '--wait=false']);
-	await cries(history, /^1: default\/idle is told to stop/);
+	await cries(history, /^1: default\/idle is being stopped/);
 });
 
 test('sees a proof of an unregistration that did not happen (2)', async ({ rig, history }) => {

@@ -30,13 +30,13 @@ test('a signed JWT is traded for a token that works for an hour', async ({ githu
 	assert.is(github.calls.at(-1)!.auth, `installation-${app.installationId}`);
 });
 
-const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const otherKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
 	.privateKey.export({ type: 'pkcs1', format: 'pem' })
 	.toString();
 const refusals: { why: string; token: (app: App) => string; message: RegExp }[] = [
 	{
 		why: 'another key',
-		token: (app) => appJwt(stranger, { iss: app.appId }),
+		token: (app) => appJwt(otherKey, { iss: app.appId }),
 		message: /could not be decoded/,
 	},
 	{ why: 'another app', token: (app) => appJwt(app.privateKey, { iss: 1 }), message: /could not be decoded/ },

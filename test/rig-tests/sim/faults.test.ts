@@ -58,7 +58,7 @@ test('a secondary limit tells when to come back, a primary one when the quota is
 	}
 });
 
-test('rules pick calls: by endpoint, runner, scope, the first so many, and after so many', async ({
+test('rules pick calls: by endpoint, runner, scope, the first N, and all after N', async ({
 	github,
 	ids,
 }) => {
@@ -143,7 +143,7 @@ test('broken JSON: status 200, half a body', async ({ github }) => {
 	);
 });
 
-test('wrong lists: no Link, a Link to itself, no Link at all, a stranger’s; a wrong total; runners left out', async ({
+test('wrong lists: no Link, a Link to itself, a malformed one, one to another host; a wrong total; runners left out', async ({
 	github,
 }) => {
 	const withFault = async (fault: Fault) => {

@@ -13,8 +13,8 @@ import { type HookOptions, type RunnerAgents, startRunnerAgents } from '../../si
 import { type GitHub, startGitHub } from '../../sim/simulator.ts';
 import { suite } from '../../support/suite.ts';
 
-interface Heard {
-	word: string;
+interface HookReport {
+	phase: string;
 	token: string;
 	text: string;
 }
@@ -25,7 +25,7 @@ interface Rig {
 	github: GitHub;
 	agents: RunnerAgents;
 	receiver: Server;
-	heard: Heard[];
+	reports: HookReport[];
 	url: string;
 	namespace: string;
 }
@@ -41,13 +41,13 @@ test.before(async (rig) => {
 	rig.kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	rig.github = await startGitHub();
 	rig.agents = await startRunnerAgents({ cluster: rig.cluster.kubeconfig, github: rig.github });
-	rig.heard = [];
+	rig.reports = [];
 	rig.receiver = createServer((request, response) => {
 		let text = '';
 		request.setEncoding('utf8').on('data', (piece: string) => (text += piece));
 		request.on('end', () => {
 			const token = (request.headers.authorization ?? '').replace('Bearer ', '');
-			rig.heard.push({ word: (request.url ?? '').slice(1), token, text });
+			rig.reports.push({ phase: (request.url ?? '').slice(1), token, text });
 			response.end();
 		});
 	});
@@ -64,12 +64,12 @@ test.after(async ({ cluster, kube, github, agents, receiver }) => {
 });
 test.before.each(async (rig) => {
 	rig.namespace = `test-${++spaces}`;
-	rig.heard.length = 0;
+	rig.reports.length = 0;
 	await rig.cluster.createNamespace(rig.namespace);
 });
 test.after.each(({ agents }) => {
 	assert.equal(
-		agents.journal.filter(({ what }) => what === 'trouble'),
+		agents.journal.filter(({ what }) => what === 'failure'),
 		[],
 	);
 });
@@ -77,9 +77,9 @@ test.after.each(({ agents }) => {
 /** Says by its own path which word it says, and tells all that it knows. */
 const teller = (url: string) => `#!/bin/sh
 case $0 in *job-started*) word=started ;; *) word=completed ;; esac
-told="$GITHUB_REPOSITORY|$GITHUB_WORKFLOW|$GITHUB_JOB|$GITHUB_RUN_ID|$GITHUB_RUN_ATTEMPT|$RUNNER_NAME|$RUNNER_TRACKING_ID"
-curl -s --data-binary "$told" -H "Authorization: Bearer $(cat /etc/test-hooks/token)" ${url}/$word
-echo "told $word"
+report="$GITHUB_REPOSITORY|$GITHUB_WORKFLOW|$GITHUB_JOB|$GITHUB_RUN_ID|$GITHUB_RUN_ATTEMPT|$RUNNER_NAME|$RUNNER_TRACKING_ID"
+curl -s --data-binary "$report" -H "Authorization: Bearer $(cat /etc/test-hooks/token)" ${url}/$phase
+echo "reported $phase"
 `;
 
 const paths = {
@@ -124,28 +124,28 @@ async function start(rig: Rig, pod: PodManifest, hooks?: HookOptions | 'off'): P
 	return pod.metadata.name;
 }
 
-const words = ({ heard }: Rig) => heard.map(({ word }) => word);
+const phases = ({ reports }: Rig) => reports.map(({ phase }) => phase);
 const ran = ({ agents, namespace }: Rig) =>
 	agents.journal.filter((entry) => entry.namespace === namespace && entry.what === 'hook-ran');
 const log = async (rig: Rig, pod: string) =>
 	(await rig.cluster.kubectl(['-n', rig.namespace, 'logs', pod])).stdout;
 
 test('ARC’s image runs what is in its folders, with the job’s variables and a token of this pod', async (rig) => {
-	const { agents, kube, namespace, heard } = rig;
+	const { agents, kube, namespace, reports } = rig;
 	const name = await start(rig, hooked(staticRunnerPod({ name: 'a', namespace }), teller(rig.url)));
 	const job = await agents.runJob(namespace, name, { key: 'test', workflow: 'Night | ly' });
-	await eventually('it has started', () => heard.length === 1);
+	await eventually('it has started', () => reports.length === 1);
 	await agents.endJob(namespace, name);
-	assert.equal(words(rig), ['started', 'completed']);
-	const [{ token, text }] = heard as [Heard];
+	assert.equal(phases(rig), ['started', 'completed']);
+	const [{ token, text }] = reports as [HookReport];
 	const run = `${job.workflowRunId}|1|a|${job.trackingId}`;
 	assert.is(text, `octo-org/app|Night | ly|test|${run}`);
-	assert.is(heard[1]!.text, text);
+	assert.is(reports[1]!.text, text);
 	assert.equal(
-		ran(rig).map(({ hook }) => [hook!.word, hook!.exitCode, hook!.output]),
+		ran(rig).map(({ hook }) => [hook!.phase, hook!.exitCode, hook!.output]),
 		[
-			['started', 0, 'told started\n'],
-			['completed', 0, 'told completed\n'],
+			['started', 0, 'reported started\n'],
+			['completed', 0, 'reported completed\n'],
 		],
 	);
 	const { status } = await kube.create<{
@@ -169,7 +169,7 @@ test('in ARC’s image variables change nothing, and the first hook that fails e
 		agents.journal.some((entry) => entry.namespace === namespace && entry.what === 'container-stopped'),
 	);
 	assert.equal(
-		ran(rig).map(({ hook }) => [hook!.word, hook!.exitCode, hook!.output]),
+		ran(rig).map(({ hook }) => [hook!.phase, hook!.exitCode, hook!.output]),
 		[
 			['started', 3, ''],
 			['completed', 3, ''],
@@ -194,13 +194,13 @@ test('GitHub’s image runs what the variables name, and nothing without them', 
 		await agents.endJob(namespace, name);
 	}
 	assert.equal(
-		ran(rig).map(({ pod, hook }) => [pod, hook!.word]),
+		ran(rig).map(({ pod, hook }) => [pod, hook!.phase]),
 		[
 			['d', 'started'],
 			['d', 'completed'],
 		],
 	);
-	assert.equal(words(rig), ['started', 'completed']);
+	assert.equal(phases(rig), ['started', 'completed']);
 });
 
 test('an image with hooks of its own runs these, unless the pod names others', async (rig) => {
@@ -221,7 +221,7 @@ test('an image with hooks of its own runs these, unless the pod names others', a
 });
 
 test('a job that ends before its actions are downloaded runs neither hook; nor does a killed worker the second', async (rig) => {
-	const { agents, namespace, heard } = rig;
+	const { agents, namespace, reports } = rig;
 	const early = await start(rig, hooked(staticRunnerPod({ name: 'g', namespace }), teller(rig.url)), {
 		delayMs: 60_000,
 	});
@@ -230,27 +230,27 @@ test('a job that ends before its actions are downloaded runs neither hook; nor d
 	assert.equal(ran(rig), []);
 	const killed = await start(rig, hooked(staticRunnerPod({ name: 'h', namespace }), teller(rig.url)));
 	await agents.runJob(namespace, killed);
-	await eventually('it has started', () => heard.length === 1);
+	await eventually('it has started', () => reports.length === 1);
 	await agents.killWorker(namespace, killed);
 	await agents.runJob(namespace, killed);
-	await eventually('the next has started', () => heard.length === 2);
+	await eventually('the next has started', () => reports.length === 2);
 	await agents.endJob(namespace, killed);
-	assert.equal(words(rig), ['started', 'started', 'completed']);
+	assert.equal(phases(rig), ['started', 'started', 'completed']);
 });
 
 test('a worker is at work until its last hook has run and its logs are uploaded', async (rig) => {
-	const { agents, github, namespace, heard } = rig;
+	const { agents, github, namespace, reports } = rig;
 	const name = await start(rig, hooked(staticRunnerPod({ name: 'i', namespace }), teller(rig.url)), {
 		finishMs: 400,
 	});
 	await agents.runJob(namespace, name);
 	const ending = agents.endJob(namespace, name);
-	await eventually('the last hook', () => words(rig).at(-1) === 'completed');
+	await eventually('the last hook', () => phases(rig).at(-1) === 'completed');
 	assert.ok(github.runner(agents.runnerId(namespace, name)!)!.busy);
 	assert.match(await log(rig, name), /Running job: build\n$/);
 	await ending;
 	assert.is(github.runner(agents.runnerId(namespace, name)!)!.busy, false);
-	assert.is(heard.length, 2);
+	assert.is(reports.length, 2);
 });
 
 test('what is mounted whole follows the annotations; a script mounted by itself never changes', async (rig) => {
@@ -282,7 +282,7 @@ test('what is mounted whole follows the annotations; a script mounted by itself 
 	});
 });
 
-test('hooks that are switched off do not run, and a pod that is told to stop ends its hook', async (rig) => {
+test('hooks that are switched off do not run, and a pod that is being deleted ends its hook', async (rig) => {
 	const { agents, namespace, cluster } = rig;
 	const off = await start(rig, hooked(staticRunnerPod({ name: 'k', namespace }), teller(rig.url)), 'off');
 	await agents.runJob(namespace, off);

@@ -1,4 +1,4 @@
-/** Jobs that wait at the simulated GitHub, without a cluster: who gets them, and what is told of them. */
+/** Jobs that wait at the simulated GitHub, without a cluster: who gets them, and what events report about them. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ import { isEvent } from './description.ts';
 
 interface World {
 	github: GitHub;
-	told: string[];
+	events: string[];
 	idle(): Promise<void>;
 	stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ const test = suite<World>('jobs that wait at the simulated GitHub');
 test.before.each(async (world) => {
 	const github = await startGitHub();
 	world.github = github;
-	world.told = [];
+	world.events = [];
 	const receiver = createServer((request, response) => {
 		let text = '';
 		request.setEncoding('utf8').on('data', (piece: string) => (text += piece));
@@ -26,7 +26,7 @@ test.before.each(async (world) => {
 			const body = JSON.parse(text);
 			isEvent(body.action, body);
 			const { name, conclusion, runner_name } = body.workflow_job;
-			world.told.push([name, body.action, conclusion, runner_name].filter(Boolean).join(' '));
+			world.events.push([name, body.action, conclusion, runner_name].filter(Boolean).join(' '));
 			response.end();
 		});
 	});
@@ -73,17 +73,17 @@ function idleRunner(
 }
 
 test('a job is known as queued before any runner has it, then as in progress and completed there', async (world) => {
-	const { github, told, idle } = world;
+	const { github, events, idle } = world;
 	const job = github.jobs.queue({ repository: 'octo-org/app', labels: ['self-hosted', 'gpu'] });
 	await idle();
-	assert.equal(told, ['build queued']);
+	assert.equal(events, ['build queued']);
 	assert.equal([job.status, job.runnerName], ['queued', null]);
 	const fits = idleRunner(github, 'r-1', 'orgs/octo-org', ['GPU']);
 	github.jobQueue.dispatch([idleRunner(github, 'r-0', 'orgs/octo-org'), fits], anybody);
 	await idle();
 	github.jobs.complete(job.id, 'success');
 	await idle();
-	assert.equal(told, ['build queued', 'build in_progress r-1', 'build completed success r-1']);
+	assert.equal(events, ['build queued', 'build in_progress r-1', 'build completed success r-1']);
 	github.jobQueue.dispatch([idleRunner(github, 'r-2', 'orgs/octo-org', ['gpu'])], anybody);
 	assert.is(github.jobs.list().length, 1);
 });
@@ -120,7 +120,7 @@ test('the runners of a group are for the repositories that may use it', ({ githu
 
 test('one that waits for an approval is queued when it is released; of a pending one no event tells before', async ({
 	github,
-	told,
+	events,
 	idle,
 }) => {
 	const gated = github.jobs.queue({ repository: 'octo-org/app', name: 'gated', status: 'waiting' });
@@ -128,12 +128,12 @@ test('one that waits for an approval is queued when it is released; of a pending
 	await idle();
 	const runner = idleRunner(github, 'r', 'orgs/octo-org');
 	github.jobQueue.dispatch([runner], anybody);
-	assert.equal([told, runner.started], [['gated waiting'], []]);
+	assert.equal([events, runner.started], [['gated waiting'], []]);
 	let ready = 0;
 	github.jobQueue.onReady(() => ready++);
 	github.jobs.release(pending.id);
 	await idle();
-	assert.equal([told, ready], [['gated waiting', 'pending queued'], 1]);
+	assert.equal([events, ready], [['gated waiting', 'pending queued'], 1]);
 	github.jobQueue.dispatch([runner], anybody);
 	assert.equal(runner.started, [pending.id]);
 	assert.throws(() => github.jobs.release(pending.id), /is in_progress/);
@@ -142,14 +142,14 @@ test('one that waits for an approval is queued when it is released; of a pending
 
 test('one that is cancelled in the queue completes without a runner, and nobody gets it', async ({
 	github,
-	told,
+	events,
 	idle,
 }) => {
 	const job = github.jobs.queue({ repository: 'octo-org/app' });
 	await idle();
 	github.jobs.cancel(job.id);
 	await idle();
-	assert.equal(told, ['build queued', 'build completed cancelled']);
+	assert.equal(events, ['build queued', 'build completed cancelled']);
 	const runner = idleRunner(github, 'r', 'orgs/octo-org');
 	github.jobQueue.dispatch([runner], anybody);
 	assert.equal(runner.started, []);
@@ -161,9 +161,9 @@ test('jobs of one user of a cluster are for his runners alone, and are cancelled
 }) => {
 	const mine = {};
 	github.jobQueue.addMany({ count: 2 }, mine);
-	const stranger = idleRunner(github, 's', 'orgs/octo-org');
-	github.jobQueue.dispatch([stranger], anybody);
-	assert.equal([stranger.started, github.jobQueue.waiting(mine)], [[], 2]);
+	const outsider = idleRunner(github, 's', 'orgs/octo-org');
+	github.jobQueue.dispatch([outsider], anybody);
+	assert.equal([outsider.started, github.jobQueue.waiting(mine)], [[], 2]);
 	const own = idleRunner(github, 'o', 'enterprises/octo');
 	github.jobQueue.dispatch([own], new Set([mine]));
 	assert.equal([own.started.length, github.jobQueue.waiting(mine)], [1, 1]);

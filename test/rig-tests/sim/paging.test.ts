@@ -50,7 +50,7 @@ test('one page has no Link header', async ({ github }) => {
 	assert.is(reply.headers.get('link'), null);
 });
 
-test('per_page is 30 unless told, and never over 100', async ({ github }) => {
+test('per_page is 30 by default, and never over 100', async ({ github }) => {
 	addRunners(github, 'orgs/octo-org', 150);
 	const size = async (query: string) =>
 		(await ask(github, `/orgs/octo-org/actions/runners${query}`)).body.runners.length;

@@ -19,7 +19,7 @@ interface Rig {
 	agents: RunnerAgents;
 	authority: KeyPair;
 	receiver: Server;
-	heard: { path: string; token: string; body: Record<string, string> }[];
+	reports: { path: string; token: string; body: Record<string, string> }[];
 	namespace: string;
 }
 
@@ -34,13 +34,13 @@ test.before(async (rig) => {
 	rig.github = await startGitHub();
 	rig.agents = await startRunnerAgents({ cluster: rig.cluster.kubeconfig, github: rig.github });
 	rig.authority = await createAuthority();
-	rig.heard = [];
+	rig.reports = [];
 	rig.receiver = createServer(await issueServer(rig.authority), (request, response) => {
 		let text = '';
 		request.setEncoding('utf8').on('data', (piece: string) => (text += piece));
 		request.on('end', () => {
 			const token = (request.headers.authorization ?? '').replace('Bearer ', '');
-			rig.heard.push({ path: request.url ?? '', token, body: JSON.parse(text) });
+			rig.reports.push({ path: request.url ?? '', token, body: JSON.parse(text) });
 			response.writeHead(204).end();
 		});
 	});
@@ -55,7 +55,7 @@ test.after(async ({ cluster, github, agents, receiver }) => {
 });
 test.before.each(async (rig) => {
 	rig.namespace = `test-${++spaces}`;
-	rig.heard.length = 0;
+	rig.reports.length = 0;
 	await rig.cluster.createNamespace(rig.namespace);
 });
 
@@ -115,14 +115,14 @@ for (const [layout, made] of [
 	],
 ] as [string, Made][]) {
 	test(`${layout}: both words come, with the job and the pod’s token`, async (rig) => {
-		const { heard } = rig;
+		const { reports } = rig;
 		const given = await job(rig, 'a', made);
 		assert.equal(outputs(rig, 'a'), both);
 		assert.equal(
-			heard.map(({ path }) => path),
+			reports.map(({ path }) => path),
 			['/hooks/started', '/hooks/completed'],
 		);
-		assert.equal(heard[0]!.body, {
+		assert.equal(reports[0]!.body, {
 			RUNNER_TRACKING_ID: given.trackingId,
 			GITHUB_REPOSITORY: given.repository,
 			GITHUB_WORKFLOW: 'A "night"',
@@ -131,14 +131,14 @@ for (const [layout, made] of [
 			GITHUB_RUN_ATTEMPT: '1',
 			GITHUB_SERVER_URL: 'https://github.com',
 		});
-		const signals = JSON.parse(Buffer.from(heard[0]!.token.split('.')[1]!, 'base64url').toString());
+		const signals = JSON.parse(Buffer.from(reports[0]!.token.split('.')[1]!, 'base64url').toString());
 		assert.equal([signals.aud, signals['kubernetes.io'].pod.name], [['runners-admission'], 'a']);
 	});
 }
 
 test('an image with hooks of its own keeps them, and says nothing to us', async (rig) => {
 	await job(rig, 'b', { hooks: { layout: 'own-hook' }, image: 'own' });
-	assert.equal(rig.heard, []);
+	assert.equal(rig.reports, []);
 	assert.match(outputs(rig, 'b')[0]![1] as string, "image's own hook");
 });
 
@@ -156,7 +156,7 @@ test('a template’s own hook runs after ours, and its exit code is the job’s'
 	await pod;
 	assert.equal(outputs(rig, 'c')[0], [1, 'team: build\n']);
 	assert.equal(
-		rig.heard.map(({ path }) => path),
+		rig.reports.map(({ path }) => path),
 		['/hooks/started', '/hooks/completed'],
 	);
 	const { stdout } = await rig.cluster.kubectl(['-n', rig.namespace, 'logs', 'c']);
@@ -166,11 +166,11 @@ test('a template’s own hook runs after ours, and its exit code is the job’s'
 test('a server that is not trusted: the job goes on, and its log says so in one line', async (rig) => {
 	const { cert } = await createAuthority();
 	await job(rig, 'd', { authorities: cert });
-	assert.equal(rig.heard, []);
-	const words = ['started', 'completed'];
+	assert.equal(rig.reports, []);
+	const phases = ['started', 'completed'];
 	for (const [index, [code, output]] of outputs(rig, 'd').entries()) {
 		assert.is(code, 0);
-		const line = `^runners-admission could not be told that this job has ${words[index]} \\(code \\d+\\)\n$`;
+		const line = `^runners-admission could not be told that this job has ${phases[index]} \\(code \\d+\\)\n$`;
 		assert.match(output as string, new RegExp(line));
 	}
 	assert.is(outputs(rig, 'd').length, 2);

@@ -1,4 +1,4 @@
-/** The simulated runners on a real API server: the witness of all other tests must itself be right. */
+/** The simulated runners on a real API server: all other tests rely on them, so they must be right themselves. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Cluster, startCluster } from '../../cluster/cluster.ts';
@@ -37,7 +37,7 @@ test.before.each(async (rig) => {
 	rig.agents = await startRunnerAgents({ cluster: rig.cluster.kubeconfig, github: rig.github });
 });
 test.after.each(async ({ cluster, namespace, agents, github }) => {
-	const failure = agents.journal.filter((entry) => entry.what === 'trouble');
+	const failure = agents.journal.filter((entry) => entry.what === 'failure');
 	agents.stop();
 	await github.stop();
 	await cluster.kubectl(['-n', namespace, 'delete', 'pods', '--all', '--force', '--grace-period=0']);
@@ -222,7 +222,7 @@ test('with a docker sidecar the pod stays Running when its runner has ended', as
 	assert.is(await kubectl(rig, 'get', 'pod', 'h-0', '-o', 'jsonpath={.status.phase}'), 'Running');
 });
 
-test('GitHub removed an idle runner: it can get no job, and its container runs on unless told otherwise', async (rig) => {
+test('GitHub removed an idle runner: it can get no job, and its container keeps running by default', async (rig) => {
 	const { agents, github, namespace } = rig;
 	await apply(rig, runnerSetPod({ name: 'i-0', namespace }));
 	await agents.waitRegistered(['i-0'], withinMs);
@@ -241,7 +241,7 @@ test('GitHub removed an idle runner: it can get no job, and its container runs o
 	await eventually('container stopped', () => happened(rig, 'i-0').includes('container-stopped'));
 });
 
-test('GitHub removed a runner that works: its listener hears of it, cancels the job and exits', async (rig) => {
+test('GitHub removed a runner that works: its listener notices it, cancels the job and exits', async (rig) => {
 	const { github, namespace } = rig;
 	await otherAgents(rig, { removedPollMs: 300 });
 	const { agents } = rig;

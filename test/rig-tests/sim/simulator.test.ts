@@ -120,7 +120,7 @@ test('busy runner: 422 in the words of today, or of ARC’s time', async ({ gith
 	assert.is(today.body.message, 'Bad request - Runner r is currently running a job and cannot be deleted.');
 	assert.match(today.body.documentation_url, 'delete-a-self-hosted-runner-from-an-organization');
 
-	const older = await startGitHub({ busyWording: 'older' });
+	const older = await startGitHub({ busyMessage: 'older' });
 	const other = older.addRunner({ scope: 'orgs/octo-org', name: 'r', busy: true });
 	const then = await ask(older, `/orgs/octo-org/actions/runners/${other}`, { method: 'DELETE' });
 	await older.stop();

@@ -1,4 +1,4 @@
-/** Jobs as GitHub tells of them: by events, by the list of deliveries, and by REST; and what goes wrong with these. */
+/** Jobs as GitHub reports them: by events, by the list of deliveries, and by REST; and what goes wrong with these. */
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -110,7 +110,7 @@ test('a delivery’s id is a version-1 UUID of its time', () => {
 	assert.is(Number(ticks / 10_000n - 12_219_292_800_000n), atMs);
 });
 
-test('a hook hears of its own organization or repository only', async (world) => {
+test('a hook receives only events of its own organization or repository', async (world) => {
 	const { github, hook } = world;
 	newJob(github, { repository: 'other/app' });
 	newJob(github, { repository: 'Octo-Org/app' });
@@ -200,11 +200,11 @@ test('a job ends without an event, and REST knows', async (world) => {
 	await hook.idle();
 	assert.equal(actions(world).sort(), ['in_progress', 'queued']);
 	const path = '/repos/{owner}/{repo}/actions/jobs/{job_id}';
-	const told = await ask(github, `/repos/octo-org/app/actions/jobs/${job.id}`);
-	conforms(path, 'get', told);
+	const shown = await ask(github, `/repos/octo-org/app/actions/jobs/${job.id}`);
+	conforms(path, 'get', shown);
 	assert.equal(
 		(({ status, conclusion, runner_name }) => [status, conclusion, runner_name])(
-			told.body as unknown as Record<string, unknown>,
+			shown.body as unknown as Record<string, unknown>,
 		),
 		['completed', 'failure', 'r-1'],
 	);
@@ -257,8 +257,8 @@ test('deliveries come in pages, newest first; a credential of the organization r
 	const hidden = await ask(github, `/repos/octo-org/app/actions/jobs/${jobs[0]!.id}`, { token: 'foreign' });
 	assert.is(hidden.status, 404);
 	assert.is((await ask(github, path, { token: 'foreign' })).status, 403);
-	const stranger = `/repos/octo-org/app/hooks/${hook.id}/deliveries`;
-	assert.is((await ask(github, stranger)).status, 404);
+	const foreign = `/repos/octo-org/app/hooks/${hook.id}/deliveries`;
+	assert.is((await ask(github, foreign)).status, 404);
 });
 
 test.run();

@@ -268,8 +268,8 @@ for (const [name, command] of Object.entries(needing))
 		try {
 			const { code, stderr } = await plugin.run(command(plugin, server), env);
 			assert.is(code, 1);
-			const words = `^error: kubectl-runners-${name}\\.cjs must lie beside kubectl-runners: .*\n$`;
-			assert.match(stderr, new RegExp(words));
+			const message = `^error: kubectl-runners-${name}\\.cjs must lie beside kubectl-runners: .*\n$`;
+			assert.match(stderr, new RegExp(message));
 		} finally {
 			renameSync(`${companion}.away`, companion);
 		}
