@@ -74,9 +74,9 @@ test.after.each(({ agents }) => {
 	);
 });
 
-/** Says by its own path which word it says, and tells all that it knows. */
-const teller = (url: string) => `#!/bin/sh
-case $0 in *job-started*) word=started ;; *) word=completed ;; esac
+/** Its own path says which phase it is; it reports everything that it knows. */
+const reporter = (url: string) => `#!/bin/sh
+case $0 in *job-started*) phase=started ;; *) phase=completed ;; esac
 report="$GITHUB_REPOSITORY|$GITHUB_WORKFLOW|$GITHUB_JOB|$GITHUB_RUN_ID|$GITHUB_RUN_ATTEMPT|$RUNNER_NAME|$RUNNER_TRACKING_ID"
 curl -s --data-binary "$report" -H "Authorization: Bearer $(cat /etc/test-hooks/token)" ${url}/$phase
 echo "reported $phase"
@@ -132,7 +132,7 @@ const log = async (rig: Rig, pod: string) =>
 
 test('ARC’s image runs what is in its folders, with the job’s variables and a token of this pod', async (rig) => {
 	const { agents, kube, namespace, reports } = rig;
-	const name = await start(rig, hooked(staticRunnerPod({ name: 'a', namespace }), teller(rig.url)));
+	const name = await start(rig, hooked(staticRunnerPod({ name: 'a', namespace }), reporter(rig.url)));
 	const job = await agents.runJob(namespace, name, { key: 'test', workflow: 'Night | ly' });
 	await eventually('it has started', () => reports.length === 1);
 	await agents.endJob(namespace, name);
@@ -183,8 +183,8 @@ test('in ARC’s image variables change nothing, and the first hook that fails e
 test('GitHub’s image runs what the variables name, and nothing without them', async (rig) => {
 	const { agents, namespace } = rig;
 	const image = 'ghcr.io/actions/actions-runner:latest';
-	const without = hooked(staticRunnerPod({ name: 'c', namespace }), teller(rig.url), { image });
-	const variables = hooked(staticRunnerPod({ name: 'd', namespace }), teller(rig.url), {
+	const without = hooked(staticRunnerPod({ name: 'c', namespace }), reporter(rig.url), { image });
+	const variables = hooked(staticRunnerPod({ name: 'd', namespace }), reporter(rig.url), {
 		image,
 		variables: true,
 	});
@@ -222,13 +222,13 @@ test('an image with hooks of its own runs these, unless the pod names others', a
 
 test('a job that ends before its actions are downloaded runs neither hook; nor does a killed worker the second', async (rig) => {
 	const { agents, namespace, reports } = rig;
-	const early = await start(rig, hooked(staticRunnerPod({ name: 'g', namespace }), teller(rig.url)), {
+	const early = await start(rig, hooked(staticRunnerPod({ name: 'g', namespace }), reporter(rig.url)), {
 		delayMs: 60_000,
 	});
 	await agents.runJob(namespace, early);
 	await agents.endJob(namespace, early);
 	assert.equal(ran(rig), []);
-	const killed = await start(rig, hooked(staticRunnerPod({ name: 'h', namespace }), teller(rig.url)));
+	const killed = await start(rig, hooked(staticRunnerPod({ name: 'h', namespace }), reporter(rig.url)));
 	await agents.runJob(namespace, killed);
 	await eventually('it has started', () => reports.length === 1);
 	await agents.killWorker(namespace, killed);
@@ -240,7 +240,7 @@ test('a job that ends before its actions are downloaded runs neither hook; nor d
 
 test('a worker is at work until its last hook has run and its logs are uploaded', async (rig) => {
 	const { agents, github, namespace, reports } = rig;
-	const name = await start(rig, hooked(staticRunnerPod({ name: 'i', namespace }), teller(rig.url)), {
+	const name = await start(rig, hooked(staticRunnerPod({ name: 'i', namespace }), reporter(rig.url)), {
 		finishMs: 400,
 	});
 	await agents.runJob(namespace, name);
@@ -284,7 +284,7 @@ test('what is mounted whole follows the annotations; a script mounted by itself 
 
 test('hooks that are switched off do not run, and a pod that is being deleted ends its hook', async (rig) => {
 	const { agents, namespace, cluster } = rig;
-	const off = await start(rig, hooked(staticRunnerPod({ name: 'k', namespace }), teller(rig.url)), 'off');
+	const off = await start(rig, hooked(staticRunnerPod({ name: 'k', namespace }), reporter(rig.url)), 'off');
 	await agents.runJob(namespace, off);
 	await agents.endJob(namespace, off);
 	assert.equal(ran(rig), []);
