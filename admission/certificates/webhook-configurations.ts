@@ -4,10 +4,10 @@ import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { WebhookReport } from '../api/report.ts';
 import { type Route, webhookRoutes } from '../api/webhooks.ts';
 import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { Informer } from '../kube/informer.ts';
 import { listObjects } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { encode } from './secret.ts';
 import { parseCertificates, pemOf } from './x509.ts';
 

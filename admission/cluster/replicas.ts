@@ -5,9 +5,9 @@ import type { EventsReport } from '../api/report.ts';
 import { replicas, share } from '../github/policy.ts';
 import { type Beat, Share } from '../github/rules/share.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { type CallLimits, mergePatch, unlessGone } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 
 export interface ReplicasOptions {
 	client: KubeClient;

@@ -1,11 +1,11 @@
 import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, groupPath, type Resource } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { Informer, type Listener } from '../kube/informer.ts';
 import { servesResource } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** An informer with any number of listeners. */
 export interface Watched<T extends KubeObject> {

@@ -1,4 +1,5 @@
 import { names } from '../api/keys.ts';
+import { objectKey } from '../api/object-key.ts';
 import { BoundedMap } from '../time/bounded-map.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type Credential, credentialFromSecret, fingerprint } from './credentials.ts';
@@ -192,7 +193,7 @@ export class Accounts {
 			const detail = `no Secret can have a name of ${name.length} characters`;
 			return { kind: 'credentials-missing', detail };
 		}
-		const id = `${namespace}/${name}`;
+		const id = objectKey({ namespace, name });
 		const cached = this.#secrets.get(id);
 		if (cached?.reading) return cached.reading;
 		if (cached && this.#now() - cached.readAtMs < maxAgeMs(cached.result)) return cached.result;
@@ -219,7 +220,7 @@ export class Accounts {
 		name: string,
 		before: Account | CredentialsMissing | undefined,
 	): Promise<Account | CredentialsMissing> {
-		const id = `${namespace}/${name}`;
+		const id = objectKey({ namespace, name });
 		let data: Record<string, string> | undefined;
 		try {
 			data = await this.#options.readSecret(namespace, name);

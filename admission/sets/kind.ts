@@ -5,7 +5,7 @@ import { apiVersion, type RunnerConfig, type RunnerSet, type RunnersSet, setKind
 import type { OwnerObject, SetsCache } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { TemplateDefaults } from './pod/defaults.ts';
 
 /** What both kinds need in order to create runners. */

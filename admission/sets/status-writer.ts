@@ -1,9 +1,9 @@
 import type { RunnersSet, SetConditionType, SetStatus } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import type { Events } from '../kube/events.ts';
 import { StatusWriter } from '../kube/status-writer.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import type { SetKind } from './kind.ts';
 import { statusEveryMs } from './rules/policy.ts';
 
