@@ -4,7 +4,7 @@ import { BoundedMap } from '../time/bounded-map.ts';
 /** Webhooks that are reported; each is some 300 bytes of an annotation. */
 const mostHooks = 10;
 
-/** The newest results of these kinds are trouble: GitHub delivered, and nothing came of it. */
+/** Results that are failures: GitHub delivered the event, and it had no effect. */
 const refused: readonly string[] = [
 	'bad-signature',
 	'out-of-scope',
@@ -29,14 +29,14 @@ export class EventSightings {
 		this.#sinceMs = nowMs;
 	}
 
-	/** A delivery has come to this. */
+	/** Counts a delivery by what became of it. */
 	counted(result: string, nowMs: number): void {
 		this.#results.set(result, (this.#results.get(result) ?? 0) + 1);
 		if (refused.includes(result)) this.#lastRefusal = { at: time(nowMs), result };
 	}
 
 	/** A verified delivery has come from this webhook. */
-	heard(hook: string, nowMs: number): void {
+	received(hook: string, nowMs: number): void {
 		const known = this.#hooks.get(hook);
 		this.#hooks.set(hook, { ...known, hook, lastDeliveryAt: time(nowMs) });
 	}

@@ -64,7 +64,7 @@ export class Metrics {
 	});
 	readonly #contradictions = new Counter({
 		name: 'runners_github_contradictions_total',
-		help: 'What GitHub said of a runner and its witnesses (log, job hooks, events) refuted.',
+		help: 'Answers of GitHub about a runner that its job signals (log, job hooks, events) contradicted.',
 		labelNames: ['kind'],
 		registers: [this.registry],
 	});

@@ -51,7 +51,7 @@ export class KnownHooks {
 		const known = this.#hooks.get(keyOf(hook)) ?? this.#add(hook, by, nowMs);
 		known.by = by;
 		known.heardMs = nowMs;
-		this.#options.metrics.sightings.heard(nameOf(hook), nowMs);
+		this.#options.metrics.sightings.received(nameOf(hook), nowMs);
 	}
 
 	/** Those that are not forgotten, as they are now. */
@@ -101,7 +101,7 @@ export class KnownHooks {
 		const before = this.#hooks.get(keyOf(hook));
 		if (!before && this.#hooks.size >= mostHooks) return; // those that it hears of itself come first
 		const known = before ?? this.#add(hook, [{ scopes }], heardMs);
-		if (!before) this.#options.metrics.sightings.heard(nameOf(hook), heardMs);
+		if (!before) this.#options.metrics.sightings.received(nameOf(hook), heardMs);
 		known.shown = true;
 		known.heardMs = Math.max(known.heardMs, heardMs);
 		if (lookedMs !== undefined) known.lookedMs = Math.max(known.lookedMs ?? 0, lookedMs);

@@ -230,8 +230,8 @@ test('a person’s CA and certificate are taken over, and no admission call fail
 });
 
 test('caBundle taken away or overwritten: put right', async ({ rig, call }) => {
-	const stranger = encode((await issueAuthority(60 * 60_000, Date.now())).cert);
-	const overwritten = { op: 'add', value: stranger };
+	const foreign = encode((await issueAuthority(60 * 60_000, Date.now())).cert);
+	const overwritten = { op: 'add', value: foreign };
 	for (const operation of [
 		{ op: 'remove' }, // taken away
 		overwritten,

@@ -304,7 +304,7 @@ const running = {
 	state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
 };
 
-test("somebody without the rights: kubectl's words, and nothing is changed", async ({ plugin, rig }) => {
+test("somebody without the rights: kubectl's error, and nothing is changed", async ({ plugin, rig }) => {
 	const env = { KUBECONFIG: await rig.cluster.kubeconfigFor('developer', []) };
 	for (const [args, resource] of [
 		[

@@ -147,7 +147,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 	says(done.stderr, 'a server still runs outside of the cluster');
 	says(stdout, 'workflowjobs removed (namespace runners-system)\n');
 	const order = ['validatingwebhookconfiguration', 'pod/busy-0 released', 'serviceaccount/', 'namespace/'];
-	const places = order.map((word) => stdout.indexOf(word));
+	const places = order.map((text) => stdout.indexOf(text));
 	assert.equal(
 		places,
 		[...places].sort((a, b) => a - b),
@@ -158,7 +158,7 @@ test('uninstall leaves the cluster as it was, the server still running: marks, r
 		stdout,
 	);
 
-	// What is left is what was asked for: the definitions and the set. The server lives, and can write no more.
+	// What is left is what was asked for: the definitions and the set. The server still runs, but can no longer write.
 	const kept = /^\+ (CustomResourceDefinition|APIService|RunnerSet) /;
 	await nothingLeft(rig, before, kept);
 	assert.equal(await finalizers(context), []);

@@ -309,7 +309,7 @@ test('the roles grant nothing that is not used, and the server asks for nothing 
 	const unused = grants
 		.filter((grant) => !used.has(grant))
 		.map(describeGrant)
-		.filter((words) => !atTimes.includes(words));
+		.filter((text) => !atTimes.includes(text));
 	assert.equal(unused.sort(), Object.keys(neverSeen).sort(), 'granted and never used');
 
 	const notOurs = uses

@@ -97,7 +97,12 @@ const refusals: [what: string, name: string, spec: object, message: RegExp][] = 
 		{ containerMode: 'kubernetes' },
 		/workVolumeClaimTemplate/,
 	],
-	['an effectiveTime that is no time', 'refused', { effectiveTime: 'yesterday' }, /spec\.effectiveTime/],
+	[
+		'an effectiveTime that cannot be read as a time',
+		'refused',
+		{ effectiveTime: 'yesterday' },
+		/spec\.effectiveTime/,
+	],
 	['a field nobody knows', 'refused', { replicaz: 1 }, /spec\.replicaz/],
 	[
 		'a name that is too long for a label',

@@ -122,7 +122,7 @@ for (const kind of kinds) {
 		const [victim = ''] = fixed.live();
 		const uid = (await fixed.pod(victim))?.metadata.uid ?? '';
 		// The set deletes what GitHub has unregistered: it may be quicker than the API server with the caller's own DELETE.
-		// Where GitHub's answer leaves no time for the quiet time after it, the deletion is recorded.
+		// Where GitHub's answer leaves no time for the quiet period after it, the deletion is recorded.
 		const deleted = await rig.kubectl(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
 		if (deleted.code !== 0) assert.match(deleted.stderr, /NotFound|Recorded: /);
 		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.

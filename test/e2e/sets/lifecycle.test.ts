@@ -8,7 +8,7 @@ import { type SetTest, setTests } from '../support/set-tests.ts';
 
 const test = setTests('life of sets', { prepare: () => stage('sets') });
 
-/** One of two runners is busy; nobody has told the server. */
+/** One of two runners is busy; no source has reported that to the server. */
 async function oneBusyOfTwo({ make }: SetTest, kind: Kind): Promise<{ set: SetUnderTest; busy: string }> {
 	const set = await make(kind, { replicas: 2 });
 	const [busy = ''] = set.live();

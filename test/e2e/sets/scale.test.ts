@@ -86,7 +86,7 @@ test('scaled to 0 while runners register: none is killed between start and regis
 	await set.scale(0);
 	await set.reaches(0);
 	for (const name of set.uids.keys()) {
-		assert.ok(set.journal('registered').includes(name), `${name} was told to stop before it had registered`);
+		assert.ok(set.journal('registered').includes(name), `${name} was asked to stop before it had registered`);
 		assert.ok(set.journal('removed-by-github').includes(name), `${name} was not unregistered first`);
 	}
 });

@@ -99,7 +99,7 @@ export async function counted({ rig, namespace }: SetUnderTest): Promise<number>
 }
 
 /** Events of our server on the set. */
-async function told({ rig, namespace, name }: SetUnderTest): Promise<string[]> {
+async function eventsOn({ rig, namespace, name }: SetUnderTest): Promise<string[]> {
 	const { items } = await rig.kube.get<{
 		items: { reason: string; message: string; involvedObject: { kind: string; name: string } }[];
 	}>(`/api/v1/namespaces/${namespace}/events`);
@@ -112,6 +112,6 @@ async function told({ rig, namespace, name }: SetUnderTest): Promise<string[]> {
 export const failedCreate = (set: SetUnderTest, why: RegExp) =>
 	eventually(
 		`an Event says ${why}`,
-		async () => (await told(set)).some((one) => one.startsWith('FailedCreate') && why.test(one)),
+		async () => (await eventsOn(set)).some((one) => one.startsWith('FailedCreate') && why.test(one)),
 		{ withinMs: 30_000 },
 	);

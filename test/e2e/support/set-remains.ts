@@ -1,4 +1,4 @@
-/** What there is of a set's runners, wherever it is, and whether that is what is wanted and no more. */
+/** Which objects of a set's runners exist anywhere, and whether exactly the wanted ones do. */
 import { eventually } from '../../rig/eventually.ts';
 import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import type { KubeItem } from '../../sim/kube.ts';
@@ -45,7 +45,7 @@ export async function comesTo(set: SetUnderTest, wanted: Partial<Remains>): Prom
 	}
 }
 
-/** Everything of so many registered runners. */
+/** Everything of this number of registered runners. */
 export const runners = (count: number): Partial<Remains> => ({
 	statefulSets: count,
 	pods: count,
@@ -53,7 +53,7 @@ export const runners = (count: number): Partial<Remains> => ({
 	registrations: count,
 });
 
-/** Everything of so many whose pods wait for their claims. */
+/** Everything of this number of runners whose pods wait for their claims. */
 export const waiting = (count: number): Partial<Remains> => ({
 	...runners(count),
 	signals: count,

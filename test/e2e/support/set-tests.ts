@@ -19,7 +19,7 @@ const atOnce = 4;
 
 /**
  * A suite of tests that do not touch each other's sets. They begin in the order of the file, up to `atOnce` at a time; when
- * a test is done its sets are taken away. The last test looks at what the witnesses of all of them have written down.
+ * a test is done its sets are taken away. The last test checks what the observers of all of them have recorded.
  */
 export function setTests(
 	name: string,

@@ -94,10 +94,10 @@ test('busy: nothing is sent to GitHub while the job runs; the pod goes when its 
 	await clock.pass(3 * 60 * minute);
 	assert.equal([world.deletions('r1').length, github.calls, waits('r1')], [0, [], 'busy']);
 	assert.equal([condition('r1')?.status, condition('r1')?.reason], ['True', 'Busy']);
-	assert.equal(world.told('r1'), [], 'a job is no news');
+	assert.equal(world.eventsOn('r1'), [], 'a job is no news');
 	world.exit('r1');
 	assert.ok((await gone('r1')) < 2_000);
-	assert.equal([world.told('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
+	assert.equal([world.eventsOn('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
 	await world.stop(loop);
 });
 test('busy, and ARC has it unregistered: no condition is written, for each change of the pod has ARC ask GitHub once more', async () => {
@@ -169,7 +169,7 @@ test('not registered yet: looked for every 10 s, given up after 10 min (A7)', as
 	assert.equal([waits('r1'), world.deletions('r1').length], ['registering', 0]);
 	const lists = github.count('list');
 	assert.ok(lists >= 40 && lists <= 60, `${lists} lists in 8 min`);
-	assert.equal(world.told('r1'), []);
+	assert.equal(world.eventsOn('r1'), []);
 	const tookMs = await gone('r1');
 	assert.ok(clock.now() >= Date.parse('2026-11-23T12:10:00Z'), `${tookMs} ms after 8 min`);
 	await world.stop(loop);
@@ -230,7 +230,7 @@ for (const [kind, slowestMs] of [
 		await clock.pass(10 * minute);
 		assert.equal([waits('r1'), world.deletions('r1').length, condition('r1')?.status], [kind, 0, 'True']);
 		const reason = condition('r1')?.reason;
-		assert.equal(world.told('r1'), [`Warning DeletionWaits${reason}`]);
+		assert.equal(world.eventsOn('r1'), [`Warning DeletionWaits${reason}`]);
 		assert.is(github.count('remove'), 0, 'the account knows that it can not be asked');
 		github.failure = undefined;
 		assert.ok((await gone('r1')) <= slowestMs);
@@ -296,7 +296,7 @@ test('an eviction is completed as an eviction: a disruption budget of the userâ€
 	await world.start();
 	await clock.pass(minute);
 	assert.is(waits('r1'), 'disruption-budget');
-	assert.equal(world.told('r1'), ['Warning DeletionWaitsDisruptionBudget']);
+	assert.equal(world.eventsOn('r1'), ['Warning DeletionWaitsDisruptionBudget']);
 	const tries = world.deletions('r1').length;
 	assert.ok(tries >= 10 && tries <= 14, `${tries} evictions in a minute`);
 	api.drop(paths.budgets, 'theirs', 'ci');
@@ -377,7 +377,7 @@ test('gone already when it is to be deleted: done', async () => {
 	await world.start();
 	await clock.pass(3_000);
 	assert.equal([loop.waiting.size, lines.filter((line) => line.startsWith('warn'))], [0, []]);
-	assert.equal(world.told('r1'), []);
+	assert.equal(world.eventsOn('r1'), []);
 	await world.stop(loop);
 });
 test('the node is gone for 60 s: the job is lost, and the pod is let go with a warning', async () => {
@@ -392,7 +392,7 @@ test('the node is gone for 60 s: the job is lost, and the pod is let go with a w
 	const tookMs = await gone('r1');
 	assert.ok(looks() - before < 5, `looked at ${looks() - before} times, not only when the time is over`);
 	assert.ok(tookMs >= 58_000 && tookMs < 65_000, `${tookMs} ms`);
-	assert.ok(world.told('r1').includes('Warning NodeGone'));
+	assert.ok(world.eventsOn('r1').includes('Warning NodeGone'));
 	await world.stop(loop);
 });
 test('a node that comes back within the 60 s takes nothing away', async () => {
@@ -710,7 +710,7 @@ test('a plain delete that hears 429 is no matter of a disruption budget: it is t
 	api.fail('DELETE', /pods\/r1$/, new KubeError(429, 'TooManyRequests', 'the API server is busy'), 2);
 	await world.start();
 	await gone('r1', 10_000);
-	assert.equal(world.told('r1'), ['Normal DeletionCompleted']);
+	assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
 	assert.is(lines.filter((line) => line.startsWith('warn')).length, 2);
 	await world.stop(loop);
 });
@@ -720,7 +720,7 @@ test('an eviction that fails otherwise is no matter of a disruption budget', asy
 	api.fail('POST', /eviction$/, new KubeError(500, '', 'etcd'), 2);
 	await world.start();
 	await gone('r1', 10_000);
-	assert.equal(world.told('r1'), ['Normal DeletionCompleted']);
+	assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
 	await world.stop(loop);
 });
 test('the condition is on the pod already, from the leader before: nothing is written or told again', async () => {
@@ -759,7 +759,7 @@ test('another replica is asking: that is everyday, and no warning', async () => 
 	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	await world.start();
 	await clock.pass(5_000);
-	assert.equal(world.told('r1'), []);
+	assert.equal(world.eventsOn('r1'), []);
 	await world.stop(loop);
 });
 test('a pod that no node has been chosen for is not on a missing one', async () => {

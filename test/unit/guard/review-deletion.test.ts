@@ -268,7 +268,7 @@ test('a request that is recorded only at the second try is told like any other',
 	assert.is((await remove(copyOf(world, 'real'))).reason, 'internal-error');
 	assert.ok(world.annotations('real')[record.requestedBy]);
 	await clock.pass(100);
-	assert.equal(world.told('real'), ['Normal DeletionRecorded']);
+	assert.equal(world.eventsOn('real'), ['Normal DeletionRecorded']);
 });
 
 test.run();

@@ -73,7 +73,7 @@ test("a job that starts after GitHub's 204 takes the proof away and is told", as
 	assert.is(world.annotations('r1')[progress.proof], undefined);
 	assert.is(world.pods.read(world.pod('r1') as Pod)!.unregistered, undefined);
 	await world.clock.pass(1_000);
-	assert.ok(world.told('r1').includes('Warning JobProbablyLost'));
+	assert.ok(world.eventsOn('r1').includes('Warning JobProbablyLost'));
 	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="removed-while-busy"\} 1/);
 });
 
@@ -100,14 +100,14 @@ test('GitHub’s 204 is refuted by a start alone, and what its lists have shown 
 	assert.ok(runner().unregistered);
 	assert.is(runner().idleSinceMs, undefined);
 	await world.clock.pass(1_000);
-	assert.equal(world.told('r1'), []);
+	assert.equal(world.eventsOn('r1'), []);
 });
 
 test('a job that starts on a registered runner refutes nothing', async () => {
 	const { world, say } = setUp();
 	await say(started);
 	await world.clock.pass(1_000);
-	assert.equal(world.told('r1'), []);
+	assert.equal(world.eventsOn('r1'), []);
 });
 
 /** With these answers of the API server to reading and writing the pod, instead of the world's. */

@@ -95,7 +95,7 @@ test('nothing is written before the pods are known', async () => {
 	assert.equal([writes.length, looks], [1, 2]);
 });
 
-test('a write that fails is told once and tried again', async () => {
+test('a write that fails is logged once and tried again', async () => {
 	const { lines, writes, report } = await run(undefined, 5_000, { failures: 2 });
 	assert.equal(
 		[writes.length, report?.replica, lines],

@@ -159,13 +159,13 @@ test('live is what runs or will run, and has not been unregistered', () => {
 	assert.not(isLive(runnerPod({ status: exited(0) }), now));
 	const removed = { ...runnerPod(), unregistered: { at: '2026-11-23T12:00:30Z' } };
 	assert.not(isLive(removed, now));
-	assert.ok(isLive(removed, noon + 31_000), 'its witnesses have not been heard yet');
+	assert.ok(isLive(removed, noon + 31_000), 'its job signals have not been read again yet');
 	const signal = { by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } } as const;
 	assert.ok(isLive({ ...removed, signals: [signal] }, now), 'GitHub is wrong');
 	assert.is(phaseOf(pod(), { ...removed, signals: [signal] }, now, now).phase, 'busy');
 });
 
-test('a job that only a hook has told of: its runner was known, and did not end for want of one', () => {
+test('a job that only a hook has reported: its runner was known, and did not end for want of a job', () => {
 	const status = exited(1, '2026-11-23T12:00:59Z');
 	const signals = [
 		{ by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } },
@@ -177,8 +177,8 @@ test('a job that only a hook has told of: its runner was known, and did not end 
 		finishedAt: '2026-11-23T12:00:59Z',
 	};
 	const soon = { phase: 'Succeeded', containerStatuses: [{ name: 'runner', state: { terminated } }] };
-	const brief = (told: typeof signals | []) =>
-		phaseOf(pod({ status: soon }), { ...runnerPod({ status: soon }), signals: told }, now, now).brief;
+	const brief = (reported: typeof signals | []) =>
+		phaseOf(pod({ status: soon }), { ...runnerPod({ status: soon }), signals: reported }, now, now).brief;
 	assert.equal([brief(signals), brief([])], [false, true]);
 });
 

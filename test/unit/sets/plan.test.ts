@@ -14,27 +14,27 @@ const minute = 60_000;
 
 let made = 0;
 /** `idle*3 busy old-idle cordoned-idle`: owners in order of creation, oldest first. */
-function owners(words: string): Owner[] {
-	return words
+function owners(list: string): Owner[] {
+	return list
 		.split(' ')
 		.filter(Boolean)
-		.flatMap((word) => {
-			const [what = '', times = '1'] = word.split('*');
+		.flatMap((item) => {
+			const [what = '', times = '1'] = item.split('*');
 			return Array.from({ length: Number(times) }, () => owner(what));
 		});
 }
 
-function owner(word: string, more: Partial<Owner> = {}): Owner {
-	const phase = word.split('-').at(-1) as Phase;
+function owner(kind: string, more: Partial<Owner> = {}): Owner {
+	const phase = kind.split('-').at(-1) as Phase;
 	made += 1;
 	return {
 		name: `r${made}`,
 		uid: `u${made}`,
 		createdMs: now - 30 * minute + made,
-		templateHash: word.includes('old-') ? 'old' : 'new',
+		templateHash: kind.includes('old-') ? 'old' : 'new',
 		phase,
-		onCordonedNode: word.includes('cordoned-'),
-		departing: word.includes('departing-'),
+		onCordonedNode: kind.includes('cordoned-'),
+		departing: kind.includes('departing-'),
 		...(phase === 'starting' ? { sinceMs: now - 5_000 } : {}),
 		...more,
 	};
@@ -54,7 +54,7 @@ function state(replicas: number, more: Partial<SetState> = {}): SetState {
 }
 
 /** `create 2, release idle idle, remove completed` */
-function words(list: Owner[], set: SetState): string {
+function summary(list: Owner[], set: SetState): string {
 	const { create, release, remove } = plan(list, set, now);
 	const said = (what: string, some: Owner[]) =>
 		some.length > 0 ? [`${what} ${some.map(described).join(' ')}`] : [];
@@ -158,7 +158,7 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 ];
 
 for (const [promise, list, replicas, expected, more] of table) {
-	test(promise, () => assert.is(words(owners(list), state(replicas, more)), expected));
+	test(promise, () => assert.is(summary(owners(list), state(replicas, more)), expected));
 }
 
 test('a rollout ends, whatever order runners register in, with never more than wanted + surge (G4, G7)', () => {
@@ -284,7 +284,7 @@ const demandTable: [string, string, number, number, string, Partial<SetState>?][
 for (const [promise, list, desired, mayGo, expected, more] of demandTable) {
 	test(`of an autoscaler: ${promise}`, () => {
 		const some = owners(list);
-		assert.is(words(some, demanding(desired, some, mayGo, more)), expected);
+		assert.is(summary(some, demanding(desired, some, mayGo, more)), expected);
 	});
 }
 
@@ -342,23 +342,23 @@ for (const recreationDelayMs of [1e8 * 24 * 60 * minute, Number.POSITIVE_INFINIT
 
 test('it is held by the accounting alone, whoever else is still there (D4)', () => {
 	const set = state(3, driven({ completionsMs: [now - minute] }));
-	assert.is(words(owners('busy*2'), set), 'nothing');
-	assert.is(words(owners(''), set), 'create 2');
+	assert.is(summary(owners('busy*2'), set), 'nothing');
+	assert.is(summary(owners(''), set), 'create 2');
 });
 
 test('effectiveTime moves past the completion: its place is filled (D2)', () => {
 	const set = state(3, driven({ completionsMs: [now - minute], effectiveMs: now - 1 }));
-	assert.is(words(owners('busy*2'), set), 'create 1');
+	assert.is(summary(owners('busy*2'), set), 'create 1');
 });
 
-test('completion and effectiveTime in the same second are told apart by their milliseconds (D1)', () => {
+test('completion and effectiveTime in the same second are distinguished by their milliseconds (D1)', () => {
 	const list = (sinceMs: number) => [...owners('busy*2'), owner('completed', { sinceMs })];
 	const set = state(3, driven({ effectiveMs: now - 500 }));
 	assert.is(plan(list(now - 499), set, now).create, 0);
 	assert.is(plan(list(now - 501), set, now).create, 1);
 });
 
-test('no word for the whole delay: one correction, for the ones whose delay is over (D3)', () => {
+test('no answer for the whole delay: one correction, for the ones whose delay is over (D3)', () => {
 	const over = now - 10 * minute;
 	const set = state(3, driven({ completionsMs: [over, over + 1], effectiveMs: over - minute }));
 	const { create, accounting } = plan(owners('busy'), set, now);
@@ -367,7 +367,7 @@ test('no word for the whole delay: one correction, for the ones whose delay is o
 });
 
 test('a scale-up is not held back by more than what completed', () => {
-	assert.is(words(owners('busy'), state(5, driven({ completionsMs: [now - 1, now - 2] }))), 'create 2');
+	assert.is(summary(owners('busy'), state(5, driven({ completionsMs: [now - 1, now - 2] }))), 'create 2');
 });
 
 test('a failed start is no completion: it is replaced after a pause that grows (E5)', () => {
@@ -417,14 +417,14 @@ test('one that was started after the failures registers: starts fail no more', (
 });
 
 test('made without the pod webhook: released first and replaced, but never from a job (E7)', () => {
-	const unfit = (word: string) => owner(word, { unfit: true });
-	assert.is(words([owner('idle'), unfit('idle'), unfit('busy')], state(3)), 'release idle');
+	const unfit = (kind: string) => owner(kind, { unfit: true });
+	assert.is(summary([owner('idle'), unfit('idle'), unfit('busy')], state(3)), 'release idle');
 	const [idle, unfitIdle] = [owner('idle'), unfit('idle')];
 	assert.equal(plan([idle, unfitIdle], state(1), now).release, [unfitIdle]);
-	assert.is(words([unfit('starting')], state(1)), 'release starting');
+	assert.is(summary([unfit('starting')], state(1)), 'release starting');
 	const later = plan([{ ...unfit('starting'), notBeforeMs: now + 5_000 }], state(1), now);
 	assert.equal([later.release, later.create, later.requeueAfterMs], [[], 0, 5_000]);
-	assert.is(words([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
+	assert.is(summary([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
 	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
 });
 
@@ -513,9 +513,9 @@ test('after brief ends a runner that is idle ends the count when it has lasted 1
 
 test('one that never registers is released once in 10 min, and counts until it is gone (E5)', () => {
 	const lost = owner('starting', { sinceMs: now - 10 * minute });
-	assert.is(words([lost], state(1)), 'release starting');
-	assert.is(words([{ ...lost, sinceMs: now - 10 * minute + 1 }], state(1)), 'nothing');
-	assert.is(words([{ ...lost, notBeforeMs: now + 5_000 }], state(1)), 'nothing');
+	assert.is(summary([lost], state(1)), 'release starting');
+	assert.is(summary([{ ...lost, sinceMs: now - 10 * minute + 1 }], state(1)), 'nothing');
+	assert.is(summary([{ ...lost, notBeforeMs: now + 5_000 }], state(1)), 'nothing');
 	const asked = plan([{ ...lost, notBeforeMs: now + 5_000 }], state(1), now);
 	assert.equal([asked.requeueAfterMs, asked.wait], [5_000, []], 'until then it counts as starting');
 });
@@ -558,7 +558,7 @@ test('the status says that places are held, and that credentials are missing', (
 	const tooMany = planned(owners('idle*3'), state(1, { credentialsMissing: true }));
 	assert.equal(tooMany.wait, ['credentials-missing'], 'there is no job to wait for');
 });
-test('when to look again: the end of a hold, of a pause, of a refusal, or of the time to register; the earliest', () => {
+test('when to reconcile again: the end of a hold, of a pause, of a refusal, or of the time to register; the earliest', () => {
 	const accounting = {
 		effectiveMs: 0,
 		completionsMs: [],
@@ -603,7 +603,7 @@ test('of the same use the oldest goes; of the same age the first by name', () =>
 	assert.equal(planned([b, a], state(1)).release, [a]);
 });
 test('of an older template an idle one goes before an idle one of the newest, also while scaling down', () => {
-	assert.is(words(owners('idle*2 old-idle'), state(1)), 'release old-idle');
+	assert.is(summary(owners('idle*2 old-idle'), state(1)), 'release old-idle');
 });
 test('a cordoned node matters for idle ones only', () => {
 	const pending = owner('pending', { name: 'b', createdMs: 2 });

@@ -139,7 +139,7 @@ for (const kind of kinds) {
 		assert.is(world.set()?.spec?.effectiveTime, stamp, 'the time of the decision stays as it was stamped');
 		await world.end();
 	});
-	test(`${kind}: a job is told while GitHub is asked, which says 204 all the same: none too many, and no circles (invariant 7)`, async () => {
+	test(`${kind}: a job is reported while GitHub is asked, which answers 204 all the same: no runner too many, and no circles (invariant 7)`, async () => {
 		const world = await running(2);
 		const [first = ''] = world.live();
 		world.github.answersAfterMs = 500;
@@ -149,13 +149,13 @@ for (const kind of kinds) {
 			.live()
 			.find((name) => world.annotations(name)['actions-runner/unregistration-claim']);
 		assert.ok(chosen !== undefined && first);
-		const word = { by: 'hook', says: 'started', key: 'github_1', job: { name: 'build' } } as const;
-		const heard = recordReport(world.pod(chosen) as Pod, word, {
+		const report = { by: 'hook', says: 'started', key: 'github_1', job: { name: 'build' } } as const;
+		const recorded = recordReport(world.pod(chosen) as Pod, report, {
 			...world.parts,
 			sign: world.signer.signStatement,
 		});
 		await world.clock.pass(50);
-		assert.is(await heard, 'written');
+		assert.is(await recorded, 'written');
 		await world.clock.pass(10_000);
 		world.scale(2);
 		await world.clock.pass(5_000);
@@ -340,7 +340,7 @@ for (const kind of kinds) {
 		assert.is(world.looks, looks);
 		await world.end();
 	});
-	test(`${kind}: a recreation delay whose end is no date any more ends after 100 years, and the completion is stored (D4)`, async () => {
+	test(`${kind}: a recreation delay whose end would be after the last possible date ends after 100 years, and the completion is stored (D4)`, async () => {
 		const world = await running(2, { annotations: { 'actions-runner/recreation-delay': '100000000d' } });
 		const [first = ''] = world.live();
 		world.job(first);
@@ -364,7 +364,7 @@ for (const kind of kinds) {
 		assert.is(world.status.accounting?.effectiveTime, effectiveTime);
 		await world.end();
 	});
-	test(`${kind}: runners that end before they register: 10 s, 20 s, 40 s between starts; it is told, and over at the first that comes`, async () => {
+	test(`${kind}: runners that end before they register: 10 s, 20 s, 40 s between starts; a condition says so, until the first one registers`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.fails = 1;
 		world.put(2);
@@ -379,8 +379,8 @@ for (const kind of kinds) {
 		assert.equal(pauses.slice(0, 3), [11, 21, 41]);
 		assert.is(world.condition('StartsFailing'), 'True');
 		assert.equal(world.mostPods <= 2, true);
-		const told = world.told('example').filter((one) => one === 'Warning StartsFailing').length;
-		assert.ok(told >= 1 && told <= 5, `${told} Events for 4 failures`);
+		const events = world.eventsOn('example').filter((one) => one === 'Warning StartsFailing').length;
+		assert.ok(events >= 1 && events <= 5, `${events} Events for 4 failures`);
 		world.habits.fails = undefined;
 		await world.settled(2, 6 * minute);
 		assert.equal(
@@ -427,7 +427,7 @@ for (const kind of kinds) {
 		await world.start();
 		await world.clock.pass(10 * minute);
 		assert.ok(world.starts > 300, `${world.starts} runners`);
-		assert.is(world.told('example').filter((one) => one === 'Warning StartsFailing').length, 0);
+		assert.is(world.eventsOn('example').filter((one) => one === 'Warning StartsFailing').length, 0);
 		await world.end();
 	});
 	test(`${kind}: another template: idle ones are replaced within the surge, a busy one finishes (G4)`, async () => {
@@ -579,7 +579,7 @@ for (const kind of kinds) {
 		world.scale(0);
 		await world.clock.pass(minute);
 		assert.is(world.live().length, 2);
-		assert.is(world.told('example').filter((one) => one === 'Warning CredentialsMissing').length, 1);
+		assert.is(world.eventsOn('example').filter((one) => one === 'Warning CredentialsMissing').length, 1);
 		world.github.credentialsMissing = undefined;
 		await world.settled(0, 20_000);
 		assert.is(world.condition('CredentialsMissing'), 'False');
@@ -602,7 +602,7 @@ for (const kind of kinds) {
 		await world.start();
 		await world.clock.pass(minute);
 		assert.equal([world.owners(), world.condition('SpecInvalid')], [[], 'True']);
-		assert.ok(world.told('example').includes('Warning SpecInvalid'));
+		assert.ok(world.eventsOn('example').includes('Warning SpecInvalid'));
 		const looks = world.looks;
 		world.scale(100);
 		await world.clock.pass(10_000);
@@ -641,9 +641,9 @@ for (const kind of kinds) {
 			const world = await running(3);
 			containersAre(world, [{ name: 'runner', ...runner }]);
 			await world.clock.pass(10_000);
-			const told = world.status.conditions?.find(({ type }) => type === 'SpecInvalid');
-			assert.equal([told?.status, told?.message, world.live().length], ['True', message, 3]);
-			assert.ok(world.told('example').includes('Warning SpecInvalid'));
+			const condition = world.status.conditions?.find(({ type }) => type === 'SpecInvalid');
+			assert.equal([condition?.status, condition?.message, world.live().length], ['True', message, 3]);
+			assert.ok(world.eventsOn('example').includes('Warning SpecInvalid'));
 			world.scale(1);
 			await world.settled(1, 20_000);
 			world.change(({ metadata }) => {
@@ -666,22 +666,22 @@ for (const kind of kinds) {
 		assert.is(world.condition('SpecInvalid'), 'False');
 		await world.end();
 	});
-	test(`${kind}: a mistake of ours before anything is made is told as an Event, and is no runner on its way`, async () => {
+	test(`${kind}: a mistake of ours before anything is created is reported as an Event, and does not count as a runner`, async () => {
 		const world = new SetsWorld(kind);
 		world.api.fail('POST', /(statefulsets|runners)$/, new TypeError('list.map is not a function'), 2);
 		world.put(2);
 		await world.start();
 		await world.settled(2, 10_000);
-		assert.equal([world.told('example'), world.mostPods], [['Warning FailedCreate'], 2]);
+		assert.equal([world.eventsOn('example'), world.mostPods], [['Warning FailedCreate'], 2]);
 		await world.end();
 	});
-	test(`${kind}: a mistake of ours while a pod is made is told as an Event, and costs no place`, async () => {
+	test(`${kind}: a mistake of ours while a pod is created is reported as an Event, and costs no place`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.mistake = new TypeError('text.includes is not a function');
 		world.put(2);
 		await world.start();
 		await world.clock.pass(5_000);
-		assert.is(world.told('example').filter((one) => one === 'Warning FailedCreate').length, 1);
+		assert.is(world.eventsOn('example').filter((one) => one === 'Warning FailedCreate').length, 1);
 		// A StatefulSet's own controller makes its pod all the same; nobody else makes a Runner's.
 		assert.is(world.live().length, kind === 'RunnerSet' ? 2 : 0);
 		world.habits.mistake = undefined;
@@ -855,7 +855,7 @@ for (const kind of kinds) {
 		assert.is(world.mostPods, 3);
 		await world.end();
 	});
-	test(`${kind}: made without the pod webhook: replaced before it is used, slowly while that is missing, and told once for the set (E7)`, async () => {
+	test(`${kind}: made without the pod webhook: replaced before it is used, slowly while that is missing, and reported once for the set (E7)`, async () => {
 		const world = new SetsWorld(kind);
 		world.habits.injects = false;
 		const made = new Set<string>();
@@ -870,7 +870,7 @@ for (const kind of kinds) {
 		await world.settled(3, 2 * minute);
 		assert.is(made.size, 12);
 		assert.is(world.condition('StartsFailing'), 'False');
-		assert.is(world.told('example').filter((one) => one === 'Warning PodsNotInjected').length, 1);
+		assert.is(world.eventsOn('example').filter((one) => one === 'Warning PodsNotInjected').length, 1);
 		await world.end();
 	});
 	test(`${kind}: its runners are lost one by one by others' hands: each is made again, under another name`, async () => {

@@ -16,7 +16,7 @@ const test = suite('registration tokens');
 const minute = 60_000;
 type Listener = (change: 'added' | 'modified' | 'deleted', object: KubeObject & { spec: object }) => void;
 
-/** The controller with a cluster that holds Secrets, a GitHub that answers as told, and a clock. */
+/** The controller with a cluster that holds Secrets, a GitHub that answers as configured, and a clock. */
 function setUp(answer: () => TokenOutcome) {
 	const clock = new SimulatedClock('2026-03-01T12:00:00Z');
 	const secrets = new Map<string, OwnedSecret>();

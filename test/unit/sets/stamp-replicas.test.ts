@@ -91,7 +91,7 @@ const cases: [promise: string, before: Replicas | undefined, after: Replicas, be
 			now,
 		],
 		[
-			'what is no time is left to the schema',
+			'what cannot be read as a time is left to the schema',
 			{ replicas: 3, effectiveTime: earlier },
 			{ replicas: 4, effectiveTime: 'soon' },
 			undefined,

@@ -371,8 +371,8 @@ for (const [what, resource, code, reason] of [
 		);
 		await world.settled(2);
 		assert.equal([world.owners().length, world.mostPods], [2, 2]);
-		const told = world.told('example').filter((one) => one === 'Warning FailedCreate').length;
-		assert.is(told, code === 0 ? 0 : 1);
+		const events = world.eventsOn('example').filter((one) => one === 'Warning FailedCreate').length;
+		assert.is(events, code === 0 ? 0 : 1);
 		await world.end();
 	});
 
@@ -381,7 +381,7 @@ test('no revision can be made: that never matters', async () => {
 		api.fail('POST', /controllerrevisions$/, new KubeError(403, 'Forbidden', 'no')),
 	);
 	await world.settled(3);
-	assert.equal([count(world, revisions), world.told('example')], [0, []]);
+	assert.equal([count(world, revisions), world.eventsOn('example')], [0, []]);
 	await world.end();
 });
 

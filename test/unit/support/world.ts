@@ -222,7 +222,7 @@ export class World {
 	}
 
 	/** Reasons of the Events of one object, in their order. */
-	told(name: string): string[] {
+	eventsOn(name: string): string[] {
 		return this.api
 			.all(paths.events)
 			.map((event) => event as unknown as { involvedObject: { name: string }; type: string; reason: string })

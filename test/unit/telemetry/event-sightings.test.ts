@@ -1,4 +1,4 @@
-/** What a replica tells of the events that it has received. */
+/** What a replica reports about the events that it has received. */
 
 import * as assert from 'uvu/assert';
 import { EventSightings } from '../../../admission/telemetry/event-sightings.ts';
@@ -35,12 +35,12 @@ test('every delivery that is counted as a metric is seen', () => {
 test("a webhook has its last delivery, what GitHub's list shows and how it is configured", () => {
 	const sightings = new EventSightings(0);
 	sightings.looked('octo-org, webhook 7', 3);
-	assert.equal(sightings.report().hooks, [], 'nothing is told of one that never delivered');
-	sightings.heard('octo-org, webhook 7', 1000);
+	assert.equal(sightings.report().hooks, [], 'a webhook that never delivered is not reported');
+	sightings.received('octo-org, webhook 7', 1000);
 	sightings.looked('octo-org, webhook 7', 'hidden');
 	sightings.looked('octo-org, webhook 7', 2);
 	sightings.configured('octo-org, webhook 7', { active: true, events: ['workflow_job'] });
-	sightings.heard('octo-org, webhook 7', 5000);
+	sightings.received('octo-org, webhook 7', 5000);
 	assert.equal(sightings.report().hooks, [
 		{
 			hook: 'octo-org, webhook 7',
@@ -51,10 +51,10 @@ test("a webhook has its last delivery, what GitHub's list shows and how it is co
 	]);
 });
 
-test('at most ten webhooks are told of, those that were heard of last', () => {
+test('at most ten webhooks are reported, those that delivered last', () => {
 	const sightings = new EventSightings(0);
-	for (let id = 1; id <= 12; id++) sightings.heard(`o, webhook ${id}`, id);
-	sightings.heard('o, webhook 3', 20);
+	for (let id = 1; id <= 12; id++) sightings.received(`o, webhook ${id}`, id);
+	sightings.received('o, webhook 3', 20);
 	const names = sightings.report().hooks.map(({ hook }) => Number(hook.split(' ').at(-1)));
 	assert.equal(names, [4, 5, 6, 7, 8, 9, 10, 11, 12, 3]);
 });

@@ -1,4 +1,4 @@
-/** The text format of the log is for people, and everything in it may come from a stranger. */
+/** The text format of the log is for people, and everything in it may come from an unauthenticated caller. */
 
 import * as assert from 'uvu/assert';
 import { createLog } from '../../../admission/telemetry/log.ts';

@@ -124,7 +124,7 @@ test('a recorded deletion waits for the runner, and is carried out as it was ask
 	const [call] = world.deletions(name);
 	const { gracePeriodSeconds, preconditions } = call!.body as Record<string, unknown>;
 	assert.equal([call!.method, gracePeriodSeconds, preconditions], ['DELETE', 7, { uid: 'uid-job' }]);
-	assert.equal(world.told(name), ['Normal DeletionCompleted']);
+	assert.equal(world.eventsOn(name), ['Normal DeletionCompleted']);
 	await world.stop(loop);
 });
 
@@ -238,7 +238,7 @@ test('its eviction meets somebody’s budget: it is tried again every 5 s, the p
 	assert.is(pending()?.reason, 'DisruptionBudget');
 	assert.not(lines.some((line) => line.includes('retrying')));
 	await gone(60_000);
-	assert.equal(world.told(name), ['Warning DeletionWaitsDisruptionBudget', 'Normal DeletionCompleted']);
+	assert.equal(world.eventsOn(name), ['Warning DeletionWaitsDisruptionBudget', 'Normal DeletionCompleted']);
 	await world.stop(loop);
 });
 
@@ -251,7 +251,7 @@ test('it vanishes before its DELETE arrives: nothing is told, and no error', asy
 	held();
 	await clock.pass(1_000);
 	assert.ok(world.deletions(name).length > 0);
-	assert.equal(world.told(name), []);
+	assert.equal(world.eventsOn(name), []);
 	assert.not(lines.some((line) => line.includes('retrying')));
 	await world.stop(loop);
 });

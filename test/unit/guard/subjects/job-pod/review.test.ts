@@ -75,8 +75,8 @@ test('while the runner works: refused and recorded once, told once, whoever asks
 	assert.equal([evicted.allowed, evicted.code], [false, 429]);
 	await remove();
 	assert.equal([recorded()?.requestedBy, recorded()?.options.via], ['alice', 'delete']);
-	assert.equal(world.told('r1-workflow'), ['Normal DeletionRecorded']);
-	assert.equal(world.told('r1'), [], 'the runner is not concerned');
+	assert.equal(world.eventsOn('r1-workflow'), ['Normal DeletionRecorded']);
+	assert.equal(world.eventsOn('r1'), [], 'the runner is not concerned');
 	assert.is(world.annotations('r1')[record.requestedBy], undefined);
 });
 
@@ -144,7 +144,7 @@ test('its pod and its runner’s are read at the same time; the runner that the 
 test('break-glass lets it go, and is told', async () => {
 	const { world, remove } = setUp(working, { metadata: { annotations: { [breakGlass]: 'stuck' } } });
 	assert.ok((await remove()).allowed);
-	assert.equal(world.told('r1-workflow'), ['Warning BreakGlass']);
+	assert.equal(world.eventsOn('r1-workflow'), ['Warning BreakGlass']);
 });
 
 test('its log or its pod cannot be read: refused in time, and recorded where it can be', async () => {
