@@ -1,9 +1,9 @@
 import { guardWebhook } from '../api/keys.ts';
 import type { Report, WebhookReport } from '../api/report.ts';
 import type { WebhookConfigurations } from '../certificates/webhook-configurations.ts';
-import type { Clock } from '../kube/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** The webhooks as they are in the cluster, and what that means for runner pods. */
 export interface GuardState {

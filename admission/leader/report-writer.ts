@@ -2,9 +2,9 @@ import { names } from '../api/keys.ts';
 import { objectPath, resources } from '../api/paths.ts';
 import { type Report, reportKey } from '../api/report.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Clock } from '../kube/clock.ts';
 import { applyObject, getObject } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Clock } from '../time/clock.ts';
 import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
 
 /** How often it is checked whether the report has changed. */

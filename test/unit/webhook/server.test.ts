@@ -220,8 +220,8 @@ test('a connection that the API server has opened and not used yet is answered w
 	assert.is((await review(agent, port, path)).statusCode, 200);
 	const { server } = webhook;
 	const { headersTimeout } = server;
-	const looked: string[] = [];
-	server.on('clientError', (error: NodeJS.ErrnoException) => looked.push(error.code ?? ''));
+	const timedOut: string[] = [];
+	server.on('clientError', (error: NodeJS.ErrnoException) => timedOut.push(error.code ?? ''));
 	const open = async (from: object = {}) => {
 		const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...from });
 		socket.on('error', () => {});
@@ -234,17 +234,17 @@ test('a connection that the API server has opened and not used yet is answered w
 		server.headersTimeout = 1;
 		const tooMany = await Promise.all(Array.from({ length: mostUnused + 1 }, () => open()));
 		await closed(...tooMany);
-		looked.length = 0;
+		timedOut.length = 0;
 		const [unused, half, unknown] = [await open(), await open(), await open({ localAddress: '127.0.0.3' })];
 		half.write('POST / HTTP');
 		await closed(half, unknown);
-		await eventually('its time is over as well', () => looked.length === 3);
+		await eventually('its time is over as well', () => timedOut.length === 3);
 		const begins = await open();
-		await eventually('and that of another one', () => looked.length === 4);
+		await eventually('and that of another one', () => timedOut.length === 4);
 		begins.write('POST / HTTP');
 		await closed(begins);
 		server.headersTimeout = headersTimeout;
-		assert.equal(looked, Array(5).fill('ERR_HTTP_REQUEST_TIMEOUT'));
+		assert.equal(timedOut, Array(5).fill('ERR_HTTP_REQUEST_TIMEOUT'));
 		const body = reviewOf(deletion({ metadata: { name: 'a' } }));
 		unused.write(
 			`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

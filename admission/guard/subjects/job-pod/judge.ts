@@ -1,8 +1,8 @@
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
-import type { Clock } from '../../../kube/clock.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
+import type { Clock } from '../../../time/clock.ts';
 import type { BoundPod } from '../../rules/bound-pod.ts';
 import type { JobPodReason } from '../../rules/denials.ts';
 import type { Verdict } from '../../rules/verdict.ts';

@@ -1,8 +1,8 @@
 import type { Pod } from '../../../api/kinds.ts';
 import { liveOwner, ownerOf } from '../../../cluster/pod-owner.ts';
 import type { KubeClient } from '../../../kube/client.ts';
-import type { Clock } from '../../../kube/clock.ts';
 import type { Log } from '../../../telemetry/log.ts';
+import type { Clock } from '../../../time/clock.ts';
 
 /** User names of the StatefulSet controller: with a service account of its own, and with one shared by all controllers. */
 const statefulSetController = [

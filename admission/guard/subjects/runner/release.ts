@@ -3,7 +3,6 @@ import type { CredentialsMissing, GitHubFailure, Priority } from '../../../githu
 import type { UnregisterOutcome } from '../../../github/unregistrations.ts';
 import { afterLog, openSignal, worksBy } from '../../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
-import type { Clock } from '../../../kube/clock.ts';
 import {
 	type Annotations,
 	absentOf,
@@ -20,6 +19,8 @@ import {
 	withoutProof,
 } from '../../../runner/record.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
+import type { Clock } from '../../../time/clock.ts';
+import { waitFor } from '../../../time/deadline.ts';
 import { denyAndRecord, type RecordPorts } from '../../record-denial.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
 import { agoMs, quietLeftMs } from '../../rules/elapsed.ts';
@@ -341,21 +342,11 @@ async function unregister(
 		})
 		.then((outcome) => writeOutcome(pod, reading, outcome, ports));
 	ports.background(exchange);
-	let cancel = () => {};
-	const late = new Promise<Released>((resolve) => {
-		cancel = ports.after(Math.max(0, deadlineMs - ports.now()), () =>
-			resolve({
-				verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
-				recorded: true,
-				pod,
-			}),
-		);
-	});
-	try {
-		return await Promise.race([exchange, late]);
-	} finally {
-		cancel();
-	}
+	return waitFor(ports, exchange, { ms: deadlineMs - ports.now() }, () => ({
+		verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
+		recorded: true,
+		pod,
+	}));
 }
 
 /** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */
