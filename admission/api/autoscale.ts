@@ -17,6 +17,7 @@ export type {
 	AutoscalerSpec,
 	AutoscalerStatus,
 	JobState,
+	MetricType,
 	ScheduledOverride,
 	WorkflowJobSpec,
 	WorkflowJobStatus,
@@ -42,11 +43,11 @@ export interface WorkflowJob extends KubeObject {
 export type WaitReason =
 	/** No set covers its repository, is visible to it and has its labels. */
 	| 'NoMatchingSet'
-	/** Its set may have no more runners. */
+	/** Its set has its maximum of runners. */
 	| 'AtMaximum'
 	/** A runner for it is being started. */
 	| 'RunnerStarting'
-	/** Runners of the set are idle: GitHub has not given it to one of them yet. */
+	/** Runners of the set are idle, but GitHub has not given it to one of them yet. */
 	| 'RunnerIdle'
 	/** The set's runners do not start. */
 	| 'StartsFailing'
@@ -54,13 +55,13 @@ export type WaitReason =
 	| 'CredentialsMissing'
 	/** GitHub's rate limit: its set gets no registration token, or the job can't be confirmed. */
 	| 'RateLimited'
-	/** For an approval (environment), which nobody can run before. */
+	/** It waits for an approval (environment), before which no runner gets it. */
 	| 'Approval'
-	/** For another job or run of its concurrency group. */
+	/** It waits for another job or run of its concurrency group. */
 	| 'ConcurrencyGroup'
-	/** An event of long ago opened it, and GitHub has not confirmed it yet: it does not count. */
+	/** It was reported long after GitHub had created it, and GitHub has not confirmed it yet: it does not count. */
 	| 'Unconfirmed'
-	/** Idle runners have left it for minutes, and GitHub has not confirmed it: it does not count. */
+	/** No idle runner has taken it for minutes, and GitHub has not confirmed it: it does not count. */
 	| 'Suspect'
 	/** No HorizontalRunnerAutoscaler scales its set: the number of runners is fixed. */
 	| 'NotAutoscaled';

@@ -9,103 +9,123 @@ import { conditionsOf, runnerConfig } from './sets.ts';
 /** A number of ARC's metrics, as a text such as "0.75". */
 const decimal = (description: string) => Type.String({ description });
 
-const metric = object('How many runners are wanted, told from what GitHub or the runners show.', {
-	type: text('TotalNumberOfQueuedAndInProgressWorkflowRuns or PercentageRunnersBusy.'),
+/** The metrics that the server computes; see autoscale/rules/metrics.ts. */
+export const metricTypes = ['TotalNumberOfQueuedAndInProgressWorkflowRuns', 'PercentageRunnersBusy'] as const;
+export type MetricType = (typeof metricTypes)[number];
+
+const metric = object('A further reason for runners, computed once a minute.', {
+	type: text(`Name of the metric: ${metricTypes.join(' or ')}.`),
 	repositoryNames: list(
-		'Repositories whose runs are counted, by name, or OWNER/NAME; needed for runners of an organization.',
+		'Repositories whose jobs are counted, as NAME or OWNER/NAME. Required for runners of an organization or enterprise.',
 		Type.String(),
 	),
-	scaleUpThreshold: decimal('Part of busy runners from which on there are to be more. Default 0.8.'),
-	scaleDownThreshold: decimal('Part of busy runners below which there are to be fewer. Default 0.3.'),
-	scaleUpFactor: decimal('By which the number is multiplied then. Default 1.3.'),
-	scaleDownFactor: decimal('By which the number is multiplied then. Default 0.7.'),
-	scaleUpAdjustment: int32('So many more, in place of the factor.'),
-	scaleDownAdjustment: int32('So many fewer, in place of the factor.'),
+	scaleUpThreshold: decimal('Fraction of busy runners at or above which runners are added. Default 0.8.'),
+	scaleDownThreshold: decimal('Fraction of busy runners below which runners are removed. Default 0.3.'),
+	scaleUpFactor: decimal('Factor by which the number of runners is multiplied to add runners. Default 1.3.'),
+	scaleDownFactor: decimal(
+		'Factor by which the number of runners is multiplied to remove runners. Default 0.7.',
+	),
+	scaleUpAdjustment: int32('Number of runners to add; takes precedence over scaleUpFactor.'),
+	scaleDownAdjustment: int32('Number of runners to remove; takes precedence over scaleDownFactor.'),
 });
 
-const trigger = object('What makes the set grow.', {
-	githubEvent: object("GitHub's events.", {
-		workflowJob: object('Jobs that wait for a runner with the labels of the set.', {}),
-		checkRun: object('Accepted as ARC does, and without effect.', {
-			types: list('Without effect.', Type.String()),
-			status: text('Without effect.'),
-			names: list('Without effect.', Type.String()),
-			repositories: list('Without effect.', Type.String()),
+const trigger = object('An event that adds runners.', {
+	githubEvent: object('Events of GitHub that count.', {
+		workflowJob: object('Counts the jobs that wait for a runner of the set or run on one.', {}),
+		checkRun: object('Accepted for compatibility with ARC; has no effect.', {
+			types: list('Has no effect.', Type.String()),
+			status: text('Has no effect.'),
+			names: list('Has no effect.', Type.String()),
+			repositories: list('Has no effect.', Type.String()),
 		}),
-		pullRequest: object('Accepted as ARC does, and without effect.', {
-			types: list('Without effect.', Type.String()),
-			branches: list('Without effect.', Type.String()),
+		pullRequest: object('Accepted for compatibility with ARC; has no effect.', {
+			types: list('Has no effect.', Type.String()),
+			branches: list('Has no effect.', Type.String()),
 		}),
-		push: object('Accepted as ARC does, and without effect.', {}),
+		push: object('Accepted for compatibility with ARC; has no effect.', {}),
 	}),
-	amount: int32('Without effect: each waiting job is one runner.'),
-	duration: text('A job that has waited for longer is asked about at GitHub. Default 10m. (ARC drops it.)'),
+	amount: int32('Has no effect: each waiting job gets one runner.'),
+	duration: text(
+		'GitHub is asked about a job that has waited for longer than this. Default 10m. ARC no longer counts such a job.',
+	),
 });
 
 const scheduledOverride = object(
-	'Another minReplicas for a time.',
+	'A period in which another minReplicas applies.',
 	{
-		startTime: time('When it begins.'),
-		endTime: time('When it ends.'),
-		minReplicas: nullable(int32('In place of spec.minReplicas.', { minimum: 0 })),
-		recurrenceRule: object('When it comes again.', {
-			frequency: oneOf('Once where it is absent.', ['Daily', 'Weekly', 'Monthly', 'Yearly']),
-			untilTime: time('It does not begin after this.'),
+		startTime: time('When the period begins.'),
+		endTime: time('When the period ends.'),
+		minReplicas: nullable(
+			int32('Minimum number of runners in this period, in place of spec.minReplicas.', { minimum: 0 }),
+		),
+		recurrenceRule: object('How the period is repeated.', {
+			frequency: oneOf('Daily, Weekly, Monthly or Yearly. Without it the period occurs once.', [
+				'Daily',
+				'Weekly',
+				'Monthly',
+				'Yearly',
+			]),
+			untilTime: time('The period does not begin again after this time.'),
 		}),
 		timeZone: text(
-			'IANA time zone, such as Europe/Berlin: the days are those of its wall clock. Default: the offset of startTime.',
+			'IANA time zone, such as Europe/Berlin, in which the period is repeated. Default: the UTC offset of startTime.',
 		),
 	},
 	{ required: ['startTime', 'endTime'] },
 );
 
-export const autoscalerSpec = object('Between how many runners a set has, and why.', {
-	scaleTargetRef: object('The set, in the same namespace.', {
-		kind: oneOf('RunnerDeployment, which is the default, or RunnerSet.', ['RunnerDeployment', 'RunnerSet']),
-		name: text('Its name.'),
+export const autoscalerSpec = object('The limits and the reasons for the number of runners of a set.', {
+	scaleTargetRef: object('The set that is scaled, in the same namespace.', {
+		kind: oneOf('RunnerDeployment or RunnerSet. Default RunnerDeployment.', [
+			'RunnerDeployment',
+			'RunnerSet',
+		]),
+		name: text('Name of the set.'),
 	}),
-	minReplicas: int32('The fewest runners. Default 1, as ARC has it.'),
-	maxReplicas: int32('The most runners. Without it there is a safety ceiling, see the condition NoMaximum.'),
-	scaleDownDelaySecondsAfterScaleOut: int32(
-		'A runner that is too many goes when it has been idle for so long. Default 600.',
+	minReplicas: int32('Minimum number of runners. Default 1, as in ARC.'),
+	maxReplicas: int32(
+		'Maximum number of runners. Default 100, or minReplicas if that is more; see the condition NoMaximum.',
 	),
-	metrics: list('Further reasons for runners; the larger number counts.', metric),
-	scaleUpTriggers: list('Which events count.', trigger),
+	scaleDownDelaySecondsAfterScaleOut: int32(
+		'Number of seconds for which a surplus runner stays idle before it is removed. Default 600.',
+	),
+	metrics: list('Further reasons for runners, beside waiting jobs. The larger number counts.', metric),
+	scaleUpTriggers: list('Events that add runners.', trigger),
 	capacityReservations: list(
-		'Runners on top, each entry until it expires. Written by people, never by the server.',
-		object('One of them.', {
-			name: text('For people.'),
-			effectiveTime: time('Without effect, as in ARC.'),
-			expirationTime: time('Until when it counts.'),
-			replicas: int32('How many runners.'),
+		'Additional runners, each entry until it expires. Written by people, never by the server.',
+		object('One reservation.', {
+			name: text('Name of the reservation, for people.'),
+			effectiveTime: time('Has no effect, as in ARC.'),
+			expirationTime: time('When the reservation expires.'),
+			replicas: int32('Number of additional runners.'),
 		}),
 	),
 	scheduledOverrides: list(
-		'Times with another minReplicas. The first one that is active counts.',
+		'Periods in which another minReplicas applies. The first entry that is active counts.',
 		scheduledOverride,
 	),
 	githubAPICredentialsFrom: runnerConfig.githubAPICredentialsFrom,
-	spare: object('Idle runners on top of what waiting jobs need. Default none.', {
-		replicas: int32('So many.', { minimum: 0 }),
+	spare: object('Idle runners beyond what waiting jobs need. Default none.', {
+		replicas: int32('Number of spare runners.', { minimum: 0 }),
 		quantile: decimal(
-			'As many as jobs came within the start-up time of a runner, in this part of the last hour: "0.9".',
+			'Keeps enough spare runners for the jobs that arrive while a runner starts, at this fraction of all moments of the last hour, such as "0.9". The larger of replicas and this counts.',
 		),
 	}),
 });
 
-/** What each says when it is True. */
+/** The meaning of each condition when it is True. */
 const autoscalerConditionTypes = [
-	/** The number of runners is what jobs, metrics and schedule ask for; the message says why it is what it is. */
+	/** The number of runners is what jobs, metrics and schedule ask for; the message explains it. */
 	'ScalingActive',
 	/** The target does not exist, or is being deleted. */
 	'TargetMissing',
-	/** Another autoscaler acts on the target, and this one does not. */
+	/** Another autoscaler acts on the target, so this one does not. */
 	'TargetTaken',
 	/** No trigger, metric or schedule acts: the number stays at minReplicas. */
 	'NoTrigger',
-	/** There is no maxReplicas: a safety ceiling holds. */
+	/** There is no maxReplicas: a default maximum applies. */
 	'NoMaximum',
-	/** More runners are wanted than maxReplicas. */
+	/** More runners are needed than maxReplicas. */
 	'AtMaximum',
 	/** A field of the spec can't be used; the message names it and what counts in its place. */
 	'SpecInvalid',
@@ -115,85 +135,88 @@ const autoscalerConditionTypes = [
 	'MetricFailing',
 	/** Somebody else writes spec.replicas of the target as well. */
 	'ReplicasContested',
-	/** What GitHub has queued is not known yet: no runner is removed. */
+	/** The jobs that GitHub has queued are not known yet: no runner is removed. */
 	'Starting',
-	/** Jobs that can't be confirmed are not counted. */
+	/** Jobs that GitHub has not confirmed are not counted. */
 	'JobsSuspect',
-	/** More open jobs than are remembered. */
+	/** More jobs are open than are recorded. */
 	'TooManyJobs',
 ] as const;
 export type AutoscalerConditionType = (typeof autoscalerConditionTypes)[number];
 
-export const autoscalerStatus = object('How many runners there are to be. Written by the server.', {
-	observedGeneration: int64('The generation that was acted on.'),
-	desiredReplicas: int32('Runners wanted.'),
-	lastSuccessfulScaleOutTime: nullable(time('When desiredReplicas last grew.')),
-	scheduledOverridesSummary: nullable(text('The override that is active or comes next.')),
-	openJobs: int32('Jobs of this set that wait or run.'),
-	waitingJobs: int32('Jobs of this set that wait for a runner.'),
-	suspectJobs: int32('Waiting jobs that could not be confirmed and are not counted.'),
-	spareReplicas: int32('Idle runners wanted on top.'),
-	heldReplicas: int32('Runners above desiredReplicas that can not go yet.'),
-	livingReplicas: int32('Runners of the set that have not ended.'),
-	/** What we last wrote into the target's spec.replicas. */
-	replicas: int32('What was last written into spec.replicas of the target.'),
-	nextScheduledChange: nullable(
-		object('The next change of the minimum by a schedule.', {
-			time: time('When.'),
-			minReplicas: int32('The minimum from then on.'),
-		}),
-	),
-	conditions: conditionsOf<AutoscalerConditionType>(autoscalerConditionTypes),
-});
+export const autoscalerStatus = object(
+	'The number of runners and the reasons for it. Written by the server.',
+	{
+		observedGeneration: int64('The latest generation that the server has acted on.'),
+		desiredReplicas: int32('Number of runners that are wanted.'),
+		lastSuccessfulScaleOutTime: nullable(time('When desiredReplicas last increased.')),
+		scheduledOverridesSummary: nullable(text('The next change of the minimum by an override.')),
+		openJobs: int32('Number of jobs of this set that wait or run.'),
+		waitingJobs: int32('Number of jobs of this set that wait for a runner.'),
+		suspectJobs: int32('Number of waiting jobs that GitHub has not confirmed and that are not counted.'),
+		spareReplicas: int32('Number of spare runners that are wanted.'),
+		heldReplicas: int32('Number of surplus runners that can not be removed yet.'),
+		livingReplicas: int32('Number of runners of the set that have not ended.'),
+		/** What we last wrote into the target's spec.replicas. */
+		replicas: int32('The value that was last written into spec.replicas of the target.'),
+		nextScheduledChange: nullable(
+			object('The next change of the minimum by an override.', {
+				time: time('When the minimum changes.'),
+				minReplicas: int32('The minimum number of runners from then on.'),
+			}),
+		),
+		conditions: conditionsOf<AutoscalerConditionType>(autoscalerConditionTypes),
+	},
+);
 
-/** From the lowest rank. waiting: for an approval, which nobody can run before. */
+/** From the lowest rank. waiting: for an approval, before which no runner gets the job. */
 export const jobStates = ['waiting', 'queued', 'in_progress', 'completed'] as const;
 export type JobState = (typeof jobStates)[number];
 
 export const workflowJobSpec = object(
-	"What GitHub has said of a job: facts only. Written by the server from GitHub's events and answers; nobody else may.",
+	"What GitHub has said about a job. Written by the server from GitHub's events and answers; nobody else may write it.",
 	{
-		host: text('Host of the GitHub that has the job.'),
+		host: text('Host name of the GitHub that has the job.'),
 		id: int64("GitHub's id of the job."),
-		repository: text('OWNER/NAME.'),
-		enterprise: text('The enterprise of the repository, where the event tells.'),
-		runId: int64('Id of the workflow run.'),
-		runAttempt: int64('Attempt of the run.'),
+		repository: text('The repository of the job, as OWNER/NAME.'),
+		enterprise: text('The enterprise of the repository, if an event has named it.'),
+		runId: int64("GitHub's id of the workflow run."),
+		runAttempt: int64('Number of the attempt of the workflow run.'),
 		workflow: text('Name of the workflow.'),
 		name: text('Name of the job.'),
-		url: text('Address of its page.'),
-		labels: list('What it runs on, as GitHub says it.', Type.String()),
-		state: oneOf('Its furthest state.', jobStates),
-		createdAt: time('When GitHub made it.'),
-		startedAt: time('When it started, by GitHub.'),
-		completedAt: time('When it completed, by GitHub.'),
-		conclusion: text('How it ended.'),
-		runnerName: text('Name of the runner that GitHub gave it.'),
+		url: text('Web address of the job.'),
+		labels: list('Labels that a runner must have to run the job.', Type.String()),
+		state: oneOf('The latest state that is known; it never goes back. waiting: for an approval.', jobStates),
+		createdAt: time('When GitHub created the job.'),
+		startedAt: time('When the job started, as GitHub says.'),
+		completedAt: time('When the job completed, as GitHub says.'),
+		conclusion: text('Result of the job, such as success or cancelled.'),
+		runnerName: text('Name of the runner to which GitHub has given the job.'),
 		runnerGroup: text("Name of that runner's group."),
 		/** The delivery's own time: within one rank the later delivery counts. */
-		deliveredAt: time('When the event of this state was sent.'),
+		deliveredAt: time('When GitHub sent the event with this state.'),
 		/** By the clock of the server that wrote it. */
-		stateSince: time('Since when it is known to be in this state.'),
+		stateSince: time('Since when the job is known to be in this state.'),
 		/** Absent: a completed job of which nothing was known before. */
-		openedAt: time('When it was first known to be open.'),
+		openedAt: time('When the job was first known to wait or run.'),
 	},
 	{ required: ['host', 'id', 'repository', 'labels', 'state'] },
 );
 
-export const workflowJobStatus = object('What the leading server makes of it.', {
-	set: object('The set that it counts for; none: no set can run it.', {
+export const workflowJobStatus = object('What the leader has found out about the job.', {
+	set: object('The set that the job counts for. Absent if no set can run it.', {
 		kind: text('RunnerSet or RunnerDeployment.'),
-		namespace: text('Its namespace.'),
-		name: text('Its name.'),
+		namespace: text('Namespace of the set.'),
+		name: text('Name of the set.'),
 	}),
-	reason: text('Why it waits, one word, for programs.'),
-	message: text('Why it waits, for people.'),
-	confirmedAt: time('When GitHub last said that it is queued.'),
-	checkedAt: time('When GitHub was last asked about it.'),
+	reason: text('Why the job waits: one word for programs.'),
+	message: text('Why the job waits, for people.'),
+	confirmedAt: time('When GitHub last answered that the job is queued.'),
+	checkedAt: time('When GitHub was last asked about the job.'),
 	checked: text('What GitHub answered: queued, in_progress, completed, or unknown.'),
-	/** By its hook, or because a runner that GitHub had named has ended. */
-	runner: text('The runner that has it, as far as our own witnesses tell.'),
-	endedAt: time('When that runner ended: the job counts as over until GitHub says otherwise.'),
+	/** By its job signals, or because a runner that GitHub had named has ended. */
+	runner: text('Name of the runner that has the job according to its job hook or log.'),
+	endedAt: time('When that runner ended. The job counts as over until GitHub says otherwise.'),
 });
 
 export type AutoscalerSpec = Static<typeof autoscalerSpec>;

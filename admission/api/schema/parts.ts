@@ -95,7 +95,7 @@ export const quantity = (description: string) =>
 
 export const selector = (description: string) =>
 	object(description, {
-		matchLabels: labels('Labels that must be there with these values.'),
+		matchLabels: labels('Labels that must be present with these values.'),
 		matchExpressions: list(
 			'Further requirements.',
 			object('One requirement.', {

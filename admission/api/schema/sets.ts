@@ -45,37 +45,39 @@ export const runnerConfig = {
 		pattern: `^(${githubName})?$`,
 	}),
 	enterprise: text('The enterprise that the runners are registered in.', { pattern: `^(${githubName})?$` }),
-	labels: list('Labels at GitHub, for runs-on.', Type.String()),
-	group: text('Runner group at GitHub; needs an organization or an enterprise.'),
-	ephemeral: flag('Each runner runs one job and is gone. Default true.'),
+	labels: list('Labels of the runners at GitHub, for runs-on of jobs.', Type.String()),
+	group: text('Runner group at GitHub. Requires organization or enterprise.'),
+	ephemeral: flag('Whether each runner runs one job only and is removed after it. Default true.'),
 	image: text('Image of the container `runner`.'),
-	workDir: text('Where jobs are run. Default /runner/_work.'),
-	dockerdWithinRunnerContainer: flag('The image of the runner starts dockerd itself.'),
-	dockerEnabled: flag('Jobs can use docker; a sidecar runs dockerd unless the runner does. Default true.'),
+	workDir: text('Directory in which jobs run. Default /runner/_work.'),
+	dockerdWithinRunnerContainer: flag('Whether the runner image starts dockerd itself.'),
+	dockerEnabled: flag(
+		'Whether jobs can use docker. A sidecar runs dockerd, unless the runner image does. Default true.',
+	),
 	dockerMTU: int64("MTU of docker's networks."),
 	dockerRegistryMirror: text('URL of a mirror that dockerd pulls through.'),
 	dockerVarRunVolumeSizeLimit: quantity("Size limit of the volume with docker's socket. Default 1M."),
-	volumeSizeLimit: quantity('Size limit of the volume /runner; 0: no such volume.'),
+	volumeSizeLimit: quantity('Size limit of the volume /runner. With 0 there is no such volume.'),
 	volumeStorageMedium: text('Medium of the volume /runner: Memory, or the default of the node.'),
-	containerMode: oneOf('`kubernetes`: each job runs in a pod of its own, started by the runner.', [
+	containerMode: oneOf('With `kubernetes` each job runs in a pod of its own, which the runner starts.', [
 		'',
 		'kubernetes',
 	]),
-	githubAPICredentialsFrom: object('GitHub credentials of these runners; default: those of the server.', {
+	githubAPICredentialsFrom: object('GitHub credentials of these runners. Default: those of the server.', {
 		secretRef: object(
 			'A Secret in the same namespace with github_token, or github_app_id, github_app_installation_id and github_app_private_key.',
-			{ name: text('Its name.') },
+			{ name: text('Name of the Secret.') },
 			{ required: ['name'] },
 		),
 	}),
 };
 
 const workVolumeClaimTemplate = object(
-	"The claim of each runner's work volume, in containerMode kubernetes.",
+	"The PersistentVolumeClaim of each runner's work volume. Required for containerMode kubernetes.",
 	{
-		storageClassName: text('Its storage class.'),
-		accessModes: list('Its access modes.', Type.String()),
-		resources: asInPods('Its size.'),
+		storageClassName: text('Storage class of the volume.'),
+		accessModes: list('Access modes of the volume.', Type.String()),
+		resources: asInPods('Size of the volume.'),
 	},
 	{ required: ['storageClassName', 'accessModes', 'resources'] },
 );
@@ -83,65 +85,65 @@ const workVolumeClaimTemplate = object(
 /** ARC's RunnerPodSpec. */
 const runnerPodSpec = {
 	containers: namedAsInPods<TemplateContainer>(
-		'Containers `runner` and `docker` are merged with those we add; others are added.',
+		'Containers of the pod. Those named `runner` and `docker` are merged with the ones that the server adds.',
 	),
-	sidecarContainers: namedAsInPods<TemplateContainer>('More containers.'),
-	initContainers: namedAsInPods<TemplateContainer>('As in pods.'),
-	env: listAsInPods<EnvVar>('Env of the container `runner`.'),
-	envFrom: listAsInPods('Env sources of the container `runner`.'),
-	imagePullPolicy: text('Of the container `runner`. Default Always.'),
-	resources: asInPods('Of the container `runner`.'),
-	volumeMounts: listAsInPods<VolumeMount>('Of the container `runner`.'),
-	volumes: listAsInPods<Volume>('Of the pod; one named `work` replaces the default work volume.'),
+	sidecarContainers: namedAsInPods<TemplateContainer>('Further containers of the pod.'),
+	initContainers: namedAsInPods<TemplateContainer>('As in the spec of a Pod.'),
+	env: listAsInPods<EnvVar>('Environment variables of the container `runner`.'),
+	envFrom: listAsInPods('Sources of environment variables of the container `runner`.'),
+	imagePullPolicy: text('Image pull policy of the container `runner`. Default Always.'),
+	resources: asInPods('Compute resources of the container `runner`.'),
+	volumeMounts: listAsInPods<VolumeMount>('Volume mounts of the container `runner`.'),
+	volumes: listAsInPods<Volume>('Volumes of the pod. One named `work` replaces the default work volume.'),
 	workVolumeClaimTemplate,
-	dockerEnv: listAsInPods<EnvVar>('Env of the container `docker`.'),
-	dockerVolumeMounts: listAsInPods<VolumeMount>('Of the container `docker`.'),
-	dockerdContainerResources: asInPods('Of the container `docker`.'),
-	serviceAccountName: text('Of the pod.'),
-	automountServiceAccountToken: flag('As in pods.'),
-	securityContext: asInPods<Record<string, unknown>>('Of the pod.'),
-	affinity: asInPods('As in pods.'),
-	nodeSelector: annotations('As in pods.'),
-	tolerations: listAsInPods('As in pods.'),
-	topologySpreadConstraints: listAsInPods('As in pods.'),
-	priorityClassName: text('As in pods.'),
-	runtimeClassName: text('As in pods.'),
-	terminationGracePeriodSeconds: int64('As in pods.'),
-	imagePullSecrets: listAsInPods('As in pods.'),
-	hostAliases: listAsInPods('As in pods.'),
-	dnsPolicy: text('As in pods.'),
-	dnsConfig: asInPods('As in pods.'),
-	enableServiceLinks: flag('As in pods.'),
+	dockerEnv: listAsInPods<EnvVar>('Environment variables of the container `docker`.'),
+	dockerVolumeMounts: listAsInPods<VolumeMount>('Volume mounts of the container `docker`.'),
+	dockerdContainerResources: asInPods('Compute resources of the container `docker`.'),
+	serviceAccountName: text('Service account of the pod.'),
+	automountServiceAccountToken: flag('As in the spec of a Pod.'),
+	securityContext: asInPods<Record<string, unknown>>('Security context of the pod.'),
+	affinity: asInPods('As in the spec of a Pod.'),
+	nodeSelector: annotations('As in the spec of a Pod.'),
+	tolerations: listAsInPods('As in the spec of a Pod.'),
+	topologySpreadConstraints: listAsInPods('As in the spec of a Pod.'),
+	priorityClassName: text('As in the spec of a Pod.'),
+	runtimeClassName: text('As in the spec of a Pod.'),
+	terminationGracePeriodSeconds: int64('As in the spec of a Pod.'),
+	imagePullSecrets: listAsInPods('As in the spec of a Pod.'),
+	hostAliases: listAsInPods('As in the spec of a Pod.'),
+	dnsPolicy: text('As in the spec of a Pod.'),
+	dnsConfig: asInPods('As in the spec of a Pod.'),
+	enableServiceLinks: flag('As in the spec of a Pod.'),
 	ephemeralContainers: listAsInPods('Ignored: a pod can not be created with these.'),
 };
 
 const configRules: Rule[] = [
 	{
 		rule: "[has(self.repository) && self.repository != '', has(self.organization) && self.organization != '', has(self.enterprise) && self.enterprise != ''].filter(given, given).size() == 1",
-		message: 'exactly one of repository, organization and enterprise says where the runners are registered',
+		message: 'exactly one of repository, organization and enterprise must be set',
 	},
 	{
 		rule: "!has(self.containerMode) || self.containerMode != 'kubernetes' || has(self.workVolumeClaimTemplate)",
-		message: 'containerMode kubernetes needs workVolumeClaimTemplate',
+		message: 'workVolumeClaimTemplate is required for containerMode kubernetes',
 		fieldPath: '.workVolumeClaimTemplate',
 	},
 ];
 
 export const runnerSpec = object(
-	'What the runner is and how its pod looks.',
+	'Where the runner is registered, and how its pod is built.',
 	{ ...runnerConfig, ...runnerPodSpec },
 	rules(...configRules),
 );
 
-const replicas = int32('How many runners are wanted.', { minimum: 0, default: 1 });
+const replicas = int32('Number of runners that are wanted. Default 1.', { minimum: 0, default: 1 });
 const effectiveTime = nullable(
 	time(
-		'Since when `replicas` is what is wanted. Written by autoscalers, else by the server at each change of replicas; it never goes back.',
+		'Time since which `replicas` applies. Written by autoscalers, otherwise by the server at each change of replicas. It never goes back.',
 	),
 );
 const metadata = object(
 	'Labels and annotations of the pods.',
-	{ labels: labels('Of the pods.'), annotations: annotations('Of the pods.') },
+	{ labels: labels('Labels of the pods.'), annotations: annotations('Annotations of the pods.') },
 	{ 'x-kubernetes-preserve-unknown-fields': true },
 );
 
@@ -152,66 +154,66 @@ const selectorMatches = (template: string): Rule => ({
 		"key in ['runnerset-name', 'runner-deployment-name', 'actions-runner', 'actions-runner-controller/inject-registration-token'] || " +
 		`(has(${template}.metadata) && has(${template}.metadata.labels) && key in ${template}.metadata.labels && ` +
 		`${template}.metadata.labels[key] == self.selector.matchLabels[key]))`,
-	message: 'selector.matchLabels must be among template.metadata.labels, with the same values',
+	message: 'selector.matchLabels must match template.metadata.labels',
 	fieldPath: '.selector',
 });
 
 export const runnerSetSpec = object(
-	'The runners wanted. One StatefulSet with one pod is made for each.',
+	'The runners that are wanted. Each of them is a StatefulSet with one pod.',
 	{
 		replicas,
 		effectiveTime,
 		...runnerConfig,
 		workVolumeClaimTemplate,
-		serviceAccountName: text('Of the pods, unless the template names one.'),
-		selector: selector('Labels of the pods; among those of the template.'),
+		serviceAccountName: text('Service account of the pods, unless the template names one.'),
+		selector: selector('Label selector of the pods. It must match the labels of the template.'),
 		template: Type.Unsafe<PodTemplate>(
-			object('The pods.', {
+			object('The template of the pods.', {
 				metadata,
 				spec: object(
-					'As in pods. A container `runner` is added where there is none.',
+					'As in the spec of a Pod. A container `runner` is added if there is none.',
 					{
 						containers: namedAsInPods<TemplateContainer>(
-							'Containers `runner` and `docker` are merged with those we add.',
+							'Containers of the pod. Those named `runner` and `docker` are merged with the ones that the server adds.',
 						),
-						initContainers: namedAsInPods<TemplateContainer>('As in pods.'),
+						initContainers: namedAsInPods<TemplateContainer>('As in the spec of a Pod.'),
 					},
 					{ 'x-kubernetes-preserve-unknown-fields': true },
 				),
 			}),
 		),
-		serviceName: text('Handed on to the StatefulSets.'),
+		serviceName: text('Passed on to the StatefulSets.'),
 		volumeClaimTemplates: listAsInPods<PersistentVolumeClaim>(
-			'Handed on to the StatefulSets: the volumes of each runner.',
+			'Passed on to the StatefulSets: the volumes of each runner.',
 		),
 		persistentVolumeClaimRetentionPolicy: object(
-			'Handed on to the StatefulSets. A runner that is done takes its StatefulSet along: whenDeleted counts.',
+			'Passed on to the StatefulSets. The StatefulSet of a runner is deleted after its job, so whenDeleted applies.',
 			{
 				whenDeleted: oneOf('Retain or Delete.', ['Retain', 'Delete']),
 				whenScaled: oneOf('Retain or Delete.', ['Retain', 'Delete']),
 			},
 		),
-		updateStrategy: asInPods('Ignored: idle runners are replaced first, busy ones finish.'),
+		updateStrategy: asInPods('Ignored: idle runners are replaced first, busy ones finish their jobs.'),
 		podManagementPolicy: text('Ignored: each StatefulSet has one pod.'),
 		revisionHistoryLimit: int32('Ignored: each StatefulSet has one revision.'),
-		minReadySeconds: int32('Ignored: a runner counts from its registration.'),
+		minReadySeconds: int32('Ignored: a runner is available once it is registered.'),
 		ordinals: asInPods('Ignored: each StatefulSet has one pod, number 0.'),
 	},
 	{ required: ['template'], ...rules(...configRules, selectorMatches('self.template')) },
 );
 
 export const runnerDeploymentSpec = object(
-	'The runners wanted. One Runner with one pod is made for each.',
+	'The runners that are wanted. Each of them is a Runner with one pod.',
 	{
 		replicas: nullable(replicas),
 		effectiveTime,
-		selector: nullable(selector('Labels of the pods; among those of the template.')),
-		template: object('The runners.', { metadata, spec: runnerSpec }, { required: ['spec'] }),
+		selector: nullable(selector('Label selector of the pods. It must match the labels of the template.')),
+		template: object('The template of the runners.', { metadata, spec: runnerSpec }, { required: ['spec'] }),
 	},
 	{ required: ['template'], ...rules(selectorMatches('self.template')) },
 );
 
-/** What each says when it is True. */
+/** The meaning of each condition when it is True. */
 const setConditionTypes = [
 	/** The set has as many runners as wanted, all made from the newest template. */
 	'Settled',
@@ -234,16 +236,16 @@ export type SetConditionType = (typeof setConditionTypes)[number];
 
 export const conditionsOf = <T extends string>(types: readonly T[]) =>
 	list(
-		'What is being waited for, and what is wrong.',
+		'Conditions: what is waited for, and what is wrong.',
 		object(
-			'One of them.',
+			'One condition.',
 			{
 				type: Type.Unsafe<T>(text(`${types.join(', ')}.`)),
 				status: oneOf('True, False or Unknown.', ['True', 'False', 'Unknown']),
-				reason: text('One word, for programs.'),
-				message: text('For people.'),
-				lastTransitionTime: time('When status changed.'),
-				observedGeneration: int64('The generation it is about.'),
+				reason: text('Why the condition has this status: one word for programs.'),
+				message: text('Why the condition has this status, for people.'),
+				lastTransitionTime: time('When the status last changed.'),
+				observedGeneration: int64('The generation of the object to which the condition applies.'),
 			},
 			{ required: ['type', 'status'] },
 		),
@@ -251,35 +253,38 @@ export const conditionsOf = <T extends string>(types: readonly T[]) =>
 	);
 const conditions = conditionsOf(setConditionTypes);
 
-export const setStatus = object('What there is. Written by the server.', {
-	observedGeneration: int64('The generation that was acted on.'),
-	desiredReplicas: int32('Runners wanted, as last seen.'),
-	replicas: int32('Runners there are, completed ones not counted.'),
-	readyReplicas: int32('Runners whose pod is ready.'),
-	availableReplicas: int32('Runners that are registered and run.'),
-	updatedReplicas: int32('Runners of the newest template.'),
-	idleReplicas: int32('Runners without a job.'),
-	busyReplicas: int32('Runners with a job.'),
-	drainingReplicas: int32('Busy runners that go when their job is done.'),
+export const setStatus = object('The current state. Written by the server.', {
+	observedGeneration: int64('The latest generation that the server has acted on.'),
+	desiredReplicas: int32('Number of runners that were wanted at the last reconcile.'),
+	replicas: int32('Number of runners, without those that have completed.'),
+	readyReplicas: int32('Number of runners whose pod is ready.'),
+	availableReplicas: int32('Number of runners that run and are registered.'),
+	updatedReplicas: int32('Number of runners that were made from the newest template.'),
+	idleReplicas: int32('Number of runners without a job.'),
+	busyReplicas: int32('Number of runners with a job.'),
+	drainingReplicas: int32('Number of busy runners that will be removed after their job.'),
 	selector: text('Label selector of the pods, for the scale subresource.'),
 	/** Bookkeeping that must survive a change of leader (invariant 10); see sets/rules/plan.ts. Times have milliseconds. */
-	accounting: object('How the number of runners came about; must not be lost.', {
-		effectiveTime: time('The newest effectiveTime acted on; it never goes back.'),
-		replicas: int32('spec.replicas that belongs to it.'),
-		completions: list('When runners completed since; each holds one place back.', time('One completion.')),
-		failedStarts: int32('Starts in a row that failed.'),
-		briefEnds: int32('Runners in a row that ended within seconds without a job.'),
-		nextStartAt: time('When the next runner may be started after that.'),
+	accounting: object('Bookkeeping of the server, which must not be lost.', {
+		effectiveTime: time('The latest effectiveTime that was acted on. It never goes back.'),
+		replicas: int32('Value of spec.replicas at that effectiveTime.'),
+		completions: list(
+			'When runners completed since then. None of them is replaced yet.',
+			time('One completion.'),
+		),
+		failedStarts: int32('Number of starts in a row that failed.'),
+		briefEnds: int32('Number of runners in a row that ended within seconds without a job.'),
+		nextStartAt: time('Earliest time at which the next runner is started after such failures.'),
 	}),
 	conditions,
 });
 
-export const runnerStatus = object('What there is. Written by the server, and by ARC runner images.', {
-	ready: flag('The pod is ready.'),
+export const runnerStatus = object("The current state. Written by the server, and by ARC's runner images.", {
+	ready: flag('Whether the pod is ready.'),
 	phase: text("The pod's phase."),
 	reason: text("The pod's reason."),
 	message: text("The pod's message."),
-	workflow: object('The job, written by runner images with RUNNER_STATUS_UPDATE_HOOK.', {
+	workflow: object('The current job, written by runner images with RUNNER_STATUS_UPDATE_HOOK.', {
 		name: text('GITHUB_WORKFLOW'),
 		repository: text('GITHUB_REPOSITORY'),
 		repositoryOwner: text('GITHUB_REPOSITORY_OWNER'),
@@ -288,8 +293,8 @@ export const runnerStatus = object('What there is. Written by the server, and by
 		job: text('GITHUB_JOB'),
 		action: text('GITHUB_ACTION'),
 	}),
-	registration: asInPods("ARC's; not written."),
-	lastRegistrationCheckTime: nullable(time("ARC's; not written.")),
+	registration: asInPods('A field of ARC, which is never written.'),
+	lastRegistrationCheckTime: nullable(time('A field of ARC, which is never written.')),
 	conditions,
 });
 

@@ -1,5 +1,6 @@
 import type { AutoscalerConditionType } from '../../api/autoscale.ts';
 import {
+	counted,
 	decimalOf,
 	fieldsOf,
 	goDurationMs,
@@ -81,10 +82,14 @@ export function desiredOf(spec: unknown, facts: DesiredFacts, nowMs: number): Ev
 		found.add(
 			'SpecInvalid',
 			'InvalidNumber',
-			`${invalid('spec.maxReplicas', fields.maxReplicas, wholeNumber)}; there are at most ${max} runners`,
+			`${invalid('spec.maxReplicas', fields.maxReplicas, wholeNumber)}; there are at most ${counted(max, 'runner')}`,
 		);
 	else if (given === undefined)
-		found.add('NoMaximum', 'SafetyCeiling', `spec.maxReplicas is missing: there are at most ${max} runners`);
+		found.add(
+			'NoMaximum',
+			'SafetyCeiling',
+			`spec.maxReplicas is missing: there are at most ${counted(max, 'runner')}`,
+		);
 	else if (usual > given)
 		found.add(
 			'SpecInvalid',
@@ -113,7 +118,11 @@ export function desiredOf(spec: unknown, facts: DesiredFacts, nowMs: number): Ev
 		const what = triggers.listed
 			? 'no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect'
 			: 'there is no trigger, metric or schedule';
-		found.add('NoTrigger', 'NothingActs', acts ? what : `${what}: there are always ${min} runners`);
+		found.add(
+			'NoTrigger',
+			'NothingActs',
+			acts ? what : `${what}: there will always be ${counted(min, 'runner')}`,
+		);
 	}
 
 	const changes = [times.nextEdgeMs, reservations.nextEndMs].filter((ms) => ms !== undefined);

@@ -1,3 +1,4 @@
+import { type MetricType, metricTypes } from '../../api/schema/autoscale.ts';
 import { type Scope, scopeFromPath } from '../../runner/scope.ts';
 import { decimalOf, fieldsOf, invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { mostSuggested } from './policy.ts';
@@ -31,10 +32,17 @@ export interface Suggestion {
 	problems: string[];
 }
 
-const types = {
-	jobs: 'TotalNumberOfQueuedAndInProgressWorkflowRuns',
-	busy: 'PercentageRunnersBusy',
-} as const;
+const jobsType: MetricType = 'TotalNumberOfQueuedAndInProgressWorkflowRuns';
+const busyType: MetricType = 'PercentageRunnersBusy';
+
+/** How each metric is computed. */
+const metricRules: Readonly<Record<MetricType, MetricRule>> = {
+	[jobsType]: byJobs,
+	[busyType]: byBusy,
+};
+
+/** @param field where the metric is in the spec, for messages */
+type MetricRule = (metric: Record<string, unknown>, field: string, facts: MetricFacts) => Suggestion;
 
 /**
  * How many runners spec.metrics asks for, as ARC counts it (autoscaling.go). Pure: metrics may be anything, and one that
@@ -54,8 +62,8 @@ export function suggestionOf(metrics: unknown, facts: MetricFacts): Suggestion {
 	const primary = oneOf(first, 'spec.metrics[0]', facts);
 	if (primary.replicas === undefined || primary.replicas > 0 || second === undefined)
 		return { ...primary, replicas: (primary.replicas ?? 0) > 0 ? primary.replicas : undefined };
-	if (fieldsOf(first).type !== types.busy || fieldsOf(second).type !== types.jobs) {
-		const problem = `spec.metrics: of two entries the first must be ${types.busy} and the second ${types.jobs}`;
+	if (fieldsOf(first).type !== busyType || fieldsOf(second).type !== jobsType) {
+		const problem = `spec.metrics: of two entries the first must be ${busyType} and the second ${jobsType}`;
 		return { replicas: undefined, problems: [...primary.problems, problem] };
 	}
 	const fallback = oneOf(second, 'spec.metrics[1]', facts);
@@ -66,24 +74,17 @@ export function suggestionOf(metrics: unknown, facts: MetricFacts): Suggestion {
 export function repositoriesOf(metrics: unknown, scope: Scope | undefined): string[] {
 	const asked = Array.isArray(metrics) ? metrics.slice(0, 2) : [];
 	const found = asked
-		.filter((metric) => fieldsOf(metric).type === types.jobs)
+		.filter((metric) => fieldsOf(metric).type === jobsType)
 		.flatMap((metric) => namesOf(metric, '', scope).repositories);
 	return [...new Set(found)];
 }
 
 function oneOf(metric: unknown, field: string, facts: MetricFacts): Suggestion {
 	if (!isObject(metric)) return { replicas: undefined, problems: [`${field} must be an object`] };
-	switch (metric.type) {
-		case types.jobs:
-			return byJobs(metric, field, facts);
-		case types.busy:
-			return byBusy(metric, field, facts);
-		default:
-			return {
-				replicas: undefined,
-				problems: [invalid(`${field}.type`, metric.type, `${types.jobs} or ${types.busy}`)],
-			};
-	}
+	const { type } = metric;
+	const known = metricTypes.find((one) => one === type);
+	if (known) return metricRules[known](metric, field, facts);
+	return { replicas: undefined, problems: [invalid(`${field}.type`, type, metricTypes.join(' or '))] };
 }
 
 /** One runner for each job that is queued or runs, in the repositories that are named. */

@@ -4,6 +4,7 @@ import type {
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
 import type { Finding } from './desired.ts';
+import { counted } from './fields.ts';
 import { probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
 import type { Demand, Desired } from './types.ts';
@@ -68,7 +69,7 @@ function fromDemand({ desired, demand }: NonNullable<Found['reconciled']>): Find
 		found.push({
 			type: 'AtMaximum',
 			reason: 'MoreWanted',
-			message: `${demand.uncapped} runners are needed, but maxReplicas is ${desired.max}`,
+			message: `${counted(demand.uncapped, 'runner')} ${demand.uncapped === 1 ? 'is' : 'are'} needed, but maxReplicas is ${desired.max}`,
 		});
 	if (demand.suspect > 0)
 		found.push({
@@ -128,32 +129,32 @@ function conditionsOf(
 	];
 }
 
-/** Why there are to be as many runners as there are: `3 = 2 jobs that run + 1 that waits`. */
+/** Why this number of runners is wanted: `3 runners: 2 jobs running, 1 waiting; minimum 0`. */
 export function whyOf({
 	desired,
 	demand,
 }: Pick<NonNullable<Found['reconciled']>, 'desired' | 'demand'>): string {
 	const { desired: replicas, uncapped, held, waiting } = demand;
 	const parts = [
-		`${demand.running} run`,
-		`${waiting} wait`,
-		...(desired.spare > 0 ? [`${desired.spare} spare`] : []),
+		`${jobs(demand.running)} running`,
+		`${waiting} waiting`,
+		...(desired.spare > 0 ? [counted(desired.spare, 'spare runner')] : []),
 	];
 	const floor = [
 		`minimum ${desired.min}`,
-		...(desired.suggestion === undefined ? [] : [`metrics say ${desired.suggestion}`]),
+		...(desired.suggestion === undefined ? [] : [`metrics suggest ${desired.suggestion}`]),
 		...(desired.reserved > 0 ? [`${desired.reserved} reserved`] : []),
 	];
-	const counted = desired.countsJobs ? `jobs: ${parts.join(', ')}; ` : '';
+	const byJobs = desired.countsJobs ? `${parts.join(', ')}; ` : '';
 	const capped = uncapped > replicas ? `; maximum ${desired.max}` : '';
-	const kept = held > 0 ? `; ${held} more can not go yet` : '';
-	return `${replicas} runners: ${counted}${floor.join(', ')}${capped}${kept}`;
+	const kept = held > 0 ? `; ${counted(held, 'surplus runner')} can not be removed yet` : '';
+	return `${counted(replicas, 'runner')}: ${byJobs}${floor.join(', ')}${capped}${kept}`;
 }
 
 const notCounted = (count: number): string =>
 	`${count === 1 ? 'is' : 'are'} not counted. While nothing else waits, one runner is started every ${probeEveryMs / 60_000} minutes to try such jobs. "kubectl runners jobs" lists them`;
 
-const jobs = (count: number) => (count === 1 ? '1 job' : `${count} jobs`);
+const jobs = (count: number) => counted(count, 'job');
 
 /** RFC 3339 without milliseconds, as Kubernetes writes times. */
 const seconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');

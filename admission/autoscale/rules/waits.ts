@@ -1,4 +1,5 @@
 import type { WaitReason } from '../../api/autoscale.ts';
+import { counted } from './fields.ts';
 import type { Routed } from './routing.ts';
 import type { SetKey } from './set-key.ts';
 import type { Candidate, JobStatus } from './types.ts';
@@ -71,9 +72,10 @@ function forRunner(set: WaitedFor): Why {
 	if (!set.autoscaled)
 		return {
 			reason: 'NotAutoscaled',
-			message: `no autoscaler counts jobs for ${key}, which has ${living === 0 ? 'no runners' : `${living} runners, none of them idle`}`,
+			message: `no autoscaler counts jobs for ${key}, which has ${living === 0 ? 'no runners' : `${counted(living, 'runner')}, none of them idle`}`,
 		};
-	if (living >= max) return { reason: 'AtMaximum', message: `${key} is at its maximum of ${max} runners` };
+	if (living >= max)
+		return { reason: 'AtMaximum', message: `${key} is at its maximum of ${counted(max, 'runner')}` };
 	return { reason: 'RunnerStarting', message: `a runner of ${key} is being created` };
 }
 

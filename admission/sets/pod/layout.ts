@@ -109,7 +109,7 @@ function whatIsWrong(
 	if (!scopeOf(config))
 		return {
 			field: 'repository',
-			message: 'exactly one of repository, organization and enterprise says where the runners are registered',
+			message: 'exactly one of repository, organization and enterprise must be set',
 		};
 	if (sidecarWanted && isZero(config.volumeSizeLimit))
 		return {
@@ -121,7 +121,7 @@ function whatIsWrong(
 	if (!config.workVolumeClaimTemplate)
 		return {
 			field: 'workVolumeClaimTemplate',
-			message: 'containerMode kubernetes needs workVolumeClaimTemplate',
+			message: 'workVolumeClaimTemplate is required for containerMode kubernetes',
 		};
 	if (written.spec?.volumes?.some(({ name }) => name === 'work'))
 		return {

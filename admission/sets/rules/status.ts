@@ -119,7 +119,7 @@ function conditionsOf(
 			failing,
 			'RunnersEndBeforeTheyRegister',
 			failing
-				? `${accounting.failedStarts} starts in a row failed: the runner ended before it registered, or within seconds without a job; the next one is not before ${new Date(accounting.nextStartMs).toISOString()}`
+				? `${accounting.failedStarts} starts in a row failed: the runner ended before it registered, or within seconds without a job; the next start is at ${new Date(accounting.nextStartMs).toISOString()} or later`
 				: '',
 		],
 		[
@@ -152,7 +152,7 @@ function conditionsOf(
 		// A condition appears when it is true for the first time, and then stays with status False.
 		if (!yes && type !== 'Settled' && !old) return [];
 		const status = yes ? 'True' : 'False';
-		const said = yes || type === 'Settled' ? { reason, message } : { reason: 'Over', message: '' };
+		const said = yes || type === 'Settled' ? { reason, message } : { reason: 'Resolved', message: '' };
 		const lastTransitionTime =
 			old?.status === status && old.lastTransitionTime
 				? old.lastTransitionTime

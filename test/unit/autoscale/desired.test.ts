@@ -42,7 +42,7 @@ const usual: Desired = {
 const documented: [string, Partial<Desired>, string[], string?][] = [
 	// Two of four busy: between the thresholds, so as many as there are.
 	['anti-flapping', { delayMs: 5 * minute, suggestion: 4 }, []],
-	['pull-driven', {}, ['NoTrigger: there is no trigger, metric or schedule: there are always 1 runners']],
+	['pull-driven', {}, ['NoTrigger: there is no trigger, metric or schedule: there will always be 1 runner']],
 	['queued-and-in-progress', { suggestion: 3 }, []],
 	['percentage-factor', { suggestion: 4 }, []],
 	['percentage-adjustment', { suggestion: 4 }, []],
@@ -144,7 +144,7 @@ test('without maxReplicas a safety ceiling holds, and a higher minimum', () => {
 	const wrong = of(spec({ maxReplicas: -1 }));
 	assert.is(wrong.desired.max, 1, 'somebody wanted a limit');
 	assert.equal(said(wrong), [
-		'SpecInvalid: spec.maxReplicas: invalid value -1: must be a whole number, 0 or more; there are at most 1 runners',
+		'SpecInvalid: spec.maxReplicas: invalid value -1: must be a whole number, 0 or more; there are at most 1 runner',
 	]);
 	assert.is(of(spec({ maxReplicas: '50', minReplicas: 0 })).desired.max, 1);
 	assert.is(of(spec({ maxReplicas: '50', minReplicas: 3 })).desired.max, 3);
@@ -219,7 +219,7 @@ test('jobs count where some trigger says workflowJob, and it is reported where n
 		const found = none([one]);
 		assert.is(found.desired.countsJobs, false);
 		assert.equal(said(found), [
-			'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect: there are always 1 runners',
+			'NoTrigger: no entry of spec.scaleUpTriggers has githubEvent.workflowJob, and other triggers have no effect: there will always be 1 runner',
 		]);
 	}
 	assert.ok(none([...dead, trigger]).desired.countsJobs);
@@ -230,7 +230,7 @@ test('jobs count where some trigger says workflowJob, and it is reported where n
 	]);
 	assert.equal(said(none({})), [
 		'SpecInvalid: spec.scaleUpTriggers must be a list',
-		'NoTrigger: there is no trigger, metric or schedule: there are always 1 runners',
+		'NoTrigger: there is no trigger, metric or schedule: there will always be 1 runner',
 	]);
 	assert.equal(said(none([], { spare: { replicas: 1 } })), []);
 	const capacityReservations = [{ expirationTime: '2026-11-28T00:00:00Z', replicas: 1 }];

@@ -136,9 +136,9 @@ test('a job that waited for no longer than the start of its runner proves nothin
 test('the number is explained by the jobs that run and wait', () => {
 	const why = (list: Job[], runners: Runner[] = []) =>
 		whyOf({ desired: desiredBy(), demand: asked(list, runners) }).split('; ')[0];
-	assert.is(why([]), '0 runners: jobs: 0 run, 0 wait');
+	assert.is(why([]), '0 runners: 0 jobs running, 0 waiting');
 	const some = [runner('r1', 'busy'), runner('r2', 'completed', { worked: true })];
-	assert.is(why([job(9, runsOn('r1')), ...jobs(3)], some), '4 runners: jobs: 1 run, 3 wait');
+	assert.is(why([job(9, runsOn('r1')), ...jobs(3)], some), '4 runners: 1 job running, 3 waiting');
 });
 
 test('what does not count is open, and reported', () => {

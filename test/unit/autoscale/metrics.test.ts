@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { autoscalerSpec, metricTypes } from '../../../admission/api/schema/autoscale.ts';
 import { demand } from '../../../admission/autoscale/rules/demand.ts';
 import { desiredOf } from '../../../admission/autoscale/rules/desired.ts';
 import {
@@ -204,6 +205,14 @@ for (const [promise, metric, replicas, busy, expected] of steps) {
 		assert.equal(found, { replicas: expected, problems: [] });
 	});
 }
+
+test('each metric that the custom resource names is computed, and its description names all', () => {
+	for (const type of metricTypes)
+		assert.not.match(of([{ type }], facts()).problems.join(), 'invalid value', type);
+	const { metrics } = autoscalerSpec.properties;
+	const { description = '' } = metrics.items.properties.type as { description?: string };
+	for (const type of metricTypes) assert.match(description, type);
+});
 
 const both = [byBusy, byJobs];
 test('two metrics: the second counts where the first says 0 or less, also with 0', () => {
