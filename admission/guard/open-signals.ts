@@ -43,7 +43,7 @@ export class OpenSignals {
 	readonly #dependencies: OpenSignalsDependencies;
 	readonly #queue: WorkQueue;
 	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod that is busy. */
-	readonly #lookedMs = new Map<string, number>();
+	readonly #readUpToMs = new Map<string, number>();
 	/** By pod UID: the claim that GitHub's list contradicts, so that it is counted once. */
 	readonly #contradicted = new Map<string, string>();
 
@@ -64,7 +64,7 @@ export class OpenSignals {
 			const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);
 			if (runner && isOpen(runner)) return this.#queue.add(podKey(pod));
 			if (runner && isNameless(runner)) return this.#queue.addAfter(podKey(pod), marksWrittenMs);
-			this.#lookedMs.delete(uid);
+			this.#readUpToMs.delete(uid);
 			this.#contradicted.delete(uid);
 		});
 	}
@@ -79,14 +79,14 @@ export class OpenSignals {
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
 		if (!cached || !pod) return undefined;
-		if (!isOpen(pod)) return isNameless(pod) && !this.#lookedMs.has(pod.uid) ? this.#name(pod) : undefined;
+		if (!isOpen(pod)) return isNameless(pod) && !this.#readUpToMs.has(pod.uid) ? this.#name(pod) : undefined;
 		this.#compare(pod);
 		const seen = sighting(pod);
-		const dueMs = nextLookMs(pod, seen, this.#lookedMs.get(pod.uid), clock.now());
+		const dueMs = nextLookMs(pod, seen, this.#readUpToMs.get(pod.uid), clock.now());
 		if (dueMs === undefined) return { afterMs: compareMs };
 		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
 		const reading = await readLog(pod);
-		this.#lookedMs.set(pod.uid, clock.now());
+		this.#readUpToMs.set(pod.uid, clock.now());
 		const asked = signalToVerify(pod, reading, seen, clock.now());
 		const refuted = asked && (await this.#hasCompleted(pod, asked)) ? asked : undefined;
 		const looked = signalsAfterReading(pod, reading, seen, clock.now());
@@ -104,12 +104,12 @@ export class OpenSignals {
 	/** GitHub's list shows a job, and nobody has told which: its log is read, once for each time that it becomes busy. */
 	async #name(pod: RunnerPod): Promise<Requeue> {
 		const { pods, sign, readLog, clock } = this.#dependencies;
-		this.#lookedMs.set(pod.uid, clock.now());
+		this.#readUpToMs.set(pod.uid, clock.now());
 		const signals = afterLog(pod.signals, await readLog(pod), pod.ephemeral, clock.now());
 		if (signals === pod.signals) return undefined;
 		const annotations = signalsOf({ ...pod, signals }, sign);
 		const written = await pods.patch(pod, { annotations }, pod.resourceVersion);
-		if (written === 'conflict') this.#lookedMs.delete(pod.uid);
+		if (written === 'conflict') this.#readUpToMs.delete(pod.uid);
 		return undefined;
 	}
 

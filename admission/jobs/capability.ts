@@ -27,7 +27,7 @@ export function jobsCapability({ eventPort, jobHooks, ...shared }: JobsOptions) 
 	const { clock, log } = shared;
 	const notes: SharedNotes = {
 		notes: () => events.hooks.notes(),
-		receive: (all) => events.hooks.told(all),
+		receive: (all) => events.hooks.receiveNotes(all),
 	};
 	return {
 		loops: [(signal: AbortSignal) => events.run(signal), (signal: AbortSignal) => hooks.run(signal)],

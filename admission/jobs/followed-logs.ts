@@ -8,7 +8,7 @@ import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
 
 interface Followed {
 	stop: AbortController;
-	/** The last word, and when it was heard, ms since the epoch. */
+	/** What the log said last, and when that was read, ms since the epoch. */
 	reading: LogReading['says'];
 	readMs: number;
 }

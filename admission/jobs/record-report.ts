@@ -25,8 +25,8 @@ export interface ReportDependencies {
 const tries = 10;
 
 /**
- * Writes what a hook or an event has said on the pod, with the marks of a busy runner, in one patch: what is said is on
- * the pod when this resolves. Words that change nothing write nothing.
+ * Writes what a source reports on the pod, with the marks of a busy runner, in one patch: the signal is on the pod when this
+ * resolves. A report that changes nothing writes nothing.
  *
  * A job that started after GitHub had said that the runner is removed takes that proof away: GitHub was wrong.
  *
@@ -57,7 +57,7 @@ export async function recordReport(
 		const written = await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);
 		if (written === 'gone') return 'gone';
 		if (written !== 'conflict') {
-			if (refuted) tellRefuted(pod, jobText(report.job), dependencies);
+			if (refuted) reportRefutedRemoval(pod, jobText(report.job), dependencies);
 			return 'written';
 		}
 		const fresh = await pods.get(pod.namespace, pod.name);
@@ -67,8 +67,8 @@ export async function recordReport(
 	throw new KubeError(409, 'Conflict', `pod ${object.metadata.name} changed at every try to write on it`);
 }
 
-/** GitHub had said that it removed the runner, and yet it has a job: which GitHub has probably lost. */
-export function tellRefuted(
+/** GitHub had answered that it removed the runner, and yet the runner has a job, which GitHub has probably lost. */
+export function reportRefutedRemoval(
 	pod: RunnerPod,
 	job: string,
 	{ events, metrics, log }: Pick<ReportDependencies, 'events' | 'metrics' | 'log'>,
@@ -76,7 +76,7 @@ export function tellRefuted(
 	metrics.contradiction('removed-while-busy');
 	log.warn(
 		{ pod: podKey({ metadata: pod }), runner: pod.runnerName, job },
-		'a runner works that GitHub had removed',
+		'a runner that GitHub had removed runs a job',
 	);
 	events.send(
 		podSubject(pod),

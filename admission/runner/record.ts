@@ -25,9 +25,9 @@ export interface DeletionRequest {
 	dryRun: boolean;
 }
 
-/** Who asked, for people. Only the API server's certificate makes a name more than what the review claims. */
+/** Who asked, for people. A name is verified only where the API server showed its certificate. */
 export const askerOf = ({ user, options }: Pick<DeletionRequest, 'user' | 'options'>): string =>
-	options.certified ? user : `${user} (as claimed)`;
+	options.certified ? user : `${user} (unverified)`;
 
 /** Annotations to set; null removes one. */
 export type Annotations = Record<string, string | null>;

@@ -42,7 +42,7 @@ export class EventSightings {
 	}
 
 	/** Deliveries of the last hour that GitHub could not bring, as its list shows them; hidden: it does not show the list. */
-	looked(hook: string, failed: number | 'hidden'): void {
+	failuresListed(hook: string, failed: number | 'hidden'): void {
 		const known = this.#hooks.get(hook);
 		if (!known) return;
 		const { failed: _, hidden: __, ...rest } = known;

@@ -29,18 +29,18 @@ export function nextLookMs(
 	lookedBeforeMs: number | undefined,
 	nowMs: number,
 ): number | undefined {
-	const lookedMs = (lookedBeforeMs ?? 0) > nowMs ? undefined : lookedBeforeMs; // the clock was set back
+	const readUpToMs = (lookedBeforeMs ?? 0) > nowMs ? undefined : lookedBeforeMs; // the clock was set back
 	const open = pod.signals.filter(isOpen);
 	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
 		return undefined;
-	const since = (everyMs: number) => Math.max(0, (lookedMs ?? 0) + everyMs - nowMs);
+	const since = (everyMs: number) => Math.max(0, (readUpToMs ?? 0) + everyMs - nowMs);
 	const due = open.flatMap((signal) => {
 		const { by, state, sinceMs } = signal;
 		if (state === 'finishing') {
 			const { first, most } = finishingRetryMs;
 			// Written by a replica whose clock is ahead: that is no reason to read without a pause until it is then.
-			if (lookedMs === undefined || (lookedMs < sinceMs && sinceMs <= nowMs)) return [0];
-			return [since(Math.min(most, Math.max(first, lookedMs - sinceMs)))];
+			if (readUpToMs === undefined || (readUpToMs < sinceMs && sinceMs <= nowMs)) return [0];
+			return [since(Math.min(most, Math.max(first, readUpToMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
 		if (sourceOf(by).comes === 'read')

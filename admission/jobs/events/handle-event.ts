@@ -1,6 +1,6 @@
 import type { EventResult, JobRecordResult, Metrics } from '../../telemetry/metrics.ts';
 import { Refusal } from '../endpoint/answer.ts';
-import { factsOfEvent, type JobFacts, tellsState } from '../records/rules/facts.ts';
+import { factsOfEvent, type JobFacts, reportsState } from '../records/rules/facts.ts';
 import { objectOf } from '../rules/fields.ts';
 import { type JobEvent, type NotForUs, readDelivery } from './rules/delivery.ts';
 
@@ -36,7 +36,7 @@ export function readEvent(
 	if (delivery?.kind === 'none') {
 		const { why } = delivery;
 		if (why === 'other-event') return undefined;
-		if (why === 'other-action' && !tellsState(objectOf(payload).action)) return undefined;
+		if (why === 'other-action' && !reportsState(objectOf(payload).action)) return undefined;
 	}
 	const facts = factsOfEvent(payload, sentMs);
 	if (!delivery || (delivery.kind === 'none' && !facts))

@@ -7,14 +7,14 @@ import type { EventResult, Metrics } from '../../telemetry/metrics.ts';
 import type { Clock } from '../../time/clock.ts';
 import { Refusal } from '../endpoint/answer.ts';
 import { deliveredMs } from '../records/rules/delivered.ts';
-import { type KnownHook, type KnownHooks, nameOf } from './known-hooks.ts';
+import { type KnownWebhook, type KnownWebhooks, nameOf } from './known-webhooks.ts';
 import type { HandleEvent } from './receiver.ts';
-import { looksFromMs, tellsOfRunner, toRead } from './rules/lost.ts';
-import { looksBackMs, lostEveryMs, mostFailuresOfARound, settingsEveryMs } from './rules/policy.ts';
-import { mayTell } from './rules/secrets.ts';
+import { readFromMs, reportsRunner, toRead } from './rules/lost.ts';
+import { lostEveryMs, mostFailuresOfARound, readBackMs, settingsEveryMs } from './rules/policy.ts';
+import { mayReport } from './rules/secrets.ts';
 
 export interface LostDeliveriesOptions {
-	hooks: Pick<KnownHooks, 'all'>;
+	hooks: Pick<KnownWebhooks, 'all'>;
 	/** The server's own account at GitHub. */
 	account: () => Promise<{ read: Read } | CredentialsMissing>;
 	/** As if it had been delivered. @throws if it could not be written */
@@ -47,7 +47,7 @@ export class LostDeliveries {
 			for (const known of hooks.all()) {
 				if (signal.aborted) return;
 				if (clock.now() >= known.notBeforeMs)
-					await this.#look(known, signal).catch((error: unknown) =>
+					await this.#readLost(known, signal).catch((error: unknown) =>
 						log.warn({ error: String(error), hook: known.hook.id }, 'lost events could not be written'),
 					);
 			}
@@ -60,24 +60,24 @@ export class LostDeliveries {
 	 *
 	 * @throws why the last of them could not be written
 	 */
-	async #look(known: KnownHook, signal: AbortSignal): Promise<void> {
+	async #readLost(known: KnownWebhook, signal: AbortSignal): Promise<void> {
 		const { clock, metrics, log } = this.#options;
 		const account = await this.#options.account();
-		if ('kind' in account) return; // told where the server's credentials are looked after
+		if ('kind' in account) return; // logged by what looks after the server's credentials
 		const nowMs = clock.now();
 		const recordsJobs = this.#options.recordsJobs();
-		const sinceMs = looksFromMs(nowMs, recordsJobs ? known.lookedMs : undefined);
+		const sinceMs = readFromMs(nowMs, recordsJobs ? known.readUpToMs : undefined);
 		const { hook, done, tried } = known;
 		const failed = await failedDeliveries(account.read, hook, sinceMs, { signal });
 		if (!Array.isArray(failed)) {
 			if (failed.kind === 'not-visible') this.#hide(known);
-			return; // trouble is told where the budget is looked after
+			return; // a failure is logged by what looks after the budget
 		}
 		known.shown = true;
 		// What failed shows that the webhook is there, as well as what came.
-		known.heardMs = Math.max(known.heardMs, ...failed.map(({ atMs }) => Math.min(atMs, nowMs)));
-		const latest = failed.filter(({ atMs }) => atMs >= nowMs - looksBackMs);
-		metrics.sightings.looked(nameOf(hook), latest.length);
+		known.seenMs = Math.max(known.seenMs, ...failed.map(({ atMs }) => Math.min(atMs, nowMs)));
+		const latest = failed.filter(({ atMs }) => atMs >= nowMs - readBackMs);
+		metrics.sightings.failuresListed(nameOf(hook), latest.length);
 		await this.#noteSettings(account.read, known, signal);
 		const listed = new Set(failed.map(({ guid }) => guid));
 		for (const guids of [done, tried])
@@ -87,7 +87,7 @@ export class LostDeliveries {
 		const countTry = (guid: string) => tried.set(guid, (tried.get(guid) ?? 0) + 1);
 		for (const delivery of toRead(failed, known, recordsJobs)) {
 			const { guid, action } = delivery;
-			if (full && !tellsOfRunner(action)) continue; // there is no room for it either
+			if (full && !reportsRunner(action)) continue; // there is no room for it either
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
 				if (result === 'failure') break;
@@ -109,12 +109,12 @@ export class LostDeliveries {
 			}
 			if (failures.length >= mostFailuresOfARound) break;
 		}
-		if (recordsJobs && toRead(failed, known, true).length === 0) known.lookedMs = nowMs;
+		if (recordsJobs && toRead(failed, known, true).length === 0) known.readUpToMs = nowMs;
 		if (failures.length > 0) throw failures.at(-1);
 	}
 
 	/** For people, who see there why no event comes. */
-	async #noteSettings(read: Read, known: KnownHook, signal: AbortSignal): Promise<void> {
+	async #noteSettings(read: Read, known: KnownWebhook, signal: AbortSignal): Promise<void> {
 		const { clock, metrics } = this.#options;
 		if (clock.now() < known.settingsNotBeforeMs) return;
 		const answer = await hookSettings(read, known.hook, { signal });
@@ -126,19 +126,19 @@ export class LostDeliveries {
 
 	async #read(
 		read: Read,
-		{ hook, by }: KnownHook,
+		{ hook, by }: KnownWebhook,
 		{ id, event, guid, atMs }: FailedDelivery,
 		signal: AbortSignal,
 	): Promise<EventResult | Refusal<EventResult> | 'failure'> {
 		const answer = await deliveredPayload(read, hook, id, { signal });
 		if (!('payload' in answer)) return answer.kind === 'not-visible' ? 'unreadable' : 'failure';
-		if (mayTell(by, answer.payload) !== true) return 'out-of-scope';
-		const of = atMs < this.#options.clock.now() - looksBackMs ? 'jobs' : 'jobs and runners';
+		if (mayReport(by, answer.payload) !== true) return 'out-of-scope';
+		const of = atMs < this.#options.clock.now() - readBackMs ? 'jobs' : 'jobs and runners';
 		const result = await this.#options.handle(event, answer.payload, deliveredMs(guid, atMs), of);
 		return result instanceof Refusal && result.result === 'unreadable' ? result.result : result;
 	}
 
-	#hide(known: KnownHook): void {
+	#hide(known: KnownWebhook): void {
 		const { clock, metrics, log } = this.#options;
 		if (known.notBeforeMs === 0)
 			log.warn(
@@ -146,6 +146,6 @@ export class LostDeliveries {
 				'lost events are not found: GitHub does not show the deliveries of this webhook to the credential, which needs "Webhooks" read (classic token: admin:org_hook, or admin:repo_hook), or has to be that of the App itself',
 			);
 		known.notBeforeMs = clock.now() + notVisible.againMs;
-		metrics.sightings.looked(nameOf(known.hook), 'hidden');
+		metrics.sightings.failuresListed(nameOf(known.hook), 'hidden');
 	}
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { ReportDependencies } from '../record-report.ts';
 import { eventRecorder, JobRecords } from '../records/job-records.ts';
 import { SetLabels } from '../records/set-labels.ts';
-import { KnownHooks } from './known-hooks.ts';
+import { KnownWebhooks } from './known-webhooks.ts';
 import { LostDeliveries, type LostDeliveriesOptions } from './lost-deliveries.ts';
 import { createReceiver } from './receiver.ts';
 import { recordEvent } from './record-event.ts';
@@ -29,12 +29,12 @@ export interface EventPortOptions extends ReportDependencies {
 export class EventPort {
 	readonly #options: EventPortOptions;
 	/** Those that deliveries came from, here or at other replicas. */
-	readonly hooks: KnownHooks;
+	readonly hooks: KnownWebhooks;
 	readonly #secrets: WebhookSecrets;
 
 	constructor(options: EventPortOptions) {
 		this.#options = options;
-		this.hooks = new KnownHooks(options);
+		this.hooks = new KnownWebhooks(options);
 		this.#secrets = new WebhookSecrets({ ...options, environment: splitSecrets(options.environment) });
 	}
 
@@ -54,7 +54,7 @@ export class EventPort {
 			secrets: this.#secrets,
 			writeOnPod: (event) => recordEvent(event, this.#options),
 			writeRecord: eventRecorder({ ...this.#options, sets, records }),
-			onDelivery: (hook, by) => this.hooks.heard(hook, by),
+			onDelivery: (hook, by) => this.hooks.deliveryReceived(hook, by),
 		});
 		const lost = new LostDeliveries({
 			...this.#options,

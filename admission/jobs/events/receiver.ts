@@ -11,7 +11,7 @@ import { deliveredMs } from '../records/rules/delivered.ts';
 import { type EventWriters, readEvent, withoutRunner, writeEvent } from './handle-event.ts';
 import { hookOf } from './rules/lost.ts';
 import { answerWithinMs, eventLimits } from './rules/policy.ts';
-import { mayTell, type WebhookSecret } from './rules/secrets.ts';
+import { mayReport, type WebhookSecret } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
 
 export interface ReceiverOptions extends EventWriters {
@@ -79,7 +79,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
 		const { payload, by } = delivery;
 		const event = String(request.headers['x-github-event'] ?? '');
-		const may = mayTell(by, payload);
+		const may = mayReport(by, payload);
 		if (may === false || (may === 'silent' && event === 'workflow_job')) return outOfScope();
 		const hook = hookOf((name) => request.headers[name]?.toString(), payload);
 		if (hook && may === true) onDelivery(hook, by);

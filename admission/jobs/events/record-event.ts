@@ -7,9 +7,9 @@ import { isAbout } from './rules/runner-of.ts';
  * Writes what an event says on its runner's pod, before it resolves.
  *
  * The pod is looked for among those whose own name is the runner's name, as ARC, scale sets and our sets name them: any
- * replica can do that without a cache. A runner of another name is not found this way. Only the leader knows it, and an
- * event that is heard or not, as the Service happens to lead it, is worth less than none: its log and its hooks tell the
- * same. Where several pods claim to be the runner, none is believed.
+ * replica can do that without a cache. A runner of another name is not found this way: only the leader knows it, and an event
+ * that counts only where the Service happens to send it to the leader is worth less than none. The runner's log and its hooks
+ * report the same. Where several pods have the runner's name, none is believed.
  *
  * @throws KubeError if the API server could not be asked, or the pod not be written
  */

@@ -22,8 +22,8 @@ export class WebhookSecrets {
 	#known: readonly WebhookSecret[];
 	#readAtMs = Number.NEGATIVE_INFINITY;
 	#reading: Promise<void> | undefined;
-	/** Lines that could not be read, as they were last told. */
-	#told = '';
+	/** Numbers of the lines that could not be read, as they were last logged. */
+	#logged = '';
 
 	constructor(options: WebhookSecretsOptions) {
 		this.#options = options;
@@ -58,21 +58,21 @@ export class WebhookSecrets {
 			const data = (await readSecret()) ?? {};
 			const scoped = readScopedSecrets(decoded(data[scopedKey]));
 			this.#known = [...unscoped(splitSecrets(decoded(data[key]))), ...scoped.secrets];
-			this.#tell(scoped.unread);
+			this.#logUnread(scoped.unread);
 		} catch (error) {
 			log.warn({ error: String(error) }, 'the secret of the webhook could not be read again');
 		}
 	}
 
 	/** Once for each change. */
-	#tell(unread: readonly number[]): void {
+	#logUnread(unread: readonly number[]): void {
 		const lines = unread.join(', ');
-		if (lines !== '' && lines !== this.#told)
+		if (lines !== '' && lines !== this.#logged)
 			this.#options.log.error(
 				{ key: scopedKey, lines },
 				'these lines are no secrets of a webhook: what they were to sign is refused',
 			);
-		this.#told = lines;
+		this.#logged = lines;
 	}
 }
 

@@ -121,7 +121,7 @@ export class JobRecords {
 			}>('GET', path, { ...limits, query: { limit: 1 } });
 			counted = list.items.length + (list.metadata.remainingItemCount ?? 0);
 		} catch (error) {
-			if (!isNotFound(error)) throw error; // else they are not installed, which the write tells
+			if (!isNotFound(error)) throw error; // else they are not installed, which the write reports
 		}
 		this.#counted = counted;
 		this.#countedAtMs = clock.monotonic();

@@ -24,9 +24,9 @@ export const reportsWork = ({ by, state }: JobSignal): boolean =>
 	state === 'working' && sourceOf(by).comes === 'reported';
 
 /**
- * The open claim that tells people most of the job that runs; undefined: there is none. Witnesses tell of one job at
- * different times and with different words: who knows its repository tells most. One that completed before another
- * witness saw a job start is that of an earlier job.
+ * The open signal that says most, for people, about the job that runs; undefined: there is none. Sources report one job at
+ * different times and with different details: one that knows its repository says most. A job that completed before another
+ * source reported a start is an earlier one.
  */
 export function openSignal(signals: readonly JobSignal[]): JobSignal | undefined {
 	const open = signals.filter(({ state }) => state !== 'over');
@@ -52,10 +52,8 @@ export function jobNow({
 }
 
 /**
- * The claims after a hook's or an event's word; the same object where it changes nothing: a word that comes twice or late
- * has no effect, and words may come in any order. A new `started` of a hook ends what hooks said before: its runner runs
- * one job at a time. Jobs may share a hook's key, those of a matrix, or where a workflow sets RUNNER_TRACKING_ID itself (a
- * known way to keep processes alive): what starts long after the last one has completed is another.
+ * The signals after a report; the same object where it changes nothing: a report that comes twice or late has no effect, and
+ * reports may come in any order. What else depends on the source is in its row (runner/signal-sources.ts).
  */
 export function afterReport(
 	signals: readonly JobSignal[],
@@ -79,12 +77,12 @@ export function afterReport(
 const rank: Record<JobSignal['state'], number> = { working: 0, finishing: 1, over: 2 };
 
 /**
- * The claims after the runner's log was read; the same object where it changes nothing.
+ * The signals after the runner's log was read; the same object where it changes nothing.
  *
- * - works: the log claims it, until the log says otherwise.
- * - idle: the log's own claim has ended, and so has what is `finishing`, unless the runner is ephemeral: that one's claims
- *   end with its container. A claim that still says `working` is no business of the log's: a job may have printed the line.
- * - unknown: nothing is learnt.
+ * - works: a signal of the log, until the log says otherwise.
+ * - idle: the log's own signal has ended, and so has each that is `finishing`, unless the runner is ephemeral: its signals end
+ *   with its container. The log ends no other signal that says `working`: a job may have printed the line.
+ * - unknown: nothing changes.
  */
 export function afterLog(
 	signals: readonly JobSignal[],
@@ -98,7 +96,7 @@ export function afterLog(
 		const key = `${reading.at ?? ''} ${reading.job ?? ''}`.trim();
 		if (logged?.key === key && logged.state === 'working') return signals;
 		const job = { name: reading.job ?? 'a job' };
-		// The log tells since when, unless its clock is ahead of ours.
+		// The log says since when, unless its clock is ahead of ours.
 		const sinceMs = Math.min(nowMs, loggedMs(reading) ?? nowMs);
 		const signal: JobSignal = { by: 'log', key, state: 'working', sinceMs, job };
 		return bounded([signal, ...signals.filter(({ by }) => by !== 'log')]);
@@ -111,7 +109,7 @@ export function afterLog(
 	return same ? signals : changed;
 }
 
-/** All of these claims have ended: what they say is refuted, or their container has. */
+/** All of these signals have ended: what they say is refuted, or their container has stopped. */
 export const ended = (signals: readonly JobSignal[], which: (signal: JobSignal) => boolean, nowMs: number) =>
 	signals.some((signal) => signal.state !== 'over' && which(signal))
 		? signals.map((signal) => (which(signal) ? over(signal, nowMs) : signal))
@@ -120,12 +118,12 @@ export const ended = (signals: readonly JobSignal[], which: (signal: JobSignal) 
 const over = (signal: JobSignal, nowMs: number): JobSignal =>
 	signal.state === 'over' ? signal : { ...signal, state: 'over', sinceMs: nowMs };
 
-/** What works is never pushed out by words that something has ended. */
+/** A signal that says `working` is never pushed out by ended ones. */
 function bounded(signals: readonly JobSignal[]): JobSignal[] {
 	const newest = (state: JobSignal['state']) => signals.filter((signal) => signal.state === state);
 	return [...newest('working'), ...newest('finishing'), ...newest('over')].slice(0, mostSignals);
 }
 
-/** Without what is undefined, so that a later word that knows less takes nothing away. */
+/** Without what is undefined, so that a later report that knows less takes nothing away. */
 const given = (job: Job): Job =>
 	Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined)) as unknown as Job;

@@ -16,7 +16,7 @@ const completed = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ): Job (.*) completed with r
 const worker = /^\[WORKER \d{4}-\d\d-\d\d /;
 
 /**
- * Reads the end of a log. The last line that tells something counts.
+ * Reads the end of a log. The last line that says something counts.
  *
  * @param text the log's last lines
  * @param toItsEnd false: the reading was cut off before the end, so that what came after is not known

@@ -22,7 +22,7 @@ export interface ShownJobPod {
 	nowMs: number;
 }
 
-/** The pod of a runner's job, by the guard's own rulebook, and what would become of its deletion; undefined: it is none. */
+/** A job pod, by the guard's own rules, and what would become of its deletion; undefined: it is not a job pod. */
 export async function explainJobPod(client: KubeClient, pod: Pod): Promise<ShownJobPod | undefined> {
 	// The plugin has no key: it shows what is signed at all.
 	const jobPod = readJobPod(pod, (_statement, given) => Boolean(given));
@@ -42,8 +42,8 @@ export function whyJobPodAllowed(
 	runner: Pod | undefined,
 	nowMs: number,
 ): Omit<Verdict, 'verdict'> {
-	const word = { says: 'idle', at: undefined } as const;
-	const decision = decideJobPod(jobPod, runner && readPod(runner), undefined, nowMs, word);
+	const reading = { says: 'idle', at: undefined } as const;
+	const decision = decideJobPod(jobPod, runner && readPod(runner), undefined, nowMs, reading);
 	// It may have changed since the guard was asked.
 	const reason = decision.kind === 'allow' ? decision.reason : 'job-over';
 	const terminating = reason === 'already-terminating';

@@ -24,7 +24,7 @@ export interface Shown {
 	nowMs: number;
 }
 
-/** Asks the guard, and hears the witnesses beside it. */
+/** Asks the guard, and reads the other sources meanwhile. */
 export async function look(client: KubeClient, pod: Pod): Promise<Shown> {
 	const runner = readPod(pod);
 	if (!runner) return { pod, runner, verdict: notARunner, nowMs: Date.now() };
@@ -51,7 +51,7 @@ export async function look(client: KubeClient, pod: Pod): Promise<Shown> {
 
 /**
  * The pod's own marks are up to a poll of GitHub's list late. Where the log that was read now or the guard, which reads it
- * as well, says that the runner works, it is busy: `by` says who told.
+ * as well, says that the runner works, it is busy: `by` says which of the two.
  */
 export function stateNow({ pod, runner, verdict, log, nowMs }: Omit<Shown, 'owner'>): {
 	state: State;

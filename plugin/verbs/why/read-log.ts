@@ -18,7 +18,7 @@ export async function readLog(
 	{ namespace, name, process }: Pick<RunnerPod, 'namespace' | 'name' | 'process'>,
 ): Promise<LogReading> {
 	if (process.state !== 'running') return { says: 'unknown', why: 'its container does not run' };
-	let word: LogReading = { says: 'unknown', why: 'its log was not read' };
+	let reading: LogReading = { says: 'unknown', why: 'its log was not read' };
 	try {
 		for (const { lines, mostBytes } of logReads) {
 			const query = { container: 'runner', tailLines: String(lines), limitBytes: String(mostBytes) };
@@ -26,11 +26,11 @@ export async function readLog(
 			const { body } = await client.call('GET', path, { query, mostBytes, timeoutMs: withinMs });
 			const toItsEnd = body.length < mostBytes;
 			const text = body.toString();
-			word = readRunnerLog(text, toItsEnd);
+			reading = readRunnerLog(text, toItsEnd);
 			// Fewer lines than were asked for: there are no others.
-			if (word.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
+			if (reading.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
 		}
-		return word;
+		return reading;
 	} catch (error) {
 		if (isForbidden(error))
 			return {

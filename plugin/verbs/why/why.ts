@@ -32,7 +32,7 @@ export const why = defineVerb({
 		'Asks the guard by a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
 		'request, follow, cancel or override its deletion. It needs the right to delete the pod. Of the pod in which a',
 		'runner runs its job (containerMode kubernetes) it says the same.',
-		"Witnesses are whoever can tell whether the runner works, with what each has said and when: the runner's log (read",
+		"Sources are what shows whether the runner works, with what each says and since when: the runner's log (read",
 		'now: that needs the right to get pods/log), job hooks, and GitHub by events, its list and its answer to DELETE.',
 		'Of an idle runner whose set is autoscaled it says since when it is idle, and when it goes if it is too many.',
 		'Exit code 0, whatever the verdict.',
@@ -46,14 +46,14 @@ export const why = defineVerb({
 		...connectionFlags,
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'json or yaml' },
 	},
-	run: async (words, flags) => {
+	run: async (args, flags) => {
 		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
-		const [word, ...more] = words;
-		if (word === undefined) throw usageError('name the pod');
+		const [name, ...more] = args;
+		if (name === undefined) throw usageError('name the pod');
 		if (more.length > 0) throw usageError('one pod at a time');
 
 		const client = await connect(flags);
-		const pod = await getPod(client, client.namespace, bareName(word));
+		const pod = await getPod(client, client.namespace, bareName(name));
 		const shownJobPod = readPod(pod) ? undefined : await explainJobPod(client, pod);
 		if (shownJobPod) {
 			print(
@@ -119,9 +119,9 @@ export function asText(shown: Shown): string {
 		['Runner', runner && about.filter(Boolean).join(', ')],
 		['Job', describeJob(shown)],
 		['Idle', idle && idleText(idle, nowMs)],
-		...sources.map((word, index): [string, string] => [
+		...sources.map((source, index): [string, string] => [
 			index === 0 ? 'Sources' : '',
-			sourceText(word, nowMs),
+			sourceText(source, nowMs),
 		]),
 		['Recorded', runner && describeRecord(runner, nowMs)],
 		...nextSteps(shown),

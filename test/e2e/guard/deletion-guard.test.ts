@@ -267,7 +267,7 @@ test('break-glass: allowed, and Event, metric and log tell who, why and which jo
 	assert.is(event.type, 'Warning');
 	says(
 		event.message,
-		/^oncall \(as claimed\) deletes runner a, which ran build for \d+s, by actions-runner\/break-glass: the runner hangs$/,
+		/^oncall \(unverified\) deletes runner a, which ran build for \d+s, by actions-runner\/break-glass: the runner hangs$/,
 	);
 	assert.ok((await breakGlassCount(rig)) > before);
 	const lines = space.log(['warn']).filter((line) => line.msg === 'break-glass');

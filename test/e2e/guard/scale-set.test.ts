@@ -153,7 +153,7 @@ test('busy scale-set pods: dry-run and --force are refused, break-glass is not a
 	const event = await eventually('the Event', async () =>
 		(await space.events('a')).find((one) => one.reason === 'BreakGlass'),
 	);
-	says(event.message, `oncall (as claimed) deletes runner a, which ran build (${job.repository}`);
+	says(event.message, `oncall (unverified) deletes runner a, which ran build (${job.repository}`);
 	says(event.message, `run ${job.workflowRunId})`);
 });
 

@@ -133,7 +133,7 @@ test('break-glass takes patch and delete on the pod, no less: not for viewers, n
 	const event = await eventually('the Event', async () =>
 		(await evil.events('own')).find((one) => one.reason === 'BreakGlass'),
 	);
-	says(event.message, 'mallory (as claimed) deletes runner own');
+	says(event.message, 'mallory (unverified) deletes runner own');
 	await victim.endJob('victim');
 	await victim.ok('delete', 'pod', 'victim', '--ignore-not-found');
 });

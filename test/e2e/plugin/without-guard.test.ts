@@ -195,7 +195,7 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	assert.match(shown.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(
 		shown.stdout,
-		/^Recorded: +an eviction, grace period 30s, asked for by alice \(as claimed\) \d+s ago/m,
+		/^Recorded: +an eviction, grace period 30s, asked for by alice \(unverified\) \d+s ago/m,
 	);
 	assert.match(shown.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
 	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);

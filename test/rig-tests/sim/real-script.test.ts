@@ -170,7 +170,7 @@ test('a server that is not trusted: the job goes on, and its log says so in one 
 	const phases = ['started', 'completed'];
 	for (const [index, [code, output]] of outputs(rig, 'd').entries()) {
 		assert.is(code, 0);
-		const line = `^runners-admission could not be told that this job has ${phases[index]} \\(code \\d+\\)\n$`;
+		const line = `^this job could not report to runners-admission that it has ${phases[index]} \\(code \\d+\\)\n$`;
 		assert.match(output as string, new RegExp(line));
 	}
 	assert.is(outputs(rig, 'd').length, 2);

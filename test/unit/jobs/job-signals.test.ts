@@ -33,8 +33,8 @@ const event = (key: string, says: JobReport['says'] = 'started'): JobReport => (
 	key,
 	job: { name: 'build (amd64)' },
 });
-const after = (...words: JobReport[]): readonly JobSignal[] =>
-	words.reduce((signals: readonly JobSignal[], report, index) => afterReport(signals, report, index), []);
+const after = (...reports: JobReport[]): readonly JobSignal[] =>
+	reports.reduce((signals: readonly JobSignal[], report, index) => afterReport(signals, report, index), []);
 const states = (signals: readonly JobSignal[]) =>
 	signals.map(({ by, key, state }) => `${by} ${key} ${state}`);
 const idle = { says: 'idle', at: undefined } as const;
@@ -44,16 +44,20 @@ test('completed is finishing, still busy', () => {
 	assert.is(worksBy(after(hook('a'), hook('a', 'completed'))), 'finishing');
 });
 
-test('a hook and an event are never one claim: each ends only by its own end', () => {
+test('a hook and an event are never one signal: each ends only by its own end', () => {
 	const signals = after(hook('a'), event('7'), event('7', 'completed'));
 	assert.is(worksBy(signals), 'working');
 	assert.equal(states(signals).toSorted(), ['event 7 finishing', 'hook a working']);
 });
 
-test('jobs that share a hook’s key, by a matrix or a RUNNER_TRACKING_ID of their own: the next one is heard', () => {
+test('jobs that share a hook’s key, by a matrix or a RUNNER_TRACKING_ID of their own: the next one counts', () => {
 	const finishing = after(hook('0'), hook('0', 'completed'));
 	for (const signals of [finishing, ended(finishing, () => true, 1)]) {
-		assert.is(afterReport(signals, hook('0'), 30_000), signals, 'a word of the same job that comes late');
+		assert.is(
+			afterReport(signals, hook('0'), 30_000),
+			signals,
+			'a report about the same job that comes late',
+		);
 		const next = afterReport(signals, hook('0'), 30_001);
 		assert.equal(states(next), ['hook 0 working']);
 		assert.is(next[0]?.sinceMs, 30_001);
@@ -63,7 +67,7 @@ test('jobs that share a hook’s key, by a matrix or a RUNNER_TRACKING_ID of the
 	assert.is(afterReport(event7, event('7'), 90_000), event7, 'GitHub’s ids are never used again');
 });
 
-test('words that come twice, late or in another order change nothing', () => {
+test('reports that come twice, late or in another order change nothing', () => {
 	const once = after(event('7'));
 	assert.is(afterReport(once, event('7'), 9), once);
 	const done = after(event('7', 'completed'));
@@ -73,12 +77,12 @@ test('words that come twice, late or in another order change nothing', () => {
 	assert.is(afterReport(over, event('7', 'completed'), 10), over);
 });
 
-test("a hook's new start ends what hooks said before, and no event's claim", () => {
+test("a hook's new start ends what hooks said before, and no event's signal", () => {
 	const signals = after(event('7'), hook('a'), hook('b'));
 	assert.equal(states(signals).toSorted(), ['event 7 working', 'hook a over', 'hook b working']);
 });
 
-test("the log's claim ends by the log, and the log's idle ends what is finishing on a static runner", () => {
+test("the log's signal ends by the log, and the log's idle ends what is finishing on a static runner", () => {
 	const works = afterLog([], { says: 'works', at: 't', job: 'build' }, false, 1);
 	assert.equal(states(works), ['log t build working']);
 	assert.is(afterLog(works, { says: 'works', at: 't', job: 'build' }, false, 2), works);
@@ -100,14 +104,14 @@ test("the log's next job takes the place of its last one, and of nobody else's; 
 	assert.equal(states(afterLog(over, works('build'), false, 3)), ['log t build working', 'event 7 working']);
 });
 
-test("a line that a job has printed ends nobody else's claim", () => {
+test("a line that a job has printed ends no other source's signal", () => {
 	const signals = after(hook('a'), event('7'));
 	assert.is(afterLog(signals, idle, false, 9), signals);
 });
 
-test('there are never many claims, and open ones stay', () => {
-	const words = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
-	const signals = words.reduce(
+test('there are never many signals, and open ones stay', () => {
+	const reports = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
+	const signals = reports.reduce(
 		(before: readonly JobSignal[], report) =>
 			ended(afterReport(before, report, 1), ({ state }) => state === 'finishing', 1),
 		[],
@@ -116,9 +120,9 @@ test('there are never many claims, and open ones stay', () => {
 	assert.is(openSignal(signals)?.key, '0');
 });
 
-test('words that something has completed do not push out what works', () => {
-	const words = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
-	assert.is(worksBy(after(...words)), 'working');
+test('reports that something has completed do not push out what works', () => {
+	const reports = Array.from({ length: 9 }, (_, index) => event(`${index}`, index ? 'completed' : 'started'));
+	assert.is(worksBy(after(...reports)), 'working');
 });
 
 test('a late `completed` of a job that is over opens nothing; a `started` long after one whose end was lost is the next job', () => {
@@ -129,7 +133,7 @@ test('a late `completed` of a job that is over opens nothing; a `started` long a
 	assert.is(afterReport(lost, hook('a'), 30_000)[0]?.sinceMs, 30_000);
 });
 
-test('the claim that tells most is shown', () => {
+test('the signal that says most is shown', () => {
 	assert.is(openSignal(after(hook('a'), event('7')))?.by, 'hook');
 	assert.is(
 		openSignal(after(event('7'), hook('a'), hook('a', 'completed')))?.by,
@@ -157,7 +161,7 @@ test('a job for people: its name, and where it belongs as far as that is known',
 	for (const [job, text] of texts) assert.is(jobText(job), text);
 });
 
-test('the job of now: a claim names it, else the busy mark; since the mark, else since the claim', () => {
+test('the job of now: a signal names it, else the busy mark; since the mark, else since the signal', () => {
 	const signals = after(hook('a'));
 	const busyHint = { sinceMs: 5, job: 'by the list' };
 	const job = signals[0]!.job;
@@ -168,7 +172,7 @@ test('the job of now: a claim names it, else the busy mark; since the mark, else
 	assert.is(jobNow({ signals: [], busyHint: undefined }), undefined);
 });
 
-test('a hook and an event whose keys are the same by chance are two claims all the same', () => {
+test('a hook and an event whose keys are the same by chance are two signals all the same', () => {
 	assert.equal(states(after(hook('7'), event('7', 'completed'))).toSorted(), [
 		'event 7 finishing',
 		'hook 7 working',
@@ -182,12 +186,12 @@ test("the end of another job ends no job that works: a hook's completed that cam
 	]);
 });
 
-test('a later word that knows less takes nothing away', () => {
+test('a later report that knows less takes nothing away', () => {
 	const [signal] = after(hook('a'), { ...hook('a', 'completed'), job: { name: 'build', runId: undefined } });
 	assert.equal(signal?.job, { name: 'build', repository: 'octo-org/app', runId: 42 });
 });
 
-test('a claim ends once: what has ended keeps its time, and nothing new is written of it', () => {
+test('a signal ends once: what has ended keeps its time, and nothing new is written of it', () => {
 	const over = ended(after(hook('a')), () => true, 7);
 	assert.is(
 		ended(over, () => true, 9),
@@ -222,7 +226,7 @@ test('only what this server signed for this run of the container is read', () =>
 	assert.is(writeSignals([], run, signer.signStatement), null);
 });
 
-test('who has no key to check signatures reads what has the form of a claim, and nothing else', () => {
+test('who has no key to check signatures reads what has the form of a signal, and nothing else', () => {
 	const good = { by: 'hook', key: 'a', state: 'working', sinceMs: 5, job: { name: 'build', runId: 42 } };
 	const read = (signals: unknown) =>
 		readSignals(`x ${JSON.stringify(signals)}`, { uid: 'u', restarts: 0 }, () => true).length;

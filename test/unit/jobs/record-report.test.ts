@@ -10,7 +10,7 @@ import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
 import { World } from '../support/world.ts';
 
-const test = suite('hear');
+const test = suite('record report');
 
 const started: JobReport = {
 	by: 'hook',
@@ -28,9 +28,9 @@ function setUp() {
 		world.pods.read(world.pod('r1') as Pod)!.signals.map(({ by, key, state }) => `${by} ${key} ${state}`);
 	/** The clock passes until it has been written. */
 	const say = async (report: JobReport) => {
-		const heard = recordReport(world.pod('r1') as Pod, report, parts);
+		const result = recordReport(world.pod('r1') as Pod, report, parts);
 		await world.clock.pass(1_000);
-		return heard;
+		return result;
 	};
 	return { world, parts, states, say };
 }
@@ -65,7 +65,7 @@ test('two at once: neither word is lost', async () => {
 	assert.equal(states().toSorted(), ['event 7 working', 'hook github_a working']);
 });
 
-test("a job that starts after GitHub's 204 takes the proof away and is told", async () => {
+test("a job that starts after GitHub's 204 takes the proof away, with a warning", async () => {
 	const { world, say } = setUp();
 	world.edit('r1', { annotations: world.unregistered('r1', 1, world.clock.now()) });
 	assert.ok(world.pods.read(world.pod('r1') as Pod)!.unregistered);
@@ -77,16 +77,16 @@ test("a job that starts after GitHub's 204 takes the proof away and is told", as
 	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="removed-while-busy"\} 1/);
 });
 
-test('a runner that has ended, or another pod of its name, is told nothing', async () => {
+test('a runner that has ended, or another pod of its name: nothing is written', async () => {
 	const { world, parts, say } = setUp();
 	const before = world.pod('r1') as Pod;
 	world.exit('r1');
 	assert.is(await say(started), 'gone');
 	world.api.drop('/api/v1/pods', 'r1', 'ci');
 	world.runner('r1', { metadata: { uid: 'another' } });
-	const heard = recordReport(before, started, parts);
+	const result = recordReport(before, started, parts);
 	await world.clock.pass(1_000);
-	assert.is(await heard, 'gone');
+	assert.is(await result, 'gone');
 	assert.equal(world.annotations('r1'), {});
 });
 
@@ -111,14 +111,14 @@ test('a job that starts on a registered runner refutes nothing', async () => {
 });
 
 /** With these answers of the API server to reading and writing the pod, instead of the world's. */
-async function heardBy(answers: Partial<RunnerPods>, object?: Pod) {
+async function recordedWith(answers: Partial<RunnerPods>, object?: Pod) {
 	const { world, parts } = setUp();
 	const pods = Object.assign(Object.create(world.pods), answers, {
 		read: (read: Pod) => world.pods.read(read),
 	}) as RunnerPods;
-	const heard = recordReport(object ?? (world.pod('r1') as Pod), started, { ...parts, pods }).catch(String);
+	const result = recordReport(object ?? (world.pod('r1') as Pod), started, { ...parts, pods }).catch(String);
 	await world.clock.pass(1_000);
-	return heard;
+	return result;
 }
 
 test('others write at every try: it is given up after ten, and said', async () => {
@@ -130,7 +130,7 @@ test('others write at every try: it is given up after ten, and said', async () =
 			return 'conflict';
 		},
 	};
-	assert.match(await heardBy(conflicts, pod()), 'pod r1 changed at every try to write on it');
+	assert.match(await recordedWith(conflicts, pod()), 'pod r1 changed at every try to write on it');
 	assert.is(writes, 10);
 });
 
@@ -141,15 +141,15 @@ test('the pod goes meanwhile, or another takes its name: nothing is written on t
 			written.push(uid);
 			return 'conflict';
 		};
-		assert.is(await heardBy({ patch, get: async () => fresh }, pod()), 'gone');
+		assert.is(await recordedWith({ patch, get: async () => fresh }, pod()), 'gone');
 		assert.equal(written, ['uid-1']);
 	}
-	assert.is(await heardBy({ patch: async () => 'gone' }, pod()), 'gone');
+	assert.is(await recordedWith({ patch: async () => 'gone' }, pod()), 'gone');
 });
 
-test('what is no runner pod is told nothing', async () => {
+test('a pod that is no runner pod: nothing is written', async () => {
 	const object = pod({ spec: { containers: [{ name: 'web', image: 'web:1' }] } });
-	assert.is(await heardBy({}, object), 'gone');
+	assert.is(await recordedWith({}, object), 'gone');
 });
 
 test.run();

@@ -74,7 +74,7 @@ test('a record that somebody wrote, changed or copied is none, and makes way for
 	}
 });
 test('only with the API server’s certificate a name is more than a claim', () => {
-	assert.is(askerOf(alice), 'alice (as claimed)');
+	assert.is(askerOf(alice), 'alice (unverified)');
 	assert.is(askerOf({ ...alice, options: { via: 'delete', certified: true } }), 'alice');
 });
 

@@ -34,11 +34,11 @@ test('every delivery that is counted as a metric is seen', () => {
 
 test("a webhook has its last delivery, what GitHub's list shows and how it is configured", () => {
 	const sightings = new EventSightings(0);
-	sightings.looked('octo-org, webhook 7', 3);
+	sightings.failuresListed('octo-org, webhook 7', 3);
 	assert.equal(sightings.report().hooks, [], 'a webhook that never delivered is not reported');
 	sightings.received('octo-org, webhook 7', 1000);
-	sightings.looked('octo-org, webhook 7', 'hidden');
-	sightings.looked('octo-org, webhook 7', 2);
+	sightings.failuresListed('octo-org, webhook 7', 'hidden');
+	sightings.failuresListed('octo-org, webhook 7', 2);
 	sightings.configured('octo-org, webhook 7', { active: true, events: ['workflow_job'] });
 	sightings.received('octo-org, webhook 7', 5000);
 	assert.equal(sightings.report().hooks, [

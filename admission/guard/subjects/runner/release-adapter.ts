@@ -5,7 +5,7 @@ import { lookupMaxAgeMs } from '../../../github/policy.ts';
 import { type GitHubFailure, isFailure, type Priority } from '../../../github/types.ts';
 import { unregister } from '../../../github/unregister.ts';
 import { readLog } from '../../../jobs/read-log.ts';
-import { tellRefuted } from '../../../jobs/record-report.ts';
+import { reportRefutedRemoval } from '../../../jobs/record-report.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { type Clock, withDeadline } from '../../../kube/clock.ts';
 import type { Events } from '../../../kube/events.ts';
@@ -65,7 +65,7 @@ export function createReleasePorts(dependencies: {
 			else metrics.logReads.read('silent');
 			return reading;
 		},
-		refuted: (pod, job) => tellRefuted(pod, job, dependencies),
+		refuted: (pod, job) => reportRefutedRemoval(pod, job, dependencies),
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
 		},

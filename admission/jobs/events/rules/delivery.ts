@@ -11,11 +11,11 @@ export interface JobEvent {
 	owner: string;
 	/** The repository's name, without its owner. */
 	repository: string;
-	/** The enterprise that the repository belongs to; undefined where the event does not tell. */
+	/** The enterprise that the repository belongs to; undefined where the event does not say. */
 	enterprise: string | undefined;
 	/** Host of the GitHub that sent it, as hostOf gives it. */
 	host: string;
-	/** When the job started or completed, by GitHub's clock, ms since the epoch; undefined where the event does not tell. */
+	/** When the job started or completed, by GitHub's clock, ms since the epoch; undefined where the event does not say. */
 	atMs: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface NotForUs {
  *
  * @param event the header X-GitHub-Event
  * @param payload the body's JSON
- * @returns undefined for what claims to be a `workflow_job` event and is none
+ * @returns undefined for a `workflow_job` event that cannot be read
  */
 export function readDelivery(event: string, payload: unknown): JobEvent | NotForUs | undefined {
 	if (event !== 'workflow_job') return { kind: 'none', why: 'other-event' };

@@ -1,7 +1,7 @@
 import type { FailedDelivery, Hook } from '../../../github/deliveries.ts';
 import { scopeFromPath } from '../../../runner/scope.ts';
-import { tellsState } from '../../records/rules/facts.ts';
-import { gitHubKeepsMs, leastWaitingRead, looksBackMs, mostReadOfARound } from './policy.ts';
+import { reportsState } from '../../records/rules/facts.ts';
+import { gitHubKeepsMs, leastWaitingRead, mostReadOfARound, readBackMs } from './policy.ts';
 
 /**
  * The webhook that a verified delivery came from; undefined where it has no list of deliveries that could be read (an
@@ -27,16 +27,16 @@ export function hookOf(header: (name: string) => string | undefined, payload: un
  * From when on failed deliveries are read, ms since the epoch: those that nobody has looked for since, as while no replica
  * ran.
  *
- * @param lookedMs all that failed before were read; undefined: that is not known, or no job is recorded
+ * @param readUpToMs all that failed before were read; undefined: that is not known, or no job is recorded
  */
-export const looksFromMs = (nowMs: number, lookedMs: number | undefined): number =>
-	Math.max(nowMs - gitHubKeepsMs, Math.min(nowMs - looksBackMs, lookedMs ?? nowMs));
+export const readFromMs = (nowMs: number, readUpToMs: number | undefined): number =>
+	Math.max(nowMs - gitHubKeepsMs, Math.min(nowMs - readBackMs, readUpToMs ?? nowMs));
 
 /**
  * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,
- * by the same guid; one that was sent again and then heard stands there still, and to hear it twice has no effect.
+ * by the same guid; one that was sent again and then received is still in the list, and to read it twice has no effect.
  *
- * First those that tell of a runner, for the guard; those of jobs that wait for one never take their place. Those that could
+ * First those that report what a runner does, for the guard; those of jobs that wait for one never take their place. Those that could
  * not be written come last, by how often that was tried.
  *
  * @param done guids of those that were read
@@ -51,8 +51,9 @@ export function toRead(
 	const newest = new Map<string, FailedDelivery>();
 	for (const delivery of failed) {
 		const { guid, event, action, atMs } = delivery;
-		const tells = event === 'workflow_job' && (tellsOfRunner(action) || (withWaiting && tellsState(action)));
-		if (!tells || done.has(guid)) continue;
+		const isRead =
+			event === 'workflow_job' && (reportsRunner(action) || (withWaiting && reportsState(action)));
+		if (!isRead || done.has(guid)) continue;
 		const known = newest.get(guid);
 		if (!known || known.atMs < atMs) newest.set(guid, delivery);
 	}
@@ -60,15 +61,15 @@ export function toRead(
 	const sorted = [...newest.values()].toSorted(
 		(one, other) => triedOf(one) - triedOf(other) || other.atMs - one.atMs,
 	);
-	const ofRunners = sorted.filter(({ action }) => tellsOfRunner(action));
-	const waiting = sorted.filter(({ action }) => !tellsOfRunner(action));
+	const ofRunners = sorted.filter(({ action }) => reportsRunner(action));
+	const waiting = sorted.filter(({ action }) => !reportsRunner(action));
 	const first = ofRunners.slice(0, mostReadOfARound - leastWaitingRead);
 	const chosen = [...first, ...waiting.slice(0, mostReadOfARound - first.length)];
 	return chosen.toSorted((one, other) => triedOf(one) - triedOf(other));
 }
 
 /** Whether it is for the guard. */
-export const tellsOfRunner = (action: string | undefined): boolean =>
+export const reportsRunner = (action: string | undefined): boolean =>
 	action === 'in_progress' || action === 'completed';
 
 const fieldsOf = (value: unknown): Record<string, unknown> =>

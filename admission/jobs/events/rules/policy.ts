@@ -42,21 +42,21 @@ export const secretLeastAgeMs = 5_000;
 export const lostEveryMs = 60_000;
 
 /**
- * How far back, at least. Of runners nothing older is heard: a job that began an hour ago is known from the runner's log,
+ * How far back, at least. What is older is not read for runners: a job that began an hour ago is known from the runner's log,
  * its hooks and GitHub's list of runners.
  */
-export const looksBackMs = 60 * 60_000;
+export const readBackMs = 60 * 60_000;
 
 /** GitHub keeps deliveries for three days. What was lost in the evening, with the last replica, is a job that waits all night. */
 export const gitHubKeepsMs = 3 * 24 * 60 * 60_000;
 
 /**
- * Each lost delivery costs a call. What is left comes with the next look. Those that say that a runner works, or no longer
- * does, come first; of those that say that a job waits, at least so many are read beside them.
+ * Each lost delivery costs a call. What is left is read in the next round. Those that say that a runner works, or no longer
+ * does, come first; of those that say that a job waits, at least `leastWaitingRead` are read as well.
  */
 export const mostReadOfARound = 40;
 export const leastWaitingRead = 10;
-/** Each costs a call to GitHub for nothing: after so many the API server is taken to be away. */
+/** Each costs a call to GitHub for nothing: after this number of failures the API server counts as away. */
 export const mostFailuresOfARound = 3;
 
 /** How GitHub has a webhook configured is only shown to people, and seldom changes: a call an hour (two for an App's). */

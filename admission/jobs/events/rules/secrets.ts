@@ -44,7 +44,10 @@ export function readScopedSecrets(text: string): { secrets: WebhookSecret[]; unr
  *
  * All that it names counts: who may speak for one organization must not be believed about another's repository.
  */
-export function mayTell(by: readonly Pick<WebhookSecret, 'scopes'>[], payload: unknown): boolean | 'silent' {
+export function mayReport(
+	by: readonly Pick<WebhookSecret, 'scopes'>[],
+	payload: unknown,
+): boolean | 'silent' {
 	if (by.some(({ scopes }) => scopes === undefined)) return true;
 	const { repository, organization, enterprise } = objectOf(payload);
 	const fullName = textOf(objectOf(repository).full_name);

@@ -209,7 +209,7 @@ function setVariables(container: Container, index: number, variables: { name: st
 	return [...changed, ...appended(path, container.env, variables)];
 }
 
-/** Adds to a list what it does not have yet, told by name and place. */
+/** Adds to a list what it does not have yet, compared by name and place. */
 function appended(
 	path: string,
 	list: object[] | undefined,

@@ -8,7 +8,7 @@ export const hookFolder = '/etc/runners-admission';
 /** Files in that folder. */
 export const hookFiles = { script: 'job-hook.sh', ca: 'ca.crt', token: 'token' } as const;
 
-/** The words of a job hook, with the path of the script that says each, and the runner's variable for it. */
+/** What job hooks report, with the path of the script for each, and the runner's variable for it. */
 export const hooks = [
 	{
 		what: 'started',
@@ -24,7 +24,7 @@ export const hooks = [
 
 export type What = (typeof hooks)[number]['what'];
 
-/** What the runner tells its hooks of a job, and the hooks tell the server. */
+/** What the runner passes to its hooks about a job, and the hooks report to the server. */
 export const hookVariables = [
 	'RUNNER_TRACKING_ID',
 	'GITHUB_REPOSITORY',

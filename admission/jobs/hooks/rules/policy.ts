@@ -28,7 +28,7 @@ export const mostOfOnePod = 4;
 /** The API server answers a TokenReview within milliseconds, or not at all. */
 export const reviewWithinMs = 2_000;
 /**
- * What the API server said of a token is believed for so long, and of so many tokens. That a pod is gone is seen without it:
+ * How long, and for how many tokens, the API server's answer is believed. That a pod is gone is seen without it:
  * the pod is read for each report. A token that was refused is asked about again sooner, since it may be newer than what that
  * API server knew.
  */

@@ -19,7 +19,7 @@ const limits = { first: 3, afterFailure: 1 } as const;
 const longestValue = 200;
 
 /**
- * The script of the job hooks, POSIX sh. Which of the two words it says, it tells by its own path.
+ * The script of the job hooks, POSIX sh. Its own path says whether it reports `started` or `completed`.
  *
  * It runs as the job's user, in front of every job, so it must never fail one: its own exit code is always 0, and it takes 3
  * s at most, after one failure 1 s. What it prints is the job's log, in which a line that begins with `::` is a command: it
@@ -99,7 +99,7 @@ find_node() {
 	return 1
 }
 
-tell() {
+report() {
 	LC_ALL=C
 	umask 077
 	unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY NODE_OPTIONS NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED
@@ -132,10 +132,10 @@ limit=${limits.first}
 for place in "\${TMPDIR:-/tmp}" /tmp /dev/shm; do
 	[ -e "$place/.runners-admission-failed" ] && limit=${limits.afterFailure}
 done
-(tell) >/dev/null 2>&1
+(report) >/dev/null 2>&1
 code=$?
 if [ "$code" -ne 0 ]; then
-	echo "runners-admission could not be told that this job has $what (code $code)"
+	echo "this job could not report to runners-admission that it has $what (code $code)"
 	for place in "\${TMPDIR:-/tmp}" /tmp /dev/shm; do
 		(: >>"$place/.runners-admission-failed") 2>/dev/null && break
 	done
@@ -190,7 +190,7 @@ const request = require("https").request(url, options, (answer) => process.exit(
 request.on("error", () => process.exit(7));
 request.end(body);`;
 
-/** As one word of a shell. */
+/** As one argument in a shell. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);

@@ -10,7 +10,7 @@ const version1 = /^([0-9a-f]{8})-([0-9a-f]{4})-1([0-9a-f]{3})-[89ab][0-9a-f]{3}-
  * document that, and nobody signs the header, so it decides nothing but the order of two events of the same rank. An event
  * that is sent again has the UUID of the first time.
  *
- * @param arrivedMs counts where the header tells no time
+ * @param arrivedMs counts where the header has no time
  */
 export function deliveredMs(guid: string | undefined, arrivedMs: number): number {
 	const [, low, middle, high] = version1.exec(guid ?? '') ?? [];

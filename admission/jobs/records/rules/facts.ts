@@ -29,19 +29,19 @@ const ofStatus: Partial<Record<string, JobState>> = {
 	requested: 'waiting',
 };
 
-/** Whether an event of this action tells the state of a job. */
-export const tellsState = (action: unknown): boolean =>
+/** Whether an event of this action reports the state of a job. */
+export const reportsState = (action: unknown): boolean =>
 	typeof action === 'string' && Object.hasOwn(ofAction, action);
 
 /**
  * What a verified `workflow_job` event says of its job.
  *
  * @param sentMs when it was sent, see delivered.ts
- * @returns undefined where it can't be read, or has an action that tells no state
+ * @returns undefined where it can't be read, or has an action that reports no state
  */
 export function factsOfEvent(payload: unknown, sentMs: number): JobFacts | undefined {
 	const { action, workflow_job, repository, enterprise } = objectOf(payload);
-	if (!tellsState(action)) return undefined;
+	if (!reportsState(action)) return undefined;
 	const { full_name, html_url } = objectOf(repository);
 	const host = hostOf(textOf(html_url) ?? '') ?? hostOf(textOf(objectOf(workflow_job).html_url) ?? '');
 	if (host === undefined) return undefined;

@@ -9,7 +9,7 @@ export const longestUrl = 1_024;
 /** A host name has 253 characters at most, and a port. */
 export const longestHost = 260;
 
-/** An event's own time that is further ahead of our clock than this is no time of GitHub's. */
+/** An event's own time that is further ahead of our clock than this is not GitHub's. */
 export const mostAheadMs = 60 * 60_000;
 
 /**

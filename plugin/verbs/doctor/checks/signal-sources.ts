@@ -40,7 +40,7 @@ export const hooks: Check = ({ pods, nowMs }) => {
 		message: `${message}; ${silent.length} should have but ${silent.length === 1 ? 'has' : 'have'} not`,
 		details,
 		advice: [
-			'does the job\'s log say "runners-admission could not be told"? Then a NetworkPolicy or a proxy is in the way. If it says nothing, its image does not run the hooks. Until then its log and GitHub tell when it works',
+			'does the job\'s log say "could not report to runners-admission"? Then a NetworkPolicy or a proxy is in the way. If it says nothing, its image does not run the hooks. Until then the runner\'s log and GitHub show when it works',
 		],
 	};
 };

@@ -1,23 +1,23 @@
-/** Deliveries that nobody heard, found in GitHub's list. */
+/** Deliveries that no replica received, found in GitHub's list. */
 
 import * as assert from 'uvu/assert';
 import type { FailedDelivery, Hook } from '../../../../admission/github/deliveries.ts';
 import { notVisible } from '../../../../admission/github/policy.ts';
 import type { Read, ReadOutcome } from '../../../../admission/github/types.ts';
 import { Refusal } from '../../../../admission/jobs/endpoint/answer.ts';
-import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
+import { KnownWebhooks } from '../../../../admission/jobs/events/known-webhooks.ts';
 import { LostDeliveries } from '../../../../admission/jobs/events/lost-deliveries.ts';
-import { writeNote } from '../../../../admission/jobs/events/rules/hook-note.ts';
-import { hookOf, looksFromMs, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
+import { hookOf, readFromMs, toRead } from '../../../../admission/jobs/events/rules/lost.ts';
 import {
 	gitHubKeepsMs,
 	hookForgottenMs,
 	leastWaitingRead,
-	looksBackMs,
 	mostFailuresOfARound,
 	mostHooks,
 	mostReadOfARound,
+	readBackMs,
 } from '../../../../admission/jobs/events/rules/policy.ts';
+import { writeNote } from '../../../../admission/jobs/events/rules/webhook-note.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { type EventResult, Metrics } from '../../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../../admission/time/system-clock.ts';
@@ -58,7 +58,7 @@ function setUp() {
 		recordsJobs: boolean;
 	} = { answer: undefined, account: 'there', handle: async () => 'written', recordsJobs: false };
 	const sent: number[] = [];
-	const told: string[] = [];
+	const scopes: string[] = [];
 	const settings: { answer: ReadOutcome; asked: number } = { answer: { kind: 'not-visible' }, asked: 0 };
 	const read: Read = async (_what, { route, parameters, endpoint }) => {
 		if (endpoint === 'get-hook') {
@@ -82,7 +82,7 @@ function setUp() {
 		const link = `<https://api.github.com/orgs/octo-org/hooks/5/deliveries?status=failure&cursor=${from + 100}>; rel="next"`;
 		return { kind: 'read', body: newest.slice(from, from + 100), link: more ? link : '' };
 	};
-	const hooks = new KnownHooks({ clock, metrics });
+	const hooks = new KnownWebhooks({ clock, metrics });
 	const lost = new LostDeliveries({
 		hooks,
 		account: async () => {
@@ -93,7 +93,7 @@ function setUp() {
 			assert.is(event, 'workflow_job');
 			taken.push(body);
 			sent.push(sentMs);
-			told.push(of ?? '');
+			scopes.push(of ?? '');
 			return state.handle();
 		},
 		recordsJobs: () => state.recordsJobs,
@@ -131,7 +131,7 @@ function setUp() {
 		calls,
 		taken,
 		sent,
-		told,
+		scopes,
 		ids,
 		lines,
 		metrics,
@@ -142,16 +142,16 @@ function setUp() {
 	};
 }
 
-test('nobody is asked before a webhook was heard of', async () => {
+test('GitHub is not asked before a webhook has sent a delivery', async () => {
 	const { looks, calls, end } = setUp();
 	await looks(10);
 	assert.equal(calls, []);
 	await end();
 });
 
-test('what failed is read once, and heard as if it had come', async () => {
+test('what failed is read once, and handled as if it had come', async () => {
 	const { hooks, fail, looks, calls, ids, lines, metrics, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11);
 	fail(12, { action: 'completed' });
 	await looks(1);
@@ -164,25 +164,25 @@ test('what failed is read once, and heard as if it had come', async () => {
 	await end();
 });
 
-test('what is told to people: which webhook, how many of its deliveries failed, or that it can not be seen', async () => {
+test('what the report says: which webhook, how many of its deliveries failed, or that they cannot be seen', async () => {
 	const { hooks, fail, looks, state, metrics, clock, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	const lastDeliveryAt = clock.iso();
-	const told = () => metrics.sightings.report().hooks;
-	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt }]);
+	const reported = () => metrics.sightings.report().hooks;
+	assert.equal(reported(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt }]);
 	fail(11);
 	fail(12, { action: 'queued' });
 	await looks(1);
-	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, failed: 2 }]);
+	assert.equal(reported(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, failed: 2 }]);
 	state.answer = { kind: 'not-visible' };
 	await looks(1);
-	assert.equal(told(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, hidden: true }]);
+	assert.equal(reported(), [{ hook: 'octo-org, webhook 5', lastDeliveryAt, hidden: true }]);
 	await end();
 });
 
-test('how GitHub has it configured is asked once an hour, again at once after trouble, and told to people', async () => {
+test('how GitHub has it configured is asked once an hour, again at once after a failure, and reported', async () => {
 	const { hooks, settings, looks, metrics, clock, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	await looks(3);
 	assert.is(settings.asked, 1, 'not visible is an answer');
 	settings.answer = { kind: 'github-unavailable', detail: '503' };
@@ -194,8 +194,8 @@ test('how GitHub has it configured is asked once an hour, again at once after tr
 	settings.answer = { kind: 'read', body: { active: true, events: ['workflow_job'], config }, link: '' };
 	await looks(5);
 	assert.is(settings.asked, before + 1);
-	const [told] = metrics.sightings.report().hooks;
-	assert.equal(told?.settings, {
+	const [reported] = metrics.sightings.report().hooks;
+	assert.equal(reported?.settings, {
 		active: true,
 		events: ['workflow_job'],
 		host: 'runners.example.com',
@@ -207,7 +207,7 @@ test('how GitHub has it configured is asked once an hour, again at once after tr
 
 test('one call a minute while nothing is lost', async () => {
 	const { hooks, clock, count, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	await clock.pass(60 * 60_000);
 	assert.ok(
 		count('list-deliveries') >= 54 && count('list-deliveries') <= 66,
@@ -218,10 +218,10 @@ test('one call a minute while nothing is lost', async () => {
 
 test('one call a minute too while deliveries come all the time', async () => {
 	const { hooks, clock, state, count, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	// Another delivery comes during each of GitHub's answers.
 	Object.defineProperty(state, 'answer', {
-		get: () => (count('list-deliveries') < 500 ? hooks.heard(hook, anybody) : undefined),
+		get: () => (count('list-deliveries') < 500 ? hooks.deliveryReceived(hook, anybody) : undefined),
 	});
 	await clock.pass(10 * 60_000);
 	assert.ok(count('list-deliveries') <= 11, String(count('list-deliveries')));
@@ -230,7 +230,7 @@ test('one call a minute too while deliveries come all the time', async () => {
 
 test('by guid, the newest: what was sent again and failed again is one delivery', async () => {
 	const { hooks, fail, looks, calls, end, clock } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11, { guid: 'same' });
 	await clock.pass(1_000);
 	fail(12, { guid: 'same' });
@@ -244,7 +244,7 @@ test('by guid, the newest: what was sent again and failed again is one delivery'
 
 test('when it was sent: by its guid, else as the list has it', async () => {
 	const { hooks, fail, looks, sent, clock, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	const atMs = clock.now();
 	fail(11);
 	fail(12, { guid: '4d8ed510-a74e-11f1-8000-0123456789ab' });
@@ -256,7 +256,7 @@ test('when it was sent: by its guid, else as the list has it', async () => {
 test('where jobs are recorded, those that wait are read as well, after what the guard needs', async () => {
 	const { hooks, fail, looks, state, ids, calls, end } = setUp();
 	state.recordsJobs = true;
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	for (let id = 101; id <= 160; id++) fail(id, { action: id % 2 ? 'queued' : 'waiting' });
 	for (let id = 1; id <= 60; id++) fail(id, { action: id % 2 ? 'in_progress' : 'completed' });
 	fail(200, { action: 'paused' });
@@ -283,7 +283,7 @@ test('where jobs are recorded, those that wait are read as well, after what the 
 
 test("a webhook whose secret is for one organization: another's event is not taken", async () => {
 	const { hooks, fail, looks, taken, metrics, end } = setUp();
-	hooks.heard(hook, [{ scopes: [{ kind: 'organization', name: 'OCTO-org' }] }]);
+	hooks.deliveryReceived(hook, [{ scopes: [{ kind: 'organization', name: 'OCTO-org' }] }]);
 	fail(11);
 	const repository = { full_name: 'acme/app', html_url: 'https://github.com/acme/app' };
 	fail(12, { payload: payload({ repository }) });
@@ -295,11 +295,11 @@ test("a webhook whose secret is for one organization: another's event is not tak
 
 test('where jobs are not recorded, those that wait, other events, and what is an hour old are not read', async () => {
 	const { hooks, fail, looks, count, clock, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(1, { action: 'queued' });
 	fail(2, { action: null });
 	fail(3, { event: 'push', action: null });
-	fail(4, { delivered_at: new Date(clock.now() - looksBackMs - 1_000).toISOString() });
+	fail(4, { delivered_at: new Date(clock.now() - readBackMs - 1_000).toISOString() });
 	for (const id of [null, 'x', 1.5, 2 ** 60] as never[]) fail(id);
 	fail(9, { delivered_at: 'yesterday' });
 	await looks(3);
@@ -309,7 +309,7 @@ test('where jobs are not recorded, those that wait, other events, and what is an
 
 test('hundreds: page by page, the newest first, and so many at a time', async () => {
 	const { hooks, fail, looks, ids, count, clock, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	for (let id = 1; id <= 250; id++) {
 		fail(id);
 		await clock.pass(10);
@@ -328,7 +328,7 @@ test('hundreds: page by page, the newest first, and so many at a time', async ()
 
 test('what could not be written stays lost, and is tried again', async () => {
 	const { hooks, fail, looks, state, taken, lines, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11);
 	state.handle = async () => {
 		throw new KubeError(500, 'InternalError', 'etcd is away');
@@ -344,12 +344,12 @@ test('what could not be written stays lost, and is tried again', async () => {
 
 /** What the replica before noted, and how long ago that had looked. */
 const noted = (nowMs: number, agoMs: number): Record<string, string> => ({
-	5: writeNote({ hook, scopes: undefined, heardMs: nowMs - agoMs, lookedMs: nowMs - agoMs }) ?? '',
+	5: writeNote({ hook, scopes: undefined, seenMs: nowMs - agoMs, readUpToMs: nowMs - agoMs }) ?? '',
 });
 const hour = 60 * 60_000;
 
 test("after a night without a replica: the evening's last job is read back, though no event comes", async () => {
-	const { hooks, fail, looks, state, ids, told, clock, calls, metrics, end } = setUp();
+	const { hooks, fail, looks, state, ids, scopes, clock, calls, metrics, end } = setUp();
 	state.recordsJobs = true;
 	const failAgo = (id: number, agoMs: number, action = 'queued') =>
 		fail(id, { action, delivered_at: new Date(clock.now() - agoMs).toISOString() });
@@ -357,10 +357,10 @@ test("after a night without a replica: the evening's last job is read back, thou
 	failAgo(2, 9 * hour);
 	failAgo(3, 9 * hour, 'in_progress');
 	failAgo(4, hour / 2, 'in_progress');
-	hooks.told(noted(clock.now(), 10 * hour));
+	hooks.receiveNotes(noted(clock.now(), 10 * hour));
 	await looks(1);
 	assert.equal(ids(), [4, 3, 2], 'not what was lost while there was a replica that looked');
-	assert.equal(told, ['jobs and runners', 'jobs', 'jobs'], 'runners of long ago are not those of now');
+	assert.equal(scopes, ['jobs and runners', 'jobs', 'jobs'], 'runners of long ago are not those of now');
 	assert.is(metrics.sightings.report().hooks[0]?.failed, 1, 'of the last hour');
 	calls.length = 0;
 	await looks(3);
@@ -371,22 +371,22 @@ test("after a night without a replica: the evening's last job is read back, thou
 test('how far back: as far as nobody has looked, at most what GitHub keeps, at least an hour; of jobs alone', () => {
 	const nowMs = Date.parse('2026-11-23T12:00:00Z');
 	for (const [lookedAgoMs, agoMs] of [
-		[undefined, looksBackMs],
-		[0, looksBackMs],
-		[looksBackMs / 2, looksBackMs],
+		[undefined, readBackMs],
+		[0, readBackMs],
+		[readBackMs / 2, readBackMs],
 		[5 * hour, 5 * hour],
 		[gitHubKeepsMs, gitHubKeepsMs],
 		[30 * gitHubKeepsMs, gitHubKeepsMs],
 	] as const)
-		assert.is(looksFromMs(nowMs, lookedAgoMs === undefined ? undefined : nowMs - lookedAgoMs), nowMs - agoMs);
+		assert.is(readFromMs(nowMs, lookedAgoMs === undefined ? undefined : nowMs - lookedAgoMs), nowMs - agoMs);
 });
 
 test('a long outage: the newest first, so many a minute, and it is not looked for until all of it is read', async () => {
 	const { hooks, fail, looks, state, ids, taken, clock, end } = setUp();
 	state.recordsJobs = true;
-	hooks.told(noted(clock.now(), 20 * hour));
-	const lookedMs = () => hooks.all()[0]?.lookedMs;
-	const before = lookedMs();
+	hooks.receiveNotes(noted(clock.now(), 20 * hour));
+	const readUpToMs = () => hooks.all()[0]?.readUpToMs;
+	const before = readUpToMs();
 	for (let id = 1; id <= 100; id++)
 		fail(id, {
 			delivered_at: new Date(clock.now() - 20 * hour + id * 60_000).toISOString(),
@@ -397,28 +397,28 @@ test('a long outage: the newest first, so many a minute, and it is not looked fo
 		ids(),
 		Array.from({ length: mostReadOfARound }, (_, index) => 100 - index),
 	);
-	assert.is(lookedMs(), before);
+	assert.is(readUpToMs(), before);
 	state.answer = { kind: 'github-unavailable', detail: '502' };
 	await looks(3);
-	assert.is(lookedMs(), before);
+	assert.is(readUpToMs(), before);
 	state.answer = undefined;
 	await looks(3);
 	assert.is(new Set(ids()).size, 100);
 	assert.is(taken.length, 100);
-	assert.ok(Number(lookedMs()) > clock.now() - 3 * 67_000);
+	assert.ok(Number(readUpToMs()) > clock.now() - 3 * 67_000);
 	await end();
 });
 
 test('no room for hours: what was lost first is read as well once there is', async () => {
 	const { hooks, fail, looks, state, ids, clock, end } = setUp();
 	state.recordsJobs = true;
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	await looks(1);
 	fail(1, { action: 'queued' });
 	state.handle = async () => {
 		return overflow();
 	};
-	await clock.pass(3 * looksBackMs);
+	await clock.pass(3 * readBackMs);
 	state.handle = async () => 'written';
 	const before = ids().length;
 	await looks(3);
@@ -428,7 +428,7 @@ test('no room for hours: what was lost first is read as well once there is', asy
 
 test('one that can never be written keeps no other waiting, and an API server that is away costs few calls', async () => {
 	const { hooks, fail, looks, state, taken, ids, count, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	for (let id = 1; id <= 20; id++) fail(id);
 	const poisoned = [20, 19, 18, 17];
 	state.handle = async () => {
@@ -452,7 +452,7 @@ test('one that can never be written keeps no other waiting, and an API server th
 test('no room for a job that waits: it stays lost until there is, and what the guard needs is read', async () => {
 	const { hooks, fail, looks, state, ids, count, metrics, end } = setUp();
 	state.recordsJobs = true;
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	for (let id = 1; id <= 5; id++) fail(id);
 	for (let id = 101; id <= 105; id++) fail(id, { action: 'queued' });
 	let full = true;
@@ -473,7 +473,7 @@ test('no room for a job that waits: it stays lost until there is, and what the g
 
 test('what can not be read as an event is not tried again', async () => {
 	const { hooks, fail, looks, state, taken, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11);
 	state.handle = async () => {
 		return new Refusal(400, 'unreadable', 'no workflow_job event can be read in it');
@@ -483,9 +483,9 @@ test('what can not be read as an event is not tried again', async () => {
 	await end();
 });
 
-test('without the right to see them: told once, and asked again after 10 minutes', async () => {
+test('without the right to see them: logged once, and asked again after 10 minutes', async () => {
 	const { hooks, fail, looks, state, count, clock, lines, taken, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11, { delivered_at: new Date(clock.now() + 20 * 60_000).toISOString() });
 	state.answer = { kind: 'not-visible' };
 	await looks(1);
@@ -501,9 +501,9 @@ test('without the right to see them: told once, and asked again after 10 minutes
 	await end();
 });
 
-test('trouble at GitHub, no credentials, an API server that is away: tried again with the next look', async () => {
+test('a failure at GitHub, no credentials, an API server that is away: tried again in the next round', async () => {
 	const { hooks, fail, looks, state, taken, end } = setUp();
-	hooks.heard(hook, anybody);
+	hooks.deliveryReceived(hook, anybody);
 	fail(11);
 	state.answer = { kind: 'github-unavailable', detail: '502' };
 	await looks(2);
@@ -521,10 +521,10 @@ test('trouble at GitHub, no credentials, an API server that is away: tried again
 	await end();
 });
 
-test('a webhook that is not heard of for three days is forgotten, and of many the longest unheard', async () => {
+test('a webhook without a delivery for three days is forgotten, and of many the one silent for longest', async () => {
 	const { hooks, clock, count, calls, end } = setUp();
 	for (let index = 0; index < 3 * mostHooks; index++)
-		hooks.heard({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } }, anybody);
+		hooks.deliveryReceived({ ...hook, owner: { kind: 'organization', name: `octo-${index}` } }, anybody);
 	await clock.pass(67_000);
 	assert.is(count('list-deliveries'), mostHooks);
 	await clock.pass(hookForgottenMs);

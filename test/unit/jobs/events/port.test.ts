@@ -78,8 +78,8 @@ test('no secret: closed, until one is there', async () => {
 	const { world, clock, state, stop, running, get } = setUp(await freePort());
 	await clock.pass(60_000);
 	assert.is(await get(), 'closed');
-	const told = world.lines.filter((line) => line.startsWith("info GitHub's events are not received"));
-	assert.is(told.length, 1, 'it is said, and once');
+	const lines = world.lines.filter((line) => line.startsWith("info GitHub's events are not received"));
+	assert.is(lines.length, 1, 'it is logged, and once');
 	state.data = stored;
 	await clock.pass(30_000);
 	await until(async () => (await get()) === 200);
@@ -87,7 +87,7 @@ test('no secret: closed, until one is there', async () => {
 	await running;
 });
 
-test('a port that is taken is told, and tried again', async () => {
+test('a port that is taken is logged, and tried again', async () => {
 	const other = createServer().listen(0);
 	await once(other, 'listening');
 	const { port } = other.address() as AddressInfo;
@@ -119,7 +119,7 @@ test('an event of a job that waits is recorded, where records are installed', as
 	await running;
 });
 
-test('without the controller of autoscalers no job is recorded and no set watched, and runners are heard of as ever', async () => {
+test('without the controller of autoscalers no job is recorded and no set watched, and events about runners are received as ever', async () => {
 	const port = await freePort();
 	const { world, stop, running, get } = setUp(port, secret, false);
 	world.runner('r1');

@@ -47,7 +47,7 @@ async function receiver(
 	const lines: string[] = [];
 	const log = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
 	const metrics = new Metrics(systemClock);
-	const heard: JobEvent[] = [];
+	const received: JobEvent[] = [];
 	const recorded: JobFacts[] = [];
 	const hooks: Hook[] = [];
 	const state: {
@@ -60,7 +60,7 @@ async function receiver(
 			newest: async () => [...unscoped(newest), ...scoped],
 		},
 		writeOnPod: (event) => {
-			heard.push(event);
+			received.push(event);
 			return state.writeOnPod(event);
 		},
 		writeRecord: (facts) => {
@@ -136,7 +136,7 @@ async function receiver(
 		port,
 		send,
 		deliver,
-		heard,
+		received,
 		recorded,
 		hooks,
 		state,
@@ -147,17 +147,17 @@ async function receiver(
 	};
 }
 
-test('an event is heard, at any path, and answered when it is written', async () => {
-	const { deliver, heard, counted, close } = await receiver();
+test('an event is received, at any path, and answered when it is written', async () => {
+	const { deliver, received, counted, close } = await receiver();
 	for (const path of ['/', '/webhook', '/actions-runner-controller-github-webhook-server?x=1', '/..//%'])
 		assert.is((await deliver(payload(), { path })).status, 200, path);
-	assert.is(heard.length, 4);
-	assert.is(heard[0]?.report.key, '7');
+	assert.is(received.length, 4);
+	assert.is(received[0]?.report.key, '7');
 	assert.is(await counted('written'), 4);
 	close();
 });
 
-test('the webhook of what GitHub has signed is told, that of a ping too, and of nothing else', async () => {
+test('the webhook of a signed delivery is passed on, that of a ping too, and no other', async () => {
 	const { deliver, hooks, close } = await receiver();
 	const hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
 	await deliver();
@@ -200,19 +200,19 @@ test('what came of it is the answer: 200 where a pod was meant, 204 where none w
 });
 
 test('events and actions that are not for us: 204, and nobody is asked', async () => {
-	const { deliver, heard, recorded, counted, close } = await receiver();
+	const { deliver, received, recorded, counted, close } = await receiver();
 	for (const event of ['push', 'check_run', 'workflow_run', 'installation'])
 		assert.is((await deliver({ zen: 'Design for failure.' }, { event })).status, 204, event);
 	for (const action of ['paused', 'toString', ''])
 		assert.is((await deliver(payload({ action }))).status, 204);
-	assert.is(heard.length, 0);
+	assert.is(received.length, 0);
 	assert.is(recorded.length, 0);
 	assert.is(await counted('ignored'), 7);
 	close();
 });
 
 test('a job that waits: its record is all that an event writes, and the answer says what became of it', async () => {
-	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
+	const { deliver, state, received, recorded, counted, countedRecords, close } = await receiver();
 	const waits = { runner_name: null };
 	for (const [result, status, asEvent] of [
 		['recorded', 200, 'recorded'],
@@ -228,7 +228,7 @@ test('a job that waits: its record is all that an event writes, and the answer s
 		assert.is(await counted(asEvent), 3);
 		assert.is(await countedRecords(result), 3);
 	}
-	assert.is(heard.length, 0);
+	assert.is(received.length, 0);
 	assert.equal(
 		recorded.slice(0, 3).map((facts) => facts.state),
 		['queued', 'waiting', 'in_progress'],
@@ -236,7 +236,7 @@ test('a job that waits: its record is all that an event writes, and the answer s
 	close();
 });
 
-test('no room for a job that waits: 503, so that GitHub lists it as failed; what runs or has ended is heard', async () => {
+test('no room for a job that waits: 503, so that GitHub lists it as failed; what runs or has ended is received', async () => {
 	const { deliver, state, counted, countedRecords, close } = await receiver();
 	state.writeRecord = async () => 'overflow';
 	const waits = { runner_name: null };
@@ -258,18 +258,18 @@ test('no room for a job that waits: 503, so that GitHub lists it as failed; what
 });
 
 test('one that is read back long after: its job is recorded, and nothing is believed of a runner of now', async () => {
-	const { handle, state, heard, recorded, close } = await receiver();
+	const { handle, state, received, recorded, close } = await receiver();
 	state.writeRecord = async () => 'recorded';
 	assert.is(await handle('workflow_job', payload(), Date.now(), 'jobs'), 'recorded');
 	assert.is(await handle('push', {}, Date.now(), 'jobs'), 'ignored');
-	assert.equal([heard.length, recorded[0]?.runnerName], [0, 'r1']);
+	assert.equal([received.length, recorded[0]?.runnerName], [0, 'r1']);
 	assert.is(await handle('workflow_job', payload(), Date.now()), 'written');
-	assert.is(heard.length, 1);
+	assert.is(received.length, 1);
 	close();
 });
 
-test('one that a runner has: both are written at a time, before the answer, which tells of the pod', async () => {
-	const { deliver, state, heard, recorded, counted, countedRecords, close } = await receiver();
+test('one that a runner has: both are written at a time, before the answer, which says what became of the pod', async () => {
+	const { deliver, state, received, recorded, counted, countedRecords, close } = await receiver();
 	const order: string[] = [];
 	state.writeOnPod = async () => {
 		order.push('pod');
@@ -285,7 +285,7 @@ test('one that a runner has: both are written at a time, before the answer, whic
 	};
 	assert.is((await deliver()).status, 204);
 	assert.equal(order, ['pod', 'record', 'pod written', 'record written']);
-	assert.is(heard.length, 1);
+	assert.is(received.length, 1);
 	assert.is(recorded[0]?.runnerName, 'r1');
 	assert.is(await counted('no-pod'), 1);
 	assert.is(await countedRecords('recorded'), 1);
@@ -304,13 +304,13 @@ test('the time of a delivery is that in its id', async () => {
 
 test('one of the two can not be written: 503, though the other is', async () => {
 	for (const broken of ['writeOnPod', 'writeRecord'] as const) {
-		const { deliver, state, counted, countedRecords, heard, recorded, close } = await receiver();
+		const { deliver, state, counted, countedRecords, received, recorded, close } = await receiver();
 		state.writeRecord = async () => 'recorded';
 		state[broken] = async () => {
 			throw new KubeError(500, 'InternalError', 'etcd is away');
 		};
 		assert.is((await deliver()).status, 503);
-		assert.equal([heard.length, recorded.length], [1, 1]);
+		assert.equal([received.length, recorded.length], [1, 1]);
 		assert.is(await counted('failed'), 1);
 		assert.is(await countedRecords(broken === 'writeRecord' ? 'failed' : 'recorded'), 1);
 		close();
@@ -319,14 +319,14 @@ test('one of the two can not be written: 503, though the other is', async () => 
 
 test('a secret with scopes: what it signs outside them is 401, and nothing of it is taken', async () => {
 	const { secrets: scoped } = readScopedSecrets('octo-org: theirs\nacme/app: app');
-	const { deliver, heard, hooks, recorded, counted, close } = await receiver({ scoped });
+	const { deliver, received, hooks, recorded, counted, close } = await receiver({ scoped });
 	const acme = (name: string) => ({ full_name: `acme/${name}`, html_url: `https://github.com/acme/${name}` });
 	const of = (repository: object, login: string) =>
 		payload({ repository, rest: { organization: { login } } });
 	assert.is((await deliver(payload(), { by: 'theirs' })).status, 200);
 	assert.is((await deliver(of(acme('app'), 'acme'), { by: 'app' })).status, 200);
 	assert.is((await deliver(of(acme('web'), 'acme'))).status, 200, 'the plain one speaks for all');
-	const [heardBefore, hooksBefore] = [heard.length, hooks.length];
+	const [receivedBefore, hooksBefore] = [received.length, hooks.length];
 	for (const [by, body, event] of [
 		['theirs', of(acme('app'), 'acme')],
 		['theirs', of(acme('app'), 'octo-org')],
@@ -340,8 +340,8 @@ test('a secret with scopes: what it signs outside them is 401, and nothing of it
 		assert.is(answer.status, 401, `${by} ${JSON.stringify(body)}`);
 		assert.match(answer.text, 'not for the repository or organization');
 	}
-	assert.is(heard.length, heardBefore);
-	assert.is(recorded.length, heardBefore);
+	assert.is(received.length, receivedBefore);
+	assert.is(recorded.length, receivedBefore);
 	assert.is(await counted('out-of-scope'), 7);
 	assert.is(await counted('bad-signature'), 0);
 	// An App's ping, and what is no workflow_job event, may name nobody; of whose webhook that is nothing is known.
@@ -352,14 +352,14 @@ test('a secret with scopes: what it signs outside them is 401, and nothing of it
 });
 
 test('ping: pong; any GET: 200, without a signature', async () => {
-	const { deliver, send, heard, close } = await receiver();
+	const { deliver, send, received, close } = await receiver();
 	assert.is((await deliver({ zen: 'Keep it logically awesome.' }, { event: 'ping' })).status, 200);
 	for (const path of ['/', '/healthz', '/anything?x']) {
 		const answer = await send('GET', {}, undefined, path);
 		assert.equal([answer.status, answer.text], [200, 'webhook server is running\n']);
 	}
 	assert.is((await send('HEAD', {})).status, 200);
-	assert.is(heard.length, 0);
+	assert.is(received.length, 0);
 	close();
 });
 
@@ -373,8 +373,8 @@ test('other methods: 405', async () => {
 	close();
 });
 
-test('a signature that is missing, malformed, or made with anything else: 401, and nothing is heard', async () => {
-	const { send, deliver, heard, counted, lines, close } = await receiver();
+test('a signature that is missing, malformed, or made with anything else: 401, and nothing is received', async () => {
+	const { send, deliver, received, counted, lines, close } = await receiver();
 	const text = JSON.stringify(payload());
 	const right = await sign(secret, text);
 	const wrong: (string | undefined)[] = [
@@ -403,7 +403,7 @@ test('a signature that is missing, malformed, or made with anything else: 401, a
 	assert.is((await deliver(payload(), { by: 'guessed' })).status, 401);
 	assert.is((await deliver({ zen: '' }, { event: 'ping', by: 'guessed' })).status, 401);
 	assert.is((await send('POST', { 'x-hub-signature-256': right }, '')).status, 401);
-	assert.is(heard.length, 0);
+	assert.is(received.length, 0);
 	assert.is(await counted('bad-signature'), wrong.length + 3);
 	assert.ok(lines.filter((line) => line.includes('event refused')).length < 5, 'one line a second');
 	close();
@@ -439,9 +439,9 @@ test('signed, but unreadable: 400, and the log has the id of the delivery and no
 		'\u0000',
 		'[]',
 	]) {
-		const { deliver, lines, heard, close } = await receiver();
+		const { deliver, lines, received, close } = await receiver();
 		assert.is((await deliver(body)).status, 400, body);
-		assert.is(heard.length, 0);
+		assert.is(received.length, 0);
 		const log = lines.join('\n');
 		assert.match(log, '4d8ed510-a74e-11f1-8000-1');
 		assert.not.match(log, 'ghp_leaked');
@@ -477,7 +477,7 @@ test('over 1 MiB: 413, whether it is announced or not; just below is read', asyn
 	close();
 });
 
-test('bodies that nobody has vouched for fill 8 MiB at most: 503, and it is free again when they are gone', async () => {
+test('bodies whose signature is not verified yet fill 8 MiB at most: 503, and it is free again when they are gone', async () => {
 	const { port, deliver, counted, close } = await receiver();
 	const half = Buffer.alloc(eventLimits.bodyBytes - 1_000, 'x');
 	const open = () => {
@@ -534,7 +534,7 @@ test('what could not be written is answered 503: GitHub keeps it as failed', asy
 });
 
 test('a full queue: 503 at once, and those that wait are written in their turn', async () => {
-	const { deliver, handle, state, heard, counted, close } = await receiver();
+	const { deliver, handle, state, received, counted, close } = await receiver();
 	let open = () => {};
 	const opened = new Promise<void>((resolve) => {
 		open = resolve;
@@ -548,13 +548,13 @@ test('a full queue: 503 at once, and those that wait are written in their turn',
 		return 'written';
 	};
 	const first = Array.from({ length: turns.atOnce }, () => deliver());
-	while (heard.length < turns.atOnce) await systemClock.sleep(1);
+	while (received.length < turns.atOnce) await systemClock.sleep(1);
 	// As lost deliveries come, because the server does not accept so many connections.
 	const waiting = Array.from({ length: turns.waiting }, () => handle('workflow_job', payload(), 0));
 	const late = await deliver();
 	assert.equal([late.status, late.headers['retry-after']], [503, '10']);
 	assert.is(await counted('overloaded'), 1);
-	assert.is(heard.length, turns.atOnce);
+	assert.is(received.length, turns.atOnce);
 	open();
 	for (const { status } of await Promise.all(first)) assert.is(status, 200);
 	assert.is((await Promise.all(waiting)).filter((result) => result === 'written').length, turns.waiting);

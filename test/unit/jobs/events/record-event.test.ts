@@ -82,7 +82,7 @@ test('no pod of this name, none that is a runner, one of another organization: n
 	assert.is(world.api.callsTo('PATCH', /pods/).length, 0);
 });
 
-test('two pods that claim to be the runner: none is believed', async () => {
+test('two pods with the name of the runner: none is believed', async () => {
 	const { world, say } = setUp();
 	world.runner('r1');
 	world.runner('r1', { metadata: { namespace: 'other', uid: 'uid-other' } }, 'unknown');
@@ -100,7 +100,7 @@ test('the pod was replaced, or its runner has ended, since the cache saw it', as
 	assert.is(await say(), 'written');
 });
 
-test('the pod changes while the event is heard: it is read anew, and what the cache showed does not count', async () => {
+test('the pod changes while the event is handled: it is read anew, and what the cache showed does not count', async () => {
 	for (const [change, expected] of [
 		[(world: World) => world.edit('r1', { annotations: { note: 'x' } }), 'written'],
 		[(world: World) => world.exit('r1'), 'no-pod'],
@@ -128,7 +128,7 @@ test('the pod changes while the event is heard: it is read anew, and what the ca
 	}
 });
 
-test('the API server does not answer: the event is not heard', async () => {
+test('the API server does not answer: the event is not recorded', async () => {
 	for (const method of ['GET', 'PATCH']) {
 		const { world, say } = setUp();
 		world.runner('r1');

@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { mostSecrets } from '../../../../admission/jobs/events/rules/policy.ts';
 import {
-	mayTell,
+	mayReport,
 	readScopedSecrets,
 	splitSecrets,
 	type WebhookSecret,
@@ -104,7 +104,7 @@ test('a Secret, or its key, that comes later or goes', async () => {
 	assert.equal(await secrets.current(), []);
 });
 
-test('secrets with scopes beside the one for all, from the same Secret; lines that are none are told once, unread', async () => {
+test('secrets with scopes beside the one for all, from the same Secret; lines that cannot be read are logged once, by number', async () => {
 	const { secrets, state, clock, lines } = setUp('plain');
 	state.scoped = 'octo-org: one\nocto org: ghp_leaked\n';
 	assert.equal(await secrets.whole(), [
@@ -181,7 +181,7 @@ test('a secret speaks for what is in its scopes, and for nothing beside it', () 
 		[[{ scopes: undefined }], null, true],
 		[[...by('octo-org'), { scopes: undefined }], event('acme/app'), true],
 	] as const)
-		assert.is(mayTell(secrets, payload), expected, JSON.stringify([secrets, payload]));
+		assert.is(mayReport(secrets, payload), expected, JSON.stringify([secrets, payload]));
 });
 
 test.run();

@@ -142,7 +142,7 @@ test('the body names no pod: the token does, and its uid must be the present one
 	assert.is(refusals().length, 2, 'one line for each pod');
 });
 
-test('a runner that has ended is told so', async () => {
+test('a hook of a runner that has ended: 410', async () => {
 	const { world, say } = await endpoint();
 	world.exit('r1');
 	assert.is((await say()).status, 410);

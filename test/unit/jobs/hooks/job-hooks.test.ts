@@ -91,13 +91,13 @@ test("the Service's address is read, kept while the API server is away, and forg
 	await running;
 });
 
-test('a port that is taken is told, and opened when it is free', async () => {
+test('a port that is taken is logged, and opened when it is free', async () => {
 	const taken = createServer().listen(await freePort());
 	await new Promise((resolve) => taken.once('listening', resolve));
 	const { world, hooks } = await hooksOf('sets', (taken.address() as AddressInfo).port);
 	const stop = new AbortController();
 	const running = hooks.run(stop.signal);
-	const told = async (what: string) => {
+	const logged = async (what: string) => {
 		for (let waits = 0; waits < 100 && !world.lines.some((line) => line.includes(what)); waits++)
 			await new Promise((resolve) => setTimeout(resolve, 20));
 		assert.ok(
@@ -105,10 +105,10 @@ test('a port that is taken is told, and opened when it is free', async () => {
 			what,
 		);
 	};
-	await told('cannot listen for job hooks');
+	await logged('cannot listen for job hooks');
 	await new Promise((resolve) => taken.close(resolve));
 	await world.clock.pass(listenAgainMs);
-	await told('listens for job hooks');
+	await logged('listens for job hooks');
 	stop.abort();
 	await world.clock.pass(1_000);
 	await running;

@@ -18,13 +18,13 @@ const started = 'job-started.d';
 const token = 'eyJh.eyJh-_.sig';
 const day = 24 * 60 * 60_000;
 
-interface Heard {
+interface Received {
 	url: string | undefined;
 	authorization: string | undefined;
 	body: string;
 }
 
-const heard: Heard[] = [];
+const received: Received[] = [];
 const folders: string[] = [];
 let server: Server;
 let url: string;
@@ -41,7 +41,7 @@ test.before(async () => {
 			body += part.toString();
 		});
 		request.on('end', () => {
-			heard.push({ url: request.url, authorization: request.headers.authorization, body });
+			received.push({ url: request.url, authorization: request.headers.authorization, body });
 			response.writeHead(status).end();
 		});
 	});
@@ -49,7 +49,7 @@ test.before(async () => {
 });
 
 test.before.each(() => {
-	heard.length = 0;
+	received.length = 0;
 	status = 200;
 });
 
@@ -127,7 +127,7 @@ for (const shell of shells) {
 			for (const way of [busybox(shell), [...busybox(shell), '-e'], [...busybox(shell), '-eu']]) {
 				const { code, stdout, stderr } = await run(pod, what, way);
 				assert.equal([code, stdout, stderr], [0, '', '']);
-				const { url: path, authorization, body } = heard.pop()!;
+				const { url: path, authorization, body } = received.pop()!;
 				assert.equal([path, authorization], [`/hooks/${what}`, `Bearer ${token}`]);
 				assert.equal(JSON.parse(body), job);
 			}
@@ -144,7 +144,7 @@ for (const shell of shells) {
 		};
 		const { code, stdout } = await run(podWith(), 'started', busybox(shell), odd);
 		assert.equal([code, stdout], [0, '']);
-		const body = JSON.parse(heard.pop()!.body);
+		const body = JSON.parse(received.pop()!.body);
 		assert.is(
 			body.GITHUB_WORKFLOW,
 			'a "quoted" \\ back slash  ::set-env name=A::b $(touch x) `touch y` \u00fc\u4e16',
@@ -170,7 +170,7 @@ for (const shell of shells) {
 			env,
 		);
 		assert.equal([code, stdout], [0, '']);
-		const { authorization, body } = heard.pop()!;
+		const { authorization, body } = received.pop()!;
 		assert.is(authorization, `Bearer ${token}`);
 		assert.equal(JSON.parse(body), job);
 	});
@@ -178,7 +178,7 @@ for (const shell of shells) {
 	test(`${shell}: neither curl nor a runner: the job goes on`, async () => {
 		const { code, stdout } = await run(podWith({ curl: [] }), 'started', busybox(shell));
 		assert.is(code, 0);
-		assert.match(stdout, /could not be told that this job has started \(code 91\)\n$/);
+		assert.match(stdout, /could not report to runners-admission that it has started \(code 91\)\n$/);
 	});
 
 	test(`${shell}: refused or down: at once, and the job goes on`, async () => {
@@ -206,11 +206,11 @@ for (const shell of shells) {
 		assert.ok(second.ms > 800 && second.ms < 2_500, `then ${second.ms} ms`);
 	});
 
-	test(`${shell}: another CA's server is not told`, async () => {
+	test(`${shell}: nothing is reported to another CA's server`, async () => {
 		const pod = podWith();
 		pod.write('files/ca.crt', (await issueAuthority(day, Date.now())).cert);
 		assert.is((await run(pod, 'started', busybox(shell))).code, 0);
-		assert.is(heard.length, 0);
+		assert.is(received.length, 0);
 	});
 
 	test(`${shell}: no token, or one that is none: nothing is sent`, async () => {
@@ -221,14 +221,14 @@ for (const shell of shells) {
 			assert.is(code, 0);
 			assert.match(stdout, /\(code 90\)/);
 		}
-		assert.is(heard.length, 0);
+		assert.is(received.length, 0);
 	});
 
 	test(`${shell}: the address stands in for a name that can't be resolved`, async () => {
 		const name = url.replace('localhost', 'hooks.runners.svc');
 		const pod = podWith({ url: name, address: '127.0.0.1' });
 		assert.equal((await run(pod, 'started', busybox(shell))).stdout, '');
-		assert.is(heard.length, 1);
+		assert.is(received.length, 1);
 	});
 
 	test(`${shell}: proxies, a .curlrc and functions named curl are not used`, async () => {
@@ -240,7 +240,7 @@ for (const shell of shells) {
 			(await run(pod, 'started', busybox(shell), { ...env, 'BASH_FUNC_curl%%': '() { exit 9; }' })).stdout,
 			'',
 		);
-		assert.is(heard.length, 1);
+		assert.is(received.length, 1);
 	});
 
 	test(`${shell}: no place for its mark: the job goes on`, async () => {
@@ -278,7 +278,7 @@ for (const shell of shells) {
 		const failed = await run(pod, 'completed', [...busybox(shell), '-e'], named('completed'));
 		assert.equal([failed.code, failed.stdout], [1, '']);
 		assert.equal(
-			heard.map((one) => one.url),
+			received.map((one) => one.url),
 			['/hooks/started', '/hooks/completed'],
 		);
 		// ARC's image runs its own hooks: those of the template never ran there.

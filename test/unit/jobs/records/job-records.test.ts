@@ -146,7 +146,7 @@ test('others change it at every try: 409 after ten, so that GitHub keeps the eve
 	assert.is(api.callsTo('PATCH', /workflowjobs/).length, tries);
 });
 
-test('the API server refuses, or does not answer: whoever writes is told within 5 s', async () => {
+test('the API server refuses, or does not answer: the write fails within 5 s', async () => {
 	for (const [method, fault, code] of [
 		['GET', new KubeError(500, 'InternalError', 'etcd is away'), 500],
 		['POST', new KubeError(403, 'Forbidden', 'no right'), 403],
@@ -176,7 +176,7 @@ test('deleted while it is written: it is made anew, so that no job is lost', asy
 	assert.is(record()?.spec?.state, 'in_progress');
 });
 
-test('not installed: absent, and nobody is told of an error', async () => {
+test('not installed: absent, and no error is thrown', async () => {
 	const { api, write } = setUp();
 	api.fail('POST', /workflowjobs$/, new KubeError(404, 'NotFound', 'page not found'));
 	api.fail('GET', /workflowjobs$/, new KubeError(404, 'NotFound', 'page not found'));
@@ -184,7 +184,7 @@ test('not installed: absent, and nobody is told of an error', async () => {
 	assert.is(await write(facts('completed')), 'absent');
 });
 
-test('an event where the server may not write records: absent, and told once a minute; other errors are thrown', async () => {
+test('an event where the server may not write records: absent, and logged once a minute; other errors are thrown', async () => {
 	const { log, lines } = recordingLog();
 	const clock = new SimulatedClock();
 	let error = new KubeError(403, 'Forbidden', 'no right');
@@ -197,7 +197,7 @@ test('an event where the server may not write records: absent, and told once a m
 		await clock.pass(60_000);
 	}
 	for (const code of [0, 409, 422, 500]) {
-		error = new KubeError(code, '', 'trouble');
+		error = new KubeError(code, '', 'failure');
 		const thrown = await record(facts('queued')).catch((reason: unknown) => reason);
 		assert.is(thrown, error);
 	}

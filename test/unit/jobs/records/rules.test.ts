@@ -185,7 +185,7 @@ test('the same with each of them twice, and one write for each change of rank', 
 	assert.is(after([completed(), inProgress(), queued()]).writes, 1);
 });
 
-test('since when it is in its state, and known, is told by our clock', () => {
+test('since when it is in its state, and known, is taken from our clock', () => {
 	const { spec } = after([queued(), queued(), inProgress()], Date.parse('2026-11-23T13:00:00Z'));
 	assert.is(spec.openedAt, '2026-11-23T13:00:00.000Z');
 	assert.is(spec.stateSince, '2026-11-23T13:00:02.000Z');

@@ -67,7 +67,7 @@ for (const [what, annotations, labels, level] of [
 		assert.is(finding.level, level, JSON.stringify(finding));
 		if (level === 'ok') return;
 		assert.equal(finding.details, ['ci/a: has had a job for 12m, but its job hooks have not reported it']);
-		assert.match(finding.message, /; 1 should have and has not$/);
+		assert.match(finding.message, /; 1 should have but has not$/);
 		assert.match(finding.advice?.[0] ?? '', 'NetworkPolicy');
 	});
 }

@@ -24,10 +24,10 @@ const status = (code: number, reason: string) => ({
 });
 
 test('one bounded request, of the container runner', async (context) => {
-	const word = await read(context, (_, response) =>
+	const reading = await read(context, (_, response) =>
 		response.end('2026-11-26 15:22:23Z: Listening for Jobs\n2026-11-26 15:22:24Z: Running job: build\n'),
 	);
-	assert.equal(word, { says: 'works', at: '2026-11-26 15:22:24Z', job: 'build' });
+	assert.equal(reading, { says: 'works', at: '2026-11-26 15:22:24Z', job: 'build' });
 	assert.equal(context.server?.requests, [
 		'GET /api/v1/namespaces/ci/pods/r1/log?container=runner&tailLines=200&limitBytes=131072',
 	]);
@@ -35,24 +35,24 @@ test('one bounded request, of the container runner', async (context) => {
 
 test('where the last lines do not tell, once more and further back', async (context) => {
 	const chatter = 'a line\n'.repeat(200);
-	const word = await read(context, (_, response, url) =>
+	const reading = await read(context, (_, response, url) =>
 		response.end(
 			(url.searchParams.get('tailLines') === '200' ? '' : '2026-11-26 15:22:23Z: Listening for Jobs\n') +
 				chatter,
 		),
 	);
-	assert.is(word.says, 'idle');
+	assert.is(reading.says, 'idle');
 	assert.is(context.server?.requests.length, 2);
 });
 
 test('a log without end, from a server that heeds no limit: no more is read than was asked for', async (context) => {
 	let ended = 0;
-	const word = await read(context, (_, response) => {
+	const reading = await read(context, (_, response) => {
 		const more = () => response.write('x'.repeat(64 * 1024)) && setImmediate(more);
 		response.on('drain', more).on('close', () => ended++);
 		more();
 	});
-	assert.equal(word, { says: 'unknown', why: 'its log is too long to be read to its end' });
+	assert.equal(reading, { says: 'unknown', why: 'its log is too long to be read to its end' });
 	assert.is(context.server?.requests.length, 1);
 	for (let tries = 0; ended === 0 && tries < 100; tries++)
 		await new Promise((resolve) => setTimeout(resolve, 10));
@@ -60,8 +60,8 @@ test('a log without end, from a server that heeds no limit: no more is read than
 });
 
 test('without the right, it says so and who has it', async (context) => {
-	const word = await read(context, (_, response) => sendJson(response, 403, status(403, 'Forbidden')));
-	assert.equal(word, {
+	const reading = await read(context, (_, response) => sendJson(response, 403, status(403, 'Forbidden')));
+	assert.equal(reading, {
 		says: 'unknown',
 		why: 'you may not get pods/log in namespace ci; the ClusterRoles view, runners-edit and runners-admin may',
 	});
@@ -78,8 +78,8 @@ test('a kubelet that does not answer, or a cut connection: unknown, and why', as
 
 test('a runner whose container does not run is not asked for its log', async (context) => {
 	context.server = await fakeServer((_, response) => response.end());
-	const word = await readLog(context.server.client(), { ...runner, process: { state: 'exited' } });
-	assert.equal(word, { says: 'unknown', why: 'its container does not run' });
+	const reading = await readLog(context.server.client(), { ...runner, process: { state: 'exited' } });
+	assert.equal(reading, { says: 'unknown', why: 'its container does not run' });
 	assert.equal(context.server.requests, []);
 });
 

@@ -1,4 +1,4 @@
-/** `why` on what the witnesses say: each with its word and time, and none of them overheard. */
+/** `why` on the sources of job signals: what each says and since when, and none is left out. */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { arc, busy, jobHooks, progress } from '../../../../../admission/api/keys.ts';
@@ -15,7 +15,7 @@ import { asData, asText } from '../../../../../plugin/verbs/why/why.ts';
 import { suite } from '../../../../support/suite.ts';
 import { jitContainer, noon, pod, running, signer } from '../../../runner/pods.ts';
 
-const test = suite('plugin: why, its witnesses');
+const test = suite('plugin: why, its sources');
 
 const nowMs = noon + 12 * 60_000;
 const works: LogReading = { says: 'works', at: '2026-11-23 12:10:00Z', job: 'build' };
@@ -36,22 +36,22 @@ const hooked: JobSignal = {
 		url: 'https://github.com/octo-org/app/actions/runs/42',
 	},
 };
-const withClaims = (...signals: JobSignal[]) => ({
+const withSignals = (...signals: JobSignal[]) => ({
 	[busy.signals]:
 		writeSignals(signals, { uid: 'uid-1', restarts: 0 }, (statement) => signer.signStatement(statement)) ??
 		'',
 });
 
-function words(change: Parameters<typeof pod>[0], log: LogReading = idle, owner?: Owner): string[] {
+function linesOf(change: Parameters<typeof pod>[0], log: LogReading = idle, owner?: Owner): string[] {
 	const object = pod({ status: running(), ...change });
 	const runner = readPod(object);
 	if (!runner) throw new Error('no runner');
-	return sourcesOf(object, runner, log, owner).map((word) => sourceText(word, nowMs));
+	return sourcesOf(object, runner, log, owner).map((source) => sourceText(source, nowMs));
 }
 
 test('every source of job signals has its lines, whatever sources there are', () => {
 	for (const by of sourceNames) {
-		const lines = words({ metadata: { annotations: withClaims({ ...hooked, by }) } }, unreadable);
+		const lines = linesOf({ metadata: { annotations: withSignals({ ...hooked, by }) } }, unreadable);
 		const { name } = sourceOf(by);
 		assert.ok(
 			lines.some((line) => line.startsWith(`${name} `) && line.includes('finishes its job')),
@@ -61,7 +61,7 @@ test('every source of job signals has its lines, whatever sources there are', ()
 });
 
 test('each source has a line, the silent ones too', () => {
-	assert.equal(words({}), [
+	assert.equal(linesOf({}), [
 		"runner's log     idle since 2026-11-23T12:01:00Z (11m)",
 		'job hook         this pod has no job hooks',
 		"GitHub's event   nothing reported",
@@ -82,15 +82,15 @@ for (const [what, change, log, expected] of [
 		'... and what the guard has read in it',
 		{
 			metadata: {
-				annotations: withClaims({ ...hooked, by: 'log', state: 'working', job: { name: 'build' } }),
+				annotations: withSignals({ ...hooked, by: 'log', state: 'working', job: { name: 'build' } }),
 			},
 		},
 		unreadable,
 		"runner's log     works since 2026-11-23T12:01:00Z (11m): build",
 	],
 	[
-		"a hook's claim, finishing",
-		{ metadata: { annotations: withClaims(hooked) } },
+		"a hook's signal, finishing",
+		{ metadata: { annotations: withSignals(hooked) } },
 		idle,
 		'job hook         finishes its job since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)',
 	],
@@ -107,8 +107,8 @@ for (const [what, change, log, expected] of [
 		'job hook         this pod has no job hooks: it runs on Windows',
 	],
 	[
-		"an event's claim that has ended",
-		{ metadata: { annotations: withClaims({ ...hooked, by: 'event', state: 'over' }) } },
+		"an event's signal that has ended",
+		{ metadata: { annotations: withSignals({ ...hooked, by: 'event', state: 'over' }) } },
 		idle,
 		"GitHub's event   its job is over since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)",
 	],
@@ -162,8 +162,8 @@ for (const [what, change, log, expected] of [
 		"GitHub's DELETE  removed since 2026-11-23T12:02:00Z (10m) (204)",
 	],
 ] as [string, Parameters<typeof pod>[0], LogReading, string][]) {
-	test(`witness: ${what}`, () => {
-		const said = words(change, log);
+	test(`source: ${what}`, () => {
+		const said = linesOf(change, log);
 		assert.ok(said.includes(expected), said.join('\n'));
 	});
 }
@@ -195,7 +195,7 @@ for (const [what, given, expected] of [
 	['not to be read', { unread: 'it is gone' }, 'EphemeralRunner  not known: it is gone'],
 ] as [string, Owner, string][]) {
 	test(`a scale set's EphemeralRunner: ${what}`, () => {
-		assert.is(words(scaleSet as Parameters<typeof pod>[0], idle, given).at(-1), expected);
+		assert.is(linesOf(scaleSet as Parameters<typeof pod>[0], idle, given).at(-1), expected);
 	});
 }
 
@@ -235,7 +235,7 @@ for (const [what, verdict, log, state, job] of [
 		/^Job: +deploy, busy for 60s$/m,
 	],
 ] as const) {
-	test(`STATE by witnesses, while the pod's marks say idle: ${what}`, () => {
+	test(`STATE by sources, while the pod's marks say idle: ${what}`, () => {
 		const text = asText(shown(pod(registered), verdict, log));
 		assert.match(text, state);
 		if (job) assert.match(text, job);
@@ -243,8 +243,8 @@ for (const [what, verdict, log, state, job] of [
 	});
 }
 
-test('as data: state, job and every witness, with times', () => {
-	const object = pod({ metadata: { annotations: withClaims({ ...hooked, state: 'working' }) } });
+test('as data: state, job and every source, with times', () => {
+	const object = pod({ metadata: { annotations: withSignals({ ...hooked, state: 'working' }) } });
 	const data = asData(shown(object, denied, works)) as {
 		runner: { state: string };
 		job: object;

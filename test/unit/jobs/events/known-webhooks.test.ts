@@ -2,9 +2,9 @@
 
 import * as assert from 'uvu/assert';
 import type { Hook } from '../../../../admission/github/deliveries.ts';
-import { KnownHooks } from '../../../../admission/jobs/events/known-hooks.ts';
-import { readNote, writeNote } from '../../../../admission/jobs/events/rules/hook-note.ts';
+import { KnownWebhooks } from '../../../../admission/jobs/events/known-webhooks.ts';
 import { hookForgottenMs, longestNote, mostHooks } from '../../../../admission/jobs/events/rules/policy.ts';
+import { readNote, writeNote } from '../../../../admission/jobs/events/rules/webhook-note.ts';
 import { type Scope, scopeFromPath } from '../../../../admission/runner/scope.ts';
 import { Metrics } from '../../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../../admission/time/system-clock.ts';
@@ -20,7 +20,7 @@ const hook: Hook = { id: 5, owner: organization };
 const setUp = () => {
 	const clock = new SimulatedClock('2026-11-23T12:00:00Z');
 	const metrics = new Metrics(systemClock);
-	const replica = () => new KnownHooks({ clock, metrics });
+	const replica = () => new KnownWebhooks({ clock, metrics });
 	return { clock, metrics, replica };
 };
 
@@ -34,12 +34,12 @@ test('a note says what it was made of', () => {
 		{ kind: 'app' },
 	] as Hook['owner'][])
 		for (const given of [undefined, scopes('acme', 'octo-org/app', 'enterprises/octo')])
-			for (const lookedMs of [undefined, nowMs - 2_000]) {
-				const note = { hook: { id: 5, owner }, scopes: given, heardMs: nowMs - 1_000, lookedMs };
+			for (const readUpToMs of [undefined, nowMs - 2_000]) {
+				const note = { hook: { id: 5, owner }, scopes: given, seenMs: nowMs - 1_000, readUpToMs };
 				assert.equal(readNote('5', writeNote(note) ?? '', nowMs), note);
 			}
 	const many = scopes(...Array.from({ length: 200 }, (_, index) => `organization-of-some-length-${index}`));
-	assert.is(writeNote({ hook, scopes: many, heardMs: nowMs, lookedMs: nowMs }), undefined);
+	assert.is(writeNote({ hook, scopes: many, seenMs: nowMs, readUpToMs: nowMs }), undefined);
 });
 
 test('a note that somebody else has edited: it is read as a whole, or not at all', () => {
@@ -77,30 +77,30 @@ test('a note that somebody else has edited: it is read as a whole, or not at all
 			JSON.stringify(change),
 		);
 	for (const lookedAt of [undefined, null, 7, 'yesterday'])
-		assert.is(readNote('5', JSON.stringify({ ...good, lookedAt }), nowMs)?.lookedMs, undefined);
+		assert.is(readNote('5', JSON.stringify({ ...good, lookedAt }), nowMs)?.readUpToMs, undefined);
 	const ahead = readNote(
 		'5',
 		JSON.stringify({ ...good, heardAt: '2030-01-01T00:00:00Z', lookedAt: '2030-01-01T00:00:00Z' }),
 		nowMs,
 	);
-	assert.equal([ahead?.heardMs, ahead?.lookedMs], [nowMs, nowMs]);
+	assert.equal([ahead?.seenMs, ahead?.readUpToMs], [nowMs, nowMs]);
 });
 
 test('one that starts knows what another has seen GitHub show, and for whom its secret is', () => {
 	const { clock, metrics, replica } = setUp();
 	const before = replica();
-	before.heard(hook, [{ scopes: scopes('octo-org') }, { scopes: scopes('acme') }]);
-	before.heard({ ...hook, id: 6 }, [{ scopes: scopes('octo-org') }, { scopes: undefined }]);
-	before.heard({ ...hook, id: 7 }, [{ scopes: undefined }]);
+	before.deliveryReceived(hook, [{ scopes: scopes('octo-org') }, { scopes: scopes('acme') }]);
+	before.deliveryReceived({ ...hook, id: 6 }, [{ scopes: scopes('octo-org') }, { scopes: undefined }]);
+	before.deliveryReceived({ ...hook, id: 7 }, [{ scopes: undefined }]);
 	assert.equal(before.notes(), {}, 'GitHub has shown none of them');
 	for (const known of before.all().slice(0, 2)) {
 		known.shown = true;
-		known.lookedMs = clock.now();
+		known.readUpToMs = clock.now();
 	}
 	const next = replica();
-	assert.equal(next.told(before.notes()), []);
+	assert.equal(next.receiveNotes(before.notes()), []);
 	assert.equal(
-		next.all().map(({ hook: { id }, by, lookedMs }) => [id, by, lookedMs]),
+		next.all().map(({ hook: { id }, by, readUpToMs }) => [id, by, readUpToMs]),
 		[
 			[5, [{ scopes: scopes('octo-org', 'acme') }], clock.now()],
 			[6, [{ scopes: undefined }], clock.now()],
@@ -110,26 +110,26 @@ test('one that starts knows what another has seen GitHub show, and for whom its 
 	assert.is(metrics.sightings.report().hooks[0]?.lastDeliveryAt, '2026-11-23T12:00:00.000Z');
 });
 
-test('of several replicas the one that has heard and looked last is believed', async () => {
+test('of several replicas the one that has read its deliveries last is believed', async () => {
 	const { clock, replica } = setUp();
 	const [one, other] = [replica(), replica()];
-	for (const each of [one, other]) each.heard(hook, [{ scopes: undefined }]);
+	for (const each of [one, other]) each.deliveryReceived(hook, [{ scopes: undefined }]);
 	const [first, second] = [one.all()[0], other.all()[0]];
 	assert.ok(first && second);
 	first.shown = true;
-	first.lookedMs = clock.now();
+	first.readUpToMs = clock.now();
 	await clock.pass(60_000);
-	other.heard(hook, [{ scopes: undefined }]);
-	other.told(one.notes());
-	assert.equal([second.heardMs, second.lookedMs], [clock.now(), clock.now() - 60_000]);
-	one.told(other.notes());
-	assert.equal([first.heardMs, first.lookedMs], [clock.now(), clock.now() - 60_000]);
+	other.deliveryReceived(hook, [{ scopes: undefined }]);
+	other.receiveNotes(one.notes());
+	assert.equal([second.seenMs, second.readUpToMs], [clock.now(), clock.now() - 60_000]);
+	one.receiveNotes(other.notes());
+	assert.equal([first.seenMs, first.readUpToMs], [clock.now(), clock.now() - 60_000]);
 });
 
 test('notes that nobody needs: unreadable, of one that is silent for long, more than may be; the latest stay', async () => {
 	const { clock, replica } = setUp();
-	const noteOf = (heardMs: number) =>
-		writeNote({ hook, scopes: undefined, heardMs, lookedMs: undefined }) ?? '';
+	const noteOf = (seenMs: number) =>
+		writeNote({ hook, scopes: undefined, seenMs, readUpToMs: undefined }) ?? '';
 	const notes: Record<string, string> = {
 		x: noteOf(nowMs),
 		1: 'text',
@@ -143,11 +143,11 @@ test('notes that nobody needs: unreadable, of one that is silent for long, more 
 		'x',
 		...Array.from({ length: 5 }, (_, index) => String(101 + mostHooks + index)),
 	];
-	assert.equal(known.told(notes).toSorted(), needless.toSorted());
+	assert.equal(known.receiveNotes(notes).toSorted(), needless.toSorted());
 	assert.is(known.all().length, mostHooks);
-	// What it hears of itself takes the place of the longest unheard, and nobody's notes take that of its own.
-	known.heard({ ...hook, id: 7 }, [{ scopes: undefined }]);
-	known.told({ 300: noteOf(nowMs) });
+	// A webhook that sends to this replica takes the place of the one silent for longest, and no note takes that of such a webhook.
+	known.deliveryReceived({ ...hook, id: 7 }, [{ scopes: undefined }]);
+	known.receiveNotes({ 300: noteOf(nowMs) });
 	const ids = known.all().map(({ hook: { id } }) => id);
 	assert.ok(ids.includes(7) && !ids.includes(100 + mostHooks) && !ids.includes(300));
 	assert.is(ids.length, mostHooks);

@@ -3,24 +3,24 @@ import { type Scope, scopeFromPath, scopeKey } from '../../../runner/scope.ts';
 import { idOf, objectOf, textOf, timeOf } from '../../rules/fields.ts';
 import { longestNote } from './policy.ts';
 
-/** What replicas to come need to know of a webhook; nothing of it is secret. */
-export interface HookNote {
+/** What later replicas need to know about a webhook; nothing of it is secret. */
+export interface WebhookNote {
 	hook: Hook;
-	/** Whose events it may tell; undefined: anybody's. */
+	/** Whose events it may report; undefined: anybody's. */
 	scopes: readonly Scope[] | undefined;
-	/** When it was last heard of, ms since the epoch. */
-	heardMs: number;
+	/** When its last delivery came, or was to come, ms since the epoch. */
+	seenMs: number;
 	/** All of its deliveries that failed before were read, ms since the epoch. */
-	lookedMs: number | undefined;
+	readUpToMs: number | undefined;
 }
 
 /** undefined: it names so many scopes that it is too long. */
-export function writeNote({ hook: { owner }, scopes, heardMs, lookedMs }: HookNote): string | undefined {
+export function writeNote({ hook: { owner }, scopes, seenMs, readUpToMs }: WebhookNote): string | undefined {
 	const text = JSON.stringify({
 		...(owner.kind === 'app' ? { app: true } : { of: scopeKey(owner) }),
 		for: scopes ? scopes.map(scopeKey) : 'any',
-		heardAt: isoOf(heardMs),
-		...(lookedMs === undefined ? {} : { lookedAt: isoOf(lookedMs) }),
+		heardAt: isoOf(seenMs),
+		...(readUpToMs === undefined ? {} : { lookedAt: isoOf(readUpToMs) }),
 	});
 	return text.length > longestNote ? undefined : text;
 }
@@ -33,7 +33,7 @@ export function writeNote({ hook: { owner }, scopes, heardMs, lookedMs }: HookNo
  * @param nowMs a time after it counts as now: another replica's clock may be ahead
  * @returns undefined: it can't be read
  */
-export function readNote(id: string, text: string, nowMs: number): HookNote | undefined {
+export function readNote(id: string, text: string, nowMs: number): WebhookNote | undefined {
 	const hookId = /^\d{1,16}$/.test(id) ? idOf(Number(id)) : undefined;
 	if (hookId === undefined || text.length > longestNote) return undefined;
 	const fields = objectOf(parsed(text));
@@ -41,15 +41,15 @@ export function readNote(id: string, text: string, nowMs: number): HookNote | un
 	const given: unknown[] | undefined = Array.isArray(fields.for) ? fields.for : undefined;
 	const scopes = given?.map((scope) => scopeFromPath(textOf(scope) ?? ''));
 	const known = scopes?.filter((scope) => scope !== undefined);
-	const heardMs = timeOf(fields.heardAt);
-	const lookedMs = timeOf(fields.lookedAt);
-	if (!owner || owner.kind === 'enterprise' || heardMs === undefined) return undefined;
+	const seenMs = timeOf(fields.heardAt);
+	const readUpToMs = timeOf(fields.lookedAt);
+	if (!owner || owner.kind === 'enterprise' || seenMs === undefined) return undefined;
 	if (known ? known.length === 0 || known.length !== scopes?.length : fields.for !== 'any') return undefined;
 	return {
 		hook: { id: hookId, owner },
 		scopes: known,
-		heardMs: Math.min(heardMs, nowMs),
-		lookedMs: lookedMs === undefined ? undefined : Math.min(lookedMs, nowMs),
+		seenMs: Math.min(seenMs, nowMs),
+		readUpToMs: readUpToMs === undefined ? undefined : Math.min(readUpToMs, nowMs),
 	};
 }
 

@@ -1,19 +1,19 @@
 import { type Hook, ownerOf } from '../../github/deliveries.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Clock } from '../../time/clock.ts';
-import { type HookNote, readNote, writeNote } from './rules/hook-note.ts';
 import { hookForgottenMs, mostHooks } from './rules/policy.ts';
 import type { WebhookSecret } from './rules/secrets.ts';
+import { readNote, type WebhookNote, writeNote } from './rules/webhook-note.ts';
 
-/** A webhook, and how far its lost deliveries were looked for. */
-export interface KnownHook {
+/** A webhook, and up to when its failed deliveries were read. */
+export interface KnownWebhook {
 	readonly hook: Hook;
-	/** What its last delivery was signed with: whose events it may tell. */
+	/** What its last delivery was signed with: whose events it may report. */
 	by: readonly Pick<WebhookSecret, 'scopes'>[];
-	/** When it was last heard of, ms since the epoch. */
-	heardMs: number;
+	/** When its last delivery came, or was to come, ms since the epoch. */
+	seenMs: number;
 	/** All of its deliveries that failed before were read, ms since the epoch; undefined: that is not known. */
-	lookedMs: number | undefined;
+	readUpToMs: number | undefined;
 	/** GitHub has shown its deliveries. */
 	shown: boolean;
 	/** Not asked about before: GitHub does not show its deliveries. */
@@ -26,49 +26,49 @@ export interface KnownHook {
 	readonly tried: Map<string, number>;
 }
 
-export interface KnownHooksOptions {
+export interface KnownWebhooksOptions {
 	clock: Pick<Clock, 'now'>;
 	metrics: Metrics;
 }
 
 /**
- * The webhooks that this replica has heard of, or another one before it: at most `mostHooks`, for `hookForgottenMs` each.
- * Replicas tell each other in notes on the status ConfigMap, so that one that starts looks at once for what was lost while
- * none ran. Only of those whose deliveries GitHub has shown: whatever else a delivery's headers say is nobody's knowledge.
+ * The webhooks that have sent deliveries to this replica, or to another one before it: at most `mostHooks`, for
+ * `hookForgottenMs` each. Replicas share them by notes on the status ConfigMap, so that one that starts reads at once what was
+ * lost while none ran. Only webhooks whose deliveries GitHub has shown are noted: a delivery's headers are not signed.
  */
-export class KnownHooks {
-	readonly #options: KnownHooksOptions;
+export class KnownWebhooks {
+	readonly #options: KnownWebhooksOptions;
 	/** By id and owner. */
-	readonly #hooks = new Map<string, KnownHook>();
+	readonly #hooks = new Map<string, KnownWebhook>();
 
-	constructor(options: KnownHooksOptions) {
+	constructor(options: KnownWebhooksOptions) {
 		this.#options = options;
 	}
 
 	/** A verified delivery came from this webhook. */
-	heard(hook: Hook, by: KnownHook['by']): void {
+	deliveryReceived(hook: Hook, by: KnownWebhook['by']): void {
 		const nowMs = this.#options.clock.now();
 		const known = this.#hooks.get(keyOf(hook)) ?? this.#add(hook, by, nowMs);
 		known.by = by;
-		known.heardMs = nowMs;
+		known.seenMs = nowMs;
 		this.#options.metrics.sightings.received(nameOf(hook), nowMs);
 	}
 
 	/** Those that are not forgotten, as they are now. */
-	all(): KnownHook[] {
+	all(): KnownWebhook[] {
 		const nowMs = this.#options.clock.now();
-		for (const [key, { heardMs }] of this.#hooks)
-			if (nowMs - heardMs > hookForgottenMs) this.#hooks.delete(key);
+		for (const [key, { seenMs }] of this.#hooks)
+			if (nowMs - seenMs > hookForgottenMs) this.#hooks.delete(key);
 		return [...this.#hooks.values()];
 	}
 
 	/** What other replicas are to know, by the webhook's id. */
 	notes(): Record<string, string> {
 		const notes: Record<string, string> = {};
-		for (const { hook, by, heardMs, lookedMs, shown } of this.all()) {
+		for (const { hook, by, seenMs, readUpToMs, shown } of this.all()) {
 			const anybody = by.some(({ scopes }) => scopes === undefined);
 			const scopes = anybody ? undefined : by.flatMap((one) => one.scopes ?? []);
-			const text = shown ? writeNote({ hook, scopes, heardMs, lookedMs }) : undefined;
+			const text = shown ? writeNote({ hook, scopes, seenMs, readUpToMs }) : undefined;
 			if (text !== undefined) notes[hook.id] = text;
 		}
 		return notes;
@@ -79,42 +79,42 @@ export class KnownHooks {
 	 *
 	 * @returns the ids of notes that nobody needs: they can't be read, are forgotten, or are more than may be
 	 */
-	told(notes: Readonly<Record<string, string>>): string[] {
+	receiveNotes(notes: Readonly<Record<string, string>>): string[] {
 		const nowMs = this.#options.clock.now();
 		const read = Object.entries(notes)
 			.map(([id, text]) => ({ id, note: readNote(id, text, nowMs) }))
-			.toSorted((one, other) => (other.note?.heardMs ?? 0) - (one.note?.heardMs ?? 0));
+			.toSorted((one, other) => (other.note?.seenMs ?? 0) - (one.note?.seenMs ?? 0));
 		const needless: string[] = [];
 		let kept = 0;
 		for (const { id, note } of read) {
-			if (!note || nowMs - note.heardMs > hookForgottenMs || kept >= mostHooks) {
+			if (!note || nowMs - note.seenMs > hookForgottenMs || kept >= mostHooks) {
 				needless.push(id);
 				continue;
 			}
 			kept += 1;
-			this.#learn(note);
+			this.#merge(note);
 		}
 		return needless;
 	}
 
-	#learn({ hook, scopes, heardMs, lookedMs }: HookNote): void {
+	#merge({ hook, scopes, seenMs, readUpToMs }: WebhookNote): void {
 		const before = this.#hooks.get(keyOf(hook));
-		if (!before && this.#hooks.size >= mostHooks) return; // those that it hears of itself come first
-		const known = before ?? this.#add(hook, [{ scopes }], heardMs);
-		if (!before) this.#options.metrics.sightings.received(nameOf(hook), heardMs);
+		if (!before && this.#hooks.size >= mostHooks) return; // those that send deliveries to this replica come first
+		const known = before ?? this.#add(hook, [{ scopes }], seenMs);
+		if (!before) this.#options.metrics.sightings.received(nameOf(hook), seenMs);
 		known.shown = true;
-		known.heardMs = Math.max(known.heardMs, heardMs);
-		if (lookedMs !== undefined) known.lookedMs = Math.max(known.lookedMs ?? 0, lookedMs);
+		known.seenMs = Math.max(known.seenMs, seenMs);
+		if (readUpToMs !== undefined) known.readUpToMs = Math.max(known.readUpToMs ?? 0, readUpToMs);
 	}
 
-	#add(hook: Hook, by: KnownHook['by'], heardMs: number): KnownHook {
-		const [oldest] = [...this.#hooks].toSorted(([, one], [, other]) => one.heardMs - other.heardMs);
+	#add(hook: Hook, by: KnownWebhook['by'], seenMs: number): KnownWebhook {
+		const [oldest] = [...this.#hooks].toSorted(([, one], [, other]) => one.seenMs - other.seenMs);
 		if (oldest && this.#hooks.size >= mostHooks) this.#hooks.delete(oldest[0]);
-		const known: KnownHook = {
+		const known: KnownWebhook = {
 			hook,
 			by,
-			heardMs,
-			lookedMs: undefined,
+			seenMs,
+			readUpToMs: undefined,
 			shown: false,
 			notBeforeMs: 0,
 			settingsNotBeforeMs: 0,
