@@ -148,7 +148,7 @@ test('a set that an autoscaler drives: a completed runner is not replaced, wheth
 	await set.rests(1);
 	assert.equal(set.live(), [third]);
 	const { message } = await set.conditionIs('Holding', 'True');
-	assert.match(message ?? '', /^2 runners completed since effectiveTime/);
+	assert.match(message ?? '', /^2 runners have completed since effectiveTime/);
 
 	await decided(set);
 	await set.reaches(3);
@@ -217,7 +217,7 @@ test('a runner that ends before it registers: the next one is not started at onc
 	await rewriteState(set, name, { terminated }, 'Failed');
 	await gone(set, [name]);
 	const { message } = await set.conditionIs('StartsFailing', 'True');
-	assert.match(message ?? '', /none is started before/);
+	assert.match(message ?? '', /the next start is at/);
 });
 
 test.run();
