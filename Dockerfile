@@ -1,7 +1,7 @@
-# The server: two bundled files on a distroless Node. It does not run as root and writes no files.
-# For a release pin both images: --build-arg BUILD_IMAGE=node@sha256:... --build-arg RUN_IMAGE=...@sha256:...
-# The bundle depends on the sources and package-lock.json alone (test/unit/release); with BuildKit's
-# --output type=image,rewrite-timestamp=true and SOURCE_DATE_EPOCH the image does as well.
+# The server: two bundled files on a distroless Node. It does not run as root and writes no files. For a release pin
+# both images: --build-arg BUILD_IMAGE=node@sha256:... --build-arg RUN_IMAGE=...@sha256:... The bundle depends only on
+# the sources and package-lock.json (test/unit/release); with BuildKit's --output type=image,rewrite-timestamp=true and
+# SOURCE_DATE_EPOCH the image is reproducible as well.
 ARG BUILD_IMAGE=node:24-bookworm-slim
 ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
 

@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # command runs, because in a fresh clone the first command installs it.
 NODE := PATH="$(CURDIR)/node_modules/node/bin:$$PATH" node
 SOURCES := $(shell find admission plugin scripts manifests -type f 2>/dev/null) package.json
-# A cluster of yours is used only if make is given its KUBECONFIG (make demo KUBECONFIG=...), never that of the environment.
+# Your own cluster is used only if make is called with its KUBECONFIG (make demo KUBECONFIG=...); the environment's is
+# ignored.
 USE_CLUSTER := $(if $(filter command line,$(origin KUBECONFIG)),$(abspath $(KUBECONFIG)))
 
 .PHONY: help
@@ -35,7 +36,7 @@ dist/.built: node_modules/.package-lock.json $(SOURCES)
 build: dist/.built ## Bundle the server and the plugin into dist/
 
 .PHONY: manifests
-manifests: controlplane ## Write what is generated in manifests/: definitions, rendered overlays
+manifests: controlplane ## Generate resource definitions and rendered overlays in manifests/
 	@$(NODE) scripts/manifests/render.ts
 
 .PHONY: check
@@ -47,7 +48,7 @@ check: setup ## Type-check, lint, check structure and references, ask npm for kn
 	@$(NODE) scripts/audit.ts
 
 .PHONY: sentences
-sentences: setup ## Print what people read (messages, help, comments) in one go; ONLY="condition admission/sets" for some
+sentences: setup ## Print all texts that people read (messages, help, comments); ONLY="condition admission/sets" for some
 	@$(NODE) scripts/sentences.ts $(ONLY)
 
 .PHONY: format
@@ -59,27 +60,27 @@ controlplane: setup ## Build the embedded control plane (once: 5 min on 2 cores)
 	@$(NODE) test/cluster/cli.ts build
 
 .PHONY: test
-test: build controlplane ## All tests of the product; FILES="..." for some
+test: build controlplane ## Run all tests of the product; FILES="..." for some
 	@$(NODE) test/run.ts $(FILES)
 
 .PHONY: test-rig
-test-rig: build controlplane ## The tests of the test rig: its control plane, simulated GitHub and runners
+test-rig: build controlplane ## Run the tests of the test rig: its control plane, simulated GitHub and runners
 	@$(NODE) test/run.ts test/rig-tests
 
 .PHONY: test-unit
-test-unit: build ## The tests that need no cluster
+test-unit: build ## Run the tests that need no cluster
 	@$(NODE) test/run.ts test/unit
 
 .PHONY: mutants
-mutants: setup ## Break each rule that decides something, in turn; a unit test has to notice. FILES="..." for some
+mutants: setup ## Break each rule that decides something, in turn; a unit test has to fail. FILES="..." for some
 	@$(NODE) test/mutants/run.ts $(FILES)
 
 .PHONY: demo
-demo: build controlplane ## The product in 20 seconds: a busy runner survives kubectl delete and drain
+demo: build controlplane ## Show the product in 20 seconds: a busy runner survives kubectl delete and drain
 	@$(NODE) test/demo/demo.ts $(USE_CLUSTER)
 
 .PHONY: demo-up
-demo-up: build controlplane ## The demo's cluster, left running for you to try
+demo-up: build controlplane ## Start the demo's cluster and keep it running for you to try
 	@$(NODE) test/demo/up.ts
 
 .PHONY: demo-down
@@ -87,7 +88,7 @@ demo-down: setup ## Stop the demo's cluster
 	@$(NODE) test/demo/down.ts
 
 .PHONY: cluster
-cluster: setup ## A local control plane, kubeconfig in .cluster/kubeconfig
+cluster: setup ## Start a local control plane, with its kubeconfig in .cluster/kubeconfig
 	@$(NODE) test/cluster/cli.ts up
 
 .PHONY: cluster-down
@@ -95,17 +96,17 @@ cluster-down: setup ## Stop the local control plane
 	@$(NODE) test/cluster/cli.ts down
 
 .PHONY: bench
-bench: build controlplane ## Benchmarks, as ratios to something measured in the same run; BENCH=name for one
+bench: build controlplane ## Run benchmarks, as ratios to something measured in the same run; BENCH=name for one
 	@$(NODE) test/bench/run.ts $(BENCH)
 
 .PHONY: image
-image: ## Container image of the server
+image: ## Build the container image of the server
 	docker build -t runners-admission:$(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' package.json) .
 
 .PHONY: release
-release: build ## The plugin's archive, krew manifest, install files (IMAGE=repository), SBOM, checksums
+release: build ## Build a release: plugin archive, krew manifest, install files (IMAGE=repository), SBOM, checksums
 	@IMAGE="$(IMAGE)" $(NODE) scripts/release/release.ts
 
 .PHONY: clean
-clean: ## Remove what was built here (not the control plane's cache)
+clean: ## Remove all build results (not the control plane's cache)
 	rm -rf dist node_modules

@@ -1,6 +1,6 @@
 /**
- * Asks npm for known vulnerabilities of the packages that are shipped: `node scripts/audit.ts`. Fails on high and critical
- * ones. It only warns when nobody can be asked: without a network, or when the registry has no audit endpoint.
+ * Asks npm for known vulnerabilities of the packages that are shipped: `node scripts/audit.ts`. Fails on high and
+ * critical ones. It only warns if it cannot ask: without a network, or if the registry has no audit endpoint.
  */
 import { spawnSync } from 'node:child_process';
 

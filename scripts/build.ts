@@ -1,6 +1,6 @@
 /**
- * Makes dist/: `node scripts/build.ts [plugin] [admission]`; without arguments it makes both. It prints the sizes, and
- * fails when what `list` loads is larger than its limit, because its size decides how fast the plugin starts.
+ * Builds dist/: `node scripts/build.ts [plugin] [admission]`; without arguments it builds both. It prints the sizes,
+ * and fails if what `list` loads is larger than its limit, because its size determines how fast the plugin starts.
  */
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,16 +11,18 @@ import { overlayNames, readOverlay } from './manifests/overlays.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** In bytes: what `list` loads, the entry and its bundle together. It decides how fast `list` starts. */
+/** In bytes: what `list` loads, the entry and its bundle together. It determines how fast `list` starts. */
 const listLimit = 68_000;
 
 /**
- * In bytes. What the server loads it keeps, some four times over: text, syntax trees while it is parsed, functions. A text
+ * In bytes. Loaded code stays in memory about four times over: text, syntax trees while it is parsed, functions. A text
  * that is not only ASCII takes two bytes for each character.
  */
 const serverLimit = 1_000_000;
 
-/** The schemas of the contract (admission/api/schema) are there for their types: no bundle carries them or typebox. */
+/**
+ * The schemas of the contract (admission/api/schema) are only used for their types: no bundle contains them or typebox.
+ */
 const schemasAreTypes: Plugin = {
 	name: 'schemas-are-types',
 	setup(setup) {
@@ -43,8 +45,8 @@ const shared: BuildOptions = {
 };
 
 /**
- * Packages that the bundles do without, and what stands in for each. What imports them runs in a test from the built bundle:
- * test/unit/bundle/ for the server, test/unit/plugin/bundle.test.ts for the plugin.
+ * Packages that are left out of the bundles, and what replaces each. The code that imports them is run from the built
+ * bundle in a test: test/unit/bundle/ for the server, test/unit/plugin/bundle.test.ts for the plugin.
  */
 export const replacedInPlugin = {
 	// Only cleye's own help needs these two, which are a third of what `list` loads. The plugin prints its help itself.
@@ -56,7 +58,7 @@ export const replacedInServer = {
 	...replacedInPlugin,
 	undici: './admission/kube/unused-undici.ts',
 	'body-parser': './admission/webhook/unused-body-parser.ts',
-	// All media types of the world; express answers with these.
+	// A list of all media types; express needs only these.
 	'mime-db': './admission/webhook/media-types.json',
 	'@octokit/plugin-paginate-rest': './admission/github/unused-octokit-plugins.ts',
 	'@octokit/plugin-request-log': './admission/github/unused-octokit-plugins.ts',
@@ -84,8 +86,8 @@ const pluginShared: BuildOptions = {
 };
 
 /**
- * The entry has no extension, so that the package.json above the place where it is installed, or that there is none,
- * decides whether Node reads it as CommonJS or as an ES module. With this around it, it is both.
+ * The entry has no file extension, so a package.json above its folder decides whether Node reads it as CommonJS or as
+ * an ES module. With this wrapper it works as both.
  */
 const entryBanner = [
 	'#!/usr/bin/env node',
@@ -93,7 +95,7 @@ const entryBanner = [
 	'const require=process.getBuiltinModule("node:module").createRequire($file);',
 ].join('\n');
 
-/** What is beside the entry, each in a bundle of its own: what a command does not need would make it start later. */
+/** The files next to the entry, each a separate bundle: loading what a command does not need would delay its start. */
 export type Companion = 'list' | 'verbs' | 'yaml' | 'install' | 'auth';
 
 /** Builds dist/kubectl-runners and the files that it loads. Needs neither a cluster nor the network. */
@@ -145,7 +147,7 @@ export async function buildPlugin(
 	if (size > listLimit) throw new Error(`list loads ${size} bytes, ${size - listLimit} over its limit`);
 }
 
-/** A companion that is no longer made would be packed with the others. */
+/** A bundle that is no longer built would be packed with the others. */
 function removeEarlier(folder: string): void {
 	for (const name of readdirSync(folder)) if (name.startsWith('kubectl-runners')) rmSync(join(folder, name));
 }
@@ -156,9 +158,9 @@ function readOverlays(): Record<string, object[]> {
 }
 
 /**
- * Builds the server, with dist/runners-admission, a launcher that looks for a Node that is new enough. What issues
- * certificates is a file of its own, because few servers ever load it, and Node keeps the whole text of each file that it
- * has loaded.
+ * Builds the server, with dist/runners-admission, a launcher that looks for a Node that is new enough. The code that
+ * issues certificates is a separate file, because few servers ever load it, and Node keeps the whole text of each file
+ * that it has loaded.
  */
 export async function buildAdmission(outFolder = join(root, 'dist')): Promise<void> {
 	mkdirSync(outFolder, { recursive: true });

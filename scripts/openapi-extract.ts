@@ -1,7 +1,7 @@
 /**
- * Makes test/sim/openapi/github-runners.json and github-events.json: the parts of GitHub's own OpenAPI description that
- * this project's calls, and the simulator's answers and events, are checked against. The npm packages are too large to
- * depend on, so run this by hand to move to a newer version:
+ * Generates test/sim/openapi/github-runners.json and github-events.json: the parts of GitHub's own OpenAPI description
+ * that this project's calls, and the simulator's answers and events, are checked against. The npm packages are too
+ * large to depend on, so run this by hand to move to a newer version:
  *
  *   npm pack @octokit/openapi@23.0.2 @octokit/openapi-webhooks@12.1.0   (outside the repository; then unpack both)
  *   node scripts/openapi-extract.ts path/to/openapi path/to/openapi-webhooks

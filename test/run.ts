@@ -21,7 +21,7 @@ const defaultJobs = 2;
 const stageLines: Record<string, number>[] = [{ guard: 2 }, { sets: 2, bare: 1 }, { replicas: 1 }];
 /** Node keeps compiled modules here between processes: a test file then starts with half the CPU. */
 const compileCache = join(import.meta.dirname, '../node_modules/.cache/node-compile');
-/** So many of the slowest files are listed at the end. */
+/** This number of the slowest files is listed at the end. */
 const slowestShown = 10;
 
 interface Result {
@@ -89,13 +89,13 @@ async function worker(): Promise<void> {
 			);
 		const passed = count('Passed');
 		const failed = count('Total') - passed - count('Skipped');
-		// A file that ends badly, or runs no test, is one failure more than those it told of.
+		// A file that crashes, or runs no test, counts as one failure more than it has reported.
 		const failures = broken || count('Total') === 0 ? Math.max(1, failed) : failed;
 		end({ file, passed, failed: failures, seconds: seconds(sinceMs), output });
 	}
 }
 
-/** Files of one stage in one process; whatever it did not tell the end of has failed. */
+/** Files of one stage in one process; a file whose end it has not reported has failed. */
 async function runOnStage(stage: string, jobs: number, files: string[]): Promise<void> {
 	const open = new Map<string, number>(files.map((file) => [file, Date.now()]));
 	const onMessage = (message: StageMessage) => {

@@ -1,6 +1,6 @@
 /**
- * Runs test files that share a stage (rig/stage.ts) in this one process, several at a time:
- * `node test/stage.ts STAGE JOBS FILE...`. Started by run.ts, which it tells by IPC what becomes of each file.
+ * Runs test files that share a stage (rig/stage.ts) in this one process, several at a time: `node test/stage.ts STAGE
+ * JOBS FILE...`. Started by run.ts, to which it reports the result of each file by IPC.
  */
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,7 +39,7 @@ await prepareStage(stage as StageName);
 const waiting = [...files];
 await Promise.all(Array.from({ length: Number(jobs) }, worker));
 await endStages();
-// What a failed file has left open (a watch, a socket) does not keep this process.
+// What a failed file has left open (a watch, a socket) must not keep this process running.
 process.once('disconnect', () => process.exit());
 process.disconnect?.();
 

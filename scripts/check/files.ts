@@ -6,7 +6,7 @@ export const project = join(import.meta.dirname, '../..');
 
 const folders = '{admission,plugin,scripts,test,docs,manifests,.github,.ci}';
 
-/** Written by somebody else, or by a program. */
+/** Written by others, or generated. */
 const foreign =
 	/^package-lock\.json$|^test\/sim\/openapi\/|^test\/fixtures\/|^test\/cluster\/controlplane\/go\.|\.(?:svg|png)$/;
 

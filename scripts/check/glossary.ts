@@ -1,4 +1,4 @@
-/** The retired words of docs/glossary.md, and where they still stand. */
+/** The retired words of docs/glossary.md, and where they are still used. */
 import { comments } from '../prose/comments.ts';
 import { textOf, tokenize } from '../prose/tokens.ts';
 
@@ -18,7 +18,7 @@ export interface Hit {
 	retired: Retired;
 }
 
-/** What may stand although a retired word is in it. */
+/** A text that is allowed although it contains a retired word. */
 export interface Allowed {
 	/** With the flag g. */
 	text: RegExp;
@@ -79,7 +79,7 @@ export function findRetired(
 	const any = new RegExp(retired.map(({ text }) => longestPart(text)).join('|') || '(?!)', 'i');
 	const mayStand = allowed.filter((one) => one.in?.test(file) ?? true);
 	const look = (line: number, text: string, as: 'name' | 'prose'): void => {
-		if (!any.test(text)) return; // quick: most texts have none
+		if (!any.test(text)) return; // fast path: most texts contain none
 		const rest = mayStand.reduce((left, { text: may }) => left.replace(may, blank), text);
 		for (const word of retired) {
 			if (as === 'name' && word.kind === 'phrase') continue;
@@ -96,7 +96,7 @@ export function findRetired(
 			if (token.kind === 'name') look(token.line, token.text, 'name');
 			else if (token.kind === 'string' || token.kind === 'template' || token.kind === 'regex')
 				if (!/^\.\.?\/|^node:/.test(textOf(token)))
-					// what is imported is found by its own name
+					// the imported file is found by its own name
 					look(token.line, token.text, /\s/.test(token.text) ? 'prose' : 'name');
 		}
 	}
@@ -111,7 +111,7 @@ function parts(text: string): string[] {
 	return text.split(/[^A-Za-z]+|(?<=[a-z])(?=[A-Z])/).map((part) => part.toLowerCase());
 }
 
-/** The same text with all but names blanked: what stands in backquotes, camelCase, and names of files. */
+/** The same text with everything but names blanked: what stands in backquotes, camelCase, and names of files. */
 function onlyNames(text: string): string {
 	const names = /`[^`\n]+`|[\w$]*[a-z][A-Z][\w$]*|[\w./-]+\.(?:ts|md|ya?ml)\b/g;
 	let kept = '';

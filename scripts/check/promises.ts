@@ -38,7 +38,7 @@ export function printRow({ id, promise, shownBy }: Promised): string {
 	return `| ${id.replace('invariant ', '')} | ${promise} | ${shownBy} |`;
 }
 
-/** Of the tests that carry an id two are named: the first end-to-end test, and the first unit test. */
+/** Of the tests with an id, two are named: the first end-to-end test, and the first unit test. */
 export function shownCell(tests: readonly NamedTest[]): string {
 	const endToEnd = tests.find(({ file }) => file.startsWith('test/e2e/'));
 	const unit = tests.find(({ file }) => !file.startsWith('test/e2e/'));
@@ -52,7 +52,7 @@ function shortName(file: string): string {
 	return file.replace(/^test\//, '').replace(/\.test\.ts$/, '');
 }
 
-/** Without the ids at its end; `${kind}` reads KIND, and whatever else is computed is left out. */
+/** Without the ids at its end; `${kind}` becomes KIND, and any other expression is left out. */
 function printed(name: string): string {
 	return name
 		.replace(/\s*\([^()]*\)$/, '')

@@ -13,9 +13,9 @@ import { idsOf, type NamedTest, printRow, rowOf, shownCell, testNames } from './
 
 const tables = ['docs/invariants.md', 'docs/scenarios.md'];
 
-/** Made by `make release`, and not in the repository. */
+/** Built by `make release`, and not in the repository. */
 const released = /^install-[\w-]+\.yaml$/;
-/** Checks and their tests, which are full of examples of what is found. */
+/** Checks and their tests, which are full of examples. */
 const examples = /^scripts\/check\/(?:references|promises)|^test\/unit\/(?:check|prose)\//;
 
 interface Citation {
@@ -170,7 +170,7 @@ function testsById(): Map<string, NamedTest[]> {
 	return byId;
 }
 
-/** Writes the column "shown by" anew. */
+/** Rewrites the column "shown by". */
 function renew(table: string): void {
 	const text = texts.get(table) ?? '';
 	const renewed = text

@@ -9,7 +9,7 @@ import { dirname, join, relative } from 'node:path';
 
 const project = join(import.meta.dirname, '../..');
 
-/** From the ground up. A folder or file imports only from its own entry and from lower layers. */
+/** From bottom to top. A folder or file imports only from its own entry and from lower layers. */
 const layers: readonly (readonly string[])[] = [
 	['api', 'time'],
 	['cli', 'runner', 'telemetry'],
@@ -26,7 +26,9 @@ const layers: readonly (readonly string[])[] = [
 	['main.ts'],
 ];
 
-/** Code that decides on plain data: the time and everything random is passed in. The text of a script is none. */
+/**
+ * Code that decides on plain data: the time and everything random is passed in. The text of a script does not count.
+ */
 const pure = /^admission\/(?!jobs\/hooks\/rules\/script\.ts$)(api|runner|[^/]+(?:\/[^/]+){0,2}\/rules)\//;
 const impure =
 	/\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.|\bset(?:Timeout|Interval|Immediate)\(|\bprocess\.(?:env|argv|exit|hrtime|uptime)|\bfetch\(/;

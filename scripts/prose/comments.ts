@@ -4,7 +4,7 @@ import type { Token } from './tokens.ts';
 export interface Passage {
 	/** The line at which it begins, from 1. */
 	line: number;
-	/** With the line breaks of the source, so that a place in it has a line, and without the comment's own signs. */
+	/** With the line breaks of the source, so that positions map to lines, and without the comment markers. */
 	text: string;
 }
 

@@ -1,15 +1,15 @@
-/** The texts in a program, each with what tells a reader what it is for. */
+/** The texts in a program, each with what shows its purpose. */
 import { type Token, textOf, tokenize } from './tokens.ts';
 
 export interface Literal {
 	line: number;
-	/** Strings that are put together are one text; expressions in a template stand as they are. */
+	/** Concatenated strings are one text; expressions in a template are kept as they are. */
 	text: string;
 	/** The property or variable whose value it is. */
 	key: string | undefined;
-	/** What is called with it, from the inside out: `log.warn`, `Error`, `events.send`. */
+	/** The functions that it is passed to, from the inside out: `log.warn`, `Error`, `events.send`. */
 	calls: readonly string[];
-	/** Names in CamelCase beside it, such as a condition's type and reason. */
+	/** Names in CamelCase next to it, such as a condition's type and reason. */
 	labels: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** What people read of a file, by kind. */
+/** The texts of a file that people read, by kind. */
 import { comments, hashComments, type Passage } from './comments.ts';
 import { type Literal, literals } from './literals.ts';
 import { tokenize } from './tokens.ts';
@@ -39,7 +39,7 @@ function ofProgram(file: string, source: string): Sentence[] {
 	];
 }
 
-/** By what is done with it; where that says nothing, by where it stands. */
+/** By how it is used; if that says nothing, by where it is. */
 function kindOf(file: string, { key, calls, text, labels }: Literal): Kind | undefined {
 	const called = (pattern: RegExp) => calls.some((call) => pattern.test(call));
 	if (!isProse(text) || text.split('\n').length > 4) return undefined; // a name; a script or a manifest

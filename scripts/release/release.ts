@@ -1,6 +1,6 @@
 /**
- * Makes what a release consists of, in dist/release: the plugin's archive, its krew manifest, one file per overlay
- * to install with, the list of packages (SBOM) and checksums. `node scripts/release/release.ts [FOLDER]`; dist/ must have
+ * Builds the files of a release in dist/release: the plugin's archive, its krew manifest, one file per overlay to
+ * install with, the list of packages (SBOM) and checksums. `node scripts/release/release.ts [FOLDER]`; dist/ must have
  * been built. IMAGE in the environment is the repository of the server's image, `registry.example/runners-admission`.
  * The same sources give the same archive, because npm gives all files in it one fixed time.
  */

@@ -1,7 +1,8 @@
 /**
- * What evidence costs: how soon a job is on its pod, what a hook adds to a job's start, what the runner's log adds to a
- * decision, what the quiet period adds to deletions. Each beside something like it without ours, in the same run; the
- * simulated runners' shells, the control plane and the server share the machine, so absolute figures need an idle one.
+ * What job signals cost: how soon a job is on its pod, what a hook adds to a job's start, what the runner's log adds to
+ * a decision, what the quiet period adds to deletions. Each is compared with the same thing without the server, in the
+ * same run; the simulated runners' shells, the control plane and the server share the machine, so absolute figures need
+ * an idle one.
  *
  * `PARTS=jobs,hook,log,deletions,arc make bench BENCH=evidence` for some of it; all takes some 6 minutes.
  */

@@ -1,7 +1,7 @@
 /**
- * How the cost of sets grows with the number of runners and of sets: 0 to so many, each line with a control plane and a
- * server of its own. `SIZES=50,500,2000 SETS=1,10,100 KINDS=RunnerDeployment make bench BENCH=growth`; PROFILES=FOLDER has
- * each server write a CPU profile. All sets are of one organization: GitHub gives only so many tokens a minute.
+ * How the cost of sets grows with the number of runners and of sets: 0 to N, each line with its own control plane and
+ * server. `SIZES=50,500,2000 SETS=1,10,100 KINDS=RunnerDeployment make bench BENCH=growth`; PROFILES=FOLDER makes each
+ * server write a CPU profile. All sets are in one organization, because GitHub limits tokens per minute.
  */
 import { availableParallelism } from 'node:os';
 import { type Kind, kinds } from '../rig/runner-sets.ts';

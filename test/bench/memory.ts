@@ -1,4 +1,4 @@
-/** Resident memory of the leader that watches 5,000 runner pods: now, and at its highest since it started. */
+/** Resident memory of the leader that watches 5,000 runner pods: now, and its peak since the start. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRig } from '../rig/rig.ts';
@@ -26,7 +26,7 @@ try {
 	const listing = await rig.addServer();
 	const before = rig.servers[0];
 	if (before && before !== listing) await before.stop();
-	await sleep(25_000); // the second server leads, and has listed them all at once
+	await sleep(25_000); // the second server becomes the leader, and lists them all at once
 	const listed = await memoryOf(listing);
 	console.log(
 		table([

@@ -1,4 +1,4 @@
-/** `make bench`: the benchmarks one after the other, or those named. Nothing here passes or fails. */
+/** `make bench`: the benchmarks one after the other, or those named. They neither pass nor fail. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

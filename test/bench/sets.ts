@@ -1,8 +1,9 @@
 /**
- * RunnerSet and RunnerDeployment in the runs that actions-runner-controller was measured in, ours beside its figures and
- * beside a bare loop of the same objects. `SIZES=50 RUNS=1 PARTS=up make bench BENCH=sets` for a part of it (up, busy,
- * completions, volumes, calls); `AGAIN=20` repeats 50 busy -> 0 so often; `PROFILES=FOLDER` has each server write a CPU
- * profile. All of it takes some 30 minutes: 500 runners are unregistered at 150 a minute (GitHub's limit is 180, ARC did 236).
+ * RunnerSet and RunnerDeployment in the runs with which actions-runner-controller was measured: ours compared with its
+ * figures and with a bare loop of the same objects. `SIZES=50 RUNS=1 PARTS=up make bench BENCH=sets` for a part of it
+ * (up, busy, completions, volumes, calls); `AGAIN=20` repeats 50 busy -> 0 so often; `PROFILES=FOLDER` has each server
+ * write a CPU profile. All of it takes some 30 minutes: 500 runners are unregistered at 150 a minute (GitHub's limit is
+ * 180, ARC did 236).
  *
  * Not as in ARC's runs: the controller manager here may make 100 calls at once, not 30, before it is held to 20 a second.
  */
@@ -84,7 +85,7 @@ async function volumesOf(count: number): Promise<void> {
 	print('RunnerSet, volumes', volumeRows(count, without, withVolumeClaims), [{ load: load() }]);
 }
 
-/** With an audit log, which costs the API server time: on a stage of its own. */
+/** With an audit log, which costs the API server time, so on a separate stage. */
 async function callsOf(kind: Kind, count: number): Promise<void> {
 	const audited = await Stage.open(undefined, { cluster: { audit: { users: [serverUser] } } });
 	try {

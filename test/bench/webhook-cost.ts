@@ -18,9 +18,12 @@ import { jobPod, ordinaryPod, PodMaker } from './webhook/pods.ts';
 
 const rounds = Number(process.env.ROUNDS ?? 9);
 const perRound = 40;
-/** What the leader and the controllers do about one call is mostly done before the next. */
+/** What the leader and the controllers do after one call is usually finished before the next. */
 const betweenMs = 5;
-/** The API server has read changed webhook configurations by then. One that it has not read shows as a wrong answer. */
+/**
+ * The API server has read changed webhook configurations by then. If it has not read one, the answer is wrong, which is
+ * noticed.
+ */
 const configurationsReadMs = 2_000;
 /** Pods that are made at once. */
 const atOnce = 8;
@@ -56,7 +59,7 @@ try {
 	await rig.stop();
 }
 
-/** Calls that do the same to the API server's store, so that the first of each group is what the others add to. */
+/** Calls that do the same to the API server's store; the first of each group is the base for the others. */
 async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promise<Map<string, Kind[]>> {
 	const pods = await PodMaker.of(rig, call);
 	const makeBusy = async () => {
@@ -68,7 +71,7 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 		await eventually('the busy mark', async () => (await rig.pod('busy'))?.metadata.labels?.[label]);
 	};
 	await makeBusy();
-	rig.agents.stop(); // no other runner is to register: it would be another one than the pod says
+	rig.agents.stop(); // no other runner may register: it would differ from what the pod says
 	const still = ordinaryPod(unguarded, 'still');
 	await pods.create(still);
 

@@ -1,6 +1,6 @@
 /**
- * Changes that change nothing anybody could see, each with the reason. An entry has to fit exactly one mutation; the run
- * fails where it fits none any more.
+ * Mutations without any visible effect, each with the reason. An entry has to match exactly one mutation; the run fails
+ * if it no longer matches any.
  */
 export interface Equivalent {
 	file: string;

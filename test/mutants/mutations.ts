@@ -1,8 +1,8 @@
 /**
- * Breaks a source file in every small way: each condition held to be true and to be false, each operand of `&&` and `||`
- * left out, each case of a switch never met, each comparison and each quantifier turned round, each filter and each plain
- * statement left out. Works on the text as Biome formats it; what is in comments, strings and types of declarations is
- * left alone.
+ * Breaks a source file in every small way: each condition is set to true and to false, each operand of `&&` and `||`
+ * left out, each case of a switch never matched, each comparison and each quantifier inverted, each filter and each
+ * plain statement left out. Works on the text as Biome formats it; what is in comments, strings and types of
+ * declarations is left alone.
  */
 export interface Mutation {
 	line: number;
@@ -26,7 +26,7 @@ export function mutationsOf(source: string): Mutation[] {
 	};
 	const shown = (from: number, to: number) => source.slice(from, to).replace(/\s+/g, ' ').slice(0, 70);
 
-	/** Ranges whose truth is turned as a whole: a comparison that is all of one need not be turned once more. */
+	/** Ranges that are inverted as a whole: a comparison that is one of them need not be inverted again. */
 	const conditions: [number, number][] = [];
 	const condition = (from: number, to: number) => {
 		conditions.push([from, to]);
@@ -164,7 +164,7 @@ function closing(code: string, open: number): number {
 
 const trimEnd = (code: string, at: number) => code.slice(0, at).trimEnd().length;
 
-/** Where the operand begins that ends before `end`; undefined where that is not plain. */
+/** Where the operand that ends before `end` begins; undefined if that is not clear. */
 function operandStart(code: string, end: number, stops: readonly string[]): number | undefined {
 	let depth = 0;
 	for (let at = end - 1; at >= 0; at--) {

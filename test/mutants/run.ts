@@ -1,6 +1,7 @@
 /**
- * Breaks each rule that decides something (see targets.ts) in turn, and fails unless a unit test notices: `make mutants`, or
- * `node test/mutants/run.ts [FILE...]` for some of the files in targets.ts. Nothing is written to the work tree.
+ * Breaks each rule that decides something (see targets.ts) in turn, and fails unless a unit test fails for each: `make
+ * mutants`, or `node test/mutants/run.ts [FILE...]` for some of the files in targets.ts. Nothing is written to the work
+ * tree.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -13,13 +14,13 @@ import { targets } from './targets.ts';
 import type { Result } from './worker.ts';
 
 /**
- * A mutant that is not judged by then goes round in circles, which is as good as a test that fails. On a machine that is
- * too busy it may only be slow, so these are counted apart.
+ * A mutant without a result by then is in an endless loop, which counts like a failed test. On a busy machine it may
+ * only be slow, so these are counted separately.
  */
 const hangsAfterMs = 60_000;
-/** The file as it is has to be judged, however busy the machine is. */
+/** The unchanged file needs a result, however busy the machine is. */
 const asItIsWithinMs = 300_000;
-/** The modules of each mutant stay in memory, so a worker judges so many. */
+/** The modules of each mutant stay in memory, so a worker runs only this number of mutants. */
 const perWorker = 25;
 
 const project = join(import.meta.dirname, '../..');
@@ -47,7 +48,7 @@ for (const { file } of chosen) {
 		for (const index of fits) skipped.add(index);
 	}
 	passedOver.set(file, skipped.size);
-	// -1 is the file as it is: its tests have to be green, or nothing can be learnt from them.
+	// -1 is the unchanged file: its tests have to pass, or the results mean nothing.
 	const indexes = [-1, ...mutations.keys()].filter((index) => !skipped.has(index));
 	for (let from = 0; from < indexes.length; from += perWorker)
 		chunks.push({ file, indexes: indexes.slice(from, from + perWorker) });
@@ -69,7 +70,7 @@ async function work(): Promise<void> {
 		while (left.length > 0) {
 			const judged = await run(chunk.file, left);
 			const at = left[judged];
-			// The worker ended or went round in circles at this one.
+			// The worker ended, or was in an endless loop, at this one.
 			if (at !== undefined) {
 				hung += 1;
 				take(chunk.file, { index: at, caughtBy: 'a test that does not come to an end' });
@@ -79,7 +80,7 @@ async function work(): Promise<void> {
 	}
 }
 
-/** Answers how many were judged before the worker ended. */
+/** Returns how many had a result before the worker ended. */
 function run(file: string, indexes: number[]): Promise<number> {
 	return new Promise((resolve) => {
 		const worker = spawn(

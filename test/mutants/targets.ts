@@ -1,4 +1,4 @@
-/** The rules that are broken, and the unit tests that have to notice. The quickest tests come first. */
+/** The rules that are broken, and the unit tests of which one has to fail. The fastest tests come first. */
 export interface Target {
 	file: string;
 	tests: readonly string[];

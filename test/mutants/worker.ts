@@ -10,7 +10,7 @@ import { mutationsOf } from './mutations.ts';
 import { type KeptTest, kept } from './suite.ts';
 import { targets } from './targets.ts';
 
-/** One line of a worker's answer: who noticed, undefined: nobody. */
+/** One line of a worker's output: which test failed; undefined: none. */
 export interface Result {
 	index: number;
 	caughtBy: string | undefined;
@@ -56,7 +56,7 @@ function textOf(path: string): string {
 	return known;
 }
 
-/** Tests that have noticed something before are asked first. */
+/** Tests that have failed before are run first. */
 const noticed = new Map<string, number>();
 const byMerit = (a: KeptTest, b: KeptTest) => (noticed.get(b.title) ?? 0) - (noticed.get(a.title) ?? 0);
 

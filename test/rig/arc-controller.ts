@@ -1,7 +1,7 @@
 /**
- * ARC's controller of runner pods, as far as others have to live with it: it has runners unregistered that are scaled down or
- * deleted. After its source, v0.27.6: runner_pod_controller.go, runner_graceful_stop.go. Left out: containers that restart,
- * rate limits, a pod that is deleted by force.
+ * ARC's controller of runner pods, as far as others have to coexist with it: it unregisters runners that are scaled
+ * down or deleted. Modelled on its source, v0.27.6: runner_pod_controller.go, runner_graceful_stop.go. Left out:
+ * containers that restart, rate limits, a pod that is deleted by force.
  */
 import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube } from '../sim/kube.ts';
@@ -27,7 +27,7 @@ const retryDelayMs = 60_000;
 /** RequeueAfter of ensureRunnerPodRegistered. */
 const registrationRecheckMs = 10_000;
 const registrationTimeoutMs = 10 * 60_000;
-/** Its --sync-period: every pod is looked at again. */
+/** Its --sync-period: every pod is reconciled again. */
 const resyncMs = 60_000;
 /** It keeps GitHub's answers as long as their Cache-Control says, which is a minute; less here, so that no test waits for that. */
 const listCacheMs = 2_000;
@@ -57,7 +57,10 @@ class RunnerPodController implements Arc {
 	readonly #kube: Kube;
 	readonly #rig: Rig;
 	readonly #pods = new Map<string, PodItem>();
-	/** Keys to look at; as in controller-runtime one worker takes them, and what changes meanwhile is looked at once more. */
+	/**
+	 * Keys to reconcile; as in controller-runtime one worker takes them, and a key that changes during its reconcile is
+	 * reconciled once more.
+	 */
 	readonly #due = new Set<string>();
 	readonly #timers = new Map<string, { atMs: number; timer: NodeJS.Timeout }>();
 	readonly #failures = new Map<string, number>();
@@ -134,7 +137,7 @@ class RunnerPodController implements Arc {
 		this.#working = false;
 	}
 
-	/** @returns after how many ms it is looked at again if it does not change before */
+	/** @returns after how many ms it is reconciled again unless it changes before */
 	async #reconcile(seen: PodItem): Promise<number | undefined> {
 		const { deletionTimestamp, finalizers = [] } = seen.metadata;
 		if (deletionTimestamp) {
@@ -182,7 +185,7 @@ class RunnerPodController implements Arc {
 		if (isStopped(pod)) return done;
 		if (annotation(pod, arcKeys.wait)) return retry;
 		const { status, message } = await this.#remove(pod, id);
-		if (status === 204 || status === 403) return done; // it takes a missing permission for consent
+		if (status === 204 || status === 403) return done; // it treats a missing permission as success
 		await this.#listedId(pod);
 		if (status !== 422) throw new Error(`DELETE runner: ${status} ${message}`);
 		await this.#annotateOnce(pod, arcKeys.failure, message);

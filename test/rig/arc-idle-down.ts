@@ -1,6 +1,7 @@
 /**
- * ARC scales idle runners down by itself, first beside the guard, then alone: what both take, and what GitHub is asked.
- * Runners of a RunnerSet: the garbage collector needs up to 30 s to know a kind that has just been defined, such as Runner.
+ * ARC scales idle runners down by itself, first with the guard, then without: how long both take, and the calls to
+ * GitHub. Runners of a RunnerSet: the garbage collector needs up to 30 s to know a kind that has just been defined,
+ * such as Runner.
  */
 import { progress } from '../../admission/api/keys.ts';
 import { installArcCrds, scaleAllDownByArc, statefulSetsOfArc } from './arc.ts';
@@ -20,7 +21,7 @@ export interface IdleDown {
 
 const apiVersion = 'actions.summerwind.dev/v1alpha1';
 
-/** The rig is of no use afterwards: its server and its webhooks are gone. It must have the guard alone. */
+/** The rig cannot be used afterwards: its server and its webhooks are gone. It must have only the guard. */
 export async function idleDownByArc(rig: Rig, count: number): Promise<{ beside: IdleDown; alone: IdleDown }> {
 	await installArcCrds(rig, { common: true });
 	const arc = await startArc(rig);

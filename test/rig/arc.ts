@@ -1,6 +1,6 @@
 /**
- * What actions-runner-controller (ARC, legacy mode) leaves in a cluster, and the little of what it does that others have
- * to live with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As its source has it.
+ * What actions-runner-controller (ARC, legacy mode) leaves in a cluster, and the part of its behaviour that others have
+ * to coexist with: its StatefulSets, RunnerReplicaSets and Runners, its finalizers, its scale-down. As in its source.
  */
 import { crdWithAnyFields } from '../sim/crd.ts';
 import type { KubeItem } from '../sim/kube.ts';
@@ -36,7 +36,7 @@ export async function installArcCrds(rig: Rig, { common }: { common: boolean }):
 	]);
 }
 
-/** So many one-pod StatefulSets of a RunnerSet, with their pods; returns the pods' names. */
+/** Creates this number of one-pod StatefulSets of a RunnerSet, with their pods; returns the pods' names. */
 export async function statefulSetsOfArc(rig: Rig, set: ArcSet, count: number): Promise<string[]> {
 	const owners = names(set.name, count);
 	const pods = owners.map((owner) =>
@@ -82,7 +82,9 @@ function statefulSet(set: ArcSet, name: string, pod: PodManifest | undefined): o
 	};
 }
 
-/** A RunnerReplicaSet of a RunnerDeployment with so many Runners and their pods; returns the pods' names. */
+/**
+ * Creates a RunnerReplicaSet of a RunnerDeployment with this number of Runners and their pods; returns the pods' names.
+ */
 export async function runnersOfArc(rig: Rig, set: ArcSet, count: number): Promise<string[]> {
 	const { namespace } = set;
 	const labels = { ...set.labels, 'runner-deployment-name': set.name, 'runner-template-hash': hash };
@@ -100,7 +102,7 @@ export async function runnersOfArc(rig: Rig, set: ArcSet, count: number): Promis
 	const owner = controlledBy(group, 'RunnerReplicaSet', { name: replicaSet, uid: made.metadata.uid });
 	const runners = names(replicaSet, count);
 	for (const name of runners) {
-		// Each with its pod at once: a running server takes a Runner without a pod for one that has ended.
+		// Each together with its pod: a running server treats a Runner without a pod as ended.
 		const runner = await rig.kube.create<KubeItem>(`${path}/runners`, {
 			apiVersion: group,
 			kind: 'Runner',
@@ -141,8 +143,8 @@ const names = (prefix: string, count: number) =>
 	Array.from({ length: count }, (_, index) => `${prefix}-${'bcdfghjklm'[index % 10]}x2z${index}`);
 
 /**
- * ARC's scale-down of one runner, its "termination process": the request is written on the pod, ARC's controller of runner
- * pods (arc-controller.ts) has the runner unregistered and says so on the pod, the owner is deleted.
+ * ARC's scale-down of one runner, its "termination process": the request is written on the pod, ARC's controller of
+ * runner pods (arc-controller.ts) unregisters the runner and marks the pod, and the owner is deleted.
  */
 export async function scaleDownByArc(
 	rig: Rig,

@@ -59,7 +59,7 @@ export class Autoscaled {
 		return this.set.rig.kube.patch(this.path, { spec });
 	}
 
-	/** A job of a repository of the organization is queued at GitHub, which tells the webhook. */
+	/** A job of a repository of the organization is queued at GitHub, which sends an event to the webhook. */
 	queue(job: QueuedJob = {}): WorkflowJob {
 		return this.set.rig.github.jobs.queue({ repository: `${this.set.namespace}/app`, ...job });
 	}

@@ -14,7 +14,7 @@ export async function startBalancer(targets: number[]): Promise<Balancer> {
 	const balancer: { targets: number[] } = { targets };
 	const server: Server = createServer((client) => {
 		open.add(client);
-		client.setNoDelay(true); // a proxy that waits to fill its packets would add 40 ms to an answer
+		client.setNoDelay(true); // without this, Nagle's algorithm would add 40 ms to an answer
 		client.once('close', () => open.delete(client));
 		client.on('error', () => client.destroy());
 		hand(client, balancer.targets.length);

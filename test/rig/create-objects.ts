@@ -37,7 +37,7 @@ export class Creator {
 		return namespaced ? `${root}/namespaces/${metadata.namespace ?? 'default'}/${name}` : `${root}/${name}`;
 	}
 
-	/** Asked for again where it is not known: a definition may have been made since. */
+	/** Read again if it is not known: a definition may have been created since. */
 	async #find(root: string, kind: string): Promise<Resource | undefined> {
 		const isIt = (resource: Resource) => resource.kind === kind && !resource.name.includes('/');
 		const known = this.#known.get(root)?.find(isIt);

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Polls until `check` gives something truthy; fails with what was waited for. The bound is for a machine that is slow. */
+/**
+ * Polls until `check` returns something truthy; fails with a message that says what it waited for. The timeout is for a
+ * slow machine.
+ */
 export async function eventually<T>(
 	what: string,
 	check: () => T | Promise<T>,

@@ -119,7 +119,7 @@ export function allMarked(rig: Rig, { namespace, names }: Fleet): Promise<boolea
 	);
 }
 
-/** Every runner's deletion has been asked for, refused and recorded. */
+/** Every runner's deletion has been requested, refused and recorded. */
 export function allRecorded(history: History, { namespace, names }: Fleet): Promise<boolean> {
 	return eventually(`all deletions of ${namespace} are recorded`, () => {
 		const recorded = new Set(history.recorded());

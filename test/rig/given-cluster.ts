@@ -44,7 +44,7 @@ export async function givenCluster(kubeconfig: string, log: (line: string) => vo
 			return path;
 		},
 		async stop() {
-			// Webhooks first: nothing may be held up by a server that is not there any more.
+			// Webhooks first: nothing may wait for a server that is gone.
 			await kubectl(['delete', 'validatingwebhookconfiguration', 'runners-admission', '--ignore-not-found']);
 			await kubectl(['delete', 'namespace', 'runners-system', 'demo', '--ignore-not-found']);
 			const ours = ['-l', 'app.kubernetes.io/part-of=kubectl-runners'];

@@ -1,7 +1,7 @@
 /**
  * Checks the invariants 1 to 5 and 8 (docs/invariants.md) against what was recorded: the simulated runners' journal,
- * the calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows nothing of the product but the
- * annotations of its contract.
+ * the calls that reached GitHub, GitHub's own journal, and a watch of all pods. It knows only the annotations of the
+ * product's contract.
  */
 import { breakGlass, progress, record } from '../../admission/api/keys.ts';
 import { readKubeconfig } from '../sim/cluster-access.ts';
@@ -14,31 +14,37 @@ import type { Rig } from './rig.ts';
 import type { LogLine } from './server-process.ts';
 
 export interface Expected {
-	/** `namespace/name` of pods whose job may be lost: with their node. What break-glass kills, its annotation tells. */
+	/**
+	 * `namespace/name` of pods whose job may be lost: with their node. For pods with break-glass, their annotation says
+	 * so.
+	 */
 	lost?: readonly string[];
-	/** Pods whose recorded deletion was taken back. */
+	/** Pods whose recorded deletion was cancelled. */
 	cancelled?: readonly string[];
-	/** Servers were killed: what one had asked GitHub and not written down yet, another asks once more per crash. */
+	/** Servers were killed: a call to GitHub whose result was not recorded yet may be repeated, once per crash. */
 	crashes?: number;
-	/** Everything has come to rest: no recorded deletion may be left over. Default true. */
+	/** Nothing is in progress any longer: no recorded deletion may be left over. Default true. */
 	settled?: boolean;
 }
 
 export interface History {
 	/** What contradicts the invariants, each with its number; empty when all is well. */
 	violations(expected?: Expected): string[];
-	/** The same, when what is recorded and can be carried out has been: it may have been asked for a moment ago. */
+	/**
+	 * The same, after all recorded deletions that can be carried out have been: some may have been requested a moment
+	 * ago.
+	 */
 	violationsAtRest(expected?: Expected): Promise<string[]>;
 	/** Pods that carried a record at some time, as `namespace/name`. */
 	recorded(): string[];
 	/**
-	 * Runs `work` and says what changed meanwhile: pods written, GitHub called with anything but GET (invariant 8). With
-	 * `namespace` only of its pods, and about the organization of that name.
+	 * Runs `work` and returns what changed during it: pods written, GitHub called with anything but GET (invariant 8).
+	 * With `namespace` only of its pods, and about the organization of that name.
 	 */
 	writesDuring(work: () => Promise<unknown>, namespace?: string): Promise<string[]>;
 	/**
-	 * DELETE calls to GitHub about a runner that had been at work for so long: it can make GitHub's wrong word come
-	 * true, and where the runner's log can be read, or its hooks report, none is sent.
+	 * DELETE calls to GitHub about a runner that had been at work for so long: such a call can make GitHub's wrong
+	 * answer true, and if the runner's log can be read, or its hooks report, none is sent.
 	 */
 	deletesAtWork(sinceMs?: number): string[];
 	/** Resolves when no recorded deletion is left over. */
@@ -65,10 +71,10 @@ interface Life {
 const watchLagMs = 2_000;
 /** Invariant 5, static runners; a little less than the product's 30 s for clocks that tick apart. */
 const staticRetryMs = 29_000;
-/** A runner that has not registered so long after its start may go (A7). */
+/** A runner that has not registered this long after its start may be deleted (A7). */
 const registrationTimeoutMs = 10 * 60_000;
 
-/** `expected`: violations are what the test is about, and no reason not to try its file again. */
+/** `expected`: the test causes violations on purpose, so they are not printed. */
 export async function startHistory(rig: Rig, { expected = false } = {}): Promise<History> {
 	const kube = new Kube(readKubeconfig(rig.cluster.kubeconfig));
 	const lives = new Map<string, Life>();
@@ -314,7 +320,7 @@ export async function startHistory(rig: Rig, { expected = false } = {}): Promise
 	};
 }
 
-/** All that must not be after a test: what contradicts the invariants, and what a server has logged as an error. */
+/** Everything that must not exist after a test: violations of the invariants, and errors in a server's log. */
 export async function failures(rig: Rig, history: History, expected?: Expected): Promise<unknown[]> {
 	return [
 		...(await history.violationsAtRest(expected)),
@@ -322,7 +328,7 @@ export async function failures(rig: Rig, history: History, expected?: Expected):
 	];
 }
 
-/** On a machine with too much to do the API server answers late. The server denies then and says so, as it should. */
+/** On an overloaded machine the API server answers late. Then the server denies and says so, as it should. */
 const isSlowMachine = ({ error }: LogLine) =>
 	/the API server did not answer us in time|: timed out$/.test(String(error));
 

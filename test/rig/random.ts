@@ -1,4 +1,4 @@
-/** Random numbers that a test can have again: its seed is printed, and SEED=... repeats it. */
+/** Repeatable random numbers for tests: the seed is printed, and SEED=... repeats them. */
 export interface Random {
 	seed: number;
 	/** A whole number from `from` up to, not including, `to`. */

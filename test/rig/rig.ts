@@ -27,7 +27,7 @@ export type RigCluster = Pick<
 >;
 
 export interface RigOptions {
-	/** Replicas of the server; default 1. 0: the webhooks are installed and nobody answers. */
+	/** Replicas of the server; default 1. 0: the webhooks are installed but no server answers. */
 	replicas?: number;
 	/** Names of the nodes; default node-1 and node-2. */
 	nodes?: string[];
@@ -45,8 +45,8 @@ export interface RigOptions {
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /**
- * Everything real but GitHub and the kubelets: a control plane, the guard installed from manifests/ with exactly the
- * shipped roles, its server processes, the GitHub simulator and the simulated runners.
+ * Everything is real except GitHub and the kubelets: a control plane, the guard installed from manifests/ with exactly
+ * the shipped roles, its server processes, the GitHub simulator and the simulated runners.
  */
 export function startRig(options: RigOptions = {}): Promise<Rig<Cluster>> {
 	const log = options.log ?? (() => {});
@@ -105,7 +105,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		if (replicas > 0) await this.guarded();
 	}
 
-	/** As a user installs it, whose server is outside of the cluster, but with webhooks that lead to our port. */
+	/** Installed as for a server outside of the cluster, but with webhooks that point to our port. */
 	async #install(): Promise<void> {
 		this.#ports = await ServicePorts.open();
 		const port = this.#ports.webhooks;
@@ -141,7 +141,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		return server;
 	}
 
-	/** Starts one more replica that no webhook leads to: a test calls its port itself, and stops it. */
+	/** Starts one more replica that no webhook calls: a test calls its port itself, and stops it. */
 	startStandby(options: Partial<ServerOptions> = {}): Promise<ServerProcess> {
 		const base = {
 			kubeconfig: this.serverKubeconfig,
@@ -152,7 +152,7 @@ export class Rig<C extends RigCluster = Cluster> {
 		return startServer({ ...base, ...this.#options.server, ...options });
 	}
 
-	/** As a deleted pod goes: out of the Service's endpoints, then SIGTERM. Resolves with its exit code. */
+	/** As for a deleted pod: removed from the Service's endpoints, then SIGTERM. Resolves with its exit code. */
 	terminate(server: ServerProcess): Promise<number | null> {
 		this.servers.splice(this.servers.indexOf(server), 1);
 		this.#balance();

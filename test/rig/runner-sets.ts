@@ -26,8 +26,8 @@ export interface SetOptions {
 	 */
 	ownCredentials?: boolean;
 	/**
-	 * Its runners run no job hooks, though their pods have them: a shell each, of which a machine has only so many at a time,
-	 * so that many jobs do not end at once.
+	 * Its runners run no job hooks, though their pods have them: each hook is a shell, and a machine can only run a few
+	 * at a time, so many jobs would not end at once.
 	 */
 	withoutHooks?: boolean;
 	/** What `make` waits for: that GitHub has the runners, or (the default) that the server has seen them in its list. */
@@ -35,12 +35,12 @@ export interface SetOptions {
 }
 
 const credentialsSecret = 'github-credentials';
-/** On the pods of a set that is to be looked at once more: a change of the template that replaces no runner (G6). */
+/** Set on the pods of a set to make it reconcile once more: a change of the template that replaces no runner (G6). */
 const lookKey = 'test.runners/look';
 
 let made = 0;
 
-/** One set in a namespace and a GitHub organization of its own, and what its pods went through. */
+/** One set in its own namespace and GitHub organization, and the history of its pods. */
 export class SetUnderTest extends WatchedPods {
 	readonly rig: Rig;
 	readonly kind: Kind;
@@ -127,7 +127,7 @@ export class SetUnderTest extends WatchedPods {
 		};
 	}
 
-	/** Waits until exactly so many runners live and are online at GitHub; whether the server knows that is another thing. */
+	/** Waits until exactly this number of runners live and are online at GitHub; the server may not know that yet. */
 	online(count: number, withinMs = 60_000): Promise<boolean> {
 		const online = (name: string) => this.rig.github.find(this.scope, name)?.status === 'online';
 		return eventually(
@@ -137,7 +137,7 @@ export class SetUnderTest extends WatchedPods {
 		);
 	}
 
-	/** Waits until exactly so many runners live and are known by id. */
+	/** Waits until exactly this number of runners live and are known by id. */
 	registered(count: number, withinMs = 120_000): Promise<boolean> {
 		return eventually(
 			`${count} runners of ${this.namespace} are known`,
@@ -146,7 +146,7 @@ export class SetUnderTest extends WatchedPods {
 		);
 	}
 
-	/** Waits until exactly so many pods live; returns how long that took, ms. */
+	/** Waits until exactly this number of pods live; returns how long that took, ms. */
 	async reaches(count: number, withinMs = 60_000): Promise<number> {
 		const fromMs = Date.now();
 		await eventually(`${this.namespace} has ${count} live pods`, () => this.live().length === count, {
@@ -166,7 +166,7 @@ export class SetUnderTest extends WatchedPods {
 			);
 	}
 
-	/** The reconciler has carried out what it makes of the set as it is now. */
+	/** Waits until the reconciler has reconciled the set as it is now. */
 	async reconciled(): Promise<void> {
 		const annotations = { [lookKey]: String(++this.#looks) };
 		const { metadata } = await this.patch({ spec: { template: { metadata: { annotations } } } });
@@ -185,7 +185,7 @@ export class SetUnderTest extends WatchedPods {
 		return items.map(({ metadata }) => metadata.name);
 	}
 
-	/** Jobs start on these; the server does not know yet. */
+	/** Starts jobs on these; the server does not know that yet. */
 	async work(...names: string[]): Promise<void> {
 		for (const name of names) await this.rig.agents.runJob(this.namespace, name);
 	}
@@ -223,7 +223,7 @@ export class SetUnderTest extends WatchedPods {
 		return this.rig.kube.patch(this.path, body);
 	}
 
-	/** A change of the template that makes runners anew. */
+	/** A change of the template that replaces runners. */
 	changeTemplate(label: string): Promise<unknown> {
 		const config = { labels: [label] };
 		return this.patch({ spec: this.kind === 'RunnerSet' ? config : { template: { spec: config } } });
@@ -267,7 +267,7 @@ export class SetUnderTest extends WatchedPods {
 		);
 	}
 
-	/** Takes the set and its runners away, so that nobody lists them any more; does not wait until they are gone. */
+	/** Deletes the set and its runners, so that they are not listed any longer; does not wait until they are gone. */
 	async end(): Promise<void> {
 		const working = this.rig.agents.journal.filter(
 			({ namespace, job, what }, _, journal) =>
@@ -275,10 +275,10 @@ export class SetUnderTest extends WatchedPods {
 				what === 'job-started' &&
 				!journal.some((entry) => entry.job === job && entry.what !== 'job-started'),
 		);
-		// The set first, or others would come in their places.
+		// The set first, or others would replace them.
 		await unless404(this.rig.kube.delete(this.path), undefined);
 		await this.finish(...working.map(({ pod }) => pod));
-		// Who never registers would be waited for.
+		// Otherwise it would wait for runners that never register.
 		const absent = this.all().filter(
 			(name) => this.shown(name)?.metadata.annotations?.[noRegisterAnnotation] === 'true',
 		);
@@ -317,7 +317,7 @@ export class SetUnderTest extends WatchedPods {
 	}
 }
 
-/** What is asked for, or `otherwise` where it is gone. */
+/** The requested object, or `otherwise` if it is gone. */
 async function unless404<T>(asked: Promise<T>, otherwise: T): Promise<T> {
 	try {
 		return await asked;

@@ -49,13 +49,13 @@ export interface ServerOptions {
 	controllers?: string;
 }
 
-/** Whether it has become the leader, and is it still, as far as its log tells. */
+/** Whether it is the leader, according to its log. */
 export const leads = ({ log }: ServerProcess): boolean =>
 	log.findLast(({ msg }) => /^(no longer )?leading/.test(msg))?.msg === 'leading';
 
 const readyWithinMs = 30_000;
 
-/** Starts dist/runners-admission as a person would, on free ports, and waits until it is ready. */
+/** Starts dist/runners-admission as a user would, on free ports, and waits until it is ready. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
 	const given = options.env?.PORT;
 	const [port, healthPort, eventsPort, jobsPort] = await Promise.all([
@@ -70,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 		...[
 			'--github-api-url',
 			options.githubUrl,
-			// The pods say what runners of github.com say.
+			// The pods look like runners of github.com.
 			'--github-url',
 			'https://github.com/',
 			'--shutdown-delay-seconds',

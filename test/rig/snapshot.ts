@@ -2,7 +2,7 @@ import { names } from '../../admission/api/keys.ts';
 import { type Kube, KubeError } from '../sim/kube.ts';
 import { eventually } from './eventually.ts';
 
-/** Every object of a cluster, by kind, namespace and name, as text without what changes by itself. */
+/** Every object of a cluster, by kind, namespace and name, as text without fields that change by themselves. */
 export type Snapshot = Map<string, string>;
 
 interface Item {
@@ -15,7 +15,7 @@ interface Resources {
 	resources: { name: string; kind: string; verbs: string[] }[];
 }
 
-/** They come, go and count by themselves; what is in them belongs to other objects. */
+/** They are created, deleted and updated by themselves; their content belongs to other objects. */
 const ignoredKinds = new Set(['Event', 'Endpoints', 'EndpointSlice', 'ComponentStatus', 'PodMetrics']);
 /** Renewed every few seconds: only whether they are there is compared. */
 const tickingKinds = new Set(['Lease', 'Node']);
@@ -57,7 +57,7 @@ function list(kube: Kube, path: string): Promise<{ items: Item[] | null }> {
 	});
 }
 
-/** Of the status only the types of conditions: what they say may change, who writes them may not. */
+/** Of the status only the types of conditions: their content may change. */
 function contentOf({ metadata, status, ...rest }: Item): string {
 	const { managedFields: _1, resourceVersion: _2, generation: _3, ...kept } = metadata;
 	const { conditions = [] } = (status ?? {}) as { conditions?: { type: string }[] };

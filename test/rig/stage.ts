@@ -5,19 +5,21 @@ import type { RunnerAgents } from '../sim/runner-agents.ts';
 import type { FaultHandle, GitHub, Webhook } from '../sim/simulator.ts';
 import { type Rig, type RigOptions, startRig } from './rig.ts';
 
-/** As GKE has it: pods of the system's priorities only where a quota admits them. */
+/** As on GKE: pods with system priorities only where a quota admits them. */
 const limitedPriorities = join(import.meta.dirname, '../fixtures/limited-priorities.json');
 
 /**
  * A stage is a rig that many test files use at the same time: one control plane, one GitHub simulator, one server.
  * `guard` runs the guard alone, as most installations do; `sets` runs RunnerSets and RunnerDeployments too. On `bare`
- * nothing of ours is installed, and one file at a time does what it likes with the whole cluster; it leaves no object of
- * ours, no runner pod and no server. On `replicas` the guard has two replicas, and one file at a time may stop and start
- * these and the API server, and have it guard hundreds of pods; it leaves no runner pod.
+ * nothing of ours is installed, and one file at a time may do anything with the whole cluster; it leaves no object of
+ * ours, no runner pod and no server. On `replicas` the guard has two replicas, and one file at a time may stop and
+ * start these and the API server, and have it guard hundreds of pods; it leaves no runner pod.
  */
 export type StageName = 'guard' | 'sets' | 'bare' | 'replicas';
 
-/** Deleters that ask nobody: how often they try is only known from the API server's audit log. */
+/**
+ * Components that delete pods without a test's doing: how often they try is only known from the API server's audit log.
+ */
 export const nodeController = 'system:serviceaccount:kube-system:node-controller';
 export const scheduler = 'system:kube-scheduler';
 /** Its writes are what a RunnerSet waits for. */
@@ -86,7 +88,7 @@ function stageOf(name: StageName): Promise<Stage> {
 	return starting;
 }
 
-/** Puts right what a file before has left of the replicas. */
+/** Restores the replicas after the previous file. */
 async function bothRun(rig: Rig): Promise<void> {
 	while (rig.servers.length < 2) await rig.addServer();
 	await rig.guarded();

@@ -7,9 +7,9 @@ import type { Random } from './random.ts';
 import type { Rig } from './rig.ts';
 import { runnerNamespace } from './spaces.ts';
 
-/** What came of a storm of deletions, by how they were answered. */
+/** The results of a storm of deletions, by how they were answered. */
 export interface Outcome {
-	/** The pod may go: it does. */
+	/** Allowed: the pod is deleted. */
 	allowed: string[];
 	/** Refused, and the caller was promised that it is recorded. */
 	promised: string[];
@@ -20,9 +20,8 @@ export interface Outcome {
 const sizes = { ephemeral: 20, idle: 20, static: 5, scaleSet: 5 };
 
 /**
- * 50 runners of all sorts, 30 of them busy. At random moments each is deleted, jobs end,
- * and one idle runner in four gets a job, while `disturb` runs. Resolves when all have been asked for and all jobs are
- * over.
+ * 50 runners of all sorts, 30 of them busy. At random moments each is deleted, jobs end, and one idle runner in four
+ * gets a job, while `disturb` runs. Resolves when all deletions have been requested and all jobs are over.
  */
 export async function storm(
 	rig: Rig,
@@ -74,7 +73,7 @@ export async function storm(
 	return outcome;
 }
 
-/** Everything that was promised happens, and what was not asked for stays. Returns a line for the test's output. */
+/** Everything that was promised happens, and pods that nobody deleted stay. Returns a line for the test's output. */
 export async function aftermath(
 	rig: Rig,
 	history: History,
@@ -97,10 +96,10 @@ export async function aftermath(
 async function endJob(rig: Rig, namespace: string, pod: string): Promise<void> {
 	try {
 		void rig.agents.endJob(namespace, pod).catch((error: unknown) => {
-			if (!String(error).includes('runs no job')) throw error; // it was killed: the history tells
+			if (!String(error).includes('runs no job')) throw error; // it was killed: the history shows that
 		});
 	} catch {
-		return; // the pod is gone, its job with it: the history tells
+		return; // the pod is gone, its job with it: the history shows that
 	}
 }
 

@@ -2,7 +2,7 @@ import { readKubeconfig } from '../sim/cluster-access.ts';
 import { Kube } from '../sim/kube.ts';
 import type { PodItem } from '../sim/runner-pod.ts';
 
-/** The runner pods of one namespace, and what has become of them, as a watch shows it. */
+/** The runner pods of one namespace and their history, as a watch shows it. */
 export class WatchedPods {
 	readonly #kube: Kube;
 	/** Pods as the watch shows them, by name. */

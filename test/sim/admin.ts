@@ -1,6 +1,6 @@
 /**
- * The simulator's own HTTP interface, for `make demo-up` and for people: what is registered, who works, what was
- * called, and what shall go wrong. Not GitHub's; only served when asked for.
+ * The simulator's own HTTP interface, for `make demo-up` and for people: what is registered, which runners work, what
+ * was called, and which faults to inject. It is not part of GitHub's API, and only served if enabled.
  *
  *   GET    /_sim/runners                 registered runners
  *   GET    /_sim/calls                   table of calls (text)
@@ -25,7 +25,7 @@ import type { GitHub } from './github.ts';
 import type { QueuedJob } from './job-queue.ts';
 import type { LieRule } from './lies.ts';
 
-/** What plays the runners (runner-agents.ts), where that runs in the same process. */
+/** The simulated runners (runner-agents.ts), if they run in the same process. */
 export interface JobPlayer {
 	runJob(namespace: string, pod: string, options: { durationMs?: number }): Promise<{ id: string }>;
 	endJob(namespace: string, pod: string): Promise<void>;

@@ -33,7 +33,7 @@ export interface NamespaceOptions
 		>
 	> {
 	exitWhenRemovedMs?: number;
-	/** Whether the kubelet gives out these runners' logs; default 'on'. Takes effect at once. */
+	/** Whether the kubelet serves these runners' logs; default 'on'. Takes effect at once. */
 	log?: LogState;
 	/** As if ACTIONS_RUNNER_PRINT_LOG_TO_STDOUT were set in every runner's env. */
 	printLogToStdout?: boolean;

@@ -18,7 +18,7 @@ import type { Scope } from './scope.ts';
 
 type HookOutcome = 'passed' | 'failed';
 
-/** The hook in front of a job: it waits for its time, then runs. */
+/** The hook before a job: it waits for its delay, then runs. */
 interface Starting {
 	begun: boolean;
 	done: Promise<HookOutcome>;
@@ -42,7 +42,7 @@ export class Agent implements Taker {
 	readonly #context: AgentContext;
 	readonly #facts: RunnerFacts;
 	readonly #owner: ScaleSetOwner | undefined;
-	/** Of the container that runs now. */
+	/** Restart count of the container that runs now. */
 	#hooks: JobHooks | undefined;
 	#starting: Starting | undefined;
 	#finishing: Promise<void> | undefined;
@@ -159,7 +159,7 @@ export class Agent implements Taker {
 
 	/**
 	 * The worker is killed (out of memory, as a rule): nobody reports its end, neither a hook nor an event. The
-	 * listener goes on; it says so in its log, unless `log` is false.
+	 * listener keeps running; its log says so, unless `log` is false.
 	 */
 	async killWorker({ log = true }: { log?: boolean } = {}): Promise<void> {
 		const { job } = this;
@@ -169,7 +169,7 @@ export class Agent implements Taker {
 		if (this.#facts.ephemeral) await this.#exit();
 	}
 
-	/** The job ends as it should. Its hooks fail it, where they fail. */
+	/** The job ends normally, or as failed if one of its hooks fails. */
 	async endJob(): Promise<void> {
 		const { job } = this;
 		if (job === undefined) throw new Error(`${this.name} runs no job`);
@@ -178,7 +178,7 @@ export class Agent implements Taker {
 		return this.#finishing;
 	}
 
-	/** A job that ends before its first hook runs neither: it has failed in its set-up. */
+	/** A job that ends before its first hook runs neither hook: it has failed in its set-up. */
 	async #finish(hooks: JobHooks, job: Job, result: JobResult): Promise<void> {
 		if (this.#starting?.begun) {
 			if ((await this.#starting.done) === 'failed') result = 'Failed';
@@ -218,7 +218,7 @@ export class Agent implements Taker {
 		return ran.exitCode === 0 ? 'passed' : 'failed';
 	}
 
-	/** GitHub has answered 204 to a DELETE: this runner can get no job any more. */
+	/** GitHub has answered 204 to a DELETE: this runner can no longer get a job. */
 	removedByGitHub(): void {
 		this.#note('removed-by-github');
 		this.runnerId = undefined;
@@ -263,7 +263,7 @@ export class Agent implements Taker {
 		this.#hooks = JobHooks.of(hooks, this.#context, pod, folder);
 	}
 
-	/** false: the pod, or its service account, is gone. No kubelet would start its container. */
+	/** false: the pod, or its service account, is gone, so no kubelet would start its container. */
 	async #filesMade(): Promise<boolean> {
 		try {
 			await this.#hooks?.ready;

@@ -1,7 +1,7 @@
 /**
  * GitHub's answers: status, headers and the message of its error bodies.
  *
- * Words marked (seen) are quoted from public reports of real answers; the others follow GitHub's documentation.
+ * Texts marked (seen) are quoted from public reports of real answers; the others follow GitHub's documentation.
  */
 import type { ScopeKind } from './scope.ts';
 

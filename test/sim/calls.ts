@@ -15,7 +15,7 @@ export interface Call {
 	status: number;
 	/** Ms from arrival to answer. */
 	tookMs: number;
-	/** The caller's name, never its token; 'none' and 'unknown' where there is none that GitHub knows. */
+	/** The caller's name, never its token; 'none' without a token, 'unknown' for one that GitHub does not know. */
 	auth: string;
 	/** The fault that shaped the answer. */
 	fault?: string;
@@ -49,7 +49,7 @@ function chooseCalls(calls: readonly Call[], filter: CallFilter): Call[] {
 	);
 }
 
-/** One line an endpoint and status, most calls first: `DELETE /orgs/{org}/actions/runners/{runner_id}  204  50`. */
+/** One line for each endpoint and status, most calls first: `DELETE /orgs/{org}/actions/runners/{runner_id} 204 50`. */
 export function callsTable(all: readonly Call[], filter: CallFilter = {}): string {
 	const calls = chooseCalls(all, filter);
 	if (calls.length === 0) return '(no calls)';

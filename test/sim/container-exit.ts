@@ -4,10 +4,10 @@ import { type Kube, KubeError } from './kube.ts';
 import { type PodItem, runnerContainer } from './runner-pod.ts';
 
 const retryMs = 250;
-/** An API server that is away is waited for so long; a kubelet would wait for ever. */
+/** How long to wait for an API server that is down; a kubelet would wait forever. */
 const tries = 240;
 
-/** The container ends with exit code 0. `current` gives the pod as last seen: it may change between tries. */
+/** The container ends with exit code 0. `current` returns the pod as last seen, since it may change between tries. */
 export async function endContainer(kube: Kube, current: () => PodItem): Promise<void> {
 	const { name, namespace, uid } = current().metadata;
 	const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
@@ -19,7 +19,7 @@ export async function endContainer(kube: Kube, current: () => PodItem): Promise<
 		} catch (error) {
 			const status = error instanceof KubeError ? error.status : undefined;
 			const other = error instanceof KubeError && status === 422 && error.message.includes('metadata.uid');
-			if (other || status === 404 || status === 409) return; // gone, or another pod by now
+			if (other || status === 404 || status === 409) return; // gone, or replaced by another pod
 			if (tried >= tries || (status !== undefined && status < 500 && status !== 429)) throw error;
 			await sleep(retryMs, undefined, { ref: false });
 		}

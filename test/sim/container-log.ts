@@ -1,7 +1,7 @@
 /**
- * What one container has printed, kept and read as a kubelet does it: long lines are cut into parts (containerd's
- * 16 KiB) that count as lines for `tailLines`, `limitBytes` counts from the first byte that is chosen, and only the
- * newest part of a long log is kept.
+ * The log of one container, stored and read as by a kubelet: long lines are cut into parts (containerd's 16 KiB) that
+ * count as lines for `tailLines`, `limitBytes` counts from the first byte that is chosen, and only the newest part of a
+ * long log is kept.
  */
 
 export interface LogQuery {
@@ -12,7 +12,7 @@ export interface LogQuery {
 	timestamps?: boolean;
 }
 
-/** The same line, or part of a line, again and again: gigabytes that nobody has to keep. */
+/** The same line, or part of a line, repeated: gigabytes that need not be stored. */
 interface Stretch {
 	atMs: number;
 	/** Ends in a line break, or is a part of a longer line. */
@@ -29,7 +29,7 @@ const chunkBytes = 64 * 1024;
 
 export class ContainerLog {
 	#stretches: Stretch[] = [];
-	/** How many were dropped from the front: a reader that follows knows its place by count. */
+	/** How many were dropped from the front: a following reader counts its position. */
 	#dropped = 0;
 	#bytes = 0;
 	/** A line without its end yet: the container runtime writes it down when it is whole, or too long. */
@@ -47,7 +47,7 @@ export class ContainerLog {
 		else this.#open = rest;
 	}
 
-	/** So many bytes of one endless line, or with `lineBytes` of lines of that length. */
+	/** This number of bytes of one endless line, or with `lineBytes`, of lines of that length. */
 	flood(bytes: number, lineBytes?: number, atMs = Date.now()): void {
 		const length = Math.min(lineBytes ?? partBytes, partBytes);
 		const line = `${'x'.repeat(length - 1)}\n`;
@@ -59,7 +59,7 @@ export class ContainerLog {
 		}
 	}
 
-	/** The container has stopped: who follows reads what is left, and is done. */
+	/** The container has stopped: following readers read the rest and end. */
 	end(): void {
 		if (this.#open !== '') this.#add(this.#open, 1, Date.now());
 		this.#open = '';
@@ -67,12 +67,12 @@ export class ContainerLog {
 		this.#notify();
 	}
 
-	/** What is there, in pieces. */
+	/** The present content, in pieces. */
 	*read(query: LogQuery): Generator<Buffer> {
 		yield* limited(this.#chosen(query), query);
 	}
 
-	/** The same, and what comes, until the container stops or the reader has left. */
+	/** The same, followed by new content, until the container stops or the reader closes. */
 	async *follow(query: LogQuery, readerLeft: Promise<void>): AsyncGenerator<Buffer> {
 		let left = query.limitBytes ?? Infinity;
 		let chosen = this.#chosen(query);
@@ -95,7 +95,7 @@ export class ContainerLog {
 		}
 	}
 
-	/** By lines from the end, as the kubelet looks for the place to start at. */
+	/** Counts lines from the end, as the kubelet does to find the start. */
 	#chosen({ tailLines = Infinity, sinceMs = 0 }: LogQuery): Stretch[] {
 		const chosen: Stretch[] = [];
 		let left = tailLines;
@@ -135,7 +135,7 @@ function* limited(
 	for (const { atMs, text, times } of stretches) {
 		const stamp = timestamps && !insideLine ? `${new Date(atMs).toISOString()} ` : '';
 		insideLine = !text.endsWith('\n');
-		// Parts of one line have one stamp together.
+		// Parts of one line share one timestamp.
 		const pieces = insideLine ? [stamp, ...repeated(text, times)] : repeated(stamp + text, times);
 		for (const text of pieces) {
 			if (left <= 0) return;

@@ -1,4 +1,4 @@
-/** The least that makes the API server keep objects of a kind: any fields, and a status of its own. */
+/** A minimal definition with which the API server stores objects of a kind: any fields, and a status subresource. */
 export function crdWithAnyFields(group: string, kind: string): object {
 	const singular = kind.toLowerCase();
 	const plural = `${singular}s`;

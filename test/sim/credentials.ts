@@ -9,15 +9,15 @@ import {
 } from './answer.ts';
 import { type Scope, scopeKey } from './scope.ts';
 
-/** A caller that GitHub knows. `id` names it in the call log and is what its rate limit hangs on. */
+/** A caller that GitHub knows. `id` names it in the call log, and its rate limit is kept by it. */
 export interface Caller {
 	id: string;
-	/** As the primary limit's message says it. */
+	/** As in the message of the primary limit. */
 	label: string;
 	access: Access;
 }
 
-/** What a caller may administer, and how GitHub words its refusal of the rest. */
+/** What a caller may administer, and the kind of GitHub's refusal for everything else. */
 export interface Access {
 	/** undefined: everything. */
 	scopes?: readonly Scope[];
@@ -31,7 +31,7 @@ export function mayUse({ scopes }: Access, scope: Scope): boolean {
 export interface App {
 	appId: number;
 	installationId: number;
-	/** PEM, PKCS#1 as GitHub's download is. */
+	/** PEM, PKCS#1 like GitHub's download. */
 	privateKey: string;
 	publicKey: KeyObject;
 	/** What its installation covers; undefined: everything. */
@@ -40,14 +40,14 @@ export interface App {
 
 /** GitHub refuses a JWT whose `exp` is more than 10 minutes ahead (documentation, "Generating a JSON Web Token"). */
 const jwtMaxAheadS = 600;
-/** Clock drift that GitHub forgives. Its documentation asks for `iat` 60 s in the past because it forgives little. */
+/** Clock drift that GitHub tolerates. It tolerates little, so its documentation recommends `iat` 60 s in the past. */
 const jwtDriftS = 30;
 
 export class Credentials {
 	/** Token -> caller, and for installation tokens the time they end. */
 	readonly #tokens = new Map<string, Caller & { expiresAtMs?: number }>();
 	readonly #apps = new Map<number, App>();
-	/** Every token there ever was, revoked ones too. */
+	/** Every token that ever existed, including revoked ones. */
 	readonly given: string[] = [];
 	readonly #installationTokenTtlMs: number;
 

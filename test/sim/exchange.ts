@@ -1,6 +1,6 @@
 /**
- * One HTTP exchange with the simulator, from the request's head to its answer: who calls, then GitHub's limits, then
- * faults, then the right answer.
+ * One HTTP exchange with the simulator, from the request's head to its answer: first the caller, then GitHub's limits,
+ * then faults, then the regular answer.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -29,10 +29,10 @@ export interface Parts {
 	now: () => number;
 }
 
-/** Callers without a good token share one limit of their address. */
+/** Callers without a valid token share the limit of their address. */
 const anonymous: Caller = { id: anonymousId, label: '203.0.113.7', access: { who: 'personal-token' } };
 
-/** Calls with a JWT, before it is known whose. */
+/** Calls with a JWT, before its app is known. */
 const anyApp: Caller = { id: 'app', label: 'the app', access: { who: 'app' } };
 
 interface Question {
@@ -107,7 +107,7 @@ function understand(parts: Parts, request: IncomingMessage): Question {
 	return { request, url, path, route, call, caller, refusal: 'refusal' in who ? who.refusal : undefined };
 }
 
-/** The answer with what a fault makes of it; undefined: none, the connection is gone. */
+/** The answer after a fault was applied; undefined: no answer, the connection was cut. */
 async function withFaults(parts: Parts, question: Question): Promise<Answer | undefined> {
 	const { request, call, route, caller, url, path } = question;
 	const fault = parts.faults.take(call.method, route);
@@ -145,7 +145,7 @@ async function slowly(fault: Extract<Fault, { kind: 'slow' }>, act: () => Answer
 	return early ?? act();
 }
 
-/** What GitHub says when nothing is wrong with GitHub. */
+/** GitHub's answer without faults. */
 function rightAnswer(parts: Parts, question: Question): Answer {
 	const { route, call, caller, refusal, url, request } = question;
 	const nowMs = parts.now();

@@ -1,4 +1,4 @@
-/** What can go wrong at GitHub, on the way to it and on the way back. A test says which calls it happens to. */
+/** Faults at GitHub, of requests and of responses. A test selects the calls that are affected. */
 import {
 	type Answer,
 	badCredentials,
@@ -19,25 +19,25 @@ export type Fault =
 	| { kind: 'forbidden'; who?: keyof typeof forbiddenMessages }
 	/** Uses up the caller's quota: every later call is refused too, until the reset. */
 	| { kind: 'primary-limit'; resetInMs: number; status?: 403 | 429 }
-	/** Without `retryAfterS` the answer has no Retry-After: GitHub then wants a minute of silence at least. */
+	/** Without `retryAfterS` the answer has no Retry-After: GitHub then expects at least a minute without calls. */
 	| { kind: 'secondary-limit'; retryAfterS?: number; status?: 403 | 429 }
 	| { kind: 'not-found' }
 	| { kind: 'unprocessable'; message: string }
 	| { kind: 'server-error'; status: 500 | 502 | 503 | 504 }
-	/** The right answer, late. `effect`: whether the request takes effect before the wait or after it. */
+	/** The regular answer, late. `effect`: whether the request takes effect before the wait or after it. */
 	| { kind: 'slow'; delayMs: number; effect?: 'before' | 'after' }
 	/** Any status with any body: a proxy's page, for instance. */
 	| { kind: 'answer'; status: number; body?: unknown; headers?: Record<string, string> }
-	/** The right answer's body, cut in the middle: not JSON. */
+	/** The body of the regular answer, truncated, so it is not JSON. */
 	| { kind: 'broken-json' }
 	/** The connection is cut: before the request takes effect, or after it with the answer lost. */
 	| { kind: 'reset'; effect?: 'none' | 'done' }
-	/** No answer, ever. */
+	/** Never answers. */
 	| { kind: 'hang' }
 	/** A list without its Link header; one that points to its own page; one that is not a Link; one to another host. */
 	| { kind: 'wrong-link'; link: 'missing' | 'same-page' | 'malformed' | 'other-host' }
 	| { kind: 'wrong-total'; total: number }
-	/** A list that leaves out these runners, or all of them. */
+	/** A list without these runners, or without any. */
 	| { kind: 'incomplete-list'; without: readonly string[] | 'all' };
 
 export interface FaultRule {
@@ -105,7 +105,7 @@ function fits(rule: FaultRule, method: string, route: Route): boolean {
 	return route.scope !== undefined && scopeKey(rule.scope) === scopeKey(route.scope);
 }
 
-/** The answer that takes the place of the right one; undefined: the right one is asked for, then altered. */
+/** The answer in place of the regular one; undefined: the regular one is used, and then altered. */
 export function replacement(fault: Fault, page: string, requestId: string, who: string): Answer | undefined {
 	switch (fault.kind) {
 		case 'unauthorized':
@@ -129,7 +129,7 @@ export function replacement(fault: Fault, page: string, requestId: string, who: 
 	}
 }
 
-/** The right answer, made wrong. */
+/** The regular answer, altered. */
 export function altered(fault: Fault, answer: Answer, ownUrl: string): Answer {
 	const list = answer.body as { total_count: number; runners: { name: string }[] } | undefined;
 	if (fault.kind === 'broken-json') {

@@ -26,12 +26,12 @@ export interface GitHubOptions {
 	primaryLimit?: number;
 	secondaryPointsPerMinute?: number;
 	secondaryConcurrent?: number;
-	/** How much later than the truth list and get show a change of `busy`; default 0. DELETE goes by the truth. */
+	/** The delay after which list and get show a change of `busy`; default 0. DELETE uses the true state. */
 	hintDelayMs?: number;
 	/** Default 1 h, as on GitHub. */
 	installationTokenTtlMs?: number;
 	registrationTokenTtlMs?: number;
-	/** GitHub's message for a DELETE of a busy runner have changed over time; default 'current'. */
+	/** GitHub's message for a DELETE of a busy runner has changed over time; default 'current'. */
 	busyMessage?: BusyMessage;
 	/** Serves `/_sim/...` too (see admin.ts); default false. */
 	admin?: boolean;
@@ -49,14 +49,14 @@ export interface JournalEntry {
 }
 
 export interface GitHub {
-	/** What clients take as their base address, base path included. */
+	/** The base address for clients, including the base path. */
 	readonly url: string;
 	readonly port: number;
 	readonly calls: readonly Call[];
 	readonly journal: readonly JournalEntry[];
 	addScope(scope: Scope): void;
 	addRunnerGroup(scope: Scope, group: NewRunnerGroup): RunnerGroup;
-	/** From now on list and get show a change of `busy` so much later for this scope alone (see `hintDelayMs`). */
+	/** From now on list and get show a change of `busy` with this delay, only for this scope (see `hintDelayMs`). */
 	delayHints(scope: Scope, delayMs: number): void;
 	/** In the order of registration. */
 	runners(scope?: Scope): Runner[];
@@ -66,14 +66,14 @@ export interface GitHub {
 	addRunner(runner: NewRunner): number;
 	setBusy(id: number, busy: boolean): void;
 	setStatus(id: number, status: Runner['status']): void;
-	/** As if a person had removed it on the web page, or GitHub itself an ephemeral one after its job. */
+	/** As if a person had removed it on the web page, or GitHub had removed an ephemeral one after its job. */
 	removeRunner(id: number, cause?: RemovalCause): boolean;
 	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void;
-	/** Workflow jobs; each change is an event for the webhooks. The simulated runners keep them by themselves. */
+	/** Workflow jobs; each change is an event for the webhooks. The simulated runners update them by themselves. */
 	readonly jobs: {
-		/** One that nobody takes by himself: `start` says who has it. */
+		/** A job that no runner takes by itself: `start` says which runner has it. */
 		add(job: NewWorkflowJob): WorkflowJob;
-		/** One for the next simulated runner that is idle and fits; see job-queue.ts. */
+		/** A job for the next simulated runner that is idle and matches; see job-queue.ts. */
 		queue(job: QueuedJob): WorkflowJob;
 		/** A job in `waiting` or `pending` is queued from now on. */
 		release(id: number): void;
@@ -86,21 +86,23 @@ export interface GitHub {
 		get(id: number): WorkflowJob | undefined;
 	};
 	readonly jobQueue: JobQueue;
-	/** From now on what happens to jobs is posted there, until the hook is stopped. */
+	/** From now on the events of jobs are posted there, until the hook is stopped. */
 	addWebhook(hook: WebhookOptions): Webhook;
 	/** Whether a registration token that this simulator gave out works for a scope now. */
 	registrationTokenWorks(token: string, scope: Scope): boolean;
-	/** Every token that it knows or has given out, for tests that look for them where none may be. */
+	/** Every token that it knows or has issued, for tests that search for them where none may be. */
 	secrets(): string[];
 	count(filter?: CallFilter): number;
 	callsTable(filter?: CallFilter): string;
 	resetCalls(): void;
-	/** With `scopes` a token is good for these only: GitHub refuses other organizations (403) and hides the rest (404). */
+	/**
+	 * With `scopes` a token is valid only for these: GitHub refuses other organizations (403) and hides the rest (404).
+	 */
 	readonly tokens: { add(token: string, scopes?: readonly Scope[]): void; revoke(token: string): void };
 	/** A GitHub App with one installation; its private key is new. */
 	addApp(app?: { appId?: number; installationId?: number; scopes?: readonly Scope[] }): App;
 	removeApp(appId: number): void;
-	/** The installation's tokens stop working; new ones can be made. */
+	/** The installation's tokens stop working; new ones can be created. */
 	revokeInstallationTokens(installationId: number): void;
 	fault(rule: FaultRule): FaultHandle;
 	/** From now on GitHub is wrong about these runners: see lies.ts. */

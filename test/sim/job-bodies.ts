@@ -3,7 +3,7 @@ import type { JobAction, WorkflowJob } from './jobs.ts';
 
 export const secondsOf = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** The numbers of an organization and of a repository, the same for the same name. */
+/** The ids of an organization and of a repository, the same for the same name. */
 export function numberOf(name: string): number {
 	let number = 7;
 	for (const char of name.toLowerCase()) number = (number * 31 + char.charCodeAt(0)) % 900_000_000;

@@ -1,6 +1,6 @@
 /**
- * The job hooks of a simulated runner: the scripts that its pod or its image brings, run by a real shell as the runner
- * runs them (actions/runner: JobExtension.cs, JobHookProvider.cs, ScriptHandler.cs).
+ * The job hooks of a simulated runner: the scripts of its pod or its image, run by a real shell as the runner runs them
+ * (actions/runner: JobExtension.cs, JobHookProvider.cs, ScriptHandler.cs).
  */
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -14,9 +14,10 @@ export type HookPhase = 'started' | 'completed';
 
 export interface HookOptions {
 	/**
-	 * How the image runs hooks. 'arc' (summerwind/actions-runner): it sets the variables itself, whatever the pod says, and
-	 * runs all files in /etc/arc/hooks/job-started.d and job-completed.d under `set -e`. 'github': what the pod's variables
-	 * name. 'own-hook': the same, but the image has these variables itself where the pod has none. Default by the image's name.
+	 * How the image runs hooks. 'arc' (summerwind/actions-runner): it sets the variables itself, whatever the pod says,
+	 * and runs all files in /etc/arc/hooks/job-started.d and job-completed.d under `set -e`. 'github': what the pod's
+	 * variables name. 'own-hook': the same, but the image has these variables itself where the pod has none. The
+	 * default depends on the image's name.
 	 */
 	layout?: 'arc' | 'github' | 'own-hook';
 	/** From the job's assignment to its first hook: actions are downloaded first. Default 0; 8,000 is usual. */
@@ -90,12 +91,12 @@ export class JobHooks {
 		return new JobHooks(shells, pod, new PodFiles(kube, folder, imageFiles), layout, options);
 	}
 
-	/** Stands for `/` of the container. */
+	/** Represents `/` of the container. */
 	get root(): string {
 		return this.#files.root;
 	}
 
-	/** undefined: no hook of this sort. What fails, fails the job. */
+	/** undefined: no hook of this phase. A failed hook fails the job. */
 	async run(phase: HookPhase, job: Job, pod: PodItem, runner: string): Promise<ShellRun | undefined> {
 		const path = this.#env[variables[phase]];
 		if (!path) return undefined;
@@ -179,7 +180,7 @@ function imageFilesOf(layout: NonNullable<HookOptions['layout']>): Record<string
 	);
 }
 
-/** Runs what lies in the folder of its own name: the first that fails ends it. */
+/** Runs the files in the folder of the same name, until one fails. */
 const arcHook = `#!/usr/bin/env bash
 set -Eeuo pipefail
 for hook in "\${0%.sh}.d"/*; do

@@ -5,14 +5,14 @@ export interface JobPodOptions {
 	/** Name of the runner's pod. */
 	runner: string;
 	namespace: string;
-	/** A pod of its own for a step that is a container action. Default false: the job's. */
+	/** The pod of a step that is a container action. Default false: the pod of the job. */
 	step?: boolean;
 	nodeName?: string;
 }
 
 const longestName = 63;
 
-/** Its name: the runner's, cut so that the end fits. */
+/** Its name: the runner's, cut so that the suffix fits. */
 export function jobPodName({ runner, step = false }: Pick<JobPodOptions, 'runner' | 'step'>): string {
 	const end = step ? `-step-${randomUUID().slice(0, 8)}` : '-workflow';
 	return `${runner.slice(0, longestName - end.length)}${end}`;

@@ -1,6 +1,6 @@
 /**
- * Jobs that wait at GitHub for a runner. GitHub gives one to any idle, online runner that may run it and has its labels,
- * the moment there is one: a static runner under a full queue is idle only for an instant.
+ * Jobs that wait at GitHub for a runner. GitHub assigns a job at once to any idle, online runner that may run it and
+ * has its labels; so with a full queue a static runner is idle only for an instant.
  */
 import type { Jobs, NewWorkflowJob, WorkflowJob } from './jobs.ts';
 import type { RunnerGroups } from './runner-groups.ts';
@@ -23,7 +23,7 @@ export interface QueuedJobs {
 	durationMs?: number;
 }
 
-/** Where GitHub has a runner, with which custom labels, and which of GitHub's own. */
+/** A runner's scope, its custom labels, and the labels that GitHub added. */
 export interface Registration {
 	scope: Scope | undefined;
 	/** undefined: the default runner group. */
@@ -44,7 +44,7 @@ interface Waiting {
 	job: WorkflowJob;
 	scope: Scope | 'any' | undefined;
 	durationMs: number | undefined;
-	/** Whose runners alone may take it; undefined: anybody's. */
+	/** The owner whose runners may take it; undefined: any. */
 	owner: object | undefined;
 }
 
@@ -89,13 +89,13 @@ export class JobQueue {
 			if (waiting.owner === owner) this.#jobs.cancel(id, this.#now());
 	}
 
-	/** There is a job that could start. Returns the way to stop that. */
+	/** Calls back when there is a job that could start. Returns a function that stops this. */
 	onReady(listener: () => void): () => void {
 		this.#listeners.add(listener);
 		return () => this.#listeners.delete(listener);
 	}
 
-	/** Hands out what it can, oldest job first, of those for anybody or for one of these owners. */
+	/** Assigns as many jobs as possible, oldest first, of those for any owner or for one of these. */
 	dispatch(agents: Iterable<Taker>, owners: ReadonlySet<object | undefined>): void {
 		if (this.#waiting.size === 0) return;
 		const ready = [...this.#waiting.values()].filter(({ job, owner }) => {

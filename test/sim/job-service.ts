@@ -55,7 +55,7 @@ export class JobService {
 		return { status: 202, headers: {}, body: {} };
 	}
 
-	/** Newest first. The cursor is of GitHub's own making: `v1_` and the id of the delivery that comes next. */
+	/** Newest first. The cursor has GitHub's own format: `v1_` and the id of the delivery that comes next. */
 	#listDeliveries(route: Route, hook: Hook, query: URLSearchParams): Answer {
 		const perPage = Math.min(whole(query.get('per_page'), defaultPerPage), maxPerPage);
 		const cursor = Number(query.get('cursor')?.replace(/^v1_/, '') ?? Infinity);

@@ -1,4 +1,4 @@
-/** A job as a simulated runner is given it. */
+/** A job of a simulated runner. */
 import { randomUUID } from 'node:crypto';
 import type { GitHub } from './github.ts';
 import { htmlUrlOf } from './job-bodies.ts';
@@ -8,7 +8,7 @@ import { repositoryOf, type Scope } from './scope.ts';
 export interface JobOptions {
 	/** undefined: until ended. */
 	durationMs?: number;
-	/** GitHub's broker gives it the job although its registration is gone: it was on its way. Default false. */
+	/** GitHub's broker assigns the job although the registration is gone: it was already on its way. Default false. */
 	unregistered?: boolean;
 	/** Default: the runner's repository, or one named `app` of its organization. */
 	repository?: string;
@@ -18,7 +18,7 @@ export interface JobOptions {
 	displayName?: string;
 	workflowRunId?: number;
 	runAttempt?: number;
-	/** One that GitHub has, in place of a new one. */
+	/** An existing job at GitHub, in place of a new one. */
 	made?: WorkflowJob;
 }
 
@@ -42,7 +42,7 @@ export interface Job {
 
 let nextJob = 1;
 
-/** A job for a runner that is registered with these labels: one that waits at GitHub, or else GitHub has a new one now. */
+/** A job for a runner with these labels: one that waits at GitHub, or else a new one. */
 export function newJob(
 	github: GitHub,
 	{ scope, labels }: { scope: Scope | undefined; labels: readonly string[] },

@@ -1,9 +1,9 @@
-/** The workflow jobs that GitHub knows, by id: its database, so to speak. No HTTP here. */
+/** The workflow jobs that GitHub knows, by id: its database. No HTTP here. */
 
-/** What an event can say of one. */
+/** The states that an event can have. */
 export type JobAction = 'waiting' | 'queued' | 'in_progress' | 'completed';
 
-/** 'waiting': for an approval. 'pending': behind another one of its concurrency group, of which no event tells. */
+/** 'waiting': for an approval. 'pending': behind another one of its concurrency group, for which there is no event. */
 export type JobStatus = JobAction | 'pending';
 
 export interface NewWorkflowJob {
@@ -12,7 +12,7 @@ export interface NewWorkflowJob {
 	runId: number;
 	runAttempt: number;
 	workflow: string;
-	/** As it is shown; for a job of a matrix more than its key. */
+	/** Its display name; for a job of a matrix this is more than its key. */
 	name: string;
 	labels?: readonly string[];
 	/** That its organization belongs to. */
@@ -62,7 +62,7 @@ export class Jobs {
 		return job;
 	}
 
-	/** What it waited for is there: it has been approved, or its concurrency group is free. */
+	/** It no longer has to wait: it has been approved, or its concurrency group is free. */
 	release(id: number): void {
 		const { status } = this.#must(id);
 		if (status !== 'waiting' && status !== 'pending') throw new Error(`job ${id} is ${status}`);
@@ -84,7 +84,7 @@ export class Jobs {
 		});
 	}
 
-	/** `silently`: without an event, as it is seen at times (actions/runner #4309). */
+	/** `silently`: without an event, as it sometimes happens (actions/runner #4309). */
 	complete(id: number, conclusion: WorkflowJob['conclusion'], nowMs: number, silently = false): void {
 		this.#change(id, 'completed', { conclusion, completedAtMs: nowMs }, silently);
 	}
@@ -111,7 +111,7 @@ export class Jobs {
 		this.#listeners.add(listener);
 	}
 
-	/** Never one that somebody will still end. */
+	/** Never one that has not ended. */
 	#forgetOldest(): void {
 		for (const { id, status } of this.#jobs.values()) {
 			if (status !== 'completed') continue;

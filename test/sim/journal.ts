@@ -10,9 +10,9 @@ export interface JournalEntry {
 		| 'offline'
 		| 'job-started'
 		| 'job-ended'
-		/** SIGTERM, SIGKILL or the pod's sudden end while a job ran: what must never happen. */
+		/** SIGTERM, SIGKILL or the pod's sudden end while a job ran: which must never happen. */
 		| 'job-killed'
-		/** A job hook has run; what came of it is in `hook`. */
+		/** A job hook has run; its result is in `hook`. */
 		| 'hook-ran'
 		| 'pod-terminating'
 		| 'container-stopped'

@@ -1,6 +1,6 @@
 /**
- * The little of the Kubernetes API that the simulated runners need: get, merge-patch, and a watch that outlives
- * restarts of the API server. On node:https alone, so that a mistake in the product's own client cannot hide here.
+ * The part of the Kubernetes API that the simulated runners need: get, merge-patch, and a watch that outlives restarts
+ * of the API server. It uses only node:https, so that a mistake in the product's own client cannot go unnoticed here.
  */
 import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,7 +35,7 @@ export interface WatchHandlers<T extends KubeItem> {
 	gone(item: T): void;
 }
 
-/** How long to wait before a new try when the API server is away. */
+/** How long to wait before the next try while the API server is down. */
 const retryMs = 250;
 
 export class Kube {

@@ -1,6 +1,6 @@
 /**
- * The one page of a kubelet that the simulated runners need: the logs of their containers, which the API server asks for
- * when somebody reads `pods/log`. It serves all simulated nodes, whose status tells its port.
+ * The one endpoint of a kubelet that the simulated runners need: the logs of their containers, which the API server
+ * requests when somebody reads `pods/log`. It serves all simulated nodes, whose status contains its port.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -29,7 +29,7 @@ export interface KubeletPod {
 
 export interface Kubelet {
 	readonly port: number;
-	/** Log requests that it has answered, or has left without an answer. */
+	/** The number of log requests, answered or not. */
 	readonly requests: number;
 	stop(): void;
 }
@@ -41,19 +41,19 @@ interface NodeItem extends KubeItem {
 /** Longer than Go's client keeps an idle connection (90 s): a server that closes first makes requests fail. */
 const keepAliveMs = 120_000;
 
-/** Resolves when the simulated nodes that are there lead to it; later ones will as they come. */
+/** Resolves when the existing simulated nodes point to it; later nodes will as they are added. */
 export async function startKubelet(
 	kube: Kube,
 	find: (namespace: string, pod: string) => KubeletPod | undefined,
 ): Promise<Kubelet> {
-	// The API server does not verify a kubelet's certificate unless it is given an authority for that.
+	// The API server does not verify a kubelet's certificate unless it has a CA for that.
 	const certificate = await issueServer(await createAuthority());
 	const stoppedNodes = new Set<string>();
 	let requests = 0;
 	const server = createServer(certificate, (request, response) => {
 		requests++;
 		answer(request, response).catch((error: NodeJS.ErrnoException) => {
-			// The reader went away in the middle, or the other end of a followed log did.
+			// The reader has closed the connection, or the container of a followed log has stopped.
 			if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') console.error('simulated kubelet:', error);
 			response.destroy();
 		});
@@ -105,10 +105,10 @@ export async function startKubelet(
 		seen(node) {
 			const { name, uid, labels } = node.metadata;
 			const simulated = labels?.[kubeletLabel];
-			if (simulated === undefined) return; // a node of somebody's own cluster has a kubelet
+			if (simulated === undefined) return; // a node of a real cluster has a kubelet
 			if (simulated === kubeletWorks) stoppedNodes.delete(name);
 			else stoppedNodes.add(name);
-			// Each node once: whoever starts later plays its kubelet from then on.
+			// Each node once: the kubelet that starts last serves it from then on.
 			const known = node.status?.daemonEndpoints?.kubeletEndpoint?.Port;
 			if (known === port || (known && led.has(uid))) return;
 			led.add(uid);

@@ -16,8 +16,8 @@ export interface LieRule {
 	/** Of the runner; default any. */
 	name?: string | RegExp;
 	/**
-	 * The lie begins this long after the job's start; default at once. Set in the middle of a job, it counts from that
-	 * begin too.
+	 * The lie begins this long after the job's start; default at once. If it is set in the middle of a job, it still
+	 * counts from the job's start.
 	 */
 	afterMs?: number;
 	/** 'absent' also while it has no job: it may get one any time (cloudbase/garm #834). Default false. */
@@ -47,7 +47,7 @@ export class Lies {
 		this.#active = [];
 	}
 
-	/** What GitHub wrongly says of this runner now; undefined: the truth. */
+	/** What GitHub wrongly says about this runner now; undefined: it tells the truth. */
 	about(runner: Runner, nowMs: number): LieRule['says'] | undefined {
 		const lie = this.#active.find(({ rule }) => fits(rule, runner, nowMs));
 		if (lie === undefined) return undefined;

@@ -19,7 +19,7 @@ export interface PrimaryState {
 	resetAtMs: number;
 }
 
-/** Whoever has no good credentials shares 60 requests an hour with everybody at the same address. */
+/** Callers without valid credentials share 60 requests an hour with all others at the same address. */
 export const anonymousId = 'unknown';
 const anonymousLimit = 60;
 
@@ -42,7 +42,7 @@ export class Limits {
 		this.#options = options;
 	}
 
-	/** Sets the primary limit of every caller, those to come included. */
+	/** Sets the primary limit of every caller, including future ones. */
 	set(state: { limit?: number; remaining?: number; resetAtMs?: number }): void {
 		this.#override = { ...this.#override, ...state };
 		for (const book of this.#books.values()) book.primary = settle({ ...book.primary, ...state });
@@ -81,7 +81,7 @@ export class Limits {
 		if (book !== undefined && book.inFlight > 0) book.inFlight--;
 	}
 
-	/** One request off the primary quota. */
+	/** Counts one request against the primary limit. */
 	spend(callerId: string, nowMs: number): void {
 		const { primary } = this.#book(callerId, nowMs);
 		if (primary.remaining > 0) primary.remaining--;

@@ -1,4 +1,4 @@
-/** A list in pages, as GitHub cuts it. */
+/** A list in pages, as from GitHub. */
 
 export const defaultPerPage = 30;
 export const maxPerPage = 100;

@@ -1,20 +1,20 @@
 /**
- * The files that a kubelet makes for a runner's container from its projected volumes, in a folder that stands for the
- * container's root. Absolute paths in them lead to that folder: nothing here runs in a container.
+ * The files that a kubelet creates for a runner's container from its projected volumes, in a folder that represents the
+ * container's root. Absolute paths in them point to that folder, because nothing here runs in a container.
  */
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Kube } from './kube.ts';
 import { type PodItem, type ProjectedSource, runnerContainer, type VolumeMount } from './runner-pod.ts';
 
-/** The kubelet renews a token when so much of its life has passed. */
+/** The kubelet renews a token when this share of its lifetime has passed. */
 const renewedAfter = 0.8;
 const defaultTokenS = 3_600;
 /** Every pod has this one, for the API server: no runner's script reads it. */
 const ownAccess = /^kube-api-access-/;
 
 export class PodFiles {
-	/** Stands for `/` of the container. */
+	/** Represents `/` of the container. */
 	readonly root: string;
 	readonly #kube: Kube;
 	readonly #folder: string;
@@ -60,7 +60,7 @@ export class PodFiles {
 		}
 	}
 
-	/** Texts that name files of the container name those here. */
+	/** Paths in the container are replaced by the paths here. */
 	rewritten(text: string, pod: PodItem): string {
 		const whole = mounts(pod).filter(({ subPath }) => subPath === undefined);
 		const paths = [...whole.map(({ mountPath }) => mountPath), ...Object.keys(this.#imageFiles)];

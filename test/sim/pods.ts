@@ -27,7 +27,7 @@ export interface LegacyPodOptions {
 	labels?: Record<string, string>;
 	annotations?: Record<string, string>;
 	owner?: OwnerReference;
-	/** With ARC's docker-in-docker sidecar, which runs on when the runner has ended. Default false. */
+	/** With ARC's docker-in-docker sidecar, which keeps running when the runner has ended. Default false. */
 	dockerSidecar?: boolean;
 	/** With the finalizers that a running ARC puts on its pods. Default false. */
 	arcFinalizers?: boolean;

@@ -1,4 +1,4 @@
-/** The runners that GitHub knows, by scope: its database, so to speak. No HTTP here. */
+/** The runners that GitHub knows, by scope: its database. No HTTP here. */
 import { RunnerGroups } from './runner-groups.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
@@ -16,11 +16,11 @@ export interface Runner {
 	/** Labels that GitHub adds by itself are "read-only"; a scale set's runners have none (seen in a public report). */
 	kind: 'classic' | 'scale-set';
 	status: 'online' | 'offline';
-	/** The truth, which DELETE goes by. */
+	/** The true state, which DELETE uses. */
 	busy: boolean;
 	/** Unix ms of its job's begin. */
 	busySinceMs?: number;
-	/** What list and get say: the truth of some time ago (see `hintDelayMs`). */
+	/** The state that list and get show: that of some time ago (see `hintDelayMs`). */
 	shownBusy: boolean;
 }
 
@@ -63,7 +63,7 @@ export class Registry {
 		if (!this.#scopes.has(key)) this.#scopes.set(key, 7_000_001 + this.#scopes.size);
 	}
 
-	/** From now on list and get are late for this scope alone. */
+	/** From now on list and get are late only for this scope. */
 	delayHints(scope: Scope, delayMs: number): void {
 		this.#hintDelaysMs.set(scopeKey(scope), delayMs);
 	}
@@ -154,7 +154,7 @@ export class Registry {
 		return true;
 	}
 
-	/** Calls back for every runner that leaves GitHub. Returns the way to stop that. */
+	/** Calls back for every runner that is removed from GitHub. Returns a function that stops this. */
 	onRemoved(listener: (runner: Runner, cause: RemovalCause) => void): () => void {
 		this.#onRemoved.add(listener);
 		return () => this.#onRemoved.delete(listener);
@@ -167,7 +167,10 @@ export class Registry {
 	}
 }
 
-/** The labels that a runner has without asking. A scale set's has none at GitHub; here a job for any runner fits it too. */
+/**
+ * The labels that GitHub adds to a runner. A scale set's runner has none at GitHub; here a job for any runner matches
+ * it too.
+ */
 export function implicitLabels({ kind, arch }: Runner): readonly string[] {
 	return kind === 'classic' ? ['self-hosted', 'Linux', arch] : ['self-hosted'];
 }

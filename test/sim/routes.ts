@@ -11,7 +11,7 @@ export interface Route {
 	kind?: ScopeKind;
 	runnerId?: number;
 	installationId?: number;
-	/** The path as it was asked for, of what is about jobs and deliveries. */
+	/** The requested path, for calls about jobs and deliveries. */
 	path?: string;
 	jobId?: number;
 	runId?: number;

@@ -8,7 +8,7 @@ import type { Route } from './routes.ts';
 import { mayUse, type RunnerGroup, type RunnerGroups } from './runner-groups.ts';
 import { type Scope, scopeKey } from './scope.ts';
 
-/** A search of runs by status gives so many at most. */
+/** A search of runs by status returns at most this number. */
 const mostFound = 1_000;
 
 interface Run {
@@ -123,7 +123,7 @@ export class RunService {
 		};
 	}
 
-	/** Sorted by when something was last pushed, which here made jobs. */
+	/** Sorted by the last push, which here is what created jobs. */
 	#repositories(route: Route, scope: Scope, query: URLSearchParams): Answer {
 		const owner = scopeKey(scope).slice('orgs/'.length);
 		const pushedMs = new Map<string, number>();

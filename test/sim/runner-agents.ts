@@ -1,6 +1,6 @@
 /**
  * Simulated runners: for every runner pod of a cluster one agent that does what actions/runner would do in it. It
- * registers when the pod's container runs, takes jobs, ends. What a SIGTERM does to a job is written down.
+ * registers when the pod's container runs, takes jobs, and exits. The effect of a SIGTERM on a job is recorded.
  */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -47,7 +47,7 @@ export interface RunnerAgentsOptions {
 	 * later, and cancels the job. Default 50 s, as in reality.
 	 */
 	removedPollMs?: number;
-	/** Whether, and how, runners run the job hooks that their pods bring: see job-hooks.ts. Default: they do. */
+	/** Whether, and how, runners run the job hooks of their pods: see job-hooks.ts. Default: they do. */
 	hooks?: HookOptions | 'off';
 	/** true: a runner whose RUNNER_TOKEN did not come from the simulator, or has expired, cannot register. */
 	checkTokens?: boolean;
@@ -57,11 +57,11 @@ export interface RunnerAgents {
 	readonly journal: readonly JournalEntry[];
 	/** Gives a job to the pod's runner. Rejects if GitHub could not: not registered, offline, or busy. */
 	runJob(namespace: string, pod: string, options?: JobOptions): Promise<Job>;
-	/** The job ends as it should; resolves when GitHub and the container know. */
+	/** The job ends normally; resolves when GitHub and the container show that. */
 	endJob(namespace: string, pod: string): Promise<void>;
 	/**
-	 * The job's worker is killed: no hook and no event says that the job has ended. The runner's log does, unless `log` is
-	 * false; a static runner goes on, an ephemeral one exits.
+	 * The job's worker is killed: no hook and no event says that the job has ended. The runner's log does, unless `log`
+	 * is false; a static runner keeps running, an ephemeral one exits.
 	 */
 	killWorker(namespace: string, pod: string, options?: { log?: boolean }): Promise<void>;
 	/** Ends all jobs that run now; resolves with their number. */
@@ -74,12 +74,12 @@ export interface RunnerAgents {
 	clearQueue(): void;
 	/** GitHub's id of the pod's runner, while it is registered. */
 	runnerId(namespace: string, pod: string): number | undefined;
-	/** Resolves when so many runners, or the runners of these names, are registered and online. */
+	/** Resolves when this number of runners, or the runners of these names, are registered and online. */
 	waitRegistered(wanted: number | readonly string[], timeoutMs: number): Promise<void>;
 	killedJobs(): JournalEntry[];
 	/** The runner's container prints this text: it is in its log. */
 	print(namespace: string, pod: string, text: string): void;
-	/** It prints so many bytes of one endless line or, with `lineBytes`, of lines of that length. */
+	/** It prints this number of bytes of one endless line or, with `lineBytes`, of lines of that length. */
 	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void;
 	/** Stands for `/` of the container of a runner with job hooks: the files that its kubelet has made are there. */
 	root(namespace: string, pod: string): Promise<string>;
@@ -185,7 +185,7 @@ class Handle implements RunnerAgents {
 		this.#unsubscribe = context.github.jobQueue.onReady(dispatch);
 	}
 
-	/** Jobs for anybody are given out once: by whoever has all runners. */
+	/** Jobs for any owner are assigned once: by the agents that have all runners. */
 	#dispatch(): void {
 		const owners = new Set(this.#owns ? [this] : [this, undefined]);
 		const { github, inTurn } = this.#context;

@@ -5,7 +5,7 @@ export interface NewRunnerGroup {
 	name: string;
 	/** The names of an organization's repositories, or of an enterprise's organizations, that may use it; default all. */
 	selected?: readonly string[];
-	/** Of an organization: it is its enterprise's. */
+	/** For a group of an organization: it is inherited from its enterprise. */
 	inherited?: boolean;
 }
 

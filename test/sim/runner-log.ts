@@ -5,7 +5,7 @@
 import { ContainerLog } from './container-log.ts';
 
 const runnerVersion = '2.336.0';
-/** So many lines of a worker's trace, where the trace is printed, for each job. */
+/** The number of lines of a worker's trace for each job, if the trace is printed. */
 const workerTraceLines = 40;
 
 export type JobResult = 'Succeeded' | 'Failed' | 'Canceled';

@@ -1,4 +1,4 @@
-/** What a pod tells about the runner in it, read as actions/runner and its images would: from env and status. */
+/** What a pod says about the runner in it, read from env and status as actions/runner and its images do. */
 import type { KubeItem } from './kube.ts';
 import { type Scope, scopeOfConfigUrl, scopeOfEnv } from './scope.ts';
 
@@ -55,7 +55,7 @@ export interface RunnerFacts {
 	arch: 'X64' | 'ARM64';
 	/** undefined: the default runner group. */
 	group?: string | undefined;
-	/** Missing for a scale-set pod: its owner knows. */
+	/** Missing for a scale-set pod: its owner has it. */
 	scope?: Scope;
 	/** Name of the EphemeralRunner that owns a scale-set pod. */
 	owner?: string;

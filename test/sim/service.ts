@@ -1,4 +1,4 @@
-/** What each call does and answers when nothing goes wrong. The caller is already known to be allowed. */
+/** What each call does and answers without faults. The caller has already been authorized. */
 import { randomBytes } from 'node:crypto';
 import { type Answer, type BusyMessage, docsOf, failure, forbidden, notFound, runnerBusy } from './answer.ts';
 import { type Caller, type Credentials, mayUse } from './credentials.ts';
@@ -77,7 +77,7 @@ export class Service {
 		// A credential of an organization reads the jobs of its repositories.
 		const about: Scope = route.path && kind === 'repos' ? `orgs/${scope.split('/')[1]}` : scope;
 		if (!mayUse(caller.access, scope) && !mayUse(caller.access, about)) {
-			// GitHub hides what a caller may not know of: the same 404 as for a runner that is gone.
+			// GitHub hides what a caller may not see: the same 404 as for a runner that is gone.
 			return kind === 'orgs' ? forbidden(caller.access.who, page) : notFound(page);
 		}
 		switch (endpoint) {

@@ -1,6 +1,6 @@
 /**
  * A GitHub for tests and the demo: the REST calls that this project makes, over HTTP on a loopback port, answered as
- * GitHub documents them, with a handle to play the runners' side and to make things go wrong.
+ * GitHub documents them, with a handle to act as the runners and to inject faults.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

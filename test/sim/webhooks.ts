@@ -1,6 +1,6 @@
 /**
- * GitHub's webhooks: what happens to jobs, posted to an address and signed. Each delivery is tried once, as GitHub does;
- * who missed one finds it in the list of deliveries. What goes wrong on the way, a test says.
+ * GitHub's webhooks: what happens to jobs, posted to an address and signed. Each delivery is tried once, as GitHub
+ * does; a lost one is in the list of deliveries. Tests inject faults.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { request as plainRequest } from 'node:http';
@@ -16,7 +16,7 @@ export interface WebhookOptions {
 	secret: string;
 	/** The owner of the hook: it receives the jobs of that organization or repository. */
 	scope: Scope;
-	/** How each event gets there, beside the faults; default: at once. */
+	/** The delay of each event, apart from faults; default: none. */
 	course?: (job: WorkflowJob, action: JobAction) => Course;
 }
 
@@ -24,7 +24,7 @@ export interface Course {
 	delayMs: number;
 	/** 'failed': nobody is reached, and the list of deliveries says so. 'silent': GitHub makes no event at all. */
 	lost?: 'failed' | 'silent' | undefined;
-	/** The same delivery comes again, so long after the first. */
+	/** The same delivery comes again, this long after the first. */
 	againAfterMs?: number | undefined;
 }
 
@@ -37,11 +37,11 @@ export interface DeliveryFault {
 	kind: 'lost' | 'never' | 'late' | 'doubled' | 'after-completed';
 	delayMs?: number;
 	action?: JobAction;
-	/** Of the runner that the job is at; default any. */
+	/** The name of the job's runner; default any. */
 	runnerName?: string;
 	/** Matching events to hit; without it, until cleared. */
 	times?: number;
-	/** Of the matching events it hits each so many-th one; default each. */
+	/** It affects every nth of the matching events; default every one. */
 	every?: number;
 }
 
@@ -66,12 +66,12 @@ export interface Webhook {
 	fault(rule: DeliveryFault): FaultHandle;
 	/** The same delivery, posted again now: as a person or an app asks for it. */
 	redeliver(deliveryId: number): Promise<void>;
-	/** Resolves when nothing is on its way any more. */
+	/** Resolves when no delivery is on its way any longer. */
 	idle(): Promise<void>;
 	stop(): void;
 }
 
-/** GitHub.com waits so long for an answer. */
+/** How long GitHub.com waits for an answer. */
 const answerWithinMs = 10_000;
 /** GitHub keeps deliveries for three days; here the newest. */
 const keptDeliveries = 2_000;

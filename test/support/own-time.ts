@@ -1,4 +1,4 @@
-/** How long this takes, in ms of this process's own time: what else the machine does is not counted. */
+/** How long this takes, in ms of this process's own CPU time: other work on the machine is not counted. */
 export function ownMs(work: () => void): number {
 	const before = process.cpuUsage();
 	work();

@@ -44,7 +44,7 @@ export function suite<T extends object>(name: string): Test<T> {
 		Object.assign((hook: Callback<T>) => void list.push(hook), {
 			each: (hook: Callback<T>) => void each.push(hook),
 		});
-	// What was set up last is taken down first.
+	// What was set up last is torn down first.
 	inner.after(async (context) => {
 		for (const hook of afters.toReversed()) {
 			try {

@@ -4,7 +4,7 @@ import { startRig } from '../../rig/rig.ts';
 
 const runners = 50;
 
-/** ARC's own scale-down of idle runners, with the guard beside it and without. */
+/** ARC's own scale-down of idle runners, with and without the guard. */
 export async function besideArc(): Promise<{ title: string; rows: string[][] }> {
 	const rig = await startRig();
 	try {

@@ -32,7 +32,10 @@ export async function jobStarts(rig: Rig): Promise<Part> {
 	return { title: `${jobs} jobs within a second, with hooks: busy on the pod`, rows };
 }
 
-/** What the hooks' shells and curls send, from this process: a runner's own CPU runs its shell, here all share the machine's. */
+/**
+ * Sends from this process what the hooks' shells and curls send: in reality each shell has its runner's CPU, here all
+ * share the machine's.
+ */
 async function callsAlone(rig: Rig): Promise<string[]> {
 	const set = await SetUnderTest.make(rig, 'RunnerDeployment', {
 		...{ replicas: jobs + warmUps, ownCredentials: true, until: 'online' },
@@ -64,7 +67,9 @@ async function callsAlone(rig: Rig): Promise<string[]> {
 	}
 }
 
-/** Says that a job has started on a pod, as its hook does: over a connection of its own. Resolves with the pod's name. */
+/**
+ * Reports that a job has started on a pod, as its hook does, over a separate connection. Resolves with the pod's name.
+ */
 function say(port: number, token: string, name: string): Promise<string> {
 	const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
 	const to = { host: 'localhost', port, path: '/hooks/started', method: 'POST', headers };
@@ -124,7 +129,7 @@ async function ofKind(rig: Rig, kind: Kind): Promise<string[][]> {
 	}
 }
 
-/** Jobs start on these, so far apart; resolves when all first hooks have ended and all pods are seen as busy. */
+/** Starts jobs on these, at this interval; resolves when all first hooks have ended and all pods are seen as busy. */
 async function started(rig: Rig, set: SetUnderTest, names: string[], everyMs: number): Promise<void> {
 	await Promise.all(
 		names.map(async (name, index) => {
@@ -162,7 +167,7 @@ async function watchPods(rig: Rig, namespace: string) {
 	return { busyMs, touchedMs, stop: () => kube.stop() };
 }
 
-/** One job after the other: what the first hook adds to it, beside an empty script run in the same way. */
+/** One job after the other: what the first hook adds to it, compared with an empty script run in the same way. */
 export async function hookCost(rig: Rig): Promise<Part> {
 	const set = await SetUnderTest.make(rig, 'RunnerDeployment', {
 		...{ replicas: jobs + warmUps, ownCredentials: true, until: 'online' },

@@ -17,9 +17,9 @@ const role = 'clusterrole/runners-admission-webhook';
 const server = 'system:serviceaccount:runners-system:runners-admission';
 
 /**
- * Dry-run DELETEs and evictions of idle runners: the server reads the log, then GitHub's list, and writes nothing.
- * Beside them the same where the server may not read logs: the API server then refuses the read without asking a
- * kubelet.
+ * Dry-run DELETEs and evictions of idle runners: the server reads the log, then GitHub's list, and writes nothing. They
+ * are compared with the same calls while the server may not read logs: the API server then refuses the read without
+ * asking a kubelet.
  */
 export async function logCost(rig: Rig): Promise<{ title: string; rows: string[][] }> {
 	const names = Array.from({ length: runners }, (_, index) => `r-${index}`);
@@ -105,7 +105,7 @@ async function clear(rig: Rig, namespace: string): Promise<void> {
 	await rig.ok(['delete', 'pods', '--all', '-n', namespace, '--grace-period=0', '--force']);
 }
 
-/** Whether the server may read logs; resolves when the API server goes by it. */
+/** Sets whether the server may read logs; resolves when the API server applies it. */
 async function allow(rig: Rig, rules: object[], readable: boolean): Promise<void> {
 	await rig.ok(['patch', role, '--type=merge', '-p', JSON.stringify({ rules })]);
 	await eventually('the role counts', async () => {

@@ -8,7 +8,7 @@ export function row(what: string, valuesMs: readonly number[], goal = ''): strin
 	return [what, `${valuesMs.length}`, ...figures.map((ms) => ms.toFixed(ms < 10 ? 1 : 0)), goal];
 }
 
-/** What one column of figures has more than another: of their medians, and of their 95th percentiles. */
+/** How much larger one column of figures is than another: by their medians, and by their 95th percentiles. */
 export function added(
 	what: string,
 	with_: readonly number[],

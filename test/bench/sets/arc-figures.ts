@@ -2,8 +2,8 @@ import type { Kind } from '../../rig/runner-sets.ts';
 
 /**
  * What actions-runner-controller took for the same runs, measured once beside the same kind of control plane (one VM
- * with 2 cores; commit 2ee6b3b8 with its pod webhook's decoder mended, one worker per controller, Kubernetes client
- * 20 calls a second, debug log). Seconds, medians where it ran more than once; NaN: not read.
+ * with 2 cores; commit 2ee6b3b8 with its pod webhook's decoder fixed, one worker per controller, Kubernetes client 20
+ * calls a second, debug log). Seconds, medians where it ran more than once; NaN: not read.
  */
 export interface ArcFigures {
 	podsExist: Record<number, number>;

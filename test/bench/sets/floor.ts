@@ -5,7 +5,7 @@ import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
 import { Kube, KubeError, type KubeItem } from '../../sim/kube.ts';
 
-/** As the reconciler does it; more at once gain nothing here. */
+/** As many as the reconciler; more at once are not faster here. */
 const writersAtOnce = 16;
 /** The StatefulSet controller may make 100 calls at once and 20 a second: until it has all of them again, with slack. */
 export const controllerRestsMs = 12_000;
@@ -59,7 +59,7 @@ export async function sampleOf({ rig, kind, namespace }: SetUnderTest): Promise<
 }
 
 export interface Floor {
-	/** Seconds until so many pods exist. */
+	/** Seconds until this number of pods exists. */
 	up: number;
 	/** Seconds from the first DELETE until the last pod is gone. */
 	down: number;

@@ -1,4 +1,4 @@
-/** What 0 to so many runners cost the server. */
+/** What scaling from 0 to N runners costs the server. */
 export interface Line {
 	sets: number;
 	runners: number;
@@ -22,7 +22,7 @@ const figures: readonly [string, (line: Line) => number, digits: number][] = [
 	['GitHub calls', ({ gitHubCalls }) => gitHubCalls, 0],
 ];
 
-/** One row a line, behind each figure the factor by which it grew since the line before. */
+/** One row per line; after each figure, the factor by which it grew since the line before. */
 export function growthRows(lines: readonly Line[]): string[][] {
 	return [
 		['sets', 'runners', ...figures.map(([name]) => name)],
@@ -38,7 +38,7 @@ function factor(line: Line, before: Line | undefined, of: (line: Line) => number
 	return before && of(before) > 0 ? ` (x${(of(line) / of(before)).toFixed(1)})` : '';
 }
 
-/** Where a figure grew by this much more than the runners did, it is said. Less is noise of the machine. */
+/** A figure that grew by this much more than the runners is reported; less is noise. */
 const tolerance = 1.25;
 
 /** A sentence for each figure that grew faster than the runners did. */

@@ -5,7 +5,7 @@ import { callsDuring } from './api-calls.ts';
 import { type Sample, sampleOf } from './floor.ts';
 import { type Cost, load, type Stage } from './stage.ts';
 
-/** How long it is watched that nothing more comes or goes. */
+/** For how long nothing may be created or deleted afterwards. */
 const watchedMs = 5_000;
 
 export interface UpAndDown {
@@ -21,7 +21,7 @@ export interface UpAndDown {
 	load: string;
 }
 
-/** 0 to `count`, all registered and known, then to 0 with nobody busy. */
+/** 0 to `count`, all registered and known, then to 0 while none is busy. */
 export async function upAndDown(
 	stage: Stage,
 	kind: Kind,
@@ -158,7 +158,7 @@ async function busyDown(stage: Stage, set: SetUnderTest): Promise<BusyToNone> {
 	};
 }
 
-/** As soon as it is so; where it never is, the figures say so by themselves. */
+/** Waits until it is true; if it never is, the figures show that. */
 export async function until(check: () => boolean, withinMs: number): Promise<void> {
 	const untilMs = Date.now() + withinMs;
 	while (!check() && Date.now() < untilMs) await sleep(10);
@@ -192,7 +192,7 @@ export async function completions(stage: Stage, kind: Kind, count: number): Prom
 	return { passes: passes.length, replaced: seconds, load: load() };
 }
 
-/** Seconds until so many pods of a RunnerSet exist, which have volumes of their own or not. */
+/** Seconds until this number of pods of a RunnerSet exists, with or without their own volumes. */
 export async function withVolumes(stage: Stage, count: number, claims: boolean): Promise<number> {
 	const set = await stage.fresh('RunnerSet', claims ? { spec: { volumeClaimTemplates: [workClaim] } } : {});
 	const fromMs = Date.now();

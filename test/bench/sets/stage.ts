@@ -17,7 +17,7 @@ const organization = 'octo-growth';
  */
 const registrationDelayMs = 5_000;
 
-/** What one stretch of a run cost. */
+/** What a part of a run cost. */
 export interface Cost {
 	cpuSeconds: number;
 	githubCalls: number;
@@ -50,7 +50,9 @@ export class Stage {
 		return new Stage(await startRig({ ...options, sets: true, agents, server: { env }, log }));
 	}
 
-	/** So many sets without runners, all of one organization, and a server that has not just issued certificates. */
+	/**
+	 * This number of sets without runners, all in one organization, and a server that has not just issued certificates.
+	 */
 	async sets(kind: Kind, count: number): Promise<SetUnderTest[]> {
 		await this.quiet();
 		await this.rig.addServer();
@@ -88,7 +90,8 @@ export class Stage {
 		if (!set) return;
 		await set.patch({ spec: { replicas: 0 } });
 		await this.rig.agents.endAllJobs();
-		// The namespace later: its ConfigMap, without which no runner of a simulated pod starts, would go first.
+		// The namespace is deleted later: its ConfigMap, without which no simulated runner starts, would be deleted
+		// first.
 		await eventually(`${set.namespace} is empty`, () => set.all().length === 0, { withinMs: 400_000 });
 		await this.rig.ok(['delete', 'namespace', set.namespace, '--wait=false']);
 		set.stop();
@@ -100,7 +103,7 @@ export class Stage {
 		return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 	}
 
-	/** Runs `work` and tells what it cost the server. */
+	/** Runs `work` and returns what it cost the server. */
 	async cost<T>(work: () => Promise<T>): Promise<{ value: T; cost: Cost }> {
 		const [server] = this.rig.servers;
 		if (!server) throw new Error('no server runs');
@@ -132,7 +135,7 @@ export class Stage {
 
 	async #cpuSeconds(): Promise<number> {
 		const stat = await readFile(`/proc/${this.#pid()}/stat`, 'utf8');
-		// Behind the command's name, which may contain anything: state is field 3, utime and stime 14 and 15.
+		// After the command's name, which may contain anything: state is field 3, utime and stime are 14 and 15.
 		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 		return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 	}

@@ -13,7 +13,7 @@ export const plainService = { namespace: 'unguarded', name: 'plain' };
 export interface PlainWebhooks {
 	/** Ports by name; Go's only where there is a go command. */
 	ports: { node: number; go?: number };
-	/** Why there is none in Go. */
+	/** Why there is no webhook in Go. */
 	withoutGo: string | undefined;
 	/** Of their certificates, PEM. */
 	authority: string;

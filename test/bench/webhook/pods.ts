@@ -12,7 +12,7 @@ const server = 'system:serviceaccount:runners-system:runners-admission';
 /** GitHub's 204 was that long ago that the quiet period after it is over. */
 const unregisteredAgoMs = 10_000;
 
-/** A pod as large as a runner's, which travels to the webhooks as a whole, and no runner. */
+/** A pod as large as a runner's, which is sent to the webhooks as a whole, but is not a runner. */
 export const ordinaryPod = (namespace: string, name: string, labels: Record<string, string> = {}) => ({
 	apiVersion: 'v1',
 	kind: 'Pod',
@@ -59,7 +59,7 @@ export class PodMaker {
 		return this.run(name);
 	}
 
-	/** Its container runs, as the status tells. */
+	/** Its container runs, as its status says. */
 	async run(name: string): Promise<Pod> {
 		const state = { running: { startedAt: new Date(Date.now() - 60_000).toISOString() } };
 		const container = { name: 'runner', image: 'x', imageID: 'x', ready: true, restartCount: 0, state };
