@@ -1,7 +1,9 @@
+import { objectKey } from '../api/object-key.ts';
 import { podPath } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
+import { BoundedMap } from '../time/bounded-map.ts';
 import type { Clock } from '../time/clock.ts';
 import { longestLine, mostFollowed } from './rules/policy.ts';
 import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
@@ -21,8 +23,8 @@ export class FollowedLogs {
 	readonly #client: KubeClient;
 	readonly #clock: Clock;
 	readonly #log: Log;
-	/** By `uid/restarts`. At most mostFollowed. */
-	readonly #followed = new Map<string, Followed>();
+	/** By `uid/restarts`. */
+	readonly #followed = new BoundedMap<string, Followed>({ most: mostFollowed });
 
 	constructor({ client, clock, log }: { client: KubeClient; clock: Clock; log: Log }) {
 		this.#client = client;
@@ -39,9 +41,8 @@ export class FollowedLogs {
 	/** Follows the log from now on, if it is not followed yet. @param onIdle called whenever it has become idle */
 	follow(pod: RunnerPod, onIdle: () => void): void {
 		const key = keyOf(pod);
-		if (this.#followed.has(key) || this.#followed.size >= mostFollowed) return;
 		const followed: Followed = { stop: new AbortController(), reading: 'unknown', readMs: 0 };
-		this.#followed.set(key, followed);
+		if (!this.#followed.add(key, followed)) return;
 		const onLine = (line: string) => {
 			const { says } = readRunnerLog(line, true);
 			if (says === 'unknown') return;
@@ -56,7 +57,7 @@ export class FollowedLogs {
 			.catch((error: unknown) => {
 				if (signal.aborted) return;
 				this.#log.debug(
-					{ pod: podKey({ metadata: pod }), error: String(error) },
+					{ pod: objectKey(pod), error: String(error) },
 					'the log of a runner cannot be followed',
 				);
 			})

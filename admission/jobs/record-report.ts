@@ -1,10 +1,11 @@
 import type { Pod } from '../api/kinds.ts';
+import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { KubeError } from '../kube/client.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { jobText } from '../runner/job-signals.ts';
 import { notIdle, signalsOf, withoutProof } from '../runner/record.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -75,7 +76,7 @@ export function reportRefutedRemoval(
 ): void {
 	metrics.contradiction('removed-while-busy');
 	log.warn(
-		{ pod: podKey({ metadata: pod }), runner: pod.runnerName, job },
+		{ pod: objectKey(pod), runner: pod.runnerName, job },
 		'a runner that GitHub had removed runs a job',
 	);
 	events.send(

@@ -1,5 +1,6 @@
 import { type Hook, ownerOf } from '../../github/deliveries.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
 import { hookForgottenMs, mostHooks } from './rules/policy.ts';
 import type { WebhookSecret } from './rules/secrets.ts';
@@ -38,8 +39,8 @@ export interface KnownWebhooksOptions {
  */
 export class KnownWebhooks {
 	readonly #options: KnownWebhooksOptions;
-	/** By id and owner. */
-	readonly #hooks = new Map<string, KnownWebhook>();
+	/** By id and owner. The one whose last delivery is the oldest goes first. */
+	readonly #hooks = new BoundedMap<string, KnownWebhook>({ most: mostHooks, rank: ({ seenMs }) => seenMs });
 
 	constructor(options: KnownWebhooksOptions) {
 		this.#options = options;
@@ -108,8 +109,6 @@ export class KnownWebhooks {
 	}
 
 	#add(hook: Hook, by: KnownWebhook['by'], seenMs: number): KnownWebhook {
-		const [oldest] = [...this.#hooks].toSorted(([, one], [, other]) => one.seenMs - other.seenMs);
-		if (oldest && this.#hooks.size >= mostHooks) this.#hooks.delete(oldest[0]);
 		const known: KnownWebhook = {
 			hook,
 			by,

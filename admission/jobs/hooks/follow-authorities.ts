@@ -1,7 +1,7 @@
 import { jobHooks } from '../../api/keys.ts';
+import { objectKey } from '../../api/object-key.ts';
 import type { Cache } from '../../cluster/cache.ts';
 import type { RunnerPods } from '../../cluster/runner-pods.ts';
-import { podKey } from '../../runner/runner-pod.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
 import { followAuthoritiesEveryMs } from './rules/policy.ts';
@@ -35,7 +35,7 @@ export async function followAuthorities(
 			} catch (error) {
 				// The next round tries again; until then its hooks trust the CA before.
 				log.warn(
-					{ pod: podKey(object), error: String(error) },
+					{ pod: objectKey(object.metadata), error: String(error) },
 					'the CAs of its job hooks could not be written',
 				);
 			}

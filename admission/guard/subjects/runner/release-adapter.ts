@@ -7,12 +7,13 @@ import { unregister } from '../../../github/unregister.ts';
 import { readLog } from '../../../jobs/read-log.ts';
 import { reportRefutedRemoval } from '../../../jobs/record-report.ts';
 import type { KubeClient } from '../../../kube/client.ts';
-import { type Clock, withDeadline } from '../../../kube/clock.ts';
 import type { Events } from '../../../kube/events.ts';
 import { podKey, type RunnerPod } from '../../../runner/runner-pod.ts';
 import type { Scope } from '../../../runner/scope.ts';
 import type { Log } from '../../../telemetry/log.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
+import type { Clock } from '../../../time/clock.ts';
+import { withDeadline } from '../../../time/deadline.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
 /** Connects release.ts with Kubernetes and GitHub. `background` is called with every exchange that must be finished before the process ends. */
