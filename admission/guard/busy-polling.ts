@@ -25,9 +25,9 @@ const oldAfterMs = 30_000;
 const unconfirmedAfterMs = 120_000;
 /** A scope that could not be listed is tried again after this, or when the account's own back-off says, if that is later. */
 const failureRetryMs = 10_000;
-/** For this long after its container started, a runner that no list has shown is polled for at the faster pace. */
+/** For this long after its container started, a runner that no list has shown is polled for at the shorter interval. */
 const newcomerMs = 60_000;
-/** The faster pace: a runner that has registered is known within 3 s, however many pages the list has. */
+/** The shorter interval: a runner that has registered is known within 3 s, however many pages the list has. */
 const newcomerPollMs = 1_500;
 
 /**
@@ -59,7 +59,7 @@ interface Poll {
 	/** The last list failed, and nothing may bring the next one forward. */
 	failed: boolean;
 	running: boolean;
-	/** Its pods have been told that nothing new is known of them. */
+	/** The marks of its pods already say that what is known of them is old. */
 	old: boolean;
 }
 
@@ -86,7 +86,7 @@ export class BusyPolling {
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
 	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
-	readonly #told = new Map<string, boolean>();
+	readonly #written = new Map<string, boolean>();
 	/** By credential: counts pages that are read earlier than an even share would allow. */
 	readonly #bursts = new WeakMap<Registry, SlidingWindow>();
 	readonly #leadsSinceMs: number;
@@ -113,7 +113,7 @@ export class BusyPolling {
 			if (change === 'deleted') {
 				this.#overSinceMs.delete(uid);
 				this.#runsSinceMs.delete(uid);
-				this.#told.delete(uid);
+				this.#written.delete(uid);
 				return;
 			}
 			if (!this.#runsSinceMs.has(uid) && this.#read(pod)?.process.state === 'running')
@@ -190,7 +190,7 @@ export class BusyPolling {
 		await this.#controller.stop();
 	}
 
-	/** Somebody waits for this list: it is due earlier, at the faster pace and within what its credential allows. */
+	/** Somebody waits for this list: it is due earlier, at the shorter interval and within what its credential allows. */
 	#bringForward(poll: Poll, awaited: boolean, newcomers: boolean, shareMs: number): void {
 		const nowMs = this.#dependencies.clock.now();
 		const startedMs = poll.snapshot?.startedAtMs ?? 0;
@@ -312,7 +312,7 @@ export class BusyPolling {
 		const { labels, annotations } = change;
 		const changes = Object.keys(labels).length + Object.keys(annotations).length > 0;
 		const written = changes ? await pods.patch(pod, { labels, annotations }) : object;
-		if (change.busy === undefined || written === 'gone' || this.#told.get(pod.uid) === change.busy) return;
+		if (change.busy === undefined || written === 'gone' || this.#written.get(pod.uid) === change.busy) return;
 		log.info(
 			{
 				pod: key,
@@ -327,7 +327,7 @@ export class BusyPolling {
 			: ['NoJob', `runner ${pod.runnerName} is not running a job`];
 		if (pod.leavingByArc) return; // each change of the pod is one more call of ARC's to GitHub
 		await pods.setCondition(pod, busy.condition, change.busy, reason, message);
-		this.#told.set(pod.uid, change.busy);
+		this.#written.set(pod.uid, change.busy);
 	}
 
 	/** What the last list said of this pod's runner; undefined: there is none that can mean it. */

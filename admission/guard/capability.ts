@@ -111,7 +111,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		followedLogs,
 		jobPods,
 		ports: releasePorts(options, term),
-		standingOwner: (pod) => liveOwner(client, pod, setControllers),
+		liveOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
 		readLog: (runner) => readLog(client, runner),
 		verify: signer.verifyStatement,

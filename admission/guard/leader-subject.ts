@@ -36,11 +36,11 @@ export interface Waiting {
 	unwritten?: boolean;
 }
 
-/** Somebody else does what is to be done; it is looked after again then. Nobody has to be told. */
+/** Somebody else does what has to be done. It is checked again after `afterMs`, and nothing is reported. */
 export interface Later {
 	kind: 'later';
 	afterMs: number;
-	/** Why, for those who ask what waits. */
+	/** Why it waits, for the metrics and the report. */
 	reason?: { pod: GuardedPod; reason: WaitReason };
 }
 
@@ -53,7 +53,7 @@ export interface LeaderSubject {
 	controller: { name: string; concurrency: number };
 	/** The pods of this kind, as the leader watches them. */
 	watched: Watched<Pod>;
-	/** Has a pod looked after when something else than itself changes. Called once, before anything runs. */
+	/** Enqueues a pod when something else than the pod changes. Called once, before anything runs. */
 	connect(enqueue: (key: ObjectKey) => void): void;
 	/**
 	 * What is to be done about a pod whose deletion is recorded, or whose namespace is being deleted. undefined: nothing, the

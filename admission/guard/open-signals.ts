@@ -13,7 +13,7 @@ import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Sighting } from './rules/busy-marks.ts';
-import { contradiction, nextLookMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
+import { contradiction, nextReadMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
 
 export interface OpenSignalsDependencies {
 	cache: Cache;
@@ -31,20 +31,20 @@ export interface OpenSignalsDependencies {
 /** The marks of a busy runner are written in two steps, and a write between them would be in their way. */
 const marksWrittenMs = 300;
 
-/** How often a claim that works is compared with GitHub's list. */
+/** How often a job signal is compared with GitHub's list. */
 const compareMs = 30_000;
 
 /**
- * Ends the claims that a runner works, where nobody asks for its deletion: reads the log of static runners whose job has
- * completed, or may have. Names the job that only GitHub's list shows, by the log. Counts the jobs that the list does not
- * show.
+ * Ends job signals of runners whose deletion nobody has requested: it reads the log of static runners whose job has
+ * completed, or may have. It finds in the log the name of a job that only GitHub's list shows, and counts the jobs that the
+ * list does not show.
  */
 export class OpenSignals {
 	readonly #dependencies: OpenSignalsDependencies;
 	readonly #queue: WorkQueue;
 	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod that is busy. */
-	readonly #readUpToMs = new Map<string, number>();
-	/** By pod UID: the claim that GitHub's list contradicts, so that it is counted once. */
+	readonly #readMs = new Map<string, number>();
+	/** By pod UID: the job signal that GitHub's list contradicts, so that it is counted once. */
 	readonly #contradicted = new Map<string, string>();
 
 	constructor(dependencies: OpenSignalsDependencies) {
@@ -57,14 +57,14 @@ export class OpenSignals {
 			concurrency: 8,
 			reconcile: (key) => this.#reconcile(key),
 			onError: (key, error, retryMs) =>
-				log.warn({ pod: key, error: String(error), retryMs }, 'claims of a job not updated, retrying'),
+				log.warn({ pod: key, error: String(error), retryMs }, 'job signals not updated, retrying'),
 		});
 		cache.onPod((change, pod) => {
 			const { uid = '' } = pod.metadata;
 			const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);
 			if (runner && isOpen(runner)) return this.#queue.add(podKey(pod));
 			if (runner && isNameless(runner)) return this.#queue.addAfter(podKey(pod), marksWrittenMs);
-			this.#readUpToMs.delete(uid);
+			this.#readMs.delete(uid);
 			this.#contradicted.delete(uid);
 		});
 	}
@@ -79,21 +79,21 @@ export class OpenSignals {
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
 		if (!cached || !pod) return undefined;
-		if (!isOpen(pod)) return isNameless(pod) && !this.#readUpToMs.has(pod.uid) ? this.#name(pod) : undefined;
+		if (!isOpen(pod)) return isNameless(pod) && !this.#readMs.has(pod.uid) ? this.#name(pod) : undefined;
 		this.#compare(pod);
 		const seen = sighting(pod);
-		const dueMs = nextLookMs(pod, seen, this.#readUpToMs.get(pod.uid), clock.now());
+		const dueMs = nextReadMs(pod, seen, this.#readMs.get(pod.uid), clock.now());
 		if (dueMs === undefined) return { afterMs: compareMs };
 		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
 		const reading = await readLog(pod);
-		this.#readUpToMs.set(pod.uid, clock.now());
+		this.#readMs.set(pod.uid, clock.now());
 		const asked = signalToVerify(pod, reading, seen, clock.now());
 		const refuted = asked && (await this.#hasCompleted(pod, asked)) ? asked : undefined;
-		const looked = signalsAfterReading(pod, reading, seen, clock.now());
-		const signals = ended(looked, (signal) => signal === refuted, clock.now());
+		const read = signalsAfterReading(pod, reading, seen, clock.now());
+		const signals = ended(read, (signal) => signal === refuted, clock.now());
 		if (signals === pod.signals) return { afterMs: 0 };
-		// If the pod has changed meanwhile, perhaps by another word, the watch starts the next look.
-		// Nobody says any more that it works: its marks go with the claims, for others hear of each change of a pod.
+		// If the pod has changed meanwhile, perhaps by another signal, the watch starts the next reconcile.
+		// No source says that it works: its marks are removed in the same write, because others react to each change of a pod.
 		const ends = worksBy(signals) === undefined && seen?.runner?.busy !== true;
 		const marks = ends ? idleMarks(cached) : { labels: {}, annotations: {} };
 		const annotations = { ...marks.annotations, ...signalsOf({ ...pod, signals }, sign) };
@@ -101,15 +101,15 @@ export class OpenSignals {
 		return undefined;
 	}
 
-	/** GitHub's list shows a job, and nobody has told which: its log is read, once for each time that it becomes busy. */
+	/** GitHub's list shows a job, and no source has reported which: its log is read, once for each time that it becomes busy. */
 	async #name(pod: RunnerPod): Promise<Requeue> {
 		const { pods, sign, readLog, clock } = this.#dependencies;
-		this.#readUpToMs.set(pod.uid, clock.now());
+		this.#readMs.set(pod.uid, clock.now());
 		const signals = afterLog(pod.signals, await readLog(pod), pod.ephemeral, clock.now());
 		if (signals === pod.signals) return undefined;
 		const annotations = signalsOf({ ...pod, signals }, sign);
 		const written = await pods.patch(pod, { annotations }, pod.resourceVersion);
-		if (written === 'conflict') this.#readUpToMs.delete(pod.uid);
+		if (written === 'conflict') this.#readMs.delete(pod.uid);
 		return undefined;
 	}
 
@@ -137,7 +137,7 @@ export class OpenSignals {
 
 const isOpen = ({ signals }: RunnerPod): boolean => worksBy(signals) !== undefined;
 
-/** It is busy, and not said by which job. ARC asks GitHub at each change of a pod that it removes: such a one is left alone. */
+/** It is busy, and its job is not known. ARC asks GitHub at each change of a pod that it removes, so such a pod is not changed. */
 const isNameless = (pod: RunnerPod): boolean =>
 	pod.busyHint !== undefined &&
 	pod.busyHint.job === undefined &&

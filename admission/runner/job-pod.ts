@@ -23,7 +23,7 @@ export const isJobPod = ({ metadata, spec }: Pod): boolean =>
 	(spec?.containers ?? []).some(({ name }) => name === jobPods.container);
 
 /**
- * The pod as a JobPod; undefined if it is none.
+ * The pod as a JobPod; undefined: it is not a job pod.
  *
  * @param verify checks this server's signatures; without it no record counts
  */

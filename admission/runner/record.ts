@@ -53,7 +53,7 @@ export function recordOf(
 	};
 }
 
-/** Claims the runner for this replica ("I ask GitHub now") and clears an earlier 422, which may no longer be true. */
+/** Notes this replica's attempt ("I ask GitHub now") and clears an earlier 422, which may no longer be true. */
 export const attemptOf = (pod: RunnerPod, self: string, nowMs: number): Annotations => ({
 	[progress.attempt]: `${new Date(nowMs).toISOString()} ${self}`,
 	...(pod.busyAnswer ? { [progress.refusal]: null } : {}),
@@ -67,7 +67,7 @@ export function pinOf(pod: RunnerPod, sign: Sign): Annotations {
 	return { [identityProof]: writePin(pin, sign(pinned(uid, pin))) };
 }
 
-/** Ends the claim: no replica asks GitHub about this runner now. */
+/** Ends the attempt: no replica asks GitHub about this runner now. */
 export const withoutAttempt: Annotations = { [progress.attempt]: null };
 
 /** Notes GitHub's id of the runner, which its list has just shown under the runner's name. */
@@ -90,7 +90,7 @@ export function idleOf(pod: RunnerPod, sinceMs: number, sign: Sign): Annotations
 	return { [progress.idleSince]: `${since} ${sign(idle(runOf(pod), since))}` };
 }
 
-/** A witness says that the runner works: what lists have shown before counts no more. Empty where nothing was noted. */
+/** A source says that the runner works: what lists have shown before no longer counts. Empty where nothing was noted. */
 export const notIdle = ({ idleSinceMs }: RunnerPod): Annotations =>
 	idleSinceMs === undefined ? {} : { [progress.idleSince]: null };
 
@@ -112,10 +112,10 @@ export function unregisteredOf(pod: RunnerPod, runnerId: number, sign: Sign, now
 	};
 }
 
-/** What GitHub said is refuted: the proof counts no more. ARC's own annotations stay. */
+/** GitHub's 204 is refuted: the proof no longer counts. ARC's own annotations stay. */
 export const withoutProof: Annotations = { [progress.completedAt]: null, [progress.proof]: null };
 
-/** Writes down what witnesses say of the runner's jobs. */
+/** Writes the job signals on the pod. */
 export const signalsOf = (pod: RunnerPod, sign: Sign): Annotations => ({
 	[busy.signals]: writeSignals(pod.signals, pod, sign),
 });

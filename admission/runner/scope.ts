@@ -41,7 +41,7 @@ export function scopeFromPath(path: string): Scope | undefined {
 /** Names of organizations, repositories and enterprises. Anything else would be changed on its way through a URL. */
 const isName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name) && !/^\.+$/.test(name);
 
-/** The host, with its port, in a web address; undefined if it is none. `www.github.com` is `github.com`, as for ARC. */
+/** The host, with its port, in a web address; undefined for any other text. `www.github.com` is `github.com`, as for ARC. */
 export function hostOf(url: string): string | undefined {
 	const { protocol, host } = URL.parse(url) ?? {};
 	if (protocol !== 'https:' && protocol !== 'http:') return undefined;

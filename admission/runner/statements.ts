@@ -82,7 +82,7 @@ export const pinned = (uid: string, { scope, host, credentialsSecret }: Pin): St
 	texts: [uid, scope, host, credentialsSecret ?? ''],
 });
 
-/** Who says that the runner works, during this run of its container. `claims`: the annotation's text. */
+/** Who says that the runner works, during this run of its container. `signals`: the annotation's text. */
 export const jobSignals = (uid: string, restarts: number, signals: string): Statement => ({
 	purpose: 'jobs',
 	texts: [uid, String(restarts), signals],

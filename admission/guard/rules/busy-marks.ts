@@ -6,7 +6,7 @@ import { jobText } from '../../runner/job-signals.ts';
 import { pinOf, registeredAs } from '../../runner/record.ts';
 import { jobOf, type RunnerPod } from '../../runner/runner-pod.ts';
 import type { Sign } from '../../runner/statements.ts';
-import { standingAnswer } from '../subjects/runner/rules/decide.ts';
+import { currentBusyAnswer } from '../subjects/runner/rules/decide.ts';
 import { jobOverMs } from './policy.ts';
 
 /** What GitHub's list says about a runner. */
@@ -54,26 +54,26 @@ export function isBusy(
 	if (pod.process.state !== 'running') return false;
 	if (worksBy(pod.signals)) return true;
 	if (er?.status?.jobId) return true;
-	const answer = standingAnswer(pod, nowMs);
+	const answer = currentBusyAnswer(pod, nowMs);
 	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
 	if (!sighting || old) return undefined;
 	if (sighting.overForMs >= jobOverMs) return false;
 	if (answer && isEphemeral(pod, sighting)) return true; // it ends with its job, so a list that shows it idle is out of date
-	// A list from before the end of a job that its own witnesses have told says nothing of what came after.
+	// A list from before the end of a job, as its job signals report that, does not show what came after.
 	const endedMs = Math.max(0, ...pod.signals.map(({ sinceMs }) => sinceMs));
 	if (sighting.runner) return sighting.runner.busy && sighting.atMs >= endedMs;
 	return sighting.complete && !pod.ephemeral ? false : undefined;
 }
 
-/** GitHub's own word on whether a runner is ephemeral, where the list has it, else what its pod says. */
+/** Whether GitHub says that the runner is ephemeral, where the list has it; else whether its pod says so. */
 const isEphemeral = (pod: RunnerPod, sighting: Sighting | undefined): boolean =>
 	sighting?.runner?.ephemeral ?? pod.ephemeral;
 
 /**
  * The changes that make the pod show its runner's id and whether it is busy; undefined: none.
  *
- * Until a runner has been seen idle, and again while nothing new is heard of it, its label is "unknown": the back-stop
- * budget holds up its eviction, should no replica answer the API server in time.
+ * Until a runner has been seen idle, and again while nothing new is known of it, its label is "unknown": then the back-stop
+ * budget refuses its eviction, even if no replica answers the API server in time.
  */
 export function planMarks(
 	object: Pod,
@@ -105,14 +105,14 @@ export function planMarks(
 		Object.assign(change.annotations, marks.annotations);
 	};
 	const now = isBusy(pod, er, sighting, circumstances);
-	// The label is also written where a hook or an event is heard, and taken away where the log has ended a claim.
-	const told = object.status?.conditions?.some(
+	// The label is also written where a hook or an event is received, and removed where the log has ended a job signal.
+	const isConditionTrue = object.status?.conditions?.some(
 		({ type, status }) => type === busy.condition && status === 'True',
 	);
 	if (now === true) {
 		const signal = openSignal(pod.signals);
 		add(busyMarks(object, signal ? jobText(signal.job) : er && jobOf(er), nowMs));
-		if (mark !== 'true' || (signal && !told && !pod.leavingByArc)) change.busy = true;
+		if (mark !== 'true' || (signal && !isConditionTrue && !pod.leavingByArc)) change.busy = true;
 	}
 	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
@@ -122,7 +122,7 @@ export function planMarks(
 			change.busy = false;
 			add(idleMarks(object));
 		} else change.labels[busy.label] = null;
-	} else if (now === false && told && !pod.leavingByArc) change.busy = false;
+	} else if (now === false && isConditionTrue && !pod.leavingByArc) change.busy = false;
 	// When a list shows a static runner's job, the 422 is cleared, so that GitHub is asked again as soon as a list shows
 	// the runner idle. A list that never showed the job is out of date: then the next regular try is awaited (invariant
 	// 5). For an ephemeral runner the 422 is cleared only when its job is certainly over.

@@ -11,36 +11,36 @@ import { contradictedAfterMs, finishingRetryMs, logSignalCheckMs, logSignalMs, o
 const isOpen = ({ state }: JobSignal) => state !== 'over';
 
 /**
- * After how many ms the log of a runner with open claims is to be read, so that they end; undefined: that only its
- * container can end them, or another word of their own witness.
+ * After how many ms the log of a runner with open job signals is to be read, so that they end; undefined: only its container
+ * can end them, or another report of their own source.
  *
  * - finishing: at once, and after 1, 2, 4 s and so on.
- * - said by the log: every `logClaimMs`, unless GitHub's list shows the job too.
- * - working by a hook or an event for long, and GitHub's list shows no job, or an event has told of a later one: a worker
- *   that was killed sends no end, and GitHub forgets to tell of one at times.
+ * - from the log: every `logSignalMs`, unless GitHub's list shows the job too.
+ * - working for long by a hook or an event, while GitHub's list shows no job, or after an event has reported a later one: a
+ *   worker that was killed sends no end, and GitHub sometimes sends no event for one.
  *
- * An ephemeral runner's claims end with its container.
+ * The signals of an ephemeral runner end with its container.
  *
- * @param lookedBeforeMs when its log was last read, ms since the epoch; undefined: never
+ * @param readBeforeMs when its log was last read, ms since the epoch; undefined: never
  */
-export function nextLookMs(
+export function nextReadMs(
 	pod: RunnerPod,
 	sighting: Sighting | undefined,
-	lookedBeforeMs: number | undefined,
+	readBeforeMs: number | undefined,
 	nowMs: number,
 ): number | undefined {
-	const readUpToMs = (lookedBeforeMs ?? 0) > nowMs ? undefined : lookedBeforeMs; // the clock was set back
+	const readMs = (readBeforeMs ?? 0) > nowMs ? undefined : readBeforeMs; // the clock was set back
 	const open = pod.signals.filter(isOpen);
 	if (open.length === 0 || pod.ephemeral || pod.terminating || pod.process.state !== 'running')
 		return undefined;
-	const since = (everyMs: number) => Math.max(0, (readUpToMs ?? 0) + everyMs - nowMs);
+	const since = (everyMs: number) => Math.max(0, (readMs ?? 0) + everyMs - nowMs);
 	const due = open.flatMap((signal) => {
 		const { by, state, sinceMs } = signal;
 		if (state === 'finishing') {
 			const { first, most } = finishingRetryMs;
 			// Written by a replica whose clock is ahead: that is no reason to read without a pause until it is then.
-			if (readUpToMs === undefined || (readUpToMs < sinceMs && sinceMs <= nowMs)) return [0];
-			return [since(Math.min(most, Math.max(first, readUpToMs - sinceMs)))];
+			if (readMs === undefined || (readMs < sinceMs && sinceMs <= nowMs)) return [0];
+			return [since(Math.min(most, Math.max(first, readMs - sinceMs)))];
 		}
 		// While GitHub's list shows the job as well, nobody has to ask the kubelet.
 		if (sourceOf(by).comes === 'read')
@@ -54,12 +54,12 @@ export function nextLookMs(
 }
 
 /**
- * The claims of a static runner after its log was read; the same object where nothing has ended.
+ * The job signals of a static runner after its log was read; the same object where none has ended.
  *
- * Where the log says idle, it ends its own claim and those that are finishing, and those that GitHub's list has
- * contradicted for long. Where it says nothing, a job that has completed is over when GitHub's list agrees: at once where an
- * event of GitHub's said so, a minute later where only the hook did. What the log itself has said is over when the list has
- * contradicted it for long.
+ * A log that says idle ends its own signal, those that are finishing, and those that GitHub's list has contradicted for long.
+ * If the log says nothing, a job that has completed is over when GitHub's list agrees: at once where an event reported the
+ * completion, a minute later where only the hook did. The log's own signal is over when the list has contradicted it for
+ * long.
  */
 export function signalsAfterReading(
 	pod: RunnerPod,
@@ -79,9 +79,9 @@ export function signalsAfterReading(
 }
 
 /**
- * The claim that GitHub is to be asked about by its run, after it has stood for long: because the list has contradicted it
- * and the log says nothing, or because an event has told of a later job. The log, and a list that shows the next job of a
- * full queue, can't tell of which job they speak. undefined: there is none, or its run is not known.
+ * The job signal that GitHub is asked about by its run, after it has been open for long: the list has contradicted it and
+ * the log says nothing, or an event has reported a later job. The log, and a list that shows the next job of a full queue,
+ * do not say which job they mean. undefined: there is none, or its run is not known.
  */
 export const signalToVerify = (
 	{ signals }: RunnerPod,
@@ -104,7 +104,7 @@ const isSuperseded = ({ by, state, sinceMs }: JobSignal, signals: readonly JobSi
 	state === 'working' &&
 	signals.some((other) => other.by === by && other.state === 'working' && other.sinceMs > sinceMs);
 
-/** Whether a claim that a runner works has stood for long, and GitHub's list shows no job all the same. */
+/** Whether a signal that a runner works has been open for long although GitHub's list shows no job. */
 const isDoubtful = ({ state, sinceMs }: JobSignal, sighting: Sighting | undefined): boolean =>
 	state === 'working' && showsNoJob(sighting, sinceMs + doubtfulSignal.afterMs);
 

@@ -14,7 +14,7 @@ export const lastTryMs = 600;
 /** GitHub is asked about a busy static runner at most this often (invariant 5). Jitter is added. */
 export const staticRetryMs = 30_000;
 
-/** A claim ("this replica asks GitHub now") that is older was left by a crashed replica: backgroundBudgetMs and some slack. */
+/** An attempt ("this replica asks GitHub now") that is older was left by a crashed replica: backgroundBudgetMs and some slack. */
 export const attemptMs = 35_000;
 
 /** Times that another replica wrote may lie so far in the future: clocks of machines differ. One that lies farther counts as none. */
@@ -30,12 +30,12 @@ export const arcsAnswerMs = 10 * 60_000;
 export const quietMs = 2_000;
 
 /**
- * What the log has said is believed for so long before a DELETE is sent: by the pace it may have to wait for its turn, and a
- * runner that has got a job meanwhile must not be unregistered.
+ * What was read in the log counts for this long. A DELETE may have to wait for the rate limit after it, and a runner that has
+ * got a job meanwhile must not be unregistered.
  */
 export const readingLastsMs = 1_000;
 
-/** What hearing the witnesses takes after the quiet time: a caller that has less is told to come again. */
+/** How long it takes to read the sources after the quiet period: a caller with less time left is denied, and has to try again. */
 export const afterQuietMs = 300;
 
 /** A log that could not be read is tried again after this: an API server or a kubelet with too much to do is back soon. */

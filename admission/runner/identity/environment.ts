@@ -1,6 +1,6 @@
 import type { Container, EnvVar, Pod } from '../../api/kinds.ts';
 
-/** The value that a variable has in the container: a text, or why it can't be told. undefined: it is not set. */
+/** The value that a variable has in the container: a text, or why it is not known. undefined: it is not set. */
 export type Value = { text: string } | { unknown: string } | undefined;
 
 /** Longer values are not expanded. References can double a value with each variable, and no name or URL is this long. */

@@ -5,7 +5,7 @@ import { environmentOf, onlyVariables, type Value } from './environment.ts';
 import type { Pin } from './pin.ts';
 
 /**
- * Which runner at GitHub a pod is. Wherever it cannot be told for certain, `scope` is undefined: a name or a place that
+ * Which runner at GitHub a pod is. Unless it is certain, `scope` is undefined: a name or a place that
  * is only likely would make a busy runner look as if it were not registered.
  */
 export type Identity = {
@@ -16,7 +16,7 @@ export type Identity = {
 	credentialsSecret: string | undefined;
 } & ({ scope: Scope; host: string } | { scope?: undefined; host?: string | undefined; uncertain: string });
 
-/** What tells it beside the pod. */
+/** What is known beside the pod itself. */
 export interface IdentityFacts {
 	/** The EphemeralRunner that has the name of a scale-set pod. */
 	ephemeralRunner?: EphemeralRunner | undefined;

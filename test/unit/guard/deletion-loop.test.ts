@@ -39,7 +39,7 @@ function setUp() {
 		forget: () => {},
 	};
 	const loop = runnerDeletionLoop(parts, {
-		standingOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
+		liveOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
 		busyConfirmed: () => confirmed.busy,
 		followedLogs: followed,
 	});

@@ -7,7 +7,7 @@ import { OpenSignals } from '../../../admission/guard/open-signals.ts';
 import type { Sighting } from '../../../admission/guard/rules/busy-marks.ts';
 import {
 	contradiction,
-	nextLookMs,
+	nextReadMs,
 	signalsAfterReading,
 	signalToVerify,
 } from '../../../admission/guard/rules/open-signals.ts';
@@ -48,54 +48,54 @@ const unread = { says: 'unknown', why: '' } as const;
 
 test('a job that has completed: its log is read at once, then after 1, 2, 4 s, at most every 30 s', () => {
 	const pod = runner([signal('hook', 'finishing')]);
-	assert.is(nextLookMs(pod, undefined, undefined, noon), 0);
-	assert.is(nextLookMs(pod, undefined, noon - 500, noon), 0, 'that was before it completed');
-	assert.is(nextLookMs(pod, undefined, noon, noon), 1_000);
+	assert.is(nextReadMs(pod, undefined, undefined, noon), 0);
+	assert.is(nextReadMs(pod, undefined, noon - 500, noon), 0, 'that was before it completed');
+	assert.is(nextReadMs(pod, undefined, noon, noon), 1_000);
 	assert.is(
-		nextLookMs(pod, undefined, noon - 1, noon - 1),
+		nextReadMs(pod, undefined, noon - 1, noon - 1),
 		1_000,
 		'another replica whose clock is ahead wrote it',
 	);
-	assert.is(nextLookMs(pod, undefined, noon + 1_000, noon + 1_000), 1_000);
-	assert.is(nextLookMs(pod, undefined, noon + 4_000, noon + 5_000), 3_000);
-	assert.is(nextLookMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);
+	assert.is(nextReadMs(pod, undefined, noon + 1_000, noon + 1_000), 1_000);
+	assert.is(nextReadMs(pod, undefined, noon + 4_000, noon + 5_000), 3_000);
+	assert.is(nextReadMs(pod, undefined, noon + 10 * minute, noon + 10 * minute), 30_000);
 });
 test("what the log alone says is read again every 10 s; a hook's job only after ten minutes and against GitHub's list", () => {
 	const logged = runner([signal('log', 'working')]);
-	assert.is(nextLookMs(logged, undefined, noon, noon + 1_000), 9_000);
+	assert.is(nextReadMs(logged, undefined, noon, noon + 1_000), 9_000);
 	assert.is(
-		nextLookMs(logged, list(noon, true), noon, noon + minute),
+		nextReadMs(logged, list(noon, true), noon, noon + minute),
 		1_000,
 		'the list shows it too: not read',
 	);
-	assert.is(nextLookMs(logged, list(noon, false), noon, noon + minute), 0);
+	assert.is(nextReadMs(logged, list(noon, false), noon, noon + minute), 0);
 
 	const pod = runner([signal('hook', 'working')]);
-	assert.is(nextLookMs(pod, undefined, undefined, noon + minute), 9 * minute);
+	assert.is(nextReadMs(pod, undefined, undefined, noon + minute), 9 * minute);
 	const late = noon + 11 * minute;
-	assert.is(nextLookMs(pod, list(late - 1_000, true), undefined, late), minute);
-	assert.is(nextLookMs(pod, list(late - 1_000, false), undefined, late), 0);
-	assert.is(nextLookMs(pod, list(late - 1_000, false), late - 1_000, late), 59_000);
+	assert.is(nextReadMs(pod, list(late - 1_000, true), undefined, late), minute);
+	assert.is(nextReadMs(pod, list(late - 1_000, false), undefined, late), 0);
+	assert.is(nextReadMs(pod, list(late - 1_000, false), late - 1_000, late), 59_000);
 });
 test('the clock was set back, or the list that shows the job is old: the log is read', () => {
 	const hour = 60 * minute;
-	assert.is(nextLookMs(runner([signal('hook', 'finishing')]), undefined, noon + hour, noon + 1_000), 0);
+	assert.is(nextReadMs(runner([signal('hook', 'finishing')]), undefined, noon + hour, noon + 1_000), 0);
 	const logged = runner([signal('log', 'working')]);
-	assert.is(nextLookMs(logged, list(noon, true), noon, noon + hour), 0);
+	assert.is(nextReadMs(logged, list(noon, true), noon, noon + hour), 0);
 });
 test("an ephemeral runner's claims end with its container: nobody looks", () => {
 	for (const state of ['working', 'finishing'] as const)
 		assert.is(
-			nextLookMs(runner([signal('hook', state)], { ephemeral: true }), undefined, 0, noon),
+			nextReadMs(runner([signal('hook', state)], { ephemeral: true }), undefined, 0, noon),
 			undefined,
 		);
-	assert.is(nextLookMs(runner([signal('hook', 'over')]), undefined, undefined, noon), undefined);
+	assert.is(nextReadMs(runner([signal('hook', 'over')]), undefined, undefined, noon), undefined);
 	for (const change of [{ terminating: true }, { process: { state: 'exited' } as const }])
 		assert.is(
-			nextLookMs(runner([signal('hook', 'finishing')], change), undefined, undefined, noon),
+			nextReadMs(runner([signal('hook', 'finishing')], change), undefined, undefined, noon),
 			undefined,
 		);
-	assert.is(nextLookMs(runner([]), undefined, undefined, noon), undefined);
+	assert.is(nextReadMs(runner([]), undefined, undefined, noon), undefined);
 });
 test('the log says idle: what is finishing has ended, and what works has not', () => {
 	const pod = runner([signal('hook', 'finishing'), signal('event', 'working')]);
@@ -181,9 +181,9 @@ test('GitHub has told of a later job and not of the end of one: ten minutes late
 	const pod = runner([next, untold]);
 	for (const reading of words) assert.is(signalToVerify(pod, reading, busyList, late), untold);
 	assert.is(signalToVerify(pod, idle, busyList, noon + 9 * minute), undefined);
-	assert.is(nextLookMs(pod, busyList, undefined, noon + 2 * minute), 8 * minute);
-	assert.is(nextLookMs(pod, busyList, undefined, late), 0);
-	assert.is(nextLookMs(pod, busyList, late - 1_000, late), 59_000);
+	assert.is(nextReadMs(pod, busyList, undefined, noon + 2 * minute), 8 * minute);
+	assert.is(nextReadMs(pod, busyList, undefined, late), 0);
+	assert.is(nextReadMs(pod, busyList, late - 1_000, late), 59_000);
 	// Only an event tells of another job than its own; when one has ended does not tell when it started.
 	for (const state of ['finishing', 'over'] as const)
 		assert.is(signalToVerify(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);

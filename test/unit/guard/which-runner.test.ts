@@ -17,7 +17,7 @@ function setUp() {
 	const world = new World();
 	const polling = new BusyPolling(world.parts);
 	const loop = runnerDeletionLoop(world.parts, {
-		standingOwner: async () => undefined,
+		liveOwner: async () => undefined,
 		followedLogs: { follow: () => {}, idleSinceMs: () => undefined, forget: () => {} },
 		busyConfirmed: (pod) => polling.confirms(pod),
 	});

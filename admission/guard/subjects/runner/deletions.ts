@@ -27,7 +27,7 @@ export interface RunnerDeletionDependencies {
 	 * Name of the StatefulSet or Runner that the pod's set deletes when the runner has ended; undefined: there is none, or
 	 * the reconciler of such sets does not run here.
 	 */
-	standingOwner(pod: Pod): Promise<string | undefined>;
+	liveOwner(pod: Pod): Promise<string | undefined>;
 	/** Whether what the pod says of its job is as new as it should be; see BusyPolling. */
 	busyConfirmed(pod: RunnerPod): boolean;
 	/** The logs of static runners that are waited for; see FollowedLogs. */
@@ -123,7 +123,7 @@ export class RunnerDeletions implements LeaderSubject {
 		const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.attempt?.atMs;
 		const isJoined = isGitHubsAnswer(verdict) && clock.now() - (begunMs ?? 0) < attemptMs;
 		if (isJoined) return { kind: 'later', afterMs: callersDeleteMs };
-		if (verdict.reason === 'runner-exited' && !namespaceTerminating && (await this.#ownerStands(object)))
+		if (verdict.reason === 'runner-exited' && !namespaceTerminating && (await this.#ownerIsLive(object)))
 			return { kind: 'later', afterMs: ownerLeavesMs, reason: { pod, reason: 'owner-leaving' } };
 		return complete(released.pod, verdict);
 	}
@@ -151,8 +151,8 @@ export class RunnerDeletions implements LeaderSubject {
 
 	/**
 	 * The pod as this loop sees it. Break-glass is meant for the DELETE of a person, whom the Event then names: the loop must not
-	 * delete first. A busy mark that no list has confirmed for long is no more than a question; so is what GitHub has said
-	 * before the runner's log showed it idle.
+	 * delete first. A busy mark that no list has confirmed for long does not count, nor does a 422 from before the runner's
+	 * log showed it idle.
 	 */
 	#seen(pod: RunnerPod): RunnerPod {
 		const { busyConfirmed, followedLogs } = this.#dependencies;
@@ -209,8 +209,8 @@ export class RunnerDeletions implements LeaderSubject {
 	 * would create it again under its name (invariant 6), and the set would replace the runner at once. In a namespace that is
 	 * being deleted no pod is created again.
 	 */
-	async #ownerStands(object: Pod): Promise<boolean> {
-		return (await this.#dependencies.standingOwner(object)) !== undefined;
+	async #ownerIsLive(object: Pod): Promise<boolean> {
+		return (await this.#dependencies.liveOwner(object)) !== undefined;
 	}
 
 	/**

@@ -66,7 +66,7 @@ export function createReleasePorts(dependencies: {
 			else metrics.logReads.read('silent');
 			return reading;
 		},
-		refuted: (pod, job) => reportRefutedRemoval(pod, job, dependencies),
+		reportRefuted: (pod, job) => reportRefutedRemoval(pod, job, dependencies),
 		async deleteEphemeralRunner(pod) {
 			if (pod.owner) await pods.removeEphemeralRunner(pod.namespace, pod.owner);
 		},

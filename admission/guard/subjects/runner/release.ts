@@ -44,7 +44,7 @@ export interface RunnerAccount {
 		pod: RunnerPod,
 		options: {
 			timeoutMs: number;
-			/** How long the pace may delay the DELETE, in ms; default: `timeoutMs` less one second. */
+			/** How long the rate limit may delay the DELETE, in ms; default: `timeoutMs` less one second. */
 			rateLimitWaitMs?: number | undefined;
 			priority: Priority;
 			/** Called with an id that was looked up, before GitHub is asked to remove it. */
@@ -69,8 +69,8 @@ export interface Ports extends RecordPorts<RunnerPod>, Pick<Clock, 'now' | 'afte
 	nameTaken(pod: RunnerPod): Promise<boolean>;
 	/** What the runner's log says now. Never rejects: a log that cannot be read says nothing. */
 	readLog(pod: RunnerPod): Promise<LogReading>;
-	/** GitHub had answered 204, and yet the runner has this job: counted and told. */
-	refuted(pod: RunnerPod, job: string): void;
+	/** Counts and reports that the runner has this job, although GitHub had answered 204. */
+	reportRefuted(pod: RunnerPod, job: string): void;
 	/** Deletes the EphemeralRunner of a scale-set pod. If only the pod were deleted, ARC would create it again with a used JIT config. */
 	deleteEphemeralRunner(pod: RunnerPod): Promise<void>;
 	/** Work that must be finished before the process ends. */
@@ -84,9 +84,9 @@ export interface ReleaseLimits {
 	/** Until when the caller waits, ms since the epoch; what GitHub answers later is still written on the pod. */
 	answerByMs: number;
 	priority: Priority;
-	/** How long the pace may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
+	/** How long the rate limit may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
 	rateLimitWaitMs?: number;
-	/** false: the caller comes again after the quiet time that follows GitHub's 204, instead of waiting for its end. */
+	/** false: after GitHub's 204 the caller does not wait for the end of the quiet period, but tries again then. */
 	waitsQuiet?: boolean;
 }
 
@@ -100,7 +100,7 @@ interface Asked {
 /**
  * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
  * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
- * on the pod before it counts, and counts only where no witness objects after a quiet time.
+ * on the pod before it counts, and counts only if no source reports a job after the quiet period.
  *
  * @param pod as the API server has it now, or as a cache has it: whatever leads to a write is checked against the pod
  *   itself then, by its resourceVersion
@@ -119,7 +119,7 @@ export async function release(
 		const decision = decide(current, ports.now(), ports.self);
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
 		if (decision.kind === 'deny') {
-			// A hook or an event had told of it before GitHub's 204 was written down.
+			// A hook or an event had reported the job before GitHub's 204 was written on the pod.
 			const signal = current.unregistered && openSignal(current.signals);
 			return signal?.state === 'working'
 				? refute(current, undefined, signal.job.name, asked)
@@ -143,8 +143,8 @@ export async function release(
 /** The answer, or the pod as it is now, about which to decide anew. */
 type Outcome = Released | { again: RunnerPod };
 
-/** Hears the runner's log, then GitHub: its list where that can tell, and its answer to DELETE. */
-async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
+/** Reads the runner's log, then asks GitHub: its list where that is enough, and then by a DELETE. */
+async function ask(pod: RunnerPod, { listFirst }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
 	const reading = await ports.readLog(pod);
 	const readMs = ports.now();
 	const known = withReading(pod, reading, ports);
@@ -158,15 +158,15 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 	if (await ports.nameTaken(pod)) return refuse(deny('name-taken'));
 
 	const unread = reading.says === 'unknown';
-	if (request?.dryRun || look || unread) {
-		// Who has just been told by ARC that the runner is removed, hears its log once more after the quiet time.
+	if (request?.dryRun || listFirst || unread) {
+		// ARC says that it unregistered the runner: the log is read again after the quiet period.
 		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
 		if (leftMs > 0 && !request?.dryRun)
 			return (await quiet(pod, leftMs, { request, ports, limits })) ?? again(pod, ports);
 		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
 		const begunMs = ports.now();
-		// Where it can't be confirmed yet that it is idle, many whose logs cannot be read share a list of a moment ago.
-		const recent = !request?.dryRun && !look && !confirmIdle(pod, begunMs, begunMs).confirmed;
+		// Where it can't be confirmed yet that it is idle, the many whose logs cannot be read share one recent list.
+		const recent = !request?.dryRun && !listFirst && !confirmIdle(pod, begunMs, begunMs).confirmed;
 		const found = await account.lookup(pod, { timeoutMs, recent });
 		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 		if (request?.dryRun)
@@ -192,8 +192,8 @@ async function ask(pod: RunnerPod, { look }: Ask, { request, ports, limits }: As
 }
 
 /**
- * Its log says that it works, or has said so before it could be read no more: that is written on the pod with the record.
- * ARC asks GitHub at each change of a pod that it removes.
+ * Its log says that it works, or said so before it could no longer be read: that is written on the pod with the record. Not
+ * where ARC removes the pod: ARC asks GitHub at each of its changes.
  */
 async function denyByLog(
 	pod: RunnerPod,
@@ -234,8 +234,8 @@ function denyUnconfirmed(
 }
 
 /**
- * GitHub has answered 204: the other witnesses are heard once more after the quiet time. If one says that the runner works,
- * GitHub was wrong: its proof counts no more, and the pod stays until the container stops.
+ * GitHub has answered 204: the other sources are read once more after the quiet period. If one says that the runner works,
+ * GitHub was wrong: the proof no longer counts, and the pod stays until the container stops.
  */
 async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }: Asked): Promise<Outcome> {
 	const early = request?.dryRun ? undefined : await quiet(pod, leftMs, { request, ports, limits });
@@ -244,7 +244,7 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	if (fresh === 'gone') return gone(pod);
 	// Something has changed that the decision depends on.
 	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
-	// A scale set's listener has named a job. A busy label is no such word: it may come of a list from before the 204.
+	// A scale set's listener has named a job. A busy label is no such signal: it may be from a list from before the 204.
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
 	const signal = openSignal(withReading(fresh, reading, ports).signals);
 	if (signal?.state === 'working' || assigned)
@@ -253,7 +253,7 @@ async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }
 	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
 }
 
-/** GitHub was wrong: its proof is taken from the pod. @param word of its log, where that was read */
+/** GitHub was wrong: its proof is removed from the pod. @param reading of its log, where that was read */
 async function refute(
 	pod: RunnerPod,
 	reading: LogReading | undefined,
@@ -264,11 +264,11 @@ async function refute(
 		...(reading ? signalAnnotations(current, reading, ports) : {}),
 		...withoutProof,
 	}));
-	if (!request?.dryRun) ports.refuted(pod, job ?? 'a job');
+	if (!request?.dryRun) ports.reportRefuted(pod, job ?? 'a job');
 	return reading ? { ...denied, pod: withReading(denied.pod, reading, ports) } : denied;
 }
 
-/** Waits for the end of the quiet time; the denial where the caller can't wait so long. */
+/** Waits for the end of the quiet period. Returns the denial where the caller can't wait that long. */
 async function quiet(
 	pod: RunnerPod,
 	leftMs: number,
@@ -295,7 +295,7 @@ const gone = (pod: RunnerPod): Released => ({
 
 /**
  * Until when this caller waits for GitHub, ms since the epoch. If the pod changes during a DELETE, as it does by our own
- * claim, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
+ * attempt, the API server sends a second review of it. That one waits only for what is left of the first one's time (F8).
  */
 function answerByMs({ attempt }: RunnerPod, ports: Ports, limits: ReleaseLimits): number {
 	const nowMs = ports.now();
@@ -380,7 +380,7 @@ async function writeOutcome(
 			// The next try tells why, by its log or by what was written on the pod.
 			return { verdict: deny('unregistering', 'it may have got a job meanwhile'), recorded: true, pod };
 		default:
-			// Nothing was learnt. The claim is removed, so that the next review, at any replica, need not wait for it to expire.
+			// There is no answer. The attempt is removed, so that the next review, at any replica, need not wait for it to expire.
 			await ports.write(pod, { annotations: withoutAttempt });
 			return { verdict: deny(outcome.kind, outcome.detail), recorded: true, pod };
 	}
@@ -402,7 +402,7 @@ async function settleAbsent(
 	const annotations = {
 		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
 		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
-		// Whoever deletes it next is not to wait for the claim to expire; a runner that is still registering waits anyway.
+		// Whoever deletes it next need not wait for the attempt to expire; a runner that is still registering waits anyway.
 		...(pod.attempt && (verdict.kind === 'allow' || sinceMs !== undefined) ? withoutAttempt : {}),
 	};
 	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };

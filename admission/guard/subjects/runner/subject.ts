@@ -22,7 +22,7 @@ interface Dependencies {
 /** The pods of runners. */
 export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subject<RunnerPod, RunnerReason> {
 	/** Denies where the StatefulSet of an exited runner would make the pod again, and has not gone when that was waited for. */
-	async function unlessOwnerStands(
+	async function unlessOwnerIsLive(
 		object: Pod,
 		{ deletion: { user, dryRun }, arrival }: DeletionReview,
 		released: Released,
@@ -54,7 +54,7 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 		async shortcut(shown, reviewed, review) {
 			const decision = decide(shown, ports.now(), ports.self);
 			if (decision.kind === 'allow' && notRunning.has(decision.reason))
-				return unlessOwnerStands(reviewed, review, { verdict: decision, recorded: false, pod: shown });
+				return unlessOwnerIsLive(reviewed, review, { verdict: decision, recorded: false, pod: shown });
 			if (decision.kind !== 'deny' || decision.reason !== 'busy') return undefined;
 			const isKnown = shown.record && !review.deletion.dryRun && !nodeMayBeGone(reviewed);
 			return isKnown ? { verdict: decision, recorded: true, pod: shown } : undefined;
@@ -73,7 +73,7 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 			const lastMs = arrival.atMs + answerWithinMs - lastTryMs;
 			const answerByMs = Math.min(ports.now() + admissionBudgetMs, lastMs);
 			const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
-			return unlessOwnerStands(object, review, released);
+			return unlessOwnerIsLive(object, review, released);
 		},
 
 		endsNothing: ({ process }) => process.state !== 'running',

@@ -6,7 +6,7 @@ import type { BoundPod } from '../../../rules/bound-pod.ts';
 import type { JobPodReason } from '../../../rules/denials.ts';
 import { clockSkewMs } from '../../../rules/policy.ts';
 import { allow, deny, type Verdict } from '../../../rules/verdict.ts';
-import { standingAnswer } from '../../runner/rules/decide.ts';
+import { currentBusyAnswer } from '../../runner/rules/decide.ts';
 
 /** Only the runner's log, read now, can tell. */
 export type ReadLog = { kind: 'read-log' };
@@ -41,7 +41,7 @@ export function decideJobPod(
 	if (runner.process.state === 'exited') return allow('runner-exited');
 	if (runner.nodeGone) return allow('node-gone');
 
-	if (worksBy(runner.signals) || runner.busyHint || standingAnswer(runner, nowMs)) return deny('busy');
+	if (worksBy(runner.signals) || runner.busyHint || currentBusyAnswer(runner, nowMs)) return deny('busy');
 	switch (reading?.says) {
 		case undefined:
 			return { kind: 'read-log' };

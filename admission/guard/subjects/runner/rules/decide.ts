@@ -16,13 +16,13 @@ import { allow, type Deny, deny, type Verdict } from '../../../rules/verdict.ts'
 
 /**
  * Only GitHub's answer to DELETE proves that no job can arrive, and it is sent only where the runner's log does not say
- * that it works. `look`: GitHub's list is looked into first, because it probably lacks the runner or ARC has just been told
- * that it is busy, and a DELETE would be one call more.
+ * that it works. `listFirst`: GitHub's list is read first, because it probably lacks the runner, or GitHub has just
+ * answered 422 to ARC, so that a DELETE would be one call more.
  */
-export type Ask = { kind: 'ask'; look: boolean };
+export type Ask = { kind: 'ask'; listFirst: boolean };
 /**
- * GitHub has answered 204. That was one witness: after a quiet time, of which so much is left, the others are heard once
- * more, and then the pod may go.
+ * GitHub has answered 204, which is one source. After the quiet period, of which `leftMs` are left, the other sources are
+ * read once more, and then the pod may go.
  */
 export type Settle = { kind: 'settle'; leftMs: number };
 
@@ -41,8 +41,8 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (signalled === 'denies') return deny('busy');
 	if (pod.unregistered)
 		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
-	const answer = standingAnswer(pod, nowMs);
-	// What ends by the log alone is asked of the log, whatever was known before.
+	const answer = currentBusyAnswer(pod, nowMs);
+	// Only the log can tell that such a job has ended: it is read, whatever was known before.
 	if (signalled === 'none') {
 		if (pod.busyHint) return deny('busy');
 		// An ephemeral runner ends with its job: its container's end is awaited.
@@ -55,18 +55,18 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 	if (attempt?.by !== self && !answer && attemptAgeMs < attemptMs) return deny('unregistering');
 	const absentForMs = agoMs(pod.absentSinceMs, nowMs);
 	const fixed = pod.registered && !pod.ephemeral;
-	// A list of now would prove nothing yet.
+	// A list that is read now would prove nothing yet.
 	if (absentForMs < absenceMs && !fixed && !pod.saidToBeGone) return denyAbsent(pod);
 	// ARC's own DELETE may have been first.
 	return {
 		kind: 'ask',
-		look: pod.saidToBeGone !== undefined || pod.leavingByArc || absentForMs < Infinity,
+		listFirst: pod.saidToBeGone !== undefined || pod.leavingByArc || absentForMs < Infinity,
 	};
 }
 
 /**
- * What the witnesses' open claims come to. An ephemeral runner's end with its container. On a static runner a job that has
- * completed, or that only its log has shown, ends by the log, which is read again then.
+ * What the open job signals mean for the deletion. Those of an ephemeral runner end with its container. On a static runner, a
+ * job that has completed, or that only its log has shown, ends by the log, which is read again then.
  */
 function signalsNow({ signals, ephemeral }: RunnerPod): 'none' | 'denies' | 'log-tells' {
 	const open = signals.filter(({ state }) => state !== 'over');
@@ -75,7 +75,10 @@ function signalsNow({ signals, ephemeral }: RunnerPod): 'none' | 'denies' | 'log
 	return certain ? 'denies' : 'log-tells';
 }
 
-/** Whether GitHub has refused to remove a runner whose job is ending so lately that it is not asked again: 1, 2, 4 s and so on. */
+/**
+ * Whether GitHub refused to remove a runner whose job is ending, so recently that it is not asked again yet: that is after
+ * 1, 2, 4 s and so on.
+ */
 function refusedWhileEnding({ signals }: RunnerPod, refusedMs: number, nowMs: number): boolean {
 	const ending = signals.filter(({ state }) => state === 'finishing').map(({ sinceMs }) => sinceMs);
 	const endsForMs = refusedMs - Math.max(...ending);
@@ -84,25 +87,25 @@ function refusedWhileEnding({ signals }: RunnerPod, refusedMs: number, nowMs: nu
 }
 
 /**
- * GitHub's 422 as far as it still counts. One that ARC was given counts for `arcsAnswerMs`: this server may not remove what
- * ARC wrote.
+ * GitHub's 422, if it still counts. One that ARC received counts for `arcsAnswerMs`: this server may not remove what ARC
+ * wrote.
  */
-export function standingAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs: number } | undefined {
+export function currentBusyAnswer({ busyAnswer }: RunnerPod, nowMs: number): { atMs: number } | undefined {
 	const lastsMs = busyAnswer?.to === 'arc' ? arcsAnswerMs : Infinity;
 	return agoMs(busyAnswer?.atMs, nowMs) < lastsMs ? busyAnswer : undefined;
 }
 
 /**
  * The verdict if GitHub knows no runner of this pod's name. Absence proves little: a new runner may not be listed yet, an
- * ephemeral one is no longer when it has been given a job, and lists have lacked runners that then took one. So its log
- * counts as well: only where it says that the runner is idle does an ephemeral one go, or one that was never seen.
+ * ephemeral one is no longer listed when it has been given a job, and lists have lacked runners that then took one. So the
+ * log counts as well: an ephemeral runner, or one that was never listed, is let go only where its log says that it is idle.
  *
- * - One that this server has seen registered, and ARC has unregistered (or whoever may write that it has): its absence now
- *   is enough.
- * - A static runner that this server has seen registered is registered no more.
- * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it. The same for a static one
- *   whose log cannot be read.
- * - One that was never seen: the same, both after the time in which a runner registers (A7).
+ * - One that this server has seen registered, and that ARC has unregistered (or whoever may write so): its absence now is
+ *   enough.
+ * - A static runner that this server has seen registered: its registration is gone.
+ * - An ephemeral one counts as gone when two lists, begun at least `absenceMs` apart, lack it. So does a static one whose
+ *   log cannot be read.
+ * - One that was never listed: the same, and both lists were begun after the time in which a runner registers (A7).
  *
  * @param begunMs when the reading of the list began, ms since the epoch
  * @param answeredMs when it was complete
@@ -122,9 +125,9 @@ export function decideAbsent(
 	const noted = absentForMs >= 0 && absentForMs <= begunMs - countsFromMs;
 	const sinceMs = noted || begunMs < countsFromMs ? undefined : answeredMs;
 	const idle = reading.says === 'idle';
-	// Where it is looked for in a list at each try, nothing is noted: each write on the pod has its DELETE reviewed again.
+	// Where each try reads a list, nothing is noted: each write on the pod has its DELETE reviewed again.
 	if (idle && registered && pod.saidToBeGone) return { verdict: allow('unregistered') };
-	// Else a note has the next review look into a list as well, instead of sending a DELETE.
+	// Otherwise the note makes the next review read a list as well, instead of sending a DELETE.
 	if (idle && registered && !ephemeral) return { verdict: allow('unregistered'), sinceMs };
 	const longAbsent = noted && absentForMs >= absenceMs;
 	if (longAbsent && (idle || (registered && !ephemeral)))
@@ -134,8 +137,8 @@ export function decideAbsent(
 }
 
 /**
- * Whether GitHub's list, which shows the runner as idle, is enough to have it unregistered where its log says nothing: it
- * is if a list that was begun `idleMs` before showed it as idle too, or if GitHub itself has said that its job completed.
+ * Whether GitHub's list, which shows the runner as idle, is enough to have it unregistered although its log cannot be read: it
+ * is if a list that was begun `idleMs` before showed it as idle too, or if GitHub itself has reported that its job completed.
  *
  * @returns `sinceMs`: from when on it counts as idle, to be noted on the pod; undefined: nothing is to be noted
  */

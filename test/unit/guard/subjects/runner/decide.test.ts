@@ -16,7 +16,7 @@ const verdict = (change: Parameters<typeof pod>[0], facts = {}) => {
 	const decision = decide(runnerPod(change, facts), now, 'me');
 	if (decision.kind === 'settle') return `settle, ${decision.leftMs} ms are left`;
 	if ('reason' in decision) return `${decision.kind} ${decision.reason}`;
-	return decision.look ? 'ask, after a look' : 'ask';
+	return decision.listFirst ? 'ask, after a list' : 'ask';
 };
 const annotated = (annotations: Record<string, string>, env = {}) => ({ metadata: { annotations }, env });
 const busyLabel = { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } };
@@ -97,12 +97,12 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	],
 	[
 		"ARC says so: its word is no proof, but GitHub's list will tell without a DELETE",
-		'ask, after a look',
+		'ask, after a list',
 		annotated({ 'actions-runner/unregistration-complete-timestamp': at(noon) }),
 	],
 	[
 		'ARC is having it unregistered, and may have been first',
-		'ask, after a look',
+		'ask, after a list',
 		annotated({ 'actions-runner/unregistration-request-timestamp': at(noon) }),
 	],
 	['the busy mark denies without a call', 'deny busy', busyLabel],
@@ -350,15 +350,18 @@ test('while a list could prove nothing yet GitHub is not asked; then its list is
 	assert.is(('reason' in told && told.reason) || '', 'unregistering');
 	const starting = decide({ ...gone, registered: false }, now, 'me');
 	assert.is('reason' in starting && starting.reason, 'registering');
-	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', look: true });
+	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', listFirst: true });
 	assert.is(decide({ ...gone, ephemeral: false, registered: false }, now, 'me').kind, 'deny');
 	assert.equal(
 		decide({ ...gone, saidToBeGone: { atMs: noon } }, now, 'me'),
-		{ kind: 'ask', look: true },
+		{ kind: 'ask', listFirst: true },
 		'ARC has unregistered it: a list of now is enough',
 	);
-	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', look: true });
-	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), { kind: 'ask', look: false });
+	assert.equal(decide({ ...gone, absentSinceMs: now - 60_000 }, now, 'me'), { kind: 'ask', listFirst: true });
+	assert.equal(decide({ ...gone, absentSinceMs: now + 3_600_000 }, now, 'me'), {
+		kind: 'ask',
+		listFirst: false,
+	});
 });
 test('since when it runs is not known: it may just have started', () => {
 	const runner = runnerPod({ status: { phase: 'Running' } });
@@ -369,7 +372,7 @@ test('a static runner whose 422 has no time: GitHub is asked again', () => {
 	const pod = runnerPod(
 		annotated({ 'actions-runner/unregistration-refusal': 'busy' }, { RUNNER_EPHEMERAL: 'false' }),
 	);
-	assert.equal(decide(pod, now, 'me'), { kind: 'ask', look: false });
+	assert.equal(decide(pod, now, 'me'), { kind: 'ask', listFirst: false });
 });
 
 test.run();

@@ -85,7 +85,7 @@ function world(
 		nameTaken: async () => answers.nameTaken ?? false,
 		sign: signer.signStatement,
 		readLog: async () => (log.length > 1 ? log.shift() : log[0]) ?? idle,
-		refuted: (_pod, job) => void calls.push(`refuted by ${job}`),
+		reportRefuted: (_pod, job) => void calls.push(`refuted by ${job}`),
 		async deleteEphemeralRunner() {
 			calls.push('delete EphemeralRunner');
 		},
