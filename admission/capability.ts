@@ -5,7 +5,7 @@ export type Loop = (signal: AbortSignal) => Promise<unknown>;
 
 /**
  * One thing that the server does, such as guarding pods or reconciling sets, as every replica does it. Each folder puts its
- * own together in its file capability.ts, and compose.ts connects them. Making one starts nothing.
+ * own together in its file capability.ts, and compose/ connects them. Making one starts nothing.
  */
 export interface Capability {
 	/** Answers to reviews from callers that know the path. */

@@ -2,8 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server as NetServer } from 'node:net';
 import { hostname } from 'node:os';
-import { bootstrap, compose, type Edges, type Server } from './compose.ts';
+import { bootstrap } from './compose/bootstrap.ts';
+import { type Composed, compose } from './compose/compose.ts';
+import type { Edges } from './compose/edges.ts';
 import type { Settings } from './flags.ts';
+import { fetchByNode } from './github/fetch.ts';
 import { createKubeClient, loadKubeConfig } from './kube/client.ts';
 import { whoAmI } from './kube/who-am-i.ts';
 import { createHealthServer } from './telemetry/health.ts';
@@ -43,6 +46,7 @@ function edgesOf({ settings, env, version, log }: Start): Edges {
 	const clock = systemClock;
 	return {
 		client: createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent, clock),
+		fetch: fetchByNode,
 		clock,
 		newKey: () => randomBytes(32),
 		self: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
@@ -70,7 +74,7 @@ interface Loops {
 }
 
 /** Listens, and starts the loops that every replica runs; one of them makes this replica the leader in its turn. */
-async function run(server: Server, health: Health, settings: Settings, log: Log): Promise<Loops> {
+async function run(server: Composed, health: Health, settings: Settings, log: Log): Promise<Loops> {
 	const { port, healthPort } = settings;
 	await Promise.all([listen(server.webhook.server, port), listen(health.server, healthPort)]);
 	// The loops outlive the signal to stop by the shutdown delay.
@@ -89,7 +93,7 @@ async function run(server: Server, health: Health, settings: Settings, log: Log)
 
 /** Stops taking reviews, finishes what is in flight, ends the loops, closes the connections. */
 async function leave(
-	{ webhook, events, accounts, background, replicas }: Server,
+	{ webhook, events, accounts, background, replicas }: Composed,
 	loops: Loops,
 	health: Health,
 	{ shutdownDelayMs }: Settings,

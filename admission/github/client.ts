@@ -1,6 +1,7 @@
 import type { Clock } from '../time/clock.ts';
 import { AppTokens } from './app-token.ts';
 import { type Credential, secretsOf } from './credentials.ts';
+import type { Fetch } from './fetch.ts';
 import { Http, type HttpRequest, type HttpResult } from './http.ts';
 import { callTimeoutMs } from './policy.ts';
 import {
@@ -31,6 +32,7 @@ export interface ClientOptions {
 	credential: Credential;
 	clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;
 	userAgent?: string | undefined;
+	fetch?: Fetch | undefined;
 	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
 }
 
@@ -55,9 +57,9 @@ export class GitHubClient {
 
 	constructor(options: ClientOptions) {
 		const secrets = new Set(secretsOf(options.credential));
-		const { apiUrl, credential, clock, userAgent = 'runners-admission', onCall } = options;
+		const { apiUrl, credential, clock, userAgent = 'runners-admission', fetch, onCall } = options;
 		this.#now = clock.now;
-		this.#http = new Http({ apiUrl, userAgent, clock, secrets, onCall });
+		this.#http = new Http({ apiUrl, userAgent, clock, fetch, secrets, onCall });
 		this.#token =
 			credential.kind === 'token'
 				? credential.token

@@ -4,6 +4,7 @@ import { Gate } from '../time/gate.ts';
 import { Budget, type Ticket } from './budget.ts';
 import { type CallLimits, GitHubClient } from './client.ts';
 import { type Credential, fingerprint } from './credentials.ts';
+import type { Fetch } from './fetch.ts';
 import { type JobsAnswer, type JobsQuestion, RunJobs } from './jobs.ts';
 import { concurrentCalls, lineWaitMs, sharedCallTimeoutMs } from './policy.ts';
 import { Registry } from './registry.ts';
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
 	apiUrl: string;
 	clock: Clock;
 	userAgent?: string | undefined;
+	/** What calls GitHub; default: over node:https. */
+	fetch?: Fetch | undefined;
 	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
 	share?: (() => number) | undefined;
 	/** Called once for each change of state, never for each call. `account`: ids of all accounts with this credential. */

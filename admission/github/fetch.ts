@@ -5,7 +5,7 @@ import { gunzip } from 'node:zlib';
 import { mostAnswerBytes, mostRedirects } from './policy.ts';
 
 /** What Octokit gives to `fetch`. */
-interface Call {
+export interface Call {
 	method: string;
 	headers: Record<string, string>;
 	body?: string | undefined;
@@ -13,13 +13,16 @@ interface Call {
 }
 
 /** What Octokit reads of a Response. */
-interface Answer {
+export interface Answer {
 	url: string;
 	status: number;
 	headers: Map<string, string>;
 	text(): Promise<string>;
 	arrayBuffer(): Promise<ArrayBuffer>;
 }
+
+/** What calls GitHub. A simulation brings its own. */
+export type Fetch = (url: string, call: Call) => Promise<Answer>;
 
 /**
  * `fetch` for Octokit, over node:https. Node's own is undici, whose parser is WebAssembly: its first call costs a server

@@ -1,7 +1,7 @@
 import { Octokit } from '@octokit/rest';
 import type { Clock } from '../time/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
-import { fetchByNode } from './fetch.ts';
+import { type Fetch, fetchByNode } from './fetch.ts';
 import type { HttpAnswer } from './response-parsing.ts';
 import type { CallReport, GitHubFailure } from './types.ts';
 
@@ -10,6 +10,8 @@ export interface HttpOptions {
 	apiUrl: string;
 	userAgent: string;
 	clock: Pick<Clock, 'monotonic' | 'after'>;
+	/** Default: over node:https. */
+	fetch?: Fetch | undefined;
 	/** Texts that must never be printed; tokens that GitHub hands out are added. */
 	secrets: Set<string>;
 	onCall?: ((call: Omit<CallReport, 'account'>) => void) | undefined;
@@ -49,7 +51,7 @@ export class Http {
 			baseUrl,
 			userAgent: options.userAgent,
 			log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-			request: { fetch: fetchByNode },
+			request: { fetch: options.fetch ?? fetchByNode },
 		});
 	}
 

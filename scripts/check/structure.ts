@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
 	['sets'],
 	['autoscale', 'command-line.ts'],
 	['leader', 'flags.ts'],
-	['compose.ts'],
+	['compose'],
 	['serve.ts'],
 	['main.ts'],
 ];
