@@ -1,4 +1,4 @@
-import { type MetricType, metricTypes } from '../../api/schema/autoscale.ts';
+import type { MetricType } from '../../api/autoscale.ts';
 import { type Scope, scopeFromPath } from '../../runner/scope.ts';
 import { decimalOf, fieldsOf, invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { mostSuggested } from './policy.ts';
@@ -40,6 +40,7 @@ const metricRules: Readonly<Record<MetricType, MetricRule>> = {
 	[jobsType]: byJobs,
 	[busyType]: byBusy,
 };
+const metricTypes = Object.keys(metricRules) as MetricType[];
 
 /** @param field where the metric is in the spec, for messages */
 type MetricRule = (metric: Record<string, unknown>, field: string, facts: MetricFacts) => Suggestion;
