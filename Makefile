@@ -45,6 +45,7 @@ check: setup ## Type-check, lint, check structure and references, ask npm for kn
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
 	@$(NODE) scripts/check/structure.ts
 	@$(NODE) scripts/check/references.ts
+	@$(NODE) scripts/check/exports.ts
 	@$(NODE) scripts/audit.ts
 
 .PHONY: sentences

@@ -19,7 +19,7 @@ import { systemClock } from './time/system-clock.ts';
 const drainMs = 30_000;
 
 /** How one process of the server was started. */
-export interface Start {
+interface Start {
 	settings: Settings;
 	env: NodeJS.ProcessEnv;
 	version: string;

@@ -48,7 +48,7 @@ const shared: BuildOptions = {
  * Packages that are left out of the bundles, and what replaces each. The code that imports them is run from the built
  * bundle in a test: test/unit/bundle/ for the server, test/unit/plugin/bundle.test.ts for the plugin.
  */
-export const replacedInPlugin = {
+const replacedInPlugin = {
 	// Only cleye's own help needs these two, which are a third of what `list` loads. The plugin prints its help itself.
 	ansis: './admission/cli/unused-by-cleye.ts',
 	'terminal-columns': './admission/cli/unused-by-cleye.ts',

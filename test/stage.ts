@@ -16,7 +16,7 @@ export type StageMessage =
 type Suite = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
 
 /** No file may take longer: the others go on, and this one has failed. */
-export const fileWithinMs = 8 * 60_000;
+const fileWithinMs = 8 * 60_000;
 
 // uvu then only collects the suites of each file, in the entry of UVU_QUEUE that UVU_INDEX names.
 const uvu = globalThis as unknown as {

@@ -13,12 +13,10 @@ import { apiVersion, type SetMeta } from './sets.ts';
 
 export type {
 	AutoscalerConditionType,
-	AutoscalerMetric,
 	AutoscalerSpec,
 	AutoscalerStatus,
 	JobState,
 	MetricType,
-	ScheduledOverride,
 	WorkflowJobSpec,
 	WorkflowJobStatus,
 } from './schema/autoscale.ts';

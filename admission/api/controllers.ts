@@ -12,7 +12,7 @@ export type Controller = (typeof controllers)[number];
 export type SetController = Extract<Controller, 'runnerset' | 'runnerdeployment'>;
 
 /** What `--controllers` turns on beside the guard, which always runs. */
-export interface Enabled {
+interface Enabled {
 	sets: readonly SetController[];
 	autoscaling: boolean;
 	/** With `deletion` alone ARC runs beside this server, and removes its finalizers itself. */

@@ -11,7 +11,7 @@ export interface Resource {
 
 const pods: Resource = { apiVersion: 'v1', resource: 'pods' };
 
-export const scaleSetApiVersion = 'actions.github.com/v1alpha1';
+const scaleSetApiVersion = 'actions.github.com/v1alpha1';
 
 /** The resources that this project reads and writes. RunnerSet and its kin are in sets.ts and autoscale.ts. */
 export const resources = {

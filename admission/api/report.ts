@@ -11,7 +11,7 @@ export const reportKey = 'status';
 export const heartbeatSeconds = 60;
 
 /** `forbidden`: it works, but not for the scopes under `forbidden`. */
-export type CredentialState =
+type CredentialState =
 	| 'ok'
 	/** No call has been answered yet: no runner pod has needed it. */
 	| 'not-used-yet'

@@ -85,7 +85,6 @@ export type {
 	VolumeMount,
 } from './schema/pod-template.ts';
 export type {
-	LabelSelector,
 	RunnerConfig,
 	RunnerSetSpec,
 	RunnerSpec,
@@ -121,7 +120,7 @@ export interface Runner extends KubeObject {
 	status?: RunnerStatus;
 }
 
-export interface StatefulSetSpec {
+interface StatefulSetSpec {
 	replicas: number;
 	selector: LabelSelector;
 	template: PodTemplate;

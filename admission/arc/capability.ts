@@ -7,7 +7,7 @@ import type { Clock } from '../time/clock.ts';
 import { ArcFinalizers } from './finalizers.ts';
 import { ArcReplicaSets } from './replica-sets.ts';
 
-export interface ArcOptions {
+interface ArcOptions {
 	/** Whose sets are reconciled, which were ARC's. */
 	controllers: readonly SetController[];
 	metrics: Metrics;

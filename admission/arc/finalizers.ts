@@ -15,7 +15,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { finalizersStayForMs, withoutArcs } from './rules/finalizers.ts';
 
-export interface ArcFinalizersDependencies {
+interface ArcFinalizersDependencies {
 	client: KubeClient;
 	cache: Cache;
 	setsCache: SetsCache;

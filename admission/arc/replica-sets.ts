@@ -11,7 +11,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 
-export interface ArcReplicaSetsDependencies {
+interface ArcReplicaSetsDependencies {
 	client: KubeClient;
 	setsCache: SetsCache;
 	clock: Clock;

@@ -5,7 +5,7 @@ import type { DemandSource } from '../sets/demand-source.ts';
 import { Autoscaler, type AutoscalerDependencies } from './autoscaler.ts';
 import { AutoscaleCache } from './cache.ts';
 
-export interface AutoscalingOptions
+interface AutoscalingOptions
 	extends Pick<
 		AutoscalerDependencies,
 		'accounts' | 'host' | 'namespace' | 'events' | 'metrics' | 'clock' | 'log'

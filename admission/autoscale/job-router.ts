@@ -16,7 +16,7 @@ import type { Candidate, Demand } from './rules/types.ts';
 import type { SyncState } from './sync-state.ts';
 import type { WaitReasons } from './wait-reasons.ts';
 
-export interface JobRouterDependencies {
+interface JobRouterDependencies {
 	book: JobBook;
 	sets: KnownSets;
 	reasons: WaitReasons;

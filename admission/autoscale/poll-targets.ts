@@ -10,7 +10,7 @@ import { repositoriesOf } from './rules/metrics.ts';
 import { type SetKey, splitSetKey } from './rules/set-key.ts';
 import type { Targets } from './targets.ts';
 
-export interface PollTargetsDependencies {
+interface PollTargetsDependencies {
 	setsCache: SetsCache;
 	accounts: Pick<Accounts, 'resolve'>;
 	targets: Targets;

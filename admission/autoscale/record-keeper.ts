@@ -12,7 +12,7 @@ import type { Entry, JobBook } from './job-book.ts';
 import { keptMs } from './rules/records.ts';
 import { splitSetKey } from './rules/set-key.ts';
 
-export interface RecordKeeperDependencies {
+interface RecordKeeperDependencies {
 	client: KubeClient;
 	/** The server's own, in which the records are. */
 	namespace: string;

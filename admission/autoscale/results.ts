@@ -3,7 +3,7 @@ import type { Schedule } from './rules/schedule.ts';
 import type { Demand, Desired } from './rules/types.ts';
 
 /** What the last reconcile of an autoscaler's target has found. */
-export interface Result {
+interface Result {
 	desired: Desired;
 	demand: Demand;
 	schedule: Schedule;

@@ -25,7 +25,7 @@ import { metricLabelsOf, setKeyOf } from './rules/set-key.ts';
 import { statusOf } from './rules/status.ts';
 import { type Targets, targetKey } from './targets.ts';
 
-export interface AutoscalerStatusWriterDependencies {
+interface AutoscalerStatusWriterDependencies {
 	client: KubeClient;
 	setsCache: SetsCache;
 	autoscaleCache: AutoscaleCache;

@@ -5,7 +5,7 @@ import type { SetKind } from '../sets/kind.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AutoscaleCache } from './cache.ts';
 
-export interface SyncStateDependencies {
+interface SyncStateDependencies {
 	cache: Cache;
 	setsCache: SetsCache;
 	autoscaleCache: AutoscaleCache;

@@ -8,7 +8,7 @@ import type { Callers } from '../webhook/callers.ts';
 import { lookAtLeastEveryMs, pathWritesApartMs } from './policy.ts';
 import type { WebhookConfigurations } from './webhook-configurations.ts';
 
-export interface CallerPathsOptions {
+interface CallerPathsOptions {
 	callers: Callers;
 	configurations: WebhookConfigurations;
 	clock: Clock;

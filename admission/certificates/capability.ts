@@ -12,7 +12,7 @@ import type { CertificateSource } from './source.ts';
 import { WebhookConfigurations } from './webhook-configurations.ts';
 import type { KeyPair } from './x509.ts';
 
-export interface PrepareOptions {
+interface PrepareOptions {
 	client: KubeClient;
 	/** The server's own namespace. */
 	namespace: string;

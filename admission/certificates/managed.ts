@@ -22,7 +22,7 @@ interface Secret extends KubeObject {
 	data?: Record<string, string>;
 }
 
-export interface ManagedOptions {
+interface ManagedOptions {
 	client: KubeClient;
 	configurations: WebhookConfigurations;
 	/** Namespace of the Secret and the Service. */

@@ -35,7 +35,7 @@ export interface Change {
 }
 
 /** Either the Secret has to change first, or this is what the replica does: what it serves, and which CAs are to be trusted. */
-export type Plan = { change: Change } | { serve: Served; bundle: string[]; requeueAtMs: number };
+type Plan = { change: Change } | { serve: Served; bundle: string[]; requeueAtMs: number };
 
 /**
  * What one replica has to do, given the Secret's content. Pure. All replicas plan alike; if several write at the same
@@ -135,6 +135,6 @@ function trustedAt(authority: string, view: Omit<View, 'served'>, propagationMs:
 }
 
 /** When the serving certificate or its CA expires, whichever is first; ms since the epoch. */
-export const endOf = (served: Served) => Math.min(endsAtMs(served.cert), endsAtMs(served.authority.cert));
+const endOf = (served: Served) => Math.min(endsAtMs(served.cert), endsAtMs(served.authority.cert));
 
 const distinct = (texts: string[]) => [...new Set(texts)];

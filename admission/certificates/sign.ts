@@ -3,7 +3,7 @@ import { signingAlgorithmOf } from './signing-algorithm.ts';
 import { type Extension, type JsonName, type Name, X509CertificateGenerator } from './x509-library.ts';
 
 /** Everything of a certificate but the signature. */
-export interface Unsigned {
+interface Unsigned {
 	subject: JsonName | Name;
 	/** Must be the CA's own Name object: verifiers compare it with the CA's subject byte by byte, and a text can be encoded in several ways. */
 	issuer: JsonName | Name;

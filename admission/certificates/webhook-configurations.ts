@@ -27,7 +27,7 @@ const pathOf = (kind: Kind) => collectionPath(resources[`${kind}Webhooks`]);
 /** The roles in manifests/ permit list and watch only for this name. */
 const ours = { fieldSelector: `metadata.name=${names.server}` };
 
-export interface WebhookConfigurationsOptions {
+interface WebhookConfigurationsOptions {
 	client: KubeClient;
 	clock: Clock;
 	onRestart: (watch: string, why: string) => void;

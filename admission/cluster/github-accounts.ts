@@ -5,7 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { getObject, listObjects } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export interface GitHubAccountsOptions
+interface GitHubAccountsOptions
 	extends Omit<AccountsOptions, 'readSecret' | 'isTerminating' | 'onStateChange'> {
 	client: KubeClient;
 	/** Called whenever the calls of an account work again. */

@@ -9,7 +9,7 @@ import { type CallLimits, mergePatch, unlessGone } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 
-export interface ReplicasOptions {
+interface ReplicasOptions {
 	client: KubeClient;
 	/** The server's own namespace. */
 	namespace: string;

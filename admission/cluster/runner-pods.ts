@@ -25,7 +25,7 @@ import {
 import { nodeGone } from '../runner/statements.ts';
 import type { Signer } from './signer.ts';
 
-export interface Metadata {
+interface Metadata {
 	labels?: Record<string, string | null>;
 	annotations?: Annotations;
 }

@@ -12,7 +12,7 @@ import type { Bootstrapped } from './bootstrap.ts';
 import type { Edges } from './edges.ts';
 
 /** What the services call, which is made after them. */
-export interface Later {
+interface Later {
 	/** What all replicas are to know of GitHub's webhooks. */
 	notes: () => SharedNotes;
 	/** The calls of a GitHub account work again. */

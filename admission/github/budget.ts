@@ -40,7 +40,7 @@ export interface Ticket {
 	scopeProbe: boolean;
 }
 
-export interface BudgetOptions {
+interface BudgetOptions {
 	clock: Pick<Clock, 'now' | 'random'>;
 	/** Which part of the calls a minute this process may make, if several replicas use the credential; default 1. */
 	share?: (() => number) | undefined;

@@ -27,7 +27,7 @@ import type {
 } from './types.ts';
 import { isFailure, scopeKey } from './types.ts';
 
-export interface ClientOptions {
+interface ClientOptions {
 	apiUrl: string;
 	credential: Credential;
 	clock: Pick<Clock, 'now' | 'monotonic' | 'after'>;

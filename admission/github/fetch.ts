@@ -5,7 +5,7 @@ import { gunzip } from 'node:zlib';
 import { mostAnswerBytes, mostRedirects } from './policy.ts';
 
 /** What Octokit gives to `fetch`. */
-export interface Call {
+interface Call {
 	method: string;
 	headers: Record<string, string>;
 	body?: string | undefined;
@@ -13,7 +13,7 @@ export interface Call {
 }
 
 /** What Octokit reads of a Response. */
-export interface Answer {
+interface Answer {
 	url: string;
 	status: number;
 	headers: Map<string, string>;

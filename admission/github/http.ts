@@ -5,7 +5,7 @@ import { type Fetch, fetchByNode } from './fetch.ts';
 import type { HttpAnswer } from './response-parsing.ts';
 import type { CallReport, GitHubFailure } from './types.ts';
 
-export interface HttpOptions {
+interface HttpOptions {
 	/** Base that paths are joined to: https://api.github.com, or https://HOST/api/v3 of an Enterprise Server. */
 	apiUrl: string;
 	userAgent: string;

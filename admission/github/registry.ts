@@ -36,7 +36,7 @@ export interface Snapshot {
 	byId: Map<number, RunnerInfo>;
 }
 
-export interface LookupLimits {
+interface LookupLimits {
 	signal?: AbortSignal | undefined;
 	priority?: Priority | undefined;
 }

@@ -1,7 +1,7 @@
 import { longestRateLimitMs, unknownRateLimitMs } from './policy.ts';
 import { type GitHubFailure, type Quota, type Scope, scopeKey } from './types.ts';
 
-export type Headers = Record<string, string | number | undefined>;
+type Headers = Record<string, string | number | undefined>;
 
 /** One HTTP answer, whatever its status. */
 export interface HttpAnswer {

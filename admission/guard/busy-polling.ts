@@ -63,7 +63,7 @@ interface Poll {
 	old: boolean;
 }
 
-export interface BusyDependencies {
+interface BusyDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	accounts: Accounts;

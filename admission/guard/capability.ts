@@ -33,7 +33,7 @@ import { UnguardedTime } from './unguarded-time.ts';
 import { updatePods } from './update-pods.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
-export interface GuardOptions {
+interface GuardOptions {
 	/** Whose sets are reconciled: a runner of theirs that has ended is deleted with its owner. */
 	setControllers: readonly SetController[];
 	client: KubeClient;
@@ -53,7 +53,7 @@ export interface GuardOptions {
 	log: Log;
 }
 
-export interface GuardLeaderPart extends LeaderPart {
+interface GuardLeaderPart extends LeaderPart {
 	/** The recorded deletions that wait, by pod key: for the leader's report. */
 	waiting: () => ReadonlyMap<string, WaitingDeletion>;
 }

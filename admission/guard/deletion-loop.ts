@@ -16,7 +16,7 @@ import { budgetRetryMs, shownWithinMs } from './rules/policy.ts';
 import { changesOnlyAttempt } from './rules/retry.ts';
 import { WaitingDeletions, type WaitReason } from './waiting-deletions.ts';
 
-export interface DeletionLoopDependencies {
+interface DeletionLoopDependencies {
 	cache: Pick<Cache, 'namespaces' | 'onNamespace'>;
 	pods: Pick<RunnerPods, 'get' | 'remove' | 'setCondition'>;
 	/** Where those that wait are noted; default: nowhere else. */

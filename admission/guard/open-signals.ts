@@ -15,7 +15,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Sighting } from './rules/busy-marks.ts';
 import { contradiction, nextReadMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
 
-export interface OpenSignalsDependencies {
+interface OpenSignalsDependencies {
 	cache: Cache;
 	pods: RunnerPods;
 	accounts: Pick<Accounts, 'resolve'>;

@@ -28,7 +28,7 @@ interface Dangling {
 	sinceMs: number;
 }
 
-export interface StaleRegistrationsDependencies {
+interface StaleRegistrationsDependencies {
 	cache: Cache;
 	accounts: Accounts;
 	pods: RunnerPods;

@@ -35,7 +35,7 @@ export interface Judged<P extends GuardedPod, Reason extends DenyReason = DenyRe
 }
 
 /** What any kind of pod may be denied for: the guard failed, or does not know who asks. */
-export type CommonReason = 'internal-error' | 'unknown-caller';
+type CommonReason = 'internal-error' | 'unknown-caller';
 
 /**
  * A kind of pod that the guard guards: everything in which the kinds differ when a request to delete or edit a pod is
@@ -65,7 +65,7 @@ export interface Subject<P extends GuardedPod = GuardedPod, Reason extends DenyR
 }
 
 /** What people read about such a pod. */
-export interface SubjectTexts<P extends GuardedPod, Reason extends DenyReason> {
+interface SubjectTexts<P extends GuardedPod, Reason extends DenyReason> {
 	denial(
 		pod: P,
 		verdict: Deny<Reason | CommonReason>,

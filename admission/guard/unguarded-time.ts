@@ -14,7 +14,7 @@ export interface GuardState {
 /** How often it is checked whether runner pods are guarded, and the unguarded time is added up. */
 const stepMs = 1_000;
 
-export interface UnguardedTimeOptions {
+interface UnguardedTimeOptions {
 	configurations: WebhookConfigurations;
 	metrics: Metrics;
 	clock: Clock;

@@ -13,7 +13,7 @@ interface Shared extends ReportDependencies {
 	namespace: string;
 }
 
-export interface JobsOptions extends Shared {
+interface JobsOptions extends Shared {
 	/** What else the port for GitHub's events needs. */
 	eventPort: Omit<EventPortOptions, keyof Shared>;
 	/** What else the job hooks need. */

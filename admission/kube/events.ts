@@ -8,17 +8,17 @@ import type { Clock } from '../time/clock.ts';
 import { type KubeClient, KubeError } from './client.ts';
 import { createUnlessPresent } from './objects.ts';
 
-export type EventType = 'Normal' | 'Warning';
+type EventType = 'Normal' | 'Warning';
 
 /** The object that an Event is about. */
-export interface Subject {
+interface Subject {
 	apiVersion: string;
 	kind: string;
 	metadata: Pick<ObjectMeta, 'name' | 'namespace' | 'uid' | 'resourceVersion'>;
 }
 
 /** Who sends the Events: the program, and which process of it. */
-export interface Reporter {
+interface Reporter {
 	component: string;
 	instance: string;
 }

@@ -9,7 +9,7 @@ export type Change = 'added' | 'modified' | 'deleted';
 /** Called after each change of the cache. `before`: the object as it was; undefined if it was added. */
 export type Listener<T> = (change: Change, object: T, before: T | undefined) => void;
 
-export interface InformerOptions<T extends KubeObject> {
+interface InformerOptions<T extends KubeObject> {
 	client: KubeClient;
 	/** `/api/v1/pods` */
 	path: string;

@@ -8,9 +8,9 @@ import { isConflict, isNotFound, type KubeClient, patchType, type RequestOptions
 export type CallLimits = Pick<RequestOptions, 'timeoutMs' | 'signal'>;
 
 /** The write happens only if the object still has this UID and, where given, this resourceVersion; otherwise: 409. */
-export type Preconditions = Pick<ObjectMeta, 'uid' | 'resourceVersion'>;
+type Preconditions = Pick<ObjectMeta, 'uid' | 'resourceVersion'>;
 
-export interface DeleteOptions {
+interface DeleteOptions {
 	preconditions?: Preconditions;
 	gracePeriodSeconds?: number;
 	propagationPolicy?: string;

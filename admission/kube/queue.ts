@@ -14,7 +14,7 @@ export interface ReconcileObserver {
 	reconciled(controller: string, tookMs: number, failed: boolean): void;
 }
 
-export interface QueueOptions<Key extends string> {
+interface QueueOptions<Key extends string> {
 	/** The controller's name in the metrics. */
 	controller: string;
 	metrics: ReconcileObserver;

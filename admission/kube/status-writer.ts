@@ -17,7 +17,7 @@ export interface Condition {
 }
 
 /** How new conditions of a kind are reported: as Events, and those that are failures in the log as well. */
-export interface ConditionReports {
+interface ConditionReports {
 	events: Events;
 	log: Log;
 	/** The kind's name in log lines. */
@@ -33,7 +33,7 @@ export interface ConditionReports {
 	onChangeOf: 'reason' | 'message';
 }
 
-export interface StatusWriterOptions<S extends object> {
+interface StatusWriterOptions<S extends object> {
 	client: KubeClient;
 	clock: Pick<Clock, 'monotonic'>;
 	resource: Resource & { kind: string };

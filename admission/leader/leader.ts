@@ -5,7 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { runAsLeader } from '../kube/lease.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-export interface LeaderOptions extends Omit<TermOptions, 'unfenced'> {
+interface LeaderOptions extends Omit<TermOptions, 'unfenced'> {
 	/** Writes at any time. */
 	client: KubeClient;
 	/** The server's own namespace. */

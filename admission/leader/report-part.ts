@@ -10,7 +10,7 @@ import type { Clock } from '../time/clock.ts';
 import type { ReportFacts } from './report.ts';
 import { writeReports } from './report-writer.ts';
 
-export interface ReportPartOptions {
+interface ReportPartOptions {
 	version: string;
 	/** This replica's name. */
 	self: string;

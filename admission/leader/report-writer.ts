@@ -10,7 +10,7 @@ import { isDue, newsIn, type ReportFacts, reportOf } from './report.ts';
 /** How often it is checked whether the report has changed. */
 const checkEveryMs = 2_000;
 
-export interface ReportWriterOptions {
+interface ReportWriterOptions {
 	client: KubeClient;
 	/** The server's own namespace. */
 	namespace: string;

@@ -16,7 +16,7 @@ import type { Scope } from './scope.ts';
 import { absent, idle, pinned, registered, runnerText, unregistered, type Verify } from './statements.ts';
 
 /** The state of the runner's container, read from its container status. */
-export type Process =
+type Process =
 	| { state: 'never-started'; sinceMs?: undefined }
 	| { state: 'running'; sinceMs: number | undefined }
 	| { state: 'exited'; sinceMs?: undefined };
@@ -185,7 +185,7 @@ function readProcess(pod: Pod): Process {
 }
 
 /** How often the runner's container was restarted in place. */
-export function restartsOf(pod: Pod): number {
+function restartsOf(pod: Pod): number {
 	return pod.status?.containerStatuses?.find((one) => one.name === 'runner')?.restartCount ?? 0;
 }
 

@@ -11,7 +11,7 @@ export function scopeKey(scope: Scope): string {
 }
 
 /** The address of a scope, taken apart. */
-export interface ScopeUrl {
+interface ScopeUrl {
 	scope: Scope;
 	/** `github.com`, `ghes.example:8443`. */
 	host: string;

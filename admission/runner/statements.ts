@@ -8,7 +8,7 @@ import { type Scope, scopeKey } from './scope.ts';
  */
 export type Statement = { purpose: Purpose; texts: readonly string[] };
 
-export type Purpose =
+type Purpose =
 	| 'unregistered'
 	| 'registered'
 	| 'absent'

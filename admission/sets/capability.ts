@@ -23,7 +23,7 @@ import { runnerSets } from './runner-set.ts';
 import { setReplicas } from './stamp-replicas.ts';
 import { StandaloneRunners } from './standalone-runners.ts';
 
-export interface SetsOptions {
+interface SetsOptions {
 	/** Whose sets are reconciled. */
 	controllers: readonly SetController[];
 	templateDefaults: TemplateDefaults;

@@ -26,7 +26,7 @@ const expectedWithinMs = 30_000;
 /** A Runner without a pod this long after its creation counts as ended. (A StatefulSet creates its pod itself.) */
 const podWithinMs = 20_000;
 
-export interface OwnersOptions {
+interface OwnersOptions {
 	cache: Cache;
 	owners: Watched<OwnerObject>;
 	/** See SetKind. */

@@ -19,7 +19,7 @@ import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
 import { setStatusWriter } from './status-writer.ts';
 
-export interface SetReconcilerDependencies extends PlanExecutorDependencies {
+interface SetReconcilerDependencies extends PlanExecutorDependencies {
 	cache: Cache;
 	metrics: ReconcileObserver;
 	/** undefined: sets have as many runners as their `replicas` say. */

@@ -18,7 +18,7 @@ import { briefEnd } from './rules/policy.ts';
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './rules/start-backoff.ts';
 import { createPod } from './runner-deployment.ts';
 
-export interface StandaloneRunnersDependencies {
+interface StandaloneRunnersDependencies {
 	client: KubeClient;
 	cache: Cache;
 	setsCache: SetsCache;

@@ -2,10 +2,10 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { BoundedMap } from '../time/bounded-map.ts';
 
 /** Which of a job's events had not been received when an answer of GitHub's showed the change. */
-export type Drift = 'queued' | 'in_progress' | 'completed';
+type Drift = 'queued' | 'in_progress' | 'completed';
 
 /** A set, as the labels of a metric name it. */
-export interface SetLabels {
+interface SetLabels {
 	namespace: string;
 	/** `RunnerSet linux` would be two words; the name alone, as the autoscaler's. */
 	set: string;

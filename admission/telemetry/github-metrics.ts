@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialReport } from '../api/report.ts';
 
 /** One HTTP call to GitHub: account, endpoint, HTTP status or what went wrong, duration. */
-export interface GitHubCall {
+interface GitHubCall {
 	account: string;
 	endpoint: string;
 	status: number | string;

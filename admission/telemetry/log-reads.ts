@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 
 /** How a runner's log was read: what it said, or `silent`, it can be read and holds no line that tells. */
-export type LogRead = 'idle' | 'works' | 'silent' | 'unreadable';
+type LogRead = 'idle' | 'works' | 'silent' | 'unreadable';
 
 /** Counts what reading the runners' logs has come to, for metrics and for the leader's report. */
 export class LogReads {

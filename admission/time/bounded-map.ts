@@ -1,5 +1,5 @@
 /** What a map forgets, so that it stays small whatever is put into it. */
-export interface Bounds<Key, Value> {
+interface Bounds<Key, Value> {
 	/** How many entries it holds at most. */
 	most: number;
 	/** How long an entry lasts after it was last set; default: until there are too many. */

@@ -32,7 +32,7 @@ export async function withDeadline<Value>(
 }
 
 /** When waiting ends; without either it does not. */
-export interface WaitLimits {
+interface WaitLimits {
 	/** From now. */
 	ms?: number | undefined;
 	signal?: AbortSignal | undefined;

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import { waitFor } from './deadline.ts';
 
-export interface GateOptions {
+interface GateOptions {
 	/** How many may be inside at a time; asked anew for each caller. */
 	size: () => number;
 	/** How many may wait at a time; default: any number. */

@@ -5,7 +5,7 @@ import { humanSpan } from '../../admission/api/duration.ts';
  * The state of an autoscaler for people: the first of these conditions that is true. `unseen`: the server has not
  * reconciled its newest spec yet. `active`: the number is what jobs, metrics and schedule ask for.
  */
-export type AutoscalerState =
+type AutoscalerState =
 	| 'active'
 	| 'unseen'
 	| 'deleting'

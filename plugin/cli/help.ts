@@ -3,7 +3,7 @@ import { flagLines, section } from '../../admission/cli/help-text.ts';
 import { connectionFlags } from './connection-flags.ts';
 import type { VerbDescription } from './verb-description.ts';
 
-export const program = 'kubectl runners';
+const program = 'kubectl runners';
 
 /** The text of `kubectl runners VERB --help`, laid out as kubectl's. */
 export function renderHelp(verb: VerbDescription & { flags: Flags }): string {

@@ -7,7 +7,7 @@ import { type Manifest, nameOf } from './manifest.ts';
 import type { Objects } from './objects.ts';
 import { type Conflict, conflictsOf, handedOver, isHandedOver } from './ownership.ts';
 
-export type Outcome = 'created' | 'configured' | 'unchanged';
+type Outcome = 'created' | 'configured' | 'unchanged';
 
 /** An object to apply, and the same object as it is in the cluster now. */
 export interface Step {

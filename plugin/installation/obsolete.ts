@@ -5,7 +5,7 @@ import type { Objects, ServedResource } from './objects.ts';
 import type { Overlays } from './overlays.ts';
 import { isApplied } from './ownership.ts';
 
-export const ourLabel = `${partOf.key}=${partOf.value}`;
+const ourLabel = `${partOf.key}=${partOf.value}`;
 
 /**
  * What an earlier installation left and this one does not have: it is removed, webhook configurations first. That

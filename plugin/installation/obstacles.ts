@@ -4,7 +4,7 @@ import { group } from '../../admission/api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 
 /** What prevents our controllers from taking over from ARC, and the command that removes it. */
-export interface Obstacle {
+interface Obstacle {
 	what: string;
 	remedy: string;
 }
@@ -13,7 +13,7 @@ export interface ArcDeployment extends KubeObject {
 	spec: { replicas?: number; template: { spec: { containers: { image?: string; command?: string[] }[] } } };
 }
 
-export interface ArcWebhooks extends KubeObject {
+interface ArcWebhooks extends KubeObject {
 	kind: 'ValidatingWebhookConfiguration' | 'MutatingWebhookConfiguration';
 	webhooks?: { name: string }[];
 }

@@ -1,7 +1,7 @@
 import { isCrd, isWebhookConfiguration, type Manifest } from './manifest.ts';
 
 /** Objects are applied phase by phase; each needs what is in those before it. */
-export interface Phases {
+interface Phases {
 	namespaces: Manifest[];
 	/** After these, install waits until the API server serves them. */
 	crds: Manifest[];

@@ -4,11 +4,11 @@ import type { Manifest } from './manifest.ts';
 import { fieldManager } from './objects.ts';
 
 /** Nested maps whose keys name fields; see fieldsV1 in Kubernetes' server-side apply. */
-export interface FieldSet {
+interface FieldSet {
 	[field: string]: FieldSet;
 }
 
-export interface FieldsOwner {
+interface FieldsOwner {
 	manager?: string;
 	operation?: string;
 	subresource?: string;
@@ -22,7 +22,7 @@ const kubectlApplies: readonly [manager: string, operation: string][] = [
 	['kubectl-client-side-apply', 'Update'],
 ];
 
-export function ownersOf(object: Manifest): FieldsOwner[] {
+function ownersOf(object: Manifest): FieldsOwner[] {
 	return (object.metadata as { managedFields?: FieldsOwner[] }).managedFields ?? [];
 }
 
@@ -43,7 +43,7 @@ export function handedOver(object: Manifest): FieldsOwner[] | undefined {
 }
 
 /** Whether `kubectl apply` wrote our manifest, and not another one of the same name (a namespace of the user's). */
-export function appliedOurs({ manager, operation, subresource, fieldsV1 }: FieldsOwner): boolean {
+function appliedOurs({ manager, operation, subresource, fieldsV1 }: FieldsOwner): boolean {
 	const byKubectl = kubectlApplies.some(([name, how]) => name === manager && how === operation);
 	return !subresource && byKubectl && ownsOurLabel(fieldsV1);
 }

@@ -14,7 +14,7 @@ import { kinds, shortName } from '../sets/names.ts';
 import { type ArcDeployment, webhookServerCommand } from './obstacles.ts';
 
 /** A set that our controllers would take over. */
-export interface Takeover {
+interface Takeover {
 	set: RunnersSet;
 	pods: Pod[];
 }

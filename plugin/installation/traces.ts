@@ -30,7 +30,7 @@ const ours: readonly string[] = [
 const conditions: readonly string[] = [busy.condition, deletionPendingCondition];
 
 /** What has to be removed from a pod: keys of annotations and labels, types of conditions. */
-export interface Traces {
+interface Traces {
 	annotations: string[];
 	labels: string[];
 	conditions: string[];

@@ -10,7 +10,7 @@ import { humanSpan } from '../../admission/api/duration.ts';
  * - ended: its runner has ended, and GitHub has not said so yet
  * - completed
  */
-export type ShownJobState = 'queued' | 'waiting' | 'running' | 'ended' | 'completed';
+type ShownJobState = 'queued' | 'waiting' | 'running' | 'ended' | 'completed';
 
 export function jobStateOf({ spec, status }: WorkflowJob): ShownJobState {
 	if (spec.state === 'completed') return 'completed';

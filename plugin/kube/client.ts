@@ -8,7 +8,7 @@ import type { Connection } from './connection.ts';
 import { limitOf, longestTimerMs } from './deadline.ts';
 import { ApiError, apiError, UnreachableError, unreachable } from './failure.ts';
 
-export interface Call {
+interface Call {
 	query?: Record<string, string | undefined>;
 	/** Sent as JSON. */
 	body?: unknown;
@@ -21,7 +21,7 @@ export interface Call {
 	signal?: AbortSignal;
 }
 
-export interface Answer {
+interface Answer {
 	body: Buffer;
 	contentType: string;
 	/** Texts of the answer's Warning headers, such as those of admission webhooks. */

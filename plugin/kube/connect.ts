@@ -16,7 +16,7 @@ export async function connect(flags: ConnectionFlags): Promise<KubeClient> {
  * What plugin/auth/main.ts exports. A separate bundle, because loading @kubernetes/client-node takes five times as long
  * as a whole run of kubectl.
  */
-export interface AuthBundle {
+interface AuthBundle {
 	completeConnection: (connection: Connection) => Promise<Connection>;
 }
 

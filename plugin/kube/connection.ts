@@ -6,7 +6,7 @@ import { inClusterConfig } from './in-cluster.ts';
 import { type Cluster, type Kubeconfig, loadKubeconfig, type User } from './kubeconfig.ts';
 import { proxyFromEnvironment } from './proxy.ts';
 
-export interface TlsOptions {
+interface TlsOptions {
 	ca?: string | Buffer;
 	cert?: string | Buffer;
 	key?: string | Buffer;

@@ -4,7 +4,7 @@ import { CliError, isCliError, usageError } from '../errors.ts';
 import { isProtobuf, readEnvelope } from './protobuf.ts';
 
 /** The API server's description of an error (kind Status). */
-export interface Status {
+interface Status {
 	kind?: string;
 	message?: string;
 	reason?: string;

@@ -29,7 +29,7 @@ export interface User {
 	'as-groups'?: string[];
 }
 
-export interface Context {
+interface Context {
 	cluster?: string;
 	user?: string;
 	namespace?: string;
@@ -45,7 +45,7 @@ export interface Kubeconfig {
 }
 
 /** Where the configuration comes from; the defaults are this process's. */
-export interface Surroundings {
+interface Surroundings {
 	env: NodeJS.ProcessEnv;
 	home: string;
 	/** The file's text; throws as node:fs does. */

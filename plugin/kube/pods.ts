@@ -18,7 +18,7 @@ export interface PodQuery {
  */
 const pageSize = 5_000;
 
-export interface PodList {
+interface PodList {
 	pods: Pod[];
 	/** Where a watch continues. */
 	resourceVersion: string;

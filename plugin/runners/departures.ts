@@ -5,7 +5,7 @@ import { followPods, type PodObserver } from '../kube/follow.ts';
 import type { PodQuery } from '../kube/pods.ts';
 import { deletionRecord, isTerminating } from './state.ts';
 
-export interface DepartureEvents {
+interface DepartureEvents {
 	/** Called for every change of a pod that is still there. */
 	waiting: (pod: Pod) => void;
 	gone: (pod: Pod) => void;

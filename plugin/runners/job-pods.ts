@@ -5,7 +5,7 @@ import { isJobPod, readJobPod } from '../../admission/runner/job-pod.ts';
 import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
 
 /** The state of a job pod, for people. */
-export type JobPodState = 'pending' | 'starting' | 'running' | 'draining' | 'stopped';
+type JobPodState = 'pending' | 'starting' | 'running' | 'draining' | 'stopped';
 
 export function jobPodState({ metadata, spec, status }: Pod): JobPodState {
 	if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return 'stopped';

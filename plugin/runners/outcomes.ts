@@ -21,7 +21,7 @@ export function cancelHint(left: readonly Pod[]): string {
 	return `The ${deletions} still recorded and completed when the jobs end. To cancel: ${commands.join('; ')}`;
 }
 
-export function names(pods: readonly Pod[], prefix = '', most = 5): string {
+function names(pods: readonly Pod[], prefix = '', most = 5): string {
 	const shown = pods.slice(0, most).map((pod) => prefix + pod.metadata.name);
 	if (pods.length > most) shown.push(`${pods.length - most} more`);
 	return shown.join(', ');

@@ -32,7 +32,7 @@ export async function getSet(client: KubeClient, ref: SetRef): Promise<RunnersSe
 	});
 }
 
-export interface SetList {
+interface SetList {
 	sets: RunnersSet[];
 	/** Where a watch continues. */
 	resourceVersion: string;

@@ -11,7 +11,7 @@ import { type RunnersSet, wantedOf } from './api.ts';
  * - draining: runners above the wanted number still run their jobs
  * - rolling-out, holding, starts-failing, credentials-missing, spec-invalid, deleting: as the set's condition
  */
-export type SetState =
+type SetState =
 	| 'settled'
 	| 'unseen'
 	| 'starting'

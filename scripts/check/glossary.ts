@@ -3,7 +3,7 @@ import { comments } from '../prose/comments.ts';
 import { textOf, tokenize } from '../prose/tokens.ts';
 
 /** The third column of the glossary names them: a word, a `name`, or a "phrase". */
-export interface Retired {
+interface Retired {
 	kind: 'word' | 'name' | 'phrase';
 	text: string;
 	/** The term that is used instead. */

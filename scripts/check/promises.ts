@@ -1,6 +1,6 @@
 /** Scenarios and invariants: the rows of docs/ that promise something, and the tests whose names carry their ids. */
 
-export interface Promised {
+interface Promised {
 	/** `A7`, or `invariant 5`. */
 	id: string;
 	promise: string;

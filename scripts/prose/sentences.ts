@@ -20,7 +20,7 @@ export const kinds = {
 } as const;
 export type Kind = keyof typeof kinds;
 
-export interface Sentence extends Passage {
+interface Sentence extends Passage {
 	kind: Kind;
 }
 

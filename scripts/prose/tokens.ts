@@ -4,7 +4,7 @@
  * division.
  */
 
-export type TokenKind = 'comment' | 'string' | 'template' | 'regex' | 'number' | 'name' | 'punctuation';
+type TokenKind = 'comment' | 'string' | 'template' | 'regex' | 'number' | 'name' | 'punctuation';
 
 export interface Token {
 	kind: TokenKind;

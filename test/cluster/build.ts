@@ -26,7 +26,7 @@ const outputs = [
 const packagesCold = 2700;
 
 /** The control plane is chosen by the name it is called by. */
-export const commands = [
+const commands = [
 	'etcd',
 	'kube-apiserver',
 	'kube-controller-manager',
@@ -38,7 +38,7 @@ export const commands = [
 /** Builds nobody has used for this long are removed when a new one is made: one is about 200 MB. */
 const unusedAfterMs = 14 * 24 * 60 * 60 * 1000;
 
-export interface Binaries {
+interface Binaries {
 	controlplane: string;
 	kwok: string;
 }

@@ -16,7 +16,7 @@ interface Holder {
 	token: string;
 }
 
-export interface LockOptions {
+interface LockOptions {
 	/** Called once, if somebody else holds the lock. */
 	onWait?: (holderPid: number | undefined) => void;
 	staleAfterMs?: number;

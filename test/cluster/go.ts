@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** Major, minor and patch: `go1.26.8` is [1, 26, 8]. */
-export type GoVersion = readonly [number, number, number];
+type GoVersion = readonly [number, number, number];
 
 /** Reads what `go env GOVERSION` prints (`go1.26.8`, `go1.27rc1`, `devel go1.27-abc`), or nothing if it is no version. */
 export function parseGoVersion(text: string): GoVersion | undefined {
@@ -29,7 +29,7 @@ export function isAtLeast(found: GoVersion, demanded: GoVersion): boolean {
 }
 
 /** What to tell somebody whose Go is missing (`found` undefined) or too old. */
-export function goProblem(found: string | undefined, demanded: GoVersion): string {
+function goProblem(found: string | undefined, demanded: GoVersion): string {
 	return (
 		`Go >= ${demanded[0]}.${demanded[1]} is needed to build the embedded control plane once; ` +
 		`found ${found ?? 'no go command'}. Install it (https://go.dev/dl), or set KUBECONFIG to use a cluster of yours.`

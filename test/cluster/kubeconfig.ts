@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { dump } from 'js-yaml';
 import type { KeyPair } from './certificates.ts';
 
-export type Credential = KeyPair | { token: string };
+type Credential = KeyPair | { token: string };
 
 /** Writes a kubeconfig with everything inside, so that it can be copied and outlives the other files. */
 export async function writeKubeconfig(

@@ -5,7 +5,7 @@ import { startCluster } from '../cluster/cluster.ts';
 import { givenCluster } from '../rig/given-cluster.ts';
 import { type Rig, type RigCluster, startRigOn } from '../rig/rig.ts';
 
-export interface Stage {
+interface Stage {
 	rig: Rig<RigCluster>;
 	/** Environment in which `kubectl` and `kubectl runners` reach the cluster. */
 	env: NodeJS.ProcessEnv;

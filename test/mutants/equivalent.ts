@@ -2,7 +2,7 @@
  * Mutations without any visible effect, each with the reason. An entry has to match exactly one mutation; the run fails
  * if it no longer matches any.
  */
-export interface Equivalent {
+interface Equivalent {
 	file: string;
 	/** The line, as Mutation.text. */
 	text: string;

@@ -1,5 +1,5 @@
 /** The rules that are broken, and the unit tests of which one has to fail. The fastest tests come first. */
-export interface Target {
+interface Target {
 	file: string;
 	tests: readonly string[];
 }

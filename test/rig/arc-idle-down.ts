@@ -9,7 +9,7 @@ import { arcKeys, arcUserAgent, startArc } from './arc-controller.ts';
 import { eventually } from './eventually.ts';
 import type { Rig } from './rig.ts';
 
-export interface IdleDown {
+interface IdleDown {
 	/** From ARC's first request to the last pod's disappearance. */
 	tookMs: number;
 	/** Runners that GitHub has removed. */

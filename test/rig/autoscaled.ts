@@ -4,7 +4,7 @@ import type { QueuedJob, Webhook } from '../sim/simulator.ts';
 import { eventually } from './eventually.ts';
 import type { SetUnderTest } from './runner-sets.ts';
 
-export type AutoscalerSpec = HorizontalRunnerAutoscaler['spec'];
+type AutoscalerSpec = HorizontalRunnerAutoscaler['spec'];
 
 /**
  * A set with a HorizontalRunnerAutoscaler of its name, and a webhook of its organization that delivers to the rig's

@@ -7,7 +7,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-export interface Flood {
+interface Flood {
 	port: number;
 	count: number;
 	perSecond: number;

@@ -18,8 +18,8 @@ export interface Fleet {
 	scopes: Scope[];
 }
 
-export const legacySize = 42;
-export const scaleSetSize = 10;
+const legacySize = 42;
+const scaleSetSize = 10;
 
 export async function startFleet(
 	rig: Rig,

@@ -2,7 +2,7 @@ import type { AuditEvent } from '../cluster/audit.ts';
 import type { Kube } from '../sim/kube.ts';
 
 /** One verb on one resource, that a role gives. */
-export interface Grant {
+interface Grant {
 	role: string;
 	/** Of a Role; undefined: in every namespace. */
 	namespace: string | undefined;
@@ -14,7 +14,7 @@ export interface Grant {
 }
 
 /** One thing that was done with it. */
-export type Use = Pick<Grant, 'verb' | 'resource' | 'namespace'> & { name: string | undefined };
+type Use = Pick<Grant, 'verb' | 'resource' | 'namespace'> & { name: string | undefined };
 
 interface Binding {
 	roleRef: { kind: 'ClusterRole' | 'Role'; name: string };

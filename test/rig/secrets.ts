@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Rig } from './rig.ts';
 
 /** A value that must never be printed, and the forms in which it could be printed. */
-export interface SecretValue {
+interface SecretValue {
 	/** What it is, for the message of a failed test: never the value. */
 	what: string;
 	forms: string[];

@@ -8,7 +8,7 @@ import type { Rig } from './rig.ts';
 import { runnerNamespace } from './spaces.ts';
 
 /** The results of a storm of deletions, by how they were answered. */
-export interface Outcome {
+interface Outcome {
 	/** Allowed: the pod is deleted. */
 	allowed: string[];
 	/** Refused, and the caller was promised that it is recorded. */

@@ -26,7 +26,7 @@ import type { QueuedJob } from './job-queue.ts';
 import type { LieRule } from './lies.ts';
 
 /** The simulated runners (runner-agents.ts), if they run in the same process. */
-export interface JobPlayer {
+interface JobPlayer {
 	runJob(namespace: string, pod: string, options: { durationMs?: number }): Promise<{ id: string }>;
 	endJob(namespace: string, pod: string): Promise<void>;
 	readonly journal: readonly unknown[];

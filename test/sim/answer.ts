@@ -12,10 +12,10 @@ export interface Answer {
 	body?: unknown;
 }
 
-export type RunnerEndpoint = 'list' | 'get' | 'delete' | 'registration-token' | 'remove-token';
-export type JobEndpoint = 'job' | 'jobs-of-run' | 'jobs-of-attempt';
-export type RunEndpoint = 'runs' | 'repositories' | 'runner-groups';
-export type DeliveryEndpoint = 'deliveries' | 'delivery' | 'redelivery';
+type RunnerEndpoint = 'list' | 'get' | 'delete' | 'registration-token' | 'remove-token';
+type JobEndpoint = 'job' | 'jobs-of-run' | 'jobs-of-attempt';
+type RunEndpoint = 'runs' | 'repositories' | 'runner-groups';
+type DeliveryEndpoint = 'deliveries' | 'delivery' | 'redelivery';
 export type Endpoint =
 	| RunnerEndpoint
 	| JobEndpoint

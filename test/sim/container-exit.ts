@@ -30,7 +30,7 @@ export async function endContainer(kube: Kube, current: () => PodItem): Promise<
  * The status after the runner's container has exited with this code, as the kubelet would write it: a pod whose other
  * containers run on stays Running, and restartPolicy Always starts the container again.
  */
-export function statusAfterExit(pod: PodItem, exitCode: number, nowMs: number): object {
+function statusAfterExit(pod: PodItem, exitCode: number, nowMs: number): object {
 	const at = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
 	const terminated = {
 		exitCode,

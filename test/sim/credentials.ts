@@ -18,7 +18,7 @@ export interface Caller {
 }
 
 /** What a caller may administer, and the kind of GitHub's refusal for everything else. */
-export interface Access {
+interface Access {
 	/** undefined: everything. */
 	scopes?: readonly Scope[];
 	who: keyof typeof forbiddenMessages;

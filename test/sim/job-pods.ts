@@ -1,7 +1,7 @@
 /** Pods of runners' jobs (containerMode kubernetes), as actions/runner-container-hooks 0.8 makes and deletes them. */
 import { randomUUID } from 'node:crypto';
 
-export interface JobPodOptions {
+interface JobPodOptions {
 	/** Name of the runner's pod. */
 	runner: string;
 	namespace: string;
@@ -13,7 +13,7 @@ export interface JobPodOptions {
 const longestName = 63;
 
 /** Its name: the runner's, cut so that the suffix fits. */
-export function jobPodName({ runner, step = false }: Pick<JobPodOptions, 'runner' | 'step'>): string {
+function jobPodName({ runner, step = false }: Pick<JobPodOptions, 'runner' | 'step'>): string {
 	const end = step ? `-step-${randomUUID().slice(0, 8)}` : '-workflow';
 	return `${runner.slice(0, longestName - end.length)}${end}`;
 }

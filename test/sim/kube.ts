@@ -28,7 +28,7 @@ export class KubeError extends Error {
 	}
 }
 
-export interface WatchHandlers<T extends KubeItem> {
+interface WatchHandlers<T extends KubeItem> {
 	/** Every object as it is, again after each reconnection. */
 	seen(item: T): void;
 	/** The object is gone; its last known state. */

@@ -3,7 +3,7 @@
  * 1, a write 5) and requests at the same time. Source: GitHub's documentation, "Rate limits for the REST API".
  */
 
-export interface LimitOptions {
+interface LimitOptions {
 	/** Requests an hour; 5000 for a personal token. */
 	limit: number;
 	/** 900 on GitHub.com, which is 180 DELETE a minute. */

@@ -19,10 +19,8 @@ import { type Kubelet, startKubelet } from './kubelet.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
 import { Shells } from './shells.ts';
 
-export type { NamespaceOptions } from './agent-context.ts';
-export type { Job, JobOptions } from './job.ts';
+export type { Job } from './job.ts';
 export type { HookOptions } from './job-hooks.ts';
-export type { QueuedJobs } from './job-queue.ts';
 export type { JournalEntry } from './journal.ts';
 
 export interface RunnerAgentsOptions {

@@ -2,7 +2,7 @@
 import type { KubeItem } from './kube.ts';
 import { type Scope, scopeOfConfigUrl, scopeOfEnv } from './scope.ts';
 
-export interface ContainerStatus {
+interface ContainerStatus {
 	name: string;
 	ready?: boolean;
 	restartCount?: number;
@@ -104,7 +104,7 @@ export function scopeOfOwner(owner: EphemeralRunnerItem): Scope | undefined {
 	return url === undefined ? undefined : scopeOfConfigUrl(url);
 }
 
-export type ContainerState = 'none' | 'waiting' | 'running' | 'terminated';
+type ContainerState = 'none' | 'waiting' | 'running' | 'terminated';
 
 export function containerState(pod: PodItem): { state: ContainerState; restarts: number } {
 	const status = pod.status?.containerStatuses?.find((candidate) => candidate.name === runnerContainer);

@@ -11,7 +11,7 @@ import type { Route } from './routes.ts';
 import type { RunService } from './run-service.ts';
 import { type Scope, scopeKey, scopeKind } from './scope.ts';
 
-export interface ServiceOptions {
+interface ServiceOptions {
 	busyMessage: BusyMessage;
 	/** false: GitHub Enterprise Server as installed, which has no rate limits and says so. */
 	rateLimits: boolean;
@@ -211,7 +211,7 @@ function inSeconds(state: { limit: number; remaining: number; used: number; rese
 }
 
 /** A runner as the API shows it. */
-export function present(runner: Runner, lie?: LieRule['says']) {
+function present(runner: Runner, lie?: LieRule['says']) {
 	const own = runner.kind === 'classic' ? implicitLabels(runner) : [];
 	return {
 		id: runner.id,

@@ -21,16 +21,15 @@ import type { Scope } from './scope.ts';
 import { Service } from './service.ts';
 import { Hook } from './webhooks.ts';
 
-export type { Call, CallFilter } from './calls.ts';
+export type { Call } from './calls.ts';
 export type { App } from './credentials.ts';
-export type { Fault, FaultHandle, FaultRule } from './faults.ts';
-export type { GitHub, GitHubOptions, JournalEntry } from './github.ts';
+export type { Fault, FaultHandle } from './faults.ts';
+export type { GitHub, GitHubOptions } from './github.ts';
 export type { QueuedJob } from './job-queue.ts';
-export type { JobAction, JobStatus, NewWorkflowJob, WorkflowJob } from './jobs.ts';
+export type { NewWorkflowJob, WorkflowJob } from './jobs.ts';
 export type { LieRule } from './lies.ts';
-export type { NewRunner, Runner } from './registry.ts';
 export type { Scope } from './scope.ts';
-export type { Delivery, DeliveryFault, Webhook, WebhookOptions } from './webhooks.ts';
+export type { Webhook } from './webhooks.ts';
 
 const defaultScopes: Scope[] = ['repos/octo-org/app', 'orgs/octo-org', 'enterprises/octo'];
 

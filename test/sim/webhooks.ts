@@ -20,7 +20,7 @@ export interface WebhookOptions {
 	course?: (job: WorkflowJob, action: JobAction) => Course;
 }
 
-export interface Course {
+interface Course {
 	delayMs: number;
 	/** 'failed': nobody is reached, and the list of deliveries says so. 'silent': GitHub makes no event at all. */
 	lost?: 'failed' | 'silent' | undefined;
@@ -28,7 +28,7 @@ export interface Course {
 	againAfterMs?: number | undefined;
 }
 
-export interface DeliveryFault {
+interface DeliveryFault {
 	/**
 	 * 'lost': nobody is reached, and the list of deliveries says so. 'never': GitHub makes no event at all. 'late': by
 	 * `delayMs`. 'doubled': the same delivery comes twice. 'after-completed': an in_progress that comes when its job's

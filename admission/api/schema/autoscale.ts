@@ -170,7 +170,7 @@ export const autoscalerStatus = object(
 );
 
 /** From the lowest rank. waiting: for an approval, before which no runner gets the job. */
-export const jobStates = ['waiting', 'queued', 'in_progress', 'completed'] as const;
+const jobStates = ['waiting', 'queued', 'in_progress', 'completed'] as const;
 export type JobState = (typeof jobStates)[number];
 
 export const workflowJobSpec = object(
@@ -221,7 +221,5 @@ export const workflowJobStatus = object('What the leader has found out about the
 
 export type AutoscalerSpec = Static<typeof autoscalerSpec>;
 export type AutoscalerStatus = Static<typeof autoscalerStatus>;
-export type ScheduledOverride = Static<typeof scheduledOverride>;
-export type AutoscalerMetric = Static<typeof metric>;
 export type WorkflowJobSpec = Static<typeof workflowJobSpec>;
 export type WorkflowJobStatus = Static<typeof workflowJobStatus>;

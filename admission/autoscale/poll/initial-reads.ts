@@ -16,7 +16,7 @@ interface InitialRead {
 }
 
 /** How an initial read has ended: all was read that GitHub shows, or it took too long. */
-export type InitialReadEnd = 'read' | 'late';
+type InitialReadEnd = 'read' | 'late';
 
 /**
  * The initial reads of the repositories of sets. Before it has ended, a job that is not known may still exist.

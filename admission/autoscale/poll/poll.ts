@@ -20,9 +20,8 @@ import type { Visibility } from './visibility.ts';
 
 export type { PollAccount } from './credential.ts';
 export type { PollTarget, TargetSource } from './credentials.ts';
-export type { ListedJobs } from './rules/runs.ts';
 
-export interface PollDependencies extends QueryDependencies {
+interface PollDependencies extends QueryDependencies {
 	targets: TargetSource;
 	/** Which runner groups repositories may use: asked by the router, found out here. */
 	visibility: Visibility;

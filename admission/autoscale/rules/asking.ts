@@ -11,7 +11,7 @@ import {
 import type { Job, JobStatus, Runner } from './types.ts';
 
 /** A job that GitHub is to be asked about. */
-export interface Ask {
+interface Ask {
 	job: string;
 	/** ms since the epoch. */
 	dueMs: number;

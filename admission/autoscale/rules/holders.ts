@@ -16,7 +16,7 @@ export interface Holders {
 	unknown: UnknownRun[];
 }
 
-export type UnknownRun = Run & { sinceMs: number };
+type UnknownRun = Run & { sinceMs: number };
 
 /** What is known of a job that is to be found among the waiting ones. */
 export type Run = Partial<Pick<RunOfJob, 'repository' | 'runId' | 'runAttempt'>>;

@@ -9,7 +9,7 @@ import {
 import type { Job, JobStatus } from './types.ts';
 
 /** What is known of the runner that has a job; undefined: no runner of this set is known to have it. */
-export type Holder = 'runs' | 'ended' | undefined;
+type Holder = 'runs' | 'ended' | undefined;
 
 /** How a job counts, without the doubt that idle runners cast on it; see suspectMs. Pure. */
 export function jobStatus(job: Job, holder: Holder, nowMs: number): Exclude<JobStatus, 'suspect'> {

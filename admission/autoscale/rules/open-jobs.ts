@@ -2,7 +2,7 @@ import { waitsForRunner } from './job-status.ts';
 import type { Job } from './types.ts';
 
 /** The open jobs, as the metrics show them. */
-export interface OpenJobs {
+interface OpenJobs {
 	/** How many there are. */
 	open: number;
 	byState: Map<string, number>;

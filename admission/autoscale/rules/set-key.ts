@@ -4,7 +4,7 @@ import { type ObjectKey, objectKey, splitKey } from '../../api/object-key.ts';
 /** A set as one value, which people can read: `RunnerSet ci/linux`. It is put together and taken apart in this file only. */
 export type SetKey = `${string} ${ObjectKey}`;
 
-export interface SetParts {
+interface SetParts {
 	kind: string;
 	namespace: string;
 	name: string;

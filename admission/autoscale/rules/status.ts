@@ -10,7 +10,7 @@ import type { Schedule } from './schedule.ts';
 import type { Demand, Desired } from './types.ts';
 
 /** What is known of an autoscaler when its status is written. */
-export interface Found {
+interface Found {
 	/** What the last reconcile of its target has found; undefined: there was none. */
 	reconciled: { desired: Desired; demand: Demand; replicas: number; schedule: Schedule } | undefined;
 	findings: readonly Finding[];

@@ -20,14 +20,14 @@ export interface Sighting {
 	overForMs: number;
 }
 
-export interface MarkCircumstances {
+interface MarkCircumstances {
 	nowMs: number;
 	/** No list has been read for longer than two polls: what was known of an idle runner is no longer known. */
 	old: boolean;
 	sign: Sign;
 }
 
-export interface MarkChange extends Marks {
+interface MarkChange extends Marks {
 	/** The runner has become busy (true) or idle (false); undefined: as before. */
 	busy: boolean | undefined;
 }
@@ -45,7 +45,7 @@ export function looksOver(sighting: Omit<Sighting, 'overForMs'>): boolean {
  * removes the runner when its job ends, a moment before its container stops. If the container still runs a minute later
  * (jobOverMs), it hangs.
  */
-export function isBusy(
+function isBusy(
 	pod: RunnerPod,
 	er: EphemeralRunner | undefined,
 	sighting: Sighting | undefined,

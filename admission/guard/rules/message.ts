@@ -66,7 +66,7 @@ function recordOf({ next, unrecorded }: Denied['denial'], recorded: boolean | 'd
 }
 
 /** What is the case, and more about it: a job follows a colon, anything else stands in brackets. */
-export interface Clause {
+interface Clause {
 	summary: string;
 	detail: string | undefined;
 	isJob: boolean;

@@ -36,7 +36,7 @@ export interface EndpointLimits {
 	retryAfterSeconds: number;
 }
 
-export interface EndpointOptions<Result extends string> {
+interface EndpointOptions<Result extends string> {
 	/** What comes, for the log: "event". */
 	name: string;
 	/** undefined: HTTP without TLS. */

@@ -14,7 +14,7 @@ export interface EventWriters {
 }
 
 /** What an event says. */
-export interface EventRead {
+interface EventRead {
 	/** Of its runner. */
 	delivery: JobEvent | NotForUs;
 	/** Of its job; undefined: that can't be read. */

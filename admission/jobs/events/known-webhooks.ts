@@ -27,7 +27,7 @@ export interface KnownWebhook {
 	readonly tried: Map<string, number>;
 }
 
-export interface KnownWebhooksOptions {
+interface KnownWebhooksOptions {
 	clock: Pick<Clock, 'now'>;
 	metrics: Metrics;
 }

@@ -14,7 +14,7 @@ import { answerWithinMs, eventLimits } from './rules/policy.ts';
 import { mayReport, type WebhookSecret } from './rules/secrets.ts';
 import type { WebhookSecrets } from './secrets.ts';
 
-export interface ReceiverOptions extends EventWriters {
+interface ReceiverOptions extends EventWriters {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
 	/** Called with the webhook of each delivery that GitHub has signed, and with what. */
 	onDelivery: (hook: Hook, by: readonly WebhookSecret[]) => void;
@@ -36,7 +36,7 @@ export type HandleEvent = (
 	of?: 'jobs' | 'jobs and runners',
 ) => Promise<EventResult | Refusal<EventResult>>;
 
-export interface Receiver {
+interface Receiver {
 	endpoint: Endpoint<EventResult>;
 	/** As if it had been delivered. */
 	handle: HandleEvent;

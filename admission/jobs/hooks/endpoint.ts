@@ -8,7 +8,7 @@ import { readPayload } from './rules/payload.ts';
 import { hookLimits, mostOfOnePod } from './rules/policy.ts';
 import type { Tokens } from './tokens.ts';
 
-export interface HookEndpointOptions extends ReportDependencies {
+interface HookEndpointOptions extends ReportDependencies {
 	tokens: Pick<Tokens, 'callerOf'>;
 	tls: { cert: string; key: string };
 	/** The web address of our GitHub, with a slash at its end. */

@@ -6,7 +6,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
 import { followAuthoritiesEveryMs } from './rules/policy.ts';
 
-export interface FollowAuthoritiesOptions {
+interface FollowAuthoritiesOptions {
 	cache: Pick<Cache, 'pods'>;
 	pods: RunnerPods;
 	/** The CAs that scripts are to trust, PEM; empty: not known. */

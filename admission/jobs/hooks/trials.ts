@@ -8,7 +8,7 @@ import type { Clock } from '../../time/clock.ts';
 import { mostTrials, refusedNamespaceForMs, trialWithinMs, triedForMs } from './rules/policy.ts';
 
 /** Whether pods with hooks may be made in a namespace. */
-export type Trial =
+type Trial =
 	| { state: 'accepted' }
 	/** Something there refuses them; `why` for people. Pods that say so are accepted. */
 	| { state: 'refused'; why: string }

@@ -11,7 +11,7 @@ import { recordName } from './rules/name.ts';
 import { callWithinMs, countEveryMs, mostRecords, refusalLoggedEveryMs, tries } from './rules/policy.ts';
 import type { SetLabels } from './set-labels.ts';
 
-export interface JobRecordsOptions {
+interface JobRecordsOptions {
 	client: KubeClient;
 	/** The server's. */
 	namespace: string;
@@ -128,7 +128,7 @@ export class JobRecords {
 	}
 }
 
-export interface EventRecorderOptions {
+interface EventRecorderOptions {
 	sets: Pick<SetLabels, 'served' | 'known'>;
 	records: Pick<JobRecords, 'write'>;
 	clock: Pick<Clock, 'monotonic'>;

@@ -16,7 +16,7 @@ const dockerGroup = (runnerImage: string): string => (runnerImage.includes('20.0
 const outliveRunner =
 	'timeout "$' + '{RUNNER_GRACEFUL_STOP_TIMEOUT:-15}" sh -c "while [ -f /runner/.runner ]; do sleep 1; done"';
 
-export interface Sidecar {
+interface Sidecar {
 	container: TemplateContainer;
 	volumes: Volume[];
 	/** For the container `runner`. */

@@ -1,7 +1,7 @@
 import type { RunnerDeployment, RunnerSet } from '../../api/sets.ts';
 
 /** What is wrong with a spec: the field, and a message for people. */
-export interface Problem {
+interface Problem {
 	field: string;
 	message: string;
 }

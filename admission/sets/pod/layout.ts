@@ -17,7 +17,7 @@ export type Layout =
 	| { kind: 'template'; template: PodTemplate & { spec: PodSpec } }
 	| { kind: 'invalid'; field: string; message: string };
 
-export const defaultWorkDir = '/runner/_work';
+const defaultWorkDir = '/runner/_work';
 
 /**
  * The pod template of one runner. Env, container names, volumes and paths are those of ARC, because ARC's runner images

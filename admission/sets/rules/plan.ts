@@ -75,7 +75,7 @@ export interface SetState {
 	accounting: Accounting;
 }
 
-export type Wait = 'busy' | 'registering' | 'hold' | 'starts-failing' | 'credentials-missing';
+type Wait = 'busy' | 'registering' | 'hold' | 'starts-failing' | 'credentials-missing';
 
 export interface Plan {
 	create: number;

@@ -2,7 +2,7 @@ import type { StatefulSet } from '../../api/sets.ts';
 import { controllerReference } from './objects.ts';
 
 /** The first revision of a StatefulSet, as the StatefulSet controller names and writes it (pkg/controller/history). */
-export interface Revision {
+interface Revision {
 	/** Also on the pod. */
 	name: string;
 	/** The ControllerRevision as JSON text, since the controller compares its data byte by byte. */

@@ -14,7 +14,7 @@ import {
  *
  * Each replica checks the signature with the key that all share, so no replica has to announce a new epoch.
  */
-export interface Segment {
+interface Segment {
 	/** When it was made, seconds since 1970. */
 	epoch: number;
 	/** The HMAC over the epoch, in hexadecimal: the API server takes only lower-case names in a path. */

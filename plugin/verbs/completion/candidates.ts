@@ -4,14 +4,14 @@ import type { ConnectionFlags } from '../../cli/connection-flags.ts';
 import type { Verb } from '../../cli/verb.ts';
 import { type Candidate, completeNames, type NameKind } from './names.ts';
 
-export interface Completion {
+interface Completion {
 	candidates: Candidate[];
 	/** Whether the shell may offer files as well. */
 	files: boolean;
 }
 
 /** Looks up names in the cluster and the kubeconfig; called only where a name may be typed. */
-export type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
+type NameSource = (kind: NameKind, flags: ConnectionFlags) => Promise<Candidate[]>;
 
 const nothing: Completion = { candidates: [], files: false };
 

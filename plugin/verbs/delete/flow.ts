@@ -14,7 +14,7 @@ import { describeWaiting } from '../../runners/describe.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
 import { queryFor, toCliError } from '../../runners/targets.ts';
 
-export interface DeleteRequest {
+interface DeleteRequest {
 	gracePeriodSeconds?: number;
 	/** Break-glass: delete the pods even if they run a job, for this reason. */
 	breakGlassReason?: string;

@@ -6,7 +6,7 @@ import { readPod } from '../../runners/read.ts';
 import type { Fetched } from './facts.ts';
 
 /** How the guard treats a pod that looks like a runner. */
-export type Layout =
+type Layout =
 	| { kind: 'guarded' }
 	/** Recognised, but GitHub cannot be asked about it: its deletion is denied until its container stops. */
 	| { kind: 'no-scope'; why: string }

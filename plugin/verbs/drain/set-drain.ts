@@ -18,7 +18,7 @@ import { countsOf, isObserved } from '../../sets/state.ts';
 import { waitingText } from '../../sets/wait.ts';
 import { scaleCommand, scaleSet } from '../../sets/write-replicas.ts';
 
-export interface SetDrainOptions {
+interface SetDrainOptions {
 	/** 0: forever. */
 	timeoutMs: number;
 	/** Scale to this number once it is empty. */

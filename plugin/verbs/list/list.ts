@@ -127,12 +127,7 @@ function refuseWatch(format: string | undefined): void {
 }
 
 /** The default output: a table. */
-export function runnerTable(
-	runners: readonly Pod[],
-	choice: ColumnChoice,
-	headers: boolean,
-	nowMs: number,
-): string {
+function runnerTable(runners: readonly Pod[], choice: ColumnChoice, headers: boolean, nowMs: number): string {
 	const rows = runners.map((pod) => row(pod, choice, nowMs));
 	return table(headers ? [header(choice), ...rows] : rows);
 }

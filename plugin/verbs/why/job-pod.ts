@@ -13,7 +13,7 @@ import { jobData } from '../../runners/source-states.ts';
 import { stateNow } from './look.ts';
 import { askVerdict, type Verdict } from './verdict.ts';
 
-export interface ShownJobPod {
+interface ShownJobPod {
 	pod: Pod;
 	jobPod: JobPod;
 	/** The pod of its runner; undefined: there is none. */

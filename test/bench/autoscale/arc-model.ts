@@ -9,7 +9,7 @@ export const batchMs = 3_000;
 /** Every object is looked at again after this (`--sync-period`): expired reservations and ended delays act that late. */
 export const resyncMs = 60_000;
 /** How long a set does not replace runners that have completed since it was last scaled. */
-export const holdMs = 10 * 60_000;
+const holdMs = 10 * 60_000;
 /** How often ARC looks whether a new runner has registered; before it has seen that, it can't unregister the runner. */
 export const registrationPollMs = 10_000;
 
@@ -61,7 +61,7 @@ export interface AutoscalerInput {
 	delayMs: number;
 }
 
-export interface Scaled extends AutoscalerState {
+interface Scaled extends AutoscalerState {
 	desired: number;
 	/** The target's new effectiveTime; undefined: it stays as it is. */
 	effectiveMs: number | undefined;
@@ -100,7 +100,7 @@ export interface ArcOwner {
 	phase: 'pending' | 'running';
 }
 
-export interface Followed<T> {
+interface Followed<T> {
 	create: number;
 	/** Those that are asked to unregister: GitHub refuses those that work. */
 	unregister: T[];

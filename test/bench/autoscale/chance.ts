@@ -1,5 +1,5 @@
 /** Numbers by chance that are the same for the same names, whatever else has been drawn before. */
-export type Chance = () => number;
+type Chance = () => number;
 
 /** A generator (mulberry32) for what `names` name, of the numbers in [0, 1). */
 export function chance(seed: number, ...names: (string | number)[]): Chance {

@@ -5,7 +5,7 @@ import type { Constants } from './constants.ts';
 export type Action = 'queued' | 'in_progress' | 'completed';
 
 /** How an event gets from GitHub to us, or does not. */
-export interface Course {
+interface Course {
 	/** From what has happened to its delivery. */
 	delayMs: number;
 	/** 'failed': GitHub's list of failed deliveries shows it. 'silent': nothing does. */

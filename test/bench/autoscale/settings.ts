@@ -3,7 +3,7 @@ import type { Policy } from './simulate.ts';
 
 const minute = 60_000;
 
-export interface Setting {
+interface Setting {
 	name: string;
 	policy: Policy;
 }

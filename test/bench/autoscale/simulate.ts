@@ -12,14 +12,14 @@ export type Policy =
 	| { kind: 'arc'; settings: ArcSettings }
 	| { kind: 'ours'; settings: OurSettings };
 
-export interface SimulateOptions {
+interface SimulateOptions {
 	constants: Constants;
 	policy: Policy;
 	seed: number;
 }
 
 /** To GitHub, that autoscaling adds. */
-export interface Calls {
+interface Calls {
 	/** Lists of failed deliveries, and reads of those that were lost. */
 	deliveries: number;
 	/** QueryQueue about one job, lists of runs, and lists of the jobs of a run, where the answer was new. */

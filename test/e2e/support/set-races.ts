@@ -24,7 +24,7 @@ export const scaleAll = (all: readonly SetUnderTest[], replicas: number) =>
 	Promise.all(all.map((set) => set.scale(replicas)));
 
 /** One whose runners register, and one whose runners wait for claims. */
-export type Pair = readonly [SetUnderTest, SetUnderTest];
+type Pair = readonly [SetUnderTest, SetUnderTest];
 
 export const bothCome = ([plain, waits]: Pair, count: number) =>
 	Promise.all([comesTo(plain, runners(count)), comesTo(waits, waiting(count))]);

@@ -3,7 +3,7 @@ import { eventually } from '../../rig/eventually.ts';
 import type { SetUnderTest } from '../../rig/runner-sets.ts';
 import type { KubeItem } from '../../sim/kube.ts';
 
-export interface Remains {
+interface Remains {
 	statefulSets: number;
 	pods: number;
 	signals: number;
@@ -18,7 +18,7 @@ const collections = {
 	revisions: ['/apis/apps/v1', 'controllerrevisions'],
 } as const;
 
-export async function remainsOf({ rig, namespace, scope }: SetUnderTest): Promise<Remains> {
+async function remainsOf({ rig, namespace, scope }: SetUnderTest): Promise<Remains> {
 	const counts = Object.entries(collections).map(async ([what, [api, resource]]) => {
 		const { items } = await rig.kube.get<{ items: KubeItem[] }>(`${api}/namespaces/${namespace}/${resource}`);
 		return [what, items.length] as const;

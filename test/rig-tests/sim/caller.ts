@@ -8,7 +8,7 @@ export interface Reply {
 }
 
 /** The fields of all bodies that tests look into; which of them are there, the schemas check. */
-export interface Body {
+interface Body {
 	message: string;
 	documentation_url: string;
 	total_count: number;

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface FakeRunner {
+interface FakeRunner {
 	id: number;
 	name: string;
 	busy: boolean;
 	status: string;
 }
 
-export interface Call {
+interface Call {
 	method: string;
 	path: string;
 	query: URLSearchParams;

@@ -15,7 +15,7 @@ export interface Stored extends KubeObject {
 	data?: Record<string, string>;
 }
 
-export interface Call extends Address {
+interface Call extends Address {
 	method: string;
 	path: string;
 	body: unknown;
@@ -23,15 +23,15 @@ export interface Call extends Address {
 }
 
 /** What goes wrong with a call: an HTTP error, no answer until the caller's limit, or an answer that is late. */
-export type Fault = Error | 'no answer' | { delayMs: number };
+type Fault = Error | 'no answer' | { delayMs: number };
 
-export interface Review {
+interface Review {
 	operation: 'CREATE' | 'UPDATE' | 'DELETE';
 	resource: string;
 	object: Stored;
 }
 
-export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 interface Change {
 	version: number;

@@ -6,7 +6,7 @@ import { Callers } from '../../../admission/webhook/callers.ts';
 import type { Handler, Handlers, WebhookServerOptions } from '../../../admission/webhook/server.ts';
 
 /** The key that all replicas of a test share. */
-export const seal = epochSeal(new Signer(randomBytes(32)));
+const seal = epochSeal(new Signer(randomBytes(32)));
 
 /** What a webhook server needs where all reviews get the same answer, whoever asks. */
 export function answering(

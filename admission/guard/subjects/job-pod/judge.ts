@@ -8,7 +8,7 @@ import type { JobPodReason } from '../../rules/denials.ts';
 import type { Verdict } from '../../rules/verdict.ts';
 import { decideJobPod } from './rules/decide.ts';
 
-export interface JudgeDependencies {
+interface JudgeDependencies {
 	pods: Pick<RunnerPods, 'get' | 'from'>;
 	/** What the log of the runner says now; never fails. */
 	readLog(runner: RunnerPod): Promise<LogReading>;

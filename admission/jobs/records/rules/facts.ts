@@ -7,7 +7,7 @@ import { longestHost, longestLabel, longestName, longestUrl, mostLabels } from '
 export type JobFacts = Omit<WorkflowJobSpec, 'stateSince' | 'openedAt'>;
 
 /** Where a job comes from: an answer of GitHub's does not say it. */
-export interface JobOrigin {
+interface JobOrigin {
 	host: string;
 	/** OWNER/NAME */
 	repository: string;

@@ -3,7 +3,7 @@ import type { WorkflowJob } from '../../../sim/jobs.ts';
 import { type Figures, quantiles } from '../simulate.ts';
 
 /** What a simulated hour and one on a cluster are compared by. */
-export type Measured = Pick<
+type Measured = Pick<
 	Figures,
 	'jobs' | 'p50Ms' | 'p95Ms' | 'p99Ms' | 'mostMs' | 'neverServed' | 'pods' | 'needless' | 'mostPods'
 > & { idleMinutes: number; busyMinutes: number };

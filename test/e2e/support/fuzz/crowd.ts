@@ -16,7 +16,7 @@ export interface Crowd {
 	plain: Pod[];
 }
 
-export interface CrowdSize {
+interface CrowdSize {
 	busy: number;
 	idle?: number;
 	bystanders?: number;

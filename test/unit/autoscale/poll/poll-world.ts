@@ -27,7 +27,7 @@ import { tagged } from '../../../sim/send.ts';
 import { SimulatedClock } from '../../support/clock.ts';
 import { recordingLog } from '../../support/log.ts';
 
-export interface PollCall {
+interface PollCall {
 	atMs: number;
 	endpoint: string;
 	/** The path and what was asked of it. */

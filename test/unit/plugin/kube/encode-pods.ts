@@ -2,7 +2,7 @@
 import type { ContainerState, EnvVar, Pod } from '../../../../admission/api/kinds.ts';
 
 /** Numbers, texts and messages under their field numbers, in order; undefined ones are left out. */
-export type Fields = [field: number, value: number | string | Buffer | undefined][];
+type Fields = [field: number, value: number | string | Buffer | undefined][];
 
 export function message(...fields: Fields): Buffer {
 	return Buffer.concat(

@@ -9,7 +9,7 @@ import { allow, deny, type Verdict } from '../../../rules/verdict.ts';
 import { currentBusyAnswer } from '../../runner/rules/decide.ts';
 
 /** Only the runner's log, read now, can tell. */
-export type ReadLog = { kind: 'read-log' };
+type ReadLog = { kind: 'read-log' };
 
 /**
  * May the pod of a runner's job be deleted now? Not while its runner works, or may: the job would end with the pod. Pure:

@@ -24,9 +24,9 @@ export type Ask = { kind: 'ask'; listFirst: boolean };
  * GitHub has answered 204, which is one source. After the quiet period, of which `leftMs` are left, the other sources are
  * read once more, and then the pod may go.
  */
-export type Settle = { kind: 'settle'; leftMs: number };
+type Settle = { kind: 'settle'; leftMs: number };
 
-export type Decision = Verdict<RunnerReason> | Ask | Settle;
+type Decision = Verdict<RunnerReason> | Ask | Settle;
 
 /** May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica. */
 export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
