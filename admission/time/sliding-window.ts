@@ -15,22 +15,20 @@ export class SlidingWindow {
 
 	/** How many calls lie in the window that ends now, those reserved for later included. */
 	count(nowMs: number): number {
-		this.#forget(nowMs);
-		return this.#timesMs.length;
+		return this.#kept(nowMs).length;
 	}
 
 	/** When the next call may be sent: `nowMs` or later. */
 	nextMs(nowMs: number): number {
-		this.#forget(nowMs);
-		const blocker = this.#timesMs.at(-this.#whole());
+		const blocker = this.#kept(nowMs).at(-this.#whole());
 		return blocker === undefined ? nowMs : Math.max(nowMs, blocker + this.#windowMs);
 	}
 
 	/** When a call whose reservation was just cancelled may be sent: `nowMs`, unless calls before it were sent late. */
 	againMs(nowMs: number): number {
-		this.#forget(nowMs);
-		const sent = this.#timesMs.findLastIndex((timeMs) => timeMs <= nowMs) + 1;
-		const blocker = this.#timesMs[sent - this.#whole()];
+		const kept = this.#kept(nowMs);
+		const sent = kept.findLastIndex((timeMs) => timeMs <= nowMs) + 1;
+		const blocker = kept[sent - this.#whole()];
 		return blocker === undefined ? nowMs : blocker + this.#windowMs;
 	}
 
@@ -51,8 +49,10 @@ export class SlidingWindow {
 		return Math.max(1, Math.floor(this.#most()));
 	}
 
-	#forget(nowMs: number): void {
+	/** The times that are still in the window; the others are forgotten. */
+	#kept(nowMs: number): readonly number[] {
 		const firstKept = this.#timesMs.findIndex((timeMs) => timeMs > nowMs - this.#windowMs);
 		this.#timesMs.splice(0, firstKept < 0 ? this.#timesMs.length : firstKept);
+		return this.#timesMs;
 	}
 }

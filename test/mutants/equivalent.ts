@@ -53,6 +53,18 @@ export const equivalent: readonly Equivalent[] = [
 		why: quicker,
 	},
 	{
+		file: 'admission/time/bounded-map.ts',
+		text: 'if (own === 0) break;',
+		what: 'false in place of own === 0',
+		why: quicker,
+	},
+	{
+		file: 'admission/time/deadline.ts',
+		text: 'if (ms === undefined && !signal) return work;',
+		what: 'false in place of ms === undefined && !signal',
+		why: quicker,
+	},
+	{
 		file: 'admission/autoscale/rules/wall-clock.ts',
 		text: 'if (known) return known;',
 		what: 'false in place of known',

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import * as assert from 'uvu/assert';
 import { DeadlineExceeded, waitFor, withDeadline } from '../../../admission/time/deadline.ts';
 import { suite } from '../../support/suite.ts';
@@ -83,6 +84,25 @@ test('whoever gives up leaves no listener and no timer; without limits it waits 
 	assert.is(clock.waiting, 0);
 	assert.is(await waitFor(clock, Promise.resolve(7), { signal: stop.signal }, () => 'left'), 'left');
 	assert.is(await waitFor(clock, Promise.resolve(7), {}, () => 'left'), 7);
+});
+
+test('who waits for a signal alone waits until it ends, sets no timer and leaves no listener', async () => {
+	const clock = new SimulatedClock();
+	const stop = new AbortController();
+	assert.is(await waitFor(clock, Promise.resolve(7), { signal: stop.signal }, () => 'left'), 7);
+	assert.is(getEventListeners(stop.signal, 'abort').length, 0);
+	const left = waitFor(clock, never, { signal: stop.signal }, () => 'left');
+	await clock.settle();
+	assert.is(clock.waiting, 0);
+	stop.abort();
+	assert.is(await left, 'left');
+});
+
+test('a signal that lives as long as the process keeps no listener of work that is done', async () => {
+	const clock = new SimulatedClock();
+	const outer = new AbortController();
+	for (let call = 0; call < 3; call++) await withDeadline(clock, 1_000, async () => call, outer.signal);
+	assert.is(getEventListeners(outer.signal, 'abort').length, 0);
 });
 
 test('a clock that somebody sets back or forward changes no deadline', async () => {

@@ -53,6 +53,15 @@ test('whoever waits too long, or whose signal ends, is not let in and takes no p
 	assert.not(gate.tryEnter());
 });
 
+test('one that gives up lets in nobody who stands before it', async () => {
+	const { clock, entered, refused, enter } = setUp(1);
+	enter(0);
+	enter(1, 1_000);
+	enter(2, 100);
+	await clock.pass(100);
+	assert.equal([entered, refused], [[0], [2]]);
+});
+
 test('one that gives up at the moment when it is let in gives its place back', async () => {
 	const { clock, gate, entered, refused, enter } = setUp(1);
 	const stop = new AbortController();

@@ -38,6 +38,22 @@ test('a reservation counts, and one that was cancelled does not', () => {
 	assert.is(window.count(0), 2, 'what was never reserved');
 });
 
+test('a call that is late again waits for those that were sent, and after a while without any it need not', () => {
+	const window = new SlidingWindow(() => 2, minute);
+	window.reserve(0);
+	window.reserve(1_000);
+	window.reserve(minute);
+	window.cancel(minute);
+	assert.is(window.againMs(2_000), minute, 'until the first of the two has left the window');
+	assert.is(window.againMs(3 * minute), 3 * minute);
+});
+
+test('what has left the window is counted no longer', () => {
+	const window = new SlidingWindow(() => 2, minute);
+	window.reserve(0);
+	assert.equal([window.count(minute - 1), window.count(minute)], [1, 0]);
+});
+
 test('a limit that shrinks counts the calls that were sent before; below one a call in each window goes', () => {
 	let most = 4;
 	const window = new SlidingWindow(() => most, minute);

@@ -20,6 +20,7 @@ test('a few at once, then 100 a second, in their order', async () => {
 	for (let id = 0; id < 200; id++) enter(id);
 	await clock.settle();
 	assert.is(passed.length, 5);
+	assert.is(clock.waiting, 1, 'one timer for all');
 	await clock.pass(1_000);
 	assert.ok(passed.length >= 104 && passed.length <= 105, `${passed.length}`);
 	await clock.pass(1_000);
