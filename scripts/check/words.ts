@@ -38,7 +38,7 @@ const allowed: readonly Allowed[] = [
 		why: 'what checks words calls them words, and gives an example',
 	},
 	{
-		text: /\bactions-runner\/(?:job-claims|unregistration-claim)\b/g,
+		text: /\b(?:job-claims|unregistration-claim)\b/g,
 		why: 'annotations on the pods of running clusters',
 	},
 	{

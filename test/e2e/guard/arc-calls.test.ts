@@ -107,7 +107,7 @@ test('busy runners that ARC scales down, recorded deletions beside: one DELETE m
 		const writes = names.flatMap((name) => [
 			'mark taken away',
 			...(name.includes('new') ? ['mark'] : []),
-			...(name.includes('asked') ? ['record', 'claim before our own DELETE'] : []),
+			...(name.includes('asked') ? ['record', 'attempt before our own DELETE'] : []),
 		]);
 		const most = total(alone, names) + writes.length;
 		assert.ok(total(together, names) <= most, names.join(', '));

@@ -1,4 +1,4 @@
-/** ARC scales idle runners down by itself: beside the guard it takes no longer than alone, but for the quiet time (I2). */
+/** ARC scales idle runners down by itself: beside the guard it takes no longer than alone, except for the quiet period (I2). */
 import * as assert from 'uvu/assert';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
 import { idleDownByArc } from '../../rig/arc-idle-down.ts';
@@ -19,7 +19,7 @@ test.before(async (context) => {
 });
 test.after(({ rig }) => end(rig));
 
-test(`${count} idle runners: not slower beside us by more than the quiet time, no DELETE of ours, few lists`, async ({
+test(`${count} idle runners: not slower beside us by more than the quiet period, no DELETE of ours, few lists`, async ({
 	rig,
 }) => {
 	const { beside, alone } = await idleDownByArc(rig, count);

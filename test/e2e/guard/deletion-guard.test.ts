@@ -8,7 +8,7 @@ import { runnerDeploymentPod, runnerSetPod } from '../../sim/pods.ts';
 import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-/** GitHub's list shows a job this much later than it began: what happens in between can only be told by the log, and by DELETE. */
+/** GitHub's list shows a job this much later than it began: only the log and a DELETE show what happens in between. */
 const hintDelayMs = 1_500;
 const test = spaceTests('deletion guard', { prepare: () => stage('guard'), hintDelayMs });
 

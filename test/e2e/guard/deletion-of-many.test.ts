@@ -9,11 +9,11 @@ import { stage } from '../../rig/stage.ts';
 import { says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-/** GitHub's list shows a job this much later than it began: what happens in between can only be told by the log, and by DELETE. */
+/** GitHub's list shows a job this much later than it began: only the log and a DELETE show what happens in between. */
 const hintDelayMs = 1_500;
 const test = spaceTests('deletion of many', { prepare: () => stage('guard'), hintDelayMs });
 
-test('busy ephemeral runner: however often it is asked for, GitHub hears one DELETE, and one info line tells the 422', async ({
+test('busy ephemeral runner: however often it is asked for, GitHub receives one DELETE, and one info line reports the 422', async ({
 	space,
 }) => {
 	await space.runners(['a']);
@@ -25,8 +25,8 @@ test('busy ephemeral runner: however often it is asked for, GitHub hears one DEL
 	assert.equal(space.removals(), [422]);
 	const lines = space.log();
 	assert.is(lines.filter((line) => line.msg === 'deletion recorded' && line.reason === 'busy').length, 1);
-	const words = lines.map((line) => line.msg);
-	assert.is(new Set(words).size, words.length, words.join());
+	const messages = lines.map((line) => line.msg);
+	assert.is(new Set(messages).size, messages.length, messages.join());
 	assert.ok(
 		lines.every((line) => line.level === 'info'),
 		JSON.stringify(lines),

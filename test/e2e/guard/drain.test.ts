@@ -52,7 +52,7 @@ const drainArgs = (node: string) => ['drain', node, '--force', '--ignore-daemons
 const drain = (rig: Rig, node: string, ...more: string[]): Promise<KubectlResult> =>
 	rig.kubectl([...drainArgs(node), ...more]);
 
-/** The pod runs, and nobody has told it to stop. */
+/** The pod runs, and nobody has stopped it. */
 async function untouched(space: Space, ...names: string[]): Promise<void> {
 	for (const name of names) {
 		const pod = await space.pod(name);

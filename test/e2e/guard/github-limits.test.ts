@@ -1,6 +1,6 @@
 /**
  * GitHub's rate limits: F1 and F2 here. Which answers are one is in test/unit/github/client.test.ts. F6 (500 static runners for
- * an hour use at most half of the quota) and the pace of 150 DELETEs a minute (C6) run on a simulated clock in
+ * an hour use at most half of the quota) and the rate limit of 150 DELETEs a minute (C6) run on a simulated clock in
  * test/unit/github/budget.test.ts.
  */
 import * as assert from 'uvu/assert';
@@ -29,14 +29,14 @@ test('no calls remain: refused with the time of the reset, no call before it, on
 		scope: space.scope,
 		times: 1,
 	});
-	const toldReset = async (name: string) => {
+	const resetShown = async (name: string) => {
 		const said = await space.refused(name);
 		return /GitHub's rate limit is reached \(until (\S+Z)/.exec(said)?.[1] ?? said;
 	};
 	const [first = '', ...others] = names;
-	const reset = await toldReset(first);
+	const reset = await resetShown(first);
 	const limitedMs = space.calls('delete').at(-1)?.atMs ?? Number.NaN;
-	assert.equal(await Promise.all(others.map(toldReset)), [reset, reset, reset]);
+	assert.equal(await Promise.all(others.map(resetShown)), [reset, reset, reset]);
 	const resetMs = Date.parse(reset);
 	// GitHub tells it in whole seconds.
 	assert.ok(Math.abs(resetMs - limitedMs - resetInMs) < 3_000, reset);

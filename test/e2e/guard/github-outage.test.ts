@@ -163,7 +163,7 @@ test('GitHub answers a DELETE late: the review is answered in time all the same,
 }) => {
 	await space.runners(['a']);
 	rig.github.fault({
-		// The runner is unregistered before anybody hears of it. A review has 3 s.
+		// The runner is unregistered before anybody gets the answer. A review has 3 s.
 		fault: { kind: 'slow', delayMs: 8_000, effect: 'before' },
 		endpoint: 'delete',
 		scope: space.scope,

@@ -42,8 +42,8 @@ const withEach = (
 	});
 
 withEach('older kubectls are the versions they say', async ({ kubectl, version }) => {
-	const told = await kubectl(['version', '--client', '-o', 'json']);
-	const { minor } = JSON.parse(told.stdout).clientVersion as { minor: string };
+	const shown = await kubectl(['version', '--client', '-o', 'json']);
+	const { minor } = JSON.parse(shown.stdout).clientVersion as { minor: string };
 	assert.match(minor, new RegExp(`^${version.slice(1)}`));
 });
 

@@ -50,7 +50,7 @@ const askedBy = async (space: Space, name: string) => (await space.annotations(n
 
 /**
  * When this user's refused DELETEs of the pod came, ms since the epoch. From the API server's audit log: it reviews one
- * DELETE once more whenever the pod has changed under it, so that the guard's log may tell of more.
+ * DELETE once more whenever the pod has changed under it, so that the guard's log may report more.
  */
 const refusals = async ({ rig, name }: Space, user: string, pod: string): Promise<number[]> =>
 	(await readAudit(rig.cluster.folder))

@@ -42,8 +42,8 @@ async function deleteManyTimes(space: Space, name: string, times: number): Promi
 	return statuses;
 }
 
-/** What is told about this test's own pods and credentials, above debug. */
-const told = ({ rig, name }: Space) =>
+/** The log lines about this test's own pods and credentials, above debug. */
+const linesOf = ({ rig, name }: Space) =>
 	rig.logs((line) => line.level !== 'debug' && JSON.stringify(line).includes(name));
 
 /** All has been written that follows from a refusal: the Event, the DeletionPending condition, with `busy` that of the job too. */
@@ -67,27 +67,25 @@ test('1,000 deletes of a busy runner: 1,000 refusals, no log line above debug, n
 	await space.busy('a');
 	await written(space, 'a', { busy: true });
 	const before = {
-		lines: told(space).length,
+		lines: linesOf(space).length,
 		events: await space.events('a'),
 		version: (await space.pod('a'))?.metadata.resourceVersion,
 	};
 
 	assert.equal(await deleteManyTimes(space, 'a', 1_000), { 409: 1_000 });
 
-	assert.is(told(space).length, before.lines);
+	assert.is(linesOf(space).length, before.lines);
 	assert.equal(await space.events('a'), before.events);
 	assert.is((await space.pod('a'))?.metadata.resourceVersion, before.version);
 	assert.equal(space.removals(), []);
 	assert.equal(
-		told(space).filter((line) => line.level !== 'info'),
+		linesOf(space).filter((line) => line.level !== 'info'),
 		[],
 	);
 	assert.equal(space.killedJobs(), []);
 });
 
-test('one busy runner’s whole life is told in five log lines and two Events at most (F9)', async ({
-	space,
-}) => {
+test('one busy runner’s whole life takes five log lines and two Events at most (F9)', async ({ space }) => {
 	await space.endJob('a');
 	await space.gone('a');
 	const reasons = async () => (await space.events('a')).map((event) => event.reason).sort();
@@ -98,7 +96,7 @@ test('one busy runner’s whole life is told in five log lines and two Events at
 	assert.ok(lines.length <= 5, lines.join(', '));
 });
 
-test('a controller that retries without end during an outage is told once; the log stays short (F9)', async ({
+test('a controller that retries without end during an outage is reported once; the log stays short (F9)', async ({
 	rig,
 	space,
 }) => {
@@ -107,12 +105,12 @@ test('a controller that retries without end during an outage is told once; the l
 	await space.refused('b');
 	await space.refused('c');
 	for (const name of ['b', 'c']) await written(space, name, { busy: false });
-	const before = told(space).length;
+	const before = linesOf(space).length;
 	const failed = () => space.calls(undefined, 502).length;
 	const failedBefore = failed();
 	assert.equal(await deleteManyTimes(space, 'b', 200), { 409: 200 });
 	await eventually('GitHub has been tried twice more', () => failed() >= failedBefore + 2);
-	const after = told(space);
+	const after = linesOf(space);
 	assert.is(after.length, before, JSON.stringify(after.slice(before)));
 	const reasons = (await space.events('b')).map((event) => event.reason);
 	assert.is(new Set(reasons).size, reasons.length, reasons.join());

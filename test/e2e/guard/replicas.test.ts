@@ -79,29 +79,29 @@ test('eight DELETEs at once of each of six busy runners, through both replicas: 
 	rig,
 	call,
 }) => {
-	await runnerNamespace(rig, 'told');
-	const names = numbered(6, 'told');
-	await rig.runners(names.map((name) => ({ name, namespace: 'told', organization: 'org-told' })));
-	for (const name of names) await rig.agents.runJob('told', name);
+	await runnerNamespace(rig, 'events');
+	const names = numbered(6, 'events');
+	await rig.runners(names.map((name) => ({ name, namespace: 'events', organization: 'org-events' })));
+	for (const name of names) await rig.agents.runJob('events', name);
 	await eventually('all are marked busy', async () =>
-		(await rig.pods('told')).every((pod) => pod.metadata.labels?.[busy.label] === 'true'),
+		(await rig.pods('events')).every((pod) => pod.metadata.labels?.[busy.label] === 'true'),
 	);
 	const answers = await Promise.all(
-		names.flatMap((name) => numbered(8, 'time').map(() => remove(call, 'told', name))),
+		names.flatMap((name) => numbered(8, 'time').map(() => remove(call, 'events', name))),
 	);
 	assert.equal(new Set(answers.map(({ status }) => status)), new Set([409]));
-	const told = async () => {
+	const eventNames = async () => {
 		type Event = { reason: string; involvedObject: { name: string } };
-		const { items } = await rig.kube.get<{ items: Event[] }>('/api/v1/namespaces/told/events');
+		const { items } = await rig.kube.get<{ items: Event[] }>('/api/v1/namespaces/events/events');
 		return items
 			.filter(({ reason }) => reason === 'DeletionRecorded')
 			.map(({ involvedObject }) => involvedObject.name)
 			.sort();
 	};
-	await eventually('each has its Event', async () => (await told()).length >= names.length);
-	for (const name of names) await rig.agents.endJob('told', name);
-	for (const name of names) await rig.gone(name, 'told');
-	assert.equal(await told(), names, 'and no more, though they have ended meanwhile');
+	await eventually('each has its Event', async () => (await eventNames()).length >= names.length);
+	for (const name of names) await rig.agents.endJob('events', name);
+	for (const name of names) await rig.gone(name, 'events');
+	assert.equal(await eventNames(), names, 'and only those, though they have ended meanwhile');
 });
 
 test('only the leader acts: the other writes no marks, completes no deletion, lists nothing at GitHub', async ({
@@ -189,8 +189,8 @@ test('SIGTERM of a replica during a storm of deletions: no admission call fails,
 	const status = await rig.kube.get<KubeObject>(
 		`/api/v1/namespaces/${names.namespace}/configmaps/${names.status}`,
 	);
-	const lastWord = status.metadata.annotations?.[`${replicaPrefix}${name}`];
-	assert.match(String(lastWord), /^\d+ [01]\.\d\d left$/, 'it says what it has used of the calls to GitHub');
+	const lastNote = status.metadata.annotations?.[`${replicaPrefix}${name}`];
+	assert.match(String(lastNote), /^\d+ [01]\.\d\d left$/, 'it says what it has used of the calls to GitHub');
 	await eventually('the other one leads', () => rig.servers.some(leads));
 	console.log(`the other one leads ${Date.now() - fromMs} ms after SIGTERM`);
 	await deleting;

@@ -65,7 +65,7 @@ test('layouts that look a little like a runner’s are none: created and deleted
 	assert.is(space.calls('delete').length, before);
 });
 
-test('runner pods that do not say where they are registered: kept, and told so; nothing is guessed from names (I5)', async ({
+test('runner pods that do not say where they are registered: kept, and the message says why; nothing is guessed from names (I5)', async ({
 	rig,
 	space,
 }) => {

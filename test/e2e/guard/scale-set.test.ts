@@ -61,7 +61,7 @@ test('scale-set pod whose job is not in its EphemeralRunner yet: GitHub says 422
 	space,
 }) => {
 	await space.scaleSetRunners(['a']);
-	// The job has begun at GitHub; the scale set's listener has not told yet.
+	// The job has begun at GitHub; the scale set's listener has not reported it yet.
 	space.listsAsIdle('a');
 	rig.github.setBusy(rig.agents.runnerId(space.name, 'a') ?? 0, true);
 	says(await space.refused('a'), /is busy/);

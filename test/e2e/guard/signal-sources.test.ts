@@ -1,5 +1,5 @@
 /**
- * GitHub is one witness among several: what the runner's own log says is heard before GitHub is asked to remove a runner, and
+ * GitHub is one source among several: the runner's own log is read before GitHub is asked to remove a runner, and
  * once more after it has. What would take a minute is noted here as the server notes it, with its signature.
  */
 import * as assert from 'uvu/assert';
@@ -12,7 +12,7 @@ import { runnerSetPod } from '../../sim/pods.ts';
 import { type Space, says } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-const test = spaceTests('witnesses', { prepare: () => stage('guard'), ownCredentials: true });
+const test = spaceTests('sources', { prepare: () => stage('guard'), ownCredentials: true });
 
 /** Lists before this one count where two must be a minute apart. */
 const longAgoMs = 61_000;
@@ -45,11 +45,11 @@ test('GitHub would remove a runner that works, as if it were idle: its log says 
 	assert.equal(space.killedJobs(), []);
 });
 
-test('a job that GitHub gives to a runner with its 204: its log shows it in the quiet time, the pod stays until it ends, and it is told', async ({
+test('a job that GitHub gives to a runner with its 204: its log shows it in the quiet period, the pod stays until it ends, and it is reported', async ({
 	rig,
 	space,
 }) => {
-	// Its listener would cancel the job when it hears of the removal.
+	// Its listener would cancel the job when it notices the removal.
 	rig.agents.set(space.name, { removedPollMs: 2 ** 31 - 1 });
 	await space.runners(['a'], { ephemeral: false });
 	const deleting = space.delete('a');

@@ -86,9 +86,9 @@ test('DELETE of a live runner is refused, busy or idle, ARCâ€™s or a scale setâ€
 			assert.is((await rig.pod(name, namespace))?.metadata.deletionTimestamp, undefined);
 		}
 	}
-	const told = await rig.kubectl(['-n', namespace, 'delete', 'pod', 'down-busy', '--force']);
-	assert.is(told.code, 1);
-	assert.match(told.stderr, failed);
+	const refused = await rig.kubectl(['-n', namespace, 'delete', 'pod', 'down-busy', '--force']);
+	assert.is(refused.code, 1);
+	assert.match(refused.stderr, failed);
 });
 
 test('eviction of a busy runner is refused by the API server itself: the back-stop budget answers 429', async ({

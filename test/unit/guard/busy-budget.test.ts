@@ -21,7 +21,7 @@ function setUp() {
 	};
 }
 
-test('the first runner of a namespace brings it, and an eviction of a busy one, or one that has not been heard of, hears 429', async () => {
+test('the first runner of a namespace brings it, and an eviction of a busy one, or of one of which nothing is known, gets 429', async () => {
 	const { world, loop, api, clock, budget } = setUp();
 	await world.start();
 	assert.is(budget(), undefined);
@@ -87,7 +87,7 @@ test('none is made in a namespace that is being deleted, and a new one of that n
 	assert.ok(budget('ending'));
 	await world.stop(loop);
 });
-test('another replica was quicker, or the namespace ends meanwhile: nobody’s trouble', async () => {
+test('another replica was quicker, or the namespace ends meanwhile: no error', async () => {
 	for (const [code, reason] of [
 		[409, 'AlreadyExists'],
 		[404, 'NotFound'],

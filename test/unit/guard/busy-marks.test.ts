@@ -242,13 +242,13 @@ test('the container has stopped: the mark goes, and what GitHub said is left on 
 	assert.is(change?.busy, false);
 	assert.not('actions-runner/unregistration-refusal' in (change?.annotations ?? {}));
 });
-test('a claim without a 422 is the business of whoever made it', () => {
+test('an attempt without a 422 belongs to the replica that made it', () => {
 	const { 'actions-runner/unregistration-claim': signal } = answer(5_000);
 	const annotations = { ...marked.annotations, 'actions-runner/unregistration-claim': signal };
 	assert.is(plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true)), undefined);
 });
 
-test('not heard of yet: "unknown" until a list shows it idle, and then no label', () => {
+test('nothing is known yet: "unknown" until a list shows it idle, and then no label', () => {
 	const unknown = { labels: { 'actions-runner/busy': 'unknown' } };
 	assert.equal(plan({ status: { phase: 'Pending' } })?.labels, unknown.labels, 'from the start');
 	assert.equal(plan({})?.labels, unknown.labels);
@@ -262,7 +262,7 @@ test('not heard of yet: "unknown" until a list shows it idle, and then no label'
 		'seen before, as by the leader before this one',
 	);
 });
-test('nothing new is heard of an idle runner: "unknown" again; a busy one stays busy', () => {
+test('nothing new is known of an idle runner: "unknown" again; a busy one stays busy', () => {
 	const idle = { metadata: { annotations: listed } };
 	assert.equal(plan(idle, sighting(false), undefined, true)?.labels, { 'actions-runner/busy': 'unknown' });
 	assert.equal(plan(idle, undefined, undefined, true)?.labels, { 'actions-runner/busy': 'unknown' });
@@ -323,7 +323,7 @@ test('a scale set’s runner is pinned once it runs, in one patch with the other
 	assert.is(plan({ spec, status: { phase: 'Pending' } }, undefined, er)?.annotations[pin], undefined);
 	assert.is(plan({ spec }, undefined, undefined)?.annotations[pin], undefined);
 });
-test('GitHub’s own word on whether a runner is ephemeral wins over its pod’s: such a 422 does not last for ever', () => {
+test('what GitHub says about whether a runner is ephemeral counts more than what its pod says: such a 422 does not last for ever', () => {
 	const annotations = { ...listed, 'actions-runner/unregistration-refusal': refusedAt(noon) };
 	const seen = (busy: boolean, ephemeral: boolean | undefined): Sighting => {
 		const one = sighting(busy);
@@ -360,17 +360,20 @@ test('the id in GitHub’s list counts more than the one of the EphemeralRunner,
 	const written = { metadata: { annotations: { 'actions-runner/runner-id': '8' } } };
 	assert.not('actions-runner/runner-id' in (plan(written, undefined, er)?.annotations ?? {}));
 });
-test('a 422 without a claim: only what is there is taken away', () => {
+test('a 422 without an attempt: only what is there is taken away', () => {
 	const { 'actions-runner/unregistration-refusal': refusal } = answer(5_000);
 	const annotations = { ...marked.annotations, 'actions-runner/unregistration-refusal': refusal };
 	const change = plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true));
 	assert.equal(change?.annotations, { 'actions-runner/unregistration-refusal': null });
 });
 
-/** A static runner with these claims, and what else is on its pod. */
-const claimed = (signals: JobSignal[], seen?: Sighting, change: Parameters<typeof pod>[0] = {}) => {
-	const told = signalsOf({ ...runnerPod(change), signals }, signer.signStatement) as Record<string, string>;
-	const annotations = { ...listed, ...change.metadata?.annotations, ...told };
+/** A static runner with these job signals, and what else is on its pod. */
+const signalled = (signals: JobSignal[], seen?: Sighting, change: Parameters<typeof pod>[0] = {}) => {
+	const written = signalsOf({ ...runnerPod(change), signals }, signer.signStatement) as Record<
+		string,
+		string
+	>;
+	const annotations = { ...listed, ...change.metadata?.annotations, ...written };
 	return plan({ env: fixed, ...change, metadata: { ...change.metadata, annotations } }, seen);
 };
 const signal = (state: JobSignal['state'], sinceMs = noon, name = 'build'): JobSignal => ({
@@ -378,17 +381,17 @@ const signal = (state: JobSignal['state'], sinceMs = noon, name = 'build'): JobS
 	job: { name, repository: 'octo-org/app', runId: 42 },
 });
 
-test('a job that a hook or an event has told of is busy whatever the list shows, and names the job', () => {
+test('a job that a hook or an event has reported is busy whatever the list shows, and names the job', () => {
 	for (const state of ['working', 'finishing'] as const) {
-		const change = claimed([signal(state)], sighting(false));
+		const change = signalled([signal(state)], sighting(false));
 		assert.is(change?.labels['actions-runner/busy'], 'true');
 		assert.is(change?.annotations['actions-runner/job'], 'build (octo-org/app, run 42)');
 	}
 });
-test('a list that was begun before the job’s end was told shows nothing of what came after', () => {
+test('a list that was begun before the job’s end was reported shows nothing of what came after', () => {
 	const over = [signal('over', now - 5_000, 'a'), signal('over', noon, 'b')];
-	assert.is(claimed(over, sighting(true, now - 6_000))?.busy, undefined);
-	assert.is(claimed(over, sighting(true, now - 5_000))?.busy, true);
+	assert.is(signalled(over, sighting(true, now - 6_000))?.busy, undefined);
+	assert.is(signalled(over, sighting(true, now - 5_000))?.busy, true);
 });
 test('a list that shows a job takes back that lists have shown the runner idle; none other does', () => {
 	const idle = idleOf(runnerPod(), noon, signer.signStatement) as Record<string, string>;
@@ -396,7 +399,7 @@ test('a list that shows a job takes back that lists have shown the runner idle; 
 	assert.is(plan({ metadata }, sighting(true))?.annotations['actions-runner/idle-since'], null);
 	assert.is(plan({ metadata }, sighting(false)), undefined);
 });
-test('the label of a hook is there already: its condition and its Event are not, and are told once', () => {
+test('the label of a hook is there already: its condition and its Event are not, and are written once', () => {
 	const metadata = {
 		...marked,
 		annotations: { ...marked.annotations, 'actions-runner/job': 'build (octo-org/app, run 42)' },
@@ -405,15 +408,19 @@ test('the label of a hook is there already: its condition and its Event are not,
 		...running(),
 		conditions: conditions.map(([type, status]) => ({ type, status })),
 	});
-	const told = (status: Pod['status'], annotations = {}) =>
-		claimed([signal('working')], sighting(true), {
+	const changeFor = (status: Pod['status'], annotations = {}) =>
+		signalled([signal('working')], sighting(true), {
 			status,
 			metadata: { ...metadata, annotations: { ...metadata.annotations, ...annotations } },
 		});
-	assert.equal(told(running()), { labels: {}, annotations: {}, busy: true });
-	assert.is(told(shown(['Ready', 'True'], [busy.condition, 'False']))?.busy, true);
-	assert.is(told(shown(['Ready', 'False'], [busy.condition, 'True'])), undefined);
-	assert.is(told(running(), { [arc.requestedAt]: at(noon) }), undefined, 'ARC asks GitHub at each change');
+	assert.equal(changeFor(running()), { labels: {}, annotations: {}, busy: true });
+	assert.is(changeFor(shown(['Ready', 'True'], [busy.condition, 'False']))?.busy, true);
+	assert.is(changeFor(shown(['Ready', 'False'], [busy.condition, 'True'])), undefined);
+	assert.is(
+		changeFor(running(), { [arc.requestedAt]: at(noon) }),
+		undefined,
+		'ARC asks GitHub at each change',
+	);
 	const withoutAttempt = { metadata, status: running(), env: fixed };
 	assert.is(plan(withoutAttempt, sighting(true)), undefined, 'a list that shows it has written both');
 });

@@ -89,7 +89,7 @@ test('many organizations share a quarter of the lists that one credential may ma
 	assert.ok(perMinute >= 24 && perMinute <= 33, `${perMinute} lists a minute`);
 	await world.stop();
 });
-test('each credential has a pace of its own: 60 organizations of another one delay nobody', async () => {
+test('each credential has a rate limit of its own: 60 organizations of another one delay nobody', async () => {
 	const { world, start, clock, github } = setUp();
 	for (let number = 0; number < 61; number++) {
 		github.register(`r${number}`, {}, `org-${number}`);
@@ -161,7 +161,7 @@ test('a runner that has just registered has its id on the pod within 3 s', async
 	assert.ok(tookMs <= 3_000, `${tookMs} ms`);
 	await world.stop();
 });
-test('one that never comes is looked for at that pace for a minute, not longer', async () => {
+test('one that never comes is looked for at that interval for a minute, not longer', async () => {
 	const { world, start, clock, github } = setUp();
 	world.runner('r1', {}, 'unknown'); // has run since 12:00, it is 12:01
 	await start();

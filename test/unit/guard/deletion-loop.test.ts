@@ -75,7 +75,7 @@ function setUp() {
 		...world,
 		condition,
 		runnerOfSet,
-		/** How long it took, ms; what is told of it is there afterwards. */
+		/** How long it took, ms; its Events are there afterwards. */
 		async gone(name: string, withinMs?: number) {
 			const tookMs = await world.clock.until(`${name} is gone`, () => !world.pod(name), withinMs);
 			await world.clock.pass(50);
@@ -94,7 +94,7 @@ test('busy: nothing is sent to GitHub while the job runs; the pod goes when its 
 	await clock.pass(3 * 60 * minute);
 	assert.equal([world.deletions('r1').length, github.calls, waits('r1')], [0, [], 'busy']);
 	assert.equal([condition('r1')?.status, condition('r1')?.reason], ['True', 'Busy']);
-	assert.equal(world.eventsOn('r1'), [], 'a job is no news');
+	assert.equal(world.eventsOn('r1'), [], 'a job is nothing to report');
 	world.exit('r1');
 	assert.ok((await gone('r1')) < 2_000);
 	assert.equal([world.eventsOn('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
@@ -110,12 +110,12 @@ test('busy, and ARC has it unregistered: no condition is written, for each chang
 	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 0);
 	await world.stop(loop);
 });
-test('ARC was told that an ephemeral runner is busy, or has had it unregistered: no DELETE is sent', async () => {
+test('GitHub has answered 422 to ARC for an ephemeral runner, or ARC has had it unregistered: no DELETE is sent', async () => {
 	for (const key of [arc.completionWait, arc.completedAt]) {
 		const { world, loop, clock, github } = setUp();
 		const annotations = { ...recorded(), [key]: '2026-11-23T12:00:30Z' };
-		const told = key === arc.completionWait;
-		world.runner('r1', { metadata: { annotations } }, told ? { busy: true } : 'unknown');
+		const isBusy = key === arc.completionWait;
+		world.runner('r1', { metadata: { annotations } }, isBusy ? { busy: true } : 'unknown');
 		await world.start();
 		await clock.pass(9 * minute);
 		assert.is(github.count('remove'), 0, key);
@@ -222,7 +222,7 @@ for (const [kind, slowestMs] of [
 	['credentials-invalid', 37_500 + 3_000],
 	['forbidden', 37_500 + 3_000],
 ] as const)
-	test(`${kind}: nothing goes, it is told once, and goes on by itself when that is over (F1, F3, F4, F5)`, async () => {
+	test(`${kind}: nothing goes, the reason is shown once, and it goes on by itself when that is over (F1, F3, F4, F5)`, async () => {
 		const { world, loop, clock, github, condition, gone, waits } = setUp();
 		github.failure = { kind, detail: 'as GitHub said' };
 		world.runner('r1', { metadata: { annotations: recorded() } });
@@ -508,7 +508,7 @@ test('an exchange that an admission began is its caller’s to finish: ours join
 	await gone('r1', 5_000);
 	await world.stop(loop);
 });
-test('a watch that lags: the pod is deleted once, and that is told once', async () => {
+test('a watch that lags: the pod is deleted once, and that is reported once', async () => {
 	const { world, loop, clock, gone } = setUp();
 	const busyAndRecorded = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
 	world.runner('r1', { metadata: { ...busyAndRecorded, finalizers: ['test/hold'] } });
@@ -522,7 +522,7 @@ test('a watch that lags: the pod is deleted once, and that is told once', async 
 	const completed = () => world.lines.filter((line) => line === 'info recorded deletion completed').length;
 	await clock.pass(1_000);
 	catchUp(1); // the label: a change of the time before
-	// Changes of the node have the loop look again.
+	// Changes of the node cause another reconcile.
 	for (let time = 0; time < 4; time++) {
 		await clock.pass(1_000);
 		world.api.drop(paths.nodes, 'node-1');
@@ -552,7 +552,7 @@ test('... and again where nothing has come of it for 30 s', async () => {
 	assert.is(world.deletions('r1').length, 2);
 	await world.stop(loop);
 });
-test('another replica asks GitHub: waited for as long as its claim holds, then asked ourselves', async () => {
+test('another replica asks GitHub: waited for as long as its attempt lasts, then asked ourselves', async () => {
 	const { world, loop, clock, github, gone, waits } = setUp();
 	const attempt = { [progress.attempt]: `${clock.iso(1_000)} crashed-replica` };
 	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
@@ -576,7 +576,7 @@ test('break-glass is for a person’s own DELETE: the loop keeps a busy runner a
 	assert.is(world.deletions('r1').length, 0);
 	await world.stop(loop);
 });
-test('a claim alone is no news: a try that changed nothing does not bring the next one at once', async () => {
+test('an attempt alone is no change: a try that changed nothing does not bring the next one at once', async () => {
 	const { world, loop, clock, github, api } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
 	await world.start();
@@ -599,7 +599,7 @@ test('how many wait and since when is in the metrics; a repeated look changes ne
 	await world.stop(loop);
 });
 
-test('what is told of it: who asked and when; of a namespace’s deletion nobody did', async () => {
+test('the Event: who asked and when; for a namespace’s deletion nobody did', async () => {
 	const { world, loop, clock, api, gone } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded() } });
 	world.runner('r2');
@@ -704,7 +704,7 @@ test('GitHub is back: one that is still registering, and one that waits for its 
 	assert.equal(github.calls, []);
 	await world.stop(loop);
 });
-test('a plain delete that hears 429 is no matter of a disruption budget: it is tried again as it is', async () => {
+test('a plain delete that gets 429 is no matter of a disruption budget: it is tried again as it is', async () => {
 	const { world, loop, api, gone, lines } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded() } });
 	api.fail('DELETE', /pods\/r1$/, new KubeError(429, 'TooManyRequests', 'the API server is busy'), 2);
@@ -723,7 +723,7 @@ test('an eviction that fails otherwise is no matter of a disruption budget', asy
 	assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
 	await world.stop(loop);
 });
-test('the condition is on the pod already, from the leader before: nothing is written or told again', async () => {
+test('the condition is on the pod already, from the leader before: nothing is written or reported again', async () => {
 	const { world, loop, clock, api } = setUp();
 	const pending = {
 		type: deletionPendingCondition,
@@ -921,7 +921,7 @@ test('a container that stops while GitHub is being asked: the pod goes at once, 
 	await world.stop(loop);
 });
 
-test('a busy mark that no list confirms for long is a question: an idle runner goes, a busy one hears 422 and stays', async () => {
+test('a busy mark that no list confirms for long is a question: an idle runner goes, a busy one gets 422 and stays', async () => {
 	const { world, loop, clock, confirmed, github, gone } = setUp();
 	const marked = { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } };
 	world.runner('idle', { metadata: marked });

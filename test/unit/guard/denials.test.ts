@@ -95,7 +95,7 @@ test('busy: which runner, busy with what since when, what happens next, and the 
 	assert.match(denialTexts(unknown, deny('busy'), true, noon).message, 'linux-x7k2p-0 is busy. Recorded');
 });
 
-test('a dry run and a record that failed are told as what they are', () => {
+test('a dry run and a record that failed are shown as what they are', () => {
 	assert.match(denialTexts(example, deny('busy'), 'dry-run', noon).message, 'Dry run: nothing is recorded.');
 	assert.match(
 		denialTexts(example, deny('busy'), false, noon).message,
@@ -139,7 +139,7 @@ test('the causes carry every fact, whole, and are read back as they were', () =>
 	);
 });
 
-test('whatever stands in names, users, jobs and details: nothing that is told can steer a terminal', () => {
+test('whatever stands in names, users, jobs and details: no text can steer a terminal', () => {
 	const odd = [
 		'\u001b[31m',
 		'\u009b2J',
@@ -172,7 +172,7 @@ test('whatever stands in names, users, jobs and details: nothing that is told ca
 			record: { requestedAt: text(), requestedBy: text(), options: { via: 'delete' } },
 		};
 		const verdict = deny(runnerReasons[random(runnerReasons.length)] ?? 'busy', text());
-		const told = [
+		const texts = [
 			denialTexts(pod, verdict, true, noon),
 			editRefusedTexts(pod, [text(), text()]),
 			denialTexts(pod, deny('owner-leaving', text()), false, noon),
@@ -184,8 +184,8 @@ test('whatever stands in names, users, jobs and details: nothing that is told ca
 			return [status.message, ...causesOf(facts).map((cause) => cause.message)];
 		});
 		assert.not(
-			told.some((one) => steers.test(one)),
-			JSON.stringify(told),
+			texts.some((one) => steers.test(one)),
+			JSON.stringify(texts),
 		);
 	}
 });

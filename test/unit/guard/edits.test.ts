@@ -159,7 +159,7 @@ test('what the server writes may not be set, changed or taken away by others', (
 	]);
 });
 
-test('a cancel takes the record and the claim away, and whoever may patch the pod may do that', () => {
+test('a cancel takes the record and the attempt away, and whoever may patch the pod may do that', () => {
 	const keys = [...Object.values(record), progress.attempt];
 	const before = annotated(Object.fromEntries(keys.map((key) => [key, 'ours'])));
 	assert.equal(edits(before, annotate(Object.fromEntries(keys.map((key) => [key, undefined])))), []);

@@ -103,7 +103,7 @@ test('a dry run is refused in the same words and writes nothing (A15)', async ()
 	assert.equal([allowed, written, events], [false, [], []]);
 	assert.match(status?.message ?? '', 'nothing is recorded');
 });
-test('break-glass: allowed, and told (A12)', async () => {
+test('break-glass: allowed, and reported (A12)', async () => {
 	const { events, parts } = dependencies();
 	const object = {
 		...busy,
@@ -218,7 +218,7 @@ for (const place of placesOf(whole()))
 		}
 	});
 
-test('what else the API server tells of a caller costs it nothing: a runner cleans up its own job pods', () => {
+test('what else the API server says about a caller changes nothing: a runner cleans up its own job pods', () => {
 	const own = {
 		'authentication.kubernetes.io/pod-name': ['r2'],
 		'authentication.kubernetes.io/pod-uid': ['u2'],

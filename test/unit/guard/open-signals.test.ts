@@ -1,4 +1,4 @@
-/** How claims that a runner works come to their end where nobody asks for its deletion. */
+/** How job signals end if nobody asks for the deletion of the runner. */
 import * as assert from 'uvu/assert';
 import { arc, busy } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
@@ -20,7 +20,7 @@ import { suite } from '../../support/suite.ts';
 import { noon, runnerPod } from '../runner/pods.ts';
 import { World } from '../support/world.ts';
 
-const test = suite('open claims');
+const test = suite('open signals');
 
 const minute = 60_000;
 const signal = (by: JobSignal['by'], state: JobSignal['state'], sinceMs = noon): JobSignal => ({
@@ -83,7 +83,7 @@ test('the clock was set back, or the list that shows the job is old: the log is 
 	const logged = runner([signal('log', 'working')]);
 	assert.is(nextReadMs(logged, list(noon, true), noon, noon + hour), 0);
 });
-test("an ephemeral runner's claims end with its container: nobody looks", () => {
+test("an ephemeral runner's signals end with its container: its log is not read", () => {
 	for (const state of ['working', 'finishing'] as const)
 		assert.is(
 			nextReadMs(runner([signal('hook', state)], { ephemeral: true }), undefined, 0, noon),
@@ -104,7 +104,7 @@ test('the log says idle: what is finishing has ended, and what works has not', (
 		'event working',
 	]);
 });
-test('a worker that was killed sends no end: after ten minutes log and list together end its claims, neither alone', () => {
+test('a worker that was killed sends no end: after ten minutes log and list together end its signals, neither alone', () => {
 	const pod = runner([signal('hook', 'working')]);
 	const late = noon + 11 * minute;
 	assert.equal(states(signalsAfterReading(pod, idle, list(late, false), late)), ['hook over']);
@@ -150,7 +150,7 @@ test('GitHub is wrong when its list of half a minute later does not show the job
 	assert.is(contradiction(runner([signal('hook', 'finishing')]), list(noon + 30_000, false)), undefined);
 });
 
-test('GitHub is asked about the run of a claim only where its list contradicts it for long and the log says nothing', () => {
+test('GitHub is asked about the run of a signal only where its list contradicts it for long and the log says nothing', () => {
 	const late = noon + 11 * minute;
 	const known = {
 		...signal('hook', 'working'),
@@ -171,26 +171,26 @@ test('GitHub is asked about the run of a claim only where its list contradicts i
 	assert.is(asked([{ ...known, state: 'over' }], unread, false), undefined);
 });
 
-test('GitHub has told of a later job and not of the end of one: ten minutes later it is asked about the run of that one', () => {
+test('an event has reported a later job and not the end of this one: ten minutes later GitHub is asked about its run', () => {
 	const late = noon + 11 * minute;
 	const job = { name: 'build', repository: 'octo-org/app', runId: 42 };
-	const untold = { ...signal('event', 'working'), job };
+	const unreported = { ...signal('event', 'working'), job };
 	const next = { ...signal('event', 'working', noon + minute), key: 'b', job: { ...job, runId: 43 } };
 	const busyList = list(late, true);
-	const words: LogReading[] = [idle, unread, { says: 'works', at: undefined, job: 'build' }];
-	const pod = runner([next, untold]);
-	for (const reading of words) assert.is(signalToVerify(pod, reading, busyList, late), untold);
+	const readings: LogReading[] = [idle, unread, { says: 'works', at: undefined, job: 'build' }];
+	const pod = runner([next, unreported]);
+	for (const reading of readings) assert.is(signalToVerify(pod, reading, busyList, late), unreported);
 	assert.is(signalToVerify(pod, idle, busyList, noon + 9 * minute), undefined);
 	assert.is(nextReadMs(pod, busyList, undefined, noon + 2 * minute), 8 * minute);
 	assert.is(nextReadMs(pod, busyList, undefined, late), 0);
 	assert.is(nextReadMs(pod, busyList, late - 1_000, late), 59_000);
-	// Only an event tells of another job than its own; when one has ended does not tell when it started.
+	// Only an event reports another job than its own; the time of an end does not say when it started.
 	for (const state of ['finishing', 'over'] as const)
-		assert.is(signalToVerify(runner([{ ...next, state }, untold]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([{ ...next, state }, unreported]), idle, busyList, late), undefined);
 	for (const by of ['hook', 'log'] as const)
-		assert.is(signalToVerify(runner([{ ...next, by }, untold]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([{ ...next, by }, unreported]), idle, busyList, late), undefined);
 	for (const own of [{ by: 'hook' }, { state: 'finishing' }, { state: 'over' }] as const)
-		assert.is(signalToVerify(runner([next, { ...untold, ...own }]), idle, busyList, late), undefined);
+		assert.is(signalToVerify(runner([next, { ...unreported, ...own }]), idle, busyList, late), undefined);
 });
 
 const started: JobReport = { by: 'hook', says: 'started', key: 'a', job: { name: 'build' } };
@@ -258,7 +258,7 @@ test('a job that GitHub never shows is busy all the same, counted once, and ends
 	await clock.until('it is idle', () => !marked(), 3 * minute);
 	await world.stop(signals);
 });
-test('its log says nothing, its run is known: GitHub’s word on the jobs of the run ends the claim', async () => {
+test('its log says nothing, its run is known: GitHub’s answer about the jobs of the run ends the signal', async () => {
 	for (const answer of ['all completed', 'not all', 'unknown'] as const) {
 		const { world, clock, signals, marked, print, say, start } = setUp();
 		const questions: unknown[] = [];
@@ -280,7 +280,7 @@ test('its log says nothing, its run is known: GitHub’s word on the jobs of the
 		await world.stop(signals);
 	}
 });
-test('a full queue, and one end that GitHub has never told: asked about its run once, and the claim is over', async () => {
+test('a full queue, and one end that GitHub has never reported: asked about its run once, and the signal is over', async () => {
 	const { world, clock, signals, print, start } = setUp();
 	const questions: { runId: number }[] = [];
 	const account = Object.assign(world.github.account, {
@@ -293,17 +293,17 @@ test('a full queue, and one end that GitHub has never told: asked about its run 
 	await start();
 	const parts = { ...world.parts, sign: world.signer.signStatement };
 	const job = { name: 'build', repository: 'octo-org/app' };
-	const told = (key: string, runId: number) =>
+	const reported = (key: string, runId: number) =>
 		recordReport(
 			world.pod('r1') as Pod,
 			{ by: 'event', says: 'started', key, job: { ...job, runId } },
 			parts,
 		);
-	void told('7', 42);
+	void reported('7', 42);
 	world.github.set('r1', { busy: true });
 	await clock.pass(minute);
 	print('Running job: build');
-	void told('8', 43);
+	void reported('8', 43);
 	await clock.pass(8 * minute);
 	assert.equal(questions, [], 'ten minutes first');
 	await clock.pass(5 * minute);
@@ -394,7 +394,7 @@ test('a job that is named already, or whose runner has ended or is being deleted
 	assert.equal(read, ['/api/v1/namespaces/ci/pods/nameless/log']);
 	await world.stop(signals);
 });
-test('a job whose claims have ended meanwhile: no log is read for it any more', async () => {
+test('a job whose signals have ended meanwhile: no log is read for it any more', async () => {
 	const { world, clock, signals, say, start, logsRead } = setUp();
 	await start();
 	void say('started');
@@ -404,7 +404,7 @@ test('a job whose claims have ended meanwhile: no log is read for it any more', 
 	assert.is(logsRead(), 0);
 	await world.stop(signals);
 });
-test('an ephemeral runner’s log is not read for its claims, and GitHub’s wrong list is counted all the same', async () => {
+test('an ephemeral runner’s log is not read for its signals, and GitHub’s wrong list is counted all the same', async () => {
 	const { world, clock, signals, say, start, logsRead } = setUp();
 	world.runner('r1');
 	await start();
@@ -414,7 +414,7 @@ test('an ephemeral runner’s log is not read for its claims, and GitHub’s wro
 	assert.match(await world.metrics.registry.metrics(), /contradictions_total\{kind="idle-while-busy"\} 1$/m);
 	await world.stop(signals);
 });
-test('no credentials: nobody is asked about the run of a claim, which stands', async () => {
+test('no credentials: nobody is asked about the run of a signal, which stays open', async () => {
 	const { world, clock, signals, marked, print, say, start } = setUp({
 		accounts: { resolve: async () => ({ kind: 'credentials-missing', detail: 'no Secret' }) },
 	});
@@ -440,10 +440,10 @@ test('... a log that does not tell is not read again; ARC’s pods that it remov
 	world.edit('r1', { annotations: { theirs: 'x' } });
 	await clock.pass(9 * minute);
 	assert.is(logsRead(), 1);
-	const claimsWritten = world.api
+	const signalsWritten = world.api
 		.callsTo('PATCH', /pods\/r1/)
 		.filter(({ body }) => JSON.stringify(body).includes(busy.signals));
-	assert.equal(claimsWritten, []);
+	assert.equal(signalsWritten, []);
 	await world.stop(signals);
 });
 test('the end of such a job is one write with its marks, and the condition waits: ARC asks GitHub at each', async () => {

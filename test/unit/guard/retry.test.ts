@@ -85,7 +85,7 @@ test('a runner that no list has, and whose log cannot be read: every minute', ()
 	assert.equal([next('unlisted', runnerPod(), 0), next('unlisted', runnerPod(), 1)], [45_000, 75_000]);
 });
 
-const claimed = (at: string, more: Record<string, string> = {}) =>
+const attempted = (at: string, more: Record<string, string> = {}) =>
 	pod({
 		metadata: {
 			resourceVersion: at,
@@ -93,11 +93,11 @@ const claimed = (at: string, more: Record<string, string> = {}) =>
 		},
 	});
 test('only the attempt has changed: no news; another change with it is', () => {
-	assert.ok(changesOnlyAttempt(pod(), claimed('1')));
-	assert.ok(changesOnlyAttempt(claimed('1'), claimed('2')));
-	assert.not(changesOnlyAttempt(claimed('1'), claimed('1')), 'the same again has to be looked at');
-	assert.not(changesOnlyAttempt(claimed('1'), claimed('2', { 'actions-runner/runner-id': '7' })));
-	assert.not(changesOnlyAttempt(claimed('1'), pod({ ...claimed('2'), status: { phase: 'Succeeded' } })));
+	assert.ok(changesOnlyAttempt(pod(), attempted('1')));
+	assert.ok(changesOnlyAttempt(attempted('1'), attempted('2')));
+	assert.not(changesOnlyAttempt(attempted('1'), attempted('1')), 'the same again has to be reconciled');
+	assert.not(changesOnlyAttempt(attempted('1'), attempted('2', { 'actions-runner/runner-id': '7' })));
+	assert.not(changesOnlyAttempt(attempted('1'), pod({ ...attempted('2'), status: { phase: 'Succeeded' } })));
 });
 test('two verdicts come from GitHub, all others from the pod alone', () => {
 	const from = (reason: Parameters<typeof isGitHubsAnswer>[0]['reason']) =>

@@ -1,5 +1,5 @@
 /**
- * A review is a claim: what it says of the pod and its user is enough to refuse, and to answer where the answer is all that
+ * A review is not believed: what it says of the pod and its user is enough to refuse, and to answer where the answer is all that
  * happens; for nothing else.
  */
 import * as assert from 'uvu/assert';
@@ -95,7 +95,7 @@ test('the same uid under another runner name, with a complete-timestamp: the rea
 		'the 422, once',
 	);
 });
-test('a claim that the runner is idle, unregistered, broken the glass of or another pod’s lets nothing go', async () => {
+test('a review that shows the runner as idle, unregistered, with break-glass or as another pod lets nothing go', async () => {
 	const { world, remove, github } = setUp();
 	world.runner(
 		'real',
@@ -203,7 +203,7 @@ test('a pod that is no runner’s in truth is not recorded, whatever the review 
 	assert.ok((await remove(shown)).allowed);
 	assert.equal(api.callsTo('PATCH', /./), []);
 });
-test('who asked is a claim, and shown as one, unless the API server has shown its certificate', async () => {
+test('who asked is not verified, and shown so, unless the API server has shown its certificate', async () => {
 	const { world, remove } = setUp();
 	world.runner('a', {}, { busy: true });
 	world.runner('b', {}, { busy: true });
@@ -261,7 +261,7 @@ test('what is said of the record is true: recorded where it is on the pod, and n
 	assert.ok(quick.world.annotations('real')[record.requestedBy]);
 });
 
-test('a request that is recorded only at the second try is told like any other', async () => {
+test('a request that is recorded only at the second try is reported like any other', async () => {
 	const { world, remove, api, clock } = setUp();
 	world.runner('real', { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
 	api.fail('PATCH', /pods\/real$/, new KubeError(500, '', 'etcd'), 1);

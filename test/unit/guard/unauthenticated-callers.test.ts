@@ -13,13 +13,13 @@ import { systemClock } from '../../../admission/time/system-clock.ts';
 import type { AdmissionRequest, AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
 import { pod } from '../runner/pods.ts';
-import { stranger } from '../support/arrival.ts';
+import { unauthenticatedCaller } from '../support/arrival.ts';
 import { kindsByThemselves } from '../support/guard.ts';
 
 const test = suite('unauthenticated callers');
 const live = pod({});
 
-/** The one thing that a stranger may cause is that a pod is read: all else would not be there. */
+/** The one thing that an unauthenticated caller may cause is that a pod is read: all else would not be there. */
 function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 	const read: string[] = [];
 	const handlers = unauthenticated({
@@ -36,7 +36,7 @@ function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 	const ask = (route: keyof typeof handlers, change: Partial<AdmissionRequest>) =>
 		handlers[route](
 			{ uid: 'u', operation: 'DELETE', userInfo: { username: 'me' }, ...change },
-			stranger,
+			unauthenticatedCaller,
 		) as Promise<AdmissionResponse>;
 	return {
 		read,
@@ -49,7 +49,7 @@ function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 
 const codeOf = ({ status }: AdmissionResponse) => status?.code;
 
-test('a DELETE of a live runner is refused, from whatever is claimed on it, and nothing is read', async () => {
+test('a DELETE of a live runner is refused, whatever is written on it, and nothing is read', async () => {
 	const { remove, read } = reviewing();
 	const signals = [
 		live,

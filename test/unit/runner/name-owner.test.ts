@@ -1,4 +1,4 @@
-/** Whose is a runner's name when two pods claim it? */
+/** Which pod is the name owner when two use the name of one runner? */
 
 import * as assert from 'uvu/assert';
 import { ownsNameOf, sameRunner } from '../../../admission/runner/name-owner.ts';

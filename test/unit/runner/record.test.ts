@@ -73,7 +73,7 @@ test('a record that somebody wrote, changed or copied is none, and makes way for
 		assert.is(recordOf(forged, alice, sign, noon)['actions-runner/deletion-requested-by'], 'alice');
 	}
 });
-test('only with the API server’s certificate a name is more than a claim', () => {
+test('a name is verified only with the API server’s certificate', () => {
 	assert.is(askerOf(alice), 'alice (unverified)');
 	assert.is(askerOf({ ...alice, options: { via: 'delete', certified: true } }), 'alice');
 });
@@ -143,7 +143,7 @@ test('a node that is there again: the note goes', () => {
 	);
 });
 
-test('ARC is told of the 204 of a runner that may be its own, and of nothing else', () => {
+test('the 204 of a runner that may be ARC’s is shown to ARC, and nothing else', () => {
 	const key = 'actions-runner/unregistration-complete-timestamp';
 	assert.is(removed[key], '2026-11-23T12:00:00.000Z');
 	assert.not(key in unregisteredOf({ ...runnerPod(), kind: 'scale-set' }, 7, sign, noon));

@@ -117,7 +117,7 @@ test('a scale-set pod: scope, credentials, id, job from its EphemeralRunner (A18
 	assert.is(read?.busyHint?.job, 'build (octo-org/app, run 42)');
 	assert.ok(read?.ephemeral);
 });
-test('a job without a name is told by its id', () => {
+test('a job without a name is shown by its id', () => {
 	assert.is(jobOf({ metadata: { name: 'er' }, status: { jobId: 'j-1' } }), 'j-1');
 	assert.is(jobOf({ metadata: { name: 'er' }, status: {} }), undefined);
 });

@@ -5,4 +5,4 @@ import { noon } from '../runner/pods.ts';
 export const known: Arrival = { atMs: noon, caller: 'known', certified: false };
 
 /** The same, from somebody who does not know the path. */
-export const stranger: Arrival = { ...known, caller: 'unauthenticated' };
+export const unauthenticatedCaller: Arrival = { ...known, caller: 'unauthenticated' };

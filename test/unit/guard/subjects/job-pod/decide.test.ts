@@ -37,7 +37,7 @@ function verdict(
 	return decision.kind === 'read-log' ? 'read-log' : `${decision.kind} ${decision.reason}`;
 }
 
-test('the runner works, or may: refused, whatever its log says where another witness objects', () => {
+test('the runner works, or may: refused, whatever its log says where another source objects', () => {
 	const labels = { 'actions-runner': '', [busy.label]: 'true' };
 	assert.is(verdict(runnerPod({ metadata: { labels } }), idle), 'deny busy');
 	for (const state of ['working', 'finishing'] as const)

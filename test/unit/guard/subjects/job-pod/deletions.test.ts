@@ -1,4 +1,4 @@
-/** Job pods follow their runner: its marks, and what was asked to be deleted goes when it works no more. */
+/** Job pods follow their runner: its marks, and recorded deletions are carried out when it no longer works. */
 import * as assert from 'uvu/assert';
 import { autoscalerMarks, busy, deletionPendingCondition } from '../../../../../admission/api/keys.ts';
 import type { Condition, Pod } from '../../../../../admission/api/kinds.ts';
@@ -117,7 +117,7 @@ test('a recorded deletion waits for the runner, and is carried out as it was ask
 	assert.equal(world.deletions(name), []);
 	assert.equal([pending()?.status, pending()?.reason], ['True', 'Busy']);
 	assert.match(pending()?.message ?? '', /is a job pod of runner r1, which is busy: build/);
-	assert.equal(api.callsTo('PATCH', /r1-workflow\/status$/).length, 1, 'told once');
+	assert.equal(api.callsTo('PATCH', /r1-workflow\/status$/).length, 1, 'written once');
 	assert.ok(job());
 	world.exit('r1');
 	assert.ok((await gone()) < 2_000);
@@ -242,7 +242,7 @@ test('its eviction meets somebody’s budget: it is tried again every 5 s, the p
 	await world.stop(loop);
 });
 
-test('it vanishes before its DELETE arrives: nothing is told, and no error', async () => {
+test('it vanishes before its DELETE arrives: nothing is reported, and no error', async () => {
 	const { world, loop, api, clock, lines } = await setUp({ via: 'delete' });
 	const held = api.holdWatches(paths.pods);
 	world.exit('r1');
@@ -256,7 +256,7 @@ test('it vanishes before its DELETE arrives: nothing is told, and no error', asy
 	await world.stop(loop);
 });
 
-test('a deletion that was told to wait before is told again by a new leader only where the reason is another', async () => {
+test('a new leader says why a deletion waits only if the reason is another than the pod shows', async () => {
 	const { world, loop, api, clock, pending } = await setUp({ via: 'delete', busy: true });
 	await clock.pass(1_000);
 	assert.is(pending()?.reason, 'Busy');

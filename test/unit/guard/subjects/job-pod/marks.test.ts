@@ -39,7 +39,7 @@ function marks(
 	return planned && [planned.labels[busy.label], planned.annotations[busy.job]];
 }
 
-test('its runner is busy, by its mark or by a claim that nobody has made a mark of yet', () => {
+test('its runner is busy, by its mark or by a signal that is not yet shown as a mark', () => {
 	assert.equal(marks({ label: 'true' }), ['true', 'test']);
 	assert.equal(marks({ signals: [reviewed] }), ['true', 'build (octo-org/app, run 42)']);
 	assert.equal(marks({ label: 'unknown', signals: [reviewed] }), ['true', 'build (octo-org/app, run 42)']);

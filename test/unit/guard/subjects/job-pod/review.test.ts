@@ -66,7 +66,7 @@ const tokenOf = (name: string, uid: string) => ({
 	},
 });
 
-test('while the runner works: refused and recorded once, told once, whoever asks and however often', async () => {
+test('while the runner works: refused and recorded once, reported once, whoever asks and however often', async () => {
 	const { world, remove, evict, recorded } = setUp();
 	const refused = await remove();
 	assert.equal([refused.allowed, refused.reason, refused.code], [false, 'busy', 409]);
@@ -141,7 +141,7 @@ test('its pod and its runner’s are read at the same time; the runner that the 
 	assert.is((await busy.remove({ oldObject: reviewed })).reason, 'busy');
 });
 
-test('break-glass lets it go, and is told', async () => {
+test('break-glass lets it go, and is reported', async () => {
 	const { world, remove } = setUp(working, { metadata: { annotations: { [breakGlass]: 'stuck' } } });
 	assert.ok((await remove()).allowed);
 	assert.equal(world.eventsOn('r1-workflow'), ['Warning BreakGlass']);

@@ -74,7 +74,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	],
 	['its node has been gone long enough', 'allow node-gone', busyLabel, { nodeGone: true }],
 	[
-		'proof of a 204: its witnesses are heard once more',
+		'proof of a 204: the other sources are read once more',
 		'settle, 0 ms are left',
 		annotated({ 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' }),
 		trusting,
@@ -163,7 +163,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		},
 	],
 	[
-		'a claim from before an answer that has come has ended',
+		'an attempt from before an answer has ended',
 		'ask',
 		annotated(
 			{
@@ -192,7 +192,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		},
 	],
 	[
-		'a claim of the future: somebody has written it',
+		'an attempt in the future: somebody has written it',
 		'ask',
 		annotated({ 'actions-runner/unregistration-claim': '2999-01-01T00:00:00Z other' }),
 	],
@@ -207,7 +207,11 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'allow never-started',
 		{ env: { RUNNER_ORG: '' }, status: { phase: 'Pending' } },
 	],
-	['a broken claim is no claim', 'ask', annotated({ 'actions-runner/unregistration-claim': 'yesterday' })],
+	[
+		'a broken attempt does not count',
+		'ask',
+		annotated({ 'actions-runner/unregistration-claim': 'yesterday' }),
+	],
 ];
 for (const [name, expected, change, facts] of table)
 	test(name, () => assert.is(verdict(change, facts), expected));
@@ -220,7 +224,7 @@ test('how long ago, by clocks that differ', () => {
 const minute = 60_000;
 const idle: LogReading = { says: 'idle', at: undefined };
 const unread: LogReading = { says: 'unknown', why: 'its log cannot be read' };
-/** A runner whose container runs since noon, and that a list lacks, begun and complete at these times after noon. */
+/** A runner whose container has been running since noon, and that a list lacks, begun and complete at these times after noon. */
 function absent(
 	begunMs: number,
 	{
@@ -254,7 +258,7 @@ test('what was noted within the ten minutes, or lies in the future, is noted ane
 	assert.equal(absent(12 * minute, since(9 * minute)), ['deny registering', 12 * minute + 500]);
 	assert.equal(absent(12 * minute, since(13 * minute)), ['deny registering', 12 * minute + 500]);
 });
-test('a static runner that GitHub has listed, and lists no more, is unregistered', () => {
+test('a static runner that GitHub has listed, and no longer lists, is unregistered', () => {
 	assert.equal(absent(1_000, { static: true, registered: true }), ['allow unregistered', 1_500]);
 	assert.equal(absent(2_000, { static: true, registered: true, ...since(1_500) }), [
 		'allow unregistered',
@@ -304,13 +308,13 @@ test('one that ARC has unregistered: absent and idle is enough, if it was ever r
 	assert.equal(absent(1_000, { saidToBeGone }), ['deny registering', undefined]);
 	assert.equal(absent(1_000, { registered: true, saidToBeGone, log: unread }), ['deny unregistering', 1_500]);
 });
-test('the quiet time after a 204, by clocks that differ', () => {
+test('the quiet period after a 204, by clocks that differ', () => {
 	assert.equal(
 		[noon, noon + 500, noon + 2_000, noon + 9_000, noon - 60_000].map((ms) => quietLeftMs(noon, ms)),
 		[2_000, 1_500, 0, 0, 2_000],
 	);
 });
-test('claims: what works denies, whatever GitHub has said; a static runner’s end is asked of its log', () => {
+test('signals: what works denies, whatever GitHub has said; a static runner’s end is read in its log', () => {
 	const attempt = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
 		({ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }) as const;
 	const kindOf = (signals: ReturnType<typeof attempt>[], change: object = {}) =>
@@ -345,9 +349,9 @@ test('GitHub’s 422 about a runner whose job is ending counts for 1, 2, 4 s and
 });
 test('while a list could prove nothing yet GitHub is not asked; then its list is, before any DELETE', () => {
 	const gone = { ...runnerPod(), registered: true, absentSinceMs: now - 59_999 };
-	const told = decide(gone, now, 'me');
-	assert.equal([told.kind, 'reason' in told && told.reason], ['deny', 'unregistering']);
-	assert.is(('reason' in told && told.reason) || '', 'unregistering');
+	const decision = decide(gone, now, 'me');
+	assert.equal([decision.kind, 'reason' in decision && decision.reason], ['deny', 'unregistering']);
+	assert.is(('reason' in decision && decision.reason) || '', 'unregistering');
 	const starting = decide({ ...gone, registered: false }, now, 'me');
 	assert.is('reason' in starting && starting.reason, 'registering');
 	assert.equal(decide({ ...gone, ephemeral: false }, now, 'me'), { kind: 'ask', listFirst: true });

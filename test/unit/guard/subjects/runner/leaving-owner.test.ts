@@ -36,7 +36,7 @@ const exited = pod({
 		containerStatuses: [{ name: 'runner', restartCount: 0, state: { terminated: { exitCode: 0 } } }],
 	},
 });
-const standing = (change: object = {}): KubeObject => ({
+const live = (change: object = {}): KubeObject => ({
 	metadata: {
 		name: 'example-abcde',
 		namespace: 'ci',
@@ -98,7 +98,7 @@ function stage(there: KubeObject | KubeError | undefined) {
 }
 
 test("the StatefulSet controller's DELETE is refused at once while the StatefulSet stands", async () => {
-	const { asked, ask } = stage(standing());
+	const { asked, ask } = stage(live());
 	const { allowed, status, tookMs } = await ask(controller);
 	assert.equal(
 		[allowed, status?.code, status?.details.causes[0]?.reason, tookMs],
@@ -111,18 +111,18 @@ test("the StatefulSet controller's DELETE is refused at once while the StatefulS
 	assert.equal(asked(), ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });
 test('an eviction does not show the pod: it is read, and waits as well', async () => {
-	const { asked, evict } = stage(standing());
+	const { asked, evict } = stage(live());
 	assert.is((await evict()).status?.code, 429);
 	assert.equal(asked().slice(0, 2), ['the pod', '/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });
 test("a person's DELETE waits until the StatefulSet has gone, and is let through", async () => {
-	const { api, clock, ask } = stage(standing());
+	const { api, clock, ask } = stage(live());
 	clock.after(450, () => api.drop(statefulSets, 'example-abcde', 'ci'));
 	const { allowed, tookMs } = await ask('alice');
 	assert.equal([allowed, tookMs], [true, 500]);
 });
 test('it is refused, and does not hang, when the StatefulSet stays', async () => {
-	const { status, tookMs } = await stage(standing()).ask('alice');
+	const { status, tookMs } = await stage(live()).ask('alice');
 	assert.is(status?.details.causes[0]?.reason, 'owner-leaving');
 	assert.ok(tookMs > 1_000 && tookMs <= 1_500, `${tookMs} ms`);
 });
@@ -132,11 +132,11 @@ test('a StatefulSet that is being deleted, is another one, is not of a RunnerSet
 		{ uid: 'sts-2' },
 		{ ownerReferences: [] },
 	])
-		assert.ok((await stage(standing(other)).ask(controller)).allowed);
+		assert.ok((await stage(live(other)).ask(controller)).allowed);
 	assert.ok((await stage(undefined).ask(controller)).allowed);
 });
 test('nothing is asked for a dry run, the namespace controller, our own DELETE, or a pod of no RunnerSet', async () => {
-	const { asked, ask, now } = stage(standing());
+	const { asked, ask, now } = stage(live());
 	assert.ok((await ask('alice', { dryRun: true })).allowed);
 	assert.ok((await ask('system:serviceaccount:kube-system:namespace-controller')).allowed);
 	assert.ok((await ask(self)).allowed);

@@ -23,7 +23,7 @@ import { SimulatedClock } from '../../../support/clock.ts';
 
 const test = suite('release');
 
-/** A cluster of one pod and a GitHub that answers what it is told, both writing down what they are asked. */
+/** A cluster of one pod and a GitHub that answers as it is configured; both note what they are asked. */
 function world(
 	start = pod(),
 	answers: {
@@ -126,13 +126,13 @@ const merged = (before: Record<string, string> | undefined, change: Record<strin
 		Object.entries({ ...before, ...change }).filter((entry): entry is [string, string] => entry[1] !== null),
 	);
 
-test('idle: recorded and claimed, asked, the proof written, and only then allowed (A2)', async () => {
+test('idle: recorded, the attempt noted, asked, the proof written, and only then allowed (A2)', async () => {
 	const { ports, calls, pod } = world();
 	const { verdict } = await release(pod(), alice, ports);
 	assert.equal(verdict, { kind: 'allow', reason: 'unregistered' });
 	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister', `write ${proven}`, 'reread']);
 });
-test('asked once more in the same exchange: the witnesses are heard, without a call to GitHub and without a write', async () => {
+test('asked once more in the same exchange: the sources are read, without a call to GitHub and without a write', async () => {
 	const { ports, calls, pod } = world();
 	await release(pod(), alice, ports);
 	calls.length = 0;
@@ -177,7 +177,7 @@ test('GitHub slow: denied within the budget, and its late 204 is written all the
 	assert.is(calls.at(-1), `write ${proven}`);
 	assert.is((await release(pod(), alice, ports)).verdict.reason, 'unregistered');
 });
-test('GitHub in trouble: recorded without a call and without a claim (F1)', async () => {
+test('GitHub fails: recorded without a call and without an attempt (F1)', async () => {
 	const failure: GitHubFailure = { kind: 'rate-limited', detail: 'until 12:30' };
 	const { ports, calls, pod } = world(undefined, { failure });
 	const { verdict } = await release(pod(), alice, ports);
@@ -200,7 +200,7 @@ test('a 403, a 401, an outage deny: nothing but a 204 lets go (F3, F4, F5)', asy
 		});
 	}
 });
-test('a call that taught nothing leaves no claim behind for other replicas to wait for', async () => {
+test('a call without an answer leaves no attempt behind for other replicas to wait for', async () => {
 	const { ports, calls, pod } = world(undefined, {
 		unregister: { kind: 'github-unavailable', detail: '502' },
 	});
@@ -223,7 +223,7 @@ test('a dry run writes nothing, asks only what a read can tell, and gives the sa
 	}
 });
 
-const claimedComplete = () =>
+const saidToBeUnregistered = () =>
 	pod({
 		metadata: {
 			annotations: {
@@ -236,7 +236,7 @@ const claimedComplete = () =>
 	});
 
 test('a forged time, proof and id on a runner that is registering release nothing, and nothing is signed', async () => {
-	const { ports, calls, pod } = world(claimedComplete(), absentAt(noon + 60_000));
+	const { ports, calls, pod } = world(saidToBeUnregistered(), absentAt(noon + 60_000));
 	const released = await release(pod(), alice, ports);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['deny', 'registering']);
 	assert.equal(calls, ['lookup', `write ${recorded}`]);
@@ -256,20 +256,16 @@ test('ARC is having a busy runner unregistered: one look and one write, for each
 	assert.equal(calls, ['lookup', `write ${recorded}`]);
 });
 test('a forged complete-timestamp on a registered runner releases nothing', async () => {
-	const { ports, pod } = world(claimedComplete(), {
+	const { ports, pod } = world(saidToBeUnregistered(), {
 		unregister: { kind: 'busy', message: 'busy', runnerId: 7 },
 	});
 	assert.equal((await release(pod(), alice, ports)).verdict.kind, 'deny');
 });
 test("an idle one's forged time makes way for that of the 204, from which its caller's DELETE is waited for", async () => {
-	const { ports, pod } = world(claimedComplete());
+	const { ports, pod } = world(saidToBeUnregistered());
 	const released = await release(pod(), alice, ports);
 	assert.equal([released.verdict.kind, released.verdict.reason], ['allow', 'unregistered']);
-	assert.is(
-		Date.parse(released.pod.unregistered?.at ?? ''),
-		ports.now() - 2_000,
-		'the quiet time has passed since',
-	);
+	assert.is(Date.parse(released.pod.unregistered?.at ?? ''), ports.now() - 2_000, 'the quiet period is over');
 	assert.is(released.pod.runnerId, 7);
 });
 
@@ -393,8 +389,8 @@ test('a DELETE whose turn came late is not sent to a runner that has got a job s
 		assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	}
 });
-test('... nor where a hook or a list has told of its job meanwhile, or the pod cannot be read', async () => {
-	const told: ((pod: RunnerPod) => RunnerPod | 'gone')[] = [
+test('... nor where a hook or a list has reported its job meanwhile, or the pod cannot be read', async () => {
+	const changes: ((pod: RunnerPod) => RunnerPod | 'gone')[] = [
 		(pod) => ({
 			...pod,
 			signals: [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }],
@@ -405,7 +401,7 @@ test('... nor where a hook or a list has told of its job meanwhile, or the pod c
 			throw new Error('no answer');
 		},
 	];
-	for (const change of told) {
+	for (const change of changes) {
 		const { clock, ports, pod: current } = world();
 		const account = (await ports.account(current())) as RunnerAccount;
 		let asked: boolean | undefined;
@@ -487,7 +483,7 @@ test('a dry run over a forged complete-timestamp writes nothing and sends no DEL
 		ports,
 		calls,
 		pod: current,
-	} = world(claimedComplete(), { lookup: { kind: 'present', busy: false } });
+	} = world(saidToBeUnregistered(), { lookup: { kind: 'present', busy: false } });
 	const { verdict, recorded } = await release(current(), { ...alice, dryRun: true }, ports);
 	assert.equal([verdict.kind, recorded, calls], ['allow', 'dry-run', ['lookup']]);
 });
@@ -518,7 +514,7 @@ test('a look into the list has the time of its caller, 100 ms at least', async (
 		{ timeoutMs: 100, recent: false },
 	]);
 });
-test('the pod goes while it is claimed, or is read again: nothing is asked, nothing stands in the way', async () => {
+test('the pod is gone while the attempt is written, or when it is read again: nothing is asked, and it may be deleted', async () => {
 	for (const answer of ['gone', 'conflict'] as const) {
 		const { ports, calls, pod: current } = world();
 		ports.write = async () => answer;
@@ -548,10 +544,10 @@ test('the second review of one DELETE has only what is left of the first one’s
 	const attempt = (agoMs: number, by = 'me') => `${new Date(noon + 60_000 - agoMs).toISOString()} ${by}`;
 	assert.is(await waits(undefined), 3_000);
 	assert.is(await waits(attempt(1_000)), 2_000);
-	assert.is(await waits(attempt(3_500)), 100, 'long enough to hear what is there already');
+	assert.is(await waits(attempt(3_500)), 100, 'long enough for an answer that is there already');
 	assert.is(await waits(attempt(10_000)), 3_000, 'that was another DELETE');
 	assert.is(await waits(attempt(40_000, 'another')), 3_000);
-	assert.is(await waits(attempt(-60_000)), 3_000, 'a claim of the future is none');
+	assert.is(await waits(attempt(-60_000)), 3_000, 'an attempt in the future does not count');
 });
 test('an answer leaves no timer behind', async () => {
 	const { clock, ports, pod: current } = world();
@@ -621,7 +617,7 @@ test('the leader asks for nothing to be recorded, and nothing is', async () => {
 	assert.equal([(await release(current(), undefined, ports)).recorded, calls], [false, []]);
 });
 
-test('a runner that is still registering: the claim stays, since it waits anyway', async () => {
+test('a runner that is still registering: the attempt stays, since it waits anyway', async () => {
 	const { ports, calls, pod: current } = world(undefined, absentAt(noon + 60_000));
 	await release(current(), alice, ports);
 	assert.equal(calls, [`write ${recorded}+unregistration-claim`, 'unregister']);
@@ -670,7 +666,7 @@ test('a 204 that can not be written in 20 tries is an error, and lets nothing go
 	assert.equal([tries, String(failed)], [20, 'Error: etcd is down']);
 });
 
-test('absence that lets go ends the claim that is on the pod, also where the pod changes meanwhile', async () => {
+test('absence that allows the deletion ends the attempt on the pod, also where the pod changes meanwhile', async () => {
 	const attempt = { 'actions-runner/unregistration-claim': `${new Date(noon).toISOString()} other` };
 	const since = absentOf(readRunnerPod(pod())!, noon - 60_000, signer.signStatement) as Record<
 		string,
@@ -723,7 +719,7 @@ test('... and to a runner that ARC removes only the record is written, for ARC a
 	await release(current(), alice, ports);
 	assert.equal(calls, [`write ${recorded}`]);
 });
-test('... and the same word of the log is not written twice', async () => {
+test('... and what the log says is not written twice', async () => {
 	const { ports, calls, pod: current } = world(pod(fixed), { log: [works] });
 	await release(current(), alice, ports);
 	calls.length = 0;
@@ -737,7 +733,7 @@ test('a static runner that its log alone showed at work goes when the log shows 
 	assert.ok(calls.includes('write unregistration-claim+job-claims'));
 	assert.equal(current().signals, []);
 });
-test('GitHub answers 204 to a runner that then has a job: the proof is taken away, told, and the pod stays', async () => {
+test('GitHub answers 204 to a runner that then has a job: the proof is removed, that is reported, and the pod stays', async () => {
 	for (const change of [{}, fixed]) {
 		const { ports, calls, pod: current } = world(pod(change), { log: [idle, works] });
 		const { verdict } = await release(current(), alice, ports);
@@ -751,17 +747,17 @@ test('GitHub answers 204 to a runner that then has a job: the proof is taken awa
 		assert.is(calls.filter((call) => call === 'unregister').length, 1);
 	}
 });
-test('... also where a hook is heard in the quiet time, whatever the log says', async () => {
+test('... also where a hook reports in the quiet period, whatever the log says', async () => {
 	const { ports, pod: current } = world();
-	const heard = { by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
+	const reported = { by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
 	const { reread } = ports;
 	ports.reread = async (asked) => {
 		const fresh = await reread(asked);
-		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [heard], unregistered: undefined };
+		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [reported], unregistered: undefined };
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 });
-test('... also where a hook was heard while GitHub was asked: the proof is taken away, and told once', async () => {
+test('... also where a hook reported while GitHub was asked: the proof is removed, and that is reported once', async () => {
 	const { ports, calls, pod: current } = world();
 	const signals = [{ by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } }] as const;
 	const account = (await ports.account(current())) as RunnerAccount;
@@ -781,7 +777,7 @@ test('... also where a hook was heard while GitHub was asked: the proof is taken
 		'refuted by build',
 	]);
 });
-test('... also where a scale set’s listener names the job in the quiet time, and its log cannot be read', async () => {
+test('... also where a scale set’s listener names the job in the quiet period, and its log cannot be read', async () => {
 	const { ports, calls, pod: current } = world(undefined, { log: [idle, unread] });
 	const { reread } = ports;
 	ports.reread = async (asked) => {
@@ -794,7 +790,7 @@ test('... also where a scale set’s listener names the job in the quiet time, a
 	assert.is(current().unregistered, undefined);
 	assert.is(calls.at(-1), 'refuted by build (octo-org/app)');
 });
-test('the pod goes in the quiet time: nothing stands in the way', async () => {
+test('the pod is gone in the quiet period: it may be deleted', async () => {
 	const { ports, calls, pod: current } = world();
 	ports.reread = async () => 'gone';
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'already-terminating');
@@ -825,7 +821,7 @@ test('a busy label on a legacy pod takes no 204 away: it may come of a list from
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
 });
-test('a dry run in the quiet time deletes no EphemeralRunner (A15)', async () => {
+test('a dry run in the quiet period deletes no EphemeralRunner (A15)', async () => {
 	const { ports, calls, pod: current } = world();
 	await release(current(), alice, ports, { waitsQuiet: false });
 	const owner = { name: 'er', uid: 'er-1', found: true };
@@ -833,7 +829,7 @@ test('a dry run in the quiet time deletes no EphemeralRunner (A15)', async () =>
 	await release({ ...current(), owner }, { ...alice, dryRun: true }, ports);
 	assert.not(calls.includes('delete EphemeralRunner'));
 });
-test('the pod goes while GitHub answers 204: nothing stands in the way, and no quiet time is waited for', async () => {
+test('the pod goes while GitHub answers 204: it may be deleted, and no quiet period is waited for', async () => {
 	const { ports, pod: current } = world();
 	const { write } = ports;
 	ports.write = async (...change) => (change[1].labels ? 'gone' : write(...change));
@@ -852,7 +848,7 @@ test('a dry run just after ARC has unregistered the runner waits for nothing (A1
 	const { verdict } = await release(current(), { ...alice, dryRun: true }, ports);
 	assert.equal([verdict.kind, ports.now(), calls], ['allow', noon + 60_000, ['lookup']]);
 });
-test('no time is left for the quiet time: denied, recorded, and the loop goes on', async () => {
+test('no time is left for the quiet period: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
 		const { clock, ports, calls, pod: current } = world();
 		const denied = await release(current(), alice, ports, limits);
@@ -864,7 +860,7 @@ test('no time is left for the quiet time: denied, recorded, and the loop goes on
 		assert.equal(calls, ['reread']);
 	}
 });
-test('a log that cannot be read: two lists, a minute apart, must show the runner idle before GitHub is told', async () => {
+test('a log that cannot be read: two lists, a minute apart, must show the runner idle before GitHub is asked to remove it', async () => {
 	const { clock, ports, calls, pod: current } = world(undefined, { log: [unread] });
 	const first = await release(current(), alice, ports);
 	assert.equal([first.verdict.reason, first.recorded], ['unconfirmed', true]);
@@ -887,7 +883,7 @@ test('... which a dry run foretells (A15)', async () => {
 	await clock.pass(60_000);
 	assert.is((await dry()).kind, 'allow');
 });
-test('a dry run in the quiet time after a 204 waits for nothing: it says what the witnesses say now', async () => {
+test('a dry run in the quiet period after a 204 waits for nothing: it says what the sources say now', async () => {
 	for (const [last, kind] of [
 		[idle, 'allow'],
 		[works, 'deny'],
@@ -940,16 +936,16 @@ test('its log has shown a job and cannot be read any more: a static runner works
 test('... also where it is read after a 204: the proof is taken away', async () => {
 	const { ports, calls, pod: current } = world(pod(fixed), { log: [idle, unread] });
 	const { reread } = ports;
-	const told = { by: 'log', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
+	const logged = { by: 'log', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
 	ports.reread = async (asked) => {
 		const fresh = await reread(asked);
-		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [told] };
+		return typeof fresh === 'string' ? fresh : { ...fresh, signals: [logged] };
 	};
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	assert.is(calls.at(-1), 'refuted by build');
 	assert.is(current().unregistered, undefined);
 });
-test('a job that the log shows between two lists: what the first one showed counts no more', async () => {
+test('a job that the log shows between two lists: what the first one showed no longer counts', async () => {
 	const { clock, ports, pod: current } = world(pod(fixed), { log: [unread, works, idle, unread] });
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unconfirmed');
 	assert.ok(current().idleSinceMs);
@@ -967,7 +963,7 @@ test('... and so it is with a list that shows a job', async () => {
 	assert.is(calls.at(-1), 'write idle-since');
 	assert.is(current().idleSinceMs, undefined);
 });
-test('ARC has just unregistered a runner: it goes when the quiet time since then has passed (I2)', async () => {
+test('ARC has just unregistered a runner: it goes when the quiet period since then is over (I2)', async () => {
 	const object = seen();
 	object.metadata.annotations = {
 		...object.metadata.annotations,
@@ -979,15 +975,15 @@ test('ARC has just unregistered a runner: it goes when the quiet time since then
 	assert.equal(calls, ['reread', 'lookup']);
 });
 
-test('a hook is heard while what the log says is written down: neither claim takes the other away', async () => {
+test('a hook reports while what the log says is written: neither signal removes the other', async () => {
 	for (const proven of [false, true]) {
 		const { ports, conflict, pod: current } = world(undefined, { log: proven ? [idle, works] : [works] });
 		const hook = { by: 'hook', key: 'a', state: 'finishing', sinceMs: noon, job: { name: 'lint' } } as const;
 		const { reread, write } = ports;
-		let heard = false;
+		let hasReported = false;
 		ports.write = async (asked, change, onlyIfUnchanged) => {
-			if ('actions-runner/job-claims' in change.annotations && !heard) {
-				heard = true;
+			if ('actions-runner/job-claims' in change.annotations && !hasReported) {
+				hasReported = true;
 				const signals = signalsOf({ ...current(), signals: [hook] }, signer.signStatement);
 				await write(asked, { annotations: signals });
 				conflict(1);
