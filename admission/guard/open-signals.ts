@@ -1,17 +1,19 @@
+import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { afterLog, ended, worksBy } from '../jobs/rules/job-signals.ts';
 import { idleMarks } from '../jobs/rules/marks.ts';
 import type { LogReading } from '../jobs/rules/runner-log.ts';
-import type { Clock } from '../kube/clock.ts';
-import { type Requeue, WorkQueue } from '../kube/queue.ts';
+import { Controller } from '../kube/controller.ts';
+import type { Requeue } from '../kube/queue.ts';
 import type { JobSignal } from '../runner/job-signals.ts';
 import { signalsOf } from '../runner/record.ts';
-import { podKey, type RunnerPod } from '../runner/runner-pod.ts';
+import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Sighting } from './rules/busy-marks.ts';
 import { contradiction, nextReadMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
 
@@ -41,7 +43,7 @@ const compareMs = 30_000;
  */
 export class OpenSignals {
 	readonly #dependencies: OpenSignalsDependencies;
-	readonly #queue: WorkQueue;
+	readonly #controller: Controller;
 	/** By pod UID: when its log was last read, ms since the epoch. One entry for a pod that is busy. */
 	readonly #readMs = new Map<string, number>();
 	/** By pod UID: the job signal that GitHub's list contradicts, so that it is counted once. */
@@ -49,33 +51,38 @@ export class OpenSignals {
 
 	constructor(dependencies: OpenSignalsDependencies) {
 		this.#dependencies = dependencies;
-		const { cache, metrics, clock, log } = dependencies;
-		this.#queue = new WorkQueue({
-			controller: 'open-claims',
-			metrics,
-			clock,
-			concurrency: 8,
-			reconcile: (key) => this.#reconcile(key),
-			onError: (key, error, retryMs) =>
-				log.warn({ pod: key, error: String(error), retryMs }, 'job signals not updated, retrying'),
-		});
-		cache.onPod((change, pod) => {
+		this.#controller = new Controller(
+			{
+				name: 'open-claims',
+				field: 'pod',
+				concurrency: 8,
+				reconcile: (key) => this.#reconcile(key),
+				failure: 'job signals not updated',
+			},
+			dependencies,
+		);
+		this.#controller.watch(dependencies.cache.onPod, (pod, change) => {
 			const { uid = '' } = pod.metadata;
+			const key = objectKey(pod.metadata);
 			const runner = change === 'deleted' ? undefined : dependencies.pods.read(pod);
-			if (runner && isOpen(runner)) return this.#queue.add(podKey(pod));
-			if (runner && isNameless(runner)) return this.#queue.addAfter(podKey(pod), marksWrittenMs);
+			if (runner && isOpen(runner)) return key;
+			if (runner && isNameless(runner)) {
+				this.#controller.enqueueAfter(key, marksWrittenMs);
+				return undefined;
+			}
 			this.#readMs.delete(uid);
 			this.#contradicted.delete(uid);
+			return undefined;
 		});
 	}
 
 	stop(): Promise<void> {
-		return this.#queue.stop();
+		return this.#controller.stop();
 	}
 
-	async #reconcile(key: string): Promise<Requeue> {
+	async #reconcile(key: ObjectKey): Promise<Requeue> {
 		const { cache, pods, sign, readLog, sighting, clock } = this.#dependencies;
-		const [namespace, name = ''] = key.split('/');
+		const { namespace, name } = splitKey(key);
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
 		if (!cached || !pod) return undefined;
