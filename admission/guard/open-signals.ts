@@ -137,7 +137,7 @@ export class OpenSignals {
 		if (!kind || !job || this.#contradicted.get(pod.uid) === job.key) return;
 		this.#contradicted.set(pod.uid, job.key);
 		metrics.contradiction(kind);
-		const facts = { pod: `${pod.namespace}/${pod.name}`, runner: pod.runnerName, job: job.job.name, kind };
+		const facts = { pod: objectKey(pod), runner: pod.runnerName, job: job.job.name, kind };
 		log.warn(facts, 'GitHub does not show the job of a runner');
 	}
 }

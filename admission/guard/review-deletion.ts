@@ -1,4 +1,5 @@
 import { breakGlass, busy } from '../api/keys.ts';
+import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
@@ -156,7 +157,7 @@ async function recordFailure(
 	const { namespace, name, deletion, arrival } = review;
 	const { pods, sign, clock, log } = dependencies;
 	const why = error instanceof Error ? error.message : String(error);
-	log.error({ pod: `${namespace}/${name}`, error: why }, 'deletion could not be judged');
+	log.error({ pod: objectKey({ namespace, name }), error: why }, 'deletion could not be judged');
 	const verdict = deny('internal-error', why);
 	const record = async (): Promise<Outcome> => {
 		if (!known.current) await readCurrent(review, known, dependencies);
@@ -168,7 +169,10 @@ async function recordFailure(
 	try {
 		return await inTime(clock, record(), arrival.atMs + answerWithinMs);
 	} catch (again) {
-		log.error({ pod: `${namespace}/${name}`, error: String(again) }, 'the deletion could not be recorded');
+		log.error(
+			{ pod: objectKey({ namespace, name }), error: String(again) },
+			'the deletion could not be recorded',
+		);
 		const { current: found } = known;
 		if (!found) return { kind: 'unreadable', why };
 		return { kind: 'judged', found, judged: { verdict, recorded: false, pod: found.pod } };
@@ -185,7 +189,7 @@ function answer(
 	const { verdict, recorded, pod } = judged;
 	metrics.decision(verdict.kind, verdict.reason);
 	const facts = {
-		pod: `${pod.namespace}/${pod.name}`,
+		pod: objectKey(pod),
 		...subject.texts.facts(pod),
 		user: deletion.user,
 		via: deletion.options.via,
@@ -225,10 +229,7 @@ function reportBreakGlass(
 	const { breakGlass: why } = pod;
 	const deleted = subject.texts.deleted(pod, clock.now());
 	const facts = subject.texts.facts(pod);
-	log.warn(
-		{ pod: `${pod.namespace}/${pod.name}`, ...facts, user: request.user, why, deleted },
-		'break-glass',
-	);
+	log.warn({ pod: objectKey(pod), ...facts, user: request.user, why, deleted }, 'break-glass');
 	const message = `${askerOf(request)} deletes ${deleted}, by ${breakGlass}: ${why}`;
 	const occasion = occasionOf(pod.resourceVersion, request);
 	events.send(podSubject(pod), 'Warning', 'BreakGlass', 'Delete', message, occasion);

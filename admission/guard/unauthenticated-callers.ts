@@ -1,4 +1,5 @@
 import type { Pod } from '../api/kinds.ts';
+import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -50,7 +51,7 @@ export function unauthenticated({
 		const { subject, pod } = found;
 		if (subject.endsNothing(pod, boundPodOf(userInfo))) return allowed(uid);
 		metrics.decision('deny', 'unknown-caller');
-		log.debug({ pod: `${pod.namespace}/${pod.name}`, reason: 'unknown-caller' }, 'deletion denied');
+		log.debug({ pod: objectKey(pod), reason: 'unknown-caller' }, 'deletion denied');
 		const { message, facts } = subject.texts.denial(pod, deny('unknown-caller'), false, 0);
 		return refused(uid, refusal, message, facts);
 	}

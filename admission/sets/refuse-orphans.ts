@@ -1,4 +1,5 @@
 import type { Pod } from '../api/kinds.ts';
+import { objectKey } from '../api/object-key.ts';
 import { goneOwner } from '../cluster/pod-owner.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -31,7 +32,7 @@ export function refuseOrphans(client: KubeClient, self: string, log: Log) {
 			return refused(uid, { code: 409 }, message);
 		} catch (error) {
 			log.warn(
-				{ pod: `${namespace}/${metadata.name}`, error: String(error) },
+				{ pod: objectKey({ namespace, name: metadata.name }), error: String(error) },
 				'the StatefulSet of a new pod could not be read, so the pod is allowed',
 			);
 			return undefined;

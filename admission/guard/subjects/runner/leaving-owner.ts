@@ -1,4 +1,5 @@
 import type { Pod } from '../../../api/kinds.ts';
+import { objectKey } from '../../../api/object-key.ts';
 import { liveOwner, ownerOf } from '../../../cluster/pod-owner.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import type { Log } from '../../../telemetry/log.ts';
@@ -47,7 +48,7 @@ export function leavingOwner(client: KubeClient, self: string, clock: Clock, log
 				await clock.sleep(lookEveryMs);
 			}
 		} catch (error) {
-			const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
+			const name = objectKey(pod.metadata);
 			log.warn(
 				{ pod: name, error: String(error) },
 				'the StatefulSet of an exited runner could not be read, so whether it would create the pod again is not known',
