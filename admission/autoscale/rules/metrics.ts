@@ -32,8 +32,8 @@ export interface Suggestion {
 	problems: string[];
 }
 
-const jobsType: MetricType = 'TotalNumberOfQueuedAndInProgressWorkflowRuns';
-const busyType: MetricType = 'PercentageRunnersBusy';
+const jobsType = 'TotalNumberOfQueuedAndInProgressWorkflowRuns';
+const busyType = 'PercentageRunnersBusy';
 
 /** How each metric is computed. */
 const metricRules: Readonly<Record<MetricType, MetricRule>> = {
