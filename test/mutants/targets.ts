@@ -132,6 +132,8 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/job-status.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/asking.ts', tests: asked },
+	{ file: 'admission/autoscale/rules/open-jobs.ts', tests: ['test/unit/autoscale/open-jobs.test.ts'] },
+	{ file: 'admission/autoscale/publisher.ts', tests: ['test/unit/autoscale/publisher.test.ts'] },
 	...['allowance', 'drift', 'due', 'targets'].map((name) => ({
 		file: `admission/autoscale/poll/rules/${name}.ts`,
 		tests: polled,

@@ -107,6 +107,43 @@ test('jobs are found by their set, which may change: both sets are to be reconci
 	assert.equal([book.countOf('RunnerSet ci/gpu'), book.size], [0, 0]);
 });
 
+test('GitHub answers that a job is queued: it waits, unless more was learned after the question', () => {
+	const { book, published } = followed();
+	const sinceMs = Date.parse('2026-11-27T12:00:00Z');
+	const answer = (askedMs: number) => {
+		book.learn('j1', { boundTo: 'r1', endedMs: sinceMs + 10, confirmedMs: undefined, checkedMs: undefined });
+		published();
+		book.answered('j1', 'queued', askedMs, sinceMs + 99);
+		const { job, checked } = book.get('j1') ?? {};
+		return [checked, job?.checkedMs, job?.confirmedMs, job?.boundTo, job?.endedMs];
+	};
+	book.recordChanged(record());
+	book.assign('j1', set);
+	const late = ['queued', sinceMs + 99, undefined, 'r1', sinceMs + 10];
+	assert.equal(answer(sinceMs - 1), late, 'it was asked before the job was queued');
+	assert.equal(answer(sinceMs + 10), late, 'it was asked before its runner had ended');
+	const askedMs = sinceMs + 11;
+	assert.equal(answer(askedMs), ['queued', sinceMs + 99, askedMs, undefined, undefined]);
+	assert.equal(published(), ['status of j1', `requeue ${set}`]);
+	book.answered('j1', 'in_progress', sinceMs + 20, sinceMs + 100);
+	assert.equal([book.get('j1')?.checked, book.get('j1')?.job.confirmedMs], ['in_progress', askedMs]);
+	published();
+	book.answered('j9', 'queued', 0, 0);
+	assert.equal(published(), [], 'there is no such job');
+});
+
+test('why a job waits is kept until it counts for another set', () => {
+	const { book, published } = followed();
+	book.recordChanged(record());
+	published();
+	book.explain('j1', { reason: 'NoMatchingSet', message: 'none' });
+	assert.is(book.get('j1')?.why?.reason, 'NoMatchingSet');
+	book.explain('j9', undefined);
+	assert.equal(published(), ['status of j1']);
+	book.assign('j1', set);
+	assert.is(book.get('j1')?.why, undefined);
+});
+
 test('a subscriber that routes a job as soon as it is recorded: its set is to be reconciled', () => {
 	const { book, published } = followed();
 	book.changes.subscribe((change) => {
