@@ -1,11 +1,11 @@
-import { isDeepStrictEqual } from 'node:util';
 import { autoscaleKinds, type WorkflowJob, type WorkflowJobStatus } from '../api/autoscale.ts';
 import { objectPath } from '../api/paths.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Controller } from '../kube/controller.ts';
-import { deleteUnlessChanged, mergePatch, unlessChanged } from '../kube/objects.ts';
+import { deleteUnlessChanged } from '../kube/objects.ts';
 import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
+import { StatusWriter } from '../kube/status-writer.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Entry, JobBook } from './job-book.ts';
@@ -43,10 +43,16 @@ const empty: Record<keyof WorkflowJobStatus, null> = {
 export class RecordKeeper {
 	readonly #dependencies: RecordKeeperDependencies;
 	readonly #controller: Controller<string>;
+	readonly #status: StatusWriter<WorkflowJobStatus>;
 
 	constructor(dependencies: RecordKeeperDependencies) {
 		this.#dependencies = dependencies;
-		const { jobs, book } = dependencies;
+		const { client, jobs, book, clock } = dependencies;
+		this.#status = new StatusWriter<WorkflowJobStatus>({
+			...{ client, clock, resource: autoscaleKinds.workflowJob },
+			everyMs: 0, // gatherMs is enough
+			toPatch: (status) => ({ ...empty, ...status }),
+		});
 		this.#controller = new Controller<string>(
 			{
 				name: 'workflowjob',
@@ -73,22 +79,16 @@ export class RecordKeeper {
 		const record = jobs.informer.get(namespace, name);
 		if (!record) return undefined;
 		const { uid, resourceVersion } = record.metadata;
-		const path = (subresource?: string) =>
-			objectPath(autoscaleKinds.workflowJob, { namespace, name }, subresource);
 		const leftMs = keptMs(record, clock.now());
 		if (leftMs === 0) {
 			// In the version that was read: an event that comes at this moment is not lost with it.
-			await deleteUnlessChanged(client, path(), { preconditions: { uid, resourceVersion } });
+			const path = objectPath(autoscaleKinds.workflowJob, { namespace, name });
+			await deleteUnlessChanged(client, path, { preconditions: { uid, resourceVersion } });
 			return undefined;
 		}
 		const entry = book.get(name);
 		if (entry) {
-			const status = statusOf(entry);
-			const before = Object.fromEntries(
-				Object.entries(record.status ?? {}).filter(([, value]) => value !== null),
-			);
-			if (!isDeepStrictEqual(status, before))
-				await unlessChanged(mergePatch(client, path('status'), { status: { ...empty, ...status } }, { uid }));
+			await this.#status.write(record, statusOf(entry));
 		}
 		return { afterMs: leftMs };
 	}

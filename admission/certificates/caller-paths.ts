@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Callers } from '../webhook/callers.ts';
-import { lookAtLeastEveryMs, pathWritesApartMs } from './policy.ts';
+import { checkAtLeastEveryMs, pathWritesApartMs } from './policy.ts';
 import type { WebhookConfigurations } from './webhook-configurations.ts';
 
 interface CallerPathsOptions {
@@ -75,6 +75,6 @@ export class CallerPaths {
 		const waitMs = this.#wroteAtMs + pathWritesApartMs - clock.monotonic();
 		if (waitMs > 0) return waitMs;
 		if (await configurations.setPaths(pathOf)) this.#wroteAtMs = clock.monotonic();
-		return Math.max(pathWritesApartMs, Math.min(againAtMs - clock.now(), lookAtLeastEveryMs));
+		return Math.max(pathWritesApartMs, Math.min(againAtMs - clock.now(), checkAtLeastEveryMs));
 	}
 }

@@ -71,8 +71,8 @@ async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
 	const keyText = await readFile(keyFile, 'utf8');
 	const [leaf] = parseCertificates(cert);
 	const key = parseKey(keyText);
-	if (!leaf) throw new Error(`${certFile} holds no certificate`);
-	if (!key) throw new Error(`${keyFile} holds no private key`);
+	if (!leaf) throw new Error(`${certFile} contains no certificate`);
+	if (!key) throw new Error(`${keyFile} contains no private key`);
 	if (!leaf.checkPrivateKey(key)) throw new Error(`${keyFile} is not the key of ${certFile}`);
 	return { cert, key: keyText };
 }
@@ -80,12 +80,13 @@ async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
 /**
  * The CA, as PEM, that must have signed the client certificate of callers of the admission port.
  *
- * @throws Error that names the flag, if the file can't be read or holds no certificate
+ * @throws Error that names the flag, if the file can't be read or contains no certificate
  */
 export async function readClientCa(file: string): Promise<string> {
 	const text = await readFile(file, 'utf8').catch((error: Error) => {
 		throw new Error(`--client-ca-file: ${error.message}`);
 	});
-	if (parseCertificates(text).length === 0) throw new Error(`--client-ca-file: ${file} holds no certificate`);
+	if (parseCertificates(text).length === 0)
+		throw new Error(`--client-ca-file: ${file} contains no certificate`);
 	return text;
 }

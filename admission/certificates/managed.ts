@@ -11,7 +11,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { carryOut } from './carry-out.ts';
 import { type Change, planCertificates, type Served, type Why } from './plan.ts';
-import { type Lifetimes, lookAtLeastEveryMs, propagationMs } from './policy.ts';
+import { checkAtLeastEveryMs, type Lifetimes, propagationMs } from './policy.ts';
 import { judgeSecret, secretKeys } from './secret.ts';
 import type { CertificateSource } from './source.ts';
 import type { WebhookConfigurations } from './webhook-configurations.ts';
@@ -39,7 +39,7 @@ interface ManagedOptions {
 const mostTries = 20;
 
 const messages: Record<Why, string> = {
-	mended: 'certificate Secret repaired',
+	repaired: 'certificate Secret repaired',
 	'served-ca-kept': 'certificate Secret: the CA of the certificate in use was missing and stays trusted',
 	'ca-announced': 'new CA announced',
 	'ca-replaced': 'CA replaced',
@@ -82,7 +82,7 @@ class ManagedCertificate implements CertificateSource {
 	}
 
 	start(): Promise<void> {
-		return this.#look().then(() => undefined);
+		return this.#reconcile().then(() => undefined);
 	}
 
 	async run(use: (pair: KeyPair) => void, signal: AbortSignal): Promise<void> {
@@ -96,8 +96,8 @@ class ManagedCertificate implements CertificateSource {
 				concurrency: 1,
 				reconcile: async () => {
 					if (!configurations.known) await configurations.read();
-					const againAtMs = await this.#look();
-					return { afterMs: Math.min(againAtMs - clock.now(), lookAtLeastEveryMs) };
+					const requeueAtMs = await this.#reconcile();
+					return { afterMs: Math.min(requeueAtMs - clock.now(), checkAtLeastEveryMs) };
 				},
 				failure: 'the managed certificate could not be checked or renewed',
 				warnsOnce: true,
@@ -121,7 +121,7 @@ class ManagedCertificate implements CertificateSource {
 	}
 
 	/** Brings the Secret, the configurations and the served certificate up to date. Returns when to check again, ms since the epoch. */
-	async #look(): Promise<number> {
+	async #reconcile(): Promise<number> {
 		const { configurations, lifetimes, namespace, clock, metrics } = this.#options;
 		for (let attempt = 0; attempt < mostTries; attempt++) {
 			const secret = await getObject<Secret>(this.#options.client, this.#path);
@@ -191,7 +191,7 @@ class ManagedCertificate implements CertificateSource {
 		}
 		const facts = { secret: names.certificateSecret, ...(change.fault ? { fault: change.fault } : {}) };
 		if (!secret) log.info(facts, 'certificate Secret created');
-		else log[change.why === 'mended' ? 'warn' : 'info'](facts, messages[change.why]);
+		else log[change.why === 'repaired' ? 'warn' : 'info'](facts, messages[change.why]);
 	}
 }
 

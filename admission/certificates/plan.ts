@@ -18,7 +18,7 @@ export interface View {
 
 /** Why the Secret is written. */
 export type Why =
-	| 'mended' // the Secret was missing or broken
+	| 'repaired' // the Secret was missing or broken
 	| 'served-ca-kept' // somebody removed the CA of a certificate that replicas still serve
 	| 'ca-announced' // the CA is due for renewal: its successor is to be trusted first
 	| 'ca-replaced' // the successor has been trusted long enough
@@ -34,7 +34,7 @@ export interface Change {
 	previous: string[];
 }
 
-/** Either the Secret has to change first, or this is what the replica does: what it serves, and which CAs are to be trusted. */
+/** Either the Secret has to change first, or this is what the replica serves, and which CAs are to be trusted. */
 type Plan = { change: Change } | { serve: Served; bundle: string[]; requeueAtMs: number };
 
 /**
@@ -80,17 +80,23 @@ function changeOf(found: Found, view: View, nowMs: number, propagationMs: number
 			...(served ? [served.authority.cert] : view.bundled.filter((one) => endsAtMs(one) > nowMs)),
 		]);
 		const without = (used: Authority | undefined) => previous.filter((one) => one !== used?.cert);
-		const mended = { why: 'mended', fault } as const;
-		if (authority?.key) return { ...mended, authority, serving: 'new', next, previous: without(authority) };
+		const repaired = { why: 'repaired', fault } as const;
+		if (authority?.key) return { ...repaired, authority, serving: 'new', next, previous: without(authority) };
 		if (served)
 			return {
-				...mended,
+				...repaired,
 				authority: served.authority,
 				serving: { cert: served.cert, key: served.key },
 				next: next ?? 'new',
 				previous: without(served.authority),
 			};
-		return { ...mended, authority: next ?? 'new', serving: 'new', next: undefined, previous: without(next) };
+		return {
+			...repaired,
+			authority: next ?? 'new',
+			serving: 'new',
+			next: undefined,
+			previous: without(next),
+		};
 	}
 
 	const known = [authority.cert, next?.cert, ...found.previous];

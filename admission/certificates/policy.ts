@@ -33,7 +33,7 @@ export const backdateMs = (lifetimeMs: number) => Math.min(clockSkewMs, lifetime
 export const propagationMs = ({ authorityMs }: Lifetimes) => Math.min(60_000, authorityMs / 12);
 
 /** The managed certificate is checked at each change, at the times when something becomes due, and at least this often. */
-export const lookAtLeastEveryMs = 60 * 60_000;
+export const checkAtLeastEveryMs = 60 * 60_000;
 
 /** Certificate files are read this often, because the kubelet replaces a Secret's files without an inotify event on them. */
 export const fileCheckMs = 5_000;

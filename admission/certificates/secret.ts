@@ -86,15 +86,15 @@ export function judgeSecret(
 		const [leaf] = chain;
 		const key = parseKey(keyText);
 		const name = secretKeys.serving;
-		if (!leaf) return { fault: `${name} holds no certificate` };
-		if (!key) return { fault: `${secretKeys.servingKey} holds no private key` };
+		if (!leaf) return { fault: `${name} contains no certificate` };
+		if (!key) return { fault: `${secretKeys.servingKey} contains no private key` };
 		if (!leaf.checkPrivateKey(key)) return { fault: `${secretKeys.servingKey} does not belong to ${name}` };
 		if (!isCurrent(leaf, nowMs))
 			return { fault: `${name} is valid from ${leaf.validFrom} to ${leaf.validTo} only` };
 		const missing = hosts.find((host) => !leaf.checkHost(host, { subject: 'never' }));
 		if (missing) return { fault: `${name} is not valid for ${missing}` };
 		if (roots.length === 0)
-			return { fault: `${secretKeys.authority} holds no CA certificate that is valid now` };
+			return { fault: `${secretKeys.authority} contains no CA certificate that is valid now` };
 		const root = rootOf(chain, roots);
 		return root ? { root } : { fault: `${name} was not issued by ${secretKeys.authority}` };
 	}

@@ -69,9 +69,9 @@ export class WebhookConfigurations {
 		const lists = await Promise.all(
 			kinds.map((kind) => listObjects<WebhookConfiguration>(this.#options.client, pathOf(kind), ours)),
 		);
-		for (const [index, kind] of kinds.entries()) this.#take(kind, lists[index]?.[0]);
+		for (const [index, kind] of kinds.entries()) this.#store(kind, lists[index]?.[0]);
 		this.#known = true;
-		this.#learn();
+		this.#updateTrust();
 	}
 
 	/** Watches both until `signal` ends. */
@@ -121,7 +121,7 @@ export class WebhookConfigurations {
 		);
 	}
 
-	/** Writes the CAs into every webhook that has others. If somebody else writes at the same time, the watch shows that and leads here again. */
+	/** Writes the CAs into every webhook that has others. If somebody else writes at the same time, the watch shows the change, and this is called again. */
 	async inject(bundle: readonly string[]): Promise<void> {
 		const caBundle = encode(bundle.join(''));
 		await this.#write('caBundle set', (_kind, webhook) =>
@@ -129,7 +129,7 @@ export class WebhookConfigurations {
 		);
 	}
 
-	/** Writes the path into every webhook that has another one; of a lost race see `inject`. Returns whether there was one. */
+	/** Writes the path into every webhook that has another one; for conflicts see `inject`. Returns whether there was one. */
 	setPaths(pathOf: (route: Route) => string): Promise<boolean> {
 		return this.#write('paths set', (kind, webhook) => {
 			const service = routed(kind, webhook);
@@ -161,7 +161,7 @@ export class WebhookConfigurations {
 				});
 				log.info({ kind, configuration: name, webhooks: operations.length }, done);
 			} catch (error) {
-				if (!isLostRace(error)) throw error;
+				if (!isConflicting(error)) throw error;
 				log.debug(
 					{ kind, error: String(error) },
 					`not ${done}: the configuration was changed at the same time`,
@@ -179,7 +179,7 @@ export class WebhookConfigurations {
 			query: ours,
 			trim: (configuration) => configuration,
 			onChange: (change, configuration) => {
-				this.#take(kind, change === 'deleted' ? undefined : configuration);
+				this.#store(kind, change === 'deleted' ? undefined : configuration);
 				for (const listener of this.#listeners) listener();
 			},
 			onRestart: (why) => onRestart(pathOf(kind), why),
@@ -192,13 +192,13 @@ export class WebhookConfigurations {
 		return [...this.#found.values()].flatMap((configuration) => configuration.webhooks ?? []);
 	}
 
-	#take(kind: Kind, configuration: WebhookConfiguration | undefined): void {
+	#store(kind: Kind, configuration: WebhookConfiguration | undefined): void {
 		if (configuration) this.#found.set(kind, configuration);
 		else this.#found.delete(kind);
-		this.#learn();
+		this.#updateTrust();
 	}
 
-	#learn(): void {
+	#updateTrust(): void {
 		if (!this.#known) return;
 		const nowMs = this.#options.clock.now();
 		const webhooks = this.#webhooks();
@@ -234,5 +234,5 @@ const sameMembers = (some: Set<string>, others: readonly string[]) =>
 	some.size === others.length && others.every((one) => some.has(one));
 
 /** Whether the configuration was changed or deleted meanwhile. 422: the patch's `test` of the resourceVersion failed. */
-const isLostRace = (error: unknown) =>
+const isConflicting = (error: unknown) =>
 	isConflict(error) || isNotFound(error) || (error instanceof KubeError && error.code === 422);

@@ -64,7 +64,7 @@ export async function loadSigner(
 			const key = Buffer.from(secret.data?.key ?? '', 'base64');
 			if (key.length < 32)
 				throw new Error(
-					`Secret ${namespace}/${names.proofSecret} holds no key: delete it, and the server creates a new one when it starts again`,
+					`Secret ${namespace}/${names.proofSecret} contains no key: delete it, and the server creates a new one when it starts again`,
 				);
 			return new Signer(key);
 		}

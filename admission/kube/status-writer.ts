@@ -37,7 +37,7 @@ interface StatusWriterOptions<S extends object> {
 	client: KubeClient;
 	clock: Pick<Clock, 'monotonic'>;
 	resource: Resource & { kind: string };
-	/** The least time between two writes of one object's status. */
+	/** The least time between two writes of one object's status; with 0 nothing is remembered of an object. */
 	everyMs: number;
 	/** The status as a merge patch, which removes only fields that it sets to null. Default: nothing is ever removed. */
 	toPatch?(status: S): object;
@@ -73,13 +73,12 @@ export class StatusWriter<S extends object> {
 		status: S,
 		{ force = false } = {},
 	): Promise<Requeue> {
-		const { client, clock, resource, toPatch = (all: S): object => all } = this.#options;
+		const { client, resource, toPatch = (all: S): object => all } = this.#options;
 		if (isDeepStrictEqual(asStored(status), asStored(object.status ?? {}))) return undefined;
 		const { namespace, name, uid = '' } = object.metadata;
 		const waitMs = this.waitMs(uid);
 		if (waitMs > 0 && !force) return { afterMs: waitMs };
-		const { reported } = this.#written.get(uid) ?? { reported: new Map<string, string>() };
-		this.#written.set(uid, { atMs: clock.monotonic(), reported });
+		const reported = this.#remember(uid);
 		const path = objectPath(resource, { namespace, name }, 'status');
 		await unlessChanged(mergePatch(client, path, { status: toPatch(status) }, { uid }));
 		this.#report(object, conditionsOf(status), reported);
@@ -95,6 +94,14 @@ export class StatusWriter<S extends object> {
 	/** The object is gone, or is to be treated as one whose status was never written. */
 	forget(uid: string): void {
 		this.#written.delete(uid);
+	}
+
+	/** The object's status is written now. Returns which of its conditions have been reported. */
+	#remember(uid: string): Written['reported'] {
+		const { clock, everyMs, reports } = this.#options;
+		const reported = this.#written.get(uid)?.reported ?? new Map<string, string>();
+		if (everyMs > 0 || reports) this.#written.set(uid, { atMs: clock.monotonic(), reported });
+		return reported;
 	}
 
 	#report({ metadata }: KubeObject, conditions: readonly Condition[], reported: Written['reported']): void {

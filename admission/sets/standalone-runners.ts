@@ -62,7 +62,6 @@ export class StandaloneRunners {
 				if (!isOwn(runner)) return undefined;
 				if (change !== 'deleted') return objectKey(runner.metadata);
 				this.#backoffs.delete(runner.metadata.uid ?? '');
-				this.#status.forget(runner.metadata.uid ?? '');
 				this.#written.delete(runner.metadata.uid ?? '');
 				return undefined;
 			})

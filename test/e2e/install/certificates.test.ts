@@ -147,7 +147,7 @@ const breakages: [what: string, fault: RegExp, breakIt: (rig: Rig) => Promise<un
 	],
 	[
 		'loses everything',
-		/tls\.crt holds no certificate/,
+		/tls\.crt contains no certificate/,
 		(rig) => patch(rig, { 'tls.crt': '', 'ca.crt': '', 'ca.key': '' }),
 	],
 ];

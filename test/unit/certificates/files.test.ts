@@ -86,13 +86,13 @@ test('files that can not be used at the start are named', async ({ folder }) => 
 	const failure = () => source().then(() => 'none', String);
 	assert.match(await failure(), files.certFile);
 	await write({ cert: 'x', key: first.key });
-	assert.match(await failure(), `${files.certFile} holds no certificate`);
+	assert.match(await failure(), `${files.certFile} contains no certificate`);
 	await write({ cert: first.cert, key: 'x' });
-	assert.match(await failure(), `${files.keyFile} holds no private key`);
+	assert.match(await failure(), `${files.keyFile} contains no private key`);
 	assert.match(await readClientCa(join(folder, 'none')).then(() => '', String), /--client-ca-file: ENOENT/);
 	assert.match(
 		await readClientCa(files.keyFile).then(() => '', String),
-		`--client-ca-file: ${files.keyFile} holds no certificate`,
+		`--client-ca-file: ${files.keyFile} contains no certificate`,
 	);
 });
 

@@ -105,15 +105,15 @@ const times = (world: World, why: string) => world.written.filter((one) => one =
 
 test('three replicas, two of which come and go: four CAs, and nothing served is ever not trusted', async () => {
 	const world = await grown();
-	assert.equal(world.written, ['mended'], 'three replicas that start at once make one CA');
+	assert.equal(world.written, ['repaired'], 'three replicas that start at once make one CA');
 	await world.live(3 * lifetimes.authorityMs, { restarts: true });
 	console.log(`seed ${chance.seed}: ${world.written.length} writes, ${world.bundles.length} bundles`);
 	assert.ok(times(world, 'ca-replaced') >= 4);
 	assert.ok(times(world, 'renewed') >= 8);
-	assert.is(times(world, 'mended'), 1);
+	assert.is(times(world, 'repaired'), 1);
 	assert.ok(world.bundle.length <= 3, 'old CAs are dropped when they end');
 });
-test('the Secret is deleted or broken: it is mended, and nothing served is ever not trusted', async () => {
+test('the Secret is deleted or broken: it is repaired, and nothing served is ever not trusted', async () => {
 	const world = await grown();
 	for (const broken of [
 		undefined,
@@ -126,7 +126,7 @@ test('the Secret is deleted or broken: it is mended, and nothing served is ever 
 		await world.live(3 * settleMs);
 		assert.is(judgeSecret(world.data, [host], world.nowMs).fault, undefined);
 	}
-	assert.is(times(world, 'mended'), 5);
+	assert.is(times(world, 'repaired'), 5);
 });
 test('the Secret is deleted, and who starts just then sees it first: what the others serve stays trusted', async () => {
 	for (let time = 0; time < 10; time++) {

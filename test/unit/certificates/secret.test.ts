@@ -37,18 +37,18 @@ const changed = (parts: Record<string, string | undefined>) => {
 const rows: [string, Record<string, string> | undefined, number, string][] = [
 	['as it was written', data, 1, 'ca+key, serving, next, 1 previous, no fault'],
 	['none', undefined, 1, 'no ca, no serving, no next, 0 previous, there is no Secret'],
-	['empty', {}, 1, 'no ca, no serving, no next, 0 previous, tls.crt holds no certificate'],
+	['empty', {}, 1, 'no ca, no serving, no next, 0 previous, tls.crt contains no certificate'],
 	[
 		'garbage',
 		changed({ 'tls.crt': 'x', 'ca.crt': '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' }),
 		1,
-		'no ca, no serving, next, 1 previous, tls.crt holds no certificate',
+		'no ca, no serving, next, 1 previous, tls.crt contains no certificate',
 	],
 	[
 		'the key is none',
 		changed({ 'tls.key': 'x' }),
 		1,
-		'ca+key, no serving, next, 1 previous, tls.key holds no private key',
+		'ca+key, no serving, next, 1 previous, tls.key contains no private key',
 	],
 	[
 		'the key of another certificate',
@@ -78,13 +78,13 @@ const rows: [string, Record<string, string> | undefined, number, string][] = [
 		'no CA',
 		changed({ 'ca.crt': undefined }),
 		1,
-		'no ca, no serving, next, 1 previous, ca.crt holds no CA certificate that is valid now',
+		'no ca, no serving, next, 1 previous, ca.crt contains no CA certificate that is valid now',
 	],
 	[
 		'a CA that is none',
 		changed({ 'ca.crt': pair.cert }),
 		1,
-		'no ca, no serving, next, 1 previous, ca.crt holds no CA certificate that is valid now',
+		'no ca, no serving, next, 1 previous, ca.crt contains no CA certificate that is valid now',
 	],
 	[
 		'for another Service',
