@@ -8,12 +8,12 @@ import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
-import type { SetKind } from './kind.ts';
+import type { Creator, SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
 import { PlanExecutor, type PlanExecutorDependencies } from './plan-executor.ts';
 import { credentialsSecretOf } from './pod/defaults.ts';
 import { templateHash } from './pod/template.ts';
-import { type Accounting, type Plan, plan } from './rules/plan.ts';
+import { type Accounting, type Plan, plan, type SetState } from './rules/plan.ts';
 import { defaultSurge, gatherMs } from './rules/policy.ts';
 import { noBackoff } from './rules/start-backoff.ts';
 import { countedCompletions, type Found, readAccounting, statusOf, surgeOf } from './rules/status.ts';
@@ -105,87 +105,78 @@ export class SetReconciler<S extends RunnersSet> {
 	}
 
 	async #reconcile(key: ObjectKey): Promise<Requeue> {
-		const { cache, clock, demand, log } = this.#dependencies;
+		const { demand } = this.#dependencies;
 		const { namespace, name } = splitKey(key);
 		const set = this.#kind.sets.informer.get(namespace, name);
 		if (!set) return undefined;
 		if (!this.#owners.synced) return { afterMs: 50 };
-		const deleting = set.metadata.deletionTimestamp !== undefined;
+		const deleting = isDeleting(set);
 		if (!deleting && demand?.synced === false) return { afterMs: 200 };
-		const finalizers = set.metadata.finalizers ?? [];
-		if (deleting && !finalizers.includes(drainFinalizer)) return undefined;
-		// Deleted with --cascade=orphan: its runners stay, without an owner, and remain guarded.
-		if (deleting && finalizers.includes('orphan')) this.#orphaning.add(set.metadata.uid ?? '');
-		if (this.#orphaning.has(set.metadata.uid ?? '')) return this.#removeFinalizer(set);
-		if (!deleting && cache.namespaces.get(undefined, namespace)?.metadata.deletionTimestamp) return undefined;
-		if (!finalizers.includes(drainFinalizer)) {
-			await this.#patch(set, { metadata: { finalizers: [...finalizers, drainFinalizer] } });
-			return undefined; // the watch shows the change and starts the next reconcile
-		}
+		if (!(await this.#isReady(set))) return undefined;
 
 		const owners = this.#owners.of(set);
 		this.#sizes.set(key, owners.length);
 		// Pods without an owner are left to the guard: they don't keep the set from being deleted.
 		if (deleting && owners.every(({ pod, object }) => pod && !object)) return this.#removeFinalizer(set);
+		return this.#reconcileRunners(set, owners);
+	}
+
+	/** Whether the set has its finalizer and its runners are to be reconciled. If not, adds the finalizer or lets the set go. */
+	async #isReady(set: S): Promise<boolean> {
+		const { namespace, uid = '', finalizers = [] } = set.metadata;
+		const deleting = isDeleting(set);
+		const hasFinalizer = finalizers.includes(drainFinalizer);
+		if (deleting && !hasFinalizer) return false;
+		// Deleted with --cascade=orphan: its runners stay, without an owner, and remain guarded.
+		if (deleting && finalizers.includes('orphan')) this.#orphaning.add(uid);
+		if (this.#orphaning.has(uid)) {
+			await this.#removeFinalizer(set);
+			return false;
+		}
+		const { namespaces } = this.#dependencies.cache;
+		if (!deleting && namespaces.get(undefined, namespace ?? '')?.metadata.deletionTimestamp) return false;
+		if (hasFinalizer) return true;
+		await this.#patch(set, { metadata: { finalizers: [...finalizers, drainFinalizer] } });
+		return false; // the watch shows the change and starts the next reconcile
+	}
+
+	async #reconcileRunners(set: S, owners: OwnedRunner[]): Promise<Requeue> {
+		const { demand } = this.#dependencies;
 		const memory = await this.#account(set, owners);
 		for (const owner of owners)
 			if (owner.phase === 'completed' && memory.counted.has(owner.uid)) owner.phase = 'stopping';
 		const credentialsMissing = await this.#credentialsMissing(set);
 		const { create, message: specInvalid } = this.#kind.creator(set);
+		const demanded = isDeleting(set) ? undefined : demand?.demandOf(this.#kind, set, owners);
 		const hash = templateHash(set);
-		const replicas = set.spec.replicas ?? 1;
-		const demanded = deleting ? undefined : demand?.demandOf(this.#kind, set, owners);
-		const wanted = demanded?.desired ?? replicas;
-		const annotations = set.metadata.annotations ?? {};
-		const ephemeral = this.#kind.config(set).ephemeral !== false;
-		const planned = plan(
-			owners,
-			{
-				replicas,
-				demanded,
-				templateHash: hash,
-				surge: surgeOf(annotations[setKeys.maxSurge], wanted) ?? defaultSurge(wanted),
-				deleting,
-				credentialsMissing: credentialsMissing !== undefined,
-				recreationDelayMs:
-					ephemeral && !demanded ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
-				accounting: memory.accounting,
-			},
-			clock.now(),
-		);
+		const planned = this.#plan(set, owners, {
+			demanded,
+			templateHash: hash,
+			credentialsMissing: credentialsMissing !== undefined,
+			accounting: memory.accounting,
+		});
 		const over = owners.filter(({ uid, phase }) => phase === 'completed' || memory.counted.has(uid));
 		memory.counted = new Set(over.map(({ uid }) => uid));
-		const changed = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
+		const hasCompleted = planned.accounting.completionsMs.length > memory.accounting.completionsMs.length;
 		memory.accounting = planned.accounting;
-		const blocked = blockedBy(deleting, credentialsMissing, specInvalid, planned);
+		const blocked = blockedBy(isDeleting(set), credentialsMissing, specInvalid, planned);
 		demand?.blocked(set, blocked ?? (memory.createsFail ? 'StartsFailing' : undefined));
+		const replicas = set.spec.replicas ?? 1;
 		const found: Found = {
 			replicas,
 			wanted: demanded?.replicas ?? replicas,
 			templateHash: hash,
 			owners,
 			plan: planned,
-			selector: `${this.#kind.setLabel}=${name}`,
+			selector: `${this.#kind.setLabel}=${set.metadata.name}`,
 			credentialsMissing,
 			specInvalid,
 			accounting: planned.accounting,
 		};
-		const writeStatus = (options?: { force: boolean }) =>
-			this.#status.write(set, statusOf(set, found, clock.now()), options);
 		// A completion is in the status before its runner is removed, or the next leader would replace the runner (D4).
-		if (changed) await writeStatus({ force: true });
-		try {
-			await this.#executor.execute(set, planned, create, hash);
-			if (planned.create > 0) memory.createsFail = false;
-		} catch (error) {
-			memory.createsFail = planned.create > 0;
-			await writeStatus();
-			throw error;
-		}
-		const statusAgain = await writeStatus();
-		const [release, remove] = [planned.release.length, planned.remove.length];
-		if (planned.create + release + remove > 0)
-			log.debug({ [this.#kind.controller]: key, create: planned.create, release, remove }, 'reconciled');
+		if (hasCompleted) await this.#writeStatus(set, found, { force: true });
+		await this.#execute(set, found, planned, create, memory);
+		const statusAgain = await this.#writeStatus(set, found);
 		return soonest(
 			statusAgain?.afterMs,
 			demanded?.requeueAfterMs,
@@ -193,6 +184,53 @@ export class SetReconciler<S extends RunnersSet> {
 			credentialsMissing === undefined ? undefined : 5_000,
 			owners.some((owner) => !owner.pod) ? 10_000 : undefined,
 		);
+	}
+
+	#plan(
+		set: S,
+		owners: readonly OwnedRunner[],
+		facts: Pick<SetState, 'demanded' | 'templateHash' | 'credentialsMissing' | 'accounting'>,
+	): Plan {
+		const { demanded } = facts;
+		const replicas = set.spec.replicas ?? 1;
+		const wanted = demanded?.desired ?? replicas;
+		const annotations = set.metadata.annotations ?? {};
+		const ephemeral = this.#kind.config(set).ephemeral !== false;
+		const state: SetState = {
+			...facts,
+			replicas,
+			surge: surgeOf(annotations[setKeys.maxSurge], wanted) ?? defaultSurge(wanted),
+			deleting: isDeleting(set),
+			recreationDelayMs:
+				ephemeral && !demanded ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
+		};
+		return plan(owners, state, this.#dependencies.clock.now());
+	}
+
+	/** Carries the plan out. If that fails, the status says what was found all the same. */
+	async #execute(
+		set: S,
+		found: Found,
+		planned: Plan,
+		creator: Creator | undefined,
+		memory: Memory,
+	): Promise<void> {
+		const { create, release, remove } = planned;
+		try {
+			await this.#executor.execute(set, planned, creator, found.templateHash);
+			if (create > 0) memory.createsFail = false;
+		} catch (error) {
+			memory.createsFail = create > 0;
+			await this.#writeStatus(set, found);
+			throw error;
+		}
+		if (create + release.length + remove.length === 0) return;
+		const facts = { [this.#kind.controller]: objectKey(set.metadata), create };
+		this.#dependencies.log.debug({ ...facts, release: release.length, remove: remove.length }, 'reconciled');
+	}
+
+	#writeStatus(set: S, found: Found, options?: { force: boolean }): Promise<Requeue> {
+		return this.#status.write(set, statusOf(set, found, this.#dependencies.clock.now()), options);
 	}
 
 	/** The memory of a set. Advances effectiveTime if spec.replicas has changed or the spec has a newer one. */
@@ -262,6 +300,8 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#orphaning.delete(uid);
 	}
 }
+
+const isDeleting = ({ metadata }: RunnersSet) => metadata.deletionTimestamp !== undefined;
 
 function blockedBy(
 	deleting: boolean,
