@@ -42,9 +42,9 @@ const allowed: readonly Allowed[] = [
 		why: 'annotations on the pods of running clusters',
 	},
 	{
-		text: /\bheardAt\b/g,
+		text: /\b(?:heard|looked)At\b/g,
 		in: /\/webhook-note\.ts$|\/jobs\/events\/(?:known-webhooks|lost-deliveries)\.test\.ts$/,
-		why: "a field of the notes on a running server's status ConfigMap",
+		why: "fields of the notes on a running server's status ConfigMap",
 	},
 	{ text: /\bopen-claims\b/g, why: "a controller's name in the metrics of running servers" },
 ];

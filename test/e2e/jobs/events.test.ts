@@ -10,7 +10,7 @@ import { stage } from '../../rig/stage.ts';
 import type { Space } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-// GitHub's list is late: what is on the pods, the events have told.
+// GitHub's list is late: what is on the pods comes from the events.
 const test = spaceTests("GitHub's job events", { prepare: () => stage('guard'), hintDelayMs: 120_000 });
 
 const [secret, older] = ['the secret of the webhook', 'the one before'];
@@ -76,7 +76,7 @@ async function deliver(said: Said, by = secret): Promise<number> {
 	return answer.status;
 }
 
-/** What its witnesses say, as it stands on the pod: `event 7 working`. */
+/** Its job signals from events, as they are on the pod: `event 7 working`. */
 async function signals(space: Space, name: string): Promise<string[]> {
 	const text = (await space.annotations(name))[busy.signals] ?? '- []';
 	const read = JSON.parse(text.slice(text.indexOf(' ') + 1)) as JobSignal[];
@@ -182,15 +182,15 @@ test('a runner that GitHub lists as idle is refused as busy, by the name of its 
 
 test("a delivery that was lost is found in GitHub's list, and read once", async ({ rig, space }) => {
 	const hook = rig.github.addWebhook({ url: `http://127.0.0.1:${port}/`, secret, scope: space.scope });
-	await space.runners(['heard', 'lost'], { ephemeral: false });
+	await space.runners(['received', 'lost'], { ephemeral: false });
 	const works = (name: string) =>
 		eventually(
-			`an event has told that ${name} works`,
+			`an event has reported that ${name} works`,
 			async () => /^event \d+ working$/.test((await signals(space, name)).join()),
 			{ withinMs: 180_000 },
 		);
-	await space.runJob('heard');
-	await works('heard');
+	await space.runJob('received');
+	await works('received');
 	const fault = hook.fault({ kind: 'lost', action: 'in_progress', runnerName: 'lost' });
 	await space.runJob('lost');
 	await works('lost');

@@ -36,10 +36,7 @@ function reaches(port: number, ca: string): Promise<boolean> {
 	});
 }
 
-test('both reach it from the change on; the pod is told of the new CA before it is used', async ({
-	rig,
-	set,
-}) => {
+test('both reach it from the change on; the pod has the new CA before it is used', async ({ rig, set }) => {
 	const [server] = rig.servers;
 	const port = server?.jobsPort ?? 0;
 	const [name = ''] = set.live();
@@ -62,7 +59,7 @@ test('both reach it from the change on; the pod is told of the new CA before it 
 	});
 	assert.ok(await reaches(port, old), 'a file that is old');
 	const both = await eventually(
-		'the pod is told',
+		'the pod has it',
 		async () => ((await onPod()) === old ? undefined : onPod()),
 		{ withinMs: 60_000 },
 	);

@@ -8,7 +8,7 @@ import { startRig } from '../../rig/rig.ts';
 import type { Space } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 
-// GitHub's list is late: what is on the pods, the hooks have told.
+// GitHub's list is late: what is on the pods comes from the hooks.
 const test = spaceTests("job hooks of others' pods", {
 	prepare: () => startRig({ sets: true, server: { args: ['--job-hooks', 'all'] } }),
 	hintDelayMs: 120_000,

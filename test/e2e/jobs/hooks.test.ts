@@ -26,7 +26,7 @@ test.after.each(async ({ sets }) => {
 });
 test.after(({ rig }) => end(rig));
 
-/** A set whose runners are online. GitHub's list is late: what is on its pods, the hooks have told. */
+/** A set whose runners are online. GitHub's list is late: what is on its pods comes from the hooks. */
 async function setOf({ rig, sets }: { rig: Rig; sets: SetUnderTest[] }, kind: Kind, replicas: number) {
 	const set = await SetUnderTest.make(rig, kind, { replicas, ownCredentials: true, until: 'online' });
 	sets.push(set);
@@ -37,7 +37,7 @@ async function setOf({ rig, sets }: { rig: Rig; sets: SetUnderTest[] }, kind: Ki
 const podOf = (rig: Rig, set: SetUnderTest, name: string) =>
 	rig.kube.get<Pod>(`/api/v1/namespaces/${set.namespace}/pods/${name}`);
 
-function hookClaims({ metadata }: Pod): JobSignal[] {
+function hookSignals({ metadata }: Pod): JobSignal[] {
 	const text = metadata.annotations?.[busy.signals] ?? '- []';
 	return (JSON.parse(text.slice(text.indexOf(' ') + 1)) as JobSignal[]).filter(({ by }) => by === 'hook');
 }
@@ -72,7 +72,7 @@ for (const kind of kinds)
 			assert.is(object.metadata.labels?.[busy.label], 'true');
 			assert.match(object.metadata.annotations?.[busy.job] ?? '', /run \d+/);
 			assert.equal(
-				hookClaims(object).map(({ state }) => state),
+				hookSignals(object).map(({ state }) => state),
 				['working'],
 			);
 		}
@@ -176,13 +176,13 @@ test('bad input: 401, 400, 413, nothing written, one line for each pod', async (
 	assert.is((await say(port, good, 'not JSON')).status, 400);
 	assert.is((await say(port, good, '{}')).status, 400);
 	assert.is((await say(port, good, `"${'x'.repeat(17 * 1024)}"`)).status, 413);
-	assert.equal(hookClaims(await podOf(rig, set, first)), []);
+	assert.equal(hookSignals(await podOf(rig, set, first)), []);
 	// Another pod's token speaks for that pod, whatever the body says.
 	const others = await tokenOf(rig, await podOf(rig, set, second));
 	assert.is((await say(port, others, job('b'))).status, 200);
-	assert.equal(hookClaims(await podOf(rig, set, first)), []);
+	assert.equal(hookSignals(await podOf(rig, set, first)), []);
 	assert.equal(
-		hookClaims(await podOf(rig, set, second)).map(({ key }) => key),
+		hookSignals(await podOf(rig, set, second)).map(({ key }) => key),
 		['b'],
 	);
 	const lines = (rig.servers[0]?.log ?? []).filter(

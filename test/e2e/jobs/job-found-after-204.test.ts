@@ -1,5 +1,5 @@
 /**
- * GitHub answers 204 to the DELETE of a runner, and in the quiet time after it the runner receives a job: its log shows it,
+ * GitHub answers 204 to the DELETE of a runner, and in the quiet period after it the runner receives a job: its log shows it,
  * and the pod stays until the container stops. In simulated time, and for what else may happen then: test/unit/guard/subjects/runner/release.test.ts.
  */
 import * as assert from 'uvu/assert';
@@ -12,8 +12,8 @@ import { spaceTests } from '../support/space-tests.ts';
 
 const test = spaceTests('a job that comes after the 204', { prepare: () => stage('guard') });
 
-/** Longer than any test: the runner's listener does not hear that it was removed. */
-const neverHeard = { removedPollMs: 3_600_000 };
+/** Longer than any test: the runner's listener does not learn that it was removed. */
+const neverLearned = { removedPollMs: 3_600_000 };
 
 /** When GitHub has removed this runner, it gives it a job that was on its way. */
 function jobAfterRemoval({ rig, name: namespace }: Space, pod: string): Promise<Job> {
@@ -21,7 +21,7 @@ function jobAfterRemoval({ rig, name: namespace }: Space, pod: string): Promise<
 	const stop = rig.github.onRemoved((runner, cause) => {
 		if (runner.name !== pod || cause !== 'api') return;
 		stop();
-		// The agents hear of the removal in the same turn, and before it is answered.
+		// The agents learn of the removal in the same turn, and before it is answered.
 		setImmediate(() => given.resolve(rig.agents.runJob(namespace, pod, { unregistered: true })));
 	});
 	return given.promise;
@@ -40,7 +40,7 @@ async function stays(rig: Rig, space: Space, name: string, countedBefore: number
 	const { displayName } = await job;
 	await eventually('its answer is on its way', () => space.removals().length > 0);
 	assert.equal(space.removals(), [204]);
-	const event = await eventually('people are told', async () =>
+	const event = await eventually('an Event says so', async () =>
 		(await space.events(name)).find(({ reason }) => reason === 'JobProbablyLost'),
 	);
 	assert.is(event.type, 'Warning');
@@ -53,11 +53,11 @@ async function stays(rig: Rig, space: Space, name: string, countedBefore: number
 }
 
 for (const kind of ['ephemeral', 'static', 'scale set'] as const) {
-	test(`${kind} runner: its pod stays, people are told, and it goes when the container stops`, async ({
+	test(`${kind} runner: its pod stays, an Event says why, and it goes when the container stops`, async ({
 		rig,
 		space,
 	}) => {
-		rig.agents.set(space.name, neverHeard);
+		rig.agents.set(space.name, neverLearned);
 		if (kind === 'scale set') await space.scaleSetRunners(['a']);
 		else await space.runners(['a'], { ephemeral: kind === 'ephemeral' });
 		await stays(rig, space, 'a', await counted(rig));
@@ -70,7 +70,7 @@ for (const kind of ['ephemeral', 'static', 'scale set'] as const) {
 	});
 }
 
-test('its listener hears that it was removed and cancels the job: the pod goes only when the container has stopped', async ({
+test('its listener learns that it was removed and cancels the job: the pod goes only when the container has stopped', async ({
 	rig,
 	space,
 }) => {

@@ -272,7 +272,7 @@ test('break-glass; a dry run', async ({ call, space }) => {
 	await space.annotate('r1-workflow', { [breakGlass]: 'it hangs' });
 	assert.is((await remove(call, space.name, 'r1-workflow')).status, 200);
 	await space.gone('r1-workflow');
-	await eventually('it is told', async () =>
+	await eventually('an Event says so', async () =>
 		(await space.events('r1-workflow')).some(({ reason }) => reason === 'BreakGlass'),
 	);
 	await space.endJob('r1');

@@ -30,7 +30,7 @@ interface Group {
 	scaleSet: number;
 }
 
-interface Told extends Group {
+interface RunningGroup extends Group {
 	space: Space;
 	node: string;
 	names: { ephemeral: string[]; fixed: string[]; scaleSet: string[] };
@@ -39,21 +39,21 @@ interface Told extends Group {
 }
 
 /** A set of our own about which GitHub lies from the start of its jobs. */
-interface ToldSet {
+interface SetPlan {
 	kind: Kind;
 	says: LieRule['says'];
 	ephemeral: boolean;
 	act: 'scaled to 0' | 'template change';
 	/** Who contradicts GitHub. */
-	witness: 'hooks' | 'log';
+	source: 'hooks' | 'log';
 }
 
-interface SetOfOurs extends ToldSet {
+interface SetOfOurs extends SetPlan {
 	set: SetUnderTest;
 	names: string[];
 }
 
-/** 38 runners as ARC makes them, without job hooks: only their log tells. */
+/** 38 runners as ARC makes them, without job hooks: only their log shows it. */
 const groups: readonly Group[] = [
 	{ title: 'idle', says: 'idle', from: 'start', traced: true, ephemeral: 4, fixed: 3, scaleSet: 3 },
 	{ title: 'idle-later', says: 'idle', from: 'middle', ephemeral: 4, fixed: 3, scaleSet: 3 },
@@ -65,14 +65,14 @@ const groups: readonly Group[] = [
 ];
 /** 12 runners of our own sets. */
 const replicas = 3;
-const sets: readonly ToldSet[] = [
-	{ kind: 'RunnerSet', says: 'idle', ephemeral: true, act: 'scaled to 0', witness: 'hooks' },
-	{ kind: 'RunnerDeployment', says: 'absent', ephemeral: false, act: 'scaled to 0', witness: 'log' },
-	{ kind: 'RunnerDeployment', says: 'idle', ephemeral: true, act: 'template change', witness: 'hooks' },
-	{ kind: 'RunnerSet', says: 'absent', ephemeral: false, act: 'template change', witness: 'log' },
+const sets: readonly SetPlan[] = [
+	{ kind: 'RunnerSet', says: 'idle', ephemeral: true, act: 'scaled to 0', source: 'hooks' },
+	{ kind: 'RunnerDeployment', says: 'absent', ephemeral: false, act: 'scaled to 0', source: 'log' },
+	{ kind: 'RunnerDeployment', says: 'idle', ephemeral: true, act: 'template change', source: 'hooks' },
+	{ kind: 'RunnerSet', says: 'absent', ephemeral: false, act: 'template change', source: 'log' },
 ];
 /** The same lies where neither log nor hook can contradict them. */
-const unwitnessed: readonly Group[] = [
+const unseenGroups: readonly Group[] = [
 	{ title: 'idle-unseen', says: 'idle', from: 'start', ephemeral: 2, fixed: 2, scaleSet: 2 },
 	{ title: 'absent-unseen', says: 'absent', from: 'start', ephemeral: 2, fixed: 2, scaleSet: 0 },
 	{
@@ -82,43 +82,43 @@ const unwitnessed: readonly Group[] = [
 ];
 
 interface Context extends HistoryContext {
-	told: Told[];
-	toldSets: SetOfOurs[];
-	unwitnessed: Told[];
+	running: RunningGroup[];
+	runningSets: SetOfOurs[];
+	unseen: RunningGroup[];
 }
 
 const test = historyTests<Context>('GitHub lies about runners that work', { prepare: () => stage('sets') });
 
 test.before(async (context) => {
 	const { rig } = context;
-	[context.toldSets, context.unwitnessed, context.told] = await Promise.all([
+	[context.runningSets, context.unseen, context.running] = await Promise.all([
 		Promise.all(sets.map((one) => makeSet(rig, one))),
-		Promise.all(unwitnessed.map((group) => makeGroup(rig, group))),
+		Promise.all(unseenGroups.map((group) => makeGroup(rig, group))),
 		Promise.all(groups.map((group) => makeGroup(rig, group))),
 	]);
 	// What comes of these takes a minute: it begins first.
-	for (const one of context.unwitnessed) {
+	for (const one of context.unseen) {
 		rig.agents.set(one.space.name, { ...logAlone, log: 'silent' });
 		await startJobs(rig, one);
 	}
-	await Promise.all(context.unwitnessed.map(deleteAll));
-	for (const { set, says, names, witness } of context.toldSets) {
+	await Promise.all(context.unseen.map(deleteAll));
+	for (const { set, says, names, source } of context.runningSets) {
 		rig.github.lie({ says, scope: set.scope });
 		await set.work(...names);
-		if (witness === 'hooks') await set.marked(...names);
+		if (source === 'hooks') await set.marked(...names);
 	}
-	for (const one of context.told) await startJobs(rig, one);
+	for (const one of context.running) await startJobs(rig, one);
 });
-test.after(async ({ rig, told, toldSets, unwitnessed }) => {
+test.after(async ({ rig, running, runningSets, unseen }) => {
 	rig?.github.clearFaults();
-	await Promise.all([...(told ?? []), ...(unwitnessed ?? [])].map(({ space }) => space.clear()));
-	await Promise.all((toldSets ?? []).map(({ set }) => set.end()));
+	await Promise.all([...(running ?? []), ...(unseen ?? [])].map(({ space }) => space.clear()));
+	await Promise.all((runningSets ?? []).map(({ set }) => set.end()));
 });
 
-/** They run no hooks, and an EphemeralRunner does not tell of its job: a scale set's listener is late as well. */
+/** They run no hooks, and an EphemeralRunner does not report its job: a scale set's listener is late as well. */
 const logAlone = { jobStatusDelayMs: 3_600_000, hooks: 'off' as const, removedPollMs: 1_000 };
 
-async function makeGroup(rig: Rig, group: Group): Promise<Told> {
+async function makeGroup(rig: Rig, group: Group): Promise<RunningGroup> {
 	const { title, traced = false } = group;
 	const node = `lies-${title}`;
 	// No other pods there: it is drained.
@@ -145,13 +145,13 @@ async function makeGroup(rig: Rig, group: Group): Promise<Told> {
 	return { ...group, space, node, names, all, lie: undefined };
 }
 
-/** Its runners are told before they start whether their log can be read, and whether they run the hooks of their pods. */
-async function makeSet(rig: Rig, one: ToldSet): Promise<SetOfOurs> {
-	const { kind, ephemeral, witness } = one;
+/** Its runners know before they start whether their log can be read, and whether they run the hooks of their pods. */
+async function makeSet(rig: Rig, one: SetPlan): Promise<SetOfOurs> {
+	const { kind, ephemeral, source } = one;
 	const set = await SetUnderTest.make(rig, kind, { config: { ephemeral }, ownCredentials: true });
 	rig.agents.set(set.namespace, {
-		log: witness === 'hooks' ? 'silent' : 'on',
-		hooks: witness === 'log' ? 'off' : {},
+		log: source === 'hooks' ? 'silent' : 'on',
+		hooks: source === 'log' ? 'off' : {},
 	});
 	await set.scale(replicas);
 	await set.registered(replicas);
@@ -159,10 +159,10 @@ async function makeSet(rig: Rig, one: ToldSet): Promise<SetOfOurs> {
 }
 
 /** All get a job, and GitHub lies about them, now or, where it begins in the middle, when all are known to be busy. */
-async function startJobs(rig: Rig, told: Told): Promise<void> {
-	const { space, says, from, names, all, completed } = told;
+async function startJobs(rig: Rig, running: RunningGroup): Promise<void> {
+	const { space, says, from, names, all, completed } = running;
 	const lie = () => {
-		told.lie = rig.github.lie({ says, scope: space.scope });
+		running.lie = rig.github.lie({ says, scope: space.scope });
 	};
 	if (from === 'start') lie();
 	const jobs = new Map<string, number>();
@@ -175,15 +175,15 @@ async function startJobs(rig: Rig, told: Told): Promise<void> {
 	// GitHub says of these that their job has ended, and will not say it of the ephemeral ones when it has.
 	for (const name of [...names.fixed, ...names.scaleSet])
 		rig.github.jobs.complete(jobs.get(name) ?? 0, 'success');
-	const claimed = async () => {
+	const reported = async () => {
 		const pods = await rig.pods(space.name);
 		return pods.every(({ metadata }) => metadata.annotations?.['actions-runner/job-claims']);
 	};
-	await eventually(`the events of ${space.name} are heard`, claimed);
+	await eventually(`the events of ${space.name} have come`, reported);
 }
 
 /** Asked until the guard has answered for all: on a machine with too much to do the API server may give up on it. */
-async function deleteAll({ space }: Told): Promise<string> {
+async function deleteAll({ space }: RunningGroup): Promise<string> {
 	for (let tries = 1; ; tries++) {
 		const { stderr } = await space.kubectl('delete', 'pods', '--all', '--wait=false');
 		if (tries === 10 || !/failed calling webhook/.test(stderr)) return stderr;
@@ -191,10 +191,10 @@ async function deleteAll({ space }: Told): Promise<string> {
 }
 
 /** Whoever looks at GitHub's list from now on has been lied to twice more about all of them. */
-async function lieTwiceMore(told: readonly Told[]): Promise<void> {
-	const before = told.map(({ lie }) => lie?.hits() ?? 0);
+async function lieTwiceMore(running: readonly RunningGroup[]): Promise<void> {
+	const before = running.map(({ lie }) => lie?.hits() ?? 0);
 	await eventually('two more lists have lied', () =>
-		told.every(({ lie, all }, index) => (lie?.hits() ?? 0) >= (before[index] ?? 0) + 2 * all.length),
+		running.every(({ lie, all }, index) => (lie?.hits() ?? 0) >= (before[index] ?? 0) + 2 * all.length),
 	);
 }
 
@@ -214,10 +214,10 @@ const removalsAtWork = (history: History): string[] =>
 test('kubectl delete pods --all: each is refused as busy and recorded, and GitHub is not asked to remove one', async ({
 	rig,
 	history,
-	told,
+	running,
 }) => {
-	const answers = await Promise.all(told.map(deleteAll));
-	for (const [index, { all, space }] of told.entries()) {
+	const answers = await Promise.all(running.map(deleteAll));
+	for (const [index, { all, space }] of running.entries()) {
 		const denials = answers[index]?.match(/denied the request: .* Recorded: /g) ?? [];
 		assert.is(denials.length, all.length, answers[index]);
 		// On a machine with too much to do a log is not read in time: its runner may be busy, then.
@@ -227,7 +227,7 @@ test('kubectl delete pods --all: each is refused as busy and recorded, and GitHu
 		assert.equal(space.removals(), []);
 		await noneTerminates(rig, space.name, all);
 	}
-	const expected = told.flatMap(({ space, all }) => all.map((name) => `${space.name}/${name}`));
+	const expected = running.flatMap(({ space, all }) => all.map((name) => `${space.name}/${name}`));
 	const recorded = new Set(history.recorded());
 	assert.equal(
 		expected.filter((key) => !recorded.has(key)),
@@ -237,35 +237,38 @@ test('kubectl delete pods --all: each is refused as busy and recorded, and GitHu
 
 test('our own sets are scaled to 0, or get another template: those that work are left alone', async ({
 	rig,
-	toldSets,
+	runningSets,
 }) => {
 	await Promise.all(
-		toldSets.map(({ set, act }) => (act === 'scaled to 0' ? set.scale(0) : set.changeTemplate('second'))),
+		runningSets.map(({ set, act }) => (act === 'scaled to 0' ? set.scale(0) : set.changeTemplate('second'))),
 	);
 	await Promise.all(
-		toldSets.map(({ set, act }) =>
+		runningSets.map(({ set, act }) =>
 			act === 'scaled to 0' ? set.conditionIs('Draining', 'True') : set.reconciled(),
 		),
 	);
-	for (const { set, names } of toldSets) await noneTerminates(rig, set.namespace, names);
+	for (const { set, names } of runningSets) await noneTerminates(rig, set.namespace, names);
 });
 
-test('kubectl drain of their nodes, while GitHub goes on lying: each is refused, none is told to stop', async ({
+test('kubectl drain of their nodes, while GitHub goes on lying: each is refused, none is asked to stop', async ({
 	rig,
 	history,
-	told,
-	toldSets,
+	running,
+	runningSets,
 }) => {
-	const nodes = told.map(({ node }) => node);
+	const nodes = running.map(({ node }) => node);
 	const args = ['drain', ...nodes, '--force', '--ignore-daemonsets', '--timeout=4s'];
-	const [drained] = await Promise.all([rig.kubectl(args), lieTwiceMore(told)]);
+	const [drained] = await Promise.all([rig.kubectl(args), lieTwiceMore(running)]);
 	assert.is(drained.code, 1);
-	const namespaces = [...told.map(({ space }) => space.name), ...toldSets.map(({ set }) => set.namespace)];
-	for (const { all, space } of told) {
+	const namespaces = [
+		...running.map(({ space }) => space.name),
+		...runningSets.map(({ set }) => set.namespace),
+	];
+	for (const { all, space } of running) {
 		for (const name of all) assert.match(drained.stderr, `error when evicting pods/"${name}"`);
 		await noneTerminates(rig, space.name, all);
 	}
-	for (const { set, names } of toldSets) await noneTerminates(rig, set.namespace, names);
+	for (const { set, names } of runningSets) await noneTerminates(rig, set.namespace, names);
 	assert.equal(removalsAtWork(history), []);
 	assert.equal(killedIn(rig, namespaces), []);
 });
@@ -273,22 +276,24 @@ test('kubectl drain of their nodes, while GitHub goes on lying: each is refused,
 test('their jobs end: all pods go though nobody asks again, and the sets have what they want', async ({
 	rig,
 	history,
-	told,
-	toldSets,
+	running,
+	runningSets,
 }) => {
 	const working = [
-		...told.flatMap(({ space, all }) => all.map((name) => ({ of: space, name }))),
-		...toldSets.flatMap(({ set, names }) => names.map((name) => ({ of: set, name }))),
+		...running.flatMap(({ space, all }) => all.map((name) => ({ of: space, name }))),
+		...runningSets.flatMap(({ set, names }) => names.map((name) => ({ of: set, name }))),
 	];
 	assert.is(working.length, 50);
 	await Promise.all(working.map(({ of, name }) => of.endJob(name)));
 	const left = async () =>
-		(await Promise.all(told.map(({ space }) => rig.pods(space.name)))).flat().map((pod) => pod.metadata.name);
+		(await Promise.all(running.map(({ space }) => rig.pods(space.name))))
+			.flat()
+			.map((pod) => pod.metadata.name);
 	await eventually('all their pods are gone', async () => (await left()).length === 0, {
 		withinMs: 120_000,
 		everyMs: 500,
 	});
-	for (const { set, act, names } of toldSets) {
+	for (const { set, act, names } of runningSets) {
 		if (act === 'scaled to 0') await set.reaches(0, 120_000);
 		else
 			await eventually(
@@ -300,7 +305,10 @@ test('their jobs end: all pods go though nobody asks again, and the sets have wh
 				{ withinMs: 120_000 },
 			);
 	}
-	const namespaces = [...told.map(({ space }) => space.name), ...toldSets.map(({ set }) => set.namespace)];
+	const namespaces = [
+		...running.map(({ space }) => space.name),
+		...runningSets.map(({ set }) => set.namespace),
+	];
 	assert.equal(removalsAtWork(history), []);
 	assert.equal(killedIn(rig, namespaces), []);
 });
@@ -308,30 +316,30 @@ test('their jobs end: all pods go though nobody asks again, and the sets have wh
 test('the same lies without log and hooks kill: this test can fail', async ({
 	rig,
 	history,
-	told,
-	toldSets,
-	unwitnessed,
+	running,
+	runningSets,
+	unseen,
 }) => {
-	const killed = ({ space }: Told) => killedIn(rig, [space.name]).map(({ pod }) => pod);
-	/** Whom the product cannot save: GitHub is the only witness, and says so for a minute. */
-	const doomed = ({ says, completed, names, all }: Told) =>
+	const killed = ({ space }: RunningGroup) => killedIn(rig, [space.name]).map(({ pod }) => pod);
+	/** Whom the product cannot save: GitHub is the only source, and says so for a minute. */
+	const doomed = ({ says, completed, names, all }: RunningGroup) =>
 		completed || says === 'absent' ? names.fixed : all;
-	const believed = () => unwitnessed.every((one) => doomed(one).every((name) => killed(one).includes(name)));
+	const believed = () => unseen.every((one) => doomed(one).every((name) => killed(one).includes(name)));
 	try {
 		await eventually('GitHub has been believed', believed, { withinMs: 150_000 });
 	} finally {
-		for (const one of unwitnessed)
+		for (const one of unseen)
 			console.log(`${one.title}: ${killed(one).length} of ${one.all.length} jobs killed`);
 	}
-	const lost = unwitnessed.flatMap(({ space, all }) => all.map((name) => `${space.name}/${name}`));
+	const lost = unseen.flatMap(({ space, all }) => all.map((name) => `${space.name}/${name}`));
 	await Promise.all(
-		unwitnessed.flatMap((one) =>
+		unseen.flatMap((one) =>
 			one.all.filter((name) => !killed(one).includes(name)).map((name) => one.space.endJob(name)),
 		),
 	);
 	assert.equal(await history.violationsAtRest({ lost }), []);
-	const witnessed = [...told.map(({ space }) => space.name), ...toldSets.map(({ set }) => set.namespace)];
-	console.log(`with the log: ${killedIn(rig, witnessed).length} of 50 jobs killed`);
+	const seen = [...running.map(({ space }) => space.name), ...runningSets.map(({ set }) => set.namespace)];
+	console.log(`with the log: ${killedIn(rig, seen).length} of 50 jobs killed`);
 });
 
 test.run();

@@ -163,7 +163,7 @@ test('in any order, twice, at two replicas at a time: one record, the same in th
 		ofOrder.map(async ({ order, id }) => {
 			for (const action of order) {
 				const answers = await Promise.all(replicas.map((to) => deliver({ action, id, repository }, { to })));
-				// Whether the pod is told of or not (there is none): it was taken.
+				// There is no pod to write on: the event was handled all the same.
 				for (const { status } of answers) assert.ok(status === 200 || status === 204, `${status}`);
 			}
 		}),

@@ -66,7 +66,7 @@ interface Answer {
 	text: string;
 }
 
-/** Runs jobs on a runner, one after the other, until told to stop. An ephemeral one has only one. */
+/** Runs jobs on a runner, one after the other, until it is stopped. An ephemeral one has only one. */
 async function work(rig: Rig, space: Space, pod: string, { between }: Random, stop: AbortSignal) {
 	const rest = ([least, most]: readonly [number, number]) =>
 		new Promise((resolve) => setTimeout(resolve, between(least, most)));
