@@ -16,8 +16,8 @@ interface Followed {
 }
 
 /**
- * Follows the logs of some runners, so that it is known in the moment when one has become idle. A log that cannot be
- * followed, or one more than `mostFollowed`, is not: whoever waits for it reads it now and then.
+ * Follows the logs of some runners, so that it is known at once when one has become idle. A log that cannot be followed, or
+ * that is one more than `mostFollowed`, is read from time to time by whoever waits for it.
  */
 export class FollowedLogs {
 	readonly #client: KubeClient;
@@ -66,7 +66,7 @@ export class FollowedLogs {
 			});
 	}
 
-	/** Ends what was begun for this pod, in any run of its container. */
+	/** Stops following this pod's log, in any run of its container. */
 	forget(uid: string): void {
 		for (const [key, { stop }] of this.#followed) {
 			if (!key.startsWith(`${uid}/`)) continue;

@@ -29,10 +29,10 @@ const tries = 10;
  * Writes what a source reports on the pod, with the marks of a busy runner, in one patch: the signal is on the pod when this
  * resolves. A report that changes nothing writes nothing.
  *
- * A job that started after GitHub had said that the runner is removed takes that proof away: GitHub was wrong.
+ * If a job starts after GitHub had answered that the runner is removed, GitHub was wrong: that proof is deleted.
  *
  * @param object the pod, read from the API server: where it has changed since, the write fails and it is read anew
- * @returns 'gone': there is no such pod any more, or its runner has ended
+ * @returns 'gone': the pod no longer exists, or its runner has ended
  * @throws KubeError if the pod can't be read or written, code 409 if others changed it at every try
  */
 export async function recordReport(
@@ -84,6 +84,6 @@ export function reportRefutedRemoval(
 		'Warning',
 		'JobProbablyLost',
 		'Delete',
-		`runner ${pod.runnerName} runs ${job}, though GitHub said that it was removed: the job is probably lost at GitHub. The pod stays until its container stops`,
+		`runner ${pod.runnerName} runs ${job}, although GitHub had answered that it was removed: GitHub has probably lost the job. The pod stays until its container stops`,
 	);
 }

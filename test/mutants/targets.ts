@@ -46,6 +46,7 @@ export const targets: readonly Target[] = [
 		file: 'admission/jobs/rules/job-signals.ts',
 		tests: [
 			'test/unit/jobs/job-signals.test.ts',
+			'test/unit/runner/signal-sources.test.ts',
 			'test/unit/jobs/record-report.test.ts',
 			'test/unit/guard/busy-marks.test.ts',
 		],

@@ -96,11 +96,10 @@ export const signalToVerify = (
 	});
 
 /**
- * Whether its source has reported a later job of the runner, which runs one at a time. Where reports come in any order, as
- * events do, that ends nothing: GitHub is asked.
+ * Whether its source has reported a later job of the runner, which runs one at a time. Events may come in any order, so GitHub
+ * is asked. Of a source that reports in order, the start of a job has ended the earlier signal already.
  */
 const isSuperseded = ({ by, state, sinceMs }: JobSignal, signals: readonly JobSignal[]): boolean =>
-	!sourceOf(by).inOrder &&
 	state === 'working' &&
 	signals.some((other) => other.by === by && other.state === 'working' && other.sinceMs > sinceMs);
 

@@ -18,7 +18,7 @@ export interface EndpointLimits {
 	connections: number;
 	/** Opened in a period; more are closed before their TLS handshake. Default: any number. */
 	newConnections?: { most: number; windowMs: number };
-	/** Requests that are looked at, in the order in which they came. Default: any number. */
+	/** Requests that are answered, in the order in which they came. Default: any number. */
 	requests?: { perSecond: number; burst: number };
 	/** Until the header has come, and the whole request. */
 	headerWithinMs: number;
@@ -30,9 +30,9 @@ export interface EndpointLimits {
 	allBodiesBytes: number;
 	/** How much is done at a time, how much more waits, and for how long. */
 	turns: { atOnce: number; waiting: number; waitMs: number };
-	/** A line of the log about each refused caller in so long, for so many callers. */
+	/** One log line in this time for each refused caller, for at most this number of callers. */
 	refusalLogged: { everyMs: number; callers: number };
-	/** When a caller may come back who was refused because of too much load. */
+	/** When a caller that was refused because of load may come back. */
 	retryAfterSeconds: number;
 }
 
@@ -55,7 +55,7 @@ interface EndpointOptions<Result extends string> {
 
 /**
  * A port of its own for what others report about jobs. Anybody may call it, so all that it costs is bounded. An error of the
- * API server's is answered 503; any other is a bug, which is answered and logged as well.
+ * API server is answered with 503; any other error is a bug: it is answered the same and logged as an error.
  */
 export class Endpoint<Result extends string> {
 	readonly server: Server | TlsServer;

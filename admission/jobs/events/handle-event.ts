@@ -25,7 +25,7 @@ interface EventRead {
  * Reads a verified delivery.
  *
  * @param sentMs when GitHub sent it, ms since the epoch
- * @returns undefined: nothing that is for us
+ * @returns undefined: it concerns neither a runner nor a recorded job
  */
 export function readEvent(
 	event: string,
@@ -44,15 +44,15 @@ export function readEvent(
 	return { delivery, facts };
 }
 
-/** What it says of its job alone: what one says of a runner that is long past would be believed of what the runner does now. */
+/** Only what it says about its job: an old event about a runner would be taken for what the runner does now. */
 export const withoutRunner = ({ facts }: EventRead): EventRead => ({
 	delivery: { kind: 'none', why: 'no-runner' },
 	facts,
 });
 
 /**
- * Writes it on the pod and in the record, at a time. Where one of them fails the event has failed: when it comes again, the
- * other has no effect. A job that waits and has no record for want of room is refused: GitHub keeps its event in the list of
+ * Writes it on the pod and in the record, both at once. Where one of them fails the event has failed: when it comes again, the
+ * other has no effect. A waiting job for which there is no room is refused: GitHub keeps its event in the list of
  * failed deliveries, where it is found once there is room.
  *
  * @returns what became of it on the pod; in the record, where it names no runner
@@ -72,6 +72,6 @@ export async function writeEvent(
 	if (outcome.value !== undefined) return outcome.value;
 	const result = recorded.value ?? 'absent';
 	if (result === 'overflow' && (facts?.state === 'queued' || facts?.state === 'waiting'))
-		return new Refusal(503, 'overflow', 'there are as many records of jobs as may be');
+		return new Refusal(503, 'overflow', 'the limit of recorded jobs is reached');
 	return result === 'absent' ? 'ignored' : result;
 }

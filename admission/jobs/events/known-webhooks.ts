@@ -17,9 +17,9 @@ export interface KnownWebhook {
 	readUpToMs: number | undefined;
 	/** GitHub has shown its deliveries. */
 	shown: boolean;
-	/** Not asked about before: GitHub does not show its deliveries. */
+	/** Its deliveries are not listed before: GitHub did not show them. */
 	notBeforeMs: number;
-	/** How it is configured is not asked before. */
+	/** Its configuration is not read before. */
 	settingsNotBeforeMs: number;
 	/** Guids of deliveries that were read, of those that GitHub lists. */
 	readonly done: Set<string>;
@@ -55,7 +55,7 @@ export class KnownWebhooks {
 		this.#options.metrics.sightings.received(nameOf(hook), nowMs);
 	}
 
-	/** Those that are not forgotten, as they are now. */
+	/** Those that are not forgotten. */
 	all(): KnownWebhook[] {
 		const nowMs = this.#options.clock.now();
 		for (const [key, { seenMs }] of this.#hooks)
@@ -63,7 +63,7 @@ export class KnownWebhooks {
 		return [...this.#hooks.values()];
 	}
 
-	/** What other replicas are to know, by the webhook's id. */
+	/** The notes for other replicas, by the webhook's id. */
 	notes(): Record<string, string> {
 		const notes: Record<string, string> = {};
 		for (const { hook, by, seenMs, readUpToMs, shown } of this.all()) {
@@ -78,7 +78,7 @@ export class KnownWebhooks {
 	/**
 	 * What all replicas have noted.
 	 *
-	 * @returns the ids of notes that nobody needs: they can't be read, are forgotten, or are more than may be
+	 * @returns the ids of notes that nobody needs: they cannot be read, are too old, or are too many
 	 */
 	receiveNotes(notes: Readonly<Record<string, string>>): string[] {
 		const nowMs = this.#options.clock.now();

@@ -19,7 +19,7 @@ export interface LostDeliveriesOptions {
 	account: () => Promise<{ read: Read } | CredentialsMissing>;
 	/** As if it had been delivered. @throws if it could not be written */
 	handle: HandleEvent;
-	/** Whether it is recorded that a job waits. */
+	/** Whether waiting jobs are recorded. */
 	recordsJobs: () => boolean;
 	clock: Clock;
 	metrics: Metrics;
@@ -27,9 +27,9 @@ export interface LostDeliveriesOptions {
 }
 
 /**
- * Finds deliveries that no replica could be reached for, or could write down: GitHub sends nothing again by itself, but
- * keeps a list. Each replica looks through the lists of all known webhooks by itself: one that cannot be asked, or cannot
- * write, keeps no other from it.
+ * Finds deliveries that reached no replica, or that no replica could write: GitHub sends nothing again by itself, but keeps a
+ * list of failed deliveries. Each replica reads the lists of all known webhooks by itself, so that one that cannot reach GitHub
+ * or the API server holds up no other.
  */
 export class LostDeliveries {
 	readonly #options: LostDeliveriesOptions;
@@ -38,7 +38,7 @@ export class LostDeliveries {
 		this.#options = options;
 	}
 
-	/** Looks for them once a minute, until `signal`. */
+	/** Reads the lists once a minute, until `signal`. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { hooks, clock, log } = this.#options;
 		while (!signal.aborted) {
@@ -48,15 +48,18 @@ export class LostDeliveries {
 				if (signal.aborted) return;
 				if (clock.now() >= known.notBeforeMs)
 					await this.#readLost(known, signal).catch((error: unknown) =>
-						log.warn({ error: String(error), hook: known.hook.id }, 'lost events could not be written'),
+						log.warn(
+							{ error: String(error), hook: known.hook.id },
+							'lost events could not be written, retrying',
+						),
 					);
 			}
 		}
 	}
 
 	/**
-	 * What can't be written is tried again with the next look, after all others: one that nobody can write keeps none of them
-	 * waiting.
+	 * What cannot be written is tried again in the next round, after all others, so that one that can never be written holds up
+	 * no other.
 	 *
 	 * @throws why the last of them could not be written
 	 */
@@ -74,7 +77,7 @@ export class LostDeliveries {
 			return; // a failure is logged by what looks after the budget
 		}
 		known.shown = true;
-		// What failed shows that the webhook is there, as well as what came.
+		// A failed delivery shows that the webhook exists, as a received one does.
 		known.seenMs = Math.max(known.seenMs, ...failed.map(({ atMs }) => Math.min(atMs, nowMs)));
 		const latest = failed.filter(({ atMs }) => atMs >= nowMs - readBackMs);
 		metrics.sightings.failuresListed(nameOf(hook), latest.length);
@@ -87,7 +90,7 @@ export class LostDeliveries {
 		const countTry = (guid: string) => tried.set(guid, (tried.get(guid) ?? 0) + 1);
 		for (const delivery of toRead(failed, known, recordsJobs)) {
 			const { guid, action } = delivery;
-			if (full && !reportsRunner(action)) continue; // there is no room for it either
+			if (full && !reportsRunner(action)) continue; // there is no room for another job that waits
 			try {
 				const result = await this.#read(account.read, known, delivery, signal);
 				if (result === 'failure') break;
@@ -100,7 +103,7 @@ export class LostDeliveries {
 					done.add(guid);
 					tried.delete(guid);
 					metrics.event(result);
-					log.info({ hook: hook.id, delivery: guid, result }, 'lost event found');
+					log.info({ hook: hook.id, delivery: guid, result }, 'a lost event was found');
 				}
 			} catch (error) {
 				metrics.event('failed');
@@ -113,7 +116,7 @@ export class LostDeliveries {
 		if (failures.length > 0) throw failures.at(-1);
 	}
 
-	/** For people, who see there why no event comes. */
+	/** Reads how the webhook is configured, so that people can see why no event comes. */
 	async #noteSettings(read: Read, known: KnownWebhook, signal: AbortSignal): Promise<void> {
 		const { clock, metrics } = this.#options;
 		if (clock.now() < known.settingsNotBeforeMs) return;
@@ -143,7 +146,7 @@ export class LostDeliveries {
 		if (known.notBeforeMs === 0)
 			log.warn(
 				{ hook: known.hook.id, of: ownerOf(known.hook) },
-				'lost events are not found: GitHub does not show the deliveries of this webhook to the credential, which needs "Webhooks" read (classic token: admin:org_hook, or admin:repo_hook), or has to be that of the App itself',
+				'lost events cannot be found: the credential may not list the deliveries of this webhook. It needs "Webhooks" read (classic token: admin:org_hook or admin:repo_hook), or has to be the credential of the App itself',
 			);
 		known.notBeforeMs = clock.now() + notVisible.againMs;
 		metrics.sightings.failuresListed(nameOf(known.hook), 'hidden');

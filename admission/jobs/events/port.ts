@@ -16,19 +16,19 @@ export interface EventPortOptions extends ReportDependencies {
 	/** Secrets of the webhook from the server's environment, separated by commas. */
 	environment: string | undefined;
 	readSecret: WebhookSecretsOptions['readSecret'];
-	/** The server's own account at GitHub: lost deliveries are looked for with it. */
+	/** The server's own account at GitHub, with which lost deliveries are read. */
 	account: LostDeliveriesOptions['account'];
-	/** Whether jobs are recorded: somebody who removes the records runs, the controller of autoscalers. */
+	/** Whether jobs are recorded: only where the autoscalers' controller runs, which removes the records. */
 	recordsJobs: boolean;
 	client: KubeClient;
-	/** The server's: records of jobs are there. */
+	/** The server's own namespace, in which jobs are recorded. */
 	namespace: string;
 }
 
 /** Receives GitHub's events on a port of their own, on every replica. */
 export class EventPort {
 	readonly #options: EventPortOptions;
-	/** Those that deliveries came from, here or at other replicas. */
+	/** The webhooks that have sent deliveries to this replica or to others. */
 	readonly hooks: KnownWebhooks;
 	readonly #secrets: WebhookSecrets;
 
@@ -79,7 +79,7 @@ export class EventPort {
 			if (!logged)
 				log.info(
 					{ port },
-					"GitHub's events are not received: without a secret of the webhook (github_webhook_secret_token) nothing that comes could be believed",
+					"GitHub's events are not received: without a webhook secret (github_webhook_secret_token) no delivery could be verified",
 				);
 			logged = true;
 			await clock.sleep(secretMaxAgeMs, signal);

@@ -16,7 +16,7 @@ import type { WebhookSecrets } from './secrets.ts';
 
 interface ReceiverOptions extends EventWriters {
 	secrets: Pick<WebhookSecrets, 'current' | 'newest'>;
-	/** Called with the webhook of each delivery that GitHub has signed, and with what. */
+	/** Called for each delivery that GitHub has signed, with its webhook and the secrets that fit. */
 	onDelivery: (hook: Hook, by: readonly WebhookSecret[]) => void;
 	clock: Clock;
 	log: Log;
@@ -26,7 +26,7 @@ interface ReceiverOptions extends EventWriters {
  * Handles a payload that is known to be GitHub's.
  *
  * @param sentMs when GitHub sent it, ms since the epoch
- * @param of what is still to be believed of it
+ * @param of what of it is to be written
  * @throws why it could not be written
  */
 export type HandleEvent = (
@@ -55,7 +55,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 		limits: eventLimits,
 		answer,
 		count: (result) => metrics.event(result),
-		// Never the body: what cannot be read may hold anything.
+		// Never the body: it may contain anything.
 		describe: (request) => ({ caller: '', facts: { delivery: idOf(request) } }),
 		clock,
 		log,
@@ -113,7 +113,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 		}
 	}
 
-	/** With which of the secrets, as they are now, GitHub signed the body; none: it did not. */
+	/** The secrets with which GitHub signed the body; none: it did not sign it. */
 	async function signersOf(body: string, signature: string): Promise<readonly WebhookSecret[]> {
 		const known = await secrets.current();
 		const fits = await signersAmong(known, body, signature);
@@ -123,7 +123,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 	}
 }
 
-/** One that may sign everything is enough. */
+/** The first that may sign everything ends the search. */
 async function signersAmong(
 	secrets: readonly WebhookSecret[],
 	body: string,
@@ -138,12 +138,12 @@ async function signersAmong(
 	return fits;
 }
 
-/** It is written. */
+/** Results that are answered 200: what the event says is in the cluster. */
 const kept: readonly EventResult[] = ['written', 'unchanged', 'recorded'];
 
 const badSignature = (why: string) => new Refusal<EventResult>(401, 'bad-signature', why);
 
-/** GitHub signed it, with a secret that is not for what the event names. */
+/** GitHub signed it, but the secret is not for the repository or organization that the event names. */
 const outOfScope = () =>
 	new Refusal<EventResult>(
 		401,
@@ -151,6 +151,6 @@ const outOfScope = () =>
 		'the secret of this webhook is not for the repository or organization of the event',
 	);
 
-/** The delivery's id, for the log: by it people find it at GitHub. Whoever sends it may have written anything. */
+/** The delivery's id, for the log: people find it at GitHub by this id. Checked, because a caller may send anything. */
 const idOf = ({ headers }: IncomingMessage): string | undefined =>
 	/^[\w-]{1,64}$/.exec(String(headers['x-github-delivery']))?.[0];

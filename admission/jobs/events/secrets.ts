@@ -30,12 +30,12 @@ export class WebhookSecrets {
 		this.#known = unscoped(options.environment);
 	}
 
-	/** Empty: there is none, and nothing that comes can be believed. The last ones known where they can't be read. */
+	/** Empty: there is none, so no delivery can be verified. If they cannot be read, the last known ones. */
 	async current(): Promise<readonly WebhookSecret[]> {
 		return this.#notOlderThan(secretMaxAgeMs);
 	}
 
-	/** Read anew, unless that was just done: a signature did not fit, which is how a rotation shows first. */
+	/** Read again, unless that has just been done: called where a signature does not fit, which is the first sign of a rotation. */
 	async newest(): Promise<readonly WebhookSecret[]> {
 		return this.#notOlderThan(secretLeastAgeMs);
 	}
@@ -60,17 +60,20 @@ export class WebhookSecrets {
 			this.#known = [...unscoped(splitSecrets(decoded(data[key]))), ...scoped.secrets];
 			this.#logUnread(scoped.unread);
 		} catch (error) {
-			log.warn({ error: String(error) }, 'the secret of the webhook could not be read again');
+			log.warn(
+				{ error: String(error) },
+				'the webhook secret could not be read, the last known one stays in use',
+			);
 		}
 	}
 
-	/** Once for each change. */
+	/** Logs each change once. */
 	#logUnread(unread: readonly number[]): void {
 		const lines = unread.join(', ');
 		if (lines !== '' && lines !== this.#logged)
 			this.#options.log.error(
 				{ key: scopedKey, lines },
-				'these lines are no secrets of a webhook: what they were to sign is refused',
+				'these lines cannot be read as webhook secrets: deliveries signed with them are refused',
 			);
 		this.#logged = lines;
 	}

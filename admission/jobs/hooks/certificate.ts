@@ -8,14 +8,14 @@ interface Pair {
 }
 
 /**
- * Which certificate hooks are served. One of another CA comes later than it does to the API server: the CAs that a script
- * trusts are a file in its pod, which the kubelet writes anew some time after the annotation has changed.
+ * Which certificate is served to hooks. One of a new CA is served later to hooks than to the API server: the CAs that a script
+ * trusts are a file in its pod, which the kubelet writes again some time after the annotation has changed.
  */
 export class HookCertificate {
 	readonly #clock: Pick<Clock, 'now' | 'after'>;
 	readonly #serve: (pair: Pair) => void;
 	#served: Pair;
-	/** What is served in its time, if something waits for it. */
+	/** The certificate that will be served next; undefined: none is waiting. */
 	#next: Pair | undefined;
 	#cancel = () => {};
 
@@ -26,7 +26,7 @@ export class HookCertificate {
 		this.#serve = serve;
 	}
 
-	/** There is a new one. */
+	/** Serves this certificate: now, or once pods know its CA. */
 	use(pair: Pair): void {
 		if (this.#next) {
 			this.#next = pair;
@@ -46,7 +46,7 @@ export class HookCertificate {
 		});
 	}
 
-	/** Nothing more is served anew. */
+	/** A certificate that waits is no longer served. */
 	stop(): void {
 		this.#cancel();
 	}

@@ -38,7 +38,7 @@ export function createHookEndpoint(options: HookEndpointOptions): Endpoint<HookR
 
 	async function answer(request: IncomingMessage): Promise<Answer<HookResult> | Refusal<HookResult>> {
 		const what = hooks.find((hook) => request.url === `/hooks/${hook.what}`)?.what;
-		if (!what) return new Refusal(404, 'unreadable', 'there is nothing here');
+		if (!what) return new Refusal(404, 'unreadable', 'no such path');
 		if (request.method !== 'POST') return new Refusal(405, 'unreadable', 'only POST');
 		const [, token] = /^Bearer ([\w.-]+)$/.exec(request.headers.authorization ?? '') ?? [];
 		if (token === undefined) return unknownCaller('it has no token');

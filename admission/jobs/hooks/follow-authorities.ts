@@ -16,8 +16,8 @@ interface FollowAuthoritiesOptions {
 }
 
 /**
- * Keeps the CAs on runner pods what they are now, until `signal` ends: their hooks' file follows the annotation. A new CA is
- * there long before its certificate is served (certificate.ts).
+ * Keeps the annotation with the CAs on runner pods up to date, until `signal` ends: the file of their hooks follows it. A new
+ * CA is there long before its certificate is served (certificate.ts).
  */
 export async function followAuthorities(
 	{ cache, pods, authorities, clock, log }: FollowAuthoritiesOptions,
@@ -33,7 +33,7 @@ export async function followAuthorities(
 			try {
 				await pods.patch(pod, { annotations: { [jobHooks.authorities]: wanted } });
 			} catch (error) {
-				// The next round tries again; until then its hooks trust the CA before.
+				// The next round tries again; until then its hooks trust the previous CAs.
 				log.warn(
 					{ pod: objectKey(object.metadata), error: String(error) },
 					'the CAs of its job hooks could not be written',

@@ -45,7 +45,7 @@ export class JobHooks {
 		this.#certificate = new HookCertificate(tls, clock, (pair) => this.#endpoint.useCertificate(pair));
 	}
 
-	/** The CAs that scripts trust, PEM: always in the same order, so that a change is one. */
+	/** The CAs that scripts trust, PEM: always in the same order, so that the same CAs are the same text. */
 	authorities = (): string => this.#options.authorities().toSorted().join('');
 
 	/** What gives one of our sets' pods its hooks. Arrow functions: they are passed on alone. */
@@ -74,7 +74,7 @@ export class JobHooks {
 		this.#certificate.use(pair);
 	}
 
-	/** Until `signal`; resolves when what was in flight is answered. In every mode: some pods may have hooks. */
+	/** Until `signal`; resolves when what was in flight is answered. In every mode: some pods may have hooks from before. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { port } = this.#options;
 		if (port === 0) return;

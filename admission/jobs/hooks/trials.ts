@@ -12,7 +12,7 @@ type Trial =
 	| { state: 'accepted' }
 	/** Something there refuses them; `why` for people. Pods that say so are accepted. */
 	| { state: 'refused'; why: string }
-	/** It could not be found out now. */
+	/** It could not be found out. */
 	| { state: 'unknown' };
 
 /**
@@ -55,7 +55,10 @@ export class Trials {
 		const forMs = trial.state === 'accepted' ? triedForMs : refusedNamespaceForMs;
 		this.#known.set(namespace, trial, this.#clock.monotonic(), forMs);
 		if (trial.state === 'refused')
-			this.#log.warn({ namespace, why: trial.why }, 'pods with job hooks are refused here: they get none');
+			this.#log.warn(
+				{ namespace, why: trial.why },
+				'this namespace refuses pods with job hooks: its pods get none',
+			);
 		return trial;
 	}
 
@@ -87,7 +90,7 @@ export class Trials {
 			if (error instanceof KubeError && [400, 403, 422].includes(error.code)) return error.message;
 			this.#log.warn(
 				{ namespace, error: String(error) },
-				'whether pods may have job hooks could not be tried',
+				'whether pods may have job hooks could not be found out',
 			);
 			return 'unknown';
 		}

@@ -13,20 +13,20 @@ import type { SetLabels } from './set-labels.ts';
 
 interface JobRecordsOptions {
 	client: KubeClient;
-	/** The server's. */
+	/** The server's own namespace. */
 	namespace: string;
 	clock: Pick<Clock, 'now' | 'monotonic'>;
 }
 
-/** What became of facts. `overflow`: there are as many records as may be. `absent`: records are not installed. */
+/** What became of facts. `overflow`: the limit of records is reached. `absent`: records are not installed. */
 export type Written = 'recorded' | 'unchanged' | 'overflow' | 'absent';
 
 const resource = autoscaleKinds.workflowJob;
 const limits = { timeoutMs: callWithinMs };
 
 /**
- * Writes what GitHub says of jobs down, as WorkflowJobs in the server's namespace: from any replica, and the leader reads
- * them. Facts alone; what follows from them is the leader's, in their status.
+ * Writes what GitHub says about jobs as WorkflowJobs in the server's namespace. Any replica writes, and the leader reads. Only
+ * facts: what follows from them is written by the leader, in their status.
  */
 export class JobRecords {
 	readonly #options: JobRecordsOptions;
@@ -155,7 +155,7 @@ export function eventRecorder({ sets, records, clock, log }: EventRecorderOption
 			if (!isNotFound(error) && !(error instanceof KubeError && error.code === 403)) throw error;
 			if (clock.monotonic() - loggedMs >= refusalLoggedEveryMs) {
 				loggedMs = clock.monotonic();
-				log.warn({ error: String(error) }, 'jobs may not be recorded: autoscalers see no event');
+				log.warn({ error: String(error) }, 'the server may not record jobs: autoscalers get no events');
 			}
 			return 'absent';
 		}

@@ -9,14 +9,14 @@ const longestText = 120;
 const firstMs = Date.parse('0001-01-01T00:00:00Z');
 const lastMs = Date.parse('9999-12-31T23:59:59Z');
 
-/** Its fields; none where it is no object. */
+/** Its fields; none if it is not an object. */
 export const objectOf = (value: unknown): Record<string, unknown> =>
 	typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 
 export const textOf = (value: unknown): string | undefined =>
 	typeof value === 'string' && value !== '' ? value : undefined;
 
-/** What people chose, for people: an annotation with a name of any length would be refused. */
+/** A text that somebody chose, cut to be shown: the API server would refuse an annotation of any length. */
 export const shown = (value: unknown, longest = longestText): string | undefined =>
 	printable((textOf(value)?.slice(0, longest) ?? '').toWellFormed()) || undefined;
 

@@ -13,7 +13,7 @@ export interface JobReport {
 	job: Job;
 }
 
-/** Whether somebody says that the runner works, and whether all who do say that the job has completed. */
+/** Whether a source says that the runner works; finishing: all that do say that the job has completed. */
 export function worksBy(signals: readonly JobSignal[]): 'working' | 'finishing' | undefined {
 	if (signals.some(({ state }) => state === 'working')) return 'working';
 	return signals.some(({ state }) => state === 'finishing') ? 'finishing' : undefined;
@@ -39,7 +39,7 @@ export function openSignal(signals: readonly JobSignal[]): JobSignal | undefined
 		.toSorted((one, other) => detail(other) - detail(one) || other.sinceMs - one.sinceMs)[0];
 }
 
-/** The job that the runner runs, for people, and since when, ms since the epoch; undefined: nobody says that it runs one. */
+/** The job that the runner runs, for people, and since when, ms since the epoch; undefined: no source says that it runs one. */
 export function jobNow({
 	signals,
 	busyHint,

@@ -7,7 +7,7 @@ export interface Marks {
 	annotations: Record<string, string | null>;
 }
 
-/** What makes a pod show that its runner runs this job; empty where it does already. */
+/** The marks that show on a pod that its runner runs this job; empty if they are there already. */
 export function busyMarks({ metadata }: Pod, job: string | undefined, nowMs: number): Marks {
 	const { labels = {}, annotations = {} } = metadata;
 	const marks: Marks = { labels: {}, annotations: {} };
@@ -22,7 +22,7 @@ export function busyMarks({ metadata }: Pod, job: string | undefined, nowMs: num
 	return marks;
 }
 
-/** What takes that away again. */
+/** Removes these marks. */
 export function idleMarks({ metadata }: Pod): Marks {
 	const { annotations = {} } = metadata;
 	const marks: Marks = { labels: { [busy.label]: null }, annotations: {} };

@@ -3,11 +3,11 @@
 /** How long a runner's log is waited for: a review has some 3 s, and a kubelet answers in milliseconds or not at all. */
 export const logWithinMs = 1_500;
 
-/** The log of a runner is followed in lines of which so much is read, in characters: the runner's own are shorter. */
+/** How much of each line of a followed log is read, in characters: the runner's own lines are shorter. */
 export const longestLine = 4_096;
 
 /**
- * So many logs are followed at a time, each over a connection of its own. It is done for static runners whose deletion
+ * How many logs are followed at a time, each over a connection of its own. It is done for static runners whose deletion
  * waits: in a full queue they are idle for a second.
  */
 export const mostFollowed = 24;

@@ -168,7 +168,7 @@ test('bad input: 401, 400, 413, nothing written, one line for each pod', async (
 		['not a token', 'x.y.z'],
 		['another audience', await tokenOf(rig, pod, 'vault')],
 		["the API server's audience", await tokenOf(rig, pod, '')],
-		['bound to no pod', await tokenOf(rig, pod, hookAudience, false)],
+		['not bound to a pod', await tokenOf(rig, pod, hookAudience, false)],
 		['expired', expired(rig, good)],
 		['forged', `${good.slice(0, -4)}AAAA`],
 	];

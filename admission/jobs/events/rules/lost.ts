@@ -24,8 +24,7 @@ export function hookOf(header: (name: string) => string | undefined, payload: un
 }
 
 /**
- * From when on failed deliveries are read, ms since the epoch: those that nobody has looked for since, as while no replica
- * ran.
+ * From when on failed deliveries are read, ms since the epoch: from before an outage on, if no replica ran.
  *
  * @param readUpToMs all that failed before were read; undefined: that is not known, or no job is recorded
  */
@@ -33,7 +32,7 @@ export const readFromMs = (nowMs: number, readUpToMs: number | undefined): numbe
 	Math.max(nowMs - gitHubKeepsMs, Math.min(nowMs - readBackMs, readUpToMs ?? nowMs));
 
 /**
- * Which of the failed deliveries are read now, the newest first. One that was sent again stands in the list for each time,
+ * Which of the failed deliveries are read now, the newest first. One that was sent again is in the list once for each time,
  * by the same guid; one that was sent again and then received is still in the list, and to read it twice has no effect.
  *
  * First those that report what a runner does, for the guard; those of jobs that wait for one never take their place. Those that could
@@ -68,7 +67,7 @@ export function toRead(
 	return chosen.toSorted((one, other) => triedOf(one) - triedOf(other));
 }
 
-/** Whether it is for the guard. */
+/** Whether an event of this action reports what a runner does. */
 export const reportsRunner = (action: string | undefined): boolean =>
 	action === 'in_progress' || action === 'completed';
 

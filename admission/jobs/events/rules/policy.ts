@@ -1,7 +1,7 @@
 /** Every number about events that is a policy, with its reason. Times in ms. */
 import type { EndpointLimits } from '../../endpoint/endpoint.ts';
 
-/** GitHub's clock and a node's may differ by so much. */
+/** How far GitHub's clock and a node's may differ. */
 export const clockSkewMs = 60_000;
 
 /** GitHub waits 10 s for an answer. What is not written after this is answered 503. */
@@ -14,7 +14,7 @@ export const eventLimits: Readonly<EndpointLimits> = {
 	// A thousand jobs that start within some seconds are some hundred events a second. A forged one costs about 0.3 ms of the
 	// thread that answers reviews, and whoever sends too many has 256 connections to wait in: GitHub's event waits for 0.7 s then.
 	requests: { perSecond: 400, burst: 50 },
-	// GitHub sends its few KiB at once: who takes longer is somebody else.
+	// GitHub sends its few KiB at once: a caller that takes longer is not GitHub.
 	headerWithinMs: 4_000,
 	requestWithinMs: 6_000,
 	// Longer than ingresses keep theirs (60 s for nginx): the one who closes must not be the one to whom an event may be on its way.
@@ -31,14 +31,14 @@ export const eventLimits: Readonly<EndpointLimits> = {
 	retryAfterSeconds: 10,
 };
 
-/** Whoever has no secret makes us compute with each of them, over a body of up to 1 MiB: at about 1 ms. */
+/** A forged delivery is checked against each of them, at about 1 ms for a body of 1 MiB. */
 export const mostSecrets = 20;
 
 /** A Secret is read again after this long; sooner, but not more often than that, when a signature does not fit. */
 export const secretMaxAgeMs = 30_000;
 export const secretLeastAgeMs = 5_000;
 
-/** GitHub's list of failed deliveries is read so often: 60 calls an hour for each webhook and replica. */
+/** How often GitHub's list of failed deliveries is read: 60 calls an hour for each webhook and replica. */
 export const lostEveryMs = 60_000;
 
 /**
@@ -47,7 +47,7 @@ export const lostEveryMs = 60_000;
  */
 export const readBackMs = 60 * 60_000;
 
-/** GitHub keeps deliveries for three days. What was lost in the evening, with the last replica, is a job that waits all night. */
+/** GitHub keeps deliveries for three days. A job whose event was lost in the evening would otherwise wait all night. */
 export const gitHubKeepsMs = 3 * 24 * 60 * 60_000;
 
 /**
@@ -59,11 +59,11 @@ export const leastWaitingRead = 10;
 /** Each costs a call to GitHub for nothing: after this number of failures the API server counts as away. */
 export const mostFailuresOfARound = 3;
 
-/** How GitHub has a webhook configured is only shown to people, and seldom changes: a call an hour (two for an App's). */
+/** A webhook's configuration at GitHub is only shown to people, and seldom changes: a call an hour (two for an App's). */
 export const settingsEveryMs = 60 * 60_000;
 
 /**
- * One for each organization, mostly one in all. From one that is silent for longer nothing that was lost could be read. One
+ * Mostly there is one webhook, or one for each organization. What a webhook lost before GitHub's three days cannot be read. One
  * that was deleted at GitHub is asked about until then, but seldom: GitHub does not show it.
  */
 export const mostHooks = 20;

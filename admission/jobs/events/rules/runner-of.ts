@@ -12,7 +12,7 @@ export function isAbout(event: JobEvent, pod: RunnerPod): boolean {
 	const { process } = pod;
 	if (process.state === 'exited' || !pod.scope) return false;
 	if (!same(pod.runnerName, event.runnerName) || pod.host !== event.host) return false;
-	// A time that is not known counts as no objection.
+	// An unknown time excludes nothing.
 	const { atMs = Number.POSITIVE_INFINITY } = event;
 	const { sinceMs = 0 } = process;
 	return atMs >= sinceMs - clockSkewMs && serves(pod.scope, event);

@@ -2,7 +2,7 @@ import { type Scope, scopeFromPath } from '../../../runner/scope.ts';
 import { objectOf, textOf } from '../../rules/fields.ts';
 import { mostSecrets } from './policy.ts';
 
-/** With what GitHub signs deliveries. */
+/** A secret with which GitHub signs deliveries. */
 export interface WebhookSecret {
 	secret: string;
 	/** Whose events it may sign: repositories, organizations and enterprises. undefined: anybody's. */
@@ -42,7 +42,7 @@ export function readScopedSecrets(text: string): { secrets: WebhookSecret[]; unr
  * Whether the events of this payload's owner may be signed with any of these secrets. `silent`: it names no owner, as the
  * ping of an App's webhook.
  *
- * All that it names counts: who may speak for one organization must not be believed about another's repository.
+ * Everything that it names counts: a secret for one organization must not be believed about another's repository.
  */
 export function mayReport(
 	by: readonly Pick<WebhookSecret, 'scopes'>[],

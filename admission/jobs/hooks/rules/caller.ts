@@ -18,7 +18,7 @@ export interface Caller {
 const podName = 'authentication.kubernetes.io/pod-name';
 const podUid = 'authentication.kubernetes.io/pod-uid';
 
-/** Who sent a token, as the API server says, or why it is nobody's that we listen to. */
+/** Who sent a token, as the API server says, or why it is not accepted. */
 export function callerOf(status: TokenStatus | undefined): Caller | { why: string } {
 	if (!status?.authenticated) return { why: 'the API server does not accept its token' };
 	// An API server that knows no audiences leaves them out, and has accepted a token for anybody.
@@ -27,6 +27,6 @@ export function callerOf(status: TokenStatus | undefined): Caller | { why: strin
 	const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username) ?? [];
 	const [pod] = extra[podName] ?? [];
 	const [uid] = extra[podUid] ?? [];
-	if (!namespace || !pod || !uid) return { why: 'its token is bound to no pod' };
+	if (!namespace || !pod || !uid) return { why: 'its token is not bound to a pod' };
 	return { namespace, pod, uid };
 }

@@ -71,7 +71,7 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	const size = Object.entries({ ...annotations, ...wanted })
 		.map(([key, value]) => key.length + Buffer.byteLength(value ?? ''))
 		.reduce((sum, bytes) => sum + bytes, 0);
-	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large for them');
+	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large to add them');
 	return [
 		...annotate(annotations, pod, wanted),
 		...appended('/spec/volumes', pod.spec?.volumes, [volume]),

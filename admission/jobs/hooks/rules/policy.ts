@@ -8,7 +8,7 @@ export const hookLimits: Readonly<EndpointLimits> = {
 	// A handshake takes about a millisecond of the one CPU that answers reviews. Fifty jobs may start within a second, and 5,000
 	// runners whose jobs take five minutes report 34 times a second.
 	newConnections: { most: 250, windowMs: 1_000 },
-	// Who does not send its few bytes at once is no hook.
+	// A caller that does not send its few bytes at once is not a hook.
 	headerWithinMs: 3_000,
 	requestWithinMs: 4_000,
 	// A hook sends less than 2 KiB: a body that is larger is somebody else's. Of all at a time: what the connections may send.
@@ -37,20 +37,20 @@ export const refusedForMs = 5_000;
 export const mostTokens = 10_000;
 
 /**
- * A new CA's certificate is served to hooks only so long after it has been announced and trusted: a kubelet writes a pod's
- * files anew every minute or two.
+ * How long after a new CA is trusted its certificate is served to hooks: a kubelet writes a pod's files again every minute or
+ * two.
  */
 export const newAuthorityAfterMs = 10 * 60_000;
 
-/** Pods are looked at so often for CAs that have changed since. */
+/** How often the CAs on pods are compared with ours. */
 export const followAuthoritiesEveryMs = 30_000;
 
 /** The address of a Service stays; it is read again in case it was made anew. */
 export const addressMaxAgeMs = 5 * 60_000;
 
 /**
- * Whether a namespace takes pods with hooks: each answer has so long, of the 5 s of a review; is believed for so long, a
- * refusal for less, since somebody may be changing the policy because of it; and so many namespaces are remembered.
+ * Whether a namespace accepts pods with hooks: the time for one try, of the 5 s of a review; how long an answer is believed, a
+ * refusal for less, since somebody may be changing the policy because of it; and for how many namespaces.
  */
 export const trialWithinMs = 1_500;
 export const triedForMs = 60 * 60_000;

@@ -13,7 +13,7 @@ export interface ScriptInput {
 	curl?: readonly string[];
 }
 
-/** Seconds that a word may take, and after a word has failed in this pod: a job must not wait for a server that is away. */
+/** Seconds that a report may take, at first and after one has failed in this pod: a job must not wait for a server that is away. */
 const limits = { first: 3, afterFailure: 1 } as const;
 /** Bytes of one value: a job chooses some of them, and escaping takes time. */
 const longestValue = 200;

@@ -6,7 +6,7 @@ import { longestHost, longestLabel, longestName, longestUrl, mostLabels } from '
 /** What GitHub has said of a job at one time. Every text is bounded and printable. */
 export type JobFacts = Omit<WorkflowJobSpec, 'stateSince' | 'openedAt'>;
 
-/** Where a job comes from: an answer of GitHub's does not say it. */
+/** Where a job comes from, which GitHub's answers do not say. */
 interface JobOrigin {
 	host: string;
 	/** OWNER/NAME */
@@ -14,7 +14,7 @@ interface JobOrigin {
 	enterprise?: string | undefined;
 }
 
-/** What the actions of an event say. */
+/** The state of a job by an event's action. */
 const ofAction: Partial<Record<string, JobState>> = {
 	waiting: 'waiting',
 	queued: 'queued',
@@ -22,7 +22,7 @@ const ofAction: Partial<Record<string, JobState>> = {
 	completed: 'completed',
 };
 
-/** What the status of an answer says. Nobody can run a job that is pending (by its concurrency group) or requested. */
+/** The state of a job by the status in an answer. No runner can take a job that is pending (by its concurrency group) or requested. */
 const ofStatus: Partial<Record<string, JobState>> = {
 	...ofAction,
 	pending: 'waiting',

@@ -8,7 +8,7 @@ import type { JobFacts } from './facts.ts';
  */
 const rank: Record<JobState, number> = { waiting: 0, queued: 0, in_progress: 1, completed: 2 };
 
-/** An event of GitHub's, or its answer to a question. */
+/** Where facts come from: an event, or GitHub's answer to a call. */
 export type Source = 'event' | 'answer';
 
 /** The spec of a job of which nothing was known. @param nowMs by our clock, ms since the epoch */

@@ -13,14 +13,14 @@ export const longestHost = 260;
 export const mostAheadMs = 60 * 60_000;
 
 /**
- * So many records in all. At a job a second and half an hour of queue there are 1,800; at 1 KiB each this many are 20 MiB in
- * etcd and in the leader.
+ * How many records there may be. At a job a second and half an hour of queue there are 1,800; at 1 KiB each, 20,000 are 20 MiB
+ * in etcd and in the leader.
  */
 export const mostRecords = 20_000;
 /** How often a replica counts them. It adds what it has made itself since then. */
 export const countEveryMs = 10_000;
 
-/** That they may not be written is logged so often: it may be so for every event. */
+/** How often it is logged that they may not be written: that may be so for every event. */
 export const refusalLoggedEveryMs = 60_000;
 
 /** Others write on the record as well: other replicas, and the leader its status. */
@@ -28,7 +28,7 @@ export const tries = 10;
 /** GitHub waits 10 s for its answer, of which a delivery may need some calls. */
 export const callWithinMs = 4_000;
 
-/** The labels of a set that was deleted or changed are known for so long: jobs that were recorded for them end later. */
+/** How long the labels of a deleted or changed set still count: jobs that were recorded for them end later. */
 export const pastLabelLastsMs = 24 * 60 * 60_000;
 export const mostPastLabels = 1_000;
 

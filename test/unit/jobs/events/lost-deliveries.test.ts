@@ -31,8 +31,7 @@ const test = suite('lost deliveries');
 const hook: Hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } };
 /** By a secret that may sign everything. */
 const anybody = [{ scopes: undefined }];
-const overflow = () =>
-	new Refusal<EventResult>(503, 'overflow', 'there are as many records of jobs as may be');
+const overflow = () => new Refusal<EventResult>(503, 'overflow', 'the limit of recorded jobs is reached');
 
 interface Stored {
 	id: number;
@@ -157,7 +156,7 @@ test('what failed is read once, and handled as if it had come', async () => {
 	await looks(1);
 	assert.equal(ids().toSorted(), [11, 12]);
 	assert.equal(calls.toSorted(), ['get-delivery 11', 'get-delivery 12', 'list-deliveries']);
-	assert.is(lines.filter((line) => line === 'info lost event found').length, 2);
+	assert.is(lines.filter((line) => line === 'info a lost event was found').length, 2);
 	assert.match(await metrics.registry.metrics(), 'runners_events_total{result="written"} 2');
 	await looks(5);
 	assert.is(calls.filter((call) => call.startsWith('get')).length, 2);
@@ -335,7 +334,7 @@ test('what could not be written stays lost, and is tried again', async () => {
 	};
 	await looks(2);
 	assert.is(taken.length, 2);
-	assert.ok(lines.includes('warn lost events could not be written'));
+	assert.ok(lines.includes('warn lost events could not be written, retrying'));
 	state.handle = async () => 'written';
 	await looks(2);
 	assert.is(taken.length, 3);
@@ -368,9 +367,9 @@ test("after a night without a replica: the evening's last job is read back, thou
 	await end();
 });
 
-test('how far back: as far as nobody has looked, at most what GitHub keeps, at least an hour; of jobs alone', () => {
+test('how far back: as far as nothing was read, at most what GitHub keeps, at least an hour; of jobs alone', () => {
 	const nowMs = Date.parse('2026-11-23T12:00:00Z');
-	for (const [lookedAgoMs, agoMs] of [
+	for (const [readAgoMs, agoMs] of [
 		[undefined, readBackMs],
 		[0, readBackMs],
 		[readBackMs / 2, readBackMs],
@@ -378,10 +377,10 @@ test('how far back: as far as nobody has looked, at most what GitHub keeps, at l
 		[gitHubKeepsMs, gitHubKeepsMs],
 		[30 * gitHubKeepsMs, gitHubKeepsMs],
 	] as const)
-		assert.is(readFromMs(nowMs, lookedAgoMs === undefined ? undefined : nowMs - lookedAgoMs), nowMs - agoMs);
+		assert.is(readFromMs(nowMs, readAgoMs === undefined ? undefined : nowMs - readAgoMs), nowMs - agoMs);
 });
 
-test('a long outage: the newest first, so many a minute, and it is not looked for until all of it is read', async () => {
+test('a long outage: the newest first, a limited number a minute, and it counts as read when all of it is', async () => {
 	const { hooks, fail, looks, state, ids, taken, clock, end } = setUp();
 	state.recordsJobs = true;
 	hooks.receiveNotes(noted(clock.now(), 20 * hour));
@@ -494,7 +493,7 @@ test('without the right to see them: logged once, and asked again after 10 minut
 	assert.is(count('list-deliveries'), 1);
 	await looks(2);
 	assert.is(count('list-deliveries'), 2);
-	assert.is(lines.filter((line) => line.startsWith('warn lost events are not found')).length, 1);
+	assert.is(lines.filter((line) => line.startsWith('warn lost events cannot be found')).length, 1);
 	state.answer = undefined;
 	await clock.pass(notVisible.againMs + 70_000);
 	assert.is(taken.length, 1);

@@ -90,7 +90,7 @@ test('while it can not be read the last one counts, and nothing of it is logged'
 	state.fails = true;
 	await clock.pass(30_000);
 	assert.equal(await secrets.current(), ['old']);
-	assert.equal(lines, ['warn the secret of the webhook could not be read again']);
+	assert.equal(lines, ['warn the webhook secret could not be read, the last known one stays in use']);
 });
 
 test('a Secret, or its key, that comes later or goes', async () => {
@@ -113,7 +113,9 @@ test('secrets with scopes beside the one for all, from the same Secret; lines th
 	]);
 	await clock.pass(90_000);
 	await secrets.current();
-	assert.equal(lines, ['error these lines are no secrets of a webhook: what they were to sign is refused']);
+	assert.equal(lines, [
+		'error these lines cannot be read as webhook secrets: deliveries signed with them are refused',
+	]);
 	state.text = undefined;
 	await clock.pass(30_000);
 	assert.equal(await secrets.current(), ['one']);

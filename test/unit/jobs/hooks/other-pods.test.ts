@@ -73,7 +73,7 @@ test('refused because of the hooks: none, and the pod says why; tried again late
 		assert.not.match(why, '\u001b');
 	}
 	assert.is(tried.length, 2);
-	assert.is(lines.filter((line) => line.includes('are refused here')).length, 1);
+	assert.is(lines.filter((line) => line.includes('refuses pods with job hooks')).length, 1);
 	await clock.pass(refusedNamespaceForMs);
 	await review();
 	assert.is(tried.length, 4);

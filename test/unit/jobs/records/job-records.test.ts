@@ -193,7 +193,7 @@ test('an event where the server may not write records: absent, and logged once a
 	for (let minute = 1; minute <= 3; minute++) {
 		error = new KubeError(minute === 2 ? 404 : 403, '', 'no');
 		for (let index = 0; index < 5; index++) assert.is(await record(facts('queued')), 'absent');
-		assert.is(lines.filter((line) => line.startsWith('warn jobs may not be recorded')).length, minute);
+		assert.is(lines.filter((line) => line.startsWith('warn the server may not record jobs')).length, minute);
 		await clock.pass(60_000);
 	}
 	for (const code of [0, 409, 422, 500]) {
