@@ -58,7 +58,7 @@ export const busy = {
 	since: 'actions-runner/busy-since',
 	/** Annotation: the job, where known, for people: "build (octo-org/app, run 42)". */
 	job: 'actions-runner/job',
-	/** Annotation: which jobs its witnesses (log, job hooks, events) say it runs, signed; see runner/job-signals.ts. */
+	/** Annotation: the job signals of its sources (log, job hooks, events), signed; see runner/job-signals.ts. */
 	signals: 'actions-runner/job-claims',
 	/** Annotation: which of the autoscaler marks below the leader added (comma separated), so that only those are removed. */
 	marks: 'actions-runner/busy-marks',

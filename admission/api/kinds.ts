@@ -109,6 +109,6 @@ export interface RecordedOptions {
 	via: 'delete' | 'eviction';
 	gracePeriodSeconds?: number;
 	propagationPolicy?: string;
-	/** The caller showed the API server's client certificate: only then is the user's name more than a claim. */
+	/** The caller showed the API server's client certificate: only then is the user name certain. */
 	certified?: boolean;
 }

@@ -199,7 +199,7 @@ const pods: [what: string, pod: Pod, owner?: EphemeralRunner][] = [
 	['break-glass', marks({ [breakGlass]: 'stuck' }, onJob)],
 	['break-glass without a reason', marks({ [breakGlass]: '' }, onJob)],
 	['an id that is none', marks({ [progress.runnerId]: 'seven' })],
-	['claimed by another replica', marks({ [progress.attempt]: '2026-11-23T12:59:50Z other' })],
+	['another replica has an attempt', marks({ [progress.attempt]: '2026-11-23T12:59:50Z other' })],
 ];
 
 for (const [what, whole, er] of pods) {
@@ -249,10 +249,10 @@ function agree(object: Pod, how: string, er: EphemeralRunner | undefined): void 
 	if (!er)
 		assert.is(isBusy(object), deniedAsBusy || (state !== 'stopped' && masksBusy(object)), `${how}: busy`);
 
-	const told = whyAllowed(object, nowMs).reason;
-	if (decision.kind === 'allow') assert.is(told, decision.reason, `${how}: why it is allowed`);
-	if (decision.kind === 'settle') assert.is(told, 'unregistered', how);
-	if (decision.kind === 'ask') assert.ok(['idle', 'unregistered'].includes(told), `${how}: ${told}`);
+	const reason = whyAllowed(object, nowMs).reason;
+	if (decision.kind === 'allow') assert.is(reason, decision.reason, `${how}: why it is allowed`);
+	if (decision.kind === 'settle') assert.is(reason, 'unregistered', how);
+	if (decision.kind === 'ask') assert.ok(['idle', 'unregistered'].includes(reason), `${how}: ${reason}`);
 }
 
 /** A rule before "busy" lets it go: terminating, or break-glass. The runner may be busy all the same. */

@@ -1,4 +1,4 @@
-/** What we read of the pods, containers and claims in the templates of sets. Other fields are carried along. */
+/** What we read of the pods, containers and volume claims in the templates of sets. Other fields are kept as they are. */
 import type { ObjectMeta } from '../kinds.ts';
 
 export interface EnvVar {

@@ -1,4 +1,4 @@
-/** Whoever reaches the admission port may connect, and no more: silence, drips, floods and garbage end soon. */
+/** Whoever reaches the admission port can connect, but silent, slow, flooding and malformed connections are soon closed. */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
@@ -36,7 +36,7 @@ test.after(async ({ rig, space, server }) => {
 	await end(rig);
 });
 test.after.each(async (context) => {
-	await isHeard(context);
+	await isReviewed(context);
 	const { log } = context.server;
 	assert.equal(
 		log.filter(({ level, msg }) => /^(error|fatal)$/.test(level) && !ofOddPods.includes(msg)),
@@ -48,7 +48,7 @@ test.after.each(async (context) => {
 const ofOddPods = ['deletion could not be judged', 'request refused'];
 
 /** The API server is answered. */
-async function isHeard({ rig, space, port }: Context): Promise<void> {
+async function isReviewed({ rig, space, port }: Context): Promise<void> {
 	const request = { ...deletion(await space.pod('busy')), name: 'busy', namespace: space.name };
 	const { status, text } = await post(port, await knownPath(rig, '/pods/delete'), review(request));
 	assert.is(status, 200, text);
@@ -128,7 +128,7 @@ test('silence and bytes one by one, before TLS, in the headers, in the body: all
 		void drip(socket, 'x'.repeat(1_000));
 	}
 	const all = Promise.all([...silent, ...inHeaders, ...inBody].map((socket) => ended(socket)));
-	await isHeard(context);
+	await isReviewed(context);
 	assert.ok(
 		inBody.some((socket) => !socket.destroyed),
 		'and that while it was attacked',
@@ -215,10 +215,10 @@ for (const to of ['/pods/delete', '/pods/evict', '/pods/update', 'an unknown pat
 			const before = server.log.length;
 			const answer = await post(server.port, path, body, headers);
 			assert.is(answer.status, status, `${what}: ${answer.status} ${answer.text}`);
-			const told = () => server.log.slice(before).filter((line) => line.msg === 'request refused');
-			await eventually('the log line', () => told().length > 0);
+			const refusals = () => server.log.slice(before).filter((line) => line.msg === 'request refused');
+			await eventually('the log line', () => refusals().length > 0);
 			assert.equal(
-				told().map((line) => [line.level, line.status]),
+				refusals().map((line) => [line.level, line.status]),
 				[['warn', status]],
 				what,
 			);
@@ -270,7 +270,7 @@ test('another path and another method: no answer of 200, and no stack trace in i
 });
 
 for (const [who, limit] of [
-	['strangers', 512],
+	['unauthenticated callers', 512],
 	['known callers', 1_000],
 ] as const)
 	test(`1,200 connections of ${who} at once: no more than ${limit} stay, memory stays within its limit, all is as before afterwards`, async ({

@@ -27,11 +27,11 @@ const image = (list: string, index: number) => [
 
 /** Each is refused by the webhook, in these words, and changes nothing. */
 async function refuses(space: Space, name: string, changes: [Change, string | RegExp, ...string[]][]) {
-	for (const [change, words, ...flags] of changes) {
+	for (const [change, text, ...flags] of changes) {
 		const done = await patch(space, name, change, ...flags);
 		assert.is.not(done.code, 0, `${JSON.stringify(change)} ${flags}: ${done.stdout}`);
 		says(done.stderr, `runner ${name} runs: `);
-		says(done.stderr, words);
+		says(done.stderr, text);
 	}
 }
 

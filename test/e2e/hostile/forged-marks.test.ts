@@ -20,7 +20,7 @@ test('a forged complete-timestamp releases nothing while GitHub has the runner (
 		now: new Date().toISOString(),
 		past: '2020-01-01T00:00:00Z',
 		future: '2999-01-01T00:00:00Z',
-		word: 'yes',
+		text: 'yes',
 	};
 	const names = Object.keys(forged);
 	await space.runners([...names, 'idle']);
@@ -112,7 +112,7 @@ test('a forged "node is gone" releases nothing while the node is there', async (
 	assert.equal(space.killedJobs(), []);
 });
 
-test('record, claim and options that are no JSON and no times: read as a plain delete, nothing breaks', async ({
+test('record, attempt and options that are no JSON and no times: read as a plain delete, nothing breaks', async ({
 	space,
 }) => {
 	await space.runners(['a']);

@@ -19,7 +19,7 @@ import { end, Space } from '../support/space.ts';
 
 const { seed } = random();
 const edits = Number(process.env.FUZZ ?? 600);
-/** So many are made before one looks what has become of the pods. */
+/** Edits that are made before the pods are checked. */
 const batch = 200;
 const atATime = 4;
 

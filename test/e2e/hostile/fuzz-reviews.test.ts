@@ -21,7 +21,7 @@ import { type Answer, knownPath } from '../support/webhook-post.ts';
 
 const { seed } = random();
 const reviews = Number(process.env.FUZZ ?? 1_600);
-/** So many are sent before one looks what has become of the pods. */
+/** Reviews that are sent before the pods are checked. */
 const batch = 800;
 /** At a time. The API server uses one connection for each review under way. */
 const connections = 8;
@@ -159,7 +159,7 @@ async function sendAll(
 ): Promise<{ sent: number; perSecond: number; tookMs: number[] }> {
 	const { rig, server, space, crowd } = target;
 	const flood = new Flood(server.port, connections);
-	// A scale set's: its job is known without a call to GitHub, which would count as the strangers' doing.
+	// A scale set's: its job is known without a call to GitHub, which would be blamed on the unauthenticated caller.
 	const pod = crowd.busy[3]?.metadata.name ?? '';
 	const beside = await deletesBeside(rig, { namespace: space.name, pod, port: server.port });
 	let sent = 0;
@@ -231,7 +231,7 @@ async function explained(context: Context, knows: Knowledge, sent: number): Prom
 	return [`SEED=${seed}: these ${numbers.length} reviews do harm:`, ...bodies.slice(0, 20)].join('\n');
 }
 
-test('whatever is claimed, whoever does not know the path: nothing is recorded, signed, asked, and nobody goes', (context) =>
+test('whatever a review says, from a caller without the path: nothing is recorded, signed, asked, and nobody goes', (context) =>
 	attack(context, 'nothing', Math.floor(reviews / 2)));
 
 test('... and with the path no busy runner goes, nothing is signed, no other pod is written (invariants 1, 2)', (context) =>

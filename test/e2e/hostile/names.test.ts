@@ -1,5 +1,5 @@
 /**
- * Somebody with all of a namespace's rights (ClusterRole edit) claims another namespace's runner as their own pod's, to
+ * Somebody with all of a namespace's rights (ClusterRole edit) gives their own pod the name of another namespace's runner, to
  * have GitHub unregister it: at worst they hold up their own pod. The table in docs/security.md names these tests.
  */
 import * as assert from 'uvu/assert';
@@ -52,7 +52,11 @@ test('RUNNER_NAME and RUNNER_ORG of another namespace’s idle runner: deleting 
 	for (const flags of [[], ['--force', '--grace-period=0'], ['--dry-run=server']]) {
 		const refused = await mallory(evil, 'delete', 'pod', 'innocent', ...flags);
 		says(refused.stderr, taken);
-		assert.not.match(refused.stderr, `${context.victim.name}/`, 'the other pod is not named to a stranger');
+		assert.not.match(
+			refused.stderr,
+			`${context.victim.name}/`,
+			'the other pod is not named to somebody without rights to it',
+		);
 	}
 	await unharmed(context, 'innocent');
 });

@@ -16,7 +16,7 @@ const couldNot = ['deletion could not be judged', 'the deletion could not be rec
 const test = attackTests('hostile pods', {
 	prepare: () => stage('guard'),
 	async unharmed({ rig, victim }) {
-		// Another namespace's runner is let go as ever, and the server has no trouble of its own.
+		// The runner of the other namespace may be deleted as before, and the server itself does not fail.
 		if (await victim.pod('victim')) await victim.deleted('victim');
 		assert.equal(
 			rig.logs(({ level, msg }) => level === 'error' && !couldNot.includes(msg)),
@@ -25,7 +25,7 @@ const test = attackTests('hostile pods', {
 	},
 });
 
-test('a Secret of another purpose, and names that lead elsewhere: nothing of them is told or read', async ({
+test('a Secret of another purpose, and names that lead elsewhere: nothing of them is shown or read', async ({
 	rig,
 	evil,
 }) => {
@@ -124,7 +124,7 @@ test('break-glass takes patch and delete on the pod, no less: not for viewers, n
 	assert.is((await victim.pod('victim'))?.metadata.deletionTimestamp, undefined);
 	await evil.runners(['own']);
 	await evil.runJob('own');
-	// A reason as long as an annotation may be, with line breaks: one log line, one Event, no trouble.
+	// A reason as long as an annotation may be, with line breaks: one log line, one Event, no failure.
 	const reason = `line one\nline two ${'x'.repeat(100_000)}`;
 	const body = { metadata: { annotations: { 'actions-runner/break-glass': reason } } };
 	await evil.ok('patch', 'pod', 'own', '--as=mallory', '--type=merge', '-p', JSON.stringify(body));

@@ -10,7 +10,7 @@ import type { Space } from '../support/space.ts';
 import { spaceTests } from '../support/space-tests.ts';
 import { deletion, knownPath, post, review } from '../support/webhook-post.ts';
 
-const test = spaceTests('strangers at the port', { prepare: () => stage('guard'), ownCredentials: true });
+const test = spaceTests('unauthenticated callers', { prepare: () => stage('guard'), ownCredentials: true });
 
 const pods = { group: '', version: 'v1', resource: 'pods' };
 

@@ -66,7 +66,7 @@ test.before(async (context) => {
 	Object.assign(context, { call, stopCalls: stop });
 	context.nodeLost = loseNode(context.rig);
 	context.takenOver = takeOver(context);
-	for (const slow of [context.nodeLost, context.takenOver]) slow.catch(() => {}); // told by its test
+	for (const slow of [context.nodeLost, context.takenOver]) slow.catch(() => {}); // its test reports it
 });
 test.after(async ({ rig, sets, stopCalls }) => {
 	for (const set of sets ?? []) set.stop();

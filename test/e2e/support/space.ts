@@ -157,7 +157,7 @@ export class Space {
 	}
 
 	/**
-	 * GitHub has given this runner a job that it has not heard of yet: its log says that it is idle, and only GitHub's 422
+	 * GitHub has given this runner a job that it has not received yet: its log says that it is idle, and only GitHub's 422
 	 * tells. `runJob` starts the job then.
 	 */
 	assigned(name: string): void {
@@ -304,7 +304,7 @@ export class Space {
 		return this.rig.agents.killedJobs().filter((entry) => entry.namespace === this.name);
 	}
 
-	/** Log lines about this space's pods, above debug unless told. */
+	/** Log lines about this space's pods, above debug unless asked otherwise. */
 	log(levels = ['info', 'warn', 'error', 'fatal']): LogLine[] {
 		const about = (line: LogLine) => String(line.pod ?? '').startsWith(`${this.name}/`);
 		return this.rig.logs((line) => levels.includes(line.level) && about(line));

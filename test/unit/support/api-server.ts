@@ -50,7 +50,7 @@ interface Watcher {
 
 /** What a runner prints that waits for a job. */
 const listening = '2026-11-23 12:00:05Z: Listening for Jobs\n';
-/** The container of a pod that is told to stop has stopped after this. */
+/** The container of a pod that is terminating has stopped after this. */
 const podStopsMs = 1_000;
 /** A watch that asked for bookmarks gets one this often. */
 const bookmarkEveryMs = 60_000;
@@ -59,7 +59,7 @@ const bookmarkEveryMs = 60_000;
  * A small API server in memory, on a simulated clock: lists with pages, watches from a resourceVersion, optimistic
  * locking, patches, finalizers, graceful deletion of pods, evictions under PodDisruptionBudgets. It knows no schemas and
  * checks nobody's rights. `fail` makes calls go wrong, `admission` reviews writes, `onChange` is where controllers of a
- * test (see controllers.ts) hear what has changed.
+ * test (see controllers.ts) receive changes.
  */
 export class ApiServer implements KubeClient {
 	readonly server = 'https://simulated';
@@ -170,7 +170,7 @@ export class ApiServer implements KubeClient {
 		};
 	}
 
-	/** These calls are carried out, and their callers hear nothing until their time is up. */
+	/** These calls are carried out, and their callers get no answer until their time is up. */
 	loseAnswers(method: string, path: RegExp, times: number): () => void {
 		let left = times;
 		this.#losing.push((call) => call.method === method && path.test(call.path) && left-- > 0);

@@ -40,7 +40,7 @@ export class SimulatedClock implements Clock {
 
 	/** A timer of Node's. */
 	#timer = (ms: number, callback: () => void): (() => void) => {
-		// Node would call back after 1 ms, and most likely again and again. Who asked for it may not hear of it: the test does.
+		// Node would call back after 1 ms, and most likely again and again. Its caller may not notice, so the test fails.
 		if (Number.isNaN(ms + 0)) this.#mistake ??= new Error(`a timer after ${ms} ms`);
 		// So it does for more than 31 bits hold.
 		const timer = { atMs: this.#nowMs + (ms < 2 ** 31 ? Math.max(0, ms) : 1), callback };

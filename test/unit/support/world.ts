@@ -136,7 +136,7 @@ export class World {
 		if (this.clock.waiting > 0) throw new Error(`${this.clock.waiting} timers are left behind`);
 	}
 
-	/** A runner's pod whose container runs since 12:00, idle at GitHub as the runner of its name. */
+	/** A runner's pod whose container has been running since 12:00, idle at GitHub under its name. */
 	runner(name: string, change: PodChange = {}, atGitHub: { busy?: boolean } | 'unknown' = {}): Stored {
 		if (atGitHub !== 'unknown') this.github.register(name, atGitHub);
 		return this.api.put(paths.pods, withSignedRecord(this.#made(name, change)));

@@ -43,7 +43,7 @@ export async function deletesBeside(
 			await sleep(20);
 		}
 	})();
-	asking.catch(() => {}); // told by stop()
+	asking.catch(() => {}); // stop() reports it
 	return {
 		async stop() {
 			stopped = true;
