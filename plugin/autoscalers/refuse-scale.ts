@@ -22,6 +22,6 @@ export async function refuseAutoscaled(client: KubeClient, set: RunnersSet, want
 	throw new CliError(
 		`error: ${name} is scaled by ${autoscalerName(autoscaler)} (${limitsText(autoscaler)}), which would undo this\n` +
 			`Change its limits: kubectl runners autoscale ${name} ${limits} -n ${client.namespace}\n` +
-			'To write the number all the same: --force',
+			'To write the number anyway: --force',
 	);
 }

@@ -102,7 +102,7 @@ export function demandText(autoscaler: HorizontalRunnerAutoscaler): string {
 	const wanted = [
 		desiredReplicas === undefined ? undefined : `${desiredReplicas} wanted`,
 		spareReplicas > 0 && `${spareReplicas} of them spare`,
-		heldReplicas > 0 && `${heldReplicas} more can not be removed yet`,
+		heldReplicas > 0 && `${heldReplicas} more cannot be removed yet`,
 	].filter(Boolean);
 	const limits = limitsText(autoscaler);
 	return [jobs, wanted.length > 0 ? `${limits}: ${wanted.join(', ')}` : limits].filter(Boolean).join('; ');

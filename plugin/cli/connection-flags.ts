@@ -7,13 +7,13 @@ export const connectionFlags = {
 		type: String,
 		alias: 'n',
 		placeholder: 'NAMESPACE',
-		description: "Namespace; without it the context's own",
+		description: 'Namespace; by default, that of the context',
 	},
 	context: { type: String, placeholder: 'NAME', description: 'Context of the kubeconfig to use' },
 	kubeconfig: {
 		type: String,
 		placeholder: 'FILE',
-		description: 'Kubeconfig file; without it KUBECONFIG or ~/.kube/config',
+		description: 'Kubeconfig file; by default, KUBECONFIG or ~/.kube/config',
 	},
 	cluster: { type: String, placeholder: 'NAME', description: 'Cluster of the kubeconfig to use' },
 	user: { type: String, placeholder: 'NAME', description: 'User of the kubeconfig to use' },
@@ -22,18 +22,18 @@ export const connectionFlags = {
 	requestTimeout: {
 		type: requestTimeoutFlag,
 		placeholder: 'DURATION',
-		description: 'Limit for a single request, e.g. 30s; 0 disables it',
+		description: 'Timeout of a single request, e.g. 30s; 0 means no timeout',
 	},
 	as: { type: String, placeholder: 'USER', description: 'User to impersonate' },
 	asGroup: { type: [String], placeholder: 'GROUP', description: 'Group to impersonate; may be repeated' },
 	certificateAuthority: {
 		type: String,
 		placeholder: 'FILE',
-		description: "Certificate authority of the API server's certificate",
+		description: "File with the CA of the API server's certificate",
 	},
 	insecureSkipTlsVerify: {
 		type: Boolean,
-		description: "Do not check the API server's certificate: insecure",
+		description: "Do not verify the API server's certificate (insecure)",
 	},
 } as const;
 

@@ -24,7 +24,7 @@ export function renderHelp(verb: VerbDescription & { flags: Flags }): string {
 export function renderOverview(verbs: readonly VerbDescription[]): string {
 	const width = Math.max(...verbs.map((verb) => verb.name.length)) + 3;
 	return [
-		'Look after GitHub Actions runner pods: see what they do, and delete them without killing a job.',
+		'Manage GitHub Actions runner pods: see what they do, and delete them without killing a job.',
 		section('Commands', verbs.map((verb) => verb.name.padEnd(width) + verb.summary).join('\n')),
 		section('Usage', `${program} COMMAND [flags]`),
 		`Use "${program} COMMAND --help" for more about a command.\n`,

@@ -4,7 +4,7 @@ import { dryRunFlag, durationFlag, integerFlag } from './flag-types.ts';
 export const timeoutFlag = {
 	type: durationFlag('timeout'),
 	placeholder: 'DURATION',
-	description: 'Longest wait, e.g. 90s or 1h; 0 is for ever (default)',
+	description: 'Longest wait, e.g. 90s or 1h; 0 is forever (default)',
 } as const;
 
 /** Flags of the verbs that make runner pods go. */
@@ -13,12 +13,12 @@ export const removalFlags = {
 	gracePeriod: {
 		type: integerFlag('grace-period'),
 		placeholder: 'SECONDS',
-		description: "Time to stop; -1 is each pod's own (default)",
+		description: "Grace period; -1 is each pod's own (default)",
 	},
 	dryRun: {
 		type: dryRunFlag,
 		bareValue: 'client',
 		placeholder: 'none|client|server',
-		description: 'Only show what would happen; with server the guard is asked',
+		description: 'Only show what would happen; with server, ask the guard',
 	},
 } as const;

@@ -37,7 +37,7 @@ const texts: Record<WaitReason, string> = {
 	NoMatchingSet: 'no matching set',
 	AtMaximum: 'set at its maximum',
 	RunnerStarting: 'runner starting',
-	RunnerIdle: 'runners are idle, GitHub has not assigned it yet',
+	RunnerIdle: 'runners are idle, but GitHub has not assigned it yet',
 	StartsFailing: 'runners fail to start',
 	CredentialsMissing: 'no GitHub credentials',
 	RateLimited: "GitHub's rate limit",

@@ -74,7 +74,7 @@ export function countsOf(set: RunnersSet): string {
 		others > 0 && `${others} on the way`,
 	].filter(Boolean);
 	const draining = drainingReplicas > 0 ? ` (${drainingReplicas} draining)` : '';
-	return `${wantedOf(set)} wanted: ${parts.join(', ') || 'none there'}${draining}`;
+	return `${wantedOf(set)} wanted: ${parts.join(', ') || 'none'}${draining}`;
 }
 
 function isTrue(set: RunnersSet, type: SetConditionType): boolean {

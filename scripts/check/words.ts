@@ -29,10 +29,6 @@ const allowed: readonly Allowed[] = [
 		why: 'the claims of a JSON Web Token (RFC 7519), and what GitHub answers about them',
 	},
 	{
-		text: /\bas claimed\b/g,
-		why: 'shown to users after a name that only the review says',
-	},
-	{
 		text: /(?:open)?claims?|words?/gi,
 		in: /^scripts\/check\/(?:words|glossary)\.ts$/,
 		why: 'what checks words calls them words, and gives an example',

@@ -18,44 +18,44 @@ import { type AutoscalePlan, type Limits, planAutoscale } from './plan.ts';
 
 export const autoscale = defineVerb({
 	name: 'autoscale',
-	summary: 'Have as many runners in a set as there are jobs for it, between two limits',
+	summary: 'Keep as many runners in a set as there are jobs for it, between two limits',
 	usage:
 		'autoscale (NAME | runnerset/NAME | runnerdeployment/NAME) [--min N] [--max N] [--delay DURATION] [--spare N] [--dry-run none|client|server] [-o name|json|yaml] [flags]',
 	description: [
-		'Makes a HorizontalRunnerAutoscaler for the set, with its name, which counts the workflow jobs that wait or run; or',
-		'changes the one that it has, and of that only what is given. Everything else that it can do (metrics, schedules) is in',
-		'its manifest. "--min=0 --max=0" keeps the set without runners; to go back to a fixed number,',
-		'delete the HorizontalRunnerAutoscaler: the set stays as it is.',
+		'Creates a HorizontalRunnerAutoscaler with the name of the set, which counts the waiting and running workflow jobs;',
+		'or changes only the given values of an existing one. Its other fields (metrics, schedules) are set in its manifest.',
+		'"--min=0 --max=0" keeps the set without runners. To go back to a fixed number, delete the',
+		'HorizontalRunnerAutoscaler: the set stays as it is.',
 	].join('\n'),
 	examples: [
-		['None while there is nothing to do, ten at most', 'autoscale example --min=0 --max=10'],
-		['Two idle ones ready for the next jobs', 'autoscale runnerset/example --max=20 --spare=2'],
-		['Let idle runners go after two minutes', 'autoscale example --delay=2m'],
+		['No runners while there are no jobs, and at most ten', 'autoscale example --min=0 --max=10'],
+		['Keep two idle runners ready for the next jobs', 'autoscale runnerset/example --max=20 --spare=2'],
+		['Remove idle runners after two minutes', 'autoscale example --delay=2m'],
 		['See what would be written', 'autoscale example --min=1 --max=5 --dry-run=client -o yaml'],
 	],
 	completes: 'set',
 	flags: {
 		...connectionFlags,
-		min: { type: integerFlag('min'), placeholder: 'N', description: 'Fewest runners; default 1' },
+		min: { type: integerFlag('min'), placeholder: 'N', description: 'Minimum number of runners; default 1' },
 		max: {
 			type: integerFlag('max'),
 			placeholder: 'N',
-			description: 'Most runners; required for a set without an autoscaler',
+			description: 'Maximum number of runners; required for a set without an autoscaler',
 		},
 		delay: {
 			type: durationFlag('delay'),
 			placeholder: 'DURATION',
-			description: 'How long a runner that is too many stays idle before it goes; default 10m',
+			description: 'How long a surplus runner stays idle before it is removed; default 10m',
 		},
 		spare: {
 			type: integerFlag('spare'),
 			placeholder: 'N',
-			description: 'Idle runners beyond what jobs need; default none',
+			description: 'Idle runners in addition to those that jobs need; default 0',
 		},
 		name: {
 			type: String,
 			placeholder: 'NAME',
-			description: "Name of the HorizontalRunnerAutoscaler; default the set's",
+			description: 'Name of the HorizontalRunnerAutoscaler; default the name of the set',
 		},
 		dryRun: {
 			type: dryRunFlag,
@@ -69,7 +69,7 @@ export const autoscale = defineVerb({
 		const format = outputFormat(flags.output, ['json', 'name', 'yaml'] as const);
 		const [name, ...more] = setArguments(args);
 		if (!name) throw usageError('name the set to autoscale');
-		if (more.length > 0) throw usageError('one set at a time');
+		if (more.length > 0) throw usageError('name only one set');
 		for (const flag of ['min', 'max', 'spare', 'delay'] as const) {
 			if ((flags[flag] ?? 0) < 0) throw usageError(`--${flag} must not be negative`);
 		}

@@ -43,7 +43,7 @@ export function planAutoscale(
 	if (named && !existing) {
 		const target = targetOf(named);
 		throw usageError(
-			`${autoscalerName(named)} scales ${target ? shortName(target) : 'nothing'}: give another name with --name`,
+			`${autoscalerName(named)} scales ${target ? shortName(target) : 'nothing'}: use --name to give another name`,
 		);
 	}
 	const changes = changesOf(limits, existing?.spec);
@@ -104,23 +104,23 @@ function warningsOf({
 	const warnings: string[] = [];
 	const ref = shortName(refOf(set));
 	if (existing && existing.metadata.name !== set.metadata.name) {
-		warnings.push(`${ref} has ${autoscalerName(existing)} already, which is changed`);
+		warnings.push(`${ref} already has ${autoscalerName(existing)}, which is changed`);
 	}
 	const rivals = [acting, ...others].filter((one) => one !== undefined && one !== existing);
 	if (rivals.length > 0) {
 		const names = rivals.map((one) => autoscalerName(one as HorizontalRunnerAutoscaler)).join(', ');
-		warnings.push(`${ref} is the target of ${names} as well: only one of them acts; delete the others`);
+		warnings.push(`${ref} is also the target of ${names}, and only one of them acts: delete the others`);
 	}
 	const counts = spec.scaleUpTriggers?.some(({ githubEvent }) => githubEvent?.workflowJob !== undefined);
 	if (existing && !counts && !spec.metrics?.length) {
 		warnings.push(
-			`${autoscalerName(existing)} has no workflowJob trigger and no metric: jobs do not count for it`,
+			`${autoscalerName(existing)} has no workflowJob trigger and no metric, so it does not count jobs`,
 		);
 	}
 	const managers = replicasManagers(set);
 	if (managers.length > 0) {
 		warnings.push(
-			`spec.replicas of ${ref} is also written by ${managers.join(', ')}: leave it out of the manifest, or the two take turns`,
+			`spec.replicas of ${ref} is also written by ${managers.join(', ')}: remove it from the manifest, or they will overwrite each other`,
 		);
 	}
 	return warnings;

@@ -25,28 +25,32 @@ export const jobs = defineVerb({
 	usage:
 		'jobs [NAME | runnerset/NAME | runnerdeployment/NAME]... [-n NAMESPACE | -A] [-o wide|json|yaml|name] [-w] [flags]',
 	description: [
-		'The open jobs that GitHub has reported, with the set that each counts for: those of the namespace, of the named sets,',
-		'or with -A all, also those that no set can run. What has waited longest stands first.',
-		'STATE is queued (for a runner), waiting (for an approval), running, or ended (its runner has ended, and GitHub has',
-		'not said so yet). WAITS says why a job waits: no set fits, its set is at its maximum, a runner is starting, ...',
-		'Jobs are kept in the namespace of the server: this needs the ClusterRole runners-jobs there.',
+		'Lists the open jobs that GitHub has reported, with the set that each counts for: the jobs of the namespace, of the',
+		'named sets, or with -A all jobs, including those that no set can run. The jobs that have waited longest come first.',
+		'STATE is queued (for a runner), waiting (for an approval), running, or ended (its runner has ended, but GitHub has',
+		'not reported that yet). WAITS says why a job waits: no matching set, set at its maximum, runner starting, ...',
+		'Jobs are stored in the namespace of the server, so this needs the ClusterRole runners-jobs there.',
 	].join('\n'),
 	examples: [
-		['What waits for runners of the current namespace?', 'jobs'],
-		['All jobs, also those that no set can run, with their labels', 'jobs -A -o wide'],
-		['Follow one set', 'jobs example -w'],
+		['The jobs that wait for runners of the current namespace', 'jobs'],
+		['All jobs, including those that no set can run, with their labels', 'jobs -A -o wide'],
+		['Follow the jobs of one set', 'jobs example -w'],
 	],
 	completes: 'set',
 	flags: {
 		...connectionFlags,
-		allNamespaces: { type: Boolean, alias: 'A', description: 'All jobs, of whatever set or none' },
+		allNamespaces: {
+			type: Boolean,
+			alias: 'A',
+			description: 'All jobs, including those that no set can run',
+		},
 		output: { type: String, alias: 'o', placeholder: 'FORMAT', description: 'wide, json, yaml or name' },
 		watch: { type: Boolean, alias: 'w', description: 'After listing, print a line for every change' },
 		noHeaders: { type: Boolean, description: 'Do not print the header line' },
 		serverNamespace: {
 			type: String,
 			placeholder: 'NAMESPACE',
-			description: 'Namespace of the server; without it, the one that its webhooks name',
+			description: 'Namespace of the server; by default, the one that its webhooks name',
 		},
 	},
 	run: async (args, flags) => {
@@ -93,7 +97,7 @@ function meant(namespace: string | undefined, sets: readonly SetRef[]): IsMeant 
 function nothingFound(namespace: string | undefined): string {
 	return namespace === undefined
 		? 'No jobs found'
-		: `No jobs found for sets of ${namespace} namespace; those that no set can run are shown with -A.`;
+		: `No jobs found for sets of ${namespace} namespace; use -A to include those that no set can run.`;
 }
 
 function nameLine({ metadata }: WorkflowJob): string {

@@ -21,7 +21,7 @@ export interface Idle {
 	sinceMs: number | undefined;
 	/** For people. */
 	autoscaler: string;
-	/** Runners of the set that are too many. */
+	/** The number of surplus runners of the set. */
 	surplus: number;
 	delayMs: number;
 	/** When it goes at the earliest; undefined: it is not too many, or that is not known. */
@@ -74,18 +74,18 @@ function lastJobMs({ status }: Pod): number | undefined {
 	return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** "for 4m; 2 runners are too many: ... this one in 6m at the earliest (horizontalrunnerautoscaler/linux)" */
+/** "for 4m; 2 runners are surplus: ... this one in 6m at the earliest (horizontalrunnerautoscaler/linux)" */
 export function idleText(idle: Idle, nowMs: number): string {
 	const { sinceMs, autoscaler, surplus, delayMs, goesNotBeforeMs, starting } = idle;
 	const age =
-		sinceMs === undefined ? 'since when is not known' : `for ${humanSpan(Math.max(0, nowMs - sinceMs))}`;
+		sinceMs === undefined ? 'for an unknown time' : `for ${humanSpan(Math.max(0, nowMs - sinceMs))}`;
 	return `${age}; ${next()} (${autoscaler})`;
 
 	function next(): string {
-		if (starting) return 'none is removed before it is known what GitHub has queued';
-		if (surplus === 0) return 'it is wanted: the set has no more runners than it is to have';
-		const many = surplus === 1 ? '1 runner is too many' : `${surplus} runners are too many`;
-		const rule = `the longest idle go first, after ${humanSpan(delayMs)}`;
+		if (starting) return "no runner is removed before GitHub's queued jobs are known";
+		if (surplus === 0) return 'it is needed: the set has no surplus runners';
+		const many = surplus === 1 ? '1 runner is surplus' : `${surplus} runners are surplus`;
+		const rule = `those idle for longest are removed first, after ${humanSpan(delayMs)}`;
 		if (goesNotBeforeMs === undefined) return `${many}: ${rule}`;
 		const leftMs = goesNotBeforeMs - nowMs;
 		return `${many}: ${rule}, this one ${leftMs > 0 ? `in ${humanSpan(leftMs)} at the earliest` : 'from now on'}`;

@@ -47,18 +47,18 @@ export function whyJobPodAllowed(
 	// It may have changed since the guard was asked.
 	const reason = decision.kind === 'allow' ? decision.reason : 'job-over';
 	const terminating = reason === 'already-terminating';
-	const next = terminating ? 'it goes when its containers have stopped' : 'it is deleted at once';
+	const next = terminating ? 'it disappears when its containers have stopped' : 'it is deleted at once';
 	const message = messages[reason] ?? messages['job-over'] ?? '';
 	return { reason, message: reason === 'break-glass' ? `${message}: ${jobPod.breakGlass}` : message, next };
 }
 
 const messages: Partial<Record<AllowReason, string>> = {
-	'already-terminating': 'it is terminating already',
+	'already-terminating': 'it is already terminating',
 	'break-glass': 'somebody allowed it by break-glass',
 	'job-pod-ended': 'all its containers have stopped',
 	'runner-gone': 'the runner whose job it ran is gone',
 	'runner-exited': 'the runner whose job it ran has ended',
-	'never-started': 'its runner has not started, so that it runs no job',
+	'never-started': 'its runner has not started, so it runs no job',
 	'node-gone': 'the node of its runner is gone, and the job with it',
 	'job-over': 'its runner runs no job, as its own log says',
 };

@@ -48,8 +48,7 @@ function listState(pod: Pod, { absentSinceMs, busyHint, runnerId }: RunnerPod): 
 		const job = name === undefined ? undefined : { name };
 		return { by, state: 'working', since: timeOf(busyHint?.sinceMs), job, detail: `label ${busy.label}` };
 	}
-	if (label !== undefined)
-		return { by, state: 'unknown', detail: 'no list has shown it idle, or none is new' };
+	if (label !== undefined) return { by, state: 'unknown', detail: 'no recent list has shown it idle' };
 	const condition = pod.status?.conditions?.find(({ type }) => type === busy.condition);
 	if (condition?.status === 'False')
 		return { by, state: 'idle', since: timeOf(Date.parse(condition.lastTransitionTime ?? '')) };

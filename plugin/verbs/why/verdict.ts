@@ -65,7 +65,7 @@ export function againstLog(verdict: Verdict, job: string | undefined): Verdict {
 export const notARunner: Verdict = {
 	verdict: 'allowed',
 	reason: 'not-a-runner',
-	message: 'it is not a runner pod, and the guard never holds up other pods',
+	message: 'it is not a runner pod, and the guard only affects runner pods',
 	next: 'it is deleted at once',
 };
 
@@ -79,7 +79,7 @@ function refused(error: ApiError): Verdict {
 		return {
 			verdict: 'denied',
 			reason: 'guard-unreachable',
-			message: `the guard is installed and does not answer: ${error.message}`,
+			message: `the guard is installed but does not answer: ${error.message}`,
 			next: 'the API server refuses every deletion of a runner pod until the guard answers',
 		};
 	}
@@ -104,7 +104,7 @@ function allowed(presence: GuardPresence, explain: () => Omit<Verdict, 'verdict'
 	}
 	const { reason, message, next } = explain();
 	if (presence === 'installed') return { verdict: 'allowed', reason, message, next };
-	const doubt = 'whether a guard was asked is unknown, since you may not read webhook configurations';
+	const doubt = 'it is unknown whether a guard was asked, because you may not read webhook configurations';
 	return { verdict: 'allowed', reason, message: `${message} (${doubt})`, next };
 }
 
@@ -127,8 +127,8 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 		case 'already-terminating':
 			return {
 				reason,
-				message: 'it is terminating already',
-				next: 'it goes when its containers have stopped',
+				message: 'it is already terminating',
+				next: 'it disappears when its containers have stopped',
 			};
 		case 'break-glass':
 			return {
@@ -137,16 +137,15 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 				next: 'it is deleted at once, and a job that it runs is stopped',
 			};
 		case 'never-started':
-			return { reason, message: 'its runner has not started, so that no job can be running', next };
+			return { reason, message: 'its runner has not started, so no job can be running', next };
 		case 'runner-exited':
-			return { reason, message: 'its runner has ended, so that no job can be running', next };
+			return { reason, message: 'its runner has ended, so no job can be running', next };
 		case 'node-gone':
 			return { reason, message: 'its node is gone, and its job with it', next };
 		case 'unregistered':
 			return {
 				reason,
-				message:
-					'its runner is no longer registered at GitHub, so that no job can arrive, and its log shows none',
+				message: 'its runner is no longer registered at GitHub, so no job can arrive, and its log shows none',
 				next,
 			};
 		default:

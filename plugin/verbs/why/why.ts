@@ -29,17 +29,18 @@ export const why = defineVerb({
 	summary: 'Say whether a pod may be deleted now, why or why not, and what would happen',
 	usage: 'why POD [-o json|yaml] [flags]',
 	description: [
-		'Asks the guard by a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
-		'request, follow, cancel or override its deletion. It needs the right to delete the pod. Of the pod in which a',
-		'runner runs its job (containerMode kubernetes) it says the same.',
-		"Sources are what shows whether the runner works, with what each says and since when: the runner's log (read",
-		'now: that needs the right to get pods/log), job hooks, and GitHub by events, its list and its answer to DELETE.',
-		'Of an idle runner whose set is autoscaled it says since when it is idle, and when it goes if it is too many.',
+		'Asks the guard with a dry-run DELETE, which changes nothing, and shows what is recorded on the pod and how to',
+		'request, follow, cancel or override its deletion. It needs the right to delete the pod. It also works for the pod',
+		'in which a runner runs its job (containerMode kubernetes).',
+		"Sources say whether the runner works, each with its answer and since when: the runner's log (read now, which needs",
+		"the right to get pods/log), job hooks, and GitHub's events, list and answer to DELETE.",
+		'For an idle runner of an autoscaled set it shows how long the runner has been idle, and when it will be removed if',
+		'there are too many.',
 		'Exit code 0, whatever the verdict.',
 	].join('\n'),
 	examples: [
 		['Why is this runner not deleted?', 'why example-0'],
-		['For a script', 'why example-0 -o json'],
+		['Output for a script', 'why example-0 -o json'],
 	],
 	completes: 'runner',
 	flags: {
@@ -50,7 +51,7 @@ export const why = defineVerb({
 		const format = outputFormat(flags.output, ['json', 'yaml'] as const);
 		const [name, ...more] = args;
 		if (name === undefined) throw usageError('name the pod');
-		if (more.length > 0) throw usageError('one pod at a time');
+		if (more.length > 0) throw usageError('name only one pod');
 
 		const client = await connect(flags);
 		const pod = await getPod(client, client.namespace, bareName(name));
@@ -143,7 +144,7 @@ function describeJob(shown: Shown): string | undefined {
 function describeRecord({ record }: Pick<RunnerPod, 'record'>, nowMs: number): string {
 	if (!record) return 'no deletion is waiting';
 	const { options, requestedBy, requestedAt } = record;
-	return `${describeOptions(options)}, asked for by ${askerOf({ user: requestedBy, options })} ${ageSince(requestedAt, nowMs)} ago`;
+	return `${describeOptions(options)}, requested by ${askerOf({ user: requestedBy, options })} ${ageSince(requestedAt, nowMs)} ago`;
 }
 
 /** "an eviction, grace period 30s": what was asked for. */

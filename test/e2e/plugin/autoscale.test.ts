@@ -269,7 +269,7 @@ test('a job that GitHub has queued, from its event to its end: what jobs, status
 	const [idle = ''] = set.live();
 	await eventually('why says when it goes', async () => {
 		const { stdout } = await runners('why', idle, ...at);
-		return /^Idle: +for \d+s; 1 runner is too many: .* in 9m\d+s at the earliest /m.test(stdout);
+		return /^Idle: +for \d+s; 1 runner is surplus: .* in 9m\d+s at the earliest /m.test(stdout);
 	});
 	watch.interrupt();
 	const { code, stdout } = await watch.end();

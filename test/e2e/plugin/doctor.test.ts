@@ -391,7 +391,7 @@ test('a server without the right to read logs says so, and doctor says how to fi
 		assert.is(of('job-hooks').level, 'warning');
 		assert.is(
 			of('job-hooks').details?.[0],
-			`${space.name}/silent-0: has had a job for 60m, and its job hooks have said nothing`,
+			`${space.name}/silent-0: has had a job for 60m, but its job hooks have not reported it`,
 		);
 		assert.is(of('runner-logs').level, 'warning');
 		assert.match(of('runner-logs').details?.[0] ?? '', `${space.name}/unread-0, `);

@@ -86,7 +86,7 @@ test('why: the verdict with its reason, who asked, and what can be typed; it cha
 	const after = await runners('why', 'why-0');
 	assert.match(
 		after.stdout,
-		/^Recorded: +a deletion, grace period 5s, .*asked for by admin \(unverified\) \d+s ago/m,
+		/^Recorded: +a deletion, grace period 5s, .*requested by admin \(unverified\) \d+s ago/m,
 	);
 	assert.match(after.stdout, /^To cancel: +kubectl runners cancel why-0 -n /m);
 	// On a slow machine `why` may say first that the guard did not answer in time.

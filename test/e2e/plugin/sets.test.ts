@@ -140,7 +140,7 @@ test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C s
 		late.stdout,
 		/^waiting for runnerset\/example: draining, 1 wanted: 2 busy \(1 draining\); 1 runners will be removed when their jobs are done/m,
 	);
-	assert.match(late.stderr, /stays scaled to 1, which goes on.*To undo: .* --replicas=2 -n /);
+	assert.match(late.stderr, /stays scaled to 1, also without this command.*To undo: .* --replicas=2 -n /);
 	const status = await runners('status', ...at);
 	assert.is(status.code, 2, status.stdout);
 	assert.match(status.stdout, /^runnerset\/example +draining /m);
@@ -224,7 +224,7 @@ test('a name alone: found whichever kind it is, refused if it is both, NotFound 
 	const both = await runners('scale', 'example', '--replicas=0', ...at);
 	assert.is(
 		both.stderr,
-		'error: there are runnerset/example and runnerdeployment/example: name one of them with its kind\n',
+		'error: there are runnerset/example and runnerdeployment/example: specify the kind\n',
 	);
 	assert.match(
 		ok(await runners('list', 'sets', '-o', 'name', ...at)),
@@ -261,10 +261,10 @@ test('status -w and list sets -w in a pipe: the tree, then a line for every chan
 	await list.prints(/^example +RunnerSet +2 +2 +1 +1 +0 /m);
 	await set.scale(0);
 	await status.prints(new RegExp(`^runnerset/example ${first}: gone$`, 'm'));
-	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 go when/m);
+	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 runners will be removed when/m);
 	await set.finish(second);
 	await status.prints(new RegExp(`^runnerset/example ${second}: gone$`, 'm'));
-	await status.prints(/^runnerset\/example: settled; 0 wanted: none there$/m);
+	await status.prints(/^runnerset\/example: settled; 0 wanted: none$/m);
 	for (const running of [status, list]) {
 		running.interrupt();
 		const { code, stdout, stderr } = await running.end();
@@ -277,7 +277,7 @@ test('status -w and list sets -w in a pipe: the tree, then a line for every chan
 test('set names are completed, with what they are up to', async ({ make }) => {
 	const set = await make('RunnerDeployment');
 	const scale = ok(await runners('__complete', 'scale', '-n', set.namespace, 'ex'));
-	assert.is(scale, 'example\t0 wanted: none there\n:4\n');
+	assert.is(scale, 'example\t0 wanted: none\n:4\n');
 	const drain = ok(await runners('__complete', 'drain', '-n', set.namespace, 'runner'));
 	assert.match(drain, /^runnerdeployment\/example\t/);
 });

@@ -195,7 +195,7 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	assert.match(shown.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(
 		shown.stdout,
-		/^Recorded: +an eviction, grace period 30s, asked for by alice \(unverified\) \d+s ago/m,
+		/^Recorded: +an eviction, grace period 30s, requested by alice \(unverified\) \d+s ago/m,
 	);
 	assert.match(shown.stdout, /^To cancel: +kubectl runners cancel r-0 -n why$/m);
 	const data = JSON.parse((await runners('why', 'r-0', '-n', 'why', '-o', 'json')).stdout);
@@ -269,7 +269,7 @@ test('wait: for gone, idle and busy; a timeout is exit code 2', async ({ rig, ru
 	assert.is((await waiting.end()).code, 0);
 
 	const gone = start('wait', 'r-0', 'r-1', '-n', 'wait');
-	await gone.prints(/nobody has asked to delete pod "r-0" yet/);
+	await gone.prints(/nobody has requested the deletion of pod "r-0" yet/);
 	await remove(rig, 'wait', 'r-0', 'r-1');
 	const { code, stdout } = await gone.end();
 	assert.is(code, 0);

@@ -102,7 +102,7 @@ for (const [argv, message] of [
 	[['list', '--context', 'x'], 'error: context "x" does not exist'],
 	[['list', '--kubeconfig', '/none'], 'error: stat /none: no such file or directory'],
 	[['why'], 'error: name the pod'],
-	[['why', 'a', 'b'], 'error: one pod at a time'],
+	[['why', 'a', 'b'], 'error: name only one pod'],
 	[['delete'], 'error: name the pods, or use --selector or --all'],
 	[['delete', 'a', '--all'], 'error: name cannot be provided when --all is specified'],
 	[

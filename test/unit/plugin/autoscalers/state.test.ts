@@ -77,7 +77,7 @@ const busy = autoscaler({
 test('demand, limits, the next change and the reasons as text', () => {
 	assert.is(
 		demandText(busy),
-		'2 jobs queued, 6 open, 1 suspect; min 1, max 10: 5 wanted, 1 of them spare, 2 more can not be removed yet',
+		'2 jobs queued, 6 open, 1 suspect; min 1, max 10: 5 wanted, 1 of them spare, 2 more cannot be removed yet',
 	);
 	assert.is(nextChangeText(busy, nowMs), 'min 3 in 3h');
 	assert.is(nextChangeText(busy, undefined), 'min 3 at 2026-11-23T15:00:00Z');

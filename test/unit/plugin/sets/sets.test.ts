@@ -197,7 +197,7 @@ test('the tree: set, runner, job; what came from the cluster is printable', () =
 });
 
 test('counts: a runner that is neither idle nor busy counts as on the way', () => {
-	assert.is(countsOf(set({ replicas: 0 })), '0 wanted: none there');
+	assert.is(countsOf(set({ replicas: 0 })), '0 wanted: none');
 	assert.is(
 		countsOf(set({ replicas: 3, status: { replicas: 3, idleReplicas: 1 } })),
 		'3 wanted: 1 idle, 2 on the way',

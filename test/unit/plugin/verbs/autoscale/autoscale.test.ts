@@ -140,7 +140,7 @@ test('a dry run of the client shows it and writes nothing', async ({ plugin }) =
 
 for (const [args, message] of [
 	[[], /^error: name the set to autoscale\n$/],
-	[['a', 'b', '--max=1'], /^error: one set at a time\n$/],
+	[['a', 'b', '--max=1'], /^error: name only one set\n$/],
 	[['example', '--min=-1', '--max=1'], /^error: --min must not be negative\n$/],
 	[['example', '--delay=-1m'], /^error: --delay must not be negative\n$/],
 	[
@@ -180,7 +180,7 @@ test('scale and drain of a set that is autoscaled are refused, with what to do; 
 		scaled.stderr,
 		'error: runnerset/example is scaled by horizontalrunnerautoscaler/example (min 1, max 10), which would undo this\n' +
 			'Change its limits: kubectl runners autoscale runnerset/example --min=5 -n ci\n' +
-			'To write the number all the same: --force\n',
+			'To write the number anyway: --force\n',
 	);
 	const drained = await run(plugin, handler, 'drain', 'runnerset/example');
 	assert.is(drained.code, 1);

@@ -69,7 +69,7 @@ for (const [name, limits, known, message] of [
 		'its name is taken by the other kind',
 		{ max: 2 },
 		[autoscaler({ spec: { scaleTargetRef: { name: 'example' } } })],
-		/^error: horizontalrunnerautoscaler\/example scales runnerdeployment\/example: give another name with --name$/,
+		/^error: horizontalrunnerautoscaler\/example scales runnerdeployment\/example: use --name to give another name$/,
 	],
 ] as [string, Limits, HorizontalRunnerAutoscaler[], RegExp][]) {
 	test(`refused: ${name}`, () => assert.throws(() => plan(limits, known), message));
@@ -80,16 +80,16 @@ test('one under another name is changed, and that is said', () => {
 	const { existing, warnings } = plan({ max: 3 }, [other]);
 	assert.is(existing, other);
 	assert.equal(warnings, [
-		'runnerset/example has horizontalrunnerautoscaler/nightly already, which is changed',
+		'runnerset/example already has horizontalrunnerautoscaler/nightly, which is changed',
 	]);
 	const second = plan({ max: 3, name: 'second' }, [other]);
 	assert.is(second.existing, undefined);
-	assert.match(second.warnings[0] ?? '', /target of horizontalrunnerautoscaler\/nightly as well: only one/);
+	assert.match(second.warnings[0] ?? '', /also the target of horizontalrunnerautoscaler\/nightly, and only one/);
 });
 
 test('one for which no job counts is warned of', () => {
 	const { warnings } = plan({ max: 3 }, [autoscaler({ spec: { scaleUpTriggers: undefined } })]);
-	assert.match(warnings[0] ?? '', /has no workflowJob trigger and no metric: jobs do not count for it$/);
+	assert.match(warnings[0] ?? '', /has no workflowJob trigger and no metric, so it does not count jobs$/);
 	const metric = autoscaler({ spec: { scaleUpTriggers: [], metrics: [{ type: 'PercentageRunnersBusy' }] } });
 	assert.equal(plan({ max: 3 }, [metric]).warnings, []);
 });
@@ -105,7 +105,7 @@ test('a number that is applied from a manifest again and again is warned of; a s
 	const warned = (...managedFields: object[]) => plan({ max: 3 }, [], set({ managedFields })).warnings;
 	assert.match(
 		warned(by('argocd-controller', 'Apply'))[0] ?? '',
-		/also written by argocd-controller: leave it out/,
+		/also written by argocd-controller: remove it from the manifest/,
 	);
 	assert.is(warned(by('kubectl-client-side-apply', 'Update')).length, 1);
 	assert.equal(

@@ -39,31 +39,31 @@ for (const [name, fields, afterMs, expected] of [
 		'too many: when it goes',
 		{ status: surplus },
 		4 * minute,
-		'for 4m; 2 runners are too many: the longest idle go first, after 10m, this one in 6m at the earliest',
+		'for 4m; 2 runners are surplus: those idle for longest are removed first, after 10m, this one in 6m at the earliest',
 	],
 	[
 		'another delay, which is over',
 		{ status: { livingReplicas: 4, desiredReplicas: 3 }, spec: { scaleDownDelaySecondsAfterScaleOut: 120 } },
 		4 * minute,
-		'for 4m; 1 runner is too many: the longest idle go first, after 2m, this one from now on',
+		'for 4m; 1 runner is surplus: those idle for longest are removed first, after 2m, this one from now on',
 	],
 	[
 		'not too many',
 		{ status: { livingReplicas: 3, desiredReplicas: 3 } },
 		minute,
-		'for 60s; it is wanted: the set has no more runners than it is to have',
+		'for 60s; it is needed: the set has no surplus runners',
 	],
 	[
 		'the server has only just started',
 		{ status: surplus, conditions: { Starting: '' } },
 		minute,
-		'for 60s; none is removed before it is known what GitHub has queued',
+		"for 60s; no runner is removed before GitHub's queued jobs are known",
 	],
 	[
 		'an autoscaler that was never looked at',
 		{},
 		minute,
-		'for 60s; it is wanted: the set has no more runners than it is to have',
+		'for 60s; it is needed: the set has no surplus runners',
 	],
 ] as [string, AutoscalerFields, number, string][]) {
 	test(name, () => assert.is(said(fields, startedMs + afterMs), `${expected} ${by}`));
@@ -87,7 +87,7 @@ test('why shows it for a runner that is idle, in text and as data, and for no ot
 		autoscaler: scaler,
 		nowMs,
 	});
-	assert.match(asText(shown()), /^Idle: {8}for 4m; 2 runners are too many: .*$/m);
+	assert.match(asText(shown()), /^Idle: {8}for 4m; 2 runners are surplus: .*$/m);
 	const { idle } = asData(shown()) as { idle: Record<string, unknown> };
 	assert.equal([idle.autoscaler, idle.surplus], ['horizontalrunnerautoscaler/example', 2]);
 	assert.is(Date.parse(String(idle.goesNotBefore)), startedMs + 10 * minute);

@@ -122,7 +122,7 @@ for (const [what, change, log, expected] of [
 		'the list has not shown it idle yet',
 		{ metadata: { labels: { 'actions-runner': '', [busy.label]: 'unknown' } } },
 		idle,
-		"GitHub's list    not known: no list has shown it idle, or none is new",
+		"GitHub's list    not known: no recent list has shown it idle",
 	],
 	[
 		'the list shows it idle',

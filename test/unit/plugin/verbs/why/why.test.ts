@@ -28,7 +28,7 @@ for (const [what, change, reason, next] of [
 		'terminating',
 		{ metadata: { deletionTimestamp: '2026-11-23T12:00:00Z' } },
 		'already-terminating',
-		'it goes when its containers have stopped',
+		'it disappears when its containers have stopped',
 	],
 	[
 		'break-glass',
@@ -101,7 +101,7 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 		"             GitHub's event   nothing reported",
 		"             GitHub's list    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app) (label actions-runner/busy)",
 		"             GitHub's DELETE  GitHub has not been asked",
-		'Recorded:    an eviction, grace period 30s, asked for by alice (unverified) 10m ago',
+		'Recorded:    an eviction, grace period 30s, requested by alice (unverified) 10m ago',
 		'To follow:   kubectl runners wait r1 -n ci',
 		'To cancel:   kubectl runners cancel r1 -n ci',
 		'To override: kubectl runners delete r1 -n ci --now --reason TEXT   (kills the job)',
