@@ -261,7 +261,9 @@ test('status -w and list sets -w in a pipe: the tree, then a line for every chan
 	await list.prints(/^example +RunnerSet +2 +2 +1 +1 +0 /m);
 	await set.scale(0);
 	await status.prints(new RegExp(`^runnerset/example ${first}: gone$`, 'm'));
-	await status.prints(/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 runners will be removed when/m);
+	await status.prints(
+		/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 runners will be removed when/m,
+	);
 	await set.finish(second);
 	await status.prints(new RegExp(`^runnerset/example ${second}: gone$`, 'm'));
 	await status.prints(/^runnerset\/example: settled; 0 wanted: none$/m);

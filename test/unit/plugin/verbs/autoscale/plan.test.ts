@@ -84,7 +84,10 @@ test('one under another name is changed, and that is said', () => {
 	]);
 	const second = plan({ max: 3, name: 'second' }, [other]);
 	assert.is(second.existing, undefined);
-	assert.match(second.warnings[0] ?? '', /also the target of horizontalrunnerautoscaler\/nightly, and only one/);
+	assert.match(
+		second.warnings[0] ?? '',
+		/also the target of horizontalrunnerautoscaler\/nightly, and only one/,
+	);
 });
 
 test('one for which no job counts is warned of', () => {
