@@ -40,11 +40,12 @@ manifests: controlplane ## Generate resource definitions and rendered overlays i
 	@$(NODE) scripts/manifests/render.ts
 
 .PHONY: check
-check: setup ## Type-check, lint, check structure and references, ask npm for known vulnerabilities
+check: setup ## Type-check, lint, check structure, references and words, ask npm for known vulnerabilities
 	$(NODE) node_modules/typescript/bin/tsc -p .
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings .
 	@$(NODE) scripts/check/structure.ts
 	@$(NODE) scripts/check/references.ts
+	@$(NODE) scripts/check/words.ts
 	@$(NODE) scripts/check/exports.ts
 	@$(NODE) scripts/audit.ts
 
