@@ -125,7 +125,7 @@ export class Replicas {
 		);
 		if (!configMap) return false;
 		this.#saidUsed = said.used;
-		// As it stands there: somebody may have made the ConfigMap anew.
+		// As the ConfigMap has it now: somebody may have recreated it.
 		this.#saidEvents = configMap.metadata.annotations?.[`${eventsPrefix}${name}`];
 		this.#leftOver = leftOverIn(configMap);
 		this.#notes = notesIn(configMap);

@@ -47,7 +47,7 @@ export class RunnerPods {
 	readonly #now: () => number;
 	/** Reads an EphemeralRunner: the leader from its cache, the webhook from the API server. */
 	readonly #ephemeralRunner: (namespace: string, name: string) => Promise<EphemeralRunner | undefined>;
-	/** What was read of a pod that a cache holds: each of its changes is another object, and is looked at by many. */
+	/** What was read from a pod object of a cache. Each change of the pod is another object, which several loops read. */
 	readonly #read = new WeakMap<Pod, RunnerPod | undefined>();
 
 	constructor(

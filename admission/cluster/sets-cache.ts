@@ -1,3 +1,4 @@
+import type { SetController } from '../api/controllers.ts';
 import type { KubeObject } from '../api/kinds.ts';
 import { type Resource, resources } from '../api/paths.ts';
 import {
@@ -46,17 +47,17 @@ export class SetsCache {
 	}
 
 	/** Watches what these controllers need, once their kinds are served. */
-	async run(controllers: readonly string[], signal: AbortSignal): Promise<void> {
+	async run(controllers: readonly SetController[], signal: AbortSignal): Promise<void> {
 		const follow = (resource: Resource, ...watches: { informer: Runnable }[]) =>
 			runWhenServed(this.#dependencies, resource, watches, servedCheckMs, signal);
-		const [withSets, withDeployments] = ['runnerset', 'runnerdeployment'].map((name) =>
-			controllers.includes(name),
-		);
-		await Promise.all([
-			withSets && follow(setKinds.runnerSet, this.runnerSets, this.statefulSets),
-			withDeployments && follow(setKinds.runnerDeployment, this.runnerDeployments, this.runners),
-			withDeployments && follow(arcReplicaSet, this.runnerReplicaSets),
-		]);
+		const needed: Record<SetController, () => Promise<void>[]> = {
+			runnerset: () => [follow(setKinds.runnerSet, this.runnerSets, this.statefulSets)],
+			runnerdeployment: () => [
+				follow(setKinds.runnerDeployment, this.runnerDeployments, this.runners),
+				follow(arcReplicaSet, this.runnerReplicaSets),
+			],
+		};
+		await Promise.all(controllers.flatMap((name) => needed[name]()));
 	}
 }
 

@@ -1,9 +1,9 @@
 import { Counter, type Registry } from 'prom-client';
 
-/** How a runner's log was read: what it said, or `silent`, it can be read and holds no line that tells. */
+/** The result of reading a runner's log. `silent`: it can be read, but no line shows whether the runner works. */
 type LogRead = 'idle' | 'works' | 'silent' | 'unreadable';
 
-/** Counts what reading the runners' logs has come to, for metrics and for the leader's report. */
+/** Counts the results of reading runners' logs, for metrics and for the leader's report. */
 export class LogReads {
 	readonly #reads: Counter;
 	readable = 0;
@@ -13,7 +13,7 @@ export class LogReads {
 	constructor(registry: Registry) {
 		this.#reads = new Counter({
 			name: 'runners_log_reads_total',
-			help: "Readings of runners' logs, by what they said.",
+			help: "Reads of runners' logs, by result.",
 			labelNames: ['says'],
 			registers: [registry],
 		});

@@ -35,7 +35,7 @@ export type EventResult =
 /** What became of an event in the record of its job. */
 export type JobRecordResult = 'recorded' | 'unchanged' | 'hosted' | 'overflow' | 'absent' | 'failed';
 
-/** What became of a job hook's word. */
+/** What became of a job hook's report. */
 export type HookResult =
 	| 'written'
 	| 'unchanged'
