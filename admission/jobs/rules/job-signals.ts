@@ -64,7 +64,7 @@ export function afterReport(
 	const state = report.says === 'started' ? 'working' : 'finishing';
 	const before = signals.find((signal) => signal.by === by && signal.key === key);
 	const { key: keys, inOrder } = sourceOf(by);
-	const isNext = keys === 'may-repeat' && state === 'working' && before !== undefined;
+	const isNext = keys === 'may-repeat' && state === 'working';
 	const late = before && !(isNext && nowMs - before.sinceMs >= lateHookMs);
 	if (late && rank[before.state] >= rank[state]) return signals;
 	const ends = (signal: JobSignal) => inOrder && signal.by === by && report.says === 'started';
