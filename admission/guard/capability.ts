@@ -21,10 +21,9 @@ import { evictPods } from './evict-pods.ts';
 import { OpenSignals } from './open-signals.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
-import { guardedKinds } from './subjects/index.ts';
+import { leaderSubjects, subjects } from './subjects/index.ts';
 import { JobPods } from './subjects/job-pod/job-pods.ts';
 import { markJobPods } from './subjects/job-pod/mark-job-pods.ts';
-import { leaderSubjects } from './subjects/leader.ts';
 import { leavingOwner } from './subjects/runner/leaving-owner.ts';
 import type { Ports as ReleasePorts } from './subjects/runner/release.ts';
 import { createReleasePorts } from './subjects/runner/release-adapter.ts';
@@ -76,7 +75,7 @@ const releasePorts = (options: GuardOptions, { client, exchangePods }: Term): Re
 
 function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
 	const { setControllers, client, user, signer, clock, log } = options;
-	const subjects = guardedKinds({
+	const guarded = subjects({
 		...options,
 		ports: createReleasePorts(options),
 		leavingOwner: setControllers.includes('runnerset') ? leavingOwner(client, user, clock, log) : undefined,
@@ -84,16 +83,16 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 		sign: signer.signStatement,
 		verify: signer.verifyStatement,
 	});
-	const review: ReviewDependencies = { ...options, subjects, sign: signer.signStatement };
+	const review: ReviewDependencies = { ...options, subjects: guarded, sign: signer.signStatement };
 	return {
 		reviews: {
-			'/pods/update': (request) => updatePods(request, user, subjects),
+			'/pods/update': (request) => updatePods(request, user, guarded),
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
 		unauthenticatedReviews: {
-			'/pods/update': (request) => updatePods(request, user, subjects),
-			...unauthenticated({ ...options, subjects }),
+			'/pods/update': (request) => updatePods(request, user, guarded),
+			...unauthenticated({ ...options, subjects: guarded }),
 		},
 	};
 }
@@ -115,9 +114,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		busyConfirmed: (pod) => busy.confirms(pod),
 		readLog: (runner) => readLog(client, runner),
 		verify: signer.verifyStatement,
-	}).map(
-		({ subject, isCounted }) => new DeletionLoop(subject, { ...shared, ...(isCounted ? { waiting } : {}) }),
-	);
+	}).map((subject) => new DeletionLoop(subject, { ...shared, waiting }));
 	const jobPodMarks = markJobPods({ ...shared, jobPods });
 	const signals = new OpenSignals({
 		...shared,

@@ -19,8 +19,8 @@ import { WaitingDeletions, type WaitReason } from './waiting-deletions.ts';
 interface DeletionLoopDependencies {
 	cache: Pick<Cache, 'namespaces' | 'onNamespace'>;
 	pods: Pick<RunnerPods, 'get' | 'remove' | 'setCondition'>;
-	/** Where those that wait are noted; default: nowhere else. */
-	waiting?: WaitingDeletions;
+	/** Those that wait, of all kinds that are counted. */
+	waiting: WaitingDeletions;
 	events: Events;
 	metrics: Metrics;
 	clock: Clock;
@@ -42,13 +42,14 @@ export class DeletionLoop {
 	readonly #accepted = new Map<string, number>();
 
 	constructor(subject: LeaderSubject, dependencies: DeletionLoopDependencies) {
-		const { cache, waiting = new WaitingDeletions() } = dependencies;
+		const { cache, waiting } = dependencies;
+		const { isCounted, ...controller } = subject.controller;
 		this.#subject = subject;
 		this.#dependencies = dependencies;
-		this.#waiting = waiting;
+		this.#waiting = isCounted ? waiting : new WaitingDeletions();
 		this.#controller = new Controller(
 			{
-				...subject.controller,
+				...controller,
 				field: 'pod',
 				failure: 'recorded deletion could not be carried out',
 				reconcile: (key) => this.#reconcile(key),

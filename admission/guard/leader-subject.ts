@@ -49,8 +49,11 @@ export interface Later {
  * need is in subject.ts.
  */
 export interface LeaderSubject {
-	/** In the metrics, and how many deletions are worked on at a time. */
-	controller: { name: string; concurrency: number };
+	/**
+	 * The name in the metrics, how many deletions are worked on at a time, and whether those that wait are in the metrics and
+	 * in the report.
+	 */
+	controller: { name: string; concurrency: number; isCounted: boolean };
 	/** The pods of this kind, as the leader watches them. */
 	watched: Watched<Pod>;
 	/** Enqueues a pod when something else than the pod changes. Called once, before anything runs. */

@@ -138,7 +138,7 @@ export class OpenSignals {
 		this.#contradicted.set(pod.uid, job.key);
 		metrics.contradiction(kind);
 		const facts = { pod: objectKey(pod), runner: pod.runnerName, job: job.job.name, kind };
-		log.warn(facts, 'GitHub does not show the job of a runner');
+		log.warn(facts, "GitHub's list does not show the job of a runner");
 	}
 }
 

@@ -211,7 +211,7 @@ function answer(
 			'Normal',
 			'DeletionRecorded',
 			'Delete',
-			`asked by ${askerOf(deletion)}: ${message}`,
+			`requested by ${askerOf(deletion)}: ${message}`,
 			// Reviews of several replicas may have seen the pod at different versions: the record is the same.
 			pod.record?.requestedAt ?? occasionOf(object.metadata.resourceVersion, deletion),
 		);

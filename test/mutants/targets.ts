@@ -5,6 +5,7 @@ interface Target {
 }
 
 const loop = 'test/unit/guard/deletion-loop.test.ts';
+const jobPodDeletions = 'test/unit/guard/subjects/job-pod/deletions.test.ts';
 const hooks = 'test/unit/jobs/hooks/rules.test.ts';
 const sets = 'test/unit/sets/reconciler.test.ts';
 
@@ -60,7 +61,22 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/jobs/followed-logs.ts', tests: ['test/unit/jobs/followed-logs.test.ts'] },
 	{ file: 'admission/runner/job-signals.ts', tests: ['test/unit/jobs/job-signals.test.ts'] },
 	{ file: 'admission/guard/waiting-deletions.ts', tests: [loop] },
-	{ file: 'admission/guard/deletion-loop.ts', tests: [loop] },
+	{ file: 'admission/guard/deletion-loop.ts', tests: [loop, jobPodDeletions] },
+	{ file: 'admission/guard/subjects/runner/deletions.ts', tests: [loop] },
+	{ file: 'admission/guard/subjects/job-pod/deletions.ts', tests: [jobPodDeletions] },
+	{
+		file: 'admission/guard/record-denial.ts',
+		tests: ['test/unit/guard/record-denial.test.ts', 'test/unit/guard/subjects/runner/release.test.ts'],
+	},
+	{ file: 'admission/guard/rules/bound-pod.ts', tests: ['test/unit/guard/subjects/job-pod/decide.test.ts'] },
+	{
+		file: 'admission/guard/subjects/runner/rules/message.ts',
+		tests: ['test/unit/guard/subjects/runner/message.test.ts', 'test/unit/guard/denials.test.ts', loop],
+	},
+	{
+		file: 'admission/runner/guarded-pod.ts',
+		tests: ['test/unit/runner/guarded-pod.test.ts', 'test/unit/runner/record.test.ts'],
+	},
 	{
 		file: 'admission/runner/record.ts',
 		tests: [

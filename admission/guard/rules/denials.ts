@@ -104,7 +104,7 @@ export const denials = {
 		runner: {
 			summary: 'may be busy: its name is taken',
 			next: 'when its container stops',
-			detail: { always: 'another pod is the runner of that name' },
+			detail: { always: 'another pod owns that runner name' },
 			retry: about(10_000),
 			waitsForGitHub: true,
 			warns: true,
@@ -115,7 +115,7 @@ export const denials = {
 	unconfirmed: {
 		runner: {
 			summary: 'may be busy: its log is unreadable',
-			next: 'after a minute of idleness',
+			next: 'after it has been idle for a minute',
 			detail: 'added',
 			retry: whenLogOrListTells,
 			waitsForGitHub: true,
@@ -157,7 +157,7 @@ export const denials = {
 		runner: {
 			...noAccess,
 			summary: 'may be busy: GitHub denies access to it',
-			next: 'once access is given',
+			next: 'once access is granted',
 			retry: about(30_000),
 		},
 		jobPod: null,
@@ -221,7 +221,7 @@ export const denials = {
 			summary: 'has ended and its StatefulSet is being deleted',
 			next: 'with its StatefulSet',
 			detail: 'added',
-			unrecorded: 'Nobody has to ask again.',
+			unrecorded: 'No need to ask again.',
 			retry: about(10_000),
 			waitsForGitHub: true,
 			warns: true,
@@ -231,8 +231,8 @@ export const denials = {
 	},
 	'unknown-caller': {
 		runner: {
-			summary: 'may be busy, and the guard does not recognise who asks',
-			next: 'when the API server asks by the path in the webhook configuration',
+			summary: 'may be busy, and the guard does not recognise the caller',
+			next: 'when the API server uses the path in the webhook configuration',
 			detail: 'added',
 			unrecorded: 'Nothing is recorded: try again.',
 			command: 'kubectl runners doctor',
@@ -242,7 +242,7 @@ export const denials = {
 			brief: false,
 		},
 		jobPod: {
-			summary: 'may run a job, and the guard does not recognise who asks',
+			summary: 'may run a job, and the guard does not recognise the caller',
 			next: 'at the next try',
 			detail: 'added',
 			...ofJobPod,

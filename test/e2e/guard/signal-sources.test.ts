@@ -82,7 +82,7 @@ for (const log of ['off', 'silent'] as const) {
 		const said = await space.refused('a');
 		assert.not.match(said, 'failed calling webhook');
 		says(said, 'runner a may be busy: its log is unreadable');
-		says(said, 'the pod is deleted after a minute of idleness');
+		says(said, 'the pod is deleted after it has been idle for a minute');
 		assert.equal(space.removals(), []);
 		assert.ok((await space.annotations('a'))[progress.idleSince]);
 		await noted(space, 'a', idleOf);

@@ -36,7 +36,8 @@ function setUp() {
 		asked: new Map<string, () => void>(),
 		follow: ({ name }: RunnerPod, onIdle: () => void) => void followed.asked.set(name, onIdle),
 		idleSinceMs: ({ name }: RunnerPod) => followed.idle.get(name),
-		forget: () => {},
+		forgotten: [] as string[],
+		forget: (uid: string) => void followed.forgotten.push(uid),
 	};
 	const loop = runnerDeletionLoop(parts, {
 		liveOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
@@ -276,6 +277,80 @@ test('taken back while its next try is due: GitHub is not asked, nothing is reco
 	assert.is(world.annotations('r1')[record.requestedBy], undefined);
 	await world.stop(loop);
 });
+test('taken back and recorded once more: the pod says once more why it waits', async () => {
+	const { world, loop, clock, api, condition } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	assert.is(condition('r1')?.reason, 'Busy');
+	world.edit('r1', { annotations: Object.fromEntries(Object.values(record).map((key) => [key, null])) });
+	await clock.pass(100);
+	api.update<Pod>(paths.pods, 'r1', 'ci', ({ status }) => void delete status?.conditions);
+	world.record('r1');
+	await clock.pass(100);
+	assert.is(condition('r1')?.reason, 'Busy');
+	await world.stop(loop);
+});
+test('a record that somebody has changed is none any longer, and does not wait', async () => {
+	const { world, loop, clock, waits } = setUp();
+	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+	await world.start();
+	assert.is(waits('r1'), 'busy');
+	world.edit('r1', { annotations: { [record.requestedBy]: 'bob' } });
+	await clock.pass(100);
+	assert.equal([waits('r1'), loop.waiting.size], [undefined, 0]);
+	await world.stop(loop);
+});
+test('gone when its next try is due: that is no error', async () => {
+	const { world, loop, clock, api, github, lines } = setUp();
+	github.failure = { kind: 'github-unavailable', detail: '502' };
+	world.runner('r1', { metadata: { annotations: recorded() } });
+	await world.start();
+	await clock.pass(1_000);
+	api.drop(paths.pods, 'r1', 'ci');
+	await clock.pass(minute);
+	assert.equal(
+		lines.filter((line) => line.includes('retrying')),
+		[],
+	);
+	await world.stop(loop);
+});
+test('the log of a static runner is followed as long as its deletion is recorded', async () => {
+	const { world, loop, clock, api, followed } = setUp();
+	for (const name of ['cancelled', 'terminating', 'gone'])
+		world.runner(name, {
+			env: { RUNNER_EPHEMERAL: 'false' },
+			metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } },
+		});
+	await world.start();
+	world.edit('cancelled', { labels: { team: 'a' } });
+	await clock.pass(100);
+	assert.equal(followed.forgotten, []);
+	world.edit('cancelled', {
+		annotations: Object.fromEntries(Object.values(record).map((key) => [key, null])),
+	});
+	api.update(paths.pods, 'terminating', 'ci', ({ metadata }) => {
+		metadata.deletionTimestamp = '2026-11-23T12:02:00Z';
+	});
+	api.drop(paths.pods, 'gone', 'ci');
+	await clock.pass(100);
+	assert.equal(new Set(followed.forgotten), new Set(['uid-cancelled', 'uid-terminating', 'uid-gone']));
+	await world.stop(loop);
+});
+test('GitHub is back: an eviction that somebody’s budget refuses is tried again as well', async () => {
+	const { world, loop, clock, api, waits } = setUp();
+	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod');
+	api.fail('POST', /eviction$/, refusal, 100);
+	world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
+	world.exit('r1');
+	await world.start();
+	await clock.pass(100);
+	assert.is(waits('r1'), 'disruption-budget');
+	const before = world.deletions('r1').length;
+	loop.retryGitHub();
+	await clock.pass(2_100);
+	assert.is(world.deletions('r1').length, before + 1);
+	await world.stop(loop);
+});
 test('what nobody asked for is left alone', async () => {
 	const { world, loop, clock, github } = setUp();
 	world.runner('r1');
@@ -493,7 +568,11 @@ test('just let go in an admission: the caller’s own DELETE is waited for, 2 s 
 	await world.start();
 	await clock.pass(1_000);
 	assert.is(world.deletions('r1').length, 0);
-	await gone('r1');
+	for (const team of ['a', 'b']) {
+		world.edit('r1', { labels: { team } });
+		await clock.pass(1_000);
+	}
+	assert.ok((await gone('r1')) < 2_000, 'other changes of the pod make the wait no longer');
 	assert.is(world.deletions('r1').length, 1);
 	await world.stop(loop);
 });

@@ -34,7 +34,7 @@ const details: Partial<Record<DenyReason, string>> = {
 	'rate-limited': 'until 12:40:00Z',
 	'github-unavailable': '503',
 	'job-unknown': 'its log does not say whether it works',
-	'owner-leaving': 'linux-x7k2p would make the pod again',
+	'owner-leaving': 'linux-x7k2p would create the pod again',
 };
 
 const isRunnerReason = (reason: DenyReason): reason is RunnerReason => denials[reason].runner !== null;

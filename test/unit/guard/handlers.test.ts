@@ -5,7 +5,7 @@ import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
-import { guardedKinds } from '../../../admission/guard/subjects/index.ts';
+import { subjects } from '../../../admission/guard/subjects/index.ts';
 import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
@@ -57,8 +57,8 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		verify: signer.verifyStatement,
 		clock,
 	};
-	const asked = parts as unknown as Parameters<typeof guardedKinds>[0] & Omit<ReviewDependencies, 'subjects'>;
-	return { written, events, parts: { ...asked, subjects: guardedKinds(asked) } };
+	const asked = parts as unknown as Parameters<typeof subjects>[0] & Omit<ReviewDependencies, 'subjects'>;
+	return { written, events, parts: { ...asked, subjects: subjects(asked) } };
 }
 const request = (change: Partial<AdmissionRequest>): AdmissionRequest => ({
 	uid: 'u',

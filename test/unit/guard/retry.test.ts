@@ -45,25 +45,25 @@ test('GitHub’s lists lack it: when one begun a minute after the first can tell
 	assert.is(next('github-unavailable', absent(20_000)), 10_000);
 });
 
-const attempt = (by: JobSignal['by'], state: JobSignal['state'], agoMs: number): JobSignal => ({
+const signal = (by: JobSignal['by'], state: JobSignal['state'], agoMs: number): JobSignal => ({
 	...{ by, state, key: 'a', job: { name: 'build' } },
 	sinceMs: now - agoMs,
 });
 test('a static runner whose job has completed: after 1, 2, 4 s and so on, at most 30', () => {
-	const after = (agoMs: number) => next('busy', { ...fixed, signals: [attempt('hook', 'finishing', agoMs)] });
+	const after = (agoMs: number) => next('busy', { ...fixed, signals: [signal('hook', 'finishing', agoMs)] });
 	assert.equal([0, 1_000, 2_000, 7_000, 90_000].map(after), [1_000, 1_000, 2_000, 7_000, 30_000]);
-	const left = { ...fixed, leavingByArc: true, signals: [attempt('hook', 'finishing', 2_000)] };
+	const left = { ...fixed, leavingByArc: true, signals: [signal('hook', 'finishing', 2_000)] };
 	assert.is(next('busy', left, 0), 30_000, 'ARC has it unregistered');
-	const both = [attempt('hook', 'finishing', 60_000), attempt('event', 'finishing', 3_000)];
+	const both = [signal('hook', 'finishing', 60_000), signal('event', 'finishing', 3_000)];
 	assert.is(next('busy', { ...fixed, signals: both }), 3_000);
-	const ephemeral = { ...runnerPod(), signals: [attempt('hook', 'finishing', 0)] };
+	const ephemeral = { ...runnerPod(), signals: [signal('hook', 'finishing', 0)] };
 	assert.is(next('busy', ephemeral), undefined, 'its container stops');
 });
 test('... one that only its log has shown: every 5 s; one that works: as GitHub would be asked', () => {
-	assert.is(next('busy', { ...fixed, signals: [attempt('log', 'working', 0)] }), 5_000);
-	const works = [attempt('log', 'working', 0), attempt('hook', 'working', 0)];
+	assert.is(next('busy', { ...fixed, signals: [signal('log', 'working', 0)] }), 5_000);
+	const works = [signal('log', 'working', 0), signal('hook', 'working', 0)];
 	assert.is(next('busy', { ...fixed, signals: works }, 0), 30_000);
-	assert.is(next('busy', { ...fixed, signals: [attempt('hook', 'over', 0)] }, 0), 30_000);
+	assert.is(next('busy', { ...fixed, signals: [signal('hook', 'over', 0)] }, 0), 30_000);
 });
 test('GitHub has just answered 204: when the quiet period is over', () => {
 	const proven = { ...runnerPod(), unregistered: { at: new Date(now - 500).toISOString() } };

@@ -74,7 +74,7 @@ test('a DELETE of a live runner is refused, whatever is written on it, and nothi
 			assert.is(denial?.reason, 'unknown-caller');
 			assert.is(denial?.recorded, false);
 			const message = answer.status?.message ?? '';
-			assert.match(message, /does not recognise who asks.*Nothing is recorded.*kubectl runners doctor/);
+			assert.match(message, /does not recognise the caller.*Nothing is recorded.*kubectl runners doctor/);
 			assert.ok(message.length <= longestMessage);
 		}
 	const long = await remove(pod({ env: { RUNNER_NAME: 'x'.repeat(200) } }));

@@ -1,7 +1,7 @@
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import type { Subject } from '../../../admission/guard/subject.ts';
-import { guardedKinds } from '../../../admission/guard/subjects/index.ts';
+import { subjects } from '../../../admission/guard/subjects/index.ts';
 import {
 	type RunnerDeletionDependencies,
 	RunnerDeletions,
@@ -15,7 +15,7 @@ import type { World } from './world.ts';
 
 /** The guarded kinds for what reads no pod and asks nobody: only what the pod itself says counts. */
 export const kindsByThemselves = (): readonly Subject[] =>
-	guardedKinds({
+	subjects({
 		pods: { read: (object: object) => readRunnerPod(object as never) },
 		ports: { self: 'me', now: () => 0 },
 		verify: signer.verifyStatement,
@@ -27,11 +27,11 @@ export const kindsByThemselves = (): readonly Subject[] =>
 export function reviewParts(world: World, change: { leavingOwner?: LeavingOwner | undefined } = {}) {
 	const { api, pods, ports, events, metrics, clock, log } = world;
 	const { signStatement: sign, verifyStatement: verify } = signer;
-	const subjects = guardedKinds({
+	const guarded = subjects({
 		...{ pods, ports, sign, verify, clock, ...change },
 		readLog: (runner) => readLog(api, runner),
 	});
-	return { subjects, pods, sign, events, metrics, clock, log } satisfies ReviewDependencies;
+	return { subjects: guarded, pods, sign, events, metrics, clock, log } satisfies ReviewDependencies;
 }
 
 /** The loop that carries out the recorded deletions of runners, and what it notes. */

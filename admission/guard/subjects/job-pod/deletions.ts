@@ -1,6 +1,5 @@
 import type { Pod } from '../../../api/kinds.ts';
 import type { ObjectKey } from '../../../api/object-key.ts';
-import type { Cache } from '../../../cluster/cache.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import { readJobPod } from '../../../runner/job-pod.ts';
@@ -11,12 +10,10 @@ import type { LeaderSubject, Step } from '../../leader-subject.ts';
 import { jobPodDenial } from '../../rules/denials.ts';
 import type { JobPods } from './job-pods.ts';
 import { judgeJobPod } from './judge.ts';
-import { runnersListedMs } from './policy.ts';
 import { completionMessage, state } from './rules/message.ts';
 
 export interface JobPodDeletionDependencies {
 	jobPods: JobPods;
-	cache: Pick<Cache, 'pods' | 'namespaces'>;
 	pods: Pick<RunnerPods, 'get' | 'from'>;
 	/** What the log of the runner says now; never fails. */
 	readLog(runner: RunnerPod): Promise<LogReading>;
@@ -26,7 +23,7 @@ export interface JobPodDeletionDependencies {
 
 /** The recorded deletions of job pods: they wait until their runner works no longer. */
 export class JobPodDeletions implements LeaderSubject {
-	readonly controller = { name: 'job-pod-deletion', concurrency: 8 };
+	readonly controller = { name: 'job-pod-deletion', concurrency: 8, isCounted: false };
 	readonly watched: LeaderSubject['watched'];
 	readonly #dependencies: JobPodDeletionDependencies;
 
@@ -48,8 +45,7 @@ export class JobPodDeletions implements LeaderSubject {
 	}
 
 	async next(object: Pod, namespaceTerminating: boolean): Promise<Step | undefined> {
-		const { cache, verify, clock } = this.#dependencies;
-		if (!cache.pods.synced || !cache.namespaces.synced) return { kind: 'later', afterMs: runnersListedMs };
+		const { verify, clock } = this.#dependencies;
 		const jobPod = readJobPod(object, verify);
 		if (!jobPod || !(jobPod.record || namespaceTerminating)) return undefined;
 		// Break-glass is meant for the DELETE of a person, whom the Event then names.

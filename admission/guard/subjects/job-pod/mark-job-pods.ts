@@ -6,8 +6,10 @@ import { Controller, type ControllerDependencies } from '../../../kube/controlle
 import { readJobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
 import type { JobPods } from './job-pods.ts';
-import { runnersListedMs } from './policy.ts';
 import { planJobPodMarks } from './rules/marks.ts';
+
+/** A new leader may know job pods before it knows runners; then their marks are checked again after this. */
+const runnersListedMs = 500;
 
 interface Dependencies extends ControllerDependencies {
 	jobPods: JobPods;

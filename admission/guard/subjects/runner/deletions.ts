@@ -58,7 +58,7 @@ const namespaceDeletion: DeletionRequest = {
  */
 export class RunnerDeletions implements LeaderSubject {
 	/** Each deletion waits for GitHub, and for the quiet period after its 204. */
-	readonly controller = { name: 'deletion', concurrency: 64 };
+	readonly controller = { name: 'deletion', concurrency: 64, isCounted: true };
 	readonly watched: LeaderSubject['watched'];
 	readonly #dependencies: RunnerDeletionDependencies;
 	/** By pod UID: GitHub's last 422, and how many there were. One entry for a static runner's pod, gone with it. */
@@ -230,7 +230,7 @@ export class RunnerDeletions implements LeaderSubject {
 		if (!missing) return undefined;
 		log.warn(
 			{ pod: podKey(object), node: pod.nodeName, releasedAfterMs: nodeGoneAfterMs },
-			'the node of a runner is missing; its pod is deleted when it stays missing',
+			'the node of a runner is missing; its pod is deleted if the node stays missing',
 		);
 		return nodeGoneAfterMs;
 	}

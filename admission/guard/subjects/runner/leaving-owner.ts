@@ -51,7 +51,7 @@ export function leavingOwner(client: KubeClient, self: string, clock: Clock, log
 			const name = objectKey(pod.metadata);
 			log.warn(
 				{ pod: name, error: String(error) },
-				'the StatefulSet of an exited runner could not be read, so whether it would create the pod again is not known',
+				'the StatefulSet of an exited runner could not be read: it is not known whether it would create the pod again',
 			);
 			return remakes ? owner.name : undefined; // the controller tries again; anybody else is allowed
 		}

@@ -21,7 +21,7 @@ interface Dependencies {
 
 /** The pods of runners. */
 export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subject<RunnerPod, RunnerReason> {
-	/** Denies where the StatefulSet of an exited runner would make the pod again, and has not gone when that was waited for. */
+	/** Denies if the StatefulSet of an exited runner would create the pod again, and still exists after a short wait. */
 	async function unlessOwnerIsLive(
 		object: Pod,
 		{ deletion: { user, dryRun }, arrival }: DeletionReview,
@@ -34,7 +34,7 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 			arrival.atMs + answerWithinMs - 2 * lastTryMs - ports.now(),
 		);
 		if (!owner) return released;
-		const verdict = deny('owner-leaving', `${owner} would make the pod again`);
+		const verdict = deny('owner-leaving', `${owner} would create the pod again`);
 		return { verdict, recorded: false, pod: released.pod };
 	}
 

@@ -65,7 +65,7 @@ export const deletedText = ({ runner }: JobPod): string => `a job pod of runner 
 
 /** What the Event on a pod says when its recorded deletion is carried out. */
 export const completionMessage = ({ reason }: Allow): string =>
-	`deleted as asked: ${endings[reason] ?? reason}`;
+	`deleted as requested: ${endings[reason] ?? reason}`;
 
 /** Why it may go now, for people. */
 const endings: Partial<Record<Allow['reason'], string>> = {

@@ -75,10 +75,21 @@ export function deletedText(pod: RunnerPod, nowMs: number): string {
 
 /** What the Event on a pod says when its recorded deletion is carried out. */
 export function completionMessage(pod: RunnerPod, { reason }: Allow): string {
-	const asked = pod.record
-		? `, asked for by ${askerOf({ user: pod.record.requestedBy, options: pod.record.options })} at ${pod.record.requestedAt}`
+	const { record, runnerName, nodeName } = pod;
+	const asked = record
+		? `, as requested by ${askerOf({ user: record.requestedBy, options: record.options })} at ${record.requestedAt}`
 		: '';
-	if (reason === 'node-gone')
-		return `node ${pod.nodeName} has been gone for ${nodeGoneAfterMs / 1000} s: runner ${pod.runnerName} is let go, its job is lost${asked}`;
-	return `runner ${pod.runnerName}: ${reason.replaceAll('-', ' ')}; its deletion is carried out${asked}`;
+	const why =
+		reason === 'node-gone'
+			? `its node ${nodeName} has been gone for ${nodeGoneAfterMs / 1000} s, and its job is lost`
+			: (endings[reason] ?? reason);
+	return `runner ${runnerName} is deleted${asked}: ${why}`;
 }
+
+/** Why it may go now, for people. */
+const endings: Partial<Record<Allow['reason'], string>> = {
+	unregistered: 'GitHub has unregistered it',
+	'never-registered': 'it never registered at GitHub',
+	'runner-exited': 'it has exited',
+	'never-started': 'it has not started',
+};

@@ -6,6 +6,7 @@ import { DeletionLoop } from '../../../../../admission/guard/deletion-loop.ts';
 import { JobPodDeletions } from '../../../../../admission/guard/subjects/job-pod/deletions.ts';
 import { JobPods } from '../../../../../admission/guard/subjects/job-pod/job-pods.ts';
 import { markJobPods } from '../../../../../admission/guard/subjects/job-pod/mark-job-pods.ts';
+import { WaitingDeletions } from '../../../../../admission/guard/waiting-deletions.ts';
 import { readLog } from '../../../../../admission/jobs/read-log.ts';
 import { KubeError } from '../../../../../admission/kube/client.ts';
 import { readJobPod } from '../../../../../admission/runner/job-pod.ts';
@@ -29,7 +30,7 @@ function loopsOf(parts: World['parts']) {
 		...{ ...parts, jobPods, readLog: readRunnersLog },
 		verify: signer.verifyStatement,
 	});
-	const deletions = new DeletionLoop(subject, parts);
+	const deletions = new DeletionLoop(subject, { ...parts, waiting: new WaitingDeletions() });
 	const marks = markJobPods({ ...parts, jobPods });
 	return {
 		run: (signal: AbortSignal) => jobPods.run(signal),

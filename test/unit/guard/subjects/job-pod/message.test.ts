@@ -61,7 +61,7 @@ test('what is not known to be busy says why it may be, names no job, and what is
 	);
 	assert.is(
 		texts('unknown-caller'),
-		'may run a job, and the guard does not recognise who asks (x). Recorded: the pod is deleted at the next try.',
+		'may run a job, and the guard does not recognise the caller (x). Recorded: the pod is deleted at the next try.',
 	);
 	assert.is(
 		texts('internal-error', false),

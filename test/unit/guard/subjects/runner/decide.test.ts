@@ -315,25 +315,25 @@ test('the quiet period after a 204, by clocks that differ', () => {
 	);
 });
 test('signals: what works denies, whatever GitHub has said; a static runner’s end is read in its log', () => {
-	const attempt = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
+	const signal = (by: 'hook' | 'event' | 'log', state: 'working' | 'finishing' | 'over') =>
 		({ by, state, key: 'a', sinceMs: noon, job: { name: 'build' } }) as const;
-	const kindOf = (signals: ReturnType<typeof attempt>[], change: object = {}) =>
+	const kindOf = (signals: ReturnType<typeof signal>[], change: object = {}) =>
 		decide({ ...runnerPod(), signals, ...change }, now, 'me').kind;
 	const fixed = { ephemeral: false };
 	const proven = { unregistered: { at: at(noon) } };
 	const hinted = { busyHint: { sinceMs: noon, job: undefined } };
 	for (const by of ['hook', 'event'] as const) {
-		assert.is(kindOf([attempt(by, 'working')], proven), 'deny');
-		assert.is(kindOf([attempt(by, 'working')], { ...proven, ...fixed }), 'deny');
-		assert.is(kindOf([attempt(by, 'finishing')]), 'deny');
-		assert.is(kindOf([attempt(by, 'finishing')], { ...fixed, ...hinted }), 'ask');
-		assert.is(kindOf([attempt(by, 'over')]), 'ask');
-		assert.is(kindOf([attempt(by, 'over')], hinted), 'deny');
+		assert.is(kindOf([signal(by, 'working')], proven), 'deny');
+		assert.is(kindOf([signal(by, 'working')], { ...proven, ...fixed }), 'deny');
+		assert.is(kindOf([signal(by, 'finishing')]), 'deny');
+		assert.is(kindOf([signal(by, 'finishing')], { ...fixed, ...hinted }), 'ask');
+		assert.is(kindOf([signal(by, 'over')]), 'ask');
+		assert.is(kindOf([signal(by, 'over')], hinted), 'deny');
 	}
-	assert.is(kindOf([attempt('log', 'working')]), 'deny');
-	assert.is(kindOf([attempt('log', 'working')], { ...fixed, ...hinted }), 'ask');
-	assert.is(kindOf([attempt('log', 'working'), attempt('hook', 'working')], fixed), 'deny');
-	assert.is(kindOf([attempt('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
+	assert.is(kindOf([signal('log', 'working')]), 'deny');
+	assert.is(kindOf([signal('log', 'working')], { ...fixed, ...hinted }), 'ask');
+	assert.is(kindOf([signal('log', 'working'), signal('hook', 'working')], fixed), 'deny');
+	assert.is(kindOf([signal('hook', 'finishing')], { ...fixed, ...proven }), 'settle');
 });
 test('GitHub’s 422 about a runner whose job is ending counts for 1, 2, 4 s and so on, whoever asks', () => {
 	const at = (endsForMs: number, agoMs: number) => {
@@ -346,6 +346,18 @@ test('GitHub’s 422 about a runner whose job is ending counts for 1, 2, 4 s and
 	assert.equal([at(4_000, 3_999), at(4_000, 4_000)], ['deny', 'ask']);
 	assert.equal([at(600_000, 29_999), at(600_000, 30_000)], ['deny', 'ask']);
 	assert.is(at(-1, 500), 'ask', 'that was before the job completed');
+	// What counts is the end of the job that completed last; one that is over says nothing.
+	const several = (...ends: (readonly ['finishing' | 'over', agoMs: number])[]) => {
+		const signals = ends.map(([state, agoMs], index) => ({
+			...{ by: 'event' as const, state, key: String(index), job: { name: 'build' } },
+			sinceMs: now - agoMs,
+		}));
+		const busyAnswer = { atMs: now - 1_200, to: 'us' as const };
+		return decide({ ...runnerPod(), ephemeral: false, signals, busyAnswer }, now, 'me').kind;
+	};
+	assert.is(several(['finishing', 4_000]), 'deny');
+	assert.is(several(['finishing', 4_000], ['over', 1_300]), 'deny');
+	assert.is(several(['finishing', 60_000], ['finishing', 1_900]), 'ask');
 });
 test('while a list could prove nothing yet GitHub is not asked; then its list is, before any DELETE', () => {
 	const gone = { ...runnerPod(), registered: true, absentSinceMs: now - 59_999 };

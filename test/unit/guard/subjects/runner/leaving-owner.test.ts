@@ -8,7 +8,7 @@ import { apiVersion } from '../../../../../admission/api/sets.ts';
 import { deletePods } from '../../../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../../../admission/guard/evict-pods.ts';
 import type { ReviewDependencies } from '../../../../../admission/guard/review-deletion.ts';
-import { guardedKinds } from '../../../../../admission/guard/subjects/index.ts';
+import { subjects } from '../../../../../admission/guard/subjects/index.ts';
 import { leavingOwner } from '../../../../../admission/guard/subjects/runner/leaving-owner.ts';
 import { KubeError } from '../../../../../admission/kube/client.ts';
 import { readRunnerPod } from '../../../../../admission/runner/runner-pod.ts';
@@ -71,8 +71,8 @@ function stage(there: KubeObject | KubeError | undefined) {
 		metrics: new Metrics(systemClock),
 		log,
 		clock,
-	} as unknown as Parameters<typeof guardedKinds>[0] & Omit<ReviewDependencies, 'subjects'>;
-	const dependencies = { ...parts, subjects: guardedKinds(parts) };
+	} as unknown as Parameters<typeof subjects>[0] & Omit<ReviewDependencies, 'subjects'>;
+	const dependencies = { ...parts, subjects: subjects(parts) };
 	/** The answer, and how long it took, ms. */
 	const answer = async (asking: (arrival: Arrival) => Promise<AdmissionResponse>) => {
 		const fromMs = clock.now();
@@ -106,7 +106,7 @@ test("the StatefulSet controller's DELETE is refused at once while the StatefulS
 	);
 	assert.match(
 		status?.message ?? '',
-		'its StatefulSet is being deleted (example-abcde would make the pod again)',
+		'its StatefulSet is being deleted (example-abcde would create the pod again)',
 	);
 	assert.equal(asked(), ['/apis/apps/v1/namespaces/ci/statefulsets/example-abcde']);
 });

@@ -1,0 +1,70 @@
+/** A denied deletion is recorded once, whoever else writes on the pod meanwhile (invariant 4). */
+import * as assert from 'uvu/assert';
+import { record } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { denyAndRecord, recordPorts } from '../../../admission/guard/record-denial.ts';
+import { deny } from '../../../admission/guard/rules/verdict.ts';
+import { readJobPod } from '../../../admission/runner/job-pod.ts';
+import { suite } from '../../support/suite.ts';
+import { noon, signer } from '../runner/pods.ts';
+import { jobPod, jobPodObject } from './subjects/job-pod/pods.ts';
+
+const test = suite('recording a denial');
+const alice = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
+
+/** A pod that others change before each of the first writes, and what is written. */
+function world(conflicts: number, current: () => Pod | undefined = jobPodObject) {
+	const written: { annotations: object; onlyIfVersion: string | undefined }[] = [];
+	let left = conflicts;
+	const pods = {
+		get: async () => current(),
+		async patch(_pod: object, { annotations = {} }: { annotations?: object }, onlyIfVersion?: string) {
+			if (onlyIfVersion !== undefined && left-- > 0) return 'conflict' as const;
+			written.push({ annotations, onlyIfVersion });
+			return { ...jobPodObject(), metadata: { ...jobPodObject().metadata, annotations: { ...annotations } } };
+		},
+	};
+	const read = (object: Pod) => readJobPod(object, signer.verifyStatement);
+	const sign = signer.signStatement;
+	const ports = recordPorts(read, pods as unknown as Parameters<typeof recordPorts>[1], {
+		sign,
+		now: () => noon,
+	});
+	return { ports, written };
+}
+const found = () => ({ noted: 'x' });
+
+test('written only if nobody has changed the pod, with what else was found out', async () => {
+	const { ports, written } = world(0);
+	const { verdict, recorded, pod } = await denyAndRecord(jobPod(), deny('busy'), alice, ports, found);
+	assert.equal([verdict.reason, recorded, pod.record?.requestedBy], ['busy', true, 'alice']);
+	assert.is(written[0]?.onlyIfVersion, '9');
+	assert.ok('noted' in (written[0]?.annotations ?? {}));
+});
+test('a pod that changes again and again: at last the record alone is written, whatever the version', async () => {
+	const { ports, written } = world(Number.POSITIVE_INFINITY);
+	const { recorded } = await denyAndRecord(jobPod(), deny('busy'), alice, ports, found);
+	assert.ok(recorded);
+	assert.is(written.length, 1);
+	assert.is(written[0]?.onlyIfVersion, undefined);
+	assert.equal(Object.keys(written[0]?.annotations ?? {}), Object.values(record));
+});
+test('the pod is gone meanwhile, is another one, or of another kind: it may be deleted', async () => {
+	const another = jobPodObject({ metadata: { uid: 'another' } });
+	const plain = { ...jobPodObject(), spec: { containers: [{ name: 'web' }] } };
+	for (const current of [undefined, another, plain]) {
+		const { ports, written } = world(1, () => current);
+		const { verdict, recorded } = await denyAndRecord(jobPod(), deny('busy'), alice, ports);
+		assert.equal([verdict.reason, recorded, written], ['already-terminating', false, []]);
+	}
+});
+test('recorded meanwhile by somebody else: nothing is written over that', async () => {
+	const { ports: first } = world(0);
+	const theirs = await denyAndRecord(jobPod(), deny('busy'), { ...alice, user: 'bob' }, first);
+	const { ports, written } = world(1);
+	ports.reread = async () => theirs.pod;
+	const { recorded, pod } = await denyAndRecord(jobPod(), deny('busy'), alice, ports);
+	assert.equal([recorded, pod.record?.requestedBy, written], [true, 'bob', []]);
+});
+
+test.run();
