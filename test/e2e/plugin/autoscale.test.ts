@@ -248,14 +248,14 @@ test('a job that GitHub has queued, from its event to its end: what jobs, status
 	await watch.prints(new RegExp(` running +\\d+s +example +${runner} `));
 
 	const second = autoscaled.queue();
-	await watch.prints(/ queued +\d+s +example +<none> +\S.*example is at its maximum of 1 runners$/m);
+	await watch.prints(/ queued +\d+s +example +<none> +\S.*example is at its maximum of 1 runner$/m);
 	const tree = await eventually('the status counts both', async () => {
 		const { stdout } = await runners('status', 'example', ...at);
 		return /autoscaler example +at-maximum .*1 job queued, 2 open; min 0, max 1: 1 wanted; /.test(stdout)
 			? stdout
 			: undefined;
 	});
-	assert.match(tree, /2 runners are wanted, and maxReplicas is 1/);
+	assert.match(tree, /2 runners are needed, but maxReplicas is 1/);
 
 	await set.endJob(runner);
 	await watch.prints(/ completed +\d+s +example /);
