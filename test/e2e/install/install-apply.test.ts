@@ -182,7 +182,7 @@ test('another namespace, which was there before: named everywhere, and left as i
 	const second = await runners('install', '--wait=false');
 	says(
 		second.stderr,
-		'error: runners-admission is installed in namespace tools, and a cluster has one guard\n',
+		'error: runners-admission is already installed in namespace tools, and a cluster can have only one guard\n',
 	);
 	const wrong = await runners('uninstall', '--yes');
 	says(wrong.stderr, 'kubectl runners uninstall -n tools');

@@ -60,8 +60,8 @@ test('from an empty cluster to the first guarded delete: one command', async (co
 	const installing = plugin.start(['install', '--external', `localhost:${port}`], {
 		KUBECONFIG: rig.cluster.kubeconfig,
 	});
-	await installing.prints(/^Start at localhost/m);
-	says(installing.stdout, `Start at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`);
+	await installing.prints(/^Start the server at localhost/m);
+	says(installing.stdout, `Start the server at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`);
 	const kubeconfig = await rig.cluster.serviceAccountKubeconfig('runners-system', 'runners-admission');
 	await rig.addServer({ kubeconfig, controllers: '*', args: ['--port', `${port}`] });
 	const installed = await installing.end();
