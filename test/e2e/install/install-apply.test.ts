@@ -160,7 +160,10 @@ test('the wait says what is missing, and the command that makes the credentials'
 		'--from-literal=github_token=t',
 	]);
 	const first = ok(await runners('uninstall', '--yes'));
-	says(first, 'namespace/runners-system stays: it contains secret/runners-github, not created by this installation\n');
+	says(
+		first,
+		'namespace/runners-system stays: it contains secret/runners-github, not created by this installation\n',
+	);
 	await kubectl(['delete', 'secret', 'runners-github', '-n', 'runners-system']);
 	says(ok(await runners('uninstall', '--yes')), 'namespace/runners-system removed\n');
 });

@@ -61,7 +61,10 @@ test('from an empty cluster to the first guarded delete: one command', async (co
 		KUBECONFIG: rig.cluster.kubeconfig,
 	});
 	await installing.prints(/^Start the server at localhost/m);
-	says(installing.stdout, `Start the server at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`);
+	says(
+		installing.stdout,
+		`Start the server at localhost:${port}: runners-admission --kubeconfig FILE --port ${port}\n`,
+	);
 	const kubeconfig = await rig.cluster.serviceAccountKubeconfig('runners-system', 'runners-admission');
 	await rig.addServer({ kubeconfig, controllers: '*', args: ['--port', `${port}`] });
 	const installed = await installing.end();
