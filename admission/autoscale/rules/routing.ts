@@ -35,9 +35,11 @@ export function routeAll(
 	candidates: readonly Candidate[],
 	currentOf: (job: Job) => SetKey | undefined,
 ): Map<string, Routed> {
-	const left = new Map(candidates.map(({ key, room, idle, blocked }) => [key, { room, idle, blocked }]));
+	const left = new Map<SetKey | undefined, Pick<Candidate, 'room' | 'idle' | 'blocked'>>(
+		candidates.map(({ key, room, idle, blocked }) => [key, { room, idle, blocked }]),
+	);
 	const serves = (key: SetKey | undefined) => {
-		const { room = 0, blocked } = (key && left.get(key)) ?? {};
+		const { room = 0, blocked } = left.get(key) ?? {};
 		return room > 0 && !blocked;
 	};
 	/** Most jobs are alike: whom they match is found out once for all. */

@@ -1,5 +1,11 @@
 import * as assert from 'uvu/assert';
-import { endMs, jobStatus, reopenedMs, suspectMs } from '../../../admission/autoscale/rules/job-status.ts';
+import {
+	endMs,
+	jobStatus,
+	reopenedMs,
+	suspectMs,
+	waitsForRunner,
+} from '../../../admission/autoscale/rules/job-status.ts';
 import type { Job } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 import { asked, hour, job, minute, now, runner, runsOn, second } from './given.ts';
@@ -126,6 +132,12 @@ test('idle runners leave a job since the job waits and one of them is idle', () 
 	assert.is(since(idle('r1', 0, { idleSinceMs: undefined })), undefined);
 	const before = [job(1, { unassignedMs: now - 2 * minute })];
 	assert.equal(asked(before, []).unassigned, [], 'taken by then, or gone: it starts anew');
+});
+
+test('a job waits for a runner until GitHub, or a job signal, says that one has it', () => {
+	assert.ok(waitsForRunner(job(1)));
+	for (const more of [{ state: 'in_progress' }, { boundTo: 'r1' }, { endedMs: now }] as const)
+		assert.not.ok(waitsForRunner(job(1, more)));
 });
 
 test.run();
