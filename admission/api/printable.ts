@@ -11,3 +11,6 @@ const everyForbidden = new RegExp(forbidden, 'gu');
 export function printable(text: string): string {
 	return forbidden.test(text) ? text.replace(space, ' ').replace(everyForbidden, '?').trim() : text;
 }
+
+/** `1 runner`, `2 runners`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -63,7 +63,7 @@ export async function untilSettled(
 	return { end: interrupt.aborted ? 'interrupted' : 'timeout', left, errors };
 }
 
-/** "waiting for runnerset/example: draining, 1 wanted: 2 busy; 1 runners will be removed when their jobs are done: example-x7k2p" */
+/** "waiting for runnerset/example: draining, 1 wanted: 2 busy; 1 runner to be removed when no longer busy: example-x7k2p" */
 export function waitingText(set: RunnersSet): string {
 	const counts = [`${setStateOf(set)}, ${countsOf(set)}`, ...reasonsOf(set)].join('; ');
 	return `waiting for ${shortName(refOf(set))}: ${counts}`;

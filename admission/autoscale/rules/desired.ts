@@ -1,6 +1,6 @@
 import type { AutoscalerConditionType } from '../../api/autoscale.ts';
+import { counted } from '../../api/printable.ts';
 import {
-	counted,
 	decimalOf,
 	fieldsOf,
 	goDurationMs,

@@ -24,9 +24,6 @@ export const invalid = (field: string, value: unknown, expected: string): string
 
 export const wholeNumber = 'a whole number, 0 or more';
 
-/** `1 runner`, `2 runners`. */
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
 /** A number as Go's ParseFloat reads it from the texts that people write; undefined: it is something else, or not finite. */
 export function decimalOf(value: unknown): number | undefined {
 	if (typeof value !== 'string' || !/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(value)) return undefined;

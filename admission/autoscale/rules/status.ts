@@ -3,8 +3,8 @@ import type {
 	AutoscalerStatus,
 	HorizontalRunnerAutoscaler,
 } from '../../api/autoscale.ts';
+import { counted } from '../../api/printable.ts';
 import type { Finding } from './desired.ts';
-import { counted } from './fields.ts';
 import { probeEveryMs } from './policy.ts';
 import type { Schedule } from './schedule.ts';
 import type { Demand, Desired } from './types.ts';

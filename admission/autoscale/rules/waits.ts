@@ -1,5 +1,5 @@
 import type { WaitReason } from '../../api/autoscale.ts';
-import { counted } from './fields.ts';
+import { counted } from '../../api/printable.ts';
 import type { Routed } from './routing.ts';
 import type { SetKey } from './set-key.ts';
 import type { Candidate, JobStatus } from './types.ts';

@@ -1,3 +1,4 @@
+import { counted } from '../../api/printable.ts';
 import type { RunnersSet, SetCondition, SetConditionType, SetStatus } from '../../api/sets.ts';
 import { type Accounting, isActive, type Owner, type Plan } from './plan.ts';
 
@@ -111,7 +112,7 @@ function conditionsOf(
 	const draining = !deleting && plan?.wait.includes('busy') === true;
 
 	const states: [SetConditionType, boolean, string, string][] = [
-		['Settled', settled, settled ? 'AsWanted' : 'Changing', settled ? `${wanted} runners` : changing(plan)],
+		['Settled', settled, settled ? 'AsWanted' : 'Changing', settled ? runners(wanted) : changing(plan)],
 		['CredentialsMissing', credentialsMissing !== undefined, 'NoCredentials', credentialsMissing ?? ''],
 		['SpecInvalid', specInvalid !== undefined, 'FieldInvalid', specInvalid ?? ''],
 		[
@@ -127,23 +128,23 @@ function conditionsOf(
 			held !== undefined,
 			'RunnersCompleted',
 			held
-				? `${held.replicas} runners have completed since effectiveTime: they are replaced when effectiveTime advances, or at ${new Date(held.untilMs).toISOString()}`
+				? `${runners(held.replicas)} completed since effectiveTime: replaced when effectiveTime advances, or at ${new Date(held.untilMs).toISOString()}`
 				: '',
 		],
-		['RollingOut', outdated > 0, 'OlderTemplate', `${outdated} runners were made from an older template`],
+		['RollingOut', outdated > 0, 'OlderTemplate', `${runners(outdated)} made from an older template`],
 		[
 			'Draining',
 			draining,
 			'JobsRunning',
-			`${Math.max(outdatedBusy, Math.min(surplus, busyNames.length))} runners will be removed when their jobs are done: ${list(busyNames)}`,
+			`${runners(Math.max(outdatedBusy, Math.min(surplus, busyNames.length)))} to be removed when no longer busy: ${list(busyNames)}`,
 		],
 		[
 			'Deleting',
 			deleting,
 			busyNames.length > 0 ? 'JobsRunning' : 'RunnersLeaving',
 			busyNames.length > 0
-				? `waiting for ${busyNames.length} running jobs, on ${list(busyNames)}`
-				: `${owners.length} runners are being removed`,
+				? `waiting for the jobs of ${runners(busyNames.length)}: ${list(busyNames)}`
+				: `${runners(owners.length)} being removed`,
 		],
 	];
 	const before = new Map((set.status?.conditions ?? []).map((condition) => [condition.type, condition]));
@@ -160,6 +161,8 @@ function conditionsOf(
 		return [{ type, status, ...said, lastTransitionTime }];
 	});
 }
+
+const runners = (count: number) => counted(count, 'runner');
 
 function changing(plan: Plan | undefined): string {
 	if (!plan) return 'nothing can be done yet';

@@ -138,7 +138,7 @@ test('scale --wait: a busy surplus is waited for by name; --timeout and Ctrl-C s
 	assert.is(late.code, 2, late.stdout + late.stderr);
 	assert.match(
 		late.stdout,
-		/^waiting for runnerset\/example: draining, 1 wanted: 2 busy \(1 draining\); 1 runners will be removed when their jobs are done/m,
+		/^waiting for runnerset\/example: draining, 1 wanted: 2 busy \(1 draining\); 1 runner to be removed when no longer busy/m,
 	);
 	assert.match(late.stderr, /stays scaled to 1, also without this command.*To undo: .* --replicas=2 -n /);
 	const status = await runners('status', ...at);

@@ -148,7 +148,7 @@ test('a set that an autoscaler drives: a completed runner is not replaced, wheth
 	await set.rests(1);
 	assert.equal(set.live(), [third]);
 	const { message } = await set.conditionIs('Holding', 'True');
-	assert.match(message ?? '', /^2 runners have completed since effectiveTime/);
+	assert.match(message ?? '', /^2 runners completed since effectiveTime/);
 
 	await decided(set);
 	await set.reaches(3);

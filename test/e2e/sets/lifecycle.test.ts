@@ -148,7 +148,8 @@ for (const kind of kinds) {
 			assert.equal(set.live(), [busy]);
 			await eventually(
 				'it says so',
-				async () => /waiting for 1 running jobs, /.test((await set.condition('Deleting'))?.message ?? ''),
+				async () =>
+					/waiting for the jobs of 1 runner: /.test((await set.condition('Deleting'))?.message ?? ''),
 				{ withinMs: 60_000 },
 			);
 			await eventually('an Event says so too', async () =>

@@ -41,7 +41,7 @@ test('3 -> 1, all busy: none is touched; as jobs end no replacement comes before
 	await set.work(first, second, third);
 	await set.scale(1);
 	const { message } = await set.conditionIs('Draining', 'True');
-	assert.match(message ?? '', /will be removed when their jobs are done/);
+	assert.match(message ?? '', /to be removed when no longer busy/);
 	await set.rests(3);
 	assert.equal(set.removals(), [], 'their logs say that they work');
 	await set.finish(first, second);

@@ -154,7 +154,7 @@ for (const [fields, state] of [
 test('why a set has not settled: its other conditions, and "Settled" only if there is no other', () => {
 	const late = set({ conditions: settled, status: { observedGeneration: 2 } });
 	assert.equal(reasonsOf(late), ['the server has not reported on the newest spec yet']);
-	const draining = ['Draining', 'True', '1 runners will be removed when their jobs are done: a'] as const;
+	const draining = ['Draining', 'True', '1 runner to be removed when no longer busy: a'] as const;
 	const changing = ['Settled', 'False', 'waiting for jobs to end'] as const;
 	assert.equal(reasonsOf(set({ conditions: [[...changing], [...draining]] })), [draining[2]]);
 	assert.equal(reasonsOf(set({ conditions: [[...changing]] })), [changing[2]]);
