@@ -105,7 +105,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const followedLogs = new FollowedLogs(shared);
 	const jobPods = new JobPods(shared);
 	const waiting = new WaitingDeletions(metrics);
-	const deletions = leaderSubjects({
+	const subjects = leaderSubjects({
 		...shared,
 		followedLogs,
 		jobPods,
@@ -114,7 +114,8 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		busyConfirmed: (pod) => busy.confirms(pod),
 		readLog: (runner) => readLog(client, runner),
 		verify: signer.verifyStatement,
-	}).map((subject) => new DeletionLoop(subject, { ...shared, waiting }));
+	});
+	const deletions = subjects.map((subject) => new DeletionLoop(subject, { ...shared, waiting }));
 	const jobPodMarks = markJobPods({ ...shared, jobPods });
 	const signals = new OpenSignals({
 		...shared,
@@ -126,7 +127,10 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
 	return {
 		waiting: () => waiting.all,
-		loops: [(signal) => busy.run(signal), (signal) => jobPods.run(signal)],
+		loops: [
+			(signal) => busy.run(signal),
+			...subjects.map((subject) => async (signal: AbortSignal) => subject.run?.(signal)),
+		],
 		controllers: [followedLogs, ...deletions, jobPodMarks, signals, registrations, budgets],
 		githubRecovered() {
 			for (const loop of deletions) loop.retryGitHub();

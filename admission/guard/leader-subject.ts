@@ -56,6 +56,8 @@ export interface LeaderSubject {
 	controller: { name: string; concurrency: number; isCounted: boolean };
 	/** The pods of this kind, as the leader watches them. */
 	watched: Watched<Pod>;
+	/** Runs that watch until `signal` ends. Left out where it is one of the leader's caches, which run by themselves. */
+	run?(signal: AbortSignal): Promise<void>;
 	/** Enqueues a pod when something else than the pod changes. Called once, before anything runs. */
 	connect(enqueue: (key: ObjectKey) => void): void;
 	/**

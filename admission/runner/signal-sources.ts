@@ -7,8 +7,10 @@ interface Source {
 	/**
 	 * How its signals come, and so what ends one that says `working` on a static runner:
 	 *
-	 * - read: the server reads the source when it wants to know, and what it reads then takes the place of what it read before.
-	 * - reported: the source reports by itself. Only its own report that the job has completed ends one.
+	 * - read: the server reads the source when it wants to know, as it does the runner's log: what it reads takes the place of
+	 *   what it read before.
+	 * - reported: the source reports each job's start and end, or its reader does for it (as one that follows a log line by
+	 *   line). Only the report that the job has completed ends a signal.
 	 */
 	comes: 'read' | 'reported';
 	/** It reports in order, since it speaks from inside the runner, which runs one job at a time: a start ends what it said before. */

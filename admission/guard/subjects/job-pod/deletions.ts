@@ -32,6 +32,10 @@ export class JobPodDeletions implements LeaderSubject {
 		this.watched = dependencies.jobPods.watched;
 	}
 
+	run(signal: AbortSignal): Promise<void> {
+		return this.watched.informer.run(signal);
+	}
+
 	connect(enqueue: (key: ObjectKey) => void): void {
 		const { jobPods } = this.#dependencies;
 		jobPods.onRunner((_change, runner) => {

@@ -35,10 +35,6 @@ export class JobPods {
 		return this.#ofRunner.get(objectKey(runner.metadata)) ?? [];
 	}
 
-	run(signal: AbortSignal): Promise<void> {
-		return this.watched.informer.run(signal);
-	}
-
 	#forget(object: Pod): void {
 		const runner = runnerKey(object);
 		const keys = this.#ofRunner.get(runner);

@@ -33,7 +33,7 @@ function loopsOf(parts: World['parts']) {
 	const deletions = new DeletionLoop(subject, { ...parts, waiting: new WaitingDeletions() });
 	const marks = markJobPods({ ...parts, jobPods });
 	return {
-		run: (signal: AbortSignal) => jobPods.run(signal),
+		run: (signal: AbortSignal) => subject.run(signal),
 		stop: async () => void (await Promise.all([deletions.stop(), marks.stop()])),
 	};
 }
