@@ -262,7 +262,7 @@ test('status -w and list sets -w in a pipe: the tree, then a line for every chan
 	await set.scale(0);
 	await status.prints(new RegExp(`^runnerset/example ${first}: gone$`, 'm'));
 	await status.prints(
-		/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 runners will be removed when/m,
+		/^runnerset\/example: draining; 0 wanted: 1 busy \(1 draining\); 1 runner to be removed when/m,
 	);
 	await set.finish(second);
 	await status.prints(new RegExp(`^runnerset/example ${second}: gone$`, 'm'));
