@@ -119,6 +119,12 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'the cache keeps runner pods only, and the condition is there for the compiler',
 	},
 	{
+		file: 'admission/guard/subjects/runner/deletions.ts',
+		text: 'if (at !== undefined && this.#proofs.get(uid)?.at !== at)',
+		what: 'without at !== undefined',
+		why: 'a proof that has been removed is never the same again',
+	},
+	{
 		file: 'admission/guard/subjects/job-pod/deletions.ts',
 		text: 'if (!jobPod || !(jobPod.record || namespaceTerminating)) return undefined;',
 		what: 'without !jobPod',

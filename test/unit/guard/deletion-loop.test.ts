@@ -1,6 +1,6 @@
 /** Recorded deletions are completed by the leader, whatever happens meanwhile; nobody has to ask again. */
 import * as assert from 'uvu/assert';
-import { arc, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
+import { arc, breakGlass, deletionPendingCondition, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { liveOwner } from '../../../admission/cluster/pod-owner.ts';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
@@ -109,6 +109,17 @@ test('busy, and ARC has it unregistered: no condition is written, for each chang
 	await clock.pass(10 * minute);
 	assert.equal([waits('r1'), condition('r1')], ['busy', undefined]);
 	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 0);
+	await world.stop(loop);
+});
+test('... whatever else it waits for is written, and its log is not followed', async () => {
+	const { world, loop, github, condition, followed } = setUp();
+	github.failure = { kind: 'github-unavailable', detail: '502' };
+	const annotations = { ...recorded(), [arc.requestedAt]: '2026-11-23T12:00:00Z' };
+	world.runner('r1', { metadata: { annotations } });
+	world.runner('static', { env: { RUNNER_EPHEMERAL: 'false' }, metadata: { annotations: recorded() } });
+	await world.start();
+	for (const name of ['r1', 'static']) assert.is(condition(name)?.reason, 'GithubUnavailable');
+	assert.is(followed.asked.size, 0);
 	await world.stop(loop);
 });
 test('GitHub has answered 422 to ARC for an ephemeral runner, or ARC has had it unregistered: no DELETE is sent', async () => {
@@ -582,7 +593,7 @@ test('an exchange that an admission began is its caller’s to finish: ours join
 	world.runner('r1', { metadata: { annotations: { ...recorded(), ...attempt } } });
 	await world.start();
 	await clock.until('GitHub is asked', () => github.count('remove') === 1);
-	await clock.pass(1_500);
+	await clock.pass(3_000);
 	assert.is(world.deletions('r1').length, 0);
 	await gone('r1', 5_000);
 	await world.stop(loop);
@@ -640,6 +651,16 @@ test('another replica asks GitHub: waited for as long as its attempt lasts, then
 	assert.equal([waits('r1'), github.count('remove')], ['unregistering', 0]);
 	await gone('r1', 40_000);
 	assert.is(github.count('remove'), 1);
+	await world.stop(loop);
+});
+test('break-glass on an idle one: the loop deletes it because GitHub has unregistered it', async () => {
+	const { world, loop, api, gone } = setUp();
+	world.runner('r1', { metadata: { annotations: { ...recorded(), [breakGlass]: 'INC-1' } } });
+	await world.start();
+	await gone('r1');
+	const messages = api.all(paths.events).map((event) => (event as unknown as { message: string }).message);
+	assert.equal(messages.length, 1);
+	assert.match(messages[0] ?? '', /: GitHub has unregistered it$/);
 	await world.stop(loop);
 });
 test('break-glass is for a person’s own DELETE: the loop keeps a busy runner all the same', async () => {
@@ -740,7 +761,7 @@ test('a scale-set runner whose EphemeralRunner gets its scope is tried again at 
 	await world.stop(loop);
 });
 test('an EphemeralRunner that changes or goes brings no deletion that nobody asked for', async () => {
-	const { world, loop, clock, api, github } = setUp();
+	const { world, loop, clock, api, github, lines } = setUp();
 	const owner = {
 		apiVersion: 'actions.github.com/v1alpha1',
 		kind: 'EphemeralRunner',
@@ -764,6 +785,10 @@ test('an EphemeralRunner that changes or goes brings no deletion that nobody ask
 	api.drop(paths.ephemeralRunners, 'r1', 'ci');
 	await clock.pass(minute);
 	assert.equal([github.calls, world.deletions('r1').length], [[], 0]);
+	assert.equal(
+		lines.filter((line) => !line.startsWith('debug') && !line.startsWith('info')),
+		[],
+	);
 	await world.stop(loop);
 });
 test('GitHub is back: one that is still registering, and one that waits for its job, are not tried for that', async () => {
@@ -1067,7 +1092,10 @@ test('... and GitHub, which says 422 all the same, is not asked again and again 
 	world.runner('r1', { env, metadata: { annotations: recorded() } }, { busy: true });
 	followed.idle.set('r1', clock.now());
 	await world.start();
-	await clock.pass(20_000);
+	for (let second = 0; second < 20; second++) {
+		followed.asked.get('r1')?.();
+		await clock.pass(1_000);
+	}
 	assert.is(github.count('remove'), 1);
 	await world.stop(loop);
 });

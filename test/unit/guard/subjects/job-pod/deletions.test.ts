@@ -30,9 +30,11 @@ function loopsOf(parts: World['parts']) {
 		...{ ...parts, jobPods, readLog: readRunnersLog },
 		verify: signer.verifyStatement,
 	});
-	const deletions = new DeletionLoop(subject, { ...parts, waiting: new WaitingDeletions() });
+	const counted = new WaitingDeletions();
+	const deletions = new DeletionLoop(subject, { ...parts, waiting: counted });
 	const marks = markJobPods({ ...parts, jobPods });
 	return {
+		counted,
 		run: (signal: AbortSignal) => subject.run(signal),
 		stop: async () => void (await Promise.all([deletions.stop(), marks.stop()])),
 	};
@@ -117,6 +119,7 @@ test('a recorded deletion waits for the runner, and is carried out as it was ask
 	await clock.pass(10 * 60_000);
 	assert.equal(world.deletions(name), []);
 	assert.equal([pending()?.status, pending()?.reason], ['True', 'Busy']);
+	assert.is(loop.counted.all.size, 0, 'the metrics and the report count runners');
 	assert.match(pending()?.message ?? '', /is a job pod of runner r1, which is busy: build/);
 	assert.equal(api.callsTo('PATCH', /r1-workflow\/status$/).length, 1, 'written once');
 	assert.ok(job());
