@@ -51,7 +51,10 @@ function edgesOf({ settings, env, version, log }: Start): Edges {
 		newKey: () => randomBytes(32),
 		self: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
 		metrics: new Metrics(clock),
-		...{ env, version, userAgent, log },
+		env,
+		version,
+		userAgent,
+		log,
 	};
 }
 

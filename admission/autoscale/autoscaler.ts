@@ -238,7 +238,10 @@ export class Autoscaler implements DemandSource {
 		const running = jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined);
 		const replicas = found.desired + found.held;
 		this.#results.set(uid, {
-			...{ desired, demand: found, schedule, replicas },
+			desired,
+			demand: found,
+			schedule,
+			replicas,
 			findings: this.#open < mostRecords ? findings : [...findings, tooManyJobs],
 			working: { busy, jobs: running.length },
 		});

@@ -23,7 +23,10 @@ export function autoscalingCapability({ controllers, ...options }: AutoscalingOp
 			const autoscaleCache = new AutoscaleCache({ ...options, client }, options.namespace);
 			const autoscaler = new Autoscaler({
 				...options,
-				...{ client, cache, setsCache, autoscaleCache },
+				client,
+				cache,
+				setsCache,
+				autoscaleCache,
 				kinds: controllers.map((name) => kinds[name]),
 			});
 			return {

@@ -49,7 +49,9 @@ export class RecordKeeper {
 		this.#dependencies = dependencies;
 		const { client, jobs, book, clock } = dependencies;
 		this.#status = new StatusWriter<WorkflowJobStatus>({
-			...{ client, clock, resource: autoscaleKinds.workflowJob },
+			client,
+			clock,
+			resource: autoscaleKinds.workflowJob,
 			everyMs: 0, // gatherMs is enough
 			toPatch: (status) => ({ ...empty, ...status }),
 		});

@@ -63,11 +63,14 @@ export class AutoscalerStatusWriter {
 		const { client, book, targets, events, clock, log } = dependencies;
 		this.#replicas = new ReplicasWriter(dependencies);
 		this.#status = new StatusWriter<AutoscalerStatus>({
-			...{ client, clock, resource: autoscaleKinds.autoscaler },
+			client,
+			clock,
+			resource: autoscaleKinds.autoscaler,
 			everyMs: statusEveryMs,
 			toPatch: (status) => ({ ...empty, ...withoutAbsent(status) }),
 			reports: {
-				...{ events, log },
+				events,
+				log,
 				logName: 'horizontalrunnerautoscaler',
 				logMessage: 'the autoscaler has a problem, see its conditions',
 				action: 'Scale',

@@ -21,7 +21,12 @@ export async function bootstrap(settings: Settings, edges: Edges, user: string):
 	const signer = await loadSigner(client, namespace, newKey);
 	const clientCa = clientCaFile === undefined ? undefined : await readClientCa(clientCaFile);
 	const prepared = await prepareCertificates({
-		...{ client, namespace, lifetimes, clock, metrics, log },
+		client,
+		namespace,
+		lifetimes,
+		clock,
+		metrics,
+		log,
 		hosts: [new URL(jobsUrl).hostname],
 		files: tls,
 		seal: epochSeal(signer),

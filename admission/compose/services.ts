@@ -32,7 +32,10 @@ export function createServices(
 	const { client, fetch, clock, self, env, userAgent, metrics, log } = edges;
 	const host = hostOf(settings.githubUrl) ?? '';
 	const replicas = new Replicas({
-		...{ client, namespace, clock, log },
+		client,
+		namespace,
+		clock,
+		log,
 		name: self.slice(-8),
 		used: () => accounts.used(),
 		events: () => metrics.sightings.report(),
@@ -42,7 +45,12 @@ export function createServices(
 		},
 	});
 	const accounts = githubAccounts({
-		...{ client, fetch, namespace, userAgent, clock, log },
+		client,
+		fetch,
+		namespace,
+		userAgent,
+		clock,
+		log,
 		share: replicas.share,
 		apiUrl: settings.githubApiUrl,
 		environment: credentialFromEnvironment(env),
@@ -52,7 +60,17 @@ export function createServices(
 	});
 	metrics.github.credentials = () => credentialReports(accounts);
 	return {
-		...{ client, clock, metrics, log, namespace, self, host, user, signer, replicas, accounts },
+		client,
+		clock,
+		metrics,
+		log,
+		namespace,
+		self,
+		host,
+		user,
+		signer,
+		replicas,
+		accounts,
 		background: new BackgroundWork(log),
 		pods: new RunnerPods(client, signer, host, clock.now),
 		events: new Events(client, log, { component: names.server, instance: self }, clock),

@@ -22,11 +22,14 @@ export function setStatusWriter<S extends RunnersSet>(
 	{ client, events, clock, log }: { client: KubeClient; events: Events; clock: Clock; log: Log },
 ): StatusWriter<SetStatus> {
 	return new StatusWriter<SetStatus>({
-		...{ client, clock, resource },
+		client,
+		clock,
+		resource,
 		everyMs: statusEveryMs,
 		toPatch: (status) => ({ ...status, accounting: { ...noAccounting, ...status.accounting } }),
 		reports: {
-			...{ events, log },
+			events,
+			log,
 			logName: controller,
 			logMessage: 'the set has a problem, see its conditions',
 			action: 'Reconcile',
