@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { Autoscaled } from '../../rig/autoscaled.ts';
 import { eventually } from '../../rig/eventually.ts';
-import { kinds } from '../../rig/runner-sets.ts';
+import { kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
 import type { WorkflowJob } from '../../sim/jobs.ts';
 import { setTests } from '../support/set-tests.ts';
@@ -30,6 +30,13 @@ for (const kind of kinds) {
 		await set.rests(0);
 		assert.is(set.uids.size, 2, 'no runner was replaced');
 	});
+}
+
+/** Whether the server has read what this set may have to run. */
+function firstReadEnded({ rig, kind, namespace, name }: SetUnderTest): boolean {
+	const key = `${kind} ${namespace}/${name}`;
+	const says = 'the repositories of a set have been read for the first time';
+	return rig.logs(({ msg, set }) => msg === says && set === key).length > 0;
 }
 
 /** Waits until these jobs run, and the server knows it. */
@@ -106,14 +113,20 @@ test('a queued event that nobody was reached for is read back, and one that GitH
 	make,
 }) => {
 	const set = await make('RunnerSet');
+	// An organization's repositories are listed once an hour: this one has to be known when the list is read for a new set.
+	const other = `${set.namespace}/other`;
+	set.rig.github.jobs.queue({ repository: other, labels: ['ubuntu-latest'] });
 	const autoscaled = await Autoscaled.make(set);
 	// The webhook has to be known before its lost deliveries can be asked for.
 	const known = autoscaled.queue();
 	await run(autoscaled, known);
+	await eventually('the first read has ended, and finds nothing that is queued now', () =>
+		firstReadEnded(set),
+	);
 	autoscaled.hook.fault({ kind: 'lost', action: 'queued', times: 1 });
 	const lost = autoscaled.queue();
 	autoscaled.hook.fault({ kind: 'never', action: 'queued', times: 1 });
-	const never = autoscaled.queue({ repository: `${set.namespace}/other` });
+	const never = autoscaled.queue({ repository: other });
 	const runs = () => [lost, never].every(({ status }) => status === 'in_progress');
 	await eventually('both have their runners', runs, { withinMs: 240_000 });
 	for (const { runnerName } of [known, lost, never]) await set.endJob(runnerName ?? '');
