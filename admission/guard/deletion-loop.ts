@@ -4,7 +4,7 @@ import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import { camelCase } from '../api/reasons.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
-import { isConflict, isNotFound, isTooManyRequests } from '../kube/client.ts';
+import { isBudgetRefusal, isConflict, isNotFound } from '../kube/client.ts';
 import { Controller } from '../kube/controller.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import { type Requeue, soonest } from '../kube/queue.ts';
@@ -12,7 +12,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Deletable, LeaderSubject, Waiting } from './leader-subject.ts';
-import { budgetRetryMs, shownWithinMs } from './rules/policy.ts';
+import { budgetRetryMs, conditionRetryMs, shownWithinMs } from './rules/policy.ts';
 import { changesOnlyAttempt } from './rules/retry.ts';
 import { WaitingDeletions, type WaitReason } from './waiting-deletions.ts';
 
@@ -33,8 +33,8 @@ export class DeletionLoop {
 	readonly #dependencies: DeletionLoopDependencies;
 	readonly #controller: Controller;
 	readonly #waiting: WaitingDeletions;
-	/** By pod key: the reason that the pod's condition has, which the watch may show later. */
-	readonly #shown = new Map<ObjectKey, string>();
+	/** By pod key: the reason that was reported, and whether the pod's condition has it, which the watch may show later. */
+	readonly #shown = new Map<ObjectKey, { reason: string | undefined; isWritten: boolean }>();
 	/**
 	 * By pod UID: when its DELETE was accepted, by monotonic time. The cache may still show the pod as it was, and without this
 	 * it would be deleted, and reported, again. Counts for shownWithinMs; one entry for a pod, gone with it.
@@ -110,10 +110,9 @@ export class DeletionLoop {
 			await pods.remove(pod, options);
 		} catch (error) {
 			if (isNotFound(error)) return this.#forget(key);
-			if (isTooManyRequests(error) && options.via === 'eviction') {
+			if (isBudgetRefusal(error)) {
 				const budget = { ...step, reason: 'disruption-budget', message: error.message } as const;
-				await this.#show(key, object, { ...budget, denial: { warns: true } });
-				return { afterMs: budgetRetryMs };
+				return this.#wait(key, object, { ...budget, denial: { warns: true }, afterMs: budgetRetryMs });
 			}
 			if (isConflict(error) && (await pods.get(pod.namespace, pod.name))?.metadata.uid !== pod.uid)
 				return this.#forget(key);
@@ -126,32 +125,49 @@ export class DeletionLoop {
 				? (['Warning', 'NodeGone'] as const)
 				: (['Normal', 'DeletionCompleted'] as const);
 		events.send(podSubject(pod), type, event, 'Delete', message);
-		return this.#forget(key);
+		this.#forget(key);
+		return { afterMs: shownWithinMs };
 	}
 
-	async #wait(key: ObjectKey, object: Pod, step: Waiting): Promise<Requeue> {
-		await this.#show(key, object, step);
-		return soonest(step.afterMs);
-	}
-
-	/** Says once why the deletion waits: on the pod, in the log and, where somebody may have to help, in an Event. */
-	async #show(
+	/** Says once why the deletion waits: in the log, in an Event where somebody may have to help, and on the pod. */
+	async #wait(
 		key: ObjectKey,
 		object: Pod,
-		step: Omit<Waiting, 'kind' | 'reason' | 'afterMs'> & { reason: WaitReason },
-	): Promise<void> {
-		const { pods, log, events } = this.#dependencies;
-		const { pod, runner, reason, message } = step;
+		step: Omit<Waiting, 'kind' | 'reason'> & { reason: WaitReason },
+	): Promise<Requeue> {
+		const { log, events } = this.#dependencies;
+		const { pod, runner, reason, message, afterMs } = step;
 		this.#note(key, pod, reason);
 		const named = camelCase(reason);
 		const condition = object.status?.conditions?.find(({ type }) => type === deletionPendingCondition);
-		const shown = this.#shown.get(key) ?? (condition?.status === 'True' ? condition.reason : undefined);
-		if (shown === named) return;
-		if (!step.unwritten) await pods.setCondition(pod, deletionPendingCondition, true, named, message);
-		this.#shown.set(key, named);
-		log.info({ pod: key, runner, reason }, 'recorded deletion waits');
-		if (step.denial.warns)
-			events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
+		const before = condition?.status === 'True' ? condition.reason : undefined;
+		const shown = this.#shown.get(key) ?? { reason: before, isWritten: true };
+		if (shown.reason !== named) {
+			log.info({ pod: key, runner, reason }, 'recorded deletion waits');
+			if (step.denial.warns)
+				events.send(podSubject(pod), 'Warning', `DeletionWaits${named}`, 'Delete', message);
+		} else if (shown.isWritten) return soonest(afterMs);
+		const isWritten = step.unwritten || (await this.#writeCondition(key, pod, named, message));
+		this.#shown.set(key, { reason: named, isWritten });
+		return soonest(afterMs, isWritten ? undefined : conditionRetryMs);
+	}
+
+	/** Whether it was written. A failure must not bring the next try, which may cost calls to GitHub, sooner than `conditionRetryMs`. */
+	async #writeCondition(
+		key: ObjectKey,
+		pod: Deletable['pod'],
+		named: string,
+		message: string,
+	): Promise<boolean> {
+		const { pods, log } = this.#dependencies;
+		try {
+			await pods.setCondition(pod, deletionPendingCondition, true, named, message);
+			return true;
+		} catch (error) {
+			const facts = { pod: key, reason: named, error: String(error) };
+			log.warn(facts, 'a condition that says why a deletion waits could not be written, retrying');
+			return false;
+		}
 	}
 
 	/** Whether the deletion of the pod is recorded, or its namespace's deletecollection stopped before it reached the pod. */

@@ -64,11 +64,14 @@ export const patchType = {
 export class KubeError extends Error {
 	readonly code: number;
 	readonly reason: string;
-	constructor(code: number, reason: string, message: string) {
+	/** The reasons of the causes that the API server's Status names. */
+	readonly causes: readonly string[];
+	constructor(code: number, reason: string, message: string, causes: readonly string[] = []) {
 		super(withoutSegments(message));
 		this.name = 'KubeError';
 		this.code = code;
 		this.reason = reason;
+		this.causes = causes;
 	}
 }
 
@@ -89,9 +92,12 @@ function refuseOddPath(path: string): void {
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 /** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
-/** A PodDisruptionBudget does not allow the eviction, or the API server has too much to do. */
-export const isTooManyRequests = (error: unknown): error is KubeError =>
-	error instanceof KubeError && error.code === 429;
+/**
+ * A PodDisruptionBudget does not allow the eviction. Without that cause a 429 comes from a webhook, our own included, or from an
+ * API server that has too much to do.
+ */
+export const isBudgetRefusal = (error: unknown): error is KubeError =>
+	error instanceof KubeError && error.code === 429 && error.causes.includes('DisruptionBudget');
 
 /** Where client-node finds no kubeconfig, it takes kubectl's old default, and refuses to call it. */
 const noKubeconfig = 'http://localhost:8080';
@@ -267,10 +273,21 @@ async function readText(response: http.IncomingMessage): Promise<string> {
 	return Buffer.concat(chunks).toString('utf8');
 }
 
+interface Status {
+	reason?: string;
+	message?: string;
+	details?: { causes?: { reason?: string }[] };
+}
+
 function statusError(code: number, text: string): KubeError {
 	try {
-		const status = JSON.parse(text) as { reason?: string; message?: string };
-		return new KubeError(code, status.reason ?? '', status.message ?? `HTTP ${code}`);
+		const { reason = '', message = `HTTP ${code}`, details } = JSON.parse(text) as Status;
+		return new KubeError(
+			code,
+			reason,
+			message,
+			details?.causes?.map((cause) => cause.reason ?? ''),
+		);
 	} catch {
 		return new KubeError(code, '', `HTTP ${code}: ${text.slice(0, 200)}`);
 	}

@@ -78,6 +78,9 @@ export const jobPodRetryMs = 10_000;
 /** A PodDisruptionBudget of somebody's that refuses the eviction is asked again after this. */
 export const budgetRetryMs = 5_000;
 
+/** A pod's condition that could not be written is written anew after this. */
+export const conditionRetryMs = 30_000;
+
 /** The watch has shown an accepted DELETE long before this, on any machine; if it has not, the deletion is tried again. */
 export const shownWithinMs = 30_000;
 

@@ -349,7 +349,7 @@ test('the log of a static runner is followed as long as its deletion is recorded
 });
 test('GitHub is back: an eviction that somebody’s budget refuses is tried again as well', async () => {
 	const { world, loop, clock, api, waits } = setUp();
-	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod');
+	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod', ['DisruptionBudget']);
 	api.fail('POST', /eviction$/, refusal, 100);
 	world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
 	world.exit('r1');
@@ -634,9 +634,7 @@ test('... and again where nothing has come of it for 30 s', async () => {
 	world.exit('r1');
 	await clock.pass(0);
 	world.api.holdWatches(paths.pods);
-	await clock.pass(1_000);
-	world.api.drop(paths.nodes, 'node-1');
-	await clock.pass(28_000);
+	await clock.pass(29_000);
 	assert.is(world.deletions('r1').length, 1);
 	await clock.pass(3_000);
 	assert.is(world.deletions('r1').length, 2);
@@ -818,13 +816,38 @@ test('a plain delete that gets 429 is no matter of a disruption budget: it is tr
 	assert.is(lines.filter((line) => line.startsWith('warn')).length, 2);
 	await world.stop(loop);
 });
-test('an eviction that fails otherwise is no matter of a disruption budget', async () => {
-	const { world, loop, api, gone } = setUp();
-	world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
-	api.fail('POST', /eviction$/, new KubeError(500, '', 'etcd'), 2);
+for (const [what, error] of [
+	['etcd', new KubeError(500, '', 'etcd')],
+	['our own review', new KubeError(429, 'TooManyRequests', 'runner "r1" is busy', ['actions-runner/reason'])],
+] as const)
+	test(`an eviction that fails for ${what} is no matter of a disruption budget`, async () => {
+		const { world, loop, api, gone } = setUp();
+		world.runner('r1', { metadata: { annotations: recorded({ via: 'eviction' }) } });
+		api.fail('POST', /eviction$/, error, 2);
+		await world.start();
+		await gone('r1', 10_000);
+		assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
+		assert.not.ok(world.lines.some((line) => line === 'info recorded deletion waits'));
+		await world.stop(loop);
+	});
+test('the condition can’t be written: the deletion is tried every 30 s, the log and an Event say why, and the pod does later', async () => {
+	const { world, loop, clock, api, github, condition, looks } = setUp();
+	world.runner(
+		'r1',
+		{ env: { RUNNER_EPHEMERAL: 'true' }, metadata: { annotations: recorded() } },
+		{ busy: true },
+	);
+	api.fail('PATCH', /pods\/r1\/status$/, new KubeError(403, 'Forbidden', 'no'), 10);
 	await world.start();
-	await gone('r1', 10_000);
-	assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
+	await clock.pass(4 * minute);
+	assert.ok(looks() <= 12, `${looks()} tries`);
+	assert.is(github.count('remove'), 1);
+	const said = (level: string, text: string) =>
+		world.lines.filter((line) => line.startsWith(`${level} ${text}`)).length;
+	assert.is(said('info', 'recorded deletion waits'), 1);
+	assert.is(said('warn', 'a condition that says why'), looks());
+	await clock.pass(4 * minute);
+	assert.is(condition('r1')?.reason, 'Busy');
 	await world.stop(loop);
 });
 test('the condition is on the pod already, from the leader before: nothing is written or reported again', async () => {

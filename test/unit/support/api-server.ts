@@ -516,6 +516,7 @@ export class ApiServer implements KubeClient {
 					429,
 					'TooManyRequests',
 					"Cannot evict pod as it would violate the pod's disruption budget.",
+					['DisruptionBudget'],
 				);
 		}
 		this.#delete(call, pod, deleteOptions);

@@ -235,7 +235,7 @@ test('a new leader that knows job pods before runners takes no mark away', async
 test('its eviction meets somebody’s budget: it is tried again every 5 s, the pod says why, and there is no error', async () => {
 	const { world, loop, api, clock, lines, gone, pending } = await setUp({ via: 'eviction' });
 	api.logs.set('ci/r1', idle);
-	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod');
+	const refusal = new KubeError(429, 'TooManyRequests', 'Cannot evict pod', ['DisruptionBudget']);
 	api.fail('POST', /eviction$/, refusal, 5);
 	await clock.pass(18_000);
 	assert.is(world.deletions(name).length, 3, 'one every 5 s');
