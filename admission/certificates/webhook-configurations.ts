@@ -41,7 +41,6 @@ interface WebhookConfigurationsOptions {
 export class WebhookConfigurations {
 	readonly #options: WebhookConfigurationsOptions;
 	readonly #informers: Record<Kind, Informer<WebhookConfiguration>>;
-	readonly #found = new Map<Kind, WebhookConfiguration>();
 	/** Since when every webhook has contained a CA, ms since the epoch; by the CA's PEM. */
 	readonly #trusted = new Map<string, number>();
 	/** Since when it is known that there are no webhooks, ms since the epoch; undefined: there are some. */
@@ -69,8 +68,9 @@ export class WebhookConfigurations {
 		const lists = await Promise.all(
 			kinds.map((kind) => listObjects<WebhookConfiguration>(this.#options.client, pathOf(kind), ours)),
 		);
-		for (const [index, kind] of kinds.entries()) this.#store(kind, lists[index]?.[0]);
 		this.#known = true;
+		for (const [index, kind] of kinds.entries())
+			for (const configuration of lists[index] ?? []) this.#informers[kind].seed(configuration);
 		this.#updateTrust();
 	}
 
@@ -86,12 +86,8 @@ export class WebhookConfigurations {
 
 	/** All webhooks, with what the API server does when no replica answers. */
 	get webhooks(): WebhookReport[] {
-		return kinds.flatMap((kind) =>
-			(this.#found.get(kind)?.webhooks ?? []).map(({ name, failurePolicy = 'Fail' }) => ({
-				kind,
-				name,
-				failurePolicy,
-			})),
+		return this.#configurations().flatMap(([kind, { webhooks = [] }]) =>
+			webhooks.map(({ name, failurePolicy = 'Fail' }) => ({ kind, name, failurePolicy })),
 		);
 	}
 
@@ -113,7 +109,7 @@ export class WebhookConfigurations {
 
 	/** The path of each webhook that is one of ours by its name; undefined: it has none. */
 	get paths(): (string | undefined)[] {
-		return [...this.#found].flatMap(([kind, { webhooks = [] }]) =>
+		return this.#configurations().flatMap(([kind, { webhooks = [] }]) =>
 			webhooks.flatMap((webhook) => {
 				const service = routed(kind, webhook);
 				return service ? [service.path] : [];
@@ -146,7 +142,7 @@ export class WebhookConfigurations {
 	): Promise<boolean> {
 		const { client, log } = this.#options;
 		let isTried = false;
-		for (const [kind, configuration] of this.#found) {
+		for (const [kind, configuration] of this.#configurations()) {
 			const { name, resourceVersion } = configuration.metadata;
 			const operations = (configuration.webhooks ?? []).flatMap((webhook, index) => {
 				const [field, value] = change(kind, webhook) ?? [];
@@ -178,8 +174,8 @@ export class WebhookConfigurations {
 			path: pathOf(kind),
 			query: ours,
 			trim: (configuration) => configuration,
-			onChange: (change, configuration) => {
-				this.#store(kind, change === 'deleted' ? undefined : configuration);
+			onChange: () => {
+				this.#updateTrust();
 				for (const listener of this.#listeners) listener();
 			},
 			onRestart: (why) => onRestart(pathOf(kind), why),
@@ -188,14 +184,17 @@ export class WebhookConfigurations {
 		});
 	}
 
-	#webhooks() {
-		return [...this.#found.values()].flatMap((configuration) => configuration.webhooks ?? []);
+	#configurations(): [Kind, WebhookConfiguration][] {
+		return kinds.flatMap((kind) =>
+			[...this.#informers[kind].values()].map((configuration): [Kind, WebhookConfiguration] => [
+				kind,
+				configuration,
+			]),
+		);
 	}
 
-	#store(kind: Kind, configuration: WebhookConfiguration | undefined): void {
-		if (configuration) this.#found.set(kind, configuration);
-		else this.#found.delete(kind);
-		this.#updateTrust();
+	#webhooks() {
+		return this.#configurations().flatMap(([, { webhooks = [] }]) => webhooks);
 	}
 
 	#updateTrust(): void {

@@ -74,6 +74,11 @@ export class Informer<T extends KubeObject> {
 		return this.#objects.values();
 	}
 
+	/** Takes an object that was read in another way. Ignored once the first list is complete: that is newer, or as new. */
+	seed(object: T): void {
+		if (!this.#synced) this.#store(object);
+	}
+
 	/** Lists and watches until `signal` ends. Never rejects: errors are retried. */
 	async run(signal: AbortSignal): Promise<void> {
 		const { clock } = this.#options;
@@ -167,7 +172,7 @@ export class Informer<T extends KubeObject> {
 			if (before) this.#remove(key, before);
 			return;
 		}
-		if (before && before.metadata.uid !== trimmed.metadata.uid) this.#tell('deleted', before, before);
+		if (before && before.metadata.uid !== trimmed.metadata.uid) this.#remove(key, before);
 		const replaced = before?.metadata.uid === trimmed.metadata.uid ? before : undefined;
 		if (replaced?.metadata.resourceVersion === trimmed.metadata.resourceVersion && replaced) return;
 		this.#objects.set(key, trimmed);

@@ -29,8 +29,13 @@ for (const [what, webhooks, state] of [
 const validating = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
 const name = 'runners-admission';
 
+interface Started {
+	api: ApiServer;
+	configurations: WebhookConfigurations;
+}
+
 /** The measurement, running against an API server whose validating configuration is as given. */
-async function measure(webhooks: object[] | 'none' | 'forbidden') {
+async function measure(webhooks: object[] | 'none' | 'forbidden', beforeWatch = async (_: Started) => {}) {
 	const clock = new SimulatedClock();
 	const api = new ApiServer(clock);
 	const metrics = new Metrics(systemClock);
@@ -46,6 +51,7 @@ async function measure(webhooks: object[] | 'none' | 'forbidden') {
 	const stop = new AbortController();
 	const configurations = new WebhookConfigurations({ client: api, clock, onRestart: () => {}, log });
 	const time = new UnguardedTime({ configurations, metrics, clock, log });
+	await beforeWatch({ api, configurations });
 	const running = Promise.all([configurations.run(stop.signal), time.run(stop.signal)]);
 	await clock.pass(1);
 	return {
@@ -89,6 +95,19 @@ test('no configuration: every second is counted, and logged once (H2)', async ()
 	assert.is(time.unguardedMs, 60_000);
 	assert.match(await text(), '\nrunners_unguarded_seconds_total 60\n');
 	assert.is(lines.filter((line) => line.startsWith('warn runner pods are unguarded')).length, 1);
+	await stop();
+});
+
+test('a configuration that is deleted between the first read and the first list: unguarded (H2)', async () => {
+	const guarded = [{ name: guardWebhook, failurePolicy: 'Fail' }];
+	const { clock, time, text, stop } = await measure(guarded, async ({ api, configurations }) => {
+		await configurations.read();
+		assert.is(configurations.webhooks.length, 1);
+		api.drop(validating, name);
+	});
+	await clock.pass(10_000);
+	assert.equal([time.current(), time.unguardedMs], [{ webhooks: [], state: 'unguarded' }, 10_000]);
+	assert.not.match(await text(), 'policy="Fail"} 1');
 	await stop();
 });
 
