@@ -21,6 +21,7 @@ import { type BookChange, JobBook } from './job-book.ts';
 import { JobRouter } from './job-router.ts';
 import { KnownSets } from './known-sets.ts';
 import { Poll } from './poll/poll.ts';
+import { runningJobs } from './poll/rules/drift.ts';
 import { Visibility } from './poll/visibility.ts';
 import { PollTargets } from './poll-targets.ts';
 import { RecordKeeper } from './record-keeper.ts';
@@ -235,7 +236,6 @@ export class Autoscaler implements DemandSource {
 		);
 		const jobs = this.book.of(key).map(({ job }) => job);
 		const found = demand(jobs, runners, desired, nowMs);
-		const running = jobs.filter(({ state, endedMs }) => state === 'in_progress' && endedMs === undefined);
 		const replicas = found.desired + found.held;
 		this.#results.set(uid, {
 			desired,
@@ -243,7 +243,7 @@ export class Autoscaler implements DemandSource {
 			schedule,
 			replicas,
 			findings: this.#open < mostRecords ? findings : [...findings, tooManyJobs],
-			working: { busy, jobs: running.length },
+			working: { busy, jobs: runningJobs(jobs, found.ended) },
 		});
 		this.book.setReconciled(key, { runners, scaled: { desired, demand: found } });
 		const again = soonest(

@@ -68,9 +68,9 @@ export class ReplicasWriter {
 
 	/** Whether somebody else has written spec.replicas of the target lately, and for how long that is reported. */
 	contested(uid: string, nowMs: number): { finding: Finding; forMs: number } | undefined {
-		const written = this.#writtenFor(uid);
-		const { contested } = written;
-		if (!contested) return undefined;
+		const written = this.#written.get(uid);
+		const { contested } = written ?? {};
+		if (!written || !contested) return undefined;
 		const forMs = contested.atMs + contestedForMs - nowMs;
 		if (forMs <= 0) {
 			written.contested = undefined;

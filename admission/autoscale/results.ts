@@ -1,3 +1,4 @@
+import type { Working } from './poll/rules/drift.ts';
 import type { Finding } from './rules/desired.ts';
 import type { Schedule } from './rules/schedule.ts';
 import type { Demand, Desired } from './rules/types.ts';
@@ -11,7 +12,7 @@ interface Result {
 	/** What spec.replicas of the target is to be. */
 	replicas: number;
 	/** Its runners that work, and its jobs that are in progress. */
-	working: { busy: number; jobs: number };
+	working: Working;
 }
 
 /** The results of all autoscalers, by the autoscaler's UID. */

@@ -4,6 +4,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { SetKey } from '../rules/set-key.ts';
 import { Credential, type PollAccount } from './credential.ts';
+import type { Working } from './rules/drift.ts';
 import { byNarrowness, covers } from './rules/targets.ts';
 
 /** A set that an autoscaler acts on. */
@@ -13,7 +14,7 @@ export interface PollTarget {
 	/** OWNER/NAME of each repository whose runs a metric counts. */
 	countsRunsOf: readonly string[];
 	/** Its runners that work, and its jobs that are in progress; undefined: it is not known now. */
-	working: { busy: number; jobs: number } | undefined;
+	working: Working | undefined;
 }
 
 /** The sets about whose jobs GitHub is asked. */

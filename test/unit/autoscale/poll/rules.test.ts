@@ -2,7 +2,7 @@
 import * as assert from 'uvu/assert';
 import { noteMiss, Repositories } from '../../../../admission/autoscale/poll/repositories.ts';
 import { mayAsk } from '../../../../admission/autoscale/poll/rules/allowance.ts';
-import { compare, noDrift } from '../../../../admission/autoscale/poll/rules/drift.ts';
+import { compare, noDrift, runningJobs } from '../../../../admission/autoscale/poll/rules/drift.ts';
 import { roundAt } from '../../../../admission/autoscale/poll/rules/due.ts';
 import {
 	driftEveryMs,
@@ -14,6 +14,7 @@ import {
 import { covers } from '../../../../admission/autoscale/poll/rules/targets.ts';
 import { urgency } from '../../../../admission/autoscale/poll/rules/types.ts';
 import { suite } from '../../../support/suite.ts';
+import { job } from '../given.ts';
 
 const test = suite('rules of the poll');
 
@@ -92,6 +93,12 @@ test('busy runners and running jobs are looked into when they differ at two look
 	assert.not.ok(agree.search);
 	assert.not.ok(look(agree.state, 2 * driftEveryMs, 2, 1).search, 'they agreed between');
 	assert.not.ok(compare(first.state, undefined, driftEveryMs).search, 'not known');
+});
+
+test('a job runs until its runner has ended, whether or not GitHub has said so yet', () => {
+	const jobs = [job(1), job(2, { state: 'in_progress' }), job(3, { state: 'in_progress', endedMs: 5 })];
+	assert.is(runningJobs(jobs, []), 2, 'a runner that had ended, and works all the same');
+	assert.is(runningJobs(jobs, [{ job: job(2).key, runner: 'r2' }]), 1, 'as soon as that is found');
 });
 
 test('a scope covers its repositories, whatever the case of its name', () => {
