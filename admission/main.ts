@@ -40,7 +40,7 @@ async function run(settings: Settings): Promise<number> {
 		await serve({ settings, env: process.env, version: manifest.version, log }, stop.signal);
 		return 0;
 	} catch (error) {
-		log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'can not run');
+		log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'cannot run');
 		return 1;
 	}
 }

@@ -11,6 +11,6 @@ export function loadBeside<T>(name: string): T {
 		return require(`./${name}`) as T;
 	} catch (error) {
 		const [why] = (error as Error).message.split('\n');
-		throw new CliError(`error: ${name} must lie beside kubectl-runners: ${why}`);
+		throw new CliError(`error: ${name} must be in the same folder as kubectl-runners: ${why}`);
 	}
 }

@@ -67,7 +67,7 @@ export interface Container {
 	name: string;
 	image?: string;
 	env?: EnvVar[];
-	/** Sets variables from a ConfigMap or Secret, all of them or those whose names it puts `prefix` before. */
+	/** Sets variables from a ConfigMap or Secret, each name with `prefix` in front. */
 	envFrom?: { prefix?: string }[];
 	resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
 	/** What a change of a resource in place does to the container: NotRequired, RestartContainer. */

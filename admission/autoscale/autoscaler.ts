@@ -178,7 +178,7 @@ export class Autoscaler implements DemandSource {
 		this.#warnedMs = clock.monotonic();
 		log.error(
 			{ autoscalers: autoscaleCache.synced, jobs: autoscaleCache.jobsSynced },
-			"autoscalers or recorded jobs can not be watched, see the server's permissions: sets keep their runners, and jobs get none",
+			"autoscalers or recorded jobs cannot be watched, see the server's permissions: sets keep their runners, and no runner is created for a job",
 		);
 	}
 

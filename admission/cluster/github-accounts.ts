@@ -68,5 +68,5 @@ function logState(
 		forbiddenCount: scopes.length,
 	};
 	if (healthy) log.info(facts, 'GitHub can be asked');
-	else log.warn(facts, 'GitHub can not be asked');
+	else log.warn(facts, 'GitHub cannot be asked');
 }

@@ -76,7 +76,10 @@ export class Replicas {
 		try {
 			await this.#say({ left: true, timeoutMs: replicas.leaveWithinMs });
 		} catch (error) {
-			this.#options.log.warn({ error: String(error) }, 'other replicas do not learn that this one leaves');
+			this.#options.log.warn(
+				{ error: String(error) },
+				'the other replicas do not know that this one is stopping',
+			);
 		}
 	}
 
@@ -89,7 +92,10 @@ export class Replicas {
 				this.#failing = false;
 			} catch (error) {
 				if (!this.#failing && !signal.aborted)
-					log.warn({ error: String(error) }, 'other replicas do not learn that this one is alive, retrying');
+					log.warn(
+						{ error: String(error) },
+						'the other replicas do not know that this one is alive, retrying',
+					);
 				this.#failing = true;
 			}
 			await this.#rest(known ? replicas.beatEveryMs : replicas.retryMs, signal);

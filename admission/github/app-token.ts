@@ -88,7 +88,7 @@ export class AppTokens {
 	#keep(body: unknown, headers: Parameters<typeof readQuota>[0], what: string): string | GitHubFailure {
 		const { token, expires_at: expiresAt } = (body ?? {}) as Record<string, unknown>;
 		if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) {
-			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer holds no token` };
+			return { kind: 'github-unavailable', detail: `${what}: GitHub's answer contains no token` };
 		}
 		this.#secrets.add(token);
 		this.#hidden.push(token);

@@ -118,7 +118,7 @@ export class GitHubClient {
 
 	/** A token with which runners of this scope can register. It is valid for an hour. */
 	async registrationToken(scope: Scope, limits: CallLimits = {}): Promise<Answer<TokenOutcome>> {
-		const what = `make a registration token for ${scopeKey(scope)}`;
+		const what = `create a registration token for ${scopeKey(scope)}`;
 		return this.#call(scope, what, limits, {
 			route: `POST ${pathOf(scope)}/registration-token`,
 			parameters: parametersOf(scope),

@@ -26,5 +26,5 @@ export function readAll<Item>(value: unknown, read: (item: unknown) => Item | un
 
 export const unusable = (what: string): GitHubFailure => ({
 	kind: 'github-unavailable',
-	detail: `${what}: GitHub's answer can not be read`,
+	detail: `${what}: GitHub's answer cannot be read`,
 });

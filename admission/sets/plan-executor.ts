@@ -235,7 +235,7 @@ export class PlanExecutor<S extends RunnersSet> {
 	/** Sends an Event on the set; the same one for all its runners, since the cluster's configuration is at fault. */
 	#reportUnfit({ metadata }: S): void {
 		const message =
-			'a runner was made without the pod webhook (no RUNNER_NAME, no RUNNER_TOKEN, or restarted in place) and is replaced: check that the MutatingWebhookConfiguration runners-admission exists';
+			'a runner was created without the pod webhook (no RUNNER_NAME, no RUNNER_TOKEN, or restarted in place) and is replaced: check that the MutatingWebhookConfiguration runners-admission exists';
 		const subject = { apiVersion, kind: this.#kind.kind, metadata };
 		this.#dependencies.events.send(subject, 'Warning', 'PodsNotInjected', 'Reconcile', message);
 	}

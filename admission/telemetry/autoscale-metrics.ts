@@ -36,7 +36,7 @@ export class AutoscaleMetrics {
 		});
 		this.#jobs = new Gauge({
 			name: 'runners_jobs',
-			help: 'Open jobs that sets of the cluster could run, by how they count, as the leader sees them.',
+			help: 'Open jobs that sets of the cluster could run, by status, as the leader sees them.',
 			labelNames: ['state'],
 			registers,
 		});

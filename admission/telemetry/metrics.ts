@@ -70,19 +70,19 @@ export class Metrics {
 	});
 	readonly #events = new Counter({
 		name: 'runners_events_total',
-		help: "Deliveries of GitHub's webhook, by what became of them.",
+		help: "Deliveries of GitHub's webhook, by result.",
 		labelNames: ['result'],
 		registers: [this.registry],
 	});
 	readonly #jobRecords = new Counter({
 		name: 'runners_job_records_total',
-		help: 'Events of workflow jobs, by what became of them in the record of the job.',
+		help: "Events of workflow jobs, by what they changed in the job's record.",
 		labelNames: ['result'],
 		registers: [this.registry],
 	});
 	readonly #hooks = new Counter({
 		name: 'runners_job_hooks_total',
-		help: 'What job hooks in runner pods have said, by what became of it.',
+		help: 'Reports of job hooks in runner pods, by result.',
 		labelNames: ['result'],
 		registers: [this.registry],
 	});
@@ -137,7 +137,7 @@ export class Metrics {
 	});
 	readonly #certificate = new Gauge({
 		name: 'runners_certificate_not_after_seconds',
-		help: 'When the certificate that this replica serves ends, and the CA that issued it; seconds since 1970.',
+		help: 'When the certificate that this replica serves expires, and the CA that issued it; seconds since 1970.',
 		labelNames: ['certificate'],
 		registers: [this.registry],
 	});

@@ -37,7 +37,7 @@ const connectTimeoutMs = 30_000;
 const readTries = 10;
 
 /**
- * Loaded with the first client: TLS takes half as long to load as Node itself, and `--help` and `version --client` need
+ * Loaded with the first client: loading TLS takes half the time of Node's own start, and `--help` and `version --client` need
  * no server. Not imported, because an import reads every name that node:http exports and so loads its WebSocket, which
  * takes longer than TLS.
  */

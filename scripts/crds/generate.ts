@@ -136,7 +136,7 @@ const kinds: Kind[] = [
 				},
 			),
 			column('Waiting', '.status.waitingJobs', 'Number of jobs that wait for a runner.', { priority: 1 }),
-			column('Held', '.status.heldReplicas', 'Number of surplus runners that can not be removed yet.', {
+			column('Held', '.status.heldReplicas', 'Number of surplus runners that cannot be removed yet.', {
 				priority: 1,
 			}),
 			column('Target', '.spec.scaleTargetRef.name', 'The set that is scaled.', strings),
@@ -148,7 +148,7 @@ const kinds: Kind[] = [
 		kind: 'WorkflowJob',
 		plural: 'workflowjobs',
 		shortNames: ['wj'],
-		description: 'A job of GitHub Actions that a set of this cluster could run. Created by the server.',
+		description: 'A GitHub Actions job that a set of this cluster could run. Created by the server.',
 		spec: workflowJobSpec,
 		status: workflowJobStatus,
 		columns: [

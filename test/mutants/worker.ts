@@ -85,7 +85,7 @@ async function judge(index: number): Promise<Result> {
 		try {
 			await import(`${pathToFileURL(join(project, path)).href}?mutant=${index}`);
 		} catch (error) {
-			return { index, caughtBy: `${path} can not be loaded`, error: String(error) };
+			return { index, caughtBy: `${path} cannot be loaded`, error: String(error) };
 		}
 		for (const test of kept.toSorted(byMerit)) {
 			try {

@@ -75,7 +75,7 @@ test('lifetimes of certificates, from flag or environment', () => {
 	assert.equal(settings.lifetimes, { servingMs: day, authorityMs: 30 * day });
 	assert.is(read([], { CLIENT_CA_FILE: '/ca.crt' }).clientCaFile, '/ca.crt');
 });
-test('a setting that can not be used is named', () => {
+test('a setting that cannot be used is named', () => {
 	const wrong: [string[], RegExp][] = [
 		[['--port', 'abc'], /--port: abc/],
 		[['--port', '70000'], /--port/],

@@ -13,7 +13,7 @@ const decimal = (description: string) => Type.String({ description });
 export const metricTypes = ['TotalNumberOfQueuedAndInProgressWorkflowRuns', 'PercentageRunnersBusy'] as const;
 export type MetricType = (typeof metricTypes)[number];
 
-const metric = object('A further reason for runners, computed once a minute.', {
+const metric = object('A metric that can ask for more runners, computed once a minute.', {
 	type: text(`Name of the metric: ${metricTypes.join(' or ')}.`),
 	repositoryNames: list(
 		'Repositories whose jobs are counted, as NAME or OWNER/NAME. Required for runners of an organization or enterprise.',
@@ -89,7 +89,10 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 	scaleDownDelaySecondsAfterScaleOut: int32(
 		'Number of seconds for which a surplus runner stays idle before it is removed. Default 600.',
 	),
-	metrics: list('Further reasons for runners, beside waiting jobs. The larger number counts.', metric),
+	metrics: list(
+		'Metrics that can ask for more runners than the waiting jobs. The larger number counts.',
+		metric,
+	),
 	scaleUpTriggers: list('Events that add runners.', trigger),
 	capacityReservations: list(
 		'Additional runners, each entry until it expires. Written by people, never by the server.',
@@ -108,7 +111,7 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 	spare: object('Idle runners beyond what waiting jobs need. Default none.', {
 		replicas: int32('Number of spare runners.', { minimum: 0 }),
 		quantile: decimal(
-			'Keeps enough spare runners for the jobs that arrive while a runner starts, at this fraction of all moments of the last hour, such as "0.9". The larger of replicas and this counts.',
+			'Keeps as many spare runners as would have been enough, for this fraction of the last hour, for the jobs that arrive while a runner starts, such as "0.9". The larger of this and replicas counts.',
 		),
 	}),
 });
@@ -155,7 +158,7 @@ export const autoscalerStatus = object(
 		waitingJobs: int32('Number of jobs of this set that wait for a runner.'),
 		suspectJobs: int32('Number of waiting jobs that GitHub has not confirmed and that are not counted.'),
 		spareReplicas: int32('Number of spare runners that are wanted.'),
-		heldReplicas: int32('Number of surplus runners that can not be removed yet.'),
+		heldReplicas: int32('Number of surplus runners that cannot be removed yet.'),
 		livingReplicas: int32('Number of runners of the set that have not ended.'),
 		/** What we last wrote into the target's spec.replicas. */
 		replicas: int32('The value that was last written into spec.replicas of the target.'),

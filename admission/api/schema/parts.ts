@@ -1,6 +1,6 @@
 /**
  * Parts of OpenAPI v3 schemas, each with its TypeScript type, that the schemas of the custom resources consist of.
- * typebox infers the types of objects and lists; what a schema can not tell TypeScript is said with `Type.Unsafe`.
+ * typebox infers the types of objects and lists; what a schema cannot tell TypeScript is said with `Type.Unsafe`.
  */
 import { type Static, type TInteger, type TOptional, type TSchema, type TUnsafe, Type } from 'typebox';
 

@@ -114,7 +114,7 @@ const runnerPodSpec = {
 	dnsPolicy: text('As in the spec of a Pod.'),
 	dnsConfig: asInPods('As in the spec of a Pod.'),
 	enableServiceLinks: flag('As in the spec of a Pod.'),
-	ephemeralContainers: listAsInPods('Ignored: a pod can not be created with these.'),
+	ephemeralContainers: listAsInPods('Ignored: a pod cannot be created with these.'),
 };
 
 const configRules: Rule[] = [

@@ -19,7 +19,7 @@ export class Organizations {
 		return organization.readMs + repositoriesEveryMs;
 	}
 
-	/** Whether its repositories were listed since then, or can not be. */
+	/** Whether its repositories were listed since then, or cannot be. */
 	isReadSince(name: string, atMs: number, nowMs: number): boolean {
 		const organization = this.#of(name);
 		return !organization || this.#isHidden(name, nowMs) || organization.readMs >= atMs;

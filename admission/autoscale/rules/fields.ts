@@ -18,7 +18,7 @@ export const isAbsent = (value: unknown): value is null | undefined => value ===
 /** What somebody wrote, for a message. */
 const shown = (value: unknown): string => (JSON.stringify(value) ?? typeof value).slice(0, 60);
 
-/** The message about a field that can not be used, as Kubernetes words it. */
+/** The message about a field that cannot be used, as Kubernetes words it. */
 export const invalid = (field: string, value: unknown, expected: string): string =>
 	`${field}: invalid value ${shown(value)}: must be ${expected}`;
 

@@ -60,7 +60,7 @@ export function routeAll(
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
 		const current = currentOf(job);
-		// A job whose set has no room left, or can not start runners, is routed when all others have their set.
+		// A job whose set has no room left, or cannot start runners, is routed when all others have their set.
 		if (serves(current)) take(job, current);
 		else displaced.push(job);
 	}
@@ -76,7 +76,7 @@ interface Match {
 	candidate: Candidate;
 	/** The lower is the narrower. */
 	breadth: number;
-	/** Labels that somebody gave it: all that the job asks for are among them, so the fewest are the fewest too many. */
+	/** Labels that somebody gave it: all that the job asks for are among them, so fewer labels mean fewer unneeded ones. */
 	surplus: number;
 	/** 1: the job asks for an architecture that this set may have or not. */
 	doubtful: number;
@@ -86,8 +86,8 @@ type Left = Pick<Candidate, 'room' | 'idle'>;
 type Matching = { matches: Match[] } | Extract<Routed, { none: string }>;
 
 /**
- * How little a set is to be expected to start a runner for one more job: the lower the sooner. That its starts fail is known
- * to be over by nothing but a start, so it gets the jobs that no other set has room for: how often it tries is its own affair.
+ * How unlikely it is that a set starts a runner for one more job; lower is better. Only a start shows that its failures are
+ * over, so it gets the jobs that no other set has room for: how often it tries is its own affair.
  */
 function failureOf({ blocked }: Candidate, { room }: Left): number {
 	if (blocked && blocked !== 'StartsFailing') return 3;

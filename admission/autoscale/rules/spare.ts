@@ -17,10 +17,10 @@ export function withArrival({ sinceMs, atMs }: Arrivals, newMs: number, nowMs: n
 }
 
 /**
- * How many idle runners there have to be so that at this part of all moments of the last hour they were enough for the jobs
- * that came within one start-up time: as long as it takes to have another one. Pure.
+ * How many idle runners would have been enough, during this fraction of the last hour, for the jobs that arrived within one
+ * start-up time: as long as it takes to have another one. Pure.
  *
- * @param quantile from 0, which is none, to 1, which is the most that ever came
+ * @param quantile from 0, which is none, to 1, which is the most that ever arrived
  */
 export function spareFor(arrivals: Arrivals, startUpMs: number, quantile: number, nowMs: number): number {
 	const fromMs = Math.max(arrivals.sinceMs, nowMs - arrivalsLastMs);

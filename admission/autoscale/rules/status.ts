@@ -147,7 +147,7 @@ export function whyOf({
 	];
 	const byJobs = desired.countsJobs ? `${parts.join(', ')}; ` : '';
 	const capped = uncapped > replicas ? `; maximum ${desired.max}` : '';
-	const kept = held > 0 ? `; ${counted(held, 'surplus runner')} can not be removed yet` : '';
+	const kept = held > 0 ? `; ${counted(held, 'surplus runner')} cannot be removed yet` : '';
 	return `${counted(replicas, 'runner')}: ${byJobs}${floor.join(', ')}${capped}${kept}`;
 }
 

@@ -36,13 +36,13 @@ export function whyWaits(status: JobStatus, routed: Routed, set: WaitedFor | und
 			return {
 				reason: 'Unconfirmed',
 				message:
-					'reported long after it was queued: it counts once GitHub confirms it, or a runner takes a job like it',
+					'reported long after it was queued: it counts once GitHub confirms it, or a runner takes a job with the same labels',
 			};
 		case 'suspect':
 			return {
 				reason: 'Suspect',
 				message:
-					'no idle runner has taken it for minutes: it counts again once GitHub confirms it, or a runner takes a job like it',
+					'no idle runner has taken it for minutes: it counts again once GitHub confirms it, or a runner takes a job with the same labels',
 			};
 		case 'waiting':
 			if ('none' in routed) return { reason: 'NoMatchingSet', message: routed.why };
@@ -62,7 +62,7 @@ function forRunner(set: WaitedFor): Why {
 	if (blocked)
 		return {
 			reason: blocked === 'CredentialsMissing' ? blocked : 'StartsFailing',
-			message: `${key} can not start runners: ${blockedMessage ?? texts[blocked]}`,
+			message: `${key} cannot start runners: ${blockedMessage ?? texts[blocked]}`,
 		};
 	if (startingSinceMs !== undefined)
 		return {

@@ -72,7 +72,9 @@ function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): stri
 			: [];
 	const fixed = kind === 'scale-set' ? [...decidingLabels, ...scopeLabels] : decidingLabels;
 	const keys = [...gone, ...fixed.filter((key) => (was[key] ?? '') !== (is[key] ?? ''))];
-	return keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+	return keys.length === 0
+		? []
+		: [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
 }
 
 /** Another EphemeralRunner is another registration, asked about with other credentials. */
@@ -81,7 +83,7 @@ function ownerEdits(before: Pod, after: Pod, user: string): string[] {
 	const is = ownerOf(after);
 	if (was?.uid === is?.uid && was?.name === is?.name) return [];
 	if (is === undefined && orphaners.includes(user)) return [];
-	return ['its EphemeralRunner must stay its owner'];
+	return ['its owner must remain its EphemeralRunner'];
 }
 
 /** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. */
@@ -134,5 +136,7 @@ export function ownAnnotationEdits(before: Pod, after: Pod, fixed = ownAnnotatio
 	const keys = fixed.filter(
 		(key) => (was[key] ?? '') !== (is[key] ?? '') && !(is[key] === undefined && removable.includes(key)),
 	);
-	return keys.length === 0 ? [] : [`annotation${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+	return keys.length === 0
+		? []
+		: [`annotation${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
 }

@@ -65,7 +65,7 @@ function recordOf({ next, unrecorded }: Denied['denial'], recorded: boolean | 'd
 	return unrecorded ?? 'It could NOT be recorded: ask again.';
 }
 
-/** What is the case, and more about it: a job follows a colon, anything else stands in brackets. */
+/** What is the case, and more about it: a job follows a colon, anything else is in brackets. */
 interface Clause {
 	summary: string;
 	detail: string | undefined;
@@ -73,8 +73,9 @@ interface Clause {
 }
 
 function clauseOf({ denial, detail, sinceMs }: Denied, nowMs: number): Clause {
-	const since = sinceMs === undefined ? '' : ` for ${humanSpan(Math.max(0, nowMs - sinceMs))}`;
-	return { summary: denial.summary + since, detail, isJob: denial.detail === 'job' };
+	const busyForMs = sinceMs === undefined ? undefined : Math.max(0, nowMs - sinceMs);
+	const summary = busyForMs === undefined ? denial.summary : `has been busy for ${humanSpan(busyForMs)}`;
+	return { summary, detail, isJob: denial.detail === 'job' };
 }
 
 function whole({ summary, detail, isJob }: Clause): string {
@@ -108,7 +109,7 @@ export function cut(text: string | undefined, room: number): string | undefined 
 /** While the review was on its way, another pod of the same name has taken the place of the one that it shows. */
 export function replacedTexts(name: string): DenialTexts {
 	const state = 'was replaced by another pod of its name';
-	const next = 'the deletion has to be asked for again';
+	const next = 'the deletion has to be requested again';
 	return {
 		message: `pod ${name.slice(0, 100)} ${state}. Nothing is recorded: ask again.`,
 		facts: { reason: 'internal-error', state, next, recorded: false },
@@ -127,7 +128,7 @@ export function unreadableTexts(name: string, why: string): DenialTexts {
 		facts: {
 			reason: 'internal-error',
 			state: `${state} (${printable(why)})`,
-			next: 'the eviction has to be asked for again',
+			next: 'the eviction has to be requested again',
 			recorded: false,
 		},
 	};

@@ -22,10 +22,10 @@ export class Bodies {
 			read = size;
 			this.#bytes += added;
 			if (size > this.#largest) return this.#tooLarge();
-			return this.#bytes > this.#most ? overloaded('too much is being sent at a time') : undefined;
+			return this.#bytes > this.#most ? overloaded('too many bytes are being received at once') : undefined;
 		});
 		this.#bytes -= read;
-		if (body === 'broken-off') return new Refusal(400, 'unreadable', 'the body broke off');
+		if (body === 'broken-off') return new Refusal(400, 'unreadable', 'the body was cut off');
 		return body instanceof Refusal ? body : body.toString('utf8');
 	}
 

@@ -177,7 +177,7 @@ export class Endpoint<Result extends string> {
 		address: string,
 	): Promise<Answer<Result> | Refusal<Result | CommonResult>> {
 		await this.#requests?.enter(() => request.destroyed);
-		if (request.destroyed) return new Refusal(400, 'unreadable', 'the request broke off');
+		if (request.destroyed) return new Refusal(400, 'unreadable', 'the request was cut off');
 		return this.#options.answer(request, address);
 	}
 

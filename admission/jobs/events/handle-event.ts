@@ -40,7 +40,7 @@ export function readEvent(
 	}
 	const facts = factsOfEvent(payload, sentMs);
 	if (!delivery || (delivery.kind === 'none' && !facts))
-		return new Refusal(400, 'unreadable', 'no workflow_job event can be read in it');
+		return new Refusal(400, 'unreadable', 'the body is not a workflow_job event that can be read');
 	return { delivery, facts };
 }
 

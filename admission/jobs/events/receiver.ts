@@ -100,11 +100,12 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 		request: IncomingMessage,
 	): Promise<{ payload: unknown; by: readonly WebhookSecret[] } | Refusal<EventResult>> {
 		const signature = String(request.headers['x-hub-signature-256'] ?? '');
-		if (!/^sha256=[0-9a-f]{64}$/.test(signature)) return badSignature('there is no X-Hub-Signature-256');
+		if (!/^sha256=[0-9a-f]{64}$/.test(signature))
+			return badSignature('the header X-Hub-Signature-256 is missing');
 		const body = await endpoint.read(request);
 		if (body instanceof Refusal) return body;
 		const by = await signersOf(body, signature);
-		if (by.length === 0) return badSignature('the signature does not fit');
+		if (by.length === 0) return badSignature('the signature does not match');
 		try {
 			return { payload: JSON.parse(body), by };
 		} catch {
@@ -148,7 +149,7 @@ const outOfScope = () =>
 	new Refusal<EventResult>(
 		401,
 		'out-of-scope',
-		'the secret of this webhook is not for the repository or organization of the event',
+		'the secret that signed this delivery is not valid for its repository or organization',
 	);
 
 /** The delivery's id, for the log: people find it at GitHub by this id. Checked, because a caller may send anything. */

@@ -56,7 +56,7 @@ export function createHookEndpoint(options: HookEndpointOptions): Endpoint<HookR
 		work: () => Promise<Value>,
 	): Promise<Value | Refusal<HookResult>> {
 		const count = underWay.get(token) ?? 0;
-		if (count >= mostOfOnePod) return overloaded('this pod reports too much at a time');
+		if (count >= mostOfOnePod) return overloaded('too many reports from this pod at once');
 		underWay.set(token, count + 1);
 		try {
 			return await work();

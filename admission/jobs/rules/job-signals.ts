@@ -13,7 +13,7 @@ export interface JobReport {
 	job: Job;
 }
 
-/** Whether a source says that the runner works; finishing: all that do say that the job has completed. */
+/** Whether a source reports a job: `working`, or `finishing` if all of them say that it has completed. */
 export function worksBy(signals: readonly JobSignal[]): 'working' | 'finishing' | undefined {
 	if (signals.some(({ state }) => state === 'working')) return 'working';
 	return signals.some(({ state }) => state === 'finishing') ? 'finishing' : undefined;

@@ -24,7 +24,7 @@ function ofRunnerSet({ spec }: RunnerSet): string[] {
 			podSpec.restartPolicy !== 'Never' &&
 			`spec.template.spec.restartPolicy: ${podSpec.restartPolicy} is ignored: a runner's pod is never restarted in place`,
 		'ephemeralContainers' in podSpec &&
-			'spec.template.spec.ephemeralContainers is ignored: a pod can not be created with these',
+			'spec.template.spec.ephemeralContainers is ignored: a pod cannot be created with these',
 		needsServiceAccount(spec.containerMode, podSpec.serviceAccountName ?? spec.serviceAccountName) &&
 			`spec.serviceAccountName ${serviceAccountAdvice}`,
 		dockerLeftOver(spec) && 'spec.dockerMTU and spec.dockerRegistryMirror are ignored: docker is not enabled',
@@ -40,7 +40,7 @@ function ofRunnerDeployment({ spec }: RunnerDeployment): string[] {
 	const runner = spec.template.spec;
 	const warnings: (string | false)[] = [
 		runner.ephemeralContainers !== undefined &&
-			'spec.template.spec.ephemeralContainers is ignored: a pod can not be created with these',
+			'spec.template.spec.ephemeralContainers is ignored: a pod cannot be created with these',
 		needsServiceAccount(runner.containerMode, runner.serviceAccountName) &&
 			`spec.template.spec.serviceAccountName ${serviceAccountAdvice}`,
 		dockerLeftOver(runner) &&

@@ -126,7 +126,7 @@ function warningsOf({
 	return warnings;
 }
 
-/** Those who write it again and again come by an apply; a scale or an edit of somebody is over. */
+/** Only an apply writes it again and again; a scale or an edit happens once. */
 function replicasManagers({ metadata }: RunnersSet): string[] {
 	const { managedFields = [] } = metadata as {
 		managedFields?: {

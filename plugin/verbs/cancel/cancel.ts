@@ -23,8 +23,8 @@ export const cancel = defineVerb({
 	summary: 'Cancel a recorded deletion, so that the runner stays',
 	usage: 'cancel POD... [flags]',
 	description: [
-		'Removes the record of the deletion from the pod, so that the runner keeps taking jobs. It is an error if it is',
-		'too late: once the runner is unregistered from GitHub, or the pod is terminating.',
+		'Removes the record of the deletion from the pod, so that the runner keeps taking jobs. It fails if it is too',
+		'late: once the runner is unregistered from GitHub, or the pod is terminating.',
 	].join('\n'),
 	examples: [['Keep a runner that would have been deleted after its job', 'cancel example-0']],
 	completes: 'runner',

@@ -10,7 +10,7 @@ export const completion = defineVerb({
 	summary: 'Print the completion script for a shell',
 	usage: 'completion bash|zsh|fish',
 	description: [
-		'kubectl completes "kubectl runners ..." if kubectl_complete-runners is in PATH; you find it in the folder of',
+		'kubectl completes "kubectl runners ..." if kubectl_complete-runners is in PATH; it is in the same folder as',
 		'kubectl-runners. The script printed here is for the command kubectl-runners.',
 	].join('\n'),
 	examples: [

@@ -36,7 +36,7 @@ export async function explainJobPod(client: KubeClient, pod: Pod): Promise<Shown
 	return { pod, jobPod, runner, verdict, nowMs };
 }
 
-/** Why the guard allowed it. It has read the runner's log, so where that decided, it said that the runner is idle. */
+/** Why the guard allowed it. It has read the runner's log; where that decided, the log said idle. */
 export function whyJobPodAllowed(
 	jobPod: JobPod,
 	runner: Pod | undefined,

@@ -12,17 +12,17 @@ const rows: Record<SourceName, { name: string }> = {
 const width = Math.max(...Object.values(rows).map(({ name }) => name.length)) + 2;
 
 const verbs: Record<SourceState['state'], string> = {
-	working: 'works',
-	finishing: 'finishes its job',
-	over: 'its job is over',
+	working: 'working',
+	finishing: 'finishing its job',
+	over: 'job over',
 	idle: 'idle',
 	removed: 'removed',
-	absent: 'not in it',
+	absent: 'not listed',
 	unknown: 'not known',
 	nothing: 'nothing reported',
 };
 
-/** One line: `GitHub's event    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app, run 42)`. */
+/** One line: `GitHub's event    working since 2026-11-23T12:00:00Z (12m): build (octo-org/app, run 42)`. */
 export function sourceText({ by, state, since, job, detail }: SourceState, nowMs: number): string {
 	const ago = since === undefined ? '' : humanSpan(Math.max(0, nowMs - Date.parse(since)));
 	const time = since === undefined ? '' : ` since ${since.slice(0, 19)}Z (${ago})`;

@@ -109,7 +109,7 @@ test('a delivery that comes twice, and one that comes after its job has complete
 	assert.is(set.uids.size, 2);
 });
 
-test('a queued event that nobody was reached for is read back, and one that GitHub never made is found (#2306)', async ({
+test('a queued event that could not be delivered is fetched later, and a job without an event is found (#2306)', async ({
 	make,
 }) => {
 	const set = await make('RunnerSet');

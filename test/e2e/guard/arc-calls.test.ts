@@ -87,7 +87,7 @@ async function scaleDown(rig: Rig, space: Space, guarded: boolean): Promise<Map<
 const total = (counts: Map<string, [number, number]>, names: string[]) =>
 	names.reduce((sum, name) => sum + (counts.get(name) ?? [0, 0]).reduce((a, b) => a + b), 0);
 
-test('busy runners that ARC scales down, recorded deletions beside: one DELETE more than ARC alone sends for each of our writes, no more (invariant 5)', async ({
+test('busy runners that ARC scales down, with recorded deletions: for each of our writes at most one DELETE more than ARC alone sends (invariant 5)', async ({
 	rig,
 	spaces,
 }) => {

@@ -59,7 +59,7 @@ test('a runner that works though GitHub lists it as idle: its log says so, and G
 	await space.runners(['a']);
 	space.listsAsIdle('a');
 	const { displayName } = await space.runJob('a');
-	says(await space.refused('a'), new RegExp(`runner a is busy for \\d+s: ${displayName}\\.`));
+	says(await space.refused('a'), new RegExp(`runner a has been busy for \\d+s: ${displayName}\\.`));
 	assert.equal(space.removals(), []);
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	assert.equal(space.killedJobs(), []);
@@ -283,7 +283,7 @@ async function breakGlassCount(rig: Rig): Promise<number> {
 	return Number(line?.[1] ?? 0);
 }
 
-test('the labels of a live runner can not be taken away, nor its image changed; a runner without them is known by what it is (A13)', async ({
+test('the labels of a live runner cannot be removed, nor its image changed; a runner without them is known by what it is (A13)', async ({
 	space,
 }) => {
 	await space.runners(['a']);

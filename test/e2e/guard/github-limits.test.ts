@@ -92,7 +92,7 @@ test('secondary limit: nobody calls with this credential during Retry-After, abo
 	}
 });
 
-test('what can not be running is let go during a rate limit: stopped and never started pods (F1)', async ({
+test('what cannot be running is let go during a rate limit: stopped and never started pods (F1)', async ({
 	rig,
 	space,
 }) => {

@@ -72,7 +72,7 @@ test('what would end its job without a DELETE is refused: a deadline, a new imag
 	assert.equal(space.killedJobs(), []);
 });
 
-test('what the server has written is not for others to write, through pods/status neither (invariant 2)', async ({
+test('nobody else can write what the server has written, not even through pods/status (invariant 2)', async ({
 	space,
 }) => {
 	await space.runners(['a']);
@@ -96,9 +96,9 @@ test('what the server has written is not for others to write, through pods/statu
 		]),
 	);
 	await refuses(space, 'a', [
-		[labels({ 'actions-runner/busy': null }), 'actions-runner/busy must stay', status],
-		[labels({ 'runnerset-name': 'other' }), 'runnerset-name must stay', status],
-		[labels({ 'actions-ephemeral-runner': 'True' }), 'actions-ephemeral-runner must stay'],
+		[labels({ 'actions-runner/busy': null }), 'actions-runner/busy must not be changed', status],
+		[labels({ 'runnerset-name': 'other' }), 'runnerset-name must not be changed', status],
+		[labels({ 'actions-ephemeral-runner': 'True' }), 'actions-ephemeral-runner must not be changed'],
 	]);
 	assert.is((await space.annotations('a'))['actions-runner/deletion-requested-by'], 'admin');
 });
@@ -109,7 +109,9 @@ test('... and a pod full of other annotations does not get past it', async ({ ri
 	);
 	await rig.apply(runnerSetPod(space.options('a', { annotations: filler })));
 	await space.registered(['a']);
-	await refuses(space, 'a', [[annotations({ 'actions-runner/unregistration-proof': 'AAAA' }), 'must stay']]);
+	await refuses(space, 'a', [
+		[annotations({ 'actions-runner/unregistration-proof': 'AAAA' }), 'must not be changed'],
+	]);
 });
 
 test('a scale set’s runner stays where it is registered: owner, labels and credentials; only the garbage collector may orphan it', async ({
@@ -125,15 +127,21 @@ test('a scale set’s runner stays where it is registered: owner, labels and cre
 		uid: 'u',
 	};
 	await refuses(space, 'a', [
-		[{ metadata: { ownerReferences: null } }, 'its EphemeralRunner must stay its owner'],
-		[{ metadata: { ownerReferences: [owner] } }, 'its EphemeralRunner must stay its owner'],
-		[labels({ 'actions.github.com/organization': 'evil' }), 'actions.github.com/organization must stay'],
+		[{ metadata: { ownerReferences: null } }, 'its owner must remain its EphemeralRunner'],
+		[{ metadata: { ownerReferences: [owner] } }, 'its owner must remain its EphemeralRunner'],
 		[
 			labels({ 'actions.github.com/organization': 'evil' }),
-			'actions.github.com/organization must stay',
+			'actions.github.com/organization must not be changed',
+		],
+		[
+			labels({ 'actions.github.com/organization': 'evil' }),
+			'actions.github.com/organization must not be changed',
 			status,
 		],
-		[annotations({ 'actions-runner/github-api-creds-secret': 'mine' }), 'github-api-creds-secret must stay'],
+		[
+			annotations({ 'actions-runner/github-api-creds-secret': 'mine' }),
+			'github-api-creds-secret must not be changed',
+		],
 	]);
 	await rig.ok(['-n', space.name, 'delete', 'ephemeralrunner', 'a', '--cascade=orphan', '--wait=false']);
 	await eventually('the garbage collector has orphaned it', async () => {

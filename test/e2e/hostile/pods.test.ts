@@ -47,7 +47,7 @@ test('a Secret of another purpose, and names that lead elsewhere: nothing of the
 	assert.equal(evil.removals(), []);
 });
 
-test('annotations up to the API server’s limit: that pod can not be marked or recorded and stays; everybody else’s go', async ({
+test('annotations up to the API server’s limit: that pod cannot be marked or recorded and stays; everybody else’s go', async ({
 	rig,
 	evil,
 }) => {

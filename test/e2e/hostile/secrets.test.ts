@@ -189,7 +189,7 @@ test('a run in which all goes wrong: bad credentials of every kind, a proxy that
 				assert.is(answer.status, by === secret ? 400 : 401);
 				print(printed, 'the port for events', await answer.text());
 			}
-	// A server that can not start tells why.
+	// A server that cannot start tells why.
 	const key = join(privateKey, privateKey);
 	await rig
 		.addServer({ env: { GITHUB_APP_ID: '1', GITHUB_APP_INSTALLATION_ID: '2', GITHUB_APP_PRIVATE_KEY: key } })

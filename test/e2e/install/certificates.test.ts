@@ -160,7 +160,7 @@ const patch = (rig: Rig, texts: Record<string, string>) =>
 	]);
 
 for (const [what, fault, breakIt] of breakages) {
-	test(`the Secret ${what}: mended, one log line, no admission call fails`, async (context) => {
+	test(`the Secret ${what}: repaired, one log line, no admission call fails`, async (context) => {
 		const { rig, call, everyone } = context;
 		context.probes = startProbes(rig, call, namespace, busy);
 		const mendings = () =>

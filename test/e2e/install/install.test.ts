@@ -71,7 +71,7 @@ test('from an empty cluster to the first guarded delete: one command', async (co
 	says(await space.refused('busy-0'), /is busy/);
 	assert.equal(Object.keys(outcomes(ok(installed))), ['created']);
 	assert.match(installed.stdout, /^the guard answers \(\d+s\)$/m);
-	// The credentials are in this server's environment, which install can not see.
+	// The credentials are in this server's environment, which install cannot see.
 	says(installed.stderr, 'kubectl create secret generic runners-github -n runners-system');
 	assert.equal(space.killedJobs(), []);
 });

@@ -87,10 +87,7 @@ test('they run under the restricted level, on two nodes, with a priority that is
 	assert.match(loose.message, 'violates PodSecurity "restricted:latest"');
 });
 
-test('nobody answers: a runner can not be deleted, which is what the rest is up against', async ({
-	rig,
-	call,
-}) => {
+test('nobody answers: a runner cannot be deleted, as the other tests need it', async ({ rig, call }) => {
 	const where = 'beside-own-pods';
 	await rig.cluster.createNamespace(where);
 	await rig.apply(runnerSetPod({ name: 'runner-0', namespace: where, nodeName: 'node-1' }));

@@ -239,7 +239,7 @@ test('the label cannot be taken away, nor a deadline set, through pods or pods/s
 		for (const labels of [{ 'runner-pod': null }, { 'runner-pod': 'nobody' }, { [busy.label]: 'false' }]) {
 			const edited = await call('PATCH', at, { body: { metadata: { labels } }, type });
 			assert.is(edited.status, 403, `${at} ${JSON.stringify(labels)} ${edited.message}`);
-			says(edited.message, 'must stay while it runs');
+			says(edited.message, 'must not be changed while it runs');
 		}
 	const deadline = { spec: { activeDeadlineSeconds: 1 } };
 	assert.is((await call('PATCH', path, { body: deadline, type })).status, 403);

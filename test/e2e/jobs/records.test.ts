@@ -235,7 +235,7 @@ test('a label of a set makes its jobs ours, in whatever case, and without self-h
 	assert.is((await recordsOf(rig, space)).length, 1);
 });
 
-test('a person can not make or change one, whatever rights they have; deleting is left to their rights', async ({
+test('a person cannot make or change one, whatever rights they have; deleting is left to their rights', async ({
 	rig,
 	space,
 }) => {

@@ -131,7 +131,7 @@ test('runners-edit alone: list, status, why, delete, cancel, wait, break-glass, 
 	assert.match(ok(await editor.run('status', 'example')), pod);
 	const why = ok(await editor.run('why', pod));
 	assert.match(why, /^Deletion: +denied \(busy\)$/m);
-	assert.match(why, /^Sources: +runner's log +works since /m, 'it reads the log itself');
+	assert.match(why, /^Sources: +runner's log +working since /m, 'it reads the log itself');
 	ok(await editor.run('delete', pod, '--wait=false'));
 	assert.match(ok(await editor.run('cancel', pod)), 'requested by editor');
 	ok(await editor.run('delete', pod, '--wait=false'));

@@ -314,8 +314,8 @@ test('with job hooks, list shows the job and its run as soon as the hook has run
 		['hook working'],
 	);
 	const why = ok(await runners('why', name, ...at));
-	assert.match(why, new RegExp(`^ +job hook +works since .*: ${key} `, 'm'));
-	assert.match(why, /^Sources: +runner's log +works since /m);
+	assert.match(why, new RegExp(`^ +job hook +working since .*: ${key} `, 'm'));
+	assert.match(why, /^Sources: +runner's log +working since /m);
 	const doctor = await runners('doctor', '-o', 'json');
 	const hooks = JSON.parse(doctor.stdout).checks.find(
 		({ check }: { check: string }) => check === 'job-hooks',

@@ -191,7 +191,7 @@ test('why: says that no guard is installed, and what is recorded', async ({ rig,
 	assert.is(shown.code, 0, shown.stderr);
 	assert.match(shown.stdout, /^Deletion: +unguarded \(guard-not-installed\)$/m);
 	assert.match(shown.stdout, /^Sources: +runner's log +not known: its log does not say whether it works$/m);
-	assert.match(shown.stdout, /^ +GitHub's list +works since /m);
+	assert.match(shown.stdout, /^ +GitHub's list +working since /m);
 	assert.match(shown.stdout, /^Job: +build \(octo-org\/app, run 42\), busy for 12m$/m);
 	assert.match(
 		shown.stdout,

@@ -54,11 +54,11 @@ test("ARC's documented RunnerSets, RunnerDeployments and Runners apply unchanged
 	const { code, stdout, stderr } = await rig.kubectl(args, await readFile(file, 'utf8'));
 	assert.is(code, 0, stderr);
 	assert.is(stdout.trim().split('\n').length, 5);
-	assert.match(stderr, /docker is ignored/); // the complex example has a container that can not run
+	assert.match(stderr, /docker is ignored/); // the complex example has a container that cannot run
 	assert.is(stderr.trim().split('\n').length, 1, stderr);
 });
 
-test('a spec that can not be carried out is refused at apply, with a message that names the field', async () => {
+test('a spec that cannot be carried out is refused at apply, with a message that names the field', async () => {
 	const refused = await apply(example('refused', { replicas: -1 }), '--dry-run=server');
 	assert.is(refused.code, 1, refused.stdout);
 	assert.match(refused.stderr, /spec\.replicas/);

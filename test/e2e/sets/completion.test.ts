@@ -189,7 +189,7 @@ test('a set that an autoscaler drives, and nobody decides again: one correction 
 	assert.is(set.uids.size, 3);
 });
 
-test('one that can not start holds up nothing else (E3)', async ({ make }) => {
+test('one that cannot start holds up nothing else (E3)', async ({ make }) => {
 	const set = await make('RunnerSet', { replicas: 2 });
 	const [first = ''] = set.live();
 	await set.patch({

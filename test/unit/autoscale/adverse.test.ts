@@ -65,7 +65,7 @@ for (const kind of kinds) {
 		await next.end();
 	});
 
-	test(`${kind}: autoscalers can not be watched: after a minute sets are filled to their replicas, deletions go on, and the log says so`, async () => {
+	test(`${kind}: autoscalers cannot be watched: after a minute sets are filled to their replicas, deletions go on, and the log says so`, async () => {
 		const world = new AutoscaledWorld(kind);
 		world.put(2);
 		world.api.fail('GET', /horizontalrunnerautoscalers$/, new KubeError(403, 'Forbidden', 'no rights'));
@@ -77,7 +77,7 @@ for (const kind of kinds) {
 		world.scale(1);
 		await world.clock.pass(10 * minute);
 		assert.is(world.live().length, 2, 'none is removed');
-		assert.ok(world.lines.some((line) => line.includes('can not be watched')));
+		assert.ok(world.lines.some((line) => line.includes('cannot be watched')));
 		world.change(({ metadata }) => {
 			metadata.deletionTimestamp = world.clock.iso();
 		});
@@ -146,7 +146,7 @@ for (const kind of kinds) {
 		await world.end();
 	});
 
-	test(`${kind}: replicas of the target can not be written: its status goes on, and says why`, async () => {
+	test(`${kind}: replicas of the target cannot be written: its status goes on, and says why`, async () => {
 		const world = new AutoscaledWorld(kind);
 		world.put(0);
 		world.autoscale({ minReplicas: 1 });

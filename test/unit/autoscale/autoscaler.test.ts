@@ -130,7 +130,7 @@ for (const kind of kinds) {
 
 	test(`${kind}: an idle runner goes when it has been idle for the delay, not before, the longest idle first`, async () => {
 		const world = await started({ scaleDownDelaySecondsAfterScaleOut: 120 });
-		await world.clock.pass(16 * minute); // GitHub can not be asked, so the initial read ends late
+		await world.clock.pass(16 * minute); // GitHub cannot be asked, so the initial read ends late
 		const [first = 0] = await world.queue(1);
 		await world.settled(1);
 		const [oldest = ''] = world.live();
@@ -142,7 +142,7 @@ for (const kind of kinds) {
 		await world.clock.pass(20 * second);
 		assert.is(world.live().length, 2);
 		assert.is(world.autoscalerStatus.heldReplicas, 2);
-		assert.is(world.set()?.spec?.replicas, 2, 'what can not go yet is shown');
+		assert.is(world.set()?.spec?.replicas, 2, 'what cannot go yet is shown');
 		await world.clock.until('the oldest goes', () => world.live().length === 1, minute);
 		assert.not(world.live().includes(oldest));
 		await world.clock.until('the other goes', () => world.live().length === 0, 2 * minute);

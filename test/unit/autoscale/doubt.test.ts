@@ -59,7 +59,7 @@ test('suspect jobs: one runner tries half an hour after idle ones have left them
 	assert.equal(changes(asleep, 41 * minute), ['30: 1', '40: 0'], 'since GitHub has confirmed it last');
 });
 
-test('no runner more where one is there anyway, or can not be', () => {
+test('no runner more where one is there anyway, or cannot be', () => {
 	const list = jobs(3, late);
 	const at = 2 * minute;
 	assert.is(desired([...list, job(9)], at), 1, 'another job waits');

@@ -408,14 +408,14 @@ const faults: Record<string, Faults> = {
 		clockMs: 20 * second,
 		answers: true,
 	},
-	'lost events, and GitHub can not be asked': {
+	'lost events, and GitHub cannot be asked': {
 		lost: 0.1,
 		lateMs: 30 * second,
 		mute: 0.2,
 		clockMs: 20 * second,
 		answers: false,
 	},
-	'GitHub gives out no jobs for minutes, and can not be asked': {
+	'GitHub gives out no jobs for minutes, and cannot be asked': {
 		lost: 0,
 		lateMs: 5 * second,
 		mute: 0.2,
@@ -431,7 +431,7 @@ const faults: Record<string, Faults> = {
 		answers: true,
 		static: true,
 	},
-	'static runners, lost events, and GitHub can not be asked': {
+	'static runners, lost events, and GitHub cannot be asked': {
 		lost: 0.1,
 		lateMs: 30 * second,
 		mute: 0.2,

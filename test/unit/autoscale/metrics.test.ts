@@ -44,7 +44,7 @@ const six = (labels: string) =>
 
 /** ARC's autoscaling_test.go: jobs, min, max, labels of the runners, result. */
 const vectors: [string, string, number, number, string[], number][] = [
-	['runs without ids: their jobs can not be listed', '', 2, 3, [], 2],
+	['runs without ids: their jobs cannot be listed', '', 2, 3, [], 2],
 	['3 runs with a job each', three, 2, 3, ['self-hosted'], 3],
 	['3 jobs, at most 2', three, 2, 2, [], 2],
 	['2 jobs, at least 2', 'queued:self-hosted in_progress:self-hosted', 2, 3, [], 2],

@@ -385,19 +385,19 @@ test('why a job waits, for people', () => {
 	);
 	assert.is(
 		reason({ blocked: 'StartsFailing', blockedMessage: '3 times in a row' }),
-		'StartsFailing: RunnerSet ci/a can not start runners: 3 times in a row',
+		'StartsFailing: RunnerSet ci/a cannot start runners: 3 times in a row',
 	);
 	assert.is(
 		reason({ blocked: 'CredentialsMissing', startingSinceMs: 0 }),
-		'CredentialsMissing: RunnerSet ci/a can not start runners: it has no GitHub credentials',
+		'CredentialsMissing: RunnerSet ci/a cannot start runners: it has no GitHub credentials',
 	);
 	assert.is(
 		reason({ blocked: 'SpecInvalid' }),
-		'StartsFailing: RunnerSet ci/a can not start runners: its spec is invalid',
+		'StartsFailing: RunnerSet ci/a cannot start runners: its spec is invalid',
 	);
 	assert.is(
 		reason({ blocked: 'Deleting' }),
-		'StartsFailing: RunnerSet ci/a can not start runners: it is being deleted',
+		'StartsFailing: RunnerSet ci/a cannot start runners: it is being deleted',
 	);
 });
 

@@ -132,7 +132,7 @@ test('the first one is as it is written, and none comes before it', () => {
 	assert.is(said(until, '2026-10-25T00:00:00Z'), '5 -> 1 2026-10-25T01:30:00');
 });
 
-test('what lies beyond the year 9999 can not be written down', () => {
+test('what lies beyond the year 9999 cannot be written down', () => {
 	const yearly = [entry('2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', 5, 'Yearly')];
 	assert.is(said(yearly, '9998-06-01T00:00:00Z'), '- -> 5 9999-01-01T00:00:00');
 	assert.is(said(yearly, '9999-06-01T00:00:00Z'), '- -> -');

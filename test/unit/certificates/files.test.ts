@@ -81,7 +81,7 @@ test('days left are measured, of a ca.crt beside it as well', async ({ folder })
 	);
 	assert.match(text, `runners_certificate_not_after_seconds{certificate="ca"} ${startMs / 1000 + 360 * day}`);
 });
-test('files that can not be used at the start are named', async ({ folder }) => {
+test('files that cannot be used at the start are named', async ({ folder }) => {
 	const { files, write, source } = follow(folder);
 	const failure = () => source().then(() => 'none', String);
 	assert.match(await failure(), files.certFile);

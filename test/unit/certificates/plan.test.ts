@@ -101,7 +101,7 @@ const changes: [string, Found, View, number, string][] = [
 		'repaired: theirCa new, next -, previous ca',
 	],
 	[
-		'a CA without its key can not mend: what is served is put back',
+		'a CA without its key cannot mend: what is served is put back',
 		found({ ...broken, authority: { cert: theirCa.cert, key: undefined } }),
 		view(first, { ca: 0 }),
 		1,
@@ -205,7 +205,7 @@ const follows: [string, Found, View, number, string][] = [
 		'theirs; theirCa ca',
 	],
 	[
-		'... never trusted, and what was served has ended: it can not get worse',
+		'... never trusted, and what was served has ended: it cannot get worse',
 		found({ authority: nextCa, serving: young }),
 		view(later, {}),
 		startMs + 360 * day,

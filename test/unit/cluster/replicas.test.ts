@@ -151,7 +151,7 @@ test('one replica has all 150 DELETEs a minute, also after a restart of the API 
 	assert.is(cluster.most(), 150);
 	assert.equal(
 		server.lines,
-		['warn other replicas do not learn that this one is alive, retrying'],
+		['warn the other replicas do not know that this one is alive, retrying'],
 		'logged once',
 	);
 	await server.stop();
@@ -272,7 +272,7 @@ test('a replica that leaves while the API server is away: it logs that and ends'
 	await cluster.clock.pass(minute);
 	cluster.api.fail('PATCH', /configmaps/, new KubeError(500, '', 'etcd'), 1);
 	await server.stop();
-	assert.equal(server.lines, ['warn other replicas do not learn that this one leaves']);
+	assert.equal(server.lines, ['warn the other replicas do not know that this one is stopping']);
 });
 
 test('a single replica that has used nothing crashes: the new one has a tenth for 15 s, then nine tenths', async () => {

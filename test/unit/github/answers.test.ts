@@ -157,7 +157,7 @@ for (const body of junk)
 			assert.is((await repositoriesOf(read, 'octo-org', 0)).kind, 'github-unavailable');
 	});
 
-test('one item that can not be read makes a list worthless; so does one that ends before its count', async () => {
+test('one item that cannot be read makes a list worthless; so does one that ends before its count', async () => {
 	const of =
 		(body: unknown): Read =>
 		async () => ({ kind: 'read', body, link: '' });

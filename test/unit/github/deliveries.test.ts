@@ -101,7 +101,7 @@ test('pages, by the cursor, until they are older than what is asked for', async 
 	assert.is(pages, mostDeliveryPages);
 });
 
-test('entries that can not be read are left out, and take no others with them', async ({ github }) => {
+test('entries that cannot be read are left out, and take no others with them', async ({ github }) => {
 	const broken = [
 		null,
 		7,

@@ -76,7 +76,7 @@ test("an App's: its address and its events are asked for, as the App itself", as
 	});
 });
 
-test('what is not shown, and what can not be read, is no settings', async ({ github }) => {
+test('what is not shown, and what cannot be read, is no settings', async ({ github }) => {
 	const { read } = connect(github);
 	const hook = { id: 5, owner: { kind: 'organization', name: 'octo-org' } } as const;
 	github.script = () => ({ status: 404, body: { message: 'Not Found' } });

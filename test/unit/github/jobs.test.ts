@@ -120,7 +120,7 @@ test('more pages than are read, or a list that does not add up: unknown', async 
 	assert.is(await connection.jobsOf(question), 'unknown');
 });
 
-test('an answer of which a part can not be read: unknown', async ({ github, connection }) => {
+test('an answer of which a part cannot be read: unknown', async ({ github, connection }) => {
 	const job = { id: 1, status: 'completed', runner_name: 'r1' };
 	for (const body of [
 		null,

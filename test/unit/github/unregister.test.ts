@@ -151,7 +151,7 @@ test('an id that is not its own is not asked about: the runner is looked up by n
 	assert.ok(github.runners.has(1), 'the other one is untouched');
 });
 
-test('an id that can not be verified now: why, and nothing is removed', async ({ github, account }) => {
+test('an id that cannot be verified now: why, and nothing is removed', async ({ github, account }) => {
 	github.add(1);
 	const failure = { kind: 'github-unavailable', detail: 'down' } as const;
 	assert.equal(await unregister(account, { ...runner(1), trusts: async () => failure }), failure);

@@ -243,7 +243,7 @@ for (const [kind, slowestMs] of [
 		assert.equal([waits('r1'), world.deletions('r1').length, condition('r1')?.status], [kind, 0, 'True']);
 		const reason = condition('r1')?.reason;
 		assert.equal(world.eventsOn('r1'), [`Warning DeletionWaits${reason}`]);
-		assert.is(github.count('remove'), 0, 'the account knows that it can not be asked');
+		assert.is(github.count('remove'), 0, 'the account knows that it cannot be asked');
 		github.failure = undefined;
 		assert.ok((await gone('r1')) <= slowestMs);
 		await world.stop(loop);

@@ -107,7 +107,7 @@ test('a new image of any container restarts it: the runner’s, docker’s besid
 		'a new image would restart container docker and kill its job',
 	]);
 	assert.equal(edits(sidecar, image('dind')), ['a new image would restart container dind and kill its job']);
-	assert.equal(edits(pending(legacy()), image('runner')), [], 'one that can not be pulled may be put right');
+	assert.equal(edits(pending(legacy()), image('runner')), [], 'one that cannot be pulled may be put right');
 });
 
 test('new resources are refused only where the container restarts for them', () => {
@@ -144,7 +144,7 @@ test('new resources are refused only where the container restarts for them', () 
 
 test('what the server writes may not be set, changed or taken away by others', () => {
 	for (const key of ownAnnotations) {
-		const said = [`annotation ${key} must stay`];
+		const said = [`annotation ${key} must not be changed`];
 		assert.equal(edits(legacy(), annotate({ [key]: 'forged' })), said, `set ${key}`);
 		assert.equal(edits(annotated({ [key]: 'ours' }), annotate({ [key]: 'forged' })), said, `change ${key}`);
 		assert.equal(edits(pending(legacy()), annotate({ [key]: 'forged' })), said, `${key} before it runs`);
@@ -152,10 +152,10 @@ test('what the server writes may not be set, changed or taken away by others', (
 	}
 	for (const key of [progress.proof, progress.nodeGoneSince, busy.since, busy.job, busy.marks])
 		assert.equal(edits(annotated({ [key]: 'ours' }), annotate({ [key]: undefined })), [
-			`annotation ${key} must stay`,
+			`annotation ${key} must not be changed`,
 		]);
 	assert.equal(edits(legacy(), annotate({ [busy.since]: 'a', [busy.job]: 'b' })), [
-		`annotations ${busy.since}, ${busy.job} must stay`,
+		`annotations ${busy.since}, ${busy.job} must not be changed`,
 	]);
 });
 
@@ -171,26 +171,28 @@ test('ARC’s own keys are hints, which it goes on writing; so is what people wr
 });
 
 test('labels: those that recognise it stay, those that decide may not even appear', () => {
-	assert.equal(edits(legacy(), label({ [arc.runner]: undefined })), ['label actions-runner must stay']);
-	assert.equal(edits(legacy(), label({ [arc.runner]: 'x' })), ['label actions-runner must stay']);
+	assert.equal(edits(legacy(), label({ [arc.runner]: undefined })), [
+		'label actions-runner must not be changed',
+	]);
+	assert.equal(edits(legacy(), label({ [arc.runner]: 'x' })), ['label actions-runner must not be changed']);
 	assert.equal(edits(legacy(), label({ [arc.runnerSet]: 'adopted' })), []);
 	assert.equal(edits(pending(legacy()), label({ [arc.runner]: undefined })), []);
 	for (const key of [busy.label, arc.ephemeralRunner])
 		for (const made of [legacy(), pending(legacy())])
-			assert.equal(edits(made, label({ [key]: 'True' })), [`label ${key} must stay`]);
+			assert.equal(edits(made, label({ [key]: 'True' })), [`label ${key} must not be changed`]);
 	assert.equal(edits(legacy(), label({ [arc.runner]: undefined, [busy.label]: 'true' })), [
-		'labels actions-runner, actions-runner/busy must stay',
+		'labels actions-runner, actions-runner/busy must not be changed',
 	]);
 });
 
 test('where a scale set’s runner is registered: labels, credentials and owner stay', () => {
 	for (const key of scopeLabels)
-		assert.equal(edits(scaleSet(), label({ [key]: 'evil' })), [`label ${key} must stay`]);
+		assert.equal(edits(scaleSet(), label({ [key]: 'evil' })), [`label ${key} must not be changed`]);
 	assert.equal(edits(scaleSet(), label({ [arc.organization]: undefined })), [
-		`label ${arc.organization} must stay`,
+		`label ${arc.organization} must not be changed`,
 	]);
 	const credentials = annotate({ [arc.credentialsSecret]: 'mine' });
-	assert.equal(edits(scaleSet(), credentials), [`annotation ${arc.credentialsSecret} must stay`]);
+	assert.equal(edits(scaleSet(), credentials), [`annotation ${arc.credentialsSecret} must not be changed`]);
 	assert.equal(
 		edits(legacy(), credentials),
 		[],
@@ -208,7 +210,7 @@ test('... but the garbage collector may orphan it', () => {
 	const orphan = (changed: Pod) => {
 		delete changed.metadata.ownerReferences;
 	};
-	const stays = ['its EphemeralRunner must stay its owner'];
+	const stays = ['its owner must remain its EphemeralRunner'];
 	assert.equal(edits(scaleSet(), orphan), stays);
 	assert.equal(edits(scaleSet(), owned('evil', 'er-1')), stays);
 	assert.equal(edits(scaleSet(), owned('r1', 'er-2')), stays);

@@ -264,7 +264,7 @@ test('the probe: a dry-run eviction of a pod that does not exist is answered wit
 	assert.is((await ask(probe.pod, false)).warnings, undefined);
 	assert.is((await ask('another', true)).warnings, undefined);
 });
-test('an eviction whose pod can not be looked up is refused: an error would let it go', async () => {
+test('an eviction whose pod cannot be looked up is refused: an error would let it go', async () => {
 	const { status } = await evictPods(eviction(), known, dependencies(new Error('timed out')).parts);
 	assert.equal([status?.code, status?.details.causes[0]?.reason], [429, 'internal-error']);
 });
@@ -281,7 +281,7 @@ function update(after: (pod: Pod) => void, username = 'alice', before = busy) {
 test('a label by which a live runner is recognised stays (A13)', () => {
 	const answer = update((changed) => delete changed.metadata.labels?.['actions-runner']);
 	assert.is(answer.status?.code, 403);
-	assert.match(answer.status?.message ?? '', 'actions-runner must stay');
+	assert.match(answer.status?.message ?? '', 'actions-runner must not be changed');
 });
 test('the busy label is ours alone to take away', () => {
 	const unlabel = (changed: Pod) => delete changed.metadata.labels?.['actions-runner/busy'];

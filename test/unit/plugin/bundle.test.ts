@@ -268,7 +268,7 @@ for (const [name, command] of Object.entries(needing))
 		try {
 			const { code, stderr } = await plugin.run(command(plugin, server), env);
 			assert.is(code, 1);
-			const message = `^error: kubectl-runners-${name}\\.cjs must lie beside kubectl-runners: .*\n$`;
+			const message = `^error: kubectl-runners-${name}\\.cjs must be in the same folder as kubectl-runners: .*\n$`;
 			assert.match(stderr, new RegExp(message));
 		} finally {
 			renameSync(`${companion}.away`, companion);
@@ -337,7 +337,7 @@ test('credentials of a program (exec): asked for with the cluster’s facts, whe
 			assert.is(finished.code, 1);
 			assert.match(
 				finished.stderr,
-				new RegExp(`^error: .*"exec" needs Node.js 22.19 or newer, and this is ${version}\n`),
+				new RegExp(`^error: .*"exec" needs Node.js 22.19 or newer, but this is ${version}\n`),
 			);
 		}
 	}

@@ -27,7 +27,7 @@ const cases: [string, AuditReport, AuditResult][] = [
 		},
 	],
 	[
-		'a registry that can not be asked is said, not taken for a clean bill',
+		'a registry that cannot be asked is said, not taken for a clean bill',
 		{ message: '405 Method Not Allowed', error: { code: 'ENOAUDIT', summary: '' } },
 		{ kind: 'not-asked', why: '405 Method Not Allowed' },
 	],

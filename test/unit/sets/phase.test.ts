@@ -21,7 +21,7 @@ const busy = { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } }
 const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	['not started', 'pending', { status: { phase: 'Pending' } }],
 	[
-		'not started, and made without the pod webhook: it can not register (E7)',
+		'not started, and made without the pod webhook: it cannot register (E7)',
 		'failed',
 		notInjected('Pending'),
 	],

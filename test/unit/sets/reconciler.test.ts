@@ -596,7 +596,7 @@ for (const kind of kinds) {
 		assert.equal([world.owners(), world.api.callsTo('POST', /./)], [[], []]);
 		await world.end();
 	});
-	test(`${kind} whose spec can not be carried out says which field is wrong, and makes nothing`, async () => {
+	test(`${kind} whose spec cannot be carried out says which field is wrong, and makes nothing`, async () => {
 		const world = new SetsWorld(kind);
 		world.put(2, { spec: { repository: 'octo-org/app' } });
 		await world.start();
@@ -747,7 +747,7 @@ for (const kind of kinds) {
 		assert.equal(world.live(), [first]);
 		world.github.failure = { kind: 'github-unavailable', detail: '503' };
 		await world.clock.pass(10 * minute);
-		assert.equal(world.live(), [first], 'GitHub can not be asked');
+		assert.equal(world.live(), [first], 'GitHub cannot be asked');
 		world.github.failure = undefined;
 		world.habits.registersAfterMs = 700;
 		await world.clock.until('it is replaced', () => !world.live().includes(first ?? ''), 2 * minute);
@@ -811,7 +811,7 @@ for (const kind of kinds) {
 		assert.is(world.looks, looks + 1);
 		await world.end();
 	});
-	test(`${kind}: an owner that can not be removed does not hold up the others (E3)`, async () => {
+	test(`${kind}: an owner that cannot be removed does not hold up the others (E3)`, async () => {
 		const world = await running(3);
 		const [stuck = '', other = ''] = world.live();
 		const ownerOf = (name: string) => (kind === 'RunnerSet' ? name.replace(/-0$/, '') : name);

@@ -102,7 +102,7 @@ test('a token with more than 30 of its 60 min left is used as it is, also by the
 	await world.tokens.stop();
 });
 
-test('GitHub can not be asked: the old token stays, the reason can be seen', async () => {
+test('GitHub cannot be asked: the old token stays, the reason can be seen', async () => {
 	let down = false;
 	const world = setUp(() =>
 		down ? { kind: 'github-unavailable', detail: 'GitHub answered 503' } : fresh(world.clock.now()),

@@ -378,7 +378,11 @@ async function writeOutcome(
 		case 'withheld':
 			await ports.write(pod, { annotations: withoutAttempt });
 			// The next try tells why, by its log or by what was written on the pod.
-			return { verdict: deny('unregistering', 'it may have got a job meanwhile'), recorded: true, pod };
+			return {
+				verdict: deny('unregistering', 'it may have been given a job in the meantime'),
+				recorded: true,
+				pod,
+			};
 		default:
 			// There is no answer. The attempt is removed, so that the next review, at any replica, need not wait for it to expire.
 			await ports.write(pod, { annotations: withoutAttempt });

@@ -71,7 +71,7 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	const size = Object.entries({ ...annotations, ...wanted })
 		.map(([key, value]) => key.length + Buffer.byteLength(value ?? ''))
 		.reduce((sum, bytes) => sum + bytes, 0);
-	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large to add them');
+	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large to add job hooks');
 	return [
 		...annotate(annotations, pod, wanted),
 		...appended('/spec/volumes', pod.spec?.volumes, [volume]),
@@ -133,7 +133,7 @@ function whyNot(pod: HookPod, container: HookContainer, server: HookServer): str
 		if (mount.name === hookVolume) continue;
 		const path = mount.mountPath.replace(/\/+$/, '');
 		if (paths.some((one) => isWithin(one, path) || isWithin(path, one)))
-			return `its mount ${mount.mountPath} is in their way`;
+			return `its mount ${mount.mountPath} overlaps those of the job hooks`;
 	}
 	if (needsAddress(pod, server.url) && server.address === undefined)
 		return `it can't resolve ${new URL(server.url).hostname}`;
@@ -180,7 +180,7 @@ function planVariables(pod: HookPod, container: Container): Variables {
 	for (const { what, path, variable } of hooks) {
 		const given = container.env?.find(({ name }) => name === variable);
 		if (given?.valueFrom || given?.value?.includes('$('))
-			return { why: `its variable ${variable} is not written out in its template` };
+			return { why: `its variable ${variable} has no plain value in its template` };
 		const own = given?.value === path ? noted(pod)[what] : given?.value;
 		if (own) before[what] = own;
 		if (given || known || asked) set.push({ name: variable, value: path });

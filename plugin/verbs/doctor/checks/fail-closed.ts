@@ -29,7 +29,7 @@ export const failClosed: Check = (facts) => {
 		return {
 			check,
 			level: 'warning',
-			message: `${count(shared.length, 'namespace')} with the label ${label} ${shared.length === 1 ? 'contains' : 'contain'} other pods than runners, which cannot be evicted while no replica answers`,
+			message: `${count(shared.length, 'namespace')} with the label ${label} ${shared.length === 1 ? 'contains' : 'contain'} pods other than runners, which cannot be evicted while no replica answers`,
 			details: shared,
 			advice: ['move the runners to a namespace of their own, or remove the label: see docs/operations.md'],
 		};
@@ -43,7 +43,7 @@ export const failClosed: Check = (facts) => {
 		message: `${message}; ${count(candidates.length, 'more contains', 'more contain')} only runners`,
 		details: candidates,
 		advice: [
-			`to prevent evictions there while no replica answers: kubectl label namespace NAME ${label} (for the price, see docs/operations.md)`,
+			`to prevent evictions there while no replica answers: kubectl label namespace NAME ${label} (for the drawback, see docs/operations.md)`,
 		],
 	};
 };

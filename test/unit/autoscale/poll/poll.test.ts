@@ -280,7 +280,7 @@ test('a set that comes later has an initial read of its own', async ({ world }) 
 	assert.not.ok(world.poll.isKnown('RunnerDeployment ci/web'), 'it is gone');
 });
 
-test('where GitHub can not be asked, the initial read ends all the same', async ({ world }) => {
+test('where GitHub cannot be asked, the initial read ends all the same', async ({ world }) => {
 	world.answer = () => ({ kind: 'github-unavailable', detail: 'down' });
 	world.start(organization);
 	await world.clock.pass(initialReadWithinMs - minuteMs);

@@ -103,7 +103,7 @@ test('other events, whatever their bodies are', () => {
 			assert.equal(readDelivery(event, body), { kind: 'none', why: 'other-event' });
 });
 
-test('no workflow_job event can be read in it', () => {
+test('the body is not a workflow_job event that can be read', () => {
 	const broken: unknown[] = [null, undefined, 'text', 7, true, [], {}, { action: 'in_progress' }];
 	for (const id of [null, undefined, 0, -7, 1.5, '7', Number.MAX_SAFE_INTEGER + 1, {}])
 		broken.push(payload({ job: { id } }));

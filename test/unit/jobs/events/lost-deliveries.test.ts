@@ -470,12 +470,12 @@ test('no room for a job that waits: it stays lost until there is, and what the g
 	await end();
 });
 
-test('what can not be read as an event is not tried again', async () => {
+test('what cannot be read as an event is not tried again', async () => {
 	const { hooks, fail, looks, state, taken, end } = setUp();
 	hooks.deliveryReceived(hook, anybody);
 	fail(11);
 	state.handle = async () => {
-		return new Refusal(400, 'unreadable', 'no workflow_job event can be read in it');
+		return new Refusal(400, 'unreadable', 'the body is not a workflow_job event that can be read');
 	};
 	await looks(4);
 	assert.is(taken.length, 1);

@@ -298,7 +298,7 @@ test('the time of a delivery is that in its id', async () => {
 	close();
 });
 
-test('one of the two can not be written: 503, though the other is', async () => {
+test('one of the two cannot be written: 503, though the other is', async () => {
 	for (const broken of ['writeOnPod', 'writeRecord'] as const) {
 		const { deliver, state, counted, countedRecords, received, recorded, close } = await receiver();
 		state.writeRecord = async () => 'recorded';
@@ -334,7 +334,7 @@ test('a secret with scopes: what it signs outside them is 401, and nothing of it
 	] as const) {
 		const answer = await deliver(body, { by, event: event ?? 'workflow_job' });
 		assert.is(answer.status, 401, `${by} ${JSON.stringify(body)}`);
-		assert.match(answer.text, 'not for the repository or organization');
+		assert.match(answer.text, 'not valid for its repository or organization');
 	}
 	assert.is(received.length, receivedBefore);
 	assert.is(recorded.length, receivedBefore);

@@ -84,7 +84,7 @@ test('a signature that does not fit has it read sooner, but not for everybody wh
 	assert.is(state.reads, 2);
 });
 
-test('while it can not be read the last one counts, and nothing of it is logged', async () => {
+test('while it cannot be read the last one counts, and nothing of it is logged', async () => {
 	const { secrets, state, clock, lines } = setUp('old');
 	await secrets.current();
 	state.fails = true;

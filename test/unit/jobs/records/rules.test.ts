@@ -131,7 +131,7 @@ test('texts are bounded and on one line, times are such that the API server take
 	assert.is(event({ job: { html_url: `https://github.com/${'a'.repeat(2_000)}` } }).url, undefined);
 });
 
-test('what is no job, or says no state, can not be read', () => {
+test('what is no job, or says no state, cannot be read', () => {
 	const broken: Change[] = ['created', '', 7, 'toString', '__proto__'].map((action) => ({ action }));
 	for (const id of [null, 0, '7', Number.MAX_SAFE_INTEGER + 1]) broken.push({ job: { id } });
 	for (const full_name of [null, '', 'app', 'a/b/c', 'a b/c', '../..', 'enterprises/x', 'a'.repeat(300)])

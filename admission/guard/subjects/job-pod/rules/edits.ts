@@ -16,6 +16,7 @@ export function jobPodEdits(before: Pod, after: Pod, pod: JobPod): string[] {
 	const was = before.metadata.labels ?? {};
 	const is = after.metadata.labels ?? {};
 	const keys = jobPodLabels.filter((key) => (was[key] ?? '') !== (is[key] ?? ''));
-	const labels = keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must stay`];
+	const labels =
+		keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
 	return [...labels, ...endings(before, after), ...ownAnnotationEdits(before, after)];
 }

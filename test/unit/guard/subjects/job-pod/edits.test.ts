@@ -31,11 +31,11 @@ const annotate = (key: string, value: string) => (pod: Pod) => {
 
 test('the label by which it is recognised, and the busy label, stay while it lives', () => {
 	for (const value of [undefined, '', 'r2'])
-		assert.match(refused(label(jobPods.label, value)), /label runner-pod must stay/);
+		assert.match(refused(label(jobPods.label, value)), /label runner-pod must not be changed/);
 	for (const value of ['true', 'false'])
-		assert.match(refused(label(busy.label, value)), /label actions-runner\/busy must stay/);
+		assert.match(refused(label(busy.label, value)), /label actions-runner\/busy must not be changed/);
 	const before = jobPodObject({ metadata: { labels: { [busy.label]: 'true' } } });
-	assert.match(refused(label(busy.label, undefined), { before }), /must stay/);
+	assert.match(refused(label(busy.label, undefined), { before }), /must not be changed/);
 });
 
 test('what would end its containers is refused: a deadline, a new image', () => {
@@ -50,7 +50,7 @@ test('what would end its containers is refused: a deadline, a new image', () => 
 });
 
 test('a record may be taken away, and not written; other edits pass', () => {
-	assert.match(refused(annotate(record.requestedBy, 'bob')), /deletion-requested-by must stay/);
+	assert.match(refused(annotate(record.requestedBy, 'bob')), /deletion-requested-by must not be changed/);
 	const before = jobPodObject({ metadata: { annotations: { [record.requestedBy]: 'bob' } } });
 	assert.is(
 		refused((pod) => (pod.metadata.annotations = {}), { before }),

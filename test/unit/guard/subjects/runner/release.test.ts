@@ -648,7 +648,7 @@ test('somebody else records while GitHub’s list is looked into: theirs stays, 
 	await release(loop.pod(), undefined, loop.ports);
 	assert.equal(loop.calls, ['lookup', 'write absent-since']);
 });
-test('a 204 that can not be written in 20 tries is an error, and lets nothing go', async () => {
+test('a 204 that cannot be written in 20 tries is an error, and lets nothing go', async () => {
 	const { clock, ports, pod: current } = world();
 	const { write } = ports;
 	let tries = 0;

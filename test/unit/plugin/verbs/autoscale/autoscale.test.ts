@@ -193,7 +193,7 @@ test('scale and drain of a set that is autoscaled are refused, with what to do; 
 });
 
 for (const code of [403, 404]) {
-	test(`scale works where autoscalers can not be read (${code})`, async ({ plugin }) => {
+	test(`scale works where autoscalers cannot be read (${code})`, async ({ plugin }) => {
 		const written: Written[] = [];
 		const { stdout } = await run(plugin, namespace(code, written), 'scale', 'example', '--replicas=5');
 		assert.equal([stdout, written.length], ['runnerset.actions.summerwind.dev/example scaled\n', 1]);

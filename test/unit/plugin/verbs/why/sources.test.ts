@@ -54,7 +54,7 @@ test('every source of job signals has its lines, whatever sources there are', ()
 		const lines = linesOf({ metadata: { annotations: withSignals({ ...hooked, by }) } }, unreadable);
 		const { name } = sourceOf(by);
 		assert.ok(
-			lines.some((line) => line.startsWith(`${name} `) && line.includes('finishes its job')),
+			lines.some((line) => line.startsWith(`${name} `) && line.includes('finishing its job')),
 			lines.join('\n'),
 		);
 	}
@@ -71,7 +71,7 @@ test('each source has a line, the silent ones too', () => {
 });
 
 for (const [what, change, log, expected] of [
-	['the log works', {}, works, "runner's log     works since 2026-11-23T12:10:00Z (2m): build"],
+	['the log works', {}, works, "runner's log     working since 2026-11-23T12:10:00Z (2m): build"],
 	[
 		'a log that nobody may read',
 		{},
@@ -86,13 +86,13 @@ for (const [what, change, log, expected] of [
 			},
 		},
 		unreadable,
-		"runner's log     works since 2026-11-23T12:01:00Z (11m): build",
+		"runner's log     working since 2026-11-23T12:01:00Z (11m): build",
 	],
 	[
 		"a hook's signal, finishing",
 		{ metadata: { annotations: withSignals(hooked) } },
 		idle,
-		'job hook         finishes its job since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)',
+		'job hook         finishing its job since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)',
 	],
 	[
 		'hooks that are there and silent',
@@ -110,13 +110,13 @@ for (const [what, change, log, expected] of [
 		"an event's signal that has ended",
 		{ metadata: { annotations: withSignals({ ...hooked, by: 'event', state: 'over' }) } },
 		idle,
-		"GitHub's event   its job is over since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)",
+		"GitHub's event   job over since 2026-11-23T12:01:00Z (11m): build (octo-org/app, run 42)",
 	],
 	[
 		'the list lacks it',
 		{ metadata: { annotations: { [progress.absentSince]: '2026-11-23T12:02:00Z signed' } } },
 		idle,
-		"GitHub's list    not in it since 2026-11-23T12:02:00Z (10m)",
+		"GitHub's list    not listed since 2026-11-23T12:02:00Z (10m)",
 	],
 	[
 		'the list has not shown it idle yet',
@@ -139,13 +139,13 @@ for (const [what, change, log, expected] of [
 		'422',
 		{ metadata: { annotations: { [progress.refusal]: '2026-11-23T12:02:00Z it is running a job' } } },
 		idle,
-		"GitHub's DELETE  works since 2026-11-23T12:02:00Z (10m) (422: it is running a job)",
+		"GitHub's DELETE  working since 2026-11-23T12:02:00Z (10m) (422: it is running a job)",
 	],
 	[
 		'422 to ARC',
 		{ metadata: { annotations: { [arc.completionWait]: '2026-11-23T12:02:00Z' } } },
 		idle,
-		"GitHub's DELETE  works since 2026-11-23T12:02:00Z (10m) (422 to ARC)",
+		"GitHub's DELETE  working since 2026-11-23T12:02:00Z (10m) (422 to ARC)",
 	],
 	[
 		'204',
@@ -189,7 +189,7 @@ for (const [what, given, expected] of [
 	[
 		'its job',
 		owner({ jobId: 'x', jobDisplayName: 'build', jobRepositoryName: 'octo-org/app', workflowRunId: 42 }),
-		'EphemeralRunner  works: build (octo-org/app, run 42)',
+		'EphemeralRunner  working: build (octo-org/app, run 42)',
 	],
 	['no job', owner({}), 'EphemeralRunner  has no job'],
 	['not to be read', { unread: 'it is gone' }, 'EphemeralRunner  not known: it is gone'],
@@ -276,7 +276,7 @@ test('the example in docs/operations.md is what it prints', () => {
 			{
 				verdict: 'denied',
 				reason: 'busy',
-				message: 'it is busy for 4s: build',
+				message: 'it has been busy for 4s: build',
 				next: 'the pod is deleted when the job ends',
 			},
 			{ says: 'works', at: '2026-11-23 12:11:56Z', job: 'build' },

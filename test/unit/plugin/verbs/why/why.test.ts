@@ -75,7 +75,7 @@ function denied(annotations: Record<string, string>): string {
 	const verdict = {
 		verdict: 'denied',
 		reason: 'busy',
-		message: 'it is busy for 12m: build (octo-org/app)',
+		message: 'it has been busy for 12m: build (octo-org/app)',
 		next: 'the pod is deleted when the job ends',
 	} as const;
 	const log = { says: 'works', at: '2026-11-23 12:00:01Z', job: 'build' } as const;
@@ -92,14 +92,14 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 	assert.equal(text.trimEnd().split('\n'), [
 		'Pod:         ci/r1 on node node-1',
 		'Deletion:    denied (busy)',
-		'Because:     it is busy for 12m: build (octo-org/app)',
+		'Because:     it has been busy for 12m: build (octo-org/app)',
 		'Next:        the pod is deleted when the job ends',
 		'Runner:      id 7, octo-org, draining',
 		'Job:         build (octo-org/app), busy for 12m',
-		"Sources:     runner's log     works since 2026-11-23T12:00:01Z (11m): build",
+		"Sources:     runner's log     working since 2026-11-23T12:00:01Z (11m): build",
 		'             job hook         this pod has no job hooks',
 		"             GitHub's event   nothing reported",
-		"             GitHub's list    works since 2026-11-23T12:00:00Z (12m): build (octo-org/app) (label actions-runner/busy)",
+		"             GitHub's list    working since 2026-11-23T12:00:00Z (12m): build (octo-org/app) (label actions-runner/busy)",
 		"             GitHub's DELETE  GitHub has not been asked",
 		'Recorded:    an eviction, grace period 30s, requested by alice (unverified) 10m ago',
 		'To follow:   kubectl runners wait r1 -n ci',
