@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import type { Manifest } from '../../../plugin/installation/manifest.ts';
 import { overlayNames, readOverlay, renderedFile } from '../../../scripts/manifests/overlays.ts';
 import { kustomize, renderOverlay } from '../../../scripts/manifests/render.ts';
+import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { stage } from '../../rig/stage.ts';
 import { suite } from '../../support/suite.ts';
@@ -27,11 +28,22 @@ const grounds = [
 test.before(async (context) => {
 	context.rig = await stage('bare');
 	await apply(context.rig, grounds);
+	await allListed(context.rig);
 });
 test.after(async ({ rig }) => {
 	if (rig) await rig.ok(['delete', '--ignore-not-found', '-f', '-'], listOf(grounds));
 	await end(rig);
 });
+
+/**
+ * The API server opens the storage of a kind at the first request for it. Where that is the deletion of its definition, it
+ * sometimes says `could not list instances: storage is (re)initializing` for minutes (seen 3 times of 9).
+ */
+async function allListed(rig: Rig): Promise<void> {
+	const defined = grounds.filter(({ kind }) => kind === 'CustomResourceDefinition');
+	const list = ['get', defined.map(({ metadata }) => metadata.name).join(','), '--all-namespaces'];
+	await eventually('all kinds are listed', async () => (await rig.kubectl(list)).code === 0);
+}
 
 for (const name of overlayNames) {
 	test(`overlay ${name}: the committed file is what kubectl kustomize makes of it now ("make manifests")`, async () => {
