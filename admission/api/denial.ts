@@ -14,7 +14,7 @@ export interface Cause {
 
 export interface Denial {
 	reason: DenyReason;
-	/** What is the case, in a clause that follows "runner NAME": `has been busy for 12m: build (octo-org/app)`. */
+	/** What is the case, in a clause that follows "runner NAME": `is busy (12m): build (octo-org/app)`. */
 	state: string;
 	/** What will happen, a clause: `it is deleted when the job ends`. */
 	next: string;

@@ -8,7 +8,7 @@ export function guardDenial({ status }: ApiError): Denial | undefined {
 	return readDenial(status.details?.causes ?? []);
 }
 
-/** For a line that names the pod: "it has been busy for 12m: build (octo-org/app). Recorded: the pod is deleted when ...". */
+/** For a line that names the pod: "it is busy (12m): build (octo-org/app). Recorded: the pod is deleted when ...". */
 export function describeDenial({ reason, state, next, recorded }: Denial): string {
 	const what = `it ${state}`;
 	if (recorded === 'dry-run') return what;

@@ -73,9 +73,8 @@ interface Clause {
 }
 
 function clauseOf({ denial, detail, sinceMs }: Denied, nowMs: number): Clause {
-	const busyForMs = sinceMs === undefined ? undefined : Math.max(0, nowMs - sinceMs);
-	const summary = busyForMs === undefined ? denial.summary : `has been busy for ${humanSpan(busyForMs)}`;
-	return { summary, detail, isJob: denial.detail === 'job' };
+	const since = sinceMs === undefined ? '' : ` (${humanSpan(Math.max(0, nowMs - sinceMs))})`;
+	return { summary: denial.summary + since, detail, isJob: denial.detail === 'job' };
 }
 
 function whole({ summary, detail, isJob }: Clause): string {

@@ -95,9 +95,7 @@ function legacyIdentity(pod: Pod, env: Environment): Identity {
 	const found = scopeFromUrl(`${base.replace(/\/$/, '')}/${attach.text}`);
 	if (!found) {
 		const what =
-			hostOf(base) === undefined
-				? 'GITHUB_URL is not a web address'
-				: 'its scope is not a valid name at GitHub';
+			hostOf(base) === undefined ? 'GITHUB_URL is not a web address' : 'its scope is not a valid name';
 		return uncertain(what);
 	}
 	return { ...rest, ...found };
@@ -142,21 +140,19 @@ function scaleSetIdentity(
 	} as const;
 	const uncertain = (why: string): Identity => ({ ...rest, uncertain: why });
 	const secret = container.env?.findLast((variable) => variable.name === jitConfig)?.valueFrom?.secretKeyRef;
-	if (secret?.name !== name) return uncertain('its JIT configuration is not from the Secret of its own name');
+	if (secret?.name !== name) return uncertain('its JIT configuration is not its own');
 	const owner = ownerOf(pod);
 	if (owner && (owner.name !== name || (er && owner.uid !== er.metadata.uid)))
 		return uncertain('its owner is not the EphemeralRunner of its name');
 	if (!er) {
 		const scope = pin && scopeFromPath(pin.scope);
-		if (!pin || !scope)
-			return uncertain('its EphemeralRunner is gone, and no signed annotation names its scope');
+		if (!pin || !scope) return uncertain('no EphemeralRunner, and no signed scope');
 		return { ...rest, scope, host: pin.host };
 	}
 	if (er.status?.runnerName && er.status.runnerName !== name)
 		return uncertain('its EphemeralRunner names another runner');
 	const found = scopeFromUrl(er.spec?.githubConfigUrl ?? '');
-	if (!found)
-		return uncertain("its EphemeralRunner's githubConfigUrl names no organization, repository or enterprise");
+	if (!found) return uncertain("its EphemeralRunner's githubConfigUrl names no scope");
 	if (pin && (pin.scope !== scopeKey(found.scope) || pin.host !== found.host))
 		return uncertain(`its scope has changed since it was first seen: it was ${pin.scope}`);
 	return { ...rest, ...found };

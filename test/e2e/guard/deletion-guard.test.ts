@@ -26,7 +26,7 @@ test('busy runner: kubectl delete is refused, says why and what comes next, and 
 	await space.runJob('a', { known: true });
 	const said = await space.refused('a');
 	says(said, /Conflict/);
-	says(said, 'runner a is busy for');
+	says(said, 'runner a is busy (');
 	says(said, `Recorded: the pod is deleted when the job ends. See: kubectl runners why a -n ${space.name}`);
 
 	const pod = await space.pod('a');
@@ -59,7 +59,7 @@ test('a runner that works though GitHub lists it as idle: its log says so, and G
 	await space.runners(['a']);
 	space.listsAsIdle('a');
 	const { displayName } = await space.runJob('a');
-	says(await space.refused('a'), new RegExp(`runner a has been busy for \\d+s: ${displayName}\\.`));
+	says(await space.refused('a'), new RegExp(`runner a is busy \\(\\d+s\\): ${displayName}\\.`));
 	assert.equal(space.removals(), []);
 	assert.is((await space.pod('a'))?.metadata.deletionTimestamp, undefined);
 	assert.equal(space.killedJobs(), []);

@@ -131,7 +131,7 @@ test('GitHub is down: busy or idle, a live runner is kept; stopped and never sta
 	const sinceMs = Date.now();
 	const down = rig.github.fault({ fault: { kind: 'server-error', status: 503 }, scope: space.scope });
 	for (const name of idle) says(await refusedInTime(space, name), 'GitHub is unavailable');
-	says(await refusedInTime(space, 'busy'), 'runner busy is busy for');
+	says(await refusedInTime(space, 'busy'), 'runner busy is busy (');
 	await space.runJob('stopped');
 	await space.endJob('stopped');
 	await eventually('stopped', () => space.journal('stopped').includes('container-stopped'));

@@ -99,16 +99,10 @@ test('runner pods that do not say where they are registered: kept, and the messa
 	for (const name of ['no-scope', 'odd-repository', 'from-config', 'from-field', 'cut'])
 		await runs(space, name);
 	says(await space.refused('no-scope'), 'its scope is unknown (no plain RUNNER_REPO');
-	says(
-		await space.refused('odd-repository'),
-		'its scope is unknown (its scope is not a valid name at GitHub)',
-	);
+	says(await space.refused('odd-repository'), 'its scope is unknown (its scope is not a valid name)');
 	says(await space.refused('from-config'), 'its scope is unknown (RUNNER_ORG is from a Secret or ConfigMap)');
 	says(await space.refused('from-field'), 'is still registering');
-	says(
-		await space.refused('cut'),
-		'its scope is unknown (its EphemeralRunner is gone, and no signed annotation names its scope)',
-	);
+	says(await space.refused('cut'), 'its scope is unknown (no EphemeralRunner, and no signed scope)');
 	assert.equal(space.removals(), []);
 	assert.ok(rig.github.find(space.scope, 'sibling'));
 });

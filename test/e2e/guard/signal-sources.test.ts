@@ -35,7 +35,7 @@ test('GitHub would remove a runner that works, as if it were idle: its log says 
 	await space.runners(['a', 'b'], { ephemeral: false });
 	for (const name of ['a', 'b']) await space.runJob(name);
 	rig.github.lie({ says: 'idle', scope: space.scope });
-	for (const name of ['a', 'b']) says(await space.refused(name), /has been busy for \d+s: /);
+	for (const name of ['a', 'b']) says(await space.refused(name), /is busy \(\d+s\): /);
 	await space.waits('a', 'b');
 	assert.equal(space.removals(), []);
 	await space.endJob('a');
@@ -59,7 +59,7 @@ test('a job that GitHub gives to a runner with its 204: its log shows it in the 
 	await rig.agents.runJob(space.name, 'a', { unregistered: true });
 	const { code, stderr } = await deleting;
 	assert.is.not(code, 0);
-	says(stderr, /runner a has been busy for \d+s: /);
+	says(stderr, /runner a is busy \(\d+s\): /);
 	assert.is((await space.annotations('a'))[progress.proof], undefined, 'GitHub was wrong');
 	await eventually('an Event tells that the job is probably lost at GitHub', async () =>
 		(await space.events('a')).some(({ reason }) => reason === 'JobProbablyLost'),
@@ -106,7 +106,7 @@ test('an ephemeral runner that GitHub’s lists lack goes only where its log say
 	await space.runJob('works');
 	rig.agents.flood(space.name, 'unread', 5 * 1024 * 1024);
 	for (const name of names) await noted(space, name, absentOf);
-	says(await space.refused('works'), /has been busy for \d+s: /);
+	says(await space.refused('works'), /is busy \(\d+s\): /);
 	says(await space.refused('unread'), 'may be busy: GitHub no longer lists it');
 	await space.deleted('idle');
 	await space.waits('works', 'unread');

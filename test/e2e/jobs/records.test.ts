@@ -307,7 +307,7 @@ test('a secret for one organization: its events are taken, those of another are 
 	assert.is(ours.status, 200);
 	const others = await deliver({ action: 'queued', id: ++ids, repository: `${space.name}/app` }, options);
 	assert.is(others.status, 401);
-	says(others.text, 'not for the repository or organization');
+	says(others.text, 'not valid for its repository or organization');
 	assert.equal(await recordsOf(rig, space), []);
 });
 

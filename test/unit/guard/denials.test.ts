@@ -88,7 +88,7 @@ test('every reason: at most 200 characters on one line, whatever names, jobs and
 test('busy: which runner, busy with what since when, what happens next, and the command for the rest', () => {
 	assert.is(
 		denialTexts(example, deny('busy'), true, noon).message,
-		'runner linux-x7k2p-0 has been busy for 12m: build (octo-org/app, run 42). ' +
+		'runner linux-x7k2p-0 is busy (12m): build (octo-org/app, run 42). ' +
 			'Recorded: the pod is deleted when the job ends. See: kubectl runners why linux-x7k2p-0 -n ci',
 	);
 	const unknown = { ...example, busyHint: { sinceMs: undefined, job: undefined } };
@@ -112,7 +112,7 @@ test('long names: the job is cut first, then the name of the runner goes, the co
 	};
 	assert.match(
 		denialTexts(pod, deny('busy'), true, noon).message,
-		new RegExp(`^this runner has been busy for 12m: build.*why ${pod.name} -n runners$`),
+		new RegExp(`^this runner is busy \\(12m\\): build.*why ${pod.name} -n runners$`),
 	);
 });
 
@@ -121,7 +121,7 @@ test('the causes carry every fact, whole, and are read back as they were', () =>
 	assert.equal(readDenial(causesOf(facts)), facts);
 	assert.equal(facts, {
 		reason: 'busy',
-		state: 'has been busy for 12m: build (octo-org/app, run 42)',
+		state: 'is busy (12m): build (octo-org/app, run 42)',
 		next: 'the pod is deleted when the job ends',
 		recorded: true,
 		job: 'build (octo-org/app, run 42)',

@@ -171,7 +171,7 @@ for (const [what, container, says] of [
 	[
 		'all three, the repository with its owner',
 		env(value('RUNNER_REPO', 'o/app'), value('RUNNER_ENTERPRISE', 'e')),
-		'its scope is not a valid name at GitHub',
+		'its scope is not a valid name',
 	],
 	['an organization that leads to a repository', env(value('RUNNER_ORG', 'o/a')), 'o/a r1'],
 	[
@@ -179,13 +179,13 @@ for (const [what, container, says] of [
 		env(value('RUNNER_ORG', 'Enterprises/e')),
 		'enterprises/e r1',
 	],
-	['a path upward', env(value('RUNNER_ORG', '../user')), 'its scope is not a valid name at GitHub'],
-	['a query', env(value('RUNNER_ORG', 'o?x')), 'its scope is not a valid name at GitHub'],
-	['a scope with a space', env(value('RUNNER_ORG', 'o ')), 'its scope is not a valid name at GitHub'],
+	['a path upward', env(value('RUNNER_ORG', '../user')), 'its scope is not a valid name'],
+	['a query', env(value('RUNNER_ORG', 'o?x')), 'its scope is not a valid name'],
+	['a scope with a space', env(value('RUNNER_ORG', 'o ')), 'its scope is not a valid name'],
 	[
 		'three parts',
 		env(value('RUNNER_ORG', ''), value('RUNNER_REPO', 'a/b/c')),
-		'its scope is not a valid name at GitHub',
+		'its scope is not a valid name',
 	],
 	[
 		'nothing',
@@ -340,9 +340,9 @@ const er = (spec: EphemeralRunner['spec'] = {}, status: EphemeralRunner['status'
 	status,
 });
 const pin = { scope: 'octo-org/app', host: 'github.com', credentialsSecret: 'creds' };
-const gone = 'its EphemeralRunner is gone, and no signed annotation names its scope';
+const gone = 'no EphemeralRunner, and no signed scope';
 const another = 'its owner is not the EphemeralRunner of its name';
-const notOwn = 'its JIT configuration is not from the Secret of its own name';
+const notOwn = 'its JIT configuration is not its own';
 const labels = { 'actions.github.com/organization': 'evil', 'actions-ephemeral-runner': 'True' };
 
 for (const [what, pod, facts, says] of [
@@ -412,7 +412,7 @@ for (const [what, pod, facts, says] of [
 		'no address',
 		scaleSetPod(),
 		{ ephemeralRunner: er({ githubConfigUrl: 'octo-org' }) },
-		"its EphemeralRunner's githubConfigUrl names no organization, repository or enterprise",
+		"its EphemeralRunner's githubConfigUrl names no scope",
 	],
 	['gone', scaleSetPod(), {}, gone],
 	['gone, with labels', scaleSetPod({ labels }), {}, gone],

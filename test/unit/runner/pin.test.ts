@@ -47,7 +47,7 @@ test('only a certain identity that the EphemeralRunner tells is pinned', () => {
 	assert.equal(legacy && pinOf(legacy, signer.signStatement), {});
 });
 test('of another pod, another server or another hand it counts as none', () => {
-	const none = 'its EphemeralRunner is gone, and no signed annotation names its scope';
+	const none = 'no EphemeralRunner, and no signed scope';
 	assert.is(read(text, {}, 'uid-2').uncertain, none);
 	assert.is(read(text, {}, '').uncertain, none);
 	const other = new Signer(Buffer.alloc(32, 2));

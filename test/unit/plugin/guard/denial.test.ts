@@ -14,7 +14,7 @@ const test = suite('plugin: denials');
 
 const busy: Denial = {
 	reason: 'busy',
-	state: 'has been busy for 12m: build (octo-org/app, run 42)',
+	state: 'is busy (12m): build (octo-org/app, run 42)',
 	next: 'the pod is deleted when the job ends',
 	recorded: true,
 	job: 'build (octo-org/app, run 42)',
@@ -32,11 +32,11 @@ test("the guard's denial: every fact comes from the causes, none from the messag
 test('what a person reads: the reason, and what happens next if it is recorded', () => {
 	assert.is(
 		describeDenial(busy),
-		'it has been busy for 12m: build (octo-org/app, run 42). Recorded: the pod is deleted when the job ends',
+		'it is busy (12m): build (octo-org/app, run 42). Recorded: the pod is deleted when the job ends',
 	);
 	assert.is(
 		describeDenial({ ...busy, recorded: 'dry-run' }),
-		'it has been busy for 12m: build (octo-org/app, run 42)',
+		'it is busy (12m): build (octo-org/app, run 42)',
 	);
 	assert.match(describeDenial({ ...busy, recorded: false }), /run 42\)\. Nothing is recorded: ask again$/);
 	const leaving: Denial = {

@@ -27,11 +27,11 @@ test('which runner, which job, since when, what happens next, and where to look'
 	assert.ok(runbook.includes(`\n${message}\n`));
 	assert.is(
 		message,
-		'job pod of runner linux-x7k2p-0, which has been busy for 12m: build (octo-org/app, run 42). Recorded: the pod is deleted when the job ends. See: kubectl runners why linux-x7k2p-0-workflow -n ci',
+		'job pod of runner linux-x7k2p-0, which is busy (12m): build (octo-org/app, run 42). Recorded: the pod is deleted when the job ends. See: kubectl runners why linux-x7k2p-0-workflow -n ci',
 	);
 	assert.equal(facts, {
 		reason: 'busy',
-		state: 'is a job pod of runner linux-x7k2p-0, which has been busy for 12m: build (octo-org/app, run 42)',
+		state: 'is a job pod of runner linux-x7k2p-0, which is busy (12m): build (octo-org/app, run 42)',
 		next: 'the pod is deleted when the job ends',
 		recorded: true,
 		job: 'build (octo-org/app, run 42)',

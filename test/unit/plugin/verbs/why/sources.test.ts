@@ -276,7 +276,7 @@ test('the example in docs/operations.md is what it prints', () => {
 			{
 				verdict: 'denied',
 				reason: 'busy',
-				message: 'it has been busy for 4s: build',
+				message: 'it is busy (4s): build',
 				next: 'the pod is deleted when the job ends',
 			},
 			{ says: 'works', at: '2026-11-23 12:11:56Z', job: 'build' },

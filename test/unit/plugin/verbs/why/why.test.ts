@@ -75,7 +75,7 @@ function denied(annotations: Record<string, string>): string {
 	const verdict = {
 		verdict: 'denied',
 		reason: 'busy',
-		message: 'it has been busy for 12m: build (octo-org/app)',
+		message: 'it is busy (12m): build (octo-org/app)',
 		next: 'the pod is deleted when the job ends',
 	} as const;
 	const log = { says: 'works', at: '2026-11-23 12:00:01Z', job: 'build' } as const;
@@ -92,7 +92,7 @@ test('a busy runner whose deletion is recorded: how to follow, cancel and overri
 	assert.equal(text.trimEnd().split('\n'), [
 		'Pod:         ci/r1 on node node-1',
 		'Deletion:    denied (busy)',
-		'Because:     it has been busy for 12m: build (octo-org/app)',
+		'Because:     it is busy (12m): build (octo-org/app)',
 		'Next:        the pod is deleted when the job ends',
 		'Runner:      id 7, octo-org, draining',
 		'Job:         build (octo-org/app), busy for 12m',
