@@ -221,6 +221,8 @@ for (const kind of kinds) {
 		const autoscaled = await Autoscaled.make(set);
 		const job = autoscaled.queue();
 		await eventually('it runs', () => job.status === 'in_progress', { withinMs: 60_000 });
+		// What is scaled while the autoscaler's own write is under way is overwritten by it, unnoticed.
+		await eventually('its replicas are written', async () => (await set.object()).spec.replicas === 1);
 		await set.scale(5);
 		await autoscaled.says('that somebody else scales it', ({ conditions = [] }) =>
 			conditions.some(({ type, status }) => type === 'ReplicasContested' && status === 'True'),
