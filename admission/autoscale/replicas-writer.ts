@@ -69,8 +69,8 @@ export class ReplicasWriter {
 	/** Whether somebody else has written spec.replicas of the target lately, and for how long that is reported. */
 	contested(uid: string, nowMs: number): { finding: Finding; forMs: number } | undefined {
 		const written = this.#written.get(uid);
-		const { contested } = written ?? {};
-		if (!written || !contested) return undefined;
+		const contested = written?.contested;
+		if (!contested) return undefined;
 		const forMs = contested.atMs + contestedForMs - nowMs;
 		if (forMs <= 0) {
 			written.contested = undefined;

@@ -74,7 +74,7 @@ export class Informer<T extends KubeObject> {
 		return this.#objects.values();
 	}
 
-	/** Takes an object that was read in another way. Ignored once the first list is complete: that is newer, or as new. */
+	/** Takes an object that was read in another way. Ignored once the first list is complete: the watch shows what is newer. */
 	seed(object: T): void {
 		if (!this.#synced) this.#store(object);
 	}

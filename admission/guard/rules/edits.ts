@@ -72,9 +72,7 @@ function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): stri
 			: [];
 	const fixed = kind === 'scale-set' ? [...decidingLabels, ...scopeLabels] : decidingLabels;
 	const keys = [...gone, ...fixed.filter((key) => (was[key] ?? '') !== (is[key] ?? ''))];
-	return keys.length === 0
-		? []
-		: [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
+	return mustNotBeChanged('label', keys);
 }
 
 /** Another EphemeralRunner is another registration, asked about with other credentials. */
@@ -136,7 +134,9 @@ export function ownAnnotationEdits(before: Pod, after: Pod, fixed = ownAnnotatio
 	const keys = fixed.filter(
 		(key) => (was[key] ?? '') !== (is[key] ?? '') && !(is[key] === undefined && removable.includes(key)),
 	);
-	return keys.length === 0
-		? []
-		: [`annotation${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
+	return mustNotBeChanged('annotation', keys);
 }
+
+/** One clause about these keys, where there are any. */
+export const mustNotBeChanged = (what: 'label' | 'annotation', keys: readonly string[]): string[] =>
+	keys.length === 0 ? [] : [`${what}${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];

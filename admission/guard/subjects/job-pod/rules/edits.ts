@@ -1,7 +1,7 @@
 import { busy, jobPods } from '../../../../api/keys.ts';
 import type { Pod } from '../../../../api/kinds.ts';
 import type { JobPod } from '../../../../runner/job-pod.ts';
-import { endings, ownAnnotationEdits } from '../../../rules/edits.ts';
+import { endings, mustNotBeChanged, ownAnnotationEdits } from '../../../rules/edits.ts';
 
 /** By the first a job pod is recognised, the second keeps its eviction back: neither changes while it lives. */
 export const jobPodLabels: readonly string[] = [jobPods.label, busy.label];
@@ -16,7 +16,9 @@ export function jobPodEdits(before: Pod, after: Pod, pod: JobPod): string[] {
 	const was = before.metadata.labels ?? {};
 	const is = after.metadata.labels ?? {};
 	const keys = jobPodLabels.filter((key) => (was[key] ?? '') !== (is[key] ?? ''));
-	const labels =
-		keys.length === 0 ? [] : [`label${keys.length > 1 ? 's' : ''} ${keys.join(', ')} must not be changed`];
-	return [...labels, ...endings(before, after), ...ownAnnotationEdits(before, after)];
+	return [
+		...mustNotBeChanged('label', keys),
+		...endings(before, after),
+		...ownAnnotationEdits(before, after),
+	];
 }
