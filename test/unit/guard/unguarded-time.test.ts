@@ -31,6 +31,7 @@ const name = 'runners-admission';
 
 interface Started {
 	api: ApiServer;
+	clock: SimulatedClock;
 	configurations: WebhookConfigurations;
 }
 
@@ -51,7 +52,7 @@ async function measure(webhooks: object[] | 'none' | 'forbidden', beforeWatch = 
 	const stop = new AbortController();
 	const configurations = new WebhookConfigurations({ client: api, clock, onRestart: () => {}, log });
 	const time = new UnguardedTime({ configurations, metrics, clock, log });
-	await beforeWatch({ api, configurations });
+	await beforeWatch({ api, clock, configurations });
 	const running = Promise.all([configurations.run(stop.signal), time.run(stop.signal)]);
 	await clock.pass(1);
 	return {
@@ -100,10 +101,11 @@ test('no configuration: every second is counted, and logged once (H2)', async ()
 
 test('a configuration that is deleted between the first read and the first list: unguarded (H2)', async () => {
 	const guarded = [{ name: guardWebhook, failurePolicy: 'Fail' }];
-	const { clock, time, text, stop } = await measure(guarded, async ({ api, configurations }) => {
+	const { clock, time, text, stop } = await measure(guarded, async ({ api, clock, configurations }) => {
 		await configurations.read();
 		assert.is(configurations.webhooks.length, 1);
 		api.drop(validating, name);
+		await clock.pass(1); // no watch that opens now is told of it
 	});
 	await clock.pass(10_000);
 	assert.equal([time.current(), time.unguardedMs], [{ webhooks: [], state: 'unguarded' }, 10_000]);
