@@ -105,7 +105,7 @@ test('a configuration that is deleted between the first read and the first list:
 		await configurations.read();
 		assert.is(configurations.webhooks.length, 1);
 		api.drop(validating, name);
-		await clock.pass(1); // no watch that opens now is told of it
+		await clock.pass(1); // the deletion has passed: a watch that opens now does not report it
 	});
 	await clock.pass(10_000);
 	assert.equal([time.current(), time.unguardedMs], [{ webhooks: [], state: 'unguarded' }, 10_000]);
