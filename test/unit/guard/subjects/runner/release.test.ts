@@ -747,6 +747,19 @@ test('GitHub answers 204 to a runner that then has a job: the proof is removed, 
 		assert.is(calls.filter((call) => call === 'unregister').length, 1);
 	}
 });
+test('... a dry run names the job that the log has just shown, and leaves the proof where it is', async () => {
+	const { ports, calls, pod: current } = world(pod(fixed), { log: [idle, idle, works] });
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	calls.length = 0;
+	const denied = await release(current(), { ...alice, dryRun: true }, ports);
+	assert.is(denied.verdict.reason, 'busy');
+	assert.equal(
+		denied.pod.signals.map(({ job }) => job.name),
+		['build'],
+	);
+	assert.equal(calls, ['reread'], 'nothing is written or reported');
+	assert.ok(current().unregistered);
+});
 test('... also where a hook reports in the quiet period, whatever the log says', async () => {
 	const { ports, pod: current } = world();
 	const reported = { by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
