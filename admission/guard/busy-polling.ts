@@ -15,7 +15,7 @@ import { type Scope, scopeKey } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
-import { looksOver, planMarks, type Sighting } from './rules/busy-marks.ts';
+import { looksOver, overwrites, planMarks, type Sighting } from './rules/busy-marks.ts';
 
 /** How often it is checked which scopes are due for a list. */
 const tickMs = 500;
@@ -311,7 +311,9 @@ export class BusyPolling {
 		if (!change) return;
 		const { labels, annotations } = change;
 		const changes = Object.keys(labels).length + Object.keys(annotations).length > 0;
-		const written = changes ? await pods.patch(pod, { labels, annotations }) : object;
+		const onlyIfVersion = overwrites(change) ? pod.resourceVersion : undefined;
+		const written = changes ? await pods.patch(pod, { labels, annotations }, onlyIfVersion) : object;
+		if (written === 'conflict') return; // the watch will show what the pod is now, and that starts the next reconcile
 		if (change.busy === undefined || written === 'gone' || this.#written.get(pod.uid) === change.busy) return;
 		log.info(
 			{

@@ -70,6 +70,13 @@ const isEphemeral = (pod: RunnerPod, sighting: Sighting | undefined): boolean =>
 	sighting?.runner?.ephemeral ?? pod.ephemeral;
 
 /**
+ * Whether the change removes or replaces what somebody may have written since the pod was read: a job hook or an event sets
+ * the label `true` while the watch is still behind. Then it may be written on that version of the pod only.
+ */
+export const overwrites = ({ labels, annotations }: Marks): boolean =>
+	Object.values(annotations).includes(null) || (busy.label in labels && labels[busy.label] !== 'true');
+
+/**
  * The changes that make the pod show its runner's id and whether it is busy; undefined: none.
  *
  * Until a runner has been seen idle, and again while nothing new is known of it, its label is "unknown": then the back-stop

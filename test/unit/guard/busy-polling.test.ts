@@ -4,8 +4,10 @@ import { arc, busy, progress, record } from '../../../admission/api/keys.ts';
 import type { Condition, Pod } from '../../../admission/api/kinds.ts';
 import { BusyPolling } from '../../../admission/guard/busy-polling.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
+import { signalsOf } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
+import { signer } from '../runner/pods.ts';
 import { paths, World } from '../support/world.ts';
 
 const test = suite('busy marks');
@@ -323,6 +325,34 @@ test('until it has been seen idle, and while its lists fail, its label is "unkno
 	github.failure = undefined;
 	await clock.until('it has been seen idle again', () => label() === undefined, 30_000);
 	assert.ok(api.callsTo('PATCH', /pods\/r1/).length <= 5, 'no more writes than changes');
+	await world.stop();
+});
+test('a job that a hook reports while the watch is behind: a list from before it does not take its label away', async () => {
+	const { world, start, clock, github, api, marked } = setUp();
+	world.runner('r1', {}, 'unknown');
+	await start();
+	await clock.until(
+		'it is labelled',
+		() => world.pod('r1')?.metadata.labels?.[busy.label] === 'unknown',
+		1_000,
+	);
+	const show = api.holdWatches(paths.pods);
+	const pod = readRunnerPod(world.pod('r1') as Pod)!;
+	const signals = [
+		{ by: 'hook', key: 'a', state: 'working', sinceMs: clock.now(), job: { name: 'build' } },
+	] as const;
+	api.update<Pod>(paths.pods, 'r1', 'ci', ({ metadata }) => {
+		metadata.labels = { ...metadata.labels, [busy.label]: 'true' };
+		const reported = signalsOf({ ...pod, signals }, signer.signStatement) as Record<string, string>;
+		metadata.annotations = { ...metadata.annotations, ...reported };
+	});
+	github.register('r1');
+	await clock.pass(30_000);
+	assert.ok(github.count('list') > 0);
+	assert.ok(marked('r1'), 'a list has shown it idle, and the cache does not know of the job');
+	show();
+	await clock.pass(30_000);
+	assert.ok(marked('r1'));
 	await world.stop();
 });
 test('a new leader leaves the labels of idle runners alone while its first lists come', async () => {
