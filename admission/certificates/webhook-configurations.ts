@@ -53,7 +53,7 @@ export class WebhookConfigurations {
 		this.#informers = { validating: this.#informer('validating'), mutating: this.#informer('mutating') };
 	}
 
-	/** Calls back after either configuration has changed. */
+	/** Calls back after either configuration has changed, and once after `read`, when both are known. */
 	onChange(listener: () => void): void {
 		this.#listeners.push(listener);
 	}
@@ -68,10 +68,10 @@ export class WebhookConfigurations {
 		const lists = await Promise.all(
 			kinds.map((kind) => listObjects<WebhookConfiguration>(this.#options.client, pathOf(kind), ours)),
 		);
-		this.#known = true;
 		for (const [index, kind] of kinds.entries())
 			for (const configuration of lists[index] ?? []) this.#informers[kind].seed(configuration);
-		this.#updateTrust();
+		this.#known = true;
+		this.#changed();
 	}
 
 	/** Watches both until `signal` ends. */
@@ -174,10 +174,7 @@ export class WebhookConfigurations {
 			path: pathOf(kind),
 			query: ours,
 			trim: (configuration) => configuration,
-			onChange: () => {
-				this.#updateTrust();
-				for (const listener of this.#listeners) listener();
-			},
+			onChange: () => this.#changed(),
 			onRestart: (why) => onRestart(pathOf(kind), why),
 			clock,
 			log,
@@ -195,6 +192,11 @@ export class WebhookConfigurations {
 
 	#webhooks() {
 		return this.#configurations().flatMap(([, { webhooks = [] }]) => webhooks);
+	}
+
+	#changed(): void {
+		this.#updateTrust();
+		for (const listener of this.#listeners) listener();
 	}
 
 	#updateTrust(): void {

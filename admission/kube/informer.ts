@@ -74,9 +74,13 @@ export class Informer<T extends KubeObject> {
 		return this.#objects.values();
 	}
 
-	/** Takes an object that was read in another way. Ignored once the first list is complete: the watch shows what is newer. */
+	/**
+	 * Takes an object that was read in another way, without a call of `onChange`: whoever read it knows when it has all of
+	 * them. Ignored once the first list is complete: the watch shows what is newer.
+	 */
 	seed(object: T): void {
-		if (!this.#synced) this.#store(object);
+		const trimmed = this.#synced ? undefined : this.#trim(object);
+		if (trimmed) this.#objects.set(keyOf(trimmed), trimmed);
 	}
 
 	/** Lists and watches until `signal` ends. Never rejects: errors are retried. */

@@ -107,6 +107,17 @@ test('a CA is trusted since the last of all webhooks has it, and no longer when 
 	stop.abort();
 	await running;
 });
+test('the first read is reported once, when both are known: nobody decides by half of them', async () => {
+	const { configurations } = followed({
+		validating: configuration('1', one),
+		mutating: configuration('1', two),
+	});
+	const seen: [boolean, number][] = [];
+	configurations.onChange(() => seen.push([configurations.known, configurations.bundled.length]));
+	await configurations.read();
+	assert.equal(seen, [[true, 2]]);
+});
+
 test('what could not be read is trusted by nobody', async () => {
 	const { configurations } = followed({ validating: new KubeError(403, 'Forbidden', 'no') });
 	let refused: unknown;
