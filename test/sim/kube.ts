@@ -208,7 +208,11 @@ export class Kube {
 				'content-length': String(Buffer.byteLength(text)),
 			};
 			const req = this.#request(method, path, text === '' ? {} : headers);
-			req.on('error', reject);
+			req.on('error', (error: NodeJS.ErrnoException) => {
+				// The server closed an idle connection just as it was used again, so it has not seen the request.
+				if (error.code === 'ECONNRESET' && req.reusedSocket) resolve(this.#call<T>(method, path, body));
+				else reject(error);
+			});
 			req.on('response', (res) => {
 				const chunks: Buffer[] = [];
 				res.on('data', (chunk: Buffer) => chunks.push(chunk));

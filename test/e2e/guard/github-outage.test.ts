@@ -190,7 +190,10 @@ test('the answer to a DELETE is lost: the runner is found to be gone by id and b
 		scope: space.scope,
 		times: 1,
 	});
-	says(await refusedInTime(space, 'a'), 'GitHub is unavailable');
+	// Asked once: where the API server has given up on the webhook after 5 s, the next DELETE is allowed.
+	const { code, stderr } = await space.kubectl('delete', 'pod', 'a');
+	assert.is.not(code, 0);
+	says(stderr, /GitHub is unavailable|failed calling webhook .*context deadline exceeded/);
 	await space.gone('a');
 	assert.equal(space.removals(), [0, 404]);
 	assert.ok(space.calls('list').at(-1));

@@ -29,14 +29,14 @@ const linesOf = (server: ServerProcess, messages: readonly string[], namespace: 
 		.length;
 
 /**
- * Asked until the guard has answered: on a machine with too much to do the API server gives up on the webhook after 5 s, which
- * refuses as well.
+ * Asked until the guard has judged: on a machine with too much to do the API server gives up on the webhook after 5 s, which
+ * refuses as well, or does not answer the guard in time, which then says that nothing is recorded.
  */
 async function answered(ask: () => Promise<Answer>): Promise<Answer> {
 	for (let tries = 1; ; tries++) {
 		const answer = await ask();
-		if (tries === 10 || !/failed calling webhook .*context deadline exceeded/.test(answer.message))
-			return answer;
+		const late = /failed calling webhook .*context deadline exceeded|could NOT be recorded: ask again/;
+		if (tries === 10 || !late.test(answer.message)) return answer;
 	}
 }
 

@@ -108,7 +108,11 @@ test('... nor by an EphemeralRunner of one’s own that says so', async (context
 	await rig.apply(pod);
 	await eventually('runs', async () => (await evil.pod('scale'))?.status?.phase === 'Running');
 	const runnerId = rig.agents.runnerId(victim.name, 'victim');
-	await eventually('the simulated one is registered', () => rig.github.find(victim.scope, 'scale'));
+	type Shown = { status?: { runnerName?: string } };
+	await eventually('it is registered, and its owner says so', async () => {
+		const { status } = await rig.kube.get<Shown>(path);
+		return status?.runnerName === 'scale'; // ARC's own write, which would overwrite the one below
+	});
 	await rig.kube.patch(`${path}/status`, { status: { runnerName: 'victim', runnerId } });
 	const odd = 'its EphemeralRunner names another runner';
 	says((await mallory(evil, 'delete', 'pod', 'scale')).stderr, odd);
