@@ -1,7 +1,12 @@
 import * as assert from 'uvu/assert';
 import { arc, busy } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { looksOver, planMarks, type Sighting } from '../../../admission/guard/rules/busy-marks.ts';
+import {
+	looksOver,
+	overwrites,
+	planMarks,
+	type Sighting,
+} from '../../../admission/guard/rules/busy-marks.ts';
 import type { JobSignal } from '../../../admission/runner/job-signals.ts';
 import {
 	absentOf,
@@ -424,5 +429,26 @@ test('the label of a hook is there already: its condition and its Event are not,
 	const withoutAttempt = { metadata, status: running(), env: fixed };
 	assert.is(plan(withoutAttempt, sighting(true)), undefined, 'a list that shows it has written both');
 });
+test('the label went with the log’s end of the job: the condition is still to go, once', () => {
+	const status = { ...running(), conditions: [{ type: busy.condition, status: 'True' }] };
+	const metadata = { annotations: listed };
+	assert.equal(plan({ metadata, status }, sighting(false)), { labels: {}, annotations: {}, busy: false });
+	assert.is(plan({ metadata, status: running() }, sighting(false)), undefined);
+	const leaving = { annotations: { ...listed, [arc.requestedAt]: at(noon) } };
+	assert.is(
+		plan({ metadata: leaving, status }, sighting(false)),
+		undefined,
+		'ARC asks GitHub at each change',
+	);
+});
+for (const [what, labels, annotations, expected] of [
+	['removes an annotation', {}, { [busy.job]: null }, true],
+	['removes the label', { [busy.label]: null }, {}, true],
+	['sets the label to unknown', { [busy.label]: 'unknown' }, {}, true],
+	['sets the label to true', { [busy.label]: 'true' }, { [busy.job]: 'build' }, false],
+	['sets an annotation', {}, { [busy.job]: 'build' }, false],
+] as const)
+	test(`a change that ${what}: ${expected ? 'on the version that it was decided by' : 'whatever was written meanwhile'}`, () =>
+		assert.is(overwrites({ labels, annotations }), expected));
 
 test.run();
