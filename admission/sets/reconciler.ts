@@ -201,8 +201,7 @@ export class SetReconciler<S extends RunnersSet> {
 			replicas,
 			surge: surgeOf(annotations[setKeys.maxSurge], wanted) ?? defaultSurge(wanted),
 			deleting: isDeleting(set),
-			recreationDelayMs:
-				ephemeral && !demanded ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
+			recreationDelayMs: ephemeral ? durationMs(annotations[setKeys.recreationDelay]) : undefined,
 		};
 		return plan(owners, state, this.#dependencies.clock.now());
 	}

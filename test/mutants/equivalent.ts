@@ -101,6 +101,24 @@ export const equivalent: readonly Equivalent[] = [
 		why: 'only a signal "working" is contradicted, and the condition is there for the compiler',
 	},
 	{
+		file: 'admission/guard/open-signals.ts',
+		text: 'if (!cached || !pod) return undefined;',
+		what: 'without !cached',
+		why: 'a pod is read from what is cached, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/guard/open-signals.ts',
+		text: 'if (!cached || !pod) return undefined;',
+		what: 'without !pod',
+		why: 'only pods of runners are cached, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/guard/deletion-loop.ts',
+		text: "if (change === 'deleted') this.#accepted.delete(object.metadata.uid ?? '');",
+		what: "false in place of change === 'deleted'",
+		why: podFreesMemory,
+	},
+	{
 		file: 'admission/guard/deletion-loop.ts',
 		text: 'return pods.filter(({ namespace }) => namespace === name).map(objectKey);',
 		what: 'without .filter(({ namespace }) => namespace === name)',
@@ -156,7 +174,7 @@ export const equivalent: readonly Equivalent[] = [
 	},
 	{
 		file: 'admission/sets/reconciler.ts',
-		text: "if (change === 'deleted') this.#forget(metadata.uid ?? '');",
+		text: "if (change === 'deleted') this.#forget(metadata.uid ?? '', key);",
 		what: "false in place of change === 'deleted'",
 		why: freesMemory,
 	},
@@ -165,6 +183,12 @@ export const equivalent: readonly Equivalent[] = [
 		text: "return 'kind' in account ? account.detail : undefined;",
 		what: "true in place of 'kind' in account",
 		why: 'an account has no detail, and the condition is there for the compiler',
+	},
+	{
+		file: 'admission/sets/reconciler.ts',
+		text: 'this.#sizes.delete(key);',
+		what: 'without this.#sizes.delete(key);',
+		why: freesMemory,
 	},
 	{
 		file: 'admission/sets/reconciler.ts',

@@ -143,7 +143,7 @@ export const targets: readonly Target[] = [
 	{ file: 'admission/webhook/apply.ts', tests: ['test/unit/jobs/hooks/other-pods.test.ts'] },
 	{ file: 'admission/sets/rules/plan.ts', tests: ['test/unit/sets/plan.test.ts', sets] },
 	{ file: 'admission/sets/rules/phase.ts', tests: ['test/unit/sets/phase.test.ts', sets] },
-	{ file: 'admission/sets/reconciler.ts', tests: [sets] },
+	{ file: 'admission/sets/reconciler.ts', tests: [sets, 'test/unit/sets/demand-source.test.ts'] },
 	{ file: 'admission/autoscale/rules/demand.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/doubt.ts', tests: asked },
 	{ file: 'admission/autoscale/rules/holders.ts', tests: asked },

@@ -196,7 +196,10 @@ async function attack(context: Context, knows: Knowledge, count: number): Promis
 		);
 		if ((await target.harm()).length === 0) await target.settled();
 		const harm = await target.harm();
-		if (harm.length > 0) console.log(await explained(context, knows, sent));
+		if (harm.length > 0) {
+			console.log(['harm:', ...harm].join('\n  ')); // the search for the shortest sequence may take too long
+			console.log(await explained(context, knows, sent));
+		}
 		assert.equal(harm, []);
 		assert.equal(target.wrong.slice(0, 5), [], `${target.wrong.length} wrong answers`);
 		assert.equal(history.violations({ settled: false }), []);

@@ -89,10 +89,13 @@ function setUp() {
 }
 
 test('busy: nothing is sent to GitHub while the job runs; the pod goes when its container has stopped (A1)', async () => {
-	const { world, loop, clock, github, condition, gone, waits } = setUp();
+	const { world, loop, clock, github, condition, gone, waits, looks } = setUp();
 	world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
+	await clock.pass(5_000);
+	const before = looks();
 	await clock.pass(3 * 60 * minute);
+	assert.is(looks(), before, 'only a change of the pod has it looked at again');
 	assert.equal([world.deletions('r1').length, github.calls, waits('r1')], [0, [], 'busy']);
 	assert.equal([condition('r1')?.status, condition('r1')?.reason], ['True', 'Busy']);
 	assert.equal(world.eventsOn('r1'), [], 'a job is nothing to report');
@@ -102,11 +105,14 @@ test('busy: nothing is sent to GitHub while the job runs; the pod goes when its 
 	await world.stop(loop);
 });
 test('busy, and ARC has it unregistered: no condition is written, for each change of the pod has ARC ask GitHub once more', async () => {
-	const { world, loop, clock, condition, waits } = setUp();
+	const { world, loop, clock, condition, waits, looks } = setUp();
 	const annotations = { ...recorded(), [arc.requestedAt]: '2026-11-23T12:00:00Z' };
 	world.runner('r1', { metadata: { annotations, labels: { 'actions-runner/busy': 'true' } } });
 	await world.start();
+	await clock.pass(5_000);
+	const before = looks();
 	await clock.pass(10 * minute);
+	assert.is(looks(), before);
 	assert.equal([waits('r1'), condition('r1')], ['busy', undefined]);
 	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 0);
 	await world.stop(loop);
@@ -620,7 +626,7 @@ test('a watch that lags: the pod is deleted once, and that is reported once', as
 		world.api.put(paths.nodes, { metadata: { name: 'node-1' } });
 	}
 	await clock.pass(1_000);
-	assert.equal([calls(), completed()], [[1, 1], 2]);
+	assert.equal([calls(), completed(), loop.waiting.size], [[1, 1], 2, 0]);
 	catchUp();
 	await gone('r2');
 	await clock.pass(minute);

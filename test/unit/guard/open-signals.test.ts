@@ -210,9 +210,9 @@ function setUp(change: Partial<ConstructorParameters<typeof OpenSignals>[0]> = {
 	});
 	const marked = () => world.pod('r1')?.metadata.labels?.[busy.label] === 'true';
 	const print = (line: string) => world.api.logs.set('ci/r1', `2026-11-23 12:01:00Z: ${line}\n`);
-	const say = (says: JobReport['says'], job = started.job) => {
+	const say = (says: JobReport['says'], job = started.job, by: JobReport['by'] = 'hook') => {
 		const parts = { ...world.parts, sign: world.signer.signStatement };
-		return recordReport(world.pod('r1') as Pod, { ...started, says, job }, parts);
+		return recordReport(world.pod('r1') as Pod, { ...started, by, key: by, says, job }, parts);
 	};
 	const logsRead = () => world.api.callsTo('GET', /\/log$/).length;
 	world.runner('r1', { env });
@@ -477,6 +477,39 @@ test('the end of such a job is one write with its marks, and the condition waits
 	);
 	assert.is(world.annotations('r1')[busy.signals], undefined);
 	await world.stop(signals);
+});
+test('the log ends one of two signals, or the list shows a job: the marks are not removed with the signal', async () => {
+	for (const next of ['event', 'list'] as const) {
+		const { world, clock, signals, marked, print, say, start } = setUp();
+		await start();
+		await clock.pass(20_000);
+		print('Running job: build');
+		void say('started');
+		await clock.pass(1_000);
+		world.api.calls.length = 0;
+		world.github.set('r1', { busy: true });
+		await clock.pass(30_000);
+		if (next === 'event') void say('started', { name: 'deploy' }, 'event');
+		if (next === 'event') world.github.set('r1', { busy: false });
+		await clock.pass(20_000);
+		void say('completed');
+		await clock.pass(1_000);
+		print('Job build completed with result: Succeeded');
+		await clock.pass(minute);
+		const states = world.annotations('r1')[busy.signals] ?? '';
+		assert.match(states, '"over"', next);
+		assert.ok(marked(), next);
+		const ended = world.api
+			.callsTo('PATCH', /\/pods\/r1$/)
+			.map(({ body }) => JSON.stringify(body))
+			.filter((body) => body.includes(busy.signals));
+		assert.ok(ended.length > 0, next);
+		assert.not.ok(
+			ended.some((body) => body.includes(`"${busy.label}":null`)),
+			next,
+		);
+		await world.stop(signals);
+	}
 });
 test('a log that has named the job and cannot be read any more: over when the list has contradicted it for long', () => {
 	const pod = runner([signal('log', 'working')]);

@@ -577,6 +577,15 @@ test('which are read: of those that tell something, each once', () => {
 		[5, 1, 6, 7],
 		'what could not be written comes last',
 	);
+	const many = Array.from({ length: mostReadOfARound }, (_, index) => failed(100 + index));
+	for (const { guid } of many.slice(-5)) tried.set(guid, 1);
+	const first = read(...many);
+	const untried = many.slice(0, -5).map(({ id }) => id);
+	assert.equal(
+		first,
+		untried.toReversed().slice(0, mostReadOfARound - leastWaitingRead),
+		'nor does it take the place of another',
+	);
 	assert.equal(read(failed(1, { guid: 'g' }), failed(5, { guid: 'g' }), failed(4, { guid: 'g' })), [5]);
 	assert.equal(read(failed(1, { action: 'queued' }), failed(2, { action: undefined })), []);
 	assert.equal(read(failed(1, { event: 'check_run', action: 'completed' })), []);
