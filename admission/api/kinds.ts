@@ -72,6 +72,11 @@ export interface Container {
 	resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
 	/** What a change of a resource in place does to the container: NotRequired, RestartContainer. */
 	resizePolicy?: { resourceName: string; restartPolicy: string }[];
+	/** Its own policy, in place of the pod's. */
+	restartPolicy?: string;
+	/** When it, or all containers of the pod (action RestartAllContainers), are started again. */
+	restartPolicyRules?: { action?: string }[];
+	lifecycle?: { postStart?: object };
 }
 
 export interface Pod extends KubeObject {
@@ -87,6 +92,7 @@ export interface Pod extends KubeObject {
 		reason?: string;
 		conditions?: Condition[];
 		containerStatuses?: ContainerStatus[];
+		initContainerStatuses?: ContainerStatus[];
 	};
 }
 

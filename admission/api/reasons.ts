@@ -8,7 +8,10 @@ export const allowReasons = [
 	'not-a-runner',
 	'already-terminating',
 	'break-glass',
+	/** It is not bound to a node: nothing else proves that it has not started. */
 	'never-started',
+	/** It is on a node, cannot start, and GitHub does not list it; it is deleted with gracePeriodSeconds 1. A bound, no proof. */
+	'cannot-start',
 	'runner-exited',
 	'node-gone',
 	'unregistered',
@@ -38,6 +41,8 @@ export type GitHubFailureReason = (typeof githubFailureReasons)[number];
 /** The pod may not be deleted now. */
 export const denyReasons = [
 	'busy',
+	/** It is on a node and has not been seen to run: a kubelet finishes what it has begun. */
+	'starting',
 	'registering',
 	'unregistering',
 	'scope-unknown',

@@ -9,7 +9,7 @@ import type { Runner, RunOfJob } from './rules/types.ts';
 /** A set's runner as the rules of the autoscaler see it. `podName`: of its pod, by which it registers. */
 export function runnerView(owner: OwnedRunner, podName: (owner: string) => string): Runner {
 	const { uid, phase, departing, createdMs, sinceMs, pod, runner } = owner;
-	const waits = phase === 'pending' || phase === 'starting' || phase === 'idle';
+	const waits = phase === 'unbound' || phase === 'starting' || phase === 'idle';
 	const signals = runner?.signals ?? [];
 	const worked =
 		signals.length > 0 ||

@@ -46,7 +46,7 @@ export class SetMemory {
 		const runners = owners.map((owner) => {
 			const runner = runnerView(owner, podName);
 			const { uid, phase, createdMs } = runner;
-			if (phase === 'pending' || phase === 'starting') starting.add(uid);
+			if (phase === 'unbound' || phase === 'starting') starting.add(uid);
 			else if (this.#starting.has(uid) && (phase === 'idle' || phase === 'busy'))
 				this.#started(nowMs - createdMs);
 			if (phase !== 'busy') return runner;

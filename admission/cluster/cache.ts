@@ -2,6 +2,7 @@ import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer, Listener } from '../kube/informer.ts';
 import { trimContainer } from '../runner/identity/identity.ts';
+import { trimProcess } from '../runner/process.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
 import { keptAnnotations } from './kept-annotations.ts';
 import { runWhenServed, type WatchDependencies, watched } from './watched.ts';
@@ -50,7 +51,11 @@ const servedCheckMs = 20_000;
 /** What is kept of a pod; undefined: nothing, it is not a runner's. */
 export function trimPod(pod: Pod): Pod | undefined {
 	if (!isRunnerPod(pod)) return undefined;
-	const { metadata, spec, status } = pod;
+	const { metadata } = pod;
+	const { spec, status } = trimProcess(pod, trimContainer);
+	const ownConditions = (pod.status?.conditions ?? []).filter(({ type }) =>
+		type.startsWith('actions-runner/'),
+	);
 	return {
 		metadata: {
 			...trimMetadata(metadata),
@@ -60,18 +65,8 @@ export function trimPod(pod: Pod): Pod | undefined {
 			ownerReferences: metadata.ownerReferences,
 			finalizers: metadata.finalizers,
 		},
-		spec: {
-			nodeName: spec?.nodeName,
-			restartPolicy: spec?.restartPolicy,
-			containers: spec?.containers?.filter((container) => container.name === 'runner').map(trimContainer),
-		},
-		status: {
-			phase: status?.phase,
-			conditions: status?.conditions?.filter((condition) => condition.type.startsWith('actions-runner/')),
-			containerStatuses: status?.containerStatuses
-				?.filter((container) => container.name === 'runner')
-				.map(({ name, restartCount, state, lastState }) => ({ name, restartCount, state, lastState })),
-		},
+		spec,
+		status: { ...status, conditions: [...ownConditions, ...(status.conditions ?? [])] },
 	};
 }
 

@@ -18,6 +18,7 @@ import { BusyPolling } from './busy-polling.ts';
 import { deletePods } from './delete-pods.ts';
 import { DeletionLoop } from './deletion-loop.ts';
 import { evictPods } from './evict-pods.ts';
+import { LateStarts } from './late-starts.ts';
 import { OpenSignals } from './open-signals.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
@@ -105,11 +106,12 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const followedLogs = new FollowedLogs(shared);
 	const jobPods = new JobPods(shared);
 	const waiting = new WaitingDeletions(metrics);
+	const ports = releasePorts(options, term);
 	const subjects = leaderSubjects({
 		...shared,
 		followedLogs,
 		jobPods,
-		ports: releasePorts(options, term),
+		ports,
 		liveOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
 		readLog: (runner) => readLog(client, runner),
@@ -124,6 +126,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		sighting: (pod) => busy.sighting(pod),
 	});
 	const registrations = new StaleRegistrations(shared);
+	const lateStarts = new LateStarts({ ...shared, ports });
 	const budgets = keepBusyBudgets(client, cache, metrics, clock, log);
 	return {
 		waiting: () => waiting.all,
@@ -131,7 +134,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 			(signal) => busy.run(signal),
 			...subjects.map((subject) => async (signal: AbortSignal) => subject.run?.(signal)),
 		],
-		controllers: [followedLogs, ...deletions, jobPodMarks, signals, registrations, budgets],
+		controllers: [followedLogs, ...deletions, jobPodMarks, signals, registrations, lateStarts, budgets],
 		githubRecovered() {
 			for (const loop of deletions) loop.retryGitHub();
 		},

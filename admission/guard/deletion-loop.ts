@@ -104,8 +104,9 @@ export class DeletionLoop {
 
 	async #complete(key: ObjectKey, object: Pod, step: Deletable): Promise<Requeue> {
 		const { pods, events, clock, log } = this.#dependencies;
-		const { pod, runner, reason, message } = step;
-		const options = pod.record?.options ?? { via: 'delete' };
+		const { pod, runner, reason, message, gracePeriodSeconds } = step;
+		const asked = pod.record?.options ?? { via: 'delete' };
+		const options = gracePeriodSeconds === undefined ? asked : { ...asked, gracePeriodSeconds };
 		try {
 			await pods.remove(pod, options);
 		} catch (error) {

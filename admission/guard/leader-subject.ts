@@ -16,6 +16,8 @@ export interface Deletable {
 	/** The runner's name, for log lines. */
 	runner: string;
 	reason: AllowReason;
+	/** In place of what was asked for; undefined: as recorded. */
+	gracePeriodSeconds?: number | undefined;
 	/** What the Event says. */
 	message: string;
 }

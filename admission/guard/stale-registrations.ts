@@ -68,7 +68,7 @@ export class StaleRegistrations {
 			const pod = this.#read(object);
 			this.#noteName(objectKey(object.metadata), change === 'deleted' ? undefined : pod);
 			if (change !== 'deleted') return;
-			if (!pod?.scope || pod.unregistered || pod.process.state === 'never-started') return;
+			if (!pod?.scope || pod.unregistered || pod.process.state === 'unbound') return;
 			this.#noteDangling({ pod, scope: pod.scope, sinceMs: clock.now() });
 		});
 		cache.onEphemeralRunner((_change, { metadata }) => {

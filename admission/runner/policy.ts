@@ -3,6 +3,9 @@
 /** A runner that GitHub does not know this long after its container started counts as one that will never register (A7; ARC's registrationTimeout). */
 export const registrationTimeoutMs = 10 * 60_000;
 
+/** A pod on a node whose start has shown nothing new for this long counts as one that cannot start: pulling an image shows nothing. */
+export const cannotStartAfterMs = 2 * 60_000;
+
 /** Two lists must show a runner idle, begun this far apart, where its log cannot be read: GitHub's view of one that has just been given a job is old. */
 export const idleMs = 60_000;
 

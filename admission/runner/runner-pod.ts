@@ -12,14 +12,9 @@ import {
 } from './identity/identity.ts';
 import { type Pin, readPin } from './identity/pin.ts';
 import { type JobSignal, readSignals } from './job-signals.ts';
+import { type Process, readProcess } from './process.ts';
 import type { Scope } from './scope.ts';
 import { absent, idle, pinned, registered, runnerText, unregistered, type Verify } from './statements.ts';
-
-/** The state of the runner's container, read from its container status. */
-type Process =
-	| { state: 'never-started'; sinceMs?: undefined }
-	| { state: 'running'; sinceMs: number | undefined }
-	| { state: 'exited'; sinceMs?: undefined };
 
 /** A runner pod as plain data. Decisions know nothing else about it. */
 export interface RunnerPod extends GuardedPod {
@@ -163,25 +158,6 @@ function readOwner(pod: Pod, { kind }: Identity, er: EphemeralRunner | undefined
 	if (kind !== 'scale-set') return undefined;
 	const { name, uid = '' } = er?.metadata ?? ownerOf(pod) ?? {};
 	return name ? { name, uid, found: er !== undefined } : undefined;
-}
-
-/**
- * The runner container's state. A pod phase alone proves nothing: the pod garbage collector writes phase Failed before
- * its DELETE is refused, while the container status still says running (measured). The phase counts only if there is
- * no status for the container at all: then the kubelet rejected or evicted the pod without starting it.
- */
-function readProcess(pod: Pod): Process {
-	const status = pod.status?.containerStatuses?.find((one) => one.name === 'runner');
-	const phase = pod.status?.phase ?? 'Pending';
-	if (!status) {
-		if (phase === 'Succeeded' || phase === 'Failed') return { state: 'exited' };
-		return phase === 'Pending' ? { state: 'never-started' } : { state: 'running', sinceMs: undefined };
-	}
-	if (status.state?.running) return { state: 'running', sinceMs: toMs(status.state.running.startedAt) };
-	if (status.state?.terminated || status.lastState?.terminated) return { state: 'exited' };
-	if ((status.restartCount ?? 0) > 0) return { state: 'exited' };
-	// It waits, or has no state, which the API defines as waiting.
-	return { state: 'never-started' };
 }
 
 /** How often the runner's container was restarted in place. */

@@ -8,6 +8,7 @@ import type { OwnerObject } from '../cluster/sets-cache.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { Change } from '../kube/informer.ts';
 import { controllerOf } from '../kube/owner-references.ts';
+import { cannotStartFromMs } from '../runner/process.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Clock } from '../time/clock.ts';
 import { lacksInjection } from './pod/injection.ts';
@@ -206,6 +207,7 @@ export class Owners {
 			unfit: pod && lacksInjection(pod),
 			sinceMs,
 			brief,
+			vainFromMs: runner?.process.state === 'starting' ? cannotStartFromMs(runner.process, nowMs) : undefined,
 			notBeforeMs: this.#refused.get(uid),
 			object,
 			pod,
@@ -216,7 +218,7 @@ export class Owners {
 	#withoutPod(uid: string, createdMs: number, nowMs: number): Pick<Owner, 'phase' | 'sinceMs' | 'brief'> {
 		const late = this.#ended.has(uid) || nowMs - createdMs > podWithinMs;
 		const over = !this.#options.createsItsPod && late;
-		return { phase: over ? 'stopping' : 'pending', sinceMs: undefined };
+		return { phase: over ? 'stopping' : 'unbound', sinceMs: undefined };
 	}
 
 	/** A running pod without an owner still counts; only a recorded deletion removes it. undefined: it does not run. */
@@ -253,7 +255,7 @@ const expectedOwner = (name: string, templateHash: string, nowMs: number): Owned
 	uid: '',
 	createdMs: nowMs,
 	templateHash,
-	phase: 'pending',
+	phase: 'unbound',
 	onCordonedNode: false,
 	departing: false,
 	object: undefined,

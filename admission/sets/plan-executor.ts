@@ -3,7 +3,7 @@ import { apiVersion, type RunnersSet } from '../api/sets.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { quietLeftMs } from '../guard/rules/elapsed.ts';
-import { type Ports, release } from '../guard/subjects/runner/release.ts';
+import { graceOf, type Ports, release } from '../guard/subjects/runner/release.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, KubeError } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
@@ -187,7 +187,13 @@ export class PlanExecutor<S extends RunnersSet> {
 		if (runner) {
 			const { budgetMs, rateLimitWaitMs } = setReleaseBudget;
 			const answerByMs = clock.now() + budgetMs;
-			const limits = { answerByMs, rateLimitWaitMs, priority: 'request', waitsQuiet: false } as const;
+			const limits = {
+				answerByMs,
+				rateLimitWaitMs,
+				priority: 'request',
+				waitsQuiet: false,
+				brief: true,
+			} as const;
 			const { verdict, pod } = await release(runner, undefined, ports, limits);
 			if (verdict.reason === 'unregistering' && pod.unregistered) {
 				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());
@@ -201,17 +207,19 @@ export class PlanExecutor<S extends RunnersSet> {
 				this.#requeue(set, 500);
 				return;
 			}
+			return this.#remove(set, owner, graceOf(verdict));
 		}
 		await this.#remove(set, owner);
 	}
 
 	/**
-	 * The runner with the facts that are not in its objects. If the cache shows no pod, or a container that has not started,
+	 * The runner with the facts that are not in its objects. If the cache shows no pod, or a container that does not run,
 	 * the pod is read from the API server: otherwise, while a watch lags behind, a runner with a job would lose its owner.
 	 */
 	async #current({ metadata }: S, owner: OwnedRunner): Promise<OwnedRunner> {
 		const { pods } = this.#dependencies;
-		const started = owner.runner && owner.runner.process.state !== 'never-started';
+		const { state } = owner.runner?.process ?? {};
+		const started = state === 'running' || state === 'exited';
 		const found = started
 			? owner.pod
 			: await pods.get(metadata.namespace ?? '', this.#kind.podName(owner.name));
@@ -243,8 +251,10 @@ export class PlanExecutor<S extends RunnersSet> {
 	/**
 	 * Deletes the owner, then the pod: a StatefulSet that still exists would create its pod again. The garbage collector
 	 * would delete the pod too, but it makes only 20 calls a second for the whole cluster.
+	 *
+	 * @param gracePeriodSeconds undefined: the pod's own
 	 */
-	async #remove(set: S, owner: OwnedRunner): Promise<void> {
+	async #remove(set: S, owner: OwnedRunner, gracePeriodSeconds?: number): Promise<void> {
 		const { client, pods, log } = this.#dependencies;
 		const { object, pod, runner } = owner;
 		if (!object) return;
@@ -255,7 +265,12 @@ export class PlanExecutor<S extends RunnersSet> {
 		this.#owners.removed(owner);
 		// If the guard denies it, the runner has got a job after all: the pod is deleted when the job is done.
 		if (runner && !pod?.metadata.deletionTimestamp)
-			await unlessChanged(pods.remove(runner, { via: 'delete' }));
+			await unlessChanged(
+				pods.remove(runner, {
+					via: 'delete',
+					...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+				}),
+			);
 		const { deleteDependents } = this.#kind;
 		if (deleteDependents) this.#afterwards(() => deleteDependents(set, owner));
 		log.info(

@@ -27,7 +27,8 @@ export interface PodPage {
  * k8s.io/api/core/v1/generated.proto and k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto.
  *
  * Of labels, annotations, conditions and environment only those are read that may concern a runner (by how their names
- * begin): for 5,000 pods, the others would mostly be work for the garbage collector.
+ * begin): for 5,000 pods, the others would mostly be work for the garbage collector. Nor is it read since when a pod starts:
+ * whether it cannot is the guard's business.
  */
 export function readPodList(body: Buffer): PodPage {
 	const page: PodPage = { pods: [], continue: '', resourceVersion: '' };
@@ -126,7 +127,13 @@ function readSpec(body: Buffer, from: number, to: number): Spec {
 	const spec: Spec = { containers };
 	readFields(body, from, to, (field, start, end) => {
 		if (field === 2) containers.push(readContainer(body, start, end));
-		else if (field === 10) spec.nodeName = text(body, start, end);
+		else if (field === 3) spec.restartPolicy = text(body, start, end);
+		else if (field === 20) {
+			const container = readContainer(body, start, end);
+			if (!container.restartPolicyRules) return;
+			spec.initContainers ??= [];
+			spec.initContainers.push(container);
+		} else if (field === 10) spec.nodeName = text(body, start, end);
 	});
 	return spec;
 }
@@ -144,7 +151,11 @@ function readContainer(
 	const container: Container = { name: '' };
 	readFields(body, from, to, (field, start, end) => {
 		if (field === 1) container.name = text(body, start, end);
-		else if (container.name !== 'runner') return;
+		else if (field === 25) {
+			container.restartPolicyRules ??= [];
+			container.restartPolicyRules.push({ action: textAt(body, start, end, [1]) });
+		} else if (container.name !== 'runner') return;
+		else if (field === 24) container.restartPolicy = text(body, start, end);
 		else if (field === 7) {
 			const variable = readVariable(body, start, end, prefixes);
 			if (!variable) return;
@@ -244,13 +255,20 @@ function readContainerStatus(body: Buffer, from: number, to: number): ContainerS
 function readState(body: Buffer, from: number, to: number): ContainerState {
 	const state: ContainerState = {};
 	readFields(body, from, to, (field, start, end) => {
-		if (field === 1) state.waiting = {};
-		else if (field === 2) {
+		if (field === 1) {
+			const reason = textAt(body, start, end, [1]);
+			state.waiting = reason ? { reason } : {};
+		} else if (field === 2) {
 			state.running = {};
 			readFields(body, start, end, (inner, innerStart, innerEnd) => {
 				if (inner === 1) state.running!.startedAt = time(body, innerStart, innerEnd);
 			});
-		} else if (field === 3) state.terminated = {};
+		} else if (field === 3) {
+			state.terminated = { exitCode: 0 };
+			readFields(body, start, end, (inner, value) => {
+				if (inner === 1) state.terminated!.exitCode = value;
+			});
+		}
 	});
 	return state;
 }

@@ -12,7 +12,7 @@ import { readPod } from './read.ts';
  * GitHub's answers on the pod, so users need no GitHub credentials to see them.
  *
  * - pending: not on a node yet
- * - starting: on a node; its runner has not started, or has not registered yet
+ * - starting: on a node, and GitHub has not listed its runner yet
  * - idle: waits for a job
  * - busy: runs a job
  * - draining: its deletion is asked for (recorded) or under way
@@ -37,7 +37,7 @@ export function stateOf(pod: Pod, nowMs: number, runner: RunnerPod | undefined =
 	if (runner.terminating || asked) return 'draining';
 	if (runsJob(runner)) return 'busy';
 	if (!runner.nodeName) return 'pending';
-	if (process.state === 'never-started') return 'starting';
+	if (process.state === 'starting') return 'starting';
 	if (isKnownIdle(pod, runner)) return 'idle';
 	const runsForMs = process.sinceMs === undefined ? 0 : nowMs - process.sinceMs;
 	return runsForMs < registrationMs ? 'starting' : 'unknown';
@@ -81,11 +81,14 @@ export function jobOf(pod: Pod, runner: RunnerPod | undefined = readPod(pod)): R
 	return { name: name === undefined ? undefined : printable(name), sinceMs, details: job };
 }
 
-/** By the same rule as in `decide`: a container that does not run has no job, whatever the pod's marks say. */
+/** By the same rule as in `decide`: a container that has ended has no job, whatever the pod's marks say. */
 function runsJob(runner: RunnerPod): boolean {
 	const { process, busyAnswer, ephemeral } = runner;
 	const answered = busyAnswer !== undefined && ephemeral;
-	return process.state === 'running' && (jobNow(runner) !== undefined || answered);
+	return (
+		(process.state === 'running' || process.state === 'starting') &&
+		(jobNow(runner) !== undefined || answered)
+	);
 }
 
 /** Registered and without a job: GitHub's id is on the pod, or the server says "not busy". */

@@ -22,6 +22,8 @@ export interface LegacyPodOptions {
 	runnerLabels?: string[];
 	/** Name of the RunnerSet or RunnerDeployment. */
 	set?: string;
+	/** No scheduler ever chooses a node for it. */
+	unbound?: boolean;
 	/** Pins the pod to a node, past the scheduler. */
 	nodeName?: string;
 	labels?: Record<string, string>;
@@ -143,9 +145,11 @@ export function placement(options: {
 	nodeName?: string;
 	terminationGracePeriodSeconds?: number;
 	priorityClassName?: string;
+	unbound?: boolean;
 }): Record<string, unknown> {
-	const { nodeName, terminationGracePeriodSeconds, priorityClassName } = options;
+	const { nodeName, terminationGracePeriodSeconds, priorityClassName, unbound } = options;
 	return {
+		...(unbound ? { schedulerName: 'nobody' } : {}),
 		...(nodeName === undefined ? {} : { nodeName }),
 		...(priorityClassName === undefined ? {} : { priorityClassName }),
 		...(terminationGracePeriodSeconds === undefined ? {} : { terminationGracePeriodSeconds }),

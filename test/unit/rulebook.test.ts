@@ -126,7 +126,7 @@ const pods: [what: string, pod: Pod, owner?: EphemeralRunner][] = [
 		orphaned({ 'actions.github.com/organization': long }),
 	],
 	['scale set without an owner', orphaned({})],
-	['never started', pod({ status: { phase: 'Pending' } })],
+	['never started', pod({ unbound: true, status: { phase: 'Pending' } })],
 	['waiting for its image', pod({ status: container({ waiting: { reason: 'ImagePullBackOff' } }) })],
 	['running, no status of the container yet', pod({ status: { phase: 'Running' } })],
 	['ended', pod({ status: container({ terminated: { exitCode: 0 } }) })],
@@ -278,6 +278,7 @@ test('the pods of this test have every answer', () => {
 		'runner-exited',
 		'scope-unknown',
 		'settle',
+		'starting',
 		'unregistering',
 	]);
 });

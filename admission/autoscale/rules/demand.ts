@@ -75,7 +75,7 @@ export function demand(
 
 /** Whether the runner can take the next job: it has none, and is not being removed. */
 const isSupply = ({ phase, departing, uid }: Runner, taken: ReadonlySet<string>): boolean =>
-	(phase === 'pending' || phase === 'starting' || phase === 'idle') && !departing && !taken.has(uid);
+	(phase === 'unbound' || phase === 'starting' || phase === 'idle') && !departing && !taken.has(uid);
 
 /** Since when the runner has been idle. A clock that was set back makes it no younger than it is. */
 const idleSince = ({ idleSinceMs }: Runner, nowMs: number): number => Math.min(idleSinceMs ?? nowMs, nowMs);

@@ -54,7 +54,7 @@ export function afterReconcile(
 ): SetFacts {
 	const living = runners.filter(isLiving);
 	const idle = living.filter(({ phase, departing }) => phase === 'idle' && !departing).length;
-	const started = living.filter(({ phase }) => phase === 'pending' || phase === 'starting');
+	const started = living.filter(({ phase }) => phase === 'unbound' || phase === 'starting');
 	const createdMs = started.map((runner) => runner.createdMs);
 	const others = living.filter(({ phase }) => phase !== 'busy').length - started.length;
 	const newestMs = Math.max(...createdMs);

@@ -51,9 +51,11 @@ function isBusy(
 	sighting: Sighting | undefined,
 	{ nowMs, old }: Pick<MarkCircumstances, 'nowMs' | 'old'>,
 ): boolean | undefined {
-	if (pod.process.state !== 'running') return false;
+	const { state } = pod.process;
+	if (state === 'unbound' || state === 'exited') return false;
 	if (worksBy(pod.signals)) return true;
 	if (er?.status?.jobId) return true;
+	if (state === 'starting') return undefined; // a list may show a runner of an earlier pod of its name
 	const answer = currentBusyAnswer(pod, nowMs);
 	if (answer && (sighting === undefined || answer.atMs > sighting.atMs)) return true;
 	if (!sighting || old) return undefined;
@@ -92,7 +94,7 @@ export function planMarks(
 	const { nowMs, old, sign } = circumstances;
 	const { labels = {}, annotations = {} } = object.metadata;
 	const change: MarkChange = { labels: {}, annotations: {}, busy: undefined };
-	const listed = sighting?.runner;
+	const listed = pod.process.state === 'running' ? sighting?.runner : undefined;
 	// A list from before its absence was noted does not end it: the note would be written and removed again without end.
 	const back = (sighting?.atMs ?? 0) > (pod.absentSinceMs ?? Infinity);
 	const known = pod.registered && pod.runnerId === listed?.id;
@@ -121,7 +123,7 @@ export function planMarks(
 		add(busyMarks(object, signal ? jobText(signal.job) : er && jobOf(er), nowMs));
 		if (mark !== 'true' || (signal && !isConditionTrue && !pod.leavingByArc)) change.busy = true;
 	}
-	const unseen = pod.process.state === 'never-started' || (now === undefined && (!pod.registered || old));
+	const unseen = pod.process.state === 'unbound' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
 		if (mark === undefined) change.labels[busy.label] = 'unknown';
 	} else if (now === false && mark !== undefined) {

@@ -7,6 +7,7 @@ import {
 	onlyAfterAChange,
 	type Retry,
 	whenGitHubConfirms,
+	whenItCannotStart,
 	whenItRegisters,
 	whenItsJobEnds,
 	whenLogOrListTells,
@@ -63,6 +64,18 @@ export const denials = {
 			brief: false,
 		},
 		jobPod: { summary: 'is busy', next: 'when the job ends', detail: 'job', ...ofJobPod },
+	},
+	starting: {
+		runner: {
+			summary: 'is starting',
+			next: 'when it is idle, or cannot start',
+			detail: 'added',
+			retry: whenItCannotStart,
+			waitsForGitHub: false,
+			warns: false,
+			brief: true,
+		},
+		jobPod: null,
 	},
 	registering: {
 		runner: {

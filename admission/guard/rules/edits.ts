@@ -45,7 +45,7 @@ const orphaners = [
  * What of an update of a runner's pod must be refused, each as a clause for people; empty: it may be made. The webhook's
  * matchConditions call us only if something of this changes: change both together, a test compares the keys.
  *
- * Until the runner has exited: which runner it is, and what this server has written about it. While its container runs:
+ * Until the runner has exited: which runner it is, and what this server has written about it. From its place on a node on:
  * what would end its job without a DELETE.
  *
  * Not judged: a container status that says "terminated" while it runs. No role for people may write pods/status, and not
@@ -54,11 +54,14 @@ const orphaners = [
  */
 export function forbiddenEdits(before: Pod, after: Pod, runner: RunnerPod, user: string): string[] {
 	if (runner.terminating || runner.process.state === 'exited') return [];
-	const running = runner.process.state === 'running';
+	const { process } = runner;
+	// An image that cannot be pulled is put right by an edit.
+	const mayRun =
+		process.state === 'running' || (process.state === 'starting' && process.failing === undefined);
 	return [
 		...labelEdits(before, after, runner),
 		...ownerEdits(before, after, user),
-		...(running ? endings(before, after) : []),
+		...(mayRun ? endings(before, after) : []),
 		...annotationEdits(before, after, runner),
 	];
 }
@@ -67,7 +70,7 @@ function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): stri
 	const was = before.metadata.labels ?? {};
 	const is = after.metadata.labels ?? {};
 	const gone =
-		process.state === 'running'
+		process.state !== 'unbound'
 			? recognisingLabels.filter((key) => was[key] !== undefined && is[key] !== was[key])
 			: [];
 	const fixed = kind === 'scale-set' ? [...decidingLabels, ...scopeLabels] : decidingLabels;

@@ -2,6 +2,7 @@ import { progress } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
 import { reportsWork } from '../../jobs/rules/job-signals.ts';
 import { idleMs } from '../../runner/policy.ts';
+import { cannotStartFromMs } from '../../runner/process.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { quietLeftMs } from './elapsed.ts';
 import {
@@ -48,6 +49,10 @@ export const whenItsJobEnds: Retry<RunnerPod> = (pod, nowMs, random) => {
 	const dueMs = Math.min(nowMs, pod.busyAnswer?.atMs ?? 0) + pauseMs;
 	return dueMs > nowMs ? dueMs - nowMs : pauseMs;
 };
+
+/** The kubelet's next word is a change of the pod. Without one, after a while it counts as a runner that cannot start. */
+export const whenItCannotStart: Retry<RunnerPod> = ({ process }, nowMs) =>
+	process.state === 'starting' ? Math.max(1_000, cannotStartFromMs(process, nowMs) - nowMs) : undefined;
 
 /** While GitHub's lists lack the runner: when one can prove its absence. */
 export const whenItRegisters: Retry<RunnerPod> = (pod, nowMs) =>

@@ -19,6 +19,9 @@ export type Layout =
 
 const defaultWorkDir = '/runner/_work';
 
+/** The container that kubectl logs and exec mean where none is named; else it is the first one. */
+const defaultContainer = 'kubectl.kubernetes.io/default-container';
+
 /**
  * The pod template of one runner. Env, container names, volumes and paths are those of ARC, because ARC's runner images
  * and GitHub's container hooks expect them. The runner's name and token are added by the pod webhook
@@ -78,16 +81,19 @@ export function layOut(
 			metadata: {
 				labels: { ...written.metadata?.labels, [arc.runner]: '', [setKeys.injectToken]: 'true' },
 				annotations: {
+					[defaultContainer]: 'runner',
 					...written.metadata?.annotations,
 					...(secret ? { [arc.credentialsSecret]: secret } : {}),
 				},
 			},
 			spec: {
 				...spec,
+				// A kubelet starts them one after the other, and writes the status before that: nothing is pulled after the runner
+				// has started, so that the status shows at once that it runs.
 				containers: [
-					runner,
 					...(sidecar ? [sidecar.container] : dockerAsWritten(containers, kubernetes)),
 					...others,
+					runner,
 				],
 				volumes: withVolumes(spec.volumes, [
 					...(kubernetes && config.workVolumeClaimTemplate

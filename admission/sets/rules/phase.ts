@@ -45,11 +45,12 @@ export function phaseOf(
 	}
 	if (runner.terminating || isRemoved(runner, nowMs)) return { phase: 'stopping', sinceMs: undefined };
 	// A pod that can't register, because the webhook did not inject its name and token, counts as a failed start.
-	if (process.state === 'never-started')
-		return { phase: lacksInjection(pod) ? 'failed' : 'pending', sinceMs: undefined };
+	if (process.state === 'unbound')
+		return { phase: lacksInjection(pod) ? 'failed' : 'unbound', sinceMs: undefined };
 	const job = jobNow(runner);
 	if (job || runner.busyAnswer) return { phase: 'busy', sinceMs: job?.sinceMs };
-	if (runner.runnerId === undefined) return { phase: 'starting', sinceMs: process.sinceMs };
+	if (process.state === 'starting' || runner.runnerId === undefined)
+		return { phase: 'starting', sinceMs: process.sinceMs };
 	return { phase: 'idle', sinceMs: process.sinceMs };
 }
 

@@ -4,15 +4,15 @@ import { briefEnd, longestRecreationDelayMs, releaseRetryMs } from './policy.ts'
 import { afterBriefEnd, afterFailedStart, noBackoff, type StartBackoff } from './start-backoff.ts';
 
 /**
- * - pending: its container has not started.
- * - starting: its container runs, but GitHub has not listed the runner yet.
+ * - unbound: its pod is on no node yet.
+ * - starting: its pod is on a node, and GitHub has not listed the runner yet. Its container may run.
  * - idle, busy: it is registered, without or with a job.
  * - completed, failed: its container has ended, after or before the runner registered.
  * - stopping: its pod is being deleted, or GitHub has unregistered it.
  * - leaving: its owner (StatefulSet or Runner) is being deleted.
  */
 export type Phase =
-	| 'pending'
+	| 'unbound'
 	| 'starting'
 	| 'idle'
 	| 'busy'
@@ -34,10 +34,12 @@ export interface Owner {
 	/** Its pod was made without the pod webhook: it is replaced as soon as it has no job (E7). */
 	unfit?: boolean | undefined;
 	/**
-	 * ms since the epoch, as far as is known. In phase starting or idle: when its container started. In phase busy: since when
+	 * ms since the epoch, as far as is known. In phase starting or idle: when its container was seen to have started. In phase busy: since when
 	 * it has its job. In phase completed: when it ended.
 	 */
 	sinceMs?: number | undefined;
+	/** In phase starting: from when on its container counts as one that cannot start, ms since the epoch. */
+	vainFromMs?: number | undefined;
 	/** In phase completed: it ended within seconds, without having shown a job. */
 	brief?: boolean | undefined;
 	/** GitHub could not unregister it, for another reason than a job: it is not tried again before this, ms since the epoch. */
@@ -136,6 +138,7 @@ export function plan(owners: readonly Owner[], set: SetState, nowMs: number): Pl
 		hold?.untilMs,
 		missing > 0 ? accounting.nextStartMs : undefined,
 		...victims.map(({ notBeforeMs }) => notBeforeMs),
+		...active.map(({ vainFromMs }) => vainFromMs),
 		...active
 			.filter(({ phase }) => phase === 'starting')
 			.map(({ sinceMs = nowMs, notBeforeMs = 0 }) => Math.max(sinceMs + registrationTimeoutMs, notBeforeMs)),
@@ -172,6 +175,8 @@ function* choose(
 	let excess = counted.length - most;
 	let available = counted.filter(({ phase }) => phase === 'idle' || phase === 'busy').length;
 	for (const owner of idleOrNot) {
+		// It is idle in a moment: until then nobody can tell whether a job has been given to it.
+		if (owner.phase === 'starting' && !isVain(owner, nowMs) && !isLost(owner, nowMs)) continue;
 		// A new runner is idle as soon as one that is not idle yet. An idle one is replaced when enough others can take a job.
 		const outdated = old(owner) && (owner.phase !== 'idle' || available > wanted);
 		const tooMany = excess > 0 && (turns?.has(owner.uid) ?? true);
@@ -182,15 +187,19 @@ function* choose(
 	}
 }
 
+/** Whether its container cannot start, as far as is known. */
+const isVain = ({ vainFromMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean =>
+	vainFromMs !== undefined && vainFromMs <= nowMs && notBeforeMs <= nowMs;
+
 /** Whether GitHub has not listed the runner for so long that it will never register. It is replaced if GitHub confirms that (E5). */
 function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean {
 	return phase === 'starting' && nowMs - (sinceMs ?? nowMs) >= registrationTimeoutMs && notBeforeMs <= nowMs;
 }
 
-/** Order of release: unfit or outdated ones first; then pending, idle on a cordoned node, idle, starting; then the oldest. */
+/** Order of release: unfit or outdated ones first; then unbound, starting, idle on a cordoned node, idle; then the oldest. */
 function expendableFirst(old: (owner: Owner) => boolean): (a: Owner, b: Owner) => number {
 	const rank = (owner: Owner) => {
-		const phase = { pending: 0, idle: 2, starting: 3 }[owner.phase as 'pending' | 'idle' | 'starting'];
+		const phase = { unbound: 0, starting: 1, idle: 3 }[owner.phase as 'unbound' | 'starting' | 'idle'];
 		return (
 			(old(owner) || owner.unfit ? 0 : 10) + phase - (owner.phase === 'idle' && owner.onCordonedNode ? 1 : 0)
 		);

@@ -69,7 +69,10 @@ export function statusOf(set: RunnersSet, found: Found, nowMs: number): SetStatu
 		observedGeneration: set.metadata.generation ?? 0,
 		desiredReplicas: found.wanted,
 		replicas: active.length + phase('leaving', 'stopping'),
-		readyReplicas: phase('starting', 'idle', 'busy'),
+		// Of those that start, the ones whose containers run.
+		readyReplicas:
+			phase('idle', 'busy') +
+			owners.filter(({ phase, sinceMs }) => phase === 'starting' && sinceMs !== undefined).length,
 		availableReplicas: phase('idle', 'busy'),
 		updatedReplicas: active.filter((owner) => owner.templateHash === templateHash).length,
 		idleReplicas: phase('idle'),

@@ -58,7 +58,7 @@ const messages: Partial<Record<AllowReason, string>> = {
 	'job-pod-ended': 'all its containers have stopped',
 	'runner-gone': 'the runner whose job it ran is gone',
 	'runner-exited': 'the runner whose job it ran has ended',
-	'never-started': 'its runner has not started, so it runs no job',
+	'never-started': 'its runner is not on a node yet, so it runs no job',
 	'node-gone': 'the node of its runner is gone, and the job with it',
 	'job-over': 'its runner runs no job, as its own log says',
 };

@@ -137,7 +137,9 @@ export function whyAllowed(pod: Pod, nowMs: number): Omit<Verdict, 'verdict'> {
 				next: 'it is deleted at once, and a job that it runs is stopped',
 			};
 		case 'never-started':
-			return { reason, message: 'its runner has not started, so no job can be running', next };
+			return { reason, message: 'it is not on a node yet, so no job can be running', next };
+		case 'cannot-start':
+			return { reason, message: 'its runner cannot start, and GitHub does not list it', next };
 		case 'runner-exited':
 			return { reason, message: 'its runner has ended, so no job can be running', next };
 		case 'node-gone':

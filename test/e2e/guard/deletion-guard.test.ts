@@ -130,12 +130,43 @@ test('a pod that is terminating already may be deleted by force, whatever it run
 	assert.equal(space.removals(), []);
 });
 
-test('a pod that never started is deleted at once, without a call to GitHub (A6)', async ({ space }) => {
+test('a pod that is on no node is deleted at once, without a call to GitHub (A6)', async ({ space }) => {
+	await space.rig.apply(runnerSetPod({ ...space.options('a'), unbound: true }));
+	await eventually('it is there', () => space.pod('a'));
+	await space.deleted('a');
+	await space.gone('a');
+	assert.equal(space.calls(), []);
+});
+
+test('a pod on a node that has not been seen to run is kept, with --force too, and goes when it is idle (A6)', async ({
+	space,
+}) => {
 	await space.rig.apply(
 		runnerSetPod(space.options('a', { annotations: { 'test.runners/hold-start': 'true' } })),
 	);
 	await eventually('scheduled', async () => (await space.pod('a'))?.spec?.nodeName);
-	await space.deleted('a');
+	says(
+		await space.refused('a', '--force', '--grace-period=0'),
+		'runner a is starting (on its node, not seen to run). Recorded: the pod is deleted when it is idle, or cannot start',
+	);
+	assert.equal(space.calls(), []);
+	await space.ok('annotate', 'pod', 'a', 'test.runners/hold-start-');
+	await space.gone('a');
+	assert.equal(space.removals(), [204]);
+	assert.equal(space.killedJobs(), []);
+});
+
+test('a pod whose image cannot be pulled is refused, and gone a moment later, without a call to GitHub (A6)', async ({
+	space,
+}) => {
+	await space.rig.apply(
+		runnerSetPod(space.options('a', { annotations: { 'test.runners/hold-start': 'ImagePullBackOff' } })),
+	);
+	await eventually(
+		'its kubelet says so',
+		async () => (await space.pod('a'))?.status?.containerStatuses?.[0]?.state?.waiting,
+	);
+	says(await space.refused('a'), 'runner a is starting (ImagePullBackOff)');
 	await space.gone('a');
 	assert.equal(space.calls(), []);
 });

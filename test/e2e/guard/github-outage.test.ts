@@ -118,16 +118,14 @@ test('a namespace is deleted together with its credentials while a static runner
 	assert.equal(space.killedJobs(), []);
 });
 
-test('GitHub is down: busy or idle, a live runner is kept; stopped and never started ones go; the rest follows without a burst (F5)', async ({
+test('GitHub is down: busy or idle, a live runner is kept; stopped ones go, and those on no node; the rest follows without a burst (F5)', async ({
 	rig,
 	space,
 }) => {
 	const idle = ['idle-1', 'idle-2', 'idle-3', 'idle-4'];
 	await space.runners([...idle, 'busy', 'stopped']);
 	await space.runJob('busy');
-	await rig.apply(
-		runnerSetPod(space.options('pending', { annotations: { 'test.runners/hold-start': 'true' } })),
-	);
+	await rig.apply(runnerSetPod({ ...space.options('pending'), unbound: true }));
 	const sinceMs = Date.now();
 	const down = rig.github.fault({ fault: { kind: 'server-error', status: 503 }, scope: space.scope });
 	for (const name of idle) says(await refusedInTime(space, name), 'GitHub is unavailable');

@@ -28,8 +28,9 @@ test.before(async ({ rig }) => {
 			runnerSetPod({
 				name,
 				namespace,
-				nodeName: name === 'down-drain' ? 'n-drain' : 'node-1',
-				annotations: name === 'down-pending' ? { 'test.runners/hold-start': 'true' } : {},
+				...(name === 'down-pending'
+					? { unbound: true }
+					: { nodeName: name === 'down-drain' ? 'n-drain' : 'node-1' }),
 				labels: name === 'down-budget' ? { team: 'ci' } : {},
 			}),
 		),

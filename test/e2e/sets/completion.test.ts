@@ -193,7 +193,7 @@ test('one that cannot start holds up nothing else (E3)', async ({ make }) => {
 	const set = await make('RunnerSet', { replicas: 2 });
 	const [first = ''] = set.live();
 	await set.patch({
-		spec: { template: { metadata: { annotations: { 'test.runners/hold-start': 'true' } } } },
+		spec: { template: { metadata: { annotations: { 'test.runners/hold-start': 'ImagePullBackOff' } } } },
 	});
 	await set.scale(3);
 	await set.reaches(3);

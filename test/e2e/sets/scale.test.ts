@@ -91,11 +91,11 @@ test('scaled to 0 while runners register: none is killed between start and regis
 	}
 });
 
-test('with runners that have not started: they go first (C5)', async ({ make }) => {
+test('with runners that cannot start: they go first (C5)', async ({ make }) => {
 	const set = await make('RunnerSet', { replicas: 2 });
 	const started = set.live();
 	await set.patch({
-		spec: { template: { metadata: { annotations: { 'test.runners/hold-start': 'true' } } } },
+		spec: { template: { metadata: { annotations: { 'test.runners/hold-start': 'ImagePullBackOff' } } } },
 	});
 	await set.scale(4);
 	await set.reaches(4);

@@ -14,7 +14,7 @@ test('each waiting job is one runner, up to the maximum, and what lies beyond it
 
 test('what starts or is idle is supply; what works or goes is nobody else’s, and all count for the maximum', () => {
 	const some = [
-		runner('pending', 'pending'),
+		runner('unbound', 'unbound'),
 		runner('starting', 'starting'),
 		runner('idle', 'idle'),
 		runner('busy', 'busy'),
@@ -152,14 +152,14 @@ test('of the same idle time the older goes, of the same age the first by name; a
 	assert.equal(asked([], ahead, { delayMs: 0 }).mayGo, ['uid-y', 'uid-x']);
 	assert.equal(asked([], [runner('x', 'idle', { idleSinceMs: undefined })]).mayGo, []);
 	assert.equal(
-		asked([], [runner('x', 'pending', { idleSinceMs: since })]).mayGo,
+		asked([], [runner('x', 'unbound', { idleSinceMs: since })]).mayGo,
 		['uid-x'],
 		'pending for long',
 	);
 });
 
 test('one that was only just asked for, and has no object yet, may not go', () => {
-	const expected = runner('r1', 'pending', { uid: '', idleSinceMs: now - hour });
+	const expected = runner('r1', 'unbound', { uid: '', idleSinceMs: now - hour });
 	const { mayGo, held, living } = asked([], [expected], { delayMs: 0 });
 	assert.equal([mayGo, held, living], [[], 1, 1]);
 });

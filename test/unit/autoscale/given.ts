@@ -44,7 +44,7 @@ export const runner = (name: string, phase: Phase, more: Partial<Runner> = {}): 
 	phase,
 	departing: false,
 	createdMs: now - minute,
-	idleSinceMs: ['pending', 'starting', 'idle'].includes(phase) ? now - 30 * second : undefined,
+	idleSinceMs: ['unbound', 'starting', 'idle'].includes(phase) ? now - 30 * second : undefined,
 	busySinceMs: phase === 'busy' ? now - 15 * second : undefined,
 	worked: phase === 'busy',
 	job: undefined,

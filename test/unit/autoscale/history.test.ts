@@ -124,8 +124,8 @@ class History {
 		this.nowMs += ms;
 		const { runners } = this;
 		for (const { owner } of runners)
-			if ((owner.phase === 'pending' || owner.phase === 'starting') && this.chance(0.5)) {
-				owner.phase = owner.phase === 'pending' ? 'starting' : 'idle';
+			if ((owner.phase === 'unbound' || owner.phase === 'starting') && this.chance(0.5)) {
+				owner.phase = owner.phase === 'unbound' ? 'starting' : 'idle';
 				owner.sinceMs = this.nowMs;
 			}
 		const free = runners.filter(({ owner, job }) => owner.phase === 'idle' && !job);
@@ -213,7 +213,7 @@ class History {
 			uid: `uid-${name}`,
 			createdMs: this.nowMs,
 			templateHash: this.templateHash,
-			phase: 'pending',
+			phase: 'unbound',
 			onCordonedNode: false,
 			departing: false,
 		};
@@ -229,7 +229,7 @@ class History {
 			phase,
 			departing,
 			createdMs,
-			idleSinceMs: ['pending', 'starting', 'idle'].includes(phase) ? (sinceMs ?? idleSinceMs) : undefined,
+			idleSinceMs: ['unbound', 'starting', 'idle'].includes(phase) ? (sinceMs ?? idleSinceMs) : undefined,
 			busySinceMs: phase === 'busy' ? sinceMs : undefined,
 			worked,
 			// Every third one tells the run, the others only that they work.
@@ -311,7 +311,7 @@ type Look = ReturnType<History['look']>;
 function check(history: History, { asked, planned, before, runners }: Look, seed: string): void {
 	const { min, max } = history.desired;
 	const { desired, mayGo, bound, ended, held, living, waiting } = asked;
-	const active = before.filter(({ phase }) => ['pending', 'starting', 'idle', 'busy'].includes(phase));
+	const active = before.filter(({ phase }) => ['unbound', 'starting', 'idle', 'busy'].includes(phase));
 	assert.is(living, active.length, `${seed}: plan() and demand() count the same runners`);
 	assert.ok(desired >= min && desired <= Math.max(min, max), `${seed}: ${min} <= ${desired} <= ${max}`);
 	const most = desired + history.surge;
@@ -332,7 +332,7 @@ function check(history: History, { asked, planned, before, runners }: Look, seed
 	const seen = new Map(runners.map((runner) => [runner.uid, runner]));
 	for (const uid of mayGo) {
 		const runner = seen.get(uid);
-		assert.ok(runner && ['pending', 'starting', 'idle'].includes(runner.phase) && !runner.departing, seed);
+		assert.ok(runner && ['unbound', 'starting', 'idle'].includes(runner.phase) && !runner.departing, seed);
 	}
 	assert.ok(mayGo.length + held === Math.max(0, living - desired), `${seed}: surplus`);
 	if (!history.desired.ready) assert.is(mayGo.length, 0, seed);

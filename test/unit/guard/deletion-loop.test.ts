@@ -7,6 +7,7 @@ import { quietMs } from '../../../admission/guard/rules/policy.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
+import { running } from '../runner/pods.ts';
 import { runnerDeletionLoop } from '../support/guard.ts';
 import { paths, World } from '../support/world.ts';
 
@@ -154,6 +155,75 @@ test('idle: unregistered once, the proof written, deleted with its UID and as it
 	assert.ok(written.some(({ metadata }) => metadata.annotations?.[progress.proof]));
 	assert.is(github.find('r1'), undefined);
 	await world.stop(loop);
+});
+const waitingFor = (reason: string) => ({
+	phase: 'Pending',
+	containerStatuses: [{ name: 'runner', restartCount: 0, state: { waiting: { reason } } }],
+});
+test('on a node and not seen to run: it waits, and goes when it is idle', async () => {
+	const { world, loop, clock, github, condition, gone, waits } = setUp();
+	const metadata = { annotations: recorded(), creationTimestamp: new Date(clock.now()).toISOString() };
+	world.runner('r1', { metadata, status: waitingFor('ContainerCreating') }, 'unknown');
+	await world.start();
+	await clock.pass(100_000);
+	assert.equal([github.calls, world.deletions('r1'), waits('r1')], [[], [], 'starting']);
+	assert.equal([condition('r1')?.status, condition('r1')?.reason], ['True', 'Starting']);
+	github.register('r1');
+	world.shows('r1', running('2026-11-23T12:01:40Z'));
+	assert.ok((await gone('r1')) < 6_000);
+	assert.is(github.count('remove'), 1);
+	await world.stop(loop);
+});
+test('it cannot start: deleted within a second of the kubelet’s word, with one second of grace, without a call to GitHub', async () => {
+	const { world, loop, clock, github, gone } = setUp();
+	const creationTimestamp = new Date(clock.now()).toISOString();
+	const metadata = { annotations: recorded({ via: 'delete', gracePeriodSeconds: 60 }), creationTimestamp };
+	world.runner('r1', { metadata, status: waitingFor('ContainerCreating') }, 'unknown');
+	await world.start();
+	await clock.pass(10_000);
+	assert.equal(world.deletions('r1'), []);
+	world.shows('r1', waitingFor('ErrImagePull'));
+	assert.ok((await gone('r1')) < 3_000);
+	const [deletion] = world.deletions('r1');
+	assert.is((deletion?.body as { gracePeriodSeconds?: number } | undefined)?.gracePeriodSeconds, 1);
+	assert.equal(github.calls, []);
+	assert.equal(world.eventsOn('r1'), ['Normal DeletionCompleted']);
+	await world.stop(loop);
+});
+test('nothing has changed for two minutes: it counts as one that cannot start', async () => {
+	const { world, loop, clock, gone } = setUp();
+	const metadata = { annotations: recorded(), creationTimestamp: new Date(clock.now()).toISOString() };
+	world.runner('r1', { metadata, status: waitingFor('ContainerCreating') }, 'unknown');
+	await world.start();
+	const tookMs = await gone('r1');
+	assert.ok(tookMs > 115_000 && tookMs < 125_000, `${tookMs} ms`);
+	await world.stop(loop);
+});
+test('... but where another container follows it, GitHub’s list must lack it, or show an earlier pod’s', async () => {
+	for (const [status, goes] of [
+		['online', false],
+		['offline', true],
+		[undefined, true],
+	] as const) {
+		const { world, loop, clock, github } = setUp();
+		const spec = world.lagging('r1');
+		if (status) github.register('r1', { status });
+		world.runner(
+			'r1',
+			{ spec, metadata: { annotations: recorded() }, status: waitingFor('ErrImagePull') },
+			'unknown',
+		);
+		await world.start();
+		await clock.pass(10_000);
+		assert.is(
+			world.pod('r1')?.metadata.deletionTimestamp !== undefined || !world.pod('r1'),
+			goes,
+			`${status}`,
+		);
+		assert.ok(github.count('list') > 0);
+		assert.is(github.count('remove'), 0);
+		await world.stop(loop);
+	}
 });
 test('GitHub says 422: an ephemeral runner is not asked about again in its whole life (invariant 5)', async () => {
 	const { world, loop, clock, github, gone } = setUp();

@@ -67,7 +67,16 @@ const annotated = (annotations: Record<string, string>) => {
 	annotate(annotations)(made);
 	return made;
 };
-const pending = (made: Pod): Pod => ({ ...made, status: { phase: 'Pending' } });
+const pending = (made: Pod): Pod => ({
+	...made,
+	spec: { ...made.spec, nodeName: undefined },
+	status: { phase: 'Pending' },
+});
+/** On a node: its containers may run although its status does not say so. */
+const starting = (made: Pod, reason?: string): Pod => ({
+	...made,
+	status: { phase: 'Pending', containerStatuses: [{ name: 'runner', state: { waiting: { reason } } }] },
+});
 const stopped = (made: Pod): Pod => ({ ...made, status: { phase: 'Succeeded' } });
 const container = (changed: Pod, name: string) => {
 	const found = [...(changed.spec?.containers ?? []), ...(changed.spec?.initContainers ?? [])].find(
@@ -91,6 +100,7 @@ test('a deadline that is set or brought forward would kill the job', () => {
 	};
 	assert.equal(edits(limited, without), []);
 	assert.equal(edits(pending(legacy()), deadline(60)), []);
+	assert.equal(edits(starting(legacy()), deadline(60)), ['a deadline would kill its job']);
 	assert.equal(edits(stopped(legacy()), deadline(60)), []);
 });
 
@@ -107,7 +117,14 @@ test('a new image of any container restarts it: the runner’s, docker’s besid
 		'a new image would restart container docker and kill its job',
 	]);
 	assert.equal(edits(sidecar, image('dind')), ['a new image would restart container dind and kill its job']);
-	assert.equal(edits(pending(legacy()), image('runner')), [], 'one that cannot be pulled may be put right');
+	assert.equal(
+		edits(starting(legacy(), 'ImagePullBackOff'), image('runner')),
+		[],
+		'one that cannot be pulled may be put right',
+	);
+	assert.equal(edits(starting(legacy()), image('docker')), [
+		'a new image would restart container docker and kill its job',
+	]);
 });
 
 test('new resources are refused only where the container restarts for them', () => {

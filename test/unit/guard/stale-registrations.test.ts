@@ -128,7 +128,7 @@ test('gone from GitHub by itself, as ephemeral runners do: done after one look',
 	await world.stop(loop);
 });
 for (const [what, change] of [
-	['that never started', { status: { phase: 'Pending' } }],
+	['that never started', { unbound: true, status: { phase: 'Pending' } }],
 	['without a scope', { env: { RUNNER_ORG: '' } }],
 ] as const)
 	test(`a pod ${what} has left nothing behind: no call`, async () => {

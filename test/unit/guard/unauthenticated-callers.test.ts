@@ -96,7 +96,7 @@ test('everything else goes, as it does for the API server', async () => {
 		['no runner', pod({ spec: { containers: [{ name: 'main' }] } })],
 		['terminating', pod({ metadata: { deletionTimestamp: '2026-11-23T12:00:00Z' } })],
 		['break-glass', pod({ metadata: { annotations: { [breakGlass]: 'stuck' } } })],
-		['never started', pod({ status: { phase: 'Pending', containerStatuses: [] } })],
+		['never started', pod({ unbound: true, status: { phase: 'Pending', containerStatuses: [] } })],
 		[
 			'exited',
 			pod({

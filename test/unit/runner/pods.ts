@@ -11,6 +11,8 @@ export function pod(
 		spec?: Pod['spec'];
 		status?: Pod['status'];
 		env?: Record<string, string>;
+		/** It is on no node. */
+		unbound?: boolean;
 	} = {},
 ): Pod {
 	const env = {
@@ -33,7 +35,8 @@ export function pod(
 			...change.metadata,
 		},
 		spec: change.spec ?? {
-			nodeName: 'node-1',
+			...(change.unbound ? {} : { nodeName: 'node-1' }),
+			restartPolicy: 'Never',
 			containers: [
 				{
 					name: 'runner',

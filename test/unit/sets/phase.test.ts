@@ -14,12 +14,14 @@ const exited = (exitCode: number, finishedAt = '2026-11-23T12:00:59Z') => ({
 const known = { annotations: { 'actions-runner/runner-id': '7' } };
 const notInjected = (phase: 'Pending' | 'Running'): Parameters<typeof pod>[0] => ({
 	metadata: { labels: { 'actions-runner-controller/inject-registration-token': 'true' } },
+	unbound: phase === 'Pending',
 	status: phase === 'Pending' ? { phase } : running(),
 });
 const busy = { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } };
 
 const table: [string, string, Parameters<typeof pod>[0], object?][] = [
-	['not started', 'pending', { status: { phase: 'Pending' } }],
+	['on no node', 'unbound', { unbound: true, status: { phase: 'Pending' } }],
+	['on a node, not seen to run', 'starting', { status: { phase: 'Pending' } }],
 	[
 		'not started, and made without the pod webhook: it cannot register (E7)',
 		'failed',

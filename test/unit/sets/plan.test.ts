@@ -67,9 +67,9 @@ const described = ({ phase, templateHash, onCordonedNode }: Owner) =>
 
 const table: [string, string, number, string, Partial<SetState>?][] = [
 	['an empty set is filled at once', '', 5, 'create 5'],
-	['a set that is right is left alone', 'idle*2 busy starting pending', 5, 'nothing'],
+	['a set that is right is left alone', 'idle*2 busy starting unbound', 5, 'nothing'],
 	['what leaves is not counted', 'idle*2 leaving*3', 3, 'create 1'],
-	['only what is missing is created', 'pending*3 starting idle', 7, 'create 2'],
+	['only what is missing is created', 'unbound*3 starting idle', 7, 'create 2'],
 	['5 -> 3, the oldest 3 busy: exactly the 2 idle go (C1)', 'busy*3 idle*2', 3, 'release idle idle'],
 	['5 -> 3, all busy: nothing is touched (C2)', 'busy*5', 3, 'nothing'],
 	[
@@ -84,12 +84,14 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 	['scaled down further: an idle one goes too', 'departing-busy busy idle', 1, 'release idle'],
 	['all busy and replicas back up: nothing to take back (C3)', 'busy*5', 5, 'nothing'],
 	[
-		'pending first, then idle, starting last (C4, C5)',
-		'starting idle pending',
+		'unbound first, then idle; starting ones stay until they are idle (C4, C5)',
+		'starting idle unbound',
 		0,
-		'release pending idle starting',
+		'release unbound idle',
 	],
-	['pending are trimmed before idle (C5)', 'idle*3 pending*2', 3, 'release pending pending'],
+	['0 -> 6 -> 0: what starts may get a job, and is left until it is idle', 'starting*6', 0, 'nothing'],
+	['an outdated one that starts is left as well', 'old-starting', 1, 'create 1'],
+	['unbound are trimmed before idle (C5)', 'idle*3 unbound*2', 3, 'release unbound unbound'],
 	['a starting one stays as long as an idle one can go (C4)', 'starting idle', 1, 'release idle'],
 	['idle on a cordoned node before other idle ones', 'idle cordoned-idle idle', 2, 'release cordoned-idle'],
 	['a busy one does not block the removal of others (C8)', 'busy idle', 0, 'release idle'],
@@ -115,9 +117,9 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 	],
 	[
 		'deleting: no new ones, idle ones go, busy ones stay (G1)',
-		'busy idle pending',
+		'busy idle unbound',
 		3,
-		'release pending idle',
+		'release unbound idle',
 		{ deleting: true },
 	],
 	[
@@ -136,15 +138,15 @@ const table: [string, string, number, string, Partial<SetState>?][] = [
 	['rollout: a quarter at a time', 'old-idle*8', 8, 'create 2', { surge: 2 }],
 	[
 		'rollout: old ones that nobody waits for go at once',
-		'old-pending*2 old-starting',
+		'old-unbound*2 old-starting',
 		3,
-		'create 1, release old-pending old-pending old-starting',
+		'create 1, release old-unbound old-unbound',
 	],
 	[
 		'rollout: an old one that has not started takes no place of an idle one, which is not needed any more',
-		'old-pending idle*3 old-idle',
+		'old-unbound idle*3 old-idle',
 		3,
-		'release old-pending old-idle',
+		'release old-unbound old-idle',
 	],
 	['rollout: done but for a busy one, which finishes', 'idle*3 old-busy', 3, 'nothing'],
 	['rollout with a scale-down: old idle ones go first', 'old-idle*2 idle*3', 3, 'release old-idle old-idle'],
@@ -173,8 +175,8 @@ test('a rollout ends, whatever order runners register in, with never more than w
 		for (let pass = 0; pass < 200 && list.some(({ templateHash }) => templateHash === 'old'); pass++) {
 			const { create, release } = plan(list, state(replicas, { surge }), now);
 			list = list.filter((one) => !release.includes(one));
-			for (const one of list) if (one.phase === 'pending') one.phase = 'idle';
-			list.push(...owners(create > 0 ? `pending*${create}` : ''));
+			for (const one of list) if (one.phase === 'unbound') one.phase = 'idle';
+			list.push(...owners(create > 0 ? `unbound*${create}` : ''));
 			most = Math.max(most, list.length);
 			const available = list.filter(({ phase }) => phase === 'idle').length;
 			assert.ok(available >= replicas, `${available} of ${replicas} can take a job`);
@@ -199,7 +201,7 @@ test('100 random histories: never more than desired + surge, never a busy one to
 			for (const one of list) {
 				if (random(3) > 0) continue;
 				const next: Record<string, Phase[]> = {
-					pending: ['starting', 'failed'],
+					unbound: ['starting', 'failed'],
 					starting: ['idle', 'failed'],
 					idle: ['busy', 'stopping'],
 					busy: ['completed'],
@@ -214,13 +216,13 @@ test('100 random histories: never more than desired + surge, never a busy one to
 				'a busy one is released',
 			);
 			const before = list.filter(({ phase }) =>
-				['pending', 'starting', 'idle', 'busy'].includes(phase),
+				['unbound', 'starting', 'idle', 'busy'].includes(phase),
 			).length;
 			if (create > 0)
 				assert.ok(before + create <= replicas + surge, `${before} + ${create} > ${replicas} + ${surge}`);
 			const refused = new Set(release.filter(() => random(4) === 0));
 			list = list.filter((one) => !remove.includes(one) && (!release.includes(one) || refused.has(one)));
-			for (let index = 0; index < create; index++) list.push(owner('pending', { templateHash }));
+			for (let index = 0; index < create; index++) list.push(owner('unbound', { templateHash }));
 		}
 	}
 });
@@ -237,7 +239,7 @@ const demandTable: [string, string, number, number, string, Partial<SetState>?][
 	['those that may go do', 'idle*3 busy', 2, 2, 'release idle idle'],
 	['never more than are too many', 'idle*3', 2, 3, 'release idle'],
 	['never a busy one, whoever says that it may go', 'busy*2 idle', 1, 2, 'nothing'],
-	['in the order in which they may go, whatever is more expendable', 'idle pending', 1, 1, 'release idle'],
+	['in the order in which they may go, whatever is more expendable', 'idle unbound', 1, 1, 'release idle'],
 	[
 		'what goes anyway takes a place of those that are wanted, and nobody is kept for it',
 		'idle*2 departing-busy',
@@ -421,8 +423,10 @@ test('made without the pod webhook: released first and replaced, but never from 
 	assert.is(summary([owner('idle'), unfit('idle'), unfit('busy')], state(3)), 'release idle');
 	const [idle, unfitIdle] = [owner('idle'), unfit('idle')];
 	assert.equal(plan([idle, unfitIdle], state(1), now).release, [unfitIdle]);
-	assert.is(summary([unfit('starting')], state(1)), 'release starting');
-	const later = plan([{ ...unfit('starting'), notBeforeMs: now + 5_000 }], state(1), now);
+	assert.is(summary([unfit('starting')], state(1)), 'nothing', 'it may register: until it is idle it stays');
+	const vain = owner('starting', { unfit: true, vainFromMs: 0 });
+	assert.is(summary([vain], state(1)), 'release starting');
+	const later = plan([{ ...unfit('idle'), notBeforeMs: now + 5_000 }], state(1), now);
 	assert.equal([later.release, later.create, later.requeueAfterMs], [[], 0, 5_000]);
 	assert.is(summary([unfit('failed')], state(1)), 'remove failed', 'and the next comes after a pause');
 	assert.is(plan([unfit('failed')], state(1), now).accounting.failedStarts, 1);
@@ -605,10 +609,26 @@ test('of the same use the oldest goes; of the same age the first by name', () =>
 test('of an older template an idle one goes before an idle one of the newest, also while scaling down', () => {
 	assert.is(summary(owners('idle*2 old-idle'), state(1)), 'release old-idle');
 });
+test('a starting one goes before idle ones from when on it counts as one that cannot start', () => {
+	const vain = owner('starting', { vainFromMs: now, sinceMs: undefined });
+	const soon = owner('starting', { vainFromMs: now + 90_000, sinceMs: undefined });
+	const idle = owner('idle');
+	assert.equal(planned([idle, soon, vain], state(2)).release, [vain]);
+	assert.equal(planned([idle, soon, vain], state(0)).release, [vain, idle]);
+	assert.is(planned([soon], state(0)).requeueAfterMs, 90_000);
+	const outdated = owner('old-starting', { vainFromMs: 0, sinceMs: undefined });
+	assert.equal(
+		planned([outdated], state(1)).release,
+		[outdated],
+		'a template that is put right is rolled out',
+	);
+	const tried = owner('starting', { vainFromMs: 0, notBeforeMs: now + 2_000 });
+	assert.equal(planned([tried], state(0)).release, [], 'refused a moment ago');
+});
 test('a cordoned node matters for idle ones only', () => {
-	const pending = owner('pending', { name: 'b', createdMs: 2 });
-	const cordoned = owner('cordoned-pending', { name: 'a', createdMs: 3 });
-	assert.equal(planned([pending, cordoned], state(1)).release, [pending]);
+	const unbound = owner('unbound', { name: 'b', createdMs: 2 });
+	const cordoned = owner('cordoned-unbound', { name: 'a', createdMs: 3 });
+	assert.equal(planned([unbound, cordoned], state(1)).release, [unbound]);
 });
 test('no more completions are remembered than places that can be held, the newest', () => {
 	const completed = [3, 2, 1].map((seconds) => owner('completed', { sinceMs: now - seconds * 1_000 }));
@@ -632,7 +652,7 @@ test('failed starts are over when one that was started after them is busy or has
 			planned([owner(phase, { createdMs: now - 1_000 })], state(1, { accounting })).accounting.failedStarts,
 			0,
 		);
-	for (const phase of ['pending', 'starting'])
+	for (const phase of ['unbound', 'starting'])
 		assert.is(
 			planned([owner(phase, { createdMs: now - 1_000 })], state(1, { accounting })).accounting.failedStarts,
 			2,

@@ -35,13 +35,13 @@ const env = (spec: PodSpec, name: string) =>
 const mounts = (spec: PodSpec, name: string) =>
 	container(spec, name)?.volumeMounts?.map((mount) => `${mount.name}:${mount.mountPath}`);
 
-test('an empty template becomes a runner and its docker sidecar, as ARC lays them out', () => {
+test('an empty template becomes a runner and its docker sidecar, as ARC lays them out, and the runner starts last', () => {
 	const spec = ofSet({ labels: ['a', 'b'] });
 	assert.equal(
 		spec.containers.map(({ name, image }) => [name, image]),
 		[
-			['runner', 'runner:1'],
 			['docker', 'docker:1'],
+			['runner', 'runner:1'],
 		],
 	);
 	assert.is(env(spec, 'RUNNER_ORG'), 'octo-org');

@@ -176,8 +176,21 @@ export class World {
 
 	/** A scale set's pod; its EphemeralRunner is the test's own. */
 	scaleSetRunner(name: string, change: PodChange = {}, atGitHub?: Parameters<World['runner']>[2]): Stored {
-		const spec = { nodeName: 'node-1', containers: [jitContainer(name)] };
+		const spec = { nodeName: 'node-1', restartPolicy: 'Never', containers: [jitContainer(name)] };
 		return this.runner(name, { ...change, spec }, atGitHub);
+	}
+
+	/** The spec of a runner's pod with another container behind the runner: its status may lag. */
+	lagging(name: string): Pod['spec'] {
+		const { spec } = this.#made(name, {});
+		return { ...spec, containers: [...(spec?.containers ?? []), { name: 'docker' }] };
+	}
+
+	/** The kubelet writes the status of a pod. */
+	shows(name: string, status: Pod['status']): void {
+		this.api.update<Pod>(paths.pods, name, 'ci', (found) => {
+			found.status = status;
+		});
 	}
 
 	pod(name: string): Stored | undefined {

@@ -16,7 +16,7 @@ import { attemptMs, backgroundBudgetMs, finishingRetryMs, quietMs } from '../../
 import { isGitHubsAnswer } from '../../rules/retry.ts';
 import type { Allow, Deny } from '../../rules/verdict.ts';
 import type { WaitReason } from '../../waiting-deletions.ts';
-import { type Ports, release } from './release.ts';
+import { graceOf, type Ports, release } from './release.ts';
 import { completionMessage, state } from './rules/message.ts';
 
 export interface RunnerDeletionDependencies {
@@ -115,7 +115,8 @@ export class RunnerDeletions implements LeaderSubject {
 		if (justReleased) return justReleased;
 		const priority = pod.busyAnswer ? 'background' : 'request';
 		const answerByMs = clock.now() + backgroundBudgetMs;
-		const released = await release(this.#seen(pod), request, this.#ports(), { answerByMs, priority });
+		const limits = { answerByMs, priority, brief: true } as const;
+		const released = await release(this.#seen(pod), request, this.#ports(), limits);
 		const { verdict } = released;
 		if (verdict.kind === 'deny') return this.#wait(released.pod, verdict, nodeAfterMs);
 		// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (An
@@ -241,5 +242,6 @@ const complete = (pod: RunnerPod, verdict: Allow): Step => ({
 	pod,
 	runner: pod.runnerName,
 	reason: verdict.reason,
+	gracePeriodSeconds: graceOf(verdict),
 	message: completionMessage(pod, verdict),
 });

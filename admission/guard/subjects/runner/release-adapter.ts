@@ -97,7 +97,9 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 					: account.registry.confirmAbsent(scope, runnerName, { notBeforeMs, ...limits });
 			});
 			if (answer === 'absent') return { kind: 'absent', begunMs: notBeforeMs };
-			return isFailure(answer) ? answer : { kind: 'present', busy: answer.present.busy };
+			if (isFailure(answer)) return answer;
+			const { busy, status } = answer.present;
+			return { kind: 'present', busy, online: status !== 'offline' };
 		},
 	};
 }

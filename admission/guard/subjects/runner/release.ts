@@ -25,13 +25,13 @@ import { denyAndRecord, type RecordPorts } from '../../record-denial.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
 import { agoMs, quietLeftMs } from '../../rules/elapsed.ts';
 import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, readingLastsMs } from '../../rules/policy.ts';
-import { allow, type Deny, deny, type Verdict } from '../../rules/verdict.ts';
+import { type Allow, allow, type Deny, deny, type Verdict } from '../../rules/verdict.ts';
 import type { Judged } from '../../subject.ts';
-import { type Ask, confirmIdle, decide, decideAbsent } from './rules/decide.ts';
+import { type Ask, confirmIdle, decide, decideAbsent, type List, type Settle } from './rules/decide.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
-	| { kind: 'present'; busy: boolean }
+	| { kind: 'present'; busy: boolean; online: boolean }
 	| { kind: 'absent'; begunMs: number }
 	| GitHubFailure;
 
@@ -86,9 +86,14 @@ export interface ReleaseLimits {
 	priority: Priority;
 	/** How long the rate limit may delay the DELETE, in ms; default: as long as one exchange may take, less one second. */
 	rateLimitWaitMs?: number;
+	/** The caller deletes the pod with gracePeriodSeconds 1 where it is allowed as `cannot-start`. */
+	brief?: boolean;
 	/** false: after GitHub's 204 the caller does not wait for the end of the quiet period, but tries again then. */
 	waitsQuiet?: boolean;
 }
+
+/** With how many seconds of grace whoever was allowed it deletes the pod; undefined: with as many as were asked for. */
+export const graceOf = ({ reason }: Allow): number | undefined => (reason === 'cannot-start' ? 1 : undefined);
 
 /** What one release was asked with. */
 interface Asked {
@@ -116,7 +121,7 @@ export async function release(
 	const asked = { request, ports, limits };
 	let current = pod;
 	for (let attempt = 0; attempt < 6; attempt++) {
-		const decision = decide(current, ports.now(), ports.self);
+		const decision = decide(current, ports.now(), ports.self, limits.brief);
 		if (decision.kind === 'allow') return { verdict: decision, recorded: false, pod: current };
 		if (decision.kind === 'deny') {
 			// A hook or an event had reported the job before GitHub's 204 was written on the pod.
@@ -125,10 +130,7 @@ export async function release(
 				? refute(current, undefined, signal.job.name, asked)
 				: denyAndRecord(current, decision, request, ports);
 		}
-		const outcome =
-			decision.kind === 'settle'
-				? await settle(current, decision.leftMs, asked)
-				: await ask(current, decision, asked);
+		const outcome = await carryOut(current, decision, asked);
 		if ('verdict' in outcome) return outcome;
 		current = outcome.again;
 	}
@@ -143,8 +145,43 @@ export async function release(
 /** The answer, or the pod as it is now, about which to decide anew. */
 type Outcome = Released | { again: RunnerPod };
 
+function carryOut(pod: RunnerPod, decision: Ask | List | Settle, asked: Asked): Promise<Outcome> {
+	switch (decision.kind) {
+		case 'settle':
+			return settle(pod, decision.leftMs, asked);
+		case 'list':
+			return list(pod, asked);
+		case 'ask':
+			return ask(pod, decision, asked);
+	}
+}
+
+/**
+ * Reads GitHub's list for a runner that seems unable to start, where its pod's status may be late. One that is listed and
+ * offline was registered by an earlier pod of its name.
+ */
+async function list(pod: RunnerPod, { request, ports, limits }: Asked): Promise<Released> {
+	const refuse = (verdict: Deny<RunnerReason>) => denyAndRecord(pod, verdict, request, ports);
+	if (!pod.scope) return refuse(deny('scope-unknown'));
+	const account = await ports.account(pod);
+	if ('kind' in account) return refuse(deny(account.kind, account.detail));
+	const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
+	const found = await account.lookup(pod, { timeoutMs, recent: false });
+	switch (found.kind) {
+		case 'absent':
+			return { verdict: allow('cannot-start'), recorded: false, pod };
+		case 'present':
+			return found.online || found.busy
+				? refuse(deny('starting', 'GitHub lists it as online'))
+				: { verdict: allow('cannot-start'), recorded: false, pod };
+		default:
+			return refuse(deny(found.kind, found.detail));
+	}
+}
+
 /** Reads the runner's log, then asks GitHub: its list where that is enough, and then by a DELETE. */
-async function ask(pod: RunnerPod, { listFirst }: Ask, { request, ports, limits }: Asked): Promise<Outcome> {
+async function ask(pod: RunnerPod, { listFirst }: Ask, asked: Asked): Promise<Outcome> {
+	const { request, ports, limits } = asked;
 	const reading = await ports.readLog(pod);
 	const readMs = ports.now();
 	const known = withReading(pod, reading, ports);
@@ -157,7 +194,8 @@ async function ask(pod: RunnerPod, { listFirst }: Ask, { request, ports, limits 
 	if (failure) return refuse(deny(failure.kind, failure.detail));
 	if (await ports.nameTaken(pod)) return refuse(deny('name-taken'));
 
-	const unread = reading.says === 'unknown';
+	// The log of a scale set's runner that is starting has nothing to say yet.
+	const unread = reading.says === 'unknown' && pod.process.state !== 'starting';
 	if (request?.dryRun || listFirst || unread) {
 		// ARC says that it unregistered the runner: the log is read again after the quiet period.
 		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
@@ -170,8 +208,13 @@ async function ask(pod: RunnerPod, { listFirst }: Ask, { request, ports, limits 
 		const found = await account.lookup(pod, { timeoutMs, recent });
 		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 		if (request?.dryRun)
-			return { verdict: readLookup(pod, reading, found, ports.now()), recorded: 'dry-run', pod };
-		if (found.kind === 'absent') return settleAbsent(known, reading, found.begunMs, request, ports);
+			return {
+				verdict: readLookup(pod, reading, found, ports.now(), limits.brief),
+				recorded: 'dry-run',
+				pod,
+			};
+		if (found.kind === 'absent')
+			return settleAbsent(known, reading, found.begunMs, { request, ports, brief: limits.brief });
 		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
 		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle);
 		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
@@ -311,11 +354,13 @@ function readLookup(
 	reading: LogReading,
 	found: LookupOutcome,
 	nowMs: number,
+	brief: boolean | undefined,
 ): Verdict<RunnerReason> {
-	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs).verdict;
+	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs, brief).verdict;
 	if (found.kind !== 'present') return deny(found.kind, found.detail);
 	if (found.busy) return deny('busy');
-	return reading.says === 'unknown' && !confirmIdle(pod, nowMs, nowMs).confirmed
+	const unread = reading.says === 'unknown' && pod.process.state !== 'starting';
+	return unread && !confirmIdle(pod, nowMs, nowMs).confirmed
 		? deny('unconfirmed', reading.why)
 		: allow('unregistered');
 }
@@ -326,7 +371,7 @@ async function unregister(
 	{ reading, readMs }: { reading: LogReading; readMs: number },
 	account: RunnerAccount,
 	ports: Ports,
-	{ priority, rateLimitWaitMs }: ReleaseLimits,
+	{ priority, rateLimitWaitMs, brief }: ReleaseLimits,
 	deadlineMs: number,
 ): Promise<Released> {
 	const exchange = account
@@ -340,7 +385,7 @@ async function unregister(
 				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
 			stillIdle: () => stillIdle(pod, readMs, ports),
 		})
-		.then((outcome) => writeOutcome(pod, reading, outcome, ports));
+		.then((outcome) => writeOutcome(pod, reading, outcome, ports, brief));
 	ports.background(exchange);
 	return waitFor(ports, exchange, { ms: deadlineMs - ports.now() }, () => ({
 		verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
@@ -365,12 +410,13 @@ async function writeOutcome(
 	reading: LogReading,
 	outcome: UnregisterOutcome,
 	ports: Ports,
+	brief: boolean | undefined,
 ): Promise<Released> {
 	switch (outcome.kind) {
 		case 'unregistered':
 			return finish(pod, outcome.runnerId, ports);
 		case 'absent':
-			return settleAbsent(pod, reading, outcome.begunMs, undefined, ports);
+			return settleAbsent(pod, reading, outcome.begunMs, { request: undefined, ports, brief });
 		case 'busy': {
 			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
@@ -399,10 +445,9 @@ async function settleAbsent(
 	pod: RunnerPod,
 	reading: LogReading,
 	begunMs: number,
-	request: DeletionRequest | undefined,
-	ports: Ports,
+	{ request, ports, brief }: Pick<Asked, 'request' | 'ports'> & Pick<ReleaseLimits, 'brief'>,
 ): Promise<Released> {
-	const { verdict, sinceMs } = decideAbsent(pod, reading, begunMs, ports.now());
+	const { verdict, sinceMs } = decideAbsent(pod, reading, begunMs, ports.now(), brief);
 	const annotations = {
 		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
 		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),

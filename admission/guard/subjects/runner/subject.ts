@@ -46,13 +46,13 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 
 		/**
 		 * - Refuses a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
-		 * - Allows where the runner is not running; only whether an exited one's StatefulSet still stands is read then. The
+		 * - Allows where the runner is not running and will not; only whether an exited one's StatefulSet still stands is read then. The
 		 *   answer is all that happens: whoever forges such a review gets one, and the pod stays. The API server itself deletes
 		 *   no other version of the pod than the one it has shown, and asks again where it has changed (compare-and-swap:
 		 *   registry/generic/registry/store.go and storage/etcd3/store.go of k8s.io/apiserver).
 		 */
 		async shortcut(shown, reviewed, review) {
-			const decision = decide(shown, ports.now(), ports.self);
+			const decision = decide(shown, ports.now(), ports.self, isBrief(review));
 			if (decision.kind === 'allow' && notRunning.has(decision.reason))
 				return unlessOwnerIsLive(reviewed, review, { verdict: decision, recorded: false, pod: shown });
 			if (decision.kind !== 'deny' || decision.reason !== 'busy') return undefined;
@@ -72,11 +72,12 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 			if (!object || !pod) return undefined;
 			const lastMs = arrival.atMs + answerWithinMs - lastTryMs;
 			const answerByMs = Math.min(ports.now() + admissionBudgetMs, lastMs);
-			const released = await release(pod, deletion, ports, { answerByMs, priority: 'request' });
+			const limits = { answerByMs, priority: 'request', brief: isBrief(review) } as const;
+			const released = await release(pod, deletion, ports, limits);
 			return unlessOwnerIsLive(object, review, released);
 		},
 
-		endsNothing: ({ process }) => process.state !== 'running',
+		endsNothing: ({ process }) => process.state === 'unbound' || process.state === 'exited',
 		edits: forbiddenEdits,
 		texts: {
 			denial: denialTexts,
@@ -92,6 +93,9 @@ const notRunning: ReadonlySet<AllowReason> = new Set([
 	'never-started',
 	'runner-exited',
 ]);
+
+/** Whether the deletion gives the pod's containers 1 s; see decide. */
+const isBrief = ({ deletion }: DeletionReview) => deletion.options.gracePeriodSeconds === 1;
 
 function isQuietOver(pod: RunnerPod, { now, self }: Ports): boolean {
 	const decision = decide(pod, now(), self);

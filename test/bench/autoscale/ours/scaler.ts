@@ -171,7 +171,7 @@ export class Ours implements Scaler {
 	#runnerOf(pod: Pod): Runner {
 		const { phase, sinceMs } = this.#phaseOf(pod);
 		const createdMs = this.#clock(pod.createdMs);
-		const waits = phase === 'pending' || phase === 'starting' || phase === 'idle';
+		const waits = phase === 'unbound' || phase === 'starting' || phase === 'idle';
 		const { job, signalled } = pod;
 		return {
 			uid: pod.name,
@@ -214,7 +214,7 @@ export class Ours implements Scaler {
 		switch (pod.state) {
 			case 'starting':
 				return this.#world.time.nowMs < pod.runsMs
-					? { phase: 'pending', sinceMs: undefined }
+					? { phase: 'unbound', sinceMs: undefined }
 					: { phase: 'starting', sinceMs: runsSinceMs };
 			case 'idle':
 				return { phase: 'idle', sinceMs: runsSinceMs };

@@ -54,7 +54,7 @@ test('a pod whose scope is not certain is nobody', () => {
 
 test('a runner that has ended is not meant; one that is about to start may be', () => {
 	assert.not(isAbout(event(), pod({ process: { state: 'exited' } })));
-	assert.ok(isAbout(event(), pod({ process: { state: 'never-started' } })));
+	assert.ok(isAbout(event(), pod({ process: { state: 'unbound' } })));
 });
 
 test('a job of before the container started was that of an earlier pod of this name', () => {

@@ -1,5 +1,5 @@
 /** Writes pods as the API server does in protobuf: field numbers from generated.proto of core/v1 and meta/v1. */
-import type { ContainerState, EnvVar, Pod } from '../../../../admission/api/kinds.ts';
+import type { Container, ContainerState, EnvVar, Pod } from '../../../../admission/api/kinds.ts';
 
 /** Numbers, texts and messages under their field numbers, in order; undefined ones are left out. */
 type Fields = [field: number, value: number | string | Buffer | undefined][];
@@ -64,17 +64,23 @@ function encodePod({ metadata, spec, status }: Pod): Buffer {
 			),
 		]),
 	);
-	const containers = (spec?.containers ?? []).map(({ name, env = [], envFrom = [] }): Fields[number] => [
-		2,
-		message(
-			[1, name],
-			...env.map((one): Fields[number] => [
-				7,
-				message([1, one.name], [2, one.value], [3, sourceOf(one.valueFrom)]),
-			]),
-			...envFrom.map(({ prefix }): Fields[number] => [19, message([1, prefix])]),
-		),
-	]);
+	const containers = (field: number, list: Container[] = []) =>
+		list.map((one): Fields[number] => {
+			const { name, env = [], envFrom = [], restartPolicy, restartPolicyRules = [] } = one;
+			return [
+				field,
+				message(
+					[1, name],
+					...env.map((one): Fields[number] => [
+						7,
+						message([1, one.name], [2, one.value], [3, sourceOf(one.valueFrom)]),
+					]),
+					...envFrom.map(({ prefix }): Fields[number] => [19, message([1, prefix])]),
+					[24, restartPolicy],
+					...restartPolicyRules.map(({ action }): Fields[number] => [25, message([1, action])]),
+				),
+			];
+		});
 	const conditions = (status?.conditions ?? []).map(({ type, status: value }): Fields[number] => [
 		2,
 		message([1, type], [2, value]),
@@ -85,7 +91,15 @@ function encodePod({ metadata, spec, status }: Pod): Buffer {
 	]);
 	return message(
 		[1, meta],
-		[2, message(...containers, [10, spec?.nodeName])],
+		[
+			2,
+			message(
+				...containers(2, spec?.containers),
+				[3, spec?.restartPolicy],
+				[10, spec?.nodeName],
+				...containers(20, spec?.initContainers),
+			),
+		],
 		[3, message([1, status?.phase], ...conditions, ...statuses)],
 	);
 }

@@ -80,6 +80,7 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 					{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] },
 					{ name: 'docker' },
 				],
+				restartPolicy: 'Never',
 				nodeName: 'node-1',
 			},
 			status: {
@@ -89,7 +90,7 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 					{
 						name: 'runner',
 						state: { running: { startedAt: new Date(1_795_000_010_000).toISOString().replace('.000', '') } },
-						lastState: { terminated: {} },
+						lastState: { terminated: { exitCode: 137 } },
 						restartCount: 2,
 					},
 					{ name: 'docker' },

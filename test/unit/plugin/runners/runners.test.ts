@@ -45,6 +45,7 @@ function pod(parts: Parts = {}): Pod {
 			...(parts.deleting ? { deletionTimestamp: '2026-11-23T11:59:00Z' } : {}),
 		},
 		spec: {
+			restartPolicy: 'Never',
 			containers: [{ name: container, env }],
 			...('node' in parts ? { nodeName: parts.node } : { nodeName: 'n' }),
 		},
@@ -83,7 +84,7 @@ for (const [what, parts, state] of [
 		{ state: running, annotations: { ...registered, [progress.refusal]: `${startedAt} busy` } },
 		'busy',
 	],
-	['marked busy, but not started', { labels: onJob, phase: 'Pending', node: undefined }, 'pending'],
+	['marked busy, but on no node', { labels: onJob, phase: 'Pending', node: undefined }, 'pending'],
 	['on a job, deletion recorded', { state: running, labels: onJob, annotations: asked }, 'draining'],
 	[
 		'asked to go by ARC alone',

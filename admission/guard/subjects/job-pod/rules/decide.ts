@@ -37,7 +37,7 @@ export function decideJobPod(
 		return allow('runner-gone');
 	if (isSame(caller, runner)) return allow('own-runner');
 
-	if (runner.process.state === 'never-started') return allow('never-started');
+	if (runner.process.state === 'unbound') return allow('never-started');
 	if (runner.process.state === 'exited') return allow('runner-exited');
 	if (runner.nodeGone) return allow('node-gone');
 

@@ -71,7 +71,7 @@ export const completionMessage = ({ reason }: Allow): string =>
 const endings: Partial<Record<Allow['reason'], string>> = {
 	'runner-gone': 'its runner is gone',
 	'runner-exited': 'its runner has stopped',
-	'never-started': 'its runner has not started',
+	'never-started': 'its runner is not on a node yet',
 	'node-gone': 'the node of its runner is gone',
 	'job-over': 'its runner is idle',
 	'job-pod-ended': 'its containers have stopped',

@@ -1,6 +1,7 @@
 import { reportsWork } from '../../../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../../../jobs/rules/runner-log.ts';
 import { idleMs, registrationTimeoutMs } from '../../../../runner/policy.ts';
+import { cannotStart } from '../../../../runner/process.ts';
 import type { RunnerPod } from '../../../../runner/runner-pod.ts';
 import { sourceOf } from '../../../../runner/signal-sources.ts';
 import type { RunnerReason } from '../../../rules/denials.ts';
@@ -20,25 +21,35 @@ import { allow, type Deny, deny, type Verdict } from '../../../rules/verdict.ts'
  * answered 422 to ARC, so that a DELETE would be one call more.
  */
 export type Ask = { kind: 'ask'; listFirst: boolean };
+/** GitHub's list must lack it: where its pod's status lags, it may be running although it looks as if it could not start. */
+export type List = { kind: 'list' };
 /**
  * GitHub has answered 204, which is one source. After the quiet period, of which `leftMs` are left, the other sources are
  * read once more, and then the pod may go.
  */
-type Settle = { kind: 'settle'; leftMs: number };
+export type Settle = { kind: 'settle'; leftMs: number };
 
-type Decision = Verdict<RunnerReason> | Ask | Settle;
+type Decision = Verdict<RunnerReason> | Ask | List | Settle;
 
-/** May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica. */
-export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
+/**
+ * May this pod be deleted now? Pure: everything it knows is in its arguments. `self` names this replica.
+ *
+ * @param brief the deletion gives its containers 1 s: only so may a runner go that is on a node and cannot start. If an
+ *   attempt of the kubelet's wins after all, the runner lives for less time than it takes to register and get a job
+ */
+export function decide(pod: RunnerPod, nowMs: number, self: string, brief = false): Decision {
 	if (pod.terminating) return allow('already-terminating'); // the kubelet's last DELETE is reviewed too
 	if (pod.breakGlass) return allow('break-glass');
 
-	if (pod.process.state === 'never-started') return allow('never-started');
+	if (pod.process.state === 'unbound') return allow('never-started');
 	if (pod.process.state === 'exited') return allow('runner-exited'); // nothing can be running; its registration is removed later
 
 	if (pod.nodeGone) return allow('node-gone');
 	const signalled = signalsNow(pod);
 	if (signalled === 'denies') return deny('busy');
+	if (signalled === 'none' && pod.process.state === 'starting' && pod.busyHint) return deny('busy');
+	const start = decideStart(pod, nowMs, brief);
+	if (start) return start;
 	if (pod.unregistered)
 		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
 	const answer = currentBusyAnswer(pod, nowMs);
@@ -62,6 +73,24 @@ export function decide(pod: RunnerPod, nowMs: number, self: string): Decision {
 		kind: 'ask',
 		listFirst: pod.saidToBeGone !== undefined || pod.leavingByArc || absentForMs < Infinity,
 	};
+}
+
+/**
+ * A runner that is on a node and has not been seen to run: what it registers with may still be used by the container that
+ * starts, so nothing that GitHub answers now is proof. A scale set's runner is registered before its pod is made: GitHub can
+ * be asked about it at once (ephemeralrunner_controller.go of ARC). undefined: it is decided as for any other runner.
+ */
+function decideStart(
+	{ process, kind, registered }: RunnerPod,
+	nowMs: number,
+	brief: boolean,
+): Verdict<RunnerReason> | List | undefined {
+	if (process.state !== 'starting' || kind === 'scale-set') return undefined;
+	if (!brief || !cannotStart(process, nowMs))
+		return deny('starting', process.failing ?? 'on its node, not seen to run');
+	// Between two runs of its container a static runner stays registered.
+	if (registered) return undefined;
+	return process.statusLags ? { kind: 'list' } : allow('cannot-start');
 }
 
 /**
@@ -107,8 +136,11 @@ export function currentBusyAnswer({ busyAnswer }: RunnerPod, nowMs: number): { a
  *   log cannot be read.
  * - One that was never listed: the same, and both lists were begun after the time in which a runner registers (A7).
  *
+ * - One of a scale set that is starting: its container may have connected unseen, so only one that cannot start goes.
+ *
  * @param begunMs when the reading of the list began, ms since the epoch
  * @param answeredMs when it was complete
+ * @param brief see decide
  * @returns `sinceMs`: from when on its absence counts, to be noted on the pod; undefined: nothing is to be noted
  */
 export function decideAbsent(
@@ -116,7 +148,12 @@ export function decideAbsent(
 	reading: LogReading,
 	begunMs: number,
 	answeredMs: number,
+	brief = false,
 ): { verdict: Verdict<RunnerReason>; sinceMs?: number | undefined } {
+	if (pod.process.state === 'starting') {
+		const isVain = brief && cannotStart(pod.process, answeredMs);
+		return { verdict: isVain ? allow('cannot-start') : deny('starting', 'GitHub does not list it') };
+	}
 	const { registered, ephemeral, absentSinceMs } = pod;
 	// If it is not known since when it runs, it may just have started.
 	const startedMs = pod.process.sinceMs ?? Number.POSITIVE_INFINITY;

@@ -91,5 +91,6 @@ const endings: Partial<Record<Allow['reason'], string>> = {
 	unregistered: 'GitHub has unregistered it',
 	'never-registered': 'it never registered at GitHub',
 	'runner-exited': 'it has exited',
-	'never-started': 'it has not started',
+	'never-started': 'it was not on a node yet',
+	'cannot-start': 'it cannot start, and GitHub does not list it',
 };

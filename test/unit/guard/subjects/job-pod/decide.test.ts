@@ -58,7 +58,7 @@ test('the runner is gone, has stopped or never started: there is no job', () => 
 	assert.is(verdict(undefined), 'allow runner-gone');
 	const stopped = { phase: 'Failed', containerStatuses: [{ name: 'runner', state: { terminated: {} } }] };
 	assert.is(verdict(runnerPod({ status: stopped }), works), 'allow runner-exited');
-	assert.is(verdict(runnerPod({ status: { phase: 'Pending' } })), 'allow never-started');
+	assert.is(verdict(runnerPod({ unbound: true, status: { phase: 'Pending' } })), 'allow never-started');
 	assert.is(verdict(runnerPod({}, { nodeGone: true })), 'allow node-gone');
 });
 

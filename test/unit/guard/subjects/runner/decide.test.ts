@@ -16,6 +16,7 @@ const verdict = (change: Parameters<typeof pod>[0], facts = {}) => {
 	const decision = decide(runnerPod(change, facts), now, 'me');
 	if (decision.kind === 'settle') return `settle, ${decision.leftMs} ms are left`;
 	if ('reason' in decision) return `${decision.kind} ${decision.reason}`;
+	if (decision.kind === 'list') return 'list';
 	return decision.listFirst ? 'ask, after a list' : 'ask';
 };
 const annotated = (annotations: Record<string, string>, env = {}) => ({ metadata: { annotations }, env });
@@ -38,10 +39,15 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 		'deny busy',
 		{ metadata: { ...busyLabel.metadata, annotations: { 'actions-runner/break-glass': '' } } },
 	],
-	['Pending, never started (A6)', 'allow never-started', { status: { phase: 'Pending' } }],
+	['on no node: never started (A6)', 'allow never-started', { unbound: true, status: { phase: 'Pending' } }],
+	[
+		'on a node, without a status: its kubelet may have begun',
+		'deny starting',
+		{ status: { phase: 'Pending' } },
+	],
 	[
 		'its image is still being pulled',
-		'allow never-started',
+		'deny starting',
 		{
 			status: {
 				phase: 'Pending',
@@ -205,7 +211,7 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	[
 		'no scope, but never started',
 		'allow never-started',
-		{ env: { RUNNER_ORG: '' }, status: { phase: 'Pending' } },
+		{ env: { RUNNER_ORG: '' }, unbound: true, status: { phase: 'Pending' } },
 	],
 	[
 		'a broken attempt does not count',
@@ -215,6 +221,49 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 ];
 for (const [name, expected, change, facts] of table)
 	test(name, () => assert.is(verdict(change, facts), expected));
+
+const waitingFor = (reason: string, env: Record<string, string> = {}) => ({
+	env,
+	status: {
+		phase: 'Pending',
+		containerStatuses: [{ name: 'runner', restartCount: 0, state: { waiting: { reason } } }],
+	},
+});
+test('on a node and not seen to run: it stays, unless it cannot start and is given one second', () => {
+	const of = (change: Parameters<typeof pod>[0], brief: boolean, facts = {}) => {
+		const decision = decide(runnerPod(change, facts), now, 'me', brief);
+		return 'reason' in decision ? decision.reason : decision.kind;
+	};
+	const vain = waitingFor('ImagePullBackOff');
+	assert.equal([of(vain, false), of(vain, true)], ['starting', 'cannot-start']);
+	assert.is(of(waitingFor('ErrImagePull', { RUNNER_ORG: '' }), true), 'cannot-start', 'whoever it is');
+	const fresh = { ...waitingFor('ContainerCreating'), metadata: { creationTimestamp: at(now - 90_000) } };
+	assert.is(of(fresh, true), 'starting');
+	assert.is(of({ ...fresh, metadata: { creationTimestamp: at(now - 120_000) } }, true), 'cannot-start');
+	const beside = runnerPod(vain);
+	assert.is(beside.process.state, 'starting');
+	const lagging = { ...beside, process: { ...beside.process, statusLags: true } } as typeof beside;
+	const decision = decide(lagging, now, 'me', true);
+	assert.is(decision.kind, 'list', 'it may be running: GitHub’s list must lack it');
+	// Between two runs its registration stays, and GitHub removes it first.
+	assert.is(decide({ ...beside, registered: true }, now, 'me', true).kind, 'ask');
+	assert.is(of({ ...vain, ...busyLabel }, true), 'busy');
+});
+test('a scale set’s runner is registered before its pod is made: GitHub is asked while it starts', () => {
+	const starting = runnerPod(waitingFor('ContainerCreating'));
+	const decision = decide({ ...starting, kind: 'scale-set' }, now, 'me');
+	assert.is(decision.kind, 'ask');
+	assert.is(
+		decide({ ...starting, kind: 'scale-set', busyHint: { sinceMs: now, job: 'x' } }, now, 'me').kind,
+		'deny',
+	);
+	const absent = (brief: boolean, change = waitingFor('ContainerCreating')) =>
+		decideAbsent({ ...runnerPod(change), kind: 'scale-set' }, { says: 'unknown', why: 'x' }, now, now, brief);
+	assert.is(absent(true, waitingFor('ErrImagePull')).verdict.reason, 'cannot-start');
+	assert.is(absent(false, waitingFor('ErrImagePull')).verdict.reason, 'starting');
+	const fresh = { ...waitingFor('ContainerCreating'), metadata: { creationTimestamp: at(now) } };
+	assert.is(absent(true, fresh).verdict.reason, 'starting', 'it may have connected unseen');
+});
 
 test('how long ago, by clocks that differ', () => {
 	assert.equal([agoMs(noon - 1, noon), agoMs(noon, noon), agoMs(noon + 5_000, noon)], [1, 0, 0]);

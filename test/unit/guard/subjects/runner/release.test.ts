@@ -56,7 +56,7 @@ function world(
 				},
 				lookup: async (_runner, { recent }) => {
 					calls.push(recent ? 'recent lookup' : 'lookup');
-					return answers.lookup ?? { kind: 'present', busy: false };
+					return answers.lookup ?? { kind: 'present', busy: false, online: true };
 				},
 			};
 		},
@@ -211,8 +211,8 @@ test('a call without an answer leaves no attempt behind for other replicas to wa
 test('a dry run writes nothing, asks only what a read can tell, and gives the same verdict (A15)', async () => {
 	const dry = { ...alice, dryRun: true };
 	for (const [lookup, kind, reason] of [
-		[{ kind: 'present', busy: false }, 'allow', 'unregistered'],
-		[{ kind: 'present', busy: true }, 'deny', 'busy'],
+		[{ kind: 'present', busy: false, online: true }, 'allow', 'unregistered'],
+		[{ kind: 'present', busy: true, online: true }, 'deny', 'busy'],
 		[{ kind: 'absent', begunMs: noon + 60_000 }, 'deny', 'registering'],
 		[{ kind: 'github-unavailable', detail: '502' }, 'deny', 'github-unavailable'],
 	] as const) {
@@ -249,7 +249,7 @@ test('ARC is having a busy runner unregistered: one look and one write, for each
 		calls,
 		pod: read,
 	} = world(pod({ metadata: { annotations } }), {
-		lookup: { kind: 'present', busy: true },
+		lookup: { kind: 'present', busy: true, online: true },
 	});
 	const { verdict, recorded: isRecorded } = await release(read(), alice, ports);
 	assert.equal([verdict.reason, isRecorded], ['busy', true]);
@@ -356,7 +356,7 @@ test('... and a runner that is listed again starts anew', async () => {
 	const account = (await ports.account(current())) as RunnerAccount;
 	ports.account = async () => ({
 		...account,
-		lookup: async () => ({ kind: 'present', busy: false }),
+		lookup: async () => ({ kind: 'present', busy: false, online: true }),
 		async unregister(_pod, { found }) {
 			await found(7);
 			return { kind: 'busy', message: 'busy', runnerId: 7 };
@@ -483,7 +483,7 @@ test('a dry run over a forged complete-timestamp writes nothing and sends no DEL
 		ports,
 		calls,
 		pod: current,
-	} = world(saidToBeUnregistered(), { lookup: { kind: 'present', busy: false } });
+	} = world(saidToBeUnregistered(), { lookup: { kind: 'present', busy: false, online: true } });
 	const { verdict, recorded } = await release(current(), { ...alice, dryRun: true }, ports);
 	assert.equal([verdict.kind, recorded, calls], ['allow', 'dry-run', ['lookup']]);
 });
@@ -917,7 +917,7 @@ test('... or an event of GitHub has said that the job of a static runner complet
 			pod: current,
 		} = world(pod(fixed), {
 			log: [unread],
-			lookup: { kind: 'present', busy },
+			lookup: { kind: 'present', busy, online: true },
 		});
 		const finishing = { by: 'event', key: '7', state: 'finishing', sinceMs: 0, job: { name: 'x' } } as const;
 		const asked = { ...current(), signals: [finishing] };
@@ -928,7 +928,10 @@ test('... or an event of GitHub has said that the job of a static runner complet
 });
 test('its log has shown a job and cannot be read any more: a static runner works until the log or long contradiction ends it', async () => {
 	const log = [works, unread];
-	for (const lookup of [{ kind: 'present', busy: false } as const, absentAt(noon + 121_000).lookup]) {
+	for (const lookup of [
+		{ kind: 'present', busy: false, online: true } as const,
+		absentAt(noon + 121_000).lookup,
+	]) {
 		const object = seen(fixed);
 		const runner = readRunnerPod(object)!;
 		// Before the job, lists had lacked it, or shown it idle.
@@ -971,7 +974,10 @@ test('... and so it is with a list that shows a job', async () => {
 	await release(current(), alice, ports);
 	await clock.pass(30_000);
 	const account = (await ports.account(current())) as RunnerAccount;
-	ports.account = async () => ({ ...account, lookup: async () => ({ kind: 'present', busy: true }) });
+	ports.account = async () => ({
+		...account,
+		lookup: async () => ({ kind: 'present', busy: true, online: true }),
+	});
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy');
 	assert.is(calls.at(-1), 'write idle-since');
 	assert.is(current().idleSinceMs, undefined);

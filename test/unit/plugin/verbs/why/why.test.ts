@@ -36,7 +36,7 @@ for (const [what, change, reason, next] of [
 		'break-glass',
 		'it is deleted at once, and a job that it runs is stopped',
 	],
-	['not started', { status: { phase: 'Pending' } }, 'never-started', 'it is deleted at once'],
+	['not started', { unbound: true, status: { phase: 'Pending' } }, 'never-started', 'it is deleted at once'],
 	['ended', { status: { phase: 'Succeeded' } }, 'runner-exited', 'it is deleted at once'],
 	[
 		'unregistered, signed by the guard',
