@@ -45,10 +45,10 @@ test.after(async ({ plugin, server }) => {
 
 const verbs = 'list why delete wait cancel drain install uninstall version completion'.split(' ');
 
-test('what list loads has at most 68 kB, and lies with its companions in one folder', ({ plugin }) => {
+test('what list loads has at most 72 kB, and lies with its companions in one folder', ({ plugin }) => {
 	const loaded = ['kubectl-runners', 'kubectl-runners-list.cjs'].map((name) => join(plugin.folder, name));
 	const bytes = loaded.reduce((sum, file) => sum + statSync(file).size, 0);
-	assert.ok(bytes <= 68_000, `${bytes} bytes`);
+	assert.ok(bytes <= 72_000, `${bytes} bytes`);
 	assert.equal(readdirSync(plugin.folder).sort(), [
 		'kubectl-runners',
 		'kubectl-runners-auth.cjs',
