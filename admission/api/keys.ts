@@ -135,6 +135,8 @@ export const jobPods = {
 	label: 'runner-pod',
 	/** Name of the container in which the job's steps run. */
 	container: 'job',
+	/** Label that the Job controller of Kubernetes puts on the pods of a Job: the Job's name. */
+	job: 'batch.kubernetes.io/job-name',
 } as const;
 
 /** In a user's `extra`, where its token is bound to a pod: which one. The API server itself writes that. */

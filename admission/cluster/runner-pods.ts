@@ -1,5 +1,5 @@
 import { progress } from '../api/keys.ts';
-import type { EphemeralRunner, Pod, RecordedOptions } from '../api/kinds.ts';
+import type { EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
 import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
@@ -32,6 +32,9 @@ interface Metadata {
 
 /** Time limit of one call to the API server during a review, so that several calls fit into one review. */
 const callWithinMs = 2_500;
+
+/** A list of objects without their spec and status (kubernetes.io/docs/reference/using-api/api-concepts/). */
+const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
 
 /** How often a patch is sent that the API server gives up because of other writers. */
 const patchTries = 3;
@@ -106,6 +109,20 @@ export class RunnerPods {
 		if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)) return []; // no pod can have this name
 		const query = { fieldSelector: `metadata.name=${name}`, resourceVersion: '0' };
 		return listObjects<Pod>(this.#client, collectionPath(resources.pods), query, { timeoutMs: callWithinMs });
+	}
+
+	/**
+	 * The runner pods of the namespace whose names begin so, as the API server has them in its cache. Only names are listed,
+	 * and each of these pods is read then; 'too-many': there are more than `most` of them.
+	 */
+	async beginningWith(namespace: string, prefix: string, most: number): Promise<Pod[] | 'too-many'> {
+		const path = collectionPath(resources.pods, namespace);
+		const options = { query: { resourceVersion: '0' }, accept: metadataOnly, timeoutMs: callWithinMs };
+		const { items } = await this.#client.request<{ items: KubeObject[] }>('GET', path, options);
+		const found = items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
+		if (found.length > most) return 'too-many';
+		const pods = await Promise.all(found.map((name) => this.get(namespace, name)));
+		return pods.filter((pod) => pod !== undefined && isRunnerPod(pod)) as Pod[];
 	}
 
 	/**

@@ -1,4 +1,5 @@
 import type { SetController } from '../api/controllers.ts';
+import { jobPods as jobPodKeys } from '../api/keys.ts';
 import type { Capability, LeaderPart } from '../capability.ts';
 import type { WebhookConfigurations } from '../certificates/webhook-configurations.ts';
 import { liveOwner } from '../cluster/pod-owner.ts';
@@ -104,13 +105,15 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const shared = { client, cache, pods, accounts, events, metrics, clock, log };
 	const busy = new BusyPolling({ ...shared, signer });
 	const followedLogs = new FollowedLogs(shared);
-	const jobPods = new JobPods(shared);
+	const jobPods = new JobPods(shared, jobPodKeys.label);
+	const stepPods = new JobPods(shared, jobPodKeys.job);
 	const waiting = new WaitingDeletions(metrics);
 	const ports = releasePorts(options, term);
 	const subjects = leaderSubjects({
 		...shared,
 		followedLogs,
 		jobPods,
+		stepPods,
 		ports,
 		liveOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
@@ -118,7 +121,10 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		verify: signer.verifyStatement,
 	});
 	const deletions = subjects.map((subject) => new DeletionLoop(subject, { ...shared, waiting }));
-	const jobPodMarks = markJobPods({ ...shared, jobPods });
+	const jobPodMarks = [
+		markJobPods('job-pods', { ...shared, jobPods }),
+		markJobPods('step-pods', { ...shared, jobPods: stepPods }),
+	];
 	const signals = new OpenSignals({
 		...shared,
 		sign: signer.signStatement,
@@ -134,7 +140,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 			(signal) => busy.run(signal),
 			...subjects.map((subject) => async (signal: AbortSignal) => subject.run?.(signal)),
 		],
-		controllers: [followedLogs, ...deletions, jobPodMarks, signals, registrations, lateStarts, budgets],
+		controllers: [followedLogs, ...deletions, ...jobPodMarks, signals, registrations, lateStarts, budgets],
 		githubRecovered() {
 			for (const loop of deletions) loop.retryGitHub();
 		},

@@ -43,6 +43,8 @@ export interface RequestOptions {
 	/** Default application/json; a PATCH needs one of `patchType`. */
 	contentType?: string;
 	signal?: AbortSignal;
+	/** The form of the answer; default: the objects as JSON. */
+	accept?: string;
 	/** Default 10 s. */
 	timeoutMs?: number;
 	/**
@@ -136,6 +138,7 @@ export function createKubeClient(
 		contentType: string | undefined,
 		signal: AbortSignal,
 		beforeSend?: () => void,
+		accept = 'application/json',
 	): Promise<http.IncomingMessage> {
 		const auth: https.RequestOptions = {};
 		await config.applyToHTTPSOptions(auth);
@@ -146,7 +149,7 @@ export function createKubeClient(
 			if (value !== undefined) search.set(key, String(value));
 		const headers: http.OutgoingHttpHeaders = {
 			...(auth.headers as http.OutgoingHttpHeaders | undefined),
-			accept: 'application/json',
+			accept,
 			'user-agent': userAgent,
 		};
 		if (body) {
@@ -208,7 +211,16 @@ export function createKubeClient(
 			const { query, contentType, beforeSend, timeoutMs = 10_000 } = options;
 			const body = options.body === undefined ? undefined : Buffer.from(asJson(options.body));
 			const exchange = async (signal: AbortSignal) => {
-				const response = await send(method, path, query, body, contentType, signal, beforeSend);
+				const response = await send(
+					method,
+					path,
+					query,
+					body,
+					contentType,
+					signal,
+					beforeSend,
+					options.accept,
+				);
 				return { status: response.statusCode ?? 0, text: await readText(response) };
 			};
 			const { status, text } = await answered(`${method} ${path}`, timeoutMs, exchange, options.signal);

@@ -1,4 +1,4 @@
-import { jobHooks } from '../../admission/api/keys.ts';
+import { jobHooks, jobPods } from '../../admission/api/keys.ts';
 import type {
 	Condition,
 	Container,
@@ -275,6 +275,8 @@ function readState(body: Buffer, from: number, to: number): ContainerState {
 
 /** ARC's and our labels, annotations and conditions: admission/api/keys.ts. */
 const keyPrefixes = ['actions', 'runner'].map((prefix) => Buffer.from(prefix));
+/** ... and the one by which Kubernetes names the Job of a pod. */
+const labelPrefixes = [...keyPrefixes, Buffer.from(jobPods.job)];
 /** The scripts and certificates of job hooks: some kB on every pod, which no list shows. */
 const unshown = [Buffer.from(jobHooks.script)];
 const environmentPrefixes = ['RUNNER_', 'ACTIONS_RUNNER_', 'GITHUB_URL'].map((prefix) => Buffer.from(prefix));
@@ -301,7 +303,7 @@ function readPair(
 }
 
 function addPair(into: Record<string, string>, body: Buffer, from: number, to: number): void {
-	const pair = readPair(body, from, to, keyPrefixes);
+	const pair = readPair(body, from, to, labelPrefixes);
 	if (pair) into[pair.name] = pair.value;
 }
 

@@ -1,7 +1,7 @@
-import { busy, jobPods, record } from '../../admission/api/keys.ts';
+import { busy, record } from '../../admission/api/keys.ts';
 import type { Pod } from '../../admission/api/kinds.ts';
 import type { DeletionRecord } from '../../admission/runner/guarded-pod.ts';
-import { isJobPod, readJobPod } from '../../admission/runner/job-pod.ts';
+import { isJobPod, readJobPod, runnerOf } from '../../admission/runner/job-pod.ts';
 import { isRunnerPod } from '../../admission/runner/runner-pod.ts';
 
 /** The state of a job pod, for people. */
@@ -28,7 +28,7 @@ export function withJobPods(pods: readonly Pod[]): Pod[] {
 	const ofRunner = new Map<string, Pod[]>();
 	for (const pod of pods) {
 		if (!isJobPod(pod) || isRunnerPod(pod)) continue;
-		const key = keyOf(pod, pod.metadata.labels?.[jobPods.label]);
+		const key = keyOf(pod, runnerOf(pod)?.runner);
 		ofRunner.set(key, [...(ofRunner.get(key) ?? []), pod]);
 	}
 	const runners = pods.filter(isRunnerPod);

@@ -18,6 +18,32 @@ function jobPodName({ runner, step = false }: Pick<JobPodOptions, 'runner' | 'st
 	return `${runner.slice(0, longestName - end.length)}${end}`;
 }
 
+/**
+ * The Job of a container action, as actions/runner-container-hooks up to 0.7 makes it: its pod carries no label of the hooks,
+ * but the Job controller's.
+ */
+export function stepJob({ runner, namespace, nodeName }: Omit<JobPodOptions, 'step'>): {
+	metadata: { name: string; namespace: string };
+} {
+	return {
+		...{ apiVersion: 'batch/v1', kind: 'Job' },
+		metadata: { name: jobPodName({ runner, step: true }), namespace },
+		...{
+			spec: {
+				backoffLimit: 0,
+				ttlSecondsAfterFinished: 300,
+				template: {
+					spec: {
+						...(nodeName === undefined ? {} : { nodeName }),
+						restartPolicy: 'Never',
+						containers: [{ name: 'job', image: 'docker://alpine:3.20' }],
+					},
+				},
+			},
+		},
+	};
+}
+
 export function jobPod(options: JobPodOptions): object {
 	const { runner, namespace, nodeName } = options;
 	const volumes = ['externals', 'github', 'work'].map((name) => ({ name, emptyDir: {} }));

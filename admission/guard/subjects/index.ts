@@ -1,6 +1,7 @@
 import type { LeaderSubject } from '../leader-subject.ts';
 import type { Subject } from '../subject.ts';
 import { type JobPodDeletionDependencies, JobPodDeletions } from './job-pod/deletions.ts';
+import type { JobPods } from './job-pod/job-pods.ts';
 import { jobPodSubject } from './job-pod/subject.ts';
 import { type RunnerDeletionDependencies, RunnerDeletions } from './runner/deletions.ts';
 import { runnerSubject } from './runner/subject.ts';
@@ -13,10 +14,15 @@ export const subjects = (dependencies: Dependencies): readonly Subject[] => [
 	jobPodSubject(dependencies),
 ];
 
-type LeaderDependencies = RunnerDeletionDependencies & JobPodDeletionDependencies;
+type LeaderDependencies = RunnerDeletionDependencies &
+	JobPodDeletionDependencies & {
+		/** The pods of container actions that carry no label of the hooks. */
+		stepPods: JobPods;
+	};
 
 /** The same kinds at the leader, which carries out their recorded deletions. */
 export const leaderSubjects = (dependencies: LeaderDependencies): readonly LeaderSubject[] => [
 	new RunnerDeletions(dependencies),
-	new JobPodDeletions(dependencies),
+	new JobPodDeletions('job-pod-deletion', dependencies),
+	new JobPodDeletions('step-pod-deletion', { ...dependencies, jobPods: dependencies.stepPods }),
 ];

@@ -5,7 +5,7 @@ import { autoscalerMarks, breakGlass, busy, record } from '../../../admission/ap
 import { evict, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { stage } from '../../rig/stage.ts';
-import { jobPod } from '../../sim/job-pods.ts';
+import { jobPod, stepJob } from '../../sim/job-pods.ts';
 import { type Installed, installPlugin, Running } from '../support/plugin-process.ts';
 import { Space, says } from '../support/space.ts';
 import { type HistoryContext, historyTests } from '../support/space-tests.ts';
@@ -95,6 +95,33 @@ test('kubectl delete, --force and an eviction: refused at once, recorded, and ca
 		await space.gone(`${name}-workflow`);
 	}
 	assert.equal(space.removals(), [], 'GitHub is asked nothing');
+});
+
+test('a container action of older hooks, whose pod has only its Job’s label: refused, recorded, and carried out after the job (A19)', async ({
+	call,
+	space,
+}) => {
+	await working(space, ['r1']);
+	const job = stepJob({ runner: 'r1', namespace: space.name });
+	await space.rig.apply(job);
+	const selector = `batch.kubernetes.io/job-name=${job.metadata.name}`;
+	const name = await eventually('its pod is there', async () =>
+		(await space.ok('get', 'pods', '-l', selector, '-o', 'jsonpath={.items[*].metadata.name}')).trim(),
+	);
+	await runs(space, name);
+	const evicted = await evict(call, space.name, name);
+	assert.is(evicted.status, 429, evicted.message);
+	says(evicted.message, 'job pod of runner r1, which is busy');
+	says(await space.refused(name, '--wait=false', '--force', '--grace-period=0'), 'job pod of runner r1');
+	assert.ok((await space.annotations(name))[record.requestedBy]);
+	await eventually(
+		'the back-stop holds it',
+		async () => (await space.pod(name))?.metadata.labels?.[busy.label],
+	);
+	await untouched(space, 'r1', name);
+	await space.endJob('r1');
+	await space.gone(name);
+	assert.equal(space.removals(), []);
 });
 
 test('kubectl runners: list shows it under its runner, why explains, cancel takes the request back', async ({

@@ -91,7 +91,7 @@ test('scaled to 0 while runners register: none is killed between start and regis
 	}
 });
 
-test('with runners that cannot start: they go first (C5)', async ({ make }) => {
+test('with runners that cannot start: they go first (C5)', async ({ rig, make }) => {
 	const set = await make('RunnerSet', { replicas: 2 });
 	const started = set.live();
 	await set.patch({
@@ -99,6 +99,10 @@ test('with runners that cannot start: they go first (C5)', async ({ make }) => {
 	});
 	await set.scale(4);
 	await set.reaches(4);
+	await eventually('their kubelet says so', async () => {
+		const pods = await rig.pods(set.namespace);
+		return pods.filter(({ status }) => status?.containerStatuses?.[0]?.state?.waiting).length === 2;
+	});
 	await set.scale(2);
 	await set.reaches(2);
 	await set.rests(2);

@@ -33,9 +33,11 @@ export function matches(
 ): boolean {
 	if (namespace !== undefined && metadata.namespace !== namespace) return false;
 	for (const label of split(query.labelSelector)) {
-		const [key = '', value] = label.split('=');
+		const [key = '', value] = label.replace(/^!/, '').split('=');
 		const has = metadata.labels?.[key];
-		if (value === undefined ? has === undefined : has !== value) return false;
+		if (label.startsWith('!')) {
+			if (has !== undefined) return false;
+		} else if (value === undefined ? has === undefined : has !== value) return false;
 	}
 	for (const field of split(query.fieldSelector)) {
 		const [path = '', value] = field.split('=');

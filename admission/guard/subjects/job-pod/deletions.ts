@@ -14,7 +14,7 @@ import { completionMessage, state } from './rules/message.ts';
 
 export interface JobPodDeletionDependencies {
 	jobPods: JobPods;
-	pods: Pick<RunnerPods, 'get' | 'from'>;
+	pods: Pick<RunnerPods, 'get' | 'from' | 'beginningWith'>;
 	/** What the log of the runner says now; never fails. */
 	readLog(runner: RunnerPod): Promise<LogReading>;
 	verify: Verify;
@@ -23,11 +23,13 @@ export interface JobPodDeletionDependencies {
 
 /** The recorded deletions of job pods: they wait until their runner works no longer. */
 export class JobPodDeletions implements LeaderSubject {
-	readonly controller = { name: 'job-pod-deletion', concurrency: 8, isCounted: false };
+	readonly controller: LeaderSubject['controller'];
 	readonly watched: LeaderSubject['watched'];
 	readonly #dependencies: JobPodDeletionDependencies;
 
-	constructor(dependencies: JobPodDeletionDependencies) {
+	/** @param name of its controller */
+	constructor(name: string, dependencies: JobPodDeletionDependencies) {
+		this.controller = { name, concurrency: 8, isCounted: false };
 		this.#dependencies = dependencies;
 		this.watched = dependencies.jobPods.watched;
 	}

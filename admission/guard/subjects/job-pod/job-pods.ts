@@ -6,7 +6,7 @@ import type { Cache } from '../../../cluster/cache.ts';
 import { keptAnnotations } from '../../../cluster/kept-annotations.ts';
 import { type WatchDependencies, type Watched, watched } from '../../../cluster/watched.ts';
 import type { Source } from '../../../kube/controller.ts';
-import { isJobPod } from '../../../runner/job-pod.ts';
+import { isJobPod, longestPrefix, runnerOf } from '../../../runner/job-pod.ts';
 
 /** The pods of runners' jobs, as the leader watches them. */
 export class JobPods {
@@ -15,9 +15,14 @@ export class JobPods {
 	readonly #ofRunner = new Map<ObjectKey, Set<ObjectKey>>();
 	readonly #cache: Pick<Cache, 'onPod'>;
 
-	constructor(dependencies: WatchDependencies & { cache: Pick<Cache, 'onPod'> }) {
+	/** @param label by which they are found */
+	constructor(
+		dependencies: WatchDependencies & { cache: Pick<Cache, 'onPod'> },
+		label: typeof jobPods.label | typeof jobPods.job,
+	) {
 		this.#cache = dependencies.cache;
-		this.watched = watched(dependencies, resources.pods, trimJobPod, { labelSelector: jobPods.label });
+		const labelSelector = label === jobPods.label ? label : `${label},!${jobPods.label}`;
+		this.watched = watched(dependencies, resources.pods, trimJobPod, { labelSelector });
 		this.watched.on((change, object, before) => {
 			if (before) this.#forget(before);
 			if (change === 'deleted') return;
@@ -31,8 +36,9 @@ export class JobPods {
 	readonly onRunner: Source<Pod> = (listener) => this.#cache.onPod(listener);
 
 	/** Keys of the job pods of this runner's pod. */
-	of(runner: Pod): Iterable<ObjectKey> {
-		return this.#ofRunner.get(objectKey(runner.metadata)) ?? [];
+	of({ metadata: { namespace, name } }: Pod): Iterable<ObjectKey> {
+		const names = new Set([name, name.slice(0, longestPrefix)]);
+		return [...names].flatMap((one) => [...(this.#ofRunner.get(objectKey({ namespace, name: one })) ?? [])]);
 	}
 
 	#forget(object: Pod): void {
@@ -43,8 +49,8 @@ export class JobPods {
 	}
 }
 
-const runnerKey = ({ metadata: { namespace, labels } }: Pod): ObjectKey =>
-	objectKey({ namespace, name: labels?.[jobPods.label] ?? '' });
+const runnerKey = (pod: Pod): ObjectKey =>
+	objectKey({ namespace: pod.metadata.namespace, name: runnerOf(pod)?.runner ?? '' });
 
 /** What is kept of a pod; undefined: nothing, it is no job pod. */
 export function trimJobPod(pod: Pod): Pod | undefined {

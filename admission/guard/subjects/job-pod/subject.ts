@@ -13,7 +13,7 @@ import { jobPodEdits } from './rules/edits.ts';
 import { deletedText, jobPodEditTexts, jobPodTexts } from './rules/message.ts';
 
 interface Dependencies {
-	pods: Pick<RunnerPods, 'get' | 'from' | 'patch'>;
+	pods: Pick<RunnerPods, 'get' | 'from' | 'beginningWith' | 'patch'>;
 	/** What the log of the runner says now; never fails. */
 	readLog(runner: RunnerPod): Promise<LogReading>;
 	sign: Sign;
@@ -22,7 +22,7 @@ interface Dependencies {
 }
 
 /**
- * The pods of runners' jobs (containerMode kubernetes): the job runs there, so such a pod is kept while its runner works.
+ * The pods of runners' jobs and their container actions (containerMode kubernetes): the job runs there, so such a pod is kept while its runner works.
  * GitHub is never asked about one.
  *
  * Compatibility (actions/runner-container-hooks 0.8): the runner deletes its job's pods itself, before and after each job,
@@ -46,12 +46,12 @@ export function jobPodSubject(dependencies: Dependencies): Subject<JobPod, JobPo
 
 		async judge({ caller, deletion }, shown, current) {
 			// Both at once, since the reviewed object mostly names the same runner.
-			const reading = shown && pods.get(shown.namespace, shown.runner);
+			const reading = shown && !shown.cut ? pods.get(shown.namespace, shown.runner) : undefined;
 			reading?.catch(() => {}); // handled where it is awaited; where the pod cannot be read, that is the error
 			const object = await current();
 			const pod = object && read(object);
 			if (!pod) return undefined;
-			const sameRunner = pod.runner === shown?.runner ? reading : undefined;
+			const sameRunner = pod.runner === shown?.runner && !pod.cut ? reading : undefined;
 			const { verdict, runnerPod } = await judgeJobPod(pod, caller, dependencies, sameRunner);
 			if (verdict.kind === 'allow') return { verdict, recorded: false, pod: { ...pod, runnerPod } };
 			const denied = await denyAndRecord(pod, verdict, deletion, ports);
@@ -59,8 +59,8 @@ export function jobPodSubject(dependencies: Dependencies): Subject<JobPod, JobPo
 		},
 
 		/** Its runner's own clean-up passes, as it does in the webhook's conditions. */
-		endsNothing: ({ ended, namespace, runner }, caller) =>
-			ended || (caller?.namespace === namespace && caller.name === runner),
+		endsNothing: ({ ended, namespace, runner, cut }, caller) =>
+			ended || (caller?.namespace === namespace && caller.name === runner && !cut),
 		edits: jobPodEdits,
 		texts: {
 			denial: jobPodTexts,

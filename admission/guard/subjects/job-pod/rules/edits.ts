@@ -3,8 +3,8 @@ import type { Pod } from '../../../../api/kinds.ts';
 import type { JobPod } from '../../../../runner/job-pod.ts';
 import { endings, mustNotBeChanged, ownAnnotationEdits } from '../../../rules/edits.ts';
 
-/** By the first a job pod is recognised, the second keeps its eviction back: neither changes while it lives. */
-export const jobPodLabels: readonly string[] = [jobPods.label, busy.label];
+/** By the first two a job pod is recognised, the third keeps its eviction back: none changes while it lives. */
+export const jobPodLabels: readonly string[] = [jobPods.label, jobPods.job, busy.label];
 
 /**
  * What of an update of a job pod must be refused, each as a clause for people; empty: it may be made. Whether its runner

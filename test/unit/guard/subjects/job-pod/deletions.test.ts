@@ -1,6 +1,11 @@
 /** Job pods follow their runner: its marks, and recorded deletions are carried out when it no longer works. */
 import * as assert from 'uvu/assert';
-import { autoscalerMarks, busy, deletionPendingCondition } from '../../../../../admission/api/keys.ts';
+import {
+	autoscalerMarks,
+	busy,
+	deletionPendingCondition,
+	jobPods as jobPodKeys,
+} from '../../../../../admission/api/keys.ts';
 import type { Condition, Pod } from '../../../../../admission/api/kinds.ts';
 import { DeletionLoop } from '../../../../../admission/guard/deletion-loop.ts';
 import { JobPodDeletions } from '../../../../../admission/guard/subjects/job-pod/deletions.ts';
@@ -15,7 +20,7 @@ import type { RunnerPod } from '../../../../../admission/runner/runner-pod.ts';
 import { suite } from '../../../../support/suite.ts';
 import { signer } from '../../../runner/pods.ts';
 import { paths, World } from '../../../support/world.ts';
-import { jobPodObject } from './pods.ts';
+import { jobPodObject, stepPodObject } from './pods.ts';
 
 const test = suite('job pods: the loop');
 const name = 'r1-workflow';
@@ -23,16 +28,16 @@ const working = '2026-11-23 12:00:30Z: Running job: build\n';
 const idle = '2026-11-23 12:00:30Z: Listening for Jobs\n';
 
 /** What the leader does about job pods. */
-function loopsOf(parts: World['parts']) {
-	const jobPods = new JobPods(parts);
+function loopsOf(parts: World['parts'], label: ConstructorParameters<typeof JobPods>[1] = jobPodKeys.label) {
+	const jobPods = new JobPods(parts, label);
 	const readRunnersLog = (runner: RunnerPod) => readLog(parts.client, runner);
-	const subject = new JobPodDeletions({
+	const subject = new JobPodDeletions('job-pod-deletion', {
 		...{ ...parts, jobPods, readLog: readRunnersLog },
 		verify: signer.verifyStatement,
 	});
 	const counted = new WaitingDeletions();
 	const deletions = new DeletionLoop(subject, { ...parts, waiting: counted });
-	const marks = markJobPods({ ...parts, jobPods });
+	const marks = markJobPods('job-pods', { ...parts, jobPods });
 	return {
 		counted,
 		run: (signal: AbortSignal) => subject.run(signal),
@@ -295,6 +300,32 @@ test('a record that somebody else has written, or copied from another pod, is no
 	assert.equal(world.deletions('r1-step-0abc1234'), []);
 	assert.is(world.deletions(name).length, 1);
 	await world.stop(loop);
+});
+
+test('the pod of a container action without a label of the hooks: marked and carried out like the job’s', async () => {
+	const [name, runner] = ['r1-step-0a1b2c3d', 'r1'];
+	const world = new World();
+	const { api, clock, parts } = world;
+	world.runner(runner, { metadata: { labels: { 'actions-runner': '', [busy.label]: 'true' } } });
+	api.logs.set(`ci/${runner}`, working);
+	const object = stepPodObject(name);
+	const request = { user: 'alice', options: { via: 'eviction' }, dryRun: false } as const;
+	object.metadata.annotations = recordOf(
+		readJobPod(object)!,
+		request,
+		signer.signStatement,
+		clock.now(),
+	) as Record<string, string>;
+	api.put(paths.pods, object);
+	const loops = loopsOf(parts, jobPodKeys.job);
+	await world.start((signal) => loops.run(signal));
+	await clock.pass(20_000);
+	assert.is(world.pod(name)?.metadata.labels?.[busy.label], 'true', 'the back-stop’s budget holds it');
+	assert.equal(world.deletions(name), []);
+	api.logs.set(`ci/${runner}`, idle);
+	world.edit(runner, { labels: { [busy.label]: null } });
+	await clock.until('it is gone', () => !world.pod(name), 20_000);
+	await world.stop(loops);
 });
 
 test.run();

@@ -35,6 +35,13 @@ export function jobPodObject(
 	};
 }
 
+/** The pod of a container action, as runner-container-hooks up to 0.7 has it made: a Job's, without a label of the hooks. */
+export function stepPodObject(job: string, metadata: Partial<Pod['metadata']> = {}): Pod {
+	const made = jobPodObject({ metadata: { name: job, uid: 'uid-step', ...metadata } });
+	made.metadata.labels = { [jobPods.job]: job, 'job-name': job, ...metadata.labels };
+	return made;
+}
+
 /** As one whose containers have ended. */
 export const endedJobPod = (...names: string[]): Pod['status'] => ({
 	phase: 'Failed',

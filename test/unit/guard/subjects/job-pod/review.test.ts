@@ -12,7 +12,7 @@ import { suite } from '../../../../support/suite.ts';
 import { signer } from '../../../runner/pods.ts';
 import { reviewParts } from '../../../support/guard.ts';
 import { paths, World } from '../../../support/world.ts';
-import { jobPodObject } from './pods.ts';
+import { jobPodObject, stepPodObject } from './pods.ts';
 
 const test = suite('reviews of job pods');
 const working = '2026-11-23 12:00:30Z: Running job: build\n';
@@ -196,6 +196,43 @@ test('unauthenticated callers: a live job pod is refused, its own runner and wha
 	assert.match(asRunner.status?.message ?? '', /^runner r1 /);
 	assert.ok(ask({ oldObject: { ...copy(), status: { phase: 'Succeeded' } } }).allowed);
 	assert.equal(api.calls, []);
+});
+
+const step = 'step-0a1b2c3d';
+for (const [what, runner, job, refused] of [
+	['its runner works', 'r1', `r1-${step}`, true],
+	['another runner works', 'r1', `r2-${step}`, false],
+	['the name only begins so', 'r1', `r-${step}`, false],
+	['a Job of somebody’s, of another name', 'r1', 'r1-step-nightly', false],
+	['cut: the runner’s name is longer', `${'r'.repeat(49)}-abcde`, `${'r'.repeat(49)}-${step}`, true],
+	['cut, and just as long', 'r'.repeat(49), `${'r'.repeat(49)}-${step}`, true],
+	['cut, and no runner’s', `q${'r'.repeat(49)}`, `${'r'.repeat(49)}-${step}`, false],
+] as const)
+	test(`the pod of a container action without a label of the hooks, ${what}: ${refused ? 'refused' : 'allowed'}`, async () => {
+		const { world, api, evict, remove } = setUp();
+		api.drop(paths.pods, 'r1', 'ci');
+		world.runner(runner, { env: { RUNNER_NAME: runner } });
+		api.logs.set(`ci/${runner}`, working);
+		const object = stepPodObject(job);
+		api.put(paths.pods, object);
+		const { name } = object.metadata;
+		const evicted = await evict({ name, object: { metadata: { name } } });
+		assert.is(evicted.allowed, !refused, `eviction: ${evicted.reason}`);
+		const removed = await remove({ oldObject: structuredClone(world.pod(name) as Pod) });
+		assert.is(removed.allowed, !refused);
+		if (refused) assert.ok(readJobPod(world.pod(name) as Pod, signer.verifyStatement)?.record);
+	});
+test('more runners than anybody looks at begin alike: refused', async () => {
+	const { world, api, evict } = setUp('2026-11-23 12:00:30Z: Listening for Jobs\n');
+	const prefix = 'r'.repeat(49);
+	for (let index = 0; index < 21; index++) world.runner(`${prefix}-${index}`, {});
+	api.put(paths.pods, stepPodObject(`${prefix}-${step}`));
+	const { allowed, reason } = await evict({
+		name: `${prefix}-${step}`,
+		object: { metadata: { name: `${prefix}-${step}` } },
+	});
+	assert.equal([allowed, reason], [false, 'job-unknown']);
+	assert.ok(api.callsTo('GET', /pods\/r/).length < 30);
 });
 
 test.run();
