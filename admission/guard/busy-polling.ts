@@ -16,6 +16,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
 import { looksOver, overwrites, planMarks, type Sighting } from './rules/busy-marks.ts';
+import type { IdleLists } from './rules/second-try.ts';
 
 /** How often it is checked which scopes are due for a list. */
 const tickMs = 500;
@@ -83,6 +84,8 @@ export class BusyPolling {
 	readonly #polls = new Map<string, Poll>();
 	/** By pod UID: since when every list has shown its job as over, ms since the epoch. */
 	readonly #overSinceMs = new Map<string, number>();
+	/** By pod UID: the lists that have shown it idle and online, up to the last one. */
+	readonly #idleLists = new Map<string, IdleLists>();
 	/** By pod UID: when its container was first seen running, by our clock, ms since the epoch. */
 	readonly #runsSinceMs = new Map<string, number>();
 	/** By pod UID: what its condition says since this leader wrote it, which the watch may show later. */
@@ -112,6 +115,7 @@ export class BusyPolling {
 			const { uid = '' } = pod.metadata;
 			if (change === 'deleted') {
 				this.#overSinceMs.delete(uid);
+				this.#idleLists.delete(uid);
 				this.#runsSinceMs.delete(uid);
 				this.#written.delete(uid);
 				return;
@@ -135,6 +139,18 @@ export class BusyPolling {
 		const { cache } = this.#dependencies;
 		if (cache.ephemeralRunners.get(pod.namespace, pod.name)?.status?.jobId) return true;
 		return !this.#isOlder(groupKey(pod), unconfirmedAfterMs);
+	}
+
+	/** The last lists, without a gap, that have shown the pod's runner idle and online; undefined: the last one did not. */
+	idleLists({ uid }: Pick<RunnerPod, 'uid'>): IdleLists | undefined {
+		return this.#idleLists.get(uid);
+	}
+
+	#noteIdle(uid: string, { runner, atMs }: Pick<Sighting, 'runner' | 'atMs'>): void {
+		const isIdle = runner !== undefined && !runner.busy && runner.status !== 'offline';
+		const firstMs = this.#idleLists.get(uid)?.firstMs ?? atMs;
+		if (isIdle) this.#idleLists.set(uid, { firstMs, lastMs: atMs });
+		else this.#idleLists.delete(uid);
 	}
 
 	/** Whether two polls of this group have brought nothing. */
@@ -280,7 +296,9 @@ export class BusyPolling {
 			failed = false;
 			poll.nextMs = snapshot.startedAtMs + this.#expectedMs(key);
 			for (const pod of group.pods) {
-				const over = looksOver(seen(snapshot, pod.runnerName));
+				const sighting = seen(snapshot, pod.runnerName);
+				this.#noteIdle(pod.uid, sighting);
+				const over = looksOver(sighting);
 				if (!over) this.#overSinceMs.delete(pod.uid);
 				else if (!this.#overSinceMs.has(pod.uid)) this.#overSinceMs.set(pod.uid, snapshot.startedAtMs);
 				this.#controller.enqueue(pod.key);

@@ -117,6 +117,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		ports,
 		liveOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
+		idleLists: (pod) => busy.idleLists(pod),
 		readLog: (runner) => readLog(client, runner),
 		verify: signer.verifyStatement,
 	});

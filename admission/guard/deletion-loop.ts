@@ -40,6 +40,8 @@ export class DeletionLoop {
 	 * it would be deleted, and reported, again. Counts for shownWithinMs; one entry for a pod, gone with it.
 	 */
 	readonly #accepted = new Map<string, number>();
+	/** By pod UID: the record that was reported as invalid. One entry for a pod, gone with it. */
+	readonly #invalid = new Map<string, string>();
 
 	constructor(subject: LeaderSubject, dependencies: DeletionLoopDependencies) {
 		const { cache, waiting } = dependencies;
@@ -58,7 +60,8 @@ export class DeletionLoop {
 		)
 			.watch(subject.watched.on, (object, change, before) => {
 				const key = objectKey(object.metadata);
-				if (change === 'deleted') this.#accepted.delete(object.metadata.uid ?? '');
+				if (change === 'deleted')
+					for (const known of [this.#accepted, this.#invalid]) known.delete(object.metadata.uid ?? '');
 				else if (before && changesOnlyAttempt(before, object)) return undefined;
 				else if (this.#isWanted(object)) return key;
 				return this.#forget(key); // the pod is gone, or the deletion was cancelled
@@ -91,6 +94,7 @@ export class DeletionLoop {
 		const step = await this.#subject.next(object, this.#isNamespaceTerminating(object));
 		switch (step?.kind) {
 			case undefined:
+				this.#reportInvalid(key, object);
 				return this.#forget(key);
 			case 'later':
 				if (step.reason) this.#note(key, step.reason.pod, step.reason.reason);
@@ -128,6 +132,23 @@ export class DeletionLoop {
 		events.send(podSubject(pod), type, event, 'Delete', message);
 		this.#forget(key);
 		return { afterMs: shownWithinMs };
+	}
+
+	/**
+	 * Says once that nobody carries out what stands there: people see a recorded deletion, but one of its annotations is gone or
+	 * has been changed, or this server has never written them.
+	 */
+	#reportInvalid(key: ObjectKey, { metadata }: Pod): void {
+		const { events, log } = this.#dependencies;
+		const { uid = '', annotations = {} } = metadata;
+		const written = Object.values(record).map((name) => annotations[name]?.slice(0, longestShown));
+		const occasion = JSON.stringify(written);
+		if (written.every((value) => value === undefined) || this.#invalid.get(uid) === occasion) return;
+		this.#invalid.set(uid, occasion);
+		log.warn({ pod: key }, 'a recorded deletion is not whole, or not of this server, and is not carried out');
+		const subject = { apiVersion: 'v1', kind: 'Pod', metadata };
+		const message = `its annotations ${record.requestedAt} and so on are not whole, or not of this server: nothing is carried out. Request the deletion again, or take them away: kubectl runners cancel ${metadata.name}`;
+		events.send(subject, 'Warning', 'DeletionRecordInvalid', 'Delete', message, occasion);
 	}
 
 	/** Says once why the deletion waits: in the log, in an Event where somebody may have to help, and on the pod. */
@@ -197,5 +218,9 @@ export class DeletionLoop {
 	}
 }
 
-/** Whether somebody has written a record on the pod; whether it counts, its signature tells. */
-export const isRecorded = (pod: Pod): boolean => pod.metadata.annotations?.[record.requestedBy] !== undefined;
+/** Whether somebody has written a record on the pod, or a part of one; whether it counts, its signature tells. */
+export const isRecorded = ({ metadata: { annotations = {} } }: Pod): boolean =>
+	Object.values(record).some((key) => annotations[key] !== undefined);
+
+/** Of each annotation, in comparing two invalid records. */
+const longestShown = 200;

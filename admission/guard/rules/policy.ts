@@ -50,6 +50,12 @@ export const finishingRetryMs = { first: 1_000, most: 30_000 } as const;
 /** GitHub is known to be wrong about a job when a list that was begun so long after its start does not show it. */
 export const contradictedAfterMs = 30_000;
 
+/** GitHub is asked once more about an ephemeral runner that it has called busy after 2, 4, 8 minutes and so on: see mayAskAgain. */
+export const secondTryMs = { first: 2 * 60_000, most: 30 * 60_000 } as const;
+
+/** Whether it may be asked is looked into this often; it costs no call. */
+export const secondLookMs = 30_000;
+
 /** The log is read again so often while it alone says that a runner works. */
 export const logSignalMs = 10_000;
 /** A list that is older says nothing of what a runner does now. */

@@ -11,6 +11,7 @@ import {
 	finishingRetryMs,
 	logRetryMs,
 	registeringRetryMs,
+	secondLookMs,
 	staticRetryMs,
 	unreadRetryMs,
 } from './policy.ts';
@@ -41,7 +42,8 @@ const spread = (random: () => number) => 0.75 + random() * 0.5;
 
 /** An ephemeral runner ends with its job. A static one is asked about as soon as its job may have ended. */
 export const whenItsJobEnds: Retry<RunnerPod> = (pod, nowMs, random) => {
-	if (pod.ephemeral) return undefined; // its container stops when the job ends
+	// Its container stops when the job ends; but the job may have been cancelled before it came (mayAskAgain).
+	if (pod.ephemeral) return pod.busyAnswer?.to === 'us' && !pod.leavingByArc ? secondLookMs : undefined;
 	const endingMs = untilJobsEndMs(pod, nowMs);
 	if (endingMs !== undefined) return endingMs;
 	// Counted from GitHub's last answer, not from the last try: a new leader and every change of the pod cause a try.

@@ -58,8 +58,11 @@ function cancelDeletion(client: KubeClient, seen: Pod): Promise<string> {
 		async (pod) => {
 			const recorded = deletionRecord(pod) ?? jobPodRecord(pod);
 			refuseIfTooLate(pod);
-			if (!recorded) return `pod/${name} has no recorded deletion`;
+			const { annotations = {} } = pod.metadata;
+			const isLeft = Object.values(record).some((key) => annotations[key] !== undefined);
+			if (!recorded && !isLeft) return `pod/${name} has no recorded deletion`;
 			await removeRecord(client, pod);
+			if (!recorded) return `pod/${name} had parts of a recorded deletion, which are removed`;
 			return `pod/${name} deletion cancelled (requested by ${recorded.requestedBy})`;
 		},
 		() => getPod(client, client.namespace, name),

@@ -21,6 +21,7 @@ function setUp() {
 		...world,
 		world,
 		marked,
+		idleLists: (name: string) => polling.idleLists({ uid: `uid-${name}` }),
 		start: () => world.start((signal) => polling.run(signal)),
 		condition: (name: string) =>
 			(world.pod(name)?.status?.conditions as Condition[] | undefined)?.find(
@@ -61,6 +62,26 @@ test('ARC has it unregistered: a job that begins is one write on its pod, the la
 	await clock.pass(minute);
 	assert.is(condition('r1'), undefined);
 	assert.is(world.api.callsTo('PATCH', /pods\/r1/).length, 1);
+	await world.stop();
+});
+test('since when every list has shown a runner idle and online is known, until one does not', async () => {
+	const { world, start, clock, github, idleLists } = setUp();
+	world.runner('r1', { metadata: { annotations: world.listed('r1', 1) } });
+	await start();
+	await clock.pass(minute);
+	const { firstMs = 0, lastMs = 0 } = idleLists('r1') ?? {};
+	assert.ok(lastMs - firstMs > 30_000 && clock.now() - lastMs < 15_000);
+	for (const change of [{ busy: true }, { busy: false, status: 'offline' }] as const) {
+		github.set('r1', change);
+		await clock.pass(15_000);
+		assert.is(idleLists('r1'), undefined);
+	}
+	github.set('r1', { busy: false, status: 'online' });
+	await clock.pass(15_000);
+	assert.ok((idleLists('r1')?.firstMs ?? 0) > lastMs, 'counted anew');
+	github.leave('r1');
+	await clock.pass(15_000);
+	assert.is(idleLists('r1'), undefined);
 	await world.stop();
 });
 test('100 runners of one organization cost one list in 10 s', async () => {

@@ -4,10 +4,12 @@ import { arc, breakGlass, deletionPendingCondition, progress, record } from '../
 import type { Condition, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { liveOwner } from '../../../admission/cluster/pod-owner.ts';
 import { quietMs } from '../../../admission/guard/rules/policy.ts';
+import { type IdleLists, mayAskAgain } from '../../../admission/guard/rules/second-try.ts';
+import { readLog } from '../../../admission/jobs/read-log.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
-import { running } from '../runner/pods.ts';
+import { runnerPod, running } from '../runner/pods.ts';
 import { runnerDeletionLoop } from '../support/guard.ts';
 import { paths, World } from '../support/world.ts';
 
@@ -25,7 +27,7 @@ function setUp() {
 	const world = new World();
 	const { parts, api, metrics } = world;
 	let looks = 0;
-	const confirmed = { busy: true };
+	const confirmed: { busy: boolean; idleLists?: IdleLists } = { busy: true };
 	const reconciled = metrics.reconciled.bind(metrics);
 	metrics.reconciled = (...facts) => {
 		looks += 1;
@@ -43,6 +45,8 @@ function setUp() {
 	const loop = runnerDeletionLoop(parts, {
 		liveOwner: (pod: Pod) => liveOwner(api, pod, ['runnerset', 'runnerdeployment']),
 		busyConfirmed: () => confirmed.busy,
+		idleLists: () => confirmed.idleLists,
+		readLog: (pod) => readLog(api, pod),
 		followedLogs: followed,
 	});
 	const condition = (name: string) =>
@@ -155,6 +159,64 @@ test('idle: unregistered once, the proof written, deleted with its UID and as it
 	assert.ok(written.some(({ metadata }) => metadata.annotations?.[progress.proof]));
 	assert.is(github.find('r1'), undefined);
 	await world.stop(loop);
+});
+test('422, and then the job is cancelled before the runner has received it: once two lists and its log say idle, it is asked again', async () => {
+	const { world, loop, clock, github, confirmed } = setUp();
+	github.register('r1', { busy: true });
+	world.runner('r1', { metadata: { annotations: recorded() } }, 'unknown');
+	await world.start();
+	await clock.until('422', () => world.pod('r1')?.metadata.annotations?.[progress.refusal] !== undefined);
+	const answeredMs = clock.now();
+	const asked = () => github.count('remove');
+	const idleSince = (firstMs: number) => {
+		confirmed.idleLists = { firstMs, lastMs: clock.now() };
+	};
+	await clock.pass(5 * minute);
+	assert.is(asked(), 1, 'no list shows it idle');
+	idleSince(answeredMs - minute);
+	await clock.pass(minute);
+	assert.is(asked(), 1, 'the first one is older than the answer');
+	idleSince(clock.now() - 30_000);
+	await clock.pass(minute);
+	assert.is(asked(), 1, 'they are too close to each other');
+	world.api.logs.set('ci/r1', '2026-11-23 12:00:30Z: Running job: build\n');
+	idleSince(answeredMs + 1_000);
+	await clock.pass(minute);
+	assert.is(asked(), 1, 'its log says that it works');
+	world.api.logs.delete('ci/r1');
+	await clock.until('asked again', () => asked() === 2, 2 * minute);
+	assert.ok(world.pod('r1'), 'GitHub says 422 again');
+	const secondMs = clock.now();
+	for (let passed = 0; asked() === 2 && passed < 20; passed++) {
+		idleSince(secondMs + 1_000);
+		await clock.pass(30_000);
+	}
+	const pauseMs = clock.now() - secondMs;
+	assert.ok(pauseMs >= 4 * minute && pauseMs <= 5 * minute, `the next pause is ${pauseMs} ms`);
+	github.set('r1', { busy: false });
+	for (let passed = 0; world.pod('r1') && passed < 40; passed++) {
+		idleSince(clock.now() - 2 * minute);
+		await clock.pass(30_000);
+	}
+	assert.not(world.pod('r1'), 'GitHub says 204: it goes');
+	assert.ok(asked() <= 4);
+	await world.stop(loop);
+});
+test('... never where a source says that it works, or its EphemeralRunner names a job', () => {
+	const at = Date.parse('2026-11-23T12:00:00Z');
+	const lists = { firstMs: at + 1_000, lastMs: at + 70_000 };
+	const pod = { ...runnerPod(), busyAnswer: { atMs: at, to: 'us' as const } };
+	const of = (change: Partial<RunnerPod>, answers = 1, nowMs = at + 2 * minute) =>
+		mayAskAgain({ ...pod, ...change }, lists, answers, nowMs);
+	const signal = { by: 'hook', key: '1', state: 'working', sinceMs: 0, job: { name: 'x' } } as const;
+	assert.equal([of({}), of({}, 1, at + 2 * minute - 1)], [true, false]);
+	assert.equal([of({}, 2, at + 4 * minute - 1), of({}, 2, at + 4 * minute)], [false, true]);
+	assert.equal([of({}, 9, at + 30 * minute - 1), of({}, 9, at + 30 * minute)], [false, true]);
+	assert.not(of({ signals: [signal] }));
+	assert.not(of({ busyAnswer: { atMs: at, to: 'arc' } }));
+	assert.not(of({ ephemeral: false }));
+	assert.not(mayAskAgain(pod, undefined, 1, at + minute * 60));
+	assert.not(mayAskAgain(pod, { firstMs: at, lastMs: at + 70_000 }, 1, at + minute * 60), 'begun before it');
 });
 const waitingFor = (reason: string) => ({
 	phase: 'Pending',
@@ -386,6 +448,25 @@ test('a record that somebody has changed is none any longer, and does not wait',
 	await clock.pass(100);
 	assert.equal([waits('r1'), loop.waiting.size], [undefined, 0]);
 	await world.stop(loop);
+});
+test('one of its annotations is taken away: nobody carries it out, and that is said once', async () => {
+	for (const key of Object.values(record)) {
+		const { world, loop, clock, waits, lines } = setUp();
+		world.runner('r1', { metadata: { annotations: recorded(), labels: { 'actions-runner/busy': 'true' } } });
+		await world.start();
+		assert.is(waits('r1'), 'busy');
+		world.edit('r1', { annotations: { [key]: null } });
+		await clock.pass(1_000);
+		assert.equal([waits('r1'), world.eventsOn('r1')], [undefined, ['Warning DeletionRecordInvalid']], key);
+		world.edit('r1', { labels: { team: 'a' } });
+		await clock.pass(10 * minute);
+		assert.is(lines.filter((line) => line.includes('not carried out')).length, 1, 'once');
+		world.edit('r1', { annotations: Object.fromEntries(Object.values(record).map((one) => [one, null])) });
+		await clock.pass(1_000);
+		assert.equal(world.eventsOn('r1'), ['Warning DeletionRecordInvalid']);
+		assert.is(world.deletions('r1').length, 0);
+		await world.stop(loop);
+	}
 });
 test('gone when its next try is due: that is no error', async () => {
 	const { world, loop, clock, api, github, lines } = setUp();

@@ -20,6 +20,8 @@ function setUp() {
 		liveOwner: async () => undefined,
 		followedLogs: { follow: () => {}, idleSinceMs: () => undefined, forget: () => {} },
 		busyConfirmed: (pod) => polling.confirms(pod),
+		idleLists: (pod) => polling.idleLists(pod),
+		readLog: async () => ({ says: 'idle', at: undefined }),
 	});
 	return { world, loop, start: () => world.start((signal) => polling.run(signal)) };
 }

@@ -4,6 +4,7 @@ import { type ObjectKey, objectKey } from '../../../api/object-key.ts';
 import type { Cache } from '../../../cluster/cache.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { FollowedLogs } from '../../../jobs/followed-logs.ts';
+import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import { nodeGoneAfterMs } from '../../../runner/policy.ts';
 import { type DeletionRequest, nodeGoneOf } from '../../../runner/record.ts';
 import { podKey, type RunnerPod } from '../../../runner/runner-pod.ts';
@@ -14,6 +15,7 @@ import type { Later, LeaderSubject, Step } from '../../leader-subject.ts';
 import { type RunnerReason, runnerDenial } from '../../rules/denials.ts';
 import { attemptMs, backgroundBudgetMs, finishingRetryMs, quietMs } from '../../rules/policy.ts';
 import { isGitHubsAnswer } from '../../rules/retry.ts';
+import { type IdleLists, mayAskAgain } from '../../rules/second-try.ts';
 import type { Allow, Deny } from '../../rules/verdict.ts';
 import type { WaitReason } from '../../waiting-deletions.ts';
 import { graceOf, type Ports, release } from './release.ts';
@@ -30,6 +32,10 @@ export interface RunnerDeletionDependencies {
 	liveOwner(pod: Pod): Promise<string | undefined>;
 	/** Whether what the pod says of its job is as new as it should be; see BusyPolling. */
 	busyConfirmed(pod: RunnerPod): boolean;
+	/** The lists that have shown it idle; see BusyPolling. */
+	idleLists(pod: RunnerPod): IdleLists | undefined;
+	/** What the runner's log says now; never fails. */
+	readLog(pod: RunnerPod): Promise<LogReading>;
 	/** The logs of static runners that are waited for; see FollowedLogs. */
 	followedLogs: Pick<FollowedLogs, 'follow' | 'idleSinceMs' | 'forget'>;
 	clock: Clock;
@@ -61,7 +67,7 @@ export class RunnerDeletions implements LeaderSubject {
 	readonly controller = { name: 'deletion', concurrency: 64, isCounted: true };
 	readonly watched: LeaderSubject['watched'];
 	readonly #dependencies: RunnerDeletionDependencies;
-	/** By pod UID: GitHub's last 422, and how many there were. One entry for a static runner's pod, gone with it. */
+	/** By pod UID: GitHub's last 422, and how many there were. One entry for a pod, gone with it. */
 	readonly #refusals = new Map<string, { atMs: number; count: number }>();
 	/** By pod UID: GitHub's 204, and when it was first seen, by monotonic time. One entry for a pod, gone with it. */
 	readonly #proofs = new Map<string, { at: string; seenMs: number }>();
@@ -116,7 +122,9 @@ export class RunnerDeletions implements LeaderSubject {
 		const priority = pod.busyAnswer ? 'background' : 'request';
 		const answerByMs = clock.now() + backgroundBudgetMs;
 		const limits = { answerByMs, priority, brief: true } as const;
-		const released = await release(this.#seen(pod), request, this.#ports(), limits);
+		const outdated = (await this.#mayAskAgain(pod)) ? pod.busyAnswer : undefined;
+		const seen = (current: RunnerPod) => this.#seen(current, outdated);
+		const released = await release(seen(pod), request, this.#ports(seen), limits);
 		const { verdict } = released;
 		if (verdict.kind === 'deny') return this.#wait(released.pod, verdict, nodeAfterMs);
 		// If the exchange with GitHub began in a review, the reviewed DELETE itself removes the pod: wait for that. (An
@@ -154,9 +162,13 @@ export class RunnerDeletions implements LeaderSubject {
 	 * The pod as this loop sees it. Break-glass is meant for the DELETE of a person, whom the Event then names: the loop must not
 	 * delete first. A busy mark that no list has confirmed for long does not count, nor does a 422 from before the runner's
 	 * log showed it idle.
+	 *
+	 * @param outdated GitHub's 422 that does not count any more, nor the mark that stands for it
 	 */
-	#seen(pod: RunnerPod): RunnerPod {
+	#seen(pod: RunnerPod, outdated: RunnerPod['busyAnswer']): RunnerPod {
 		const { busyConfirmed, followedLogs } = this.#dependencies;
+		if (outdated && pod.busyAnswer?.atMs === outdated.atMs && !this.#hasJobId(pod))
+			return { ...pod, busyHint: undefined, busyAnswer: undefined, breakGlass: undefined };
 		const idleMs = followedLogs.idleSinceMs(pod);
 		const isConfirmed = busyConfirmed(pod) && idleMs === undefined;
 		return {
@@ -174,16 +186,37 @@ export class RunnerDeletions implements LeaderSubject {
 	#isOutdated({ uid, busyAnswer }: RunnerPod, idleMs: number): boolean {
 		if (!busyAnswer || busyAnswer.atMs >= idleMs) return false;
 		const { atMs } = busyAnswer;
+		const { first, most } = finishingRetryMs;
+		return (
+			this.#dependencies.clock.now() - atMs >= Math.min(most, first * 2 ** (this.#answers(uid, atMs) - 1))
+		);
+	}
+
+	/** How often GitHub has answered 422 for it, as far as this leader knows; the last time then. */
+	#answers(uid: string, atMs: number): number {
 		const before = this.#refusals.get(uid);
 		const count = before?.atMs === atMs ? before.count : (before?.count ?? 0) + 1;
 		this.#refusals.set(uid, { atMs, count });
-		const { first, most } = finishingRetryMs;
-		return this.#dependencies.clock.now() - atMs >= Math.min(most, first * 2 ** (count - 1));
+		return count;
 	}
 
-	#ports(): Ports {
+	/** Whether GitHub's 422 for an ephemeral runner may be out of date: by its lists, and by the runner's log. */
+	async #mayAskAgain(pod: RunnerPod): Promise<boolean> {
+		const { idleLists, readLog, clock } = this.#dependencies;
+		const { uid, busyAnswer, leavingByArc } = pod;
+		if (!busyAnswer || leavingByArc || this.#hasJobId(pod)) return false;
+		if (!mayAskAgain(pod, idleLists(pod), this.#answers(uid, busyAnswer.atMs), clock.now())) return false;
+		return (await readLog(pod)).says === 'idle';
+	}
+
+	/** Whether a scale set's listener has named its job. */
+	#hasJobId({ namespace, name }: RunnerPod): boolean {
+		return Boolean(this.#dependencies.cache.ephemeralRunners.get(namespace, name)?.status?.jobId);
+	}
+
+	#ports(see: (pod: RunnerPod) => RunnerPod): Ports {
 		const { ports } = this.#dependencies;
-		const seen = <T extends string>(pod: RunnerPod | T) => (typeof pod === 'string' ? pod : this.#seen(pod));
+		const seen = <T extends string>(pod: RunnerPod | T) => (typeof pod === 'string' ? pod : see(pod));
 		return {
 			...ports,
 			write: async (...change) => seen(await ports.write(...change)),

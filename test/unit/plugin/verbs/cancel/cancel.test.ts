@@ -102,4 +102,15 @@ test('a pod that changes all the time is given up after five tries', async ({ pl
 	assert.is(stderr, 'Error from server (Conflict): the object has been modified\n');
 });
 
+test('one annotation of a record is left: it is removed as well, for the server carries out nothing', async ({
+	plugin,
+}) => {
+	const left = { [record.requestedAt]: '2026-11-23T12:00:00Z' };
+	const { code, stdout, patches } = await cancel(plugin, 1, left);
+	assert.equal([code, patches.length], [0, 2]);
+	assert.match(stdout, /pod\/r-0 had parts of a recorded deletion, which are removed/);
+	const none = await cancel(plugin, 1, { team: 'a' });
+	assert.match(none.stdout, /pod\/r-0 has no recorded deletion/);
+});
+
 test.run();
