@@ -55,6 +55,11 @@ export interface Report {
 	logs?: { readable: number; unreadable: number; lastError?: { at: string; pod: string; message: string } };
 	/** How often GitHub was wrong about a runner, by kind, as the leader has found since it started. */
 	contradictions?: Record<string, number>;
+	/**
+	 * Objects of more than 1 MiB of JSON, which lists and watches leave out, as the leader sees them now; `unreadable` have more
+	 * than 9 MiB, and nothing is done for them. At most 5 of these are named.
+	 */
+	largeObjects?: { count: number; unreadable: number; unreadableObjects: string[] };
 	guard: {
 		/** guarded: if no replica answers, runner pods can't be deleted. unknown: the webhooks have not been read yet. */
 		state: 'guarded' | 'unguarded' | 'unknown';

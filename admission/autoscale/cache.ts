@@ -28,8 +28,7 @@ export class AutoscaleCache {
 			dependencies,
 			autoscaleKinds.workflowJob,
 			trim(autoscaleKinds.workflowJob.kind),
-			{},
-			namespace,
+			{ namespace },
 		);
 	}
 

@@ -1,6 +1,7 @@
 import type { EphemeralRunner, KubeObject, Pod } from '../api/kinds.ts';
 import { resources } from '../api/paths.ts';
 import type { Informer, Listener } from '../kube/informer.ts';
+import type { LargeSelection } from '../kube/large-objects.ts';
 import { trimContainer } from '../runner/identity/identity.ts';
 import { trimProcess } from '../runner/process.ts';
 import { isRunnerPod } from '../runner/runner-pod.ts';
@@ -26,7 +27,9 @@ export class Cache {
 
 	constructor(dependencies: WatchDependencies) {
 		this.#dependencies = dependencies;
-		({ informer: this.pods, on: this.onPod } = watched(dependencies, resources.pods, trimPod));
+		({ informer: this.pods, on: this.onPod } = watched(dependencies, resources.pods, trimPod, {
+			large: mayBeRunners,
+		}));
 		({ informer: this.nodes, on: this.onNode } = watched(dependencies, resources.nodes, trimNode));
 		const namespaces = watched(dependencies, resources.namespaces, trimToMetadata);
 		({ informer: this.namespaces, on: this.onNamespace } = namespaces);
@@ -47,6 +50,12 @@ export class Cache {
 
 /** How often it is checked whether scale sets have been installed. */
 const servedCheckMs = 20_000;
+
+/** Large pods that may be runners', of which a deletion may be recorded, or for which a set would make others. */
+const mayBeRunners: LargeSelection<Pod> = {
+	kept: { spec: { containers: { '*': { name: true } } } },
+	isRead: ({ spec }) => spec?.containers?.some(({ name }) => name === 'runner') ?? false,
+};
 
 /** What is kept of a pod; undefined: nothing, it is not a runner's. */
 export function trimPod(pod: Pod): Pod | undefined {

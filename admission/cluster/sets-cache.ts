@@ -42,7 +42,7 @@ export class SetsCache {
 		this.runnerReplicaSets = watched<OwnerObject>(dependencies, arcReplicaSet, trimOwner);
 		// StatefulSets that ARC made have this label too, but none with the set's name.
 		this.statefulSets = watched<OwnerObject>(dependencies, resources.statefulSets, trimOwner, {
-			labelSelector: setKeys.templateHash,
+			query: { labelSelector: setKeys.templateHash },
 		});
 	}
 

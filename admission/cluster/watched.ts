@@ -2,6 +2,7 @@ import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, groupPath, type Resource } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Informer, type Listener } from '../kube/informer.ts';
+import type { LargeSelection } from '../kube/large-objects.ts';
 import { servesResource } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -25,16 +26,20 @@ export interface WatchDependencies {
 	log: Log;
 }
 
-/**
- * Prepares a watch over all objects of a resource, or those of one namespace; it starts with `informer.run`. `trim` keeps
- * only what is read.
- */
+interface WatchOptions<T extends KubeObject> {
+	query?: Record<string, string>;
+	/** Default: objects of all namespaces. */
+	namespace?: string;
+	/** Which of the objects that are too large for lists and watches are read alone; default: all. */
+	large?: LargeSelection<T>;
+}
+
+/** Prepares a watch over the objects of a resource; it starts with `informer.run`. `trim` keeps only what is read. */
 export function watched<T extends KubeObject>(
 	{ client, metrics, clock, log }: WatchDependencies,
 	resource: Resource,
 	trim: (object: T) => T | undefined,
-	query: Record<string, string> = {},
-	namespace?: string,
+	{ query = {}, namespace, large }: WatchOptions<T> = {},
 ): Watched<T> {
 	const path = collectionPath(resource, namespace);
 	const listeners: Listener<T>[] = [];
@@ -43,6 +48,7 @@ export function watched<T extends KubeObject>(
 		path,
 		query,
 		trim,
+		...(large ? { large } : {}),
 		onChange: (change, object, before) => {
 			const mistakes: unknown[] = [];
 			for (const listener of listeners)
@@ -57,6 +63,7 @@ export function watched<T extends KubeObject>(
 		clock,
 		log,
 	});
+	metrics.largeObjects.watch([path, ...Object.values(query)].join(' '), () => informer.large);
 	return { informer, on: (listener) => void listeners.push(listener) };
 }
 

@@ -5,6 +5,10 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { withoutSegments } from '../api/webhooks.ts';
 import type { Clock } from '../time/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
+import { Gate } from '../time/gate.ts';
+import { LineReader, type Lines } from './lines.ts';
+import { largeAnswersAtOnce, largeBytes, mostAnswerBytes } from './policy.ts';
+import { type Kept, Skimmer } from './skim.ts';
 
 /**
  * A thin client that uses @kubernetes/client-node only for the kubeconfig. The library's typed API turns times into Date
@@ -12,7 +16,10 @@ import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
  * request has a time limit. kube/objects.ts has typed functions over it.
  */
 export interface KubeClient {
-	/** Sends one request. Rejects with KubeError: a status of 400 or more, or code 0 if there was no answer in time. */
+	/**
+	 * Sends one request. Rejects with KubeError: a status of 400 or more, or code 0 if there was no answer in time, or one that
+	 * was too long (isTooLarge).
+	 */
 	request<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
 	/**
 	 * Sends a GET and reads the first `mostBytes` of a text. `toItsEnd` is false where there was that much, or more. Rejects
@@ -22,14 +29,8 @@ export interface KubeClient {
 		path: string,
 		options: { query: Query; mostBytes: number; timeoutMs: number },
 	): Promise<{ text: string; toItsEnd: boolean }>;
-	/**
-	 * Sends a GET and calls `onLine` for each line of the answer. Resolves at its end; rejects with KubeError. Of a line that is
-	 * longer than `longestLine` only the start is kept.
-	 */
-	stream(
-		path: string,
-		options: { query: Query; signal: AbortSignal; onLine: (line: string) => void; longestLine?: number },
-	): Promise<void>;
+	/** Sends a GET and reads the lines of the answer. Resolves at its end; rejects with KubeError. */
+	stream(path: string, options: { query: Query; signal: AbortSignal } & Lines): Promise<void>;
 	/** URL of the API server. */
 	readonly server: string;
 }
@@ -47,6 +48,10 @@ export interface RequestOptions {
 	accept?: string;
 	/** Default 10 s. */
 	timeoutMs?: number;
+	/** A longer answer is broken off, in bytes of JSON. Default: mostAnswerBytes. */
+	mostBytes?: number;
+	/** Resolves with these fields alone, as Skimmed: an answer of any length is read without being held. */
+	keep?: Kept;
 	/**
 	 * Called before the request is sent, and again when it has got its connection, for which it may have waited. If it throws,
 	 * nothing is sent, and the request rejects with that error.
@@ -94,6 +99,9 @@ function refuseOddPath(path: string): void {
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 /** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
+/** The answer was longer than the caller, or this client, reads. */
+export const isTooLarge = (error: unknown) => error instanceof KubeError && error.reason === tooLarge;
+const tooLarge = 'TooLarge';
 /**
  * A PodDisruptionBudget does not allow the eviction. Without that cause a 429 comes from a webhook, our own included, or from an
  * API server that has too much to do.
@@ -129,6 +137,7 @@ export function createKubeClient(
 	const transport = base.protocol === 'http:' ? http : https;
 	// KubeConfig's own agent does not keep connections open, which would cost a TLS handshake for each call.
 	let agent: https.Agent | http.Agent | undefined;
+	const largeAnswers = new Gate(clock, { size: () => largeAnswersAtOnce });
 
 	async function send(
 		method: string,
@@ -203,29 +212,55 @@ export function createKubeClient(
 		return withDeadline(clock, timeoutMs, attempt, outer);
 	}
 
+	/**
+	 * The answer, read by `use`. Of long answers only a few are held at a time, and the others wait, unread but for their start:
+	 * they need several times their size until they have been parsed.
+	 */
+	async function readAnswer<T>(
+		response: http.IncomingMessage,
+		mostBytes: number,
+		signal: AbortSignal,
+		use: (text: string) => T,
+	): Promise<T> {
+		const chunks: Buffer[] = [];
+		let length = 0;
+		let entered = false;
+		try {
+			for await (const chunk of response as AsyncIterable<Buffer>) {
+				chunks.push(chunk);
+				length += chunk.length;
+				if (length > mostBytes)
+					throw new KubeError(0, tooLarge, `the answer has more than ${mostBytes} bytes of JSON`);
+				if (entered || length <= largeBytes) continue;
+				entered = await largeAnswers.enter(Number.POSITIVE_INFINITY, signal);
+				if (!entered) break; // the signal has ended, and with it the answer
+			}
+			signal.throwIfAborted();
+			return use(Buffer.concat(chunks).toString('utf8'));
+		} finally {
+			if (entered) largeAnswers.leave();
+		}
+	}
+
 	return {
 		server: cluster.server,
 
 		async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
 			refuseOddPath(path);
-			const { query, contentType, beforeSend, timeoutMs = 10_000 } = options;
+			const { query, contentType, beforeSend, keep, timeoutMs = 10_000 } = options;
+			const { mostBytes = mostAnswerBytes } = options;
 			const body = options.body === undefined ? undefined : Buffer.from(asJson(options.body));
 			const exchange = async (signal: AbortSignal) => {
-				const response = await send(
-					method,
-					path,
-					query,
-					body,
-					contentType,
-					signal,
-					beforeSend,
-					options.accept,
-				);
-				return { status: response.statusCode ?? 0, text: await readText(response) };
+				const response = await send(method, path, query, body, contentType, signal, beforeSend, options.accept);
+				const status = response.statusCode ?? 0;
+				if (status >= 400)
+					return readAnswer(response, mostBytes, signal, (text) => {
+						throw statusError(status, text);
+					});
+				if (keep) return (await skim(response, keep)) as T;
+				return readAnswer(response, mostBytes, signal, (text) => JSON.parse(text) as T);
 			};
-			const { status, text } = await answered(`${method} ${path}`, timeoutMs, exchange, options.signal);
-			if (status >= 400) throw statusError(status, text);
-			return JSON.parse(text) as T;
+			return answered(`${method} ${path}`, timeoutMs, exchange, options.signal);
 		},
 
 		async text(path, { query, mostBytes, timeoutMs }) {
@@ -246,20 +281,15 @@ export function createKubeClient(
 			});
 		},
 
-		async stream(path, { query, signal, onLine, longestLine = Number.POSITIVE_INFINITY }) {
+		async stream(path, { query, signal, ...lines }) {
 			const response = await send('GET', path, query, undefined, undefined, signal).catch((error) => {
 				throw noAnswer(error, `GET ${path}`);
 			});
 			if ((response.statusCode ?? 0) >= 400)
 				throw statusError(response.statusCode ?? 0, await readText(response));
-			let rest = '';
-			response.setEncoding('utf8');
+			const reader = new LineReader(lines);
 			try {
-				for await (const chunk of response as AsyncIterable<string>) {
-					const lines = (rest + chunk).split('\n');
-					rest = (lines.pop() ?? '').slice(0, longestLine);
-					for (const line of lines) if (line) onLine(line);
-				}
+				for await (const chunk of response as AsyncIterable<Buffer>) reader.push(chunk);
 			} catch (error) {
 				throw noAnswer(error, `GET ${path}`);
 			}
@@ -283,6 +313,12 @@ async function readText(response: http.IncomingMessage): Promise<string> {
 	const chunks: Buffer[] = [];
 	for await (const chunk of response) chunks.push(chunk as Buffer);
 	return Buffer.concat(chunks).toString('utf8');
+}
+
+async function skim(response: http.IncomingMessage, keep: Kept): Promise<unknown> {
+	const skimmer = new Skimmer(keep);
+	for await (const chunk of response as AsyncIterable<Buffer>) skimmer.push(chunk);
+	return skimmer.result;
 }
 
 interface Status {

@@ -42,6 +42,7 @@ export function reportPart(
 					waiting: waiting(),
 					logs: metrics.logReads,
 					contradictions: metrics.contradictions,
+					largeObjects: metrics.largeObjects.states(),
 					guard: unguardedTime.current(),
 					unguardedMs: unguardedTime.unguardedMs,
 				}

@@ -21,10 +21,15 @@ export interface ReportFacts {
 	logs: Pick<LogReads, 'readable' | 'unreadable' | 'lastError'>;
 	/** How often GitHub was wrong, by kind. */
 	contradictions: Partial<Record<Contradiction, number>>;
+	/** What has become of each object that is too large for lists and watches, by `namespace/name`. */
+	largeObjects: Iterable<[object: string, state: string]>;
 	guard: GuardState;
 	/** How long runner pods were unguarded, under this leader and all before it. */
 	unguardedMs: number;
 }
+
+/** How many objects that cannot be read are named. */
+const mostNamed = 5;
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -48,6 +53,7 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
 		recordedDeletions: deletionsReport(facts),
 		logs: logsReport(facts),
 		contradictions: { ...facts.contradictions },
+		largeObjects: largeObjectsReport(facts),
 		guard: { ...facts.guard, unguardedSeconds: Math.round(facts.unguardedMs / 1000) },
 	};
 }
@@ -57,8 +63,8 @@ export function reportOf(facts: ReportFacts, nowMs: number): Report {
  * wait for the heartbeat.
  */
 export function newsIn(report: Report): string {
-	const { version, replica, certificates, credentials, recordedDeletions, logs, contradictions, guard } =
-		report;
+	const { version, replica, certificates, credentials, recordedDeletions, logs, contradictions } = report;
+	const { largeObjects, guard } = report;
 	const { count, oldest } = recordedDeletions;
 	return JSON.stringify([
 		version,
@@ -74,6 +80,7 @@ export function newsIn(report: Report): string {
 		oldest?.reason,
 		logs?.lastError === undefined,
 		contradictions,
+		largeObjects?.unreadableObjects,
 		guard.state,
 		guard.webhooks,
 	]);
@@ -119,6 +126,13 @@ function logsReport({ logs: { readable, unreadable, lastError } }: ReportFacts):
 	if (!lastError) return { readable, unreadable };
 	const { atMs, pod, message } = lastError;
 	return { readable, unreadable, lastError: { at: time(atMs), pod, message } };
+}
+
+function largeObjectsReport({ largeObjects }: ReportFacts): Report['largeObjects'] {
+	const all = [...largeObjects];
+	const unreadable = all.flatMap(([object, state]) => (state === 'unreadable' ? [object] : []));
+	const unreadableObjects = [...new Set(unreadable)].sort().slice(0, mostNamed);
+	return { count: all.length, unreadable: unreadable.length, unreadableObjects };
 }
 
 const time = (ms: number) => new Date(ms).toISOString();

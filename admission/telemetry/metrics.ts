@@ -5,6 +5,7 @@ import { AutoscaleMetrics } from './autoscale-metrics.ts';
 import { EventSightings } from './event-sightings.ts';
 import { GitHubMetrics } from './github-metrics.ts';
 import { GuardMetrics } from './guard-metrics.ts';
+import { LargeObjects } from './large-objects.ts';
 import { LogReads } from './log-reads.ts';
 
 /**
@@ -52,6 +53,7 @@ export class Metrics {
 	readonly github = new GitHubMetrics(this.registry);
 	readonly guard = new GuardMetrics(this.registry);
 	readonly logReads = new LogReads(this.registry);
+	readonly largeObjects = new LargeObjects(this.registry);
 	readonly autoscale: AutoscaleMetrics;
 	/** What of GitHub's events has come, for the report. */
 	readonly sightings: EventSightings;
@@ -226,6 +228,7 @@ export class Metrics {
 		if (yes) return;
 		this.recordedDeletions(new Map(), undefined);
 		this.autoscale.stopped();
+		this.largeObjects.stopped();
 	}
 
 	watchRestarted(watch: string, why: string): void {

@@ -109,6 +109,22 @@ test('busy: nothing is sent to GitHub while the job runs; the pod goes when its 
 	assert.equal([world.eventsOn('r1'), loop.waiting.size], [['Normal DeletionCompleted'], 0]);
 	await world.stop(loop);
 });
+test('a pod of more than 1 MiB of JSON, which lists and watches leave out: its recorded deletion is carried out (invariant 4)', async () => {
+	const { world, loop, clock, gone, waits } = setUp();
+	const env = { A: '<'.repeat(180_000) };
+	world.runner('listed', { env, metadata: { annotations: recorded() } });
+	world.runner('busy', { env, metadata: { annotations: recorded() } }, { busy: true });
+	await world.start();
+	await gone('listed');
+	world.runner('watched', { env });
+	await clock.pass(1_000);
+	world.record('watched');
+	await gone('watched');
+	assert.is(waits('busy'), 'busy');
+	world.exit('busy');
+	await gone('busy');
+	await world.stop(loop);
+});
 test('busy, and ARC has it unregistered: no condition is written, for each change of the pod has ARC ask GitHub once more', async () => {
 	const { world, loop, clock, condition, waits, looks } = setUp();
 	const annotations = { ...recorded(), [arc.requestedAt]: '2026-11-23T12:00:00Z' };

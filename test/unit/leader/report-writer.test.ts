@@ -22,6 +22,7 @@ const facts: ReportFacts = {
 	waiting: new Map(),
 	logs: { readable: 0, unreadable: 0, lastError: undefined },
 	contradictions: {},
+	largeObjects: [],
 	guard: { state: 'guarded', webhooks: [] },
 	unguardedMs: 4_000,
 };

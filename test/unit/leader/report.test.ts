@@ -24,6 +24,7 @@ function facts(more: Partial<ReportFacts> = {}): ReportFacts {
 		waiting: new Map(),
 		logs: { readable: 0, unreadable: 0, lastError: undefined },
 		contradictions: {},
+		largeObjects: [],
 		guard,
 		unguardedMs: 0,
 		...more,
@@ -42,6 +43,17 @@ test('who leads since when, counts of pods and busy ones', () => {
 	assert.equal(report.runners, { pods: 2, busy: 1 });
 	assert.equal(report.guard, { ...guard, unguardedSeconds: 2 });
 	assert.equal(report.recordedDeletions, { count: 0, byReason: {} });
+});
+
+test('objects that are too large for lists and watches: how many, and up to five that cannot be read', () => {
+	assert.equal(reportOf(facts(), noon).largeObjects, { count: 0, unreadable: 0, unreadableObjects: [] });
+	const unreadable = ['f', 'e', 'd', 'c', 'b', 'a'].map(
+		(name) => [`ci/${name}`, 'unreadable'] as [string, string],
+	);
+	const report = reportOf(facts({ largeObjects: [['ci/x', 'left-out'], ...unreadable] }), noon);
+	const unreadableObjects = ['ci/a', 'ci/b', 'ci/c', 'ci/d', 'ci/e'];
+	assert.equal(report.largeObjects, { count: 7, unreadable: 6, unreadableObjects });
+	assert.is.not(newsIn(report), newsIn(reportOf(facts(), noon)));
 });
 
 test('how logs were read, and how often GitHub was wrong; the first of each is news', () => {

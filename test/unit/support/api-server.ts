@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, ObjectMeta } from '../../../admission/api/kinds.ts';
 import { type KubeClient, KubeError, type RequestOptions } from '../../../admission/kube/client.ts';
+import { type Kept, type Skimmed, Skimmer } from '../../../admission/kube/skim.ts';
 import type { SimulatedClock } from './clock.ts';
 import { type Address, addressOf, applyJsonPatch, matches, mergePatch, strategicPatch } from './requests.ts';
 
@@ -241,6 +242,10 @@ export class ApiServer implements KubeClient {
 			await this.#clock.sleep(options.timeoutMs ?? 10_000, options.signal);
 			throw new KubeError(0, 'NoAnswer', `${method} ${path}: timed out`);
 		}
+		if (options.keep) return skimmed<T>(wire(answer), options.keep) as T;
+		const { mostBytes = Number.POSITIVE_INFINITY } = options;
+		if (mostBytes < Number.POSITIVE_INFINITY && wire(answer).length > mostBytes)
+			throw new KubeError(0, 'TooLarge', `the answer has more than ${mostBytes} bytes of JSON`);
 		return answer;
 	}
 
@@ -260,7 +265,9 @@ export class ApiServer implements KubeClient {
 		return { text: text.slice(0, mostBytes), toItsEnd: text.length < mostBytes };
 	}
 
-	async stream(path: string, { query, signal, onLine }: StreamOptions): Promise<void> {
+	async stream(path: string, options: StreamOptions): Promise<void> {
+		const { query, signal } = options;
+		const onLine = (line: string) => this.#line(line, options);
 		const address = addressOf(path);
 		const call = { ...address, method: 'WATCH', path, body: undefined, query };
 		this.calls.push(call);
@@ -275,6 +282,13 @@ export class ApiServer implements KubeClient {
 			if (change.version > since && change.key === address.collection)
 				this.#tell({ address, query, onLine }, change);
 		if (!this.#closing) await this.#follow(address, query, signal, onLine);
+	}
+
+	/** As in LineReader. */
+	#line(line: string, { onLine, longestLine = Number.POSITIVE_INFINITY, long }: StreamOptions): void {
+		const sent = long && 6 * line.length > longestLine ? wire(JSON.parse(line)) : undefined;
+		if (long && sent && sent.length > longestLine) long.onSkimmed(skimmed(sent, long.kept));
+		else onLine(line);
 	}
 
 	#follow(
@@ -584,6 +598,18 @@ export class ApiServer implements KubeClient {
 }
 
 const isPod = (collection: string) => collection === '/api/v1/pods';
+
+/** The object as the API server sends it. */
+const wire = (value: unknown): Buffer =>
+	Buffer.from(
+		JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026'),
+	);
+
+function skimmed<T>(sent: Buffer, kept: Kept): Skimmed<T> {
+	const skimmer = new Skimmer<T>(kept);
+	skimmer.push(sent);
+	return skimmer.result;
+}
 
 /** As it comes over the wire: nothing is shared, and fields without a value are not there. */
 function copy<T>(value: T): T {

@@ -22,7 +22,7 @@ export class JobPods {
 	) {
 		this.#cache = dependencies.cache;
 		const labelSelector = label === jobPods.label ? label : `${label},!${jobPods.label}`;
-		this.watched = watched(dependencies, resources.pods, trimJobPod, { labelSelector });
+		this.watched = watched(dependencies, resources.pods, trimJobPod, { query: { labelSelector } });
 		this.watched.on((change, object, before) => {
 			if (before) this.#forget(before);
 			if (change === 'deleted') return;

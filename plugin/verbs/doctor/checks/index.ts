@@ -5,6 +5,7 @@ import { caBundle } from './ca-bundle.ts';
 import { apiServer, setKindsServed } from './cluster.ts';
 import { failClosed } from './fail-closed.ts';
 import { credentials, rateBudget } from './github.ts';
+import { largeObjects } from './large-objects.ts';
 import { paths } from './paths.ts';
 import { evictions, guardedPods, heldUp, stuckPods } from './pods.ts';
 import { reachable } from './reachable.ts';
@@ -34,6 +35,7 @@ const checks: readonly Check[] = [
 	hooks,
 	logs,
 	contradictions,
+	largeObjects,
 	setKindsServed,
 	events,
 	autoscalers,
