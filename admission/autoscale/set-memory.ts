@@ -1,6 +1,6 @@
 import type { OwnedRunner } from '../sets/owners.ts';
 import { mostArrivals, mostStartUps } from './rules/policy.ts';
-import { type Arrivals, startUpMsOf, withArrival } from './rules/spare.ts';
+import { type Arrivals, startUpMsOf, withArrivals } from './rules/spare.ts';
 import type { Runner } from './rules/types.ts';
 import { runnerView } from './runner-view.ts';
 
@@ -22,7 +22,7 @@ export class SetMemory {
 
 	/** When jobs arrived. */
 	arrivals(nowMs: number): Arrivals {
-		for (const atMs of this.#arrived) this.#arrivals = withArrival(this.#arrivals, atMs, nowMs);
+		if (this.#arrived.length > 0) this.#arrivals = withArrivals(this.#arrivals, this.#arrived, nowMs);
 		this.#arrived = [];
 		return this.#arrivals;
 	}

@@ -8,10 +8,10 @@ export interface Arrivals {
 	atMs: readonly number[];
 }
 
-/** The arrivals with one more, and without those that are too old. @param newMs when it arrived, ms since the epoch */
-export function withArrival({ sinceMs, atMs }: Arrivals, newMs: number, nowMs: number): Arrivals {
+/** The arrivals with new ones, and without those that are too old. @param newMs when they arrived, ms since the epoch */
+export function withArrivals({ sinceMs, atMs }: Arrivals, newMs: readonly number[], nowMs: number): Arrivals {
 	const from = nowMs - arrivalsLastMs;
-	const kept = [...atMs.filter((ms) => ms > from), newMs].sort((one, other) => one - other);
+	const kept = [...atMs, ...newMs].filter((ms) => ms > from).sort((one, other) => one - other);
 	const tooMany = Math.max(0, kept.length - mostArrivals);
 	return { sinceMs: Math.max(sinceMs, from, kept[tooMany - 1] ?? from), atMs: kept.slice(tooMany) };
 }

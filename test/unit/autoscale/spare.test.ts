@@ -1,11 +1,13 @@
 import * as assert from 'uvu/assert';
+import { mostArrivals } from '../../../admission/autoscale/rules/policy.ts';
 import {
 	type Arrivals,
 	spareFor,
 	startUpMsOf,
-	withArrival,
+	withArrivals,
 } from '../../../admission/autoscale/rules/spare.ts';
-import { ownMs } from '../../support/own-time.ts';
+import { SetMemory } from '../../../admission/autoscale/set-memory.ts';
+import { fastestMs, ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('spare');
@@ -60,18 +62,18 @@ test('shortly after a start only the time since then counts, once a start-up tim
 
 test('arrivals are kept for an hour, in order, and at most 10,000', () => {
 	let arrivals: Arrivals = { sinceMs: now - 10 * minute, atMs: [] };
-	arrivals = withArrival(arrivals, now - minute, now);
-	arrivals = withArrival(arrivals, now - 2 * minute, now);
+	arrivals = withArrivals(arrivals, [now - minute], now);
+	arrivals = withArrivals(arrivals, [now - 2 * minute], now);
 	assert.equal(arrivals, { sinceMs: now - 10 * minute, atMs: [now - 2 * minute, now - minute] });
-	const later = withArrival(arrivals, now + hour, now + hour);
+	const later = withArrivals(arrivals, [now + hour], now + hour);
 	assert.equal(later, { sinceMs: now, atMs: [now + hour] });
-	assert.equal(withArrival(arrivals, now, now + 58 * minute + second).atMs, [now - minute, now]);
+	assert.equal(withArrivals(arrivals, [now], now + 58 * minute + second).atMs, [now - minute, now]);
 
 	const full: Arrivals = {
 		sinceMs: 0,
 		atMs: Array.from({ length: 10_000 }, (_, index) => now - hour + 1 + index),
 	};
-	const more = withArrival(full, now, now);
+	const more = withArrivals(full, [now], now);
 	assert.is(more.atMs.length, 10_000);
 	assert.is(more.sinceMs, now - hour + 1, 'all since then are known');
 	assert.is(more.atMs[0], now - hour + 2);
@@ -93,6 +95,20 @@ test('10,000 arrivals take well below a second', () => {
 	};
 	const tookMs = ownMs(() => assert.is(spareFor(full, 36 * second, 0.9, now), 100));
 	assert.ok(tookMs < 1_000, `${tookMs} ms`);
+});
+
+test('jobs that arrived in any order, many between two reconciles: as if each had been counted alone, in one pass', () => {
+	const arrived = Array.from({ length: 300 }, (_, index) => now - ((index * 7_919) % 300) * 30_000);
+	const start: Arrivals = { sinceMs: 0, atMs: [] };
+	const oneByOne = arrived.reduce((before, ms) => withArrivals(before, [ms], now), start);
+	assert.equal(withArrivals(start, arrived, now), oneByOne);
+	const most = () => {
+		const memory = new SetMemory(0);
+		for (let index = 0; index < 2 * mostArrivals; index++) memory.jobArrived(now - index);
+		assert.is(memory.arrivals(now).atMs.length, mostArrivals);
+	};
+	const tookMs = fastestMs(3, most);
+	assert.ok(tookMs < 100, `${tookMs} ms`);
 });
 
 test.run();

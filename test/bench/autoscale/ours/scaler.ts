@@ -4,7 +4,7 @@ import {
 	type Arrivals,
 	spareFor,
 	startUpMsOf,
-	withArrival,
+	withArrivals,
 } from '../../../../admission/autoscale/rules/spare.ts';
 import type { Runner } from '../../../../admission/autoscale/rules/types.ts';
 import { type Accounting, type Owner, plan } from '../../../../admission/sets/rules/plan.ts';
@@ -163,7 +163,7 @@ export class Ours implements Scaler {
 		const { quantile } = this.#settings;
 		if (quantile === undefined) return 0;
 		for (const openedMs of this.#records.newlyOpened())
-			this.#arrivals = withArrival(this.#arrivals, openedMs, nowMs);
+			this.#arrivals = withArrivals(this.#arrivals, [openedMs], nowMs);
 		return spareFor(this.#arrivals, startUpMsOf(this.#tookMs), quantile, nowMs);
 	}
 
