@@ -8,7 +8,7 @@ import type { Signer } from '../cluster/signer.ts';
 import type { Term } from '../cluster/term.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { FollowedLogs } from '../jobs/followed-logs.ts';
-import { readLog } from '../jobs/read-log.ts';
+import { RunnerLogs } from '../jobs/runner-logs.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -44,6 +44,7 @@ interface GuardOptions {
 	/** This replica's name. */
 	self: string;
 	signer: Signer;
+	logs: RunnerLogs;
 	accounts: Accounts;
 	configurations: WebhookConfigurations;
 	/** Is called with every exchange that must be finished before the process ends. */
@@ -60,7 +61,8 @@ interface GuardLeaderPart extends LeaderPart {
 }
 
 /** Keeps pods that run a job from being deleted, and carries out recorded deletions when it is safe. */
-export function guardCapability(options: GuardOptions) {
+export function guardCapability(given: Omit<GuardOptions, 'logs'>) {
+	const options = { ...given, logs: new RunnerLogs(given.client, given.clock) };
 	const unguardedTime = new UnguardedTime(options);
 	return {
 		...reviews(options),
@@ -72,16 +74,16 @@ export function guardCapability(options: GuardOptions) {
 	};
 }
 
-const releasePorts = (options: GuardOptions, { client, exchangePods }: Term): ReleasePorts =>
-	createReleasePorts({ ...options, client, pods: exchangePods });
+const releasePorts = (options: GuardOptions, { exchangePods }: Term): ReleasePorts =>
+	createReleasePorts({ ...options, pods: exchangePods });
 
 function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
-	const { setControllers, client, user, signer, clock, log } = options;
+	const { setControllers, client, user, signer, logs, clock, log } = options;
 	const guarded = subjects({
 		...options,
 		ports: createReleasePorts(options),
 		leavingOwner: setControllers.includes('runnerset') ? leavingOwner(client, user, clock, log) : undefined,
-		readLog: (runner) => readLog(client, runner),
+		readLog: (runner) => logs.read(runner),
 		sign: signer.signStatement,
 		verify: signer.verifyStatement,
 	});
@@ -100,7 +102,7 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 }
 
 function lead(options: GuardOptions, term: Term): GuardLeaderPart {
-	const { setControllers, accounts, signer, events, metrics, clock, log } = options;
+	const { setControllers, accounts, signer, logs, events, metrics, clock, log } = options;
 	const { client, cache, pods } = term;
 	const shared = { client, cache, pods, accounts, events, metrics, clock, log };
 	const busy = new BusyPolling({ ...shared, signer });
@@ -118,7 +120,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 		liveOwner: (pod) => liveOwner(client, pod, setControllers),
 		busyConfirmed: (pod) => busy.confirms(pod),
 		idleLists: (pod) => busy.idleLists(pod),
-		readLog: (runner) => readLog(client, runner),
+		readLog: (runner) => logs.read(runner),
 		verify: signer.verifyStatement,
 	});
 	const deletions = subjects.map((subject) => new DeletionLoop(subject, { ...shared, waiting }));
@@ -129,7 +131,7 @@ function lead(options: GuardOptions, term: Term): GuardLeaderPart {
 	const signals = new OpenSignals({
 		...shared,
 		sign: signer.signStatement,
-		readLog: (pod) => readLog(client, pod),
+		readLog: (pod) => logs.read(pod),
 		sighting: (pod) => busy.sighting(pod),
 	});
 	const registrations = new StaleRegistrations(shared);

@@ -3,12 +3,12 @@ import { podPath } from '../api/paths.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
 import type { Log } from '../telemetry/log.ts';
-import { BoundedMap } from '../time/bounded-map.ts';
 import type { Clock } from '../time/clock.ts';
 import { longestLine, mostFollowed } from './rules/policy.ts';
 import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
 
 interface Followed {
+	namespace: string;
 	stop: AbortController;
 	/** What the log said last, and when that was read, ms since the epoch. */
 	reading: LogReading['says'];
@@ -16,15 +16,16 @@ interface Followed {
 }
 
 /**
- * Follows the logs of some runners, so that it is known at once when one has become idle. A log that cannot be followed, or
- * that is one more than `mostFollowed`, is read from time to time by whoever waits for it.
+ * Follows the logs of some runners, so that it is known at once when one has become idle. Namespaces have equal shares of
+ * `mostFollowed`, whoever came first. A log that cannot be followed, or that is one too many, is read from time to time by
+ * whoever waits for it.
  */
 export class FollowedLogs {
 	readonly #client: KubeClient;
 	readonly #clock: Clock;
 	readonly #log: Log;
 	/** By `uid/restarts`. */
-	readonly #followed = new BoundedMap<string, Followed>({ most: mostFollowed });
+	readonly #followed = new Map<string, Followed>();
 
 	constructor({ client, clock, log }: { client: KubeClient; clock: Clock; log: Log }) {
 		this.#client = client;
@@ -41,8 +42,10 @@ export class FollowedLogs {
 	/** Follows the log from now on, if it is not followed yet. @param onIdle called whenever it has become idle */
 	follow(pod: RunnerPod, onIdle: () => void): void {
 		const key = keyOf(pod);
-		const followed: Followed = { stop: new AbortController(), reading: 'unknown', readMs: 0 };
-		if (!this.#followed.add(key, followed)) return;
+		if (this.#followed.has(key) || !this.#makeRoom(pod.namespace)) return;
+		const { namespace } = pod;
+		const followed: Followed = { namespace, stop: new AbortController(), reading: 'unknown', readMs: 0 };
+		this.#followed.set(key, followed);
 		const onLine = (line: string) => {
 			const { says } = readRunnerLog(line, true);
 			if (says === 'unknown') return;
@@ -66,18 +69,30 @@ export class FollowedLogs {
 			});
 	}
 
+	/** Whether there is room for one more of the namespace: where there is none, one with two more than it gives up its last. */
+	#makeRoom(namespace: string): boolean {
+		if (this.#followed.size < mostFollowed) return true;
+		const counts = new Map<string, number>();
+		for (const { namespace: one } of this.#followed.values()) counts.set(one, (counts.get(one) ?? 0) + 1);
+		const [most] = [...counts].sort(([, one], [, other]) => other - one);
+		if (!most || most[1] < (counts.get(namespace) ?? 0) + 2) return false;
+		const [last] = [...this.#followed].filter(([, { namespace: one }]) => one === most[0]).slice(-1);
+		if (last) this.#stop(...last);
+		return true;
+	}
+
+	#stop(key: string, { stop }: Followed): void {
+		this.#followed.delete(key);
+		stop.abort();
+	}
+
 	/** Stops following this pod's log, in any run of its container. */
 	forget(uid: string): void {
-		for (const [key, { stop }] of this.#followed) {
-			if (!key.startsWith(`${uid}/`)) continue;
-			this.#followed.delete(key);
-			stop.abort();
-		}
+		for (const [key, followed] of this.#followed) if (key.startsWith(`${uid}/`)) this.#stop(key, followed);
 	}
 
 	stop(): void {
-		for (const { stop } of this.#followed.values()) stop.abort();
-		this.#followed.clear();
+		for (const [key, followed] of this.#followed) this.#stop(key, followed);
 	}
 }
 

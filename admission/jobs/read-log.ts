@@ -12,7 +12,7 @@ import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
  * reach the log's end.
  */
 export async function readLog(
-	client: KubeClient,
+	client: Pick<KubeClient, 'text'>,
 	{ namespace, name }: Pick<RunnerPod, 'namespace' | 'name'>,
 	withinMs = logWithinMs,
 ): Promise<LogReading> {

@@ -29,7 +29,7 @@ function setUp() {
 	const { log, lines } = recordingLog('debug');
 	return { open, clock, lines, logs: new FollowedLogs({ client, clock, log }) };
 }
-const pod = (uid = 'u1', restarts = 0) => ({ ...runnerPod(), uid, restarts });
+const pod = (uid = 'u1', restarts = 0, namespace = 'ci') => ({ ...runnerPod(), uid, restarts, namespace });
 
 test('a runner whose log is followed is idle from the moment its log says so until it says otherwise', async () => {
 	const { logs, open, clock } = setUp();
@@ -86,6 +86,37 @@ test('there are never more than so many, and what is forgotten makes room', asyn
 	logs.stop();
 	await clock.settle();
 	assert.ok(open.every(({ signal }) => signal.aborted));
+});
+
+test('a namespace that comes late has its share: whoever has most gives up its last, until all are equal', async () => {
+	const { logs, open, clock, lines } = setUp();
+	const follow = (namespace: string, count: number) => {
+		for (let index = 0; index < count; index++)
+			logs.follow(pod(`${namespace}-${index}`, 0, namespace), () => {});
+	};
+	const followed = () => {
+		const counts: Record<string, number> = {};
+		for (const { path, signal } of open) {
+			const namespace = path.split('/')[4] ?? '';
+			if (!signal.aborted) counts[namespace] = (counts[namespace] ?? 0) + 1;
+		}
+		return counts;
+	};
+	follow('many', 100);
+	assert.equal(followed(), { many: mostFollowed });
+	follow('late', 1);
+	assert.equal(followed(), { many: mostFollowed - 1, late: 1 });
+	assert.not(open[0]?.signal.aborted, 'those that have been followed for longest stay');
+	follow('late', 100);
+	follow('many', 100);
+	follow('third', 100);
+	assert.equal(followed(), { many: mostFollowed / 3, late: mostFollowed / 3, third: mostFollowed / 3 });
+	const { length } = open;
+	for (const namespace of ['many', 'late', 'third']) follow(namespace, 100);
+	assert.is(open.length, length, 'none takes a place from another for ever');
+	await clock.settle();
+	assert.equal(lines, []);
+	logs.stop();
 });
 
 test.run();

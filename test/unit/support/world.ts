@@ -5,6 +5,7 @@ import { Cache } from '../../../admission/cluster/cache.ts';
 import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
 import { createReleasePorts } from '../../../admission/guard/subjects/runner/release-adapter.ts';
+import { RunnerLogs } from '../../../admission/jobs/runner-logs.ts';
 import { Events } from '../../../admission/kube/events.ts';
 import { nodeGoneOf, recordOf, registeredAs, unregisteredOf } from '../../../admission/runner/record.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
@@ -49,6 +50,7 @@ export class World {
 	readonly setsCache: SetsCache;
 	readonly pods: RunnerPods;
 	readonly events: Events;
+	readonly logs;
 	readonly ports;
 	readonly #stop = new AbortController();
 	#running: Promise<unknown> = Promise.resolve();
@@ -78,10 +80,11 @@ export class World {
 		this.events = new Events(api, log, { component: 'test', instance: 'leader' }, clock);
 		const accounts = github.accounts;
 		const background = () => {};
+		this.logs = new RunnerLogs(api, clock);
 		this.ports = createReleasePorts({
 			pods: this.pods,
 			accounts,
-			client: api,
+			logs: this.logs,
 			signer,
 			events: this.events,
 			metrics,

@@ -4,9 +4,8 @@ import type { Account, Accounts } from '../../../github/accounts.ts';
 import { lookupMaxAgeMs } from '../../../github/policy.ts';
 import { type GitHubFailure, isFailure, type Priority } from '../../../github/types.ts';
 import { unregister } from '../../../github/unregister.ts';
-import { readLog } from '../../../jobs/read-log.ts';
 import { reportRefutedRemoval } from '../../../jobs/record-report.ts';
-import type { KubeClient } from '../../../kube/client.ts';
+import type { RunnerLogs } from '../../../jobs/runner-logs.ts';
 import type { Events } from '../../../kube/events.ts';
 import { podKey, type RunnerPod } from '../../../runner/runner-pod.ts';
 import type { Scope } from '../../../runner/scope.ts';
@@ -20,7 +19,7 @@ import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 export function createReleasePorts(dependencies: {
 	pods: RunnerPods;
 	accounts: Accounts;
-	client: KubeClient;
+	logs: Pick<RunnerLogs, 'read'>;
 	signer: Signer;
 	events: Events;
 	metrics: Metrics;
@@ -29,7 +28,7 @@ export function createReleasePorts(dependencies: {
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 }): Ports {
-	const { pods, accounts, client, signer, metrics, self, clock, background } = dependencies;
+	const { pods, accounts, logs, signer, metrics, self, clock, background } = dependencies;
 
 	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
@@ -59,7 +58,7 @@ export function createReleasePorts(dependencies: {
 		nameTaken: (pod) => pods.nameTaken(pod),
 		sign: signer.signStatement,
 		async readLog(pod) {
-			const reading = await readLog(client, pod);
+			const reading = await logs.read(pod);
 			if (reading.says !== 'unknown') metrics.logReads.read(reading.says);
 			else if (reading.unreadable)
 				metrics.logReads.failed(podKey({ metadata: pod }), reading.why, clock.now());
