@@ -1,3 +1,5 @@
+import { withoutEndSlashes } from '../api/slashes.ts';
+
 /** Where a runner is registered at GitHub. */
 export type Scope =
 	| { kind: 'repository'; owner: string; name: string }
@@ -23,14 +25,15 @@ interface ScopeUrl {
  */
 export function scopeFromUrl(url: string): ScopeUrl | undefined {
 	const host = hostOf(url);
+	if (host === undefined) return undefined;
 	const path = /^https?:\/\/[^/\\?#]+\/(.*)$/i.exec(url)?.[1] ?? '';
-	const scope = scopeFromPath(path.replace(/^\/+|\/+$/g, ''));
-	return scope && host !== undefined ? { scope, host } : undefined;
+	const scope = scopeFromPath(withoutEndSlashes(path.replace(/^\/+/, '')));
+	return scope && { scope, host };
 }
 
 /** `octo-org`, `octo-org/app`, `enterprises/octo`: the scope, as scopeKey writes it. undefined for what GitHub has no name of. */
 export function scopeFromPath(path: string): Scope | undefined {
-	const [first = '', second, ...rest] = path.split('/');
+	const [first = '', second, ...rest] = path.split('/', 3);
 	if (!isName(first) || rest.length > 0) return undefined;
 	if (second === undefined) return { kind: 'organization', name: first };
 	if (!isName(second)) return undefined;
@@ -41,8 +44,12 @@ export function scopeFromPath(path: string): Scope | undefined {
 /** Names of organizations, repositories and enterprises. Anything else would be changed on its way through a URL. */
 const isName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name) && !/^\.+$/.test(name);
 
+/** A longer text is no address: a host has at most 253 characters, and the names of a scope 100 each. */
+const longestUrl = 2_048;
+
 /** The host, with its port, in a web address; undefined for any other text. `www.github.com` is `github.com`, as for ARC. */
 export function hostOf(url: string): string | undefined {
+	if (url.length > longestUrl) return undefined;
 	const { protocol, host } = URL.parse(url) ?? {};
 	if (protocol !== 'https:' && protocol !== 'http:') return undefined;
 	return host === 'www.github.com' ? 'github.com' : host || undefined;

@@ -2,7 +2,7 @@ import type { Pod } from '../../api/kinds.ts';
 import { isRunnerPod } from '../../runner/runner-pod.ts';
 import { applied } from '../../webhook/apply.ts';
 import { type AdmissionRequest, type AdmissionResponse, allowed, patched } from '../../webhook/review.ts';
-import { absentBecause, type HookServer, injectHooks, isHooked } from './rules/inject.ts';
+import { absentBecause, type HookServer, injectHooks, willBeHooked } from './rules/inject.ts';
 import type { Trials } from './trials.ts';
 
 /**
@@ -21,10 +21,11 @@ export async function hookOtherPods(
 	const namespace = request.namespace ?? pod.metadata.namespace;
 	if (!namespace || !isRunnerPod(pod)) return allowed(request.uid);
 	const operations = injectHooks(pod, server);
-	const hooked = applied(pod, operations);
-	if (!isHooked(hooked)) return patched(request.uid, operations);
-	const bare = (why: string) => applied(pod, absentBecause(pod, why));
-	const trial = await trials.in(namespace, hooked, bare);
+	if (!willBeHooked(pod, operations)) return patched(request.uid, operations);
+	const trial = await trials.in(namespace, {
+		hooked: () => applied(pod, operations),
+		bare: (why) => applied(pod, absentBecause(pod, why)),
+	});
 	if (trial.state === 'refused') return patched(request.uid, absentBecause(pod, trial.why));
 	return trial.state === 'accepted' ? patched(request.uid, operations) : allowed(request.uid);
 }

@@ -15,6 +15,14 @@ type Trial =
 	/** It could not be found out. */
 	| { state: 'unknown' };
 
+/** A pod to be tried, made where it has not been found out yet. */
+interface TriedPod {
+	/** With its hooks. */
+	hooked: () => Pod;
+	/** Without them, with the annotation that says why. */
+	bare: (why: string) => Pod;
+}
+
 /**
  * Tries once in each namespace whether a pod with hooks would be accepted, by a dry run: where a policy forbids something
  * of it, the pod of an EphemeralRunner would be refused, and that runner fails for good.
@@ -33,14 +41,10 @@ export class Trials {
 		this.#log = log;
 	}
 
-	/**
-	 * @param hooked the pod with its hooks
-	 * @param bare the same pod without them, with the annotation that says why
-	 */
-	async in(namespace: string, hooked: Pod, bare: (why: string) => Pod): Promise<Trial> {
+	async in(namespace: string, pod: TriedPod): Promise<Trial> {
 		const known = this.#known.get(namespace, this.#clock.monotonic());
 		if (known) return known;
-		const running = this.#running.get(namespace) ?? this.#tried(namespace, hooked, bare);
+		const running = this.#running.get(namespace) ?? this.#tried(namespace, pod);
 		this.#running.set(namespace, running);
 		try {
 			return await running;
@@ -49,8 +53,8 @@ export class Trials {
 		}
 	}
 
-	async #tried(namespace: string, hooked: Pod, bare: (why: string) => Pod): Promise<Trial> {
-		const trial = await this.#try(namespace, hooked, bare);
+	async #tried(namespace: string, pod: TriedPod): Promise<Trial> {
+		const trial = await this.#try(namespace, pod);
 		if (trial.state === 'unknown') return trial;
 		const forMs = trial.state === 'accepted' ? triedForMs : refusedNamespaceForMs;
 		this.#known.set(namespace, trial, this.#clock.monotonic(), forMs);
@@ -63,8 +67,8 @@ export class Trials {
 	}
 
 	/** A refusal counts only where the pod without hooks is accepted: else it is about something else, such as a quota. */
-	async #try(namespace: string, hooked: Pod, bare: (why: string) => Pod): Promise<Trial> {
-		const refusal = await this.#refusal(namespace, hooked);
+	async #try(namespace: string, { hooked, bare }: TriedPod): Promise<Trial> {
+		const refusal = await this.#refusal(namespace, hooked());
 		if (refusal === undefined) return { state: 'accepted' };
 		if (refusal === 'unknown') return { state: 'unknown' };
 		const why = `refused in this namespace: ${printable(refusal).slice(0, 200)}`;

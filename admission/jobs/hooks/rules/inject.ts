@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { jobHooks } from '../../../api/keys.ts';
 import type { Container, Pod } from '../../../api/kinds.ts';
+import { withoutEndSlashes } from '../../../api/slashes.ts';
 import { type PatchOperation, pointer } from '../../../webhook/review.ts';
 import { hookAudience, hookFiles, hookFolder, hooks, hookVolume, type What } from './layout.ts';
 import { hookScript } from './script.ts';
@@ -68,10 +70,8 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 			Object.keys(variables.before).length > 0 ? JSON.stringify(variables.before) : undefined,
 		[jobHooks.absent]: undefined,
 	};
-	const size = Object.entries({ ...annotations, ...wanted })
-		.map(([key, value]) => key.length + Buffer.byteLength(value ?? ''))
-		.reduce((sum, bytes) => sum + bytes, 0);
-	if (size > mostAnnotationBytes) return absentBecause(pod, 'its annotations are too large to add job hooks');
+	if (isOver(mostAnnotationBytes, wanted, annotations))
+		return absentBecause(pod, 'its annotations are too large to add job hooks');
 	return [
 		...annotate(annotations, pod, wanted),
 		...appended('/spec/volumes', pod.spec?.volumes, [volume]),
@@ -84,8 +84,15 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 export const absentBecause = (pod: Pod, why: string): PatchOperation[] =>
 	annotate(pod.metadata.annotations ?? {}, pod, { [jobHooks.absent]: why });
 
-/** Whether this pod has hooks. */
-export const isHooked = (pod: HookPod): boolean => pod.spec?.volumes?.some(isOurs) ?? false;
+/** Whether this pod has hooks. Names of volumes are unique. */
+export function isHooked(pod: HookPod): boolean {
+	const found = volumeOf(pod);
+	return found !== undefined && isOurs(found);
+}
+
+/** Whether it has them once these operations, of \`injectHooks\`, are applied. */
+export const willBeHooked = (pod: HookPod, operations: readonly PatchOperation[]): boolean =>
+	operations.some((operation) => 'value' in operation && operation.value === volume) || isHooked(pod);
 
 /** One volume for all: what the annotations say, and a token of this pod. */
 const volume = {
@@ -126,12 +133,12 @@ function whyNot(pod: HookPod, container: HookContainer, server: HookServer): str
 	if (pod.metadata.annotations?.[jobHooks.wanted] === 'off') return `${jobHooks.wanted} is off`;
 	const systems = [spec?.os?.name, spec?.nodeSelector?.['kubernetes.io/os']];
 	if (systems.includes('windows')) return 'it runs on Windows';
-	if (spec?.volumes?.some((one) => one.name === hookVolume && !isOurs(one)))
-		return `it has a volume ${hookVolume} of its own`;
+	const own = volumeOf(pod);
+	if (own && !isOurs(own)) return `it has a volume ${hookVolume} of its own`;
 	const paths = mounts.map(({ mountPath }) => mountPath);
 	for (const mount of container.volumeMounts ?? []) {
 		if (mount.name === hookVolume) continue;
-		const path = mount.mountPath.replace(/\/+$/, '');
+		const path = withoutEndSlashes(mount.mountPath);
 		if (paths.some((one) => isWithin(one, path) || isWithin(path, one)))
 			return `its mount ${mount.mountPath} overlaps those of the job hooks`;
 	}
@@ -142,18 +149,23 @@ function whyNot(pod: HookPod, container: HookContainer, server: HookServer): str
 
 const isWithin = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
 
-/** Made by us: of a template that was copied from a pod, or at an earlier pass. */
-const isOurs = (one: object) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(volume));
+const volumeOf = ({ spec }: HookPod) => spec?.volumes?.find(({ name }) => name === hookVolume);
 
-/** To compare two: the API server orders fields as it likes. */
-const sorted = (value: unknown): unknown =>
-	typeof value === 'object' && value !== null
-		? Object.fromEntries(
-				Object.entries(value)
-					.toSorted(([one], [other]) => (one < other ? -1 : 1))
-					.map(([key, inner]) => [key, sorted(inner)]),
-			)
-		: value;
+/** Made by us: of a template that was copied from a pod, or at an earlier pass. */
+const isOurs = (one: object) => isDeepStrictEqual(one, volume);
+
+/** Whether the annotations together have more bytes than this. */
+function isOver(
+	most: number,
+	wanted: Record<string, string | undefined>,
+	others: Record<string, string>,
+): boolean {
+	let bytes = 0;
+	for (const key of Object.keys(wanted)) bytes += key.length + Buffer.byteLength(wanted[key] ?? '');
+	for (const key of Object.keys(others))
+		if (!Object.hasOwn(wanted, key)) bytes += key.length + Buffer.byteLength(others[key] ?? '');
+	return bytes > most;
+}
 
 /** A pod that asks its node's resolver, or one of its own, knows no name of the cluster. */
 function needsAddress({ spec }: HookPod, url: string): boolean {
@@ -188,10 +200,15 @@ function planVariables(pod: HookPod, container: Container): Variables {
 	return { set, before };
 }
 
+/** Two paths of files, each character of which is escaped, are shorter. */
+const longestNote = 64 * 1_024;
+
 /** What an earlier pass has put us in the place of. */
 function noted({ metadata }: Pod): Partial<Record<What, string>> {
+	const text = metadata.annotations?.[jobHooks.before] ?? '{}';
+	if (text.length > longestNote) return {};
 	try {
-		const read: unknown = JSON.parse(metadata.annotations?.[jobHooks.before] ?? '{}');
+		const read: unknown = JSON.parse(text);
 		const texts = Object.entries(read ?? {}).filter(([, value]) => typeof value === 'string');
 		return Object.fromEntries(texts);
 	} catch {

@@ -235,4 +235,21 @@ test('a pod without a container runner is left alone', () => {
 	assert.equal(injectHooks({ metadata: { name: 'p' }, spec: { containers: [{ name: 'app' }] } }, server), []);
 });
 
+test('a mount is compared without the slashes at its end, however many there are', () => {
+	const at = (mountPath: string) => absent({ runner: { volumeMounts: [{ name: 'm', mountPath }] } });
+	assert.match(at(`${hookFolder}${'/'.repeat(100_000)}`) ?? '', 'overlaps');
+	made(pod({ runner: { volumeMounts: [{ name: 'm', mountPath: `/a${'/'.repeat(100_000)}b` }] } }));
+});
+
+test('every annotation counts, whatever its name, and what an earlier pass noted is read only if it can be its own', () => {
+	assert.match(absent({ annotations: { toString: 'x'.repeat(192 * 1024) } }) ?? '', 'too large');
+	const env = [{ name: started.variable, value: started.path }];
+	const noted = (path: string) =>
+		script(
+			made(pod({ annotations: { [jobHooks.before]: JSON.stringify({ started: path }) }, runner: { env } })),
+		);
+	assert.match(noted('/opt/own.sh'), '/opt/own.sh');
+	assert.not.match(noted(`/opt/${'x'.repeat(65_536)}`), '/opt/');
+});
+
 test.run();

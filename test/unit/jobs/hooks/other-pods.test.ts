@@ -118,6 +118,16 @@ test('operations are applied as the API server applies them', () => {
 	}
 });
 
+test('what is not changed is not copied, and the pod stays as it was', () => {
+	const pod = runnerPod({ a: 'b' });
+	const before = structuredClone(pod);
+	const changed = applied(pod, injectHooks(pod, server));
+	assert.equal(pod, before);
+	assert.is(changed.status, pod.status);
+	assert.is.not(changed.metadata.annotations, pod.metadata.annotations);
+	assert.is(changed.metadata.labels, pod.metadata.labels);
+});
+
 test('... also where a variable of the template is replaced', () => {
 	const pod = runnerPod();
 	const container = pod.spec?.containers?.find(({ name }) => name === 'runner');
