@@ -87,15 +87,24 @@ function ownerEdits(before: Pod, after: Pod, user: string): string[] {
 	return ['its owner must remain its EphemeralRunner'];
 }
 
-/** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. */
+/** A message has room for two or three. */
+const mostEndings = 8;
+
+/** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. The first few. */
 export function endings(before: Pod, after: Pod): string[] {
 	const deadline = after.spec?.activeDeadlineSeconds;
 	const edits: string[] = [];
 	if (deadline !== undefined && deadline !== before.spec?.activeDeadlineSeconds)
 		edits.push('a deadline would kill its job');
-	const later = new Map(containersOf(after).map((container) => [container.name, container]));
-	for (const container of containersOf(before)) {
-		const changed = later.get(container.name) ?? container;
+	const afterwards = containersOf(after);
+	let byName: Map<string, Container> | undefined;
+	for (const [index, container] of containersOf(before).entries()) {
+		if (edits.length >= mostEndings) break;
+		let changed = afterwards[index]; // an API server lets nobody move one
+		if (changed?.name !== container.name) {
+			byName ??= new Map(afterwards.map((one) => [one.name, one]));
+			changed = byName.get(container.name) ?? container;
+		}
 		const whose = container.name === 'runner' ? 'its container' : `container ${container.name}`;
 		if (changed.image !== container.image) edits.push(`a new image would restart ${whose} and kill its job`);
 		else if (restartsToResize(container, changed))
@@ -109,17 +118,16 @@ const containersOf = ({ spec }: Pod): Container[] => [
 	...(spec?.initContainers ?? []),
 ];
 
+type Policy = NonNullable<Container['resizePolicy']>[number];
+
 /** Whether a resource changes for which the container's resizePolicy, before or after, says RestartContainer. */
 function restartsToResize(before: Container, after: Container): boolean {
-	return [before, after]
-		.flatMap(({ resizePolicy = [] }) => resizePolicy)
-		.some(
-			({ resourceName, restartPolicy }) =>
-				restartPolicy === 'RestartContainer' &&
-				(['requests', 'limits'] as const).some(
-					(kind) => before.resources?.[kind]?.[resourceName] !== after.resources?.[kind]?.[resourceName],
-				),
+	const restarts = ({ resourceName, restartPolicy }: Policy) =>
+		restartPolicy === 'RestartContainer' &&
+		(['requests', 'limits'] as const).some(
+			(kind) => before.resources?.[kind]?.[resourceName] !== after.resources?.[kind]?.[resourceName],
 		);
+	return before.resizePolicy?.some(restarts) || after.resizePolicy?.some(restarts) || false;
 }
 
 /**

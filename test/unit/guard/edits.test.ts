@@ -127,6 +127,24 @@ test('a new image of any container restarts it: the runner’s, docker’s besid
 	]);
 });
 
+test('containers are compared by their names, wherever they stand', () => {
+	const refused = edits(legacy(), (changed) => {
+		changed.spec?.containers?.reverse();
+		container(changed, 'docker').image = 'other:1';
+	});
+	assert.equal(refused, ['a new image would restart container docker and kill its job']);
+});
+
+test('of a thousand containers the first few are named', () => {
+	const many = legacy();
+	many.spec?.containers?.push(...Array.from({ length: 1_000 }, (_, at) => ({ name: `c${at}`, image: 'a' })));
+	const refused = edits(many, (changed) => {
+		for (const one of changed.spec?.containers ?? []) one.image = 'other';
+	});
+	assert.is(refused.length, 8);
+	assert.is(refused[0], 'a new image would restart its container and kill its job');
+});
+
 test('new resources are refused only where the container restarts for them', () => {
 	const resized = (restartPolicy: string, of = 'cpu') => {
 		const made = legacy();
