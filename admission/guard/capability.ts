@@ -23,6 +23,7 @@ import { LateStarts } from './late-starts.ts';
 import { OpenSignals } from './open-signals.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
+import { byOutline } from './subject.ts';
 import { leaderSubjects, subjects } from './subjects/index.ts';
 import { JobPods } from './subjects/job-pod/job-pods.ts';
 import { markJobPods } from './subjects/job-pod/mark-job-pods.ts';
@@ -95,7 +96,7 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
 		unauthenticatedReviews: {
-			'/pods/update': (request) => updatePods(request, user, guarded),
+			'/pods/update': (request) => updatePods(request, user, byOutline(guarded)),
 			...unauthenticated({ ...options, subjects: guarded }),
 		},
 	};

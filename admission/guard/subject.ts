@@ -44,6 +44,11 @@ type CommonReason = 'internal-error' | 'unknown-caller';
 export interface Subject<P extends GuardedPod = GuardedPod, Reason extends DenyReason = DenyReason> {
 	/** The pod, by what it says itself; undefined: it is of another kind. */
 	read(object: Pod): P | undefined;
+	/**
+	 * As \`read\`, by the pod's form alone: which runner it is and what is signed on it is not read. For unauthenticated callers,
+	 * who may send anything, and as often as they like.
+	 */
+	outline(object: Pod): P | undefined;
 	/** The verdict, where the reviewed object is enough for one. It is not believed, so nothing is written for it. */
 	shortcut(shown: P, reviewed: Pod, review: DeletionReview): Promise<Judged<P, Reason> | undefined>;
 	/**
@@ -78,6 +83,10 @@ interface SubjectTexts<P extends GuardedPod, Reason extends DenyReason> {
 	/** What log lines say beside the pod's name. */
 	facts(pod: P): { runner: string; runnerId?: number | undefined };
 }
+
+/** The same kinds, for reviews of unauthenticated callers. */
+export const byOutline = (subjects: readonly Subject[]): readonly Subject[] =>
+	subjects.map((subject) => ({ ...subject, read: subject.outline }));
 
 /** A pod and its kind. */
 export interface Found {

@@ -3,6 +3,8 @@ import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Clock } from '../time/clock.ts';
+import { FixedWindow } from '../time/fixed-window.ts';
 import {
 	type AdmissionRequest,
 	type AdmissionResponse,
@@ -15,21 +17,23 @@ import { refusalOf } from './delete-pods.ts';
 import { podOfEviction } from './evict-pods.ts';
 import { boundPodOf } from './rules/bound-pod.ts';
 import { unreadableTexts } from './rules/message.ts';
-import { mostUnauthenticatedReads } from './rules/policy.ts';
+import { mostUnauthenticatedReads, mostUnauthenticatedReadsPerSecond } from './rules/policy.ts';
 import { deny } from './rules/verdict.ts';
-import { find, type Subject } from './subject.ts';
+import { byOutline, find, type Subject } from './subject.ts';
 
 interface Dependencies {
 	/** The kinds of pods that are guarded. */
 	subjects: readonly Subject[];
 	pods: Pick<RunnerPods, 'get'>;
 	metrics: Metrics;
+	clock: Pick<Clock, 'monotonic'>;
 	log: Log;
 }
 
 /**
  * Reviews that did not come by the path in the webhook configurations. Anybody who reaches the port can send them, so
- * they have no effect: no record, no call to GitHub, no Event, no Secret is read. But they may be the API server's, whose
+ * they have no effect: no record, no call to GitHub, no Event, no Secret is read. Nor is it read which runner a pod is, or
+ * what is signed on it. But they may be the API server's, whose
  * configuration is a moment old or was just applied, so a pod with which a job could end is refused; anything else may go, as it
  * may when the caller is known.
  */
@@ -37,16 +41,20 @@ export function unauthenticated({
 	subjects,
 	pods,
 	metrics,
+	clock,
 	log,
 }: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict'> {
+	const kinds = byOutline(subjects);
 	let reading = 0;
+	const reads = new FixedWindow(mostUnauthenticatedReadsPerSecond, 1_000);
+	const mayRead = () => reading < mostUnauthenticatedReads && reads.allows(undefined, clock.monotonic());
 
 	function judge(
 		{ uid, userInfo }: AdmissionRequest,
 		object: Pod | undefined,
 		refusal: Refusal,
 	): AdmissionResponse {
-		const found = object && find(subjects, object);
+		const found = object && find(kinds, object);
 		if (!found || found.pod.terminating || found.pod.breakGlass) return allowed(uid);
 		const { subject, pod } = found;
 		if (subject.endsNothing(pod, boundPodOf(userInfo))) return allowed(uid);
@@ -64,7 +72,7 @@ export function unauthenticated({
 			if (!address) return allowed(uid);
 			const { namespace, name } = address;
 			try {
-				if (reading >= mostUnauthenticatedReads) throw new Error('too many evictions by unknown callers');
+				if (!mayRead()) throw new Error('too many evictions by unknown callers');
 				reading += 1;
 				const pod = await pods.get(namespace, name).finally(() => (reading -= 1));
 				return judge(request, pod, { code: 429 });

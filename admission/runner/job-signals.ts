@@ -36,6 +36,8 @@ export interface JobSignal {
 
 /** A pod's annotation must stay small, and a job may choose its own name. */
 const longestText = 120;
+/** The annotation with most signals, each character of their texts escaped, is shorter. */
+const longestSignals = 32 * 1_024;
 /** The latest time that a Date can be: the plugin reads signals without a key to verify who wrote them. */
 const longestTimeMs = 8.64e15;
 /** A runner runs one job at a time: more signals than these are ended ones, or lies. */
@@ -46,7 +48,8 @@ type Run = { uid: string; restarts: number };
 
 /** The signals on a pod, as this server wrote them during this run of its container; empty where there are none. */
 export function readSignals(text: string | undefined, run: Run, verify: Verify): readonly JobSignal[] {
-	const [, signature = '', list = ''] = /^(\S+) (.*)$/s.exec(text ?? '') ?? [];
+	if (text === undefined || text.length > longestSignals) return [];
+	const [, signature = '', list = ''] = /^(\S+) (.*)$/s.exec(text) ?? [];
 	if (!verify(jobSignals(run.uid, run.restarts, list), signature)) return [];
 	try {
 		return (JSON.parse(list) as JobSignal[]).filter(isSignal).slice(0, mostSignals);

@@ -9,6 +9,7 @@ import {
 	identify,
 	ownerOf,
 	runnerVariables,
+	unreadIdentity,
 } from './identity/identity.ts';
 import { type Pin, readPin } from './identity/pin.ts';
 import { type JobSignal, readSignals } from './job-signals.ts';
@@ -104,9 +105,25 @@ export function ephemeralRunnerOf(pod: Pod): string | undefined {
 export function readRunnerPod(pod: Pod, facts: Facts = {}): RunnerPod | undefined {
 	const container = runnerContainer(pod);
 	if (!container || !isRunnerPod(pod)) return undefined;
-	const { labels = {}, annotations = {} } = pod.metadata;
-	const verify = facts.verify ?? (() => false);
+	const verify = facts.verify ?? nothingSigned;
 	const who = identify(pod, container, { ...facts, pin: pinOn(pod, verify) });
+	return readAs(who, pod, facts, verify);
+}
+
+/**
+ * The pod by its form alone: neither its identity nor a signature is read, so that it costs next to nothing whatever stands on
+ * it. Its scope is not certain, and nothing that lets a runner go counts. undefined if it is not a runner pod.
+ */
+export function outlineRunnerPod(pod: Pod): RunnerPod | undefined {
+	const container = runnerContainer(pod);
+	if (!container || !isRunnerPod(pod)) return undefined;
+	return readAs(unreadIdentity(pod, container), pod, {}, nothingSigned);
+}
+
+const nothingSigned: Verify = () => false;
+
+function readAs(who: Identity, pod: Pod, facts: Facts, verify: Verify): RunnerPod {
+	const { labels = {}, annotations = {} } = pod.metadata;
 	const er = who.kind === 'scale-set' ? facts.ephemeralRunner : undefined;
 	const process = readProcess(pod);
 
@@ -178,7 +195,7 @@ function whatGitHubSaid(
 	const runner = runnerText(pod) ?? annotations[progress.registeredAs] ?? '';
 	const run = { uid: pod.uid, restarts: pod.restarts, runner };
 	const sinceOf = (key: string, statement: typeof absent) => {
-		const [since = '', given] = (annotations[key] ?? '').split(' ');
+		const [since = '', given] = (annotations[key] ?? '').split(' ', 2);
 		return verify(statement(run, since), given) ? toMs(since) : undefined;
 	};
 	const absentSinceMs = sinceOf(progress.absentSince, absent);
@@ -243,7 +260,7 @@ export function jobOf(er: EphemeralRunner): string | undefined {
 }
 
 function readAttempt(text: string | undefined): RunnerPod['attempt'] {
-	const [at, by = ''] = (text ?? '').split(' ');
+	const [at, by = ''] = (text ?? '').split(' ', 2);
 	const atMs = toMs(at);
 	return atMs === undefined ? undefined : { atMs, by };
 }

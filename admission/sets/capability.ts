@@ -13,7 +13,7 @@ import type { Clock } from '../time/clock.ts';
 import type { AdmissionRequest, PatchOperation } from '../webhook/review.ts';
 import type { Handler } from '../webhook/server.ts';
 import type { DemandSource } from './demand-source.ts';
-import { createPods, injected, isOfOurSets } from './inject-pods.ts';
+import { createPods, injected, isOfOurSets, refuseUnknownCaller } from './inject-pods.ts';
 import type { TemplateDefaults } from './pod/defaults.ts';
 import { SetReconciler } from './reconciler.ts';
 import { refuseOrphans } from './refuse-orphans.ts';
@@ -50,20 +50,17 @@ export function setsCapability(options: SetsOptions) {
 }
 
 function reviews({ client, user, clock, jobHooks, reviewOtherPods, log }: SetsOptions): Capability {
-	const withoutEffect = {
-		'/pods/create': (request: AdmissionRequest) => createPods(request, jobHooks),
-		'/sets/replicas': (request: AdmissionRequest) => setReplicas(request, clock.now()),
-	};
+	const stampReplicas = (request: AdmissionRequest) => setReplicas(request, clock.now());
 	const refuseOrphan = refuseOrphans(client, user, log);
 	return {
 		reviews: {
-			...withoutEffect,
+			'/sets/replicas': stampReplicas,
 			'/pods/create': async (request, arrival) =>
 				isOfOurSets(request)
 					? ((await refuseOrphan(request)) ?? createPods(request, jobHooks))
 					: reviewOtherPods(request, arrival),
 		},
-		unauthenticatedReviews: withoutEffect,
+		unauthenticatedReviews: { '/pods/create': refuseUnknownCaller, '/sets/replicas': stampReplicas },
 	};
 }
 

@@ -10,6 +10,7 @@ import {
 	type PatchOperation,
 	patched,
 	pointer,
+	refused,
 } from '../webhook/review.ts';
 import { isGiven } from './pod/injection.ts';
 import { tokenSecretName } from './token-secret.ts';
@@ -37,6 +38,19 @@ export function createPods(request: AdmissionRequest, jobHooks: Hooks = () => []
 	const { operations, warnings } = inject(request.object as Pod, jobHooks);
 	return patched(request.uid, operations, warnings);
 }
+
+/**
+ * Reviews CREATE pods of unauthenticated callers: to fill a pod in is work that whoever reaches the port could ask for again
+ * and again. One of our sets is refused, because it would not work without: whoever makes it tries again, and by then the API
+ * server knows the path.
+ */
+export function refuseUnknownCaller(request: AdmissionRequest): AdmissionResponse {
+	if (!isOfOurSets(request)) return allowed(request.uid);
+	return refused(request.uid, { code: 403 }, unknownCaller);
+}
+
+const unknownCaller =
+	'this runner pod cannot be filled in: the guard does not recognise the caller. Nothing is created: try again. See: kubectl runners doctor';
 
 /**
  * The pod as the webhook would change it. The reconcilers create their pods like this, and the webhook's conditions exempt

@@ -19,6 +19,7 @@ import {
 	reviewOf,
 } from './review.ts';
 import { routeByContent } from './rules/route.ts';
+import { Turns } from './turns.ts';
 
 /**
  * Time limits against clients that open a connection and send nothing, or one byte at a time. The API server sends its
@@ -89,6 +90,7 @@ export function createWebhookServer({
 	const app = express().disable('x-powered-by').disable('etag');
 	const readBody = bodyReader();
 	const connections = new Connections(clock.monotonic);
+	const turns = new Turns(clock);
 	let inFlight = 0;
 	let leaving = false;
 
@@ -112,7 +114,10 @@ export function createWebhookServer({
 		let route: Route | undefined;
 		let allowed = false;
 		try {
-			const review = parseReview(await readBody(request, caller));
+			const body = await readBody(request, caller);
+			if (caller !== 'known' && !(await turns.take()))
+				throw new BadReview(503, 'too many reviews of unknown callers at a time');
+			const review = parseReview(body);
 			route = routeByContent(review);
 			const handler = route && (caller === 'known' ? handlers : unauthenticated)[route];
 			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);

@@ -36,11 +36,26 @@ const decidingVariables = [...runnerVariables, 'RUNNER_NAME', 'RUNNER_EPHEMERAL'
 
 /** The runner's container with only those variables that `identify` reads, and RUNNER_TOKEN. */
 export const trimContainer = (container: Container): Container =>
-	onlyVariables(container, [...decidingVariables, 'RUNNER_TOKEN']);
+	onlyVariables(container, decidingVariables, 'RUNNER_TOKEN');
+
+/**
+ * What anybody can see without reading a variable: enough to say that the pod may be a busy runner, and for nothing else. A
+ * registration that may be empty counts as one, since more edits of a scale set's pod are refused.
+ */
+export function unreadIdentity(pod: Pod, { env }: Container): Identity {
+	const isScaleSet = env?.some(({ name }) => name === jitConfig) || isMarkedScaleSet(pod);
+	return {
+		kind: isScaleSet ? 'scale-set' : 'legacy',
+		runnerName: pod.metadata.name,
+		ephemeral: true,
+		credentialsSecret: undefined,
+		uncertain: 'its variables were not read',
+	};
+}
 
 /** Which runner the pod is, by the rules of the image that runs in it. */
 export function identify(pod: Pod, container: Container, facts: IdentityFacts): Identity {
-	const env = environmentOf(container, pod);
+	const env = environmentOf(container, pod, decidingVariables);
 	const identity =
 		kindOf(pod, container, env) === 'scale-set'
 			? scaleSetIdentity(pod, container, facts)
@@ -62,8 +77,11 @@ function kindOf(pod: Pod, container: Container, env: Environment): Identity['kin
 		container.env?.some((variable) => variable.name === name) === true && !isEmpty(env(name));
 	if (given(jitConfig)) return 'scale-set';
 	if (scopeVariables.some(given)) return 'legacy';
-	return pod.metadata.labels?.[arc.ephemeralRunner] === 'True' || ownerOf(pod) ? 'scale-set' : 'legacy';
+	return isMarkedScaleSet(pod) ? 'scale-set' : 'legacy';
 }
+
+const isMarkedScaleSet = (pod: Pod): boolean =>
+	pod.metadata.labels?.[arc.ephemeralRunner] === 'True' || ownerOf(pod) !== undefined;
 
 /**
  * A runner that the image registers itself. Which variable decides is said by ARC's image (actions-runner-controller
@@ -116,7 +134,7 @@ function attachedTo(env: Environment): Value {
 
 /** Where the image would register a runner, whichever name it has and whichever GitHub is meant; undefined if that is not certain. */
 export function scopeInEnvironment(container: Container, pod: Pod): Scope | undefined {
-	const attach = attachedTo(environmentOf(container, pod));
+	const attach = attachedTo(environmentOf(container, pod, decidingVariables));
 	return attach && 'text' in attach ? scopeFromPath(attach.text) : undefined;
 }
 
@@ -160,7 +178,7 @@ function scaleSetIdentity(
 
 /** Name of the EphemeralRunner that a scale set's pod belongs to; undefined for any other pod. */
 export function ephemeralRunnerName(pod: Pod, container: Container): string | undefined {
-	return kindOf(pod, container, environmentOf(container, pod)) === 'scale-set'
+	return kindOf(pod, container, environmentOf(container, pod, decidingVariables)) === 'scale-set'
 		? pod.metadata.name
 		: undefined;
 }

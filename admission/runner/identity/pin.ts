@@ -13,9 +13,12 @@ export interface Pin {
 export const writePin = ({ scope, host, credentialsSecret }: Pin, signature: string): string =>
 	JSON.stringify({ scope, host, ...(credentialsSecret ? { secret: credentialsSecret } : {}), signature });
 
+/** None that this server has written is longer: its host stood in an address, its other names have at most 253 characters. */
+const longestPin = 4_096;
+
 /** A pin and its signature, which has not been checked yet. undefined for what is none. */
 export function readPin(text: string | undefined): { pin: Pin; signature: string } | undefined {
-	if (text === undefined) return undefined; // of most pods: an exception for each costs more than all else that is read
+	if (text === undefined || text.length > longestPin) return undefined; // of most pods: an exception for each costs more than all else that is read
 	let value: unknown;
 	try {
 		value = JSON.parse(text);

@@ -56,6 +56,9 @@ export const addressTrustedForMs = 60 * 60_000;
 export const connectionLastsMs = 10_000;
 export const mostRequestsOfOneConnection = 200;
 
+/** Reviews of unauthenticated callers that wait for their turn: half a second's worth of the worst. */
+export const mostWaitingTurns = 64;
+
 /** A body of an unauthenticated caller that may be larger than this counts as large, and only a few of those are read at a time. */
 export const largeBodyBytes = 64 * 1024;
 export const mostUnauthenticatedLargeBodies = 8;

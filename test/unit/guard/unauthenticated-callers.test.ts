@@ -3,27 +3,34 @@
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { readDenial } from '../../../admission/api/denial.ts';
-import { breakGlass, probe } from '../../../admission/api/keys.ts';
-import type { Pod } from '../../../admission/api/kinds.ts';
+import { arc, breakGlass, busy, probe } from '../../../admission/api/keys.ts';
+import type { EnvVar, Pod } from '../../../admission/api/kinds.ts';
 import { longestMessage } from '../../../admission/guard/rules/message.ts';
-import { mostUnauthenticatedReads } from '../../../admission/guard/rules/policy.ts';
+import {
+	mostUnauthenticatedReads,
+	mostUnauthenticatedReadsPerSecond,
+} from '../../../admission/guard/rules/policy.ts';
+import { byOutline } from '../../../admission/guard/subject.ts';
 import { unauthenticated } from '../../../admission/guard/unauthenticated-callers.ts';
+import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../admission/time/system-clock.ts';
 import type { AdmissionRequest, AdmissionResponse } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
-import { pod } from '../runner/pods.ts';
+import { jitContainer, pod } from '../runner/pods.ts';
 import { unauthenticatedCaller } from '../support/arrival.ts';
+import { SimulatedClock } from '../support/clock.ts';
 import { kindsByThemselves } from '../support/guard.ts';
 
 const test = suite('unauthenticated callers');
 const live = pod({});
 
 /** The one thing that an unauthenticated caller may cause is that a pod is read: all else would not be there. */
-function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
+function reviewing(stored: Pod | 'none' | Promise<Pod> = live, subjects = kindsByThemselves()) {
+	const clock = new SimulatedClock();
 	const read: string[] = [];
 	const handlers = unauthenticated({
-		subjects: kindsByThemselves(),
+		subjects,
 		pods: {
 			get: async (namespace, name) => {
 				read.push(`${namespace}/${name}`);
@@ -31,6 +38,7 @@ function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 			},
 		},
 		metrics: new Metrics(systemClock),
+		clock,
 		log: pino({ level: 'silent' }),
 	});
 	const ask = (route: keyof typeof handlers, change: Partial<AdmissionRequest>) =>
@@ -40,6 +48,7 @@ function reviewing(stored: Pod | 'none' | Promise<Pod> = live) {
 		) as Promise<AdmissionResponse>;
 	return {
 		read,
+		clock,
 		remove: async (oldObject: unknown, more: Partial<AdmissionRequest> = {}) =>
 			ask('/pods/delete', { oldObject, ...more }),
 		evict: async (name = 'r1', more: object = {}) =>
@@ -77,7 +86,7 @@ test('a DELETE of a live runner is refused, whatever is written on it, and nothi
 			assert.match(message, /does not recognise the caller.*Nothing is recorded.*kubectl runners doctor/);
 			assert.ok(message.length <= longestMessage);
 		}
-	const long = await remove(pod({ env: { RUNNER_NAME: 'x'.repeat(200) } }));
+	const long = await remove(pod({ metadata: { name: 'x'.repeat(200) } }));
 	assert.match(long.status?.message ?? '', /^this runner may be busy/);
 	assert.equal(read, []);
 });
@@ -128,6 +137,48 @@ test('a pod that cannot be read, or is of no sensible form, is not evicted', asy
 	}
 	const odd = { metadata: { name: 'r1' }, spec: { containers: [null] } } as unknown as Pod;
 	assert.is(codeOf(await reviewing(odd).evict()), 429);
+});
+test('neither which runner a pod is nor a signature on it is read for such a caller', async () => {
+	const forbidden = () => {
+		throw new Error('it was read');
+	};
+	const kinds = kindsByThemselves().map((subject) => ({ ...subject, read: forbidden }));
+	const unread = (name: string) =>
+		Object.defineProperty({ name }, 'value', { get: forbidden, enumerable: true }) as EnvVar;
+	const spec = { containers: [{ name: 'runner', env: ['RUNNER_ORG', 'RUNNER_NAME'].map(unread) }] };
+	const shown = pod({ spec });
+	const { remove, evict } = reviewing(shown, kinds);
+	assert.is(codeOf(await remove(shown)), 409);
+	assert.is(codeOf(await evict()), 429);
+	const job = { ...shown, metadata: { ...shown.metadata, labels: { 'runner-pod': 'r1' } } };
+	job.spec = { containers: [{ name: 'job' }] };
+	assert.is(codeOf(await remove(job)), 409);
+	const after = pod({ spec: { ...spec, activeDeadlineSeconds: 1 } });
+	const request = { uid: 'u', operation: 'UPDATE', userInfo: {}, oldObject: shown, object: after } as const;
+	assert.is(codeOf(updatePods(request, 'us', byOutline(kinds))), 403);
+});
+test('an edit of such a caller is refused as that of a known one, and more strictly where it may be a scale set’s', () => {
+	const edit = (before: Pod, after: Pod) =>
+		updatePods(
+			{ uid: 'u', operation: 'UPDATE', userInfo: {}, oldObject: before, object: after },
+			'us',
+			byOutline(kindsByThemselves()),
+		).allowed;
+	const withSecret = (spec: Pod['spec']) =>
+		pod({ spec, metadata: { annotations: { [arc.credentialsSecret]: 'other' } } });
+	const jit = { containers: [jitContainer('r1')] };
+	assert.ok(edit(live, withSecret(live.spec)));
+	assert.not(edit(pod({ spec: jit }), withSecret(jit)));
+	assert.not(edit(live, pod({ metadata: { labels: { 'actions-runner': '', [busy.label]: 'true' } } })));
+});
+test('only a number of pods a second is read', async () => {
+	const { evict, read, clock } = reviewing();
+	for (let asked = 0; asked < mostUnauthenticatedReadsPerSecond; asked++) await evict();
+	assert.match((await evict()).status?.message ?? '', 'too many');
+	assert.is(read.length, mostUnauthenticatedReadsPerSecond);
+	await clock.pass(1_000);
+	await evict();
+	assert.is(read.length, mostUnauthenticatedReadsPerSecond + 1);
 });
 test('only a few pods are read at a time, and then the next ones', async () => {
 	let answer = (_pod: Pod): void => {};

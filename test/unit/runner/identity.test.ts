@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { identityProof } from '../../../admission/api/keys.ts';
 import type { EnvVar, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { decide } from '../../../admission/guard/subjects/runner/rules/decide.ts';
-import { longestValue } from '../../../admission/runner/identity/environment.ts';
+import { longestValue, mostReferences, mostSources } from '../../../admission/runner/identity/environment.ts';
 import { scopeInEnvironment, trimContainer } from '../../../admission/runner/identity/identity.ts';
 import { type Pin, writePin } from '../../../admission/runner/identity/pin.ts';
 import { ephemeralRunnerOf, type Facts, readRunnerPod } from '../../../admission/runner/runner-pod.ts';
@@ -128,8 +128,57 @@ for (const [what, container, says] of [
 		env(value('RUNNER_NAME', '$(CACHE_PORT_80_TCP)')),
 		"RUNNER_NAME refers to CACHE_PORT_80_TCP, a Service's variable",
 	],
+	[
+		'what no Service sets',
+		env(value('RUNNER_NAME', '$(a-b_PORT)$(PORT)$(X_PORTS)')),
+		'octo-org $(a-b_PORT)$(PORT)$(X_PORTS)',
+	],
+	// No more references are followed than anybody needs; what they do not concern stays certain.
+	[
+		'many references in the name',
+		env(value('A', ''), value('RUNNER_NAME', `r${'$(A)'.repeat(200)}`)),
+		'octo-org r',
+	],
+	[
+		'too many references in the name',
+		env(value('A', ''), value('B', '$(A)'.repeat(mostReferences)), value('RUNNER_NAME', 'r$(B)')),
+		'RUNNER_NAME refers to B, which is not known',
+	],
+	[
+		'too many references, in all',
+		{
+			env: [
+				value('A', ''),
+				value('RUNNER_NAME', `r${'$(A)'.repeat(mostReferences / 2)}`),
+				...without('RUNNER_NAME'),
+				value('GITHUB_URL', '$(A)'.repeat(mostReferences / 2 + 1)),
+			],
+		},
+		'RUNNER_NAME refers to too many variables',
+	],
+	[
+		'too many references in what is not read',
+		env(value('A', ''), ...Array.from({ length: 9 }, (_, at) => value(`V${at}`, '$(A)'.repeat(200)))),
+		'octo-org r1',
+	],
+	[
+		'a reference that the token made too many',
+		env(
+			value('A', 'x'),
+			secret('B'),
+			value('RUNNER_TOKEN', '$(A)'.repeat(mostReferences)),
+			value('RUNNER_NAME', '$(A)'),
+		),
+		'octo-org x',
+	],
+	[
+		'a name that is set again and again',
+		{ env: [...plain, ...Array.from({ length: 999 }, () => value('RUNNER_NAME', '$(RUNNER_NAME)'))] },
+		'RUNNER_NAME refers to RUNNER_NAME, which is not known',
+	],
 	['no name', { env: without('RUNNER_NAME') }, 'no RUNNER_NAME in its container'],
 	['an empty name', env(value('RUNNER_NAME', '')), 'no RUNNER_NAME in its container'],
+	['references without an end', env(value('RUNNER_NAME', '$(a)$(b$$-$(c')), 'octo-org $(a)$(b$-$(c'],
 	['a name without end', env(value('RUNNER_NAME', 'x'.repeat(longestValue + 1))), 'RUNNER_NAME is too long'],
 	// envFrom comes first, and env overrides it.
 	['envFrom beside a plain env', { env: plain, envFrom: [{}] }, 'octo-org r1'],
@@ -151,6 +200,22 @@ for (const [what, container, says] of [
 		'envFrom whose names begin the same',
 		{ env: without('RUNNER_NAME'), envFrom: [{ prefix: 'CACHE_' }, { prefix: 'RUNNER_' }] },
 		`RUNNER_NAME ${elsewhere}`,
+	],
+	[
+		'so many sources that their prefixes are not looked at',
+		{
+			env: without('RUNNER_NAME'),
+			envFrom: Array.from({ length: mostSources + 1 }, () => ({ prefix: 'CACHE_' })),
+		},
+		`RUNNER_NAME ${elsewhere}`,
+	],
+	[
+		'as many sources as are looked at',
+		{
+			env: without('RUNNER_NAME'),
+			envFrom: Array.from({ length: mostSources }, () => ({ prefix: 'CACHE_' })),
+		},
+		'no RUNNER_NAME in its container',
 	],
 	[
 		'envFrom: what is referred to',
@@ -302,6 +367,8 @@ test('addresses of organizations, repositories and enterprises, also on other Gi
 	assert.is(parts('https://github.com/enterprises/octo'), 'github.com enterprises/octo');
 	assert.is(parts('http://127.0.0.1:81/a/b'), '127.0.0.1:81 a/b');
 	assert.is(parts('https://github.com:443/a'), 'github.com a');
+	assert.is(parts('https://github.com///a/b//'), 'github.com a/b');
+	assert.is(parts(`https://github.com/a${'/'.repeat(2_029)}`), undefined, 'too long for an address');
 	for (const url of [
 		'https://github.com/a/b/c',
 		'https://github.com/',

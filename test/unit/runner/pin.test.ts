@@ -36,6 +36,11 @@ test('where the EphemeralRunner is gone, the pin says what it said', () => {
 	assert.equal(organization.scope, { kind: 'organization', name: 'octo-org' });
 	assert.is(organization.credentialsSecret, undefined);
 });
+test('no text is read that is longer than any pin', () => {
+	const annotations = { [identityProof]: text?.replace('{', `{${' '.repeat(4_096)}`) ?? '' };
+	const object = pod({ metadata: { uid: 'uid-1', annotations }, spec: { containers: [jitContainer('r1')] } });
+	assert.is(readRunnerPod(object, { verify: () => true })?.scope, undefined);
+});
 test('only a certain identity that the EphemeralRunner tells is pinned', () => {
 	assert.is(written({}), undefined);
 	assert.is(written({}, { text: text ?? '' }), undefined, 'its own word is not signed again');

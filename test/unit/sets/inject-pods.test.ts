@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { jobHooks } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { injectHooks } from '../../../admission/jobs/hooks/rules/inject.ts';
-import { createPods, injected } from '../../../admission/sets/inject-pods.ts';
+import { createPods, injected, refuseUnknownCaller } from '../../../admission/sets/inject-pods.ts';
 import { lacksInjection } from '../../../admission/sets/pod/injection.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -40,6 +40,18 @@ test('name, token by reference and restartPolicy are filled in', () => {
 	assert.is(variable(made, 'RUNNER_TOKEN')?.value, undefined);
 	assert.match(JSON.stringify(variable(made, 'RUNNER_TOKEN')?.valueFrom), /runner-registration-[0-9a-f]{12}/);
 	assert.is(made.spec?.restartPolicy, 'Never');
+});
+
+test('an unauthenticated caller: a pod of a set is refused and not filled in, any other is created', () => {
+	const ask = (object: Pod) => refuseUnknownCaller({ uid: 'u', operation: 'CREATE', userInfo: {}, object });
+	const answer = ask(pod([{ name: 'RUNNER_ORG', value: 'octo-org' }]));
+	assert.equal([answer.allowed, answer.patch, answer.status?.code], [false, undefined, 403]);
+	assert.match(
+		answer.status?.message ?? '',
+		/does not recognise the caller.*try again.*kubectl runners doctor$/,
+	);
+	assert.ok((answer.status?.message.length ?? 0) <= 200);
+	assert.equal(ask(pod([], { labels: {} })), { uid: 'u', allowed: true });
 });
 
 test('a second pass changes nothing', () => {

@@ -47,6 +47,8 @@ interface Context {
 	seen: (Arrival & { by: 'handler' | 'unauthenticated' })[];
 	/** How long the answer takes; ms. */
 	takesMs: number;
+	/** How often the server has waited: between reviews of unauthenticated callers. */
+	waits: number;
 	/** The server's monotonic time, ms; undefined: the machine's. */
 	monotonicMs: number | undefined;
 }
@@ -59,6 +61,7 @@ test.before(async (context) => {
 	context.metrics = new Metrics(systemClock);
 	context.seen = [];
 	context.takesMs = 0;
+	context.waits = 0;
 	const answer =
 		(by: 'handler' | 'unauthenticated') => async (request: AdmissionRequest, arrival: Arrival) => {
 			context.seen.push({ ...arrival, by });
@@ -71,7 +74,14 @@ test.before(async (context) => {
 	context.webhook = createWebhookServer({
 		...all,
 		tls: await issueServer(authority),
-		clock: { ...systemClock, monotonic: () => context.monotonicMs ?? systemClock.monotonic() },
+		clock: {
+			...systemClock,
+			monotonic: () => context.monotonicMs ?? systemClock.monotonic(),
+			sleep: (ms) => {
+				context.waits += 1;
+				return systemClock.sleep(ms);
+			},
+		},
 		metrics: context.metrics,
 		log: pino({ level: 'debug' }, { write: (line: string) => void context.log.push(line) }),
 	});
@@ -115,6 +125,14 @@ test('the path tells who calls, and none gets a 4xx for it', async (context) => 
 		assert.is(last?.certified, false);
 		assert.ok(last !== undefined && last.atMs >= before && last.atMs <= Date.now());
 	}
+});
+test('unauthenticated callers wait for their turn, the API server never does', async (context) => {
+	const { agent, port, callers } = context;
+	context.waits = 0;
+	await review(agent, port, knownPath('/pods/delete', callers));
+	assert.is(context.waits, 0);
+	await review(agent, port, '/pods/delete');
+	await eventually('the next one may go on', () => context.waits === 2, { everyMs: 5 });
 });
 test('what a review is about, its content tells, also by the right path of another webhook', async (context) => {
 	const { agent, port, callers, metrics } = context;

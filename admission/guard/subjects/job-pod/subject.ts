@@ -35,6 +35,7 @@ export function jobPodSubject(dependencies: Dependencies): Subject<JobPod, JobPo
 	const ports = recordPorts<JobPod>(read, pods, { sign: dependencies.sign, now: clock.now });
 	return {
 		read,
+		outline: (object) => readJobPod(object),
 
 		/** Allows where nothing runs in the pod: then the answer is all that happens, as for a runner. */
 		async shortcut(shown, _reviewed, { caller }) {

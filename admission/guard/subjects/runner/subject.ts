@@ -1,7 +1,7 @@
 import type { Pod } from '../../../api/kinds.ts';
 import type { AllowReason } from '../../../api/reasons.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
-import type { RunnerPod } from '../../../runner/runner-pod.ts';
+import { outlineRunnerPod, type RunnerPod } from '../../../runner/runner-pod.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
 import { forbiddenEdits } from '../../rules/edits.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from '../../rules/policy.ts';
@@ -43,6 +43,7 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 
 	return {
 		read: (object) => pods.read(object),
+		outline: outlineRunnerPod,
 
 		/**
 		 * - Refuses a pod that is shown as busy and recorded: a caller that tries again and again costs no call.
