@@ -8,13 +8,16 @@ export interface ScriptInput {
 	address: string | undefined;
 	/** The hooks that the pod's template names, which the runner would have run in our place. */
 	before: Partial<Record<What, string>>;
-	/** Other places than those in a pod: of the files, and of curl. For tests. */
+	/** Other places than those in a pod: of the files, of curl, and of the mark of a failed report beside TMPDIR. For tests. */
 	folder?: string;
 	curl?: readonly string[];
+	temporary?: readonly string[];
 }
 
-/** Seconds that a report may take, at first and after one has failed in this pod: a job must not wait for a server that is away. */
+/** Seconds that a report may take, at first and while the latest has failed in this pod: a job must not wait for a server that is away. */
 const limits = { first: 3, afterFailure: 1 } as const;
+/** The file that says that the latest report of this pod has failed. */
+const failureMark = '.runners-admission-failed';
 /** Bytes of one value: a job chooses some of them, and escaping takes time. */
 const longestValue = 200;
 
@@ -22,12 +25,13 @@ const longestValue = 200;
  * The script of the job hooks, POSIX sh. Its own path says whether it reports `started` or `completed`.
  *
  * It runs as the job's user, in front of every job, so it must never fail one: its own exit code is always 0, and it takes 3
- * s at most, after one failure 1 s. What it prints is the job's log, in which a line that begins with `::` is a command: it
+ * s at most, after a failure 1 s until a report succeeds. What it prints is the job's log, in which a line that begins with `::` is a command: it
  * prints nothing that somebody else has written. The token is in no argument, where other processes could read it.
  */
 export function hookScript(input: ScriptInput): string {
 	const { url, address, before, folder = hookFolder } = input;
 	const curl = input.curl ?? ['/usr/bin/curl', '/bin/curl', '/usr/local/bin/curl'];
+	const temporary = (input.temporary ?? ['/tmp', '/dev/shm']).map(quoted).join(' ');
 	const { hostname, port } = new URL(url);
 	const resolve = address === undefined ? '' : `${hostname}:${port || 443}:${bracketed(address)}`;
 	return `#!/bin/sh
@@ -128,16 +132,20 @@ report() {
 	"$node" -e ${quoted(nodeProgram)} -- "$url/hooks/$what" "$limit" "$folder" "$address" "$body"
 }
 
-limit=${limits.first}
-for place in "\${TMPDIR:-/tmp}" /tmp /dev/shm; do
-	[ -e "$place/.runners-admission-failed" ] && limit=${limits.afterFailure}
+limit=${limits.first} failed=
+for place in \${TMPDIR:+"$TMPDIR"} ${temporary}; do
+	[ -e "$place/${failureMark}" ] && limit=${limits.afterFailure} failed=1
 done
 (report) >/dev/null 2>&1
 code=$?
 if [ "$code" -ne 0 ]; then
 	echo "this job could not report to runners-admission that it has $what (code $code)"
-	for place in "\${TMPDIR:-/tmp}" /tmp /dev/shm; do
-		(: >>"$place/.runners-admission-failed") 2>/dev/null && break
+	for place in \${TMPDIR:+"$TMPDIR"} ${temporary}; do
+		(: >>"$place/${failureMark}") 2>/dev/null && break
+	done
+elif [ -n "$failed" ]; then
+	for place in \${TMPDIR:+"$TMPDIR"} ${temporary}; do
+		(command rm -f "$place/${failureMark}") >/dev/null 2>&1
 	done
 fi
 

@@ -1,6 +1,15 @@
 /** The script of the job hooks, run by the shells that are here against a server that listens. */
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	chmodSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -64,19 +73,29 @@ const port = async (listener: Server | ReturnType<typeof createTcpServer>) => {
 	return (listener.address() as AddressInfo).port;
 };
 
-/** A pod as a folder: the hook's files, the drop-in folders, and /tmp. */
+/** A pod as a folder: the hook's files, the drop-in folders, /tmp and /dev/shm. The machine's own are shared with other runs. */
 function podWith(input: Partial<ScriptInput> = {}) {
 	const folder = mkdtempSync(join(tmpdir(), 'job-hook-'));
 	folders.push(folder);
-	for (const name of ['files', 'tmp', started, 'job-completed.d']) mkdirSync(join(folder, name));
+	for (const name of ['files', 'tmp', 'shm', started, 'job-completed.d']) mkdirSync(join(folder, name));
 	writeFileSync(join(folder, 'files/token'), token);
 	writeFileSync(join(folder, 'files/ca.crt'), ca);
-	const script = hookScript({ url, address: undefined, before: {}, folder: join(folder, 'files'), ...input });
+	const script = (own: Partial<ScriptInput>) =>
+		hookScript({
+			url,
+			address: undefined,
+			before: {},
+			folder: join(folder, 'files'),
+			temporary: [join(folder, 'tmp'), join(folder, 'shm')],
+			...input,
+			...own,
+		});
 	for (const name of [started, 'job-completed.d']) {
-		writeFileSync(join(folder, name, 'runners-admission.sh'), script, { mode: 0o755 });
+		writeFileSync(join(folder, name, 'runners-admission.sh'), script({}), { mode: 0o755 });
 	}
 	return {
 		folder,
+		script,
 		path: (what: What) => join(folder, `job-${what}.d`, 'runners-admission.sh'),
 		write(name: string, text: string) {
 			const path = join(folder, name);
@@ -117,6 +136,12 @@ const job = {
 	GITHUB_RUN_ATTEMPT: '1',
 	GITHUB_SERVER_URL: 'https://github.com',
 };
+
+/** Where in the pod there is the mark of a failure. */
+const marks = (pod: Pod) =>
+	['files', 'tmp', 'shm'].filter((place) =>
+		readdirSync(join(pod.folder, place)).includes('.runners-admission-failed'),
+	);
 
 const busybox = (shell: string) => (shell.endsWith('busybox') ? [shell, 'ash'] : [shell]);
 
@@ -244,34 +269,32 @@ for (const shell of shells) {
 	});
 
 	test(`${shell}: no place for its mark: the job goes on`, async () => {
-		const pod = podWith({ url: 'https://localhost:1' });
+		const pod = podWith({ url: 'https://localhost:1', temporary: ['/nowhere/tmp'] });
 		const { code, stderr } = await run(pod, 'started', busybox(shell), { TMPDIR: '/nowhere' });
 		assert.equal([code, stderr], [0, '']);
-		for (const place of ['/tmp', '/dev/shm']) rmSync(`${place}/.runners-admission-failed`, { force: true });
+	});
+
+	test(`${shell}: a report that succeeds takes the mark of an earlier failure away, wherever it is`, async () => {
+		for (const where of ['', '/nowhere', 'files']) {
+			const pod = podWith();
+			const env = { TMPDIR: where === 'files' ? join(pod.folder, where) : where };
+			status = 500;
+			await run(pod, 'started', busybox(shell), env);
+			assert.is(marks(pod).length, 1, where);
+			await run(pod, 'completed', busybox(shell), env);
+			assert.is(marks(pod).length, 1, where);
+			status = 200;
+			const { code, stdout, stderr } = await run(pod, 'started', busybox(shell), env);
+			assert.equal([code, stdout, stderr, marks(pod)], [0, '', '', []], where);
+		}
 	});
 
 	test(`${shell}: the template's own hook runs in its place, its exit code is the job's`, async () => {
 		const pod = podWith();
 		const own = pod.write("it's/own hook.sh", 'false\necho "$0 not reached"');
 		const seven = pod.write('seven.sh', 'echo "::warning::its own"; exit 7');
-		writeFileSync(
-			pod.path('started'),
-			hookScript({
-				url,
-				address: undefined,
-				before: { started: seven, completed: own },
-				folder: join(pod.folder, 'files'),
-			}),
-		);
-		writeFileSync(
-			pod.path('completed'),
-			hookScript({
-				url,
-				address: undefined,
-				before: { started: seven, completed: own },
-				folder: join(pod.folder, 'files'),
-			}),
-		);
+		writeFileSync(pod.path('started'), pod.script({ before: { started: seven, completed: own } }));
+		writeFileSync(pod.path('completed'), pod.script({ before: { started: seven, completed: own } }));
 		const named = (what: What) => ({ [`ACTIONS_RUNNER_HOOK_JOB_${what.toUpperCase()}`]: pod.path(what) });
 		const ran = await run(pod, 'started', [...busybox(shell), '-e'], named('started'));
 		assert.equal([ran.code, ran.stdout], [7, '::warning::its own\n']);
@@ -292,8 +315,7 @@ test('hooks in JavaScript run by the runner, those in PowerShell by pwsh; no oth
 	pod.write(`${root}/externals/node20/bin/node`, '#!/bin/sh\necho "node $*"; exit 3');
 	pod.write('bin/pwsh', '#!/bin/sh\necho "pwsh $*"; exit 4');
 	const before = { started: "/opt/a 'b'.js", completed: "/opt/a 'b'.ps1" };
-	const script = (own: ScriptInput['before']) =>
-		hookScript({ url, address: undefined, before: own, folder: join(pod.folder, 'files') });
+	const script = (own: ScriptInput['before']) => pod.script({ before: own });
 	const worker = `exec -a '${pod.folder}/${root}/bin/Runner.Worker' /bin/dash -c '"$@"; exit $?' worker "$@"`;
 	const ran = (what: What) => {
 		const variable = `ACTIONS_RUNNER_HOOK_JOB_${what.toUpperCase()}`;
@@ -314,10 +336,7 @@ test('hooks in JavaScript run by the runner, those in PowerShell by pwsh; no oth
 test('the token is in no argument of any process', async () => {
 	const pod = podWith();
 	const curl = pod.write('curl', '#!/bin/sh\nprintf "%s\\n" "$@" >"$TMPDIR/arguments"; cat >"$TMPDIR/stdin"');
-	writeFileSync(
-		pod.path('started'),
-		hookScript({ url, address: undefined, before: {}, folder: join(pod.folder, 'files'), curl: [curl] }),
-	);
+	writeFileSync(pod.path('started'), pod.script({ curl: [curl] }));
 	await run(pod, 'started', []);
 	const { readFileSync } = await import('node:fs');
 	assert.not.match(readFileSync(join(pod.folder, 'tmp/arguments'), 'utf8'), token);
