@@ -80,7 +80,8 @@ export class AppTokens {
 			const failure = failureOf(answer, what, 'an installation that is not suspended', this.#clock.now());
 			// Either concerns the whole credential, not one scope: 404 is a wrong installation id, 403 a suspended one.
 			const refused = answer.status === 404 || failure.kind === 'forbidden';
-			return refused ? { kind: 'credentials-invalid', detail: failure.detail } : failure;
+			const { detailElsewhere: _, ...ofCredential } = failure; // all who share the credential may read it
+			return refused ? { kind: 'credentials-invalid', detail: failure.detail } : ofCredential;
 		}
 		return this.#keep(answer.body, answer.headers, what);
 	}

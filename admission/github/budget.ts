@@ -118,7 +118,10 @@ export class Budget {
 	/** Why a call for this scope would fail now, as far as is known without a call; undefined: no reason is known. */
 	failure(scope: string): GitHubFailure | undefined {
 		const nowMs = this.#now();
-		return this.#account.refusal(nowMs) ?? this.#scopes.get(scope)?.recovery.refusal(nowMs);
+		const account = this.#account.refusal(nowMs);
+		if (!account) return this.#scopes.get(scope)?.recovery.refusal(nowMs);
+		const { detailElsewhere, ...failure } = account;
+		return { ...failure, detail: detailElsewhere ?? failure.detail };
 	}
 
 	/** Whether this minute's calls of this kind are used up, so that the next one can't be sent within `maxWaitMs`. Reserves nothing. */

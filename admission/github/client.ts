@@ -109,8 +109,7 @@ export class GitHubClient {
 				if (status === 404) return notVisible(what, scope);
 				if (status !== 200) return undefined;
 				const page = readPage(body);
-				const broken = `${what}: GitHub's answer is not a list of runners`;
-				if (!page) return { kind: 'github-unavailable', detail: broken };
+				if (!page) return unreadable(what, "GitHub's answer is not a list of runners");
 				return { kind: 'page', page, etag: etagOf(headers) };
 			},
 		});
@@ -131,7 +130,7 @@ export class GitHubClient {
 				const expiresAtMs = Date.parse(String(expiresAt));
 				if (typeof token === 'string' && token !== '' && !Number.isNaN(expiresAtMs))
 					return { kind: 'token', token, expiresAtMs };
-				return { kind: 'github-unavailable', detail: `${what}: GitHub's answer is not a token` };
+				return unreadable(what, "GitHub's answer is not a token");
 			},
 		});
 	}
@@ -195,12 +194,17 @@ export class GitHubClient {
 			signal: limits.signal,
 		});
 		if ('failure' in result) {
-			const outcome = { ...result.failure, detail: `${what}: ${result.failure.detail}` };
+			const { kind, detail } = result.failure;
+			const outcome = { kind, detail: `${what}: ${detail}`, detailElsewhere: detail };
 			return { outcome, abandoned: result.abandoned };
 		}
 		if (result.status === 401 && typeof this.#token !== 'string') this.#token.discard(token);
 		const outcome = read(result) ?? failureOf(result, what, permission, this.#now());
-		if (isFailure(outcome)) outcome.detail = this.#http.scrub(outcome.detail);
+		if (isFailure(outcome)) {
+			const { detail, detailElsewhere } = outcome;
+			outcome.detail = this.#http.scrub(detail);
+			if (detailElsewhere) outcome.detailElsewhere = this.#http.scrub(detailElsewhere);
+		}
 		return { outcome, quota: readQuota(result.headers, this.#now()) };
 	}
 
@@ -209,6 +213,12 @@ export class GitHubClient {
 		return asApp ? this.#token.jwt() : this.#token.get(signal);
 	}
 }
+
+const unreadable = (what: string, why: string): GitHubFailure => ({
+	kind: 'github-unavailable',
+	detail: `${what}: ${why}`,
+	detailElsewhere: why,
+});
 
 const etagOf = ({ etag }: HttpAnswer['headers']): string | undefined =>
 	etag === undefined ? undefined : String(etag);

@@ -34,15 +34,18 @@ export function failureOf(
 	nowMs: number,
 ): GitHubFailure {
 	const { status, headers } = answer;
-	const said = `${what}: GitHub answered ${status}${quote(answer.body)}`;
+	const message = `GitHub answered ${status}${quote(answer.body)}`;
+	const said = `${what}: ${message}`;
 
-	if (status === 401) return { kind: 'credentials-invalid', detail: said };
+	if (status === 401) return { kind: 'credentials-invalid', detail: said, detailElsewhere: message };
 	if (status === 429 || (status === 403 && isRateLimit(answer))) {
 		const retryAtMs = nowMs + rateLimitMs(headers, nowMs);
+		// The time comes first: a denial is cut at 200 characters.
+		const until = `until ${new Date(retryAtMs).toISOString()}`;
 		return {
 			kind: 'rate-limited',
-			// The time comes first: a denial is cut at 200 characters.
-			detail: `until ${new Date(retryAtMs).toISOString()}: ${said}`,
+			detail: `${until}: ${said}`,
+			detailElsewhere: `${until}: ${message}`,
 			retryAtMs,
 		};
 	}
@@ -52,7 +55,7 @@ export function failureOf(
 		const needs = asks ? `${permission} (GitHub names: ${asks})` : permission;
 		return { kind: 'forbidden', detail: `${said}; the credential needs ${needs}${sso}` };
 	}
-	return { kind: 'github-unavailable', detail: said };
+	return { kind: 'github-unavailable', detail: said, detailElsewhere: `GitHub answered ${status}` };
 }
 
 /** The permission that a credential needs to list and remove runners (GitHub's REST reference, "Self-hosted runners"). */

@@ -8,6 +8,11 @@ export interface GitHubFailure {
 	kind: GitHubFailureReason;
 	/** For people: the status, GitHub's message, when calls resume. Never a secret. */
 	detail: string;
+	/**
+	 * What of `detail` may be said about other scopes, which share the credential and so its failures: nothing about whose call
+	 * met it, and no message of GitHub about that scope. undefined: all of `detail`.
+	 */
+	detailElsewhere?: string | undefined;
 	/** Until this time, ms since the epoch, further calls fail at once without being sent. */
 	retryAtMs?: number | undefined;
 }

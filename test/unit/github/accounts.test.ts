@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { Account, Accounts, type AccountsOptions } from '../../../admission/github/accounts.ts';
-import type { CredentialsMissing, Scope } from '../../../admission/github/types.ts';
+import { type CredentialsMissing, isFailure, type Scope } from '../../../admission/github/types.ts';
 import { unregister } from '../../../admission/github/unregister.ts';
 import { systemClock } from '../../../admission/time/system-clock.ts';
 import { suite } from '../../support/suite.ts';
@@ -156,6 +156,53 @@ test('401, then the Secret changes: the same account works again at once (F4)', 
 		'runners-system/runners-github: credentials-invalid',
 		'runners-system/runners-github: healthy',
 	]);
+});
+
+test("a failure of one tenant's call holds up all who share the credential, and quotes nothing of it to them", async ({
+	cluster,
+	github,
+}) => {
+	const blocked = { message: 'Repository octo-org/plans access blocked' };
+	const replies = [
+		{ status: 401, body: { message: 'Bad credentials' } },
+		{ status: 429, headers: { 'retry-after': '60' }, body: { message: 'API rate limit exceeded' } },
+		{ status: 403, headers: { 'retry-after': '60' }, body: { message: 'a secondary rate limit' } },
+		{ status: 503, body: blocked },
+		{ status: 451, body: blocked },
+		{ status: 200, body: '<html>' },
+		{ reset: true },
+	];
+	const other: Scope = { kind: 'organization', name: 'hexa-corp' };
+	for (const call of ['DELETE', 'list', 'token'] as const)
+		for (const [index, reply] of replies.entries()) {
+			const own = `ghp_${call}_${index}`;
+			cluster.setToken(`ci/${own}`, own);
+			cluster.setToken(`hexa/${own}`, own);
+			github.script = () => reply;
+			const accounts = cluster.accounts();
+			const failing = account(await accounts.resolve({ namespace: 'ci', credentialsSecret: own }));
+			const outcome =
+				call === 'DELETE'
+					? await failing.remove(scope, 7)
+					: call === 'token'
+						? await failing.registrationToken(scope)
+						: await failing.registry.refresh(scope, { maxAgeMs: 0 });
+			assert.ok(isFailure(outcome), call);
+			assert.match(outcome.detail, /octo-org: /, `${call} ${index}: the caller itself reads what was asked`);
+
+			const theirs = account(await accounts.resolve({ namespace: 'hexa', credentialsSecret: own }));
+			for (const seen of [theirs.failure(other), await theirs.remove(other, 1)]) {
+				assert.ok(isFailure(seen), `${call} ${index}`);
+				assert.is(seen.kind, outcome.kind);
+				assert.not.match(seen.detail, /octo-org|runner 7/);
+				assert.match(seen.detail, /GitHub|connection|socket/);
+			}
+			assert.match(
+				failing.state().failure?.detail ?? '',
+				/octo-org/,
+				'the report for operators names the call',
+			);
+		}
 });
 
 test("the environment's token is refused and the Secret holds another one: that is used", async ({
