@@ -14,6 +14,7 @@ import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
+import { reportBreakGlassEdit } from './break-glass.ts';
 import { keepBusyBudgets } from './busy-budget.ts';
 import { BusyPolling } from './busy-polling.ts';
 import { deletePods } from './delete-pods.ts';
@@ -91,7 +92,10 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 	const review: ReviewDependencies = { ...options, subjects: guarded, sign: signer.signStatement };
 	return {
 		reviews: {
-			'/pods/update': (request) => updatePods(request, user, guarded),
+			'/pods/update': (request, arrival) =>
+				updatePods(request, user, guarded, (edit) =>
+					options.background(reportBreakGlassEdit({ ...edit, arrival }, review)),
+				),
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},

@@ -1,15 +1,16 @@
-import { breakGlass, busy } from '../api/keys.ts';
+import { busy } from '../api/keys.ts';
 import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import { type Events, podSubject } from '../kube/events.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
-import { askerOf, type DeletionRequest } from '../runner/record.ts';
+import { askerOf } from '../runner/record.ts';
 import type { Sign } from '../runner/statements.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { waitFor } from '../time/deadline.ts';
 import { type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
+import { occasionOf, reportBreakGlassDeletion } from './break-glass.ts';
 import { denyAndRecord, recordPorts } from './record-denial.ts';
 import { replacedTexts, unreadableTexts } from './rules/message.ts';
 import { answerWithinMs, lastTryMs } from './rules/policy.ts';
@@ -198,7 +199,7 @@ function answer(
 	};
 	if (verdict.kind === 'allow') {
 		if (verdict.reason === 'break-glass' && !deletion.dryRun)
-			reportBreakGlass({ ...found, pod }, deletion, dependencies);
+			reportBreakGlassDeletion({ ...found, pod }, deletion, dependencies);
 		log.debug(facts, 'deletion allowed');
 		return allowed(id);
 	}
@@ -213,30 +214,13 @@ function answer(
 			'Delete',
 			`requested by ${askerOf(deletion)}: ${message}`,
 			// Reviews of several replicas may have seen the pod at different versions: the record is the same.
-			pod.record?.requestedAt ?? occasionOf(object.metadata.resourceVersion, deletion),
+			pod.record?.requestedAt ?? occasionOf(object.metadata.resourceVersion, deletion.user),
 		);
 	} else {
 		log.debug(facts, 'deletion denied');
 	}
 	return refused(id, refusal, message, denial);
 }
-
-function reportBreakGlass(
-	{ subject, pod }: Found,
-	request: DeletionRequest,
-	{ events, log, clock }: ReviewDependencies,
-): void {
-	const { breakGlass: why } = pod;
-	const deleted = subject.texts.deleted(pod, clock.now());
-	const facts = subject.texts.facts(pod);
-	log.warn({ pod: objectKey(pod), ...facts, user: request.user, why, deleted }, 'break-glass');
-	const message = `${askerOf(request)} deletes ${deleted}, by ${breakGlass}: ${why}`;
-	const occasion = occasionOf(pod.resourceVersion, request);
-	events.send(podSubject(pod), 'Warning', 'BreakGlass', 'Delete', message, occasion);
-}
-
-/** The reviews of one DELETE, answered by whichever replica, show the same version of the pod. */
-const occasionOf = (version: string | undefined, { user }: DeletionRequest) => `${version} ${user}`;
 
 const inTime = <T>(clock: Pick<Clock, 'now' | 'after'>, work: Promise<T>, untilMs: number): Promise<T> =>
 	waitFor(clock, work, { ms: untilMs - clock.now() }, () => {

@@ -69,6 +69,13 @@ test('what would end its job without a DELETE is refused: a deadline, a new imag
 	assert.is(harmless.code, 0, harmless.stderr);
 	const glass = annotations({ 'actions-runner/break-glass': 'INC-1' });
 	assert.is((await patch(space, 'a', { ...glass, spec: { activeDeadlineSeconds: 3_600 } })).code, 0);
+	const event = await eventually('the Event', async () =>
+		(await space.events('a')).find((one) => one.reason === 'BreakGlass'),
+	);
+	says(
+		event.message,
+		/edits runner a.*break-glass: INC-1\. Otherwise refused: a deadline would kill its job$/,
+	);
 	assert.equal(space.killedJobs(), []);
 });
 
