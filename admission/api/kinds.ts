@@ -63,13 +63,18 @@ export interface EnvVar {
 	};
 }
 
+export interface Resources {
+	requests?: Record<string, string>;
+	limits?: Record<string, string>;
+}
+
 export interface Container {
 	name: string;
 	image?: string;
 	env?: EnvVar[];
 	/** Sets variables from a ConfigMap or Secret, each name with `prefix` in front. */
 	envFrom?: { prefix?: string }[];
-	resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+	resources?: Resources;
 	/** What a change of a resource in place does to the container: NotRequired, RestartContainer. */
 	resizePolicy?: { resourceName: string; restartPolicy: string }[];
 	/** Its own policy, in place of the pod's. */
@@ -84,6 +89,8 @@ export interface Pod extends KubeObject {
 		nodeName?: string;
 		restartPolicy?: string;
 		activeDeadlineSeconds?: number;
+		/** Of the pod as a whole, beside those of its containers. */
+		resources?: Resources;
 		containers?: Container[];
 		initContainers?: Container[];
 	};

@@ -251,7 +251,16 @@ export function createKubeClient(
 			const { mostBytes = mostAnswerBytes } = options;
 			const body = options.body === undefined ? undefined : Buffer.from(asJson(options.body));
 			const exchange = async (signal: AbortSignal) => {
-				const response = await send(method, path, query, body, contentType, signal, beforeSend, options.accept);
+				const response = await send(
+					method,
+					path,
+					query,
+					body,
+					contentType,
+					signal,
+					beforeSend,
+					options.accept,
+				);
 				const status = response.statusCode ?? 0;
 				if (status >= 400)
 					return readAnswer(response, mostBytes, signal, (text) => {

@@ -2,6 +2,7 @@ import { arc, busy, identityProof, jobHooks, progress, record } from '../../api/
 import type { Container, Pod } from '../../api/kinds.ts';
 import { ownerOf } from '../../runner/identity/identity.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
+import { lessened } from './resources.ts';
 
 /**
  * Annotations that only this server writes: what it has recorded, what it has seen, and what it has signed. Those of
@@ -49,8 +50,7 @@ const orphaners = [
  * what would end its job without a DELETE.
  *
  * Not judged: a container status that says "terminated" while it runs. No role for people may write pods/status, and not
- * every kubelet is a member of system:nodes (virtual-kubelet), so that a real end could be refused for ever. Nor a lower
- * memory limit that restarts nothing: the kubelet does not go below what is used.
+ * every kubelet is a member of system:nodes (virtual-kubelet), so that a real end could be refused for ever.
  */
 export function forbiddenEdits(before: Pod, after: Pod, runner: RunnerPod, user: string): string[] {
 	if (runner.terminating || runner.process.state === 'exited') return [];
@@ -90,7 +90,7 @@ function ownerEdits(before: Pod, after: Pod, user: string): string[] {
 /** A message has room for two or three. */
 const mostEndings = 8;
 
-/** What makes the kubelet stop or restart a container that the job needs: its own, or that of docker beside it. The first few. */
+/** What makes the kubelet stop, restart or starve a container that the job needs: its own, or that of docker beside it. The first few. */
 export function endings(before: Pod, after: Pod): string[] {
 	const deadline = after.spec?.activeDeadlineSeconds;
 	const edits: string[] = [];
@@ -109,9 +109,18 @@ export function endings(before: Pod, after: Pod): string[] {
 		if (changed.image !== container.image) edits.push(`a new image would restart ${whose} and kill its job`);
 		else if (restartsToResize(container, changed))
 			edits.push(`new resources would restart ${whose} and kill its job`);
+		else edits.push(...lessOf(container, changed, whose));
 	}
-	return edits;
+	return [...edits, ...lessOf(before.spec, after.spec, 'its pod')];
 }
+
+/** What it has may grow, and not shrink: a clause where it does. */
+function lessOf(before: Sized | undefined, after: Sized | undefined, whose: string): string[] {
+	const less = lessened(before?.resources, after?.resources);
+	return less.length === 0 ? [] : [`less ${less.join(' and ')} for ${whose} could end its job`];
+}
+
+type Sized = Pick<Container, 'resources'>;
 
 const containersOf = ({ spec }: Pod): Container[] => [
 	...(spec?.containers ?? []),

@@ -64,6 +64,7 @@ test('what would end its job without a DELETE is refused: a deadline, a new imag
 		[image('containers', 1), 'a new image would restart container docker'],
 		[image('initContainers', 0), 'a new image would restart container side'],
 		[more('memory', '20Mi'), 'new resources would restart container docker', '--subresource=resize'],
+		[more('cpu', '1m'), 'less cpu for container docker could end its job', '--subresource=resize'],
 	]);
 	const harmless = await patch(space, 'a', more('cpu', '20m'), '--subresource=resize');
 	assert.is(harmless.code, 0, harmless.stderr);

@@ -169,12 +169,76 @@ test('new resources are refused only where the container restarts for them', () 
 	);
 	assert.equal(edits(resized('RestartContainer', 'memory'), requests), []);
 	assert.equal(edits(resized('NotRequired'), requests), []);
+	const without = (changed: Pod) => delete container(changed, 'docker').resources?.limits;
+	const unlimited = resized('NotRequired');
+	without(unlimited);
+	assert.equal(edits(resized('NotRequired'), limits), []);
+	assert.equal(edits(resized('NotRequired'), without), [], 'no limit is the highest');
 	const policyToo = (changed: Pod) => {
 		requests(changed);
 		container(changed, 'docker').resizePolicy = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }];
 	};
 	assert.equal(edits(resized('NotRequired'), policyToo), restart);
-	assert.equal(edits(legacy(), requests), []);
+	assert.equal(edits(unlimited, requests), ['less cpu for container docker could end its job']);
+});
+
+test('what a running runner has of cpu and memory may grow, and not shrink, in no container of it and not for its pod', () => {
+	const given = { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '2Gi' } };
+	const made = (resources: object = given) => {
+		const before = legacy();
+		for (const name of ['runner', 'docker']) Object.assign(container(before, name), { resources });
+		return before;
+	};
+	const set = (
+		kind: 'requests' | 'limits',
+		name: 'cpu' | 'memory',
+		value: string | undefined,
+		of = 'runner',
+	) =>
+		edits(made(), (changed) => {
+			const resources = structuredClone(given) as Record<string, Record<string, string | undefined>>;
+			Object.assign(resources[kind] ?? {}, { [name]: value });
+			if (value === undefined) delete resources[kind]?.[name];
+			Object.assign(container(changed, of), { resources });
+		});
+	for (const value of ['1m', '1999m', '1.9', '1999999999n', '1e-3', '0'])
+		assert.equal(set('limits', 'cpu', value), ['less cpu for its container could end its job'], value);
+	for (const value of ['2', '2000m', '2.0', '2e0', '3', '2001m', '1k', undefined])
+		assert.equal(set('limits', 'cpu', value), [], value ?? 'none');
+	for (const value of ['2G', '2047Mi', '2147483647', '1e9', '2147483647999m'])
+		assert.equal(set('limits', 'memory', value, 'docker'), [
+			'less memory for container docker could end its job',
+		]);
+	for (const value of ['2Gi', '2048Mi', '2147483648', '3G', '1Ti'])
+		assert.equal(set('limits', 'memory', value), []);
+	for (const value of ['999m', '1u', undefined, 'x', '-3', '1Zi', ''])
+		assert.equal(
+			set('requests', 'cpu', value),
+			['less cpu for its container could end its job'],
+			value ?? 'none',
+		);
+	assert.equal(set('requests', 'memory', '1500Mi'), []);
+
+	const both = (changed: Pod) => {
+		const resources = { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '1', memory: '1Gi' } };
+		Object.assign(container(changed, 'runner'), { resources });
+	};
+	assert.equal(edits(made(), both), ['less cpu and memory for its container could end its job']);
+	assert.equal(
+		edits(made({ requests: given.requests }), both),
+		['less cpu and memory for its container could end its job'],
+		'a limit where there was none',
+	);
+	assert.equal(edits(pending(made()), both), []);
+	assert.equal(edits(stopped(made()), both), []);
+
+	const ofPod = (cpu: string) => (changed: Pod) => {
+		changed.spec = { ...changed.spec, resources: { limits: { cpu } } };
+	};
+	const whole = legacy();
+	ofPod('2')(whole);
+	assert.equal(edits(whole, ofPod('1')), ['less cpu for its pod could end its job']);
+	assert.equal(edits(whole, ofPod('3')), []);
 });
 
 test('what the server writes may not be set, changed or taken away by others', () => {
