@@ -10,6 +10,8 @@ export interface JobReport {
 	says: 'started' | 'completed';
 	/** Names the job to its source; see JobSignal. */
 	key: string;
+	/** Whether the key may be the next job's as well, so that a start under it after an end is not a late report. */
+	keyRepeats?: boolean;
 	job: Job;
 }
 
@@ -64,9 +66,12 @@ export function afterReport(
 	const state = report.says === 'started' ? 'working' : 'finishing';
 	const before = signals.find((signal) => signal.by === by && signal.key === key);
 	const { key: keys, inOrder } = sourceOf(by);
-	const isNext = keys === 'may-repeat' && state === 'working';
-	const late = before && !(isNext && nowMs - before.sinceMs >= lateHookMs);
-	if (late && rank[before.state] >= rank[state]) return signals;
+	const isNext =
+		before &&
+		keys === 'may-repeat' &&
+		state === 'working' &&
+		(nowMs - before.sinceMs >= lateHookMs || (report.keyRepeats && before.state !== 'working'));
+	if (before && !isNext && rank[before.state] >= rank[state]) return signals;
 	const ends = (signal: JobSignal) => inOrder && signal.by === by && report.says === 'started';
 	const others = signals
 		.filter((signal) => signal !== before)

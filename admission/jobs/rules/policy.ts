@@ -27,5 +27,5 @@ export const logReads = [
 /** A port that could not be opened is tried again after this. */
 export const listenAgainMs = 30_000;
 
-/** A hook waits 3 s for its answer, and the server some seconds more for the API server: a report that comes later is another job's. */
+/** A hook waits 3 s for its answer, and the server some seconds more for the API server: a report that comes later is another job's, whatever its key. */
 export const lateHookMs = 30_000;

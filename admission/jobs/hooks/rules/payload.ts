@@ -18,9 +18,8 @@ export function readPayload(what: What, body: string, githubUrl: string): JobRep
 	const runId = number(payload.GITHUB_RUN_ID);
 	const attempt = number(payload.GITHUB_RUN_ATTEMPT);
 	const name = text(payload.GITHUB_JOB);
-	const key =
-		text(payload.RUNNER_TRACKING_ID) ??
-		(runId === undefined ? undefined : `${runId}/${attempt ?? 1}/${name ?? ''}`);
+	const trackingId = text(payload.RUNNER_TRACKING_ID);
+	const key = trackingId ?? (runId === undefined ? undefined : `${runId}/${attempt ?? 1}/${name ?? ''}`);
 	if (key === undefined) return undefined;
 	const repository = /^[\w.-]+\/[\w.-]+$/.exec(text(payload.GITHUB_REPOSITORY) ?? '')?.[0];
 	const ours = `${text(payload.GITHUB_SERVER_URL)}/`.toLowerCase() === githubUrl.toLowerCase();
@@ -32,8 +31,14 @@ export function readPayload(what: What, body: string, githubUrl: string): JobRep
 		attempt,
 	};
 	if (ours && repository && runId !== undefined) job.url = `${githubUrl}${repository}/actions/runs/${runId}`;
-	return { by: 'hook', says: what, key, job };
+	return { by: 'hook', says: what, key, keyRepeats: !runnersOwn.test(trackingId ?? ''), job };
 }
+
+/**
+ * The RUNNER_TRACKING_ID that the runner makes for each job (actions/runner src/Runner.Worker/JobExtension.cs). A workflow may
+ * empty it, to keep processes alive: then the jobs of a matrix have the same run, attempt and key.
+ */
+const runnersOwn = /^github_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** JSON that is not an object has none of the fields. */
 function parse(body: string): Payload {

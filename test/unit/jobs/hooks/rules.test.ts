@@ -2,10 +2,13 @@
 import * as assert from 'uvu/assert';
 import { HookCertificate } from '../../../../admission/jobs/hooks/certificate.ts';
 import { callerOf } from '../../../../admission/jobs/hooks/rules/caller.ts';
+import type { What } from '../../../../admission/jobs/hooks/rules/layout.ts';
 import { readPayload } from '../../../../admission/jobs/hooks/rules/payload.ts';
 import { newAuthorityAfterMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { Tokens } from '../../../../admission/jobs/hooks/tokens.ts';
+import { afterReport, ended, type JobReport, worksBy } from '../../../../admission/jobs/rules/job-signals.ts';
 import { type KubeClient, KubeError } from '../../../../admission/kube/client.ts';
+import type { JobSignal } from '../../../../admission/runner/job-signals.ts';
 import { suite } from '../../../support/suite.ts';
 import { authority, serving, startMs } from '../../certificates/authorities.ts';
 import { SimulatedClock } from '../../support/clock.ts';
@@ -64,6 +67,28 @@ test('a job is named by its tracking id, else by run, attempt and key', () => {
 	for (const body of ['', '{', 'null', '7', '"x"', '[]'])
 		assert.is(readPayload('started', body, github), undefined, body);
 	assert.is(report({ ...run, GITHUB_JOB: 7 })?.job.name, 'a job');
+});
+
+test("only the runner's own tracking id is one job's; any other key may be the next job's as well", () => {
+	const run = { GITHUB_RUN_ID: '42', GITHUB_RUN_ATTEMPT: '2', GITHUB_JOB: 'build' };
+	const repeats = (id: string | undefined) => report({ ...run, RUNNER_TRACKING_ID: id })?.keyRepeats;
+	assert.is(repeats('github_0e5ce7c8-1b5f-4b0e-8f3f-2b7f2f3d9a10'), false);
+	for (const id of [undefined, '', '0', 'github_', 'keep_0e5ce7c8-1b5f-4b0e-8f3f-2b7f2f3d9a10'])
+		assert.is(repeats(id), true, id);
+});
+
+test('the next job of a matrix whose RUNNER_TRACKING_ID is emptied counts at once', () => {
+	const body = JSON.stringify({ GITHUB_RUN_ID: '42', GITHUB_JOB: 'build', RUNNER_TRACKING_ID: '' });
+	const say = (signals: readonly JobSignal[], what: What, atMs: number) =>
+		afterReport(signals, readPayload(what, body, github) as JobReport, atMs);
+	const first = say(say([], 'started', 0), 'completed', 5_000);
+	assert.is(worksBy(first), 'finishing');
+	for (const signals of [first, ended(first, () => true, 6_000)]) {
+		const next = say(signals, 'started', 8_000);
+		assert.equal([worksBy(next), next.length, next[0]?.sinceMs], ['working', 1, 8_000]);
+		assert.is(say(next, 'started', 8_001), next, 'the same report twice');
+		assert.is(worksBy(say(next, 'completed', 9_000)), 'finishing');
+	}
 });
 
 test('an address leads to our GitHub, or there is none', () => {
