@@ -123,11 +123,32 @@ export const ended = (signals: readonly JobSignal[], which: (signal: JobSignal) 
 const over = (signal: JobSignal, nowMs: number): JobSignal =>
 	signal.state === 'over' ? signal : { ...signal, state: 'over', sinceMs: nowMs };
 
-/** A signal that says `working` is never pushed out by ended ones. */
+/**
+ * As many as a pod's annotation may have. A signal that says `working` is never pushed out: by ended ones, nor by those of
+ * another source, and where there are too many of one source, the oldest become one that no completion of theirs ends.
+ */
 function bounded(signals: readonly JobSignal[]): JobSignal[] {
 	const newest = (state: JobSignal['state']) => signals.filter((signal) => signal.state === state);
-	return [...newest('working'), ...newest('finishing'), ...newest('over')].slice(0, mostSignals);
+	const working = newestOfEachFirst(newest('working'));
+	const fitting = working.length > mostSignals ? working.slice(0, mostSignals - 1) : working;
+	const rest = working.slice(fitting.length);
+	return [...fitting, ...rest.slice(0, 1).map(forAll), ...newest('finishing'), ...newest('over')].slice(
+		0,
+		mostSignals,
+	);
 }
+
+function newestOfEachFirst(signals: readonly JobSignal[]): JobSignal[] {
+	const first = signals.filter((signal) => signals.find(({ by }) => by === signal.by) === signal);
+	return [...first, ...signals.filter((signal) => !first.includes(signal))];
+}
+
+/** Stands for `newest` and all older ones: no source names a job so, and the log, GitHub's list or the container ends it. */
+const forAll = (newest: JobSignal): JobSignal => ({
+	...newest,
+	key: 'more',
+	job: { name: 'one of several jobs' },
+});
 
 /** Without what is undefined, so that a later report that knows less takes nothing away. */
 const given = (job: Job): Job =>

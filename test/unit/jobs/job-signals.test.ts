@@ -37,6 +37,7 @@ const after = (...reports: JobReport[]): readonly JobSignal[] =>
 	reports.reduce((signals: readonly JobSignal[], report, index) => afterReport(signals, report, index), []);
 const states = (signals: readonly JobSignal[]) =>
 	signals.map(({ by, key, state }) => `${by} ${key} ${state}`);
+const run = { uid: 'u', restarts: 0 };
 const idle = { says: 'idle', at: undefined } as const;
 
 test('completed is finishing, still busy', () => {
@@ -118,6 +119,36 @@ test('there are never many signals, and open ones stay', () => {
 	);
 	assert.is(signals.length, mostSignals);
 	assert.is(openSignal(signals)?.key, '0');
+});
+
+test('events about other jobs push out no other source’s signal, and no job that an event has reported', () => {
+	const log = afterLog([], { says: 'works', at: 't', job: 'build' }, false, 0);
+	const known = afterReport(afterReport(log, hook('a'), 1), event('real'), 2);
+	const foreign = Array.from({ length: 9 }, (_, index) => event(`${index}`));
+	const full = foreign.reduce((signals, report, index) => afterReport(signals, report, 3 + index), known);
+	assert.is(full.length, mostSignals);
+	assert.equal(
+		full
+			.filter(({ by, state }) => by !== 'event' && state === 'working')
+			.map(({ by }) => by)
+			.toSorted(),
+		['hook', 'log'],
+	);
+	const completed = foreign.map(({ key }) => event(key, 'completed'));
+	const left = completed.reduce((signals, report, index) => afterReport(signals, report, 50 + index), full);
+	const events = ended(left, ({ by }) => by !== 'event', 60).filter(({ state }) => state === 'working');
+	assert.equal(
+		events.map(({ by, sinceMs }) => [by, sinceMs]),
+		[['event', 8]],
+		'what did not fit is one signal that no completion of theirs ends',
+	);
+	const again = afterReport(full, event('10'), 70);
+	assert.is(again.length, mostSignals);
+	assert.is(again.filter(({ by, state }) => by !== 'event' && state === 'working').length, 2);
+	assert.is(
+		readSignals(writeSignals(full, run, signer.signStatement)!, run, signer.verifyStatement).length,
+		mostSignals,
+	);
 });
 
 test('reports that something has completed do not push out what works', () => {
