@@ -12,6 +12,7 @@ import {
 	mergePatch,
 	unlessChanged,
 } from '../kube/objects.ts';
+import { foldName } from '../runner/github-name.ts';
 import { ownsNameOf } from '../runner/name-owner.ts';
 import { nodeGoneAfterMs } from '../runner/policy.ts';
 import type { Annotations } from '../runner/record.ts';
@@ -96,7 +97,7 @@ export class RunnerPods {
 	 * name is the runner's name, as ARC names them: one call, which the API server answers from its cache.
 	 */
 	async nameTaken(pod: RunnerPod): Promise<boolean> {
-		const found = await this.named(pod.runnerName.toLowerCase());
+		const found = await this.named(foldName(pod.runnerName));
 		for (const object of found) {
 			const other = object.metadata.uid === pod.uid ? undefined : await this.from(object);
 			if (other && ownsNameOf(other, pod)) return true;

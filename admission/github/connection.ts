@@ -1,3 +1,4 @@
+import { foldedScope } from '../runner/github-name.ts';
 import type { Clock } from '../time/clock.ts';
 import { eitherSignal } from '../time/either-signal.ts';
 import { Gate } from '../time/gate.ts';
@@ -21,7 +22,7 @@ import type {
 	Scope,
 	TokenOutcome,
 } from './types.ts';
-import { isFailure, scopeKey } from './types.ts';
+import { isFailure } from './types.ts';
 import { Unregistrations } from './unregistrations.ts';
 
 export interface ConnectionOptions {
@@ -85,14 +86,14 @@ export class Connection {
 			((await options.before?.()) ?? true)
 				? this.#client.removeRunner(scope, runnerId, limits)
 				: { outcome: { kind: 'withheld' }, abandoned: true };
-		const outcome = await this.#pay('remove', scopeKey(scope), { priority: 'request', ...options }, send);
+		const outcome = await this.#pay('remove', foldedScope(scope), { priority: 'request', ...options }, send);
 		if (outcome.kind === 'removed') this.registry.forget(scope, runnerId);
 		return outcome;
 	}
 
 	/** POST registration-token, within the budget. One token serves all runners of the scope for an hour. */
 	registrationToken(scope: Scope, options: CallOptions = {}): Promise<TokenOutcome> {
-		return this.#pay('token', scopeKey(scope), { priority: 'request', ...options }, (limits) =>
+		return this.#pay('token', foldedScope(scope), { priority: 'request', ...options }, (limits) =>
 			this.#client.registrationToken(scope, limits),
 		);
 	}
@@ -104,7 +105,7 @@ export class Connection {
 
 	/** Why a call for this scope would fail now, as far as is known without one; undefined: no reason is known. */
 	failure(scope: Scope): GitHubFailure | undefined {
-		return this.#budget.failure(scopeKey(scope));
+		return this.#budget.failure(foldedScope(scope));
 	}
 
 	/** Until when no DELETE can be sent, ms since the epoch; undefined: one can be sent now. */
@@ -138,7 +139,7 @@ export class Connection {
 		);
 
 	readonly #list: ListPage = (scope, query, options) =>
-		this.#pay('list', scopeKey(scope), { priority: 'background', ...options }, (limits) =>
+		this.#pay('list', foldedScope(scope), { priority: 'background', ...options }, (limits) =>
 			this.#client.listPage(scope, query, limits),
 		);
 

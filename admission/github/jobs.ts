@@ -1,3 +1,4 @@
+import { foldName, sameName } from '../runner/github-name.ts';
 import { BoundedMap } from '../time/bounded-map.ts';
 import { perPage } from './client.ts';
 import { mostJobPages, notVisible } from './policy.ts';
@@ -44,12 +45,12 @@ export class RunJobs {
 	async of(question: JobsQuestion, options: Pick<CallOptions, 'signal'> = {}): Promise<JobsAnswer> {
 		const { repository, runId, attempt, runnerName } = question;
 		if (!isRepository(repository) || !isId(runId) || !isId(attempt)) return 'unknown';
-		const key = repository.toLowerCase();
+		const key = foldName(repository);
 		if (this.#hidden.has(key, this.#now())) return 'unknown';
 		const jobs = await this.#all(question, options);
 		if (jobs === 'not-visible') this.#hidden.set(key, true, this.#now());
 		if (typeof jobs === 'string') return 'unknown';
-		const own = jobs.filter((job) => job.runnerName?.toLowerCase() === runnerName.toLowerCase());
+		const own = jobs.filter((job) => sameName(runnerName, job.runnerName));
 		const open = ({ status }: ListedJob) => status !== 'completed';
 		if (own.some(open)) return 'not all';
 		const mayBeOurs = jobs.some((job) => job.status === 'in_progress' && job.runnerName === undefined);

@@ -1,3 +1,4 @@
+import { foldedScope, foldName, sameName } from '../runner/github-name.ts';
 import { BoundedMap } from '../time/bounded-map.ts';
 import type { Clock } from '../time/clock.ts';
 import { waitFor } from '../time/deadline.ts';
@@ -32,6 +33,7 @@ export interface Snapshot {
 	 */
 	complete: boolean;
 	pages: number;
+	/** By foldName; see runnerNamed. */
 	runners: Map<string, RunnerInfo>;
 	byId: Map<number, RunnerInfo>;
 }
@@ -67,7 +69,7 @@ export function nextPollMs(pages: number, fast = false): number {
 export class Registry {
 	readonly #list: ListPage;
 	readonly #clock: Pick<Clock, 'now' | 'after'>;
-	/** By scopeKey. Of those that nobody waits for now, the ones that were never listed go first. */
+	/** By foldedScope. Of those that nobody waits for now, the ones that were never listed go first. */
 	readonly #known = new BoundedMap<string, Known>({
 		most: knownScopes,
 		lastsMs: scopeForgottenMs,
@@ -87,7 +89,7 @@ export class Registry {
 
 	/** The newest snapshot, without a call. Good for hints only. */
 	latest(scope: Scope): Snapshot | undefined {
-		return this.#known.get(scopeKey(scope))?.snapshot;
+		return this.#known.get(foldedScope(scope))?.snapshot;
 	}
 
 	/** A snapshot whose reading began less than `maxAgeMs` ago. Concurrent callers share one reading. */
@@ -108,7 +110,7 @@ export class Registry {
 		const known = this.#of(scope);
 		const { snapshot } = known;
 		if (snapshot && snapshot.startedAtMs >= notBeforeMs - options.maxAgeMs) {
-			const present = findByName(snapshot, name);
+			const present = runnerNamed(snapshot, name);
 			if (present) return { present };
 		}
 		const pages = await this.#pages(scope, known, options);
@@ -117,7 +119,7 @@ export class Registry {
 		if (pages === 1 || known.namedMs.length >= pages) {
 			const list = await this.refresh(scope, options);
 			if (isFailure(list)) return list;
-			const present = findByName(list, name);
+			const present = runnerNamed(list, name);
 			if (present) return { present };
 		}
 		known.namedMs.push(notBeforeMs);
@@ -140,7 +142,7 @@ export class Registry {
 			// Reading the whole scope costs one call, as one name would, and serves all concurrent callers.
 			const snapshot = await this.#notBefore(scope, options.notBeforeMs, options);
 			if (isFailure(snapshot)) return snapshot;
-			const present = findByName(snapshot, name);
+			const present = runnerNamed(snapshot, name);
 			if (present) return { present };
 			if (snapshot.complete) return 'absent';
 		}
@@ -148,10 +150,7 @@ export class Registry {
 		if (answer.kind === 'not-modified') return brokenList(scope, 'a 304 to a call without ETag');
 		if (answer.kind !== 'page') return answer;
 		const { runners, totalCount } = answer.page;
-		const present = sameName(
-			runners.filter(({ id }) => !known.removed.has(id)),
-			name,
-		);
+		const present = runners.find((one) => sameName(name, one.name) && !known.removed.has(one.id));
 		if (present) return { present };
 		// All that it lists is on this page: nothing, or other names, where an old server ignores the filter.
 		if (runners.length === totalCount && runners.length < perPage) return 'absent';
@@ -165,7 +164,8 @@ export class Registry {
 		const gone = snapshot?.byId.get(runnerId);
 		if (!snapshot || !gone) return;
 		snapshot.byId.delete(runnerId);
-		if (snapshot.runners.get(gone.name)?.id === runnerId) snapshot.runners.delete(gone.name);
+		const name = foldName(gone.name);
+		if (snapshot.runners.get(name)?.id === runnerId) snapshot.runners.delete(name);
 	}
 
 	/** How many pages the list has. Where that is not known or old, only its first page is read, once for all callers. */
@@ -279,7 +279,7 @@ export class Registry {
 		for (let reading = 0; reading < 4; reading++) {
 			const snapshot = await this.#notBefore(scope, notBeforeMs, options);
 			if (isFailure(snapshot)) return snapshot;
-			const present = findByName(snapshot, name);
+			const present = runnerNamed(snapshot, name);
 			if (present) return { present };
 			const ids = [...snapshot.byId.keys()].sort((a, b) => a - b).join();
 			if (snapshot.complete || ids === before) return 'absent';
@@ -290,7 +290,7 @@ export class Registry {
 	}
 
 	#of(scope: Scope): Known {
-		const key = scopeKey(scope);
+		const key = foldedScope(scope);
 		const known = this.#known.get(key) ?? {
 			pages: [],
 			namedMs: [],
@@ -310,20 +310,14 @@ function snapshotOf(pages: Known['pages'], startedAtMs: number, removed: Bounded
 		// A full page is not taken for the whole list, whatever its total_count says.
 		complete: pages.length === 1 && all.length === first?.totalCount && all.length < perPage,
 		pages: pages.length,
-		runners: new Map(there.map((runner) => [runner.name, runner])),
+		runners: new Map(there.map((runner) => [foldName(runner.name), runner])),
 		byId: new Map(there.map((runner) => [runner.id, runner])),
 	};
 }
 
-function findByName({ runners }: Snapshot, name: string): RunnerInfo | undefined {
-	return runners.get(name) ?? sameName(runners.values(), name);
-}
-
-function sameName(runners: Iterable<RunnerInfo>, name: string): RunnerInfo | undefined {
-	const wanted = name.toLowerCase();
-	for (const runner of runners) if (runner.name.toLowerCase() === wanted) return runner;
-	return undefined;
-}
+/** The runner that the list shows under this name. */
+export const runnerNamed = ({ runners }: Pick<Snapshot, 'runners'>, name: string): RunnerInfo | undefined =>
+	runners.get(foldName(name));
 
 const limitsOf = ({ signal, priority }: LookupLimits): LookupLimits => ({ signal, priority });
 

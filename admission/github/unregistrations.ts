@@ -1,8 +1,8 @@
+import { runnerKey } from '../runner/github-name.ts';
 import type { Clock } from '../time/clock.ts';
 import { waitFor } from '../time/deadline.ts';
 import { rememberBusyMs, rememberMs } from './policy.ts';
 import type { GitHubFailure, Priority, Scope } from './types.ts';
-import { scopeKey } from './types.ts';
 
 export interface RunnerToUnregister {
 	scope: Scope;
@@ -73,7 +73,7 @@ export class Unregistrations {
 		limits: UnregisterLimits,
 		work: () => Promise<UnregisterOutcome>,
 	): Promise<UnregisterOutcome> {
-		const key = `${scopeKey(runner.scope)}#${runner.name}#${runner.run}`;
+		const key = `${runnerKey(runner.scope, runner.name)}#${runner.run}`;
 		const remembered = this.#recall(key, runner, limits.priority ?? 'request');
 		if (remembered) return remembered;
 

@@ -6,12 +6,13 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Signer } from '../cluster/signer.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { listsPerMinute, rateWindowMs } from '../github/policy.ts';
-import { nextPollMs, type Registry, type Snapshot } from '../github/registry.ts';
+import { nextPollMs, type Registry, runnerNamed, type Snapshot } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
 import { Controller } from '../kube/controller.ts';
 import type { ReconcileObserver } from '../kube/queue.ts';
+import { foldedScope } from '../runner/github-name.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
-import { type Scope, scopeKey } from '../runner/scope.ts';
+import type { Scope } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Clock } from '../time/clock.ts';
 import { SlidingWindow } from '../time/sliding-window.ts';
@@ -369,7 +370,7 @@ export class BusyPolling {
 }
 
 const seen = (snapshot: Snapshot, runnerName: string): Omit<Sighting, 'overForMs'> => ({
-	runner: snapshot.runners.get(runnerName),
+	runner: runnerNamed(snapshot, runnerName),
 	complete: snapshot.complete,
 	atMs: snapshot.startedAtMs,
 });
@@ -380,4 +381,4 @@ function shareOf(perMinute: number, pages: ReadonlyMap<Registry, number>, { regi
 }
 
 const groupKey = (pod: RunnerPod) =>
-	`${pod.credentialsSecret ? `${pod.namespace}/${pod.credentialsSecret}` : ''} ${pod.scope ? scopeKey(pod.scope) : ''}`;
+	`${pod.credentialsSecret ? `${pod.namespace}/${pod.credentialsSecret}` : ''} ${pod.scope ? foldedScope(pod.scope) : ''}`;

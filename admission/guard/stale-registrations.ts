@@ -3,11 +3,13 @@ import { type ObjectKey, objectKey } from '../api/object-key.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
+import { runnerNamed } from '../github/registry.ts';
 import { isFailure } from '../github/types.ts';
 import { Controller } from '../kube/controller.ts';
 import type { ReconcileObserver, Requeue } from '../kube/queue.ts';
+import { runnerKey } from '../runner/github-name.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
-import { type Scope, scopeKey } from '../runner/scope.ts';
+import type { Scope } from '../runner/scope.ts';
 import type { Log } from '../telemetry/log.ts';
 import { BoundedMap } from '../time/bounded-map.ts';
 import type { Clock } from '../time/clock.ts';
@@ -86,7 +88,7 @@ export class StaleRegistrations {
 
 	/** Notes which runner's name a pod uses, so that a reconcile need not walk over all pods. */
 	#noteName(key: ObjectKey, pod: RunnerPod | undefined): void {
-		const name = pod?.scope && runnerKey(pod.scope, pod);
+		const name = pod?.scope && runnerKey(pod.scope, pod.runnerName);
 		const before = this.#nameOf.get(key);
 		if (name === before) return;
 		if (before !== undefined) {
@@ -101,7 +103,7 @@ export class StaleRegistrations {
 	}
 
 	#noteDangling(dangling: Dangling): void {
-		const key = runnerKey(dangling.scope, dangling.pod);
+		const key = runnerKey(dangling.scope, dangling.pod.runnerName);
 		this.#dangling.set(key, dangling);
 		this.#controller.enqueueAfter(key, firstCheckMs);
 	}
@@ -128,7 +130,7 @@ export class StaleRegistrations {
 			priority: 'background',
 		});
 		if (isFailure(snapshot) || snapshot.startedAtMs < sinceMs) return again;
-		const runner = snapshot.runners.get(pod.runnerName);
+		const runner = runnerNamed(snapshot, pod.runnerName);
 		if (!runner) return done();
 		// Another machine may run a runner of this name: it is removed only if it has our id and is idle and offline.
 		if (pod.runnerId !== undefined && runner.id !== pod.runnerId) return done();
@@ -142,7 +144,3 @@ export class StaleRegistrations {
 		return done();
 	}
 }
-
-/** A runner at GitHub, whose names do not distinguish case. */
-const runnerKey = (scope: Scope, { runnerName }: RunnerPod) =>
-	`${scopeKey(scope)} ${runnerName}`.toLowerCase();

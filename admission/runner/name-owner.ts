@@ -1,5 +1,5 @@
+import { foldName, runnerKey } from './github-name.ts';
 import type { RunnerPod } from './runner-pod.ts';
-import { scopeKey } from './scope.ts';
 
 /**
  * Whether `other` is the name owner of the runner, rather than `pod`, which uses the same name. A pod's env can contain any
@@ -13,13 +13,13 @@ export function ownsNameOf(other: RunnerPod, pod: RunnerPod): boolean {
 	if (other.uid === pod.uid) return false;
 	if (other.terminating || other.process.state !== 'running' || other.unregistered) return false;
 	if (!sameRunner(other, pod)) return false;
-	const named = ({ name, runnerName }: RunnerPod) => name === runnerName.toLowerCase();
+	const named = ({ name, runnerName }: RunnerPod) => name === foldName(runnerName);
 	if (named(other) !== named(pod)) return named(other);
 	return other.createdMs <= pod.createdMs; // times are to the second: of two created in the same second, neither is the owner
 }
 
 /** Whether both pods use the name of the same runner at GitHub. */
 export function sameRunner(a: RunnerPod, b: RunnerPod): boolean {
-	const key = ({ scope, runnerName }: RunnerPod) => scope && `${scopeKey(scope)} ${runnerName}`.toLowerCase();
+	const key = ({ scope, runnerName }: RunnerPod) => scope && runnerKey(scope, runnerName);
 	return key(a) !== undefined && key(a) === key(b);
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { KubeObject } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
+import { foldedScope } from '../runner/github-name.ts';
 import { type Scope, scopeKey } from '../runner/scope.ts';
 
 /**
@@ -8,7 +9,7 @@ import { type Scope, scopeKey } from '../runner/scope.ts';
  * pod webhook can write it into a pod before the Secret exists; the kubelet then waits for the Secret.
  */
 export function tokenSecretName(scope: Scope, credentialsSecret: string | undefined): string {
-	const text = JSON.stringify([scope.kind, scopeKey(scope).toLowerCase(), credentialsSecret ?? '']);
+	const text = JSON.stringify([scope.kind, foldedScope(scope), credentialsSecret ?? '']);
 	return `runner-registration-${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }
 

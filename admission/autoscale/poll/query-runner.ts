@@ -5,6 +5,7 @@ import type { JobRecords } from '../../jobs/records/job-records.ts';
 import { factsOfAnswer, type JobFacts } from '../../jobs/records/rules/facts.ts';
 import { concernsUs } from '../../jobs/records/rules/labels.ts';
 import { recordName } from '../../jobs/records/rules/name.ts';
+import { sameName } from '../../runner/github-name.ts';
 import type { AutoscaleMetrics } from '../../telemetry/autoscale-metrics.ts';
 import type { BoundedMap } from '../../time/bounded-map.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -266,7 +267,7 @@ export class QueryRunner {
 }
 
 const isKnown = ({ state, runnerName }: Job, facts: JobFacts): boolean =>
-	state === facts.state && (facts.runnerName === undefined || facts.runnerName === runnerName);
+	state === facts.state && (facts.runnerName === undefined || sameName(facts.runnerName, runnerName));
 
 const checkedOf = ({ status }: Pick<AnsweredJob, 'status'>): Checked =>
 	status === 'queued' || status === 'in_progress' || status === 'completed' ? status : 'unknown';

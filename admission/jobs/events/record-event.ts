@@ -1,4 +1,5 @@
 import type { Pod } from '../../api/kinds.ts';
+import { foldName } from '../../runner/github-name.ts';
 import { type ReportDependencies, recordReport } from '../record-report.ts';
 import type { JobEvent } from './rules/delivery.ts';
 import { isAbout } from './rules/runner-of.ts';
@@ -19,7 +20,7 @@ export async function recordEvent(
 ): Promise<'written' | 'unchanged' | 'no-pod' | 'several-pods'> {
 	const { pods } = dependencies;
 	const found: Pod[] = [];
-	for (const object of await pods.named(event.runnerName.toLowerCase())) {
+	for (const object of await pods.named(foldName(event.runnerName))) {
 		const pod = await pods.from(object);
 		if (pod && isAbout(event, pod)) found.push(object);
 	}

@@ -1,5 +1,6 @@
 import { arc } from '../../api/keys.ts';
 import type { Container, EphemeralRunner, OwnerReference, Pod } from '../../api/kinds.ts';
+import { sameName } from '../github-name.ts';
 import { hostOf, type Scope, scopeFromPath, scopeFromUrl, scopeKey } from '../scope.ts';
 import { environmentOf, onlyVariables, type Value } from './environment.ts';
 import type { Pin } from './pin.ts';
@@ -171,7 +172,7 @@ function scaleSetIdentity(
 		return uncertain('its EphemeralRunner names another runner');
 	const found = scopeFromUrl(er.spec?.githubConfigUrl ?? '');
 	if (!found) return uncertain("its EphemeralRunner's githubConfigUrl names no scope");
-	if (pin && (pin.scope !== scopeKey(found.scope) || pin.host !== found.host))
+	if (pin && (!sameName(pin.scope, scopeKey(found.scope)) || pin.host !== found.host))
 		return uncertain(`its scope has changed since it was first seen: it was ${pin.scope}`);
 	return { ...rest, ...found };
 }

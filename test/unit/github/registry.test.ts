@@ -37,6 +37,20 @@ test('one page is a complete list', async ({ github, registry, clock }) => {
 	assert.is(github.calls.length, 1);
 });
 
+test('a scope or a name in another case is the same one', async ({ github, registry }) => {
+	github.add(3);
+	await snapshot(registry);
+	const other: Scope = { kind: 'organization', name: 'Octo-Org' };
+	assert.is(registry.latest(other)?.runners.size, 3);
+	assert.is(
+		await registry.find(other, 'RUNNER-2', { maxAgeMs: 1_000 }).then((found) => 'present' in Object(found)),
+		true,
+	);
+	assert.is(github.calls.length, 1);
+	registry.forget(other, 2);
+	assert.is(registry.latest(scope)?.runners.size, 2);
+});
+
 test('several pages are read to the end, and are not taken for complete', async ({ github, registry }) => {
 	github.add(250);
 	const list = await snapshot(registry);

@@ -51,6 +51,19 @@ test('a job that begins is on the pod within 12 s, and off it again when it is o
 	assert.equal(world.annotations('r1'), world.listed('r1', 1));
 	await world.stop();
 });
+test('GitHub’s names do not distinguish case: the runner is found, and its organization is listed once', async () => {
+	const { world, start, clock, github, marked } = setUp();
+	world.runner('r1', { env: { RUNNER_NAME: 'R1' } });
+	world.runner('r2', { env: { RUNNER_NAME: 'r2', RUNNER_ORG: 'OCTO-org' } });
+	await start();
+	await clock.pass(20_000);
+	const lists = github.count('list');
+	for (const name of ['r1', 'r2']) github.set(name, { busy: true });
+	await clock.until('they are marked', () => marked('r1') && marked('r2'), 12_000);
+	await clock.pass(10 * minute);
+	assert.ok(github.count('list') - lists <= 65, `${github.count('list') - lists} lists in 10 min`);
+	await world.stop();
+});
 test('ARC has it unregistered: a job that begins is one write on its pod, the label, and no condition', async () => {
 	const { world, start, clock, github, marked, condition } = setUp();
 	const annotations = { ...world.listed('r1', 1), [arc.requestedAt]: '2026-11-23T12:00:00Z' };

@@ -33,6 +33,12 @@ test('offline and idle: its registration is removed, 15 s after the pod is gone 
 	assert.is(github.calls.length, 2, 'one list, one DELETE, and it is done');
 	await world.stop(loop);
 });
+test('... also where RUNNER_NAME is written in another case than at GitHub', async () => {
+	const { world, loop, clock, github, registered } = await lost({ env: { RUNNER_NAME: 'R1' } });
+	github.set('r1', { status: 'offline' });
+	await clock.until('it is removed', () => !registered(), 20_000);
+	await world.stop(loop);
+});
 test('online: it is still there, so it is looked at each minute and removed when it is offline', async () => {
 	const { world, loop, clock, github, registered } = await lost();
 	await clock.pass(10 * minute);

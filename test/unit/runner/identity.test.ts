@@ -506,6 +506,12 @@ for (const [what, pod, facts, says] of [
 		'its scope has changed since it was first seen: it was octo-org/app',
 	],
 	[
+		'there, pinned, in another case',
+		scaleSetPod(),
+		{ ephemeralRunner: er({ githubConfigUrl: 'https://github.com/Octo-Org/APP' }), pin },
+		'Octo-Org/APP p1',
+	],
+	[
 		'there, pinned to another host',
 		scaleSetPod(),
 		{ ephemeralRunner: er(), pin: { ...pin, host: 'ghes.example' } },

@@ -2,11 +2,13 @@ import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { Signer } from '../../../cluster/signer.ts';
 import type { Account, Accounts } from '../../../github/accounts.ts';
 import { lookupMaxAgeMs } from '../../../github/policy.ts';
+import { runnerNamed } from '../../../github/registry.ts';
 import { type GitHubFailure, isFailure, type Priority } from '../../../github/types.ts';
 import { unregister } from '../../../github/unregister.ts';
 import { reportRefutedRemoval } from '../../../jobs/record-report.ts';
 import type { RunnerLogs } from '../../../jobs/runner-logs.ts';
 import type { Events } from '../../../kube/events.ts';
+import { sameName } from '../../../runner/github-name.ts';
 import { podKey, type RunnerPod } from '../../../runner/runner-pod.ts';
 import type { Scope } from '../../../runner/scope.ts';
 import type { Log } from '../../../telemetry/log.ts';
@@ -117,7 +119,7 @@ async function isRunners(
 	clock: Clock,
 ): Promise<boolean | GitHubFailure> {
 	const known = registry.latest(scope)?.byId.get(runnerId);
-	if (known) return known.name === runnerName;
+	if (known) return sameName(runnerName, known.name);
 
 	return withDeadline(clock, timeoutMs, async (signal) => {
 		const found = await registry.find(scope, runnerName, { maxAgeMs: lookupMaxAgeMs, priority, signal });
@@ -129,8 +131,8 @@ async function isRunners(
 			const snapshot = await registry.refresh(scope, { maxAgeMs, priority, signal });
 			if (isFailure(snapshot)) return snapshot;
 			const listed = snapshot.byId.get(runnerId);
-			if (listed) return listed.name === runnerName;
-			if (snapshot.runners.has(runnerName)) return false;
+			if (listed) return sameName(runnerName, listed.name);
+			if (runnerNamed(snapshot, runnerName)) return false;
 		}
 		return true; // the list has neither the id nor the name: GitHub's answer to DELETE will show which is right
 	});

@@ -1,3 +1,4 @@
+import { sameName } from '../../../runner/github-name.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
 import type { Scope } from '../../../runner/scope.ts';
 import type { JobEvent } from './delivery.ts';
@@ -11,7 +12,7 @@ import { clockSkewMs } from './policy.ts';
 export function isAbout(event: JobEvent, pod: RunnerPod): boolean {
 	const { process } = pod;
 	if (process.state === 'exited' || !pod.scope) return false;
-	if (!same(pod.runnerName, event.runnerName) || pod.host !== event.host) return false;
+	if (!sameName(pod.runnerName, event.runnerName) || pod.host !== event.host) return false;
 	// An unknown time excludes nothing.
 	const { atMs = Number.POSITIVE_INFINITY } = event;
 	const { sinceMs = 0 } = process;
@@ -22,13 +23,11 @@ export function isAbout(event: JobEvent, pod: RunnerPod): boolean {
 function serves(scope: Scope, { owner, repository, enterprise }: JobEvent): boolean {
 	switch (scope.kind) {
 		case 'repository':
-			return same(scope.owner, owner) && same(scope.name, repository);
+			return sameName(scope.owner, owner) && sameName(scope.name, repository);
 		case 'organization':
-			return same(scope.name, owner);
+			return sameName(scope.name, owner);
 		case 'enterprise':
 			// GitHub Enterprise Server has one enterprise, which its events need not name.
-			return enterprise === undefined || same(scope.name, enterprise);
+			return enterprise === undefined || sameName(scope.name, enterprise);
 	}
 }
-
-const same = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();

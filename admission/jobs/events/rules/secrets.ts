@@ -1,3 +1,4 @@
+import { sameName } from '../../../runner/github-name.ts';
 import { type Scope, scopeFromPath } from '../../../runner/scope.ts';
 import { objectOf, textOf } from '../../rules/fields.ts';
 import { mostSecrets } from './policy.ts';
@@ -55,10 +56,10 @@ export function mayReport(
 	const slug = textOf(objectOf(enterprise).slug);
 	if (fullName === undefined && login === undefined && slug === undefined) return 'silent';
 	const owner = fullName?.split('/')[0] ?? login;
-	if (login !== undefined && !same(login, owner)) return false;
+	if (login !== undefined && !sameName(login, owner)) return false;
 	const covers = (scope: Scope): boolean => {
-		if (scope.kind === 'repository') return same(`${scope.owner}/${scope.name}`, fullName);
-		return same(scope.name, scope.kind === 'organization' ? owner : slug);
+		if (scope.kind === 'repository') return sameName(`${scope.owner}/${scope.name}`, fullName);
+		return sameName(scope.name, scope.kind === 'organization' ? owner : slug);
 	};
 	return by.some(({ scopes }) => scopes?.some(covers));
 }
@@ -68,5 +69,3 @@ const parts = (text: string): string[] =>
 		.split(',')
 		.map((part) => part.trim())
 		.filter((part) => part !== '');
-
-const same = (one: string, other: string | undefined): boolean => one.toLowerCase() === other?.toLowerCase();
