@@ -21,6 +21,7 @@ import { deletePods } from './delete-pods.ts';
 import { DeletionLoop } from './deletion-loop.ts';
 import { evictPods } from './evict-pods.ts';
 import { LateStarts } from './late-starts.ts';
+import { OneByOne } from './one-by-one.ts';
 import { OpenSignals } from './open-signals.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
@@ -89,7 +90,12 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 		sign: signer.signStatement,
 		verify: signer.verifyStatement,
 	});
-	const review: ReviewDependencies = { ...options, subjects: guarded, sign: signer.signStatement };
+	const review: ReviewDependencies = {
+		...options,
+		subjects: guarded,
+		sign: signer.signStatement,
+		oneByOne: new OneByOne(),
+	};
 	return {
 		reviews: {
 			'/pods/update': (request, arrival) =>

@@ -11,6 +11,7 @@ import type { Clock } from '../time/clock.ts';
 import { waitFor } from '../time/deadline.ts';
 import { type AdmissionResponse, allowed, refused } from '../webhook/review.ts';
 import { occasionOf, reportBreakGlassDeletion } from './break-glass.ts';
+import type { OneByOne } from './one-by-one.ts';
 import { denyAndRecord, recordPorts } from './record-denial.ts';
 import { replacedTexts, unreadableTexts } from './rules/message.ts';
 import { answerWithinMs, lastTryMs } from './rules/policy.ts';
@@ -22,6 +23,7 @@ export interface ReviewDependencies {
 	subjects: readonly Subject[];
 	pods: Pick<RunnerPods, 'get' | 'patch'>;
 	sign: Sign;
+	oneByOne: OneByOne;
 	events: Events;
 	metrics: Metrics;
 	clock: Pick<Clock, 'now' | 'after'>;
@@ -181,11 +183,11 @@ async function recordFailure(
 }
 
 function answer(
-	{ id, deletion, refusal }: DeletionReview,
+	{ id, deletion, refusal, caller, arrival }: DeletionReview,
 	{ found, judged }: Outcome & { kind: 'judged' },
 	dependencies: ReviewDependencies,
 ): AdmissionResponse {
-	const { clock, metrics, log, events } = dependencies;
+	const { clock, metrics, log, events, oneByOne } = dependencies;
 	const { subject, object } = found;
 	const { verdict, recorded, pod } = judged;
 	metrics.decision(verdict.kind, verdict.reason);
@@ -201,7 +203,10 @@ function answer(
 		if (verdict.reason === 'break-glass' && !deletion.dryRun)
 			reportBreakGlassDeletion({ ...found, pod }, deletion, dependencies);
 		log.debug(facts, 'deletion allowed');
-		return allowed(id);
+		const waited = verdict.reason === 'unregistered' && deletion.options.via === 'delete' && !deletion.dryRun;
+		const asked = { user: deletion.user, caller, pod: pod.uid, arrivedMs: arrival.atMs };
+		const warning = waited ? oneByOne.warning(asked, clock.now()) : undefined;
+		return allowed(id, warning === undefined ? [] : [warning]);
 	}
 	const { message, facts: denial } = subject.texts.denial(pod, verdict, recorded, clock.now());
 	// Said when it is new; the caller's retries change nothing and say nothing (F9).

@@ -30,6 +30,12 @@ export const arcsAnswerMs = 10 * 60_000;
 export const quietMs = 2_000;
 
 /**
+ * Who deletes idle runners one after the other gets a warning that names the verb that does it together: at the third, since two may
+ * be by chance, where the next follows within a few seconds. The memory is for hints only, so few users are enough.
+ */
+export const oneByOne = { warnedAt: 3, withinMs: 5_000, mostUsers: 1_000 } as const;
+
+/**
  * What was read in the log counts for this long. A DELETE may have to wait for the rate limit after it, and a runner that has
  * got a job meanwhile must not be unregistered.
  */

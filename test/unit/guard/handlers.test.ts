@@ -4,6 +4,7 @@ import { probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
+import { OneByOne } from '../../../admission/guard/one-by-one.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import { subjects } from '../../../admission/guard/subjects/index.ts';
 import { updatePods } from '../../../admission/guard/update-pods.ts';
@@ -53,6 +54,7 @@ function dependencies(stored: Pod | undefined | Error = busy) {
 		},
 		metrics: new Metrics(systemClock),
 		log: pino({ level: 'silent' }),
+		oneByOne: new OneByOne(),
 		sign: signer.signStatement,
 		verify: signer.verifyStatement,
 		clock,

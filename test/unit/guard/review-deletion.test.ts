@@ -40,8 +40,8 @@ function setUp(change: { latencyMs?: number; gitHubMs?: number; leavingOwner?: L
 		});
 		const tookMs = await clock.until('it is answered', () => answer !== undefined, 20_000);
 		await sent;
-		const { allowed, status } = answer as unknown as AdmissionResponse;
-		return { allowed, reason: status?.details.causes[0]?.reason, message: status?.message, tookMs };
+		const { allowed, status, warnings } = answer as unknown as AdmissionResponse;
+		return { allowed, warnings, reason: status?.details.causes[0]?.reason, message: status?.message, tookMs };
 	}
 	const base = { uid: 'review', namespace: 'ci', userInfo: { username: 'alice' } };
 	const arrival = (atMs: number, certified = false) => ({ atMs, caller: 'known', certified }) as const;
@@ -49,10 +49,16 @@ function setUp(change: { latencyMs?: number; gitHubMs?: number; leavingOwner?: L
 		...world,
 		world,
 		/** DELETE, with the pod as the review shows it. */
-		remove: (oldObject: Pod, more: { dryRun?: boolean; certified?: boolean } = {}) =>
+		remove: (oldObject: Pod, more: { dryRun?: boolean; certified?: boolean; username?: string } = {}) =>
 			send((atMs) =>
 				deletePods(
-					{ ...base, operation: 'DELETE', oldObject, dryRun: more.dryRun === true },
+					{
+						...base,
+						userInfo: { username: more.username ?? 'alice' },
+						operation: 'DELETE',
+						oldObject,
+						dryRun: more.dryRun === true,
+					},
 					arrival(atMs, more.certified),
 					dependencies,
 				),
@@ -74,6 +80,21 @@ const withEnv = (pod: Pod, name: string, value: string): Pod => {
 	return pod;
 };
 
+test('kubectl deletes idle runners one after the other: the third answer names the verb that deletes them together', async () => {
+	const { world, remove, clock } = setUp();
+	for (const name of ['r1', 'r2', 'r3', 'r4', 'busy']) world.runner(name, {}, { busy: name === 'busy' });
+	const kubectl = async (name: string, more = {}) => (await remove(copyOf(world, name), more)).warnings;
+	assert.is(await kubectl('r1'), undefined);
+	assert.is(await kubectl('r2', { dryRun: true }), undefined);
+	assert.is(await kubectl('r2'), undefined);
+	assert.is(await kubectl('busy'), undefined, 'refused, so it has not waited');
+	const [warning = ''] = (await kubectl('r3')) ?? [];
+	assert.match(warning, /kubectl runners delete/);
+	assert.ok(warning.length <= 200, `${warning.length} characters`);
+	assert.equal(await kubectl('r3'), [warning], 'a second review of the same DELETE');
+	assert.is(await kubectl('r4'), undefined, 'once is enough');
+	await clock.pass(10_000);
+});
 test('the same uid under another runner name, with a complete-timestamp: the real, busy pod keeps its job', async () => {
 	const { world, remove, github } = setUp();
 	world.runner('real', {}, { busy: true });

@@ -1,4 +1,5 @@
 import { DeletionLoop } from '../../../admission/guard/deletion-loop.ts';
+import { OneByOne } from '../../../admission/guard/one-by-one.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import type { Subject } from '../../../admission/guard/subject.ts';
 import { subjects } from '../../../admission/guard/subjects/index.ts';
@@ -31,7 +32,16 @@ export function reviewParts(world: World, change: { leavingOwner?: LeavingOwner 
 		...{ pods, ports, sign, verify, clock, ...change },
 		readLog: (runner) => readLog(api, runner),
 	});
-	return { subjects: guarded, pods, sign, events, metrics, clock, log } satisfies ReviewDependencies;
+	return {
+		subjects: guarded,
+		pods,
+		sign,
+		oneByOne: new OneByOne(),
+		events,
+		metrics,
+		clock,
+		log,
+	} satisfies ReviewDependencies;
 }
 
 /** The loop that carries out the recorded deletions of runners, and what it notes. */
