@@ -1,8 +1,9 @@
 import { type RunnerConfig, type RunnersSet, setKinds } from '../api/sets.ts';
+import { labelsIn } from '../jobs/records/rules/labels.ts';
 import { scopeOf } from '../sets/pod/defaults.ts';
 import { fieldsOf } from './rules/fields.ts';
-import type { FixedPart } from './rules/set-facts.ts';
 import type { SetKey } from './rules/set-key.ts';
+import type { FixedPart } from './rules/types.ts';
 
 /** Where a set's pods may run, as far as its template says: values of kubernetes.io/os and kubernetes.io/arch. */
 interface Placed {
@@ -44,7 +45,7 @@ export function fixedPart(
 		scope,
 		host,
 		group: config.group || undefined,
-		labels: labelsOf(config.labels),
+		labels: labelsIn(config.labels),
 		implicit,
 		exactArchitecture: known.length === 1,
 	};
@@ -54,15 +55,6 @@ export function fixedPart(
 export function configOf({ kind, spec }: RunnersSet): RunnerConfig | undefined {
 	if (kind === setKinds.runnerSet.kind) return spec as RunnerConfig | undefined;
 	return (spec as { template?: { spec?: RunnerConfig } } | undefined)?.template?.spec;
-}
-
-/** A label with a comma is two: the runner is given all of them in one list. */
-function labelsOf(labels: unknown): string[] {
-	const given: unknown[] = Array.isArray(labels) ? labels : [];
-	return given
-		.flatMap((label) => (typeof label === 'string' ? label.split(',') : []))
-		.map((label) => label.trim())
-		.filter((label) => label !== '');
 }
 
 /** What leads pods to some nodes only. */

@@ -1,4 +1,5 @@
 import type { WorkflowJob, WorkflowJobStatus } from '../api/autoscale.ts';
+import { labelsOfJob } from '../api/job-labels.ts';
 import { Publisher } from './publisher.ts';
 import { type SetKey, setKey } from './rules/set-key.ts';
 import type { Demand, Desired, Job, Runner } from './rules/types.ts';
@@ -219,6 +220,7 @@ const knownOf = (status: WorkflowJobStatus | undefined): Known => ({
 function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
 	const createdMs = ms(metadata.creationTimestamp) ?? 0;
 	const stateMs = ms(spec.stateSince) ?? createdMs;
+	const { labels, truncated } = labelsOfJob(spec.labels);
 	return {
 		key: metadata.name,
 		host: spec.host,
@@ -228,7 +230,8 @@ function readJob({ metadata, spec }: WorkflowJob, known: Known): Job {
 		runId: spec.runId,
 		runAttempt: spec.runAttempt,
 		name: spec.name ?? `job ${spec.id}`,
-		labels: spec.labels,
+		labels,
+		labelsTruncated: spec.labelsTruncated === true || truncated,
 		state: spec.state,
 		runnerName: spec.runnerName,
 		createdMs: ms(spec.createdAt),

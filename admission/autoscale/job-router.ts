@@ -4,15 +4,16 @@ import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Blocked } from '../sets/demand-source.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
+import { inSlices } from '../time/slices.ts';
 import { configOf, fixedPart } from './candidates.ts';
 import type { BookChange, Entry, JobBook, SetFindings } from './job-book.ts';
 import type { KnownSets } from './known-sets.ts';
 import type { Visibility } from './poll/visibility.ts';
 import { waitsForRunner } from './rules/job-status.ts';
-import { type Routed, route, routeAll } from './rules/routing.ts';
+import { type Routed, route, routeAll, type Sets } from './rules/routing.ts';
 import { afterReconcile, bearsOnOthers, type SetFacts } from './rules/set-facts.ts';
 import { metricLabelsOf, type SetKey, setKeyOf } from './rules/set-key.ts';
-import type { Candidate, Demand } from './rules/types.ts';
+import type { Demand } from './rules/types.ts';
 import type { SyncState } from './sync-state.ts';
 import type { WaitReasons } from './wait-reasons.ts';
 
@@ -29,8 +30,14 @@ interface JobRouterDependencies {
 	clock: Clock;
 }
 
-/** Jobs are routed anew this soon after something that bears on all of them has changed, and later where there are many. */
-const rerouteAfterMs = (jobs: number) => 50 + jobs / 20;
+/**
+ * Jobs are routed anew this soon after something that bears on all of them has changed; later where there are many, and where
+ * it took long the last time: whatever jobs and sets there are, it takes no more than a fifth of the time.
+ */
+const rerouteAfterMs = (jobs: number, tookMs: number) => Math.max(50 + jobs / 20, 4 * tookMs);
+
+/** Reviews and everything else have a turn after so long while all jobs are routed. */
+const sliceMs = 5;
 
 /** Kubernetes knows some eight; a label may say anything. */
 const mostArchitectures = 16;
@@ -40,7 +47,12 @@ export class JobRouter {
 	readonly #dependencies: JobRouterDependencies;
 	/** Architectures of the nodes that there are, or were: those that are gone may come again. */
 	readonly #architectures = new Set<string>();
+	readonly #stopped = new AbortController();
 	#cancelReroute: (() => void) | undefined;
+	/** All jobs are being routed. `again`: something has changed since that began. */
+	#rerouting: { again: boolean } | undefined;
+	/** How long that took the last time, others' turns included. */
+	#tookMs = 0;
 
 	constructor(dependencies: JobRouterDependencies) {
 		this.#dependencies = dependencies;
@@ -52,6 +64,7 @@ export class JobRouter {
 	}
 
 	stop(): void {
+		this.#stopped.abort();
 		this.#cancelReroute?.();
 	}
 
@@ -138,26 +151,47 @@ export class JobRouter {
 
 	/** All waiting jobs find their sets anew: a set has come or gone, or has room or none. */
 	#rerouteSoon(): void {
+		if (this.#rerouting) {
+			this.#rerouting.again = true;
+			return;
+		}
 		const { clock, book } = this.#dependencies;
-		this.#cancelReroute ??= clock.after(rerouteAfterMs(book.size), () => {
+		this.#cancelReroute ??= clock.after(rerouteAfterMs(book.size, this.#tookMs), () => {
 			this.#cancelReroute = undefined;
-			this.#rerouteAll();
+			void this.#rerouteAll();
 		});
 	}
 
-	#rerouteAll(): void {
-		const { book, syncState } = this.#dependencies;
+	async #rerouteAll(): Promise<void> {
+		const { syncState, clock } = this.#dependencies;
 		if (!syncState.complete) {
 			this.#rerouteSoon();
 			return;
 		}
-		const entries = new Map([...book.values()].map((entry) => [entry.job.key, entry]));
-		const waiting = [...entries.values()].flatMap(({ job }) => (waitsForRunner(job) ? [job] : []));
-		const candidates = this.#candidates(({ places }) => places);
-		const routed = routeAll(waiting, candidates, ({ key }) => entries.get(key)?.set);
-		for (const [key, found] of routed) this.#settle(entries.get(key), found);
-		for (const entry of entries.values())
+		const current = { again: false };
+		this.#rerouting = current;
+		const startedMs = clock.monotonic();
+		await inSlices(clock, this.#reroute(), sliceMs, this.#stopped.signal);
+		this.#tookMs = clock.monotonic() - startedMs;
+		this.#rerouting = undefined;
+		if (current.again && !this.#stopped.signal.aborted) this.#rerouteSoon();
+	}
+
+	/** A job a step. Between two steps jobs and sets may come, change and go. */
+	*#reroute(): Generator<void> {
+		const { book, sets } = this.#dependencies;
+		const waiting = [...book.values()].flatMap(({ job }) => (waitsForRunner(job) ? [job] : []));
+		const all = this.#setsWith(({ places }) => places);
+		for (const { job, routed } of routeAll(waiting, all, ({ key }) => book.get(key)?.set)) {
+			const entry = book.get(job.key);
+			const stands = !('set' in routed) || sets.has(routed.set);
+			if (entry && waitsForRunner(entry.job) && stands) this.#settle(entry, routed);
+			yield;
+		}
+		for (const entry of book.values()) {
 			if (entry.job.state !== 'completed' && !waitsForRunner(entry.job)) this.#route(entry);
+			yield;
+		}
 	}
 
 	/** Finds the set that a job counts for. Before all sets are known it stays with the one that its record names. */
@@ -177,12 +211,11 @@ export class JobRouter {
 		if (!waitsForRunner(job) && entry.set !== undefined && sets.has(entry.set)) return;
 		// The job itself is counted where it is.
 		const own = (set: SetKey) => (waitsForRunner(job) && set === entry.set ? 1 : 0);
-		const candidates = this.#candidates(({ places, waiting }, set) => places - waiting + own(set));
-		this.#settle(entry, route(job, candidates, entry.set));
+		const all = this.#setsWith(({ places, waiting }, set) => places - waiting + own(set));
+		this.#settle(entry, route(job, all, entry.set));
 	}
 
-	#settle(entry: Entry | undefined, routed: Routed): void {
-		if (!entry) return;
+	#settle(entry: Entry, routed: Routed): void {
 		this.#assign(entry.job.key, 'set' in routed ? routed.set : undefined);
 		if ('none' in routed) this.#dependencies.reasons.noSetFits(entry, routed);
 	}
@@ -197,16 +230,18 @@ export class JobRouter {
 		book.assign(key, set);
 	}
 
-	#candidates(roomOf: (facts: SetFacts, set: SetKey) => number): Candidate[] {
+	#setsWith(roomOf: (facts: SetFacts, set: SetKey) => number): Sets {
 		const { sets, visibility, clock } = this.#dependencies;
-		return [...sets.entries()].flatMap(([set, facts]): Candidate[] => {
-			const { fixed, idle } = facts;
-			if (!fixed) return [];
-			const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
-			const visible = (repository: string) =>
-				visibility.may(repository, fixed.scope, fixed.group, clock.monotonic());
-			return [{ ...fixed, idle, room: roomOf(facts, set), blocked, visible }];
-		});
+		return {
+			index: sets.index,
+			placesOf: (set) => {
+				const facts = sets.get(set);
+				if (!facts) return { idle: 0, room: 0, blocked: 'Deleting' };
+				const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
+				return { idle: facts.idle, room: roomOf(facts, set), blocked };
+			},
+			visible: (repository, { scope, group }) => visibility.may(repository, scope, group, clock.monotonic()),
+		};
 	}
 }
 

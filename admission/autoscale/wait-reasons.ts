@@ -56,7 +56,7 @@ export class WaitReasons {
 			};
 			if (status === 'waiting' && idle-- <= 0) starting -= 1;
 			const waitedFor = facts && { ...facts, ...own, key: set, blockedMessage: undefined };
-			const why = whyWaits(status, { set, others: [] }, waitedFor);
+			const why = whyWaits(status, { set }, waitedFor);
 			if (before?.reason !== why?.reason) book.explain(job.key, why);
 		}
 	}

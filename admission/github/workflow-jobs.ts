@@ -1,5 +1,6 @@
+import { labelsOfJob } from '../api/job-labels.ts';
 import { perPage } from './client.ts';
-import { fieldsOf, isId, readAll, repositoryParameters, textOf, unusable } from './fields.ts';
+import { fieldsOf, isId, readAll, repositoryParameters, unusable } from './fields.ts';
 import { mostJobPages } from './policy.ts';
 import type { CallOptions, Read, Unread } from './types.ts';
 
@@ -11,8 +12,8 @@ export interface AnsweredJob {
 	runId: number;
 	/** queued, in_progress, completed, waiting, requested, pending; GitHub may add others. */
 	status: string;
-	/** As the workflow has them. */
-	labels: readonly string[];
+	/** As the workflow has them; undefined: there are too many, or they are too long, to tell which runner may have it. */
+	labels: readonly string[] | undefined;
 	/** All that GitHub said of it. */
 	body: unknown;
 }
@@ -71,6 +72,6 @@ export async function jobsOfRun(
 function readJob(value: unknown): AnsweredJob | undefined {
 	const { id, run_id: runId, status, labels } = fieldsOf(value);
 	if (!isId(id) || !isId(runId) || typeof status !== 'string') return undefined;
-	const all: unknown[] = Array.isArray(labels) ? labels : [];
-	return { id, runId, status, labels: all.map(textOf).filter((label) => label !== undefined), body: value };
+	const read = labelsOfJob(labels);
+	return { id, runId, status, labels: read.truncated ? undefined : read.labels, body: value };
 }

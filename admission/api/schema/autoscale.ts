@@ -3,7 +3,19 @@
  * how definitions and types follow from them.
  */
 import { type Static, Type } from 'typebox';
-import { int32, int64, list, nullable, object, oneOf, text, time } from './parts.ts';
+import {
+	longestLabel,
+	longestObjectName,
+	longestRepository,
+	mostJobLabels,
+	mostMetrics,
+	mostOfNoEffect,
+	mostOverrides,
+	mostRepositories,
+	mostReservations,
+	mostTriggers,
+} from '../limits.ts';
+import { flag, int32, int64, list, nullable, object, oneOf, text, time } from './parts.ts';
 import { conditionsOf, runnerConfig } from './sets.ts';
 
 /** A number of ARC's metrics, as a text such as "0.75". */
@@ -17,7 +29,8 @@ const metric = object('A metric that can ask for more runners, computed once a m
 	type: text(`Name of the metric: ${metricTypes.join(' or ')}.`),
 	repositoryNames: list(
 		'Repositories whose jobs are counted, as NAME or OWNER/NAME. Required for runners of an organization or enterprise.',
-		Type.String(),
+		Type.String({ maxLength: longestRepository }),
+		{ maxItems: mostRepositories },
 	),
 	scaleUpThreshold: decimal('Fraction of busy runners at or above which runners are added. Default 0.8.'),
 	scaleDownThreshold: decimal('Fraction of busy runners below which runners are removed. Default 0.3.'),
@@ -33,14 +46,14 @@ const trigger = object('An event that adds runners.', {
 	githubEvent: object('Events of GitHub that count.', {
 		workflowJob: object('Counts the jobs that wait for a runner of the set or run on one.', {}),
 		checkRun: object('Accepted for compatibility with ARC; has no effect.', {
-			types: list('Has no effect.', Type.String()),
+			types: list('Has no effect.', Type.String(), { maxItems: mostOfNoEffect }),
 			status: text('Has no effect.'),
-			names: list('Has no effect.', Type.String()),
-			repositories: list('Has no effect.', Type.String()),
+			names: list('Has no effect.', Type.String(), { maxItems: mostOfNoEffect }),
+			repositories: list('Has no effect.', Type.String(), { maxItems: mostOfNoEffect }),
 		}),
 		pullRequest: object('Accepted for compatibility with ARC; has no effect.', {
-			types: list('Has no effect.', Type.String()),
-			branches: list('Has no effect.', Type.String()),
+			types: list('Has no effect.', Type.String(), { maxItems: mostOfNoEffect }),
+			branches: list('Has no effect.', Type.String(), { maxItems: mostOfNoEffect }),
 		}),
 		push: object('Accepted for compatibility with ARC; has no effect.', {}),
 	}),
@@ -80,7 +93,7 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 			'RunnerDeployment',
 			'RunnerSet',
 		]),
-		name: text('Name of the set.'),
+		name: text('Name of the set.', { maxLength: longestObjectName }),
 	}),
 	minReplicas: int32('Minimum number of runners. Default 1, as in ARC.'),
 	maxReplicas: int32(
@@ -92,8 +105,9 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 	metrics: list(
 		'Metrics that can ask for more runners than the waiting jobs. The larger number counts.',
 		metric,
+		{ maxItems: mostMetrics },
 	),
-	scaleUpTriggers: list('Events that add runners.', trigger),
+	scaleUpTriggers: list('Events that add runners.', trigger, { maxItems: mostTriggers }),
 	capacityReservations: list(
 		'Additional runners, each entry until it expires. Written by people, never by the server.',
 		object('One reservation.', {
@@ -102,10 +116,12 @@ export const autoscalerSpec = object('The limits and the reasons for the number 
 			expirationTime: time('When the reservation expires.'),
 			replicas: int32('Number of additional runners.'),
 		}),
+		{ maxItems: mostReservations },
 	),
 	scheduledOverrides: list(
 		'Periods in which another minReplicas applies. The first entry that is active counts.',
 		scheduledOverride,
+		{ maxItems: mostOverrides },
 	),
 	githubAPICredentialsFrom: runnerConfig.githubAPICredentialsFrom,
 	spare: object('Idle runners beyond what waiting jobs need. Default none.', {
@@ -188,7 +204,12 @@ export const workflowJobSpec = object(
 		workflow: text('Name of the workflow.'),
 		name: text('Name of the job.'),
 		url: text('Web address of the job.'),
-		labels: list('Labels that a runner must have to run the job.', Type.String()),
+		labels: list('Labels that a runner must have to run the job.', Type.String({ maxLength: longestLabel }), {
+			maxItems: mostJobLabels,
+		}),
+		labelsTruncated: flag(
+			'Whether some of the labels are left out or cut: it is not certain which runners may have the job.',
+		),
 		state: oneOf('The latest state that is known; it never goes back. waiting: for an approval.', jobStates),
 		createdAt: time('When GitHub created the job.'),
 		startedAt: time('When the job started, as GitHub says.'),

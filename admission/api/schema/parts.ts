@@ -3,6 +3,15 @@
  * typebox infers the types of objects and lists; what a schema cannot tell TypeScript is said with `Type.Unsafe`.
  */
 import { type Static, type TInteger, type TOptional, type TSchema, type TUnsafe, Type } from 'typebox';
+import {
+	longestLabel,
+	mostContainers,
+	mostInPodList,
+	mostMapEntries,
+	mostPodLabels,
+	mostRequirements,
+	mostRequirementValues,
+} from '../limits.ts';
 
 /** Keywords beside those that a part sets itself: limits, defaults, and the API server's `x-kubernetes-...`. */
 type Keywords = Record<string, unknown>;
@@ -56,7 +65,7 @@ export const labels = (description: string) =>
 		type: 'object',
 		description,
 		additionalProperties: labelValue,
-		maxProperties: 64,
+		maxProperties: mostPodLabels,
 	});
 
 export const annotations = (description: string) =>
@@ -64,6 +73,7 @@ export const annotations = (description: string) =>
 		type: 'object',
 		description,
 		additionalProperties: { type: 'string' },
+		maxProperties: mostMapEntries,
 	});
 
 const anyFields = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
@@ -71,18 +81,46 @@ const anyFields = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true
 /** A part of a pod as Kubernetes defines it: checked by the API server when the pod is created. `T`: what we read of it. */
 export const asInPods = <T = unknown>(description: string) => Type.Unsafe<T>({ ...anyFields, description });
 
-export const listAsInPods = <T = unknown>(description: string) =>
-	Type.Unsafe<T[]>({ type: 'array', description, items: anyFields });
+export const listAsInPods = <T = unknown>(description: string, maxItems = mostInPodList) =>
+	Type.Unsafe<T[]>({ type: 'array', description, items: anyFields, maxItems });
 
-/** The same, of things that have a name, so that server-side apply merges them by it. */
-export const namedAsInPods = <T extends { name: string }>(description: string) =>
+/** Of a pod's fields only their size is checked: their types are when the pod is created. */
+const anyList = { 'x-kubernetes-preserve-unknown-fields': true, maxItems: mostInPodList };
+const anyMap = { 'x-kubernetes-preserve-unknown-fields': true, maxProperties: mostMapEntries };
+
+/** Containers, which have a name, so that server-side apply merges them by it. */
+export const containersAsInPods = <T extends { name: string }>(description: string) =>
 	Type.Unsafe<T[]>({
 		type: 'array',
 		description,
-		items: { ...anyFields, required: ['name'], properties: { name: { type: 'string' } } },
+		items: {
+			...anyFields,
+			required: ['name'],
+			properties: {
+				name: { type: 'string', maxLength: longestLabel },
+				args: anyList,
+				command: anyList,
+				env: anyList,
+				envFrom: anyList,
+				ports: anyList,
+				volumeDevices: anyList,
+				volumeMounts: anyList,
+			},
+		},
+		maxItems: mostContainers,
 		'x-kubernetes-list-type': 'map',
 		'x-kubernetes-list-map-keys': ['name'],
 	});
+
+/** What a pod's spec has beside its containers. */
+export const listsInPods = {
+	hostAliases: anyList,
+	imagePullSecrets: anyList,
+	nodeSelector: anyMap,
+	tolerations: anyList,
+	topologySpreadConstraints: anyList,
+	volumes: anyList,
+};
 
 export const quantity = (description: string) =>
 	Type.Unsafe<string | number>({
@@ -101,8 +139,9 @@ export const selector = (description: string) =>
 			object('One requirement.', {
 				key: text('Key of the label.'),
 				operator: text('In, NotIn, Exists or DoesNotExist.'),
-				values: list('Values for In and NotIn.', Type.String()),
+				values: list('Values for In and NotIn.', Type.String(), { maxItems: mostRequirementValues }),
 			}),
+			{ maxItems: mostRequirements },
 		),
 	});
 

@@ -5,15 +5,24 @@
  */
 import { type Static, Type } from 'typebox';
 import {
+	longestGroup,
+	longestLabelEntry,
+	longestObjectName,
+	mostAccessModes,
+	mostRunnerLabels,
+	mostVolumeClaims,
+} from '../limits.ts';
+import {
 	annotations,
 	asInPods,
+	containersAsInPods,
 	flag,
 	int32,
 	int64,
 	labels,
 	list,
 	listAsInPods,
-	namedAsInPods,
+	listsInPods,
 	nullable,
 	object,
 	oneOf,
@@ -45,8 +54,12 @@ export const runnerConfig = {
 		pattern: `^(${githubName})?$`,
 	}),
 	enterprise: text('The enterprise that the runners are registered in.', { pattern: `^(${githubName})?$` }),
-	labels: list('Labels of the runners at GitHub, for runs-on of jobs.', Type.String()),
-	group: text('Runner group at GitHub. Requires organization or enterprise.'),
+	labels: list(
+		'Labels of the runners at GitHub, for runs-on of jobs.',
+		Type.String({ maxLength: longestLabelEntry }),
+		{ maxItems: mostRunnerLabels },
+	),
+	group: text('Runner group at GitHub. Requires organization or enterprise.', { maxLength: longestGroup }),
 	ephemeral: flag('Whether each runner runs one job only and is removed after it. Default true.'),
 	image: text('Image of the container `runner`.'),
 	workDir: text('Directory in which jobs run. Default /runner/_work.'),
@@ -66,7 +79,7 @@ export const runnerConfig = {
 	githubAPICredentialsFrom: object('GitHub credentials of these runners. Default: those of the server.', {
 		secretRef: object(
 			'A Secret in the same namespace with github_token, or github_app_id, github_app_installation_id and github_app_private_key.',
-			{ name: text('Name of the Secret.') },
+			{ name: text('Name of the Secret.', { maxLength: longestObjectName }) },
 			{ required: ['name'] },
 		),
 	}),
@@ -76,7 +89,7 @@ const workVolumeClaimTemplate = object(
 	"The PersistentVolumeClaim of each runner's work volume. Required for containerMode kubernetes.",
 	{
 		storageClassName: text('Storage class of the volume.'),
-		accessModes: list('Access modes of the volume.', Type.String()),
+		accessModes: list('Access modes of the volume.', Type.String(), { maxItems: mostAccessModes }),
 		resources: asInPods('Size of the volume.'),
 	},
 	{ required: ['storageClassName', 'accessModes', 'resources'] },
@@ -84,11 +97,11 @@ const workVolumeClaimTemplate = object(
 
 /** ARC's RunnerPodSpec. */
 const runnerPodSpec = {
-	containers: namedAsInPods<TemplateContainer>(
+	containers: containersAsInPods<TemplateContainer>(
 		'Containers of the pod. Those named `runner` and `docker` are merged with the ones that the server adds.',
 	),
-	sidecarContainers: namedAsInPods<TemplateContainer>('Further containers of the pod.'),
-	initContainers: namedAsInPods<TemplateContainer>('As in the spec of a Pod.'),
+	sidecarContainers: containersAsInPods<TemplateContainer>('Further containers of the pod.'),
+	initContainers: containersAsInPods<TemplateContainer>('As in the spec of a Pod.'),
 	env: listAsInPods<EnvVar>('Environment variables of the container `runner`.'),
 	envFrom: listAsInPods('Sources of environment variables of the container `runner`.'),
 	imagePullPolicy: text('Image pull policy of the container `runner`. Default Always.'),
@@ -173,10 +186,11 @@ export const runnerSetSpec = object(
 				spec: object(
 					'As in the spec of a Pod. A container `runner` is added if there is none.',
 					{
-						containers: namedAsInPods<TemplateContainer>(
+						containers: containersAsInPods<TemplateContainer>(
 							'Containers of the pod. Those named `runner` and `docker` are merged with the ones that the server adds.',
 						),
-						initContainers: namedAsInPods<TemplateContainer>('As in the spec of a Pod.'),
+						initContainers: containersAsInPods<TemplateContainer>('As in the spec of a Pod.'),
+						...listsInPods,
 					},
 					{ 'x-kubernetes-preserve-unknown-fields': true },
 				),
@@ -185,6 +199,7 @@ export const runnerSetSpec = object(
 		serviceName: text('Passed on to the StatefulSets.'),
 		volumeClaimTemplates: listAsInPods<PersistentVolumeClaim>(
 			'Passed on to the StatefulSets: the volumes of each runner.',
+			mostVolumeClaims,
 		),
 		persistentVolumeClaimRetentionPolicy: object(
 			'Passed on to the StatefulSets. The StatefulSet of a runner is deleted after its job, so whenDeleted applies.',

@@ -225,7 +225,7 @@ export class QueryRunner {
 	}
 
 	/** Whether a job with these labels is recorded. */
-	#concerns(labels: readonly string[]): boolean {
+	#concerns(labels: readonly string[] | undefined): boolean {
 		return concernsUs(labels, this.#dependencies.sets.labels());
 	}
 

@@ -1,4 +1,5 @@
 import type { AutoscalerConditionType } from '../../api/autoscale.ts';
+import { mostReservations, mostTriggers, onlyFirst } from '../../api/limits.ts';
 import { counted } from '../../api/printable.ts';
 import {
 	decimalOf,
@@ -162,14 +163,22 @@ class Findings {
 	}
 }
 
+/** The entries of a list that count. */
+function entriesOf(value: unknown, field: string, most: number, found: Findings): unknown[] {
+	if (!isAbsent(value) && !Array.isArray(value))
+		found.add('SpecInvalid', 'InvalidList', `${field} must be a list`);
+	const entries: unknown[] = Array.isArray(value) ? value : [];
+	if (entries.length > most)
+		found.add('SpecInvalid', 'TooManyEntries', onlyFirst(field, entries.length, most));
+	return entries.slice(0, most);
+}
+
 function triggersOf(
 	value: unknown,
 	found: Findings,
 ): { countsJobs: boolean; listed: boolean; checkAfterMs: number } {
 	const field = 'spec.scaleUpTriggers';
-	if (!isAbsent(value) && !Array.isArray(value))
-		found.add('SpecInvalid', 'InvalidList', `${field} must be a list`);
-	const entries: unknown[] = Array.isArray(value) ? value : [];
+	const entries = entriesOf(value, field, mostTriggers, found);
 	const afterMs: number[] = [];
 	for (const [index, entry] of entries.entries()) {
 		const { githubEvent, duration } = fieldsOf(entry);
@@ -196,11 +205,9 @@ function reservationsOf(
 	nowMs: number,
 ): { replicas: number; any: boolean; nextEndMs: number | undefined } {
 	const field = 'spec.capacityReservations';
-	if (!isAbsent(value) && !Array.isArray(value))
-		found.add('SpecInvalid', 'InvalidList', `${field} must be a list`);
 	let replicas = 0;
 	let nextEndMs: number | undefined;
-	for (const [index, entry] of (Array.isArray(value) ? value : []).entries()) {
+	for (const [index, entry] of entriesOf(value, field, mostReservations, found).entries()) {
 		const one = fieldsOf(entry);
 		// One without expirationTime has expired, as in ARC.
 		if (isAbsent(one.expirationTime)) continue;

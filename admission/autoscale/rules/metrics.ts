@@ -1,11 +1,13 @@
 import type { MetricType } from '../../api/autoscale.ts';
+import { mostRepositories, tooMany } from '../../api/limits.ts';
 import { type Scope, scopeFromPath } from '../../runner/scope.ts';
 import { decimalOf, fieldsOf, invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { mostSuggested } from './policy.ts';
 
 /** A job of a run that GitHub has listed. */
 export interface ListedJob {
-	labels: readonly string[];
+	/** undefined: too many to tell which runner may have it. */
+	labels: readonly string[] | undefined;
 	status: string;
 }
 
@@ -16,8 +18,8 @@ export interface MetricFacts {
 	replicas: number | undefined;
 	/** Runners of the set that have a job, also those that are to go after it. */
 	busy: number;
-	/** Labels of the set's runners, with those that GitHub gives. */
-	labels: readonly string[];
+	/** Labels of the set's runners, with those that GitHub gives, folded. */
+	labels: ReadonlySet<string>;
 	/**
 	 * The open jobs of a repository (OWNER/NAME, folded) as they were listed last; undefined: they never were. `problem`: why
 	 * they could not be listed now.
@@ -92,14 +94,14 @@ function oneOf(metric: unknown, field: string, facts: MetricFacts): Suggestion {
 function byJobs(metric: object, field: string, facts: MetricFacts): Suggestion {
 	const { repositories, problem } = namesOf(metric, field, facts.scope);
 	if (problem !== undefined) return { replicas: undefined, problems: [problem] };
-	const labels = new Set(['self-hosted', ...facts.labels.map(fold)]);
 	const problems: string[] = [];
 	let replicas: number | undefined = 0;
 	for (const repository of repositories) {
 		const listed = facts.listed(repository.toLowerCase());
 		if (listed.problem !== undefined) problems.push(`${field}: ${repository}: ${listed.problem}`);
 		if (!listed.jobs) replicas = undefined;
-		else if (replicas !== undefined) replicas += listed.jobs.filter((job) => counts(job, labels)).length;
+		else if (replicas !== undefined)
+			replicas += listed.jobs.filter((job) => counts(job, facts.labels)).length;
 	}
 	return { replicas, problems };
 }
@@ -108,6 +110,7 @@ const fold = (text: string): string => text.trim().toLowerCase();
 
 const counts = ({ labels, status }: ListedJob, known: ReadonlySet<string>): boolean =>
 	(status === 'queued' || status === 'in_progress') &&
+	labels !== undefined &&
 	labels.length > 0 &&
 	labels.every((label) => known.has(fold(label)));
 
@@ -125,6 +128,11 @@ function namesOf(
 		return {
 			repositories: [],
 			problem: `${field}.repositoryNames is required for runners of an ${scope.kind}`,
+		};
+	if (names.length > mostRepositories)
+		return {
+			repositories: [],
+			problem: tooMany(`${field}.repositoryNames`, names.length, mostRepositories),
 		};
 	const repositories: string[] = [];
 	for (const [index, name] of names.entries()) {

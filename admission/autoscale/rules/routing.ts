@@ -1,19 +1,26 @@
+import { longestJobLabels, longestLabel, mostJobLabels } from '../../api/limits.ts';
+import { fold } from '../../jobs/records/rules/labels.ts';
 import type { Scope } from '../../runner/scope.ts';
+import type { IndexedSet, SetIndex } from './set-index.ts';
 import type { SetKey } from './set-key.ts';
-import type { Candidate, Job } from './types.ts';
+import type { Job, Places } from './types.ts';
 
 /** The set that a waiting job counts for, or why no set fits. */
 export type Routed =
-	| {
-			set: SetKey;
-			/** Other sets that could run it as well, the better ones first. */
-			others: SetKey[];
-	  }
+	| { set: SetKey }
 	| {
 			none: 'no-scope' | 'no-labels' | 'no-group' | 'deleting';
 			/** For people: what is missing. */
 			why: string;
 	  };
+
+/** The sets that may run jobs. */
+export interface Sets {
+	index: SetIndex;
+	placesOf: (set: SetKey) => Places;
+	/** Whether the repository may use the set's runner group, as far as is known; every repository may use those of no group. */
+	visible: (repository: string, set: IndexedSet) => boolean;
+}
 
 /**
  * The set that a waiting job counts for. GitHub gives a job to any runner that may have it; this says for which set its
@@ -23,120 +30,153 @@ export type Routed =
  *
  * @param current key of the set that the job counted for last
  */
-export const route = (job: Job, candidates: readonly Candidate[], current?: SetKey): Routed =>
-	choose(matching(job, candidates), current, (candidate) => candidate);
+export const route = (job: Job, sets: Sets, current?: SetKey): Routed =>
+	choose(new Matcher(sets, sets.placesOf).matching(job), current);
 
 /**
- * The same for all waiting jobs, by key: those that have a set come before those that have none yet, and the older ones
- * first; each takes a place of its set's room.
+ * The same for all waiting jobs, one after the other: those that have a set come before those that have none yet, and the
+ * older ones first; each takes a place of its set's room. Whoever takes the steps may do other things between two of them.
+ * A step costs no more than one job does.
  */
-export function routeAll(
+export function* routeAll(
 	jobs: readonly Job[],
-	candidates: readonly Candidate[],
+	sets: Sets,
 	currentOf: (job: Job) => SetKey | undefined,
-): Map<string, Routed> {
-	const left = new Map<SetKey | undefined, Pick<Candidate, 'room' | 'idle' | 'blocked'>>(
-		candidates.map(({ key, room, idle, blocked }) => [key, { room, idle, blocked }]),
-	);
-	const serves = (key: SetKey | undefined) => {
-		const { room = 0, blocked } = left.get(key) ?? {};
-		return room > 0 && !blocked;
+): Generator<{ job: Job; routed: Routed }> {
+	const left = new Map<SetKey, Places>();
+	const leftOf = (set: SetKey): Places => {
+		const known = left.get(set) ?? { ...sets.placesOf(set) };
+		left.set(set, known);
+		return known;
 	};
-	/** Most jobs are alike: whom they match is found out once for all. */
-	const known = new Map<string, Matching>();
-	const routed = new Map<string, Routed>();
-	const take = (job: Job, current: SetKey | undefined) => {
-		const like = likeness(job);
-		const matches = known.get(like) ?? matching(job, candidates);
-		known.set(like, matches);
-		const found = choose(matches, current, (candidate) => left.get(candidate.key) ?? candidate);
-		routed.set(job.key, found);
-		const its = 'set' in found ? left.get(found.set) : undefined;
-		if (!its) return;
-		its.room -= 1;
-		its.idle -= 1;
+	const serves = (set: SetKey | undefined) =>
+		set !== undefined && sets.index.get(set) !== undefined && failureOf(leftOf(set)) === 0;
+	const matcher = new Matcher(sets, leftOf);
+	const take = (job: Job, current: SetKey | undefined): { job: Job; routed: Routed } => {
+		const routed = choose(matcher.matching(job), current);
+		const its = 'set' in routed ? left.get(routed.set) : undefined;
+		if (its) {
+			its.room -= 1;
+			its.idle -= 1;
+		}
+		return { job, routed };
 	};
 	const oldestFirst = jobs.toSorted((one, other) => one.openedMs - other.openedMs || one.id - other.id);
 	const displaced: Job[] = [];
 	for (const job of oldestFirst) {
 		const current = currentOf(job);
 		// A job whose set has no room left, or cannot start runners, is routed when all others have their set.
-		if (serves(current)) take(job, current);
+		if (serves(current)) yield take(job, current);
 		else displaced.push(job);
 	}
-	for (const job of displaced) take(job, currentOf(job));
-	return routed;
+	for (const job of displaced) yield take(job, currentOf(job));
 }
 
-/** What decides whom a job matches. */
-const likeness = ({ host, repository, enterprise, labels }: Job): string =>
-	JSON.stringify([host, repository, enterprise, labels]).toLowerCase();
-
 interface Match {
-	candidate: Candidate;
+	set: IndexedSet;
+	/** What the jobs before have left of it. */
+	left: Places;
 	/** The lower is the narrower. */
 	breadth: number;
-	/** Labels that somebody gave it: all that the job asks for are among them, so fewer labels mean fewer unneeded ones. */
-	surplus: number;
 	/** 1: the job asks for an architecture that this set may have or not. */
 	doubtful: number;
 }
-/** What the jobs before have left of it. */
-type Left = Pick<Candidate, 'room' | 'idle'>;
-type Matching = { matches: Match[] } | Extract<Routed, { none: string }>;
+type None = Extract<Routed, { none: string }>;
+type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
 
 /**
  * How unlikely it is that a set starts a runner for one more job; lower is better. Only a start shows that its failures are
  * over, so it gets the jobs that no other set has room for: how often it tries is its own affair.
  */
-function failureOf({ blocked }: Candidate, { room }: Left): number {
+function failureOf({ blocked, room }: Places): number {
 	if (blocked && blocked !== 'StartsFailing') return 3;
 	if (room <= 0) return 2;
 	return blocked ? 1 : 0;
 }
 
-function choose(
-	found: Matching,
-	current: SetKey | undefined,
-	leftOf: (candidate: Candidate) => Left,
-): Routed {
+function choose(found: Matching, current: SetKey | undefined): Routed {
 	if ('none' in found) return found;
-	const failure = ({ candidate }: Match) => failureOf(candidate, leftOf(candidate));
-	const free = ({ candidate }: Match) => Math.max(0, leftOf(candidate).idle);
-	const order = (one: Match, other: Match) =>
-		failure(one) - failure(other) ||
-		Number(other.candidate.key === current) - Number(one.candidate.key === current) ||
-		one.breadth - other.breadth ||
-		one.surplus - other.surplus ||
-		one.doubtful - other.doubtful ||
-		free(other) - free(one) ||
-		leftOf(other.candidate).room - leftOf(one.candidate).room ||
-		(one.candidate.key < other.candidate.key ? -1 : 1);
-	const [best, ...others] = found.matches.toSorted(order);
-	return { set: (best as Match).candidate.key, others: others.map(({ candidate }) => candidate.key) };
+	const { matches } = found;
+	const own = current && matches.get(current);
+	if (own && failureOf(own.left) === 0) return { set: own.set.key };
+	let best: Match | undefined;
+	for (const match of matches.values()) if (!best || order(match, best, own) < 0) best = match;
+	return { set: (best as Match).set.key };
 }
 
-/** Whom the job matches; of those that do not, what the nearest lacks. */
-function matching(job: Job, candidates: readonly Candidate[]): Matching {
-	const covering = candidates.filter((candidate) => covers(candidate, job));
-	if (covering.length === 0) return { none: 'no-scope', why: noScope(job, candidates) };
-	const labelled = covering.filter(
-		(candidate) => lacking(job, candidate).length === 0 && mayTakeUnlabelled(job, candidate),
-	);
-	if (labelled.length === 0) return { none: 'no-labels', why: noLabels(job, covering) };
-	const visible = labelled.filter((candidate) => candidate.visible(job.repository));
-	if (visible.length === 0) return { none: 'no-group', why: noGroup(job, labelled) };
-	const staying = visible.filter(({ blocked }) => blocked !== 'Deleting');
-	if (staying.length === 0)
+/** Below 0: the one comes before the other. All that the job asks for is among a set's labels, so fewer mean fewer unneeded ones. */
+const order = (one: Match, other: Match, own: Match | undefined): number =>
+	failureOf(one.left) - failureOf(other.left) ||
+	Number(other === own) - Number(one === own) ||
+	one.breadth - other.breadth ||
+	one.set.own - other.set.own ||
+	one.doubtful - other.doubtful ||
+	free(other) - free(one) ||
+	other.left.room - one.left.room ||
+	(one.set.key < other.set.key ? -1 : 1);
+
+const free = ({ left }: Match): number => Math.max(0, left.idle);
+
+/** Finds out whom jobs match. Most jobs are alike, so it does so once for all that are. */
+class Matcher {
+	readonly #sets: Sets;
+	readonly #leftOf: (set: SetKey) => Places;
+	/** By scopes and labels: the sets that cover such a job and have its labels, or why there is none. */
+	readonly #labelled = new Map<string, IndexedSet[] | ((job: Job) => string)>();
+	/** By the same, and by repository where groups matter. */
+	readonly #matching = new Map<string, Matching>();
+
+	constructor(sets: Sets, leftOf: (set: SetKey) => Places) {
+		this.#sets = sets;
+		this.#leftOf = leftOf;
+	}
+
+	matching(job: Job): Matching {
+		const scopes = this.#sets.index.scopesOf(job);
+		if (scopes.length === 0) return { none: 'no-scope', why: noScope(job, this.#sets.index) };
+		if (job.labelsTruncated) return { none: 'no-labels', why: tooManyLabels };
+		const wanted = [...new Set(job.labels.map(fold))].sort();
+		const like = JSON.stringify([scopes, wanted]);
+		const labelled = this.#labelled.get(like) ?? withLabels(wanted, this.#sets.index.within(scopes));
+		this.#labelled.set(like, labelled);
+		if (typeof labelled === 'function') return { none: 'no-labels', why: labelled(job) };
+		const grouped = labelled.some(({ group }) => group !== undefined);
+		const key = grouped ? `${like} ${fold(job.repository)}` : like;
+		const found = this.#matching.get(key) ?? this.#match(job, wanted, labelled);
+		this.#matching.set(key, found);
+		return found;
+	}
+
+	#match(job: Job, wanted: readonly string[], labelled: readonly IndexedSet[]): Matching {
+		const visible = labelled.filter((set) => this.#sets.visible(job.repository, set));
+		if (visible.length === 0) return { none: 'no-group', why: noGroup(job, labelled) };
+		const matches = new Map<SetKey, Match>();
+		const byArchitecture = wanted.some((label) => architectures.has(label));
+		for (const set of visible) {
+			const left = this.#leftOf(set.key);
+			const doubtful = Number(byArchitecture && !set.exactArchitecture);
+			if (left.blocked !== 'Deleting')
+				matches.set(set.key, { set, left, breadth: breadth[set.scope.kind], doubtful });
+		}
+		if (matches.size > 0) return { matches };
 		return { none: 'deleting', why: `${namesOf(visible)} could run it, but is being deleted` };
-	return {
-		matches: staying.map((candidate) => ({
-			candidate,
-			breadth: breadth[candidate.scope.kind],
-			surplus: custom(candidate).length,
-			doubtful: Number(wanted(job).some((label) => architectures.has(label)) && !candidate.exactArchitecture),
-		})),
-	};
+	}
+}
+
+/** The sets that have all labels of a job, or what the nearest lacks. */
+function withLabels(
+	wanted: readonly string[],
+	covering: readonly IndexedSet[],
+): IndexedSet[] | ((job: Job) => string) {
+	// A job without labels would match every set (ARC #1370): it is given to those that have none of their own either.
+	const labelled = covering.filter(({ has, own }) =>
+		wanted.length > 0 ? wanted.every((label) => has.has(label)) : own === 0,
+	);
+	if (labelled.length > 0) return labelled;
+	if (wanted.length === 0)
+		return ({ repository }) => `it has no labels, and every set of ${repository} has labels of its own`;
+	const lacks = `no set has all of its labels: ${whatNearestLacks(wanted, covering)}`;
+	return () => lacks;
 }
 
 const breadth: Record<Scope['kind'], number> = { repository: 0, organization: 1, enterprise: 2 };
@@ -144,68 +184,30 @@ const breadth: Record<Scope['kind'], number> = { repository: 0, organization: 1,
 /** Labels that GitHub gives runners by their architecture. */
 const architectures: ReadonlySet<string> = new Set(['x64', 'x86', 'arm64', 'arm']);
 
-/** GitHub compares names and labels without regard to case. */
-const fold = (text: string): string => text.trim().toLowerCase();
-const same = (one: string, other: string): boolean => fold(one) === fold(other);
+const tooManyLabels = `its labels are not certain: at most ${mostJobLabels} of at most ${longestLabel} characters are read, ${longestJobLabels} in all, without control characters`;
 
-const wanted = ({ labels }: Job): string[] => labels.map(fold);
+const noScope = ({ host, repository }: Job, index: SetIndex): string =>
+	index.isServed(host)
+		? `no set has runners for ${repository}, its organization or its enterprise`
+		: `no set has runners at ${host}`;
 
-/** Labels that somebody gave the set, without those that GitHub gives anyway. */
-function custom({ labels, implicit }: Candidate): string[] {
-	const given = new Set(['self-hosted', ...implicit.map(fold)]);
-	return [...new Set(labels.map(fold))].filter((label) => label !== '' && !given.has(label));
-}
-
-/** Labels of the job that no runner of the set has. */
-function lacking(job: Job, { labels, implicit }: Candidate): string[] {
-	const has = new Set(['self-hosted', ...implicit.map(fold), ...labels.map(fold)]);
-	return wanted(job).filter((label) => !has.has(label));
-}
-
-/** A job without labels would match every set (ARC #1370): it is given to those that have none of their own either. */
-const mayTakeUnlabelled = (job: Job, candidate: Candidate): boolean =>
-	job.labels.length > 0 || custom(candidate).length === 0;
-
-/** Whether runners that are registered there may be given jobs of this repository. */
-function covers({ scope, host }: Candidate, job: Job): boolean {
-	if (!same(host, job.host)) return false;
-	const [owner = '', name = ''] = job.repository.split('/');
-	switch (scope.kind) {
-		case 'repository':
-			return same(scope.owner, owner) && same(scope.name, name);
-		case 'organization':
-			return same(scope.name, owner);
-		case 'enterprise':
-			// GitHub Enterprise Server has one enterprise, which its events need not name; nor do answers of GitHub's.
-			return job.enterprise === undefined || same(scope.name, job.enterprise);
+/** Of several that are as near the first by name. */
+function whatNearestLacks(wanted: readonly string[], covering: readonly IndexedSet[]): string {
+	let nearest: { key: SetKey; lacking: string[] } | undefined;
+	for (const { key, has } of covering) {
+		const lacking = wanted.filter((label) => !has.has(label));
+		const more = lacking.length - (nearest?.lacking.length ?? Number.POSITIVE_INFINITY);
+		if (!nearest || more < 0 || (more === 0 && key < nearest.key)) nearest = { key, lacking };
 	}
+	return `${nearest?.key} lacks ${nearest?.lacking.join(', ')}`;
 }
 
-function noScope({ host, repository }: Job, candidates: readonly Candidate[]): string {
-	const there = candidates.filter((candidate) => same(candidate.host, host));
-	return there.length === 0
-		? `no set has runners at ${host}`
-		: `no set has runners for ${repository}, its organization or its enterprise`;
-}
-
-function noLabels(job: Job, covering: readonly Candidate[]): string {
-	if (job.labels.length === 0)
-		return `it has no labels, and every set of ${job.repository} has labels of its own`;
-	const nearest = covering
-		.toSorted((one, other) => (one.key < other.key ? -1 : 1))
-		.reduce((best, one) => (lacking(job, one).length < lacking(job, best).length ? one : best));
-	const labels = [...new Set(lacking(job, nearest))];
-	return `no set has all of its labels: ${nearest.key} lacks ${labels.join(', ')}`;
-}
-
-const noGroup = ({ repository }: Job, labelled: readonly Candidate[]): string =>
+const noGroup = ({ repository }: Job, labelled: readonly IndexedSet[]): string =>
 	`${repository} may not use the runner group of ${namesOf(labelled)}`;
 
 /** The first few, for people. */
-function namesOf(candidates: readonly Candidate[]): string {
-	const names = candidates
-		.map(({ key, group }) => (group === undefined ? key : `${key} (group ${group})`))
-		.sort();
+function namesOf(sets: readonly IndexedSet[]): string {
+	const names = sets.map(({ key, group }) => (group === undefined ? key : `${key} (group ${group})`)).sort();
 	const rest = names.length - 3;
 	return `${names.slice(0, 3).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

@@ -1,3 +1,4 @@
+import { mostOverrides, onlyFirst } from '../../api/limits.ts';
 import { invalid, isAbsent, isCount, isObject, wholeNumber } from './fields.ts';
 import { type Frequency, frequencies, type Period, periodsOf, type Recurring } from './recurrence.ts';
 import { fixedOffset, zoneClock } from './wall-clock.ts';
@@ -21,8 +22,6 @@ interface Override extends Recurring {
 }
 type Dated = Period & { minReplicas: number | undefined };
 
-/** How many overrides count: each is evaluated at every reconcile of the set, and a year has no more holidays. */
-const mostOverrides = 100;
 /** How many edges are tried to find the next change of the minimum: most overrides change it. */
 const mostEdges = 16;
 /** The last time that can be written down: years have four digits. */
@@ -40,9 +39,7 @@ export function schedule(overrides: unknown, usual: number, nowMs: number): Sche
 		skipped.push('spec.scheduledOverrides must be a list');
 	const entries: unknown[] = Array.isArray(overrides) ? overrides : [];
 	if (entries.length > mostOverrides)
-		skipped.push(
-			`spec.scheduledOverrides has ${entries.length} entries: only the first ${mostOverrides} count`,
-		);
+		skipped.push(onlyFirst('spec.scheduledOverrides', entries.length, mostOverrides));
 	for (const [index, entry] of entries.slice(0, mostOverrides).entries()) {
 		const found = overrideOf(entry);
 		if (typeof found === 'string') skipped.push(`spec.scheduledOverrides[${index}]: ${found}`);

@@ -1,9 +1,6 @@
 import { isLiving } from './holders.ts';
-import type { Candidate, Desired, Runner } from './types.ts';
+import type { Desired, FixedPart, Runner } from './types.ts';
 import type { WaitedFor } from './waits.ts';
-
-/** What routing needs of a set and does not change from one reconcile to the next. */
-export type FixedPart = Omit<Candidate, 'idle' | 'room' | 'blocked' | 'visible'>;
 
 /** What is known of a set that may run jobs. */
 export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {

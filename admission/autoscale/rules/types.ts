@@ -17,6 +17,8 @@ export interface Job {
 	runAttempt: number | undefined;
 	name: string;
 	labels: readonly string[];
+	/** It asks for more labels than are read, or for longer ones: no set is certain to have them. */
+	labelsTruncated: boolean;
 	state: JobState;
 	/** The runner that GitHub has named, once it is in progress. */
 	runnerName: string | undefined;
@@ -141,18 +143,24 @@ export interface Demand {
 	requeueAfterMs: number | undefined;
 }
 
-/** A set that may run jobs, for routing. */
-export interface Candidate {
+/** What routing needs of a set and does not change from one reconcile to the next. */
+export interface FixedPart {
 	key: SetKey;
 	scope: Scope;
 	/** Host of its GitHub. */
 	host: string;
 	/** The runner group; undefined: the default group. */
 	group: string | undefined;
-	/** Its labels as the spec has them. */
+	/** The labels that its spec names, folded. */
 	labels: readonly string[];
-	/** The labels that GitHub adds: self-hosted, the operating system, the architectures that its pods may have. */
+	/** The labels that GitHub adds, folded: self-hosted, the operating system, the architectures that its pods may have. */
 	implicit: readonly string[];
+	/** Whether its architecture is known; otherwise it may be any that the cluster has. */
+	exactArchitecture: boolean;
+}
+
+/** What routing needs of a set as its last reconcile has found it. */
+export interface Places {
 	/** Idle runners. */
 	idle: number;
 	/**
@@ -160,10 +168,6 @@ export interface Candidate {
 	 * number: its supply alone). Without that of jobs that are counted for it: route() takes one job, routeAll() counts down.
 	 */
 	room: number;
-	/** Whether its architecture is known; otherwise it may be any that the cluster has. */
-	exactArchitecture: boolean;
 	/** Why it can't start runners; undefined: it can. */
 	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
-	/** Whether the repository may use its runner group, as far as is known. */
-	visible: (repository: string) => boolean;
 }

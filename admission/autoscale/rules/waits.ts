@@ -2,12 +2,12 @@ import type { WaitReason } from '../../api/autoscale.ts';
 import { counted } from '../../api/printable.ts';
 import type { Routed } from './routing.ts';
 import type { SetKey } from './set-key.ts';
-import type { Candidate, JobStatus } from './types.ts';
+import type { JobStatus, Places } from './types.ts';
 
 /** What is known of the set that a job waits for. */
 export interface WaitedFor {
 	key: SetKey;
-	blocked: Candidate['blocked'];
+	blocked: Places['blocked'];
 	/** What the set itself says of that, for people. */
 	blockedMessage: string | undefined;
 	/** An autoscaler that counts jobs scales it. */
@@ -79,7 +79,7 @@ function forRunner(set: WaitedFor): Why {
 	return { reason: 'RunnerStarting', message: `a runner of ${key} is being created` };
 }
 
-const texts: Record<NonNullable<Candidate['blocked']>, string> = {
+const texts: Record<NonNullable<Places['blocked']>, string> = {
 	StartsFailing: 'its runners end before they register',
 	CredentialsMissing: 'it has no GitHub credentials',
 	SpecInvalid: 'its spec is invalid',

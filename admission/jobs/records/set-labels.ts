@@ -33,7 +33,9 @@ export class SetLabels {
 			),
 		];
 		for (const { on } of this.#watches)
-			on((_change, _object, before) => {
+			on((change, { labels }, before) => {
+				const same = change === 'modified' && labels.join() === before?.labels.join();
+				if (same) return;
 				this.#known = undefined;
 				for (const label of before?.labels ?? []) this.#past.set(label, true, dependencies.clock.monotonic());
 			});

@@ -1,3 +1,13 @@
+import {
+	longestLabel,
+	longestLabelEntry,
+	mostContainers,
+	mostInPodList,
+	mostMapEntries,
+	mostRunnerLabels,
+	mostVolumeClaims,
+	tooMany,
+} from '../../api/limits.ts';
 import type { RunnerDeployment, RunnerSet } from '../../api/sets.ts';
 
 /** What is wrong with a spec: the field, and a message for people. */
@@ -13,7 +23,8 @@ type Fields = Record<string, Check>;
 /**
  * The API server stores the pod templates of sets unchecked: `env` may be a map there, and a value a number. It checks the
  * types only when a pod is created. So whoever reads a template calls one of these functions first: a set with such a field
- * is SpecInvalid, and is scaled down and deleted like any other.
+ * is SpecInvalid, and is scaled down and deleted like any other. So is one with a list that is longer than the schema allows,
+ * which may be older than the schema: of such a list no entry is looked at.
  *
  * Only the fields are checked that this program reads before the API server has seen the pod (pod/, jobs/hooks/rules/inject.ts,
  * runner/identity). Nothing is refused that Kubernetes would accept: null counts as absent, and unknown fields are kept.
@@ -42,11 +53,12 @@ const flag: Check = (value, field) =>
 	typeof value === 'boolean' ? undefined : mustBe('true or false', value, field);
 
 const listOf =
-	(item: Check): Check =>
-	(value, field) =>
-		Array.isArray(value)
-			? first(value.entries(), ([index, one]) => item(one, `${field}[${index}]`))
-			: mustBe('a list', value, field);
+	(item: Check, most = mostInPodList): Check =>
+	(value, field) => {
+		if (!Array.isArray(value)) return mustBe('a list', value, field);
+		if (value.length > most) return { field, message: tooMany(field, value.length, most) };
+		return first(value.entries(), ([index, one]) => item(one, `${field}[${index}]`));
+	};
 
 const object =
 	(fields: Fields): Check =>
@@ -55,14 +67,37 @@ const object =
 			? first(Object.entries(fields), ([key, check]) => check(value[key], `${field}.${key}`))
 			: mustBe('an object', value, field);
 
-const texts: Check = (value, field) =>
-	isObject(value)
-		? first(Object.entries(value), ([key, one]) =>
-				optional(text)(one, `${field}.${key.slice(0, longestKey)}`),
-			)
-		: mustBe('an object', value, field);
+const texts: Check = (value, field) => {
+	if (!isObject(value)) return mustBe('an object', value, field);
+	const { length } = Object.keys(value);
+	if (length > mostMapEntries) return { field, message: tooMany(field, length, mostMapEntries) };
+	return first(Object.entries(value), ([key, one]) =>
+		optional(text)(one, `${field}.${key.slice(0, longestKey)}`),
+	);
+};
 
-const optionalList = (fields: Fields): Check => optional(listOf(object(fields)));
+/** Labels of a runner; what is no text is no label, and an entry with a comma is two. */
+const runnerLabels: Check = (value, field) => {
+	if (!Array.isArray(value)) return undefined;
+	if (value.length > mostRunnerLabels)
+		return { field, message: tooMany(field, value.length, mostRunnerLabels) };
+	let left = mostRunnerLabels;
+	for (const [index, entry] of value.entries()) {
+		if (typeof entry !== 'string') continue;
+		const labels = entry.slice(0, longestLabelEntry + 1).split(',');
+		left -= labels.length;
+		if (left < 0)
+			return { field, message: `${field} has more than ${mostRunnerLabels} labels: no more are supported` };
+		if (labels.some((label) => label.length > longestLabel))
+			return {
+				field,
+				message: `${field}[${index}] has a label of more than ${longestLabel} characters: longer ones are not supported`,
+			};
+	}
+	return undefined;
+};
+
+const optionalList = (fields: Fields, most?: number): Check => optional(listOf(object(fields), most));
 
 /** How much of a label's key a message shows, because it may be of any length. */
 const longestKey = 100;
@@ -75,16 +110,19 @@ const env = optionalList({
 const envFrom = optionalList({ prefix: optional(text) });
 const volumeMounts = optionalList({ name, mountPath: name });
 
-const containers = optionalList({
-	name,
-	image: optional(text),
-	imagePullPolicy: optional(text),
-	args: optional(listOf(optional(text))),
-	env,
-	envFrom,
-	volumeMounts,
-	securityContext: optional(object({})),
-});
+const containers = optionalList(
+	{
+		name,
+		image: optional(text),
+		imagePullPolicy: optional(text),
+		args: optional(listOf(optional(text))),
+		env,
+		envFrom,
+		volumeMounts,
+		securityContext: optional(object({})),
+	},
+	mostContainers,
+);
 
 /** Of a pod, and of a Runner, which has them beside fields of its own. */
 const podFields = {
@@ -97,7 +135,10 @@ const podFields = {
 	dnsPolicy: optional(text),
 };
 
+const labelled = { labels: optional(runnerLabels) };
+
 const runnerSetSpec = object({
+	...labelled,
 	template: object({
 		spec: optional(
 			object({
@@ -107,10 +148,14 @@ const runnerSetSpec = object({
 			}),
 		),
 	}),
-	volumeClaimTemplates: optionalList({ metadata: optional(object({ name: optional(text) })) }),
+	volumeClaimTemplates: optionalList(
+		{ metadata: optional(object({ name: optional(text) })) },
+		mostVolumeClaims,
+	),
 });
 
 const runnerSpec = object({
+	...labelled,
 	...podFields,
 	sidecarContainers: containers,
 	env,

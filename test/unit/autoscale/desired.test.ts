@@ -73,7 +73,7 @@ const metricFacts: MetricFacts = {
 	scope: { kind: 'repository', owner: 'example', name: 'myrepo' },
 	replicas: 4,
 	busy: 2,
-	labels: [],
+	labels: new Set(['self-hosted']),
 	listed: () => ({ jobs: Array.from({ length: 3 }, () => ({ labels: ['self-hosted'], status: 'queued' })) }),
 };
 
@@ -318,6 +318,24 @@ test('what metrics and overrides say is passed on, and neither stops the other',
 		'MetricFailing: GitHub answers 404; another',
 	]);
 	assert.equal([found.desired.suggestion, found.desired.min, found.desired.ready], [3, 2, false]);
+});
+
+test('of lists that are longer than the schema allows only the first entries count, and it is said', () => {
+	const job = { githubEvent: { workflowJob: {} }, duration: '30m' };
+	const late = new Array(100_000).fill({ githubEvent: { push: {} } });
+	const reservation = { replicas: 1, expirationTime: '2999-01-01T00:00:00Z' };
+	const { desired, findings } = of({
+		maxReplicas: 9_999,
+		scaleUpTriggers: [job, ...late, { ...job, duration: '1m' }],
+		capacityReservations: new Array(10_000).fill(reservation),
+	});
+	assert.equal([desired.checkAfterMs, desired.reserved], [30 * 60_000, 2_000]);
+	assert.equal(
+		findings.map(({ type, reason, message }) => `${type} ${reason}: ${message}`),
+		[
+			'SpecInvalid TooManyEntries: spec.scaleUpTriggers has 100002 entries: only the first 100 count; spec.capacityReservations has 10000 entries: only the first 2000 count',
+		],
+	);
 });
 
 test('a spec of anything gives numbers and never throws', () => {

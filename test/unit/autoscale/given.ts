@@ -18,6 +18,7 @@ export const job = (id: number, more: Partial<Job> = {}): Job => ({
 	runAttempt: 1,
 	name: `build ${id}`,
 	labels: ['self-hosted'],
+	labelsTruncated: false,
 	state: 'queued',
 	runnerName: undefined,
 	createdMs: now - 20 * second,

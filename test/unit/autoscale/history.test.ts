@@ -263,6 +263,7 @@ class History {
 			runAttempt: 1,
 			name: 'build',
 			labels: [],
+			labelsTruncated: false,
 			createdMs: undefined,
 			openedMs: nowMs,
 			confirmedMs: undefined,

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { WorkflowJob, WorkflowJobSpec, WorkflowJobStatus } from '../../../admission/api/autoscale.ts';
 import { type BookChange, JobBook } from '../../../admission/autoscale/job-book.ts';
+import type { Job } from '../../../admission/autoscale/rules/types.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('job book');
@@ -152,6 +153,15 @@ test('a subscriber that routes a job as soon as it is recorded: its set is to be
 	book.recordChanged(record());
 	const routed = ['status of j1', `requeue ${set}`];
 	assert.equal(published(), ['recorded new to queued', ...routed, `requeue ${set}`]);
+});
+
+test('a record with more labels than are read, made before that was bounded: they are not certain', () => {
+	const { book } = followed();
+	const labels = Array.from({ length: 100 }, (_, index) => `l${index}`);
+	const found = ({ job }: { job: Job }) => [job.labels.length, job.labelsTruncated];
+	assert.equal(found(book.recordChanged(record({ labels }))), [50, true]);
+	assert.equal(found(book.recordChanged(record({ labelsTruncated: true }))), [1, true]);
+	assert.equal(found(book.recordChanged(record())), [1, false]);
 });
 
 test.run();

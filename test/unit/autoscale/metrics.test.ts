@@ -18,11 +18,14 @@ const enterprise: Scope = { kind: 'enterprise', name: 'corp' };
 const byJobs = { type: 'TotalNumberOfQueuedAndInProgressWorkflowRuns', repositoryNames: ['valid'] };
 const byBusy = { type: 'PercentageRunnersBusy' };
 
+/** The labels of a set, as KnownSets has them. */
+const having = (...labels: string[]) => new Set(['self-hosted', ...labels]);
+
 const facts = (more: Partial<MetricFacts> = {}, jobs: readonly ListedJob[] = []): MetricFacts => ({
 	scope: repository,
 	replicas: 10,
 	busy: 0,
-	labels: [],
+	labels: having(),
 	listed: () => ({ jobs }),
 	...more,
 });
@@ -68,7 +71,7 @@ const vectors: [string, string, number, number, string[], number][] = [
 for (const scope of [repository, organization]) {
 	for (const [promise, jobs, min, max, labels, expected] of vectors) {
 		test(`ARC, ${scope.kind}: ${promise}: ${expected}`, () => {
-			const metrics = suggestionOf([byJobs], facts({ scope, labels }, listed(jobs)));
+			const metrics = suggestionOf([byJobs], facts({ scope, labels: having(...labels) }, listed(jobs)));
 			assert.equal(metrics.problems, []);
 			const spec = { minReplicas: min, maxReplicas: max, metrics: [byJobs] };
 			const { desired } = desiredOf(spec, { metrics, spareFor: () => 0, ready: true }, 0);
@@ -86,7 +89,7 @@ test('jobs: labels are compared without case, and with those that GitHub gives (
 	const { replicas } = of(
 		[byJobs],
 		facts(
-			{ labels: ['GPU', 'linux', 'x64'] },
+			{ labels: having('gpu', 'linux', 'x64') },
 			listed('queued:Self-Hosted,Linux,X64 queued:gpu queued:arm64'),
 		),
 	);
@@ -95,7 +98,12 @@ test('jobs: labels are compared without case, and with those that GitHub gives (
 
 test('jobs: only what is queued or runs counts, not what waits for an approval', () => {
 	const some = listed('queued:x in_progress:x completed:x waiting:x pending:x requested:x :x');
-	assert.is(of([byJobs], facts({ labels: ['x'] }, some)).replicas, 2);
+	assert.is(of([byJobs], facts({ labels: having('x') }, some)).replicas, 2);
+});
+
+test('jobs: one with more labels than are read is not counted', () => {
+	const jobs = [{ status: 'queued', labels: undefined }, ...listed('queued:x')];
+	assert.is(of([byJobs], facts({ labels: having('x') }, jobs)).replicas, 1);
 });
 
 test('jobs: of several repositories together; one that was never listed, and the metric says nothing', () => {
@@ -103,7 +111,7 @@ test('jobs: of several repositories together; one that was never listed, and the
 	const asked: string[] = [];
 	const some = (problem: string | undefined, jobs: ListedJob[] | undefined) =>
 		of(two, {
-			...facts({ scope: organization, labels: ['x'] }),
+			...facts({ scope: organization, labels: having('x') }),
 			listed: (name) => {
 				asked.push(name);
 				return name === 'test/one' ? { jobs: listed('queued:x') } : { jobs, problem };
@@ -117,9 +125,9 @@ test('jobs: of several repositories together; one that was never listed, and the
 	assert.is(of(two, facts({ scope: organization, listed: () => ({ jobs: undefined }) })).replicas, undefined);
 	const turned = [{ ...byJobs, repositoryNames: ['other/two', 'One'] }];
 	const first = (name: string) => ({ jobs: name === 'test/one' ? listed('queued:x') : undefined });
-	const found = of(turned, facts({ scope: organization, labels: ['x'], listed: first }));
+	const found = of(turned, facts({ scope: organization, labels: having('x'), listed: first }));
 	assert.is(found.replicas, undefined);
-	const second = facts({ scope: organization, labels: ['x'], listed: first, replicas: 0 });
+	const second = facts({ scope: organization, labels: having('x'), listed: first, replicas: 0 });
 	assert.is(of([byBusy, ...turned], second).replicas, undefined);
 });
 
@@ -158,6 +166,10 @@ test('jobs: names that can’t be used are said', () => {
 	assert.is(
 		named(organization, ['a/b/c']),
 		'spec.metrics[0].repositoryNames[0]: invalid value "a/b/c": must be NAME or OWNER/NAME',
+	);
+	assert.is(
+		named(organization, new Array(100_000).fill('app')),
+		'spec.metrics[0].repositoryNames has 100000 entries: at most 250 are supported',
 	);
 	assert.is(named(undefined, ['app']), 'spec.metrics[0]: the target has no repository or organization');
 });

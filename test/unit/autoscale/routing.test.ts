@@ -1,7 +1,9 @@
 import * as assert from 'uvu/assert';
-import { type Routed, route, routeAll } from '../../../admission/autoscale/rules/routing.ts';
-import type { Candidate, Job } from '../../../admission/autoscale/rules/types.ts';
+import * as routing from '../../../admission/autoscale/rules/routing.ts';
+import { SetIndex } from '../../../admission/autoscale/rules/set-index.ts';
+import type { FixedPart, Job, Places } from '../../../admission/autoscale/rules/types.ts';
 import { type WaitedFor, whyWaits } from '../../../admission/autoscale/rules/waits.ts';
+import { labelsIn } from '../../../admission/jobs/records/rules/labels.ts';
 import { ownMs } from '../../support/own-time.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -17,6 +19,7 @@ const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
 	runAttempt: 1,
 	name: 'build',
 	labels,
+	labelsTruncated: false,
 	state: 'queued',
 	runnerName: undefined,
 	createdMs: 0,
@@ -31,12 +34,15 @@ const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
 });
 
 const keyOf = (name: string) => `RunnerSet ci/${name}` as const;
-const set = (name: string, more: Partial<Candidate> = {}): Candidate => ({
+interface Candidate extends FixedPart, Places {
+	visible: (repository: string) => boolean;
+}
+const set = (name: string, { labels = [], ...more }: Partial<Candidate> = {}): Candidate => ({
 	key: keyOf(name),
 	scope: { kind: 'organization', name: 'octo' },
 	host: 'github.com',
 	group: undefined,
-	labels: [],
+	labels: labelsIn(labels),
 	implicit: ['self-hosted', 'linux', 'x64'],
 	idle: 0,
 	room: 10,
@@ -48,9 +54,41 @@ const set = (name: string, more: Partial<Candidate> = {}): Candidate => ({
 
 const repository = (owner: string, name: string) => ({ scope: { kind: 'repository', owner, name } }) as const;
 const enterprise = (name: string) => ({ scope: { kind: 'enterprise', name } }) as const;
-/** The sets by their names alone. */
-const said = (routed: Routed) =>
-	'set' in routed ? [routed.set, ...routed.others].join(' ').replaceAll('RunnerSet ci/', '') : routed.why;
+
+const among = (candidates: readonly Candidate[]): routing.Sets => {
+	const byKey = new Map(candidates.map((candidate) => [candidate.key, candidate]));
+	const index = new SetIndex();
+	for (const candidate of candidates) index.set(candidate);
+	return {
+		index,
+		placesOf: (key) => byKey.get(key) as Candidate,
+		visible: (repository, { key }) => byKey.get(key)?.visible(repository) === true,
+	};
+};
+
+/** The sets that the job would have, one when there is none of those before, by their names; or why there is none. */
+function route(one: Job, candidates: readonly Candidate[], current?: Candidate['key']): string {
+	const names: string[] = [];
+	for (let left = candidates; ; ) {
+		const found = routing.route(one, among(left), current);
+		if ('none' in found) return names.join(' ') || found.why;
+		names.push(nameOf(found.set));
+		left = left.filter(({ key }) => key !== found.set);
+	}
+}
+const nameOf = (key: string) => key.replace('RunnerSet ci/', '');
+/** The set of each job, by its key. */
+const routeAll = (
+	jobs: readonly Job[],
+	candidates: readonly Candidate[],
+	currentOf: (one: Job) => Candidate['key'] | undefined,
+): Map<string, string> =>
+	new Map(
+		Array.from(routing.routeAll(jobs, among(candidates), currentOf), ({ job: { key }, routed }) => [
+			key,
+			'set' in routed ? nameOf(routed.set) : '',
+		]),
+	);
 
 const table: [string, Job, Candidate[], string][] = [
 	['a set of the repository', job(['self-hosted']), [set('a', repository('octo', 'app'))], 'a'],
@@ -222,8 +260,8 @@ const table: [string, Job, Candidate[], string][] = [
 
 for (const [promise, one, candidates, expected] of table) {
 	test(promise, () => {
-		assert.is(said(route(one, candidates)), expected);
-		assert.is(said(route(one, candidates.toReversed())), expected, 'in whatever order the sets are');
+		assert.is(route(one, candidates), expected);
+		assert.is(route(one, candidates.toReversed()), expected, 'in whatever order the sets are');
 	});
 }
 
@@ -231,7 +269,7 @@ test('names of many sets are cut for people', () => {
 	const some = ['a', 'b', 'c', 'd', 'e'].map((key) => set(key, { visible: () => false }));
 	const expected =
 		'Octo/App may not use the runner group of RunnerSet ci/a, RunnerSet ci/b, RunnerSet ci/c and 2 more';
-	assert.is(said(route(job(['self-hosted']), some)), expected);
+	assert.is(route(job(['self-hosted']), some), expected);
 });
 
 test('which group is asked for, and for which repository', () => {
@@ -243,27 +281,24 @@ test('which group is asked for, and for which repository', () => {
 
 test('a job stays with its set as long as that has room and matches', () => {
 	const better = set('a', { ...repository('octo', 'app'), idle: 5 });
-	assert.is(said(route(job(['self-hosted']), [better, set('b')], keyOf('b'))), 'b a');
-	assert.is(said(route(job(['self-hosted']), [better, set('b', { room: 0 })], keyOf('b'))), 'a b');
-	assert.is(
-		said(route(job(['self-hosted']), [better, set('b', { blocked: 'StartsFailing' })], keyOf('b'))),
-		'a b',
-	);
-	assert.is(said(route(job(['self-hosted']), [better, set('b', { blocked: 'Deleting' })], keyOf('b'))), 'a');
-	assert.is(said(route(job(['self-hosted']), [better], keyOf('b'))), 'a');
+	assert.is(route(job(['self-hosted']), [better, set('b')], keyOf('b')), 'b a');
+	assert.is(route(job(['self-hosted']), [better, set('b', { room: 0 })], keyOf('b')), 'a b');
+	assert.is(route(job(['self-hosted']), [better, set('b', { blocked: 'StartsFailing' })], keyOf('b')), 'a b');
+	assert.is(route(job(['self-hosted']), [better, set('b', { blocked: 'Deleting' })], keyOf('b')), 'a');
+	assert.is(route(job(['self-hosted']), [better], keyOf('b')), 'a');
 	const other = set('b', { implicit: ['linux', 'arm64'] });
-	assert.is(said(route(job(['x64']), [better, other], keyOf('b'))), 'a', 'its labels have changed');
+	assert.is(route(job(['x64']), [better, other], keyOf('b')), 'a', 'its labels have changed');
 	const full = [set('a', { room: 0 }), set('b', { room: 0 })];
-	assert.is(said(route(job(['self-hosted']), full, keyOf('b'))), 'b a', 'nobody has room');
+	assert.is(route(job(['self-hosted']), full, keyOf('b')), 'b a', 'nobody has room');
 });
 
 const jobsAt = (count: number, labels = ['self-hosted']) =>
 	Array.from({ length: count }, (_, index) =>
 		job(labels, { key: `j${index}`, id: index + 1, openedMs: index }),
 	);
-const counts = (routed: Map<string, Routed>) => {
+const counts = (routed: Map<string, string>) => {
 	const found: Record<string, number> = {};
-	for (const one of routed.values()) found[said(one)[0] ?? ''] = (found[said(one)[0] ?? ''] ?? 0) + 1;
+	for (const one of routed.values()) found[one] = (found[one] ?? 0) + 1;
 	return found;
 };
 
@@ -279,7 +314,7 @@ test('a set whose starts fail gets back what the others have no room for, and so
 	const sets = [failing, set('b', { room: 2 })];
 	const moved = routeAll(jobsAt(6), sets, () => keyOf('b'));
 	assert.equal(counts(moved), { a: 4, b: 2 });
-	const setOf = ({ key }: Job) => keyOf(said(moved.get(key) ?? { none: 'no-scope', why: '' })[0] ?? '');
+	const setOf = ({ key }: Job) => keyOf(moved.get(key) ?? '');
 	assert.equal([...routeAll(jobsAt(6), sets, setOf)], [...moved], 'and they stay');
 	const more = [failing, set('b', { room: 3 })];
 	assert.equal(counts(routeAll(jobsAt(6), more, setOf)), { a: 3, b: 3 }, 'one that works is better still');
@@ -288,14 +323,14 @@ test('a set whose starts fail gets back what the others have no room for, and so
 test('a job takes no place of another one since its own set fails', () => {
 	const sets = [set('a', { blocked: 'StartsFailing' }), set('b', { room: 1 })];
 	const routed = routeAll(jobsAt(2), sets, ({ key }) => keyOf(key === 'j0' ? 'a' : 'b'));
-	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 a', 'j1 b']);
+	assert.equal([...routed].map(([key, to]) => `${key} ${to}`).sort(), ['j0 a', 'j1 b']);
 });
 
 test('the older job has the better set; of the same age the one that GitHub made first', () => {
 	const sets = [set('a', { ...repository('octo', 'app'), room: 1 }), set('b')];
 	const at = (id: number, openedMs: number) => job(['self-hosted'], { key: `j${id}`, id, openedMs });
 	const first = (...list: Job[]) =>
-		[...routeAll(list, sets, () => undefined)].find(([, to]) => said(to).startsWith('a'))?.[0];
+		[...routeAll(list, sets, () => undefined)].find(([, to]) => to === 'a')?.[0];
 	for (const [one, other] of [
 		[at(1, 7), at(2, 5)],
 		[at(3, 5), at(2, 5)],
@@ -321,10 +356,7 @@ test('a second look changes nothing: jobs do not flap, whichever sets they have'
 			}),
 		);
 		const list = jobsAt(random(12)).map((one) => ({ ...one, labels: random(3) === 0 ? ['gpu'] : ['linux'] }));
-		const of = (routed: Map<string, Routed>) => (one: Job) => {
-			const found = routed.get(one.key);
-			return found && 'set' in found ? found.set : undefined;
-		};
+		const of = (routed: Map<string, string>) => (one: Job) => keyOf(routed.get(one.key) ?? '');
 		const first = of(routeAll(list, sets, () => undefined));
 		const second = of(routeAll(list, sets, first));
 		for (const one of list) assert.is(second(one), first(one));
@@ -335,10 +367,10 @@ test('a job that comes later takes no place of one that has it', () => {
 	const sets = [set('a', { room: 1 }), set('b', { room: 1 })];
 	const [old, young] = jobsAt(2);
 	const routed = routeAll([old, young] as Job[], sets, (one) => (one === young ? keyOf('a') : undefined));
-	assert.equal([...routed].map(([key, to]) => `${key} ${said(to)[0]}`).sort(), ['j0 b', 'j1 a']);
+	assert.equal([...routed].map(([key, to]) => `${key} ${to}`).sort(), ['j0 b', 'j1 a']);
 	const full = [set('a', { room: 0 }), set('b', { room: 1 })];
 	const both = routeAll([old, young] as Job[], full, (one) => keyOf(one === young ? 'b' : 'a'));
-	const where = [...both].map(([key, to]) => `${key} ${said(to)[0]}`).sort();
+	const where = [...both].map(([key, to]) => `${key} ${to}`).sort();
 	assert.equal(where, ['j0 a', 'j1 b'], 'nor an older one whose own set has no room');
 });
 
@@ -347,6 +379,97 @@ test('20,000 jobs and 200 sets take well below a second', () => {
 	const list = jobsAt(20_000).map((one, index) => ({ ...one, labels: ['self-hosted', `l${index % 60}`] }));
 	const tookMs = ownMs(() => assert.is(routeAll(list, sets, () => undefined).size, 20_000));
 	assert.ok(tookMs < 2_000, `${tookMs} ms`);
+});
+
+test('a job whose labels are not certain matches no set, and its reason says why', () => {
+	const one = job(['gpu'], { labelsTruncated: true });
+	assert.is(
+		route(one, [set('a', { labels: ['gpu'] })]),
+		'its labels are not certain: at most 50 of at most 256 characters are read, 2048 in all, without control characters',
+	);
+});
+
+/** What a job may cost is counted by look-ups of a set's labels. */
+class CountedSet extends Set<string> {
+	static looks = 0;
+	override has(label: string): boolean {
+		CountedSet.looks += 1;
+		return super.has(label);
+	}
+}
+function counting(sets: routing.Sets): { sets: routing.Sets; asked: { visible: number; places: number } } {
+	const asked = { visible: 0, places: 0 };
+	const { index, placesOf, visible } = sets;
+	CountedSet.looks = 0;
+	const { within } = index;
+	index.within = (scopes) =>
+		within.call(index, scopes).map((one) => ({ ...one, has: new CountedSet(one.has) }));
+	return {
+		asked,
+		sets: {
+			index,
+			placesOf: (key) => {
+				asked.places += 1;
+				return placesOf(key);
+			},
+			visible: (repository, one) => {
+				asked.visible += 1;
+				return visible(repository, one);
+			},
+		},
+	};
+}
+
+test('5,000 jobs of as many repositories, which 200 sets could run: sets are compared once, not for each job', () => {
+	const { sets, asked } = counting(among(Array.from({ length: 200 }, (_, index) => set(`s${index}`))));
+	const list = jobsAt(5_000).map((one, index) => ({ ...one, repository: `Octo/r${index}` }));
+	const routed = [...routing.routeAll(list, sets, () => undefined)];
+	assert.is(routed.length, 5_000);
+	assert.equal([asked.visible, asked.places, CountedSet.looks], [200, 200, 200]);
+});
+
+test('whether a group is visible is asked for each repository', () => {
+	const { sets, asked } = counting(among([set('a', { group: 'secret' }), set('b')]));
+	const list = jobsAt(10).map((one, index) => ({ ...one, repository: `octo/r${index % 5}` }));
+	assert.is([...routing.routeAll(list, sets, () => undefined)].length, 10);
+	assert.is(asked.visible, 2 * 5);
+});
+
+test('jobs are only compared with sets that could be given jobs of their repository', () => {
+	const others = Array.from({ length: 1_000 }, (_, index) =>
+		set(`s${index}`, { scope: { kind: 'organization', name: `other${index}` } }),
+	);
+	const { sets } = counting(among([...others, set('own', { labels: ['gpu'] })]));
+	const [first] = routing.routeAll([job(['GPU', 'linux'])], sets, () => undefined);
+	assert.equal(first?.routed, { set: keyOf('own') });
+	assert.is(CountedSet.looks, 2);
+});
+
+test('10 sets with 100,000 labels each and 40 jobs: a set has as many labels as a runner may have', () => {
+	const labels = Array.from({ length: 100_000 }, (_, index) => `l${index}`);
+	const sets = among(Array.from({ length: 10 }, (_, index) => set(`s${index}`, { labels })));
+	for (const { has } of sets.index.within(sets.index.scopesOf(job([])))) assert.is(has.size, 100 + 3);
+	const list = jobsAt(40).map((one, index) => ({ ...one, labels: [`l${index}`] }));
+	const runs = Array.from({ length: 5 }, () =>
+		ownMs(() => assert.is([...routing.routeAll(list, sets, () => undefined)].length, 40)),
+	);
+	assert.ok(Math.min(...runs) < 50, `${runs} ms`);
+});
+
+test('a set that has changed is found by what it is now, and one that is gone no more', () => {
+	const index = new SetIndex();
+	const of = (one: Job) => index.within(index.scopesOf(one)).map(({ key }) => nameOf(key));
+	index.set(set('a', repository('octo', 'app')));
+	index.set(set('a', enterprise('corp')));
+	index.set(set('b', { host: 'ghes.example' }));
+	assert.equal(of(job([], { enterprise: 'other' })), []);
+	assert.equal([of(job([])), of(job([], { enterprise: undefined }))], [['a'], ['a']]);
+	assert.equal(of(job([], { host: 'GHES.example' })), ['b']);
+	for (const name of ['a', 'b', 'c']) index.delete(keyOf(name));
+	assert.equal(
+		[of(job([])), index.isServed('github.com'), index.isServed('ghes.example')],
+		[[], false, false],
+	);
 });
 
 const at: WaitedFor = {
@@ -360,7 +483,7 @@ const at: WaitedFor = {
 	startingSinceMs: undefined,
 };
 const reason = (more: Partial<WaitedFor>) => {
-	const { reason, message } = whyWaits('waiting', { set: at.key, others: [] }, { ...at, ...more }) ?? {};
+	const { reason, message } = whyWaits('waiting', { set: at.key }, { ...at, ...more }) ?? {};
 	return `${reason}: ${message}`;
 };
 
@@ -402,13 +525,13 @@ test('why a job waits, for people', () => {
 });
 
 test('why a job that is not counted waits, and that one which runs does not', () => {
-	const none: Routed = { none: 'no-scope', why: 'no set has runners at github.com' };
+	const none: routing.Routed = { none: 'no-scope', why: 'no set has runners at github.com' };
 	const said = (status: Parameters<typeof whyWaits>[0]) => whyWaits(status, none, undefined)?.reason;
 	assert.equal(said('waiting'), 'NoMatchingSet');
 	assert.equal(whyWaits('waiting', none, undefined)?.message, 'no set has runners at github.com');
 	assert.equal([said('gated'), said('unconfirmed'), said('suspect')], ['Approval', 'Unconfirmed', 'Suspect']);
 	assert.equal([said('running'), said('ended'), said('over')], [undefined, undefined, undefined]);
-	assert.is(whyWaits('waiting', { set: keyOf('gone'), others: [] }, undefined), undefined);
+	assert.is(whyWaits('waiting', { set: keyOf('gone') }, undefined), undefined);
 });
 
 test.run();

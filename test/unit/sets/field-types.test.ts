@@ -214,4 +214,65 @@ test('a key that is no name is cut in the message', () => {
 	assert.ok((oddField(set)?.message.length ?? 0) < 300);
 });
 
+const repeated = <T>(count: number, value: T): T[] => new Array(count).fill(value);
+const tooLong: [what: string, spec: object, message: string][] = [
+	['labels', { labels: repeated(100_000, 'gpu') }, 'labels has 100000 entries: at most 100 are supported'],
+	[
+		'labels in one text',
+		{ labels: ['a', repeated(100_000, 'b').join()] },
+		'labels has more than 100 labels: no more are supported',
+	],
+	[
+		'a label of a megabyte',
+		{ labels: ['x'.repeat(2 ** 20)] },
+		'labels[0] has a label of more than 256 characters: longer ones are not supported',
+	],
+	[
+		'volumes',
+		{ volumes: repeated(1_001, { name: 'v' }) },
+		'volumes has 1001 entries: at most 1000 are supported',
+	],
+	[
+		'containers',
+		{ containers: repeated(101, container('c')) },
+		'containers has 101 entries: at most 100 are supported',
+	],
+	[
+		'variables of a container',
+		{ containers: [{ name: 'runner', env: repeated(1_001, { name: 'A' }) }] },
+		'containers[0].env has 1001 entries: at most 1000 are supported',
+	],
+	[
+		'labels of nodes',
+		{ nodeSelector: Object.fromEntries(repeated(257, 'n').map((name, index) => [name + index, ''])) },
+		'nodeSelector has 257 entries: at most 256 are supported',
+	],
+];
+for (const [what, fields, message] of tooLong)
+	test(`a list that is longer than the schema allows, and may be older: ${what}`, () => {
+		const odd = oddField({
+			kind: 'RunnerDeployment',
+			metadata: { name: 'example' },
+			spec: { template: { spec: { ...fullRunner(), ...fields } } },
+		} as unknown as RunnerDeployment);
+		assert.is(odd?.message, `spec.template.spec.${message}`);
+		const ofPod = 'labels' in fields ? fields : { template: { spec: { ...podSpec(), ...fields } } };
+		const path = 'labels' in fields ? 'spec' : 'spec.template.spec';
+		assert.is(oddField(runnerSet({ ...fullSet(), ...ofPod }))?.message, `${path}.${message}`);
+	});
+
+test('lists as long as they may be are in order', () => {
+	const full = {
+		labels: Array.from({ length: 100 }, (_, index) => `${index}`),
+		volumes: repeated(1_000, { name: 'v' }),
+		env: repeated(1_000, { name: 'A', value: 'a' }),
+		containers: repeated(100, { name: 'c' }),
+	};
+	const spec = { template: { spec: { ...fullRunner(), ...full } } };
+	assert.is(
+		oddField({ kind: 'RunnerDeployment', metadata: {}, spec } as unknown as RunnerDeployment),
+		undefined,
+	);
+});
+
 test.run();

@@ -653,6 +653,20 @@ for (const kind of kinds) {
 			assert.equal([world.live(), world.mostPods], [[], 3]);
 			await world.end();
 		});
+	test(`${kind} with more labels than a runner may have says so, keeps its runners, and harms no other set`, async () => {
+		const world = await running(2);
+		world.change(({ spec }) => {
+			(kind === 'RunnerSet' ? spec : spec.template.spec).labels = new Array(100_000).fill('gpu');
+		});
+		world.put(1, { name: 'other' });
+		await world.clock.until('the other set has its runner', () => world.live().length === 3, minute);
+		const { status, message } = world.status.conditions?.find(({ type }) => type === 'SpecInvalid') ?? {};
+		const field = kind === 'RunnerSet' ? 'spec.labels' : 'spec.template.spec.labels';
+		assert.equal([status, message], ['True', `${field} has 100000 entries: at most 100 are supported`]);
+		world.scale(1);
+		await world.clock.until('it is scaled down', () => world.live().length === 2, minute);
+		await world.end();
+	});
 	test(`${kind} that is made with a number in the place of a text makes nothing until it is mended`, async () => {
 		const world = new SetsWorld(kind);
 		world.put(2);

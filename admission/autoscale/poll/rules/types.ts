@@ -16,7 +16,8 @@ export interface RunList {
 export interface RunJob {
 	id: number;
 	status: string;
-	labels: readonly string[];
+	/** undefined: too many to tell which runner may have it. */
+	labels: readonly string[] | undefined;
 	/** One of our sets could run it, or people should see that none can. */
 	ours: boolean;
 }

@@ -1,7 +1,8 @@
 import type { JobState, WorkflowJobSpec } from '../../../api/autoscale.ts';
+import { labelsOfJob } from '../../../api/job-labels.ts';
 import { hostOf, scopeFromPath } from '../../../runner/scope.ts';
 import { idOf, objectOf, shown, textOf, timeOf } from '../../rules/fields.ts';
-import { longestHost, longestLabel, longestName, longestUrl, mostLabels } from './policy.ts';
+import { longestHost, longestName, longestUrl } from './policy.ts';
 
 /** What GitHub has said of a job at one time. Every text is bounded and printable. */
 export type JobFacts = Omit<WorkflowJobSpec, 'stateSince' | 'openedAt'>;
@@ -78,6 +79,7 @@ function facts(
 	// Before a job has a runner GitHub says that it started when it was made.
 	const started = state === 'in_progress' || state === 'completed';
 	const completed = state === 'completed';
+	const { labels, truncated } = labelsOfJob(job.labels);
 	return given({
 		host,
 		id,
@@ -88,7 +90,8 @@ function facts(
 		workflow: shown(job.workflow_name),
 		name: shown(job.name),
 		url: addressOf(job.html_url),
-		labels: labelsOf(job.labels),
+		labels,
+		labelsTruncated: truncated || undefined,
 		state,
 		createdAt: isoOf(timeOf(job.created_at)),
 		startedAt: started ? isoOf(timeOf(job.started_at)) : undefined,
@@ -98,11 +101,6 @@ function facts(
 		runnerGroup: started ? shown(job.runner_group_name, longestName) : undefined,
 		deliveredAt: isoOf(saidMs),
 	});
-}
-
-function labelsOf(value: unknown): string[] {
-	const labels: unknown[] = Array.isArray(value) ? value.slice(0, mostLabels) : [];
-	return labels.map((label) => shown(label, longestLabel)).filter((label) => label !== undefined);
 }
 
 /** For people who follow it, and never anything that is no web address. */

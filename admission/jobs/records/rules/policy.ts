@@ -1,8 +1,5 @@
 /** Every number about records of jobs that is a policy, with its reason. Times in ms. */
 
-/** GitHub names a handful of labels; what people write into runs-on may be anything. */
-export const mostLabels = 100;
-export const longestLabel = 256;
 /** GitHub's own names of runners, groups and enterprises are shorter. */
 export const longestName = 256;
 export const longestUrl = 1_024;

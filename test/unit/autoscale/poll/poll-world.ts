@@ -287,6 +287,7 @@ const entryOf = (record: Record_): Entry => ({
 		runAttempt: record.runAttempt,
 		name: record.name ?? '',
 		labels: record.labels,
+		labelsTruncated: false,
 		state: record.state,
 		runnerName: record.runnerName,
 		createdMs: undefined,

@@ -7,7 +7,7 @@ import {
 	factsOfEvent,
 	type JobFacts,
 } from '../../../../admission/jobs/records/rules/facts.ts';
-import { concernsUs, type KnownLabels } from '../../../../admission/jobs/records/rules/labels.ts';
+import { concernsUs, type KnownLabels, labelsIn } from '../../../../admission/jobs/records/rules/labels.ts';
 import { changeOf, leavesTrace, opened } from '../../../../admission/jobs/records/rules/merge.ts';
 import { recordName } from '../../../../admission/jobs/records/rules/name.ts';
 import { suite } from '../../../support/suite.ts';
@@ -126,8 +126,9 @@ test('texts are bounded and on one line, times are such that the API server take
 	assert.is(facts.runnerGroup?.length, 256);
 	assert.is(facts.url, undefined);
 	assert.is(facts.createdAt, undefined);
-	assert.is(facts.labels.length, 99);
+	assert.is(facts.labels.length, 49);
 	assert.equal(facts.labels.slice(0, 2), ['x?y', `a?[2J ${'b'.repeat(250)}`]);
+	assert.is(facts.labelsTruncated, true);
 	assert.is(event({ job: { html_url: `https://github.com/${'a'.repeat(2_000)}` } }).url, undefined);
 });
 
@@ -308,6 +309,25 @@ test('labels: one of our sets could run it, or people should see that none can',
 		[[], undefined, true],
 	] as const)
 		assert.is(concernsUs(labels, sets), expected, `${labels.join()} ${JSON.stringify(sets)}`);
+});
+
+test('a job whose labels are not certain is recorded, so that people see that no set can have it', () => {
+	const none: KnownLabels = { labels: new Set(), any: false, unlabelled: false };
+	for (const known of [undefined, none]) assert.ok(concernsUs(undefined, known));
+});
+
+test('labels of a set: each once, folded, and no more than a runner may have, however many there are', () => {
+	assert.equal(labelsIn(['GPU, big', 'gpu', '', ' ', 7, null]), ['gpu', 'big']);
+	for (const none of [undefined, null, 'gpu', {}]) assert.equal(labelsIn(none), []);
+	const names = Array.from({ length: 1_000_000 }, (_, index) => `l${index}`);
+	const first = names.slice(0, 100);
+	assert.equal(labelsIn(names), first, 'a list');
+	assert.equal(labelsIn([names.join()]), first, 'one text');
+	assert.equal(
+		labelsIn(['x'.repeat(257), 'x'.repeat(256)]),
+		['x'.repeat(256)],
+		'one that no runner can have',
+	);
 });
 
 test.run();
