@@ -7,6 +7,7 @@ import { Controller } from '../kube/controller.ts';
 import { mergePatch, unlessChanged } from '../kube/objects.ts';
 import { type ReconcileObserver, type Requeue, soonest } from '../kube/queue.ts';
 import type { StatusWriter } from '../kube/status-writer.ts';
+import { BySpec } from './by-spec.ts';
 import type { Blocked, DemandSource } from './demand-source.ts';
 import type { Creator, SetKind } from './kind.ts';
 import { type OwnedRunner, Owners } from './owners.ts';
@@ -47,6 +48,7 @@ export class SetReconciler<S extends RunnersSet> {
 	readonly #owners: Owners;
 	readonly #executor: PlanExecutor<S>;
 	readonly #status: StatusWriter<SetStatus>;
+	readonly #bySpec: BySpec<S, { hash: string; made: ReturnType<SetKind<S>['creator']> }>;
 	readonly #controller: Controller;
 	/** By the set's UID. */
 	readonly #memory = new Map<string, Memory>();
@@ -61,6 +63,7 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		this.#status = setStatusWriter(kind, dependencies);
+		this.#bySpec = new BySpec((set) => ({ hash: templateHash(set), made: kind.creator(set) }));
 		const { cache, pods, clock } = dependencies;
 		this.#controller = new Controller(
 			{
@@ -146,9 +149,9 @@ export class SetReconciler<S extends RunnersSet> {
 		for (const owner of owners)
 			if (owner.phase === 'completed' && memory.counted.has(owner.uid)) owner.phase = 'stopping';
 		const credentialsMissing = await this.#credentialsMissing(set);
-		const { create, message: specInvalid } = this.#kind.creator(set);
+		const { hash, made } = this.#bySpec.of(set);
+		const { create, message: specInvalid } = made;
 		const demanded = isDeleting(set) ? undefined : demand?.demandOf(this.#kind, set, owners);
-		const hash = templateHash(set);
 		const planned = this.#plan(set, owners, {
 			demanded,
 			templateHash: hash,
@@ -293,6 +296,7 @@ export class SetReconciler<S extends RunnersSet> {
 	#forget(uid: string, key: ObjectKey): void {
 		this.#sizes.delete(key);
 		this.#status.forget(uid);
+		this.#bySpec.forget(uid);
 		this.#owners.forget(uid);
 		this.#memory.delete(uid);
 		this.#keys.delete(uid);
