@@ -41,20 +41,20 @@ export class Targets {
 		return { before, now };
 	}
 
-	/** The autoscalers that name a set and are not being deleted; the one that acts is the first, the oldest. */
+	/** The autoscalers that name a set and are not being deleted. */
 	naming(set: SetKey): HorizontalRunnerAutoscaler[] {
-		return [...(this.#naming.get(set) ?? [])]
-			.flatMap((own) => {
-				const { namespace, name } = splitKey(own);
-				const found = this.#autoscalers.get(namespace, name);
-				return found && !found.metadata.deletionTimestamp ? [found] : [];
-			})
-			.toSorted(byAge);
+		return [...(this.#naming.get(set) ?? [])].flatMap((own) => {
+			const { namespace, name } = splitKey(own);
+			const found = this.#autoscalers.get(namespace, name);
+			return found && !found.metadata.deletionTimestamp ? [found] : [];
+		});
 	}
 
-	/** The autoscaler that acts on a set. */
+	/** The autoscaler that acts on a set: the oldest. It is asked for at every reconcile, so that thousands are not put in order. */
 	acting(set: SetKey): HorizontalRunnerAutoscaler | undefined {
-		return this.naming(set)[0];
+		let oldest: HorizontalRunnerAutoscaler | undefined;
+		for (const one of this.naming(set)) if (!oldest || isOlder(one, oldest)) oldest = one;
+		return oldest;
 	}
 
 	/** The autoscaler that acts on the set that this one names. */
@@ -64,9 +64,13 @@ export class Targets {
 	}
 }
 
-const byAge = (one: HorizontalRunnerAutoscaler, other: HorizontalRunnerAutoscaler): number =>
-	(one.metadata.creationTimestamp ?? '').localeCompare(other.metadata.creationTimestamp ?? '') ||
-	one.metadata.name.localeCompare(other.metadata.name);
+function isOlder(
+	{ metadata: one }: HorizontalRunnerAutoscaler,
+	{ metadata: other }: HorizontalRunnerAutoscaler,
+) {
+	const [created = '', otherCreated = ''] = [one.creationTimestamp, other.creationTimestamp];
+	return created === otherCreated ? one.name.localeCompare(other.name) < 0 : created < otherCreated;
+}
 
 /** The set that an autoscaler names; undefined: it names none. */
 export function targetKey({ metadata, spec }: HorizontalRunnerAutoscaler): SetKey | undefined {
