@@ -48,7 +48,8 @@ export class FollowedLogs {
 		this.#followed.set(key, followed);
 		const onLine = (line: string) => {
 			const { says } = readRunnerLog(line, true);
-			if (says === 'unknown') return;
+			// A line that was cut may hold a start where it was cut off.
+			if (says === 'unknown' && line.length < longestLine) return;
 			followed.reading = says;
 			followed.readMs = this.#clock.now();
 			if (says === 'idle') onIdle();

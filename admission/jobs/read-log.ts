@@ -2,8 +2,9 @@ import { podPath } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RunnerPod } from '../runner/runner-pod.ts';
+import { giveWay } from '../time/give-way.ts';
 import { logReads, logWithinMs } from './rules/policy.ts';
-import { type LogReading, readRunnerLog } from './rules/runner-log.ts';
+import { hasLines, type LogReading, readInPieces } from './rules/runner-log.ts';
 
 /**
  * What the runner's log says now. Never fails: a log that cannot be read in time says nothing.
@@ -25,14 +26,23 @@ export async function readLog(
 				mostBytes,
 				timeoutMs: withinMs,
 			});
-			reading = readRunnerLog(text, toItsEnd);
-			// Fewer lines than were asked for: there are no others.
-			if (reading.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
+			reading = await inTurns(text, toItsEnd);
+			if (reading.says !== 'unknown' || !reading.further || !hasLines(text, lines)) break;
 		}
 		return reading;
 	} catch (error) {
 		const detail = error instanceof Error ? error.message : String(error);
 		const why = `its log cannot be read: ${printable(detail).slice(0, 200)}`;
 		return { says: 'unknown', why, unreadable: true };
+	}
+}
+
+/** Reads the text, and gives way to others between its pieces. */
+async function inTurns(text: string, toItsEnd: boolean): Promise<LogReading> {
+	const reading = readInPieces(text, toItsEnd);
+	for (;;) {
+		const { done, value } = reading.next();
+		if (done) return value;
+		await giveWay();
 	}
 }

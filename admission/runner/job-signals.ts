@@ -35,7 +35,7 @@ export interface JobSignal {
 }
 
 /** A pod's annotation must stay small, and a job may choose its own name. */
-const longestText = 120;
+export const longestText = 120;
 /** The annotation with most signals, each character of their texts escaped, is shorter. */
 const longestSignals = 32 * 1_024;
 /** The latest time that a Date can be: the plugin reads signals without a key to verify who wrote them. */

@@ -46,6 +46,7 @@ const ownTime =
 /** Where they come from. */
 const mayHaveOwnTime: ReadonlySet<string> = new Set([
 	'admission/time/system-clock.ts', // the Clock itself
+	'admission/time/give-way.ts', // it waits for no time, only for its turn
 	'admission/serve.ts', // the composition root: it hands out clock and randomness, and names this process
 	'admission/jobs/hooks/rules/script.ts', // the text of a script that runs in runner pods
 ]);

@@ -1,4 +1,4 @@
-import { afterLog, ended } from '../../jobs/rules/job-signals.ts';
+import { afterLog, believed, ended } from '../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../jobs/rules/runner-log.ts';
 import type { JobSignal } from '../../runner/job-signals.ts';
 import { doubtfulSignal } from '../../runner/policy.ts';
@@ -57,24 +57,25 @@ export function nextReadMs(
  * The job signals of a static runner after its log was read; the same object where none has ended.
  *
  * A log that says idle ends its own signal, those that are finishing, and those that GitHub's list has contradicted for long.
- * If the log says nothing, a job that has completed is over when GitHub's list agrees: at once where an event reported the
- * completion, a minute later where only the hook did. The log's own signal is over when the list has contradicted it for
- * long.
+ * If the log says nothing, or shows a start that is unclear, a job that has completed is over when GitHub's list agrees: at
+ * once where an event reported the completion, a minute later where only the hook did. The log's own signal is over when
+ * the list has contradicted it for long.
  */
 export function signalsAfterReading(
 	pod: RunnerPod,
-	reading: LogReading,
+	log: LogReading,
 	sighting: Sighting | undefined,
 	nowMs: number,
 ): readonly JobSignal[] {
-	if (reading.says === 'unknown') {
+	const reading = believed(pod.signals, log);
+	const changed = afterLog(pod.signals, reading, pod.ephemeral, nowMs);
+	if (reading.says === 'unknown' || (reading.says === 'works' && reading.unclear)) {
 		const agreed = ({ by, state, sinceMs }: JobSignal) => {
 			const { listEnds } = sourceOf(by);
 			return state === listEnds.state && showsNoJob(sighting, sinceMs + listEnds.afterMs);
 		};
-		return ended(pod.signals, agreed, nowMs);
+		return ended(changed, agreed, nowMs);
 	}
-	const changed = afterLog(pod.signals, reading, pod.ephemeral, nowMs);
 	return reading.says === 'idle' ? ended(changed, (signal) => isDoubtful(signal, sighting), nowMs) : changed;
 }
 
@@ -92,7 +93,7 @@ export const signalToVerify = (
 	signals.find((signal) => {
 		if (!signal.job.repository || !signal.job.runId) return false;
 		if (isSuperseded(signal, signals)) return nowMs - signal.sinceMs >= doubtfulSignal.afterMs;
-		return reading.says === 'unknown' && isDoubtful(signal, sighting);
+		return believed(signals, reading).says === 'unknown' && isDoubtful(signal, sighting);
 	});
 
 /**

@@ -1,4 +1,4 @@
-import { type Job, type JobSignal, jobText, mostSignals } from '../../runner/job-signals.ts';
+import { type Job, type JobSignal, jobText, longestText, mostSignals } from '../../runner/job-signals.ts';
 import type { RunnerPod } from '../../runner/runner-pod.ts';
 import { type ReportingSource, sourceOf } from '../../runner/signal-sources.ts';
 import { lateHookMs } from './policy.ts';
@@ -84,26 +84,26 @@ const rank: Record<JobSignal['state'], number> = { working: 0, finishing: 1, ove
 /**
  * The signals after the runner's log was read; the same object where it changes nothing.
  *
- * - works: a signal of the log, until the log says otherwise.
+ * - works: a signal of the log, until the log says otherwise. If it is unclear, GitHub's lists may have ended the signal.
  * - idle: the log's own signal has ended, and so has each that is `finishing`, unless the runner is ephemeral: its signals end
  *   with its container. The log ends no other signal that says `working`: a job may have printed the line.
  * - unknown: nothing changes.
  */
 export function afterLog(
 	signals: readonly JobSignal[],
-	reading: LogReading,
+	log: LogReading,
 	ephemeral: boolean,
 	nowMs: number,
 ): readonly JobSignal[] {
+	const reading = believed(signals, log);
 	if (reading.says === 'unknown') return signals;
-	const logged = signals.find(({ by }) => by === 'log');
 	if (reading.says === 'works') {
-		const key = `${reading.at ?? ''} ${reading.job ?? ''}`.trim();
-		if (logged?.key === key && logged.state === 'working') return signals;
+		const logged = loggedSignal(signals, reading);
+		if (logged?.state === 'working') return signals;
 		const job = { name: reading.job ?? 'a job' };
-		// The log says since when, unless its clock is ahead of ours.
-		const sinceMs = Math.min(nowMs, loggedMs(reading) ?? nowMs);
-		const signal: JobSignal = { by: 'log', key, state: 'working', sinceMs, job };
+		// The log says since when, unless its clock is ahead of ours. What is unclear is contradicted only from now on.
+		const sinceMs = reading.unclear ? nowMs : Math.min(nowMs, loggedMs(reading) ?? nowMs);
+		const signal: JobSignal = { by: 'log', key: logKey(reading), state: 'working', sinceMs, job };
 		return bounded([signal, ...signals.filter(({ by }) => by !== 'log')]);
 	}
 	const changed = signals
@@ -113,6 +113,25 @@ export function afterLog(
 		changed.length === signals.length && changed.every((signal, index) => signal === signals[index]);
 	return same ? signals : changed;
 }
+
+/**
+ * What the log says, where GitHub's lists may have refuted it: after they have ended the signal of an unclear start, the log
+ * tells nothing as long as it shows that start.
+ */
+export function believed(signals: readonly JobSignal[], reading: LogReading): LogReading {
+	if (reading.says !== 'works' || !reading.unclear) return reading;
+	return loggedSignal(signals, reading)?.state === 'over'
+		? { says: 'unknown', why: "its log shows a job, unclearly, that GitHub's lists have not shown for long" }
+		: reading;
+}
+
+type Works = Extract<LogReading, { says: 'works' }>;
+
+/** The log's signal of this start. */
+const loggedSignal = (signals: readonly JobSignal[], reading: Works) =>
+	signals.find(({ by, key }) => by === 'log' && key === logKey(reading));
+
+const logKey = ({ at, job }: Works): string => `${at ?? ''} ${job ?? ''}`.trim().slice(0, longestText);
 
 /** All of these signals have ended: what they say is refuted, or their container has stopped. */
 export const ended = (signals: readonly JobSignal[], which: (signal: JobSignal) => boolean, nowMs: number) =>

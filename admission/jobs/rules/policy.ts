@@ -24,6 +24,9 @@ export const logReads = [
 	{ lines: 20_000, mostBytes: 4 * 1024 * 1024, atOnce: { size: 3, share: 2 } },
 ] as const;
 
+/** So many lines of a log that may be of the runner are looked at: of itself it prints two for each job. */
+export const mostTellingLines = 1_000;
+
 /** A port that could not be opened is tried again after this. */
 export const listenAgainMs = 30_000;
 

@@ -1,7 +1,7 @@
 import { podPath } from '../../../admission/api/paths.ts';
 import { printable } from '../../../admission/api/printable.ts';
 import { logReads } from '../../../admission/jobs/rules/policy.ts';
-import { type LogReading, readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
+import { hasLines, type LogReading, readRunnerLog } from '../../../admission/jobs/rules/runner-log.ts';
 import type { RunnerPod } from '../../../admission/runner/runner-pod.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError, isForbidden, UnreachableError } from '../../kube/failure.ts';
@@ -27,8 +27,7 @@ export async function readLog(
 			const toItsEnd = body.length < mostBytes;
 			const text = body.toString();
 			reading = readRunnerLog(text, toItsEnd);
-			// Fewer lines than were asked for: there are no others.
-			if (reading.says !== 'unknown' || !toItsEnd || text.split('\n').length <= lines) break;
+			if (reading.says !== 'unknown' || !reading.further || !hasLines(text, lines)) break;
 		}
 		return reading;
 	} catch (error) {

@@ -29,7 +29,9 @@ function logState(log: LogReading): SourceState {
 	if (log.says === 'unknown') return { by: 'log', state: 'unknown', detail: log.why };
 	const since = timeOf(loggedMs(log));
 	if (log.says === 'idle') return { by: 'log', state: 'idle', since };
-	return { by: 'log', state: 'working', since, job: log.job === undefined ? undefined : { name: log.job } };
+	const job = log.job === undefined ? undefined : { name: log.job };
+	const detail = log.unclear && "not clearly: GitHub's lists may end it";
+	return { by: 'log', state: 'working', since, job, detail };
 }
 
 function whyWithoutHooks({ metadata: { annotations = {} } }: Pod): string | undefined {

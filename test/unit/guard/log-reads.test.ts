@@ -1,7 +1,9 @@
 /** What reading runners' logs comes to: the figures of /metrics and of the leader's report. */
 import * as assert from 'uvu/assert';
+import { readLog } from '../../../admission/jobs/read-log.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
+import { fakeClient } from '../kube/fake-client.ts';
 import { noon, pod, runnerPod } from '../runner/pods.ts';
 import { paths, World } from '../support/world.ts';
 
@@ -29,9 +31,28 @@ test('each reading is counted by what it said; an error is kept with its pod and
 	assert.is(logReads.lastError?.pod, 'ci/r1');
 	assert.match(logReads.lastError?.message ?? '', /forbidden/);
 	assert.ok((logReads.lastError?.atMs ?? 0) >= noon);
+	// A kubelet whose container runtime is away answers 200.
+	assert.is(await read('unable to retrieve container logs for containerd://0a1b'), 'unknown');
+	assert.is(logReads.unreadable, 2);
+	assert.match(logReads.lastError?.message ?? '', /cannot be read: unable to retrieve container logs/);
 	const metrics = await world.metrics.registry.metrics();
-	for (const says of ['idle', 'works', 'silent', 'unreadable'])
-		assert.match(metrics, new RegExp(`runners_log_reads_total\\{says="${says}"\\} 1`));
+	for (const [says, count] of Object.entries({ idle: 1, works: 1, silent: 1, unreadable: 2 }))
+		assert.match(metrics, new RegExp(`runners_log_reads_total\\{says="${says}"\\} ${count}`));
+});
+
+test('a log of megabytes gives way to others between its pieces', async () => {
+	const text = 'a line of somebody\n'.repeat(200_000);
+	const client = { ...fakeClient({}), text: async () => ({ text, toItsEnd: true }) };
+	let turns = 0;
+	const others = { isOver: false };
+	const takeTurns = () => {
+		turns++;
+		if (!others.isOver) setImmediate(takeTurns);
+	};
+	setImmediate(takeTurns);
+	assert.is((await readLog(client, runnerPod())).says, 'unknown');
+	others.isOver = true;
+	assert.ok(turns > 100, `${turns}`);
 });
 
 test.run();

@@ -129,6 +129,27 @@ test('the log says that it works: nothing that works has ended, whatever the lis
 		'event working',
 	]);
 });
+test('a start that is not a whole line: a list that has contradicted it for ten minutes ends it, and a new one opens it', () => {
+	const read = (at: string): LogReading => ({ says: 'works', at, job: 'build', unclear: true });
+	const opened = signalsAfterReading(runner([]), read('1'), list(noon, false), noon);
+	assert.equal(states(opened), ['log working'], 'whatever a list of now shows');
+	const pod = runner([...opened]);
+	for (const [atMs, busy] of [
+		[noon + 10 * minute - 1, false],
+		[noon + 10 * minute, true],
+	] as const)
+		assert.is(signalsAfterReading(pod, read('1'), list(atMs, busy), atMs), pod.signals);
+	for (const busy of [false, undefined]) {
+		const over = signalsAfterReading(pod, read('1'), list(noon + 10 * minute, busy), noon + 10 * minute);
+		assert.equal(states(over), ['log over']);
+		const later = noon + 30 * minute;
+		const known = runner([...over]);
+		assert.is(signalsAfterReading(known, read('1'), list(later, false), later), known.signals);
+		assert.equal(states(signalsAfterReading(known, read('2'), list(later, false), later)), ['log working']);
+	}
+	const clean: LogReading = { says: 'works', at: '1', job: 'build' };
+	assert.is(signalsAfterReading(pod, clean, list(noon + 60 * minute, false), noon), pod.signals);
+});
 test("where the log says nothing, GitHub's completed ends with its list, a hook's a minute later", () => {
 	const event = runner([signal('event', 'finishing')]);
 	assert.equal(states(signalsAfterReading(event, unread, list(noon + 1, false), noon + 2)), ['event over']);

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert';
 import { FollowedLogs } from '../../../admission/jobs/followed-logs.ts';
-import { mostFollowed } from '../../../admission/jobs/rules/policy.ts';
+import { longestLine, mostFollowed } from '../../../admission/jobs/rules/policy.ts';
 import { KubeError } from '../../../admission/kube/client.ts';
 import { suite } from '../../support/suite.ts';
 import { fakeClient } from '../kube/fake-client.ts';
@@ -13,7 +13,9 @@ const test = suite('followed logs');
 function setUp() {
 	const open: {
 		path: string;
+		/** With its time before it. */
 		print: (line: string) => void;
+		raw: (line: string) => void;
 		end: (error?: Error) => void;
 		signal: AbortSignal;
 	}[] = [];
@@ -22,7 +24,8 @@ function setUp() {
 			new Promise((resolve, reject) => {
 				const end = (error?: Error) => (error ? reject(error) : resolve());
 				signal.addEventListener('abort', () => end(new KubeError(0, 'NoAnswer', 'aborted')));
-				open.push({ path, print: (line) => onLine(`2026-11-23 12:00:00Z: ${line}`), end, signal });
+				const print = (line: string) => onLine(`2026-11-23 12:00:00Z: ${line}`);
+				open.push({ path, print, raw: onLine, end, signal });
 			}),
 	});
 	const clock = new SimulatedClock(noon);
@@ -48,6 +51,27 @@ test('a runner whose log is followed is idle from the moment its log says so unt
 	open[0]?.print('Running job: test');
 	assert.is(logs.idleSinceMs(pod()), undefined);
 	assert.is(logs.idleSinceMs(pod('u1', 1)), undefined, 'a restart in place is another runner');
+});
+test('a line that could be a start ends what an older one said: one that is not whole, one that was cut', async () => {
+	const { logs, open } = setUp();
+	logs.follow(pod(), () => {});
+	const idle = () => {
+		open[0]?.print('Listening for Jobs');
+		assert.is(logs.idleSinceMs(pod()), noon);
+	};
+	for (const line of [
+		`98 %2026-11-23 12:00:00Z: Running job: build`,
+		'x'.repeat(longestLine),
+		'2026-11-23 12:00:00Z: Running job: a\u2028b\r',
+	]) {
+		idle();
+		open[0]?.raw(line);
+		assert.is(logs.idleSinceMs(pod()), undefined, line.slice(0, 80));
+	}
+	idle();
+	open[0]?.raw('x'.repeat(longestLine - 1));
+	assert.is(logs.idleSinceMs(pod()), noon);
+	logs.stop();
 });
 test('a log that ends or breaks is followed anew when it is asked for', async () => {
 	const { logs, open, clock, lines } = setUp();

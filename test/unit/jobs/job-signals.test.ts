@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert';
 import {
 	afterLog,
 	afterReport,
+	believed,
 	ended,
 	type JobReport,
 	jobNow,
@@ -103,6 +104,31 @@ test("the log's next job takes the place of its last one, and of nobody else's; 
 	assert.equal(states(afterLog(first, works('test'), false, 2)), ['log t test working', 'event 7 working']);
 	const over = ended(first, ({ by }) => by === 'log', 2);
 	assert.equal(states(afterLog(over, works('build'), false, 3)), ['log t build working', 'event 7 working']);
+});
+
+test("an unclear start works since we read it; that GitHub's lists have ended it is remembered, for this start only", () => {
+	const at = (time: string, unclear?: true) => ({ says: 'works', at: time, job: 'build', unclear }) as const;
+	const nowMs = Date.parse('2026-11-23T12:30:00Z');
+	const first = afterLog([], at('2026-11-23 12:00:00Z', true), false, nowMs);
+	assert.equal([first[0]?.state, first[0]?.sinceMs], ['working', nowMs]);
+	assert.is(afterLog(first, at('2026-11-23 12:00:00Z', true), false, nowMs + 1), first);
+	const over = ended(first, () => true, nowMs + 1);
+	assert.is(afterLog(over, at('2026-11-23 12:00:00Z', true), false, nowMs + 2), over);
+	assert.is(believed(over, at('2026-11-23 12:00:00Z', true)).says, 'unknown');
+	for (const next of [at('2026-11-23 12:00:00Z'), at('2026-11-23 12:00:01Z', true)]) {
+		assert.is(believed(over, next), next, 'it has become whole, or it is the next one');
+		assert.is(worksBy(afterLog(over, next, false, nowMs + 2)), 'working');
+	}
+	assert.equal(afterLog(over, idle, false, nowMs + 2), []);
+});
+
+test('a long name is the same name at the next reading', () => {
+	const works = { says: 'works', at: '2026-11-23 12:00:00Z', job: 'x'.repeat(200) } as const;
+	const run = { uid: 'u', restarts: 0 };
+	const written = writeSignals(afterLog([], works, false, 1), run, signer.signStatement) ?? '';
+	const read = readSignals(written, run, signer.verifyStatement);
+	assert.is(read.length, 1);
+	assert.is(afterLog(read, works, false, 2), read);
 });
 
 test("a line that a job has printed ends no other source's signal", () => {

@@ -1,5 +1,6 @@
 import type { Pod } from '../../../api/kinds.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
+import { believed } from '../../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import type { JobPod } from '../../../runner/job-pod.ts';
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
@@ -63,7 +64,7 @@ async function judgeFor(
 	const runnerPod = object && (await pods.from(object));
 	const decision = decideJobPod(pod, runnerPod, caller, clock.now());
 	if (decision.kind !== 'read-log' || !runnerPod) return { verdict: settled(decision), runnerPod };
-	const reading = await readLog(runnerPod);
+	const reading = believed(runnerPod.signals, await readLog(runnerPod));
 	return { verdict: settled(decideJobPod(pod, runnerPod, caller, clock.now(), reading)), runnerPod };
 }
 

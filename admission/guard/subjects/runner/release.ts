@@ -1,7 +1,7 @@
 import { busy } from '../../../api/keys.ts';
 import type { CredentialsMissing, GitHubFailure, Priority } from '../../../github/types.ts';
 import type { UnregisterOutcome } from '../../../github/unregistrations.ts';
-import { afterLog, openSignal, worksBy } from '../../../jobs/rules/job-signals.ts';
+import { afterLog, believed, openSignal, worksBy } from '../../../jobs/rules/job-signals.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
 import {
 	type Annotations,
@@ -182,7 +182,7 @@ async function list(pod: RunnerPod, { request, ports, limits }: Asked): Promise<
 /** Reads the runner's log, then asks GitHub: its list where that is enough, and then by a DELETE. */
 async function ask(pod: RunnerPod, { listFirst }: Ask, asked: Asked): Promise<Outcome> {
 	const { request, ports, limits } = asked;
-	const reading = await ports.readLog(pod);
+	const reading = believed(pod.signals, await ports.readLog(pod));
 	const readMs = ports.now();
 	const known = withReading(pod, reading, ports);
 	if (worksBy(known.signals) === 'working') return denyByLog(pod, reading, request, ports);

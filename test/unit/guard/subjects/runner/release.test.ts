@@ -8,7 +8,7 @@ import {
 	type RunnerAccount,
 	release as releaseNow,
 } from '../../../../../admission/guard/subjects/runner/release.ts';
-import type { LogReading } from '../../../../../admission/jobs/rules/runner-log.ts';
+import { type LogReading, readRunnerLog } from '../../../../../admission/jobs/rules/runner-log.ts';
 import {
 	absentOf,
 	type DeletionRequest,
@@ -992,6 +992,51 @@ test('ARC has just unregistered a runner: it goes when the quiet period since th
 	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
 	assert.is(ports.now(), noon + 61_500);
 	assert.equal(calls, ['reread', 'lookup']);
+});
+
+/** The log of a runner that has been given a job, in ways that hid its start from an earlier version. */
+const hiddenStarts = ['a\u2028b', 'a\rb', 'a'].map(
+	(name, index) =>
+		`2026-11-23 12:00:00Z: Listening for Jobs\n${index === 2 ? '98 %' : ''}2026-11-23 12:00:59Z: Running job: ${name}\n`,
+);
+
+test('a start that a job’s name or a line without its end hides: the runner works, though GitHub lacks it or answers 204', async () => {
+	for (const text of hiddenStarts) {
+		const hidden = readRunnerLog(text, true);
+		const lacking = world(seen(fixed), { ...absentAt(noon + 60_000), log: [hidden] });
+		const wrong = world(seen(), { log: [idle, hidden] });
+		for (const { ports, calls, pod: current } of [lacking, wrong]) {
+			const { verdict } = await release(current(), alice, ports);
+			assert.equal([verdict.kind, verdict.reason], ['deny', 'busy'], text);
+			assert.is(current().signals[0]?.by, 'log');
+			assert.is(current().unregistered, undefined);
+			assert.is(calls.includes('unregister'), ports === wrong.ports);
+		}
+	}
+});
+test('behind an entrypoint that prefixes every line a static runner does not work for ever', async () => {
+	const lines = [
+		'2026-11-23 12:00:00Z: Listening for Jobs',
+		'2026-11-23 12:00:10Z: Running job: build',
+		'2026-11-23 12:00:20Z: Job build completed with result: Succeeded',
+	].map((line) => `[entrypoint] ${line}\n`);
+	// Its end is as unclear as its start: nothing is known, as where the log cannot be read.
+	const over = world(seen(fixed), { log: [readRunnerLog(lines.join(''), true)] });
+	assert.is((await release(over.pod(), alice, over.ports)).verdict.reason, 'unconfirmed');
+	await over.clock.pass(60_000);
+	assert.is((await release(over.pod(), alice, over.ports)).verdict.reason, 'unregistered');
+
+	// No end is seen: it works, until GitHub's lists have ended that.
+	const started = world(seen(fixed), { log: [readRunnerLog(lines.slice(0, 2).join(''), true)] });
+	assert.is((await release(started.pod(), alice, started.ports)).verdict.reason, 'busy');
+	const ended = started.pod().signals.map((signal) => ({ ...signal, state: 'over' as const }));
+	await started.ports.write(started.pod(), {
+		annotations: signalsOf({ ...started.pod(), signals: ended }, signer.signStatement),
+	});
+	assert.is((await release(started.pod(), alice, started.ports)).verdict.reason, 'unconfirmed');
+	await started.clock.pass(60_000);
+	assert.is((await release(started.pod(), alice, started.ports)).verdict.reason, 'unregistered');
+	assert.ok(started.calls.includes('unregister'));
 });
 
 test('a hook reports while what the log says is written: neither signal removes the other', async () => {
