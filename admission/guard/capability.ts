@@ -30,6 +30,7 @@ import { leaderSubjects, subjects } from './subjects/index.ts';
 import { JobPods } from './subjects/job-pod/job-pods.ts';
 import { markJobPods } from './subjects/job-pod/mark-job-pods.ts';
 import { leavingOwner } from './subjects/runner/leaving-owner.ts';
+import { QuietPeriods } from './subjects/runner/quiet-periods.ts';
 import type { Ports as ReleasePorts } from './subjects/runner/release.ts';
 import { createReleasePorts } from './subjects/runner/release-adapter.ts';
 import { unauthenticated } from './unauthenticated-callers.ts';
@@ -63,9 +64,13 @@ interface GuardLeaderPart extends LeaderPart {
 	waiting: () => ReadonlyMap<string, WaitingDeletion>;
 }
 
+/** `quiet`: shared by reviews, loops and sets, so that none of them waits once more for what another has waited for. */
+type SharedOptions = GuardOptions & { quiet: QuietPeriods };
+
 /** Keeps pods that run a job from being deleted, and carries out recorded deletions when it is safe. */
 export function guardCapability(given: Omit<GuardOptions, 'logs'>) {
-	const options = { ...given, logs: new RunnerLogs(given.client, given.clock) };
+	const { client, clock } = given;
+	const options = { ...given, logs: new RunnerLogs(client, clock), quiet: new QuietPeriods(clock) };
 	const unguardedTime = new UnguardedTime(options);
 	return {
 		...reviews(options),
@@ -77,10 +82,10 @@ export function guardCapability(given: Omit<GuardOptions, 'logs'>) {
 	};
 }
 
-const releasePorts = (options: GuardOptions, { exchangePods }: Term): ReleasePorts =>
+const releasePorts = (options: SharedOptions, { exchangePods }: Term): ReleasePorts =>
 	createReleasePorts({ ...options, pods: exchangePods });
 
-function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
+function reviews(options: SharedOptions): Required<Pick<Capability, 'reviews' | 'unauthenticatedReviews'>> {
 	const { setControllers, client, user, signer, logs, clock, log } = options;
 	const guarded = subjects({
 		...options,
@@ -112,7 +117,7 @@ function reviews(options: GuardOptions): Required<Pick<Capability, 'reviews' | '
 	};
 }
 
-function lead(options: GuardOptions, term: Term): GuardLeaderPart {
+function lead(options: SharedOptions, term: Term): GuardLeaderPart {
 	const { setControllers, accounts, signer, logs, events, metrics, clock, log } = options;
 	const { client, cache, pods } = term;
 	const shared = { client, cache, pods, accounts, events, metrics, clock, log };

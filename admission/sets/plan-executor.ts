@@ -2,7 +2,6 @@ import { objectPath } from '../api/paths.ts';
 import { apiVersion, type RunnersSet } from '../api/sets.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Accounts } from '../github/accounts.ts';
-import { quietLeftMs } from '../guard/rules/elapsed.ts';
 import { graceOf, type Ports, release } from '../guard/subjects/runner/release.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, KubeError } from '../kube/client.ts';
@@ -35,6 +34,9 @@ const createsForMs = 2_000;
 
 /** How much follow-up work may wait, each piece as large as a pod's template. The rest is left to the cluster's controllers. */
 const mostWaiting = 1_000;
+
+/** Reasons of a runner that GitHub has removed, or no longer lists, whose quiet period is not over yet. */
+const isUnregistering: ReadonlySet<string> = new Set(['unregistering', 'registering', 'starting']);
 
 /** Carries a plan out: creates, unregisters and deletes runners, many at a time. */
 export class PlanExecutor<S extends RunnersSet> {
@@ -195,8 +197,8 @@ export class PlanExecutor<S extends RunnersSet> {
 				brief: true,
 			} as const;
 			const { verdict, pod } = await release(runner, undefined, ports, limits);
-			if (verdict.reason === 'unregistering' && pod.unregistered) {
-				const leftMs = quietLeftMs(Date.parse(pod.unregistered.at), clock.now());
+			const leftMs = isUnregistering.has(verdict.reason) ? ports.quiet.leftMs(pod) : undefined;
+			if (leftMs !== undefined && leftMs > 0) {
 				this.#owners.refused(owner, clock.now() + leftMs);
 				this.#requeue(set, leftMs);
 				return;

@@ -7,6 +7,7 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { quietMs } from '../../admission/guard/rules/policy.ts';
 import { type Answer, type ApiCall, apiCalls, evict, remove } from '../rig/api-call.ts';
 import { eventually } from '../rig/eventually.ts';
 import { type Rig, startRig } from '../rig/rig.ts';
@@ -208,6 +209,8 @@ async function run(groups: Map<string, Kind[]>): Promise<void> {
 			Array.from({ length: perRound }, (_, index) => ({ kind, name: `p-${round}-${at}-${index}` })),
 		);
 		await inParallel(sends, ({ kind, name }) => kind.make?.(name));
+		// The server has seen the proofs by its watch: their quiet period begins then.
+		await sleep(quietMs + 500);
 		for (const { kind, name } of shuffle(sends, round + 1)) {
 			const answer = await kind.send(name);
 			if (answer.status !== kind.expected)

@@ -24,16 +24,22 @@ export const clockSkewMs = 5_000;
 export const arcsAnswerMs = 10 * 60_000;
 
 /**
- * Between GitHub's 204 and the deletion: a job that GitHub had just given to the runner shows in its log within this time. The
- * runner learns of a job by a message that it waits for, mostly in less than a second.
+ * Between GitHub's 204, or a list that lacks the runner, and the deletion: a job that GitHub had just given to the runner
+ * shows in its log within this time. The runner learns of a job by a message that it waits for, mostly in less than a second.
  */
 export const quietMs = 2_000;
 
 /**
- * Who deletes idle runners one after the other gets a warning that names the verb that does it together: at the third, since two may
- * be by chance, where the next follows within a few seconds. The memory is for hints only, so few users are enough.
+ * Who deletes idle runners one after the other gets a warning that names the verb that does it together: at the third, since
+ * two may be by chance, where the next follows within a few seconds. The memory is for hints only, so few users are enough.
  */
 export const oneByOne = { warnedAt: 3, withinMs: 5_000, mostUsers: 1_000 } as const;
+
+/**
+ * The quiet period after a list that lacks a runner is shared by all tries within this time: the reviews of one DELETE, and a
+ * set's next try. Later the runner may have been registered and have got a job in between.
+ */
+export const absenceLastsMs = 15_000;
 
 /**
  * What was read in the log counts for this long. A DELETE may have to wait for the rate limit after it, and a runner that has

@@ -9,9 +9,6 @@ import { runnerSetPod } from '../../sim/pods.ts';
 
 const server = 'system:serviceaccount:runners-system:runners-admission';
 
-/** GitHub's 204 was that long ago that the quiet period after it is over. */
-const unregisteredAgoMs = 10_000;
-
 /** A pod as large as a runner's, which is sent to the webhooks as a whole, but is not a runner. */
 export const ordinaryPod = (namespace: string, name: string, labels: Record<string, string> = {}) => ({
 	apiVersion: 'v1',
@@ -54,7 +51,7 @@ export class PodMaker {
 		const pod = await this.create(runnerSetPod({ name }));
 		const runner = readRunnerPod(pod, { verify: this.#signer.verifyStatement, host: 'github.com' });
 		if (!runner) throw new Error(`${name} is no runner pod`);
-		const annotations = unregisteredOf(runner, 1, this.#signer.signStatement, Date.now() - unregisteredAgoMs);
+		const annotations = unregisteredOf(runner, 1, this.#signer.signStatement, Date.now());
 		await this.#patch(name, { metadata: { annotations } });
 		return this.run(name);
 	}

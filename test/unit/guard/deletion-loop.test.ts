@@ -1309,6 +1309,18 @@ test('... nor for each line of a log in which a job prints that it is idle, ten 
 	assert.ok(github.count('remove') >= 5, `${github.count('remove')} DELETEs in a minute`);
 	await world.stop(loop);
 });
+test('the quiet period of another replica’s 204 begins when the watch shows its proof, and not for one that is forged', async () => {
+	const { world, loop, clock } = setUp();
+	const proven = world.unregistered('r1', 1, clock.now());
+	world.runner('r1', { metadata: { annotations: proven } });
+	world.runner('r2', { metadata: { annotations: { ...proven, [progress.proof]: 'AAAA' } } });
+	await world.start();
+	await clock.pass(quietMs);
+	const read = async (name: string) => (await world.pods.from(world.pod(name) as Pod)) as RunnerPod;
+	assert.is(world.ports.quiet.leftMs(await read('r1')), 0);
+	assert.is(world.ports.quiet.leftMs(await read('r2')), undefined);
+	await world.stop(loop);
+});
 test('GitHub’s 204 to a replica whose clock is behind, or ahead: the caller’s DELETE is waited for all the same', async () => {
 	for (const aheadMs of [-10_000, 0, 3_600_000]) {
 		const { world, loop, clock } = setUp();

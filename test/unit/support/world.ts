@@ -4,6 +4,7 @@ import { arcReplicaSet, setKinds } from '../../../admission/api/sets.ts';
 import { Cache } from '../../../admission/cluster/cache.ts';
 import { getEphemeralRunner, RunnerPods } from '../../../admission/cluster/runner-pods.ts';
 import { SetsCache } from '../../../admission/cluster/sets-cache.ts';
+import { QuietPeriods } from '../../../admission/guard/subjects/runner/quiet-periods.ts';
 import { createReleasePorts } from '../../../admission/guard/subjects/runner/release-adapter.ts';
 import { RunnerLogs } from '../../../admission/jobs/runner-logs.ts';
 import { Events } from '../../../admission/kube/events.ts';
@@ -90,6 +91,7 @@ export class World {
 			metrics,
 			log,
 			self: 'leader',
+			quiet: new QuietPeriods(clock),
 			clock,
 			background,
 		});

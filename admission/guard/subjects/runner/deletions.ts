@@ -69,8 +69,6 @@ export class RunnerDeletions implements LeaderSubject {
 	readonly #dependencies: RunnerDeletionDependencies;
 	/** By pod UID: GitHub's last 422, and how many there were. One entry for a pod, gone with it. */
 	readonly #refusals = new Map<string, { atMs: number; count: number }>();
-	/** By pod UID: GitHub's 204, and when it was first seen, by monotonic time. One entry for a pod, gone with it. */
-	readonly #proofs = new Map<string, { at: string; seenMs: number }>();
 	#enqueue: (key: ObjectKey) => void = () => {};
 
 	constructor(dependencies: RunnerDeletionDependencies) {
@@ -99,14 +97,15 @@ export class RunnerDeletions implements LeaderSubject {
 		return reason === 'disruption-budget' || runnerDenial(reason as RunnerReason).waitsForGitHub;
 	}
 
-	#podChanged({ metadata }: Pod, isGone: boolean): void {
-		const { followedLogs, clock } = this.#dependencies;
+	#podChanged(object: Pod, isGone: boolean): void {
+		const { followedLogs, pods, ports } = this.#dependencies;
+		const { metadata } = object;
 		const { uid = '', annotations = {} } = metadata;
 		if (isGone || metadata.deletionTimestamp || !isRecorded({ metadata })) followedLogs.forget(uid);
-		const { [progress.completedAt]: at } = annotations;
-		if (at !== undefined && this.#proofs.get(uid)?.at !== at)
-			this.#proofs.set(uid, { at, seenMs: clock.monotonic() });
-		if (isGone) for (const known of [this.#refusals, this.#proofs]) known.delete(uid);
+		// The quiet period begins when the proof is seen, which may be long before anybody asks.
+		const proven = !isGone && progress.completedAt in annotations && pods.read(object);
+		if (proven) ports.quiet.provenForMs(proven);
+		if (isGone) this.#refusals.delete(uid);
 	}
 
 	async next(object: Pod, namespaceTerminating: boolean): Promise<Step | undefined> {
@@ -229,10 +228,8 @@ export class RunnerDeletions implements LeaderSubject {
 	 * moment. If the loop deleted first, that caller would get a 404. By when it was seen here: the clock of the replica that
 	 * wrote it may be behind, and then the quiet period would seem to be over.
 	 */
-	#justReleased({ uid, unregistered }: RunnerPod): Later | undefined {
-		if (!unregistered) return undefined;
-		const nowMs = this.#dependencies.clock.monotonic();
-		const ageMs = nowMs - (this.#proofs.get(uid)?.seenMs ?? nowMs);
+	#justReleased(pod: RunnerPod): Later | undefined {
+		const ageMs = this.#dependencies.ports.quiet.provenForMs(pod) ?? Number.POSITIVE_INFINITY;
 		const callersMs = quietMs + callersDeleteMs;
 		return ageMs < callersMs ? { kind: 'later', afterMs: callersMs - ageMs } : undefined;
 	}

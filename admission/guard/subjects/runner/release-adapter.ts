@@ -15,6 +15,7 @@ import type { Log } from '../../../telemetry/log.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { withDeadline } from '../../../time/deadline.ts';
+import type { QuietPeriods } from './quiet-periods.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
 /** Connects release.ts with Kubernetes and GitHub. `background` is called with every exchange that must be finished before the process ends. */
@@ -27,10 +28,11 @@ export function createReleasePorts(dependencies: {
 	metrics: Metrics;
 	log: Log;
 	self: string;
+	quiet: QuietPeriods;
 	clock: Clock;
 	background: (work: Promise<unknown>) => void;
 }): Ports {
-	const { pods, accounts, logs, signer, metrics, self, clock, background } = dependencies;
+	const { pods, accounts, logs, signer, metrics, self, quiet, clock, background } = dependencies;
 
 	/** The runner pod in an answer of the API server; 'gone' also if the pod is no longer a runner pod. */
 	async function read(
@@ -42,6 +44,7 @@ export function createReleasePorts(dependencies: {
 
 	return {
 		self,
+		quiet,
 		now: clock.now,
 		after: clock.after,
 		background,

@@ -23,11 +23,12 @@ import type { Clock } from '../../../time/clock.ts';
 import { waitFor } from '../../../time/deadline.ts';
 import { denyAndRecord, type RecordPorts } from '../../record-denial.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
-import { agoMs, quietLeftMs } from '../../rules/elapsed.ts';
+import { agoMs } from '../../rules/elapsed.ts';
 import { admissionBudgetMs, afterQuietMs, backgroundBudgetMs, readingLastsMs } from '../../rules/policy.ts';
 import { type Allow, allow, type Deny, deny, type Verdict } from '../../rules/verdict.ts';
 import type { Judged } from '../../subject.ts';
-import { type Ask, confirmIdle, decide, decideAbsent, type List, type Settle } from './rules/decide.ts';
+import type { QuietPeriods } from './quiet-periods.ts';
+import { type Ask, confirmIdle, decide, decideAbsent, denyAbsent } from './rules/decide.ts';
 
 /** What GitHub's list says about a runner. Only a hint: only an `UnregisterOutcome` proves that no job can arrive. */
 export type LookupOutcome =
@@ -64,6 +65,8 @@ export interface RunnerAccount {
 export interface Ports extends RecordPorts<RunnerPod>, Pick<Clock, 'now' | 'after'> {
 	/** Names this replica. */
 	self: string;
+	/** What this replica has seen of GitHub's answers, and when. */
+	quiet: QuietPeriods;
 	account(pod: RunnerPod): Promise<RunnerAccount | GitHubFailure | CredentialsMissing>;
 	/** Whether another pod in the cluster is the runner of this name; see runner/name-owner.ts. */
 	nameTaken(pod: RunnerPod): Promise<boolean>;
@@ -88,7 +91,7 @@ export interface ReleaseLimits {
 	rateLimitWaitMs?: number;
 	/** The caller deletes the pod with gracePeriodSeconds 1 where it is allowed as `cannot-start`. */
 	brief?: boolean;
-	/** false: after GitHub's 204 the caller does not wait for the end of the quiet period, but tries again then. */
+	/** false: the caller does not wait for the end of the quiet period, but tries again then. */
 	waitsQuiet?: boolean;
 }
 
@@ -105,7 +108,8 @@ interface Asked {
 /**
  * Decides whether the pod may be deleted now, and has GitHub unregister the runner first if that is needed. The webhook,
  * the deletion loop and the sets all use it. A denied request is recorded before it is answered; GitHub's 204 is written
- * on the pod before it counts, and counts only if no source reports a job after the quiet period.
+ * on the pod before it counts. A 204, and a list that lacks the runner, count only if no source reports a job after the quiet
+ * period.
  *
  * @param pod as the API server has it now, or as a cache has it: whatever leads to a write is checked against the pod
  *   itself then, by its resourceVersion
@@ -145,10 +149,14 @@ export async function release(
 /** The answer, or the pod as it is now, about which to decide anew. */
 type Outcome = Released | { again: RunnerPod };
 
-function carryOut(pod: RunnerPod, decision: Ask | List | Settle, asked: Asked): Promise<Outcome> {
+function carryOut(
+	pod: RunnerPod,
+	decision: Exclude<ReturnType<typeof decide>, { reason: string }>,
+	asked: Asked,
+): Promise<Outcome> {
 	switch (decision.kind) {
 		case 'settle':
-			return settle(pod, decision.leftMs, asked);
+			return settle(pod, asked);
 		case 'list':
 			return list(pod, asked);
 		case 'ask':
@@ -160,7 +168,8 @@ function carryOut(pod: RunnerPod, decision: Ask | List | Settle, asked: Asked): 
  * Reads GitHub's list for a runner that seems unable to start, where its pod's status may be late. One that is listed and
  * offline was registered by an earlier pod of its name.
  */
-async function list(pod: RunnerPod, { request, ports, limits }: Asked): Promise<Released> {
+async function list(pod: RunnerPod, asked: Asked): Promise<Outcome> {
+	const { request, ports, limits } = asked;
 	const refuse = (verdict: Deny<RunnerReason>) => denyAndRecord(pod, verdict, request, ports);
 	if (!pod.scope) return refuse(deny('scope-unknown'));
 	const account = await ports.account(pod);
@@ -169,14 +178,28 @@ async function list(pod: RunnerPod, { request, ports, limits }: Asked): Promise<
 	const found = await account.lookup(pod, { timeoutMs, recent: false });
 	switch (found.kind) {
 		case 'absent':
-			return { verdict: allow('cannot-start'), recorded: false, pod };
+			return confirmVain(pod, asked);
 		case 'present':
 			return found.online || found.busy
 				? refuse(deny('starting', 'GitHub lists it as online'))
-				: { verdict: allow('cannot-start'), recorded: false, pod };
+				: confirmVain(pod, asked);
 		default:
 			return refuse(deny(found.kind, found.detail));
 	}
+}
+
+/** As after any list: it may have been read before the runner registered. */
+async function confirmVain(pod: RunnerPod, asked: Asked): Promise<Outcome> {
+	const { request, ports, limits } = asked;
+	ports.quiet.absent(pod);
+	const early = await quiet(pod, denyAbsent(pod), asked);
+	if (early) return early;
+	const [fresh, reading] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
+	if (fresh === 'gone') return gone(pod);
+	if (worksBy(withReading(fresh, reading, ports).signals) === 'working')
+		return denyByLog(fresh, reading, request, ports);
+	if (decide(fresh, ports.now(), ports.self, limits.brief).kind !== 'list') return { again: fresh };
+	return { verdict: allow('cannot-start'), recorded: request?.dryRun ? 'dry-run' : false, pod: fresh };
 }
 
 /** Reads the runner's log, then asks GitHub: its list where that is enough, and then by a DELETE. */
@@ -197,24 +220,20 @@ async function ask(pod: RunnerPod, { listFirst }: Ask, asked: Asked): Promise<Ou
 	// The log of a scale set's runner that is starting has nothing to say yet.
 	const unread = reading.says === 'unknown' && pod.process.state !== 'starting';
 	if (request?.dryRun || listFirst || unread) {
-		// ARC says that it unregistered the runner: the log is read again after the quiet period.
-		const leftMs = pod.saidToBeGone ? quietLeftMs(pod.saidToBeGone.atMs, ports.now()) : 0;
-		if (leftMs > 0 && !request?.dryRun)
-			return (await quiet(pod, leftMs, { request, ports, limits })) ?? again(pod, ports);
 		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
 		const begunMs = ports.now();
 		// Where it can't be confirmed yet that it is idle, the many whose logs cannot be read share one recent list.
 		const recent = !request?.dryRun && !listFirst && !confirmIdle(pod, begunMs, begunMs).confirmed;
 		const found = await account.lookup(pod, { timeoutMs, recent });
+		if (found.kind === 'absent') return settleAbsent(known, reading, found.begunMs, asked);
+		if (found.kind === 'present') ports.quiet.listed(pod);
 		// A dry run ends here (invariant 8): GitHub would be asked now, and would unregister a runner that it lists as idle.
 		if (request?.dryRun)
 			return {
-				verdict: readLookup(pod, reading, found, ports.now(), limits.brief),
+				verdict: readLookup(pod, reading, found, ports.now()),
 				recorded: 'dry-run',
 				pod,
 			};
-		if (found.kind === 'absent')
-			return settleAbsent(known, reading, found.begunMs, { request, ports, brief: limits.brief });
 		if (found.kind !== 'present') return refuse(deny(found.kind, found.detail));
 		if (found.busy) return denyAndRecord(pod, deny('busy'), request, ports, notIdle);
 		const { confirmed, sinceMs } = confirmIdle(pod, begunMs, ports.now());
@@ -231,6 +250,7 @@ async function ask(pod: RunnerPod, { listFirst }: Ask, asked: Asked): Promise<Ou
 	if (attempted === 'gone') return gone(pod);
 	const untilMs = answerByMs(pod, ports, limits);
 	const outcome = await unregister(attempted, { reading, readMs }, account, ports, limits, untilMs);
+	if ('begunMs' in outcome) return confirmAbsent(outcome, asked);
 	return outcome.pod.unregistered ? { again: outcome.pod } : outcome;
 }
 
@@ -280,18 +300,19 @@ function denyUnconfirmed(
  * GitHub has answered 204: the other sources are read once more after the quiet period. If one says that the runner works,
  * GitHub was wrong: the proof no longer counts, and the pod stays until the container stops.
  */
-async function settle(pod: RunnerPod, leftMs: number, { request, ports, limits }: Asked): Promise<Outcome> {
-	const early = request?.dryRun ? undefined : await quiet(pod, leftMs, { request, ports, limits });
+async function settle(pod: RunnerPod, asked: Asked): Promise<Outcome> {
+	const { request, ports, limits } = asked;
+	const early = await quiet(pod, deny('unregistering', 'GitHub has just removed it'), asked);
 	if (early) return early;
 	const [fresh, reading] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
 	if (fresh === 'gone') return gone(pod);
 	// Something has changed that the decision depends on.
-	if (decide(fresh, ports.now(), ports.self).kind !== 'settle') return { again: fresh };
+	if (decide(fresh, ports.now(), ports.self, limits.brief).kind !== 'settle') return { again: fresh };
 	// A scale set's listener has named a job. A busy label is no such signal: it may be from a list from before the 204.
 	const assigned = fresh.kind === 'scale-set' ? fresh.busyHint : undefined;
 	const signal = openSignal(withReading(fresh, reading, ports).signals);
 	if (signal?.state === 'working' || assigned)
-		return refute(fresh, reading, signal?.job.name ?? assigned?.job, { request, ports, limits });
+		return refute(fresh, reading, signal?.job.name ?? assigned?.job, asked);
 	if (fresh.owner?.found && !request?.dryRun) await ports.deleteEphemeralRunner(fresh);
 	return { verdict: allow('unregistered'), recorded: false, pod: fresh };
 }
@@ -311,16 +332,16 @@ async function refute(
 	return reading ? { ...denied, pod: withReading(denied.pod, reading, ports) } : denied;
 }
 
-/** Waits for the end of the quiet period. Returns the denial where the caller can't wait that long. */
+/** Waits for the end of the quiet period, except in a dry run. Returns the denial where the caller can't wait that long. */
 async function quiet(
 	pod: RunnerPod,
-	leftMs: number,
+	verdict: Deny<RunnerReason>,
 	{ request, ports, limits }: Asked,
 ): Promise<Released | undefined> {
-	if (leftMs === 0) return undefined;
+	const leftMs = ports.quiet.leftMs(pod) ?? 0;
+	if (leftMs === 0 || request?.dryRun) return undefined;
 	const late = ports.now() + leftMs + afterQuietMs > limits.answerByMs;
-	if (late || limits.waitsQuiet === false)
-		return denyAndRecord(pod, deny('unregistering', 'GitHub has just removed it'), request, ports);
+	if (late || limits.waitsQuiet === false) return denyAndRecord(pod, verdict, request, ports);
 	await new Promise<void>((resolve) => void ports.after(leftMs, resolve));
 	return undefined;
 }
@@ -352,11 +373,9 @@ function answerByMs({ attempt }: RunnerPod, ports: Ports, limits: ReleaseLimits)
 function readLookup(
 	pod: RunnerPod,
 	reading: LogReading,
-	found: LookupOutcome,
+	found: Exclude<LookupOutcome, { kind: 'absent' }>,
 	nowMs: number,
-	brief: boolean | undefined,
 ): Verdict<RunnerReason> {
-	if (found.kind === 'absent') return decideAbsent(pod, reading, found.begunMs, nowMs, brief).verdict;
 	if (found.kind !== 'present') return deny(found.kind, found.detail);
 	if (found.busy) return deny('busy');
 	const unread = reading.says === 'unknown' && pod.process.state !== 'starting';
@@ -373,7 +392,7 @@ async function unregister(
 	ports: Ports,
 	{ priority, rateLimitWaitMs, brief }: ReleaseLimits,
 	deadlineMs: number,
-): Promise<Released> {
+): Promise<Released | Absent> {
 	const exchange = account
 		.unregister(pod, {
 			timeoutMs: backgroundBudgetMs,
@@ -411,12 +430,12 @@ async function writeOutcome(
 	outcome: UnregisterOutcome,
 	ports: Ports,
 	brief: boolean | undefined,
-): Promise<Released> {
+): Promise<Released | Absent> {
 	switch (outcome.kind) {
 		case 'unregistered':
 			return finish(pod, outcome.runnerId, ports);
 		case 'absent':
-			return settleAbsent(pod, reading, outcome.begunMs, { request: undefined, ports, brief });
+			return noteAbsent(pod, reading, outcome.begunMs, { request: undefined, ports, brief });
 		case 'busy': {
 			const written = await ports.write(pod, { annotations: busyAnswerOf(outcome.message, ports.now()) });
 			return { verdict: deny('busy'), recorded: true, pod: typeof written === 'string' ? pod : written };
@@ -436,30 +455,75 @@ async function writeOutcome(
 	}
 }
 
-/**
- * GitHub's list lacks the runner. Nothing is signed that lets the pod go: whoever deletes it has GitHub asked again.
- *
- * @param request to be recorded if it is denied; undefined: it is recorded already, or nobody asked
- */
+/** GitHub's list lacks the runner, and its pod may go after the quiet period, if the other sources agree then. */
+interface Absent {
+	pod: RunnerPod;
+	/** When the reading of the list began, ms since the epoch. */
+	begunMs: number;
+}
+
+/** GitHub's list lacks the runner: what is known now decides, and once more after the quiet period. */
 async function settleAbsent(
 	pod: RunnerPod,
 	reading: LogReading,
 	begunMs: number,
+	asked: Asked,
+): Promise<Outcome> {
+	const { request, ports } = asked;
+	const outcome = await noteAbsent(pod, reading, begunMs, { request, ports, brief: asked.limits.brief });
+	return 'begunMs' in outcome ? confirmAbsent(outcome, asked) : outcome;
+}
+
+/**
+ * Notes that GitHub's list lacks the runner. Nothing is signed that lets the pod go: whoever deletes it has GitHub asked again.
+ *
+ * @param request to be recorded if it is denied; undefined: it is recorded already, or nobody asked
+ */
+async function noteAbsent(
+	pod: RunnerPod,
+	reading: LogReading,
+	begunMs: number,
 	{ request, ports, brief }: Pick<Asked, 'request' | 'ports'> & Pick<ReleaseLimits, 'brief'>,
-): Promise<Released> {
+): Promise<Released | Absent> {
 	const { verdict, sinceMs } = decideAbsent(pod, reading, begunMs, ports.now(), brief);
+	if (verdict.kind === 'allow') ports.quiet.absent(pod);
+	const outcome = (current: RunnerPod): Released | Absent =>
+		verdict.kind === 'allow' ? { pod: current, begunMs } : { verdict, recorded: true, pod: current };
+	if (request?.dryRun)
+		return verdict.kind === 'allow' ? outcome(pod) : denyAndRecord(pod, verdict, request, ports);
 	const annotations = {
 		...(verdict.kind === 'deny' ? recordOf(pod, request, ports.sign, ports.now()) : {}),
 		...(sinceMs === undefined ? {} : absentOf(pod, sinceMs, ports.sign)),
 		// Whoever deletes it next need not wait for the attempt to expire; a runner that is still registering waits anyway.
 		...(pod.attempt && (verdict.kind === 'allow' || sinceMs !== undefined) ? withoutAttempt : {}),
 	};
-	if (Object.keys(annotations).length === 0) return { verdict, recorded: verdict.kind === 'deny', pod };
+	if (Object.keys(annotations).length === 0) return outcome(pod);
 	const written = await ports.write(pod, { annotations }, request !== undefined);
-	if (written === 'gone') return { verdict: allow('already-terminating'), recorded: false, pod };
+	if (written === 'gone') return gone(pod);
 	// Somebody else has written meanwhile, perhaps a record of theirs (invariant 4): the absence is noted at the next try.
 	if (written === 'conflict' && verdict.kind === 'deny') return denyAndRecord(pod, verdict, request, ports);
-	return { verdict, recorded: verdict.kind === 'deny', pod: typeof written === 'string' ? pod : written };
+	return outcome(typeof written === 'string' ? pod : written);
+}
+
+/**
+ * The same that follows GitHub's 204: the list may have lacked the runner because it has just been given a job, and what its
+ * log said before the list was read says nothing of that. Whoever says that the runner was unregistered before takes nothing
+ * of it away.
+ */
+async function confirmAbsent({ pod, begunMs }: Absent, asked: Asked): Promise<Outcome> {
+	const { request, ports, limits } = asked;
+	const early = await quiet(pod, denyAbsent(pod), asked);
+	if (early) return early;
+	const [fresh, log] = await Promise.all([ports.reread(pod), ports.readLog(pod)]);
+	if (fresh === 'gone') return gone(pod);
+	const reading = believed(fresh.signals, log);
+	if (worksBy(withReading(fresh, reading, ports).signals) === 'working')
+		return denyByLog(fresh, reading, request, ports);
+	// Something has changed that the decision depends on.
+	if (decide(fresh, ports.now(), ports.self, limits.brief).kind !== 'ask') return { again: fresh };
+	const { verdict } = decideAbsent(fresh, reading, begunMs, ports.now(), limits.brief);
+	if (verdict.kind === 'deny') return denyAndRecord(fresh, verdict, request, ports);
+	return { verdict, recorded: request?.dryRun ? 'dry-run' : false, pod: fresh };
 }
 
 /** How often and after how many ms GitHub's 204 is written once more, where the API server gives no answer: it is said only once. */
@@ -471,8 +535,10 @@ const finishAgainMs = 1_000;
  * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36).
  */
 async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
+	const nowMs = ports.now();
+	ports.quiet.removed(pod, new Date(nowMs).toISOString());
 	const change = {
-		annotations: unregisteredOf(pod, runnerId, ports.sign, ports.now()),
+		annotations: unregisteredOf(pod, runnerId, ports.sign, nowMs),
 		labels: { [busy.label]: null },
 	};
 	let written: RunnerPod | 'conflict' | 'gone' | undefined;

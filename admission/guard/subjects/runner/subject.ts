@@ -98,7 +98,5 @@ const notRunning: ReadonlySet<AllowReason> = new Set([
 /** Whether the deletion gives the pod's containers 1 s; see decide. */
 const isBrief = ({ deletion }: DeletionReview) => deletion.options.gracePeriodSeconds === 1;
 
-function isQuietOver(pod: RunnerPod, { now, self }: Ports): boolean {
-	const decision = decide(pod, now(), self);
-	return decision.kind === 'settle' && decision.leftMs === 0;
-}
+const isQuietOver = (pod: RunnerPod, { now, self, quiet }: Ports): boolean =>
+	decide(pod, now(), self).kind === 'settle' && quiet.leftMs(pod) === 0;

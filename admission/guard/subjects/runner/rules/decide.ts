@@ -5,7 +5,7 @@ import { cannotStart } from '../../../../runner/process.ts';
 import type { RunnerPod } from '../../../../runner/runner-pod.ts';
 import { sourceOf } from '../../../../runner/signal-sources.ts';
 import type { RunnerReason } from '../../../rules/denials.ts';
-import { agoMs, quietLeftMs } from '../../../rules/elapsed.ts';
+import { agoMs } from '../../../rules/elapsed.ts';
 import {
 	absenceMs,
 	arcsAnswerMs,
@@ -23,11 +23,8 @@ import { allow, type Deny, deny, type Verdict } from '../../../rules/verdict.ts'
 export type Ask = { kind: 'ask'; listFirst: boolean };
 /** GitHub's list must lack it: where its pod's status lags, it may be running although it looks as if it could not start. */
 export type List = { kind: 'list' };
-/**
- * GitHub has answered 204, which is one source. After the quiet period, of which `leftMs` are left, the other sources are
- * read once more, and then the pod may go.
- */
-export type Settle = { kind: 'settle'; leftMs: number };
+/** GitHub has answered 204, which is one source. After the quiet period the others are read once more, and then the pod may go. */
+type Settle = { kind: 'settle' };
 
 type Decision = Verdict<RunnerReason> | Ask | List | Settle;
 
@@ -50,8 +47,7 @@ export function decide(pod: RunnerPod, nowMs: number, self: string, brief = fals
 	if (signalled === 'none' && pod.process.state === 'starting' && pod.busyHint) return deny('busy');
 	const start = decideStart(pod, nowMs, brief);
 	if (start) return start;
-	if (pod.unregistered)
-		return { kind: 'settle', leftMs: quietLeftMs(Date.parse(pod.unregistered.at), nowMs) };
+	if (pod.unregistered) return { kind: 'settle' };
 	const answer = currentBusyAnswer(pod, nowMs);
 	// Only the log can tell that such a job has ended: it is read, whatever was known before.
 	if (signalled === 'none') {
@@ -125,7 +121,8 @@ export function currentBusyAnswer({ busyAnswer }: RunnerPod, nowMs: number): { a
 }
 
 /**
- * The verdict if GitHub knows no runner of this pod's name. Absence proves little: a new runner may not be listed yet, an
+ * The verdict if GitHub knows no runner of this pod's name; one that allows counts only after the quiet period, when the log
+ * and the signals have been read once more. Absence proves little: a new runner may not be listed yet, an
  * ephemeral one is no longer listed when it has been given a job, and lists have lacked runners that then took one. So the
  * log counts as well: an ephemeral runner, or one that was never listed, is let go only where its log says that it is idle.
  *
@@ -152,7 +149,7 @@ export function decideAbsent(
 ): { verdict: Verdict<RunnerReason>; sinceMs?: number | undefined } {
 	if (pod.process.state === 'starting') {
 		const isVain = brief && cannotStart(pod.process, answeredMs);
-		return { verdict: isVain ? allow('cannot-start') : deny('starting', 'GitHub does not list it') };
+		return { verdict: isVain ? allow('cannot-start') : denyAbsent(pod) };
 	}
 	const { registered, ephemeral, absentSinceMs } = pod;
 	// If it is not known since when it runs, it may just have started.
@@ -191,7 +188,10 @@ export function confirmIdle(
 	return { confirmed: idleForMs >= idleMs };
 }
 
-const denyAbsent = ({ registered }: RunnerPod): Deny<RunnerReason> =>
-	registered
+/** The denial while GitHub's lists lack the runner. */
+export function denyAbsent({ registered, process }: RunnerPod): Deny<RunnerReason> {
+	if (process.state === 'starting') return deny('starting', 'GitHub does not list it');
+	return registered
 		? deny('unregistering', 'GitHub no longer lists it: it may be finishing a job')
 		: deny('registering');
+}

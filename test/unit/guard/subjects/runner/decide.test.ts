@@ -14,7 +14,7 @@ const now = noon + 60_000;
 const at = (ms: number) => new Date(ms).toISOString();
 const verdict = (change: Parameters<typeof pod>[0], facts = {}) => {
 	const decision = decide(runnerPod(change, facts), now, 'me');
-	if (decision.kind === 'settle') return `settle, ${decision.leftMs} ms are left`;
+	if (decision.kind === 'settle') return 'settle';
 	if ('reason' in decision) return `${decision.kind} ${decision.reason}`;
 	if (decision.kind === 'list') return 'list';
 	return decision.listFirst ? 'ask, after a list' : 'ask';
@@ -81,13 +81,13 @@ const table: [string, string, Parameters<typeof pod>[0], object?][] = [
 	['its node has been gone long enough', 'allow node-gone', busyLabel, { nodeGone: true }],
 	[
 		'proof of a 204: the other sources are read once more',
-		'settle, 0 ms are left',
+		'settle',
 		annotated({ 'actions-runner/unregistered-at': at(noon), 'actions-runner/runner-id': '7' }),
 		trusting,
 	],
 	[
 		'a 204 on the pod wins over a stale busy mark',
-		'settle, 0 ms are left',
+		'settle',
 		{
 			metadata: {
 				...busyLabel.metadata,

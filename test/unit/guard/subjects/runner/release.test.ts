@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert';
 import type { GitHubFailure } from '../../../../../admission/github/types.ts';
 import type { UnregisterOutcome } from '../../../../../admission/github/unregistrations.ts';
+import { QuietPeriods } from '../../../../../admission/guard/subjects/runner/quiet-periods.ts';
 import {
 	type LookupOutcome,
 	type Ports,
@@ -44,6 +45,7 @@ function world(
 	const ports: Ports & { clock: SimulatedClock } = {
 		clock,
 		self: 'me',
+		quiet: new QuietPeriods(clock),
 		now: clock.now,
 		after: clock.after,
 		background: () => {},
@@ -90,7 +92,8 @@ function world(
 			calls.push('delete EphemeralRunner');
 		},
 	};
-	return { clock, ports, calls, pod: read, conflict: (times: number) => (conflicts = times) };
+	const conflict = (times: number) => (conflicts = times);
+	return { clock, ports, calls, pod: read, object: () => structuredClone(object), conflict };
 }
 
 /** The clock passes until it is decided. */
@@ -282,17 +285,18 @@ const absentAt = (begunMs: number) => {
 };
 const fixed = { env: { RUNNER_EPHEMERAL: 'false' } };
 
-test('a static runner that GitHub had and has no more goes at once; nothing is signed that lets it go, so GitHub’s list is asked at each use', async () => {
+test('a static runner that GitHub had and has no more goes after the quiet period; nothing is signed that lets it go, so GitHub’s list is asked at each use', async () => {
 	const { ports, calls, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
 	for (const asked of ['unregister', 'lookup', 'lookup']) {
 		calls.length = 0;
 		const { verdict } = await release(current(), alice, ports);
 		assert.equal([verdict.kind, verdict.reason], ['allow', 'unregistered']);
 		const others = calls.filter((call) => !call.startsWith('write'));
-		assert.equal(others, [asked]);
+		assert.equal(others, [asked, 'reread']);
 		// The API server has a DELETE reviewed again whenever the pod has changed: what follows must write nothing.
-		if (asked === 'lookup') assert.equal(calls, ['lookup']);
+		if (asked === 'lookup') assert.equal(calls, ['lookup', 'reread']);
 	}
+	assert.is(ports.now(), noon + 62_000, 'and the reviews of one DELETE wait once');
 	assert.is(current().unregistered, undefined);
 });
 test('an ephemeral runner that GitHub lacks: noted, and let go when a list begun a minute later lacks it', async () => {
@@ -305,7 +309,11 @@ test('an ephemeral runner that GitHub lacks: noted, and let go when a list begun
 	first.calls.length = 0;
 	const { verdict, pod: after } = await release(first.pod(), alice, first.ports);
 	assert.equal([verdict.kind, verdict.reason, after.unregistered], ['allow', 'unregistered', undefined]);
-	assert.equal(first.calls, [], 'nothing is written: the API server would have the DELETE reviewed again');
+	assert.equal(
+		first.calls,
+		['reread'],
+		'nothing is written: the API server would have the DELETE reviewed again',
+	);
 });
 test('within that minute GitHub is not asked, and then only for its list', async () => {
 	const { clock, ports, calls, pod: current } = world(seen(), absentAt(noon + 60_000));
@@ -330,10 +338,10 @@ test("ARC has unregistered a runner: nothing but a look into GitHub's list, and 
 	const fixedGone = world(said(fixed), absentAt(noon + 60_000));
 	assert.is((await release(fixedGone.pod(), alice, fixedGone.ports)).verdict.reason, 'unregistered');
 	// Nothing is written: each write has ARC's or the garbage collector's DELETE reviewed, and the list read, once more.
-	assert.equal(fixedGone.calls, ['lookup']);
+	assert.equal(fixedGone.calls, ['lookup', 'reread']);
 	const gone = world(said(), absentAt(noon + 60_000));
 	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.reason, 'unregistered');
-	assert.equal(gone.calls, ['lookup']);
+	assert.equal(gone.calls, ['lookup', 'reread']);
 	const blind = world(said(), { ...absentAt(noon + 60_000), log: [unread] });
 	assert.is((await release(blind.pod(), alice, blind.ports)).verdict.reason, 'unregistering');
 	assert.equal(blind.calls, ['lookup', `write ${recorded}+absent-since`]);
@@ -676,11 +684,11 @@ test('absence that allows the deletion ends the attempt on the pod, also where t
 	object.metadata.annotations = { ...object.metadata.annotations, ...since, ...attempt };
 	const gone = world(object, absentAt(noon + 60_000));
 	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.kind, 'allow');
-	assert.equal(gone.calls, ['lookup', 'write unregistration-claim']);
+	assert.equal(gone.calls, ['lookup', 'write unregistration-claim', 'reread']);
 	const changing = world(structuredClone(object), absentAt(noon + 60_000));
 	changing.conflict(1);
 	assert.is((await release(changing.pod(), alice, changing.ports)).verdict.kind, 'allow');
-	assert.equal(changing.calls, ['lookup', 'conflict']);
+	assert.equal(changing.calls, ['lookup', 'conflict', 'reread']);
 });
 
 test('the pod goes while its absence from GitHub’s list is noted: nothing is said to be recorded', async () => {
@@ -859,7 +867,7 @@ test('a dry run just after ARC has unregistered the runner waits for nothing (A1
 	};
 	const { ports, calls, pod: current } = world(object, absentAt(noon + 60_000));
 	const { verdict } = await release(current(), { ...alice, dryRun: true }, ports);
-	assert.equal([verdict.kind, ports.now(), calls], ['allow', noon + 60_000, ['lookup']]);
+	assert.equal([verdict.kind, ports.now(), calls], ['allow', noon + 60_000, ['lookup', 'reread']]);
 });
 test('no time is left for the quiet period: denied, recorded, and the loop goes on', async () => {
 	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
@@ -982,16 +990,169 @@ test('... and so it is with a list that shows a job', async () => {
 	assert.is(calls.at(-1), 'write idle-since');
 	assert.is(current().idleSinceMs, undefined);
 });
-test('ARC has just unregistered a runner: it goes when the quiet period since then is over (I2)', async () => {
-	const object = seen();
-	object.metadata.annotations = {
-		...object.metadata.annotations,
-		'actions-runner/unregistration-complete-timestamp': '2026-11-23T12:00:59.500Z',
+test('ARC has just unregistered a runner: it goes when the quiet period since the list is over (I2)', async () => {
+	for (const at of ['2026-11-23T12:00:59.500Z', '2020-01-01T00:00:00Z', 'at noon']) {
+		const { ports, calls, pod: current } = world(arcSays(at), absentAt(noon + 60_000));
+		assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+		assert.is(ports.now(), noon + 62_000, at);
+		assert.equal(calls, ['lookup', 'reread']);
+	}
+});
+/** A registered runner of which ARC, or whoever may edit the pod, says that it was unregistered then. */
+function arcSays(at: string, change: Parameters<typeof pod>[0] = {}) {
+	const object = seen(change);
+	const said = { 'actions-runner/unregistration-complete-timestamp': at };
+	object.metadata.annotations = { ...object.metadata.annotations, ...said };
+	return object;
+}
+test('a list lacks the runner, which has just got a job: the log is read once more after the list, and after the quiet period', async () => {
+	const longAbsent = () => {
+		const object = pod();
+		const runner = readRunnerPod(object)!;
+		const since = absentOf(runner, noon + 11 * 60_000, signer.signStatement);
+		object.metadata.annotations = merged(object.metadata.annotations, since);
+		return object;
 	};
-	const { ports, calls, pod: current } = world(object, absentAt(noon + 62_000));
-	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
-	assert.is(ports.now(), noon + 61_500);
-	assert.equal(calls, ['reread', 'lookup']);
+	for (const [name, object, begunMs] of [
+		['a static one that GitHub had', seen(fixed), noon + 60_000],
+		['an old complete-timestamp, which anybody may write', arcSays('2020-01-01T00:00:00Z'), noon + 60_000],
+		['... on a static one', arcSays('2020-01-01T00:00:00Z', fixed), noon + 60_000],
+		['one that was never listed', longAbsent(), noon + 13 * 60_000],
+	] as const) {
+		const { clock, ports, pod: current } = world(object, { ...absentAt(begunMs), log: [idle, works] });
+		await clock.pass(begunMs - noon - 60_000);
+		const { verdict, recorded: isRecorded } = await release(current(), alice, ports);
+		assert.equal([verdict.kind, verdict.reason, isRecorded], ['deny', 'busy', true], name);
+		assert.is(ports.now(), begunMs + 2_000, name);
+		assert.is(current().signals[0]?.job.name, 'build');
+	}
+});
+test('... also where ARC has taken its finalizer off the EphemeralRunner, and where a hook or the listener reports the job', async () => {
+	const reported = { by: 'hook', key: 'a', state: 'working', sinceMs: 0, job: { name: 'build' } } as const;
+	const goneLong = { saidToBeGone: { atMs: 0 } };
+	for (const [log, change] of [
+		[[idle, works], {}],
+		[[idle], { signals: [reported] }],
+		[[idle], { kind: 'scale-set', busyHint: { sinceMs: undefined, job: 'build' } }],
+		[[idle, unread], { signals: [{ ...reported, by: 'log' }] }],
+	] as const) {
+		const { ports, pod: current } = world(seen(), { ...absentAt(noon + 60_000), log: [...log] });
+		const { reread } = ports;
+		ports.reread = async (asked) => {
+			const fresh = await reread(asked);
+			return typeof fresh === 'string' ? fresh : { ...fresh, ...goneLong, ...change };
+		};
+		const { verdict } = await release({ ...current(), ...goneLong }, alice, ports);
+		assert.equal([verdict.kind, verdict.reason], ['deny', 'busy'], JSON.stringify(change));
+		assert.is(ports.now(), noon + 62_000);
+	}
+});
+test('... and a runner whose log cannot be read then, or that is listed by then, stays', async () => {
+	const blind = world(seen(fixed), { ...absentAt(noon + 60_000), log: [idle, unread] });
+	assert.is((await release(blind.pod(), alice, blind.ports)).verdict.reason, 'unregistering');
+	const listed = world(arcSays('2020-01-01T00:00:00Z'), { ...absentAt(noon + 60_000), log: [idle] });
+	const { reread } = listed.ports;
+	listed.ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		return typeof fresh === 'string'
+			? fresh
+			: { ...fresh, saidToBeGone: undefined, busyAnswer: { atMs: 0, to: 'us' } };
+	};
+	assert.is((await release(listed.pod(), alice, listed.ports)).verdict.reason, 'busy');
+	const gone = world(seen(fixed), absentAt(noon + 60_000));
+	gone.ports.reread = async () => 'gone';
+	assert.is((await release(gone.pod(), alice, gone.ports)).verdict.reason, 'already-terminating');
+});
+test('... a caller that cannot wait is denied, and its next try has the rest of the quiet period left', async () => {
+	for (const limits of [{ waitsQuiet: false }, { answerByMs: noon + 61_000 }]) {
+		const { clock, ports, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
+		const denied = await release(current(), alice, ports, limits);
+		assert.equal(
+			[denied.verdict.kind, denied.verdict.reason, denied.recorded],
+			['deny', 'unregistering', true],
+		);
+		assert.is(ports.quiet.leftMs(denied.pod), 2_000);
+		await clock.pass(1_500);
+		assert.is(ports.quiet.leftMs(denied.pod), 500);
+		assert.is((await release(current(), alice, ports)).verdict.kind, 'allow');
+		assert.is(ports.now(), noon + 62_000);
+	}
+});
+test('... a list that has the runner in between, or a quarter of a minute, and the quiet period begins anew', async () => {
+	const { clock, ports, pod: current } = world(arcSays('2020-01-01T00:00:00Z'), absentAt(noon + 60_000));
+	await release(current(), alice, ports, { waitsQuiet: false });
+	await clock.pass(15_000);
+	assert.is(ports.quiet.leftMs(current()), undefined);
+	await release(current(), alice, ports, { waitsQuiet: false });
+	assert.is(ports.quiet.leftMs(current()), 2_000);
+	const account = (await ports.account(current())) as RunnerAccount;
+	ports.account = async () => ({
+		...account,
+		lookup: async () => ({ kind: 'present', busy: true, online: true }),
+	});
+	await release(current(), alice, ports);
+	assert.is(ports.quiet.leftMs(current()), undefined);
+});
+
+/** This pod as another replica has it, whose clock differs from that of the first by so much: it has seen nothing of it yet. */
+function another(
+	object: () => ReturnType<typeof pod>,
+	aheadMs = 0,
+	answers: Parameters<typeof world>[1] = {},
+) {
+	const other = world(object(), answers);
+	other.clock.set(aheadMs);
+	return other;
+}
+test('two replicas whose clocks differ: the one that did not ask GitHub waits for two seconds since it saw the proof', async () => {
+	for (const aheadMs of [-3_600_000, -2_000, -500, 0, 500, 2_000, 3_600_000]) {
+		for (const [log, kind] of [
+			[[idle], 'allow'],
+			[[works], 'deny'],
+		] as const) {
+			const first = world();
+			await release(first.pod(), alice, first.ports, { waitsQuiet: false });
+			const other = another(first.object, aheadMs, { log: [...log] });
+			const beforeMs = other.clock.monotonic();
+			const { verdict } = await release(other.pod(), alice, other.ports);
+			assert.is(verdict.kind, kind);
+			assert.is(other.clock.monotonic() - beforeMs, 2_000, `${aheadMs} ms`);
+			// The next review of the same DELETE waits no longer.
+			if (kind === 'allow') await release(other.pod(), alice, other.ports);
+			assert.is(other.clock.monotonic() - beforeMs, 2_000, `${aheadMs} ms`);
+		}
+	}
+});
+test('the replica that has GitHub’s 204 counts from then, though it is written later, or somebody sets its clock', async () => {
+	for (const setMs of [0, 3_600_000, -3_600_000]) {
+		const { clock, ports, pod: current } = world();
+		const { write } = ports;
+		ports.write = async (...change) => {
+			if (change[1].labels) {
+				await new Promise<void>((resolve) => void ports.after(700, resolve));
+				clock.set(setMs);
+			}
+			return write(...change);
+		};
+		const beforeMs = clock.monotonic();
+		await release(current(), alice, ports, { answerByMs: Number.POSITIVE_INFINITY });
+		assert.is(clock.monotonic() - beforeMs, 2_000, `${setMs} ms`);
+	}
+});
+test('three reviews of one DELETE at three replicas: each waits once, however often it is asked', async () => {
+	const first = world();
+	const replicas = [first];
+	let tookMs = 0;
+	for (let review = 0; review < 6; review++) {
+		const at = review % 3;
+		replicas[at] ??= another(first.object);
+		const { clock, ports, pod: current } = replicas[at];
+		const beforeMs = clock.monotonic();
+		assert.is((await release(current(), alice, ports)).verdict.kind, 'allow');
+		tookMs += clock.monotonic() - beforeMs;
+		if (review === 0) assert.is(tookMs, 2_000);
+	}
+	assert.is(tookMs, 6_000);
 });
 
 /** The log of a runner that has been given a job, in ways that hid its start from an earlier version. */
