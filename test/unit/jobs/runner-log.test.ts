@@ -191,6 +191,12 @@ test('a piece ends somewhere: what a line says does not depend on where', () => 
 			assert.is(says(`${start}${'z'.repeat(length - 1)}\n`).says, 'idle');
 			assert.is(says(`${'z'.repeat(length - 1)}\n${start}${'z'.repeat(length - 100)}\n`).says, 'idle');
 		}
+	for (let more = -3; more <= 3; more++) {
+		const reading = says(`${start}x${job}${'.'.repeat(32 * 1024 - job.length - 1 + more)}\n`);
+		assert.ok(reading.says === 'works' && reading.unclear, `${more}`);
+	}
+	for (let dots = 32_500; dots < 32_630; dots += 7)
+		assert.is(says(`${works}${end}${'y'.repeat(200)}${'.'.repeat(dots)}\n`).says, 'works', `${dots}`);
 	// The end of a long line is no line, and neither is its beginning.
 	for (let length = 40; length < 140; length++) {
 		assert.is(says(`${works}${'x'.repeat(32 * 1024)}${end.padEnd(length)}`.trimEnd()).says, 'works');
