@@ -164,6 +164,12 @@ export class Budget {
 		};
 	}
 
+	/** Whether the call may be sent now: its time has come, or the share has grown since it was given that time. */
+	isTurn({ call, atMs }: Ticket): boolean {
+		const nowMs = this.#now();
+		return atMs <= nowMs || this.#windows[call].againMs(nowMs) <= nowMs;
+	}
+
 	/**
 	 * To be called right before the call is sent, because calls may have failed since `take`. Returns 'go', a failure (the
 	 * ticket is released), or 'later': wait until the ticket's new time, then call `start` again.

@@ -7,7 +7,7 @@ import { type CallLimits, GitHubClient } from './client.ts';
 import { type Credential, fingerprint } from './credentials.ts';
 import type { Fetch } from './fetch.ts';
 import { type JobsAnswer, type JobsQuestion, RunJobs } from './jobs.ts';
-import { concurrentCalls, lineWaitMs, sharedCallTimeoutMs } from './policy.ts';
+import { concurrentCalls, lineWaitMs, sharedCallTimeoutMs, turnCheckMs } from './policy.ts';
 import { Registry } from './registry.ts';
 import type {
 	AccountState,
@@ -190,9 +190,10 @@ export class Connection {
 		} as const;
 		while (!signal.aborted) {
 			const waitMs = ticket.atMs - this.#clock.now();
-			if (waitMs > 0) await this.#clock.sleep(waitMs, signal);
-			if (signal.aborted || !(await this.#gate.enter(Math.max(0, untilMs - this.#clock.now()), signal)))
-				break;
+			if (waitMs > 0) await this.#clock.sleep(Math.min(waitMs, turnCheckMs), signal);
+			if (signal.aborted) break;
+			if (!this.#budget.isTurn(ticket)) continue;
+			if (!(await this.#gate.enter(Math.max(0, untilMs - this.#clock.now()), signal))) break;
 			const started = this.#budget.start(ticket);
 			if (started === 'go') return () => this.#gate.leave();
 			this.#gate.leave();

@@ -34,6 +34,12 @@ export const rateWindowMs = 60_000;
 export const share = { leader: 2 / 3, joining: 0.1, unsaid: 0.1 } as const;
 
 /**
+ * A call that waits for its turn looks so often whether the turn has come sooner: a replica that has joined gets its whole share
+ * after 20 s, and calls that it was asked for until then would wait for up to a minute.
+ */
+export const turnCheckMs = 1_000;
+
+/**
  * At least this part of what costs GitHub little (lists, tokens, first looks at a scope) may be used by each replica, also
  * by one that has just joined: two that start together would otherwise keep the first runners of a cluster waiting.
  */
