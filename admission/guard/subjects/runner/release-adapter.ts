@@ -81,6 +81,7 @@ function runnerAccount(account: Account, { scope }: RunnerPod, clock: Clock): Ru
 	if (!scope) throw new Error('internal error: GitHub must not be asked about a pod without a scope');
 	return {
 		failure: () => account.failure(scope),
+		removalsSpentUntilMs: () => account.removalsSpentUntilMs(),
 		async unregister(pod, { found, stillIdle, ...limits }) {
 			const { uid, restarts, runnerId: id, runnerName: name, registered } = pod;
 			// GitHub never gives an id twice: one that its list has shown as this runner's is its own.

@@ -40,6 +40,8 @@ export type LookupOutcome =
 export interface RunnerAccount {
 	/** Why a call would fail now, as far as is known without one (rate limit, outage, bad credentials); undefined: no reason is known. */
 	failure(): GitHubFailure | undefined;
+	/** Until when the rate limit lets no DELETE through, ms since the epoch; undefined: one can be sent now. */
+	removalsSpentUntilMs(): number | undefined;
 	/** Has GitHub remove the registration. Nothing else does. Concurrent calls for one runner share one exchange. */
 	unregister(
 		pod: RunnerPod,
@@ -393,6 +395,7 @@ async function unregister(
 	{ priority, rateLimitWaitMs, brief }: ReleaseLimits,
 	deadlineMs: number,
 ): Promise<Released | Absent> {
+	let isTurn = false;
 	const exchange = account
 		.unregister(pod, {
 			timeoutMs: backgroundBudgetMs,
@@ -402,15 +405,21 @@ async function unregister(
 			// to be still registering.
 			found: async (runnerId) =>
 				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
-			stillIdle: () => stillIdle(pod, readMs, ports),
+			stillIdle: () => {
+				isTurn = true;
+				return stillIdle(pod, readMs, ports);
+			},
 		})
 		.then((outcome) => writeOutcome(pod, reading, outcome, ports, brief));
 	ports.background(exchange);
-	return waitFor(ports, exchange, { ms: deadlineMs - ports.now() }, () => ({
-		verdict: deny('github-slow', 'GitHub has been asked and has not answered yet'),
-		recorded: true,
-		pod,
-	}));
+	return waitFor(ports, exchange, { ms: deadlineMs - ports.now() }, () => {
+		const untilMs = isTurn ? undefined : account.removalsSpentUntilMs();
+		const verdict =
+			untilMs === undefined
+				? deny('github-slow', 'GitHub has been asked and has not answered yet')
+				: deny('budget-spent', `its DELETE may be sent at ${new Date(untilMs).toISOString()}`);
+		return { verdict, recorded: true, pod };
+	});
 }
 
 /** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */

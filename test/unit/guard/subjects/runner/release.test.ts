@@ -31,6 +31,8 @@ function world(
 		unregister?: UnregisterOutcome | Promise<UnregisterOutcome>;
 		lookup?: LookupOutcome;
 		failure?: GitHubFailure;
+		/** Until when no DELETE can be sent, ms since the epoch. */
+		spentUntilMs?: number;
 		nameTaken?: boolean;
 		/** What the log says, from one reading to the next; the last one stays. Idle where nothing is given. */
 		log?: LogReading[];
@@ -52,6 +54,7 @@ function world(
 		async account() {
 			return {
 				failure: () => answers.failure,
+				removalsSpentUntilMs: () => answers.spentUntilMs,
 				unregister: async () => {
 					calls.push('unregister');
 					return answers.unregister ?? removed;
@@ -237,6 +240,31 @@ const saidToBeUnregistered = () =>
 			},
 		},
 	});
+
+test('its DELETE waits for its turn in the rate limit: the denial says that, and until when', async () => {
+	const never = new Promise<UnregisterOutcome>(() => {});
+	const spent = world(undefined, { unregister: never, spentUntilMs: noon + 90_000 });
+	const { verdict, recorded: isRecorded } = await release(spent.pod(), alice, spent.ports);
+	assert.equal([verdict.reason, isRecorded], ['budget-spent', true]);
+	assert.match(('detail' in verdict && verdict.detail) || '', '2026-11-23T12:01:30.000Z');
+
+	const sent = world(undefined, { unregister: never, spentUntilMs: noon + 90_000 });
+	const account = (await sent.ports.account(sent.pod())) as RunnerAccount;
+	sent.ports.account = async () => ({
+		...account,
+		unregister: async (_runner, { stillIdle }) => {
+			await stillIdle();
+			return never;
+		},
+	});
+	assert.is(
+		(await release(sent.pod(), alice, sent.ports)).verdict.reason,
+		'github-slow',
+		'its turn has come',
+	);
+	const free = world(undefined, { unregister: never });
+	assert.is((await release(free.pod(), alice, free.ports)).verdict.reason, 'github-slow');
+});
 
 test('a forged time, proof and id on a runner that is registering release nothing, and nothing is signed', async () => {
 	const { ports, calls, pod } = world(saidToBeUnregistered(), absentAt(noon + 60_000));
