@@ -13,6 +13,7 @@ import { Departures } from '../../runners/departures.ts';
 import { describeWaiting } from '../../runners/describe.ts';
 import { cancelHint, timedOut } from '../../runners/outcomes.ts';
 import { queryFor, toCliError } from '../../runners/targets.ts';
+import { askAll } from './ask-all.ts';
 
 interface DeleteRequest {
 	gracePeriodSeconds?: number;
@@ -61,16 +62,18 @@ export async function removeRunners(
 		failure: (message) => progress.say(`${message}; trying again`),
 	});
 
-	const outcomes = await mapLimited(pods, (pod) => ask(client, pod, request));
-	for (const [index, outcome] of outcomes.entries()) {
-		const pod = pods[index]!;
+	const answered = (pod: Pod, outcome: Outcome) => {
 		if (outcome.kind === 'accepted' || outcome.kind === 'gone') announce(pod);
 		else if (outcome.kind === 'denied') {
 			progress.say(`pod "${pod.metadata.name}" not deleted yet: ${describeDenial(outcome.denial)}`);
 		} else errors.push(failure(outcome));
 		if (outcome.kind === 'accepted' || outcome.kind === 'denied') departures.add(pod);
+	};
+	await askAll(pods, (pod) => ask(client, pod, request), answered, progress);
+	if (!wait || departures.pods.length === 0) {
+		progress.close();
+		return exitCode.done;
 	}
-	if (!wait || departures.pods.length === 0) return exitCode.done;
 
 	const repeat = setInterval(() => {
 		for (const pod of departures.unrecorded) void ask(client, pod, request).catch(() => undefined);
