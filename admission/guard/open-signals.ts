@@ -1,3 +1,4 @@
+import type { Pod } from '../api/kinds.ts';
 import { type ObjectKey, objectKey, splitKey } from '../api/object-key.ts';
 import type { Cache } from '../cluster/cache.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
@@ -15,7 +16,13 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Sighting } from './rules/busy-marks.ts';
-import { contradiction, nextReadMs, signalsAfterReading, signalToVerify } from './rules/open-signals.ts';
+import {
+	contradiction,
+	nextReadMs,
+	signalsAfterReading,
+	signalToVerify,
+	withoutAnothers,
+} from './rules/open-signals.ts';
 
 interface OpenSignalsDependencies {
 	cache: Cache;
@@ -81,7 +88,7 @@ export class OpenSignals {
 	}
 
 	async #reconcile(key: ObjectKey): Promise<Requeue> {
-		const { cache, pods, sign, readLog, sighting, clock } = this.#dependencies;
+		const { cache, pods, readLog, sighting, clock } = this.#dependencies;
 		const { namespace, name } = splitKey(key);
 		const cached = cache.pods.get(namespace, name);
 		const pod = cached && pods.read(cached);
@@ -89,6 +96,8 @@ export class OpenSignals {
 		if (!isOpen(pod)) return isNameless(pod) && !this.#readMs.has(pod.uid) ? this.#name(pod) : undefined;
 		this.#compare(pod);
 		const seen = sighting(pod);
+		const own = withoutAnothers(pod, seen, clock.now());
+		if (own !== pod.signals) return this.#write(cached, pod, own, seen);
 		const dueMs = nextReadMs(pod, seen, this.#readMs.get(pod.uid), clock.now());
 		if (dueMs === undefined) return { afterMs: compareMs };
 		if (dueMs > 0) return { afterMs: Math.min(dueMs, compareMs) };
@@ -98,14 +107,22 @@ export class OpenSignals {
 		const refuted = asked && (await this.#hasCompleted(pod, asked)) ? asked : undefined;
 		const read = signalsAfterReading(pod, reading, seen, clock.now());
 		const signals = ended(read, (signal) => signal === refuted, clock.now());
-		if (signals === pod.signals) return { afterMs: 0 };
-		// If the pod has changed meanwhile, perhaps by another signal, the watch starts the next reconcile.
+		return signals === pod.signals ? { afterMs: 0 } : this.#write(cached, pod, signals, seen);
+	}
+
+	/** If the pod has changed meanwhile, perhaps by another signal, nothing is written, and the watch starts the next reconcile. */
+	async #write(
+		cached: Pod,
+		pod: RunnerPod,
+		signals: readonly JobSignal[],
+		seen: Sighting | undefined,
+	): Promise<undefined> {
+		const { pods, sign } = this.#dependencies;
 		// No source says that it works: its marks are removed in the same write, because others react to each change of a pod.
 		const ends = worksBy(signals) === undefined && seen?.runner?.busy !== true;
 		const marks = ends ? idleMarks(cached) : { labels: {}, annotations: {} };
 		const annotations = { ...marks.annotations, ...signalsOf({ ...pod, signals }, sign) };
 		await pods.patch(pod, { labels: marks.labels, annotations }, pod.resourceVersion);
-		return undefined;
 	}
 
 	/** GitHub's list shows a job, and no source has reported which: its log is read, once for each time that it becomes busy. */

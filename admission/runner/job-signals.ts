@@ -10,6 +10,8 @@ export interface Job {
 	workflow?: string | undefined;
 	runId?: number | undefined;
 	attempt?: number | undefined;
+	/** GitHub's id of the runner that has it: several may have used one name. */
+	runnerId?: number | undefined;
 	/** Address of the run's or the job's page. */
 	url?: string | undefined;
 }

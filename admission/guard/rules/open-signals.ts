@@ -80,6 +80,27 @@ export function signalsAfterReading(
 }
 
 /**
+ * The job signals without those of another runner of this name: an event names GitHub's id of the runner, and a list that was
+ * begun well after it still shows this pod's own id under the name. Until then such a signal counts: a static runner that
+ * registers again has a new id, which no list may have shown yet. The same object where all are its own.
+ */
+export const withoutAnothers = (
+	{ signals, registered, runnerId }: RunnerPod,
+	sighting: Sighting | undefined,
+	nowMs: number,
+): readonly JobSignal[] =>
+	registered && sighting?.runner?.id === runnerId
+		? ended(
+				signals,
+				({ job, sinceMs }) =>
+					job.runnerId !== undefined &&
+					job.runnerId !== runnerId &&
+					(sighting?.atMs ?? 0) >= sinceMs + contradictedAfterMs,
+				nowMs,
+			)
+		: signals;
+
+/**
  * The job signal that GitHub is asked about by its run, after it has been open for long: the list has contradicted it and
  * the log says nothing, or an event has reported a later job. The log, and a list that shows the next job of a full queue,
  * do not say which job they mean. undefined: there is none, or its run is not known.

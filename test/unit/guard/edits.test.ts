@@ -346,7 +346,13 @@ test('the webhook’s matchConditions look at the same keys', () => {
 	const lists = [...expression.matchAll(/\[([^[\]]+)\]\.exists\(k,/g)].map(([, keys = '']) =>
 		[...keys.matchAll(/'([^']+)'/g)].map(([, key = '']) => key),
 	);
-	assert.equal(lists[0], [...recognisingLabels, ...decidingLabels, ...scopeLabels, jobPods.label, jobPods.job]);
+	assert.equal(lists[0], [
+		...recognisingLabels,
+		...decidingLabels,
+		...scopeLabels,
+		jobPods.label,
+		jobPods.job,
+	]);
 	assert.ok(jobPodLabels.every((key) => lists[0]?.includes(key)));
 	assert.equal(lists[1], recognisingLabels);
 	assert.equal(lists[2]?.sort(), [...ownAnnotations, arc.credentialsSecret].sort());

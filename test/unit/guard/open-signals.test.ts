@@ -10,6 +10,7 @@ import {
 	nextReadMs,
 	signalsAfterReading,
 	signalToVerify,
+	withoutAnothers,
 } from '../../../admission/guard/rules/open-signals.ts';
 import { recordReport } from '../../../admission/jobs/record-report.ts';
 import type { JobReport } from '../../../admission/jobs/rules/job-signals.ts';
@@ -76,6 +77,33 @@ test("what the log alone says is read again every 10 s; a hook's job only after 
 	assert.is(nextReadMs(pod, list(late - 1_000, true), undefined, late), minute);
 	assert.is(nextReadMs(pod, list(late - 1_000, false), undefined, late), 0);
 	assert.is(nextReadMs(pod, list(late - 1_000, false), late - 1_000, late), 59_000);
+});
+test('an event about another runner of its name: it counts until a list of half a minute later still shows the pod’s own id', () => {
+	const event = { ...signal('event', 'working'), job: { name: 'build', runnerId: 9 } };
+	for (const ephemeral of [true, false]) {
+		const pod = runner([event], { ephemeral, registered: true, runnerId: 1 });
+		const after = (sighting: Sighting | undefined, change: Partial<RunnerPod> = {}) =>
+			states(withoutAnothers({ ...pod, ...change }, sighting, noon + minute))[0];
+		assert.is(after(list(noon + 30_000, false)), 'event over');
+		assert.is(after(list(noon + 30_000, true)), 'event over', 'its own job has a signal of its own');
+		assert.is(after(undefined), 'event working');
+		assert.is(after(list(noon + 29_999, false)), 'event working', 'GitHub’s lists may be late');
+		assert.is(
+			after(list(noon + minute, undefined)),
+			'event working',
+			'it is not listed: it may have registered anew',
+		);
+		const renewed = { ...list(noon + minute, false), runner: { id: 9, busy: true, status: 'online' } };
+		assert.is(after(renewed), 'event working', 'it has registered anew');
+		assert.is(
+			after(list(noon + minute, false), { registered: false }),
+			'event working',
+			'whose id it is anybody may have written',
+		);
+		const own = { ...event, job: { name: 'build', runnerId: 1 } };
+		assert.is(after(list(noon + minute, false), { signals: [own] }), 'event working');
+		assert.is(after(list(noon + minute, false), { signals: [signal('hook', 'working')] }), 'hook working');
+	}
 });
 test('the clock was set back, or the list that shows the job is old: the log is read', () => {
 	const hour = 60 * minute;
@@ -263,6 +291,24 @@ test("a static runner's job: busy from its hook on, and idle within a second of 
 	const reads = logsRead();
 	await clock.pass(5 * minute);
 	assert.is(logsRead(), reads, 'an idle runner’s log is not read');
+	await world.stop(signals);
+});
+test('an event about another runner of its name marks it as busy for less than a minute, ephemeral or not', async () => {
+	const { world, clock, signals, marked, print, say, start } = setUp();
+	world.runner(
+		'r1',
+		{ env: { RUNNER_EPHEMERAL: 'true' }, metadata: { annotations: world.listed('r1', 1) } },
+		'unknown',
+	);
+	print('Listening for Jobs');
+	await start();
+	await clock.pass(20_000);
+	void say('started', { name: 'build', runnerId: 900 }, 'event');
+	await clock.until('it is marked', marked, 1_000);
+	const tookMs = await clock.until('it is idle', () => !marked(), 2 * minute);
+	assert.ok(tookMs >= 29_000, `${tookMs} ms`);
+	void say('started', { name: 'test', runnerId: 1 }, 'event');
+	await clock.pass(1_000);
 	await world.stop(signals);
 });
 test('a job that GitHub never shows is busy all the same, counted once, and ends by the log after its end', async () => {

@@ -60,6 +60,7 @@ export function readDelivery(event: string, payload: unknown): JobEvent | NotFor
 				workflow: shown(job.workflow_name),
 				runId: idOf(job.run_id),
 				attempt: idOf(job.run_attempt),
+				runnerId: idOf(job.runner_id),
 				url,
 			},
 		},

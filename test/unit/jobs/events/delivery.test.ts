@@ -26,6 +26,7 @@ test('in_progress: the runner has started this job', () => {
 				workflow: 'CI',
 				runId: 42,
 				attempt: 2,
+				runnerId: 1,
 				url: 'https://github.com/octo-org/app/actions/runs/42/job/7',
 			},
 		},
