@@ -157,6 +157,8 @@ export const names = {
 	status: 'runners-admission-status',
 	/** PodDisruptionBudgets for the two values of the busy label; one pod must not be under two of them. */
 	backstops: { true: 'runners-admission-busy', unknown: 'runners-admission-unknown' },
+	/** ValidatingAdmissionPolicy, and its binding, by which nobody else deletes or changes these. */
+	budgetPolicy: 'runners-admission-budgets',
 	fieldManager: 'runners-admission',
 } as const;
 

@@ -9,6 +9,7 @@ import { print, printError } from '../print/out.ts';
 import { confirmed } from './confirm.ts';
 import { forgetJobs } from './forget-jobs.ts';
 import { installedIn } from './installed-in.ts';
+import { removeBudget } from './kept-budgets.ts';
 import { type Manifest, nameOf } from './manifest.ts';
 import { Objects } from './objects.ts';
 import { overlays } from './overlays.ts';
@@ -91,7 +92,8 @@ class Uninstall {
 		await releaseSets(this.#api, (line) => this.#say(line));
 		const { namespace } = this.#options;
 		if (await forgetJobs(this.#api, namespace)) this.#say(`workflowjobs removed (namespace ${namespace})`);
-		await this.#remove([...budgets, ...tokens, ...others, ...own]);
+		await this.#remove(budgets, (budget) => removeBudget(this.#api, budget));
+		await this.#remove([...tokens, ...others, ...own]);
 	}
 
 	#say(line: string): void {
@@ -99,10 +101,13 @@ class Uninstall {
 		print(`${line}${suffix}\n`);
 	}
 
-	async #remove(objects: readonly Manifest[]): Promise<void> {
+	async #remove(
+		objects: readonly Manifest[],
+		remove = (object: Manifest) => this.#api.remove(object),
+	): Promise<void> {
 		for (const object of objects) {
 			if (object.metadata.deletionTimestamp !== undefined) continue; // is being deleted already
-			if (await this.#api.remove(object)) this.#say(`${nameOf(object)} removed`);
+			if (await remove(object)) this.#say(`${nameOf(object)} removed`);
 		}
 	}
 

@@ -19,7 +19,7 @@ const backstops: readonly string[] = Object.values(names.backstops);
 /** Everything that an installation has left in a cluster. */
 export interface Remains {
 	webhooks: Manifest[];
-	/** Workloads and rights. Removed first, so that nothing writes again what is being removed. */
+	/** Workloads, rights and bindings of policies. Removed first, so that nothing writes again, or keeps, what is being removed. */
 	powers: Manifest[];
 	others: Manifest[];
 	crds: Manifest[];
@@ -38,7 +38,13 @@ export interface Remains {
 	tokens: Manifest[];
 }
 
-const powerKinds = ['Deployment', 'ClusterRoleBinding', 'RoleBinding'];
+const powerKinds = [
+	'Deployment',
+	'ClusterRoleBinding',
+	'RoleBinding',
+	'ValidatingAdmissionPolicyBinding',
+	'MutatingAdmissionPolicyBinding',
+];
 const core = (kind: string) => ({ apiVersion: 'v1', kind });
 const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' };
 const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
