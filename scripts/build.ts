@@ -6,7 +6,8 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, 
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import { overlayNames, readOverlay } from './manifests/overlays.ts';
+import { creationPolicy } from '../plugin/installation/creation-policy.ts';
+import { overlayNames, readComponent, readOverlay } from './manifests/overlays.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -152,9 +153,10 @@ function removeEarlier(folder: string): void {
 	for (const name of readdirSync(folder)) if (name.startsWith('kubectl-runners')) rmSync(join(folder, name));
 }
 
-/** The objects of each overlay, by its name: what `kubectl runners install` applies. */
+/** The objects of each overlay, by its name, and of the policy beside them: what `kubectl runners install` applies. */
 function readOverlays(): Record<string, object[]> {
-	return Object.fromEntries(overlayNames.map((name) => [name, readOverlay(name)]));
+	const objects = overlayNames.map((name) => [name, readOverlay(name)]);
+	return Object.fromEntries([...objects, [creationPolicy, readComponent(creationPolicy)]]);
 }
 
 /**

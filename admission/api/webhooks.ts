@@ -27,6 +27,7 @@ export const webhookRoutes: Record<'validating' | 'mutating', Record<string, Rou
 		'replicas.runners-admission.svc': '/sets/replicas',
 		'pods.runners-admission.svc': '/pods/create',
 		'hooks.runners-admission.svc': '/pods/create',
+		'unknown.runners-admission.svc': '/pods/create',
 	},
 };
 

@@ -1,6 +1,7 @@
-import { arc, busy } from '../api/keys.ts';
+import { arc } from '../api/keys.ts';
 import type { Container, Pod } from '../api/kinds.ts';
 import { setKeys, tokenSecretKey } from '../api/sets.ts';
+import { unknownMark } from '../jobs/rules/marks.ts';
 import { scopeInEnvironment } from '../runner/identity/identity.ts';
 import { applied } from '../webhook/apply.ts';
 import {
@@ -82,9 +83,7 @@ function inject(pod: Pod, jobHooks: Hooks): { operations: PatchOperation[]; warn
 			);
 		}
 	}
-	// Nothing is known of it until it has been seen idle.
-	if (pod.metadata.labels?.[busy.label] === undefined)
-		operations.push({ op: 'add', path: `/metadata/labels/${pointer(busy.label)}`, value: 'unknown' });
+	operations.push(...unknownMark(pod));
 	if (pod.spec?.restartPolicy !== 'Never')
 		operations.push({ op: 'add', path: '/spec/restartPolicy', value: 'Never' });
 	operations.push(...jobHooks(withLists(pod, container)));

@@ -1,4 +1,5 @@
-import { keyOf, type Manifest } from './manifest.ts';
+import { creationPolicy } from './creation-policy.ts';
+import { isWebhookConfiguration, keyOf, type Manifest } from './manifest.ts';
 import type { Overlays } from './overlays.ts';
 import {
 	inNamespace,
@@ -30,10 +31,10 @@ export interface Choice {
 	certManager: boolean;
 }
 
-/** The objects that these options select, in the order of the manifests. */
+/** The objects that these options select, in the order of the manifests; see `whereServed` for those that not every API server has. */
 export function chosenObjects(overlays: Overlays, choice: Choice): Manifest[] {
 	const { external, replicas, image } = choice;
-	let objects = overlayOf(overlays, choice);
+	let objects = [...overlayOf(overlays, choice), ...(overlays[creationPolicy] ?? [])];
 	objects = withGithubSecret(inNamespace(objects, choice.namespace), choice.githubSecret);
 	if (external) objects = withExternal(objects, external);
 	if (replicas !== undefined) objects = withReplicas(objects, replicas);
@@ -57,6 +58,24 @@ function overlayOf(overlays: Overlays, { mode, external, certManager }: Choice):
 			.map(keyOf)
 			.filter((key) => !guardOnly.has(key)),
 	);
-	const guard = chosen.filter((object) => !others.has(keyOf(object)));
+	const guard = onlyWebhooksOf(
+		objects('guard-only'),
+		chosen.filter((object) => !others.has(keyOf(object))),
+	);
 	return withServerArgs(guard, [`--controllers=${guardControllers}`]);
+}
+
+interface WebhookConfiguration extends Manifest {
+	webhooks: { name: string }[];
+}
+
+/** The objects, without the webhooks that are not in `guardOnly`. */
+function onlyWebhooksOf(guardOnly: readonly Manifest[], objects: readonly Manifest[]): Manifest[] {
+	const webhooksOf = (object: Manifest) => (object as WebhookConfiguration).webhooks;
+	const known = new Map(guardOnly.filter(isWebhookConfiguration).map((one) => [keyOf(one), webhooksOf(one)]));
+	return objects.map((object) => {
+		const wanted = known.get(keyOf(object))?.map(({ name }) => name);
+		if (!wanted) return object;
+		return { ...object, webhooks: webhooksOf(object).filter(({ name }) => wanted.includes(name)) };
+	});
 }

@@ -1,6 +1,6 @@
 import type { Manifest } from './manifest.ts';
 
-/** Objects of manifests/overlays/NAME, by name. */
+/** Objects of manifests/overlays/NAME, by name, and those of the component creation-policy. */
 export type Overlays = Record<string, readonly Manifest[]>;
 
 declare const __OVERLAYS__: Overlays | undefined;

@@ -17,6 +17,7 @@ import {
 	refuseConflicts,
 	type Step,
 } from './apply.ts';
+import { whereServed } from './creation-policy.ts';
 import { type Choice, chosenObjects, guardControllers } from './install-options.ts';
 import { installedIn } from './installed-in.ts';
 import { type Manifest, nameOf } from './manifest.ts';
@@ -53,8 +54,8 @@ const establishedWithinMs = 30_000;
 
 /** Applies the selected objects, removes what an earlier installation had besides, and waits for the guard. */
 export async function runInstall(options: InstallOptions): Promise<number> {
-	const objects = inOrder(chosenObjects(overlays, options));
 	const api = new Objects(await connect(options.connection), options.dryRun);
+	const objects = inOrder(await whereServed(api, chosenObjects(overlays, options)));
 	if (options.dryRun === 'client') return dryRunClient(api, objects, options);
 
 	await refuseWhereInstalled(api, options.namespace);

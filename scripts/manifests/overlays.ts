@@ -18,3 +18,8 @@ export const renderedFile = (name: string): string => join(manifests, 'rendered'
 export function readOverlay(name: string): Manifest[] {
 	return loadAll(readFileSync(renderedFile(name), 'utf8')) as Manifest[];
 }
+
+/** The objects of a component that is one file, for whoever adds them without kustomize. */
+export function readComponent(name: string): Manifest[] {
+	return loadAll(readFileSync(join(manifests, 'components', name, 'policy.yaml'), 'utf8')) as Manifest[];
+}

@@ -1,16 +1,11 @@
 import type { JobHooksMode } from '../../api/job-hooks.ts';
 import type { Pod } from '../../api/kinds.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import {
-	type AdmissionRequest,
-	type AdmissionResponse,
-	allowed,
-	type PatchOperation,
-} from '../../webhook/review.ts';
+import type { AdmissionRequest, AdmissionResponse, PatchOperation } from '../../webhook/review.ts';
 import type { ReportDependencies } from '../record-report.ts';
 import { HookCertificate } from './certificate.ts';
 import { createHookEndpoint } from './endpoint.ts';
-import { hookOtherPods } from './hook-other-pods.ts';
+import { hookOtherPods, markOtherPods } from './hook-other-pods.ts';
 import { type HookServer, injectHooks } from './rules/inject.ts';
 import { ServiceAddress } from './service-address.ts';
 import { Tokens } from './tokens.ts';
@@ -57,7 +52,7 @@ export class JobHooks {
 	/** Reviews CREATE of a runner pod that is not our sets'. Only for callers that are known: it asks the API server. */
 	reviewOthers = async (request: AdmissionRequest): Promise<AdmissionResponse> => {
 		const { mode, port } = this.#options;
-		if (mode !== 'all' || port === 0) return allowed(request.uid);
+		if (mode !== 'all' || port === 0) return markOtherPods(request);
 		return hookOtherPods(request, this.#server(), this.#trials);
 	};
 

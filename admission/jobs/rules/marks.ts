@@ -1,5 +1,6 @@
 import { autoscalerMarks, busy } from '../../api/keys.ts';
 import type { Pod } from '../../api/kinds.ts';
+import { type PatchOperation, pointer } from '../../webhook/review.ts';
 
 /** Labels and annotations to change; null removes one. */
 export interface Marks {
@@ -30,4 +31,14 @@ export function idleMarks({ metadata }: Pod): Marks {
 	for (const key of [busy.since, busy.job, busy.marks, ...ours])
 		if (key in annotations) marks.annotations[key] = null;
 	return marks;
+}
+
+/** What marks a runner pod that is being created as unknown: nothing is known of it until it has been seen idle. */
+export function unknownMark({ metadata }: Pod): PatchOperation[] {
+	const { labels } = metadata;
+	if (labels?.[busy.label] !== undefined) return [];
+	return [
+		...(labels ? [] : [{ op: 'add', path: '/metadata/labels', value: {} } as const]),
+		{ op: 'add', path: `/metadata/labels/${pointer(busy.label)}`, value: 'unknown' },
+	];
 }

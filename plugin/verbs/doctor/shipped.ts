@@ -13,6 +13,7 @@ export const shippedPolicies = {
 		'replicas.runners-admission.svc': 'Ignore',
 		'pods.runners-admission.svc': 'Fail',
 		'hooks.runners-admission.svc': 'Ignore',
+		'unknown.runners-admission.svc': 'Ignore',
 	},
 } as const;
 
@@ -30,9 +31,14 @@ export const consequences: Record<string, string> = {
 	'mutating pods.runners-admission.svc': 'while no replica answers, runner pods are created without a token',
 	'mutating hooks.runners-admission.svc':
 		'while no replica answers, no runner pod of ARC or of a scale set can be created',
+	'mutating unknown.runners-admission.svc':
+		'while no replica answers, no runner pod can be created, unless a policy marks it',
 };
 
-/** The only mutating webhook that guard-only may have (manifests/components/job-hooks). */
+/** The mutating webhook that guard-only has (manifests/base). */
+export const unknownWebhook = 'unknown.runners-admission.svc';
+
+/** Another one that guard-only may have (manifests/components/job-hooks). */
 export const hooksWebhook = 'hooks.runners-admission.svc';
 
 /** It reviews evictions in namespaces with that label; the other eviction webhook excludes them. */

@@ -1,11 +1,15 @@
 /** What the API server does by itself, with every replica down: the policies of manifests/. */
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { names } from '../../../admission/api/keys.ts';
-import { type ApiCall, apiCalls } from '../../rig/api-call.ts';
+import { busy, names } from '../../../admission/api/keys.ts';
+import type { Pod } from '../../../admission/api/kinds.ts';
+import { type ApiCall, apiCalls, evict } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
+import { plainPod } from '../../rig/spaces.ts';
 import { stage } from '../../rig/stage.ts';
 import { readKubeconfig } from '../../sim/cluster-access.ts';
+import { runnerSetPod } from '../../sim/pods.ts';
 import { suite } from '../../support/suite.ts';
 import { everyReplicaDies } from '../support/every-replica-dies.ts';
 import { end, Space } from '../support/space.ts';
@@ -18,9 +22,11 @@ interface Context {
 	stopCalls: () => void;
 }
 
-const test = suite<Context>('policies, with every replica down');
+const test = suite<Context>('policies');
 
 const budgets = (namespace: string) => `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+const pods = ({ name }: Space) => `/api/v1/namespaces/${name}/pods`;
+const policyFile = join(import.meta.dirname, '../../../manifests/components/creation-policy/policy.yaml');
 const merge = 'application/merge-patch+json';
 
 test.before(async (context) => {
@@ -37,13 +43,29 @@ test.before(async (context) => {
 		await space.bind(user, role);
 	await space.runners(['busy']);
 	await space.runJob('busy', { known: true });
-	await everyReplicaDies(rig, space.name, 1);
 });
 test.after(async ({ rig, space, stopCalls }) => {
 	stopCalls?.();
+	if (rig) await rig.ok(['delete', '--ignore-not-found', '-f', policyFile]);
 	await space?.clear();
 	await end(rig);
 });
+
+test('a new runner pod is unknown from its creation on, by the webhook; another pod is not', async ({
+	space,
+	call,
+}) => {
+	const create = async (pod: object) => {
+		const { status, message, body } = await call('POST', `${pods(space)}?dryRun=All`, { body: pod });
+		assert.is(status, 201, message);
+		return (body as unknown as Pod).metadata.labels?.[busy.label];
+	};
+	assert.is(await create(runnerSetPod(space.options('new'))), 'unknown');
+	assert.is(await create(runnerSetPod(space.options('new', { labels: { [busy.label]: 'true' } }))), 'true');
+	assert.is(await create(plainPod('web', space.name)), undefined);
+});
+
+test('from here on every replica is down', ({ rig, space }) => everyReplicaDies(rig, space.name, 1));
 
 const users = { editor: [], owner: [], somebody: ['system:masters'] } as const;
 
@@ -141,6 +163,41 @@ test('the budgets go with their namespace', async ({ rig, space, call }) => {
 		const { status } = await call('GET', `/api/v1/namespaces/${leaving.name}`);
 		return status === 404;
 	});
+});
+
+test('a runner pod made with every replica down: where the API server marks it, its eviction is refused', async ({
+	rig,
+	space,
+	call,
+}) => {
+	const { body } = await call('GET', '/apis/admissionregistration.k8s.io/v1');
+	const served = (body.resources as { name: string }[]).some(
+		({ name }) => name === 'mutatingadmissionpolicies',
+	);
+	assert.ok(served, 'this API server serves the policy, so install applies it');
+	const unmarked = 'made-before';
+	await rig.apply(runnerSetPod(space.options(unmarked)));
+	await rig.ok(['apply', '--server-side', '--validate=strict', '-f', policyFile]);
+	await eventually('the API server marks pods', async () => {
+		const made = await call('POST', `${pods(space)}?dryRun=All`, {
+			body: runnerSetPod(space.options('try')),
+		});
+		return (made.body as unknown as Pod).metadata.labels?.[busy.label] === 'unknown';
+	});
+	await rig.apply(runnerSetPod(space.options('loose')), plainPod('web', space.name));
+	await space.rig.scaleSetRunners([{ name: 'of-scale-set', namespace: space.name }]);
+	for (const name of ['loose', 'of-scale-set', 'web', unmarked])
+		await eventually(`${name} runs`, async () => (await space.pod(name))?.status?.phase === 'Running');
+	assert.is((await space.pod('web'))?.metadata.labels?.[busy.label], undefined);
+	for (const name of ['loose', 'of-scale-set']) {
+		const refused = await evict(call, space.name, name);
+		assert.is(refused.status, 429, `${name}: ${refused.message}`);
+		assert.match(refused.message, "would violate the pod's disruption budget");
+	}
+	for (const name of ['web', unmarked]) {
+		const evicted = await evict(call, space.name, name);
+		assert.is(evicted.status, 201, `${name}: ${evicted.message}`);
+	}
 });
 
 test.run();

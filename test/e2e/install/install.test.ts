@@ -100,11 +100,11 @@ test('default to guard-only and back: what the mode lacks is removed, sets are l
 	const dry = ok(await runners('install', '--mode', 'guard-only', ...external, '--dry-run=server'));
 	says(
 		dry,
-		'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission removed (server dry run)\n',
+		'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission configured (server dry run)\n',
 	);
 
 	const down = ok(await runners('install', '--mode', 'guard-only', ...external));
-	says(down, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission removed\n');
+	says(down, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission configured\n');
 	says(down, 'clusterrolebinding.rbac.authorization.k8s.io/runners-admission-sets removed\n');
 	says(down, `runnerset.actions.summerwind.dev/example released (namespace ${space.name})\n`);
 	assert.equal(await finalizers(context), []);
@@ -112,7 +112,7 @@ test('default to guard-only and back: what the mode lacks is removed, sets are l
 	says(await space.refused('busy-0'), /job/);
 
 	const up = ok(await runners('install', ...external));
-	says(up, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission created\n');
+	says(up, 'mutatingwebhookconfiguration.admissionregistration.k8s.io/runners-admission configured\n');
 	await eventually('the set is ours again', async () => finalizers(context).then((list) => list.length > 0), {
 		withinMs: 60_000,
 	});

@@ -14,14 +14,15 @@ interface Entry extends Webhook {
 	clientConfig: { service: { path?: string } } & Webhook['clientConfig'];
 }
 
-const entries = (path: string) =>
+const entries = (path: string, kind: string) =>
 	(
 		loadAll(readFileSync(new URL(`../../../manifests/${path}`, import.meta.url), 'utf8')) as {
+			kind: string;
 			webhooks: Entry[];
 		}[]
-	).flatMap(({ webhooks }) => webhooks);
-const validating = entries('base/webhooks.yaml');
-const mutating = entries('sets/webhooks.yaml');
+	).flatMap((one) => (one.kind === `${kind}WebhookConfiguration` ? one.webhooks : []));
+const validating = entries('base/webhooks.yaml', 'Validating');
+const mutating = [...entries('sets/webhooks.yaml', 'Mutating'), ...entries('base/webhooks.yaml', 'Mutating')];
 
 test('the server knows where each leads, and writes the path itself: none is in a manifest', () => {
 	assert.equal(
@@ -36,7 +37,7 @@ test('the server knows where each leads, and writes the path itself: none is in 
 		assert.is(clientConfig.service.path, undefined, name);
 });
 test('the hooks of others are the same with and without our sets', () => {
-	const [alone, ...more] = entries('components/job-hooks/webhooks.yaml');
+	const [alone, ...more] = entries('components/job-hooks/webhooks.yaml', 'Mutating');
 	assert.equal(more, []);
 	assert.equal(
 		alone,

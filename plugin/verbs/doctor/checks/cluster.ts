@@ -1,6 +1,7 @@
 import { autoscaleKinds } from '../../../../admission/api/autoscale.ts';
 import { setKinds } from '../../../../admission/api/sets.ts';
 import { type Check, notMade } from '../facts.ts';
+import { managesSets } from './webhooks.ts';
 
 /** Since this minor version, matchConditions are stable; they restrict the webhooks to runner pods. */
 const leastMinor = 30;
@@ -23,13 +24,14 @@ export const apiServer: Check = ({ apiServer: fetched }) => {
 
 /** The kinds that the controllers of sets need, if those are installed. */
 export const setKindsServed: Check = ({ mutating, setResources }) => {
+	const withSets = managesSets({ mutating });
 	const check = 'kinds';
 	const needed: string[] = Object.values(setKinds).map(({ resource }) => resource);
 	const wanted = [...needed, ...Object.values(autoscaleKinds).map(({ resource }) => resource)];
 	const served = setResources.kind === 'found' ? setResources.value : [];
 	if (setResources.kind !== 'found' && setResources.kind !== 'not-found') return notMade(check, setResources);
 	const missing = wanted.filter((resource) => !served.includes(resource));
-	if (mutating.kind === 'found' && missing.length > 0) {
+	if (withSets && missing.length > 0) {
 		return {
 			check,
 			// A server from before autoscaling lacks the others, and does not need them.
@@ -38,7 +40,7 @@ export const setKindsServed: Check = ({ mutating, setResources }) => {
 			advice: ['kubectl runners install restores the definitions'],
 		};
 	}
-	if (mutating.kind === 'found') return { check, level: 'ok', message: `${wanted.join(', ')}: v1alpha1` };
+	if (withSets) return { check, level: 'ok', message: `${wanted.join(', ')}: v1alpha1` };
 	const others = served.filter((resource) => wanted.includes(resource));
 	const whose =
 		others.length > 0 ? `${others.join(', ')} belong to actions-runner-controller` : 'no RunnerSets here';

@@ -1,7 +1,7 @@
 import { guardWebhook } from '../../../../admission/api/keys.ts';
 import { type Check, type Facts, notMade } from '../facts.ts';
 import { count } from '../finding.ts';
-import { consequences, hooksWebhook, shippedPolicies } from '../shipped.ts';
+import { consequences, hooksWebhook, shippedPolicies, unknownWebhook } from '../shipped.ts';
 
 type Kind = keyof typeof shippedPolicies;
 
@@ -27,13 +27,10 @@ export const present: Check = (facts) => {
 	}
 	const missing = (['validating', 'mutating'] as const).flatMap((kind) => {
 		const configuration = facts[kind];
-		// Without the controllers of sets there is no mutating configuration.
-		if (configuration.kind !== 'found') return [];
-		const has = new Set(configuration.value.webhooks?.map(({ name }) => name));
-		if (kind === 'mutating' && has.size === 1 && has.has(hooksWebhook)) return [];
-		return Object.keys(shippedPolicies[kind])
-			.filter((name) => !has.has(name))
-			.map((name) => `${name} (${kind})`);
+		if (configuration.kind === 'forbidden' || configuration.kind === 'failed') return [];
+		const has = new Set(namesIn(configuration));
+		const wanted = kind === 'mutating' && !managesSets(facts) ? [unknownWebhook] : shipped(kind);
+		return wanted.filter((name) => !has.has(name)).map((name) => `${name} (${kind})`);
 	});
 	if (missing.length > 0) {
 		const isGuard = missing.includes(`${guardWebhook} (validating)`);
@@ -52,6 +49,15 @@ export const present: Check = (facts) => {
 	);
 	return { check, level: 'ok', message: `${count(all.length, 'webhook')} registered` };
 };
+
+/** Whether the controllers of sets are installed, by the webhooks that only they have. */
+export const managesSets = ({ mutating }: Pick<Facts, 'mutating'>): boolean =>
+	namesIn(mutating).some((name) => name !== unknownWebhook && name !== hooksWebhook);
+
+const namesIn = (configuration: Facts['validating']): string[] =>
+	configuration.kind === 'found' ? (configuration.value.webhooks ?? []).map(({ name }) => name) : [];
+
+const shipped = (kind: Kind): string[] => Object.keys(shippedPolicies[kind]);
 
 /** A webhook that ignores failures protects nothing while no replica answers (H2). */
 export const failurePolicies: Check = (facts) => {

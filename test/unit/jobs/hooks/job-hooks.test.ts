@@ -9,6 +9,7 @@ import { JobHooks } from '../../../../admission/jobs/hooks/job-hooks.ts';
 import { isHooked } from '../../../../admission/jobs/hooks/rules/inject.ts';
 import { addressMaxAgeMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { ServiceAddress } from '../../../../admission/jobs/hooks/service-address.ts';
+import { unknownMark } from '../../../../admission/jobs/rules/marks.ts';
 import { listenAgainMs } from '../../../../admission/jobs/rules/policy.ts';
 import { KubeError } from '../../../../admission/kube/client.ts';
 import { applied } from '../../../../admission/webhook/apply.ts';
@@ -55,7 +56,8 @@ test("others' pods get none, and nothing is tried, unless all do", async () => {
 	for (const mode of ['sets', 'off'] as const) {
 		const { world, hooks } = await hooksOf(mode);
 		const request = { uid: 'u', operation: 'CREATE', namespace: 'ci', userInfo: {}, object: pod() } as const;
-		assert.equal(await hooks.reviewOthers(request), { uid: 'u', allowed: true });
+		const { patch = '' } = await hooks.reviewOthers(request);
+		assert.equal(JSON.parse(Buffer.from(patch, 'base64').toString()), unknownMark(pod()));
 		assert.is(world.api.calls.length, 0);
 	}
 });

@@ -1,9 +1,9 @@
 /** Job hooks for pods of ARC and of scale sets: tried once in each namespace before any pod is changed. */
 import jsonpatch from 'jsonpatch';
 import * as assert from 'uvu/assert';
-import { jobHooks } from '../../../../admission/api/keys.ts';
+import { busy, jobHooks } from '../../../../admission/api/keys.ts';
 import type { Pod } from '../../../../admission/api/kinds.ts';
-import { hookOtherPods } from '../../../../admission/jobs/hooks/hook-other-pods.ts';
+import { hookOtherPods, markOtherPods } from '../../../../admission/jobs/hooks/hook-other-pods.ts';
 import { type HookServer, injectHooks, isHooked } from '../../../../admission/jobs/hooks/rules/inject.ts';
 import { refusedNamespaceForMs } from '../../../../admission/jobs/hooks/rules/policy.ts';
 import { Trials } from '../../../../admission/jobs/hooks/trials.ts';
@@ -17,9 +17,11 @@ import { recordingLog } from '../../support/log.ts';
 const test = suite("job hooks of others' pods");
 
 const server: HookServer = { url: 'https://hooks.example', authorities: 'PEM', address: undefined };
+const unmarked = scaleSetPod({ name: 's-1', namespace: 'ci', ownerUid: 'u' }) as Pod;
+/** With its mark, so that only hooks change it. */
 const runnerPod = (annotations?: Record<string, string>): Pod => {
-	const made = scaleSetPod({ name: 's-1', namespace: 'ci', ownerUid: 'u' }) as Pod;
-	return { ...made, metadata: { ...made.metadata, ...(annotations ? { annotations } : {}) } };
+	const labels = { ...unmarked.metadata.labels, [busy.label]: 'unknown' };
+	return { ...unmarked, metadata: { ...unmarked.metadata, labels, ...(annotations ? { annotations } : {}) } };
 };
 
 /** An API server that refuses what the test says. */
@@ -104,6 +106,30 @@ test('what can have no hooks is not tried; a second pass changes nothing', async
 	assert.is(await review(made), made);
 	const app = { metadata: { name: 'app' }, spec: { containers: [{ name: 'app' }] } };
 	assert.is(await review(app), app);
+});
+
+test('hooks or none: it is marked as unknown, and no other pod is', async () => {
+	const marked = async (refuses: (pod: Pod) => KubeError | undefined, object: Pod) =>
+		(await setUp(refuses).review(object)).metadata.labels?.[busy.label];
+	const refusing = { always: () => forbidden, hooks: (pod: Pod) => (isHooked(pod) ? forbidden : undefined) };
+	for (const refuses of [() => undefined, refusing.always, refusing.hooks])
+		assert.is(await marked(refuses, unmarked), 'unknown');
+	const off = { ...unmarked.metadata, annotations: { [jobHooks.wanted]: 'off' } };
+	assert.is(await marked(() => undefined, { ...unmarked, metadata: off }), 'unknown');
+	const busyAlready = { ...unmarked.metadata, labels: { ...unmarked.metadata.labels, [busy.label]: 'true' } };
+	assert.is(await marked(() => undefined, { ...unmarked, metadata: busyAlready }), 'true');
+	const app = { metadata: { name: 'app' }, spec: { containers: [{ name: 'app' }] } };
+	assert.is(await marked(() => undefined, app), undefined);
+});
+
+test('a runner without any label is marked as well', () => {
+	const { labels: _, ...metadata } = unmarked.metadata;
+	const env = [{ name: 'RUNNER_ORG', value: 'octo-org' }];
+	const object = { metadata, spec: { containers: [{ name: 'runner', env }] } };
+	const { patch = '' } = markOtherPods({ uid: 'u', operation: 'CREATE', userInfo: {}, object });
+	const operations = JSON.parse(Buffer.from(patch, 'base64').toString());
+	const made = jsonpatch.apply_patch(structuredClone(object), operations) as Pod;
+	assert.equal(made.metadata.labels, { [busy.label]: 'unknown' });
 });
 
 test('operations are applied as the API server applies them', () => {

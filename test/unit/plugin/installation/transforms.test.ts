@@ -85,6 +85,13 @@ test('--external with guard-only has the objects of guard-only, without those th
 	const local = new Set((overlays.local ?? []).map(keyOf));
 	const expected = (overlays['guard-only'] ?? []).filter((object) => local.has(keyOf(object)));
 	assert.equal(names(guard), names(expected));
+	const webhooks = (objects: readonly Manifest[]) =>
+		objects.flatMap((one) => (one as Manifest & { webhooks?: { name: string }[] }).webhooks ?? []);
+	assert.equal(
+		webhooks(guard).map(({ name }) => name),
+		webhooks(expected).map(({ name }) => name),
+		'and its webhooks',
+	);
 });
 
 test('cert-manager with guard-only: its own objects stay, those of sets are left out, and the server gets --controllers', () => {

@@ -5,7 +5,12 @@ import { guardWebhook } from '../../../../../admission/api/keys.ts';
 import type { CredentialReport } from '../../../../../admission/api/report.ts';
 import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
 import type { Facts } from '../../../../../plugin/verbs/doctor/facts.ts';
-import { consequences, hooksWebhook, shippedPolicies } from '../../../../../plugin/verbs/doctor/shipped.ts';
+import {
+	consequences,
+	hooksWebhook,
+	shippedPolicies,
+	unknownWebhook,
+} from '../../../../../plugin/verbs/doctor/shipped.ts';
 import { suite } from '../../../../support/suite.ts';
 import {
 	ago,
@@ -38,22 +43,34 @@ test('in a healthy cluster every check is ok and says what it found', () => {
 test('the shipped policies are those of the manifests', () => {
 	const read = (path: string) =>
 		loadAll(readFileSync(new URL(`../../../../../manifests/${path}`, import.meta.url), 'utf8')) as {
+			kind: string;
 			webhooks: { name: string; failurePolicy: string }[];
 		}[];
-	const policies = (path: string) =>
+	const policies = (kind: string, ...paths: string[]) =>
 		Object.fromEntries(
-			read(path).flatMap(({ webhooks: all }) => all.map((one) => [one.name, one.failurePolicy])),
+			paths
+				.flatMap(read)
+				.filter((one) => one.kind === kind)
+				.flatMap(({ webhooks: all }) => all.map((one) => [one.name, one.failurePolicy])),
 		);
-	assert.equal(policies('base/webhooks.yaml'), { ...shippedPolicies.validating });
-	assert.equal(policies('sets/webhooks.yaml'), { ...shippedPolicies.mutating });
+	assert.equal(policies('ValidatingWebhookConfiguration', 'base/webhooks.yaml'), {
+		...shippedPolicies.validating,
+	});
+	assert.equal(policies('MutatingWebhookConfiguration', 'sets/webhooks.yaml', 'base/webhooks.yaml'), {
+		...shippedPolicies.mutating,
+	});
 	for (const kind of ['validating', 'mutating'] as const)
 		for (const name of Object.keys(shippedPolicies[kind])) assert.ok(consequences[`${kind} ${name}`], name);
 });
 
-test('the guard alone may have the webhook of job hooks, and none of the other mutating ones', () => {
-	const alone = configuration(webhooks('mutating').filter(({ name }) => name === hooksWebhook));
+const mutatingWith = (...names: string[]) =>
+	configuration(webhooks('mutating').filter(({ name }) => names.includes(name)));
+
+test('the guard alone has one mutating webhook, may have that of job hooks, and none of the others', () => {
 	const of = (mutating: Facts['mutating']) => check('webhooks', { mutating })?.level;
-	assert.is(of(alone), 'ok');
+	assert.is(of(mutatingWith(unknownWebhook)), 'ok');
+	assert.is(of(mutatingWith(unknownWebhook, hooksWebhook)), 'ok');
+	assert.is(of(mutatingWith(hooksWebhook)), 'warning');
 	assert.is(of(configuration(webhooks('mutating').filter(({ name }) => name !== hooksWebhook))), 'warning');
 });
 
@@ -82,7 +99,9 @@ for (const [what, name, more, level, pattern] of [
 		'warning',
 		/1 webhook missing/,
 	],
-	['the guard alone', 'webhooks', { mutating: missing }, 'ok', /5 webhooks registered/],
+	['the guard alone', 'webhooks', { mutating: mutatingWith(unknownWebhook) }, 'ok', /6 webhooks registered/],
+	['no mutating configuration', 'webhooks', { mutating: missing }, 'warning', /1 webhook missing/],
+	['not to be seen', 'webhooks', { mutating: notAllowed }, 'ok', /5 webhooks registered/],
 	['may not be read', 'webhooks', { validating: notAllowed }, 'warning', /not checked: you may not get it/],
 	[
 		'Ignore',
@@ -295,7 +314,13 @@ for (const [what, name, more, level, pattern] of [
 		'warning',
 		/does not serve horizontalrunnerautoscalers, workflowjobs \(v1alpha1\)$/,
 	],
-	['the guard beside ARC', 'kinds', { mutating: missing }, 'ok', /belong to actions-runner-controller/],
+	[
+		'the guard beside ARC',
+		'kinds',
+		{ mutating: mutatingWith(unknownWebhook) },
+		'ok',
+		/belong to actions-runner-controller/,
+	],
 	['the guard alone', 'kinds', { mutating: missing, setResources: missing }, 'ok', /no RunnerSets here/],
 ] as [string, string, Partial<Facts>, string, RegExp][])
 	test(`${name}: ${what}: ${level}`, () => {

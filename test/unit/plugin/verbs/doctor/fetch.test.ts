@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { KubeClient } from '../../../../../plugin/kube/client.ts';
 import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
 import { fetchFacts } from '../../../../../plugin/verbs/doctor/fetch.ts';
+import { unknownWebhook } from '../../../../../plugin/verbs/doctor/shipped.ts';
 import { runnerSetPod } from '../../../../sim/pods.ts';
 import { suite } from '../../../../support/suite.ts';
 import { fakeServer, podList, sendJson } from '../../fake-server.ts';
@@ -47,6 +48,8 @@ const pods = podList(1, [
 const base: Answer = (_method, path) => {
 	if (path === '/version') return { gitVersion: 'v1.36.3' };
 	if (path.endsWith('/validatingwebhookconfigurations/runners-admission')) return guard();
+	if (path.endsWith('/mutatingwebhookconfigurations/runners-admission'))
+		return { webhooks: webhooks('mutating').filter(({ name }) => name === unknownWebhook) };
 	if (path === '/api/v1/pods') return pods;
 	return undefined;
 };
