@@ -4,6 +4,7 @@ import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
 import { type Annotations, type DeletionRequest, recordOf } from '../runner/record.ts';
 import type { Sign } from '../runner/statements.ts';
+import { withUnknown } from './rules/unknown.ts';
 import { allow, type Deny } from './rules/verdict.ts';
 import type { Judged } from './subject.ts';
 
@@ -32,7 +33,9 @@ export function recordPorts<P extends GuardedPod>(
 		now,
 		sign,
 		async write(pod, change, onlyIfUnchanged = false) {
-			const written = await pods.patch(pod, change, onlyIfUnchanged ? pod.resourceVersion : undefined);
+			const written = onlyIfUnchanged
+				? await pods.patch(pod, withUnknown(pod, change), pod.resourceVersion)
+				: await pods.patch(pod, change);
 			return typeof written === 'string' ? written : (read(written) ?? 'gone');
 		},
 		async reread({ namespace, name, uid }) {

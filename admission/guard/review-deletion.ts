@@ -129,7 +129,8 @@ async function readCurrent(
 
 /**
  * An eviction that the guard allows must not meet the budget of the back-stop: the API server reads the pod's labels after
- * it has asked the guard (measured on Kubernetes 1.36). Of a pod in one of `unbudgeted` phases it asks no budget. There a
+ * it has asked the guard (measured on Kubernetes 1.36). Where somebody has changed the pod since it was judged, perhaps a
+ * hook that reports a job, the label stays: then the budget refuses, and the caller asks again. Of a pod in one of `unbudgeted` phases it asks no budget. There a
  * change of the label does harm: the API server deletes that pod only in the version that it has read, and where it has
  * changed, it tries again half a second later.
  */
@@ -143,7 +144,7 @@ async function finish(
 	const meetsBudget =
 		options.via === 'eviction' && pod.backstopped && !unbudgeted.has(found.object.status?.phase ?? '');
 	if (verdict.kind === 'allow' && meetsBudget && !dryRun)
-		await pods.patch(pod, { annotations: {}, labels: { [busy.label]: null } });
+		await pods.patch(pod, { annotations: {}, labels: { [busy.label]: null } }, pod.resourceVersion);
 	return { kind: 'judged', found, judged };
 }
 

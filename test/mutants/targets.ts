@@ -42,6 +42,7 @@ export const targets: readonly Target[] = [
 	},
 	{ file: 'admission/guard/rules/elapsed.ts', tests: ['test/unit/guard/subjects/runner/decide.test.ts'] },
 	{ file: 'admission/guard/rules/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
+	{ file: 'admission/guard/rules/unknown.ts', tests: ['test/unit/guard/unknown.test.ts'] },
 	{ file: 'admission/guard/open-signals.ts', tests: ['test/unit/guard/open-signals.test.ts'] },
 	{
 		file: 'admission/jobs/rules/job-signals.ts',

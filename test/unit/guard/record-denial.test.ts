@@ -1,12 +1,13 @@
 /** A denied deletion is recorded once, whoever else writes on the pod meanwhile (invariant 4). */
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
+import { busy, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { denyAndRecord, recordPorts } from '../../../admission/guard/record-denial.ts';
 import { deny } from '../../../admission/guard/rules/verdict.ts';
 import { readJobPod } from '../../../admission/runner/job-pod.ts';
+import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, signer } from '../runner/pods.ts';
+import { noon, pod, signer } from '../runner/pods.ts';
 import { jobPod, jobPodObject } from './subjects/job-pod/pods.ts';
 
 const test = suite('recording a denial');
@@ -65,6 +66,30 @@ test('recorded meanwhile by somebody else: nothing is written over that', async 
 	ports.reread = async () => theirs.pod;
 	const { recorded, pod } = await denyAndRecord(jobPod(), deny('busy'), alice, ports);
 	assert.equal([recorded, pod.record?.requestedBy, written], [true, 'bob', []]);
+});
+
+test('the pod of a runner that no leader has seen is marked as unknown, but only in the version that was read', async () => {
+	const changes: [unknown, string | undefined][] = [];
+	const pods = {
+		get: async () => pod(),
+		async patch(_pod: object, { labels }: { labels?: object }, onlyIfVersion?: string) {
+			changes.push([labels, onlyIfVersion]);
+			return onlyIfVersion === undefined ? pod() : ('conflict' as const);
+		},
+	};
+	const read = (object: Pod) => readRunnerPod(object);
+	const ports = recordPorts(read, pods as unknown as Parameters<typeof recordPorts>[1], {
+		sign: signer.signStatement,
+		now: () => noon,
+	});
+	await denyAndRecord(read(pod())!, deny('internal-error'), alice, ports);
+	const unknown = { [busy.label]: 'unknown' };
+	assert.equal(changes, [
+		[unknown, '7'],
+		[unknown, '7'],
+		[unknown, '7'],
+		[undefined, undefined],
+	]);
 });
 
 test.run();

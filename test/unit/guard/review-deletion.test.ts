@@ -204,6 +204,42 @@ for (const [phase, patches] of [
 		assert.is(api.callsTo('PATCH', /./).length, patches);
 		assert.is(world.pod('r')?.metadata.labels?.['actions-runner/busy'], patches ? undefined : 'unknown');
 	});
+test('a hook reports a job while an eviction is answered: its label stays, and the budget refuses the eviction', async () => {
+	const { world, evict, api } = setUp();
+	world.runner('r', { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'unknown' } } });
+	api.update<Pod>(paths.pods, 'r', 'ci', (pod) => {
+		const state = { terminated: { exitCode: 0 } };
+		pod.status = { phase: 'Running', containerStatuses: [{ name: 'runner', restartCount: 0, state }] };
+	});
+	const request = api.request.bind(api);
+	api.request = async (method, path, options) => {
+		if (method === 'PATCH') world.edit('r', { labels: { 'actions-runner/busy': 'true' } });
+		return request(method, path, options);
+	};
+	assert.ok((await evict('r')).allowed);
+	assert.is(world.pod('r')?.metadata.labels?.['actions-runner/busy'], 'true');
+});
+test('who records a deletion on a pod that no leader has seen marks it as unknown, in the same patch', async () => {
+	const label = 'actions-runner/busy';
+	const { world, remove, evict, api } = setUp();
+	const first = () => (api.callsTo('PATCH', /./)[0]?.body as Pod | undefined)?.metadata;
+	world.runner('r', {}, { busy: true });
+	await remove(copyOf(world, 'r'), { dryRun: true });
+	assert.is(first(), undefined);
+	assert.not((await remove(copyOf(world, 'r'))).allowed);
+	assert.equal(
+		[first()?.labels, record.proof in (first()?.annotations ?? {})],
+		[{ [label]: 'unknown' }, true],
+	);
+	// Where it is registered is not known: it is denied without asking GitHub.
+	world.runner('s', { env: { RUNNER_ORG: '' } });
+	assert.is((await evict('s')).reason, 'scope-unknown');
+	assert.is(world.pod('s')?.metadata.labels?.[label], 'unknown');
+	world.runner('t', {}, { busy: true });
+	api.fail('GET', /pods\/t\/log/, new Error('broken'));
+	await remove(copyOf(world, 't'));
+	assert.is(world.pod('t')?.metadata.labels?.[label], 'unknown');
+});
 test('a pod that is not there, or has another uid: nothing is written anywhere', async () => {
 	const { world, remove, api } = setUp();
 	world.runner('real');

@@ -15,6 +15,7 @@ import type { Log } from '../../../telemetry/log.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
 import type { Clock } from '../../../time/clock.ts';
 import { withDeadline } from '../../../time/deadline.ts';
+import { withUnknown } from '../../rules/unknown.ts';
 import type { QuietPeriods } from './quiet-periods.ts';
 import type { LookupOutcome, Ports, RunnerAccount } from './release.ts';
 
@@ -53,7 +54,11 @@ export function createReleasePorts(dependencies: {
 			return 'kind' in account ? account : runnerAccount(account, pod, clock);
 		},
 		async write(pod, change, onlyIfUnchanged = false) {
-			return read(await pods.patch(pod, change, onlyIfUnchanged ? pod.resourceVersion : undefined));
+			return read(
+				onlyIfUnchanged
+					? await pods.patch(pod, withUnknown(pod, change), pod.resourceVersion)
+					: await pods.patch(pod, change),
+			);
 		},
 		async reread(pod) {
 			const object = await pods.get(pod.namespace, pod.name);

@@ -395,6 +395,7 @@ async function unregister(
 	{ priority, rateLimitWaitMs, brief }: ReleaseLimits,
 	deadlineMs: number,
 ): Promise<Released | Absent> {
+	let latest = pod;
 	let isTurn = false;
 	const exchange = account
 		.unregister(pod, {
@@ -403,14 +404,16 @@ async function unregister(
 			priority,
 			// The id is written first. Without it, if the server crashed after GitHub removed the runner, the runner would seem
 			// to be still registering.
-			found: async (runnerId) =>
-				void (await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) })),
+			found: async (runnerId) => {
+				const written = await ports.write(pod, { annotations: registeredAs(pod, runnerId, ports.sign) });
+				if (typeof written !== 'string') latest = written;
+			},
 			stillIdle: () => {
 				isTurn = true;
 				return stillIdle(pod, readMs, ports);
 			},
 		})
-		.then((outcome) => writeOutcome(pod, reading, outcome, ports, brief));
+		.then((outcome) => writeOutcome(pod, latest, reading, outcome, ports, brief));
 	ports.background(exchange);
 	return waitFor(ports, exchange, { ms: deadlineMs - ports.now() }, () => {
 		const untilMs = isTurn ? undefined : account.removalsSpentUntilMs();
@@ -432,9 +435,10 @@ async function stillIdle(pod: RunnerPod, readMs: number, ports: Ports): Promise<
 	return worksBy(withReading(fresh, reading, ports).signals) !== 'working';
 }
 
-/** Writes the outcome on the pod and turns it into a verdict. */
+/** Writes the outcome on the pod and turns it into a verdict. @param latest the same pod, as it was last written */
 async function writeOutcome(
 	pod: RunnerPod,
+	latest: RunnerPod,
 	reading: LogReading,
 	outcome: UnregisterOutcome,
 	ports: Ports,
@@ -442,7 +446,7 @@ async function writeOutcome(
 ): Promise<Released | Absent> {
 	switch (outcome.kind) {
 		case 'unregistered':
-			return finish(pod, outcome.runnerId, ports);
+			return finish(pod, latest, outcome.runnerId, ports);
 		case 'absent':
 			return noteAbsent(pod, reading, outcome.begunMs, { request: undefined, ports, brief });
 		case 'busy': {
@@ -539,27 +543,39 @@ async function confirmAbsent({ pod, begunMs }: Absent, asked: Asked): Promise<Ou
 const finishTries = 20;
 const finishAgainMs = 1_000;
 
+/** How often the label is taken away with the proof; where others write on the pod each time meanwhile, it stays. */
+const labelTries = 3;
+
 /**
  * Writes the proof on the pod; `settle` looks at it then. The label that holds up evictions goes with it: the API
- * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36).
+ * server reads the pod again after it has asked the guard (measured on Kubernetes 1.36). It goes from the version that was
+ * read only, and not where a source says that the runner works, which has just set it. The proof has to be written in any
+ * case, even if nobody may write on a version any longer because another replica leads.
+ *
+ * @param latest the same pod, as it was last read or written
  */
-async function finish(pod: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
+async function finish(pod: RunnerPod, latest: RunnerPod, runnerId: number, ports: Ports): Promise<Released> {
 	const nowMs = ports.now();
 	ports.quiet.removed(pod, new Date(nowMs).toISOString());
-	const change = {
-		annotations: unregisteredOf(pod, runnerId, ports.sign, nowMs),
-		labels: { [busy.label]: null },
-	};
-	let written: RunnerPod | 'conflict' | 'gone' | undefined;
-	for (let tries = 1; written === undefined; tries++) {
+	const annotations = unregisteredOf(pod, runnerId, ports.sign, nowMs);
+	let current = latest;
+	let labelTriesLeft = labelTries;
+	for (let tries = 1; ; tries++) {
 		try {
-			written = await ports.write(pod, change);
+			const takesLabel = labelTriesLeft > 0 && worksBy(current.signals) !== 'working';
+			const written = takesLabel
+				? await ports.write(current, { annotations, labels: { [busy.label]: null } }, true)
+				: await ports.write(current, { annotations });
+			if (written === 'gone') return gone(pod);
+			if (written !== 'conflict') return { verdict: allow('unregistered'), recorded: false, pod: written };
+			labelTriesLeft -= 1;
+			const fresh = await ports.reread(current);
+			if (fresh === 'gone') return gone(pod);
+			current = fresh;
 		} catch (error) {
 			if (tries === finishTries) throw error;
+			labelTriesLeft = 0;
 			await new Promise<void>((resolve) => void ports.after(finishAgainMs, resolve));
 		}
 	}
-	return typeof written === 'string'
-		? gone(pod)
-		: { verdict: allow('unregistered'), recorded: false, pod: written };
 }

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert';
+import { progress } from '../../../../../admission/api/keys.ts';
 import type { GitHubFailure } from '../../../../../admission/github/types.ts';
 import type { UnregisterOutcome } from '../../../../../admission/github/unregistrations.ts';
 import { QuietPeriods } from '../../../../../admission/guard/subjects/runner/quiet-periods.ts';
@@ -459,7 +460,7 @@ test('GitHub says 204 once: if the API server is away it is written when it is b
 	const { write } = ports;
 	let failures = 2;
 	ports.write = async (...change) => {
-		if ('labels' in change[1] && failures-- > 0) throw new Error('no answer');
+		if (progress.proof in change[1].annotations && failures-- > 0) throw new Error('no answer');
 		return write(...change);
 	};
 	let exchange: Promise<unknown> | undefined;
@@ -471,6 +472,65 @@ test('GitHub says 204 once: if the API server is away it is written when it is b
 	await clock.pass(5_000);
 	assert.is((await releasing).verdict.reason, 'github-slow');
 	await exchange;
+	assert.ok(current().unregistered);
+});
+/** A world in which the proof's first writes meet another writer, who has changed the pod as `meanwhile` says. */
+function contended(conflicts: number, meanwhile: (pod: RunnerPod) => Partial<RunnerPod> = () => ({})) {
+	const { ports, calls, pod: current } = world();
+	const { write, reread } = ports;
+	let left = conflicts;
+	let changed = false;
+	const labels: (object | undefined)[] = [];
+	ports.write = async (on, change, onlyIfUnchanged) => {
+		if (!(progress.proof in change.annotations)) return write(on, change, onlyIfUnchanged);
+		labels.push(change.labels);
+		if (onlyIfUnchanged && left-- > 0) {
+			changed = true;
+			return 'conflict';
+		}
+		return write(on, change);
+	};
+	ports.reread = async (asked) => {
+		const fresh = await reread(asked);
+		return typeof fresh === 'string' || !changed ? fresh : { ...fresh, ...meanwhile(fresh) };
+	};
+	return { ports, calls, current, labels };
+}
+const worksByHook: RunnerPod['signals'] = [
+	{ by: 'hook', key: 'a', state: 'working', sinceMs: noon, job: { name: 'build' } },
+];
+const taken = { 'actions-runner/busy': null };
+
+test('204, and somebody else has just written on the pod: the label goes from the version that was read', async () => {
+	const { ports, current, labels } = contended(2);
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.equal(labels, [taken, taken, taken]);
+});
+test('204, and a hook has just reported a job: its label stays, and the pod is kept', async () => {
+	const { ports, calls, current, labels } = contended(1, () => ({ signals: worksByHook }));
+	const { verdict } = await release(current(), alice, ports);
+	assert.equal([verdict.kind, verdict.reason], ['deny', 'busy']);
+	assert.equal(labels[0], taken);
+	assert.ok(
+		labels.slice(1).every((label) => label === undefined),
+		JSON.stringify(labels),
+	);
+	assert.ok(calls.includes('refuted by build'), calls.join(', '));
+});
+test('204, and others write all the time: the proof is written in any case, and the label stays', async () => {
+	const { ports, current, labels } = contended(Number.POSITIVE_INFINITY);
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
+	assert.equal(labels, [taken, taken, taken, undefined]);
+});
+test('204, and this replica no longer leads: the proof is written without the label', async () => {
+	const { ports, pod: current } = world();
+	const { write } = ports;
+	ports.write = async (on, change, onlyIfUnchanged) => {
+		if (progress.proof in change.annotations && onlyIfUnchanged)
+			throw new Error('this replica does not lead');
+		return write(on, change);
+	};
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'unregistered');
 	assert.ok(current().unregistered);
 });
 test('the pod changed under us: read again and judged again', async () => {
@@ -689,7 +749,7 @@ test('a 204 that cannot be written in 20 tries is an error, and lets nothing go'
 	const { write } = ports;
 	let tries = 0;
 	ports.write = async (...change) => {
-		if (!change[1].labels) return write(...change);
+		if (!(progress.proof in change[1].annotations)) return write(...change);
 		tries += 1;
 		throw new Error('etcd is down');
 	};
