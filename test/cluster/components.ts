@@ -8,9 +8,14 @@ export type Component =
 	| 'kwok'
 	| 'pod-reaper';
 
-/** Label of nodes whose simulated kubelet works. Any other value, and the node's heartbeats stop. */
+/**
+ * Label of nodes whose simulated kubelet works. `works`: kwok starts pods at once, and the pod-reaper removes them.
+ * `syncs`: the simulated runners' process does, with the delays and the blind spots of a real one (sim/pod-worker.ts).
+ * Any other value, and the node's heartbeats stop.
+ */
 export const kubeletLabel = 'test.runners/kubelet';
 export const kubeletWorks = 'works';
+export const kubeletSyncs = 'syncs';
 
 /** The files that the components read, by their names in the cluster's folder. */
 export const files = {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kubeletLabel, kubeletWorks } from './components.ts';
+import { kubeletLabel, kubeletSyncs, kubeletWorks } from './components.ts';
 import type { KubeApi } from './kube-api.ts';
 
 export interface NodeOptions {
@@ -7,6 +7,8 @@ export interface NodeOptions {
 	taints?: unknown[];
 	/** How many pods fit; default 1000. */
 	pods?: number;
+	/** Its kubelet is that of the simulated runners, which have to run already: see kubeletSyncs. Default false: kwok. */
+	syncs?: boolean;
 }
 
 interface Node {
@@ -27,7 +29,7 @@ export async function addNode(api: KubeApi, name: string, options: NodeOptions):
 			labels: {
 				'kubernetes.io/hostname': name,
 				'kubernetes.io/os': 'linux',
-				[kubeletLabel]: kubeletWorks,
+				[kubeletLabel]: options.syncs ? kubeletSyncs : kubeletWorks,
 				...options.labels,
 			},
 		},

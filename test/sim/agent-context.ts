@@ -4,6 +4,7 @@ import type { HookOptions } from './job-hooks.ts';
 import type { Journal } from './journal.ts';
 import type { Kube } from './kube.ts';
 import type { LogState } from './kubelet.ts';
+import type { PodWorkers } from './pod-workers.ts';
 import type { Shells } from './shells.ts';
 
 export interface AgentContext {
@@ -21,6 +22,10 @@ export interface AgentContext {
 	removedPollMs: number;
 	hooks: HookOptions | 'off';
 	inTurn: <T>(agents: T[]) => T[];
+	/** Pods whose containers are started as a real kubelet does it. */
+	workers: Pick<PodWorkers, 'has' | 'waiting' | 'exited'>;
+	/** Pods, by `namespace/name`, with another state of the log than their namespace's. */
+	logs: Map<string, LogState>;
 	/** What differs from the above, by namespace. */
 	namespaces: Map<string, NamespaceOptions>;
 }

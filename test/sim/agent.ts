@@ -52,6 +52,8 @@ export class Agent implements Taker {
 	#process: 'waiting' | 'started' | 'dead' = 'waiting';
 	#restarts = 0;
 	#terminating = false;
+	/** It has got a SIGTERM that it heeds, or its container has ended. */
+	#stopping = false;
 	#jobTimer: NodeJS.Timeout | undefined;
 	#exitTimer: NodeJS.Timeout | undefined;
 	/** A scale set's runner is registered, offline, before its pod runs; its JIT configuration works once. */
@@ -74,12 +76,17 @@ export class Agent implements Taker {
 	/** What the kubelet of its node knows of its pod. */
 	get kubeletPod(): KubeletPod {
 		const { nodeName, containers } = this.#pod.spec;
+		const { logs, namespaces } = this.#context;
+		const namespace = namespaces.get(this.namespace);
 		return {
 			node: nodeName,
 			containers: containers.map(({ name }) => name),
-			started: this.#process !== 'waiting',
+			waiting: (container) => {
+				if (this.#synced) return this.#context.workers.waiting(this.#pod.metadata.uid, container);
+				return this.#process === 'waiting' ? 'ContainerCreating' : undefined;
+			},
 			log: this.log,
-			logState: this.#context.namespaces.get(this.namespace)?.log ?? 'on',
+			logState: logs.get(`${this.namespace}/${this.#pod.metadata.name}`) ?? namespace?.log ?? 'on',
 		};
 	}
 
@@ -105,39 +112,82 @@ export class Agent implements Taker {
 		if (pod.metadata.deletionTimestamp && !this.#terminating) {
 			this.#terminating = true;
 			this.#note('pod-terminating');
+		}
+		if (!this.#synced) this.#followStatus(pod);
+	}
+
+	/** On a node with a kubelet that syncs, that kubelet says when the container starts and is stopped. */
+	get #synced(): boolean {
+		return this.#context.workers.has(this.#pod);
+	}
+
+	/** Everywhere else the pod's status says when it starts, and each deletion stops it at once. */
+	#followStatus(pod: PodItem): void {
+		if (this.#terminating && !this.#stopping) {
+			this.#stopping = true;
 			this.#terminated('SIGTERM: the pod has a deletionTimestamp');
 			// A pod without a finalizer is gone before its kubelet could report that the container has stopped.
 			if (pod.metadata.finalizers?.length && containerState(pod).state === 'running') this.#exitAfter(stopMs);
 		}
 		const { state, restarts } = containerState(pod);
 		if (state === 'terminated' && this.#process === 'started') this.#containerStopped();
-		if (state !== 'running' || this.#terminating) return;
-		if (this.#process === 'waiting' || restarts > this.#restarts) {
-			if (this.job !== undefined) this.#killJob('the container was restarted');
-			clearTimeout(this.#exitTimer);
-			const traced = this.#context.namespaces.get(this.namespace)?.printLogToStdout ?? this.#facts.traced;
-			this.log.start(this.#process === 'started', traced);
-			this.#process = 'started';
-			this.#restarts = restarts;
-			this.#startHooks(pod);
-			this.#run(() => this.#register());
-		}
+		if (state !== 'running' || this.#stopping) return;
+		if (this.#process === 'waiting' || restarts > this.#restarts) this.#start(restarts);
+	}
+
+	containerStarted(restarts: number): void {
+		this.#note('container-started');
+		this.#start(restarts);
+	}
+
+	/** With a job it ends as well, as the runner does it: the job is cancelled. */
+	sigterm(): void {
+		if (this.#process !== 'started') return;
+		this.#stopping = true;
+		this.#terminated('SIGTERM: the pod was deleted');
+		this.#exitAfter(stopMs);
+	}
+
+	sigkill(): void {
+		if (this.#process !== 'started') return;
+		this.#stopping = true;
+		this.#terminated('SIGKILL: the pod was deleted, and its grace period is over');
+		this.#containerStopped();
+	}
+
+	#start(restarts: number): void {
+		if (this.job !== undefined) this.#killJob('the container was restarted');
+		clearTimeout(this.#exitTimer);
+		const traced = this.#context.namespaces.get(this.namespace)?.printLogToStdout ?? this.#facts.traced;
+		this.log.start(this.#process !== 'waiting', traced);
+		this.#process = 'started';
+		this.#restarts = restarts;
+		this.#startHooks(this.#pod);
+		this.#run(() => this.#register());
 	}
 
 	podGone(pod: PodItem): void {
 		this.#pod = pod;
-		if (!this.#terminating) this.#terminated('the pod vanished without a grace period');
+		if (!this.#synced) {
+			if (!this.#stopping) this.#terminated('the pod vanished without a grace period');
+			this.over();
+		}
 		this.#terminating = true;
+		this.#note('pod-gone');
+	}
+
+	/** Neither its object nor a process of it is left. */
+	over(): void {
+		this.#stopping = true;
 		this.#process = 'dead';
 		this.log.current.end();
-		this.#note('pod-gone');
 		this.dispose();
 	}
 
 	startJob(options: JobOptions = {}): Job {
 		const { durationMs, unregistered = false } = options;
 		const { github } = this.#context;
-		const listens = unregistered && this.#process === 'started' && !this.#terminating;
+		const listens = unregistered && this.#process === 'started' && !this.#stopping;
 		if (!listens && (this.runnerId === undefined || !this.online))
 			throw new Error(`${this.name} is not online at GitHub`);
 		if (this.job !== undefined) throw new Error(`${this.name} runs ${this.job.id} already`);
@@ -291,7 +341,7 @@ export class Agent implements Taker {
 		if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
 		await this.#jit;
 		if (!(await this.#filesMade())) return;
-		if (this.#terminating || this.#process !== 'started' || this.#scope === undefined) return;
+		if (this.#stopping || this.#process !== 'started' || this.#scope === undefined) return;
 		if (this.#facts.kind === 'scale-set') {
 			if (this.runnerId === undefined) {
 				this.#registrationFailed('the JIT configuration has been used');
@@ -299,11 +349,11 @@ export class Agent implements Taker {
 			}
 			github.setStatus(this.runnerId, 'online');
 		} else {
-			const wanted = () => !this.#terminating && this.#process === 'started';
+			const wanted = () => !this.#stopping && this.#process === 'started';
 			const token = checkTokens
 				? await registrationToken(this.#context.kube, this.namespace, this.#facts, wanted)
 				: undefined;
-			if (this.#terminating || this.#process !== 'started') return;
+			if (this.#stopping || this.#process !== 'started') return;
 			if (checkTokens && (token === undefined || !github.registrationTokenWorks(token, this.#scope))) {
 				this.#registrationFailed('RUNNER_TOKEN is missing, unknown or expired');
 				return;
@@ -400,7 +450,9 @@ export class Agent implements Taker {
 	async #exit(): Promise<void> {
 		if (this.#process === 'dead') return;
 		this.log.exiting();
-		await endContainer(this.#context.kube, () => this.#pod);
+		if (!this.#synced) return endContainer(this.#context.kube, () => this.#pod);
+		this.#containerStopped();
+		this.#context.workers.exited(this.#pod.metadata.uid, 0);
 	}
 
 	#note(

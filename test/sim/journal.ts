@@ -15,6 +15,8 @@ export interface JournalEntry {
 		/** A job hook has run; its result is in `hook`. */
 		| 'hook-ran'
 		| 'pod-terminating'
+		/** Only on a node whose kubelet syncs, where the pod's status may not show it for long. */
+		| 'container-started'
 		| 'container-stopped'
 		| 'pod-gone'
 		/** The simulated runner could not do something; the test should see why. */

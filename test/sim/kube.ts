@@ -13,6 +13,7 @@ export interface KubeItem {
 		uid: string;
 		resourceVersion: string;
 		deletionTimestamp?: string;
+		deletionGracePeriodSeconds?: number;
 		finalizers?: string[];
 		labels?: Record<string, string>;
 		annotations?: Record<string, string>;
@@ -53,18 +54,18 @@ export class Kube {
 		return this.#call<T>('GET', path);
 	}
 
-	/** JSON merge patch (RFC 7386). */
-	patch<T>(path: string, body: unknown): Promise<T> {
-		return this.#call<T>('PATCH', path, body);
+	/** JSON merge patch (RFC 7386), or Kubernetes' strategic one, which keeps conditions of others. */
+	patch<T>(path: string, body: unknown, how: 'merge' | 'strategic-merge' = 'merge'): Promise<T> {
+		return this.#call<T>('PATCH', path, body, { 'content-type': `application/${how}-patch+json` });
 	}
 
 	create<T>(path: string, body: unknown): Promise<T> {
 		return this.#call<T>('POST', path, body);
 	}
 
-	/** With DeleteOptions, if any. */
-	delete<T>(path: string, options?: object): Promise<T> {
-		return this.#call<T>('DELETE', path, options);
+	/** With DeleteOptions, if any. `headers`: to impersonate somebody. */
+	delete<T>(path: string, options?: object, headers: Record<string, string> = {}): Promise<T> {
+		return this.#call<T>('DELETE', path, options, headers);
 	}
 
 	/** Follows a collection until stop(); resolves after the first complete list. */
@@ -199,18 +200,18 @@ export class Kube {
 		});
 	}
 
-	#call<T>(method: string, path: string, body?: unknown): Promise<T> {
+	#call<T>(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<T> {
 		return new Promise((resolve, reject) => {
 			const text = body === undefined ? '' : JSON.stringify(body);
 			const headers: Record<string, string> = {
-				'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+				'content-type': 'application/json',
 				// Node itself sends a DELETE's body without its length, and the server takes it for the next request.
 				'content-length': String(Buffer.byteLength(text)),
 			};
-			const req = this.#request(method, path, text === '' ? {} : headers);
+			const req = this.#request(method, path, { ...(text === '' ? {} : headers), ...more });
 			req.on('error', (error: NodeJS.ErrnoException) => {
 				// The server closed an idle connection just as it was used again, so it has not seen the request.
-				if (error.code === 'ECONNRESET' && req.reusedSocket) resolve(this.#call<T>(method, path, body));
+				if (error.code === 'ECONNRESET' && req.reusedSocket) resolve(this.#call<T>(method, path, body, more));
 				else reject(error);
 			});
 			req.on('response', (res) => {

@@ -15,7 +15,9 @@ import type { HookOptions } from './job-hooks.ts';
 import type { QueuedJobs } from './job-queue.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { Kube } from './kube.ts';
-import { type Kubelet, startKubelet } from './kubelet.ts';
+import { type Kubelet, type LogState, startKubelet } from './kubelet.ts';
+import { type KubeletTimes, kubeletTimes } from './pod-worker.ts';
+import { PodWorkers } from './pod-workers.ts';
 import { factsOf, type PodItem } from './runner-pod.ts';
 import { Shells } from './shells.ts';
 
@@ -49,6 +51,8 @@ export interface RunnerAgentsOptions {
 	hooks?: HookOptions | 'off';
 	/** true: a runner whose RUNNER_TOKEN did not come from the simulator, or has expired, cannot register. */
 	checkTokens?: boolean;
+	/** Of the nodes whose kubelet syncs (kubeletSyncs); default: a real one's. */
+	kubelet?: Partial<KubeletTimes>;
 }
 
 export interface RunnerAgents {
@@ -79,6 +83,8 @@ export interface RunnerAgents {
 	print(namespace: string, pod: string, text: string): void;
 	/** It prints this number of bytes of one endless line or, with `lineBytes`, of lines of that length. */
 	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void;
+	/** What the kubelet answers for this pod's logs from now on, whatever its namespace's do. */
+	setLog(namespace: string, pod: string, state: LogState): void;
 	/** Stands for `/` of the container of a runner with job hooks: the files that its kubelet has made are there. */
 	root(namespace: string, pod: string): Promise<string>;
 	/** How often the kubelet of the simulated nodes was asked for a log. */
@@ -98,6 +104,22 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		typeof options.cluster === 'string' ? readKubeconfig(options.cluster) : options.cluster,
 	);
 	const journal = new Journal();
+	/** By pod UID: a pod of the same name is another runner. */
+	const agents = new Map<string, Agent>();
+	const kubelet = await startKubelet(kube, (namespace, pod) => {
+		// The newest pod of the name: an agent of an older one may not know yet that its pod is gone.
+		return [...agents.values()].findLast((agent) => agent.isFor(namespace, pod))?.kubeletPod;
+	});
+	const workers = new PodWorkers({
+		kube,
+		times: { ...kubeletTimes, ...options.kubelet },
+		syncs: (node) => kubelet.syncs(node),
+		processOf: (uid) => agents.get(uid),
+		over(uid) {
+			agents.get(uid)?.over();
+			agents.delete(uid);
+		},
+	});
 	const context: AgentContext = {
 		kube,
 		github,
@@ -112,10 +134,10 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 		checkTokens: options.checkTokens ?? false,
 		exitWhenRemovedMs: options.exitWhenRemovedMs,
 		removedPollMs: options.removedPollMs ?? 50_000,
+		workers,
+		logs: new Map(),
 		namespaces: new Map(),
 	};
-	/** By pod UID: a pod of the same name is another runner. */
-	const agents = new Map<string, Agent>();
 	const unsubscribe = github.onRemoved((runner, cause) => {
 		const agent = [...agents.values()].find((candidate) => candidate.runnerId === runner.id);
 		if (agent === undefined || cause === 'ephemeral-done') return;
@@ -125,6 +147,7 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 	await kube.watch<PodItem>('/api/v1/pods', {
 		seen(pod) {
 			const { uid } = pod.metadata;
+			workers.seen(pod);
 			let agent = agents.get(uid);
 			if (agent === undefined) {
 				const facts = factsOf(pod);
@@ -135,18 +158,16 @@ export async function startRunnerAgents(options: RunnerAgentsOptions): Promise<R
 			agent.observe(pod);
 		},
 		gone(pod) {
-			agents.get(pod.metadata.uid)?.podGone(pod);
-			agents.delete(pod.metadata.uid);
+			const { uid } = pod.metadata;
+			agents.get(uid)?.podGone(pod);
+			if (workers.has(pod)) workers.gone(pod);
+			else agents.delete(uid);
 		},
-	});
-
-	const kubelet = await startKubelet(kube, (namespace, pod) => {
-		// The newest pod of the name: an agent of an older one may not know yet that its pod is gone.
-		return [...agents.values()].findLast((agent) => agent.isFor(namespace, pod))?.kubeletPod;
 	});
 
 	const end = () => {
 		unsubscribe();
+		workers.stop();
 		kube.stop();
 		kubelet.stop();
 		for (const agent of agents.values()) agent.dispose();
@@ -197,7 +218,8 @@ class Handle implements RunnerAgents {
 	}
 
 	#agentOf(namespace: string, pod: string): Agent {
-		for (const agent of this.#agents.values()) if (agent.isFor(namespace, pod)) return agent;
+		const found = [...this.#agents.values()].findLast((agent) => agent.isFor(namespace, pod));
+		if (found) return found;
 		throw new Error(`no runner pod ${namespace}/${pod} is known to the simulated runners`);
 	}
 
@@ -270,6 +292,10 @@ class Handle implements RunnerAgents {
 
 	flood(namespace: string, pod: string, bytes: number, lineBytes?: number): void {
 		this.#agentOf(namespace, pod).log.current.flood(bytes, lineBytes);
+	}
+
+	setLog(namespace: string, pod: string, state: LogState): void {
+		this.#context.logs.set(`${namespace}/${pod}`, state);
 	}
 
 	root(namespace: string, pod: string): Promise<string> {

@@ -25,6 +25,8 @@ export interface PodItem extends KubeItem {
 	spec: {
 		nodeName?: string;
 		restartPolicy?: string;
+		terminationGracePeriodSeconds?: number;
+		initContainers?: { name: string; image?: string; restartPolicy?: string }[];
 		serviceAccountName?: string;
 		nodeSelector?: Record<string, string>;
 		volumes?: { name: string; projected?: { defaultMode?: number; sources?: ProjectedSource[] } }[];
@@ -37,6 +39,7 @@ export interface PodItem extends KubeItem {
 	};
 	status?: {
 		phase?: string;
+		startTime?: string;
 		containerStatuses?: ContainerStatus[];
 		conditions?: { type: string; status: string; lastTransitionTime?: string }[];
 	};
