@@ -371,11 +371,19 @@ export class Agent implements Taker {
 		this.#note('registration-failed', { detail });
 	}
 
-	/** ARC registers a scale set's runner first and writes its id into the EphemeralRunner. */
+	/**
+	 * ARC registers a scale set's runner first and writes its id into the EphemeralRunner. Where nobody has done that, it
+	 * is done here.
+	 */
 	async #configureJit(owner: ScaleSetOwner): Promise<void> {
 		try {
 			const { name, kind } = this.#facts;
-			this.#scope = await owner.scope();
+			const { scope, runnerId } = await owner.read();
+			this.#scope = scope;
+			if (runnerId !== undefined) {
+				this.runnerId = this.#context.github.runner(runnerId)?.id;
+				return;
+			}
 			const fresh = { scope: this.#scope, name, kind, ephemeral: true, status: 'offline' } as const;
 			this.runnerId = this.#context.github.addRunner(fresh);
 			await owner.registered(this.runnerId, name);

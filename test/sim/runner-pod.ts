@@ -47,6 +47,7 @@ export interface PodItem extends KubeItem {
 
 export interface EphemeralRunnerItem extends KubeItem {
 	spec?: { githubConfigUrl?: string };
+	status?: { runnerId?: number };
 }
 
 export interface RunnerFacts {

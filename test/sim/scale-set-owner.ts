@@ -15,10 +15,12 @@ export class ScaleSetOwner {
 		this.#path = `/apis/actions.github.com/v1alpha1/namespaces/${namespace}/ephemeralrunners/${name}`;
 	}
 
-	async scope(): Promise<Scope> {
-		const scope = scopeOfOwner(await this.#kube.get<EphemeralRunnerItem>(this.#path));
+	/** `runnerId`: GitHub's id of the runner, if its controller has registered it. */
+	async read(): Promise<{ scope: Scope; runnerId: number | undefined }> {
+		const owner = await this.#kube.get<EphemeralRunnerItem>(this.#path);
+		const scope = scopeOfOwner(owner);
 		if (scope === undefined) throw new Error(`${this.#name} has no githubConfigUrl`);
-		return scope;
+		return { scope, runnerId: owner.status?.runnerId };
 	}
 
 	/** Written by the controller, which registers the runner before its pod exists. */
