@@ -22,7 +22,7 @@ import { allow, type Deny, deny, type Verdict } from '../../../rules/verdict.ts'
  */
 export type Ask = { kind: 'ask'; listFirst: boolean };
 /** GitHub's list must lack it: where its pod's status lags, it may be running although it looks as if it could not start. */
-export type List = { kind: 'list' };
+type List = { kind: 'list' };
 /** GitHub has answered 204, which is one source. After the quiet period the others are read once more, and then the pod may go. */
 type Settle = { kind: 'settle' };
 
