@@ -71,6 +71,8 @@ export interface Resources {
 export interface Container {
 	name: string;
 	image?: string;
+	command?: string[];
+	args?: string[];
 	env?: EnvVar[];
 	/** Sets variables from a ConfigMap or Secret, each name with `prefix` in front. */
 	envFrom?: { prefix?: string }[];

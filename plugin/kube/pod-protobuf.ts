@@ -155,7 +155,11 @@ function readContainer(
 			container.restartPolicyRules ??= [];
 			container.restartPolicyRules.push({ action: textAt(body, start, end, [1]) });
 		} else if (container.name !== 'runner') return;
-		else if (field === 24) container.restartPolicy = text(body, start, end);
+		else if (field === 3 || field === 4) {
+			const parts = field === 3 ? 'command' : 'args';
+			container[parts] ??= [];
+			container[parts].push(text(body, start, end));
+		} else if (field === 24) container.restartPolicy = text(body, start, end);
 		else if (field === 7) {
 			const variable = readVariable(body, start, end, prefixes);
 			if (!variable) return;

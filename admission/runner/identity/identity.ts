@@ -2,6 +2,7 @@ import { arc } from '../../api/keys.ts';
 import type { Container, EphemeralRunner, OwnerReference, Pod } from '../../api/kinds.ts';
 import { sameName } from '../github-name.ts';
 import { hostOf, type Scope, scopeFromPath, scopeFromUrl, scopeKey } from '../scope.ts';
+import { commandSetting } from './command.ts';
 import { environmentOf, onlyVariables, type Value } from './environment.ts';
 import type { Pin } from './pin.ts';
 
@@ -35,9 +36,17 @@ export const runnerVariables: readonly string[] = [...scopeVariables, jitConfig]
 
 const decidingVariables = [...runnerVariables, 'RUNNER_NAME', 'RUNNER_EPHEMERAL', 'GITHUB_URL'];
 
-/** The runner's container with only those variables that `identify` reads, and RUNNER_TOKEN. */
-export const trimContainer = (container: Container): Container =>
-	onlyVariables(container, decidingVariables, 'RUNNER_TOKEN');
+const settingIdentity = commandSetting(['RUNNER_NAME', ...decidingVariables]);
+const settingRegistration = commandSetting([jitConfig]);
+
+/** The runner's container with only those variables that `identify` reads, RUNNER_TOKEN, and those that its command may set. */
+export function trimContainer(container: Container): Container {
+	const set = [settingIdentity(container), settingRegistration(container)].filter(
+		(name) => name !== undefined,
+	);
+	const kept = onlyVariables(container, decidingVariables, 'RUNNER_TOKEN');
+	return set.length === 0 ? kept : { ...kept, command: set };
+}
 
 /**
  * What anybody can see without reading a variable: enough to say that the pod may be a busy runner, and for nothing else. A
@@ -60,7 +69,7 @@ export function identify(pod: Pod, container: Container, facts: IdentityFacts): 
 	const identity =
 		kindOf(pod, container, env) === 'scale-set'
 			? scaleSetIdentity(pod, container, facts)
-			: legacyIdentity(pod, env);
+			: legacyIdentity(pod, container, env);
 	if (identity.scope && facts.host !== undefined && identity.host !== facts.host) {
 		const { scope: _, ...rest } = identity;
 		return { ...rest, uncertain: `it belongs to another GitHub: ${identity.host}` };
@@ -92,7 +101,7 @@ const isMarkedScaleSet = (pod: Pod): boolean =>
  * The Secret with the credentials stands in an annotation that can be edited. That is no danger: with the scope fixed,
  * GitHub answers another credential with 403 or 404, which denies.
  */
-function legacyIdentity(pod: Pod, env: Environment): Identity {
+function legacyIdentity(pod: Pod, container: Container, env: Environment): Identity {
 	const [name, ephemeral] = [env('RUNNER_NAME'), env('RUNNER_EPHEMERAL')];
 	const rest = {
 		kind: 'legacy',
@@ -103,6 +112,8 @@ function legacyIdentity(pod: Pod, env: Environment): Identity {
 		credentialsSecret: pod.metadata.annotations?.[arc.credentialsSecret] || undefined,
 	} as const;
 	const uncertain = (why: string): Identity => ({ ...rest, uncertain: why });
+	const set = settingIdentity(container);
+	if (set !== undefined) return uncertain(`its command may set ${set}`);
 	const attach = attachedTo(env);
 	if (attach && 'unknown' in attach) return uncertain(attach.unknown);
 	if (!attach) return uncertain('no plain RUNNER_REPO, RUNNER_ORG or RUNNER_ENTERPRISE in its container');
@@ -160,6 +171,8 @@ function scaleSetIdentity(
 	const uncertain = (why: string): Identity => ({ ...rest, uncertain: why });
 	const secret = container.env?.findLast((variable) => variable.name === jitConfig)?.valueFrom?.secretKeyRef;
 	if (secret?.name !== name) return uncertain('its JIT configuration is not its own');
+	const set = settingRegistration(container);
+	if (set !== undefined) return uncertain(`its command may set ${set}`);
 	const owner = ownerOf(pod);
 	if (owner && (owner.name !== name || (er && owner.uid !== er.metadata.uid)))
 		return uncertain('its owner is not the EphemeralRunner of its name');

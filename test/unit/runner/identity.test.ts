@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { identityProof } from '../../../admission/api/keys.ts';
 import type { EnvVar, EphemeralRunner, Pod } from '../../../admission/api/kinds.ts';
 import { decide } from '../../../admission/guard/subjects/runner/rules/decide.ts';
+import { longestCommand, mostParts } from '../../../admission/runner/identity/command.ts';
 import { longestValue, mostReferences, mostSources } from '../../../admission/runner/identity/environment.ts';
 import { scopeInEnvironment, trimContainer } from '../../../admission/runner/identity/identity.ts';
 import { type Pin, writePin } from '../../../admission/runner/identity/pin.ts';
@@ -111,6 +112,56 @@ for (const [what, container, says] of [
 		'an annotation, by a reference',
 		env(field('A', "metadata.annotations['x']"), value('RUNNER_NAME', 'a-$(A)')),
 		'RUNNER_NAME refers to A, which is not known',
+	],
+	// A command, in place of the image's or handed to it.
+	['a command that sets nothing', { env: plain, command: ['/home/runner/run.sh'] }, 'octo-org r1'],
+	[
+		'a command that reads the variables, and sets others',
+		{
+			env: plain,
+			command: ['/bin/bash', '-c'],
+			args: [
+				`export RUNNER_LABELS=a MY_RUNNER_NAME=x RUNNER_NAME_SUFFIX=y; [ "$RUNNER_NAME" = "\${RUNNER_NAME:-r1}" ] && echo \${#RUNNER_ORG} && exec startup.sh --name "$RUNNER_NAME" --runner-name=$(RUNNER_NAME)`,
+			],
+		},
+		'octo-org r1',
+	],
+	...[
+		{ command: ['sh', '-c', 'RUNNER_NAME=x exec /entrypoint'] },
+		{ command: ['env', 'RUNNER_NAME=x', '/entrypoint'] },
+		{ args: ['-c', 'set -e\nexport RUNNER_NAME="x-$RUNNER_NAME"\nstartup.sh'] },
+		{ command: ['env', '-u', 'RUNNER_NAME', '/entrypoint'] },
+		{ args: ['unset RUNNER_NAME;startup.sh'] },
+		{ args: [`: "\${RUNNER_NAME:=x}"; startup.sh`] },
+		{ args: [`: "\${RUNNER_NAME=x}"; startup.sh`] },
+		{ args: ['read RUNNER_NAME </etc/name; startup.sh'] },
+		{ command: ['x'.repeat(longestCommand + 1)] },
+		{ args: Array.from({ length: mostParts + 1 }, () => '') },
+	].map((own): [string, Partial<Container>, string] => [
+		`a command that may set its name, ${JSON.stringify(own).slice(0, 60)}`,
+		{ env: plain, ...own },
+		'its command may set RUNNER_NAME',
+	]),
+	...['RUNNER_ORG', 'RUNNER_REPO', 'RUNNER_ENTERPRISE', 'RUNNER_EPHEMERAL', 'GITHUB_URL'].map(
+		(name): [string, Partial<Container>, string] => [
+			`a command that sets ${name}`,
+			{ env: plain, command: ['sh', '-c', `${name}= exec startup.sh`] },
+			`its command may set ${name}`,
+		],
+	),
+	[
+		'a command that sets a ready-made registration',
+		{ env: plain, command: ['sh', '-c', 'ACTIONS_RUNNER_INPUT_JITCONFIG=$(cat /jit) exec run.sh'] },
+		'its command may set ACTIONS_RUNNER_INPUT_JITCONFIG',
+	],
+	[
+		'as much as is searched',
+		{
+			env: plain,
+			command: ['x'.repeat(longestCommand - 2), 'y', 'z'],
+			args: Array.from({ length: 900 }, () => ''),
+		},
+		'octo-org r1',
 	],
 	['a Secret', env(secret('RUNNER_NAME')), `RUNNER_NAME ${configMap}`],
 	[
@@ -491,6 +542,21 @@ for (const [what, pod, facts, says] of [
 		scaleSetPod(),
 		{ pin: { ...pin, host: 'ghes.example' } },
 		'it belongs to another GitHub: ghes.example',
+	],
+	[
+		'its own command, as ARC writes it, and one that names what is not decided by it',
+		podOf({ ...jitContainer('p1'), command: ['sh', '-c', 'RUNNER_NAME=x /home/runner/run.sh'] }, owned),
+		{ ephemeralRunner: er() },
+		'octo-org/app p1',
+	],
+	[
+		'a command that sets its registration',
+		podOf(
+			{ ...jitContainer('p1'), command: ['env', 'ACTIONS_RUNNER_INPUT_JITCONFIG=x', '/home/runner/run.sh'] },
+			owned,
+		),
+		{ ephemeralRunner: er(), pin },
+		'its command may set ACTIONS_RUNNER_INPUT_JITCONFIG',
 	],
 	['there, and pinned', scaleSetPod(), { ephemeralRunner: er(), pin }, 'octo-org/app p1'],
 	[

@@ -66,11 +66,21 @@ function encodePod({ metadata, spec, status }: Pod): Buffer {
 	);
 	const containers = (field: number, list: Container[] = []) =>
 		list.map((one): Fields[number] => {
-			const { name, env = [], envFrom = [], restartPolicy, restartPolicyRules = [] } = one;
+			const {
+				name,
+				command = [],
+				args = [],
+				env = [],
+				envFrom = [],
+				restartPolicy,
+				restartPolicyRules = [],
+			} = one;
 			return [
 				field,
 				message(
 					[1, name],
+					...command.map((part): Fields[number] => [3, part]),
+					...args.map((part): Fields[number] => [4, part]),
 					...env.map((one): Fields[number] => [
 						7,
 						message([1, one.name], [2, one.value], [3, sourceOf(one.valueFrom)]),

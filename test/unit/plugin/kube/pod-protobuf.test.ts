@@ -27,8 +27,19 @@ const metadata = message(
 );
 const spec = message(
 	[1, message([1, 'volume'])],
-	[2, message([1, 'runner'], [2, 'image'], [7, pair('RUNNER_ORG', 'octo-org')], [7, pair('PATH', '/bin')])],
-	[2, message([1, 'docker'], [7, pair('RUNNER_ORG', 'not this one')])],
+	[
+		2,
+		message(
+			[1, 'runner'],
+			[2, 'image'],
+			[3, 'sh'],
+			[3, '-c'],
+			[4, 'RUNNER_NAME=x run.sh'],
+			[7, pair('RUNNER_ORG', 'octo-org')],
+			[7, pair('PATH', '/bin')],
+		),
+	],
+	[2, message([1, 'docker'], [3, 'dockerd'], [4, '--debug'], [7, pair('RUNNER_ORG', 'not this one')])],
 	[3, 'Never'],
 	[4, 30],
 	[10, 'node-1'],
@@ -77,7 +88,12 @@ test('a pod: everything that the plugin shows and the pod model reads, and nothi
 			},
 			spec: {
 				containers: [
-					{ name: 'runner', env: [{ name: 'RUNNER_ORG', value: 'octo-org' }] },
+					{
+						name: 'runner',
+						command: ['sh', '-c'],
+						args: ['RUNNER_NAME=x run.sh'],
+						env: [{ name: 'RUNNER_ORG', value: 'octo-org' }],
+					},
 					{ name: 'docker' },
 				],
 				restartPolicy: 'Never',
