@@ -40,8 +40,11 @@ export interface SetKind<S extends RunnersSet> {
 	/** Deletes the dependents of a deleted owner that the garbage collector would delete later. */
 	deleteDependents?(set: S, owner: { name: string; uid: string; pod: Pod | undefined }): Promise<unknown>;
 	config(set: S): RunnerConfig;
-	/** How to create one runner; without `create`, `message` says what is wrong with the spec. */
-	creator(set: S): { create: Creator; message?: undefined } | { create?: undefined; message: string };
+	/** How to create one runner, made from a template of this hash; without `create`, `message` says what is wrong with the spec. */
+	creator(
+		set: S,
+		hash: string,
+	): { create: Creator; message?: undefined } | { create?: undefined; message: string };
 }
 
 /**

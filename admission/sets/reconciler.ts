@@ -63,7 +63,10 @@ export class SetReconciler<S extends RunnersSet> {
 		this.#kind = kind;
 		this.#dependencies = dependencies;
 		this.#status = setStatusWriter(kind, dependencies);
-		this.#bySpec = new BySpec((set) => ({ hash: templateHash(set), made: kind.creator(set) }));
+		this.#bySpec = new BySpec((set) => {
+			const hash = templateHash(set);
+			return { hash, made: kind.creator(set, hash) };
+		});
 		const { cache, pods, clock } = dependencies;
 		this.#controller = new Controller(
 			{

@@ -4,7 +4,7 @@ import { apiVersion, type Runner, type RunnerDeployment, setKeys, setKinds } fro
 import type { KubeClient } from '../kube/client.ts';
 import { createObject, deleteUnlessChanged } from '../kube/objects.ts';
 import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
-import { runnerTemplate, templateHash } from './pod/template.ts';
+import { runnerTemplate } from './pod/template.ts';
 
 /** The kind RunnerDeployment: each runner is a Runner object and a pod of the same name. */
 export function runnerDeployments({
@@ -26,7 +26,7 @@ export function runnerDeployments({
 		podName: (owner) => owner,
 		createsItsPod: false,
 		config: ({ spec }) => spec.template.spec,
-		creator(set) {
+		creator(set, hash) {
 			const { metadata, spec } = set;
 			const namespace = metadata.namespace ?? '';
 			const runner = {
@@ -38,7 +38,7 @@ export function runnerDeployments({
 					labels: {
 						...spec.template.metadata?.labels,
 						[arc.runnerDeployment]: metadata.name,
-						[setKeys.templateHash]: templateHash(set),
+						[setKeys.templateHash]: hash,
 					},
 					annotations: { ...spec.template.metadata?.annotations },
 					ownerReferences: [ownerReference(set, 'runnerDeployment')],

@@ -2,7 +2,7 @@ import { arc } from '../api/keys.ts';
 import { resources } from '../api/paths.ts';
 import { type RunnerSet, setKeys, setKinds } from '../api/sets.ts';
 import { type Creator, type KindDependencies, ownerReference, type SetKind } from './kind.ts';
-import { runnerSetTemplate, templateHash } from './pod/template.ts';
+import { runnerSetTemplate } from './pod/template.ts';
 import { createWithPod } from './stateful-set/create.ts';
 import { deleteDependents } from './stateful-set/delete-dependents.ts';
 import { podName } from './stateful-set/objects.ts';
@@ -27,11 +27,10 @@ export function runnerSets({
 		deleteDependents: (set, owner) => deleteDependents(client, set, owner),
 		createsItsPod: true,
 		config: ({ spec }) => spec,
-		creator(set) {
-			const layout = runnerSetTemplate(set, templateDefaults);
+		creator(set, hash) {
+			const layout = runnerSetTemplate(set, templateDefaults, hash);
 			if (layout.kind === 'invalid') return layout;
 			const { metadata, spec } = set;
-			const hash = templateHash(set);
 			const labels = { [arc.runnerSet]: metadata.name, [setKeys.templateHash]: hash };
 			const create: Creator = (name) => {
 				const statefulSet = {

@@ -117,6 +117,9 @@ const order = (one: Match, other: Match, own: Match | undefined): number =>
 
 const free = ({ left }: Match): number => Math.max(0, left.idle);
 
+/** How many sets of how many jobs are remembered together, 10 MB: where jobs are not alike, it is no use to remember more. */
+const mostRemembered = 50_000;
+
 /** Finds out whom jobs match. Most jobs are alike, so it does so once for all that are. */
 class Matcher {
 	readonly #sets: Sets;
@@ -125,6 +128,7 @@ class Matcher {
 	readonly #labelled = new Map<string, IndexedSet[] | ((job: Job) => string)>();
 	/** By the same, and by repository where groups matter. */
 	readonly #matching = new Map<string, Matching>();
+	#remembered = 0;
 
 	constructor(sets: Sets, leftOf: (set: SetKey) => Places) {
 		this.#sets = sets;
@@ -138,13 +142,24 @@ class Matcher {
 		const wanted = [...new Set(job.labels.map(fold))].sort();
 		const like = JSON.stringify([scopes, wanted]);
 		const labelled = this.#labelled.get(like) ?? withLabels(wanted, this.#sets.index.within(scopes));
-		this.#labelled.set(like, labelled);
+		this.#remember(this.#labelled, like, labelled, Array.isArray(labelled) ? labelled.length : 0);
 		if (typeof labelled === 'function') return { none: 'no-labels', why: labelled(job) };
 		const grouped = labelled.some(({ group }) => group !== undefined);
 		const key = grouped ? `${like} ${fold(job.repository)}` : like;
 		const found = this.#matching.get(key) ?? this.#match(job, wanted, labelled);
-		this.#matching.set(key, found);
+		this.#remember(this.#matching, key, found, labelled.length);
 		return found;
+	}
+
+	#remember<T>(found: Map<string, T>, key: string, value: T, sets: number): void {
+		if (found.has(key)) return;
+		if (this.#remembered > mostRemembered) {
+			this.#labelled.clear();
+			this.#matching.clear();
+			this.#remembered = 0;
+		}
+		this.#remembered += sets + 1;
+		found.set(key, value);
 	}
 
 	#match(job: Job, wanted: readonly string[], labelled: readonly IndexedSet[]): Matching {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { mostInPodList } from '../../api/limits.ts';
 import type { RunnerDeployment, RunnerSet, RunnerSetSpec } from '../../api/sets.ts';
 
 /** The fields of a RunnerSet whose change replaces its runners. Others (replicas, labels, StatefulSet settings) cause no rollout. */
@@ -52,11 +53,18 @@ function canonical(value: unknown): string {
 
 function prune(value: unknown): unknown {
 	if (value === null || value === '') return undefined;
-	if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => prune(item) ?? null);
+	if (Array.isArray(value)) return value.length === 0 ? undefined : pruneList(value);
 	if (typeof value !== 'object') return value;
-	const entries = Object.entries(value)
-		.map(([key, item]) => [key, prune(item)] as const)
-		.filter(([, item]) => item !== undefined)
-		.sort(([a], [b]) => (a < b ? -1 : 1));
+	const entries: [string, unknown][] = [];
+	for (const key of Object.keys(value).sort()) {
+		const item = prune((value as Record<string, unknown>)[key]);
+		if (item !== undefined) entries.push([key, item]);
+	}
 	return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+/** Of a list that is longer than the schema allows, the number and the first entries: no runner is made with it anyway. */
+function pruneList(list: readonly unknown[]): unknown[] {
+	const first = list.slice(0, mostInPodList).map((item) => prune(item) ?? null);
+	return list.length > first.length ? [...first, list.length] : first;
 }

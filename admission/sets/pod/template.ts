@@ -16,8 +16,12 @@ export type { TemplateDefaults } from './defaults.ts';
 export type { Layout } from './layout.ts';
 export { templateHash } from './template-hash.ts';
 
-/** The pod template for the StatefulSets of a RunnerSet. `restartPolicy` is left out, because a StatefulSet accepts only Always. */
-export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): Layout {
+/**
+ * The pod template for the StatefulSets of a RunnerSet. `restartPolicy` is left out, because a StatefulSet accepts only Always.
+ *
+ * @param hash of the set's template, where it is known
+ */
+export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults, hash?: string): Layout {
 	const odd = oddField(set);
 	if (odd) return { kind: 'invalid', ...odd };
 	const { spec } = set;
@@ -31,7 +35,7 @@ export function runnerSetTemplate(set: RunnerSet, defaults: TemplateDefaults): L
 			labels: {
 				...spec.template.metadata?.labels,
 				[arc.runnerSet]: set.metadata.name,
-				[setKeys.templateHash]: templateHash(set),
+				[setKeys.templateHash]: hash ?? templateHash(set),
 			},
 		},
 		spec: {

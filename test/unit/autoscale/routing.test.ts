@@ -428,6 +428,16 @@ test('5,000 jobs of as many repositories, which 200 sets could run: sets are com
 	assert.equal([asked.visible, asked.places, CountedSet.looks], [200, 200, 200]);
 });
 
+test('600 jobs that are not alike, which 200 sets could run: more is not remembered than fits, and each takes its place', () => {
+	const labels = Array.from({ length: 10 }, (_, index) => `l${index}`);
+	const sets = Array.from({ length: 200 }, (_, index) => set(`s${index}`, { labels, room: 3 }));
+	const list = jobsAt(600).map((one, index) => ({
+		...one,
+		labels: labels.filter((_, at) => ((index + 1) >> at) & 1),
+	}));
+	assert.equal([...new Set(Object.values(counts(routeAll(list, sets, () => undefined))))], [3]);
+});
+
 test('whether a group is visible is asked for each repository', () => {
 	const { sets, asked } = counting(among([set('a', { group: 'secret' }), set('b')]));
 	const list = jobsAt(10).map((one, index) => ({ ...one, repository: `octo/r${index % 5}` }));

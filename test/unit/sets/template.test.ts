@@ -152,6 +152,18 @@ test('the template hash follows what the user wrote of the runner, and nothing e
 	assert.is(hash(order), hash({ template: { spec: { b: 2, a: 1 } } }));
 });
 
+test('of a list that is longer than the schema allows, the first entries and their number make the hash', () => {
+	const hash = (count: number, last = {}) => {
+		const env = Array.from({ length: count }, (_, index) => ({ name: `V${index}` }));
+		return templateHash(
+			runnerSet({ template: { spec: { containers: [{ name: 'runner', env: [...env, last] }] } } }),
+		);
+	};
+	assert.is.not(hash(999, { name: 'A' }), hash(999, { name: 'B' }));
+	assert.is(hash(100_000, { name: 'A' }), hash(100_000, { name: 'B' }));
+	assert.is.not(hash(100_000), hash(100_001));
+});
+
 test('a hash that is written on pods stays what it was: an upgrade of ours rolls nothing (H6)', () => {
 	assert.is(templateHash(runnerSet({ image: 'pinned:1' })), '614659b18b');
 });
