@@ -14,11 +14,12 @@ export function podStatus(
 	const main = containers.map(({ name }) => states.get(name));
 	const ready = main.every((state) => state?.state === 'running');
 	const initialized = initContainers.every(({ name }) => states.get(name)?.state !== 'waiting');
-	const condition = (type: string, met: boolean) => ({
-		type,
-		status: met ? 'True' : 'False',
-		lastTransitionTime: rfc3339(nowMs),
-	});
+	const condition = (type: string, met: boolean) => {
+		const status = met ? 'True' : 'False';
+		const before = pod.status?.conditions?.find((one) => one.type === type);
+		const same = before?.status === status ? before.lastTransitionTime : undefined;
+		return { type, status, lastTransitionTime: same ?? rfc3339(nowMs) };
+	};
 	return {
 		phase: phaseOf(main),
 		startTime: pod.status?.startTime ?? rfc3339(nowMs),

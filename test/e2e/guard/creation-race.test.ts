@@ -29,7 +29,7 @@ import {
 } from '../support/creation-race.ts';
 import { end, Space } from '../support/space.ts';
 
-const count = Number(process.env.RACERS ?? 48);
+const count = Number(process.env.RACERS ?? 60);
 const slowMs = Number(process.env.SLOW_MS ?? 8_000);
 /** A pull and a job have to end first; on a slow machine much else. */
 const goneWithinMs = 2 * slowMs + 120_000;

@@ -234,6 +234,22 @@ test('what has ended is started again by restartPolicy Always only; until then t
 	assert.is(never.events.length, 2);
 });
 
+test('a condition keeps its time while it does not change', () => {
+	const lastTransitionTime = '2026-11-23T12:00:00Z';
+	const pod: PodItem = {
+		metadata: { name: 'p', uid: 'u', resourceVersion: '1' },
+		spec: { containers: names(['runner']) },
+		status: { conditions: [{ type: 'Ready', status: 'False', lastTransitionTime }] },
+	};
+	const running = new Map([['runner', { state: 'running', restarts: 0, sinceMs: 0 } as const]]);
+	const timeOf = (states: ReadonlyMap<string, ContainerState>) => {
+		const conditions = podStatus(pod, states, 0).conditions as { type: string; lastTransitionTime: string }[];
+		return conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+	};
+	assert.is(timeOf(new Map()), lastTransitionTime);
+	assert.is(timeOf(running), '1970-01-01T00:00:00Z');
+});
+
 test('a kubelet that was restarted finds what runs, and does not start it anew', async () => {
 	const clock = new SimulatedClock(0);
 	const started: string[] = [];
