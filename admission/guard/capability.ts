@@ -14,7 +14,7 @@ import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
-import { reportBreakGlassEdit } from './break-glass.ts';
+import { type BreakGlassEdit, reportBreakGlassEdit } from './break-glass.ts';
 import { keepBusyBudgets } from './busy-budget.ts';
 import { BusyPolling } from './busy-polling.ts';
 import { deletePods } from './delete-pods.ts';
@@ -25,7 +25,6 @@ import { OneByOne } from './one-by-one.ts';
 import { OpenSignals } from './open-signals.ts';
 import type { ReviewDependencies } from './review-deletion.ts';
 import { StaleRegistrations } from './stale-registrations.ts';
-import { byOutline } from './subject.ts';
 import { leaderSubjects, subjects } from './subjects/index.ts';
 import { JobPods } from './subjects/job-pod/job-pods.ts';
 import { markJobPods } from './subjects/job-pod/mark-job-pods.ts';
@@ -35,6 +34,7 @@ import type { Ports as ReleasePorts } from './subjects/runner/release.ts';
 import { createReleasePorts } from './subjects/runner/release-adapter.ts';
 import { unauthenticated } from './unauthenticated-callers.ts';
 import { UnguardedTime } from './unguarded-time.ts';
+import { updateLargePods } from './update-large-pods.ts';
 import { updatePods } from './update-pods.ts';
 import { type WaitingDeletion, WaitingDeletions } from './waiting-deletions.ts';
 
@@ -103,17 +103,17 @@ function reviews(options: SharedOptions): Required<Pick<Capability, 'reviews' | 
 	};
 	return {
 		reviews: {
-			'/pods/update': (request, arrival) =>
-				updatePods(request, user, guarded, (edit) =>
-					options.background(reportBreakGlassEdit({ ...edit, arrival }, review)),
-				),
+			'/pods/update': (request, arrival) => {
+				const onBreakGlass = (edit: BreakGlassEdit) =>
+					options.background(reportBreakGlassEdit({ ...edit, arrival }, review));
+				return request.reduced
+					? updateLargePods(request, user, review, onBreakGlass)
+					: updatePods(request, user, guarded, onBreakGlass);
+			},
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
-		unauthenticatedReviews: {
-			'/pods/update': (request) => updatePods(request, user, byOutline(guarded)),
-			...unauthenticated({ ...options, subjects: guarded }),
-		},
+		unauthenticatedReviews: unauthenticated({ ...options, subjects: guarded }),
 	};
 }
 

@@ -24,8 +24,10 @@ export function deletePods(
 	const user = request.userInfo.username || 'unknown';
 	const options = optionsOf('delete', request.options, arrival);
 	const deletion = { user, options, dryRun: request.dryRun === true };
-	const reviewed = request.oldObject as Pod;
-	const { name, namespace = '', uid } = reviewed.metadata;
+	const shown = request.oldObject as Pod;
+	const { name, namespace = '', uid } = shown.metadata;
+	// Of a pod that was too large to be kept only its address is known: it is judged as the API server has it.
+	const reviewed = request.reduced ? undefined : shown;
 	const caller = boundPodOf(request.userInfo);
 	return reviewDeletion(
 		{

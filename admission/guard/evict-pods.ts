@@ -6,7 +6,12 @@ import { boundPodOf } from './rules/bound-pod.ts';
 
 interface Eviction {
 	metadata?: { name?: string; namespace?: string };
-	deleteOptions?: { gracePeriodSeconds?: number; dryRun?: string[]; preconditions?: { uid?: string } };
+	/** What was too long to be kept is null. */
+	deleteOptions?: {
+		gracePeriodSeconds?: number;
+		dryRun?: string[] | null;
+		preconditions?: { uid?: string } | null;
+	};
 }
 
 /**
@@ -29,8 +34,7 @@ export async function evictPods(
 	if (!address) return allowed(request.uid);
 	const { namespace, name } = address;
 
-	const { dryRun: stages } = eviction.deleteOptions ?? {};
-	const dryRun = request.dryRun === true || (Array.isArray(stages) && stages.includes('All'));
+	const dryRun = request.dryRun === true || isDryRun(eviction.deleteOptions?.dryRun);
 	if (dryRun && name === probe.pod) return allowed(request.uid, [probe.answer]);
 	const user = request.userInfo.username || 'unknown';
 	const deletion = { user, options: optionsOf('eviction', eviction.deleteOptions, arrival), dryRun };
@@ -42,6 +46,10 @@ export async function evictPods(
 		dependencies,
 	);
 }
+
+/** Also where the list was too long to be kept: only a dry run has stages. */
+const isDryRun = (stages: unknown): boolean =>
+	stages === null || (Array.isArray(stages) && stages.includes('All'));
 
 /**
  * Which pod is to be evicted. The Eviction may lack namespace and name, which are in the URL then. undefined: it says

@@ -42,7 +42,7 @@ type Outcome =
 	| { kind: 'gone' }
 	/** Another pod of this name has taken the place of the one in the review. */
 	| { kind: 'replaced' }
-	/** It is not even known whether the pod is guarded. */
+	/** It is not even known whether the pod is guarded: the exception that invariant 9 names. */
 	| { kind: 'unreadable'; why: string }
 	/** `found`: as it was before anything was written. */
 	| { kind: 'judged'; found: Found; judged: Judged<GuardedPod> };
@@ -77,6 +77,7 @@ export async function reviewDeletion(
 		}
 		case 'unreadable': {
 			metrics.decision('deny', 'internal-error');
+			metrics.guard.unreadPod(review.deletion.options.via);
 			const { message, facts } = unreadableTexts(name, outcome.why);
 			return refused(id, refusal, message, facts);
 		}
@@ -114,13 +115,14 @@ async function judge(
 }
 
 async function readCurrent(
-	{ namespace, name, uid, reviewed }: DeletionReview,
+	{ namespace, name, uid, deletion }: DeletionReview,
 	known: Known,
 	{ pods, subjects }: ReviewDependencies,
 ): Promise<Found | (Outcome & { kind: 'gone' | 'replaced' | 'not-guarded' })> {
 	const object = await pods.get(namespace, name);
 	if (!object) return { kind: 'gone' };
-	if (uid && object.metadata.uid !== uid) return { kind: reviewed ? 'replaced' : 'gone' };
+	if (uid && object.metadata.uid !== uid)
+		return { kind: deletion.options.via === 'delete' ? 'replaced' : 'gone' };
 	const found = find(subjects, object);
 	if (!found) return { kind: 'not-guarded' };
 	known.current = found;

@@ -16,7 +16,8 @@ export interface DeletionReview {
 	/** UID of the pod that is meant; undefined: whichever has this name. */
 	uid: string | undefined;
 	/**
-	 * The reviewed object, which may be old or forged: enough to refuse, and never recorded. undefined: an eviction shows none.
+	 * The reviewed object, which may be old or forged: enough to refuse, and never recorded. undefined: an eviction shows none,
+	 * and a large one is not kept.
 	 */
 	reviewed?: Pod | undefined;
 	deletion: DeletionRequest;
@@ -64,6 +65,8 @@ export interface Subject<P extends GuardedPod = GuardedPod, Reason extends DenyR
 	): Promise<Judged<P, Reason> | undefined>;
 	/** Whether an unauthenticated caller may have it deleted, because no job ends with it. */
 	endsNothing(pod: P, caller: BoundPod | undefined): boolean;
+	/** Whether it may be edited in any way, because its job has ended or it is going already. */
+	isOver(pod: P): boolean;
 	/** What of an update must be refused, each as a clause for people; empty: it may be made. */
 	edits(before: Pod, after: Pod, pod: P, user: string): string[];
 	texts: SubjectTexts<P, Reason>;

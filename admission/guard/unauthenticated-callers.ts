@@ -9,6 +9,7 @@ import {
 	type AdmissionRequest,
 	type AdmissionResponse,
 	allowed,
+	BadReview,
 	type Refusal,
 	refused,
 } from '../webhook/review.ts';
@@ -20,11 +21,15 @@ import { unreadableTexts } from './rules/message.ts';
 import { mostUnauthenticatedReads, mostUnauthenticatedReadsPerSecond } from './rules/policy.ts';
 import { deny } from './rules/verdict.ts';
 import { byOutline, find, type Subject } from './subject.ts';
+import { updateLargePods } from './update-large-pods.ts';
+import { updatePods } from './update-pods.ts';
 
 interface Dependencies {
 	/** The kinds of pods that are guarded. */
 	subjects: readonly Subject[];
 	pods: Pick<RunnerPods, 'get'>;
+	/** The server's own user name. */
+	user: string;
 	metrics: Metrics;
 	clock: Pick<Clock, 'monotonic'>;
 	log: Log;
@@ -40,14 +45,24 @@ interface Dependencies {
 export function unauthenticated({
 	subjects,
 	pods,
+	user,
 	metrics,
 	clock,
 	log,
-}: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict'> {
+}: Dependencies): Pick<Handlers, '/pods/delete' | '/pods/evict' | '/pods/update'> {
 	const kinds = byOutline(subjects);
 	let reading = 0;
 	const reads = new FixedWindow(mostUnauthenticatedReadsPerSecond, 1_000);
 	const mayRead = () => reading < mostUnauthenticatedReads && reads.allows(undefined, clock.monotonic());
+
+	/** @throws BadReview (503) where too many are read already */
+	async function get(namespace: string, name: string): Promise<Pod | undefined> {
+		if (!mayRead()) throw new BadReview(503, 'too many reviews of unknown callers at a time');
+		reading += 1;
+		return pods.get(namespace, name).finally(() => {
+			reading -= 1;
+		});
+	}
 
 	function judge(
 		{ uid, userInfo }: AdmissionRequest,
@@ -64,24 +79,36 @@ export function unauthenticated({
 		return refused(uid, refusal, message, facts);
 	}
 
+	async function readAndJudge(
+		request: AdmissionRequest,
+		{ namespace, name }: { namespace: string; name: string },
+		refusal: Refusal,
+	): Promise<AdmissionResponse> {
+		try {
+			return judge(request, await get(namespace, name), refusal);
+		} catch (error) {
+			if (error instanceof BadReview) throw error;
+			const why = error instanceof Error ? error.message : String(error);
+			metrics.decision('deny', 'internal-error');
+			const { message, facts } = unreadableTexts(name, why);
+			return refused(request.uid, refusal, message, facts);
+		}
+	}
+
 	return {
-		'/pods/delete': (request) => judge(request, request.oldObject as Pod, refusalOf(request)),
-		async '/pods/evict'(request: AdmissionRequest) {
-			const { uid } = request;
-			const address = podOfEviction(request);
-			if (!address) return allowed(uid);
-			const { namespace, name } = address;
-			try {
-				if (!mayRead()) throw new Error('too many evictions by unknown callers');
-				reading += 1;
-				const pod = await pods.get(namespace, name).finally(() => (reading -= 1));
-				return judge(request, pod, { code: 429 });
-			} catch (error) {
-				const why = error instanceof Error ? error.message : String(error);
-				metrics.decision('deny', 'internal-error');
-				const { message, facts } = unreadableTexts(name, why);
-				return refused(uid, { code: 429 }, message, facts);
-			}
+		'/pods/delete'(request) {
+			const shown = request.oldObject as Pod;
+			if (!request.reduced) return judge(request, shown, refusalOf(request));
+			const { name, namespace = '' } = shown.metadata;
+			return readAndJudge(request, { namespace, name }, refusalOf(request));
 		},
+		'/pods/evict'(request) {
+			const address = podOfEviction(request);
+			return address ? readAndJudge(request, address, { code: 429 }) : allowed(request.uid);
+		},
+		'/pods/update': (request) =>
+			request.reduced
+				? updateLargePods(request, user, { subjects: kinds, pods: { get }, metrics, log })
+				: updatePods(request, user, kinds),
 	};
 }

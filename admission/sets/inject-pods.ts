@@ -16,6 +16,9 @@ import {
 import { isGiven } from './pod/injection.ts';
 import { tokenSecretName } from './token-secret.ts';
 
+const tooLarge =
+	'this pod is too large to be filled in (over 3 MiB in its review): make the template of its RunnerSet smaller';
+
 /** Job hooks of a pod, as operations on it. */
 type Hooks = (pod: Pod) => PatchOperation[];
 
@@ -36,6 +39,7 @@ type Hooks = (pod: Pod) => PatchOperation[];
  */
 export function createPods(request: AdmissionRequest, jobHooks: Hooks = () => []): AdmissionResponse {
 	if (!isOfOurSets(request)) return allowed(request.uid);
+	if (request.reduced) return refused(request.uid, { code: 403 }, tooLarge);
 	const { operations, warnings } = inject(request.object as Pod, jobHooks);
 	return patched(request.uid, operations, warnings);
 }

@@ -18,6 +18,7 @@ import { ignoredFields } from './rules/ignored-fields.ts';
  * it itself. A GitOps tool whose manifest lacks the field leaves it alone (D14).
  */
 export function setReplicas(request: AdmissionRequest, nowMs: number): AdmissionResponse {
+	if (request.reduced) return allowed(request.uid); // the reconciler stamps it
 	const after = readSet(request.object);
 	if (!after || after.metadata.deletionTimestamp) return allowed(request.uid);
 	const before = request.operation === 'UPDATE' ? readSet(request.oldObject) : undefined;

@@ -5,6 +5,7 @@ import type { WebhookReport } from '../api/report.ts';
 export class GuardMetrics {
 	readonly #policies: Gauge;
 	readonly #unguarded: Counter;
+	readonly #unread: Counter;
 
 	constructor(registry: Registry) {
 		this.#policies = new Gauge({
@@ -18,6 +19,17 @@ export class GuardMetrics {
 			help: 'Time in which runner pods could be deleted without the guard: its webhook was missing or ignored failures.',
 			registers: [registry],
 		});
+		this.#unread = new Counter({
+			name: 'runners_unread_pods_total',
+			help: 'Requests that were refused because the API server did not answer when the guard read the pod: it may be any pod.',
+			labelNames: ['request'],
+			registers: [registry],
+		});
+	}
+
+	/** A request was refused although it may be about a pod that is not guarded. */
+	unreadPod(request: 'delete' | 'eviction' | 'edit'): void {
+		this.#unread.inc({ request });
 	}
 
 	/** Sets the gauge from all webhooks found; those that are not among them disappear. */

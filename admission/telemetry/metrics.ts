@@ -102,7 +102,7 @@ export class Metrics {
 	});
 	readonly #bad = new Counter({
 		name: 'runners_admission_bad_requests_total',
-		help: 'Requests that were not an AdmissionReview, and handler errors (status 500).',
+		help: 'Requests that were not answered with a verdict, by HTTP status; failed: a handler failed (answered with 503).',
 		labelNames: ['status'],
 		registers: [this.registry],
 	});
@@ -201,7 +201,8 @@ export class Metrics {
 		};
 	}
 
-	badRequest(status: number): void {
+	/** A request got no verdict. @param status of the answer; failed: a handler failed */
+	badRequest(status: string): void {
 		this.#bad.inc({ status });
 	}
 

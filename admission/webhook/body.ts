@@ -1,36 +1,112 @@
 import type { Request } from 'express';
 import { readBody } from './read-body.ts';
 import { type Arrival, BadReview } from './review.ts';
-import { largeBodyBytes, mostUnauthenticatedLargeBodies } from './rules/policy.ts';
+import { UnusableJson } from './rules/json-scanner.ts';
+import { LargeReview } from './rules/large-review.ts';
+import { largeBodyBytes, mostHeldBytes, mostUnauthenticatedBytes, mostWholeBytes } from './rules/policy.ts';
 
-/** Larger than any AdmissionReview of a pod: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. */
-const bodyLimit = 3 * 1024 * 1024;
+type Caller = Arrival['caller'];
+
+/** The body of a request. */
+interface Body {
+	json: Buffer;
+	/** It was so large that its long values were left out: they are null in `json`. */
+	reduced: boolean;
+	/** Its review has been answered, and nothing of it is held any longer. */
+	release(): void;
+}
 
 /**
- * Reads the bodies of requests. Rejects with BadReview: 415 not JSON, 413 too large, 400 aborted, 503 where unauthenticated
- * callers send too many large ones at a time.
+ * Reads the bodies of requests, and limits what is held of large ones at a time. A body is always read to its end: whoever is
+ * answered before may not see the answer (Go reports that it could not send the rest), and the API server then lets an
+ * eviction through.
  */
-export function bodyReader(): (request: Request, caller: Arrival['caller']) => Promise<Buffer> {
-	let large = 0;
-	return async (request, caller) => {
+export class Bodies {
+	/** How many bytes of large bodies are held. */
+	readonly #held: Record<Caller, number> = { known: 0, unauthenticated: 0 };
+
+	/**
+	 * Rejects with BadReview: 415 not JSON by its header, 413 too large for an unauthenticated caller, 400 broken off or not
+	 * JSON, 503 where too much of large bodies is held already.
+	 */
+	async read(request: Request, caller: Caller): Promise<Body> {
 		const type = request.headers['content-type'] ?? '';
 		if (!/^application\/json\s*(;|$)/i.test(type))
 			throw new BadReview(415, `content type ${type || '(none)'} is not application/json`);
 		const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
-		if (length > bodyLimit && length < Number.POSITIVE_INFINITY) throw tooLarge();
-		if (caller === 'known' || length <= largeBodyBytes) return wholeBody(request);
-		if (large >= mostUnauthenticatedLargeBodies)
-			throw new BadReview(503, 'too many large reviews of unknown callers at a time');
-		large += 1;
-		return wholeBody(request).finally(() => (large -= 1));
-	};
+		const wholeBytes = mostWholeBytes[caller];
+		const heldBytes = length <= largeBodyBytes ? 0 : Math.min(length, wholeBytes);
+		const isRoom = heldBytes === 0 || this.#held[caller] + heldBytes <= mostHeldBytes[caller];
+		if (!isRoom) {
+			await readToItsEnd(request, caller, () => {});
+			throw new BadReview(503, 'too many large reviews at a time');
+		}
+		this.#held[caller] += heldBytes;
+		const release = () => {
+			this.#held[caller] -= heldBytes;
+		};
+		try {
+			const body =
+				length <= wholeBytes
+					? { json: await wholeBody(request), reduced: false }
+					: await largeBody(request, caller, wholeBytes);
+			return { ...body, release };
+		} catch (error) {
+			release();
+			throw error instanceof UnusableJson
+				? new BadReview(400, `the body is not JSON: ${error.message}`)
+				: error;
+		}
+	}
 }
 
-const tooLarge = () => new BadReview(413, `the body is over ${bodyLimit} bytes`);
+const brokenOff = () => new BadReview(400, 'the caller closed the connection');
 
+/** The body of a request that has said how long it is. */
 async function wholeBody(request: Request): Promise<Buffer> {
-	const body = await readBody(request, (size) => (size > bodyLimit ? tooLarge() : undefined));
-	if (body === 'broken-off') throw new BadReview(400, 'the caller closed the connection');
-	if (body instanceof BadReview) throw body;
-	return body;
+	const body = await readBody(request, () => undefined);
+	if (body === 'broken-off') throw brokenOff();
+	return body ?? Buffer.alloc(0);
+}
+
+/** The body of a request that has said that it is long, or not how long it is: in the end it may be short. */
+async function largeBody(
+	request: Request,
+	caller: Caller,
+	wholeBytes: number,
+): Promise<Pick<Body, 'json' | 'reduced'>> {
+	const large = new LargeReview();
+	const chunks: Buffer[] = [];
+	const size = await readToItsEnd(request, caller, (chunk, sizeSoFar) => {
+		large.write(chunk);
+		if (sizeSoFar <= wholeBytes) chunks.push(chunk);
+		else chunks.length = 0;
+	});
+	return size > wholeBytes
+		? { json: large.end(), reduced: true }
+		: { json: Buffer.concat(chunks), reduced: false };
+}
+
+/**
+ * Calls back for each part, with the size so far. Other work has its turn between parts: they are as large as what comes from
+ * the connection at a time, some 64 KiB.
+ */
+async function readToItsEnd(
+	request: Request,
+	caller: Caller,
+	onPart: (part: Buffer, size: number) => void,
+): Promise<number> {
+	let size = 0;
+	const parts = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // the answer is still to be sent
+	try {
+		for await (const part of parts) {
+			size += part.length;
+			if (caller !== 'known' && size > mostUnauthenticatedBytes)
+				throw new BadReview(413, `the body is over ${mostUnauthenticatedBytes} bytes`);
+			onPart(part, size);
+		}
+	} catch (error) {
+		throw error === request.errored ? brokenOff() : error;
+	}
+	return size;
 }

@@ -13,13 +13,22 @@ export interface AdmissionRequest {
 	userInfo: { username?: string; extra?: Record<string, string[]> };
 	object?: unknown;
 	oldObject?: unknown;
-	options?: { gracePeriodSeconds?: number; propagationPolicy?: string; dryRun?: string[] } | null;
+	options?: { gracePeriodSeconds?: number; propagationPolicy?: string; dryRun?: string[] | null } | null;
 	dryRun?: boolean;
+	/**
+	 * The review was so large that long values of it were left out: each is null, or its object is. What is there is as it was
+	 * sent, but nothing follows from what is not. Of the objects count on `metadata.name`, `namespace`, `uid` and `labels`, and on
+	 * the options of an eviction.
+	 */
+	reduced?: true;
 }
 
 /** How a review came to us. */
 export interface Arrival {
-	/** When the request's headers had arrived, before its body was read; ms since 1970, by the `now` of the clock. */
+	/**
+	 * When its time began, ms since 1970 by the `now` of the clock: when the request's headers had arrived, or later where the
+	 * API server waits for longer than a handler takes, and the body took long.
+	 */
 	atMs: number;
 	/** Whether the caller knew the path that only the webhook configurations tell. It is no proof of who calls. */
 	caller: 'known' | 'unauthenticated';
@@ -117,9 +126,10 @@ export class BadReview extends Error {
  * Reads an AdmissionReview. What the API server always sends in one type, and is of another type here, counts as absent: no
  * handler can stumble over it, and an eviction, whose webhook ignores failures, is answered.
  *
+ * @param reduced long values have been left out of the body
  * @throws BadReview that says what is wrong with the body.
  */
-export function parseReview(body: Buffer): AdmissionRequest {
+export function parseReview(body: Buffer, reduced = false): AdmissionRequest {
 	let review: { apiVersion?: unknown; kind?: unknown; request?: Partial<AdmissionRequest> | null };
 	try {
 		review = JSON.parse(body.toString('utf8'));
@@ -156,6 +166,8 @@ export function parseReview(body: Buffer): AdmissionRequest {
 	if (isObject(request.userInfo.extra)) keep(request.userInfo.extra, isListOfTexts);
 	else delete request.userInfo.extra;
 	if (!isObject(request.options)) delete request.options;
+	delete request.reduced; // whatever the caller says
+	if (reduced) request.reduced = true;
 	return request as AdmissionRequest;
 }
 

@@ -6,7 +6,7 @@ import type { Route } from '../api/webhooks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
-import { bodyReader } from './body.ts';
+import { Bodies } from './body.ts';
 import type { Callers } from './callers.ts';
 import { Connections } from './connections.ts';
 import {
@@ -18,7 +18,9 @@ import {
 	parseReview,
 	reviewOf,
 } from './review.ts';
+import { longestWaitMs, retryAfterSeconds } from './rules/policy.ts';
 import { routeByContent } from './rules/route.ts';
+import { timeBeganMs } from './rules/time-began.ts';
 import { Turns } from './turns.ts';
 
 /**
@@ -88,7 +90,7 @@ export function createWebhookServer({
 }: WebhookServerOptions): WebhookServer {
 	const { clientCa } = tls;
 	const app = express().disable('x-powered-by').disable('etag');
-	const readBody = bodyReader();
+	const bodies = new Bodies();
 	const connections = new Connections(clock.monotonic);
 	const turns = new Turns(clock);
 	let inFlight = 0;
@@ -100,29 +102,36 @@ export function createWebhookServer({
 			return;
 		}
 		const caller = callers.at(request.path);
-		const arrival: Arrival = {
-			atMs: clock.now(),
-			caller,
-			certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
-		};
+		const arrivedMs = clock.now();
+		const waitMs = waitMsOf(request);
 		// The connection of an unauthenticated caller is never kept, that of a known one not for ever.
 		const isLast = caller === 'known' ? connections.known(request.socket) : true;
 		if (isLast || leaving) response.set('connection', 'close');
-		if (caller === 'known') whenTooLate(request, response, arrival.atMs, clock.now, () => callers.spoil());
+		if (caller === 'known')
+			whenTooLate(response, arrivedMs + (waitMs ?? longestWaitMs), clock.now, () => callers.spoil());
 		inFlight += 1;
 		const answered = metrics.reviewStarted();
 		let route: Route | undefined;
 		let allowed = false;
 		try {
-			const body = await readBody(request, caller);
-			if (caller !== 'known' && !(await turns.take()))
-				throw new BadReview(503, 'too many reviews of unknown callers at a time');
-			const review = parseReview(body);
-			route = routeByContent(review);
-			const handler = route && (caller === 'known' ? handlers : unauthenticated)[route];
-			const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
-			allowed = answer.allowed;
-			response.status(200).json(reviewOf(answer));
+			const body = await bodies.read(request, caller);
+			try {
+				if (caller !== 'known' && !(await turns.take()))
+					throw new BadReview(503, 'too many reviews of unknown callers at a time');
+				const review = parseReview(body.json, body.reduced);
+				const arrival: Arrival = {
+					atMs: timeBeganMs(arrivedMs, clock.now(), waitMs),
+					caller,
+					certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
+				};
+				route = routeByContent(review);
+				const handler = route && (caller === 'known' ? handlers : unauthenticated)[route];
+				const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
+				allowed = answer.allowed;
+				response.status(200).json(reviewOf(answer));
+			} finally {
+				body.release();
+			}
 		} finally {
 			inFlight -= 1;
 			answered(route ?? 'none', allowed);
@@ -130,16 +139,19 @@ export function createWebhookServer({
 	});
 
 	const onError: ErrorRequestHandler = (error: unknown, request, response, _next) => {
-		const status = error instanceof BadReview ? error.status : 500;
+		const isBad = error instanceof BadReview;
+		const status = isBad ? error.status : 503;
 		const message = error instanceof Error ? error.message : String(error);
-		metrics.badRequest(status);
+		metrics.badRequest(isBad ? String(status) : 'failed');
 		// Never the path: it would tell the segment to whoever reads the log.
-		log[status === 500 ? 'error' : 'warn'](
+		log[isBad ? 'warn' : 'error'](
 			{ caller: callers.at(request.path), from: request.ip, status, error: message },
 			'request refused',
 		);
 		// The unread rest of a body that is too large would be taken for the next request.
 		if (!request.complete) response.set('connection', 'close');
+		// The API server asks again on a new connection, which may lead to another replica. Any other error passes for an answer.
+		if (status === 503) response.set({ 'retry-after': String(retryAfterSeconds), connection: 'close' });
 		if (!response.headersSent) response.status(status).type('text/plain').send(`${message}\n`);
 	};
 	app.use(onError);
@@ -194,23 +206,18 @@ const refusals: Record<string, string> = {
 	ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
-/** How long the API server waits where it does not say so, ms. */
-const longestWaitMs = 10_000;
+/** How long the API server waits for the answer, as it says (`?timeout=5s`); undefined: it does not say. */
+function waitMsOf({ query }: Request): number | undefined {
+	const [, seconds] = /^(\d+)s$/.exec(String(query.timeout)) ?? [];
+	return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
 
 /**
- * Calls back if the answer comes too late: after the time that the API server has said to wait (`?timeout=5s`), or after it
- * has closed the connection. It then reports the webhook with its whole URL.
+ * Calls back if the answer comes too late: after the time that the API server waits, or after it has closed the connection.
+ * It then reports the webhook with its whole URL.
  */
-function whenTooLate(
-	request: Request,
-	response: Response,
-	startedMs: number,
-	now: () => number,
-	callBack: () => void,
-): void {
-	const [, seconds] = /^(\d+)s$/.exec(String(request.query.timeout)) ?? [];
-	const waitMs = seconds === undefined ? longestWaitMs : Number(seconds) * 1000;
+function whenTooLate(response: Response, untilMs: number, now: () => number, callBack: () => void): void {
 	response.once('close', () => {
-		if (!response.writableFinished || now() - startedMs > waitMs) callBack();
+		if (!response.writableFinished || now() > untilMs) callBack();
 	});
 }

@@ -15,6 +15,8 @@ export type ApiCall = (
 	path: string,
 	options?: {
 		body?: object;
+		/** In place of `body`. */
+		text?: string;
 		as?: string;
 		/** Of that user; default system:masters, who may do everything. */
 		groups?: string[];
@@ -33,14 +35,20 @@ export function apiCalls(access: ClusterAccess): { call: ApiCall; stop(): void }
 	const call: ApiCall = (
 		method,
 		path,
-		{ body, as, groups = ['system:masters'], token, type = 'application/json' } = {},
+		{
+			body,
+			text = body ? JSON.stringify(body) : '',
+			as,
+			groups = ['system:masters'],
+			token,
+			type = 'application/json',
+		} = {},
 	) =>
 		new Promise((resolve, reject) => {
 			const startedMs = performance.now();
 			const headers: Record<string, string | number | string[]> = { accept: 'application/json' };
-			const text = body ? JSON.stringify(body) : '';
 			// Node itself sends a DELETE's body without its length, and the server takes it for the next request.
-			if (body)
+			if (text)
 				Object.assign(headers, {
 					'content-type': type,
 					'content-length': Buffer.byteLength(text),

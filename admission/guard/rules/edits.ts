@@ -53,7 +53,7 @@ const orphaners = [
  * every kubelet is a member of system:nodes (virtual-kubelet), so that a real end could be refused for ever.
  */
 export function forbiddenEdits(before: Pod, after: Pod, runner: RunnerPod, user: string): string[] {
-	if (runner.terminating || runner.process.state === 'exited') return [];
+	if (isOver(runner)) return [];
 	const { process } = runner;
 	// An image that cannot be pulled is put right by an edit.
 	const mayRun =
@@ -65,6 +65,10 @@ export function forbiddenEdits(before: Pod, after: Pod, runner: RunnerPod, user:
 		...annotationEdits(before, after, runner),
 	];
 }
+
+/** Whether a runner's pod may be edited in any way. */
+export const isOver = ({ terminating, process }: RunnerPod): boolean =>
+	terminating || process.state === 'exited';
 
 function labelEdits(before: Pod, after: Pod, { kind, process }: RunnerPod): string[] {
 	const was = before.metadata.labels ?? {};

@@ -115,7 +115,7 @@ export function replacedTexts(name: string): DenialTexts {
 	};
 }
 
-/** The pod of an eviction could not be read, so that even whether it is a runner's is unknown. */
+/** The pod could not be read, so that even whether it is a runner's is unknown. */
 export function unreadableTexts(name: string, why: string): DenialTexts {
 	const state = 'may be a busy runner: the guard could not read the pod';
 	const start = `pod ${name} ${state}`;
@@ -127,7 +127,7 @@ export function unreadableTexts(name: string, why: string): DenialTexts {
 		facts: {
 			reason: 'internal-error',
 			state: `${state} (${printable(why)})`,
-			next: 'the eviction has to be requested again',
+			next: 'it has to be requested again',
 			recorded: false,
 		},
 	};

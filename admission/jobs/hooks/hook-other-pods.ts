@@ -25,6 +25,7 @@ export async function hookOtherPods(
 	server: HookServer,
 	trials: Pick<Trials, 'in'>,
 ): Promise<AdmissionResponse> {
+	if (request.reduced) return allowed(request.uid); // it is guarded without hooks as well
 	const pod = request.object as Pod;
 	const namespace = request.namespace ?? pod.metadata.namespace;
 	if (!namespace || !isRunnerPod(pod)) return allowed(request.uid);

@@ -59,6 +59,44 @@ export const mostRequestsOfOneConnection = 200;
 /** Reviews of unauthenticated callers that wait for their turn: half a second's worth of the worst. */
 export const mostWaitingTurns = 64;
 
-/** A body of an unauthenticated caller that may be larger than this counts as large, and only a few of those are read at a time. */
+/** A body that may be larger than this counts as large: what is held of all of those at a time is limited. */
 export const largeBodyBytes = 64 * 1024;
-export const mostUnauthenticatedLargeBodies = 8;
+
+/**
+ * A body up to this size is held as it is; of a larger one the long values are left out while it arrives. Reviews of pods are
+ * almost never as large: etcd keeps objects of up to 1.5 MiB, and an UPDATE carries two. To parse what an unauthenticated
+ * caller sends must not take long.
+ */
+export const mostWholeBytes = { known: 3 * 1024 * 1024, unauthenticated: largeBodyBytes } as const;
+
+/**
+ * The largest body that is read of an unauthenticated caller; a known caller's is read to its end, whatever its size, because
+ * an API server lets an eviction through that is not answered. The API server takes requests of up to 3 MiB, and writes one
+ * byte of them as up to six ("<" as "\u003c"), and the stored object of up to 1.5 MiB as well: 18 MiB for an eviction, 27 MiB
+ * for an update. But aliases in a YAML request make a review of any size: one of 1 MiB made 63 MiB (measured).
+ */
+export const mostUnauthenticatedBytes = 27 * 1024 * 1024;
+
+/**
+ * What is held of large bodies at a time, until their reviews have been answered, in bytes as they arrived; parsed they take
+ * some times as much of the 256 MiB that a replica may use. A large review beyond it has to be sent again a second later.
+ */
+export const mostHeldBytes = { known: 15 * 1024 * 1024, unauthenticated: 8 * largeBodyBytes } as const;
+
+/** Of a body over `mostWholeBytes`: a longer value is left out. Names, options and a user's name are a fraction of it. */
+export const mostKeptOfValue = 16 * 1024;
+
+/** Of such a body everything that is kept. A review has about 60 values that are kept or left out one by one. */
+export const mostKeptBytes = 1024 * 1024;
+
+/** How deep such a body may be nested: an API server reads JSON of up to 10,000 levels, and puts it into a review. */
+export const deepestReview = 10_010;
+
+/** What cannot be answered now is asked again after this: the API server does so within the time that it waits for an answer. */
+export const retryAfterSeconds = 1;
+
+/** How long the API server waits for an answer where it does not say so. */
+export const longestWaitMs = 10_000;
+
+/** The shortest time that the webhook configurations give a review: handlers reckon with it, and it may begin later where there is more. */
+export const shortestWaitMs = 5_000;

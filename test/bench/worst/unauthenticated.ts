@@ -1,8 +1,6 @@
 /** The worst that somebody can send who only reaches the port: from the body to the answer. */
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { byOutline } from '../../../admission/guard/subject.ts';
 import { unauthenticated } from '../../../admission/guard/unauthenticated-callers.ts';
-import { updatePods } from '../../../admission/guard/update-pods.ts';
 import { refuseUnknownCaller } from '../../../admission/sets/inject-pods.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../admission/time/system-clock.ts';
@@ -21,12 +19,11 @@ const handlers = {
 	...unauthenticated({
 		subjects,
 		pods: { get: async () => undefined },
+		user: 'us',
 		metrics: new Metrics(systemClock),
 		clock: systemClock,
 		log: recordingLog('info').log,
 	}),
-	'/pods/update': (request: Parameters<typeof updatePods>[0]) =>
-		updatePods(request, 'us', byOutline(subjects)),
 	'/pods/create': refuseUnknownCaller,
 	'/sets/replicas': () => undefined,
 };

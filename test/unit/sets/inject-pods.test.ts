@@ -87,6 +87,18 @@ test('a pod without a scope gets no token, and a warning', () => {
 	assert.is(variable(created(pod(undefined)), 'RUNNER_NAME')?.value, 'example-x7k2p-0');
 });
 
+test('a pod that is too large to be kept is refused if it is a set’s, and nobody else’s is', () => {
+	const create = (labels: object) =>
+		createPods({
+			...{ uid: 'u', operation: 'CREATE', userInfo: {}, reduced: true },
+			object: { metadata: { name: 'a', labels, annotations: null }, spec: null },
+		});
+	const { allowed, status } = create(inject);
+	assert.equal([allowed, status?.code], [false, 403]);
+	assert.match(status?.message ?? '', 'too large to be filled in (over 3 MiB in its review)');
+	assert.equal(create({}), { uid: 'u', allowed: true });
+});
+
 test('a pod without the label, or without a runner, is left alone (A16)', () => {
 	const bare = pod([], { labels: {} });
 	assert.is(created(bare), bare);

@@ -121,6 +121,12 @@ test('a field of another type, which the schema takes, is warned about when it i
 	]);
 });
 
+test('a set that is too large to be kept is not stamped here: its replicas are not known', () => {
+	const object = { metadata: { name: 'a' }, spec: { replicas: null, template: {} } };
+	const request = { uid: 'u', operation: 'CREATE', userInfo: {}, object, reduced: true } as const;
+	assert.equal(setReplicas(request, nowMs), { uid: 'u', allowed: true });
+});
+
 test('what the schema will refuse is passed on to it, never a crash', () => {
 	for (const object of [
 		undefined,

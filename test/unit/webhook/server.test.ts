@@ -1,7 +1,7 @@
 /** The admission port over real TLS. */
 
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -22,11 +22,13 @@ import {
 import {
 	connectionLastsMs,
 	largeBodyBytes,
+	mostHeldBytes,
 	mostRequestsOfOneConnection,
-	mostUnauthenticatedLargeBodies,
+	mostUnauthenticatedBytes,
 	mostUnproven,
 	mostUnprovenOfOneAddress,
 	mostUnused,
+	mostWholeBytes,
 	unprovenGraceMs,
 } from '../../../admission/webhook/rules/policy.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
@@ -44,7 +46,7 @@ interface Context {
 	agent: Agent;
 	port: number;
 	/** How the reviews came, and who answered them. */
-	seen: (Arrival & { by: 'handler' | 'unauthenticated' })[];
+	seen: (Arrival & { by: 'handler' | 'unauthenticated'; request: AdmissionRequest })[];
 	/** How long the answer takes; ms. */
 	takesMs: number;
 	/** How often the server has waited: between reviews of unauthenticated callers. */
@@ -64,7 +66,7 @@ test.before(async (context) => {
 	context.waits = 0;
 	const answer =
 		(by: 'handler' | 'unauthenticated') => async (request: AdmissionRequest, arrival: Arrival) => {
-			context.seen.push({ ...arrival, by });
+			context.seen.push({ ...arrival, by, request });
 			await sleep(context.takesMs);
 			if (request.name === 'fails') throw new Error('a mistake');
 			return allowed(request.uid);
@@ -173,7 +175,7 @@ test('neither the log nor the metrics nor an answer tells the segment', async (c
 	];
 	assert.equal(
 		answers.map(({ statusCode }) => statusCode),
-		[200, 500, 400, 200, 405],
+		[200, 503, 400, 200, 405],
 	);
 	const shown = [...context.log, await metrics.registry.metrics(), ...answers.map(({ text }) => text)].join();
 	assert.match(shown, 'a mistake');
@@ -278,23 +280,22 @@ test('a connection that the API server has opened and not used yet is answered w
 		server.headersTimeout = headersTimeout;
 	}
 });
-test('large bodies of unauthenticated callers: a few at a time, the API server’s always, small ones always', async (context) => {
+test('a handler that fails, and what cannot be read now: the API server is to ask again, on another connection', async (context) => {
+	const { agent, port, callers, metrics } = context;
+	const { statusCode, headers } = await review(agent, port, knownPath('/pods/delete', callers), {
+		name: 'fails',
+	});
+	assert.equal([statusCode, headers['retry-after'], headers.connection], [503, '1', 'close']);
+	assert.match(await metrics.registry.metrics(), 'bad_requests_total{status="failed"}');
+});
+test('large bodies of unauthenticated callers: some at a time, the API server’s always, small ones always', async (context) => {
 	const { port, callers, agent } = context;
 	const large = 'x'.repeat(largeBodyBytes);
-	const held = Array.from({ length: mostUnauthenticatedLargeBodies }, () => {
-		const call = httpsRequest({
-			...hanging(port),
-			path: '/',
-			headers: { ...json, 'content-length': largeBodyBytes + 1 },
-		});
-		call.on('error', () => {});
-		call.write('{');
-		return call;
+	const held = hold(port, '/', largeBodyBytes, mostHeldBytes.unauthenticated / largeBodyBytes);
+	await eventually('they are being read', async () => {
+		const { statusCode, headers } = await review(agent, port, '/', { large });
+		return statusCode === 503 && headers['retry-after'] === '1' && headers.connection === 'close';
 	});
-	await eventually(
-		'they are being read',
-		async () => (await review(agent, port, '/', { large })).statusCode === 503,
-	);
 	assert.is((await review(agent, port, '/')).statusCode, 200);
 	assert.is((await review(agent, port, knownPath('/pods/delete', callers), { large })).statusCode, 200);
 	for (const call of held) call.destroy();
@@ -302,6 +303,147 @@ test('large bodies of unauthenticated callers: a few at a time, the API server�
 		'there is room again',
 		async () => (await review(agent, port, '/', { large })).statusCode === 200,
 	);
+});
+test('too much of large bodies at a time: what is beyond is read to its end, and then answered with 503; small ones always', async (context) => {
+	const { port, callers, agent } = context;
+	const path = knownPath('/pods/delete', callers);
+	const held = hold(port, path, 2 * mostWholeBytes.known, mostHeldBytes.known / mostWholeBytes.known);
+	const large = 'x'.repeat(largeBodyBytes);
+	await eventually(
+		'they are being read',
+		async () => (await review(agent, port, path, { large })).statusCode === 503,
+	);
+	assert.is((await review(agent, port, path)).statusCode, 200);
+	let answered = false;
+	const late = httpsRequest({
+		...hanging(port),
+		path,
+		headers: { ...json, 'content-length': 2 * largeBodyBytes },
+	});
+	const status = new Promise((resolve, reject) => {
+		late.once('error', reject);
+		late.once('response', ({ statusCode }) => {
+			answered = true;
+			resolve(statusCode);
+		});
+	});
+	late.write('x'.repeat(largeBodyBytes));
+	assert.is((await review(agent, port, path, { large })).statusCode, 503);
+	assert.not(answered, 'before its body has come');
+	late.end('x'.repeat(largeBodyBytes));
+	assert.is(await status, 503);
+	for (const call of held) call.destroy();
+	await eventually(
+		'there is room again',
+		async () => (await review(agent, port, path, { large })).statusCode === 200,
+	);
+});
+test('what is held of a large body counts until its review has been answered', async (context) => {
+	const { port, callers, agent, seen } = context;
+	const path = knownPath('/pods/delete', callers);
+	const large = 'x'.repeat(mostWholeBytes.known);
+	context.takesMs = 500;
+	const most = mostHeldBytes.known / mostWholeBytes.known;
+	const many = new Agent({ ...agent.options, maxSockets: most });
+	const reviews = Array.from({ length: most }, () => review(many, port, path, { large }));
+	await eventually('all are being answered', () => seen.length === most, { everyMs: 5 });
+	assert.is((await review(agent, port, path, { large })).statusCode, 503);
+	for (const answer of await Promise.all(reviews)) assert.is(answer.statusCode, 200);
+	assert.is((await review(agent, port, path, { large })).statusCode, 200);
+	many.destroy();
+});
+test('a review of 27 MiB gets its verdict, by what is short in it, and others have their turn meanwhile', async (context) => {
+	const { port, callers, agent, seen } = context;
+	const path = knownPath('/pods/evict', callers);
+	const longest = { delay: 0, at: performance.now() };
+	const beats = setInterval(() => {
+		const nowMs = performance.now();
+		longest.delay = Math.max(longest.delay, nowMs - longest.at);
+		longest.at = nowMs;
+	}, 1);
+	const metadata = { name: 'a', annotations: { a: 'x'.repeat(27 * 1024 * 1024) } };
+	const change = { object: { metadata, deleteOptions: { dryRun: ['All'] } }, dryRun: true };
+	const { statusCode, body } = await review(agent, port, path, change);
+	clearInterval(beats);
+	console.log(`longest time on the event loop, with this test's own: ${longest.delay.toFixed(0)} ms`);
+	assert.equal([statusCode, body.response.uid, body.response.allowed], [200, 'test', true]);
+	const [{ request }] = seen as [Context['seen'][number]];
+	assert.equal([request.reduced, request.dryRun, request.name], [true, true, 'a']);
+	assert.equal(request.object, {
+		metadata: { name: 'a', annotations: null },
+		deleteOptions: { dryRun: ['All'] },
+	});
+});
+test('only the server says that something was left out, and only where it was', async ({
+	port,
+	callers,
+	agent,
+	seen,
+}) => {
+	const path = knownPath('/pods/delete', callers);
+	const large = 'x'.repeat(mostWholeBytes.known);
+	for (const [change, reduced] of [
+		[{ reduced: true }, undefined],
+		[{ large: large.slice(0, -1_000) }, undefined],
+		[{ large, reduced: false }, true],
+	] as const) {
+		assert.is((await review(agent, port, path, change)).statusCode, 200);
+		assert.is(seen.pop()?.request.reduced, reduced);
+	}
+	for (const [size, reduced] of [
+		[1_000, undefined],
+		[mostWholeBytes.known, true],
+	] as const) {
+		// In chunks, without a length.
+		const call = httpsRequest({ ...hanging(port), path, headers: json });
+		call.write(reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(size) }).slice(0, 100));
+		call.end(reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(size) }).slice(100));
+		const [response] = (await once(call, 'response')) as [IncomingMessage];
+		response.resume();
+		assert.equal([response.statusCode, seen.pop()?.request.reduced], [200, reduced]);
+	}
+});
+test('a large body that is no JSON, or breaks off, is no review; an unauthenticated caller’s may have 27 MiB', async (context) => {
+	const { port, callers, seen, log } = context;
+	const send = async (path: string, body: Buffer) => {
+		const call = httpsRequest({
+			...hanging(port),
+			path,
+			headers: { ...json, 'content-length': body.length },
+		});
+		call.on('error', () => {}); // the rest of the body is not read
+		call.end(body);
+		const [response] = (await once(call, 'response')) as [IncomingMessage];
+		response.resume();
+		return response.statusCode;
+	};
+	const path = knownPath('/pods/delete', callers);
+	assert.is(await send(path, Buffer.alloc(2 * mostWholeBytes.known, 'x')), 400);
+	assert.is(await send('/', Buffer.alloc(mostUnauthenticatedBytes + 1, ' ')), 413);
+	log.length = 0;
+	const [broken] = hold(port, path, 2 * mostWholeBytes.known, 1);
+	await eventually('its headers have come', () => broken?.socket?.bytesWritten);
+	broken?.destroy();
+	await eventually('it has been noticed', () => log.some((line) => line.includes('closed the connection')));
+	assert.equal(seen, []);
+});
+test('where the API server waits for 15 s, the time of a review whose body takes long begins later', async (context) => {
+	const { port, callers, seen } = context;
+	const path = knownPath('/pods/evict', callers);
+	for (const timeout of ['15s', '5s']) {
+		const body = reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(mostWholeBytes.known) });
+		const headers = { ...json, 'content-length': Buffer.byteLength(body) };
+		const call = httpsRequest({ ...hanging(port), path: `${path}?timeout=${timeout}`, headers });
+		const answer = once(call, 'response') as Promise<[IncomingMessage]>;
+		call.write(body.slice(0, 1_000));
+		await once(call, 'socket');
+		await sleep(100);
+		const sentMs = Date.now();
+		call.end(body.slice(1_000));
+		(await answer)[0].resume();
+		const { atMs } = seen.pop() as Arrival;
+		assert.ok(timeout === '15s' ? atMs >= sentMs : atMs <= sentMs, `${timeout}: ${atMs - sentMs} ms`);
+	}
 });
 test('1,000 connections of the API server’s own address that say nothing: half of them stay, and reviews are answered', async (context) => {
 	const { agent, port, callers, webhook } = context;
@@ -383,6 +525,16 @@ const hanging = (port: number) => ({
 	rejectUnauthorized: false,
 });
 
+/** Requests of this path that say how long they are, and send no more than a byte. */
+function hold(port: number, path: string, length: number, count: number): ClientRequest[] {
+	return Array.from({ length: count }, () => {
+		const call = httpsRequest({ ...hanging(port), path, headers: { ...json, 'content-length': length + 1 } });
+		call.on('error', () => {});
+		call.write('{');
+		return call;
+	});
+}
+
 interface Answer extends IncomingMessage {
 	text: string;
 	/** If it is JSON. */
@@ -396,7 +548,7 @@ function review(
 	path: string,
 	change: object = {},
 	method = 'POST',
-	signal: AbortSignal = AbortSignal.timeout(5_000),
+	signal: AbortSignal = AbortSignal.timeout(20_000),
 ): Promise<Answer> {
 	const request = { ...deletion({ metadata: { name: 'a' } }), ...change };
 	return new Promise((resolve, reject) => {

@@ -9,7 +9,7 @@ import type { JobPodReason } from '../../rules/denials.ts';
 import type { Subject } from '../../subject.ts';
 import { judgeJobPod } from './judge.ts';
 import { decideJobPod } from './rules/decide.ts';
-import { jobPodEdits } from './rules/edits.ts';
+import { isOver, jobPodEdits } from './rules/edits.ts';
 import { deletedText, jobPodEditTexts, jobPodTexts } from './rules/message.ts';
 
 interface Dependencies {
@@ -62,6 +62,7 @@ export function jobPodSubject(dependencies: Dependencies): Subject<JobPod, JobPo
 		/** Its runner's own clean-up passes, as it does in the webhook's conditions. */
 		endsNothing: ({ ended, namespace, runner, cut }, caller) =>
 			ended || (caller?.namespace === namespace && caller.name === runner && !cut),
+		isOver,
 		edits: jobPodEdits,
 		texts: {
 			denial: jobPodTexts,

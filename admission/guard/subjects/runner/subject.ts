@@ -3,7 +3,7 @@ import type { AllowReason } from '../../../api/reasons.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import { outlineRunnerPod, type RunnerPod } from '../../../runner/runner-pod.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
-import { forbiddenEdits } from '../../rules/edits.ts';
+import { forbiddenEdits, isOver } from '../../rules/edits.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from '../../rules/policy.ts';
 import { deny } from '../../rules/verdict.ts';
 import type { DeletionReview, Subject } from '../../subject.ts';
@@ -79,6 +79,7 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 		},
 
 		endsNothing: ({ process }) => process.state === 'unbound' || process.state === 'exited',
+		isOver,
 		edits: forbiddenEdits,
 		texts: {
 			denial: denialTexts,

@@ -10,7 +10,7 @@ export interface FuzzedReview {
 	path: string;
 	body: string;
 	contentType: string;
-	/** The body is a review of an eviction: its webhook ignores failures, so it has to be answered with 200. */
+	/** The body is a review of an eviction: its webhook ignores failures, so it has to be answered with 200, or asked again. */
 	eviction: boolean;
 	/** A busy runner's deletion as the API server would tell it, but for the path: it has to be refused. */
 	truthful: boolean;

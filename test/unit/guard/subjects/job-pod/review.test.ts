@@ -170,7 +170,7 @@ test('its log or its pod cannot be read: refused in time, and recorded where it 
 
 test('unauthenticated callers: a live job pod is refused, its own runner and what has ended pass; nothing is written', async () => {
 	const { world, dependencies, copy, api } = setUp();
-	const handlers = unauthenticated(dependencies);
+	const handlers = unauthenticated({ ...dependencies, user: 'the-server' });
 	const arrival = { atMs: 0, caller: 'unauthenticated', certified: false } as const;
 	const ask = (change: Partial<AdmissionRequest> = {}) =>
 		handlers['/pods/delete'](
