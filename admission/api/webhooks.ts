@@ -1,7 +1,7 @@
 /**
- * Which webhook's reviews are answered by which handler. The manifests carry no path: the server writes
- * `/SEGMENT/pods/delete` and so on beside the caBundle, and who knows the segment is known to have read our webhook
- * configurations (webhook/rules/caller-path.ts).
+ * Which webhook's reviews are answered by which handler. The server writes `/SEGMENT/pods/delete` and so on beside the
+ * caBundle, and who knows the segment is known to have read our webhook configurations (webhook/rules/caller-path.ts). The
+ * manifests carry no path but `/pods/mark`, since what is asked there looks like `/pods/create`.
  */
 
 /** What a review is about. It stands at the end of a webhook's path, and is the handler's name in metrics and logs. */
@@ -10,6 +10,7 @@ export const routes = [
 	'/pods/evict',
 	'/pods/update',
 	'/pods/create',
+	'/pods/mark',
 	'/sets/replicas',
 ] as const;
 export type Route = (typeof routes)[number];
@@ -27,7 +28,7 @@ export const webhookRoutes: Record<'validating' | 'mutating', Record<string, Rou
 		'replicas.runners-admission.svc': '/sets/replicas',
 		'pods.runners-admission.svc': '/pods/create',
 		'hooks.runners-admission.svc': '/pods/create',
-		'unknown.runners-admission.svc': '/pods/create',
+		'unknown.runners-admission.svc': '/pods/mark',
 	},
 };
 

@@ -8,12 +8,14 @@ import type { Signer } from '../cluster/signer.ts';
 import type { Term } from '../cluster/term.ts';
 import type { Accounts } from '../github/accounts.ts';
 import { FollowedLogs } from '../jobs/followed-logs.ts';
+import { markOtherPods } from '../jobs/hooks/hook-other-pods.ts';
 import { RunnerLogs } from '../jobs/runner-logs.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Events } from '../kube/events.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
+import { allowed } from '../webhook/review.ts';
 import { type BreakGlassEdit, reportBreakGlassEdit } from './break-glass.ts';
 import { keepBusyBudgets } from './busy-budget.ts';
 import { BusyPolling } from './busy-polling.ts';
@@ -110,10 +112,14 @@ function reviews(options: SharedOptions): Required<Pick<Capability, 'reviews' | 
 					? updateLargePods(request, user, review, onBreakGlass)
 					: updatePods(request, user, guarded, onBreakGlass);
 			},
+			'/pods/mark': async (request) => markOtherPods(request),
 			'/pods/delete': (request, arrival) => deletePods(request, arrival, review),
 			'/pods/evict': (request, arrival) => evictPods(request, arrival, review),
 		},
-		unauthenticatedReviews: unauthenticated({ ...options, subjects: guarded }),
+		unauthenticatedReviews: {
+			...unauthenticated({ ...options, subjects: guarded }),
+			'/pods/mark': async ({ uid }) => allowed(uid),
+		},
 	};
 }
 

@@ -124,7 +124,7 @@ export function createWebhookServer({
 					caller,
 					certified: clientCa !== undefined && (request.socket as TLSSocket).authorized,
 				};
-				route = routeByContent(review);
+				route = routeByContent(review, request.path);
 				const handler = route && (caller === 'known' ? handlers : unauthenticated)[route];
 				const answer = handler ? await handler(review, arrival) : nothingToSay(review.uid);
 				allowed = answer.allowed;

@@ -41,7 +41,8 @@ export async function hookOtherPods(
 }
 
 /** As `hookOtherPods`, where pods of others get no hooks: a runner pod is only marked as unknown. */
-export function markOtherPods({ uid, object }: AdmissionRequest): AdmissionResponse {
+export function markOtherPods({ uid, object, reduced }: AdmissionRequest): AdmissionResponse {
+	if (reduced) return allowed(uid); // the server labels it as soon as it sees it
 	const pod = object as Pod;
 	return patched(uid, isRunnerPod(pod) ? unknownMark(pod) : []);
 }

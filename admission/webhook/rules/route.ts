@@ -5,8 +5,11 @@ import type { AdmissionRequest } from '../review.ts';
 /**
  * What a review is about, by its content. The path does not decide: one that the server did not write may be anything, and
  * while the manifests are being applied for the first time there is none. undefined: nothing that concerns us.
+ *
+ * Only the two that are asked about the creation of a pod are distinguished by it: to mark a pod is less than to fill it in.
  */
-export function routeByContent({ operation, resource, subResource }: AdmissionRequest): Route | undefined {
+export function routeByContent(request: AdmissionRequest, path = ''): Route | undefined {
+	const { operation, resource, subResource } = request;
 	const { group = '', resource: plural = '' } = resource ?? {};
 	if (group === setsGroup) {
 		const isSet = !subResource && ['runnersets', 'runnerdeployments'].includes(plural);
@@ -18,5 +21,6 @@ export function routeByContent({ operation, resource, subResource }: AdmissionRe
 	if (operation === 'UPDATE') return '/pods/update';
 	if (subResource) return undefined;
 	if (operation === 'DELETE') return '/pods/delete';
-	return operation === 'CREATE' ? '/pods/create' : undefined;
+	if (operation !== 'CREATE') return undefined;
+	return path.endsWith('/pods/mark') ? '/pods/mark' : '/pods/create';
 }

@@ -25,6 +25,7 @@ const handlers = {
 		log: recordingLog('info').log,
 	}),
 	'/pods/create': refuseUnknownCaller,
+	'/pods/mark': () => undefined,
 	'/sets/replicas': () => undefined,
 };
 

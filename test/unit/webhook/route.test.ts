@@ -31,6 +31,16 @@ for (const [operation, group, resource, subResource, route] of [
 		assert.is(routeByContent(request as unknown as AdmissionRequest), route);
 	});
 
+test('to mark a pod is not to fill it in, though both are asked about its creation', () => {
+	const request = { operation: 'CREATE', resource: { group: '', version: 'v1', resource: 'pods' } };
+	for (const path of ['/pods/mark', `/1795000000.${'a'.repeat(64)}/pods/mark`])
+		assert.is(routeByContent(request as unknown as AdmissionRequest, path), '/pods/mark');
+	assert.is(
+		routeByContent({ ...request, operation: 'DELETE' } as unknown as AdmissionRequest, '/pods/mark'),
+		'/pods/delete',
+	);
+});
+
 test('a review that does not say is about nothing', () => {
 	for (const resource of [undefined, null, 'pods', 1, {}])
 		assert.is(routeByContent({ operation: 'DELETE', resource } as unknown as AdmissionRequest), undefined);
