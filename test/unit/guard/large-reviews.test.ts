@@ -1,6 +1,7 @@
 /** Reviews of which only what is short was kept: whose pod it is, and what becomes of it, is read from the API server. */
 import * as assert from 'uvu/assert';
-import { record } from '../../../admission/api/keys.ts';
+import { breakGlass, record } from '../../../admission/api/keys.ts';
+import type { BreakGlassEdit } from '../../../admission/guard/break-glass.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import { longestMessage } from '../../../admission/guard/rules/message.ts';
@@ -59,11 +60,15 @@ function setUp() {
 				const object = { metadata: { name, annotations: null }, deleteOptions };
 				return evictPods(requestAbout(name, { operation: 'CREATE', object }), arrival(), parts);
 			}),
-		edit: (name: string, username = 'alice') =>
+		edit: (
+			name: string,
+			change: Partial<AdmissionRequest> = {},
+			onBreakGlass?: (edit: BreakGlassEdit) => void,
+		) =>
 			send(() => {
 				const objects = { oldObject: headOf(name), object: headOf(name) };
-				const request = requestAbout(name, { operation: 'UPDATE', userInfo: { username }, ...objects });
-				return updateLargePods(request, server, parts);
+				const request = requestAbout(name, { operation: 'UPDATE', ...objects, ...change });
+				return updateLargePods(request, server, parts, onBreakGlass);
 			}),
 		unread: async () =>
 			[
@@ -130,7 +135,17 @@ test('an edit of a live runner that cannot be compared is refused with what to d
 		/too large to be checked \(over 3 MiB\): make it when the runner has ended/,
 	);
 	assert.ok((status?.message.length ?? 0) <= longestMessage, status?.message);
-	assert.ok((await edit('r1', server)).allowed);
+	assert.ok((await edit('r1', { userInfo: { username: server } })).allowed);
+});
+test('break-glass permits such an edit, and it is reported; a dry run of it is not', async () => {
+	const { world, edit } = setUp();
+	world.runner('r1');
+	const reported: string[] = [];
+	const report = ({ user, why }: BreakGlassEdit) => void reported.push(`${user}: ${why}`);
+	const metadata = { name: 'r1', namespace: 'ci', annotations: { [breakGlass]: 'INC-1' } };
+	for (const dryRun of [true, false])
+		assert.ok((await edit('r1', { object: { metadata }, dryRun }, report)).allowed);
+	assert.equal(reported, ['alice: INC-1']);
 });
 test('the one exception, while the API server does not answer us: any pod’s eviction is refused and counted, and it ends with the cause (invariant 9)', async () => {
 	const { world, evict, edit, remove, unread } = setUp();
@@ -145,7 +160,7 @@ test('the one exception, while the API server does not answer us: any pod’s ev
 	assert.is((await remove('web')).status?.code, 409);
 	assert.equal(await unread(), ['eviction 1', 'edit 1', 'delete 1']);
 	world.pods.get = get;
-	for (const ask of [evict, edit, remove]) assert.ok((await ask('web')).allowed);
+	for (const ask of [evict, edit, remove] as const) assert.ok((await ask('web')).allowed);
 	assert.equal(await unread(), ['eviction 1', 'edit 1', 'delete 1']);
 });
 
