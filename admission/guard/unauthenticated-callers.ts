@@ -38,9 +38,8 @@ interface Dependencies {
 /**
  * Reviews that did not come by the path in the webhook configurations. Anybody who reaches the port can send them, so
  * they have no effect: no record, no call to GitHub, no Event, no Secret is read. Nor is it read which runner a pod is, or
- * what is signed on it. But they may be the API server's, whose
- * configuration is a moment old or was just applied, so a pod with which a job could end is refused; anything else may go, as it
- * may when the caller is known.
+ * what is signed on it. But they may be the API server's, whose configuration is a moment old or was just applied, so a pod
+ * with which a job could end is refused; anything else may go, as it may when the caller is known.
  */
 export function unauthenticated({
 	subjects,

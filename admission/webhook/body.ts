@@ -3,7 +3,14 @@ import { readBody } from './read-body.ts';
 import { type Arrival, BadReview } from './review.ts';
 import { UnusableJson } from './rules/json-scanner.ts';
 import { LargeReview } from './rules/large-review.ts';
-import { largeBodyBytes, mostHeldBytes, mostUnauthenticatedBytes, mostWholeBytes } from './rules/policy.ts';
+import {
+	deepestReview,
+	largeBodyBytes,
+	mostHeldBytes,
+	mostKept,
+	mostUnauthenticatedBytes,
+	mostWholeBytes,
+} from './rules/policy.ts';
 
 type Caller = Arrival['caller'];
 
@@ -75,7 +82,7 @@ async function largeBody(
 	caller: Caller,
 	wholeBytes: number,
 ): Promise<Pick<Body, 'json' | 'reduced'>> {
-	const large = new LargeReview();
+	const large = new LargeReview({ ...mostKept[caller], depth: deepestReview });
 	const chunks: Buffer[] = [];
 	const size = await readToItsEnd(request, caller, (chunk, sizeSoFar) => {
 		large.write(chunk);

@@ -1,5 +1,4 @@
 import { type JsonListener, JsonScanner, openObject, UnusableJson } from './json-scanner.ts';
-import { deepestReview, mostKeptBytes, mostKeptOfValue } from './policy.ts';
 
 /** An object whose members are kept one by one; a member that is not named here is kept whole, or as null. */
 type Members = ReadonlyMap<string, Members>;
@@ -52,7 +51,7 @@ export class LargeReview implements JsonListener {
 	#text = Buffer.allocUnsafe(4_096);
 	#length = 0;
 
-	constructor(limits: Limits = { value: mostKeptOfValue, all: mostKeptBytes, depth: deepestReview }) {
+	constructor(limits: Limits) {
 		this.#limits = limits;
 		this.#scanner = new JsonScanner(this, limits.depth);
 	}

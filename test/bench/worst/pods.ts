@@ -1,5 +1,6 @@
 import { arc, busy, identityProof, progress, record } from '../../../admission/api/keys.ts';
 import type { Container, EnvVar, Pod } from '../../../admission/api/kinds.ts';
+import { longestCommand } from '../../../admission/runner/identity/command.ts';
 
 /** etcd keeps objects of up to 1.5 MiB; this is what a pod of somebody's has room for, bytes. */
 export const mostRoom = 1.4 * 1024 * 1024;
@@ -108,6 +109,10 @@ export function worstPods(room: number): Record<string, Pod> {
 			container: {
 				env: [...plain, value('RUNNER_NAME', letters(room / 2)), value('GITHUB_URL', letters(room / 2))],
 			},
+		}),
+		'a command of many parts': pod({ container: { command: fill(room, () => 'a') } }),
+		'a command as long as is searched': pod({
+			container: { args: ['$RUNNER_NAM'.repeat(Math.floor(Math.min(room, longestCommand) / 11))] },
 		}),
 		containers: pod({ containers: fill(room, (at) => ({ name: `c${at}`, image: 'i' })) }),
 		'containers with policies': pod({

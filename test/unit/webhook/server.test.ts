@@ -377,6 +377,22 @@ test('a review of 27 MiB gets its verdict, by what is short in it, and others ha
 		deleteOptions: { dryRun: ['All'] },
 	});
 });
+test('of a large review of an unauthenticated caller little is kept, and so little is parsed', async (context) => {
+	const { port, callers, agent, seen } = context;
+	const path = knownPath('/pods/delete', callers);
+	const large = 'x'.repeat(mostWholeBytes.known);
+	const text = 'y'.repeat(1_100);
+	const many = Object.fromEntries(Array.from({ length: 12_000 }, (_, at) => [`k${at}`, 1]));
+	for (const [to, note, status] of [
+		[path, text, 200],
+		['/', null, 400],
+	] as const) {
+		assert.is((await review(agent, port, to, { large, note: text })).statusCode, 200);
+		const { request } = seen.pop() as Context['seen'][number];
+		assert.equal([(request as { note?: unknown }).note, request.uid], [note, 'test']);
+		assert.is((await review(agent, port, to, { large, ...many })).statusCode, status);
+	}
+});
 test('only the server says that something was left out, and only where it was', async ({
 	port,
 	callers,
