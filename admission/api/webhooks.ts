@@ -1,7 +1,7 @@
 /**
- * Which webhook's reviews are answered by which handler. The server writes `/SEGMENT/pods/delete` and so on beside the
- * caBundle, and who knows the segment is known to have read our webhook configurations (webhook/rules/caller-path.ts). The
- * manifests carry no path but `/pods/mark`, since what is asked there looks like `/pods/create`.
+ * Which webhook's reviews are answered by which handler. The manifests carry no path: the server writes
+ * `/SEGMENT/pods/delete` and so on beside the caBundle, and who knows the segment is known to have read our webhook
+ * configurations (webhook/rules/caller-path.ts).
  */
 
 /** What a review is about. It stands at the end of a webhook's path, and is the handler's name in metrics and logs. */

@@ -11,6 +11,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AdmissionRequest, PatchOperation } from '../webhook/review.ts';
+import { allowed } from '../webhook/review.ts';
 import type { Handler } from '../webhook/server.ts';
 import type { DemandSource } from './demand-source.ts';
 import { createPods, injected, isOfOurSets, refuseUnknownCaller } from './inject-pods.ts';
@@ -49,7 +50,15 @@ export function setsCapability(options: SetsOptions) {
 	return { ...reviews(options), lead: (term: Term, demand?: DemandSource) => lead(options, term, demand) };
 }
 
-function reviews({ client, user, clock, jobHooks, reviewOtherPods, log }: SetsOptions): Capability {
+function reviews({
+	controllers,
+	client,
+	user,
+	clock,
+	jobHooks,
+	reviewOtherPods,
+	log,
+}: SetsOptions): Capability {
 	const stampReplicas = (request: AdmissionRequest) => setReplicas(request, clock.now());
 	const refuseOrphan = refuseOrphans(client, user, log);
 	return {
@@ -60,7 +69,11 @@ function reviews({ client, user, clock, jobHooks, reviewOtherPods, log }: SetsOp
 					? ((await refuseOrphan(request)) ?? createPods(request, jobHooks))
 					: reviewOtherPods(request, arrival),
 		},
-		unauthenticatedReviews: { '/pods/create': refuseUnknownCaller, '/sets/replicas': stampReplicas },
+		unauthenticatedReviews: {
+			// Where no set is reconciled here, as beside ARC, such a pod is ARC's, and is only to be marked.
+			'/pods/create': controllers.length > 0 ? refuseUnknownCaller : ({ uid }) => allowed(uid),
+			'/sets/replicas': stampReplicas,
+		},
 	};
 }
 

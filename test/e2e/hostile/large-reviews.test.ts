@@ -72,6 +72,9 @@ const recorded = async (space: Space, name: string) =>
 	(await space.annotations(name))[record.requestedBy] !== undefined;
 
 /** A runner's pod that its review makes larger than 3 MiB: 0.9 MiB of it are written as 5.4. */
+/** One of the few whom the policy lets delete a budget while its namespace lives. */
+const budgetKeeper = '--as=system:serviceaccount:kube-system:namespace-controller';
+
 function largeRunnerPod(space: Space, name: string): object {
 	const pod = runnerSetPod(space.options(name));
 	const [runner] = pod.spec.containers as [{ env: object[] }];
@@ -88,7 +91,7 @@ test('an eviction with 600,000 "<" in its own annotations, by who may only evict
 	await space.runJob('busy', { known: true });
 	await rig.apply(plainPod('web', space.name));
 	const as = await evictor(space);
-	await space.ok('delete', 'poddisruptionbudget', '--all');
+	await space.ok('delete', 'poddisruptionbudget', '--all', budgetKeeper);
 	const annotations = { a: lessThan(600_000) };
 
 	const dryRun = await evictWith(call, space, eviction('busy', annotations, { dryRun: ['All'] }), as);
@@ -110,7 +113,7 @@ test('an eviction of 1 MB of YAML, whose aliases make 30 MiB of its review: the 
 	await space.runJob('busy', { known: true });
 	await rig.apply(plainPod('web', space.name));
 	const as = await evictor(space);
-	await space.ok('delete', 'poddisruptionbudget', '--all');
+	await space.ok('delete', 'poddisruptionbudget', '--all', budgetKeeper);
 	const yaml = (name: string) =>
 		[
 			...['apiVersion: policy/v1', 'kind: Eviction', 'metadata:', `  name: ${name}`, '  annotations:'],
