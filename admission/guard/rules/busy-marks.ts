@@ -123,7 +123,14 @@ export function planMarks(
 		add(busyMarks(object, signal ? jobText(signal.job) : er && jobOf(er), nowMs));
 		if (mark !== 'true' || (signal && !isConditionTrue && !pod.leavingByArc)) change.busy = true;
 	}
-	const unseen = pod.process.state === 'unbound' || (now === undefined && (!pod.registered || old));
+	const { process } = pod;
+	// Its container has ended, its job with it, and the kubelet says that it cannot start again for now.
+	if (now === undefined && mark === 'true' && process.state === 'starting' && process.failing !== undefined) {
+		change.busy = false;
+		add(idleMarks(object));
+		change.labels[busy.label] = 'unknown';
+	}
+	const unseen = process.state === 'unbound' || (now === undefined && (!pod.registered || old));
 	if (unseen && !pod.unregistered) {
 		if (mark === undefined) change.labels[busy.label] = 'unknown';
 	} else if (now === false && mark !== undefined) {

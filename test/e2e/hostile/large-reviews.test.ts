@@ -72,6 +72,17 @@ const recorded = async (space: Space, name: string) =>
 	(await space.annotations(name))[record.requestedBy] !== undefined;
 
 /** A runner's pod that its review makes larger than 3 MiB: 0.9 MiB of it are written as 5.4. */
+/**
+ * A machine with too much to do may take longer than the API server's 5 s to send 5.4 MiB and to have them answered: then the
+ * webhook has failed, the pod stays, and whoever deletes it asks again.
+ */
+async function judged(ask: () => ReturnType<typeof remove>): ReturnType<typeof remove> {
+	let answer = await ask();
+	for (let tries = 1; tries < 4 && answer.message.includes('context deadline exceeded'); tries++)
+		answer = await ask();
+	return answer;
+}
+
 /** One of the few whom the policy lets delete a budget while its namespace lives. */
 const budgetKeeper = '--as=system:serviceaccount:kube-system:namespace-controller';
 
@@ -139,10 +150,10 @@ test('a runner pod of 0.9 MiB of "<": its DELETE is refused and recorded, and ca
 	await rig.apply(largeRunnerPod(space, 'large'));
 	await space.registered(['large']);
 	await space.runJob('large');
-	const dryRun = await remove(call, space.name, 'large', { dryRun: ['All'] });
+	const dryRun = await judged(() => remove(call, space.name, 'large', { dryRun: ['All'] }));
 	assert.equal([dryRun.status, await recorded(space, 'large')], [409, false], dryRun.message);
-	const refused = await remove(call, space.name, 'large', { gracePeriodSeconds: 7 });
-	assert.is(refused.status, 409);
+	const refused = await judged(() => remove(call, space.name, 'large', { gracePeriodSeconds: 7 }));
+	assert.is(refused.status, 409, refused.message);
 	assert.match(refused.message, 'Recorded: the pod is deleted');
 	assert.ok(await recorded(space, 'large'));
 	const evicted = await evict(call, space.name, 'large');

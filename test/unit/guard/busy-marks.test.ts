@@ -253,6 +253,23 @@ test('an attempt without a 422 belongs to the replica that made it', () => {
 	assert.is(plan({ env: fixed, metadata: { ...marked, annotations } }, sighting(true)), undefined);
 });
 
+test('its container has ended and cannot start again: its mark is of a job that is over, and nothing is known', () => {
+	const waits = (reason: string) => ({
+		phase: 'Running',
+		containerStatuses: [{ name: 'runner', restartCount: 1, state: { waiting: { reason } } }],
+	});
+	const marked = {
+		labels: { 'actions-runner/busy': 'true' },
+		annotations: { 'actions-runner/busy-since': '2026-11-23T12:00:00Z' },
+	};
+	const change = plan({ metadata: marked, status: waits('CrashLoopBackOff') });
+	assert.equal(change, {
+		labels: { 'actions-runner/busy': 'unknown' },
+		annotations: { 'actions-runner/busy-since': null },
+		busy: false,
+	});
+	assert.is(plan({ metadata: marked, status: waits('ContainerCreating') }), undefined, 'it may run unseen');
+});
 test('nothing is known yet: "unknown" until a list shows it idle, and then no label', () => {
 	const unknown = { labels: { 'actions-runner/busy': 'unknown' } };
 	assert.equal(plan({ status: { phase: 'Pending' } })?.labels, unknown.labels, 'from the start');
