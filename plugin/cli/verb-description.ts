@@ -1,5 +1,5 @@
 /** What the arguments of a verb name, for shell completion. */
-type Completes = 'runner' | 'set' | 'node-or-set' | 'shell' | 'verb';
+type Completes = 'runner' | 'set' | 'node-or-set' | 'namespace' | 'shell' | 'verb';
 
 export interface VerbDescription {
 	name: string;

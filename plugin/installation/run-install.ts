@@ -24,6 +24,7 @@ import { type Manifest, nameOf } from './manifest.ts';
 import { Objects } from './objects.ts';
 import { findOurs, obsolete } from './obsolete.ts';
 import { findObstacles, listDeployments, refusal } from './obstacles.ts';
+import { offerFailClosed } from './offer-fail-closed.ts';
 import { inOrder, inPhases } from './order.ts';
 import { overlays } from './overlays.ts';
 import { isOurNamespace } from './ownership.ts';
@@ -47,6 +48,8 @@ export interface InstallOptions extends Choice {
 	wait: boolean;
 	timeoutMs: number;
 	forceConflicts: boolean;
+	/** Sets the label for evictions that fail closed on the namespaces that contain only runners; else they are only named. */
+	failClosed: boolean;
 }
 
 /** A kind that was just defined is normally served within a second. */
@@ -69,7 +72,11 @@ export async function runInstall(options: InstallOptions): Promise<number> {
 	for (const { object } of left) say(options, `${nameOf(object)} existed before: left unchanged`);
 	const everything = inNamespace(Object.values(overlays).flat(), options.namespace);
 	const gone = obsolete(existing, objects, everything);
-	if (options.dryRun === 'server') return dryRunServer(api, checked, gone, options.format);
+	if (options.dryRun === 'server') {
+		await dryRunServer(api, checked, gone, options.format);
+		await offer(api, options);
+		return exitCode.done;
+	}
 
 	await apply(api, checked, options);
 	for (const object of gone) {
@@ -77,8 +84,15 @@ export async function runInstall(options: InstallOptions): Promise<number> {
 	}
 	if (options.mode === 'guard-only') await releaseSets(api, (line) => say(options, line));
 	if (options.format) print(formatObjects(objects, options.format, false));
-	if (!options.wait) return exitCode.done;
-	return waitForGuard(api, objects, options);
+	// Before the guard answers, the label would only hold evictions up.
+	const code = options.wait ? await waitForGuard(api, objects, options) : exitCode.done;
+	if (code === exitCode.done) await offer(api, options);
+	return code;
+}
+
+function offer(api: Objects, options: InstallOptions): Promise<void> {
+	const output = { say: (line: string) => say(options, line), warn: printError };
+	return offerFailClosed(api, { serverNamespace: options.namespace, set: options.failClosed }, output);
 }
 
 /** A namespace that the user created is left unchanged: our Pod Security labels could block other pods in it. */
@@ -155,7 +169,7 @@ async function dryRunServer(
 	checked: readonly Checked[],
 	gone: readonly Manifest[],
 	format: DataFormat | undefined,
-): Promise<number> {
+): Promise<void> {
 	for (const object of gone) await api.remove(object);
 	if (format) {
 		print(
@@ -165,13 +179,12 @@ async function dryRunServer(
 				false,
 			),
 		);
-		return exitCode.done;
+		return;
 	}
 	for (const { object, before, after } of checked) {
 		print(`${nameOf(object)} ${after ? outcomeOf(before, after) : 'created'} (server dry run)\n`);
 	}
 	for (const object of gone) print(`${nameOf(object)} removed (server dry run)\n`);
-	return exitCode.done;
 }
 
 async function waitForGuard(

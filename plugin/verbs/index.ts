@@ -10,6 +10,7 @@ import { jobs } from './jobs/jobs.ts';
 import { defineList } from './list/list.ts';
 import { listObjects } from './list/objects.ts';
 import { listSets } from './list/sets.ts';
+import { protect } from './protect/protect.ts';
 import { scale } from './scale/scale.ts';
 import { status } from './status/status.ts';
 import { uninstall } from './uninstall/uninstall.ts';
@@ -29,6 +30,7 @@ export const verbs: readonly Verb[] = [
 	drain,
 	scale,
 	autoscale,
+	protect,
 	doctor,
 	install,
 	uninstall,

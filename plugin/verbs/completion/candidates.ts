@@ -68,6 +68,7 @@ const fixedValues: Record<string, string[]> = {
 	'dry-run': ['none', 'client', 'server'],
 	for: ['delete', 'idle', 'busy'],
 	mode: ['default', 'guard-only'],
+	evictions: ['fail-closed'],
 };
 
 const formatsOf: Record<string, string[]> = {
@@ -141,6 +142,14 @@ async function argumentsOf(
 				names('set', flags).catch(() => []),
 			]);
 			return matching(found.flat(), typed);
+		}
+		case 'namespace': {
+			const taken = new Set(before);
+			const found = await names('namespace', connectionSoFar(verb, before));
+			return matching(
+				found.filter(({ value }) => !taken.has(value)),
+				typed,
+			);
 		}
 		case 'shell':
 			return matching(

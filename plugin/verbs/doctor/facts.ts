@@ -1,6 +1,7 @@
 import type { HorizontalRunnerAutoscaler } from '../../../admission/api/autoscale.ts';
 import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/kinds.ts';
 import type { EventsReport, Report } from '../../../admission/api/report.ts';
+import type { AllOccupants } from '../../evictions/occupants.ts';
 import type { Finding } from './finding.ts';
 
 /** The result of one request. */
@@ -75,8 +76,8 @@ export interface Facts {
 	pods: Fetched<Pod[]>;
 	/** The one namespace that `pods` are from; undefined: all. */
 	podsOf: string | undefined;
-	/** Namespaces with live pods that do not look like runners, as far as pods may be listed. */
-	sharedNamespaces: readonly string[];
+	/** Whose pods each namespace contains, as far as pods may be listed. */
+	occupants: AllOccupants;
 	/** Owners of scale-set pods, which have the scope; fetched only if there are such pods. */
 	ephemeralRunners: Fetched<EphemeralRunner[]>;
 	/** All PodDisruptionBudgets, those of the back-stop and others. */

@@ -4,6 +4,7 @@ import type { EphemeralRunner, KubeObject, Pod } from '../../../admission/api/ki
 import { collectionPath, groupPath, objectPath, resources } from '../../../admission/api/paths.ts';
 import { heartbeatSeconds, type Report, reportKey } from '../../../admission/api/report.ts';
 import { apiVersion as setsApiVersion } from '../../../admission/api/sets.ts';
+import { type AllOccupants, addPod } from '../../evictions/occupants.ts';
 import { type KubeClient, version } from '../../kube/client.ts';
 import { ApiError, isForbidden, isNotFound, UnreachableError } from '../../kube/failure.ts';
 import { listWholePods } from '../../kube/pods.ts';
@@ -98,25 +99,22 @@ export async function fetchFacts(
 async function fetchPods(
 	client: KubeClient,
 	signal: AbortSignal,
-): Promise<Pick<Facts, 'pods' | 'podsOf' | 'sharedNamespaces'>> {
-	const shared = new Set<string>();
+): Promise<Pick<Facts, 'pods' | 'podsOf' | 'occupants'>> {
+	const occupants: AllOccupants = new Map();
 	const keep = (pod: Pod) => {
-		if (layoutOf(pod) !== undefined) return true;
-		if (!/^(Succeeded|Failed)$/.test(pod.status?.phase ?? '')) shared.add(pod.metadata.namespace ?? '');
-		return false;
+		addPod(occupants, pod);
+		return layoutOf(pod) !== undefined;
 	};
 	const fetch = (namespace: string | undefined, where: string) =>
 		attempt(`list pods ${where}`, signal, async () => {
 			return (await listWholePods(client, { namespace }, keep, signal)).pods;
 		});
 	const everywhere = await fetch(undefined, 'of all namespaces');
-	if (everywhere.kind !== 'forbidden')
-		return { pods: everywhere, podsOf: undefined, sharedNamespaces: [...shared] };
+	if (everywhere.kind !== 'forbidden') return { pods: everywhere, podsOf: undefined, occupants };
 	const here = await fetch(client.namespace, `in namespace ${client.namespace}`);
-	const sharedNamespaces = [...shared];
 	return here.kind === 'found'
-		? { pods: here, podsOf: client.namespace, sharedNamespaces }
-		: { pods: everywhere, podsOf: undefined, sharedNamespaces };
+		? { pods: here, podsOf: client.namespace, occupants }
+		: { pods: everywhere, podsOf: undefined, occupants };
 }
 
 /** EphemeralRunners, if a pod's scope is known from nowhere else. */

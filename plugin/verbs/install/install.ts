@@ -1,4 +1,4 @@
-import { names } from '../../../admission/api/keys.ts';
+import { evictions, names } from '../../../admission/api/keys.ts';
 import { connectionFlags } from '../../cli/connection-flags.ts';
 import { dryRunFlag, durationFlag, integerFlag } from '../../cli/flag-types.ts';
 import { outputFormat } from '../../cli/output-format.ts';
@@ -15,7 +15,7 @@ export const install = defineVerb({
 	name: 'install',
 	summary: 'Install the guard in this cluster, or upgrade it to this version',
 	usage:
-		'install [--mode default|guard-only] [--external HOST:PORT] [--replicas N] [--image IMAGE] [--github-secret NAME] [--cert-manager] [--dry-run none|client|server] [-o json|yaml] [--wait=false] [--timeout DURATION] [flags]',
+		'install [--mode default|guard-only] [--external HOST:PORT] [--replicas N] [--image IMAGE] [--github-secret NAME] [--cert-manager] [--evictions fail-closed] [--dry-run none|client|server] [-o json|yaml] [--wait=false] [--timeout DURATION] [flags]',
 	description: [
 		'Applies the manifests that are built into the plugin (server-side, field manager kubectl-runners), removes objects',
 		'of an earlier installation that are no longer needed, and waits until the guard answers. Run it again to upgrade or',
@@ -57,6 +57,12 @@ export const install = defineVerb({
 			description: `Secret with the GitHub credentials (default ${names.credentialsSecret})`,
 		},
 		certManager: { type: Boolean, description: 'Let cert-manager issue the serving certificate' },
+		evictions: {
+			type: evictionsFlag,
+			placeholder: evictions.failClosed,
+			description:
+				'Refuse evictions while no replica answers, in each namespace that contains only runners (default: only name them)',
+		},
 		forceConflicts: { type: Boolean, description: 'Take over fields that other field managers own' },
 		dryRun: {
 			type: dryRunFlag,
@@ -98,6 +104,7 @@ export const install = defineVerb({
 			image: image || undefined,
 			external,
 			certManager: flags.certManager === true,
+			failClosed: flags.evictions !== undefined,
 			forceConflicts: flags.forceConflicts === true,
 			dryRun: flags.dryRun ?? 'none',
 			format,
@@ -111,6 +118,11 @@ function modeFlag(text: string): Mode {
 	const known = modes.find((mode) => mode === text);
 	if (known) return known;
 	throw usageError(`Invalid mode (${text}). Must be ${modes.map((mode) => `"${mode}"`).join(' or ')}.`);
+}
+
+function evictionsFlag(text: string): string {
+	if (text === evictions.failClosed) return text;
+	throw usageError(`Invalid evictions value (${text}). Must be "${evictions.failClosed}".`);
 }
 
 /** A Service of type ExternalName takes DNS names and IPv4 addresses. */

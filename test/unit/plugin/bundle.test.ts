@@ -43,7 +43,7 @@ test.after(async ({ plugin, server }) => {
 	await Promise.all([plugin?.remove(), server?.stop()]);
 });
 
-const verbs = 'list why delete wait cancel drain install uninstall version completion'.split(' ');
+const verbs = 'list why delete wait cancel drain protect install uninstall version completion'.split(' ');
 
 test('what list loads has at most 72 kB, and lies with its companions in one folder', ({ plugin }) => {
 	const loaded = ['kubectl-runners', 'kubectl-runners-list.cjs'].map((name) => join(plugin.folder, name));
@@ -131,6 +131,9 @@ for (const [argv, message] of [
 	[['cancel'], 'error: name the pods whose deletion you want to cancel'],
 	[['drain'], 'error: name the node to drain'],
 	[['drain', 'a', 'b'], 'error: name only one node: each drain waits for its own jobs'],
+	[['protect'], 'error: name the namespaces to protect'],
+	[['protect', 'pod/ci'], 'error: "pod/ci" is not the name of a namespace'],
+	[['install', '--evictions=open'], 'error: Invalid evictions value (open). Must be "fail-closed".'],
 	[['install', 'x'], 'error: unexpected argument "x"'],
 	[['install', '--mode', 'all'], 'error: Invalid mode (all). Must be "default" or "guard-only".'],
 	[['install', '--replicas=0'], 'error: --replicas must be greater than 0'],

@@ -64,6 +64,8 @@ for (const [argv, expected] of [
 		['wide', 'json', 'yaml', 'name'],
 	],
 	[['jobs', '--server-namespace=c'], ['--server-namespace=ci']],
+	[['protect', 'ci', ''], ['default']],
+	[['install', '--evictions', ''], ['fail-closed']],
 	[['drain', '--dry-run=s'], ['--dry-run=server']],
 	[['delete', '--no'], ['--now']],
 	[

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../../../../admission/api/kinds.ts';
 import type { Report } from '../../../../../admission/api/report.ts';
 import { pathOf } from '../../../../../admission/webhook/rules/caller-path.ts';
+import { occupantsOf } from '../../../../../plugin/evictions/occupants.ts';
 import { diagnose } from '../../../../../plugin/verbs/doctor/checks/index.ts';
 import type { Budget, Facts, Fetched, Webhook } from '../../../../../plugin/verbs/doctor/facts.ts';
 import type { Finding } from '../../../../../plugin/verbs/doctor/finding.ts';
@@ -60,6 +61,7 @@ export function report(more: Partial<Report> = {}): Report {
 
 /** A cluster where all is well, but for what is given. */
 export function facts(more: Partial<Facts> = {}): Facts {
+	const { pods } = more;
 	return {
 		nowMs,
 		version: '1.0.0',
@@ -75,7 +77,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
 		namespaces: found([named('ci'), named('runners-system')]),
 		pods: found([]),
 		podsOf: undefined,
-		sharedNamespaces: [],
+		occupants: occupantsOf(pods?.kind === 'found' ? pods.value : []),
 		ephemeralRunners: found([]),
 		budgets: found([budget(1_000_000), budget(1_000_000, undefined, 'unknown')]),
 		setResources: found([

@@ -157,6 +157,27 @@ test('without the right to delete pods the missing right is named', async () => 
 	);
 });
 
+test('a job pod beside runners is no other pod, and one that the doctor does not recognise is', async () => {
+	const beside = (name: string, container: string, labels: Record<string, string>) => ({
+		metadata: { name, namespace: 'ci', labels },
+		spec: { containers: [{ name: container }] },
+		...runs,
+	});
+	const { items = [] } = pods as { items?: object[] };
+	const added = [
+		beside('r-busy-workflow', 'job', { 'runner-pod': 'r-busy' }),
+		beside('r-busy-step', 'job', { 'batch.kubernetes.io/job-name': 'r-busy-step-0123abcd' }),
+		beside('agent', 'agent', { 'actions-runner': '' }),
+	];
+	await against(
+		(method, path) => (path === '/api/v1/pods' ? podList(1, [...items, ...added]) : base(method, path)),
+		async (client) => {
+			const { occupants } = await fetchFacts(client, undefined, soon());
+			assert.equal(occupants.get('ci'), { runners: true, others: new Set(['agent']) });
+		},
+	);
+});
+
 test("the server's namespace is the one that the webhooks name, unless another is given", async () => {
 	await against(base, async (client, requests) => {
 		assert.is((await fetchFacts(client, undefined, soon())).namespace, 'runners-system');

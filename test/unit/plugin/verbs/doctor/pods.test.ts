@@ -17,6 +17,9 @@ const container = (name: string, variables: Record<string, string>): Pod['spec']
 });
 const labelled = (name: string): Facts['namespaces'] =>
 	found([{ metadata: { name, labels: { 'actions-runner/evictions': 'fail-closed' } } }]);
+/** The namespace has a runner and these other pods. */
+const beside = (...others: string[]): Facts['occupants'] =>
+	new Map([['ci', { runners: true, others: new Set(others) }]]);
 const asked = (seconds: number) => ({
 	[record.requestedBy]: 'alice',
 	[record.requestedAt]: ago(seconds),
@@ -62,7 +65,7 @@ for (const [what, name, more, level, text] of [
 		'namespace other has no PodDisruptionBudget runners-admission-busy and runners-admission-unknown, or a changed one',
 	],
 	['runners only', 'fail-closed', { pods: podOf({}) }, 'ok', 'ci'],
-	['beside other pods', 'fail-closed', { pods: podOf({}), sharedNamespaces: ['ci'] }, 'ok', ''],
+	['beside other pods', 'fail-closed', { pods: podOf({}), occupants: beside('web') }, 'ok', ''],
 	[
 		'not even recognised',
 		'fail-closed',
@@ -74,9 +77,9 @@ for (const [what, name, more, level, text] of [
 	[
 		'labelled beside other pods',
 		'fail-closed',
-		{ pods: podOf({}), namespaces: labelled('ci'), sharedNamespaces: ['ci'] },
+		{ pods: podOf({}), namespaces: labelled('ci'), occupants: beside('web-1', 'web-0', 'web-3', 'web-2') },
 		'warning',
-		'ci',
+		'ci: 4 other pods (web-0, web-1, web-2 and 1 more)',
 	],
 	[
 		'labelled, and no webhook for that',
