@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import type { Clock } from '../time/clock.ts';
 import { readBody } from './read-body.ts';
 import { type Arrival, BadReview } from './review.ts';
 import { UnusableJson } from './rules/json-scanner.ts';
@@ -8,6 +9,7 @@ import {
 	largeBodyBytes,
 	mostHeldBytes,
 	mostKept,
+	mostReadInTurn,
 	mostUnauthenticatedBytes,
 	mostWholeBytes,
 } from './rules/policy.ts';
@@ -31,6 +33,15 @@ interface Body {
 export class Bodies {
 	/** How many bytes of large bodies are held. */
 	readonly #held: Record<Caller, number> = { known: 0, unauthenticated: 0 };
+	readonly #clock: Pick<Clock, 'sleep'>;
+	/** How many bytes of large bodies have been read in this turn of the event loop. */
+	#readInTurn = 0;
+	/** Resolves in the next turn; undefined: nobody waits for it. */
+	#nextTurn: Promise<void> | undefined;
+
+	constructor(clock: Pick<Clock, 'sleep'>) {
+		this.#clock = clock;
+	}
 
 	/**
 	 * Rejects with BadReview: 415 not JSON by its header, 413 too large for an unauthenticated caller, 400 broken off or not
@@ -45,7 +56,7 @@ export class Bodies {
 		const heldBytes = length <= largeBodyBytes ? 0 : Math.min(length, wholeBytes);
 		const isRoom = heldBytes === 0 || this.#held[caller] + heldBytes <= mostHeldBytes[caller];
 		if (!isRoom) {
-			await readToItsEnd(request, caller, () => {});
+			await this.#readToItsEnd(request, caller, () => {});
 			throw new BadReview(503, 'too many large reviews at a time');
 		}
 		this.#held[caller] += heldBytes;
@@ -56,7 +67,7 @@ export class Bodies {
 			const body =
 				length <= wholeBytes
 					? { json: await wholeBody(request), reduced: false }
-					: await largeBody(request, caller, wholeBytes);
+					: await this.#largeBody(request, caller, wholeBytes);
 			return { ...body, release };
 		} catch (error) {
 			release();
@@ -64,6 +75,57 @@ export class Bodies {
 				? new BadReview(400, `the body is not JSON: ${error.message}`)
 				: error;
 		}
+	}
+
+	/** The body of a request that has said that it is long, or not how long it is: in the end it may be short. */
+	async #largeBody(
+		request: Request,
+		caller: Caller,
+		wholeBytes: number,
+	): Promise<Pick<Body, 'json' | 'reduced'>> {
+		const large = new LargeReview({ ...mostKept[caller], depth: deepestReview });
+		const chunks: Buffer[] = [];
+		const size = await this.#readToItsEnd(request, caller, (chunk, sizeSoFar) => {
+			large.write(chunk);
+			if (sizeSoFar <= wholeBytes) chunks.push(chunk);
+			else chunks.length = 0;
+		});
+		return size > wholeBytes
+			? { json: large.end(), reduced: true }
+			: { json: Buffer.concat(chunks), reduced: false };
+	}
+
+	/** Calls back for each part, with the size so far, and gives way to other work again and again. */
+	async #readToItsEnd(
+		request: Request,
+		caller: Caller,
+		onPart: (part: Buffer, size: number) => void,
+	): Promise<number> {
+		let size = 0;
+		const parts = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // the answer is still to be sent
+		try {
+			for await (const part of parts) {
+				size += part.length;
+				if (caller !== 'known' && size > mostUnauthenticatedBytes)
+					throw new BadReview(413, `the body is over ${mostUnauthenticatedBytes} bytes`);
+				onPart(part, size);
+				await this.#giveWay(part.length);
+			}
+		} catch (error) {
+			throw error === request.errored ? brokenOff() : error;
+		}
+		return size;
+	}
+
+	/** Of all that is read together: of five connections that bring megabytes, each could fill the turn. */
+	async #giveWay(read: number): Promise<void> {
+		this.#readInTurn += read;
+		if (this.#readInTurn < mostReadInTurn) return;
+		this.#nextTurn ??= this.#clock.sleep(0).then(() => {
+			this.#readInTurn = 0;
+			this.#nextTurn = undefined;
+		});
+		await this.#nextTurn;
 	}
 }
 
@@ -74,46 +136,4 @@ async function wholeBody(request: Request): Promise<Buffer> {
 	const body = await readBody(request, () => undefined);
 	if (body === 'broken-off') throw brokenOff();
 	return body ?? Buffer.alloc(0);
-}
-
-/** The body of a request that has said that it is long, or not how long it is: in the end it may be short. */
-async function largeBody(
-	request: Request,
-	caller: Caller,
-	wholeBytes: number,
-): Promise<Pick<Body, 'json' | 'reduced'>> {
-	const large = new LargeReview({ ...mostKept[caller], depth: deepestReview });
-	const chunks: Buffer[] = [];
-	const size = await readToItsEnd(request, caller, (chunk, sizeSoFar) => {
-		large.write(chunk);
-		if (sizeSoFar <= wholeBytes) chunks.push(chunk);
-		else chunks.length = 0;
-	});
-	return size > wholeBytes
-		? { json: large.end(), reduced: true }
-		: { json: Buffer.concat(chunks), reduced: false };
-}
-
-/**
- * Calls back for each part, with the size so far. Other work has its turn between parts: they are as large as what comes from
- * the connection at a time, some 64 KiB.
- */
-async function readToItsEnd(
-	request: Request,
-	caller: Caller,
-	onPart: (part: Buffer, size: number) => void,
-): Promise<number> {
-	let size = 0;
-	const parts = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>; // the answer is still to be sent
-	try {
-		for await (const part of parts) {
-			size += part.length;
-			if (caller !== 'known' && size > mostUnauthenticatedBytes)
-				throw new BadReview(413, `the body is over ${mostUnauthenticatedBytes} bytes`);
-			onPart(part, size);
-		}
-	} catch (error) {
-		throw error === request.errored ? brokenOff() : error;
-	}
-	return size;
 }

@@ -90,7 +90,7 @@ export function createWebhookServer({
 }: WebhookServerOptions): WebhookServer {
 	const { clientCa } = tls;
 	const app = express().disable('x-powered-by').disable('etag');
-	const bodies = new Bodies();
+	const bodies = new Bodies(clock);
 	const connections = new Connections(clock.monotonic);
 	const turns = new Turns(clock);
 	let inFlight = 0;

@@ -96,6 +96,9 @@ export const mostKept = {
 /** How deep such a body may be nested: an API server reads JSON of up to 10,000 levels, and puts it into a review. */
 export const deepestReview = 10_010;
 
+/** The number of bytes of large bodies after which other work has its turn: to read them takes a few milliseconds. */
+export const mostReadInTurn = 128 * 1024;
+
 /** What cannot be answered now is asked again after this: the API server does so within the time that it waits for an answer. */
 export const retryAfterSeconds = 1;
 
