@@ -209,7 +209,7 @@ export class PlanExecutor<S extends RunnersSet> {
 				this.#requeue(set, 500);
 				return;
 			}
-			return this.#remove(set, owner, graceOf(verdict));
+			return this.#remove(set, owner, graceOf(verdict, pod));
 		}
 		await this.#remove(set, owner);
 	}
@@ -292,9 +292,9 @@ const ofOurs = (error: unknown): { message: string; reason: string; code?: undef
 	reason: error instanceof Error ? error.name : typeof error,
 });
 
-/** Whether GitHub has unregistered the runner while its container still runs. */
+/** Whether GitHub has unregistered the runner while its container still runs, or may start again. */
 const isUnregistered = ({ process, terminating, unregistered }: RunnerPod) =>
-	process.state === 'running' && !terminating && unregistered !== undefined;
+	process.state !== 'exited' && !terminating && unregistered !== undefined;
 
 /** Does `work` for all items, setWritesAtOnce at a time. Failures are collected and do not stop the others (E3). */
 async function inParallel<T>(

@@ -272,6 +272,6 @@ const complete = (pod: RunnerPod, verdict: Allow): Step => ({
 	pod,
 	runner: pod.runnerName,
 	reason: verdict.reason,
-	gracePeriodSeconds: graceOf(verdict),
+	gracePeriodSeconds: graceOf(verdict, pod),
 	message: completionMessage(pod, verdict),
 });

@@ -98,7 +98,8 @@ export interface ReleaseLimits {
 }
 
 /** With how many seconds of grace whoever was allowed it deletes the pod; undefined: with as many as were asked for. */
-export const graceOf = ({ reason }: Allow): number | undefined => (reason === 'cannot-start' ? 1 : undefined);
+export const graceOf = ({ reason }: Allow, { process, kind }: RunnerPod): number | undefined =>
+	reason === 'cannot-start' || (process.state === 'starting' && kind === 'legacy') ? 1 : undefined;
 
 /** What one release was asked with. */
 interface Asked {
