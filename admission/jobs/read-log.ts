@@ -6,6 +6,13 @@ import { giveWay } from '../time/give-way.ts';
 import { logReads, logWithinMs } from './rules/policy.ts';
 import { hasLines, type LogReading, readInPieces } from './rules/runner-log.ts';
 
+/** Does the work when there is room for this read, with what is left of the time, ms. @throws Error if there is none in time */
+type Admission = (
+	read: (typeof logReads)[number],
+	withinMs: number,
+	work: (leftMs: number) => Promise<boolean>,
+) => Promise<boolean>;
+
 /**
  * What the runner's log says now. Never fails: a log that cannot be read in time says nothing.
  *
@@ -15,19 +22,21 @@ import { hasLines, type LogReading, readInPieces } from './rules/runner-log.ts';
 export async function readLog(
 	client: Pick<KubeClient, 'text'>,
 	{ namespace, name }: Pick<RunnerPod, 'namespace' | 'name'>,
-	withinMs = logWithinMs,
+	admit: Admission = (_read, withinMs, work) => work(withinMs),
 ): Promise<LogReading> {
 	let reading: LogReading = { says: 'unknown', why: 'its log was not read' };
 	try {
-		for (const { lines, mostBytes } of logReads) {
+		for (const read of logReads) {
+			const { lines, mostBytes } = read;
 			const query = { container: 'runner', tailLines: lines, limitBytes: mostBytes };
-			const { text, toItsEnd } = await client.text(podPath(namespace, name, 'log'), {
-				query,
-				mostBytes,
-				timeoutMs: withinMs,
+			// Admitted until it has been read, and not only until it has come: it is as long while it is read.
+			const hasMore = await admit(read, logWithinMs, async (timeoutMs) => {
+				const options = { query, mostBytes, timeoutMs };
+				const { text, toItsEnd } = await client.text(podPath(namespace, name, 'log'), options);
+				reading = await inTurns(text, toItsEnd);
+				return hasLines(text, lines);
 			});
-			reading = await inTurns(text, toItsEnd);
-			if (reading.says !== 'unknown' || !reading.further || !hasLines(text, lines)) break;
+			if (reading.says !== 'unknown' || !reading.further || !hasMore) break;
 		}
 		return reading;
 	} catch (error) {

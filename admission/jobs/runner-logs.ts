@@ -8,8 +8,6 @@ import { readLog } from './read-log.ts';
 import { logReads, logWithinMs } from './rules/policy.ts';
 import type { LogReading } from './rules/runner-log.ts';
 
-type TextOptions = Parameters<KubeClient['text']>[1];
-
 interface Flight {
 	ends: Promise<LogReading>;
 	/** For those who came while it was under way. */
@@ -44,22 +42,17 @@ export class RunnerLogs {
 	}
 
 	#start(key: ObjectKey, pod: Pick<RunnerPod, 'namespace' | 'name'>): Promise<LogReading> {
-		const ends = readLog({ text: (path, options) => this.#text(pod.namespace, path, options) }, pod);
+		const ends = readLog(this.#client, pod, async (read, withinMs, work) => {
+			const result = await this.#gates[logReads.indexOf(read)]?.run(pod.namespace, withinMs, work);
+			if (result === undefined) throw new Error(tooMany);
+			return result;
+		});
 		const flight: Flight = { ends, next: undefined };
 		this.#flights.set(key, flight);
 		void ends.then(() => {
 			if (!flight.next) this.#flights.delete(key);
 		});
 		return ends;
-	}
-
-	async #text(namespace: string, path: string, options: TextOptions): ReturnType<KubeClient['text']> {
-		const gate = this.#gates[logReads.findIndex(({ mostBytes }) => mostBytes >= options.mostBytes)];
-		const answer = await gate?.run(namespace, options.timeoutMs, (timeoutMs) =>
-			this.#client.text(path, { ...options, timeoutMs }),
-		);
-		if (!answer) throw new Error(tooMany);
-		return answer;
 	}
 }
 

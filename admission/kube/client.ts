@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { StringDecoder } from 'node:string_decoder';
 import { createSecureContext } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { withoutSegments } from '../api/webhooks.ts';
@@ -278,15 +279,16 @@ export function createKubeClient(
 				const response = await send('GET', path, query, undefined, undefined, signal);
 				if ((response.statusCode ?? 0) >= 400)
 					throw statusError(response.statusCode ?? 0, await readText(response));
-				const chunks: Buffer[] = [];
+				// Decoded as it arrives: buffers are garbage that V8 leaves for longer than texts.
+				const decoder = new StringDecoder('utf8');
+				let text = '';
 				let length = 0;
 				for await (const chunk of response as AsyncIterable<Buffer>) {
-					chunks.push(chunk);
+					text += decoder.write(chunk.subarray(0, mostBytes - length));
 					length += chunk.length;
 					if (length >= mostBytes) break; // ends the connection as well
 				}
-				const text = Buffer.concat(chunks).subarray(0, mostBytes).toString('utf8');
-				return { text, toItsEnd: length < mostBytes };
+				return { text: text + decoder.end(), toItsEnd: length < mostBytes };
 			});
 		},
 

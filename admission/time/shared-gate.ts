@@ -48,7 +48,7 @@ export class SharedGate {
 		this.#groups.set(group, own);
 		own.callers += 1;
 		try {
-			return await within(own.gate, leftMs, () => within(this.#gate, leftMs, () => work(leftMs())));
+			return await within(own.gate, leftMs, () => within(this.#gate, leftMs, work));
 		} finally {
 			own.callers -= 1;
 			if (own.callers === 0) this.#groups.delete(group);
@@ -59,11 +59,12 @@ export class SharedGate {
 async function within<Value>(
 	gate: Gate,
 	leftMs: () => number,
-	work: () => Promise<Value>,
+	work: (leftMs: number) => Promise<Value>,
 ): Promise<Value | undefined> {
 	if (!(await gate.enter(leftMs()))) return undefined;
 	try {
-		return await work();
+		const left = leftMs();
+		return left > 0 ? await work(left) : undefined;
 	} finally {
 		gate.leave();
 	}

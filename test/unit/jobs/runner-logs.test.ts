@@ -66,6 +66,25 @@ test('a namespace with many logs that take all their time keeps no other from be
 	}
 	for (const reading of hostile) assert.is((await reading).says, 'unknown');
 });
+test('a log has its place until it has been read, and not only until it has come', async () => {
+	const alive = { now: 0, most: 0 };
+	const client: ConstructorParameters<typeof RunnerLogs>[0] = {
+		async text(_path, { mostBytes }) {
+			if (mostBytes > mib) alive.most = Math.max(alive.most, ++alive.now);
+			return { text: endless.slice(0, mostBytes - 1), toItsEnd: true };
+		},
+	};
+	const logs = new RunnerLogs(client, new SimulatedClock());
+	const names = Array.from({ length: 12 }, (_, index) => `r${index}`);
+	await Promise.all(
+		names.map(async (name, index) => {
+			await logs.read(pod(name, `namespace-${index % 4}`));
+			alive.now -= 1;
+		}),
+	);
+	assert.is(alive.now, 0);
+	assert.ok(alive.most <= 4, `${alive.most} at a time`); // one is counted until its caller knows
+});
 test('of one pod one read is under way; who asks meanwhile gets what is printed later, in one further read', async () => {
 	const texts = [idle, idle.replace('Listening for Jobs', 'Running job: build')];
 	const { clock, reads, logs } = setUp(() => ({ text: texts.shift() ?? '', tookMs: 20 }));
