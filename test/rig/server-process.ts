@@ -20,6 +20,8 @@ export interface ServerProcess {
 	metrics(): Promise<string>;
 	/** Resident memory now, MiB. */
 	rssMiB(): Promise<number>;
+	/** The most that was resident since it was started, MiB. */
+	peakMiB(): Promise<number>;
 	/** Files and sockets that it has open now. */
 	openFiles(): Promise<number>;
 	/** SIGTERM, then waits. */
@@ -133,10 +135,8 @@ function watch(child: ChildProcess, ports: Ports): ServerProcess {
 		exited,
 		signal: (name) => void child.kill(name),
 		metrics: async () => (await fetch(`http://127.0.0.1:${ports.healthPort}/metrics`)).text(),
-		async rssMiB() {
-			const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-			return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
-		},
+		rssMiB: () => memoryOf(child, /VmRSS:\s+(\d+) kB/),
+		peakMiB: () => memoryOf(child, /VmHWM:\s+(\d+) kB/),
 		openFiles: async () => (await readdir(`/proc/${child.pid}/fd`)).length,
 		async stop() {
 			if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
@@ -145,6 +145,11 @@ function watch(child: ChildProcess, ports: Ports): ServerProcess {
 			clearTimeout(killed);
 		},
 	};
+}
+
+async function memoryOf({ pid }: ChildProcess, figure: RegExp): Promise<number> {
+	const status = await readFile(`/proc/${pid}/status`, 'utf8');
+	return Number(figure.exec(status)?.[1] ?? 0) / 1024;
 }
 
 async function answers(healthPort: number): Promise<boolean> {
