@@ -6,6 +6,7 @@ import type { Cache } from '../../../cluster/cache.ts';
 import { keptAnnotations } from '../../../cluster/kept-annotations.ts';
 import { type WatchDependencies, type Watched, watched } from '../../../cluster/watched.ts';
 import type { Source } from '../../../kube/controller.ts';
+import type { LargeSelection } from '../../../kube/large-objects.ts';
 import { isJobPod, longestPrefix, runnerOf } from '../../../runner/job-pod.ts';
 
 /** The pods of runners' jobs, as the leader watches them. */
@@ -22,7 +23,10 @@ export class JobPods {
 	) {
 		this.#cache = dependencies.cache;
 		const labelSelector = label === jobPods.label ? label : `${label},!${jobPods.label}`;
-		this.watched = watched(dependencies, resources.pods, trimJobPod, { query: { labelSelector } });
+		this.watched = watched(dependencies, resources.pods, trimJobPod, {
+			query: { labelSelector },
+			large: mayBeJobPods,
+		});
 		this.watched.on((change, object, before) => {
 			if (before) this.#forget(before);
 			if (change === 'deleted') return;
@@ -51,6 +55,12 @@ export class JobPods {
 
 const runnerKey = (pod: Pod): ObjectKey =>
 	objectKey({ namespace: pod.metadata.namespace, name: runnerOf(pod)?.runner ?? '' });
+
+/** Of the large pods that Jobs have made, those that may be of a container action. */
+const mayBeJobPods: LargeSelection<Pod> = {
+	kept: { spec: { containers: { '*': { name: true } } } },
+	isRead: ({ spec }) => spec?.containers?.some(({ name }) => name === 'job') ?? false,
+};
 
 /** What is kept of a pod; undefined: nothing, it is no job pod. */
 export function trimJobPod(pod: Pod): Pod | undefined {

@@ -328,4 +328,31 @@ test('the pod of a container action without a label of the hooks: marked and car
 	await world.stop(loops);
 });
 
+test('pods of Jobs of more than 1 MiB of JSON: those with a container `job` are read, and a recorded deletion is carried out (invariant 4)', async () => {
+	const [name, foreign] = ['r1-step-0a1b2c3d', 'import-step-0a1b2c3d'];
+	const world = new World();
+	const { api, parts, metrics } = world;
+	const large = (pod: Pod, container: string): Pod => {
+		const env = [{ name: 'A', value: '<'.repeat(180_000) }];
+		return { ...pod, spec: { ...pod.spec, containers: [{ name: container, env }] } };
+	};
+	const object = large(stepPodObject(name), 'job');
+	const request = { user: 'alice', options: { via: 'delete' }, dryRun: false } as const;
+	object.metadata.annotations = recordOf(
+		readJobPod(object)!,
+		request,
+		signer.signStatement,
+		world.clock.now(),
+	) as Record<string, string>;
+	api.put(paths.pods, object);
+	api.put(paths.pods, large(stepPodObject(foreign, { uid: 'uid-foreign' }), 'import'));
+	const loops = loopsOf(parts, jobPodKeys.job);
+	await world.start((signal) => loops.run(signal));
+	await world.clock.until('it is gone', () => !world.pod(name), 20_000);
+	const alone = api.callsTo('GET', /\/namespaces\/ci\/pods$/).map(({ query }) => query.fieldSelector);
+	assert.equal(new Set(alone), new Set([`metadata.name=${name}`]));
+	assert.ok([...metrics.largeObjects.states()].some(([one]) => one === `ci/${foreign}`));
+	await world.stop(loops);
+});
+
 test.run();
