@@ -188,8 +188,8 @@ function* choose(
 }
 
 /** Whether its container cannot start, as far as is known. */
-const isVain = ({ vainFromMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean =>
-	vainFromMs !== undefined && vainFromMs <= nowMs && notBeforeMs <= nowMs;
+const isVain = ({ vainFromMs }: Owner, nowMs: number): boolean =>
+	vainFromMs !== undefined && vainFromMs <= nowMs;
 
 /** Whether GitHub has not listed the runner for so long that it will never register. It is replaced if GitHub confirms that (E5). */
 function isLost({ phase, sinceMs, notBeforeMs = 0 }: Owner, nowMs: number): boolean {

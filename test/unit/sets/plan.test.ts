@@ -623,7 +623,8 @@ test('a starting one goes before idle ones from when on it counts as one that ca
 		'a template that is put right is rolled out',
 	);
 	const tried = owner('starting', { vainFromMs: 0, notBeforeMs: now + 2_000 });
-	assert.equal(planned([tried], state(0)).release, [], 'refused a moment ago');
+	const { release, requeueAfterMs } = planned([tried], state(0));
+	assert.equal([release, requeueAfterMs], [[], 2_000], 'refused a moment ago, and tried again then');
 });
 test('a cordoned node matters for idle ones only', () => {
 	const unbound = owner('unbound', { name: 'b', createdMs: 2 });
