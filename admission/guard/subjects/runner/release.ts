@@ -411,7 +411,7 @@ async function unregister(
 			},
 			stillIdle: () => {
 				isTurn = true;
-				return stillIdle(pod, readMs, ports);
+				return stillIdle(pod, readMs, ports, brief);
 			},
 		})
 		.then((outcome) => writeOutcome(pod, latest, reading, outcome, ports, brief));
@@ -427,12 +427,17 @@ async function unregister(
 }
 
 /** Whether nothing says that the runner works, where its log was read long ago: the DELETE may have waited for its turn. */
-async function stillIdle(pod: RunnerPod, readMs: number, ports: Ports): Promise<boolean> {
+async function stillIdle(
+	pod: RunnerPod,
+	readMs: number,
+	ports: Ports,
+	brief: boolean | undefined,
+): Promise<boolean> {
 	if (Math.abs(ports.now() - readMs) < readingLastsMs) return true;
 	// A pod that cannot be read now is one of which nothing is known (invariant 3): it is tried again.
 	const read = ports.reread(pod).catch(() => 'gone' as const);
 	const [fresh, reading] = await Promise.all([read, ports.readLog(pod)]);
-	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self).kind !== 'ask') return false;
+	if (fresh === 'gone' || decide(fresh, ports.now(), ports.self, brief).kind !== 'ask') return false;
 	return worksBy(withReading(fresh, reading, ports).signals) !== 'working';
 }
 
