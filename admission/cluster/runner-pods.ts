@@ -2,7 +2,7 @@ import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
-import { isConflict, isNotFound, type KubeClient, patchType } from '../kube/client.ts';
+import { isConflict, isNotFound, isTooLarge, type KubeClient, patchType } from '../kube/client.ts';
 import {
 	createObject,
 	deleteObject,
@@ -36,6 +36,9 @@ const callWithinMs = 2_500;
 
 /** A list of objects without their spec and status (kubernetes.io/docs/reference/using-api/api-concepts/). */
 const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+
+/** Of such a list of a namespace's pods, in bytes: some 500 pods, unless somebody has filled their annotations. */
+const mostBytesOfNames = 2 * 1024 * 1024;
 
 /** How often a patch is sent that the API server gives up because of other writers. */
 const patchTries = 3;
@@ -114,14 +117,23 @@ export class RunnerPods {
 
 	/**
 	 * The runner pods of the namespace whose names begin so, as the API server has them in its cache. Only names are listed,
-	 * and each of these pods is read then; 'too-many': there are more than `most` of them.
+	 * and each of these pods is read then; 'too-many': there are more than `most` of them, or their namespace has more pods than
+	 * are looked through.
 	 */
 	async beginningWith(namespace: string, prefix: string, most: number): Promise<Pod[] | 'too-many'> {
 		const path = collectionPath(resources.pods, namespace);
-		const options = { query: { resourceVersion: '0' }, accept: metadataOnly, timeoutMs: callWithinMs };
-		const { items } = await this.#client.request<{ items: KubeObject[] }>('GET', path, options);
-		const found = items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
-		if (found.length > most) return 'too-many';
+		const limits = { timeoutMs: callWithinMs, mostBytes: mostBytesOfNames };
+		const options = { query: { resourceVersion: '0' }, accept: metadataOnly, ...limits };
+		const list = this.#client.request<{ items: KubeObject[] }>('GET', path, options);
+		const items = await list.then(
+			(answer) => answer.items,
+			(error: unknown) => {
+				if (isTooLarge(error)) return undefined;
+				throw error;
+			},
+		);
+		const found = items?.map(({ metadata }) => metadata.name).filter((name) => name.startsWith(prefix));
+		if (!found || found.length > most) return 'too-many';
 		const pods = await Promise.all(found.map((name) => this.get(namespace, name)));
 		return pods.filter((pod) => pod !== undefined && isRunnerPod(pod)) as Pod[];
 	}

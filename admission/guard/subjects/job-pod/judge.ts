@@ -34,7 +34,7 @@ export async function judgeJobPod(
 		return judgeFor(pod, await (read ?? pods.get(pod.namespace, pod.runner)), caller, dependencies);
 	const found = await pods.beginningWith(pod.namespace, pod.runner, mostCandidates);
 	if (found === 'too-many') {
-		const why = `the names of more than ${mostCandidates} runner pods begin with ${pod.runner}`;
+		const why = `which runner it is of cannot be found out: too many pods, or more than ${mostCandidates} whose names begin alike`;
 		return { verdict: deny('job-unknown', why), runnerPod: undefined };
 	}
 	// Whichever of them works may be its runner.

@@ -90,7 +90,7 @@ export function isHooked(pod: HookPod): boolean {
 	return found !== undefined && isOurs(found);
 }
 
-/** Whether it has them once these operations, of \`injectHooks\`, are applied. */
+/** Whether it has them once these operations, of `injectHooks`, are applied. */
 export const willBeHooked = (pod: HookPod, operations: readonly PatchOperation[]): boolean =>
 	operations.some((operation) => 'value' in operation && operation.value === volume) || isHooked(pod);
 

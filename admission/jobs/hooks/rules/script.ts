@@ -25,8 +25,9 @@ const longestValue = 200;
  * The script of the job hooks, POSIX sh. Its own path says whether it reports `started` or `completed`.
  *
  * It runs as the job's user, in front of every job, so it must never fail one: its own exit code is always 0, and it takes 3
- * s at most, after a failure 1 s until a report succeeds. What it prints is the job's log, in which a line that begins with `::` is a command: it
- * prints nothing that somebody else has written. The token is in no argument, where other processes could read it.
+ * s at most, after a failure 1 s until a report succeeds. What it prints is the job's log, in which a line that begins with
+ * `::` is a command: it prints nothing that somebody else has written. The token is in no argument, where other processes
+ * could read it.
  */
 export function hookScript(input: ScriptInput): string {
 	const { url, address, before, folder = hookFolder } = input;

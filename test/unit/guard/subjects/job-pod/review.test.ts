@@ -235,4 +235,15 @@ test('more runners than anybody looks at begin alike: refused', async () => {
 	assert.ok(api.callsTo('GET', /pods\/r/).length < 30);
 });
 
+test('a namespace whose pods’ names alone are too much to read: refused, and nothing more is read', async () => {
+	const { world, api, evict } = setUp('2026-11-23 12:00:30Z: Listening for Jobs\n');
+	const prefix = 'r'.repeat(49);
+	for (let index = 0; index < 11; index++)
+		world.runner(`other-${index}`, { metadata: { annotations: { note: 'x'.repeat(200_000) } } });
+	const name = `${prefix}-${step}`;
+	api.put(paths.pods, stepPodObject(name));
+	const { allowed, reason } = await evict({ name, object: { metadata: { name } } });
+	assert.equal([allowed, reason], [false, 'job-unknown']);
+});
+
 test.run();
