@@ -47,6 +47,12 @@ export const absenceLastsMs = 15_000;
  */
 export const readingLastsMs = 1_000;
 
+/**
+ * For how long a list by which a pod was let go serves the next reviews of the same DELETE, which the API server sends where the
+ * pod has changed meanwhile. The runner's log is read for each.
+ */
+export const letGoLastsMs = 5_000;
+
 /** How long it takes to read the sources after the quiet period: a caller with less time left is denied, and has to try again. */
 export const afterQuietMs = 300;
 

@@ -1,7 +1,7 @@
 import type { RunnerPod } from '../../../runner/runner-pod.ts';
 import { BoundedMap } from '../../../time/bounded-map.ts';
 import type { Clock } from '../../../time/clock.ts';
-import { absenceLastsMs, quietMs } from '../../rules/policy.ts';
+import { absenceLastsMs, letGoLastsMs, quietMs } from '../../rules/policy.ts';
 
 /** Of more than these the oldest are forgotten: their quiet periods begin anew, which costs two seconds and nothing else. */
 const mostKnown = 10_000;
@@ -20,6 +20,8 @@ export class QuietPeriods {
 	readonly #proofs = new BoundedMap<string, number>({ most: mostKnown });
 	/** By the run of the container: when a list that lets its pod go was first read. */
 	readonly #absences = new BoundedMap<string, number>({ most: mostKnown, lastsMs: absenceLastsMs });
+	/** By the run of the container: when the list was begun by which its pod was let go a moment ago, ms since the epoch. */
+	readonly #letGo = new BoundedMap<string, number>({ most: mostKnown, lastsMs: letGoLastsMs });
 
 	constructor(clock: Pick<Clock, 'monotonic'>) {
 		this.#clock = clock;
@@ -33,6 +35,16 @@ export class QuietPeriods {
 	/** GitHub's list, read now, lacks the runner, and its pod may go after the quiet period. */
 	absent(run: Run): void {
 		this.#begin(this.#absences, runKey(run));
+	}
+
+	/** Its pod was let go after a list that lacks the runner. @param begunMs when that list was begun, ms since the epoch */
+	letGo(run: Run, begunMs: number): void {
+		this.#letGo.set(runKey(run), begunMs, this.#clock.monotonic());
+	}
+
+	/** When the list was begun by which its pod was let go a moment ago, ms since the epoch; undefined: there is none. */
+	letGoBy(run: Run): number | undefined {
+		return this.#letGo.get(runKey(run), this.#clock.monotonic());
 	}
 
 	/** GitHub's list, read now, has the runner. */

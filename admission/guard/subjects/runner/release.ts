@@ -222,6 +222,9 @@ async function ask(pod: RunnerPod, { listFirst }: Ask, asked: Asked): Promise<Ou
 
 	// The log of a scale set's runner that is starting has nothing to say yet.
 	const unread = reading.says === 'unknown' && pod.process.state !== 'starting';
+	// The API server has one DELETE reviewed two or three times: not each of them needs a list.
+	const letGoBy = listFirst && reading.says === 'idle' ? ports.quiet.letGoBy(pod) : undefined;
+	if (letGoBy !== undefined) return confirmAbsent({ pod: known, begunMs: letGoBy }, asked);
 	if (request?.dryRun || listFirst || unread) {
 		const timeoutMs = Math.max(100, limits.answerByMs - ports.now());
 		const begunMs = ports.now();
@@ -542,7 +545,9 @@ async function confirmAbsent({ pod, begunMs }: Absent, asked: Asked): Promise<Ou
 	if (decide(fresh, ports.now(), ports.self, limits.brief).kind !== 'ask') return { again: fresh };
 	const { verdict } = decideAbsent(fresh, reading, begunMs, ports.now(), limits.brief);
 	if (verdict.kind === 'deny') return denyAndRecord(fresh, verdict, request, ports);
-	return { verdict, recorded: request?.dryRun ? 'dry-run' : false, pod: fresh };
+	if (request?.dryRun) return { verdict, recorded: 'dry-run', pod: fresh };
+	ports.quiet.letGo(fresh, begunMs);
+	return { verdict, recorded: false, pod: fresh };
 }
 
 /** How often and after how many ms GitHub's 204 is written once more, where the API server gives no answer: it is said only once. */

@@ -314,8 +314,8 @@ const absentAt = (begunMs: number) => {
 };
 const fixed = { env: { RUNNER_EPHEMERAL: 'false' } };
 
-test('a static runner that GitHub had and has no more goes after the quiet period; nothing is signed that lets it go, so GitHub’s list is asked at each use', async () => {
-	const { ports, calls, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
+test('a static runner that GitHub had and has no more goes after the quiet period; nothing is signed that lets it go, so GitHub’s list is asked at each DELETE', async () => {
+	const { clock, ports, calls, pod: current } = world(seen(fixed), absentAt(noon + 60_000));
 	for (const asked of ['unregister', 'lookup', 'lookup']) {
 		calls.length = 0;
 		const { verdict } = await release(current(), alice, ports);
@@ -324,8 +324,9 @@ test('a static runner that GitHub had and has no more goes after the quiet perio
 		assert.equal(others, [asked, 'reread']);
 		// The API server has a DELETE reviewed again whenever the pod has changed: what follows must write nothing.
 		if (asked === 'lookup') assert.equal(calls, ['lookup', 'reread']);
+		await clock.pass(5_100);
 	}
-	assert.is(ports.now(), noon + 62_000, 'and the reviews of one DELETE wait once');
+	assert.is(ports.now(), noon + 77_300, 'and the reviews of one DELETE wait once');
 	assert.is(current().unregistered, undefined);
 });
 test('an ephemeral runner that GitHub lacks: noted, and let go when a list begun a minute later lacks it', async () => {
@@ -1165,6 +1166,28 @@ test('... a caller that cannot wait is denied, and its next try has the rest of 
 		assert.is((await release(current(), alice, ports)).verdict.kind, 'allow');
 		assert.is(ports.now(), noon + 62_000);
 	}
+});
+test('... the next review of the same DELETE, a moment later, reads its log once more and no list; a later one reads a list', async () => {
+	const {
+		clock,
+		ports,
+		calls,
+		pod: current,
+	} = world(arcSays('2020-01-01T00:00:00Z'), absentAt(noon + 60_000));
+	const lists = () => calls.filter((call) => call === 'lookup').length;
+	assert.is((await release(current(), alice, ports)).verdict.kind, 'allow');
+	assert.is(lists(), 1);
+	assert.is((await release(current(), alice, ports)).verdict.kind, 'allow');
+	assert.is(lists(), 1);
+	await clock.pass(5_100);
+	await release(current(), alice, ports);
+	assert.is(lists(), 2);
+	ports.readLog = async () => ({ says: 'unknown', why: 'broken' });
+	await release(current(), alice, ports);
+	assert.is(lists(), 3, 'its log does not say that it is idle');
+	ports.readLog = async () => works;
+	assert.is((await release(current(), alice, ports)).verdict.reason, 'busy', 'it has got a job after all');
+	assert.is(lists(), 3);
 });
 test('... a list that has the runner in between, or a quarter of a minute, and the quiet period begins anew', async () => {
 	const { clock, ports, pod: current } = world(arcSays('2020-01-01T00:00:00Z'), absentAt(noon + 60_000));
