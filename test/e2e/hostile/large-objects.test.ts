@@ -1,7 +1,7 @@
 /** Pods as large as etcd takes them, which anybody who may create pods can have: the leader lives on, and carries out what is recorded. */
 import * as assert from 'uvu/assert';
 import type { Pod } from '../../../admission/api/kinds.ts';
-import { type ApiCall, apiCalls } from '../../rig/api-call.ts';
+import { type ApiCall, apiCalls, judged, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { type Rig, startRig } from '../../rig/rig.ts';
 import { leads } from '../../rig/server-process.ts';
@@ -69,7 +69,7 @@ test('ten pods of 1.4 MB of "<", listed by a new leader and changed under it: it
 		(await leader.metrics()).includes(`runners_large_objects{state="${state}"} ${count}`);
 	await eventually('all are listed', async () => (await counted('left-out', 10)) && counted('read-alone', 1));
 
-	const refused = await call('DELETE', `${collection}/runner`);
+	const refused = await judged(() => remove(call, space.name, 'runner'));
 	assert.is(refused.status, 409, refused.message);
 	for (const name of names.slice(0, 3)) await patch(name, { changed: '' });
 	await space.endJob('runner');

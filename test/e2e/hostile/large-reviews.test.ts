@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { busy, record } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { createAuthority, issueServer } from '../../cluster/certificates.ts';
-import { type Answer, type ApiCall, apiCalls, evict, remove } from '../../rig/api-call.ts';
+import { type Answer, type ApiCall, apiCalls, evict, judged, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import { plainPod } from '../../rig/spaces.ts';
@@ -71,21 +71,10 @@ const evictWith = (call: ApiCall, space: Space, body: object, as: string): Promi
 const recorded = async (space: Space, name: string) =>
 	(await space.annotations(name))[record.requestedBy] !== undefined;
 
-/** A runner's pod that its review makes larger than 3 MiB: 0.9 MiB of it are written as 5.4. */
-/**
- * A machine with too much to do may take longer than the API server's 5 s to send 5.4 MiB and to have them answered: then the
- * webhook has failed, the pod stays, and whoever deletes it asks again.
- */
-async function judged(ask: () => ReturnType<typeof remove>): ReturnType<typeof remove> {
-	let answer = await ask();
-	for (let tries = 1; tries < 4 && answer.message.includes('context deadline exceeded'); tries++)
-		answer = await ask();
-	return answer;
-}
-
 /** One of the few whom the policy lets delete a budget while its namespace lives. */
 const budgetKeeper = '--as=system:serviceaccount:kube-system:namespace-controller';
 
+/** A runner's pod that its review makes larger than 3 MiB: 0.9 MiB of it are written as 5.4. */
 function largeRunnerPod(space: Space, name: string): object {
 	const pod = runnerSetPod(space.options(name));
 	const [runner] = pod.spec.containers as [{ env: object[] }];
