@@ -110,7 +110,12 @@ export class DeletionLoop {
 		const { pods, events, clock, log } = this.#dependencies;
 		const { pod, runner, reason, message, gracePeriodSeconds } = step;
 		const asked = pod.record?.options ?? { via: 'delete' };
-		const options = gracePeriodSeconds === undefined ? asked : { ...asked, gracePeriodSeconds };
+		const options = {
+			...asked,
+			// An eviction of such a pod is refused: it ends whichever version there is when it is carried out.
+			...(reason === 'never-started' ? { via: 'delete' as const } : {}),
+			...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+		};
 		try {
 			await pods.remove(pod, options);
 		} catch (error) {

@@ -1,4 +1,4 @@
-import type { Pod } from '../api/kinds.ts';
+import type { Pod, RecordedOptions } from '../api/kinds.ts';
 import type { DenyReason } from '../api/reasons.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
 import type { DeletionRequest } from '../runner/record.ts';
@@ -64,7 +64,7 @@ export interface Subject<P extends GuardedPod = GuardedPod, Reason extends DenyR
 		current: () => Promise<Pod | undefined>,
 	): Promise<Judged<P, Reason> | undefined>;
 	/** Whether an unauthenticated caller may have it deleted, because no job ends with it. */
-	endsNothing(pod: P, caller: BoundPod | undefined): boolean;
+	endsNothing(pod: P, asked: Pick<RecordedOptions, 'via'> & { caller: BoundPod | undefined }): boolean;
 	/** Whether it may be edited in any way, because its job has ended or it is going already. */
 	isOver(pod: P): boolean;
 	/** What of an update must be refused, each as a clause for people; empty: it may be made. */

@@ -1,4 +1,4 @@
-import type { Pod } from '../api/kinds.ts';
+import type { Pod, RecordedOptions } from '../api/kinds.ts';
 import { objectKey } from '../api/object-key.ts';
 import type { RunnerPods } from '../cluster/runner-pods.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -35,6 +35,11 @@ interface Dependencies {
 	log: Log;
 }
 
+/** By which request a deletion is asked for, and how it is refused. */
+interface Manner extends Pick<RecordedOptions, 'via'> {
+	refusal: Refusal;
+}
+
 /**
  * Reviews that did not come by the path in the webhook configurations. Anybody who reaches the port can send them, so
  * they have no effect: no record, no call to GitHub, no Event, no Secret is read. Nor is it read which runner a pod is, or
@@ -66,12 +71,12 @@ export function unauthenticated({
 	function judge(
 		{ uid, userInfo }: AdmissionRequest,
 		object: Pod | undefined,
-		refusal: Refusal,
+		{ via, refusal }: Manner,
 	): AdmissionResponse {
 		const found = object && find(kinds, object);
 		if (!found || found.pod.terminating || found.pod.breakGlass) return allowed(uid);
 		const { subject, pod } = found;
-		if (subject.endsNothing(pod, boundPodOf(userInfo))) return allowed(uid);
+		if (subject.endsNothing(pod, { via, caller: boundPodOf(userInfo) })) return allowed(uid);
 		metrics.decision('deny', 'unknown-caller');
 		log.debug({ pod: objectKey(pod), reason: 'unknown-caller' }, 'deletion denied');
 		const { message, facts } = subject.texts.denial(pod, deny('unknown-caller'), false, 0);
@@ -81,29 +86,31 @@ export function unauthenticated({
 	async function readAndJudge(
 		request: AdmissionRequest,
 		{ namespace, name }: { namespace: string; name: string },
-		refusal: Refusal,
+		manner: Manner,
 	): Promise<AdmissionResponse> {
 		try {
-			return judge(request, await get(namespace, name), refusal);
+			return judge(request, await get(namespace, name), manner);
 		} catch (error) {
 			if (error instanceof BadReview) throw error;
 			const why = error instanceof Error ? error.message : String(error);
 			metrics.decision('deny', 'internal-error');
 			const { message, facts } = unreadableTexts(name, why);
-			return refused(request.uid, refusal, message, facts);
+			return refused(request.uid, manner.refusal, message, facts);
 		}
 	}
 
 	return {
 		'/pods/delete'(request) {
 			const shown = request.oldObject as Pod;
-			if (!request.reduced) return judge(request, shown, refusalOf(request));
+			const manner = { via: 'delete', refusal: refusalOf(request) } as const;
+			if (!request.reduced) return judge(request, shown, manner);
 			const { name, namespace = '' } = shown.metadata;
-			return readAndJudge(request, { namespace, name }, refusalOf(request));
+			return readAndJudge(request, { namespace, name }, manner);
 		},
 		'/pods/evict'(request) {
 			const address = podOfEviction(request);
-			return address ? readAndJudge(request, address, { code: 429 }) : allowed(request.uid);
+			if (!address) return allowed(request.uid);
+			return readAndJudge(request, address, { via: 'eviction', refusal: { code: 429 } });
 		},
 		'/pods/update': (request) =>
 			request.reduced

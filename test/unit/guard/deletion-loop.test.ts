@@ -238,6 +238,19 @@ const waitingFor = (reason: string) => ({
 	phase: 'Pending',
 	containerStatuses: [{ name: 'runner', restartCount: 0, state: { waiting: { reason } } }],
 });
+test('an eviction recorded while it was on no node is completed as a DELETE, which ends that version or is refused', async () => {
+	const { world, loop, gone, github } = setUp();
+	const metadata = { annotations: recorded({ via: 'eviction' }) };
+	world.runner('r1', { unbound: true, metadata, status: { phase: 'Pending' } }, 'unknown');
+	await world.start();
+	await gone('r1');
+	assert.equal(
+		world.deletions('r1').map(({ subresource }) => subresource),
+		[undefined],
+	);
+	assert.equal(github.calls, []);
+	await world.stop(loop);
+});
 test('on a node and not seen to run: it waits, and goes when it is idle', async () => {
 	const { world, loop, clock, github, condition, gone, waits } = setUp();
 	const metadata = { annotations: recorded(), creationTimestamp: new Date(clock.now()).toISOString() };

@@ -198,12 +198,22 @@ for (const [phase, patches] of [
 		world.runner('r', { metadata: { labels } });
 		api.update<Pod>(paths.pods, 'r', 'ci', (pod) => {
 			pod.status = { phase, containerStatuses: [{ name: 'runner', restartCount: 0, state }] };
-			if (phase === 'Pending') delete pod.spec?.nodeName;
+			if (phase === 'Pending') pod.metadata.annotations = { 'actions-runner/break-glass': 'stuck' };
 		});
 		assert.ok((await evict('r')).allowed);
 		assert.is(api.callsTo('PATCH', /./).length, patches);
 		assert.is(world.pod('r')?.metadata.labels?.['actions-runner/busy'], patches ? undefined : 'unknown');
 	});
+test('on no node: a DELETE ends that version or is reviewed again; an eviction may end a later one, and is recorded', async () => {
+	const { world, evict, remove, github } = setUp();
+	world.runner('r', { unbound: true, status: { phase: 'Pending' } });
+	const { allowed, reason, message } = await evict('r');
+	assert.equal([allowed, reason], [false, 'starting']);
+	assert.match(message ?? '', /^runner r is starting \(not on a node yet\)\. Recorded: /);
+	assert.is(JSON.parse(world.pod('r')?.metadata.annotations?.[record.options] ?? '{}').via, 'eviction');
+	assert.ok((await remove(copyOf(world, 'r'))).allowed);
+	assert.equal(github.calls, []);
+});
 test('a hook reports a job while an eviction is answered: its label stays, and the budget refuses the eviction', async () => {
 	const { world, evict, api } = setUp();
 	world.runner('r', { metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'unknown' } } });

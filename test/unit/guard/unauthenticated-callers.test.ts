@@ -113,7 +113,6 @@ test('everything else goes, as it does for the API server', async () => {
 		['no runner', pod({ spec: { containers: [{ name: 'main' }] } })],
 		['terminating', pod({ metadata: { deletionTimestamp: '2026-11-23T12:00:00Z' } })],
 		['break-glass', pod({ metadata: { annotations: { [breakGlass]: 'stuck' } } })],
-		['never started', pod({ unbound: true, status: { phase: 'Pending', containerStatuses: [] } })],
 		[
 			'exited',
 			pod({
@@ -129,6 +128,10 @@ test('everything else goes, as it does for the API server', async () => {
 		assert.equal(await remove(one), { uid: 'u', allowed: true }, what);
 		assert.equal(await evict(), { uid: 'u', allowed: true }, what);
 	}
+	const unbound = pod({ unbound: true, status: { phase: 'Pending', containerStatuses: [] } });
+	const { remove, evict } = reviewing(unbound);
+	assert.ok((await remove(unbound)).allowed);
+	assert.is(codeOf(await evict()), 429, 'an eviction may end a later version of it, which is on a node');
 	assert.equal(await reviewing('none').evict(), { uid: 'u', allowed: true });
 	const nameless = reviewing();
 	assert.equal(await nameless.evict(''), { uid: 'u', allowed: true });

@@ -60,7 +60,7 @@ export function jobPodSubject(dependencies: Dependencies): Subject<JobPod, JobPo
 		},
 
 		/** Its runner's own clean-up passes, as it does in the webhook's conditions. */
-		endsNothing: ({ ended, namespace, runner, cut }, caller) =>
+		endsNothing: ({ ended, namespace, runner, cut }, { caller }) =>
 			ended || (caller?.namespace === namespace && caller.name === runner && !cut),
 		isOver,
 		edits: jobPodEdits,

@@ -2,6 +2,7 @@ import type { Pod } from '../../../api/kinds.ts';
 import type { AllowReason } from '../../../api/reasons.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import { outlineRunnerPod, type RunnerPod } from '../../../runner/runner-pod.ts';
+import { denyAndRecord } from '../../record-denial.ts';
 import type { RunnerReason } from '../../rules/denials.ts';
 import { forbiddenEdits, isOver } from '../../rules/edits.ts';
 import { admissionBudgetMs, answerWithinMs, lastTryMs } from '../../rules/policy.ts';
@@ -75,10 +76,14 @@ export function runnerSubject({ pods, ports, leavingOwner }: Dependencies): Subj
 			const answerByMs = Math.min(ports.now() + admissionBudgetMs, lastMs);
 			const limits = { answerByMs, priority: 'request', brief: isBrief(review) } as const;
 			const released = await release(pod, deletion, ports, limits);
+			// An eviction ends the pod as the API server reads it after this answer: it may be on a node by then, and start.
+			if (released.verdict.reason === 'never-started' && deletion.options.via === 'eviction')
+				return denyAndRecord(released.pod, deny('starting', 'not on a node yet'), deletion, ports);
 			return unlessOwnerIsLive(object, review, released);
 		},
 
-		endsNothing: ({ process }) => process.state === 'unbound' || process.state === 'exited',
+		endsNothing: ({ process }, { via }) =>
+			process.state === 'exited' || (process.state === 'unbound' && via === 'delete'),
 		isOver,
 		edits: forbiddenEdits,
 		texts: {
