@@ -113,13 +113,24 @@ export function remove(
 	return call('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, as ? { body, as } : { body });
 }
 
+/** How often a request is sent to which the guard gives no verdict. */
+const mostTries = 10;
+const unjudged =
+	/failed calling webhook .*context deadline exceeded|could NOT be recorded: ask again|Nothing is recorded: try again/;
+
 /**
- * A machine with too much to do may take longer than the API server waits to send a review of megabytes and to have it
- * answered: then the webhook has failed, the pod stays, and whoever deletes it asks again.
+ * Asked until the guard has judged: on a machine with too much to do the API server gives up on the webhook after 5 s, which
+ * refuses as well (failurePolicy Fail), or does not answer the guard in time, which then says that nothing is recorded.
+ *
+ * @param said what the caller was answered
  */
-export async function judged(ask: () => Promise<Answer>): Promise<Answer> {
-	let answer = await ask();
-	for (let tries = 1; tries < 4 && answer.message.includes('context deadline exceeded'); tries++)
-		answer = await ask();
-	return answer;
+export async function untilJudged<T>(ask: () => Promise<T>, said: (answer: T) => string): Promise<T> {
+	for (let tries = 1; ; tries++) {
+		const answer = await ask();
+		if (tries === mostTries || !unjudged.test(said(answer))) return answer;
+	}
 }
+
+/** See untilJudged. */
+export const judged = (ask: () => Promise<Answer>): Promise<Answer> =>
+	untilJudged(ask, ({ message }) => message);

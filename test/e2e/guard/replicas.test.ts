@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { busy, names, record, replicaPrefix } from '../../../admission/api/keys.ts';
 import type { KubeObject } from '../../../admission/api/kinds.ts';
-import { type Answer, evict, remove } from '../../rig/api-call.ts';
+import { type Answer, evict, judged, remove } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { leads, type ServerProcess } from '../../rig/server-process.ts';
 import { runnerNamespace } from '../../rig/spaces.ts';
@@ -28,18 +28,6 @@ const linesOf = (server: ServerProcess, messages: readonly string[], namespace: 
 	server.log.filter(({ msg, pod }) => messages.includes(msg) && String(pod).startsWith(`${namespace}/`))
 		.length;
 
-/**
- * Asked until the guard has judged: on a machine with too much to do the API server gives up on the webhook after 5 s, which
- * refuses as well, or does not answer the guard in time, which then says that nothing is recorded.
- */
-async function answered(ask: () => Promise<Answer>): Promise<Answer> {
-	for (let tries = 1; ; tries++) {
-		const answer = await ask();
-		const late = /failed calling webhook .*context deadline exceeded|could NOT be recorded: ask again/;
-		if (tries === 10 || !late.test(answer.message)) return answer;
-	}
-}
-
 test('30 idle runners deleted at once through both replicas: one DELETE 204 each, and hardly a list', async ({
 	rig,
 	call,
@@ -52,7 +40,7 @@ test('30 idle runners deleted at once through both replicas: one DELETE 204 each
 		(await rig.pods('idle')).every((pod) => pod.metadata.annotations?.['actions-runner/runner-id']),
 	);
 	const fromMs = Date.now();
-	const answers = await Promise.all(names.map((name) => answered(() => remove(call, 'idle', name))));
+	const answers = await Promise.all(names.map((name) => judged(() => remove(call, 'idle', name))));
 	// On a machine with much to do GitHub's answer may come later than the API server waits: then it is recorded, and carried
 	// out; or the leader carries it out before the caller's own DELETE is: then that finds nothing.
 	for (const { status, message } of answers)

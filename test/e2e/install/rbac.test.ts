@@ -33,6 +33,7 @@ const neverSeen: Record<string, string> = Object.fromEntries(
 /** Used or not, as the cluster's own controllers are slower or quicker; unit/sets/stateful-set shows that they are needed. */
 const atTimes = [
 	'runners-admission-sets: delete controllerrevisions.apps',
+	'runners-admission-sets: delete persistentvolumeclaims',
 	'runners-admission-sets: patch persistentvolumeclaims',
 ];
 

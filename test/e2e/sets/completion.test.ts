@@ -3,6 +3,7 @@
  * kinds: test/unit/sets/reconciler.test.ts.
  */
 import * as assert from 'uvu/assert';
+import { untilJudged } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import { kinds, type SetUnderTest } from '../../rig/runner-sets.ts';
 import { stage } from '../../rig/stage.ts';
@@ -123,8 +124,9 @@ for (const kind of kinds) {
 		const uid = (await fixed.pod(victim))?.metadata.uid ?? '';
 		// The set deletes what GitHub has unregistered: it may be quicker than the API server with the caller's own DELETE.
 		// Where GitHub's answer leaves no time for the quiet period after it, the deletion is recorded.
-		const deleted = await rig.kubectl(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
-		if (deleted.code !== 0) assert.match(deleted.stderr, /NotFound|Recorded: /);
+		const ask = () => rig.kubectl(['-n', fixed.namespace, 'delete', 'pod', victim, '--wait=false']);
+		const deleted = await untilJudged(ask, ({ stderr }) => stderr);
+		if (deleted.code !== 0) assert.match(deleted.stderr, /NotFound|Recorded: /, deleted.stderr);
 		// A StatefulSet may make a pod of the same name before the reconciler has deleted it: another runner, as good.
 		await eventually('it has gone', async () => (await fixed.pod(victim))?.metadata.uid !== uid);
 		// That one stays until it is unregistered, also after its StatefulSet has gone.

@@ -2,6 +2,7 @@ import { breakGlass, names, progress } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
 import { Signer } from '../../../admission/cluster/signer.ts';
 import type { KubectlResult } from '../../cluster/kubectl.ts';
+import { untilJudged } from '../../rig/api-call.ts';
 import { eventually } from '../../rig/eventually.ts';
 import type { Rig } from '../../rig/rig.ts';
 import type { LogLine } from '../../rig/server-process.ts';
@@ -211,16 +212,10 @@ export class Space {
 		});
 	}
 
-	/**
-	 * `kubectl delete pod NAME ...`, asked until the guard has answered: on a machine with too much to do the API server gives
-	 * up on the webhook after 5 s, which refuses as well (failurePolicy Fail) but says nothing of the guard's.
-	 */
+	/** `kubectl delete pod NAME ...`, asked until the guard has judged. */
 	async delete(name: string, ...flags: string[]): Promise<KubectlResult> {
-		for (let tries = 1; ; tries++) {
-			const done = await this.kubectl('delete', 'pod', name, ...flags);
-			if (tries === 10 || !/failed calling webhook .*context deadline exceeded/.test(done.stderr))
-				return done;
-		}
+		const ask = () => this.kubectl('delete', 'pod', name, ...flags);
+		return untilJudged(ask, ({ stderr }) => stderr);
 	}
 
 	/** `kubectl delete pod NAME ...` that must be refused; what kubectl says then. */
