@@ -90,6 +90,13 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 	const like = (labels: Record<string, string>) => (name: string) =>
 		pods.create(runnerSetPod({ name, namespace: unguarded, labels }));
 	const neverStarted = (name: string) => pods.create(runnerSetPod({ name }));
+	// An eviction of one that is on no node is refused.
+	const exited = async (name: string) => {
+		await neverStarted(name);
+		await rig.kube.patch(`/api/v1/namespaces/${guarded}/pods/${name}/status`, {
+			status: { phase: 'Failed' },
+		});
+	};
 
 	return new Map<string, Kind[]>([
 		[
@@ -167,9 +174,9 @@ async function groups(rig: Rig, call: ApiCall, { ports }: PlainWebhooks): Promis
 					send: (name) => evict(call, guarded, name),
 				},
 				{
-					by: 'guard: a runner that never started',
+					by: 'guard: a runner that has exited',
 					expected: 201,
-					make: neverStarted,
+					make: exited,
 					send: (name) => evict(call, guarded, name),
 				},
 			],
