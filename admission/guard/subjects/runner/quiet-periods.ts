@@ -49,7 +49,7 @@ export class QuietPeriods {
 
 	/** GitHub's list, read now, has the runner. */
 	listed(run: Run): void {
-		this.#absences.delete(runKey(run));
+		for (const known of [this.#absences, this.#letGo]) known.delete(runKey(run));
 	}
 
 	/**

@@ -40,6 +40,18 @@ test('without a proof it is that of an absence, which is forgotten when the runn
 	quiet.listed(run);
 	assert.is(quiet.leftMs(run), undefined);
 });
+test('the list by which a pod was let go serves for 5 s, that run only, and not once the runner is listed', async () => {
+	const clock = new SimulatedClock();
+	const quiet = new QuietPeriods(clock);
+	quiet.letGo(run, 7);
+	await clock.pass(4_999);
+	assert.equal([quiet.letGoBy(run), quiet.letGoBy({ ...run, restarts: 1 })], [7, undefined]);
+	await clock.pass(1);
+	assert.is(quiet.letGoBy(run), undefined);
+	quiet.letGo(run, 8);
+	quiet.listed(run);
+	assert.is(quiet.letGoBy(run), undefined);
+});
 test('whoever sets the clock of the machine takes nothing of it away', async () => {
 	const clock = new SimulatedClock();
 	const quiet = new QuietPeriods(clock);
