@@ -106,14 +106,12 @@ async function leave(
 	health.notReady = 'shutting down';
 	webhook.leave();
 	await clock.sleep(shutdownDelayMs);
-	webhook.server.close();
-	webhook.server.closeIdleConnections();
 	events.stop();
-	const done = Promise.all([loops.stop(), webhook.drained()]).then(() => background.done());
+	const done = Promise.all([loops.stop(), webhook.close()]).then(() => background.done());
 	await waitFor(clock, done, { ms: drainMs }, () => log.warn('not everything in flight could be finished'));
+	webhook.server.closeAllConnections();
 	accounts.close();
 	await replicas.leave();
-	webhook.server.closeAllConnections();
 	health.server.close();
 	health.server.closeAllConnections();
 	log.info('stopped');

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from '../time/clock.ts';
 import { Bodies } from './body.ts';
 import type { Callers } from './callers.ts';
+import { closeServer } from './close-server.ts';
 import { Connections } from './connections.ts';
 import {
 	type AdmissionRequest,
@@ -69,6 +70,8 @@ export interface WebhookServer {
 	useCertificate(pair: { cert: string; key: string }): void;
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
+	/** Listens no longer, answers what has come, and closes all connections. */
+	close(): Promise<void>;
 }
 
 /**
@@ -181,15 +184,17 @@ export function createWebhookServer({
 	server.headersTimeout = firstBytesMs;
 	server.requestTimeout = wholeRequestMs;
 
+	const drained = async () => {
+		while (inFlight > 0) await clock.sleep(10);
+	};
 	return {
 		server,
 		leave() {
 			leaving = true;
 		},
 		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
-		async drained() {
-			while (inFlight > 0) await clock.sleep(10);
-		},
+		drained,
+		close: () => closeServer(server, { drained, inFlight: () => inFlight }),
 	};
 }
 

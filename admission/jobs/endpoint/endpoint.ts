@@ -8,6 +8,7 @@ import type { Clock } from '../../time/clock.ts';
 import { FixedWindow } from '../../time/fixed-window.ts';
 import { Gate } from '../../time/gate.ts';
 import { TokenBucket } from '../../time/token-bucket.ts';
+import { closeServer } from '../../webhook/close-server.ts';
 import { listenAgainMs } from '../rules/policy.ts';
 import { type Answer, type CommonResult, overloaded, Refusal } from './answer.ts';
 import { Bodies } from './bodies.ts';
@@ -117,10 +118,7 @@ export class Endpoint<Result extends string> {
 		);
 		log.info({ port }, `listens for ${name}s`);
 		await whileOpen(signal);
-		this.server.close();
-		this.server.closeIdleConnections();
-		await this.drained();
-		this.server.closeAllConnections();
+		await closeServer(this.server, { drained: () => this.drained(), inFlight: () => this.#inFlight });
 	}
 
 	/** Resolves when no request is being answered any more. */

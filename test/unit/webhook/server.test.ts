@@ -49,6 +49,8 @@ interface Context {
 	seen: (Arrival & { by: 'handler' | 'unauthenticated'; request: AdmissionRequest })[];
 	/** How long the answer takes; ms. */
 	takesMs: number;
+	/** No answer comes before this has happened. */
+	held: Promise<unknown>;
 	/** How often the server has waited: between reviews of unauthenticated callers. */
 	waits: number;
 	/** The server's monotonic time, ms; undefined: the machine's. */
@@ -63,11 +65,13 @@ test.before(async (context) => {
 	context.metrics = new Metrics(systemClock);
 	context.seen = [];
 	context.takesMs = 0;
+	context.held = Promise.resolve();
 	context.waits = 0;
 	const answer =
 		(by: 'handler' | 'unauthenticated') => async (request: AdmissionRequest, arrival: Arrival) => {
 			context.seen.push({ ...arrival, by, request });
 			await sleep(context.takesMs);
+			await context.held;
 			if (request.name === 'fails') throw new Error('a mistake');
 			return allowed(request.uid);
 		};
@@ -243,12 +247,7 @@ test('a connection that the API server has opened and not used yet is answered w
 	const { headersTimeout } = server;
 	const timedOut: string[] = [];
 	server.on('clientError', (error: NodeJS.ErrnoException) => timedOut.push(error.code ?? ''));
-	const open = async (from: object = {}) => {
-		const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...from });
-		socket.on('error', () => {});
-		await once(socket, 'secureConnect');
-		return socket.resume();
-	};
+	const open = async (from: object = {}) => (await openTls(port, from)).resume();
 	const closed = (...sockets: TLSSocket[]) =>
 		eventually('they are closed', () => sockets.every((socket) => socket.destroyed));
 	try {
@@ -266,10 +265,7 @@ test('a connection that the API server has opened and not used yet is answered w
 		await closed(begins);
 		server.headersTimeout = headersTimeout;
 		assert.equal(timedOut, Array(5).fill('ERR_HTTP_REQUEST_TIMEOUT'));
-		const body = reviewOf(deletion({ metadata: { name: 'a' } }));
-		unused.write(
-			`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-		);
+		unused.write(postOf(path));
 		let answer = '';
 		unused.on('data', (bytes) => {
 			answer += bytes;
@@ -518,22 +514,51 @@ test('1,000 connections of an address that never asked: 200 get in, and 32 stay 
 	await eventually('the oldest go', async () => (await open()) <= mostUnprovenOfOneAddress + 1);
 	for (const socket of sockets) socket.destroy();
 });
-test('while it leaves it answers, and each answer ends its connection, so that none is cut under a review', async ({
-	webhook,
-	callers,
-	agent,
-	port,
-}) => {
+test('while it leaves it answers, and each answer ends its connection; when it closes, what has come is answered: on a connection that was used before, and on one that was not', async (context) => {
+	const { webhook, callers, agent, port, seen } = context;
+	const path = knownPath('/pods/delete', callers);
 	// While an earlier test's flood of connections is still closing, none is kept.
 	await eventually('a connection is kept', async () => {
-		const { headers } = await review(agent, port, knownPath('/pods/delete', callers));
+		const { headers } = await review(agent, port, path);
 		return headers.connection === 'keep-alive';
 	});
+	const [used, unused, late] = await Promise.all([openTls(port), openTls(port), openTls(port)]);
+	used.write(postOf(path));
+	assert.match(String(await once(used, 'data')), /^HTTP\/1\.1 200 .*connection: keep-alive/is);
 	webhook.leave();
-	const last = await review(agent, port, knownPath('/pods/delete', callers));
+	const last = await review(agent, port, path);
 	assert.is(last.statusCode, 200);
 	assert.is(last.headers.connection, 'close');
+
+	const answers = [used, unused, late].map((socket) => socket.toArray());
+	const { promise, resolve: go } = Promise.withResolvers<void>();
+	context.held = promise;
+	const before = seen.length;
+	used.write(postOf(path));
+	unused.write(postOf(path));
+	const closed = webhook.close();
+	await eventually('it listens no longer', () => !webhook.server.listening);
+	late.write(postOf(path));
+	await eventually('all are being answered', () => seen.length === before + 3);
+	go();
+	await closed;
+	for (const answer of await Promise.all(answers))
+		assert.match(Buffer.concat(answer).toString(), /^HTTP\/1\.1 200 .*connection: close/is);
 });
+
+/** A connection on which nothing has been asked. */
+async function openTls(port: number, from: object = {}): Promise<TLSSocket> {
+	const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...from });
+	socket.on('error', () => {});
+	await once(socket, 'secureConnect');
+	return socket;
+}
+
+/** A review of a DELETE, as it goes over a connection. */
+function postOf(path: string): string {
+	const body = reviewOf(deletion({ metadata: { name: 'a' } }));
+	return `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
 
 const json = { 'content-type': 'application/json' };
 const hanging = (port: number) => ({
