@@ -19,7 +19,7 @@ import {
 	parseReview,
 	reviewOf,
 } from './review.ts';
-import { longestWaitMs, retryAfterSeconds } from './rules/policy.ts';
+import { longestWaitMs, mostBeforeCloseMs, quietBeforeCloseMs, retryAfterSeconds } from './rules/policy.ts';
 import { routeByContent } from './rules/route.ts';
 import { timeBeganMs } from './rules/time-began.ts';
 import { Turns } from './turns.ts';
@@ -70,7 +70,10 @@ export interface WebhookServer {
 	useCertificate(pair: { cert: string; key: string }): void;
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
-	/** Listens no longer, answers what has come, and closes all connections. */
+	/**
+	 * Waits until known callers have asked nothing for a while, 10 s at most; then it listens no longer, answers what has come, and closes all
+	 * connections.
+	 */
 	close(): Promise<void>;
 }
 
@@ -98,6 +101,8 @@ export function createWebhookServer({
 	const turns = new Turns(clock);
 	let inFlight = 0;
 	let leaving = false;
+	/** When the last review of a known caller came; monotonic ms. */
+	let lastKnownMs = Number.NEGATIVE_INFINITY;
 
 	app.use(async (request, response) => {
 		if (request.method !== 'POST') {
@@ -110,8 +115,10 @@ export function createWebhookServer({
 		// The connection of an unauthenticated caller is never kept, that of a known one not for ever.
 		const isLast = caller === 'known' ? connections.known(request.socket) : true;
 		if (isLast || leaving) response.set('connection', 'close');
-		if (caller === 'known')
+		if (caller === 'known') {
+			lastKnownMs = clock.monotonic();
 			whenTooLate(response, arrivedMs + (waitMs ?? longestWaitMs), clock.now, () => callers.spoil());
+		}
 		inFlight += 1;
 		const answered = metrics.reviewStarted();
 		let route: Route | undefined;
@@ -194,7 +201,11 @@ export function createWebhookServer({
 		},
 		useCertificate: (pair) => server.setSecureContext(contextOf(pair)),
 		drained,
-		close: () => closeServer(server, { drained, inFlight: () => inFlight }),
+		async close() {
+			const untilMs = clock.monotonic() + mostBeforeCloseMs;
+			while (clock.monotonic() < Math.min(untilMs, lastKnownMs + quietBeforeCloseMs)) await clock.sleep(50);
+			await closeServer(server, { drained, inFlight: () => inFlight });
+		},
 	};
 }
 

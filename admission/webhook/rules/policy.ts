@@ -56,6 +56,15 @@ export const addressTrustedForMs = 60 * 60_000;
 export const connectionLastsMs = 10_000;
 export const mostRequestsOfOneConnection = 200;
 
+/**
+ * A server that stops closes the connections of known callers when no review has come for this time, or after the most.
+ * Each review that comes meanwhile ends its connection, and client-go takes the one first that it used last: those that are
+ * left after a while without a review are hardly taken in the moment in which they are closed. A review that is lost in that
+ * moment fails with 500, for client-go repeats no POST; an eviction passes.
+ */
+export const quietBeforeCloseMs = 1_000;
+export const mostBeforeCloseMs = 10_000;
+
 /** Reviews of unauthenticated callers that wait for their turn: half a second's worth of the worst. */
 export const mostWaitingTurns = 64;
 

@@ -29,6 +29,7 @@ import {
 	mostUnprovenOfOneAddress,
 	mostUnused,
 	mostWholeBytes,
+	quietBeforeCloseMs,
 	unprovenGraceMs,
 } from '../../../admission/webhook/rules/policy.ts';
 import { createWebhookServer, type WebhookServer } from '../../../admission/webhook/server.ts';
@@ -534,9 +535,16 @@ test('while it leaves it answers, and each answer ends its connection; when it c
 	const { promise, resolve: go } = Promise.withResolvers<void>();
 	context.held = promise;
 	const before = seen.length;
+	const lastMs = systemClock.monotonic();
+	context.monotonicMs = lastMs;
 	used.write(postOf(path));
 	unused.write(postOf(path));
 	const closed = webhook.close();
+	await eventually('the two are being answered', () => seen.length === before + 2);
+	context.monotonicMs = lastMs + quietBeforeCloseMs - 1;
+	await systemClock.sleep(200);
+	assert.ok(webhook.server.listening, 'the callers may ask again');
+	context.monotonicMs = lastMs + quietBeforeCloseMs;
 	await eventually('it listens no longer', () => !webhook.server.listening);
 	late.write(postOf(path));
 	await eventually('all are being answered', () => seen.length === before + 3);
