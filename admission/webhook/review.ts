@@ -159,6 +159,8 @@ export function parseReview(body: Buffer, reduced = false): AdmissionRequest {
 			throw new BadReview(400, `the ${request.operation} request has no ${name} with metadata`);
 		}
 	}
+	for (const object of [request.object, request.oldObject])
+		if (isObject(object) && isObject(object.metadata)) keepTexts(object.metadata, ['labels', 'annotations']);
 	keep(request, isText, ['name', 'namespace', 'subResource']);
 	if (isObject(request.resource)) keep(request.resource, isText, ['group', 'version', 'resource']);
 	else delete request.resource;
@@ -178,6 +180,15 @@ function keep(
 	names = Object.keys(object),
 ): void {
 	for (const name of names) if (!is(object[name])) delete object[name];
+}
+
+/** Drops of these maps what is not a text. null is what was left out of a large review. */
+function keepTexts(metadata: Record<string, unknown>, names: string[]): void {
+	for (const name of names) {
+		const texts = metadata[name];
+		if (isObject(texts) && !Array.isArray(texts)) keep(texts, (value) => isText(value) || value === null);
+		else if (texts !== null) delete metadata[name];
+	}
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string';

@@ -233,6 +233,25 @@ test('what else the API server says about a caller changes nothing: a runner cle
 	assert.equal(parseReview(Buffer.from(JSON.stringify(review))).userInfo.extra, own);
 });
 
+test('labels and annotations are texts, whoever has sent the review', () => {
+	const metadata = {
+		name: 'a',
+		labels: { 'actions-runner': '', 'actions-runner/busy': true },
+		annotations: { 'actions-runner/registered-as': 0, other: {}, large: null, kept: 'yes' },
+	};
+	const asked = {
+		...whole(),
+		object: { metadata },
+		oldObject: { metadata: { labels: ['a'], annotations: 'b' } },
+	};
+	const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked };
+	const { object, oldObject } = parseReview(Buffer.from(JSON.stringify(review)));
+	assert.equal(object, {
+		metadata: { name: 'a', labels: { 'actions-runner': '' }, annotations: { large: null, kept: 'yes' } },
+	});
+	assert.equal(oldObject, { metadata: {} });
+});
+
 /** The path of every field of the object, with dots. */
 function placesOf(value: unknown, path: string[] = []): string[] {
 	const below =
