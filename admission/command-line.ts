@@ -185,7 +185,7 @@ export const flags = {
 		group: 'Operation',
 		type: String,
 		placeholder: 'SECONDS',
-		description: 'Time from SIGTERM, when /readyz starts to fail, to the closing of --port',
+		description: 'Least time from SIGTERM, when /readyz starts to fail, to the closing of --port',
 		fallback: '3',
 	},
 } as const satisfies Record<string, ServerFlag>;

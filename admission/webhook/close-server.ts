@@ -16,7 +16,7 @@ export async function closeServer(
 	server: Server | TlsServer,
 	{ drained, inFlight }: { drained: () => Promise<void>; inFlight: () => number },
 ): Promise<void> {
-	// close() ends the idle connections.
+	// Before close(), which ends the connections that are idle now.
 	await allRead();
 	server.close();
 	do {

@@ -71,8 +71,8 @@ export interface WebhookServer {
 	/** Resolves when no review is being answered any more. */
 	drained(): Promise<void>;
 	/**
-	 * Waits until known callers have asked nothing for a while, 10 s at most; then it listens no longer, answers what has come, and closes all
-	 * connections.
+	 * Waits until known callers have asked nothing for 1 s, 10 s at most; then it listens no longer, answers what has come,
+	 * and closes all connections.
 	 */
 	close(): Promise<void>;
 }
