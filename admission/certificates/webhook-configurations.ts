@@ -3,7 +3,7 @@ import type { KubeObject } from '../api/kinds.ts';
 import { collectionPath, objectPath, resources } from '../api/paths.ts';
 import type { WebhookReport } from '../api/report.ts';
 import { type Route, webhookRoutes } from '../api/webhooks.ts';
-import { isConflict, isNotFound, type KubeClient, KubeError, patchType } from '../kube/client.ts';
+import { isConflict, isNotFound, isTestFailure, type KubeClient, patchType } from '../kube/client.ts';
 import { Informer } from '../kube/informer.ts';
 import { listObjects } from '../kube/objects.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -234,6 +234,5 @@ function authoritiesOf(webhook: Webhook): Set<string> {
 const sameMembers = (some: Set<string>, others: readonly string[]) =>
 	some.size === others.length && others.every((one) => some.has(one));
 
-/** Whether the configuration was changed or deleted meanwhile. 422: the patch's `test` of the resourceVersion failed. */
-const isConflicting = (error: unknown) =>
-	isConflict(error) || isNotFound(error) || (error instanceof KubeError && error.code === 422);
+/** Whether the configuration was changed or deleted meanwhile. */
+const isConflicting = (error: unknown) => isConflict(error) || isNotFound(error) || isTestFailure(error);

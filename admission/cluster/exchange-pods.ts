@@ -19,4 +19,7 @@ export class ExchangePods extends RunnerPods {
 			? super.patch(pod, change)
 			: this.#asLeader.patch(pod, change, onlyIfVersion);
 	}
+	override annotateWhile(...change: Parameters<RunnerPods['annotateWhile']>) {
+		return this.#asLeader.annotateWhile(...change);
+	}
 }

@@ -2,7 +2,14 @@ import { progress } from '../api/keys.ts';
 import type { EphemeralRunner, KubeObject, Pod, RecordedOptions } from '../api/kinds.ts';
 import { collectionPath, objectPath, podPath, resources } from '../api/paths.ts';
 import { printable } from '../api/printable.ts';
-import { isConflict, isNotFound, isTooLarge, type KubeClient, patchType } from '../kube/client.ts';
+import {
+	isConflict,
+	isNotFound,
+	isTestFailure,
+	isTooLarge,
+	type KubeClient,
+	patchType,
+} from '../kube/client.ts';
 import {
 	createObject,
 	deleteObject,
@@ -159,6 +166,53 @@ export class RunnerPods {
 				if (tries === patchTries) throw error;
 			}
 		}
+	}
+
+	/**
+	 * Sets annotations whatever the pod's version, but only while its annotation `key` has this value (undefined: the pod has
+	 * no such annotation). 'conflict': it has another one, or others write all the time. However often others write on the pod, this can be written, and
+	 * yet never over what somebody else has written in `key`.
+	 */
+	async annotateWhile(
+		pod: PodAddress,
+		[key, value]: [key: string, value: string | undefined],
+		annotations: Readonly<Record<string, string>>,
+	): Promise<Pod | 'conflict' | 'gone'> {
+		const annotation = (name: string) =>
+			`/metadata/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+		const uid = { op: 'test', path: '/metadata/uid', value: pod.uid };
+		const set = Object.entries(annotations).map(([name, text]) => ({
+			op: 'add',
+			path: annotation(name),
+			value: text,
+		}));
+		// What is absent passes the test for null, but not where the pod has no annotations at all (measured on Kubernetes 1.36).
+		const ways: object[][] = [[uid, { op: 'test', path: annotation(key), value: value ?? null }, ...set]];
+		if (value === undefined)
+			ways.push([
+				uid,
+				{ op: 'test', path: '/metadata/annotations', value: null },
+				{ op: 'add', path: '/metadata/annotations', value: annotations },
+			]);
+		let failure: unknown;
+		for (const body of ways) {
+			try {
+				return await this.#client.request<Pod>('PATCH', pathOf(pod), {
+					body,
+					contentType: patchType.json,
+					timeoutMs: callWithinMs,
+				});
+			} catch (error) {
+				if (isNotFound(error)) return 'gone';
+				if (!isTestFailure(error) && !isConflict(error)) throw error;
+				failure = error;
+			}
+		}
+		const metadata = (await this.get(pod.namespace, pod.name))?.metadata;
+		if (metadata?.uid !== pod.uid) return 'gone';
+		// The API server answers 422 as well where the change itself is not valid: what is read says whether a test has failed.
+		if (isTestFailure(failure) && metadata.annotations?.[key] === value) throw failure;
+		return 'conflict';
 	}
 
 	/** Sets one condition of the pod, unless the pod is gone. The kubelet keeps conditions that are not its own. */

@@ -21,7 +21,7 @@ import { type DeletionReview, type Found, find, type Judged, type Subject } from
 export interface ReviewDependencies {
 	/** The kinds of pods that are guarded. */
 	subjects: readonly Subject[];
-	pods: Pick<RunnerPods, 'get' | 'patch'>;
+	pods: Pick<RunnerPods, 'get' | 'patch' | 'annotateWhile'>;
 	sign: Sign;
 	oneByOne: OneByOne;
 	events: Events;

@@ -100,6 +100,8 @@ function refuseOddPath(path: string): void {
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 /** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
+/** A `test` of a JSON patch failed. */
+export const isTestFailure = (error: unknown) => error instanceof KubeError && error.code === 422;
 /** The answer was longer than the caller, or this client, reads. */
 export const isTooLarge = (error: unknown) => error instanceof KubeError && error.reason === tooLarge;
 const tooLarge = 'TooLarge';

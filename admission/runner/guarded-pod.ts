@@ -24,6 +24,8 @@ export interface GuardedPod {
 	breakGlass: string | undefined;
 	/** The deletion that this server recorded, if there is one. */
 	record: DeletionRecord | undefined;
+	/** The annotation that signs the record, as it stands on the pod, valid or not. */
+	recordProof: string | undefined;
 }
 
 /** That part of a pod. */
@@ -39,6 +41,7 @@ export function readGuardedPod({ metadata }: Pod, verify: Verify): GuardedPod {
 		terminating: metadata.deletionTimestamp !== undefined,
 		breakGlass: annotations[breakGlass] || undefined,
 		record: readRecord(uid, annotations, verify),
+		recordProof: annotations[record.proof],
 	};
 }
 

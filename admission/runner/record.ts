@@ -41,7 +41,7 @@ export function recordOf(
 	request: DeletionRequest | undefined,
 	sign: Sign,
 	nowMs: number,
-): Annotations {
+): Record<string, string> {
 	if (!request || pod.record) return {};
 	const requestedAt = new Date(nowMs).toISOString();
 	const options = JSON.stringify(request.options);

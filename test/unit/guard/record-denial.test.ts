@@ -15,14 +15,22 @@ const alice = { user: 'alice', options: { via: 'delete' }, dryRun: false } as co
 
 /** A pod that others change before each of the first writes, and what is written. */
 function world(conflicts: number, current: () => Pod | undefined = jobPodObject) {
-	const written: { annotations: object; onlyIfVersion: string | undefined }[] = [];
+	const written: { annotations: object; onlyIfVersion?: string | undefined; while?: unknown }[] = [];
+	const withAnnotations = (annotations: object) =>
+		jobPodObject({ metadata: { annotations: { ...annotations } } });
 	let left = conflicts;
 	const pods = {
 		get: async () => current(),
 		async patch(_pod: object, { annotations = {} }: { annotations?: object }, onlyIfVersion?: string) {
 			if (onlyIfVersion !== undefined && left-- > 0) return 'conflict' as const;
 			written.push({ annotations, onlyIfVersion });
-			return { ...jobPodObject(), metadata: { ...jobPodObject().metadata, annotations: { ...annotations } } };
+			return withAnnotations(annotations);
+		},
+		async annotateWhile(_pod: object, condition: [string, string | undefined], annotations: object) {
+			const [key, value] = condition;
+			if (current()?.metadata.annotations?.[key] !== value) return 'conflict' as const;
+			written.push({ annotations, while: condition });
+			return withAnnotations(annotations);
 		},
 	};
 	const read = (object: Pod) => readJobPod(object, signer.verifyStatement);
@@ -42,13 +50,52 @@ test('written only if nobody has changed the pod, with what else was found out',
 	assert.is(written[0]?.onlyIfVersion, '9');
 	assert.ok('noted' in (written[0]?.annotations ?? {}));
 });
-test('a pod that changes again and again: at last the record alone is written, whatever the version', async () => {
+test('a pod that changes again and again: the record alone is written at last, whatever the version', async () => {
 	const { ports, written } = world(Number.POSITIVE_INFINITY);
 	const { recorded } = await denyAndRecord(jobPod(), deny('busy'), alice, ports, found);
 	assert.ok(recorded);
 	assert.is(written.length, 1);
-	assert.is(written[0]?.onlyIfVersion, undefined);
+	assert.equal(written[0]?.while, [record.proof, undefined]);
 	assert.equal(Object.keys(written[0]?.annotations ?? {}), Object.values(record));
+});
+test('... but not over a record that was written after the pod was last read (creation race, SEED=276973)', async () => {
+	const { ports: first } = world(0);
+	const { pod: theirs } = await denyAndRecord(jobPod(), deny('busy'), { ...alice, user: 'bob' }, first);
+	let current = jobPodObject();
+	const { ports, written } = world(Number.POSITIVE_INFINITY, () => current);
+	const { reread } = ports;
+	let reads = 0;
+	ports.reread = async (pod) => {
+		const fresh = await reread(pod);
+		if (++reads === 3)
+			current = jobPodObject({ metadata: { annotations: { [record.proof]: theirs.recordProof! } } });
+		return reads < 4 ? fresh : theirs;
+	};
+	const { recorded, pod } = await denyAndRecord(jobPod(), deny('busy'), alice, ports, found);
+	assert.equal([recorded, pod.record?.requestedBy, written, reads], [true, 'bob', [], 4]);
+});
+test('a record that is not of this server is replaced', async () => {
+	const forged = jobPodObject({
+		metadata: { annotations: { [record.requestedBy]: 'mallory', [record.proof]: 'x' } },
+	});
+	const { ports, written } = world(Number.POSITIVE_INFINITY, () => forged);
+	const { recorded } = await denyAndRecord(
+		readJobPod(forged, signer.verifyStatement)!,
+		deny('busy'),
+		alice,
+		ports,
+	);
+	assert.ok(recorded);
+	assert.equal(written[0]?.while, [record.proof, 'x']);
+});
+test('the records of others come and go at every try: an error, and nothing is written', async () => {
+	const another = () =>
+		jobPodObject({ metadata: { annotations: { [record.proof]: String(Math.random()) } } });
+	const { ports, written } = world(Number.POSITIVE_INFINITY, another);
+	const message = await denyAndRecord(jobPod(), deny('busy'), alice, ports).catch(
+		(error: Error) => error.message,
+	);
+	assert.equal([message, written], ['the pod changed at every try to record the deletion', []]);
 });
 test('the pod is gone meanwhile, is another one, or of another kind: it may be deleted', async () => {
 	const another = jobPodObject({ metadata: { uid: 'another' } });
@@ -75,6 +122,10 @@ test('the pod of a runner that no leader has seen is marked as unknown, but only
 		async patch(_pod: object, { labels }: { labels?: object }, onlyIfVersion?: string) {
 			changes.push([labels, onlyIfVersion]);
 			return onlyIfVersion === undefined ? pod() : ('conflict' as const);
+		},
+		async annotateWhile() {
+			changes.push([undefined, undefined]);
+			return pod();
 		},
 	};
 	const read = (object: Pod) => readRunnerPod(object);

@@ -13,7 +13,7 @@ import { isOver, jobPodEdits } from './rules/edits.ts';
 import { deletedText, jobPodEditTexts, jobPodTexts } from './rules/message.ts';
 
 interface Dependencies {
-	pods: Pick<RunnerPods, 'get' | 'from' | 'beginningWith' | 'patch'>;
+	pods: Pick<RunnerPods, 'get' | 'from' | 'beginningWith' | 'patch' | 'annotateWhile'>;
 	/** What the log of the runner says now; never fails. */
 	readLog(runner: RunnerPod): Promise<LogReading>;
 	sign: Sign;

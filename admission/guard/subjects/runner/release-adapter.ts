@@ -1,3 +1,4 @@
+import { record } from '../../../api/keys.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { Signer } from '../../../cluster/signer.ts';
 import type { Account, Accounts } from '../../../github/accounts.ts';
@@ -60,6 +61,8 @@ export function createReleasePorts(dependencies: {
 					: await pods.patch(pod, change),
 			);
 		},
+		record: async (pod, written) =>
+			read(await pods.annotateWhile(pod, [record.proof, pod.recordProof], written)),
 		async reread(pod) {
 			const object = await pods.get(pod.namespace, pod.name);
 			if (object?.metadata.uid !== pod.uid) return 'gone';

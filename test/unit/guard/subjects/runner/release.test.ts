@@ -84,6 +84,9 @@ function world(
 			};
 			return read();
 		},
+		async record(on, written) {
+			return this.write(on, { annotations: written });
+		},
 		async reread() {
 			calls.push('reread');
 			return read();
