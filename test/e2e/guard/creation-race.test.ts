@@ -116,8 +116,11 @@ test('pods deleted, evicted, deleted by force at any moment of their creation: n
 	const print = (what: string, some: readonly Fate[]) => {
 		const lost = some.filter(({ racer }) => killed.has(`${racer.space.name}/${racer.name}`)).length;
 		const allowed = some.filter(({ status }) => status < 300).length;
+		const again = some.filter(({ asks }) => asks > 1).length;
 		const waits = quantiles(some.map(({ waitedMs = Number.NaN }) => waitedMs));
-		console.log(`${what}: ${some.length}, ${allowed} allowed at once, ${lost} jobs killed; ${waits}`);
+		console.log(
+			`${what}: ${some.length}, ${allowed} allowed at once, ${again} asked for again, ${lost} jobs killed; ${waits}`,
+		);
 	};
 	for (const { racer, story } of fates)
 		if (killed.has(`${racer.space.name}/${racer.name}`)) console.log(`job killed: ${story}`);

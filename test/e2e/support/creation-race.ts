@@ -31,6 +31,8 @@ export interface Fate {
 	racer: Racer;
 	/** Of the last answer. */
 	status: number;
+	/** How often it was asked for. */
+	asks: number;
 	/** From the first request to the end of the pod's object; undefined: it is still there after goneWithinMs. */
 	waitedMs: number | undefined;
 	/** For people. */
@@ -135,6 +137,7 @@ async function runOne({ rig, call, goneWithinMs }: Race, racer: Racer): Promise<
 	return {
 		racer,
 		status: answer.status,
+		asks: answer.asks,
 		waitedMs: goneMs && Math.max(0, goneMs - askedMs),
 		story: `${space.name}/${name}, ${what}, ${manner} after ${afterMs} ms: ${answer.status} ${answer.message}`,
 	};
@@ -180,22 +183,26 @@ async function scaleSetsPod(
 	return scaleSetPod({ ...config, ownerUid: owner.metadata.uid });
 }
 
+/** As the guard says it of a request that it could not record: the API server was too slow for it. */
+const unrecorded = /the API server did not answer us in time|the guard could not read the pod/;
+
 /**
- * Once, but for an API server that got no answer from the guard in time. An eviction that a disruption budget refuses is
- * sent again every 5 s, as kubectl drain does: it is not the guard's to record.
+ * Once, but for an API server that got no answer from the guard in time, or gave it none. An eviction that a disruption
+ * budget refuses is sent again every 5 s, as kubectl drain does: it is not the guard's to record.
  */
 export async function request(
 	call: ApiCall,
 	{ manner, space, name }: Pick<Racer, 'manner' | 'space' | 'name'>,
-): Promise<Answer> {
-	for (;;) {
+): Promise<Answer & { asks: number }> {
+	for (let asks = 1; ; asks++) {
 		const answer =
 			manner === 'evict'
 				? await evict(call, space.name, name)
 				: await remove(call, space.name, name, manner === 'force' ? { gracePeriodSeconds: 0 } : {});
 		const ofBudget = answer.status === 429 && answer.message.includes('disruption budget');
-		if (answer.status < 500 && !ofBudget) return answer;
-		if (ofBudget) await sleep(drainsEveryMs);
+		const asksAgain = ofBudget || unrecorded.test(answer.message);
+		if (answer.status < 500 && !asksAgain) return { ...answer, asks };
+		if (asksAgain) await sleep(drainsEveryMs);
 	}
 }
 
