@@ -84,6 +84,14 @@ export interface Container {
 	/** When it, or all containers of the pod (action RestartAllContainers), are started again. */
 	restartPolicyRules?: { action?: string }[];
 	lifecycle?: { postStart?: object };
+	volumeMounts?: VolumeMount[];
+}
+
+export interface VolumeMount {
+	name: string;
+	mountPath: string;
+	subPath?: string;
+	readOnly?: boolean;
 }
 
 export interface Pod extends KubeObject {
@@ -95,6 +103,11 @@ export interface Pod extends KubeObject {
 		resources?: Resources;
 		containers?: Container[];
 		initContainers?: Container[];
+		hostNetwork?: boolean;
+		dnsPolicy?: string;
+		os?: { name?: string };
+		nodeSelector?: Record<string, string>;
+		volumes?: { name: string }[];
 	};
 	status?: {
 		phase?: string;

@@ -1,5 +1,7 @@
 import { type Cause, causesOf, type Denial } from '../api/denial.ts';
+import type { KubeObject } from '../api/kinds.ts';
 import { printable } from '../api/printable.ts';
+import { keepFormOfMetadata, keepFormOfPod } from './rules/form.ts';
 
 /** The parts of admission.k8s.io/v1 AdmissionReview that are read. */
 export interface AdmissionRequest {
@@ -159,11 +161,18 @@ export function parseReview(body: Buffer, reduced = false): AdmissionRequest {
 			throw new BadReview(400, `the ${request.operation} request has no ${name} with metadata`);
 		}
 	}
-	for (const object of [request.object, request.oldObject])
-		if (isObject(object) && isObject(object.metadata)) keepTexts(object.metadata, ['labels', 'annotations']);
 	keep(request, isText, ['name', 'namespace', 'subResource']);
 	if (isObject(request.resource)) keep(request.resource, isText, ['group', 'version', 'resource']);
 	else delete request.resource;
+	const keepForm = isAboutPods(request) ? keepFormOfPod : keepFormOfMetadata;
+	for (const object of [request.object, request.oldObject]) {
+		if (!isObject(object)) continue;
+		if (Array.isArray(object.metadata)) object.metadata = {};
+		keepForm(object, reduced);
+	}
+	for (const name of isAboutPods(request) ? (namedObjectsOf[request.operation] ?? []) : [])
+		if ((request[name] as KubeObject).metadata.name === undefined)
+			throw new BadReview(400, `the ${request.operation} request has no ${name} with a name`);
 	keep(request.userInfo, isText, ['username']);
 	if (isObject(request.userInfo.extra)) keep(request.userInfo.extra, isListOfTexts);
 	else delete request.userInfo.extra;
@@ -182,14 +191,9 @@ function keep(
 	for (const name of names) if (!is(object[name])) delete object[name];
 }
 
-/** Drops of these maps what is not a text. null is what was left out of a large review. */
-function keepTexts(metadata: Record<string, unknown>, names: string[]): void {
-	for (const name of names) {
-		const texts = metadata[name];
-		if (isObject(texts) && !Array.isArray(texts)) keep(texts, (value) => isText(value) || value === null);
-		else if (texts !== null) delete metadata[name];
-	}
-}
+/** Its objects are pods; that of an eviction is an Eviction. */
+const isAboutPods = ({ resource = {}, subResource }: Partial<AdmissionRequest>): boolean =>
+	(resource.group ?? '') === '' && resource.resource === 'pods' && subResource !== 'eviction';
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
@@ -200,6 +204,9 @@ const objectsOf: Record<string, ('object' | 'oldObject')[]> = {
 	UPDATE: ['object', 'oldObject'],
 	DELETE: ['oldObject'],
 };
+
+/** Those that have been created: their names are known. */
+const namedObjectsOf: typeof objectsOf = { UPDATE: ['object', 'oldObject'], DELETE: ['oldObject'] };
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
 	typeof value === 'object' && value !== null;

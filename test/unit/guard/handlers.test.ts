@@ -2,21 +2,26 @@ import { pino } from 'pino';
 import * as assert from 'uvu/assert';
 import { probe } from '../../../admission/api/keys.ts';
 import type { Pod } from '../../../admission/api/kinds.ts';
+import { setKeys } from '../../../admission/api/sets.ts';
 import { deletePods } from '../../../admission/guard/delete-pods.ts';
 import { evictPods } from '../../../admission/guard/evict-pods.ts';
 import { OneByOne } from '../../../admission/guard/one-by-one.ts';
 import type { ReviewDependencies } from '../../../admission/guard/review-deletion.ts';
 import { subjects } from '../../../admission/guard/subjects/index.ts';
 import { updatePods } from '../../../admission/guard/update-pods.ts';
+import { hookOtherPods, markOtherPods } from '../../../admission/jobs/hooks/hook-other-pods.ts';
+import { injectHooks } from '../../../admission/jobs/hooks/rules/inject.ts';
 import { readRunnerPod } from '../../../admission/runner/runner-pod.ts';
+import { createPods } from '../../../admission/sets/inject-pods.ts';
 import { Metrics } from '../../../admission/telemetry/metrics.ts';
 import { systemClock } from '../../../admission/time/system-clock.ts';
 import { type AdmissionRequest, BadReview, parseReview } from '../../../admission/webhook/review.ts';
 import { suite } from '../../support/suite.ts';
-import { noon, pod, signer, trusting } from '../runner/pods.ts';
+import { jitContainer, noon, pod, signer, trusting } from '../runner/pods.ts';
 import { known } from '../support/arrival.ts';
 import { SimulatedClock } from '../support/clock.ts';
 import { kindsByThemselves } from '../support/guard.ts';
+import { jobPodObject } from './subjects/job-pod/pods.ts';
 
 const test = suite('webhook handlers');
 const busy = pod({ metadata: { labels: { 'actions-runner': '', 'actions-runner/busy': 'true' } } });
@@ -237,7 +242,7 @@ test('labels and annotations are texts, whoever has sent the review', () => {
 	const metadata = {
 		name: 'a',
 		labels: { 'actions-runner': '', 'actions-runner/busy': true },
-		annotations: { 'actions-runner/registered-as': 0, other: {}, large: null, kept: 'yes' },
+		annotations: { 'actions-runner/registered-as': 0, other: {}, long: null, kept: 'yes' },
 	};
 	const asked = {
 		...whole(),
@@ -245,12 +250,135 @@ test('labels and annotations are texts, whoever has sent the review', () => {
 		oldObject: { metadata: { labels: ['a'], annotations: 'b' } },
 	};
 	const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked };
-	const { object, oldObject } = parseReview(Buffer.from(JSON.stringify(review)));
-	assert.equal(object, {
-		metadata: { name: 'a', labels: { 'actions-runner': '' }, annotations: { large: null, kept: 'yes' } },
-	});
-	assert.equal(oldObject, { metadata: {} });
+	const read = (reduced: boolean) => parseReview(Buffer.from(JSON.stringify(review)), reduced);
+	const labels = { 'actions-runner': '' };
+	assert.equal(read(false).object, { metadata: { name: 'a', labels, annotations: { kept: 'yes' } } });
+	// Of a large review the long values have been left out.
+	const annotations = { long: null, kept: 'yes' };
+	assert.equal(read(true).object, { metadata: { name: 'a', labels, annotations } });
+	assert.equal(read(true).oldObject, { metadata: {} });
 });
+
+/** Pods with every field that is read: a runner's, a set's that has to be filled in, a scale set's, and a job's. */
+function wholePods(): Pod[] {
+	const ownerReferences = [
+		{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'r1', uid: 'owner', controller: true },
+	];
+	const times = { startedAt: '2026-11-23T12:00:00Z', finishedAt: '2026-11-23T12:00:05Z' };
+	const state = {
+		waiting: { reason: 'CrashLoopBackOff' },
+		running: times,
+		terminated: { exitCode: 7, ...times },
+	};
+	const statuses = ['runner', 'job'].map((name) => ({ name, restartCount: 1, state, lastState: state }));
+	const env = [
+		...(pod().spec?.containers?.[0]?.env ?? []),
+		{ name: 'A', value: '$(B)' },
+		{ name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+		{ name: 'C', valueFrom: { secretKeyRef: { name: 'a', key: 'b' } } },
+	];
+	const container = {
+		image: 'ghcr.io/actions/actions-runner:latest',
+		command: ['sh'],
+		args: ['-c'],
+		env,
+		envFrom: [{ prefix: 'X_' }],
+		resources: { requests: { cpu: '1' }, limits: { cpu: '2' } },
+		resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'NotRequired' }],
+		restartPolicyRules: [{ action: 'Restart' }],
+		lifecycle: { postStart: {} },
+		volumeMounts: [{ name: 'work', mountPath: '/work', subPath: 'a', readOnly: false }],
+	};
+	const spec = {
+		nodeName: 'node-1',
+		restartPolicy: 'Never',
+		activeDeadlineSeconds: 5,
+		resources: container.resources,
+		containers: ['runner', 'docker'].map((name) => ({ name, ...container })),
+		initContainers: [{ name: 'init', ...container, restartPolicy: 'Always' }],
+		hostNetwork: false,
+		dnsPolicy: 'ClusterFirst',
+		os: { name: 'linux' },
+		nodeSelector: { 'kubernetes.io/os': 'linux' },
+		volumes: [{ name: 'work' }],
+	};
+	const status = {
+		phase: 'Running',
+		reason: 'Evicted',
+		conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: times.startedAt }],
+		containerStatuses: statuses,
+		initContainerStatuses: statuses,
+	};
+	const labels = {
+		'actions-runner': '',
+		'actions-runner/busy': 'true',
+		[setKeys.injectToken]: 'true',
+	};
+	const metadata = { labels, ownerReferences, creationTimestamp: times.startedAt };
+	const { metadata: jobMetadata, spec: jobSpec } = jobPodObject({ metadata: { ownerReferences } });
+	const scaleSetsOwner = {
+		apiVersion: 'actions.github.com/v1alpha1',
+		kind: 'EphemeralRunner',
+		name: 'r1',
+		uid: 'o',
+	};
+	return [
+		pod({ metadata, spec, status }),
+		pod({
+			metadata: { ...metadata, ownerReferences: [scaleSetsOwner] },
+			spec: { ...spec, containers: [{ ...container, ...jitContainer('r1') }] },
+			status,
+		}),
+		{ metadata: jobMetadata, spec: { ...spec, ...jobSpec }, status },
+	];
+}
+
+const hookServer = { url: 'https://hooks.example', authorities: 'PEM', address: undefined };
+/** What reads pods of reviews; those that come to their end are answered. */
+const readers: Record<string, (asked: AdmissionRequest, parts: ReviewDependencies) => unknown> = {
+	DELETE: (asked, parts) => deletePods(asked, known, parts),
+	UPDATE: (asked) => updatePods(asked, 'guard', kindsByThemselves()),
+	'CREATE of our sets': (asked) => createPods(asked, (made) => injectHooks(made, hookServer)),
+	'CREATE of others': (asked) =>
+		hookOtherPods(asked, hookServer, { in: async () => ({ state: 'accepted' }) }),
+	'CREATE with a mark': (asked) => markOtherPods(asked),
+};
+
+for (const [what, read] of Object.entries(readers))
+	test(`a pod of which any field is nothing that an API server sends: its ${what} is answered`, async () => {
+		const operation = what.split(' ')[0];
+		const { parts } = dependencies();
+		for (const object of wholePods()) {
+			for (const place of placesOf(object)) {
+				for (const value of odd) {
+					const changed = withValue(object, place.split('.'), value);
+					const body = JSON.stringify({
+						apiVersion: 'admission.k8s.io/v1',
+						kind: 'AdmissionReview',
+						request: {
+							...request({ operation: operation as 'DELETE' }),
+							resource: { group: '', version: 'v1', resource: 'pods' },
+							oldObject: operation === 'CREATE' ? null : changed,
+							object: operation === 'DELETE' ? null : operation === 'CREATE' ? changed : object,
+						},
+					});
+					let asked: AdmissionRequest;
+					try {
+						asked = parseReview(Buffer.from(body));
+					} catch (error) {
+						assert.instance(error, BadReview);
+						assert.ok(['metadata', 'metadata.name'].includes(place));
+						continue;
+					}
+					try {
+						await read(asked, parts);
+					} catch (error) {
+						assert.unreachable(`${place} is ${JSON.stringify(value)}: ${error}`);
+					}
+				}
+			}
+		}
+	});
 
 /** The path of every field of the object, with dots. */
 function placesOf(value: unknown, path: string[] = []): string[] {
@@ -263,7 +391,8 @@ function placesOf(value: unknown, path: string[] = []): string[] {
 
 function withValue(object: object, [key = '', ...rest]: string[], value: unknown): object {
 	const child = (object as Record<string, unknown>)[key];
-	return { ...object, [key]: rest.length === 0 ? value : withValue(child as object, rest, value) };
+	const changed = rest.length === 0 ? value : withValue(child as object, rest, value);
+	return Array.isArray(object) ? object.with(Number(key), changed) : { ...object, [key]: changed };
 }
 
 test('a record names somebody, also where the review names nobody: it would not be read', async () => {

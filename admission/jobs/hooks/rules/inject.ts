@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { jobHooks } from '../../../api/keys.ts';
-import type { Container, Pod } from '../../../api/kinds.ts';
+import type { Container, Pod, VolumeMount } from '../../../api/kinds.ts';
 import { withoutEndSlashes } from '../../../api/slashes.ts';
 import { type PatchOperation, pointer } from '../../../webhook/review.ts';
 import { hookAudience, hookFiles, hookFolder, hooks, hookVolume, type What } from './layout.ts';
@@ -16,26 +16,6 @@ export interface HookServer {
 	address: string | undefined;
 }
 
-interface Mount {
-	name: string;
-	mountPath: string;
-	subPath?: string;
-	readOnly?: boolean;
-}
-
-/** The fields that are read here and nowhere else. */
-interface HookPod extends Pod {
-	spec?: Pod['spec'] & {
-		hostNetwork?: boolean;
-		dnsPolicy?: string;
-		os?: { name?: string };
-		nodeSelector?: Record<string, string>;
-		volumes?: { name: string }[];
-	};
-}
-
-type HookContainer = Container & { volumeMounts?: Mount[] };
-
 /** The API server takes 256 KiB of annotations; what the guard writes on a pod must fit as well. */
 const mostAnnotationBytes = 192 * 1024;
 
@@ -48,7 +28,7 @@ const gitHubImage = /^ghcr\.io\/actions\/actions-runner([:@]|$)/;
  *
  * The operations stand alone: they need nothing that the pod lacks, and add to what it has.
  */
-export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] {
+export function injectHooks(pod: Pod, server: HookServer): PatchOperation[] {
 	const index = pod.spec?.containers?.findIndex(({ name }) => name === 'runner') ?? -1;
 	const container = pod.spec?.containers?.[index];
 	if (!container) return [];
@@ -75,7 +55,7 @@ export function injectHooks(pod: HookPod, server: HookServer): PatchOperation[] 
 	return [
 		...annotate(annotations, pod, wanted),
 		...appended('/spec/volumes', pod.spec?.volumes, [volume]),
-		...appended(`/spec/containers/${index}/volumeMounts`, (container as HookContainer).volumeMounts, mounts),
+		...appended(`/spec/containers/${index}/volumeMounts`, container.volumeMounts, mounts),
 		...setVariables(container, index, variables.set),
 	];
 }
@@ -85,13 +65,13 @@ export const absentBecause = (pod: Pod, why: string): PatchOperation[] =>
 	annotate(pod.metadata.annotations ?? {}, pod, { [jobHooks.absent]: why });
 
 /** Whether this pod has hooks. Names of volumes are unique. */
-export function isHooked(pod: HookPod): boolean {
+export function isHooked(pod: Pod): boolean {
 	const found = volumeOf(pod);
 	return found !== undefined && isOurs(found);
 }
 
 /** Whether it has them once these operations, of `injectHooks`, are applied. */
-export const willBeHooked = (pod: HookPod, operations: readonly PatchOperation[]): boolean =>
+export const willBeHooked = (pod: Pod, operations: readonly PatchOperation[]): boolean =>
 	operations.some((operation) => 'value' in operation && operation.value === volume) || isHooked(pod);
 
 /** One volume for all: what the annotations say, and a token of this pod. */
@@ -113,7 +93,7 @@ const volume = {
 	},
 };
 
-const mounts: Mount[] = [
+const mounts: VolumeMount[] = [
 	{ name: hookVolume, mountPath: hookFolder, readOnly: true },
 	...hooks.map(({ path }) => ({
 		name: hookVolume,
@@ -128,7 +108,7 @@ function annotationRef(key: string) {
 }
 
 /** Why this pod can't have hooks, for people; undefined: it can. */
-function whyNot(pod: HookPod, container: HookContainer, server: HookServer): string | undefined {
+function whyNot(pod: Pod, container: Container, server: HookServer): string | undefined {
 	const { spec } = pod;
 	if (pod.metadata.annotations?.[jobHooks.wanted] === 'off') return `${jobHooks.wanted} is off`;
 	const systems = [spec?.os?.name, spec?.nodeSelector?.['kubernetes.io/os']];
@@ -149,7 +129,7 @@ function whyNot(pod: HookPod, container: HookContainer, server: HookServer): str
 
 const isWithin = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
 
-const volumeOf = ({ spec }: HookPod) => spec?.volumes?.find(({ name }) => name === hookVolume);
+const volumeOf = ({ spec }: Pod) => spec?.volumes?.find(({ name }) => name === hookVolume);
 
 /** Made by us: of a template that was copied from a pod, or at an earlier pass. */
 const isOurs = (one: object) => isDeepStrictEqual(one, volume);
@@ -168,7 +148,7 @@ function isOver(
 }
 
 /** A pod that asks its node's resolver, or one of its own, knows no name of the cluster. */
-function needsAddress({ spec }: HookPod, url: string): boolean {
+function needsAddress({ spec }: Pod, url: string): boolean {
 	if (!/\.svc(\.|$)/.test(new URL(url).hostname)) return false;
 	const { hostNetwork = false, dnsPolicy = 'ClusterFirst' } = spec ?? {};
 	if (dnsPolicy === 'ClusterFirstWithHostNet') return false;
@@ -184,7 +164,7 @@ type Variables =
  *
  * Only where nothing is lost that can't be seen from outside: an image may have set them itself, or a ConfigMap may.
  */
-function planVariables(pod: HookPod, container: Container): Variables {
+function planVariables(pod: Pod, container: Container): Variables {
 	const asked = pod.metadata.annotations?.[jobHooks.wanted] === 'variables';
 	const known = gitHubImage.test(container.image ?? '') && !container.envFrom?.length;
 	const set: { name: string; value: string }[] = [];
