@@ -192,7 +192,11 @@ for (const to of ['/pods/delete', '/pods/evict', '/pods/update', 'an unknown pat
 				['no request', 400, review(undefined)],
 				['a null request', 400, review(null)],
 				['a request without uid', 400, review({ operation: 'DELETE', userInfo: {} })],
-				['a request with a null user', 400, review({ ...deletion({ metadata: {} }), userInfo: null })],
+				[
+					'a request with a null user',
+					400,
+					review({ ...deletion({ metadata: { name: 'r1' } }), userInfo: null }),
+				],
 				['a DELETE without its object', 400, review(deletion(undefined))],
 				['an UPDATE without objects', 400, review({ ...deletion(undefined), operation: 'UPDATE' })],
 				['an object that is none', 400, review(deletion('pod'))],
@@ -248,7 +252,9 @@ test('a pod of a form that no API server sends: refused or passed on, and the se
 	for (const path of [...paths, '/']) {
 		for (const pod of pods) {
 			const answer = await post(server.port, path, review({ ...deletion(pod), object: pod }));
-			assert.ok([200, 400, 503].includes(answer.status), `${answer.status} ${answer.text}`);
+			// Of unauthenticated callers there may be too many at a time.
+			const may = path === '/' ? [200, 400, 503] : [200, 400];
+			assert.ok(may.includes(answer.status), `${answer.status} ${answer.text}`);
 			assert.not.match(answer.text, /node_modules|\.ts:|\.mjs:/);
 		}
 	}

@@ -160,7 +160,10 @@ test('--client-ca-file: the API server is let in with its certificate, nobody wi
 	const answer = await remove(call, namespace, busy[0] ?? '');
 	assert.match(answer.message, 'is busy');
 	const port = rig.servers[0]?.port ?? 0;
-	const refused = await post(port, '/pods/delete', review(deletion({ metadata: {} }))).then(String, String);
+	const refused = await post(port, '/pods/delete', review(deletion({ metadata: { name: 'r1' } }))).then(
+		String,
+		String,
+	);
 	assert.match(refused, /certificate required|ECONNRESET|socket hang up/);
 });
 

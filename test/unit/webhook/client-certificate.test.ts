@@ -55,7 +55,7 @@ function ask(port: number, pair?: KeyPair): Promise<number | string> {
 			response.resume();
 			resolve(response.statusCode ?? 0);
 		});
-		call.end(review(deletion({ metadata: {} })));
+		call.end(review(deletion({ metadata: { name: 'r1' } })));
 	});
 }
 

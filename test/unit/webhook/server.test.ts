@@ -412,8 +412,10 @@ test('only the server says that something was left out, and only where it was', 
 	] as const) {
 		// In chunks, without a length.
 		const call = httpsRequest({ ...hanging(port), path, headers: json });
-		call.write(reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(size) }).slice(0, 100));
-		call.end(reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(size) }).slice(100));
+		call.write(
+			reviewOf({ ...deletion({ metadata: { name: 'r1' } }), large: 'x'.repeat(size) }).slice(0, 100),
+		);
+		call.end(reviewOf({ ...deletion({ metadata: { name: 'r1' } }), large: 'x'.repeat(size) }).slice(100));
 		const [response] = (await once(call, 'response')) as [IncomingMessage];
 		response.resume();
 		assert.equal([response.statusCode, seen.pop()?.request.reduced], [200, reduced]);
@@ -447,7 +449,10 @@ test('where the API server waits for 15 s, the time of a review whose body takes
 	const { port, callers, seen } = context;
 	const path = knownPath('/pods/evict', callers);
 	for (const timeout of ['15s', '5s']) {
-		const body = reviewOf({ ...deletion({ metadata: {} }), large: 'x'.repeat(mostWholeBytes.known) });
+		const body = reviewOf({
+			...deletion({ metadata: { name: 'r1' } }),
+			large: 'x'.repeat(mostWholeBytes.known),
+		});
 		const headers = { ...json, 'content-length': Buffer.byteLength(body) };
 		const call = httpsRequest({ ...hanging(port), path: `${path}?timeout=${timeout}`, headers });
 		const answer = once(call, 'response') as Promise<[IncomingMessage]>;
