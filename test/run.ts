@@ -90,7 +90,7 @@ async function worker(): Promise<void> {
 	for (let file = alone.shift(); file; file = alone.shift()) await runFile(file);
 }
 
-/** Whether the file is one of those that run alone; it then is no longer. */
+/** Takes the file out of those that run alone; false: it is not among them. */
 function take(file: string): boolean {
 	const at = alone.indexOf(file);
 	if (at >= 0) alone.splice(at, 1);

@@ -31,6 +31,7 @@ import {
 	readRunnerPod,
 } from '../runner/runner-pod.ts';
 import { nodeGone } from '../runner/statements.ts';
+import { pointer } from '../webhook/review.ts';
 import type { Signer } from './signer.ts';
 
 interface Metadata {
@@ -170,31 +171,26 @@ export class RunnerPods {
 
 	/**
 	 * Sets annotations whatever the pod's version, but only while its annotation `key` has this value (undefined: the pod has
-	 * no such annotation). 'conflict': it has another one, or others write all the time. However often others write on the pod, this can be written, and
-	 * yet never over what somebody else has written in `key`.
+	 * no such annotation). However often others write on the pod, this can be written, and yet never over what somebody else
+	 * has written in `key`. 'conflict': it has another value, or the API server gave up because of other writers.
 	 */
 	async annotateWhile(
 		pod: PodAddress,
 		[key, value]: [key: string, value: string | undefined],
 		annotations: Readonly<Record<string, string>>,
 	): Promise<Pod | 'conflict' | 'gone'> {
-		const annotation = (name: string) =>
-			`/metadata/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-		const uid = { op: 'test', path: '/metadata/uid', value: pod.uid };
-		const set = Object.entries(annotations).map(([name, text]) => ({
-			op: 'add',
-			path: annotation(name),
-			value: text,
-		}));
+		const all = '/metadata/annotations';
+		const isThisPod = { op: 'test', path: '/metadata/uid', value: pod.uid };
+		const hasValue = { op: 'test', path: `${all}/${pointer(key)}`, value: value ?? null };
+		const set = Object.entries(annotations).map(([name, text]) => {
+			return { op: 'add', path: `${all}/${pointer(name)}`, value: text };
+		});
+		const ways: object[][] = [[isThisPod, hasValue, ...set]];
 		// What is absent passes the test for null, but not where the pod has no annotations at all (measured on Kubernetes 1.36).
-		const ways: object[][] = [[uid, { op: 'test', path: annotation(key), value: value ?? null }, ...set]];
-		if (value === undefined)
-			ways.push([
-				uid,
-				{ op: 'test', path: '/metadata/annotations', value: null },
-				{ op: 'add', path: '/metadata/annotations', value: annotations },
-			]);
-		let failure: unknown;
+		if (value === undefined) {
+			const hasNone = { op: 'test', path: all, value: null };
+			ways.push([isThisPod, hasNone, { op: 'add', path: all, value: annotations }]);
+		}
 		for (const body of ways) {
 			try {
 				return await this.#client.request<Pod>('PATCH', pathOf(pod), {
@@ -204,15 +200,11 @@ export class RunnerPods {
 				});
 			} catch (error) {
 				if (isNotFound(error)) return 'gone';
-				if (!isTestFailure(error) && !isConflict(error)) throw error;
-				failure = error;
+				if (isConflict(error)) break;
+				if (!isTestFailure(error)) throw error;
 			}
 		}
-		const metadata = (await this.get(pod.namespace, pod.name))?.metadata;
-		if (metadata?.uid !== pod.uid) return 'gone';
-		// The API server answers 422 as well where the change itself is not valid: what is read says whether a test has failed.
-		if (isTestFailure(failure) && metadata.annotations?.[key] === value) throw failure;
-		return 'conflict';
+		return (await this.get(pod.namespace, pod.name))?.metadata.uid === pod.uid ? 'conflict' : 'gone';
 	}
 
 	/** Sets one condition of the pod, unless the pod is gone. The kubelet keeps conditions that are not its own. */

@@ -100,8 +100,9 @@ function refuseOddPath(path: string): void {
 export const isNotFound = (error: unknown) => error instanceof KubeError && error.code === 404;
 /** A precondition failed, an object of this name exists, or the guard denied the deletion. */
 export const isConflict = (error: unknown) => error instanceof KubeError && error.code === 409;
-/** A `test` of a JSON patch failed. */
-export const isTestFailure = (error: unknown) => error instanceof KubeError && error.code === 422;
+/** A `test` of a JSON patch failed. A change that is not valid is answered with 422 as well, and with its causes. */
+export const isTestFailure = (error: unknown) =>
+	error instanceof KubeError && error.code === 422 && error.causes.length === 0;
 /** The answer was longer than the caller, or this client, reads. */
 export const isTooLarge = (error: unknown) => error instanceof KubeError && error.reason === tooLarge;
 const tooLarge = 'TooLarge';

@@ -164,7 +164,8 @@ function fits(value: unknown, form: AnyForm, reduced: boolean): boolean {
 
 function fitsList(value: object, item: AnyForm, reduced: boolean): boolean {
 	if (!Array.isArray(value)) return false;
-	const kept = value.filter((one) => fits(one, item, reduced));
-	if (kept.length < value.length) value.splice(0, value.length, ...kept);
+	let kept = 0;
+	for (const one of value) if (fits(one, item, reduced)) value[kept++] = one;
+	value.length = kept;
 	return true;
 }

@@ -259,7 +259,7 @@ test('labels and annotations are texts, whoever has sent the review', () => {
 	assert.equal(read(true).oldObject, { metadata: {} });
 });
 
-/** Pods with every field that is read: a runner's, a set's that has to be filled in, a scale set's, and a job's. */
+/** Pods with every field that is read: a runner's that has to be filled in, a scale set's, and a job's. */
 function wholePods(): Pod[] {
 	const ownerReferences = [
 		{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'r1', uid: 'owner', controller: true },
@@ -334,7 +334,7 @@ function wholePods(): Pod[] {
 }
 
 const hookServer = { url: 'https://hooks.example', authorities: 'PEM', address: undefined };
-/** What reads pods of reviews; those that come to their end are answered. */
+/** Every handler that reads pods of reviews. */
 const readers: Record<string, (asked: AdmissionRequest, parts: ReviewDependencies) => unknown> = {
 	DELETE: (asked, parts) => deletePods(asked, known, parts),
 	UPDATE: (asked) => updatePods(asked, 'guard', kindsByThemselves()),
@@ -379,6 +379,18 @@ for (const [what, read] of Object.entries(readers))
 			}
 		}
 	});
+
+test('a list of as many entries as a review can hold, one of them of another type', () => {
+	const args = [5, ...Array.from({ length: 700_000 }, () => 'a')];
+	const object = pod({ spec: { containers: [{ name: 'runner', args: args as string[] }] } });
+	const asked = {
+		...request({ oldObject: object }),
+		resource: { group: '', version: 'v1', resource: 'pods' },
+	};
+	const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: asked };
+	const { oldObject } = parseReview(Buffer.from(JSON.stringify(review)));
+	assert.is((oldObject as Pod).spec?.containers?.[0]?.args?.length, 700_000);
+});
 
 /** The path of every field of the object, with dots. */
 function placesOf(value: unknown, path: string[] = []): string[] {
