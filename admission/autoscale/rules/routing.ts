@@ -20,18 +20,24 @@ export interface Sets {
 	placesOf: (set: SetKey) => Places;
 	/** Whether the repository may use the set's runner group, as far as is known; every repository may use those of no group. */
 	visible: (repository: string, set: IndexedSet) => boolean;
+	/**
+	 * Whether GitHub gives jobs of this class (repository and labels) to the set's runners, as far as is known; undefined: yes.
+	 * It is asked for each job and each set that fits, so it must be quick for a set with no such class.
+	 */
+	gives?: (set: SetKey, job: Job) => boolean;
 }
 
 /**
  * The set that a waiting job counts for. GitHub gives a job to any runner that may have it; this says for which set its
  * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for. One
- * whose starts fail comes after those that have room, and before those that have none.
+ * whose starts fail comes after those that have room, and before those that have none. One that GitHub does not give such jobs
+ * to comes after all these.
  * It stays with the set that it counts for as long as that has room, so that jobs do not go back and forth.
  *
  * @param current key of the set that the job counted for last
  */
 export const route = (job: Job, sets: Sets, current?: SetKey): Routed =>
-	choose(new Matcher(sets, sets.placesOf).matching(job), current);
+	choose(job, new Matcher(sets, sets.placesOf).matching(job), sets.gives, current).routed;
 
 /**
  * The same for all waiting jobs, one after the other: those that have a set come before those that have none yet, and the
@@ -49,13 +55,16 @@ export function* routeAll(
 		left.set(set, known);
 		return known;
 	};
-	const serves = (set: SetKey | undefined) =>
-		set !== undefined && sets.index.get(set) !== undefined && failureOf(leftOf(set)) === 0;
+	const serves = (set: SetKey | undefined, job: Job) =>
+		set !== undefined &&
+		sets.index.get(set) !== undefined &&
+		failureOf(leftOf(set), givenBy(set, job, sets.gives)) === 0;
 	const matcher = new Matcher(sets, leftOf);
 	const take = (job: Job, current: SetKey | undefined): { job: Job; routed: Routed } => {
-		const routed = choose(matcher.matching(job), current);
+		const { routed, given } = choose(job, matcher.matching(job), sets.gives, current);
 		const its = 'set' in routed ? left.get(routed.set) : undefined;
-		if (its) {
+		// A job that the set's runners are not given takes no place of those that they are.
+		if (its && given) {
 			its.room -= 1;
 			its.idle -= 1;
 		}
@@ -66,7 +75,7 @@ export function* routeAll(
 	for (const job of oldestFirst) {
 		const current = currentOf(job);
 		// A job whose set has no room left, or cannot start runners, is routed when all others have their set.
-		if (serves(current)) yield take(job, current);
+		if (serves(current, job)) yield take(job, current);
 		else displaced.push(job);
 	}
 	for (const job of displaced) yield take(job, currentOf(job));
@@ -85,28 +94,46 @@ type None = Extract<Routed, { none: string }>;
 type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
 
 /**
- * How unlikely it is that a set starts a runner for one more job; lower is better. Only a start shows that its failures are
- * over, so it gets the jobs that no other set has room for: how often it tries is its own affair.
+ * How unlikely it is that a set starts a runner for one more job, and that the job is given to it; lower is better. Only a
+ * start shows that a set's failures are over, so it gets the jobs that no other set has room for: how often it tries is its
+ * own affair.
  */
-function failureOf({ blocked, room }: Places): number {
-	if (blocked && blocked !== 'StartsFailing') return 3;
+function failureOf({ blocked, room }: Places, given: boolean): number {
+	if (blocked && blocked !== 'StartsFailing') return 4;
+	if (!given) return 3;
 	if (room <= 0) return 2;
 	return blocked ? 1 : 0;
 }
 
-function choose(found: Matching, current: SetKey | undefined): Routed {
-	if ('none' in found) return found;
-	const { matches } = found;
-	const own = current && matches.get(current);
-	if (own && failureOf(own.left) === 0) return { set: own.set.key };
-	let best: Match | undefined;
-	for (const match of matches.values()) if (!best || order(match, best, own) < 0) best = match;
-	return { set: (best as Match).set.key };
+const givenBy = (set: SetKey, job: Job, gives: Sets['gives']): boolean => gives?.(set, job) !== false;
+
+/** `given`: whether the set's runners are given such jobs. */
+function choose(
+	job: Job,
+	found: Matching,
+	gives: Sets['gives'],
+	current: SetKey | undefined,
+): { routed: Routed; given: boolean } {
+	if ('none' in found) return { routed: found, given: false };
+	const own = current && found.matches.get(current);
+	let best: { match: Match; given: boolean; failure: number } | undefined;
+	for (const match of found.matches.values()) {
+		const given = givenBy(match.set.key, job, gives);
+		const failure = failureOf(match.left, given);
+		if (match === own && failure === 0) return { routed: { set: own.set.key }, given };
+		const nearer = failure - (best?.failure ?? Number.POSITIVE_INFINITY);
+		if (!best || nearer < 0 || (nearer === 0 && order(match, best.match, own) < 0))
+			best = { match, given, failure };
+	}
+	const { match, given } = best as NonNullable<typeof best>;
+	return { routed: { set: match.set.key }, given };
 }
 
-/** Below 0: the one comes before the other. All that the job asks for is among a set's labels, so fewer mean fewer unneeded ones. */
+/**
+ * Of two sets that are as likely to run the job; below 0: the one comes before the other. All that the job asks for is among a
+ * set's labels, so fewer mean fewer unneeded ones.
+ */
 const order = (one: Match, other: Match, own: Match | undefined): number =>
-	failureOf(one.left) - failureOf(other.left) ||
 	Number(other === own) - Number(one === own) ||
 	one.breadth - other.breadth ||
 	one.set.own - other.set.own ||

@@ -36,6 +36,7 @@ const job = (labels: readonly string[], more: Partial<Job> = {}): Job => ({
 const keyOf = (name: string) => `RunnerSet ci/${name}` as const;
 interface Candidate extends FixedPart, Places {
 	visible: (repository: string) => boolean;
+	gives: (one: Job) => boolean;
 }
 const set = (name: string, { labels = [], ...more }: Partial<Candidate> = {}): Candidate => ({
 	key: keyOf(name),
@@ -49,6 +50,7 @@ const set = (name: string, { labels = [], ...more }: Partial<Candidate> = {}): C
 	exactArchitecture: true,
 	blocked: undefined,
 	visible: () => true,
+	gives: () => true,
 	...more,
 });
 
@@ -63,6 +65,7 @@ const among = (candidates: readonly Candidate[]): routing.Sets => {
 		index,
 		placesOf: (key) => byKey.get(key) as Candidate,
 		visible: (repository, { key }) => byKey.get(key)?.visible(repository) === true,
+		gives: (key, one) => byKey.get(key)?.gives(one) === true,
 	};
 };
 
@@ -265,6 +268,44 @@ for (const [promise, one, candidates, expected] of table) {
 	});
 }
 
+const never = { gives: () => false };
+const narrow = repository('octo', 'app');
+const notGiven: [string, Candidate[], string][] = [
+	['after one that has room', [set('a', { ...never, ...narrow, idle: 5 }), set('b')], 'b a'],
+	['after one whose starts fail', [set('a', never), set('b', { blocked: 'StartsFailing' })], 'b a'],
+	['after one that is full', [set('a', { ...never, ...narrow }), set('b', { room: 0 })], 'b a'],
+	['before one that can start none', [set('a', { blocked: 'SpecInvalid' }), set('b', never)], 'b a'],
+	['and if there is no other it keeps the job', [set('a', never)], 'a'],
+];
+for (const [promise, candidates, expected] of notGiven)
+	test(`a set that GitHub does not give such jobs to: ${promise}`, () => {
+		assert.is(route(job(['linux']), candidates), expected);
+		assert.is(route(job(['linux']), candidates.toReversed()), expected, 'in whatever order the sets are');
+		assert.is(route(job(['linux']), candidates, keyOf('a')), expected, 'also if it has the job');
+	});
+
+test('a set that is not given the jobs of one repository, or of some labels, still gets the others', () => {
+	const gives = ({ repository, labels }: Job) => repository !== 'octo/outside' || !labels.includes('linux');
+	const sets = [set('a', { ...enterprise('corp'), idle: 5, gives }), set('b', enterprise('corp'))];
+	const at = (key: string, name: string, label: string) => job([label], { key, repository: `octo/${name}` });
+	const list = [at('j0', 'outside', 'linux'), at('j1', 'app', 'linux'), at('j2', 'outside', 'x64')];
+	for (const order of [list, list.toReversed()]) {
+		const routed = routeAll(order, sets, () => keyOf('a'));
+		assert.equal([...routed].map(([key, to]) => `${key} ${to}`).sort(), ['j0 b', 'j1 a', 'j2 a']);
+	}
+});
+
+test('jobs that a set is not given take no place of those that it is', () => {
+	const sets = [set('a', { room: 2, idle: 2, gives: (one) => one.repository === 'octo/app' })];
+	const outside = jobsAt(50).map((one) => ({ ...one, key: `o${one.key}`, repository: 'octo/outside' }));
+	const list = [...outside, ...jobsAt(2).map((one) => ({ ...one, repository: 'octo/app' }))];
+	const both = [...sets, set('b', { ...enterprise('corp'), room: 0, gives: sets[0]?.gives ?? (() => true) })];
+	const routed = routeAll(list, both, () => keyOf('a'));
+	assert.equal([routed.get('j0'), routed.get('j1')], ['a', 'a']);
+	assert.equal(counts(routed), { a: 52 });
+	assert.equal(counts(routeAll(list.toReversed(), both, () => undefined)), { a: 52 });
+});
+
 test('names of many sets are cut for people', () => {
 	const some = ['a', 'b', 'c', 'd', 'e'].map((key) => set(key, { visible: () => false }));
 	const expected =
@@ -399,7 +440,7 @@ class CountedSet extends Set<string> {
 }
 function counting(sets: routing.Sets): { sets: routing.Sets; asked: { visible: number; places: number } } {
 	const asked = { visible: 0, places: 0 };
-	const { index, placesOf, visible } = sets;
+	const { index, placesOf, visible, gives } = sets;
 	CountedSet.looks = 0;
 	const { within } = index;
 	index.within = (scopes) =>
@@ -416,6 +457,7 @@ function counting(sets: routing.Sets): { sets: routing.Sets; asked: { visible: n
 				asked.visible += 1;
 				return visible(repository, one);
 			},
+			gives,
 		},
 	};
 }
