@@ -3,7 +3,7 @@ import type { SetKey } from '../rules/set-key.ts';
 import type { Organizations } from './organizations.ts';
 import { type Repositories, want } from './repositories.ts';
 import { isReadSince } from './rules/due.ts';
-import { initialReadWithinMs } from './rules/policy.ts';
+import { initialReadWithinMs, repositoriesFreshMs } from './rules/policy.ts';
 import { covers } from './rules/targets.ts';
 import { urgency } from './rules/types.ts';
 
@@ -38,12 +38,14 @@ export class InitialReads {
 		return this.#done.has(key);
 	}
 
-	/** Organizations whose repositories an initial read waits for, in lower case. */
-	get organizations(): Set<string> {
-		const reads = [...this.#initialReads.values()].filter(({ pending }) => pending === undefined);
-		return new Set(
-			reads.flatMap(({ scope }) => (scope.kind === 'organization' ? [scope.name.toLowerCase()] : [])),
-		);
+	/** Organizations whose repositories an initial read waits for, in lower case, and since when. */
+	get organizations(): Map<string, number> {
+		const waiting = new Map<string, number>();
+		for (const { scope, sinceMs, pending } of this.#initialReads.values()) {
+			const name = scope.kind === 'organization' && !pending ? scope.name.toLowerCase() : undefined;
+			if (name !== undefined && !waiting.has(name)) waiting.set(name, sinceMs);
+		}
+		return waiting;
 	}
 
 	/** Begins to read for sets that are new, and forgets those that are gone. */
@@ -76,7 +78,8 @@ export class InitialReads {
 	#isRead(initial: InitialRead, nowMs: number): boolean {
 		const { scope, sinceMs } = initial;
 		if (!initial.pending) {
-			if (scope.kind === 'organization' && !this.#organizations.isReadSince(scope.name, sinceMs, nowMs))
+			const listedSinceMs = sinceMs - repositoriesFreshMs;
+			if (scope.kind === 'organization' && !this.#organizations.isReadSince(scope.name, listedSinceMs, nowMs))
 				return false;
 			const covered = [...this.#repositories.values()].filter(({ key }) => covers(scope, key));
 			for (const repository of covered) want(repository, urgency.initial, nowMs);

@@ -42,8 +42,13 @@ export class QueryQueue {
 		for (const { name, credential } of this.#credentials.organizations()) {
 			const dueMs = organizations.dueMs(name, nowMs);
 			if (dueMs === undefined) continue;
-			const why = starting.has(name.toLowerCase()) ? urgency.initial : urgency.round;
-			offer(credential, { query: { kind: 'repositories', organization: name }, urgency: why, dueMs });
+			const awaitedMs = starting.get(name.toLowerCase());
+			const query: Query = { kind: 'repositories', organization: name };
+			const due: Due =
+				awaitedMs === undefined
+					? { query, urgency: urgency.round, dueMs }
+					: { query, urgency: urgency.initial, dueMs: Math.min(dueMs, awaitedMs) };
+			offer(credential, due);
 		}
 		for (const credential of this.#credentials.values()) {
 			const isIts = (repository: string) => this.#credentials.for(repository) === credential;

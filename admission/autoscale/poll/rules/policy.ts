@@ -79,6 +79,12 @@ export const siblingsAfterMs = 2 * minuteMs;
 /** The repositories of an organization that were pushed to lately are listed anew after this. */
 export const repositoriesEveryMs = hourMs;
 
+/**
+ * A set that is new in an organization that is known needs no new list of its repositories if the last one is younger than
+ * this: who creates and deletes autoscalers causes one call a minute at most.
+ */
+export const repositoriesFreshMs = minuteMs;
+
 /** What GitHub does not show is asked for again after this, then after twice as long each time. */
 export const hiddenMs = { first: 10 * minuteMs, most: 6 * hourMs } as const;
 

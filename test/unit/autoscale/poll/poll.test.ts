@@ -280,6 +280,25 @@ test('a set that comes later has an initial read of its own', async ({ world }) 
 	assert.not.ok(world.poll.isKnown('RunnerDeployment ci/web'), 'it is gone');
 });
 
+for (const [age, afterMs, lists] of [
+	['old', 20 * minuteMs, 1],
+	['fresh', minuteMs / 2, 0],
+] as const)
+	test(`a set that is created again in a known organization is read at once: its ${age} list of repositories`, async ({
+		world,
+	}) => {
+		world.queue(app);
+		await started(world, organization);
+		await world.clock.pass(afterMs);
+		world.calls.length = 0;
+		world.delivers = () => false;
+		const job = world.queue(lists === 1 ? 'octo-org/new' : app);
+		world.targets = [...world.targets, world.target(organization, { key: 'RunnerSet ci/again' })];
+		await world.clock.until('known', () => world.poll.isKnown('RunnerSet ci/again'), minuteMs);
+		assert.is(world.stateOf(job), 'queued');
+		assert.is(paths(world).filter((path) => path.endsWith('/repos')).length, lists);
+	});
+
 test('where GitHub cannot be asked, the initial read ends all the same', async ({ world }) => {
 	world.answer = () => ({ kind: 'github-unavailable', detail: 'down' });
 	world.start(organization);
