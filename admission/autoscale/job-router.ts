@@ -10,6 +10,7 @@ import type { BookChange, Entry, JobBook, SetFindings } from './job-book.ts';
 import type { KnownSets } from './known-sets.ts';
 import type { Visibility } from './poll/visibility.ts';
 import { waitsForRunner } from './rules/job-status.ts';
+import { startsWithinMs } from './rules/policy.ts';
 import { type Routed, route, routeAll, type Sets } from './rules/routing.ts';
 import { afterReconcile, bearsOnOthers, type SetFacts } from './rules/set-facts.ts';
 import { metricLabelsOf, type SetKey, setKeyOf } from './rules/set-key.ts';
@@ -51,6 +52,8 @@ export class JobRouter {
 	#cancelReroute: (() => void) | undefined;
 	/** All jobs are being routed. `again`: something has changed since that began. */
 	#rerouting: { again: boolean } | undefined;
+	/** When the next job that tries a set that cannot start runners is to move on, ms since the epoch. */
+	#probe: { endsMs: number; cancel: () => void } | undefined;
 	/** How long that took the last time, others' turns included. */
 	#tookMs = 0;
 
@@ -66,6 +69,7 @@ export class JobRouter {
 	stop(): void {
 		this.#stopped.abort();
 		this.#cancelReroute?.();
+		this.#probe?.cancel();
 	}
 
 	/** Why the set can't start runners now; undefined: it can. */
@@ -181,7 +185,7 @@ export class JobRouter {
 	*#reroute(): Generator<void> {
 		const { book, sets } = this.#dependencies;
 		const waiting = [...book.values()].flatMap(({ job }) => (waitsForRunner(job) ? [job] : []));
-		const all = this.#setsWith(({ places }) => places);
+		const all = this.#setsWith(noneWaits);
 		for (const { job, routed } of routeAll(waiting, all, ({ key }) => book.get(key)?.set)) {
 			const entry = book.get(job.key);
 			const stands = !('set' in routed) || sets.has(routed.set);
@@ -211,13 +215,28 @@ export class JobRouter {
 		if (!waitsForRunner(job) && entry.set !== undefined && sets.has(entry.set)) return;
 		// The job itself is counted where it is.
 		const own = (set: SetKey) => (waitsForRunner(job) && set === entry.set ? 1 : 0);
-		const all = this.#setsWith(({ places, waiting }, set) => places - waiting + own(set));
+		const others = ({ waiting }: SetFacts, set: SetKey) => waiting - own(set);
+		const all = this.#setsWith(others);
 		this.#settle(entry, route(job, all, entry.set));
 	}
 
 	#settle(entry: Entry, routed: Routed): void {
 		this.#assign(entry.job.key, 'set' in routed ? routed.set : undefined);
 		if ('none' in routed) this.#dependencies.reasons.noSetFits(entry, routed);
+		else if (this.#dependencies.sets.get(routed.set)?.stuck)
+			this.#rerouteAt(entry.job.openedMs + startsWithinMs);
+	}
+
+	/** A job that waits for a set that cannot start runners moves on then, if another one fits. @param ms since the epoch */
+	#rerouteAt(ms: number): void {
+		const { clock } = this.#dependencies;
+		if (ms <= clock.now() || (this.#probe && this.#probe.endsMs <= ms)) return;
+		this.#probe?.cancel();
+		const cancel = clock.after(ms - clock.now(), () => {
+			this.#probe = undefined;
+			this.#rerouteSoon();
+		});
+		this.#probe = { endsMs: ms, cancel };
 	}
 
 	#assign(key: string, set: SetKey | undefined): void {
@@ -230,20 +249,31 @@ export class JobRouter {
 		book.assign(key, set);
 	}
 
-	#setsWith(roomOf: (facts: SetFacts, set: SetKey) => number): Sets {
+	/** @param waitingOf how many jobs wait for the set that are not being routed */
+	#setsWith(waitingOf: (facts: SetFacts, set: SetKey) => number): Sets {
 		const { sets, visibility, clock } = this.#dependencies;
+		const probeAfterMs = clock.now() - startsWithinMs;
 		return {
 			index: sets.index,
 			placesOf: (set) => {
 				const facts = sets.get(set);
 				if (!facts) return { idle: 0, room: 0, blocked: 'Deleting' };
 				const blocked = facts.blocked ?? (facts.stuck ? 'StartsFailing' : undefined);
-				return { idle: facts.idle, room: roomOf(facts, set), blocked };
+				const waiting = waitingOf(facts, set);
+				return {
+					idle: facts.idle,
+					room: facts.places - waiting,
+					blocked,
+					probeAfterMs: facts.stuck && waiting <= 0 ? probeAfterMs : undefined,
+				};
 			},
 			visible: (repository, { scope, group }) => visibility.may(repository, scope, group, clock.monotonic()),
 		};
 	}
 }
+
+/** All jobs are routed. */
+const noneWaits = (): number => 0;
 
 const architectureOf = (node: { metadata: { labels?: Record<string, string> } }): string | undefined =>
 	node.metadata.labels?.[architectureLabel] || undefined;

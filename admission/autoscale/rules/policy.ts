@@ -93,3 +93,9 @@ export const mostStartUps = 50;
 
 /** Until the first one has started: pulling no image, a runner of ARC's image takes 20 s to 2 min. */
 export const assumedStartUpMs = minuteMs;
+
+/**
+ * A set that has started no runner for this long can't be relied on: no node has room, or its image can't be pulled. Its jobs
+ * move to other sets, but for one at a time that tries again, for as long.
+ */
+export const startsWithinMs = 10 * minuteMs;

@@ -30,8 +30,8 @@ export interface Sets {
 /**
  * The set that a waiting job counts for. GitHub gives a job to any runner that may have it; this says for which set its
  * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for. One
- * whose starts fail comes after those that have room, and before those that have none. One that GitHub does not give such jobs
- * to comes after all these.
+ * whose starts fail comes after those that have room, and before those that have none; but one job at a time finds out whether
+ * it can start runners again. One that GitHub does not give such jobs to comes after all these.
  * It stays with the set that it counts for as long as that has room, so that jobs do not go back and forth.
  *
  * @param current key of the set that the job counted for last
@@ -58,7 +58,7 @@ export function* routeAll(
 	const serves = (set: SetKey | undefined, job: Job) =>
 		set !== undefined &&
 		sets.index.get(set) !== undefined &&
-		failureOf(leftOf(set), givenBy(set, job, sets.gives)) === 0;
+		failureOf(leftOf(set), job, givenBy(set, job, sets.gives)) === 0;
 	const matcher = new Matcher(sets, leftOf);
 	const take = (job: Job, current: SetKey | undefined): { job: Job; routed: Routed } => {
 		const { routed, given } = choose(job, matcher.matching(job), sets.gives, current);
@@ -67,6 +67,7 @@ export function* routeAll(
 		if (its && given) {
 			its.room -= 1;
 			its.idle -= 1;
+			its.probeAfterMs = undefined;
 		}
 		return { job, routed };
 	};
@@ -96,13 +97,14 @@ type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
 /**
  * How unlikely it is that a set starts a runner for one more job, and that the job is given to it; lower is better. Only a
  * start shows that a set's failures are over, so it gets the jobs that no other set has room for: how often it tries is its
- * own affair.
+ * own affair. One that tries nothing by itself has a job as its probe, for as long as a start may take.
  */
-function failureOf({ blocked, room }: Places, given: boolean): number {
+function failureOf({ blocked, room, probeAfterMs }: Places, job: Job, given: boolean): number {
 	if (blocked && blocked !== 'StartsFailing') return 4;
 	if (!given) return 3;
 	if (room <= 0) return 2;
-	return blocked ? 1 : 0;
+	const probes = probeAfterMs !== undefined && job.openedMs > probeAfterMs;
+	return blocked && !probes ? 1 : 0;
 }
 
 const givenBy = (set: SetKey, job: Job, gives: Sets['gives']): boolean => gives?.(set, job) !== false;
@@ -119,7 +121,7 @@ function choose(
 	let best: { match: Match; given: boolean; failure: number } | undefined;
 	for (const match of found.matches.values()) {
 		const given = givenBy(match.set.key, job, gives);
-		const failure = failureOf(match.left, given);
+		const failure = failureOf(match.left, job, given);
 		if (match === own && failure === 0) return { routed: { set: own.set.key }, given };
 		const nearer = failure - (best?.failure ?? Number.POSITIVE_INFINITY);
 		if (!best || nearer < 0 || (nearer === 0 && order(match, best.match, own) < 0))

@@ -1,4 +1,5 @@
 import { isLiving } from './holders.ts';
+import { startsWithinMs } from './policy.ts';
 import type { Desired, FixedPart, Runner } from './types.ts';
 import type { WaitedFor } from './waits.ts';
 
@@ -12,7 +13,11 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	waiting: number;
 	/** Runners that are on their way. */
 	starting: number;
-	/** None of them has started for startsWithinMs. */
+	/** UIDs of its runners that had started at the last reconcile; undefined: there was none. */
+	started: ReadonlySet<string> | undefined;
+	/** Since when runners have been starting and none has started, ms since the epoch; undefined: that is not so. */
+	startsNoneSinceMs: number | undefined;
+	/** That has lasted for startsWithinMs. It is so until one starts, also when none is tried any longer. */
 	stuck: boolean;
 	/** Names of its runners at the last reconcile, in lower case. */
 	runners: ReadonlySet<string>;
@@ -30,11 +35,10 @@ export const unreconciled: Omit<SetFacts, 'fixed'> = {
 	idle: 0,
 	startingSinceMs: undefined,
 	starting: 0,
+	started: undefined,
+	startsNoneSinceMs: undefined,
 	stuck: false,
 };
-
-/** A set that has started no runner for this long can't be relied on: no node has room, or its image can't be pulled. */
-const startsWithinMs = 10 * 60_000;
 
 /**
  * The facts after a reconcile of the set. Pure.
@@ -51,24 +55,45 @@ export function afterReconcile(
 ): SetFacts {
 	const living = runners.filter(isLiving);
 	const idle = living.filter(({ phase, departing }) => phase === 'idle' && !departing).length;
-	const started = living.filter(({ phase }) => phase === 'unbound' || phase === 'starting');
-	const createdMs = started.map((runner) => runner.createdMs);
-	const others = living.filter(({ phase }) => phase !== 'busy').length - started.length;
-	const newestMs = Math.max(...createdMs);
+	const starting = living.filter(isStarting);
+	const others = living.filter(({ phase }) => phase !== 'busy').length - starting.length;
+	const started = new Set(runners.filter(hasStarted).map(({ uid }) => uid));
+	const startsNoneSinceMs = startsNoneSince(facts, starting, started, waiting, nowMs);
+	const isLate = startsNoneSinceMs !== undefined && nowMs - startsNoneSinceMs >= startsWithinMs;
 	return {
 		...facts,
 		runners: new Set(runners.map(({ name }) => name.toLowerCase())),
 		idle,
 		living: living.length,
 		waiting,
-		starting: started.length,
-		startingSinceMs: started.length > 0 ? Math.min(...createdMs) : undefined,
+		starting: starting.length,
+		startingSinceMs:
+			starting.length > 0 ? Math.min(...starting.map(({ createdMs }) => createdMs)) : undefined,
 		autoscaled: desired?.countsJobs === true,
 		max: desired?.max ?? living.length,
 		// Without an autoscaler that counts jobs, only who is idle will take one.
 		places: desired?.countsJobs ? desired.max - living.filter(isOccupied).length : idle,
-		stuck: started.length > 0 && others === 0 && nowMs - newestMs >= startsWithinMs,
+		started,
+		startsNoneSinceMs,
+		stuck: isLate && others === 0 && (facts.stuck || starting.length > 0),
 	};
+}
+
+/** A new runner does not make it any later, and neither does the end of one that was given up: only a start ends it. */
+function startsNoneSince(
+	before: SetFacts,
+	starting: readonly Runner[],
+	started: ReadonlySet<string>,
+	waiting: number,
+	nowMs: number,
+): number | undefined {
+	const createdMs = starting.map((runner) => runner.createdMs);
+	// What has started and ended before the first reconcile is not known: it counts from the newest.
+	if (!before.started) return starting.length > 0 ? Math.max(...createdMs) : undefined;
+	if ([...started].some((uid) => !before.started?.has(uid))) return starting.length > 0 ? nowMs : undefined;
+	if (starting.length === 0 && waiting === 0 && !before.stuck) return undefined;
+	if (before.startsNoneSinceMs !== undefined) return Math.min(before.startsNoneSinceMs, nowMs);
+	return starting.length > 0 ? Math.min(...createdMs) : undefined;
 }
 
 /** Whether jobs may now be routed to other sets: whether this one has room or is stuck has changed, or more of its jobs have no place. */
@@ -82,3 +107,8 @@ const missingIn = ({ places, waiting }: SetFacts): number => Math.max(0, waiting
 
 /** It can take no further job. */
 const isOccupied = ({ phase, departing }: Runner): boolean => phase === 'busy' || departing;
+
+const isStarting = ({ phase }: Runner): boolean => phase === 'unbound' || phase === 'starting';
+
+/** It could take a job, or has had one. */
+const hasStarted = ({ phase, worked }: Runner): boolean => phase === 'idle' || phase === 'busy' || worked;

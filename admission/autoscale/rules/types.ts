@@ -57,6 +57,8 @@ export interface Runner {
 	worked: boolean;
 	/** What its job signals say of the job that it runs or ran: each part where it is known. */
 	job: Partial<RunOfJob> | undefined;
+	/** The node of its pod; absent: it has none yet. */
+	node?: string | undefined;
 }
 
 export interface RunOfJob {
@@ -170,4 +172,9 @@ export interface Places {
 	room: number;
 	/** Why it can't start runners; undefined: it can. */
 	blocked: 'StartsFailing' | 'CredentialsMissing' | 'SpecInvalid' | 'Deleting' | undefined;
+	/**
+	 * Where its starts fail: one job that opened after this, ms since the epoch, may find out whether that is over. Absent: none
+	 * may.
+	 */
+	probeAfterMs?: number | undefined;
 }

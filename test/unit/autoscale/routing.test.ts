@@ -361,6 +361,26 @@ test('a set whose starts fail gets back what the others have no room for, and so
 	assert.equal(counts(routeAll(jobsAt(6), more, setOf)), { a: 3, b: 3 }, 'one that works is better still');
 });
 
+test('a set that has started none for long keeps its oldest young job as a probe, and the others move on', () => {
+	const failing = set('a', { ...narrow, blocked: 'StartsFailing', probeAfterMs: 1 });
+	const probed = routeAll(jobsAt(6), [failing, set('b')], () => keyOf('a'));
+	assert.equal([...probed].map(([key, to]) => `${key} ${to}`).sort(), [
+		...['j0 b', 'j1 b', 'j2 a', 'j3 b', 'j4 b', 'j5 b'],
+	]);
+	assert.is(route(job(['linux'], { openedMs: 2 }), [failing, set('b')]), 'a b', 'a new one may be the probe');
+	assert.is(
+		route(job(['linux'], { openedMs: 1 }), [failing, set('b')], keyOf('a')),
+		'b a',
+		'it was for long',
+	);
+	const full = set('a', { ...failing, room: 0 });
+	assert.is(
+		route(job(['linux'], { openedMs: 2 }), [full, set('b')]),
+		'b a',
+		'without room it can try nothing',
+	);
+});
+
 test('a job takes no place of another one since its own set fails', () => {
 	const sets = [set('a', { blocked: 'StartsFailing' }), set('b', { room: 1 })];
 	const routed = routeAll(jobsAt(2), sets, ({ key }) => keyOf(key === 'j0' ? 'a' : 'b'));
