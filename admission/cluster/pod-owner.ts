@@ -1,7 +1,7 @@
 import type { SetController } from '../api/controllers.ts';
 import { arc } from '../api/keys.ts';
 import type { KubeObject, OwnerReference, Pod } from '../api/kinds.ts';
-import { objectPath, resources } from '../api/paths.ts';
+import { objectPath, type Resource, resources } from '../api/paths.ts';
 import { apiVersion, setKinds } from '../api/sets.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { getObject } from '../kube/objects.ts';
@@ -19,6 +19,13 @@ const owners = {
 } as const satisfies Record<SetController, object>;
 const sets = { runnerset: setKinds.runnerSet.kind, runnerdeployment: setKinds.runnerDeployment.kind };
 
+/** What would make a pod again, and so has to be deleted before it. */
+export interface PodOwner {
+	name: string;
+	uid: string;
+	resource: Resource;
+}
+
 /** The StatefulSet or Runner by which a set made this pod, according to the pod's own labels and owner references. */
 export function ownerOf({ metadata }: Pod, controller: SetController): OwnerReference | undefined {
 	const { label, kind } = owners[controller];
@@ -28,9 +35,10 @@ export function ownerOf({ metadata }: Pod, controller: SetController): OwnerRefe
 }
 
 /**
- * The name of the pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's
- * controller deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the
- * pod again. Read from the API server, never from a cache. undefined: nobody but the guard will delete this pod.
+ * The pod's owner (StatefulSet or Runner) if it belongs to one of our sets and is not being deleted. The set's controller
+ * deletes that owner when the runner has ended, and then the pod; until then a StatefulSet would create the pod again. So
+ * whoever deletes the pod for another reason deletes this owner first. Read from the API server, never from a cache.
+ * undefined: nobody but the guard will delete this pod, and nobody makes it again.
  *
  * @param controllers those that run: a set whose controller is off deletes nothing
  * @throws KubeError, but not for 404
@@ -39,7 +47,7 @@ export async function liveOwner(
 	client: KubeClient,
 	pod: Pod,
 	controllers: readonly SetController[],
-): Promise<string | undefined> {
+): Promise<PodOwner | undefined> {
 	const controller = controllers.find((one) => ownerOf(pod, one));
 	const owner = controller && ownerOf(pod, controller);
 	if (!owner) return undefined;
@@ -47,7 +55,8 @@ export async function liveOwner(
 	const ours = found?.metadata.ownerReferences?.some(
 		(set) => set.kind === sets[controller] && set.apiVersion === apiVersion,
 	);
-	return ours && isLive(found, owner) ? owner.name : undefined;
+	if (!ours || !isLive(found, owner)) return undefined;
+	return { name: owner.name, uid: owner.uid, resource: owners[controller].resource };
 }
 
 /**

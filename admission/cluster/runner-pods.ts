@@ -32,6 +32,7 @@ import {
 } from '../runner/runner-pod.ts';
 import { nodeGone } from '../runner/statements.ts';
 import { pointer } from '../webhook/review.ts';
+import type { PodOwner } from './pod-owner.ts';
 import type { Signer } from './signer.ts';
 
 interface Metadata {
@@ -230,7 +231,7 @@ export class RunnerPods {
 	}
 
 	/** Deletes or evicts the pod with these options. Rejects with KubeError: 404 gone, 409 other UID or denied, 429 a PodDisruptionBudget. */
-	async remove(pod: PodAddress, { via, ...options }: RecordedOptions): Promise<void> {
+	async remove(pod: PodAddress, { via, ...options }: RecordedOptions & { dryRun?: ['All'] }): Promise<void> {
 		const deleteOptions = { ...options, preconditions: { uid: pod.uid } };
 		if (via === 'delete') return deleteObject(this.#client, pathOf(pod), deleteOptions);
 		await createObject(this.#client, pathOf(pod, 'eviction'), {
@@ -239,6 +240,20 @@ export class RunnerPods {
 			metadata: { name: pod.name, namespace: pod.namespace },
 			deleteOptions,
 		});
+	}
+
+	/**
+	 * As `remove`, of a pod that this owner would make again: the owner is deleted first. Without it the garbage collector
+	 * deletes the pod, whatever a PodDisruptionBudget says, so an eviction is tried as a dry-run before.
+	 */
+	async removeWithOwner(pod: PodAddress, { resource, name, uid }: PodOwner, options: RecordedOptions) {
+		if (options.via === 'eviction') await this.remove(pod, { ...options, dryRun: ['All'] });
+		const path = objectPath(resource, { namespace: pod.namespace, name });
+		await deleteUnlessChanged(this.#client, path, {
+			propagationPolicy: 'Background',
+			preconditions: { uid },
+		});
+		await this.remove(pod, options);
 	}
 
 	/** Deletes the EphemeralRunner that owns a scale-set pod, unless it is gone. */

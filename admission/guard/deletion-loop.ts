@@ -18,7 +18,7 @@ import { WaitingDeletions, type WaitReason } from './waiting-deletions.ts';
 
 interface DeletionLoopDependencies {
 	cache: Pick<Cache, 'namespaces' | 'onNamespace'>;
-	pods: Pick<RunnerPods, 'get' | 'remove' | 'setCondition'>;
+	pods: Pick<RunnerPods, 'get' | 'remove' | 'removeWithOwner' | 'setCondition'>;
 	/** Those that wait, of all kinds that are counted. */
 	waiting: WaitingDeletions;
 	events: Events;
@@ -108,7 +108,7 @@ export class DeletionLoop {
 
 	async #complete(key: ObjectKey, object: Pod, step: Deletable): Promise<Requeue> {
 		const { pods, events, clock, log } = this.#dependencies;
-		const { pod, runner, reason, message, gracePeriodSeconds } = step;
+		const { pod, owner, runner, reason, message, gracePeriodSeconds } = step;
 		const asked = pod.record?.options ?? { via: 'delete' };
 		const options = {
 			...asked,
@@ -117,7 +117,7 @@ export class DeletionLoop {
 			...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
 		};
 		try {
-			await pods.remove(pod, options);
+			await (owner ? pods.removeWithOwner(pod, owner, options) : pods.remove(pod, options));
 		} catch (error) {
 			if (isNotFound(error)) return this.#forget(key);
 			if (isBudgetRefusal(error)) {
@@ -129,7 +129,8 @@ export class DeletionLoop {
 			throw error;
 		}
 		this.#accepted.set(pod.uid, clock.monotonic());
-		log.info({ pod: key, runner, reason, askedBy: pod.record?.requestedBy }, 'recorded deletion completed');
+		const askedBy = pod.record?.requestedBy;
+		log.info({ pod: key, runner, reason, askedBy, owner: owner?.name }, 'recorded deletion completed');
 		const [type, event] =
 			reason === 'node-gone'
 				? (['Warning', 'NodeGone'] as const)

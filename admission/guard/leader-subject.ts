@@ -1,6 +1,7 @@
 import type { Pod } from '../api/kinds.ts';
 import type { ObjectKey } from '../api/object-key.ts';
 import type { AllowReason } from '../api/reasons.ts';
+import type { PodOwner } from '../cluster/pod-owner.ts';
 import type { Watched } from '../cluster/watched.ts';
 import type { GuardedPod } from '../runner/guarded-pod.ts';
 import type { Denial } from './rules/denials.ts';
@@ -13,6 +14,8 @@ export type Step = Deletable | Waiting | Later;
 export interface Deletable {
 	kind: 'delete';
 	pod: GuardedPod;
+	/** What would make the pod again: it is deleted first. */
+	owner?: PodOwner | undefined;
 	/** The runner's name, for log lines. */
 	runner: string;
 	reason: AllowReason;

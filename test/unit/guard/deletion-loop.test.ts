@@ -54,7 +54,10 @@ function setUp() {
 			({ type }) => type === deletionPendingCondition,
 		);
 	/** Pod example-abcde-0 of the StatefulSet example-abcde of RunnerSet example. */
-	const runnerOfSet = ({ labels, ...metadata }: Partial<Pod['metadata']> = {}) => {
+	const runnerOfSet = (
+		{ labels, ...metadata }: Partial<Pod['metadata']> = {},
+		...how: [change?: Parameters<World['runner']>[1], atGitHub?: Parameters<World['runner']>[2]]
+	) => {
 		const name = 'example-abcde';
 		const set = {
 			apiVersion: 'actions.summerwind.dev/v1alpha1',
@@ -65,13 +68,16 @@ function setUp() {
 		api.put(paths.statefulSets, {
 			metadata: { name, namespace: 'ci', uid: 'sts-1', ownerReferences: [set] },
 		});
-		world.runner(`${name}-0`, {
+		const [change, atGitHub] = how;
+		const made = {
+			...change,
 			metadata: {
 				...metadata,
 				labels: { 'actions-runner': '', 'runnerset-name': set.name, ...labels },
 				ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name, uid: 'sts-1' }],
 			},
-		});
+		};
+		world.runner(`${name}-0`, made, atGitHub);
 	};
 	return {
 		followed,
@@ -756,6 +762,71 @@ test('an exited runner whose StatefulSet stands is left to its set, and deleted 
 	assert.equal([waits('example-abcde-0'), world.deletions('example-abcde-0').length], ['owner-leaving', 0]);
 	api.drop(paths.statefulSets, 'example-abcde', 'ci');
 	assert.ok((await gone('example-abcde-0')) < 3_000);
+	await world.stop(loop);
+});
+type Owned = ReturnType<typeof setUp>;
+for (const [what, made] of [
+	['idle', (_: Owned): Parameters<Owned['runnerOfSet']> => [{ annotations: recorded() }]],
+	[
+		'on no node yet',
+		(): Parameters<Owned['runnerOfSet']> => [
+			{ annotations: recorded() },
+			{ unbound: true, status: { phase: 'Pending' } },
+			'unknown',
+		],
+	],
+	[
+		'on a node that is gone',
+		({ world, clock, api }: Owned): Parameters<Owned['runnerOfSet']> => {
+			api.drop(paths.nodes, 'node-1');
+			const since = world.nodeGone('example-abcde-0', clock.now() - 50_000);
+			return [{ annotations: { ...recorded(), ...since } }];
+		},
+	],
+	[
+		'asked for by an eviction, with its grace period',
+		(): Parameters<Owned['runnerOfSet']> => [
+			{ annotations: recorded({ via: 'eviction', gracePeriodSeconds: 7 }) },
+		],
+	],
+] as const)
+	test(`${what}, and its StatefulSet would make it again: that is deleted first (invariants 6, 7)`, async () => {
+		const owned = setUp();
+		const { world, loop, api, gone } = owned;
+		owned.runnerOfSet(...made(owned));
+		await world.start();
+		await gone('example-abcde-0', 30_000);
+		const deleted = api.calls
+			.filter(({ method, subresource }) => method === 'DELETE' || subresource === 'eviction')
+			.map(({ name, body }) => {
+				const { deleteOptions = body } = body as { deleteOptions?: unknown };
+				const { preconditions, gracePeriodSeconds, dryRun } = deleteOptions as Record<string, object>;
+				return [name, preconditions, gracePeriodSeconds, dryRun];
+			});
+		const [pod, owner] = [{ uid: 'uid-example-abcde-0' }, { uid: 'sts-1' }];
+		const isEviction = what.includes('eviction');
+		const graceSeconds = isEviction ? 7 : undefined;
+		assert.equal(deleted, [
+			...(isEviction ? [['example-abcde-0', pod, 7, ['All']]] : []),
+			['example-abcde', owner, undefined, undefined],
+			['example-abcde-0', pod, graceSeconds, undefined],
+		]);
+		await world.stop(loop);
+	});
+test('an eviction that a disruption budget refuses leaves the StatefulSet in place (B7)', async () => {
+	const { world, loop, clock, api, gone, waits, runnerOfSet } = setUp();
+	api.put(paths.budgets, {
+		metadata: { name: 'theirs', namespace: 'ci' },
+		spec: { minAvailable: 1, selector: { matchLabels: { 'actions-runner': '' } } },
+	} as never);
+	runnerOfSet({ annotations: recorded({ via: 'eviction' }) });
+	await world.start();
+	await clock.pass(minute);
+	assert.is(waits('example-abcde-0'), 'disruption-budget');
+	assert.ok(api.find(paths.statefulSets, 'example-abcde', 'ci'));
+	api.drop(paths.budgets, 'theirs', 'ci');
+	await gone('example-abcde-0', 7_000);
+	assert.not(api.find(paths.statefulSets, 'example-abcde', 'ci'));
 	await world.stop(loop);
 });
 test('just let go in an admission: the caller’s own DELETE is waited for, 2 s from the 204', async () => {

@@ -513,7 +513,7 @@ export class ApiServer implements KubeClient {
 	#evict(call: Call): unknown {
 		const pod = this.find(call.collection, call.name ?? '', call.namespace);
 		if (!pod) throw new KubeError(404, 'NotFound', `${call.path} not found`);
-		const { deleteOptions } = call.body as { deleteOptions?: unknown };
+		const { deleteOptions } = call.body as { deleteOptions?: { dryRun?: string[] } };
 		const running = (one: Stored) => one.status?.phase === 'Running' && !one.metadata.deletionTimestamp;
 		for (const { metadata, spec } of this.all('/apis/policy/v1/poddisruptionbudgets')) {
 			const { minAvailable = 0, selector } = (spec ?? {}) as {
@@ -533,7 +533,7 @@ export class ApiServer implements KubeClient {
 					['DisruptionBudget'],
 				);
 		}
-		this.#delete(call, pod, deleteOptions);
+		if (!deleteOptions?.dryRun) this.#delete(call, pod, deleteOptions);
 		return { kind: 'Status', status: 'Success' };
 	}
 

@@ -2,6 +2,7 @@ import { progress } from '../../../api/keys.ts';
 import type { Pod } from '../../../api/kinds.ts';
 import { type ObjectKey, objectKey } from '../../../api/object-key.ts';
 import type { Cache } from '../../../cluster/cache.ts';
+import type { PodOwner } from '../../../cluster/pod-owner.ts';
 import type { RunnerPods } from '../../../cluster/runner-pods.ts';
 import type { FollowedLogs } from '../../../jobs/followed-logs.ts';
 import type { LogReading } from '../../../jobs/rules/runner-log.ts';
@@ -26,10 +27,10 @@ export interface RunnerDeletionDependencies {
 	pods: RunnerPods;
 	ports: Ports;
 	/**
-	 * Name of the StatefulSet or Runner that the pod's set deletes when the runner has ended; undefined: there is none, or
-	 * the reconciler of such sets does not run here.
+	 * The StatefulSet or Runner that the pod's set deletes when the runner has ended; undefined: there is none, or the
+	 * reconciler of such sets does not run here.
 	 */
-	liveOwner(pod: Pod): Promise<string | undefined>;
+	liveOwner(pod: Pod): Promise<PodOwner | undefined>;
 	/** Whether what the pod says of its job is as new as it should be; see BusyPolling. */
 	busyConfirmed(pod: RunnerPod): boolean;
 	/** The lists that have shown it idle; see BusyPolling. */
@@ -108,6 +109,11 @@ export class RunnerDeletions implements LeaderSubject {
 		if (isGone) this.#refusals.delete(uid);
 	}
 
+	/**
+	 * A pod that its owner would make again goes with the owner: a StatefulSet would create it under the same name (invariant
+	 * 6), beside the runner that replaces it already (invariant 7). An exited runner is left to its set, which counts the
+	 * completion (D1) and deletes both. In a namespace that is being deleted no pod is created again.
+	 */
 	async next(object: Pod, namespaceTerminating: boolean): Promise<Step | undefined> {
 		const { pods, clock } = this.#dependencies;
 		const pod = await pods.from(object);
@@ -131,9 +137,10 @@ export class RunnerDeletions implements LeaderSubject {
 		const begunMs = pod.unregistered || pod.busyAnswer ? undefined : pod.attempt?.atMs;
 		const isJoined = isGitHubsAnswer(verdict) && clock.now() - (begunMs ?? 0) < attemptMs;
 		if (isJoined) return { kind: 'later', afterMs: callersDeleteMs };
-		if (verdict.reason === 'runner-exited' && !namespaceTerminating && (await this.#ownerIsLive(object)))
+		const owner = namespaceTerminating ? undefined : await this.#dependencies.liveOwner(object);
+		if (owner && verdict.reason === 'runner-exited')
 			return { kind: 'later', afterMs: ownerLeavesMs, reason: { pod, reason: 'owner-leaving' } };
-		return complete(released.pod, verdict);
+		return complete(released.pod, verdict, owner);
 	}
 
 	#wait(pod: RunnerPod, verdict: Deny<RunnerReason>, nodeAfterMs: number | undefined): Step {
@@ -235,16 +242,6 @@ export class RunnerDeletions implements LeaderSubject {
 	}
 
 	/**
-	 * Whether the pod's set still has to delete the owner. An exited runner is left to its set then, which counts the
-	 * completion (D1), deletes the StatefulSet or Runner, and then the pod. If the loop deleted the pod first, a StatefulSet
-	 * would create it again under its name (invariant 6), and the set would replace the runner at once. In a namespace that is
-	 * being deleted no pod is created again.
-	 */
-	async #ownerIsLive(object: Pod): Promise<boolean> {
-		return (await this.#dependencies.liveOwner(object)) !== undefined;
-	}
-
-	/**
 	 * Notes on the pod since when its node is missing, so that the time limit survives a change of leader. Returns after how
 	 * many ms to look after it again.
 	 */
@@ -267,9 +264,10 @@ export class RunnerDeletions implements LeaderSubject {
 	}
 }
 
-const complete = (pod: RunnerPod, verdict: Allow): Step => ({
+const complete = (pod: RunnerPod, verdict: Allow, owner: PodOwner | undefined): Step => ({
 	kind: 'delete',
 	pod,
+	owner,
 	runner: pod.runnerName,
 	reason: verdict.reason,
 	gracePeriodSeconds: graceOf(verdict, pod),

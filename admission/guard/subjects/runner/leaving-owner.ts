@@ -43,7 +43,7 @@ export function leavingOwner(client: KubeClient, self: string, clock: Clock, log
 		try {
 			const untilMs = clock.monotonic() + (remakes ? 0 : Math.min(standsAtMostMs, atMostMs));
 			for (;;) {
-				const name = await liveOwner(client, pod, ['runnerset']);
+				const { name } = (await liveOwner(client, pod, ['runnerset'])) ?? {};
 				if (!name || clock.monotonic() + lookEveryMs > untilMs) return name;
 				await clock.sleep(lookEveryMs);
 			}
