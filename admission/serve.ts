@@ -6,7 +6,8 @@ import { bootstrap } from './compose/bootstrap.ts';
 import { type Composed, compose } from './compose/compose.ts';
 import type { Edges } from './compose/edges.ts';
 import type { Settings } from './flags.ts';
-import { fetchByNode } from './github/fetch.ts';
+import { fetchThrough } from './github/fetch.ts';
+import { githubProxy } from './github/proxy.ts';
 import { createKubeClient, loadKubeConfig } from './kube/client.ts';
 import { whoAmI } from './kube/who-am-i.ts';
 import { createHealthServer } from './telemetry/health.ts';
@@ -44,9 +45,11 @@ export async function serve(start: Start, signal: AbortSignal): Promise<void> {
 function edgesOf({ settings, env, version, log }: Start): Edges {
 	const userAgent = `runners-admission/${version}`;
 	const clock = systemClock;
+	const proxy = githubProxy(settings.githubApiUrl, env);
+	if (proxy) log.info({ proxy: proxy.forPeople }, 'GitHub is called through a proxy');
 	return {
 		client: createKubeClient(loadKubeConfig(settings.kubeconfig, env), userAgent, clock),
-		fetch: fetchByNode,
+		fetch: fetchThrough(proxy),
 		clock,
 		newKey: () => randomBytes(32),
 		self: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,

@@ -2,7 +2,8 @@ import http from 'node:http';
 import https from 'node:https';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { mostAnswerBytes, mostRedirects } from './policy.ts';
+import { mostAnswerBytes, mostRedirects, proxyConnectMs } from './policy.ts';
+import type { GitHubProxy } from './proxy.ts';
 
 /** What Octokit gives to `fetch`. */
 interface Call {
@@ -22,7 +23,21 @@ interface Answer {
 }
 
 /** What calls GitHub. A simulation brings its own. */
-export type Fetch = (url: string, call: Call) => Promise<Answer>;
+export interface Fetch {
+	(url: string, call: Call): Promise<Answer>;
+	/** The proxy through which it calls, for people; undefined: none. */
+	via?: string | undefined;
+}
+
+/** `fetchByNode` through a proxy: by CONNECT to https servers, by requests with the whole URL to http ones. */
+export function fetchThrough(proxy: GitHubProxy | undefined): Fetch {
+	if (!proxy) return fetchByNode;
+	// Whether a server is called through the proxy has been decided, by the same rules as kubectl's: Node has others.
+	const proxyEnv = { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url };
+	const options = { keepAlive: true, timeout: proxyConnectMs, proxyEnv };
+	const agents: Agents = { http: new http.Agent(options), https: new https.Agent(options) };
+	return Object.assign((url: string, call: Call) => fetchBy(url, call, agents), { via: proxy.forPeople });
+}
 
 /**
  * `fetch` for Octokit, over node:https. Node's own is undici, whose parser is WebAssembly: its first call costs a server
@@ -30,11 +45,18 @@ export type Fetch = (url: string, call: Call) => Promise<Answer>;
  * and nothing is sent there. Rejects also if the connection breaks before the whole answer has come, or the answer is
  * larger than `mostAnswerBytes`. Node's agents keep connections open for 5 s.
  */
-export async function fetchByNode(url: string, call: Call): Promise<Answer> {
+export const fetchByNode: Fetch = (url, call) => fetchBy(url, call, {});
+
+interface Agents {
+	http?: http.Agent;
+	https?: https.Agent;
+}
+
+async function fetchBy(url: string, call: Call, agents: Agents): Promise<Answer> {
 	const first = new URL(url);
 	let [at, next] = [first, call];
 	for (let hops = 0; hops <= mostRedirects; hops++) {
-		const response = await send(at, next);
+		const response = await send(at, next, agents);
 		const status = response.statusCode ?? 0;
 		const { location } = response.headers;
 		if (![301, 302, 303, 307, 308].includes(status) || location === undefined)
@@ -48,17 +70,36 @@ export async function fetchByNode(url: string, call: Call): Promise<Answer> {
 	throw new Error(`more than ${mostRedirects} redirects`);
 }
 
-function send(url: URL, { method, headers, body, signal }: Call): Promise<http.IncomingMessage> {
+function send(
+	url: URL,
+	{ method, headers, body, signal }: Call,
+	agents: Agents,
+): Promise<http.IncomingMessage> {
 	return new Promise((resolve, reject) => {
-		const request = (url.protocol === 'http:' ? http : https).request(url, {
+		const isPlain = url.protocol === 'http:';
+		const agent = isPlain ? agents.http : agents.https;
+		const request = (isPlain ? http : https).request(url, {
 			method,
 			headers: { ...headers, 'accept-encoding': 'gzip' },
+			...(agent && { agent }),
 			...(signal && { signal }),
 		});
+		// A request that waits for its proxy fails only when the proxy has answered, whatever its signal says (Node 24).
+		const giveUp = () => reject(signal?.reason);
+		signal?.addEventListener('abort', giveUp, { once: true });
 		request.once('response', resolve);
-		request.on('error', reject);
+		request.on('error', (error) => reject(tunnelFailure(error)));
+		request.once('close', () => signal?.removeEventListener('abort', giveUp));
 		request.end(body);
 	});
+}
+
+/** Node's own text repeats the proxy and whatever it has answered. */
+function tunnelFailure(error: Error & { code?: string; statusCode?: number }): Error {
+	if (error.code !== 'ERR_PROXY_TUNNEL') return error;
+	if (error.statusCode === 407) return new Error('it answered 407: it wants other credentials');
+	if (error.statusCode) return new Error(`it answered ${error.statusCode} to CONNECT`);
+	return new Error('it did not answer to CONNECT');
 }
 
 async function answerOf(url: string, status: number, response: http.IncomingMessage): Promise<Answer> {

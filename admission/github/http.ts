@@ -42,16 +42,20 @@ export class Http {
 	readonly #octokit: Octokit;
 	readonly #origin: string;
 	readonly #options: HttpOptions;
+	/** For messages: ' through the proxy http://proxy:3128', or empty. */
+	readonly #via: string;
 
 	constructor(options: HttpOptions) {
 		const baseUrl = options.apiUrl.replace(/\/+$/, '');
 		this.#options = options;
 		this.#origin = new URL(baseUrl).origin;
+		const fetch = options.fetch ?? fetchByNode;
+		this.#via = fetch.via === undefined ? '' : ` through the proxy ${fetch.via}`;
 		this.#octokit = new Octokit({
 			baseUrl,
 			userAgent: options.userAgent,
 			log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-			request: { fetch: options.fetch ?? fetchByNode },
+			request: { fetch },
 		});
 	}
 
@@ -110,11 +114,16 @@ export class Http {
 		}
 		if (status === 'timeout') {
 			return {
-				failure: { kind: 'github-slow', detail: `GitHub did not answer within ${timeoutMs / 1000} s` },
+				failure: {
+					kind: 'github-slow',
+					detail: `GitHub did not answer within ${timeoutMs / 1000} s${this.#via}`,
+				},
 			};
 		}
 		const message = this.scrub(error instanceof Error ? error.message : String(error));
-		return { failure: { kind: 'github-unavailable', detail: `GitHub cannot be reached: ${message}` } };
+		return {
+			failure: { kind: 'github-unavailable', detail: `GitHub cannot be reached${this.#via}: ${message}` },
+		};
 	}
 
 	/** Replaces secrets in a text that is going to be printed. */

@@ -6,6 +6,12 @@ export const callTimeoutMs = 10_000;
 /** Time limit of a list or DELETE that several callers share: an answer after 20 s is still used (F8). */
 export const sharedCallTimeoutMs = 30_000;
 
+/**
+ * A connection through a proxy is given up if the proxy is silent for this long: as long as a call. Kept connections that
+ * nobody uses close after it.
+ */
+export const proxyConnectMs = callTimeoutMs;
+
 /** The largest answers are pages of 100 jobs with all their steps, below 1 MiB. */
 export const mostAnswerBytes = 16 * 1024 * 1024;
 

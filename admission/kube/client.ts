@@ -2,7 +2,8 @@ import http from 'node:http';
 import https from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import { createSecureContext } from 'node:tls';
-import { KubeConfig } from '@kubernetes/client-node';
+import { type Cluster, KubeConfig } from '@kubernetes/client-node';
+import { proxyForPeople, proxyFromEnvironment } from '../api/proxy.ts';
 import { withoutSegments } from '../api/webhooks.ts';
 import type { Clock } from '../time/clock.ts';
 import { DeadlineExceeded, withDeadline } from '../time/deadline.ts';
@@ -116,7 +117,11 @@ export const isBudgetRefusal = (error: unknown): error is KubeError =>
 /** Where client-node finds no kubeconfig, it takes kubectl's old default, and refuses to call it. */
 const noKubeconfig = 'http://localhost:8080';
 
-/** Loads the named kubeconfig, else the pod's service account, else KUBECONFIG or ~/.kube/config. @throws Error if it names no cluster */
+/**
+ * Loads the named kubeconfig, else the pod's service account, else KUBECONFIG or ~/.kube/config. As with kubectl, a cluster
+ * without a proxy-url of its own is called through the proxy that HTTPS_PROXY and NO_PROXY configure; but never the API server of
+ * the service account's own cluster. @throws Error if it names no cluster
+ */
 export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {
 	const config = new KubeConfig();
 	if (file) config.loadFromFile(file);
@@ -126,7 +131,15 @@ export function loadKubeConfig(file: string | undefined, env: NodeJS.ProcessEnv)
 	if (!cluster) throw new Error('the kubeconfig names no cluster: pass --kubeconfig FILE');
 	if (cluster.server === noKubeconfig && !cluster.skipTLSVerify)
 		throw new Error('there is no kubeconfig: pass --kubeconfig FILE');
+	const isOwnCluster = !file && env.KUBERNETES_SERVICE_HOST;
+	if (!isOwnCluster && !cluster.proxyUrl) useProxy(config, cluster, env);
 	return config;
+}
+
+function useProxy(config: KubeConfig, cluster: Cluster, env: NodeJS.ProcessEnv): void {
+	const proxyUrl = URL.canParse(cluster.server) && proxyFromEnvironment(new URL(cluster.server), env);
+	if (!proxyUrl) return;
+	config.clusters = config.clusters.map((one) => (one.name === cluster.name ? { ...one, proxyUrl } : one));
 }
 
 /** A client for the current cluster of the kubeconfig. @throws Error if it names none */
@@ -141,6 +154,7 @@ export function createKubeClient(
 	const transport = base.protocol === 'http:' ? http : https;
 	// KubeConfig's own agent does not keep connections open, which would cost a TLS handshake for each call.
 	let agent: https.Agent | http.Agent | undefined;
+	const via = cluster.proxyUrl ? ` through the proxy ${proxyForPeople(cluster.proxyUrl)}` : '';
 	const largeAnswers = new Gate(clock, { size: () => largeAnswersAtOnce });
 
 	async function send(
@@ -182,6 +196,10 @@ export function createKubeClient(
 				headers,
 				signal,
 			});
+			// A request that waits for a proxy fails only when the proxy has answered, whatever its signal says.
+			const giveUp = () => reject(signal.reason);
+			signal.addEventListener('abort', giveUp, { once: true });
+			request.once('close', () => signal.removeEventListener('abort', giveUp));
 			request.once('response', resolve);
 			request.once('error', reject);
 			// Nothing is written to the connection before this event has been handled.
@@ -199,7 +217,7 @@ export function createKubeClient(
 	function noAnswer(error: unknown, what: string): KubeError {
 		if (error instanceof KubeError) return error;
 		const reason = error instanceof Error ? error.message : String(error);
-		return new KubeError(0, 'NoAnswer', `${what}: ${reason}`);
+		return new KubeError(0, 'NoAnswer', `${what}${via}: ${reason}`);
 	}
 
 	/** @throws KubeError of code 0 if there is no answer within `timeoutMs` */

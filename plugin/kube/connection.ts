@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Agent } from 'node:http';
+import { proxyFromEnvironment } from '../../admission/api/proxy.ts';
 import type { ConnectionFlags } from '../cli/connection-flags.ts';
 import { usageError } from '../errors.ts';
 import { inClusterConfig } from './in-cluster.ts';
 import { type Cluster, type Kubeconfig, loadKubeconfig, type User } from './kubeconfig.ts';
-import { proxyFromEnvironment } from './proxy.ts';
 
 interface TlsOptions {
 	ca?: string | Buffer;
@@ -41,7 +41,7 @@ export function resolveConnection(flags: ConnectionFlags): Connection {
 	const selected = select(config, flags) ?? { cluster: { server: 'http://localhost:8080' }, user: {} };
 	const { user } = selected;
 	const server = parseServer(selected.cluster.server ?? '');
-	const proxy = selected.cluster['proxy-url'] || proxyFromEnvironment(server);
+	const proxy = selected.cluster['proxy-url'] || proxyFromEnvironment(server, process.env);
 	const cluster: Cluster = { ...selected.cluster, ...(proxy ? { 'proxy-url': proxy } : {}) };
 
 	const serverName = cluster['tls-server-name'];

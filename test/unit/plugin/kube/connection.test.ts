@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert';
 import type { ConnectionFlags } from '../../../../plugin/cli/connection-flags.ts';
 import { resolveConnection } from '../../../../plugin/kube/connection.ts';
 import { inClusterConfig } from '../../../../plugin/kube/in-cluster.ts';
-import { proxyFromEnvironment } from '../../../../plugin/kube/proxy.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite<{
@@ -117,27 +116,5 @@ test('in a pod without kubeconfig: the service account', ({ folder }) => {
 	assert.is(inClusterConfig({}, folder), undefined);
 	assert.is(inClusterConfig(env, join(folder, 'none')), undefined);
 });
-
-for (const [server, env, proxy] of [
-	['https://api.example.com', { HTTPS_PROXY: 'http://p:1' }, 'http://p:1'],
-	['https://api.example.com', { https_proxy: 'p:1' }, 'http://p:1'],
-	['http://api.example.com', { HTTPS_PROXY: 'http://p:1' }, undefined],
-	['https://127.0.0.1:6443', { HTTPS_PROXY: 'http://p:1' }, undefined],
-	['https://localhost', { HTTPS_PROXY: 'http://p:1' }, undefined],
-	['https://api.example.com', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a, example.com' }, undefined],
-	['https://api.example.com', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '.example.com' }, undefined],
-	['https://example.com', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '.example.com' }, 'http://p:1'],
-	['https://badexample.com', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'example.com' }, 'http://p:1'],
-	['https://10.1.2.3', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '10.0.0.0/8' }, undefined],
-	['https://11.1.2.3', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '10.0.0.0/8' }, 'http://p:1'],
-	['https://[fd00::5]', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'fd00::/8' }, undefined],
-	['https://[fd00::5]', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'fd00::5' }, undefined],
-	['https://api:8443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'api:443' }, 'http://p:1'],
-	['https://api:8443', { HTTPS_PROXY: 'http://p:1', no_proxy: '*' }, undefined],
-] as const) {
-	test(`proxy for ${server} with ${JSON.stringify(env)}: ${proxy ?? 'none'}`, () => {
-		assert.is(proxyFromEnvironment(new URL(server), env), proxy);
-	});
-}
 
 test.run();
