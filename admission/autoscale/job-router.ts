@@ -1,4 +1,4 @@
-import type { RunnersSet } from '../api/sets.ts';
+import { type RunnersSet, setKinds } from '../api/sets.ts';
 import { architectureLabel, type Cache } from '../cluster/cache.ts';
 import type { SetsCache } from '../cluster/sets-cache.ts';
 import type { Blocked } from '../sets/demand-source.ts';
@@ -9,12 +9,13 @@ import { configOf, fixedPart } from './candidates.ts';
 import type { BookChange, Entry, JobBook, SetFindings } from './job-book.ts';
 import type { KnownSets } from './known-sets.ts';
 import type { Visibility } from './poll/visibility.ts';
+import { withRuns } from './rules/architectures.ts';
 import { waitsForRunner } from './rules/job-status.ts';
 import { startsWithinMs } from './rules/policy.ts';
 import { type Routed, route, routeAll, type Sets } from './rules/routing.ts';
 import { afterReconcile, bearsOnOthers, type SetFacts } from './rules/set-facts.ts';
-import { metricLabelsOf, type SetKey, setKeyOf } from './rules/set-key.ts';
-import type { Demand } from './rules/types.ts';
+import { metricLabelsOf, type SetKey, setKeyOf, splitSetKey } from './rules/set-key.ts';
+import type { Demand, Runner } from './rules/types.ts';
 import type { SyncState } from './sync-state.ts';
 import type { WaitReasons } from './wait-reasons.ts';
 
@@ -113,6 +114,7 @@ export class JobRouter {
 
 	#setReconciled(set: SetKey, { runners, scaled }: SetFindings): void {
 		const { book, sets, clock } = this.#dependencies;
+		this.#runsSeen(set, runners);
 		const facts = sets.get(set);
 		if (!facts) return;
 		const names = new Set(runners.map(({ name }) => name.toLowerCase()));
@@ -128,10 +130,26 @@ export class JobRouter {
 		if (bearsOnOthers(facts, after)) this.#rerouteSoon();
 	}
 
+	/** Where runners of a set have run shows which architecture they have, if its spec does not. */
+	#runsSeen(key: SetKey, runners: readonly Runner[]): void {
+		const { sets, setsCache, cache } = this.#dependencies;
+		const facts = sets.get(key);
+		const ran =
+			facts && withRuns(facts.ran, runners, (node) => architectureOf(cache.nodes.get(undefined, node)));
+		if (!facts || !ran || ran === facts.ran) return;
+		facts.ran = ran;
+		const { kind, namespace, name } = splitSetKey(key);
+		const { informer } =
+			kind === setKinds.runnerSet.kind ? setsCache.runnerSets : setsCache.runnerDeployments;
+		const set: RunnersSet | undefined = informer.get(namespace, name);
+		if (set) this.#setChanged(set);
+	}
+
 	#setChanged(set: RunnersSet): void {
 		const { sets, host } = this.#dependencies;
 		const key = setKeyOf(set);
-		if (sets.specChanged(key, fixedPart(key, configOf(set), set, host, this.#architectures)))
+		const ran = sets.get(key)?.ran ?? [];
+		if (sets.specChanged(key, fixedPart(key, configOf(set), set, host, this.#architectures, ran)))
 			this.#rerouteSoon();
 	}
 
@@ -275,5 +293,6 @@ export class JobRouter {
 /** All jobs are routed. */
 const noneWaits = (): number => 0;
 
-const architectureOf = (node: { metadata: { labels?: Record<string, string> } }): string | undefined =>
-	node.metadata.labels?.[architectureLabel] || undefined;
+const architectureOf = (
+	node: { metadata: { labels?: Record<string, string> } } | undefined,
+): string | undefined => node?.metadata.labels?.[architectureLabel] || undefined;

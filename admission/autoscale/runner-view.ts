@@ -25,6 +25,7 @@ export function runnerView(owner: OwnedRunner, podName: (owner: string) => strin
 		idleSinceMs: waits ? Math.max(sinceMs ?? createdMs, lastJobMs(pod) ?? 0) : undefined,
 		busySinceMs: phase === 'busy' ? sinceMs : undefined,
 		worked,
+		node: pod?.spec?.nodeName,
 		job: runner && jobOf(runner.signals, jobNow(runner)?.job),
 	};
 }

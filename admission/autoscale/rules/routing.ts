@@ -31,7 +31,8 @@ export interface Sets {
  * The set that a waiting job counts for. GitHub gives a job to any runner that may have it; this says for which set its
  * runner is made: for one that has room, of the narrowest scope, with the fewest labels that the job does not ask for. One
  * whose starts fail comes after those that have room, and before those that have none; but one job at a time finds out whether
- * it can start runners again. One that GitHub does not give such jobs to comes after all these.
+ * it can start runners again. One of which it is not known whether it has the job's architecture comes after all these, and
+ * one that GitHub does not give such jobs to after that.
  * It stays with the set that it counts for as long as that has room, so that jobs do not go back and forth.
  *
  * @param current key of the set that the job counted for last
@@ -58,7 +59,7 @@ export function* routeAll(
 	const serves = (set: SetKey | undefined, job: Job) =>
 		set !== undefined &&
 		sets.index.get(set) !== undefined &&
-		failureOf(leftOf(set), job, givenBy(set, job, sets.gives)) === 0;
+		failureOf(leftOf(set), job, givenBy(set, job, sets.gives), false) === 0;
 	const matcher = new Matcher(sets, leftOf);
 	const take = (job: Job, current: SetKey | undefined): { job: Job; routed: Routed } => {
 		const { routed, given } = choose(job, matcher.matching(job), sets.gives, current);
@@ -88,8 +89,8 @@ interface Match {
 	left: Places;
 	/** The lower is the narrower. */
 	breadth: number;
-	/** 1: the job asks for an architecture that this set may have or not. */
-	doubtful: number;
+	/** The job asks for an architecture that this set's runners may have or not. */
+	doubtful: boolean;
 }
 type None = Extract<Routed, { none: string }>;
 type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
@@ -99,12 +100,18 @@ type Matching = { matches: ReadonlyMap<SetKey, Match> } | None;
  * start shows that a set's failures are over, so it gets the jobs that no other set has room for: how often it tries is its
  * own affair. One that tries nothing by itself has a job as its probe, for as long as a start may take.
  */
-function failureOf({ blocked, room, probeAfterMs }: Places, job: Job, given: boolean): number {
-	if (blocked && blocked !== 'StartsFailing') return 4;
-	if (!given) return 3;
-	if (room <= 0) return 2;
+function failureOf(
+	{ blocked, room, probeAfterMs }: Places,
+	job: Job,
+	given: boolean,
+	doubtful: boolean,
+): number {
+	if (blocked && blocked !== 'StartsFailing') return 7;
+	if (!given) return 6;
 	const probes = probeAfterMs !== undefined && job.openedMs > probeAfterMs;
-	return blocked && !probes ? 1 : 0;
+	const failure = room <= 0 ? 2 : blocked && !probes ? 1 : 0;
+	// A runner of the wrong architecture would not get the job: such a set counts where nothing else fits.
+	return doubtful ? 3 + failure : failure;
 }
 
 const givenBy = (set: SetKey, job: Job, gives: Sets['gives']): boolean => gives?.(set, job) !== false;
@@ -121,7 +128,7 @@ function choose(
 	let best: { match: Match; given: boolean; failure: number } | undefined;
 	for (const match of found.matches.values()) {
 		const given = givenBy(match.set.key, job, gives);
-		const failure = failureOf(match.left, job, given);
+		const failure = failureOf(match.left, job, given, match.doubtful);
 		if (match === own && failure === 0) return { routed: { set: own.set.key }, given };
 		const nearer = failure - (best?.failure ?? Number.POSITIVE_INFINITY);
 		if (!best || nearer < 0 || (nearer === 0 && order(match, best.match, own) < 0))
@@ -139,7 +146,6 @@ const order = (one: Match, other: Match, own: Match | undefined): number =>
 	Number(other === own) - Number(one === own) ||
 	one.breadth - other.breadth ||
 	one.set.own - other.set.own ||
-	one.doubtful - other.doubtful ||
 	free(other) - free(one) ||
 	other.left.room - one.left.room ||
 	(one.set.key < other.set.key ? -1 : 1);
@@ -195,10 +201,9 @@ class Matcher {
 		const visible = labelled.filter((set) => this.#sets.visible(job.repository, set));
 		if (visible.length === 0) return { none: 'no-group', why: noGroup(job, labelled) };
 		const matches = new Map<SetKey, Match>();
-		const byArchitecture = wanted.some((label) => architectures.has(label));
 		for (const set of visible) {
 			const left = this.#leftOf(set.key);
-			const doubtful = Number(byArchitecture && !set.exactArchitecture);
+			const doubtful = set.possible.some((label) => wanted.includes(label));
 			if (left.blocked !== 'Deleting')
 				matches.set(set.key, { set, left, breadth: breadth[set.scope.kind], doubtful });
 		}
@@ -224,9 +229,6 @@ function withLabels(
 }
 
 const breadth: Record<Scope['kind'], number> = { repository: 0, organization: 1, enterprise: 2 };
-
-/** Labels that GitHub gives runners by their architecture. */
-const architectures: ReadonlySet<string> = new Set(['x64', 'x86', 'arm64', 'arm']);
 
 const tooManyLabels = `its labels are not certain: at most ${mostJobLabels} of at most ${longestLabel} characters are read, ${longestJobLabels} in all, without control characters`;
 

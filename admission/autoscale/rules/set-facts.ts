@@ -1,3 +1,4 @@
+import type { Run } from './architectures.ts';
 import { isLiving } from './holders.ts';
 import { startsWithinMs } from './policy.ts';
 import type { Desired, FixedPart, Runner } from './types.ts';
@@ -7,6 +8,8 @@ import type { WaitedFor } from './waits.ts';
 export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 	/** undefined: its spec does not say where its runners register. */
 	fixed: FixedPart | undefined;
+	/** Where the newest of its runners have run. */
+	ran: readonly Run[];
 	/** For how many waiting jobs there is a place, without regard to those that there are. */
 	places: number;
 	/** Jobs that wait for its runners. */
@@ -25,6 +28,7 @@ export interface SetFacts extends Omit<WaitedFor, 'key' | 'blockedMessage'> {
 
 /** Of a set that has not been reconciled yet. */
 export const unreconciled: Omit<SetFacts, 'fixed'> = {
+	ran: [],
 	places: 0,
 	waiting: 0,
 	runners: new Set(),

@@ -4,7 +4,7 @@ import type { FixedPart, Job } from './types.ts';
 
 /** A set as jobs look for it: made once, when the set changes, so that a job costs a look-up for each of its labels. */
 export interface IndexedSet extends FixedPart {
-	/** All labels of its runners, folded. */
+	/** All labels that its runners have or may have, folded. */
 	has: ReadonlySet<string>;
 	/** How many of them somebody gave it: those that GitHub gives anyway do not count. */
 	own: number;
@@ -21,7 +21,7 @@ export class SetIndex {
 	/** In place of what was known of the set. */
 	set(fixed: FixedPart): void {
 		this.delete(fixed.key);
-		const given = new Set(['self-hosted', ...fixed.implicit]);
+		const given = new Set(['self-hosted', ...fixed.implicit, ...fixed.possible]);
 		const has = new Set([...given, ...fixed.labels]);
 		const found = { ...fixed, has, own: has.size - given.size };
 		this.#sets.set(fixed.key, found);

@@ -155,10 +155,10 @@ export interface FixedPart {
 	group: string | undefined;
 	/** The labels that its spec names, folded. */
 	labels: readonly string[];
-	/** The labels that GitHub adds, folded: self-hosted, the operating system, the architectures that its pods may have. */
+	/** The labels that GitHub adds, folded: self-hosted, the operating system, the architecture as far as it is known. */
 	implicit: readonly string[];
-	/** Whether its architecture is known; otherwise it may be any that the cluster has. */
-	exactArchitecture: boolean;
+	/** The labels of architectures that its runners may have or not, folded. */
+	possible: readonly string[];
 }
 
 /** What routing needs of a set as its last reconcile has found it. */

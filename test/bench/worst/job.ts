@@ -23,7 +23,7 @@ function setsWith(count: number, labels: readonly string[]): Sets {
 			group: undefined,
 			labels: labelsIn(labels),
 			implicit: ['self-hosted', 'linux', 'x64'],
-			exactArchitecture: true,
+			possible: [],
 		});
 	return { index, placesOf: () => ({ idle: 0, room: 10, blocked: undefined }), visible: () => true };
 }

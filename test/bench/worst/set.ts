@@ -58,7 +58,7 @@ const readings: Record<string, (set: RunnersSet) => unknown> = {
 		const [key, config] = [setKeyOf(set), configOf(set)];
 		const sets = new KnownSets();
 		for (let change = 0; change < 2; change++)
-			sets.specChanged(key, fixedPart(key, config, set, 'github.com', new Set()));
+			sets.specChanged(key, fixedPart(key, config, set, 'github.com', new Set(), []));
 		return [sets.labels(), labelsIn(config?.labels)];
 	},
 	'a set is hashed': (set) => templateHash(set as RunnerSet),

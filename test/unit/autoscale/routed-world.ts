@@ -65,7 +65,16 @@ export class RoutedWorld {
 		const nodes = ['amd64', 'arm64'].map((name) => ({
 			metadata: { name, labels: { 'kubernetes.io/arch': name } },
 		}));
-		const known = { informer: new Map() };
+		const objects = new Map(
+			this.#sets.map(({ name, labels = [], template = {} }) => {
+				const spec = { organization: 'octo', labels, template };
+				return [name, { kind: 'RunnerSet', metadata: { name, namespace: 'ci' }, spec }] as const;
+			}),
+		);
+		const informer = {
+			get: (_namespace: string, name: string) => objects.get(name),
+			values: () => objects.values(),
+		};
 		const listeners: SetListener[] = [];
 		this.#router = new JobRouter({
 			book: this.book,
@@ -84,18 +93,13 @@ export class RoutedWorld {
 				},
 			} as never,
 			setsCache: {
-				runnerSets: { ...known, on: (listener: SetListener) => void listeners.push(listener) },
-				runnerDeployments: { ...known, on: () => {} },
+				runnerSets: { informer, on: (listener: SetListener) => void listeners.push(listener) },
+				runnerDeployments: { informer: new Map(), on: () => {} },
 			} as never,
 			metrics: { autoscale: { forget: () => {} } } as never,
 		});
-		for (const { name, labels = [], template = {} } of this.#sets)
-			for (const listener of listeners)
-				listener('added', {
-					kind: 'RunnerSet',
-					metadata: { name, namespace: 'ci' },
-					spec: { organization: 'octo', labels, template },
-				} as unknown as RunnersSet);
+		for (const object of objects.values())
+			for (const listener of listeners) listener('added', object as unknown as RunnersSet);
 	}
 
 	queue(labels: readonly string[], runsMs: number): void {

@@ -47,7 +47,7 @@ const set = (name: string, { labels = [], ...more }: Partial<Candidate> = {}): C
 	implicit: ['self-hosted', 'linux', 'x64'],
 	idle: 0,
 	room: 10,
-	exactArchitecture: true,
+	possible: [],
 	blocked: undefined,
 	visible: () => true,
 	gives: () => true,
@@ -92,6 +92,8 @@ const routeAll = (
 			'set' in routed ? nameOf(routed.set) : '',
 		]),
 	);
+
+const mixed = { implicit: ['self-hosted', 'linux'], possible: ['x64', 'arm64'] };
 
 const table: [string, Job, Candidate[], string][] = [
 	['a set of the repository', job(['self-hosted']), [set('a', repository('octo', 'app'))], 'a'],
@@ -146,16 +148,24 @@ const table: [string, Job, Candidate[], string][] = [
 	[
 		'a set that is certain to have the architecture before one that may have it',
 		job(['self-hosted', 'arm64']),
-		[
-			set('a', { implicit: ['linux', 'x64', 'arm64'], exactArchitecture: false, idle: 5 }),
-			set('b', { implicit: ['linux', 'arm64'] }),
-		],
+		[set('a', { ...mixed, idle: 5 }), set('b', { implicit: ['linux', 'arm64'] })],
 		'b a',
 	],
 	[
+		'also where that is full, or its starts fail',
+		job(['arm64']),
+		[
+			set('a', mixed),
+			set('b', { implicit: ['linux', 'arm64'], room: 0 }),
+			set('c', { implicit: ['linux', 'arm64'], blocked: 'StartsFailing' }),
+		],
+		'c b a',
+	],
+	['and if there is no other it is taken', job(['arm64']), [set('a', mixed), set('b')], 'a'],
+	[
 		'where the job asks for none it does not matter',
 		job(['self-hosted']),
-		[set('a'), set('b', { exactArchitecture: false, idle: 1 })],
+		[set('a'), set('b', { ...mixed, idle: 1 })],
 		'b a',
 	],
 	['the most idle runners', job(['self-hosted']), [set('a', { idle: 1 }), set('b', { idle: 3 })], 'b a'],
